@@ -1,0 +1,16 @@
+# Duplex: build, test and measure. `make help` lists the commands.
+BUILD ?= build
+.DEFAULT_GOAL := all
+
+include mk/common.mk
+include $(sort $(wildcard */room.mk */*/room.mk))
+include mk/install.mk
+
+.PHONY: all help clean
+all: $(BUILD)/duplex ## build the command and the library
+
+help: ## list the commands
+	@grep -hE '^[a-z_-]+:.*## ' $(MAKEFILE_LIST) | sort | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
+
+clean: ## delete everything that was built
+	rm -rf $(BUILD)

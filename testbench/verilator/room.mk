@@ -1,0 +1,16 @@
+# One bench per RTL unit: <unit>_bench.cpp drives rtl/*/<unit>.v and compares with the C unit at the unit's boundary.
+VERILATOR ?= verilator
+RTL_FILES = $(shell grep -hv '^\#' rtl/files.f)
+RTL_INCDIR := params/generated
+VERILATOR_FLAGS = -Wall --Wno-fatal -Irtl/common -I$(RTL_INCDIR) -O3 --x-assign fast --x-initial fast --no-assert
+BENCHES := $(foreach b,$(wildcard testbench/verilator/*_bench.cpp),$(BUILD)/verilator/$(patsubst %_bench.cpp,%,$(notdir $(b)))/$(patsubst %.cpp,%,$(notdir $(b))))
+
+# $(call rtl_of,unit): the file that holds it
+rtl_of = $(wildcard rtl/*/$(1).v)
+RTL_SEARCH := $(addprefix -y ,$(wildcard rtl/*))
+
+$(BENCHES): $(BUILD)/verilator/%_bench: testbench/verilator/$$(notdir $$*)_bench.cpp testbench/verilator/bench.h $(wildcard rtl/*/*.v) $(LIB)
+	@mkdir -p $(@D)
+	$(VERILATOR) --cc --exe --build -j 2 --trace-fst $(VERILATOR_FLAGS) $(RTL_SEARCH) --top-module $(notdir $*) \
+	  -CFLAGS "-O2 -I$(CURDIR)/cmodel/include -I$(CURDIR)" -LDFLAGS "$(abspath $(LIB)) $(LDLIBS) -lmpfr -lgmp" \
+	  --Mdir $(@D) -o $(notdir $@) $(call rtl_of,$(notdir $*)) $(abspath $<) > $(@D)/build.log 2>&1 || { cat $(@D)/build.log; exit 1; }
