@@ -1,0 +1,60 @@
+// Exact sums of binary16 products, rounded once (docs/numerics.md, N1 to N3).
+//
+// A product of two finite binary16 numbers is a multiple of 2^-48 below 2^32 in magnitude. A sum is kept exactly as a two's
+// complement number of units of 2^-48; NaN and the infinities that entered it are sticky flags beside it. Nothing here depends on
+// the host's floating-point mode, libm or byte order of arithmetic.
+#ifndef DUPLEX_NUMERICS_H
+#define DUPLEX_NUMERICS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "duplex/params.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+typedef uint16_t duplex_f16;  // bits of an IEEE binary16
+typedef uint32_t duplex_f32;  // bits of an IEEE binary32
+
+#define DUPLEX_F16_NAN 0x7e00u
+#define DUPLEX_F32_NAN 0x7fc00000u
+
+enum duplex_sum_flags { DUPLEX_SUM_NAN = 1, DUPLEX_SUM_POS_INF = 2, DUPLEX_SUM_NEG_INF = 4 };
+
+// Exact sum: value = (high * 2^64 + low) * 2^-48, and sticky flags. The hardware keeps the low DUPLEX_SUM_BITS (97) bits, which
+// hold every sum of magnitude below 2^48; K up to 65,536 cannot leave that range.
+struct duplex_sum {
+  uint64_t low;
+  int64_t high;
+  uint32_t flags;
+};
+
+// sum += a * b, exactly. NaN operands and Inf x 0 set the NaN flag; other products with Inf set the flag of their sign.
+void duplex_sum_add_product(struct duplex_sum *sum, duplex_f16 a, duplex_f16 b);
+
+// sum += other, exactly; flags are joined.
+void duplex_sum_add(struct duplex_sum *sum, const struct duplex_sum *other);
+
+// RN(2^exponent * sum), exponent -128 to 127: to nearest, ties to even, gradual underflow, overflow to Inf. An exact zero is +0; a
+// negative sum that rounds to zero is -0; NaN, or infinities of both signs, give the canonical quiet NaN.
+duplex_f16 duplex_round_f16(const struct duplex_sum *sum, int exponent);
+duplex_f32 duplex_round_f32(const struct duplex_sum *sum, int exponent);
+
+// The 16-byte `acc` form, little-endian: bits 0-124 the sum, 125 NaN, 126 +Inf, 127 -Inf.
+void duplex_sum_pack(const struct duplex_sum *sum, uint8_t bytes[16]);
+void duplex_sum_unpack(const uint8_t bytes[16], struct duplex_sum *sum);
+
+// Exact conversions: every binary16 number is a binary32 and a binary64 number. NaN payloads are not kept.
+duplex_f32 duplex_f16_to_f32(duplex_f16 value);
+double duplex_f16_to_double(duplex_f16 value);
+
+// RN16 of a double, and of a binary32 given by its bits.
+duplex_f16 duplex_f16_from_double(double value);
+duplex_f16 duplex_f16_from_f32(duplex_f32 value);
+
+#ifdef __cplusplus
+}
+#endif
+#endif
