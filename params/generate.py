@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Makes the C and Verilog headers of the hardware parameters and the DRAM timing presets.
+"""Makes the C and Verilog headers of the hardware parameters, the descriptor fields and the DRAM timing presets.
 
 usage: params/generate.py [--check]
 With --check nothing is written; the exit status is 1 if a generated file differs from what the sources give.
@@ -35,6 +35,46 @@ def verilog_header(guard, prefix, parameters, source):
     return "\n".join(lines + ["", "`endif", ""])
 
 
+def read_fields(path):
+    """Yields (name, word, lsb, width, comment) of each line of descriptor.fields."""
+    for number, line in enumerate(path.read_text().splitlines(), 1):
+        text = line.strip()
+        if not text or text.startswith("#"):
+            continue
+        fields = text.split(None, 4)
+        if len(fields) < 5 or not all(f.isdigit() for f in fields[1:4]):
+            sys.exit(f"{path.name}:{number}: expected NAME, word, lsb, width and a comment")
+        yield fields[0], int(fields[1]), int(fields[2]), int(fields[3]), fields[4]
+
+
+def descriptor_c(fields):
+    lines = [f"// {BANNER.format('params/descriptor.fields')}", "#ifndef DUPLEX_DESCRIPTOR_H", "#define DUPLEX_DESCRIPTOR_H", "",
+             "// Fields of a descriptor: word, lowest bit, width. Use DUPLEX_DESCRIPTOR_GET and _SET with the field's name.", "#include <stdint.h>", ""]
+    for name, word, lsb, width, comment in fields:
+        lines += [f"#define DUPLEX_DESC_{name}_WORD {word}  // {comment}", f"#define DUPLEX_DESC_{name}_LSB {lsb}", f"#define DUPLEX_DESC_{name}_WIDTH {width}"]
+    lines += ["", "#define DUPLEX_DESC_MASK(field) ((uint32_t)((UINT64_C(1) << DUPLEX_DESC_##field##_WIDTH) - 1))",
+              "#define DUPLEX_DESCRIPTOR_GET(words, field) \\",
+              "  (((words)[DUPLEX_DESC_##field##_WORD] >> DUPLEX_DESC_##field##_LSB) & DUPLEX_DESC_MASK(field))",
+              "#define DUPLEX_DESCRIPTOR_SET(words, field, value) \\",
+              "  ((words)[DUPLEX_DESC_##field##_WORD] |= ((uint32_t)(value) & DUPLEX_DESC_MASK(field)) << DUPLEX_DESC_##field##_LSB)"]
+    return "\n".join(lines + ["", "#endif", ""])
+
+
+def descriptor_verilog(fields):
+    lines = [f"// {BANNER.format('params/descriptor.fields')}", "// Part selects of the flat 512-bit descriptor.",
+             "`ifndef DUPLEX_DESCRIPTOR_VH", "`define DUPLEX_DESCRIPTOR_VH", ""]
+    lines += [f"`define DUPLEX_DESC_{n} {32 * word + lsb} +: {width}" for n, word, lsb, width, _ in fields]
+    return "\n".join(lines + ["", "`endif", ""])
+
+
+def descriptor_page(fields):
+    lines = ["# Descriptors", "", f"<!-- {BANNER.format('params/descriptor.fields')} -->", "",
+             "16 words of 32 bits. Bits that no field names, and fields that the opcode does not use, must be zero.", "",
+             "| word | bits | field | meaning |", "|---|---|---|---|"]
+    lines += [f"| {word} | {lsb + width - 1}:{lsb} | {n} | {c} |" for n, word, lsb, width, c in fields]
+    return "\n".join(lines + [""])
+
+
 def preset_table(presets):
     """C source text of all timing presets; the fields are those of the first."""
     names = [n for n, _, _ in presets[0][1]]
@@ -55,6 +95,10 @@ def outputs():
     presets = [(p.stem, list(read_parameters(p))) for p in sorted((ROOT / "params/dram").glob("*.preset"))]
     yield "cmodel/include/duplex/params.h", c_header("DUPLEX_PARAMS_H", "DUPLEX_", hardware, "params/hardware.params")
     yield "params/generated/duplex_params.vh", verilog_header("DUPLEX_PARAMS_VH", "DUPLEX_", hardware, "params/hardware.params")
+    fields = list(read_fields(ROOT / "params/descriptor.fields"))
+    yield "cmodel/include/duplex/descriptor.h", descriptor_c(fields)
+    yield "params/generated/duplex_descriptor.vh", descriptor_verilog(fields)
+    yield "docs/descriptors.md", descriptor_page(fields)
     yield "cmodel/include/duplex/dram_presets.h", preset_table(presets)
     for name, parameters in presets:
         yield (f"params/generated/dram_{name}.vh",

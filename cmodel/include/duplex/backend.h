@@ -1,0 +1,63 @@
+// One interface to a stack, whatever stands behind it: the C model or the Verilated RTL.
+//
+// The side of the host and the xPU: memory-mapped registers (AXI4-Lite, 32 bit), the DRAM behind the channels (the xPU's own
+// path, no simulated time), the clock and the interrupt line. Functions return 0 or a negative DUPLEX_ERROR_ code of
+// duplex/error.h; nothing here exits or prints.
+#ifndef DUPLEX_BACKEND_H
+#define DUPLEX_BACKEND_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+// DRAM commands sent by Logic-PIM, by kind, summed over the channels.
+struct duplex_dram_commands {
+  uint64_t act, rd, wr, pre, ref;
+};
+
+struct duplex_backend_options {
+  unsigned channels;          // 1 to DUPLEX_CHANNELS
+  unsigned threads;           // C model: worker threads; 0 = all cores
+  const char *trace_file;     // RTL: FST wave file, or NULL
+  uint64_t trace_from;        // RTL: first clock of the wave file
+  uint64_t trace_to;          // RTL: last clock, 0 = to the end
+  const char *command_file;   // file for the text of all DRAM commands (docs/architecture.md), or NULL
+  const char *dram_preset;    // name of the timing preset, NULL = "hbm3_5200"
+};
+
+struct duplex_backend;
+
+struct duplex_backend_ops {
+  const char *name;  // "cmodel" or "rtl"
+  void (*close)(struct duplex_backend *backend);
+  int (*reg_read)(struct duplex_backend *backend, uint32_t address, uint32_t *value);
+  int (*reg_write)(struct duplex_backend *backend, uint32_t address, uint32_t value);
+  // Bytes of one channel's DRAM by physical address (docs/architecture.md). Cells never written read as zero.
+  int (*mem_read)(struct duplex_backend *backend, unsigned channel, uint64_t address, void *bytes, size_t size);
+  int (*mem_write)(struct duplex_backend *backend, unsigned channel, uint64_t address, const void *bytes, size_t size);
+  // Runs until the interrupt line is high, at most `clocks` clocks; *interrupt says whether it is.
+  int (*advance)(struct duplex_backend *backend, uint64_t clocks, int *interrupt);
+  uint64_t (*clocks)(struct duplex_backend *backend);  // 650 MHz clocks since open
+  void (*commands)(struct duplex_backend *backend, struct duplex_dram_commands *commands);
+  // Text of the last failure that is the back end's own (DRAM timing violation, watchdog), or "".
+  const char *(*failure)(struct duplex_backend *backend);
+};
+
+// Every implementation begins with this.
+struct duplex_backend {
+  const struct duplex_backend_ops *ops;
+};
+
+// The C model of a stack. *backend is NULL on failure.
+int duplex_cmodel_open(const struct duplex_backend_options *options, struct duplex_backend **backend);
+
+// The Verilated stack, from a shared library built per number of channels: found beside the program, or built on demand.
+int duplex_rtl_open(const struct duplex_backend_options *options, struct duplex_backend **backend);
+
+#ifdef __cplusplus
+}
+#endif
+#endif
