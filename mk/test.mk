@@ -1,0 +1,21 @@
+# Installation of what is missing, tests, lint, doctor.
+.PHONY: test regress test-build lint doctor
+
+test: ## install what is missing, build, run all tests (15 minutes on 2 cores)
+	@scripts/dependencies.sh build rtl test
+	@start=$$(date +%s); $(MAKE) --no-print-directory -j$(JOBS) test-build && echo "build took $$(($$(date +%s) - start)) s"
+	@scripts/run_tests.sh $(BUILD) test $(GROUPS)
+
+regress: ## long random and full-size runs: JOBS=n, DUPLEX_SEED=s, RESUME=1, JUnit XML in the build folder
+	@scripts/dependencies.sh build rtl test
+	@$(MAKE) --no-print-directory -j$(JOBS) test-build
+	@DUPLEX_CASES=$${DUPLEX_CASES:-10} JOBS=$(JOBS) scripts/run_tests.sh $(BUILD) regress $(GROUPS)
+
+JOBS ?= 2
+test-build: $(BUILD)/duplex $(UNIT_TESTS) $(BENCHES) $(TEST_PREREQUISITES)
+
+doctor: ## what is installed, what is missing
+	@scripts/dependencies.sh --check build rtl test bench synth
+
+lint: ## formats, lint of the RTL with three tools, layers
+	@scripts/lint.sh $(BUILD)

@@ -1,0 +1,38 @@
+#!/bin/bash
+# Reads every RTL file with Verilator (-Wall), Icarus and Yosys, checks the format of the C files and the layers of the project.
+# usage: scripts/lint.sh [BUILD]
+set -u
+cd "$(dirname "$0")/.." || exit 1
+build=${1:-build}
+mkdir -p "$build/lint"
+bad=0
+fail() { echo "lint: $*"; bad=1; }
+
+mapfile -t rtl < <(grep -v -e '^#' -e '^$' rtl/files.f)
+for file in rtl/*/*.v; do
+  printf '%s\n' "${rtl[@]}" | grep -qx "$file" || fail "$file is not in rtl/files.f"
+  grep -q "^module $(basename "$file" .v)\b" "$file" || fail "$file: its module has another name"
+done
+
+waivers=()
+[ -e rtl/lint.vlt ] && waivers=(rtl/lint.vlt)
+verilator --lint-only -Wall -Iparams/generated "${waivers[@]}" --top-module stack "${rtl[@]}" >"$build/lint/verilator.log" 2>&1 ||
+  { cat "$build/lint/verilator.log"; fail "verilator"; }
+[ ! -s "$build/lint/verilator.log" ] || { cat "$build/lint/verilator.log"; fail "verilator warns"; }
+iverilog -g2012 -Wall -t null -Iparams/generated -s stack "${rtl[@]}" >"$build/lint/iverilog.log" 2>&1 || { tail "$build/lint/iverilog.log"; fail "iverilog"; }
+yosys -q -p "read_verilog -sv -Iparams/generated ${rtl[*]}; hierarchy -check -top stack -chparam CHANNELS 2" >"$build/lint/yosys.log" 2>&1 ||
+  { tail "$build/lint/yosys.log"; fail "yosys"; }
+
+mapfile -t c_files < <(git ls-files -co --exclude-standard '*.c' '*.h' '*.cpp' | grep -v -e /generated/ -e 'cmodel/include/duplex/\(params\|registers\|descriptor\|dram_presets\)\.h' -e '_tables\.c$')
+clang-format --dry-run --Werror "${c_files[@]}" >"$build/lint/format.log" 2>&1 || { head -20 "$build/lint/format.log"; fail "clang-format"; }
+
+# Nothing on a lower floor includes a higher one.
+layer() { # FOLDER FORBIDDEN
+  local hits
+  hits=$(grep -rnE "#include \"($2)" "$1" --include='*.c' --include='*.h') && { echo "$hits"; fail "$1 must not include $2"; }
+}
+layer cmodel 'firmware|driver|testbench|tests'
+layer firmware 'driver|testbench|tests'
+layer driver 'testbench|tests'
+[ $bad = 0 ] && echo "lint: ${#rtl[@]} RTL files, ${#c_files[@]} C files clean"
+exit $bad
