@@ -19,3 +19,8 @@ doctor: ## what is installed, what is missing
 
 lint: ## formats, lint of the RTL with three tools, layers
 	@scripts/lint.sh $(BUILD)
+
+.PHONY: faults
+faults: ## plant the faults of tests/faults/faults.txt one by one: each must be found
+	@scripts/dependencies.sh build rtl test
+	@tests/faults/run.sh $(BUILD)

@@ -1,0 +1,80 @@
+#!/bin/bash
+# Plants one fault of tests/faults/faults.txt at a time in a copy of the sources and shows that the named test finds it.
+# usage: tests/faults/run.sh BUILD [NAME...]
+# A fault that does not apply exactly once, a fault that the test does not find, or a test that fails without any fault: exit status 1.
+set -u
+cd "$(dirname "$0")/../.." || exit 1
+mkdir -p "$1"
+build=$(cd "$1" && pwd)
+shift
+work=$build/faults
+mkdir -p "$work"
+
+sources() { git ls-files -co --exclude-standard | while read -r f; do [ -e "$f" ] && printf '%s\n' "$f"; done; }
+
+copy() { # DESTINATION
+  mkdir -p "$1"
+  sources | tar cf - -T - | tar xf - -C "$1"
+}
+
+# Replaces the one occurrence of a text in a file.
+plant() { # FILE OLD NEW
+  OLD=$2 NEW=$3 perl -0pi -e '
+    my ($old, $new) = ($ENV{OLD}, $ENV{NEW});
+    my $count = () = /\Q$old\E/g;
+    if ($count != 1) { print STDERR "found $count times: $old\n"; exit 3 }
+    s/\Q$old\E/$new/' "$1"
+}
+
+try() { # TREE TEST: builds and runs the test; the exit status is the test's
+  local tree=$1 test=$2 target
+  case $test in
+    bench:*) target=verilator/${test#bench:}/${test#bench:}_bench ;;
+    unit:*) target=tests/${test#unit:} ;;
+    *) echo "unknown test $test" && return 125 ;;
+  esac
+  (cd "$tree" && nice make -s -j2 BUILD=build "build/$target") >"$tree/build.log" 2>&1 || { tail -5 "$tree/build.log"; return 125; }
+  (cd "$tree" && timeout 300 "build/$target") >"$tree/run.log" 2>&1
+}
+
+bad=0
+found=0
+declare -A clean
+while IFS='|' read -r name file old new test; do
+  case $name in '' | '#'*) continue ;; esac
+  if [ $# -gt 0 ]; then
+    case " $* " in *" $name "*) ;; *) continue ;; esac
+  fi
+  if [ -z "${clean[$test]:-}" ]; then
+    copy "$work/clean"
+    if try "$work/clean" "$test"; then clean[$test]=1; else
+      echo "BAD    $name: $test fails without any fault"
+      bad=1
+      clean[$test]=0
+      continue
+    fi
+  fi
+  [ "${clean[$test]}" = 1 ] || { bad=1; continue; }
+  # What the clean tree built is reused; the file that changes is newer and is built again.
+  rm -rf "$work/tree"
+  cp -a "$work/clean" "$work/tree"
+  if ! plant "$work/tree/$file" "$old" "$new"; then
+    echo "BAD    $name: does not apply to $file"
+    bad=1
+    continue
+  fi
+  try "$work/tree" "$test"
+  status=$?
+  if [ $status = 0 ]; then
+    echo "MISSED $name: $test passes ($file: $old -> $new)"
+    bad=1
+  elif [ $status = 125 ]; then
+    echo "BAD    $name: does not build"
+    bad=1
+  else
+    found=$((found + 1))
+    echo "found  $name: $test: $(grep -m1 -hE 'MISMATCH|ERROR|FAIL|violation|failed|expected' "$work/tree/run.log" | cut -c1-150)"
+  fi
+done <tests/faults/faults.txt
+echo "$found faults found"
+exit $bad
