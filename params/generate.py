@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
-"""Makes the C and Verilog headers of the hardware parameters, the descriptor fields and the DRAM timing presets.
+"""Makes the C and Verilog headers of the hardware parameters, the descriptor fields and the
+DRAM timing presets, and the FuseSoC core file.
 
 usage: params/generate.py [--check]
 With --check nothing is written; the exit status is 1 if a generated file differs from what the sources give.
@@ -90,6 +91,18 @@ def preset_table(presets):
     return "\n".join(lines + ["};", "", "#endif", ""])
 
 
+def fusesoc_core(version, includes, files):
+    lines = ["CAPI=2:", f"# {BANNER.format('rtl/files.f')}", f"name: duplex:logic_pim:stack:{version}",
+             "description: Logic-PIM stack for HBM3, exact GEMM with gated activation", "filesets:", "  rtl:", "    files:"]
+    lines += [f"      - {name}: {{is_include_file: true, include_path: params/generated}}" for name in includes]
+    lines += [f"      - {name}" for name in files]
+    lines += ["    file_type: systemVerilogSource", "targets:", "  default: &default", "    filesets: [rtl]", "    toplevel: stack",
+              "    parameters: [CHANNELS]", "  lint:", "    <<: *default", "    default_tool: verilator", "    tools:", "      verilator:",
+              "        mode: lint-only", "        verilator_options: [-Wall]", "parameters:", "  CHANNELS:", "    datatype: int",
+              "    default: 32", "    paramtype: vlogparam"]
+    return "\n".join(lines + [""])
+
+
 def outputs():
     hardware = list(read_parameters(ROOT / "params/hardware.params"))
     presets = [(p.stem, list(read_parameters(p))) for p in sorted((ROOT / "params/dram").glob("*.preset"))]
@@ -103,6 +116,10 @@ def outputs():
     for name, parameters in presets:
         yield (f"params/generated/dram_{name}.vh",
                verilog_header(f"DUPLEX_DRAM_{name.upper()}_VH", "DRAM_", [(n.upper(), v, c) for n, v, c in parameters], f"params/dram/{name}.preset"))
+    includes = ["params/generated/duplex_params.vh", "params/generated/duplex_descriptor.vh", "params/generated/duplex_registers.vh"]
+    includes += [f"params/generated/dram_{name}.vh" for name, _ in presets]
+    files = [line for line in (ROOT / "rtl/files.f").read_text().splitlines() if line and not line.startswith("#")]
+    yield "duplex.core", fusesoc_core((ROOT / "VERSION").read_text().strip(), includes, files)
 
 
 def main():
