@@ -1,0 +1,11 @@
+.PHONY: demo demo-build
+$(BUILD)/exact_expert: demo/exact_expert.c $(LIB)
+	@mkdir -p $(@D)
+	$(CC) $(ALL_CFLAGS) -O3 $< $(LIB) -o $@ -lmpfr -lgmp $(LDLIBS)
+
+demo-build: $(BUILD)/duplex $(BUILD)/exact_expert $(BUILD)/rtl/stack_2.so
+
+demo: ## install what is missing, build, run one expert on the C model and on the RTL, compare, report
+	@scripts/dependencies.sh build rtl demo
+	@$(MAKE) --no-print-directory -j$(JOBS) demo-build
+	@demo/run.sh $(BUILD)
