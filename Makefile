@@ -3,7 +3,7 @@ BUILD ?= build
 .DEFAULT_GOAL := all
 
 include mk/common.mk
-include $(sort $(wildcard */room.mk */*/room.mk))
+include $(sort $(wildcard */room.mk */*/room.mk */*/*/room.mk))
 include mk/test.mk mk/install.mk
 
 .PHONY: all help clean
