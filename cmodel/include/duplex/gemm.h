@@ -25,7 +25,7 @@ struct duplex_gemm_panel;
 struct duplex_gemm_panel *duplex_gemm_panel_new(const duplex_f16 *x_tiles, unsigned k_tiles);  // NULL: out of memory
 void duplex_gemm_panel_free(struct duplex_gemm_panel *panel);
 
-// How often each tier of the fast path ran, in blocks of work that it finished (see cmodel/numerics/fast.c).
+// How often each tier of the fast path ran, in rows (see cmodel/gemm/gemm_block.c).
 struct duplex_gemm_tiers {
   uint64_t direct;  // double sums, proved exact
   uint64_t split;   // shorter double sums joined in integers

@@ -1,0 +1,216 @@
+#include "cmodel/gemm/fast_kernels.h"
+
+#include <fenv.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define WIDTH DUPLEX_WIDTH
+#define LANES DUPLEX_LANES
+
+// Keeps the compiler from moving floating operations across the accesses of the floating-point state.
+#define BARRIER(pointer) __asm__ volatile("" : : "r"(pointer) : "memory")
+
+static bool portable_gemm(const duplex_f16 *weights, size_t stride, unsigned rows, unsigned k_tiles, const double *x,
+                          double *sums) {
+  fenv_t saved;
+  feholdexcept(&saved);
+  fesetround(FE_TONEAREST);
+  BARRIER(x);
+  memset(sums, 0, rows * LANES * sizeof *sums);
+  for (unsigned tile = 0; tile < k_tiles; tile++)
+    for (unsigned row = 0; row < rows; row++)
+      for (unsigned k = 0; k < WIDTH; k++) {
+        const double weight = duplex_f16_to_double(weights[tile * stride + row * WIDTH + k]);
+        for (unsigned lane = 0; lane < LANES; lane++)
+          sums[row * LANES + lane] += weight * x[((size_t)tile * WIDTH + k) * LANES + lane];
+      }
+  BARRIER(sums);
+  const bool exact = !fetestexcept(FE_INEXACT);
+  fesetenv(&saved);
+  return exact;
+}
+
+static bool portable_gemv(const duplex_f16 *weights, size_t stride, unsigned rows, unsigned k_tiles, const double *x,
+                          double *sums) {
+  fenv_t saved;
+  feholdexcept(&saved);
+  fesetround(FE_TONEAREST);
+  BARRIER(x);
+  for (unsigned row = 0; row < rows; row++) {
+    double sum = 0;
+    for (unsigned tile = 0; tile < k_tiles; tile++)
+      for (unsigned k = 0; k < WIDTH; k++)
+        sum += duplex_f16_to_double(weights[tile * stride + row * WIDTH + k]) * x[(size_t)tile * WIDTH + k];
+    sums[row] = sum;
+  }
+  BARRIER(sums);
+  const bool exact = !fetestexcept(FE_INEXACT);
+  fesetenv(&saved);
+  return exact;
+}
+
+static const struct duplex_kernels portable = {"portable", portable_gemm, portable_gemv};
+
+#ifdef __x86_64__
+#include <immintrin.h>
+
+#define AVX2 __attribute__((target("avx2,fma,f16c")))
+#define AVX512 __attribute__((target("avx512f,avx2,fma,f16c")))
+#define MXCSR_DEFAULT 0x1f80u  // all exceptions masked, to nearest, no flush to zero
+#define MXCSR_INEXACT 0x20u
+
+static unsigned begin_exact(void) {
+  const unsigned saved = _mm_getcsr();
+  _mm_setcsr(MXCSR_DEFAULT);
+  BARRIER(&saved);
+  return saved;
+}
+
+static bool end_exact(unsigned saved, const double *sums) {
+  BARRIER(sums);
+  const bool exact = !(_mm_getcsr() & MXCSR_INEXACT);
+  _mm_setcsr(saved);
+  return exact;
+}
+
+AVX2 static inline void widen_row_avx2(const duplex_f16 *weights, double *wide) {
+  for (unsigned k = 0; k < WIDTH; k += 8) {
+    const __m256 single = _mm256_cvtph_ps(_mm_loadu_si128((const __m128i *)(weights + k)));
+    _mm256_store_pd(wide + k, _mm256_cvtps_pd(_mm256_castps256_ps128(single)));
+    _mm256_store_pd(wide + k + 4, _mm256_cvtps_pd(_mm256_extractf128_ps(single, 1)));
+  }
+}
+
+// Four rows of one tile: 8 accumulators of 4 lanes.
+AVX2 static inline void add_tile_avx2(const double *wide, const double *x, __m256d sums[8]) {
+  __m256d s0 = sums[0], s1 = sums[1], s2 = sums[2], s3 = sums[3], s4 = sums[4], s5 = sums[5], s6 = sums[6], s7 = sums[7];
+  for (unsigned k = 0; k < WIDTH; k++) {
+    const __m256d low = _mm256_load_pd(x + k * LANES), high = _mm256_load_pd(x + k * LANES + 4);
+    __m256d weight = _mm256_broadcast_sd(wide + k);
+    s0 = _mm256_fmadd_pd(weight, low, s0);
+    s1 = _mm256_fmadd_pd(weight, high, s1);
+    weight = _mm256_broadcast_sd(wide + WIDTH + k);
+    s2 = _mm256_fmadd_pd(weight, low, s2);
+    s3 = _mm256_fmadd_pd(weight, high, s3);
+    weight = _mm256_broadcast_sd(wide + 2 * WIDTH + k);
+    s4 = _mm256_fmadd_pd(weight, low, s4);
+    s5 = _mm256_fmadd_pd(weight, high, s5);
+    weight = _mm256_broadcast_sd(wide + 3 * WIDTH + k);
+    s6 = _mm256_fmadd_pd(weight, low, s6);
+    s7 = _mm256_fmadd_pd(weight, high, s7);
+  }
+  sums[0] = s0, sums[1] = s1, sums[2] = s2, sums[3] = s3, sums[4] = s4, sums[5] = s5, sums[6] = s6, sums[7] = s7;
+}
+
+AVX2 static bool avx2_gemm(const duplex_f16 *weights, size_t stride, unsigned rows, unsigned k_tiles, const double *x,
+                           double *sums) {
+  double wide[4 * WIDTH] __attribute__((aligned(64)));
+  memset(wide, 0, sizeof wide);
+  const unsigned saved = begin_exact();
+  for (unsigned first = 0; first < rows; first += 4) {
+    const unsigned count = rows - first < 4 ? rows - first : 4;
+    __m256d group[8];
+    for (int i = 0; i < 8; i++) group[i] = _mm256_setzero_pd();
+    for (unsigned tile = 0; tile < k_tiles; tile++) {
+      for (unsigned row = 0; row < count; row++)
+        widen_row_avx2(weights + tile * stride + (first + row) * WIDTH, wide + row * WIDTH);
+      add_tile_avx2(wide, x + (size_t)tile * WIDTH * LANES, group);
+    }
+    for (unsigned i = 0; i < 2 * count; i++) _mm256_storeu_pd(sums + first * LANES + 4 * i, group[i]);
+    memset(wide, 0, sizeof wide);
+  }
+  return end_exact(saved, sums);
+}
+
+AVX2 static bool avx2_gemv(const duplex_f16 *weights, size_t stride, unsigned rows, unsigned k_tiles, const double *x,
+                           double *sums) {
+  const unsigned saved = begin_exact();
+  for (unsigned row = 0; row < rows; row++) {
+    __m256d part[4];
+    for (int i = 0; i < 4; i++) part[i] = _mm256_setzero_pd();
+    for (unsigned tile = 0; tile < k_tiles; tile++) {
+      const duplex_f16 *w = weights + tile * stride + row * WIDTH;
+      const double *xt = x + (size_t)tile * WIDTH;
+      for (unsigned k = 0; k < WIDTH; k += 16)
+        for (unsigned half = 0; half < 2; half++) {
+          const __m256 single = _mm256_cvtph_ps(_mm_loadu_si128((const __m128i *)(w + k + 8 * half)));
+          const __m256d low = _mm256_cvtps_pd(_mm256_castps256_ps128(single)),
+                        high = _mm256_cvtps_pd(_mm256_extractf128_ps(single, 1));
+          part[2 * half] = _mm256_fmadd_pd(low, _mm256_load_pd(xt + k + 8 * half), part[2 * half]);
+          part[2 * half + 1] = _mm256_fmadd_pd(high, _mm256_load_pd(xt + k + 8 * half + 4), part[2 * half + 1]);
+        }
+    }
+    double lanes[4];
+    _mm256_storeu_pd(lanes, _mm256_add_pd(_mm256_add_pd(part[0], part[1]), _mm256_add_pd(part[2], part[3])));
+    sums[row] = (lanes[0] + lanes[1]) + (lanes[2] + lanes[3]);
+  }
+  return end_exact(saved, sums);
+}
+
+AVX512 static inline __m512d widen8(const duplex_f16 *weights) {
+  return _mm512_cvtps_pd(_mm256_cvtph_ps(_mm_loadu_si128((const __m128i *)weights)));
+}
+
+AVX512 static bool avx512_gemm(const duplex_f16 *weights, size_t stride, unsigned rows, unsigned k_tiles, const double *x,
+                               double *sums) {
+  double wide[DUPLEX_KERNEL_ROWS * WIDTH] __attribute__((aligned(64)));
+  if (rows < DUPLEX_KERNEL_ROWS) memset(wide, 0, sizeof wide);
+  const unsigned saved = begin_exact();
+  __m512d s0 = _mm512_setzero_pd(), s1 = s0, s2 = s0, s3 = s0, s4 = s0, s5 = s0, s6 = s0, s7 = s0;
+  for (unsigned tile = 0; tile < k_tiles; tile++) {
+    for (unsigned row = 0; row < rows; row++)
+      for (unsigned k = 0; k < WIDTH; k += 8)
+        _mm512_store_pd(wide + row * WIDTH + k, widen8(weights + tile * stride + row * WIDTH + k));
+    const double *xt = x + (size_t)tile * WIDTH * LANES;
+    for (unsigned k = 0; k < WIDTH; k++) {
+      const __m512d lanes = _mm512_load_pd(xt + k * LANES);
+      s0 = _mm512_fmadd_pd(_mm512_set1_pd(wide[k]), lanes, s0);
+      s1 = _mm512_fmadd_pd(_mm512_set1_pd(wide[WIDTH + k]), lanes, s1);
+      s2 = _mm512_fmadd_pd(_mm512_set1_pd(wide[2 * WIDTH + k]), lanes, s2);
+      s3 = _mm512_fmadd_pd(_mm512_set1_pd(wide[3 * WIDTH + k]), lanes, s3);
+      s4 = _mm512_fmadd_pd(_mm512_set1_pd(wide[4 * WIDTH + k]), lanes, s4);
+      s5 = _mm512_fmadd_pd(_mm512_set1_pd(wide[5 * WIDTH + k]), lanes, s5);
+      s6 = _mm512_fmadd_pd(_mm512_set1_pd(wide[6 * WIDTH + k]), lanes, s6);
+      s7 = _mm512_fmadd_pd(_mm512_set1_pd(wide[7 * WIDTH + k]), lanes, s7);
+    }
+  }
+  const __m512d all[DUPLEX_KERNEL_ROWS] = {s0, s1, s2, s3, s4, s5, s6, s7};
+  for (unsigned row = 0; row < rows; row++) _mm512_storeu_pd(sums + row * LANES, all[row]);
+  return end_exact(saved, sums);
+}
+
+AVX512 static bool avx512_gemv(const duplex_f16 *weights, size_t stride, unsigned rows, unsigned k_tiles, const double *x,
+                               double *sums) {
+  const unsigned saved = begin_exact();
+  for (unsigned row = 0; row < rows; row++) {
+    __m512d p0 = _mm512_setzero_pd(), p1 = p0, p2 = p0, p3 = p0;
+    for (unsigned tile = 0; tile < k_tiles; tile++) {
+      const duplex_f16 *w = weights + tile * stride + row * WIDTH;
+      const double *xt = x + (size_t)tile * WIDTH;
+      for (unsigned k = 0; k < WIDTH; k += 32) {
+        p0 = _mm512_fmadd_pd(widen8(w + k), _mm512_load_pd(xt + k), p0);
+        p1 = _mm512_fmadd_pd(widen8(w + k + 8), _mm512_load_pd(xt + k + 8), p1);
+        p2 = _mm512_fmadd_pd(widen8(w + k + 16), _mm512_load_pd(xt + k + 16), p2);
+        p3 = _mm512_fmadd_pd(widen8(w + k + 24), _mm512_load_pd(xt + k + 24), p3);
+      }
+    }
+    sums[row] = _mm512_reduce_add_pd(_mm512_add_pd(_mm512_add_pd(p0, p1), _mm512_add_pd(p2, p3)));
+  }
+  return end_exact(saved, sums);
+}
+
+static const struct duplex_kernels avx2 = {"avx2", avx2_gemm, avx2_gemv};
+static const struct duplex_kernels avx512 = {"avx512", avx512_gemm, avx512_gemv};
+
+const struct duplex_kernels *duplex_kernels(void) {
+  const char *wish = getenv("DUPLEX_KERNEL");
+  const bool has_avx2 = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && __builtin_cpu_supports("f16c");
+  const bool has_avx512 = has_avx2 && __builtin_cpu_supports("avx512f");
+  if (wish && strcmp(wish, "portable") == 0) return &portable;
+  if (has_avx512 && !(wish && strcmp(wish, "avx2") == 0)) return &avx512;
+  return has_avx2 ? &avx2 : &portable;
+}
+
+#else
+const struct duplex_kernels *duplex_kernels(void) { return &portable; }
+#endif

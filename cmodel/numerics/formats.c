@@ -1,0 +1,81 @@
+#include <string.h>
+
+#include "duplex/numerics.h"
+
+void duplex_sum_pack(const struct duplex_sum *sum, uint8_t bytes[16]) {
+  const uint64_t high = ((uint64_t)sum->high & 0x1fffffffffffffffu) | (uint64_t)(sum->flags & 7) << 61;
+  for (int i = 0; i < 8; i++) {
+    bytes[i] = (uint8_t)(sum->low >> 8 * i);
+    bytes[8 + i] = (uint8_t)(high >> 8 * i);
+  }
+}
+
+void duplex_sum_unpack(const uint8_t bytes[16], struct duplex_sum *sum) {
+  uint64_t low = 0, high = 0;
+  for (int i = 0; i < 8; i++) {
+    low |= (uint64_t)bytes[i] << 8 * i;
+    high |= (uint64_t)bytes[8 + i] << 8 * i;
+  }
+  sum->low = low;
+  sum->high = (int64_t)(high << 3) >> 3;
+  sum->flags = (uint32_t)(high >> 61);
+}
+
+duplex_f32 duplex_f16_to_f32(duplex_f16 value) {
+  const uint32_t sign = (uint32_t)(value & 0x8000) << 16;
+  const uint32_t exponent = value >> 10 & 31;
+  uint32_t fraction = value & 0x3ff;
+  if (exponent == 31) return fraction ? DUPLEX_F32_NAN : sign | 0x7f800000;
+  if (exponent) return sign | (exponent + 112) << 23 | fraction << 13;
+  if (!fraction) return sign;
+  const int shift = __builtin_clz(fraction) - 21;  // brings the highest one to bit 10
+  fraction = fraction << shift & 0x3ff;
+  return sign | (uint32_t)(113 - shift) << 23 | fraction << 13;
+}
+
+double duplex_f16_to_double(duplex_f16 value) {
+  const duplex_f32 bits = duplex_f16_to_f32(value);
+  float result;
+  memcpy(&result, &bits, sizeof result);
+  return result;
+}
+
+// Rounds significand * 2^exponent to binary16; the significand is below 2^62.
+static duplex_f16 round_parts(uint64_t significand, int exponent) {
+  if (!significand) return 0;
+  const int top = 63 - __builtin_clzll(significand);
+  int result_exponent = top + exponent;
+  if (result_exponent > 15) return 0x7c00;
+  if (result_exponent < -14) result_exponent = -14;
+  const int shift = result_exponent - 10 - exponent;
+  uint64_t kept;
+  if (shift <= 0) {
+    kept = significand << -shift;
+  } else if (shift > 62) {
+    kept = 0;
+  } else {
+    kept = significand >> shift;
+    const uint64_t rest = significand - (kept << shift), half = UINT64_C(1) << (shift - 1);
+    if (rest > half || (rest == half && (kept & 1))) kept++;
+  }
+  const uint32_t packed = ((uint32_t)(result_exponent + 14) << 10) + (uint32_t)kept;
+  return (duplex_f16)(packed > 0x7c00 ? 0x7c00 : packed);
+}
+
+duplex_f16 duplex_f16_from_f32(duplex_f32 value) {
+  const uint16_t sign = (uint16_t)(value >> 16 & 0x8000);
+  const int exponent = (int)(value >> 23 & 255);
+  const uint32_t fraction = value & 0x7fffff;
+  if (exponent == 255) return fraction ? DUPLEX_F16_NAN : sign | 0x7c00;
+  return sign | round_parts(exponent ? fraction | 0x800000 : fraction, (exponent ? exponent : 1) - 150);
+}
+
+duplex_f16 duplex_f16_from_double(double value) {
+  uint64_t bits;
+  memcpy(&bits, &value, sizeof bits);
+  const uint16_t sign = (uint16_t)(bits >> 48 & 0x8000);
+  const int exponent = (int)(bits >> 52 & 2047);
+  const uint64_t fraction = bits & 0xfffffffffffffu;
+  if (exponent == 2047) return fraction ? DUPLEX_F16_NAN : sign | 0x7c00;
+  return sign | round_parts(exponent ? fraction | UINT64_C(1) << 52 : fraction, (exponent ? exponent : 1) - 1075);
+}
