@@ -14,12 +14,14 @@ RTL_HARNESS := testbench/verilator/backend
 RTL_RUNTIME_DIR := $(shell $(VERILATOR) --getenv VERILATOR_ROOT 2>/dev/null)/include
 RTL_PARAMETERS := $(wildcard params/generated/*.vh)
 RTL_MODEL_OBJ = $(patsubst %.c,$(BUILD)/obj/%.o,$(wildcard cmodel/hbm/*.c cmodel/common/*.c))
-RTL_CFLAGS = -fPIC -fvisibility=hidden -fno-gnu-unique $(SANITIZE)
-# The top is not the bottleneck: the verilog of a channel is compiled with RTL_OPTIMIZE, everything that runs once without.
+# SANITIZE is for the harness and the C model: Verilator's own code and what it writes are not ours to check.
+RTL_CFLAGS = -fPIC -fvisibility=hidden -fno-gnu-unique
+# What runs every clock is compiled with RTL_OPTIMIZE, what runs once quickly.
 RTL_MAKE = $(MAKE) -s --no-print-directory OPT_FAST="$(RTL_OPTIMIZE)" OPT_SLOW=-O0 OPT_GLOBAL=-O2
 RTL_VERILATE = $(VERILATOR) --cc $(VERILATOR_FLAGS) -Wno-fatal -Wno-UNOPTFLAT --output-split 20000 -CFLAGS "$(RTL_CFLAGS)"
 
 LIB_SRC += $(RTL_HARNESS)/loader.c
+TEST_PREREQUISITES += rtl
 
 .PHONY: rtl
 rtl: $(foreach n,$(RTL_VARIANTS),$(RTL_OUT)/stack_$(n).so) ## Verilate and compile the stack: RTL_VARIANTS="2 4 32"
@@ -53,7 +55,7 @@ $(RTL_OUT)/trace_%/Vstack__ALL.a: $(wildcard rtl/*/*.v) $(RTL_PARAMETERS) $(RTL_
 	  $(MAKE) -s --no-print-directory OPT_FAST=-O1 OPT_SLOW=-O0 OPT_GLOBAL=-O1 -j2 -C $(@D) -f Vstack.mk Vstack__ALL.a)
 
 # Verilator's own run-time library, once for all variants.
-$(RTL_OUT)/runtime/%.o: $(RTL_RUNTIME_DIR)/%.cpp
+$(RTL_OUT)/runtime/%.o: $(RTL_RUNTIME_DIR)/%.cpp $(RTL_HARNESS)/room.mk
 	@mkdir -p $(@D)
 	@$(CXX) -std=c++17 -O2 $(RTL_CFLAGS) -w -DVM_TRACE=1 -DVM_TRACE_FST=1 -DVM_COVERAGE=0 -DVM_SC=0 -I$(RTL_RUNTIME_DIR) -I$(RTL_RUNTIME_DIR)/vltstd -c $< -o $@
 RTL_RUNTIME := $(addprefix $(RTL_OUT)/runtime/,verilated.o verilated_dpi.o verilated_threads.o)
@@ -61,7 +63,7 @@ RTL_RUNTIME_TRACE := $(RTL_OUT)/runtime/verilated_fst_c.o
 
 # $(call rtl_library,folder of Vstack__ALL.a,trace 0 or 1,other inputs): harness and model become one library that exports two names.
 define rtl_library
-	$(CXX) -std=c++17 $(WARN) $(INCLUDES) -O2 -g $(RTL_CFLAGS) -DVM_TRACE=$(2) -DVM_TRACE_FST=$(2) -DRTL_TRACE=$(2) -isystem $(RTL_RUNTIME_DIR) -isystem $(RTL_RUNTIME_DIR)/vltstd -isystem $(1) \
+	$(CXX) -std=c++17 $(WARN) $(INCLUDES) -O2 -g $(RTL_CFLAGS) $(SANITIZE) -DVM_TRACE=$(2) -DVM_TRACE_FST=$(2) -DRTL_TRACE=$(2) -isystem $(RTL_RUNTIME_DIR) -isystem $(RTL_RUNTIME_DIR)/vltstd -isystem $(1) \
 	  -MMD -MP -MF $@.d -MT $@ -shared -Wl,-Bsymbolic -Wl,--version-script=$(RTL_HARNESS)/exports.map \
 	  $(RTL_HARNESS)/harness.cpp $(filter %.o,$^) $(1)/Vstack__ALL.a $(3) -lz -pthread -latomic -o $@.new && mv $@.new $@
 endef
