@@ -42,7 +42,7 @@ module dot64 (
       wire        [63:0] coarse = {{26{fine[37]}}, fine} << {shift_q[5:4], 4'd0};
       // verilator lint_on UNUSED
       wire        [50:0] low = {3'd0, coarse[47:0]};
-      wire signed [40:0] high = {{3{fine[37]}}, fine} >>> {~shift_q[5:4], 4'd0};
+      wire signed [40:0] high = $signed({{3{fine[37]}}, fine}) >>> {~shift_q[5:4], 4'd0};
     end
 
     for (g = 0; g < `DUPLEX_WIDTH / 8; g = g + 1) begin : group
