@@ -2,7 +2,8 @@
 #
 # A channel holds 512 multipliers, so it is Verilated and compiled once, as a library (`--lib-create`) that every variant links; stack.v
 # is elaborated whole in each variant over the wrapper module that Verilator writes for the channel. Variants with wave files
-# (stack_<N>_trace.so) are Verilated flat instead, since such a library shows no signals inside.
+# (stack_<N>_trace.so) are Verilated flat instead, since such a library shows no signals inside. So `channel` has no parameters, and
+# paths through it from input to output without a register cost simulation time: each makes its wrapper run again.
 #   make rtl                        the variants of RTL_VARIANTS
 #   make build/rtl/stack_5.so       another number of channels (duplex_rtl_open does this on demand)
 #   make build/rtl/stack_5_trace.so the same with FST tracing

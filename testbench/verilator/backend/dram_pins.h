@@ -1,0 +1,80 @@
+// The DRAM behind the pins of the Verilated stack: one device of duplex/hbm.h per channel.
+//
+// Each clock, `drive` puts the read data of that clock on the pins and `sample` hands commands and write data to the devices,
+// which keep the cells, judge the timing and write the command text. Read data stay as they are while a channel delivers none.
+#ifndef DUPLEX_DRAM_PINS_H
+#define DUPLEX_DRAM_PINS_H
+
+#include <cstdint>
+#include <memory>
+#include <string>
+
+#include "duplex/backend.h"
+#include "duplex/error.h"
+#include "duplex/hbm.h"
+#include "duplex/params.h"
+#include "testbench/verilator/backend/pins.h"
+
+class DramPins {
+ public:
+  int open(const duplex_backend_options &options, std::string &failure) {
+    channels_ = options.channels;
+    duplex_hbm *hbm = nullptr;
+    const int error = duplex_hbm_open(channels_, options.dram_preset, options.command_file, &hbm);
+    hbm_.reset(hbm);
+    if (error) failure = "the DRAM model could not be opened: preset or command file";
+    return error;
+  }
+
+  template <class Model>
+  void drive(Model &model, uint64_t clock) {
+    for (unsigned channel = 0; channel < channels_; channel++) {
+      duplex_hbm_read_data(hbm_.get(), channel, clock, &model.dram_read_data_i[BEAT_WORDS * channel]);
+    }
+  }
+
+  // A negative code at the first command that breaks a rule, with its text in `failure`.
+  template <class Model>
+  int sample(const Model &model, uint64_t clock, std::string &failure) {
+    for (unsigned channel = 0; channel < channels_; channel++) {
+      duplex_hbm_pins pins = {};
+      pins.row_valid = rtl::bits(model.dram_row_valid_o, channel, 1);
+      if (pins.row_valid) {
+        pins.row_command = rtl::bits(model.dram_row_command_o, 2 * channel, 2);
+        pins.row_bundle = rtl::bits(model.dram_row_bundle_o, 2 * channel, 2);
+        pins.row_mask = rtl::bits(model.dram_row_mask_o, 8 * channel, 8);
+        pins.row_address = rtl::bits(model.dram_row_address_o, 14 * channel, 14);
+      }
+      pins.column_valid = rtl::bits(model.dram_column_valid_o, channel, 1);
+      if (pins.column_valid) {
+        pins.column_write = rtl::bits(model.dram_column_write_o, channel, 1);
+        pins.column_bundle = rtl::bits(model.dram_column_bundle_o, 2 * channel, 2);
+        pins.column_mask = rtl::bits(model.dram_column_mask_o, 8 * channel, 8);
+        pins.column_address = rtl::bits(model.dram_column_address_o, 5 * channel, 5);
+      }
+      const int error = duplex_hbm_clock(hbm_.get(), channel, clock, &pins, &model.dram_write_data_o[BEAT_WORDS * channel]);
+      if (error) {
+        failure = duplex_hbm_failure(hbm_.get());
+        return error;
+      }
+    }
+    return DUPLEX_OK;
+  }
+
+  int read(unsigned channel, uint64_t address, void *bytes, size_t size) {
+    return channel < channels_ ? duplex_hbm_mem_read(hbm_.get(), channel, address, bytes, size) : DUPLEX_ERROR_ARGUMENT;
+  }
+  int write(unsigned channel, uint64_t address, const void *bytes, size_t size) {
+    return channel < channels_ ? duplex_hbm_mem_write(hbm_.get(), channel, address, bytes, size) : DUPLEX_ERROR_ARGUMENT;
+  }
+  void commands(duplex_dram_commands &commands) const { duplex_hbm_commands(hbm_.get(), &commands); }
+
+ private:
+  static constexpr unsigned BEAT_WORDS = DUPLEX_BEAT_BYTES / 4;
+  struct Close {
+    void operator()(duplex_hbm *hbm) const { duplex_hbm_close(hbm); }
+  };
+  std::unique_ptr<duplex_hbm, Close> hbm_;
+  unsigned channels_ = 0;
+};
+#endif
