@@ -13,20 +13,23 @@ module round (
     output wire        [                31:0] f32_o,
     output wire        [                15:0] f16_o
 );
-  // Stage 1: magnitude, on 128 bits so that the search for the leading one halves evenly.
+  // Stage 1: magnitude. Both halves are negated apart, and the high one takes its carry by a choice: half as long a chain.
   wire negative = sum_i[`DUPLEX_SUM_BITS-1];
+  wire [47:0] low = sum_i[47:0];
+  wire [48:0] high = sum_i[`DUPLEX_SUM_BITS-1:48];
+  wire [48:0] negated_high = low == 48'd0 ? -high : ~high;
   reg [`DUPLEX_SUM_BITS-1:0] magnitude_q;
   reg negative_q;
   reg [2:0] flags_q;
   reg signed [7:0] exponent_q;
   always @(posedge clk_i) begin
-    magnitude_q <= (sum_i ^ {`DUPLEX_SUM_BITS{negative}}) + {{(`DUPLEX_SUM_BITS - 1) {1'b0}}, negative};
+    magnitude_q <= negative ? {negated_high, -low} : sum_i;
     negative_q  <= negative;
     flags_q     <= flags_i;
     exponent_q  <= exponent_i;
   end
 
-  // Stage 2: the leading one moves to the top; what leaves the 25 bits of a binary32 with its round bit is sticky.
+  // Stage 2: the leading one moves to the top of 128 bits, so that the search for it halves evenly; what leaves the 25 bits of a binary32 with its round bit is sticky.
   wire [127:0] n0 = {{(128 - `DUPLEX_SUM_BITS) {1'b0}}, magnitude_q};
   wire zeros6 = n0[127:64] == 64'd0;
   wire [127:0] n1 = zeros6 ? {n0[63:0], 64'd0} : n0;
