@@ -4,7 +4,7 @@
 // more can be loaded. Beat: 64 binary16 weights of one row, k = 0 in bits 15:0; `first` replaces the row's sums, `last` emits
 // them, `release` is the last beat that uses the tile. Up to one beat a clock, in any order of rows.
 // Sums: lane l at 97 l, its flags (bit 0 NaN, 1 +Inf, 2 -Inf) at 3 l. No back-pressure: the caller has room for every last beat.
-// Latency: 5 clocks from a last beat's acceptance to sum_valid_o (GEMM_LATENCY of the caller).
+// Latency: 6 clocks from a last beat's acceptance to sum_valid_o.
 `default_nettype none
 `include "duplex_params.vh"
 module gemm #(
@@ -84,15 +84,16 @@ module gemm #(
       w_neg_inf_q     <= w_neg_inf;
     end
 
-  // The beat's control follows it: taken at clock t, weights at t + 1, products t + 2, sums of 8 t + 3, sum t + 4, accumulated t + 5.
-  localparam STAGES = 5;
+  // The beat's control follows it: taken at clock t, weights at t + 1, products t + 2, sums of 8 t + 3, sum t + 4,
+  // low word accumulated t + 5, high word t + 6.
+  localparam STAGES = 6;
   reg [         STAGES-1:0] valid_q;
-  reg [         STAGES-2:0] first_q;
+  reg [                3:0] first_q;
   reg [         STAGES-1:0] last_q;
   reg [STAGES*ROW_BITS-1:0] row_q;
   always @(posedge clk_i) begin
     valid_q <= rst_ni ? {valid_q[STAGES-2:0], take_beat} : '0;
-    first_q <= {first_q[STAGES-3:0], beat_first_i};
+    first_q <= {first_q[2:0], beat_first_i};
     last_q  <= {last_q[STAGES-2:0], beat_last_i};
     row_q   <= {row_q[0+:(STAGES-1)*ROW_BITS], beat_row_i};
   end
@@ -101,8 +102,8 @@ module gemm #(
   reg repeat_q;
   always @(posedge clk_i) repeat_q <= valid_q[3] && next_row == row;
 
-  assign sum_valid_o = valid_q[4] && last_q[4];
-  assign sum_row_o   = row_q[4*ROW_BITS+:ROW_BITS];
+  assign sum_valid_o = valid_q[STAGES-1] && last_q[STAGES-1];
+  assign sum_row_o   = row_q[(STAGES-1)*ROW_BITS+:ROW_BITS];
 
   generate
     for (l = 0; l < LANES; l = l + 1) begin : lane
