@@ -4,3 +4,9 @@ rtl/gemm/dot64.v
 rtl/gemm/accumulator.v
 rtl/gemm/gemm.v
 rtl/gemm/round.v
+rtl/activation/activation_segment.v
+rtl/activation/activation_polynomial.v
+rtl/activation/activation_multiply.v
+rtl/activation/activation_round.v
+rtl/activation/activation_lane.v
+rtl/activation/activation.v
