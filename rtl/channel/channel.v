@@ -1,0 +1,188 @@
+// One channel: bundle controller, weight FIFO, GEMM module, drain, result buffer, write path, and its ports to broadcast and result
+// bus (docs/architecture.md, "The way of one GEMM descriptor").
+// A job starts with `job_valid_i` (one clock); all other job fields stand still until `busy_o` is low again. Format, destination and
+// the other fields are those of params/descriptor.fields. A channel without rows or tiles only drops the broadcast's tiles.
+`default_nettype none
+`include "duplex_params.vh"
+module channel (
+  input wire clk_i,
+  input wire rst_ni,
+  input wire [3:0] owner_i,
+  // Job
+  input wire job_valid_i,
+  input wire [23:0] job_count_i,          // rows (GEMM) or tiles (LOAD) of this channel
+  input wire [16:0] job_tag_i,            // shared-buffer address of the first result, 16-byte units
+  input wire job_load_i,
+  input wire [15:0] job_src_base_i,
+  input wire [3:0] job_src_stripe_i,
+  input wire [15:0] job_src_stride_i,
+  input wire [10:0] job_k_tiles_i,
+  input wire [6:0] job_block_rows_i,
+  input wire job_exponents_i,
+  input wire [1:0] job_format_i,
+  input wire job_bus_i,                   // results go over the result bus, else to DRAM
+  input wire job_gated_i,
+  input wire [15:0] job_dst_base_i,
+  input wire [3:0] job_dst_stripe_i,
+  input wire [15:0] job_dst_stride_i,
+  input wire [11:0] job_step_i,           // LOAD: address from a tile's last word to this channel's next tile
+  output wire busy_o,
+  // Broadcast
+  input wire word_valid_i,
+  output wire word_ready_o,
+  input wire [255:0] word_i,
+  // Result bus
+  output wire bus_valid_o,
+  input wire bus_ready_i,
+  output wire [255:0] bus_data_o,         // one clock after bus_valid_o and bus_ready_i
+  output wire [16:0] bus_tag_o,
+  // Counters
+  input wire [7:0] performance_select_i,
+  output wire [63:0] performance_value_o,
+  // DRAM pins
+  output wire [0:0] dram_row_valid_o,
+  output wire [1:0] dram_row_command_o,
+  output wire [1:0] dram_row_bundle_o,
+  output wire [7:0] dram_row_mask_o,
+  output wire [13:0] dram_row_address_o,
+  output wire [0:0] dram_column_valid_o,
+  output wire [0:0] dram_column_write_o,
+  output wire [1:0] dram_column_bundle_o,
+  output wire [7:0] dram_column_mask_o,
+  output wire [4:0] dram_column_address_o,
+  output wire [1023:0] dram_write_data_o,
+  input wire [1023:0] dram_read_data_i
+);
+  localparam READ_CREDITS = 32;
+  localparam [1:0] F32 = 2'd1;
+
+  wire gemm_start = job_valid_i && !job_load_i;
+  wire load_start = job_valid_i && job_load_i;
+  wire [1:0] format = job_bus_i ? F32 : job_format_i;  // the activation unit takes binary32
+
+  // Reading
+  wire read_valid, read_ready, read_beat_valid, read_credit, request_busy, controller_idle, column_read;
+  wire [15:0] read_base;
+  wire [16:0] read_columns;
+  wire [1023:0] read_beat, weight;
+  wire weight_valid, stream_pop, load_pop;
+  // Multiplying
+  wire beat_valid, beat_ready, beat_first, beat_last, beat_release, row_last, room, stream_busy, load_busy;
+  wire [5:0] beat_row, unused_sum_row;
+  wire tile_valid, tile_ready, sum_valid, block_end;
+  wire [255:0] tile_data;
+  wire [7:0] exponent;
+  wire [8*97-1:0] sum;
+  wire [8*3-1:0] sum_flags;
+  // Results
+  wire drain_valid, drain_end, load_valid, load_reserve, result_valid, result_end, result_pop, all_free;
+  wire [255:0] drain_word, load_word, result_word;
+  wire write_ready_word, write_valid, write_ready, write_busy, bus_ready_word, bus_busy;
+  wire [20:0] write_column;
+  wire [2047:0] write_data;
+  wire starved, no_tile, no_room;
+
+  stream_request stream_request (
+    .clk_i(clk_i), .rst_ni(rst_ni), .start_i(job_valid_i), .load_i(job_load_i), .count_i(job_count_i), .base_i(job_src_base_i),
+    .stride_i(job_src_stride_i), .k_tiles_i(job_k_tiles_i), .block_rows_i(job_block_rows_i), .exponents_i(job_exponents_i),
+    .read_valid_o(read_valid), .read_ready_i(read_ready), .read_base_o(read_base), .read_columns_o(read_columns),
+    .busy_o(request_busy)
+  );
+
+  bundle_controller #(.READ_CREDITS(READ_CREDITS)) bundle_controller (
+    .clk_i(clk_i), .rst_ni(rst_ni), .owner_i(owner_i),
+    .read_valid_i(read_valid), .read_ready_o(read_ready), .read_base_i(read_base), .read_stripe_i(job_src_stripe_i),
+    .read_columns_i(read_columns), .read_beat_valid_o(read_beat_valid), .read_beat_o(read_beat), .read_credit_i(read_credit),
+    .write_valid_i(write_valid), .write_ready_o(write_ready), .write_column_i(write_column), .write_stripe_i(job_dst_stripe_i),
+    .write_data_i(write_data), .idle_o(controller_idle),
+    .dram_row_valid_o(dram_row_valid_o), .dram_row_command_o(dram_row_command_o), .dram_row_bundle_o(dram_row_bundle_o),
+    .dram_row_mask_o(dram_row_mask_o), .dram_row_address_o(dram_row_address_o), .dram_column_valid_o(dram_column_valid_o),
+    .dram_column_write_o(dram_column_write_o), .dram_column_bundle_o(dram_column_bundle_o), .dram_column_mask_o(dram_column_mask_o),
+    .dram_column_address_o(dram_column_address_o), .dram_write_data_o(dram_write_data_o), .dram_read_data_i(dram_read_data_i)
+  );
+
+  weight_fifo #(.COLUMNS(READ_CREDITS)) weight_fifo (
+    .clk_i(clk_i), .rst_ni(rst_ni), .beat_valid_i(read_beat_valid), .beat_i(read_beat), .valid_o(weight_valid), .data_o(weight),
+    .pop_i(stream_pop || load_pop), .credit_o(read_credit), .column_o(column_read)
+  );
+
+  weight_stream weight_stream (
+    .clk_i(clk_i), .rst_ni(rst_ni), .start_i(gemm_start), .rows_i(job_count_i), .k_tiles_i(job_k_tiles_i),
+    .block_rows_i(job_block_rows_i), .exponents_i(job_exponents_i), .weight_valid_i(weight_valid), .header_i(weight[511:0]),
+    .weight_pop_o(stream_pop), .beat_valid_o(beat_valid), .beat_ready_i(beat_ready), .beat_row_o(beat_row),
+    .beat_first_o(beat_first), .beat_last_o(beat_last), .beat_release_o(beat_release), .room_i(room), .row_o(row_last),
+    .sum_valid_i(sum_valid), .exponent_o(exponent), .block_end_o(block_end), .busy_o(stream_busy), .starved_o(starved),
+    .no_tile_o(no_tile), .no_room_o(no_room)
+  );
+
+  tile_gate tile_gate (
+    .clk_i(clk_i), .rst_ni(rst_ni), .start_i(gemm_start), .rows_i(job_count_i), .k_tiles_i(job_k_tiles_i),
+    .block_rows_i(job_block_rows_i), .word_valid_i(word_valid_i), .word_ready_o(word_ready_o), .word_i(word_i),
+    .tile_valid_o(tile_valid), .tile_ready_i(tile_ready), .tile_data_o(tile_data)
+  );
+
+  gemm gemm (
+    .clk_i(clk_i), .rst_ni(rst_ni), .tile_valid_i(tile_valid), .tile_ready_o(tile_ready), .tile_data_i(tile_data),
+    .beat_valid_i(beat_valid), .beat_ready_o(beat_ready), .beat_data_i(weight), .beat_row_i(beat_row), .beat_first_i(beat_first),
+    .beat_last_i(beat_last), .beat_release_i(beat_release), .sum_valid_o(sum_valid), .sum_row_o(unused_sum_row), .sum_o(sum),
+    .sum_flags_o(sum_flags)
+  );
+
+  drain drain (
+    .clk_i(clk_i), .rst_ni(rst_ni), .format_i(format), .sum_valid_i(sum_valid), .sum_i(sum), .flags_i(sum_flags),
+    .exponent_i(exponent), .block_end_i(block_end), .word_valid_o(drain_valid), .word_o(drain_word), .word_end_o(drain_end)
+  );
+
+  load_path load_path (
+    .clk_i(clk_i), .rst_ni(rst_ni), .start_i(load_start), .tiles_i(job_count_i[10:0]), .weight_valid_i(weight_valid),
+    .weight_i(weight), .weight_pop_o(load_pop), .room_i(room), .reserve_o(load_reserve),
+    .word_valid_o(load_valid), .word_o(load_word), .busy_o(load_busy)
+  );
+
+  result_room result_room (
+    .clk_i(clk_i), .rst_ni(rst_ni), .format_i(format), .row_i(row_last), .row_odd_i(beat_row[0]), .word_i(load_reserve),
+    .free_i(result_pop), .room_o(room), .all_free_o(all_free)
+  );
+
+  result_buffer result_buffer (
+    .clk_i(clk_i), .rst_ni(rst_ni), .push_i(drain_valid || load_valid), .word_i(load_valid ? load_word : drain_word),
+    .end_i(drain_end && !load_valid), .valid_o(result_valid), .word_o(result_word), .end_o(result_end), .pop_i(result_pop)
+  );
+  assign result_pop = result_valid && (job_bus_i ? bus_ready_word : write_ready_word);
+
+  write_path write_path (
+    .clk_i(clk_i), .rst_ni(rst_ni), .start_i(job_valid_i), .base_i(job_dst_base_i), .stride_i(job_dst_stride_i),
+    .word_valid_i(result_valid && !job_bus_i), .word_ready_o(write_ready_word), .word_i(result_word), .word_end_i(result_end),
+    .write_valid_o(write_valid), .write_ready_i(write_ready), .write_column_o(write_column), .write_data_o(write_data),
+    .busy_o(write_busy)
+  );
+
+  bus_port bus_port (
+    .clk_i(clk_i), .rst_ni(rst_ni), .start_i(job_valid_i), .load_i(job_load_i), .gated_i(job_gated_i), .tag_i(job_tag_i),
+    .step_i(job_step_i), .word_valid_i(result_valid && job_bus_i), .word_ready_o(bus_ready_word), .word_i(result_word),
+    .valid_o(bus_valid_o), .ready_i(bus_ready_i), .data_o(bus_data_o), .tag_o(bus_tag_o), .busy_o(bus_busy)
+  );
+
+  performance performance (
+    .clk_i(clk_i), .rst_ni(rst_ni),
+    .event_i({no_room, no_tile, starved, beat_valid && beat_ready, write_valid && write_ready, column_read, sum_valid}),
+    .select_i(performance_select_i), .value_o(performance_value_o)
+  );
+
+  // Work moves from left to right, and each part says that it is busy one clock at most after it was handed some; so two quiet
+  // clocks in a row are the end.
+  reg quiet_q, busy_q;
+  wire quiet = !request_busy && !stream_busy && !load_busy && all_free && !write_busy && !bus_busy && controller_idle;
+  always @(posedge clk_i) begin
+    if (!rst_ni) begin
+      quiet_q <= 1'b0;
+      busy_q <= 1'b0;
+    end else begin
+      quiet_q <= quiet && !job_valid_i;
+      if (job_valid_i) busy_q <= 1'b1;
+      else if (quiet && quiet_q) busy_q <= 1'b0;
+    end
+  end
+  assign busy_o = busy_q;
+endmodule
+`default_nettype wire

@@ -1,0 +1,59 @@
+// Takes the words of the activation tiles from the broadcast: those of blocks in which this channel has rows go on to the GEMM
+// module, the others are dropped. A FIFO of two words cuts the path between the broadcast and the GEMM module.
+`default_nettype none
+`include "duplex_params.vh"
+module tile_gate (
+  input wire clk_i,
+  input wire rst_ni,
+  input wire start_i,
+  input wire [23:0] rows_i,        // rows of this channel
+  input wire [10:0] k_tiles_i,
+  input wire [6:0] block_rows_i,
+  input wire word_valid_i,
+  output wire word_ready_o,
+  input wire [255:0] word_i,
+  output wire tile_valid_o,
+  input wire tile_ready_i,
+  output wire [255:0] tile_data_o
+);
+  localparam [31:0] LAST_WORD = `DUPLEX_TILE_WORDS - 1;
+
+  reg [23:0] left_q;   // rows of this block and those after it
+  reg drop_q;          // none
+  reg [10:0] k_q;      // k-tiles after this one
+  reg k_last_q;
+  reg [4:0] word_q;
+  wire valid;
+  wire take = valid && (drop_q || tile_ready_i);
+  wire more = left_q > {17'd0, block_rows_i};
+
+  fifo #(.WIDTH(256), .DEPTH(2)) words (
+    .clk_i(clk_i), .rst_ni(rst_ni),
+    .valid_i(word_valid_i), .ready_o(word_ready_o), .data_i(word_i),
+    .valid_o(valid), .ready_i(drop_q || tile_ready_i), .data_o(tile_data_o)
+  );
+
+  // The broadcast of a job begins when every channel has its job.
+  always @(posedge clk_i) begin
+    if (start_i) begin
+      left_q <= rows_i;
+      drop_q <= rows_i == 24'd0;
+      k_q <= k_tiles_i - 11'd1;
+      k_last_q <= k_tiles_i == 11'd1;
+      word_q <= 5'd0;
+    end else if (take) begin
+      word_q <= word_q + 5'd1;
+      if (word_q == LAST_WORD[4:0]) begin
+        k_q <= k_last_q ? k_tiles_i - 11'd1 : k_q - 11'd1;
+        k_last_q <= k_last_q ? k_tiles_i == 11'd1 : k_q == 11'd1;
+        if (k_last_q) begin
+          left_q <= more ? left_q - {17'd0, block_rows_i} : 24'd0;
+          drop_q <= !more;
+        end
+      end
+    end
+  end
+
+  assign tile_valid_o = valid && !drop_q;
+endmodule
+`default_nettype wire

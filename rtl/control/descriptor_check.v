@@ -1,0 +1,242 @@
+// Checks a whole descriptor before anything starts (error codes: params/registers.rdl, fields: params/descriptor.fields).
+// If several things are wrong the lowest code is reported. `address_o`: stripe: the mask; source and result range: the first row set
+// beyond the stripe set; shared range: the first word of the access; otherwise 0.
+// Products are made bit by bit in one shift-and-add multiplier, so a check takes about 100 clocks. It also divides a LOAD's
+// tiles among the channels: each gets `tiles_each_o`, the first `tiles_extra_o` one more.
+`default_nettype none
+`include "duplex_params.vh"
+`include "duplex_descriptor.vh"
+`include "duplex_registers.vh"
+module descriptor_check #(
+  parameter CHANNELS = `DUPLEX_CHANNELS
+) (
+  input wire clk_i,
+  input wire rst_ni,
+  input wire start_i,
+  input wire [511:0] descriptor_i,  // stands still until done
+  input wire [3:0] owner_i,
+  output wire done_o,               // one clock; the results stay
+  output wire [7:0] code_o,         // 0: nothing wrong
+  output wire [31:0] address_o,
+  output wire [10:0] tiles_each_o,
+  output wire [5:0] tiles_extra_o
+);
+  localparam [31:0] CHANNELS_32 = CHANNELS;
+  localparam [6:0] CHANNELS_7 = CHANNELS_32[6:0];
+  localparam [16:0] SHARED_HALVES = 2 * `DUPLEX_SHARED_WORDS;  // 16-byte units of one buffer
+  localparam [10:0] TILES_MAX = 11'd1024, K_TILES_MAX = `DUPLEX_K_TILES_MAX;
+
+  wire [7:0] opcode = descriptor_i[`DUPLEX_DESC_OPCODE];
+  wire [15:0] src_base = descriptor_i[`DUPLEX_DESC_SRC_BASE];
+  wire [3:0] src_stripe = descriptor_i[`DUPLEX_DESC_SRC_STRIPE];
+  wire [15:0] src_stride = descriptor_i[`DUPLEX_DESC_SRC_STRIDE];
+  wire [10:0] k_tiles = descriptor_i[`DUPLEX_DESC_K_TILES];
+  wire [15:0] blocks = descriptor_i[`DUPLEX_DESC_BLOCKS];
+  wire [6:0] block_rows = descriptor_i[`DUPLEX_DESC_BLOCK_ROWS];
+  wire exponents = descriptor_i[`DUPLEX_DESC_EXPONENTS];
+  wire [1:0] format = descriptor_i[`DUPLEX_DESC_FORMAT];
+  wire [1:0] destination = descriptor_i[`DUPLEX_DESC_DESTINATION];
+  wire gated = descriptor_i[`DUPLEX_DESC_GATED];
+  wire [27:0] rows = descriptor_i[`DUPLEX_DESC_ROWS];
+  wire [23:0] channel_rows = descriptor_i[`DUPLEX_DESC_CHANNEL_ROWS];
+  wire [15:0] x_address = descriptor_i[`DUPLEX_DESC_X_ADDRESS];
+  wire [16:0] dst_address = descriptor_i[`DUPLEX_DESC_DST_ADDRESS];
+  wire [15:0] dst_base = descriptor_i[`DUPLEX_DESC_DST_BASE];
+  wire [3:0] dst_stripe = descriptor_i[`DUPLEX_DESC_DST_STRIPE];
+  wire [15:0] dst_stride = descriptor_i[`DUPLEX_DESC_DST_STRIDE];
+  wire [10:0] tiles = descriptor_i[`DUPLEX_DESC_TILES];
+
+  wire load = opcode == 8'd1;
+  wire to_dram = destination == 2'd0;
+  wire to_shared = destination == 2'd1;
+
+  // Bits that must be zero: those without a field, and the fields that this opcode and destination do not use.
+  reg [511:0] used;
+  always @* begin
+    used = 512'd0;
+    used[`DUPLEX_DESC_OPCODE] = {8{1'b1}};
+    used[`DUPLEX_DESC_INTERRUPT] = 1'b1;
+    used[`DUPLEX_DESC_TAG] = {16{1'b1}};
+    used[`DUPLEX_DESC_SRC_BASE] = {16{1'b1}};
+    used[`DUPLEX_DESC_SRC_STRIPE] = {4{1'b1}};
+    used[`DUPLEX_DESC_DESTINATION] = {2{1'b1}};
+    used[`DUPLEX_DESC_DST_ADDRESS] = {17{to_shared}};
+    used[`DUPLEX_DESC_TILES] = {11{load}};
+    used[`DUPLEX_DESC_SRC_STRIDE] = {16{!load}};
+    used[`DUPLEX_DESC_K_TILES] = {11{!load}};
+    used[`DUPLEX_DESC_BLOCKS] = {16{!load}};
+    used[`DUPLEX_DESC_BLOCK_ROWS] = {7{!load}};
+    used[`DUPLEX_DESC_EXPONENTS] = !load;
+    used[`DUPLEX_DESC_ROWS] = {28{!load}};
+    used[`DUPLEX_DESC_CHANNEL_ROWS] = {24{!load}};
+    used[`DUPLEX_DESC_X_ADDRESS] = {16{!load}};
+    used[`DUPLEX_DESC_GATED] = !load && to_shared;
+    used[`DUPLEX_DESC_FORMAT] = {2{!load && to_dram}};
+    used[`DUPLEX_DESC_DST_BASE] = {16{!load && to_dram}};
+    used[`DUPLEX_DESC_DST_STRIPE] = {4{!load && to_dram}};
+    used[`DUPLEX_DESC_DST_STRIDE] = {16{!load && to_dram}};
+  end
+
+  // Sequence: five products, each of 16 steps and one clock to use it, beside them the division; then the verdict.
+  localparam [2:0] BEATS = 3'd0, COVERED = 3'd1, ROWS_MOST = 3'd2, SOURCE = 3'd3, RESULT = 3'd4, END = 3'd5;
+  reg busy_q, begin_q, use_q, done_q;
+  reg [2:0] product_of_q;
+  reg [3:0] step_q;
+  reg [15:0] short_q;
+  reg [31:0] product_q;
+  wire [15:0] blocks_1 = blocks - 16'd1;
+  reg [15:0] short;
+  reg [23:0] long;
+  always @* begin
+    case (product_of_q)
+      BEATS: begin short = {9'd0, block_rows}; long = {13'd0, k_tiles}; end
+      COVERED: begin short = {9'd0, block_rows}; long = {8'd0, blocks}; end
+      ROWS_MOST: begin short = CHANNELS_32[15:0]; long = channel_rows; end
+      SOURCE: begin short = blocks_1; long = {8'd0, src_stride}; end
+      default: begin short = blocks_1; long = {8'd0, dst_stride}; end
+    endcase
+  end
+
+  always @(posedge clk_i) begin
+    if (!rst_ni) begin
+      busy_q <= 1'b0;
+      use_q <= 1'b0;
+      done_q <= 1'b0;
+    end else begin
+      if (start_i) busy_q <= 1'b1;
+      else if (busy_q && product_of_q == END && use_q) busy_q <= 1'b0;
+      use_q <= busy_q && !use_q && !begin_q && step_q == 4'd15;
+      done_q <= busy_q && use_q && product_of_q == END;
+    end
+  end
+  // In the clock after use_q the next product's operands are taken.
+  always @(posedge clk_i) begin
+    begin_q <= start_i || use_q;
+    if (start_i) product_of_q <= BEATS;
+    else if (use_q) product_of_q <= product_of_q + 3'd1;
+    if (begin_q) begin
+      step_q <= 4'd0;
+      short_q <= short;
+      product_q <= 32'd0;
+    end else if (!use_q) begin
+      step_q <= step_q + 4'd1;
+      short_q <= {short_q[14:0], 1'b0};
+      product_q <= {product_q[30:0], 1'b0} + (short_q[15] ? {8'd0, long} : 32'd0);
+    end
+  end
+
+  // Division of the tiles, 11 steps.
+  reg [10:0] dividend_q, quotient_q;
+  reg [5:0] rest_q;
+  reg [3:0] divide_q;
+  wire [6:0] trial = {rest_q, dividend_q[10]};
+  wire fits = trial >= CHANNELS_7;
+  wire [5:0] trial_less = trial[5:0] - CHANNELS_7[5:0];
+  always @(posedge clk_i) begin
+    if (start_i) begin
+      dividend_q <= tiles;
+      quotient_q <= 11'd0;
+      rest_q <= 6'd0;
+      divide_q <= 4'd11;
+    end else if (divide_q != 4'd0) begin
+      dividend_q <= {dividend_q[9:0], 1'b0};
+      quotient_q <= {quotient_q[9:0], fits};
+      rest_q <= fits ? trial_less : trial[5:0];
+      divide_q <= divide_q - 4'd1;
+    end
+  end
+
+  // Sizes and ends, in registers so that each comparison has a clock of its own.
+  function [2:0] ones(input [3:0] mask);
+    ones = {2'd0, mask[0]} + {2'd0, mask[1]} + {2'd0, mask[2]} + {2'd0, mask[3]};
+  endfunction
+  reg [17:0] beats_q;
+  reg [11:0] source_sets_q;                 // row sets of a block, or of a channel's share of a LOAD
+  reg [6:0] result_columns_q;               // columns of a block of results
+  reg [33:0] source_end_q, result_end_q;    // first row set, first column beyond
+  reg [16:0] source_limit_q, result_limit_q;
+  reg [28:0] halves_q;                      // shared buffer: first 16-byte unit beyond, within the buffer
+  reg [16:0] x_end_q;
+  wire [10:0] tiles_most = quotient_q + {10'd0, rest_q != 6'd0};
+  wire [27:0] units = load ? {11'd0, tiles, 6'd0} : gated ? {1'b0, rows[27:1]} : rows;
+  always @(posedge clk_i) begin
+    if (use_q && product_of_q == BEATS) beats_q <= product_q[17:0] + {17'd0, exponents};
+    source_sets_q <= load ? {4'd0, tiles_most[10:3]} + {11'd0, tiles_most[2:0] != 3'd0}
+                          : beats_q[17:6] + {11'd0, beats_q[5:0] != 6'd0};
+    case (format)
+      2'd0: result_columns_q <= (block_rows + 7'd15) >> 4;
+      2'd1: result_columns_q <= (block_rows + 7'd7) >> 3;
+      default: result_columns_q <= (block_rows + 7'd1) >> 1;
+    endcase
+    source_end_q <= {18'd0, src_base} + {22'd0, source_sets_q} + (load ? 34'd0 : {2'd0, product_q});
+    result_end_q <= {13'd0, dst_base, 5'd0} + {27'd0, result_columns_q} + {2'd0, product_q};
+    source_limit_q <= {ones(src_stripe), 14'd0};
+    result_limit_q <= {ones(dst_stripe), 14'd0};
+    halves_q <= {13'd0, dst_address[15:0]} + {1'b0, units};
+    x_end_q <= {2'd0, x_address[14:0]} + {1'b0, k_tiles, 5'd0};
+  end
+
+  reg [12:0] wrong_q;
+  reg reserved_low_q, reserved_high_q;
+  reg used_after_q;          // the clock after use_q: ends and limits hold this product
+  reg [2:0] of_q;
+  wire [511:0] unused_bits = descriptor_i & ~used;
+  wire x_leaves = x_end_q > 17'd32768;
+  wire dst_leaves = halves_q > {12'd0, SHARED_HALVES};
+  wire src_foreign = src_stripe == 4'd0 || (src_stripe & ~owner_i) != 4'd0;
+  wire dst_foreign = to_dram && (dst_stripe == 4'd0 || (dst_stripe & ~owner_i) != 4'd0);
+  always @(posedge clk_i) begin
+    used_after_q <= use_q;
+    of_q <= product_of_q;
+    reserved_low_q <= |unused_bits[255:0];
+    reserved_high_q <= |unused_bits[511:256];
+    if (start_i) wrong_q <= 13'd0;
+    else begin
+      wrong_q[`DUPLEX_STACK_ERROR_OPCODE] <= !(load || opcode == 8'd2);
+      wrong_q[`DUPLEX_STACK_ERROR_RESERVED] <= reserved_low_q || reserved_high_q;
+      wrong_q[`DUPLEX_STACK_ERROR_FORMAT] <= load ? !(to_shared || destination == 2'd2) : destination[1] || (to_dram && format == 2'd3);
+      wrong_q[`DUPLEX_STACK_ERROR_STRIPE] <= src_foreign || (!load && dst_foreign);
+      if (load) begin
+        wrong_q[`DUPLEX_STACK_ERROR_TILES] <= tiles == 11'd0 || tiles > TILES_MAX;
+        wrong_q[`DUPLEX_STACK_ERROR_SOURCE_RANGE] <= source_end_q > {17'd0, source_limit_q};
+        wrong_q[`DUPLEX_STACK_ERROR_SHARED_RANGE] <= to_shared && (dst_address[0] || dst_leaves);
+      end else begin
+        wrong_q[`DUPLEX_STACK_ERROR_K_TILES] <= k_tiles == 11'd0 || k_tiles > K_TILES_MAX;
+        wrong_q[`DUPLEX_STACK_ERROR_SHARED_RANGE] <= x_leaves || (to_shared && dst_leaves);
+        if (use_q && product_of_q == COVERED)
+          wrong_q[`DUPLEX_STACK_ERROR_BLOCKS] <= product_q[23:0] < channel_rows || blocks == 16'd0 || block_rows == 7'd0 ||
+            block_rows > 7'd64 || channel_rows == 24'd0 || (gated && (block_rows[0] || channel_rows[0]));
+        if (use_q && product_of_q == ROWS_MOST)
+          wrong_q[`DUPLEX_STACK_ERROR_ROWS] <= rows == 28'd0 || (gated && rows[0]) || {4'd0, rows} > product_q;
+        if (used_after_q && of_q == SOURCE)
+          wrong_q[`DUPLEX_STACK_ERROR_SOURCE_RANGE] <= source_end_q > {17'd0, source_limit_q} ||
+            (blocks_1 != 16'd0 && src_stride < {4'd0, source_sets_q});
+        if (used_after_q && of_q == RESULT)
+          wrong_q[`DUPLEX_STACK_ERROR_RESULT_RANGE] <= to_dram && (result_end_q > {12'd0, result_limit_q, 5'd0} ||
+            (blocks_1 != 16'd0 && dst_stride < {9'd0, result_columns_q}));
+      end
+    end
+  end
+
+  reg [7:0] code_q;
+  reg [31:0] address_q;
+  integer i;
+  always @(posedge clk_i) begin
+    code_q <= 8'd0;
+    for (i = 12; i > 0; i = i - 1) if (wrong_q[i]) code_q <= i[7:0];
+    case ({24'd0, code_q})
+      `DUPLEX_STACK_ERROR_STRIPE: address_q <= {28'd0, src_foreign ? src_stripe : dst_stripe};
+      `DUPLEX_STACK_ERROR_SOURCE_RANGE: address_q <= {15'd0, source_limit_q};
+      `DUPLEX_STACK_ERROR_RESULT_RANGE: address_q <= {15'd0, result_limit_q};
+      `DUPLEX_STACK_ERROR_SHARED_RANGE: address_q <= {16'd0, !load && x_leaves ? x_address : dst_address[16:1]};
+      default: address_q <= 32'd0;
+    endcase
+  end
+
+  assign done_o = done_q;
+  assign code_o = code_q;
+  assign address_o = address_q;
+  assign tiles_each_o = quotient_q;
+  assign tiles_extra_o = rest_q;
+endmodule
+`default_nettype wire

@@ -1,0 +1,166 @@
+// A Duplex stack: registers, operation controller, shared buffers, broadcast, result bus, activation unit and CHANNELS channels
+// (docs/architecture.md). Channel c has the c-th slice of each flat vector of DRAM pins.
+`default_nettype none
+`include "duplex_params.vh"
+`include "duplex_descriptor.vh"
+module stack #(
+  parameter CHANNELS = `DUPLEX_CHANNELS
+) (
+  input wire clk_i,
+  input wire rst_ni,
+  input wire axi_awvalid_i,
+  output wire axi_awready_o,
+  input wire [15:0] axi_awaddr_i,
+  input wire axi_wvalid_i,
+  output wire axi_wready_o,
+  input wire [31:0] axi_wdata_i,
+  input wire [3:0] axi_wstrb_i,
+  output wire axi_bvalid_o,
+  input wire axi_bready_i,
+  output wire [1:0] axi_bresp_o,
+  input wire axi_arvalid_i,
+  output wire axi_arready_o,
+  input wire [15:0] axi_araddr_i,
+  output wire axi_rvalid_o,
+  input wire axi_rready_i,
+  output wire [31:0] axi_rdata_o,
+  output wire [1:0] axi_rresp_o,
+  output wire interrupt_o,
+  output wire [CHANNELS-1:0] dram_row_valid_o,
+  output wire [CHANNELS*2-1:0] dram_row_command_o,
+  output wire [CHANNELS*2-1:0] dram_row_bundle_o,
+  output wire [CHANNELS*8-1:0] dram_row_mask_o,
+  output wire [CHANNELS*14-1:0] dram_row_address_o,
+  output wire [CHANNELS-1:0] dram_column_valid_o,
+  output wire [CHANNELS-1:0] dram_column_write_o,
+  output wire [CHANNELS*2-1:0] dram_column_bundle_o,
+  output wire [CHANNELS*8-1:0] dram_column_mask_o,
+  output wire [CHANNELS*5-1:0] dram_column_address_o,
+  output wire [CHANNELS*1024-1:0] dram_write_data_o,
+  input wire [CHANNELS*1024-1:0] dram_read_data_i
+);
+  // 16-byte units from a tile's last word to the first of the channel's next tile
+  localparam [31:0] TILE_STEP = (CHANNELS - 1) * 2 * `DUPLEX_TILE_WORDS + 2;
+
+  // Control
+  wire run, busy, fetched, completed, completed_interrupt, error, fetch, fetch_done, broadcast_start;
+  wire [3:0] owner, slot;
+  wire [7:0] error_code, ring_write_address, ring_read_address, performance_channel, performance_counter;
+  wire [31:0] error_address, ring_write_data, ring_read_data;
+  wire [15:0] error_tag;
+  wire ring_write, ring_read_busy;
+  wire [511:0] descriptor;
+  wire [CHANNELS-1:0] job_valid, channel_busy;
+  wire [23:0] job_count;
+  wire [16:0] job_tag;
+  wire broadcast_busy, bus_busy;
+  reg work_busy_q;
+  reg [63:0] performance_q, performance;
+  // Data
+  wire [CHANNELS-1:0] word_valid, word_ready, bus_valid, bus_ready;
+  wire [255:0] word, read_data, write_data, bus_word;
+  wire [CHANNELS*256-1:0] bus_data;
+  wire [CHANNELS*17-1:0] bus_tags;
+  wire [16:0] bus_tag;
+  wire [CHANNELS*64-1:0] performance_values;
+  wire read_valid, read_ready, read_data_valid, write_valid, table_valid, row_valid, row_ready, row_second, result_valid;
+  wire [15:0] read_address, write_address;
+  wire [1:0] write_enable;
+  wire [127:0] result_data;
+  wire [14:0] unused_tag;
+  wire [16:0] result_tag;
+
+  wire load = descriptor[`DUPLEX_DESC_OPCODE] == 8'd1;
+  wire gated = descriptor[`DUPLEX_DESC_GATED];
+  wire [1:0] destination = descriptor[`DUPLEX_DESC_DESTINATION];
+
+  registers #(.CHANNELS(CHANNELS)) registers (
+    .clk_i(clk_i), .rst_ni(rst_ni), .axi_awvalid_i(axi_awvalid_i), .axi_awready_o(axi_awready_o), .axi_awaddr_i(axi_awaddr_i),
+    .axi_wvalid_i(axi_wvalid_i), .axi_wready_o(axi_wready_o), .axi_wdata_i(axi_wdata_i), .axi_wstrb_i(axi_wstrb_i),
+    .axi_bvalid_o(axi_bvalid_o), .axi_bready_i(axi_bready_i), .axi_bresp_o(axi_bresp_o), .axi_arvalid_i(axi_arvalid_i),
+    .axi_arready_o(axi_arready_o), .axi_araddr_i(axi_araddr_i), .axi_rvalid_o(axi_rvalid_o), .axi_rready_i(axi_rready_i),
+    .axi_rdata_o(axi_rdata_o), .axi_rresp_o(axi_rresp_o), .interrupt_o(interrupt_o),
+    .run_o(run), .owner_o(owner), .slot_o(slot), .busy_i(busy), .fetched_i(fetched), .completed_i(completed),
+    .completed_interrupt_i(completed_interrupt), .error_i(error), .error_code_i(error_code), .error_address_i(error_address),
+    .error_tag_i(error_tag), .ring_write_o(ring_write), .ring_write_address_o(ring_write_address),
+    .ring_write_data_o(ring_write_data), .ring_read_address_o(ring_read_address), .ring_read_busy_i(ring_read_busy),
+    .ring_read_data_i(ring_read_data), .performance_channel_o(performance_channel),
+    .performance_counter_o(performance_counter), .performance_value_i(performance_q)
+  );
+
+  descriptor_ring ring (
+    .clk_i(clk_i), .rst_ni(rst_ni), .write_i(ring_write), .write_address_i(ring_write_address), .write_data_i(ring_write_data),
+    .read_address_i(ring_read_address), .read_busy_o(ring_read_busy), .read_data_o(ring_read_data), .fetch_i(fetch),
+    .fetch_slot_i(slot), .fetch_done_o(fetch_done), .descriptor_o(descriptor)
+  );
+
+  operation_controller #(.CHANNELS(CHANNELS)) controller (
+    .clk_i(clk_i), .rst_ni(rst_ni), .run_i(run), .owner_i(owner), .busy_o(busy), .fetched_o(fetched), .completed_o(completed),
+    .interrupt_o(completed_interrupt), .error_o(error), .error_code_o(error_code), .error_address_o(error_address),
+    .error_tag_o(error_tag), .fetch_o(fetch), .fetch_done_i(fetch_done), .descriptor_i(descriptor), .job_valid_o(job_valid),
+    .job_count_o(job_count), .job_tag_o(job_tag), .broadcast_start_o(broadcast_start), .work_busy_i(work_busy_q)
+  );
+
+  shared_buffer buffers (
+    .clk_i(clk_i), .rst_ni(rst_ni), .write_valid_i(write_valid), .write_enable_i(write_enable), .write_address_i(write_address),
+    .write_data_i(write_data), .read_valid_i(read_valid), .read_ready_o(read_ready), .read_address_i(read_address),
+    .read_data_valid_o(read_data_valid), .read_data_o(read_data)
+  );
+
+  broadcast #(.CHANNELS(CHANNELS)) broadcast (
+    .clk_i(clk_i), .rst_ni(rst_ni), .start_i(broadcast_start), .address_i(descriptor[`DUPLEX_DESC_X_ADDRESS]),
+    .k_tiles_i(descriptor[`DUPLEX_DESC_K_TILES]), .blocks_i(descriptor[`DUPLEX_DESC_BLOCKS]), .busy_o(broadcast_busy),
+    .read_valid_o(read_valid), .read_ready_i(read_ready), .read_address_o(read_address), .read_data_valid_i(read_data_valid),
+    .read_data_i(read_data), .word_valid_o(word_valid), .word_ready_i(word_ready), .word_o(word)
+  );
+
+  result_bus #(.CHANNELS(CHANNELS)) result_bus (
+    .clk_i(clk_i), .rst_ni(rst_ni), .load_i(load), .table_i(destination[1]), .gated_i(gated), .busy_o(bus_busy),
+    .valid_i(bus_valid), .ready_o(bus_ready), .data_i(bus_data), .tag_i(bus_tags), .table_valid_o(table_valid),
+    .row_valid_o(row_valid), .row_ready_i(row_ready), .row_second_o(row_second), .word_o(bus_word), .tag_o(bus_tag),
+    .result_valid_i(result_valid), .result_data_i(result_data), .result_tag_i(result_tag), .write_valid_o(write_valid),
+    .write_enable_o(write_enable), .write_address_o(write_address), .write_data_o(write_data)
+  );
+
+  activation activation (
+    .clk_i(clk_i), .rst_ni(rst_ni), .table_valid_i(table_valid && bus_tag[16:9] == 8'd0), .table_address_i(bus_tag[8:1]), .table_data_i(bus_word),
+    .gated_i(gated), .in_valid_i(row_valid), .in_ready_o(row_ready), .in_row_i(bus_word), .in_second_i(row_second),
+    .in_tag_i({15'd0, bus_tag}), .out_valid_o(result_valid), .out_ready_i(1'b1), .out_data_o(result_data), .out_tag_o({unused_tag, result_tag})
+  );
+
+  genvar c;
+  generate
+    for (c = 0; c < CHANNELS; c = c + 1) begin : g_channel
+      channel channel (
+        .clk_i(clk_i), .rst_ni(rst_ni), .owner_i(owner), .job_valid_i(job_valid[c]), .job_count_i(job_count),
+        .job_tag_i(job_tag), .job_load_i(load), .job_src_base_i(descriptor[`DUPLEX_DESC_SRC_BASE]),
+        .job_src_stripe_i(descriptor[`DUPLEX_DESC_SRC_STRIPE]), .job_src_stride_i(descriptor[`DUPLEX_DESC_SRC_STRIDE]),
+        .job_k_tiles_i(descriptor[`DUPLEX_DESC_K_TILES]), .job_block_rows_i(descriptor[`DUPLEX_DESC_BLOCK_ROWS]),
+        .job_exponents_i(descriptor[`DUPLEX_DESC_EXPONENTS]), .job_format_i(descriptor[`DUPLEX_DESC_FORMAT]),
+        .job_bus_i(load || destination != 2'd0), .job_gated_i(gated), .job_dst_base_i(descriptor[`DUPLEX_DESC_DST_BASE]),
+        .job_dst_stripe_i(descriptor[`DUPLEX_DESC_DST_STRIPE]), .job_dst_stride_i(descriptor[`DUPLEX_DESC_DST_STRIDE]),
+        .job_step_i(TILE_STEP[11:0]), .busy_o(channel_busy[c]),
+        .word_valid_i(word_valid[c]), .word_ready_o(word_ready[c]), .word_i(word),
+        .bus_valid_o(bus_valid[c]), .bus_ready_i(bus_ready[c]), .bus_data_o(bus_data[c*256 +: 256]), .bus_tag_o(bus_tags[c*17 +: 17]),
+        .performance_select_i(performance_counter), .performance_value_o(performance_values[c*64 +: 64]),
+        .dram_row_valid_o(dram_row_valid_o[c]), .dram_row_command_o(dram_row_command_o[c*2 +: 2]),
+        .dram_row_bundle_o(dram_row_bundle_o[c*2 +: 2]), .dram_row_mask_o(dram_row_mask_o[c*8 +: 8]),
+        .dram_row_address_o(dram_row_address_o[c*14 +: 14]), .dram_column_valid_o(dram_column_valid_o[c]),
+        .dram_column_write_o(dram_column_write_o[c]), .dram_column_bundle_o(dram_column_bundle_o[c*2 +: 2]),
+        .dram_column_mask_o(dram_column_mask_o[c*8 +: 8]), .dram_column_address_o(dram_column_address_o[c*5 +: 5]),
+        .dram_write_data_o(dram_write_data_o[c*1024 +: 1024]), .dram_read_data_i(dram_read_data_i[c*1024 +: 1024])
+      );
+    end
+  endgenerate
+
+  integer i;
+  always @* begin
+    performance = 64'd0;
+    for (i = 0; i < CHANNELS; i = i + 1) if (performance_channel == i[7:0]) performance = performance_values[i*64 +: 64];
+  end
+  always @(posedge clk_i) begin
+    work_busy_q <= rst_ni && (channel_busy != 0 || broadcast_busy || bus_busy);
+    performance_q <= performance;
+  end
+endmodule
+`default_nettype wire
