@@ -82,7 +82,8 @@ def preset_table(presets):
     lines = [f"// {BANNER.format('params/dram/*.preset')}", "#ifndef DUPLEX_DRAM_PRESETS_H", "#define DUPLEX_DRAM_PRESETS_H", "",
              "// Timing of one DRAM preset; all in tCK, except tCK_ps.", "struct duplex_dram_timing {", "  const char *name;"]
     lines += [f"  unsigned {n};  // {c}" for n, _, c in presets[0][1]]
-    lines += ["};", "", f"#define DUPLEX_DRAM_PRESETS {len(presets)}",
+    lines += ["};", "", "// NAME(field) for every field.", "#define DUPLEX_DRAM_FIELDS(NAME) " + " ".join(f"NAME({n})" for n in names), "",
+              f"#define DUPLEX_DRAM_PRESETS {len(presets)}",
               "static const struct duplex_dram_timing duplex_dram_presets[DUPLEX_DRAM_PRESETS] = {"]
     for name, parameters in presets:
         if [n for n, _, _ in parameters] != names:

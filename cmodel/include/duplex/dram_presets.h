@@ -31,6 +31,9 @@ struct duplex_dram_timing {
   unsigned nREFMAX;  // refreshes that may be postponed
 };
 
+// NAME(field) for every field.
+#define DUPLEX_DRAM_FIELDS(NAME) NAME(tCK_ps) NAME(nBL) NAME(nCL) NAME(nCWL) NAME(nRCDRD) NAME(nRCDWR) NAME(nRP) NAME(nRAS) NAME(nRC) NAME(nWR) NAME(nRTP) NAME(nCCDS) NAME(nCCDL) NAME(nRRDS) NAME(nRRDL) NAME(nWTRS) NAME(nWTRL) NAME(nRTW) NAME(nFAW) NAME(nRTR) NAME(nREFI) NAME(nRFC) NAME(nRFCPB) NAME(nREFMAX)
+
 #define DUPLEX_DRAM_PRESETS 1
 static const struct duplex_dram_timing duplex_dram_presets[DUPLEX_DRAM_PRESETS] = {
     {"hbm3_5200", 769, 2, 19, 6, 19, 19, 19, 45, 63, 21, 6, 2, 4, 2, 4, 8, 11, 17, 39, 0, 5070, 455, 260, 8},

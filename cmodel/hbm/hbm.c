@@ -1,0 +1,244 @@
+#include "duplex/hbm.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "duplex/error.h"
+#include "duplex/timing_judge.h"
+
+#define BEATS_IN_FLIGHT 64u  // power of two above the longest latency in clocks
+#define BANK_BYTES (DUPLEX_COLUMN_BYTES / 8)
+
+struct write_in_flight {
+  uint64_t first_clock;
+  uint8_t *column;
+  uint8_t mask;
+};
+
+struct channel {
+  uint8_t **row_sets;  // [bundle * DUPLEX_BANK_ROWS + row], NULL: never written
+  struct duplex_judge judge;
+  int32_t open_row[DUPLEX_BUNDLES];  // -1: closed
+  uint64_t beat_clock[BEATS_IN_FLIGHT];
+  uint8_t beats[BEATS_IN_FLIGHT][DUPLEX_BEAT_BYTES];
+  struct write_in_flight writes[BEATS_IN_FLIGHT];
+  unsigned write_first, write_count;
+  struct duplex_dram_commands commands;
+};
+
+struct duplex_hbm {
+  unsigned channels;
+  unsigned read_latency, write_latency;  // clocks from command to first beat
+  FILE *command_file;
+  char failure[200];
+  struct channel channel[];
+};
+
+static const struct duplex_dram_timing *preset_named(const char *name) {
+  for (unsigned i = 0; i < DUPLEX_DRAM_PRESETS; i++)
+    if (strcmp(duplex_dram_presets[i].name, name ? name : "hbm3_5200") == 0) return &duplex_dram_presets[i];
+  return NULL;
+}
+
+static int start_channel(struct channel *channel, const struct duplex_dram_timing *timing) {
+  channel->row_sets = calloc((size_t)DUPLEX_BUNDLES * DUPLEX_BANK_ROWS, sizeof *channel->row_sets);
+  if (!channel->row_sets) return DUPLEX_ERROR_NO_MEMORY;
+  duplex_judge_start(&channel->judge, timing, false);
+  for (unsigned bundle = 0; bundle < DUPLEX_BUNDLES; bundle++) channel->open_row[bundle] = -1;
+  memset(channel->beat_clock, 0xff, sizeof channel->beat_clock);
+  return DUPLEX_OK;
+}
+
+int duplex_hbm_open(unsigned channels, const char *preset, const char *command_file, struct duplex_hbm **hbm) {
+  const struct duplex_dram_timing *timing = preset_named(preset);
+  *hbm = NULL;
+  if (!timing || channels < 1 || channels > DUPLEX_CHANNELS) return DUPLEX_ERROR_ARGUMENT;
+  struct duplex_hbm *self = calloc(1, sizeof *self + channels * sizeof self->channel[0]);
+  if (!self) return DUPLEX_ERROR_NO_MEMORY;
+  self->channels = channels;
+  self->read_latency = (timing->nCL + timing->nBL + 1) / 2;
+  self->write_latency = (timing->nCWL + 1) / 2;
+  int error = DUPLEX_OK;
+  for (unsigned i = 0; i < channels && !error; i++) error = start_channel(&self->channel[i], timing);
+  if (!error && command_file) {
+    self->command_file = fopen(command_file, "w");
+    if (!self->command_file) error = DUPLEX_ERROR_IO;
+  }
+  if (error) {
+    duplex_hbm_close(self);
+    return error;
+  }
+  *hbm = self;
+  return DUPLEX_OK;
+}
+
+static void free_channel(struct channel *channel) {
+  for (size_t i = 0; channel->row_sets && i < (size_t)DUPLEX_BUNDLES * DUPLEX_BANK_ROWS; i++) free(channel->row_sets[i]);
+  free(channel->row_sets);
+}
+
+void duplex_hbm_close(struct duplex_hbm *hbm) {
+  if (!hbm) return;
+  if (hbm->command_file) fclose(hbm->command_file);
+  for (unsigned i = 0; i < hbm->channels; i++) free_channel(&hbm->channel[i]);
+  free(hbm);
+}
+
+// The row set for writing: made of zeros when it is first written. NULL: out of memory.
+static uint8_t *row_set_to_write(struct channel *channel, size_t index) {
+  if (!channel->row_sets[index]) channel->row_sets[index] = calloc(1, DUPLEX_ROW_SET_BYTES);
+  return channel->row_sets[index];
+}
+
+static int check_range(const struct duplex_hbm *hbm, unsigned channel, uint64_t address, size_t size) {
+  const bool good = channel < hbm->channels && size <= DUPLEX_CHANNEL_BYTES && address <= DUPLEX_CHANNEL_BYTES - size;
+  return good ? DUPLEX_OK : DUPLEX_ERROR_ARGUMENT;
+}
+
+int duplex_hbm_mem_read(struct duplex_hbm *hbm, unsigned channel, uint64_t address, void *bytes, size_t size) {
+  const int error = check_range(hbm, channel, address, size);
+  if (error) return error;
+  for (uint8_t *to = bytes; size;) {
+    const size_t offset = address % DUPLEX_ROW_SET_BYTES, left = DUPLEX_ROW_SET_BYTES - offset, part = size < left ? size : left;
+    const uint8_t *row_set = hbm->channel[channel].row_sets[address / DUPLEX_ROW_SET_BYTES];
+    if (row_set) {
+      memcpy(to, row_set + offset, part);
+    } else {
+      memset(to, 0, part);
+    }
+    to += part, address += part, size -= part;
+  }
+  return DUPLEX_OK;
+}
+
+int duplex_hbm_mem_write(struct duplex_hbm *hbm, unsigned channel, uint64_t address, const void *bytes, size_t size) {
+  const int error = check_range(hbm, channel, address, size);
+  if (error) return error;
+  for (const uint8_t *from = bytes; size;) {
+    const size_t offset = address % DUPLEX_ROW_SET_BYTES, left = DUPLEX_ROW_SET_BYTES - offset, part = size < left ? size : left;
+    uint8_t *row_set = row_set_to_write(&hbm->channel[channel], address / DUPLEX_ROW_SET_BYTES);
+    if (!row_set) return DUPLEX_ERROR_NO_MEMORY;
+    memcpy(row_set + offset, from, part);
+    from += part, address += part, size -= part;
+  }
+  return DUPLEX_OK;
+}
+
+const uint8_t *duplex_hbm_row_set(const struct duplex_hbm *hbm, unsigned channel, unsigned bundle, unsigned row) {
+  return hbm->channel[channel].row_sets[(size_t)bundle * DUPLEX_BANK_ROWS + row];
+}
+
+static int fail(struct duplex_hbm *hbm, unsigned channel, const char *text) {
+  snprintf(hbm->failure, sizeof hbm->failure, "DRAM channel %u: %s", channel, text);
+  return DUPLEX_ERROR_DRAM_TIMING;
+}
+
+static int judge(struct duplex_hbm *hbm, unsigned index, const struct duplex_judge_command *command) {
+  if (hbm->command_file) duplex_judge_print(hbm->command_file, index, command);
+  if (duplex_judge_take(&hbm->channel[index].judge, command)) return DUPLEX_OK;
+  return fail(hbm, index, hbm->channel[index].judge.text);
+}
+
+static int row_command(struct duplex_hbm *hbm, unsigned index, uint64_t clock, const struct duplex_hbm_pins *pins) {
+  struct channel *channel = &hbm->channel[index];
+  if (pins->row_command > DUPLEX_JUDGE_REF) return fail(hbm, index, "unknown row command");
+  const enum duplex_judge_kind kind = (enum duplex_judge_kind)pins->row_command;
+  const struct duplex_judge_command command = {2 * clock, kind, pins->row_bundle, pins->row_mask, pins->row_address};
+  const int error = judge(hbm, index, &command);
+  if (error) return error;
+  if (kind == DUPLEX_JUDGE_ACT) {
+    channel->open_row[pins->row_bundle] = pins->row_address;
+    channel->commands.act++;
+  } else if (kind == DUPLEX_JUDGE_PRE) {
+    channel->open_row[pins->row_bundle] = -1;
+    channel->commands.pre++;
+  } else {
+    channel->commands.ref++;
+  }
+  return DUPLEX_OK;
+}
+
+static void start_read(struct channel *channel, uint64_t first_clock, const uint8_t *column, uint8_t mask) {
+  for (unsigned beat = 0; beat < 2; beat++) {
+    const uint64_t clock = first_clock + beat;
+    uint8_t *data = channel->beats[clock % BEATS_IN_FLIGHT];
+    channel->beat_clock[clock % BEATS_IN_FLIGHT] = clock;
+    for (unsigned bank = 0; bank < 4; bank++) {
+      const bool read = column && (mask >> (4 * beat + bank) & 1);
+      uint8_t *to = data + bank * BANK_BYTES;
+      if (read) {
+        memcpy(to, column + beat * DUPLEX_BEAT_BYTES + bank * BANK_BYTES, BANK_BYTES);
+      } else {
+        memset(to, 0, BANK_BYTES);
+      }
+    }
+  }
+}
+
+static int column_command(struct duplex_hbm *hbm, unsigned index, uint64_t clock, const struct duplex_hbm_pins *pins) {
+  struct channel *channel = &hbm->channel[index];
+  const enum duplex_judge_kind kind = pins->column_write ? DUPLEX_JUDGE_WR : DUPLEX_JUDGE_RD;
+  const struct duplex_judge_command command = {2 * clock, kind, pins->column_bundle, pins->column_mask, pins->column_address};
+  const int error = judge(hbm, index, &command);
+  if (error) return error;
+  const int32_t row = channel->open_row[pins->column_bundle];
+  if (row < 0) return fail(hbm, index, "column command to a closed bundle");
+  const size_t row_set = (size_t)pins->column_bundle * DUPLEX_BANK_ROWS + (size_t)row;
+  const size_t offset = (size_t)pins->column_address * DUPLEX_COLUMN_BYTES;
+  if (kind == DUPLEX_JUDGE_RD) {
+    const uint8_t *bytes = channel->row_sets[row_set];
+    start_read(channel, clock + hbm->read_latency, bytes ? bytes + offset : NULL, pins->column_mask);
+    channel->commands.rd++;
+    return DUPLEX_OK;
+  }
+  uint8_t *bytes = row_set_to_write(channel, row_set);
+  if (!bytes) return DUPLEX_ERROR_NO_MEMORY;
+  channel->writes[(channel->write_first + channel->write_count++) % BEATS_IN_FLIGHT] =
+      (struct write_in_flight){clock + hbm->write_latency, bytes + offset, pins->column_mask};
+  channel->commands.wr++;
+  return DUPLEX_OK;
+}
+
+static void take_write_data(struct channel *channel, uint64_t clock, const uint8_t *data) {
+  if (!channel->write_count) return;
+  const struct write_in_flight *write = &channel->writes[channel->write_first];
+  if (clock < write->first_clock) return;
+  const unsigned beat = (unsigned)(clock - write->first_clock);
+  for (unsigned bank = 0; bank < 4; bank++)
+    if (write->mask >> (4 * beat + bank) & 1)
+      memcpy(write->column + beat * DUPLEX_BEAT_BYTES + bank * BANK_BYTES, data + bank * BANK_BYTES, BANK_BYTES);
+  if (beat == 0) return;
+  channel->write_first = (channel->write_first + 1) % BEATS_IN_FLIGHT;
+  channel->write_count--;
+}
+
+int duplex_hbm_clock(struct duplex_hbm *hbm, unsigned channel, uint64_t clock, const struct duplex_hbm_pins *pins,
+                     const void *write_data) {
+  int error = DUPLEX_OK;
+  if (pins->row_valid) error = row_command(hbm, channel, clock, pins);
+  if (!error && pins->column_valid) error = column_command(hbm, channel, clock, pins);
+  take_write_data(&hbm->channel[channel], clock, write_data);
+  return error;
+}
+
+void duplex_hbm_read_data(struct duplex_hbm *hbm, unsigned channel, uint64_t clock, void *data) {
+  const struct channel *self = &hbm->channel[channel];
+  const unsigned slot = clock % BEATS_IN_FLIGHT;
+  if (self->beat_clock[slot] == clock) memcpy(data, self->beats[slot], DUPLEX_BEAT_BYTES);
+}
+
+void duplex_hbm_commands(const struct duplex_hbm *hbm, struct duplex_dram_commands *commands) {
+  memset(commands, 0, sizeof *commands);
+  for (unsigned i = 0; i < hbm->channels; i++) {
+    const struct duplex_dram_commands *own = &hbm->channel[i].commands;
+    commands->act += own->act;
+    commands->rd += own->rd;
+    commands->wr += own->wr;
+    commands->pre += own->pre;
+    commands->ref += own->ref;
+  }
+}
+
+const char *duplex_hbm_failure(const struct duplex_hbm *hbm) { return hbm->failure; }

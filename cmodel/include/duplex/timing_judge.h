@@ -1,0 +1,68 @@
+// Judge of DRAM timing: takes the commands of one channel in order of time and names the first rule that one breaks.
+//
+// Knows nothing but the commands and a preset; the rules are those of docs/architecture.md ("DRAM commands and timing rules").
+// Constant work for each command.
+#ifndef DUPLEX_TIMING_JUDGE_H
+#define DUPLEX_TIMING_JUDGE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+
+#include "duplex/dram_presets.h"
+#include "duplex/params.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+enum duplex_judge_kind { DUPLEX_JUDGE_ACT, DUPLEX_JUDGE_PRE, DUPLEX_JUDGE_REF, DUPLEX_JUDGE_RD, DUPLEX_JUDGE_WR };
+
+struct duplex_judge_command {
+  uint64_t tck;
+  enum duplex_judge_kind kind;
+  unsigned bundle;   // 0 to 3
+  unsigned mask;     // bit j = bank j of the bundle, 1 to 0xff
+  unsigned address;  // ACT: row; RD, WR: column
+};
+
+struct duplex_judge_bank {
+  bool open;
+  uint32_t row;
+  int64_t act, pre, ref, rd, wr;  // times of the last ones
+  uint64_t refreshes;
+};
+
+struct duplex_judge {
+  struct duplex_dram_timing timing;
+  bool strict;
+  bool used[DUPLEX_BUNDLES];
+  struct duplex_judge_bank banks[DUPLEX_BUNDLES][8];
+  int64_t act[DUPLEX_BUNDLES], column_rd, column_wr, last_row_command, last_column_command;
+  int column_rd_rank, column_wr_rank;
+  int64_t window[2][4];  // last four bank activations of each rank
+  char text[160];        // of the violation
+};
+
+void duplex_judge_start(struct duplex_judge *judge, const struct duplex_dram_timing *timing, bool strict);
+
+// True if the command is legal. False: judge->text names the rule and by how many tCK it is missed.
+bool duplex_judge_take(struct duplex_judge *judge, const struct duplex_judge_command *command);
+
+// True if no refresh of a bundle in use is owed too long at this time.
+bool duplex_judge_finish(struct duplex_judge *judge, uint64_t tck);
+
+// The text form of a command: `tCK channel KIND bundle mask [row or column]`. Returns 0, or a negative number if the file refuses
+// it.
+int duplex_judge_print(FILE *file, unsigned channel, const struct duplex_judge_command *command);
+
+// Reads one line of that form; false if it is none.
+bool duplex_judge_parse(const char *line, unsigned *channel, struct duplex_judge_command *command);
+
+// Reads the text of a preset (`name value comment` lines); false and *error with a constant text if it is not one.
+bool duplex_judge_preset(FILE *file, struct duplex_dram_timing *timing, const char **error);
+
+#ifdef __cplusplus
+}
+#endif
+#endif
