@@ -35,3 +35,6 @@ rtl/control/broadcast.v
 rtl/control/result_bus.v
 rtl/control/shared_buffer.v
 rtl/stack/stack.v
+rtl/dram/stripe_map.v
+rtl/dram/bundle_state.v
+rtl/dram/bundle_controller.v
