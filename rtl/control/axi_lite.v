@@ -1,4 +1,5 @@
 // AXI4-Lite slave, 32 bit: one write and one read at a time, address and data of a write in any order, each response held until taken.
+// A write is answered 3 clocks after it, when its effect shows on every output, the interrupt line included.
 // To the registers: `write_o` for one clock with address and data (only whole words: a partial strobe is answered with SLVERR and
 // writes nothing); `read_o` for one clock with the address, the answer is taken in the clock of `read_done_i`.
 `default_nettype none
@@ -37,19 +38,22 @@ module axi_lite (
   reg address_q, data_q, response_q, error_q, partial_q;
   reg [15:0] write_address_q;
   reg [31:0] write_data_q;
-  wire both = address_q && data_q && !response_q;
+  reg [1:0] effect_q;
+  wire both = address_q && data_q && !response_q && effect_q == 2'b00;
 
   always @(posedge clk_i) begin
     if (!rst_ni) begin
       address_q <= 1'b0;
       data_q <= 1'b0;
       response_q <= 1'b0;
+      effect_q <= 2'b00;
     end else begin
       if (axi_awvalid_i && axi_awready_o) address_q <= 1'b1;
       else if (both) address_q <= 1'b0;
       if (axi_wvalid_i && axi_wready_o) data_q <= 1'b1;
       else if (both) data_q <= 1'b0;
-      if (both) response_q <= 1'b1;
+      effect_q <= {effect_q[0], both};
+      if (effect_q[1]) response_q <= 1'b1;
       else if (axi_bready_i) response_q <= 1'b0;
     end
     if (axi_awvalid_i && axi_awready_o) write_address_q <= axi_awaddr_i;
