@@ -1,0 +1,126 @@
+// One channel's share of a descriptor: weights from its DRAM, sums, results to its DRAM or through the activation unit to the
+// shared buffer (rtl/channel/channel.v). Channels write disjoint places, so they may run at once.
+#include <stdlib.h>
+#include <string.h>
+
+#include "cmodel/stack/stack.h"
+#include "duplex/error.h"
+
+#define GET(field) DUPLEX_DESCRIPTOR_GET(d, field)
+#define RESULT_BYTES_MOST (DUPLEX_ROWS * DUPLEX_LANES * 16u)
+
+// Bytes from logical row set `row_set` on; cells that nobody wrote are zero.
+static void gather(const struct channel_job *job, uint32_t row_set, uint32_t stripe, uint8_t *bytes, size_t size) {
+  for (size_t done = 0; done < size; row_set++) {
+    const uint64_t address = stack_row_set_address(row_set, stripe);
+    const uint8_t *from =
+        duplex_hbm_row_set(job->stack->hbm, job->channel, (unsigned)(address >> 27), address >> 13 & (DUPLEX_BANK_ROWS - 1));
+    const size_t left = size - done, part = left < DUPLEX_ROW_SET_BYTES ? left : DUPLEX_ROW_SET_BYTES;
+    if (from) {
+      memcpy(bytes + done, from, part);
+    } else {
+      memset(bytes + done, 0, part);
+    }
+    done += part;
+  }
+}
+
+static uint64_t *counters(const struct channel_job *job) { return job->stack->counters[job->channel]; }
+
+// Results of a block fill whole columns; what is left of the last one is zero.
+static int write_results(const struct channel_job *job, uint32_t block, uint8_t *bytes, size_t size) {
+  const uint32_t *d = job->descriptor;
+  const uint32_t columns = (uint32_t)((size + DUPLEX_COLUMN_BYTES - 1) / DUPLEX_COLUMN_BYTES);
+  const uint32_t first = GET(DST_BASE) * DUPLEX_COLUMNS + block * GET(DST_STRIDE);
+  memset(bytes + size, 0, columns * DUPLEX_COLUMN_BYTES - size);
+  for (uint32_t i = 0; i < columns; i++) {
+    const uint64_t row_set = stack_row_set_address((first + i) / DUPLEX_COLUMNS, GET(DST_STRIPE));
+    const uint64_t address = row_set + (first + i) % DUPLEX_COLUMNS * DUPLEX_COLUMN_BYTES;
+    const int error = duplex_hbm_mem_write(job->stack->hbm, job->channel, address, bytes + (size_t)i * DUPLEX_COLUMN_BYTES,
+                                           DUPLEX_COLUMN_BYTES);
+    if (error) return error;
+  }
+  counters(job)[COUNTER_COLUMNS_WRITTEN] += columns;
+  return DUPLEX_OK;
+}
+
+static int drain_to_dram(const struct channel_job *job, uint32_t block, uint32_t rows, const struct duplex_sum *sums,
+                         const int8_t *exponents) {
+  const uint32_t *d = job->descriptor;
+  uint8_t bytes[RESULT_BYTES_MOST + DUPLEX_COLUMN_BYTES];
+  size_t size = 0;
+  for (uint32_t row = 0; row < rows; row++)
+    size += stack_drain_row(&sums[row * DUPLEX_LANES], exponents[row], GET(FORMAT), bytes + size);
+  return write_results(job, block, bytes, size);
+}
+
+static void drain_to_shared(const struct channel_job *job, uint32_t first_row, uint32_t rows, const struct duplex_sum *sums,
+                            const int8_t *exponents) {
+  const uint32_t *d = job->descriptor;
+  const uint32_t rows_of_h = GET(GATED) ? 2 : 1;
+  for (uint32_t row = 0; row < rows; row += rows_of_h) {
+    uint8_t *to = job->stack->shared + (size_t)(GET(DST_ADDRESS) + (first_row + row) / rows_of_h) * 16;
+    const uint32_t up = row + rows_of_h - 1;
+    for (unsigned lane = 0; lane < DUPLEX_LANES; lane++) {
+      const duplex_f32 g = duplex_round_f32(&sums[row * DUPLEX_LANES + lane], exponents[row]);
+      const duplex_f32 u = duplex_round_f32(&sums[up * DUPLEX_LANES + lane], exponents[up]);
+      const duplex_f16 h = duplex_activation(&job->stack->table, g, u, GET(GATED));
+      to[2 * lane] = (uint8_t)h;
+      to[2 * lane + 1] = (uint8_t)(h >> 8);
+    }
+  }
+}
+
+static int run_block(struct channel_job *job, uint32_t block, uint32_t rows, uint8_t *bytes) {
+  const uint32_t *d = job->descriptor;
+  const uint32_t header = GET(EXPONENTS), beats = rows * GET(K_TILES) + header;
+  struct duplex_sum sums[DUPLEX_ROWS * DUPLEX_LANES] = {0};
+  int8_t exponents[DUPLEX_ROWS] = {0};
+  gather(job, GET(SRC_BASE) + block * GET(SRC_STRIDE), GET(SRC_STRIPE), bytes, (size_t)beats * DUPLEX_BEAT_BYTES);
+  if (header) memcpy(exponents, bytes, sizeof exponents);
+  const duplex_f16 *weights = (const duplex_f16 *)(const void *)(bytes + header * DUPLEX_BEAT_BYTES);
+  duplex_gemm_block_fast(weights, rows, GET(K_TILES), job->panel, sums, &job->tiers);
+  counters(job)[COUNTER_ROWS] += rows;
+  counters(job)[COUNTER_COLUMNS_READ] += (beats + 1) / 2;
+  counters(job)[COUNTER_BEATS] += rows * GET(K_TILES);
+  if (GET(DESTINATION) == 0) return drain_to_dram(job, block, rows, sums, exponents);
+  drain_to_shared(job, job->first + block * GET(BLOCK_ROWS), rows, sums, exponents);
+  return DUPLEX_OK;
+}
+
+int stack_channel_gemm(struct channel_job *job) {
+  const uint32_t *d = job->descriptor;
+  if (job->count == 0) return DUPLEX_OK;
+  uint8_t *bytes = aligned_alloc(64, (size_t)(GET(BLOCK_ROWS) * GET(K_TILES) + 1) * DUPLEX_BEAT_BYTES);
+  if (!bytes) return DUPLEX_ERROR_NO_MEMORY;
+  int error = DUPLEX_OK;
+  for (uint32_t block = 0; block * GET(BLOCK_ROWS) < job->count && !error; block++) {
+    const uint32_t left = job->count - block * GET(BLOCK_ROWS);
+    error = run_block(job, block, left < GET(BLOCK_ROWS) ? left : GET(BLOCK_ROWS), bytes);
+  }
+  free(bytes);
+  return error;
+}
+
+static void store_tile(const struct channel_job *job, uint32_t tile, const uint8_t *bytes) {
+  const uint32_t *d = job->descriptor;
+  if (GET(DESTINATION) == 1) {
+    memcpy(job->stack->shared + (size_t)GET(DST_ADDRESS) * 16 + (size_t)tile * DUPLEX_TILE_WORDS * DUPLEX_WORD_BYTES, bytes,
+           DUPLEX_TILE_WORDS * DUPLEX_WORD_BYTES);
+    return;
+  }
+  for (unsigned word = 0; word < DUPLEX_TILE_WORDS; word++)
+    duplex_activation_write(&job->stack->table, tile * DUPLEX_TILE_WORDS + word, bytes + word * DUPLEX_WORD_BYTES);
+}
+
+int stack_channel_load(struct channel_job *job) {
+  const uint32_t *d = job->descriptor;
+  uint8_t row_set[DUPLEX_ROW_SET_BYTES];
+  const uint32_t tiles_of_set = DUPLEX_ROW_SET_BYTES / 1024;
+  for (uint32_t i = 0; i < job->count; i++) {
+    if (i % tiles_of_set == 0) gather(job, GET(SRC_BASE) + i / tiles_of_set, GET(SRC_STRIPE), row_set, sizeof row_set);
+    store_tile(job, i * job->stack->channels + job->first, row_set + i % tiles_of_set * 1024);
+  }
+  counters(job)[COUNTER_COLUMNS_READ] += job->count * 4;
+  return DUPLEX_OK;
+}

@@ -1,0 +1,130 @@
+// What rtl/control/descriptor_check.v checks, in the same order: the lowest error code wins.
+#include <string.h>
+
+#include "cmodel/stack/stack.h"
+
+#define GET(field) DUPLEX_DESCRIPTOR_GET(d, field)
+
+static void use(uint32_t *used, unsigned word, unsigned lsb, uint32_t mask) { used[word] |= mask << lsb; }
+#define USE(field) use(used, DUPLEX_DESC_##field##_WORD, DUPLEX_DESC_##field##_LSB, DUPLEX_DESC_MASK(field))
+
+// Bits that must be zero: those without a field, and the fields that this opcode and destination do not use.
+static bool reserved_bits(const uint32_t *d, bool load) {
+  uint32_t used[DUPLEX_DESCRIPTOR_WORDS] = {0};
+  const bool to_dram = GET(DESTINATION) == 0, to_shared = GET(DESTINATION) == 1;
+  USE(OPCODE), USE(INTERRUPT), USE(TAG), USE(SRC_BASE), USE(SRC_STRIPE), USE(DESTINATION);
+  if (to_shared) USE(DST_ADDRESS);
+  if (load) {
+    USE(TILES);
+  } else {
+    USE(SRC_STRIDE), USE(K_TILES), USE(BLOCKS), USE(BLOCK_ROWS), USE(EXPONENTS), USE(ROWS), USE(CHANNEL_ROWS), USE(X_ADDRESS);
+    if (to_shared) USE(GATED);
+    if (to_dram) USE(FORMAT), USE(DST_BASE), USE(DST_STRIPE), USE(DST_STRIDE);
+  }
+  for (unsigned word = 0; word < DUPLEX_DESCRIPTOR_WORDS; word++)
+    if (d[word] & ~used[word]) return true;
+  return false;
+}
+
+static bool foreign(uint32_t stripe, uint32_t owner) { return stripe == 0 || (stripe & ~owner) != 0; }
+
+static uint32_t row_sets_of(uint32_t stripe) { return (uint32_t)__builtin_popcount(stripe) * DUPLEX_BANK_ROWS; }
+
+static uint32_t result_columns(const uint32_t *d) {
+  switch (GET(FORMAT)) {
+    case 0:
+      return (GET(BLOCK_ROWS) + 15) / 16;
+    case 1:
+      return (GET(BLOCK_ROWS) + 7) / 8;
+    default:
+      return (GET(BLOCK_ROWS) + 1) / 2;
+  }
+}
+
+static bool source_leaves(const uint32_t *d, bool load, unsigned channels) {
+  if (load) {
+    const uint32_t tiles = (GET(TILES) + channels - 1) / channels, row_sets = (tiles + 7) / 8;
+    return GET(SRC_BASE) + row_sets > row_sets_of(GET(SRC_STRIPE));
+  }
+  const uint32_t beats = GET(BLOCK_ROWS) * GET(K_TILES) + GET(EXPONENTS), row_sets = (beats + 63) / 64;
+  const uint64_t last_block = (uint64_t)((GET(BLOCKS) - 1) & 0xffff) * GET(SRC_STRIDE);
+  return GET(SRC_BASE) + last_block + row_sets > row_sets_of(GET(SRC_STRIPE)) || (GET(BLOCKS) != 1 && GET(SRC_STRIDE) < row_sets);
+}
+
+static bool results_leave(const uint32_t *d) {
+  const uint64_t last_block = (uint64_t)((GET(BLOCKS) - 1) & 0xffff) * GET(DST_STRIDE);
+  const uint64_t end = (uint64_t)GET(DST_BASE) * DUPLEX_COLUMNS + last_block + result_columns(d);
+  return end > (uint64_t)row_sets_of(GET(DST_STRIPE)) * DUPLEX_COLUMNS ||
+         (GET(BLOCKS) != 1 && GET(DST_STRIDE) < result_columns(d));
+}
+
+static bool x_leaves(const uint32_t *d) {
+  return (GET(X_ADDRESS) & 0x7fff) + GET(K_TILES) * DUPLEX_TILE_WORDS > DUPLEX_SHARED_WORDS;
+}
+
+static bool destination_leaves(const uint32_t *d, bool load) {
+  const uint32_t units = load ? GET(TILES) * 64 : GET(GATED) ? GET(ROWS) / 2 : GET(ROWS);
+  return (GET(DST_ADDRESS) & 0xffff) + units > 2 * DUPLEX_SHARED_WORDS;
+}
+
+static uint32_t check_load(const uint32_t *d, unsigned channels, uint32_t owner, uint32_t *address) {
+  const bool to_shared = GET(DESTINATION) == 1;
+  if (!to_shared && GET(DESTINATION) != 2) return DUPLEX_STACK_ERROR_FORMAT;
+  if (foreign(GET(SRC_STRIPE), owner)) {
+    *address = GET(SRC_STRIPE);
+    return DUPLEX_STACK_ERROR_STRIPE;
+  }
+  if (source_leaves(d, true, channels)) {
+    *address = row_sets_of(GET(SRC_STRIPE));
+    return DUPLEX_STACK_ERROR_SOURCE_RANGE;
+  }
+  if (to_shared && ((GET(DST_ADDRESS) & 1) || destination_leaves(d, true))) {
+    *address = GET(DST_ADDRESS) >> 1;
+    return DUPLEX_STACK_ERROR_SHARED_RANGE;
+  }
+  return GET(TILES) < 1 || GET(TILES) > 1024 ? DUPLEX_STACK_ERROR_TILES : DUPLEX_STACK_ERROR_NONE;
+}
+
+static bool blocks_wrong(const uint32_t *d) {
+  const bool range = GET(BLOCKS) == 0 || GET(BLOCK_ROWS) == 0 || GET(BLOCK_ROWS) > DUPLEX_ROWS || GET(CHANNEL_ROWS) == 0;
+  const bool odd = GET(GATED) && ((GET(BLOCK_ROWS) & 1) || (GET(CHANNEL_ROWS) & 1));
+  return range || odd || GET(BLOCK_ROWS) * GET(BLOCKS) < GET(CHANNEL_ROWS);
+}
+
+static bool rows_wrong(const uint32_t *d, unsigned channels) {
+  return GET(ROWS) == 0 || (GET(GATED) && (GET(ROWS) & 1)) || GET(ROWS) > (uint64_t)channels * GET(CHANNEL_ROWS);
+}
+
+static uint32_t check_gemm(const uint32_t *d, unsigned channels, uint32_t owner, uint32_t *address) {
+  const bool to_dram = GET(DESTINATION) == 0;
+  if (GET(K_TILES) < 1 || GET(K_TILES) > DUPLEX_K_TILES_MAX) return DUPLEX_STACK_ERROR_K_TILES;
+  if (blocks_wrong(d)) return DUPLEX_STACK_ERROR_BLOCKS;
+  if (rows_wrong(d, channels)) return DUPLEX_STACK_ERROR_ROWS;
+  if (GET(DESTINATION) > 1 || (to_dram && GET(FORMAT) == 3)) return DUPLEX_STACK_ERROR_FORMAT;
+  const bool src_foreign = foreign(GET(SRC_STRIPE), owner);
+  if (src_foreign || (to_dram && foreign(GET(DST_STRIPE), owner))) {
+    *address = src_foreign ? GET(SRC_STRIPE) : GET(DST_STRIPE);
+    return DUPLEX_STACK_ERROR_STRIPE;
+  }
+  if (source_leaves(d, false, channels)) {
+    *address = row_sets_of(GET(SRC_STRIPE));
+    return DUPLEX_STACK_ERROR_SOURCE_RANGE;
+  }
+  if (to_dram && results_leave(d)) {
+    *address = row_sets_of(GET(DST_STRIPE));
+    return DUPLEX_STACK_ERROR_RESULT_RANGE;
+  }
+  if (x_leaves(d) || (!to_dram && destination_leaves(d, false))) {
+    *address = x_leaves(d) ? GET(X_ADDRESS) : GET(DST_ADDRESS) >> 1;
+    return DUPLEX_STACK_ERROR_SHARED_RANGE;
+  }
+  return DUPLEX_STACK_ERROR_NONE;
+}
+
+uint32_t stack_descriptor_check(const uint32_t *d, unsigned channels, uint32_t owner, uint32_t *address) {
+  const bool load = GET(OPCODE) == 1;
+  *address = 0;
+  if (!load && GET(OPCODE) != 2) return DUPLEX_STACK_ERROR_OPCODE;
+  if (reserved_bits(d, load)) return DUPLEX_STACK_ERROR_RESERVED;
+  return load ? check_load(d, channels, owner, address) : check_gemm(d, channels, owner, address);
+}

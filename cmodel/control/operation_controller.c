@@ -1,0 +1,101 @@
+// Takes descriptors from the ring one after another, as rtl/control/operation_controller.v: check, hand out the channels' shares,
+// wait for all.
+#include <pthread.h>
+#include <stdatomic.h>
+#include <string.h>
+
+#include "cmodel/stack/stack.h"
+#include "duplex/error.h"
+
+#define GET(field) DUPLEX_DESCRIPTOR_GET(d, field)
+#define MAX_THREADS 64
+
+struct share_out {
+  struct channel_job jobs[DUPLEX_CHANNELS];
+  unsigned channels;
+  int (*run)(struct channel_job *job);
+  atomic_uint next;
+  atomic_int error;
+};
+
+static void *work(void *argument) {
+  struct share_out *shares = argument;
+  for (;;) {
+    const unsigned channel = atomic_fetch_add(&shares->next, 1);
+    if (channel >= shares->channels) return NULL;
+    const int error = shares->run(&shares->jobs[channel]);
+    if (error) atomic_store(&shares->error, error);
+  }
+}
+
+// Runs all shares on the stack's threads; a thread that cannot be had is done without.
+static int run_shares(struct duplex_stack *stack, struct share_out *shares) {
+  pthread_t threads[MAX_THREADS];
+  unsigned wanted = stack->threads < shares->channels ? stack->threads : shares->channels, started = 0;
+  if (wanted > MAX_THREADS) wanted = MAX_THREADS;
+  while (started + 1 < wanted && pthread_create(&threads[started], NULL, work, shares) == 0) started++;
+  work(shares);
+  for (unsigned i = 0; i < started; i++) pthread_join(threads[i], NULL);
+  return atomic_load(&shares->error);
+}
+
+static int execute_load(struct duplex_stack *stack, const uint32_t *d) {
+  struct share_out shares = {.channels = stack->channels, .run = stack_channel_load};
+  for (unsigned channel = 0; channel < stack->channels; channel++) {
+    const uint32_t each = GET(TILES) / stack->channels, extra = GET(TILES) % stack->channels;
+    shares.jobs[channel] = (struct channel_job){
+        .stack = stack, .descriptor = d, .channel = channel, .first = channel, .count = each + (channel < extra)};
+  }
+  return run_shares(stack, &shares);
+}
+
+static int execute_gemm(struct duplex_stack *stack, const uint32_t *d) {
+  const uint8_t *x = stack->shared + (size_t)GET(X_ADDRESS) * DUPLEX_WORD_BYTES;
+  struct duplex_gemm_panel *panel = duplex_gemm_panel_new((const duplex_f16 *)(const void *)x, GET(K_TILES));
+  if (!panel) return DUPLEX_ERROR_NO_MEMORY;
+  struct share_out shares = {.channels = stack->channels, .run = stack_channel_gemm};
+  uint32_t first = 0;
+  for (unsigned channel = 0; channel < stack->channels; channel++) {
+    const uint32_t left = GET(ROWS) - first, count = left < GET(CHANNEL_ROWS) ? left : GET(CHANNEL_ROWS);
+    shares.jobs[channel] =
+        (struct channel_job){.stack = stack, .descriptor = d, .panel = panel, .channel = channel, .first = first, .count = count};
+    first += count;
+  }
+  const int error = run_shares(stack, &shares);
+  duplex_gemm_panel_free(panel);
+  for (unsigned channel = 0; channel < stack->channels; channel++) {
+    stack->tiers.direct += shares.jobs[channel].tiers.direct;
+    stack->tiers.split += shares.jobs[channel].tiers.split;
+    stack->tiers.wide += shares.jobs[channel].tiers.wide;
+  }
+  return error;
+}
+
+static int run_one(struct duplex_stack *stack) {
+  struct stack_registers *r = &stack->registers;
+  uint32_t d[DUPLEX_DESCRIPTOR_WORDS], address;
+  const uint16_t index = r->consumed++;
+  memcpy(d, &stack->ring[index % DUPLEX_RING_ENTRIES * DUPLEX_DESCRIPTOR_WORDS], sizeof d);
+  const uint32_t code = stack_descriptor_check(d, stack->channels, r->bundle_owner, &address);
+  if (code) {
+    stack_raise_error(stack, code, index, GET(TAG), address);
+    return DUPLEX_OK;
+  }
+  const uint64_t clocks = stack_predict_clocks(stack, d, &stack->commands);
+  const int error = GET(OPCODE) == 1 ? execute_load(stack, d) : execute_gemm(stack, d);
+  if (error) return error;
+  stack->clocks += clocks;
+  stack->busy_clocks += clocks;
+  r->completed++;
+  if (GET(INTERRUPT)) r->interrupt_status |= 1u << DUPLEX_INTERRUPT_STATUS_DONE_LSB;
+  return DUPLEX_OK;
+}
+
+int stack_run(struct duplex_stack *stack) {
+  const struct stack_registers *r = &stack->registers;
+  while (r->enable && !r->error_code && r->produced != r->consumed && !stack_interrupt(stack)) {
+    const int error = run_one(stack);
+    if (error) return error;
+  }
+  return DUPLEX_OK;
+}

@@ -1,0 +1,84 @@
+// The C model of a stack behind the interface of duplex/backend.h.
+#include "cmodel/stack/stack.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "duplex/error.h"
+
+static struct duplex_stack *self(struct duplex_backend *backend) { return (struct duplex_stack *)backend; }
+
+static void model_close(struct duplex_backend *backend) {
+  duplex_hbm_close(self(backend)->hbm);
+  free(self(backend)->shared);
+  free(backend);
+}
+
+static int model_reg_read(struct duplex_backend *backend, uint32_t address, uint32_t *value) {
+  return stack_reg_read(self(backend), address, value);
+}
+
+static int model_reg_write(struct duplex_backend *backend, uint32_t address, uint32_t value) {
+  return stack_reg_write(self(backend), address, value);
+}
+
+static int model_mem_read(struct duplex_backend *backend, unsigned channel, uint64_t address, void *bytes, size_t size) {
+  return duplex_hbm_mem_read(self(backend)->hbm, channel, address, bytes, size);
+}
+
+static int model_mem_write(struct duplex_backend *backend, unsigned channel, uint64_t address, const void *bytes, size_t size) {
+  return duplex_hbm_mem_write(self(backend)->hbm, channel, address, bytes, size);
+}
+
+static int model_advance(struct duplex_backend *backend, uint64_t clocks, int *interrupt) {
+  struct duplex_stack *stack = self(backend);
+  const uint64_t end = stack->clocks + clocks;
+  const int error = stack_run(stack);
+  *interrupt = stack_interrupt(stack);
+  if (!error && !*interrupt && stack->clocks < end) stack->clocks = end;
+  return error;
+}
+
+static uint64_t model_clocks(struct duplex_backend *backend) { return self(backend)->clocks; }
+
+static void model_commands(struct duplex_backend *backend, struct duplex_dram_commands *commands) {
+  const struct duplex_stack *stack = self(backend);
+  *commands = stack->commands;
+  for (unsigned channel = 0; channel < stack->channels; channel++) {
+    commands->rd += stack->counters[channel][COUNTER_COLUMNS_READ];
+    commands->wr += stack->counters[channel][COUNTER_COLUMNS_WRITTEN];
+  }
+}
+
+static const char *model_failure(struct duplex_backend *backend) {
+  (void)backend;
+  return "";
+}
+
+static const struct duplex_backend_ops model_ops = {
+    "cmodel",        model_close,   model_reg_read, model_reg_write, model_mem_read,
+    model_mem_write, model_advance, model_clocks,   model_commands,  model_failure,
+};
+
+int duplex_cmodel_open(const struct duplex_backend_options *options, struct duplex_backend **backend) {
+  *backend = NULL;
+  if (options->channels < 1 || options->channels > DUPLEX_CHANNELS) return DUPLEX_ERROR_ARGUMENT;
+  if (options->trace_file || options->command_file) return DUPLEX_ERROR_NOT_AVAILABLE;
+  struct duplex_stack *stack = calloc(1, sizeof *stack);
+  if (!stack) return DUPLEX_ERROR_NO_MEMORY;
+  const long cores = sysconf(_SC_NPROCESSORS_ONLN);
+  stack->backend.ops = &model_ops;
+  stack->channels = options->channels;
+  stack->threads = options->threads ? options->threads : cores > 0 ? (unsigned)cores : 1;
+  stack->registers.bundle_owner = DUPLEX_BUNDLE_OWNER_LOGIC_PIM_RESET;
+  stack->shared = calloc(DUPLEX_SHARED_BUFFERS, (size_t)DUPLEX_SHARED_WORDS * DUPLEX_WORD_BYTES);
+  const int error =
+      stack->shared ? duplex_hbm_open(options->channels, options->dram_preset, NULL, &stack->hbm) : DUPLEX_ERROR_NO_MEMORY;
+  if (error) {
+    model_close(&stack->backend);
+    return error;
+  }
+  *backend = &stack->backend;
+  return DUPLEX_OK;
+}
