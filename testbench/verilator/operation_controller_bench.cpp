@@ -1,0 +1,239 @@
+// operation_controller.v with descriptor_check.v: descriptors legal, just legal and just illegal. Each must be refused with the
+// code and address of the C unit, or reach every channel with its share, start the broadcast, and complete only when the work is
+// over.
+#include <algorithm>
+
+#include "Voperation_controller.h"
+#include "cmodel/stack/stack.h"
+#include "testbench/verilator/bench.h"
+
+namespace {
+
+constexpr unsigned channels = DUPLEX_CHANNELS;
+
+struct Descriptor {
+  uint32_t words[DUPLEX_DESCRIPTOR_WORDS] = {};
+};
+
+#define SET(field, value)                                                                          \
+  (d.words[DUPLEX_DESC_##field##_WORD] &= ~(DUPLEX_DESC_MASK(field) << DUPLEX_DESC_##field##_LSB), \
+   DUPLEX_DESCRIPTOR_SET(d.words, field, value))
+#define GET(field) DUPLEX_DESCRIPTOR_GET(d.words, field)
+
+unsigned bundles_of(uint32_t stripe) { return (unsigned)__builtin_popcount(stripe); }
+
+// Legal, often with its ends exactly at the limits.
+Descriptor legal_load(bench::Case &c) {
+  Descriptor d;
+  const bool table = c.chance(20);
+  const uint32_t tiles = 1 + c.below(c.chance(50) ? 1024 : 40), stripe = 1 + c.below(15);
+  const uint32_t sets = ((tiles + channels - 1) / channels + 7) / 8, room = bundles_of(stripe) * DUPLEX_BANK_ROWS - sets;
+  SET(OPCODE, 1);
+  SET(SRC_STRIPE, stripe);
+  SET(SRC_BASE, std::min<uint64_t>(0xffff, c.chance(50) ? room : c.below(room + 1)));
+  SET(DESTINATION, table ? 2 : 1);
+  const uint32_t free = 65536 - tiles * 64;
+  if (!table) SET(DST_ADDRESS, (c.chance(50) ? free : c.below(free + 1) & ~1u) | c.below(2) << 16);
+  SET(TILES, tiles);
+  return d;
+}
+
+void choose_rows(bench::Case &c, Descriptor &d) {
+  const unsigned even = GET(GATED);
+  const uint32_t block_rows = (1 + c.below(64) + even) & ~even, blocks = 1 + c.below(c.chance(50) ? 4 : 300);
+  uint32_t channel_rows = c.chance(50) ? blocks * block_rows : 1 + c.below(blocks * block_rows);
+  channel_rows = (channel_rows + even) & ~even;
+  const uint32_t most = std::min<uint64_t>(channel_rows * channels, 60000);
+  const uint32_t rows = (c.chance(50) ? most : 1 + (uint32_t)c.below(most)) + even;
+  SET(BLOCKS, blocks);
+  SET(BLOCK_ROWS, block_rows);
+  SET(CHANNEL_ROWS, channel_rows);
+  SET(ROWS, even ? std::min(rows & ~1u, most & ~1u) : rows);
+}
+
+void choose_source(bench::Case &c, Descriptor &d) {
+  const uint32_t k_tiles = 1 + c.below(c.chance(30) ? 1024 : 60), stripe = 1 + c.below(15);
+  SET(K_TILES, k_tiles);
+  SET(EXPONENTS, c.below(2));
+  SET(SRC_STRIPE, stripe);
+  const uint32_t sets = (k_tiles * GET(BLOCK_ROWS) + GET(EXPONENTS) + 63) / 64, limit = bundles_of(stripe) * DUPLEX_BANK_ROWS;
+  SET(SRC_STRIDE, sets + c.below(2));
+  const int64_t room = (int64_t)limit - sets - (int64_t)(GET(BLOCKS) - 1) * GET(SRC_STRIDE);
+  if (room > 0) SET(SRC_BASE, std::min<int64_t>(0xffff, c.chance(50) ? room : (int64_t)c.below(room)));
+  const uint32_t x_room = DUPLEX_SHARED_WORDS - 32 * k_tiles;
+  SET(X_ADDRESS, (c.chance(50) ? x_room : c.below(x_room + 1)) | c.below(2) << 15);
+}
+
+void choose_results(bench::Case &c, Descriptor &d) {
+  if (GET(DESTINATION) == 1) {
+    const uint32_t room = 65536 - (GET(GATED) ? GET(ROWS) / 2 : GET(ROWS));
+    SET(DST_ADDRESS, (c.chance(50) ? room : c.below(room + 1)) | c.below(2) << 16);
+    return;
+  }
+  const uint32_t format = c.below(3), stripe = 1 + c.below(15), row_bytes = format == 0 ? 16 : format == 1 ? 32 : 128;
+  const uint32_t columns = (GET(BLOCK_ROWS) * row_bytes + 255) / 256, stride = columns + c.below(3);
+  const uint32_t limit = bundles_of(stripe) * DUPLEX_BANK_ROWS, sets = (stride * (GET(BLOCKS) - 1) + columns + 31) / 32;
+  SET(FORMAT, format);
+  SET(DST_STRIPE, stripe);
+  SET(DST_STRIDE, stride);
+  SET(DST_BASE, std::min<uint64_t>(0xffff, c.chance(50) ? limit - sets : c.below(limit - sets)));
+}
+
+Descriptor legal_gemm(bench::Case &c) {
+  Descriptor d;
+  SET(OPCODE, 2);
+  SET(DESTINATION, c.below(2));
+  SET(GATED, GET(DESTINATION) && c.chance(50));
+  choose_rows(c, d);
+  choose_source(c, d);
+  choose_results(c, d);
+  return d;
+}
+
+// A field just beyond its own limits, one bit, or one up or down in one of the words' fields.
+void spoil(bench::Case &c, Descriptor &d) {
+  switch (c.below(12)) {
+    case 0:
+      SET(BLOCK_ROWS, c.chance(50) ? 0 : 64 + c.below(2));
+      return;
+    case 1:
+      SET(K_TILES, c.chance(50) ? 0 : 1024 + c.below(2));
+      return;
+    case 2:
+      if (GET(OPCODE) == 1) SET(TILES, c.chance(50) ? 0 : 1024 + c.below(2));
+      return;
+    case 3:
+      SET(DESTINATION, c.below(4));
+      return;
+    default:
+      break;
+  }
+  uint32_t &word = d.words[c.below(c.chance(80) ? 12 : 16)];
+  if (c.chance(40))
+    word ^= 1u << c.below(32);
+  else if (c.chance(50))
+    word += c.chance(50) ? 1 : -1;
+  else if (c.chance(50))
+    word += c.chance(50) ? 0x10000 : -0x10000;
+  else
+    SET(OPCODE, c.below(4));
+}
+
+class Bench {
+ public:
+  explicit Bench(bench::Case &c) : c_(c), rtl_(c.options) {
+    rtl_->run_i = rtl_->fetch_done_i = rtl_->work_busy_i = 0;
+    rtl_->owner_i = 15;
+    rtl_.reset();
+  }
+
+  bool descriptor() {
+    Descriptor d = c_.chance(30) ? legal_load(c_) : legal_gemm(c_);
+    SET(TAG, c_.bits());
+    SET(INTERRUPT, c_.below(2));
+    if (c_.chance(60)) spoil(c_, d);
+    const uint32_t owner = c_.chance(70) ? 15 : c_.below(16);
+    uint32_t address;
+    const uint32_t code = stack_descriptor_check(d.words, channels, owner, &address);
+    if (!fetch(d, owner)) return false;
+    return code ? refused(d, code, address) : executed(d);
+  }
+
+ private:
+  bool wrong(const char *stage, long lane, uint64_t rtl, uint64_t model) {
+    return c_.mismatch("operation_controller", stage, (long)rtl_.cycles(), lane, std::to_string(rtl), std::to_string(model));
+  }
+
+  bool fetch(const Descriptor &d, uint32_t owner) {
+    rtl_->run_i = 1;
+    rtl_->owner_i = owner;
+    rtl_.settle();
+    if (!rtl_->fetch_o) return wrong("fetch", 0, 0, 1);
+    rtl_.tick();
+    rtl_->run_i = 0;
+    for (uint64_t wait = c_.below(20); wait; wait--) rtl_.tick();
+    for (unsigned i = 0; i < DUPLEX_DESCRIPTOR_WORDS; i++) rtl_->descriptor_i[i] = d.words[i];
+    rtl_->fetch_done_i = 1;
+    rtl_.tick();
+    rtl_->fetch_done_i = 0;
+    return true;
+  }
+
+  bool refused(const Descriptor &d, uint32_t code, uint32_t address) {
+    for (int clock = 0; clock < 300; clock++) {
+      if (rtl_->job_valid_o || rtl_->broadcast_start_o || rtl_->completed_o) return wrong("started although refused", 0, 0, code);
+      if (rtl_->error_o) break;
+      rtl_.tick();
+    }
+    if (!rtl_->error_o) return wrong("error", 0, 0, code);
+    if (rtl_->error_code_o != code) return wrong("error code", 0, rtl_->error_code_o, code);
+    if (rtl_->error_address_o != address) return wrong("error address", 0, rtl_->error_address_o, address);
+    if (rtl_->error_tag_o != GET(TAG)) return wrong("error tag", 0, rtl_->error_tag_o, GET(TAG));
+    c_.compared += 3;
+    return idle();
+  }
+
+  bool executed(const Descriptor &d) {
+    const bool load = GET(OPCODE) == 1;
+    uint64_t seen = 0;
+    bool broadcast = false;
+    for (int clock = 0; clock < 400 && (seen != (1ull << channels) - 1 || (!load && !broadcast)); clock++) {
+      if (rtl_->error_o) return wrong("error", 0, rtl_->error_code_o, 0);
+      if (rtl_->broadcast_start_o && load) return wrong("broadcast of a LOAD", 0, 1, 0);
+      broadcast |= rtl_->broadcast_start_o;
+      if (rtl_->job_valid_o) {
+        const unsigned channel = (unsigned)__builtin_ctz(rtl_->job_valid_o);
+        seen |= rtl_->job_valid_o;
+        if (!share(d, load, channel)) return false;
+        rtl_->work_busy_i = 1;
+      }
+      rtl_.tick();
+    }
+    if (seen != (1ull << channels) - 1) return wrong("channels with a job", 0, seen, (1ull << channels) - 1);
+    if (!load && !broadcast) return wrong("broadcast", 0, 0, 1);
+    return completed(d);
+  }
+
+  bool share(const Descriptor &d, bool load, unsigned channel) {
+    const int64_t first = (int64_t)channel * GET(CHANNEL_ROWS);
+    const uint32_t count = load ? GET(TILES) / channels + (channel < GET(TILES) % channels)
+                                : (uint32_t)std::max<int64_t>(0, std::min<int64_t>(GET(CHANNEL_ROWS), GET(ROWS) - first));
+    const uint32_t tag = (GET(DST_ADDRESS) + (uint32_t)(load ? channel * 64 : GET(GATED) ? first / 2 : first)) & 0x1ffff;
+    if (rtl_->job_count_o != count) return wrong("count", channel, rtl_->job_count_o, count);
+    if (count && rtl_->job_tag_o != tag) return wrong("tag", channel, rtl_->job_tag_o, tag);
+    c_.compared += 2;
+    return true;
+  }
+
+  bool completed(const Descriptor &d) {
+    for (uint64_t wait = 3 + c_.below(30); wait; wait--) {
+      rtl_.tick();
+      if (rtl_->completed_o) return wrong("completed while busy", 0, 1, 0);
+    }
+    rtl_->work_busy_i = 0;
+    for (int clock = 0; clock < 20 && !rtl_->completed_o; clock++) rtl_.tick();
+    if (!rtl_->completed_o) return wrong("completed", 0, 0, 1);
+    if (rtl_->interrupt_o != GET(INTERRUPT)) return wrong("interrupt", 0, rtl_->interrupt_o, GET(INTERRUPT));
+    c_.compared += 2;
+    return idle();
+  }
+
+  bool idle() {
+    for (int clock = 0; clock < 3; clock++) rtl_.tick();
+    return rtl_->busy_o || rtl_->completed_o || rtl_->error_o ? wrong("idle", 0, 0, 1) : true;
+  }
+
+  bench::Case &c_;
+  bench::Clocked<Voperation_controller> rtl_;
+};
+
+bool run_case(bench::Case &c) {
+  Bench bench(c);
+  for (int i = 0; i < 200; i++)
+    if (!bench.descriptor()) return false;
+  return true;
+}
+
+}  // namespace
+
+int main(int argc, char **argv) { return bench::run(argc, argv, "operation_controller", 300, run_case); }
