@@ -31,9 +31,10 @@ module registers #(
   // Operation controller
   output wire run_o,
   output wire [3:0] owner_o,
-  output wire [3:0] slot_o,              // of the next descriptor
+  output wire [3:0] slot_o,              // of the descriptor being fetched
   input wire busy_i,
-  input wire fetched_i,
+  input wire fetch_i,                    // a fetch begins
+  input wire fetched_i,                  // it is over
   input wire completed_i,
   input wire completed_interrupt_i,
   input wire error_i,
@@ -101,6 +102,8 @@ module registers #(
 
   reg enable_q, empty_q, error_q;
   reg [1:0] interrupt_enable_q, interrupt_status_q;
+  reg fetching_q;
+  reg [15:0] index_q;  // number of the descriptor that was fetched last
   reg [15:0] produced_q, consumed_q, error_index_q, error_tag_q, select_q;
   reg [31:0] completed_q, error_address_q;
   reg [7:0] code_q;
@@ -124,6 +127,7 @@ module registers #(
       ring_q <= 1'b0;
       produced_q <= 16'd0;
       consumed_q <= 16'd0;
+      fetching_q <= 1'b0;
       empty_q <= 1'b1;
       completed_q <= 32'd0;
       error_q <= 1'b0;
@@ -141,8 +145,11 @@ module registers #(
       if (write_select) select_q <= data_q[15:0];
       ring_q <= write_doorbell;
       if (ring_q && !overflow) produced_q <= claimed_q;
+      // A flush during a fetch drops the descriptor's slot with the others; the descriptor itself is executed.
       if (flush) consumed_q <= produced_q;
-      else if (fetched_i) consumed_q <= consumed_q + 16'd1;
+      else if (fetched_i && fetching_q) consumed_q <= consumed_q + 16'd1;
+      if (fetch_i) fetching_q <= 1'b1;
+      else if (flush || fetched_i) fetching_q <= 1'b0;
       empty_q <= produced_q == consumed_q;
       if (completed_i) completed_q <= completed_q + 32'd1;
       // The first error stays until it is cleared.
@@ -152,7 +159,7 @@ module registers #(
       end else if (!error_q && (error_i || overflow)) begin
         code_q <= error_i ? error_code_i : 8'd12;
         error_q <= 1'b1;
-        error_index_q <= error_i ? consumed_q - 16'd1 : consumed_q;
+        error_index_q <= error_i ? index_q : consumed_q;
         error_tag_q <= error_i ? error_tag_i : 16'd0;
         error_address_q <= error_i ? error_address_i : {16'd0, claimed_q};
       end
@@ -161,6 +168,7 @@ module registers #(
       if (busy_i) clocks_q <= clocks_q + 64'd1;
     end
     if (write_doorbell) claimed_q <= data_q[15:0];
+    if (fetch_i) index_q <= consumed_q;
   end
 
   // Reads: the answer in the fourth clock; a ring word when the ring has had two clocks for it.
@@ -220,7 +228,7 @@ module registers #(
   // Not in the clocks in which a write or a fetch may still change what it depends on.
   assign run_o = enable_q && !error_q && !error_i && !empty_q && produced_q != consumed_q && !write_register_q && !fetched_i;
   assign owner_o = owner_q;
-  assign slot_o = consumed_q[3:0];
+  assign slot_o = index_q[3:0];
   assign ring_write_o = write_ring_q;
   assign ring_write_address_o = address_q;
   assign ring_write_data_o = data_q;

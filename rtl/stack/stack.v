@@ -80,7 +80,7 @@ module stack #(
     .axi_bvalid_o(axi_bvalid_o), .axi_bready_i(axi_bready_i), .axi_bresp_o(axi_bresp_o), .axi_arvalid_i(axi_arvalid_i),
     .axi_arready_o(axi_arready_o), .axi_araddr_i(axi_araddr_i), .axi_rvalid_o(axi_rvalid_o), .axi_rready_i(axi_rready_i),
     .axi_rdata_o(axi_rdata_o), .axi_rresp_o(axi_rresp_o), .interrupt_o(interrupt_o),
-    .run_o(run), .owner_o(owner), .slot_o(slot), .busy_i(busy), .fetched_i(fetched), .completed_i(completed),
+    .run_o(run), .owner_o(owner), .slot_o(slot), .busy_i(busy), .fetch_i(fetch), .fetched_i(fetched), .completed_i(completed),
     .completed_interrupt_i(completed_interrupt), .error_i(error), .error_code_i(error_code), .error_address_i(error_address),
     .error_tag_i(error_tag), .ring_write_o(ring_write), .ring_write_address_o(ring_write_address),
     .ring_write_data_o(ring_write_data), .ring_read_address_o(ring_read_address), .ring_read_busy_i(ring_read_busy),
