@@ -4,7 +4,7 @@
 // Four lanes take a row in two clocks, so a row every two clocks, gated or not. gated_i holds with every word of a row. The tag
 // that comes with the last word of a row leaves with its result. Rows leave in order; out_valid_o waits for out_ready_i.
 // in_ready_o depends on gated_i and in_second_i: a word g is always taken, and must be followed by its u.
-// From the last word of a row to out_valid_o: 20 clocks. At most ROWS rows are inside, as many as the output FIFO can hold, so that
+// From the edge that takes a row's last word to out_valid_o: 19 clocks. At most ROWS rows are inside, as many as the output FIFO can hold, so that
 // the lanes never stop.
 // Table port: word 0 to 128 of the image (cmodel/include/duplex/activation.h); load only while no row is inside.
 `default_nettype none
