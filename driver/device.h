@@ -1,0 +1,43 @@
+// A device and its weights, as the parts of the library see them.
+#ifndef DUPLEX_DRIVER_DEVICE_H
+#define DUPLEX_DRIVER_DEVICE_H
+
+#include "driver/space.h"
+#include "duplex/duplex.h"
+#include "firmware/firmware.h"
+
+#define ALL_BUNDLES 0xfu
+
+struct duplex_weights {
+  struct weight_layout layout;
+  struct region region;
+  size_t n, k;  // as the user gave them; gated: n of gate and of up
+};
+
+struct duplex_device {
+  struct duplex_backend *backend;
+  unsigned channels;
+  uint64_t watchdog_clocks;
+  struct space *space;
+  struct region zeros, table;
+  const struct duplex_activation_table *loaded_table;  // what the stack's activation unit holds, NULL: unknown
+  struct duplex_activation_table table_copy;
+  uint64_t doorbell_clock;
+  bool doorbell_rung;
+  int backend_error;  // first error of the back end during a job
+  struct duplex_stats stats;
+  char error_text[256];
+};
+
+// Notes the text of an error and returns its code.
+int device_fail(struct duplex_device *device, int error, const char *format, ...) __attribute__((format(printf, 3, 4)));
+
+// transfer.c: bytes of a region in one channel.
+int region_write(struct duplex_device *device, unsigned channel, struct region region, uint64_t offset, const void *bytes,
+                 size_t size);
+int region_read(struct duplex_device *device, unsigned channel, struct region region, uint64_t offset, void *bytes, size_t size);
+
+// hal.c: the firmware's view of the device.
+struct hal device_hal(struct duplex_device *device);
+
+#endif

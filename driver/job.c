@@ -1,0 +1,260 @@
+// Jobs: activations in, the firmware's kernel, results out, statistics.
+#include <stdlib.h>
+#include <string.h>
+
+#include "driver/device.h"
+#include "duplex/error.h"
+#include "duplex/registers.h"
+
+#define TILE_BYTES (DUPLEX_TILE_WORDS * DUPLEX_WORD_BYTES)
+#define TOKENS_MOST 4096u
+
+enum counter { ROWS, COLUMNS_READ, COLUMNS_WRITTEN, BEATS, STARVED, NO_TILE, NO_ROOM, COUNTERS };
+
+struct counters {
+  uint64_t value[DUPLEX_CHANNELS][COUNTERS];
+};
+
+// One job's own regions, and what is needed for its statistics.
+struct work {
+  struct region x, results;
+  uint32_t x_row_sets, result_row_sets;  // of one pass
+  uint32_t passes;
+  struct counters before;
+  struct duplex_dram_commands commands_before;
+};
+
+static int read_counters(struct duplex_device *device, struct counters *counters) {
+  struct duplex_backend *b = device->backend;
+  for (unsigned channel = 0; channel < device->channels; channel++)
+    for (unsigned counter = 0; counter < COUNTERS; counter++) {
+      uint32_t low = 0, high = 0;
+      int error = b->ops->reg_write(b, DUPLEX_REG_PERFORMANCE_SELECT, channel | counter << DUPLEX_PERFORMANCE_SELECT_COUNTER_LSB);
+      if (!error) error = b->ops->reg_read(b, DUPLEX_REG_PERFORMANCE_LOW, &low);
+      if (!error) error = b->ops->reg_read(b, DUPLEX_REG_PERFORMANCE_HIGH, &high);
+      if (error) return device_fail(device, error, "reading the performance counters: %s", duplex_error_text(error));
+      counters->value[channel][counter] = (uint64_t)high << 32 | low;
+    }
+  return DUPLEX_OK;
+}
+
+static void give_back(struct duplex_device *device, const struct work *work) {
+  if (work->x.stripe) space_give(device->space, work->x, work->x_row_sets * work->passes);
+  if (work->results.stripe) space_give(device->space, work->results, work->result_row_sets * work->passes);
+}
+
+static int take_space(struct duplex_device *device, struct work *work) {
+  const bool taken = space_take(device->space, ALL_BUNDLES, work->x_row_sets * work->passes, &work->x) &&
+                     space_take(device->space, ALL_BUNDLES, work->result_row_sets * work->passes, &work->results);
+  if (taken) return DUPLEX_OK;
+  give_back(device, work);
+  return device_fail(device, DUPLEX_ERROR_OUT_OF_SPACE, "no room in the stack's DRAM for activations and results");
+}
+
+// Tile t of pass p: 64 columns of 8 tokens, zero where there is no token or no column.
+static int upload_tokens(struct duplex_device *device, const struct work *work, const duplex_f16 *x, size_t m, size_t k) {
+  duplex_f16 tile[DUPLEX_WIDTH * DUPLEX_LANES];
+  const size_t tiles = (k + DUPLEX_WIDTH - 1) / DUPLEX_WIDTH;
+  for (uint32_t pass = 0; pass < work->passes; pass++) {
+    const struct region region = {work->x.base + pass * work->x_row_sets, work->x.stripe};
+    for (size_t t = 0; t < tiles; t++) {
+      memset(tile, 0, sizeof tile);
+      for (size_t lane = 0; lane < DUPLEX_LANES && pass * DUPLEX_LANES + lane < m; lane++)
+        for (size_t i = 0; i < DUPLEX_WIDTH && t * DUPLEX_WIDTH + i < k; i++)
+          tile[i * DUPLEX_LANES + lane] = x[(pass * DUPLEX_LANES + lane) * k + t * DUPLEX_WIDTH + i];
+      const int error =
+          region_write(device, (unsigned)(t % device->channels), region, t / device->channels * TILE_BYTES, tile, sizeof tile);
+      if (error) return error;
+    }
+  }
+  return DUPLEX_OK;
+}
+
+static int read_block(struct duplex_device *device, const struct weight_layout *layout, struct region region, unsigned channel,
+                      uint32_t block, enum result_format format, uint8_t *bytes) {
+  const uint32_t columns = result_block_columns(layout, format);
+  return region_read(device, channel, region, (uint64_t)block * columns * DUPLEX_COLUMN_BYTES, bytes,
+                     columns * DUPLEX_COLUMN_BYTES);
+}
+
+// y[m, n] from the rows of 8 lanes that the channels wrote.
+static int read_results(struct duplex_device *device, const struct work *work, const struct weight_layout *layout, size_t m,
+                        enum result_format format, uint8_t *y) {
+  uint8_t bytes[DUPLEX_ROWS * DUPLEX_LANES * 16];
+  const size_t row_bytes = result_row_bytes(format), size = row_bytes / DUPLEX_LANES;
+  for (uint32_t pass = 0; pass < work->passes; pass++) {
+    const struct region region = {work->results.base + pass * work->result_row_sets, work->results.stripe};
+    for (unsigned channel = 0; channel < device->channels; channel++) {
+      uint32_t first;
+      const uint32_t rows = layout_channel_rows(layout, channel, &first);
+      for (uint32_t row = 0; row < rows; row++) {
+        const uint32_t in_block = row % layout->block_rows;
+        if (in_block == 0) {
+          const int error = read_block(device, layout, region, channel, row / layout->block_rows, format, bytes);
+          if (error) return error;
+        }
+        for (size_t lane = 0; lane < DUPLEX_LANES && pass * DUPLEX_LANES + lane < m; lane++)
+          memcpy(y + ((pass * DUPLEX_LANES + lane) * layout->rows + first + row) * size,
+                 bytes + in_block * row_bytes + lane * size, size);
+      }
+    }
+  }
+  return DUPLEX_OK;
+}
+
+static int report_error(struct duplex_device *device, const struct firmware_report *report) {
+  const char *failure = device->backend->ops->failure(device->backend);
+  if (device->backend_error)
+    return device_fail(device, device->backend_error, "%s", failure[0] ? failure : duplex_error_text(device->backend_error));
+  if (report->result == FIRMWARE_WATCHDOG)
+    return device_fail(device, DUPLEX_ERROR_WATCHDOG, "no completion within %llu clocks",
+                       (unsigned long long)device->watchdog_clocks);
+  if (report->result == FIRMWARE_REFUSED)
+    return device_fail(device, DUPLEX_ERROR_DEVICE,
+                       "the stack refused descriptor %u: error %u at address 0x%x (docs/registers.md)", report->error_tag,
+                       report->error_code, report->error_address);
+  return DUPLEX_OK;
+}
+
+static int begin(struct duplex_device *device, struct work *work, const duplex_f16 *x, size_t m, size_t k) {
+  device->error_text[0] = 0;
+  device->backend_error = DUPLEX_OK;
+  device->doorbell_rung = false;
+  memset(&device->stats, 0, sizeof device->stats);
+  int error = take_space(device, work);
+  if (error) return error;
+  error = upload_tokens(device, work, x, m, k);
+  if (!error) error = read_counters(device, &work->before);
+  device->backend->ops->commands(device->backend, &work->commands_before);
+  if (error) give_back(device, work);
+  return error;
+}
+
+static uint64_t stream_clocks(const uint64_t counter[COUNTERS]) {
+  return counter[BEATS] + counter[STARVED] + counter[NO_TILE] + counter[NO_ROOM];
+}
+
+// Statistics of a job; matrices are those that its passes streamed.
+static int note_stats(struct duplex_device *device, const struct work *work, size_t m,
+                      const struct duplex_weights *const matrices[], unsigned count, uint32_t descriptors) {
+  struct duplex_stats *stats = &device->stats;
+  stats->cycles = device->backend->ops->clocks(device->backend) - device->doorbell_clock;
+  device->backend->ops->commands(device->backend, &stats->commands);
+  const struct duplex_dram_commands *before = &work->commands_before;
+  stats->commands.act -= before->act, stats->commands.rd -= before->rd, stats->commands.wr -= before->wr;
+  stats->commands.pre -= before->pre, stats->commands.ref -= before->ref;
+  struct counters after;
+  const int error = read_counters(device, &after);
+  if (error) return error;
+  stats->descriptors = descriptors;
+  stats->channels = device->channels;
+  for (unsigned channel = 0; channel < device->channels; channel++) {
+    uint64_t delta[COUNTERS];
+    for (unsigned i = 0; i < COUNTERS; i++) delta[i] = after.value[channel][i] - work->before.value[channel][i];
+    struct duplex_channel_stats *own = &stats->channel[channel];
+    own->rows = delta[ROWS] / work->passes;
+    own->read_bytes = delta[COLUMNS_READ] * DUPLEX_COLUMN_BYTES;
+    for (unsigned i = 0; i < count; i++) {
+      uint32_t first;
+      own->macs += (uint64_t)layout_channel_rows(&matrices[i]->layout, channel, &first) * matrices[i]->k * m;
+    }
+    stats->macs += own->macs;
+    stats->read_bytes += own->read_bytes;
+    stats->write_bytes += delta[COLUMNS_WRITTEN] * DUPLEX_COLUMN_BYTES;
+    if (stream_clocks(delta) > stats->stream_cycles) stats->stream_cycles = stream_clocks(delta);
+  }
+  for (unsigned i = 0; i < count; i++)
+    stats->useful_bytes += (uint64_t)matrices[i]->layout.rows * matrices[i]->k * sizeof(duplex_f16);
+  return DUPLEX_OK;
+}
+
+static int check_tokens(struct duplex_device *device, size_t m) {
+  if (m >= 1 && m <= TOKENS_MOST) return DUPLEX_OK;
+  return device_fail(device, DUPLEX_ERROR_ARGUMENT, "%zu tokens: expected 1 to %u", m, TOKENS_MOST);
+}
+
+int duplex_gemm(struct duplex_device *device, const struct duplex_weights *w, const duplex_f16 *x, size_t m,
+                enum duplex_format format, void *y) {
+  int error = check_tokens(device, m);
+  if (error) return error;
+  const enum result_format result_format = (enum result_format)format;
+  struct work work = {.passes = (uint32_t)((m + DUPLEX_LANES - 1) / DUPLEX_LANES),
+                      .x_row_sets = activation_row_sets(w->layout.k_tiles, device->channels),
+                      .result_row_sets = result_row_sets(&w->layout, result_format)};
+  error = begin(device, &work, x, m, w->k);
+  if (error) return error;
+  const struct gemm_job job = {w->layout, w->region, work.x, work.results, result_format, device->channels, work.passes};
+  const struct hal hal = device_hal(device);
+  struct firmware_report report;
+  firmware_gemm(&hal, &job, &report);
+  error = report_error(device, &report);
+  if (!error) error = note_stats(device, &work, m, &w, 1, report.descriptors);
+  if (!error) error = read_results(device, &work, &w->layout, m, result_format, y);
+  give_back(device, &work);
+  return error;
+}
+
+// The table's image goes to DRAM, tile by tile over the channels; returns the tiles to load, 0 if the stack holds this table
+// already.
+static int upload_table(struct duplex_device *device, const struct duplex_activation_table *table, uint32_t *tiles) {
+  uint8_t image[(DUPLEX_ACTIVATION_IMAGE_BYTES + TILE_BYTES - 1) / TILE_BYTES * TILE_BYTES] = {0};
+  *tiles = 0;
+  if (device->loaded_table && memcmp(&device->table_copy, table, sizeof *table) == 0) return DUPLEX_OK;
+  device->loaded_table = NULL;
+  duplex_activation_image(table, image);
+  for (uint32_t tile = 0; tile < sizeof image / TILE_BYTES; tile++) {
+    const int error = region_write(device, tile % device->channels, device->table, tile / device->channels * TILE_BYTES,
+                                   image + tile * TILE_BYTES, TILE_BYTES);
+    if (error) return error;
+  }
+  *tiles = sizeof image / TILE_BYTES;
+  return DUPLEX_OK;
+}
+
+static int check_expert(struct duplex_device *device, const struct duplex_weights *up, const struct duplex_weights *down) {
+  if (down->k != up->n || down->layout.gated || up->n > DUPLEX_K_TILES_MAX * DUPLEX_WIDTH)
+    return device_fail(device, DUPLEX_ERROR_ARGUMENT, "up has %zu rows and down %zu columns: expected the same number, up to %u",
+                       up->n, down->k, DUPLEX_K_TILES_MAX * DUPLEX_WIDTH);
+  return DUPLEX_OK;
+}
+
+int duplex_expert(struct duplex_device *device, const struct duplex_weights *up, const struct duplex_weights *down,
+                  const struct duplex_activation_table *table, const duplex_f16 *x, size_t m, enum duplex_format format,
+                  void *y) {
+  int error = check_tokens(device, m);
+  if (!error) error = check_expert(device, up, down);
+  if (error) return error;
+  const enum result_format result_format = (enum result_format)format;
+  struct work work = {.passes = (uint32_t)((m + DUPLEX_LANES - 1) / DUPLEX_LANES),
+                      .x_row_sets = activation_row_sets(up->layout.k_tiles, device->channels),
+                      .result_row_sets = result_row_sets(&down->layout, result_format)};
+  error = begin(device, &work, x, m, up->k);
+  if (error) return error;
+  struct expert_job job = {.up_layout = up->layout,
+                           .down_layout = down->layout,
+                           .up = up->region,
+                           .down = down->region,
+                           .x = work.x,
+                           .results = work.results,
+                           .table = device->table,
+                           .zeros = device->zeros,
+                           .format = result_format,
+                           .channels = device->channels,
+                           .passes = work.passes};
+  error = upload_table(device, table, &job.table_tiles);
+  struct firmware_report report = {0};
+  if (!error) {
+    const struct hal hal = device_hal(device);
+    firmware_expert(&hal, &job, &report);
+    error = report_error(device, &report);
+  }
+  if (!error) {
+    const struct duplex_weights *const matrices[] = {up, down};
+    device->table_copy = *table;
+    device->loaded_table = &device->table_copy;
+    error = note_stats(device, &work, m, matrices, 2, report.descriptors);
+  }
+  if (!error) error = read_results(device, &work, &down->layout, m, result_format, y);
+  give_back(device, &work);
+  return error;
+}

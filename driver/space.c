@@ -1,0 +1,31 @@
+#include "driver/space.h"
+
+static uint32_t bundles_of(uint32_t stripe) { return (uint32_t)__builtin_popcount(stripe); }
+
+static uint32_t rows_of(uint32_t stripe, uint32_t row_sets) { return (row_sets + bundles_of(stripe) - 1) / bundles_of(stripe); }
+
+bool space_take(struct space *space, uint32_t stripe, uint32_t row_sets, struct region *region) {
+  const uint32_t rows = rows_of(stripe, row_sets);
+  uint32_t run = 0;
+  for (uint32_t row = 0; row < DUPLEX_BANK_ROWS; row++) {
+    run = space->taken[row] & stripe ? 0 : run + 1;
+    if (run < rows || rows == 0) continue;
+    const uint32_t first = row + 1 - rows;
+    for (uint32_t i = first; i <= row; i++) space->taken[i] |= (uint8_t)stripe;
+    *region = (struct region){first * bundles_of(stripe), stripe};
+    return true;
+  }
+  return false;
+}
+
+void space_give(struct space *space, struct region region, uint32_t row_sets) {
+  const uint32_t first = region.base / bundles_of(region.stripe), rows = rows_of(region.stripe, row_sets);
+  for (uint32_t i = first; i < first + rows; i++) space->taken[i] &= (uint8_t)~region.stripe;
+}
+
+uint64_t space_address(struct region region, uint64_t offset) {
+  const uint64_t row_set = region.base + offset / DUPLEX_ROW_SET_BYTES;
+  uint32_t place = (uint32_t)(row_set % bundles_of(region.stripe)), bundle = 0;
+  while (!(region.stripe >> bundle & 1) || place--) bundle++;
+  return (uint64_t)bundle << 27 | row_set / bundles_of(region.stripe) << 13 | offset % DUPLEX_ROW_SET_BYTES;
+}

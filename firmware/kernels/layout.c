@@ -1,0 +1,49 @@
+#include "firmware/layout.h"
+
+#include "duplex/descriptor.h"
+#include "duplex/params.h"
+
+static uint32_t divide_up(uint32_t a, uint32_t b) { return (a + b - 1) / b; }
+
+bool weight_layout(uint32_t rows, uint32_t k, bool gated, bool exponents, uint32_t channels, struct weight_layout *layout) {
+  const uint32_t unit = gated ? 2 : 1;
+  if (rows == 0 || rows > DUPLEX_DESC_MASK(ROWS) || k == 0 || k > DUPLEX_K_TILES_MAX * DUPLEX_WIDTH || rows % unit) return false;
+  layout->rows = rows;
+  layout->gated = gated;
+  layout->exponents = exponents;
+  layout->k_tiles = divide_up(k, DUPLEX_WIDTH);
+  layout->channel_rows = divide_up(rows / unit, channels) * unit;
+  layout->blocks = divide_up(layout->channel_rows, DUPLEX_ROWS);
+  layout->block_rows = divide_up(layout->channel_rows / unit, layout->blocks) * unit;
+  layout->blocks = divide_up(layout->channel_rows, layout->block_rows);
+  const uint32_t beats = layout->block_rows * layout->k_tiles + exponents;
+  layout->stride = divide_up(beats * DUPLEX_BEAT_BYTES, DUPLEX_ROW_SET_BYTES);
+  const bool fits = layout->channel_rows <= DUPLEX_DESC_MASK(CHANNEL_ROWS) && layout->blocks <= DUPLEX_DESC_MASK(BLOCKS) &&
+                    (uint64_t)layout->blocks * layout->stride <= DUPLEX_BUNDLES * DUPLEX_BANK_ROWS;
+  layout->row_sets = layout->blocks * layout->stride;
+  return fits;
+}
+
+uint32_t layout_channel_rows(const struct weight_layout *layout, uint32_t channel, uint32_t *first) {
+  const uint64_t begin = (uint64_t)channel * layout->channel_rows;
+  *first = begin < layout->rows ? (uint32_t)begin : layout->rows;
+  const uint32_t left = layout->rows - *first;
+  return left < layout->channel_rows ? left : layout->channel_rows;
+}
+
+uint32_t result_row_bytes(enum result_format format) {
+  return DUPLEX_LANES * (format == RESULT_F16 ? 2u : format == RESULT_F32 ? 4u : 16u);
+}
+
+uint32_t result_block_columns(const struct weight_layout *layout, enum result_format format) {
+  return divide_up(layout->block_rows * result_row_bytes(format), DUPLEX_COLUMN_BYTES);
+}
+
+uint32_t result_row_sets(const struct weight_layout *layout, enum result_format format) {
+  return divide_up(layout->blocks * result_block_columns(layout, format), DUPLEX_COLUMNS);
+}
+
+uint32_t activation_row_sets(uint32_t k_tiles, uint32_t channels) {
+  const uint32_t tiles_of_row_set = DUPLEX_ROW_SET_BYTES / (DUPLEX_TILE_WORDS * DUPLEX_WORD_BYTES);
+  return divide_up(divide_up(k_tiles, channels), tiles_of_row_set);
+}

@@ -1,0 +1,109 @@
+#include "firmware/kernels/ring.h"
+
+#include "duplex/registers.h"
+
+#define DONE (1u << DUPLEX_INTERRUPT_STATUS_DONE_LSB)
+#define ERROR (1u << DUPLEX_INTERRUPT_STATUS_ERROR_LSB)
+#define ENABLE (1u << DUPLEX_CONTROL_ENABLE_LSB)
+#define FLUSH (1u << DUPLEX_CONTROL_FLUSH_LSB)
+
+void ring_start(struct ring *ring, const struct hal *hal, struct firmware_report *report) {
+  *report = (struct firmware_report){0};
+  ring->hal = hal;
+  ring->report = report;
+  hal_write(hal, DUPLEX_REG_INTERRUPT_STATUS, DONE | ERROR);
+  hal_write(hal, DUPLEX_REG_INTERRUPT_ENABLE, DONE | ERROR);
+  hal_write(hal, DUPLEX_REG_CONTROL, ENABLE);
+  ring->produced = hal_read(hal, DUPLEX_REG_DOORBELL);
+  ring->completed = hal_read(hal, DUPLEX_REG_COMPLETED);
+}
+
+static void abandon(struct ring *ring, enum firmware_result result) {
+  ring->report->result = result;
+  hal_write(ring->hal, DUPLEX_REG_CONTROL, ENABLE | FLUSH);
+  hal_write(ring->hal, DUPLEX_REG_ERROR_CODE, 0);
+  hal_write(ring->hal, DUPLEX_REG_INTERRUPT_STATUS, DONE | ERROR);
+}
+
+static bool refused(struct ring *ring) {
+  const uint32_t code = hal_read(ring->hal, DUPLEX_REG_ERROR_CODE);
+  if (code == DUPLEX_STACK_ERROR_NONE) return false;
+  ring->report->error_code = code;
+  ring->report->error_tag = hal_read(ring->hal, DUPLEX_REG_ERROR_DESCRIPTOR) >> DUPLEX_ERROR_DESCRIPTOR_TAG_LSB;
+  ring->report->error_address = hal_read(ring->hal, DUPLEX_REG_ERROR_ADDRESS);
+  abandon(ring, FIRMWARE_REFUSED);
+  return true;
+}
+
+// Sleeps until the stack reports something; false if the job is over.
+static bool wait_for_news(struct ring *ring) {
+  if (hal_wait_interrupt(ring->hal) != 0) {
+    abandon(ring, FIRMWARE_WATCHDOG);
+    return false;
+  }
+  hal_write(ring->hal, DUPLEX_REG_INTERRUPT_STATUS, DONE);
+  return !refused(ring);
+}
+
+static uint32_t in_ring(const struct ring *ring) { return (ring->produced - hal_read(ring->hal, DUPLEX_REG_CONSUMER)) & 0xffff; }
+
+bool ring_push(struct ring *ring, uint32_t descriptor[DUPLEX_DESCRIPTOR_WORDS], bool last) {
+  const uint32_t slot = ring->produced % DUPLEX_RING_ENTRIES;
+  // Half-way through the ring an interrupt asks for more; waiting for the very last slot would leave the stack idle.
+  if (last || slot % (DUPLEX_RING_ENTRIES / 2) == 0) DUPLEX_DESCRIPTOR_SET(descriptor, INTERRUPT, 1);
+  DUPLEX_DESCRIPTOR_SET(descriptor, TAG, ring->report->descriptors);
+  while (in_ring(ring) == DUPLEX_RING_ENTRIES)
+    if (!wait_for_news(ring)) return false;
+  for (uint32_t word = 0; word < DUPLEX_DESCRIPTOR_WORDS; word++)
+    hal_write(ring->hal, DUPLEX_REG_RING + 4 * (slot * DUPLEX_DESCRIPTOR_WORDS + word), descriptor[word]);
+  ring->produced = (ring->produced + 1) & 0xffff;
+  ring->report->descriptors++;
+  hal_write(ring->hal, DUPLEX_REG_DOORBELL, ring->produced);
+  return true;
+}
+
+void ring_finish(struct ring *ring) {
+  while (hal_read(ring->hal, DUPLEX_REG_COMPLETED) - ring->completed < ring->report->descriptors)
+    if (!wait_for_news(ring)) return;
+  hal_write(ring->hal, DUPLEX_REG_INTERRUPT_STATUS, DONE);
+  ring->report->result = FIRMWARE_DONE;
+}
+
+static void clear(uint32_t d[DUPLEX_DESCRIPTOR_WORDS]) {
+  for (uint32_t word = 0; word < DUPLEX_DESCRIPTOR_WORDS; word++) d[word] = 0;
+}
+
+void describe_load(uint32_t d[DUPLEX_DESCRIPTOR_WORDS], struct region source, uint32_t destination, uint32_t address,
+                   uint32_t tiles) {
+  clear(d);
+  DUPLEX_DESCRIPTOR_SET(d, OPCODE, 1);
+  DUPLEX_DESCRIPTOR_SET(d, SRC_BASE, source.base);
+  DUPLEX_DESCRIPTOR_SET(d, SRC_STRIPE, source.stripe);
+  DUPLEX_DESCRIPTOR_SET(d, DESTINATION, destination);
+  DUPLEX_DESCRIPTOR_SET(d, DST_ADDRESS, address);
+  DUPLEX_DESCRIPTOR_SET(d, TILES, tiles);
+}
+
+void describe_gemm(uint32_t d[DUPLEX_DESCRIPTOR_WORDS], const struct weight_layout *layout, struct region weights,
+                   uint32_t x_word) {
+  clear(d);
+  DUPLEX_DESCRIPTOR_SET(d, OPCODE, 2);
+  DUPLEX_DESCRIPTOR_SET(d, SRC_BASE, weights.base);
+  DUPLEX_DESCRIPTOR_SET(d, SRC_STRIPE, weights.stripe);
+  DUPLEX_DESCRIPTOR_SET(d, SRC_STRIDE, layout->stride);
+  DUPLEX_DESCRIPTOR_SET(d, K_TILES, layout->k_tiles);
+  DUPLEX_DESCRIPTOR_SET(d, BLOCKS, layout->blocks);
+  DUPLEX_DESCRIPTOR_SET(d, BLOCK_ROWS, layout->block_rows);
+  DUPLEX_DESCRIPTOR_SET(d, EXPONENTS, layout->exponents);
+  DUPLEX_DESCRIPTOR_SET(d, ROWS, layout->rows);
+  DUPLEX_DESCRIPTOR_SET(d, CHANNEL_ROWS, layout->channel_rows);
+  DUPLEX_DESCRIPTOR_SET(d, X_ADDRESS, x_word);
+}
+
+void describe_results(uint32_t d[DUPLEX_DESCRIPTOR_WORDS], const struct weight_layout *layout, struct region results,
+                      enum result_format format) {
+  DUPLEX_DESCRIPTOR_SET(d, FORMAT, format);
+  DUPLEX_DESCRIPTOR_SET(d, DST_BASE, results.base);
+  DUPLEX_DESCRIPTOR_SET(d, DST_STRIPE, results.stripe);
+  DUPLEX_DESCRIPTOR_SET(d, DST_STRIDE, result_block_columns(layout, format));
+}

@@ -1,0 +1,34 @@
+// The descriptor ring as the kernels use it.
+#ifndef DUPLEX_FIRMWARE_RING_H
+#define DUPLEX_FIRMWARE_RING_H
+
+#include "duplex/descriptor.h"
+#include "duplex/params.h"
+#include "firmware/firmware.h"
+
+struct ring {
+  const struct hal *hal;
+  struct firmware_report *report;
+  uint32_t produced;   // free-running, as DOORBELL
+  uint32_t completed;  // COMPLETED when the job began
+};
+
+// Makes the stack ready: enabled, interrupts on.
+void ring_start(struct ring *ring, const struct hal *hal, struct firmware_report *report);
+
+// Writes a descriptor and rings the doorbell; waits for a free slot if there is none. `last` asks for the interrupt that
+// ring_finish waits for. False: the job is over, the report says why.
+bool ring_push(struct ring *ring, uint32_t descriptor[DUPLEX_DESCRIPTOR_WORDS], bool last);
+
+// Waits until all descriptors are completed.
+void ring_finish(struct ring *ring);
+
+// Descriptors of the kernels; the tag is the caller's.
+void describe_load(uint32_t d[DUPLEX_DESCRIPTOR_WORDS], struct region source, uint32_t destination, uint32_t address,
+                   uint32_t tiles);
+void describe_gemm(uint32_t d[DUPLEX_DESCRIPTOR_WORDS], const struct weight_layout *layout, struct region weights,
+                   uint32_t x_word);
+void describe_results(uint32_t d[DUPLEX_DESCRIPTOR_WORDS], const struct weight_layout *layout, struct region results,
+                      enum result_format format);
+
+#endif

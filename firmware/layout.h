@@ -1,0 +1,41 @@
+// Where tensors lie in the channels' DRAM (docs/architecture.md, "Layout of tensors"): the one source of this arithmetic for
+// firmware and driver. Sizes in row sets are per channel and the same for all channels.
+#ifndef DUPLEX_FIRMWARE_LAYOUT_H
+#define DUPLEX_FIRMWARE_LAYOUT_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+// A run of logical row sets in a stripe set.
+struct region {
+  uint32_t base;    // first row set
+  uint32_t stripe;  // mask of bundles
+};
+
+enum result_format { RESULT_F16, RESULT_F32, RESULT_ACC };
+
+// A weight matrix of `rows` rows (gated: gate and up rows together) spread over the channels.
+struct weight_layout {
+  uint32_t rows, k_tiles;
+  uint32_t channel_rows;  // rows of a channel, but for the last ones
+  uint32_t block_rows, blocks;
+  uint32_t stride;    // row sets from block to block
+  uint32_t row_sets;  // in all
+  bool exponents, gated;
+};
+
+// rows from 1, k 1 to 65,536; false if the matrix does not fit the fields of a descriptor.
+bool weight_layout(uint32_t rows, uint32_t k, bool gated, bool exponents, uint32_t channels, struct weight_layout *layout);
+
+// Rows of one channel, and the first of them.
+uint32_t layout_channel_rows(const struct weight_layout *layout, uint32_t channel, uint32_t *first);
+
+// Bytes of a result row (8 lanes), columns of a block of results, row sets of all blocks.
+uint32_t result_row_bytes(enum result_format format);
+uint32_t result_block_columns(const struct weight_layout *layout, enum result_format format);
+uint32_t result_row_sets(const struct weight_layout *layout, enum result_format format);
+
+// Row sets of the activation tiles of one pass of 8 tokens.
+uint32_t activation_row_sets(uint32_t k_tiles, uint32_t channels);
+
+#endif
