@@ -4,8 +4,10 @@
 #include <algorithm>
 
 #include "Voperation_controller.h"
-#include "cmodel/stack/stack.h"
 #include "testbench/verilator/bench.h"
+extern "C" {
+#include "cmodel/stack/stack.h"
+}
 
 namespace {
 
