@@ -13,7 +13,7 @@ SANITIZE ?=
 WARN := -Wall -Wextra -Werror
 INCLUDES := -Icmodel/include -I.
 CFLAGS ?= -O2 -g
-ALL_CFLAGS = -std=c11 -D_GNU_SOURCE $(WARN) $(INCLUDES) -fPIC -pthread -ffp-contract=off -MMD -MP $(CFLAGS) $(SANITIZE)
+ALL_CFLAGS = -std=c11 -DDUPLEX_VERSION_TEXT='"$(shell cat VERSION)"' -D_GNU_SOURCE $(WARN) $(INCLUDES) -fPIC -pthread -ffp-contract=off -MMD -MP $(CFLAGS) $(SANITIZE)
 ALL_CXXFLAGS = -std=c++17 $(WARN) $(INCLUDES) -fPIC -pthread -MMD -MP $(CFLAGS) $(SANITIZE)
 
 LIB_SRC :=

@@ -109,6 +109,8 @@ def outputs():
     presets = [(p.stem, list(read_parameters(p))) for p in sorted((ROOT / "params/dram").glob("*.preset"))]
     yield "cmodel/include/duplex/params.h", c_header("DUPLEX_PARAMS_H", "DUPLEX_", hardware, "params/hardware.params")
     yield "params/generated/duplex_params.vh", verilog_header("DUPLEX_PARAMS_VH", "DUPLEX_", hardware, "params/hardware.params")
+    energy = list(read_parameters(ROOT / "params/energy.params"))
+    yield "cmodel/include/duplex/energy.h", c_header("DUPLEX_ENERGY_H", "DUPLEX_ENERGY_", energy, "params/energy.params")
     fields = list(read_fields(ROOT / "params/descriptor.fields"))
     yield "cmodel/include/duplex/descriptor.h", descriptor_c(fields)
     yield "params/generated/duplex_descriptor.vh", descriptor_verilog(fields)

@@ -1,0 +1,105 @@
+// What the commands of `duplex` share: options, tensors in .npy files, outputs that appear whole or not at all, messages.
+//
+// Exit status: 0; 2 bad input or usage; 1 anything else. Each failure prints one line on standard error.
+#ifndef DUPLEX_CLI_H
+#define DUPLEX_CLI_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+enum { EXIT_GOOD = 0, EXIT_DEVICE = 1, EXIT_BAD_INPUT = 2 };
+
+// Prints "duplex: <message>" and returns the status.
+int fail(int status, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+// options.c
+// ------------------------------------------------------------------------------------------------------------------------
+struct option {
+  const char *name;   // with its dashes
+  const char *value;  // as given; NULL if not given
+};
+
+// Reads `--name value` pairs of the list, which ends with a NULL name. Returns 0 or an exit status.
+int read_options(int argc, char **argv, struct option *options);
+const char *option_value(const struct option *options, const char *name);  // NULL: not given
+int require_options(const struct option *options, const char *const *names);
+
+// The number of an option, `otherwise` if it was not given. Returns 0 or an exit status.
+int number_option(const struct option *options, const char *name, uint64_t least, uint64_t most, uint64_t otherwise,
+                  uint64_t *number);
+
+// Index of the option's value in the list (ends with NULL), 0 if it was not given.
+int choice_option(const struct option *options, const char *name, const char *const *choices, unsigned *index);
+
+// npy.c
+// ----------------------------------------------------------------------------------------------------------------------------
+enum element { ELEMENT_F16, ELEMENT_F32, ELEMENT_ACC };  // <f2, <f4, |V16
+#define RANK_MOST 4
+
+struct tensor {
+  enum element element;
+  unsigned rank;
+  size_t shape[RANK_MOST];
+  size_t count;  // elements
+  void *data;
+};
+
+size_t element_size(enum element element);
+const char *element_name(enum element element);
+
+// Reads any of the three element types in C order; everything else is refused with one line. Returns 0 or an exit status.
+int npy_read(const char *option, const char *path, struct tensor *tensor);
+
+// The same, but only <f2 of this rank.
+int npy_read_f16(const char *option, const char *path, unsigned rank, struct tensor *tensor);
+int tensor_new(enum element element, unsigned rank, const size_t *shape, struct tensor *tensor);
+void tensor_free(struct tensor *tensor);
+
+// output.c
+// ------------------------------------------------------------------------------------------------------------------------- Files
+// that a command will write. They are made under temporary names at once, so that an output that cannot be written is refused
+// before any work, and get their names together at the end.
+#define OUTPUTS_MOST 4
+struct outputs {
+  unsigned count;
+  const char *path[OUTPUTS_MOST];
+  char *temporary[OUTPUTS_MOST];
+  int file[OUTPUTS_MOST];
+};
+
+int output_open(struct outputs *outputs, const char *option, const char *path);
+int output_write(struct outputs *outputs, const char *path, const void *bytes, size_t size);
+int output_tensor(struct outputs *outputs, const char *path, const struct tensor *tensor);
+int outputs_commit(struct outputs *outputs);
+void outputs_discard(struct outputs *outputs);  // after a commit: does nothing
+
+// device_options.c
+// -----------------------------------------------------------------------------------------------------------------
+struct duplex_device;
+struct duplex_stats;
+
+// Options of every command that runs on a stack.
+#define DEVICE_OPTIONS                                                                                            \
+  {"--backend", 0}, {"--firmware", 0}, {"--firmware-elf", 0}, {"--channels", 0}, {"--threads", 0}, {"--seed", 0}, \
+      {"--stats", 0}, {"--trace", 0}, {"--trace-from", 0}, {"--trace-to", 0}, {                                   \
+    "--command-trace", 0                                                                                          \
+  }
+extern const char device_options_help[];
+
+int open_device(const struct option *options, struct outputs *outputs, struct duplex_device **device);
+int device_error(const struct duplex_device *device, int error);
+int write_stats(const struct option *options, struct outputs *outputs, const char *command, const struct duplex_stats *stats);
+
+// Progress on a terminal, nothing in a pipe.
+void progress(const char *text);
+
+// commands
+// -------------------------------------------------------------------------------------------------------------------------
+int command_gemm(int argc, char **argv);
+int command_expert(int argc, char **argv);
+int command_compare(int argc, char **argv);
+int command_random(int argc, char **argv);
+int command_info(int argc, char **argv);
+
+#endif

@@ -1,0 +1,142 @@
+// Options, errors and statistics of the commands that run on a stack.
+#include <jansson.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "driver/cli/cli.h"
+#include "duplex/duplex.h"
+#include "duplex/energy.h"
+#include "duplex/error.h"
+
+const char device_options_help[] =
+    "  --backend cmodel|rtl   the C model (default) or the Verilated RTL\n"
+    "  --firmware native      the firmware runs in this process\n"
+    "  --channels N           channels of the stack, 1 to 32 (default 32)\n"
+    "  --threads N            host threads of the C model (default: all cores)\n"
+    "  --seed S               accepted for scripts; nothing here is random\n"
+    "  --stats FILE.json      clocks, bytes, commands, utilisation, energy\n"
+    "  --trace FILE.fst       waveform (rtl only); --trace-from CLOCK, --trace-to CLOCK limit it\n"
+    "  --command-trace FILE   text of all DRAM commands (rtl only)\n";
+
+static int check_firmware(const struct option *options) {
+  static const char *const kinds[] = {"native", "riscv", NULL};
+  unsigned kind;
+  if (choice_option(options, "--firmware", kinds, &kind)) return EXIT_BAD_INPUT;
+  if (kind == 1 || option_value(options, "--firmware-elf"))
+    return fail(EXIT_BAD_INPUT, "--firmware riscv and --firmware-elf: this version runs the firmware natively only");
+  return EXIT_GOOD;
+}
+
+static int check_rtl_only(const struct option *options, bool rtl) {
+  static const char *const names[] = {"--trace", "--trace-from", "--trace-to", "--command-trace", NULL};
+  for (unsigned i = 0; names[i] && !rtl; i++)
+    if (option_value(options, names[i]))
+      return fail(EXIT_BAD_INPUT, "%s needs --backend rtl: the C model has no signals", names[i]);
+  if (!option_value(options, "--trace") && (option_value(options, "--trace-from") || option_value(options, "--trace-to")))
+    return fail(EXIT_BAD_INPUT, "--trace-from and --trace-to need --trace");
+  return EXIT_GOOD;
+}
+
+static int exit_status(int error) {
+  switch (error) {
+    case DUPLEX_ERROR_ARGUMENT:
+    case DUPLEX_ERROR_NO_MEMORY:
+    case DUPLEX_ERROR_OUT_OF_SPACE:
+      return EXIT_BAD_INPUT;
+    default:
+      return EXIT_DEVICE;
+  }
+}
+
+int device_error(const struct duplex_device *device, int error) {
+  return fail(exit_status(error), "%s", duplex_last_error(device));
+}
+
+// Refuses a file that cannot be made before any work; the back end writes it itself.
+static int check_writable(const char *option, const char *path) {
+  if (!path) return EXIT_GOOD;
+  FILE *file = fopen(path, "ab");
+  if (!file) return fail(EXIT_BAD_INPUT, "%s %s: cannot be written", option, path);
+  fclose(file);
+  return EXIT_GOOD;
+}
+
+int open_device(const struct option *options, struct outputs *outputs, struct duplex_device **device) {
+  static const char *const backends[] = {"cmodel", "rtl", NULL};
+  unsigned backend;
+  uint64_t channels, threads, seed, from, to;
+  char error_text[256];
+  *device = NULL;
+  if (choice_option(options, "--backend", backends, &backend) || check_firmware(options) ||
+      check_rtl_only(options, backend == 1) ||
+      number_option(options, "--channels", 1, DUPLEX_CHANNELS, DUPLEX_CHANNELS, &channels) ||
+      number_option(options, "--threads", 1, 1024, 0, &threads) || number_option(options, "--seed", 0, UINT64_MAX, 1, &seed) ||
+      number_option(options, "--trace-from", 0, UINT64_MAX, 0, &from) ||
+      number_option(options, "--trace-to", 1, UINT64_MAX, 0, &to))
+    return EXIT_BAD_INPUT;
+  if (option_value(options, "--stats") && output_open(outputs, "--stats", option_value(options, "--stats")))
+    return EXIT_BAD_INPUT;
+  if (check_writable("--trace", option_value(options, "--trace")) ||
+      check_writable("--command-trace", option_value(options, "--command-trace")))
+    return EXIT_BAD_INPUT;
+  const struct duplex_options wanted = {.backend = {.channels = (unsigned)channels,
+                                                    .threads = (unsigned)threads,
+                                                    .trace_file = option_value(options, "--trace"),
+                                                    .trace_from = from,
+                                                    .trace_to = to,
+                                                    .command_file = option_value(options, "--command-trace")}};
+  const int error = duplex_open(backends[backend], &wanted, device, error_text, sizeof error_text);
+  return error ? fail(exit_status(error), "%s", error_text) : EXIT_GOOD;
+}
+
+static json_t *number(uint64_t value) { return json_integer((json_int_t)value); }
+
+static double ratio(uint64_t part, double whole) { return whole > 0 ? (double)part / whole : 0; }
+
+static json_t *commands_json(const struct duplex_dram_commands *c) {
+  return json_pack("{s:o, s:o, s:o, s:o, s:o}", "act", number(c->act), "rd", number(c->rd), "wr", number(c->wr), "pre",
+                   number(c->pre), "ref", number(c->ref));
+}
+
+static json_t *energy_json(const struct duplex_stats *stats) {
+  const double access_bits = (double)(stats->commands.rd + stats->commands.wr) * DUPLEX_COLUMN_BYTES * 8;
+  const double activate = (double)stats->commands.act * 8 * DUPLEX_ENERGY_ACT_BANK_FJ * 1e-15;
+  const double access = access_bits * DUPLEX_ENERGY_ACCESS_BIT_FJ * 1e-15,
+               mac = (double)stats->macs * DUPLEX_ENERGY_MAC_FJ * 1e-15;
+  return json_pack("{s:f, s:f, s:f, s:f}", "total", activate + access + mac, "dram_activate", activate, "dram_access", access,
+                   "mac", mac);
+}
+
+static json_t *channels_json(const struct duplex_stats *stats) {
+  json_t *list = json_array();
+  for (unsigned i = 0; i < stats->channels; i++) {
+    const struct duplex_channel_stats *c = &stats->channel[i];
+    json_array_append_new(list, json_pack("{s:o, s:o, s:o}", "rows", number(c->rows), "read_bytes", number(c->read_bytes), "macs",
+                                          number(c->macs)));
+  }
+  return list;
+}
+
+int write_stats(const struct option *options, struct outputs *outputs, const char *command, const struct duplex_stats *stats) {
+  const char *path = option_value(options, "--stats");
+  if (!path) return EXIT_GOOD;
+  const double channel_clocks = (double)stats->channels * (double)stats->cycles,
+               stream_clocks = (double)stats->channels * (double)stats->stream_cycles;
+  json_t *json = json_pack(
+      "{s:i, s:s, s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:f, s:f, s:f, s:o, s:o, s:o, s:i, s:f}", "schema_version", 1, "command",
+      command, "backend", option_value(options, "--backend") ? option_value(options, "--backend") : "cmodel", "cycles",
+      number(stats->cycles), "stream_cycles", number(stats->stream_cycles), "useful_bytes", number(stats->useful_bytes),
+      "dram_read_bytes", number(stats->read_bytes), "dram_write_bytes", number(stats->write_bytes), "dram_commands",
+      commands_json(&stats->commands), "bandwidth_utilisation", ratio(stats->useful_bytes, DUPLEX_BEAT_BYTES * channel_clocks),
+      "stream_bandwidth_utilisation", ratio(stats->useful_bytes, DUPLEX_BEAT_BYTES * stream_clocks), "mac_utilisation",
+      ratio(stats->macs, DUPLEX_WIDTH * DUPLEX_LANES * channel_clocks), "energy_j", energy_json(stats), "channels",
+      channels_json(stats), "descriptors", number(stats->descriptors), "firmware_instructions", 0, "firmware_overhead", 0.0);
+  char *text = json ? json_dumps(json, JSON_INDENT(2) | JSON_PRESERVE_ORDER | JSON_REAL_PRECISION(9)) : NULL;
+  json_decref(json);
+  if (!text) return fail(EXIT_BAD_INPUT, "too little memory for the statistics");
+  int status = output_write(outputs, path, text, strlen(text));
+  if (!status) status = output_write(outputs, path, "\n", 1);
+  free(text);
+  return status;
+}

@@ -1,0 +1,33 @@
+// duplex info: geometry, version, what this build and this machine can do.
+#include <stdio.h>
+#include <string.h>
+
+#include "cmodel/gemm/fast_kernels.h"
+#include "driver/cli/cli.h"
+#include "duplex/dram_presets.h"
+#include "duplex/registers.h"
+
+int command_info(int argc, char **argv) {
+  if (argc == 1 && strcmp(argv[0], "--help") == 0) {
+    printf("usage: duplex info\n\nGeometry of a stack, version, what this build and this machine can do.\n");
+    return EXIT_GOOD;
+  }
+  if (argc) return fail(EXIT_BAD_INPUT, "info takes no arguments, '%s' was given", argv[0]);
+  const double clock = DUPLEX_CLOCK_KHZ * 1e3;
+  printf("version                %s, register map %u\n", DUPLEX_VERSION_TEXT, DUPLEX_VERSION_VALUE_RESET);
+  printf("channels               %d, each %d lanes x %d-wide exact dot product = %d MACs\n", DUPLEX_CHANNELS, DUPLEX_LANES,
+         DUPLEX_WIDTH, DUPLEX_LANES * DUPLEX_WIDTH);
+  printf("peak                   %.1f TFLOPS, %.2f TB/s a stack at %.0f MHz\n",
+         2.0 * DUPLEX_CHANNELS * DUPLEX_LANES * DUPLEX_WIDTH * clock * 1e-12, DUPLEX_CHANNELS * DUPLEX_BEAT_BYTES * clock * 1e-12,
+         clock * 1e-6);
+  printf("accumulators           %d rows x %d lanes x %d bits, LSB 2^-%d\n", DUPLEX_ROWS, DUPLEX_LANES, DUPLEX_SUM_BITS,
+         DUPLEX_SUM_FRACTION_BITS);
+  printf("DRAM                   %d bundles x %d rows x %d bytes a channel = %d GB a stack\n", DUPLEX_BUNDLES, DUPLEX_BANK_ROWS,
+         DUPLEX_ROW_SET_BYTES, 16);
+  for (unsigned i = 0; i < DUPLEX_DRAM_PRESETS; i++)
+    printf("DRAM preset            %s, tCK %u ps\n", duplex_dram_presets[i].name, duplex_dram_presets[i].tCK_ps);
+  printf("shared buffers         %d x %d KB\n", DUPLEX_SHARED_BUFFERS, DUPLEX_SHARED_WORDS * DUPLEX_WORD_BYTES / 1024);
+  printf("back ends              cmodel (kernel %s), rtl (Verilated; a number of channels is built at its first use)\n",
+         duplex_kernels()->name);
+  return EXIT_GOOD;
+}
