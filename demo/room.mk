@@ -3,7 +3,7 @@ $(BUILD)/exact_expert: demo/exact_expert.c $(LIB)
 	@mkdir -p $(@D)
 	$(CC) $(ALL_CFLAGS) -O3 $< $(LIB) -o $@ -lmpfr -lgmp $(LDLIBS)
 
-demo-build: $(BUILD)/duplex $(BUILD)/exact_expert $(BUILD)/rtl/stack_2.so
+demo-build: $(BUILD)/duplex $(BUILD)/exact_expert $(BUILD)/rtl/stack_2.so $(BUILD)/timing_judge
 
 demo: ## install what is missing, build, run one expert on the C model and on the RTL, compare, report
 	@scripts/dependencies.sh build rtl demo
