@@ -78,6 +78,8 @@ class Bench {
     job_.exponents = (unsigned)c_.below(2);
     job_.tag = (unsigned)c_.below(0x1ffff);
     job_.step = 2 + 64 * (unsigned)c_.below(32);
+    const bool flood = !job_.bus && c_.chance(15);  // more results than the write path can take: the buffer runs full
+    if (flood) job_.format = 2, job_.k_tiles = 1, job_.block_rows = 64, job_.count = 1500, job_.blocks = 24;
     const unsigned sets = (job_.k_tiles * job_.block_rows + job_.exponents + 63) / 64;
     job_.source = (unsigned)c_.below(1000);
     job_.source_stripe = 1 + (unsigned)c_.below(15);
@@ -85,7 +87,7 @@ class Bench {
     job_.result = 8000 + (unsigned)c_.below(1000);
     job_.result_stripe = 1 + (unsigned)c_.below(15);
     job_.result_stride = (job_.block_rows * row_bytes() + 255) / 256 + (unsigned)c_.below(3);
-    tile_chance_ = 20 + (unsigned)c_.below(81);
+    tile_chance_ = flood ? 100 : 20 + (unsigned)c_.below(81);
     bus_chance_ = 5 + (unsigned)c_.below(96);
   }
   unsigned row_bytes() const { return job_.format == 0 ? 16 : job_.format == 1 ? 32 : 128; }
