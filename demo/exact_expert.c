@@ -193,7 +193,8 @@ static void save(const char *path, const uint16_t *data, size_t rows, size_t col
   header[10 + length] = ' ';
   header[127] = '\n';
   FILE *file = fopen(path, "wb");
-  if (!file || fwrite(header, 1, 128, file) != 128 || fwrite(data, 2, rows * columns, file) != rows * columns || fclose(file) != 0)
+  if (!file || fwrite(header, 1, 128, file) != 128 || fwrite(data, 2, rows * columns, file) != rows * columns ||
+      fclose(file) != 0)
     die("cannot be written", path);
 }
 

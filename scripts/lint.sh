@@ -23,7 +23,7 @@ iverilog -g2012 -Wall -t null -Iparams/generated -s stack "${rtl[@]}" >"$build/l
 yosys -q -p "read_verilog -sv -Iparams/generated ${rtl[*]}; hierarchy -check -top stack -chparam CHANNELS 2" >"$build/lint/yosys.log" 2>&1 ||
   { tail "$build/lint/yosys.log"; fail "yosys"; }
 
-mapfile -t c_files < <(git ls-files -co --exclude-standard '*.c' '*.h' '*.cpp' | grep -v -e /generated/ -e 'cmodel/include/duplex/\(params\|registers\|descriptor\|dram_presets\)\.h' -e '_tables\.c$')
+mapfile -t c_files < <(git ls-files "*.c" "*.h" "*.cpp" | grep -v -E "include/duplex/(params|registers|descriptor|dram_presets|energy)\.h$|_tables\.c$")
 clang-format --dry-run --Werror "${c_files[@]}" >"$build/lint/format.log" 2>&1 || { head -20 "$build/lint/format.log"; fail "clang-format"; }
 
 # Nothing on a lower floor includes a higher one.

@@ -2,17 +2,28 @@
 
 const char *duplex_error_text(int error) {
   switch ((enum duplex_error)error) {
-    case DUPLEX_OK: return "no error";
-    case DUPLEX_ERROR_ARGUMENT: return "an argument is out of range";
-    case DUPLEX_ERROR_NO_MEMORY: return "too little memory on the host";
-    case DUPLEX_ERROR_OUT_OF_SPACE: return "too little memory on the stack";
-    case DUPLEX_ERROR_BUS: return "no register at this address";
-    case DUPLEX_ERROR_DEVICE: return "the stack refused a descriptor";
-    case DUPLEX_ERROR_WATCHDOG: return "no completion in time";
-    case DUPLEX_ERROR_DRAM_TIMING: return "a DRAM command broke a timing rule";
-    case DUPLEX_ERROR_NOT_AVAILABLE: return "not available in this build";
-    case DUPLEX_ERROR_IO: return "a file could not be read or written";
-    case DUPLEX_ERROR_FORMAT: return "wrong form of a file or message";
+    case DUPLEX_OK:
+      return "no error";
+    case DUPLEX_ERROR_ARGUMENT:
+      return "an argument is out of range";
+    case DUPLEX_ERROR_NO_MEMORY:
+      return "too little memory on the host";
+    case DUPLEX_ERROR_OUT_OF_SPACE:
+      return "too little memory on the stack";
+    case DUPLEX_ERROR_BUS:
+      return "no register at this address";
+    case DUPLEX_ERROR_DEVICE:
+      return "the stack refused a descriptor";
+    case DUPLEX_ERROR_WATCHDOG:
+      return "no completion in time";
+    case DUPLEX_ERROR_DRAM_TIMING:
+      return "a DRAM command broke a timing rule";
+    case DUPLEX_ERROR_NOT_AVAILABLE:
+      return "not available in this build";
+    case DUPLEX_ERROR_IO:
+      return "a file could not be read or written";
+    case DUPLEX_ERROR_FORMAT:
+      return "wrong form of a file or message";
   }
   return "unknown error";
 }

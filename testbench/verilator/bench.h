@@ -45,7 +45,8 @@ struct Case {
 };
 
 // The model under test with its clock and wave file. Ports must be named clk_i and rst_ni.
-template <class Model> class Clocked {
+template <class Model>
+class Clocked {
  public:
   explicit Clocked(const Options &options) : context_(new VerilatedContext), model_(new Model(context_.get())) {
     if (!options.wave.empty()) {
@@ -106,10 +107,14 @@ inline Options parse(int argc, char **argv) {
   for (int i = 1; i < argc; i += 2) {
     const std::string name = argv[i];
     const char *value = i + 1 < argc ? argv[i + 1] : nullptr;
-    if (name == "--seed") options.seed = number_of("--seed", value);
-    else if (name == "--cases") options.cases = number_of("--cases", value);
-    else if (name == "--only") options.only = (int64_t)number_of("--only", value);
-    else if (name == "--wave" && value) options.wave = value;
+    if (name == "--seed")
+      options.seed = number_of("--seed", value);
+    else if (name == "--cases")
+      options.cases = number_of("--cases", value);
+    else if (name == "--only")
+      options.only = (int64_t)number_of("--only", value);
+    else if (name == "--wave" && value)
+      options.wave = value;
     else {
       std::fprintf(stderr, "usage: %s [--seed S] [--cases N] [--only CASE] [--wave FILE.fst]\n", argv[0]);
       std::exit(2);

@@ -19,13 +19,13 @@ struct duplex_dram_commands {
 };
 
 struct duplex_backend_options {
-  unsigned channels;          // 1 to DUPLEX_CHANNELS
-  unsigned threads;           // C model: worker threads; 0 = all cores
-  const char *trace_file;     // RTL: FST wave file, or NULL
-  uint64_t trace_from;        // RTL: first clock of the wave file
-  uint64_t trace_to;          // RTL: last clock, 0 = to the end
-  const char *command_file;   // file for the text of all DRAM commands (docs/architecture.md), or NULL
-  const char *dram_preset;    // name of the timing preset, NULL = "hbm3_5200"
+  unsigned channels;         // 1 to DUPLEX_CHANNELS
+  unsigned threads;          // C model: worker threads; 0 = all cores
+  const char *trace_file;    // RTL: FST wave file, or NULL
+  uint64_t trace_from;       // RTL: first clock of the wave file
+  uint64_t trace_to;         // RTL: last clock, 0 = to the end
+  const char *command_file;  // file for the text of all DRAM commands (docs/architecture.md), or NULL
+  const char *dram_preset;   // name of the timing preset, NULL = "hbm3_5200"
 };
 
 struct duplex_backend;

@@ -1,8 +1,9 @@
 // The host library: one stack with its weights resident, jobs on it, results and statistics.
 //
-// Tensors are binary16, row-major, on the host; the library brings them into the stack's layout. Every function that can fail returns 0 or
-// a negative code of duplex/error.h, and duplex_last_error then has a line of text with the cause. Nothing here prints or exits. After any error
-// the device can be used on, except after DUPLEX_ERROR_DRAM_TIMING. A device belongs to one thread at a time.
+// Tensors are binary16, row-major, on the host; the library brings them into the stack's layout. Every function that can fail
+// returns 0 or a negative code of duplex/error.h, and duplex_last_error then has a line of text with the cause. Nothing here
+// prints or exits. After any error the device can be used on, except after DUPLEX_ERROR_DRAM_TIMING. A device belongs to one
+// thread at a time.
 #ifndef DUPLEX_DUPLEX_H
 #define DUPLEX_DUPLEX_H
 
@@ -24,16 +25,20 @@ struct duplex_options {
   uint64_t watchdog_clocks;  // longest time without news from the stack; 0 = 2^34
 };
 
-// Opens a stack: backend "cmodel" or "rtl". If it fails *device is NULL and `error_text` (may be NULL) gets a text of at most `size` bytes.
-int duplex_open(const char *backend, const struct duplex_options *options, struct duplex_device **device, char *error_text, size_t size);
+// Opens a stack: backend "cmodel" or "rtl". If it fails *device is NULL and `error_text` (may be NULL) gets a text of at most
+// `size` bytes.
+int duplex_open(const char *backend, const struct duplex_options *options, struct duplex_device **device, char *error_text,
+                size_t size);
 
 // The same on a back end that the caller opened; closing the device closes it, also if this fails.
-int duplex_open_backend(struct duplex_backend *backend, unsigned channels, uint64_t watchdog_clocks, struct duplex_device **device);
+int duplex_open_backend(struct duplex_backend *backend, unsigned channels, uint64_t watchdog_clocks,
+                        struct duplex_device **device);
 void duplex_close(struct duplex_device *device);
 const char *duplex_last_error(const struct duplex_device *device);
 
 // Makes W[n, k] resident. exponents: one signed exponent per row (the result is RN(2^e * sum)), or NULL. n from 1, k 1 to 65,536.
-int duplex_upload(struct duplex_device *device, const duplex_f16 *w, size_t n, size_t k, const int8_t *exponents, struct duplex_weights **weights);
+int duplex_upload(struct duplex_device *device, const duplex_f16 *w, size_t n, size_t k, const int8_t *exponents,
+                  struct duplex_weights **weights);
 
 // Makes gate[n, k] and up[n, k] resident as pairs, for duplex_expert.
 int duplex_upload_gated(struct duplex_device *device, const duplex_f16 *gate, const duplex_f16 *up, size_t n, size_t k,
@@ -41,7 +46,8 @@ int duplex_upload_gated(struct duplex_device *device, const duplex_f16 *gate, co
 void duplex_release(struct duplex_device *device, struct duplex_weights *weights);
 
 // y[m, n] = x[m, k] w^T, m from 1 to 4096, y in the given format.
-int duplex_gemm(struct duplex_device *device, const struct duplex_weights *w, const duplex_f16 *x, size_t m, enum duplex_format format, void *y);
+int duplex_gemm(struct duplex_device *device, const struct duplex_weights *w, const duplex_f16 *x, size_t m,
+                enum duplex_format format, void *y);
 
 // y[m, n] = RN16 of h down^T, h[m, f] = act(x gate^T) * (x up^T), or act(x up^T) if `up` has no gate; f up to 65,536.
 int duplex_expert(struct duplex_device *device, const struct duplex_weights *up, const struct duplex_weights *down,
@@ -55,11 +61,12 @@ struct duplex_channel_stats {
 
 // Of the last job.
 struct duplex_stats {
-  uint64_t cycles;        // 650 MHz clocks, first doorbell to completion
-  uint64_t stream_cycles; // of them, from first to last weight beat (the longest of all channels), without gaps between descriptors
+  uint64_t cycles;  // 650 MHz clocks, first doorbell to completion
+  uint64_t
+      stream_cycles;  // of them, from first to last weight beat (the longest of all channels), without gaps between descriptors
   uint64_t useful_bytes;  // weights asked for, once
   uint64_t read_bytes, write_bytes;
-  uint64_t macs;          // useful ones
+  uint64_t macs;  // useful ones
   uint64_t descriptors;
   struct duplex_dram_commands commands;
   unsigned channels;
