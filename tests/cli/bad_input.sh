@@ -1,0 +1,140 @@
+#!/bin/bash
+# Every kind of bad input: exit status 2, one line on standard error that names the input, nothing left behind, existing outputs unharmed.
+# usage: tests/cli/bad_input.sh BUILD
+set -u
+duplex=$(cd "$1" && pwd)/duplex
+dir=$(mktemp -d)
+trap 'rm -rf "$dir"' EXIT
+cd "$dir" || exit 1
+failures=0
+count=0
+
+npy() { # FILE DESCR ORDER SHAPE BYTES [VERSION]: a .npy file with that header and that many zero bytes
+  python3 - "$@" <<'P'
+import struct, sys
+name, descr, order, shape, size = sys.argv[1:6]
+version = int(sys.argv[6]) if len(sys.argv) > 6 else 1
+header = f"{{'descr': '{descr}', 'fortran_order': {order}, 'shape': {shape}, }}".encode()
+header += b" " * (63 - (len(header) + 10) % 64) + b"\n"
+length = struct.pack("<H" if version == 1 else "<I", len(header))
+open(name, "wb").write(b"\x93NUMPY" + bytes([version, 0]) + length + header + bytes(int(size)))
+P
+}
+
+refused() { # NAME WORD COMMAND...: the message must contain WORD
+  local name=$1 word=$2
+  shift 2
+  count=$((count + 1))
+  echo old >out.npy
+  rm -f stats.json
+  ls -A | sort >before
+  "$@" >stdout 2>stderr
+  local status=$?
+  ls -A | sort >after
+  local lines
+  lines=$(wc -l <stderr)
+  if [ $status != 2 ] || [ "$lines" != 1 ] || ! grep -q -- "$word" stderr || [ -s stdout ] || [ "$(cat out.npy)" != old ] ||
+    ! diff <(grep -v -e '^stdout$' -e '^stderr$' -e '^after$' -e '^before$' before) <(grep -v -e '^stdout$' -e '^stderr$' -e '^after$' -e '^before$' after) >difference; then
+    echo "FAIL $name: status $status, $lines lines: $(cat stderr) $(cat difference)"
+    failures=$((failures + 1))
+  else
+    echo "ok   $name: $(cat stderr)"
+  fi
+}
+
+gemm() { "$duplex" gemm --out out.npy "$@"; }
+expert() { "$duplex" expert --out out.npy "$@"; }
+
+touch stdout stderr before after difference stats.json
+npy x.npy '<f2' False '(3, 100)' 600
+npy w.npy '<f2' False '(5, 100)' 1000
+npy w90.npy '<f2' False '(5, 90)' 900
+npy d.npy '<f2' False '(100, 5)' 1000
+npy f4.npy '<f4' False '(5, 100)' 2000
+npy big_endian.npy '>f2' False '(5, 100)' 1000
+npy fortran.npy '<f2' True '(5, 100)' 1000
+npy rank1.npy '<f2' False '(500,)' 1000
+npy rank3.npy '<f2' False '(5, 10, 10)' 1000
+npy rank5.npy '<f2' False '(5, 10, 10, 1, 1)' 1000
+npy scalar.npy '<f2' False '()' 2
+npy empty.npy '<f2' False '(0, 100)' 0
+npy truncated.npy '<f2' False '(5, 100)' 999
+npy longer.npy '<f2' False '(5, 100)' 1001
+npy huge.npy '<f2' False '(4294967296, 4294967296)' 16
+npy overflow.npy '<f2' False '(18446744073709551616, 1)' 16
+npy negative.npy '<f2' False '(-5, 100)' 1000
+npy version9.npy '<f2' False '(5, 100)' 1000 9
+npy wide.npy '<f2' False '(1, 65537)' 131074
+npy many.npy '<f2' False '(4097, 1)' 8194
+npy column.npy '<f2' False '(2, 1)' 4
+head -c 5 x.npy >stub.npy
+head -c 40 x.npy >cut_header.npy
+echo "not an array" >foreign.npy
+: >nothing.npy
+mkdir folder.npy
+printf 'DUPLEXAT' >table.act
+head -c 8192 /dev/zero >zero.act
+
+refused "no command" "command" "$duplex"
+refused "unknown command" "nonsense" "$duplex" nonsense
+refused "unknown option" "--frob" gemm --x x.npy --w w.npy --frob 1
+refused "stray argument" "stray" gemm --x x.npy --w w.npy stray
+refused "option without value" "--w" gemm --x x.npy --w
+refused "option twice" "--x" gemm --x x.npy --x x.npy --w w.npy
+refused "missing option" "--w" gemm --x x.npy
+refused "missing file" "missing.npy" gemm --x missing.npy --w w.npy
+refused "a folder" "folder.npy" gemm --x folder.npy --w w.npy
+for file in f4 big_endian fortran rank1 rank3 rank5 scalar empty truncated longer huge overflow negative version9 stub cut_header foreign nothing; do
+  refused "gemm --w $file" "$file.npy" gemm --x x.npy --w $file.npy
+  refused "gemm --x $file" "$file.npy" gemm --x $file.npy --w w.npy
+done
+refused "shapes do not match" "w90.npy" gemm --x x.npy --w w90.npy
+refused "K too large" "wide.npy" gemm --x wide.npy --w wide.npy
+refused "M too large" "many.npy" gemm --x many.npy --w column.npy
+refused "out type" "--out-type" gemm --x x.npy --w w.npy --out-type f64
+refused "backend" "--backend" gemm --x x.npy --w w.npy --backend fpga
+refused "channels 0" "--channels" gemm --x x.npy --w w.npy --channels 0
+refused "channels 33" "--channels" gemm --x x.npy --w w.npy --channels 33
+refused "channels text" "--channels" gemm --x x.npy --w w.npy --channels 2x
+refused "threads 0" "--threads" gemm --x x.npy --w w.npy --threads 0
+refused "trace on the C model" "--trace" gemm --x x.npy --w w.npy --trace t.fst
+refused "commands on the C model" "--command-trace" gemm --x x.npy --w w.npy --command-trace t.txt
+refused "firmware riscv" "riscv" gemm --x x.npy --w w.npy --firmware riscv
+refused "firmware unknown" "--firmware" gemm --x x.npy --w w.npy --firmware z80
+refused "output in no folder" "no/where.npy" "$duplex" gemm --x x.npy --w w.npy --out no/where.npy
+refused "output is a folder" "folder.npy" "$duplex" gemm --x x.npy --w w.npy --out folder.npy
+refused "stats in no folder" "no/stats.json" gemm --x x.npy --w w.npy --stats no/stats.json
+refused "two outputs of one name" "out.npy" gemm --x x.npy --w w.npy --stats out.npy
+refused "expert without up" "--up" expert --x x.npy --down d.npy
+refused "expert: gate of another shape" "w90.npy" expert --x x.npy --gate w90.npy --up w.npy --down d.npy
+refused "expert: up of another shape" "w90.npy" expert --x x.npy --up w90.npy --down d.npy
+refused "expert: down of another shape" "w.npy" expert --x x.npy --up w.npy --down w.npy
+refused "expert: dtype" "f4.npy" expert --x x.npy --up f4.npy --down d.npy
+refused "activation unknown" "swish9" expert --x x.npy --up w.npy --down d.npy --act swish9
+refused "activation table truncated" "table.act" expert --x x.npy --up w.npy --down d.npy --act table.act
+refused "activation table foreign" "zero.act" expert --x x.npy --up w.npy --down d.npy --act zero.act
+refused "compare one file" "two files" "$duplex" compare x.npy
+refused "compare types" "f4.npy" "$duplex" compare w.npy f4.npy
+refused "compare shapes" "w90.npy" "$duplex" compare w.npy w90.npy
+refused "random without shape" "--shape" "$duplex" random --dist bits --out out.npy
+refused "random shape" "--shape" "$duplex" random --shape 3,0 --dist bits --out out.npy
+refused "random dist" "--dist" "$duplex" random --shape 3 --dist cauchy --out out.npy
+refused "too little memory" "memory" bash -c "ulimit -v 2000000; exec '$duplex' random --shape 65536,65536 --dist bits --out out.npy"
+refused "info with argument" "x.npy" "$duplex" info x.npy
+
+# What must be accepted: the help, header versions 2 and 3, an output over an input.
+for arguments in "--help" "--version" "gemm --help" "expert --help" "compare --help" "random --help" "info --help" "info"; do
+  count=$((count + 1))
+  # shellcheck disable=SC2086
+  "$duplex" $arguments >stdout 2>stderr && [ -s stdout ] && [ ! -s stderr ] || { echo "FAIL duplex $arguments"; failures=$((failures + 1)); }
+done
+for version in 2 3; do
+  count=$((count + 1))
+  npy "v$version.npy" '<f2' False '(5, 100)' 1000 $version
+  gemm --x x.npy --w "v$version.npy" --channels 2 || { echo "FAIL header version $version"; failures=$((failures + 1)); }
+done
+count=$((count + 1))
+cp x.npy both.npy
+"$duplex" gemm --x both.npy --w w.npy --out both.npy --channels 2 && ! cmp -s x.npy both.npy || { echo "FAIL output over input"; failures=$((failures + 1)); }
+echo "bad input: $count cases, $failures failures"
+[ $failures = 0 ]
