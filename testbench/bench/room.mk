@@ -1,0 +1,18 @@
+# Speed: the fast C model beside OpenBLAS, and the Verilated GEMM module.
+.PHONY: bench bench-run
+$(BUILD)/bench/gemm_bench: testbench/bench/gemm_bench.c $(LIB)
+	@mkdir -p $(@D)
+	$(CC) $(ALL_CFLAGS) $< $(LIB) -o $@ -lopenblas $(LDLIBS)
+
+$(BUILD)/bench/gemm_speed: testbench/bench/gemm_speed.cpp $(wildcard rtl/gemm/*.v rtl/common/*.v)
+	@mkdir -p $(@D)
+	$(VERILATOR) --cc --exe --build -j 2 $(VERILATOR_FLAGS) $(RTL_SEARCH) --top-module gemm -CFLAGS "-O3 -I$(CURDIR)/cmodel/include" \
+	  --Mdir $(@D)/gemm -o $(abspath $@) rtl/gemm/gemm.v $(abspath $<) > $(@D)/gemm.log 2>&1 || { cat $(@D)/gemm.log; exit 1; }
+
+bench-run: $(BUILD)/bench/gemm_bench $(BUILD)/bench/gemm_speed
+	OPENBLAS_CORETYPE=Haswell OPENBLAS_NUM_THREADS=1 $(BUILD)/bench/gemm_bench
+	$(BUILD)/bench/gemm_speed
+
+bench: ## speed of the C model beside OpenBLAS, and of the Verilated GEMM module
+	@scripts/dependencies.sh build rtl bench
+	@$(MAKE) --no-print-directory bench-run
