@@ -20,7 +20,6 @@ struct write_in_flight {
 struct channel {
   uint8_t **row_sets;  // [bundle * DUPLEX_BANK_ROWS + row], NULL: never written
   struct duplex_judge judge;
-  int32_t open_row[DUPLEX_BUNDLES];  // -1: closed
   uint64_t beat_clock[BEATS_IN_FLIGHT];
   uint8_t beats[BEATS_IN_FLIGHT][DUPLEX_BEAT_BYTES];
   struct write_in_flight writes[BEATS_IN_FLIGHT];
@@ -46,7 +45,6 @@ static int start_channel(struct channel *channel, const struct duplex_dram_timin
   channel->row_sets = calloc((size_t)DUPLEX_BUNDLES * DUPLEX_BANK_ROWS, sizeof *channel->row_sets);
   if (!channel->row_sets) return DUPLEX_ERROR_NO_MEMORY;
   duplex_judge_start(&channel->judge, timing, false);
-  for (unsigned bundle = 0; bundle < DUPLEX_BUNDLES; bundle++) channel->open_row[bundle] = -1;
   memset(channel->beat_clock, 0xff, sizeof channel->beat_clock);
   return DUPLEX_OK;
 }
@@ -149,10 +147,8 @@ static int row_command(struct duplex_hbm *hbm, unsigned index, uint64_t clock, c
   const int error = judge(hbm, index, &command);
   if (error) return error;
   if (kind == DUPLEX_JUDGE_ACT) {
-    channel->open_row[pins->row_bundle] = pins->row_address;
     channel->commands.act++;
   } else if (kind == DUPLEX_JUDGE_PRE) {
-    channel->open_row[pins->row_bundle] = -1;
     channel->commands.pre++;
   } else {
     channel->commands.ref++;
@@ -183,9 +179,9 @@ static int column_command(struct duplex_hbm *hbm, unsigned index, uint64_t clock
   const struct duplex_judge_command command = {2 * clock, kind, pins->column_bundle, pins->column_mask, pins->column_address};
   const int error = judge(hbm, index, &command);
   if (error) return error;
-  const int32_t row = channel->open_row[pins->column_bundle];
-  if (row < 0) return fail(hbm, index, "column command to a closed bundle");
-  const size_t row_set = (size_t)pins->column_bundle * DUPLEX_BANK_ROWS + (size_t)row;
+  // The judge has seen that all banks of the mask have the same row open.
+  const unsigned row = channel->judge.banks[pins->column_bundle][__builtin_ctz(pins->column_mask)].row;
+  const size_t row_set = (size_t)pins->column_bundle * DUPLEX_BANK_ROWS + row;
   const size_t offset = (size_t)pins->column_address * DUPLEX_COLUMN_BYTES;
   if (kind == DUPLEX_JUDGE_RD) {
     const uint8_t *bytes = channel->row_sets[row_set];
@@ -227,6 +223,12 @@ void duplex_hbm_read_data(struct duplex_hbm *hbm, unsigned channel, uint64_t clo
   const struct channel *self = &hbm->channel[channel];
   const unsigned slot = clock % BEATS_IN_FLIGHT;
   if (self->beat_clock[slot] == clock) memcpy(data, self->beats[slot], DUPLEX_BEAT_BYTES);
+}
+
+int duplex_hbm_finish(struct duplex_hbm *hbm, uint64_t clock) {
+  for (unsigned i = 0; i < hbm->channels; i++)
+    if (!duplex_judge_finish(&hbm->channel[i].judge, 2 * clock)) return fail(hbm, i, hbm->channel[i].judge.text);
+  return DUPLEX_OK;
 }
 
 void duplex_hbm_commands(const struct duplex_hbm *hbm, struct duplex_dram_commands *commands) {

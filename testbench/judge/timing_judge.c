@@ -1,8 +1,8 @@
 // Judges the text of DRAM commands (docs/architecture.md) by a preset.
-// usage: timing_judge [--strict] PRESET_FILE TRACE_FILE     exit status: 0 legal, 1 a rule is broken, 2 bad input
+// usage: timing_judge PRESET_FILE TRACE_FILE [--strict]
+// exit status: 0 legal; 1 a rule is broken (line, rule, how many tCK short on standard output); 2 bad input
 #include "duplex/timing_judge.h"
 
-#include <stdlib.h>
 #include <string.h>
 
 static int bad(const char *where, const char *what) {
@@ -21,9 +21,11 @@ static int judge_file(FILE *file, const char *name, const struct duplex_dram_tim
     unsigned channel;
     number++;
     snprintf(where, sizeof where, "%.200s:%lu", name, number);
-    if (line[0] == '#' || line[strspn(line, " \t\r\n")] == 0) continue;
+    if (!strchr(line, '\n') && !feof(file)) return bad(where, "a line of more than 254 characters");
+    if (duplex_judge_is_blank(line)) continue;
     if (!duplex_judge_parse(line, &channel, &command) || channel >= DUPLEX_CHANNELS)
-      return bad(where, "expected `tCK channel KIND bundle mask [address]`");
+      return bad(where, "expected `tCK channel KIND bundle mask [row or column]`");
+    if ((int64_t)command.tck < judges[channel].now) return bad(where, "earlier than the command before it");
     if (!duplex_judge_take(&judges[channel], &command)) {
       printf("%s: channel %u: %s\n", where, channel, judges[channel].text);
       return 1;
@@ -31,6 +33,7 @@ static int judge_file(FILE *file, const char *name, const struct duplex_dram_tim
     commands++;
     if (command.tck > end) end = command.tck;
   }
+  if (ferror(file)) return bad(name, "cannot be read");
   for (unsigned i = 0; i < DUPLEX_CHANNELS; i++)
     if (!duplex_judge_finish(&judges[i], end)) {
       printf("%s: end: channel %u: %s\n", name, i, judges[i].text);
@@ -41,18 +44,27 @@ static int judge_file(FILE *file, const char *name, const struct duplex_dram_tim
 }
 
 int main(int argc, char **argv) {
-  const bool strict = argc > 1 && strcmp(argv[1], "--strict") == 0;
-  if (argc != 3 + strict) return bad("usage", "timing_judge [--strict] PRESET_FILE TRACE_FILE");
-  const char *preset_name = argv[1 + strict], *trace_name = argv[2 + strict], *error = NULL;
+  const char *names[2], *error = NULL;
+  int count = 0;
+  bool strict = false;
+  for (int i = 1; i < argc; i++) {
+    if (strcmp(argv[i], "--strict") == 0) {
+      strict = true;
+    } else {
+      if (count == 2 || argv[i][0] == '-') return bad("usage", "timing_judge PRESET_FILE TRACE_FILE [--strict]");
+      names[count++] = argv[i];
+    }
+  }
+  if (count != 2) return bad("usage", "timing_judge PRESET_FILE TRACE_FILE [--strict]");
   struct duplex_dram_timing timing;
-  FILE *preset = fopen(preset_name, "r");
-  if (!preset) return bad(preset_name, "cannot be read");
+  FILE *preset = fopen(names[0], "r");
+  if (!preset) return bad(names[0], "cannot be read");
   const bool good = duplex_judge_preset(preset, &timing, &error);
   fclose(preset);
-  if (!good) return bad(preset_name, error);
-  FILE *trace = fopen(trace_name, "r");
-  if (!trace) return bad(trace_name, "cannot be read");
-  const int status = judge_file(trace, trace_name, &timing, strict);
+  if (!good) return bad(names[0], error);
+  FILE *trace = fopen(names[1], "r");
+  if (!trace) return bad(names[1], "cannot be read");
+  const int status = judge_file(trace, names[1], &timing, strict);
   fclose(trace);
   return status;
 }

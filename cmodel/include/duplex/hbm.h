@@ -12,6 +12,7 @@
 #include <stdint.h>
 
 #include "duplex/backend.h"
+#include "duplex/params.h"
 
 #ifdef __cplusplus
 extern "C" {
@@ -48,6 +49,10 @@ int duplex_hbm_clock(struct duplex_hbm *hbm, unsigned channel, uint64_t clock, c
 // Puts the beat that the DRAM drives in clock `clock` into data (128 bytes); data stays as it is if there is none.
 void duplex_hbm_read_data(struct duplex_hbm *hbm, unsigned channel, uint64_t clock, void *data);
 
+// DUPLEX_ERROR_DRAM_TIMING if a bundle in use has waited too long for its refresh at this clock.
+int duplex_hbm_finish(struct duplex_hbm *hbm, uint64_t clock);
+
+// Commands taken since open, by kind, summed over the channels.
 void duplex_hbm_commands(const struct duplex_hbm *hbm, struct duplex_dram_commands *commands);
 const char *duplex_hbm_failure(const struct duplex_hbm *hbm);
 

@@ -1,7 +1,7 @@
 // Judge of DRAM timing: takes the commands of one channel in order of time and names the first rule that one breaks.
 //
 // Knows nothing but the commands and a preset; the rules are those of docs/architecture.md ("DRAM commands and timing rules").
-// Constant work for each command.
+// Constant work for each command. A command that is refused leaves the judge as it was.
 #ifndef DUPLEX_TIMING_JUDGE_H
 #define DUPLEX_TIMING_JUDGE_H
 
@@ -33,15 +33,20 @@ struct duplex_judge_bank {
   uint64_t refreshes;
 };
 
+// The fields are the judge's own; `text` and `banks` may be read.
+
 struct duplex_judge {
   struct duplex_dram_timing timing;
   bool strict;
   bool used[DUPLEX_BUNDLES];
   struct duplex_judge_bank banks[DUPLEX_BUNDLES][8];
-  int64_t act[DUPLEX_BUNDLES], column_rd, column_wr, last_row_command, last_column_command;
-  int column_rd_rank, column_wr_rank;
-  int64_t window[2][4];  // last four bank activations of each rank
-  char text[160];        // of the violation
+  int64_t now, row_command, column_command;  // times of the last commands: any, on each bus
+  int64_t rank_act[2], column_rd, column_wr;
+  unsigned column_rd_rank, column_wr_rank;
+  int64_t data_end;       // when the data of the last column command have left the bus
+  int64_t refresh_limit;  // last tCK at which no bundle in use has waited too long for its refresh
+  int64_t window[2][4];   // last four bank activations of each rank, oldest first
+  char text[160];         // of the violation
 };
 
 void duplex_judge_start(struct duplex_judge *judge, const struct duplex_dram_timing *timing, bool strict);
@@ -49,12 +54,15 @@ void duplex_judge_start(struct duplex_judge *judge, const struct duplex_dram_tim
 // True if the command is legal. False: judge->text names the rule and by how many tCK it is missed.
 bool duplex_judge_take(struct duplex_judge *judge, const struct duplex_judge_command *command);
 
-// True if no refresh of a bundle in use is owed too long at this time.
+// True if no bundle in use has waited too long for its refresh at this time.
 bool duplex_judge_finish(struct duplex_judge *judge, uint64_t tck);
 
 // The text form of a command: `tCK channel KIND bundle mask [row or column]`. Returns 0, or a negative number if the file refuses
 // it.
 int duplex_judge_print(FILE *file, unsigned channel, const struct duplex_judge_command *command);
+
+// True if the line holds nothing, or a comment only; a `#` begins one.
+bool duplex_judge_is_blank(const char *line);
 
 // Reads one line of that form; false if it is none.
 bool duplex_judge_parse(const char *line, unsigned *channel, struct duplex_judge_command *command);

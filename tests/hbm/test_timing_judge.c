@@ -1,0 +1,304 @@
+// Timing judge: each rule by a pair of traces, legal by 0 tCK and illegal by 1, with times worked out by hand for HBM3 at 5.2
+// Gb/s; random traces against a second judge that keeps the whole history and looks at all pairs of bank commands.
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+// clang-format off: after what it needs
+#include <cmocka.h>
+// clang-format on
+
+#include "duplex/random.h"
+#include "duplex/timing_judge.h"
+
+#define LENGTH(array) (sizeof(array) / sizeof *(array))
+
+// The preset of the paper, written down a second time.
+static const struct duplex_dram_timing hbm3 = {.name = "test",
+                                               .tCK_ps = 769,
+                                               .nBL = 2,
+                                               .nCL = 19,
+                                               .nCWL = 6,
+                                               .nRCDRD = 19,
+                                               .nRCDWR = 19,
+                                               .nRP = 19,
+                                               .nRAS = 45,
+                                               .nRC = 63,
+                                               .nWR = 21,
+                                               .nRTP = 6,
+                                               .nCCDS = 2,
+                                               .nCCDL = 4,
+                                               .nRRDS = 2,
+                                               .nRRDL = 4,
+                                               .nWTRS = 8,
+                                               .nWTRL = 11,
+                                               .nRTW = 17,
+                                               .nFAW = 39,
+                                               .nRTR = 0,
+                                               .nREFI = 5070,
+                                               .nRFC = 455,
+                                               .nRFCPB = 260,
+                                               .nREFMAX = 8};
+
+static void take_text(struct duplex_judge *judge, const char *trace) {
+  char copy[1024], *rest = NULL;
+  snprintf(copy, sizeof copy, "%s", trace);
+  for (char *line = strtok_r(copy, ";", &rest); line; line = strtok_r(NULL, ";", &rest)) {
+    struct duplex_judge_command command;
+    unsigned channel;
+    assert_true(duplex_judge_parse(line, &channel, &command));
+    if (!duplex_judge_take(judge, &command)) fail_msg("%s: %s", line, judge->text);
+  }
+}
+
+static bool take_last(struct duplex_judge *judge, const char *trace, long tck, const char *last) {
+  char line[100];
+  struct duplex_judge_command command;
+  unsigned channel;
+  take_text(judge, trace);
+  snprintf(line, sizeof line, "%ld 0 %s", tck, last);
+  assert_true(duplex_judge_parse(line, &channel, &command));
+  return duplex_judge_take(judge, &command);
+}
+
+// After `trace`, `last` is legal at `limit`, and one tCK earlier (later, if `latest`) breaks the rule whose text has `rule`.
+struct pair {
+  const char *trace;
+  const char *last;
+  long limit;
+  const char *rule;
+  bool latest, strict;
+  const char *field;  // preset value that differs, so that no other rule hides this one
+  unsigned value;
+};
+
+static const struct pair pairs[] = {
+    {"0 0 ACT 0 ff 5; 40 0 PRE 0 ff", "ACT 0 ff 6", 63, .rule = "nRC", .field = "nRAS", .value = 40},
+    {"0 0 ACT 0 ff 5", "ACT 1 ff 6", 4, .rule = "nRRDL"},
+    {"0 0 ACT 2 0f 5", "ACT 2 f0 6", 4, .rule = "nRRDL"},
+    {"0 0 ACT 0 ff 5", "RD 0 ff 0", 19, .rule = "nRCDRD"},
+    {"0 0 ACT 0 ff 5", "WR 0 ff 0", 15, .rule = "nRCDWR", .field = "nRCDWR", .value = 15},
+    {"0 0 ACT 0 ff 5", "PRE 0 ff", 45, .rule = "nRAS"},
+    {"0 0 ACT 0 ff 5; 100 0 PRE 0 ff", "ACT 0 ff 6", 119, .rule = "nRP"},
+    {"0 0 ACT 0 ff 5; 100 0 PRE 0 ff", "REF 0 ff", 119, .rule = "nRP"},
+    {"0 0 ACT 0 ff 5; 100 0 RD 0 ff 0", "RD 0 ff 31", 104, .rule = "RD to RD, nCCDL"},
+    {"0 0 ACT 0 ff 5; 4 0 ACT 1 ff 5; 100 0 RD 0 ff 0", "RD 1 ff 31", 104, .rule = "RD to RD", .field = "nRTR", .value = 3},
+    {"0 0 ACT 0 ff 5; 4 0 ACT 2 ff 5; 100 0 RD 0 ff 0", "RD 2 ff 31", 107, .rule = "RD to RD", .field = "nRTR", .value = 3},
+    {"0 0 ACT 0 ff 5; 100 0 WR 0 ff 0", "WR 0 ff 31", 104, .rule = "WR to WR, nCCDL"},
+    {"0 0 ACT 1 ff 5; 4 0 ACT 3 ff 5; 100 0 WR 1 ff 0", "WR 3 ff 31", 107, .rule = "WR to WR", .field = "nRTR", .value = 3},
+    {"0 0 ACT 0 ff 5; 100 0 RD 0 ff 0", "WR 0 ff 31", 117, .rule = "RD to WR, nRTW"},
+    {"0 0 ACT 0 ff 5; 4 0 ACT 2 ff 5; 100 0 RD 0 ff 0", "WR 2 ff 31", 120, .rule = "RD to WR", .field = "nRTR", .value = 3},
+    {"0 0 ACT 0 ff 5; 100 0 WR 0 ff 0", "RD 0 ff 31", 119, .rule = "nWTRL"},
+    {"0 0 ACT 0 ff 5; 100 0 WR 0 ff 0; 104 0 WR 0 ff 1", "RD 0 ff 31", 123, .rule = "nWTRL"},
+    {"0 0 ACT 0 ff 5; 100 0 RD 0 ff 0", "WR 0 ff 31", 117, .rule = "data on the bus", .field = "nRTW", .value = 4},
+    {"0 0 ACT 0 ff 5; 100 0 RD 0 ff 0", "PRE 0 ff", 106, .rule = "nRTP"},
+    {"0 0 ACT 0 ff 5; 100 0 WR 0 ff 0", "PRE 0 ff", 129, .rule = "nWR"},
+    {"10 0 REF 3 ff", "ACT 3 ff 1", 270, .rule = "nRFCPB"},
+    {"10 0 REF 3 ff", "REF 3 ff", 270, .rule = "nRFCPB"},
+    {"10 0 REF 3 ff", "PRE 3 ff", 270, .rule = "nRFCPB"},
+    {"10 0 REF 3 01", "ACT 3 01 1", 270, .rule = "nRFCPB"},
+    {"0 0 ACT 0 ff 5", "RD 0 ff 0", 45629, .rule = "waits for REF", .latest = true},
+    {"0 0 ACT 1 ff 5; 2 0 PRE 2 ff", "RD 1 ff 0", 45629, .rule = "waits for REF", .latest = true},
+    {"0 0 REF 0 ff", "PRE 0 ff", 45630, .rule = "waits for REF", .latest = true},
+    {"0 0 REF 0 ff; 300 0 REF 0 ff; 600 0 REF 0 ff", "REF 0 ff", 46230, .rule = "waits for REF", .latest = true},
+    {"0 0 REF 0 ff; 45600 0 REF 0 7f", "REF 0 80", 45630, .rule = "waits for REF", .latest = true},
+    {"0 0 ACT 0 0f 5", "ACT 0 f0 5", 39, .rule = "nFAW", .strict = true},
+    {"0 0 ACT 0 0f 5", "ACT 1 01 5", 39, .rule = "nFAW", .strict = true},
+    {"0 0 ACT 2 03 5; 10 0 ACT 3 03 5", "ACT 2 30 5", 39, .rule = "nFAW", .strict = true},
+    {"0 0 ACT 2 03 5; 10 0 ACT 3 03 5", "ACT 2 70 5", 49, .rule = "nFAW", .strict = true},
+    {"0 0 ACT 0 01 5; 4 0 ACT 0 02 5; 8 0 ACT 0 04 5; 12 0 ACT 0 08 5", "ACT 0 10 5", 39, .rule = "nFAW", .strict = true},
+    {"7 0 ACT 0 ff 5", "ACT 2 ff 5", 8, .rule = "one row command"},
+    {"0 0 ACT 0 ff 5; 99 0 RD 0 ff 0", "RD 0 ff 1", 100, .rule = "one column command", .field = "nCCDL", .value = 1},
+};
+
+static void change(struct duplex_dram_timing *timing, const char *name, unsigned value) {
+#define FIELD(field) \
+  if (name && strcmp(name, #field) == 0) timing->field = value;
+  DUPLEX_DRAM_FIELDS(FIELD)
+#undef FIELD
+}
+
+static void test_pairs(void **state) {
+  (void)state;
+  for (size_t i = 0; i < LENGTH(pairs); i++) {
+    const struct pair *pair = &pairs[i];
+    struct duplex_dram_timing timing = hbm3;
+    struct duplex_judge judge;
+    change(&timing, pair->field, pair->value);
+    duplex_judge_start(&judge, &timing, pair->strict);
+    if (!take_last(&judge, pair->trace, pair->limit, pair->last)) fail_msg("pair %zu, legal: %s", i, judge.text);
+    duplex_judge_start(&judge, &timing, pair->strict);
+    if (take_last(&judge, pair->trace, pair->limit + (pair->latest ? 1 : -1), pair->last))
+      fail_msg("pair %zu: %s is not found", i, pair->rule);
+    if (!strstr(judge.text, pair->rule) || !strstr(judge.text, "missed by 1 tCK")) fail_msg("pair %zu: %s", i, judge.text);
+  }
+}
+
+// Commands that the state forbids at any time, with the legal neighbour beside them.
+static const struct {
+  const char *trace, *legal, *illegal, *rule;
+  bool strict;
+} states[] = {
+    {"0 0 ACT 0 ff 5", "RD 0 ff 0", "RD 1 ff 0", "closed", false},
+    {"0 0 ACT 0 0f 5", "RD 0 0f 0", "RD 0 1f 0", "closed", false},
+    {"0 0 ACT 0 ff 5; 50 0 PRE 0 0f", "WR 0 f0 0", "WR 0 f8 0", "closed", false},
+    {"0 0 ACT 0 0f 5; 4 0 ACT 0 f0 6", "RD 0 f0 0", "RD 0 ff 0", "different rows", false},
+    {"0 0 ACT 0 0f 5", "ACT 0 f0 5", "ACT 0 18 5", "the bank is open", false},
+    {"0 0 ACT 0 0f 5", "REF 0 f0", "REF 0 f8", "the bank is open", false},
+    {"0 0 ACT 0 ff 5", "RD 0 ff 31", "RD 0 ff 32", "no such column", false},
+    {"0 0 ACT 0 ff 5", "ACT 1 ff 16383", "ACT 1 ff 16384", "no such row", false},
+    {"0 0 ACT 0 ff 5", "PRE 3 ff", "PRE 4 ff", "no such bundle", false},
+    {"0 0 ACT 0 ff 5", "PRE 0 01", "PRE 0 0", "the mask", false},
+    {"0 0 ACT 0 ff 5", "PRE 0 ff", "PRE 0 100", "the mask", false},
+    {"0 0 PRE 0 ff", "ACT 0 0f 5", "ACT 0 1f 5", "more than 4 banks", true},
+};
+
+static void test_states(void **state) {
+  (void)state;
+  for (size_t i = 0; i < LENGTH(states); i++) {
+    struct duplex_judge judge;
+    duplex_judge_start(&judge, &hbm3, states[i].strict);
+    if (!take_last(&judge, states[i].trace, 500, states[i].legal)) fail_msg("state %zu, legal: %s", i, judge.text);
+    duplex_judge_start(&judge, &hbm3, states[i].strict);
+    if (take_last(&judge, states[i].trace, 500, states[i].illegal)) fail_msg("state %zu: %s is not found", i, states[i].rule);
+    if (!strstr(judge.text, states[i].rule)) fail_msg("state %zu: %s", i, judge.text);
+  }
+}
+
+// Rules that do not apply: other rank, other bus, unused bundles, PRE of a closed bank.
+static void test_no_rule(void **state) {
+  (void)state;
+  struct duplex_judge judge;
+  duplex_judge_start(&judge, &hbm3, false);
+  take_text(&judge,
+            "0 0 ACT 0 ff 5; 1 0 ACT 2 ff 5; 19 0 RD 0 ff 1; 23 0 RD 2 ff 1; 23 0 PRE 1 ff; 24 0 ACT 1 ff 9; 25 0 PRE 3 0f; "
+            "26 0 ACT 3 ff 16383; 43 0 RD 1 ff 31");
+  assert_true(duplex_judge_finish(&judge, 45629));
+  assert_false(duplex_judge_finish(&judge, 45630));
+  assert_non_null(strstr(judge.text, "missed by 1 tCK"));
+}
+
+// --- a second judge: the whole history, all pairs of bank commands ---
+
+#define HISTORY 80
+
+struct event {
+  int64_t tck;
+  int kind, bundle, mask, address;
+};
+
+// Least distance of two commands to one bank; -1: no rule.
+static int same_bank(const struct duplex_dram_timing *t, int before, int now) {
+  enum { ACT, PRE, REF, RD, WR };
+  if (before == ACT)
+    return now == ACT ? (int)t->nRC : now == PRE ? (int)t->nRAS : now == RD ? (int)t->nRCDRD : now == WR ? (int)t->nRCDWR : -1;
+  if (before == PRE) return now == ACT || now == REF ? (int)t->nRP : -1;
+  if (before == REF) return now == ACT || now == PRE || now == REF ? (int)t->nRFCPB : -1;
+  if (before == RD) return now == PRE ? (int)t->nRTP : -1;
+  return now == PRE ? (int)(t->nCWL + t->nBL + t->nWR) : -1;
+}
+
+static int same_channel(const struct duplex_dram_timing *t, int before, int now, bool other_rank) {
+  if (before < 3 || now < 3) return -1;
+  const int rank_switch = other_rank ? (int)t->nRTR : 0;
+  if (before == 3) return (now == 3 ? (int)t->nCCDL : (int)t->nRTW) + rank_switch;
+  return now == 4 ? (int)t->nCCDL + rank_switch : (int)(t->nCWL + t->nBL + t->nWTRL);
+}
+
+// Row that is open in the bank, -1: none; *closed_by: index of the PRE that did something, to tell it from one that did not.
+static int row_of(const struct event *history, int count, int bundle, int bank) {
+  int row = -1;
+  for (int i = 0; i < count; i++)
+    if (history[i].bundle == bundle && history[i].mask >> bank & 1) {
+      if (history[i].kind == 0) row = history[i].address;
+      if (history[i].kind == 1) row = -1;
+    }
+  return row;
+}
+
+static bool bank_pair_legal(const struct duplex_dram_timing *t, const struct event *history, int i, const struct event *now,
+                            int bank) {
+  if (history[i].bundle != now->bundle || !(history[i].mask >> bank & 1)) return true;
+  if (history[i].kind == 1 && row_of(history, i, now->bundle, bank) < 0) return true;  // it closed nothing
+  return now->tck - history[i].tck >= same_bank(t, history[i].kind, now->kind);
+}
+
+static bool all_pairs_legal(const struct duplex_dram_timing *t, const struct event *history, int count, const struct event *now,
+                            bool strict) {
+  int same_row = -2, activations = 0;
+  for (int bank = 0; bank < 8; bank++) {
+    if (!(now->mask >> bank & 1)) continue;
+    const int row = row_of(history, count, now->bundle, bank);
+    if ((now->kind == 0 || now->kind == 2) && row >= 0) return false;
+    if (now->kind >= 3 && (row < 0 || (same_row != -2 && row != same_row))) return false;
+    same_row = row;
+    activations++;
+    for (int i = 0; i < count; i++)
+      if (!bank_pair_legal(t, history, i, now, bank)) return false;
+  }
+  for (int i = 0; i < count; i++) {
+    const struct event *before = &history[i];
+    const bool same_rank = before->bundle / 2 == now->bundle / 2;
+    if (now->tck - before->tck < same_channel(t, before->kind, now->kind, !same_rank)) return false;
+    if ((before->kind < 3) == (now->kind < 3) && before->tck == now->tck) return false;
+    if (before->kind == 0 && now->kind == 0 && same_rank) {
+      if (now->tck - before->tck < (int)t->nRRDL) return false;
+      if (now->tck - before->tck < (int)t->nFAW) activations += __builtin_popcount((unsigned)before->mask);
+    }
+  }
+  return !(strict && now->kind == 0 && activations > 4);
+}
+
+static struct event random_event(struct duplex_random *random, int64_t last) {
+  static const uint8_t masks[] = {0xff, 0xff, 0xff, 0xff, 0x0f, 0xf0, 0x3c, 0x01, 0x80};
+  static const uint8_t gaps[] = {1, 2, 4, 4, 6, 17, 19, 19, 29, 39, 45, 63, 130, 250};
+  const int64_t gap = gaps[duplex_random_below(random, LENGTH(gaps))] + (int64_t)duplex_random_below(random, 3) - 1;
+  return (struct event){last + gap, (int)duplex_random_below(random, 5), (int)duplex_random_below(random, 3),
+                        masks[duplex_random_below(random, LENGTH(masks))], (int)duplex_random_below(random, 2)};
+}
+
+static void random_trace(uint64_t seed, uint64_t number, unsigned decisions[2]) {
+  struct duplex_random random;
+  struct duplex_judge judge;
+  struct duplex_dram_timing timing = hbm3;
+  struct event history[HISTORY];
+  int count = 0;
+  duplex_random_seed(&random, seed, number);
+  const bool strict = duplex_random_below(&random, 3) == 0;
+  timing.nRTR = (unsigned)duplex_random_below(&random, 3);
+  if (duplex_random_below(&random, 2)) timing.nRAS = 35, timing.nRCDWR = 12;
+  duplex_judge_start(&judge, &timing, strict);
+  for (int i = 0; i < 400 && count < HISTORY; i++) {
+    const struct event event = random_event(&random, count ? history[count - 1].tck : 0);
+    const struct duplex_judge_command command = {(uint64_t)event.tck, (enum duplex_judge_kind)event.kind, (unsigned)event.bundle,
+                                                 (unsigned)event.mask, (unsigned)event.address};
+    const bool expected = all_pairs_legal(&timing, history, count, &event, strict);
+    if (duplex_judge_take(&judge, &command) != expected)
+      fail_msg("seed %llu trace %llu: tCK %lld kind %d bundle %d mask %x is %s: %s", (unsigned long long)seed,
+               (unsigned long long)number, (long long)event.tck, event.kind, event.bundle, (unsigned)event.mask,
+               expected ? "legal" : "illegal", judge.text);
+    decisions[expected]++;
+    if (expected) history[count++] = event;
+  }
+}
+
+static void test_random_traces(void **state) {
+  (void)state;
+  const char *text = getenv("DUPLEX_SEED"), *scale = getenv("DUPLEX_CASES");
+  const uint64_t seed = text ? strtoull(text, NULL, 0) : 1, traces = 1000 * (scale ? strtoull(scale, NULL, 0) : 1);
+  unsigned decisions[2] = {0, 0};
+  for (uint64_t number = 0; number < traces; number++) random_trace(seed, number, decisions);
+  print_message("random traces, seed %llu: %u commands legal, %u illegal\n", (unsigned long long)seed, decisions[1],
+                decisions[0]);
+  assert_true(decisions[0] > 10000 && decisions[1] > 10000);
+}
+
+int main(void) {
+  const struct CMUnitTest tests[] = {cmocka_unit_test(test_pairs), cmocka_unit_test(test_states), cmocka_unit_test(test_no_rule),
+                                     cmocka_unit_test(test_random_traces)};
+  return cmocka_run_group_tests(tests, NULL, NULL);
+}
