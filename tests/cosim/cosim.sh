@@ -1,11 +1,11 @@
 #!/bin/bash
 # Random jobs through the command on both back ends: the same bytes, the same per-channel counters, equal to the exact oracle.
-# usage: tests/cosim/cosim.sh BUILD [--seed S] [--cases N] [--only CASE] [--channels "1 2"] [--keep DIR]
+# usage: tests/cosim/cosim.sh BUILD [--seed S] [--cases N] [--only CASE] [--channels "1 2 3 5"] [--keep DIR]
 # A case is drawn from (seed, case number) alone. A mismatch prints the command that repeats it.
 set -u
 build=$1
 shift
-seed=${DUPLEX_SEED:-1} cases=24 only='' channels='1 2' keep=''
+seed=${DUPLEX_SEED:-1} cases=24 only='' channels='1 2 3 5' keep=''
 while [ $# -gt 0 ]; do
   case $1 in
     --seed) seed=$2 ;; --cases) cases=$2 ;; --only) only=$2 ;; --channels) channels=$2 ;; --keep) keep=$2 ;;
@@ -18,12 +18,13 @@ dir=${keep:-$(mktemp -d)}
 [ -n "$keep" ] || trap 'rm -rf "$dir"' EXIT
 mkdir -p "$dir"
 
-# Numbers of this case: a small generator of its own, so that every case can be drawn alone.
+# Numbers of this case: a small generator of its own, so that every case can be drawn alone. Neighbouring cases are mixed apart first.
 state=0
-start_case() { state=$(((seed * 1000003 + $1 * 7919 + 12345) & 0x7fffffff)); for _ in 1 2 3 4; do draw 2; done; }
+start_case() { state=$(((seed * 1000003 + $1 * 7919 + 12345) & 0x7fffffff)); for _ in 1 2 3 4 5 6 7 8; do draw 2; done; }
 draw() { # BOUND -> $value
-  state=$(((state * 1103515245 + 12345) & 0x7fffffff))
-  value=$(((state >> 8) % $1))
+  state=$(((state ^ (state >> 11)) * 1103515245 + 12345 & 0x7fffffff))
+  state=$((state ^ (state >> 15)))
+  value=$(((state >> 4) % $1))
 }
 pick() { draw $#; shift $value; value=$1; }
 
@@ -35,7 +36,7 @@ counters() { jq -c '.channels' "$dir/$1" >"$dir/$1.channels"; }
 run_gemm() {
   draw 40; m=$((value + 1)); [ "$m" -gt 16 ] && m=$(((m - 16) % 8 + 1))
   draw 150; n=$((value + 1))
-  pick 1 2 63 64 65 100 127 128 200 320 511 1000; k=$value
+  pick 1 2 63 64 65 100 127 128 200 320 511 1000 2049; k=$value
   pick f16 f32 acc; out_type=$value
   pick normal:1 normal:0.02 bits classes; dist=$value
   text="gemm M $m N $n K $k $out_type $dist"
@@ -51,10 +52,13 @@ run_expert() {
   pick silu gelu gelu_tanh relu identity; act=$value
   draw 4; gated=$((value > 0))
   text="expert M $m H $h F $f $act gated $gated"
-  random "$m,$h" 1 normal:1 x
-  random "$f,$h" 2 normal:0.05 g
-  random "$f,$h" 3 normal:0.05 u
-  random "$h,$f" 4 normal:0.05 d
+  pick normal:1 normal:1 classes; x_dist=$value
+  pick normal:0.05 normal:0.05 normal:0.05 classes; w_dist=$value
+  text="$text, x $x_dist, w $w_dist"
+  random "$m,$h" 1 "$x_dist" x
+  random "$f,$h" 2 "$w_dist" g
+  random "$f,$h" 3 "$w_dist" u
+  random "$h,$f" 4 "$w_dist" d
   arguments=(expert --x "$dir/x.npy" --up "$dir/u.npy" --down "$dir/d.npy" --act "$act")
   [ $gated = 1 ] && arguments+=(--gate "$dir/g.npy")
 }
