@@ -10,14 +10,14 @@ module accumulator #(
     parameter ROW_BITS = $clog2(`DUPLEX_ROWS)
 ) (
     input  wire                               clk_i,
-    input  wire        [        ROW_BITS-1:0] next_row_i,  // row of the dot product of the next clock
+    input  wire [        ROW_BITS-1:0] next_row_i,  // row of the dot product of the next clock
     input  wire                               valid_i,
-    input  wire        [        ROW_BITS-1:0] row_i,
+    input  wire [        ROW_BITS-1:0] row_i,
     input  wire                               first_i,
     input  wire                               repeat_i,    // the same row as a valid dot product one clock before
-    input  wire        [                53:0] low_i,
-    input  wire signed [                43:0] high_i,
-    input  wire        [                 2:0] flags_i,
+    input  wire [                54:0] low_i,
+    input  wire [                38:0] high_i,
+    input  wire [                 2:0] flags_i,
     output wire        [`DUPLEX_SUM_BITS-1:0] sum_o,
     output wire        [                 2:0] flags_o
 );
@@ -25,7 +25,7 @@ module accumulator #(
   wire [47:0] stored_low;
   reg  [47:0] low_q;
   wire [47:0] old_low = first_i ? 48'd0 : repeat_i ? low_q : stored_low;
-  wire [54:0] low_sum = {7'd0, old_low} + {1'b0, low_i};
+  wire [54:0] low_sum = {7'd0, old_low} + low_i;
   ram_1r1w #(
       .WIDTH(48),
       .DEPTH(`DUPLEX_ROWS)
@@ -39,7 +39,7 @@ module accumulator #(
   );
 
   reg [6:0] carry_q;
-  reg signed [43:0] high_in_q;
+  reg [38:0] high_in_q;
   reg [2:0] flags_in_q;
   reg [ROW_BITS-1:0] row_q;
   reg valid_q, first_q, repeat_q;
@@ -61,7 +61,7 @@ module accumulator #(
   reg  [47:0] low_out_q;
   wire [48:0] old_high = first_q ? 49'd0 : repeat_q ? high_q : stored_high[48:0];
   wire [ 2:0] old_flags = first_q ? 3'd0 : repeat_q ? flags_q : stored_high[51:49];
-  wire [48:0] high_sum = old_high + {{5{high_in_q[43]}}, high_in_q} + {42'd0, carry_q};
+  wire [48:0] high_sum = old_high + {{10{high_in_q[38]}}, high_in_q} + {42'd0, carry_q};
   wire [ 2:0] flags_sum = old_flags | flags_in_q;
   ram_1r1w #(
       .WIDTH(52),

@@ -1,60 +1,75 @@
 // Exact dot product of 64 pairs of binary16 numbers, decoded by `operand` (docs/numerics.md, N1 and N2; paper 1.4: one processing unit).
 //
-// Result in units of 2^-48: sum = high * 2^48 + low, low unsigned; and the flags of Inf and NaN among the products.
-// A product is a signed 23-bit number shifted left by 0 to 58 places; it is cut into a low word of 48 bits and a signed high word, and
-// both are summed apart, so that no carry runs over more than a word before the accumulator joins them.
-// Stages: product, align and sum of 8, sum of 64. Free-flowing, no stall. Latency: 3 clocks (DUPLEX_DOT64_LATENCY).
+// Result in units of 2^-48: sum = high * 2^48 + low, low unsigned up to 2^54; and the flags of the products: bit 0 NaN, 1 +Inf, 2 -Inf.
+// A product is a magnitude of 22 bits shifted left by 0 to 58 places. If it is negative, all bits are inverted after
+// the shift, and the missing one is added with the low words. Low word (48 bits) and high word (33, signed) are summed apart, so
+// that no carry runs over more than a word before the accumulator joins them. docs/decisions.md compares other structures.
+// Stages: product, align and sum of 8, sum of 64. Free-flowing, no stall. Latency: 3 clocks.
 `default_nettype none
 `include "duplex_params.vh"
 module dot64 (
-    input  wire                             clk_i,
-    input  wire [12*`DUPLEX_WIDTH-1:0]      x_significand_i,
-    input  wire [ 5*`DUPLEX_WIDTH-1:0]      x_exponent_i,
-    input  wire [   `DUPLEX_WIDTH-1:0]      x_zero_i,
-    input  wire [   `DUPLEX_WIDTH-1:0]      x_nan_i,
-    input  wire [   `DUPLEX_WIDTH-1:0]      x_pos_inf_i,
-    input  wire [   `DUPLEX_WIDTH-1:0]      x_neg_inf_i,
-    input  wire [12*`DUPLEX_WIDTH-1:0]      w_significand_i,
-    input  wire [ 5*`DUPLEX_WIDTH-1:0]      w_exponent_i,
-    input  wire [   `DUPLEX_WIDTH-1:0]      w_zero_i,
-    input  wire [   `DUPLEX_WIDTH-1:0]      w_nan_i,
-    input  wire [   `DUPLEX_WIDTH-1:0]      w_pos_inf_i,
-    input  wire [   `DUPLEX_WIDTH-1:0]      w_neg_inf_i,
-    output reg  [                 53:0]      low_o,
-    output reg  signed [          43:0]      high_o,
-    output reg  [                  2:0]      flags_o
+    input  wire                        clk_i,
+    input  wire [12*`DUPLEX_WIDTH-1:0] x_significand_i,
+    input  wire [ 5*`DUPLEX_WIDTH-1:0] x_exponent_i,
+    input  wire [12*`DUPLEX_WIDTH-1:0] w_significand_i,
+    input  wire [ 5*`DUPLEX_WIDTH-1:0] w_exponent_i,
+    output reg  [                54:0] low_o,
+    output reg  [                38:0] high_o,
+    output reg  [                 2:0] flags_o
 );
+  localparam WIDTH = `DUPLEX_WIDTH;
+  wire [WIDTH-1:0] nan, pos_inf, neg_inf;
   genvar i, g;
 
   generate
-    for (i = 0; i < `DUPLEX_WIDTH; i = i + 1) begin : lane
-      wire signed [11:0] x = x_significand_i[12*i+:12];
-      wire signed [11:0] w = w_significand_i[12*i+:12];
-      reg signed  [22:0] product_q;
-      reg         [ 5:0] shift_q;
+    for (i = 0; i < WIDTH; i = i + 1) begin : lane
+      wire [11:0] x = x_significand_i[12*i+:12];
+      wire [11:0] w = w_significand_i[12*i+:12];
+      wire [ 4:0] x_exponent = x_exponent_i[5*i+:5];
+      wire [ 4:0] w_exponent = w_exponent_i[5*i+:5];
+      wire        negative = x[11] ^ w[11];
+
+      wire [ 5:0] shift = {1'b0, x_exponent} + {1'b0, w_exponent};
+
+      // The shift by 0 to 3 stands beside the multiplier, where there is time for it.
+      reg  [24:0] product_q;
+      reg  [ 3:0] shift_q;
+      reg         negative_q;
       always @(posedge clk_i) begin
-        product_q <= x * w;
-        shift_q   <= {1'b0, x_exponent_i[5*i+:5]} + {1'b0, w_exponent_i[5*i+:5]};
+        product_q  <= {3'd0, {11'd0, x[10:0]} * {11'd0, w[10:0]}} << shift[1:0];
+        shift_q    <= shift[5:2];
+        negative_q <= negative;
       end
 
-      wire signed [37:0] fine = {{15{product_q[22]}}, product_q} <<< shift_q[3:0];
+      // Rest of the fine shift, by 0 to 12, then one of four places of 16. The largest shift is 58, so the high word has 32 bits
+      // beside its sign.
+      wire [36:0] fine = {12'd0, product_q} << {shift_q[1:0], 2'd0};
       // verilator lint_off UNUSED
-      wire        [63:0] coarse = {{26{fine[37]}}, fine} << {shift_q[5:4], 4'd0};
+      wire [63:0] coarse = {27'd0, fine} << {shift_q[3:2], 4'd0};
+      wire [36:0] above = fine >> {~shift_q[3:2], 4'd0};
       // verilator lint_on UNUSED
-      wire        [50:0] low = {3'd0, coarse[47:0]};
-      wire signed [40:0] high = $signed({{3{fine[37]}}, fine}) >>> {~shift_q[5:4], 4'd0};
+      // What the group adds: the low word with its one, the high word with its sign.
+      wire [51:0] low_term = {4'd0, coarse[47:0] ^ {48{negative_q}}} + {51'd0, negative_q};
+      wire [35:0] high_term = {4'd0, above[31:0]} ^ {36{negative_q}};
+
+      wire x_inf = x_exponent == 5'd30, w_inf = w_exponent == 5'd30;
+      wire x_zero = x_exponent == 5'd31 && !x[11], w_zero = w_exponent == 5'd31 && !w[11];
+      wire x_nan = x_exponent == 5'd31 && x[11], w_nan = w_exponent == 5'd31 && w[11];
+      assign nan[i]     = x_nan || w_nan || (x_inf && w_zero) || (x_zero && w_inf);
+      assign pos_inf[i] = (x_inf || w_inf) && !nan[i] && !negative;
+      assign neg_inf[i] = (x_inf || w_inf) && !nan[i] && negative;
     end
 
-    for (g = 0; g < `DUPLEX_WIDTH / 8; g = g + 1) begin : group
-      reg        [50:0] low_q;
-      reg signed [40:0] high_q;
-      wire       [53:0] low = {3'd0, low_q};
-      wire signed [43:0] high = {{3{high_q[40]}}, high_q};
+    for (g = 0; g < WIDTH / 8; g = g + 1) begin : group
+      reg  [51:0] low_q;
+      reg  [35:0] high_q;
+      wire [54:0] low = {3'd0, low_q};
+      wire [38:0] high = {{3{high_q[35]}}, high_q};
       always @(posedge clk_i) begin
-        low_q <= lane[8*g].low + lane[8*g+1].low + lane[8*g+2].low + lane[8*g+3].low +
-                 lane[8*g+4].low + lane[8*g+5].low + lane[8*g+6].low + lane[8*g+7].low;
-        high_q <= lane[8*g].high + lane[8*g+1].high + lane[8*g+2].high + lane[8*g+3].high +
-                  lane[8*g+4].high + lane[8*g+5].high + lane[8*g+6].high + lane[8*g+7].high;
+        low_q <= lane[8*g].low_term + lane[8*g+1].low_term + lane[8*g+2].low_term + lane[8*g+3].low_term +
+                 lane[8*g+4].low_term + lane[8*g+5].low_term + lane[8*g+6].low_term + lane[8*g+7].low_term;
+        high_q <= lane[8*g].high_term + lane[8*g+1].high_term + lane[8*g+2].high_term + lane[8*g+3].high_term +
+                  lane[8*g+4].high_term + lane[8*g+5].high_term + lane[8*g+6].high_term + lane[8*g+7].high_term;
       end
     end
   endgenerate
@@ -67,24 +82,12 @@ module dot64 (
   end
 
   // Flags travel the same three stages.
-  wire [`DUPLEX_WIDTH-1:0] x_inf = x_pos_inf_i | x_neg_inf_i;
-  wire [`DUPLEX_WIDTH-1:0] w_inf = w_pos_inf_i | w_neg_inf_i;
-  wire [`DUPLEX_WIDTH-1:0] nan = x_nan_i | w_nan_i | (x_inf & w_zero_i) | (x_zero_i & w_inf);
-  wire [`DUPLEX_WIDTH-1:0] inf = (x_inf | w_inf) & ~nan;
-  wire [`DUPLEX_WIDTH-1:0] x_negative, w_negative;
-  generate
-    for (i = 0; i < `DUPLEX_WIDTH; i = i + 1) begin : sign
-      assign x_negative[i] = x_significand_i[12*i+11] | x_neg_inf_i[i];
-      assign w_negative[i] = w_significand_i[12*i+11] | w_neg_inf_i[i];
-    end
-  endgenerate
-  wire [`DUPLEX_WIDTH-1:0] negative = x_negative ^ w_negative;
-  reg [`DUPLEX_WIDTH-1:0] nan_q, pos_inf_q, neg_inf_q;
+  reg [WIDTH-1:0] nan_q, pos_inf_q, neg_inf_q;
   reg [2:0] flags_q;
   always @(posedge clk_i) begin
     nan_q     <= nan;
-    pos_inf_q <= inf & ~negative;
-    neg_inf_q <= inf & negative;
+    pos_inf_q <= pos_inf;
+    neg_inf_q <= neg_inf;
     flags_q   <= {|neg_inf_q, |pos_inf_q, |nan_q};
     flags_o   <= flags_q;
   end

@@ -56,21 +56,15 @@ module gemm #(
   // Weights, decoded once for all lanes.
   reg  [12*WIDTH-1:0] w_significand_q;
   reg  [ 5*WIDTH-1:0] w_exponent_q;
-  reg [WIDTH-1:0] w_zero_q, w_nan_q, w_pos_inf_q, w_neg_inf_q;
   wire [12*WIDTH-1:0] w_significand;
   wire [ 5*WIDTH-1:0] w_exponent;
-  wire [WIDTH-1:0] w_zero, w_nan, w_pos_inf, w_neg_inf;
   genvar k, l;
   generate
     for (k = 0; k < WIDTH; k = k + 1) begin : weight
       operand operand (
           .value_i      (beat_data_i[16*k+:16]),
           .significand_o(w_significand[12*k+:12]),
-          .exponent_o   (w_exponent[5*k+:5]),
-          .zero_o       (w_zero[k]),
-          .nan_o        (w_nan[k]),
-          .pos_inf_o    (w_pos_inf[k]),
-          .neg_inf_o    (w_neg_inf[k])
+          .exponent_o   (w_exponent[5*k+:5])
       );
     end
   endgenerate
@@ -78,10 +72,6 @@ module gemm #(
     if (take_beat) begin
       w_significand_q <= w_significand;
       w_exponent_q    <= w_exponent;
-      w_zero_q        <= w_zero;
-      w_nan_q         <= w_nan;
-      w_pos_inf_q     <= w_pos_inf;
-      w_neg_inf_q     <= w_neg_inf;
     end
 
   // The beat's control follows it: taken at clock t, weights at t + 1, products t + 2, sums of 8 t + 3, sum t + 4,
@@ -110,19 +100,13 @@ module gemm #(
       // The tile of this lane: next (being loaded) and active.
       reg [12*WIDTH-1:0] next_significand_q, significand_q;
       reg [5*WIDTH-1:0] next_exponent_q, exponent_q;
-      reg [WIDTH-1:0] next_zero_q, zero_q, next_nan_q, nan_q, next_pos_inf_q, pos_inf_q, next_neg_inf_q, neg_inf_q;
       wire [23:0] significand;
       wire [ 9:0] exponent;
-      wire [1:0] zero, nan, pos_inf, neg_inf;
       for (k = 0; k < 2; k = k + 1) begin : column
         operand operand (
             .value_i      (tile_data_i[16*(LANES*k+l)+:16]),
             .significand_o(significand[12*k+:12]),
-            .exponent_o   (exponent[5*k+:5]),
-            .zero_o       (zero[k]),
-            .nan_o        (nan[k]),
-            .pos_inf_o    (pos_inf[k]),
-            .neg_inf_o    (neg_inf[k])
+            .exponent_o   (exponent[5*k+:5])
         );
       end
       // Words enter at the top and move down, so that no word needs an address.
@@ -130,38 +114,22 @@ module gemm #(
         if (load_word) begin
           next_significand_q <= {significand, next_significand_q[12*WIDTH-1:24]};
           next_exponent_q    <= {exponent, next_exponent_q[5*WIDTH-1:10]};
-          next_zero_q        <= {zero, next_zero_q[WIDTH-1:2]};
-          next_nan_q         <= {nan, next_nan_q[WIDTH-1:2]};
-          next_pos_inf_q     <= {pos_inf, next_pos_inf_q[WIDTH-1:2]};
-          next_neg_inf_q     <= {neg_inf, next_neg_inf_q[WIDTH-1:2]};
         end
         if (take_tile) begin
           significand_q <= next_significand_q;
           exponent_q    <= next_exponent_q;
-          zero_q        <= next_zero_q;
-          nan_q         <= next_nan_q;
-          pos_inf_q     <= next_pos_inf_q;
-          neg_inf_q     <= next_neg_inf_q;
         end
       end
 
-      wire [53:0] low;
-      wire signed [43:0] high;
+      wire [54:0] low;
+      wire [38:0] high;
       wire [2:0] flags;
       dot64 dot64 (
           .clk_i          (clk_i),
           .x_significand_i(significand_q),
           .x_exponent_i   (exponent_q),
-          .x_zero_i       (zero_q),
-          .x_nan_i        (nan_q),
-          .x_pos_inf_i    (pos_inf_q),
-          .x_neg_inf_i    (neg_inf_q),
           .w_significand_i(w_significand_q),
           .w_exponent_i   (w_exponent_q),
-          .w_zero_i       (w_zero_q),
-          .w_nan_i        (w_nan_q),
-          .w_pos_inf_i    (w_pos_inf_q),
-          .w_neg_inf_i    (w_neg_inf_q),
           .low_o          (low),
           .high_o         (high),
           .flags_o        (flags)

@@ -14,3 +14,7 @@ $(BENCHES): $(BUILD)/verilator/%_bench: testbench/verilator/$$(notdir $$*)_bench
 	$(VERILATOR) --cc --exe --build -j 2 --trace-fst $(VERILATOR_FLAGS) $(RTL_SEARCH) --top-module $(notdir $*) \
 	  -CFLAGS "-O2 -I$(CURDIR)/cmodel/include -I$(CURDIR)" -LDFLAGS "$(abspath $(LIB)) $(LDLIBS) -lmpfr -lgmp" \
 	  --Mdir $(@D) -o $(notdir $@) $(call rtl_of,$(notdir $*)) $(abspath $<) > $(@D)/build.log 2>&1 || { cat $(@D)/build.log; exit 1; }
+
+# Benches that compare registers inside their unit.
+$(BUILD)/verilator/dot64/dot64_bench $(BUILD)/verilator/accumulator/accumulator_bench: VERILATOR_FLAGS += --public-flat-rw
+$(BUILD)/verilator/dot64/dot64_bench: testbench/verilator/gemm_stimulus.h
