@@ -16,10 +16,10 @@ done
 
 waivers=()
 [ -e rtl/lint.vlt ] && waivers=(rtl/lint.vlt)
-verilator --lint-only -Wall -Iparams/generated "${waivers[@]}" --top-module stack "${rtl[@]}" >"$build/lint/verilator.log" 2>&1 ||
+verilator --lint-only -Wall -GCHANNELS=2 -Iparams/generated "${waivers[@]}" --top-module stack "${rtl[@]}" >"$build/lint/verilator.log" 2>&1 ||
   { cat "$build/lint/verilator.log"; fail "verilator"; }
 [ ! -s "$build/lint/verilator.log" ] || { cat "$build/lint/verilator.log"; fail "verilator warns"; }
-iverilog -g2012 -Wall -t null -Iparams/generated -s stack "${rtl[@]}" >"$build/lint/iverilog.log" 2>&1 || { tail "$build/lint/iverilog.log"; fail "iverilog"; }
+iverilog -g2012 -Wall -t null -Pstack.CHANNELS=2 -Iparams/generated -s stack "${rtl[@]}" >"$build/lint/iverilog.log" 2>&1 || { tail "$build/lint/iverilog.log"; fail "iverilog"; }
 yosys -q -p "read_verilog -sv -Iparams/generated ${rtl[*]}; hierarchy -check -top stack -chparam CHANNELS 2" >"$build/lint/yosys.log" 2>&1 ||
   { tail "$build/lint/yosys.log"; fail "yosys"; }
 
