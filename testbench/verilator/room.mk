@@ -7,7 +7,7 @@ BENCHES := $(foreach b,$(wildcard testbench/verilator/*_bench.cpp),$(BUILD)/veri
 
 # $(call rtl_of,unit): the file that holds it
 rtl_of = $(wildcard rtl/*/$(1).v)
-RTL_SEARCH := $(addprefix -y ,$(wildcard rtl/*))
+RTL_SEARCH := $(addprefix -y ,$(patsubst %/,%,$(wildcard rtl/*/)))
 
 $(BENCHES): $(BUILD)/verilator/%_bench: testbench/verilator/$$(notdir $$*)_bench.cpp testbench/verilator/bench.h $(wildcard rtl/*/*.v) $(LIB)
 	@mkdir -p $(@D)
