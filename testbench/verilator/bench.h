@@ -21,7 +21,7 @@ namespace bench {
 
 struct Options {
   uint64_t seed = 1;
-  uint64_t cases = 0;  // 0: the bench's default
+  uint64_t cases = 0;  // 0: the bench's default, times DUPLEX_CASES of the environment
   int64_t only = -1;
   std::string wave;
 };
@@ -126,7 +126,8 @@ inline Options parse(int argc, char **argv) {
 // Runs the cases and reports; the value is the program's exit status.
 inline int run(int argc, char **argv, const char *unit, uint64_t default_cases, const std::function<bool(Case &)> &run_case) {
   const Options options = parse(argc, argv);
-  const uint64_t cases = options.cases ? options.cases : default_cases;
+  const char *scale = std::getenv("DUPLEX_CASES");
+  const uint64_t cases = options.cases ? options.cases : default_cases * (scale ? number_of("DUPLEX_CASES", scale) : 1);
   const uint64_t first = options.only < 0 ? 0 : (uint64_t)options.only;
   const uint64_t end = options.only < 0 ? cases : first + 1;
   uint64_t compared = 0;
