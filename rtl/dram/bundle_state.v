@@ -1,28 +1,25 @@
 // State of one bundle: open row and what its timing allows now (docs/architecture.md, timing rules; all in clocks of 2 tCK, rounded
-// up), and its refresh debt. A command given at clock t is known from t + 1 on.
+// up), and the refreshes that it owes. A command given at clock t is known from t + 1 on.
 `default_nettype none
 `include "duplex_dram.vh"
-module bundle_state #(
-    parameter REFRESH_OFFSET = 0  // clocks, so that the bundles do not fall due together
-) (
-    input  wire        clk_i,
-    input  wire        rst_ni,
-    input  wire        owned_i,
-    input  wire        act_i,
-    input  wire        pre_i,
-    input  wire        ref_i,
-    input  wire        rd_i,
-    input  wire        wr_i,
-    input  wire [13:0] row_i,
-    output wire        open_o,
-    output wire [13:0] row_o,
-    output wire        act_ok_o,
-    output wire        pre_ok_o,
-    output wire        ref_ok_o,
-    output wire        rd_ok_o,
-    output wire        wr_ok_o,
-    output wire        refresh_due_o,
-    output wire        refresh_urgent_o
+module bundle_state (
+  input wire clk_i,
+  input wire rst_ni,
+  input wire owned_i,         // 0: nothing is owed
+  input wire act_i,
+  input wire pre_i,
+  input wire ref_i,
+  input wire rd_i,
+  input wire wr_i,
+  input wire [13:0] row_i,    // of the ACT
+  output wire open_o,
+  output wire [13:0] row_o,
+  output wire act_ok_o,
+  output wire pre_ok_o,
+  output wire ref_ok_o,
+  output wire rd_ok_o,
+  output wire wr_ok_o,
+  output wire [3:0] owed_o
 );
   localparam [7:0] RC = (`DRAM_NRC + 1) / 2 - 1;
   localparam [7:0] RAS = (`DRAM_NRAS + 1) / 2 - 1;
@@ -33,15 +30,13 @@ module bundle_state #(
   localparam [7:0] WR_PRE = (`DRAM_NCWL + `DRAM_NBL + `DRAM_NWR + 1) / 2 - 1;
   localparam [8:0] RFC = (`DRAM_NRFCPB + 1) / 2 - 1;
   localparam [12:0] REFI = `DRAM_NREFI / 2 - 1;
-  localparam [12:0] REFI_START = REFI - 13'(REFRESH_OFFSET);
-  localparam [3:0] URGENT = `DRAM_NREFMAX / 2;
 
   reg open_q;
   reg [13:0] row_q;
   reg [8:0] act_q;  // clocks until ACT and REF are allowed
   reg [7:0] pre_q, rd_q, wr_q;
   reg [12:0] interval_q;
-  reg [3:0] debt_q;
+  reg [3:0] owed_q;
 
   wire [7:0] pre_left = pre_q == 8'd0 ? 8'd0 : pre_q - 8'd1;
   wire [8:0] act_left = act_q == 9'd0 ? 9'd0 : act_q - 9'd1;
@@ -51,35 +46,34 @@ module bundle_state #(
 
   always @(posedge clk_i) begin
     if (!rst_ni) begin
-      open_q     <= 1'b0;
-      act_q      <= '0;
-      pre_q      <= '0;
-      rd_q       <= '0;
-      wr_q       <= '0;
-      interval_q <= REFI_START;
-      debt_q     <= '0;
+      open_q <= 1'b0;
+      act_q <= '0;
+      pre_q <= '0;
+      rd_q <= '0;
+      wr_q <= '0;
+      interval_q <= REFI;
+      owed_q <= '0;
     end else begin
-      open_q     <= act_i || (open_q && !pre_i);
-      act_q      <= act_new > act_left ? act_new : act_left;
-      pre_q      <= pre_new > pre_left ? pre_new : pre_left;
-      rd_q       <= act_i ? RCDRD : rd_q == 8'd0 ? 8'd0 : rd_q - 8'd1;
-      wr_q       <= act_i ? RCDWR : wr_q == 8'd0 ? 8'd0 : wr_q - 8'd1;
+      open_q <= act_i || (open_q && !pre_i);
+      act_q <= act_new > act_left ? act_new : act_left;
+      pre_q <= pre_new > pre_left ? pre_new : pre_left;
+      rd_q <= act_i ? RCDRD : rd_q == 8'd0 ? 8'd0 : rd_q - 8'd1;
+      wr_q <= act_i ? RCDWR : wr_q == 8'd0 ? 8'd0 : wr_q - 8'd1;
       interval_q <= due ? REFI : interval_q - 13'd1;
-      if (!owned_i) debt_q <= '0;
-      else if (due && !ref_i && !(&debt_q)) debt_q <= debt_q + 4'd1;
-      else if (!due && ref_i) debt_q <= debt_q - 4'd1;
+      if (!owned_i) owed_q <= '0;
+      else if (due && !ref_i && !(&owed_q)) owed_q <= owed_q + 4'd1;
+      else if (!due && ref_i) owed_q <= owed_q - 4'd1;
     end
     if (act_i) row_q <= row_i;
   end
 
-  assign open_o           = open_q;
-  assign row_o            = row_q;
-  assign act_ok_o         = act_q == 9'd0;
-  assign ref_ok_o         = act_q == 9'd0;
-  assign pre_ok_o         = pre_q == 8'd0;
-  assign rd_ok_o          = rd_q == 8'd0;
-  assign wr_ok_o          = wr_q == 8'd0;
-  assign refresh_due_o    = debt_q != 4'd0;
-  assign refresh_urgent_o = debt_q >= URGENT;
+  assign open_o = open_q;
+  assign row_o = row_q;
+  assign act_ok_o = act_q == 9'd0;
+  assign ref_ok_o = act_q == 9'd0;
+  assign pre_ok_o = pre_q == 8'd0;
+  assign rd_ok_o = rd_q == 8'd0;
+  assign wr_ok_o = wr_q == 8'd0;
+  assign owed_o = owed_q;
 endmodule
 `default_nettype wire

@@ -177,6 +177,8 @@ static void test_no_rule(void **state) {
   take_text(&judge,
             "0 0 ACT 0 ff 5; 1 0 ACT 2 ff 5; 19 0 RD 0 ff 1; 23 0 RD 2 ff 1; 23 0 PRE 1 ff; 24 0 ACT 1 ff 9; 25 0 PRE 3 0f; "
             "26 0 ACT 3 ff 16383; 43 0 RD 1 ff 31");
+  assert_false(take_last(&judge, "60 0 PRE 2 ff", 59, "RD 0 ff 0"));
+  assert_non_null(strstr(judge.text, "earlier than the command before it"));
   assert_true(duplex_judge_finish(&judge, 45629));
   assert_false(duplex_judge_finish(&judge, 45630));
   assert_non_null(strstr(judge.text, "missed by 1 tCK"));

@@ -1,0 +1,105 @@
+// Row commands of a channel: for each bundle what it should do next (open the row that is wanted first, or refresh), then one command
+// a clock, the lowest bundle first.
+//
+// A refresh that is due is done
+//   in a bundle that nobody wants, unless the queue is about to grow,
+//   in the bundle whose row set was read last, if it has to open another row anyway: it hides, or half hides, behind the data of the
+//   other bundles of the stripe set. All bundles fall due in the same clock, so that they take their turn one after the other,
+//   from REFRESH_URGENT owed on also before the row that is needed next, from REFRESH_FORCED on before everything (a row set whose
+//   reading stands still for lack of credits must not keep the refresh out).
+// A bundle that is not owned gets no command. Timing rules: docs/architecture.md.
+`default_nettype none
+`include "duplex_params.vh"
+`include "duplex_dram.vh"
+module row_scheduler (
+  input wire clk_i,
+  input wire rst_ni,
+  input wire [3:0] owner_i,
+  // Wanted rows: those of the row sets in the queue (slot 0 first), before them that of a write
+  input wire settled_i,         // no row set enters the queue in the next clocks
+  input wire [2:0] slot_valid_i,
+  input wire [3*2-1:0] slot_bundle_i,
+  input wire [3*14-1:0] slot_row_i,
+  input wire started_i,         // slot 0 has been read in part
+  input wire late_i,            // half of it or more
+  input wire pop_i,             // the last column of slot 0 is being read
+  input wire write_valid_i,
+  input wire [1:0] write_bundle_i,
+  input wire [13:0] write_row_i,
+  // Column commands of this clock
+  input wire [3:0] rd_i,
+  input wire [3:0] wr_i,
+  // Bundles whose open row is that of slot 0, that of the write, and which may be read or written now
+  output wire [3:0] rd_open_o,
+  output wire [3:0] wr_open_o,
+  // Pins
+  output reg dram_row_valid_o,
+  output reg [1:0] dram_row_command_o,  // 0 ACT, 1 PRE, 2 REF
+  output reg [1:0] dram_row_bundle_o,
+  output reg [13:0] dram_row_address_o
+);
+  localparam [1:0] ACT = 2'd0, PRE = 2'd1, REF = 2'd2;
+  localparam [3:0] RRD = (`DRAM_NRRDL + 1) / 2 - 1;
+  localparam [3:0] REFRESH_URGENT = `DRAM_NREFMAX / 2;
+  localparam [3:0] REFRESH_FORCED = `DRAM_NREFMAX - 2;
+
+  wire [3:0] act, pre, refresh, wants_act, wants_pre, wants_ref;
+  wire [55:0] rows;  // wanted
+  wire [1:0] rank_ok;
+  reg [3:0] ended_q;  // the bundle whose row set was read last
+  always @(posedge clk_i) begin
+    if (!rst_ni) ended_q <= 4'd0;
+    else if (pop_i) ended_q <= 4'd1 << slot_bundle_i[1:0];
+  end
+
+  genvar b;
+  generate
+    for (b = 0; b < `DUPLEX_BUNDLES; b = b + 1) begin : bundle
+      wire open, act_ok, pre_ok, ref_ok, rd_ok, wr_ok;
+      wire [13:0] open_row;
+      wire [3:0] owed;
+      bundle_state bundle_state (
+        .clk_i(clk_i), .rst_ni(rst_ni), .owned_i(owner_i[b]), .act_i(act[b]), .pre_i(pre[b]), .ref_i(refresh[b]), .rd_i(rd_i[b]),
+        .wr_i(wr_i[b]), .row_i(rows[14*b+:14]), .open_o(open), .row_o(open_row), .act_ok_o(act_ok), .pre_ok_o(pre_ok),
+        .ref_ok_o(ref_ok), .rd_ok_o(rd_ok), .wr_ok_o(wr_ok), .owed_o(owed)
+      );
+      wire in0 = slot_valid_i[0] && slot_bundle_i[1:0] == b;
+      wire in1 = slot_valid_i[1] && slot_bundle_i[3:2] == b;
+      wire in2 = slot_valid_i[2] && slot_bundle_i[5:4] == b;
+      wire write_here = write_valid_i && write_bundle_i == b;
+      wire [13:0] row = write_here ? write_row_i : in0 ? slot_row_i[13:0] : in1 ? slot_row_i[27:14] : slot_row_i[41:28];
+      wire wanted = write_here || in0 || in1 || in2;
+      wire right = wanted && open && open_row == row;
+      wire busy = write_here || (in0 && started_i);
+      wire turn = ended_q[b] ? !write_here && !in0 && !right && !late_i : !wanted && settled_i;
+      wire yields = turn || (owed >= REFRESH_URGENT && !busy) || owed >= REFRESH_FORCED;
+      wire refresh_now = owed != 4'd0 && yields;
+      assign rows[14*b+:14] = row;
+      assign wants_ref[b] = owner_i[b] && refresh_now && !open && ref_ok;
+      assign wants_pre[b] = owner_i[b] && open && pre_ok && (refresh_now || (wanted && !right));
+      assign wants_act[b] = owner_i[b] && wanted && !refresh_now && !open && act_ok && rank_ok[b/2];
+      assign rd_open_o[b] = open && rd_ok && !refresh_now && open_row == slot_row_i[13:0];
+      assign wr_open_o[b] = open && wr_ok && !refresh_now && open_row == write_row_i;
+    end
+  endgenerate
+
+  wire [3:0] wants = wants_act | wants_pre | wants_ref;
+  wire [3:0] grant = wants & (~wants + 4'd1);
+  wire [1:0] chosen = {grant[3] || grant[2], grant[3] || grant[1]};
+  assign act = grant & wants_act;
+  assign pre = grant & wants_pre;
+  assign refresh = grant & wants_ref;
+
+  // ACTs of one rank keep nRRDL.
+  reg [3:0] rank0_q, rank1_q;
+  assign rank_ok = {rank1_q == 4'd0, rank0_q == 4'd0};
+  always @(posedge clk_i) begin
+    rank0_q <= !rst_ni ? 4'd0 : |act[1:0] ? RRD : rank0_q == 4'd0 ? 4'd0 : rank0_q - 4'd1;
+    rank1_q <= !rst_ni ? 4'd0 : |act[3:2] ? RRD : rank1_q == 4'd0 ? 4'd0 : rank1_q - 4'd1;
+    dram_row_valid_o <= rst_ni && |wants;
+    dram_row_command_o <= |act ? ACT : |pre ? PRE : REF;
+    dram_row_bundle_o <= chosen;
+    dram_row_address_o <= rows[14*chosen+:14];
+  end
+endmodule
+`default_nettype wire
