@@ -3,7 +3,8 @@
 // Ports and their protocol: docs/architecture.md, "Ports of the bundle controller"; DRAM pins and timing rules there too; policy and
 // figures: docs/dram.md. Three row sets of the streams are known ahead (row_set_queue): while one is read, the next ones are opened in
 // their bundles (row_scheduler). Writes take over when the stream cannot go on, or after WRITE_PATIENCE clocks, and keep the bus until
-// none came for WRITE_LINGER clocks; one every WRITE_LATENCY + 3 clocks.
+// none came for WRITE_LINGER clocks, or for WRITE_TURN clocks if the stream can go on; one every WRITE_LATENCY + 3 clocks. Patience and
+// turn are long enough for either side to open its row and be served, so that neither starves.
 // Latency: RD on the pins 3 clocks after its bundle is open at the earliest; data on read_beat_o in the clock in which they are on the pins.
 `default_nettype none
 `include "duplex_params.vh"
@@ -43,7 +44,8 @@ module bundle_controller #(
 );
   localparam READ_LATENCY = (`DRAM_NCL + `DRAM_NBL + 1) / 2;
   localparam WRITE_LATENCY = (`DRAM_NCWL + 1) / 2;
-  localparam [5:0] WRITE_PATIENCE = 6'd40;
+  localparam [5:0] WRITE_PATIENCE = 6'd60;
+  localparam [7:0] WRITE_TURN = 8'd255;
   localparam [3:0] WRITE_LINGER = 4'd14;
 
   assign dram_row_mask_o = 8'hff;
@@ -70,6 +72,7 @@ module bundle_controller #(
   reg write_mode_q;    // the column commands belong to the writes
   reg [5:0] patience_q;
   reg [3:0] linger_q;
+  reg [7:0] turn_q;
   reg [$clog2(READ_CREDITS+1)-1:0] credits_q;
   wire rd_go, wr_go;
   wire read_blocked = !slot_valid[0] || credits_q == 0;
@@ -80,10 +83,11 @@ module bundle_controller #(
       write_mode_q <= 1'b0;
     end else begin
       write_known_q <= write_valid_i && !wr_go;
-      if (write_mode_q) write_mode_q <= linger_q != 4'd0;
+      if (write_mode_q) write_mode_q <= linger_q != 4'd0 && (read_blocked || turn_q != 8'd0);
       else write_mode_q <= write_known_q && (read_blocked || patience_q == 6'd0);
     end
     patience_q <= write_mode_q || !write_known_q ? WRITE_PATIENCE : patience_q == 6'd0 ? 6'd0 : patience_q - 6'd1;
+    turn_q <= !write_mode_q ? WRITE_TURN : turn_q == 8'd0 ? 8'd0 : turn_q - 8'd1;
     linger_q <= write_valid_i || !write_mode_q ? WRITE_LINGER : linger_q - 4'd1;
   end
 
