@@ -1,0 +1,259 @@
+// The driver library against a mock register interface that expects exact sequences.
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdio.h>
+// CMocka needs the four above first.
+#include <cmocka.h>
+
+#include "duplex/descriptor.h"
+#include "duplex/duplex.h"
+#include "duplex/registers.h"
+#include "tests/driver/mock_backend.h"
+
+#define DONE 1u
+#define BOTH 3u
+#define ENABLE 1u
+#define FLUSH 2u
+
+static struct mock mock;
+static const duplex_f16 one = 0x3c00;
+
+static void expect_open(unsigned channels, uint32_t id) {
+  expect_read(&mock, DUPLEX_REG_ID, id);
+  expect_read(&mock, DUPLEX_REG_VERSION, 1);
+  expect_read(&mock, DUPLEX_REG_GEOMETRY, channels | 8 << 8 | 64 << 16 | 64u << 24);
+}
+
+static struct duplex_device *open_mock(unsigned channels) {
+  struct duplex_device *device = NULL;
+  mock_start(&mock, channels);
+  expect_open(channels, DUPLEX_ID_VALUE_RESET);
+  assert_int_equal(duplex_open_backend(&mock.backend, channels, 1000, &device), 0);
+  assert_non_null(device);
+  assert_true(mock_satisfied(&mock));
+  return device;
+}
+
+static void close_mock(struct duplex_device *device) {
+  duplex_close(device);
+  assert_true(mock.closed);
+  mock_end(&mock);
+}
+
+static void expect_counters(uint32_t rows, uint32_t columns, uint32_t beats) {
+  const uint32_t values[] = {rows, columns, 1, beats, 0, 0, 0};
+  for (uint32_t counter = 0; counter < 7; counter++) {
+    expect_write(&mock, DUPLEX_REG_PERFORMANCE_SELECT, counter << 8);
+    expect_read(&mock, DUPLEX_REG_PERFORMANCE_LOW, values[counter]);
+    expect_read(&mock, DUPLEX_REG_PERFORMANCE_HIGH, 0);
+  }
+}
+
+static void expect_start(uint32_t produced, uint32_t completed) {
+  expect_write(&mock, DUPLEX_REG_INTERRUPT_STATUS, BOTH);
+  expect_write(&mock, DUPLEX_REG_INTERRUPT_ENABLE, BOTH);
+  expect_write(&mock, DUPLEX_REG_CONTROL, ENABLE);
+  expect_read(&mock, DUPLEX_REG_DOORBELL, produced);
+  expect_read(&mock, DUPLEX_REG_COMPLETED, completed);
+}
+
+static void expect_push(uint32_t number, uint32_t consumed, const uint32_t words[DUPLEX_DESCRIPTOR_WORDS]) {
+  expect_read(&mock, DUPLEX_REG_CONSUMER, consumed);
+  for (uint32_t word = 0; word < DUPLEX_DESCRIPTOR_WORDS; word++)
+    expect_write(&mock, DUPLEX_REG_RING + 64 * (number % DUPLEX_RING_ENTRIES) + 4 * word, words[word]);
+  expect_write(&mock, DUPLEX_REG_DOORBELL, (number + 1) & 0xffff);
+}
+
+// What a gemm of one row, one column and one token writes when the driver has its first row sets: zeros in 0, the table in 4, the
+// weights in 8, x in 12, results in 16 (four bundles, so each takes a row of them).
+static void expect_gemm_descriptors(uint32_t number) {
+  uint32_t load[DUPLEX_DESCRIPTOR_WORDS] = {0}, gemm[DUPLEX_DESCRIPTOR_WORDS] = {0};
+  load[0] = 1 | (number % 8 == 0) << 8;
+  load[1] = 12 | 0xf << 16;
+  load[4] = 1 << 16;
+  load[11] = 1;
+  gemm[0] = 2 | 1 << 8 | 1 << 16;
+  gemm[1] = 8 | 0xf << 16;
+  gemm[2] = 1;
+  gemm[3] = 1 | 1 << 16;
+  gemm[4] = 1;
+  gemm[5] = 1;
+  gemm[6] = 1;
+  gemm[9] = 16 | 0xf << 16;
+  gemm[10] = 1;
+  expect_push(number, number, load);
+  expect_push(number + 1, number, gemm);
+}
+
+static void expect_good_gemm(uint32_t number) {
+  expect_counters(5, 7, 9);
+  expect_start(number, number);
+  expect_gemm_descriptors(number);
+  expect_read(&mock, DUPLEX_REG_COMPLETED, number);
+  expect_advance(&mock, true);
+  expect_write(&mock, DUPLEX_REG_INTERRUPT_STATUS, DONE);
+  expect_read(&mock, DUPLEX_REG_ERROR_CODE, 0);
+  expect_read(&mock, DUPLEX_REG_COMPLETED, number + 2);
+  expect_write(&mock, DUPLEX_REG_INTERRUPT_STATUS, DONE);
+  expect_counters(6, 12, 10);
+}
+
+static void test_open_checks_the_identity(void **state) {
+  struct duplex_device *device = NULL;
+  (void)state;
+  mock_start(&mock, 1);
+  expect_open(1, 0x12345678);
+  assert_int_equal(duplex_open_backend(&mock.backend, 1, 0, &device), DUPLEX_ERROR_FORMAT);
+  assert_null(device);
+  assert_true(mock_satisfied(&mock));
+  assert_true(mock.closed);
+  mock_end(&mock);
+  mock_start(&mock, 2);
+  expect_open(3, DUPLEX_ID_VALUE_RESET);
+  assert_int_equal(duplex_open_backend(&mock.backend, 2, 0, &device), DUPLEX_ERROR_FORMAT);
+  mock_end(&mock);
+}
+
+static void test_gemm_sequence(void **state) {
+  struct duplex_weights *weights;
+  struct duplex_stats stats;
+  duplex_f16 y = 1;
+  (void)state;
+  struct duplex_device *device = open_mock(1);
+  assert_int_equal(duplex_upload(device, &one, 1, 1, NULL, &weights), 0);
+  expect_good_gemm(0);
+  assert_int_equal(duplex_gemm(device, weights, &one, 1, DUPLEX_F16, &y), 0);
+  assert_true(mock_satisfied(&mock));
+  assert_int_equal(y, 0);  // nothing computed here: the results' DRAM is zero
+  duplex_last_stats(device, &stats);
+  assert_int_equal(stats.channel[0].rows, 1);
+  assert_int_equal(stats.read_bytes, 5 * 256);
+  assert_int_equal(stats.macs, 1);
+  assert_int_equal(stats.descriptors, 2);
+  duplex_release(device, weights);
+  close_mock(device);
+}
+
+// The ring goes on where it stood: descriptors 8 and 9 after 8 that an earlier client pushed, slot 8 asks for the half-way
+// interrupt.
+static void test_ring_goes_on(void **state) {
+  struct duplex_weights *weights;
+  duplex_f16 y;
+  (void)state;
+  struct duplex_device *device = open_mock(1);
+  assert_int_equal(duplex_upload(device, &one, 1, 1, NULL, &weights), 0);
+  expect_good_gemm(8);
+  assert_int_equal(duplex_gemm(device, weights, &one, 1, DUPLEX_F16, &y), 0);
+  assert_true(mock_satisfied(&mock));
+  duplex_release(device, weights);
+  close_mock(device);
+}
+
+static void expect_clean_up(void) {
+  expect_write(&mock, DUPLEX_REG_CONTROL, ENABLE | FLUSH);
+  expect_write(&mock, DUPLEX_REG_ERROR_CODE, 0);
+  expect_write(&mock, DUPLEX_REG_INTERRUPT_STATUS, BOTH);
+}
+
+static void test_refused_descriptor(void **state) {
+  struct duplex_weights *weights;
+  duplex_f16 y;
+  (void)state;
+  struct duplex_device *device = open_mock(1);
+  assert_int_equal(duplex_upload(device, &one, 1, 1, NULL, &weights), 0);
+  expect_counters(0, 0, 0);
+  expect_start(0, 0);
+  expect_gemm_descriptors(0);
+  expect_read(&mock, DUPLEX_REG_COMPLETED, 0);
+  expect_advance(&mock, true);
+  expect_write(&mock, DUPLEX_REG_INTERRUPT_STATUS, DONE);
+  expect_read(&mock, DUPLEX_REG_ERROR_CODE, DUPLEX_STACK_ERROR_STRIPE);
+  expect_read(&mock, DUPLEX_REG_ERROR_DESCRIPTOR, 1 << 16 | 1);
+  expect_read(&mock, DUPLEX_REG_ERROR_ADDRESS, 0xf);
+  expect_clean_up();
+  assert_int_equal(duplex_gemm(device, weights, &one, 1, DUPLEX_F16, &y), DUPLEX_ERROR_DEVICE);
+  assert_true(mock_satisfied(&mock));
+  assert_string_equal(duplex_last_error(device), "the stack refused descriptor 1: error 7 at address 0xf (docs/registers.md)");
+  expect_good_gemm(2);  // and the device is usable, with the same row sets
+  assert_int_equal(duplex_gemm(device, weights, &one, 1, DUPLEX_F16, &y), 0);
+  assert_true(mock_satisfied(&mock));
+  duplex_release(device, weights);
+  close_mock(device);
+}
+
+static void test_watchdog(void **state) {
+  struct duplex_weights *weights;
+  duplex_f16 y;
+  (void)state;
+  struct duplex_device *device = open_mock(1);
+  assert_int_equal(duplex_upload(device, &one, 1, 1, NULL, &weights), 0);
+  expect_counters(0, 0, 0);
+  expect_start(0, 0);
+  expect_gemm_descriptors(0);
+  expect_read(&mock, DUPLEX_REG_COMPLETED, 0);
+  expect_advance(&mock, false);
+  expect_clean_up();
+  assert_int_equal(duplex_gemm(device, weights, &one, 1, DUPLEX_F16, &y), DUPLEX_ERROR_WATCHDOG);
+  assert_true(mock_satisfied(&mock));
+  assert_non_null(strstr(duplex_last_error(device), "1000 clocks"));
+  duplex_release(device, weights);
+  close_mock(device);
+}
+
+static void test_errors_of_the_back_end(void **state) {
+  struct duplex_weights *weights;
+  duplex_f16 y;
+  (void)state;
+  struct duplex_device *device = open_mock(1);
+  assert_int_equal(duplex_upload(device, &one, 1, 1, NULL, &weights), 0);
+  mock_expect(&mock, MOCK_WRITE, DUPLEX_REG_PERFORMANCE_SELECT, 0, DUPLEX_ERROR_BUS);
+  assert_int_equal(duplex_gemm(device, weights, &one, 1, DUPLEX_F16, &y), DUPLEX_ERROR_BUS);
+  mock.memory_error = DUPLEX_ERROR_NO_MEMORY;
+  struct duplex_weights *more;
+  assert_int_equal(duplex_upload(device, &one, 1, 1, NULL, &more), DUPLEX_ERROR_NO_MEMORY);
+  assert_null(more);
+  assert_int_equal(duplex_gemm(device, weights, &one, 1, DUPLEX_F16, &y), DUPLEX_ERROR_NO_MEMORY);
+  mock.memory_error = 0;
+  assert_true(mock_satisfied(&mock));
+  expect_good_gemm(0);  // nothing that failed kept a row set
+  assert_int_equal(duplex_gemm(device, weights, &one, 1, DUPLEX_F16, &y), 0);
+  assert_true(mock_satisfied(&mock));
+  duplex_release(device, weights);
+  close_mock(device);
+}
+
+static void test_arguments(void **state) {
+  struct duplex_weights *weights, *other;
+  duplex_f16 y[2], two[2] = {one, one};
+  (void)state;
+  struct duplex_device *device = open_mock(1);
+  assert_int_equal(duplex_upload(device, &one, 0, 1, NULL, &weights), DUPLEX_ERROR_ARGUMENT);
+  assert_int_equal(duplex_upload(device, &one, 1, 0, NULL, &weights), DUPLEX_ERROR_ARGUMENT);
+  assert_int_equal(duplex_upload(device, &one, 1, 65537, NULL, &weights), DUPLEX_ERROR_ARGUMENT);
+  assert_null(weights);
+  assert_int_equal(duplex_upload(device, &one, 1, 1, NULL, &weights), 0);
+  assert_int_equal(duplex_upload(device, two, 1, 2, NULL, &other), 0);
+  assert_int_equal(duplex_gemm(device, weights, &one, 0, DUPLEX_F16, y), DUPLEX_ERROR_ARGUMENT);
+  assert_int_equal(duplex_gemm(device, weights, &one, 4097, DUPLEX_F16, y), DUPLEX_ERROR_ARGUMENT);
+  assert_int_equal(duplex_expert(device, weights, other, duplex_activation_builtin("relu"), &one, 1, DUPLEX_F16, y),
+                   DUPLEX_ERROR_ARGUMENT);
+  assert_true(mock_satisfied(&mock));  // no register was touched
+  duplex_release(device, weights);
+  duplex_release(device, other);
+  duplex_release(device, NULL);
+  close_mock(device);
+}
+
+int main(void) {
+  const struct CMUnitTest tests[] = {
+      cmocka_unit_test(test_open_checks_the_identity),
+      cmocka_unit_test(test_gemm_sequence),
+      cmocka_unit_test(test_ring_goes_on),
+      cmocka_unit_test(test_refused_descriptor),
+      cmocka_unit_test(test_watchdog),
+      cmocka_unit_test(test_errors_of_the_back_end),
+      cmocka_unit_test(test_arguments),
+  };
+  return cmocka_run_group_tests(tests, NULL, NULL);
+}
