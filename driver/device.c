@@ -18,6 +18,16 @@ int device_fail(struct duplex_device *device, int error, const char *format, ...
   return error;
 }
 
+static void native_gemm(void *context, const struct hal *hal, const struct gemm_job *job, struct firmware_report *report) {
+  (void)context;
+  firmware_gemm(hal, job, report);
+}
+
+static void native_expert(void *context, const struct hal *hal, const struct expert_job *job, struct firmware_report *report) {
+  (void)context;
+  firmware_expert(hal, job, report);
+}
+
 static uint32_t table_row_sets(void) {
   const uint32_t tiles = (DUPLEX_ACTIVATION_IMAGE_BYTES + 1023) / 1024;
   return activation_row_sets(tiles, 1);
@@ -48,6 +58,7 @@ int duplex_open_backend(struct duplex_backend *backend, unsigned channels, uint6
   self->backend = backend;
   self->space = space;
   self->channels = channels;
+  self->firmware = (struct firmware_runner){NULL, native_gemm, native_expert};
   self->watchdog_clocks = watchdog_clocks ? watchdog_clocks : WATCHDOG_CLOCKS;
   space_take(space, ALL_BUNDLES, 1, &self->zeros);
   space_take(space, ALL_BUNDLES, table_row_sets(), &self->table);

@@ -14,6 +14,13 @@ struct duplex_weights {
   size_t n, k;  // as the user gave them; gated: n of gate and of up
 };
 
+// Who runs the kernels: this process, unless somebody puts a controller in its place.
+struct firmware_runner {
+  void *context;
+  void (*gemm)(void *context, const struct hal *hal, const struct gemm_job *job, struct firmware_report *report);
+  void (*expert)(void *context, const struct hal *hal, const struct expert_job *job, struct firmware_report *report);
+};
+
 struct duplex_device {
   struct duplex_backend *backend;
   unsigned channels;
@@ -25,6 +32,7 @@ struct duplex_device {
   uint64_t doorbell_clock;
   bool doorbell_rung;
   int backend_error;  // first error of the back end during a job
+  struct firmware_runner firmware;
   struct duplex_stats stats;
   char error_text[256];
 };

@@ -186,7 +186,7 @@ int duplex_gemm(struct duplex_device *device, const struct duplex_weights *w, co
   const struct gemm_job job = {w->layout, w->region, work.x, work.results, result_format, device->channels, work.passes};
   const struct hal hal = device_hal(device);
   struct firmware_report report;
-  firmware_gemm(&hal, &job, &report);
+  device->firmware.gemm(device->firmware.context, &hal, &job, &report);
   error = report_error(device, &report);
   if (!error) error = note_stats(device, &work, m, &w, 1, report.descriptors);
   if (!error) error = read_results(device, &work, &w->layout, m, result_format, y);
@@ -245,7 +245,7 @@ int duplex_expert(struct duplex_device *device, const struct duplex_weights *up,
   struct firmware_report report = {0};
   if (!error) {
     const struct hal hal = device_hal(device);
-    firmware_expert(&hal, &job, &report);
+    device->firmware.expert(device->firmware.context, &hal, &job, &report);
     error = report_error(device, &report);
   }
   if (!error) {
