@@ -3,8 +3,8 @@
 // Ports and their protocol: docs/architecture.md, "Ports of the bundle controller"; DRAM pins and timing rules there too; policy and
 // figures: docs/dram.md. Three row sets of the streams are known ahead (row_set_queue): while one is read, the next ones are opened in
 // their bundles (row_scheduler). Writes take over when the stream cannot go on, or after WRITE_PATIENCE clocks, and keep the bus until
-// none came for WRITE_LINGER clocks, or for WRITE_TURN clocks if the stream can go on; one every WRITE_LATENCY + 3 clocks. Patience and
-// turn are long enough for either side to open its row and be served, so that neither starves.
+// none came for WRITE_LINGER clocks, or for WRITE_TURN clocks if the stream can go on; one every WRITE_LATENCY + 3 clocks. Neither side
+// is sent away before it was served, so that neither starves.
 // Latency: RD on the pins 3 clocks after its bundle is open at the earliest; data on read_beat_o in the clock in which they are on the pins.
 `default_nettype none
 `include "duplex_params.vh"
@@ -44,8 +44,8 @@ module bundle_controller #(
 );
   localparam READ_LATENCY = (`DRAM_NCL + `DRAM_NBL + 1) / 2;
   localparam WRITE_LATENCY = (`DRAM_NCWL + 1) / 2;
-  localparam [5:0] WRITE_PATIENCE = 6'd60;
-  localparam [7:0] WRITE_TURN = 8'd255;
+  localparam [5:0] WRITE_PATIENCE = 6'd40;
+  localparam [7:0] WRITE_TURN = 8'd100;
   localparam [3:0] WRITE_LINGER = 4'd14;
 
   assign dram_row_mask_o = 8'hff;
@@ -70,6 +70,7 @@ module bundle_controller #(
   );
   reg write_known_q;   // write_bundle and write_row are those of the column that waits
   reg write_mode_q;    // the column commands belong to the writes
+  reg served_q;        // a column command was given since that changed
   reg [5:0] patience_q;
   reg [3:0] linger_q;
   reg [7:0] turn_q;
@@ -77,15 +78,18 @@ module bundle_controller #(
   wire rd_go, wr_go;
   wire read_blocked = !slot_valid[0] || credits_q == 0;
 
+  wire to_write = write_known_q && (read_blocked || (patience_q == 6'd0 && served_q));
+  wire to_read = linger_q == 4'd0 || (!read_blocked && turn_q == 8'd0 && served_q);
+  wire write_mode_next = write_mode_q ? !to_read : to_write;
   always @(posedge clk_i) begin
     if (!rst_ni) begin
       write_known_q <= 1'b0;
       write_mode_q <= 1'b0;
     end else begin
       write_known_q <= write_valid_i && !wr_go;
-      if (write_mode_q) write_mode_q <= linger_q != 4'd0 && (read_blocked || turn_q != 8'd0);
-      else write_mode_q <= write_known_q && (read_blocked || patience_q == 6'd0);
+      write_mode_q <= write_mode_next;
     end
+    served_q <= write_mode_next == write_mode_q && (served_q || rd_go || wr_go);
     patience_q <= write_mode_q || !write_known_q ? WRITE_PATIENCE : patience_q == 6'd0 ? 6'd0 : patience_q - 6'd1;
     turn_q <= !write_mode_q ? WRITE_TURN : turn_q == 8'd0 ? 8'd0 : turn_q - 8'd1;
     linger_q <= write_valid_i || !write_mode_q ? WRITE_LINGER : linger_q - 4'd1;
@@ -98,11 +102,11 @@ module bundle_controller #(
   reg started_q;
   wire [1:0] rd_bundle = slot_bundle[1:0];
   row_scheduler row_scheduler (
-    .clk_i(clk_i), .rst_ni(rst_ni), .owner_i(owner_i), .settled_i(slot_valid[2] || !queue_busy), .slot_valid_i(slot_valid), .slot_bundle_i(slot_bundle), .slot_row_i(slot_row),
-    .started_i(started_q), .late_i(column_q[4]), .pop_i(pop), .write_valid_i(write_here), .write_bundle_i(write_bundle), .write_row_i(write_row),
-    .rd_i({3'd0, rd_go} << rd_bundle), .wr_i({3'd0, wr_go} << write_bundle), .rd_open_o(rd_open), .wr_open_o(wr_open),
-    .dram_row_valid_o(dram_row_valid_o), .dram_row_command_o(dram_row_command_o), .dram_row_bundle_o(dram_row_bundle_o),
-    .dram_row_address_o(dram_row_address_o)
+    .clk_i(clk_i), .rst_ni(rst_ni), .owner_i(owner_i), .settled_i(slot_valid[2] || !queue_busy), .slot_valid_i(slot_valid),
+    .slot_bundle_i(slot_bundle), .slot_row_i(slot_row), .started_i(started_q), .late_i(column_q[4]), .pop_i(pop),
+    .write_valid_i(write_here), .write_bundle_i(write_bundle), .write_row_i(write_row), .rd_i({3'd0, rd_go} << rd_bundle),
+    .wr_i({3'd0, wr_go} << write_bundle), .rd_open_o(rd_open), .wr_open_o(wr_open), .dram_row_valid_o(dram_row_valid_o),
+    .dram_row_command_o(dram_row_command_o), .dram_row_bundle_o(dram_row_bundle_o), .dram_row_address_o(dram_row_address_o)
   );
 
   // ---- columns: what the last command leaves to wait, in clocks; reads of the rank of the last command and of the other one

@@ -13,6 +13,8 @@ namespace {
 
 constexpr uint64_t longest_wait =
     1500;  // clocks from the offer of a write, or from a credit, until it is taken, until the next beat
+constexpr int first_credits = 16;
+constexpr uint64_t write_clocks = 5;  // from WR on the pins until its data have passed
 constexpr uint64_t refresh_interval = 2535, most_owed = 8;
 
 struct Stream {
@@ -104,6 +106,7 @@ class Bench {
   void present(unsigned credit_chance, unsigned valid_chance) {
     rtl_->read_credit_i = owed_credits_ > 0 && c_.chance(credit_chance);
     owed_credits_ -= rtl_->read_credit_i;
+    credits_ += rtl_->read_credit_i;
     rtl_->read_valid_i = !streams_.empty() && (read_held_ || c_.chance(valid_chance));
     read_held_ = rtl_->read_valid_i;
     if (rtl_->read_valid_i) {
@@ -135,6 +138,11 @@ class Bench {
       return c_.mismatch("bundle_controller", "timing", (long)clock_, 0, duplex_hbm_failure(hbm_.get()), "legal commands");
     if ((pins.row_valid && !(owner >> pins.row_bundle & 1)) || (pins.column_valid && !(owner >> pins.column_bundle & 1)))
       return c_.mismatch("bundle_controller", "owner", (long)clock_, 0, "a command to a bundle of the xPU", "none");
+    if (pins.column_valid && pins.column_write) writing_until_ = clock_ + write_clocks;
+    if (pins.column_valid && !pins.column_write && --credits_ < 0)
+      return c_.mismatch("bundle_controller", "credit", (long)clock_, 0, "a column without a credit", "none");
+    if (rtl_->idle_o && (open_columns_ > 0 || clock_ < writing_until_))
+      return c_.mismatch("bundle_controller", "idle", (long)clock_, 0, "idle", "not yet");
     if (pins.row_valid && pins.row_command == 2) refreshes_[pins.row_bundle]++;
     return true;
   }
@@ -162,8 +170,8 @@ class Bench {
   std::deque<Write> writes_;
   std::vector<Write> written_;
   std::deque<uint64_t> expected_;
-  uint64_t clock_ = 0, beats_ = 0, write_waits_ = 0, read_waits_ = 0, open_columns_ = 0, refreshes_[4] = {};
-  int owed_credits_ = 0, half_ = 0;
+  uint64_t clock_ = 0, beats_ = 0, write_waits_ = 0, read_waits_ = 0, open_columns_ = 0, writing_until_ = 0, refreshes_[4] = {};
+  int owed_credits_ = 0, credits_ = first_credits, half_ = 0;
   bool read_held_ = false;
 };
 
@@ -229,7 +237,7 @@ bool run_case(bench::Case &c) {
     for (uint64_t clocks = c.below(40000); clocks; clocks--)
       if (!bench.clock(0, 0)) return false;
   if (!run_until(c, bench, pace, [&] { return bench.writes_done(); })) return false;
-  if (writes) bench.add_stream({base, stripe, writes});
+  if (writes && c.chance(70)) bench.add_stream({base, stripe, writes});
   return run_until(c, bench, pace, [&] { return bench.done(); }) && bench.finish();
 }
 
