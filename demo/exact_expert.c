@@ -43,6 +43,8 @@ static struct tensor load(const char *path) {
     die("expected <f2 of two dimensions", path);
   if ((size_t)info.st_size != header + 2 * tensor.rows * tensor.columns) die("wrong size", path);
   tensor.data = (const uint16_t *)(bytes + header);
+  for (size_t i = 0; i < tensor.rows * tensor.columns; i++)
+    if ((tensor.data[i] & 0x7c00) == 0x7c00) die("holds Inf or NaN, this check takes finite values only", path);
   return tensor;
 }
 

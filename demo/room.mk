@@ -8,4 +8,4 @@ demo-build: $(BUILD)/duplex $(BUILD)/exact_expert $(BUILD)/rtl/stack_2.so $(BUIL
 demo: ## install what is missing, build, run one expert on the C model and on the RTL, compare, report
 	@scripts/dependencies.sh build rtl demo
 	@$(MAKE) --no-print-directory -j$(JOBS) demo-build
-	@demo/run.sh $(BUILD)
+	@X='$(X)' GATE='$(GATE)' UP='$(UP)' DOWN='$(DOWN)' demo/run.sh $(BUILD)

@@ -1,6 +1,7 @@
 #!/bin/bash
 # One expert of Mixtral-8x7B in its real shape: complete on the C model and on the RTL, compared, reported.
 # usage: demo/run.sh BUILD [TOKENS]
+# X, GATE, UP and DOWN in the environment name files of your own (<f2, finite values), of any shape that fits: make demo X=... GATE=... UP=... DOWN=...
 set -u
 build=$1
 tokens=${2:-8}
@@ -12,15 +13,22 @@ fail() { echo "demo: $1" >&2; exit 1; }
 step() { printf '\n== %s\n' "$1"; }
 now() { date +%s.%N; }
 since() { echo "$(now) $1" | awk '{printf "%.1f s", $1 - $2}'; }
-random() { [ -e "$dir/$1.npy" ] || "$duplex" random --shape "$2" --seed "$3" --dist "normal:$4" --out "$dir/$1.npy" || fail "no data for $1"; }
+random() { # NAME SHAPE SEED DEVIATION FILE-OF-THE-USER
+  if [ -n "$5" ]; then ln -s "$(realpath "$5")" "$dir/$1.npy"; return; fi
+  "$duplex" random --shape "$2" --seed "$3" --dist "normal:$4" --out "$dir/$1.npy" || fail "no data for $1"
+}
 
-step "Data: one expert, hidden $hidden, intermediate $inner, $tokens tokens, binary16, seeded normal values"
+if [ -n "${X:-}${GATE:-}${UP:-}${DOWN:-}" ]; then
+  step "Data: your files; what is not given is hidden $hidden, intermediate $inner, $tokens tokens"
+else
+  step "Data: one expert, hidden $hidden, intermediate $inner, $tokens tokens, binary16, seeded normal values"
+fi
 rm -f "$dir"/*.npy
 start=$(now)
-random x "$tokens,$hidden" 1 1
-random gate "$inner,$hidden" 2 0.02
-random up "$inner,$hidden" 3 0.02
-random down "$hidden,$inner" 4 0.02
+random x "$tokens,$hidden" 1 1 "${X:-}"
+random gate "$inner,$hidden" 2 0.02 "${GATE:-}"
+random up "$inner,$hidden" 3 0.02 "${UP:-}"
+random down "$hidden,$inner" 4 0.02 "${DOWN:-}"
 echo "$(du -shL "$dir" | cut -f1) in $(since "$start")"
 
 step "The whole expert on the C model, 32 channels"
@@ -34,7 +42,7 @@ start=$(now)
 "$build/exact_expert" "$dir/x.npy" "$dir/gate.npy" "$dir/up.npy" "$dir/down.npy" "$dir/y.npy" "$dir/h.npy" || fail "the exact computation differs"
 echo "$(since "$start") of host time"
 
-step "The whole expert on the Verilated RTL, $channels channels: about 1.4 million clocks"
+step "The whole expert on the Verilated RTL, $channels channels"
 start=$(now)
 "$duplex" "${expert[@]}" --channels $channels --out "$dir/y_rtl.npy" --backend rtl --command-trace "$dir/commands.txt" --stats "$dir/rtl.json" || fail "expert on the RTL"
 echo "$(since "$start") of host time"
