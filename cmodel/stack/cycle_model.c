@@ -11,15 +11,15 @@
 
 static uint64_t larger(uint64_t a, uint64_t b) { return a > b ? a : b; }
 
-// A stream of columns: two clocks each, and the turnaround of rows as far as the other bundles of the stripe set do not hide it.
+// A stream of columns: two clocks each, and the turnaround of rows as far as the other bundles of the stripe set do not hide it. What a refresh
+// interval costs beside its data is that of the controller with that many bundles (docs/dram.md).
 static uint64_t stream_clocks(uint64_t columns, uint32_t stripe) {
+  static const uint64_t refresh_clocks[DUPLEX_BUNDLES + 1] = {0, 143, 89, 25, 0};
   const struct duplex_dram_timing *t = &duplex_dram_presets[0];
   const uint64_t bundles = (uint64_t)__builtin_popcount(stripe), row_sets = (columns + DUPLEX_COLUMNS - 1) / DUPLEX_COLUMNS;
-  const uint64_t turnaround = (t->nRTP + t->nRP + t->nRCDRD) / 2, refresh = (t->nRFCPB + t->nRP + t->nRTP) / 2,
-                 interval = t->nREFI / 2;
-  uint64_t clocks = 2 * columns + (bundles == 1 ? row_sets * turnaround : 0);
-  if (bundles < 3) clocks += clocks / interval * refresh;
-  return clocks;
+  const uint64_t turnaround = (t->nRTP + t->nRP + t->nRCDRD) / 2, interval = t->nREFI / 2;
+  const uint64_t clocks = 2 * columns + (bundles == 1 ? row_sets * turnaround : 0);
+  return clocks + clocks / interval * refresh_clocks[bundles];
 }
 
 static uint64_t block_clocks(const uint32_t *d, uint32_t rows) {

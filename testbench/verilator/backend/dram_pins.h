@@ -61,6 +61,13 @@ class DramPins {
     return DUPLEX_OK;
   }
 
+  // Refreshes that should have come by now.
+  int finish(uint64_t clock, std::string &failure) {
+    const int error = duplex_hbm_finish(hbm_.get(), clock);
+    if (error) failure = duplex_hbm_failure(hbm_.get());
+    return error;
+  }
+
   int read(unsigned channel, uint64_t address, void *bytes, size_t size) {
     return channel < channels_ ? duplex_hbm_mem_read(hbm_.get(), channel, address, bytes, size) : DUPLEX_ERROR_ARGUMENT;
   }
