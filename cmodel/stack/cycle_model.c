@@ -11,8 +11,8 @@
 
 static uint64_t larger(uint64_t a, uint64_t b) { return a > b ? a : b; }
 
-// A stream of columns: two clocks each, and the turnaround of rows as far as the other bundles of the stripe set do not hide it. What a refresh
-// interval costs beside its data is that of the controller with that many bundles (docs/dram.md).
+// A stream of columns: two clocks each, and the turnaround of rows as far as the other bundles of the stripe set do not hide it.
+// What a refresh interval costs beside its data is that of the controller with that many bundles (docs/dram.md).
 static uint64_t stream_clocks(uint64_t columns, uint32_t stripe) {
   static const uint64_t refresh_clocks[DUPLEX_BUNDLES + 1] = {0, 143, 89, 25, 0};
   const struct duplex_dram_timing *t = &duplex_dram_presets[0];
