@@ -10,7 +10,7 @@
 
 enum { EXIT_GOOD = 0, EXIT_DEVICE = 1, EXIT_BAD_INPUT = 2 };
 
-// Prints "duplex: <message>" and returns the status.
+// Prints one line "duplex: <message>", control characters as '?', and returns the status.
 int fail(int status, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
 // options.c
@@ -57,20 +57,27 @@ int tensor_new(enum element element, unsigned rank, const size_t *shape, struct 
 void tensor_free(struct tensor *tensor);
 
 // output.c
-// ------------------------------------------------------------------------------------------------------------------------- Files
-// that a command will write. They are made under temporary names at once, so that an output that cannot be written is refused
-// before any work, and get their names together at the end.
+// -------------------------------------------------------------------------------------------------------------------------
+// Files that a command will write. They are made under temporary names at once, so that an output that cannot be written is
+// refused before any work, and get their names together at the end: all or none. A link to a file stays one; a device (/dev/null)
+// or pipe is written as it is.
 #define OUTPUTS_MOST 4
+struct output {
+  const char *path;  // as given
+  char *target;      // the file it means
+  char *temporary;   // NULL: written as it is
+  char *backup;      // second name of the file that was there
+  int file;
+};
 struct outputs {
   unsigned count;
-  const char *path[OUTPUTS_MOST];
-  char *temporary[OUTPUTS_MOST];
-  int file[OUTPUTS_MOST];
+  struct output output[OUTPUTS_MOST];
 };
 
 int output_open(struct outputs *outputs, const char *option, const char *path);
 int output_write(struct outputs *outputs, const char *path, const void *bytes, size_t size);
 int output_tensor(struct outputs *outputs, const char *path, const struct tensor *tensor);
+const char *output_name(const struct outputs *outputs, const char *path);  // where somebody else writes it; NULL: not opened
 int outputs_commit(struct outputs *outputs);
 void outputs_discard(struct outputs *outputs);  // after a commit: does nothing
 

@@ -53,12 +53,13 @@ int device_error(const struct duplex_device *device, int error) {
   return fail(exit_status(error), "%s", duplex_last_error(device));
 }
 
-// Refuses a file that cannot be made before any work; the back end writes it itself.
-static int check_writable(const char *option, const char *path) {
-  if (!path) return EXIT_GOOD;
-  FILE *file = fopen(path, "ab");
-  if (!file) return fail(EXIT_BAD_INPUT, "%s %s: cannot be written", option, path);
-  fclose(file);
+// Files of the command that runs on the stack, besides its tensors; the back end writes the traces itself.
+static int open_files(const struct option *options, struct outputs *outputs) {
+  static const char *const names[] = {"--stats", "--trace", "--command-trace", NULL};
+  for (unsigned i = 0; names[i]; i++) {
+    const char *path = option_value(options, names[i]);
+    if (path && output_open(outputs, names[i], path)) return EXIT_BAD_INPUT;
+  }
   return EXIT_GOOD;
 }
 
@@ -75,17 +76,14 @@ int open_device(const struct option *options, struct outputs *outputs, struct du
       number_option(options, "--trace-from", 0, UINT64_MAX, 0, &from) ||
       number_option(options, "--trace-to", 1, UINT64_MAX, 0, &to))
     return EXIT_BAD_INPUT;
-  if (option_value(options, "--stats") && output_open(outputs, "--stats", option_value(options, "--stats")))
-    return EXIT_BAD_INPUT;
-  if (check_writable("--trace", option_value(options, "--trace")) ||
-      check_writable("--command-trace", option_value(options, "--command-trace")))
-    return EXIT_BAD_INPUT;
-  const struct duplex_options wanted = {.backend = {.channels = (unsigned)channels,
-                                                    .threads = (unsigned)threads,
-                                                    .trace_file = option_value(options, "--trace"),
-                                                    .trace_from = from,
-                                                    .trace_to = to,
-                                                    .command_file = option_value(options, "--command-trace")}};
+  if (open_files(options, outputs)) return EXIT_BAD_INPUT;
+  const struct duplex_options wanted = {
+      .backend = {.channels = (unsigned)channels,
+                  .threads = (unsigned)threads,
+                  .trace_file = output_name(outputs, option_value(options, "--trace")),
+                  .trace_from = from,
+                  .trace_to = to,
+                  .command_file = output_name(outputs, option_value(options, "--command-trace"))}};
   const int error = duplex_open(backends[backend], &wanted, device, error_text, sizeof error_text);
   return error ? fail(exit_status(error), "%s", error_text) : EXIT_GOOD;
 }

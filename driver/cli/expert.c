@@ -11,7 +11,8 @@ static void help(void) {
   printf(
       "usage: duplex expert --x X.npy [--gate G.npy] --up U.npy --down D.npy --out Y.npy [options]\n\n"
       "X[M,H], G,U[F,H], D[H,F] -> Y[M,H] = h D^T, h = RN16(act(x G^T) * (x U^T)); without --gate h = RN16(act(x U^T)).\n\n"
-      "  --act silu|gelu|gelu_tanh|relu|identity|FILE   activation (default silu); FILE: a table (docs/activation.md)\n%s",
+      "  --act silu|gelu|gelu_tanh|relu|identity|FILE   activation (default silu); FILE: a table (docs/activation.md)\n"
+      "  --out-type f16|f32|acc elements of Y: <f2 (default), <f4, or |V16, the exact sums of partial experts\n%s",
       device_options_help);
 }
 
@@ -51,6 +52,9 @@ static int check_shapes(const struct option *options, const struct inputs *in) {
 }
 
 static int read_inputs(const struct option *options, struct inputs *in) {
+  static const char *const types[] = {"f16", "f32", "acc", NULL};
+  unsigned type;
+  if (choice_option(options, "--out-type", types, &type)) return EXIT_BAD_INPUT;
   const char *gate = option_value(options, "--gate"), *act = option_value(options, "--act");
   in->table = duplex_activation_builtin(act ? act : "silu");
   if (!in->table && load_table(act, in)) return EXIT_BAD_INPUT;
@@ -58,7 +62,7 @@ static int read_inputs(const struct option *options, struct inputs *in) {
       npy_read_f16("--up", option_value(options, "--up"), 2, &in->up) ||
       npy_read_f16("--down", option_value(options, "--down"), 2, &in->down) || check_shapes(options, in))
     return EXIT_BAD_INPUT;
-  return tensor_new(ELEMENT_F16, 2, in->x.shape, &in->y);
+  return tensor_new((enum element)type, 2, in->x.shape, &in->y);
 }
 
 static int compute(struct duplex_device *device, const struct inputs *in, struct duplex_stats *stats) {
@@ -69,7 +73,8 @@ static int compute(struct duplex_device *device, const struct inputs *in, struct
                             : duplex_upload(device, in->up.data, f, h, NULL, &up);
   if (!error) error = duplex_upload(device, in->down.data, h, f, NULL, &down);
   progress("computing");
-  if (!error) error = duplex_expert(device, up, down, in->table, in->x.data, in->x.shape[0], DUPLEX_F16, in->y.data);
+  if (!error)
+    error = duplex_expert(device, up, down, in->table, in->x.data, in->x.shape[0], (enum duplex_format)in->y.element, in->y.data);
   progress("");
   duplex_last_stats(device, stats);
   const int status = error ? device_error(device, error) : EXIT_GOOD;
@@ -93,8 +98,8 @@ static int run(const struct option *options, struct inputs *in, struct outputs *
 }
 
 int command_expert(int argc, char **argv) {
-  struct option options[] = {{"--x", 0},   {"--gate", 0}, {"--up", 0},    {"--down", 0},
-                             {"--out", 0}, {"--act", 0},  DEVICE_OPTIONS, {0}};
+  struct option options[] = {{"--x", 0},        {"--gate", 0},  {"--up", 0}, {"--down", 0}, {"--out", 0}, {"--act", 0},
+                             {"--out-type", 0}, DEVICE_OPTIONS, {0}};
   if (argc == 1 && strcmp(argv[0], "--help") == 0) return help(), EXIT_GOOD;
   struct inputs in = {0};
   struct outputs outputs = {0};

@@ -1,11 +1,33 @@
 // duplex info: geometry, version, what this build and this machine can do.
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "cmodel/gemm/fast_kernels.h"
 #include "driver/cli/cli.h"
+#include "duplex/backend.h"
 #include "duplex/dram_presets.h"
 #include "duplex/registers.h"
+
+static void print_processor(void) {
+  printf("processor              ");
+#if defined(__x86_64__)
+  printf("x86-64%s%s%s%s", __builtin_cpu_supports("avx2") ? ", avx2" : "", __builtin_cpu_supports("fma") ? ", fma" : "",
+         __builtin_cpu_supports("f16c") ? ", f16c" : "", __builtin_cpu_supports("avx512f") ? ", avx512f" : "");
+#else
+  printf("not x86-64");
+#endif
+  printf("; kernel %s, %ld cores\n", duplex_kernels()->name, sysconf(_SC_NPROCESSORS_ONLN));
+}
+
+static void print_back_ends(void) {
+  unsigned built = 0;
+  printf("back end cmodel        1 to %d channels\n", DUPLEX_CHANNELS);
+  printf("back end rtl           built for channels:");
+  for (unsigned channels = 1; channels <= DUPLEX_CHANNELS; channels++)
+    if (duplex_rtl_built(channels)) printf("%s %u", built++ ? "," : "", channels);
+  printf("%s; others are Verilated at their first use\n", built ? "" : " none");
+}
 
 int command_info(int argc, char **argv) {
   if (argc == 1 && strcmp(argv[0], "--help") == 0) {
@@ -27,7 +49,7 @@ int command_info(int argc, char **argv) {
   for (unsigned i = 0; i < DUPLEX_DRAM_PRESETS; i++)
     printf("DRAM preset            %s, tCK %u ps\n", duplex_dram_presets[i].name, duplex_dram_presets[i].tCK_ps);
   printf("shared buffers         %d x %d KB\n", DUPLEX_SHARED_BUFFERS, DUPLEX_SHARED_WORDS * DUPLEX_WORD_BYTES / 1024);
-  printf("back ends              cmodel (kernel %s), rtl (Verilated; a number of channels is built at its first use)\n",
-         duplex_kernels()->name);
+  print_back_ends();
+  print_processor();
   return EXIT_GOOD;
 }

@@ -25,11 +25,22 @@ static int help(void) {
   return EXIT_GOOD;
 }
 
-int main(int argc, char **argv) {
+static int run(int argc, char **argv) {
+  static char *help_only[] = {"--help", NULL};
   if (argc < 2) return fail(EXIT_BAD_INPUT, "expected a command: see duplex --help");
   if (strcmp(argv[1], "--help") == 0) return help();
   if (strcmp(argv[1], "--version") == 0) return printf("duplex %s\n", DUPLEX_VERSION_TEXT), EXIT_GOOD;
-  for (size_t i = 0; i < sizeof commands / sizeof commands[0]; i++)
-    if (strcmp(argv[1], commands[i].name) == 0) return commands[i].run(argc - 2, argv + 2);
+  for (size_t i = 0; i < sizeof commands / sizeof commands[0]; i++) {
+    if (strcmp(argv[1], commands[i].name) != 0) continue;
+    for (int j = 2; j < argc; j++)
+      if (strcmp(argv[j], "--help") == 0) return commands[i].run(1, help_only);
+    return commands[i].run(argc - 2, argv + 2);
+  }
   return fail(EXIT_BAD_INPUT, "unknown command '%s': see duplex --help", argv[1]);
+}
+
+int main(int argc, char **argv) {
+  const int status = run(argc, argv);
+  if (fflush(stdout) == 0 && !ferror(stdout)) return status;
+  return status ? status : fail(EXIT_DEVICE, "standard output: writing failed");
 }

@@ -9,12 +9,14 @@
 #include "driver/cli/cli.h"
 
 int fail(int status, const char *format, ...) {
+  char text[8192];
   va_list arguments;
   va_start(arguments, format);
-  fputs("duplex: ", stderr);
-  vfprintf(stderr, format, arguments);
-  fputc('\n', stderr);
+  vsnprintf(text, sizeof text, format, arguments);
   va_end(arguments);
+  for (char *c = text; *c; c++)
+    if (iscntrl((unsigned char)*c)) *c = '?';
+  fprintf(stderr, "duplex: %s\n", text);
   return status;
 }
 

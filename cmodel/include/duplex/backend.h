@@ -56,6 +56,8 @@ int duplex_cmodel_open(const struct duplex_backend_options *options, struct dupl
 
 // The Verilated stack, from a shared library built per number of channels: found beside the program, or built on demand.
 int duplex_rtl_open(const struct duplex_backend_options *options, struct duplex_backend **backend);
+// 1 if that library is there already, without a wave file; nothing is built.
+int duplex_rtl_built(unsigned channels);
 // Why the last duplex_rtl_open of this thread failed, one line, or "".
 const char *duplex_rtl_failure(void);
 

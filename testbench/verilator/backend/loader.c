@@ -156,6 +156,12 @@ static int find_folder(char folder[PATH_SIZE], const char *library) {
   return path_of(folder, "%s", installed) && usable(folder, library);
 }
 
+int duplex_rtl_built(unsigned channels) {
+  char library[64], folder[PATH_SIZE], path[PATH_SIZE];
+  snprintf(library, sizeof library, "stack_%u.so", channels);
+  return find_folder(folder, library) && path_of(path, "%s/%s", folder, library) && access(path, R_OK) == 0;
+}
+
 typedef int (*open_function)(const struct duplex_backend_options *, struct duplex_backend **, char *, size_t);
 
 // Loads the library and opens a stack of it. The library stays in memory: its code may still be on the stack when a stack closes.
