@@ -60,7 +60,6 @@ int duplex_open_backend(struct duplex_backend *backend, unsigned channels, uint6
   self->channels = channels;
   self->firmware = (struct firmware_runner){NULL, native_gemm, native_expert};
   self->watchdog_clocks = watchdog_clocks ? watchdog_clocks : WATCHDOG_CLOCKS;
-  space_take(space, ALL_BUNDLES, 1, &self->zeros);
   space_take(space, ALL_BUNDLES, table_row_sets(), &self->table);
   const int error = check_identity(self);
   if (error) {

@@ -26,7 +26,7 @@ struct duplex_device {
   unsigned channels;
   uint64_t watchdog_clocks;
   struct space *space;
-  struct region zeros, table;
+  struct region table;
   const struct duplex_activation_table *loaded_table;  // what the stack's activation unit holds, NULL: unknown
   struct duplex_activation_table table_copy;
   uint64_t doorbell_clock;

@@ -30,12 +30,16 @@ bool weight_layout(uint32_t rows, uint32_t k, bool gated, bool exponents, uint32
 // Rows of one channel, and the first of them.
 uint32_t layout_channel_rows(const struct weight_layout *layout, uint32_t channel, uint32_t *first);
 
-// Bytes of a result row (8 lanes), columns of a block of results, row sets of all blocks.
-uint32_t result_row_bytes(enum result_format format);
-uint32_t result_block_columns(const struct weight_layout *layout, enum result_format format);
-uint32_t result_row_sets(const struct weight_layout *layout, enum result_format format);
+// Tokens are served in passes of one or two groups of 8, which share one stream of the weights. Groups of a pass whose sums have
+// that many k-tiles: what a shared buffer has room for.
+uint32_t groups_of_pass(uint32_t k_tiles);
 
-// Row sets of the activation tiles of one pass of 8 tokens.
-uint32_t activation_row_sets(uint32_t k_tiles, uint32_t channels);
+// Bytes of a result row (8 lanes), columns of a block of results, row sets of all blocks; `groups` of a pass.
+uint32_t result_row_bytes(enum result_format format);
+uint32_t result_block_columns(const struct weight_layout *layout, enum result_format format, uint32_t groups);
+uint32_t result_row_sets(const struct weight_layout *layout, enum result_format format, uint32_t groups);
+
+// Row sets of the activation tiles of one pass. Tile k of group g is tile k * groups + g.
+uint32_t activation_row_sets(uint32_t tiles, uint32_t channels);
 
 #endif

@@ -33,6 +33,7 @@ rtl/control/descriptor_check.v
 rtl/control/operation_controller.v
 rtl/control/broadcast.v
 rtl/control/result_bus.v
+rtl/control/result_pending.v
 rtl/control/shared_buffer.v
 rtl/stack/stack.v
 rtl/dram/stripe_map.v

@@ -58,7 +58,7 @@ struct duplex_activation_table *duplex_activation_load(const void *bytes, size_t
   }
   const uint8_t *image = (const uint8_t *)bytes + DUPLEX_ACTIVATION_FILE_HEADER_BYTES;
   for (unsigned word = 0; word < DUPLEX_ACTIVATION_IMAGE_WORDS; word++)
-    duplex_activation_write(table, word, image + (size_t)word * DUPLEX_WORD_BYTES);
+    duplex_activation_write(table, word, image + (size_t)word * DUPLEX_ACTIVATION_WORD_BYTES);
   return table;
 }
 
@@ -68,7 +68,8 @@ void duplex_activation_image(const struct duplex_activation_table *table, uint8_
   for (unsigned i = 0; i < DUPLEX_ACTIVATION_IMAGE_BYTES; i++) image[i] = (uint8_t)(table->entries[i / 8] >> (8 * (i % 8)));
 }
 
-void duplex_activation_write(struct duplex_activation_table *table, unsigned address, const uint8_t word[DUPLEX_WORD_BYTES]) {
+void duplex_activation_write(struct duplex_activation_table *table, unsigned address,
+                             const uint8_t word[DUPLEX_ACTIVATION_WORD_BYTES]) {
   if (address >= DUPLEX_ACTIVATION_IMAGE_WORDS) return;
   for (unsigned i = 0; i < 4; i++) table->entries[4 * address + i] = little_endian(word + 8 * i, 8);
 }

@@ -44,22 +44,23 @@ static int write_results(const struct channel_job *job, uint32_t block, uint8_t 
   return DUPLEX_OK;
 }
 
+// All rows of the first group of tokens, then those of the second.
 static int drain_to_dram(const struct channel_job *job, uint32_t block, uint32_t rows, const struct duplex_sum *sums,
                          const int8_t *exponents) {
   const uint32_t *d = job->descriptor;
   uint8_t bytes[RESULT_BYTES_MOST + DUPLEX_COLUMN_BYTES];
   size_t size = 0;
-  for (uint32_t row = 0; row < rows; row++)
-    size += stack_drain_row(&sums[row * DUPLEX_LANES], exponents[row], GET(FORMAT), bytes + size);
+  for (uint32_t row = 0; row < GET(GROUPS) * rows; row++)
+    size += stack_drain_row(&sums[row * DUPLEX_LANES], exponents[row % rows], GET(FORMAT), bytes + size);
   return write_results(job, block, bytes, size);
 }
 
-static void drain_to_shared(const struct channel_job *job, uint32_t first_row, uint32_t rows, const struct duplex_sum *sums,
-                            const int8_t *exponents) {
+static void drain_to_shared(const struct channel_job *job, uint32_t group, uint32_t first_row, uint32_t rows,
+                            const struct duplex_sum *sums, const int8_t *exponents) {
   const uint32_t *d = job->descriptor;
   const uint32_t rows_of_h = GET(GATED) ? 2 : 1;
   for (uint32_t row = 0; row < rows; row += rows_of_h) {
-    uint8_t *to = job->stack->shared + (size_t)(GET(DST_ADDRESS) + (first_row + row) / rows_of_h) * 16;
+    uint8_t *to = job->stack->shared + (size_t)(GET(DST_ADDRESS) + group * GET(DST_GROUP) + (first_row + row) / rows_of_h) * 16;
     const uint32_t up = row + rows_of_h - 1;
     for (unsigned lane = 0; lane < DUPLEX_LANES; lane++) {
       const duplex_f32 g = duplex_round_f32(&sums[row * DUPLEX_LANES + lane], exponents[row]);
@@ -79,12 +80,14 @@ static int run_block(struct channel_job *job, uint32_t block, uint32_t rows, uin
   gather(job, GET(SRC_BASE) + block * GET(SRC_STRIDE), GET(SRC_STRIPE), bytes, (size_t)beats * DUPLEX_BEAT_BYTES);
   if (header) memcpy(exponents, bytes, sizeof exponents);
   const duplex_f16 *weights = (const duplex_f16 *)(const void *)(bytes + header * DUPLEX_BEAT_BYTES);
-  duplex_gemm_block_fast(weights, rows, GET(K_TILES), job->panel, sums, &job->tiers);
-  counters(job)[COUNTER_ROWS] += rows;
+  for (uint32_t group = 0; group < GET(GROUPS); group++)
+    duplex_gemm_block_fast(weights, rows, GET(K_TILES), job->panels[group], sums + group * rows * DUPLEX_LANES, &job->tiers);
+  counters(job)[COUNTER_ROWS] += GET(GROUPS) * rows;
   counters(job)[COUNTER_COLUMNS_READ] += (beats + 1) / 2;
-  counters(job)[COUNTER_BEATS] += rows * GET(K_TILES);
+  counters(job)[COUNTER_BEATS] += GET(GROUPS) * rows * GET(K_TILES);
   if (GET(DESTINATION) == 0) return drain_to_dram(job, block, rows, sums, exponents);
-  drain_to_shared(job, job->first + block * GET(BLOCK_ROWS), rows, sums, exponents);
+  for (uint32_t group = 0; group < GET(GROUPS); group++)
+    drain_to_shared(job, group, job->first + block * GET(BLOCK_ROWS), rows, sums + group * rows * DUPLEX_LANES, exponents);
   return DUPLEX_OK;
 }
 
@@ -109,8 +112,9 @@ static void store_tile(const struct channel_job *job, uint32_t tile, const uint8
            DUPLEX_TILE_WORDS * DUPLEX_WORD_BYTES);
     return;
   }
-  for (unsigned word = 0; word < DUPLEX_TILE_WORDS; word++)
-    duplex_activation_write(&job->stack->table, tile * DUPLEX_TILE_WORDS + word, bytes + word * DUPLEX_WORD_BYTES);
+  const unsigned words = DUPLEX_TILE_WORDS * DUPLEX_WORD_BYTES / DUPLEX_ACTIVATION_WORD_BYTES;
+  for (unsigned word = 0; word < words; word++)
+    duplex_activation_write(&job->stack->table, tile * words + word, bytes + word * DUPLEX_ACTIVATION_WORD_BYTES);
 }
 
 int stack_channel_load(struct channel_job *job) {

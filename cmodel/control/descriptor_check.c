@@ -3,6 +3,7 @@
 
 #include "cmodel/stack/stack.h"
 
+#define SHARED_UNITS (4u * DUPLEX_SHARED_WORDS)  // 16-byte units of one buffer
 #define GET(field) DUPLEX_DESCRIPTOR_GET(d, field)
 
 static void use(uint32_t *used, unsigned word, unsigned lsb, uint32_t mask) { used[word] |= mask << lsb; }
@@ -12,12 +13,15 @@ static void use(uint32_t *used, unsigned word, unsigned lsb, uint32_t mask) { us
 static bool reserved_bits(const uint32_t *d, bool load) {
   uint32_t used[DUPLEX_DESCRIPTOR_WORDS] = {0};
   const bool to_dram = GET(DESTINATION) == 0, to_shared = GET(DESTINATION) == 1;
-  USE(OPCODE), USE(INTERRUPT), USE(TAG), USE(SRC_BASE), USE(SRC_STRIPE), USE(DESTINATION);
+  USE(OPCODE), USE(INTERRUPT), USE(CHAIN), USE(TAG), USE(SRC_BASE), USE(SRC_STRIPE), USE(DESTINATION);
   if (to_shared) USE(DST_ADDRESS);
   if (load) {
     USE(TILES);
   } else {
-    USE(SRC_STRIDE), USE(K_TILES), USE(BLOCKS), USE(BLOCK_ROWS), USE(EXPONENTS), USE(ROWS), USE(CHANNEL_ROWS), USE(X_ADDRESS);
+    USE(SRC_STRIDE), USE(K_TILES), USE(GROUPS), USE(BLOCKS), USE(BLOCK_ROWS), USE(EXPONENTS), USE(K_LAST), USE(ROWS);
+    USE(CHANNEL_ROWS), USE(X_ADDRESS);
+    if (GET(GROUPS) == 2) USE(X_STRIDE);
+    if (GET(GROUPS) == 2 && to_shared) USE(DST_GROUP);
     if (to_shared) USE(GATED);
     if (to_dram) USE(FORMAT), USE(DST_BASE), USE(DST_STRIPE), USE(DST_STRIDE);
   }
@@ -31,13 +35,14 @@ static bool foreign(uint32_t stripe, uint32_t owner) { return stripe == 0 || (st
 static uint32_t row_sets_of(uint32_t stripe) { return (uint32_t)__builtin_popcount(stripe) * DUPLEX_BANK_ROWS; }
 
 static uint32_t result_columns(const uint32_t *d) {
+  const uint32_t rows = GET(GROUPS) * GET(BLOCK_ROWS);
   switch (GET(FORMAT)) {
     case 0:
-      return (GET(BLOCK_ROWS) + 15) / 16;
+      return (rows + 15) / 16;
     case 1:
-      return (GET(BLOCK_ROWS) + 7) / 8;
+      return (rows + 7) / 8;
     default:
-      return (GET(BLOCK_ROWS) + 1) / 2;
+      return (rows + 1) / 2;
   }
 }
 
@@ -59,12 +64,15 @@ static bool results_leave(const uint32_t *d) {
 }
 
 static bool x_leaves(const uint32_t *d) {
-  return (GET(X_ADDRESS) & 0x7fff) + GET(K_TILES) * DUPLEX_TILE_WORDS > DUPLEX_SHARED_WORDS;
+  const uint32_t words = GET(K_TILES) * DUPLEX_TILE_WORDS;
+  const uint32_t all = GET(GROUPS) == 1 ? words : GET(X_STRIDE) == DUPLEX_TILE_WORDS ? 2 * words : GET(X_STRIDE) + words;
+  return GET(X_ADDRESS) % DUPLEX_SHARED_WORDS + all > DUPLEX_SHARED_WORDS;
 }
 
 static bool destination_leaves(const uint32_t *d, bool load) {
   const uint32_t units = load ? GET(TILES) * 64 : GET(GATED) ? GET(ROWS) / 2 : GET(ROWS);
-  return (GET(DST_ADDRESS) & 0xffff) + units > 2 * DUPLEX_SHARED_WORDS;
+  const uint32_t group = GET(GROUPS) == 2 ? GET(DST_GROUP) : 0;
+  return GET(DST_ADDRESS) % SHARED_UNITS + group + units > SHARED_UNITS;
 }
 
 static uint32_t check_load(const uint32_t *d, unsigned channels, uint32_t owner, uint32_t *address) {
@@ -78,8 +86,8 @@ static uint32_t check_load(const uint32_t *d, unsigned channels, uint32_t owner,
     *address = row_sets_of(GET(SRC_STRIPE));
     return DUPLEX_STACK_ERROR_SOURCE_RANGE;
   }
-  if (to_shared && ((GET(DST_ADDRESS) & 1) || destination_leaves(d, true))) {
-    *address = GET(DST_ADDRESS) >> 1;
+  if (to_shared && (GET(DST_ADDRESS) % 4 || destination_leaves(d, true))) {
+    *address = GET(DST_ADDRESS) >> 2;
     return DUPLEX_STACK_ERROR_SHARED_RANGE;
   }
   return GET(TILES) < 1 || GET(TILES) > 1024 ? DUPLEX_STACK_ERROR_TILES : DUPLEX_STACK_ERROR_NONE;
@@ -88,7 +96,8 @@ static uint32_t check_load(const uint32_t *d, unsigned channels, uint32_t owner,
 static bool blocks_wrong(const uint32_t *d) {
   const bool range = GET(BLOCKS) == 0 || GET(BLOCK_ROWS) == 0 || GET(BLOCK_ROWS) > DUPLEX_ROWS || GET(CHANNEL_ROWS) == 0;
   const bool odd = GET(GATED) && ((GET(BLOCK_ROWS) & 1) || (GET(CHANNEL_ROWS) & 1));
-  return range || odd || GET(BLOCK_ROWS) * GET(BLOCKS) < GET(CHANNEL_ROWS);
+  const bool groups = GET(GROUPS) < 1 || GET(GROUPS) > 2 || GET(GROUPS) * GET(BLOCK_ROWS) > DUPLEX_ROWS;
+  return range || odd || groups || GET(BLOCK_ROWS) * GET(BLOCKS) < GET(CHANNEL_ROWS);
 }
 
 static bool rows_wrong(const uint32_t *d, unsigned channels) {
@@ -115,7 +124,7 @@ static uint32_t check_gemm(const uint32_t *d, unsigned channels, uint32_t owner,
     return DUPLEX_STACK_ERROR_RESULT_RANGE;
   }
   if (x_leaves(d) || (!to_dram && destination_leaves(d, false))) {
-    *address = x_leaves(d) ? GET(X_ADDRESS) : GET(DST_ADDRESS) >> 1;
+    *address = x_leaves(d) ? GET(X_ADDRESS) : GET(DST_ADDRESS) >> 2;
     return DUPLEX_STACK_ERROR_SHARED_RANGE;
   }
   return DUPLEX_STACK_ERROR_NONE;

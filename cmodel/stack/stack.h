@@ -59,7 +59,7 @@ int stack_run(struct duplex_stack *stack);
 struct channel_job {
   struct duplex_stack *stack;
   const uint32_t *descriptor;
-  const struct duplex_gemm_panel *panel;
+  struct duplex_gemm_panel *const *panels;  // one for each group of tokens
   unsigned channel;
   uint32_t first, count;
   struct duplex_gemm_tiers tiers;

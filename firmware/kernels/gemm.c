@@ -3,16 +3,19 @@
 void firmware_gemm(const struct hal *hal, const struct gemm_job *job, struct firmware_report *report) {
   struct ring ring;
   uint32_t d[DUPLEX_DESCRIPTOR_WORDS];
+  const uint32_t k_tiles = job->weights_layout.k_tiles, most = groups_of_pass(k_tiles);
   struct region x = job->x, results = job->results;
   ring_start(&ring, hal, report);
-  for (uint32_t pass = 0; pass < job->passes; pass++) {
-    describe_load(d, x, 1, 0, job->weights_layout.k_tiles);
+  for (uint32_t left = job->groups, groups; left; left -= groups) {
+    groups = left < most ? left : most;
+    describe_load(d, x, 1, 0, groups * k_tiles);
     if (!ring_push(&ring, d, false)) return;
-    describe_gemm(d, &job->weights_layout, job->weights, 0);
-    describe_results(d, &job->weights_layout, results, job->format);
-    if (!ring_push(&ring, d, pass + 1 == job->passes)) return;
-    x.base += activation_row_sets(job->weights_layout.k_tiles, job->channels);
-    results.base += result_row_sets(&job->weights_layout, job->format);
+    describe_gemm(d, &job->weights_layout, job->weights, groups);
+    describe_loaded_activations(d, 0, groups);
+    describe_results(d, &job->weights_layout, results, job->format, groups);
+    if (!ring_push(&ring, d, left == groups)) return;
+    x.base += activation_row_sets(most * k_tiles, job->channels);
+    results.base += result_row_sets(&job->weights_layout, job->format, most);
   }
   ring_finish(&ring);
 }

@@ -13,7 +13,8 @@ bool weight_layout(uint32_t rows, uint32_t k, bool gated, bool exponents, uint32
   layout->exponents = exponents;
   layout->k_tiles = divide_up(k, DUPLEX_WIDTH);
   layout->channel_rows = divide_up(rows / unit, channels) * unit;
-  layout->blocks = divide_up(layout->channel_rows, DUPLEX_ROWS);
+  // Blocks that leave room for the sums of as many groups of tokens as can share them.
+  layout->blocks = divide_up(layout->channel_rows, DUPLEX_ROWS / DUPLEX_TOKEN_GROUPS);
   layout->block_rows = divide_up(layout->channel_rows / unit, layout->blocks) * unit;
   layout->blocks = divide_up(layout->channel_rows, layout->block_rows);
   const uint32_t beats = layout->block_rows * layout->k_tiles + exponents;
@@ -35,15 +36,19 @@ uint32_t result_row_bytes(enum result_format format) {
   return DUPLEX_LANES * (format == RESULT_F16 ? 2u : format == RESULT_F32 ? 4u : 16u);
 }
 
-uint32_t result_block_columns(const struct weight_layout *layout, enum result_format format) {
-  return divide_up(layout->block_rows * result_row_bytes(format), DUPLEX_COLUMN_BYTES);
+uint32_t groups_of_pass(uint32_t k_tiles) {
+  return k_tiles * DUPLEX_TILE_WORDS * DUPLEX_TOKEN_GROUPS <= DUPLEX_SHARED_WORDS ? DUPLEX_TOKEN_GROUPS : 1;
 }
 
-uint32_t result_row_sets(const struct weight_layout *layout, enum result_format format) {
-  return divide_up(layout->blocks * result_block_columns(layout, format), DUPLEX_COLUMNS);
+uint32_t result_block_columns(const struct weight_layout *layout, enum result_format format, uint32_t groups) {
+  return divide_up(groups * layout->block_rows * result_row_bytes(format), DUPLEX_COLUMN_BYTES);
 }
 
-uint32_t activation_row_sets(uint32_t k_tiles, uint32_t channels) {
+uint32_t result_row_sets(const struct weight_layout *layout, enum result_format format, uint32_t groups) {
+  return divide_up(layout->blocks * result_block_columns(layout, format, groups), DUPLEX_COLUMNS);
+}
+
+uint32_t activation_row_sets(uint32_t tiles, uint32_t channels) {
   const uint32_t tiles_of_row_set = DUPLEX_ROW_SET_BYTES / (DUPLEX_TILE_WORDS * DUPLEX_WORD_BYTES);
-  return divide_up(divide_up(k_tiles, channels), tiles_of_row_set);
+  return divide_up(divide_up(tiles, channels), tiles_of_row_set);
 }

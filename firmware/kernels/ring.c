@@ -77,6 +77,7 @@ void describe_load(uint32_t d[DUPLEX_DESCRIPTOR_WORDS], struct region source, ui
                    uint32_t tiles) {
   clear(d);
   DUPLEX_DESCRIPTOR_SET(d, OPCODE, 1);
+  DUPLEX_DESCRIPTOR_SET(d, CHAIN, destination == 1);
   DUPLEX_DESCRIPTOR_SET(d, SRC_BASE, source.base);
   DUPLEX_DESCRIPTOR_SET(d, SRC_STRIPE, source.stripe);
   DUPLEX_DESCRIPTOR_SET(d, DESTINATION, destination);
@@ -85,9 +86,11 @@ void describe_load(uint32_t d[DUPLEX_DESCRIPTOR_WORDS], struct region source, ui
 }
 
 void describe_gemm(uint32_t d[DUPLEX_DESCRIPTOR_WORDS], const struct weight_layout *layout, struct region weights,
-                   uint32_t x_word) {
+                   uint32_t groups) {
   clear(d);
   DUPLEX_DESCRIPTOR_SET(d, OPCODE, 2);
+  DUPLEX_DESCRIPTOR_SET(d, CHAIN, 1);
+  DUPLEX_DESCRIPTOR_SET(d, GROUPS, groups);
   DUPLEX_DESCRIPTOR_SET(d, SRC_BASE, weights.base);
   DUPLEX_DESCRIPTOR_SET(d, SRC_STRIPE, weights.stripe);
   DUPLEX_DESCRIPTOR_SET(d, SRC_STRIDE, layout->stride);
@@ -97,13 +100,17 @@ void describe_gemm(uint32_t d[DUPLEX_DESCRIPTOR_WORDS], const struct weight_layo
   DUPLEX_DESCRIPTOR_SET(d, EXPONENTS, layout->exponents);
   DUPLEX_DESCRIPTOR_SET(d, ROWS, layout->rows);
   DUPLEX_DESCRIPTOR_SET(d, CHANNEL_ROWS, layout->channel_rows);
-  DUPLEX_DESCRIPTOR_SET(d, X_ADDRESS, x_word);
+}
+
+void describe_loaded_activations(uint32_t d[DUPLEX_DESCRIPTOR_WORDS], uint32_t address, uint32_t groups) {
+  DUPLEX_DESCRIPTOR_SET(d, X_ADDRESS, address);
+  if (groups == 2) DUPLEX_DESCRIPTOR_SET(d, X_STRIDE, DUPLEX_TILE_WORDS);
 }
 
 void describe_results(uint32_t d[DUPLEX_DESCRIPTOR_WORDS], const struct weight_layout *layout, struct region results,
-                      enum result_format format) {
+                      enum result_format format, uint32_t groups) {
   DUPLEX_DESCRIPTOR_SET(d, FORMAT, format);
   DUPLEX_DESCRIPTOR_SET(d, DST_BASE, results.base);
   DUPLEX_DESCRIPTOR_SET(d, DST_STRIPE, results.stripe);
-  DUPLEX_DESCRIPTOR_SET(d, DST_STRIDE, result_block_columns(layout, format));
+  DUPLEX_DESCRIPTOR_SET(d, DST_STRIDE, result_block_columns(layout, format, groups));
 }

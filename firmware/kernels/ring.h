@@ -23,12 +23,15 @@ bool ring_push(struct ring *ring, uint32_t descriptor[DUPLEX_DESCRIPTOR_WORDS], 
 // Waits until all descriptors are completed.
 void ring_finish(struct ring *ring);
 
-// Descriptors of the kernels; the tag is the caller's.
+// Descriptors of the kernels; the tag is the caller's. All but the load of a table may start while the one before still writes
+// its results: no kernel reads from DRAM what it wrote there.
 void describe_load(uint32_t d[DUPLEX_DESCRIPTOR_WORDS], struct region source, uint32_t destination, uint32_t address,
                    uint32_t tiles);
 void describe_gemm(uint32_t d[DUPLEX_DESCRIPTOR_WORDS], const struct weight_layout *layout, struct region weights,
-                   uint32_t x_word);
+                   uint32_t groups);
+// Activations that a LOAD brought to word `address`: the tiles of the groups in turn.
+void describe_loaded_activations(uint32_t d[DUPLEX_DESCRIPTOR_WORDS], uint32_t address, uint32_t groups);
 void describe_results(uint32_t d[DUPLEX_DESCRIPTOR_WORDS], const struct weight_layout *layout, struct region results,
-                      enum result_format format);
+                      enum result_format format, uint32_t groups);
 
 #endif

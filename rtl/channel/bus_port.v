@@ -1,6 +1,7 @@
 // A channel's port to the result bus: gives each word its shared-buffer address (16-byte units) and offers it.
-// Rows: the address goes up by 1 a row, gated by 1 a pair; a pair is offered only when both words are there. LOAD: by 2 a word, and
-// after the 32 words of a tile by `step_i`, since the next tiles belong to the other channels.
+// A word of rows holds two of them (one if `word_single_i`), which are two units of results, or one if they are a gated pair; the
+// second group of tokens lies `group_i` units behind the first. LOAD: a word is four units, and after the 16 words of a tile comes
+// `step_i`, since the next tiles belong to the other channels. The job's fields are taken at the start.
 // A word that is taken (`valid_o` and `ready_i`) is on `data_o` in the clock after.
 `default_nettype none
 `include "duplex_params.vh"
@@ -8,67 +9,90 @@ module bus_port (
   input wire clk_i,
   input wire rst_ni,
   input wire start_i,
-  input wire load_i,
-  input wire gated_i,
+  input wire [1:0] kind_i,     // of the result bus: rows, gated pairs, LOAD, LOAD of the table
   input wire [16:0] tag_i,     // address of the first word
-  input wire [11:0] step_i,    // LOAD: from a tile's last word to the next tile's first
+  input wire [24:0] rows_i,    // that come, over all groups; LOAD: 32 for each tile
+  input wire two_groups_i,
+  input wire [15:0] group_i,
+  input wire [12:0] step_i,    // LOAD: from a tile's last word to the next tile's first
   input wire word_valid_i,
   output wire word_ready_o,
-  input wire [255:0] word_i,
+  input wire [511:0] word_i,
+  input wire word_single_i,
+  input wire word_end_i,       // last word of a block and group
   output wire valid_o,
+  output wire load_o,          // the word on offer is one of a LOAD
   input wire ready_i,
-  output wire [255:0] data_o,
+  output wire [511:0] data_o,
   output wire [16:0] tag_o,
+  output wire [1:0] kind_o,
+  output wire single_o,
+  output wire last_o,          // last word of the job
   output wire busy_o
 );
   localparam [31:0] LAST_WORD = `DUPLEX_TILE_WORDS - 1;
+  localparam [1:0] GATED = 2'd1;
 
-  reg [1:0] count_q;
-  reg second_q;                // the word at the head is a pair's second
-  reg [4:0] word_q;
-  reg [16:0] tag_q, tag_out_q;
-  reg [255:0] data_q;
-  reg out_q;
-  wire head_valid, room;
-  wire [255:0] head;
+  reg [1:0] kind_q, kind_out_q;
+  reg two_groups_q, second_group_q;
+  reg [15:0] group_q;
+  reg [3:0] word_q;
+  reg [16:0] block_q, tag_q, tag_out_q;
+  reg [24:0] rows_q;
+  reg [511:0] data_q;
+  reg out_q, single_q, last_q;
+  wire [511:0] head;
+  wire head_single, head_end;
   wire take = valid_o && ready_i;
-  wire push = word_valid_i && room;
+  wire load = kind_q[1];
+  wire tile_end = word_q == LAST_WORD[3:0];
+  wire [16:0] next = tag_q + (load ? (tile_end ? {4'd0, step_i} : 17'd4) : kind_q == GATED || head_single ? 17'd1 : 17'd2);
+  wire [16:0] next_block = next - (two_groups_q ? {1'b0, group_q} : 17'd0);
 
-  fifo #(.WIDTH(256), .DEPTH(2)) words (
+  fifo #(.WIDTH(514), .DEPTH(2)) words (
     .clk_i(clk_i), .rst_ni(rst_ni),
-    .valid_i(word_valid_i), .ready_o(room), .data_i(word_i),
-    .valid_o(head_valid), .ready_i(take), .data_o(head)
+    .valid_i(word_valid_i), .ready_o(word_ready_o), .data_i({word_end_i, word_single_i, word_i}),
+    .valid_o(valid_o), .ready_i(take), .data_o({head_end, head_single, head})
   );
 
   always @(posedge clk_i) begin
-    if (!rst_ni) begin
-      count_q <= 2'd0;
-      second_q <= 1'b0;
-      out_q <= 1'b0;
-    end else begin
-      count_q <= count_q + {1'b0, push} - {1'b0, take};
-      if (take) second_q <= gated_i && !second_q;
-      out_q <= take;
-    end
+    if (!rst_ni) out_q <= 1'b0;
+    else out_q <= take;
   end
 
   always @(posedge clk_i) begin
     if (start_i) begin
+      kind_q <= kind_i;
+      two_groups_q <= two_groups_i;
+      group_q <= group_i;
+      block_q <= tag_i;
       tag_q <= tag_i;
-      word_q <= 5'd0;
+      rows_q <= rows_i;
+      word_q <= 4'd0;
+      second_group_q <= 1'b0;
     end else if (take) begin
-      word_q <= word_q + 5'd1;
-      if (load_i) tag_q <= tag_q + (word_q == LAST_WORD[4:0] ? {5'd0, step_i} : 17'd2);
-      else if (!gated_i || second_q) tag_q <= tag_q + 17'd1;
+      word_q <= word_q + 4'd1;
+      rows_q <= rows_q - (head_single ? 25'd1 : 25'd2);
+      tag_q <= next;
+      if (!load && head_end && two_groups_q) begin
+        second_group_q <= !second_group_q;
+        tag_q <= second_group_q ? next_block : block_q + {1'b0, group_q};
+        if (second_group_q) block_q <= next_block;
+      end
     end
     data_q <= head;
     tag_out_q <= tag_q;
+    kind_out_q <= kind_q;
+    single_q <= head_single;
+    last_q <= rows_q <= 25'd2;
   end
 
-  assign word_ready_o = room;
-  assign valid_o = head_valid && (!gated_i || second_q || count_q[1]);
+  assign load_o = load;
   assign data_o = data_q;
   assign tag_o = tag_out_q;
-  assign busy_o = head_valid || out_q;
+  assign kind_o = kind_out_q;
+  assign single_o = single_q;
+  assign last_o = last_q;
+  assign busy_o = valid_o || out_q;
 endmodule
 `default_nettype wire

@@ -1,7 +1,10 @@
 // One channel: bundle controller, weight FIFO, GEMM module, drain, result buffer, write path, and its ports to broadcast and result
 // bus (docs/architecture.md, "The way of one GEMM descriptor").
-// A job starts with `job_valid_i` (one clock); all other job fields stand still until `busy_o` is low again. Format, destination and
-// the other fields are those of params/descriptor.fields. A channel without rows or tiles only drops the broadcast's tiles.
+// A job starts with `job_valid_i` (one clock); `job_count_i` and `job_tag_i` hold in that clock, all other job fields until the next
+// job's start. The front (reading, multiplying, rounding) takes one job at a time; what it made may still be in the result buffer when
+// the next job starts: words carry the parity of their job, and the back (write path, bus port) turns to the next job when the words of
+// the older one have left. So a job may start when `front_busy_o` and `older_busy_o` are low.
+// A channel without rows or tiles only drops the broadcast's tiles.
 `default_nettype none
 `include "duplex_params.vh"
 module channel (
@@ -13,29 +16,35 @@ module channel (
   input wire [23:0] job_count_i,          // rows (GEMM) or tiles (LOAD) of this channel
   input wire [16:0] job_tag_i,            // shared-buffer address of the first result, 16-byte units
   input wire job_load_i,
+  input wire job_table_i,                 // LOAD: to the activation table
   input wire [15:0] job_src_base_i,
   input wire [3:0] job_src_stripe_i,
   input wire [15:0] job_src_stride_i,
   input wire [10:0] job_k_tiles_i,
   input wire [6:0] job_block_rows_i,
+  input wire job_two_groups_i,
   input wire job_exponents_i,
   input wire [1:0] job_format_i,
   input wire job_bus_i,                   // results go over the result bus, else to DRAM
   input wire job_gated_i,
+  input wire [15:0] job_dst_group_i,
   input wire [15:0] job_dst_base_i,
   input wire [3:0] job_dst_stripe_i,
   input wire [15:0] job_dst_stride_i,
-  input wire [11:0] job_step_i,           // LOAD: address from a tile's last word to this channel's next tile
+  input wire [12:0] job_step_i,           // LOAD: address from a tile's last word to this channel's next tile
+  output wire front_busy_o,
+  output wire older_busy_o,               // words of the job before the last one have still to leave
   output wire busy_o,
   // Broadcast
   input wire word_valid_i,
   output wire word_ready_o,
-  input wire [255:0] word_i,
-  // Result bus
+  input wire [511:0] word_i,
+  // Result bus (rtl/control/result_bus.v)
   output wire bus_valid_o,
+  output wire bus_load_o,
   input wire bus_ready_i,
-  output wire [255:0] bus_data_o,         // one clock after bus_valid_o and bus_ready_i
-  output wire [16:0] bus_tag_o,
+  output wire [511:0] bus_data_o,         // one clock after bus_valid_o and bus_ready_i
+  output wire [21:0] bus_tag_o,           // last word of the job, one row only, parity, kind, address
   // Counters
   input wire [7:0] performance_select_i,
   output wire [63:0] performance_value_o,
@@ -65,22 +74,25 @@ module channel (
   wire [15:0] read_base;
   wire [16:0] read_columns;
   wire [1023:0] read_beat, weight;
-  wire weight_valid, stream_pop, load_pop;
+  wire weight_valid, stream_pop, stream_leave, stream_mark, stream_rewind, load_pop;
   // Multiplying
   wire beat_valid, beat_ready, beat_first, beat_last, beat_release, row_last, room, stream_busy, load_busy;
   wire [5:0] beat_row, unused_sum_row;
-  wire tile_valid, tile_ready, sum_valid, block_end;
-  wire [255:0] tile_data;
+  wire [1:0] row_place;
+  wire tile_valid, tile_ready, sum_valid, sum_end;
+  wire [511:0] tile_data;
   wire [7:0] exponent;
   wire [8*97-1:0] sum;
   wire [8*3-1:0] sum_flags;
   // Results
-  wire drain_valid, drain_end, load_valid, load_reserve, result_valid, result_end, result_pop, all_free;
-  wire [255:0] drain_word, load_word, result_word;
+  wire drain_valid, drain_end, drain_single, load_valid, load_reserve, result_valid, result_end, result_single, result_parity, result_pop;
+  wire [511:0] drain_word, load_word, result_word;
   wire write_ready_word, write_valid, write_ready, write_busy, bus_ready_word, bus_busy;
   wire [20:0] write_column;
+  wire [3:0] write_stripe;
   wire [2047:0] write_data;
   wire starved, no_tile, no_room;
+  reg front_q, back_q, back_bus_q, back_start_q;  // parities of the front's and the back's job
 
   stream_request stream_request (
     .clk_i(clk_i), .rst_ni(rst_ni), .start_i(job_valid_i), .load_i(job_load_i), .count_i(job_count_i), .base_i(job_src_base_i),
@@ -93,7 +105,7 @@ module channel (
     .clk_i(clk_i), .rst_ni(rst_ni), .owner_i(owner_i),
     .read_valid_i(read_valid), .read_ready_o(read_ready), .read_base_i(read_base), .read_stripe_i(job_src_stripe_i),
     .read_columns_i(read_columns), .read_beat_valid_o(read_beat_valid), .read_beat_o(read_beat), .read_credit_i(read_credit),
-    .write_valid_i(write_valid), .write_ready_o(write_ready), .write_column_i(write_column), .write_stripe_i(job_dst_stripe_i),
+    .write_valid_i(write_valid), .write_ready_o(write_ready), .write_column_i(write_column), .write_stripe_i(write_stripe),
     .write_data_i(write_data), .idle_o(controller_idle),
     .dram_row_valid_o(dram_row_valid_o), .dram_row_command_o(dram_row_command_o), .dram_row_bundle_o(dram_row_bundle_o),
     .dram_row_mask_o(dram_row_mask_o), .dram_row_address_o(dram_row_address_o), .dram_column_valid_o(dram_column_valid_o),
@@ -103,22 +115,24 @@ module channel (
 
   weight_fifo #(.COLUMNS(READ_CREDITS)) weight_fifo (
     .clk_i(clk_i), .rst_ni(rst_ni), .beat_valid_i(read_beat_valid), .beat_i(read_beat), .valid_o(weight_valid), .data_o(weight),
-    .pop_i(stream_pop || load_pop), .credit_o(read_credit), .column_o(column_read)
+    .pop_i(stream_pop || load_pop), .leave_i(stream_leave || load_pop), .mark_i(stream_mark), .rewind_i(stream_rewind),
+    .credit_o(read_credit), .column_o(column_read)
   );
 
   weight_stream weight_stream (
     .clk_i(clk_i), .rst_ni(rst_ni), .start_i(gemm_start), .rows_i(job_count_i), .k_tiles_i(job_k_tiles_i),
-    .block_rows_i(job_block_rows_i), .exponents_i(job_exponents_i), .weight_valid_i(weight_valid), .header_i(weight[511:0]),
-    .weight_pop_o(stream_pop), .beat_valid_o(beat_valid), .beat_ready_i(beat_ready), .beat_row_o(beat_row),
-    .beat_first_o(beat_first), .beat_last_o(beat_last), .beat_release_o(beat_release), .room_i(room), .row_o(row_last),
-    .sum_valid_i(sum_valid), .exponent_o(exponent), .block_end_o(block_end), .busy_o(stream_busy), .starved_o(starved),
-    .no_tile_o(no_tile), .no_room_o(no_room)
+    .block_rows_i(job_block_rows_i), .two_groups_i(job_two_groups_i), .exponents_i(job_exponents_i), .group_words_i(job_bus_i),
+    .weight_valid_i(weight_valid), .header_i(weight[511:0]), .weight_pop_o(stream_pop), .weight_leave_o(stream_leave),
+    .weight_mark_o(stream_mark), .weight_rewind_o(stream_rewind), .beat_valid_o(beat_valid), .beat_ready_i(beat_ready),
+    .beat_row_o(beat_row), .beat_first_o(beat_first), .beat_last_o(beat_last), .beat_release_o(beat_release), .room_i(room),
+    .row_o(row_last), .row_place_o(row_place), .sum_valid_i(sum_valid), .exponent_o(exponent), .end_o(sum_end),
+    .busy_o(stream_busy), .starved_o(starved), .no_tile_o(no_tile), .no_room_o(no_room)
   );
 
   tile_gate tile_gate (
     .clk_i(clk_i), .rst_ni(rst_ni), .start_i(gemm_start), .rows_i(job_count_i), .k_tiles_i(job_k_tiles_i),
-    .block_rows_i(job_block_rows_i), .word_valid_i(word_valid_i), .word_ready_o(word_ready_o), .word_i(word_i),
-    .tile_valid_o(tile_valid), .tile_ready_i(tile_ready), .tile_data_o(tile_data)
+    .block_rows_i(job_block_rows_i), .two_groups_i(job_two_groups_i), .word_valid_i(word_valid_i), .word_ready_o(word_ready_o),
+    .word_i(word_i), .tile_valid_o(tile_valid), .tile_ready_i(tile_ready), .tile_data_o(tile_data)
   );
 
   gemm gemm (
@@ -130,7 +144,8 @@ module channel (
 
   drain drain (
     .clk_i(clk_i), .rst_ni(rst_ni), .format_i(format), .sum_valid_i(sum_valid), .sum_i(sum), .flags_i(sum_flags),
-    .exponent_i(exponent), .block_end_i(block_end), .word_valid_o(drain_valid), .word_o(drain_word), .word_end_o(drain_end)
+    .exponent_i(exponent), .end_i(sum_end), .word_valid_o(drain_valid), .word_o(drain_word), .word_end_o(drain_end),
+    .word_single_o(drain_single)
   );
 
   load_path load_path (
@@ -140,28 +155,36 @@ module channel (
   );
 
   result_room result_room (
-    .clk_i(clk_i), .rst_ni(rst_ni), .format_i(format), .row_i(row_last), .row_odd_i(beat_row[0]), .word_i(load_reserve),
-    .free_i(result_pop), .room_o(room), .all_free_o(all_free)
+    .clk_i(clk_i), .rst_ni(rst_ni), .format_i(format), .row_i(row_last), .row_place_i(row_place), .word_i(load_reserve),
+    .free_i(result_pop), .room_o(room)
   );
 
   result_buffer result_buffer (
     .clk_i(clk_i), .rst_ni(rst_ni), .push_i(drain_valid || load_valid), .word_i(load_valid ? load_word : drain_word),
-    .end_i(drain_end && !load_valid), .valid_o(result_valid), .word_o(result_word), .end_o(result_end), .pop_i(result_pop)
+    .end_i(drain_end && !load_valid), .single_i(drain_single && !load_valid), .parity_i(front_q), .valid_o(result_valid),
+    .word_o(result_word), .end_o(result_end), .single_o(result_single), .parity_o(result_parity), .pop_i(result_pop)
   );
-  assign result_pop = result_valid && (job_bus_i ? bus_ready_word : write_ready_word);
+  wire back_valid = result_valid && result_parity == back_q && !back_start_q;
+  assign result_pop = back_valid && (back_bus_q ? bus_ready_word : write_ready_word);
 
   write_path write_path (
-    .clk_i(clk_i), .rst_ni(rst_ni), .start_i(job_valid_i), .base_i(job_dst_base_i), .stride_i(job_dst_stride_i),
-    .word_valid_i(result_valid && !job_bus_i), .word_ready_o(write_ready_word), .word_i(result_word), .word_end_i(result_end),
-    .write_valid_o(write_valid), .write_ready_i(write_ready), .write_column_o(write_column), .write_data_o(write_data),
-    .busy_o(write_busy)
+    .clk_i(clk_i), .rst_ni(rst_ni), .start_i(back_start_q), .base_i(job_dst_base_i), .stride_i(job_dst_stride_i),
+    .stripe_i(job_dst_stripe_i), .word_valid_i(back_valid && !back_bus_q), .word_ready_o(write_ready_word), .word_i(result_word),
+    .word_end_i(result_end), .write_valid_o(write_valid), .write_ready_i(write_ready), .write_column_o(write_column),
+    .write_stripe_o(write_stripe), .write_data_o(write_data), .busy_o(write_busy)
   );
 
+  reg [23:0] count_q;
+  reg [16:0] tag_q;
+  wire [24:0] bus_rows = job_load_i ? {9'd0, count_q[10:0], 5'd0} : job_two_groups_i ? {count_q, 1'b0} : {1'b0, count_q};
   bus_port bus_port (
-    .clk_i(clk_i), .rst_ni(rst_ni), .start_i(job_valid_i), .load_i(job_load_i), .gated_i(job_gated_i), .tag_i(job_tag_i),
-    .step_i(job_step_i), .word_valid_i(result_valid && job_bus_i), .word_ready_o(bus_ready_word), .word_i(result_word),
-    .valid_o(bus_valid_o), .ready_i(bus_ready_i), .data_o(bus_data_o), .tag_o(bus_tag_o), .busy_o(bus_busy)
+    .clk_i(clk_i), .rst_ni(rst_ni), .start_i(back_start_q), .kind_i({job_load_i, job_load_i ? job_table_i : job_gated_i}),
+    .tag_i(tag_q), .rows_i(bus_rows), .two_groups_i(job_two_groups_i), .group_i(job_dst_group_i), .step_i(job_step_i),
+    .word_valid_i(back_valid && back_bus_q), .word_ready_o(bus_ready_word), .word_i(result_word), .word_single_i(result_single),
+    .word_end_i(result_end), .valid_o(bus_valid_o), .load_o(bus_load_o), .ready_i(bus_ready_i), .data_o(bus_data_o),
+    .tag_o(bus_tag_o[16:0]), .kind_o(bus_tag_o[18:17]), .single_o(bus_tag_o[20]), .last_o(bus_tag_o[21]), .busy_o(bus_busy)
   );
+  assign bus_tag_o[19] = back_q;
 
   performance performance (
     .clk_i(clk_i), .rst_ni(rst_ni),
@@ -169,20 +192,42 @@ module channel (
     .select_i(performance_select_i), .value_o(performance_value_o)
   );
 
-  // Work moves from left to right, and each part says that it is busy one clock at most after it was handed some; so two quiet
-  // clocks in a row are the end.
-  reg quiet_q, busy_q;
-  wire quiet = !request_busy && !stream_busy && !load_busy && all_free && !write_busy && !bus_busy && controller_idle;
+  // The front: work moves from left to right, and each part says that it is busy one clock at most after it was handed some. After
+  // the last beat or word, TAIL clocks bring the results into the result buffer and to its output.
+  localparam [4:0] TAIL = 5'd16;
+  reg [4:0] tail_q;
+  wire moving = job_valid_i || request_busy || stream_busy || load_busy;
+  always @(posedge clk_i) begin
+    if (!rst_ni) tail_q <= 5'd0;
+    else if (moving) tail_q <= TAIL;
+    else if (tail_q != 5'd0) tail_q <= tail_q - 5'd1;
+  end
+  assign front_busy_o = tail_q != 5'd0;
+
+  // The back: the next job when nothing of its own one is left. A word that leaves the buffer is seen in a port one clock later.
+  reg popped_q, left_q;
+  wire left = back_start_q || back_valid || popped_q || write_busy || bus_busy || write_valid;
   always @(posedge clk_i) begin
     if (!rst_ni) begin
-      quiet_q <= 1'b0;
-      busy_q <= 1'b0;
+      front_q <= 1'b0;
+      back_q <= 1'b0;
+      back_start_q <= 1'b0;
+      popped_q <= 1'b0;
+      left_q <= 1'b0;
     end else begin
-      quiet_q <= quiet && !job_valid_i;
-      if (job_valid_i) busy_q <= 1'b1;
-      else if (quiet && quiet_q) busy_q <= 1'b0;
+      if (job_valid_i) front_q <= !front_q;
+      back_start_q <= front_q != back_q && !left && !left_q;
+      if (front_q != back_q && !left && !left_q) back_q <= front_q;
+      popped_q <= result_pop;
+      left_q <= left;
     end
+    if (job_valid_i) begin
+      count_q <= job_count_i;
+      tag_q <= job_tag_i;
+    end
+    if (back_start_q) back_bus_q <= job_bus_i;
   end
-  assign busy_o = busy_q;
+  assign older_busy_o = front_q != back_q || back_start_q;
+  assign busy_o = front_busy_o || older_busy_o || left || left_q || !controller_idle;
 endmodule
 `default_nettype wire

@@ -9,25 +9,27 @@ module tile_gate (
   input wire [23:0] rows_i,        // rows of this channel
   input wire [10:0] k_tiles_i,
   input wire [6:0] block_rows_i,
+  input wire two_groups_i,
   input wire word_valid_i,
   output wire word_ready_o,
-  input wire [255:0] word_i,
+  input wire [8*`DUPLEX_WORD_BYTES-1:0] word_i,
   output wire tile_valid_o,
   input wire tile_ready_i,
-  output wire [255:0] tile_data_o
+  output wire [8*`DUPLEX_WORD_BYTES-1:0] tile_data_o
 );
   localparam [31:0] LAST_WORD = `DUPLEX_TILE_WORDS - 1;
 
   reg [23:0] left_q;   // rows of this block and those after it
   reg drop_q;          // none
-  reg [10:0] k_q;      // k-tiles after this one
-  reg k_last_q;
-  reg [4:0] word_q;
+  reg [11:0] tile_q;   // tiles of the block after this one
+  reg tile_last_q;
+  reg [3:0] word_q;
+  wire [11:0] tiles = two_groups_i ? {k_tiles_i, 1'b0} : {1'b0, k_tiles_i};
   wire valid;
   wire take = valid && (drop_q || tile_ready_i);
   wire more = left_q > {17'd0, block_rows_i};
 
-  fifo #(.WIDTH(256), .DEPTH(2)) words (
+  fifo #(.WIDTH(8 * `DUPLEX_WORD_BYTES), .DEPTH(2)) words (
     .clk_i(clk_i), .rst_ni(rst_ni),
     .valid_i(word_valid_i), .ready_o(word_ready_o), .data_i(word_i),
     .valid_o(valid), .ready_i(drop_q || tile_ready_i), .data_o(tile_data_o)
@@ -38,15 +40,15 @@ module tile_gate (
     if (start_i) begin
       left_q <= rows_i;
       drop_q <= rows_i == 24'd0;
-      k_q <= k_tiles_i - 11'd1;
-      k_last_q <= k_tiles_i == 11'd1;
-      word_q <= 5'd0;
+      tile_q <= tiles - 12'd1;
+      tile_last_q <= tiles == 12'd1;
+      word_q <= 4'd0;
     end else if (take) begin
-      word_q <= word_q + 5'd1;
-      if (word_q == LAST_WORD[4:0]) begin
-        k_q <= k_last_q ? k_tiles_i - 11'd1 : k_q - 11'd1;
-        k_last_q <= k_last_q ? k_tiles_i == 11'd1 : k_q == 11'd1;
-        if (k_last_q) begin
+      word_q <= word_q + 4'd1;
+      if (word_q == LAST_WORD[3:0]) begin
+        tile_q <= tile_last_q ? tiles - 12'd1 : tile_q - 12'd1;
+        tile_last_q <= tile_last_q ? tiles == 12'd1 : tile_q == 12'd1;
+        if (tile_last_q) begin
           left_q <= more ? left_q - {17'd0, block_rows_i} : 24'd0;
           drop_q <= !more;
         end

@@ -1,5 +1,7 @@
 // Beats from the bundle controller, kept until they are used. It never refuses one: the controller sends no more columns than
-// there was room for, and each pair of beats taken out gives it the room of one column again.
+// there was room for, and each pair of beats that leaves for good gives it the room of one column again.
+// The beats of one k-tile can be read once for each group of tokens: `mark_i` at the first of them, `rewind_i` with the last; only the
+// beats of the last group leave for good (`leave_i`).
 `default_nettype none
 module weight_fifo #(
   parameter COLUMNS = 32  // columns of room: the controller's READ_CREDITS
@@ -11,16 +13,19 @@ module weight_fifo #(
   output wire valid_o,
   output wire [1023:0] data_o,
   input wire pop_i,
+  input wire leave_i,
+  input wire mark_i,
+  input wire rewind_i,
   output wire credit_o,
   output wire column_o  // one column has come in
 );
   reg second_out_q, second_in_q, credit_q, column_q;
-  wire unused_two;
+  wire leaves = pop_i && leave_i;
 
   ram_fifo #(.WIDTH(1024), .DEPTH(2 * COLUMNS)) beats (
     .clk_i(clk_i), .rst_ni(rst_ni),
     .push_i(beat_valid_i), .data_i(beat_i),
-    .valid_o(valid_o), .two_o(unused_two), .data_o(data_o), .pop_i(pop_i)
+    .valid_o(valid_o), .data_o(data_o), .pop_i(pop_i), .mark_i(mark_i), .rewind_i(rewind_i)
   );
 
   always @(posedge clk_i) begin
@@ -30,9 +35,9 @@ module weight_fifo #(
       credit_q <= 1'b0;
       column_q <= 1'b0;
     end else begin
-      second_out_q <= second_out_q ^ pop_i;
+      second_out_q <= second_out_q ^ leaves;
       second_in_q <= second_in_q ^ beat_valid_i;
-      credit_q <= second_out_q & pop_i;
+      credit_q <= second_out_q & leaves;
       column_q <= second_in_q & beat_valid_i;
     end
   end

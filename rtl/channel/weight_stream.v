@@ -1,7 +1,8 @@
 // Turns the beats of the weight FIFO into beats of the GEMM module: takes off the header beat with the rows' exponents and the beat
-// that fills the last column, counts row and k-tile, and lets the beat of a last k-tile go only when its results have room.
-// One beat a clock, also from tile to tile and from block to block.
-// The exponent of a row whose sum is complete goes into a queue, to be met by the sum when it leaves the GEMM module.
+// that fills the last column, counts row, group of tokens and k-tile, and lets the beat of a last k-tile go only when its results have
+// room. One beat a clock, also from tile to tile and from block to block.
+// With two groups the rows of a k-tile are read twice, once for each group's activations; row r of group g has accumulator row
+// g * rows + r. The exponent of a row whose sum is complete goes into a queue, to be met by the sum when it leaves the GEMM module.
 `default_nettype none
 module weight_stream (
   input wire clk_i,
@@ -10,10 +11,15 @@ module weight_stream (
   input wire [23:0] rows_i,        // rows of this channel
   input wire [10:0] k_tiles_i,
   input wire [6:0] block_rows_i,
+  input wire two_groups_i,
   input wire exponents_i,
+  input wire group_words_i,        // each group's results begin with a new word (those that go over the result bus)
   input wire weight_valid_i,
   input wire [511:0] header_i,     // the low half of the beat at the FIFO's output
   output wire weight_pop_o,
+  output wire weight_leave_o,
+  output wire weight_mark_o,
+  output wire weight_rewind_o,
   output wire beat_valid_o,
   input wire beat_ready_i,
   output wire [5:0] beat_row_o,
@@ -22,9 +28,10 @@ module weight_stream (
   output wire beat_release_o,
   input wire room_i,               // room for the results of one more row
   output wire row_o,               // a row's last beat goes
+  output wire [1:0] row_place_o,   // its number in its block (or group), modulo 4
   input wire sum_valid_i,
   output wire [7:0] exponent_o,    // of the sum that leaves now
-  output wire block_end_o,         // that sum is the last of its block
+  output wire end_o,               // that sum is the last of its block (or group)
   output wire busy_o,
   output wire starved_o,           // for the counters: the GEMM module waits for weights
   output wire no_tile_o,           // weights wait for a tile
@@ -35,8 +42,9 @@ module weight_stream (
   reg [1:0] state_q;
   reg [23:0] left_q;         // rows of the blocks after this one
   reg [6:0] rows_q;          // rows of this block
-  reg [5:0] row_q;
+  reg [5:0] row_q, sum_row_q;
   reg row_end_q;             // row_q is the block's last row
+  reg group_end_q;           // this is the last group
   reg [10:0] k_q;            // k-tiles after this one
   reg first_q, last_q;       // this is the first, the last k-tile
   reg [511:0] exponents_q;
@@ -45,7 +53,8 @@ module weight_stream (
 
   wire go = state_q == BEATS && weight_valid_i && (room_i || !last_q);
   wire issue = go && beat_ready_i;
-  wire block_done = issue && last_q && row_end_q;
+  wire tile_end = row_end_q && group_end_q;
+  wire block_done = issue && last_q && tile_end;
   wire odd = (k_tiles_i[0] & rows_q[0]) ^ exponents_i;
   wire drop = weight_valid_i && (state_q == HEADER || state_q == PAD);
   wire leave = (block_done && !odd) || (drop && state_q == PAD);  // the block is over
@@ -76,14 +85,18 @@ module weight_stream (
       left_q <= more ? left_q - {17'd0, block_rows_i} : 24'd0;
       rows_q <= next_rows;
       row_q <= 6'd0;
+      sum_row_q <= 6'd0;
       row_end_q <= next_rows == 7'd1;
+      group_end_q <= !two_groups_i;
       k_q <= k_tiles_i - 11'd1;
       first_q <= 1'b1;
       last_q <= single_k;
     end else if (issue) begin
       row_q <= row_end_q ? 6'd0 : row_q + 6'd1;
+      sum_row_q <= tile_end ? 6'd0 : sum_row_q + 6'd1;
       row_end_q <= row_end_q ? rows_q == 7'd1 : {1'b0, row_q} + 7'd2 == rows_q;
-      if (row_end_q) begin
+      if (row_end_q) group_end_q <= !two_groups_i || !group_end_q;
+      if (tile_end) begin
         k_q <= k_q - 11'd1;
         first_q <= 1'b0;
         last_q <= k_q == 11'd1;
@@ -91,27 +104,31 @@ module weight_stream (
     end
     if (state_q == HEADER && weight_valid_i) exponents_q <= header_i;
     pick_row_q <= row_q;
-    pick_end_q <= row_end_q;
+    pick_end_q <= row_end_q && (group_end_q || group_words_i);
   end
 
   // Deep enough for the rows inside the GEMM module (6 clocks from issue to sum), and faster than it (3).
-  wire unused_valid, unused_two;
+  wire unused_valid;
   ram_fifo #(.WIDTH(9), .DEPTH(16)) exponents (
     .clk_i(clk_i), .rst_ni(rst_ni),
     .push_i(pick_q),
     .data_i({pick_end_q, exponents_i ? exponents_q[pick_row_q * 8 +: 8] : 8'd0}),
-    .valid_o(unused_valid), .two_o(unused_two),
-    .data_o({block_end_o, exponent_o}),
-    .pop_i(sum_valid_i)
+    .valid_o(unused_valid),
+    .data_o({end_o, exponent_o}),
+    .pop_i(sum_valid_i), .mark_i(1'b0), .rewind_i(1'b0)
   );
 
   assign weight_pop_o = issue || drop;
+  assign weight_leave_o = group_end_q || drop;
+  assign weight_mark_o = state_q == BEATS && !group_end_q && row_q == 6'd0;
+  assign weight_rewind_o = issue && row_end_q && !group_end_q;
   assign beat_valid_o = go;
-  assign beat_row_o = row_q;
+  assign beat_row_o = sum_row_q;
   assign beat_first_o = first_q;
   assign beat_last_o = last_q;
   assign beat_release_o = row_end_q;
   assign row_o = issue && last_q;
+  assign row_place_o = group_words_i ? row_q[1:0] : sum_row_q[1:0];
   assign busy_o = state_q != IDLE || load_q;
   assign starved_o = state_q == BEATS && beat_ready_i && !weight_valid_i;
   assign no_tile_o = state_q == BEATS && !beat_ready_i && weight_valid_i;

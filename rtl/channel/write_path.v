@@ -1,7 +1,7 @@
 // Gathers result words into columns of 256 bytes and writes them to the channel's own DRAM: block b from logical column
 // 32 * base + b * stride on. A block's last column is filled up with zeros.
-// The words are shifted in from the top; after the eighth the column waits for the bundle controller, and the result buffer holds
-// what follows.
+// The words are shifted in from the top; after the fourth the column waits for the bundle controller, and the result buffer holds
+// what follows. The job's fields are taken at the start.
 `default_nettype none
 module write_path (
   input wire clk_i,
@@ -9,54 +9,61 @@ module write_path (
   input wire start_i,
   input wire [15:0] base_i,     // row set
   input wire [15:0] stride_i,   // columns
+  input wire [3:0] stripe_i,
   input wire word_valid_i,
   output wire word_ready_o,
-  input wire [255:0] word_i,
+  input wire [511:0] word_i,
   input wire word_end_i,        // last word of a block
   output wire write_valid_o,
   input wire write_ready_i,
   output wire [20:0] write_column_o,
+  output wire [3:0] write_stripe_o,
   output wire [2047:0] write_data_o,
   output wire busy_o
 );
   reg [2047:0] column_q;
-  reg [3:0] words_q;            // words gathered, 8: the column waits to be written
+  reg [2:0] words_q;            // words gathered, 4: the column waits to be written
   reg fill_q;                   // the block is over: zeros
   reg end_q;                    // this column is the block's last
   reg [20:0] block_q, address_q;
-  wire full = words_q[3];
+  reg [15:0] stride_q;
+  reg [3:0] stripe_q;
+  wire full = words_q[2];
   wire take = word_valid_i && word_ready_o;
   wire shift = take || (fill_q && !full);
 
   always @(posedge clk_i) begin
     if (!rst_ni) begin
-      words_q <= 4'd0;
+      words_q <= 3'd0;
       fill_q <= 1'b0;
     end else begin
       if (full) begin
-        if (write_ready_i) words_q <= 4'd0;
-      end else if (shift) words_q <= words_q + 4'd1;
+        if (write_ready_i) words_q <= 3'd0;
+      end else if (shift) words_q <= words_q + 3'd1;
       if (take && word_end_i) fill_q <= 1'b1;
       else if (full) fill_q <= 1'b0;
     end
   end
 
   always @(posedge clk_i) begin
-    if (shift) column_q <= {take ? word_i : 256'd0, column_q[2047:256]};
+    if (shift) column_q <= {take ? word_i : 512'd0, column_q[2047:512]};
     if (take) end_q <= word_end_i;
     if (start_i) begin
       block_q <= {base_i, 5'd0};
       address_q <= {base_i, 5'd0};
+      stride_q <= stride_i;
+      stripe_q <= stripe_i;
     end else if (full && write_ready_i) begin
-      address_q <= end_q ? block_q + {5'd0, stride_i} : address_q + 21'd1;
-      if (end_q) block_q <= block_q + {5'd0, stride_i};
+      address_q <= end_q ? block_q + {5'd0, stride_q} : address_q + 21'd1;
+      if (end_q) block_q <= block_q + {5'd0, stride_q};
     end
   end
 
   assign word_ready_o = !full && !fill_q;
   assign write_valid_o = full;
   assign write_column_o = address_q;
+  assign write_stripe_o = stripe_q;
   assign write_data_o = column_q;
-  assign busy_o = words_q != 4'd0;
+  assign busy_o = words_q != 3'd0;
 endmodule
 `default_nettype wire

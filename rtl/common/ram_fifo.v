@@ -1,6 +1,8 @@
 // FIFO of WIDTH bits by DEPTH (a power of two) words in a RAM with a registered read port, first word fall through, full rate.
 // The RAM reads one address ahead, so that the oldest word stands at its output. A word pushed in clock t is at the output in t + 2.
-// The pusher must know that there is room (a counter of credits); `two_o` says that a further word stands behind the one at the output.
+// The pusher must know that there is room (a counter of credits).
+// Words can be read again: `mark_i` names the one at the output, `rewind_i` (with a pop) goes back to it. What is behind the mark counts
+// as room that is taken.
 `default_nettype none
 module ram_fifo #(
   parameter WIDTH = 8,
@@ -11,16 +13,18 @@ module ram_fifo #(
   input wire push_i,
   input wire [WIDTH-1:0] data_i,
   output wire valid_o,
-  output wire two_o,
   output wire [WIDTH-1:0] data_o,
-  input wire pop_i  // only while valid_o
+  input wire pop_i,  // only while valid_o
+  input wire mark_i,
+  input wire rewind_i
 );
   localparam BITS = $clog2(DEPTH);
   localparam [BITS:0] ONE = 1;
 
-  reg [BITS:0] write_q, read_q, ahead_q;  // one bit more than an address; ahead_q = read_q + 1
-  reg valid_q, two_q;
-  wire [BITS:0] read_d = pop_i ? ahead_q : read_q;
+  reg [BITS:0] write_q, read_q, ahead_q, mark_q;  // one bit more than an address; ahead_q = read_q + 1
+  reg valid_q;
+  wire [BITS:0] mark = mark_i ? read_q : mark_q;
+  wire [BITS:0] read_d = rewind_i ? mark : pop_i ? ahead_q : read_q;
 
   ram_1r1w #(.WIDTH(WIDTH), .DEPTH(DEPTH)) ram (
     .clk_i(clk_i),
@@ -36,21 +40,18 @@ module ram_fifo #(
       write_q <= 0;
       read_q <= 0;
       ahead_q <= ONE;
+      mark_q <= 0;
       valid_q <= 1'b0;
-      two_q <= 1'b0;
     end else begin
       if (push_i) write_q <= write_q + ONE;
-      if (pop_i) begin
-        read_q <= ahead_q;
-        ahead_q <= ahead_q + ONE;
-      end
+      read_q <= read_d;
+      ahead_q <= read_d + ONE;
+      mark_q <= mark;
       // A word written at this very edge is not yet seen by the RAM's read, hence the old write_q.
       valid_q <= read_d != write_q;
-      two_q <= (read_d != write_q) && (read_d + ONE != write_q);
     end
   end
 
   assign valid_o = valid_q;
-  assign two_o = two_q;
 endmodule
 `default_nettype wire

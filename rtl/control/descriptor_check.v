@@ -1,7 +1,7 @@
 // Checks a whole descriptor before anything starts (error codes: params/registers.rdl, fields: params/descriptor.fields).
 // If several things are wrong the lowest code is reported. `address_o`: stripe: the mask; source and result range: the first row set
 // beyond the stripe set; shared range: the first word of the access; otherwise 0.
-// Products are made bit by bit in one shift-and-add multiplier, so a check takes about 100 clocks. It also divides a LOAD's
+// Products are made in one shift-and-add multiplier, two bits a clock, so a check takes about 50 clocks. It also divides a LOAD's
 // tiles among the channels: each gets `tiles_each_o`, the first `tiles_extra_o` one more.
 `default_nettype none
 `include "duplex_params.vh"
@@ -23,7 +23,8 @@ module descriptor_check #(
 );
   localparam [31:0] CHANNELS_32 = CHANNELS;
   localparam [6:0] CHANNELS_7 = CHANNELS_32[6:0];
-  localparam [16:0] SHARED_HALVES = 2 * `DUPLEX_SHARED_WORDS;  // 16-byte units of one buffer
+  localparam [16:0] SHARED_UNITS = 4 * `DUPLEX_SHARED_WORDS;  // 16-byte units of one buffer
+  localparam [16:0] SHARED_WORDS = `DUPLEX_SHARED_WORDS;
   localparam [10:0] TILES_MAX = 11'd1024, K_TILES_MAX = `DUPLEX_K_TILES_MAX;
 
   wire [7:0] opcode = descriptor_i[`DUPLEX_DESC_OPCODE];
@@ -39,7 +40,11 @@ module descriptor_check #(
   wire gated = descriptor_i[`DUPLEX_DESC_GATED];
   wire [27:0] rows = descriptor_i[`DUPLEX_DESC_ROWS];
   wire [23:0] channel_rows = descriptor_i[`DUPLEX_DESC_CHANNEL_ROWS];
-  wire [15:0] x_address = descriptor_i[`DUPLEX_DESC_X_ADDRESS];
+  wire [1:0] groups = descriptor_i[`DUPLEX_DESC_GROUPS];
+  wire two_groups = groups == 2'd2;
+  wire [14:0] x_address = descriptor_i[`DUPLEX_DESC_X_ADDRESS];
+  wire [13:0] x_stride = descriptor_i[`DUPLEX_DESC_X_STRIDE];
+  wire [15:0] dst_group = descriptor_i[`DUPLEX_DESC_DST_GROUP];
   wire [16:0] dst_address = descriptor_i[`DUPLEX_DESC_DST_ADDRESS];
   wire [15:0] dst_base = descriptor_i[`DUPLEX_DESC_DST_BASE];
   wire [3:0] dst_stripe = descriptor_i[`DUPLEX_DESC_DST_STRIPE];
@@ -56,6 +61,7 @@ module descriptor_check #(
     used = 512'd0;
     used[`DUPLEX_DESC_OPCODE] = {8{1'b1}};
     used[`DUPLEX_DESC_INTERRUPT] = 1'b1;
+    used[`DUPLEX_DESC_CHAIN] = 1'b1;
     used[`DUPLEX_DESC_TAG] = {16{1'b1}};
     used[`DUPLEX_DESC_SRC_BASE] = {16{1'b1}};
     used[`DUPLEX_DESC_SRC_STRIPE] = {4{1'b1}};
@@ -69,7 +75,11 @@ module descriptor_check #(
     used[`DUPLEX_DESC_EXPONENTS] = !load;
     used[`DUPLEX_DESC_ROWS] = {28{!load}};
     used[`DUPLEX_DESC_CHANNEL_ROWS] = {24{!load}};
-    used[`DUPLEX_DESC_X_ADDRESS] = {16{!load}};
+    used[`DUPLEX_DESC_X_ADDRESS] = {15{!load}};
+    used[`DUPLEX_DESC_GROUPS] = {2{!load}};
+    used[`DUPLEX_DESC_K_LAST] = {6{!load}};
+    used[`DUPLEX_DESC_X_STRIDE] = {14{!load && two_groups}};
+    used[`DUPLEX_DESC_DST_GROUP] = {16{!load && to_shared && two_groups}};
     used[`DUPLEX_DESC_GATED] = !load && to_shared;
     used[`DUPLEX_DESC_FORMAT] = {2{!load && to_dram}};
     used[`DUPLEX_DESC_DST_BASE] = {16{!load && to_dram}};
@@ -77,11 +87,11 @@ module descriptor_check #(
     used[`DUPLEX_DESC_DST_STRIDE] = {16{!load && to_dram}};
   end
 
-  // Sequence: five products, each of 16 steps and one clock to use it, beside them the division; then the verdict.
+  // Sequence: five products, each of 8 steps and one clock to use it, beside them the division; then the verdict.
   localparam [2:0] BEATS = 3'd0, COVERED = 3'd1, ROWS_MOST = 3'd2, SOURCE = 3'd3, RESULT = 3'd4, END = 3'd5;
   reg busy_q, begin_q, use_q, done_q;
   reg [2:0] product_of_q;
-  reg [3:0] step_q;
+  reg [2:0] step_q;
   reg [15:0] short_q;
   reg [31:0] product_q;
   wire [15:0] blocks_1 = blocks - 16'd1;
@@ -105,7 +115,7 @@ module descriptor_check #(
     end else begin
       if (start_i) busy_q <= 1'b1;
       else if (busy_q && product_of_q == END && use_q) busy_q <= 1'b0;
-      use_q <= busy_q && !use_q && !begin_q && step_q == 4'd15;
+      use_q <= busy_q && !use_q && !begin_q && step_q == 3'd7;
       done_q <= busy_q && use_q && product_of_q == END;
     end
   end
@@ -115,13 +125,13 @@ module descriptor_check #(
     if (start_i) product_of_q <= BEATS;
     else if (use_q) product_of_q <= product_of_q + 3'd1;
     if (begin_q) begin
-      step_q <= 4'd0;
+      step_q <= 3'd0;
       short_q <= short;
       product_q <= 32'd0;
     end else if (!use_q) begin
-      step_q <= step_q + 4'd1;
-      short_q <= {short_q[14:0], 1'b0};
-      product_q <= {product_q[30:0], 1'b0} + (short_q[15] ? {8'd0, long} : 32'd0);
+      step_q <= step_q + 3'd1;
+      short_q <= {short_q[13:0], 2'b00};
+      product_q <= {product_q[29:0], 2'b00} + (short_q[15] ? {7'd0, long, 1'b0} : 32'd0) + (short_q[14] ? {8'd0, long} : 32'd0);
     end
   end
 
@@ -152,37 +162,41 @@ module descriptor_check #(
   endfunction
   reg [17:0] beats_q;
   reg [11:0] source_sets_q;                 // row sets of a block, or of a channel's share of a LOAD
-  reg [6:0] result_columns_q;               // columns of a block of results
+  reg [7:0] result_columns_q;               // columns of a block of results
   reg [33:0] source_end_q, result_end_q;    // first row set, first column beyond
   reg [16:0] source_limit_q, result_limit_q;
-  reg [28:0] halves_q;                      // shared buffer: first 16-byte unit beyond, within the buffer
+  reg [29:0] units_q;                       // shared buffer: first 16-byte unit beyond, within the buffer
   reg [16:0] x_end_q;
   wire [10:0] tiles_most = quotient_q + {10'd0, rest_q != 6'd0};
+  wire [7:0] result_rows = two_groups ? {block_rows, 1'b0} : {1'b0, block_rows};
   wire [27:0] units = load ? {11'd0, tiles, 6'd0} : gated ? {1'b0, rows[27:1]} : rows;
   always @(posedge clk_i) begin
     if (use_q && product_of_q == BEATS) beats_q <= product_q[17:0] + {17'd0, exponents};
     source_sets_q <= load ? {4'd0, tiles_most[10:3]} + {11'd0, tiles_most[2:0] != 3'd0}
                           : beats_q[17:6] + {11'd0, beats_q[5:0] != 6'd0};
     case (format)
-      2'd0: result_columns_q <= (block_rows + 7'd15) >> 4;
-      2'd1: result_columns_q <= (block_rows + 7'd7) >> 3;
-      default: result_columns_q <= (block_rows + 7'd1) >> 1;
+      2'd0: result_columns_q <= (result_rows + 8'd15) >> 4;
+      2'd1: result_columns_q <= (result_rows + 8'd7) >> 3;
+      default: result_columns_q <= (result_rows + 8'd1) >> 1;
     endcase
     source_end_q <= {18'd0, src_base} + {22'd0, source_sets_q} + (load ? 34'd0 : {2'd0, product_q});
-    result_end_q <= {13'd0, dst_base, 5'd0} + {27'd0, result_columns_q} + {2'd0, product_q};
+    result_end_q <= {13'd0, dst_base, 5'd0} + {26'd0, result_columns_q} + {2'd0, product_q};
     source_limit_q <= {ones(src_stripe), 14'd0};
     result_limit_q <= {ones(dst_stripe), 14'd0};
-    halves_q <= {13'd0, dst_address[15:0]} + {1'b0, units};
-    x_end_q <= {2'd0, x_address[14:0]} + {1'b0, k_tiles, 5'd0};
+    units_q <= {14'd0, dst_address[15:0]} + {2'b00, units} + (two_groups ? {14'd0, dst_group} : 30'd0);
+    x_end_q <= {3'd0, x_address[13:0]} + x_words;
   end
+
+  // Words of x: with two groups the second behind the first, or (stride of one tile) tile by tile in turn.
+  wire [16:0] x_words = !two_groups ? {2'd0, k_tiles, 4'd0} : x_stride == 14'd16 ? {1'b0, k_tiles, 5'd0} : {3'd0, x_stride} + {2'd0, k_tiles, 4'd0};
 
   reg [12:0] wrong_q;
   reg reserved_low_q, reserved_high_q;
   reg used_after_q;          // the clock after use_q: ends and limits hold this product
   reg [2:0] of_q;
   wire [511:0] unused_bits = descriptor_i & ~used;
-  wire x_leaves = x_end_q > 17'd32768;
-  wire dst_leaves = halves_q > {12'd0, SHARED_HALVES};
+  wire x_leaves = x_end_q > SHARED_WORDS;
+  wire dst_leaves = units_q > {13'd0, SHARED_UNITS};
   wire src_foreign = src_stripe == 4'd0 || (src_stripe & ~owner_i) != 4'd0;
   wire dst_foreign = to_dram && (dst_stripe == 4'd0 || (dst_stripe & ~owner_i) != 4'd0);
   always @(posedge clk_i) begin
@@ -199,13 +213,13 @@ module descriptor_check #(
       if (load) begin
         wrong_q[`DUPLEX_STACK_ERROR_TILES] <= tiles == 11'd0 || tiles > TILES_MAX;
         wrong_q[`DUPLEX_STACK_ERROR_SOURCE_RANGE] <= source_end_q > {17'd0, source_limit_q};
-        wrong_q[`DUPLEX_STACK_ERROR_SHARED_RANGE] <= to_shared && (dst_address[0] || dst_leaves);
+        wrong_q[`DUPLEX_STACK_ERROR_SHARED_RANGE] <= to_shared && (dst_address[1:0] != 2'd0 || dst_leaves);
       end else begin
         wrong_q[`DUPLEX_STACK_ERROR_K_TILES] <= k_tiles == 11'd0 || k_tiles > K_TILES_MAX;
         wrong_q[`DUPLEX_STACK_ERROR_SHARED_RANGE] <= x_leaves || (to_shared && dst_leaves);
         if (use_q && product_of_q == COVERED)
           wrong_q[`DUPLEX_STACK_ERROR_BLOCKS] <= product_q[23:0] < channel_rows || blocks == 16'd0 || block_rows == 7'd0 ||
-            block_rows > 7'd64 || channel_rows == 24'd0 || (gated && (block_rows[0] || channel_rows[0]));
+            block_rows > 7'd64 || channel_rows == 24'd0 || !(groups == 2'd1 || (two_groups && block_rows <= 7'd32)) || (gated && (block_rows[0] || channel_rows[0]));
         if (use_q && product_of_q == ROWS_MOST)
           wrong_q[`DUPLEX_STACK_ERROR_ROWS] <= rows == 28'd0 || (gated && rows[0]) || {4'd0, rows} > product_q;
         if (used_after_q && of_q == SOURCE)
@@ -213,7 +227,7 @@ module descriptor_check #(
             (blocks_1 != 16'd0 && src_stride < {4'd0, source_sets_q});
         if (used_after_q && of_q == RESULT)
           wrong_q[`DUPLEX_STACK_ERROR_RESULT_RANGE] <= to_dram && (result_end_q > {12'd0, result_limit_q, 5'd0} ||
-            (blocks_1 != 16'd0 && dst_stride < {9'd0, result_columns_q}));
+            (blocks_1 != 16'd0 && dst_stride < {8'd0, result_columns_q}));
       end
     end
   end
@@ -228,7 +242,7 @@ module descriptor_check #(
       `DUPLEX_STACK_ERROR_STRIPE: address_q <= {28'd0, src_foreign ? src_stripe : dst_stripe};
       `DUPLEX_STACK_ERROR_SOURCE_RANGE: address_q <= {15'd0, source_limit_q};
       `DUPLEX_STACK_ERROR_RESULT_RANGE: address_q <= {15'd0, result_limit_q};
-      `DUPLEX_STACK_ERROR_SHARED_RANGE: address_q <= {16'd0, !load && x_leaves ? x_address : dst_address[16:1]};
+      `DUPLEX_STACK_ERROR_SHARED_RANGE: address_q <= {17'd0, !load && x_leaves ? x_address : dst_address[16:2]};
       default: address_q <= 32'd0;
     endcase
   end

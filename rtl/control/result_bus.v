@@ -1,127 +1,204 @@
-// Result bus: takes one word of 32 bytes a clock from the channels, round robin, the two words of a gated pair together, and gives
-// it to the activation unit, or (LOAD) straight to the shared buffer or the activation table.
+// Result bus: takes one word of 64 bytes a clock from the channels and gives it to the activation unit, or (LOAD) to the shared buffer or
+// the activation table. The lowest channel that has a word goes first, so that the results of low channels are complete early; the words
+// of a LOAD come tile by tile, each channel in its turn, so that they are written in order of address.
+// A word of two rows, or of the table, takes two clocks behind the FIFO; a gated pair and a LOAD one.
 // A channel that is granted in clock t has its word on the bus in t + 1; in t + 2 it is in the FIFO. There are never more
-// words on the way than the FIFO has room for.
+// words on the way than the FIFO has room for. The activation unit never waits; a LOAD lets its results go first.
+// Results that follow each other in one word of the shared buffer are written together.
 `default_nettype none
+`include "duplex_params.vh"
 module result_bus #(
-  parameter CHANNELS = 32
+  parameter CHANNELS = 32,
+  parameter ACTIVATION_TAG_BITS = 25
 ) (
   input wire clk_i,
   input wire rst_ni,
-  input wire load_i,             // LOAD: past the activation unit
-  input wire table_i,            // LOAD: to the activation table
-  input wire gated_i,
-  output wire busy_o,
-  // Channels
+  input wire load_start_i,         // a LOAD begins: channel 0 has the first tile
+  output wire [1:0] busy_o,        // words of a job of this parity are inside
+  // Channels; a tag: last word of the job, one row only, parity, kind (0 rows, 1 gated pair, 2 LOAD, 3 LOAD of the table), address
   input wire [CHANNELS-1:0] valid_i,
+  input wire [CHANNELS-1:0] load_i,
   output wire [CHANNELS-1:0] ready_o,
-  input wire [CHANNELS*256-1:0] data_i,
-  input wire [CHANNELS*17-1:0] tag_i,
-  // Activation unit
+  input wire [CHANNELS*512-1:0] data_i,
+  input wire [CHANNELS*22-1:0] tag_i,
+  // Activation unit; address of the table: words of 32 bytes
   output wire table_valid_o,
+  output wire [7:0] table_address_o,
   output wire row_valid_o,
-  input wire row_ready_i,
-  output wire row_second_o,
-  output wire [255:0] word_o,    // for all takers
-  output wire [16:0] tag_o,
+  output wire row_gated_o,
+  output wire [255:0] row_first_o,  // g of a pair
+  output wire [255:0] row_o,        // u, or the row; or the word for the table
+  output wire [ACTIVATION_TAG_BITS-1:0] row_tag_o,
   input wire result_valid_i,
   input wire [127:0] result_data_i,
-  input wire [16:0] result_tag_i,
+  input wire [ACTIVATION_TAG_BITS-1:0] result_tag_i,
   // Shared buffer; it takes a write every clock
   output wire write_valid_o,
-  output wire [1:0] write_enable_o,
-  output wire [15:0] write_address_o,
-  output wire [255:0] write_data_o
+  output wire [3:0] write_enable_o,
+  output wire [14:0] write_address_o,
+  output wire [511:0] write_data_o,
+  // One clock, together with the write or later
+  output wire load_word_o,          // a word of a LOAD was written
+  output wire done_o,               // the last result of a channel was written
+  output wire done_parity_o,
+  output wire [4:0] done_channel_o
 );
   localparam ROOM = 4;
   localparam [CHANNELS-1:0] ONE = 1;
+  localparam [1:0] GATED = 2'd1, LOAD = 2'd2, TABLE = 2'd3;
+  localparam [31:0] LAST_WORD = `DUPLEX_TILE_WORDS - 1;
 
-  // Round robin: first those behind the last one granted, then all; the second of a pair is the same channel again.
-  reg [CHANNELS-1:0] behind_q, last_q, grant_q;
-  reg second_q;
+  // Whose turn it is in a LOAD.
+  reg [CHANNELS-1:0] turn_q;
+  reg [3:0] turn_word_q;
   reg [2:0] room_q;
-  wire [CHANNELS-1:0] asked = valid_i & behind_q;
-  wire [CHANNELS-1:0] from = asked != 0 ? asked : valid_i;
-  wire [CHANNELS-1:0] first = from & (~from + ONE);
-  wire [CHANNELS-1:0] grant = room_q == 3'd0 ? {CHANNELS{1'b0}} : second_q ? last_q & valid_i : first;
+  wire [CHANNELS-1:0] from = valid_i & (~load_i | turn_q);
+  wire [CHANNELS-1:0] grant = room_q == 3'd0 ? {CHANNELS{1'b0}} : from & (~from + ONE);
   wire any = grant != 0;
+  wire any_load = (grant & load_i) != 0;
+  wire turn_ends = any_load && turn_word_q == LAST_WORD[3:0];
+  reg [CHANNELS-1:0] grant_q;
   wire pop;
   assign ready_o = grant;
 
   // One-hot selection of the channels' words.
-  reg [255:0] data;
-  reg [16:0] tag;
+  reg [511:0] data;
+  reg [21:0] tag;
+  reg [4:0] channel;
   integer c;
   always @* begin
-    data = 256'd0;
-    tag = 17'd0;
+    data = 512'd0;
+    tag = 22'd0;
+    channel = 5'd0;
     for (c = 0; c < CHANNELS; c = c + 1) begin
-      data = data | (data_i[c*256 +: 256] & {256{grant_q[c]}});
-      tag = tag | (tag_i[c*17 +: 17] & {17{grant_q[c]}});
+      data = data | (data_i[c*512 +: 512] & {512{grant_q[c]}});
+      tag = tag | (tag_i[c*22 +: 22] & {22{grant_q[c]}});
+      channel = channel | (c[4:0] & {5{grant_q[c]}});
     end
   end
 
-  reg on_bus_q, arrived_q, arrived_second_q, bus_second_q;
-  reg [255:0] data_q;
-  reg [16:0] tag_q;
-  wire valid, unused_ready;
+  reg on_bus_q, arrived_q;
+  reg [511:0] data_q;
+  reg [21:0] tag_q;
+  reg [4:0] channel_q;
+  wire valid, unused_ready, last, single, parity;
+  wire [4:0] from_channel;
+  wire [1:0] kind;
+  wire [16:0] address;
+  wire [511:0] word;
 
-  fifo #(.WIDTH(256 + 17 + 1), .DEPTH(ROOM)) words (
+  fifo #(.WIDTH(512 + 22 + 5), .DEPTH(ROOM)) words (
     .clk_i(clk_i), .rst_ni(rst_ni),
-    .valid_i(arrived_q), .ready_o(unused_ready), .data_i({arrived_second_q, tag_q, data_q}),
-    .valid_o(valid), .ready_i(load_i || row_ready_i), .data_o({row_second_o, tag_o, word_o})
+    .valid_i(arrived_q), .ready_o(unused_ready), .data_i({channel_q, tag_q, data_q}),
+    .valid_o(valid), .ready_i(pop), .data_o({from_channel, last, single, parity, kind, address, word})
   );
-  assign pop = valid && (load_i || row_ready_i);
 
-  // Rows inside the activation unit: in with the word (the second of a pair), out with the result.
-  reg [7:0] inside_q;
-  wire enters = row_valid_o && row_ready_i && (!gated_i || row_second_o);
+  // The word at the FIFO's output, in one clock or in two.
+  reg second_q;
+  wire load = kind == LOAD;
+  wire two = kind == TABLE || (kind == 2'd0 && !single);
+  wire moves = valid && !(load && result_valid_i);
+  wire ends = !two || second_q;
+  assign pop = moves && ends;
 
   always @(posedge clk_i) begin
     if (!rst_ni) begin
-      behind_q <= 0;
-      second_q <= 1'b0;
+      turn_q <= ONE;
+      turn_word_q <= 4'd0;
       room_q <= ROOM;
       on_bus_q <= 1'b0;
       arrived_q <= 1'b0;
-      inside_q <= 8'd0;
+      second_q <= 1'b0;
     end else begin
-      if (any) begin
-        behind_q <= ~(grant | (grant - ONE));
-        second_q <= gated_i && !second_q;
+      if (load_start_i) begin
+        turn_q <= ONE;
+        turn_word_q <= 4'd0;
+      end else if (any_load) begin
+        turn_word_q <= turn_word_q + 4'd1;
+        if (turn_ends) turn_q <= (turn_q << 1) | (turn_q >> (CHANNELS - 1));
       end
       room_q <= room_q - {2'd0, any} + {2'd0, pop};
       on_bus_q <= any;
       arrived_q <= on_bus_q;
-      inside_q <= inside_q + {7'd0, enters} - {7'd0, result_valid_i};
+      second_q <= moves && !ends;
     end
-    if (any) last_q <= grant;
     grant_q <= grant;
-    bus_second_q <= second_q;
-    arrived_second_q <= bus_second_q;
     data_q <= data;
     tag_q <= tag;
+    channel_q <= channel;
   end
 
-  // One register before the shared buffer.
-  reg write_valid_q;
-  reg [1:0] write_enable_q;
-  reg [15:0] write_address_q;
-  reg [255:0] write_data_q;
-  wire direct = valid && load_i && !table_i;
+  assign row_valid_o = moves && !kind[1];
+  assign row_gated_o = kind == GATED;
+  assign row_first_o = word[255:0];
+  assign row_o = second_q || kind == GATED ? word[511:256] : word[255:0];
+  assign row_tag_o = {from_channel, last && ends, ends, parity, address + {16'd0, second_q}};
+  assign table_valid_o = moves && kind == TABLE && address[16:9] == 8'd0;
+  assign table_address_o = {address[8:2], second_q};
+
+  // Words inside, by parity: from the grant to the last write.
+  wire [4:0] result_channel;
+  wire result_last, result_ends, result_parity;
+  wire [16:0] result_unit;
+  assign {result_channel, result_last, result_ends, result_parity, result_unit} = result_tag_i;
+  reg [5:0] inside_q[0:1];
+  reg [1:0] inside_busy_q;
+  // A word is counted when it stands on the bus; before that it keeps its channel's port busy.
+  wire [1:0] enters = on_bus_q ? (tag[19] ? 2'b10 : 2'b01) : 2'b00;
+  wire leaves_result = result_valid_i && result_ends;
+  wire leaves_load = pop && kind[1];
+  wire [1:0] left_result = leaves_result ? (result_parity ? 2'b10 : 2'b01) : 2'b00;
+  wire [1:0] left_load = leaves_load ? (parity ? 2'b10 : 2'b01) : 2'b00;
+  integer p;
+  always @(posedge clk_i) begin
+    for (p = 0; p < 2; p = p + 1) begin
+      if (!rst_ni) inside_q[p] <= 6'd0;
+      else inside_q[p] <= inside_q[p] + {5'd0, enters[p]} - {5'd0, left_result[p]} - {5'd0, left_load[p]};
+      inside_busy_q[p] <= rst_ni && (inside_q[p] != 6'd0 || enters[p]);
+    end
+  end
+  assign busy_o = inside_busy_q;
+
+  // One register before the shared buffer; results of one word gather in it until another word comes or none.
+  wire direct = moves && load;
+  wire joins = result_valid_i && write_valid_q && gather_q && write_address_q == result_unit[16:2];
+  reg write_valid_q, gather_q;
+  reg [3:0] write_enable_q;
+  reg [14:0] write_address_q;
+  reg [511:0] write_data_q;
+  wire [3:0] part = 4'd1 << result_unit[1:0];
+  integer l;
   always @(posedge clk_i) begin
     write_valid_q <= rst_ni && (direct || result_valid_i);
-    write_enable_q <= direct ? 2'b11 : result_tag_i[0] ? 2'b10 : 2'b01;
-    write_address_q <= direct ? tag_o[16:1] : result_tag_i[16:1];
-    write_data_q <= direct ? word_o : {result_data_i, result_data_i};
+    gather_q <= result_valid_i;
+    if (direct || result_valid_i) begin
+      write_address_q <= direct ? address[16:2] : result_unit[16:2];
+      write_enable_q <= direct ? 4'b1111 : joins ? write_enable_q | part : part;
+    end
+    for (l = 0; l < 4; l = l + 1)
+      if (direct) write_data_q[l*128 +: 128] <= word[l*128 +: 128];
+      else if (result_valid_i && part[l]) write_data_q[l*128 +: 128] <= result_data_i;
   end
-
-  assign row_valid_o = valid && !load_i;
-  assign table_valid_o = valid && load_i && table_i;
-  assign write_valid_o = write_valid_q;
+  assign write_valid_o = write_valid_q && !joins;
   assign write_enable_o = write_enable_q;
   assign write_address_o = write_address_q;
   assign write_data_o = write_data_q;
-  assign busy_o = room_q != ROOM || inside_q != 8'd0 || write_valid_q;
+
+  // Told two clocks later, when what gathers has been written too.
+  reg load_word_q, done_q, done_late_q, done_parity_q, done_parity_late_q;
+  reg [4:0] done_channel_q, done_channel_late_q;
+  always @(posedge clk_i) begin
+    load_word_q <= direct;
+    done_q <= rst_ni && result_valid_i && result_last;
+    done_channel_q <= result_channel;
+    done_parity_q <= result_parity;
+    done_parity_late_q <= done_parity_q;
+    done_late_q <= rst_ni && done_q;
+    done_channel_late_q <= done_channel_q;
+  end
+  assign load_word_o = load_word_q;
+  assign done_o = done_late_q;
+  assign done_parity_o = done_parity_late_q;
+  assign done_channel_o = done_channel_late_q;
 endmodule
 `default_nettype wire

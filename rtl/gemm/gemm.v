@@ -1,6 +1,6 @@
 // GEMM module of a channel: 8 token lanes x 64-wide exact dot product, 64 accumulator rows (paper 1.4, SPEC 3).
 //
-// Tile: 32 words; word i holds columns k = 2i (bits 127:0) and 2i + 1 (bits 255:128) of 8 lanes, lane l at 16 l. One tile is in use, one
+// Tile: 16 words; word i holds columns k = 4i (bits 127:0) to 4i + 3 of 8 lanes, lane l at 16 l. One tile is in use, one
 // more can be loaded. Beat: 64 binary16 weights of one row, k = 0 in bits 15:0; `first` replaces the row's sums, `last` emits
 // them, `release` is the last beat that uses the tile. Up to one beat a clock, in any order of rows.
 // Sums: lane l at 97 l, its flags (bit 0 NaN, 1 +Inf, 2 -Inf) at 3 l. No back-pressure: the caller has room for every last beat.
@@ -29,6 +29,7 @@ module gemm #(
 );
   localparam WIDTH = `DUPLEX_WIDTH;
   localparam LANES = `DUPLEX_LANES;
+  localparam COLUMNS = `DUPLEX_WORD_BYTES / 2 / LANES;  // of a tile word
 
   // Tile control. The copy of the loaded tile happens one clock after the beat that releases the old one was taken, because
   // that beat meets its tile one clock after it was taken.
@@ -100,9 +101,9 @@ module gemm #(
       // The tile of this lane: next (being loaded) and active.
       reg [12*WIDTH-1:0] next_significand_q, significand_q;
       reg [5*WIDTH-1:0] next_exponent_q, exponent_q;
-      wire [23:0] significand;
-      wire [ 9:0] exponent;
-      for (k = 0; k < 2; k = k + 1) begin : column
+      wire [12*COLUMNS-1:0] significand;
+      wire [ 5*COLUMNS-1:0] exponent;
+      for (k = 0; k < COLUMNS; k = k + 1) begin : column
         operand operand (
             .value_i      (tile_data_i[16*(LANES*k+l)+:16]),
             .significand_o(significand[12*k+:12]),
@@ -112,8 +113,8 @@ module gemm #(
       // Words enter at the top and move down, so that no word needs an address.
       always @(posedge clk_i) begin
         if (load_word) begin
-          next_significand_q <= {significand, next_significand_q[12*WIDTH-1:24]};
-          next_exponent_q    <= {exponent, next_exponent_q[5*WIDTH-1:10]};
+          next_significand_q <= {significand, next_significand_q[12*WIDTH-1:12*COLUMNS]};
+          next_exponent_q    <= {exponent, next_exponent_q[5*WIDTH-1:5*COLUMNS]};
         end
         if (take_tile) begin
           significand_q <= next_significand_q;

@@ -40,39 +40,47 @@ module stack #(
   input wire [CHANNELS*1024-1:0] dram_read_data_i
 );
   // 16-byte units from a tile's last word to the first of the channel's next tile
-  localparam [31:0] TILE_STEP = (CHANNELS - 1) * 2 * `DUPLEX_TILE_WORDS + 2;
+  localparam [31:0] TILE_STEP = (CHANNELS - 1) * 4 * `DUPLEX_TILE_WORDS + 4;
 
   // Control
-  wire run, busy, fetched, completed, completed_interrupt, error, fetch, fetch_done, broadcast_start;
+  wire run, busy, fetched, completed, completed_interrupt, error, fetch, fetch_done, broadcast_start, job_start, job_parity;
   wire [3:0] owner, slot;
   wire [7:0] error_code, ring_write_address, ring_read_address, performance_channel, performance_counter;
   wire [31:0] error_address, ring_write_data, ring_read_data;
   wire [15:0] error_tag;
   wire ring_write, ring_read_busy;
   wire [511:0] descriptor;
-  wire [CHANNELS-1:0] job_valid, channel_busy;
+  // verilator lint_off UNUSED
+  wire [511:0] job;  // each unit takes the fields it needs; nobody needs them all
+  // verilator lint_on UNUSED
+  wire [CHANNELS-1:0] job_valid, channel_busy, channel_front_busy, channel_older_busy;
+  wire [4:0] job_channel;
   wire [23:0] job_count;
   wire [16:0] job_tag;
-  wire broadcast_busy, bus_busy;
-  reg work_busy_q;
+  wire [1:0] bus_busy, complete, waits;
+  wire broadcast_busy;
+  reg front_busy_q, older_busy_q, work_busy_q;
   reg [63:0] performance_q, performance;
   // Data
-  wire [CHANNELS-1:0] word_valid, word_ready, bus_valid, bus_ready;
-  wire [255:0] word, read_data, write_data, bus_word;
-  wire [CHANNELS*256-1:0] bus_data;
-  wire [CHANNELS*17-1:0] bus_tags;
-  wire [16:0] bus_tag;
+  wire [CHANNELS-1:0] word_valid, word_ready, bus_valid, bus_load, bus_ready;
+  wire [511:0] word, read_data, write_data;
+  wire [CHANNELS*512-1:0] bus_data;
+  wire [CHANNELS*22-1:0] bus_tags;
   wire [CHANNELS*64-1:0] performance_values;
-  wire read_valid, read_ready, read_data_valid, write_valid, table_valid, row_valid, row_ready, row_second, result_valid;
-  wire [15:0] read_address, write_address;
-  wire [1:0] write_enable;
+  wire read_valid, read_ready, read_data_valid, write_valid, table_valid, row_valid, row_gated, result_valid;
+  wire load_word, done, done_parity;
+  wire [4:0] done_channel;
+  wire [14:0] read_address, first_group, write_address;
+  wire [3:0] write_enable;
+  wire [7:0] table_address;
+  wire [255:0] row_first, row;
   wire [127:0] result_data;
-  wire [14:0] unused_tag;
-  wire [16:0] result_tag;
+  wire [24:0] row_tag, result_tag;
 
-  wire load = descriptor[`DUPLEX_DESC_OPCODE] == 8'd1;
-  wire gated = descriptor[`DUPLEX_DESC_GATED];
-  wire [1:0] destination = descriptor[`DUPLEX_DESC_DESTINATION];
+  wire load = job[`DUPLEX_DESC_OPCODE] == 8'd1;
+  wire gated = job[`DUPLEX_DESC_GATED];
+  wire two_groups = job[`DUPLEX_DESC_GROUPS] == 2'd2;
+  wire [1:0] destination = job[`DUPLEX_DESC_DESTINATION];
 
   registers #(.CHANNELS(CHANNELS)) registers (
     .clk_i(clk_i), .rst_ni(rst_ni), .axi_awvalid_i(axi_awvalid_i), .axi_awready_o(axi_awready_o), .axi_awaddr_i(axi_awaddr_i),
@@ -97,8 +105,10 @@ module stack #(
   operation_controller #(.CHANNELS(CHANNELS)) controller (
     .clk_i(clk_i), .rst_ni(rst_ni), .run_i(run), .owner_i(owner), .busy_o(busy), .fetched_o(fetched), .completed_o(completed),
     .interrupt_o(completed_interrupt), .error_o(error), .error_code_o(error_code), .error_address_o(error_address),
-    .error_tag_o(error_tag), .fetch_o(fetch), .fetch_done_i(fetch_done), .descriptor_i(descriptor), .job_valid_o(job_valid),
-    .job_count_o(job_count), .job_tag_o(job_tag), .broadcast_start_o(broadcast_start), .work_busy_i(work_busy_q)
+    .error_tag_o(error_tag), .fetch_o(fetch), .fetch_done_i(fetch_done), .descriptor_i(descriptor), .job_o(job),
+    .job_parity_o(job_parity), .job_start_o(job_start), .job_valid_o(job_valid), .job_channel_o(job_channel),
+    .job_count_o(job_count), .job_tag_o(job_tag), .broadcast_start_o(broadcast_start), .front_busy_i(front_busy_q),
+    .older_busy_i(older_busy_q), .work_busy_i(work_busy_q), .complete_o(complete)
   );
 
   shared_buffer buffers (
@@ -108,40 +118,66 @@ module stack #(
   );
 
   broadcast #(.CHANNELS(CHANNELS)) broadcast (
-    .clk_i(clk_i), .rst_ni(rst_ni), .start_i(broadcast_start), .address_i(descriptor[`DUPLEX_DESC_X_ADDRESS]),
-    .k_tiles_i(descriptor[`DUPLEX_DESC_K_TILES]), .blocks_i(descriptor[`DUPLEX_DESC_BLOCKS]), .busy_o(broadcast_busy),
-    .read_valid_o(read_valid), .read_ready_i(read_ready), .read_address_o(read_address), .read_data_valid_i(read_data_valid),
-    .read_data_i(read_data), .word_valid_o(word_valid), .word_ready_i(word_ready), .word_o(word)
+    .clk_i(clk_i), .rst_ni(rst_ni), .start_i(broadcast_start), .address_i(job[`DUPLEX_DESC_X_ADDRESS]),
+    .stride_i(job[`DUPLEX_DESC_X_STRIDE]), .two_groups_i(two_groups), .k_tiles_i(job[`DUPLEX_DESC_K_TILES]),
+    .k_last_i(job[`DUPLEX_DESC_K_LAST]), .blocks_i(job[`DUPLEX_DESC_BLOCKS]), .busy_o(broadcast_busy),
+    .read_valid_o(read_valid), .read_ready_i(read_ready), .read_address_o(read_address), .first_group_o(first_group),
+    .waits_i(waits[!job_parity]), .read_data_valid_i(read_data_valid), .read_data_i(read_data), .word_valid_o(word_valid),
+    .word_ready_i(word_ready), .word_o(word)
   );
 
   result_bus #(.CHANNELS(CHANNELS)) result_bus (
-    .clk_i(clk_i), .rst_ni(rst_ni), .load_i(load), .table_i(destination[1]), .gated_i(gated), .busy_o(bus_busy),
-    .valid_i(bus_valid), .ready_o(bus_ready), .data_i(bus_data), .tag_i(bus_tags), .table_valid_o(table_valid),
-    .row_valid_o(row_valid), .row_ready_i(row_ready), .row_second_o(row_second), .word_o(bus_word), .tag_o(bus_tag),
+    .clk_i(clk_i), .rst_ni(rst_ni), .load_start_i(job_start && load), .busy_o(bus_busy), .valid_i(bus_valid), .load_i(bus_load),
+    .ready_o(bus_ready), .data_i(bus_data), .tag_i(bus_tags), .table_valid_o(table_valid), .table_address_o(table_address),
+    .row_valid_o(row_valid), .row_gated_o(row_gated), .row_first_o(row_first), .row_o(row), .row_tag_o(row_tag),
     .result_valid_i(result_valid), .result_data_i(result_data), .result_tag_i(result_tag), .write_valid_o(write_valid),
-    .write_enable_o(write_enable), .write_address_o(write_address), .write_data_o(write_data)
+    .write_enable_o(write_enable), .write_address_o(write_address), .write_data_o(write_data), .load_word_o(load_word),
+    .done_o(done), .done_parity_o(done_parity), .done_channel_o(done_channel)
   );
 
-  activation activation (
-    .clk_i(clk_i), .rst_ni(rst_ni), .table_valid_i(table_valid && bus_tag[16:9] == 8'd0), .table_address_i(bus_tag[8:1]), .table_data_i(bus_word),
-    .gated_i(gated), .in_valid_i(row_valid), .in_ready_o(row_ready), .in_row_i(bus_word), .in_second_i(row_second),
-    .in_tag_i({15'd0, bus_tag}), .out_valid_o(result_valid), .out_ready_i(1'b1), .out_data_o(result_data), .out_tag_o({unused_tag, result_tag})
+  activation #(.TAG_BITS(25)) activation (
+    .clk_i(clk_i), .rst_ni(rst_ni), .table_valid_i(table_valid), .table_address_i(table_address), .table_data_i(row),
+    .in_valid_i(row_valid), .gated_i(row_gated), .g_i(row_first), .u_i(row), .in_tag_i(row_tag), .out_valid_o(result_valid),
+    .out_data_o(result_data), .out_tag_o(result_tag)
   );
+
+  // What the jobs of each parity have still to write into the shared buffer.
+  // verilator lint_off UNUSED
+  wire [27:0] rows = job[`DUPLEX_DESC_ROWS];  // at most 131,072 when they go to a shared buffer
+  wire [23:0] channel_rows = job[`DUPLEX_DESC_CHANNEL_ROWS];
+  // verilator lint_on UNUSED
+  wire [10:0] tiles = job[`DUPLEX_DESC_TILES];
+  wire [16:0] units = load ? {tiles, 6'd0} : gated ? rows[17:1] : rows[16:0];
+  genvar p;
+  generate
+    for (p = 0; p < 2; p = p + 1) begin : g_pending
+      result_pending #(.CHANNELS(CHANNELS)) pending (
+        .clk_i(clk_i), .rst_ni(rst_ni), .start_i(job_start && job_parity == p && destination == 2'd1), .stop_i(complete[p]),
+        .load_i(load), .address_i(job[`DUPLEX_DESC_DST_ADDRESS]), .units_i(units),
+        .channel_units_i(gated ? channel_rows[17:1] : channel_rows[16:0]),
+        .none_i(job_valid != 0 && job_parity == p && job_count == 24'd0), .none_channel_i(job_channel), .load_word_i(load_word),
+        .done_i(done && done_parity == p), .done_channel_i(done_channel), .word_i(read_address), .first_group_i(first_group),
+        .waits_o(waits[p])
+      );
+    end
+  endgenerate
 
   genvar c;
   generate
     for (c = 0; c < CHANNELS; c = c + 1) begin : g_channel
       channel channel (
         .clk_i(clk_i), .rst_ni(rst_ni), .owner_i(owner), .job_valid_i(job_valid[c]), .job_count_i(job_count),
-        .job_tag_i(job_tag), .job_load_i(load), .job_src_base_i(descriptor[`DUPLEX_DESC_SRC_BASE]),
-        .job_src_stripe_i(descriptor[`DUPLEX_DESC_SRC_STRIPE]), .job_src_stride_i(descriptor[`DUPLEX_DESC_SRC_STRIDE]),
-        .job_k_tiles_i(descriptor[`DUPLEX_DESC_K_TILES]), .job_block_rows_i(descriptor[`DUPLEX_DESC_BLOCK_ROWS]),
-        .job_exponents_i(descriptor[`DUPLEX_DESC_EXPONENTS]), .job_format_i(descriptor[`DUPLEX_DESC_FORMAT]),
-        .job_bus_i(load || destination != 2'd0), .job_gated_i(gated), .job_dst_base_i(descriptor[`DUPLEX_DESC_DST_BASE]),
-        .job_dst_stripe_i(descriptor[`DUPLEX_DESC_DST_STRIPE]), .job_dst_stride_i(descriptor[`DUPLEX_DESC_DST_STRIDE]),
-        .job_step_i(TILE_STEP[11:0]), .busy_o(channel_busy[c]),
+        .job_tag_i(job_tag), .job_load_i(load), .job_table_i(destination[1]), .job_src_base_i(job[`DUPLEX_DESC_SRC_BASE]),
+        .job_src_stripe_i(job[`DUPLEX_DESC_SRC_STRIPE]), .job_src_stride_i(job[`DUPLEX_DESC_SRC_STRIDE]),
+        .job_k_tiles_i(job[`DUPLEX_DESC_K_TILES]), .job_block_rows_i(job[`DUPLEX_DESC_BLOCK_ROWS]),
+        .job_two_groups_i(two_groups), .job_exponents_i(job[`DUPLEX_DESC_EXPONENTS]), .job_format_i(job[`DUPLEX_DESC_FORMAT]),
+        .job_bus_i(load || destination != 2'd0), .job_gated_i(gated), .job_dst_group_i(job[`DUPLEX_DESC_DST_GROUP]),
+        .job_dst_base_i(job[`DUPLEX_DESC_DST_BASE]), .job_dst_stripe_i(job[`DUPLEX_DESC_DST_STRIPE]),
+        .job_dst_stride_i(job[`DUPLEX_DESC_DST_STRIDE]), .job_step_i(TILE_STEP[12:0]), .front_busy_o(channel_front_busy[c]),
+        .older_busy_o(channel_older_busy[c]), .busy_o(channel_busy[c]),
         .word_valid_i(word_valid[c]), .word_ready_o(word_ready[c]), .word_i(word),
-        .bus_valid_o(bus_valid[c]), .bus_ready_i(bus_ready[c]), .bus_data_o(bus_data[c*256 +: 256]), .bus_tag_o(bus_tags[c*17 +: 17]),
+        .bus_valid_o(bus_valid[c]), .bus_load_o(bus_load[c]), .bus_ready_i(bus_ready[c]), .bus_data_o(bus_data[c*512 +: 512]),
+        .bus_tag_o(bus_tags[c*22 +: 22]),
         .performance_select_i(performance_counter), .performance_value_o(performance_values[c*64 +: 64]),
         .dram_row_valid_o(dram_row_valid_o[c]), .dram_row_command_o(dram_row_command_o[c*2 +: 2]),
         .dram_row_bundle_o(dram_row_bundle_o[c*2 +: 2]), .dram_row_mask_o(dram_row_mask_o[c*8 +: 8]),
@@ -159,7 +195,9 @@ module stack #(
     for (i = 0; i < CHANNELS; i = i + 1) if (performance_channel == i[7:0]) performance = performance_values[i*64 +: 64];
   end
   always @(posedge clk_i) begin
-    work_busy_q <= rst_ni && (channel_busy != 0 || broadcast_busy || bus_busy);
+    front_busy_q <= rst_ni && (channel_front_busy != 0 || broadcast_busy);
+    older_busy_q <= rst_ni && (channel_older_busy != 0 || bus_busy[!job_parity]);
+    work_busy_q <= rst_ni && (channel_busy != 0 || broadcast_busy || bus_busy != 2'b00);
     performance_q <= performance;
   end
 endmodule

@@ -38,7 +38,8 @@ extern "C" {
 #define DUPLEX_ACTIVATION_FILE_HEADER_BYTES 32u
 #define DUPLEX_ACTIVATION_ENTRIES (DUPLEX_ACTIVATION_SEGMENTS + 4)
 #define DUPLEX_ACTIVATION_IMAGE_WORDS (DUPLEX_ACTIVATION_ENTRIES / 4)
-#define DUPLEX_ACTIVATION_IMAGE_BYTES (DUPLEX_ACTIVATION_IMAGE_WORDS * DUPLEX_WORD_BYTES)
+#define DUPLEX_ACTIVATION_WORD_BYTES 32
+#define DUPLEX_ACTIVATION_IMAGE_BYTES (DUPLEX_ACTIVATION_IMAGE_WORDS * DUPLEX_ACTIVATION_WORD_BYTES)
 #define DUPLEX_ACTIVATION_FILE_BYTES (DUPLEX_ACTIVATION_FILE_HEADER_BYTES + DUPLEX_ACTIVATION_IMAGE_BYTES)
 
 struct duplex_activation_table {
@@ -58,7 +59,7 @@ const char *duplex_activation_check(const void *bytes, size_t size);
 
 // The image as the hardware loads it, and one word of it as the table port takes it (words beyond the image are ignored).
 void duplex_activation_image(const struct duplex_activation_table *table, uint8_t image[DUPLEX_ACTIVATION_IMAGE_BYTES]);
-void duplex_activation_write(struct duplex_activation_table *table, unsigned address, const uint8_t word[DUPLEX_WORD_BYTES]);
+void duplex_activation_write(struct duplex_activation_table *table, unsigned address, const uint8_t word[DUPLEX_ACTIVATION_WORD_BYTES]);
 
 // h. Not gated: g is not used, act takes u.
 duplex_f16 duplex_activation(const struct duplex_activation_table *table, duplex_f32 g, duplex_f32 u, bool gated);

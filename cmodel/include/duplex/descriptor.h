@@ -11,6 +11,9 @@
 #define DUPLEX_DESC_INTERRUPT_WORD 0  // raise the `done` interrupt when this descriptor completes
 #define DUPLEX_DESC_INTERRUPT_LSB 8
 #define DUPLEX_DESC_INTERRUPT_WIDTH 1
+#define DUPLEX_DESC_CHAIN_WORD 0  // may start when the descriptor before it has read its weights; activations that this one's results make are waited for
+#define DUPLEX_DESC_CHAIN_LSB 9
+#define DUPLEX_DESC_CHAIN_WIDTH 1
 #define DUPLEX_DESC_TAG_WORD 0  // free for the firmware; the error registers return it
 #define DUPLEX_DESC_TAG_LSB 16
 #define DUPLEX_DESC_TAG_WIDTH 16
@@ -26,6 +29,9 @@
 #define DUPLEX_DESC_K_TILES_WORD 3  // GEMM: 64-wide tiles of the sum, 1 to 1024
 #define DUPLEX_DESC_K_TILES_LSB 0
 #define DUPLEX_DESC_K_TILES_WIDTH 11
+#define DUPLEX_DESC_GROUPS_WORD 3  // GEMM: groups of 8 tokens, 1 or 2; groups * BLOCK_ROWS is at most 64
+#define DUPLEX_DESC_GROUPS_LSB 12
+#define DUPLEX_DESC_GROUPS_WIDTH 2
 #define DUPLEX_DESC_BLOCKS_WORD 3  // GEMM: blocks of rows per channel, 1 to 65535
 #define DUPLEX_DESC_BLOCKS_LSB 16
 #define DUPLEX_DESC_BLOCKS_WIDTH 16
@@ -44,16 +50,22 @@
 #define DUPLEX_DESC_GATED_WORD 4  // GEMM to shared buffer: rows 2i and 2i+1 are gate and up of h row i
 #define DUPLEX_DESC_GATED_LSB 18
 #define DUPLEX_DESC_GATED_WIDTH 1
+#define DUPLEX_DESC_K_LAST_WORD 4  // GEMM: columns of the last k-tile that the activations have, 0 for all 64; the others are taken as zero
+#define DUPLEX_DESC_K_LAST_LSB 24
+#define DUPLEX_DESC_K_LAST_WIDTH 6
 #define DUPLEX_DESC_ROWS_WORD 5  // GEMM: rows of the whole matrix (gated: of gate and up together)
 #define DUPLEX_DESC_ROWS_LSB 0
 #define DUPLEX_DESC_ROWS_WIDTH 28
 #define DUPLEX_DESC_CHANNEL_ROWS_WORD 6  // GEMM: rows of a channel; channel c holds rows c * CHANNEL_ROWS to (c + 1) * CHANNEL_ROWS - 1, as far as below ROWS
 #define DUPLEX_DESC_CHANNEL_ROWS_LSB 0
 #define DUPLEX_DESC_CHANNEL_ROWS_WIDTH 24
-#define DUPLEX_DESC_X_ADDRESS_WORD 7  // GEMM: first shared-buffer word of the activation tiles; bit 15 selects the buffer
+#define DUPLEX_DESC_X_ADDRESS_WORD 7  // GEMM: first shared-buffer word (64 bytes) of the activation tiles; bit 14 selects the buffer
 #define DUPLEX_DESC_X_ADDRESS_LSB 0
-#define DUPLEX_DESC_X_ADDRESS_WIDTH 16
-#define DUPLEX_DESC_DST_ADDRESS_WORD 8  // shared-buffer address in 16-byte units; bit 16 selects the buffer (LOAD: even)
+#define DUPLEX_DESC_X_ADDRESS_WIDTH 15
+#define DUPLEX_DESC_X_STRIDE_WORD 7  // GEMM: words from the tiles of the first group of tokens to those of the second, 0 if there is one
+#define DUPLEX_DESC_X_STRIDE_LSB 16
+#define DUPLEX_DESC_X_STRIDE_WIDTH 14
+#define DUPLEX_DESC_DST_ADDRESS_WORD 8  // shared-buffer address in 16-byte units; bit 16 selects the buffer (LOAD: a multiple of 4)
 #define DUPLEX_DESC_DST_ADDRESS_LSB 0
 #define DUPLEX_DESC_DST_ADDRESS_WIDTH 17
 #define DUPLEX_DESC_DST_BASE_WORD 9  // GEMM to DRAM: first row set of the results
@@ -65,6 +77,9 @@
 #define DUPLEX_DESC_DST_STRIDE_WORD 10  // GEMM to DRAM: columns (256 bytes) from one block of results to the next
 #define DUPLEX_DESC_DST_STRIDE_LSB 0
 #define DUPLEX_DESC_DST_STRIDE_WIDTH 16
+#define DUPLEX_DESC_DST_GROUP_WORD 10  // GEMM to shared buffer: 16-byte units from the results of the first group to those of the second, 0 if there is one
+#define DUPLEX_DESC_DST_GROUP_LSB 16
+#define DUPLEX_DESC_DST_GROUP_WIDTH 16
 #define DUPLEX_DESC_TILES_WORD 11  // LOAD: tiles of 1 KB, 1 to 1024; tile t comes from channel t mod channels
 #define DUPLEX_DESC_TILES_LSB 0
 #define DUPLEX_DESC_TILES_WIDTH 11

@@ -16,14 +16,15 @@
 #define DUPLEX_ROW_SET_BYTES 8192 // one row of all 8 banks of a bundle
 #define DUPLEX_BUNDLES 4 // bundles of a channel: 2 ranks x upper and lower half [paper]
 #define DUPLEX_BANK_ROWS 16384 // rows of a bank: 16 GB per stack
-#define DUPLEX_WORD_BYTES 32 // word of the shared buffer, the broadcast and the result bus
+#define DUPLEX_WORD_BYTES 64 // word of the shared buffer, the broadcast and the result bus
 #define DUPLEX_SHARED_BUFFERS 2 // shared buffers of a stack [paper]
-#define DUPLEX_SHARED_WORDS 32768 // words of one shared buffer: 1 MB [paper]
-#define DUPLEX_RESULT_WORDS 64 // words of a channel's result buffer
-#define DUPLEX_TILE_WORDS 32 // words of one 64 x 8 activation tile
+#define DUPLEX_SHARED_WORDS 16384 // words of one shared buffer: 1 MB [paper]
+#define DUPLEX_RESULT_WORDS 32 // words of a channel's result buffer
+#define DUPLEX_TILE_WORDS 16 // words of one 64 x 8 activation tile
+#define DUPLEX_TOKEN_GROUPS 2 // groups of 8 tokens that can share one stream of weights
 #define DUPLEX_RING_ENTRIES 16 // descriptors in the ring
 #define DUPLEX_DESCRIPTOR_WORDS 16 // 32-bit words of a descriptor
 #define DUPLEX_ACTIVATION_SEGMENTS 512 // segments of the activation table, besides the two tails
-#define DUPLEX_ACTIVATION_LANES 4 // activation units of a stack
+#define DUPLEX_ACTIVATION_LANES 8 // activation units of a stack, one for each token lane
 
 #endif
