@@ -1,9 +1,10 @@
 // One channel: bundle controller, weight FIFO, GEMM module, drain, result buffer, write path, and its ports to broadcast and result
 // bus (docs/architecture.md, "The way of one GEMM descriptor").
 // A job starts with `job_valid_i` (one clock); `job_count_i` and `job_tag_i` hold in that clock, all other job fields until the next
-// job's start. The front (reading, multiplying, rounding) takes one job at a time; what it made may still be in the result buffer when
-// the next job starts: words carry the parity of their job, and the back (write path, bus port) turns to the next job when the words of
-// the older one have left. So a job may start when `front_busy_o` and `older_busy_o` are low.
+// job's start. The front (reading, multiplying) takes one job at a time; what it made may still be on its way when the next job starts:
+// for HANDOVER clocks the drain goes on with the older one, words carry the parity of their job, and the back (write path, bus port)
+// turns to the next job when the words of the older one have left. So a job may start when `front_busy_o` is low, and `older_busy_o` of
+// the job before.
 // A channel without rows or tiles only drops the broadcast's tiles.
 `default_nettype none
 `include "duplex_params.vh"
@@ -68,6 +69,8 @@ module channel (
   wire gemm_start = job_valid_i && !job_load_i;
   wire load_start = job_valid_i && job_load_i;
   wire [1:0] format = job_bus_i ? F32 : job_format_i;  // the activation unit takes binary32
+  reg [1:0] drain_format_q;
+  reg drain_parity_q;                                  // of the job whose results the drain makes
 
   // Reading
   wire read_valid, read_ready, read_beat_valid, read_credit, request_busy, controller_idle, column_read;
@@ -143,7 +146,7 @@ module channel (
   );
 
   drain drain (
-    .clk_i(clk_i), .rst_ni(rst_ni), .format_i(format), .sum_valid_i(sum_valid), .sum_i(sum), .flags_i(sum_flags),
+    .clk_i(clk_i), .rst_ni(rst_ni), .format_i(drain_format_q), .sum_valid_i(sum_valid), .sum_i(sum), .flags_i(sum_flags),
     .exponent_i(exponent), .end_i(sum_end), .word_valid_o(drain_valid), .word_o(drain_word), .word_end_o(drain_end),
     .word_single_o(drain_single)
   );
@@ -154,14 +157,17 @@ module channel (
     .word_valid_o(load_valid), .word_o(load_word), .busy_o(load_busy)
   );
 
+  wire free_room;
+  reg [4:0] handover_q;
+  assign room = free_room && handover_q == 5'd0;
   result_room result_room (
     .clk_i(clk_i), .rst_ni(rst_ni), .format_i(format), .row_i(row_last), .row_place_i(row_place), .word_i(load_reserve),
-    .free_i(result_pop), .room_o(room)
+    .free_i(result_pop), .room_o(free_room)
   );
 
   result_buffer result_buffer (
     .clk_i(clk_i), .rst_ni(rst_ni), .push_i(drain_valid || load_valid), .word_i(load_valid ? load_word : drain_word),
-    .end_i(drain_end && !load_valid), .single_i(drain_single && !load_valid), .parity_i(front_q), .valid_o(result_valid),
+    .end_i(drain_end && !load_valid), .single_i(drain_single && !load_valid), .parity_i(drain_parity_q), .valid_o(result_valid),
     .word_o(result_word), .end_o(result_end), .single_o(result_single), .parity_o(result_parity), .pop_i(result_pop)
   );
   wire back_valid = result_valid && result_parity == back_q && !back_start_q;
@@ -193,20 +199,32 @@ module channel (
   );
 
   // The front: work moves from left to right, and each part says that it is busy one clock at most after it was handed some. After
-  // the last beat or word, TAIL clocks bring the results into the result buffer and to its output.
-  localparam [4:0] TAIL = 5'd16;
+  // the last beat or word HANDOVER clocks bring the results into the result buffer and to its output.
+  localparam [4:0] HANDOVER = 5'd16;
   reg [4:0] tail_q;
+  reg moving_q;
   wire moving = job_valid_i || request_busy || stream_busy || load_busy;
+  wire drains_on = handover_q != 5'd0;
   always @(posedge clk_i) begin
-    if (!rst_ni) tail_q <= 5'd0;
-    else if (moving) tail_q <= TAIL;
-    else if (tail_q != 5'd0) tail_q <= tail_q - 5'd1;
+    if (!rst_ni) begin
+      moving_q <= 1'b0;
+      tail_q <= 5'd0;
+      handover_q <= 5'd0;
+      drain_parity_q <= 1'b0;
+    end else begin
+      moving_q <= moving;
+      tail_q <= moving ? HANDOVER : tail_q == 5'd0 ? 5'd0 : tail_q - 5'd1;
+      handover_q <= job_valid_i ? HANDOVER : drains_on ? handover_q - 5'd1 : 5'd0;
+      if (handover_q == 5'd1) drain_parity_q <= front_q;
+    end
+    if (handover_q == 5'd1) drain_format_q <= format;
   end
-  assign front_busy_o = tail_q != 5'd0;
+  assign front_busy_o = moving || moving_q;
 
   // The back: the next job when nothing of its own one is left. A word that leaves the buffer is seen in a port one clock later.
   reg popped_q, left_q;
   wire left = back_start_q || back_valid || popped_q || write_busy || bus_busy || write_valid;
+  wire turns = front_q != back_q && !drains_on && !left && !left_q;
   always @(posedge clk_i) begin
     if (!rst_ni) begin
       front_q <= 1'b0;
@@ -216,8 +234,8 @@ module channel (
       left_q <= 1'b0;
     end else begin
       if (job_valid_i) front_q <= !front_q;
-      back_start_q <= front_q != back_q && !left && !left_q;
-      if (front_q != back_q && !left && !left_q) back_q <= front_q;
+      back_start_q <= turns;
+      if (turns) back_q <= front_q;
       popped_q <= result_pop;
       left_q <= left;
     end
@@ -228,6 +246,6 @@ module channel (
     if (back_start_q) back_bus_q <= job_bus_i;
   end
   assign older_busy_o = front_q != back_q || back_start_q;
-  assign busy_o = front_busy_o || older_busy_o || left || left_q || !controller_idle;
+  assign busy_o = front_busy_o || tail_q != 5'd0 || older_busy_o || left || left_q || !controller_idle;
 endmodule
 `default_nettype wire
