@@ -1,7 +1,7 @@
 // One channel: bundle controller, weight FIFO, GEMM module, drain, result buffer, write path, and its ports to broadcast and result
 // bus (docs/architecture.md, "The way of one GEMM descriptor").
-// A job starts with `job_valid_i` (one clock); `job_count_i` and `job_tag_i` hold in that clock, all other job fields until the next
-// job's start. The front (reading, multiplying) takes one job at a time; what it made may still be on its way when the next job starts:
+// A job starts with `job_valid_i` (one clock), after `share_valid_i` has brought this channel's share of it; the other job fields hold
+// until the next job's start. The front (reading, multiplying) takes one job at a time; what it made may still be on its way when the next job starts:
 // for HANDOVER clocks the drain goes on with the older one, words carry the parity of their job, and the back (write path, bus port)
 // turns to the next job when the words of the older one have left. So a job may start when `front_busy_o` is low, and `older_busy_o` of
 // the job before.
@@ -13,9 +13,10 @@ module channel (
   input wire rst_ni,
   input wire [3:0] owner_i,
   // Job
+  input wire share_valid_i,
+  input wire [23:0] share_count_i,        // rows (GEMM) or tiles (LOAD) of this channel
+  input wire [16:0] share_tag_i,          // shared-buffer address of the first result, 16-byte units
   input wire job_valid_i,
-  input wire [23:0] job_count_i,          // rows (GEMM) or tiles (LOAD) of this channel
-  input wire [16:0] job_tag_i,            // shared-buffer address of the first result, 16-byte units
   input wire job_load_i,
   input wire job_table_i,                 // LOAD: to the activation table
   input wire [15:0] job_src_base_i,
@@ -66,6 +67,8 @@ module channel (
   localparam READ_CREDITS = 32;
   localparam [1:0] F32 = 2'd1;
 
+  reg [23:0] share_count_q, count_q;
+  reg [16:0] share_tag_q, tag_q;
   wire gemm_start = job_valid_i && !job_load_i;
   wire load_start = job_valid_i && job_load_i;
   wire [1:0] format = job_bus_i ? F32 : job_format_i;  // the activation unit takes binary32
@@ -98,7 +101,7 @@ module channel (
   reg front_q, back_q, back_bus_q, back_start_q;  // parities of the front's and the back's job
 
   stream_request stream_request (
-    .clk_i(clk_i), .rst_ni(rst_ni), .start_i(job_valid_i), .load_i(job_load_i), .count_i(job_count_i), .base_i(job_src_base_i),
+    .clk_i(clk_i), .rst_ni(rst_ni), .start_i(job_valid_i), .load_i(job_load_i), .count_i(share_count_q), .base_i(job_src_base_i),
     .stride_i(job_src_stride_i), .k_tiles_i(job_k_tiles_i), .block_rows_i(job_block_rows_i), .exponents_i(job_exponents_i),
     .read_valid_o(read_valid), .read_ready_i(read_ready), .read_base_o(read_base), .read_columns_o(read_columns),
     .busy_o(request_busy)
@@ -123,7 +126,7 @@ module channel (
   );
 
   weight_stream weight_stream (
-    .clk_i(clk_i), .rst_ni(rst_ni), .start_i(gemm_start), .rows_i(job_count_i), .k_tiles_i(job_k_tiles_i),
+    .clk_i(clk_i), .rst_ni(rst_ni), .start_i(gemm_start), .rows_i(share_count_q), .k_tiles_i(job_k_tiles_i),
     .block_rows_i(job_block_rows_i), .two_groups_i(job_two_groups_i), .exponents_i(job_exponents_i), .group_words_i(job_bus_i),
     .weight_valid_i(weight_valid), .header_i(weight[511:0]), .weight_pop_o(stream_pop), .weight_leave_o(stream_leave),
     .weight_mark_o(stream_mark), .weight_rewind_o(stream_rewind), .beat_valid_o(beat_valid), .beat_ready_i(beat_ready),
@@ -133,7 +136,7 @@ module channel (
   );
 
   tile_gate tile_gate (
-    .clk_i(clk_i), .rst_ni(rst_ni), .start_i(gemm_start), .rows_i(job_count_i), .k_tiles_i(job_k_tiles_i),
+    .clk_i(clk_i), .rst_ni(rst_ni), .start_i(gemm_start), .rows_i(share_count_q), .k_tiles_i(job_k_tiles_i),
     .block_rows_i(job_block_rows_i), .two_groups_i(job_two_groups_i), .word_valid_i(word_valid_i), .word_ready_o(word_ready_o),
     .word_i(word_i), .tile_valid_o(tile_valid), .tile_ready_i(tile_ready), .tile_data_o(tile_data)
   );
@@ -152,7 +155,7 @@ module channel (
   );
 
   load_path load_path (
-    .clk_i(clk_i), .rst_ni(rst_ni), .start_i(load_start), .tiles_i(job_count_i[10:0]), .weight_valid_i(weight_valid),
+    .clk_i(clk_i), .rst_ni(rst_ni), .start_i(load_start), .tiles_i(share_count_q[10:0]), .weight_valid_i(weight_valid),
     .weight_i(weight), .weight_pop_o(load_pop), .room_i(room), .reserve_o(load_reserve),
     .word_valid_o(load_valid), .word_o(load_word), .busy_o(load_busy)
   );
@@ -180,8 +183,6 @@ module channel (
     .write_stripe_o(write_stripe), .write_data_o(write_data), .busy_o(write_busy)
   );
 
-  reg [23:0] count_q;
-  reg [16:0] tag_q;
   wire [24:0] bus_rows = job_load_i ? {9'd0, count_q[10:0], 5'd0} : job_two_groups_i ? {count_q, 1'b0} : {1'b0, count_q};
   bus_port bus_port (
     .clk_i(clk_i), .rst_ni(rst_ni), .start_i(back_start_q), .kind_i({job_load_i, job_load_i ? job_table_i : job_gated_i}),
@@ -239,9 +240,13 @@ module channel (
       popped_q <= result_pop;
       left_q <= left;
     end
+    if (share_valid_i) begin
+      share_count_q <= share_count_i;
+      share_tag_q <= share_tag_i;
+    end
     if (job_valid_i) begin
-      count_q <= job_count_i;
-      tag_q <= job_tag_i;
+      count_q <= share_count_q;
+      tag_q <= share_tag_q;
     end
     if (back_start_q) back_bus_q <= job_bus_i;
   end

@@ -1,6 +1,6 @@
-// Takes descriptors from the ring one after another: fetch, check, hand the job to the channels (one channel a clock), start the
-// broadcast, wait until the work is over, count it as completed.
-// The next descriptor is fetched and checked while the one before is at work. It starts when that one is complete, or with CHAIN when
+// Takes descriptors from the ring one after another: fetch, check, tell the channels their shares (one channel a clock), start, wait
+// until the work is over, count it as completed.
+// The next descriptor is prepared while the one before is at work. It starts when that one is complete, or with CHAIN when
 // it has only results to write; two jobs at most are under way, and they complete in order.
 // A descriptor that is refused starts nothing: when those before it are complete its error goes to the registers, and the ring stands
 // still until they are cleared.
@@ -27,27 +27,26 @@ module operation_controller #(
   input wire fetch_done_i,
   input wire [511:0] descriptor_i,
   // Channels
+  output wire [CHANNELS-1:0] share_valid_o,
+  output wire [23:0] share_count_o,
+  output wire [16:0] share_tag_o,
   output wire [511:0] job_o,       // descriptor of the job that was started last
   output wire job_parity_o,
-  output wire job_start_o,         // it changes, before any channel has it
-  output wire [CHANNELS-1:0] job_valid_o,
-  output wire [4:0] job_channel_o,
-  output wire [23:0] job_count_o,
-  output wire [16:0] job_tag_o,
+  output wire [CHANNELS-1:0] job_none_o,  // channels without a share of it
+  output wire job_valid_o,         // it starts, in the clock after job_o has changed
   output wire broadcast_start_o,
   input wire front_busy_i,         // any channel reads or multiplies, or the broadcast is busy
   input wire older_busy_i,         // results of the job before the last one have still to be written
   input wire work_busy_i,          // anything at all
   output wire [1:0] complete_o     // the job of this parity is complete
 );
-  localparam [1:0] IDLE = 2'd0, FETCH = 2'd1, CHECK = 2'd2, READY = 2'd3;
-  localparam [1:0] WAIT = 2'd0, FIRST = 2'd1, DISPATCH = 2'd2, START = 2'd3;
+  localparam [2:0] IDLE = 3'd0, FETCH = 3'd1, CHECK = 3'd2, SHARE = 3'd3, READY = 3'd4;
   localparam [31:0] LAST_CHANNEL = CHANNELS - 1;
 
   // ---- the next descriptor
-  reg [1:0] next_q;
+  reg [2:0] next_q;
   reg [511:0] job_q;
-  wire check_done, launch, refuse;
+  wire check_done, shared, launch, refuse;
   wire [7:0] code;
   wire [10:0] tiles_each;
   wire [5:0] tiles_extra;
@@ -67,7 +66,8 @@ module operation_controller #(
       case (next_q)
         IDLE: if (run_i && !error_q) next_q <= FETCH;
         FETCH: if (fetch_done_i) next_q <= CHECK;
-        CHECK: if (check_done) next_q <= READY;
+        CHECK: if (check_done) next_q <= code == 8'd0 ? SHARE : READY;
+        SHARE: if (shared) next_q <= READY;
         default: if (launch || refuse) next_q <= IDLE;
       endcase
       fetched_q <= next_q == FETCH && fetch_done_i;
@@ -75,14 +75,45 @@ module operation_controller #(
     end
   end
 
+  // ---- share of one channel a clock
+  wire load = descriptor_i[`DUPLEX_DESC_OPCODE] == 8'd1;
+  wire [23:0] channel_rows = descriptor_i[`DUPLEX_DESC_CHANNEL_ROWS];
+  reg [27:0] rows_left_q;
+  reg [16:0] tag_q, share_tag_q;
+  reg [5:0] channel_q;
+  reg [CHANNELS-1:0] select_q, share_valid_q, none_q, job_none_q;
+  reg [23:0] share_count_q;
+  wire [16:0] tag_step = load ? 17'd64 : descriptor_i[`DUPLEX_DESC_GATED] ? channel_rows[17:1] : channel_rows[16:0];
+  wire whole = rows_left_q >= {4'd0, channel_rows};
+  wire [23:0] count = load ? {13'd0, tiles_each} + {23'd0, channel_q < tiles_extra} : whole ? channel_rows : rows_left_q[23:0];
+  assign shared = channel_q == LAST_CHANNEL[5:0];
+
+  always @(posedge clk_i) begin
+    if (next_q == CHECK) begin
+      rows_left_q <= descriptor_i[`DUPLEX_DESC_ROWS];
+      tag_q <= descriptor_i[`DUPLEX_DESC_DST_ADDRESS];
+      channel_q <= 6'd0;
+      select_q <= 1;
+    end else if (next_q == SHARE) begin
+      rows_left_q <= whole ? rows_left_q - {4'd0, channel_rows} : 28'd0;
+      tag_q <= tag_q + tag_step;
+      channel_q <= channel_q + 6'd1;
+      select_q <= select_q << 1;
+      none_q <= (none_q & ~select_q) | (count == 24'd0 ? select_q : 0);
+    end
+    share_valid_q <= rst_ni && next_q == SHARE ? select_q : 0;
+    share_tag_q <= tag_q;
+    share_count_q <= count;
+  end
+
   // ---- jobs under way. Busy signals are up to two clocks late, so that a state holds when it was seen for four clocks.
-  reg [1:0] state_q, flight_q;      // flight_q: jobs under way
+  reg [1:0] flight_q;               // jobs under way
+  reg [1:0] start_q;                // a job starts: job_q is new, then the channels and the broadcast have it
   reg parity_q;                     // of the last one
   reg [1:0] interrupt_q;            // INTERRUPT bits, by parity
   reg [2:0] quiet_q, older_q, front_q;
-  wire settled = state_q == WAIT;
+  wire settled = start_q == 2'b00;
   wire quiet = quiet_q[2] && settled, older_done = older_q[2] && settled, front_done = front_q[2] && settled;
-  wire load = descriptor_i[`DUPLEX_DESC_OPCODE] == 8'd1;
   wire job_load = job_q[`DUPLEX_DESC_OPCODE] == 8'd1;
   wire chain = descriptor_i[`DUPLEX_DESC_CHAIN] && !(load && job_load);
   wire completed = flight_q != 2'd0 && (flight_q[1] ? older_done : quiet);
@@ -105,21 +136,15 @@ module operation_controller #(
   reg completed_q, completed_interrupt_q;
   reg [1:0] complete_q;
   wire oldest = flight_q[1] ? !parity_q : parity_q;
-  reg [5:0] channel_q;
   always @(posedge clk_i) begin
     if (!rst_ni) begin
-      state_q <= WAIT;
+      start_q <= 2'b00;
       flight_q <= 2'd0;
       parity_q <= 1'b0;
       completed_q <= 1'b0;
       complete_q <= 2'b00;
     end else begin
-      case (state_q)
-        WAIT: if (launch) state_q <= FIRST;
-        FIRST: state_q <= DISPATCH;
-        DISPATCH: if (channel_q == LAST_CHANNEL[5:0]) state_q <= START;
-        default: state_q <= WAIT;
-      endcase
+      start_q <= {start_q[0], launch};
       if (launch) flight_q <= flight_q + 2'd1;
       else if (completed) flight_q <= flight_q - 2'd1;
       if (launch) parity_q <= !parity_q;
@@ -129,43 +154,9 @@ module operation_controller #(
     completed_interrupt_q <= interrupt_q[oldest];
     if (launch) begin
       job_q <= descriptor_i;
+      job_none_q <= none_q;
       interrupt_q[!parity_q] <= descriptor_i[`DUPLEX_DESC_INTERRUPT];
     end
-  end
-
-  // ---- share of one channel a clock
-  wire [23:0] channel_rows = job_q[`DUPLEX_DESC_CHANNEL_ROWS];
-  reg [10:0] tiles_each_q;
-  reg [5:0] tiles_extra_q;
-  reg [27:0] rows_left_q;
-  reg [16:0] tag_q, job_tag_q, tag_step_q;
-  reg [4:0] job_channel_q;
-  reg [CHANNELS-1:0] select_q, job_valid_q;
-  reg [23:0] job_count_q;
-  wire whole = rows_left_q >= {4'd0, channel_rows};
-
-  always @(posedge clk_i) begin
-    if (launch) begin
-      tiles_each_q <= tiles_each;
-      tiles_extra_q <= tiles_extra;
-    end
-    if (state_q == FIRST) begin
-      rows_left_q <= job_q[`DUPLEX_DESC_ROWS];
-      tag_q <= job_q[`DUPLEX_DESC_DST_ADDRESS];
-      tag_step_q <= job_load ? 17'd64 : job_q[`DUPLEX_DESC_GATED] ? channel_rows[17:1] : channel_rows[16:0];
-      channel_q <= 6'd0;
-      select_q <= 1;
-    end else if (state_q == DISPATCH) begin
-      rows_left_q <= whole ? rows_left_q - {4'd0, channel_rows} : 28'd0;
-      tag_q <= tag_q + tag_step_q;
-      channel_q <= channel_q + 6'd1;
-      select_q <= select_q << 1;
-    end
-    job_valid_q <= rst_ni && state_q == DISPATCH ? select_q : 0;
-    job_tag_q <= tag_q;
-    job_channel_q <= channel_q[4:0];
-    if (job_load) job_count_q <= {13'd0, tiles_each_q} + {23'd0, channel_q < tiles_extra_q};
-    else job_count_q <= whole ? channel_rows : rows_left_q[23:0];
   end
 
   assign busy_o = next_q != IDLE || flight_q != 2'd0 || completed_q;
@@ -178,12 +169,12 @@ module operation_controller #(
   assign fetch_o = next_q == IDLE && run_i && !error_q;
   assign job_o = job_q;
   assign job_parity_o = parity_q;
-  assign job_start_o = state_q == FIRST;
-  assign job_valid_o = job_valid_q;
-  assign job_channel_o = job_channel_q;
-  assign job_count_o = job_count_q;
-  assign job_tag_o = job_tag_q;
-  assign broadcast_start_o = state_q == START && !job_load;
+  assign job_none_o = job_none_q;
+  assign job_valid_o = start_q[0];
+  assign broadcast_start_o = start_q[0] && !job_load;
+  assign share_valid_o = share_valid_q;
+  assign share_count_o = share_count_q;
+  assign share_tag_o = share_tag_q;
   assign complete_o = complete_q;
 endmodule
 `default_nettype wire

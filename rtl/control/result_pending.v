@@ -14,8 +14,7 @@ module result_pending #(
   input wire [16:0] address_i,      // of the first result, units
   input wire [16:0] units_i,        // of all results of a group
   input wire [16:0] channel_units_i,
-  input wire none_i,                // a channel turns out to have no results
-  input wire [4:0] none_channel_i,
+  input wire [CHANNELS-1:0] none_i, // at the start: channels without results
   input wire load_word_i,           // a word of the LOAD was written
   input wire done_i,                // a channel's last result was written
   input wire [4:0] done_channel_i,
@@ -30,8 +29,8 @@ module result_pending #(
   reg [4:0] first_q;          // channel of done_q[0]
   localparam [CHANNELS-1:0] ONE = 1;
   wire shift = active_q && !load_q && done_q[0];
-  wire [4:0] done_place = done_channel_i - first_q, none_place = none_channel_i - first_q;
-  wire [CHANNELS-1:0] done = done_q | (done_i ? ONE << done_place : {CHANNELS{1'b0}}) | (none_i ? ONE << none_place : {CHANNELS{1'b0}});
+  wire [4:0] done_place = done_channel_i - first_q;
+  wire [CHANNELS-1:0] done = done_q | (done_i ? ONE << done_place : {CHANNELS{1'b0}});
   always @(posedge clk_i) begin
     if (!rst_ni || stop_i) active_q <= 1'b0;
     else if (start_i) active_q <= 1'b1;
@@ -40,7 +39,7 @@ module result_pending #(
       low_q <= {1'b0, address_i};
       high_q <= {1'b0, address_i} + {1'b0, units_i};
       step_q <= {1'b0, channel_units_i};
-      done_q <= 0;
+      done_q <= none_i;
       first_q <= 5'd0;
     end else begin
       done_q <= shift ? done >> 1 : done;

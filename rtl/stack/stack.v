@@ -43,7 +43,7 @@ module stack #(
   localparam [31:0] TILE_STEP = (CHANNELS - 1) * 4 * `DUPLEX_TILE_WORDS + 4;
 
   // Control
-  wire run, busy, fetched, completed, completed_interrupt, error, fetch, fetch_done, broadcast_start, job_start, job_parity;
+  wire run, busy, fetched, completed, completed_interrupt, error, fetch, fetch_done, broadcast_start, job_valid, job_parity;
   wire [3:0] owner, slot;
   wire [7:0] error_code, ring_write_address, ring_read_address, performance_channel, performance_counter;
   wire [31:0] error_address, ring_write_data, ring_read_data;
@@ -53,10 +53,9 @@ module stack #(
   // verilator lint_off UNUSED
   wire [511:0] job;  // each unit takes the fields it needs; nobody needs them all
   // verilator lint_on UNUSED
-  wire [CHANNELS-1:0] job_valid, channel_busy, channel_front_busy, channel_older_busy;
-  wire [4:0] job_channel;
-  wire [23:0] job_count;
-  wire [16:0] job_tag;
+  wire [CHANNELS-1:0] share_valid, job_none, channel_busy, channel_front_busy, channel_older_busy;
+  wire [23:0] share_count;
+  wire [16:0] share_tag;
   wire [1:0] bus_busy, complete, waits;
   wire broadcast_busy;
   reg front_busy_q, older_busy_q, work_busy_q;
@@ -105,9 +104,9 @@ module stack #(
   operation_controller #(.CHANNELS(CHANNELS)) controller (
     .clk_i(clk_i), .rst_ni(rst_ni), .run_i(run), .owner_i(owner), .busy_o(busy), .fetched_o(fetched), .completed_o(completed),
     .interrupt_o(completed_interrupt), .error_o(error), .error_code_o(error_code), .error_address_o(error_address),
-    .error_tag_o(error_tag), .fetch_o(fetch), .fetch_done_i(fetch_done), .descriptor_i(descriptor), .job_o(job),
-    .job_parity_o(job_parity), .job_start_o(job_start), .job_valid_o(job_valid), .job_channel_o(job_channel),
-    .job_count_o(job_count), .job_tag_o(job_tag), .broadcast_start_o(broadcast_start), .front_busy_i(front_busy_q),
+    .error_tag_o(error_tag), .fetch_o(fetch), .fetch_done_i(fetch_done), .descriptor_i(descriptor), .share_valid_o(share_valid),
+    .share_count_o(share_count), .share_tag_o(share_tag), .job_o(job), .job_parity_o(job_parity), .job_none_o(job_none),
+    .job_valid_o(job_valid), .broadcast_start_o(broadcast_start), .front_busy_i(front_busy_q),
     .older_busy_i(older_busy_q), .work_busy_i(work_busy_q), .complete_o(complete)
   );
 
@@ -127,7 +126,7 @@ module stack #(
   );
 
   result_bus #(.CHANNELS(CHANNELS)) result_bus (
-    .clk_i(clk_i), .rst_ni(rst_ni), .load_start_i(job_start && load), .busy_o(bus_busy), .valid_i(bus_valid), .load_i(bus_load),
+    .clk_i(clk_i), .rst_ni(rst_ni), .load_start_i(job_valid && load), .busy_o(bus_busy), .valid_i(bus_valid), .load_i(bus_load),
     .ready_o(bus_ready), .data_i(bus_data), .tag_i(bus_tags), .table_valid_o(table_valid), .table_address_o(table_address),
     .row_valid_o(row_valid), .row_gated_o(row_gated), .row_first_o(row_first), .row_o(row), .row_tag_o(row_tag),
     .result_valid_i(result_valid), .result_data_i(result_data), .result_tag_i(result_tag), .write_valid_o(write_valid),
@@ -152,11 +151,10 @@ module stack #(
   generate
     for (p = 0; p < 2; p = p + 1) begin : g_pending
       result_pending #(.CHANNELS(CHANNELS)) pending (
-        .clk_i(clk_i), .rst_ni(rst_ni), .start_i(job_start && job_parity == p && destination == 2'd1), .stop_i(complete[p]),
+        .clk_i(clk_i), .rst_ni(rst_ni), .start_i(job_valid && job_parity == p && destination == 2'd1), .stop_i(complete[p]),
         .load_i(load), .address_i(job[`DUPLEX_DESC_DST_ADDRESS]), .units_i(units),
         .channel_units_i(gated ? channel_rows[17:1] : channel_rows[16:0]),
-        .none_i(job_valid != 0 && job_parity == p && job_count == 24'd0), .none_channel_i(job_channel), .load_word_i(load_word),
-        .done_i(done && done_parity == p), .done_channel_i(done_channel), .word_i(read_address), .first_group_i(first_group),
+        .none_i(job_none), .load_word_i(load_word), .done_i(done && done_parity == p), .done_channel_i(done_channel), .word_i(read_address), .first_group_i(first_group),
         .waits_o(waits[p])
       );
     end
@@ -166,8 +164,8 @@ module stack #(
   generate
     for (c = 0; c < CHANNELS; c = c + 1) begin : g_channel
       channel channel (
-        .clk_i(clk_i), .rst_ni(rst_ni), .owner_i(owner), .job_valid_i(job_valid[c]), .job_count_i(job_count),
-        .job_tag_i(job_tag), .job_load_i(load), .job_table_i(destination[1]), .job_src_base_i(job[`DUPLEX_DESC_SRC_BASE]),
+        .clk_i(clk_i), .rst_ni(rst_ni), .owner_i(owner), .share_valid_i(share_valid[c]), .share_count_i(share_count),
+        .share_tag_i(share_tag), .job_valid_i(job_valid), .job_load_i(load), .job_table_i(destination[1]), .job_src_base_i(job[`DUPLEX_DESC_SRC_BASE]),
         .job_src_stripe_i(job[`DUPLEX_DESC_SRC_STRIPE]), .job_src_stride_i(job[`DUPLEX_DESC_SRC_STRIDE]),
         .job_k_tiles_i(job[`DUPLEX_DESC_K_TILES]), .job_block_rows_i(job[`DUPLEX_DESC_BLOCK_ROWS]),
         .job_two_groups_i(two_groups), .job_exponents_i(job[`DUPLEX_DESC_EXPONENTS]), .job_format_i(job[`DUPLEX_DESC_FORMAT]),
