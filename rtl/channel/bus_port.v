@@ -84,7 +84,7 @@ module bus_port (
     tag_out_q <= tag_q;
     kind_out_q <= kind_q;
     single_q <= head_single;
-    last_q <= rows_q <= 25'd2;
+    last_q <= rows_q == (head_single ? 25'd1 : 25'd2);
   end
 
   assign load_o = load;

@@ -12,7 +12,7 @@ int main() {
   VerilatedContext context;
   Vgemm gemm(&context);
   std::mt19937 random(1);
-  static uint32_t weights[DUPLEX_ROWS][32], x[DUPLEX_TILE_WORDS][8];
+  static uint32_t weights[DUPLEX_ROWS][32], x[DUPLEX_TILE_WORDS][DUPLEX_WORD_BYTES / 4];
   for (auto &row : weights)
     for (auto &word : row) word = (random() & 0x83ff83ff) | 0x34003400;
   for (auto &row : x)

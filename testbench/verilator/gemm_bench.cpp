@@ -80,7 +80,7 @@ bool run_job(bench::Case &c, bench::Clocked<Vgemm> &rtl, const Job &job, unsigne
     if (limit > 100000) return c.mismatch("gemm", "progress", beat, word, "stands still", "moves");
     rtl->tile_valid_i = word < words && !c.chance(stall_tile);
     rtl->beat_valid_i = beat < beats && !c.chance(stall_beat);
-    if (word < words) std::memcpy(rtl->tile_data_i.data(), &job.x[word * 2 * lanes], 32);
+    if (word < words) std::memcpy(rtl->tile_data_i.data(), &job.x[word * DUPLEX_WORD_BYTES / 2], DUPLEX_WORD_BYTES);
     if (beat < beats) std::memcpy(rtl->beat_data_i.data(), &job.weights[beat * width], 128);
     const unsigned row = beat % job.rows, tile = beat / job.rows;
     rtl->beat_row_i = row;

@@ -1,7 +1,8 @@
 // operation_controller.v with descriptor_check.v: descriptors legal, just legal and just illegal. Each must be refused with the
-// code and address of the C unit, or reach every channel with its share, start the broadcast, and complete only when the work is
-// over.
+// code and address of the C unit, or reach every channel with its share, start, and complete only when the work is over; the next
+// one starts before that if it is chained and only results are left, and never otherwise.
 #include <algorithm>
+#include <deque>
 
 #include "Voperation_controller.h"
 #include "testbench/verilator/bench.h"
@@ -35,14 +36,15 @@ Descriptor legal_load(bench::Case &c) {
   SET(SRC_BASE, std::min<uint64_t>(0xffff, c.chance(50) ? room : c.below(room + 1)));
   SET(DESTINATION, table ? 2 : 1);
   const uint32_t free = 65536 - tiles * 64;
-  if (!table) SET(DST_ADDRESS, (c.chance(50) ? free : c.below(free + 1) & ~1u) | c.below(2) << 16);
+  if (!table) SET(DST_ADDRESS, (c.chance(50) ? free : c.below(free + 1) & ~3u) | c.below(2) << 16);
   SET(TILES, tiles);
   return d;
 }
 
 void choose_rows(bench::Case &c, Descriptor &d) {
   const unsigned even = GET(GATED);
-  const uint32_t block_rows = (1 + c.below(64) + even) & ~even, blocks = 1 + c.below(c.chance(50) ? 4 : 300);
+  SET(GROUPS, 1 + c.below(2));
+  const uint32_t block_rows = (1 + c.below(64 / GET(GROUPS)) + even) & ~even, blocks = 1 + c.below(c.chance(50) ? 4 : 300);
   uint32_t channel_rows = c.chance(50) ? blocks * block_rows : 1 + c.below(blocks * block_rows);
   channel_rows = (channel_rows + even) & ~even;
   const uint32_t most = std::min<uint64_t>(channel_rows * channels, 60000);
@@ -62,18 +64,27 @@ void choose_source(bench::Case &c, Descriptor &d) {
   SET(SRC_STRIDE, sets + c.below(2));
   const int64_t room = (int64_t)limit - sets - (int64_t)(GET(BLOCKS) - 1) * GET(SRC_STRIDE);
   if (room > 0) SET(SRC_BASE, std::min<int64_t>(0xffff, c.chance(50) ? room : (int64_t)c.below(room)));
-  const uint32_t x_room = DUPLEX_SHARED_WORDS - 32 * k_tiles;
-  SET(X_ADDRESS, (c.chance(50) ? x_room : c.below(x_room + 1)) | c.below(2) << 15);
+  const uint32_t words = 16 * k_tiles, in_turn = c.below(2);
+  const uint32_t stride = GET(GROUPS) == 1 ? 0
+                          : in_turn        ? 16
+                                           : c.below(std::max<int64_t>(1, DUPLEX_SHARED_WORDS - (int64_t)words));
+  const uint32_t all = GET(GROUPS) == 1 ? words : in_turn ? 2 * words : stride + words;
+  const uint32_t x_room = all > DUPLEX_SHARED_WORDS ? 0 : DUPLEX_SHARED_WORDS - all;
+  SET(X_STRIDE, stride);
+  SET(X_ADDRESS, (c.chance(50) ? x_room : c.below(x_room + 1)) % DUPLEX_SHARED_WORDS | c.below(2) << 14);
+  SET(K_LAST, c.below(64));
 }
 
 void choose_results(bench::Case &c, Descriptor &d) {
   if (GET(DESTINATION) == 1) {
-    const uint32_t room = 65536 - (GET(GATED) ? GET(ROWS) / 2 : GET(ROWS));
+    const uint32_t units = GET(GATED) ? GET(ROWS) / 2 : GET(ROWS), group = GET(GROUPS) == 2 ? c.below(65536 - units) : 0;
+    const uint32_t room = 65536 - units - group;
+    SET(DST_GROUP, group);
     SET(DST_ADDRESS, (c.chance(50) ? room : c.below(room + 1)) | c.below(2) << 16);
     return;
   }
   const uint32_t format = c.below(3), stripe = 1 + c.below(15), row_bytes = format == 0 ? 16 : format == 1 ? 32 : 128;
-  const uint32_t columns = (GET(BLOCK_ROWS) * row_bytes + 255) / 256, stride = columns + c.below(3);
+  const uint32_t columns = (GET(GROUPS) * GET(BLOCK_ROWS) * row_bytes + 255) / 256, stride = columns + c.below(3);
   const uint32_t limit = bundles_of(stripe) * DUPLEX_BANK_ROWS, sets = (stride * (GET(BLOCKS) - 1) + columns + 31) / 32;
   SET(FORMAT, format);
   SET(DST_STRIPE, stripe);
@@ -107,6 +118,9 @@ void spoil(bench::Case &c, Descriptor &d) {
     case 3:
       SET(DESTINATION, c.below(4));
       return;
+    case 4:
+      SET(GROUPS, c.below(4));
+      return;
     default:
       break;
   }
@@ -124,116 +138,150 @@ void spoil(bench::Case &c, Descriptor &d) {
 class Bench {
  public:
   explicit Bench(bench::Case &c) : c_(c), rtl_(c.options) {
-    rtl_->run_i = rtl_->fetch_done_i = rtl_->work_busy_i = 0;
+    rtl_->run_i = rtl_->fetch_done_i = rtl_->work_busy_i = rtl_->front_busy_i = rtl_->older_busy_i = 0;
     rtl_->owner_i = 15;
     rtl_.reset();
   }
 
+  // One descriptor from its fetch to its start or refusal; what was under way before goes on meanwhile.
   bool descriptor() {
     Descriptor d = c_.chance(30) ? legal_load(c_) : legal_gemm(c_);
     SET(TAG, c_.bits());
     SET(INTERRUPT, c_.below(2));
+    SET(CHAIN, c_.below(2));
     if (c_.chance(60)) spoil(c_, d);
     const uint32_t owner = c_.chance(70) ? 15 : c_.below(16);
     uint32_t address;
     const uint32_t code = stack_descriptor_check(d.words, channels, owner, &address);
-    if (!fetch(d, owner)) return false;
-    return code ? refused(d, code, address) : executed(d);
+    return fetch(d, owner) && prepare(d, code) && (code ? refused(d, code, address) : started(d));
+  }
+
+  bool finish() {
+    while (!under_way_.empty())
+      if (!tick()) return false;
+    for (int clock = 0; clock < 3; clock++)
+      if (!tick()) return false;
+    return rtl_->busy_o ? wrong("idle", 0, 1, 0) : true;
   }
 
  private:
+  struct Work {
+    bool interrupt, load;
+    uint64_t front, all;  // clocks that its front, and all of it, are still busy
+  };
+
   bool wrong(const char *stage, long lane, uint64_t rtl, uint64_t model) {
     return c_.mismatch("operation_controller", stage, (long)rtl_.cycles(), lane, std::to_string(rtl), std::to_string(model));
   }
 
-  bool fetch(const Descriptor &d, uint32_t owner) {
-    rtl_->run_i = 1;
-    rtl_->owner_i = owner;
-    rtl_.settle();
-    if (!rtl_->fetch_o) return wrong("fetch", 0, 0, 1);
+  // A clock of the stack: work gets done, what completes was over before and is the oldest.
+  bool tick() {
+    const size_t count = under_way_.size();
+    rtl_->front_busy_i = count && under_way_.back().front;
+    rtl_->older_busy_i = count == 2 && under_way_.front().all;
+    rtl_->work_busy_i = (count && under_way_.back().all) || (count == 2 && under_way_.front().all);
     rtl_.tick();
-    rtl_->run_i = 0;
-    for (uint64_t wait = c_.below(20); wait; wait--) rtl_.tick();
-    for (unsigned i = 0; i < DUPLEX_DESCRIPTOR_WORDS; i++) rtl_->descriptor_i[i] = d.words[i];
-    rtl_->fetch_done_i = 1;
-    rtl_.tick();
-    rtl_->fetch_done_i = 0;
+    for (Work &work : under_way_) {
+      work.front -= work.front != 0;
+      if (work.front == 0) work.all -= work.all != 0;
+    }
+    if (!rtl_->completed_o) return true;
+    c_.compared += 2;
+    if (under_way_.empty() || under_way_.front().all) return wrong("completed while busy", 0, 1, 0);
+    if (rtl_->interrupt_o != under_way_.front().interrupt)
+      return wrong("interrupt", 0, rtl_->interrupt_o, under_way_.front().interrupt);
+    under_way_.pop_front();
     return true;
   }
 
-  bool refused(const Descriptor &d, uint32_t code, uint32_t address) {
-    for (int clock = 0; clock < 300; clock++) {
-      if (rtl_->job_valid_o || rtl_->broadcast_start_o || rtl_->completed_o) return wrong("started although refused", 0, 0, code);
-      if (rtl_->error_o) break;
-      rtl_.tick();
-    }
-    if (!rtl_->error_o) return wrong("error", 0, 0, code);
-    if (rtl_->error_code_o != code) return wrong("error code", 0, rtl_->error_code_o, code);
-    if (rtl_->error_address_o != address) return wrong("error address", 0, rtl_->error_address_o, address);
-    if (rtl_->error_tag_o != GET(TAG)) return wrong("error tag", 0, rtl_->error_tag_o, GET(TAG));
-    c_.compared += 3;
-    return idle();
+  bool fetch(const Descriptor &d, uint32_t owner) {
+    rtl_->run_i = 1;
+    rtl_.settle();
+    if (!rtl_->fetch_o) return wrong("fetch", 0, 0, 1);
+    if (!tick()) return false;
+    rtl_->run_i = 0;
+    for (uint64_t wait = c_.below(20); wait; wait--)
+      if (!tick()) return false;
+    rtl_->owner_i = owner;
+    for (unsigned i = 0; i < DUPLEX_DESCRIPTOR_WORDS; i++) rtl_->descriptor_i[i] = d.words[i];
+    rtl_->fetch_done_i = 1;
+    const bool good = tick();
+    rtl_->fetch_done_i = 0;
+    return good;
   }
 
-  bool executed(const Descriptor &d) {
-    const bool load = GET(OPCODE) == 1;
+  // The shares come one by one, while nothing starts.
+  bool prepare(const Descriptor &d, uint32_t code) {
+    if (code) return true;
     uint64_t seen = 0;
-    bool broadcast = false;
-    for (int clock = 0; clock < 400 && (seen != (1ull << channels) - 1 || (!load && !broadcast)); clock++) {
-      if (rtl_->error_o) return wrong("error", 0, rtl_->error_code_o, 0);
-      if (rtl_->broadcast_start_o && load) return wrong("broadcast of a LOAD", 0, 1, 0);
-      broadcast |= rtl_->broadcast_start_o;
-      if (rtl_->job_valid_o) {
-        const unsigned channel = (unsigned)__builtin_ctz(rtl_->job_valid_o);
-        seen |= rtl_->job_valid_o;
-        if (!share(d, load, channel)) return false;
-        rtl_->work_busy_i = 1;
+    none_ = 0;
+    for (int clock = 0; clock < 200 && seen != (1ull << channels) - 1; clock++) {
+      if (rtl_->error_o || rtl_->job_valid_o) return wrong("start or error before the shares", 0, 1, 0);
+      if (rtl_->share_valid_o) {
+        const unsigned channel = (unsigned)__builtin_ctz(rtl_->share_valid_o);
+        seen |= rtl_->share_valid_o;
+        if (!share(d, channel)) return false;
       }
-      rtl_.tick();
+      if (seen == (1ull << channels) - 1) return true;
+      if (!tick()) return false;
     }
-    if (seen != (1ull << channels) - 1) return wrong("channels with a job", 0, seen, (1ull << channels) - 1);
-    if (!load && !broadcast) return wrong("broadcast", 0, 0, 1);
-    return completed(d);
+    return wrong("channels with a share", 0, seen, (1ull << channels) - 1);
   }
 
-  bool share(const Descriptor &d, bool load, unsigned channel) {
+  bool share(const Descriptor &d, unsigned channel) {
+    const bool load = GET(OPCODE) == 1;
     const int64_t first = (int64_t)channel * GET(CHANNEL_ROWS);
     const uint32_t count = load ? GET(TILES) / channels + (channel < GET(TILES) % channels)
                                 : (uint32_t)std::max<int64_t>(0, std::min<int64_t>(GET(CHANNEL_ROWS), GET(ROWS) - first));
     const uint32_t tag = (GET(DST_ADDRESS) + (uint32_t)(load ? channel * 64 : GET(GATED) ? first / 2 : first)) & 0x1ffff;
-    if (rtl_->job_count_o != count) return wrong("count", channel, rtl_->job_count_o, count);
-    if (count && rtl_->job_tag_o != tag) return wrong("tag", channel, rtl_->job_tag_o, tag);
+    if (rtl_->share_count_o != count) return wrong("count", channel, rtl_->share_count_o, count);
+    if (count && rtl_->share_tag_o != tag) return wrong("tag", channel, rtl_->share_tag_o, tag);
+    if (!count) none_ |= 1u << channel;
     c_.compared += 2;
     return true;
   }
 
-  bool completed(const Descriptor &d) {
-    for (uint64_t wait = 3 + c_.below(30); wait; wait--) {
-      rtl_.tick();
-      if (rtl_->completed_o) return wrong("completed while busy", 0, 1, 0);
+  bool refused(const Descriptor &d, uint32_t code, uint32_t address) {
+    for (int clock = 0; clock < 3000 && !rtl_->error_o; clock++) {
+      if (rtl_->job_valid_o || rtl_->share_valid_o) return wrong("started although refused", 0, 0, code);
+      if (!tick()) return false;
     }
-    rtl_->work_busy_i = 0;
-    for (int clock = 0; clock < 20 && !rtl_->completed_o; clock++) rtl_.tick();
-    if (!rtl_->completed_o) return wrong("completed", 0, 0, 1);
-    if (rtl_->interrupt_o != GET(INTERRUPT)) return wrong("interrupt", 0, rtl_->interrupt_o, GET(INTERRUPT));
-    c_.compared += 2;
-    return idle();
+    if (!rtl_->error_o) return wrong("error", 0, 0, code);
+    if (!under_way_.empty()) return wrong("error before what came earlier", 0, 1, 0);
+    if (rtl_->error_code_o != code) return wrong("error code", 0, rtl_->error_code_o, code);
+    if (rtl_->error_address_o != address) return wrong("error address", 0, rtl_->error_address_o, address);
+    if (rtl_->error_tag_o != GET(TAG)) return wrong("error tag", 0, rtl_->error_tag_o, GET(TAG));
+    c_.compared += 3;
+    return tick();
   }
 
-  bool idle() {
-    for (int clock = 0; clock < 3; clock++) rtl_.tick();
-    return rtl_->busy_o || rtl_->completed_o || rtl_->error_o ? wrong("idle", 0, 0, 1) : true;
+  bool started(const Descriptor &d) {
+    const bool load = GET(OPCODE) == 1;
+    for (int clock = 0; clock < 3000 && !rtl_->job_valid_o; clock++)
+      if (!tick()) return false;
+    if (!rtl_->job_valid_o) return wrong("start", 0, 0, 1);
+    const bool chain = GET(CHAIN) && under_way_.size() == 1 && !under_way_.front().front && !(load && under_way_.front().load);
+    if (!under_way_.empty() && !chain) return wrong("start before the one before is complete", 0, 1, 0);
+    if (rtl_->broadcast_start_o == load) return wrong("broadcast", 0, rtl_->broadcast_start_o, !load);
+    if (rtl_->job_none_o != none_) return wrong("channels without a share", 0, rtl_->job_none_o, none_);
+    for (unsigned i = 0; i < DUPLEX_DESCRIPTOR_WORDS; i++)
+      if (rtl_->job_o[i] != d.words[i]) return wrong("word of the job", i, rtl_->job_o[i], d.words[i]);
+    c_.compared += 4;
+    under_way_.push_back({GET(INTERRUPT) != 0, load, 2 + c_.below(c_.chance(50) ? 4 : 100), c_.below(c_.chance(50) ? 4 : 200)});
+    return tick();
   }
 
   bench::Case &c_;
   bench::Clocked<Voperation_controller> rtl_;
+  std::deque<Work> under_way_;
+  uint32_t none_ = 0;
 };
 
 bool run_case(bench::Case &c) {
   Bench bench(c);
   for (int i = 0; i < 200; i++)
     if (!bench.descriptor()) return false;
-  return true;
+  return bench.finish();
 }
 
 }  // namespace

@@ -65,22 +65,22 @@ static void expect_push(uint32_t number, uint32_t consumed, const uint32_t words
   expect_write(&mock, DUPLEX_REG_DOORBELL, (number + 1) & 0xffff);
 }
 
-// What a gemm of one row, one column and one token writes when the driver has its first row sets: zeros in 0, the table in 4, the
-// weights in 8, x in 12, results in 16 (four bundles, so each takes a row of them).
+// What a gemm of one row, one column and one token writes when the driver has its first row sets: the table in 0, the
+// weights in 4, x in 8, results in 12 (four bundles, so each takes a row of them).
 static void expect_gemm_descriptors(uint32_t number) {
   uint32_t load[DUPLEX_DESCRIPTOR_WORDS] = {0}, gemm[DUPLEX_DESCRIPTOR_WORDS] = {0};
-  load[0] = 1 | (number % 8 == 0) << 8;
-  load[1] = 12 | 0xf << 16;
+  load[0] = 1 | (number % 8 == 0) << 8 | 1 << 9;
+  load[1] = 8 | 0xf << 16;
   load[4] = 1 << 16;
   load[11] = 1;
-  gemm[0] = 2 | 1 << 8 | 1 << 16;
-  gemm[1] = 8 | 0xf << 16;
+  gemm[0] = 2 | 1 << 8 | 1 << 9 | 1 << 16;
+  gemm[1] = 4 | 0xf << 16;
   gemm[2] = 1;
-  gemm[3] = 1 | 1 << 16;
+  gemm[3] = 1 | 1 << 12 | 1 << 16;
   gemm[4] = 1;
   gemm[5] = 1;
   gemm[6] = 1;
-  gemm[9] = 16 | 0xf << 16;
+  gemm[9] = 12 | 0xf << 16;
   gemm[10] = 1;
   expect_push(number, number, load);
   expect_push(number + 1, number, gemm);

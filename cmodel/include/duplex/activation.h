@@ -59,7 +59,8 @@ const char *duplex_activation_check(const void *bytes, size_t size);
 
 // The image as the hardware loads it, and one word of it as the table port takes it (words beyond the image are ignored).
 void duplex_activation_image(const struct duplex_activation_table *table, uint8_t image[DUPLEX_ACTIVATION_IMAGE_BYTES]);
-void duplex_activation_write(struct duplex_activation_table *table, unsigned address, const uint8_t word[DUPLEX_ACTIVATION_WORD_BYTES]);
+void duplex_activation_write(struct duplex_activation_table *table, unsigned address,
+                             const uint8_t word[DUPLEX_ACTIVATION_WORD_BYTES]);
 
 // h. Not gated: g is not used, act takes u.
 duplex_f16 duplex_activation(const struct duplex_activation_table *table, duplex_f32 g, duplex_f32 u, bool gated);
