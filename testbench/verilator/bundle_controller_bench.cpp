@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "Vbundle_controller.h"
+#include "cmodel/dram/bundle_controller.h"
 #include "duplex/hbm.h"
 #include "testbench/verilator/bench.h"
 
@@ -44,6 +45,8 @@ class Bench {
     rtl_->owner_i = owner;
     rtl_->read_valid_i = rtl_->write_valid_i = rtl_->read_credit_i = 0;
     rtl_.reset();
+    bundle_controller_reset(&model_, &duplex_dram_presets[0], first_credits);
+    model_.owner = owner;
   }
 
   void add_stream(const Stream &stream) {
@@ -58,7 +61,7 @@ class Bench {
     duplex_hbm_read_data(hbm_.get(), 0, clock_, rtl_->dram_read_data_i.data());
     rtl_->clk_i = 0;
     rtl_.settle();
-    if (!check_commands()) return false;
+    if (!check_commands() || !check_model()) return false;
     const bool beat = rtl_->read_beat_valid_o;
     if (beat && !check_beat()) return false;
     const bool written = rtl_->write_valid_i && rtl_->write_ready_o;
@@ -147,6 +150,34 @@ class Bench {
     return true;
   }
 
+  // The clock-exact model sees the same inputs and must have the same pins and outputs.
+  bool check_model() {
+    const duplex_hbm_pins &pins = model_.pins;
+    const bool row = pins.row_valid && !(pins.row_command == rtl_->dram_row_command_o &&
+                                         pins.row_bundle == rtl_->dram_row_bundle_o && pins.row_mask == rtl_->dram_row_mask_o &&
+                                         (pins.row_command != 0 || pins.row_address == rtl_->dram_row_address_o));
+    const bool column = pins.column_valid &&
+                        !(pins.column_write == rtl_->dram_column_write_o && pins.column_bundle == rtl_->dram_column_bundle_o &&
+                          pins.column_mask == rtl_->dram_column_mask_o && pins.column_address == rtl_->dram_column_address_o);
+    if (row || pins.row_valid != (bool)rtl_->dram_row_valid_o)
+      return c_.mismatch("bundle_controller", "row command of the model", (long)clock_, 0, std::to_string(rtl_->dram_row_valid_o),
+                         std::to_string(pins.row_valid));
+    if (column || pins.column_valid != (bool)rtl_->dram_column_valid_o)
+      return c_.mismatch("bundle_controller", "column command of the model", (long)clock_, 0,
+                         std::to_string(rtl_->dram_column_valid_o), std::to_string(pins.column_valid));
+    bundle_controller_in in = {};
+    in.read_valid = rtl_->read_valid_i, in.read_credit = rtl_->read_credit_i, in.write_valid = rtl_->write_valid_i;
+    in.read_base = (uint16_t)rtl_->read_base_i, in.read_stripe = rtl_->read_stripe_i, in.read_columns = rtl_->read_columns_i;
+    in.write_column = rtl_->write_column_i, in.write_stripe = rtl_->write_stripe_i;
+    bundle_controller_out out;
+    bundle_controller_clock(&model_, &in, &out);
+    if (out.read_ready != (bool)rtl_->read_ready_o || out.write_ready != (bool)rtl_->write_ready_o ||
+        out.read_beat_valid != (bool)rtl_->read_beat_valid_o || out.idle != (bool)rtl_->idle_o)
+      return c_.mismatch("bundle_controller", "outputs of the model", (long)clock_, 0, "others", "");
+    c_.compared++;
+    return true;
+  }
+
   bool check_beat() {
     if (expected_.empty()) return c_.mismatch("bundle_controller", "beat", (long)clock_, 0, "a beat", "none");
     uint8_t want[128];
@@ -166,6 +197,7 @@ class Bench {
   bench::Case &c_;
   bench::Clocked<Vbundle_controller> rtl_;
   std::unique_ptr<duplex_hbm, Close> hbm_;
+  bundle_controller model_;
   std::deque<Stream> streams_;
   std::deque<Write> writes_;
   std::vector<Write> written_;

@@ -1,0 +1,103 @@
+// Column commands, turns of reads and writes, credits, as rtl/dram/bundle_controller.v.
+#include "cmodel/dram/bundle_controller.h"
+
+#include <string.h>
+
+enum { WRITE_PATIENCE = 40, WRITE_TURN = 100, WRITE_LINGER = 14 };
+
+static unsigned clocks(unsigned tck) { return (tck + 1) / 2; }
+
+static struct bundle_timing timing_of(const struct duplex_dram_timing *t) {
+  const unsigned write_latency = clocks(t->nCWL);
+  return (struct bundle_timing){.rc_wait = clocks(t->nRC) - 1,
+                                .ras_wait = clocks(t->nRAS) - 1,
+                                .rp_wait = clocks(t->nRP) - 1,
+                                .rcdrd_wait = clocks(t->nRCDRD) - 1,
+                                .rcdwr_wait = clocks(t->nRCDWR) - 1,
+                                .rtp_wait = clocks(t->nRTP) - 1,
+                                .wr_pre_wait = clocks(t->nCWL + t->nBL + t->nWR) - 1,
+                                .rfc_wait = clocks(t->nRFCPB) - 1,
+                                .rrd_wait = clocks(t->nRRDL) - 1,
+                                .rd_rd_wait = clocks(t->nCCDL) - 1,
+                                .rd_rd_switch_wait = clocks(t->nCCDL + t->nRTR) - 1,
+                                .rd_wr_wait = clocks(t->nRTW + t->nRTR) - 1,
+                                .wr_rd_wait = clocks(t->nCWL + t->nBL + t->nWTRL) - 1,
+                                .wr_wr_wait = write_latency + 2,
+                                .read_latency = clocks(t->nCL + t->nBL),
+                                .write_latency = write_latency,
+                                .refresh_interval = t->nREFI / 2,
+                                .refresh_urgent = t->nREFMAX / 2,
+                                .refresh_forced = t->nREFMAX - 2};
+}
+
+void bundle_controller_reset(struct bundle_controller *c, const struct duplex_dram_timing *timing, unsigned read_credits) {
+  memset(c, 0, sizeof *c);
+  c->timing = timing_of(timing);
+  c->owner = 15;
+  c->credits = read_credits;
+  c->refresh_due = c->timing.refresh_interval - 1;
+}
+
+// Who has the column commands in the next clock, and the write that waits.
+static void turns_clock(struct bundle_controller *c, const struct bundle_controller_in *in, bool read_blocked, bool rd, bool wr) {
+  const bool to_write = c->write_known && (read_blocked || (c->patience == 0 && c->served));
+  const bool to_read = c->linger == 0 || (!read_blocked && c->turn == 0 && c->served);
+  const bool mode = c->write_mode, next = mode ? !to_read : to_write;
+  c->patience = mode || !c->write_known ? WRITE_PATIENCE : c->patience - (c->patience != 0);
+  c->turn = !mode ? WRITE_TURN : c->turn - (c->turn != 0);
+  c->linger = in->write_valid || !mode ? WRITE_LINGER : c->linger - 1;
+  c->served = next == mode && (c->served || rd || wr);
+  c->write_mode = next;
+  c->write_known = in->write_valid && !wr;
+  if (in->write_valid) stripe_map(in->write_column / DUPLEX_COLUMNS, in->write_stripe, &c->write_bundle, &c->write_row);
+}
+
+static void columns_clock(struct bundle_controller *c, const struct bundle_controller_in *in, bool rd, bool wr, bool pop) {
+  const struct bundle_timing *t = &c->timing;
+  const uint64_t next = c->now + 1;
+  const uint8_t bundle = rd ? c->queue.slot[0].bundle : c->write_bundle;
+  c->pins.column_valid = rd || wr;
+  if (rd || wr) {
+    c->rd_same_at = next + (rd ? t->rd_rd_wait : t->wr_rd_wait);
+    c->rd_other_at = next + (rd ? t->rd_rd_switch_wait : t->wr_rd_wait);
+    c->wr_at = next + (rd ? t->rd_wr_wait : t->wr_wr_wait);
+    c->last_rank = bundle / 2;
+    c->pins.column_write = wr;
+    c->pins.column_bundle = bundle;
+    c->pins.column_mask = 0xff;
+    c->pins.column_address = (uint8_t)(rd ? c->column : in->write_column % DUPLEX_COLUMNS);
+  }
+  c->credits += (unsigned)in->read_credit - (unsigned)rd;
+  if (rd) {
+    c->column = pop ? 0 : c->column + 1;
+    c->started = !pop;
+  }
+  c->reads = (c->reads << 1 | rd) & ((4u << t->read_latency) - 1);
+  c->writes = (c->writes << 1 | wr) & ((4u << t->write_latency) - 1);
+}
+
+void bundle_controller_clock(struct bundle_controller *c, const struct bundle_controller_in *in,
+                             struct bundle_controller_out *out) {
+  const struct row_set_queue *q = &c->queue;
+  const bool queue_busy = q->map || q->stream || in->read_valid;
+  const struct row_scheduler_in rows = {.settled = q->slot[2].valid || !queue_busy,
+                                        .late = c->column >= DUPLEX_COLUMNS / 2,
+                                        .write_here = c->write_mode && c->write_known};
+  unsigned rd_open, wr_open;
+  row_scheduler_open(c, &rows, &rd_open, &wr_open);
+  const uint64_t bus_at = q->slot[0].bundle / 2 == c->last_rank ? c->rd_same_at : c->rd_other_at;
+  const bool rd = !c->write_mode && rd_open && c->now >= bus_at && c->credits != 0;
+  const bool wr = wr_open && c->now >= c->wr_at;
+  const bool pop = rd && c->column == q->slot[0].last_column;
+  out->read_ready = !q->map && !q->stream;
+  out->write_ready = wr;
+  out->read_beat_valid = c->reads >> c->timing.read_latency & 3;
+  out->idle =
+      !queue_busy && !q->slot[0].valid && !q->slot[1].valid && !q->slot[2].valid && !c->reads && !in->write_valid && !c->writes;
+  const bool read_blocked = !q->slot[0].valid || c->credits == 0;
+  row_scheduler_clock(c, &rows, rd ? rd_open : 0, wr ? wr_open : 0, pop);
+  columns_clock(c, in, rd, wr, pop);
+  turns_clock(c, in, read_blocked, rd, wr);
+  row_set_queue_clock(&c->queue, in, pop);
+  c->now++;
+}

@@ -1,0 +1,103 @@
+// The DRAM controller of a channel, clock by clock, without the data: rtl/dram with the same units, stages and pins in the same
+// clocks. Timing comes from a preset at run time. Ports: docs/architecture.md, "Ports of the bundle controller".
+#ifndef DUPLEX_CMODEL_BUNDLE_CONTROLLER_H
+#define DUPLEX_CMODEL_BUNDLE_CONTROLLER_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "duplex/dram_presets.h"
+#include "duplex/hbm.h"
+#include "duplex/params.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+// A preset in clocks of 2 tCK, each sum rounded up once; "wait" is what lies between two commands, less one.
+struct bundle_timing {
+  unsigned rc_wait, ras_wait, rp_wait, rcdrd_wait, rcdwr_wait, rtp_wait, wr_pre_wait, rfc_wait, rrd_wait;
+  unsigned rd_rd_wait, rd_rd_switch_wait, rd_wr_wait, wr_rd_wait, wr_wr_wait;
+  unsigned read_latency, write_latency, refresh_interval, refresh_urgent, refresh_forced;
+};
+
+// A command is allowed from clock `..._at` on.
+struct bundle_state {
+  bool open;
+  uint16_t row;
+  uint8_t owed;  // refreshes
+  uint64_t act_at, pre_at, rd_at, wr_at;
+};
+
+struct row_set {
+  bool valid;
+  uint8_t bundle, last_column;
+  uint16_t row;
+};
+
+struct row_set_queue {
+  bool map, stream;  // a base is being mapped; row sets are left to enter
+  uint32_t left;     // columns that have not entered
+  uint8_t stripe, base_bundle, bundle;
+  uint16_t base_row, row;
+  struct row_set slot[3];
+};
+
+struct bundle_controller {
+  struct bundle_timing timing;
+  uint64_t now;
+  unsigned owner;
+  struct row_set_queue queue;
+  struct bundle_state bundle[DUPLEX_BUNDLES];
+  uint64_t refresh_due, rank_at[2];  // next interval; next ACT of a rank
+  unsigned ended;                    // mask: the bundle whose row set was read last
+  // the column to write
+  bool write_known, write_mode, served;
+  uint8_t write_bundle;
+  uint16_t write_row;
+  unsigned patience, linger, turn, credits;
+  // columns
+  unsigned column;
+  bool started;
+  uint8_t last_rank;
+  uint64_t rd_same_at, rd_other_at, wr_at;
+  uint32_t reads, writes;  // data on their way, one bit a clock
+  struct duplex_hbm_pins pins;
+};
+
+struct bundle_controller_in {
+  bool read_valid, read_credit, write_valid;
+  uint8_t read_stripe, write_stripe;
+  uint16_t read_base;
+  uint32_t read_columns, write_column;
+};
+
+// What stands at the outputs in this clock, before its edge.
+struct bundle_controller_out {
+  bool read_ready, read_beat_valid, write_ready, idle;
+};
+
+void bundle_controller_reset(struct bundle_controller *c, const struct duplex_dram_timing *timing, unsigned read_credits);
+
+// One clock. The command pins of the clock are in c->pins before the call.
+void bundle_controller_clock(struct bundle_controller *c, const struct bundle_controller_in *in,
+                             struct bundle_controller_out *out);
+
+// stripe_map.c: place of a logical row set.
+void stripe_map(unsigned row_set, unsigned stripe, uint8_t *bundle, uint16_t *row);
+
+// row_set_queue.c
+void row_set_queue_clock(struct row_set_queue *q, const struct bundle_controller_in *in, bool pop);
+
+// row_scheduler.c: which bundles may be read and written now, and the row command of this clock (c->pins take it).
+struct row_scheduler_in {
+  bool settled, late, write_here;
+};
+void row_scheduler_open(const struct bundle_controller *c, const struct row_scheduler_in *in, unsigned *rd_open,
+                        unsigned *wr_open);
+void row_scheduler_clock(struct bundle_controller *c, const struct row_scheduler_in *in, unsigned rd, unsigned wr, bool pop);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

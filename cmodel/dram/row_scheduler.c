@@ -1,0 +1,105 @@
+// Row commands of a channel, as rtl/dram/row_scheduler.v and bundle_state.v.
+#include "cmodel/dram/bundle_controller.h"
+
+// What one bundle should do next.
+struct wish {
+  bool wanted, refresh_now;
+  uint16_t row;
+};
+
+static struct wish wish_of(const struct bundle_controller *c, const struct row_scheduler_in *in, unsigned b) {
+  const struct bundle_state *bundle = &c->bundle[b];
+  const struct row_set *slot = c->queue.slot;
+  const bool write_here = in->write_here && c->write_bundle == b;
+  bool in_slot[3];
+  for (unsigned i = 0; i < 3; i++) in_slot[i] = slot[i].valid && slot[i].bundle == b;
+  struct wish wish = {.wanted = write_here || in_slot[0] || in_slot[1] || in_slot[2]};
+  wish.row = write_here ? c->write_row : in_slot[0] ? slot[0].row : in_slot[1] ? slot[1].row : slot[2].row;
+  if (bundle->owed == 0) return wish;
+  const bool right = wish.wanted && bundle->open && bundle->row == wish.row;
+  const bool busy = write_here || (in_slot[0] && c->started);
+  const bool turn = c->ended >> b & 1 ? !write_here && !in_slot[0] && !right && !in->late : !wish.wanted && in->settled;
+  wish.refresh_now = turn || (bundle->owed >= c->timing.refresh_urgent && !busy) || bundle->owed >= c->timing.refresh_forced;
+  return wish;
+}
+
+void row_scheduler_open(const struct bundle_controller *c, const struct row_scheduler_in *in, unsigned *rd_open,
+                        unsigned *wr_open) {
+  const unsigned rd = c->queue.slot[0].bundle, wr = c->write_bundle;
+  const struct bundle_state *read = &c->bundle[rd], *write = &c->bundle[wr];
+  *rd_open = c->queue.slot[0].valid && read->open && c->now >= read->rd_at && read->row == c->queue.slot[0].row &&
+                     !wish_of(c, in, rd).refresh_now
+                 ? 1u << rd
+                 : 0;
+  *wr_open =
+      in->write_here && write->open && c->now >= write->wr_at && write->row == c->write_row && !wish_of(c, in, wr).refresh_now
+          ? 1u << wr
+          : 0;
+}
+
+enum { ACT, PRE, REF, NOTHING };
+
+static unsigned command_of(const struct bundle_controller *c, const struct wish *wish, unsigned b) {
+  const struct bundle_state *bundle = &c->bundle[b];
+  if (!(c->owner >> b & 1)) return NOTHING;
+  if (bundle->open) {
+    const bool wrong = wish->refresh_now || (wish->wanted && bundle->row != wish->row);
+    return wrong && c->now >= bundle->pre_at ? PRE : NOTHING;
+  }
+  if (c->now < bundle->act_at) return NOTHING;
+  if (wish->refresh_now) return REF;
+  return wish->wanted && c->now >= c->rank_at[b / 2] ? ACT : NOTHING;
+}
+
+static void later(uint64_t *at, uint64_t clock) {
+  if (clock > *at) *at = clock;
+}
+
+static void give(struct bundle_controller *c, unsigned b, unsigned command, uint16_t row) {
+  struct bundle_state *bundle = &c->bundle[b];
+  const uint64_t next = c->now + 1;
+  c->pins.row_valid = true;
+  c->pins.row_command = (uint8_t)command;
+  c->pins.row_bundle = (uint8_t)b;
+  c->pins.row_mask = 0xff;
+  c->pins.row_address = row;
+  if (command == ACT) {
+    bundle->open = true;
+    bundle->row = row;
+    bundle->rd_at = next + c->timing.rcdrd_wait;
+    bundle->wr_at = next + c->timing.rcdwr_wait;
+    later(&bundle->act_at, next + c->timing.rc_wait);
+    later(&bundle->pre_at, next + c->timing.ras_wait);
+    c->rank_at[b / 2] = next + c->timing.rrd_wait;
+  } else if (command == PRE) {
+    bundle->open = false;
+    later(&bundle->act_at, next + c->timing.rp_wait);
+  } else {
+    later(&bundle->act_at, next + c->timing.rfc_wait);
+    bundle->owed--;
+  }
+}
+
+static void count_refreshes(struct bundle_controller *c) {
+  if (c->now != c->refresh_due) return;
+  c->refresh_due += c->timing.refresh_interval;
+  for (unsigned b = 0; b < DUPLEX_BUNDLES; b++)
+    if (c->owner >> b & 1 && c->bundle[b].owed < 15) c->bundle[b].owed++;
+}
+
+void row_scheduler_clock(struct bundle_controller *c, const struct row_scheduler_in *in, unsigned rd, unsigned wr, bool pop) {
+  unsigned command = NOTHING, chosen = 0;
+  uint16_t row = 0;
+  for (unsigned b = 0; b < DUPLEX_BUNDLES && command == NOTHING; b++) {
+    const struct wish wish = wish_of(c, in, b);
+    command = command_of(c, &wish, b);
+    chosen = b;
+    row = wish.row;
+  }
+  c->pins.row_valid = false;
+  if (command != NOTHING) give(c, chosen, command, row);
+  if (rd) later(&c->bundle[__builtin_ctz(rd)].pre_at, c->now + 1 + c->timing.rtp_wait);
+  if (wr) later(&c->bundle[__builtin_ctz(wr)].pre_at, c->now + 1 + c->timing.wr_pre_wait);
+  count_refreshes(c);
+  if (pop) c->ended = 1u << c->queue.slot[0].bundle;
+}

@@ -1,0 +1,32 @@
+// Streams cut into row sets, as rtl/dram/row_set_queue.v.
+#include "cmodel/dram/bundle_controller.h"
+
+static void push(struct row_set_queue *q, struct row_set *slot) {
+  const bool last = q->left <= DUPLEX_COLUMNS;
+  *slot = (struct row_set){true, q->bundle, (uint8_t)((last ? q->left - 1 : DUPLEX_COLUMNS - 1) % DUPLEX_COLUMNS), q->row};
+  if (last) q->stream = false;
+  q->left -= DUPLEX_COLUMNS;
+  const unsigned above = q->stripe & ~((2u << q->bundle) - 1);
+  q->row = (uint16_t)(q->row + !above);
+  q->bundle = (uint8_t)(above ? __builtin_ctz(above) : q->stripe ? __builtin_ctz(q->stripe) : 3);
+}
+
+void row_set_queue_clock(struct row_set_queue *q, const struct bundle_controller_in *in, bool pop) {
+  const bool ready = !q->map && !q->stream, enters = q->stream && !q->slot[2].valid, mapped = q->map;
+  if (pop) {
+    q->slot[0] = q->slot[1];
+    q->slot[1] = q->slot[2];
+    q->slot[2].valid = false;
+  }
+  if (enters) push(q, &q->slot[!q->slot[0].valid ? 0 : !q->slot[1].valid ? 1 : 2]);
+  if (mapped) {
+    q->bundle = q->base_bundle;
+    q->row = q->base_row;
+    q->stream = true;
+  }
+  q->map = ready && in->read_valid;
+  if (!q->map) return;
+  q->left = in->read_columns;
+  q->stripe = in->read_stripe;
+  stripe_map(in->read_base, in->read_stripe, &q->base_bundle, &q->base_row);
+}
