@@ -25,8 +25,6 @@ static void gather(const struct channel_job *job, uint32_t row_set, uint32_t str
   }
 }
 
-static uint64_t *counters(const struct channel_job *job) { return job->stack->counters[job->channel]; }
-
 // Results of a block fill whole columns; what is left of the last one is zero.
 static int write_results(const struct channel_job *job, uint32_t block, uint8_t *bytes, size_t size) {
   const uint32_t *d = job->descriptor;
@@ -40,7 +38,6 @@ static int write_results(const struct channel_job *job, uint32_t block, uint8_t 
                                            DUPLEX_COLUMN_BYTES);
     if (error) return error;
   }
-  counters(job)[COUNTER_COLUMNS_WRITTEN] += columns;
   return DUPLEX_OK;
 }
 
@@ -82,9 +79,6 @@ static int run_block(struct channel_job *job, uint32_t block, uint32_t rows, uin
   const duplex_f16 *weights = (const duplex_f16 *)(const void *)(bytes + header * DUPLEX_BEAT_BYTES);
   for (uint32_t group = 0; group < GET(GROUPS); group++)
     duplex_gemm_block_fast(weights, rows, GET(K_TILES), job->panels[group], sums + group * rows * DUPLEX_LANES, &job->tiers);
-  counters(job)[COUNTER_ROWS] += GET(GROUPS) * rows;
-  counters(job)[COUNTER_COLUMNS_READ] += (beats + 1) / 2;
-  counters(job)[COUNTER_BEATS] += GET(GROUPS) * rows * GET(K_TILES);
   if (GET(DESTINATION) == 0) return drain_to_dram(job, block, rows, sums, exponents);
   for (uint32_t group = 0; group < GET(GROUPS); group++)
     drain_to_shared(job, group, job->first + block * GET(BLOCK_ROWS), rows, sums + group * rows * DUPLEX_LANES, exponents);
@@ -125,6 +119,5 @@ int stack_channel_load(struct channel_job *job) {
     if (i % tiles_of_set == 0) gather(job, GET(SRC_BASE) + i / tiles_of_set, GET(SRC_STRIPE), row_set, sizeof row_set);
     store_tile(job, i * job->stack->channels + job->first, row_set + i % tiles_of_set * 1024);
   }
-  counters(job)[COUNTER_COLUMNS_READ] += job->count * 4;
   return DUPLEX_OK;
 }

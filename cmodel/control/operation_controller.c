@@ -1,126 +1,100 @@
-// Takes descriptors from the ring one after another, as rtl/control/operation_controller.v: check, hand out the channels' shares,
-// wait for all.
-#include <pthread.h>
-#include <stdatomic.h>
-#include <stdlib.h>
+// The next descriptor and the jobs under way, clock by clock, as rtl/control/operation_controller.v with descriptor_ring.v and
+// the clocks of descriptor_check.v.
 #include <string.h>
 
 #include "cmodel/stack/stack.h"
-#include "duplex/error.h"
 
 #define GET(field) DUPLEX_DESCRIPTOR_GET(d, field)
-#define MAX_THREADS 64
 
-struct share_out {
-  struct channel_job jobs[DUPLEX_CHANNELS];
-  unsigned channels;
-  int (*run)(struct channel_job *job);
-  atomic_uint next;
-  atomic_int error;
-};
+enum { FETCH_CLOCKS = 18, CHECK_CLOCKS = 61, SEEN = 4 };
 
-static void *work(void *argument) {
-  struct share_out *shares = argument;
-  for (;;) {
-    const unsigned channel = atomic_fetch_add(&shares->next, 1);
-    if (channel >= shares->channels) return NULL;
-    const int error = shares->run(&shares->jobs[channel]);
-    if (error) atomic_store(&shares->error, error);
+uint32_t stack_channel_share(const struct duplex_stack *stack, const uint32_t *d, unsigned channel, uint32_t *address) {
+  if (GET(OPCODE) == 1) {
+    *address = GET(DST_ADDRESS) + channel * 64;
+    return GET(TILES) / stack->channels + (channel < GET(TILES) % stack->channels);
   }
+  const uint64_t first = (uint64_t)channel * GET(CHANNEL_ROWS);
+  const uint32_t left = first < GET(ROWS) ? (uint32_t)(GET(ROWS) - first) : 0;
+  *address = GET(DST_ADDRESS) + (uint32_t)(GET(GATED) ? first / 2 : first);
+  return left < GET(CHANNEL_ROWS) ? left : GET(CHANNEL_ROWS);
 }
 
-// Runs all shares on the stack's threads; a thread that cannot be had is done without.
-static int run_shares(struct duplex_stack *stack, struct share_out *shares) {
-  pthread_t threads[MAX_THREADS];
-  unsigned wanted = stack->threads < shares->channels ? stack->threads : shares->channels, started = 0;
-  if (wanted > MAX_THREADS) wanted = MAX_THREADS;
-  while (started + 1 < wanted && pthread_create(&threads[started], NULL, work, shares) == 0) started++;
-  work(shares);
-  for (unsigned i = 0; i < started; i++) pthread_join(threads[i], NULL);
-  return atomic_load(&shares->error);
+static void fetch(struct duplex_stack *stack) {
+  struct operation_controller *c = &stack->controller;
+  const unsigned slot = stack->registers.index % DUPLEX_RING_ENTRIES;
+  memcpy(c->descriptor, &stack->ring[slot * DUPLEX_DESCRIPTOR_WORDS], sizeof c->descriptor);
+  c->code = stack_descriptor_check(c->descriptor, stack->channels, stack->registers.bundle_owner, &c->address);
 }
 
-static int execute_load(struct duplex_stack *stack, const uint32_t *d) {
-  struct share_out shares = {.channels = stack->channels, .run = stack_channel_load};
-  for (unsigned channel = 0; channel < stack->channels; channel++) {
-    const uint32_t each = GET(TILES) / stack->channels, extra = GET(TILES) % stack->channels;
-    shares.jobs[channel] = (struct channel_job){
-        .stack = stack, .descriptor = d, .channel = channel, .first = channel, .count = each + (channel < extra)};
-  }
-  return run_shares(stack, &shares);
+static void enter(struct operation_controller *c, unsigned next, unsigned wait) {
+  c->next = next;
+  c->wait = wait;
 }
 
-// The activations of one group of tokens as rtl/control/broadcast.v gives them: columns that there are not are zero. NULL: too
-// little memory.
-static struct duplex_gemm_panel *read_panel(const struct duplex_stack *stack, const uint32_t *d, uint32_t group) {
-  const size_t tile_bytes = DUPLEX_TILE_WORDS * DUPLEX_WORD_BYTES, column_bytes = tile_bytes / DUPLEX_WIDTH;
-  const uint32_t k_tiles = GET(K_TILES), k_last = GET(K_LAST);
-  const bool in_turn = GET(GROUPS) == 2 && GET(X_STRIDE) == DUPLEX_TILE_WORDS;
-  uint8_t *tiles = malloc(k_tiles * tile_bytes);
-  if (!tiles) return NULL;
-  for (uint32_t k = 0; k < k_tiles; k++) {
-    const uint32_t word = GET(X_ADDRESS) + group * GET(X_STRIDE) + k * (in_turn ? 2 : 1) * DUPLEX_TILE_WORDS;
-    memcpy(tiles + k * tile_bytes, stack->shared + (size_t)word * DUPLEX_WORD_BYTES, tile_bytes);
+static void next_clock(struct duplex_stack *stack, bool run, bool launch, bool refuse) {
+  struct operation_controller *c = &stack->controller;
+  const bool over = c->wait == 0;
+  c->wait -= !over;
+  c->fetched = c->next == NEXT_FETCH && over;
+  if (c->next == NEXT_IDLE && run) {
+    enter(c, NEXT_FETCH, FETCH_CLOCKS - 1);
+  } else if (c->fetched) {
+    fetch(stack);
+    enter(c, NEXT_CHECK, CHECK_CLOCKS - 1);
+  } else if (c->next == NEXT_CHECK && over) {
+    enter(c, c->code ? NEXT_READY : NEXT_SHARE, c->code ? 0 : stack->channels - 1);
+  } else if (c->next == NEXT_SHARE && over) {
+    enter(c, NEXT_READY, 0);
+  } else if (launch || refuse) {
+    enter(c, NEXT_IDLE, 0);
   }
-  if (k_last) memset(tiles + (k_tiles - 1) * tile_bytes + k_last * column_bytes, 0, (DUPLEX_WIDTH - k_last) * column_bytes);
-  struct duplex_gemm_panel *panel = duplex_gemm_panel_new((const duplex_f16 *)(const void *)tiles, k_tiles);
-  free(tiles);
-  return panel;
+  c->error = refuse;
 }
 
-static void note_tiers(struct duplex_stack *stack, const struct share_out *shares) {
-  for (unsigned channel = 0; channel < stack->channels; channel++) {
-    stack->tiers.direct += shares->jobs[channel].tiers.direct;
-    stack->tiers.split += shares->jobs[channel].tiers.split;
-    stack->tiers.wide += shares->jobs[channel].tiers.wide;
+static unsigned seen(unsigned history, bool busy) { return busy ? 0 : (history << 1 | 1) & 7; }
+
+// Busy signals as they stood in the registers of rtl/stack/stack.v.
+static void watch(struct duplex_stack *stack, bool settled, bool launch, bool completed) {
+  struct operation_controller *c = &stack->controller;
+  if (!settled || launch) {
+    c->quiet = c->older = c->front = 0;
+    return;
   }
+  c->quiet = seen(c->quiet, stack->work_busy);
+  c->older = seen(c->older, stack->older_busy || completed);
+  c->front = seen(c->front, stack->front_busy);
 }
 
-static int execute_gemm(struct duplex_stack *stack, const uint32_t *d) {
-  struct duplex_gemm_panel *panels[DUPLEX_TOKEN_GROUPS] = {NULL};
-  int error = DUPLEX_OK;
-  for (uint32_t group = 0; group < GET(GROUPS); group++)
-    if (!(panels[group] = read_panel(stack, d, group))) error = DUPLEX_ERROR_NO_MEMORY;
-  struct share_out shares = {.channels = stack->channels, .run = stack_channel_gemm};
-  uint32_t first = 0;
-  for (unsigned channel = 0; channel < stack->channels; channel++) {
-    const uint32_t left = GET(ROWS) - first, count = left < GET(CHANNEL_ROWS) ? left : GET(CHANNEL_ROWS);
-    shares.jobs[channel] = (struct channel_job){
-        .stack = stack, .descriptor = d, .panels = panels, .channel = channel, .first = first, .count = count};
-    first += count;
+void operation_controller_clock(struct duplex_stack *stack, struct registers_in *registers) {
+  struct operation_controller *c = &stack->controller;
+  const uint32_t *d = c->descriptor;
+  const bool settled = c->start == 0, ready = c->next == NEXT_READY, load = GET(OPCODE) == 1;
+  const bool chain = GET(CHAIN) && !(load && stack->job.load);
+  const bool completed = c->flight && settled && (c->flight == 2 ? c->older >= SEEN : c->quiet >= SEEN);
+  const bool launch =
+      ready && !c->code && settled && !completed && (c->flight == 0 || (chain && c->flight == 1 && c->front >= SEEN));
+  const bool refuse = ready && c->code && settled && c->flight == 0;
+  const bool run = registers_run(stack) && !c->error, oldest = c->flight == 2 ? !c->parity : c->parity;
+  *registers = (struct registers_in){.busy = c->next != NEXT_IDLE || c->flight || c->completed,
+                                     .fetch = c->next == NEXT_IDLE && run,
+                                     .fetched = c->fetched,
+                                     .completed = c->completed,
+                                     .completed_interrupt = c->completed_interrupt,
+                                     .error = c->error,
+                                     .error_code = c->code,
+                                     .error_address = c->address,
+                                     .error_tag = GET(TAG)};
+  watch(stack, settled, launch, completed);
+  c->completed = completed;
+  c->completed_interrupt = c->interrupt[oldest];
+  c->complete[0] = completed && !oldest;
+  c->complete[1] = completed && oldest;
+  c->start = (c->start << 1 | launch) & 3;
+  c->flight += (unsigned)launch - (unsigned)completed;
+  if (launch) {
+    c->parity = !c->parity;
+    c->interrupt[c->parity] = GET(INTERRUPT);
+    memcpy(c->job, d, sizeof c->job);
   }
-  if (!error) error = run_shares(stack, &shares);
-  for (uint32_t group = 0; group < GET(GROUPS); group++)
-    if (panels[group]) duplex_gemm_panel_free(panels[group]);
-  note_tiers(stack, &shares);
-  return error;
-}
-
-static int run_one(struct duplex_stack *stack) {
-  struct stack_registers *r = &stack->registers;
-  uint32_t d[DUPLEX_DESCRIPTOR_WORDS], address;
-  const uint16_t index = r->consumed++;
-  memcpy(d, &stack->ring[index % DUPLEX_RING_ENTRIES * DUPLEX_DESCRIPTOR_WORDS], sizeof d);
-  const uint32_t code = stack_descriptor_check(d, stack->channels, r->bundle_owner, &address);
-  if (code) {
-    stack_raise_error(stack, code, index, GET(TAG), address);
-    return DUPLEX_OK;
-  }
-  const uint64_t clocks = stack_predict_clocks(stack, d, &stack->commands);
-  const int error = GET(OPCODE) == 1 ? execute_load(stack, d) : execute_gemm(stack, d);
-  if (error) return error;
-  stack->clocks += clocks;
-  stack->busy_clocks += clocks;
-  r->completed++;
-  if (GET(INTERRUPT)) r->interrupt_status |= 1u << DUPLEX_INTERRUPT_STATUS_DONE_LSB;
-  return DUPLEX_OK;
-}
-
-int stack_run(struct duplex_stack *stack) {
-  const struct stack_registers *r = &stack->registers;
-  while (r->enable && !r->error_code && r->produced != r->consumed && !stack_interrupt(stack)) {
-    const int error = run_one(stack);
-    if (error) return error;
-  }
-  return DUPLEX_OK;
+  next_clock(stack, run, launch, refuse);
 }

@@ -1,84 +1,124 @@
 // The registers of params/registers.rdl, as rtl/control/registers.v has them.
-#include <string.h>
-
 #include "cmodel/stack/stack.h"
 #include "duplex/error.h"
 
-bool stack_interrupt(const struct duplex_stack *stack) {
-  return (stack->registers.interrupt_status & stack->registers.interrupt_enable) != 0;
+// Clocks of an access on the AXI port, and the one in which a write has its effect, in which a read looks.
+enum { WRITE_CLOCKS = 6, WRITE_EFFECT = 2, READ_CLOCKS = 7, READ_LOOK = 3 };
+
+bool registers_run(const struct duplex_stack *stack) {
+  const struct stack_registers *r = &stack->registers;
+  return r->enable && !r->error_code && !stack->controller.error && !r->empty && r->produced != r->consumed && !r->write &&
+         !stack->controller.fetched;
 }
 
-void stack_raise_error(struct duplex_stack *stack, uint32_t code, uint32_t index, uint32_t tag, uint32_t address) {
-  struct stack_registers *r = &stack->registers;
-  r->interrupt_status |= 1u << DUPLEX_INTERRUPT_STATUS_ERROR_LSB;
+static void raise_error(struct stack_registers *r, uint32_t code, uint32_t index, uint32_t tag, uint32_t address) {
   if (r->error_code) return;  // the first error stays until it is cleared
   r->error_code = code;
   r->error_descriptor = (index & 0xffff) << DUPLEX_ERROR_DESCRIPTOR_INDEX_LSB | tag << DUPLEX_ERROR_DESCRIPTOR_TAG_LSB;
   r->error_address = address;
 }
 
-static void write_control(struct duplex_stack *stack, uint32_t value) {
-  stack->registers.enable = value >> DUPLEX_CONTROL_ENABLE_LSB & 1;
-  if (value >> DUPLEX_CONTROL_FLUSH_LSB & 1) stack->registers.consumed = stack->registers.produced;
+static void take_write(struct stack_registers *r) {
+  switch (r->write_address) {
+    case DUPLEX_REG_CONTROL:
+      r->enable = r->write_data >> DUPLEX_CONTROL_ENABLE_LSB & 1;
+      break;
+    case DUPLEX_REG_INTERRUPT_ENABLE:
+      r->interrupt_enable = r->write_data & 3;
+      break;
+    case DUPLEX_REG_DOORBELL:
+      r->claimed = (uint16_t)r->write_data;
+      break;
+    case DUPLEX_REG_ERROR_CODE:
+      r->error_code = 0;
+      break;
+    case DUPLEX_REG_BUNDLE_OWNER:
+      r->bundle_owner = r->write_data & 0xf;
+      break;
+    case DUPLEX_REG_PERFORMANCE_SELECT:
+      r->performance_select = r->write_data & 0xffff;
+      break;
+    default:
+      break;  // a register that can only be read
+  }
 }
 
-static void write_doorbell(struct duplex_stack *stack, uint32_t value) {
-  struct stack_registers *r = &stack->registers;
-  const uint16_t claimed = (uint16_t)value;
-  if ((uint16_t)(claimed - r->consumed) > DUPLEX_RING_ENTRIES) {
-    stack_raise_error(stack, DUPLEX_STACK_ERROR_RING_OVERFLOW, r->consumed, 0, claimed);
-  } else {
-    r->produced = claimed;
+static void consumer_clock(struct stack_registers *r, const struct registers_in *in, bool flush) {
+  if (in->fetch) r->index = r->consumed;
+  if (flush) {
+    r->consumed = r->produced;
+  } else if (in->fetched && r->fetching) {
+    r->consumed++;
   }
+  if (in->fetch) {
+    r->fetching = true;
+  } else if (flush || in->fetched) {
+    r->fetching = false;
+  }
+}
+
+void registers_clock(struct duplex_stack *stack, const struct registers_in *in) {
+  struct stack_registers *r = &stack->registers;
+  // The doorbell is looked at one clock after it was written.
+  const bool overflow = r->doorbell && (uint16_t)(r->claimed - r->consumed) > DUPLEX_RING_ENTRIES,
+             accepted = r->doorbell && !overflow;
+  const uint32_t cleared = r->write && r->write_address == DUPLEX_REG_INTERRUPT_STATUS ? r->write_data & 3 : 0;
+  const bool flush = r->write && r->write_address == DUPLEX_REG_CONTROL && (r->write_data >> DUPLEX_CONTROL_FLUSH_LSB & 1);
+  const bool clear_error = r->write && r->write_address == DUPLEX_REG_ERROR_CODE;
+  const uint16_t claimed = r->claimed;
+  r->interrupt = (r->interrupt_status & r->interrupt_enable) != 0;
+  r->interrupt_status = (r->interrupt_status & ~cleared) |
+                        (uint32_t)(in->completed && in->completed_interrupt) << DUPLEX_INTERRUPT_STATUS_DONE_LSB |
+                        (uint32_t)(in->error || overflow) << DUPLEX_INTERRUPT_STATUS_ERROR_LSB;
+  if (!clear_error && in->error) raise_error(r, in->error_code, r->index, in->error_tag, in->error_address);
+  if (!clear_error && overflow && !in->error) raise_error(r, DUPLEX_STACK_ERROR_RING_OVERFLOW, r->consumed, 0, claimed);
+  r->empty = r->produced == r->consumed;
+  consumer_clock(r, in, flush);
+  if (accepted) r->produced = claimed;
+  r->completed += in->completed;
+  r->busy_clocks += in->busy;
+  r->doorbell = r->write && r->write_address == DUPLEX_REG_DOORBELL;
+  if (r->write) take_write(r);
+  r->write = false;
 }
 
 static bool in_ring(uint32_t address) { return address >= DUPLEX_REG_RING && address < DUPLEX_REG_RING + RING_BYTES; }
 
 static bool listed(uint32_t address) { return address % 4 == 0 && (address <= DUPLEX_REG_PERFORMANCE_HIGH || in_ring(address)); }
 
+static int run(struct duplex_stack *stack, unsigned clocks) {
+  int error = DUPLEX_OK;
+  for (unsigned i = 0; i < clocks && !error; i++) error = stack_clock(stack);
+  return error;
+}
+
 int stack_reg_write(struct duplex_stack *stack, uint32_t address, uint32_t value) {
-  struct stack_registers *r = &stack->registers;
-  if (!listed(address)) return DUPLEX_ERROR_BUS;
-  if (in_ring(address)) {
+  int error = run(stack, WRITE_EFFECT);
+  if (in_ring(address) && address % 4 == 0) {
     stack->ring[(address - DUPLEX_REG_RING) / 4] = value;
-    return DUPLEX_OK;
+  } else if (listed(address)) {
+    stack->registers.write = true;
+    stack->registers.write_address = address;
+    stack->registers.write_data = value;
   }
-  switch (address) {
-    case DUPLEX_REG_CONTROL:
-      write_control(stack, value);
-      break;
-    case DUPLEX_REG_INTERRUPT_ENABLE:
-      r->interrupt_enable = value & 3;
-      break;
-    case DUPLEX_REG_INTERRUPT_STATUS:
-      r->interrupt_status &= ~value;
-      break;
-    case DUPLEX_REG_DOORBELL:
-      write_doorbell(stack, value);
-      break;
-    case DUPLEX_REG_ERROR_CODE:
-      r->error_code = 0;
-      break;
-    case DUPLEX_REG_BUNDLE_OWNER:
-      r->bundle_owner = value & 0xf;
-      break;
-    case DUPLEX_REG_PERFORMANCE_SELECT:
-      r->performance_select = value & 0xffff;
-      break;
-    default:
-      break;  // a register that can only be read
-  }
-  return DUPLEX_OK;
+  if (!error) error = run(stack, WRITE_CLOCKS - WRITE_EFFECT);
+  return error ? error : listed(address) ? DUPLEX_OK : DUPLEX_ERROR_BUS;
 }
 
 static uint64_t selected_counter(const struct duplex_stack *stack) {
   const uint32_t channel = stack->registers.performance_select & 0xff, counter = stack->registers.performance_select >> 8;
-  return channel < stack->channels && counter < STACK_COUNTERS ? stack->counters[channel][counter] : 0;
+  if (channel >= stack->channels) return 0;
+  const struct channel_counters *n = &stack->channel[channel].counters;
+  const uint64_t values[] = {n->rows, n->columns_read, n->columns_written, n->beats, n->starved, n->no_tile, n->no_room};
+  return counter < sizeof values / sizeof *values ? values[counter] : 0;
 }
 
-static uint32_t status(const struct stack_registers *r) {
-  return (uint32_t)(r->error_code != 0) << DUPLEX_STATUS_ERROR_LSB | (uint32_t)(r->produced == r->consumed)
-                                                                         << DUPLEX_STATUS_EMPTY_LSB;
+static uint32_t status(const struct duplex_stack *stack) {
+  const struct stack_registers *r = &stack->registers;
+  const struct operation_controller *c = &stack->controller;
+  const bool busy = c->next != NEXT_IDLE || c->flight || c->completed;
+  return (uint32_t)busy << DUPLEX_STATUS_BUSY_LSB | (uint32_t)(r->error_code != 0) << DUPLEX_STATUS_ERROR_LSB |
+         (uint32_t)(r->produced == r->consumed) << DUPLEX_STATUS_EMPTY_LSB;
 }
 
 static uint32_t geometry(const struct duplex_stack *stack) {
@@ -86,76 +126,58 @@ static uint32_t geometry(const struct duplex_stack *stack) {
          DUPLEX_WIDTH << DUPLEX_GEOMETRY_WIDTH_LSB | (uint32_t)DUPLEX_ROWS << DUPLEX_GEOMETRY_ROWS_LSB;
 }
 
-int stack_reg_read(struct duplex_stack *stack, uint32_t address, uint32_t *value) {
+static uint32_t look(struct duplex_stack *stack, uint32_t address) {
   struct stack_registers *r = &stack->registers;
-  *value = 0;
-  if (!listed(address)) return DUPLEX_ERROR_BUS;
-  if (in_ring(address)) {
-    *value = stack->ring[(address - DUPLEX_REG_RING) / 4];
-    return DUPLEX_OK;
-  }
+  if (in_ring(address)) return stack->ring[(address - DUPLEX_REG_RING) / 4];
   switch (address) {
     case DUPLEX_REG_ID:
-      *value = DUPLEX_ID_VALUE_RESET;
-      break;
+      return DUPLEX_ID_VALUE_RESET;
     case DUPLEX_REG_VERSION:
-      *value = DUPLEX_VERSION_VALUE_RESET;
-      break;
+      return DUPLEX_VERSION_VALUE_RESET;
     case DUPLEX_REG_GEOMETRY:
-      *value = geometry(stack);
-      break;
+      return geometry(stack);
     case DUPLEX_REG_CONTROL:
-      *value = r->enable;
-      break;
+      return r->enable;
     case DUPLEX_REG_STATUS:
-      *value = status(r);
-      break;
+      return status(stack);
     case DUPLEX_REG_INTERRUPT_ENABLE:
-      *value = r->interrupt_enable;
-      break;
+      return r->interrupt_enable;
     case DUPLEX_REG_INTERRUPT_STATUS:
-      *value = r->interrupt_status;
-      break;
+      return r->interrupt_status;
     case DUPLEX_REG_DOORBELL:
-      *value = r->produced;
-      break;
+      return r->produced;
     case DUPLEX_REG_CONSUMER:
-      *value = r->consumed;
-      break;
+      return r->consumed;
     case DUPLEX_REG_COMPLETED:
-      *value = r->completed;
-      break;
+      return r->completed;
     case DUPLEX_REG_ERROR_CODE:
-      *value = r->error_code;
-      break;
+      return r->error_code;
     case DUPLEX_REG_ERROR_DESCRIPTOR:
-      *value = r->error_descriptor;
-      break;
+      return r->error_descriptor;
     case DUPLEX_REG_ERROR_ADDRESS:
-      *value = r->error_address;
-      break;
+      return r->error_address;
     case DUPLEX_REG_BUNDLE_OWNER:
-      *value = r->bundle_owner;
-      break;
+      return r->bundle_owner;
     case DUPLEX_REG_BUSY_CLOCKS_LOW:
-      *value = (uint32_t)stack->busy_clocks;
-      r->busy_clocks_high = (uint32_t)(stack->busy_clocks >> 32);
-      break;
+      r->busy_clocks_high = (uint32_t)(r->busy_clocks >> 32);
+      return (uint32_t)r->busy_clocks;
     case DUPLEX_REG_BUSY_CLOCKS_HIGH:
-      *value = r->busy_clocks_high;
-      break;
+      return r->busy_clocks_high;
     case DUPLEX_REG_PERFORMANCE_SELECT:
-      *value = r->performance_select;
-      break;
+      return r->performance_select;
     case DUPLEX_REG_PERFORMANCE_LOW:
-      *value = (uint32_t)selected_counter(stack);
       r->performance_high = (uint32_t)(selected_counter(stack) >> 32);
-      break;
+      return (uint32_t)selected_counter(stack);
     case DUPLEX_REG_PERFORMANCE_HIGH:
-      *value = r->performance_high;
-      break;
+      return r->performance_high;
     default:
-      break;
+      return 0;
   }
-  return DUPLEX_OK;
+}
+
+int stack_reg_read(struct duplex_stack *stack, uint32_t address, uint32_t *value) {
+  int error = run(stack, READ_LOOK);
+  *value = listed(address) ? look(stack, address) : 0;
+  if (!error) error = run(stack, READ_CLOCKS - READ_LOOK);
+  return error ? error : listed(address) ? DUPLEX_OK : DUPLEX_ERROR_BUS;
 }

@@ -83,6 +83,9 @@ void bundle_controller_reset(struct bundle_controller *c, const struct duplex_dr
 void bundle_controller_clock(struct bundle_controller *c, const struct bundle_controller_in *in,
                              struct bundle_controller_out *out);
 
+// Clocks in which nothing is asked for; returns the refreshes that they held.
+uint64_t bundle_controller_skip(struct bundle_controller *c, uint64_t clocks);
+
 // stripe_map.c: place of a logical row set.
 void stripe_map(unsigned row_set, unsigned stripe, uint8_t *bundle, uint16_t *row);
 

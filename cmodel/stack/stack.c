@@ -7,6 +7,8 @@
 
 #include "duplex/error.h"
 
+#define RESET_CLOCKS 4  // of the RTL back end
+
 static struct duplex_stack *self(struct duplex_backend *backend) { return (struct duplex_stack *)backend; }
 
 static void model_close(struct duplex_backend *backend) {
@@ -34,21 +36,22 @@ static int model_mem_write(struct duplex_backend *backend, unsigned channel, uin
 static int model_advance(struct duplex_backend *backend, uint64_t clocks, int *interrupt) {
   struct duplex_stack *stack = self(backend);
   const uint64_t end = stack->clocks + clocks;
-  const int error = stack_run(stack);
-  *interrupt = stack_interrupt(stack);
-  if (!error && !*interrupt && stack->clocks < end) stack->clocks = end;
+  int error = DUPLEX_OK;
+  while (stack->clocks < end && !stack->interrupt && !error) {
+    if (stack_idle(stack)) {
+      stack_skip(stack, end - stack->clocks);
+    } else {
+      error = stack_clock(stack);
+    }
+  }
+  *interrupt = stack->interrupt;
   return error;
 }
 
 static uint64_t model_clocks(struct duplex_backend *backend) { return self(backend)->clocks; }
 
 static void model_commands(struct duplex_backend *backend, struct duplex_dram_commands *commands) {
-  const struct duplex_stack *stack = self(backend);
-  *commands = stack->commands;
-  for (unsigned channel = 0; channel < stack->channels; channel++) {
-    commands->rd += stack->counters[channel][COUNTER_COLUMNS_READ];
-    commands->wr += stack->counters[channel][COUNTER_COLUMNS_WRITTEN];
-  }
+  *commands = self(backend)->commands;
 }
 
 static const char *model_failure(struct duplex_backend *backend) {
@@ -61,6 +64,12 @@ static const struct duplex_backend_ops model_ops = {
     model_mem_write, model_advance, model_clocks,   model_commands,  model_failure,
 };
 
+static void reset_units(struct duplex_stack *stack, const struct duplex_dram_timing *timing) {
+  for (unsigned channel = 0; channel < stack->channels; channel++) channel_timing_reset(&stack->channel[channel], timing);
+  stack->broadcast.room = BUS_ROOM;
+  result_bus_reset(&stack->bus);
+}
+
 int duplex_cmodel_open(const struct duplex_backend_options *options, struct duplex_backend **backend) {
   *backend = NULL;
   if (options->channels < 1 || options->channels > DUPLEX_CHANNELS) return DUPLEX_ERROR_ARGUMENT;
@@ -71,10 +80,13 @@ int duplex_cmodel_open(const struct duplex_backend_options *options, struct dupl
   stack->backend.ops = &model_ops;
   stack->channels = options->channels;
   stack->threads = options->threads ? options->threads : cores > 0 ? (unsigned)cores : 1;
+  stack->clocks = RESET_CLOCKS;
+  stack->registers.empty = true;
   stack->registers.bundle_owner = DUPLEX_BUNDLE_OWNER_LOGIC_PIM_RESET;
   stack->shared = calloc(DUPLEX_SHARED_BUFFERS, (size_t)DUPLEX_SHARED_WORDS * DUPLEX_WORD_BYTES);
   const int error =
       stack->shared ? duplex_hbm_open(options->channels, options->dram_preset, NULL, &stack->hbm) : DUPLEX_ERROR_NO_MEMORY;
+  reset_units(stack, &duplex_dram_presets[0]);
   if (error) {
     model_close(&stack->backend);
     return error;

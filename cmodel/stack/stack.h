@@ -4,6 +4,7 @@
 
 #include <stdbool.h>
 
+#include "cmodel/control/control_timing.h"
 #include "duplex/activation.h"
 #include "duplex/backend.h"
 #include "duplex/descriptor.h"
@@ -13,17 +14,31 @@
 
 #define RING_BYTES (DUPLEX_RING_ENTRIES * DUPLEX_DESCRIPTOR_WORDS * 4u)
 
-// Counters of PERFORMANCE_SELECT that do not depend on time; the others read as 0 in the model.
-enum stack_counter { COUNTER_ROWS, COUNTER_COLUMNS_READ, COUNTER_COLUMNS_WRITTEN, COUNTER_BEATS, STACK_COUNTERS };
-
+// As rtl/control/registers.v; `write` is the access whose effect comes in this clock.
 struct stack_registers {
-  bool enable;
+  bool enable, empty, fetching, doorbell, interrupt, write;
   uint32_t interrupt_enable, interrupt_status;
-  uint16_t produced, consumed;
+  uint16_t produced, consumed, claimed, index;
   uint32_t completed;
   uint32_t error_code, error_descriptor, error_address;
   uint32_t bundle_owner, performance_select;
+  uint64_t busy_clocks;
   uint32_t busy_clocks_high, performance_high;  // latched by reads of the low halves
+  uint32_t write_address, write_data;
+};
+
+// As rtl/control/operation_controller.v.
+struct operation_controller {
+  enum { NEXT_IDLE, NEXT_FETCH, NEXT_CHECK, NEXT_SHARE, NEXT_READY } next;
+  unsigned wait;                                 // clocks left in this state
+  uint32_t descriptor[DUPLEX_DESCRIPTOR_WORDS];  // the next one
+  uint32_t code, address;
+  bool fetched, error;
+  unsigned flight, start;  // jobs under way; the clocks of a start
+  bool parity, interrupt[2];
+  unsigned quiet, older, front;  // what was seen, one bit a clock
+  bool completed, completed_interrupt, complete[2];
+  uint32_t job[DUPLEX_DESCRIPTOR_WORDS];  // the last one started
 };
 
 struct duplex_stack {
@@ -31,28 +46,49 @@ struct duplex_stack {
   unsigned channels, threads;
   struct duplex_hbm *hbm;
   struct stack_registers registers;
+  struct operation_controller controller;
   uint32_t ring[DUPLEX_RING_ENTRIES * DUPLEX_DESCRIPTOR_WORDS];
   uint8_t *shared;  // both shared buffers, one behind the other
   struct duplex_activation_table table;
-  uint64_t clocks, busy_clocks;
-  uint64_t counters[DUPLEX_CHANNELS][STACK_COUNTERS];
+  uint64_t clocks;
   struct duplex_dram_commands commands;
   struct duplex_gemm_tiers tiers;
+  // the clocks of the units
+  struct job_timing job;
+  struct channel_timing channel[DUPLEX_CHANNELS];
+  struct broadcast broadcast;
+  struct result_bus bus;
+  struct result_pending pending[2];
+  bool front_busy, older_busy, work_busy;
+  bool interrupt;  // the line in the last clock
 };
 
-// registers.c
+// registers.c. A register access takes the clocks that it takes on the AXI port of the RTL.
+struct registers_in {
+  bool busy, fetch, fetched, completed, completed_interrupt, error;
+  uint32_t error_code, error_address, error_tag;
+};
 int stack_reg_read(struct duplex_stack *stack, uint32_t address, uint32_t *value);
 int stack_reg_write(struct duplex_stack *stack, uint32_t address, uint32_t value);
-bool stack_interrupt(const struct duplex_stack *stack);
-void stack_raise_error(struct duplex_stack *stack, uint32_t code, uint32_t index, uint32_t tag, uint32_t address);
+bool registers_run(const struct duplex_stack *stack);
+void registers_clock(struct duplex_stack *stack, const struct registers_in *in);
 
 // descriptor_check.c: the code of params/registers.rdl, 0 if the descriptor may be executed, and what the error address register
 // takes. If several things are wrong the lowest code is reported. Stripe: the mask; ranges: the first row set beyond the stripe
 // set; shared range: the first word of the access; otherwise 0.
 uint32_t stack_descriptor_check(const uint32_t *descriptor, unsigned channels, uint32_t owner, uint32_t *address);
 
-// operation_controller.c: executes what the ring holds until it is empty, an error stops it, or the interrupt line is high.
-int stack_run(struct duplex_stack *stack);
+// operation_controller.c: one clock of the next descriptor and of the jobs under way; a job that starts is computed at once.
+void operation_controller_clock(struct duplex_stack *stack, struct registers_in *registers);
+// The rows or tiles of a channel of the last job, and the shared-buffer address of its first result.
+uint32_t stack_channel_share(const struct duplex_stack *stack, const uint32_t *descriptor, unsigned channel, uint32_t *address);
+// execute.c: computes a whole job.
+int stack_execute(struct duplex_stack *stack, const uint32_t *descriptor);
+
+// stack_clock.c: one clock of the whole stack; an error if a job could not be computed. stack_idle: nothing will happen any more.
+int stack_clock(struct duplex_stack *stack);
+bool stack_idle(const struct duplex_stack *stack);
+void stack_skip(struct duplex_stack *stack, uint64_t clocks);
 
 // channel.c: one channel's share of a descriptor. `count` is its rows (GEMM) or tiles (LOAD), `first` the first of them in the
 // whole.
@@ -69,11 +105,6 @@ int stack_channel_load(struct channel_job *job);
 
 // drain.c: the sums of 8 lanes of one row in an output format (DUPLEX_DESC_FORMAT) as bytes; returns their number.
 unsigned stack_drain_row(const struct duplex_sum sums[DUPLEX_LANES], int exponent, unsigned format, uint8_t *bytes);
-
-// cycle_model.c: clocks of a descriptor from fetch to completion, and the DRAM commands it causes besides the columns counted by
-// the channels.
-uint64_t stack_predict_clocks(const struct duplex_stack *stack, const uint32_t *descriptor,
-                              struct duplex_dram_commands *commands);
 
 // Where a logical row set of a stripe set lies in a channel.
 static inline uint64_t stack_row_set_address(uint32_t row_set, uint32_t stripe) {

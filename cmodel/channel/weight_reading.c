@@ -1,0 +1,88 @@
+// From a job to beats: rtl/channel/stream_request.v and weight_stream.v, clock by clock.
+#include "cmodel/channel/channel_timing.h"
+
+static unsigned smaller(uint32_t a, uint32_t b) { return a < b ? a : b; }
+
+static void request_block(struct stream_request *r, const struct job_timing *job) {
+  r->rows = smaller(r->left, job->block_rows);
+  r->left -= r->rows;
+  r->step = 7;
+  r->columns = (r->rows * job->k_tiles + job->exponents + 1) / 2;
+}
+
+void stream_request_clock(struct stream_request *r, const struct job_timing *job, bool start, uint32_t count, bool ready) {
+  switch (r->state) {
+    case REQUEST_IDLE:
+      if (!start || count == 0) break;
+      r->left = count;
+      r->base = (uint16_t)job->src_base;
+      r->columns = (count & 0x7ff) * 4;
+      r->state = job->load ? REQUEST_ASK : REQUEST_ROWS;
+      break;
+    case REQUEST_ROWS:
+      request_block(r, job);
+      r->state = REQUEST_MULTIPLY;
+      break;
+    case REQUEST_MULTIPLY:
+      if (r->step-- == 0) r->state = REQUEST_ASK;
+      break;
+    default:
+      if (!ready) break;
+      r->base = (uint16_t)(r->base + job->src_stride);
+      r->state = job->load || r->left == 0 ? REQUEST_IDLE : REQUEST_ROWS;
+  }
+}
+
+struct beat weight_stream_beat(const struct weight_stream *s, const struct job_timing *job, bool weight_valid, bool room,
+                               bool beat_ready) {
+  struct beat b = {.last = s->last_k, .row_end = s->row_end, .group_end = s->group_end};
+  b.go = s->state == STREAM_BEATS && weight_valid && (room || !s->last_k);
+  b.issue = b.go && beat_ready;
+  b.drop = weight_valid && (s->state == STREAM_HEADER || s->state == STREAM_PAD);
+  b.tile_end = s->row_end && s->group_end;
+  b.mark = s->state == STREAM_BEATS && !s->group_end && s->row == 0;
+  b.rewind = b.issue && s->row_end && !s->group_end;
+  b.leaves = (b.issue && s->group_end) || b.drop;
+  (void)job;
+  return b;
+}
+
+static void next_block(struct weight_stream *s, const struct job_timing *job) {
+  s->rows = smaller(s->left, job->block_rows);
+  s->left -= s->rows;
+  s->row = s->sum_row = 0;
+  s->row_end = s->rows == 1;
+  s->group_end = !job->two_groups;
+  s->k = job->k_tiles - 1;
+  s->last_k = s->k == 0;
+}
+
+static void advance(struct weight_stream *s, const struct job_timing *job, const struct beat *beat) {
+  s->row = beat->row_end ? 0 : s->row + 1;
+  s->sum_row = beat->tile_end ? 0 : s->sum_row + 1;
+  s->row_end = s->row + 1 == s->rows;
+  if (beat->row_end) s->group_end = !job->two_groups || !beat->group_end;
+  if (!beat->tile_end) return;
+  s->k--;
+  s->last_k = s->k == 0;
+}
+
+void weight_stream_clock(struct weight_stream *s, const struct job_timing *job, bool start, uint32_t rows,
+                         const struct beat *beat) {
+  const bool block_done = beat->issue && beat->last && beat->tile_end;
+  const bool odd = (job->k_tiles & s->rows & 1) ^ job->exponents;
+  const bool leave = (block_done && !odd) || (beat->drop && s->state == STREAM_PAD);
+  if (s->load || leave) {
+    s->state = s->left == 0 ? STREAM_IDLE : job->exponents ? STREAM_HEADER : STREAM_BEATS;
+    next_block(s, job);
+  } else if (block_done) {
+    s->state = STREAM_PAD;
+    advance(s, job, beat);
+  } else if (beat->drop && s->state == STREAM_HEADER) {
+    s->state = STREAM_BEATS;
+  } else if (beat->issue) {
+    advance(s, job, beat);
+  }
+  s->load = start;
+  if (start) s->left = rows;
+}

@@ -1,0 +1,30 @@
+// As rtl/control/result_pending.v.
+#include "cmodel/control/control_timing.h"
+
+void result_pending_start(struct result_pending *p, const struct job_timing *job, uint32_t units, uint32_t channel_units,
+                          uint32_t none) {
+  *p = (struct result_pending){.active = true,
+                               .load = job->load,
+                               .low = job->dst_address,
+                               .high = job->dst_address + units,
+                               .step = channel_units,
+                               .done = none};
+}
+
+void result_pending_clock(struct result_pending *p, bool stop, bool load_word, bool done, unsigned done_channel) {
+  const bool shift = p->active && !p->load && (p->done & 1);
+  if (done) p->done |= 1u << ((done_channel - p->first) & 31);
+  if (shift) {
+    p->done >>= 1;
+    p->first++;
+    p->low += p->step;
+  } else if (p->load && load_word) {
+    p->low += 4;
+  }
+  if (stop) p->active = false;
+}
+
+bool result_pending_waits(const struct result_pending *p, uint32_t word, uint32_t first_group) {
+  const uint32_t unit = 4 * (p->load ? word : first_group);
+  return p->active && unit + 3 >= p->low && unit < p->high;
+}

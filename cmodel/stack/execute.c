@@ -1,0 +1,100 @@
+// Computes a job, channel by channel, on the threads of the stack.
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "cmodel/stack/stack.h"
+#include "duplex/error.h"
+
+#define GET(field) DUPLEX_DESCRIPTOR_GET(d, field)
+#define MAX_THREADS 64
+
+struct share_out {
+  struct channel_job jobs[DUPLEX_CHANNELS];
+  unsigned channels;
+  int (*run)(struct channel_job *job);
+  atomic_uint next;
+  atomic_int error;
+};
+
+static void *work(void *argument) {
+  struct share_out *shares = argument;
+  for (;;) {
+    const unsigned channel = atomic_fetch_add(&shares->next, 1);
+    if (channel >= shares->channels) return NULL;
+    const int error = shares->run(&shares->jobs[channel]);
+    if (error) atomic_store(&shares->error, error);
+  }
+}
+
+// Runs all shares on the stack's threads; a thread that cannot be had is done without.
+static int run_shares(struct duplex_stack *stack, struct share_out *shares) {
+  pthread_t threads[MAX_THREADS];
+  unsigned wanted = stack->threads < shares->channels ? stack->threads : shares->channels, started = 0;
+  if (wanted > MAX_THREADS) wanted = MAX_THREADS;
+  while (started + 1 < wanted && pthread_create(&threads[started], NULL, work, shares) == 0) started++;
+  work(shares);
+  for (unsigned i = 0; i < started; i++) pthread_join(threads[i], NULL);
+  return atomic_load(&shares->error);
+}
+
+static int execute_load(struct duplex_stack *stack, const uint32_t *d) {
+  struct share_out shares = {.channels = stack->channels, .run = stack_channel_load};
+  for (unsigned channel = 0; channel < stack->channels; channel++) {
+    const uint32_t each = GET(TILES) / stack->channels, extra = GET(TILES) % stack->channels;
+    shares.jobs[channel] = (struct channel_job){
+        .stack = stack, .descriptor = d, .channel = channel, .first = channel, .count = each + (channel < extra)};
+  }
+  return run_shares(stack, &shares);
+}
+
+// The activations of one group of tokens as rtl/control/broadcast.v gives them: columns that there are not are zero. NULL: too
+// little memory.
+static struct duplex_gemm_panel *read_panel(const struct duplex_stack *stack, const uint32_t *d, uint32_t group) {
+  const size_t tile_bytes = DUPLEX_TILE_WORDS * DUPLEX_WORD_BYTES, column_bytes = tile_bytes / DUPLEX_WIDTH;
+  const uint32_t k_tiles = GET(K_TILES), k_last = GET(K_LAST);
+  const bool in_turn = GET(GROUPS) == 2 && GET(X_STRIDE) == DUPLEX_TILE_WORDS;
+  uint8_t *tiles = malloc(k_tiles * tile_bytes);
+  if (!tiles) return NULL;
+  for (uint32_t k = 0; k < k_tiles; k++) {
+    const uint32_t word = GET(X_ADDRESS) + group * GET(X_STRIDE) + k * (in_turn ? 2 : 1) * DUPLEX_TILE_WORDS;
+    memcpy(tiles + k * tile_bytes, stack->shared + (size_t)word * DUPLEX_WORD_BYTES, tile_bytes);
+  }
+  if (k_last) memset(tiles + (k_tiles - 1) * tile_bytes + k_last * column_bytes, 0, (DUPLEX_WIDTH - k_last) * column_bytes);
+  struct duplex_gemm_panel *panel = duplex_gemm_panel_new((const duplex_f16 *)(const void *)tiles, k_tiles);
+  free(tiles);
+  return panel;
+}
+
+static void note_tiers(struct duplex_stack *stack, const struct share_out *shares) {
+  for (unsigned channel = 0; channel < stack->channels; channel++) {
+    stack->tiers.direct += shares->jobs[channel].tiers.direct;
+    stack->tiers.split += shares->jobs[channel].tiers.split;
+    stack->tiers.wide += shares->jobs[channel].tiers.wide;
+  }
+}
+
+static int execute_gemm(struct duplex_stack *stack, const uint32_t *d) {
+  struct duplex_gemm_panel *panels[DUPLEX_TOKEN_GROUPS] = {NULL};
+  int error = DUPLEX_OK;
+  for (uint32_t group = 0; group < GET(GROUPS); group++)
+    if (!(panels[group] = read_panel(stack, d, group))) error = DUPLEX_ERROR_NO_MEMORY;
+  struct share_out shares = {.channels = stack->channels, .run = stack_channel_gemm};
+  uint32_t first = 0;
+  for (unsigned channel = 0; channel < stack->channels; channel++) {
+    const uint32_t left = GET(ROWS) - first, count = left < GET(CHANNEL_ROWS) ? left : GET(CHANNEL_ROWS);
+    shares.jobs[channel] = (struct channel_job){
+        .stack = stack, .descriptor = d, .panels = panels, .channel = channel, .first = first, .count = count};
+    first += count;
+  }
+  if (!error) error = run_shares(stack, &shares);
+  for (uint32_t group = 0; group < GET(GROUPS); group++)
+    if (panels[group]) duplex_gemm_panel_free(panels[group]);
+  note_tiers(stack, &shares);
+  return error;
+}
+
+int stack_execute(struct duplex_stack *stack, const uint32_t *d) {
+  return GET(OPCODE) == 1 ? execute_load(stack, d) : execute_gemm(stack, d);
+}

@@ -1,0 +1,137 @@
+// The whole stack, clock by clock, as rtl/stack/stack.v: which clocks a job takes. What it computes is computed when it starts.
+#include "cmodel/stack/stack.h"
+#include "duplex/error.h"
+
+#define GET(field) DUPLEX_DESCRIPTOR_GET(d, field)
+
+static struct job_timing job_of(const struct duplex_stack *stack, const uint32_t *d) {
+  const bool load = GET(OPCODE) == 1;
+  return (struct job_timing){.load = load,
+                             .bus = load || GET(DESTINATION) != 0,
+                             .exponents = GET(EXPONENTS),
+                             .two_groups = GET(GROUPS) == 2,
+                             .kind = load         ? (GET(DESTINATION) == 2 ? WORD_TABLE : WORD_LOAD)
+                                     : GET(GATED) ? WORD_GATED
+                                                  : WORD_ROWS,
+                             .format = GET(FORMAT),
+                             .k_tiles = GET(K_TILES),
+                             .block_rows = GET(BLOCK_ROWS),
+                             .blocks = GET(BLOCKS),
+                             .src_base = GET(SRC_BASE),
+                             .src_stripe = GET(SRC_STRIPE),
+                             .src_stride = GET(SRC_STRIDE),
+                             .dst_base = GET(DST_BASE),
+                             .dst_stripe = GET(DST_STRIPE),
+                             .dst_stride = GET(DST_STRIDE),
+                             .x_address = GET(X_ADDRESS),
+                             .x_stride = GET(X_STRIDE),
+                             .dst_address = GET(DST_ADDRESS),
+                             .dst_group = GET(DST_GROUP),
+                             .tile_step = (stack->channels - 1) * 4 * DUPLEX_TILE_WORDS + 4};
+}
+
+static void start_pending(struct duplex_stack *stack, const uint32_t *d) {
+  uint32_t none = 0, address;
+  if (GET(DESTINATION) != 1) return;
+  for (unsigned channel = 0; channel < stack->channels; channel++)
+    none |= (uint32_t)(stack_channel_share(stack, d, channel, &address) == 0) << channel;
+  const unsigned rows_of_unit = GET(GATED) ? 2 : 1;
+  const uint32_t units = stack->job.load ? GET(TILES) * 64 : GET(ROWS) / rows_of_unit;
+  result_pending_start(&stack->pending[stack->controller.parity], &stack->job, units, GET(CHANNEL_ROWS) / rows_of_unit, none);
+}
+
+static void count_commands(struct duplex_dram_commands *commands, const struct duplex_hbm_pins *pins) {
+  commands->act += pins->row_valid && pins->row_command == 0;
+  commands->pre += pins->row_valid && pins->row_command == 1;
+  commands->ref += pins->row_valid && pins->row_command == 2;
+  commands->rd += pins->column_valid && !pins->column_write;
+  commands->wr += pins->column_valid && pins->column_write;
+}
+
+// What the channels show to the broadcast and the bus before the edge.
+struct channel_lines {
+  uint32_t word_ready, bus_valid, bus_load;
+};
+
+static struct channel_lines look(const struct duplex_stack *stack) {
+  struct channel_lines lines = {0};
+  for (unsigned i = 0; i < stack->channels; i++) {
+    lines.word_ready |= (uint32_t)channel_word_ready(&stack->channel[i]) << i;
+    lines.bus_valid |= (uint32_t)channel_bus_valid(&stack->channel[i]) << i;
+    lines.bus_load |= (uint32_t)channel_bus_load(&stack->channel[i]) << i;
+  }
+  return lines;
+}
+
+// The broadcast reads if the word is there and its bank is free.
+static bool may_read(const struct duplex_stack *stack, const struct control_write *write) {
+  const struct broadcast *b = &stack->broadcast;
+  if (!broadcast_wants(b)) return false;
+  const uint32_t word = broadcast_address(b, &stack->job), banks = 1u << 14 | 1;
+  if (result_pending_waits(&stack->pending[!stack->controller.parity], word, b->first & 0x7fff)) return false;
+  return !(write->valid && (write->word & banks) == (word & banks));
+}
+
+static void clock_channels(struct duplex_stack *stack, bool job_valid, bool parity, int grant, struct bus_word *granted) {
+  const bool word = stack->broadcast.words != 0;
+  bool front = false, older = false, busy = false;
+  for (unsigned i = 0; i < stack->channels; i++) {
+    struct channel_in in = {
+        .job_valid = job_valid, .word_valid = word && !(stack->broadcast.taken >> i & 1), .bus_ready = grant == (int)i};
+    struct channel_out out;
+    if (job_valid) in.count = stack_channel_share(stack, stack->controller.job, i, &in.first_address);
+    count_commands(&stack->commands, &stack->channel[i].controller.pins);
+    channel_timing_clock(&stack->channel[i], &stack->job, &in, &out);
+    front |= out.front_busy, older |= out.older_busy, busy |= out.busy;
+    if (!in.bus_ready) continue;
+    *granted = out.word;
+    granted->channel = (uint8_t)i;
+  }
+  const bool reading = broadcast_busy(&stack->broadcast), *inside = stack->bus.inside_busy;
+  stack->front_busy = front || reading;
+  stack->older_busy = older || inside[!parity];
+  stack->work_busy = busy || reading || inside[0] || inside[1];
+}
+
+int stack_clock(struct duplex_stack *stack) {
+  const bool job_valid = stack->controller.start & 1, parity = stack->controller.parity;
+  stack->interrupt = stack->registers.interrupt;
+  int error = DUPLEX_OK;
+  if (job_valid) {
+    stack->job = job_of(stack, stack->controller.job);
+    error = stack_execute(stack, stack->controller.job);
+  }
+  const struct control_write write = result_bus_write(&stack->bus);
+  const struct channel_lines lines = look(stack);
+  const bool read = may_read(stack, &write), complete[2] = {stack->controller.complete[0], stack->controller.complete[1]};
+  const int grant = result_bus_grant(&stack->bus, lines.bus_valid, lines.bus_load);
+  struct registers_in registers;
+  struct bus_word granted;
+  operation_controller_clock(stack, &registers);  // sees the busy signals of the clock before
+  clock_channels(stack, job_valid, parity, grant, &granted);
+  broadcast_clock(&stack->broadcast, &stack->job, read, lines.word_ready, stack->channels);
+  if (job_valid && !stack->job.load) broadcast_start(&stack->broadcast, &stack->job);
+  result_bus_clock(&stack->bus, job_valid && stack->job.load, grant >= 0 ? &granted : NULL, stack->channels);
+  for (unsigned p = 0; p < 2; p++)
+    result_pending_clock(&stack->pending[p], complete[p], write.load_word, write.done && write.done_parity == p,
+                         write.done_channel);
+  if (job_valid) start_pending(stack, stack->controller.job);
+  registers_clock(stack, &registers);
+  stack->clocks++;
+  return error;
+}
+
+bool stack_idle(const struct duplex_stack *stack) {
+  const struct operation_controller *c = &stack->controller;
+  const struct stack_registers *r = &stack->registers;
+  const bool settled = r->empty == (r->produced == r->consumed) && !r->doorbell && !r->write;
+  const bool runs = r->enable && !r->error_code && r->produced != r->consumed;
+  const bool signals = c->completed || c->error || c->fetched || (r->interrupt_status & r->interrupt_enable) != 0;
+  return settled && !runs && !signals && c->next == NEXT_IDLE && c->flight == 0 && c->start == 0 && !stack->work_busy;
+}
+
+void stack_skip(struct duplex_stack *stack, uint64_t clocks) {
+  for (unsigned i = 0; i < stack->channels; i++)
+    stack->commands.ref += bundle_controller_skip(&stack->channel[i].controller, clocks);
+  stack->clocks += clocks;
+}
