@@ -38,6 +38,7 @@ rtl/control/shared_buffer.v
 rtl/stack/stack.v
 rtl/dram/stripe_map.v
 rtl/dram/row_set_queue.v
+rtl/dram/activation_window.v
 rtl/dram/bundle_state.v
 rtl/dram/row_scheduler.v
 rtl/dram/bundle_controller.v

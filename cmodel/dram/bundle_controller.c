@@ -8,7 +8,7 @@ enum { WRITE_PATIENCE = 40, WRITE_TURN = 100, WRITE_LINGER = 14 };
 static unsigned clocks(unsigned tck) { return (tck + 1) / 2; }
 
 static struct bundle_timing timing_of(const struct duplex_dram_timing *t) {
-  const unsigned write_latency = clocks(t->nCWL);
+  const unsigned write_latency = clocks(t->nCWL), pre_act = clocks(t->nRTP) + clocks(t->nRP);
   return (struct bundle_timing){.rc_wait = clocks(t->nRC) - 1,
                                 .ras_wait = clocks(t->nRAS) - 1,
                                 .rp_wait = clocks(t->nRP) - 1,
@@ -27,7 +27,9 @@ static struct bundle_timing timing_of(const struct duplex_dram_timing *t) {
                                 .write_latency = write_latency,
                                 .refresh_interval = t->nREFI / 2,
                                 .refresh_urgent = t->nREFMAX / 2,
-                                .refresh_forced = t->nREFMAX - 2};
+                                .refresh_forced = t->nREFMAX - 2,
+                                .faw = clocks(t->nFAW),
+                                .soon_column = clocks(t->nFAW) > pre_act ? 31 - (clocks(t->nFAW) - pre_act + 1) / 2 : 31};
 }
 
 void bundle_controller_reset(struct bundle_controller *c, const struct duplex_dram_timing *timing, unsigned read_credits) {
@@ -82,6 +84,7 @@ void bundle_controller_clock(struct bundle_controller *c, const struct bundle_co
   const bool queue_busy = q->map || q->stream || in->read_valid;
   const struct row_scheduler_in rows = {.settled = q->slot[2].valid || !queue_busy,
                                         .late = c->column >= DUPLEX_COLUMNS / 2,
+                                        .soon = c->column >= c->timing.soon_column,
                                         .write_here = c->write_mode && c->write_known};
   unsigned rd_open, wr_open;
   row_scheduler_open(c, &rows, &rd_open, &wr_open);
@@ -95,7 +98,9 @@ void bundle_controller_clock(struct bundle_controller *c, const struct bundle_co
   out->idle =
       !queue_busy && !q->slot[0].valid && !q->slot[1].valid && !q->slot[2].valid && !c->reads && !in->write_valid && !c->writes;
   const bool read_blocked = !q->slot[0].valid || c->credits == 0;
-  row_scheduler_clock(c, &rows, rd ? rd_open : 0, wr ? wr_open : 0, pop);
+  out->open = 0;
+  for (unsigned b = 0; b < DUPLEX_BUNDLES; b++) out->open |= (uint8_t)((c->bundle[b].open || c->bundle[b].half) << b);
+  out->xpu_act_grant = (uint8_t)row_scheduler_clock(c, &rows, in, rd ? rd_open : 0, wr ? wr_open : 0, pop);
   columns_clock(c, in, rd, wr, pop);
   turns_clock(c, in, read_blocked, rd, wr);
   row_set_queue_clock(&c->queue, in, pop);

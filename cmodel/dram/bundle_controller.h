@@ -19,14 +19,20 @@ struct bundle_timing {
   unsigned rc_wait, ras_wait, rp_wait, rcdrd_wait, rcdwr_wait, rtp_wait, wr_pre_wait, rfc_wait, rrd_wait;
   unsigned rd_rd_wait, rd_rd_switch_wait, rd_wr_wait, wr_rd_wait, wr_wr_wait;
   unsigned read_latency, write_latency, refresh_interval, refresh_urgent, refresh_forced;
+  unsigned faw, soon_column;
 };
 
 // A command is allowed from clock `..._at` on.
 struct bundle_state {
-  bool open;
+  bool open, half;  // half: the second half of the banks has to follow
   uint16_t row;
   uint8_t owed;  // refreshes
   uint64_t act_at, pre_at, rd_at, wr_at;
+};
+
+struct activation_window {
+  uint64_t slot_at[4];
+  bool turn;  // of the xPU
 };
 
 struct row_set {
@@ -47,6 +53,8 @@ struct bundle_controller {
   struct bundle_timing timing;
   uint64_t now;
   unsigned owner;
+  bool strict;  // activation rule
+  struct activation_window window[2];
   struct row_set_queue queue;
   struct bundle_state bundle[DUPLEX_BUNDLES];
   uint64_t refresh_due, rank_at[2];  // next interval; next ACT of a rank
@@ -67,6 +75,7 @@ struct bundle_controller {
 
 struct bundle_controller_in {
   bool read_valid, read_credit, write_valid;
+  uint8_t xpu_act_request, xpu_ref;  // masks of ranks, of bundles
   uint8_t read_stripe, write_stripe;
   uint16_t read_base;
   uint32_t read_columns, write_column;
@@ -75,6 +84,7 @@ struct bundle_controller_in {
 // What stands at the outputs in this clock, before its edge.
 struct bundle_controller_out {
   bool read_ready, read_beat_valid, write_ready, idle;
+  uint8_t xpu_act_grant, open;
 };
 
 void bundle_controller_reset(struct bundle_controller *c, const struct duplex_dram_timing *timing, unsigned read_credits);
@@ -94,11 +104,18 @@ void row_set_queue_clock(struct row_set_queue *q, const struct bundle_controller
 
 // row_scheduler.c: which bundles may be read and written now, and the row command of this clock (c->pins take it).
 struct row_scheduler_in {
-  bool settled, late, write_here;
+  bool settled, late, soon, write_here;
 };
 void row_scheduler_open(const struct bundle_controller *c, const struct row_scheduler_in *in, unsigned *rd_open,
                         unsigned *wr_open);
-void row_scheduler_clock(struct bundle_controller *c, const struct row_scheduler_in *in, unsigned rd, unsigned wr, bool pop);
+// Returns the ranks in which the xPU may activate a bank.
+unsigned row_scheduler_clock(struct bundle_controller *c, const struct row_scheduler_in *in,
+                             const struct bundle_controller_in *xpu, unsigned rd, unsigned wr, bool pop);
+
+// activation_window.c
+bool activation_window_four(const struct activation_window *w, uint64_t now);
+bool activation_window_clock(struct activation_window *w, uint64_t now, unsigned faw, bool need, bool act, bool opened,
+                             bool request);
 
 #ifdef __cplusplus
 }

@@ -41,14 +41,28 @@ enum { ACT, PRE, REF, NOTHING };
 
 static unsigned command_of(const struct bundle_controller *c, const struct wish *wish, unsigned b) {
   const struct bundle_state *bundle = &c->bundle[b];
-  if (!(c->owner >> b & 1)) return NOTHING;
+  const bool owned = c->owner >> b & 1;
+  const bool window = !c->strict || activation_window_four(&c->window[b / 2], c->now);
+  const bool rank = c->now >= c->rank_at[b / 2] && window;
+  if (bundle->half) return rank ? ACT : NOTHING;
   if (bundle->open) {
-    const bool wrong = wish->refresh_now || (wish->wanted && bundle->row != wish->row);
+    const bool wrong = !owned || wish->refresh_now || (wish->wanted && bundle->row != wish->row);
     return wrong && c->now >= bundle->pre_at ? PRE : NOTHING;
   }
-  if (c->now < bundle->act_at) return NOTHING;
+  if (!owned || c->now < bundle->act_at) return NOTHING;
   if (wish->refresh_now) return REF;
-  return wish->wanted && c->now >= c->rank_at[b / 2] ? ACT : NOTHING;
+  return wish->wanted && rank ? ACT : NOTHING;
+}
+
+// Will the bundle need its activation within nFAW?
+static bool needs_act(const struct bundle_controller *c, const struct row_scheduler_in *in, const struct wish *wish, unsigned b) {
+  const struct bundle_state *bundle = &c->bundle[b];
+  const struct row_set *slot = c->queue.slot;
+  if (bundle->half) return true;
+  if (!(c->owner >> b & 1) || wish->refresh_now) return false;
+  if (in->soon && slot[0].valid && slot[0].bundle == b && slot[1].valid && slot[1].bundle == b) return true;
+  const bool right = bundle->open && bundle->row == wish->row;
+  return wish->wanted && !right && (bundle->open || bundle->act_at <= c->now + c->timing.faw);
 }
 
 static void later(uint64_t *at, uint64_t clock) {
@@ -61,11 +75,16 @@ static void give(struct bundle_controller *c, unsigned b, unsigned command, uint
   c->pins.row_valid = true;
   c->pins.row_command = (uint8_t)command;
   c->pins.row_bundle = (uint8_t)b;
-  c->pins.row_mask = 0xff;
-  c->pins.row_address = row;
-  if (command == ACT) {
-    bundle->open = true;
+  c->pins.row_mask = command != ACT || !c->strict ? 0xff : bundle->half ? 0xf0 : 0x0f;
+  c->pins.row_address = bundle->half ? bundle->row : row;
+  if (command == ACT && c->strict && !bundle->half) {
+    bundle->half = true;
     bundle->row = row;
+    c->rank_at[b / 2] = next + c->timing.rrd_wait;
+  } else if (command == ACT) {
+    bundle->open = true;
+    if (!bundle->half) bundle->row = row;
+    bundle->half = false;
     bundle->rd_at = next + c->timing.rcdrd_wait;
     bundle->wr_at = next + c->timing.rcdwr_wait;
     later(&bundle->act_at, next + c->timing.rc_wait);
@@ -80,26 +99,48 @@ static void give(struct bundle_controller *c, unsigned b, unsigned command, uint
   }
 }
 
-static void count_refreshes(struct bundle_controller *c) {
-  if (c->now != c->refresh_due) return;
-  c->refresh_due += c->timing.refresh_interval;
-  for (unsigned b = 0; b < DUPLEX_BUNDLES; b++)
-    if (c->owner >> b & 1 && c->bundle[b].owed < 15) c->bundle[b].owed++;
+// The refreshes of all bundles are counted, whoever owns them.
+static void count_refreshes(struct bundle_controller *c, unsigned xpu_ref) {
+  const bool due = c->now == c->refresh_due;
+  if (due) c->refresh_due += c->timing.refresh_interval;
+  for (unsigned b = 0; b < DUPLEX_BUNDLES; b++) {
+    const bool done = xpu_ref >> b & 1;
+    if (due && !done && c->bundle[b].owed < 15) c->bundle[b].owed++;
+    if (!due && done && c->bundle[b].owed) c->bundle[b].owed--;
+  }
 }
 
-void row_scheduler_clock(struct bundle_controller *c, const struct row_scheduler_in *in, unsigned rd, unsigned wr, bool pop) {
-  unsigned command = NOTHING, chosen = 0;
+static unsigned windows_clock(struct bundle_controller *c, unsigned need, unsigned act, unsigned opened, unsigned request) {
+  unsigned grant = 0;
+  if (!c->strict) return 3;
+  for (unsigned rank = 0; rank < 2; rank++) {
+    const unsigned shift = 2 * rank;
+    grant |= (unsigned)activation_window_clock(&c->window[rank], c->now, c->timing.faw, need >> shift & 3, act >> shift & 3,
+                                               opened >> shift & 3, request >> rank & 1)
+             << rank;
+  }
+  return grant;
+}
+
+unsigned row_scheduler_clock(struct bundle_controller *c, const struct row_scheduler_in *in,
+                             const struct bundle_controller_in *xpu, unsigned rd, unsigned wr, bool pop) {
+  unsigned command = NOTHING, chosen = 0, need = 0, act = 0, opened = 0;
   uint16_t row = 0;
-  for (unsigned b = 0; b < DUPLEX_BUNDLES && command == NOTHING; b++) {
+  for (unsigned b = 0; b < DUPLEX_BUNDLES && (command == NOTHING || c->strict); b++) {
     const struct wish wish = wish_of(c, in, b);
+    if (c->strict) need |= (unsigned)needs_act(c, in, &wish, b) << b;
+    if (command != NOTHING) continue;
     command = command_of(c, &wish, b);
     chosen = b;
     row = wish.row;
   }
   c->pins.row_valid = false;
+  if (command == ACT) act = 1u << chosen;
   if (command != NOTHING) give(c, chosen, command, row);
+  if (act && !c->bundle[chosen].half) opened = act;
   if (rd) later(&c->bundle[__builtin_ctz(rd)].pre_at, c->now + 1 + c->timing.rtp_wait);
   if (wr) later(&c->bundle[__builtin_ctz(wr)].pre_at, c->now + 1 + c->timing.wr_pre_wait);
-  count_refreshes(c);
+  count_refreshes(c, xpu->xpu_ref);
   if (pop) c->ended = 1u << c->queue.slot[0].bundle;
+  return windows_clock(c, need, act, opened, xpu->xpu_act_request);
 }

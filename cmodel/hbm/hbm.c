@@ -35,7 +35,7 @@ struct duplex_hbm {
   struct channel channel[];
 };
 
-static const struct duplex_dram_timing *preset_named(const char *name) {
+const struct duplex_dram_timing *duplex_dram_preset(const char *name) {
   for (unsigned i = 0; i < DUPLEX_DRAM_PRESETS; i++)
     if (strcmp(duplex_dram_presets[i].name, name ? name : "hbm3_5200") == 0) return &duplex_dram_presets[i];
   return NULL;
@@ -49,10 +49,11 @@ static int start_channel(struct channel *channel, const struct duplex_dram_timin
   return DUPLEX_OK;
 }
 
-int duplex_hbm_open(unsigned channels, const char *preset, const char *command_file, struct duplex_hbm **hbm) {
-  const struct duplex_dram_timing *timing = preset_named(preset);
+int duplex_hbm_open(unsigned channels, const struct duplex_dram_timing *timing, const char *command_file,
+                    struct duplex_hbm **hbm) {
+  if (!timing) timing = duplex_dram_preset(NULL);
   *hbm = NULL;
-  if (!timing || channels < 1 || channels > DUPLEX_CHANNELS) return DUPLEX_ERROR_ARGUMENT;
+  if (channels < 1 || channels > DUPLEX_CHANNELS) return DUPLEX_ERROR_ARGUMENT;
   struct duplex_hbm *self = calloc(1, sizeof *self + channels * sizeof self->channel[0]);
   if (!self) return DUPLEX_ERROR_NO_MEMORY;
   self->channels = channels;
@@ -143,7 +144,7 @@ static int row_command(struct duplex_hbm *hbm, unsigned index, uint64_t clock, c
   struct channel *channel = &hbm->channel[index];
   if (pins->row_command > DUPLEX_JUDGE_REF) return fail(hbm, index, "unknown row command");
   const enum duplex_judge_kind kind = (enum duplex_judge_kind)pins->row_command;
-  const struct duplex_judge_command command = {2 * clock, kind, pins->row_bundle, pins->row_mask, pins->row_address};
+  const struct duplex_judge_command command = {2 * clock, kind, pins->row_bundle, pins->row_mask, pins->row_address, false};
   const int error = judge(hbm, index, &command);
   if (error) return error;
   if (kind == DUPLEX_JUDGE_ACT) {
@@ -176,7 +177,8 @@ static void start_read(struct channel *channel, uint64_t first_clock, const uint
 static int column_command(struct duplex_hbm *hbm, unsigned index, uint64_t clock, const struct duplex_hbm_pins *pins) {
   struct channel *channel = &hbm->channel[index];
   const enum duplex_judge_kind kind = pins->column_write ? DUPLEX_JUDGE_WR : DUPLEX_JUDGE_RD;
-  const struct duplex_judge_command command = {2 * clock, kind, pins->column_bundle, pins->column_mask, pins->column_address};
+  const struct duplex_judge_command command = {2 * clock, kind, pins->column_bundle, pins->column_mask, pins->column_address,
+                                               false};
   const int error = judge(hbm, index, &command);
   if (error) return error;
   // The judge has seen that all banks of the mask have the same row open.
@@ -208,6 +210,26 @@ static void take_write_data(struct channel *channel, uint64_t clock, const uint8
   if (beat == 0) return;
   channel->write_first = (channel->write_first + 1) % BEATS_IN_FLIGHT;
   channel->write_count--;
+}
+
+int duplex_hbm_xpu_clock(struct duplex_hbm *hbm, unsigned channel, uint64_t clock, const struct duplex_hbm_xpu_pins *pins) {
+  const struct duplex_judge_command row = {
+      2 * clock, (enum duplex_judge_kind)pins->row_command, pins->row_bundle, 1u << pins->row_bank, pins->row_address, true};
+  const struct duplex_judge_command column = {
+      2 * clock, DUPLEX_JUDGE_RD, pins->column_bundle, 1u << pins->column_bank, pins->column_address, true};
+  const int error = pins->row_valid ? judge(hbm, channel, &row) : DUPLEX_OK;
+  return !error && pins->column_valid ? judge(hbm, channel, &column) : error;
+}
+
+int duplex_hbm_owner(struct duplex_hbm *hbm, uint64_t clock, unsigned owner) {
+  const struct duplex_judge_command command = {2 * clock, DUPLEX_JUDGE_OWNER, 0, owner, 0, false};
+  int error = DUPLEX_OK;
+  for (unsigned i = 0; i < hbm->channels && !error; i++) error = judge(hbm, i, &command);
+  return error;
+}
+
+void duplex_hbm_strict(struct duplex_hbm *hbm, bool strict) {
+  for (unsigned i = 0; i < hbm->channels; i++) hbm->channel[i].judge.strict = strict;
 }
 
 int duplex_hbm_clock(struct duplex_hbm *hbm, unsigned channel, uint64_t clock, const struct duplex_hbm_pins *pins,

@@ -8,24 +8,44 @@
 #define LONG_AGO (INT64_MIN / 4)
 #define BANKS 8u
 
+static void forget(int64_t *times, size_t count) {
+  for (size_t i = 0; i < count; i++) times[i] = LONG_AGO;
+}
+
+static void start_side(struct duplex_judge_side *side) {
+  side->row_command = side->column_command = side->column_rd = side->column_wr = side->data_end = LONG_AGO;
+  forget(side->rank_act, 2);
+  forget(&side->group_act[0][0], 8);
+  forget(&side->group_column[0][0], 8);
+  forget(&side->group_wr[0][0], 8);
+  forget(&side->window[0][0], 8);
+}
+
 void duplex_judge_start(struct duplex_judge *judge, const struct duplex_dram_timing *timing, bool strict) {
   memset(judge, 0, sizeof *judge);
   judge->timing = *timing;
   judge->strict = strict;
+  judge->owner = (1u << DUPLEX_BUNDLES) - 1;
   for (unsigned bundle = 0; bundle < DUPLEX_BUNDLES; bundle++)
     for (unsigned bank = 0; bank < BANKS; bank++)
-      judge->banks[bundle][bank] = (struct duplex_judge_bank){false, 0, LONG_AGO, LONG_AGO, LONG_AGO, LONG_AGO, LONG_AGO, 0};
-  judge->now = judge->row_command = judge->column_command = LONG_AGO;
-  judge->column_rd = judge->column_wr = judge->data_end = LONG_AGO;
+      judge->banks[bundle][bank] =
+          (struct duplex_judge_bank){false, 0, LONG_AGO, LONG_AGO, LONG_AGO, LONG_AGO, LONG_AGO, LONG_AGO, 0};
+  judge->now = LONG_AGO;
   judge->refresh_limit = INT64_MAX;
-  for (int rank = 0; rank < 2; rank++) {
-    judge->rank_act[rank] = LONG_AGO;
-    for (int i = 0; i < 4; i++) judge->window[rank][i] = LONG_AGO;
-  }
+  start_side(&judge->side[0]);
+  start_side(&judge->side[1]);
+  forget(&judge->window[0][0], 8);
 }
 
+static struct duplex_judge_side *side_of(struct duplex_judge *judge, const struct duplex_judge_command *command) {
+  return &judge->side[command->xpu];
+}
+
+// Bank j of a bundle lies in bank group j mod 4.
+static unsigned group_of(const struct duplex_judge_command *command) { return (unsigned)__builtin_ctz(command->mask) % 4; }
+
 static bool broken(struct duplex_judge *judge, const struct duplex_judge_command *command, const char *rule) {
-  snprintf(judge->text, sizeof judge->text, "tCK %" PRIu64 " %s bundle %u: %s", command->tck,
+  snprintf(judge->text, sizeof judge->text, "tCK %" PRIu64 " %s%s bundle %u: %s", command->tck, command->xpu ? "X" : "",
            duplex_judge_kind_names[command->kind], command->bundle, rule);
   return false;
 }
@@ -35,8 +55,9 @@ static bool after(struct duplex_judge *judge, const struct duplex_judge_command 
                   const char *rule) {
   const int64_t distance = (int64_t)command->tck - before;
   if (distance >= (int64_t)least) return true;
-  snprintf(judge->text, sizeof judge->text, "tCK %" PRIu64 " %s bundle %u: %s is %u, missed by %" PRId64 " tCK", command->tck,
-           duplex_judge_kind_names[command->kind], command->bundle, rule, least, (int64_t)least - distance);
+  snprintf(judge->text, sizeof judge->text, "tCK %" PRIu64 " %s%s bundle %u: %s is %u, missed by %" PRId64 " tCK", command->tck,
+           command->xpu ? "X" : "", duplex_judge_kind_names[command->kind], command->bundle, rule, least,
+           (int64_t)least - distance);
   return false;
 }
 
@@ -48,20 +69,21 @@ static bool bank_act(struct duplex_judge *j, const struct duplex_judge_command *
   const struct duplex_dram_timing *t = &j->timing;
   if (b->open) return broken(j, c, "the bank is open");
   return after(j, c, b->act, t->nRC, "ACT to ACT, nRC") && after(j, c, b->pre, t->nRP, "PRE to ACT, nRP") &&
-         after(j, c, b->ref, t->nRFCPB, "REF to ACT, nRFCPB");
+         after(j, c, b->ref, t->nRFCPB, "REF to ACT, nRFCPB") && after(j, c, b->refab, t->nRFC, "REFAB to ACT, nRFC");
 }
 
 static bool bank_pre(struct duplex_judge *j, const struct duplex_judge_command *c, const struct duplex_judge_bank *b) {
   const struct duplex_dram_timing *t = &j->timing;
   return after(j, c, b->act, t->nRAS, "ACT to PRE, nRAS") && after(j, c, b->rd, t->nRTP, "RD to PRE, nRTP") &&
          after(j, c, b->wr, t->nCWL + t->nBL + t->nWR, "WR to PRE, nCWL + nBL + nWR") &&
-         after(j, c, b->ref, t->nRFCPB, "REF to PRE, nRFCPB");
+         after(j, c, b->ref, t->nRFCPB, "REF to PRE, nRFCPB") && after(j, c, b->refab, t->nRFC, "REFAB to PRE, nRFC");
 }
 
 static bool bank_ref(struct duplex_judge *j, const struct duplex_judge_command *c, const struct duplex_judge_bank *b) {
   const struct duplex_dram_timing *t = &j->timing;
   if (b->open) return broken(j, c, "the bank is open");
-  return after(j, c, b->pre, t->nRP, "PRE to REF, nRP") && after(j, c, b->ref, t->nRFCPB, "REF to REF, nRFCPB");
+  return after(j, c, b->pre, t->nRP, "PRE to REF, nRP") && after(j, c, b->ref, t->nRFCPB, "REF to REF, nRFCPB") &&
+         after(j, c, b->refab, t->nRFC, "REFAB to REF, nRFC");
 }
 
 static bool bank_column(struct duplex_judge *j, const struct duplex_judge_command *c, const struct duplex_judge_bank *b) {
@@ -75,7 +97,12 @@ static bool bank_column(struct duplex_judge *j, const struct duplex_judge_comman
 
 static bool banks_allow(struct duplex_judge *judge, const struct duplex_judge_command *command) {
   typedef bool rule(struct duplex_judge *, const struct duplex_judge_command *, const struct duplex_judge_bank *);
-  static rule *const rules[] = {bank_act, bank_pre, bank_ref, bank_column, bank_column};
+  static rule *const rules[] = {bank_act, bank_pre, bank_ref, bank_column, bank_column, bank_ref};
+  if (command->kind == DUPLEX_JUDGE_REFAB) {
+    for (unsigned i = 0; i < 2 * BANKS; i++)
+      if (!bank_ref(judge, command, &judge->banks[command->bundle / 2 * 2 + i / BANKS][i % BANKS])) return false;
+    return true;
+  }
   for (unsigned bank = 0; bank < BANKS; bank++)
     if (command->mask >> bank & 1 && !rules[command->kind](judge, command, &judge->banks[command->bundle][bank])) return false;
   return true;
@@ -83,28 +110,57 @@ static bool banks_allow(struct duplex_judge *judge, const struct duplex_judge_co
 
 // --- rules of rank and channel ---
 
-static bool rank_allows_act(struct duplex_judge *judge, const struct duplex_judge_command *command) {
+static bool window_allows(struct duplex_judge *judge, const struct duplex_judge_command *command, int64_t window[2][4]) {
   const unsigned rank = command->bundle / 2, banks = (unsigned)__builtin_popcount(command->mask);
-  if (!after(judge, command, judge->rank_act[rank], judge->timing.nRRDL, "ACT to ACT of the rank, nRRDL")) return false;
-  if (!judge->strict) return true;
   if (banks > 4) return broken(judge, command, "more than 4 banks at once, nFAW");
   // With these, no five activations may lie in one window: the fifth last of them must have left it.
-  return after(judge, command, judge->window[rank][banks - 1], judge->timing.nFAW, "five bank activations of the rank, nFAW");
+  return after(judge, command, window[rank][banks - 1], judge->timing.nFAW, "five bank activations of the rank, nFAW");
+}
+
+static bool rank_allows_act(struct duplex_judge *judge, const struct duplex_judge_command *command) {
+  const struct duplex_dram_timing *t = &judge->timing;
+  struct duplex_judge_side *side = side_of(judge, command);
+  const unsigned rank = command->bundle / 2;
+  if (command->xpu) {
+    if (!after(judge, command, side->rank_act[rank], t->nRRDS, "ACT to ACT of the rank, nRRDS") ||
+        !after(judge, command, side->group_act[rank][group_of(command)], t->nRRDL, "ACT to ACT of the bank group, nRRDL") ||
+        !window_allows(judge, command, side->window))
+      return false;
+  } else if (!after(judge, command, side->rank_act[rank], t->nRRDL, "ACT to ACT of the rank, nRRDL")) {
+    return false;
+  }
+  return !judge->strict || window_allows(judge, command, judge->window);
 }
 
 static unsigned to_other_rank(const struct duplex_judge *judge, unsigned rank_before, unsigned bundle) {
   return rank_before != bundle / 2 ? judge->timing.nRTR : 0;
 }
 
+static bool xpu_column(struct duplex_judge *j, const struct duplex_judge_command *c, unsigned rd_switch, unsigned wr_switch) {
+  const struct duplex_dram_timing *t = &j->timing;
+  const struct duplex_judge_side *side = side_of(j, c);
+  const unsigned rank = c->bundle / 2, group = group_of(c);
+  if (!after(j, c, side->group_column[rank][group], t->nCCDL, "column to column of the bank group, nCCDL")) return false;
+  if (c->kind == DUPLEX_JUDGE_RD)
+    return after(j, c, side->column_rd, t->nCCDS + rd_switch, "RD to RD, nCCDS + nRTR") &&
+           after(j, c, side->column_wr, t->nCWL + t->nBL + t->nWTRS, "WR to RD, nCWL + nBL + nWTRS") &&
+           after(j, c, side->group_wr[rank][group], t->nCWL + t->nBL + t->nWTRL,
+                 "WR to RD of the bank group, nCWL + nBL + nWTRL");
+  return after(j, c, side->column_wr, t->nCCDS + wr_switch, "WR to WR, nCCDS + nRTR") &&
+         after(j, c, side->column_rd, t->nRTW + rd_switch, "RD to WR, nRTW + nRTR");
+}
+
 static bool channel_allows_column(struct duplex_judge *j, const struct duplex_judge_command *c) {
   const struct duplex_dram_timing *t = &j->timing;
-  const unsigned rd_switch = to_other_rank(j, j->column_rd_rank, c->bundle),
-                 wr_switch = to_other_rank(j, j->column_wr_rank, c->bundle);
+  const struct duplex_judge_side *side = side_of(j, c);
+  const unsigned rd_switch = to_other_rank(j, side->column_rd_rank, c->bundle),
+                 wr_switch = to_other_rank(j, side->column_wr_rank, c->bundle);
+  if (c->xpu) return xpu_column(j, c, rd_switch, wr_switch);
   if (c->kind == DUPLEX_JUDGE_RD)
-    return after(j, c, j->column_rd, t->nCCDL + rd_switch, "RD to RD, nCCDL + nRTR") &&
-           after(j, c, j->column_wr, t->nCWL + t->nBL + t->nWTRL, "WR to RD, nCWL + nBL + nWTRL");
-  return after(j, c, j->column_wr, t->nCCDL + wr_switch, "WR to WR, nCCDL + nRTR") &&
-         after(j, c, j->column_rd, t->nRTW + rd_switch, "RD to WR, nRTW + nRTR");
+    return after(j, c, side->column_rd, t->nCCDL + rd_switch, "RD to RD, nCCDL + nRTR") &&
+           after(j, c, side->column_wr, t->nCWL + t->nBL + t->nWTRL, "WR to RD, nCWL + nBL + nWTRL");
+  return after(j, c, side->column_wr, t->nCCDL + wr_switch, "WR to WR, nCCDL + nRTR") &&
+         after(j, c, side->column_rd, t->nRTW + rd_switch, "RD to WR, nRTW + nRTR");
 }
 
 static int64_t data_start(const struct duplex_judge *judge, const struct duplex_judge_command *command) {
@@ -112,17 +168,18 @@ static int64_t data_start(const struct duplex_judge *judge, const struct duplex_
 }
 
 static bool data_bus_free(struct duplex_judge *judge, const struct duplex_judge_command *command) {
-  const int64_t overlap = judge->data_end - data_start(judge, command);
+  const int64_t overlap = side_of(judge, command)->data_end - data_start(judge, command);
   if (overlap <= 0) return true;
-  snprintf(judge->text, sizeof judge->text, "tCK %" PRIu64 " %s bundle %u: data on the bus together, missed by %" PRId64 " tCK",
-           command->tck, duplex_judge_kind_names[command->kind], command->bundle, overlap);
+  snprintf(judge->text, sizeof judge->text, "tCK %" PRIu64 " %s%s bundle %u: data on the bus together, missed by %" PRId64 " tCK",
+           command->tck, command->xpu ? "X" : "", duplex_judge_kind_names[command->kind], command->bundle, overlap);
   return false;
 }
 
 static bool buses_allow(struct duplex_judge *judge, const struct duplex_judge_command *command) {
   const bool column = is_column(command->kind);
   if ((int64_t)command->tck < judge->now) return broken(judge, command, "earlier than the command before it");
-  const int64_t last = column ? judge->column_command : judge->row_command;
+  const struct duplex_judge_side *side = side_of(judge, command);
+  const int64_t last = column ? side->column_command : side->row_command;
   return after(judge, command, last, 1, column ? "one column command a tCK" : "one row command a tCK");
 }
 
@@ -131,7 +188,18 @@ static bool well_formed(struct duplex_judge *judge, const struct duplex_judge_co
   if (command->mask == 0 || command->mask > 0xff) return broken(judge, command, "the mask is not 1 to ff");
   if (command->kind == DUPLEX_JUDGE_ACT && command->address >= DUPLEX_BANK_ROWS) return broken(judge, command, "no such row");
   if (is_column(command->kind) && command->address >= DUPLEX_COLUMNS) return broken(judge, command, "no such column");
+  if (command->xpu && command->kind != DUPLEX_JUDGE_REFAB && __builtin_popcount(command->mask) != 1)
+    return broken(judge, command, "an ordinary command goes to one bank");
+  if (!command->xpu && command->kind == DUPLEX_JUDGE_REFAB) return broken(judge, command, "Logic-PIM refreshes no whole rank");
   return true;
+}
+
+// A bundle that was given away may still be closed by the side that had it.
+static bool right_side(struct duplex_judge *judge, const struct duplex_judge_command *command) {
+  const unsigned bundles = command->kind == DUPLEX_JUDGE_REFAB ? 3u << command->bundle / 2 * 2 : 1u << command->bundle;
+  if (command->kind == DUPLEX_JUDGE_PRE) return true;
+  if (!(bundles & (command->xpu ? judge->owner : ~judge->owner))) return true;
+  return broken(judge, command, command->xpu ? "a bundle of Logic-PIM" : "a bundle of the xPU");
 }
 
 // --- refresh ---
@@ -140,7 +208,8 @@ static bool well_formed(struct duplex_judge *judge, const struct duplex_judge_co
 static int64_t refresh_limit_of(const struct duplex_dram_timing *timing, const struct duplex_judge_bank *bank) {
   const int64_t interval = timing->nREFI, postponed = timing->nREFMAX;
   const int64_t owed = ((int64_t)bank->refreshes + postponed + 1) * interval - 1;
-  const int64_t apart = bank->refreshes ? bank->ref + (1 + postponed) * interval : INT64_MAX;
+  const int64_t last = bank->ref > bank->refab ? bank->ref : bank->refab;
+  const int64_t apart = bank->refreshes ? last + (1 + postponed) * interval : INT64_MAX;
   return owed < apart ? owed : apart;
 }
 
@@ -191,45 +260,78 @@ static void note_bank(struct duplex_judge_bank *bank, const struct duplex_judge_
     case DUPLEX_JUDGE_WR:
       bank->wr = now;
       break;
+    default:
+      break;
+  }
+}
+
+static void note_window(int64_t window[4], const struct duplex_judge_command *command) {
+  for (int i = 0; i < __builtin_popcount(command->mask); i++) {
+    memmove(&window[0], &window[1], 3 * sizeof window[0]);
+    window[3] = (int64_t)command->tck;
   }
 }
 
 static void note_act(struct duplex_judge *judge, const struct duplex_judge_command *command) {
-  const unsigned rank = command->bundle / 2, banks = (unsigned)__builtin_popcount(command->mask);
-  judge->rank_act[rank] = (int64_t)command->tck;
-  for (unsigned i = 0; i < banks; i++) {
-    memmove(&judge->window[rank][0], &judge->window[rank][1], 3 * sizeof judge->window[rank][0]);
-    judge->window[rank][3] = (int64_t)command->tck;
-  }
+  const unsigned rank = command->bundle / 2;
+  struct duplex_judge_side *side = side_of(judge, command);
+  side->rank_act[rank] = side->group_act[rank][group_of(command)] = (int64_t)command->tck;
+  note_window(side->window[rank], command);
+  note_window(judge->window[rank], command);
 }
 
 static void note_column(struct duplex_judge *judge, const struct duplex_judge_command *command) {
-  int64_t *time = command->kind == DUPLEX_JUDGE_RD ? &judge->column_rd : &judge->column_wr;
-  unsigned *rank = command->kind == DUPLEX_JUDGE_RD ? &judge->column_rd_rank : &judge->column_wr_rank;
-  *time = (int64_t)command->tck;
-  *rank = command->bundle / 2;
-  judge->data_end = data_start(judge, command) + judge->timing.nCCDL;
+  struct duplex_judge_side *side = side_of(judge, command);
+  const unsigned rank = command->bundle / 2, group = group_of(command);
+  const int64_t now = (int64_t)command->tck;
+  side->group_column[rank][group] = now;
+  if (command->kind == DUPLEX_JUDGE_RD) {
+    side->column_rd = now;
+    side->column_rd_rank = rank;
+  } else {
+    side->column_wr = side->group_wr[rank][group] = now;
+    side->column_wr_rank = rank;
+  }
+  side->data_end = data_start(judge, command) + (command->xpu ? judge->timing.nBL : judge->timing.nCCDL);
+}
+
+static void note_refresh_of_rank(struct duplex_judge *judge, const struct duplex_judge_command *command) {
+  for (unsigned i = 0; i < 2 * BANKS; i++) {
+    struct duplex_judge_bank *bank = &judge->banks[command->bundle / 2 * 2 + i / BANKS][i % BANKS];
+    bank->refab = (int64_t)command->tck;
+    bank->refreshes++;
+  }
 }
 
 static void note(struct duplex_judge *judge, const struct duplex_judge_command *command) {
   const int64_t now = (int64_t)command->tck;
-  const bool first = !judge->used[command->bundle];
+  const bool first = !judge->used[command->bundle], all_banks = command->kind == DUPLEX_JUDGE_REFAB;
   judge->now = now;
   judge->used[command->bundle] = true;
-  for (unsigned bank = 0; bank < BANKS; bank++)
+  for (unsigned bank = 0; bank < BANKS && !all_banks; bank++)
     if (command->mask >> bank & 1) note_bank(&judge->banks[command->bundle][bank], command);
-  if (first || command->kind == DUPLEX_JUDGE_REF) find_refresh_limit(judge);
+  if (all_banks) note_refresh_of_rank(judge, command);
+  if (first || all_banks || command->kind == DUPLEX_JUDGE_REF) find_refresh_limit(judge);
   if (command->kind == DUPLEX_JUDGE_ACT) note_act(judge, command);
   if (is_column(command->kind)) {
     note_column(judge, command);
-    judge->column_command = now;
+    side_of(judge, command)->column_command = now;
   } else {
-    judge->row_command = now;
+    side_of(judge, command)->row_command = now;
   }
 }
 
+static bool take_owner(struct duplex_judge *judge, const struct duplex_judge_command *command) {
+  if ((int64_t)command->tck < judge->now) return broken(judge, command, "earlier than the command before it");
+  if (command->mask > 0xf) return broken(judge, command, "the mask is not 0 to f");
+  judge->owner = command->mask;
+  return true;
+}
+
 bool duplex_judge_take(struct duplex_judge *judge, const struct duplex_judge_command *command) {
-  if (!well_formed(judge, command) || !buses_allow(judge, command) || !banks_allow(judge, command)) return false;
+  if (command->kind == DUPLEX_JUDGE_OWNER) return take_owner(judge, command);
+  if (!well_formed(judge, command) || !buses_allow(judge, command) || !right_side(judge, command) || !banks_allow(judge, command))
+    return false;
   if (command->kind == DUPLEX_JUDGE_ACT && !rank_allows_act(judge, command)) return false;
   if (is_column(command->kind) && !(channel_allows_column(judge, command) && data_bus_free(judge, command))) return false;
   if (!refresh_in_time(judge, (int64_t)command->tck)) return false;

@@ -85,7 +85,7 @@ int duplex_cmodel_open(const struct duplex_backend_options *options, struct dupl
   stack->registers.bundle_owner = DUPLEX_BUNDLE_OWNER_LOGIC_PIM_RESET;
   stack->shared = calloc(DUPLEX_SHARED_BUFFERS, (size_t)DUPLEX_SHARED_WORDS * DUPLEX_WORD_BYTES);
   const int error =
-      stack->shared ? duplex_hbm_open(options->channels, options->dram_preset, NULL, &stack->hbm) : DUPLEX_ERROR_NO_MEMORY;
+      stack->shared ? duplex_hbm_open(options->channels, duplex_dram_preset(options->dram_preset), NULL, &stack->hbm) : DUPLEX_ERROR_NO_MEMORY;
   reset_units(stack, &duplex_dram_presets[0]);
   if (error) {
     model_close(&stack->backend);

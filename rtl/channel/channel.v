@@ -11,7 +11,13 @@
 module channel (
   input wire clk_i,
   input wire rst_ni,
+  // Bundles (rtl/dram/bundle_controller.v)
   input wire [3:0] owner_i,
+  output wire [3:0] open_o,
+  input wire strict_i,
+  input wire [1:0] xpu_act_request_i,
+  output wire [1:0] xpu_act_grant_o,
+  input wire [3:0] xpu_ref_i,
   // Job
   input wire share_valid_i,
   input wire [23:0] share_count_i,        // rows (GEMM) or tiles (LOAD) of this channel
@@ -108,8 +114,8 @@ module channel (
   );
 
   bundle_controller #(.READ_CREDITS(READ_CREDITS)) bundle_controller (
-    .clk_i(clk_i), .rst_ni(rst_ni), .owner_i(owner_i),
-    .read_valid_i(read_valid), .read_ready_o(read_ready), .read_base_i(read_base), .read_stripe_i(job_src_stripe_i),
+    .clk_i(clk_i), .rst_ni(rst_ni), .owner_i(owner_i), .open_o(open_o), .strict_i(strict_i),
+    .xpu_act_request_i(xpu_act_request_i), .xpu_act_grant_o(xpu_act_grant_o), .xpu_ref_i(xpu_ref_i), .read_valid_i(read_valid), .read_ready_o(read_ready), .read_base_i(read_base), .read_stripe_i(job_src_stripe_i),
     .read_columns_i(read_columns), .read_beat_valid_o(read_beat_valid), .read_beat_o(read_beat), .read_credit_i(read_credit),
     .write_valid_i(write_valid), .write_ready_o(write_ready), .write_column_i(write_column), .write_stripe_i(write_stripe),
     .write_data_i(write_data), .idle_o(controller_idle),

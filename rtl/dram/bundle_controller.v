@@ -15,6 +15,11 @@ module bundle_controller #(
   input wire clk_i,
   input wire rst_ni,
   input wire [3:0] owner_i,          // bundles of Logic-PIM; the others get no command
+  output wire [3:0] open_o,          // bundles with open rows; given away, they are closed first
+  input wire strict_i,               // activation rule
+  input wire [1:0] xpu_act_request_i,  // rule strict: the xPU would activate a bank of the rank
+  output wire [1:0] xpu_act_grant_o,
+  input wire [3:0] xpu_ref_i,        // the xPU has refreshed all banks of the bundle
   input wire read_valid_i,
   output wire read_ready_o,
   input wire [15:0] read_base_i,
@@ -44,11 +49,14 @@ module bundle_controller #(
 );
   localparam READ_LATENCY = (`DRAM_NCL + `DRAM_NBL + 1) / 2;
   localparam WRITE_LATENCY = (`DRAM_NCWL + 1) / 2;
+  // Columns before the end of a row set from which the xPU's activations would be in the way of the next row's.
+  localparam [31:0] FAW = (`DRAM_NFAW + 1) / 2, PRE_ACT = (`DRAM_NRTP + 1) / 2 + (`DRAM_NRP + 1) / 2;
+  localparam [31:0] SOON_32 = FAW > PRE_ACT ? 31 - (FAW - PRE_ACT + 1) / 2 : 31;
+  localparam [4:0] SOON = SOON_32[4:0];
   localparam [5:0] WRITE_PATIENCE = 6'd40;
   localparam [7:0] WRITE_TURN = 8'd100;
   localparam [3:0] WRITE_LINGER = 4'd14;
 
-  assign dram_row_mask_o = 8'hff;
   assign dram_column_mask_o = 8'hff;
 
   wire [2:0] slot_valid;
@@ -102,11 +110,13 @@ module bundle_controller #(
   reg started_q;
   wire [1:0] rd_bundle = slot_bundle[1:0];
   row_scheduler row_scheduler (
-    .clk_i(clk_i), .rst_ni(rst_ni), .owner_i(owner_i), .settled_i(slot_valid[2] || !queue_busy), .slot_valid_i(slot_valid),
-    .slot_bundle_i(slot_bundle), .slot_row_i(slot_row), .started_i(started_q), .late_i(column_q[4]), .pop_i(pop),
+    .clk_i(clk_i), .rst_ni(rst_ni), .owner_i(owner_i), .open_o(open_o), .strict_i(strict_i),
+    .xpu_act_request_i(xpu_act_request_i), .xpu_act_grant_o(xpu_act_grant_o), .xpu_ref_i(xpu_ref_i), .settled_i(slot_valid[2] || !queue_busy), .slot_valid_i(slot_valid),
+    .slot_bundle_i(slot_bundle), .slot_row_i(slot_row), .started_i(started_q), .late_i(column_q[4]), .soon_i(column_q >= SOON), .pop_i(pop),
     .write_valid_i(write_here), .write_bundle_i(write_bundle), .write_row_i(write_row), .rd_i({3'd0, rd_go} << rd_bundle),
     .wr_i({3'd0, wr_go} << write_bundle), .rd_open_o(rd_open), .wr_open_o(wr_open), .dram_row_valid_o(dram_row_valid_o),
-    .dram_row_command_o(dram_row_command_o), .dram_row_bundle_o(dram_row_bundle_o), .dram_row_address_o(dram_row_address_o)
+    .dram_row_command_o(dram_row_command_o), .dram_row_bundle_o(dram_row_bundle_o), .dram_row_mask_o(dram_row_mask_o),
+    .dram_row_address_o(dram_row_address_o)
   );
 
   // ---- columns: what the last command leaves to wait, in clocks; reads of the rank of the last command and of the other one

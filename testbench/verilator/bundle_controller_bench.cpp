@@ -1,22 +1,36 @@
-// bundle_controller.v against the DRAM behind its pins: streams and writes at random, columns read back after they were written,
-// credits withheld (for several refresh intervals too), idle times, bundles that belong to the xPU. Every command is judged,
-// every beat and every written column compared; refreshes are counted, and how long a write or a stream waits. At the end the
-// share of clocks with data is measured and must not be below the figures of docs/dram.md.
+// bundle_controller.v against the DRAM behind its pins and against its clock-exact model: streams and writes at random, both
+// activation rules, columns read back after they were written, credits withheld (for several refresh intervals too), idle times,
+// bundles that belong to the xPU. Every command is judged, every beat and every written column compared; refreshes are counted,
+// and how long a write or a stream waits. At the end the share of clocks with data is measured, with the xPU streaming from its
+// own bundles, and must not be below the figures of docs/dram.md.
 #include <deque>
 #include <vector>
 
 #include "Vbundle_controller.h"
 #include "cmodel/dram/bundle_controller.h"
 #include "duplex/hbm.h"
+#include "duplex/xpu_traffic.h"
 #include "testbench/verilator/bench.h"
+
+#ifndef BENCH_PRESET
+#define BENCH_PRESET 0
+#endif
+#ifndef BENCH_RANK_SWITCH
+#define BENCH_RANK_SWITCH 0
+#endif
 
 namespace {
 
 constexpr uint64_t longest_wait =
     1500;  // clocks from the offer of a write, or from a credit, until it is taken, until the next beat
 constexpr int first_credits = 16;
-constexpr uint64_t write_clocks = 5;  // from WR on the pins until its data have passed
-constexpr uint64_t refresh_interval = 2535, most_owed = 8;
+duplex_dram_timing timing() {
+  duplex_dram_timing timing = duplex_dram_presets[BENCH_PRESET];
+  timing.nRTR = BENCH_RANK_SWITCH;
+  return timing;
+}
+const uint64_t write_clocks = (timing().nCWL + 1) / 2 + 2;  // from WR on the pins until its data have passed
+const uint64_t refresh_interval = timing().nREFI / 2, most_owed = timing().nREFMAX;
 
 struct Stream {
   unsigned base, stripe, columns;
@@ -38,15 +52,22 @@ uint64_t address_of(unsigned column, unsigned stripe) {
 
 class Bench {
  public:
-  Bench(bench::Case &c, unsigned owner) : owner(owner), c_(c), rtl_(c.options) {
+  Bench(bench::Case &c, unsigned owner, bool strict, bool xpu_streams) : owner(owner), c_(c), rtl_(c.options) {
     duplex_hbm *hbm = nullptr;
-    if (duplex_hbm_open(1, nullptr, nullptr, &hbm)) std::abort();
+    const duplex_dram_timing t = timing();
+    if (duplex_hbm_open(1, &t, nullptr, &hbm)) std::abort();
     hbm_.reset(hbm);
+    duplex_hbm_strict(hbm, strict);
+    if (duplex_hbm_owner(hbm, 0, owner)) std::abort();
+    duplex_xpu_start(&xpu_, &t, ~owner & 15, xpu_streams);
     rtl_->owner_i = owner;
+    rtl_->strict_i = strict;
+    rtl_->xpu_act_request_i = rtl_->xpu_ref_i = 0;
     rtl_->read_valid_i = rtl_->write_valid_i = rtl_->read_credit_i = 0;
     rtl_.reset();
-    bundle_controller_reset(&model_, &duplex_dram_presets[0], first_credits);
+    bundle_controller_reset(&model_, &t, first_credits);
     model_.owner = owner;
+    model_.strict = strict;
   }
 
   void add_stream(const Stream &stream) {
@@ -58,10 +79,12 @@ class Bench {
   // One clock, with chances in percent that a credit is given back and that an offer is made; false on a mismatch.
   bool clock(unsigned credit_chance, unsigned valid_chance) {
     present(credit_chance, valid_chance);
+    rtl_->xpu_act_request_i = xpu_.request;
+    rtl_->xpu_ref_i = xpu_.refreshed_bundles;
     duplex_hbm_read_data(hbm_.get(), 0, clock_, rtl_->dram_read_data_i.data());
     rtl_->clk_i = 0;
     rtl_.settle();
-    if (!check_commands() || !check_model()) return false;
+    if (!check_commands() || !check_xpu() || !check_model()) return false;
     const bool beat = rtl_->read_beat_valid_o;
     if (beat && !check_beat()) return false;
     const bool written = rtl_->write_valid_i && rtl_->write_ready_o;
@@ -82,6 +105,7 @@ class Bench {
   bool writes_done() const { return writes_.empty(); }
   uint64_t clocks() const { return clock_; }
   uint64_t beats() const { return beats_; }
+  uint64_t xpu_reads() const { return xpu_.reads; }
   duplex_hbm *hbm() { return hbm_.get(); }
 
   // What is left to check at the end: written columns, refreshes.
@@ -150,6 +174,16 @@ class Bench {
     return true;
   }
 
+  bool check_xpu() {
+    if (duplex_hbm_xpu_clock(hbm_.get(), 0, clock_, &xpu_.pins))
+      return c_.mismatch("bundle_controller", "timing of the xPU", (long)clock_, 0, duplex_hbm_failure(hbm_.get()),
+                         "legal commands");
+    xpu_waits_ = xpu_.request && !(xpu_.request & rtl_->xpu_act_grant_o) ? xpu_waits_ + 1 : 0;
+    if (xpu_waits_ > longest_wait) return c_.mismatch("bundle_controller", "xPU", (long)clock_, 0, "waits", "goes on");
+    duplex_xpu_clock(&xpu_, rtl_->xpu_act_grant_o);
+    return true;
+  }
+
   // The clock-exact model sees the same inputs and must have the same pins and outputs.
   bool check_model() {
     const duplex_hbm_pins &pins = model_.pins;
@@ -169,10 +203,12 @@ class Bench {
     in.read_valid = rtl_->read_valid_i, in.read_credit = rtl_->read_credit_i, in.write_valid = rtl_->write_valid_i;
     in.read_base = (uint16_t)rtl_->read_base_i, in.read_stripe = rtl_->read_stripe_i, in.read_columns = rtl_->read_columns_i;
     in.write_column = rtl_->write_column_i, in.write_stripe = rtl_->write_stripe_i;
+    in.xpu_act_request = rtl_->xpu_act_request_i, in.xpu_ref = rtl_->xpu_ref_i;
     bundle_controller_out out;
     bundle_controller_clock(&model_, &in, &out);
     if (out.read_ready != (bool)rtl_->read_ready_o || out.write_ready != (bool)rtl_->write_ready_o ||
-        out.read_beat_valid != (bool)rtl_->read_beat_valid_o || out.idle != (bool)rtl_->idle_o)
+        out.read_beat_valid != (bool)rtl_->read_beat_valid_o || out.idle != (bool)rtl_->idle_o ||
+        out.xpu_act_grant != rtl_->xpu_act_grant_o || out.open != rtl_->open_o)
       return c_.mismatch("bundle_controller", "outputs of the model", (long)clock_, 0, "others", "");
     c_.compared++;
     return true;
@@ -198,6 +234,8 @@ class Bench {
   bench::Clocked<Vbundle_controller> rtl_;
   std::unique_ptr<duplex_hbm, Close> hbm_;
   bundle_controller model_;
+  duplex_xpu_traffic xpu_;
+  uint64_t xpu_waits_ = 0;
   std::deque<Stream> streams_;
   std::deque<Write> writes_;
   std::vector<Write> written_;
@@ -252,7 +290,9 @@ bool run_until(bench::Case &c, Bench &bench, Pace &pace, const std::function<boo
 // Streams in row sets below 3000, writes from 12000 on: rows that no stream reads, whatever the stripe sets. Then another stream
 // reads what was written, offered as soon as the last write is taken.
 bool run_case(bench::Case &c) {
-  Bench bench(c, c.chance(50) ? 15 : part_of(c, 15));
+  const unsigned owner = c.chance(50) ? 15 : part_of(c, 15);
+  const bool strict = c.chance(50), xpu_streams = c.chance(70);
+  Bench bench(c, owner, strict, xpu_streams);
   Pace pace(c);
   for (uint64_t i = 0, count = 1 + c.below(4); i < count; i++) {
     const Stream stream = {(unsigned)c.below(2900), part_of(c, bench.owner), 1 + (unsigned)c.below(c.chance(20) ? 3000 : 200)};
@@ -273,19 +313,37 @@ bool run_case(bench::Case &c) {
   return run_until(c, bench, pace, [&] { return bench.done(); }) && bench.finish();
 }
 
-// Share of clocks with data in long streams of `columns` columns each, one behind the other.
-bool print_utilisation(const bench::Options &options, unsigned stripe, unsigned columns, double least) {
+// Share of clocks with data in long streams of `columns` columns each, one behind the other, on all bundles that Logic-PIM owns;
+// the others stream to the xPU, whose rate is compared with what it has alone.
+struct Share {
+  double logic_pim, xpu, alone;  // shares of the clocks, but for xpu: share of the rate alone
+};
+
+bool measure(const bench::Options &options, unsigned owner, unsigned columns, bool strict, Share *share) {
   bench::Case c{options, 0, {}, 0};
-  duplex_random_seed(&c.random, 1, stripe);
-  Bench bench(c, 15);
+  duplex_random_seed(&c.random, 1, owner);
+  Bench bench(c, owner, strict, true), alone(c, owner, strict, true);
   for (unsigned base = 0, asked = 0; asked < 80000; asked += columns, base += (columns + 31) / 32)
-    bench.add_stream({base, stripe, columns});
+    bench.add_stream({base, owner, columns});
   while (!bench.done())
     if (!bench.clock(100, 100)) return false;
-  const double share = (double)bench.beats() / (double)bench.clocks();
-  std::printf("stripe set %x, streams of %5u columns: %.4f of the clocks carry data\n", stripe, columns, share);
-  if (share >= least) return true;
-  std::printf("FAIL: less than %.3f\n", least);
+  while (alone.clocks() < bench.clocks())
+    if (!alone.clock(0, 0)) return false;
+  share->logic_pim = (double)bench.beats() / (double)bench.clocks();
+  share->xpu = alone.xpu_reads() ? (double)bench.xpu_reads() / (double)alone.xpu_reads() : 1;
+  share->alone = (double)alone.xpu_reads() / (double)alone.clocks();
+  return bench.finish();
+}
+
+bool print_share(const bench::Options &options, unsigned owner, unsigned columns, bool strict, double least) {
+  Share share;
+  if (!measure(options, owner, columns, strict, &share)) return false;
+  std::printf("rule %-6s  rank switch %d  bundles %x  streams of %5u columns: %.4f of the clocks carry data",
+              strict ? "strict" : "paper", BENCH_RANK_SWITCH, owner, columns, share.logic_pim);
+  if (owner != 15) std::printf(", xPU %.4f of its rate alone (%.4f reads a clock)", share.xpu, share.alone);
+  std::printf("\n");
+  if (share.logic_pim >= least && share.xpu >= 0.95) return true;
+  std::printf("FAIL: less than %.3f, or xPU less than 0.95\n", least);
   return false;
 }
 
@@ -296,9 +354,14 @@ int main(int argc, char **argv) {
   if (status) return status;
   const bench::Options options;
   bool good = true;
-  const double least[] = {0.71, 0.96, 0.99, 0.999};
-  for (int i = 0; i < 4; i++) good &= print_utilisation(options, (2u << i) - 1, 80000, least[i]);
-  good &= print_utilisation(options, 15, 2049, 0.99) && print_utilisation(options, 15, 64, 0.99) &&
-          print_utilisation(options, 5, 2049, 0.95);
+  // The targets hold for the paper's preset without a rank switch.
+  const bool target = BENCH_PRESET == 0 && BENCH_RANK_SWITCH == 0;
+  const unsigned owners[] = {15, 7, 3, 5, 1};
+  const double paper[] = {0.985, 0.96, 0.95, 0.95, 0.70}, strict[] = {0.97, 0.95, 0.93, 0.93, 0.55};
+  for (int i = 0; i < 5; i++) {
+    good &= print_share(options, owners[i], 80000, false, target ? paper[i] : 0);
+    good &= print_share(options, owners[i], 80000, true, target ? strict[i] : 0);
+  }
+  good &= print_share(options, 15, 2049, false, 0.95) && print_share(options, 15, 64, false, 0.95);
   return good ? 0 : 1;
 }

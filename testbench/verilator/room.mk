@@ -18,3 +18,16 @@ $(BENCHES): $(BUILD)/verilator/%_bench: testbench/verilator/$$(notdir $$*)_bench
 # Benches that compare registers inside their unit.
 $(BUILD)/verilator/dot64/dot64_bench $(BUILD)/verilator/accumulator/accumulator_bench: VERILATOR_FLAGS += --public-flat-rw
 $(BUILD)/verilator/dot64/dot64_bench: testbench/verilator/gemm_stimulus.h
+
+# The bundle controller with other timings: bundle_controller-VARIANT.
+CONTROLLER_VARIANTS := rtr1 rtr2 hbm3_6400
+CONTROLLER_rtr1 := -DDUPLEX_RANK_SWITCH=1 -CFLAGS -DBENCH_RANK_SWITCH=1
+CONTROLLER_rtr2 := -DDUPLEX_RANK_SWITCH=2 -CFLAGS -DBENCH_RANK_SWITCH=2
+CONTROLLER_hbm3_6400 := '-DDUPLEX_DRAM_PRESET="dram_hbm3_6400.vh"' -CFLAGS -DBENCH_PRESET=1
+CONTROLLER_BENCHES := $(CONTROLLER_VARIANTS:%=$(BUILD)/verilator/bundle_controller-%/bundle_controller_bench)
+TEST_PREREQUISITES += $(CONTROLLER_BENCHES)
+$(CONTROLLER_BENCHES): $(BUILD)/verilator/bundle_controller-%/bundle_controller_bench: testbench/verilator/bundle_controller_bench.cpp testbench/verilator/bench.h $(wildcard rtl/dram/*.v) $(LIB)
+	@mkdir -p $(@D)
+	$(VERILATOR) --cc --exe --build -j 2 --trace-fst $(VERILATOR_FLAGS) $(RTL_SEARCH) --top-module bundle_controller $(CONTROLLER_$*) \
+	  -CFLAGS "-O2 -I$(CURDIR)/cmodel/include -I$(CURDIR)" -LDFLAGS "$(abspath $(LIB)) $(LDLIBS) -lmpfr -lgmp" \
+	  --Mdir $(@D) -o $(notdir $@) rtl/dram/bundle_controller.v $(abspath $<) > $(@D)/build.log 2>&1 || { cat $(@D)/build.log; exit 1; }

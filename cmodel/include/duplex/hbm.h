@@ -12,6 +12,7 @@
 #include <stdint.h>
 
 #include "duplex/backend.h"
+#include "duplex/dram_presets.h"
 #include "duplex/params.h"
 
 #ifdef __cplusplus
@@ -22,8 +23,12 @@ extern "C" {
 
 struct duplex_hbm;
 
-// preset: name of a timing preset, NULL for "hbm3_5200"; command_file: receives the text of all commands, or NULL.
-int duplex_hbm_open(unsigned channels, const char *preset, const char *command_file, struct duplex_hbm **hbm);
+// A timing preset of params/dram by name, NULL for "hbm3_5200"; NULL: there is none of that name.
+const struct duplex_dram_timing *duplex_dram_preset(const char *name);
+
+// timing: NULL for "hbm3_5200"; command_file: receives the text of all commands, or NULL.
+int duplex_hbm_open(unsigned channels, const struct duplex_dram_timing *timing, const char *command_file,
+                    struct duplex_hbm **hbm);
 void duplex_hbm_close(struct duplex_hbm *hbm);
 
 // Bytes [address, address + size) of a channel, 0 to DUPLEX_CHANNEL_BYTES.
@@ -45,6 +50,22 @@ struct duplex_hbm_pins {
 // or a column command that its row does not allow, gives DUPLEX_ERROR_DRAM_TIMING, and duplex_hbm_failure its text.
 int duplex_hbm_clock(struct duplex_hbm *hbm, unsigned channel, uint64_t clock, const struct duplex_hbm_pins *pins,
                      const void *write_data);
+
+// The xPU's own pins of a channel (ordinary commands to single banks; row commands as above). They are judged; data do not
+// matter.
+struct duplex_hbm_xpu_pins {
+  bool row_valid, column_valid;
+  uint8_t row_command, row_bundle, row_bank;
+  uint16_t row_address;
+  uint8_t column_bundle, column_bank, column_address;
+};
+int duplex_hbm_xpu_clock(struct duplex_hbm *hbm, unsigned channel, uint64_t clock, const struct duplex_hbm_xpu_pins *pins);
+
+// From this clock on the bundles of the mask are Logic-PIM's, the others the xPU's.
+int duplex_hbm_owner(struct duplex_hbm *hbm, uint64_t clock, unsigned owner);
+
+// Activation rule of the judge: strict or not.
+void duplex_hbm_strict(struct duplex_hbm *hbm, bool strict);
 
 // Puts the beat that the DRAM drives in clock `clock` into data (128 bytes); data stays as it is if there is none.
 void duplex_hbm_read_data(struct duplex_hbm *hbm, unsigned channel, uint64_t clock, void *data);

@@ -16,7 +16,17 @@
 extern "C" {
 #endif
 
-enum duplex_judge_kind { DUPLEX_JUDGE_ACT, DUPLEX_JUDGE_PRE, DUPLEX_JUDGE_REF, DUPLEX_JUDGE_RD, DUPLEX_JUDGE_WR };
+// REFAB: all banks of a rank (bundle names one of its two), by the xPU only. OWNER: from now on the bundles of the mask are
+// Logic-PIM's, the others the xPU's; until the first one all are Logic-PIM's.
+enum duplex_judge_kind {
+  DUPLEX_JUDGE_ACT,
+  DUPLEX_JUDGE_PRE,
+  DUPLEX_JUDGE_REF,
+  DUPLEX_JUDGE_RD,
+  DUPLEX_JUDGE_WR,
+  DUPLEX_JUDGE_REFAB,
+  DUPLEX_JUDGE_OWNER
+};
 
 struct duplex_judge_command {
   uint64_t tck;
@@ -24,12 +34,13 @@ struct duplex_judge_command {
   unsigned bundle;   // 0 to 3
   unsigned mask;     // bit j = bank j of the bundle, 1 to 0xff
   unsigned address;  // ACT: row; RD, WR: column
+  bool xpu;          // an ordinary command of the xPU, to one bank
 };
 
 struct duplex_judge_bank {
   bool open;
   uint32_t row;
-  int64_t act, pre, ref, rd, wr;  // times of the last ones
+  int64_t act, pre, ref, refab, rd, wr;  // times of the last ones
   uint64_t refreshes;
 };
 
@@ -40,12 +51,19 @@ struct duplex_judge {
   bool strict;
   bool used[DUPLEX_BUNDLES];
   struct duplex_judge_bank banks[DUPLEX_BUNDLES][8];
-  int64_t now, row_command, column_command;  // times of the last commands: any, on each bus
-  int64_t rank_act[2], column_rd, column_wr;
-  unsigned column_rd_rank, column_wr_rank;
-  int64_t data_end;       // when the data of the last column command have left the bus
+  unsigned owner;  // bundles of Logic-PIM
+  int64_t now;     // time of the last command
+  // Each side has buses of its own: Logic-PIM, the xPU.
+  struct duplex_judge_side {
+    int64_t row_command, column_command;
+    int64_t rank_act[2], group_act[2][4];  // a rank's last ACT, a bank group's
+    int64_t column_rd, column_wr, group_column[2][4], group_wr[2][4];
+    unsigned column_rd_rank, column_wr_rank;
+    int64_t data_end;      // when the data of the last column command have left the bus
+    int64_t window[2][4];  // last four bank activations of each rank, oldest first
+  } side[2];
   int64_t refresh_limit;  // last tCK at which no bundle in use has waited too long for its refresh
-  int64_t window[2][4];   // last four bank activations of each rank, oldest first
+  int64_t window[2][4];   // bank activations of both sides, rule strict
   char text[160];         // of the violation
 };
 

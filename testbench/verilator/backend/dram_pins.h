@@ -20,7 +20,7 @@ class DramPins {
   int open(const duplex_backend_options &options, std::string &failure) {
     channels_ = options.channels;
     duplex_hbm *hbm = nullptr;
-    const int error = duplex_hbm_open(channels_, options.dram_preset, options.command_file, &hbm);
+    const int error = duplex_hbm_open(channels_, duplex_dram_preset(options.dram_preset), options.command_file, &hbm);
     hbm_.reset(hbm);
     if (error) failure = "the DRAM model could not be opened: preset or command file";
     return error;

@@ -1,0 +1,160 @@
+#include "duplex/xpu_traffic.h"
+
+#include <string.h>
+
+enum { ACT, PRE, REF, NOTHING };
+enum { PAIRS = 4, AHEAD = 3, READS_OF_PAIR = 2 * DUPLEX_COLUMNS };
+
+struct pair {
+  unsigned bundle, bank;  // bank and bank + 1, of two bank groups
+  uint16_t row;
+};
+
+struct candidate {
+  unsigned command, bundle, bank;
+  uint16_t row;
+};
+
+static unsigned clocks(unsigned tck) { return (tck + 1) / 2; }
+
+void duplex_xpu_start(struct duplex_xpu_traffic *x, const struct duplex_dram_timing *timing, unsigned owned, bool streams) {
+  memset(x, 0, sizeof *x);
+  x->timing = *timing;
+  x->owned = owned;
+  x->streams = streams && owned;
+  x->refresh_due = timing->nREFI / 2 - 1;
+}
+
+// Pairs go round the owned bundles, then round the banks, then to the next row.
+static struct pair pair_at(const struct duplex_xpu_traffic *x, uint64_t number) {
+  const unsigned bundles = (unsigned)__builtin_popcount(x->owned);
+  unsigned place = (unsigned)(number % bundles), bundle = 0;
+  while (!(x->owned >> bundle & 1) || place--) bundle++;
+  return (struct pair){bundle, (unsigned)(number / bundles % PAIRS) * 2, (uint16_t)(number / bundles / PAIRS % DUPLEX_BANK_ROWS)};
+}
+
+static uint64_t latest(uint64_t a, uint64_t b) { return a > b ? a : b; }
+
+static bool may_activate(const struct duplex_xpu_traffic *x, unsigned bundle, unsigned bank) {
+  const unsigned rank = bundle / 2;
+  const struct duplex_xpu_bank *b = &x->bank[bundle][bank];
+  return x->now >= b->act_at && x->now >= x->rank_at[rank] && x->now >= x->group_act_at[rank][bank % 4] &&
+         x->now >= x->activations[rank][0];
+}
+
+// What one bank needs for the row of its pair.
+static struct candidate open_row(const struct duplex_xpu_traffic *x, const struct pair *p, unsigned bank) {
+  const struct duplex_xpu_bank *b = &x->bank[p->bundle][bank];
+  struct candidate c = {NOTHING, p->bundle, bank, p->row};
+  if (b->open && b->row != p->row && x->now >= b->pre_at) c.command = PRE;
+  if (!b->open && may_activate(x, p->bundle, bank)) c.command = ACT;
+  return c;
+}
+
+static bool is_wanted(const struct duplex_xpu_traffic *x, unsigned bundle, unsigned bank) {
+  for (unsigned i = 0; i < AHEAD && x->streams; i++) {
+    const struct pair p = pair_at(x, x->pair + i);
+    if (p.bundle == bundle && p.bank == bank / 2 * 2) return true;
+  }
+  return false;
+}
+
+static struct candidate refresh(const struct duplex_xpu_traffic *x) {
+  for (unsigned bundle = 0; bundle < DUPLEX_BUNDLES; bundle++) {
+    for (unsigned bank = 0; x->owned >> bundle & 1 && bank < 8; bank++) {
+      const struct duplex_xpu_bank *b = &x->bank[bundle][bank];
+      if (b->owed == 0 || is_wanted(x, bundle, bank)) continue;
+      if (b->open && x->now >= b->pre_at) return (struct candidate){PRE, bundle, bank, 0};
+      if (!b->open && x->now >= b->act_at) return (struct candidate){REF, bundle, bank, 0};
+    }
+  }
+  return (struct candidate){.command = NOTHING};
+}
+
+static struct candidate choose(const struct duplex_xpu_traffic *x) {
+  for (unsigned i = 0; i < AHEAD && x->streams; i++) {
+    const struct pair p = pair_at(x, x->pair + i);
+    for (unsigned bank = p.bank; bank < p.bank + 2; bank++) {
+      const struct candidate c = open_row(x, &p, bank);
+      if (c.command != NOTHING) return c;
+    }
+  }
+  return refresh(x);
+}
+
+static void give(struct duplex_xpu_traffic *x, const struct candidate *c) {
+  struct duplex_xpu_bank *b = &x->bank[c->bundle][c->bank];
+  const struct duplex_dram_timing *t = &x->timing;
+  const unsigned rank = c->bundle / 2;
+  x->pins.row_valid = true;
+  x->pins.row_command = (uint8_t)c->command;
+  x->pins.row_bundle = (uint8_t)c->bundle;
+  x->pins.row_bank = (uint8_t)c->bank;
+  x->pins.row_address = c->row;
+  if (c->command == ACT) {
+    b->open = true;
+    b->row = c->row;
+    b->rd_at = x->now + clocks(t->nRCDRD);
+    b->pre_at = x->now + clocks(t->nRAS);
+    b->act_at = x->now + clocks(t->nRC);
+    x->rank_at[rank] = x->now + clocks(t->nRRDS);
+    x->group_act_at[rank][c->bank % 4] = x->now + clocks(t->nRRDL);
+    memmove(&x->activations[rank][0], &x->activations[rank][1], 3 * sizeof x->activations[rank][0]);
+    x->activations[rank][3] = x->now + clocks(t->nFAW);
+  } else if (c->command == PRE) {
+    b->open = false;
+    b->act_at = latest(b->act_at, x->now + clocks(t->nRP));
+  } else {
+    b->act_at = x->now + clocks(t->nRFCPB);
+    b->owed--;
+    x->refreshed[c->bundle] |= 1u << c->bank;
+  }
+}
+
+static void read_column(struct duplex_xpu_traffic *x) {
+  const struct pair p = pair_at(x, x->pair);
+  const unsigned rank = p.bundle / 2, bank = p.bank + x->column % 2;
+  struct duplex_xpu_bank *b = &x->bank[p.bundle][bank];
+  const uint64_t bus_at = x->read_at + (rank != x->last_rank ? clocks(x->timing.nRTR) : 0);
+  if (!b->open || b->row != p.row || x->now < b->rd_at || x->now < bus_at || x->now < x->group_read_at[rank][bank % 4]) return;
+  x->pins.column_valid = true;
+  x->pins.column_bundle = (uint8_t)p.bundle;
+  x->pins.column_bank = (uint8_t)bank;
+  x->pins.column_address = (uint8_t)(x->column / 2);
+  b->pre_at = latest(b->pre_at, x->now + clocks(x->timing.nRTP));
+  x->read_at = x->now + clocks(x->timing.nCCDS);
+  x->group_read_at[rank][bank % 4] = x->now + clocks(x->timing.nCCDL);
+  x->last_rank = rank;
+  x->reads++;
+  if (++x->column < READS_OF_PAIR) return;
+  x->column = 0;
+  x->pair++;
+}
+
+static void count_refreshes(struct duplex_xpu_traffic *x) {
+  x->refreshed_bundles = 0;
+  for (unsigned bundle = 0; bundle < DUPLEX_BUNDLES; bundle++) {
+    if (x->refreshed[bundle] != 0xff) continue;
+    x->refreshed[bundle] = 0;
+    x->refreshed_bundles |= (uint8_t)(1u << bundle);
+  }
+  if (x->now != x->refresh_due) return;
+  x->refresh_due += x->timing.nREFI / 2;
+  for (unsigned bundle = 0; bundle < DUPLEX_BUNDLES; bundle++)
+    for (unsigned bank = 0; x->owned >> bundle & 1 && bank < 8; bank++) x->bank[bundle][bank].owed++;
+}
+
+// All times are those of the pins, one clock after the decision.
+void duplex_xpu_clock(struct duplex_xpu_traffic *x, unsigned grant) {
+  const unsigned asked = x->request;
+  x->now++;
+  struct candidate c = choose(x);
+  const unsigned rank = c.command == ACT ? 1u << c.bundle / 2 : 0;
+  memset(&x->pins, 0, sizeof x->pins);
+  if (c.command == ACT && !(asked & grant & rank)) c.command = NOTHING;
+  if (c.command != NOTHING) give(x, &c);
+  if (x->streams) read_column(x);
+  count_refreshes(x);
+  const struct candidate next = choose(x);
+  x->request = next.command == ACT ? (uint8_t)(1u << next.bundle / 2) : 0;
+}

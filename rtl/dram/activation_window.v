@@ -1,0 +1,38 @@
+// Rule `strict`: at most four bank activations of one rank within nFAW, those of the xPU among them. Four slots; an activation takes one
+// for nFAW, a Logic-PIM activation of four banks all of them.
+// The xPU asks in each clock in which it would activate a bank; granted in clock t, its ACT is on its pins in t + 1, in the first half of
+// the clock, as Logic-PIM's own. While Logic-PIM will need the slots soon (`need_i`) the xPU has to wait; after each bundle that was
+// opened it has its turn first, so that nobody waits for ever.
+`default_nettype none
+`include "duplex_dram.vh"
+module activation_window (
+  input wire clk_i,
+  input wire rst_ni,
+  input wire strict_i,
+  input wire need_i,      // Logic-PIM will activate a bundle soon
+  input wire act_i,       // four banks of it now
+  input wire opened_i,    // and with them the whole bundle is open
+  input wire request_i,
+  output wire grant_o,
+  output wire four_o      // all slots are free
+);
+  localparam [5:0] FAW = (`DRAM_NFAW + 1) / 2 - 1;
+  reg [5:0] slot_q[0:3];
+  reg turn_q;             // of the xPU
+  wire [3:0] free = {slot_q[3] == 6'd0, slot_q[2] == 6'd0, slot_q[1] == 6'd0, slot_q[0] == 6'd0};
+  wire [3:0] first = free & (~free + 4'd1);
+  wire granted = request_i && grant_o;
+  integer i;
+  always @(posedge clk_i) begin
+    for (i = 0; i < 4; i = i + 1)
+      if (!rst_ni) slot_q[i] <= 6'd0;
+      else if (act_i || (granted && first[i])) slot_q[i] <= FAW;
+      else if (slot_q[i] != 6'd0) slot_q[i] <= slot_q[i] - 6'd1;
+    if (!rst_ni) turn_q <= 1'b0;
+    else if (opened_i) turn_q <= 1'b1;
+    else if (free != 4'd0) turn_q <= 1'b0;
+  end
+  assign four_o = !strict_i || &free;
+  assign grant_o = !strict_i || (free != 4'd0 && !act_i && (!need_i || turn_q));
+endmodule
+`default_nettype wire
