@@ -44,9 +44,12 @@ static int check_identity(struct duplex_device *device) {
   return known && (geometry >> DUPLEX_GEOMETRY_CHANNELS_LSB & 0xff) == device->channels ? DUPLEX_OK : DUPLEX_ERROR_FORMAT;
 }
 
-int duplex_open_backend(struct duplex_backend *backend, unsigned channels, uint64_t watchdog_clocks,
-                        struct duplex_device **device) {
+int duplex_open_backend(struct duplex_backend *backend, const struct duplex_options *options, struct duplex_device **device) {
   *device = NULL;
+  if (options->bundles > ALL_BUNDLES) {
+    backend->ops->close(backend);
+    return DUPLEX_ERROR_ARGUMENT;
+  }
   struct duplex_device *self = calloc(1, sizeof *self);
   struct space *space = calloc(1, sizeof *space);
   if (!self || !space) {
@@ -57,10 +60,13 @@ int duplex_open_backend(struct duplex_backend *backend, unsigned channels, uint6
   }
   self->backend = backend;
   self->space = space;
-  self->channels = channels;
+  self->channels = options->backend.channels;
+  self->bundles = options->bundles ? options->bundles : ALL_BUNDLES;
+  self->owner = ALL_BUNDLES;
+  self->strict = options->strict;
   self->firmware = (struct firmware_runner){NULL, native_gemm, native_expert};
-  self->watchdog_clocks = watchdog_clocks ? watchdog_clocks : WATCHDOG_CLOCKS;
-  space_take(space, ALL_BUNDLES, table_row_sets(), &self->table);
+  self->watchdog_clocks = options->watchdog_clocks ? options->watchdog_clocks : WATCHDOG_CLOCKS;
+  space_take(space, self->bundles, table_row_sets(), &self->table);
   const int error = check_identity(self);
   if (error) {
     duplex_close(self);
@@ -83,7 +89,7 @@ int duplex_open(const char *backend, const struct duplex_options *options, struc
   *device = NULL;
   if (strcmp(backend, "cmodel") == 0) error = duplex_cmodel_open(&options->backend, &opened);
   if (strcmp(backend, "rtl") == 0) error = duplex_rtl_open(&options->backend, &opened);
-  if (!error) error = duplex_open_backend(opened, options->backend.channels, options->watchdog_clocks, device);
+  if (!error) error = duplex_open_backend(opened, options, device);
   if (error) open_error(error, backend, options->backend.channels, error_text, size);
   return error;
 }

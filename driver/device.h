@@ -24,6 +24,9 @@ struct firmware_runner {
 struct duplex_device {
   struct duplex_backend *backend;
   unsigned channels;
+  unsigned bundles;  // Logic-PIM's during a job
+  unsigned owner;    // bundles of Logic-PIM now
+  bool strict;
   uint64_t watchdog_clocks;
   struct space *space;
   struct region table;
@@ -40,7 +43,9 @@ struct duplex_device {
 // Notes the text of an error and returns its code.
 int device_fail(struct duplex_device *device, int error, const char *format, ...) __attribute__((format(printf, 3, 4)));
 
-// transfer.c: bytes of a region in one channel.
+// transfer.c: the bundles of the mask become Logic-PIM's, the others the xPU's, which is the host's side. Bytes of a region in
+// one channel: for these all bundles become the xPU's.
+int device_own(struct duplex_device *device, unsigned bundles);
 int region_write(struct duplex_device *device, unsigned channel, struct region region, uint64_t offset, const void *bytes,
                  size_t size);
 int region_read(struct duplex_device *device, unsigned channel, struct region region, uint64_t offset, void *bytes, size_t size);

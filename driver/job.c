@@ -44,8 +44,8 @@ static void give_back(struct duplex_device *device, const struct work *work) {
 }
 
 static int take_space(struct duplex_device *device, struct work *work) {
-  const bool taken = space_take(device->space, ALL_BUNDLES, work->x_row_sets * work->passes, &work->x) &&
-                     space_take(device->space, ALL_BUNDLES, work->result_row_sets * work->passes, &work->results);
+  const bool taken = space_take(device->space, device->bundles, work->x_row_sets * work->passes, &work->x) &&
+                     space_take(device->space, device->bundles, work->result_row_sets * work->passes, &work->results);
   if (taken) return DUPLEX_OK;
   give_back(device, work);
   return device_fail(device, DUPLEX_ERROR_OUT_OF_SPACE, "no room in the stack's DRAM for activations and results");
@@ -174,7 +174,7 @@ static int note_stats(struct duplex_device *device, const struct work *work, siz
   device->backend->ops->commands(device->backend, &stats->commands);
   const struct duplex_dram_commands *before = &work->commands_before;
   stats->commands.act -= before->act, stats->commands.rd -= before->rd, stats->commands.wr -= before->wr;
-  stats->commands.pre -= before->pre, stats->commands.ref -= before->ref;
+  stats->commands.pre -= before->pre, stats->commands.ref -= before->ref, stats->commands.xpu_rd -= before->xpu_rd;
   struct counters after;
   const int error = read_counters(device, &after);
   if (error) return error;
@@ -214,10 +214,13 @@ int duplex_gemm(struct duplex_device *device, const struct duplex_weights *w, co
   error = begin(device, &work, x, m, w->k);
   if (error) return error;
   const struct gemm_job job = {w->layout, w->region, work.x, work.results, result_format, device->channels, work.groups};
-  const struct hal hal = device_hal(device);
-  struct firmware_report report;
-  device->firmware.gemm(device->firmware.context, &hal, &job, &report);
-  error = report_error(device, &report);
+  struct firmware_report report = {0};
+  error = device_own(device, device->bundles);
+  if (!error) {
+    const struct hal hal = device_hal(device);
+    device->firmware.gemm(device->firmware.context, &hal, &job, &report);
+    error = report_error(device, &report);
+  }
   if (!error) error = note_stats(device, &work, m, &w, 1, report.descriptors);
   if (!error) error = read_results(device, &work, &w->layout, m, result_format, y);
   give_back(device, &work);
@@ -225,6 +228,8 @@ int duplex_gemm(struct duplex_device *device, const struct duplex_weights *w, co
 }
 
 static int run_expert(struct duplex_device *device, const struct expert_job *job, struct firmware_report *report) {
+  const int error = device_own(device, device->bundles);
+  if (error) return error;
   const struct hal hal = device_hal(device);
   device->firmware.expert(device->firmware.context, &hal, job, report);
   return report_error(device, report);

@@ -60,7 +60,7 @@ static int upload(struct duplex_device *device, const struct source *source, siz
       !weight_layout((uint32_t)rows, (uint32_t)source->k, source->odd != NULL, source->exponents != NULL, device->channels,
                      layout))
     return device_fail(device, DUPLEX_ERROR_ARGUMENT, "a matrix of %zu x %zu does not fit the stack", rows, source->k);
-  if (!space_take(device->space, ALL_BUNDLES, layout->row_sets, &weights->region))
+  if (!space_take(device->space, device->bundles, layout->row_sets, &weights->region))
     return device_fail(device, DUPLEX_ERROR_OUT_OF_SPACE, "no room in the stack's DRAM for a matrix of %zu x %zu", rows,
                        source->k);
   uint8_t *block = malloc((size_t)layout->stride * DUPLEX_ROW_SET_BYTES);

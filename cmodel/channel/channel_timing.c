@@ -119,6 +119,8 @@ void channel_timing_clock(struct channel_timing *c, const struct job_timing *job
   const struct bundle_controller_in dram_in = {.read_valid = c->request.state == REQUEST_ASK,
                                                .read_credit = c->credit,
                                                .write_valid = write_full,
+                                               .xpu_act_request = in->xpu_act_request,
+                                               .xpu_ref = in->xpu_ref,
                                                .read_stripe = (uint8_t)job->src_stripe,
                                                .write_stripe = c->write.stripe,
                                                .read_base = c->request.base,
@@ -131,6 +133,8 @@ void channel_timing_clock(struct channel_timing *c, const struct job_timing *job
   out->older_busy = c->front != c->back || c->back_start;
   out->busy = out->front_busy || c->tail || out->older_busy || left || c->left || !dram.idle;
   out->word.parity = c->back;
+  out->xpu_act_grant = dram.xpu_act_grant;
+  out->open = dram.open;
   count(c, &beat, weight_valid, room, beat_ready, dram.read_beat_valid, write_full && dram.write_ready);
 
   // The edge.

@@ -24,6 +24,8 @@ const char *duplex_error_text(int error) {
       return "a file could not be read or written";
     case DUPLEX_ERROR_FORMAT:
       return "wrong form of a file or message";
+    case DUPLEX_ERROR_OWNER:
+      return "the DRAM belongs to the other side";
   }
   return "unknown error";
 }

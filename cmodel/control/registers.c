@@ -34,6 +34,7 @@ static void take_write(struct stack_registers *r) {
       break;
     case DUPLEX_REG_BUNDLE_OWNER:
       r->bundle_owner = r->write_data & 0xf;
+      r->strict = r->write_data >> DUPLEX_BUNDLE_OWNER_STRICT_LSB & 1;
       break;
     case DUPLEX_REG_PERFORMANCE_SELECT:
       r->performance_select = r->write_data & 0xffff;
@@ -157,7 +158,8 @@ static uint32_t look(struct duplex_stack *stack, uint32_t address) {
     case DUPLEX_REG_ERROR_ADDRESS:
       return r->error_address;
     case DUPLEX_REG_BUNDLE_OWNER:
-      return r->bundle_owner;
+      return r->bundle_owner | (uint32_t)stack->open << DUPLEX_BUNDLE_OWNER_OPEN_LSB |
+             (uint32_t)r->strict << DUPLEX_BUNDLE_OWNER_STRICT_LSB;
     case DUPLEX_REG_BUSY_CLOCKS_LOW:
       r->busy_clocks_high = (uint32_t)(r->busy_clocks >> 32);
       return (uint32_t)r->busy_clocks;

@@ -35,7 +35,7 @@ static struct bundle_timing timing_of(const struct duplex_dram_timing *t) {
 void bundle_controller_reset(struct bundle_controller *c, const struct duplex_dram_timing *timing, unsigned read_credits) {
   memset(c, 0, sizeof *c);
   c->timing = timing_of(timing);
-  c->owner = 15;
+  c->owner = c->owner_before = 15;
   c->credits = read_credits;
   c->refresh_due = c->timing.refresh_interval - 1;
 }
@@ -78,9 +78,19 @@ static void columns_clock(struct bundle_controller *c, const struct bundle_contr
   c->writes = (c->writes << 1 | wr) & ((4u << t->write_latency) - 1);
 }
 
+// A bundle that comes back from the xPU is not opened or refreshed for nRFCPB.
+static void take_back(struct bundle_controller *c) {
+  for (unsigned b = 0; b < DUPLEX_BUNDLES; b++) {
+    const uint64_t from = c->now + 1 + c->timing.rfc_wait;
+    if ((c->owner & ~c->owner_before) >> b & 1 && c->bundle[b].act_at < from) c->bundle[b].act_at = from;
+  }
+  c->owner_before = c->owner;
+}
+
 void bundle_controller_clock(struct bundle_controller *c, const struct bundle_controller_in *in,
                              struct bundle_controller_out *out) {
   const struct row_set_queue *q = &c->queue;
+  if (c->owner != c->owner_before) take_back(c);
   const bool queue_busy = q->map || q->stream || in->read_valid;
   const struct row_scheduler_in rows = {.settled = q->slot[2].valid || !queue_busy,
                                         .late = c->column >= DUPLEX_COLUMNS / 2,
@@ -111,15 +121,13 @@ void bundle_controller_clock(struct bundle_controller *c, const struct bundle_co
 uint64_t bundle_controller_skip(struct bundle_controller *c, uint64_t clocks) {
   const uint64_t end = c->now + clocks, interval = c->timing.refresh_interval;
   uint64_t refreshes = 0;
+  const uint64_t intervals = c->refresh_due < end ? (end - 1 - c->refresh_due) / interval + 1 : 0;
   for (unsigned b = 0; b < DUPLEX_BUNDLES; b++) {
-    refreshes += c->bundle[b].owed;
+    if (!(c->owner >> b & 1)) continue;  // the xPU's are done by the xPU
+    refreshes += c->bundle[b].owed + intervals;
     c->bundle[b].owed = 0;
   }
-  if (c->refresh_due < end) {
-    const uint64_t intervals = (end - 1 - c->refresh_due) / interval + 1;
-    refreshes += intervals * (unsigned)__builtin_popcount(c->owner);
-    c->refresh_due += intervals * interval;
-  }
+  c->refresh_due += intervals * interval;
   c->now = end;
   return refreshes;
 }

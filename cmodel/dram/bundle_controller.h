@@ -52,7 +52,7 @@ struct row_set_queue {
 struct bundle_controller {
   struct bundle_timing timing;
   uint64_t now;
-  unsigned owner;
+  unsigned owner, owner_before;
   bool strict;  // activation rule
   struct activation_window window[2];
   struct row_set_queue queue;

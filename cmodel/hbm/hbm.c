@@ -41,6 +41,14 @@ const struct duplex_dram_timing *duplex_dram_preset(const char *name) {
   return NULL;
 }
 
+int duplex_dram_timing_of(const struct duplex_backend_options *options, struct duplex_dram_timing *timing) {
+  const struct duplex_dram_timing *preset = duplex_dram_preset(options->dram_preset);
+  if (!preset || options->rank_switch > 2) return DUPLEX_ERROR_ARGUMENT;
+  *timing = *preset;
+  timing->nRTR = options->rank_switch;
+  return DUPLEX_OK;
+}
+
 static int start_channel(struct channel *channel, const struct duplex_dram_timing *timing) {
   channel->row_sets = calloc((size_t)DUPLEX_BUNDLES * DUPLEX_BANK_ROWS, sizeof *channel->row_sets);
   if (!channel->row_sets) return DUPLEX_ERROR_NO_MEMORY;
@@ -121,6 +129,19 @@ int duplex_hbm_mem_write(struct duplex_hbm *hbm, unsigned channel, uint64_t addr
     if (!row_set) return DUPLEX_ERROR_NO_MEMORY;
     memcpy(row_set + offset, from, part);
     from += part, address += part, size -= part;
+  }
+  return DUPLEX_OK;
+}
+
+int duplex_hbm_check_owner(struct duplex_hbm *hbm, unsigned owner, unsigned channel, uint64_t address, size_t size, void *bytes) {
+  const uint64_t bundle_bytes = (uint64_t)DUPLEX_BANK_ROWS * DUPLEX_ROW_SET_BYTES;
+  const uint64_t first = address / bundle_bytes, last = (address + size - !!size) / bundle_bytes;
+  for (uint64_t bundle = first; size && bundle <= last && bundle < DUPLEX_BUNDLES; bundle++) {
+    if (!(owner >> bundle & 1)) continue;
+    snprintf(hbm->failure, sizeof hbm->failure, "DRAM channel %u, address 0x%llx: bundle %u belongs to Logic-PIM", channel,
+             (unsigned long long)address, (unsigned)bundle);
+    if (bytes) memset(bytes, DUPLEX_FOREIGN_BYTE, size);
+    return DUPLEX_ERROR_OWNER;
   }
   return DUPLEX_OK;
 }
@@ -222,7 +243,7 @@ int duplex_hbm_xpu_clock(struct duplex_hbm *hbm, unsigned channel, uint64_t cloc
 }
 
 int duplex_hbm_owner(struct duplex_hbm *hbm, uint64_t clock, unsigned owner) {
-  const struct duplex_judge_command command = {2 * clock, DUPLEX_JUDGE_OWNER, 0, owner, 0, false};
+  const struct duplex_judge_command command = {2 * clock + 1, DUPLEX_JUDGE_OWNER, 0, owner, 0, false};
   int error = DUPLEX_OK;
   for (unsigned i = 0; i < hbm->channels && !error; i++) error = judge(hbm, i, &command);
   return error;

@@ -21,8 +21,34 @@ void duplex_xpu_start(struct duplex_xpu_traffic *x, const struct duplex_dram_tim
   memset(x, 0, sizeof *x);
   x->timing = *timing;
   x->owned = owned;
+  x->wants_to_stream = streams;
   x->streams = streams && owned;
   x->refresh_due = timing->nREFI / 2 - 1;
+}
+
+void duplex_xpu_take(struct duplex_xpu_traffic *x, unsigned owned) {
+  const uint64_t due = (x->now + 1) / (x->timing.nREFI / 2);
+  for (unsigned bundle = 0; bundle < DUPLEX_BUNDLES; bundle++) {
+    if (!((owned & ~x->owned) >> bundle & 1)) continue;  // rows that are open in the others get closed
+    const uint8_t owed = (uint8_t)(due > x->refreshes[bundle] ? due - x->refreshes[bundle] : 0);
+    x->refreshed[bundle] = 0;
+    for (unsigned bank = 0; bank < 8; bank++)
+      x->bank[bundle][bank] = (struct duplex_xpu_bank){.owed = owed, .act_at = x->now + clocks(x->timing.nRFCPB)};
+  }
+  x->gave = true;
+  x->owned = owned;
+  x->streams = x->wants_to_stream && owned;
+  x->column = 0;
+}
+
+void duplex_xpu_see_refresh(struct duplex_xpu_traffic *x, unsigned bundle) { x->refreshes[bundle]++; }
+
+void duplex_xpu_skip(struct duplex_xpu_traffic *x, uint64_t clocks_skipped) {
+  const uint64_t end = x->now + clocks_skipped, interval = x->timing.nREFI / 2;
+  const uint64_t intervals = x->refresh_due < end ? (end - 1 - x->refresh_due) / interval + 1 : 0;
+  for (unsigned bundle = 0; bundle < DUPLEX_BUNDLES; bundle++) x->refreshes[bundle] += intervals;
+  x->refresh_due += intervals * interval;
+  x->now = end;
 }
 
 // Pairs go round the owned bundles, then round the banks, then to the next row.
@@ -71,7 +97,17 @@ static struct candidate refresh(const struct duplex_xpu_traffic *x) {
   return (struct candidate){.command = NOTHING};
 }
 
+// Rows of bundles that were given back.
+static struct candidate close_given(const struct duplex_xpu_traffic *x) {
+  for (unsigned bundle = 0; bundle < DUPLEX_BUNDLES; bundle++)
+    for (unsigned bank = 0; !(x->owned >> bundle & 1) && bank < 8; bank++)
+      if (x->bank[bundle][bank].open && x->now >= x->bank[bundle][bank].pre_at) return (struct candidate){PRE, bundle, bank, 0};
+  return (struct candidate){.command = NOTHING};
+}
+
 static struct candidate choose(const struct duplex_xpu_traffic *x) {
+  const struct candidate given = x->gave ? close_given(x) : (struct candidate){.command = NOTHING};
+  if (given.command != NOTHING) return given;
   for (unsigned i = 0; i < AHEAD && x->streams; i++) {
     const struct pair p = pair_at(x, x->pair + i);
     for (unsigned bank = p.bank; bank < p.bank + 2; bank++) {
@@ -136,6 +172,7 @@ static void count_refreshes(struct duplex_xpu_traffic *x) {
   for (unsigned bundle = 0; bundle < DUPLEX_BUNDLES; bundle++) {
     if (x->refreshed[bundle] != 0xff) continue;
     x->refreshed[bundle] = 0;
+    x->refreshes[bundle]++;
     x->refreshed_bundles |= (uint8_t)(1u << bundle);
   }
   if (x->now != x->refresh_due) return;
@@ -144,10 +181,24 @@ static void count_refreshes(struct duplex_xpu_traffic *x) {
     for (unsigned bank = 0; x->owned >> bundle & 1 && bank < 8; bank++) x->bank[bundle][bank].owed++;
 }
 
+static bool any_open_given(const struct duplex_xpu_traffic *x) {
+  for (unsigned bundle = 0; bundle < DUPLEX_BUNDLES; bundle++)
+    for (unsigned bank = 0; !(x->owned >> bundle & 1) && bank < 8; bank++)
+      if (x->bank[bundle][bank].open) return true;
+  return false;
+}
+
 // All times are those of the pins, one clock after the decision.
 void duplex_xpu_clock(struct duplex_xpu_traffic *x, unsigned grant) {
   const unsigned asked = x->request;
   x->now++;
+  if (x->gave && !any_open_given(x)) x->gave = false;
+  if (x->owned == 0 && !x->gave) {  // nothing to do but to keep the time of refreshes
+    memset(&x->pins, 0, sizeof x->pins);
+    x->request = x->refreshed_bundles = 0;
+    if (x->now == x->refresh_due) x->refresh_due += x->timing.nREFI / 2;
+    return;
+  }
   struct candidate c = choose(x);
   const unsigned rank = c.command == ACT ? 1u << c.bundle / 2 : 0;
   memset(&x->pins, 0, sizeof x->pins);

@@ -14,6 +14,7 @@ static struct duplex_stack *self(struct duplex_backend *backend) { return (struc
 static void model_close(struct duplex_backend *backend) {
   duplex_hbm_close(self(backend)->hbm);
   free(self(backend)->shared);
+  free(self(backend)->xpu);
   free(backend);
 }
 
@@ -26,11 +27,15 @@ static int model_reg_write(struct duplex_backend *backend, uint32_t address, uin
 }
 
 static int model_mem_read(struct duplex_backend *backend, unsigned channel, uint64_t address, void *bytes, size_t size) {
-  return duplex_hbm_mem_read(self(backend)->hbm, channel, address, bytes, size);
+  const int error = duplex_hbm_mem_read(self(backend)->hbm, channel, address, bytes, size);
+  return error ? error
+               : duplex_hbm_check_owner(self(backend)->hbm, self(backend)->registers.bundle_owner, channel, address, size, bytes);
 }
 
 static int model_mem_write(struct duplex_backend *backend, unsigned channel, uint64_t address, const void *bytes, size_t size) {
-  return duplex_hbm_mem_write(self(backend)->hbm, channel, address, bytes, size);
+  const int error =
+      duplex_hbm_check_owner(self(backend)->hbm, self(backend)->registers.bundle_owner, channel, address, size, NULL);
+  return error ? error : duplex_hbm_mem_write(self(backend)->hbm, channel, address, bytes, size);
 }
 
 static int model_advance(struct duplex_backend *backend, uint64_t clocks, int *interrupt) {
@@ -52,20 +57,23 @@ static uint64_t model_clocks(struct duplex_backend *backend) { return self(backe
 
 static void model_commands(struct duplex_backend *backend, struct duplex_dram_commands *commands) {
   *commands = self(backend)->commands;
+  commands->xpu_rd = 0;
+  for (unsigned channel = 0; channel < self(backend)->channels; channel++) commands->xpu_rd += self(backend)->xpu[channel].reads;
 }
 
-static const char *model_failure(struct duplex_backend *backend) {
-  (void)backend;
-  return "";
-}
+static const char *model_failure(struct duplex_backend *backend) { return duplex_hbm_failure(self(backend)->hbm); }
 
 static const struct duplex_backend_ops model_ops = {
     "cmodel",        model_close,   model_reg_read, model_reg_write, model_mem_read,
     model_mem_write, model_advance, model_clocks,   model_commands,  model_failure,
 };
 
-static void reset_units(struct duplex_stack *stack, const struct duplex_dram_timing *timing) {
-  for (unsigned channel = 0; channel < stack->channels; channel++) channel_timing_reset(&stack->channel[channel], timing);
+static void reset_units(struct duplex_stack *stack, const struct duplex_dram_timing *timing, bool xpu_streams) {
+  for (unsigned channel = 0; channel < stack->channels; channel++) {
+    channel_timing_reset(&stack->channel[channel], timing);
+    duplex_xpu_start(&stack->xpu[channel], timing, 0, xpu_streams);
+  }
+  stack->owner = stack->registers.bundle_owner;
   stack->broadcast.room = BUS_ROOM;
   result_bus_reset(&stack->bus);
 }
@@ -84,13 +92,16 @@ int duplex_cmodel_open(const struct duplex_backend_options *options, struct dupl
   stack->registers.empty = true;
   stack->registers.bundle_owner = DUPLEX_BUNDLE_OWNER_LOGIC_PIM_RESET;
   stack->shared = calloc(DUPLEX_SHARED_BUFFERS, (size_t)DUPLEX_SHARED_WORDS * DUPLEX_WORD_BYTES);
-  const int error =
-      stack->shared ? duplex_hbm_open(options->channels, duplex_dram_preset(options->dram_preset), NULL, &stack->hbm) : DUPLEX_ERROR_NO_MEMORY;
-  reset_units(stack, &duplex_dram_presets[0]);
+  stack->xpu = calloc(options->channels, sizeof *stack->xpu);
+  struct duplex_dram_timing timing;
+  int error = duplex_dram_timing_of(options, &timing);
+  if (!error && (!stack->shared || !stack->xpu)) error = DUPLEX_ERROR_NO_MEMORY;
+  if (!error) error = duplex_hbm_open(options->channels, &timing, NULL, &stack->hbm);
   if (error) {
     model_close(&stack->backend);
     return error;
   }
+  reset_units(stack, &timing, options->xpu_traffic);
   *backend = &stack->backend;
   return DUPLEX_OK;
 }

@@ -11,12 +11,13 @@
 #include "duplex/gemm.h"
 #include "duplex/hbm.h"
 #include "duplex/registers.h"
+#include "duplex/xpu_traffic.h"
 
 #define RING_BYTES (DUPLEX_RING_ENTRIES * DUPLEX_DESCRIPTOR_WORDS * 4u)
 
 // As rtl/control/registers.v; `write` is the access whose effect comes in this clock.
 struct stack_registers {
-  bool enable, empty, fetching, doorbell, interrupt, write;
+  bool enable, strict, empty, fetching, doorbell, interrupt, write;
   uint32_t interrupt_enable, interrupt_status;
   uint16_t produced, consumed, claimed, index;
   uint32_t completed;
@@ -60,7 +61,10 @@ struct duplex_stack {
   struct result_bus bus;
   struct result_pending pending[2];
   bool front_busy, older_busy, work_busy;
-  bool interrupt;  // the line in the last clock
+  bool interrupt;                  // the line in the last clock
+  unsigned open;                   // bundles with open rows
+  unsigned owner;                  // as the DRAM and the xPU know it
+  struct duplex_xpu_traffic *xpu;  // one for each channel
 };
 
 // registers.c. A register access takes the clocks that it takes on the AXI port of the RTL.

@@ -72,30 +72,50 @@ static bool may_read(const struct duplex_stack *stack, const struct control_writ
   return !(write->valid && (write->word & banks) == (word & banks));
 }
 
+// What the xPU does on a channel in this clock, and what it sees of Logic-PIM.
+static void clock_xpu(struct duplex_xpu_traffic *xpu, const struct duplex_hbm_pins *pins, unsigned grant) {
+  if (pins->row_valid && pins->row_command == 2) duplex_xpu_see_refresh(xpu, pins->row_bundle);
+  duplex_xpu_clock(xpu, grant);
+}
+
 static void clock_channels(struct duplex_stack *stack, bool job_valid, bool parity, int grant, struct bus_word *granted) {
   const bool word = stack->broadcast.words != 0;
   bool front = false, older = false, busy = false;
+  unsigned open = 0;
   for (unsigned i = 0; i < stack->channels; i++) {
     struct channel_in in = {
         .job_valid = job_valid, .word_valid = word && !(stack->broadcast.taken >> i & 1), .bus_ready = grant == (int)i};
     struct channel_out out;
     if (job_valid) in.count = stack_channel_share(stack, stack->controller.job, i, &in.first_address);
-    count_commands(&stack->commands, &stack->channel[i].controller.pins);
+    struct bundle_controller *dram = &stack->channel[i].controller;
+    const struct duplex_hbm_pins pins = dram->pins;
+    count_commands(&stack->commands, &pins);
+    in.xpu_act_request = stack->xpu[i].request, in.xpu_ref = stack->xpu[i].refreshed_bundles;
+    dram->owner = stack->registers.bundle_owner, dram->strict = stack->registers.strict;
     channel_timing_clock(&stack->channel[i], &stack->job, &in, &out);
+    clock_xpu(&stack->xpu[i], &pins, out.xpu_act_grant);
+    open |= out.open;
     front |= out.front_busy, older |= out.older_busy, busy |= out.busy;
     if (!in.bus_ready) continue;
     *granted = out.word;
     granted->channel = (uint8_t)i;
   }
   const bool reading = broadcast_busy(&stack->broadcast), *inside = stack->bus.inside_busy;
+  stack->open = open;
   stack->front_busy = front || reading;
   stack->older_busy = older || inside[!parity];
   stack->work_busy = busy || reading || inside[0] || inside[1];
 }
 
+static void stack_hand_over(struct duplex_stack *stack) {
+  stack->owner = stack->registers.bundle_owner;
+  for (unsigned i = 0; i < stack->channels; i++) duplex_xpu_take(&stack->xpu[i], ~stack->owner & ((1u << DUPLEX_BUNDLES) - 1));
+}
+
 int stack_clock(struct duplex_stack *stack) {
   const bool job_valid = stack->controller.start & 1, parity = stack->controller.parity;
   stack->interrupt = stack->registers.interrupt;
+  if (stack->owner != stack->registers.bundle_owner) stack_hand_over(stack);
   int error = DUPLEX_OK;
   if (job_valid) {
     stack->job = job_of(stack, stack->controller.job);
@@ -131,7 +151,9 @@ bool stack_idle(const struct duplex_stack *stack) {
 }
 
 void stack_skip(struct duplex_stack *stack, uint64_t clocks) {
-  for (unsigned i = 0; i < stack->channels; i++)
+  for (unsigned i = 0; i < stack->channels; i++) {
     stack->commands.ref += bundle_controller_skip(&stack->channel[i].controller, clocks);
+    duplex_xpu_skip(&stack->xpu[i], clocks);
+  }
   stack->clocks += clocks;
 }

@@ -87,10 +87,11 @@ struct duplex_device;
 struct duplex_stats;
 
 // Options of every command that runs on a stack.
-#define DEVICE_OPTIONS                                                                                            \
-  {"--backend", 0}, {"--firmware", 0}, {"--firmware-elf", 0}, {"--channels", 0}, {"--threads", 0}, {"--seed", 0}, \
-      {"--stats", 0}, {"--trace", 0}, {"--trace-from", 0}, {"--trace-to", 0}, {                                   \
-    "--command-trace", 0                                                                                          \
+#define DEVICE_OPTIONS                                                                                                  \
+  {"--backend", 0}, {"--firmware", 0}, {"--firmware-elf", 0}, {"--channels", 0}, {"--threads", 0}, {"--seed", 0},       \
+      {"--stats", 0}, {"--trace", 0}, {"--trace-from", 0}, {"--trace-to", 0}, {"--command-trace", 0}, {"--bundles", 0}, \
+      {"--activation-rule", 0}, {"--dram-preset", 0}, {"--rank-switch", 0}, {                                           \
+    "--xpu-traffic", 0                                                                                                  \
   }
 extern const char device_options_help[];
 

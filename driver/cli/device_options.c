@@ -8,6 +8,7 @@
 #include "duplex/duplex.h"
 #include "duplex/energy.h"
 #include "duplex/error.h"
+#include "duplex/hbm.h"
 
 const char device_options_help[] =
     "  --backend cmodel|rtl   the C model (default) or the Verilated RTL\n"
@@ -17,7 +18,11 @@ const char device_options_help[] =
     "  --seed S               accepted for scripts; nothing here is random\n"
     "  --stats FILE.json      clocks, bytes, commands, utilisation, energy\n"
     "  --trace FILE.fst       waveform (rtl only); --trace-from CLOCK, --trace-to CLOCK limit it\n"
-    "  --command-trace FILE   text of all DRAM commands (rtl only)\n";
+    "  --command-trace FILE   text of all DRAM commands (rtl only)\n"
+    "  --bundles LIST         bundles that Logic-PIM owns and streams from (default 0,1,2,3)\n"
+    "  --activation-rule paper|strict   strict: at most four bank activations of a rank within tFAW\n"
+    "  --dram-preset NAME     hbm3_5200 (default) or hbm3_6400; --rank-switch 0|1|2 tCK (default 0)\n"
+    "  --xpu-traffic none|stream   stream: the xPU reads at full rate from the bundles that it owns\n";
 
 static int check_firmware(const struct option *options) {
   static const char *const kinds[] = {"native", "riscv", NULL};
@@ -63,6 +68,39 @@ static int open_files(const struct option *options, struct outputs *outputs) {
   return EXIT_GOOD;
 }
 
+// Numbers of bundles with commas between them, each at most once.
+static int bundles_option(const struct option *options, unsigned *bundles) {
+  const char *text = option_value(options, "--bundles");
+  *bundles = 0;
+  for (const char *c = text; c && *c; c++) {
+    const unsigned bundle = (unsigned)(*c - '0');
+    if (bundle >= DUPLEX_BUNDLES || *bundles >> bundle & 1 || (c[1] && (c[1] != ',' || !c[2])))
+      return fail(EXIT_BAD_INPUT, "--bundles '%s': expected numbers from 0 to %d with commas between them", text,
+                  DUPLEX_BUNDLES - 1);
+    *bundles |= 1u << bundle;
+    c += c[1] == ',';
+  }
+  return text && !*bundles ? fail(EXIT_BAD_INPUT, "--bundles '': expected numbers of bundles") : EXIT_GOOD;
+}
+
+static int dram_options(const struct option *options, struct duplex_options *wanted) {
+  static const char *const rules[] = {"paper", "strict", NULL}, *const traffic[] = {"none", "stream", NULL};
+  unsigned rule, streams;
+  uint64_t rank_switch;
+  if (bundles_option(options, &wanted->bundles) || choice_option(options, "--activation-rule", rules, &rule) ||
+      choice_option(options, "--xpu-traffic", traffic, &streams) ||
+      number_option(options, "--rank-switch", 0, 2, 0, &rank_switch))
+    return EXIT_BAD_INPUT;
+  const char *preset = option_value(options, "--dram-preset");
+  if (preset && !duplex_dram_preset(preset))
+    return fail(EXIT_BAD_INPUT, "--dram-preset '%s': expected a preset that duplex info lists", preset);
+  wanted->strict = rule == 1;
+  wanted->backend.dram_preset = preset;
+  wanted->backend.rank_switch = (unsigned)rank_switch;
+  wanted->backend.xpu_traffic = streams == 1;
+  return EXIT_GOOD;
+}
+
 int open_device(const struct option *options, struct outputs *outputs, struct duplex_device **device) {
   static const char *const backends[] = {"cmodel", "rtl", NULL};
   unsigned backend;
@@ -76,14 +114,11 @@ int open_device(const struct option *options, struct outputs *outputs, struct du
       number_option(options, "--trace-from", 0, UINT64_MAX, 0, &from) ||
       number_option(options, "--trace-to", 1, UINT64_MAX, 0, &to))
     return EXIT_BAD_INPUT;
-  if (open_files(options, outputs)) return EXIT_BAD_INPUT;
-  const struct duplex_options wanted = {
-      .backend = {.channels = (unsigned)channels,
-                  .threads = (unsigned)threads,
-                  .trace_file = output_name(outputs, option_value(options, "--trace")),
-                  .trace_from = from,
-                  .trace_to = to,
-                  .command_file = output_name(outputs, option_value(options, "--command-trace"))}};
+  struct duplex_options wanted = {
+      .backend = {.channels = (unsigned)channels, .threads = (unsigned)threads, .trace_from = from, .trace_to = to}};
+  if (dram_options(options, &wanted) || open_files(options, outputs)) return EXIT_BAD_INPUT;
+  wanted.backend.trace_file = output_name(outputs, option_value(options, "--trace"));
+  wanted.backend.command_file = output_name(outputs, option_value(options, "--command-trace"));
   const int error = duplex_open(backends[backend], &wanted, device, error_text, sizeof error_text);
   return error ? fail(exit_status(error), "%s", error_text) : EXIT_GOOD;
 }
@@ -122,14 +157,15 @@ int write_stats(const struct option *options, struct outputs *outputs, const cha
   const double channel_clocks = (double)stats->channels * (double)stats->cycles,
                stream_clocks = (double)stats->channels * (double)stats->stream_cycles;
   json_t *json = json_pack(
-      "{s:i, s:s, s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:f, s:f, s:f, s:o, s:o, s:o, s:i, s:f}", "schema_version", 1, "command",
-      command, "backend", option_value(options, "--backend") ? option_value(options, "--backend") : "cmodel", "cycles",
+      "{s:i, s:s, s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:f, s:f, s:f, s:f, s:o, s:o, s:o, s:i, s:f}", "schema_version", 1,
+      "command", command, "backend", option_value(options, "--backend") ? option_value(options, "--backend") : "cmodel", "cycles",
       number(stats->cycles), "stream_cycles", number(stats->stream_cycles), "useful_bytes", number(stats->useful_bytes),
       "dram_read_bytes", number(stats->read_bytes), "dram_write_bytes", number(stats->write_bytes), "dram_commands",
       commands_json(&stats->commands), "bandwidth_utilisation", ratio(stats->useful_bytes, DUPLEX_BEAT_BYTES * channel_clocks),
       "stream_bandwidth_utilisation", ratio(stats->useful_bytes, DUPLEX_BEAT_BYTES * stream_clocks), "mac_utilisation",
-      ratio(stats->macs, DUPLEX_WIDTH * DUPLEX_LANES * channel_clocks), "energy_j", energy_json(stats), "channels",
-      channels_json(stats), "descriptors", number(stats->descriptors), "firmware_instructions", 0, "firmware_overhead", 0.0);
+      ratio(stats->macs, DUPLEX_WIDTH * DUPLEX_LANES * channel_clocks), "xpu_bandwidth_utilisation",
+      ratio(stats->commands.xpu_rd, channel_clocks), "energy_j", energy_json(stats), "channels", channels_json(stats),
+      "descriptors", number(stats->descriptors), "firmware_instructions", 0, "firmware_overhead", 0.0);
   char *text = json ? json_dumps(json, JSON_INDENT(2) | JSON_PRESERVE_ORDER | JSON_REAL_PRECISION(9)) : NULL;
   json_decref(json);
   if (!text) return fail(EXIT_BAD_INPUT, "too little memory for the statistics");

@@ -31,6 +31,8 @@ module registers #(
   // Operation controller
   output wire run_o,
   output wire [3:0] owner_o,
+  input wire [3:0] open_i,               // bundles with open rows
+  output wire strict_o,                  // activation rule
   output wire [3:0] slot_o,              // of the descriptor being fetched
   input wire busy_i,
   input wire fetch_i,                    // a fetch begins
@@ -100,7 +102,7 @@ module registers #(
   wire write_select = write_register_q && write_at == `DUPLEX_REG_PERFORMANCE_SELECT;
   wire flush = write_control && data_q[1];
 
-  reg enable_q, empty_q, error_q;
+  reg enable_q, strict_q, empty_q, error_q;
   reg [1:0] interrupt_enable_q, interrupt_status_q;
   reg fetching_q;
   reg [15:0] index_q;  // number of the descriptor that was fetched last
@@ -121,6 +123,7 @@ module registers #(
   always @(posedge clk_i) begin
     if (!rst_ni) begin
       enable_q <= 1'b0;
+      strict_q <= 1'b0;
       interrupt_enable_q <= 2'b00;
       interrupt_status_q <= 2'b00;
       interrupt_q <= 1'b0;
@@ -142,6 +145,7 @@ module registers #(
       if (write_control) enable_q <= data_q[0];
       if (write_enable) interrupt_enable_q <= data_q[1:0];
       if (write_owner) owner_q <= data_q[3:0];
+      if (write_owner) strict_q <= data_q[16];
       if (write_select) select_q <= data_q[15:0];
       ring_q <= write_doorbell;
       if (ring_q && !overflow) produced_q <= claimed_q;
@@ -213,7 +217,7 @@ module registers #(
       `DUPLEX_REG_ERROR_CODE: value_d = {24'd0, code_q};
       `DUPLEX_REG_ERROR_DESCRIPTOR: value_d = {error_tag_q, error_index_q};
       `DUPLEX_REG_ERROR_ADDRESS: value_d = error_address_q;
-      `DUPLEX_REG_BUNDLE_OWNER: value_d = {28'd0, owner_q};
+      `DUPLEX_REG_BUNDLE_OWNER: value_d = {15'd0, strict_q, 4'd0, open_i, 4'd0, owner_q};
       `DUPLEX_REG_BUSY_CLOCKS_LOW: value_d = clocks_q[31:0];
       `DUPLEX_REG_BUSY_CLOCKS_HIGH: value_d = clocks_high_q;
       `DUPLEX_REG_PERFORMANCE_SELECT: value_d = {16'd0, select_q};
@@ -228,6 +232,7 @@ module registers #(
   // Not in the clocks in which a write or a fetch may still change what it depends on.
   assign run_o = enable_q && !error_q && !error_i && !empty_q && produced_q != consumed_q && !write_register_q && !fetched_i;
   assign owner_o = owner_q;
+  assign strict_o = strict_q;
   assign slot_o = index_q[3:0];
   assign ring_write_o = write_ring_q;
   assign ring_write_address_o = address_q;

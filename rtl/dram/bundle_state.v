@@ -1,6 +1,7 @@
 // State of one bundle: open row and what its timing allows now (docs/architecture.md, timing rules; all in clocks of 2 tCK, rounded
 // up), and the refreshes that it owes. A command given at clock t is known from t + 1 on.
 // A bundle can be opened in two halves of four banks: the second one counts for all timers, and nothing else is done in between.
+// A bundle that comes back from the xPU is not opened for nRFCPB: its rows get closed and its refreshes end meanwhile.
 // The refreshes of a bundle of the xPU are counted too (`xpu_ref_i`: all its banks have been refreshed once), so that its debt is known
 // when it comes back.
 `default_nettype none
@@ -8,6 +9,7 @@
 module bundle_state (
   input wire clk_i,
   input wire rst_ni,
+  input wire owned_i,
   input wire act_low_i,       // the first half of the banks
   input wire act_i,           // all, or the second half
   input wire pre_i,
@@ -38,7 +40,7 @@ module bundle_state (
   localparam [8:0] FAW = (`DRAM_NFAW + 1) / 2;
   localparam [12:0] REFI = `DRAM_NREFI / 2 - 1;
 
-  reg open_q, half_q;
+  reg open_q, half_q, owned_q;
   reg [13:0] row_q;
   reg [8:0] act_q;  // clocks until ACT and REF are allowed
   reg [7:0] pre_q, rd_q, wr_q;
@@ -48,7 +50,8 @@ module bundle_state (
   wire [7:0] pre_left = pre_q == 8'd0 ? 8'd0 : pre_q - 8'd1;
   wire [8:0] act_left = act_q == 9'd0 ? 9'd0 : act_q - 9'd1;
   wire [7:0] pre_new = act_i ? RAS : rd_i ? RTP : wr_i ? WR_PRE : 8'd0;
-  wire [8:0] act_new = act_i ? {1'b0, RC} : pre_i ? {1'b0, RP} : ref_i ? RFC : 9'd0;
+  wire back = owned_i && !owned_q;
+  wire [8:0] act_new = back ? RFC : act_i ? {1'b0, RC} : pre_i ? {1'b0, RP} : ref_i ? RFC : 9'd0;
   wire refreshed = ref_i || xpu_ref_i;
   wire due = interval_q == 13'd0;
 
@@ -56,6 +59,7 @@ module bundle_state (
     if (!rst_ni) begin
       open_q <= 1'b0;
       half_q <= 1'b0;
+      owned_q <= 1'b1;
       act_q <= '0;
       pre_q <= '0;
       rd_q <= '0;
@@ -64,6 +68,7 @@ module bundle_state (
       owed_q <= '0;
     end else begin
       open_q <= act_i || (open_q && !pre_i);
+      owned_q <= owned_i;
       half_q <= act_low_i || (half_q && !act_i);
       act_q <= act_new > act_left ? act_new : act_left;
       pre_q <= pre_new > pre_left ? pre_new : pre_left;
@@ -80,8 +85,8 @@ module bundle_state (
   assign half_o = half_q;
   assign act_soon_o = act_q <= FAW;
   assign row_o = row_q;
-  assign act_ok_o = act_q == 9'd0 || half_q;
-  assign ref_ok_o = act_q == 9'd0 && !half_q;
+  assign act_ok_o = (act_q == 9'd0 && !back) || half_q;
+  assign ref_ok_o = act_q == 9'd0 && !half_q && !back;
   assign pre_ok_o = pre_q == 8'd0;
   assign rd_ok_o = rd_q == 8'd0;
   assign wr_ok_o = wr_q == 8'd0;

@@ -68,7 +68,7 @@ module row_scheduler (
       wire [13:0] open_row;
       wire [3:0] owed;
       bundle_state bundle_state (
-        .clk_i(clk_i), .rst_ni(rst_ni), .act_low_i(act[b] && strict_i && !half[b]),
+        .clk_i(clk_i), .rst_ni(rst_ni), .owned_i(owner_i[b]), .act_low_i(act[b] && strict_i && !half[b]),
         .act_i(act[b] && (!strict_i || half[b])), .pre_i(pre[b]), .ref_i(refresh[b]), .xpu_ref_i(xpu_ref_i[b]), .rd_i(rd_i[b]),
         .wr_i(wr_i[b]), .row_i(rows[14*b+:14]), .open_o(open), .half_o(half[b]), .act_soon_o(act_soon),
         .row_o(open_row), .act_ok_o(act_ok), .pre_ok_o(pre_ok),

@@ -26,6 +26,12 @@ module stack #(
   output wire [31:0] axi_rdata_o,
   output wire [1:0] axi_rresp_o,
   output wire interrupt_o,
+  // To the banks' switches, and from and to the xPU's side of each channel (rtl/dram/bundle_controller.v)
+  output wire [3:0] bundle_owner_o,
+  output wire strict_o,              // activation rule
+  input wire [CHANNELS*2-1:0] xpu_act_request_i,
+  output wire [CHANNELS*2-1:0] xpu_act_grant_o,
+  input wire [CHANNELS*4-1:0] xpu_ref_i,
   output wire [CHANNELS-1:0] dram_row_valid_o,
   output wire [CHANNELS*2-1:0] dram_row_command_o,
   output wire [CHANNELS*2-1:0] dram_row_bundle_o,
@@ -45,6 +51,8 @@ module stack #(
   // Control
   wire run, busy, fetched, completed, completed_interrupt, error, fetch, fetch_done, broadcast_start, job_valid, job_parity;
   wire [3:0] owner, slot;
+  wire [CHANNELS*4-1:0] channel_open;
+  reg [3:0] open, open_q;
   wire [7:0] error_code, ring_write_address, ring_read_address, performance_channel, performance_counter;
   wire [31:0] error_address, ring_write_data, ring_read_data;
   wire [15:0] error_tag;
@@ -87,7 +95,7 @@ module stack #(
     .axi_bvalid_o(axi_bvalid_o), .axi_bready_i(axi_bready_i), .axi_bresp_o(axi_bresp_o), .axi_arvalid_i(axi_arvalid_i),
     .axi_arready_o(axi_arready_o), .axi_araddr_i(axi_araddr_i), .axi_rvalid_o(axi_rvalid_o), .axi_rready_i(axi_rready_i),
     .axi_rdata_o(axi_rdata_o), .axi_rresp_o(axi_rresp_o), .interrupt_o(interrupt_o),
-    .run_o(run), .owner_o(owner), .slot_o(slot), .busy_i(busy), .fetch_i(fetch), .fetched_i(fetched), .completed_i(completed),
+    .run_o(run), .owner_o(owner), .open_i(open_q), .strict_o(strict_o), .slot_o(slot), .busy_i(busy), .fetch_i(fetch), .fetched_i(fetched), .completed_i(completed),
     .completed_interrupt_i(completed_interrupt), .error_i(error), .error_code_i(error_code), .error_address_i(error_address),
     .error_tag_i(error_tag), .ring_write_o(ring_write), .ring_write_address_o(ring_write_address),
     .ring_write_data_o(ring_write_data), .ring_read_address_o(ring_read_address), .ring_read_busy_i(ring_read_busy),
@@ -164,7 +172,9 @@ module stack #(
   generate
     for (c = 0; c < CHANNELS; c = c + 1) begin : g_channel
       channel channel (
-        .clk_i(clk_i), .rst_ni(rst_ni), .owner_i(owner), .share_valid_i(share_valid[c]), .share_count_i(share_count),
+        .clk_i(clk_i), .rst_ni(rst_ni), .owner_i(owner), .open_o(channel_open[c*4 +: 4]), .strict_i(strict_o),
+        .xpu_act_request_i(xpu_act_request_i[c*2 +: 2]), .xpu_act_grant_o(xpu_act_grant_o[c*2 +: 2]), .xpu_ref_i(xpu_ref_i[c*4 +: 4]),
+        .share_valid_i(share_valid[c]), .share_count_i(share_count),
         .share_tag_i(share_tag), .job_valid_i(job_valid), .job_load_i(load), .job_table_i(destination[1]), .job_src_base_i(job[`DUPLEX_DESC_SRC_BASE]),
         .job_src_stripe_i(job[`DUPLEX_DESC_SRC_STRIPE]), .job_src_stride_i(job[`DUPLEX_DESC_SRC_STRIDE]),
         .job_k_tiles_i(job[`DUPLEX_DESC_K_TILES]), .job_block_rows_i(job[`DUPLEX_DESC_BLOCK_ROWS]),
@@ -190,13 +200,19 @@ module stack #(
   integer i;
   always @* begin
     performance = 64'd0;
-    for (i = 0; i < CHANNELS; i = i + 1) if (performance_channel == i[7:0]) performance = performance_values[i*64 +: 64];
+    open = 4'd0;
+    for (i = 0; i < CHANNELS; i = i + 1) begin
+      if (performance_channel == i[7:0]) performance = performance_values[i*64 +: 64];
+      open = open | channel_open[i*4 +: 4];
+    end
   end
+  assign bundle_owner_o = owner;
   always @(posedge clk_i) begin
     front_busy_q <= rst_ni && (channel_front_busy != 0 || broadcast_busy);
     older_busy_q <= rst_ni && (channel_older_busy != 0 || bus_busy[!job_parity]);
     work_busy_q <= rst_ni && (channel_busy != 0 || broadcast_busy || bus_busy != 2'b00);
     performance_q <= performance;
+    open_q <= open;
   end
 endmodule
 `default_nettype wire

@@ -29,7 +29,9 @@ static struct duplex_device *open_mock(unsigned channels) {
   struct duplex_device *device = NULL;
   mock_start(&mock, channels);
   expect_open(channels, DUPLEX_ID_VALUE_RESET);
-  assert_int_equal(duplex_open_backend(&mock.backend, channels, 1000, &device), 0);
+  assert_int_equal(duplex_open_backend(&mock.backend,
+                                       &(struct duplex_options){.backend.channels = channels, .watchdog_clocks = 1000}, &device),
+                   0);
   assert_non_null(device);
   assert_true(mock_satisfied(&mock));
   return device;
@@ -104,14 +106,16 @@ static void test_open_checks_the_identity(void **state) {
   (void)state;
   mock_start(&mock, 1);
   expect_open(1, 0x12345678);
-  assert_int_equal(duplex_open_backend(&mock.backend, 1, 0, &device), DUPLEX_ERROR_FORMAT);
+  assert_int_equal(duplex_open_backend(&mock.backend, &(struct duplex_options){.backend.channels = 1}, &device),
+                   DUPLEX_ERROR_FORMAT);
   assert_null(device);
   assert_true(mock_satisfied(&mock));
   assert_true(mock.closed);
   mock_end(&mock);
   mock_start(&mock, 2);
   expect_open(3, DUPLEX_ID_VALUE_RESET);
-  assert_int_equal(duplex_open_backend(&mock.backend, 2, 0, &device), DUPLEX_ERROR_FORMAT);
+  assert_int_equal(duplex_open_backend(&mock.backend, &(struct duplex_options){.backend.channels = 2}, &device),
+                   DUPLEX_ERROR_FORMAT);
   mock_end(&mock);
 }
 

@@ -13,9 +13,12 @@
 extern "C" {
 #endif
 
+#define DUPLEX_FOREIGN_BYTE 0xa5
+
 // DRAM commands sent by Logic-PIM, by kind, summed over the channels.
 struct duplex_dram_commands {
   uint64_t act, rd, wr, pre, ref;
+  uint64_t xpu_rd;  // reads of 32 bytes by the xPU's traffic meanwhile
 };
 
 struct duplex_backend_options {
@@ -26,6 +29,8 @@ struct duplex_backend_options {
   uint64_t trace_to;         // RTL: last clock, 0 = to the end
   const char *command_file;  // file for the text of all DRAM commands (docs/architecture.md), or NULL
   const char *dram_preset;   // name of the timing preset, NULL = "hbm3_5200"
+  unsigned rank_switch;      // tCK that the data buses need to turn to the other rank, 0 to 2
+  int xpu_traffic;           // the xPU streams at full rate from the bundles that it owns
 };
 
 struct duplex_backend;
@@ -35,7 +40,9 @@ struct duplex_backend_ops {
   void (*close)(struct duplex_backend *backend);
   int (*reg_read)(struct duplex_backend *backend, uint32_t address, uint32_t *value);
   int (*reg_write)(struct duplex_backend *backend, uint32_t address, uint32_t value);
-  // Bytes of one channel's DRAM by physical address (docs/architecture.md). Cells never written read as zero.
+  // Bytes of one channel's DRAM by physical address (docs/architecture.md), as the xPU accesses them. Cells never written read as
+  // zero. Bundles of Logic-PIM are not the xPU's to access: nothing is written, every byte reads as DUPLEX_FOREIGN_BYTE,
+  // DUPLEX_ERROR_OWNER, and failure() gives the address.
   int (*mem_read)(struct duplex_backend *backend, unsigned channel, uint64_t address, void *bytes, size_t size);
   int (*mem_write)(struct duplex_backend *backend, unsigned channel, uint64_t address, const void *bytes, size_t size);
   // Runs until the interrupt line is high, at most `clocks` clocks; *interrupt says whether it is.

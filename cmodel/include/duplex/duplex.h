@@ -23,6 +23,8 @@ struct duplex_weights;  // a matrix that is resident on a device
 struct duplex_options {
   struct duplex_backend_options backend;
   uint64_t watchdog_clocks;  // longest time without news from the stack; 0 = 2^34
+  unsigned bundles;          // bundles that Logic-PIM owns during a job, a mask: weights and results lie there; 0 = all four
+  int strict;                // activation rule: at most four bank activations of a rank within tFAW
 };
 
 // Opens a stack: backend "cmodel" or "rtl". If it fails *device is NULL and `error_text` (may be NULL) gets a text of at most
@@ -30,9 +32,8 @@ struct duplex_options {
 int duplex_open(const char *backend, const struct duplex_options *options, struct duplex_device **device, char *error_text,
                 size_t size);
 
-// The same on a back end that the caller opened; closing the device closes it, also if this fails.
-int duplex_open_backend(struct duplex_backend *backend, unsigned channels, uint64_t watchdog_clocks,
-                        struct duplex_device **device);
+// The same on a back end that the caller opened with options->backend; closing the device closes it, also if this fails.
+int duplex_open_backend(struct duplex_backend *backend, const struct duplex_options *options, struct duplex_device **device);
 void duplex_close(struct duplex_device *device);
 const char *duplex_last_error(const struct duplex_device *device);
 

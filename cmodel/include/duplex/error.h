@@ -18,6 +18,7 @@ enum duplex_error {
   DUPLEX_ERROR_NOT_AVAILABLE = -8,  // the back end is not built for this number of channels, or cannot do this
   DUPLEX_ERROR_IO = -9,             // a file could not be read or written
   DUPLEX_ERROR_FORMAT = -10,        // a file or message has the wrong form
+  DUPLEX_ERROR_OWNER = -11,         // DRAM that belongs to the other side
 };
 
 const char *duplex_error_text(int error);

@@ -26,6 +26,9 @@ struct duplex_hbm;
 // A timing preset of params/dram by name, NULL for "hbm3_5200"; NULL: there is none of that name.
 const struct duplex_dram_timing *duplex_dram_preset(const char *name);
 
+// The timing that the options of a back end ask for; DUPLEX_ERROR_ARGUMENT if there is none.
+int duplex_dram_timing_of(const struct duplex_backend_options *options, struct duplex_dram_timing *timing);
+
 // timing: NULL for "hbm3_5200"; command_file: receives the text of all commands, or NULL.
 int duplex_hbm_open(unsigned channels, const struct duplex_dram_timing *timing, const char *command_file,
                     struct duplex_hbm **hbm);
@@ -34,6 +37,10 @@ void duplex_hbm_close(struct duplex_hbm *hbm);
 // Bytes [address, address + size) of a channel, 0 to DUPLEX_CHANNEL_BYTES.
 int duplex_hbm_mem_read(struct duplex_hbm *hbm, unsigned channel, uint64_t address, void *bytes, size_t size);
 int duplex_hbm_mem_write(struct duplex_hbm *hbm, unsigned channel, uint64_t address, const void *bytes, size_t size);
+
+// Whether the xPU may access these bytes when the bundles of the mask are Logic-PIM's: 0, or DUPLEX_ERROR_OWNER with the text of
+// duplex_hbm_failure; `bytes` (may be NULL) then becomes DUPLEX_FOREIGN_BYTE throughout.
+int duplex_hbm_check_owner(struct duplex_hbm *hbm, unsigned owner, unsigned channel, uint64_t address, size_t size, void *bytes);
 
 // The 8 KB of one row set, or NULL if none of its cells was ever written. Valid until close.
 const uint8_t *duplex_hbm_row_set(const struct duplex_hbm *hbm, unsigned channel, unsigned bundle, unsigned row);
@@ -61,7 +68,7 @@ struct duplex_hbm_xpu_pins {
 };
 int duplex_hbm_xpu_clock(struct duplex_hbm *hbm, unsigned channel, uint64_t clock, const struct duplex_hbm_xpu_pins *pins);
 
-// From this clock on the bundles of the mask are Logic-PIM's, the others the xPU's.
+// After the commands of this clock the bundles of the mask are Logic-PIM's, the others the xPU's.
 int duplex_hbm_owner(struct duplex_hbm *hbm, uint64_t clock, unsigned owner);
 
 // Activation rule of the judge: strict or not.

@@ -8,11 +8,13 @@
 #include <cstdint>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "duplex/backend.h"
 #include "duplex/error.h"
 #include "duplex/hbm.h"
 #include "duplex/params.h"
+#include "duplex/xpu_traffic.h"
 #include "testbench/verilator/backend/pins.h"
 
 class DramPins {
@@ -20,8 +22,12 @@ class DramPins {
   int open(const duplex_backend_options &options, std::string &failure) {
     channels_ = options.channels;
     duplex_hbm *hbm = nullptr;
-    const int error = duplex_hbm_open(channels_, duplex_dram_preset(options.dram_preset), options.command_file, &hbm);
+    duplex_dram_timing timing;
+    int error = duplex_dram_timing_of(&options, &timing);
+    if (!error) error = duplex_hbm_open(channels_, &timing, options.command_file, &hbm);
     hbm_.reset(hbm);
+    xpu_.resize(channels_);
+    for (duplex_xpu_traffic &xpu : xpu_) duplex_xpu_start(&xpu, &timing, 0, options.xpu_traffic);
     if (error) failure = "the DRAM model could not be opened: preset or command file";
     return error;
   }
@@ -30,12 +36,17 @@ class DramPins {
   void drive(Model &model, uint64_t clock) {
     for (unsigned channel = 0; channel < channels_; channel++) {
       duplex_hbm_read_data(hbm_.get(), channel, clock, &model.dram_read_data_i[BEAT_WORDS * channel]);
+      rtl::set_bits(model.xpu_act_request_i, 2 * channel, 2, xpu_[channel].request);
+      rtl::set_bits(model.xpu_ref_i, 4 * channel, 4, xpu_[channel].refreshed_bundles);
     }
   }
 
   // A negative code at the first command that breaks a rule, with its text in `failure`.
   template <class Model>
   int sample(const Model &model, uint64_t clock, std::string &failure) {
+    const bool handed_over = owner_ != model.bundle_owner_o;
+    if (handed_over) hand_over(model.bundle_owner_o);
+    if (strict_ != (bool)model.strict_o) duplex_hbm_strict(hbm_.get(), strict_ = model.strict_o);
     for (unsigned channel = 0; channel < channels_; channel++) {
       duplex_hbm_pins pins = {};
       pins.row_valid = rtl::bits(model.dram_row_valid_o, channel, 1);
@@ -52,13 +63,16 @@ class DramPins {
         pins.column_mask = rtl::bits(model.dram_column_mask_o, 8 * channel, 8);
         pins.column_address = rtl::bits(model.dram_column_address_o, 5 * channel, 5);
       }
-      const int error = duplex_hbm_clock(hbm_.get(), channel, clock, &pins, &model.dram_write_data_o[BEAT_WORDS * channel]);
+      int error = duplex_hbm_clock(hbm_.get(), channel, clock, &pins, &model.dram_write_data_o[BEAT_WORDS * channel]);
+      if (!error) error = duplex_hbm_xpu_clock(hbm_.get(), channel, clock, &xpu_[channel].pins);
+      if (pins.row_valid && pins.row_command == 2) duplex_xpu_see_refresh(&xpu_[channel], pins.row_bundle);
+      duplex_xpu_clock(&xpu_[channel], rtl::bits(model.xpu_act_grant_o, 2 * channel, 2));
       if (error) {
         failure = duplex_hbm_failure(hbm_.get());
         return error;
       }
     }
-    return DUPLEX_OK;
+    return handed_over ? duplex_hbm_owner(hbm_.get(), clock, owner_) : DUPLEX_OK;
   }
 
   // Refreshes that should have come by now.
@@ -69,19 +83,35 @@ class DramPins {
   }
 
   int read(unsigned channel, uint64_t address, void *bytes, size_t size) {
-    return channel < channels_ ? duplex_hbm_mem_read(hbm_.get(), channel, address, bytes, size) : DUPLEX_ERROR_ARGUMENT;
+    if (channel >= channels_) return DUPLEX_ERROR_ARGUMENT;
+    const int error = duplex_hbm_mem_read(hbm_.get(), channel, address, bytes, size);
+    return error ? error : duplex_hbm_check_owner(hbm_.get(), owner_, channel, address, size, bytes);
   }
   int write(unsigned channel, uint64_t address, const void *bytes, size_t size) {
-    return channel < channels_ ? duplex_hbm_mem_write(hbm_.get(), channel, address, bytes, size) : DUPLEX_ERROR_ARGUMENT;
+    if (channel >= channels_) return DUPLEX_ERROR_ARGUMENT;
+    const int error = duplex_hbm_check_owner(hbm_.get(), owner_, channel, address, size, nullptr);
+    return error ? error : duplex_hbm_mem_write(hbm_.get(), channel, address, bytes, size);
   }
-  void commands(duplex_dram_commands &commands) const { duplex_hbm_commands(hbm_.get(), &commands); }
+  void commands(duplex_dram_commands &commands) const {
+    duplex_hbm_commands(hbm_.get(), &commands);
+    for (const duplex_xpu_traffic &xpu : xpu_) commands.xpu_rd += xpu.reads;
+  }
+  const char *failure() const { return duplex_hbm_failure(hbm_.get()); }
 
  private:
+  // What was decided before is still done in this clock, by either side.
+  void hand_over(unsigned owner) {
+    owner_ = owner;
+    for (duplex_xpu_traffic &xpu : xpu_) duplex_xpu_take(&xpu, ~owner & 15);
+  }
+
   static constexpr unsigned BEAT_WORDS = DUPLEX_BEAT_BYTES / 4;
   struct Close {
     void operator()(duplex_hbm *hbm) const { duplex_hbm_close(hbm); }
   };
   std::unique_ptr<duplex_hbm, Close> hbm_;
-  unsigned channels_ = 0;
+  std::vector<duplex_xpu_traffic> xpu_;
+  unsigned channels_ = 0, owner_ = 15;
+  bool strict_ = false;
 };
 #endif

@@ -69,7 +69,7 @@ class Stack {
   }
   uint64_t clocks() const { return clocks_; }
   DramPins &dram() { return dram_; }
-  const std::string &failure() const { return failure_; }
+  const char *failure() const { return failure_.empty() ? dram_.failure() : failure_.c_str(); }
 
  private:
   // Several stacks may live in one thread, and Verilator's run-time library wants to know which one is meant.
@@ -170,7 +170,7 @@ const duplex_backend_ops rtl_ops = {
     [](duplex_backend *b, uint64_t clocks, int *interrupt) { return stack_of(b).advance(clocks, interrupt); },
     [](duplex_backend *b) { return stack_of(b).clocks(); },
     [](duplex_backend *b, duplex_dram_commands *commands) { stack_of(b).dram().commands(*commands); },
-    [](duplex_backend *b) { return stack_of(b).failure().c_str(); },
+    [](duplex_backend *b) { return stack_of(b).failure(); },
 };
 
 }  // namespace
@@ -183,7 +183,7 @@ int duplex_rtl_stack_open(const duplex_backend_options *options, duplex_backend 
   if (!opened) return DUPLEX_ERROR_NO_MEMORY;
   const int error = opened->stack.open(*options);
   if (error) {
-    std::snprintf(failure, failure_size, "%s", opened->stack.failure().c_str());
+    std::snprintf(failure, failure_size, "%s", opened->stack.failure());
     return error;
   }
   *backend = &opened.release()->base;

@@ -18,10 +18,13 @@
 
 #include "duplex/backend.h"
 #include "duplex/error.h"
+#include "duplex/hbm.h"
 #include "duplex/params.h"
 #include "testbench/verilator/backend/library.h"
 
-enum { PATH_SIZE = PATH_MAX, LEVELS_ABOVE = 3 };
+enum { PATH_SIZE = PATH_MAX, LEVELS_ABOVE = 3, TIMING_SIZE = 64 };
+
+#define DEFAULT_PRESET "hbm3_5200"
 
 static _Thread_local char failure_text[PATH_SIZE + 256];
 
@@ -85,12 +88,13 @@ static char **environment_without_make(void) {
 }
 
 // Runs make for one library. 0, or the exit status, or -1.
-static int run_make(const struct source *source, const char *target, const char *log) {
-  char build[PATH_SIZE + 8], sanitize[280];
+static int run_make(const struct source *source, const char *timing, const char *target, const char *log) {
+  char build[PATH_SIZE + 8], sanitize[280], rtl_timing[TIMING_SIZE + 16];
   snprintf(build, sizeof build, "BUILD=%s", source->build);
   snprintf(sanitize, sizeof sanitize, "SANITIZE=%s", source->sanitize);
-  char *arguments[] = {"make", "-s",     "--no-print-directory", "-j2", "-C", (char *)source->sources,
-                       build,  sanitize, (char *)target,         NULL};
+  snprintf(rtl_timing, sizeof rtl_timing, "RTL_TIMING=%s", timing);
+  char *arguments[] = {"make",   "-s",       "--no-print-directory", "-j2", "-C", (char *)source->sources, build,
+                       sanitize, rtl_timing, (char *)target,         NULL};
   char **environment = environment_without_make();
   if (!environment) return -1;
   posix_spawn_file_actions_t actions;
@@ -109,10 +113,12 @@ static int run_make(const struct source *source, const char *target, const char 
 }
 
 // Brings a library of a build folder up to date. One process at a time: others wait for the same lock.
-static int update(const struct source *source, const char *library, unsigned channels) {
+static int update(const struct source *source, const char *library, const char *timing, unsigned channels) {
   char lock_path[PATH_SIZE], target[PATH_SIZE], log[PATH_SIZE];
-  if (!path_of(lock_path, "%s/rtl/lock", source->build) || !path_of(target, "%s/rtl/%s", source->build, library) ||
-      !path_of(log, "%s/rtl/%s.make.log", source->build, library)) {
+  const char *dash = timing[0] ? "-" : "";
+  if (!path_of(lock_path, "%s/rtl/lock", source->build) ||
+      !path_of(target, "%s/rtl%s%s/%s", source->build, dash, timing, library) ||
+      !path_of(log, "%s/rtl/%s%s%s.make.log", source->build, library, dash, timing)) {
     return fail(DUPLEX_ERROR_NOT_AVAILABLE, "the path of %s is too long", library);
   }
   const int lock = open(lock_path, O_RDWR | O_CREAT | O_CLOEXEC, 0666);
@@ -124,7 +130,7 @@ static int update(const struct source *source, const char *library, unsigned cha
   while (flock(lock, LOCK_EX) != 0 && errno == EINTR) continue;
   const int tell = access(target, R_OK) != 0 && isatty(2);
   if (tell) fprintf(stderr, "building the Verilated stack with %u channels, once (log: %s)\n", channels, log);
-  const int status = run_make(source, target, log);
+  const int status = run_make(source, timing, target, log);
   close(lock);
   if (status == 0) return 0;
   return fail(DUPLEX_ERROR_NOT_AVAILABLE, "the Verilated stack with %u channels could not be built: see %s", channels, log);
@@ -178,13 +184,22 @@ static int open_library(const char *path, const struct duplex_backend_options *o
   return open_stack(options, backend, failure_text, sizeof failure_text);
 }
 
+// The part of the folder's name that stands for the DRAM timing, "" for the default.
+static int timing_name(const struct duplex_backend_options *options, char name[TIMING_SIZE]) {
+  const char *preset = options->dram_preset ? options->dram_preset : DEFAULT_PRESET;
+  name[0] = 0;
+  if (strcmp(preset, DEFAULT_PRESET) == 0 && options->rank_switch == 0) return 1;
+  return duplex_dram_preset(preset) && snprintf(name, TIMING_SIZE, "%s-rtr%u", preset, options->rank_switch) < TIMING_SIZE;
+}
+
 int duplex_rtl_open(const struct duplex_backend_options *options, struct duplex_backend **backend) {
   *backend = NULL;
   failure_text[0] = 0;
   if (options->channels < 1 || options->channels > DUPLEX_CHANNELS) {
     return fail(DUPLEX_ERROR_ARGUMENT, "%u channels: expected 1 to %d", options->channels, (int)DUPLEX_CHANNELS);
   }
-  char library[64], folder[PATH_SIZE], path[PATH_SIZE];
+  char library[64], folder[PATH_SIZE], path[PATH_SIZE], timing[TIMING_SIZE];
+  if (!timing_name(options, timing)) return fail(DUPLEX_ERROR_ARGUMENT, "no DRAM preset of this name");
   snprintf(library, sizeof library, "stack_%u%s.so", options->channels, options->trace_file ? "_trace" : "");
   if (!find_folder(folder, library)) {
     return fail(DUPLEX_ERROR_NOT_AVAILABLE,
@@ -192,9 +207,10 @@ int duplex_rtl_open(const struct duplex_backend_options *options, struct duplex_
   }
   struct source source;
   if (read_source(folder, &source)) {
-    const int error = update(&source, library, options->channels);
+    const int error = update(&source, library, timing, options->channels);
     if (error) return error;
   }
-  if (!path_of(path, "%s/%s", folder, library)) return fail(DUPLEX_ERROR_NOT_AVAILABLE, "the path of %s is too long", library);
+  if (!path_of(path, "%s%s%s/%s", folder, timing[0] ? "-" : "", timing, library))
+    return fail(DUPLEX_ERROR_NOT_AVAILABLE, "the path of %s is too long", library);
   return open_library(path, options, backend);
 }

@@ -21,5 +21,17 @@ inline uint32_t bits(const Port &port, unsigned lsb, unsigned width) {
   }
 }
 
+// Puts `value` there; a slice does not cross a 32-bit word.
+template <class Port>
+inline void set_bits(Port &port, unsigned lsb, unsigned width, uint32_t value) {
+  if constexpr (std::is_integral<Port>::value) {
+    const uint64_t mask = ((uint64_t(1) << width) - 1) << lsb;
+    port = (Port)((uint64_t(port) & ~mask) | uint64_t(value) << lsb);
+  } else {
+    const uint32_t mask = ((1u << width) - 1) << lsb % 32;
+    port[lsb / 32] = (port[lsb / 32] & ~mask) | value << lsb % 32;
+  }
+}
+
 }  // namespace rtl
 #endif

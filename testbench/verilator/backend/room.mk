@@ -7,10 +7,14 @@
 #   make rtl                        the variants of RTL_VARIANTS
 #   make build/rtl/stack_5.so       another number of channels (duplex_rtl_open does this on demand)
 #   make build/rtl/stack_5_trace.so the same with FST tracing
+#   make RTL_TIMING=hbm3_6400-rtr1 build/rtl-hbm3_6400-rtr1/stack_2.so   another DRAM preset, and 1 tCK for a rank switch
 VERILATOR ?= verilator
 RTL_VARIANTS ?= 2
 RTL_OPTIMIZE ?= -O3
-RTL_OUT := $(BUILD)/rtl
+RTL_TIMING ?=
+RTL_OUT := $(BUILD)/rtl$(if $(RTL_TIMING),-$(RTL_TIMING))
+RTL_TIMING_WORDS := $(subst -rtr, ,$(RTL_TIMING))
+RTL_TIMING_FLAGS := $(if $(RTL_TIMING),'-DDUPLEX_DRAM_PRESET="dram_$(word 1,$(RTL_TIMING_WORDS)).vh"' -DDUPLEX_RANK_SWITCH=$(word 2,$(RTL_TIMING_WORDS)))
 RTL_HARNESS := testbench/verilator/backend
 RTL_RUNTIME_DIR := $(shell $(VERILATOR) --getenv VERILATOR_ROOT 2>/dev/null)/include
 RTL_PARAMETERS := $(wildcard params/generated/*.vh)
@@ -19,7 +23,7 @@ RTL_MODEL_OBJ = $(patsubst %.c,$(BUILD)/obj/%.o,$(wildcard cmodel/hbm/*.c cmodel
 RTL_CFLAGS = -fPIC -fvisibility=hidden -fno-gnu-unique
 # What runs every clock is compiled with RTL_OPTIMIZE, what runs once quickly.
 RTL_MAKE = $(MAKE) -s --no-print-directory OPT_FAST="$(RTL_OPTIMIZE)" OPT_SLOW=-O0 OPT_GLOBAL=-O2
-RTL_VERILATE = $(VERILATOR) --cc $(VERILATOR_FLAGS) -Wno-fatal -Wno-UNOPTFLAT --output-split 20000 -CFLAGS "$(RTL_CFLAGS)"
+RTL_VERILATE = $(VERILATOR) --cc $(VERILATOR_FLAGS) $(RTL_TIMING_FLAGS) -Wno-fatal -Wno-UNOPTFLAT --output-split 20000 -CFLAGS "$(RTL_CFLAGS)"
 
 LIB_SRC += $(RTL_HARNESS)/loader.c
 TEST_PREREQUISITES += rtl
