@@ -194,6 +194,7 @@ static int note_stats(struct duplex_device *device, const struct work *work, siz
     stats->read_bytes += own->read_bytes;
     stats->write_bytes += delta[COLUMNS_WRITTEN] * DUPLEX_COLUMN_BYTES;
     if (stream_clocks(delta) > stats->stream_cycles) stats->stream_cycles = stream_clocks(delta);
+    stats->starved += delta[STARVED], stats->no_tile += delta[NO_TILE], stats->no_room += delta[NO_ROOM];
   }
   for (unsigned i = 0; i < count; i++)
     stats->useful_bytes += (uint64_t)matrices[i]->layout.rows * matrices[i]->k * sizeof(duplex_f16);

@@ -116,16 +116,19 @@ void channel_timing_clock(struct channel_timing *c, const struct job_timing *job
                       c->load.busy || c->load.word;
   const bool left = c->back_start || back_valid || c->popped || c->write.words || c->port.count || c->port.out || write_full;
 
-  const struct bundle_controller_in dram_in = {.read_valid = c->request.state == REQUEST_ASK,
-                                               .read_credit = c->credit,
-                                               .write_valid = write_full,
-                                               .xpu_act_request = in->xpu_act_request,
-                                               .xpu_ref = in->xpu_ref,
-                                               .read_stripe = (uint8_t)job->src_stripe,
-                                               .write_stripe = c->write.stripe,
-                                               .read_base = c->request.base,
-                                               .read_columns = c->request.columns,
-                                               .write_column = c->write.address & 0x1fffff};
+  const struct bundle_controller_in dram_in = {
+      .read_valid = c->request.state == REQUEST_ASK,
+      .read_credit = c->credit,
+      .write_valid = write_full,
+      .write_urgent = c->free < DUPLEX_RESULT_WORDS / 3 || c->front != c->back || c->back_start,
+      .write_now = c->free < 2,
+      .xpu_act_request = in->xpu_act_request,
+      .xpu_ref = in->xpu_ref,
+      .read_stripe = (uint8_t)job->src_stripe,
+      .write_stripe = c->write.stripe,
+      .read_base = c->request.base,
+      .read_columns = c->request.columns,
+      .write_column = c->write.address & 0x1fffff};
   struct bundle_controller_out dram;
   bundle_controller_clock(&c->controller, &dram_in, &dram);
 

@@ -3,7 +3,7 @@
 
 #include <string.h>
 
-enum { WRITE_PATIENCE = 40, WRITE_TURN = 100, WRITE_LINGER = 14 };
+enum { WRITE_PATIENCE = 4000, WRITE_WAIT = 255, WRITE_TURN = 100, WRITE_LINGER = 7 };
 
 static unsigned clocks(unsigned tck) { return (tck + 1) / 2; }
 
@@ -41,11 +41,14 @@ void bundle_controller_reset(struct bundle_controller *c, const struct duplex_dr
 }
 
 // Who has the column commands in the next clock, and the write that waits.
-static void turns_clock(struct bundle_controller *c, const struct bundle_controller_in *in, bool read_blocked, bool rd, bool wr) {
-  const bool to_write = c->write_known && (read_blocked || (c->patience == 0 && c->served));
+static void turns_clock(struct bundle_controller *c, const struct bundle_controller_in *in, bool read_blocked, bool open, bool rd,
+                        bool wr) {
+  const bool ripe = in->write_now || c->patience == 0 || (in->write_urgent && (open || c->urgent == 0));
+  const bool to_write = c->write_known && (read_blocked || (ripe && c->served));
   const bool to_read = c->linger == 0 || (!read_blocked && c->turn == 0 && c->served);
   const bool mode = c->write_mode, next = mode ? !to_read : to_write;
   c->patience = mode || !c->write_known ? WRITE_PATIENCE : c->patience - (c->patience != 0);
+  c->urgent = mode || !c->write_known || !in->write_urgent ? WRITE_WAIT : c->urgent - (c->urgent != 0);
   c->turn = !mode ? WRITE_TURN : c->turn - (c->turn != 0);
   c->linger = in->write_valid || !mode ? WRITE_LINGER : c->linger - 1;
   c->served = next == mode && (c->served || rd || wr);
@@ -95,12 +98,13 @@ void bundle_controller_clock(struct bundle_controller *c, const struct bundle_co
   const struct row_scheduler_in rows = {.settled = q->slot[2].valid || !queue_busy,
                                         .late = c->column >= DUPLEX_COLUMNS / 2,
                                         .soon = c->column >= c->timing.soon_column,
-                                        .write_here = c->write_mode && c->write_known};
+                                        .write_here = c->write_mode && c->write_known,
+                                        .write_ahead = c->write_known && in->write_urgent};
   unsigned rd_open, wr_open;
   row_scheduler_open(c, &rows, &rd_open, &wr_open);
   const uint64_t bus_at = q->slot[0].bundle / 2 == c->last_rank ? c->rd_same_at : c->rd_other_at;
   const bool rd = !c->write_mode && rd_open && c->now >= bus_at && c->credits != 0;
-  const bool wr = wr_open && c->now >= c->wr_at;
+  const bool wr = rows.write_here && wr_open && c->now >= c->wr_at;
   const bool pop = rd && c->column == q->slot[0].last_column;
   out->read_ready = !q->map && !q->stream;
   out->write_ready = wr;
@@ -112,7 +116,7 @@ void bundle_controller_clock(struct bundle_controller *c, const struct bundle_co
   for (unsigned b = 0; b < DUPLEX_BUNDLES; b++) out->open |= (uint8_t)((c->bundle[b].open || c->bundle[b].half) << b);
   out->xpu_act_grant = (uint8_t)row_scheduler_clock(c, &rows, in, rd ? rd_open : 0, wr ? wr_open : 0, pop);
   columns_clock(c, in, rd, wr, pop);
-  turns_clock(c, in, read_blocked, rd, wr);
+  turns_clock(c, in, read_blocked, wr_open != 0, rd, wr);
   row_set_queue_clock(&c->queue, in, pop);
   c->now++;
 }

@@ -63,7 +63,7 @@ struct bundle_controller {
   bool write_known, write_mode, served;
   uint8_t write_bundle;
   uint16_t write_row;
-  unsigned patience, linger, turn, credits;
+  unsigned patience, urgent, linger, turn, credits;
   // columns
   unsigned column;
   bool started;
@@ -74,7 +74,7 @@ struct bundle_controller {
 };
 
 struct bundle_controller_in {
-  bool read_valid, read_credit, write_valid;
+  bool read_valid, read_credit, write_valid, write_urgent, write_now;
   uint8_t xpu_act_request, xpu_ref;  // masks of ranks, of bundles
   uint8_t read_stripe, write_stripe;
   uint16_t read_base;
@@ -104,7 +104,7 @@ void row_set_queue_clock(struct row_set_queue *q, const struct bundle_controller
 
 // row_scheduler.c: which bundles may be read and written now, and the row command of this clock (c->pins take it).
 struct row_scheduler_in {
-  bool settled, late, soon, write_here;
+  bool settled, late, soon, write_here, write_ahead;
 };
 void row_scheduler_open(const struct bundle_controller *c, const struct row_scheduler_in *in, unsigned *rd_open,
                         unsigned *wr_open);

@@ -13,8 +13,9 @@ static struct wish wish_of(const struct bundle_controller *c, const struct row_s
   const bool write_here = in->write_here && c->write_bundle == b;
   bool in_slot[3];
   for (unsigned i = 0; i < 3; i++) in_slot[i] = slot[i].valid && slot[i].bundle == b;
-  struct wish wish = {.wanted = write_here || in_slot[0] || in_slot[1] || in_slot[2]};
-  wish.row = write_here ? c->write_row : in_slot[0] ? slot[0].row : in_slot[1] ? slot[1].row : slot[2].row;
+  const bool ahead = in->write_ahead && c->write_bundle == b && !in_slot[0] && !in_slot[1] && !in_slot[2];
+  struct wish wish = {.wanted = write_here || ahead || in_slot[0] || in_slot[1] || in_slot[2]};
+  wish.row = write_here || ahead ? c->write_row : in_slot[0] ? slot[0].row : in_slot[1] ? slot[1].row : slot[2].row;
   if (bundle->owed == 0) return wish;
   const bool right = wish.wanted && bundle->open && bundle->row == wish.row;
   const bool busy = write_here || (in_slot[0] && c->started);
@@ -32,9 +33,7 @@ void row_scheduler_open(const struct bundle_controller *c, const struct row_sche
                  ? 1u << rd
                  : 0;
   *wr_open =
-      in->write_here && write->open && c->now >= write->wr_at && write->row == c->write_row && !wish_of(c, in, wr).refresh_now
-          ? 1u << wr
-          : 0;
+      write->open && c->now >= write->wr_at && write->row == c->write_row && !wish_of(c, in, wr).refresh_now ? 1u << wr : 0;
 }
 
 enum { ACT, PRE, REF, NOTHING };

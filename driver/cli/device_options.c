@@ -141,6 +141,11 @@ static json_t *energy_json(const struct duplex_stats *stats) {
                    "mac", mac);
 }
 
+static json_t *stalls_json(const struct duplex_stats *stats) {
+  return json_pack("{s:o, s:o, s:o}", "weights", number(stats->starved), "activations", number(stats->no_tile), "room",
+                   number(stats->no_room));
+}
+
 static json_t *channels_json(const struct duplex_stats *stats) {
   json_t *list = json_array();
   for (unsigned i = 0; i < stats->channels; i++) {
@@ -157,12 +162,13 @@ int write_stats(const struct option *options, struct outputs *outputs, const cha
   const double channel_clocks = (double)stats->channels * (double)stats->cycles,
                stream_clocks = (double)stats->channels * (double)stats->stream_cycles;
   json_t *json = json_pack(
-      "{s:i, s:s, s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:f, s:f, s:f, s:f, s:o, s:o, s:o, s:i, s:f}", "schema_version", 1,
+      "{s:i, s:s, s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:f, s:f, s:f, s:f, s:o, s:o, s:o, s:i, s:f}", "schema_version", 1,
       "command", command, "backend", option_value(options, "--backend") ? option_value(options, "--backend") : "cmodel", "cycles",
-      number(stats->cycles), "stream_cycles", number(stats->stream_cycles), "useful_bytes", number(stats->useful_bytes),
-      "dram_read_bytes", number(stats->read_bytes), "dram_write_bytes", number(stats->write_bytes), "dram_commands",
-      commands_json(&stats->commands), "bandwidth_utilisation", ratio(stats->useful_bytes, DUPLEX_BEAT_BYTES * channel_clocks),
-      "stream_bandwidth_utilisation", ratio(stats->useful_bytes, DUPLEX_BEAT_BYTES * stream_clocks), "mac_utilisation",
+      number(stats->cycles), "stream_cycles", number(stats->stream_cycles), "stall_clocks", stalls_json(stats), "useful_bytes",
+      number(stats->useful_bytes), "dram_read_bytes", number(stats->read_bytes), "dram_write_bytes", number(stats->write_bytes),
+      "dram_commands", commands_json(&stats->commands), "bandwidth_utilisation",
+      ratio(stats->useful_bytes, DUPLEX_BEAT_BYTES * channel_clocks), "stream_bandwidth_utilisation",
+      ratio(stats->useful_bytes, DUPLEX_BEAT_BYTES * stream_clocks), "mac_utilisation",
       ratio(stats->macs, DUPLEX_WIDTH * DUPLEX_LANES * channel_clocks), "xpu_bandwidth_utilisation",
       ratio(stats->commands.xpu_rd, channel_clocks), "energy_j", energy_json(stats), "channels", channels_json(stats),
       "descriptors", number(stats->descriptors), "firmware_instructions", 0, "firmware_overhead", 0.0);

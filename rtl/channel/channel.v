@@ -103,7 +103,7 @@ module channel (
   wire [20:0] write_column;
   wire [3:0] write_stripe;
   wire [2047:0] write_data;
-  wire starved, no_tile, no_room;
+  wire starved, no_tile, no_room, free_room, scarce, no_words;
   reg front_q, back_q, back_bus_q, back_start_q;  // parities of the front's and the back's job
 
   stream_request stream_request (
@@ -117,7 +117,8 @@ module channel (
     .clk_i(clk_i), .rst_ni(rst_ni), .owner_i(owner_i), .open_o(open_o), .strict_i(strict_i),
     .xpu_act_request_i(xpu_act_request_i), .xpu_act_grant_o(xpu_act_grant_o), .xpu_ref_i(xpu_ref_i), .read_valid_i(read_valid), .read_ready_o(read_ready), .read_base_i(read_base), .read_stripe_i(job_src_stripe_i),
     .read_columns_i(read_columns), .read_beat_valid_o(read_beat_valid), .read_beat_o(read_beat), .read_credit_i(read_credit),
-    .write_valid_i(write_valid), .write_ready_o(write_ready), .write_column_i(write_column), .write_stripe_i(write_stripe),
+    .write_valid_i(write_valid), .write_urgent_i(scarce || older_busy_o),
+    .write_now_i(no_words), .write_ready_o(write_ready), .write_column_i(write_column), .write_stripe_i(write_stripe),
     .write_data_i(write_data), .idle_o(controller_idle),
     .dram_row_valid_o(dram_row_valid_o), .dram_row_command_o(dram_row_command_o), .dram_row_bundle_o(dram_row_bundle_o),
     .dram_row_mask_o(dram_row_mask_o), .dram_row_address_o(dram_row_address_o), .dram_column_valid_o(dram_column_valid_o),
@@ -166,12 +167,11 @@ module channel (
     .word_valid_o(load_valid), .word_o(load_word), .busy_o(load_busy)
   );
 
-  wire free_room;
   reg [4:0] handover_q;
   assign room = free_room && handover_q == 5'd0;
   result_room result_room (
     .clk_i(clk_i), .rst_ni(rst_ni), .format_i(format), .row_i(row_last), .row_place_i(row_place), .word_i(load_reserve),
-    .free_i(result_pop), .room_o(free_room)
+    .free_i(result_pop), .room_o(free_room), .scarce_o(scarce), .none_o(no_words)
   );
 
   result_buffer result_buffer (

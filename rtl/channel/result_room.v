@@ -11,7 +11,9 @@ module result_room (
   input wire [1:0] row_place_i,  // the row's number modulo 4
   input wire word_i,             // LOAD: a word goes in
   input wire free_i,             // a word leaves the result buffer
-  output wire room_o             // for one more row, whatever its format
+  output wire room_o,            // for one more row, whatever its format
+  output wire scarce_o,          // less than a third of the words are free
+  output wire none_o             // no row can go
 );
   localparam [5:0] WORDS = `DUPLEX_RESULT_WORDS;
 
@@ -32,5 +34,7 @@ module result_room (
   end
 
   assign room_o = free_q[5:1] != 5'd0 && !pause_q;
+  assign scarce_o = free_q < WORDS / 3;
+  assign none_o = free_q[5:1] == 5'd0;
 endmodule
 `default_nettype wire

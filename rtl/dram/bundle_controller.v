@@ -2,9 +2,11 @@
 //
 // Ports and their protocol: docs/architecture.md, "Ports of the bundle controller"; DRAM pins and timing rules there too; policy and
 // figures: docs/dram.md. Three row sets of the streams are known ahead (row_set_queue): while one is read, the next ones are opened in
-// their bundles (row_scheduler). Writes take over when the stream cannot go on, or after WRITE_PATIENCE clocks, and keep the bus until
-// none came for WRITE_LINGER clocks, or for WRITE_TURN clocks if the stream can go on; one every WRITE_LATENCY + 3 clocks. Neither side
-// is sent away before it was served, so that neither starves.
+// their bundles (row_scheduler). Writes wait so that several go at once: they take over when the stream cannot go on; if they are urgent, as
+// soon as their row is open, which it gets when no row set in the queue needs its bundle, or after WRITE_WAIT clocks; if they must go
+// now, or after WRITE_PATIENCE clocks, in any case. They keep the bus until none came for WRITE_LINGER clocks, or for WRITE_TURN
+// clocks if the stream can go on; one every WRITE_LATENCY + 3 clocks. Neither side is sent away before it was served, so that neither
+// starves.
 // Latency: RD on the pins 3 clocks after its bundle is open at the earliest; data on read_beat_o in the clock in which they are on the pins.
 `default_nettype none
 `include "duplex_params.vh"
@@ -29,6 +31,8 @@ module bundle_controller #(
   output wire [8*`DUPLEX_BEAT_BYTES-1:0] read_beat_o,
   input wire read_credit_i,
   input wire write_valid_i,
+  input wire write_urgent_i,         // the writer's room becomes scarce
+  input wire write_now_i,            // it stands still, or somebody waits for its end
   output wire write_ready_o,
   input wire [20:0] write_column_i,
   input wire [3:0] write_stripe_i,
@@ -53,9 +57,10 @@ module bundle_controller #(
   localparam [31:0] FAW = (`DRAM_NFAW + 1) / 2, PRE_ACT = (`DRAM_NRTP + 1) / 2 + (`DRAM_NRP + 1) / 2;
   localparam [31:0] SOON_32 = FAW > PRE_ACT ? 31 - (FAW - PRE_ACT + 1) / 2 : 31;
   localparam [4:0] SOON = SOON_32[4:0];
-  localparam [5:0] WRITE_PATIENCE = 6'd40;
+  localparam [11:0] WRITE_PATIENCE = 12'd4000;
+  localparam [7:0] WRITE_WAIT = 8'd255;
   localparam [7:0] WRITE_TURN = 8'd100;
-  localparam [3:0] WRITE_LINGER = 4'd14;
+  localparam [3:0] WRITE_LINGER = 4'd7;
 
   assign dram_column_mask_o = 8'hff;
 
@@ -79,14 +84,17 @@ module bundle_controller #(
   reg write_known_q;   // write_bundle and write_row are those of the column that waits
   reg write_mode_q;    // the column commands belong to the writes
   reg served_q;        // a column command was given since that changed
-  reg [5:0] patience_q;
+  reg [11:0] patience_q;
+  reg [7:0] urgent_q;  // clocks left to wait for the row
   reg [3:0] linger_q;
   reg [7:0] turn_q;
   reg [$clog2(READ_CREDITS+1)-1:0] credits_q;
   wire rd_go, wr_go;
   wire read_blocked = !slot_valid[0] || credits_q == 0;
 
-  wire to_write = write_known_q && (read_blocked || (patience_q == 6'd0 && served_q));
+  wire write_open;     // the row of the write is open
+  wire ripe = write_now_i || patience_q == 12'd0 || (write_urgent_i && (write_open || urgent_q == 8'd0));
+  wire to_write = write_known_q && (read_blocked || (ripe && served_q));
   wire to_read = linger_q == 4'd0 || (!read_blocked && turn_q == 8'd0 && served_q);
   wire write_mode_next = write_mode_q ? !to_read : to_write;
   always @(posedge clk_i) begin
@@ -98,7 +106,8 @@ module bundle_controller #(
       write_mode_q <= write_mode_next;
     end
     served_q <= write_mode_next == write_mode_q && (served_q || rd_go || wr_go);
-    patience_q <= write_mode_q || !write_known_q ? WRITE_PATIENCE : patience_q == 6'd0 ? 6'd0 : patience_q - 6'd1;
+    patience_q <= write_mode_q || !write_known_q ? WRITE_PATIENCE : patience_q == 12'd0 ? 12'd0 : patience_q - 12'd1;
+    urgent_q <= write_mode_q || !write_known_q || !write_urgent_i ? WRITE_WAIT : urgent_q == 8'd0 ? 8'd0 : urgent_q - 8'd1;
     turn_q <= !write_mode_q ? WRITE_TURN : turn_q == 8'd0 ? 8'd0 : turn_q - 8'd1;
     linger_q <= write_valid_i || !write_mode_q ? WRITE_LINGER : linger_q - 4'd1;
   end
@@ -113,7 +122,8 @@ module bundle_controller #(
     .clk_i(clk_i), .rst_ni(rst_ni), .owner_i(owner_i), .open_o(open_o), .strict_i(strict_i),
     .xpu_act_request_i(xpu_act_request_i), .xpu_act_grant_o(xpu_act_grant_o), .xpu_ref_i(xpu_ref_i), .settled_i(slot_valid[2] || !queue_busy), .slot_valid_i(slot_valid),
     .slot_bundle_i(slot_bundle), .slot_row_i(slot_row), .started_i(started_q), .late_i(column_q[4]), .soon_i(column_q >= SOON), .pop_i(pop),
-    .write_valid_i(write_here), .write_bundle_i(write_bundle), .write_row_i(write_row), .rd_i({3'd0, rd_go} << rd_bundle),
+    .write_valid_i(write_here),
+    .write_ahead_i(write_known_q && write_urgent_i), .write_bundle_i(write_bundle), .write_row_i(write_row), .rd_i({3'd0, rd_go} << rd_bundle),
     .wr_i({3'd0, wr_go} << write_bundle), .rd_open_o(rd_open), .wr_open_o(wr_open), .dram_row_valid_o(dram_row_valid_o),
     .dram_row_command_o(dram_row_command_o), .dram_row_bundle_o(dram_row_bundle_o), .dram_row_mask_o(dram_row_mask_o),
     .dram_row_address_o(dram_row_address_o)
@@ -132,6 +142,7 @@ module bundle_controller #(
   assign wr_go = write_here && wr_open[write_bundle] && wr_wait_q == 5'd0;
   assign pop = rd_go && column_q == last_column;
   assign write_ready_o = wr_go;
+  assign write_open = wr_open[write_bundle];
 
   always @(posedge clk_i) begin
     if (!rst_ni) begin

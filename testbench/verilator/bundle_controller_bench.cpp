@@ -22,7 +22,7 @@
 namespace {
 
 constexpr uint64_t longest_wait =
-    1500;  // clocks from the offer of a write, or from a credit, until it is taken, until the next beat
+    5500;  // clocks from the offer of a write, or from a credit, until it is taken, until the next beat
 constexpr int first_credits = 16;
 duplex_dram_timing timing() {
   duplex_dram_timing timing = duplex_dram_presets[BENCH_PRESET];
@@ -79,6 +79,8 @@ class Bench {
   // One clock, with chances in percent that a credit is given back and that an offer is made; false on a mismatch.
   bool clock(unsigned credit_chance, unsigned valid_chance) {
     present(credit_chance, valid_chance);
+    rtl_->write_urgent_i = write_urgent_ = c_.chance(1) ? !write_urgent_ : write_urgent_;
+    rtl_->write_now_i = write_urgent_ && c_.chance(5);
     rtl_->xpu_act_request_i = xpu_.request;
     rtl_->xpu_ref_i = xpu_.refreshed_bundles;
     duplex_hbm_read_data(hbm_.get(), 0, clock_, rtl_->dram_read_data_i.data());
@@ -203,6 +205,7 @@ class Bench {
     in.read_valid = rtl_->read_valid_i, in.read_credit = rtl_->read_credit_i, in.write_valid = rtl_->write_valid_i;
     in.read_base = (uint16_t)rtl_->read_base_i, in.read_stripe = rtl_->read_stripe_i, in.read_columns = rtl_->read_columns_i;
     in.write_column = rtl_->write_column_i, in.write_stripe = rtl_->write_stripe_i;
+    in.write_urgent = rtl_->write_urgent_i, in.write_now = rtl_->write_now_i;
     in.xpu_act_request = rtl_->xpu_act_request_i, in.xpu_ref = rtl_->xpu_ref_i;
     bundle_controller_out out;
     bundle_controller_clock(&model_, &in, &out);
@@ -242,7 +245,7 @@ class Bench {
   std::deque<uint64_t> expected_;
   uint64_t clock_ = 0, beats_ = 0, write_waits_ = 0, read_waits_ = 0, open_columns_ = 0, writing_until_ = 0, refreshes_[4] = {};
   int owed_credits_ = 0, credits_ = first_credits, half_ = 0;
-  bool read_held_ = false;
+  bool read_held_ = false, write_urgent_ = false;
 };
 
 void fill(bench::Case &c, duplex_hbm *hbm, const Stream &stream) {

@@ -65,7 +65,8 @@ struct duplex_stats {
   uint64_t cycles;  // 650 MHz clocks, first doorbell to completion
   uint64_t
       stream_cycles;  // of them, from first to last weight beat (the longest of all channels), without gaps between descriptors
-  uint64_t useful_bytes;  // weights asked for, once
+  uint64_t starved, no_tile, no_room;  // clocks without weights, activations, room for results, summed over the channels
+  uint64_t useful_bytes;               // weights asked for, once
   uint64_t read_bytes, write_bytes;
   uint64_t macs;  // useful ones
   uint64_t descriptors;
