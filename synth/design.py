@@ -54,7 +54,7 @@ class Module:
 
     def without_places(self):
         """The text without source lines and running numbers, so that a comment does not change it."""
-        text = re.sub(r"^\s*attribute \\src .*\n", "", self.text, flags=re.M)
+        text = re.sub(r"^\s*attribute \\(src|top) .*\n", "", self.text, flags=re.M)
         return re.sub(r"\.v:[\d.-]+|\$\d+", "", text)
 
     def label(self):

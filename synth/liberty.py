@@ -5,6 +5,7 @@ import pathlib
 import re
 
 TOKEN = re.compile(r'/\*.*?\*/|"(?:[^"\\]|\\.)*"|\\\n|[^\s(){};:,"]+|[(){};:,]', re.S)
+NAME = re.compile(r"[A-Za-z_]\w*")
 UNFINISHED = re.compile(r"^(\s*\w+\s*:\s*[^;{}\n\\]+)$", re.M)  # an attribute without its semicolon, as some libraries have it
 
 

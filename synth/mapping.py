@@ -6,14 +6,37 @@ import re
 import shutil
 import subprocess
 
+import compress
 import design
 import liberty
+import netlist
+import timing
 
 FLOWS = ("plain", "buffered", "adders")
 NOT = [1, 0]
+BUFFER = [0, 1]
 NAND = [1, 1, 1, 0]
 CARRY = [0, 0, 0, 1, 0, 1, 1, 1]
 SUM = [0, 1, 1, 0, 1, 0, 0, 1]
+
+
+# Not abc's usual dc2 and &nf: these turn prefix adders into chains, since abc does not see the full adders before them.
+ABC_SCRIPT = """strash
+&get -n
+&fraig -x
+&put
+scorr
+dretime
+strash
+dch -f
+MAP
+topo
+buffer -c -N 16
+upsize -D TARGET
+dnsize -D TARGET
+stime -p
+"""
+FOR_AREA, FOR_DELAY = "amap -m", "map -B 0.9 -D TARGET"
 
 
 class Target:
@@ -35,14 +58,17 @@ class Target:
         known = json.loads((pathlib.Path(__file__).parent / "libraries.json").read_text())
         self.values = {**self.suggested(), **known.get(self.library.name, {}), **options}
         self.adder = self.full_adder() if flow == "adders" else None
+        inverter = self.library.cells[self.values["driver"]]
+        self.values["box_load"] = 12 * inverter.pins[inverter.inputs()[0]].capacitance
         self.gate_area = self.library.cells[self.values["gate"]].area
 
     def suggested(self):
-        inverter, gate = self.library.cell_of(1, NOT), self.library.cell_of(2, NAND)
-        if not inverter or not gate:
-            raise design.FlowError(f"synth: {self.library.name}: expected an inverter and a NAND of two inputs")
+        inverter, buffer, gate = self.library.cell_of(1, NOT), self.library.cell_of(1, BUFFER), self.library.cell_of(2, NAND)
+        if not inverter or not buffer or not gate:
+            raise design.FlowError(f"synth: {self.library.name}: expected an inverter, a buffer and a NAND of two inputs")
         load = 4 * inverter.pins[inverter.inputs()[0]].capacitance * self.library.capacitance_ff
-        return {"process": "unknown", "driver": inverter.name, "load": load, "target_ps": 1000, "gate": gate.name, "ram_access_ns": 0, "ram_setup_ns": 0}
+        return {"process": "unknown", "driver": inverter.name, "buffer": buffer.name, "load": load, "target_ps": 1000, "gate": gate.name, "ram_access_ns": 0, "ram_setup_ns": 0,
+                "ripple_bits": 24}
 
     def full_adder(self):
         """(cell, carry pin, carry inverted, sum pin, sum inverted) of the smallest full adder, or None."""
@@ -55,58 +81,33 @@ class Target:
                     choices.append((cell, pin[str(wanted[0])], carry_inverted, pin[str(wanted[1])], sum_inverted))
         return min(choices, key=lambda choice: choice[0].area, default=None)
 
-    def constraints(self):
-        return f"set_driving_cell {self.values['driver']}\nset_load {self.values['load']} [all_outputs]\n"
-
-    def adder_files(self, folder):
-        """Techmap of Yosys' $fa onto the library's full adder; bits with a constant stay gates."""
-        cell, carry, carry_inverted, total, sum_inverted = self.adder
-        ports = cell.inputs() + [carry, total]
-        box = f"(* blackbox *) module {cell.name}(input {', '.join(cell.inputs())}, output {carry}, {total}); endmodule\n"
-        pins = ", ".join(f".{pin}({wire})" for pin, wire in zip(ports, ("A[i]", "B[i]", "C[i]", "carry", "sum")))
-        (folder / "adder_box.v").write_text(box)
-        (folder / "adder_map.v").write_text(f"""(* techmap_celltype = "$fa" *)
-module full_adders(A, B, C, X, Y);
-  parameter WIDTH = 1;
-  parameter _TECHMAP_CONSTMSK_A_ = 0;
-  parameter _TECHMAP_CONSTMSK_B_ = 0;
-  parameter _TECHMAP_CONSTMSK_C_ = 0;
-  localparam [WIDTH-1:0] CONSTANT = _TECHMAP_CONSTMSK_A_ | _TECHMAP_CONSTMSK_B_ | _TECHMAP_CONSTMSK_C_;
-  input [WIDTH-1:0] A, B, C;
-  output [WIDTH-1:0] X, Y;
-  genvar i;
-  generate
-    for (i = 0; i < WIDTH; i = i + 1) begin : b
-      if (CONSTANT[i]) begin : g_gates
-        assign X[i] = (A[i] & B[i]) | (C[i] & (A[i] ^ B[i]));
-        assign Y[i] = A[i] ^ B[i] ^ C[i];
-      end else begin : g_cell
-        wire carry, sum;
-        {cell.name} adder({pins});
-        assign X[i] = {'~' * carry_inverted}carry;
-        assign Y[i] = {'~' * sum_inverted}sum;
-      end
-    end
-  endgenerate
-endmodule
-""")
-
-    def script(self, unit, text, folder, result):
-        """The Yosys script for one unit."""
-        lines = [f"read_rtlil {text}", f"synth -run begin:fine -flatten -top {unit}"]
+    def constraint_files(self, folder):
+        """What abc assumes of a unit's ports, and the full adder as a box."""
+        (folder / "constraints").write_text(f"set_driving_cell {self.values['driver']}\nset_load {self.values['load']} [all_outputs]\n")
         if self.adder:
-            self.adder_files(folder)
-            lines += ["opt -fast -full", f"read_verilog -lib {folder}/adder_box.v", "maccmap", f"techmap -map {folder}/adder_map.v t:$fa"]
+            cell, carry, _, total, _ = self.adder
+            (folder / "adder.v").write_text(f"module {cell.name}(input {', '.join(cell.inputs())}, output {carry}, {total}); endmodule\n")
+
+    def first_script(self, unit, text, result):
+        """Yosys up to words: operators, sums of many numbers ($macc), flip-flops."""
+        return f"read_rtlil {text}\nsynth -run begin:fine -flatten -top {unit}\nopt -fast -full\nwrite_json {result}\n"
+
+    def second_script(self, unit, text, folder, result, method):
+        """Yosys from words to cells."""
+        adder = f"{folder}/adder.v"
+        lines = [f"read_verilog -lib {adder}"] * bool(self.adder) + [f"read_json {text}", f"hierarchy -top {unit}", "maccmap"]
         lines += ["synth -run fine:check", "techmap", "opt", "rename -wire -suffix _reg t:$_*DFF*", f"dfflibmap -liberty {self.path}", "opt"]
         constrained = "" if self.flow == "plain" else f" -constr {folder}/constraints -D {self.values['target_ps']}"
+        if self.adder:
+            (folder / "abc.script").write_text(ABC_SCRIPT.replace("MAP", method).replace("TARGET", str(self.values["target_ps"])))
+            constrained += f" -script {folder}/abc.script"
         lines += [f"abc -liberty {self.path}{constrained}", "setundef -zero", "opt_clean -purge", f"write_json {result}"]
-        (folder / "constraints").write_text(self.constraints())
         return "\n".join(lines) + "\n"
 
     def signature(self):
         """What decides the result besides the unit's text."""
         parts = [hashlib.sha256(self.text.encode()).hexdigest(), self.flow, json.dumps(self.values, sort_keys=True), tool_versions(),
-                 pathlib.Path(__file__).read_text()]
+                 pathlib.Path(__file__).read_text(), pathlib.Path(compress.__file__).read_text()]
         return "\n".join(parts)
 
 
@@ -145,8 +146,26 @@ class Mapper:
         boxes = [self.design.modules[m].interface() for m in sorted(self.design.children(unit))]
         parts = [self.design.modules[m].text for m in sorted(self.design.flattened(unit))]
         text.write_text("".join(boxes + parts) + re.sub(r"^attribute \\top 1\n", "", unit.text, flags=re.M))
-        script = folder / "map.ys"
-        script.write_text(self.target.script(name, text, folder, folder / "new.json"))
-        design.run_yosys(script, folder / "map.log")
+        (folder / "words.ys").write_text(self.target.first_script(name, text, folder / "words.json"))
+        design.run_yosys(folder / "words.ys", folder / "words.log")
+        self.target.constraint_files(folder)
+        limit = self.target.values.get("limit_ns")
+        length = self.map(name, folder, FOR_AREA, self.target.values["ripple_bits"])
+        if self.target.adder and limit and length > limit:
+            self.log(f"{unit.label()}: {length:.3f} ns, once more for delay")
+            self.map(name, folder, FOR_DELAY, 0)
         (folder / "new.json").rename(result)
         return result
+
+    def map(self, name, folder, method, ripple_bits):
+        """Maps a unit's words; returns the longest path of the unit alone in ns."""
+        sums, result = folder / "sums.json", folder / "new.json"
+        compress.compress(folder / "words.json", sums, name, self.target.adder, ripple_bits)
+        (folder / "map.ys").write_text(self.target.second_script(name, sums, folder, result, method))
+        design.run_yosys(folder / "map.ys", folder / "map.log")
+        file = folder / "alone.v"
+        boxes = {child.removeprefix("\\"): f"box_{i}" for i, child in enumerate(self.design.children(self.design.modules[name]))}
+        file.write_text(netlist.Netlist(result, name).verilog("unit", boxes))
+        paths = timing.run_sta(self.target, folder, "unit", [file])
+        file.unlink()
+        return max((path["ns"] for path in paths), default=0.0)

@@ -11,6 +11,18 @@ def escaped(name):
     return name if re.fullmatch(r"[A-Za-z_][\w$]*", name) else f"\\{name} "
 
 
+def grouped(pins, limit):
+    """Pins in groups of at most `limit` load, or single."""
+    groups, total = [[]], 0.0
+    for pin in pins:
+        if groups[-1] and total + pin[2] > limit:
+            groups.append([])
+            total = 0.0
+        groups[-1].append(pin)
+        total += pin[2]
+    return groups
+
+
 class Netlist:
     """One unit as Yosys' JSON gives it. Boxes are memories and other units, by their elaborated names."""
 
@@ -38,6 +50,54 @@ class Netlist:
             return sum(library.cells[k].area * n for k, n in kinds.items())
 
         return {"cells": sum(logic.values()), "area": area(logic), "flops": sum(flops.values()), "flop_area": area(flops)}
+
+    def sinks(self, library, boxes):
+        """Of each net its input pins: {bit: [(connection list, index, capacitance, in a box)]}; `boxes` gives the loads of a box's ports."""
+        found = collections.defaultdict(list)
+        for cell in self.cells.values():
+            kind = library.cells.get(cell["type"])
+            for pin, bits in cell["connections"].items():
+                if kind and kind.pins[pin].direction == "input":
+                    loads = [kind.pins[pin].capacitance] * len(bits)
+                elif not kind and pin in boxes[cell["type"]]:
+                    loads = boxes[cell["type"]][pin]
+                else:
+                    continue
+                for i, bit in enumerate(bits):
+                    if isinstance(bit, int):
+                        found[bit].append((bits, i, loads[i], not kind))
+        return found
+
+    def port_loads(self, library, boxes):
+        """Capacitance behind each bit of the input ports."""
+        sinks = self.sinks(library, boxes)
+        return {port: [sum(load for _, _, load, _ in sinks.get(bit, ())) for bit in entry["bits"]]
+                for port, entry in self.ports.items() if entry["direction"] == "input"}
+
+    def buffer_boxes(self, library, boxes, buffer, limit):
+        """Trees of buffers before the boxes on nets with more load than `limit`: abc sees a box's pin only as one small load."""
+        clocks = {bit for bit in self.ports.get("clk_i", {"bits": []})["bits"]}
+        source, = library.cells[buffer].inputs()
+        drain, = library.cells[buffer].outputs()
+        load = library.cells[buffer].pins[source].capacitance
+        last = max((bit for entry in self.data["netnames"].values() for bit in entry["bits"] if isinstance(bit, int)), default=1)
+        for bit, pins in self.sinks(library, boxes).items():
+            if bit in clocks or sum(p[2] for p in pins) <= limit:
+                continue
+            in_boxes = [p for p in pins if p[3]]
+            while len(in_boxes) > 1 and sum(p[2] for p in in_boxes) > limit:
+                groups = grouped(in_boxes, limit)
+                in_boxes = []
+                for group in groups:
+                    last += 1
+                    name = f"$buffer${last}"
+                    connections = {source: [bit], drain: [last]}
+                    self.cells[name] = {"type": buffer, "connections": connections}
+                    self.data["netnames"][name] = {"hide_name": 1, "bits": [last]}
+                    for bits, index, _, _ in group:
+                        bits[index] = last
+                    in_boxes.append((connections[source], 0, load, True))
+        self.kinds = collections.Counter(cell["type"] for cell in self.cells.values())
 
     def net_names(self):
         """A name for each bit: ports first, then names of the source, then Yosys' own."""

@@ -1,7 +1,7 @@
 # Area, timing and power of the RTL with Yosys and OpenSTA (docs/synthesis.md).
 .PHONY: synth synth-run
 TOP ?= stack
-FLOW ?= buffered
+FLOW ?= adders
 SYNTH_OPTIONS = --top $(TOP) --flow $(FLOW) --out $(BUILD)/synth $(addprefix --set ,$(SET)) $(if $(LIBERTY),--liberty $(LIBERTY)) \
   $(if $(MACROS),--macros $(MACROS)) $(if $(DRIVER),--driver $(DRIVER)) $(if $(LOAD),--load $(LOAD)) $(if $(TARGET_PS),--target $(TARGET_PS))
 

@@ -5,7 +5,7 @@ usage: synth/synth.py [--top MODULE] [--set NAME=VALUE]... [--liberty FILE] [--f
                       [--driver CELL] [--load FF] [--target PS] [--out FOLDER] [--no-timing]
   --top      module, default stack; --set gives its parameters
   --liberty  .lib or .lib.gz, default osu018 of Debian's qflow-tech-osu018
-  --flow     plain: no buffering; buffered: abc inserts buffers and chooses sizes (default); adders: also full adders of the library
+  --flow     plain: no buffering; buffered: abc inserts buffers and chooses sizes; adders: also full adders of the library (default)
   --macros   areas of the memories, lines `module WIDTH DEPTH um2`
   --driver, --load, --target  driving cell and load of every unit's ports, and abc's delay target, if the library is not in libraries.json
 Report: report.txt, .md, .json and area.svg in FOLDER/<top>_<library>_<flow>; units that did not change are taken from FOLDER/cache.
@@ -31,7 +31,7 @@ def options(arguments):
     parser.add_argument("--top", default="stack")
     parser.add_argument("--set", action="append", default=[])
     parser.add_argument("--liberty", default=OSU018)
-    parser.add_argument("--flow", default="buffered")
+    parser.add_argument("--flow", default="adders")
     parser.add_argument("--macros")
     parser.add_argument("--driver")
     parser.add_argument("--load", type=float)

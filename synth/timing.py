@@ -1,6 +1,7 @@
 """Longest paths of units with OpenSTA, on the mapped net lists; wires are ideal."""
 import hashlib
 import json
+import pathlib
 import re
 import subprocess
 
@@ -58,12 +59,26 @@ class Timer:
                 name, number = f"{module.base}_{number}", number + 1
             names[elaborated] = name
         self.box_names = {n.removeprefix("\\"): name for n, name in names.items()}
-        self.loaded = {}
+        self.loaded, self.loads = {}, {}
 
     def load(self, name):
         if name not in self.loaded:
-            self.loaded[name] = netlist.Netlist(self.mapper.netlist(name), name)
+            net = netlist.Netlist(self.mapper.netlist(name), name)
+            children = self.design.children(self.design.modules[name])
+            boxes = {child.removeprefix("\\"): self.port_loads(child) for child in children}
+            if self.target.flow != "plain":
+                net.buffer_boxes(self.target.library, boxes, self.target.values["buffer"], self.target.values["box_load"])
+            self.loaded[name] = net
+            self.loads[name] = net.port_loads(self.target.library, boxes)
         return self.loaded[name]
+
+    def port_loads(self, name):
+        """Capacitance of the input ports of a unit or memory, in the library's unit."""
+        if self.design.is_memory(self.design.modules[name]):
+            load = 1.0 / self.target.library.capacitance_ff
+            return {port: [load] * len(e["bits"]) for port, e in self.memory_ports(name).items() if e["direction"] == "input"}
+        self.load(name)
+        return self.loads[name]
 
     def below(self, name, left_out):
         """Units (children first) and memories of a unit; those in `left_out` stay empty."""
@@ -81,7 +96,7 @@ class Timer:
         visit(name)
         return units, memories
 
-    def memory_ports(self, name, units):
+    def memory_ports(self, name):
         """A memory's ports: their widths stand in its interface."""
         ports = {}
         for line in re.findall(r"^  wire (.*\b(?:input|output) \d+ .*)$", self.design.modules[name].text, re.M):
@@ -92,7 +107,7 @@ class Timer:
     def worst(self, name, left_out=()):
         """[{start, end, ns}] of the longest paths of a unit with all below it, longest first."""
         units, memories = self.below(name, left_out)
-        key = hashlib.sha256("\n".join([self.mapper.key(u) for u in units] + sorted(left_out) + [__doc__ + str(PERIOD)]).encode()).hexdigest()[:24]
+        key = hashlib.sha256("\n".join([self.mapper.key(u) for u in units] + sorted(left_out) + [pathlib.Path(__file__).read_text(), pathlib.Path(netlist.__file__).read_text()]).encode()).hexdigest()[:24]
         unit = self.design.modules[name]
         folder = self.folder / "timing" / f"{unit.base}_{key}"
         if (folder / "paths.json").exists():
@@ -101,36 +116,38 @@ class Timer:
         folder.mkdir(parents=True, exist_ok=True)
         files = []
         for module in units:
-            file = self.folder / "cache" / f"{self.design.modules[module].base}_{self.mapper.key(module)}" / "net.v"
-            if not file.exists():
-                file.write_text(self.load(module).verilog(self.box_names[module.removeprefix("\\")], self.box_names))
-            files.append(file)
-        ports = [(self.box_names[m.removeprefix("\\")], self.memory_ports(m, units)) for m in memories]
+            files.append(folder / f"{self.box_names[module.removeprefix(chr(92))]}.v")
+            files[-1].write_text(self.load(module).verilog(self.box_names[module.removeprefix("\\")], self.box_names))
+        ports = [(self.box_names[m.removeprefix("\\")], self.memory_ports(m)) for m in memories]
         (folder / "memories.lib").write_text(memory_library("memories", ports, self.target))
-        paths = self.run(folder, name, files, bool(memories))
+        paths = run_sta(self.target, folder, self.box_names[name.removeprefix("\\")], files, folder / "memories.lib" if memories else None)
         (folder / "paths.json").write_text(json.dumps(paths))
         return paths
 
-    def run(self, folder, name, files, memories):
-        tcl = [f"read_liberty {self.target.path}"] + [f"read_liberty {folder}/memories.lib"] * memories + [f"read_verilog {f}" for f in files]
-        tcl += [f"link_design {self.box_names[name.removeprefix(chr(92))]}", "set clocks [get_ports -quiet clk_i]"]
-        tcl += [f"if {{[llength $clocks]}} {{ create_clock -name clk -period {PERIOD} $clocks }} else {{ create_clock -name clk -period {PERIOD} }}",
-                "set_input_delay 0 -clock clk [all_inputs]", "set_output_delay 0 -clock clk [all_outputs]",
-                "report_checks -path_delay max -path_group clk -group_count 5 -format full -digits 4"]
-        script, log = folder / "timing.tcl", folder / "timing.log"
-        script.write_text("\n".join(tcl) + "\n")
-        result = subprocess.run(["sta", "-no_splash", "-exit", str(script)], capture_output=True, text=True)
-        text = result.stdout + result.stderr
-        log.write_text(text)
-        errors = [line for line in text.split("\n") if line.startswith("Error")]
-        if errors or result.returncode:
-            raise design.FlowError(f"sta: {(errors or [f'exit status {result.returncode}'])[0]} (log {log})")
-        return [self.path(block) for block in text.split("Startpoint: ")[1:]]
 
-    def path(self, block):
-        """Length of a path: arrival at its end and the setup time there."""
-        end = re.search(r"Endpoint: (\S+)", block)[1]
-        arrival = float(re.search(r"([\d.]+) +data arrival time", block)[1])
-        setup = re.search(r"(-?[\d.]+) +[\d.]+ +library setup time", block)
-        length = arrival - (float(setup[1]) if setup else 0.0)
-        return {"start": block.split()[0].replace("\\", ""), "end": end.replace("\\", ""), "ns": round(length * self.target.library.time_ns, 4)}
+def run_sta(target, folder, module, files, memories=None):
+    """[{start, end, ns}] of the five longest paths of a module, longest first. Any error of OpenSTA stops the run: it would go on with
+    half a net list."""
+    tcl = [f"read_liberty {target.path}"] + [f"read_liberty {memories}"] * bool(memories) + [f"read_verilog {f}" for f in files]
+    tcl += [f"link_design {module}", "set clocks [get_ports -quiet clk_i]",
+            f"if {{[llength $clocks]}} {{ create_clock -name clk -period {PERIOD} $clocks }} else {{ create_clock -name clk -period {PERIOD} }}",
+            "set_input_delay 0 -clock clk [all_inputs]", "set_output_delay 0 -clock clk [all_outputs]",
+            "report_checks -path_delay max -path_group clk -group_count 5 -format full -digits 4"]
+    script, log = folder / "timing.tcl", folder / "timing.log"
+    script.write_text("\n".join(tcl) + "\n")
+    result = subprocess.run(["sta", "-no_splash", "-exit", str(script)], capture_output=True, text=True)
+    text = result.stdout + result.stderr
+    log.write_text(text)
+    errors = [line for line in text.split("\n") if line.startswith("Error")]
+    if errors or result.returncode:
+        raise design.FlowError(f"sta: {(errors or [f'exit status {result.returncode}'])[0]} (log {log})")
+    return [path_of(block, target.library.time_ns) for block in text.split("Startpoint: ")[1:]]
+
+
+def path_of(block, unit_ns):
+    """Length of a path: arrival at its end and the setup time there."""
+    end = re.search(r"Endpoint: (\S+)", block)[1]
+    arrival = float(re.search(r"([\d.]+) +data arrival time", block)[1])
+    setup = re.search(r"(-?[\d.]+) +[\d.]+ +library setup time", block)
+    length = arrival - (float(setup[1]) if setup else 0.0)
+    return {"start": block.split()[0].replace("\\", ""), "end": end.replace("\\", ""), "ns": round(length * unit_ns, 4)}
