@@ -36,6 +36,7 @@ upsize -D TARGET
 dnsize -D TARGET
 stime -p
 """
+OUTSIDE = 0.1, 0.6  # shares of the clock before a unit's inputs and behind its outputs
 FOR_AREA, FOR_DELAY = "amap -m", "map -B 0.9 -D TARGET"
 
 
@@ -149,7 +150,7 @@ class Mapper:
         (folder / "words.ys").write_text(self.target.first_script(name, text, folder / "words.json"))
         design.run_yosys(folder / "words.ys", folder / "words.log")
         self.target.constraint_files(folder)
-        limit = self.target.values.get("limit_ns")
+        limit = self.target.values.get("limit_ns", 0)
         length = self.map(name, folder, FOR_AREA, self.target.values["ripple_bits"])
         if self.target.adder and limit and length > limit:
             self.log(f"{unit.label()}: {length:.3f} ns, once more for delay")
@@ -158,7 +159,8 @@ class Mapper:
         return result
 
     def map(self, name, folder, method, ripple_bits):
-        """Maps a unit's words; returns the longest path of the unit alone in ns."""
+        """Maps a unit's words; returns the longest path of the unit alone in ns, with a share of the limit
+        for what lies before its inputs and behind its outputs."""
         sums, result = folder / "sums.json", folder / "new.json"
         compress.compress(folder / "words.json", sums, name, self.target.adder, ripple_bits)
         (folder / "map.ys").write_text(self.target.second_script(name, sums, folder, result, method))
@@ -166,6 +168,7 @@ class Mapper:
         file = folder / "alone.v"
         boxes = {child.removeprefix("\\"): f"box_{i}" for i, child in enumerate(self.design.children(self.design.modules[name]))}
         file.write_text(netlist.Netlist(result, name).verilog("unit", boxes))
-        paths = timing.run_sta(self.target, folder, "unit", [file])
+        limit = self.target.values.get("limit_ns", 0)
+        paths = timing.run_sta(self.target, folder, "unit", [file], None, *(share * limit for share in OUTSIDE))
         file.unlink()
         return max((path["ns"] for path in paths), default=0.0)

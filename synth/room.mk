@@ -11,3 +11,22 @@ synth: ## area and timing by unit: TOP=module SET='NAME=VALUE' LIBERTY=file FLOW
 
 synth-run:
 	@synth/synth.py $(SYNTH_OPTIONS)
+
+.PHONY: synth-check synth-record synth-gates synth-power
+SYNTH_LIBRARY = $(if $(LIBERTY),--liberty $(LIBERTY)) --out $(BUILD)/synth
+
+synth-check: ## areas and paths against the recorded ones: osu018 small units, with LIBERTY the whole stack
+	@scripts/dependencies.sh synth
+	@synth/check.py $(SYNTH_LIBRARY)
+
+synth-record: ## record areas and paths anew
+	@synth/check.py --record $(SYNTH_LIBRARY)
+
+synth-gates: $(LIB) ## mapped net lists of the arithmetic units against their RTL; small units proven equivalent
+	@scripts/dependencies.sh synth rtl test
+	@DUPLEX_LIBRARY=$(LIB) synth/gates.py operand round dot64 accumulator $(SYNTH_LIBRARY)
+	@synth/equivalence.py operand fifo:WIDTH=4,DEPTH=4 result_room bundle_state axi_lite --out $(BUILD)/synth
+
+synth-power: ## switching energy a MAC; X=tokens.npy W=weights.npy
+	@scripts/dependencies.sh synth
+	@synth/power.py $(if $(X),--x $(X) --w $(W)) $(SYNTH_LIBRARY)

@@ -125,13 +125,14 @@ class Timer:
         return paths
 
 
-def run_sta(target, folder, module, files, memories=None):
-    """[{start, end, ns}] of the five longest paths of a module, longest first. Any error of OpenSTA stops the run: it would go on with
-    half a net list."""
+def run_sta(target, folder, module, files, memories=None, input_ns=0, output_ns=0):
+    """[{start, end, ns}] of the five longest paths of a module, longest first; `input_ns` and `output_ns` of a path lie outside. Any error of
+    OpenSTA stops the run: it would go on with half a net list."""
     tcl = [f"read_liberty {target.path}"] + [f"read_liberty {memories}"] * bool(memories) + [f"read_verilog {f}" for f in files]
     tcl += [f"link_design {module}", "set clocks [get_ports -quiet clk_i]",
             f"if {{[llength $clocks]}} {{ create_clock -name clk -period {PERIOD} $clocks }} else {{ create_clock -name clk -period {PERIOD} }}",
-            "set_input_delay 0 -clock clk [all_inputs]", "set_output_delay 0 -clock clk [all_outputs]",
+            f"set_input_delay {input_ns / target.library.time_ns} -clock clk [all_inputs]",
+            f"set_output_delay {output_ns / target.library.time_ns} -clock clk [all_outputs]",
             "report_checks -path_delay max -path_group clk -group_count 5 -format full -digits 4"]
     script, log = folder / "timing.tcl", folder / "timing.log"
     script.write_text("\n".join(tcl) + "\n")
@@ -145,9 +146,9 @@ def run_sta(target, folder, module, files, memories=None):
 
 
 def path_of(block, unit_ns):
-    """Length of a path: arrival at its end and the setup time there."""
+    """Length of a path: arrival at its end and the setup time or external delay there."""
     end = re.search(r"Endpoint: (\S+)", block)[1]
     arrival = float(re.search(r"([\d.]+) +data arrival time", block)[1])
-    setup = re.search(r"(-?[\d.]+) +[\d.]+ +library setup time", block)
+    setup = re.search(r"(-?[\d.]+) +[\d.]+ +(?:library setup time|output external delay)", block)
     length = arrival - (float(setup[1]) if setup else 0.0)
     return {"start": block.split()[0].replace("\\", ""), "end": end.replace("\\", ""), "ns": round(length * unit_ns, 4)}

@@ -43,17 +43,6 @@ def pack(found, x, w):
         found[f"{letter}_exponent_i"].append(sum(e << 5 * i for i, (_, e) in enumerate(pairs)))
 
 
-def layer(source, count):
-    """What one token lane sees in a layer: weights normal with deviation 0.02, activations normal with 1, K = 64; a tile of activations stays for
-    64 rows of weights."""
-    found = {port: [] for port in ("x_significand_i", "x_exponent_i", "w_significand_i", "w_exponent_i")}
-    for i in range(count):
-        if i % 64 == 0:
-            x = [half(source.gauss(0, 1)) for _ in range(LANES)]
-        pack(found, x, [half(source.gauss(0, 0.02)) for _ in range(LANES)])
-    return found
-
-
 def half(value):
     return struct.unpack("<H", struct.pack("<e", value))[0]
 
