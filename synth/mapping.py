@@ -20,7 +20,7 @@ CARRY = [0, 0, 0, 1, 0, 1, 1, 1]
 SUM = [0, 1, 1, 0, 1, 0, 0, 1]
 
 
-# Not abc's usual dc2 and &nf: these turn prefix adders into chains, since abc does not see the full adders before them.
+# For sums of full-adder cells. Not abc's usual dc2 and &nf: these turn prefix adders into chains, since abc does not see the full adders before them.
 ABC_SCRIPT = """strash
 &get -n
 &fraig -x
@@ -29,7 +29,7 @@ scorr
 dretime
 strash
 dch -f
-MAP
+amap -m
 topo
 buffer -c -N 16
 upsize -D TARGET
@@ -37,7 +37,6 @@ dnsize -D TARGET
 stime -p
 """
 OUTSIDE = 0.1, 0.6  # shares of the clock before a unit's inputs and behind its outputs
-FOR_AREA, FOR_DELAY = "amap -m", "map -B 0.9 -D TARGET"
 
 
 class Target:
@@ -93,14 +92,14 @@ class Target:
         """Yosys up to words: operators, sums of many numbers ($macc), flip-flops."""
         return f"read_rtlil {text}\nsynth -run begin:fine -flatten -top {unit}\nopt -fast -full\nwrite_json {result}\n"
 
-    def second_script(self, unit, text, folder, result, method):
+    def second_script(self, unit, text, folder, result, adder_cells):
         """Yosys from words to cells."""
         adder = f"{folder}/adder.v"
-        lines = [f"read_verilog -lib {adder}"] * bool(self.adder) + [f"read_json {text}", f"hierarchy -top {unit}", "maccmap"]
+        lines = [f"read_verilog -lib {adder}"] * adder_cells + [f"read_json {text}", f"hierarchy -top {unit}", "maccmap"]
         lines += ["synth -run fine:check", "techmap", "opt", "rename -wire -suffix _reg t:$_*DFF*", f"dfflibmap -liberty {self.path}", "opt"]
         constrained = "" if self.flow == "plain" else f" -constr {folder}/constraints -D {self.values['target_ps']}"
-        if self.adder:
-            (folder / "abc.script").write_text(ABC_SCRIPT.replace("MAP", method).replace("TARGET", str(self.values["target_ps"])))
+        if adder_cells:
+            (folder / "abc.script").write_text(ABC_SCRIPT.replace("TARGET", str(self.values["target_ps"])))
             constrained += f" -script {folder}/abc.script"
         lines += [f"abc -liberty {self.path}{constrained}", "setundef -zero", "opt_clean -purge", f"write_json {result}"]
         return "\n".join(lines) + "\n"
@@ -150,25 +149,28 @@ class Mapper:
         (folder / "words.ys").write_text(self.target.first_script(name, text, folder / "words.json"))
         design.run_yosys(folder / "words.ys", folder / "words.log")
         self.target.constraint_files(folder)
-        limit = self.target.values.get("limit_ns", 0)
-        length = self.map(name, folder, FOR_AREA, self.target.values["ripple_bits"])
+        limit = self.target.values.get("limit_ns")
+        chosen, other = folder / "chosen.json", folder / "other.json"
+        length = self.map(name, folder, chosen, bool(self.target.adder))
         if self.target.adder and limit and length > limit:
             self.log(f"{unit.label()}: {length:.3f} ns, once more for delay")
-            self.map(name, folder, FOR_DELAY, 0)
-        (folder / "new.json").rename(result)
+            if self.map(name, folder, other, False) < length:
+                other.rename(chosen)
+        chosen.rename(result)
         return result
 
-    def map(self, name, folder, method, ripple_bits):
-        """Maps a unit's words; returns the longest path of the unit alone in ns, with a share of the limit
-        for what lies before its inputs and behind its outputs."""
-        sums, result = folder / "sums.json", folder / "new.json"
-        compress.compress(folder / "words.json", sums, name, self.target.adder, ripple_bits)
-        (folder / "map.ys").write_text(self.target.second_script(name, sums, folder, result, method))
+    def map(self, name, folder, result, adder_cells):
+        """Maps a unit's words, with the library's full adders or without; returns the longest path of the unit alone in ns, with a share
+        of the limit for what lies before its inputs and behind its outputs."""
+        sums, new = folder / "sums.json", folder / "new.json"
+        compress.compress(folder / "words.json", sums, name, self.target.adder if adder_cells else None, self.target.values["ripple_bits"])
+        (folder / "map.ys").write_text(self.target.second_script(name, sums, folder, new, adder_cells))
         design.run_yosys(folder / "map.ys", folder / "map.log")
-        file = folder / "alone.v"
         boxes = {child.removeprefix("\\"): f"box_{i}" for i, child in enumerate(self.design.children(self.design.modules[name]))}
-        file.write_text(netlist.Netlist(result, name).verilog("unit", boxes))
+        file = folder / "alone.v"
+        file.write_text(netlist.Netlist(new, name).verilog("unit", boxes))
         limit = self.target.values.get("limit_ns", 0)
         paths = timing.run_sta(self.target, folder, "unit", [file], None, *(share * limit for share in OUTSIDE))
         file.unlink()
+        new.rename(result)
         return max((path["ns"] for path in paths), default=0.0)

@@ -53,8 +53,9 @@ static void test_text(void **state) {
   assert_true(duplex_judge_is_blank("  # ACT\n") && duplex_judge_is_blank("\n") && !duplex_judge_is_blank("1"));
 
   FILE *file = tmpfile();
-  const struct duplex_judge_command written[] = {
-      {12, DUPLEX_JUDGE_ACT, 3, 0xf0, 16383}, {14, DUPLEX_JUDGE_PRE, 1, 0xff, 0}, {16, DUPLEX_JUDGE_RD, 2, 0x1, 31}};
+  const struct duplex_judge_command written[] = {{12, DUPLEX_JUDGE_ACT, 3, 0xf0, 16383, false},
+                                                 {14, DUPLEX_JUDGE_PRE, 1, 0xff, 0, false},
+                                                 {16, DUPLEX_JUDGE_RD, 2, 0x1, 31, true}};
   for (size_t i = 0; i < LENGTH(written); i++) assert_true(duplex_judge_print(file, 7, &written[i]) > 0);
   rewind(file);
   for (size_t i = 0; i < LENGTH(written); i++) {

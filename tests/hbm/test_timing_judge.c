@@ -276,8 +276,9 @@ static void random_trace(uint64_t seed, uint64_t number, unsigned decisions[2]) 
   duplex_judge_start(&judge, &timing, strict);
   for (int i = 0; i < 400 && count < HISTORY; i++) {
     const struct event event = random_event(&random, count ? history[count - 1].tck : 0);
-    const struct duplex_judge_command command = {(uint64_t)event.tck, (enum duplex_judge_kind)event.kind, (unsigned)event.bundle,
-                                                 (unsigned)event.mask, (unsigned)event.address};
+    const struct duplex_judge_command command = {(uint64_t)event.tck,     (enum duplex_judge_kind)event.kind,
+                                                 (unsigned)event.bundle,  (unsigned)event.mask,
+                                                 (unsigned)event.address, false};
     const bool expected = all_pairs_legal(&timing, history, count, &event, strict);
     if (duplex_judge_take(&judge, &command) != expected)
       fail_msg("seed %llu trace %llu: tCK %lld kind %d bundle %d mask %x is %s: %s", (unsigned long long)seed,
