@@ -15,7 +15,7 @@ enum { OKAY = 0, SLVERR = 2 };
 struct Model {
   bool enable = false;
   uint32_t interrupt_enable = 0, interrupt_status = 0, completed = 0, code = 0, error_descriptor = 0, error_address = 0;
-  uint32_t owner = 15, select = 0, performance_high = 0;
+  uint32_t owner = 15, strict = 0, open = 0, select = 0, performance_high = 0;
   uint16_t produced = 0, consumed = 0;
   std::array<uint32_t, 256> ring = {};
 
@@ -147,6 +147,7 @@ class Bench {
         break;
       case DUPLEX_REG_BUNDLE_OWNER:
         model_.owner = value & 15;
+        model_.strict = value >> DUPLEX_BUNDLE_OWNER_STRICT_LSB & 1;
         break;
       case DUPLEX_REG_PERFORMANCE_SELECT:
         model_.select = value & 0xffff;
@@ -158,6 +159,7 @@ class Bench {
 
   bool read(uint32_t address) {
     if (c_.chance(20)) rtl_->performance_value_i = performance_ = c_.bits(), tick(), tick();
+    rtl_->open_i = model_.open = (uint32_t)c_.below(16);
     rtl_->axi_araddr_i = address;
     uint64_t address_wait = c_.below(4), ready_wait = c_.below(10);
     ring_busy_ = c_.chance(30) ? (unsigned)c_.below(20) : 0;
@@ -218,7 +220,7 @@ class Bench {
       case DUPLEX_REG_ERROR_ADDRESS:
         return model_.error_address;
       case DUPLEX_REG_BUNDLE_OWNER:
-        return model_.owner;
+        return model_.owner | model_.open << DUPLEX_BUNDLE_OWNER_OPEN_LSB | model_.strict << DUPLEX_BUNDLE_OWNER_STRICT_LSB;
       case DUPLEX_REG_BUSY_CLOCKS_LOW:
         return (uint32_t)busy_clocks_;
       case DUPLEX_REG_PERFORMANCE_SELECT:
@@ -241,6 +243,7 @@ class Bench {
     const bool run = model_.enable && !model_.code && model_.produced != model_.consumed;
     if (rtl_->run_o != run) return wrong("run", 0, rtl_->run_o, run);
     if (rtl_->owner_o != model_.owner) return wrong("owner", 0, rtl_->owner_o, model_.owner);
+    if (rtl_->strict_o != model_.strict) return wrong("strict", 0, rtl_->strict_o, model_.strict);
     if (rtl_->performance_channel_o != (model_.select & 0xff))
       return wrong("select", 0, rtl_->performance_channel_o, model_.select);
     c_.compared += 4;

@@ -43,6 +43,15 @@ static void close_mock(struct duplex_device *device) {
   mock_end(&mock);
 }
 
+// All bundles to the xPU, whose side writes and reads tensors, and to Logic-PIM for a job.
+static void expect_give(void) {
+  expect_write(&mock, DUPLEX_REG_BUNDLE_OWNER, 0);
+  expect_read(&mock, DUPLEX_REG_BUNDLE_OWNER, 1 << DUPLEX_BUNDLE_OWNER_OPEN_LSB);  // a row is still open
+  expect_read(&mock, DUPLEX_REG_BUNDLE_OWNER, 0);
+}
+
+static void expect_take(void) { expect_write(&mock, DUPLEX_REG_BUNDLE_OWNER, 0xf); }
+
 static void expect_counters(uint32_t rows, uint32_t columns, uint32_t beats) {
   const uint32_t values[] = {rows, columns, 1, beats, 0, 0, 0};
   for (uint32_t counter = 0; counter < 7; counter++) {
@@ -90,6 +99,7 @@ static void expect_gemm_descriptors(uint32_t number) {
 
 static void expect_good_gemm(uint32_t number) {
   expect_counters(5, 7, 9);
+  expect_take();
   expect_start(number, number);
   expect_gemm_descriptors(number);
   expect_read(&mock, DUPLEX_REG_COMPLETED, number);
@@ -99,6 +109,7 @@ static void expect_good_gemm(uint32_t number) {
   expect_read(&mock, DUPLEX_REG_COMPLETED, number + 2);
   expect_write(&mock, DUPLEX_REG_INTERRUPT_STATUS, DONE);
   expect_counters(6, 12, 10);
+  expect_give();
 }
 
 static void test_open_checks_the_identity(void **state) {
@@ -125,6 +136,7 @@ static void test_gemm_sequence(void **state) {
   duplex_f16 y = 1;
   (void)state;
   struct duplex_device *device = open_mock(1);
+  expect_give();
   assert_int_equal(duplex_upload(device, &one, 1, 1, NULL, &weights), 0);
   expect_good_gemm(0);
   assert_int_equal(duplex_gemm(device, weights, &one, 1, DUPLEX_F16, &y), 0);
@@ -146,6 +158,7 @@ static void test_ring_goes_on(void **state) {
   duplex_f16 y;
   (void)state;
   struct duplex_device *device = open_mock(1);
+  expect_give();
   assert_int_equal(duplex_upload(device, &one, 1, 1, NULL, &weights), 0);
   expect_good_gemm(8);
   assert_int_equal(duplex_gemm(device, weights, &one, 1, DUPLEX_F16, &y), 0);
@@ -165,8 +178,10 @@ static void test_refused_descriptor(void **state) {
   duplex_f16 y;
   (void)state;
   struct duplex_device *device = open_mock(1);
+  expect_give();
   assert_int_equal(duplex_upload(device, &one, 1, 1, NULL, &weights), 0);
   expect_counters(0, 0, 0);
+  expect_take();
   expect_start(0, 0);
   expect_gemm_descriptors(0);
   expect_read(&mock, DUPLEX_REG_COMPLETED, 0);
@@ -179,6 +194,7 @@ static void test_refused_descriptor(void **state) {
   assert_int_equal(duplex_gemm(device, weights, &one, 1, DUPLEX_F16, &y), DUPLEX_ERROR_DEVICE);
   assert_true(mock_satisfied(&mock));
   assert_string_equal(duplex_last_error(device), "the stack refused descriptor 1: error 7 at address 0xf (docs/registers.md)");
+  expect_give();
   expect_good_gemm(2);  // and the device is usable, with the same row sets
   assert_int_equal(duplex_gemm(device, weights, &one, 1, DUPLEX_F16, &y), 0);
   assert_true(mock_satisfied(&mock));
@@ -191,8 +207,10 @@ static void test_watchdog(void **state) {
   duplex_f16 y;
   (void)state;
   struct duplex_device *device = open_mock(1);
+  expect_give();
   assert_int_equal(duplex_upload(device, &one, 1, 1, NULL, &weights), 0);
   expect_counters(0, 0, 0);
+  expect_take();
   expect_start(0, 0);
   expect_gemm_descriptors(0);
   expect_read(&mock, DUPLEX_REG_COMPLETED, 0);
@@ -210,6 +228,7 @@ static void test_errors_of_the_back_end(void **state) {
   duplex_f16 y;
   (void)state;
   struct duplex_device *device = open_mock(1);
+  expect_give();
   assert_int_equal(duplex_upload(device, &one, 1, 1, NULL, &weights), 0);
   mock_expect(&mock, MOCK_WRITE, DUPLEX_REG_PERFORMANCE_SELECT, 0, DUPLEX_ERROR_BUS);
   assert_int_equal(duplex_gemm(device, weights, &one, 1, DUPLEX_F16, &y), DUPLEX_ERROR_BUS);
@@ -236,6 +255,7 @@ static void test_arguments(void **state) {
   assert_int_equal(duplex_upload(device, &one, 1, 0, NULL, &weights), DUPLEX_ERROR_ARGUMENT);
   assert_int_equal(duplex_upload(device, &one, 1, 65537, NULL, &weights), DUPLEX_ERROR_ARGUMENT);
   assert_null(weights);
+  expect_give();
   assert_int_equal(duplex_upload(device, &one, 1, 1, NULL, &weights), 0);
   assert_int_equal(duplex_upload(device, two, 1, 2, NULL, &other), 0);
   assert_int_equal(duplex_gemm(device, weights, &one, 0, DUPLEX_F16, y), DUPLEX_ERROR_ARGUMENT);
