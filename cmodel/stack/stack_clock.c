@@ -2,6 +2,7 @@
 #include "cmodel/stack/stack.h"
 #include "duplex/error.h"
 
+#define SLICES DUPLEX_CHANNELS  // of the shared buffers (rtl/control/shared_buffer.v)
 #define GET(field) DUPLEX_DESCRIPTOR_GET(d, field)
 
 static struct job_timing job_of(const struct duplex_stack *stack, const uint32_t *d) {
@@ -63,13 +64,13 @@ static struct channel_lines look(const struct duplex_stack *stack) {
   return lines;
 }
 
-// The broadcast reads if the word is there and its bank is free.
+// The broadcast reads if the word is there and its slice of the shared buffer is free.
 static bool may_read(const struct duplex_stack *stack, const struct control_write *write) {
   const struct broadcast *b = &stack->broadcast;
   if (!broadcast_wants(b)) return false;
-  const uint32_t word = broadcast_address(b, &stack->job), banks = 1u << 14 | 1;
+  const uint32_t word = broadcast_address(b, &stack->job);
   if (result_pending_waits(&stack->pending[!stack->controller.parity], word, b->first & 0x7fff)) return false;
-  return !(write->valid && (write->word & banks) == (word & banks));
+  return !(write->valid && write->word % SLICES == word % SLICES);
 }
 
 // What the xPU does on a channel in this clock, and what it sees of Logic-PIM.

@@ -48,6 +48,10 @@ module stack #(
   // 16-byte units from a tile's last word to the first of the channel's next tile
   localparam [31:0] TILE_STEP = (CHANNELS - 1) * 4 * `DUPLEX_TILE_WORDS + 4;
 
+  // Score slices
+  wire [CHANNELS-1:0] score_valid = 0, score_write = 0;
+  wire [CHANNELS*10-1:0] score_address = 0;
+  wire [CHANNELS*512-1:0] score_write_data = 0, score_read_data;
   // Control
   wire run, busy, fetched, completed, completed_interrupt, error, fetch, fetch_done, broadcast_start, job_valid, job_parity;
   wire [3:0] owner, slot;
@@ -118,10 +122,12 @@ module stack #(
     .older_busy_i(older_busy_q), .work_busy_i(work_busy_q), .complete_o(complete)
   );
 
-  shared_buffer buffers (
+  shared_buffer #(.CHANNELS(CHANNELS)) buffers (
     .clk_i(clk_i), .rst_ni(rst_ni), .write_valid_i(write_valid), .write_enable_i(write_enable), .write_address_i(write_address),
     .write_data_i(write_data), .read_valid_i(read_valid), .read_ready_o(read_ready), .read_address_i(read_address),
-    .read_data_valid_o(read_data_valid), .read_data_o(read_data)
+    .read_data_valid_o(read_data_valid), .read_data_o(read_data),
+    .local_valid_i(score_valid), .local_write_i(score_write), .local_address_i(score_address), .local_write_data_i(score_write_data),
+    .local_read_data_o(score_read_data)
   );
 
   broadcast #(.CHANNELS(CHANNELS)) broadcast (
