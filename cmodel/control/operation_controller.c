@@ -71,8 +71,10 @@ void operation_controller_clock(struct duplex_stack *stack, struct registers_in 
   const bool settled = c->start == 0, ready = c->next == NEXT_READY, load = GET(OPCODE) == 1;
   const bool chain = GET(CHAIN) && !(load && stack->job.load);
   const bool completed = c->flight && settled && (c->flight == 2 ? c->older >= SEEN : c->quiet >= SEEN);
+  const bool attention = GET(OPCODE) == 3, after_attention = DUPLEX_DESCRIPTOR_GET(c->job, OPCODE) == 3;
+  const bool free = c->flight == 0 && (attention || !attention_estimate_works(stack));
   const bool launch =
-      ready && !c->code && settled && !completed && (c->flight == 0 || (chain && c->flight == 1 && c->front >= SEEN));
+      ready && !c->code && settled && !completed && (free || (chain && !after_attention && c->flight == 1 && c->front >= SEEN));
   const bool refuse = ready && c->code && settled && c->flight == 0;
   const bool run = registers_run(stack) && !c->error, oldest = c->flight == 2 ? !c->parity : c->parity;
   *registers = (struct registers_in){.busy = c->next != NEXT_IDLE || c->flight || c->completed,
@@ -92,7 +94,7 @@ void operation_controller_clock(struct duplex_stack *stack, struct registers_in 
   c->start = (c->start << 1 | launch) & 3;
   c->flight += (unsigned)launch - (unsigned)completed;
   if (launch) {
-    c->parity = !c->parity;
+    if (!attention) c->parity = !c->parity;  // as the channels count their jobs
     c->interrupt[c->parity] = GET(INTERRUPT);
     memcpy(c->job, d, sizeof c->job);
   }

@@ -4,6 +4,8 @@
 
 #include <stdbool.h>
 
+#include "cmodel/channel/attention.h"
+#include "cmodel/channel/attention_estimate.h"
 #include "cmodel/control/control_timing.h"
 #include "duplex/activation.h"
 #include "duplex/backend.h"
@@ -54,6 +56,8 @@ struct duplex_stack {
   uint64_t clocks;
   struct duplex_dram_commands commands;
   struct duplex_gemm_tiers tiers;
+  struct channel_attention *attention;  // one for each channel
+  struct attention_estimate attention_clocks;
   // the clocks of the units
   struct job_timing job;
   struct channel_timing channel[DUPLEX_CHANNELS];
@@ -94,8 +98,8 @@ int stack_clock(struct duplex_stack *stack);
 bool stack_idle(const struct duplex_stack *stack);
 void stack_skip(struct duplex_stack *stack, uint64_t clocks);
 
-// channel.c: one channel's share of a descriptor. `count` is its rows (GEMM) or tiles (LOAD), `first` the first of them in the
-// whole.
+// channel.c: one channel's share of a descriptor. `count` is its rows (GEMM), tiles (LOAD) or heads (ATTENTION), `first` the
+// first of them in the whole.
 struct channel_job {
   struct duplex_stack *stack;
   const uint32_t *descriptor;
@@ -106,6 +110,11 @@ struct channel_job {
 };
 int stack_channel_gemm(struct channel_job *job);
 int stack_channel_load(struct channel_job *job);
+// Bytes from logical row set `row_set` on; cells that nobody wrote are zero.
+void stack_gather(const struct channel_job *job, uint32_t row_set, uint32_t stripe, uint8_t *bytes, size_t size);
+
+// attention.c: a channel's heads (`count`) of one segment; results go to DRAM with the last one.
+int stack_channel_attention(struct channel_job *job);
 
 // drain.c: the sums of 8 lanes of one row in an output format (DUPLEX_DESC_FORMAT) as bytes; returns their number.
 unsigned stack_drain_row(const struct duplex_sum sums[DUPLEX_LANES], int exponent, unsigned format, uint8_t *bytes);

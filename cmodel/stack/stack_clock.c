@@ -105,7 +105,7 @@ static void clock_channels(struct duplex_stack *stack, bool job_valid, bool pari
   stack->open = open;
   stack->front_busy = front || reading;
   stack->older_busy = older || inside[!parity];
-  stack->work_busy = busy || reading || inside[0] || inside[1];
+  stack->work_busy = busy || reading || inside[0] || inside[1] || attention_estimate_busy(stack);
 }
 
 static void stack_hand_over(struct duplex_stack *stack) {
@@ -114,14 +114,14 @@ static void stack_hand_over(struct duplex_stack *stack) {
 }
 
 int stack_clock(struct duplex_stack *stack) {
-  const bool job_valid = stack->controller.start & 1, parity = stack->controller.parity;
+  const bool start = stack->controller.start & 1, parity = stack->controller.parity;
+  const bool attention = start && DUPLEX_DESCRIPTOR_GET(stack->controller.job, OPCODE) == 3, job_valid = start && !attention;
   stack->interrupt = stack->registers.interrupt;
   if (stack->owner != stack->registers.bundle_owner) stack_hand_over(stack);
   int error = DUPLEX_OK;
-  if (job_valid) {
-    stack->job = job_of(stack, stack->controller.job);
-    error = stack_execute(stack, stack->controller.job);
-  }
+  if (job_valid) stack->job = job_of(stack, stack->controller.job);
+  if (start) error = stack_execute(stack, stack->controller.job);
+  if (attention) attention_estimate_start(stack, stack->controller.job);
   const struct control_write write = result_bus_write(&stack->bus);
   const struct channel_lines lines = look(stack);
   const bool read = may_read(stack, &write), complete[2] = {stack->controller.complete[0], stack->controller.complete[1]};
@@ -148,7 +148,8 @@ bool stack_idle(const struct duplex_stack *stack) {
   const bool settled = r->empty == (r->produced == r->consumed) && !r->doorbell && !r->write;
   const bool runs = r->enable && !r->error_code && r->produced != r->consumed;
   const bool signals = c->completed || c->error || c->fetched || (r->interrupt_status & r->interrupt_enable) != 0;
-  return settled && !runs && !signals && c->next == NEXT_IDLE && c->flight == 0 && c->start == 0 && !stack->work_busy;
+  return settled && !runs && !signals && c->next == NEXT_IDLE && c->flight == 0 && c->start == 0 && !stack->work_busy &&
+         !attention_estimate_works(stack);
 }
 
 void stack_skip(struct duplex_stack *stack, uint64_t clocks) {

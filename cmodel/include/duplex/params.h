@@ -26,5 +26,12 @@
 #define DUPLEX_DESCRIPTOR_WORDS 16 // 32-bit words of a descriptor
 #define DUPLEX_ACTIVATION_SEGMENTS 512 // segments of the activation table, besides the two tails
 #define DUPLEX_ACTIVATION_LANES 8 // activation units of a stack, one for each token lane
+#define DUPLEX_HEAD_SIZE_MAX 256 // largest head size of attention
+#define DUPLEX_KV_HEADS_MAX 256 // KV heads of one ATTENTION descriptor
+#define DUPLEX_POSITIONS_MAX 131072 // positions of one sequence
+#define DUPLEX_SCORE_WORDS 1024 // words of a channel's score slice: its share of the shared buffers
+#define DUPLEX_SCORES_OF_WORD 16 // binary32 scores of a word
+#define DUPLEX_Q_WORDS 64 // words of a channel's q RAM: the tiles of one head
+#define DUPLEX_ATTENTION_QUEUE 8 // segments that wait in a channel
 
 #endif
