@@ -4,6 +4,7 @@
 // With two groups the rows of a k-tile are read twice, once for each group's activations; row r of group g has accumulator row
 // g * rows + r. The exponent of a row whose sum is complete goes into a queue, to be met by the sum when it leaves the GEMM module.
 `default_nettype none
+`include "duplex_params.vh"
 module weight_stream (
   input wire clk_i,
   input wire rst_ni,
@@ -15,14 +16,14 @@ module weight_stream (
   input wire exponents_i,
   input wire group_words_i,        // each group's results begin with a new word (those that go over the result bus)
   input wire weight_valid_i,
-  input wire [511:0] header_i,     // the low half of the beat at the FIFO's output
+  input wire [8*`DUPLEX_WORD_BYTES-1:0] header_i,     // the low half of the beat at the FIFO's output
   output wire weight_pop_o,
   output wire weight_leave_o,
   output wire weight_mark_o,
   output wire weight_rewind_o,
   output wire beat_valid_o,
   input wire beat_ready_i,
-  output wire [5:0] beat_row_o,
+  output wire [$clog2(`DUPLEX_ROWS)-1:0] beat_row_o,
   output wire beat_first_o,
   output wire beat_last_o,
   output wire beat_release_o,
@@ -47,7 +48,7 @@ module weight_stream (
   reg group_end_q;           // this is the last group
   reg [10:0] k_q;            // k-tiles after this one
   reg first_q, last_q;       // this is the first, the last k-tile
-  reg [511:0] exponents_q;
+  reg [8*`DUPLEX_WORD_BYTES-1:0] exponents_q;
   reg pick_q, pick_end_q;
   reg [5:0] pick_row_q;
 
@@ -123,7 +124,7 @@ module weight_stream (
   assign weight_mark_o = state_q == BEATS && !group_end_q && row_q == 6'd0;
   assign weight_rewind_o = issue && row_end_q && !group_end_q;
   assign beat_valid_o = go;
-  assign beat_row_o = sum_row_q;
+  assign beat_row_o = sum_row_q[$clog2(`DUPLEX_ROWS)-1:0];
   assign beat_first_o = first_q;
   assign beat_last_o = last_q;
   assign beat_release_o = row_end_q;
