@@ -21,7 +21,7 @@ module quotient (
   localparam SIDE = 13;  // what goes beside the remainder
 
   // The divisor, its leading one at the top.
-  wire [63:0] l0 = {7'd0, l_i};
+  wire [63:0] l0 = {l_i, 7'd0};
   wire l_zeros5 = l0[63:32] == 32'd0;
   wire [63:0] l1 = l_zeros5 ? {l0[31:0], 32'd0} : l0;
   wire l_zeros4 = l1[63:48] == 16'd0;
@@ -87,7 +87,7 @@ module quotient (
     special_q  <= flags_q;
   end
   // The quotient's leading one if the dividend is not below the divisor; both are fractions now.
-  wire signed [7:0] power = 8'sd40 - $signed({1'b0, zeros_q}) + $signed({2'd0, divisor_zeros_q});
+  wire signed [7:0] power = 8'sd47 - $signed({1'b0, zeros_q}) + $signed({2'd0, divisor_zeros_q});
   wire nan = row_nan_q || special_q[0] || (special_q[1] && special_q[2]);
   wire infinite = |special_q[2:1];
   wire [SIDE-1:0] side = {power, nan, infinite, zero_q && !infinite, infinite ? special_q[2] : minus_q, sticky_q};
@@ -128,13 +128,13 @@ module quotient (
   wire [57:0] rest = remainders[58*BITS+:58];
   wire [57:0] divisor = {1'b0, divisor_q};
   wire is_zero = rest[57] ? (rest ^ divisor) == {rest[56:0] | divisor[56:0], 1'b0} : rest == 58'd0;
-  wire [12:0] quotient = {bits[BITS*BITS+:BITS], !rest[57]};
+  wire [12:0] result = {bits[BITS*BITS+:BITS], !rest[57]};
   wire signed [7:0] power_last;
   wire nan_last, infinite_last, zero_last, minus_last, sticky_last;
   assign {power_last, nan_last, infinite_last, zero_last, minus_last, sticky_last} = sides[SIDE*BITS+:SIDE];
-  wire below = !quotient[12];
-  wire [11:0] leading = below ? quotient[11:0] : quotient[12:1];
-  wire inexact = sticky_last || !is_zero || (!below && quotient[0]);
+  wire below = !result[12];
+  wire [11:0] leading = below ? result[11:0] : result[12:1];
+  wire inexact = sticky_last || !is_zero || (!below && result[0]);
   wire signed [7:0] top = power_last - {7'd0, below};
   wire signed [7:0] under = -8'sd14 - top;
   wire subnormal = under > 0;
@@ -147,5 +147,7 @@ module quotient (
   reg [15:0] o_q;
   always @(posedge clk_i) o_q <= nan_last ? 16'h7e00 : zero_last ? 16'd0 : {minus_last, infinite_last || over ? 15'h7c00 : number};
   assign o_o = o_q;
+
+  wire unused = &{1'b0, l6[6:0]};
 endmodule
 `default_nettype wire
