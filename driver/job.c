@@ -21,7 +21,6 @@ struct work {
   uint32_t x_row_sets, result_row_sets;     // of one pass
   uint32_t groups, groups_of_pass, passes;  // groups of 8 tokens
   struct counters before;
-  struct duplex_dram_commands commands_before;
 };
 
 static int read_counters(struct duplex_device *device, struct counters *counters) {
@@ -157,7 +156,6 @@ static int begin(struct duplex_device *device, struct work *work, const duplex_f
   if (error) return error;
   error = upload_tokens(device, work, x, m, k);
   if (!error) error = read_counters(device, &work->before);
-  device->backend->ops->commands(device->backend, &work->commands_before);
   if (error) give_back(device, work);
   return error;
 }
@@ -172,7 +170,7 @@ static int note_stats(struct duplex_device *device, const struct work *work, siz
   struct duplex_stats *stats = &device->stats;
   stats->cycles = device->backend->ops->clocks(device->backend) - device->doorbell_clock;
   device->backend->ops->commands(device->backend, &stats->commands);
-  const struct duplex_dram_commands *before = &work->commands_before;
+  const struct duplex_dram_commands *before = &device->doorbell_commands;
   stats->commands.act -= before->act, stats->commands.rd -= before->rd, stats->commands.wr -= before->wr;
   stats->commands.pre -= before->pre, stats->commands.ref -= before->ref, stats->commands.xpu_rd -= before->xpu_rd;
   struct counters after;
