@@ -28,6 +28,12 @@ static void native_expert(void *context, const struct hal *hal, const struct exp
   firmware_expert(hal, job, report);
 }
 
+static void native_attention(void *context, const struct hal *hal, const struct attention_job *job,
+                             struct firmware_report *report) {
+  (void)context;
+  firmware_attention(hal, job, report);
+}
+
 static uint32_t table_row_sets(void) {
   const uint32_t tiles = (DUPLEX_ACTIVATION_IMAGE_BYTES + 1023) / 1024;
   return activation_row_sets(tiles, 1);
@@ -64,7 +70,7 @@ int duplex_open_backend(struct duplex_backend *backend, const struct duplex_opti
   self->bundles = options->bundles ? options->bundles : ALL_BUNDLES;
   self->owner = ALL_BUNDLES;
   self->strict = options->strict;
-  self->firmware = (struct firmware_runner){NULL, native_gemm, native_expert};
+  self->firmware = (struct firmware_runner){NULL, native_gemm, native_expert, native_attention};
   self->watchdog_clocks = options->watchdog_clocks ? options->watchdog_clocks : WATCHDOG_CLOCKS;
   space_take(space, self->bundles, table_row_sets(), &self->table);
   const int error = check_identity(self);

@@ -19,6 +19,7 @@ struct firmware_runner {
   void *context;
   void (*gemm)(void *context, const struct hal *hal, const struct gemm_job *job, struct firmware_report *report);
   void (*expert)(void *context, const struct hal *hal, const struct expert_job *job, struct firmware_report *report);
+  void (*attention)(void *context, const struct hal *hal, const struct attention_job *job, struct firmware_report *report);
 };
 
 struct duplex_device {

@@ -2,40 +2,19 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "driver/device.h"
+#include "driver/counters.h"
 #include "duplex/error.h"
-#include "duplex/registers.h"
 
 #define TILE_BYTES (DUPLEX_TILE_WORDS * DUPLEX_WORD_BYTES)
 #define TOKENS_MOST 4096u
-
-enum counter { ROWS, COLUMNS_READ, COLUMNS_WRITTEN, BEATS, STARVED, NO_TILE, NO_ROOM, COUNTERS };
-
-struct counters {
-  uint64_t value[DUPLEX_CHANNELS][COUNTERS];
-};
 
 // One job's own regions, and what is needed for its statistics.
 struct work {
   struct region x, results;
   uint32_t x_row_sets, result_row_sets;     // of one pass
   uint32_t groups, groups_of_pass, passes;  // groups of 8 tokens
-  struct counters before;
+  struct measurement measurement;
 };
-
-static int read_counters(struct duplex_device *device, struct counters *counters) {
-  struct duplex_backend *b = device->backend;
-  for (unsigned channel = 0; channel < device->channels; channel++)
-    for (unsigned counter = 0; counter < COUNTERS; counter++) {
-      uint32_t low = 0, high = 0;
-      int error = b->ops->reg_write(b, DUPLEX_REG_PERFORMANCE_SELECT, channel | counter << DUPLEX_PERFORMANCE_SELECT_COUNTER_LSB);
-      if (!error) error = b->ops->reg_read(b, DUPLEX_REG_PERFORMANCE_LOW, &low);
-      if (!error) error = b->ops->reg_read(b, DUPLEX_REG_PERFORMANCE_HIGH, &high);
-      if (error) return device_fail(device, error, "reading the performance counters: %s", duplex_error_text(error));
-      counters->value[channel][counter] = (uint64_t)high << 32 | low;
-    }
-  return DUPLEX_OK;
-}
 
 static void give_back(struct duplex_device *device, const struct work *work) {
   if (work->x.stripe) space_give(device->space, work->x, work->x_row_sets * work->passes);
@@ -123,20 +102,6 @@ static int read_results(struct duplex_device *device, const struct work *work, c
   return DUPLEX_OK;
 }
 
-static int report_error(struct duplex_device *device, const struct firmware_report *report) {
-  const char *failure = device->backend->ops->failure(device->backend);
-  if (device->backend_error)
-    return device_fail(device, device->backend_error, "%s", failure[0] ? failure : duplex_error_text(device->backend_error));
-  if (report->result == FIRMWARE_WATCHDOG)
-    return device_fail(device, DUPLEX_ERROR_WATCHDOG, "no completion within %llu clocks",
-                       (unsigned long long)device->watchdog_clocks);
-  if (report->result == FIRMWARE_REFUSED)
-    return device_fail(device, DUPLEX_ERROR_DEVICE,
-                       "the stack refused descriptor %u: error %u at address 0x%x (docs/registers.md)", report->error_tag,
-                       report->error_code, report->error_address);
-  return DUPLEX_OK;
-}
-
 // Space of a job whose passes serve that many groups at once.
 static struct work plan(const struct duplex_device *device, size_t m, uint32_t groups_of_pass, uint32_t k_tiles,
                         const struct weight_layout *results, enum result_format format) {
@@ -148,51 +113,29 @@ static struct work plan(const struct duplex_device *device, size_t m, uint32_t g
 }
 
 static int begin(struct duplex_device *device, struct work *work, const duplex_f16 *x, size_t m, size_t k) {
-  device->error_text[0] = 0;
-  device->backend_error = DUPLEX_OK;
-  device->doorbell_rung = false;
-  memset(&device->stats, 0, sizeof device->stats);
+  begin_job(device);
   int error = take_space(device, work);
   if (error) return error;
   error = upload_tokens(device, work, x, m, k);
-  if (!error) error = read_counters(device, &work->before);
+  if (!error) error = start_measuring(device, &work->measurement);
   if (error) give_back(device, work);
   return error;
-}
-
-static uint64_t stream_clocks(const uint64_t counter[COUNTERS]) {
-  return counter[BEATS] + counter[STARVED] + counter[NO_TILE] + counter[NO_ROOM];
 }
 
 // Statistics of a job; matrices are those that its passes streamed.
 static int note_stats(struct duplex_device *device, const struct work *work, size_t m,
                       const struct duplex_weights *const matrices[], unsigned count, uint32_t descriptors) {
   struct duplex_stats *stats = &device->stats;
-  stats->cycles = device->backend->ops->clocks(device->backend) - device->doorbell_clock;
-  device->backend->ops->commands(device->backend, &stats->commands);
-  const struct duplex_dram_commands *before = &device->doorbell_commands;
-  stats->commands.act -= before->act, stats->commands.rd -= before->rd, stats->commands.wr -= before->wr;
-  stats->commands.pre -= before->pre, stats->commands.ref -= before->ref, stats->commands.xpu_rd -= before->xpu_rd;
-  struct counters after;
-  const int error = read_counters(device, &after);
+  const int error = note_traffic(device, &work->measurement, descriptors);
   if (error) return error;
-  stats->descriptors = descriptors;
-  stats->channels = device->channels;
   for (unsigned channel = 0; channel < device->channels; channel++) {
-    uint64_t delta[COUNTERS];
-    for (unsigned i = 0; i < COUNTERS; i++) delta[i] = after.value[channel][i] - work->before.value[channel][i];
     struct duplex_channel_stats *own = &stats->channel[channel];
-    own->rows = delta[ROWS] / work->groups;
-    own->read_bytes = delta[COLUMNS_READ] * DUPLEX_COLUMN_BYTES;
+    own->rows /= work->groups;
     for (unsigned i = 0; i < count; i++) {
       uint32_t first;
       own->macs += (uint64_t)layout_channel_rows(&matrices[i]->layout, channel, &first) * matrices[i]->k * m;
     }
     stats->macs += own->macs;
-    stats->read_bytes += own->read_bytes;
-    stats->write_bytes += delta[COLUMNS_WRITTEN] * DUPLEX_COLUMN_BYTES;
-    if (stream_clocks(delta) > stats->stream_cycles) stats->stream_cycles = stream_clocks(delta);
-    stats->starved += delta[STARVED], stats->no_tile += delta[NO_TILE], stats->no_room += delta[NO_ROOM];
   }
   for (unsigned i = 0; i < count; i++)
     stats->useful_bytes += (uint64_t)matrices[i]->layout.rows * matrices[i]->k * sizeof(duplex_f16);
@@ -218,7 +161,7 @@ int duplex_gemm(struct duplex_device *device, const struct duplex_weights *w, co
   if (!error) {
     const struct hal hal = device_hal(device);
     device->firmware.gemm(device->firmware.context, &hal, &job, &report);
-    error = report_error(device, &report);
+    error = device_report(device, &report);
   }
   if (!error) error = note_stats(device, &work, m, &w, 1, report.descriptors);
   if (!error) error = read_results(device, &work, &w->layout, m, result_format, y);
@@ -231,7 +174,7 @@ static int run_expert(struct duplex_device *device, const struct expert_job *job
   if (error) return error;
   const struct hal hal = device_hal(device);
   device->firmware.expert(device->firmware.context, &hal, job, report);
-  return report_error(device, report);
+  return device_report(device, report);
 }
 
 // The table's image goes to DRAM, tile by tile over the channels, and from there, as a job of its own, into the activation unit.

@@ -80,14 +80,43 @@ static void clock_xpu(struct duplex_xpu_traffic *xpu, const struct duplex_hbm_pi
   duplex_xpu_clock(xpu, grant);
 }
 
-static void clock_channels(struct duplex_stack *stack, bool job_valid, bool parity, int grant, struct bus_word *granted) {
+// ATTENTION as the channels' queues keep it, but for the number of its heads.
+static struct attention_entry entry_of(const uint32_t *d) {
+  const uint32_t scores = GET(LENGTH) << GET(LANES);
+  return (struct attention_entry){.k_base = (uint16_t)GET(SRC_BASE),
+                                  .v_base = (uint16_t)GET(V_BASE),
+                                  .v_stride = (uint16_t)GET(V_BLOCK_STRIDE),
+                                  .q_base = (uint16_t)GET(Q_BASE),
+                                  .o_base = (uint16_t)GET(DST_BASE),
+                                  .stride = (uint16_t)GET(SRC_STRIDE),
+                                  .kv_stripe = (uint8_t)GET(SRC_STRIPE),
+                                  .qo_stripe = (uint8_t)GET(DST_STRIPE),
+                                  .last_position = GET(LENGTH) - 1,
+                                  .sixteens = GET(HEAD_SIZE) / 16,
+                                  .mode = GET(MODE),
+                                  .row_block = GET(ROW_BLOCK),
+                                  .lanes = GET(LANES),
+                                  .words = GET(MODE) == 1 ? 0 : (scores + DUPLEX_SCORES_OF_WORD - 1) / DUPLEX_SCORES_OF_WORD,
+                                  .first = GET(FIRST),
+                                  .last = GET(LAST)};
+}
+
+static void clock_channels(struct duplex_stack *stack, bool job_valid, const struct attention_entry *segment, bool parity,
+                           int grant, struct bus_word *granted) {
   const bool word = stack->broadcast.words != 0;
-  bool front = false, older = false, busy = false;
+  bool front = false, older = false, busy = false, room = true;
   unsigned open = 0;
   for (unsigned i = 0; i < stack->channels; i++) {
     struct channel_in in = {
         .job_valid = job_valid, .word_valid = word && !(stack->broadcast.taken >> i & 1), .bus_ready = grant == (int)i};
     struct channel_out out;
+    struct attention_entry entry;
+    room &= attention_room(&stack->channel[i].attention);
+    if (segment) {
+      entry = *segment;
+      entry.slots = attention_slots(stack->controller.job, i, stack->channels);
+      if (entry.slots) in.segment = &entry;
+    }
     if (job_valid) in.count = stack_channel_share(stack, stack->controller.job, i, &in.first_address);
     struct bundle_controller *dram = &stack->channel[i].controller;
     const struct duplex_hbm_pins pins = dram->pins;
@@ -106,7 +135,8 @@ static void clock_channels(struct duplex_stack *stack, bool job_valid, bool pari
   stack->open = open;
   stack->front_busy = front || reading;
   stack->older_busy = older || inside[!parity];
-  stack->work_busy = busy || reading || inside[0] || inside[1] || attention_estimate_busy(stack);
+  stack->work_busy = busy || reading || inside[0] || inside[1];
+  stack->segment_room = room;
 }
 
 static void stack_hand_over(struct duplex_stack *stack) {
@@ -116,13 +146,13 @@ static void stack_hand_over(struct duplex_stack *stack) {
 
 int stack_clock(struct duplex_stack *stack) {
   const bool start = stack->controller.start & 1, parity = stack->controller.parity;
-  const bool attention = start && DUPLEX_DESCRIPTOR_GET(stack->controller.job, OPCODE) == 3, job_valid = start && !attention;
+  const uint32_t *job = stack->controller.job;
+  const bool attention = start && DUPLEX_DESCRIPTOR_GET(job, OPCODE) == 3, job_valid = start && !attention;
   stack->interrupt = stack->registers.interrupt;
   if (stack->owner != stack->registers.bundle_owner) stack_hand_over(stack);
   int error = DUPLEX_OK;
-  if (job_valid) stack->job = job_of(stack, stack->controller.job);
-  if (start) error = stack_execute(stack, stack->controller.job);
-  if (attention) attention_estimate_start(stack, stack->controller.job);
+  if (job_valid) stack->job = job_of(stack, job);
+  if (start) error = stack_execute(stack, job);
   const struct control_write write = result_bus_write(&stack->bus);
   const struct channel_lines lines = look(stack);
   const bool read = may_read(stack, &write), complete[2] = {stack->controller.complete[0], stack->controller.complete[1]};
@@ -130,7 +160,9 @@ int stack_clock(struct duplex_stack *stack) {
   struct registers_in registers;
   struct bus_word granted;
   operation_controller_clock(stack, &registers);  // sees the busy signals of the clock before
-  clock_channels(stack, job_valid, parity, grant, &granted);
+  struct attention_entry segment;
+  if (attention) segment = entry_of(job);
+  clock_channels(stack, job_valid, attention ? &segment : NULL, parity, grant, &granted);
   broadcast_clock(&stack->broadcast, &stack->job, read, lines.word_ready, stack->channels);
   if (job_valid && !stack->job.load) broadcast_start(&stack->broadcast, &stack->job);
   result_bus_clock(&stack->bus, job_valid && stack->job.load, grant >= 0 ? &granted : NULL, stack->channels);
@@ -149,8 +181,8 @@ bool stack_idle(const struct duplex_stack *stack) {
   const bool settled = r->empty == (r->produced == r->consumed) && !r->doorbell && !r->write;
   const bool runs = r->enable && !r->error_code && r->produced != r->consumed;
   const bool signals = c->completed || c->error || c->fetched || (r->interrupt_status & r->interrupt_enable) != 0;
-  return settled && !runs && !signals && c->next == NEXT_IDLE && c->flight == 0 && c->start == 0 && !stack->work_busy &&
-         !attention_estimate_works(stack);
+  return settled && !runs && !signals && c->next == NEXT_IDLE && c->flight == 0 && c->start == 0 && !c->attention &&
+         !stack->work_busy;
 }
 
 void stack_skip(struct duplex_stack *stack, uint64_t clocks) {

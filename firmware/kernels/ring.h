@@ -20,6 +20,10 @@ void ring_start(struct ring *ring, const struct hal *hal, struct firmware_report
 // ring_finish waits for. False: the job is over, the report says why.
 bool ring_push(struct ring *ring, uint32_t descriptor[DUPLEX_DESCRIPTOR_WORDS], bool last);
 
+// The same for a job whose descriptors differ from each other only in the listed words: the others are written once to each slot.
+bool ring_push_words(struct ring *ring, uint32_t descriptor[DUPLEX_DESCRIPTOR_WORDS], const uint8_t *words, uint32_t count,
+                     bool last);
+
 // Waits until all descriptors are completed.
 void ring_finish(struct ring *ring);
 

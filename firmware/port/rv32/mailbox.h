@@ -9,12 +9,13 @@
 #define FIRMWARE_RESET 0x80000000u
 #define FIRMWARE_STOP 0x80000004u
 
-enum mailbox_job { MAILBOX_GEMM = 1, MAILBOX_EXPERT = 2 };
+enum mailbox_job { MAILBOX_GEMM = 1, MAILBOX_EXPERT = 2, MAILBOX_ATTENTION = 3 };
 
 struct mailbox {
   uint32_t kind;
   struct gemm_job gemm;
   struct expert_job expert;
+  struct attention_job attention;
   struct firmware_report report;
 };
 

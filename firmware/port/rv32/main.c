@@ -9,6 +9,7 @@ int main(void) {
   struct firmware_report report = {0};
   if (box->kind == MAILBOX_GEMM) firmware_gemm(&hal, &mailbox.gemm, &report);
   if (box->kind == MAILBOX_EXPERT) firmware_expert(&hal, &mailbox.expert, &report);
+  if (box->kind == MAILBOX_ATTENTION) firmware_attention(&hal, &mailbox.attention, &report);
   mailbox.report = report;
   return 0;
 }
