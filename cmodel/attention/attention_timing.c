@@ -3,11 +3,35 @@
 
 #include <string.h>
 
+#include "duplex/descriptor.h"
+
+#define GET(field) DUPLEX_DESCRIPTOR_GET(d, field)
+
 enum { TILES_ROOM = 8, GEMM_CLOCKS = 6, ROW_CLOCKS = GEMM_CLOCKS + DUPLEX_QUOTIENT_CLOCKS };
 
 void attention_timing_reset(struct attention_timing *a) {
   memset(a, 0, sizeof *a);
   a->tiles.room = TILES_ROOM;
+}
+
+struct attention_entry attention_entry_of(const uint32_t *d) {
+  const uint32_t scores = GET(LENGTH) << GET(LANES);
+  return (struct attention_entry){.k_base = (uint16_t)GET(SRC_BASE),
+                                  .v_base = (uint16_t)GET(V_BASE),
+                                  .v_stride = (uint16_t)GET(V_BLOCK_STRIDE),
+                                  .q_base = (uint16_t)GET(Q_BASE),
+                                  .o_base = (uint16_t)GET(DST_BASE),
+                                  .stride = (uint16_t)GET(SRC_STRIDE),
+                                  .kv_stripe = (uint8_t)GET(SRC_STRIPE),
+                                  .qo_stripe = (uint8_t)GET(DST_STRIPE),
+                                  .last_position = GET(LENGTH) - 1,
+                                  .sixteens = GET(HEAD_SIZE) / 16,
+                                  .mode = GET(MODE),
+                                  .row_block = GET(ROW_BLOCK),
+                                  .lanes = GET(LANES),
+                                  .words = GET(MODE) == 1 ? 0 : (scores + DUPLEX_SCORES_OF_WORD - 1) / DUPLEX_SCORES_OF_WORD,
+                                  .first = GET(FIRST),
+                                  .last = GET(LAST)};
 }
 
 bool attention_room(const struct attention_timing *a) {

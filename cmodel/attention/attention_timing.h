@@ -8,6 +8,10 @@
 
 #include "duplex/params.h"
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 enum attention_kind { PASS_Q, PASS_S, PASS_C };
 
 // A descriptor in the queue, with the KV heads that it has in this channel.
@@ -110,6 +114,9 @@ struct attention_out {
   unsigned read_columns, row_place;
 };
 
+// ATTENTION as the queue keeps it, but for the number of its heads.
+struct attention_entry attention_entry_of(const uint32_t *descriptor);
+
 void attention_timing_reset(struct attention_timing *a);
 bool attention_room(const struct attention_timing *a);
 // What is at the outputs in this clock (`read_ready` and `result_start` have no part in it), and the edge behind it.
@@ -142,5 +149,9 @@ void attention_tiles_clock(struct attention_tiles *t, const struct attention_pas
 
 // score_path.c
 void score_path_clock(struct score_path *s, bool start, const struct score_row *row, bool maximum_taken);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

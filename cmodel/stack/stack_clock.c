@@ -80,27 +80,6 @@ static void clock_xpu(struct duplex_xpu_traffic *xpu, const struct duplex_hbm_pi
   duplex_xpu_clock(xpu, grant);
 }
 
-// ATTENTION as the channels' queues keep it, but for the number of its heads.
-static struct attention_entry entry_of(const uint32_t *d) {
-  const uint32_t scores = GET(LENGTH) << GET(LANES);
-  return (struct attention_entry){.k_base = (uint16_t)GET(SRC_BASE),
-                                  .v_base = (uint16_t)GET(V_BASE),
-                                  .v_stride = (uint16_t)GET(V_BLOCK_STRIDE),
-                                  .q_base = (uint16_t)GET(Q_BASE),
-                                  .o_base = (uint16_t)GET(DST_BASE),
-                                  .stride = (uint16_t)GET(SRC_STRIDE),
-                                  .kv_stripe = (uint8_t)GET(SRC_STRIPE),
-                                  .qo_stripe = (uint8_t)GET(DST_STRIPE),
-                                  .last_position = GET(LENGTH) - 1,
-                                  .sixteens = GET(HEAD_SIZE) / 16,
-                                  .mode = GET(MODE),
-                                  .row_block = GET(ROW_BLOCK),
-                                  .lanes = GET(LANES),
-                                  .words = GET(MODE) == 1 ? 0 : (scores + DUPLEX_SCORES_OF_WORD - 1) / DUPLEX_SCORES_OF_WORD,
-                                  .first = GET(FIRST),
-                                  .last = GET(LAST)};
-}
-
 static void clock_channels(struct duplex_stack *stack, bool job_valid, const struct attention_entry *segment, bool parity,
                            int grant, struct bus_word *granted) {
   const bool word = stack->broadcast.words != 0;
@@ -161,7 +140,7 @@ int stack_clock(struct duplex_stack *stack) {
   struct bus_word granted;
   operation_controller_clock(stack, &registers);  // sees the busy signals of the clock before
   struct attention_entry segment;
-  if (attention) segment = entry_of(job);
+  if (attention) segment = attention_entry_of(job);
   clock_channels(stack, job_valid, attention ? &segment : NULL, parity, grant, &granted);
   broadcast_clock(&stack->broadcast, &stack->job, read, lines.word_ready, stack->channels);
   if (job_valid && !stack->job.load) broadcast_start(&stack->broadcast, &stack->job);
