@@ -63,7 +63,7 @@ module score_scale (
   wire up = wide[26] && (wide[27] || sticky_q || |wide[25:0]);
   wire [7:0] field = subnormal ? 8'd0 : power_q[7:0] + 8'd126;  // one less: the hidden one adds it
   wire [30:0] number = {field, 23'd0} + {7'd0, wide[50:27]} + {30'd0, up};
-  wire infinite = special_infinite_q || (power_q > 10'sd127 && !zero_q);
+  wire infinite = special_infinite_q || power_q > 10'sd127;
   reg [31:0] t_q;
   always @(posedge clk_i) t_q <= special_nan_q ? 32'h7fc00000 : {minus_q, infinite ? 31'h7f800000 : zero_q ? 31'd0 : number};
   assign t_o = t_q;

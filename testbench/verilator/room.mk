@@ -9,7 +9,7 @@ BENCHES := $(foreach b,$(wildcard testbench/verilator/*_bench.cpp),$(BUILD)/veri
 rtl_of = $(wildcard rtl/*/$(1).v)
 RTL_SEARCH := $(addprefix -y ,$(patsubst %/,%,$(wildcard rtl/*/)))
 
-$(BENCHES): $(BUILD)/verilator/%_bench: testbench/verilator/$$(notdir $$*)_bench.cpp testbench/verilator/bench.h $(wildcard rtl/*/*.v) $(LIB)
+$(BENCHES): $(BUILD)/verilator/%_bench: testbench/verilator/$$(notdir $$*)_bench.cpp testbench/verilator/bench.h $(wildcard rtl/*/*.v $(RTL_INCDIR)/*.vh) $(LIB)
 	@mkdir -p $(@D)
 	$(VERILATOR) --cc --exe --build -j 2 --trace-fst $(VERILATOR_FLAGS) $(RTL_SEARCH) --top-module $(notdir $*) \
 	  -CFLAGS "-O2 -I$(CURDIR)/cmodel/include -I$(CURDIR)" -LDFLAGS "$(abspath $(LIB)) $(LDLIBS) -lmpfr -lgmp" \
