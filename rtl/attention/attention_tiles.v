@@ -64,7 +64,7 @@ module attention_tiles #(
   reg [2:0] l_count_q;       // passes that sum an l, begun and not over
   reg [3:0] room_q, weights_q;  // words of the FIFO not spoken for; words of weights on their way
   reg [9:0] read_q, pair_q;  // next word of the slice, first word of the pair
-  reg q_word_q, q_half_q;
+  reg q_word_q, q_half_q, told_q;
 
   wire last_block = blocks_q == 11'd0;
   wire has_room = room_q != 4'd0;
@@ -86,7 +86,8 @@ module attention_tiles #(
   wire [9:0] read_next = read_q + {9'd0, read};
 
   wire can_score = q_ready_q && weights_q == 4'd0;
-  wire can_context = (!pass_begins_i || maximum_valid_i) && (!(pass_first_i && pass_keep_i) || l_count_q == 3'd0);
+  // A position meets its maximum two clocks after it was told.
+  wire can_context = (!pass_begins_i || (maximum_valid_i && !told_q)) && (!(pass_first_i && pass_keep_i) || l_count_q == 3'd0);
   assign pass_ready_o = state_q == IDLE && (pass_score_i ? can_score : can_context);
   wire take = pass_valid_i && pass_ready_o;
   wire sums = take && !pass_score_i && pass_keep_i;
@@ -102,6 +103,7 @@ module attention_tiles #(
       read_q <= 10'd0;
       pair_q <= 10'd0;
       q_word_q <= 1'b0;
+      told_q <= 1'b0;
     end else begin
       case (state_q)
         IDLE: if (take) state_q <= pass_score_i ? SCORES : CONTEXT;
@@ -117,6 +119,7 @@ module attention_tiles #(
       else read_q <= read_next;
       if (context_end && final_q) pair_q <= read_next;
       q_word_q <= q_word;
+      told_q <= position;
     end
   end
 

@@ -63,8 +63,7 @@ class Bench {
   void add(unsigned head_size, unsigned lanes, unsigned segments, unsigned slots, unsigned mode, unsigned row_block) {
     for (unsigned i = 0; i < segments; i++) {
       Segment segment = {};
-      const unsigned most = c_.chance(10) ? 1u << (14 - lanes) : 300,
-                     length = 1 + (unsigned)c_.below(std::min(most, 1u << (14 - lanes)));
+      const unsigned most = c_.chance(10) ? 1000 : 200, length = 1 + (unsigned)c_.below(std::min(most, 1u << (14 - lanes)));
       SET(OPCODE, 3), SET(MODE, mode), SET(ROW_BLOCK, row_block), SET(FIRST, i == 0), SET(LAST, i + 1 == segments);
       SET(LENGTH, length), SET(LANES, lanes), SET(LANE_MASK, 1), SET(HEAD_SIZE, head_size), SET(SCALE, 0x3f800000u);
       SET(SRC_BASE, c_.bits()), SET(V_BASE, c_.bits()), SET(V_BLOCK_STRIDE, c_.bits()), SET(SRC_STRIDE, c_.bits());
