@@ -27,9 +27,7 @@ static int read_counters(struct duplex_device *device, struct measurement *measu
 }
 
 int start_measuring(struct duplex_device *device, struct measurement *before) {
-  const int error = read_counters(device, before);
-  device->backend->ops->commands(device->backend, &before->commands);
-  return error;
+  return read_counters(device, before);
 }
 
 static uint64_t stream_clocks(const uint64_t counter[COUNTERS]) {
@@ -43,7 +41,7 @@ int note_traffic(struct duplex_device *device, const struct measurement *before,
   device->backend->ops->commands(device->backend, &stats->commands);
   const int error = read_counters(device, &now);
   if (error) return error;
-  const struct duplex_dram_commands *from = &before->commands;
+  const struct duplex_dram_commands *from = &device->doorbell_commands;
   stats->commands.act -= from->act, stats->commands.rd -= from->rd, stats->commands.wr -= from->wr;
   stats->commands.pre -= from->pre, stats->commands.ref -= from->ref, stats->commands.xpu_rd -= from->xpu_rd;
   stats->descriptors = descriptors;

@@ -8,7 +8,6 @@ enum counter { ROWS, COLUMNS_READ, COLUMNS_WRITTEN, BEATS, STARVED, NO_TILE, NO_
 
 struct measurement {
   uint64_t counter[DUPLEX_CHANNELS][COUNTERS];
-  struct duplex_dram_commands commands;
 };
 
 // Forgets the job before: errors, doorbell, statistics.

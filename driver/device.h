@@ -33,7 +33,8 @@ struct duplex_device {
   struct region table;
   const struct duplex_activation_table *loaded_table;  // what the stack's activation unit holds, NULL: unknown
   struct duplex_activation_table table_copy;
-  uint64_t doorbell_clock;
+  uint64_t doorbell_clock;  // of the first doorbell of a job, and the DRAM commands until then
+  struct duplex_dram_commands doorbell_commands;
   bool doorbell_rung;
   int backend_error;  // first error of the back end during a job
   struct firmware_runner firmware;

@@ -15,6 +15,7 @@ static void write_register(void *context, uint32_t address, uint32_t value) {
   if (address == DUPLEX_REG_DOORBELL && !device->doorbell_rung) {
     device->doorbell_rung = true;
     device->doorbell_clock = device->backend->ops->clocks(device->backend);
+    device->backend->ops->commands(device->backend, &device->doorbell_commands);
   }
   const int error = device->backend->ops->reg_write(device->backend, address, value);
   if (error && !device->backend_error) device->backend_error = error;

@@ -5,7 +5,6 @@
 #include <stdbool.h>
 
 #include "cmodel/channel/attention.h"
-#include "cmodel/channel/attention_estimate.h"
 #include "cmodel/control/control_timing.h"
 #include "duplex/activation.h"
 #include "duplex/backend.h"
@@ -39,6 +38,7 @@ struct operation_controller {
   bool fetched, error;
   unsigned flight, start;  // jobs under way; the clocks of a start
   bool parity, interrupt[2];
+  bool attention;                // segments may be at work
   unsigned quiet, older, front;  // what was seen, one bit a clock
   bool completed, completed_interrupt, complete[2];
   uint32_t job[DUPLEX_DESCRIPTOR_WORDS];  // the last one started
@@ -57,7 +57,6 @@ struct duplex_stack {
   struct duplex_dram_commands commands;
   struct duplex_gemm_tiers tiers;
   struct channel_attention *attention;  // one for each channel
-  struct attention_estimate attention_clocks;
   // the clocks of the units
   struct job_timing job;
   struct channel_timing channel[DUPLEX_CHANNELS];
@@ -65,6 +64,7 @@ struct duplex_stack {
   struct result_bus bus;
   struct result_pending pending[2];
   bool front_busy, older_busy, work_busy;
+  bool segment_room;               // in every channel's queue
   bool interrupt;                  // the line in the last clock
   unsigned open;                   // bundles with open rows
   unsigned owner;                  // as the DRAM and the xPU know it
@@ -118,6 +118,9 @@ int stack_channel_attention(struct channel_job *job);
 
 // drain.c: the sums of 8 lanes of one row in an output format (DUPLEX_DESC_FORMAT) as bytes; returns their number.
 unsigned stack_drain_row(const struct duplex_sum sums[DUPLEX_LANES], int exponent, unsigned format, uint8_t *bytes);
+
+// Two streams: a row set for each two k-tiles of each.
+static inline uint32_t stack_two_stream_row_sets(uint32_t k_tiles) { return (k_tiles + 1) / 2 * 2; }
 
 // Where a logical row set of a stripe set lies in a channel.
 static inline uint64_t stack_row_set_address(uint32_t row_set, uint32_t stripe) {
