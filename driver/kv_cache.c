@@ -29,9 +29,32 @@ static int check_options(struct duplex_device *device, const struct duplex_kv_op
   return DUPLEX_OK;
 }
 
+static uint32_t stripe_of(const struct duplex_device *device, const struct duplex_kv_options *o) {
+  const uint32_t usual = device->bundles == ALL_BUNDLES ? 0x7 : device->bundles;
+  return o->bundles ? o->bundles : usual;
+}
+
+static void set_geometry(struct duplex_kv_cache *cache, struct duplex_device *device, const struct duplex_kv_options *o) {
+  cache->device = device;
+  cache->heads = o->heads;
+  cache->head_size = o->head_size;
+  cache->layers = o->layers ? o->layers : 1;
+  cache->page_positions = o->page_positions ? o->page_positions : PAGE_POSITIONS;
+  cache->blocks = cache->page_positions / DUPLEX_WIDTH;
+  cache->tiles = kv_tiles(cache->head_size);
+  cache->block_rows = kv_block_rows(cache->head_size);
+  cache->slots = kv_slots(cache->heads, device->channels);
+}
+
+size_t duplex_kv_room(struct duplex_device *device, const struct duplex_kv_options *options) {
+  struct duplex_kv_cache cache;
+  if (check_options(device, options)) return 0;
+  set_geometry(&cache, device, options);
+  return space_longest(device->space, stripe_of(device, options)) / (2 * cache.slots * cache.blocks * cache.tiles);
+}
+
 static int open_pools(struct duplex_kv_cache *cache, const struct duplex_kv_options *o) {
-  const uint32_t owned = cache->device->bundles, usual = owned == ALL_BUNDLES ? 0x7 : owned;
-  const int error = kv_pool_open(cache, &cache->pools[DUPLEX_KV_SPACES], o->bundles ? o->bundles : usual, o->pages);
+  const int error = kv_pool_open(cache, &cache->pools[DUPLEX_KV_SPACES], stripe_of(cache->device, o), o->pages);
   if (error) return error;
   return kv_pool_open(cache, &cache->pools[DUPLEX_KV_PREFILL], o->prefill_bundles ? o->prefill_bundles : 0x8, o->prefill_pages);
 }
@@ -42,15 +65,7 @@ int duplex_kv_open(struct duplex_device *device, const struct duplex_kv_options 
   if (error) return error;
   struct duplex_kv_cache *self = calloc(1, sizeof *self);
   if (!self) return device_fail(device, DUPLEX_ERROR_NO_MEMORY, "too little memory on the host");
-  self->device = device;
-  self->heads = options->heads;
-  self->head_size = options->head_size;
-  self->layers = options->layers ? options->layers : 1;
-  self->page_positions = options->page_positions ? options->page_positions : PAGE_POSITIONS;
-  self->blocks = self->page_positions / DUPLEX_WIDTH;
-  self->tiles = kv_tiles(self->head_size);
-  self->block_rows = kv_block_rows(self->head_size);
-  self->slots = kv_slots(self->heads, device->channels);
+  set_geometry(self, device, options);
   error = open_pools(self, options);
   if (error) {
     duplex_kv_close(self);

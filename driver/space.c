@@ -18,6 +18,15 @@ bool space_take(struct space *space, uint32_t stripe, uint32_t row_sets, struct 
   return false;
 }
 
+uint32_t space_longest(const struct space *space, uint32_t stripe) {
+  uint32_t run = 0, longest = 0;
+  for (uint32_t row = 0; row < DUPLEX_BANK_ROWS; row++) {
+    run = space->taken[row] & stripe ? 0 : run + 1;
+    if (run > longest) longest = run;
+  }
+  return longest * bundles_of(stripe);
+}
+
 void space_give(struct space *space, struct region region, uint32_t row_sets) {
   const uint32_t first = region.base / bundles_of(region.stripe), rows = rows_of(region.stripe, row_sets);
   for (uint32_t i = first; i < first + rows; i++) space->taken[i] &= (uint8_t)~region.stripe;

@@ -14,6 +14,7 @@ struct space {
 
 // Takes row_sets logical row sets of the stripe set; false if no run of rows is free in all its bundles.
 bool space_take(struct space *space, uint32_t stripe, uint32_t row_sets, struct region *region);
+uint32_t space_longest(const struct space *space, uint32_t stripe);  // row sets of the longest free run
 void space_give(struct space *space, struct region region, uint32_t row_sets);
 
 // Physical address in a channel of a byte of a region.

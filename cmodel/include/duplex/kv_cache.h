@@ -31,6 +31,8 @@ struct duplex_kv_options {
 };
 
 int duplex_kv_open(struct duplex_device *device, const struct duplex_kv_options *options, struct duplex_kv_cache **cache);
+// The most pages of the KV spaces that the device has room for; 0 if the options are wrong.
+size_t duplex_kv_room(struct duplex_device *device, const struct duplex_kv_options *options);
 // Frees the sequences that are left, too.
 void duplex_kv_close(struct duplex_kv_cache *cache);
 
