@@ -26,9 +26,7 @@ static int read_counters(struct duplex_device *device, struct measurement *measu
   return DUPLEX_OK;
 }
 
-int start_measuring(struct duplex_device *device, struct measurement *before) {
-  return read_counters(device, before);
-}
+int start_measuring(struct duplex_device *device, struct measurement *before) { return read_counters(device, before); }
 
 static uint64_t stream_clocks(const uint64_t counter[COUNTERS]) {
   return counter[BEATS] + counter[STARVED] + counter[NO_TILE] + counter[NO_ROOM];

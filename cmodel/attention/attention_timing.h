@@ -53,7 +53,7 @@ struct attention_sequencer {
   unsigned next, score_index, oldest, at;  // of the queue, modulo 16
   unsigned score_slot, slot, pending, older, newer, row_block, step, blocks, k;
   uint16_t base;
-  bool q_ready, begins;
+  bool q_ready, begins, open;
 };
 
 struct attention_stream {

@@ -1,7 +1,7 @@
-// attention.v beside its clock-exact model: random segments of all modes, and every answer of the units around it (bundle
-// controller, weights, GEMM module, room for results, write path) given or held back at random. All handshakes, row sets, beats,
-// marks and places of results must be the same in every clock. The numbers are the business of the benches of score_path,
-// probability_path and attention_quotient.
+// attention.v beside its clock-exact model: random segments of all modes, in whole and in broken sequences, and every answer of
+// the units around it (bundle controller, weights, GEMM module, room for results, write path) given or held back at random. All
+// handshakes, row sets, beats, marks and places of results must be the same in every clock. The numbers are the business of the
+// benches of score_path, probability_path and attention_quotient.
 #include <algorithm>
 #include <deque>
 
@@ -61,10 +61,14 @@ class Bench {
   }
 
   void add(unsigned head_size, unsigned lanes, unsigned segments, unsigned slots, unsigned mode, unsigned row_block) {
+    // Now and then a sequence that nobody ends, or begins, or of more segments than the queue holds: nothing may stand still.
+    const bool begins = !c_.chance(3), ends = !c_.chance(10);
+    if (mode == 0 && c_.chance(3)) segments = 11;
     for (unsigned i = 0; i < segments; i++) {
       Segment segment = {};
       const unsigned most = c_.chance(10) ? 1000 : 200, length = 1 + (unsigned)c_.below(std::min(most, 1u << (14 - lanes)));
-      SET(OPCODE, 3), SET(MODE, mode), SET(ROW_BLOCK, row_block), SET(FIRST, i == 0), SET(LAST, i + 1 == segments);
+      SET(OPCODE, 3), SET(MODE, mode), SET(ROW_BLOCK, row_block), SET(FIRST, begins && i == 0),
+          SET(LAST, ends && i + 1 == segments);
       SET(LENGTH, length), SET(LANES, lanes), SET(LANE_MASK, 1), SET(HEAD_SIZE, head_size), SET(SCALE, 0x3f800000u);
       SET(SRC_BASE, c_.bits()), SET(V_BASE, c_.bits()), SET(V_BLOCK_STRIDE, c_.bits()), SET(SRC_STRIDE, c_.bits());
       SET(Q_BASE, c_.bits()), SET(DST_BASE, c_.bits()), SET(SRC_STRIPE, 1 + c_.below(15)), SET(DST_STRIPE, 1 + c_.below(15));
