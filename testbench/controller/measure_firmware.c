@@ -8,6 +8,7 @@
 #include <unicorn/unicorn.h>
 
 #include "driver/device.h"
+#include "duplex/kv_cache.h"
 #include "duplex/random.h"
 #include "firmware/port/rv32/mailbox.h"
 
@@ -103,6 +104,11 @@ static void run_expert(void *context, const struct hal *hal, const struct expert
   run_job(context, hal, &box, report);
 }
 
+static void run_attention(void *context, const struct hal *hal, const struct attention_job *job, struct firmware_report *report) {
+  const struct mailbox box = {.kind = MAILBOX_ATTENTION, .attention = *job};
+  run_job(context, hal, &box, report);
+}
+
 static struct duplex_device *open_device(unsigned channels) {
   const struct duplex_options options = {.backend = {.channels = channels}};
   struct duplex_device *device;
@@ -139,6 +145,22 @@ static int expert(struct duplex_device *device, const duplex_f16 *x, const duple
   return error;
 }
 
+// m sequences of n positions, one KV head of size k with one query head.
+static int attention(struct duplex_device *device, const duplex_f16 *x, const duplex_f16 *w, size_t m, size_t n, size_t k,
+                     duplex_f16 *y) {
+  const struct duplex_kv_options options = {.heads = 1, .head_size = (unsigned)k, .pages = m * (n / 512 + 1)};
+  struct duplex_kv_cache *cache = NULL;
+  struct duplex_sequence *sequences[64];
+  int error = duplex_kv_open(device, &options, &cache);
+  for (size_t i = 0; i < m && !error; i++) {
+    error = duplex_kv_begin(cache, DUPLEX_KV_SPACES, n, &sequences[i]);
+    if (!error) error = duplex_kv_append(sequences[i], 0, w, w + n * k, n, 0);
+  }
+  if (!error) error = duplex_attention(cache, 0, sequences, m, x, 1, 0, y);
+  duplex_kv_close(cache);
+  return error;
+}
+
 typedef int job_function(struct duplex_device *device, const duplex_f16 *x, const duplex_f16 *w, size_t m, size_t n, size_t k,
                          duplex_f16 *y);
 
@@ -150,12 +172,12 @@ static bool compare(const char *name, job_function *job, struct controller *cont
   duplex_f16 *expected = calloc(count, sizeof *expected), *y = calloc(count, sizeof *y);
   struct duplex_stats stats;
   if (!expected || !y) die("too little memory");
-  riscv->firmware = (struct firmware_runner){controller, run_gemm, run_expert};
+  riscv->firmware = (struct firmware_runner){controller, run_gemm, run_expert, run_attention};
   controller->instructions = 0;
   const int native_error = job(native, x, w, m, n, k, expected), riscv_error = job(riscv, x, w, m, n, k, y);
   duplex_last_stats(riscv, &stats);
   const bool same = !native_error && !riscv_error && memcmp(expected, y, count * sizeof *y) == 0;
-  printf("%-7s M %zu N %zu K %zu: %s; %llu descriptors, %llu instructions, %.0f a descriptor\n", name, m, n, k,
+  printf("%-9s M %zu N %zu K %zu: %s; %llu descriptors, %llu instructions, %.0f a descriptor\n", name, m, n, k,
          same ? "the same bytes as native" : "DIFFERENT", (unsigned long long)stats.descriptors,
          (unsigned long long)controller->instructions,
          (double)controller->instructions / (double)(stats.descriptors ? stats.descriptors : 1));
@@ -179,6 +201,8 @@ int main(int argc, char **argv) {
   good &= compare("gemm", gemm, &controller, 120, 10, 64);
   good &= compare("expert", expert, &controller, 9, 100, 80);
   good &= compare("expert", expert, &controller, 64, 64, 64);
+  good &= compare("attention", attention, &controller, 64, 20, 64);
+  good &= compare("attention", attention, &controller, 1, 16500, 64);
   uc_close(controller.engine);
   return good ? 0 : 1;
 }

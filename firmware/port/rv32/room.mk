@@ -3,7 +3,7 @@
 RV32_CC ?= riscv64-unknown-elf-gcc
 RV32_BUDGET := 8192
 RV32_SRC := $(wildcard firmware/kernels/*.c) firmware/port/rv32/main.c firmware/port/rv32/start.S
-RV32_CFLAGS := --specs=picolibc.specs -march=rv32imc -mabi=ilp32 -Os -std=c11 -ffreestanding -ffunction-sections $(WARN) -Icmodel/include -I.
+RV32_CFLAGS := --specs=picolibc.specs -march=rv32imc -mabi=ilp32 -O2 -std=c11 -ffreestanding -ffunction-sections $(WARN) -Icmodel/include -I.
 
 $(BUILD)/firmware.elf: $(RV32_SRC) $(wildcard firmware/*.h firmware/*/*.h firmware/port/rv32/*) $(wildcard cmodel/include/duplex/*.h)
 	@mkdir -p $(@D)
