@@ -54,6 +54,11 @@ int npy_read(const char *option, const char *path, struct tensor *tensor);
 // The same, but only <f2 of this rank.
 int npy_read_f16(const char *option, const char *path, unsigned rank, struct tensor *tensor);
 int tensor_new(enum element element, unsigned rank, const size_t *shape, struct tensor *tensor);
+
+// A matrix, or a pair of them in one tensor of 3 dimensions; shape[0] and [1] are then rows and columns of each. *matrices is 1 or 2
+// after the first one, and the others have to agree.
+int npy_read_matrices(const char *option, const char *path, unsigned *matrices, struct tensor *tensor);
+int tensor_new_matrices(enum element element, unsigned matrices, size_t rows, size_t columns, struct tensor *tensor);
 void tensor_free(struct tensor *tensor);
 
 // output.c
