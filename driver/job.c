@@ -45,8 +45,8 @@ static void give_back(struct duplex_device *device, const struct work *work) {
 }
 
 static int take_space(struct duplex_device *device, struct work *work) {
-  const bool taken = space_take(device->space, device->bundles, work->x_row_sets * work->passes, &work->x) &&
-                     space_take(device->space, device->bundles, work->result_row_sets * work->passes, &work->results);
+  const bool taken = space_take_mailbox(device->space, device->bundles, work->x_row_sets * work->passes, &work->x) &&
+                     space_take_mailbox(device->space, device->bundles, work->result_row_sets * work->passes, &work->results);
   if (taken) return DUPLEX_OK;
   give_back(device, work);
   return device_fail(device, DUPLEX_ERROR_OUT_OF_SPACE, "no room in the stack's DRAM for activations and results");

@@ -79,7 +79,7 @@ static int lay_out(struct duplex_device *device, const struct source *source, st
 // A pair takes an even number of bundles, so that each matrix has bundles of its own.
 static int take_space(struct duplex_device *device, const struct source *source, const struct weight_layout *layout,
                       struct region *region) {
-  uint32_t stripe = device->bundles;
+  uint32_t stripe = device->stripe;
   if (source->pair && __builtin_popcount(stripe) % 2) stripe &= stripe - 1;
   if (stripe == 0) return device_fail(device, DUPLEX_ERROR_ARGUMENT, "a pair of matrices needs two bundles, there is one");
   if (space_take(device->space, stripe, layout->row_sets, region)) return DUPLEX_OK;

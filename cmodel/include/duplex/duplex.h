@@ -37,6 +37,10 @@ int duplex_open_backend(struct duplex_backend *backend, const struct duplex_opti
 void duplex_close(struct duplex_device *device);
 const char *duplex_last_error(const struct duplex_device *device);
 
+// Weights that are uploaded from now on lie in these bundles, a mask of some of those that Logic-PIM owns (at first all of them):
+// their stripe set, over which consecutive row sets rotate.
+int duplex_set_stripe(struct duplex_device *device, unsigned bundles);
+
 // Makes W[n, k] resident. exponents: one signed exponent per row (the result is RN(2^e * sum)), or NULL. n from 1, k 1 to 65,536.
 int duplex_upload(struct duplex_device *device, const duplex_f16 *w, size_t n, size_t k, const int8_t *exponents,
                   struct duplex_weights **weights);
