@@ -2,10 +2,10 @@
 .PHONY: synth synth-run
 TOP ?= stack
 FLOW ?= adders
-SYNTH_OPTIONS = --top $(TOP) --flow $(FLOW) --out $(BUILD)/synth $(addprefix --set ,$(SET)) $(if $(LIBERTY),--liberty $(LIBERTY)) \
+SYNTH_OPTIONS = --top $(TOP) --flow $(FLOW) --out $(BUILD)/synth $(addprefix --set ,$(SET)) $(if $(PARAMS),--params $(PARAMS)) $(if $(LIBERTY),--liberty $(LIBERTY)) \
   $(if $(MACROS),--macros $(MACROS)) $(if $(DRIVER),--driver $(DRIVER)) $(if $(LOAD),--load $(LOAD)) $(if $(TARGET_PS),--target $(TARGET_PS))
 
-synth: ## area and timing by unit: TOP=module SET='NAME=VALUE' LIBERTY=file FLOW=plain|buffered|adders MACROS=file
+synth: ## area and timing by unit: TOP=module SET='NAME=VALUE' PARAMS=file LIBERTY=file FLOW=plain|buffered|adders MACROS=file
 	@scripts/dependencies.sh synth
 	@$(MAKE) --no-print-directory synth-run
 

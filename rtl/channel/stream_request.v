@@ -3,6 +3,7 @@
 // Columns of a block = ceil((k_tiles * rows + header beat) / 2); the product is made in 7 clocks while the stream before is running.
 // Two streams: whole row sets, one for two k-tiles of each.
 `default_nettype none
+`include "duplex_params.vh"
 module stream_request (
   input wire clk_i,
   input wire rst_ni,
@@ -21,6 +22,7 @@ module stream_request (
   output wire [16:0] read_columns_o,
   output wire busy_o
 );
+  localparam TILE_BEATS_BITS = $clog2(`DUPLEX_LANES);  // LOAD: a tile has as many beats as there are lanes
   localparam [1:0] IDLE = 2'd0, ROWS = 2'd1, MULTIPLY = 2'd2, ASK = 2'd3;
 
   reg [1:0] state_q;
@@ -49,7 +51,7 @@ module stream_request (
       IDLE: begin
         left_q <= count_i;
         base_q <= base_i;
-        beats_q <= {4'd0, count_i[10:0], 3'd0};  // LOAD: 8 beats a tile
+        beats_q <= {{(7 - TILE_BEATS_BITS){1'b0}}, count_i[10:0], {TILE_BEATS_BITS{1'b0}}};
       end
       ROWS: begin
         rows_q <= full_block ? block_rows_i : left_q[6:0];

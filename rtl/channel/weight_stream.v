@@ -5,6 +5,7 @@
 // g * rows + r. With two streams each group has rows of its own instead: a row set holds two k-tiles of one group (what is left of it is
 // dropped), the next row set the same k-tiles of the other. The exponent of a row whose sum is complete goes into a queue, to be met by the sum when it leaves the GEMM module.
 `default_nettype none
+`include "duplex_params.vh"
 module weight_stream (
   input wire clk_i,
   input wire rst_ni,
@@ -17,14 +18,14 @@ module weight_stream (
   input wire exponents_i,
   input wire group_words_i,        // each group's results begin with a new word (those that go over the result bus)
   input wire weight_valid_i,
-  input wire [511:0] header_i,     // the low half of the beat at the FIFO's output
+  input wire [8*`DUPLEX_WORD_BYTES-1:0] header_i,     // the low half of the beat at the FIFO's output
   output wire weight_pop_o,
   output wire weight_leave_o,
   output wire weight_mark_o,
   output wire weight_rewind_o,
   output wire beat_valid_o,
   input wire beat_ready_i,
-  output wire [5:0] beat_row_o,
+  output wire [$clog2(`DUPLEX_ROWS)-1:0] beat_row_o,
   output wire beat_first_o,
   output wire beat_last_o,
   output wire beat_release_o,
@@ -52,7 +53,7 @@ module weight_stream (
   reg half_q, first_set_q;   // two streams: second k-tile of its row set; first row sets of the block
   reg over_q;                // what is dropped ends the block
   reg [5:0] place_q;         // of the beat in its row set
-  reg [511:0] exponents_q;
+  reg [8*`DUPLEX_WORD_BYTES-1:0] exponents_q;
   reg pick_q, pick_end_q;
   reg [5:0] pick_row_q;
 
@@ -142,7 +143,7 @@ module weight_stream (
   assign weight_mark_o = state_q == BEATS && !group_end_q && row_q == 6'd0 && !two_streams_i;
   assign weight_rewind_o = issue && row_end_q && !group_end_q && !two_streams_i;
   assign beat_valid_o = go;
-  assign beat_row_o = sum_row_q;
+  assign beat_row_o = sum_row_q[$clog2(`DUPLEX_ROWS)-1:0];
   assign beat_first_o = first_q;
   assign beat_last_o = last_q;
   assign beat_release_o = row_end_q;

@@ -36,7 +36,7 @@ module bundle_controller #(
   output wire write_ready_o,
   input wire [20:0] write_column_i,
   input wire [3:0] write_stripe_i,
-  input wire [2047:0] write_data_i,
+  input wire [8*`DUPLEX_COLUMN_BYTES-1:0] write_data_i,
   output wire idle_o,
   output wire dram_row_valid_o,
   output wire [1:0] dram_row_command_o,
@@ -172,7 +172,7 @@ module bundle_controller #(
   // ---- data: the command is on the pins one clock after rd_go or wr_go
   reg [READ_LATENCY+1:0] read_q;
   reg [WRITE_LATENCY+1:0] write_q;
-  reg [2047:0] write_data_q;
+  reg [8*`DUPLEX_COLUMN_BYTES-1:0] write_data_q;
   always @(posedge clk_i) begin
     read_q <= rst_ni ? {read_q[READ_LATENCY:0], rd_go} : '0;
     write_q <= rst_ni ? {write_q[WRITE_LATENCY:0], wr_go} : '0;
@@ -180,7 +180,7 @@ module bundle_controller #(
   end
   assign read_beat_valid_o = read_q[READ_LATENCY] || read_q[READ_LATENCY+1];
   assign read_beat_o = dram_read_data_i;
-  assign dram_write_data_o = write_q[WRITE_LATENCY+1] ? write_data_q[2047:1024] : write_data_q[1023:0];
+  assign dram_write_data_o = write_q[WRITE_LATENCY+1] ? write_data_q[8*`DUPLEX_BEAT_BYTES +: 8*`DUPLEX_BEAT_BYTES] : write_data_q[8*`DUPLEX_BEAT_BYTES-1:0];
 
   assign idle_o = !queue_busy && slot_valid == 3'd0 && read_q == 0 && !write_valid_i && write_q == 0;
 endmodule
