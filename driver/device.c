@@ -66,7 +66,8 @@ int duplex_open_backend(struct duplex_backend *backend, const struct duplex_opti
   self->strict = options->strict;
   self->firmware = (struct firmware_runner){NULL, native_gemm, native_expert};
   self->watchdog_clocks = options->watchdog_clocks ? options->watchdog_clocks : WATCHDOG_CLOCKS;
-  space_take(space, self->bundles, table_row_sets(), &self->table);
+  self->stripe = self->bundles;
+  space_take_mailbox(space, self->bundles, table_row_sets(), &self->table);
   const int error = check_identity(self);
   if (error) {
     duplex_close(self);
@@ -92,6 +93,14 @@ int duplex_open(const char *backend, const struct duplex_options *options, struc
   if (!error) error = duplex_open_backend(opened, options, device);
   if (error) open_error(error, backend, options->backend.channels, error_text, size);
   return error;
+}
+
+int duplex_set_stripe(struct duplex_device *device, unsigned bundles) {
+  if (bundles == 0 || bundles & ~device->bundles)
+    return device_fail(device, DUPLEX_ERROR_ARGUMENT, "stripe set 0x%x: expected some of the bundles 0x%x of Logic-PIM", bundles,
+                       device->bundles);
+  device->stripe = bundles;
+  return DUPLEX_OK;
 }
 
 void duplex_close(struct duplex_device *device) {

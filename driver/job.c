@@ -20,6 +20,8 @@ struct work {
   struct region x, results;
   uint32_t x_row_sets, result_row_sets;     // of one pass
   uint32_t groups, groups_of_pass, passes;  // groups of 8 tokens
+  size_t m;                                 // tokens, of each matrix of a pair
+  bool pair;                                // a pass has one group for each matrix
   struct counters before;
 };
 
@@ -43,19 +45,31 @@ static void give_back(struct duplex_device *device, const struct work *work) {
 }
 
 static int take_space(struct duplex_device *device, struct work *work) {
-  const bool taken = space_take(device->space, device->bundles, work->x_row_sets * work->passes, &work->x) &&
-                     space_take(device->space, device->bundles, work->result_row_sets * work->passes, &work->results);
+  const bool taken = space_take_mailbox(device->space, device->bundles, work->x_row_sets * work->passes, &work->x) &&
+                     space_take_mailbox(device->space, device->bundles, work->result_row_sets * work->passes, &work->results);
   if (taken) return DUPLEX_OK;
   give_back(device, work);
   return device_fail(device, DUPLEX_ERROR_OUT_OF_SPACE, "no room in the stack's DRAM for activations and results");
 }
 
-// Tile k of a group: 64 columns of 8 tokens, zero where there is no token or no column.
-static void arrange_tile(const duplex_f16 *x, size_t m, size_t k, size_t group, size_t index, duplex_f16 *tile) {
+// The row of x and y that a lane of a pass stands for; false if there is none.
+static bool token_of(const struct work *work, uint32_t pass, uint32_t group, uint32_t lane, size_t *token) {
+  const size_t first = (size_t)pass * (work->pair ? 1 : work->groups_of_pass) * DUPLEX_LANES,
+               of_matrix = first + (work->pair ? 0 : group) * DUPLEX_LANES + lane;
+  *token = of_matrix + (work->pair ? group * work->m : 0);
+  return of_matrix < work->m;
+}
+
+// Tile `index` of a group: 64 columns of 8 tokens, zero where there is no token or no column.
+static void arrange_tile(const struct work *work, const duplex_f16 *x, size_t k, uint32_t pass, uint32_t group, size_t index,
+                         duplex_f16 *tile) {
   memset(tile, 0, TILE_BYTES);
-  for (size_t lane = 0; lane < DUPLEX_LANES && group * DUPLEX_LANES + lane < m; lane++)
+  for (uint32_t lane = 0; lane < DUPLEX_LANES; lane++) {
+    size_t token;
+    if (!token_of(work, pass, group, lane, &token)) continue;
     for (size_t i = 0; i < DUPLEX_WIDTH && index * DUPLEX_WIDTH + i < k; i++)
-      tile[i * DUPLEX_LANES + lane] = x[(group * DUPLEX_LANES + lane) * k + index * DUPLEX_WIDTH + i];
+      tile[i * DUPLEX_LANES + lane] = x[token * k + index * DUPLEX_WIDTH + i];
+  }
 }
 
 // Groups of tokens that a pass serves.
@@ -64,14 +78,14 @@ static uint32_t groups_in(const struct work *work, uint32_t pass) {
   return left < work->groups_of_pass ? left : work->groups_of_pass;
 }
 
-static int upload_tokens(struct duplex_device *device, const struct work *work, const duplex_f16 *x, size_t m, size_t k) {
+static int upload_tokens(struct duplex_device *device, const struct work *work, const duplex_f16 *x, size_t k) {
   duplex_f16 tile[DUPLEX_WIDTH * DUPLEX_LANES];
   const size_t k_tiles = (k + DUPLEX_WIDTH - 1) / DUPLEX_WIDTH;
   for (uint32_t pass = 0; pass < work->passes; pass++) {
     const struct region region = {work->x.base + pass * work->x_row_sets, work->x.stripe};
     const uint32_t groups = groups_in(work, pass);
     for (size_t t = 0; t < k_tiles * groups; t++) {
-      arrange_tile(x, m, k, pass * work->groups_of_pass + t % groups, t / groups, tile);
+      arrange_tile(work, x, k, pass, (uint32_t)(t % groups), t / groups, tile);
       const int error =
           region_write(device, (unsigned)(t % device->channels), region, t / device->channels * TILE_BYTES, tile, sizeof tile);
       if (error) return error;
@@ -88,7 +102,7 @@ static int read_block(struct duplex_device *device, const struct weight_layout *
 }
 
 // What one channel wrote in one pass: blocks of rows of 8 lanes, those of the second group behind those of the first.
-static int read_channel(struct duplex_device *device, const struct work *work, const struct weight_layout *layout, size_t m,
+static int read_channel(struct duplex_device *device, const struct work *work, const struct weight_layout *layout,
                         enum result_format format, unsigned channel, uint32_t pass, uint8_t *y) {
   uint8_t bytes[DUPLEX_ROWS * DUPLEX_LANES * 16];
   const size_t row_bytes = result_row_bytes(format), size = row_bytes / DUPLEX_LANES;
@@ -103,9 +117,9 @@ static int read_channel(struct duplex_device *device, const struct work *work, c
         in_block ? DUPLEX_OK : read_block(device, layout, region, channel, row / layout->block_rows, format, groups, bytes);
     if (error) return error;
     for (uint32_t lane = 0; lane < groups * DUPLEX_LANES; lane++) {
-      const size_t token = (size_t)pass * work->groups_of_pass * DUPLEX_LANES + lane;
+      size_t token;
       const uint32_t row_of_group = lane / DUPLEX_LANES * of_block + in_block;
-      if (token < m)
+      if (token_of(work, pass, lane / DUPLEX_LANES, lane % DUPLEX_LANES, &token))
         memcpy(y + (token * layout->rows + first + row) * size, bytes + row_of_group * row_bytes + lane % DUPLEX_LANES * size,
                size);
     }
@@ -113,11 +127,11 @@ static int read_channel(struct duplex_device *device, const struct work *work, c
   return DUPLEX_OK;
 }
 
-static int read_results(struct duplex_device *device, const struct work *work, const struct weight_layout *layout, size_t m,
+static int read_results(struct duplex_device *device, const struct work *work, const struct weight_layout *layout,
                         enum result_format format, uint8_t *y) {
   for (uint32_t pass = 0; pass < work->passes; pass++)
     for (unsigned channel = 0; channel < device->channels; channel++) {
-      const int error = read_channel(device, work, layout, m, format, channel, pass, y);
+      const int error = read_channel(device, work, layout, format, channel, pass, y);
       if (error) return error;
     }
   return DUPLEX_OK;
@@ -140,21 +154,22 @@ static int report_error(struct duplex_device *device, const struct firmware_repo
 // Space of a job whose passes serve that many groups at once.
 static struct work plan(const struct duplex_device *device, size_t m, uint32_t groups_of_pass, uint32_t k_tiles,
                         const struct weight_layout *results, enum result_format format) {
-  struct work work = {.groups = (uint32_t)((m + DUPLEX_LANES - 1) / DUPLEX_LANES), .groups_of_pass = groups_of_pass};
+  const uint32_t groups = (uint32_t)((m + DUPLEX_LANES - 1) / DUPLEX_LANES), matrices = results->two_streams ? 2 : 1;
+  struct work work = {.groups = groups * matrices, .groups_of_pass = groups_of_pass, .m = m, .pair = results->two_streams};
   work.passes = (work.groups + groups_of_pass - 1) / groups_of_pass;
   work.x_row_sets = activation_row_sets(groups_of_pass * k_tiles, device->channels);
   work.result_row_sets = result_row_sets(results, format, groups_of_pass);
   return work;
 }
 
-static int begin(struct duplex_device *device, struct work *work, const duplex_f16 *x, size_t m, size_t k) {
+static int begin(struct duplex_device *device, struct work *work, const duplex_f16 *x, size_t k) {
   device->error_text[0] = 0;
   device->backend_error = DUPLEX_OK;
   device->doorbell_rung = false;
   memset(&device->stats, 0, sizeof device->stats);
   int error = take_space(device, work);
   if (error) return error;
-  error = upload_tokens(device, work, x, m, k);
+  error = upload_tokens(device, work, x, k);
   if (!error) error = read_counters(device, &work->before);
   if (error) give_back(device, work);
   return error;
@@ -165,8 +180,8 @@ static uint64_t stream_clocks(const uint64_t counter[COUNTERS]) {
 }
 
 // Statistics of a job; matrices are those that its passes streamed.
-static int note_stats(struct duplex_device *device, const struct work *work, size_t m,
-                      const struct duplex_weights *const matrices[], unsigned count, uint32_t descriptors) {
+static int note_stats(struct duplex_device *device, const struct work *work, const struct duplex_weights *const matrices[],
+                      unsigned count, uint32_t descriptors) {
   struct duplex_stats *stats = &device->stats;
   stats->cycles = device->backend->ops->clocks(device->backend) - device->doorbell_clock;
   device->backend->ops->commands(device->backend, &stats->commands);
@@ -178,15 +193,16 @@ static int note_stats(struct duplex_device *device, const struct work *work, siz
   if (error) return error;
   stats->descriptors = descriptors;
   stats->channels = device->channels;
+  const unsigned of_pair = work->pair ? 2 : 1;
   for (unsigned channel = 0; channel < device->channels; channel++) {
     uint64_t delta[COUNTERS];
     for (unsigned i = 0; i < COUNTERS; i++) delta[i] = after.value[channel][i] - work->before.value[channel][i];
     struct duplex_channel_stats *own = &stats->channel[channel];
-    own->rows = delta[ROWS] / work->groups;
+    own->rows = delta[ROWS] * of_pair / work->groups;
     own->read_bytes = delta[COLUMNS_READ] * DUPLEX_COLUMN_BYTES;
     for (unsigned i = 0; i < count; i++) {
       uint32_t first;
-      own->macs += (uint64_t)layout_channel_rows(&matrices[i]->layout, channel, &first) * matrices[i]->k * m;
+      own->macs += (uint64_t)layout_channel_rows(&matrices[i]->layout, channel, &first) * matrices[i]->k * work->m * of_pair;
     }
     stats->macs += own->macs;
     stats->read_bytes += own->read_bytes;
@@ -195,7 +211,7 @@ static int note_stats(struct duplex_device *device, const struct work *work, siz
     stats->starved += delta[STARVED], stats->no_tile += delta[NO_TILE], stats->no_room += delta[NO_ROOM];
   }
   for (unsigned i = 0; i < count; i++)
-    stats->useful_bytes += (uint64_t)matrices[i]->layout.rows * matrices[i]->k * sizeof(duplex_f16);
+    stats->useful_bytes += (uint64_t)matrices[i]->layout.rows * matrices[i]->k * sizeof(duplex_f16) * of_pair;
   return DUPLEX_OK;
 }
 
@@ -210,7 +226,7 @@ int duplex_gemm(struct duplex_device *device, const struct duplex_weights *w, co
   if (error) return error;
   const enum result_format result_format = (enum result_format)format;
   struct work work = plan(device, m, groups_of_pass(w->layout.k_tiles), w->layout.k_tiles, &w->layout, result_format);
-  error = begin(device, &work, x, m, w->k);
+  error = begin(device, &work, x, w->k);
   if (error) return error;
   const struct gemm_job job = {w->layout, w->region, work.x, work.results, result_format, device->channels, work.groups};
   struct firmware_report report = {0};
@@ -220,8 +236,8 @@ int duplex_gemm(struct duplex_device *device, const struct duplex_weights *w, co
     device->firmware.gemm(device->firmware.context, &hal, &job, &report);
     error = report_error(device, &report);
   }
-  if (!error) error = note_stats(device, &work, m, &w, 1, report.descriptors);
-  if (!error) error = read_results(device, &work, &w->layout, m, result_format, y);
+  if (!error) error = note_stats(device, &work, &w, 1, report.descriptors);
+  if (!error) error = read_results(device, &work, &w->layout, result_format, y);
   give_back(device, &work);
   return error;
 }
@@ -257,6 +273,8 @@ static int load_table(struct duplex_device *device, const struct duplex_activati
 }
 
 static int check_expert(struct duplex_device *device, const struct duplex_weights *up, const struct duplex_weights *down) {
+  if (down->layout.two_streams != up->layout.two_streams)
+    return device_fail(device, DUPLEX_ERROR_ARGUMENT, "one of up and down is a pair, the other is not: expected both or none");
   if (down->k != up->n || down->layout.gated || up->n > DUPLEX_K_TILES_MAX * DUPLEX_WIDTH)
     return device_fail(device, DUPLEX_ERROR_ARGUMENT, "up has %zu rows and down %zu columns: expected the same number, up to %u",
                        up->n, down->k, DUPLEX_K_TILES_MAX * DUPLEX_WIDTH);
@@ -273,7 +291,7 @@ int duplex_expert(struct duplex_device *device, const struct duplex_weights *up,
   const uint32_t groups_of_pass = expert_groups_of_pass(&up->layout, &down->layout);
   struct work work = plan(device, m, groups_of_pass, up->layout.k_tiles, &down->layout, result_format);
   error = load_table(device, table);
-  if (!error) error = begin(device, &work, x, m, up->k);
+  if (!error) error = begin(device, &work, x, up->k);
   if (error) return error;
   const struct expert_job job = {.up_layout = up->layout,
                                  .down_layout = down->layout,
@@ -288,9 +306,9 @@ int duplex_expert(struct duplex_device *device, const struct duplex_weights *up,
   error = run_expert(device, &job, &report);
   if (!error) {
     const struct duplex_weights *const matrices[] = {up, down};
-    error = note_stats(device, &work, m, matrices, 2, report.descriptors);
+    error = note_stats(device, &work, matrices, 2, report.descriptors);
   }
-  if (!error) error = read_results(device, &work, &down->layout, m, result_format, y);
+  if (!error) error = read_results(device, &work, &down->layout, result_format, y);
   give_back(device, &work);
   return error;
 }

@@ -135,13 +135,8 @@ module channel (
 
   weight_stream weight_stream (
     .clk_i(clk_i), .rst_ni(rst_ni), .start_i(gemm_start), .rows_i(share_count_q), .k_tiles_i(job_k_tiles_i),
-<<<<<<< HEAD
-    .block_rows_i(job_block_rows_i), .two_groups_i(job_two_groups_i), .exponents_i(job_exponents_i), .group_words_i(job_bus_i),
-    .weight_valid_i(weight_valid), .header_i(weight[8*`DUPLEX_WORD_BYTES-1:0]), .weight_pop_o(stream_pop), .weight_leave_o(stream_leave),
-=======
     .block_rows_i(job_block_rows_i), .two_groups_i(job_two_groups_i), .two_streams_i(job_two_streams_i), .exponents_i(job_exponents_i), .group_words_i(job_bus_i),
-    .weight_valid_i(weight_valid), .header_i(weight[511:0]), .weight_pop_o(stream_pop), .weight_leave_o(stream_leave),
->>>>>>> dram
+    .weight_valid_i(weight_valid), .header_i(weight[8*`DUPLEX_WORD_BYTES-1:0]), .weight_pop_o(stream_pop), .weight_leave_o(stream_leave),
     .weight_mark_o(stream_mark), .weight_rewind_o(stream_rewind), .beat_valid_o(beat_valid), .beat_ready_i(beat_ready),
     .beat_row_o(beat_row), .beat_first_o(beat_first), .beat_last_o(beat_last), .beat_release_o(beat_release), .room_i(room),
     .row_o(row_last), .row_place_o(row_place), .sum_valid_i(sum_valid), .exponent_o(exponent), .end_o(sum_end),
