@@ -2,9 +2,9 @@
 // processing unit). WIDTH is a multiple of 8.
 //
 // Result in units of 2^-48: sum = high * 2^48 + low, low unsigned up to WIDTH * 2^48; and the flags of the products: bit 0 NaN, 1 +Inf, 2 -Inf.
-// A product is a magnitude of 22 bits shifted left by 0 to 58 places. If it is negative, all bits are inverted after
-// the shift, and the missing one is added with the low words. Low word (48 bits) and high word (33, signed) are summed apart, so
-// that no carry runs over more than a word before the accumulator joins them. docs/decisions.md compares other structures.
+// A product is a magnitude of 22 bits shifted left by 0 to 58 places. If it is negative, it is inverted before
+// the shift with ones on both sides, and the missing one is added with the low words. Low word (48 bits) and high word (33, signed) are summed apart, so
+// that no carry runs over more than a word before the accumulator joins them. docs/synthesis.md compares other structures.
 // Stages: product, align and sum of 8, sum of all. Free-flowing, no stall. Latency: 3 clocks.
 `default_nettype none
 `include "duplex_params.vh"
