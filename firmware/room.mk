@@ -1,1 +1,1 @@
-LIB_SRC += $(wildcard firmware/kernels/*.c firmware/hal/*.c firmware/port/native/*.c)
+LIB_SRC += $(wildcard firmware/kernels/*.c firmware/protocol/*.c)
