@@ -27,7 +27,7 @@ struct controller {
   uint64_t instructions;  // executed so far
   bool idle;              // the last run ended because there was nothing to do
   int backend_error;      // first error of the back end in a run
-  char failure[256];      // text of the last error
+  char failure[400];      // text of the last error
 };
 
 // watchdog_clocks: longest time without news from the stack.

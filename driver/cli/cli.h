@@ -61,7 +61,7 @@ void tensor_free(struct tensor *tensor);
 // Files that a command will write. They are made under temporary names at once, so that an output that cannot be written is
 // refused before any work, and get their names together at the end: all or none. A link to a file stays one; a device (/dev/null)
 // or pipe is written as it is.
-#define OUTPUTS_MOST 4
+#define OUTPUTS_MOST 8
 struct output {
   const char *path;  // as given
   char *target;      // the file it means
@@ -88,8 +88,9 @@ struct duplex_stats;
 
 // Options of every command that runs on a stack.
 #define DEVICE_OPTIONS                                                                                                  \
-  {"--backend", 0}, {"--firmware", 0}, {"--firmware-elf", 0}, {"--channels", 0}, {"--threads", 0}, {"--seed", 0},       \
-      {"--stats", 0}, {"--trace", 0}, {"--trace-from", 0}, {"--trace-to", 0}, {"--command-trace", 0}, {"--bundles", 0}, \
+  {"--backend", 0}, {"--firmware", 0}, {"--firmware-elf", 0}, {"--instructions-per-clock", 0}, {"--firmware-trace", 0}, \
+      {"--firmware-profile", 0}, {"--gdb", 0}, {"--channels", 0}, {"--threads", 0}, {"--seed", 0}, {"--stats", 0},      \
+      {"--trace", 0}, {"--trace-from", 0}, {"--trace-to", 0}, {"--command-trace", 0}, {"--bundles", 0},                 \
       {"--activation-rule", 0}, {"--dram-preset", 0}, {"--rank-switch", 0}, {                                           \
     "--xpu-traffic", 0                                                                                                  \
   }
