@@ -68,8 +68,9 @@ bool ring_push(struct ring *ring, uint32_t descriptor[DUPLEX_DESCRIPTOR_WORDS], 
   if (cancelled(ring)) return false;
   while (in_ring(ring) == DUPLEX_RING_ENTRIES)
     if (!wait_for_news(ring)) return false;
-  for (uint32_t word = 0; word < DUPLEX_DESCRIPTOR_WORDS; word++)
-    hal_write(ring->hal, DUPLEX_REG_RING + 4 * (slot * DUPLEX_DESCRIPTOR_WORDS + word), descriptor[word]);
+  const uint32_t address = DUPLEX_REG_RING + 4 * slot * DUPLEX_DESCRIPTOR_WORDS;
+#pragma GCC unroll 16
+  for (uint32_t word = 0; word < DUPLEX_DESCRIPTOR_WORDS; word++) hal_write(ring->hal, address + 4 * word, descriptor[word]);
   ring->produced = (ring->produced + 1) & 0xffff;
   ring->report->descriptors++;
   hal_write(ring->hal, DUPLEX_REG_DOORBELL, ring->produced);
@@ -84,6 +85,7 @@ void ring_finish(struct ring *ring) {
 }
 
 static void clear(uint32_t d[DUPLEX_DESCRIPTOR_WORDS]) {
+#pragma GCC unroll 16
   for (uint32_t word = 0; word < DUPLEX_DESCRIPTOR_WORDS; word++) d[word] = 0;
 }
 

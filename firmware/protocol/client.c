@@ -4,9 +4,10 @@
 
 bool client_owns(const struct client *client, struct region region, uint32_t row_sets) {
   const struct allotment *own = &client->allotment;
-  uint32_t bundles = 0;
-  for (uint32_t mask = region.stripe; mask; mask >>= 1) bundles += mask & 1;
-  if (bundles == 0 || (region.stripe & ~own->bundles) || region.base > bundles * DUPLEX_BANK_ROWS) return false;
+  static const uint8_t ones[16] = {0, 1, 1, 2, 1, 2, 2, 3, 1, 2, 2, 3, 2, 3, 3, 4};
+  const uint32_t bundles = ones[region.stripe & 15];
+  if (bundles == 0 || (region.stripe & ~own->bundles) || region.stripe > 15 || region.base > bundles * DUPLEX_BANK_ROWS)
+    return false;
   if (row_sets > bundles * DUPLEX_BANK_ROWS || region.base < own->first_row * bundles) return false;
   return region.base + row_sets <= (own->first_row + own->rows) * bundles;
 }

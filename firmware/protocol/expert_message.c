@@ -41,13 +41,15 @@ static enum completion_status check_tokens(const struct client *client, const st
 static enum completion_status serve_expert(struct client *client, const void *payload, struct firmware_report *report,
                                            uint32_t *detail) {
   const struct expert_message *m = payload;
-  struct expert_job job = {.x = {m->x.base, m->x.stripe},
-                           .results = {m->results.base, m->results.stripe},
-                           .table = {m->table.base, m->table.stripe},
-                           .table_tiles = m->table_tiles,
-                           .format = (enum result_format)m->format,
-                           .channels = client->channels,
-                           .groups = m->groups};
+  struct expert_job job;
+  if (m->groups == 0) job.up_layout.k_tiles = job.down_layout.k_tiles = 1;  // no tokens, so no matrices either
+  job.x = (struct region){m->x.base, m->x.stripe};
+  job.results = (struct region){m->results.base, m->results.stripe};
+  job.table = (struct region){m->table.base, m->table.stripe};
+  job.table_tiles = m->table_tiles;
+  job.format = (enum result_format)m->format;
+  job.channels = client->channels;
+  job.groups = m->groups;
   if (*detail = AT(groups), m->groups > PROTOCOL_TOKEN_GROUPS) return COMPLETION_ARGUMENT;
   if (*detail = AT(table_tiles), m->table_tiles == 0 || m->table_tiles > TABLE_TILES_MOST) return COMPLETION_ARGUMENT;
   if (*detail = AT(table), !client_owns(client, job.table, activation_row_sets(m->table_tiles, client->channels)))

@@ -45,7 +45,13 @@ static void copy_message(struct message *to, volatile const struct message *from
   to->kind = from->kind;
   to->ticket = from->ticket;
   if (to->length < PROTOCOL_HEADER_BYTES || to->length > sizeof *to) return;
-  for (uint32_t word = 0; word < (to->length - PROTOCOL_HEADER_BYTES + 3) / 4; word++) to->payload[word] = from->payload[word];
+  // Four words at a time, for speed: the payload has room for them.
+  const volatile uint32_t *in = from->payload;
+  const uint32_t *end = to->payload + (to->length - PROTOCOL_HEADER_BYTES + 3) / 4;
+  for (uint32_t *out = to->payload; out < end; in += 4, out += 4) {
+    const uint32_t a = in[0], b = in[1], c = in[2], d = in[3];
+    out[0] = a, out[1] = b, out[2] = c, out[3] = d;
+  }
 }
 
 static const struct kernel *find(uint32_t kind) {
@@ -107,7 +113,7 @@ bool protocol_serve(struct protocol *protocol) {
   for (uint32_t i = 0; i < PROTOCOL_QUEUES; i++) {
     const uint32_t q = (protocol->next + i) % PROTOCOL_QUEUES;
     if (!has_work(protocol, q)) continue;
-    protocol->next = q + 1;
+    protocol->next = q + 1;  // the others come first
     serve_queue(protocol, q);
     return true;
   }
