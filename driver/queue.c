@@ -48,10 +48,12 @@ void queue_close(struct duplex_device *device) {
   do error = machine->controller->ops->run(machine->controller, UINT64_MAX);
   while (!error && !machine->controller->idle);
   if (error) queue_reset(machine);
+  machine->in_mid_job = false;
 }
 
 int queue_reset(struct machine *machine) {
   const int error = machine->controller->ops->reset(machine->controller);
+  machine->in_mid_job = false;
   for (unsigned q = 0; q < PROTOCOL_QUEUES; q++)
     if (machine->client[q]) queue_start(machine->client[q]);
   return error;
