@@ -13,6 +13,9 @@ enum { EXIT_GOOD = 0, EXIT_DEVICE = 1, EXIT_BAD_INPUT = 2 };
 // Prints one line "duplex: <message>", control characters as '?', and returns the status.
 int fail(int status, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
+// Text before every message from now on, "" for none.
+void fail_context(const char *text);
+
 // options.c
 // ------------------------------------------------------------------------------------------------------------------------
 struct option {
@@ -107,6 +110,7 @@ void progress(const char *text);
 // -------------------------------------------------------------------------------------------------------------------------
 int command_gemm(int argc, char **argv);
 int command_expert(int argc, char **argv);
+int command_batch(int argc, char **argv);
 int command_compare(int argc, char **argv);
 int command_random(int argc, char **argv);
 int command_info(int argc, char **argv);
