@@ -5,3 +5,5 @@ $(BUILD)/tests/controller/faulty.elf: tests/controller/faulty/kernel_faulty.c $(
 	@cp $(BUILD)/faulty/firmware.elf $@
 
 TEST_PREREQUISITES += $(BUILD)/tests/controller/faulty.elf $(BUILD)/tests/controller/four_ways
+$(BUILD)/tests/controller/test_controller $(BUILD)/tests/controller/four_ways: | $(BUILD)/controller.so $(BUILD)/firmware.elf $(BUILD)/rtl/stack_2.so
+$(BUILD)/tests/controller/test_controller: | $(BUILD)/tests/controller/faulty.elf

@@ -2,7 +2,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-void *memset(void *to, int value, size_t size) {
+__attribute__((used)) void *memset(void *to, int value, size_t size) {
   uint8_t *byte = to;
   if (((uintptr_t)to | size) % 4 == 0 && value == 0) {
     uint32_t *word = to;
