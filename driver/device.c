@@ -49,6 +49,7 @@ static struct duplex_device *new_device(const struct machine *machine, const str
   self->strict = options->strict;
   self->measure_overhead = options->measure_overhead;
   self->watchdog_clocks = options->watchdog_clocks ? options->watchdog_clocks : WATCHDOG_CLOCKS;
+  self->stripe = self->bundles;
   return self;
 }
 
@@ -63,14 +64,16 @@ static void close_machine(struct machine *machine) {
   free(machine);
 }
 
+static bool within(uint32_t row, const struct row_range *range) { return row - range->first < range->count; }
+
 // Gives the device its queue and the rows of its allotment; all others are taken.
-static int join(struct duplex_device *device, struct machine *machine, uint32_t first_row, uint32_t rows) {
+static int join(struct duplex_device *device, struct machine *machine, const struct allotment *own) {
   device->machine = machine;
   for (uint32_t row = 0; row < DUPLEX_BANK_ROWS; row++)
-    if (row < first_row || row >= first_row + rows) device->space->taken[row] = ALL_BUNDLES;
-  const int error = queue_open(device, device->bundles, first_row, rows);
+    if (!within(row, &own->part[0]) && !within(row, &own->part[1])) device->space->taken[row] = ALL_BUNDLES;
+  const int error = queue_open(device, own);
   if (error) return error;
-  if (space_take(device->space, device->bundles, table_row_sets(), &device->table)) return DUPLEX_OK;
+  if (space_take_mailbox(device->space, device->bundles, table_row_sets(), &device->table)) return DUPLEX_OK;
   queue_close(device);
   return DUPLEX_ERROR_OUT_OF_SPACE;
 }
@@ -99,7 +102,10 @@ static int open_first(struct duplex_backend *backend, const struct duplex_option
   struct duplex_device *self = new_device(machine, options);
   int error = self ? check_identity(self) : DUPLEX_ERROR_NO_MEMORY;
   if (!error) error = open_controller(machine, self, options->riscv, text, size);
-  if (!error) error = join(self, machine, 0, DUPLEX_BANK_ROWS);
+  const struct allotment all = {
+      .bundles = self ? self->bundles : 0,
+      .part = {{0, DUPLEX_BANK_ROWS - DUPLEX_MAILBOX_ROWS}, {DUPLEX_BANK_ROWS - DUPLEX_MAILBOX_ROWS, DUPLEX_MAILBOX_ROWS}}};
+  if (!error) error = join(self, machine, &all);
   if (error) {
     free_device(self);
     close_machine(machine);
@@ -125,18 +131,19 @@ int duplex_open_client(struct duplex_device *device, unsigned rows, struct duple
                                          .strict = device->strict,
                                          .watchdog_clocks = device->watchdog_clocks,
                                          .measure_overhead = device->measure_overhead};
-  struct allotment *own = queue_allotment(device);
+  struct row_range *own = &queue_allotment(device)->part[0];
   *client = NULL;
-  if (rows == 0 || rows > own->rows || !rows_free(device, own->first_row + own->rows - rows, rows))
+  if (rows == 0 || rows > own->count || !rows_free(device, own->first + own->count - rows, rows))
     return device_fail(device, DUPLEX_ERROR_ARGUMENT, "the last %u rows of the device are not free", rows);
-  const uint32_t first_row = own->first_row + own->rows - rows;
+  const uint32_t first_row = own->first + own->count - rows;
+  const struct allotment its = {.bundles = device->bundles, .part = {{first_row, rows}}};
   struct duplex_device *self = new_device(device->machine, &options);
-  const int error = self ? join(self, device->machine, first_row, rows) : DUPLEX_ERROR_NO_MEMORY;
+  const int error = self ? join(self, device->machine, &its) : DUPLEX_ERROR_NO_MEMORY;
   if (error) {
     free_device(self);
     return device_fail(device, error, "opening a client: %s", duplex_error_text(error));
   }
-  own->rows -= rows;
+  own->count -= rows;
   for (unsigned row = first_row; row < first_row + rows; row++) device->space->taken[row] = ALL_BUNDLES;
   *client = self;
   return DUPLEX_OK;
@@ -159,6 +166,14 @@ int duplex_open(const char *backend, const struct duplex_options *options, struc
   if (!error) error = open_first(opened, options, device, error_text, size);
   if (error && !(error_text && size && error_text[0])) open_error(error, backend, options->backend.channels, error_text, size);
   return error;
+}
+
+int duplex_set_stripe(struct duplex_device *device, unsigned bundles) {
+  if (bundles == 0 || bundles & ~device->bundles)
+    return device_fail(device, DUPLEX_ERROR_ARGUMENT, "stripe set 0x%x: expected some of the bundles 0x%x of Logic-PIM", bundles,
+                       device->bundles);
+  device->stripe = bundles;
+  return DUPLEX_OK;
 }
 
 void duplex_close(struct duplex_device *device) {

@@ -19,6 +19,7 @@ struct duplex_device {
   struct duplex_backend *backend;
   unsigned channels;
   unsigned bundles;  // Logic-PIM's during a job
+  unsigned stripe;   // where weights go that are uploaded now
   bool strict;
   uint64_t watchdog_clocks;
   struct space *space;

@@ -20,6 +20,8 @@ struct work {
   struct region x, results;
   uint32_t x_row_sets, result_row_sets;     // of one pass
   uint32_t groups, groups_of_pass, passes;  // groups of 8 tokens
+  size_t m;                                 // tokens, of each matrix of a pair
+  bool pair;                                // a pass has one group for each matrix
   struct counters before;
   struct duplex_dram_commands commands_before;
 };
@@ -36,7 +38,6 @@ struct duplex_job {
   } message;
   const struct duplex_weights *matrices[2];  // that its passes stream; the last one's rows are the results'
   unsigned count;
-  size_t m;
   enum result_format format;
 };
 
@@ -60,19 +61,31 @@ static void give_back(struct duplex_device *device, const struct work *work) {
 }
 
 static int take_space(struct duplex_device *device, struct work *work) {
-  const bool taken = space_take(device->space, device->bundles, work->x_row_sets * work->passes, &work->x) &&
-                     space_take(device->space, device->bundles, work->result_row_sets * work->passes, &work->results);
+  const bool taken = space_take_mailbox(device->space, device->bundles, work->x_row_sets * work->passes, &work->x) &&
+                     space_take_mailbox(device->space, device->bundles, work->result_row_sets * work->passes, &work->results);
   if (taken) return DUPLEX_OK;
   give_back(device, work);
   return device_fail(device, DUPLEX_ERROR_OUT_OF_SPACE, "no room in the stack's DRAM for activations and results");
 }
 
-// Tile k of a group: 64 columns of 8 tokens, zero where there is no token or no column.
-static void arrange_tile(const duplex_f16 *x, size_t m, size_t k, size_t group, size_t index, duplex_f16 *tile) {
+// The row of x and y that a lane of a pass stands for; false if there is none.
+static bool token_of(const struct work *work, uint32_t pass, uint32_t group, uint32_t lane, size_t *token) {
+  const size_t first = (size_t)pass * (work->pair ? 1 : work->groups_of_pass) * DUPLEX_LANES,
+               of_matrix = first + (work->pair ? 0 : group) * DUPLEX_LANES + lane;
+  *token = of_matrix + (work->pair ? group * work->m : 0);
+  return of_matrix < work->m;
+}
+
+// Tile `index` of a group: 64 columns of 8 tokens, zero where there is no token or no column.
+static void arrange_tile(const struct work *work, const duplex_f16 *x, size_t k, uint32_t pass, uint32_t group, size_t index,
+                         duplex_f16 *tile) {
   memset(tile, 0, TILE_BYTES);
-  for (size_t lane = 0; lane < DUPLEX_LANES && group * DUPLEX_LANES + lane < m; lane++)
+  for (uint32_t lane = 0; lane < DUPLEX_LANES; lane++) {
+    size_t token;
+    if (!token_of(work, pass, group, lane, &token)) continue;
     for (size_t i = 0; i < DUPLEX_WIDTH && index * DUPLEX_WIDTH + i < k; i++)
-      tile[i * DUPLEX_LANES + lane] = x[(group * DUPLEX_LANES + lane) * k + index * DUPLEX_WIDTH + i];
+      tile[i * DUPLEX_LANES + lane] = x[token * k + index * DUPLEX_WIDTH + i];
+  }
 }
 
 // Groups of tokens that a pass serves.
@@ -81,14 +94,14 @@ static uint32_t groups_in(const struct work *work, uint32_t pass) {
   return left < work->groups_of_pass ? left : work->groups_of_pass;
 }
 
-static int upload_tokens(struct duplex_device *device, const struct work *work, const duplex_f16 *x, size_t m, size_t k) {
+static int upload_tokens(struct duplex_device *device, const struct work *work, const duplex_f16 *x, size_t k) {
   duplex_f16 tile[DUPLEX_WIDTH * DUPLEX_LANES];
   const size_t k_tiles = (k + DUPLEX_WIDTH - 1) / DUPLEX_WIDTH;
   for (uint32_t pass = 0; pass < work->passes; pass++) {
     const struct region region = {work->x.base + pass * work->x_row_sets, work->x.stripe};
     const uint32_t groups = groups_in(work, pass);
     for (size_t t = 0; t < k_tiles * groups; t++) {
-      arrange_tile(x, m, k, pass * work->groups_of_pass + t % groups, t / groups, tile);
+      arrange_tile(work, x, k, pass, (uint32_t)(t % groups), t / groups, tile);
       const int error =
           region_write(device, (unsigned)(t % device->channels), region, t / device->channels * TILE_BYTES, tile, sizeof tile);
       if (error) return error;
@@ -105,7 +118,7 @@ static int read_block(struct duplex_device *device, const struct weight_layout *
 }
 
 // What one channel wrote in one pass: blocks of rows of 8 lanes, those of the second group behind those of the first.
-static int read_channel(struct duplex_device *device, const struct work *work, const struct weight_layout *layout, size_t m,
+static int read_channel(struct duplex_device *device, const struct work *work, const struct weight_layout *layout,
                         enum result_format format, unsigned channel, uint32_t pass, uint8_t *y) {
   uint8_t bytes[DUPLEX_ROWS * DUPLEX_LANES * 16];
   const size_t row_bytes = result_row_bytes(format), size = row_bytes / DUPLEX_LANES;
@@ -120,9 +133,9 @@ static int read_channel(struct duplex_device *device, const struct work *work, c
         in_block ? DUPLEX_OK : read_block(device, layout, region, channel, row / layout->block_rows, format, groups, bytes);
     if (error) return error;
     for (uint32_t lane = 0; lane < groups * DUPLEX_LANES; lane++) {
-      const size_t token = (size_t)pass * work->groups_of_pass * DUPLEX_LANES + lane;
+      size_t token;
       const uint32_t row_of_group = lane / DUPLEX_LANES * of_block + in_block;
-      if (token < m)
+      if (token_of(work, pass, lane / DUPLEX_LANES, lane % DUPLEX_LANES, &token))
         memcpy(y + (token * layout->rows + first + row) * size, bytes + row_of_group * row_bytes + lane % DUPLEX_LANES * size,
                size);
     }
@@ -130,11 +143,11 @@ static int read_channel(struct duplex_device *device, const struct work *work, c
   return DUPLEX_OK;
 }
 
-static int read_results(struct duplex_device *device, const struct work *work, const struct weight_layout *layout, size_t m,
+static int read_results(struct duplex_device *device, const struct work *work, const struct weight_layout *layout,
                         enum result_format format, uint8_t *y) {
   for (uint32_t pass = 0; pass < work->passes; pass++)
     for (unsigned channel = 0; channel < device->channels; channel++) {
-      const int error = read_channel(device, work, layout, m, format, channel, pass, y);
+      const int error = read_channel(device, work, layout, format, channel, pass, y);
       if (error) return error;
     }
   return DUPLEX_OK;
@@ -143,7 +156,8 @@ static int read_results(struct duplex_device *device, const struct work *work, c
 // Space of a job whose passes serve that many groups at once.
 static struct work plan(const struct duplex_device *device, size_t m, uint32_t groups_of_pass, uint32_t k_tiles,
                         const struct weight_layout *results, enum result_format format) {
-  struct work work = {.groups = (uint32_t)((m + DUPLEX_LANES - 1) / DUPLEX_LANES), .groups_of_pass = groups_of_pass};
+  const uint32_t groups = (uint32_t)((m + DUPLEX_LANES - 1) / DUPLEX_LANES), matrices = results->two_streams ? 2 : 1;
+  struct work work = {.groups = groups * matrices, .groups_of_pass = groups_of_pass, .m = m, .pair = results->two_streams};
   work.passes = (work.groups + groups_of_pass - 1) / groups_of_pass;
   work.x_row_sets = activation_row_sets(groups_of_pass * k_tiles, device->channels);
   work.result_row_sets = result_row_sets(results, format, groups_of_pass);
@@ -155,8 +169,8 @@ static uint64_t stream_clocks(const uint64_t counter[COUNTERS]) {
 }
 
 // Statistics of a job; matrices are those that its passes streamed.
-static int note_stats(struct duplex_device *device, const struct work *work, size_t m,
-                      const struct duplex_weights *const matrices[], unsigned count, uint32_t descriptors) {
+static int note_stats(struct duplex_device *device, const struct work *work, const struct duplex_weights *const matrices[],
+                      unsigned count, uint32_t descriptors) {
   struct duplex_stats *stats = &device->stats;
   device->backend->ops->commands(device->backend, &stats->commands);
   const struct duplex_dram_commands *before = &work->commands_before;
@@ -167,15 +181,16 @@ static int note_stats(struct duplex_device *device, const struct work *work, siz
   if (error) return error;
   stats->descriptors = descriptors;
   stats->channels = device->channels;
+  const unsigned of_pair = work->pair ? 2 : 1;
   for (unsigned channel = 0; channel < device->channels; channel++) {
     uint64_t delta[COUNTERS];
     for (unsigned i = 0; i < COUNTERS; i++) delta[i] = after.value[channel][i] - work->before.value[channel][i];
     struct duplex_channel_stats *own = &stats->channel[channel];
-    own->rows = delta[ROWS] / work->groups;
+    own->rows = delta[ROWS] * of_pair / work->groups;
     own->read_bytes = delta[COLUMNS_READ] * DUPLEX_COLUMN_BYTES;
     for (unsigned i = 0; i < count; i++) {
       uint32_t first;
-      own->macs += (uint64_t)layout_channel_rows(&matrices[i]->layout, channel, &first) * matrices[i]->k * m;
+      own->macs += (uint64_t)layout_channel_rows(&matrices[i]->layout, channel, &first) * matrices[i]->k * work->m * of_pair;
     }
     stats->macs += own->macs;
     stats->read_bytes += own->read_bytes;
@@ -184,7 +199,7 @@ static int note_stats(struct duplex_device *device, const struct work *work, siz
     stats->starved += delta[STARVED], stats->no_tile += delta[NO_TILE], stats->no_room += delta[NO_ROOM];
   }
   for (unsigned i = 0; i < count; i++)
-    stats->useful_bytes += (uint64_t)matrices[i]->layout.rows * matrices[i]->k * sizeof(duplex_f16);
+    stats->useful_bytes += (uint64_t)matrices[i]->layout.rows * matrices[i]->k * sizeof(duplex_f16) * of_pair;
   return DUPLEX_OK;
 }
 
@@ -194,7 +209,8 @@ static int check_tokens(struct duplex_device *device, size_t m) {
 }
 
 static struct matrix_words matrix_of(const struct duplex_weights *w) {
-  const uint32_t flags = (w->layout.gated ? MATRIX_GATED : 0u) | (w->layout.exponents ? MATRIX_EXPONENTS : 0u);
+  const uint32_t flags = (w->layout.gated ? MATRIX_GATED : 0u) | (w->layout.exponents ? MATRIX_EXPONENTS : 0u) |
+                         (w->layout.two_streams ? MATRIX_PAIR : 0u);
   return (struct matrix_words){w->layout.rows, (uint32_t)w->k, flags, w->region.base, w->region.stripe};
 }
 
@@ -219,7 +235,7 @@ static int begin(struct duplex_device *device, const struct duplex_job *plan, co
   *job = *plan;
   int error = take_space(device, &job->work);
   if (!error) {
-    error = upload_tokens(device, &job->work, x, job->m, job->matrices[0]->k);
+    error = upload_tokens(device, &job->work, x, job->matrices[0]->k);
     if (error) give_back(device, &job->work);
   }
   if (error) {
@@ -253,7 +269,6 @@ static int start_gemm(struct duplex_device *device, const struct duplex_weights 
       .bytes = sizeof(struct gemm_message),
       .matrices = {w},
       .count = 1,
-      .m = m,
       .format = result_format};
   const int error = begin(device, &planned, x, job);
   if (error) return error;
@@ -271,6 +286,8 @@ int duplex_start_gemm(struct duplex_device *device, const struct duplex_weights 
 }
 
 static int check_expert(struct duplex_device *device, const struct duplex_weights *up, const struct duplex_weights *down) {
+  if (down->layout.two_streams != up->layout.two_streams)
+    return device_fail(device, DUPLEX_ERROR_ARGUMENT, "one of up and down is a pair, the other is not: expected both or none");
   if (down->k != up->n || down->layout.gated || up->n > DUPLEX_K_TILES_MAX * DUPLEX_WIDTH)
     return device_fail(device, DUPLEX_ERROR_ARGUMENT, "up has %zu rows and down %zu columns: expected the same number, up to %u",
                        up->n, down->k, DUPLEX_K_TILES_MAX * DUPLEX_WIDTH);
@@ -317,7 +334,6 @@ static int start_expert(struct duplex_device *device, const struct duplex_weight
                                      .bytes = sizeof(struct expert_message),
                                      .matrices = {up, down},
                                      .count = 2,
-                                     .m = m,
                                      .format = result_format};
   const int error = begin(device, &planned, x, job);
   if (error) return error;
@@ -377,8 +393,8 @@ static int note_start(struct duplex_job *job) {
   struct duplex_device *device = job->device;
   struct duplex_backend *b = device->backend;
   int error = read_counters(device, &job->work.before);
-  b->ops->commands(b, &job->work.commands_before);
   if (!error) error = device_own(device, device->bundles);
+  b->ops->commands(b, &job->work.commands_before);
   job->doorbell_clock = b->ops->clocks(b);
   job->doorbell_instructions = device->machine->controller->instructions;
   job->begun = true;
@@ -392,9 +408,9 @@ static int finish(struct duplex_job *job, uint32_t descriptors, void *y) {
   stats->cycles = device->backend->ops->clocks(device->backend) - job->doorbell_clock;
   stats->firmware_instructions = device->machine->controller->instructions - job->doorbell_instructions;
   const struct weight_layout *layout = &job->matrices[job->count - 1]->layout;
-  int error = note_stats(device, &job->work, job->m, job->matrices, job->count, descriptors);
+  int error = note_stats(device, &job->work, job->matrices, job->count, descriptors);
   if (!error && device->measure_overhead) error = measure_native(job);
-  return error ? error : read_results(device, &job->work, layout, job->m, job->format, y);
+  return error ? error : read_results(device, &job->work, layout, job->format, y);
 }
 
 // A job that could not start leaves the queue.

@@ -21,14 +21,15 @@ void queue_start(struct duplex_device *device) {
   queue_allotment(device)->generation += queue_allotment(device)->generation & 1 ? 2 : 1;
 }
 
-int queue_open(struct duplex_device *device, uint32_t bundles, uint32_t first_row, uint32_t rows) {
+int queue_open(struct duplex_device *device, const struct allotment *own) {
   struct machine *machine = device->machine;
   for (unsigned q = 0; q < PROTOCOL_QUEUES; q++) {
     if (machine->client[q]) continue;
     machine->client[q] = device;
     device->queue = (struct client_queue){.index = q};
-    struct allotment *own = queue_allotment(device);
-    own->bundles = bundles, own->first_row = first_row, own->rows = rows;
+    struct allotment *to = queue_allotment(device);
+    to->bundles = own->bundles;
+    memcpy(to->part, own->part, sizeof to->part);
     queue_start(device);
     return DUPLEX_OK;
   }

@@ -20,8 +20,8 @@ struct client_queue {
   uint32_t base, produced, collected;
 };
 
-// Opens a free queue for rows of the bundles. DUPLEX_ERROR_QUEUE_FULL: none is free.
-int queue_open(struct duplex_device *device, uint32_t bundles, uint32_t first_row, uint32_t rows);
+// Opens a free queue for an allotment (its generation is the queue's). DUPLEX_ERROR_QUEUE_FULL: none is free.
+int queue_open(struct duplex_device *device, const struct allotment *own);
 // Empties the queue of an open client: the firmware takes it as new when it sees another generation.
 void queue_start(struct duplex_device *device);
 struct allotment *queue_allotment(const struct duplex_device *device);

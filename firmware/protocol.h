@@ -15,7 +15,7 @@
 #define PROTOCOL_ENTRIES 8u  // of a queue, a power of two
 #define PROTOCOL_PAYLOAD_WORDS 60u
 #define PROTOCOL_HEADER_BYTES 16u
-#define PROTOCOL_TOKEN_GROUPS 512u  // most groups of 8 tokens of a job
+#define PROTOCOL_TOKEN_GROUPS 1024u  // most groups of 8 tokens of a job, of both matrices of a pair
 
 enum message_kind { MESSAGE_GEMM = 1, MESSAGE_EXPERT = 2, MESSAGE_USER = 64 };  // MESSAGE_USER: a kernel added with FIRMWARE=
 
@@ -57,10 +57,14 @@ struct queue {
   uint32_t unused[432];  // a page each, so that a client can be given its own alone
 };
 
-// What a queue's client may name: these rows of these bundles, in every channel. generation odd: open, even: closed; it grows
-// with every opening, and the queue starts again from 0.
+// What a queue's client may name: rows of these bundles, in every channel, in two runs; a region lies in one of them. generation
+// odd: open, even: closed; it grows with every opening, and the queue starts again from 0.
+struct row_range {
+  uint32_t first, count;
+};
 struct allotment {
-  uint32_t generation, bundles, first_row, rows;
+  uint32_t generation, bundles;
+  struct row_range part[2];
 };
 
 struct mailbox {
@@ -70,7 +74,7 @@ struct mailbox {
   uint32_t crashed;
   uint32_t reserved[5];
   struct allotment allotment[PROTOCOL_QUEUES];
-  uint32_t unused[992];
+  uint32_t unused[984];
   struct queue queue[PROTOCOL_QUEUES];
 };
 
@@ -78,7 +82,7 @@ _Static_assert(sizeof(struct queue) == 4096 && sizeof(struct mailbox) == 4096 * 
 
 // Payloads
 // --------------------------------------------------------------------------------------------------------------------------
-enum { MATRIX_GATED = 1, MATRIX_EXPONENTS = 2 };
+enum { MATRIX_GATED = 1, MATRIX_EXPONENTS = 2, MATRIX_PAIR = 4 };
 struct matrix_words {
   uint32_t rows, k, flags, base, stripe;  // as weight_layout lays it out
 };

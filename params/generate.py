@@ -104,8 +104,30 @@ def fusesoc_core(version, includes, files):
     return "\n".join(lines + [""])
 
 
-def outputs():
+def hardware_parameters(overlay=None):
+    """Those of hardware.params; the lines of `overlay`, another file, replace values. They must fit each other."""
     hardware = list(read_parameters(ROOT / "params/hardware.params"))
+    if overlay:
+        replaced = {name: value for name, value, _ in read_parameters(overlay)}
+        unknown = sorted(replaced.keys() - {name for name, _, _ in hardware})
+        if unknown:
+            sys.exit(f"{overlay}: {unknown[0]}: expected a name of params/hardware.params")
+        hardware = [(name, replaced.get(name, value), comment) for name, value, comment in hardware]
+    check_geometry({name: value for name, value, _ in hardware})
+    return hardware
+
+
+def check_geometry(p):
+    """A word is four rows of all lanes in binary16, or four columns of a tile; a beat is one row of weights, and two words."""
+    expected = {"WORD_BYTES": 8 * p["LANES"], "BEAT_BYTES": 2 * p["WIDTH"], "COLUMN_BYTES": 2 * p["BEAT_BYTES"], "TILE_WORDS": p["WIDTH"] // 4,
+                "WIDTH": 8 * p["LANES"], "ROW_SET_BYTES": p["COLUMNS"] * p["COLUMN_BYTES"]}
+    for name, value in expected.items():
+        if p[name] != value:
+            sys.exit(f"params/hardware.params: {name} is {p[name]}, expected {value} with the other values")
+
+
+def outputs():
+    hardware = hardware_parameters()
     presets = [(p.stem, list(read_parameters(p))) for p in sorted((ROOT / "params/dram").glob("*.preset"))]
     yield "cmodel/include/duplex/params.h", c_header("DUPLEX_PARAMS_H", "DUPLEX_", hardware, "params/hardware.params")
     yield "params/generated/duplex_params.vh", verilog_header("DUPLEX_PARAMS_VH", "DUPLEX_", hardware, "params/hardware.params")
@@ -142,4 +164,5 @@ def main():
     sys.exit(stale)
 
 
-main()
+if __name__ == "__main__":
+    main()

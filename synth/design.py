@@ -2,10 +2,11 @@
 import hashlib
 import pathlib
 import re
+import shutil
 import subprocess
+import sys
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
-INCLUDES = "params/generated"
 COMMON = "rtl/common/"  # building blocks: they count with the unit that uses them
 MEMORIES = "ram_"       # modules of COMMON that a macro replaces
 
@@ -20,8 +21,20 @@ def sources():
     return [line for line in lines if line and not line.startswith("#")]
 
 
-def headers():
-    return sorted(str(p.relative_to(ROOT)) for p in (ROOT / INCLUDES).glob("*.vh"))
+def include_folder(overlay, folder):
+    """The folder of the generated headers; with `overlay`, a copy in which its lines replace those of params/hardware.params."""
+    if not overlay:
+        return "params/generated"
+    sys.path.insert(0, str(ROOT / "params"))
+    import generate
+    try:
+        header = generate.verilog_header("DUPLEX_PARAMS_VH", "DUPLEX_", generate.hardware_parameters(pathlib.Path(overlay)), overlay)
+    except SystemExit as cause:
+        raise FlowError(f"synth: {cause}")
+    copy = folder / f"params_{hashlib.sha256(header.encode()).hexdigest()[:12]}"
+    shutil.copytree(ROOT / "params/generated", copy, dirs_exist_ok=True)
+    (copy / "duplex_params.vh").write_text(header)
+    return str(copy)
 
 
 def hash_of_files(names):
@@ -68,17 +81,19 @@ def parameter_value(text):
 
 
 class Design:
-    """All modules below `top`; `folder` takes the elaborated text."""
+    """All modules below `top`; `folder` takes the elaborated text, `overlay` replaces hardware parameters."""
 
-    def __init__(self, top, parameters, folder):
+    def __init__(self, top, parameters, folder, overlay=None):
         self.files = sources()
+        self.includes = include_folder(overlay, folder)
+        self.headers = sorted(str(pathlib.Path(self.includes) / p.name) for p in (ROOT / self.includes).glob("*.vh"))
         self.place = {pathlib.Path(f).stem: f for f in self.files}
         if top not in self.place:
             raise FlowError(f"synth: TOP={top}: expected a module of rtl/files.f")
         folder.mkdir(parents=True, exist_ok=True)
         script, text = folder / "elaborate.ys", folder / "design.il"
         values = "".join(f" -chparam {k} {v}" for k, v in parameters.items())
-        script.write_text(f"read_verilog -sv -I{INCLUDES} {' '.join(self.files)}\nhierarchy -check -top {top}{values}\nwrite_rtlil {text}\n")
+        script.write_text(f"read_verilog -sv -I{self.includes} {' '.join(self.files)}\nhierarchy -check -top {top}{values}\nwrite_rtlil {text}\n")
         run_yosys(script, folder / "elaborate.log")
         modules = re.findall(r"^((?:attribute [^\n]*\n)*module (\S+)\n.*?^end\n)", text.read_text(), re.M | re.S)
         self.modules = {name: Module(name, block) for block, name in modules}

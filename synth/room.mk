@@ -2,10 +2,10 @@
 .PHONY: synth synth-run
 TOP ?= stack
 FLOW ?= adders
-SYNTH_OPTIONS = --top $(TOP) --flow $(FLOW) --out $(BUILD)/synth $(addprefix --set ,$(SET)) $(if $(LIBERTY),--liberty $(LIBERTY)) \
+SYNTH_OPTIONS = --top $(TOP) --flow $(FLOW) --out $(BUILD)/synth $(addprefix --set ,$(SET)) $(if $(PARAMS),--params $(PARAMS)) $(if $(LIBERTY),--liberty $(LIBERTY)) \
   $(if $(MACROS),--macros $(MACROS)) $(if $(DRIVER),--driver $(DRIVER)) $(if $(LOAD),--load $(LOAD)) $(if $(TARGET_PS),--target $(TARGET_PS))
 
-synth: ## area and timing by unit: TOP=module SET='NAME=VALUE' LIBERTY=file FLOW=plain|buffered|adders MACROS=file
+synth: ## area and timing by unit: TOP=module SET='NAME=VALUE' PARAMS=file LIBERTY=file FLOW=plain|buffered|adders MACROS=file
 	@scripts/dependencies.sh synth
 	@$(MAKE) --no-print-directory synth-run
 
@@ -24,9 +24,9 @@ synth-record: ## record areas and paths anew
 
 synth-gates: $(LIB) ## mapped net lists of the arithmetic units against their RTL; small units proven equivalent
 	@scripts/dependencies.sh synth rtl test
-	@DUPLEX_LIBRARY=$(LIB) synth/gates.py operand round dot64 accumulator $(SYNTH_LIBRARY)
-	@synth/equivalence.py operand fifo:WIDTH=4,DEPTH=4 result_room bundle_state axi_lite --out $(BUILD)/synth
+	@DUPLEX_LIBRARY=$(LIB) synth/gates.py $(SYNTH_LIBRARY)
+	@synth/equivalence.py $(SYNTH_LIBRARY)
 
-synth-power: ## switching energy a MAC; X=tokens.npy W=weights.npy
-	@scripts/dependencies.sh synth
-	@synth/power.py $(if $(X),--x $(X) --w $(W)) $(SYNTH_LIBRARY)
+synth-power: $(BUILD)/duplex $(BUILD)/fst_values ## switching energy a MAC and unit, of a Verilated run: X=tokens.npy W=weights.npy
+	@scripts/dependencies.sh synth rtl
+	@synth/power.py --build $(BUILD) $(if $(X),--x $(X) --w $(W)) $(SYNTH_LIBRARY)

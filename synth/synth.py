@@ -1,9 +1,10 @@
 #!/usr/bin/env python3
 """Area and timing of a module of rtl/files.f and all units below it.
 
-usage: synth/synth.py [--top MODULE] [--set NAME=VALUE]... [--liberty FILE] [--flow plain|buffered|adders] [--macros FILE]
+usage: synth/synth.py [--top MODULE] [--set NAME=VALUE]... [--params FILE] [--liberty FILE] [--flow plain|buffered|adders] [--macros FILE]
                       [--driver CELL] [--load FF] [--target PS] [--out FOLDER] [--no-timing]
   --top      module, default stack; --set gives its parameters
+  --params   lines `NAME value` that replace those of params/hardware.params: another point of the design space
   --liberty  .lib or .lib.gz, default osu018 of Debian's qflow-tech-osu018
   --flow     plain: no buffering; buffered: abc inserts buffers and chooses sizes; adders: also full adders of the library (default)
   --macros   areas of the memories, lines `module WIDTH DEPTH um2`
@@ -30,6 +31,7 @@ def options(arguments):
     parser = argparse.ArgumentParser(usage=__doc__.split("\n\n")[1])
     parser.add_argument("--top", default="stack")
     parser.add_argument("--set", action="append", default=[])
+    parser.add_argument("--params")
     parser.add_argument("--liberty", default=OSU018)
     parser.add_argument("--flow", default="adders")
     parser.add_argument("--macros")
@@ -49,11 +51,6 @@ def log(text):
     print(text, file=sys.stderr, flush=True)
 
 
-def generated_parameter(name):
-    header = (design.ROOT / "params/generated/duplex_params.vh").read_text()
-    return int(re.search(rf"DUPLEX_{name} (\d+)", header)[1])
-
-
 class Run:
     """One run: the design, its target, and the net lists of its units."""
 
@@ -64,10 +61,14 @@ class Run:
         self.parameters = dict(text.split("=") for text in chosen.set)
         given = {"driver": chosen.driver, "load": chosen.load, "target_ps": chosen.target}
         self.target = mapping.Target(chosen.liberty, chosen.flow, {k: v for k, v in given.items() if v is not None}, self.folder)
-        self.design = design.Design(chosen.top, self.parameters, self.folder)
+        self.design = design.Design(chosen.top, self.parameters, self.folder, chosen.params)
         self.mapper = mapping.Mapper(self.design, self.target, self.folder, log)
         self.timer = timing.Timer(self.mapper, self.folder, log)
-        self.out = self.folder / f"{chosen.top}{''.join('_' + text for text in chosen.set)}_{self.target.library.name}_{chosen.flow}"
+        self.out = self.folder / f"{chosen.top}{''.join('_' + text for text in chosen.set)}{'_' + pathlib.Path(chosen.params).stem if chosen.params else ''}_{self.target.library.name}_{chosen.flow}"
+
+    def generated_parameter(self, name):
+        header = (design.ROOT / self.design.includes / "duplex_params.vh").read_text()
+        return int(re.search(rf"DUPLEX_{name} (\d+)", header)[1])
 
     def netlist(self, name):
         """A checked net list."""
@@ -90,11 +91,11 @@ class Run:
         for row in units:
             row["paths"] = self.paths(row)
             del row["name"]
-        files = self.design.files + design.headers()
-        return {"top": self.chosen.top, "parameters": " ".join(self.chosen.set), "library": self.target.library.name, "process": self.target.values["process"],
+        files = self.design.files + self.design.headers
+        return {"top": self.chosen.top, "parameters": " ".join(self.chosen.set + ([self.chosen.params] if self.chosen.params else [])), "library": self.target.library.name, "process": self.target.values["process"],
                 "flow": self.chosen.flow, "versions": mapping.tool_versions(), "sources": design.hash_of_files(files), "files": files,
                 "macros": self.chosen.macros, "gate_area": self.target.gate_area, "limit_ns": self.target.values.get("limit_ns"),
-                "units": units, "groups": areas.groups(), "totals": areas.totals(generated_parameter("WIDTH"))}
+                "units": units, "groups": areas.groups(), "totals": areas.totals(self.generated_parameter("WIDTH"))}
 
 
 def main(arguments):

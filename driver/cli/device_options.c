@@ -24,6 +24,7 @@ const char device_options_help[] =
     "  --trace FILE.fst       waveform (rtl only); --trace-from CLOCK, --trace-to CLOCK limit it\n"
     "  --command-trace FILE   text of all DRAM commands (rtl only)\n"
     "  --bundles LIST         bundles that Logic-PIM owns and streams from (default 0,1,2,3)\n"
+    "  --stripe LIST          those of them in which the weights lie (default: all of them)\n"
     "  --activation-rule paper|strict   strict: at most four bank activations of a rank within tFAW\n"
     "  --dram-preset NAME     hbm3_5200 (default) or hbm3_6400; --rank-switch 0|1|2 tCK (default 0)\n"
     "  --xpu-traffic none|stream   stream: the xPU reads at full rate from the bundles that it owns\n";
@@ -96,25 +97,25 @@ static int open_files(const struct option *options, struct outputs *outputs) {
 }
 
 // Numbers of bundles with commas between them, each at most once.
-static int bundles_option(const struct option *options, unsigned *bundles) {
-  const char *text = option_value(options, "--bundles");
+static int bundles_option(const struct option *options, const char *name, unsigned *bundles) {
+  const char *text = option_value(options, name);
   *bundles = 0;
   for (const char *c = text; c && *c; c++) {
     const unsigned bundle = (unsigned)(*c - '0');
     if (bundle >= DUPLEX_BUNDLES || *bundles >> bundle & 1 || (c[1] && (c[1] != ',' || !c[2])))
-      return fail(EXIT_BAD_INPUT, "--bundles '%s': expected numbers from 0 to %d with commas between them", text,
+      return fail(EXIT_BAD_INPUT, "%s '%s': expected numbers from 0 to %d with commas between them", name, text,
                   DUPLEX_BUNDLES - 1);
     *bundles |= 1u << bundle;
     c += c[1] == ',';
   }
-  return text && !*bundles ? fail(EXIT_BAD_INPUT, "--bundles '': expected numbers of bundles") : EXIT_GOOD;
+  return text && !*bundles ? fail(EXIT_BAD_INPUT, "%s '': expected numbers of bundles", name) : EXIT_GOOD;
 }
 
 static int dram_options(const struct option *options, struct duplex_options *wanted) {
   static const char *const rules[] = {"paper", "strict", NULL}, *const traffic[] = {"none", "stream", NULL};
   unsigned rule, streams;
   uint64_t rank_switch;
-  if (bundles_option(options, &wanted->bundles) || choice_option(options, "--activation-rule", rules, &rule) ||
+  if (bundles_option(options, "--bundles", &wanted->bundles) || choice_option(options, "--activation-rule", rules, &rule) ||
       choice_option(options, "--xpu-traffic", traffic, &streams) ||
       number_option(options, "--rank-switch", 0, 2, 0, &rank_switch))
     return EXIT_BAD_INPUT;
@@ -130,7 +131,7 @@ static int dram_options(const struct option *options, struct duplex_options *wan
 
 int open_device(const struct option *options, struct outputs *outputs, struct duplex_device **device) {
   static const char *const backends[] = {"cmodel", "rtl", NULL};
-  unsigned backend;
+  unsigned backend, stripe;
   uint64_t channels, threads, seed, from, to;
   char error_text[512];
   *device = NULL;
@@ -143,12 +144,16 @@ int open_device(const struct option *options, struct outputs *outputs, struct du
   struct duplex_options wanted = {
       .backend = {.channels = (unsigned)channels, .threads = (unsigned)threads, .trace_from = from, .trace_to = to}};
   struct duplex_riscv_options riscv = {0};
-  if (dram_options(options, &wanted) || open_files(options, outputs) || firmware_options(options, outputs, &wanted, &riscv))
+  if (dram_options(options, &wanted) || bundles_option(options, "--stripe", &stripe) || open_files(options, outputs) ||
+      firmware_options(options, outputs, &wanted, &riscv))
     return EXIT_BAD_INPUT;
   wanted.backend.trace_file = output_name(outputs, option_value(options, "--trace"));
   wanted.backend.command_file = output_name(outputs, option_value(options, "--command-trace"));
   const int error = duplex_open(backends[backend], &wanted, device, error_text, sizeof error_text);
-  return error ? fail(exit_status(error), "%s", error_text) : EXIT_GOOD;
+  if (error) return fail(exit_status(error), "%s", error_text);
+  if (!stripe || duplex_set_stripe(*device, stripe) == DUPLEX_OK) return EXIT_GOOD;
+  duplex_close(*device);
+  return fail(EXIT_BAD_INPUT, "--stripe '%s': expected some of the bundles of --bundles", option_value(options, "--stripe"));
 }
 
 static json_t *number(uint64_t value) { return json_integer((json_int_t)value); }

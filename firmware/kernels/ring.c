@@ -107,6 +107,7 @@ void describe_gemm(uint32_t d[DUPLEX_DESCRIPTOR_WORDS], const struct weight_layo
   DUPLEX_DESCRIPTOR_SET(d, OPCODE, 2);
   DUPLEX_DESCRIPTOR_SET(d, CHAIN, 1);
   DUPLEX_DESCRIPTOR_SET(d, GROUPS, groups);
+  DUPLEX_DESCRIPTOR_SET(d, TWO_STREAMS, layout->two_streams);
   DUPLEX_DESCRIPTOR_SET(d, SRC_BASE, weights.base);
   DUPLEX_DESCRIPTOR_SET(d, SRC_STRIPE, weights.stripe);
   DUPLEX_DESCRIPTOR_SET(d, SRC_STRIDE, layout->stride);

@@ -22,14 +22,16 @@ static void note_table(const struct client *client, uint32_t serial, bool loaded
 static enum completion_status check_tokens(const struct client *client, const struct expert_message *m, struct expert_job *job,
                                            uint32_t *detail) {
   *detail = AT(up);
-  enum completion_status status = client_matrix(client, &m->up, MATRIX_GATED | MATRIX_EXPONENTS, &job->up_layout, &job->up);
+  enum completion_status status =
+      client_matrix(client, &m->up, MATRIX_GATED | MATRIX_EXPONENTS | MATRIX_PAIR, &job->up_layout, &job->up);
   if (status != COMPLETION_DONE) return status;
   *detail = AT(down);
-  status = client_matrix(client, &m->down, MATRIX_EXPONENTS, &job->down_layout, &job->down);
+  status = client_matrix(client, &m->down, MATRIX_EXPONENTS | MATRIX_PAIR, &job->down_layout, &job->down);
   if (status != COMPLETION_DONE) return status;
   const uint32_t inner = job->up_layout.rows / (job->up_layout.gated ? 2 : 1);
-  if (m->down.k != inner) return COMPLETION_ARGUMENT;
+  if (m->down.k != inner || job->up_layout.two_streams != job->down_layout.two_streams) return COMPLETION_ARGUMENT;
   if (*detail = AT(format), m->format > RESULT_ACC) return COMPLETION_ARGUMENT;
+  if (*detail = AT(groups), job->up_layout.two_streams && m->groups % 2) return COMPLETION_ARGUMENT;
   const uint32_t most = expert_groups_of_pass(&job->up_layout, &job->down_layout), passes = (m->groups + most - 1) / most;
   if (*detail = AT(x), !client_owns(client, job->x, passes * activation_row_sets(most * job->up_layout.k_tiles, job->channels)))
     return COMPLETION_REGION;

@@ -96,7 +96,10 @@ static void serve_queue(struct protocol *p, uint32_t q) {
   struct client client = {.protocol = p,
                           .queue = q,
                           .channels = p->box->channels,
-                          .allotment = {p->queue[q].generation, allotment->bundles, allotment->first_row, allotment->rows}};
+                          .allotment = {p->queue[q].generation,
+                                        allotment->bundles,
+                                        {{allotment->part[0].first, allotment->part[0].count},
+                                         {allotment->part[1].first, allotment->part[1].count}}}};
   struct firmware_report report = {0};
   uint32_t detail = 0;
   copy_message(&p->message, &queue->messages[slot]);

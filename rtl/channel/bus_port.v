@@ -17,39 +17,39 @@ module bus_port (
   input wire [12:0] step_i,    // LOAD: from a tile's last word to the next tile's first
   input wire word_valid_i,
   output wire word_ready_o,
-  input wire [511:0] word_i,
+  input wire [8*`DUPLEX_WORD_BYTES-1:0] word_i,
   input wire word_single_i,
   input wire word_end_i,       // last word of a block and group
   output wire valid_o,
   output wire load_o,          // the word on offer is one of a LOAD
   input wire ready_i,
-  output wire [511:0] data_o,
+  output wire [8*`DUPLEX_WORD_BYTES-1:0] data_o,
   output wire [16:0] tag_o,
   output wire [1:0] kind_o,
   output wire single_o,
   output wire last_o,          // last word of the job
   output wire busy_o
 );
-  localparam [31:0] LAST_WORD = `DUPLEX_TILE_WORDS - 1;
+  localparam WORD_BITS = $clog2(`DUPLEX_TILE_WORDS);
   localparam [1:0] GATED = 2'd1;
 
   reg [1:0] kind_q, kind_out_q;
   reg two_groups_q, second_group_q;
   reg [15:0] group_q;
-  reg [3:0] word_q;
+  reg [WORD_BITS-1:0] word_q;
   reg [16:0] block_q, tag_q, tag_out_q;
   reg [24:0] rows_q;
-  reg [511:0] data_q;
+  reg [8*`DUPLEX_WORD_BYTES-1:0] data_q;
   reg out_q, single_q, last_q;
-  wire [511:0] head;
+  wire [8*`DUPLEX_WORD_BYTES-1:0] head;
   wire head_single, head_end;
   wire take = valid_o && ready_i;
   wire load = kind_q[1];
-  wire tile_end = word_q == LAST_WORD[3:0];
+  wire tile_end = &word_q;
   wire [16:0] next = tag_q + (load ? (tile_end ? {4'd0, step_i} : 17'd4) : kind_q == GATED || head_single ? 17'd1 : 17'd2);
   wire [16:0] next_block = next - (two_groups_q ? {1'b0, group_q} : 17'd0);
 
-  fifo #(.WIDTH(514), .DEPTH(2)) words (
+  fifo #(.WIDTH(8*`DUPLEX_WORD_BYTES + 2), .DEPTH(2)) words (
     .clk_i(clk_i), .rst_ni(rst_ni),
     .valid_i(word_valid_i), .ready_o(word_ready_o), .data_i({word_end_i, word_single_i, word_i}),
     .valid_o(valid_o), .ready_i(take), .data_o({head_end, head_single, head})
@@ -68,10 +68,10 @@ module bus_port (
       block_q <= tag_i;
       tag_q <= tag_i;
       rows_q <= rows_i;
-      word_q <= 4'd0;
+      word_q <= 0;
       second_group_q <= 1'b0;
     end else if (take) begin
-      word_q <= word_q + 4'd1;
+      word_q <= word_q + 1'b1;
       rows_q <= rows_q - (head_single ? 25'd1 : 25'd2);
       tag_q <= next;
       if (!load && head_end && two_groups_q) begin

@@ -31,6 +31,7 @@ module channel (
   input wire [10:0] job_k_tiles_i,
   input wire [6:0] job_block_rows_i,
   input wire job_two_groups_i,
+  input wire job_two_streams_i,
   input wire job_exponents_i,
   input wire [1:0] job_format_i,
   input wire job_bus_i,                   // results go over the result bus, else to DRAM
@@ -46,12 +47,12 @@ module channel (
   // Broadcast
   input wire word_valid_i,
   output wire word_ready_o,
-  input wire [511:0] word_i,
+  input wire [8*`DUPLEX_WORD_BYTES-1:0] word_i,
   // Result bus (rtl/control/result_bus.v)
   output wire bus_valid_o,
   output wire bus_load_o,
   input wire bus_ready_i,
-  output wire [511:0] bus_data_o,         // one clock after bus_valid_o and bus_ready_i
+  output wire [8*`DUPLEX_WORD_BYTES-1:0] bus_data_o,         // one clock after bus_valid_o and bus_ready_i
   output wire [21:0] bus_tag_o,           // last word of the job, one row only, parity, kind, address
   // Counters
   input wire [7:0] performance_select_i,
@@ -67,8 +68,8 @@ module channel (
   output wire [1:0] dram_column_bundle_o,
   output wire [7:0] dram_column_mask_o,
   output wire [4:0] dram_column_address_o,
-  output wire [1023:0] dram_write_data_o,
-  input wire [1023:0] dram_read_data_i
+  output wire [8*`DUPLEX_BEAT_BYTES-1:0] dram_write_data_o,
+  input wire [8*`DUPLEX_BEAT_BYTES-1:0] dram_read_data_i
 );
   localparam READ_CREDITS = 32;
   localparam [1:0] F32 = 2'd1;
@@ -85,31 +86,31 @@ module channel (
   wire read_valid, read_ready, read_beat_valid, read_credit, request_busy, controller_idle, column_read;
   wire [15:0] read_base;
   wire [16:0] read_columns;
-  wire [1023:0] read_beat, weight;
+  wire [8*`DUPLEX_BEAT_BYTES-1:0] read_beat, weight;
   wire weight_valid, stream_pop, stream_leave, stream_mark, stream_rewind, load_pop;
   // Multiplying
   wire beat_valid, beat_ready, beat_first, beat_last, beat_release, row_last, room, stream_busy, load_busy;
-  wire [5:0] beat_row, unused_sum_row;
+  wire [$clog2(`DUPLEX_ROWS)-1:0] beat_row, unused_sum_row;
   wire [1:0] row_place;
   wire tile_valid, tile_ready, sum_valid, sum_end;
-  wire [511:0] tile_data;
+  wire [8*`DUPLEX_WORD_BYTES-1:0] tile_data;
   wire [7:0] exponent;
-  wire [8*97-1:0] sum;
-  wire [8*3-1:0] sum_flags;
+  wire [`DUPLEX_LANES*`DUPLEX_SUM_BITS-1:0] sum;
+  wire [`DUPLEX_LANES*3-1:0] sum_flags;
   // Results
   wire drain_valid, drain_end, drain_single, load_valid, load_reserve, result_valid, result_end, result_single, result_parity, result_pop;
-  wire [511:0] drain_word, load_word, result_word;
+  wire [8*`DUPLEX_WORD_BYTES-1:0] drain_word, load_word, result_word;
   wire write_ready_word, write_valid, write_ready, write_busy, bus_ready_word, bus_busy;
   wire [20:0] write_column;
   wire [3:0] write_stripe;
-  wire [2047:0] write_data;
+  wire [8*`DUPLEX_COLUMN_BYTES-1:0] write_data;
   wire starved, no_tile, no_room, free_room, scarce, no_words;
   reg front_q, back_q, back_bus_q, back_start_q;  // parities of the front's and the back's job
 
   stream_request stream_request (
     .clk_i(clk_i), .rst_ni(rst_ni), .start_i(job_valid_i), .load_i(job_load_i), .count_i(share_count_q), .base_i(job_src_base_i),
     .stride_i(job_src_stride_i), .k_tiles_i(job_k_tiles_i), .block_rows_i(job_block_rows_i), .exponents_i(job_exponents_i),
-    .read_valid_o(read_valid), .read_ready_i(read_ready), .read_base_o(read_base), .read_columns_o(read_columns),
+    .two_streams_i(job_two_streams_i), .read_valid_o(read_valid), .read_ready_i(read_ready), .read_base_o(read_base), .read_columns_o(read_columns),
     .busy_o(request_busy)
   );
 
@@ -134,8 +135,8 @@ module channel (
 
   weight_stream weight_stream (
     .clk_i(clk_i), .rst_ni(rst_ni), .start_i(gemm_start), .rows_i(share_count_q), .k_tiles_i(job_k_tiles_i),
-    .block_rows_i(job_block_rows_i), .two_groups_i(job_two_groups_i), .exponents_i(job_exponents_i), .group_words_i(job_bus_i),
-    .weight_valid_i(weight_valid), .header_i(weight[511:0]), .weight_pop_o(stream_pop), .weight_leave_o(stream_leave),
+    .block_rows_i(job_block_rows_i), .two_groups_i(job_two_groups_i), .two_streams_i(job_two_streams_i), .exponents_i(job_exponents_i), .group_words_i(job_bus_i),
+    .weight_valid_i(weight_valid), .header_i(weight[8*`DUPLEX_WORD_BYTES-1:0]), .weight_pop_o(stream_pop), .weight_leave_o(stream_leave),
     .weight_mark_o(stream_mark), .weight_rewind_o(stream_rewind), .beat_valid_o(beat_valid), .beat_ready_i(beat_ready),
     .beat_row_o(beat_row), .beat_first_o(beat_first), .beat_last_o(beat_last), .beat_release_o(beat_release), .room_i(room),
     .row_o(row_last), .row_place_o(row_place), .sum_valid_i(sum_valid), .exponent_o(exponent), .end_o(sum_end),

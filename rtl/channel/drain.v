@@ -1,36 +1,40 @@
-// Turns the finished sums of a row (8 lanes) into words of 64 bytes: f16 four rows a word, f32 two, acc two words a row (four lanes
+// Turns the finished sums of a row (8 lanes of 8 bytes) into words of 64 bytes: f16 four rows a word, f32 two, acc two words a row (four lanes
 // each, 16 bytes a lane). The last word of a block, or of a group of tokens, is marked; what it has no rows for is zero.
 // No back-pressure: the room was reserved when the row's last beat was issued. acc: a row may come every 2 clocks, else every clock.
 // Latency: that of round (f16, f32), 1 clock (acc). Numerics rule N3.
 `default_nettype none
 `include "duplex_params.vh"
 module drain #(
-  parameter ROUND_LATENCY = 3  // of round.v
+  parameter ROUND_LATENCY = 3,  // of round.v
+  parameter LANES = `DUPLEX_LANES,
+  parameter SUM_BITS = `DUPLEX_SUM_BITS,
+  parameter WORD = 8 * `DUPLEX_WORD_BYTES
 ) (
   input wire clk_i,
   input wire rst_ni,
   input wire [1:0] format_i,  // 0 f16, 1 f32, 2 acc
   input wire sum_valid_i,
-  input wire [8*97-1:0] sum_i,
-  input wire [8*3-1:0] flags_i,
+  input wire [LANES*SUM_BITS-1:0] sum_i,
+  input wire [LANES*3-1:0] flags_i,
   input wire [7:0] exponent_i,
   input wire end_i,
   output wire word_valid_o,
-  output wire [511:0] word_o,
+  output wire [WORD-1:0] word_o,
   output wire word_end_o,
   output wire word_single_o   // f32: one row, not two
 );
   localparam [1:0] F16 = 2'd0, ACC = 2'd2;
+  localparam ROW = 16 * LANES;  // bits of a row as f16: a quarter of a word
 
   // Rounders and what travels beside them.
-  wire [255:0] f32;
-  wire [127:0] f16;
+  wire [2*ROW-1:0] f32;
+  wire [ROW-1:0] f16;
   genvar lane;
   generate
-    for (lane = 0; lane < `DUPLEX_LANES; lane = lane + 1) begin : g_lane
+    for (lane = 0; lane < LANES; lane = lane + 1) begin : g_lane
       round rounder (
         .clk_i(clk_i),
-        .sum_i(sum_i[lane*97 +: 97]),
+        .sum_i(sum_i[lane*SUM_BITS +: SUM_BITS]),
         .flags_i(flags_i[lane*3 +: 3]),
         .exponent_i(exponent_i),
         .f32_o(f32[lane*32 +: 32]),
@@ -46,7 +50,7 @@ module drain #(
 
   // Rows that wait for the rest of their word.
   reg [1:0] held_q;
-  reg [383:0] hold_q;
+  reg [3*ROW-1:0] hold_q;
   wire is_f16 = format_i == F16;
   wire full = is_f16 ? &held_q : held_q[0];
   wire complete = rounded && (full || rounded_end);
@@ -54,7 +58,7 @@ module drain #(
   // acc: the row is held for 2 clocks.
   reg [1:0] acc_left_q;
   reg acc_end_q;
-  reg [1023:0] acc_q;
+  reg [2*WORD-1:0] acc_q;
   integer l;
 
   always @(posedge clk_i) begin
@@ -72,32 +76,32 @@ module drain #(
 
   always @(posedge clk_i) begin
     if (rounded) begin
-      if (!is_f16) hold_q[255:0] <= f32;
-      else if (held_q == 2'd0) hold_q[127:0] <= f16;
-      else if (held_q == 2'd1) hold_q[255:128] <= f16;
-      else hold_q[383:256] <= f16;
+      if (!is_f16) hold_q[2*ROW-1:0] <= f32;
+      else if (held_q == 2'd0) hold_q[ROW-1:0] <= f16;
+      else if (held_q == 2'd1) hold_q[2*ROW-1:ROW] <= f16;
+      else hold_q[3*ROW-1:2*ROW] <= f16;
     end
     if (sum_valid_i) begin
       acc_end_q <= end_i;
-      for (l = 0; l < `DUPLEX_LANES; l = l + 1)
-        acc_q[l*128 +: 128] <= {flags_i[l*3 + 2], flags_i[l*3 + 1], flags_i[l*3], {28{sum_i[l*97 + 96]}}, sum_i[l*97 +: 97]};
+      for (l = 0; l < LANES; l = l + 1)
+        acc_q[l*128 +: 128] <= {flags_i[l*3 + 2], flags_i[l*3 + 1], flags_i[l*3], {(125 - SUM_BITS){sum_i[(l+1)*SUM_BITS - 1]}}, sum_i[l*SUM_BITS +: SUM_BITS]};
     end else begin
-      acc_q <= {512'd0, acc_q[1023:512]};
+      acc_q <= {{WORD{1'b0}}, acc_q[2*WORD-1:WORD]};
     end
   end
 
-  reg [511:0] f16_word;
+  reg [WORD-1:0] f16_word;
   always @* begin
     case (held_q)
-      2'd0: f16_word = {384'd0, f16};
-      2'd1: f16_word = {256'd0, f16, hold_q[127:0]};
-      2'd2: f16_word = {128'd0, f16, hold_q[255:0]};
+      2'd0: f16_word = {{3*ROW{1'b0}}, f16};
+      2'd1: f16_word = {{2*ROW{1'b0}}, f16, hold_q[ROW-1:0]};
+      2'd2: f16_word = {{ROW{1'b0}}, f16, hold_q[2*ROW-1:0]};
       default: f16_word = {f16, hold_q};
     endcase
   end
   wire acc_word = acc_left_q != 2'd0;
   assign word_valid_o = acc_word || complete;
-  assign word_o = acc_word ? acc_q[511:0] : is_f16 ? f16_word : held_q[0] ? {f32, hold_q[255:0]} : {256'd0, f32};
+  assign word_o = acc_word ? acc_q[WORD-1:0] : is_f16 ? f16_word : held_q[0] ? {f32, hold_q[2*ROW-1:0]} : {{2*ROW{1'b0}}, f32};
   assign word_end_o = acc_word ? acc_end_q && acc_left_q == 2'd1 : rounded_end;
   assign word_single_o = !acc_word && !held_q[0];
 endmodule

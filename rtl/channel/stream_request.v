@@ -1,7 +1,9 @@
 // Asks the bundle controller for the data of one job: for a GEMM the columns of block 0, 1, ..., each from its own row set on; for a
 // LOAD all of this channel's tiles at once. Blocks without rows in this channel are not asked for.
 // Columns of a block = ceil((k_tiles * rows + header beat) / 2); the product is made in 7 clocks while the stream before is running.
+// Two streams: whole row sets, one for two k-tiles of each.
 `default_nettype none
+`include "duplex_params.vh"
 module stream_request (
   input wire clk_i,
   input wire rst_ni,
@@ -13,12 +15,14 @@ module stream_request (
   input wire [10:0] k_tiles_i,
   input wire [6:0] block_rows_i,
   input wire exponents_i,
+  input wire two_streams_i,
   output wire read_valid_o,
   input wire read_ready_i,
   output wire [15:0] read_base_o,
   output wire [16:0] read_columns_o,
   output wire busy_o
 );
+  localparam TILE_BEATS_BITS = $clog2(`DUPLEX_LANES);  // LOAD: a tile has as many beats as there are lanes
   localparam [1:0] IDLE = 2'd0, ROWS = 2'd1, MULTIPLY = 2'd2, ASK = 2'd3;
 
   reg [1:0] state_q;
@@ -47,7 +51,7 @@ module stream_request (
       IDLE: begin
         left_q <= count_i;
         base_q <= base_i;
-        beats_q <= {4'd0, count_i[10:0], 3'd0};  // LOAD: 8 beats a tile
+        beats_q <= {{(7 - TILE_BEATS_BITS){1'b0}}, count_i[10:0], {TILE_BEATS_BITS{1'b0}}};
       end
       ROWS: begin
         rows_q <= full_block ? block_rows_i : left_q[6:0];
@@ -58,7 +62,7 @@ module stream_request (
       MULTIPLY: begin
         step_q <= step_q - 3'd1;
         rows_q <= {rows_q[5:0], 1'b0};
-        if (step_q == 3'd0) beats_q <= beats_q + {17'd0, exponents_i};
+        if (step_q == 3'd0) beats_q <= two_streams_i ? {1'b0, k_tiles_i + {10'd0, k_tiles_i[0]}, 6'd0} : beats_q + {17'd0, exponents_i};
         else beats_q <= {beats_q[16:0], 1'b0} + (rows_q[6] ? {7'd0, k_tiles_i} : 18'd0);
       end
       default: if (read_ready_i) base_q <= base_q + stride_i;

@@ -17,13 +17,13 @@ module tile_gate (
   input wire tile_ready_i,
   output wire [8*`DUPLEX_WORD_BYTES-1:0] tile_data_o
 );
-  localparam [31:0] LAST_WORD = `DUPLEX_TILE_WORDS - 1;
+  localparam WORD_BITS = $clog2(`DUPLEX_TILE_WORDS);
 
   reg [23:0] left_q;   // rows of this block and those after it
   reg drop_q;          // none
   reg [11:0] tile_q;   // tiles of the block after this one
   reg tile_last_q;
-  reg [3:0] word_q;
+  reg [WORD_BITS-1:0] word_q;
   wire [11:0] tiles = two_groups_i ? {k_tiles_i, 1'b0} : {1'b0, k_tiles_i};
   wire valid;
   wire take = valid && (drop_q || tile_ready_i);
@@ -42,10 +42,10 @@ module tile_gate (
       drop_q <= rows_i == 24'd0;
       tile_q <= tiles - 12'd1;
       tile_last_q <= tiles == 12'd1;
-      word_q <= 4'd0;
+      word_q <= 0;
     end else if (take) begin
-      word_q <= word_q + 4'd1;
-      if (word_q == LAST_WORD[3:0]) begin
+      word_q <= word_q + 1'b1;
+      if (&word_q) begin
         tile_q <= tile_last_q ? tiles - 12'd1 : tile_q - 12'd1;
         tile_last_q <= tile_last_q ? tiles == 12'd1 : tile_q == 12'd1;
         if (tile_last_q) begin

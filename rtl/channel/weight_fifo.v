@@ -3,15 +3,16 @@
 // The beats of one k-tile can be read once for each group of tokens: `mark_i` at the first of them, `rewind_i` with the last; only the
 // beats of the last group leave for good (`leave_i`).
 `default_nettype none
+`include "duplex_params.vh"
 module weight_fifo #(
   parameter COLUMNS = 32  // columns of room: the controller's READ_CREDITS
 ) (
   input wire clk_i,
   input wire rst_ni,
   input wire beat_valid_i,
-  input wire [1023:0] beat_i,
+  input wire [8*`DUPLEX_BEAT_BYTES-1:0] beat_i,
   output wire valid_o,
-  output wire [1023:0] data_o,
+  output wire [8*`DUPLEX_BEAT_BYTES-1:0] data_o,
   input wire pop_i,
   input wire leave_i,
   input wire mark_i,
@@ -22,7 +23,7 @@ module weight_fifo #(
   reg second_out_q, second_in_q, credit_q, column_q;
   wire leaves = pop_i && leave_i;
 
-  ram_fifo #(.WIDTH(1024), .DEPTH(2 * COLUMNS)) beats (
+  ram_fifo #(.WIDTH(8*`DUPLEX_BEAT_BYTES), .DEPTH(2 * COLUMNS)) beats (
     .clk_i(clk_i), .rst_ni(rst_ni),
     .push_i(beat_valid_i), .data_i(beat_i),
     .valid_o(valid_o), .data_o(data_o), .pop_i(pop_i), .mark_i(mark_i), .rewind_i(rewind_i)

@@ -3,6 +3,7 @@
 // The words are shifted in from the top; after the fourth the column waits for the bundle controller, and the result buffer holds
 // what follows. The job's fields are taken at the start.
 `default_nettype none
+`include "duplex_params.vh"
 module write_path (
   input wire clk_i,
   input wire rst_ni,
@@ -12,16 +13,16 @@ module write_path (
   input wire [3:0] stripe_i,
   input wire word_valid_i,
   output wire word_ready_o,
-  input wire [511:0] word_i,
+  input wire [8*`DUPLEX_WORD_BYTES-1:0] word_i,
   input wire word_end_i,        // last word of a block
   output wire write_valid_o,
   input wire write_ready_i,
   output wire [20:0] write_column_o,
   output wire [3:0] write_stripe_o,
-  output wire [2047:0] write_data_o,
+  output wire [8*`DUPLEX_COLUMN_BYTES-1:0] write_data_o,
   output wire busy_o
 );
-  reg [2047:0] column_q;
+  reg [8*`DUPLEX_COLUMN_BYTES-1:0] column_q;
   reg [2:0] words_q;            // words gathered, 4: the column waits to be written
   reg fill_q;                   // the block is over: zeros
   reg end_q;                    // this column is the block's last
@@ -46,7 +47,7 @@ module write_path (
   end
 
   always @(posedge clk_i) begin
-    if (shift) column_q <= {take ? word_i : 512'd0, column_q[2047:512]};
+    if (shift) column_q <= {take ? word_i : {(8*`DUPLEX_WORD_BYTES){1'b0}}, column_q[8*`DUPLEX_COLUMN_BYTES-1:8*`DUPLEX_WORD_BYTES]};
     if (take) end_q <= word_end_i;
     if (start_i) begin
       block_q <= {base_i, 5'd0};

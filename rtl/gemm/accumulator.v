@@ -1,4 +1,4 @@
-// Accumulators of one token lane: 64 rows of an exact sum of 97 bits and its sticky flags (docs/numerics.md, N2).
+// Accumulators of one token lane: ROWS (64) rows of an exact sum of 97 bits and its sticky flags (docs/numerics.md, N2).
 //
 // A dot product of a row (low_i, high_i, flags_i of dot64) is added to the row's sum, or replaces it when `first_i` is set. Rows may repeat from
 // clock to clock. Flags: bit 0 NaN, bit 1 +Inf, bit 2 -Inf.
@@ -7,7 +7,9 @@
 `default_nettype none
 `include "duplex_params.vh"
 module accumulator #(
-    parameter ROW_BITS = $clog2(`DUPLEX_ROWS)
+    parameter ROW_BITS = $clog2(`DUPLEX_ROWS),
+    parameter LOW_BITS = 49 + $clog2(`DUPLEX_WIDTH),  // of dot64
+    parameter HIGH_BITS = 33 + $clog2(`DUPLEX_WIDTH)
 ) (
     input  wire                               clk_i,
     input  wire [        ROW_BITS-1:0] next_row_i,  // row of the dot product of the next clock
@@ -15,8 +17,8 @@ module accumulator #(
     input  wire [        ROW_BITS-1:0] row_i,
     input  wire                               first_i,
     input  wire                               repeat_i,    // the same row as a valid dot product one clock before
-    input  wire [                54:0] low_i,
-    input  wire [                38:0] high_i,
+    input  wire [        LOW_BITS-1:0] low_i,
+    input  wire [       HIGH_BITS-1:0] high_i,
     input  wire [                 2:0] flags_i,
     output wire        [`DUPLEX_SUM_BITS-1:0] sum_o,
     output wire        [                 2:0] flags_o
@@ -25,7 +27,7 @@ module accumulator #(
   wire [47:0] stored_low;
   reg  [47:0] low_q;
   wire [47:0] old_low = first_i ? 48'd0 : repeat_i ? low_q : stored_low;
-  wire [54:0] low_sum = {7'd0, old_low} + low_i;
+  wire [LOW_BITS-1:0] low_sum = {{(LOW_BITS - 48) {1'b0}}, old_low} + low_i;
   ram_1r1w #(
       .WIDTH(48),
       .DEPTH(`DUPLEX_ROWS)
@@ -38,14 +40,14 @@ module accumulator #(
       .read_data_o    (stored_low)
   );
 
-  reg [6:0] carry_q;
-  reg [38:0] high_in_q;
+  reg [LOW_BITS-49:0] carry_q;
+  reg [HIGH_BITS-1:0] high_in_q;
   reg [2:0] flags_in_q;
   reg [ROW_BITS-1:0] row_q;
   reg valid_q, first_q, repeat_q;
   always @(posedge clk_i) begin
     low_q      <= low_sum[47:0];
-    carry_q    <= low_sum[54:48];
+    carry_q    <= low_sum[LOW_BITS-1:48];
     high_in_q  <= high_i;
     flags_in_q <= flags_i;
     row_q      <= row_i;
@@ -61,7 +63,7 @@ module accumulator #(
   reg  [47:0] low_out_q;
   wire [48:0] old_high = first_q ? 49'd0 : repeat_q ? high_q : stored_high[48:0];
   wire [ 2:0] old_flags = first_q ? 3'd0 : repeat_q ? flags_q : stored_high[51:49];
-  wire [48:0] high_sum = old_high + {{10{high_in_q[38]}}, high_in_q} + {42'd0, carry_q};
+  wire [48:0] high_sum = old_high + {{(49 - HIGH_BITS) {high_in_q[HIGH_BITS-1]}}, high_in_q} + {{(97 - LOW_BITS) {1'b0}}, carry_q};
   wire [ 2:0] flags_sum = old_flags | flags_in_q;
   ram_1r1w #(
       .WIDTH(52),

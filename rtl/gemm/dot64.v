@@ -1,20 +1,24 @@
-// Exact dot product of 64 pairs of binary16 numbers, decoded by `operand` (docs/numerics.md, N1 and N2; paper 1.4: one processing unit).
+// Exact dot product of WIDTH (64) pairs of binary16 numbers, decoded by `operand` (docs/numerics.md, N1 and N2; paper 1.4: one
+// processing unit). WIDTH is a multiple of 8.
 //
-// Result in units of 2^-48: sum = high * 2^48 + low, low unsigned up to 2^54; and the flags of the products: bit 0 NaN, 1 +Inf, 2 -Inf.
-// A product is a magnitude of 22 bits shifted left by 0 to 58 places. If it is negative, all bits are inverted after
-// the shift, and the missing one is added with the low words. Low word (48 bits) and high word (33, signed) are summed apart, so
-// that no carry runs over more than a word before the accumulator joins them. docs/decisions.md compares other structures.
-// Stages: product, align and sum of 8, sum of 64. Free-flowing, no stall. Latency: 3 clocks.
+// Result in units of 2^-48: sum = high * 2^48 + low, low unsigned up to WIDTH * 2^48; and the flags of the products: bit 0 NaN, 1 +Inf, 2 -Inf.
+// A product is a magnitude of 22 bits shifted left by 0 to 58 places. If it is negative, it is inverted before
+// the shift with ones on both sides, and the missing one is added with the low words. Low word (48 bits) and high word (33, signed) are summed apart, so
+// that no carry runs over more than a word before the accumulator joins them. docs/synthesis.md compares other structures.
+// Stages: product, align and sum of 8, sum of all. Free-flowing, no stall. Latency: 3 clocks.
 `default_nettype none
 `include "duplex_params.vh"
-module dot64 (
+module dot64 #(
+    parameter LOW_BITS = 49 + $clog2(`DUPLEX_WIDTH),
+    parameter HIGH_BITS = 33 + $clog2(`DUPLEX_WIDTH)
+) (
     input  wire                        clk_i,
     input  wire [12*`DUPLEX_WIDTH-1:0] x_significand_i,
     input  wire [ 5*`DUPLEX_WIDTH-1:0] x_exponent_i,
     input  wire [12*`DUPLEX_WIDTH-1:0] w_significand_i,
     input  wire [ 5*`DUPLEX_WIDTH-1:0] w_exponent_i,
-    output reg  [                54:0] low_o,
-    output reg  [                38:0] high_o,
+    output reg  [        LOW_BITS-1:0] low_o,
+    output reg  [       HIGH_BITS-1:0] high_o,
     output reg  [                 2:0] flags_o
 );
   localparam WIDTH = `DUPLEX_WIDTH;
@@ -41,16 +45,17 @@ module dot64 (
         negative_q <= negative;
       end
 
-      // Rest of the fine shift, by 0 to 12, then one of four places of 16. The largest shift is 58, so the high word has 32 bits
-      // beside its sign.
-      wire [36:0] fine = {12'd0, product_q} << {shift_q[1:0], 2'd0};
-      // verilator lint_off UNUSED
-      wire [63:0] coarse = {27'd0, fine} << {shift_q[3:2], 4'd0};
-      wire [36:0] above = fine >> {~shift_q[3:2], 4'd0};
-      // verilator lint_on UNUSED
+      // Rest of the shift, by 4, 8, 16 and 32, of the product inverted if it is negative; its sign fills up on both sides. The largest
+      // shift is 58, so the high word has 32 bits beside its sign.
+      wire [24:0] by0 = product_q ^ {25{negative_q}};
+      wire [28:0] by4 = shift_q[0] ? {by0, {4{negative_q}}} : {{4{negative_q}}, by0};
+      wire [36:0] by8 = shift_q[1] ? {by4, {8{negative_q}}} : {{8{negative_q}}, by4};
+      wire [52:0] by16 = shift_q[2] ? {by8, {16{negative_q}}} : {{16{negative_q}}, by8};
+      wire [47:0] low = shift_q[3] ? {by16[15:0], {32{negative_q}}} : by16[47:0];
+      wire [31:0] high = shift_q[3] ? by16[47:16] : {{27{negative_q}}, by16[52:48]};
       // What the group adds: the low word with its one, the high word with its sign.
-      wire [51:0] low_term = {4'd0, coarse[47:0] ^ {48{negative_q}}} + {51'd0, negative_q};
-      wire [35:0] high_term = {4'd0, above[31:0]} ^ {36{negative_q}};
+      wire [51:0] low_term = {4'd0, low} + {51'd0, negative_q};
+      wire [35:0] high_term = {{4{negative_q}}, high};
 
       wire x_inf = x_exponent == 5'd30, w_inf = w_exponent == 5'd30;
       wire x_zero = x_exponent == 5'd31 && !x[11], w_zero = w_exponent == 5'd31 && !w[11];
@@ -63,22 +68,29 @@ module dot64 (
     for (g = 0; g < WIDTH / 8; g = g + 1) begin : group
       reg  [51:0] low_q;
       reg  [35:0] high_q;
-      wire [54:0] low = {3'd0, low_q};
-      wire [38:0] high = {{3{high_q[35]}}, high_q};
       always @(posedge clk_i) begin
         low_q <= lane[8*g].low_term + lane[8*g+1].low_term + lane[8*g+2].low_term + lane[8*g+3].low_term +
                  lane[8*g+4].low_term + lane[8*g+5].low_term + lane[8*g+6].low_term + lane[8*g+7].low_term;
         high_q <= lane[8*g].high_term + lane[8*g+1].high_term + lane[8*g+2].high_term + lane[8*g+3].high_term +
                   lane[8*g+4].high_term + lane[8*g+5].high_term + lane[8*g+6].high_term + lane[8*g+7].high_term;
       end
+
+      // Sum of this group and those before it.
+      wire [ LOW_BITS-1:0] low;
+      wire [HIGH_BITS-1:0] high;
+      if (g == 0) begin : first
+        assign low  = {{(LOW_BITS - 52) {1'b0}}, low_q};
+        assign high = {{(HIGH_BITS - 36) {high_q[35]}}, high_q};
+      end else begin : next
+        assign low  = group[g-1].low + {{(LOW_BITS - 52) {1'b0}}, low_q};
+        assign high = group[g-1].high + {{(HIGH_BITS - 36) {high_q[35]}}, high_q};
+      end
     end
   endgenerate
 
   always @(posedge clk_i) begin
-    low_o <= group[0].low + group[1].low + group[2].low + group[3].low +
-             group[4].low + group[5].low + group[6].low + group[7].low;
-    high_o <= group[0].high + group[1].high + group[2].high + group[3].high +
-              group[4].high + group[5].high + group[6].high + group[7].high;
+    low_o  <= group[WIDTH/8-1].low;
+    high_o <= group[WIDTH/8-1].high;
   end
 
   // Flags travel the same three stages.

@@ -8,7 +8,9 @@
 `default_nettype none
 `include "duplex_params.vh"
 module gemm #(
-    parameter ROW_BITS = $clog2(`DUPLEX_ROWS)
+    parameter ROW_BITS = $clog2(`DUPLEX_ROWS),
+    parameter LOW_BITS = 49 + $clog2(`DUPLEX_WIDTH),  // of dot64
+    parameter HIGH_BITS = 33 + $clog2(`DUPLEX_WIDTH)
 ) (
     input  wire                                             clk_i,
     input  wire                                             rst_ni,
@@ -122,8 +124,8 @@ module gemm #(
         end
       end
 
-      wire [54:0] low;
-      wire [38:0] high;
+      wire [LOW_BITS-1:0] low;
+      wire [HIGH_BITS-1:0] high;
       wire [2:0] flags;
       dot64 dot64 (
           .clk_i          (clk_i),

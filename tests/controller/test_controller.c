@@ -210,7 +210,7 @@ static void test_regions(void **state) {
       {&m.weights.base, theirs, COMPLETION_REGION, 0},
       {&m.x.base, theirs, COMPLETION_REGION, 20},
       {&m.results.base, theirs, COMPLETION_REGION, 28},
-      {&m.results.base, 65535, COMPLETION_REGION, 28},
+      {&m.results.base, 65536, COMPLETION_REGION, 28},
       {&m.results.base, UINT32_MAX, COMPLETION_REGION, 28},
       {&m.results.stripe, 0, COMPLETION_REGION, 28},
       {&m.results.stripe, 0x1f, COMPLETION_REGION, 28},
@@ -220,7 +220,7 @@ static void test_regions(void **state) {
       {&m.weights.flags, 1, COMPLETION_ARGUMENT, 0},
       {&m.format, 3, COMPLETION_ARGUMENT, 36},
       {&m.groups, 0, COMPLETION_ARGUMENT, 40},
-      {&m.groups, 513, COMPLETION_ARGUMENT, 40},
+      {&m.groups, 1025, COMPLETION_ARGUMENT, 40},
   };
   for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
     const uint32_t right = *wrong[i].word;

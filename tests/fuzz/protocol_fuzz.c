@@ -13,7 +13,7 @@
 #include "firmware/protocol.h"
 #include "testbench/controller/image.h"
 
-enum { QUEUE_ROWS = 4096, ROUNDS = 24 };
+enum { QUEUE_ROWS = 4096, MAILBOX = 14000, MAILBOX_ROWS = 1000, ROUNDS = 24 };
 
 #define REQUIRE(condition)                                                    \
   do {                                                                        \
@@ -41,9 +41,10 @@ static uint32_t served_queue(const struct protocol *protocol) {
 
 // Rows of a bundle that logical row sets base to base + count - 1 lie in must be the client's.
 static void check_rows(const struct ring_stack *stack, uint32_t base, uint32_t stripe, uint32_t count) {
-  const uint32_t bundles = (uint32_t)__builtin_popcount(stripe), first = served_queue(stack->protocol) * QUEUE_ROWS;
-  REQUIRE(bundles && count);
-  REQUIRE(base / bundles >= first && (base + count - 1) / bundles < first + QUEUE_ROWS);
+  REQUIRE(stripe && count);
+  const uint32_t bundles = (uint32_t)__builtin_popcount(stripe), first = base / bundles, last = (base + count - 1) / bundles;
+  const uint32_t q = served_queue(stack->protocol), low = q * QUEUE_ROWS, high = MAILBOX + q * MAILBOX_ROWS;
+  REQUIRE((first >= low && last < low + QUEUE_ROWS) || (first >= high && last < high + MAILBOX_ROWS));
 }
 
 #define GET(field) DUPLEX_DESCRIPTOR_GET(d, field)
@@ -57,7 +58,8 @@ static void check_descriptor(const struct ring_stack *stack, const uint32_t *d) 
     return;
   }
   const uint32_t beats = GET(BLOCK_ROWS) * GET(K_TILES) + GET(EXPONENTS);
-  check_rows(stack, GET(SRC_BASE), GET(SRC_STRIPE), (GET(BLOCKS) - 1) * GET(SRC_STRIDE) + (beats + 63) / 64);
+  const uint32_t of_block = GET(TWO_STREAMS) ? 2 * ((GET(K_TILES) + 1) / 2) : (beats + 63) / 64;
+  check_rows(stack, GET(SRC_BASE), GET(SRC_STRIPE), (GET(BLOCKS) - 1) * GET(SRC_STRIDE) + of_block);
   if (GET(DESTINATION) != 0) return;
   static const uint32_t row_bytes[] = {16, 32, 128};
   const uint32_t columns = (GET(GROUPS) * GET(BLOCK_ROWS) * row_bytes[GET(FORMAT)] + 255) / 256;
@@ -131,7 +133,8 @@ static struct matrix_words matrix(const uint8_t **data, size_t *size, uint32_t r
 }
 
 static void fill_message(volatile struct message *to, const uint8_t **data, size_t *size, uint32_t q, uint32_t number) {
-  const uint32_t base = q * QUEUE_ROWS * 4, rows = 1 + take(data, size) * 4u, k = 1 + take(data, size) * 16u;
+  const uint32_t base = q * QUEUE_ROWS * 4, mailbox = (MAILBOX + q * MAILBOX_ROWS) * 4, rows = 1 + take(data, size) * 4u,
+                 k = 1 + take(data, size) * 16u;
   const bool expert = take(data, size) & 1, gated = take(data, size) & 1;
   struct message m = {.version = WORD(PROTOCOL_VERSION), .kind = WORD(expert ? MESSAGE_EXPERT : MESSAGE_GEMM), .ticket = number};
   struct gemm_message gemm;
@@ -140,7 +143,7 @@ static void fill_message(volatile struct message *to, const uint8_t **data, size
     memset(&wide, 0, sizeof wide);
     wide.up = matrix(data, size, gated ? 2 * rows : rows, k, gated, base);
     wide.down = matrix(data, size, k, rows, 0, base + 4000);
-    wide.x = (struct region_words){WORD(base + 8000), WORD(0xf)};
+    wide.x = (struct region_words){WORD(mailbox), WORD(0xf)};
     wide.results = (struct region_words){WORD(base + 9000), WORD(0xf)};
     wide.table = (struct region_words){WORD(base), WORD(0xf)};
     wide.table_tiles = WORD(5), wide.table_serial = WORD(1), wide.format = WORD(0), wide.groups = WORD(3);
@@ -149,7 +152,7 @@ static void fill_message(volatile struct message *to, const uint8_t **data, size
   } else {
     memset(&gemm, 0, sizeof gemm);
     gemm.weights = matrix(data, size, rows, k, 0, base);
-    gemm.x = (struct region_words){WORD(base + 8000), WORD(0xf)};
+    gemm.x = (struct region_words){WORD(mailbox), WORD(0xf)};
     gemm.results = (struct region_words){WORD(base + 9000), WORD(0xf)};
     gemm.format = WORD(1), gemm.groups = WORD(2);
     memcpy(m.payload, &gemm, sizeof gemm);
@@ -180,7 +183,8 @@ static void fuzz_queues(const uint8_t *data, size_t size) {
   stack.refuse = take(&data, &size) % 32;
   stack.silent = take(&data, &size) % 4;
   protocol_start(&protocol, &box);
-  for (uint32_t q = 0; q < 2; q++) box.allotment[q] = (struct allotment){1, 0xf, q * QUEUE_ROWS, QUEUE_ROWS};
+  for (uint32_t q = 0; q < 2; q++)
+    box.allotment[q] = (struct allotment){1, 0xf, {{q * QUEUE_ROWS, QUEUE_ROWS}, {MAILBOX + q * MAILBOX_ROWS, MAILBOX_ROWS}}};
   for (unsigned round = 0; round < ROUNDS && size; round++) {
     const uint8_t what = take(&data, &size), q = what & 1;
     struct queue *queue = &box.queue[q];

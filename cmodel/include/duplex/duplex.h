@@ -40,11 +40,15 @@ int duplex_open(const char *backend, const struct duplex_options *options, struc
 int duplex_open_backend(struct duplex_backend *backend, const struct duplex_options *options, struct duplex_device **device);
 void duplex_close(struct duplex_device *device);
 
-// Another client of the stack, with a job queue of its own: it gets the last `rows` of the device's 16,384 rows of each bundle,
-// which must be free, and keeps them. The firmware refuses a job that names rows of another client. At most 4 clients; each is
+// Another client of the stack, with a job queue of its own: it gets the last `rows` of the device's rows of each bundle (below
+// the mailbox), which must be free, and keeps them. The firmware refuses a job that names rows of another client. At most 4 clients; each is
 // closed with duplex_close, in any order, jobs in flight end; the stack closes with the last.
 int duplex_open_client(struct duplex_device *device, unsigned rows, struct duplex_device **client);
 const char *duplex_last_error(const struct duplex_device *device);
+
+// Weights that are uploaded from now on lie in these bundles, a mask of some of those that Logic-PIM owns (at first all of them):
+// their stripe set, over which consecutive row sets rotate.
+int duplex_set_stripe(struct duplex_device *device, unsigned bundles);
 
 // Makes W[n, k] resident. exponents: one signed exponent per row (the result is RN(2^e * sum)), or NULL. n from 1, k 1 to 65,536.
 int duplex_upload(struct duplex_device *device, const duplex_f16 *w, size_t n, size_t k, const int8_t *exponents,
@@ -53,6 +57,13 @@ int duplex_upload(struct duplex_device *device, const duplex_f16 *w, size_t n, s
 // Makes gate[n, k] and up[n, k] resident as pairs, for duplex_expert.
 int duplex_upload_gated(struct duplex_device *device, const duplex_f16 *gate, const duplex_f16 *up, size_t n, size_t k,
                         struct duplex_weights **weights);
+
+// Makes two matrices w[2][n, k] (gated: gate[2][n, k] and w[2][n, k]) resident, each in bundles of its own, as experts that lie
+// in one memory space each; their row sets take turns when they stream, so that the row turnaround of one bundle hides behind the
+// other. Needs two bundles at least; k 1 to 32,768. gate: NULL if there is none. In jobs with such weights x, y are x[2][m, k],
+// y[2][m, n]: matrix i meets x[i].
+int duplex_upload_pair(struct duplex_device *device, const duplex_f16 *gate, const duplex_f16 *w, size_t n, size_t k,
+                       struct duplex_weights **weights);
 void duplex_release(struct duplex_device *device, struct duplex_weights *weights);
 
 // y[m, n] = x[m, k] w^T, m from 1 to 4096, y in the given format.
