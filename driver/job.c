@@ -23,6 +23,22 @@ struct work {
   size_t m;                                 // tokens, of each matrix of a pair
   bool pair;                                // a pass has one group for each matrix
   struct counters before;
+  struct duplex_dram_commands commands_before;
+};
+
+struct duplex_job {
+  struct duplex_device *device;
+  struct work work;
+  uint32_t kind, number, bytes;  // of the message
+  bool begun;                    // somebody waited for it
+  uint64_t doorbell_clock, doorbell_instructions;
+  union {
+    struct gemm_message gemm;
+    struct expert_message expert;
+  } message;
+  const struct duplex_weights *matrices[2];  // that its passes stream; the last one's rows are the results'
+  unsigned count;
+  enum result_format format;
 };
 
 static int read_counters(struct duplex_device *device, struct counters *counters) {
@@ -137,20 +153,6 @@ static int read_results(struct duplex_device *device, const struct work *work, c
   return DUPLEX_OK;
 }
 
-static int report_error(struct duplex_device *device, const struct firmware_report *report) {
-  const char *failure = device->backend->ops->failure(device->backend);
-  if (device->backend_error)
-    return device_fail(device, device->backend_error, "%s", failure[0] ? failure : duplex_error_text(device->backend_error));
-  if (report->result == FIRMWARE_WATCHDOG)
-    return device_fail(device, DUPLEX_ERROR_WATCHDOG, "no completion within %llu clocks",
-                       (unsigned long long)device->watchdog_clocks);
-  if (report->result == FIRMWARE_REFUSED)
-    return device_fail(device, DUPLEX_ERROR_DEVICE,
-                       "the stack refused descriptor %u: error %u at address 0x%x (docs/registers.md)", report->error_tag,
-                       report->error_code, report->error_address);
-  return DUPLEX_OK;
-}
-
 // Space of a job whose passes serve that many groups at once.
 static struct work plan(const struct duplex_device *device, size_t m, uint32_t groups_of_pass, uint32_t k_tiles,
                         const struct weight_layout *results, enum result_format format) {
@@ -162,19 +164,6 @@ static struct work plan(const struct duplex_device *device, size_t m, uint32_t g
   return work;
 }
 
-static int begin(struct duplex_device *device, struct work *work, const duplex_f16 *x, size_t k) {
-  device->error_text[0] = 0;
-  device->backend_error = DUPLEX_OK;
-  device->doorbell_rung = false;
-  memset(&device->stats, 0, sizeof device->stats);
-  int error = take_space(device, work);
-  if (error) return error;
-  error = upload_tokens(device, work, x, k);
-  if (!error) error = read_counters(device, &work->before);
-  if (error) give_back(device, work);
-  return error;
-}
-
 static uint64_t stream_clocks(const uint64_t counter[COUNTERS]) {
   return counter[BEATS] + counter[STARVED] + counter[NO_TILE] + counter[NO_ROOM];
 }
@@ -183,9 +172,8 @@ static uint64_t stream_clocks(const uint64_t counter[COUNTERS]) {
 static int note_stats(struct duplex_device *device, const struct work *work, const struct duplex_weights *const matrices[],
                       unsigned count, uint32_t descriptors) {
   struct duplex_stats *stats = &device->stats;
-  stats->cycles = device->backend->ops->clocks(device->backend) - device->doorbell_clock;
   device->backend->ops->commands(device->backend, &stats->commands);
-  const struct duplex_dram_commands *before = &device->doorbell_commands;
+  const struct duplex_dram_commands *before = &work->commands_before;
   stats->commands.act -= before->act, stats->commands.rd -= before->rd, stats->commands.wr -= before->wr;
   stats->commands.pre -= before->pre, stats->commands.ref -= before->ref, stats->commands.xpu_rd -= before->xpu_rd;
   struct counters after;
@@ -220,56 +208,81 @@ static int check_tokens(struct duplex_device *device, size_t m) {
   return device_fail(device, DUPLEX_ERROR_ARGUMENT, "%zu tokens: expected 1 to %u", m, TOKENS_MOST);
 }
 
-int duplex_gemm(struct duplex_device *device, const struct duplex_weights *w, const duplex_f16 *x, size_t m,
-                enum duplex_format format, void *y) {
-  int error = check_tokens(device, m);
-  if (error) return error;
-  const enum result_format result_format = (enum result_format)format;
-  struct work work = plan(device, m, groups_of_pass(w->layout.k_tiles), w->layout.k_tiles, &w->layout, result_format);
-  error = begin(device, &work, x, w->k);
-  if (error) return error;
-  const struct gemm_job job = {w->layout, w->region, work.x, work.results, result_format, device->channels, work.groups};
-  struct firmware_report report = {0};
-  error = device_own(device, device->bundles);
+static struct matrix_words matrix_of(const struct duplex_weights *w) {
+  const uint32_t flags = (w->layout.gated ? MATRIX_GATED : 0u) | (w->layout.exponents ? MATRIX_EXPONENTS : 0u) |
+                         (w->layout.two_streams ? MATRIX_PAIR : 0u);
+  return (struct matrix_words){w->layout.rows, (uint32_t)w->k, flags, w->region.base, w->region.stripe};
+}
+
+static struct region_words words_of(struct region region) { return (struct region_words){region.base, region.stripe}; }
+
+// Runs a message to its end.
+static int run_message(struct duplex_device *device, uint32_t kind, const void *payload, size_t bytes) {
+  uint32_t number;
+  struct completion completion;
+  int error = device_own(device, device->bundles);
+  if (!error) error = queue_submit(device, kind, payload, bytes, &number);
+  return error ? error : queue_wait(device, number, UINT64_MAX, &completion);
+}
+
+// A job with its place in DRAM and its activations there.
+static int begin(struct duplex_device *device, const struct duplex_job *plan, const duplex_f16 *x, struct duplex_job **made) {
+  device->error_text[0] = 0;
+  *made = NULL;
+  if (device->machine->in_mid_job) return device_fail(device, DUPLEX_ERROR_BUSY, "a job is being executed: wait for it first");
+  struct duplex_job *job = malloc(sizeof *job);
+  if (!job) return device_fail(device, DUPLEX_ERROR_NO_MEMORY, "too little memory on the host");
+  *job = *plan;
+  int error = take_space(device, &job->work);
   if (!error) {
-    const struct hal hal = device_hal(device);
-    device->firmware.gemm(device->firmware.context, &hal, &job, &report);
-    error = report_error(device, &report);
+    error = upload_tokens(device, &job->work, x, job->matrices[0]->k);
+    if (error) give_back(device, &job->work);
   }
-  if (!error) error = note_stats(device, &work, &w, 1, report.descriptors);
-  if (!error) error = read_results(device, &work, &w->layout, result_format, y);
-  give_back(device, &work);
-  return error;
-}
-
-static int run_expert(struct duplex_device *device, const struct expert_job *job, struct firmware_report *report) {
-  const int error = device_own(device, device->bundles);
-  if (error) return error;
-  const struct hal hal = device_hal(device);
-  device->firmware.expert(device->firmware.context, &hal, job, report);
-  return report_error(device, report);
-}
-
-// The table's image goes to DRAM, tile by tile over the channels, and from there, as a job of its own, into the activation unit.
-// Nothing to do if it is there already.
-static int load_table(struct duplex_device *device, const struct duplex_activation_table *table) {
-  uint8_t image[(DUPLEX_ACTIVATION_IMAGE_BYTES + TILE_BYTES - 1) / TILE_BYTES * TILE_BYTES] = {0};
-  if (device->loaded_table && memcmp(&device->table_copy, table, sizeof *table) == 0) return DUPLEX_OK;
-  device->loaded_table = NULL;
-  duplex_activation_image(table, image);
-  for (uint32_t tile = 0; tile < sizeof image / TILE_BYTES; tile++) {
-    const int error = region_write(device, tile % device->channels, device->table, tile / device->channels * TILE_BYTES,
-                                   image + tile * TILE_BYTES, TILE_BYTES);
-    if (error) return error;
+  if (error) {
+    free(job);
+    return error;
   }
-  const struct expert_job job = {.table = device->table, .table_tiles = sizeof image / TILE_BYTES};
-  struct firmware_report report = {0};
-  device->backend_error = DUPLEX_OK;
-  const int error = run_expert(device, &job, &report);
-  if (error) return error;
-  device->table_copy = *table;
-  device->loaded_table = &device->table_copy;
+  *made = job;
   return DUPLEX_OK;
+}
+
+static int submit(struct duplex_job **job) {
+  struct duplex_device *device = (*job)->device;
+  const int error = queue_submit(device, (*job)->kind, &(*job)->message, (*job)->bytes, &(*job)->number);
+  if (error) {
+    give_back(device, &(*job)->work);
+    free(*job);
+    *job = NULL;
+    return error;
+  }
+  device->job[(*job)->number % PROTOCOL_ENTRIES] = *job;
+  return DUPLEX_OK;
+}
+
+static int start_gemm(struct duplex_device *device, const struct duplex_weights *w, const duplex_f16 *x, size_t m,
+                      enum duplex_format format, struct duplex_job **job) {
+  const enum result_format result_format = (enum result_format)format;
+  const struct duplex_job planned = {
+      .device = device,
+      .work = plan(device, m, groups_of_pass(w->layout.k_tiles), w->layout.k_tiles, &w->layout, result_format),
+      .kind = MESSAGE_GEMM,
+      .bytes = sizeof(struct gemm_message),
+      .matrices = {w},
+      .count = 1,
+      .format = result_format};
+  const int error = begin(device, &planned, x, job);
+  if (error) return error;
+  const struct work *work = &(*job)->work;
+  (*job)->message.gemm =
+      (struct gemm_message){matrix_of(w), words_of(work->x), words_of(work->results), result_format, work->groups};
+  return submit(job);
+}
+
+int duplex_start_gemm(struct duplex_device *device, const struct duplex_weights *w, const duplex_f16 *x, size_t m,
+                      enum duplex_format format, struct duplex_job **job) {
+  *job = NULL;
+  const int error = check_tokens(device, m);
+  return error ? error : start_gemm(device, w, x, m, format, job);
 }
 
 static int check_expert(struct duplex_device *device, const struct duplex_weights *up, const struct duplex_weights *down) {
@@ -281,34 +294,167 @@ static int check_expert(struct duplex_device *device, const struct duplex_weight
   return DUPLEX_OK;
 }
 
+// The part of a message that names the client's table, whose image has that many tiles.
+static struct expert_message table_message(const struct duplex_device *device) {
+  return (struct expert_message){.table = words_of(device->table),
+                                 .table_tiles = (DUPLEX_ACTIVATION_IMAGE_BYTES + TILE_BYTES - 1) / TILE_BYTES,
+                                 .table_serial = device->table_serial};
+}
+
+// The table's image goes to DRAM, tile by tile over the channels, and from there, as a job of its own, into the activation unit.
+// Nothing to do if it is there already.
+static int load_table(struct duplex_device *device, const struct duplex_activation_table *table) {
+  uint8_t image[(DUPLEX_ACTIVATION_IMAGE_BYTES + TILE_BYTES - 1) / TILE_BYTES * TILE_BYTES] = {0};
+  if (device->loaded_table && memcmp(&device->table_copy, table, sizeof *table) == 0) return DUPLEX_OK;
+  if (device->queue.produced != device->queue.collected)
+    return device_fail(device, DUPLEX_ERROR_BUSY, "jobs with another activation table are in flight: wait for them first");
+  device->loaded_table = NULL;
+  device->table_serial++;
+  duplex_activation_image(table, image);
+  for (uint32_t tile = 0; tile < sizeof image / TILE_BYTES; tile++) {
+    const int error = region_write(device, tile % device->channels, device->table, tile / device->channels * TILE_BYTES,
+                                   image + tile * TILE_BYTES, TILE_BYTES);
+    if (error) return error;
+  }
+  const struct expert_message message = table_message(device);
+  const int error = run_message(device, MESSAGE_EXPERT, &message, sizeof message);
+  if (error) return error;
+  device->table_copy = *table;
+  device->loaded_table = &device->table_copy;
+  return DUPLEX_OK;
+}
+
+static int start_expert(struct duplex_device *device, const struct duplex_weights *up, const struct duplex_weights *down,
+                        const duplex_f16 *x, size_t m, enum duplex_format format, struct duplex_job **job) {
+  const enum result_format result_format = (enum result_format)format;
+  const uint32_t groups_of_pass = expert_groups_of_pass(&up->layout, &down->layout);
+  const struct duplex_job planned = {.device = device,
+                                     .work = plan(device, m, groups_of_pass, up->layout.k_tiles, &down->layout, result_format),
+                                     .kind = MESSAGE_EXPERT,
+                                     .bytes = sizeof(struct expert_message),
+                                     .matrices = {up, down},
+                                     .count = 2,
+                                     .format = result_format};
+  const int error = begin(device, &planned, x, job);
+  if (error) return error;
+  const struct work *work = &(*job)->work;
+  struct expert_message *message = &(*job)->message.expert;
+  *message = table_message(device);
+  message->up = matrix_of(up), message->down = matrix_of(down);
+  message->x = words_of(work->x), message->results = words_of(work->results);
+  message->format = result_format, message->groups = work->groups;
+  return submit(job);
+}
+
+int duplex_start_expert(struct duplex_device *device, const struct duplex_weights *up, const struct duplex_weights *down,
+                        const struct duplex_activation_table *table, const duplex_f16 *x, size_t m, enum duplex_format format,
+                        struct duplex_job **job) {
+  *job = NULL;
+  int error = check_tokens(device, m);
+  if (!error) error = check_expert(device, up, down);
+  if (!error && device->machine->in_mid_job)
+    error = device_fail(device, DUPLEX_ERROR_BUSY, "a job is being executed: wait for it first");
+  if (!error) error = load_table(device, table);
+  return error ? error : start_expert(device, up, down, x, m, format, job);
+}
+
+// What the job takes with firmware that takes no time: it runs again, natively, to the same results.
+static int run_natively(struct duplex_job *job, uint64_t *cycles) {
+  struct duplex_device *device = job->device;
+  struct duplex_backend *b = device->backend;
+  struct expert_message table = table_message(device);
+  int error = device_own(device, device->bundles);
+  if (!error && job->kind == MESSAGE_EXPERT) error = run_message(device, MESSAGE_EXPERT, &table, sizeof table);
+  const uint64_t clock = b->ops->clocks(b);
+  if (!error) error = run_message(device, job->kind, &job->message, job->bytes);
+  *cycles = b->ops->clocks(b) - clock;
+  return error;
+}
+
+static int measure_native(struct duplex_job *job) {
+  struct duplex_device *device = job->device;
+  struct machine *machine = device->machine;
+  struct controller *own = machine->controller;
+  int error = controller_native(device->backend, device->watchdog_clocks, &machine->controller);
+  if (!error) {
+    const struct client_queue queue = device->queue;
+    *machine->controller->mailbox = *own->mailbox;
+    queue_start(device);
+    error = run_natively(job, &device->stats.native_cycles);
+    device->queue = queue;
+    machine->controller->ops->close(machine->controller);
+  }
+  machine->controller = own;
+  return error;
+}
+
+// Before the job's first clock.
+static int note_start(struct duplex_job *job) {
+  struct duplex_device *device = job->device;
+  struct duplex_backend *b = device->backend;
+  int error = read_counters(device, &job->work.before);
+  if (!error) error = device_own(device, device->bundles);
+  b->ops->commands(b, &job->work.commands_before);
+  job->doorbell_clock = b->ops->clocks(b);
+  job->doorbell_instructions = device->machine->controller->instructions;
+  job->begun = true;
+  return error;
+}
+
+static int finish(struct duplex_job *job, uint32_t descriptors, void *y) {
+  struct duplex_device *device = job->device;
+  struct duplex_stats *stats = &device->stats;
+  memset(stats, 0, sizeof *stats);
+  stats->cycles = device->backend->ops->clocks(device->backend) - job->doorbell_clock;
+  stats->firmware_instructions = device->machine->controller->instructions - job->doorbell_instructions;
+  const struct weight_layout *layout = &job->matrices[job->count - 1]->layout;
+  int error = note_stats(device, &job->work, job->matrices, job->count, descriptors);
+  if (!error && device->measure_overhead) error = measure_native(job);
+  return error ? error : read_results(device, &job->work, layout, job->format, y);
+}
+
+// A job that could not start leaves the queue.
+static void withdraw(struct duplex_job *job) {
+  struct duplex_device *device = job->device;
+  struct completion completion;
+  char text[sizeof device->error_text];
+  memcpy(text, device->error_text, sizeof text);
+  queue_cancel(device, job->number);
+  queue_wait(device, job->number, UINT64_MAX, &completion);
+  memcpy(device->error_text, text, sizeof text);
+}
+
+int duplex_wait(struct duplex_job *job, uint64_t clocks, void *y) {
+  struct duplex_device *device = job->device;
+  struct completion completion;
+  int error = job->begun ? DUPLEX_OK : note_start(job);
+  if (error) {
+    withdraw(job);
+  } else {
+    error = queue_wait(device, job->number, clocks, &completion);
+  }
+  device->machine->in_mid_job = error == DUPLEX_ERROR_BUSY;
+  if (error == DUPLEX_ERROR_BUSY) return error;
+  if (!error) error = finish(job, completion.descriptors, y);
+  give_back(device, &job->work);
+  device->job[job->number % PROTOCOL_ENTRIES] = NULL;
+  free(job);
+  return error;
+}
+
+void duplex_cancel(struct duplex_job *job) { queue_cancel(job->device, job->number); }
+
+int duplex_gemm(struct duplex_device *device, const struct duplex_weights *w, const duplex_f16 *x, size_t m,
+                enum duplex_format format, void *y) {
+  struct duplex_job *job;
+  const int error = duplex_start_gemm(device, w, x, m, format, &job);
+  return error ? error : duplex_wait(job, UINT64_MAX, y);
+}
+
 int duplex_expert(struct duplex_device *device, const struct duplex_weights *up, const struct duplex_weights *down,
                   const struct duplex_activation_table *table, const duplex_f16 *x, size_t m, enum duplex_format format,
                   void *y) {
-  int error = check_tokens(device, m);
-  if (!error) error = check_expert(device, up, down);
-  if (error) return error;
-  const enum result_format result_format = (enum result_format)format;
-  const uint32_t groups_of_pass = expert_groups_of_pass(&up->layout, &down->layout);
-  struct work work = plan(device, m, groups_of_pass, up->layout.k_tiles, &down->layout, result_format);
-  error = load_table(device, table);
-  if (!error) error = begin(device, &work, x, up->k);
-  if (error) return error;
-  const struct expert_job job = {.up_layout = up->layout,
-                                 .down_layout = down->layout,
-                                 .up = up->region,
-                                 .down = down->region,
-                                 .x = work.x,
-                                 .results = work.results,
-                                 .format = result_format,
-                                 .channels = device->channels,
-                                 .groups = work.groups};
-  struct firmware_report report = {0};
-  error = run_expert(device, &job, &report);
-  if (!error) {
-    const struct duplex_weights *const matrices[] = {up, down};
-    error = note_stats(device, &work, matrices, 2, report.descriptors);
-  }
-  if (!error) error = read_results(device, &work, &down->layout, result_format, y);
-  give_back(device, &work);
-  return error;
+  struct duplex_job *job;
+  const int error = duplex_start_expert(device, up, down, table, x, m, format, &job);
+  return error ? error : duplex_wait(job, UINT64_MAX, y);
 }

@@ -8,7 +8,7 @@
 #include "firmware/hal/hal.h"
 #include "firmware/layout.h"
 
-enum firmware_result { FIRMWARE_DONE, FIRMWARE_REFUSED, FIRMWARE_WATCHDOG };
+enum firmware_result { FIRMWARE_DONE, FIRMWARE_REFUSED, FIRMWARE_WATCHDOG, FIRMWARE_CANCELLED };
 
 struct firmware_report {
   enum firmware_result result;

@@ -110,7 +110,15 @@ refused "channels text" "--channels" gemm --x x.npy --w w.npy --channels 2x
 refused "threads 0" "--threads" gemm --x x.npy --w w.npy --threads 0
 refused "trace on the C model" "--trace" gemm --x x.npy --w w.npy --trace t.fst
 refused "commands on the C model" "--command-trace" gemm --x x.npy --w w.npy --command-trace t.txt
-refused "firmware riscv" "riscv" gemm --x x.npy --w w.npy --firmware riscv
+head -c 3000 "$(dirname "$duplex")/firmware.elf" >short.elf
+refused "firmware cut off" "short.elf" gemm --x x.npy --w w.npy --firmware riscv --firmware-elf short.elf
+refused "firmware no ELF" "x.npy: it is no ELF file" gemm --x x.npy --w w.npy --firmware riscv --firmware-elf x.npy
+refused "firmware missing" "none.elf" gemm --x x.npy --w w.npy --firmware riscv --firmware-elf none.elf
+refused "firmware of the host" "duplex: it is no program for RV32" gemm --x x.npy --w w.npy --firmware riscv --firmware-elf "$duplex"
+refused "firmware file, native" "--firmware-elf" gemm --x x.npy --w w.npy --firmware-elf short.elf
+refused "firmware trace, native" "--firmware-trace" gemm --x x.npy --w w.npy --firmware-trace t.txt
+refused "instructions per clock" "--instructions-per-clock" gemm --x x.npy --w w.npy --firmware riscv --instructions-per-clock 0
+refused "gdb port" "--gdb" gemm --x x.npy --w w.npy --firmware riscv --gdb 70000
 refused "firmware unknown" "--firmware" gemm --x x.npy --w w.npy --firmware z80
 refused "output in no folder" "no/where.npy" "$duplex" gemm --x x.npy --w w.npy --out no/where.npy
 refused "output is a folder" "folder.npy" "$duplex" gemm --x x.npy --w w.npy --out folder.npy

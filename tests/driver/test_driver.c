@@ -170,6 +170,8 @@ static void test_ring_goes_on(void **state) {
 
 static void expect_clean_up(void) {
   expect_write(&mock, DUPLEX_REG_CONTROL, ENABLE | FLUSH);
+  expect_read(&mock, DUPLEX_REG_STATUS, 1);
+  expect_read(&mock, DUPLEX_REG_STATUS, 0);
   expect_write(&mock, DUPLEX_REG_ERROR_CODE, 0);
   expect_write(&mock, DUPLEX_REG_INTERRUPT_STATUS, BOTH);
 }
