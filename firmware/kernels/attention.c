@@ -41,8 +41,8 @@ static void write_constant_words(const struct sequence *s, uint32_t slot) {
 }
 
 // Positions of a segment from block `block` of 64 on. Values that are in their range as they come need no mask.
-static bool push_piece(const struct sequence *s, uint32_t i, enum mode mode, uint32_t row_block, uint32_t block,
-                       uint32_t length) {
+__attribute__((noinline)) static bool push_piece(const struct sequence *s, uint32_t i, enum mode mode, uint32_t row_block,
+                                                 uint32_t block, uint32_t length) {
   const struct attention_segment *segment = &s->segments[i];
   const struct hal *hal = s->ring->hal;
   const bool last = i + 1 == s->count && block * DUPLEX_WIDTH + length == segment_length(segment);
@@ -70,7 +70,7 @@ static bool push_piece(const struct sequence *s, uint32_t i, enum mode mode, uin
 }
 
 // All segments in pieces of at most `most` positions.
-static bool push_pass(const struct sequence *s, enum mode mode, uint32_t row_block, uint32_t most) {
+__attribute__((noinline)) static bool push_pass(const struct sequence *s, enum mode mode, uint32_t row_block, uint32_t most) {
   for (uint32_t i = 0; i < s->count; i++) {
     const uint32_t length = segment_length(&s->segments[i]);
     for (uint32_t from = 0; from < length; from += most) {
