@@ -51,8 +51,9 @@ static int take_regions(struct attention *a) {
   struct duplex_device *device = a->cache->device;
   const uint64_t row_sets = (uint64_t)a->plan.count * a->cache->slots;
   a->row_sets = (uint32_t)row_sets;
-  if (row_sets <= DUPLEX_BUNDLES * DUPLEX_BANK_ROWS && space_take(device->space, device->bundles, a->row_sets, &a->q_region)) {
-    if (space_take(device->space, device->bundles, a->row_sets, &a->o_region)) return DUPLEX_OK;
+  if (row_sets <= DUPLEX_BUNDLES * DUPLEX_BANK_ROWS &&
+      space_take_mailbox(device->space, device->bundles, a->row_sets, &a->q_region)) {
+    if (space_take_mailbox(device->space, device->bundles, a->row_sets, &a->o_region)) return DUPLEX_OK;
     space_give(device->space, a->q_region, a->row_sets);
   }
   return device_fail(device, DUPLEX_ERROR_OUT_OF_SPACE, "no room in the stack's DRAM for the queries and results");
@@ -112,40 +113,55 @@ static int for_all_heads(const struct attention *a, int (*move)(const struct att
   return DUPLEX_OK;
 }
 
-// As many units from `first` on as a job holds.
-static void fill_job(const struct attention *a, size_t first, struct attention_job *job) {
+// As many units from `first` on as a message holds.
+static void fill_message(const struct attention *a, size_t first, struct attention_message *message) {
   const struct kv_pool *pool = &a->cache->pools[DUPLEX_KV_SPACES];
-  uint32_t segments = 0;
-  job->sequences = 0;
-  for (size_t i = first; i < a->plan.count && job->sequences < ATTENTION_SEQUENCES; i++) {
+  const uint32_t before = (uint32_t)first * a->cache->slots;
+  struct attention_sequence sequences[ATTENTION_SEQUENCES];
+  struct attention_segment segments[ATTENTION_SEGMENTS];
+  *message = (struct attention_message){.kv = {pool->region.base, pool->region.stripe},
+                                        .q = {a->q_region.base + before, a->q_region.stripe},
+                                        .o = {a->o_region.base + before, a->o_region.stripe},
+                                        .kv_row_sets = pool->row_sets,
+                                        .slot_stride = pool->slot_stride,
+                                        .v_block_stride = pool->v_block_stride,
+                                        .head_size = a->cache->head_size,
+                                        .heads = a->cache->heads,
+                                        .scale = a->scale};
+  for (size_t i = first; i < a->plan.count && message->sequences < ATTENTION_SEQUENCES; i++) {
     const struct plan_unit *unit = &a->plan.units[i];
-    if (segments + unit->segment_count > ATTENTION_SEGMENTS) break;
-    job->sequence[job->sequences++] =
+    if (message->segments + unit->segment_count > ATTENTION_SEGMENTS) break;
+    sequences[message->sequences++] =
         (struct attention_sequence){(uint16_t)unit->segment_count, (uint8_t)a->sequences[unit->members[0].index]->first_channel,
                                     (uint8_t)stored_lanes(unit->lanes)};
-    memcpy(&job->segment[segments], unit->segments, unit->segment_count * sizeof *unit->segments);
-    segments += unit->segment_count;
+    memcpy(&segments[message->segments], unit->segments, unit->segment_count * sizeof *segments);
+    message->segments += unit->segment_count;
   }
-  const uint32_t before = (uint32_t)first * a->cache->slots;
-  job->head_size = a->cache->head_size, job->heads = a->cache->heads, job->scale = a->scale;
-  job->kv_stripe = pool->region.stripe, job->slot_stride = pool->slot_stride, job->v_block_stride = pool->v_block_stride;
-  job->q = (struct region){a->q_region.base + before, a->q_region.stripe};
-  job->o = (struct region){a->o_region.base + before, a->o_region.stripe};
-  job->channels = a->cache->device->channels;
+  uint32_t *list = a->cache->device->machine->controller->mailbox->queue[a->cache->device->queue.index].list;
+  memcpy(list, sequences, message->sequences * sizeof *sequences);
+  memcpy(list + message->sequences, segments, message->segments * sizeof *segments);
 }
 
-static int run_jobs(struct attention *a) {
-  struct duplex_device *device = a->cache->device;
-  struct attention_job job;
-  int error = device_own(device, device->bundles);
-  for (size_t done = 0; done < a->plan.count && !error; done += job.sequences) {
-    struct firmware_report report = {0};
-    const struct hal hal = device_hal(device);
-    fill_job(a, done, &job);
-    device->firmware.attention(device->firmware.context, &hal, &job, &report);
-    a->descriptors += report.descriptors;
-    error = device_report(device, &report);
+static int run_messages(struct duplex_device *device, struct attention *a) {
+  struct attention_message message;
+  int error = DUPLEX_OK;
+  a->descriptors = 0;
+  for (size_t done = 0; done < a->plan.count && !error; done += message.sequences) {
+    uint32_t number;
+    struct completion completion;
+    fill_message(a, done, &message);
+    error = queue_submit(device, MESSAGE_ATTENTION, &message, sizeof message, &number);
+    if (!error) error = queue_wait(device, number, UINT64_MAX, &completion);
+    if (!error) a->descriptors += completion.descriptors;
   }
+  return error;
+}
+
+static int run_natively(struct duplex_device *device, void *context, uint64_t *cycles) {
+  int error = device_own(device, device->bundles);
+  const uint64_t clock = device->backend->ops->clocks(device->backend);
+  if (!error) error = run_messages(device, context);
+  *cycles = device->backend->ops->clocks(device->backend) - clock;
   return error;
 }
 
@@ -186,9 +202,10 @@ static int run(struct attention *a) {
   struct measurement measurement;
   int error = for_all_heads(a, upload_q);
   if (!error) error = start_measuring(device, &measurement);
-  if (!error) error = run_jobs(a);
+  if (!error) error = run_messages(device, a);
   if (!error) error = note_traffic(device, &measurement, a->descriptors);
   if (!error) note_work(a);
+  if (!error && device->measure_overhead) error = measure_native(device, run_natively, a);
   return error ? error : for_all_heads(a, read_o);
 }
 
@@ -196,7 +213,10 @@ int duplex_attention(struct duplex_kv_cache *cache, unsigned layer, struct duple
                      const duplex_f16 *q, size_t q_heads, double scale, duplex_f16 *o) {
   struct attention a = {
       .cache = cache, .layer = layer, .sequences = sequences, .batch = batch, .q_heads = q_heads, .q = q, .o = o};
-  begin_job(cache->device);
+  struct duplex_device *device = cache->device;
+  device->error_text[0] = 0;
+  if (device->queue.produced != device->queue.collected)
+    return device_fail(device, DUPLEX_ERROR_BUSY, "jobs are in flight: wait for them first");
   int error = check_arguments(&a, scale);
   if (error) return error;
   a.scale = duplex_attention_scale(scale, cache->head_size);

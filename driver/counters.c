@@ -5,13 +5,6 @@
 #include "duplex/error.h"
 #include "duplex/registers.h"
 
-void begin_job(struct duplex_device *device) {
-  device->error_text[0] = 0;
-  device->backend_error = DUPLEX_OK;
-  device->doorbell_rung = false;
-  memset(&device->stats, 0, sizeof device->stats);
-}
-
 static int read_counters(struct duplex_device *device, struct measurement *measurement) {
   struct duplex_backend *b = device->backend;
   for (unsigned channel = 0; channel < device->channels; channel++)
@@ -26,7 +19,15 @@ static int read_counters(struct duplex_device *device, struct measurement *measu
   return DUPLEX_OK;
 }
 
-int start_measuring(struct duplex_device *device, struct measurement *before) { return read_counters(device, before); }
+int start_measuring(struct duplex_device *device, struct measurement *before) {
+  struct duplex_backend *b = device->backend;
+  int error = read_counters(device, before);
+  if (!error) error = device_own(device, device->bundles);
+  b->ops->commands(b, &before->commands);
+  before->clock = b->ops->clocks(b);
+  before->instructions = device->machine->controller->instructions;
+  return error;
+}
 
 static uint64_t stream_clocks(const uint64_t counter[COUNTERS]) {
   return counter[BEATS] + counter[STARVED] + counter[NO_TILE] + counter[NO_ROOM];
@@ -35,11 +36,13 @@ static uint64_t stream_clocks(const uint64_t counter[COUNTERS]) {
 int note_traffic(struct duplex_device *device, const struct measurement *before, uint32_t descriptors) {
   struct duplex_stats *stats = &device->stats;
   struct measurement now;
-  stats->cycles = device->backend->ops->clocks(device->backend) - device->doorbell_clock;
+  memset(stats, 0, sizeof *stats);
+  stats->cycles = device->backend->ops->clocks(device->backend) - before->clock;
+  stats->firmware_instructions = device->machine->controller->instructions - before->instructions;
   device->backend->ops->commands(device->backend, &stats->commands);
   const int error = read_counters(device, &now);
   if (error) return error;
-  const struct duplex_dram_commands *from = &device->doorbell_commands;
+  const struct duplex_dram_commands *from = &before->commands;
   stats->commands.act -= from->act, stats->commands.rd -= from->rd, stats->commands.wr -= from->wr;
   stats->commands.pre -= from->pre, stats->commands.ref -= from->ref, stats->commands.xpu_rd -= from->xpu_rd;
   stats->descriptors = descriptors;
@@ -57,16 +60,19 @@ int note_traffic(struct duplex_device *device, const struct measurement *before,
   return DUPLEX_OK;
 }
 
-int device_report(struct duplex_device *device, const struct firmware_report *report) {
-  const char *failure = device->backend->ops->failure(device->backend);
-  if (device->backend_error)
-    return device_fail(device, device->backend_error, "%s", failure[0] ? failure : duplex_error_text(device->backend_error));
-  if (report->result == FIRMWARE_WATCHDOG)
-    return device_fail(device, DUPLEX_ERROR_WATCHDOG, "no completion within %llu clocks",
-                       (unsigned long long)device->watchdog_clocks);
-  if (report->result == FIRMWARE_REFUSED)
-    return device_fail(device, DUPLEX_ERROR_DEVICE,
-                       "the stack refused descriptor %u: error %u at address 0x%x (docs/registers.md)", report->error_tag,
-                       report->error_code, report->error_address);
-  return DUPLEX_OK;
+int measure_native(struct duplex_device *device, int (*run)(struct duplex_device *device, void *context, uint64_t *cycles),
+                   void *context) {
+  struct machine *machine = device->machine;
+  struct controller *own = machine->controller;
+  int error = controller_native(device->backend, device->watchdog_clocks, &machine->controller);
+  if (!error) {
+    const struct client_queue queue = device->queue;
+    *machine->controller->mailbox = *own->mailbox;
+    queue_start(device);
+    error = run(device, context, &device->stats.native_cycles);
+    device->queue = queue;
+    machine->controller->ops->close(machine->controller);
+  }
+  machine->controller = own;
+  return error;
 }

@@ -6,7 +6,7 @@
 
 #include "duplex/error.h"
 
-#define PAGE_POSITIONS 512u
+#define PAGE_POSITIONS 1024u
 #define LAYERS_MOST 1024u
 #define NO_FRAME UINT32_MAX
 

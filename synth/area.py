@@ -85,14 +85,14 @@ class Area:
         return rows
 
     def groups(self):
-        """Inclusive sums over all instances by group of paper.json; what no group takes is 'rest'."""
+        """Inclusive sums over all instances by group of paper.json; what no other group takes is in 'rest'."""
         known = json.loads((FOLDER / "paper.json").read_text())
-        of_unit = {unit: group for group, entry in known.items() for unit in entry["units"]}
+        of_unit = {unit: group for group, entry in known.items() for unit in entry["units"]}  # modules or folders
         sums = {group: {"logic_mm2": 0.0, "memory_mm2": 0.0, **entry} for group, entry in known.items()}
-        sums["rest"] = {"logic_mm2": 0.0, "memory_mm2": 0.0, "paper_mm2": None, "units": [], "what": "controllers, result bus, activation, registers"}
 
         def visit(name, group, count):
-            group = of_unit.get(self.design.modules[name].base, group)
+            base = self.design.modules[name].base
+            group = of_unit.get(base) or of_unit.get(f"{pathlib.PurePath(self.design.place[base]).parent}/") or group
             sums[group]["logic_mm2"] += count * self.own[name]["area"] / 1e6
             sums[group]["memory_mm2"] += count * self.own[name]["memory_area"] / 1e6
             for child, number in self.design.children(self.design.modules[name]).items():

@@ -1,14 +1,17 @@
 #!/usr/bin/env python3
 """Proves with Yosys (equiv_simple, equiv_induct) that the mapped net lists of small units do what their RTL does.
 
-usage: synth/equivalence.py UNIT[:NAME=VALUE,...]... [options of synth/synth.py but --top and --set]
+usage: synth/equivalence.py [UNIT[:NAME=VALUE,...]]... [options of synth/synth.py but --top and --set]
 """
+import itertools
 import sys
 
 sys.dont_write_bytecode = True
 
 import design
 import synth
+
+UNITS = "operand", "fifo:WIDTH=4,DEPTH=4", "result_room", "bundle_state", "axi_lite"  # if none is named
 
 
 def script(run, net):
@@ -38,13 +41,10 @@ equiv_status -assert
 
 
 def main(arguments):
-    units = [a for a in arguments if not a.startswith("-")] if not any(a.startswith("-") for a in arguments) else arguments[:next(i for i, a in enumerate(arguments) if a.startswith("-"))]
+    units = list(itertools.takewhile(lambda argument: not argument.startswith("-"), arguments))
     others = arguments[len(units):]
-    if not units:
-        print("equivalence: arguments: expected at least one unit", file=sys.stderr)
-        return 2
     try:
-        for text in units:
+        for text in units or UNITS:
             unit, _, values = text.partition(":")
             sets = [word for value in values.split(",") if value for word in ("--set", value)]
             run = synth.Run(synth.options(["--top", unit, "--no-timing"] + sets + others))

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Simulates the mapped net lists of units: in every clock they must give the bits that the RTL gives.
 
-usage: synth/gates.py UNIT... [options of synth/synth.py but --top] [--vectors N] [--cases N] [--seed S]
+usage: synth/gates.py [UNIT]... [options of synth/synth.py but --top] [--vectors N] [--cases N] [--seed S]
 A pipeline without feedback is simulated for N vectors at once (synth/simulate.py), its RTL with Icarus. A unit with feedback gets its
 net list as an instance beside its RTL and is Verilated with the unit's own bench, whose stimulus and comparison with the C model
 stay as they are (N cases). Cells are modelled by the functions that the library gives for them.
@@ -21,6 +21,7 @@ import simulate
 import synth
 import vectors
 
+UNITS = "operand", "round", "dot64", "accumulator", "activation_multiply", "activation_round", "activation_polynomial"  # if none is named
 FLUSH = 100  # clocks until unknown contents of registers and memory rows are overwritten
 
 
@@ -186,13 +187,13 @@ def check(unit, own, others):
 
 def main(arguments):
     parser = argparse.ArgumentParser(usage=__doc__.split("\n\n")[1])
-    parser.add_argument("units", nargs="+")
+    parser.add_argument("units", nargs="*")
     parser.add_argument("--vectors", type=int, default=1000)
     parser.add_argument("--cases", default="2")
     parser.add_argument("--seed", type=int, default=1)
     own, others = parser.parse_known_args(arguments)
     try:
-        return 0 if all([check(unit, own, others) for unit in own.units]) else 1
+        return 0 if all([check(unit, own, others) for unit in own.units or UNITS]) else 1
     except Mismatch as found:
         print(found)
         return 1

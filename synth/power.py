@@ -1,107 +1,109 @@
 #!/usr/bin/env python3
-"""Switching energy of the dot product and of what feeds it, for the operands of a layer.
+"""Switching energy of a channel by unit, in a Verilated run of a matrix product.
 
-usage: synth/power.py [--x X.npy --w W.npy] [--rows N] [--seed S] [options of synth/synth.py but --top and --set]
-  --x, --w  binary16 matrices of tokens and weights, as `duplex random` and `duplex gemm` use them; without them normal ones
-  --rows    beats to simulate, default 512
-The mapped net list is simulated in the order in which the GEMM module streams: a tile of 64 activations stays while 64 rows of weights
-pass. Each change of a net costs C V^2 / 2 with the pins on it as C, a clock pin C V^2 a clock. Not in it: wires, glitches, what cells
-burn inside, leakage, memories. So the figure is a lower bound.
+usage: synth/power.py [--x X.npy --w W.npy] [--seed S] [--build FOLDER] [options of synth/synth.py but --top and --set]
+  --x, --w  binary16 matrices of up to 8 tokens and of weights; without them normal ones, 8 x 2048 and 64 x 2048 of deviation 1 and 0.02
+  --build   where duplex and fst_values are (build)
+`duplex gemm` runs the job on the Verilated stack with one channel and records every register. With these values the mapped net list of each
+unit is evaluated in every clock (synth/activity.py), and each change of a net costs C V^2 / 2 with C the input pins on it, each clock pin
+C V^2 a clock. Of a unit that stands several times in the channel the first is evaluated. Not in it: wires, glitches, the inside of
+cells, leakage, SRAM. So the figure is a lower bound.
 """
 import argparse
-import ast
+import json
 import pathlib
-import random
-import struct
+import subprocess
 import sys
 
 sys.dont_write_bytecode = True
 
+import activity
 import design
-import simulate
+import mapping
+import report
 import synth
-import vectors
 
 PAPER_PJ = 0.46
-LANES, ROWS = 64, 64
 
 
-def read_npy(path):
-    """Rows of a binary16 .npy matrix as bit patterns."""
-    data = pathlib.Path(path).read_bytes()
-    length = struct.unpack_from("<H", data, 8)[0] if data[:6] == b"\x93NUMPY" else 0
-    header = ast.literal_eval(data[10:10 + length].decode()) if length else {}
-    if header.get("descr") != "<f2" or header.get("fortran_order") or len(header["shape"]) != 2:
-        raise design.FlowError(f"power: {path}: expected a .npy matrix of binary16 (<f2)")
-    rows, columns = header["shape"]
-    values = struct.unpack_from(f"<{rows * columns}H", data, 10 + length)
-    return [values[i * columns:(i + 1) * columns] for i in range(rows)]
+def command(*words):
+    result = subprocess.run([str(w) for w in words], capture_output=True, text=True)
+    if result.returncode:
+        raise design.FlowError(f"power: {' '.join(map(str, words[:2]))}: {(result.stderr or result.stdout).strip()[:300]}")
 
 
-def normal(source, rows, columns, deviation):
-    return [[vectors.half(source.gauss(0, deviation)) for _ in range(columns)] for _ in range(rows)]
+def simulated(own, folder):
+    """Runs the job; returns its waveform and how many multiply-accumulates it did."""
+    duplex = pathlib.Path(own.build) / "duplex"
+    x, w = own.x, own.w
+    if not x:
+        x, w = folder / "x.npy", folder / "w.npy"
+        command(duplex, "random", "--shape", "8,2048", "--dist", "normal:1", "--seed", own.seed, "--out", x)
+        command(duplex, "random", "--shape", "64,2048", "--dist", "normal:0.02", "--seed", own.seed + 1, "--out", w)
+    command(duplex, "gemm", "--backend", "rtl", "--channels", 1, "--x", x, "--w", w, "--out", folder / "y.npy", "--trace", folder / "run.fst", "--stats", folder / "stats.json")
+    stats = json.loads((folder / "stats.json").read_text())
+    return activity.Wave(pathlib.Path(own.build) / "fst_values", folder / "run.fst"), stats["channels"][0]["macs"]
 
 
-def streamed(x, w, beats):
-    """Operands of lane 0 in the order of the stream: for each k-tile all rows of a block of 64."""
-    found = {f"{letter}_{part}_i": [] for letter in "xw" for part in ("significand", "exponent")}
-    columns, weights = len(x[0]) // LANES, []
-    for block in range(0, len(w), ROWS):
-        for tile in range(columns):
-            for row in w[block:block + ROWS]:
-                if len(weights) == beats:
-                    return found, weights
-                at = slice(tile * LANES, (tile + 1) * LANES)
-                vectors.pack(found, x[0][at], row[at])
-                weights.append(row[at])
-    return found, weights
+def places(elaborated):
+    """Of each unit below the top the path of its first instance, and how often it stands there."""
+    found = {}
+
+    def visit(name, path):
+        module = elaborated.modules[name]
+        if elaborated.is_memory(module):
+            return
+        if elaborated.is_unit(module):
+            found.setdefault(name, path)
+        for child, instance in module.cells:
+            visit(child, f"{path}.{instance.removeprefix(chr(92))}")
+
+    visit(elaborated.top, "")
+    counts = elaborated.counts()
+    return {name: (path, counts[name]) for name, path in found.items()}
 
 
-def energy(run, base, inputs):
-    """pJ of one instance for each vector: nets by their toggles, clock pins."""
-    net, library = run.netlist(run.design.top), run.target.library
-    count = len(next(iter(inputs.values())))
-    nets = simulate.Pipeline(net, library, base).run(inputs, count)
-    clocks = set(net.ports.get("clk_i", {"bits": []})["bits"])
-    scale = library.voltage ** 2 * library.capacitance_ff * 1e-3  # to pJ
-    switched = clocked = 0.0
-    for bit, pins in net.sinks(library, {}).items():
-        load = sum(pin[2] for pin in pins)
-        if bit in clocks:
-            clocked = load * scale
-        elif bit in nets:
-            toggles = (nets[bit] ^ nets[bit] >> 1) & ((1 << (count - 1)) - 1)
-            switched += load * scale / 2 * toggles.bit_count() / (count - 1)
-    return switched, clocked
+def measure(run, wave):
+    """(unit, instances, pJ a clock of all instances: switching, clock) for each unit of the channel."""
+    root = next(name for name in wave.widths if name.endswith(".channel.share_valid_i")).removesuffix(".share_valid_i")
+    units = []
+    for name, (path, count) in places(run.design).items():
+        units.append((activity.Recorded(run.netlist(name), run.target.library, run.design.modules[name].label(), root + path), count))
+    wave.load(sorted(set().union(*(unit.signals(wave) for unit, _ in units))))
+    for unit, count in units:
+        switched, clocked = unit.energy(unit.run(wave), wave, run.target.library.voltage)
+        yield unit.label, count, count * switched, count * clocked
 
 
 def main(arguments):
     parser = argparse.ArgumentParser(usage=__doc__.split("\n\n")[1])
     parser.add_argument("--x")
     parser.add_argument("--w")
-    parser.add_argument("--rows", type=int, default=512)
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--build", default="build")
     own, others = parser.parse_known_args(arguments)
     try:
-        source = random.Random(own.seed)
-        x = read_npy(own.x) if own.x else normal(source, 1, 4096, 1.0)
-        w = read_npy(own.w) if own.w else normal(source, ROWS, 4096, 0.02)
-        if len(x[0]) != len(w[0]) or len(x[0]) < LANES:
-            raise design.FlowError(f"power: {own.x}, {own.w}: expected the same number of columns, at least {LANES}")
-        inputs, weights = streamed(x, w, own.rows)
-        runs = {base: synth.Run(synth.options(["--top", base, "--no-timing"] + others)) for base in ("dot64", "operand")}
-        dot = energy(runs["dot64"], "dot64", inputs)
-        decode = energy(runs["operand"], "operand", {"value_i": [row[0] for row in weights]})
+        if bool(own.x) != bool(own.w):
+            raise design.FlowError("power: --x, --w: expected both or neither")
+        run = synth.Run(synth.options(["--top", "channel", "--no-timing"] + others))
+        folder = run.out / "power"
+        folder.mkdir(parents=True, exist_ok=True)
+        wave, macs = simulated(own, folder)
+        rows = list(measure(run, wave))
     except (design.FlowError, OSError) as cause:
         print(cause, file=sys.stderr)
         return 2
-    lanes = synth.generated_parameter("LANES")
-    parts = {"dot64, data": dot[0] / LANES, "dot64, clock pins": dot[1] / LANES, "weight operand": decode[0] / lanes}
-    target = runs["dot64"].target
-    print(f"{target.library.name}, {target.library.voltage} V, flow {target.flow}, {len(weights)} beats, " + (f"{own.x}, {own.w}" if own.x else f"seed {own.seed}"))
-    for name, value in parts.items():
-        print(f"  {name:18} {value:.4f} pJ a MAC")
-    print(f"  {'sum':18} {sum(parts.values()):.4f} pJ a MAC (paper: {PAPER_PJ})")
+    scale = wave.clocks / macs
+    target = run.target
+    print(f"{target.library.name}, {target.library.voltage} V, flow {target.flow}, {mapping.tool_versions()}, sources {design.hash_of_files(run.design.files + run.design.headers)}")
+    print(f"{own.x or 'normal tokens'}, {own.w or 'normal weights'}, seed {own.seed}: {macs:,} MACs in {wave.clocks:,} clocks; the gates gave the run's registers and outputs in each")
+    lines = [("unit", "instances", "pJ a clock", "nets pJ a MAC", "clock pJ a MAC", "pJ a MAC")]
+    for unit, count, switched, clocked in sorted(rows, key=lambda row: -row[2] - row[3]):
+        lines.append((unit, str(count), f"{switched + clocked:.3f}", f"{switched * scale:.5f}", f"{clocked * scale:.5f}", f"{(switched + clocked) * scale:.5f}"))
+    switched, clocked = (sum(row[i] for row in rows) for i in (2, 3))
+    lines.append(("channel, all units", "", f"{switched + clocked:.3f}", f"{switched * scale:.5f}", f"{clocked * scale:.5f}", f"{(switched + clocked) * scale:.5f}"))
+    print("\n".join(report.columns(lines)))
+    print(f"paper: {PAPER_PJ} pJ a MAC")
     return 0
 
 

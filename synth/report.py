@@ -41,13 +41,22 @@ def paper_rows(data):
     """Beside the paper's table; only for a 7 nm library."""
     if data["process"] != "7 nm" or data["top"] != "stack":
         return []
-    rows, ours, papers = [], 0.0, 0.0
-    for name, group in data["groups"].items():
+
+    def row(name, group):
         mine = group["logic_mm2"] + group["memory_mm2"]
-        ours, papers = ours + mine, papers + (group["paper_mm2"] or 0)
-        rows.append((f"{name} ({group['what']})", f"{group['logic_mm2']:.3f}", f"{group['memory_mm2']:.3f}", f"{mine:.3f}" if mine else "none",
-                     f"{group['paper_mm2']:.2f}" if group["paper_mm2"] else "not listed"))
-    return rows + [("all, without TSVs", "", "", f"{ours:.3f}", f"{papers:.2f}")]
+        return (f"{name} ({group['what']})", f"{group['logic_mm2']:.3f}", f"{group['memory_mm2']:.3f}", f"{mine:.3f}" if mine else "none",
+                f"{group['paper_mm2']:.2f}" if group["paper_mm2"] else "not listed")
+
+    def total(groups):
+        return sum(g["logic_mm2"] + g["memory_mm2"] or g["paper_mm2"] or 0.0 for g in groups.values())
+
+    listed = {name: group for name, group in data["groups"].items() if group["paper_mm2"]}
+    others = {name: group for name, group in data["groups"].items() if not group["paper_mm2"]}
+    lent = [name for name, group in listed.items() if not group["logic_mm2"] + group["memory_mm2"]]
+    rows = [row(*item) for item in listed.items()]
+    rows.append(("what the paper lists, without TSVs" + "".join(f", {name} as in the paper" for name in lent), "", "", f"{total(listed):.3f}",
+                 f"{sum(g['paper_mm2'] for g in listed.values()):.2f}"))
+    return rows + [row(*item) for item in others.items()] + [("what the paper does not list", "", "", f"{total(others):.3f}", ""), ("all", "", "", f"{total(data['groups']):.3f}", "")]
 
 
 def path_lines(data):

@@ -24,9 +24,9 @@ synth-record: ## record areas and paths anew
 
 synth-gates: $(LIB) ## mapped net lists of the arithmetic units against their RTL; small units proven equivalent
 	@scripts/dependencies.sh synth rtl test
-	@DUPLEX_LIBRARY=$(LIB) synth/gates.py operand round dot64 accumulator $(SYNTH_LIBRARY)
-	@synth/equivalence.py operand fifo:WIDTH=4,DEPTH=4 result_room bundle_state axi_lite --out $(BUILD)/synth
+	@DUPLEX_LIBRARY=$(LIB) synth/gates.py $(SYNTH_LIBRARY)
+	@synth/equivalence.py $(SYNTH_LIBRARY)
 
-synth-power: ## switching energy a MAC; X=tokens.npy W=weights.npy
-	@scripts/dependencies.sh synth
-	@synth/power.py $(if $(X),--x $(X) --w $(W)) $(SYNTH_LIBRARY)
+synth-power: $(BUILD)/duplex $(BUILD)/fst_values ## switching energy a MAC and unit, of a Verilated run: X=tokens.npy W=weights.npy
+	@scripts/dependencies.sh synth rtl
+	@synth/power.py --build $(BUILD) $(if $(X),--x $(X) --w $(W)) $(SYNTH_LIBRARY)

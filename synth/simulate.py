@@ -63,18 +63,11 @@ class Pipeline:
         outputs = []
         for pin in kind.outputs():
             for bit in cell["connections"].get(pin, [])[:1]:
-                self.code.append((bit, self.expression(kind, pin, wires)))
+                self.code.append((bit, expression(kind, pin, wires)))
                 self.depth[bit] = depth
                 outputs.append(bit)
         self.order.append(cell)
         return outputs
-
-    def expression(self, kind, pin, wires):
-        text = liberty.python_function(kind.pins[pin].function)
-        if kind.flop:
-            state, inverse = kind.flop["state"]
-            text = {state: "({})", inverse: "~({})"}[text.strip("() ")].format(liberty.python_function(kind.flop["next_state"]))
-        return liberty.NAME.sub(lambda m: value(wires[m[0]]), text)
 
     def latency(self):
         """Clocks from the inputs to the outputs."""
@@ -91,10 +84,7 @@ class Pipeline:
             for i, bit in enumerate(entry["bits"]):
                 if entry["direction"] == "input":
                     nets[bit] = int("".join(str(v >> i & 1) for v in reversed(inputs[port])), 2) if port in inputs else 0
-        scope = {"v": nets, "ONES": mask}
-        for start in range(0, len(self.code), 2000):
-            text = "\n".join(f"v[{bit}] = ({expression}) & ONES" for bit, expression in self.code[start:start + 2000])
-            exec(compile(text, self.label, "exec"), scope)
+        evaluate(self.code, nets, mask, self.label)
         return nets
 
     def outputs(self, nets, count):
@@ -105,6 +95,23 @@ class Pipeline:
                 columns = [(f"{nets[b]:0{count}b}" if isinstance(b, int) else b * count)[::-1] for b in entry["bits"]]
                 found[port] = [int("".join(bits), 2) for bits in zip(*reversed(columns))]
         return found
+
+
+def expression(kind, pin, wires):
+    """An output of a cell in terms of its nets; of a flip-flop, what it will give."""
+    text = liberty.python_function(kind.pins[pin].function)
+    if kind.flop:
+        state, inverse = kind.flop["state"]
+        text = {state: "({})", inverse: "~({})"}[text.strip("() ")].format(liberty.python_function(kind.flop["next_state"]))
+    return liberty.NAME.sub(lambda m: value(wires[m[0]]), text)
+
+
+def evaluate(code, nets, mask, label):
+    """Runs statements (net, expression) in their order, in parts: one large text would take Python long."""
+    scope = {"v": nets, "ONES": mask}
+    for start in range(0, len(code), 2000):
+        text = "\n".join(f"v[{bit}] = ({source}) & ONES" for bit, source in code[start:start + 2000])
+        exec(compile(text, label, "exec"), scope)
 
 
 def value(bit):

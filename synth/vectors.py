@@ -1,6 +1,5 @@
 """Input vectors for the arithmetic units: binary16 numbers by class, exact sums, and anything."""
 import random
-import struct
 
 LANES = 64
 
@@ -41,10 +40,6 @@ def pack(found, x, w):
         pairs = [operand(v) for v in values]
         found[f"{letter}_significand_i"].append(sum(s << 12 * i for i, (s, _) in enumerate(pairs)))
         found[f"{letter}_exponent_i"].append(sum(e << 5 * i for i, (_, e) in enumerate(pairs)))
-
-
-def half(value):
-    return struct.unpack("<H", struct.pack("<e", value))[0]
 
 
 def round_unit(source, count):

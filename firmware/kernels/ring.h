@@ -13,16 +13,22 @@ struct ring {
   uint32_t completed;  // COMPLETED when the job began
 };
 
+// Empties the ring, waits until nothing is under way, clears errors: after this the stack is as if no job had been.
+void ring_recover(const struct hal *hal);
+
 // Makes the stack ready: enabled, interrupts on.
 void ring_start(struct ring *ring, const struct hal *hal, struct firmware_report *report);
 
 // Writes a descriptor and rings the doorbell; waits for a free slot if there is none. `last` asks for the interrupt that
 // ring_finish waits for. False: the job is over, the report says why.
-bool ring_push(struct ring *ring, uint32_t descriptor[DUPLEX_DESCRIPTOR_WORDS], bool last);
+bool ring_push(struct ring *ring, const uint32_t descriptor[DUPLEX_DESCRIPTOR_WORDS], bool last);
 
-// The same for a job whose descriptors differ from each other only in the listed words: the others are written once to each slot.
-bool ring_push_words(struct ring *ring, uint32_t descriptor[DUPLEX_DESCRIPTOR_WORDS], const uint8_t *words, uint32_t count,
-                     bool last);
+// The same in two steps, for a kernel that writes the words itself: the register address of the slot, and what word 0 needs
+// besides the kernel's own fields. A slot keeps its words until they are written again; ring_slot_is_new: this job has not
+// written it yet.
+bool ring_reserve(struct ring *ring, bool last, uint32_t *slot, uint32_t *word_0);
+void ring_commit(struct ring *ring);
+static inline bool ring_slot_is_new(const struct ring *ring) { return ring->report->descriptors < DUPLEX_RING_ENTRIES; }
 
 // Waits until all descriptors are completed.
 void ring_finish(struct ring *ring);

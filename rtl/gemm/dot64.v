@@ -2,9 +2,9 @@
 // processing unit). WIDTH is a multiple of 8.
 //
 // Result in units of 2^-48: sum = high * 2^48 + low, low unsigned up to WIDTH * 2^48; and the flags of the products: bit 0 NaN, 1 +Inf, 2 -Inf.
-// A product is a magnitude of 22 bits shifted left by 0 to 58 places. If it is negative, all bits are inverted after
-// the shift, and the missing one is added with the low words. Low word (48 bits) and high word (33, signed) are summed apart, so
-// that no carry runs over more than a word before the accumulator joins them. docs/decisions.md compares other structures.
+// A product is a magnitude of 22 bits shifted left by 0 to 58 places. If it is negative, it is inverted before
+// the shift with ones on both sides, and the missing one is added with the low words. Low word (48 bits) and high word (33, signed) are summed apart, so
+// that no carry runs over more than a word before the accumulator joins them. docs/synthesis.md compares other structures.
 // Stages: product, align and sum of 8, sum of all. Free-flowing, no stall. Latency: 3 clocks.
 `default_nettype none
 `include "duplex_params.vh"
@@ -45,16 +45,17 @@ module dot64 #(
         negative_q <= negative;
       end
 
-      // Rest of the fine shift, by 0 to 12, then one of four places of 16. The largest shift is 58, so the high word has 32 bits
-      // beside its sign.
-      wire [36:0] fine = {12'd0, product_q} << {shift_q[1:0], 2'd0};
-      // verilator lint_off UNUSED
-      wire [63:0] coarse = {27'd0, fine} << {shift_q[3:2], 4'd0};
-      wire [36:0] above = fine >> {~shift_q[3:2], 4'd0};
-      // verilator lint_on UNUSED
+      // Rest of the shift, by 4, 8, 16 and 32, of the product inverted if it is negative; its sign fills up on both sides. The largest
+      // shift is 58, so the high word has 32 bits beside its sign.
+      wire [24:0] by0 = product_q ^ {25{negative_q}};
+      wire [28:0] by4 = shift_q[0] ? {by0, {4{negative_q}}} : {{4{negative_q}}, by0};
+      wire [36:0] by8 = shift_q[1] ? {by4, {8{negative_q}}} : {{8{negative_q}}, by4};
+      wire [52:0] by16 = shift_q[2] ? {by8, {16{negative_q}}} : {{16{negative_q}}, by8};
+      wire [47:0] low = shift_q[3] ? {by16[15:0], {32{negative_q}}} : by16[47:0];
+      wire [31:0] high = shift_q[3] ? by16[47:16] : {{27{negative_q}}, by16[52:48]};
       // What the group adds: the low word with its one, the high word with its sign.
-      wire [51:0] low_term = {4'd0, coarse[47:0] ^ {48{negative_q}}} + {51'd0, negative_q};
-      wire [35:0] high_term = {4'd0, above[31:0]} ^ {36{negative_q}};
+      wire [51:0] low_term = {4'd0, low} + {51'd0, negative_q};
+      wire [35:0] high_term = {{4{negative_q}}, high};
 
       wire x_inf = x_exponent == 5'd30, w_inf = w_exponent == 5'd30;
       wire x_zero = x_exponent == 5'd31 && !x[11], w_zero = w_exponent == 5'd31 && !w[11];

@@ -70,8 +70,8 @@ module exponential (
   localparam SLOPE = `EXPONENTIAL_SLOPE_BITS;
   localparam PLACE = 14 - SEGMENT;
   wire [20:0] rounded = {1'b0, halves_q[20:1]} + {20'd0, halves_q[0]};
-  wire [(START+SLOPE)*(1<<SEGMENT)-1:0] entries = `EXPONENTIAL_TABLE;
-  wire [START+SLOPE-1:0] entry = entries[rounded[13-:SEGMENT]*(START+SLOPE)+:START+SLOPE];
+  wire [(32<<SEGMENT)-1:0] entries = `EXPONENTIAL_TABLE;
+  wire [START+SLOPE-1:0] entry = entries[{rounded[13-:SEGMENT], 5'd0}+:START+SLOPE];
   reg [START-1:0] start_q;
   reg [SLOPE-1:0] slope_q;
   reg [PLACE-1:0] place_q;

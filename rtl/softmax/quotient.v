@@ -2,8 +2,8 @@
 //
 // sum_i in units of 2^-48, flags_i bit 0 NaN, 1 +Inf, 2 -Inf, as `round` takes them. load_i takes the divisor: l_i in units of 2^-24,
 // and row_nan_i, which makes every result NaN (as l_i = 0 does). It counts from the sum of the same clock on; the last sum before it
-// must have come 15 clocks or more ago.
-// Stages: magnitude, normalise, 13 steps of division without restoring, one bit each, round and pack. Free-flowing.
+// must have come 14 clocks or more ago.
+// Stages: magnitude, normalise, 13 steps of division of one bit each, round and pack. Free-flowing.
 // Latency: 16 clocks.
 `default_nettype none
 `include "duplex_params.vh"
@@ -92,49 +92,50 @@ module quotient (
   wire infinite = |special_q[2:1];
   wire [SIDE-1:0] side = {power, nan, infinite, zero_q && !infinite, infinite ? special_q[2] : minus_q, sticky_q};
 
-  // The remainder is signed; a negative one gets the divisor back in the next step. Bits of the dividend leave at the top of `bits`,
-  // bits of the quotient enter below.
-  wire [58*STEPS-1:0] remainders;
-  wire [BITS*STEPS-1:0] bits;
+  // Steps: the remainder, and one more bit of the dividend, less the divisor if it is not smaller. Bits of the dividend leave at the
+  // top of `bits`, bits of the quotient enter below.
+  wire [57*STEPS-1:0] remainders;
+  wire [STEPS*STEPS-1:0] bits;
   wire [SIDE*STEPS-1:0] sides;
   genvar i;
   generate
     for (i = 0; i < STEPS; i = i + 1) begin : step
-      reg [57:0] remainder_q;
-      reg [BITS-1:0] bits_q;
-      reg [SIDE-1:0] side_q;
+      wire [57:0] taken;
+      wire [BITS-1:0] bits_taken;
+      wire [SIDE-1:0] side_taken;
       if (i == 0) begin : first
-        always @(posedge clk_i) begin
-          remainder_q <= {1'b0, dividend_q[56+BITS-:57]} - {1'b0, divisor_q};
-          bits_q      <= dividend_q[BITS-1:0];
-          side_q      <= side;
-        end
+        assign taken      = {1'b0, dividend_q[56+BITS-:57]};
+        assign bits_taken = dividend_q[BITS-1:0];
+        assign side_taken = side;
       end else begin : next
-        wire [57:0] doubled = {remainders[58*(i-1)+:57], bits[BITS*i-1]};
-        wire subtract = !remainders[58*i-1];
-        always @(posedge clk_i) begin
-          remainder_q <= doubled + ({1'b0, divisor_q} ^ {58{subtract}}) + {57'd0, subtract};
-          bits_q      <= {bits[BITS*(i-1)+:BITS-1], subtract};
-          side_q      <= sides[SIDE*(i-1)+:SIDE];
-        end
+        assign taken      = {remainders[57*(i-1)+:57], bits[STEPS*i-1]};
+        assign bits_taken = bits[STEPS*(i-1)+:BITS];
+        assign side_taken = sides[SIDE*(i-1)+:SIDE];
       end
-      assign remainders[58*i+:58] = remainder_q;
-      assign bits[BITS*i+:BITS]   = bits_q;
+      wire [57:0] less = taken - {1'b0, divisor_q};
+      reg [56:0] remainder_q;
+      reg [STEPS-1:0] bits_q;
+      reg [SIDE-1:0] side_q;
+      always @(posedge clk_i) begin
+        remainder_q <= less[57] ? taken[56:0] : less[56:0];
+        bits_q      <= {bits_taken, !less[57]};
+        side_q      <= side_taken;
+      end
+      assign remainders[57*i+:57] = remainder_q;
+      assign bits[STEPS*i+:STEPS] = bits_q;
       assign sides[SIDE*i+:SIDE]  = side_q;
     end
   endgenerate
 
-  // Round and pack: a rest of the division is sticky. A negative remainder plus the divisor is 0 if no place has another sum bit.
-  wire [57:0] rest = remainders[58*BITS+:58];
-  wire [57:0] divisor = {1'b0, divisor_q};
-  wire is_zero = rest[57] ? (rest ^ divisor) == {rest[56:0] | divisor[56:0], 1'b0} : rest == 58'd0;
-  wire [12:0] result = {bits[BITS*BITS+:BITS], !rest[57]};
+  // Round and pack: a rest of the division is sticky.
+  wire [STEPS-1:0] result = bits[STEPS*BITS+:STEPS];
+  wire rest = remainders[57*BITS+:57] != 57'd0;
   wire signed [7:0] power_last;
   wire nan_last, infinite_last, zero_last, minus_last, sticky_last;
   assign {power_last, nan_last, infinite_last, zero_last, minus_last, sticky_last} = sides[SIDE*BITS+:SIDE];
-  wire below = !result[12];
+  wire below = !result[BITS];
   wire [11:0] leading = below ? result[11:0] : result[12:1];
-  wire inexact = sticky_last || !is_zero || (!below && result[0]);
+  wire inexact = sticky_last || rest || (!below && result[0]);
   wire signed [7:0] top = power_last - {7'd0, below};
   wire signed [7:0] under = -8'sd14 - top;
   wire subnormal = under > 0;

@@ -8,7 +8,7 @@
 namespace {
 
 constexpr int latency = 16;
-constexpr int reload = 15;  // clocks from the last sum of a divisor to the next load
+constexpr int reload = 14;  // clocks from the last sum of a divisor to the next load
 
 struct Row {
   duplex_sum sum;

@@ -32,3 +32,10 @@ $(CONTROLLER_BENCHES): $(BUILD)/verilator/bundle_controller-%/bundle_controller_
 	$(VERILATOR) --cc --exe --build -j 2 --trace-fst $(VERILATOR_FLAGS) $(RTL_SEARCH) --top-module bundle_controller $(CONTROLLER_$*) \
 	  -CFLAGS "-O2 -I$(CURDIR)/cmodel/include -I$(CURDIR)" -LDFLAGS "$(abspath $(LIB)) $(LDLIBS) -lmpfr -lgmp" \
 	  --Mdir $(@D) -o $(notdir $@) rtl/dram/bundle_controller.v $(abspath $<) > $(@D)/build.log 2>&1 || { cat $(@D)/build.log; exit 1; }
+
+# Reads waveforms, with the reader that Verilator brings along.
+FST_FOLDER = $(RTL_RUNTIME_DIR)/gtkwave
+$(BUILD)/fst_values: testbench/verilator/fst_values.c
+	@mkdir -p $(@D)
+	$(CC) -std=c11 -D_GNU_SOURCE $(WARN) $(CFLAGS) -isystem $(FST_FOLDER) -c $< -o $@.o
+	$(CC) -w $(CFLAGS) -DHAVE_LIBPTHREAD -DFST_CONFIG_INCLUDE='"fst_config.h"' -I$(FST_FOLDER) $@.o $(addprefix $(FST_FOLDER)/,fstapi.c lz4.c fastlz.c) -o $@ -lz -lpthread

@@ -82,6 +82,26 @@ def streams(measure, rank_switch, rtl_shapes):
             print(line + f"{targets[strict]:8.3f}" + ("" if rank_switch == 0 else " (at 0)"), flush=True)
 
 
+def spaces(measure):
+    """The paper's placement, one expert in one memory space: alone, and two of them streaming in turn."""
+    print("\nExperts in one memory space each, the xPU streaming from the others, K 4096, N 14336 (RTL: 896), 8 tokens:"
+          " stream_bandwidth_utilisation")
+    print(f"{'rule':8}{'':14}{'C model, 32 channels':>22}{'RTL, 2 channels':>18}{'xPU least':>12}{'target':>8}")
+    for strict, rule in enumerate(("paper", "strict")):
+        for name, pair, bundles, target in (("one", False, "0", OWNED[3][2 + strict]), ("two in turn", True, "0,1", OWNED[2][2 + strict])):
+            reached, xpu = [], []
+            for outputs, channels in ((INNER, 32), (INNER // 16, 2)):
+                case = ["gemm", "--x", measure.tensor(8, HIDDEN, 1, pair=pair), "--w", measure.tensor(outputs, HIDDEN, 0.02, pair=pair),
+                        "--bundles", bundles, "--activation-rule", rule, "--xpu-traffic", "stream"]
+                what = f"{name}, rule {rule}, {channels} channels"
+                stats = measure.rtl(what, case, 2, strict=bool(strict)) if channels == 2 else measure.run(case, "cmodel", channels)
+                reached.append(stats["stream_bandwidth_utilisation"])
+                xpu.append(stats["xpu_bandwidth_utilisation"])
+                measure.below(what, reached[-1], target)
+                measure.below(what + ", xPU", xpu[-1], XPU_TARGET)
+            print(f"{rule:8}{name:14}{reached[0]:22.4f}{reached[1]:18.4f}{min(xpu):12.4f}{target:8.2f}", flush=True)
+
+
 def expert(measure, inner, hidden=HIDDEN):
     return ["expert", "--x", measure.tensor(8, hidden, 1), "--gate", measure.tensor(inner, hidden, 0.02), "--up",
             measure.tensor(inner, hidden, 0.02), "--down", measure.tensor(hidden, inner, 0.02)]
@@ -128,6 +148,7 @@ def main():
         measure = Measure(options, folder)
         for rank_switch in [0] if options.sample else [0, 1, 2]:
             streams(measure, rank_switch, 1 if options.sample else 2)
+        spaces(measure)
         experts(measure, [name for name, _, _ in EXPERTS[2 if options.sample else 0:]])
         tokens(measure)
     print(f"\n{len(measure.failures)} below target or different" if measure.failures else "\nall targets reached, RTL and C model equal")

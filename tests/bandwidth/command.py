@@ -12,11 +12,11 @@ class Command:
     def path(self, name):
         return os.path.join(self.folder, name)
 
-    def tensor(self, rows, columns, deviation, name=None):
-        """A file with seeded values, made once if it has no name of its own."""
-        path = self.path(name or f"{rows}x{columns}_{deviation}.npy")
+    def tensor(self, rows, columns, deviation, name=None, pair=False):
+        """A file with seeded values (a pair: two matrices), made once if it has no name of its own."""
+        path = self.path(name or f"{rows}x{columns}_{deviation}{'_pair' if pair else ''}.npy")
         if name or not os.path.exists(path):
-            subprocess.run([self.build + "/duplex", "random", "--shape", f"{rows},{columns}", "--dist", f"normal:{deviation}", "--seed",
+            subprocess.run([self.build + "/duplex", "random", "--shape", f"{'2,' if pair else ''}{rows},{columns}", "--dist", f"normal:{deviation}", "--seed",
                             self.seed, "--out", path], check=True)
         return path
 

@@ -2,7 +2,7 @@
 """Clocks of the C model against those of the RTL, on jobs drawn from a seed.
 
 usage: cycles.py BUILD [--seed S] [--jobs N] [--only JOB] [--timing PRESET:RANK_SWITCH ...]
-The jobs run with 1 to 4 owned bundles in turn, under both activation rules, with the xPU streaming from its own bundles, first with
+The jobs run with 1 to 4 owned bundles in turn, under both activation rules, with the xPU streaming from its own bundles, some as pairs of matrices, first with
 the preset of the paper, then with another one. The first job is 1 x 64 x 64, the last one has the full rows of a channel. Prints a
 table; exit status 1 if a difference is more than 1% and more than 16 clocks, if other statistics or a byte differ, or if the judge
 finds a violation. A job is drawn from (seed, its number) alone: --only repeats it.
@@ -34,26 +34,31 @@ def draw_job(seed, number, jobs):
     if number in (0, jobs - 1):
         shape = [1, 64, 64] if number == 0 else [8, 4096, 896]
     kind = draw.choice(["gemm", "gemm", "gemm", "expert"]) if 0 < number < jobs - 1 else "gemm"
+    pair = count > 1 and 0 < number < jobs - 1 and draw.random() < 0.25
     extra = ["--out-type", draw.choice(["f16", "f32", "acc"])]
     if kind == "expert":
         shape[1] = min(shape[1], 1024)
         extra = ["--act", draw.choice(["silu", "gelu", "relu"])]
-    return kind, shape, dram, extra
+    return kind, pair, shape, dram, extra
 
 
-def arguments_of(command, kind, shape):
+def arguments_of(command, kind, pair, shape):
     tokens, inputs, outputs = shape
-    x = ["--x", command.tensor(tokens, inputs, 0.1, "x.npy")]
+
+    def tensor(rows, columns, name):
+        return command.tensor(rows, columns, 0.1, name, pair)
+
+    x = ["--x", tensor(tokens, inputs, "x.npy")]
     if kind == "gemm":
-        return ["gemm", *x, "--w", command.tensor(outputs, inputs, 0.1, "w.npy")]
-    return ["expert", *x, "--gate", command.tensor(outputs, inputs, 0.1, "g.npy"), "--up", command.tensor(outputs, inputs, 0.1, "u.npy"),
-            "--down", command.tensor(inputs, outputs, 0.1, "d.npy")]
+        return ["gemm", *x, "--w", tensor(outputs, inputs, "w.npy")]
+    return ["expert", *x, "--gate", tensor(outputs, inputs, "g.npy"), "--up", tensor(outputs, inputs, "u.npy"), "--down",
+            tensor(inputs, outputs, "d.npy")]
 
 
 def one(command, seed, number, jobs, preset, rank_switch):
     """Runs a job on both; the line of the table, the difference in clocks, and what is wrong."""
-    kind, shape, dram, extra = draw_job(seed, number, jobs)
-    arguments = [*arguments_of(command, kind, shape), *dram, *extra, "--dram-preset", preset, "--rank-switch", rank_switch]
+    kind, pair, shape, dram, extra = draw_job(seed, number, jobs)
+    arguments = [*arguments_of(command, kind, pair, shape), *dram, *extra, "--dram-preset", preset, "--rank-switch", rank_switch]
     rtl, model = command.run(arguments, "rtl", CHANNELS), command.run(arguments, "cmodel", CHANNELS)
     difference = model["cycles"] - rtl["cycles"]
     wrong = []
@@ -67,7 +72,7 @@ def one(command, seed, number, jobs, preset, rank_switch):
     if violation:
         wrong.append(violation)
     traffic = "xPU streams" if dram[5] == "stream" else ""
-    line = (f"{number:4}  {kind:7}{shape[0]:4} x {shape[1]:4} x {shape[2]:4}  {extra[1]:5} {dram[1]:8}{dram[3]:7}{traffic:12}"
+    line = (f"{number:4}  {kind + (' x 2' if pair else ''):11}{shape[0]:4} x {shape[1]:4} x {shape[2]:4}  {extra[1]:5} {dram[1]:8}{dram[3]:7}{traffic:12}"
             f"{rtl['cycles']:9}{model['cycles']:9}{difference:7}")
     return line, difference, wrong
 
@@ -86,7 +91,7 @@ def main():
         for timing in options.timing:
             preset, rank_switch = timing.split(":")
             print(f"preset {preset}, rank switch {rank_switch} tCK, seed {options.seed}, {CHANNELS} channels")
-            print(" job  kind   tokens x inputs x outputs    bundles rule               RTL  C model  difference (clocks)")
+            print(" job  kind       tokens x inputs x outputs    bundles rule               RTL  C model  difference (clocks)")
             for number in range(options.jobs) if options.only is None else [options.only]:
                 line, difference, wrong = one(command, options.seed, number, options.jobs, preset, rank_switch)
                 print(line + ("  MISMATCH: " + ", ".join(wrong) if wrong else ""), flush=True)

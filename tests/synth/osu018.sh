@@ -3,5 +3,5 @@
 set -eu
 build=$1
 synth/check.py --out "$build/synth"
-DUPLEX_LIBRARY=$build/libduplex.a synth/gates.py operand round dot64 accumulator --seed "${DUPLEX_SEED:-1}" --vectors 500 --out "$build/synth"
-synth/equivalence.py operand fifo:WIDTH=4,DEPTH=4 result_room bundle_state axi_lite --out "$build/synth"
+DUPLEX_LIBRARY=$build/libduplex.a synth/gates.py --seed "${DUPLEX_SEED:-1}" --vectors 500 --out "$build/synth"
+synth/equivalence.py --out "$build/synth"

@@ -23,7 +23,7 @@ struct duplex_kv_options {
   unsigned heads;            // KV heads, 1 to 256
   unsigned head_size;        // D, a multiple of 16 from 16 to 256
   unsigned layers;           // 1 or more; 0 = 1
-  unsigned page_positions;   // a multiple of 64; 0 = 512
+  unsigned page_positions;   // a multiple of 64; 0 = 1024
   size_t pages;              // of the KV spaces, in every channel
   size_t prefill_pages;      // of the prefill space, 0 if nothing is prefilled here
   unsigned bundles;          // KV spaces, a mask; 0: bundles 0 to 2 if Logic-PIM owns all four, otherwise all that it owns

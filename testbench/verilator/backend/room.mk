@@ -56,7 +56,7 @@ $(RTL_OUT)/top_%/Vstack__ALL.a: $(RTL_OUT)/channel/libchannel.a $(wildcard rtl/*
 
 $(RTL_OUT)/trace_%/Vstack__ALL.a: $(wildcard rtl/*/*.v) $(RTL_PARAMETERS) $(RTL_HARNESS)/room.mk $(RTL_HARNESS)/trace.vlt
 	@rm -rf $(@D) && mkdir -p $(@D)
-	@$(call rtl_logged,$(RTL_VERILATE) --trace-fst $(RTL_SEARCH) --top-module stack -GCHANNELS=$* --Mdir $(@D) $(RTL_HARNESS)/trace.vlt $(call rtl_of,stack) && \
+	@$(call rtl_logged,$(RTL_VERILATE) --trace-fst --trace-max-width 4096 --trace-max-array 64 $(RTL_SEARCH) --top-module stack -GCHANNELS=$* --Mdir $(@D) $(RTL_HARNESS)/trace.vlt $(call rtl_of,stack) && \
 	  $(MAKE) -s --no-print-directory OPT_FAST=-O1 OPT_SLOW=-O0 OPT_GLOBAL=-O1 -j2 -C $(@D) -f Vstack.mk Vstack__ALL.a)
 
 # Verilator's own run-time library, once for all variants.
