@@ -41,8 +41,8 @@ int duplex_open_backend(struct duplex_backend *backend, const struct duplex_opti
 void duplex_close(struct duplex_device *device);
 
 // Another client of the stack, with a job queue of its own: it gets the last `rows` of the device's rows of each bundle (below
-// the mailbox), which must be free, and keeps them. The firmware refuses a job that names rows of another client. At most 4 clients; each is
-// closed with duplex_close, in any order, jobs in flight end; the stack closes with the last.
+// the mailbox), which must be free, and keeps them. The firmware refuses a job that names rows of another client. At most 4
+// clients; each is closed with duplex_close, in any order, jobs in flight end; the stack closes with the last.
 int duplex_open_client(struct duplex_device *device, unsigned rows, struct duplex_device **client);
 const char *duplex_last_error(const struct duplex_device *device);
 
