@@ -2,6 +2,7 @@
 #ifndef DUPLEX_DRIVER_DEVICE_H
 #define DUPLEX_DRIVER_DEVICE_H
 
+#include "driver/queue.h"
 #include "driver/space.h"
 #include "duplex/duplex.h"
 #include "firmware/firmware.h"
@@ -14,28 +15,22 @@ struct duplex_weights {
   size_t n, k;  // as the user gave them; gated: n of gate and of up
 };
 
-// Who runs the kernels: this process, unless somebody puts a controller in its place.
-struct firmware_runner {
-  void *context;
-  void (*gemm)(void *context, const struct hal *hal, const struct gemm_job *job, struct firmware_report *report);
-  void (*expert)(void *context, const struct hal *hal, const struct expert_job *job, struct firmware_report *report);
-};
-
 struct duplex_device {
   struct duplex_backend *backend;
   unsigned channels;
   unsigned bundles;  // Logic-PIM's during a job
-  unsigned owner;    // bundles of Logic-PIM now
+  unsigned stripe;   // where weights go that are uploaded now
   bool strict;
   uint64_t watchdog_clocks;
   struct space *space;
   struct region table;
   const struct duplex_activation_table *loaded_table;  // what the stack's activation unit holds, NULL: unknown
   struct duplex_activation_table table_copy;
-  uint64_t doorbell_clock;
-  bool doorbell_rung;
-  int backend_error;  // first error of the back end during a job
-  struct firmware_runner firmware;
+  uint32_t table_serial;    // grows with every table that the client brings
+  struct machine *machine;  // shared with the stack's other clients
+  struct client_queue queue;
+  struct duplex_job *job[PROTOCOL_ENTRIES];  // in flight, by number
+  bool measure_overhead;
   struct duplex_stats stats;
   char error_text[256];
 };
@@ -49,8 +44,5 @@ int device_own(struct duplex_device *device, unsigned bundles);
 int region_write(struct duplex_device *device, unsigned channel, struct region region, uint64_t offset, const void *bytes,
                  size_t size);
 int region_read(struct duplex_device *device, unsigned channel, struct region region, uint64_t offset, void *bytes, size_t size);
-
-// hal.c: the firmware's view of the device.
-struct hal device_hal(struct duplex_device *device);
 
 #endif

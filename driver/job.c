@@ -20,8 +20,25 @@ struct work {
   struct region x, results;
   uint32_t x_row_sets, result_row_sets;     // of one pass
   uint32_t groups, groups_of_pass, passes;  // groups of 8 tokens
+  size_t m;                                 // tokens, of each matrix of a pair
+  bool pair;                                // a pass has one group for each matrix
   struct counters before;
   struct duplex_dram_commands commands_before;
+};
+
+struct duplex_job {
+  struct duplex_device *device;
+  struct work work;
+  uint32_t kind, number, bytes;  // of the message
+  bool begun;                    // somebody waited for it
+  uint64_t doorbell_clock, doorbell_instructions;
+  union {
+    struct gemm_message gemm;
+    struct expert_message expert;
+  } message;
+  const struct duplex_weights *matrices[2];  // that its passes stream; the last one's rows are the results'
+  unsigned count;
+  enum result_format format;
 };
 
 static int read_counters(struct duplex_device *device, struct counters *counters) {
@@ -44,19 +61,31 @@ static void give_back(struct duplex_device *device, const struct work *work) {
 }
 
 static int take_space(struct duplex_device *device, struct work *work) {
-  const bool taken = space_take(device->space, device->bundles, work->x_row_sets * work->passes, &work->x) &&
-                     space_take(device->space, device->bundles, work->result_row_sets * work->passes, &work->results);
+  const bool taken = space_take_mailbox(device->space, device->bundles, work->x_row_sets * work->passes, &work->x) &&
+                     space_take_mailbox(device->space, device->bundles, work->result_row_sets * work->passes, &work->results);
   if (taken) return DUPLEX_OK;
   give_back(device, work);
   return device_fail(device, DUPLEX_ERROR_OUT_OF_SPACE, "no room in the stack's DRAM for activations and results");
 }
 
-// Tile k of a group: 64 columns of 8 tokens, zero where there is no token or no column.
-static void arrange_tile(const duplex_f16 *x, size_t m, size_t k, size_t group, size_t index, duplex_f16 *tile) {
+// The row of x and y that a lane of a pass stands for; false if there is none.
+static bool token_of(const struct work *work, uint32_t pass, uint32_t group, uint32_t lane, size_t *token) {
+  const size_t first = (size_t)pass * (work->pair ? 1 : work->groups_of_pass) * DUPLEX_LANES,
+               of_matrix = first + (work->pair ? 0 : group) * DUPLEX_LANES + lane;
+  *token = of_matrix + (work->pair ? group * work->m : 0);
+  return of_matrix < work->m;
+}
+
+// Tile `index` of a group: 64 columns of 8 tokens, zero where there is no token or no column.
+static void arrange_tile(const struct work *work, const duplex_f16 *x, size_t k, uint32_t pass, uint32_t group, size_t index,
+                         duplex_f16 *tile) {
   memset(tile, 0, TILE_BYTES);
-  for (size_t lane = 0; lane < DUPLEX_LANES && group * DUPLEX_LANES + lane < m; lane++)
+  for (uint32_t lane = 0; lane < DUPLEX_LANES; lane++) {
+    size_t token;
+    if (!token_of(work, pass, group, lane, &token)) continue;
     for (size_t i = 0; i < DUPLEX_WIDTH && index * DUPLEX_WIDTH + i < k; i++)
-      tile[i * DUPLEX_LANES + lane] = x[(group * DUPLEX_LANES + lane) * k + index * DUPLEX_WIDTH + i];
+      tile[i * DUPLEX_LANES + lane] = x[token * k + index * DUPLEX_WIDTH + i];
+  }
 }
 
 // Groups of tokens that a pass serves.
@@ -65,14 +94,14 @@ static uint32_t groups_in(const struct work *work, uint32_t pass) {
   return left < work->groups_of_pass ? left : work->groups_of_pass;
 }
 
-static int upload_tokens(struct duplex_device *device, const struct work *work, const duplex_f16 *x, size_t m, size_t k) {
+static int upload_tokens(struct duplex_device *device, const struct work *work, const duplex_f16 *x, size_t k) {
   duplex_f16 tile[DUPLEX_WIDTH * DUPLEX_LANES];
   const size_t k_tiles = (k + DUPLEX_WIDTH - 1) / DUPLEX_WIDTH;
   for (uint32_t pass = 0; pass < work->passes; pass++) {
     const struct region region = {work->x.base + pass * work->x_row_sets, work->x.stripe};
     const uint32_t groups = groups_in(work, pass);
     for (size_t t = 0; t < k_tiles * groups; t++) {
-      arrange_tile(x, m, k, pass * work->groups_of_pass + t % groups, t / groups, tile);
+      arrange_tile(work, x, k, pass, (uint32_t)(t % groups), t / groups, tile);
       const int error =
           region_write(device, (unsigned)(t % device->channels), region, t / device->channels * TILE_BYTES, tile, sizeof tile);
       if (error) return error;
@@ -89,7 +118,7 @@ static int read_block(struct duplex_device *device, const struct weight_layout *
 }
 
 // What one channel wrote in one pass: blocks of rows of 8 lanes, those of the second group behind those of the first.
-static int read_channel(struct duplex_device *device, const struct work *work, const struct weight_layout *layout, size_t m,
+static int read_channel(struct duplex_device *device, const struct work *work, const struct weight_layout *layout,
                         enum result_format format, unsigned channel, uint32_t pass, uint8_t *y) {
   uint8_t bytes[DUPLEX_ROWS * DUPLEX_LANES * 16];
   const size_t row_bytes = result_row_bytes(format), size = row_bytes / DUPLEX_LANES;
@@ -104,9 +133,9 @@ static int read_channel(struct duplex_device *device, const struct work *work, c
         in_block ? DUPLEX_OK : read_block(device, layout, region, channel, row / layout->block_rows, format, groups, bytes);
     if (error) return error;
     for (uint32_t lane = 0; lane < groups * DUPLEX_LANES; lane++) {
-      const size_t token = (size_t)pass * work->groups_of_pass * DUPLEX_LANES + lane;
+      size_t token;
       const uint32_t row_of_group = lane / DUPLEX_LANES * of_block + in_block;
-      if (token < m)
+      if (token_of(work, pass, lane / DUPLEX_LANES, lane % DUPLEX_LANES, &token))
         memcpy(y + (token * layout->rows + first + row) * size, bytes + row_of_group * row_bytes + lane % DUPLEX_LANES * size,
                size);
     }
@@ -114,52 +143,25 @@ static int read_channel(struct duplex_device *device, const struct work *work, c
   return DUPLEX_OK;
 }
 
-static int read_results(struct duplex_device *device, const struct work *work, const struct weight_layout *layout, size_t m,
+static int read_results(struct duplex_device *device, const struct work *work, const struct weight_layout *layout,
                         enum result_format format, uint8_t *y) {
   for (uint32_t pass = 0; pass < work->passes; pass++)
     for (unsigned channel = 0; channel < device->channels; channel++) {
-      const int error = read_channel(device, work, layout, m, format, channel, pass, y);
+      const int error = read_channel(device, work, layout, format, channel, pass, y);
       if (error) return error;
     }
-  return DUPLEX_OK;
-}
-
-static int report_error(struct duplex_device *device, const struct firmware_report *report) {
-  const char *failure = device->backend->ops->failure(device->backend);
-  if (device->backend_error)
-    return device_fail(device, device->backend_error, "%s", failure[0] ? failure : duplex_error_text(device->backend_error));
-  if (report->result == FIRMWARE_WATCHDOG)
-    return device_fail(device, DUPLEX_ERROR_WATCHDOG, "no completion within %llu clocks",
-                       (unsigned long long)device->watchdog_clocks);
-  if (report->result == FIRMWARE_REFUSED)
-    return device_fail(device, DUPLEX_ERROR_DEVICE,
-                       "the stack refused descriptor %u: error %u at address 0x%x (docs/registers.md)", report->error_tag,
-                       report->error_code, report->error_address);
   return DUPLEX_OK;
 }
 
 // Space of a job whose passes serve that many groups at once.
 static struct work plan(const struct duplex_device *device, size_t m, uint32_t groups_of_pass, uint32_t k_tiles,
                         const struct weight_layout *results, enum result_format format) {
-  struct work work = {.groups = (uint32_t)((m + DUPLEX_LANES - 1) / DUPLEX_LANES), .groups_of_pass = groups_of_pass};
+  const uint32_t groups = (uint32_t)((m + DUPLEX_LANES - 1) / DUPLEX_LANES), matrices = results->two_streams ? 2 : 1;
+  struct work work = {.groups = groups * matrices, .groups_of_pass = groups_of_pass, .m = m, .pair = results->two_streams};
   work.passes = (work.groups + groups_of_pass - 1) / groups_of_pass;
   work.x_row_sets = activation_row_sets(groups_of_pass * k_tiles, device->channels);
   work.result_row_sets = result_row_sets(results, format, groups_of_pass);
   return work;
-}
-
-static int begin(struct duplex_device *device, struct work *work, const duplex_f16 *x, size_t m, size_t k) {
-  device->error_text[0] = 0;
-  device->backend_error = DUPLEX_OK;
-  device->doorbell_rung = false;
-  memset(&device->stats, 0, sizeof device->stats);
-  int error = take_space(device, work);
-  if (error) return error;
-  error = upload_tokens(device, work, x, m, k);
-  if (!error) error = read_counters(device, &work->before);
-  device->backend->ops->commands(device->backend, &work->commands_before);
-  if (error) give_back(device, work);
-  return error;
 }
 
 static uint64_t stream_clocks(const uint64_t counter[COUNTERS]) {
@@ -167,10 +169,9 @@ static uint64_t stream_clocks(const uint64_t counter[COUNTERS]) {
 }
 
 // Statistics of a job; matrices are those that its passes streamed.
-static int note_stats(struct duplex_device *device, const struct work *work, size_t m,
-                      const struct duplex_weights *const matrices[], unsigned count, uint32_t descriptors) {
+static int note_stats(struct duplex_device *device, const struct work *work, const struct duplex_weights *const matrices[],
+                      unsigned count, uint32_t descriptors) {
   struct duplex_stats *stats = &device->stats;
-  stats->cycles = device->backend->ops->clocks(device->backend) - device->doorbell_clock;
   device->backend->ops->commands(device->backend, &stats->commands);
   const struct duplex_dram_commands *before = &work->commands_before;
   stats->commands.act -= before->act, stats->commands.rd -= before->rd, stats->commands.wr -= before->wr;
@@ -180,15 +181,16 @@ static int note_stats(struct duplex_device *device, const struct work *work, siz
   if (error) return error;
   stats->descriptors = descriptors;
   stats->channels = device->channels;
+  const unsigned of_pair = work->pair ? 2 : 1;
   for (unsigned channel = 0; channel < device->channels; channel++) {
     uint64_t delta[COUNTERS];
     for (unsigned i = 0; i < COUNTERS; i++) delta[i] = after.value[channel][i] - work->before.value[channel][i];
     struct duplex_channel_stats *own = &stats->channel[channel];
-    own->rows = delta[ROWS] / work->groups;
+    own->rows = delta[ROWS] * of_pair / work->groups;
     own->read_bytes = delta[COLUMNS_READ] * DUPLEX_COLUMN_BYTES;
     for (unsigned i = 0; i < count; i++) {
       uint32_t first;
-      own->macs += (uint64_t)layout_channel_rows(&matrices[i]->layout, channel, &first) * matrices[i]->k * m;
+      own->macs += (uint64_t)layout_channel_rows(&matrices[i]->layout, channel, &first) * matrices[i]->k * work->m * of_pair;
     }
     stats->macs += own->macs;
     stats->read_bytes += own->read_bytes;
@@ -197,7 +199,7 @@ static int note_stats(struct duplex_device *device, const struct work *work, siz
     stats->starved += delta[STARVED], stats->no_tile += delta[NO_TILE], stats->no_room += delta[NO_ROOM];
   }
   for (unsigned i = 0; i < count; i++)
-    stats->useful_bytes += (uint64_t)matrices[i]->layout.rows * matrices[i]->k * sizeof(duplex_f16);
+    stats->useful_bytes += (uint64_t)matrices[i]->layout.rows * matrices[i]->k * sizeof(duplex_f16) * of_pair;
   return DUPLEX_OK;
 }
 
@@ -206,34 +208,97 @@ static int check_tokens(struct duplex_device *device, size_t m) {
   return device_fail(device, DUPLEX_ERROR_ARGUMENT, "%zu tokens: expected 1 to %u", m, TOKENS_MOST);
 }
 
-int duplex_gemm(struct duplex_device *device, const struct duplex_weights *w, const duplex_f16 *x, size_t m,
-                enum duplex_format format, void *y) {
-  int error = check_tokens(device, m);
-  if (error) return error;
-  const enum result_format result_format = (enum result_format)format;
-  struct work work = plan(device, m, groups_of_pass(w->layout.k_tiles), w->layout.k_tiles, &w->layout, result_format);
-  error = begin(device, &work, x, m, w->k);
-  if (error) return error;
-  const struct gemm_job job = {w->layout, w->region, work.x, work.results, result_format, device->channels, work.groups};
-  struct firmware_report report = {0};
-  error = device_own(device, device->bundles);
-  if (!error) {
-    const struct hal hal = device_hal(device);
-    device->firmware.gemm(device->firmware.context, &hal, &job, &report);
-    error = report_error(device, &report);
-  }
-  if (!error) error = note_stats(device, &work, m, &w, 1, report.descriptors);
-  if (!error) error = read_results(device, &work, &w->layout, m, result_format, y);
-  give_back(device, &work);
-  return error;
+static struct matrix_words matrix_of(const struct duplex_weights *w) {
+  const uint32_t flags = (w->layout.gated ? MATRIX_GATED : 0u) | (w->layout.exponents ? MATRIX_EXPONENTS : 0u) |
+                         (w->layout.two_streams ? MATRIX_PAIR : 0u);
+  return (struct matrix_words){w->layout.rows, (uint32_t)w->k, flags, w->region.base, w->region.stripe};
 }
 
-static int run_expert(struct duplex_device *device, const struct expert_job *job, struct firmware_report *report) {
-  const int error = device_own(device, device->bundles);
+static struct region_words words_of(struct region region) { return (struct region_words){region.base, region.stripe}; }
+
+// Runs a message to its end.
+static int run_message(struct duplex_device *device, uint32_t kind, const void *payload, size_t bytes) {
+  uint32_t number;
+  struct completion completion;
+  int error = device_own(device, device->bundles);
+  if (!error) error = queue_submit(device, kind, payload, bytes, &number);
+  return error ? error : queue_wait(device, number, UINT64_MAX, &completion);
+}
+
+// A job with its place in DRAM and its activations there.
+static int begin(struct duplex_device *device, const struct duplex_job *plan, const duplex_f16 *x, struct duplex_job **made) {
+  device->error_text[0] = 0;
+  *made = NULL;
+  if (device->machine->in_mid_job) return device_fail(device, DUPLEX_ERROR_BUSY, "a job is being executed: wait for it first");
+  struct duplex_job *job = malloc(sizeof *job);
+  if (!job) return device_fail(device, DUPLEX_ERROR_NO_MEMORY, "too little memory on the host");
+  *job = *plan;
+  int error = take_space(device, &job->work);
+  if (!error) {
+    error = upload_tokens(device, &job->work, x, job->matrices[0]->k);
+    if (error) give_back(device, &job->work);
+  }
+  if (error) {
+    free(job);
+    return error;
+  }
+  *made = job;
+  return DUPLEX_OK;
+}
+
+static int submit(struct duplex_job **job) {
+  struct duplex_device *device = (*job)->device;
+  const int error = queue_submit(device, (*job)->kind, &(*job)->message, (*job)->bytes, &(*job)->number);
+  if (error) {
+    give_back(device, &(*job)->work);
+    free(*job);
+    *job = NULL;
+    return error;
+  }
+  device->job[(*job)->number % PROTOCOL_ENTRIES] = *job;
+  return DUPLEX_OK;
+}
+
+static int start_gemm(struct duplex_device *device, const struct duplex_weights *w, const duplex_f16 *x, size_t m,
+                      enum duplex_format format, struct duplex_job **job) {
+  const enum result_format result_format = (enum result_format)format;
+  const struct duplex_job planned = {
+      .device = device,
+      .work = plan(device, m, groups_of_pass(w->layout.k_tiles), w->layout.k_tiles, &w->layout, result_format),
+      .kind = MESSAGE_GEMM,
+      .bytes = sizeof(struct gemm_message),
+      .matrices = {w},
+      .count = 1,
+      .format = result_format};
+  const int error = begin(device, &planned, x, job);
   if (error) return error;
-  const struct hal hal = device_hal(device);
-  device->firmware.expert(device->firmware.context, &hal, job, report);
-  return report_error(device, report);
+  const struct work *work = &(*job)->work;
+  (*job)->message.gemm =
+      (struct gemm_message){matrix_of(w), words_of(work->x), words_of(work->results), result_format, work->groups};
+  return submit(job);
+}
+
+int duplex_start_gemm(struct duplex_device *device, const struct duplex_weights *w, const duplex_f16 *x, size_t m,
+                      enum duplex_format format, struct duplex_job **job) {
+  *job = NULL;
+  const int error = check_tokens(device, m);
+  return error ? error : start_gemm(device, w, x, m, format, job);
+}
+
+static int check_expert(struct duplex_device *device, const struct duplex_weights *up, const struct duplex_weights *down) {
+  if (down->layout.two_streams != up->layout.two_streams)
+    return device_fail(device, DUPLEX_ERROR_ARGUMENT, "one of up and down is a pair, the other is not: expected both or none");
+  if (down->k != up->n || down->layout.gated || up->n > DUPLEX_K_TILES_MAX * DUPLEX_WIDTH)
+    return device_fail(device, DUPLEX_ERROR_ARGUMENT, "up has %zu rows and down %zu columns: expected the same number, up to %u",
+                       up->n, down->k, DUPLEX_K_TILES_MAX * DUPLEX_WIDTH);
+  return DUPLEX_OK;
+}
+
+// The part of a message that names the client's table, whose image has that many tiles.
+static struct expert_message table_message(const struct duplex_device *device) {
+  return (struct expert_message){.table = words_of(device->table),
+                                 .table_tiles = (DUPLEX_ACTIVATION_IMAGE_BYTES + TILE_BYTES - 1) / TILE_BYTES,
+                                 .table_serial = device->table_serial};
 }
 
 // The table's image goes to DRAM, tile by tile over the channels, and from there, as a job of its own, into the activation unit.
@@ -241,58 +306,155 @@ static int run_expert(struct duplex_device *device, const struct expert_job *job
 static int load_table(struct duplex_device *device, const struct duplex_activation_table *table) {
   uint8_t image[(DUPLEX_ACTIVATION_IMAGE_BYTES + TILE_BYTES - 1) / TILE_BYTES * TILE_BYTES] = {0};
   if (device->loaded_table && memcmp(&device->table_copy, table, sizeof *table) == 0) return DUPLEX_OK;
+  if (device->queue.produced != device->queue.collected)
+    return device_fail(device, DUPLEX_ERROR_BUSY, "jobs with another activation table are in flight: wait for them first");
   device->loaded_table = NULL;
+  device->table_serial++;
   duplex_activation_image(table, image);
   for (uint32_t tile = 0; tile < sizeof image / TILE_BYTES; tile++) {
     const int error = region_write(device, tile % device->channels, device->table, tile / device->channels * TILE_BYTES,
                                    image + tile * TILE_BYTES, TILE_BYTES);
     if (error) return error;
   }
-  const struct expert_job job = {.table = device->table, .table_tiles = sizeof image / TILE_BYTES};
-  struct firmware_report report = {0};
-  device->backend_error = DUPLEX_OK;
-  const int error = run_expert(device, &job, &report);
+  const struct expert_message message = table_message(device);
+  const int error = run_message(device, MESSAGE_EXPERT, &message, sizeof message);
   if (error) return error;
   device->table_copy = *table;
   device->loaded_table = &device->table_copy;
   return DUPLEX_OK;
 }
 
-static int check_expert(struct duplex_device *device, const struct duplex_weights *up, const struct duplex_weights *down) {
-  if (down->k != up->n || down->layout.gated || up->n > DUPLEX_K_TILES_MAX * DUPLEX_WIDTH)
-    return device_fail(device, DUPLEX_ERROR_ARGUMENT, "up has %zu rows and down %zu columns: expected the same number, up to %u",
-                       up->n, down->k, DUPLEX_K_TILES_MAX * DUPLEX_WIDTH);
-  return DUPLEX_OK;
+static int start_expert(struct duplex_device *device, const struct duplex_weights *up, const struct duplex_weights *down,
+                        const duplex_f16 *x, size_t m, enum duplex_format format, struct duplex_job **job) {
+  const enum result_format result_format = (enum result_format)format;
+  const uint32_t groups_of_pass = expert_groups_of_pass(&up->layout, &down->layout);
+  const struct duplex_job planned = {.device = device,
+                                     .work = plan(device, m, groups_of_pass, up->layout.k_tiles, &down->layout, result_format),
+                                     .kind = MESSAGE_EXPERT,
+                                     .bytes = sizeof(struct expert_message),
+                                     .matrices = {up, down},
+                                     .count = 2,
+                                     .format = result_format};
+  const int error = begin(device, &planned, x, job);
+  if (error) return error;
+  const struct work *work = &(*job)->work;
+  struct expert_message *message = &(*job)->message.expert;
+  *message = table_message(device);
+  message->up = matrix_of(up), message->down = matrix_of(down);
+  message->x = words_of(work->x), message->results = words_of(work->results);
+  message->format = result_format, message->groups = work->groups;
+  return submit(job);
+}
+
+int duplex_start_expert(struct duplex_device *device, const struct duplex_weights *up, const struct duplex_weights *down,
+                        const struct duplex_activation_table *table, const duplex_f16 *x, size_t m, enum duplex_format format,
+                        struct duplex_job **job) {
+  *job = NULL;
+  int error = check_tokens(device, m);
+  if (!error) error = check_expert(device, up, down);
+  if (!error && device->machine->in_mid_job)
+    error = device_fail(device, DUPLEX_ERROR_BUSY, "a job is being executed: wait for it first");
+  if (!error) error = load_table(device, table);
+  return error ? error : start_expert(device, up, down, x, m, format, job);
+}
+
+// What the job takes with firmware that takes no time: it runs again, natively, to the same results.
+static int run_natively(struct duplex_job *job, uint64_t *cycles) {
+  struct duplex_device *device = job->device;
+  struct duplex_backend *b = device->backend;
+  struct expert_message table = table_message(device);
+  int error = device_own(device, device->bundles);
+  if (!error && job->kind == MESSAGE_EXPERT) error = run_message(device, MESSAGE_EXPERT, &table, sizeof table);
+  const uint64_t clock = b->ops->clocks(b);
+  if (!error) error = run_message(device, job->kind, &job->message, job->bytes);
+  *cycles = b->ops->clocks(b) - clock;
+  return error;
+}
+
+static int measure_native(struct duplex_job *job) {
+  struct duplex_device *device = job->device;
+  struct machine *machine = device->machine;
+  struct controller *own = machine->controller;
+  int error = controller_native(device->backend, device->watchdog_clocks, &machine->controller);
+  if (!error) {
+    const struct client_queue queue = device->queue;
+    *machine->controller->mailbox = *own->mailbox;
+    queue_start(device);
+    error = run_natively(job, &device->stats.native_cycles);
+    device->queue = queue;
+    machine->controller->ops->close(machine->controller);
+  }
+  machine->controller = own;
+  return error;
+}
+
+// Before the job's first clock.
+static int note_start(struct duplex_job *job) {
+  struct duplex_device *device = job->device;
+  struct duplex_backend *b = device->backend;
+  int error = read_counters(device, &job->work.before);
+  if (!error) error = device_own(device, device->bundles);
+  b->ops->commands(b, &job->work.commands_before);
+  job->doorbell_clock = b->ops->clocks(b);
+  job->doorbell_instructions = device->machine->controller->instructions;
+  job->begun = true;
+  return error;
+}
+
+static int finish(struct duplex_job *job, uint32_t descriptors, void *y) {
+  struct duplex_device *device = job->device;
+  struct duplex_stats *stats = &device->stats;
+  memset(stats, 0, sizeof *stats);
+  stats->cycles = device->backend->ops->clocks(device->backend) - job->doorbell_clock;
+  stats->firmware_instructions = device->machine->controller->instructions - job->doorbell_instructions;
+  const struct weight_layout *layout = &job->matrices[job->count - 1]->layout;
+  int error = note_stats(device, &job->work, job->matrices, job->count, descriptors);
+  if (!error && device->measure_overhead) error = measure_native(job);
+  return error ? error : read_results(device, &job->work, layout, job->format, y);
+}
+
+// A job that could not start leaves the queue.
+static void withdraw(struct duplex_job *job) {
+  struct duplex_device *device = job->device;
+  struct completion completion;
+  char text[sizeof device->error_text];
+  memcpy(text, device->error_text, sizeof text);
+  queue_cancel(device, job->number);
+  queue_wait(device, job->number, UINT64_MAX, &completion);
+  memcpy(device->error_text, text, sizeof text);
+}
+
+int duplex_wait(struct duplex_job *job, uint64_t clocks, void *y) {
+  struct duplex_device *device = job->device;
+  struct completion completion;
+  int error = job->begun ? DUPLEX_OK : note_start(job);
+  if (error) {
+    withdraw(job);
+  } else {
+    error = queue_wait(device, job->number, clocks, &completion);
+  }
+  device->machine->in_mid_job = error == DUPLEX_ERROR_BUSY;
+  if (error == DUPLEX_ERROR_BUSY) return error;
+  if (!error) error = finish(job, completion.descriptors, y);
+  give_back(device, &job->work);
+  device->job[job->number % PROTOCOL_ENTRIES] = NULL;
+  free(job);
+  return error;
+}
+
+void duplex_cancel(struct duplex_job *job) { queue_cancel(job->device, job->number); }
+
+int duplex_gemm(struct duplex_device *device, const struct duplex_weights *w, const duplex_f16 *x, size_t m,
+                enum duplex_format format, void *y) {
+  struct duplex_job *job;
+  const int error = duplex_start_gemm(device, w, x, m, format, &job);
+  return error ? error : duplex_wait(job, UINT64_MAX, y);
 }
 
 int duplex_expert(struct duplex_device *device, const struct duplex_weights *up, const struct duplex_weights *down,
                   const struct duplex_activation_table *table, const duplex_f16 *x, size_t m, enum duplex_format format,
                   void *y) {
-  int error = check_tokens(device, m);
-  if (!error) error = check_expert(device, up, down);
-  if (error) return error;
-  const enum result_format result_format = (enum result_format)format;
-  const uint32_t groups_of_pass = expert_groups_of_pass(&up->layout, &down->layout);
-  struct work work = plan(device, m, groups_of_pass, up->layout.k_tiles, &down->layout, result_format);
-  error = load_table(device, table);
-  if (!error) error = begin(device, &work, x, m, up->k);
-  if (error) return error;
-  const struct expert_job job = {.up_layout = up->layout,
-                                 .down_layout = down->layout,
-                                 .up = up->region,
-                                 .down = down->region,
-                                 .x = work.x,
-                                 .results = work.results,
-                                 .format = result_format,
-                                 .channels = device->channels,
-                                 .groups = work.groups};
-  struct firmware_report report = {0};
-  error = run_expert(device, &job, &report);
-  if (!error) {
-    const struct duplex_weights *const matrices[] = {up, down};
-    error = note_stats(device, &work, m, matrices, 2, report.descriptors);
-  }
-  if (!error) error = read_results(device, &work, &down->layout, m, result_format, y);
-  give_back(device, &work);
-  return error;
+  struct duplex_job *job;
+  const int error = duplex_start_expert(device, up, down, table, x, m, format, &job);
+  return error ? error : duplex_wait(job, UINT64_MAX, y);
 }

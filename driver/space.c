@@ -1,13 +1,17 @@
 #include "driver/space.h"
 
+#define MAILBOX (DUPLEX_BANK_ROWS - DUPLEX_MAILBOX_ROWS)
+
 static uint32_t bundles_of(uint32_t stripe) { return (uint32_t)__builtin_popcount(stripe); }
 
 static uint32_t rows_of(uint32_t stripe, uint32_t row_sets) { return (row_sets + bundles_of(stripe) - 1) / bundles_of(stripe); }
 
-bool space_take(struct space *space, uint32_t stripe, uint32_t row_sets, struct region *region) {
+// The first run of free rows from `begin` to before `end`.
+static bool take_rows(struct space *space, uint32_t stripe, uint32_t row_sets, uint32_t begin, uint32_t end,
+                      struct region *region) {
   const uint32_t rows = rows_of(stripe, row_sets);
   uint32_t run = 0;
-  for (uint32_t row = 0; row < DUPLEX_BANK_ROWS; row++) {
+  for (uint32_t row = begin; row < end; row++) {
     run = space->taken[row] & stripe ? 0 : run + 1;
     if (run < rows || rows == 0) continue;
     const uint32_t first = row + 1 - rows;
@@ -16,6 +20,14 @@ bool space_take(struct space *space, uint32_t stripe, uint32_t row_sets, struct 
     return true;
   }
   return false;
+}
+
+bool space_take(struct space *space, uint32_t stripe, uint32_t row_sets, struct region *region) {
+  return take_rows(space, stripe, row_sets, 0, MAILBOX, region);
+}
+
+bool space_take_mailbox(struct space *space, uint32_t stripe, uint32_t row_sets, struct region *region) {
+  return take_rows(space, stripe, row_sets, MAILBOX, DUPLEX_BANK_ROWS, region) || space_take(space, stripe, row_sets, region);
 }
 
 void space_give(struct space *space, struct region region, uint32_t row_sets) {

@@ -23,13 +23,13 @@ static int wait_until_closed(struct duplex_device *device, unsigned bundles) {
 }
 
 int device_own(struct duplex_device *device, unsigned bundles) {
-  const unsigned given = device->owner & ~bundles;
-  if (device->owner == bundles) return DUPLEX_OK;
+  const unsigned given = device->machine->owner & ~bundles;
+  if (device->machine->owner == bundles) return DUPLEX_OK;
   const uint32_t value = bundles | (uint32_t)device->strict << DUPLEX_BUNDLE_OWNER_STRICT_LSB;
   int error = device->backend->ops->reg_write(device->backend, DUPLEX_REG_BUNDLE_OWNER, value);
   if (!error && given) error = wait_until_closed(device, given);
   if (error) return device_fail(device, error, "handing over bundles: %s", cause(device, error));
-  device->owner = bundles;
+  device->machine->owner = bundles;
   return DUPLEX_OK;
 }
 

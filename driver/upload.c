@@ -9,7 +9,8 @@
 struct source {
   const duplex_f16 *even, *odd;  // odd: NULL if not gated
   const int8_t *exponents;
-  size_t k;
+  size_t n, k;
+  bool pair;  // a second one behind it
 };
 
 static const duplex_f16 *row_of(const struct source *source, uint32_t row) {
@@ -17,26 +18,37 @@ static const duplex_f16 *row_of(const struct source *source, uint32_t row) {
   return (row & 1 ? source->odd : source->even) + (size_t)(row / 2) * source->k;
 }
 
+static void arrange_row(const duplex_f16 *from, size_t tile, size_t k, uint8_t *beat) {
+  const size_t begin = tile * DUPLEX_WIDTH, left = k - begin, count = left < DUPLEX_WIDTH ? left : DUPLEX_WIDTH;
+  memcpy(beat, from + begin, count * sizeof *from);
+  memset(beat + count * sizeof *from, 0, DUPLEX_BEAT_BYTES - count * sizeof *from);
+}
+
+// Two streams: tiles 2 i and 2 i + 1 of matrix m lie in row set 2 i + m.
+static uint8_t *place_of_tile(const struct weight_layout *layout, uint8_t *beats, uint32_t tile, uint32_t rows, unsigned matrix) {
+  const size_t tile_bytes = (size_t)rows * DUPLEX_BEAT_BYTES;
+  if (!layout->two_streams) return beats + tile * tile_bytes;
+  return beats + (size_t)(tile / 2 * 2 + matrix) * DUPLEX_ROW_SET_BYTES + tile % 2 * tile_bytes;
+}
+
 // One block as it streams; `block` has room for a whole one. Returns its bytes.
 static size_t arrange_block(const struct weight_layout *layout, const struct source *source, uint32_t first_row, uint32_t rows,
                             uint8_t *block) {
-  uint8_t *beats = block;
-  if (layout->exponents) {
-    memset(block, 0, DUPLEX_BEAT_BYTES);
+  const size_t header = layout->exponents ? DUPLEX_BEAT_BYTES : 0;
+  if (layout->two_streams) memset(block, 0, (size_t)layout->stride * DUPLEX_ROW_SET_BYTES);
+  if (header) {
+    memset(block, 0, header);
     memcpy(block, source->exponents + first_row, rows);
-    beats += DUPLEX_BEAT_BYTES;
   }
-  for (uint32_t row = 0; row < rows; row++) {
-    const duplex_f16 *from = row_of(source, first_row + row);
-    for (uint32_t tile = 0; tile < layout->k_tiles; tile++) {
-      const size_t begin = (size_t)tile * DUPLEX_WIDTH, left = source->k - begin,
-                   count = left < DUPLEX_WIDTH ? left : DUPLEX_WIDTH;
-      uint8_t *to = beats + ((size_t)tile * rows + row) * DUPLEX_BEAT_BYTES;
-      memcpy(to, from + begin, count * sizeof *from);
-      memset(to + count * sizeof *from, 0, DUPLEX_BEAT_BYTES - count * sizeof *from);
+  for (unsigned matrix = 0; matrix <= source->pair; matrix++)
+    for (uint32_t row = 0; row < rows; row++) {
+      const duplex_f16 *from = row_of(source, first_row + row) + matrix * source->n * source->k;
+      for (uint32_t tile = 0; tile < layout->k_tiles; tile++)
+        arrange_row(from, tile, source->k,
+                    place_of_tile(layout, block + header, tile, rows, matrix) + (size_t)row * DUPLEX_BEAT_BYTES);
     }
-  }
-  return (size_t)(beats - block) + (size_t)rows * layout->k_tiles * DUPLEX_BEAT_BYTES;
+  return layout->two_streams ? (size_t)layout->stride * DUPLEX_ROW_SET_BYTES
+                             : header + (size_t)rows * layout->k_tiles * DUPLEX_BEAT_BYTES;
 }
 
 static int upload_channel(struct duplex_device *device, const struct duplex_weights *weights, const struct source *source,
@@ -54,18 +66,34 @@ static int upload_channel(struct duplex_device *device, const struct duplex_weig
   return DUPLEX_OK;
 }
 
-static int upload(struct duplex_device *device, const struct source *source, size_t rows, struct duplex_weights *weights) {
+static int lay_out(struct duplex_device *device, const struct source *source, struct weight_layout *layout) {
+  const size_t rows = source->odd ? 2 * source->n : source->n;
+  *layout = (struct weight_layout){
+      .rows = (uint32_t)rows, .gated = source->odd != NULL, .exponents = source->exponents != NULL, .two_streams = source->pair};
+  if (rows <= UINT32_MAX && source->k <= UINT32_MAX && weight_layout(layout, (uint32_t)source->k, device->channels))
+    return DUPLEX_OK;
+  return device_fail(device, DUPLEX_ERROR_ARGUMENT, "%s matrix of %zu x %zu does not fit the stack", source->pair ? "each" : "a",
+                     rows, source->k);
+}
+
+// A pair takes an even number of bundles, so that each matrix has bundles of its own.
+static int take_space(struct duplex_device *device, const struct source *source, const struct weight_layout *layout,
+                      struct region *region) {
+  uint32_t stripe = device->stripe;
+  if (source->pair && __builtin_popcount(stripe) % 2) stripe &= stripe - 1;
+  if (stripe == 0) return device_fail(device, DUPLEX_ERROR_ARGUMENT, "a pair of matrices needs two bundles, there is one");
+  if (space_take(device->space, stripe, layout->row_sets, region)) return DUPLEX_OK;
+  return device_fail(device, DUPLEX_ERROR_OUT_OF_SPACE, "no room in the stack's DRAM for a matrix of %u x %zu", layout->rows,
+                     source->k);
+}
+
+static int upload(struct duplex_device *device, const struct source *source, struct duplex_weights *weights) {
   struct weight_layout *layout = &weights->layout;
-  if (rows > UINT32_MAX || source->k > UINT32_MAX ||
-      !weight_layout((uint32_t)rows, (uint32_t)source->k, source->odd != NULL, source->exponents != NULL, device->channels,
-                     layout))
-    return device_fail(device, DUPLEX_ERROR_ARGUMENT, "a matrix of %zu x %zu does not fit the stack", rows, source->k);
-  if (!space_take(device->space, device->bundles, layout->row_sets, &weights->region))
-    return device_fail(device, DUPLEX_ERROR_OUT_OF_SPACE, "no room in the stack's DRAM for a matrix of %zu x %zu", rows,
-                       source->k);
+  int error = lay_out(device, source, layout);
+  if (!error) error = take_space(device, source, layout, &weights->region);
+  if (error) return error;
   uint8_t *block = malloc((size_t)layout->stride * DUPLEX_ROW_SET_BYTES);
-  int error =
-      block ? DUPLEX_OK : device_fail(device, DUPLEX_ERROR_NO_MEMORY, "too little memory on the host to arrange the weights");
+  if (!block) error = device_fail(device, DUPLEX_ERROR_NO_MEMORY, "too little memory on the host to arrange the weights");
   for (unsigned channel = 0; channel < device->channels && !error; channel++)
     error = upload_channel(device, weights, source, channel, block);
   free(block);
@@ -73,14 +101,13 @@ static int upload(struct duplex_device *device, const struct source *source, siz
   return error;
 }
 
-static int upload_new(struct duplex_device *device, const struct source *source, size_t rows, size_t n,
-                      struct duplex_weights **weights) {
+static int upload_new(struct duplex_device *device, const struct source *source, struct duplex_weights **weights) {
   *weights = NULL;
   struct duplex_weights *made = calloc(1, sizeof *made);
   if (!made) return device_fail(device, DUPLEX_ERROR_NO_MEMORY, "too little memory on the host");
-  made->n = n;
+  made->n = source->n;
   made->k = source->k;
-  const int error = upload(device, source, rows, made);
+  const int error = upload(device, source, made);
   if (error) {
     free(made);
   } else {
@@ -91,14 +118,18 @@ static int upload_new(struct duplex_device *device, const struct source *source,
 
 int duplex_upload(struct duplex_device *device, const duplex_f16 *w, size_t n, size_t k, const int8_t *exponents,
                   struct duplex_weights **weights) {
-  const struct source source = {w, NULL, exponents, k};
-  return upload_new(device, &source, n, n, weights);
+  return upload_new(device, &(struct source){.even = w, .exponents = exponents, .n = n, .k = k}, weights);
 }
 
 int duplex_upload_gated(struct duplex_device *device, const duplex_f16 *gate, const duplex_f16 *up, size_t n, size_t k,
                         struct duplex_weights **weights) {
-  const struct source source = {gate, up, NULL, k};
-  return upload_new(device, &source, 2 * n, n, weights);
+  return upload_new(device, &(struct source){.even = gate, .odd = up, .n = n, .k = k}, weights);
+}
+
+int duplex_upload_pair(struct duplex_device *device, const duplex_f16 *gate, const duplex_f16 *w, size_t n, size_t k,
+                       struct duplex_weights **weights) {
+  const struct source source = {.even = gate ? gate : w, .odd = gate ? w : NULL, .n = n, .k = k, .pair = true};
+  return upload_new(device, &source, weights);
 }
 
 void duplex_release(struct duplex_device *device, struct duplex_weights *weights) {

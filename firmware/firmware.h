@@ -8,7 +8,7 @@
 #include "firmware/hal/hal.h"
 #include "firmware/layout.h"
 
-enum firmware_result { FIRMWARE_DONE, FIRMWARE_REFUSED, FIRMWARE_WATCHDOG };
+enum firmware_result { FIRMWARE_DONE, FIRMWARE_REFUSED, FIRMWARE_WATCHDOG, FIRMWARE_CANCELLED };
 
 struct firmware_report {
   enum firmware_result result;
@@ -18,7 +18,8 @@ struct firmware_report {
 };
 
 // y = x w^T for `groups` groups of 8 tokens, in passes of groups_of_pass(k_tiles) groups, the last one perhaps with one. Pass p
-// has its activation tiles at x.base + p * activation_row_sets(tiles of a whole pass), its results likewise.
+// (weights with two streams: whole passes of two groups, one for each matrix) has its activation tiles at x.base + p *
+// activation_row_sets(tiles of a whole pass), its results likewise.
 struct gemm_job {
   struct weight_layout weights_layout;
   struct region weights, x, results;

@@ -14,18 +14,20 @@ struct region {
 
 enum result_format { RESULT_F16, RESULT_F32, RESULT_ACC };
 
-// A weight matrix of `rows` rows (gated: gate and up rows together) spread over the channels.
+// A weight matrix of `rows` rows (gated: gate and up rows together) spread over the channels; two_streams: two of them, whose row
+// sets take turns in the stripe set.
 struct weight_layout {
   uint32_t rows, k_tiles;
   uint32_t channel_rows;  // rows of a channel, but for the last ones
   uint32_t block_rows, blocks;
   uint32_t stride;    // row sets from block to block
   uint32_t row_sets;  // in all
-  bool exponents, gated;
+  bool exponents, gated, two_streams;
 };
 
-// rows from 1, k 1 to 65,536; false if the matrix does not fit the fields of a descriptor.
-bool weight_layout(uint32_t rows, uint32_t k, bool gated, bool exponents, uint32_t channels, struct weight_layout *layout);
+// Fills in the rest of a layout with rows (from 1), exponents, gated and two_streams set; k is 1 to 65,536 (two_streams: to
+// 32,768, so that the activations of both fit a shared buffer). False if it does not fit the fields of a descriptor.
+bool weight_layout(struct weight_layout *layout, uint32_t k, uint32_t channels);
 
 // Rows of one channel, and the first of them.
 uint32_t layout_channel_rows(const struct weight_layout *layout, uint32_t channel, uint32_t *first);

@@ -1,1 +1,17 @@
-LIB_SRC += $(wildcard firmware/kernels/*.c firmware/hal/*.c firmware/port/native/*.c)
+LIB_SRC += $(wildcard firmware/kernels/*.c firmware/protocol/*.c)
+
+# FIRMWARE=folder: the user's kernel of that folder joins natively and on RV32. The name of the folder is remembered, so that
+# another one rebuilds what depends on it.
+FIRMWARE ?=
+FIRMWARE_SRC := $(if $(FIRMWARE),$(wildcard $(FIRMWARE)/kernel*.c))
+FIRMWARE_DEFINES := $(if $(FIRMWARE),-DFIRMWARE_USER_KERNEL)
+ifneq ($(FIRMWARE),)
+LIB_SRC += $(FIRMWARE_SRC)
+OBJ_CFLAGS_kernels += $(FIRMWARE_DEFINES)
+endif
+$(BUILD)/firmware.name: FORCE
+	@mkdir -p $(@D)
+	@echo '$(FIRMWARE)' | cmp -s - $@ || echo '$(FIRMWARE)' > $@
+$(BUILD)/obj/firmware/protocol/kernels.o: $(BUILD)/firmware.name
+.PHONY: FORCE
+FORCE:

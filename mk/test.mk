@@ -17,6 +17,16 @@ test-build: $(BUILD)/duplex $(UNIT_TESTS) $(BENCHES) $(TEST_PREREQUISITES)
 doctor: ## what is installed, what is missing
 	@scripts/dependencies.sh --check build rtl test bench synth
 
+# Unit tests without the RTL and the command's bad input, under ASan and UBSan.
+.PHONY: sanitize sanitize-run
+SANITIZED := $(filter-out %/test_rtl,$(UNIT_TESTS))
+sanitize: ## unit tests and bad input under the address and undefined-behaviour sanitizers
+	@$(MAKE) --no-print-directory BUILD=$(BUILD)/asan SANITIZE="-fsanitize=address,undefined -fno-sanitize-recover=undefined" sanitize-run
+
+sanitize-run: $(BUILD)/duplex $(BUILD)/timing_judge $(SANITIZED)
+	@set -e; for program in $(SANITIZED); do echo "$$program"; "$$program" > $(BUILD)/sanitize.log 2>&1 || { tail -n 30 $(BUILD)/sanitize.log; exit 1; }; done
+	@tests/cli/bad_input.sh $(BUILD) | tail -n 1
+
 lint: ## formats, lint of the RTL with three tools, layers
 	@scripts/lint.sh $(BUILD)
 

@@ -141,7 +141,8 @@ def outputs():
     for name, parameters in presets:
         yield (f"params/generated/dram_{name}.vh",
                verilog_header(f"DUPLEX_DRAM_{name.upper()}_VH", "DRAM_", [(n.upper(), v, c) for n, v, c in parameters], f"params/dram/{name}.preset"))
-    includes = ["params/generated/duplex_params.vh", "params/generated/duplex_descriptor.vh", "params/generated/duplex_registers.vh"]
+    includes = ["params/generated/duplex_params.vh", "params/generated/duplex_descriptor.vh", "params/generated/duplex_registers.vh",
+                "params/generated/duplex_exponential.vh"]
     includes += [f"params/generated/dram_{name}.vh" for name, _ in presets]
     files = [line for line in (ROOT / "rtl/files.f").read_text().splitlines() if line and not line.startswith("#")]
     yield "duplex.core", fusesoc_core((ROOT / "VERSION").read_text().strip(), includes, files)

@@ -10,6 +10,11 @@ rtl/activation/activation_multiply.v
 rtl/activation/activation_round.v
 rtl/activation/activation_lane.v
 rtl/activation/activation.v
+rtl/softmax/score_scale.v
+rtl/softmax/running_maximum.v
+rtl/softmax/exponential.v
+rtl/softmax/softmax_sum.v
+rtl/softmax/quotient.v
 rtl/common/delay_line.v
 rtl/common/fifo.v
 rtl/common/ram_1rw.v

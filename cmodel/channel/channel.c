@@ -69,16 +69,33 @@ static void drain_to_shared(const struct channel_job *job, uint32_t group, uint3
   }
 }
 
+// Two streams: tiles 2 i and 2 i + 1 of a group lie in row set 2 i + group. Those of one group, one behind the other.
+static void collect_stream(const uint8_t *row_sets, uint32_t group, uint32_t k_tiles, uint32_t rows, uint8_t *beats) {
+  const size_t tile_bytes = (size_t)rows * DUPLEX_BEAT_BYTES;
+  for (uint32_t k = 0; k < k_tiles; k++)
+    memcpy(beats + k * tile_bytes, row_sets + (size_t)(k / 2 * 2 + group) * DUPLEX_ROW_SET_BYTES + k % 2 * tile_bytes,
+           tile_bytes);
+}
+
+// Bytes of a block as it lies in DRAM.
+static size_t block_bytes(const uint32_t *d, uint32_t rows) {
+  if (GET(TWO_STREAMS)) return (size_t)stack_two_stream_row_sets(GET(K_TILES)) * DUPLEX_ROW_SET_BYTES;
+  return (size_t)(rows * GET(K_TILES) + GET(EXPONENTS)) * DUPLEX_BEAT_BYTES;
+}
+
+// `bytes` has room for a block, and behind it for the weights of one group.
 static int run_block(struct channel_job *job, uint32_t block, uint32_t rows, uint8_t *bytes) {
   const uint32_t *d = job->descriptor;
-  const uint32_t header = GET(EXPONENTS), beats = rows * GET(K_TILES) + header;
+  const size_t header = GET(EXPONENTS) * DUPLEX_BEAT_BYTES, size = block_bytes(d, rows);
   struct duplex_sum sums[DUPLEX_ROWS * DUPLEX_LANES] = {0};
   int8_t exponents[DUPLEX_ROWS] = {0};
-  gather(job, GET(SRC_BASE) + block * GET(SRC_STRIDE), GET(SRC_STRIPE), bytes, (size_t)beats * DUPLEX_BEAT_BYTES);
+  gather(job, GET(SRC_BASE) + block * GET(SRC_STRIDE), GET(SRC_STRIPE), bytes, size);
   if (header) memcpy(exponents, bytes, sizeof exponents);
-  const duplex_f16 *weights = (const duplex_f16 *)(const void *)(bytes + header * DUPLEX_BEAT_BYTES);
-  for (uint32_t group = 0; group < GET(GROUPS); group++)
+  for (uint32_t group = 0; group < GET(GROUPS); group++) {
+    if (GET(TWO_STREAMS)) collect_stream(bytes, group, GET(K_TILES), rows, bytes + size);
+    const duplex_f16 *weights = (const duplex_f16 *)(const void *)(bytes + (GET(TWO_STREAMS) ? size : header));
     duplex_gemm_block_fast(weights, rows, GET(K_TILES), job->panels[group], sums + group * rows * DUPLEX_LANES, &job->tiers);
+  }
   if (GET(DESTINATION) == 0) return drain_to_dram(job, block, rows, sums, exponents);
   for (uint32_t group = 0; group < GET(GROUPS); group++)
     drain_to_shared(job, group, job->first + block * GET(BLOCK_ROWS), rows, sums + group * rows * DUPLEX_LANES, exponents);
@@ -88,7 +105,8 @@ static int run_block(struct channel_job *job, uint32_t block, uint32_t rows, uin
 int stack_channel_gemm(struct channel_job *job) {
   const uint32_t *d = job->descriptor;
   if (job->count == 0) return DUPLEX_OK;
-  uint8_t *bytes = aligned_alloc(64, (size_t)(GET(BLOCK_ROWS) * GET(K_TILES) + 1) * DUPLEX_BEAT_BYTES);
+  const size_t group_bytes = (size_t)GET(BLOCK_ROWS) * GET(K_TILES) * DUPLEX_BEAT_BYTES;
+  uint8_t *bytes = aligned_alloc(64, block_bytes(d, GET(BLOCK_ROWS)) + group_bytes);
   if (!bytes) return DUPLEX_ERROR_NO_MEMORY;
   int error = DUPLEX_OK;
   for (uint32_t block = 0; block * GET(BLOCK_ROWS) < job->count && !error; block++) {

@@ -11,7 +11,7 @@ enum word_kind { WORD_ROWS, WORD_GATED, WORD_LOAD, WORD_TABLE };  // of the resu
 
 // The fields of a descriptor that units of a channel and of the stack use.
 struct job_timing {
-  bool load, bus, exponents, two_groups;
+  bool load, bus, exponents, two_groups, two_streams;
   enum word_kind kind;
   unsigned format, k_tiles, k_last, block_rows, blocks;
   unsigned src_base, src_stripe, src_stride, dst_base, dst_stripe, dst_stride;
@@ -44,9 +44,9 @@ struct stream_request {
 
 struct weight_stream {
   enum { STREAM_IDLE, STREAM_HEADER, STREAM_BEATS, STREAM_PAD } state;
-  bool load, row_end, group_end, last_k;
+  bool load, row_end, group_end, last_k, half, over;
   uint32_t left;
-  unsigned rows, row, sum_row, k;
+  unsigned rows, row, sum_row, k, place;
 };
 
 struct tile_gate {
@@ -141,7 +141,7 @@ void channel_timing_clock(struct channel_timing *c, const struct job_timing *job
 
 // weight_reading.c: stream_request and weight_stream
 struct beat {
-  bool go, issue, drop, last, row_end, group_end, mark, rewind, leaves, tile_end;
+  bool go, issue, drop, last, row_end, group_end, turn_end, mark, rewind, leaves, tile_end;
 };
 void stream_request_clock(struct stream_request *r, const struct job_timing *job, bool start, uint32_t count, bool ready);
 struct beat weight_stream_beat(const struct weight_stream *s, const struct job_timing *job, bool weight_valid, bool room,

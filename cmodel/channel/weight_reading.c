@@ -1,13 +1,15 @@
 // From a job to beats: rtl/channel/stream_request.v and weight_stream.v, clock by clock.
 #include "cmodel/channel/channel_timing.h"
 
+enum { ROW_SET_BEATS = DUPLEX_ROW_SET_BYTES / DUPLEX_BEAT_BYTES };
+
 static unsigned smaller(uint32_t a, uint32_t b) { return a < b ? a : b; }
 
 static void request_block(struct stream_request *r, const struct job_timing *job) {
   r->rows = smaller(r->left, job->block_rows);
   r->left -= r->rows;
   r->step = 7;
-  r->columns = (r->rows * job->k_tiles + job->exponents + 1) / 2;
+  r->columns = job->two_streams ? (job->k_tiles + 1) / 2 * 2 * DUPLEX_COLUMNS : (r->rows * job->k_tiles + job->exponents + 1) / 2;
 }
 
 void stream_request_clock(struct stream_request *r, const struct job_timing *job, bool start, uint32_t count, bool ready) {
@@ -40,10 +42,10 @@ struct beat weight_stream_beat(const struct weight_stream *s, const struct job_t
   b.issue = b.go && beat_ready;
   b.drop = weight_valid && (s->state == STREAM_HEADER || s->state == STREAM_PAD);
   b.tile_end = s->row_end && s->group_end;
-  b.mark = s->state == STREAM_BEATS && !s->group_end && s->row == 0;
-  b.rewind = b.issue && s->row_end && !s->group_end;
-  b.leaves = (b.issue && s->group_end) || b.drop;
-  (void)job;
+  b.turn_end = s->row_end && (!job->two_streams || s->half || s->last_k);
+  b.mark = s->state == STREAM_BEATS && !s->group_end && s->row == 0 && !job->two_streams;
+  b.rewind = b.issue && s->row_end && !s->group_end && !job->two_streams;
+  b.leaves = (b.issue && (s->group_end || job->two_streams)) || b.drop;
   return b;
 }
 
@@ -55,33 +57,42 @@ static void next_block(struct weight_stream *s, const struct job_timing *job) {
   s->group_end = !job->two_groups;
   s->k = job->k_tiles - 1;
   s->last_k = s->k == 0;
+  s->half = false;
 }
 
 static void advance(struct weight_stream *s, const struct job_timing *job, const struct beat *beat) {
   s->row = beat->row_end ? 0 : s->row + 1;
-  s->sum_row = beat->tile_end ? 0 : s->sum_row + 1;
+  s->sum_row = beat->row_end && !beat->turn_end ? (beat->group_end ? s->rows : 0) : beat->tile_end ? 0 : s->sum_row + 1;
   s->row_end = s->row + 1 == s->rows;
-  if (beat->row_end) s->group_end = !job->two_groups || !beat->group_end;
-  if (!beat->tile_end) return;
-  s->k--;
+  if (!beat->row_end) return;
+  if (!beat->turn_end || beat->group_end) {
+    s->k--;
+  } else if (s->half) {
+    s->k++;
+  }
   s->last_k = s->k == 0;
+  s->half = !beat->turn_end;
+  if (beat->turn_end) s->group_end = !job->two_groups || !beat->group_end;
 }
 
 void weight_stream_clock(struct weight_stream *s, const struct job_timing *job, bool start, uint32_t rows,
                          const struct beat *beat) {
   const bool block_done = beat->issue && beat->last && beat->tile_end;
-  const bool odd = (job->k_tiles & s->rows & 1) ^ job->exponents;
-  const bool leave = (block_done && !odd) || (beat->drop && s->state == STREAM_PAD);
+  const bool set_end = !job->two_streams || s->place == ROW_SET_BEATS - 1;
+  const bool odd = job->two_streams ? !set_end : (job->k_tiles & s->rows & 1) ^ job->exponents;
+  const bool dropped = beat->drop && s->state == STREAM_PAD && set_end;
+  const bool leave = (block_done && !odd) || (dropped && s->over);
+  if (beat->issue || beat->drop) s->place = (s->place + 1) % ROW_SET_BEATS;
+  if (beat->issue) s->over = block_done;
   if (s->load || leave) {
     s->state = s->left == 0 ? STREAM_IDLE : job->exponents ? STREAM_HEADER : STREAM_BEATS;
+    s->place = 0;
     next_block(s, job);
-  } else if (block_done) {
-    s->state = STREAM_PAD;
-    advance(s, job, beat);
-  } else if (beat->drop && s->state == STREAM_HEADER) {
-    s->state = STREAM_BEATS;
   } else if (beat->issue) {
+    if (block_done || (beat->turn_end && !set_end)) s->state = STREAM_PAD;
     advance(s, job, beat);
+  } else if (dropped || (beat->drop && s->state == STREAM_HEADER)) {
+    s->state = STREAM_BEATS;
   }
   s->load = start;
   if (start) s->left = rows;

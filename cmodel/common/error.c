@@ -26,6 +26,14 @@ const char *duplex_error_text(int error) {
       return "wrong form of a file or message";
     case DUPLEX_ERROR_OWNER:
       return "the DRAM belongs to the other side";
+    case DUPLEX_ERROR_FIRMWARE:
+      return "the firmware stopped";
+    case DUPLEX_ERROR_CANCELLED:
+      return "the job was cancelled";
+    case DUPLEX_ERROR_QUEUE_FULL:
+      return "no room for another job";
+    case DUPLEX_ERROR_BUSY:
+      return "the job is not done yet";
   }
   return "unknown error";
 }

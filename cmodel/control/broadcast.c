@@ -4,7 +4,7 @@
 void broadcast_start(struct broadcast *b, const struct job_timing *job) {
   b->reading = true;
   b->first = job->x_address;
-  b->second = false;
+  b->second = b->half = false;
   b->word = 0;
   b->k = job->k_tiles - 1;
   b->blocks = job->blocks - 1;
@@ -18,9 +18,17 @@ static void next_read(struct broadcast *b, const struct job_timing *job) {
     b->first++;
     return;
   }
+  const bool half = b->half, turn_end = !job->two_streams || half || b->k == 0;
+  b->half = !turn_end;
+  if (!turn_end) {
+    b->first += k_step;
+    b->k--;
+    return;
+  }
   if (job->two_groups) b->second = !b->second;
   if (!group_end) {
-    b->first -= DUPLEX_TILE_WORDS - 1;
+    b->first -= half ? 2 * (DUPLEX_TILE_WORDS - 1) + k_step : DUPLEX_TILE_WORDS - 1;
+    b->k += half;
     return;
   }
   b->first = b->k == 0 ? job->x_address : b->first + k_step;

@@ -9,7 +9,7 @@
 #define BUS_ROOM 4
 
 struct broadcast {
-  bool reading, second;
+  bool reading, second, half;
   uint32_t first;  // word of the first group
   unsigned word, k, blocks, room;
   unsigned words, arriving;  // in the FIFO; granted reads on their way, one bit a clock

@@ -18,9 +18,10 @@ static bool reserved_bits(const uint32_t *d, bool load) {
   if (load) {
     USE(TILES);
   } else {
-    USE(SRC_STRIDE), USE(K_TILES), USE(GROUPS), USE(BLOCKS), USE(BLOCK_ROWS), USE(EXPONENTS), USE(K_LAST), USE(ROWS);
+    USE(SRC_STRIDE), USE(K_TILES), USE(GROUPS), USE(BLOCKS), USE(BLOCK_ROWS), USE(K_LAST), USE(ROWS);
     USE(CHANNEL_ROWS), USE(X_ADDRESS);
-    if (GET(GROUPS) == 2) USE(X_STRIDE);
+    if (!GET(TWO_STREAMS)) USE(EXPONENTS);
+    if (GET(GROUPS) == 2) USE(X_STRIDE), USE(TWO_STREAMS);
     if (GET(GROUPS) == 2 && to_shared) USE(DST_GROUP);
     if (to_shared) USE(GATED);
     if (to_dram) USE(FORMAT), USE(DST_BASE), USE(DST_STRIPE), USE(DST_STRIDE);
@@ -51,7 +52,8 @@ static bool source_leaves(const uint32_t *d, bool load, unsigned channels) {
     const uint32_t tiles = (GET(TILES) + channels - 1) / channels, row_sets = (tiles + 7) / 8;
     return GET(SRC_BASE) + row_sets > row_sets_of(GET(SRC_STRIPE));
   }
-  const uint32_t beats = GET(BLOCK_ROWS) * GET(K_TILES) + GET(EXPONENTS), row_sets = (beats + 63) / 64;
+  const uint32_t beats = GET(BLOCK_ROWS) * GET(K_TILES) + GET(EXPONENTS);
+  const uint32_t row_sets = GET(TWO_STREAMS) ? stack_two_stream_row_sets(GET(K_TILES)) : (beats + 63) / 64;
   const uint64_t last_block = (uint64_t)((GET(BLOCKS) - 1) & 0xffff) * GET(SRC_STRIDE);
   return GET(SRC_BASE) + last_block + row_sets > row_sets_of(GET(SRC_STRIPE)) || (GET(BLOCKS) != 1 && GET(SRC_STRIDE) < row_sets);
 }

@@ -40,15 +40,19 @@ void bundle_controller_reset(struct bundle_controller *c, const struct duplex_dr
   c->refresh_due = c->timing.refresh_interval - 1;
 }
 
+static bool hurries(const struct bundle_controller *c, const struct bundle_controller_in *in) {
+  return in->write_urgent || c->patience == 0;
+}
+
 // Who has the column commands in the next clock, and the write that waits.
 static void turns_clock(struct bundle_controller *c, const struct bundle_controller_in *in, bool read_blocked, bool open, bool rd,
                         bool wr) {
-  const bool ripe = in->write_now || c->patience == 0 || (in->write_urgent && (open || c->urgent == 0));
+  const bool hurry = hurries(c, in), ripe = in->write_now || (hurry && (open || c->urgent == 0));
   const bool to_write = c->write_known && (read_blocked || (ripe && c->served));
   const bool to_read = c->linger == 0 || (!read_blocked && c->turn == 0 && c->served);
   const bool mode = c->write_mode, next = mode ? !to_read : to_write;
+  c->urgent = mode || !c->write_known || !hurry ? WRITE_WAIT : c->urgent - (c->urgent != 0);
   c->patience = mode || !c->write_known ? WRITE_PATIENCE : c->patience - (c->patience != 0);
-  c->urgent = mode || !c->write_known || !in->write_urgent ? WRITE_WAIT : c->urgent - (c->urgent != 0);
   c->turn = !mode ? WRITE_TURN : c->turn - (c->turn != 0);
   c->linger = in->write_valid || !mode ? WRITE_LINGER : c->linger - 1;
   c->served = next == mode && (c->served || rd || wr);
@@ -99,7 +103,7 @@ void bundle_controller_clock(struct bundle_controller *c, const struct bundle_co
                                         .late = c->column >= DUPLEX_COLUMNS / 2,
                                         .soon = c->column >= c->timing.soon_column,
                                         .write_here = c->write_mode && c->write_known,
-                                        .write_ahead = c->write_known && in->write_urgent};
+                                        .write_ahead = c->write_known && hurries(c, in)};
   unsigned rd_open, wr_open;
   row_scheduler_open(c, &rows, &rd_open, &wr_open);
   const uint64_t bus_at = q->slot[0].bundle / 2 == c->last_rank ? c->rd_same_at : c->rd_other_at;

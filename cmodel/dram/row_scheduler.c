@@ -13,7 +13,8 @@ static struct wish wish_of(const struct bundle_controller *c, const struct row_s
   const bool write_here = in->write_here && c->write_bundle == b;
   bool in_slot[3];
   for (unsigned i = 0; i < 3; i++) in_slot[i] = slot[i].valid && slot[i].bundle == b;
-  const bool ahead = in->write_ahead && c->write_bundle == b && !in_slot[0] && !in_slot[1] && !in_slot[2];
+  const bool between = (c->ended >> b & 1 && !in->late) || (!in_slot[1] && !in_slot[2]);
+  const bool ahead = in->write_ahead && c->write_bundle == b && !in_slot[0] && between;
   struct wish wish = {.wanted = write_here || ahead || in_slot[0] || in_slot[1] || in_slot[2]};
   wish.row = write_here || ahead ? c->write_row : in_slot[0] ? slot[0].row : in_slot[1] ? slot[1].row : slot[2].row;
   if (bundle->owed == 0) return wish;

@@ -42,14 +42,14 @@ static int model_advance(struct duplex_backend *backend, uint64_t clocks, int *i
   struct duplex_stack *stack = self(backend);
   const uint64_t end = stack->clocks + clocks;
   int error = DUPLEX_OK;
-  while (stack->clocks < end && !stack->interrupt && !error) {
+  while (stack->clocks < end && !(interrupt && stack->interrupt) && !error) {
     if (stack_idle(stack)) {
       stack_skip(stack, end - stack->clocks);
     } else {
       error = stack_clock(stack);
     }
   }
-  *interrupt = stack->interrupt;
+  if (interrupt) *interrupt = stack->interrupt;
   return error;
 }
 

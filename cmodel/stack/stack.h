@@ -110,6 +110,9 @@ int stack_channel_load(struct channel_job *job);
 // drain.c: the sums of 8 lanes of one row in an output format (DUPLEX_DESC_FORMAT) as bytes; returns their number.
 unsigned stack_drain_row(const struct duplex_sum sums[DUPLEX_LANES], int exponent, unsigned format, uint8_t *bytes);
 
+// Two streams: a row set for each two k-tiles of each.
+static inline uint32_t stack_two_stream_row_sets(uint32_t k_tiles) { return (k_tiles + 1) / 2 * 2; }
+
 // Where a logical row set of a stripe set lies in a channel.
 static inline uint64_t stack_row_set_address(uint32_t row_set, uint32_t stripe) {
   const uint32_t bundles = (uint32_t)__builtin_popcount(stripe);

@@ -10,6 +10,7 @@ static struct job_timing job_of(const struct duplex_stack *stack, const uint32_t
                              .bus = load || GET(DESTINATION) != 0,
                              .exponents = GET(EXPONENTS),
                              .two_groups = GET(GROUPS) == 2,
+                             .two_streams = GET(TWO_STREAMS),
                              .kind = load         ? (GET(DESTINATION) == 2 ? WORD_TABLE : WORD_LOAD)
                                      : GET(GATED) ? WORD_GATED
                                                   : WORD_ROWS,

@@ -13,6 +13,9 @@ enum { EXIT_GOOD = 0, EXIT_DEVICE = 1, EXIT_BAD_INPUT = 2 };
 // Prints one line "duplex: <message>", control characters as '?', and returns the status.
 int fail(int status, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
+// Text before every message from now on, "" for none.
+void fail_context(const char *text);
+
 // options.c
 // ------------------------------------------------------------------------------------------------------------------------
 struct option {
@@ -54,6 +57,11 @@ int npy_read(const char *option, const char *path, struct tensor *tensor);
 // The same, but only <f2 of this rank.
 int npy_read_f16(const char *option, const char *path, unsigned rank, struct tensor *tensor);
 int tensor_new(enum element element, unsigned rank, const size_t *shape, struct tensor *tensor);
+
+// A matrix, or a pair of them in one tensor of 3 dimensions; shape[0] and [1] are then rows and columns of each. *matrices is 1
+// or 2 after the first one, and the others have to agree.
+int npy_read_matrices(const char *option, const char *path, unsigned *matrices, struct tensor *tensor);
+int tensor_new_matrices(enum element element, unsigned matrices, size_t rows, size_t columns, struct tensor *tensor);
 void tensor_free(struct tensor *tensor);
 
 // output.c
@@ -61,7 +69,7 @@ void tensor_free(struct tensor *tensor);
 // Files that a command will write. They are made under temporary names at once, so that an output that cannot be written is
 // refused before any work, and get their names together at the end: all or none. A link to a file stays one; a device (/dev/null)
 // or pipe is written as it is.
-#define OUTPUTS_MOST 4
+#define OUTPUTS_MOST 8
 struct output {
   const char *path;  // as given
   char *target;      // the file it means
@@ -87,11 +95,12 @@ struct duplex_device;
 struct duplex_stats;
 
 // Options of every command that runs on a stack.
-#define DEVICE_OPTIONS                                                                                                  \
-  {"--backend", 0}, {"--firmware", 0}, {"--firmware-elf", 0}, {"--channels", 0}, {"--threads", 0}, {"--seed", 0},       \
-      {"--stats", 0}, {"--trace", 0}, {"--trace-from", 0}, {"--trace-to", 0}, {"--command-trace", 0}, {"--bundles", 0}, \
-      {"--activation-rule", 0}, {"--dram-preset", 0}, {"--rank-switch", 0}, {                                           \
-    "--xpu-traffic", 0                                                                                                  \
+#define DEVICE_OPTIONS                                                                                                   \
+  {"--backend", 0}, {"--firmware", 0}, {"--firmware-elf", 0}, {"--instructions-per-clock", 0}, {"--firmware-trace", 0},  \
+      {"--firmware-profile", 0}, {"--gdb", 0}, {"--channels", 0}, {"--threads", 0}, {"--seed", 0}, {"--stats", 0},       \
+      {"--trace", 0}, {"--trace-from", 0}, {"--trace-to", 0}, {"--command-trace", 0}, {"--bundles", 0}, {"--stripe", 0}, \
+      {"--activation-rule", 0}, {"--dram-preset", 0}, {"--rank-switch", 0}, {                                            \
+    "--xpu-traffic", 0                                                                                                   \
   }
 extern const char device_options_help[];
 
@@ -106,6 +115,7 @@ void progress(const char *text);
 // -------------------------------------------------------------------------------------------------------------------------
 int command_gemm(int argc, char **argv);
 int command_expert(int argc, char **argv);
+int command_batch(int argc, char **argv);
 int command_compare(int argc, char **argv);
 int command_random(int argc, char **argv);
 int command_info(int argc, char **argv);

@@ -12,7 +12,11 @@
 
 const char device_options_help[] =
     "  --backend cmodel|rtl   the C model (default) or the Verilated RTL\n"
-    "  --firmware native      the firmware runs in this process\n"
+    "  --firmware native|riscv   the firmware runs in this process, at no cost (default), or on an RV32 controller\n"
+    "  --firmware-elf FILE    RV32 firmware (default: firmware.elf beside the program)\n"
+    "  --instructions-per-clock R   speed of the controller (default 0.7)\n"
+    "  --firmware-trace FILE  calls and register accesses; --firmware-profile FILE  clocks by function\n"
+    "  --gdb PORT             the controller waits for GDB: target remote localhost:PORT\n"
     "  --channels N           channels of the stack, 1 to 32 (default 32)\n"
     "  --threads N            host threads of the C model (default: all cores)\n"
     "  --seed S               accepted for scripts; nothing here is random\n"
@@ -20,16 +24,40 @@ const char device_options_help[] =
     "  --trace FILE.fst       waveform (rtl only); --trace-from CLOCK, --trace-to CLOCK limit it\n"
     "  --command-trace FILE   text of all DRAM commands (rtl only)\n"
     "  --bundles LIST         bundles that Logic-PIM owns and streams from (default 0,1,2,3)\n"
+    "  --stripe LIST          those of them in which the weights lie (default: all of them)\n"
     "  --activation-rule paper|strict   strict: at most four bank activations of a rank within tFAW\n"
     "  --dram-preset NAME     hbm3_5200 (default) or hbm3_6400; --rank-switch 0|1|2 tCK (default 0)\n"
     "  --xpu-traffic none|stream   stream: the xPU reads at full rate from the bundles that it owns\n";
 
-static int check_firmware(const struct option *options) {
+static int rate_option(const struct option *options, double *rate) {
+  const char *text = option_value(options, "--instructions-per-clock");
+  char *end = NULL;
+  *rate = text ? strtod(text, &end) : 0;
+  if (!text || (end != text && !*end && *rate >= 0.001 && *rate <= 1000)) return EXIT_GOOD;
+  return fail(EXIT_BAD_INPUT, "--instructions-per-clock is '%s': expected a number from 0.001 to 1000", text);
+}
+
+// *riscv stays as it is with native firmware.
+static int firmware_options(const struct option *options, struct outputs *outputs, struct duplex_options *wanted,
+                            struct duplex_riscv_options *riscv) {
   static const char *const kinds[] = {"native", "riscv", NULL};
+  static const char *const names[] = {
+      "--firmware-elf", "--instructions-per-clock", "--firmware-trace", "--firmware-profile", "--gdb", NULL};
   unsigned kind;
-  if (choice_option(options, "--firmware", kinds, &kind)) return EXIT_BAD_INPUT;
-  if (kind == 1 || option_value(options, "--firmware-elf"))
-    return fail(EXIT_BAD_INPUT, "--firmware riscv and --firmware-elf: this version runs the firmware natively only");
+  uint64_t port;
+  if (choice_option(options, "--firmware", kinds, &kind) || number_option(options, "--gdb", 1, 65535, 0, &port) ||
+      rate_option(options, &riscv->instructions_per_clock))
+    return EXIT_BAD_INPUT;
+  for (unsigned i = 0; names[i] && kind == 0; i++)
+    if (option_value(options, names[i])) return fail(EXIT_BAD_INPUT, "%s needs --firmware riscv", names[i]);
+  for (unsigned i = 2; i < 4; i++)
+    if (option_value(options, names[i]) && output_open(outputs, names[i], option_value(options, names[i]))) return EXIT_BAD_INPUT;
+  riscv->elf = option_value(options, "--firmware-elf");
+  riscv->trace_file = output_name(outputs, option_value(options, "--firmware-trace"));
+  riscv->profile_file = output_name(outputs, option_value(options, "--firmware-profile"));
+  riscv->gdb_port = (unsigned)port;
+  wanted->riscv = kind == 1 ? riscv : NULL;
+  wanted->measure_overhead = kind == 1 && option_value(options, "--stats");
   return EXIT_GOOD;
 }
 
@@ -69,25 +97,25 @@ static int open_files(const struct option *options, struct outputs *outputs) {
 }
 
 // Numbers of bundles with commas between them, each at most once.
-static int bundles_option(const struct option *options, unsigned *bundles) {
-  const char *text = option_value(options, "--bundles");
+static int bundles_option(const struct option *options, const char *name, unsigned *bundles) {
+  const char *text = option_value(options, name);
   *bundles = 0;
   for (const char *c = text; c && *c; c++) {
     const unsigned bundle = (unsigned)(*c - '0');
     if (bundle >= DUPLEX_BUNDLES || *bundles >> bundle & 1 || (c[1] && (c[1] != ',' || !c[2])))
-      return fail(EXIT_BAD_INPUT, "--bundles '%s': expected numbers from 0 to %d with commas between them", text,
+      return fail(EXIT_BAD_INPUT, "%s '%s': expected numbers from 0 to %d with commas between them", name, text,
                   DUPLEX_BUNDLES - 1);
     *bundles |= 1u << bundle;
     c += c[1] == ',';
   }
-  return text && !*bundles ? fail(EXIT_BAD_INPUT, "--bundles '': expected numbers of bundles") : EXIT_GOOD;
+  return text && !*bundles ? fail(EXIT_BAD_INPUT, "%s '': expected numbers of bundles", name) : EXIT_GOOD;
 }
 
 static int dram_options(const struct option *options, struct duplex_options *wanted) {
   static const char *const rules[] = {"paper", "strict", NULL}, *const traffic[] = {"none", "stream", NULL};
   unsigned rule, streams;
   uint64_t rank_switch;
-  if (bundles_option(options, &wanted->bundles) || choice_option(options, "--activation-rule", rules, &rule) ||
+  if (bundles_option(options, "--bundles", &wanted->bundles) || choice_option(options, "--activation-rule", rules, &rule) ||
       choice_option(options, "--xpu-traffic", traffic, &streams) ||
       number_option(options, "--rank-switch", 0, 2, 0, &rank_switch))
     return EXIT_BAD_INPUT;
@@ -103,12 +131,11 @@ static int dram_options(const struct option *options, struct duplex_options *wan
 
 int open_device(const struct option *options, struct outputs *outputs, struct duplex_device **device) {
   static const char *const backends[] = {"cmodel", "rtl", NULL};
-  unsigned backend;
+  unsigned backend, stripe;
   uint64_t channels, threads, seed, from, to;
-  char error_text[256];
+  char error_text[512];
   *device = NULL;
-  if (choice_option(options, "--backend", backends, &backend) || check_firmware(options) ||
-      check_rtl_only(options, backend == 1) ||
+  if (choice_option(options, "--backend", backends, &backend) || check_rtl_only(options, backend == 1) ||
       number_option(options, "--channels", 1, DUPLEX_CHANNELS, DUPLEX_CHANNELS, &channels) ||
       number_option(options, "--threads", 1, 1024, 0, &threads) || number_option(options, "--seed", 0, UINT64_MAX, 1, &seed) ||
       number_option(options, "--trace-from", 0, UINT64_MAX, 0, &from) ||
@@ -116,11 +143,17 @@ int open_device(const struct option *options, struct outputs *outputs, struct du
     return EXIT_BAD_INPUT;
   struct duplex_options wanted = {
       .backend = {.channels = (unsigned)channels, .threads = (unsigned)threads, .trace_from = from, .trace_to = to}};
-  if (dram_options(options, &wanted) || open_files(options, outputs)) return EXIT_BAD_INPUT;
+  struct duplex_riscv_options riscv = {0};
+  if (dram_options(options, &wanted) || bundles_option(options, "--stripe", &stripe) || open_files(options, outputs) ||
+      firmware_options(options, outputs, &wanted, &riscv))
+    return EXIT_BAD_INPUT;
   wanted.backend.trace_file = output_name(outputs, option_value(options, "--trace"));
   wanted.backend.command_file = output_name(outputs, option_value(options, "--command-trace"));
   const int error = duplex_open(backends[backend], &wanted, device, error_text, sizeof error_text);
-  return error ? fail(exit_status(error), "%s", error_text) : EXIT_GOOD;
+  if (error) return fail(exit_status(error), "%s", error_text);
+  if (!stripe || duplex_set_stripe(*device, stripe) == DUPLEX_OK) return EXIT_GOOD;
+  duplex_close(*device);
+  return fail(EXIT_BAD_INPUT, "--stripe '%s': expected some of the bundles of --bundles", option_value(options, "--stripe"));
 }
 
 static json_t *number(uint64_t value) { return json_integer((json_int_t)value); }
@@ -162,8 +195,9 @@ int write_stats(const struct option *options, struct outputs *outputs, const cha
   const double channel_clocks = (double)stats->channels * (double)stats->cycles,
                stream_clocks = (double)stats->channels * (double)stats->stream_cycles;
   json_t *json = json_pack(
-      "{s:i, s:s, s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:f, s:f, s:f, s:f, s:o, s:o, s:o, s:i, s:f}", "schema_version", 1,
-      "command", command, "backend", option_value(options, "--backend") ? option_value(options, "--backend") : "cmodel", "cycles",
+      "{s:i, s:s, s:s, s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:f, s:f, s:f, s:f, s:o, s:o, s:o, s:o, s:f}", "schema_version", 1,
+      "command", command, "backend", option_value(options, "--backend") ? option_value(options, "--backend") : "cmodel",
+      "firmware", option_value(options, "--firmware") ? option_value(options, "--firmware") : "native", "cycles",
       number(stats->cycles), "stream_cycles", number(stats->stream_cycles), "stall_clocks", stalls_json(stats), "useful_bytes",
       number(stats->useful_bytes), "dram_read_bytes", number(stats->read_bytes), "dram_write_bytes", number(stats->write_bytes),
       "dram_commands", commands_json(&stats->commands), "bandwidth_utilisation",
@@ -171,7 +205,8 @@ int write_stats(const struct option *options, struct outputs *outputs, const cha
       ratio(stats->useful_bytes, DUPLEX_BEAT_BYTES * stream_clocks), "mac_utilisation",
       ratio(stats->macs, DUPLEX_WIDTH * DUPLEX_LANES * channel_clocks), "xpu_bandwidth_utilisation",
       ratio(stats->commands.xpu_rd, channel_clocks), "energy_j", energy_json(stats), "channels", channels_json(stats),
-      "descriptors", number(stats->descriptors), "firmware_instructions", 0, "firmware_overhead", 0.0);
+      "descriptors", number(stats->descriptors), "firmware_instructions", number(stats->firmware_instructions),
+      "firmware_overhead", stats->native_cycles ? ratio(stats->cycles, (double)stats->native_cycles) - 1 : 0.0);
   char *text = json ? json_dumps(json, JSON_INDENT(2) | JSON_PRESERVE_ORDER | JSON_REAL_PRECISION(9)) : NULL;
   json_decref(json);
   if (!text) return fail(EXIT_BAD_INPUT, "too little memory for the statistics");

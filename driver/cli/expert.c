@@ -10,7 +10,8 @@
 static void help(void) {
   printf(
       "usage: duplex expert --x X.npy [--gate G.npy] --up U.npy --down D.npy --out Y.npy [options]\n\n"
-      "X[M,H], G,U[F,H], D[H,F] -> Y[M,H] = h D^T, h = RN16(act(x G^T) * (x U^T)); without --gate h = RN16(act(x U^T)).\n\n"
+      "X[M,H], G,U[F,H], D[H,F] -> Y[M,H] = h D^T, h = RN16(act(x G^T) * (x U^T)); without --gate h = RN16(act(x U^T)).\n"
+      "Tensors with a first dimension of 2: a pair of experts, each in bundles of its own, streamed in turn; H, F to 32768.\n\n"
       "  --act silu|gelu|gelu_tanh|relu|identity|FILE   activation (default silu); FILE: a table (docs/activation.md)\n"
       "  --out-type f16|f32|acc elements of Y: <f2 (default), <f4, or |V16, the exact sums of partial experts\n%s",
       device_options_help);
@@ -18,6 +19,7 @@ static void help(void) {
 
 struct inputs {
   struct tensor x, gate, up, down, y;
+  unsigned experts;
   const struct duplex_activation_table *table;
   struct duplex_activation_table *own_table;
 };
@@ -58,20 +60,26 @@ static int read_inputs(const struct option *options, struct inputs *in) {
   const char *gate = option_value(options, "--gate"), *act = option_value(options, "--act");
   in->table = duplex_activation_builtin(act ? act : "silu");
   if (!in->table && load_table(act, in)) return EXIT_BAD_INPUT;
-  if (npy_read_f16("--x", option_value(options, "--x"), 2, &in->x) || (gate && npy_read_f16("--gate", gate, 2, &in->gate)) ||
-      npy_read_f16("--up", option_value(options, "--up"), 2, &in->up) ||
-      npy_read_f16("--down", option_value(options, "--down"), 2, &in->down) || check_shapes(options, in))
+  if (npy_read_matrices("--x", option_value(options, "--x"), &in->experts, &in->x) ||
+      (gate && npy_read_matrices("--gate", gate, &in->experts, &in->gate)) ||
+      npy_read_matrices("--up", option_value(options, "--up"), &in->experts, &in->up) ||
+      npy_read_matrices("--down", option_value(options, "--down"), &in->experts, &in->down) || check_shapes(options, in))
     return EXIT_BAD_INPUT;
-  return tensor_new((enum element)type, 2, in->x.shape, &in->y);
+  return tensor_new_matrices((enum element)type, in->experts, in->x.shape[0], in->x.shape[1], &in->y);
+}
+
+static int upload(struct duplex_device *device, unsigned experts, const duplex_f16 *gate, const duplex_f16 *w, size_t n, size_t k,
+                  struct duplex_weights **weights) {
+  if (experts == 2) return duplex_upload_pair(device, gate, w, n, k, weights);
+  return gate ? duplex_upload_gated(device, gate, w, n, k, weights) : duplex_upload(device, w, n, k, NULL, weights);
 }
 
 static int compute(struct duplex_device *device, const struct inputs *in, struct duplex_stats *stats) {
   struct duplex_weights *up = NULL, *down = NULL;
   const size_t h = in->x.shape[1], f = in->up.shape[0];
   progress("uploading");
-  int error = in->gate.data ? duplex_upload_gated(device, in->gate.data, in->up.data, f, h, &up)
-                            : duplex_upload(device, in->up.data, f, h, NULL, &up);
-  if (!error) error = duplex_upload(device, in->down.data, h, f, NULL, &down);
+  int error = upload(device, in->experts, in->gate.data, in->up.data, f, h, &up);
+  if (!error) error = upload(device, in->experts, NULL, in->down.data, h, f, &down);
   progress("computing");
   if (!error)
     error = duplex_expert(device, up, down, in->table, in->x.data, in->x.shape[0], (enum duplex_format)in->y.element, in->y.data);

@@ -8,27 +8,30 @@
 static void help(void) {
   printf(
       "usage: duplex gemm --x X.npy --w W.npy --out Y.npy [options]\n\n"
-      "Y[M,N] = X[M,K] W[N,K]^T, every sum exact and rounded once. <f2, C order; M 1 to 4096, K 1 to 65536.\n\n"
+      "Y[M,N] = X[M,K] W[N,K]^T, every sum exact and rounded once. <f2, C order; M 1 to 4096, K 1 to 65536.\n"
+      "X[2,M,K], W[2,N,K] -> Y[2,M,N]: a pair of matrices, each in bundles of its own, streamed in turn; K to 32768.\n\n"
       "  --out-type f16|f32|acc elements of Y: <f2 (default), <f4, or |V16, the exact sums\n%s",
       device_options_help);
 }
 
 struct inputs {
   struct tensor x, w, y;
+  unsigned matrices;
 };
 
 static int read_inputs(const struct option *options, struct inputs *in) {
   static const char *const types[] = {"f16", "f32", "acc", NULL};
   unsigned type;
-  if (choice_option(options, "--out-type", types, &type) || npy_read_f16("--x", option_value(options, "--x"), 2, &in->x) ||
-      npy_read_f16("--w", option_value(options, "--w"), 2, &in->w))
+  if (choice_option(options, "--out-type", types, &type) ||
+      npy_read_matrices("--x", option_value(options, "--x"), &in->matrices, &in->x) ||
+      npy_read_matrices("--w", option_value(options, "--w"), &in->matrices, &in->w))
     return EXIT_BAD_INPUT;
   const size_t m = in->x.shape[0], k = in->x.shape[1], n = in->w.shape[0];
   if (in->w.shape[1] != k)
     return fail(EXIT_BAD_INPUT, "--w %s: has %zu columns, expected %zu as --x", option_value(options, "--w"), in->w.shape[1], k);
   if (m > 4096) return fail(EXIT_BAD_INPUT, "--x %s: has %zu rows, expected 1 to 4096", option_value(options, "--x"), m);
   if (k > 65536) return fail(EXIT_BAD_INPUT, "--x %s: has %zu columns, expected 1 to 65536", option_value(options, "--x"), k);
-  return tensor_new((enum element)type, 2, (const size_t[]){m, n}, &in->y);
+  return tensor_new_matrices((enum element)type, in->matrices, m, n, &in->y);
 }
 
 static int run(const struct option *options, struct inputs *in, struct outputs *outputs) {
@@ -40,7 +43,8 @@ static int run(const struct option *options, struct inputs *in, struct outputs *
   int status = open_device(options, outputs, &device);
   if (status) return status;
   progress("uploading");
-  int error = duplex_upload(device, in->w.data, in->w.shape[0], in->w.shape[1], NULL, &weights);
+  int error = in->matrices == 2 ? duplex_upload_pair(device, NULL, in->w.data, in->w.shape[0], in->w.shape[1], &weights)
+                                : duplex_upload(device, in->w.data, in->w.shape[0], in->w.shape[1], NULL, &weights);
   progress("computing");
   if (!error) error = duplex_gemm(device, weights, in->x.data, in->x.shape[0], (enum duplex_format)in->y.element, in->y.data);
   progress("");

@@ -196,3 +196,29 @@ int npy_read_f16(const char *option, const char *path, unsigned rank, struct ten
   if (status) tensor_free(tensor);
   return status;
 }
+
+int npy_read_matrices(const char *option, const char *path, unsigned *matrices, struct tensor *tensor) {
+  if (npy_read(option, path, tensor)) return EXIT_BAD_INPUT;
+  const bool pair = tensor->rank == 3 && tensor->shape[0] == 2;
+  int status = EXIT_GOOD;
+  if (tensor->element != ELEMENT_F16) {
+    status = fail(EXIT_BAD_INPUT, "%s %s: its elements are %s, expected <f2", option, path, element_name(tensor->element));
+  } else if (tensor->rank != 2 && !pair) {
+    status =
+        fail(EXIT_BAD_INPUT, "%s %s: has %u dimensions, expected 2, or 3 for a pair of matrices", option, path, tensor->rank);
+  } else if (*matrices && *matrices != (pair ? 2 : 1)) {
+    status = fail(EXIT_BAD_INPUT, "%s %s: has %u dimensions, expected those of --x", option, path, tensor->rank);
+  }
+  if (status) {
+    tensor_free(tensor);
+    return status;
+  }
+  *matrices = pair ? 2 : 1;
+  if (pair) tensor->shape[0] = tensor->shape[1], tensor->shape[1] = tensor->shape[2];
+  return EXIT_GOOD;
+}
+
+int tensor_new_matrices(enum element element, unsigned matrices, size_t rows, size_t columns, struct tensor *tensor) {
+  return matrices == 2 ? tensor_new(element, 3, (const size_t[]){2, rows, columns}, tensor)
+                       : tensor_new(element, 2, (const size_t[]){rows, columns}, tensor);
+}

@@ -8,11 +8,16 @@
 
 #include "driver/cli/cli.h"
 
+static char context[320];
+
+void fail_context(const char *text) { snprintf(context, sizeof context, "%s", text); }
+
 int fail(int status, const char *format, ...) {
   char text[8192];
   va_list arguments;
   va_start(arguments, format);
-  vsnprintf(text, sizeof text, format, arguments);
+  const int before = snprintf(text, sizeof text, "%s", context);
+  vsnprintf(text + before, sizeof text - (size_t)before, format, arguments);
   va_end(arguments);
   for (char *c = text; *c; c++)
     if (iscntrl((unsigned char)*c)) *c = '?';

@@ -1,17 +1,31 @@
-// Access of the firmware to its stack: registers and waiting. On the stack's own RV32 controller these are plain loads, stores
-// and `wfi`; natively they go through functions that the driver gives.
+// Access of the firmware to its stack: registers, waiting, and whether the job is still wanted. On the stack's own RV32
+// controller these are plain loads, stores and `wfi`; natively they go through functions that the driver gives.
 #ifndef DUPLEX_FIRMWARE_HAL_H
 #define DUPLEX_FIRMWARE_HAL_H
 
+#include <stdbool.h>
 #include <stdint.h>
+
+struct hal {
+#ifndef __riscv
+  void *context;
+  uint32_t (*read)(void *context, uint32_t address);
+  void (*write)(void *context, uint32_t address, uint32_t value);
+  int (*wait_interrupt)(void *context);  // not 0: it did not come in time
+#endif
+  // The job is no longer wanted once *cancel is cancel_value or *generation is another. cancel may be NULL.
+  const volatile uint32_t *cancel, *generation;
+  uint32_t cancel_value, generation_value;
+  uint32_t watchdog_clocks;  // of the RV32 controller; 0: none
+};
+
+static inline bool hal_cancelled(const struct hal *hal) {
+  return hal->cancel && (*hal->cancel == hal->cancel_value || *hal->generation != hal->generation_value);
+}
 
 #ifdef __riscv
 
-#define HAL_REGISTERS 0x40000000u  // memory map: firmware/port/rv32/memory.ld
-
-struct hal {
-  uint32_t unused;
-};
+#define HAL_REGISTERS 0x40000000u  // memory map: docs/firmware.md
 
 static inline uint32_t hal_read(const struct hal *hal, uint32_t address) {
   (void)hal;
@@ -23,21 +37,10 @@ static inline void hal_write(const struct hal *hal, uint32_t address, uint32_t v
   *(volatile uint32_t *)(HAL_REGISTERS + address) = value;
 }
 
-// Until the interrupt line is high. The controller's watchdog is outside, so this never gives up.
-static inline int hal_wait_interrupt(const struct hal *hal) {
-  (void)hal;
-  __asm__ volatile("wfi" ::: "memory");
-  return 0;
-}
+// Until the interrupt line is high or the host rings its doorbell; not 0: neither in watchdog_clocks.
+int hal_wait_interrupt(const struct hal *hal);
 
 #else
-
-struct hal {
-  void *context;
-  uint32_t (*read)(void *context, uint32_t address);
-  void (*write)(void *context, uint32_t address, uint32_t value);
-  int (*wait_interrupt)(void *context);  // not 0: it did not come in time
-};
 
 static inline uint32_t hal_read(const struct hal *hal, uint32_t address) { return hal->read(hal->context, address); }
 static inline void hal_write(const struct hal *hal, uint32_t address, uint32_t value) {

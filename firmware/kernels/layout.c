@@ -5,24 +5,26 @@
 
 static uint32_t divide_up(uint32_t a, uint32_t b) { return (a + b - 1) / b; }
 
-bool weight_layout(uint32_t rows, uint32_t k, bool gated, bool exponents, uint32_t channels, struct weight_layout *layout) {
-  const uint32_t unit = gated ? 2 : 1;
-  if (rows == 0 || rows > DUPLEX_DESC_MASK(ROWS) || k == 0 || k > DUPLEX_K_TILES_MAX * DUPLEX_WIDTH || rows % unit) return false;
-  layout->rows = rows;
-  layout->gated = gated;
-  layout->exponents = exponents;
+// Row sets of a block.
+static uint32_t block_row_sets(const struct weight_layout *layout) {
+  if (layout->two_streams) return 2 * divide_up(layout->k_tiles, 2);  // two k-tiles of one matrix in each
+  return divide_up((layout->block_rows * layout->k_tiles + layout->exponents) * DUPLEX_BEAT_BYTES, DUPLEX_ROW_SET_BYTES);
+}
+
+bool weight_layout(struct weight_layout *layout, uint32_t k, uint32_t channels) {
+  const uint32_t unit = layout->gated ? 2 : 1, rows = layout->rows, groups = layout->two_streams ? 2 : 1;
+  if (rows == 0 || rows > DUPLEX_DESC_MASK(ROWS) || k == 0 || k > DUPLEX_K_TILES_MAX / groups * DUPLEX_WIDTH || rows % unit)
+    return false;
   layout->k_tiles = divide_up(k, DUPLEX_WIDTH);
   layout->channel_rows = divide_up(rows / unit, channels) * unit;
   // Blocks that leave room for the sums of as many groups of tokens as can share them.
   layout->blocks = divide_up(layout->channel_rows, DUPLEX_ROWS / DUPLEX_TOKEN_GROUPS);
   layout->block_rows = divide_up(layout->channel_rows / unit, layout->blocks) * unit;
   layout->blocks = divide_up(layout->channel_rows, layout->block_rows);
-  const uint32_t beats = layout->block_rows * layout->k_tiles + exponents;
-  layout->stride = divide_up(beats * DUPLEX_BEAT_BYTES, DUPLEX_ROW_SET_BYTES);
-  const bool fits = layout->channel_rows <= DUPLEX_DESC_MASK(CHANNEL_ROWS) && layout->blocks <= DUPLEX_DESC_MASK(BLOCKS) &&
-                    (uint64_t)layout->blocks * layout->stride <= DUPLEX_BUNDLES * DUPLEX_BANK_ROWS;
+  layout->stride = block_row_sets(layout);
   layout->row_sets = layout->blocks * layout->stride;
-  return fits;
+  return layout->channel_rows <= DUPLEX_DESC_MASK(CHANNEL_ROWS) && layout->blocks <= DUPLEX_DESC_MASK(BLOCKS) &&
+         (uint64_t)layout->blocks * layout->stride <= DUPLEX_BUNDLES * DUPLEX_BANK_ROWS;
 }
 
 uint32_t layout_channel_rows(const struct weight_layout *layout, uint32_t channel, uint32_t *first) {

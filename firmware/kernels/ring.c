@@ -6,6 +6,8 @@
 #define ERROR (1u << DUPLEX_INTERRUPT_STATUS_ERROR_LSB)
 #define ENABLE (1u << DUPLEX_CONTROL_ENABLE_LSB)
 #define FLUSH (1u << DUPLEX_CONTROL_FLUSH_LSB)
+#define BUSY (1u << DUPLEX_STATUS_BUSY_LSB)
+#define POLLS_MOST (1u << 22)
 
 void ring_start(struct ring *ring, const struct hal *hal, struct firmware_report *report) {
   *report = (struct firmware_report){0};
@@ -18,11 +20,16 @@ void ring_start(struct ring *ring, const struct hal *hal, struct firmware_report
   ring->completed = hal_read(hal, DUPLEX_REG_COMPLETED);
 }
 
+void ring_recover(const struct hal *hal) {
+  hal_write(hal, DUPLEX_REG_CONTROL, ENABLE | FLUSH);
+  for (uint32_t polls = 0; polls < POLLS_MOST && (hal_read(hal, DUPLEX_REG_STATUS) & BUSY); polls++) continue;
+  hal_write(hal, DUPLEX_REG_ERROR_CODE, 0);
+  hal_write(hal, DUPLEX_REG_INTERRUPT_STATUS, DONE | ERROR);
+}
+
 static void abandon(struct ring *ring, enum firmware_result result) {
   ring->report->result = result;
-  hal_write(ring->hal, DUPLEX_REG_CONTROL, ENABLE | FLUSH);
-  hal_write(ring->hal, DUPLEX_REG_ERROR_CODE, 0);
-  hal_write(ring->hal, DUPLEX_REG_INTERRUPT_STATUS, DONE | ERROR);
+  ring_recover(ring->hal);
 }
 
 static bool refused(struct ring *ring) {
@@ -35,6 +42,12 @@ static bool refused(struct ring *ring) {
   return true;
 }
 
+static bool cancelled(struct ring *ring) {
+  if (!hal_cancelled(ring->hal)) return false;
+  abandon(ring, FIRMWARE_CANCELLED);
+  return true;
+}
+
 // Sleeps until the stack reports something; false if the job is over.
 static bool wait_for_news(struct ring *ring) {
   if (hal_wait_interrupt(ring->hal) != 0) {
@@ -42,7 +55,7 @@ static bool wait_for_news(struct ring *ring) {
     return false;
   }
   hal_write(ring->hal, DUPLEX_REG_INTERRUPT_STATUS, DONE);
-  return !refused(ring);
+  return !refused(ring) && !cancelled(ring);
 }
 
 static uint32_t in_ring(const struct ring *ring) { return (ring->produced - hal_read(ring->hal, DUPLEX_REG_CONSUMER)) & 0xffff; }
@@ -52,10 +65,12 @@ bool ring_push(struct ring *ring, uint32_t descriptor[DUPLEX_DESCRIPTOR_WORDS], 
   // Half-way through the ring an interrupt asks for more; waiting for the very last slot would leave the stack idle.
   if (last || slot % (DUPLEX_RING_ENTRIES / 2) == 0) DUPLEX_DESCRIPTOR_SET(descriptor, INTERRUPT, 1);
   DUPLEX_DESCRIPTOR_SET(descriptor, TAG, ring->report->descriptors);
+  if (cancelled(ring)) return false;
   while (in_ring(ring) == DUPLEX_RING_ENTRIES)
     if (!wait_for_news(ring)) return false;
-  for (uint32_t word = 0; word < DUPLEX_DESCRIPTOR_WORDS; word++)
-    hal_write(ring->hal, DUPLEX_REG_RING + 4 * (slot * DUPLEX_DESCRIPTOR_WORDS + word), descriptor[word]);
+  const uint32_t address = DUPLEX_REG_RING + 4 * slot * DUPLEX_DESCRIPTOR_WORDS;
+#pragma GCC unroll 16
+  for (uint32_t word = 0; word < DUPLEX_DESCRIPTOR_WORDS; word++) hal_write(ring->hal, address + 4 * word, descriptor[word]);
   ring->produced = (ring->produced + 1) & 0xffff;
   ring->report->descriptors++;
   hal_write(ring->hal, DUPLEX_REG_DOORBELL, ring->produced);
@@ -70,6 +85,7 @@ void ring_finish(struct ring *ring) {
 }
 
 static void clear(uint32_t d[DUPLEX_DESCRIPTOR_WORDS]) {
+#pragma GCC unroll 16
   for (uint32_t word = 0; word < DUPLEX_DESCRIPTOR_WORDS; word++) d[word] = 0;
 }
 
@@ -91,6 +107,7 @@ void describe_gemm(uint32_t d[DUPLEX_DESCRIPTOR_WORDS], const struct weight_layo
   DUPLEX_DESCRIPTOR_SET(d, OPCODE, 2);
   DUPLEX_DESCRIPTOR_SET(d, CHAIN, 1);
   DUPLEX_DESCRIPTOR_SET(d, GROUPS, groups);
+  DUPLEX_DESCRIPTOR_SET(d, TWO_STREAMS, layout->two_streams);
   DUPLEX_DESCRIPTOR_SET(d, SRC_BASE, weights.base);
   DUPLEX_DESCRIPTOR_SET(d, SRC_STRIPE, weights.stripe);
   DUPLEX_DESCRIPTOR_SET(d, SRC_STRIDE, layout->stride);

@@ -13,6 +13,9 @@ struct ring {
   uint32_t completed;  // COMPLETED when the job began
 };
 
+// Empties the ring, waits until nothing is under way, clears errors: after this the stack is as if no job had been.
+void ring_recover(const struct hal *hal);
+
 // Makes the stack ready: enabled, interrupts on.
 void ring_start(struct ring *ring, const struct hal *hal, struct firmware_report *report);
 

@@ -31,6 +31,7 @@ module channel (
   input wire [10:0] job_k_tiles_i,
   input wire [6:0] job_block_rows_i,
   input wire job_two_groups_i,
+  input wire job_two_streams_i,
   input wire job_exponents_i,
   input wire [1:0] job_format_i,
   input wire job_bus_i,                   // results go over the result bus, else to DRAM
@@ -109,7 +110,7 @@ module channel (
   stream_request stream_request (
     .clk_i(clk_i), .rst_ni(rst_ni), .start_i(job_valid_i), .load_i(job_load_i), .count_i(share_count_q), .base_i(job_src_base_i),
     .stride_i(job_src_stride_i), .k_tiles_i(job_k_tiles_i), .block_rows_i(job_block_rows_i), .exponents_i(job_exponents_i),
-    .read_valid_o(read_valid), .read_ready_i(read_ready), .read_base_o(read_base), .read_columns_o(read_columns),
+    .two_streams_i(job_two_streams_i), .read_valid_o(read_valid), .read_ready_i(read_ready), .read_base_o(read_base), .read_columns_o(read_columns),
     .busy_o(request_busy)
   );
 
@@ -134,7 +135,7 @@ module channel (
 
   weight_stream weight_stream (
     .clk_i(clk_i), .rst_ni(rst_ni), .start_i(gemm_start), .rows_i(share_count_q), .k_tiles_i(job_k_tiles_i),
-    .block_rows_i(job_block_rows_i), .two_groups_i(job_two_groups_i), .exponents_i(job_exponents_i), .group_words_i(job_bus_i),
+    .block_rows_i(job_block_rows_i), .two_groups_i(job_two_groups_i), .two_streams_i(job_two_streams_i), .exponents_i(job_exponents_i), .group_words_i(job_bus_i),
     .weight_valid_i(weight_valid), .header_i(weight[8*`DUPLEX_WORD_BYTES-1:0]), .weight_pop_o(stream_pop), .weight_leave_o(stream_leave),
     .weight_mark_o(stream_mark), .weight_rewind_o(stream_rewind), .beat_valid_o(beat_valid), .beat_ready_i(beat_ready),
     .beat_row_o(beat_row), .beat_first_o(beat_first), .beat_last_o(beat_last), .beat_release_o(beat_release), .room_i(room),

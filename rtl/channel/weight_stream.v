@@ -2,7 +2,8 @@
 // that fills the last column, counts row, group of tokens and k-tile, and lets the beat of a last k-tile go only when its results have
 // room. One beat a clock, also from tile to tile and from block to block.
 // With two groups the rows of a k-tile are read twice, once for each group's activations; row r of group g has accumulator row
-// g * rows + r. The exponent of a row whose sum is complete goes into a queue, to be met by the sum when it leaves the GEMM module.
+// g * rows + r. With two streams each group has rows of its own instead: a row set holds two k-tiles of one group (what is left of it is
+// dropped), the next row set the same k-tiles of the other. The exponent of a row whose sum is complete goes into a queue, to be met by the sum when it leaves the GEMM module.
 `default_nettype none
 `include "duplex_params.vh"
 module weight_stream (
@@ -13,6 +14,7 @@ module weight_stream (
   input wire [10:0] k_tiles_i,
   input wire [6:0] block_rows_i,
   input wire two_groups_i,
+  input wire two_streams_i,
   input wire exponents_i,
   input wire group_words_i,        // each group's results begin with a new word (those that go over the result bus)
   input wire weight_valid_i,
@@ -48,6 +50,9 @@ module weight_stream (
   reg group_end_q;           // this is the last group
   reg [10:0] k_q;            // k-tiles after this one
   reg first_q, last_q;       // this is the first, the last k-tile
+  reg half_q, first_set_q;   // two streams: second k-tile of its row set; first row sets of the block
+  reg over_q;                // what is dropped ends the block
+  reg [5:0] place_q;         // of the beat in its row set
   reg [8*`DUPLEX_WORD_BYTES-1:0] exponents_q;
   reg pick_q, pick_end_q;
   reg [5:0] pick_row_q;
@@ -55,10 +60,13 @@ module weight_stream (
   wire go = state_q == BEATS && weight_valid_i && (room_i || !last_q);
   wire issue = go && beat_ready_i;
   wire tile_end = row_end_q && group_end_q;
+  wire turn_end = row_end_q && (!two_streams_i || half_q || last_q);  // the other group follows, or the next k-tiles
   wire block_done = issue && last_q && tile_end;
-  wire odd = (k_tiles_i[0] & rows_q[0]) ^ exponents_i;
+  wire set_end = !two_streams_i || &place_q;
+  wire odd = two_streams_i ? !set_end : (k_tiles_i[0] & rows_q[0]) ^ exponents_i;
   wire drop = weight_valid_i && (state_q == HEADER || state_q == PAD);
-  wire leave = (block_done && !odd) || (drop && state_q == PAD);  // the block is over
+  wire dropped = drop && state_q == PAD && set_end;
+  wire leave = (block_done && !odd) || (dropped && over_q);  // the block is over
   wire more = left_q >= {17'd0, block_rows_i};
   wire [6:0] next_rows = more ? block_rows_i : left_q[6:0];
   wire [1:0] first_state = exponents_i ? HEADER : BEATS;
@@ -75,8 +83,8 @@ module weight_stream (
       pick_q <= issue && last_q;
       if (load_q) state_q <= left_q == 24'd0 ? IDLE : first_state;
       else if (leave) state_q <= left_q == 24'd0 ? IDLE : first_state;
-      else if (block_done) state_q <= PAD;
-      else if (drop && state_q == HEADER) state_q <= BEATS;
+      else if (block_done || (issue && turn_end && !set_end)) state_q <= PAD;
+      else if (dropped || (drop && state_q == HEADER)) state_q <= BEATS;
     end
   end
 
@@ -92,17 +100,28 @@ module weight_stream (
       k_q <= k_tiles_i - 11'd1;
       first_q <= 1'b1;
       last_q <= single_k;
+      half_q <= 1'b0;
+      first_set_q <= 1'b1;
     end else if (issue) begin
       row_q <= row_end_q ? 6'd0 : row_q + 6'd1;
-      sum_row_q <= tile_end ? 6'd0 : sum_row_q + 6'd1;
+      sum_row_q <= row_end_q && !turn_end ? (group_end_q ? rows_q[5:0] : 6'd0) : tile_end ? 6'd0 : sum_row_q + 6'd1;
       row_end_q <= row_end_q ? rows_q == 7'd1 : {1'b0, row_q} + 7'd2 == rows_q;
-      if (row_end_q) group_end_q <= !two_groups_i || !group_end_q;
-      if (tile_end) begin
+      if (row_end_q) half_q <= !turn_end;
+      if (turn_end) group_end_q <= !two_groups_i || !group_end_q;
+      if (row_end_q && (!turn_end || group_end_q)) begin
         k_q <= k_q - 11'd1;
         first_q <= 1'b0;
         last_q <= k_q == 11'd1;
+      end else if (turn_end && two_streams_i) begin  // back to the k-tiles of this row set
+        k_q <= k_q + {10'd0, half_q};
+        first_q <= first_set_q;
+        last_q <= last_q && !half_q;
       end
+      if (turn_end && group_end_q) first_set_q <= 1'b0;
     end
+    if (load_q || leave) place_q <= 6'd0;
+    else if (issue || drop) place_q <= place_q + 6'd1;
+    if (issue) over_q <= block_done;
     if (state_q == HEADER && weight_valid_i) exponents_q <= header_i;
     pick_row_q <= row_q;
     pick_end_q <= row_end_q && (group_end_q || group_words_i);
@@ -120,9 +139,9 @@ module weight_stream (
   );
 
   assign weight_pop_o = issue || drop;
-  assign weight_leave_o = group_end_q || drop;
-  assign weight_mark_o = state_q == BEATS && !group_end_q && row_q == 6'd0;
-  assign weight_rewind_o = issue && row_end_q && !group_end_q;
+  assign weight_leave_o = group_end_q || drop || two_streams_i;
+  assign weight_mark_o = state_q == BEATS && !group_end_q && row_q == 6'd0 && !two_streams_i;
+  assign weight_rewind_o = issue && row_end_q && !group_end_q && !two_streams_i;
   assign beat_valid_o = go;
   assign beat_row_o = sum_row_q[$clog2(`DUPLEX_ROWS)-1:0];
   assign beat_first_o = first_q;

@@ -1,6 +1,7 @@
 // Reads the activation tiles of a GEMM from the shared buffer, k_tiles * groups * 16 words, once for each block, and offers each word to
 // all channels. A channel takes it when it is ready; the next word comes when all have taken it. One word a clock if nobody waits.
-// Tiles of a group follow each other; with a stride of 16 words the tiles of the two groups take turns.
+// Tiles of a group follow each other; with a stride of 16 words the tiles of the two groups take turns. With two streams the groups are
+// read in turn by two k-tiles.
 // Columns of the last k-tile from `k_last_i` on (if it is not 0) are given as zero.
 // A word that the job before has still to make (`waits_i`) is not read yet.
 `default_nettype none
@@ -14,6 +15,7 @@ module broadcast #(
   input wire [14:0] address_i,   // of the first word
   input wire [13:0] stride_i,    // words from the first group's tiles to the second's
   input wire two_groups_i,
+  input wire two_streams_i,
   input wire [10:0] k_tiles_i,
   input wire [5:0] k_last_i,
   input wire [15:0] blocks_i,
@@ -36,6 +38,7 @@ module broadcast #(
   reg reading_q;
   reg [14:0] first_q;                       // word of the first group
   reg second_q;                             // the second group's is read
+  reg half_q;                               // two streams: the second k-tile of the group's turn
   reg [3:0] word_q;
   reg [10:0] k_q;                           // k-tiles after this one
   reg [15:0] blocks_q;                      // blocks after this one
@@ -49,7 +52,8 @@ module broadcast #(
   wire read = read_valid_o && read_ready_i;
   wire group_end = !two_groups_i || second_q;
   wire tile_end = read && &word_q;
-  wire k_end = tile_end && group_end;
+  wire turn_end = !two_streams_i || half_q || last_k_q;
+  wire k_end = tile_end && group_end && turn_end;
 
   wire [14:0] k_step = two_groups_i && stride_i == 14'd16 ? 15'd17 : 15'd1;
 
@@ -90,6 +94,7 @@ module broadcast #(
     if (start_i) begin
       first_q <= address_i;
       second_q <= 1'b0;
+      half_q <= 1'b0;
       word_q <= 4'd0;
       k_q <= k_tiles_i - 11'd1;
       last_k_q <= k_tiles_i == 11'd1;
@@ -97,8 +102,19 @@ module broadcast #(
       last_block_q <= blocks_i == 16'd1;
     end else if (read) begin
       word_q <= word_q + 4'd1;
-      first_q <= !tile_end ? first_q + 15'd1 : !group_end ? first_q - 15'd15 : last_k_q ? address_i : first_q + k_step;
-      if (tile_end && two_groups_i) second_q <= !second_q;
+      first_q <= !tile_end ? first_q + 15'd1
+               : !turn_end ? first_q + k_step
+               : !group_end ? first_q - (half_q ? 15'd30 + k_step : 15'd15)
+               : last_k_q ? address_i : first_q + k_step;
+      if (tile_end) half_q <= !turn_end;
+      if (tile_end && turn_end && two_groups_i) second_q <= !second_q;
+      if (tile_end && !turn_end) begin
+        k_q <= k_q - 11'd1;
+        last_k_q <= k_q == 11'd1;
+      end else if (tile_end && !group_end && half_q) begin
+        k_q <= k_q + 11'd1;
+        last_k_q <= 1'b0;
+      end
       if (k_end) begin
         k_q <= last_k_q ? k_tiles_i - 11'd1 : k_q - 11'd1;
         last_k_q <= last_k_q ? k_tiles_i == 11'd1 : k_q == 11'd1;

@@ -42,6 +42,7 @@ module descriptor_check #(
   wire [23:0] channel_rows = descriptor_i[`DUPLEX_DESC_CHANNEL_ROWS];
   wire [1:0] groups = descriptor_i[`DUPLEX_DESC_GROUPS];
   wire two_groups = groups == 2'd2;
+  wire two_streams = descriptor_i[`DUPLEX_DESC_TWO_STREAMS];
   wire [14:0] x_address = descriptor_i[`DUPLEX_DESC_X_ADDRESS];
   wire [13:0] x_stride = descriptor_i[`DUPLEX_DESC_X_STRIDE];
   wire [15:0] dst_group = descriptor_i[`DUPLEX_DESC_DST_GROUP];
@@ -72,7 +73,8 @@ module descriptor_check #(
     used[`DUPLEX_DESC_K_TILES] = {11{!load}};
     used[`DUPLEX_DESC_BLOCKS] = {16{!load}};
     used[`DUPLEX_DESC_BLOCK_ROWS] = {7{!load}};
-    used[`DUPLEX_DESC_EXPONENTS] = !load;
+    used[`DUPLEX_DESC_EXPONENTS] = !load && !two_streams;
+    used[`DUPLEX_DESC_TWO_STREAMS] = !load && two_groups;
     used[`DUPLEX_DESC_ROWS] = {28{!load}};
     used[`DUPLEX_DESC_CHANNEL_ROWS] = {24{!load}};
     used[`DUPLEX_DESC_X_ADDRESS] = {15{!load}};
@@ -173,6 +175,7 @@ module descriptor_check #(
   always @(posedge clk_i) begin
     if (use_q && product_of_q == BEATS) beats_q <= product_q[17:0] + {17'd0, exponents};
     source_sets_q <= load ? {4'd0, tiles_most[10:3]} + {11'd0, tiles_most[2:0] != 3'd0}
+             : two_streams ? {1'b0, k_tiles + {10'd0, k_tiles[0]}}
                           : beats_q[17:6] + {11'd0, beats_q[5:0] != 6'd0};
     case (format)
       2'd0: result_columns_q <= (result_rows + 8'd15) >> 4;

@@ -2,9 +2,9 @@
 //
 // Ports and their protocol: docs/architecture.md, "Ports of the bundle controller"; DRAM pins and timing rules there too; policy and
 // figures: docs/dram.md. Three row sets of the streams are known ahead (row_set_queue): while one is read, the next ones are opened in
-// their bundles (row_scheduler). Writes wait so that several go at once: they take over when the stream cannot go on; if they are urgent, as
-// soon as their row is open, which it gets when no row set in the queue needs its bundle, or after WRITE_WAIT clocks; if they must go
-// now, or after WRITE_PATIENCE clocks, in any case. They keep the bus until none came for WRITE_LINGER clocks, or for WRITE_TURN
+// their bundles (row_scheduler). Writes wait so that several go at once: they take over when the stream cannot go on; if they are urgent, or
+// have waited for WRITE_PATIENCE clocks, as soon as their row is open, which it gets between two row sets of its bundle, or after
+// WRITE_WAIT clocks; if they must go now, in any case. They keep the bus until none came for WRITE_LINGER clocks, or for WRITE_TURN
 // clocks if the stream can go on; one every WRITE_LATENCY + 3 clocks. Neither side is sent away before it was served, so that neither
 // starves.
 // Latency: RD on the pins 3 clocks after its bundle is open at the earliest; data on read_beat_o in the clock in which they are on the pins.
@@ -93,7 +93,8 @@ module bundle_controller #(
   wire read_blocked = !slot_valid[0] || credits_q == 0;
 
   wire write_open;     // the row of the write is open
-  wire ripe = write_now_i || patience_q == 12'd0 || (write_urgent_i && (write_open || urgent_q == 8'd0));
+  wire hurry = write_urgent_i || patience_q == 12'd0;
+  wire ripe = write_now_i || (hurry && (write_open || urgent_q == 8'd0));
   wire to_write = write_known_q && (read_blocked || (ripe && served_q));
   wire to_read = linger_q == 4'd0 || (!read_blocked && turn_q == 8'd0 && served_q);
   wire write_mode_next = write_mode_q ? !to_read : to_write;
@@ -107,7 +108,7 @@ module bundle_controller #(
     end
     served_q <= write_mode_next == write_mode_q && (served_q || rd_go || wr_go);
     patience_q <= write_mode_q || !write_known_q ? WRITE_PATIENCE : patience_q == 12'd0 ? 12'd0 : patience_q - 12'd1;
-    urgent_q <= write_mode_q || !write_known_q || !write_urgent_i ? WRITE_WAIT : urgent_q == 8'd0 ? 8'd0 : urgent_q - 8'd1;
+    urgent_q <= write_mode_q || !write_known_q || !hurry ? WRITE_WAIT : urgent_q == 8'd0 ? 8'd0 : urgent_q - 8'd1;
     turn_q <= !write_mode_q ? WRITE_TURN : turn_q == 8'd0 ? 8'd0 : turn_q - 8'd1;
     linger_q <= write_valid_i || !write_mode_q ? WRITE_LINGER : linger_q - 4'd1;
   end
@@ -123,7 +124,7 @@ module bundle_controller #(
     .xpu_act_request_i(xpu_act_request_i), .xpu_act_grant_o(xpu_act_grant_o), .xpu_ref_i(xpu_ref_i), .settled_i(slot_valid[2] || !queue_busy), .slot_valid_i(slot_valid),
     .slot_bundle_i(slot_bundle), .slot_row_i(slot_row), .started_i(started_q), .late_i(column_q[4]), .soon_i(column_q >= SOON), .pop_i(pop),
     .write_valid_i(write_here),
-    .write_ahead_i(write_known_q && write_urgent_i), .write_bundle_i(write_bundle), .write_row_i(write_row), .rd_i({3'd0, rd_go} << rd_bundle),
+    .write_ahead_i(write_known_q && hurry), .write_bundle_i(write_bundle), .write_row_i(write_row), .rd_i({3'd0, rd_go} << rd_bundle),
     .wr_i({3'd0, wr_go} << write_bundle), .rd_open_o(rd_open), .wr_open_o(wr_open), .dram_row_valid_o(dram_row_valid_o),
     .dram_row_command_o(dram_row_command_o), .dram_row_bundle_o(dram_row_bundle_o), .dram_row_mask_o(dram_row_mask_o),
     .dram_row_address_o(dram_row_address_o)

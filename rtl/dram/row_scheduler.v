@@ -22,7 +22,7 @@ module row_scheduler (
   input wire [1:0] xpu_act_request_i,
   output wire [1:0] xpu_act_grant_o,
   input wire [3:0] xpu_ref_i,
-  // Wanted rows: those of the row sets in the queue (slot 0 first), before them that of a write, behind them that of a write ahead
+  // Wanted rows: those of the row sets in the queue (slot 0 first), before them that of a write
   input wire settled_i,         // no row set enters the queue in the next clocks
   input wire [2:0] slot_valid_i,
   input wire [3*2-1:0] slot_bundle_i,
@@ -32,7 +32,7 @@ module row_scheduler (
   input wire soon_i,            // slot 0 will be read within nFAW
   input wire pop_i,             // the last column of slot 0 is being read
   input wire write_valid_i,
-  input wire write_ahead_i,     // a write that will be done soon
+  input wire write_ahead_i,     // a write that will be done soon: its row is opened between two row sets of the bundle
   input wire [1:0] write_bundle_i,
   input wire [13:0] write_row_i,
   // Column commands of this clock
@@ -79,7 +79,8 @@ module row_scheduler (
       wire in1 = slot_valid_i[1] && slot_bundle_i[3:2] == b;
       wire in2 = slot_valid_i[2] && slot_bundle_i[5:4] == b;
       wire write_here = write_valid_i && write_bundle_i == b;
-      wire ahead = write_ahead_i && write_bundle_i == b && !in0 && !in1 && !in2;
+      wire between = (ended_q[b] && !late_i) || (!in1 && !in2);
+      wire ahead = write_ahead_i && write_bundle_i == b && !in0 && between;
       wire [13:0] row = write_here || ahead ? write_row_i : in0 ? slot_row_i[13:0] : in1 ? slot_row_i[27:14] : slot_row_i[41:28];
       wire wanted = write_here || ahead || in0 || in1 || in2;
       wire right = wanted && open && open_row == row;

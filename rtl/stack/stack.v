@@ -126,7 +126,7 @@ module stack #(
 
   broadcast #(.CHANNELS(CHANNELS)) broadcast (
     .clk_i(clk_i), .rst_ni(rst_ni), .start_i(broadcast_start), .address_i(job[`DUPLEX_DESC_X_ADDRESS]),
-    .stride_i(job[`DUPLEX_DESC_X_STRIDE]), .two_groups_i(two_groups), .k_tiles_i(job[`DUPLEX_DESC_K_TILES]),
+    .stride_i(job[`DUPLEX_DESC_X_STRIDE]), .two_groups_i(two_groups), .two_streams_i(job[`DUPLEX_DESC_TWO_STREAMS]), .k_tiles_i(job[`DUPLEX_DESC_K_TILES]),
     .k_last_i(job[`DUPLEX_DESC_K_LAST]), .blocks_i(job[`DUPLEX_DESC_BLOCKS]), .busy_o(broadcast_busy),
     .read_valid_o(read_valid), .read_ready_i(read_ready), .read_address_o(read_address), .first_group_o(first_group),
     .waits_i(waits[!job_parity]), .read_data_valid_i(read_data_valid), .read_data_i(read_data), .word_valid_o(word_valid),
@@ -178,7 +178,7 @@ module stack #(
         .share_tag_i(share_tag), .job_valid_i(job_valid), .job_load_i(load), .job_table_i(destination[1]), .job_src_base_i(job[`DUPLEX_DESC_SRC_BASE]),
         .job_src_stripe_i(job[`DUPLEX_DESC_SRC_STRIPE]), .job_src_stride_i(job[`DUPLEX_DESC_SRC_STRIDE]),
         .job_k_tiles_i(job[`DUPLEX_DESC_K_TILES]), .job_block_rows_i(job[`DUPLEX_DESC_BLOCK_ROWS]),
-        .job_two_groups_i(two_groups), .job_exponents_i(job[`DUPLEX_DESC_EXPONENTS]), .job_format_i(job[`DUPLEX_DESC_FORMAT]),
+        .job_two_groups_i(two_groups), .job_two_streams_i(job[`DUPLEX_DESC_TWO_STREAMS]), .job_exponents_i(job[`DUPLEX_DESC_EXPONENTS]), .job_format_i(job[`DUPLEX_DESC_FORMAT]),
         .job_bus_i(load || destination != 2'd0), .job_gated_i(gated), .job_dst_group_i(job[`DUPLEX_DESC_DST_GROUP]),
         .job_dst_base_i(job[`DUPLEX_DESC_DST_BASE]), .job_dst_stripe_i(job[`DUPLEX_DESC_DST_STRIPE]),
         .job_dst_stride_i(job[`DUPLEX_DESC_DST_STRIDE]), .job_step_i(TILE_STEP[12:0]), .front_busy_o(channel_front_busy[c]),

@@ -2,7 +2,7 @@
 .PHONY: bench bench-run
 $(BUILD)/bench/gemm_bench: testbench/bench/gemm_bench.c $(LIB)
 	@mkdir -p $(@D)
-	$(CC) $(ALL_CFLAGS) $< $(LIB) -o $@ -lopenblas $(LDLIBS)
+	$(CC) -isystem /usr/include/$(shell $(CC) -print-multiarch)/openblas-pthread $(ALL_CFLAGS) $< $(LIB) -o $@ -lopenblas $(LDLIBS)
 
 $(BUILD)/bench/gemm_speed: testbench/bench/gemm_speed.cpp $(wildcard rtl/gemm/*.v rtl/common/*.v)
 	@mkdir -p $(@D)

@@ -17,7 +17,7 @@ constexpr unsigned F32 = 1;
 constexpr uint64_t job_clocks_max = 200000;
 
 struct Job {
-  bool load, table, bus, gated;
+  bool load, table, bus, gated, two_streams;
   unsigned count, k_tiles, block_rows, blocks, groups, exponents, format, tag, group, step, kind, parity;
   unsigned source, source_stripe, source_stride, result, result_stripe, result_stride;
   std::vector<std::vector<uint8_t>> results;  // in DRAM, block by block
@@ -89,13 +89,17 @@ class Bench {
     if (job_.gated) job_.block_rows = (job_.block_rows + 1) & ~1u;
     job_.count = (unsigned)c_.below(c_.chance(10) ? 1 : job_.load ? 20 : 200) << job_.gated;
     job_.blocks = (job_.count + job_.block_rows - 1) / job_.block_rows + (unsigned)c_.below(3);
-    job_.exponents = (unsigned)c_.below(2);
+    job_.two_streams = job_.groups == 2 && c_.chance(50);
+    job_.exponents = job_.two_streams ? 0 : (unsigned)c_.below(2);
     job_.tag = (unsigned)c_.below(0x1ffff) & (job_.load ? ~3u : ~0u);
     job_.group = job_.groups == 2 ? (unsigned)c_.below(0x10000) : 0;
     job_.step = step_;
     const bool flood = !job_.bus && c_.chance(15);  // more results than the write path can take: the buffer runs full
-    if (flood) job_.format = 2, job_.k_tiles = 1, job_.groups = 1, job_.block_rows = 64, job_.count = 1500, job_.blocks = 24;
-    const unsigned sets = (job_.k_tiles * job_.block_rows + job_.exponents + 63) / 64;
+    if (flood)
+      job_.format = 2, job_.k_tiles = 1, job_.groups = 1, job_.two_streams = false, job_.block_rows = 64, job_.count = 1500,
+      job_.blocks = 24;
+    const unsigned sets =
+        job_.two_streams ? (job_.k_tiles + 1) / 2 * 2 : (job_.k_tiles * job_.block_rows + job_.exponents + 63) / 64;
     job_.source = (unsigned)c_.below(1000);
     job_.source_stripe = 1 + (unsigned)c_.below(15);
     job_.source_stride = sets + (unsigned)c_.below(2);
@@ -128,11 +132,13 @@ class Bench {
       x[group].resize(job_.k_tiles * 512);
       for (duplex_f16 &value : x[group]) value = c_.chance(90) ? number() : 0;
     }
+    const unsigned turn = job_.two_streams ? 2 : 1;  // tiles of a group before those of the other
     for (unsigned block = 0; block < job_.blocks; block++)
-      for (unsigned tile = 0; tile < job_.k_tiles; tile++)
+      for (unsigned first = 0; first < job_.k_tiles; first += turn)
         for (unsigned group = 0; group < job_.groups; group++)
-          for (unsigned word = 0; word < 16; word++)
-            tiles_.push_back({}), std::memcpy(tiles_.back().words, &x[group][tile * 512 + word * 32], 64);
+          for (unsigned tile = first; tile < std::min(first + turn, job_.k_tiles); tile++)
+            for (unsigned word = 0; word < 16; word++)
+              tiles_.push_back({}), std::memcpy(tiles_.back().words, &x[group][tile * 512 + word * 32], 64);
     for (unsigned block = 0, row = 0; row < job_.count; block++) {
       const unsigned rows = std::min(job_.block_rows, job_.count - row);
       prepare_block(block, row, rows, x);
@@ -142,21 +148,30 @@ class Bench {
   }
 
   void prepare_block(unsigned block, unsigned first, unsigned rows, const std::vector<duplex_f16> *x) {
-    std::vector<duplex_f16> weights(job_.k_tiles * rows * 64);
-    for (duplex_f16 &value : weights) value = number();
+    std::vector<duplex_f16> weights;
     int8_t exponents[128] = {};
     if (job_.exponents)
       for (unsigned row = 0; row < rows; row++) exponents[row] = (int8_t)(c_.chance(80) ? (int)c_.below(9) - 4 : (int)c_.bits());
     const unsigned row_set = job_.source + block * job_.source_stride;
     if (job_.exponents) put(row_set, 0, exponents, 128);
-    for (size_t beat = 0; beat < weights.size() / 64; beat++)
-      put(row_set, 128 * (beat + job_.exponents), &weights[beat * 64], 128);
     if (!job_.bus) job_.results.push_back({});
     for (unsigned group = 0; group < job_.groups; group++) {
+      if (group == 0 || job_.two_streams) prepare_weights(row_set, group, rows, weights);
       std::vector<duplex_sum> sums(rows * 8, duplex_sum{});
       duplex_gemm_block_reference(weights.data(), rows, job_.k_tiles, x[group].data(), sums.data());
       for (unsigned row = 0; row < rows; row++) expect_row(group, first, row, &sums[row * 8], exponents[row]);
     }
+  }
+
+  // Tile by tile; with two streams two tiles of a group in each second row set.
+  void prepare_weights(unsigned row_set, unsigned group, unsigned rows, std::vector<duplex_f16> &weights) {
+    weights.resize(job_.k_tiles * rows * 64);
+    for (duplex_f16 &value : weights) value = number();
+    for (unsigned tile = 0; tile < job_.k_tiles; tile++)
+      for (unsigned row = 0; row < rows; row++) {
+        const unsigned beat = job_.two_streams ? (tile / 2 * 2 + group) * 64 + tile % 2 * rows + row : tile * rows + row;
+        put(row_set, 128 * (beat + job_.exponents), &weights[(tile * rows + row) * 64], 128);
+      }
   }
 
   // On the bus two rows make a word; each group's rows begin a new one.
@@ -194,6 +209,7 @@ class Bench {
     rtl_->job_k_tiles_i = job_.k_tiles;
     rtl_->job_block_rows_i = job_.block_rows;
     rtl_->job_two_groups_i = job_.groups == 2;
+    rtl_->job_two_streams_i = job_.two_streams;
     rtl_->job_exponents_i = job_.exponents;
     rtl_->job_format_i = job_.format;
     rtl_->job_bus_i = job_.bus;

@@ -1,6 +1,7 @@
 // Values of chosen signals of a waveform, as text, for programs that look at a run (synth/power.py).
 // usage: fst_values FILE.fst list                 one line a signal: its width and full name
-//        fst_values FILE.fst values < NAMES       `n NUMBER WIDTH` for each name that is there (its line number from 0), then `t TIME`
+//        fst_values FILE.fst values < NAMES       `n NUMBER WIDTH` for each name that is there (its line number from 0), then `t
+//        TIME`
 //                                                 and below it `NUMBER BITS` for each change
 #include <stdio.h>
 #include <stdlib.h>
@@ -21,7 +22,9 @@ struct reading {
   int started;
 };
 
-static int by_name(const void *a, const void *b) { return strcmp(((const struct wanted *)a)->name, ((const struct wanted *)b)->name); }
+static int by_name(const void *a, const void *b) {
+  return strcmp(((const struct wanted *)a)->name, ((const struct wanted *)b)->name);
+}
 
 static void read_names(struct reading *reading) {
   char *line = NULL;

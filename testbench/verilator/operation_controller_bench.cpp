@@ -58,9 +58,11 @@ void choose_rows(bench::Case &c, Descriptor &d) {
 void choose_source(bench::Case &c, Descriptor &d) {
   const uint32_t k_tiles = 1 + c.below(c.chance(30) ? 1024 : 60), stripe = 1 + c.below(15);
   SET(K_TILES, k_tiles);
-  SET(EXPONENTS, c.below(2));
+  SET(TWO_STREAMS, GET(GROUPS) == 2 && c.chance(50));
+  SET(EXPONENTS, GET(TWO_STREAMS) ? 0 : c.below(2));
   SET(SRC_STRIPE, stripe);
-  const uint32_t sets = (k_tiles * GET(BLOCK_ROWS) + GET(EXPONENTS) + 63) / 64, limit = bundles_of(stripe) * DUPLEX_BANK_ROWS;
+  const uint32_t sets = GET(TWO_STREAMS) ? (k_tiles + 1) / 2 * 2 : (k_tiles * GET(BLOCK_ROWS) + GET(EXPONENTS) + 63) / 64;
+  const uint32_t limit = bundles_of(stripe) * DUPLEX_BANK_ROWS;
   SET(SRC_STRIDE, sets + c.below(2));
   const int64_t room = (int64_t)limit - sets - (int64_t)(GET(BLOCKS) - 1) * GET(SRC_STRIDE);
   if (room > 0) SET(SRC_BASE, std::min<int64_t>(0xffff, c.chance(50) ? room : (int64_t)c.below(room)));

@@ -50,6 +50,7 @@ expert() { "$duplex" expert --out out.npy "$@"; }
 touch stdout stderr before after difference stats.json
 npy x.npy '<f2' False '(3, 100)' 600
 npy w.npy '<f2' False '(5, 100)' 1000
+npy pair.npy '<f2' False '(2, 5, 100)' 2000
 npy w90.npy '<f2' False '(5, 90)' 900
 npy d.npy '<f2' False '(100, 5)' 1000
 npy f4.npy '<f4' False '(5, 100)' 2000
@@ -97,11 +98,27 @@ refused "out type" "--out-type" gemm --x x.npy --w w.npy --out-type f64
 refused "backend" "--backend" gemm --x x.npy --w w.npy --backend fpga
 refused "channels 0" "--channels" gemm --x x.npy --w w.npy --channels 0
 refused "channels 33" "--channels" gemm --x x.npy --w w.npy --channels 33
+refused "bundle 4" "--bundles" gemm --x x.npy --w w.npy --bundles 0,4
+refused "a bundle twice" "--bundles" gemm --x x.npy --w w.npy --bundles 1,1
+refused "stripe outside the bundles" "--stripe" gemm --x x.npy --w w.npy --bundles 0,1 --stripe 1,2
+refused "no such rule" "--activation-rule" gemm --x x.npy --w w.npy --activation-rule lax
+refused "no such preset" "--dram-preset" gemm --x x.npy --w w.npy --dram-preset hbm2
+refused "rank switch 3" "--rank-switch" gemm --x x.npy --w w.npy --rank-switch 3
+refused "pair of tokens, one matrix" "--w" gemm --x pair.npy --w w.npy
+refused "a pair in one bundle" "two bundles" gemm --x pair.npy --w pair.npy --bundles 2
 refused "channels text" "--channels" gemm --x x.npy --w w.npy --channels 2x
 refused "threads 0" "--threads" gemm --x x.npy --w w.npy --threads 0
 refused "trace on the C model" "--trace" gemm --x x.npy --w w.npy --trace t.fst
 refused "commands on the C model" "--command-trace" gemm --x x.npy --w w.npy --command-trace t.txt
-refused "firmware riscv" "riscv" gemm --x x.npy --w w.npy --firmware riscv
+head -c 3000 "$(dirname "$duplex")/firmware.elf" >short.elf
+refused "firmware cut off" "short.elf" gemm --x x.npy --w w.npy --firmware riscv --firmware-elf short.elf
+refused "firmware no ELF" "x.npy: it is no ELF file" gemm --x x.npy --w w.npy --firmware riscv --firmware-elf x.npy
+refused "firmware missing" "none.elf" gemm --x x.npy --w w.npy --firmware riscv --firmware-elf none.elf
+refused "firmware of the host" "duplex: it is no program for RV32" gemm --x x.npy --w w.npy --firmware riscv --firmware-elf "$duplex"
+refused "firmware file, native" "--firmware-elf" gemm --x x.npy --w w.npy --firmware-elf short.elf
+refused "firmware trace, native" "--firmware-trace" gemm --x x.npy --w w.npy --firmware-trace t.txt
+refused "instructions per clock" "--instructions-per-clock" gemm --x x.npy --w w.npy --firmware riscv --instructions-per-clock 0
+refused "gdb port" "--gdb" gemm --x x.npy --w w.npy --firmware riscv --gdb 70000
 refused "firmware unknown" "--firmware" gemm --x x.npy --w w.npy --firmware z80
 refused "output in no folder" "no/where.npy" "$duplex" gemm --x x.npy --w w.npy --out no/where.npy
 refused "output is a folder" "folder.npy" "$duplex" gemm --x x.npy --w w.npy --out folder.npy

@@ -76,22 +76,23 @@ static void expect_push(uint32_t number, uint32_t consumed, const uint32_t words
   expect_write(&mock, DUPLEX_REG_DOORBELL, (number + 1) & 0xffff);
 }
 
-// What a gemm of one row, one column and one token writes when the driver has its first row sets: the table in 0, the
-// weights in 4, x in 8, results in 12 (four bundles, so each takes a row of them).
+// What a gemm of one row, one column and one token writes when the driver has its first row sets: the weights in 0, and in the
+// mailbox the table, x and results (four bundles, so each takes a row of them).
+#define MAILBOX (4u * (DUPLEX_BANK_ROWS - DUPLEX_MAILBOX_ROWS))
 static void expect_gemm_descriptors(uint32_t number) {
   uint32_t load[DUPLEX_DESCRIPTOR_WORDS] = {0}, gemm[DUPLEX_DESCRIPTOR_WORDS] = {0};
   load[0] = 1 | (number % 8 == 0) << 8 | 1 << 9;
-  load[1] = 8 | 0xf << 16;
+  load[1] = (MAILBOX + 4) | 0xf << 16;
   load[4] = 1 << 16;
   load[11] = 1;
   gemm[0] = 2 | 1 << 8 | 1 << 9 | 1 << 16;
-  gemm[1] = 4 | 0xf << 16;
+  gemm[1] = 0xf << 16;
   gemm[2] = 1;
   gemm[3] = 1 | 1 << 12 | 1 << 16;
   gemm[4] = 1;
   gemm[5] = 1;
   gemm[6] = 1;
-  gemm[9] = 12 | 0xf << 16;
+  gemm[9] = (MAILBOX + 8) | 0xf << 16;
   gemm[10] = 1;
   expect_push(number, number, load);
   expect_push(number + 1, number, gemm);
@@ -169,6 +170,8 @@ static void test_ring_goes_on(void **state) {
 
 static void expect_clean_up(void) {
   expect_write(&mock, DUPLEX_REG_CONTROL, ENABLE | FLUSH);
+  expect_read(&mock, DUPLEX_REG_STATUS, 1);
+  expect_read(&mock, DUPLEX_REG_STATUS, 0);
   expect_write(&mock, DUPLEX_REG_ERROR_CODE, 0);
   expect_write(&mock, DUPLEX_REG_INTERRUPT_STATUS, BOTH);
 }
@@ -247,7 +250,7 @@ static void test_errors_of_the_back_end(void **state) {
 }
 
 static void test_arguments(void **state) {
-  struct duplex_weights *weights, *other;
+  struct duplex_weights *weights, *other, *pair;
   duplex_f16 y[2], two[2] = {one, one};
   (void)state;
   struct duplex_device *device = open_mock(1);
@@ -262,9 +265,20 @@ static void test_arguments(void **state) {
   assert_int_equal(duplex_gemm(device, weights, &one, 4097, DUPLEX_F16, y), DUPLEX_ERROR_ARGUMENT);
   assert_int_equal(duplex_expert(device, weights, other, duplex_activation_builtin("relu"), &one, 1, DUPLEX_F16, y),
                    DUPLEX_ERROR_ARGUMENT);
+  assert_int_equal(duplex_upload_pair(device, NULL, two, 1, 32769, &pair), DUPLEX_ERROR_ARGUMENT);
+  assert_int_equal(duplex_set_stripe(device, 0), DUPLEX_ERROR_ARGUMENT);
+  assert_int_equal(duplex_set_stripe(device, 0x10), DUPLEX_ERROR_ARGUMENT);
+  assert_int_equal(duplex_set_stripe(device, 4), 0);
+  assert_int_equal(duplex_upload_pair(device, NULL, two, 1, 1, &pair), DUPLEX_ERROR_ARGUMENT);  // one bundle is too few
+  assert_null(pair);
+  assert_int_equal(duplex_set_stripe(device, 0xe), 0);
+  assert_int_equal(duplex_upload_pair(device, NULL, two, 1, 1, &pair), 0);
+  assert_int_equal(duplex_expert(device, pair, weights, duplex_activation_builtin("relu"), &one, 1, DUPLEX_F16, y),
+                   DUPLEX_ERROR_ARGUMENT);
   assert_true(mock_satisfied(&mock));  // no register was touched
   duplex_release(device, weights);
   duplex_release(device, other);
+  duplex_release(device, pair);
   duplex_release(device, NULL);
   close_mock(device);
 }

@@ -1,12 +1,15 @@
 #!/bin/bash
 # Plants one fault of tests/faults/faults.txt at a time in a copy of the sources and shows that the named test finds it.
-# usage: tests/faults/run.sh BUILD [NAME...]
+# usage: tests/faults/run.sh BUILD [--check] [NAME...]
+#   --check  only shows that each fault still applies, without building anything
 # A fault that does not apply exactly once, a fault that the test does not find, or a test that fails without any fault: exit status 1.
 set -u
 cd "$(dirname "$0")/../.." || exit 1
 mkdir -p "$1"
 build=$(cd "$1" && pwd)
 shift
+check=0
+if [ "${1:-}" = --check ]; then check=1; shift; fi
 work=$build/faults
 mkdir -p "$work"
 
@@ -58,6 +61,14 @@ while IFS='|' read -r name file old new test; do
   if [ $# -gt 0 ]; then
     case " $* " in *" $name "*) ;; *) continue ;; esac
   fi
+  if [ $check = 1 ]; then
+    cp "$file" "$work/checked"
+    if plant "$work/checked" "$old" "$new"; then found=$((found + 1)); else
+      echo "BAD    $name: does not apply to $file"
+      bad=1
+    fi
+    continue
+  fi
   if [ -z "${clean[$test]:-}" ]; then
     copy "$work/clean"
     if try "$work/clean" "$test"; then clean[$test]=1; else
@@ -89,5 +100,5 @@ while IFS='|' read -r name file old new test; do
     echo "found  $name: $test: $(grep -m1 -hE 'MISMATCH|ERROR|FAIL|violation|failed|expected' "$work/tree/run.log" | cut -c1-150)"
   fi
 done <tests/faults/faults.txt
-echo "$found faults found"
+[ $check = 1 ] && echo "$found faults apply" || echo "$found faults found"
 exit $bad

@@ -76,6 +76,11 @@ struct pair {
   unsigned value;
 };
 
+#define XPU "0 0 OWNER 0 0; "
+#define TWO_GROUPS "0 0 XACT 0 01 5; 2 0 XACT 0 02 5; "
+#define SAME_GROUP "0 0 XACT 0 01 5; 4 0 XACT 0 10 5; "
+#define TWO_RANKS "0 0 XACT 0 01 5; 4 0 XACT 2 02 5; "
+
 static const struct pair pairs[] = {
     {"0 0 ACT 0 ff 5; 40 0 PRE 0 ff", "ACT 0 ff 6", 63, .rule = "nRC", .field = "nRAS", .value = 40},
     {"0 0 ACT 0 ff 5", "ACT 1 ff 6", 4, .rule = "nRRDL"},
@@ -113,6 +118,48 @@ static const struct pair pairs[] = {
     {"0 0 ACT 0 01 5; 4 0 ACT 0 02 5; 8 0 ACT 0 04 5; 12 0 ACT 0 08 5", "ACT 0 10 5", 39, .rule = "nFAW", .strict = true},
     {"7 0 ACT 0 ff 5", "ACT 2 ff 5", 8, .rule = "one row command"},
     {"0 0 ACT 0 ff 5; 99 0 RD 0 ff 0", "RD 0 ff 1", 100, .rule = "one column command", .field = "nCCDL", .value = 1},
+    // The xPU: ordinary commands to single banks; bank j lies in bank group j mod 4.
+    {XPU "0 0 XACT 0 01 5; 40 0 XPRE 0 01", "XACT 0 01 6", 63, .rule = "nRC", .field = "nRAS", .value = 40},
+    {XPU "0 0 XACT 0 01 5", "XACT 0 02 5", 2, .rule = "nRRDS"},
+    {XPU "0 0 XACT 0 01 5", "XACT 1 02 5", 2, .rule = "nRRDS"},
+    {XPU "0 0 XACT 0 01 5", "XACT 0 10 5", 4, .rule = "nRRDL"},
+    {XPU "0 0 XACT 2 02 5", "XACT 3 20 5", 4, .rule = "nRRDL"},
+    {XPU "0 0 XACT 0 01 5; 2 0 XACT 0 02 5; 4 0 XACT 1 04 5; 6 0 XACT 1 08 5", "XACT 0 10 5", 39, .rule = "nFAW"},
+    {XPU "0 0 XACT 0 01 5", "XRD 0 01 0", 19, .rule = "nRCDRD"},
+    {XPU "0 0 XACT 0 01 5", "XWR 0 01 0", 15, .rule = "nRCDWR", .field = "nRCDWR", .value = 15},
+    {XPU "0 0 XACT 0 01 5", "XPRE 0 01", 45, .rule = "nRAS"},
+    {XPU "0 0 XACT 0 01 5; 100 0 XPRE 0 01", "XACT 0 01 6", 119, .rule = "nRP"},
+    {XPU "0 0 XACT 0 01 5; 100 0 XPRE 0 01", "XREF 0 01", 119, .rule = "nRP"},
+    {XPU "0 0 XACT 0 01 5; 100 0 XPRE 0 01", "XREFAB 1 ff", 119, .rule = "nRP"},
+    {XPU TWO_GROUPS "100 0 XRD 0 01 0", "XRD 0 02 0", 102, .rule = "RD to RD, nCCDS"},
+    {XPU SAME_GROUP "100 0 XRD 0 01 0", "XRD 0 10 0", 104, .rule = "nCCDL"},
+    {XPU SAME_GROUP "100 0 XRD 0 01 0", "XRD 0 01 1", 104, .rule = "nCCDL"},
+    {XPU TWO_GROUPS "100 0 XWR 0 01 0", "XWR 0 02 0", 102, .rule = "WR to WR, nCCDS"},
+    {XPU SAME_GROUP "100 0 XWR 0 01 0", "XWR 0 10 0", 104, .rule = "nCCDL"},
+    {XPU TWO_RANKS "100 0 XRD 0 01 0", "XRD 2 02 0", 105, .rule = "RD to RD", .field = "nRTR", .value = 3},
+    {XPU TWO_RANKS "100 0 XWR 0 01 0", "XWR 2 02 0", 105, .rule = "WR to WR", .field = "nRTR", .value = 3},
+    {XPU TWO_GROUPS "100 0 XRD 0 01 0", "XWR 0 02 0", 117, .rule = "RD to WR, nRTW"},
+    {XPU TWO_RANKS "100 0 XRD 0 01 0", "XWR 2 02 0", 120, .rule = "RD to WR", .field = "nRTR", .value = 3},
+    {XPU TWO_GROUPS "100 0 XRD 0 01 0", "XWR 0 02 0", 115, .rule = "data on the bus", .field = "nRTW", .value = 4},
+    {XPU TWO_GROUPS "100 0 XWR 0 01 0", "XRD 0 02 0", 116, .rule = "nWTRS"},
+    {XPU SAME_GROUP "100 0 XWR 0 01 0", "XRD 0 10 0", 119, .rule = "nWTRL"},
+    {XPU "0 0 XACT 0 01 5; 100 0 XRD 0 01 0", "XPRE 0 01", 106, .rule = "nRTP"},
+    {XPU "0 0 XACT 0 01 5; 100 0 XWR 0 01 0", "XPRE 0 01", 129, .rule = "nWR"},
+    {XPU "10 0 XREF 3 04", "XACT 3 04 1", 270, .rule = "nRFCPB"},
+    {XPU "10 0 XREF 3 04", "XREF 3 04", 270, .rule = "nRFCPB"},
+    {XPU "10 0 XREF 3 04", "XREFAB 2 ff", 270, .rule = "nRFCPB"},
+    {XPU "10 0 XREFAB 0 ff", "XACT 0 01 5", 465, .rule = "nRFC"},
+    {XPU "10 0 XREFAB 0 ff", "XACT 1 80 5", 465, .rule = "nRFC"},
+    {XPU "10 0 XREFAB 3 ff", "XPRE 2 01", 465, .rule = "nRFC"},
+    {XPU "10 0 XREFAB 0 ff", "XREF 1 80", 465, .rule = "nRFC"},
+    {XPU "10 0 XREFAB 0 ff", "XREFAB 1 ff", 465, .rule = "nRFC"},
+    {XPU "0 0 XREFAB 0 ff", "XPRE 1 01", 45630, .rule = "waits for REF", .latest = true},
+    {XPU "0 0 XREF 0 01", "XPRE 0 01", 45629, .rule = "waits for REF", .latest = true},
+    {XPU "7 0 XACT 0 01 5", "XACT 2 01 5", 8, .rule = "one row command"},
+    // Both sides in one rank, rule strict; and a hand-over, which carries the refreshes owed.
+    {"0 0 OWNER 0 2; 0 0 ACT 1 0f 5", "XACT 0 01 5", 39, .rule = "nFAW", .strict = true},
+    {"0 0 OWNER 0 2; 0 0 XACT 0 01 5", "ACT 1 0f 5", 39, .rule = "nFAW", .strict = true},
+    {"0 0 REF 0 ff; 300 0 OWNER 0 e; 300 0 XREF 0 01", "XPRE 0 01", 45630, .rule = "waits for REF", .latest = true},
 };
 
 static void change(struct duplex_dram_timing *timing, const char *name, unsigned value) {
@@ -155,6 +202,18 @@ static const struct {
     {"0 0 ACT 0 ff 5", "PRE 0 01", "PRE 0 0", "the mask", false},
     {"0 0 ACT 0 ff 5", "PRE 0 ff", "PRE 0 100", "the mask", false},
     {"0 0 PRE 0 ff", "ACT 0 0f 5", "ACT 0 1f 5", "more than 4 banks", true},
+    {"0 0 OWNER 0 e", "ACT 1 ff 5", "ACT 0 ff 5", "a bundle of the xPU", false},
+    {"0 0 OWNER 0 e", "REF 3 ff", "REF 0 ff", "a bundle of the xPU", false},
+    {"0 0 OWNER 0 e", "XACT 0 01 5", "XACT 1 01 5", "a bundle of Logic-PIM", false},
+    {"0 0 OWNER 0 e; 5 0 XACT 0 01 5; 50 0 OWNER 0 f", "XPRE 0 01", "XRD 0 01 0", "a bundle of Logic-PIM", false},
+    {"0 0 ACT 0 ff 5; 50 0 OWNER 0 0", "PRE 0 ff", "RD 0 ff 0", "a bundle of the xPU", false},
+    {"0 0 OWNER 0 3", "XREFAB 2 ff", "XREFAB 0 ff", "a bundle of Logic-PIM", false},
+    {"0 0 OWNER 0 7", "XREF 3 01", "XREFAB 3 ff", "a bundle of Logic-PIM", false},
+    {"0 0 OWNER 0 0", "XACT 0 80 5", "XACT 0 81 5", "one bank", false},
+    {"0 0 OWNER 0 0", "XREFAB 0 ff", "REFAB 0 ff", "no whole rank", false},
+    {"0 0 OWNER 0 0; 0 0 XACT 1 08 5", "XREFAB 2 ff", "XREFAB 0 ff", "the bank is open", false},
+    {"0 0 OWNER 0 0; 0 0 XACT 1 08 5", "XWR 1 08 0", "XWR 1 04 0", "closed", false},
+    {"0 0 OWNER 0 0", "OWNER 0 f", "OWNER 0 10", "the mask is not 0 to f", false},
 };
 
 static void test_states(void **state) {
@@ -179,6 +238,11 @@ static void test_no_rule(void **state) {
             "26 0 ACT 3 ff 16383; 43 0 RD 1 ff 31");
   assert_false(take_last(&judge, "60 0 PRE 2 ff", 59, "RD 0 ff 0"));
   assert_non_null(strstr(judge.text, "earlier than the command before it"));
+  duplex_judge_start(&judge, &hbm3, false);  // the sides have buses of their own, on a rank too
+  take_text(
+      &judge,
+      "0 0 OWNER 0 2; 0 0 ACT 1 ff 5; 0 0 XACT 0 01 5; 2 0 XACT 0 02 5; 100 0 RD 1 ff 0; 100 0 XRD 0 01 0; 102 0 XRD 0 02 0; "
+      "104 0 RD 1 ff 1; 104 0 XRD 0 01 1; 200 0 PRE 1 ff; 200 0 XPRE 0 01; 201 0 XREF 2 01; 219 0 REF 1 ff");
   assert_true(duplex_judge_finish(&judge, 45629));
   assert_false(duplex_judge_finish(&judge, 45630));
   assert_non_null(strstr(judge.text, "missed by 1 tCK"));
@@ -191,6 +255,7 @@ static void test_no_rule(void **state) {
 struct event {
   int64_t tck;
   int kind, bundle, mask, address;
+  bool xpu;
 };
 
 // Least distance of two commands to one bank; -1: no rule.
@@ -204,9 +269,32 @@ static int same_bank(const struct duplex_dram_timing *t, int before, int now) {
   return now == PRE ? (int)(t->nCWL + t->nBL + t->nWR) : -1;
 }
 
-static int same_channel(const struct duplex_dram_timing *t, int before, int now, bool other_rank) {
+static int group_of_mask(int mask) { return __builtin_ctz((unsigned)mask) % 4; }
+
+static bool same_group(const struct event *a, const struct event *b) {
+  return a->bundle / 2 == b->bundle / 2 && group_of_mask(a->mask) == group_of_mask(b->mask);
+}
+
+// Ordinary column commands: short and long distances.
+static int same_xpu_channel(const struct duplex_dram_timing *t, const struct event *before, const struct event *now) {
+  const bool group = same_group(before, now);
+  const int rank_switch = before->bundle / 2 != now->bundle / 2 ? (int)t->nRTR : 0, column = group ? (int)t->nCCDL : 0;
+  int least;
+  if (before->kind == now->kind) {
+    least = (int)t->nCCDS + rank_switch;
+  } else if (before->kind == 3) {
+    least = (int)t->nRTW + rank_switch;
+  } else {
+    least = (int)(t->nCWL + t->nBL + (group ? t->nWTRL : t->nWTRS));
+  }
+  return least > column ? least : column;
+}
+
+static int same_channel(const struct duplex_dram_timing *t, const struct event *one, const struct event *other) {
+  const int before = one->kind, now = other->kind;
   if (before < 3 || now < 3) return -1;
-  const int rank_switch = other_rank ? (int)t->nRTR : 0;
+  if (other->xpu) return same_xpu_channel(t, one, other);
+  const int rank_switch = one->bundle / 2 != other->bundle / 2 ? (int)t->nRTR : 0;
   if (before == 3) return (now == 3 ? (int)t->nCCDL : (int)t->nRTW) + rank_switch;
   return now == 4 ? (int)t->nCCDL + rank_switch : (int)(t->nCWL + t->nBL + t->nWTRL);
 }
@@ -230,37 +318,46 @@ static bool bank_pair_legal(const struct duplex_dram_timing *t, const struct eve
 }
 
 static bool all_pairs_legal(const struct duplex_dram_timing *t, const struct event *history, int count, const struct event *now,
-                            bool strict) {
-  int same_row = -2, activations = 0;
+                            bool strict, unsigned owner) {
+  int same_row = -2, activations = 0, own_activations = 0;
+  if (now->kind != 1 && (owner >> now->bundle & 1) == now->xpu) return false;
   for (int bank = 0; bank < 8; bank++) {
     if (!(now->mask >> bank & 1)) continue;
     const int row = row_of(history, count, now->bundle, bank);
     if ((now->kind == 0 || now->kind == 2) && row >= 0) return false;
     if (now->kind >= 3 && (row < 0 || (same_row != -2 && row != same_row))) return false;
     same_row = row;
-    activations++;
+    activations++, own_activations++;
     for (int i = 0; i < count; i++)
       if (!bank_pair_legal(t, history, i, now, bank)) return false;
   }
   for (int i = 0; i < count; i++) {
     const struct event *before = &history[i];
     const bool same_rank = before->bundle / 2 == now->bundle / 2;
-    if (now->tck - before->tck < same_channel(t, before->kind, now->kind, !same_rank)) return false;
-    if ((before->kind < 3) == (now->kind < 3) && before->tck == now->tck) return false;
+    if (before->xpu == now->xpu) {
+      if (now->tck - before->tck < same_channel(t, before, now)) return false;
+      if ((before->kind < 3) == (now->kind < 3) && before->tck == now->tck) return false;
+    }
     if (before->kind == 0 && now->kind == 0 && same_rank) {
-      if (now->tck - before->tck < (int)t->nRRDL) return false;
-      if (now->tck - before->tck < (int)t->nFAW) activations += __builtin_popcount((unsigned)before->mask);
+      const unsigned least = now->xpu && !same_group(before, now) ? t->nRRDS : t->nRRDL;
+      const int banks = now->tck - before->tck < (int)t->nFAW ? __builtin_popcount((unsigned)before->mask) : 0;
+      if (before->xpu == now->xpu && now->tck - before->tck < (int)least) return false;
+      activations += banks;
+      if (before->xpu == now->xpu) own_activations += banks;
     }
   }
-  return !(strict && now->kind == 0 && activations > 4);
+  return now->kind != 0 || ((!strict || activations <= 4) && (!now->xpu || own_activations <= 4));
 }
 
-static struct event random_event(struct duplex_random *random, int64_t last) {
+static struct event random_event(struct duplex_random *random, int64_t last, unsigned owner) {
   static const uint8_t masks[] = {0xff, 0xff, 0xff, 0xff, 0x0f, 0xf0, 0x3c, 0x01, 0x80};
   static const uint8_t gaps[] = {1, 2, 4, 4, 6, 17, 19, 19, 29, 39, 45, 63, 130, 250};
-  const int64_t gap = gaps[duplex_random_below(random, LENGTH(gaps))] + (int64_t)duplex_random_below(random, 3) - 1;
-  return (struct event){last + gap, (int)duplex_random_below(random, 5), (int)duplex_random_below(random, 3),
-                        masks[duplex_random_below(random, LENGTH(masks))], (int)duplex_random_below(random, 2)};
+  int64_t gap = gaps[duplex_random_below(random, LENGTH(gaps))] + (int64_t)duplex_random_below(random, 3) - 1;
+  const int bundle = (int)duplex_random_below(random, 4);
+  const bool wrong = duplex_random_below(random, 20) == 0, xpu = (owner >> bundle & 1) == wrong;
+  const int mask = xpu ? 1 << duplex_random_below(random, 6) : masks[duplex_random_below(random, LENGTH(masks))];
+  if (owner != 15 && duplex_random_below(random, 2)) gap = (int64_t)duplex_random_below(random, 5);
+  return (struct event){last + gap, (int)duplex_random_below(random, 5), bundle, mask, (int)duplex_random_below(random, 2), xpu};
 }
 
 static void random_trace(uint64_t seed, uint64_t number, unsigned decisions[2]) {
@@ -271,15 +368,17 @@ static void random_trace(uint64_t seed, uint64_t number, unsigned decisions[2]) 
   int count = 0;
   duplex_random_seed(&random, seed, number);
   const bool strict = duplex_random_below(&random, 3) == 0;
+  const unsigned owner = duplex_random_below(&random, 3) ? (unsigned)duplex_random_below(&random, 16) : 15;
   timing.nRTR = (unsigned)duplex_random_below(&random, 3);
   if (duplex_random_below(&random, 2)) timing.nRAS = 35, timing.nRCDWR = 12;
   duplex_judge_start(&judge, &timing, strict);
+  duplex_judge_take(&judge, &(struct duplex_judge_command){.kind = DUPLEX_JUDGE_OWNER, .mask = owner});
   for (int i = 0; i < 400 && count < HISTORY; i++) {
-    const struct event event = random_event(&random, count ? history[count - 1].tck : 0);
+    const struct event event = random_event(&random, count ? history[count - 1].tck : 0, owner);
     const struct duplex_judge_command command = {(uint64_t)event.tck,     (enum duplex_judge_kind)event.kind,
                                                  (unsigned)event.bundle,  (unsigned)event.mask,
-                                                 (unsigned)event.address, false};
-    const bool expected = all_pairs_legal(&timing, history, count, &event, strict);
+                                                 (unsigned)event.address, event.xpu};
+    const bool expected = all_pairs_legal(&timing, history, count, &event, strict, owner);
     if (duplex_judge_take(&judge, &command) != expected)
       fail_msg("seed %llu trace %llu: tCK %lld kind %d bundle %d mask %x is %s: %s", (unsigned long long)seed,
                (unsigned long long)number, (long long)event.tck, event.kind, event.bundle, (unsigned)event.mask,

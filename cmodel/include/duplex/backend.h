@@ -45,7 +45,8 @@ struct duplex_backend_ops {
   // DUPLEX_ERROR_OWNER, and failure() gives the address.
   int (*mem_read)(struct duplex_backend *backend, unsigned channel, uint64_t address, void *bytes, size_t size);
   int (*mem_write)(struct duplex_backend *backend, unsigned channel, uint64_t address, const void *bytes, size_t size);
-  // Runs until the interrupt line is high, at most `clocks` clocks; *interrupt says whether it is.
+  // Runs until the interrupt line is high, at most `clocks` clocks; *interrupt says whether it is. interrupt NULL: runs all of
+  // them, whatever the line does.
   int (*advance)(struct duplex_backend *backend, uint64_t clocks, int *interrupt);
   uint64_t (*clocks)(struct duplex_backend *backend);  // 650 MHz clocks since open
   void (*commands)(struct duplex_backend *backend, struct duplex_dram_commands *commands);

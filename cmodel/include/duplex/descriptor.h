@@ -32,6 +32,9 @@
 #define DUPLEX_DESC_GROUPS_WORD 3  // GEMM: groups of 8 tokens, 1 or 2; groups * BLOCK_ROWS is at most 64
 #define DUPLEX_DESC_GROUPS_LSB 12
 #define DUPLEX_DESC_GROUPS_WIDTH 2
+#define DUPLEX_DESC_TWO_STREAMS_WORD 3  // GEMM, two groups, no exponents: each group has a matrix of its own, whose row sets take turns with the other's
+#define DUPLEX_DESC_TWO_STREAMS_LSB 14
+#define DUPLEX_DESC_TWO_STREAMS_WIDTH 1
 #define DUPLEX_DESC_BLOCKS_WORD 3  // GEMM: blocks of rows per channel, 1 to 65535
 #define DUPLEX_DESC_BLOCKS_LSB 16
 #define DUPLEX_DESC_BLOCKS_WIDTH 16

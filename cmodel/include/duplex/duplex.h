@@ -9,6 +9,7 @@
 
 #include "duplex/activation.h"
 #include "duplex/backend.h"
+#include "duplex/controller.h"
 #include "duplex/numerics.h"
 
 #ifdef __cplusplus
@@ -19,12 +20,15 @@ enum duplex_format { DUPLEX_F16, DUPLEX_F32, DUPLEX_ACC };  // 2, 4 and 16 bytes
 
 struct duplex_device;
 struct duplex_weights;  // a matrix that is resident on a device
+struct duplex_job;      // a job in flight
 
 struct duplex_options {
   struct duplex_backend_options backend;
   uint64_t watchdog_clocks;  // longest time without news from the stack; 0 = 2^34
   unsigned bundles;          // bundles that Logic-PIM owns during a job, a mask: weights and results lie there; 0 = all four
   int strict;                // activation rule: at most four bank activations of a rank within tFAW
+  const struct duplex_riscv_options *riscv;  // the firmware runs on an RV32 controller; NULL: in this process, at no cost
+  int measure_overhead;                      // every job runs a second time natively: stats.native_cycles
 };
 
 // Opens a stack: backend "cmodel" or "rtl". If it fails *device is NULL and `error_text` (may be NULL) gets a text of at most
@@ -35,7 +39,16 @@ int duplex_open(const char *backend, const struct duplex_options *options, struc
 // The same on a back end that the caller opened with options->backend; closing the device closes it, also if this fails.
 int duplex_open_backend(struct duplex_backend *backend, const struct duplex_options *options, struct duplex_device **device);
 void duplex_close(struct duplex_device *device);
+
+// Another client of the stack, with a job queue of its own: it gets the last `rows` of the device's rows of each bundle (below
+// the mailbox), which must be free, and keeps them. The firmware refuses a job that names rows of another client. At most 4
+// clients; each is closed with duplex_close, in any order, jobs in flight end; the stack closes with the last.
+int duplex_open_client(struct duplex_device *device, unsigned rows, struct duplex_device **client);
 const char *duplex_last_error(const struct duplex_device *device);
+
+// Weights that are uploaded from now on lie in these bundles, a mask of some of those that Logic-PIM owns (at first all of them):
+// their stripe set, over which consecutive row sets rotate.
+int duplex_set_stripe(struct duplex_device *device, unsigned bundles);
 
 // Makes W[n, k] resident. exponents: one signed exponent per row (the result is RN(2^e * sum)), or NULL. n from 1, k 1 to 65,536.
 int duplex_upload(struct duplex_device *device, const duplex_f16 *w, size_t n, size_t k, const int8_t *exponents,
@@ -44,6 +57,13 @@ int duplex_upload(struct duplex_device *device, const duplex_f16 *w, size_t n, s
 // Makes gate[n, k] and up[n, k] resident as pairs, for duplex_expert.
 int duplex_upload_gated(struct duplex_device *device, const duplex_f16 *gate, const duplex_f16 *up, size_t n, size_t k,
                         struct duplex_weights **weights);
+
+// Makes two matrices w[2][n, k] (gated: gate[2][n, k] and w[2][n, k]) resident, each in bundles of its own, as experts that lie
+// in one memory space each; their row sets take turns when they stream, so that the row turnaround of one bundle hides behind the
+// other. Needs two bundles at least; k 1 to 32,768. gate: NULL if there is none. In jobs with such weights x, y are x[2][m, k],
+// y[2][m, n]: matrix i meets x[i].
+int duplex_upload_pair(struct duplex_device *device, const duplex_f16 *gate, const duplex_f16 *w, size_t n, size_t k,
+                       struct duplex_weights **weights);
 void duplex_release(struct duplex_device *device, struct duplex_weights *weights);
 
 // y[m, n] = x[m, k] w^T, m from 1 to 4096, y in the given format.
@@ -54,6 +74,24 @@ int duplex_gemm(struct duplex_device *device, const struct duplex_weights *w, co
 int duplex_expert(struct duplex_device *device, const struct duplex_weights *up, const struct duplex_weights *down,
                   const struct duplex_activation_table *table, const duplex_f16 *x, size_t m, enum duplex_format format, void *y);
 
+// The same in two steps. Up to 8 jobs of a client are in flight; they are done in order, and waited for in order. The weights
+// stay resident until then. y as above; it is written by duplex_wait.
+int duplex_start_gemm(struct duplex_device *device, const struct duplex_weights *w, const duplex_f16 *x, size_t m,
+                      enum duplex_format format, struct duplex_job **job);
+int duplex_start_expert(struct duplex_device *device, const struct duplex_weights *up, const struct duplex_weights *down,
+                        const struct duplex_activation_table *table, const duplex_f16 *x, size_t m, enum duplex_format format,
+                        struct duplex_job **job);
+
+// Waits at most `clocks` clocks of the stack (UINT64_MAX: as long as it takes). DUPLEX_ERROR_BUSY: the job is not done, and
+// stays; until it is done the client starts no other. After any other result the job is gone.
+int duplex_wait(struct duplex_job *job, uint64_t clocks, void *y);
+
+// The job ends as soon as the stack comes to rest: duplex_wait then says DUPLEX_ERROR_CANCELLED, unless it was done already.
+void duplex_cancel(struct duplex_job *job);
+
+// The controller is reset: jobs in flight, of all clients, are lost (DUPLEX_ERROR_FIRMWARE).
+int duplex_reset(struct duplex_device *device);
+
 struct duplex_channel_stats {
   uint64_t rows;        // weight rows that the channel holds, over the matrices of the job
   uint64_t read_bytes;  // from its DRAM
@@ -62,7 +100,9 @@ struct duplex_channel_stats {
 
 // Of the last job.
 struct duplex_stats {
-  uint64_t cycles;  // 650 MHz clocks, first doorbell to completion
+  uint64_t cycles;         // 650 MHz clocks, the host's doorbell to completion
+  uint64_t native_cycles;  // the same with firmware that takes no time; 0: not measured
+  uint64_t firmware_instructions;
   uint64_t
       stream_cycles;  // of them, from first to last weight beat (the longest of all channels), without gaps between descriptors
   uint64_t starved, no_tile, no_room;  // clocks without weights, activations, room for results, summed over the channels

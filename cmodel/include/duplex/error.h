@@ -19,6 +19,10 @@ enum duplex_error {
   DUPLEX_ERROR_IO = -9,             // a file could not be read or written
   DUPLEX_ERROR_FORMAT = -10,        // a file or message has the wrong form
   DUPLEX_ERROR_OWNER = -11,         // DRAM that belongs to the other side
+  DUPLEX_ERROR_FIRMWARE = -12,      // the firmware crashed, stopped or refused a message; it was started afresh
+  DUPLEX_ERROR_CANCELLED = -13,     // the job was cancelled
+  DUPLEX_ERROR_QUEUE_FULL = -14,    // no room for another job, or no queue for another client
+  DUPLEX_ERROR_BUSY = -15,          // the job is not done yet
 };
 
 const char *duplex_error_text(int error);

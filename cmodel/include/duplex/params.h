@@ -15,6 +15,7 @@
 #define DUPLEX_COLUMNS 32 // columns of a row
 #define DUPLEX_ROW_SET_BYTES 8192 // one row of all 8 banks of a bundle
 #define DUPLEX_BUNDLES 4 // bundles of a channel: 2 ranks x upper and lower half [paper]
+#define DUPLEX_MAILBOX_ROWS 256 // last rows of every bundle, 64 MB of a stack: activations, results, tables
 #define DUPLEX_BANK_ROWS 16384 // rows of a bank: 16 GB per stack
 #define DUPLEX_WORD_BYTES 64 // word of the shared buffer, the broadcast and the result bus
 #define DUPLEX_SHARED_BUFFERS 2 // shared buffers of a stack [paper]

@@ -1,14 +1,41 @@
-// The firmware on the RV32 controller: runs the job in the mailbox and reports there.
-#include "firmware/port/rv32/mailbox.h"
+// The firmware on the RV32 controller: serves the queues, and sleeps when there is nothing to do.
+#include "firmware/kernels/ring.h"
+#include "firmware/port/rv32/platform.h"
+#include "firmware/protocol.h"
 
-static struct mailbox mailbox __attribute__((section(".mailbox")));
+struct mailbox mailbox __attribute__((section(".mailbox")));
+static struct protocol protocol;
+
+static volatile uint32_t *platform(uint32_t offset) { return (volatile uint32_t *)(RV32_PLATFORM + offset); }
+
+static void set_timer(uint32_t clocks) {
+  uint32_t low = 0xffffffff, high = 0xffffffff;
+  if (clocks) {
+    const uint32_t now = *platform(RV32_TIME_LOW);
+    low = now + clocks;
+    high = *platform(RV32_TIME_HIGH) + (low < now);
+  }
+  *platform(RV32_COMPARE_HIGH) = 0xffffffff;
+  *platform(RV32_COMPARE_LOW) = low;
+  *platform(RV32_COMPARE_HIGH) = high;
+}
+
+int hal_wait_interrupt(const struct hal *hal) {
+  uint32_t pending;
+  set_timer(hal->watchdog_clocks);
+  while ((pending = *platform(RV32_PENDING)) == 0) __asm__ volatile("wfi" ::: "memory");
+  *platform(RV32_DOORBELL) = 0;  // it may be about this job; the queues are looked at in any case
+  return pending == RV32_PENDING_TIMER;
+}
 
 int main(void) {
-  const struct hal hal = {0};
-  volatile struct mailbox *box = &mailbox;  // the host wrote it
-  struct firmware_report report = {0};
-  if (box->kind == MAILBOX_GEMM) firmware_gemm(&hal, &mailbox.gemm, &report);
-  if (box->kind == MAILBOX_EXPERT) firmware_expert(&hal, &mailbox.expert, &report);
-  mailbox.report = report;
-  return 0;
+  ring_recover(&protocol.hal);
+  protocol_start(&protocol, &mailbox);
+  for (;;) {
+    *platform(RV32_DOORBELL) = 0;
+    protocol.hal.watchdog_clocks = mailbox.watchdog_clocks;
+    while (protocol_serve(&protocol)) *platform(RV32_COMPLETE) = 0;
+    set_timer(0);
+    while (!(*platform(RV32_PENDING) & RV32_PENDING_DOORBELL)) __asm__ volatile("wfi" ::: "memory");
+  }
 }

@@ -1,17 +1,23 @@
-# The kernels as an RV32 program (rv32imc, picolibc), with a budget for its size.
+# The firmware as an RV32 program (rv32imc, picolibc), with a budget for its size. No heap: nothing of the C library is linked
+# that needs one (the check below). FIRMWARE=folder adds the kernel of that folder (docs/kernel_howto.md), natively too.
 .PHONY: firmware-rv32
-RV32_CC ?= riscv64-unknown-elf-gcc
-RV32_BUDGET := 8192
-RV32_SRC := $(wildcard firmware/kernels/*.c) firmware/port/rv32/main.c firmware/port/rv32/start.S
-RV32_CFLAGS := --specs=picolibc.specs -march=rv32imc -mabi=ilp32 -Os -std=c11 -ffreestanding -ffunction-sections $(WARN) -Icmodel/include -I.
+RV32_PREFIX ?= riscv64-unknown-elf-
+RV32_CC ?= $(RV32_PREFIX)gcc
+RV32_BUDGET ?= 8192
+RV32_STACK_BUDGET := 1024
+RV32_SRC = $(wildcard firmware/kernels/*.c firmware/protocol/*.c) $(FIRMWARE_SRC) $(wildcard firmware/port/rv32/*.c) firmware/port/rv32/start.S
+RV32_CFLAGS = --specs=picolibc.specs -march=rv32imc -mabi=ilp32 -O3 -flto -g -fno-tree-loop-distribute-patterns -std=c11 -ffreestanding -ffunction-sections -fdata-sections \
+  -fno-unwind-tables -fno-asynchronous-unwind-tables -Wstack-usage=$(RV32_STACK_BUDGET) $(WARN) $(FIRMWARE_DEFINES) -Icmodel/include -I.
+RV32_LINK := -nostartfiles -Wl,--gc-sections -Wl,--fatal-warnings -T firmware/port/rv32/memory.ld
+RV32_NO_RWX := $(shell $(RV32_PREFIX)ld --help 2>/dev/null | grep -q no-warn-rwx && echo -Wl,--no-warn-rwx-segments)
 
-$(BUILD)/firmware.elf: $(RV32_SRC) $(wildcard firmware/*.h firmware/*/*.h firmware/port/rv32/*) $(wildcard cmodel/include/duplex/*.h)
+$(BUILD)/firmware.elf: $(RV32_SRC) $(wildcard firmware/*.h firmware/*/*.h firmware/port/rv32/*) $(wildcard cmodel/include/duplex/*.h) $(BUILD)/firmware.name
 	@mkdir -p $(@D)
-	$(RV32_CC) $(RV32_CFLAGS) -nostartfiles -Wl,--gc-sections -Wl,--no-warn-rwx-segments -T firmware/port/rv32/memory.ld $(RV32_SRC) -o $@ || \
-	  $(RV32_CC) $(RV32_CFLAGS) -nostartfiles -Wl,--gc-sections -T firmware/port/rv32/memory.ld $(RV32_SRC) -o $@
-	@riscv64-unknown-elf-size $@ | awk 'NR == 2 { printf "firmware.elf: %d bytes of code, %d of data, budget $(RV32_BUDGET)\n", $$1, $$2; exit $$1 + $$2 > $(RV32_BUDGET) }'
+	$(RV32_CC) $(RV32_CFLAGS) $(RV32_LINK) $(RV32_NO_RWX) $(RV32_SRC) -o $@.new
+	@! $(RV32_PREFIX)nm $@.new | grep -wE 'malloc|sbrk|_sbrk|__heap_start_used' || { echo "firmware.elf: the firmware must not use a heap" >&2; exit 1; }
+	@$(RV32_PREFIX)size $@.new | awk 'NR == 2 { printf "firmware.elf: %d bytes of code, %d of data, budget $(RV32_BUDGET)\n", $$1, $$2; exit $$1 + $$2 > $(RV32_BUDGET) }'
+	@mv $@.new $@
 
-firmware-rv32: $(BUILD)/firmware.elf $(BUILD)/measure_firmware ## the firmware as RV32: size, instructions per descriptor
-	$(BUILD)/measure_firmware $(BUILD)/firmware.elf
+firmware-rv32: $(BUILD)/firmware.elf $(BUILD)/controller.so ## the firmware as RV32, and the controller that runs it
 
 TEST_PREREQUISITES += $(BUILD)/firmware.elf

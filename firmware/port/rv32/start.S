@@ -1,17 +1,17 @@
-# Start of the firmware on the RV32 controller: stack, cleared data, main, and a place to stop.
-# The first two words are fixed: reset at 0x80000000, the end of a job at 0x80000004.
-  .section .reset, "ax"
-  .option push
-  .option norvc
-  .globl reset
-reset:
-  j begin
-  .globl stop
-stop:
-  j stop
-  .option pop
+# Start of the firmware on the RV32 controller: stack, cleared data, main. A trap leaves its cause in the mailbox and stops; it
+# uses no memory but the mailbox, since the stack may be what overflowed.
+#include "firmware/port/rv32/platform.h"
+#define CRASH 24                /* struct mailbox: crash_cause, crash_pc, crash_value, crash_stack, crashed */
 
-begin:
+  .option arch, +zicsr
+  .section .reset, "ax"
+  .globl reset
+  .type reset, @function
+reset:
+  la t0, trap
+  csrw mtvec, t0
+  li t0, (1 << 11) | (1 << 7)   /* external and timer interrupts wake wfi; they are polled, so mstatus.MIE stays 0 */
+  csrw mie, t0
   la sp, stack_top
   la t0, bss_begin
   la t1, bss_end
@@ -22,4 +22,26 @@ clear:
   j clear
 run:
   call main
-  j stop
+  j halt
+  .size reset, . - reset
+
+  .balign 4
+  .globl trap
+  .type trap, @function
+trap:
+  csrw mscratch, t0
+  la t0, mailbox
+  sw sp, CRASH + 12(t0)
+  csrr sp, mcause
+  sw sp, CRASH(t0)
+  csrr sp, mepc
+  sw sp, CRASH + 4(t0)
+  csrr sp, mtval
+  sw sp, CRASH + 8(t0)
+  li sp, 1
+  sw sp, CRASH + 16(t0)
+halt:
+  li t0, RV32_PLATFORM
+  sw zero, RV32_HALT(t0)
+  j halt
+  .size trap, . - trap

@@ -62,9 +62,9 @@ class Stack {
   }
   int advance(uint64_t clocks, int *interrupt) {
     enter();
-    for (uint64_t i = 0; i < clocks && !interrupt_ && !status_; i++) tick();
+    for (uint64_t i = 0; i < clocks && !(interrupt && interrupt_) && !status_; i++) tick();
     if (!status_) status_ = dram_.finish(clocks_, failure_);
-    *interrupt = interrupt_;
+    if (interrupt) *interrupt = interrupt_;
     return status_;
   }
   uint64_t clocks() const { return clocks_; }

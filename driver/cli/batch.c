@@ -1,0 +1,290 @@
+// duplex batch FILE.jsonl: one job a line, in one process; matrices stay resident between the jobs that name the same files.
+#include <errno.h>
+#include <jansson.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "driver/cli/cli.h"
+#include "duplex/duplex.h"
+#include "duplex/error.h"
+
+static void help(void) {
+  printf(
+      "usage: duplex batch FILE.jsonl [options]\n\n"
+      "One JSON object a line:\n"
+      "  {\"command\": \"gemm\", \"x\": FILE, \"w\": FILE, \"out\": FILE, \"out_type\": \"f16|f32|acc\"}\n"
+      "  {\"command\": \"expert\", \"x\": FILE, \"gate\": FILE, \"up\": FILE, \"down\": FILE, \"out\": FILE, \"act\": NAME, "
+      "\"out_type\": ...}\n"
+      "Empty lines are skipped. Matrices stay on the stack between jobs that name the same files; if room runs out the one not "
+      "used for longest leaves.\nA wrong line is reported with its number and the others still run; the exit status is that of "
+      "the first failure. For each line\nthat ran, one JSON object on standard output: line, command, cycles, uploaded (matrices "
+      "brought to the stack).\n\n%s",
+      device_options_help);
+}
+
+// A matrix on the stack, or a pair of gate and up, as it was in its files.
+struct resident {
+  struct resident *next;  // the one used before it
+  char *gate, *path;      // gate: NULL if there is none
+  struct stat gate_info, info;
+  struct duplex_weights *weights;
+  size_t n, k;
+};
+
+struct session {
+  struct duplex_device *device;
+  struct resident *residents;  // latest first
+  unsigned uploaded;           // by this line
+  unsigned line;
+};
+
+static bool same_file(const struct stat *a, const struct stat *b) {
+  return a->st_dev == b->st_dev && a->st_ino == b->st_ino && a->st_size == b->st_size && a->st_mtim.tv_sec == b->st_mtim.tv_sec &&
+         a->st_mtim.tv_nsec == b->st_mtim.tv_nsec;
+}
+
+static void free_resident(struct session *session, struct resident *r) {
+  duplex_release(session->device, r->weights);
+  free(r->gate);
+  free(r->path);
+  free(r);
+}
+
+// Takes the one used longest ago from the stack, but never `kept`. False if there is none.
+static bool evict(struct session *session, const struct resident *kept) {
+  struct resident **last = NULL;
+  for (struct resident **at = &session->residents; *at; at = &(*at)->next)
+    if (*at != kept) last = at;
+  if (!last) return false;
+  struct resident *gone = *last;
+  *last = gone->next;
+  free_resident(session, gone);
+  return true;
+}
+
+static struct resident *find(struct session *session, const struct stat *gate, const struct stat *info) {
+  for (struct resident **at = &session->residents; *at; at = &(*at)->next) {
+    struct resident *r = *at;
+    if (!same_file(&r->info, info) || (gate != NULL) != (r->gate != NULL) || (gate && !same_file(&r->gate_info, gate))) continue;
+    *at = r->next;
+    r->next = session->residents;
+    return session->residents = r;
+  }
+  return NULL;
+}
+
+static int upload(struct session *session, const char *gate_key, const char *key, struct resident *r,
+                  const struct resident *kept) {
+  struct tensor gate = {0}, matrix = {0};
+  int status = npy_read_f16(key, r->path, 2, &matrix);
+  if (!status && r->gate) status = npy_read_f16(gate_key, r->gate, 2, &gate);
+  if (!status && r->gate && (gate.shape[0] != matrix.shape[0] || gate.shape[1] != matrix.shape[1]))
+    status = fail(EXIT_BAD_INPUT, "%s %s: has another shape than %s %s", gate_key, r->gate, key, r->path);
+  if (!status) {
+    int error;
+    do {
+      error = r->gate
+                  ? duplex_upload_gated(session->device, gate.data, matrix.data, matrix.shape[0], matrix.shape[1], &r->weights)
+                  : duplex_upload(session->device, matrix.data, matrix.shape[0], matrix.shape[1], NULL, &r->weights);
+    } while (error == DUPLEX_ERROR_OUT_OF_SPACE && evict(session, kept));
+    r->n = matrix.shape[0], r->k = matrix.shape[1];
+    if (error) status = device_error(session->device, error);
+  }
+  tensor_free(&gate);
+  tensor_free(&matrix);
+  return status;
+}
+
+// A matrix of the line, from its file or already there; `kept` must stay.
+static int matrix_of(struct session *session, const char *gate_key, const char *gate, const char *key, const char *path,
+                     const struct resident *kept, struct resident **found) {
+  struct stat gate_info, info;
+  if (stat(path, &info) != 0) return fail(EXIT_BAD_INPUT, "%s %s: %s", key, path, strerror(errno));
+  if (gate && stat(gate, &gate_info) != 0) return fail(EXIT_BAD_INPUT, "%s %s: %s", gate_key, gate, strerror(errno));
+  *found = find(session, gate ? &gate_info : NULL, &info);
+  if (*found) return EXIT_GOOD;
+  struct resident *r = calloc(1, sizeof *r);
+  if (!r) return fail(EXIT_BAD_INPUT, "too little memory");
+  r->info = info;
+  if (gate) r->gate_info = gate_info;
+  r->path = strdup(path);
+  r->gate = gate ? strdup(gate) : NULL;
+  const int status = r->path && (!gate || r->gate) ? upload(session, gate_key, key, r, kept) : fail(EXIT_BAD_INPUT, "no memory");
+  if (status) {
+    free_resident(session, r);
+    return status;
+  }
+  session->uploaded++;
+  r->next = session->residents;
+  session->residents = *found = r;
+  return EXIT_GOOD;
+}
+
+// One line
+// ---------------------------------------------------------------------------------------------------------------------------
+struct line {
+  const char *command, *x, *w, *gate, *up, *down, *out, *act, *out_type;
+};
+
+static int read_line(json_t *json, struct line *line) {
+  const struct {
+    const char *key;
+    const char **value;
+  } keys[] = {{"command", &line->command}, {"x", &line->x},     {"w", &line->w},
+              {"gate", &line->gate},       {"up", &line->up},   {"down", &line->down},
+              {"out", &line->out},         {"act", &line->act}, {"out_type", &line->out_type}};
+  const char *key;
+  json_t *value;
+  if (!json_is_object(json)) return fail(EXIT_BAD_INPUT, "expected a JSON object");
+  json_object_foreach(json, key, value) {
+    size_t i = 0;
+    while (i < sizeof keys / sizeof *keys && strcmp(keys[i].key, key) != 0) i++;
+    if (i == sizeof keys / sizeof *keys) return fail(EXIT_BAD_INPUT, "unknown key '%s': see duplex batch --help", key);
+    if (!json_is_string(value)) return fail(EXIT_BAD_INPUT, "'%s': expected a text", key);
+    *keys[i].value = json_string_value(value);
+  }
+  return EXIT_GOOD;
+}
+
+static int need(const char *key, const char *value) { return value ? EXIT_GOOD : fail(EXIT_BAD_INPUT, "'%s' is missing", key); }
+
+static int refuse(const char *key, const char *value) {
+  return value ? fail(EXIT_BAD_INPUT, "'%s' does not belong to this command", key) : EXIT_GOOD;
+}
+
+static int element_of(const struct line *line, enum element *element) {
+  static const char *const types[] = {"f16", "f32", "acc", NULL};
+  const struct option options[] = {{"out_type", line->out_type}, {0}};
+  unsigned type;
+  const int status = choice_option(options, "out_type", types, &type);
+  *element = (enum element)type;
+  return status;
+}
+
+static int check_x(const struct line *line, const struct tensor *x, size_t k) {
+  if (x->shape[0] > 4096) return fail(EXIT_BAD_INPUT, "x %s: has %zu rows, expected 1 to 4096", line->x, x->shape[0]);
+  if (x->shape[1] != k) return fail(EXIT_BAD_INPUT, "x %s: has %zu columns, expected %zu", line->x, x->shape[1], k);
+  return EXIT_GOOD;
+}
+
+static int compute_gemm(struct session *session, const struct line *line, const struct tensor *x, struct tensor *y) {
+  struct resident *w;
+  enum element element;
+  if (element_of(line, &element)) return EXIT_BAD_INPUT;
+  int status = matrix_of(session, NULL, NULL, "w", line->w, NULL, &w);
+  if (!status) status = check_x(line, x, w->k);
+  if (!status) status = tensor_new(element, 2, (const size_t[]){x->shape[0], w->n}, y);
+  if (status) return status;
+  const int error = duplex_gemm(session->device, w->weights, x->data, x->shape[0], (enum duplex_format)element, y->data);
+  return error ? device_error(session->device, error) : EXIT_GOOD;
+}
+
+static int compute_expert(struct session *session, const struct line *line, const struct tensor *x, struct tensor *y) {
+  struct resident *up, *down;
+  enum element element;
+  const struct duplex_activation_table *table = duplex_activation_builtin(line->act ? line->act : "silu");
+  if (element_of(line, &element)) return EXIT_BAD_INPUT;
+  if (!table) return fail(EXIT_BAD_INPUT, "act is '%s': expected silu, gelu, gelu_tanh, relu or identity", line->act);
+  int status = matrix_of(session, "gate", line->gate, "up", line->up, NULL, &up);
+  if (!status) status = check_x(line, x, up->k);
+  if (!status) status = matrix_of(session, NULL, NULL, "down", line->down, up, &down);
+  if (!status && (down->n != up->k || down->k != up->n))
+    status = fail(EXIT_BAD_INPUT, "down %s: has the shape (%zu, %zu), expected (%zu, %zu)", line->down, down->n, down->k, up->k,
+                  up->n);
+  if (!status) status = tensor_new(element, 2, x->shape, y);
+  if (status) return status;
+  const int error = duplex_expert(session->device, up->weights, down->weights, table, x->data, x->shape[0],
+                                  (enum duplex_format)element, y->data);
+  return error ? device_error(session->device, error) : EXIT_GOOD;
+}
+
+static int check_line(const struct line *line, bool *expert) {
+  if (need("command", line->command)) return EXIT_BAD_INPUT;
+  *expert = strcmp(line->command, "expert") == 0;
+  if (!*expert && strcmp(line->command, "gemm") != 0)
+    return fail(EXIT_BAD_INPUT, "command is '%s': expected gemm or expert", line->command);
+  if (need("x", line->x) || need("out", line->out)) return EXIT_BAD_INPUT;
+  if (*expert) return need("up", line->up) || need("down", line->down) || refuse("w", line->w) ? EXIT_BAD_INPUT : EXIT_GOOD;
+  return need("w", line->w) || refuse("gate", line->gate) || refuse("up", line->up) || refuse("down", line->down) ||
+                 refuse("act", line->act)
+             ? EXIT_BAD_INPUT
+             : EXIT_GOOD;
+}
+
+static int run_line(struct session *session, json_t *json) {
+  struct line line = {0};
+  struct tensor x = {0}, y = {0};
+  struct outputs outputs = {0};
+  struct duplex_stats stats;
+  bool expert = false;
+  session->uploaded = 0;
+  int status = read_line(json, &line);
+  if (!status) status = check_line(&line, &expert);
+  if (!status) status = output_open(&outputs, "out", line.out);  // refused before any work
+  if (!status) status = npy_read_f16("x", line.x, 2, &x);
+  if (!status) status = expert ? compute_expert(session, &line, &x, &y) : compute_gemm(session, &line, &x, &y);
+  duplex_last_stats(session->device, &stats);
+  if (!status) status = output_tensor(&outputs, line.out, &y);
+  if (!status) status = outputs_commit(&outputs);
+  outputs_discard(&outputs);
+  if (!status) {
+    printf("{\"line\": %u, \"command\": \"%s\", \"cycles\": %llu, \"uploaded\": %u}\n", session->line, line.command,
+           (unsigned long long)stats.cycles, session->uploaded);
+    fflush(stdout);
+  }
+  tensor_free(&x);
+  tensor_free(&y);
+  return status;
+}
+
+static int run_file(struct session *session, FILE *file, const char *path) {
+  char *text = NULL;
+  size_t room = 0;
+  int status = EXIT_GOOD;
+  for (session->line = 1; getline(&text, &room, file) >= 0; session->line++) {
+    char where[300];
+    json_error_t wrong;
+    if (text[strspn(text, " \t\r\n")] == 0) continue;
+    snprintf(where, sizeof where, "%.200s line %u: ", path, session->line);
+    fail_context(where);
+    json_t *json = json_loads(text, JSON_REJECT_DUPLICATES, &wrong);
+    const int of_line = json ? run_line(session, json) : fail(EXIT_BAD_INPUT, "not JSON: %s", wrong.text);
+    json_decref(json);
+    fail_context("");
+    if (!status) status = of_line;
+  }
+  free(text);
+  if (ferror(file)) return fail(EXIT_BAD_INPUT, "%s: cannot be read", path);
+  return status;
+}
+
+static int run(const struct option *options, const char *path, struct outputs *outputs) {
+  FILE *file = fopen(path, "r");
+  if (!file) return fail(EXIT_BAD_INPUT, "%s: %s", path, strerror(errno));
+  struct session session = {0};
+  int status = open_device(options, outputs, &session.device);
+  if (!status) {
+    status = run_file(&session, file, path);
+    while (evict(&session, NULL)) continue;
+    duplex_close(session.device);
+    const int committed = outputs_commit(outputs);  // traces and profile
+    if (!status) status = committed;
+  }
+  fclose(file);
+  return status;
+}
+
+int command_batch(int argc, char **argv) {
+  struct option options[] = {DEVICE_OPTIONS, {0}};
+  if (argc == 1 && strcmp(argv[0], "--help") == 0) return help(), EXIT_GOOD;
+  if (argc == 0 || argv[0][0] == '-') return fail(EXIT_BAD_INPUT, "batch needs a file: see duplex batch --help");
+  struct outputs outputs = {0};
+  int status = read_options(argc - 1, argv + 1, options);
+  if (!status && option_value(options, "--stats"))
+    status = fail(EXIT_BAD_INPUT, "--stats belongs to a single job; batch prints the clocks of each line");
+  if (!status) status = run(options, argv[0], &outputs);
+  outputs_discard(&outputs);
+  return status;
+}

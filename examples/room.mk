@@ -1,0 +1,4 @@
+# Programs on the library, with the tree's own headers: $(BUILD)/examples/<folder>/<folder>.
+$(BUILD)/examples/%: examples/%.c $(LIB)
+	@mkdir -p $(@D)
+	$(CC) $(ALL_CFLAGS) $< $(LIB) -o $@ -rdynamic $(LDLIBS)

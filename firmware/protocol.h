@@ -1,0 +1,146 @@
+// The protocol between host and firmware: job queues in memory that both see (docs/protocol.md). Everything is a 32-bit
+// little-endian word, so both sides see one layout.
+//
+// A client of the stack has a queue of its own. It writes a message, then `produced`, and rings the doorbell. The firmware serves
+// the queues in turn, one job at a time, and answers each message, in order, with one completion. What a message names must lie
+// in the allotment of its queue, which only the stack's owner writes.
+#ifndef DUPLEX_FIRMWARE_PROTOCOL_H
+#define DUPLEX_FIRMWARE_PROTOCOL_H
+
+#include "firmware/firmware.h"
+
+#define PROTOCOL_MAGIC 0x51504c44u  // "DLPQ"
+#define PROTOCOL_VERSION 1u
+#define PROTOCOL_QUEUES 4u
+#define PROTOCOL_ENTRIES 8u  // of a queue, a power of two
+#define PROTOCOL_PAYLOAD_WORDS 60u
+#define PROTOCOL_HEADER_BYTES 16u
+#define PROTOCOL_TOKEN_GROUPS 1024u  // most groups of 8 tokens of a job, of both matrices of a pair
+
+enum message_kind { MESSAGE_GEMM = 1, MESSAGE_EXPERT = 2, MESSAGE_USER = 64 };  // MESSAGE_USER: a kernel added with FIRMWARE=
+
+struct message {
+  uint32_t version, length, kind;  // length: bytes of header and payload
+  uint32_t ticket;                 // the client's own, returned in the completion
+  uint32_t payload[PROTOCOL_PAYLOAD_WORDS];
+};
+
+enum completion_status {
+  COMPLETION_DONE,
+  COMPLETION_VERSION,    // not PROTOCOL_VERSION
+  COMPLETION_LENGTH,     // not the length of this kind
+  COMPLETION_KIND,       // no such kernel
+  COMPLETION_ARGUMENT,   // detail: byte of the payload with a number out of range
+  COMPLETION_REGION,     // detail: byte of the payload with a region outside the allotment
+  COMPLETION_REFUSED,    // the stack refused a descriptor: error_code, error_tag, error_address
+  COMPLETION_WATCHDOG,   // no news from the stack for watchdog_clocks
+  COMPLETION_CANCELLED,  // before or during its work
+  COMPLETION_STATUSES
+};
+
+struct completion {
+  uint32_t ticket, status, detail;
+  uint32_t descriptors;  // written to the ring
+  uint32_t error_code, error_tag, error_address;
+  uint32_t reserved;
+};
+
+// `produced`, `consumed`, `completed` and `collected` count messages since the queue was opened.
+struct queue {
+  uint32_t produced, collected;  // the client's
+  uint32_t consumed, completed;  // the firmware's
+  uint32_t generation;           // the firmware's: the allotment it serves, 0 after a fault of the client
+  uint32_t reserved[3];
+  uint32_t cancel[PROTOCOL_ENTRIES];  // the client's: number of the message + 1 to cancel it
+  struct completion completions[PROTOCOL_ENTRIES];
+  struct message messages[PROTOCOL_ENTRIES];
+  uint32_t unused[432];  // a page each, so that a client can be given its own alone
+};
+
+// What a queue's client may name: rows of these bundles, in every channel, in two runs; a region lies in one of them. generation
+// odd: open, even: closed; it grows with every opening, and the queue starts again from 0.
+struct row_range {
+  uint32_t first, count;
+};
+struct allotment {
+  uint32_t generation, bundles;
+  struct row_range part[2];
+};
+
+struct mailbox {
+  uint32_t magic, version, queues, entries;  // the firmware's, when it is ready
+  uint32_t channels, watchdog_clocks;        // the owner's; watchdog_clocks 0: none
+  uint32_t crash_cause, crash_pc, crash_value, crash_stack;
+  uint32_t crashed;
+  uint32_t reserved[5];
+  struct allotment allotment[PROTOCOL_QUEUES];
+  uint32_t unused[984];
+  struct queue queue[PROTOCOL_QUEUES];
+};
+
+_Static_assert(sizeof(struct queue) == 4096 && sizeof(struct mailbox) == 4096 * (1 + PROTOCOL_QUEUES), "pages of 4 KB");
+
+// Payloads
+// --------------------------------------------------------------------------------------------------------------------------
+enum { MATRIX_GATED = 1, MATRIX_EXPONENTS = 2, MATRIX_PAIR = 4 };
+struct matrix_words {
+  uint32_t rows, k, flags, base, stripe;  // as weight_layout lays it out
+};
+struct region_words {
+  uint32_t base, stripe;
+};
+
+struct gemm_message {
+  struct matrix_words weights;
+  struct region_words x, results;
+  uint32_t format, groups;
+};
+
+// The table goes to the activation unit if `table_serial`, the client's number for its contents, is not what is there. groups may
+// be 0.
+struct expert_message {
+  struct matrix_words up, down;
+  struct region_words x, results, table;
+  uint32_t table_tiles, table_serial, format, groups;
+};
+
+// Firmware side
+// ----------------------------------------------------------------------------------------------------------------------
+struct protocol {
+  struct hal hal;
+  volatile struct mailbox *box;
+  uint32_t next;  // queue to look at first
+  struct {
+    uint32_t generation, consumed, completed;
+  } queue[PROTOCOL_QUEUES];
+  struct {
+    uint32_t queue, generation, serial;  // generation 0: unknown
+  } table;
+  struct message message;  // a copy: the client may change its own while it is checked
+};
+
+// What a kernel may know of the job's client.
+struct client {
+  struct protocol *protocol;
+  uint32_t queue, channels;
+  struct allotment allotment;
+};
+
+// A kernel's entry in the firmware: checks the payload and runs. It returns COMPLETION_DONE if the kernel ran, whatever its
+// report; otherwise why not, and *detail.
+struct kernel {
+  uint32_t kind, bytes;  // of the payload
+  enum completion_status (*serve)(struct client *client, const void *payload, struct firmware_report *report, uint32_t *detail);
+};
+extern const struct kernel *const firmware_kernels[];  // ends with NULL
+
+// protocol/serve.c: ready to serve; a false return of protocol_serve means that there is nothing to do.
+void protocol_start(struct protocol *protocol, struct mailbox *box);
+bool protocol_serve(struct protocol *protocol);
+
+// protocol/client.c: is the region of so many row sets in the allotment? A matrix with its layout; `flags` are those it may have.
+bool client_owns(const struct client *client, struct region region, uint32_t row_sets);
+enum completion_status client_matrix(const struct client *client, const struct matrix_words *words, uint32_t flags,
+                                     struct weight_layout *layout, struct region *region);
+
+#endif

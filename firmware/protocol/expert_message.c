@@ -1,0 +1,69 @@
+// The message of the expert kernel, and which table the activation unit holds.
+#include <stddef.h>
+
+#include "duplex/params.h"
+#include "firmware/protocol.h"
+
+#define AT(member) (uint32_t) offsetof(struct expert_message, member)
+#define TABLE_TILES_MOST 16u
+
+static bool table_is_there(const struct client *client, uint32_t serial) {
+  const struct protocol *p = client->protocol;
+  return p->table.generation == client->allotment.generation && p->table.queue == client->queue && p->table.serial == serial;
+}
+
+static void note_table(const struct client *client, uint32_t serial, bool loaded) {
+  struct protocol *p = client->protocol;
+  p->table.queue = client->queue;
+  p->table.generation = loaded ? client->allotment.generation : 0;
+  p->table.serial = serial;
+}
+
+static enum completion_status check_tokens(const struct client *client, const struct expert_message *m, struct expert_job *job,
+                                           uint32_t *detail) {
+  *detail = AT(up);
+  enum completion_status status =
+      client_matrix(client, &m->up, MATRIX_GATED | MATRIX_EXPONENTS | MATRIX_PAIR, &job->up_layout, &job->up);
+  if (status != COMPLETION_DONE) return status;
+  *detail = AT(down);
+  status = client_matrix(client, &m->down, MATRIX_EXPONENTS | MATRIX_PAIR, &job->down_layout, &job->down);
+  if (status != COMPLETION_DONE) return status;
+  const uint32_t inner = job->up_layout.rows / (job->up_layout.gated ? 2 : 1);
+  if (m->down.k != inner || job->up_layout.two_streams != job->down_layout.two_streams) return COMPLETION_ARGUMENT;
+  if (*detail = AT(format), m->format > RESULT_ACC) return COMPLETION_ARGUMENT;
+  if (*detail = AT(groups), job->up_layout.two_streams && m->groups % 2) return COMPLETION_ARGUMENT;
+  const uint32_t most = expert_groups_of_pass(&job->up_layout, &job->down_layout), passes = (m->groups + most - 1) / most;
+  if (*detail = AT(x), !client_owns(client, job->x, passes * activation_row_sets(most * job->up_layout.k_tiles, job->channels)))
+    return COMPLETION_REGION;
+  if (*detail = AT(results), !client_owns(client, job->results, passes * result_row_sets(&job->down_layout, job->format, most)))
+    return COMPLETION_REGION;
+  return COMPLETION_DONE;
+}
+
+static enum completion_status serve_expert(struct client *client, const void *payload, struct firmware_report *report,
+                                           uint32_t *detail) {
+  const struct expert_message *m = payload;
+  struct expert_job job;
+  if (m->groups == 0) job.up_layout.k_tiles = job.down_layout.k_tiles = 1;  // no tokens, so no matrices either
+  job.x = (struct region){m->x.base, m->x.stripe};
+  job.results = (struct region){m->results.base, m->results.stripe};
+  job.table = (struct region){m->table.base, m->table.stripe};
+  job.table_tiles = m->table_tiles;
+  job.format = (enum result_format)m->format;
+  job.channels = client->channels;
+  job.groups = m->groups;
+  if (*detail = AT(groups), m->groups > PROTOCOL_TOKEN_GROUPS) return COMPLETION_ARGUMENT;
+  if (*detail = AT(table_tiles), m->table_tiles == 0 || m->table_tiles > TABLE_TILES_MOST) return COMPLETION_ARGUMENT;
+  if (*detail = AT(table), !client_owns(client, job.table, activation_row_sets(m->table_tiles, client->channels)))
+    return COMPLETION_REGION;
+  const enum completion_status status = m->groups ? check_tokens(client, m, &job, detail) : COMPLETION_DONE;
+  if (status != COMPLETION_DONE) return status;
+  *detail = 0;
+  if (table_is_there(client, m->table_serial)) job.table_tiles = 0;
+  if (job.table_tiles == 0 && job.groups == 0) return COMPLETION_DONE;
+  firmware_expert(&client->protocol->hal, &job, report);
+  note_table(client, m->table_serial, report->result == FIRMWARE_DONE);
+  return COMPLETION_DONE;
+}
+
+const struct kernel expert_kernel = {MESSAGE_EXPERT, sizeof(struct expert_message), serve_expert};

@@ -1,0 +1,18 @@
+// The kernels of this firmware. A new one joins by one entry.
+#include <stddef.h>
+
+#include "firmware/protocol.h"
+
+extern const struct kernel gemm_kernel, expert_kernel;
+#ifdef FIRMWARE_USER_KERNEL
+extern const struct kernel user_kernel;
+#endif
+
+const struct kernel *const firmware_kernels[] = {
+    &gemm_kernel,
+    &expert_kernel,
+#ifdef FIRMWARE_USER_KERNEL
+    &user_kernel,
+#endif
+    NULL,
+};

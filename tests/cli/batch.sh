@@ -1,0 +1,73 @@
+#!/bin/bash
+# duplex batch: the same bytes as single commands, matrices uploaded once, wrong lines named, the others run. usage: tests/cli/batch.sh BUILD
+set -u
+build=$(realpath "$1")
+duplex=$build/duplex
+dir=$(mktemp -d)
+trap 'rm -rf "$dir"' EXIT
+cd "$dir" || exit 1
+fail() { echo "batch: $*"; cat out err 2>/dev/null; exit 1; }
+random() { "$duplex" random --shape "$1" --seed "$2" --dist normal:1 --out "$3.npy" || fail "no input"; }
+random 9,130 1 x
+random 75,130 2 g
+random 75,130 3 u
+random 130,75 4 d
+random 9,75 5 z
+"$duplex" gemm --x x.npy --w u.npy --out one.npy --channels 3 --out-type f32 || fail gemm
+"$duplex" expert --x x.npy --gate g.npy --up u.npy --down d.npy --out two.npy --channels 3 || fail expert
+
+cat >jobs.jsonl <<'L'
+{"command": "gemm", "x": "x.npy", "w": "u.npy", "out": "a.npy", "out_type": "f32"}
+{"command": "expert", "x": "x.npy", "gate": "g.npy", "up": "u.npy", "down": "d.npy", "out": "b.npy"}
+
+{"command": "gemm", "x": "x.npy", "w": "u.npy", "out": "c.npy", "out_type": "f32"}
+{"command": "expert", "x": "x.npy", "gate": "g.npy", "up": "u.npy", "down": "d.npy", "out": "e.npy"}
+{"command": "gemm", "x": "z.npy", "w": "d.npy", "out": "f.npy"}
+L
+for firmware in native riscv; do
+  rm -f [abcef].npy
+  "$duplex" batch jobs.jsonl --channels 3 --firmware $firmware >out 2>err || fail "$firmware: exit status $?"
+  [ ! -s err ] || fail "$firmware prints"
+  cmp a.npy one.npy && cmp c.npy one.npy && cmp b.npy two.npy && cmp e.npy two.npy || fail "$firmware: other bytes"
+  [ "$(jq -c '[.line, .uploaded]' out | tr -d '\n')" = '[1,1][2,2][4,0][5,0][6,0]' ] || fail "$firmware: matrices were not resident"
+done
+
+# A matrix that changes between two jobs is brought again.
+mkfifo jobs
+"$duplex" batch jobs --channels 2 >out 2>err &
+{
+  echo '{"command": "gemm", "x": "x.npy", "w": "u.npy", "out": "a.npy"}'
+  for _ in $(seq 100); do [ -e a.npy ] && [ "$(wc -l <out)" = 1 ] && break; sleep 0.1; done
+  cp g.npy u.npy
+  echo '{"command": "gemm", "x": "x.npy", "w": "u.npy", "out": "b.npy"}'
+} >jobs
+wait $! || fail "a file that changes"
+"$duplex" gemm --x x.npy --w g.npy --out c.npy || fail gemm
+cmp b.npy c.npy || fail "the old matrix was used"
+
+wrong() { # LINE TEXT
+  echo "$1" >wrong.jsonl
+  echo '{"command": "gemm", "x": "x.npy", "w": "g.npy", "out": "good.npy"}' >>wrong.jsonl
+  rm -f good.npy bad.npy
+  "$duplex" batch wrong.jsonl --channels 1 >out 2>err
+  [ $? = 2 ] || fail "not refused: $1"
+  grep -qF "wrong.jsonl line 1: $2" err && [ "$(wc -l <err)" = 1 ] || fail "expected '$2' for $1"
+  [ -e good.npy ] || fail "the next line did not run after $1"
+  [ ! -e bad.npy ] || fail "something was written for $1"
+  [ "$(find . -name 'bad.npy*' | wc -l)" = 0 ] || fail "a temporary file stayed after $1"
+}
+wrong '{"command": "gemm"' 'not JSON'
+wrong '[1]' 'expected a JSON object'
+wrong '{"command": "gemm", "x": "x.npy", "w": "g.npy"}' "'out' is missing"
+wrong '{"command": "gemm", "x": 1, "w": "g.npy", "out": "bad.npy"}' "'x': expected a text"
+wrong '{"command": "gemm", "x": "x.npy", "w": "g.npy", "out": "bad.npy", "size": "1"}' "unknown key 'size'"
+wrong '{"command": "mix", "x": "x.npy", "w": "g.npy", "out": "bad.npy"}' "command is 'mix'"
+wrong '{"command": "gemm", "x": "x.npy", "w": "none.npy", "out": "bad.npy"}' 'w none.npy: '
+wrong '{"command": "gemm", "x": "x.npy", "w": "d.npy", "out": "bad.npy"}' 'x x.npy: has 130 columns, expected 75'
+wrong '{"command": "gemm", "x": "x.npy", "w": "g.npy", "gate": "g.npy", "out": "bad.npy"}' "'gate' does not belong"
+wrong '{"command": "gemm", "x": "x.npy", "w": "g.npy", "out": "bad.npy", "out_type": "f8"}' "out_type is 'f8'"
+wrong '{"command": "expert", "x": "x.npy", "up": "g.npy", "down": "g.npy", "out": "bad.npy"}' 'down g.npy: has the shape (75, 130)'
+wrong '{"command": "expert", "x": "x.npy", "up": "g.npy", "down": "d.npy", "out": "bad.npy", "act": "tanh"}' "act is 'tanh'"
+wrong '{"command": "gemm", "x": "x.npy", "w": "g.npy", "out": "nowhere/bad.npy"}' 'out nowhere/bad.npy: cannot be written'
+"$duplex" batch none.jsonl 2>err; [ $? = 2 ] || fail "a missing file"
+echo "batch: the same bytes as single commands, every wrong line named"

@@ -1,0 +1,10 @@
+#!/bin/bash
+# The worked example of docs/kernel_howto.md: built as FIRMWARE=, natively and as RV32, the same bytes as three gemm jobs. usage: example.sh BUILD
+set -u
+cd "$(dirname "$0")/../.." || exit 1
+build=$1/projections
+make -s --no-print-directory FIRMWARE=examples/projections BUILD="$build" firmware-rv32 "$build/examples/projections/projections" || exit 1
+for firmware in native riscv; do
+  "$build/examples/projections/projections" $firmware cmodel 8 | tee "$build/$firmware.txt"
+  grep -q '^the same bytes' "$build/$firmware.txt" || exit 1
+done

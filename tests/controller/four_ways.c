@@ -1,0 +1,126 @@
+// Random jobs on four stacks, {C model, RTL} x {native, RV32}: one answer, bit for bit. Devices live on, so every job follows
+// others. usage: four_ways [--seed S] [--cases N] [--only CASE] [--channels C] [--kind gemm|expert] A case is drawn from (seed,
+// case number) alone; gemm and expert take turns.
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "duplex/duplex.h"
+#include "duplex/random.h"
+
+enum { WAYS = 4, CHANNELS = 2 };
+static const char *const way_names[WAYS] = {"cmodel native", "cmodel riscv", "rtl native", "rtl riscv"};
+
+struct test_case {
+  bool expert, gated;
+  size_t m, n, k;
+  enum duplex_format format;
+  const char *act;
+  duplex_f16 *x, *w;  // w: room for three matrices
+};
+
+static size_t pick(struct duplex_random *random, const size_t *list, size_t count) {
+  return list[duplex_random_below(random, count)];
+}
+
+// Normal values, now and then any bits.
+static duplex_f16 *tensor(struct duplex_random *random, size_t count, double scale) {
+  const bool bits = duplex_random_below(random, 8) == 0;
+  duplex_f16 *values = malloc(count * sizeof *values);
+  if (!values) exit(1);
+  for (size_t i = 0; i < count; i++)
+    values[i] =
+        bits ? (duplex_f16)duplex_random_below(random, 65536) : duplex_f16_from_double(scale * duplex_random_normal(random));
+  return values;
+}
+
+static struct test_case draw(uint64_t seed, uint64_t number) {
+  static const size_t widths[] = {1, 2, 63, 64, 65, 100, 127, 128, 200, 320, 511};
+  static const char *const acts[] = {"silu", "gelu", "gelu_tanh", "relu", "identity"};
+  struct duplex_random random;
+  struct test_case c = {.expert = number % 2 == 1};
+  duplex_random_seed(&random, seed, number);
+  c.m = 1 + duplex_random_below(&random, 40);
+  c.n = 1 + duplex_random_below(&random, 150);
+  c.k = pick(&random, widths, sizeof widths / sizeof *widths);
+  c.format = (enum duplex_format)duplex_random_below(&random, 3);
+  c.act = acts[duplex_random_below(&random, 5)];
+  c.gated = duplex_random_below(&random, 4) != 0;
+  c.x = tensor(&random, c.m * c.k, 1);
+  c.w = tensor(&random, 3 * c.n * c.k, 0.1);
+  return c;
+}
+
+static size_t result_bytes(const struct test_case *c) {
+  static const size_t element[] = {2, 4, 16};
+  return c->m * (c->expert ? c->k : c->n) * element[c->format];
+}
+
+static int run(struct duplex_device *device, const struct test_case *c, void *y) {
+  struct duplex_weights *up = NULL, *down = NULL;
+  int error = c->expert && c->gated ? duplex_upload_gated(device, c->w, c->w + c->n * c->k, c->n, c->k, &up)
+                                    : duplex_upload(device, c->w, c->n, c->k, NULL, &up);
+  if (!error && c->expert) error = duplex_upload(device, c->w + 2 * c->n * c->k, c->k, c->n, NULL, &down);
+  if (!error)
+    error = c->expert ? duplex_expert(device, up, down, duplex_activation_builtin(c->act), c->x, c->m, c->format, y)
+                      : duplex_gemm(device, up, c->x, c->m, c->format, y);
+  duplex_release(device, up);
+  duplex_release(device, down);
+  return error;
+}
+
+static bool run_case(struct duplex_device *const device[WAYS], uint64_t seed, uint64_t number) {
+  struct test_case c = draw(seed, number);
+  const size_t bytes = result_bytes(&c);
+  uint8_t *expected = calloc(1, bytes), *y = calloc(1, bytes);
+  bool good = expected && y;
+  for (unsigned way = 0; way < WAYS && good; way++) {
+    const int error = run(device[way], &c, way ? y : expected);
+    good = !error && (way == 0 || memcmp(expected, y, bytes) == 0);
+    if (!good)
+      printf("MISMATCH case %llu of seed %llu (%s M %zu N %zu K %zu format %d): %s: %s\n", (unsigned long long)number,
+             (unsigned long long)seed, c.expert ? "expert" : "gemm", c.m, c.n, c.k, (int)c.format, way_names[way],
+             error ? duplex_last_error(device[way]) : "other bytes than cmodel native");
+  }
+  free(expected), free(y), free(c.x), free(c.w);
+  return good;
+}
+
+static bool open_all(struct duplex_device *device[WAYS], unsigned channels) {
+  static const struct duplex_riscv_options riscv = {0};
+  char text[512];
+  for (unsigned way = 0; way < WAYS; way++) {
+    const struct duplex_options options = {.backend = {.channels = channels}, .riscv = way & 1 ? &riscv : NULL};
+    if (!duplex_open(way & 2 ? "rtl" : "cmodel", &options, &device[way], text, sizeof text)) continue;
+    printf("%s: %s\n", way_names[way], text);
+    return false;
+  }
+  return true;
+}
+
+int main(int argc, char **argv) {
+  uint64_t seed = getenv("DUPLEX_SEED") ? strtoull(getenv("DUPLEX_SEED"), NULL, 0) : 1, cases = 20, only = UINT64_MAX;
+  unsigned channels = CHANNELS;
+  for (int i = 1; i + 1 < argc; i += 2) {
+    const uint64_t value = strtoull(argv[i + 1], NULL, 0);
+    if (strcmp(argv[i], "--seed") == 0) seed = value;
+    if (strcmp(argv[i], "--cases") == 0) cases = value;
+    if (strcmp(argv[i], "--only") == 0) only = value;
+    if (strcmp(argv[i], "--channels") == 0) channels = (unsigned)value;
+  }
+  struct duplex_device *device[WAYS] = {NULL};
+  printf("seed %llu, %llu cases\n", (unsigned long long)seed, (unsigned long long)cases);
+  bool good = open_all(device, channels);
+  uint64_t done = 0;
+  for (uint64_t number = only == UINT64_MAX ? 0 : only; good && number < (only == UINT64_MAX ? cases : only + 1);
+       number++, done++) {
+    good = run_case(device, seed, number);
+    if (!good)
+      printf("replay: %s --seed %llu --only %llu --channels %u\n", argv[0], (unsigned long long)seed, (unsigned long long)number,
+             channels);
+  }
+  for (unsigned way = 0; way < WAYS; way++) duplex_close(device[way]);
+  if (good) printf("four ways: %llu jobs, the same bytes on each\n", (unsigned long long)done);
+  return good ? 0 : 1;
+}

@@ -1,0 +1,9 @@
+# A firmware with a faulty kernel, for the tests of the controller.
+$(BUILD)/tests/controller/faulty.elf: tests/controller/faulty/kernel_faulty.c $(BUILD)/firmware.elf
+	@mkdir -p $(@D)
+	@$(MAKE) -s --no-print-directory BUILD=$(BUILD)/faulty FIRMWARE=tests/controller/faulty $(BUILD)/faulty/firmware.elf
+	@cp $(BUILD)/faulty/firmware.elf $@
+
+TEST_PREREQUISITES += $(BUILD)/tests/controller/faulty.elf $(BUILD)/tests/controller/four_ways
+$(BUILD)/tests/controller/test_controller $(BUILD)/tests/controller/four_ways: | $(BUILD)/controller.so $(BUILD)/firmware.elf $(BUILD)/rtl/stack_2.so
+$(BUILD)/tests/controller/test_controller: | $(BUILD)/tests/controller/faulty.elf

@@ -1,0 +1,416 @@
+// Job queues and the RV32 controller: refusals, cancel, reset in mid-job, full queues, clients that die, firmware that crashes or
+// hangs, damaged files. After each the next job gives the right answer.
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+// CMocka needs the first three before it.
+#include <cmocka.h>
+
+#include "driver/device.h"
+#include "duplex/error.h"
+#include "duplex/random.h"
+
+#define BUILD_ELF "firmware.elf"
+enum { M = 5, N = 300, K = 700, CHANNELS = 2, ROWS = 2000 };
+
+static char folder[4096];  // the build folder
+static duplex_f16 x[M * K], w[N * K], expected[M * N];
+
+struct setup {
+  const char *backend;
+  bool riscv;
+};
+static struct setup setup_of(void **state) { return **(struct setup **)state; }
+
+static const char *elf_path(const char *name) {
+  static char path[4200];
+  snprintf(path, sizeof path, "%s/%s", folder, name);
+  return path;
+}
+
+static struct duplex_device *open_with(struct setup setup, struct duplex_riscv_options riscv, uint64_t watchdog) {
+  const struct duplex_options options = {
+      .backend = {.channels = CHANNELS}, .watchdog_clocks = watchdog, .riscv = setup.riscv ? &riscv : NULL};
+  struct duplex_device *device;
+  char text[512] = "";
+  if (duplex_open(setup.backend, &options, &device, text, sizeof text)) fail_msg("%s", text);
+  return device;
+}
+
+static struct duplex_device *open_device(struct setup setup) { return open_with(setup, (struct duplex_riscv_options){0}, 0); }
+
+static struct duplex_weights *upload(struct duplex_device *device) {
+  struct duplex_weights *weights;
+  assert_int_equal(duplex_upload(device, w, N, K, NULL, &weights), 0);
+  return weights;
+}
+
+static void assert_right(struct duplex_device *device, const struct duplex_weights *weights) {
+  duplex_f16 y[M * N];
+  memset(y, 0x55, sizeof y);
+  const int error = duplex_gemm(device, weights, x, M, DUPLEX_F16, y);
+  if (error) fail_msg("%s", duplex_last_error(device));
+  assert_memory_equal(y, expected, sizeof y);
+}
+
+static struct duplex_job *start(struct duplex_device *device, const struct duplex_weights *weights) {
+  struct duplex_job *job;
+  assert_int_equal(duplex_start_gemm(device, weights, x, M, DUPLEX_F16, &job), 0);
+  return job;
+}
+
+static void wait_right(struct duplex_job *job) {
+  duplex_f16 y[M * N];
+  assert_int_equal(duplex_wait(job, UINT64_MAX, y), 0);
+  assert_memory_equal(y, expected, sizeof y);
+}
+
+static void test_full_queue(void **state) {
+  struct duplex_device *device = open_device(setup_of(state));
+  struct duplex_weights *weights = upload(device);
+  struct duplex_job *job[PROTOCOL_ENTRIES], *other;
+  for (int round = 0; round < 3; round++) {
+    for (unsigned i = 0; i < PROTOCOL_ENTRIES; i++) job[i] = start(device, weights);
+    assert_int_equal(duplex_start_gemm(device, weights, x, M, DUPLEX_F16, &other), DUPLEX_ERROR_QUEUE_FULL);
+    assert_null(other);
+    for (unsigned i = 0; i < PROTOCOL_ENTRIES; i++) wait_right(job[i]);
+  }
+  duplex_release(device, weights);
+  duplex_close(device);
+}
+
+static void test_cancel_before(void **state) {
+  struct duplex_device *device = open_device(setup_of(state));
+  struct duplex_weights *weights = upload(device);
+  struct duplex_job *job[4];
+  duplex_f16 y[M * N];
+  for (unsigned i = 0; i < 4; i++) job[i] = start(device, weights);
+  duplex_cancel(job[1]);
+  duplex_cancel(job[3]);
+  wait_right(job[0]);
+  assert_int_equal(duplex_wait(job[1], UINT64_MAX, y), DUPLEX_ERROR_CANCELLED);
+  wait_right(job[2]);
+  assert_int_equal(duplex_wait(job[3], UINT64_MAX, y), DUPLEX_ERROR_CANCELLED);
+  for (unsigned i = 0; i < 10; i++) assert_right(device, weights);  // old cancels hit no new job
+  duplex_release(device, weights);
+  duplex_close(device);
+}
+
+static void test_cancel_in_mid_job(void **state) {
+  struct duplex_device *device = open_device(setup_of(state));
+  struct duplex_weights *weights = upload(device);
+  duplex_f16 y[M * N];
+  unsigned cancelled = 0;
+  for (uint64_t clocks = 1; clocks < 20000; clocks += 1 + clocks / 2) {
+    struct duplex_job *job = start(device, weights), *other;
+    int error = duplex_wait(job, clocks, y);
+    if (error == DUPLEX_ERROR_BUSY) {
+      assert_int_equal(duplex_start_gemm(device, weights, x, M, DUPLEX_F16, &other), DUPLEX_ERROR_BUSY);
+      duplex_cancel(job);
+      error = duplex_wait(job, UINT64_MAX, y);
+      cancelled += error == DUPLEX_ERROR_CANCELLED;
+    }
+    assert_true(error == 0 || error == DUPLEX_ERROR_CANCELLED);
+    if (error == 0) assert_memory_equal(y, expected, sizeof y);
+    assert_right(device, weights);
+  }
+  if (setup_of(state).riscv) assert_true(cancelled > 5);  // native firmware is not interrupted
+  duplex_release(device, weights);
+  duplex_close(device);
+}
+
+static void test_reset_in_mid_job(void **state) {
+  struct duplex_device *device = open_device(setup_of(state));
+  struct duplex_weights *weights = upload(device);
+  duplex_f16 y[M * N];
+  for (uint64_t clocks = 1; clocks < 20000; clocks += 1 + clocks / 2) {
+    struct duplex_job *job = start(device, weights);
+    const int error = duplex_wait(job, clocks, y);
+    assert_int_equal(duplex_reset(device), 0);
+    if (error == DUPLEX_ERROR_BUSY) assert_int_equal(duplex_wait(job, UINT64_MAX, y), DUPLEX_ERROR_FIRMWARE);
+    assert_right(device, weights);
+  }
+  duplex_release(device, weights);
+  duplex_close(device);
+}
+
+static void test_clients(void **state) {
+  struct duplex_device *device = open_device(setup_of(state)), *client[PROTOCOL_QUEUES - 1], *more;
+  struct duplex_weights *weights = upload(device), *own[PROTOCOL_QUEUES - 1];
+  for (unsigned i = 0; i < PROTOCOL_QUEUES - 1; i++) {
+    assert_int_equal(duplex_open_client(device, ROWS, &client[i]), 0);
+    own[i] = upload(client[i]);
+  }
+  assert_int_equal(duplex_open_client(device, ROWS, &more), DUPLEX_ERROR_QUEUE_FULL);
+  assert_int_equal(duplex_open_client(device, DUPLEX_BANK_ROWS, &more), DUPLEX_ERROR_ARGUMENT);
+  struct duplex_job *job[PROTOCOL_QUEUES - 1], *first = start(device, weights);
+  for (unsigned i = 0; i < PROTOCOL_QUEUES - 1; i++) job[i] = start(client[i], own[i]);
+  for (unsigned i = PROTOCOL_QUEUES - 1; i-- > 0;) wait_right(job[i]);
+  wait_right(first);
+  duplex_close(client[0]);
+  assert_right(device, weights);
+  duplex_close(device);  // the others go on
+  assert_right(client[1], own[1]);
+  duplex_release(client[1], own[1]);
+  duplex_release(client[2], own[2]);
+  duplex_close(client[1]);
+  duplex_close(client[2]);
+  free(own[0]);
+  free(weights);
+}
+
+static void test_client_dies_in_mid_job(void **state) {
+  struct duplex_device *device = open_device(setup_of(state));
+  struct duplex_weights *weights = upload(device);
+  duplex_f16 y[M * N];
+  for (uint64_t clocks = 0; clocks < 3000; clocks += 1 + clocks) {
+    struct duplex_device *client;
+    if (duplex_open_client(device, 64, &client)) fail_msg("%s", duplex_last_error(device));
+    struct duplex_weights *own = upload(client);
+    struct duplex_job *job = start(client, own);
+    start(client, own);
+    if (clocks) duplex_wait(job, clocks, y);
+    duplex_close(client);  // with a job under way and one in the queue
+    free(own);
+    assert_right(device, weights);
+  }
+  duplex_release(device, weights);
+  duplex_close(device);
+}
+
+static int send(struct duplex_device *device, uint32_t kind, const void *payload, size_t bytes, struct completion *completion) {
+  uint32_t number;
+  assert_int_equal(device_own(device, device->bundles), 0);
+  assert_int_equal(queue_submit(device, kind, payload, bytes, &number), 0);
+  return queue_wait(device, number, UINT64_MAX, completion);
+}
+
+static struct gemm_message good_message(const struct duplex_weights *weights) {
+  return (struct gemm_message){
+      .weights = {N, K, 0, weights->region.base, weights->region.stripe}, .x = {8000, 0xf}, .results = {8100, 0xf}, .groups = 1};
+}
+
+// Whatever a message names outside its client's rows is refused, by every word that names it.
+static void test_regions(void **state) {
+  struct duplex_device *device = open_device(setup_of(state)), *client;
+  assert_int_equal(duplex_open_client(device, ROWS, &client), 0);
+  struct duplex_weights *weights = upload(device), *own = upload(client);
+  const uint32_t theirs = own->region.base;
+  struct completion completion;
+  struct gemm_message m = good_message(weights);
+  assert_int_equal(send(device, MESSAGE_GEMM, &m, sizeof m, &completion), 0);
+  struct {
+    uint32_t *word, value;
+    uint32_t status, detail;
+  } wrong[] = {
+      {&m.weights.base, theirs, COMPLETION_REGION, 0},
+      {&m.x.base, theirs, COMPLETION_REGION, 20},
+      {&m.results.base, theirs, COMPLETION_REGION, 28},
+      {&m.results.base, 65536, COMPLETION_REGION, 28},
+      {&m.results.base, UINT32_MAX, COMPLETION_REGION, 28},
+      {&m.results.stripe, 0, COMPLETION_REGION, 28},
+      {&m.results.stripe, 0x1f, COMPLETION_REGION, 28},
+      {&m.weights.rows, 0, COMPLETION_ARGUMENT, 0},
+      {&m.weights.rows, 1u << 30, COMPLETION_ARGUMENT, 0},
+      {&m.weights.k, 65537, COMPLETION_ARGUMENT, 0},
+      {&m.weights.flags, 1, COMPLETION_ARGUMENT, 0},
+      {&m.format, 3, COMPLETION_ARGUMENT, 36},
+      {&m.groups, 0, COMPLETION_ARGUMENT, 40},
+      {&m.groups, 1025, COMPLETION_ARGUMENT, 40},
+  };
+  for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
+    const uint32_t right = *wrong[i].word;
+    *wrong[i].word = wrong[i].value;
+    assert_int_equal(send(device, MESSAGE_GEMM, &m, sizeof m, &completion), DUPLEX_ERROR_FIRMWARE);
+    assert_int_equal(completion.status, wrong[i].status);
+    assert_int_equal(completion.detail, wrong[i].detail);
+    assert_int_equal(completion.descriptors, 0);
+    *wrong[i].word = right;
+  }
+  m.weights.base = weights->region.base;
+  assert_int_equal(send(client, MESSAGE_GEMM, &m, sizeof m, &completion), DUPLEX_ERROR_FIRMWARE);
+  assert_int_equal(completion.status, COMPLETION_REGION);
+  assert_int_equal(send(device, 99, &m, sizeof m, &completion), DUPLEX_ERROR_FIRMWARE);
+  assert_int_equal(completion.status, COMPLETION_KIND);
+  assert_int_equal(send(device, MESSAGE_GEMM, &m, sizeof m - 4, &completion), DUPLEX_ERROR_FIRMWARE);
+  assert_int_equal(completion.status, COMPLETION_LENGTH);
+  assert_right(client, own);
+  assert_right(device, weights);
+  duplex_release(device, weights);
+  duplex_release(client, own);
+  duplex_close(client);
+  duplex_close(device);
+}
+
+// A client that writes nonsense into its counters or headers harms itself only.
+static void test_client_writes_nonsense(void **state) {
+  struct duplex_device *device = open_device(setup_of(state)), *client;
+  assert_int_equal(duplex_open_client(device, ROWS, &client), 0);
+  struct duplex_weights *weights = upload(device), *own = upload(client);
+  struct queue *queue = &device->machine->controller->mailbox->queue[client->queue.index];
+  struct completion completion;
+  duplex_f16 y[M * N];
+  start(client, own);
+  queue->messages[0].version = 7;
+  assert_int_equal(duplex_wait(client->job[0], UINT64_MAX, y), DUPLEX_ERROR_FIRMWARE);
+  struct duplex_job *job = start(client, own);
+  queue->messages[1].length = UINT32_MAX;
+  assert_int_equal(duplex_wait(job, UINT64_MAX, y), DUPLEX_ERROR_FIRMWARE);
+  assert_right(client, own);
+  queue->produced += 1000;
+  assert_right(device, weights);
+  assert_right(device, weights);  // the client's queue has been looked at now
+  assert_int_equal(queue->generation, 0);
+  assert_int_equal(send(client, MESSAGE_GEMM, &completion, 4, &completion), DUPLEX_ERROR_FIRMWARE);  // unanswered: a reset
+  assert_right(client, own);
+  queue->collected += 99;
+  assert_right(device, weights);
+  assert_int_equal(duplex_reset(device), 0);
+  assert_right(client, own);
+  assert_right(device, weights);
+  duplex_release(device, weights);
+  duplex_release(client, own);
+  duplex_close(client);
+  duplex_close(device);
+}
+
+static void test_watchdog_of_the_firmware(void **state) {
+  struct duplex_device *device = open_with(setup_of(state), (struct duplex_riscv_options){0}, 400);
+  struct duplex_weights *weights = upload(device), *big;
+  duplex_f16 y[M * N], small[64] = {0}, one = 0x3c00;
+  static duplex_f16 large[64 * 65536];
+  assert_int_equal(duplex_upload(device, large, 64, 65536, NULL, &big), 0);
+  static duplex_f16 wide[65536];
+  assert_int_equal(duplex_gemm(device, big, wide, 1, DUPLEX_F16, small), DUPLEX_ERROR_WATCHDOG);
+  (void)y, (void)one;
+  struct duplex_weights *tiny;
+  assert_int_equal(duplex_upload(device, &one, 1, 1, NULL, &tiny), 0);
+  assert_int_equal(duplex_gemm(device, tiny, &one, 1, DUPLEX_F16, small), 0);
+  assert_int_equal(small[0], one);
+  duplex_release(device, weights);
+  duplex_release(device, big);
+  duplex_release(device, tiny);
+  duplex_close(device);
+}
+
+static void test_crashes(void **state) {
+  (void)state;
+  static const struct {
+    uint32_t fault;
+    const char *text[3];
+  } faults[] = {
+      {1, {"illegal instruction", "pc 0x8000", "kernel_faulty.c:"}},
+      {2, {"load from bad memory 0x10 at pc 0x8000", "serve_faulty", "kernel_faulty.c:"}},
+      {3, {"store to bad memory 0x90000000", "serve_faulty", "kernel_faulty.c:"}},
+      {4, {"store to bad memory 0x80000000", "serve_faulty", "kernel_faulty.c:"}},
+      {5, {"store to bad memory 0x80020", "overflow_stack", "kernel_faulty.c:"}},
+      {6, {"watchdog", "serve_faulty", "kernel_faulty.c:"}},
+      {7, {"ecall", "serve_faulty", "kernel_faulty.c:"}},
+      {8, {"fetch from bad memory", "0x12340000", ""}},
+      {9, {"store to bad memory 0x40000100", "", "hal.h:"}},
+  };
+  const struct duplex_riscv_options riscv = {.elf = elf_path("tests/controller/faulty.elf"), .quiet_instructions = 100000};
+  struct duplex_device *device = open_with((struct setup){"cmodel", true}, riscv, 0);
+  struct duplex_weights *weights = upload(device);
+  struct completion completion;
+  for (size_t i = 0; i < sizeof faults / sizeof *faults; i++) {
+    assert_int_equal(send(device, MESSAGE_USER, &faults[i].fault, 4, &completion), DUPLEX_ERROR_FIRMWARE);
+    for (unsigned t = 0; t < 3; t++)
+      if (!strstr(duplex_last_error(device), faults[i].text[t]))
+        fail_msg("fault %u: no '%s' in '%s'", faults[i].fault, faults[i].text[t], duplex_last_error(device));
+    assert_right(device, weights);
+  }
+  const uint32_t none = 0;
+  assert_int_equal(send(device, MESSAGE_USER, &none, 4, &completion), 0);
+  duplex_release(device, weights);
+  duplex_close(device);
+}
+
+static void assert_refused(const uint8_t *bytes, size_t size, bool may_run) {
+  char path[] = "/tmp/duplex-elf-XXXXXX", text[512] = "";
+  const int file = mkstemp(path);
+  assert_true(file >= 0 && write(file, bytes, size) == (ssize_t)size);
+  close(file);
+  const struct duplex_riscv_options riscv = {.elf = path, .quiet_instructions = 100000};
+  const struct duplex_options options = {.backend = {.channels = 1}, .riscv = &riscv};
+  struct duplex_device *device;
+  const int error = duplex_open("cmodel", &options, &device, text, sizeof text);
+  unlink(path);
+  if (may_run && !error) {
+    duplex_close(device);
+    return;
+  }
+  assert_int_equal(error, DUPLEX_ERROR_ARGUMENT);
+  assert_null(device);
+  assert_non_null(strstr(text, path));
+}
+
+static void test_damaged_files(void **state) {
+  static uint8_t bytes[1 << 20], damaged[sizeof bytes];
+  struct duplex_random random;
+  (void)state;
+  FILE *file = fopen(elf_path(BUILD_ELF), "rb");
+  assert_non_null(file);
+  const size_t size = fread(bytes, 1, sizeof bytes, file);
+  fclose(file);
+  assert_refused(bytes, 0, false);
+  for (size_t part = 1; part < 4200; part += 97) assert_refused(bytes, part, false);
+  duplex_random_seed(&random, 1, 0);
+  for (unsigned i = 0; i < 200; i++) {
+    memcpy(damaged, bytes, size);
+    // In the headers, then in the code.
+    for (unsigned n = 0; n < 3; n++)
+      damaged[duplex_random_below(&random, i % 2 ? 120 : 4096 + 5000)] = (uint8_t)duplex_random_below(&random, 256);
+    assert_refused(damaged, size, true);
+  }
+  const struct duplex_riscv_options riscv = {.elf = "/nowhere/firmware.elf"};
+  const struct duplex_options options = {.backend = {.channels = 1}, .riscv = &riscv};
+  struct duplex_device *device;
+  char text[512];
+  assert_int_equal(duplex_open("cmodel", &options, &device, text, sizeof text), DUPLEX_ERROR_ARGUMENT);
+  assert_non_null(strstr(text, "/nowhere/firmware.elf"));
+}
+
+static int prepare(void **state) {
+  struct duplex_random random;
+  (void)state;
+  duplex_random_seed(&random, 1, 0);
+  for (size_t i = 0; i < M * K; i++) x[i] = duplex_f16_from_double(duplex_random_normal(&random));
+  for (size_t i = 0; i < (size_t)N * K; i++) w[i] = duplex_f16_from_double(duplex_random_normal(&random));
+  struct duplex_device *device = open_device((struct setup){"cmodel", false});
+  struct duplex_weights *weights = upload(device);
+  const int error = duplex_gemm(device, weights, x, M, DUPLEX_F16, expected);
+  duplex_release(device, weights);
+  duplex_close(device);
+  return error;
+}
+
+#define WITH(test, setup) \
+  { #test " " #setup, test, NULL, NULL, (void *)&setup }
+#define ON_ALL(test) WITH(test, native), WITH(test, riscv), WITH(test, rtl_riscv)
+
+int main(int argc, char **argv) {
+  static const struct setup native = {"cmodel", false}, riscv = {"cmodel", true}, rtl_riscv = {"rtl", true};
+  (void)argc;
+  const char *slash = strrchr(argv[0], '/');
+  snprintf(folder, sizeof folder, "%.*s/../..", slash ? (int)(slash - argv[0]) : 1, slash ? argv[0] : ".");
+  const struct CMUnitTest tests[] = {
+      ON_ALL(test_full_queue),
+      ON_ALL(test_cancel_before),
+      ON_ALL(test_cancel_in_mid_job),
+      ON_ALL(test_reset_in_mid_job),
+      ON_ALL(test_clients),
+      ON_ALL(test_client_dies_in_mid_job),
+      ON_ALL(test_regions),
+      ON_ALL(test_client_writes_nonsense),
+      WITH(test_watchdog_of_the_firmware, native),
+      WITH(test_watchdog_of_the_firmware, riscv),
+      cmocka_unit_test(test_crashes),
+      cmocka_unit_test(test_damaged_files),
+  };
+  return cmocka_run_group_tests(tests, prepare, NULL);
+}

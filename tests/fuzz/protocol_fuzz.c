@@ -1,0 +1,279 @@
+// Fuzzing of what reads foreign bytes: messages and counters of the queues, descriptors, firmware files (docs/protocol.md).
+//
+// The first byte chooses the target. Queues: the bytes become two clients' queues; the firmware serves them on a ring that checks
+// every descriptor: it must be one that the stack accepts, and read and write only rows of its client. Descriptors: the check of
+// the stack, and what it accepts stays within DRAM. Files: the ELF parser.
+// With -DREPLAY a program of its own: reads the files of its arguments, one case each.
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "cmodel/stack/stack.h"
+#include "firmware/kernels/ring.h"
+#include "firmware/protocol.h"
+#include "testbench/controller/image.h"
+
+enum { QUEUE_ROWS = 4096, MAILBOX = 14000, MAILBOX_ROWS = 1000, ROUNDS = 24 };
+
+#define REQUIRE(condition)                                                    \
+  do {                                                                        \
+    if (!(condition)) {                                                       \
+      fprintf(stderr, "FUZZ: %s is false (line %d)\n", #condition, __LINE__); \
+      abort();                                                                \
+    }                                                                         \
+  } while (0)
+
+// A stack without arithmetic
+// ----------------------------------------------------------------------------------------------------------------
+struct ring_stack {
+  uint32_t ring[DUPLEX_RING_ENTRIES * DUPLEX_DESCRIPTOR_WORDS];
+  uint32_t produced, completed, error_code;
+  uint32_t refuse;  // descriptors until the stack refuses one, 0: never
+  uint32_t silent;  // interrupts until none comes any more, 0: never
+  uint32_t channels;
+  struct protocol *protocol;
+};
+
+// Whose job is or was served last: the firmware looks for its cancellation.
+static uint32_t served_queue(const struct protocol *protocol) {
+  return (uint32_t)(((uintptr_t)protocol->hal.cancel - (uintptr_t)protocol->box->queue) / sizeof(struct queue));
+}
+
+// Rows of a bundle that logical row sets base to base + count - 1 lie in must be the client's.
+static void check_rows(const struct ring_stack *stack, uint32_t base, uint32_t stripe, uint32_t count) {
+  REQUIRE(stripe && count);
+  const uint32_t bundles = (uint32_t)__builtin_popcount(stripe), first = base / bundles, last = (base + count - 1) / bundles;
+  const uint32_t q = served_queue(stack->protocol), low = q * QUEUE_ROWS, high = MAILBOX + q * MAILBOX_ROWS;
+  REQUIRE((first >= low && last < low + QUEUE_ROWS) || (first >= high && last < high + MAILBOX_ROWS));
+}
+
+#define GET(field) DUPLEX_DESCRIPTOR_GET(d, field)
+
+static void check_descriptor(const struct ring_stack *stack, const uint32_t *d) {
+  uint32_t address;
+  REQUIRE(stack_descriptor_check(d, stack->channels, 0xf, &address) == 0);
+  if (GET(OPCODE) == 1) {
+    const uint32_t tiles = (GET(TILES) + stack->channels - 1) / stack->channels;
+    check_rows(stack, GET(SRC_BASE), GET(SRC_STRIPE), (tiles + 7) / 8);
+    return;
+  }
+  const uint32_t beats = GET(BLOCK_ROWS) * GET(K_TILES) + GET(EXPONENTS);
+  const uint32_t of_block = GET(TWO_STREAMS) ? 2 * ((GET(K_TILES) + 1) / 2) : (beats + 63) / 64;
+  check_rows(stack, GET(SRC_BASE), GET(SRC_STRIPE), (GET(BLOCKS) - 1) * GET(SRC_STRIDE) + of_block);
+  if (GET(DESTINATION) != 0) return;
+  static const uint32_t row_bytes[] = {16, 32, 128};
+  const uint32_t columns = (GET(GROUPS) * GET(BLOCK_ROWS) * row_bytes[GET(FORMAT)] + 255) / 256;
+  const uint32_t all = (GET(BLOCKS) - 1) * GET(DST_STRIDE) + columns;
+  check_rows(stack, GET(DST_BASE), GET(DST_STRIPE), (all + 31) / 32);
+}
+
+static uint32_t read_register(void *context, uint32_t address) {
+  struct ring_stack *stack = context;
+  switch (address) {
+    case DUPLEX_REG_DOORBELL:
+    case DUPLEX_REG_CONSUMER:
+      return stack->produced & 0xffff;
+    case DUPLEX_REG_COMPLETED:
+      return stack->completed;
+    case DUPLEX_REG_ERROR_CODE:
+      return stack->error_code;
+    default:
+      return 0;
+  }
+}
+
+static void write_register(void *context, uint32_t address, uint32_t value) {
+  struct ring_stack *stack = context;
+  if (address >= DUPLEX_REG_RING) {
+    REQUIRE(address < DUPLEX_REG_RING + sizeof stack->ring);
+    stack->ring[(address - DUPLEX_REG_RING) / 4] = value;
+  } else if (address == DUPLEX_REG_DOORBELL) {
+    REQUIRE(value == ((stack->produced + 1) & 0xffff));
+    const uint32_t slot = stack->produced++ % DUPLEX_RING_ENTRIES;
+    check_descriptor(stack, stack->ring + slot * DUPLEX_DESCRIPTOR_WORDS);
+    if (stack->refuse && --stack->refuse == 0) {
+      stack->error_code = DUPLEX_STACK_ERROR_STRIPE;
+    } else if (!stack->error_code) {
+      stack->completed++;
+    }
+  } else if (address == DUPLEX_REG_ERROR_CODE) {
+    stack->error_code = 0;
+  }
+}
+
+static int wait_interrupt(void *context) {
+  struct ring_stack *stack = context;
+  return stack->error_code == 0 || (stack->silent && --stack->silent == 0);
+}
+
+static uint8_t take(const uint8_t **data, size_t *size) {
+  if (!*size) return 0;
+  (*size)--;
+  return *(*data)++;
+}
+
+// Values near the limits, and near what is right, come often.
+static uint32_t word(const uint8_t **data, size_t *size, uint32_t right) {
+  static const uint32_t limits[] = {0,    1,    2,     63,    64,    65,    512,   513,       1024,
+                                    4095, 4096, 16383, 16384, 32768, 65535, 65536, UINT32_MAX};
+  const uint8_t how = take(data, size);
+  if (how < 180) return right;
+  if (how < 200) return limits[take(data, size) % (sizeof limits / sizeof *limits)];
+  if (how < 215) return right + (uint32_t)(int8_t)take(data, size);
+  if (how < 230) return take(data, size);
+  uint32_t value = 0;
+  for (unsigned i = 0; i < 4; i++) value = value << 8 | take(data, size);
+  return value;
+}
+
+#define WORD(right) word(data, size, right)
+
+static struct matrix_words matrix(const uint8_t **data, size_t *size, uint32_t rows, uint32_t k, uint32_t flags, uint32_t base) {
+  return (struct matrix_words){WORD(rows), WORD(k), WORD(flags), WORD(base), WORD(0xf)};
+}
+
+static void fill_message(volatile struct message *to, const uint8_t **data, size_t *size, uint32_t q, uint32_t number) {
+  const uint32_t base = q * QUEUE_ROWS * 4, mailbox = (MAILBOX + q * MAILBOX_ROWS) * 4, rows = 1 + take(data, size) * 4u,
+                 k = 1 + take(data, size) * 16u;
+  const bool expert = take(data, size) & 1, gated = take(data, size) & 1;
+  struct message m = {.version = WORD(PROTOCOL_VERSION), .kind = WORD(expert ? MESSAGE_EXPERT : MESSAGE_GEMM), .ticket = number};
+  struct gemm_message gemm;
+  struct expert_message wide;
+  if (expert) {
+    memset(&wide, 0, sizeof wide);
+    wide.up = matrix(data, size, gated ? 2 * rows : rows, k, gated, base);
+    wide.down = matrix(data, size, k, rows, 0, base + 4000);
+    wide.x = (struct region_words){WORD(mailbox), WORD(0xf)};
+    wide.results = (struct region_words){WORD(base + 9000), WORD(0xf)};
+    wide.table = (struct region_words){WORD(base), WORD(0xf)};
+    wide.table_tiles = WORD(5), wide.table_serial = WORD(1), wide.format = WORD(0), wide.groups = WORD(3);
+    memcpy(m.payload, &wide, sizeof wide);
+    m.length = WORD(PROTOCOL_HEADER_BYTES + sizeof wide);
+  } else {
+    memset(&gemm, 0, sizeof gemm);
+    gemm.weights = matrix(data, size, rows, k, 0, base);
+    gemm.x = (struct region_words){WORD(mailbox), WORD(0xf)};
+    gemm.results = (struct region_words){WORD(base + 9000), WORD(0xf)};
+    gemm.format = WORD(1), gemm.groups = WORD(2);
+    memcpy(m.payload, &gemm, sizeof gemm);
+    m.length = WORD(PROTOCOL_HEADER_BYTES + sizeof gemm);
+  }
+  *to = m;
+}
+
+static void check_completion(const struct mailbox *box, uint32_t q, uint32_t number) {
+  const struct completion *c = &box->queue[q].completions[number % PROTOCOL_ENTRIES];
+  REQUIRE(c->status < COMPLETION_STATUSES);
+  const bool refused = c->status >= COMPLETION_VERSION && c->status <= COMPLETION_REGION;
+  REQUIRE(!refused || c->descriptors == 0);
+  REQUIRE((c->status == COMPLETION_REFUSED) == (c->error_code != 0));
+}
+
+static void fuzz_queues(const uint8_t *data, size_t size) {
+  static struct mailbox box;
+  static struct ring_stack stack;
+  static struct protocol protocol;
+  memset(&box, 0, sizeof(struct mailbox));
+  memset(&stack, 0, sizeof stack);
+  memset(&protocol, 0, sizeof protocol);
+  protocol.hal =
+      (struct hal){.context = &stack, .read = read_register, .write = write_register, .wait_interrupt = wait_interrupt};
+  stack.protocol = &protocol;
+  box.channels = stack.channels = 1 + take(&data, &size) % 32;
+  stack.refuse = take(&data, &size) % 32;
+  stack.silent = take(&data, &size) % 4;
+  protocol_start(&protocol, &box);
+  for (uint32_t q = 0; q < 2; q++)
+    box.allotment[q] = (struct allotment){1, 0xf, {{q * QUEUE_ROWS, QUEUE_ROWS}, {MAILBOX + q * MAILBOX_ROWS, MAILBOX_ROWS}}};
+  for (unsigned round = 0; round < ROUNDS && size; round++) {
+    const uint8_t what = take(&data, &size), q = what & 1;
+    struct queue *queue = &box.queue[q];
+    if (what < 200) {
+      fill_message(&queue->messages[queue->produced % PROTOCOL_ENTRIES], &data, &size, q, queue->produced);
+      queue->produced++;
+    } else if (what < 215) {
+      queue->cancel[take(&data, &size) % PROTOCOL_ENTRIES] = word(&data, &size, queue->produced);
+    } else if (what < 225) {
+      queue->produced = word(&data, &size, queue->produced), queue->collected = word(&data, &size, queue->collected);
+    } else if (what < 235) {
+      box.allotment[q].generation++;
+      if (box.allotment[q].generation & 1) memset(queue, 0, sizeof *queue);
+    } else {
+      queue->collected = queue->completed;
+    }
+    while (protocol_serve(&protocol)) {
+      const uint32_t client = served_queue(&protocol);
+      if (box.queue[client].completed) check_completion(&box, client, box.queue[client].completed - 1);
+      if (what & 2) box.queue[client].collected = box.queue[client].completed;
+    }
+  }
+}
+
+static void fuzz_descriptor(const uint8_t *data, size_t size) {
+  uint32_t d[DUPLEX_DESCRIPTOR_WORDS] = {0}, address;
+  const uint32_t channels = 1 + take(&data, &size) % 32, owner = take(&data, &size) & 15;
+  memcpy(d, data, size < sizeof d ? size : sizeof d);
+  const uint32_t code = stack_descriptor_check(d, channels, owner, &address);
+  REQUIRE(code <= DUPLEX_STACK_ERROR_TILES);
+  if (code) return;
+  REQUIRE((GET(SRC_STRIPE) & ~owner) == 0);
+  const uint32_t row_sets = (uint32_t)__builtin_popcount(GET(SRC_STRIPE)) * DUPLEX_BANK_ROWS;
+  if (GET(OPCODE) == 1) {
+    REQUIRE(GET(SRC_BASE) < row_sets);
+    return;
+  }
+  const uint32_t beats = GET(BLOCK_ROWS) * GET(K_TILES) + GET(EXPONENTS);
+  REQUIRE((uint64_t)GET(SRC_BASE) + (uint64_t)(GET(BLOCKS) - 1) * GET(SRC_STRIDE) + (beats + 63) / 64 <= row_sets);
+  if (GET(DESTINATION) == 0) REQUIRE((GET(DST_STRIPE) & ~owner) == 0 && GET(DST_STRIPE));
+}
+
+static void fuzz_image(const uint8_t *data, size_t size) {
+  const char *wrong = NULL;
+  struct image image;
+  uint8_t *bytes = malloc(size + 1);
+  if (!bytes) return;
+  memcpy(bytes, data, size);
+  if (image_parse(&image, bytes, size, &wrong)) {
+    volatile uint8_t sum = 0;
+    for (unsigned i = 0; i < image.segments; i++)
+      for (uint32_t at = 0; at < image.segment[i].bytes; at++) sum = (uint8_t)(sum + image.segment[i].contents[at]);
+    for (unsigned i = 0; i < image.functions; i++) REQUIRE(strlen(image.function[i].name) <= size);
+    image_function(&image, image.entry);
+  } else {
+    REQUIRE(wrong);
+  }
+  image_free(&image);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
+  if (size < 2) return 0;
+  switch (data[0] % 8) {
+    case 0:
+      fuzz_image(data + 1, size - 1);
+      break;
+    case 1:
+    case 2:
+      fuzz_descriptor(data + 1, size - 1);
+      break;
+    default:
+      fuzz_queues(data + 1, size - 1);
+      break;
+  }
+  return 0;
+}
+
+#ifdef REPLAY
+int main(int argc, char **argv) {
+  static uint8_t bytes[1 << 20];
+  for (int i = 1; i < argc; i++) {
+    FILE *file = fopen(argv[i], "rb");
+    if (!file) return 2;
+    const size_t size = fread(bytes, 1, sizeof bytes, file);
+    fclose(file);
+    LLVMFuzzerTestOneInput(bytes, size);
+  }
+  printf("replayed %d cases\n", argc - 1);
+  return 0;
+}
+#endif
