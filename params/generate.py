@@ -56,8 +56,10 @@ def descriptor_c(fields):
     lines += ["", "#define DUPLEX_DESC_MASK(field) ((uint32_t)((UINT64_C(1) << DUPLEX_DESC_##field##_WIDTH) - 1))",
               "#define DUPLEX_DESCRIPTOR_GET(words, field) \\",
               "  (((words)[DUPLEX_DESC_##field##_WORD] >> DUPLEX_DESC_##field##_LSB) & DUPLEX_DESC_MASK(field))",
+              "// A value at its place in its word.",
+              "#define DUPLEX_DESCRIPTOR_FIELD(field, value) (((uint32_t)(value) & DUPLEX_DESC_MASK(field)) << DUPLEX_DESC_##field##_LSB)",
               "#define DUPLEX_DESCRIPTOR_SET(words, field, value) \\",
-              "  ((words)[DUPLEX_DESC_##field##_WORD] |= ((uint32_t)(value) & DUPLEX_DESC_MASK(field)) << DUPLEX_DESC_##field##_LSB)"]
+              "  ((words)[DUPLEX_DESC_##field##_WORD] |= DUPLEX_DESCRIPTOR_FIELD(field, value))"]
     return "\n".join(lines + ["", "#endif", ""])
 
 

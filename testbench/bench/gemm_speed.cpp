@@ -33,6 +33,7 @@ int main() {
     std::memcpy(gemm.beat_data_i.data(), weights[row], sizeof weights[row]);
     gemm.beat_row_i = row;
     gemm.beat_release_i = row == DUPLEX_ROWS - 1;
+    gemm.beat_mask_i = 0xff;
     gemm.clk_i = 0;
     gemm.eval();
     const bool beat_taken = gemm.beat_ready_o, word_taken = gemm.tile_ready_o;
