@@ -2,18 +2,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "driver/device.h"
+#include "driver/counters.h"
 #include "duplex/error.h"
-#include "duplex/registers.h"
 
 #define TILE_BYTES (DUPLEX_TILE_WORDS * DUPLEX_WORD_BYTES)
 #define TOKENS_MOST 4096u
-
-enum counter { ROWS, COLUMNS_READ, COLUMNS_WRITTEN, BEATS, STARVED, NO_TILE, NO_ROOM, COUNTERS };
-
-struct counters {
-  uint64_t value[DUPLEX_CHANNELS][COUNTERS];
-};
 
 // One job's own regions, and what is needed for its statistics.
 struct work {
@@ -22,8 +15,6 @@ struct work {
   uint32_t groups, groups_of_pass, passes;  // groups of 8 tokens
   size_t m;                                 // tokens, of each matrix of a pair
   bool pair;                                // a pass has one group for each matrix
-  struct counters before;
-  struct duplex_dram_commands commands_before;
 };
 
 struct duplex_job {
@@ -31,7 +22,7 @@ struct duplex_job {
   struct work work;
   uint32_t kind, number, bytes;  // of the message
   bool begun;                    // somebody waited for it
-  uint64_t doorbell_clock, doorbell_instructions;
+  struct measurement measurement;
   union {
     struct gemm_message gemm;
     struct expert_message expert;
@@ -40,20 +31,6 @@ struct duplex_job {
   unsigned count;
   enum result_format format;
 };
-
-static int read_counters(struct duplex_device *device, struct counters *counters) {
-  struct duplex_backend *b = device->backend;
-  for (unsigned channel = 0; channel < device->channels; channel++)
-    for (unsigned counter = 0; counter < COUNTERS; counter++) {
-      uint32_t low = 0, high = 0;
-      int error = b->ops->reg_write(b, DUPLEX_REG_PERFORMANCE_SELECT, channel | counter << DUPLEX_PERFORMANCE_SELECT_COUNTER_LSB);
-      if (!error) error = b->ops->reg_read(b, DUPLEX_REG_PERFORMANCE_LOW, &low);
-      if (!error) error = b->ops->reg_read(b, DUPLEX_REG_PERFORMANCE_HIGH, &high);
-      if (error) return device_fail(device, error, "reading the performance counters: %s", duplex_error_text(error));
-      counters->value[channel][counter] = (uint64_t)high << 32 | low;
-    }
-  return DUPLEX_OK;
-}
 
 static void give_back(struct duplex_device *device, const struct work *work) {
   if (work->x.stripe) space_give(device->space, work->x, work->x_row_sets * work->passes);
@@ -164,42 +141,26 @@ static struct work plan(const struct duplex_device *device, size_t m, uint32_t g
   return work;
 }
 
-static uint64_t stream_clocks(const uint64_t counter[COUNTERS]) {
-  return counter[BEATS] + counter[STARVED] + counter[NO_TILE] + counter[NO_ROOM];
-}
-
 // Statistics of a job; matrices are those that its passes streamed.
-static int note_stats(struct duplex_device *device, const struct work *work, const struct duplex_weights *const matrices[],
-                      unsigned count, uint32_t descriptors) {
+static int note_stats(struct duplex_job *job, uint32_t descriptors) {
+  struct duplex_device *device = job->device;
   struct duplex_stats *stats = &device->stats;
-  device->backend->ops->commands(device->backend, &stats->commands);
-  const struct duplex_dram_commands *before = &work->commands_before;
-  stats->commands.act -= before->act, stats->commands.rd -= before->rd, stats->commands.wr -= before->wr;
-  stats->commands.pre -= before->pre, stats->commands.ref -= before->ref, stats->commands.xpu_rd -= before->xpu_rd;
-  struct counters after;
-  const int error = read_counters(device, &after);
+  const struct work *work = &job->work;
+  const int error = note_traffic(device, &job->measurement, descriptors);
   if (error) return error;
-  stats->descriptors = descriptors;
-  stats->channels = device->channels;
   const unsigned of_pair = work->pair ? 2 : 1;
   for (unsigned channel = 0; channel < device->channels; channel++) {
-    uint64_t delta[COUNTERS];
-    for (unsigned i = 0; i < COUNTERS; i++) delta[i] = after.value[channel][i] - work->before.value[channel][i];
     struct duplex_channel_stats *own = &stats->channel[channel];
-    own->rows = delta[ROWS] * of_pair / work->groups;
-    own->read_bytes = delta[COLUMNS_READ] * DUPLEX_COLUMN_BYTES;
-    for (unsigned i = 0; i < count; i++) {
+    own->rows = own->rows * of_pair / work->groups;
+    for (unsigned i = 0; i < job->count; i++) {
+      const struct duplex_weights *matrix = job->matrices[i];
       uint32_t first;
-      own->macs += (uint64_t)layout_channel_rows(&matrices[i]->layout, channel, &first) * matrices[i]->k * work->m * of_pair;
+      own->macs += (uint64_t)layout_channel_rows(&matrix->layout, channel, &first) * matrix->k * work->m * of_pair;
     }
     stats->macs += own->macs;
-    stats->read_bytes += own->read_bytes;
-    stats->write_bytes += delta[COLUMNS_WRITTEN] * DUPLEX_COLUMN_BYTES;
-    if (stream_clocks(delta) > stats->stream_cycles) stats->stream_cycles = stream_clocks(delta);
-    stats->starved += delta[STARVED], stats->no_tile += delta[NO_TILE], stats->no_room += delta[NO_ROOM];
   }
-  for (unsigned i = 0; i < count; i++)
-    stats->useful_bytes += (uint64_t)matrices[i]->layout.rows * matrices[i]->k * sizeof(duplex_f16) * of_pair;
+  for (unsigned i = 0; i < job->count; i++)
+    stats->useful_bytes += (uint64_t)job->matrices[i]->layout.rows * job->matrices[i]->k * sizeof(duplex_f16) * of_pair;
   return DUPLEX_OK;
 }
 
@@ -216,8 +177,7 @@ static struct matrix_words matrix_of(const struct duplex_weights *w) {
 
 static struct region_words words_of(struct region region) { return (struct region_words){region.base, region.stripe}; }
 
-// Runs a message to its end.
-static int run_message(struct duplex_device *device, uint32_t kind, const void *payload, size_t bytes) {
+int run_message(struct duplex_device *device, uint32_t kind, const void *payload, size_t bytes) {
   uint32_t number;
   struct completion completion;
   int error = device_own(device, device->bundles);
@@ -358,9 +318,8 @@ int duplex_start_expert(struct duplex_device *device, const struct duplex_weight
   return error ? error : start_expert(device, up, down, x, m, format, job);
 }
 
-// What the job takes with firmware that takes no time: it runs again, natively, to the same results.
-static int run_natively(struct duplex_job *job, uint64_t *cycles) {
-  struct duplex_device *device = job->device;
+static int run_natively(struct duplex_device *device, void *context, uint64_t *cycles) {
+  const struct duplex_job *job = context;
   struct duplex_backend *b = device->backend;
   struct expert_message table = table_message(device);
   int error = device_own(device, device->bundles);
@@ -371,45 +330,11 @@ static int run_natively(struct duplex_job *job, uint64_t *cycles) {
   return error;
 }
 
-static int measure_native(struct duplex_job *job) {
-  struct duplex_device *device = job->device;
-  struct machine *machine = device->machine;
-  struct controller *own = machine->controller;
-  int error = controller_native(device->backend, device->watchdog_clocks, &machine->controller);
-  if (!error) {
-    const struct client_queue queue = device->queue;
-    *machine->controller->mailbox = *own->mailbox;
-    queue_start(device);
-    error = run_natively(job, &device->stats.native_cycles);
-    device->queue = queue;
-    machine->controller->ops->close(machine->controller);
-  }
-  machine->controller = own;
-  return error;
-}
-
-// Before the job's first clock.
-static int note_start(struct duplex_job *job) {
-  struct duplex_device *device = job->device;
-  struct duplex_backend *b = device->backend;
-  int error = read_counters(device, &job->work.before);
-  if (!error) error = device_own(device, device->bundles);
-  b->ops->commands(b, &job->work.commands_before);
-  job->doorbell_clock = b->ops->clocks(b);
-  job->doorbell_instructions = device->machine->controller->instructions;
-  job->begun = true;
-  return error;
-}
-
 static int finish(struct duplex_job *job, uint32_t descriptors, void *y) {
   struct duplex_device *device = job->device;
-  struct duplex_stats *stats = &device->stats;
-  memset(stats, 0, sizeof *stats);
-  stats->cycles = device->backend->ops->clocks(device->backend) - job->doorbell_clock;
-  stats->firmware_instructions = device->machine->controller->instructions - job->doorbell_instructions;
   const struct weight_layout *layout = &job->matrices[job->count - 1]->layout;
-  int error = note_stats(device, &job->work, job->matrices, job->count, descriptors);
-  if (!error && device->measure_overhead) error = measure_native(job);
+  int error = note_stats(job, descriptors);
+  if (!error && device->measure_overhead) error = measure_native(device, run_natively, job);
   return error ? error : read_results(device, &job->work, layout, job->format, y);
 }
 
@@ -427,7 +352,8 @@ static void withdraw(struct duplex_job *job) {
 int duplex_wait(struct duplex_job *job, uint64_t clocks, void *y) {
   struct duplex_device *device = job->device;
   struct completion completion;
-  int error = job->begun ? DUPLEX_OK : note_start(job);
+  int error = job->begun ? DUPLEX_OK : start_measuring(device, &job->measurement);
+  job->begun = true;
   if (error) {
     withdraw(job);
   } else {

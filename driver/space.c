@@ -22,6 +22,15 @@ static bool take_rows(struct space *space, uint32_t stripe, uint32_t row_sets, u
   return false;
 }
 
+uint32_t space_longest(const struct space *space, uint32_t stripe) {
+  uint32_t run = 0, longest = 0;
+  for (uint32_t row = 0; row < MAILBOX; row++) {
+    run = space->taken[row] & stripe ? 0 : run + 1;
+    if (run > longest) longest = run;
+  }
+  return longest * bundles_of(stripe);
+}
+
 bool space_take(struct space *space, uint32_t stripe, uint32_t row_sets, struct region *region) {
   return take_rows(space, stripe, row_sets, 0, MAILBOX, region);
 }

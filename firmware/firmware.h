@@ -41,6 +41,38 @@ static inline uint32_t expert_groups_of_pass(const struct weight_layout *up, con
   return groups_of_pass(up->k_tiles > down->k_tiles ? up->k_tiles : down->k_tiles);
 }
 
+// Decode attention: sequences in the order of the list, which is longest first so that the channels end together. A sequence's KV
+// head h lies in channel (first_channel + h) mod channels as slot h / channels. Sequence i has its q for slot j at row set
+// i * kv_slots + j of q, its o likewise.
+#define ATTENTION_SEQUENCES 64u
+#define ATTENTION_SEGMENTS 184u
+
+struct attention_segment {
+  uint16_t k_base, v_base;    // row sets of slot 0
+  uint32_t length_and_lanes;  // positions, and from bit 24 on the lanes that have them
+};
+
+struct attention_sequence {
+  uint16_t segments;  // in turn from job.segment
+  uint8_t first_channel;
+  uint8_t lanes;  // stored lanes of a position: 2^lanes
+};
+
+struct attention_job {
+  uint32_t head_size, heads, scale;  // scale: c of the descriptor
+  uint32_t kv_stripe, slot_stride, v_block_stride;
+  struct region q, o;  // of one stripe set
+  uint32_t channels, sequences;
+  struct attention_sequence sequence[ATTENTION_SEQUENCES];
+  struct attention_segment segment[ATTENTION_SEGMENTS];
+};
+
+static inline uint32_t segment_length(const struct attention_segment *segment) { return segment->length_and_lanes & 0xffffffu; }
+
+// True if the scores of one sequence's segments fit a channel, so that K is read once.
+bool attention_fits(const struct attention_segment *segments, uint32_t count, uint32_t lanes);
+
+void firmware_attention(const struct hal *hal, const struct attention_job *job, struct firmware_report *report);
 void firmware_gemm(const struct hal *hal, const struct gemm_job *job, struct firmware_report *report);
 void firmware_expert(const struct hal *hal, const struct expert_job *job, struct firmware_report *report);
 

@@ -15,9 +15,15 @@
 #define PROTOCOL_ENTRIES 8u  // of a queue, a power of two
 #define PROTOCOL_PAYLOAD_WORDS 60u
 #define PROTOCOL_HEADER_BYTES 16u
+#define PROTOCOL_LIST_WORDS 432u
 #define PROTOCOL_TOKEN_GROUPS 1024u  // most groups of 8 tokens of a job, of both matrices of a pair
 
-enum message_kind { MESSAGE_GEMM = 1, MESSAGE_EXPERT = 2, MESSAGE_USER = 64 };  // MESSAGE_USER: a kernel added with FIRMWARE=
+enum message_kind {
+  MESSAGE_GEMM = 1,
+  MESSAGE_EXPERT = 2,
+  MESSAGE_ATTENTION = 3,
+  MESSAGE_USER = 64
+};  // MESSAGE_USER: a kernel added with FIRMWARE=
 
 struct message {
   uint32_t version, length, kind;  // length: bytes of header and payload
@@ -54,7 +60,7 @@ struct queue {
   uint32_t cancel[PROTOCOL_ENTRIES];  // the client's: number of the message + 1 to cancel it
   struct completion completions[PROTOCOL_ENTRIES];
   struct message messages[PROTOCOL_ENTRIES];
-  uint32_t unused[432];  // a page each, so that a client can be given its own alone
+  uint32_t list[PROTOCOL_LIST_WORDS];  // the client's: what has no room in a payload. So the queue is a page of its own
 };
 
 // What a queue's client may name: rows of these bundles, in every channel, in two runs; a region lies in one of them. generation
@@ -102,6 +108,15 @@ struct expert_message {
   struct matrix_words up, down;
   struct region_words x, results, table;
   uint32_t table_tiles, table_serial, format, groups;
+};
+
+// Decode attention. The queue's list has a word for each sequence, then two for each of their segments in turn, as the structures
+// of firmware.h; it may be changed again when the message is completed. kv_row_sets: of the region in which K and V of all slots
+// lie.
+struct attention_message {
+  struct region_words kv, q, o;
+  uint32_t kv_row_sets, slot_stride, v_block_stride;
+  uint32_t head_size, heads, scale, sequences, segments;
 };
 
 // Firmware side

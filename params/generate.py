@@ -56,8 +56,10 @@ def descriptor_c(fields):
     lines += ["", "#define DUPLEX_DESC_MASK(field) ((uint32_t)((UINT64_C(1) << DUPLEX_DESC_##field##_WIDTH) - 1))",
               "#define DUPLEX_DESCRIPTOR_GET(words, field) \\",
               "  (((words)[DUPLEX_DESC_##field##_WORD] >> DUPLEX_DESC_##field##_LSB) & DUPLEX_DESC_MASK(field))",
+              "// A value at its place in its word.",
+              "#define DUPLEX_DESCRIPTOR_FIELD(field, value) (((uint32_t)(value) & DUPLEX_DESC_MASK(field)) << DUPLEX_DESC_##field##_LSB)",
               "#define DUPLEX_DESCRIPTOR_SET(words, field, value) \\",
-              "  ((words)[DUPLEX_DESC_##field##_WORD] |= ((uint32_t)(value) & DUPLEX_DESC_MASK(field)) << DUPLEX_DESC_##field##_LSB)"]
+              "  ((words)[DUPLEX_DESC_##field##_WORD] |= DUPLEX_DESCRIPTOR_FIELD(field, value))"]
     return "\n".join(lines + ["", "#endif", ""])
 
 
@@ -141,7 +143,8 @@ def outputs():
     for name, parameters in presets:
         yield (f"params/generated/dram_{name}.vh",
                verilog_header(f"DUPLEX_DRAM_{name.upper()}_VH", "DRAM_", [(n.upper(), v, c) for n, v, c in parameters], f"params/dram/{name}.preset"))
-    includes = ["params/generated/duplex_params.vh", "params/generated/duplex_descriptor.vh", "params/generated/duplex_registers.vh"]
+    includes = ["params/generated/duplex_params.vh", "params/generated/duplex_descriptor.vh", "params/generated/duplex_registers.vh",
+                "params/generated/duplex_exponential.vh"]
     includes += [f"params/generated/dram_{name}.vh" for name, _ in presets]
     files = [line for line in (ROOT / "rtl/files.f").read_text().splitlines() if line and not line.startswith("#")]
     yield "duplex.core", fusesoc_core((ROOT / "VERSION").read_text().strip(), includes, files)

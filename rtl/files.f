@@ -10,6 +10,11 @@ rtl/activation/activation_multiply.v
 rtl/activation/activation_round.v
 rtl/activation/activation_lane.v
 rtl/activation/activation.v
+rtl/softmax/score_scale.v
+rtl/softmax/running_maximum.v
+rtl/softmax/exponential.v
+rtl/softmax/softmax_sum.v
+rtl/softmax/quotient.v
 rtl/common/delay_line.v
 rtl/common/fifo.v
 rtl/common/ram_1rw.v
@@ -25,6 +30,14 @@ rtl/channel/write_path.v
 rtl/channel/load_path.v
 rtl/channel/bus_port.v
 rtl/channel/performance.v
+rtl/attention/attention_queue.v
+rtl/attention/attention_sequencer.v
+rtl/attention/attention_stream.v
+rtl/attention/score_path.v
+rtl/attention/attention_tiles.v
+rtl/attention/probability_path.v
+rtl/attention/attention_quotient.v
+rtl/attention/attention.v
 rtl/channel/channel.v
 rtl/control/axi_lite.v
 rtl/control/registers.v

@@ -2,42 +2,31 @@
 #include "duplex/activation.h"
 
 #include "activation_fields.h"
+#include "cmodel/common/f32_fields.h"
 
 #define ONE_F32 0x3f800000u
 #define T_BITS 16
 #define DROPPED_BITS 16  // of |p0| * g: keeps the whole of g where the polynomial is a power of two
 
-static bool is_nan(duplex_f32 bits) { return (bits & 0x7fffffffu) > 0x7f800000u; }
-static bool is_infinite(duplex_f32 bits) { return (bits & 0x7fffffffu) == 0x7f800000u; }
-static bool is_zero(duplex_f32 bits) { return (bits & 0x7fffffffu) == 0; }
-static bool is_negative(duplex_f32 bits) { return bits >> 31; }
-
-// A finite binary32 number is significand * 2^(exponent - 150); subnormals have exponent 1 and no hidden one.
-static uint32_t significand_of(duplex_f32 bits) { return (bits & 0x7fffffu) | (bits & 0x7f800000u ? 0x800000u : 0); }
-static int exponent_of(duplex_f32 bits) {
-  const int field = (int)(bits >> 23 & 255);
-  return field ? field : 1;
-}
-
 void duplex_activation_classify(duplex_f32 g, duplex_f32 u, bool gated, struct duplex_activation_stages *stages) {
   stages->argument = gated ? g : u;
   stages->factor = gated ? u : ONE_F32;
-  stages->nan = is_nan(stages->argument) || is_nan(stages->factor);
-  stages->argument_infinite = is_infinite(stages->argument);
-  stages->argument_zero = is_zero(stages->argument);
-  stages->factor_infinite = is_infinite(stages->factor);
-  stages->factor_zero = is_zero(stages->factor);
+  stages->nan = f32_is_nan(stages->argument) || f32_is_nan(stages->factor);
+  stages->argument_infinite = f32_is_infinite(stages->argument);
+  stages->argument_zero = f32_is_zero(stages->argument);
+  stages->factor_infinite = f32_is_infinite(stages->factor);
+  stages->factor_zero = f32_is_zero(stages->factor);
 }
 
 // The argument in units of 2^-(shift + 16), rounded down (towards -Inf, so that a tiny negative number is below 0), 27 bits of
 // magnitude. Returns false if it is larger.
 static bool fixed_point(duplex_f32 argument, int shift, int32_t *fixed) {
-  const int right = 137 - shift - exponent_of(argument);  // from significand * 8
+  const int right = 137 - shift - f32_exponent(argument);  // from significand * 8
   if (right < 0) return false;
-  const uint32_t wide = significand_of(argument) << 3;
+  const uint32_t wide = f32_significand(argument) << 3;
   const uint32_t magnitude = right > 27 ? 0 : wide >> right;
   const bool inexact = right > 27 ? wide != 0 : (magnitude << right) != wide;
-  *fixed = is_negative(argument) ? -(int32_t)magnitude - inexact : (int32_t)magnitude;
+  *fixed = f32_is_negative(argument) ? -(int32_t)magnitude - inexact : (int32_t)magnitude;
   return true;
 }
 
@@ -46,7 +35,7 @@ void duplex_activation_segment(const struct duplex_activation_table *table, stru
   int32_t fixed = 0;
   const bool inside = fixed_point(stages->argument, activation_shift(header), &fixed);
   const int32_t segment = (fixed >> T_BITS) - activation_first(header);
-  if (inside ? segment < 0 : is_negative(stages->argument)) {
+  if (inside ? segment < 0 : f32_is_negative(stages->argument)) {
     stages->segment = DUPLEX_ACTIVATION_SEGMENTS;
     stages->entry = table->entries[ACTIVATION_BELOW];
   } else if (!inside || segment >= DUPLEX_ACTIVATION_SEGMENTS) {
@@ -69,7 +58,7 @@ void duplex_activation_polynomial(struct duplex_activation_stages *stages) {
 
 // Zero and infinity of act, and its sign, from the limits of the header or the polynomial.
 static void classify_act(uint64_t header, bool ratio, struct duplex_activation_stages *stages) {
-  const bool negative = is_negative(stages->argument);
+  const bool negative = f32_is_negative(stages->argument);
   const unsigned limit = activation_limit(header, negative);
   const unsigned kind = stages->argument_infinite ? limit & 3 : ACTIVATION_LIMIT_TAIL;
   const bool zero = ratio && stages->argument_zero;
@@ -89,10 +78,10 @@ void duplex_activation_multiply(const struct duplex_activation_table *table, str
   const duplex_f32 multiplier = ratio ? stages->argument : ONE_F32;
   classify_act(table->entries[ACTIVATION_HEADER], ratio, stages);
   const uint64_t magnitude = (uint64_t)(stages->p0 < 0 ? -stages->p0 : stages->p0);
-  stages->act = (uint32_t)(magnitude * significand_of(multiplier) >> DROPPED_BITS);
-  stages->act_exponent = activation_exponent(stages->entry) - 34 + exponent_of(multiplier) - 150 + DROPPED_BITS;
-  stages->product = (uint64_t)stages->act * significand_of(stages->factor);
-  stages->product_exponent = stages->act_exponent + exponent_of(stages->factor) - 150;
+  stages->act = (uint32_t)(magnitude * f32_significand(multiplier) >> DROPPED_BITS);
+  stages->act_exponent = activation_exponent(stages->entry) - 34 + f32_exponent(multiplier) - 150 + DROPPED_BITS;
+  stages->product = (uint64_t)stages->act * f32_significand(stages->factor);
+  stages->product_exponent = stages->act_exponent + f32_exponent(stages->factor) - 150;
 }
 
 // RN16(product * 2^exponent): normalise, shift a subnormal down, round to nearest even.
@@ -115,7 +104,7 @@ static duplex_f16 round_product(uint64_t product, int exponent) {
 void duplex_activation_round(struct duplex_activation_stages *stages) {
   const bool infinite = stages->act_infinite || stages->factor_infinite;
   const bool zero = stages->act_zero || stages->factor_zero;
-  const uint16_t sign = stages->act_negative != is_negative(stages->factor) ? 0x8000 : 0;
+  const uint16_t sign = stages->act_negative != f32_is_negative(stages->factor) ? 0x8000 : 0;
   if (stages->nan || (infinite && zero)) {
     stages->result = DUPLEX_F16_NAN;
   } else if (infinite) {

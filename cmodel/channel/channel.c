@@ -9,8 +9,7 @@
 #define GET(field) DUPLEX_DESCRIPTOR_GET(d, field)
 #define RESULT_BYTES_MOST (DUPLEX_ROWS * DUPLEX_LANES * 16u)
 
-// Bytes from logical row set `row_set` on; cells that nobody wrote are zero.
-static void gather(const struct channel_job *job, uint32_t row_set, uint32_t stripe, uint8_t *bytes, size_t size) {
+void stack_gather(const struct channel_job *job, uint32_t row_set, uint32_t stripe, uint8_t *bytes, size_t size) {
   for (size_t done = 0; done < size; row_set++) {
     const uint64_t address = stack_row_set_address(row_set, stripe);
     const uint8_t *from =
@@ -89,7 +88,7 @@ static int run_block(struct channel_job *job, uint32_t block, uint32_t rows, uin
   const size_t header = GET(EXPONENTS) * DUPLEX_BEAT_BYTES, size = block_bytes(d, rows);
   struct duplex_sum sums[DUPLEX_ROWS * DUPLEX_LANES] = {0};
   int8_t exponents[DUPLEX_ROWS] = {0};
-  gather(job, GET(SRC_BASE) + block * GET(SRC_STRIDE), GET(SRC_STRIPE), bytes, size);
+  stack_gather(job, GET(SRC_BASE) + block * GET(SRC_STRIDE), GET(SRC_STRIPE), bytes, size);
   if (header) memcpy(exponents, bytes, sizeof exponents);
   for (uint32_t group = 0; group < GET(GROUPS); group++) {
     if (GET(TWO_STREAMS)) collect_stream(bytes, group, GET(K_TILES), rows, bytes + size);
@@ -134,7 +133,7 @@ int stack_channel_load(struct channel_job *job) {
   uint8_t row_set[DUPLEX_ROW_SET_BYTES];
   const uint32_t tiles_of_set = DUPLEX_ROW_SET_BYTES / 1024;
   for (uint32_t i = 0; i < job->count; i++) {
-    if (i % tiles_of_set == 0) gather(job, GET(SRC_BASE) + i / tiles_of_set, GET(SRC_STRIPE), row_set, sizeof row_set);
+    if (i % tiles_of_set == 0) stack_gather(job, GET(SRC_BASE) + i / tiles_of_set, GET(SRC_STRIPE), row_set, sizeof row_set);
     store_tile(job, i * job->stack->channels + job->first, row_set + i % tiles_of_set * 1024);
   }
   return DUPLEX_OK;

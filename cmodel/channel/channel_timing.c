@@ -9,6 +9,7 @@ enum { HANDOVER = 16, GEMM_LATENCY = 6, F16 = 0, F32 = 1, ACC = 2 };
 void channel_timing_reset(struct channel_timing *c, const struct duplex_dram_timing *timing) {
   memset(c, 0, sizeof *c);
   bundle_controller_reset(&c->controller, timing, READ_CREDITS);
+  attention_timing_reset(&c->attention);
   c->free = DUPLEX_RESULT_WORDS;
 }
 
@@ -32,12 +33,13 @@ static bool tile_gate_clock(struct tile_gate *g, const struct job_timing *job, b
   return to_gemm;
 }
 
-static void gemm_clock(struct gemm_timing *g, bool load_word, const struct beat *beat, bool end) {
+// `release`: a beat goes that is the last to use its tile; `emit`: one that is the last of its row.
+static void gemm_clock(struct gemm_timing *g, bool load_word, bool release, bool emit, bool end) {
   const bool take_tile = g->loaded && !g->in_use, load_last = load_word && g->word == DUPLEX_TILE_WORDS - 1;
   g->word = (g->word + load_word) % DUPLEX_TILE_WORDS;
-  g->in_use = (g->in_use || take_tile) && !(beat->issue && beat->row_end);
+  g->in_use = (g->in_use || take_tile) && !release;
   g->loaded = load_last || (g->loaded && !take_tile);
-  g->sums = g->sums << 1 | (beat->issue && beat->last);
+  g->sums = g->sums << 1 | emit;
   g->ends = g->ends << 1 | end;
 }
 
@@ -64,17 +66,17 @@ static void load_clock(struct channel_timing *c, bool start, uint32_t tiles, boo
   }
 }
 
-static void count(struct channel_timing *c, const struct beat *beat, bool weight_valid, bool room, bool beat_ready, bool beat_in,
-                  bool written) {
+static void count(struct channel_timing *c, const struct beat *beat, const struct attention_out *attention, bool weight_valid,
+                  bool room, bool beat_ready, bool beat_in, bool written) {
   struct channel_counters *n = &c->counters;
   const bool beats = c->stream.state == STREAM_BEATS;
   n->rows += c->gemm.sums >> (GEMM_LATENCY - 1) & 1;
   n->columns_read += c->second_in & beat_in;
   n->columns_written += written;
-  n->beats += beat->issue;
-  n->starved += beats && beat_ready && !weight_valid;
-  n->no_tile += beats && !beat_ready && weight_valid;
-  n->no_room += beats && beat_ready && weight_valid && c->stream.last_k && !room;
+  n->beats += beat->issue || attention->issue;
+  n->starved += (beats && beat_ready && !weight_valid) || attention->starved;
+  n->no_tile += (beats && !beat_ready && weight_valid) || attention->no_tile;
+  n->no_room += (beats && beat_ready && weight_valid && c->stream.last_k && !room) || attention->no_room;
 }
 
 // Which job's results drain, and which one the write path or the bus port serves.
@@ -106,39 +108,55 @@ void channel_timing_clock(struct channel_timing *c, const struct job_timing *job
   const bool beat_ready = c->gemm.in_use || c->gemm.loaded, tile_ready = !c->gemm.loaded || !c->gemm.in_use;
   const struct beat beat = weight_stream_beat(&c->stream, job, weight_valid, room, beat_ready);
   const bool load_go = c->load.busy && weight_valid && room, load_pop = load_go && c->load.upper;
-  const struct drain_word drained = drain_word(&c->drain, c->drain_format);
+  struct attention_timing *a = &c->attention;
+  const bool attends = a->active || in->segment;
+  struct attention_in attention_in = {.weight_valid = weight_valid,
+                                      .beat_ready = beat_ready,
+                                      .tile_ready = tile_ready,
+                                      .room = room,
+                                      .job_valid = in->job_valid,
+                                      .result_start = a->active && a->results.count && !c->results_open,
+                                      .push = in->segment};
+  struct attention_out attention = {0};
+  if (attends) attention_look(a, &attention_in, &attention);
+  const bool active = a->active;
+  const struct attention_result result = a->results.result[0];
+  const struct drain_row row_of_o = {attention.row_valid, attention.row_ends};
+  const unsigned drain_format = active ? F16 : c->drain_format;
+  const struct drain_word drained = drain_word(&c->drain, drain_format, row_of_o);
   const struct result_marks head = c->marks[c->results.read % DUPLEX_RESULT_WORDS];
   const bool back_valid = c->results.valid && head.parity == c->back && !c->back_start;
   const bool write_full = c->write.words == 4;
-  const bool pop = back_valid && (c->back_bus ? c->port.count != 2 : !write_full && !c->write.fill);
-  const bool to_bus = pop && c->back_bus, to_write = pop && !c->back_bus;
+  const bool bus = c->back_bus && !active, open = active ? c->results_open : !c->back_bus;
+  const bool pop = back_valid && (bus ? c->port.count != 2 : open && !write_full && !c->write.fill);
+  const bool to_bus = pop && bus, to_write = pop && !bus;
   const bool moving = in->job_valid || c->request.state != REQUEST_IDLE || c->stream.state != STREAM_IDLE || c->stream.load ||
                       c->load.busy || c->load.word;
   const bool left = c->back_start || back_valid || c->popped || c->write.words || c->port.count || c->port.out || write_full;
 
   const struct bundle_controller_in dram_in = {
-      .read_valid = c->request.state == REQUEST_ASK,
+      .read_valid = c->request.state == REQUEST_ASK || attention.read_valid,
       .read_credit = c->credit,
       .write_valid = write_full,
       .write_urgent = c->free < DUPLEX_RESULT_WORDS / 3 || c->front != c->back || c->back_start,
       .write_now = c->free < 2,
       .xpu_act_request = in->xpu_act_request,
       .xpu_ref = in->xpu_ref,
-      .read_stripe = (uint8_t)job->src_stripe,
+      .read_stripe = attention.read_valid ? attention.read_stripe : (uint8_t)job->src_stripe,
       .write_stripe = c->write.stripe,
-      .read_base = c->request.base,
-      .read_columns = c->request.columns,
+      .read_base = attention.read_valid ? a->sequencer.base : c->request.base,
+      .read_columns = attention.read_valid ? attention.read_columns : c->request.columns,
       .write_column = c->write.address & 0x1fffff};
   struct bundle_controller_out dram;
   bundle_controller_clock(&c->controller, &dram_in, &dram);
 
   out->front_busy = moving || c->moving;
   out->older_busy = c->front != c->back || c->back_start;
-  out->busy = out->front_busy || c->tail || out->older_busy || left || c->left || !dram.idle;
+  out->busy = out->front_busy || c->tail || out->older_busy || left || c->left || attention.busy || c->results_open || !dram.idle;
   out->word.parity = c->back;
   out->xpu_act_grant = dram.xpu_act_grant;
   out->open = dram.open;
-  count(c, &beat, weight_valid, room, beat_ready, dram.read_beat_valid, write_full && dram.write_ready);
+  count(c, &beat, &attention, weight_valid, room, beat_ready, dram.read_beat_valid, write_full && dram.write_ready);
 
   // The edge.
   const bool push = drained.valid || c->load.word;
@@ -147,22 +165,32 @@ void channel_timing_clock(struct channel_timing *c, const struct job_timing *job
         (struct result_marks){drained.marks.end && !c->load.word, drained.marks.single && !c->load.word, c->drain_parity};
   ram_fifo_clock(&c->results, push, pop, false, false);
   bus_port_clock(&c->port, to_bus, &head, in->bus_ready, &out->word);
-  write_path_clock(&c->write, job, c->back_start, to_write, head.end, dram.write_ready);
+  const bool written = write_full && dram.write_ready && c->write.end, start_o = attention_in.result_start;
+  const struct write_start start = {.column = start_o ? result.column : job->dst_base * DUPLEX_COLUMNS,
+                                    .stride = job->dst_stride,
+                                    .stripe = start_o ? result.stripe : (uint8_t)job->dst_stripe};
+  write_path_clock(&c->write, c->back_start || start_o ? &start : NULL, to_write, head.end, dram.write_ready);
+  c->results_open = start_o || (c->results_open && !written);
   if (c->back_start) bus_port_start(&c->port, job, c->first_address, c->count);
   const bool row = beat.issue && beat.last;
-  c->free += (unsigned)pop - (row ? words_of_row(c, job) : load_go);
+  c->free += (unsigned)pop - (row ? words_of_row(c, job) : attention.row ? attention.row_place == 0 : load_go);
   c->pause = row && !job->bus && job->format == ACC;
-  drain_clock(&c->drain, c->drain_format, c->gemm.sums >> (GEMM_LATENCY - 1) & 1, c->gemm.ends >> (GEMM_LATENCY - 1) & 1);
+  const bool sum = c->gemm.sums >> (GEMM_LATENCY - 1) & 1;
+  drain_clock(&c->drain, drain_format, row_of_o, sum && !active, c->gemm.ends >> (GEMM_LATENCY - 1) & 1);
   const bool to_gemm = tile_gate_clock(&c->gate, job, in->job_valid && !job->load, in->count, in->word_valid, tile_ready);
-  gemm_clock(&c->gemm, to_gemm, &beat, beat.row_end && (beat.group_end || job->bus));
-  const bool leaves = beat.leaves || load_pop;
-  ram_fifo_clock(&c->weights, dram.read_beat_valid, beat.issue || beat.drop || load_pop, beat.mark, beat.rewind);
+  gemm_clock(&c->gemm, to_gemm || attention.tile, (beat.issue && beat.row_end) || (attention.issue && attention.row_end),
+             (beat.issue && beat.last) || (attention.issue && attention.emits), beat.row_end && (beat.group_end || job->bus));
+  const bool leaves = beat.leaves || load_pop || attention.weight_pop;
+  ram_fifo_clock(&c->weights, dram.read_beat_valid, beat.issue || beat.drop || load_pop || attention.weight_pop, beat.mark,
+                 beat.rewind);
   c->credit = c->second_out && leaves;
   c->second_out ^= leaves;
   c->second_in ^= dram.read_beat_valid;
   weight_stream_clock(&c->stream, job, in->job_valid && !job->load, in->count, &beat);
   load_clock(c, in->job_valid && job->load, in->count & 0x7ff, load_go);
   stream_request_clock(&c->request, job, in->job_valid, in->count, dram.read_ready);
+  attention_in.read_ready = dram.read_ready;
+  if (attends) attention_clock(a, &attention_in);
   c->popped = pop;
   jobs_clock(c, job, in, moving, left);
 }

@@ -3,6 +3,7 @@
 #ifndef DUPLEX_CMODEL_CHANNEL_TIMING_H
 #define DUPLEX_CMODEL_CHANNEL_TIMING_H
 
+#include "cmodel/attention/attention_timing.h"
 #include "cmodel/dram/bundle_controller.h"
 
 #define READ_CREDITS 32u
@@ -114,6 +115,8 @@ struct channel_timing {
   uint32_t count, first_address;  // rows or tiles; shared-buffer address
   unsigned handover, tail, drain_format;
   bool drain_parity, moving, front, back, back_bus, back_start, popped, left;
+  struct attention_timing attention;
+  bool results_open;  // the write path has the place of a pair's results
   struct channel_counters counters;
 };
 
@@ -121,6 +124,7 @@ struct channel_in {
   bool job_valid, word_valid, bus_ready;
   uint32_t count, first_address;  // the share, with job_valid
   uint8_t xpu_act_request, xpu_ref;
+  const struct attention_entry *segment;  // of ATTENTION, NULL: none comes
 };
 
 struct channel_out {
@@ -154,9 +158,19 @@ struct drain_word {
   bool valid;
   struct result_marks marks;
 };
-struct drain_word drain_word(const struct drain_timing *d, unsigned format);
-void drain_clock(struct drain_timing *d, unsigned format, bool sum, bool end);
-void write_path_clock(struct write_path *w, const struct job_timing *job, bool start, bool take, bool end, bool ready);
+// A row of f16 that is made elsewhere.
+struct drain_row {
+  bool valid, end;
+};
+struct drain_word drain_word(const struct drain_timing *d, unsigned format, struct drain_row row);
+void drain_clock(struct drain_timing *d, unsigned format, struct drain_row row, bool sum, bool end);
+// Where the results of a job or of a pair go.
+struct write_start {
+  uint32_t column, stride;
+  uint8_t stripe;
+};
+// `start`: NULL if none begins.
+void write_path_clock(struct write_path *w, const struct write_start *start, bool take, bool end, bool ready);
 void bus_port_start(struct bus_port *p, const struct job_timing *job, uint32_t address, uint32_t count);
 void bus_port_clock(struct bus_port *p, bool push, const struct result_marks *marks, bool taken, struct bus_word *word);
 

@@ -3,20 +3,26 @@
 
 enum { F16 = 0, ACC = 2, ROUND_LATENCY = 3 };
 
-struct drain_word drain_word(const struct drain_timing *d, unsigned format) {
+static bool full_word(const struct drain_timing *d, unsigned format) { return format == F16 ? d->held == 3 : (d->held & 1) != 0; }
+
+// A rounded row that stands at the end of its pipeline.
+static struct drain_row rounded(const struct drain_timing *d, struct drain_row row) {
   const unsigned out = ROUND_LATENCY - 1;
-  const bool acc = d->acc_left != 0, rounded = d->rounding >> out & 1, rounded_end = d->ends >> out & 1;
-  const bool full = format == F16 ? d->held == 3 : (d->held & 1) != 0;
-  struct drain_word word = {.valid = acc || (rounded && (full || rounded_end))};
-  word.marks.end = acc ? d->acc_end && d->acc_left == 1 : rounded_end;
+  return row.valid ? row : (struct drain_row){d->rounding >> out & 1, d->ends >> out & 1};
+}
+
+struct drain_word drain_word(const struct drain_timing *d, unsigned format, struct drain_row row) {
+  const bool acc = d->acc_left != 0;
+  const struct drain_row ready = rounded(d, row);
+  struct drain_word word = {.valid = acc || (ready.valid && (full_word(d, format) || ready.end))};
+  word.marks.end = acc ? d->acc_end && d->acc_left == 1 : ready.end;
   word.marks.single = !acc && !(d->held & 1);
   return word;
 }
 
-void drain_clock(struct drain_timing *d, unsigned format, bool sum, bool end) {
-  const unsigned out = ROUND_LATENCY - 1;
-  const bool full = format == F16 ? d->held == 3 : (d->held & 1) != 0;
-  if (d->rounding >> out & 1) d->held = full || (d->ends >> out & 1) ? 0 : d->held + 1;
+void drain_clock(struct drain_timing *d, unsigned format, struct drain_row row, bool sum, bool end) {
+  const struct drain_row ready = rounded(d, row);
+  if (ready.valid) d->held = full_word(d, format) || ready.end ? 0 : d->held + 1;
   d->rounding = d->rounding << 1 | (sum && format != ACC);
   d->ends = d->ends << 1 | end;
   if (sum && format == ACC) {
@@ -27,7 +33,7 @@ void drain_clock(struct drain_timing *d, unsigned format, bool sum, bool end) {
   if (sum) d->acc_end = end;
 }
 
-void write_path_clock(struct write_path *w, const struct job_timing *job, bool start, bool take, bool end, bool ready) {
+void write_path_clock(struct write_path *w, const struct write_start *start, bool take, bool end, bool ready) {
   const bool full = w->words == 4, written = full && ready, shift = take || (w->fill && !full);
   if (full) {
     if (ready) w->words = 0;
@@ -42,9 +48,9 @@ void write_path_clock(struct write_path *w, const struct job_timing *job, bool s
   }
   if (take) w->end = end;
   if (start) {
-    w->block = w->address = job->dst_base * DUPLEX_COLUMNS;
-    w->stride = job->dst_stride;
-    w->stripe = (uint8_t)job->dst_stripe;
+    w->block = w->address = start->column;
+    w->stride = start->stride;
+    w->stripe = start->stripe;
   } else if (written) {
     w->address = column_end ? w->block + w->stride : w->address + 1;
     if (column_end) w->block += w->stride;

@@ -1,6 +1,7 @@
 // What rtl/control/descriptor_check.v checks, in the same order: the lowest error code wins.
 #include <string.h>
 
+#include "cmodel/channel/attention.h"
 #include "cmodel/stack/stack.h"
 
 #define SHARED_UNITS (4u * DUPLEX_SHARED_WORDS)  // 16-byte units of one buffer
@@ -9,23 +10,35 @@
 static void use(uint32_t *used, unsigned word, unsigned lsb, uint32_t mask) { used[word] |= mask << lsb; }
 #define USE(field) use(used, DUPLEX_DESC_##field##_WORD, DUPLEX_DESC_##field##_LSB, DUPLEX_DESC_MASK(field))
 
-// Bits that must be zero: those without a field, and the fields that this opcode and destination do not use.
-static bool reserved_bits(const uint32_t *d, bool load) {
-  uint32_t used[DUPLEX_DESCRIPTOR_WORDS] = {0};
+static void use_load(const uint32_t *d, uint32_t *used) {
+  USE(CHAIN), USE(DESTINATION), USE(TILES);
+  if (GET(DESTINATION) == 1) USE(DST_ADDRESS);
+}
+
+static void use_gemm(const uint32_t *d, uint32_t *used) {
   const bool to_dram = GET(DESTINATION) == 0, to_shared = GET(DESTINATION) == 1;
-  USE(OPCODE), USE(INTERRUPT), USE(CHAIN), USE(TAG), USE(SRC_BASE), USE(SRC_STRIPE), USE(DESTINATION);
-  if (to_shared) USE(DST_ADDRESS);
-  if (load) {
-    USE(TILES);
-  } else {
-    USE(SRC_STRIDE), USE(K_TILES), USE(GROUPS), USE(BLOCKS), USE(BLOCK_ROWS), USE(K_LAST), USE(ROWS);
-    USE(CHANNEL_ROWS), USE(X_ADDRESS);
-    if (!GET(TWO_STREAMS)) USE(EXPONENTS);
-    if (GET(GROUPS) == 2) USE(X_STRIDE), USE(TWO_STREAMS);
-    if (GET(GROUPS) == 2 && to_shared) USE(DST_GROUP);
-    if (to_shared) USE(GATED);
-    if (to_dram) USE(FORMAT), USE(DST_BASE), USE(DST_STRIPE), USE(DST_STRIDE);
-  }
+  USE(CHAIN), USE(DESTINATION), USE(SRC_STRIDE), USE(K_TILES), USE(GROUPS), USE(BLOCKS), USE(BLOCK_ROWS), USE(K_LAST);
+  USE(ROWS), USE(CHANNEL_ROWS), USE(X_ADDRESS);
+  if (!GET(TWO_STREAMS)) USE(EXPONENTS);
+  if (GET(GROUPS) == 2) USE(X_STRIDE), USE(TWO_STREAMS);
+  if (GET(GROUPS) == 2 && to_shared) USE(DST_GROUP);
+  if (to_shared) USE(GATED), USE(DST_ADDRESS);
+  if (to_dram) USE(FORMAT), USE(DST_BASE), USE(DST_STRIPE), USE(DST_STRIDE);
+}
+
+static void use_attention(uint32_t *used) {
+  USE(FIRST), USE(LAST), USE(MODE), USE(FENCE), USE(LANE_MASK), USE(ROW_BLOCK), USE(SRC_STRIDE), USE(V_BASE), USE(DST_BASE);
+  USE(DST_STRIPE), USE(LENGTH), USE(FIRST_CHANNEL), USE(HEAD_SIZE), USE(HEADS), USE(LANES), USE(V_BLOCK_STRIDE), USE(Q_BASE);
+  USE(SCALE);
+}
+
+// Bits that must be zero: those without a field, and the fields that this opcode and destination do not use.
+static bool reserved_bits(const uint32_t *d) {
+  uint32_t used[DUPLEX_DESCRIPTOR_WORDS] = {0};
+  USE(OPCODE), USE(INTERRUPT), USE(TAG), USE(SRC_BASE), USE(SRC_STRIPE);
+  if (GET(OPCODE) == 1) use_load(d, used);
+  if (GET(OPCODE) == 2) use_gemm(d, used);
+  if (GET(OPCODE) == 3) use_attention(used);
   for (unsigned word = 0; word < DUPLEX_DESCRIPTOR_WORDS; word++)
     if (d[word] & ~used[word]) return true;
   return false;
@@ -132,10 +145,55 @@ static uint32_t check_gemm(const uint32_t *d, unsigned channels, uint32_t owner,
   return DUPLEX_STACK_ERROR_NONE;
 }
 
+static bool length_wrong(const uint32_t *d) {
+  const uint32_t positions = (DUPLEX_SCORE_WORDS * DUPLEX_SCORES_OF_WORD) >> GET(LANES);
+  return GET(LENGTH) == 0 || GET(LENGTH) > DUPLEX_POSITIONS_MAX || (GET(MODE) != 1 && GET(LENGTH) > positions);
+}
+
+static bool heads_wrong(const uint32_t *d, unsigned channels) {
+  const bool alone = GET(MODE) == 0 && GET(FIRST) && GET(LAST);
+  return GET(HEADS) == 0 || GET(HEADS) > DUPLEX_KV_HEADS_MAX || (GET(HEADS) > channels && !alone) ||
+         GET(FIRST_CHANNEL) >= channels;
+}
+
+static bool mode_wrong(const uint32_t *d) {
+  const bool row_block = GET(MODE) == 2 ? GET(ROW_BLOCK) >= attention_k_tiles(d) : GET(ROW_BLOCK) != 0;
+  return GET(MODE) == 3 || row_block || GET(LANE_MASK) == 0 || GET(LANE_MASK) >> (1u << GET(LANES)) != 0;
+}
+
+static bool segment_leaves(const uint32_t *d, unsigned channels) {
+  const uint32_t blocks = (GET(LENGTH) + 63) / 64, last_slot = ((GET(HEADS) - 1) / channels) * GET(SRC_STRIDE);
+  const uint32_t k_end = GET(SRC_BASE) + last_slot + blocks * attention_k_tiles(d);
+  const uint32_t v_end = GET(V_BASE) + last_slot + (attention_k_tiles(d) - 1) * GET(V_BLOCK_STRIDE) + blocks;
+  return k_end > row_sets_of(GET(SRC_STRIPE)) || v_end > row_sets_of(GET(SRC_STRIPE));
+}
+
+static uint32_t check_attention(const uint32_t *d, unsigned channels, uint32_t owner, uint32_t *address) {
+  if (GET(HEAD_SIZE) == 0 || GET(HEAD_SIZE) > DUPLEX_HEAD_SIZE_MAX || GET(HEAD_SIZE) % 16) return DUPLEX_STACK_ERROR_K_TILES;
+  if (length_wrong(d)) return DUPLEX_STACK_ERROR_BLOCKS;
+  if (heads_wrong(d, channels)) return DUPLEX_STACK_ERROR_ROWS;
+  if (mode_wrong(d)) return DUPLEX_STACK_ERROR_FORMAT;
+  const bool src_foreign = foreign(GET(SRC_STRIPE), owner);
+  if (src_foreign || foreign(GET(DST_STRIPE), owner)) {
+    *address = src_foreign ? GET(SRC_STRIPE) : GET(DST_STRIPE);
+    return DUPLEX_STACK_ERROR_STRIPE;
+  }
+  if (segment_leaves(d, channels)) {
+    *address = row_sets_of(GET(SRC_STRIPE));
+    return DUPLEX_STACK_ERROR_SOURCE_RANGE;
+  }
+  const uint32_t slots = (GET(HEADS) - 1) / channels + 1, later = GET(Q_BASE) > GET(DST_BASE) ? GET(Q_BASE) : GET(DST_BASE);
+  if (later + slots > row_sets_of(GET(DST_STRIPE))) {
+    *address = row_sets_of(GET(DST_STRIPE));
+    return DUPLEX_STACK_ERROR_RESULT_RANGE;
+  }
+  return DUPLEX_STACK_ERROR_NONE;
+}
+
 uint32_t stack_descriptor_check(const uint32_t *d, unsigned channels, uint32_t owner, uint32_t *address) {
-  const bool load = GET(OPCODE) == 1;
   *address = 0;
-  if (!load && GET(OPCODE) != 2) return DUPLEX_STACK_ERROR_OPCODE;
-  if (reserved_bits(d, load)) return DUPLEX_STACK_ERROR_RESERVED;
-  return load ? check_load(d, channels, owner, address) : check_gemm(d, channels, owner, address);
+  if (GET(OPCODE) < 1 || GET(OPCODE) > 3) return DUPLEX_STACK_ERROR_OPCODE;
+  if (reserved_bits(d)) return DUPLEX_STACK_ERROR_RESERVED;
+  if (GET(OPCODE) == 1) return check_load(d, channels, owner, address);
+  return GET(OPCODE) == 2 ? check_gemm(d, channels, owner, address) : check_attention(d, channels, owner, address);
 }

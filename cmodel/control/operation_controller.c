@@ -68,14 +68,17 @@ static void watch(struct duplex_stack *stack, bool settled, bool launch, bool co
 void operation_controller_clock(struct duplex_stack *stack, struct registers_in *registers) {
   struct operation_controller *c = &stack->controller;
   const uint32_t *d = c->descriptor;
-  const bool settled = c->start == 0, ready = c->next == NEXT_READY, load = GET(OPCODE) == 1;
-  const bool chain = GET(CHAIN) && !(load && stack->job.load);
-  const bool completed = c->flight && settled && (c->flight == 2 ? c->older >= SEEN : c->quiet >= SEEN);
-  const bool launch =
-      ready && !c->code && settled && !completed && (c->flight == 0 || (chain && c->flight == 1 && c->front >= SEEN));
-  const bool refuse = ready && c->code && settled && c->flight == 0;
+  const bool settled = c->start == 0, ready = c->next == NEXT_READY, load = GET(OPCODE) == 1, attention = GET(OPCODE) == 3;
+  const bool chain = GET(CHAIN) && !(load && stack->job.load) && !c->attention;
+  const bool quiet = settled && c->quiet >= SEEN;
+  const bool completed = c->flight && (c->flight == 2 ? settled && c->older >= SEEN : quiet);
+  const bool free = attention ? c->flight == 0 && stack->segment_room
+                              : (c->flight == 0 && !c->attention) || (chain && c->flight == 1 && c->front >= SEEN);
+  const bool launch = ready && !c->code && settled && !completed && free;
+  const bool refuse = ready && c->code && settled && c->flight == 0 && !c->attention;
+  const bool accepted = launch && attention && !GET(FENCE);
   const bool run = registers_run(stack) && !c->error, oldest = c->flight == 2 ? !c->parity : c->parity;
-  *registers = (struct registers_in){.busy = c->next != NEXT_IDLE || c->flight || c->completed,
+  *registers = (struct registers_in){.busy = c->next != NEXT_IDLE || c->flight || c->attention || c->completed,
                                      .fetch = c->next == NEXT_IDLE && run,
                                      .fetched = c->fetched,
                                      .completed = c->completed,
@@ -85,14 +88,15 @@ void operation_controller_clock(struct duplex_stack *stack, struct registers_in 
                                      .error_address = c->address,
                                      .error_tag = GET(TAG)};
   watch(stack, settled, launch, completed);
-  c->completed = completed;
-  c->completed_interrupt = c->interrupt[oldest];
+  c->completed = completed || accepted;
+  c->completed_interrupt = accepted ? GET(INTERRUPT) : c->interrupt[oldest];
   c->complete[0] = completed && !oldest;
   c->complete[1] = completed && oldest;
   c->start = (c->start << 1 | launch) & 3;
-  c->flight += (unsigned)launch - (unsigned)completed;
+  c->flight += (unsigned)(launch && !accepted) - (unsigned)completed;
+  c->attention = (launch && attention) || (c->attention && !quiet);
   if (launch) {
-    c->parity = !c->parity;
+    if (!attention) c->parity = !c->parity;  // as the channels count their jobs
     c->interrupt[c->parity] = GET(INTERRUPT);
     memcpy(c->job, d, sizeof c->job);
   }

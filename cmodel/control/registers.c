@@ -117,7 +117,7 @@ static uint64_t selected_counter(const struct duplex_stack *stack) {
 static uint32_t status(const struct duplex_stack *stack) {
   const struct stack_registers *r = &stack->registers;
   const struct operation_controller *c = &stack->controller;
-  const bool busy = c->next != NEXT_IDLE || c->flight || c->completed;
+  const bool busy = c->next != NEXT_IDLE || c->flight || c->attention || c->completed;
   return (uint32_t)busy << DUPLEX_STATUS_BUSY_LSB | (uint32_t)(r->error_code != 0) << DUPLEX_STATUS_ERROR_LSB |
          (uint32_t)(r->produced == r->consumed) << DUPLEX_STATUS_EMPTY_LSB;
 }

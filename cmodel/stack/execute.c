@@ -95,6 +95,17 @@ static int execute_gemm(struct duplex_stack *stack, const uint32_t *d) {
   return error;
 }
 
+static int execute_attention(struct duplex_stack *stack, const uint32_t *d) {
+  struct share_out shares = {.channels = stack->channels, .run = stack_channel_attention};
+  for (unsigned channel = 0; channel < stack->channels; channel++)
+    shares.jobs[channel] = (struct channel_job){
+        .stack = stack, .descriptor = d, .channel = channel, .count = attention_slots(d, channel, stack->channels)};
+  const int error = run_shares(stack, &shares);
+  note_tiers(stack, &shares);
+  return error;
+}
+
 int stack_execute(struct duplex_stack *stack, const uint32_t *d) {
+  if (GET(OPCODE) == 3) return execute_attention(stack, d);
   return GET(OPCODE) == 1 ? execute_load(stack, d) : execute_gemm(stack, d);
 }

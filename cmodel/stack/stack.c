@@ -15,6 +15,9 @@ static void model_close(struct duplex_backend *backend) {
   duplex_hbm_close(self(backend)->hbm);
   free(self(backend)->shared);
   free(self(backend)->xpu);
+  for (unsigned channel = 0; self(backend)->attention && channel < self(backend)->channels; channel++)
+    free(self(backend)->attention[channel].segments);
+  free(self(backend)->attention);
   free(backend);
 }
 
@@ -93,9 +96,10 @@ int duplex_cmodel_open(const struct duplex_backend_options *options, struct dupl
   stack->registers.bundle_owner = DUPLEX_BUNDLE_OWNER_LOGIC_PIM_RESET;
   stack->shared = calloc(DUPLEX_SHARED_BUFFERS, (size_t)DUPLEX_SHARED_WORDS * DUPLEX_WORD_BYTES);
   stack->xpu = calloc(options->channels, sizeof *stack->xpu);
+  stack->attention = calloc(options->channels, sizeof *stack->attention);
   struct duplex_dram_timing timing;
   int error = duplex_dram_timing_of(options, &timing);
-  if (!error && (!stack->shared || !stack->xpu)) error = DUPLEX_ERROR_NO_MEMORY;
+  if (!error && (!stack->shared || !stack->xpu || !stack->attention)) error = DUPLEX_ERROR_NO_MEMORY;
   if (!error) error = duplex_hbm_open(options->channels, &timing, NULL, &stack->hbm);
   if (error) {
     model_close(&stack->backend);

@@ -4,6 +4,7 @@
 
 #include <stdbool.h>
 
+#include "cmodel/channel/attention.h"
 #include "cmodel/control/control_timing.h"
 #include "duplex/activation.h"
 #include "duplex/backend.h"
@@ -37,6 +38,7 @@ struct operation_controller {
   bool fetched, error;
   unsigned flight, start;  // jobs under way; the clocks of a start
   bool parity, interrupt[2];
+  bool attention;                // segments may be at work
   unsigned quiet, older, front;  // what was seen, one bit a clock
   bool completed, completed_interrupt, complete[2];
   uint32_t job[DUPLEX_DESCRIPTOR_WORDS];  // the last one started
@@ -54,6 +56,7 @@ struct duplex_stack {
   uint64_t clocks;
   struct duplex_dram_commands commands;
   struct duplex_gemm_tiers tiers;
+  struct channel_attention *attention;  // one for each channel
   // the clocks of the units
   struct job_timing job;
   struct channel_timing channel[DUPLEX_CHANNELS];
@@ -61,6 +64,7 @@ struct duplex_stack {
   struct result_bus bus;
   struct result_pending pending[2];
   bool front_busy, older_busy, work_busy;
+  bool segment_room;               // in every channel's queue
   bool interrupt;                  // the line in the last clock
   unsigned open;                   // bundles with open rows
   unsigned owner;                  // as the DRAM and the xPU know it
@@ -94,8 +98,8 @@ int stack_clock(struct duplex_stack *stack);
 bool stack_idle(const struct duplex_stack *stack);
 void stack_skip(struct duplex_stack *stack, uint64_t clocks);
 
-// channel.c: one channel's share of a descriptor. `count` is its rows (GEMM) or tiles (LOAD), `first` the first of them in the
-// whole.
+// channel.c: one channel's share of a descriptor. `count` is its rows (GEMM), tiles (LOAD) or heads (ATTENTION), `first` the
+// first of them in the whole.
 struct channel_job {
   struct duplex_stack *stack;
   const uint32_t *descriptor;
@@ -106,6 +110,11 @@ struct channel_job {
 };
 int stack_channel_gemm(struct channel_job *job);
 int stack_channel_load(struct channel_job *job);
+// Bytes from logical row set `row_set` on; cells that nobody wrote are zero.
+void stack_gather(const struct channel_job *job, uint32_t row_set, uint32_t stripe, uint8_t *bytes, size_t size);
+
+// attention.c: a channel's heads (`count`) of one segment; results go to DRAM with the last one.
+int stack_channel_attention(struct channel_job *job);
 
 // drain.c: the sums of 8 lanes of one row in an output format (DUPLEX_DESC_FORMAT) as bytes; returns their number.
 unsigned stack_drain_row(const struct duplex_sum sums[DUPLEX_LANES], int exponent, unsigned format, uint8_t *bytes);

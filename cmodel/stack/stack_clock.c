@@ -2,6 +2,7 @@
 #include "cmodel/stack/stack.h"
 #include "duplex/error.h"
 
+#define SLICES DUPLEX_CHANNELS  // of the shared buffers (rtl/control/shared_buffer.v)
 #define GET(field) DUPLEX_DESCRIPTOR_GET(d, field)
 
 static struct job_timing job_of(const struct duplex_stack *stack, const uint32_t *d) {
@@ -64,13 +65,13 @@ static struct channel_lines look(const struct duplex_stack *stack) {
   return lines;
 }
 
-// The broadcast reads if the word is there and its bank is free.
+// The broadcast reads if the word is there and its slice of the shared buffer is free.
 static bool may_read(const struct duplex_stack *stack, const struct control_write *write) {
   const struct broadcast *b = &stack->broadcast;
   if (!broadcast_wants(b)) return false;
-  const uint32_t word = broadcast_address(b, &stack->job), banks = 1u << 14 | 1;
+  const uint32_t word = broadcast_address(b, &stack->job);
   if (result_pending_waits(&stack->pending[!stack->controller.parity], word, b->first & 0x7fff)) return false;
-  return !(write->valid && (write->word & banks) == (word & banks));
+  return !(write->valid && write->word % SLICES == word % SLICES);
 }
 
 // What the xPU does on a channel in this clock, and what it sees of Logic-PIM.
@@ -79,14 +80,22 @@ static void clock_xpu(struct duplex_xpu_traffic *xpu, const struct duplex_hbm_pi
   duplex_xpu_clock(xpu, grant);
 }
 
-static void clock_channels(struct duplex_stack *stack, bool job_valid, bool parity, int grant, struct bus_word *granted) {
+static void clock_channels(struct duplex_stack *stack, bool job_valid, const struct attention_entry *segment, bool parity,
+                           int grant, struct bus_word *granted) {
   const bool word = stack->broadcast.words != 0;
-  bool front = false, older = false, busy = false;
+  bool front = false, older = false, busy = false, room = true;
   unsigned open = 0;
   for (unsigned i = 0; i < stack->channels; i++) {
     struct channel_in in = {
         .job_valid = job_valid, .word_valid = word && !(stack->broadcast.taken >> i & 1), .bus_ready = grant == (int)i};
     struct channel_out out;
+    struct attention_entry entry;
+    room &= attention_room(&stack->channel[i].attention);
+    if (segment) {
+      entry = *segment;
+      entry.slots = attention_slots(stack->controller.job, i, stack->channels);
+      if (entry.slots) in.segment = &entry;
+    }
     if (job_valid) in.count = stack_channel_share(stack, stack->controller.job, i, &in.first_address);
     struct bundle_controller *dram = &stack->channel[i].controller;
     const struct duplex_hbm_pins pins = dram->pins;
@@ -106,6 +115,7 @@ static void clock_channels(struct duplex_stack *stack, bool job_valid, bool pari
   stack->front_busy = front || reading;
   stack->older_busy = older || inside[!parity];
   stack->work_busy = busy || reading || inside[0] || inside[1];
+  stack->segment_room = room;
 }
 
 static void stack_hand_over(struct duplex_stack *stack) {
@@ -114,14 +124,14 @@ static void stack_hand_over(struct duplex_stack *stack) {
 }
 
 int stack_clock(struct duplex_stack *stack) {
-  const bool job_valid = stack->controller.start & 1, parity = stack->controller.parity;
+  const bool start = stack->controller.start & 1, parity = stack->controller.parity;
+  const uint32_t *job = stack->controller.job;
+  const bool attention = start && DUPLEX_DESCRIPTOR_GET(job, OPCODE) == 3, job_valid = start && !attention;
   stack->interrupt = stack->registers.interrupt;
   if (stack->owner != stack->registers.bundle_owner) stack_hand_over(stack);
   int error = DUPLEX_OK;
-  if (job_valid) {
-    stack->job = job_of(stack, stack->controller.job);
-    error = stack_execute(stack, stack->controller.job);
-  }
+  if (job_valid) stack->job = job_of(stack, job);
+  if (start) error = stack_execute(stack, job);
   const struct control_write write = result_bus_write(&stack->bus);
   const struct channel_lines lines = look(stack);
   const bool read = may_read(stack, &write), complete[2] = {stack->controller.complete[0], stack->controller.complete[1]};
@@ -129,7 +139,9 @@ int stack_clock(struct duplex_stack *stack) {
   struct registers_in registers;
   struct bus_word granted;
   operation_controller_clock(stack, &registers);  // sees the busy signals of the clock before
-  clock_channels(stack, job_valid, parity, grant, &granted);
+  struct attention_entry segment;
+  if (attention) segment = attention_entry_of(job);
+  clock_channels(stack, job_valid, attention ? &segment : NULL, parity, grant, &granted);
   broadcast_clock(&stack->broadcast, &stack->job, read, lines.word_ready, stack->channels);
   if (job_valid && !stack->job.load) broadcast_start(&stack->broadcast, &stack->job);
   result_bus_clock(&stack->bus, job_valid && stack->job.load, grant >= 0 ? &granted : NULL, stack->channels);
@@ -148,7 +160,8 @@ bool stack_idle(const struct duplex_stack *stack) {
   const bool settled = r->empty == (r->produced == r->consumed) && !r->doorbell && !r->write;
   const bool runs = r->enable && !r->error_code && r->produced != r->consumed;
   const bool signals = c->completed || c->error || c->fetched || (r->interrupt_status & r->interrupt_enable) != 0;
-  return settled && !runs && !signals && c->next == NEXT_IDLE && c->flight == 0 && c->start == 0 && !stack->work_busy;
+  return settled && !runs && !signals && c->next == NEXT_IDLE && c->flight == 0 && c->start == 0 && !c->attention &&
+         !stack->work_busy;
 }
 
 void stack_skip(struct duplex_stack *stack, uint64_t clocks) {

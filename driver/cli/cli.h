@@ -37,7 +37,7 @@ int choice_option(const struct option *options, const char *name, const char *co
 
 // npy.c
 // ----------------------------------------------------------------------------------------------------------------------------
-enum element { ELEMENT_F16, ELEMENT_F32, ELEMENT_ACC };  // <f2, <f4, |V16
+enum element { ELEMENT_F16, ELEMENT_F32, ELEMENT_ACC, ELEMENT_I32, ELEMENT_I64 };  // <f2, <f4, |V16, <i4, <i8
 #define RANK_MOST 4
 
 struct tensor {
@@ -51,11 +51,14 @@ struct tensor {
 size_t element_size(enum element element);
 const char *element_name(enum element element);
 
-// Reads any of the three element types in C order; everything else is refused with one line. Returns 0 or an exit status.
+// Reads <f2, <f4 or |V16 in C order; everything else is refused with one line. Returns 0 or an exit status.
 int npy_read(const char *option, const char *path, struct tensor *tensor);
 
 // The same, but only <f2 of this rank.
 int npy_read_f16(const char *option, const char *path, unsigned rank, struct tensor *tensor);
+// <i4 or <i8, and an element of it.
+int npy_read_integers(const char *option, const char *path, struct tensor *tensor);
+int64_t tensor_integer(const struct tensor *tensor, size_t index);
 int tensor_new(enum element element, unsigned rank, const size_t *shape, struct tensor *tensor);
 
 // A matrix, or a pair of them in one tensor of 3 dimensions; shape[0] and [1] are then rows and columns of each. *matrices is 1
@@ -115,6 +118,7 @@ void progress(const char *text);
 // -------------------------------------------------------------------------------------------------------------------------
 int command_gemm(int argc, char **argv);
 int command_expert(int argc, char **argv);
+int command_attention(int argc, char **argv);
 int command_batch(int argc, char **argv);
 int command_compare(int argc, char **argv);
 int command_random(int argc, char **argv);

@@ -11,6 +11,7 @@ static const struct {
 } commands[] = {
     {"gemm", command_gemm, "Y = X W^T, exact and rounded once"},
     {"expert", command_expert, "a gated feed-forward network"},
+    {"attention", command_attention, "decode attention over K and V of a batch of sequences"},
     {"batch", command_batch, "many jobs of a file, matrices resident"},
     {"compare", command_compare, "differences of two tensors in ulp"},
     {"random", command_random, "a tensor of seeded values"},

@@ -14,7 +14,19 @@
 static const struct {
   const char *name;
   size_t size;
-} elements[] = {[ELEMENT_F16] = {"<f2", 2}, [ELEMENT_F32] = {"<f4", 4}, [ELEMENT_ACC] = {"|V16", 16}};
+} elements[] = {[ELEMENT_F16] = {"<f2", 2},
+                [ELEMENT_F32] = {"<f4", 4},
+                [ELEMENT_ACC] = {"|V16", 16},
+                [ELEMENT_I32] = {"<i4", 4},
+                [ELEMENT_I64] = {"<i8", 8}};
+
+// Element types that a reader takes, and what it says otherwise.
+struct accepted {
+  enum element first, last;
+  const char *names;
+};
+static const struct accepted values = {ELEMENT_F16, ELEMENT_ACC, "<f2, <f4 or |V16"};
+static const struct accepted integers = {ELEMENT_I32, ELEMENT_I64, "<i4 or <i8"};
 
 size_t element_size(enum element element) { return elements[element].size; }
 const char *element_name(enum element element) { return elements[element].name; }
@@ -141,21 +153,22 @@ void tensor_free(struct tensor *tensor) {
   tensor->data = NULL;
 }
 
-static int find_element(const char *option, const char *path, const struct header *header, enum element *element) {
-  for (unsigned i = 0; i < sizeof elements / sizeof elements[0]; i++)
+static int find_element(const char *option, const char *path, const struct header *header, const struct accepted *accepted,
+                        enum element *element) {
+  for (unsigned i = accepted->first; i <= (unsigned)accepted->last; i++)
     if (strcmp(header->descr, elements[i].name) == 0) {
       *element = (enum element)i;
       return EXIT_GOOD;
     }
-  return fail(EXIT_BAD_INPUT, "%s %s: its elements are %s, expected <f2, <f4 or |V16", option, path, header->descr);
+  return fail(EXIT_BAD_INPUT, "%s %s: its elements are %s, expected %s", option, path, header->descr, accepted->names);
 }
 
 static int read_elements(const char *option, const char *path, FILE *file, const struct header *header, size_t header_bytes,
-                         struct tensor *tensor) {
+                         const struct accepted *accepted, struct tensor *tensor) {
   enum element element = ELEMENT_F16;
   struct stat info;
   size_t count = 1, bytes;
-  if (find_element(option, path, header, &element)) return EXIT_BAD_INPUT;
+  if (find_element(option, path, header, accepted, &element)) return EXIT_BAD_INPUT;
   for (unsigned i = 0; i < header->rank; i++)
     if (!multiply(count, header->shape[i], &count)) return fail(EXIT_BAD_INPUT, "%s %s: its shape is too large", option, path);
   if (header->fortran_order) return fail(EXIT_BAD_INPUT, "%s %s: is in Fortran order, expected C order", option, path);
@@ -172,7 +185,7 @@ static int read_elements(const char *option, const char *path, FILE *file, const
   return fail(EXIT_BAD_INPUT, "%s %s: cannot be read to its end", option, path);
 }
 
-int npy_read(const char *option, const char *path, struct tensor *tensor) {
+static int read_file(const char *option, const char *path, const struct accepted *accepted, struct tensor *tensor) {
   struct header header = {0};
   size_t header_bytes = 0;
   tensor->data = NULL;
@@ -180,9 +193,19 @@ int npy_read(const char *option, const char *path, struct tensor *tensor) {
   if (!file) return fail(EXIT_BAD_INPUT, "%s %s: cannot be read: %s", option, path, strerror(errno));
   const char *wrong = read_header(file, &header, &header_bytes);
   const int status = wrong ? fail(EXIT_BAD_INPUT, "%s %s: %s", option, path, wrong)
-                           : read_elements(option, path, file, &header, header_bytes, tensor);
+                           : read_elements(option, path, file, &header, header_bytes, accepted, tensor);
   fclose(file);
   return status;
+}
+
+int npy_read(const char *option, const char *path, struct tensor *tensor) { return read_file(option, path, &values, tensor); }
+
+int npy_read_integers(const char *option, const char *path, struct tensor *tensor) {
+  return read_file(option, path, &integers, tensor);
+}
+
+int64_t tensor_integer(const struct tensor *tensor, size_t index) {
+  return tensor->element == ELEMENT_I32 ? ((const int32_t *)tensor->data)[index] : ((const int64_t *)tensor->data)[index];
 }
 
 int npy_read_f16(const char *option, const char *path, unsigned rank, struct tensor *tensor) {

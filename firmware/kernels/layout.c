@@ -54,3 +54,9 @@ uint32_t activation_row_sets(uint32_t tiles, uint32_t channels) {
   const uint32_t tiles_of_row_set = DUPLEX_ROW_SET_BYTES / (DUPLEX_TILE_WORDS * DUPLEX_WORD_BYTES);
   return divide_up(divide_up(tiles, channels), tiles_of_row_set);
 }
+
+uint32_t kv_tiles(uint32_t head_size) { return divide_up(head_size, DUPLEX_WIDTH); }
+
+uint32_t kv_block_rows(uint32_t head_size) { return divide_up(head_size / 16, kv_tiles(head_size)) * 16; }
+
+uint32_t kv_slots(uint32_t heads, uint32_t channels) { return divide_up(heads, channels); }

@@ -60,20 +60,31 @@ static bool wait_for_news(struct ring *ring) {
 
 static uint32_t in_ring(const struct ring *ring) { return (ring->produced - hal_read(ring->hal, DUPLEX_REG_CONSUMER)) & 0xffff; }
 
-bool ring_push(struct ring *ring, uint32_t descriptor[DUPLEX_DESCRIPTOR_WORDS], bool last) {
-  const uint32_t slot = ring->produced % DUPLEX_RING_ENTRIES;
-  // Half-way through the ring an interrupt asks for more; waiting for the very last slot would leave the stack idle.
-  if (last || slot % (DUPLEX_RING_ENTRIES / 2) == 0) DUPLEX_DESCRIPTOR_SET(descriptor, INTERRUPT, 1);
-  DUPLEX_DESCRIPTOR_SET(descriptor, TAG, ring->report->descriptors);
+bool ring_reserve(struct ring *ring, bool last, uint32_t *slot, uint32_t *word_0) {
+  const uint32_t number = ring->produced % DUPLEX_RING_ENTRIES;
   if (cancelled(ring)) return false;
   while (in_ring(ring) == DUPLEX_RING_ENTRIES)
     if (!wait_for_news(ring)) return false;
-  const uint32_t address = DUPLEX_REG_RING + 4 * slot * DUPLEX_DESCRIPTOR_WORDS;
-#pragma GCC unroll 16
-  for (uint32_t word = 0; word < DUPLEX_DESCRIPTOR_WORDS; word++) hal_write(ring->hal, address + 4 * word, descriptor[word]);
+  // Half-way through the ring an interrupt asks for more; waiting for the very last slot would leave the stack idle.
+  const bool interrupt = last || number % (DUPLEX_RING_ENTRIES / 2) == 0;
+  *word_0 = DUPLEX_DESCRIPTOR_FIELD(INTERRUPT, interrupt) | DUPLEX_DESCRIPTOR_FIELD(TAG, ring->report->descriptors);
+  *slot = DUPLEX_REG_RING + 4 * DUPLEX_DESCRIPTOR_WORDS * number;
+  return true;
+}
+
+void ring_commit(struct ring *ring) {
   ring->produced = (ring->produced + 1) & 0xffff;
   ring->report->descriptors++;
   hal_write(ring->hal, DUPLEX_REG_DOORBELL, ring->produced);
+}
+
+bool ring_push(struct ring *ring, const uint32_t descriptor[DUPLEX_DESCRIPTOR_WORDS], bool last) {
+  uint32_t slot, word_0;
+  if (!ring_reserve(ring, last, &slot, &word_0)) return false;
+  hal_write(ring->hal, slot, descriptor[0] | word_0);
+#pragma GCC unroll 16
+  for (uint32_t word = 1; word < DUPLEX_DESCRIPTOR_WORDS; word++) hal_write(ring->hal, slot + 4 * word, descriptor[word]);
+  ring_commit(ring);
   return true;
 }
 

@@ -21,7 +21,14 @@ void ring_start(struct ring *ring, const struct hal *hal, struct firmware_report
 
 // Writes a descriptor and rings the doorbell; waits for a free slot if there is none. `last` asks for the interrupt that
 // ring_finish waits for. False: the job is over, the report says why.
-bool ring_push(struct ring *ring, uint32_t descriptor[DUPLEX_DESCRIPTOR_WORDS], bool last);
+bool ring_push(struct ring *ring, const uint32_t descriptor[DUPLEX_DESCRIPTOR_WORDS], bool last);
+
+// The same in two steps, for a kernel that writes the words itself: the register address of the slot, and what word 0 needs
+// besides the kernel's own fields. A slot keeps its words until they are written again; ring_slot_is_new: this job has not
+// written it yet.
+bool ring_reserve(struct ring *ring, bool last, uint32_t *slot, uint32_t *word_0);
+void ring_commit(struct ring *ring);
+static inline bool ring_slot_is_new(const struct ring *ring) { return ring->report->descriptors < DUPLEX_RING_ENTRIES; }
 
 // Waits until all descriptors are completed.
 void ring_finish(struct ring *ring);

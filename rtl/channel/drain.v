@@ -18,6 +18,10 @@ module drain #(
   input wire [LANES*3-1:0] flags_i,
   input wire [7:0] exponent_i,
   input wire end_i,
+  input wire row_valid_i,     // a row of f16 that is made elsewhere
+  input wire row_end_i,
+  input wire [16*LANES-1:0] row_i,
+  output wire [32*LANES-1:0] f32_o,  // the sums rounded, whatever comes of them
   output wire word_valid_o,
   output wire [WORD-1:0] word_o,
   output wire word_end_o,
@@ -28,7 +32,8 @@ module drain #(
 
   // Rounders and what travels beside them.
   wire [2*ROW-1:0] f32;
-  wire [ROW-1:0] f16;
+  wire [ROW-1:0] rounded_f16;
+  wire [ROW-1:0] f16 = row_valid_i ? row_i : rounded_f16;
   genvar lane;
   generate
     for (lane = 0; lane < LANES; lane = lane + 1) begin : g_lane
@@ -38,15 +43,16 @@ module drain #(
         .flags_i(flags_i[lane*3 +: 3]),
         .exponent_i(exponent_i),
         .f32_o(f32[lane*32 +: 32]),
-        .f16_o(f16[lane*16 +: 16])
+        .f16_o(rounded_f16[lane*16 +: 16])
       );
     end
   endgenerate
 
   reg [ROUND_LATENCY-1:0] valid_q;
-  wire rounded = valid_q[ROUND_LATENCY-1];
-  wire rounded_end;
-  delay_line #(.WIDTH(1), .CLOCKS(ROUND_LATENCY)) end_line (.clk_i(clk_i), .data_i(end_i), .data_o(rounded_end));
+  wire rounded = valid_q[ROUND_LATENCY-1] || row_valid_i;
+  wire sum_end;
+  wire rounded_end = row_valid_i ? row_end_i : sum_end;
+  delay_line #(.WIDTH(1), .CLOCKS(ROUND_LATENCY)) end_line (.clk_i(clk_i), .data_i(end_i), .data_o(sum_end));
 
   // Rows that wait for the rest of their word.
   reg [1:0] held_q;
@@ -100,6 +106,7 @@ module drain #(
     endcase
   end
   wire acc_word = acc_left_q != 2'd0;
+  assign f32_o = f32;
   assign word_valid_o = acc_word || complete;
   assign word_o = acc_word ? acc_q[WORD-1:0] : is_f16 ? f16_word : held_q[0] ? {f32, hold_q[2*ROW-1:0]} : {{2*ROW{1'b0}}, f32};
   assign word_end_o = acc_word ? acc_end_q && acc_left_q == 2'd1 : rounded_end;

@@ -1,5 +1,5 @@
 // Gathers result words into columns of 256 bytes and writes them to the channel's own DRAM: block b from logical column
-// 32 * base + b * stride on. A block's last column is filled up with zeros.
+// `column_i` + b * stride on. A block's last column is filled up with zeros.
 // The words are shifted in from the top; after the fourth the column waits for the bundle controller, and the result buffer holds
 // what follows. The job's fields are taken at the start.
 `default_nettype none
@@ -8,7 +8,7 @@ module write_path (
   input wire clk_i,
   input wire rst_ni,
   input wire start_i,
-  input wire [15:0] base_i,     // row set
+  input wire [20:0] column_i,   // of the first block
   input wire [15:0] stride_i,   // columns
   input wire [3:0] stripe_i,
   input wire word_valid_i,
@@ -20,6 +20,7 @@ module write_path (
   output wire [20:0] write_column_o,
   output wire [3:0] write_stripe_o,
   output wire [8*`DUPLEX_COLUMN_BYTES-1:0] write_data_o,
+  output wire done_o,           // a block's last column is written
   output wire busy_o
 );
   reg [8*`DUPLEX_COLUMN_BYTES-1:0] column_q;
@@ -50,8 +51,8 @@ module write_path (
     if (shift) column_q <= {take ? word_i : {(8*`DUPLEX_WORD_BYTES){1'b0}}, column_q[8*`DUPLEX_COLUMN_BYTES-1:8*`DUPLEX_WORD_BYTES]};
     if (take) end_q <= word_end_i;
     if (start_i) begin
-      block_q <= {base_i, 5'd0};
-      address_q <= {base_i, 5'd0};
+      block_q <= column_i;
+      address_q <= column_i;
       stride_q <= stride_i;
       stripe_q <= stripe_i;
     end else if (full && write_ready_i) begin
@@ -65,6 +66,7 @@ module write_path (
   assign write_column_o = address_q;
   assign write_stripe_o = stripe_q;
   assign write_data_o = column_q;
+  assign done_o = full && write_ready_i && end_q;
   assign busy_o = words_q != 3'd0;
 endmodule
 `default_nettype wire

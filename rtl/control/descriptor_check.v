@@ -2,7 +2,7 @@
 // If several things are wrong the lowest code is reported. `address_o`: stripe: the mask; source and result range: the first row set
 // beyond the stripe set; shared range: the first word of the access; otherwise 0.
 // Products are made in one shift-and-add multiplier, two bits a clock, so a check takes about 50 clocks. It also divides a LOAD's
-// tiles among the channels: each gets `tiles_each_o`, the first `tiles_extra_o` one more.
+// tiles, or the KV heads of ATTENTION, among the channels: each gets `tiles_each_o`, the first `tiles_extra_o` one more.
 `default_nettype none
 `include "duplex_params.vh"
 `include "duplex_descriptor.vh"
@@ -53,8 +53,24 @@ module descriptor_check #(
   wire [10:0] tiles = descriptor_i[`DUPLEX_DESC_TILES];
 
   wire load = opcode == 8'd1;
+  wire gemm = opcode == 8'd2;
+  wire attention = opcode == 8'd3;
   wire to_dram = destination == 2'd0;
   wire to_shared = destination == 2'd1;
+
+  wire first = descriptor_i[`DUPLEX_DESC_FIRST];
+  wire last = descriptor_i[`DUPLEX_DESC_LAST];
+  wire [1:0] mode = descriptor_i[`DUPLEX_DESC_MODE];
+  wire [7:0] lane_mask = descriptor_i[`DUPLEX_DESC_LANE_MASK];
+  wire [1:0] row_block = descriptor_i[`DUPLEX_DESC_ROW_BLOCK];
+  wire [15:0] v_base = descriptor_i[`DUPLEX_DESC_V_BASE];
+  wire [17:0] length = descriptor_i[`DUPLEX_DESC_LENGTH];
+  wire [4:0] first_channel = descriptor_i[`DUPLEX_DESC_FIRST_CHANNEL];
+  wire [8:0] head_size = descriptor_i[`DUPLEX_DESC_HEAD_SIZE];
+  wire [8:0] heads = descriptor_i[`DUPLEX_DESC_HEADS];
+  wire [1:0] lanes = descriptor_i[`DUPLEX_DESC_LANES];
+  wire [15:0] v_stride = descriptor_i[`DUPLEX_DESC_V_BLOCK_STRIDE];
+  wire [15:0] q_base = descriptor_i[`DUPLEX_DESC_Q_BASE];
 
   // Bits that must be zero: those without a field, and the fields that this opcode and destination do not use.
   reg [511:0] used;
@@ -62,31 +78,46 @@ module descriptor_check #(
     used = 512'd0;
     used[`DUPLEX_DESC_OPCODE] = {8{1'b1}};
     used[`DUPLEX_DESC_INTERRUPT] = 1'b1;
-    used[`DUPLEX_DESC_CHAIN] = 1'b1;
+    used[`DUPLEX_DESC_CHAIN] = !attention;
     used[`DUPLEX_DESC_TAG] = {16{1'b1}};
     used[`DUPLEX_DESC_SRC_BASE] = {16{1'b1}};
     used[`DUPLEX_DESC_SRC_STRIPE] = {4{1'b1}};
-    used[`DUPLEX_DESC_DESTINATION] = {2{1'b1}};
-    used[`DUPLEX_DESC_DST_ADDRESS] = {17{to_shared}};
+    used[`DUPLEX_DESC_DESTINATION] = {2{!attention}};
+    used[`DUPLEX_DESC_DST_ADDRESS] = {17{!attention && to_shared}};
     used[`DUPLEX_DESC_TILES] = {11{load}};
     used[`DUPLEX_DESC_SRC_STRIDE] = {16{!load}};
-    used[`DUPLEX_DESC_K_TILES] = {11{!load}};
-    used[`DUPLEX_DESC_BLOCKS] = {16{!load}};
-    used[`DUPLEX_DESC_BLOCK_ROWS] = {7{!load}};
-    used[`DUPLEX_DESC_EXPONENTS] = !load && !two_streams;
-    used[`DUPLEX_DESC_TWO_STREAMS] = !load && two_groups;
-    used[`DUPLEX_DESC_ROWS] = {28{!load}};
-    used[`DUPLEX_DESC_CHANNEL_ROWS] = {24{!load}};
-    used[`DUPLEX_DESC_X_ADDRESS] = {15{!load}};
-    used[`DUPLEX_DESC_GROUPS] = {2{!load}};
-    used[`DUPLEX_DESC_K_LAST] = {6{!load}};
-    used[`DUPLEX_DESC_X_STRIDE] = {14{!load && two_groups}};
-    used[`DUPLEX_DESC_DST_GROUP] = {16{!load && to_shared && two_groups}};
-    used[`DUPLEX_DESC_GATED] = !load && to_shared;
-    used[`DUPLEX_DESC_FORMAT] = {2{!load && to_dram}};
-    used[`DUPLEX_DESC_DST_BASE] = {16{!load && to_dram}};
-    used[`DUPLEX_DESC_DST_STRIPE] = {4{!load && to_dram}};
-    used[`DUPLEX_DESC_DST_STRIDE] = {16{!load && to_dram}};
+    used[`DUPLEX_DESC_K_TILES] = {11{gemm}};
+    used[`DUPLEX_DESC_BLOCKS] = {16{gemm}};
+    used[`DUPLEX_DESC_BLOCK_ROWS] = {7{gemm}};
+    used[`DUPLEX_DESC_EXPONENTS] = gemm && !two_streams;
+    used[`DUPLEX_DESC_TWO_STREAMS] = gemm && two_groups;
+    used[`DUPLEX_DESC_ROWS] = {28{gemm}};
+    used[`DUPLEX_DESC_CHANNEL_ROWS] = {24{gemm}};
+    used[`DUPLEX_DESC_X_ADDRESS] = {15{gemm}};
+    used[`DUPLEX_DESC_GROUPS] = {2{gemm}};
+    used[`DUPLEX_DESC_K_LAST] = {6{gemm}};
+    used[`DUPLEX_DESC_X_STRIDE] = {14{gemm && two_groups}};
+    used[`DUPLEX_DESC_DST_GROUP] = {16{gemm && to_shared && two_groups}};
+    used[`DUPLEX_DESC_GATED] = gemm && to_shared;
+    used[`DUPLEX_DESC_FORMAT] = {2{gemm && to_dram}};
+    used[`DUPLEX_DESC_DST_BASE] = {16{attention || (gemm && to_dram)}};
+    used[`DUPLEX_DESC_DST_STRIPE] = {4{attention || (gemm && to_dram)}};
+    used[`DUPLEX_DESC_DST_STRIDE] = {16{gemm && to_dram}};
+    used[`DUPLEX_DESC_FIRST] = attention;
+    used[`DUPLEX_DESC_LAST] = attention;
+    used[`DUPLEX_DESC_MODE] = {2{attention}};
+    used[`DUPLEX_DESC_FENCE] = attention;
+    used[`DUPLEX_DESC_LANE_MASK] = {8{attention}};
+    used[`DUPLEX_DESC_ROW_BLOCK] = {2{attention}};
+    used[`DUPLEX_DESC_V_BASE] = {16{attention}};
+    used[`DUPLEX_DESC_LENGTH] = {18{attention}};
+    used[`DUPLEX_DESC_FIRST_CHANNEL] = {5{attention}};
+    used[`DUPLEX_DESC_HEAD_SIZE] = {9{attention}};
+    used[`DUPLEX_DESC_HEADS] = {9{attention}};
+    used[`DUPLEX_DESC_LANES] = {2{attention}};
+    used[`DUPLEX_DESC_V_BLOCK_STRIDE] = {16{attention}};
+    used[`DUPLEX_DESC_Q_BASE] = {16{attention}};
+    used[`DUPLEX_DESC_SCALE] = {32{attention}};
   end
 
   // Sequence: five products, each of 8 steps and one clock to use it, beside them the division; then the verdict.
@@ -97,15 +128,23 @@ module descriptor_check #(
   reg [15:0] short_q;
   reg [31:0] product_q;
   wire [15:0] blocks_1 = blocks - 16'd1;
+  // verilator lint_off UNUSED
+  // ATTENTION: k-tiles, blocks of 64 positions, KV heads of a channel less one.
+  wire [9:0] size_up = {1'b0, head_size} + 10'd63;
+  wire [3:0] head_tiles = size_up[9:6];
+  wire [18:0] length_up = {1'b0, length} + 19'd63;
+  // verilator lint_on UNUSED
+  wire [12:0] position_blocks = length_up[18:6];
+  wire [10:0] last_slot = rest_q == 6'd0 ? quotient_q - 11'd1 : quotient_q;
   reg [15:0] short;
   reg [23:0] long;
   always @* begin
     case (product_of_q)
-      BEATS: begin short = {9'd0, block_rows}; long = {13'd0, k_tiles}; end
+      BEATS: begin short = attention ? {12'd0, head_tiles} : {9'd0, block_rows}; long = attention ? {11'd0, position_blocks} : {13'd0, k_tiles}; end
       COVERED: begin short = {9'd0, block_rows}; long = {8'd0, blocks}; end
       ROWS_MOST: begin short = CHANNELS_32[15:0]; long = channel_rows; end
-      SOURCE: begin short = blocks_1; long = {8'd0, src_stride}; end
-      default: begin short = blocks_1; long = {8'd0, dst_stride}; end
+      SOURCE: begin short = attention ? {5'd0, last_slot} : blocks_1; long = {8'd0, src_stride}; end
+      default: begin short = attention ? {12'd0, head_tiles - 4'd1} : blocks_1; long = {8'd0, attention ? v_stride : dst_stride}; end
     endcase
   end
 
@@ -137,7 +176,7 @@ module descriptor_check #(
     end
   end
 
-  // Division of the tiles, 11 steps.
+  // Division of the tiles, or of the KV heads, 11 steps.
   reg [10:0] dividend_q, quotient_q;
   reg [5:0] rest_q;
   reg [3:0] divide_q;
@@ -146,7 +185,7 @@ module descriptor_check #(
   wire [5:0] trial_less = trial[5:0] - CHANNELS_7[5:0];
   always @(posedge clk_i) begin
     if (start_i) begin
-      dividend_q <= tiles;
+      dividend_q <= attention ? {2'd0, heads} : tiles;
       quotient_q <= 11'd0;
       rest_q <= 6'd0;
       divide_q <= 4'd11;
@@ -193,6 +232,25 @@ module descriptor_check #(
   // Words of x: with two groups the second behind the first, or (stride of one tile) tile by tile in turn.
   wire [16:0] x_words = !two_groups ? {2'd0, k_tiles, 4'd0} : x_stride == 14'd16 ? {1'b0, k_tiles, 5'd0} : {3'd0, x_stride} + {2'd0, k_tiles, 4'd0};
 
+  // ATTENTION: what begins at a base ends beyond the last slot.
+  wire [17:0] length_most = 18'd16384 >> lanes;
+  wire [7:0] lanes_there = lanes == 2'd0 ? 8'h01 : lanes == 2'd1 ? 8'h03 : lanes == 2'd2 ? 8'h0f : 8'hff;
+  wire alone = mode == 2'd0 && first && last;
+  wire [15:0] later_base = q_base > dst_base ? q_base : dst_base;
+  reg [31:0] k_sets_q, slots_q;
+  reg [33:0] k_first_q, v_first_q, k_end_q, v_end_q, qo_end_q;
+  reg [15:0] later_base_q;
+  always @(posedge clk_i) begin
+    if (use_q && product_of_q == BEATS) k_sets_q <= product_q;
+    if (use_q && product_of_q == SOURCE) slots_q <= product_q;
+    k_first_q <= {18'd0, src_base} + {2'd0, slots_q};
+    v_first_q <= {18'd0, v_base} + {2'd0, slots_q};
+    k_end_q <= k_first_q + {2'd0, k_sets_q};
+    v_end_q <= v_first_q + {21'd0, position_blocks} + {2'd0, product_q};
+    later_base_q <= later_base;
+    qo_end_q <= {18'd0, later_base_q} + {23'd0, last_slot} + 34'd1;
+  end
+
   reg [12:0] wrong_q;
   reg reserved_low_q, reserved_high_q;
   reg used_after_q;          // the clock after use_q: ends and limits hold this product
@@ -201,7 +259,7 @@ module descriptor_check #(
   wire x_leaves = x_end_q > SHARED_WORDS;
   wire dst_leaves = units_q > {13'd0, SHARED_UNITS};
   wire src_foreign = src_stripe == 4'd0 || (src_stripe & ~owner_i) != 4'd0;
-  wire dst_foreign = to_dram && (dst_stripe == 4'd0 || (dst_stripe & ~owner_i) != 4'd0);
+  wire dst_foreign = (to_dram || attention) && (dst_stripe == 4'd0 || (dst_stripe & ~owner_i) != 4'd0);
   always @(posedge clk_i) begin
     used_after_q <= use_q;
     of_q <= product_of_q;
@@ -209,14 +267,24 @@ module descriptor_check #(
     reserved_high_q <= |unused_bits[511:256];
     if (start_i) wrong_q <= 13'd0;
     else begin
-      wrong_q[`DUPLEX_STACK_ERROR_OPCODE] <= !(load || opcode == 8'd2);
+      wrong_q[`DUPLEX_STACK_ERROR_OPCODE] <= !(load || gemm || attention);
       wrong_q[`DUPLEX_STACK_ERROR_RESERVED] <= reserved_low_q || reserved_high_q;
-      wrong_q[`DUPLEX_STACK_ERROR_FORMAT] <= load ? !(to_shared || destination == 2'd2) : destination[1] || (to_dram && format == 2'd3);
+      wrong_q[`DUPLEX_STACK_ERROR_FORMAT] <= attention ? mode == 2'd3 || lane_mask == 8'd0 || (lane_mask & ~lanes_there) != 8'd0 ||
+        (mode == 2'd2 ? {2'd0, row_block} >= head_tiles : row_block != 2'd0) : load ? !(to_shared || destination == 2'd2) : destination[1] || (to_dram && format == 2'd3);
       wrong_q[`DUPLEX_STACK_ERROR_STRIPE] <= src_foreign || (!load && dst_foreign);
       if (load) begin
         wrong_q[`DUPLEX_STACK_ERROR_TILES] <= tiles == 11'd0 || tiles > TILES_MAX;
         wrong_q[`DUPLEX_STACK_ERROR_SOURCE_RANGE] <= source_end_q > {17'd0, source_limit_q};
         wrong_q[`DUPLEX_STACK_ERROR_SHARED_RANGE] <= to_shared && (dst_address[1:0] != 2'd0 || dst_leaves);
+      end else if (attention) begin
+        wrong_q[`DUPLEX_STACK_ERROR_K_TILES] <= head_size == 9'd0 || head_size > 9'd`DUPLEX_HEAD_SIZE_MAX || head_size[3:0] != 4'd0;
+        wrong_q[`DUPLEX_STACK_ERROR_BLOCKS] <= length == 18'd0 || length > 18'd`DUPLEX_POSITIONS_MAX || (mode != 2'd1 && length > length_most);
+        wrong_q[`DUPLEX_STACK_ERROR_ROWS] <= heads == 9'd0 || heads > 9'd`DUPLEX_KV_HEADS_MAX || (heads > {2'd0, CHANNELS_7} && !alone) ||
+          {2'd0, first_channel} >= CHANNELS_7;
+        if (used_after_q && of_q == RESULT) begin
+          wrong_q[`DUPLEX_STACK_ERROR_SOURCE_RANGE] <= k_end_q > {17'd0, source_limit_q} || v_end_q > {17'd0, source_limit_q};
+          wrong_q[`DUPLEX_STACK_ERROR_RESULT_RANGE] <= qo_end_q > {17'd0, result_limit_q};
+        end
       end else begin
         wrong_q[`DUPLEX_STACK_ERROR_K_TILES] <= k_tiles == 11'd0 || k_tiles > K_TILES_MAX;
         wrong_q[`DUPLEX_STACK_ERROR_SHARED_RANGE] <= x_leaves || (to_shared && dst_leaves);

@@ -4,6 +4,8 @@
 // it has only results to write; two jobs at most are under way, and they complete in order.
 // A descriptor that is refused starts nothing: when those before it are complete its error goes to the registers, and the ring stands
 // still until they are cleared.
+// ATTENTION goes into the channels' queues when all have room, and counts as completed then, or with FENCE when all work is over. Other
+// opcodes, and refusals, wait until all work is over.
 `default_nettype none
 `include "duplex_params.vh"
 `include "duplex_descriptor.vh"
@@ -34,6 +36,8 @@ module operation_controller #(
   output wire job_parity_o,
   output wire [CHANNELS-1:0] job_none_o,  // channels without a share of it
   output wire job_valid_o,         // it starts, in the clock after job_o has changed
+  output wire segment_valid_o,     // the same for ATTENTION
+  input wire segment_room_i,       // every channel has room for a segment
   output wire broadcast_start_o,
   input wire front_busy_i,         // any channel reads or multiplies, or the broadcast is busy
   input wire older_busy_i,         // results of the job before the last one have still to be written
@@ -41,7 +45,7 @@ module operation_controller #(
   output wire [1:0] complete_o     // the job of this parity is complete
 );
   localparam [2:0] IDLE = 3'd0, FETCH = 3'd1, CHECK = 3'd2, SHARE = 3'd3, READY = 3'd4;
-  localparam [31:0] LAST_CHANNEL = CHANNELS - 1;
+  localparam [31:0] LAST_CHANNEL = CHANNELS - 1, CHANNELS_32 = CHANNELS;
 
   // ---- the next descriptor
   reg [2:0] next_q;
@@ -77,15 +81,20 @@ module operation_controller #(
 
   // ---- share of one channel a clock
   wire load = descriptor_i[`DUPLEX_DESC_OPCODE] == 8'd1;
+  wire attention = descriptor_i[`DUPLEX_DESC_OPCODE] == 8'd3;
+  wire fence = descriptor_i[`DUPLEX_DESC_FENCE];
+  wire [4:0] first_channel = descriptor_i[`DUPLEX_DESC_FIRST_CHANNEL];
   wire [23:0] channel_rows = descriptor_i[`DUPLEX_DESC_CHANNEL_ROWS];
   reg [27:0] rows_left_q;
   reg [16:0] tag_q, share_tag_q;
   reg [5:0] channel_q;
+  reg [5:0] head_q;                 // ATTENTION: the first KV head of the channel
   reg [CHANNELS-1:0] select_q, share_valid_q, none_q, job_none_q;
   reg [23:0] share_count_q;
   wire [16:0] tag_step = load ? 17'd64 : descriptor_i[`DUPLEX_DESC_GATED] ? channel_rows[17:1] : channel_rows[16:0];
   wire whole = rows_left_q >= {4'd0, channel_rows};
-  wire [23:0] count = load ? {13'd0, tiles_each} + {23'd0, channel_q < tiles_extra} : whole ? channel_rows : rows_left_q[23:0];
+  wire [5:0] place = attention ? head_q : channel_q;
+  wire [23:0] count = load || attention ? {13'd0, tiles_each} + {23'd0, place < tiles_extra} : whole ? channel_rows : rows_left_q[23:0];
   assign shared = channel_q == LAST_CHANNEL[5:0];
 
   always @(posedge clk_i) begin
@@ -93,11 +102,13 @@ module operation_controller #(
       rows_left_q <= descriptor_i[`DUPLEX_DESC_ROWS];
       tag_q <= descriptor_i[`DUPLEX_DESC_DST_ADDRESS];
       channel_q <= 6'd0;
+      head_q <= first_channel == 5'd0 ? 6'd0 : CHANNELS_32[5:0] - {1'b0, first_channel};
       select_q <= 1;
     end else if (next_q == SHARE) begin
       rows_left_q <= whole ? rows_left_q - {4'd0, channel_rows} : 28'd0;
       tag_q <= tag_q + tag_step;
       channel_q <= channel_q + 6'd1;
+      head_q <= head_q == LAST_CHANNEL[5:0] ? 6'd0 : head_q + 6'd1;
       select_q <= select_q << 1;
       none_q <= (none_q & ~select_q) | (count == 24'd0 ? select_q : 0);
     end
@@ -115,11 +126,15 @@ module operation_controller #(
   wire settled = start_q == 2'b00;
   wire quiet = quiet_q[2] && settled, older_done = older_q[2] && settled, front_done = front_q[2] && settled;
   wire job_load = job_q[`DUPLEX_DESC_OPCODE] == 8'd1;
-  wire chain = descriptor_i[`DUPLEX_DESC_CHAIN] && !(load && job_load);
+  wire job_attention = job_q[`DUPLEX_DESC_OPCODE] == 8'd3;
+  reg attention_q;                  // segments may be at work
+  wire chain = descriptor_i[`DUPLEX_DESC_CHAIN] && !(load && job_load) && !attention_q;
   wire completed = flight_q != 2'd0 && (flight_q[1] ? older_done : quiet);
   assign launch = next_q == READY && code == 8'd0 && settled && !completed &&
-                  (flight_q == 2'd0 || (chain && flight_q == 2'd1 && front_done));
-  assign refuse = next_q == READY && code != 8'd0 && settled && flight_q == 2'd0;
+                  (attention ? flight_q == 2'd0 && segment_room_i
+                   : (flight_q == 2'd0 && !attention_q) || (chain && flight_q == 2'd1 && front_done));
+  assign refuse = next_q == READY && code != 8'd0 && settled && flight_q == 2'd0 && !attention_q;
+  wire accepted = launch && attention && !fence;
 
   always @(posedge clk_i) begin
     if (!rst_ni || !settled || launch) begin
@@ -139,27 +154,29 @@ module operation_controller #(
   always @(posedge clk_i) begin
     if (!rst_ni) begin
       start_q <= 2'b00;
+      attention_q <= 1'b0;
       flight_q <= 2'd0;
       parity_q <= 1'b0;
       completed_q <= 1'b0;
       complete_q <= 2'b00;
     end else begin
       start_q <= {start_q[0], launch};
-      if (launch) flight_q <= flight_q + 2'd1;
+      attention_q <= (launch && attention) || (attention_q && !quiet);
+      if (launch && !accepted) flight_q <= flight_q + 2'd1;
       else if (completed) flight_q <= flight_q - 2'd1;
-      if (launch) parity_q <= !parity_q;
-      completed_q <= completed;
+      if (launch && !attention) parity_q <= !parity_q;
+      completed_q <= completed || accepted;
       complete_q <= completed ? (oldest ? 2'b10 : 2'b01) : 2'b00;
     end
-    completed_interrupt_q <= interrupt_q[oldest];
+    completed_interrupt_q <= accepted ? descriptor_i[`DUPLEX_DESC_INTERRUPT] : interrupt_q[oldest];
     if (launch) begin
       job_q <= descriptor_i;
       job_none_q <= none_q;
-      interrupt_q[!parity_q] <= descriptor_i[`DUPLEX_DESC_INTERRUPT];
+      interrupt_q[parity_q ^ !attention] <= descriptor_i[`DUPLEX_DESC_INTERRUPT];
     end
   end
 
-  assign busy_o = next_q != IDLE || flight_q != 2'd0 || completed_q;
+  assign busy_o = next_q != IDLE || flight_q != 2'd0 || attention_q || completed_q;
   assign fetched_o = fetched_q;
   assign completed_o = completed_q;
   assign interrupt_o = completed_interrupt_q;
@@ -170,8 +187,9 @@ module operation_controller #(
   assign job_o = job_q;
   assign job_parity_o = parity_q;
   assign job_none_o = job_none_q;
-  assign job_valid_o = start_q[0];
-  assign broadcast_start_o = start_q[0] && !job_load;
+  assign job_valid_o = start_q[0] && !job_attention;
+  assign segment_valid_o = start_q[0] && job_attention;
+  assign broadcast_start_o = job_valid_o && !job_load;
   assign share_valid_o = share_valid_q;
   assign share_count_o = share_count_q;
   assign share_tag_o = share_tag_q;

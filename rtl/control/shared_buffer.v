@@ -1,9 +1,14 @@
-// The two shared buffers of a stack, 1 MB each, words of 64 bytes written in parts of 16 bytes. Each is two banks of one port, one for
-// the even words and one for the odd; a write goes before a read of the same bank. Address bit 14 selects the buffer. The data of a
-// read that was granted come two clocks later.
+// The two shared buffers of a stack, 1 MB each, words of 64 bytes written in parts of 16 bytes, as 32 slices of one port. The low
+// bits of an address select the slice, bit 14 the buffer. Two ways to them, never both at the same time:
+//   the whole, for GEMM and LOAD: one write and one read a clock; a write goes before a read of the same slice, and the data of a read
+//   that was granted come two clocks later;
+//   slice by slice, for attention: channel c reads or writes words of slice c, one a clock, `local_*`. The data of a read come one
+//   clock later and stay until the next one.
 `default_nettype none
 `include "duplex_params.vh"
-module shared_buffer (
+module shared_buffer #(
+  parameter CHANNELS = `DUPLEX_CHANNELS
+) (
   input wire clk_i,
   input wire rst_ni,
   input wire write_valid_i,
@@ -14,41 +19,68 @@ module shared_buffer (
   output wire read_ready_o,
   input wire [14:0] read_address_i,
   output wire read_data_valid_o,
-  output wire [511:0] read_data_o
+  output wire [511:0] read_data_o,
+  input wire [CHANNELS-1:0] local_valid_i,
+  input wire [CHANNELS-1:0] local_write_i,
+  input wire [CHANNELS*10-1:0] local_address_i,
+  input wire [CHANNELS*512-1:0] local_write_data_i,
+  output wire [CHANNELS*512-1:0] local_read_data_o
 );
-  localparam BANKS = 2 * `DUPLEX_SHARED_BUFFERS;
+  localparam SLICES = `DUPLEX_CHANNELS;
   wire read = read_valid_i && read_ready_o;
-  wire [BANKS*512-1:0] data;
-  wire [1:0] write_bank = {write_address_i[14], write_address_i[0]};
-  wire [1:0] read_bank = {read_address_i[14], read_address_i[0]};
+  wire [SLICES*512-1:0] data;
+  wire [4:0] write_slice = write_address_i[4:0];
+  wire [4:0] read_slice = read_address_i[4:0];
   reg read_q, valid_q;
-  reg [1:0] bank_q;
-  reg [511:0] data_q;
+  reg [SLICES-1:0] select_q;  // slice that was read, one bit each
+  reg [511:0] selected, data_q;
+  localparam [SLICES-1:0] ONE = 1;
+  integer i;
 
-  genvar b;
+  genvar s;
   generate
-    for (b = 0; b < BANKS; b = b + 1) begin : g_bank
-      wire write_here = write_valid_i && write_bank == b;
-      wire read_here = read && read_bank == b;
-      ram_1rw #(.WIDTH(512), .DEPTH(`DUPLEX_SHARED_WORDS / 2), .LANE_BITS(128)) ram (
+    for (s = 0; s < SLICES; s = s + 1) begin : g_slice
+      wire write_here = write_valid_i && write_slice == s;
+      wire read_here = read && read_slice == s;
+      wire local_here, local_write;
+      wire [9:0] local_address;
+      wire [511:0] local_data;
+      if (s < CHANNELS) begin : g_channel
+        assign local_here = local_valid_i[s];
+        assign local_write = local_valid_i[s] && local_write_i[s];
+        assign local_address = local_address_i[s*10 +: 10];
+        assign local_data = local_write_data_i[s*512 +: 512];
+        assign local_read_data_o[s*512 +: 512] = data[s*512 +: 512];
+      end else begin : g_no_channel
+        assign local_here = 1'b0;
+        assign local_write = 1'b0;
+        assign local_address = 10'd0;
+        assign local_data = 512'd0;
+      end
+      ram_1rw #(.WIDTH(512), .DEPTH(`DUPLEX_SHARED_BUFFERS * `DUPLEX_SHARED_WORDS / SLICES), .LANE_BITS(128)) ram (
         .clk_i(clk_i),
-        .valid_i(write_here || read_here),
-        .write_i(write_enable_i & {4{write_here}}),
-        .address_i(write_here ? write_address_i[13:1] : read_address_i[13:1]),
-        .write_data_i(write_data_i),
-        .read_data_o(data[b*512 +: 512])
+        .valid_i(write_here || read_here || local_here),
+        .write_i((write_enable_i & {4{write_here}}) | {4{local_write}}),
+        .address_i(local_here ? local_address : write_here ? write_address_i[14:5] : read_address_i[14:5]),
+        .write_data_i(local_here ? local_data : write_data_i),
+        .read_data_o(data[s*512 +: 512])
       );
     end
   endgenerate
 
+  always @* begin
+    selected = 512'd0;
+    for (i = 0; i < SLICES; i = i + 1) selected = selected | (data[i*512 +: 512] & {512{select_q[i]}});
+  end
+
   always @(posedge clk_i) begin
     read_q <= rst_ni && read;
     valid_q <= rst_ni && read_q;
-    bank_q <= read_bank;
-    data_q <= data[bank_q*512 +: 512];
+    select_q <= ONE << read_slice;
+    if (read_q) data_q <= selected;
   end
 
-  assign read_ready_o = !(write_valid_i && write_bank == read_bank);
+  assign read_ready_o = !(write_valid_i && write_slice == read_slice);
   assign read_data_valid_o = valid_q;
   assign read_data_o = data_q;
 endmodule

@@ -1,4 +1,4 @@
-// Accumulators of one token lane: ROWS (64) rows of an exact sum of 97 bits and its sticky flags (docs/numerics.md, N2).
+// Accumulators of one token lane: ROWS + CONTEXT_ROWS (128) rows of an exact sum of 97 bits and its sticky flags (docs/numerics.md, N2).
 //
 // A dot product of a row (low_i, high_i, flags_i of dot64) is added to the row's sum, or replaces it when `first_i` is set. Rows may repeat from
 // clock to clock. Flags: bit 0 NaN, bit 1 +Inf, bit 2 -Inf.
@@ -7,7 +7,7 @@
 `default_nettype none
 `include "duplex_params.vh"
 module accumulator #(
-    parameter ROW_BITS = $clog2(`DUPLEX_ROWS),
+    parameter ROW_BITS = $clog2(`DUPLEX_ROWS + `DUPLEX_CONTEXT_ROWS),
     parameter LOW_BITS = 49 + $clog2(`DUPLEX_WIDTH),  // of dot64
     parameter HIGH_BITS = 33 + $clog2(`DUPLEX_WIDTH)
 ) (
@@ -30,7 +30,7 @@ module accumulator #(
   wire [LOW_BITS-1:0] low_sum = {{(LOW_BITS - 48) {1'b0}}, old_low} + low_i;
   ram_1r1w #(
       .WIDTH(48),
-      .DEPTH(`DUPLEX_ROWS)
+      .DEPTH(`DUPLEX_ROWS + `DUPLEX_CONTEXT_ROWS)
   ) low_rows (
       .clk_i          (clk_i),
       .write_i        (valid_i),
@@ -67,7 +67,7 @@ module accumulator #(
   wire [ 2:0] flags_sum = old_flags | flags_in_q;
   ram_1r1w #(
       .WIDTH(52),
-      .DEPTH(`DUPLEX_ROWS)
+      .DEPTH(`DUPLEX_ROWS + `DUPLEX_CONTEXT_ROWS)
   ) high_rows (
       .clk_i          (clk_i),
       .write_i        (valid_q),

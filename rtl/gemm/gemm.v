@@ -1,14 +1,15 @@
-// GEMM module of a channel: 8 token lanes x 64-wide exact dot product, 64 accumulator rows (paper 1.4, SPEC 3).
+// GEMM module of a channel: 8 token lanes x 64-wide exact dot product, 64 accumulator rows (paper 1.4, SPEC 3) and 64 more for
+// attention.
 //
 // Tile: 16 words; word i holds columns k = 4i (bits 127:0) to 4i + 3 of 8 lanes, lane l at 16 l. One tile is in use, one
 // more can be loaded. Beat: 64 binary16 weights of one row, k = 0 in bits 15:0; `first` replaces the row's sums, `last` emits
-// them, `release` is the last beat that uses the tile. Up to one beat a clock, in any order of rows.
+// them, `release` is the last beat that uses the tile; lanes outside `mask` add nothing, whatever the operands are. Up to one beat a clock, in any order of rows.
 // Sums: lane l at 97 l, its flags (bit 0 NaN, 1 +Inf, 2 -Inf) at 3 l. No back-pressure: the caller has room for every last beat.
 // Latency: 6 clocks from a last beat's acceptance to sum_valid_o.
 `default_nettype none
 `include "duplex_params.vh"
 module gemm #(
-    parameter ROW_BITS = $clog2(`DUPLEX_ROWS),
+    parameter ROW_BITS = $clog2(`DUPLEX_ROWS + `DUPLEX_CONTEXT_ROWS),
     parameter LOW_BITS = 49 + $clog2(`DUPLEX_WIDTH),  // of dot64
     parameter HIGH_BITS = 33 + $clog2(`DUPLEX_WIDTH)
 ) (
@@ -24,6 +25,7 @@ module gemm #(
     input  wire                                             beat_first_i,
     input  wire                                             beat_last_i,
     input  wire                                             beat_release_i,
+    input  wire [                         `DUPLEX_LANES-1:0] beat_mask_i,
     output wire                                             sum_valid_o,
     output wire [                              ROW_BITS-1:0] sum_row_o,
     output wire [`DUPLEX_LANES*`DUPLEX_SUM_BITS-1:0]         sum_o,
@@ -82,11 +84,13 @@ module gemm #(
   localparam STAGES = 6;
   reg [         STAGES-1:0] valid_q;
   reg [                3:0] first_q;
+  reg [            4*LANES-1:0] mask_q;
   reg [         STAGES-1:0] last_q;
   reg [STAGES*ROW_BITS-1:0] row_q;
   always @(posedge clk_i) begin
     valid_q <= rst_ni ? {valid_q[STAGES-2:0], take_beat} : '0;
     first_q <= {first_q[2:0], beat_first_i};
+    mask_q  <= {mask_q[3*LANES-1:0], beat_mask_i};
     last_q  <= {last_q[STAGES-2:0], beat_last_i};
     row_q   <= {row_q[0+:(STAGES-1)*ROW_BITS], beat_row_i};
   end
@@ -127,6 +131,7 @@ module gemm #(
       wire [LOW_BITS-1:0] low;
       wire [HIGH_BITS-1:0] high;
       wire [2:0] flags;
+      wire here = mask_q[3*LANES+l];
       dot64 dot64 (
           .clk_i          (clk_i),
           .x_significand_i(significand_q),
@@ -144,9 +149,9 @@ module gemm #(
           .row_i     (row),
           .first_i   (first_q[3]),
           .repeat_i  (repeat_q),
-          .low_i     (low),
-          .high_i    (high),
-          .flags_i   (flags),
+          .low_i     (low & {LOW_BITS{here}}),
+          .high_i    (high & {HIGH_BITS{here}}),
+          .flags_i   (flags & {3{here}}),
           .sum_o     (sum_o[`DUPLEX_SUM_BITS*l+:`DUPLEX_SUM_BITS]),
           .flags_o   (sum_flags_o[3*l+:3])
       );

@@ -48,6 +48,12 @@ module stack #(
   // 16-byte units from a tile's last word to the first of the channel's next tile
   localparam [31:0] TILE_STEP = (CHANNELS - 1) * 4 * `DUPLEX_TILE_WORDS + 4;
 
+  // Score slices
+  wire [CHANNELS-1:0] score_valid, score_write, segment_room;
+  wire [CHANNELS*10-1:0] score_address;
+  wire [CHANNELS*512-1:0] score_write_data, score_read_data;
+  wire segment_valid;
+  reg segment_room_q;
   // Control
   wire run, busy, fetched, completed, completed_interrupt, error, fetch, fetch_done, broadcast_start, job_valid, job_parity;
   wire [3:0] owner, slot;
@@ -114,14 +120,16 @@ module stack #(
     .interrupt_o(completed_interrupt), .error_o(error), .error_code_o(error_code), .error_address_o(error_address),
     .error_tag_o(error_tag), .fetch_o(fetch), .fetch_done_i(fetch_done), .descriptor_i(descriptor), .share_valid_o(share_valid),
     .share_count_o(share_count), .share_tag_o(share_tag), .job_o(job), .job_parity_o(job_parity), .job_none_o(job_none),
-    .job_valid_o(job_valid), .broadcast_start_o(broadcast_start), .front_busy_i(front_busy_q),
+    .job_valid_o(job_valid), .segment_valid_o(segment_valid), .segment_room_i(segment_room_q), .broadcast_start_o(broadcast_start), .front_busy_i(front_busy_q),
     .older_busy_i(older_busy_q), .work_busy_i(work_busy_q), .complete_o(complete)
   );
 
-  shared_buffer buffers (
+  shared_buffer #(.CHANNELS(CHANNELS)) buffers (
     .clk_i(clk_i), .rst_ni(rst_ni), .write_valid_i(write_valid), .write_enable_i(write_enable), .write_address_i(write_address),
     .write_data_i(write_data), .read_valid_i(read_valid), .read_ready_o(read_ready), .read_address_i(read_address),
-    .read_data_valid_o(read_data_valid), .read_data_o(read_data)
+    .read_data_valid_o(read_data_valid), .read_data_o(read_data),
+    .local_valid_i(score_valid), .local_write_i(score_write), .local_address_i(score_address), .local_write_data_i(score_write_data),
+    .local_read_data_o(score_read_data)
   );
 
   broadcast #(.CHANNELS(CHANNELS)) broadcast (
@@ -181,7 +189,10 @@ module stack #(
         .job_two_groups_i(two_groups), .job_two_streams_i(job[`DUPLEX_DESC_TWO_STREAMS]), .job_exponents_i(job[`DUPLEX_DESC_EXPONENTS]), .job_format_i(job[`DUPLEX_DESC_FORMAT]),
         .job_bus_i(load || destination != 2'd0), .job_gated_i(gated), .job_dst_group_i(job[`DUPLEX_DESC_DST_GROUP]),
         .job_dst_base_i(job[`DUPLEX_DESC_DST_BASE]), .job_dst_stripe_i(job[`DUPLEX_DESC_DST_STRIPE]),
-        .job_dst_stride_i(job[`DUPLEX_DESC_DST_STRIDE]), .job_step_i(TILE_STEP[12:0]), .front_busy_o(channel_front_busy[c]),
+        .job_dst_stride_i(job[`DUPLEX_DESC_DST_STRIDE]), .job_step_i(TILE_STEP[12:0]), .segment_valid_i(segment_valid), .segment_i(job),
+        .segment_room_o(segment_room[c]), .score_valid_o(score_valid[c]), .score_write_o(score_write[c]),
+        .score_address_o(score_address[c*10 +: 10]), .score_write_data_o(score_write_data[c*512 +: 512]),
+        .score_read_data_i(score_read_data[c*512 +: 512]), .front_busy_o(channel_front_busy[c]),
         .older_busy_o(channel_older_busy[c]), .busy_o(channel_busy[c]),
         .word_valid_i(word_valid[c]), .word_ready_o(word_ready[c]), .word_i(word),
         .bus_valid_o(bus_valid[c]), .bus_load_o(bus_load[c]), .bus_ready_i(bus_ready[c]), .bus_data_o(bus_data[c*512 +: 512]),
@@ -208,6 +219,7 @@ module stack #(
   end
   assign bundle_owner_o = owner;
   always @(posedge clk_i) begin
+    segment_room_q <= rst_ni && &segment_room;
     front_busy_q <= rst_ni && (channel_front_busy != 0 || broadcast_busy);
     older_busy_q <= rst_ni && (channel_older_busy != 0 || bus_busy[!job_parity]);
     work_busy_q <= rst_ni && (channel_busy != 0 || broadcast_busy || bus_busy != 2'b00);

@@ -16,3 +16,13 @@ bench-run: $(BUILD)/bench/gemm_bench $(BUILD)/bench/gemm_speed
 bench: ## speed of the C model beside OpenBLAS, and of the Verilated GEMM module
 	@scripts/dependencies.sh build rtl bench
 	@$(MAKE) --no-print-directory bench-run
+
+# Utilisation of decode attention on the cycle model, beside its targets.
+.PHONY: attention-bandwidth
+$(BUILD)/bench/attention_bandwidth: testbench/bench/attention_bandwidth.c $(LIB)
+	@mkdir -p $(@D)
+	$(CC) $(ALL_CFLAGS) $< $(LIB) -o $@ -rdynamic $(LDLIBS)
+TEST_PREREQUISITES += $(BUILD)/bench/attention_bandwidth
+
+attention-bandwidth: $(BUILD)/bench/attention_bandwidth ## utilisation of decode attention on the cycle model, and where the rest goes
+	@$<

@@ -36,7 +36,7 @@ class Bench {
     if (duplex_hbm_open(1, nullptr, nullptr, &hbm)) std::abort();
     hbm_.reset(hbm);
     rtl_->owner_i = 15;
-    rtl_->job_valid_i = rtl_->share_valid_i = rtl_->word_valid_i = rtl_->bus_ready_i = 0;
+    rtl_->job_valid_i = rtl_->share_valid_i = rtl_->word_valid_i = rtl_->bus_ready_i = rtl_->segment_valid_i = 0;
     rtl_->performance_select_i = 0;
     rtl_.reset();
   }

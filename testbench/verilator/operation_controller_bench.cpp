@@ -1,6 +1,8 @@
 // operation_controller.v with descriptor_check.v: descriptors legal, just legal and just illegal. Each must be refused with the
 // code and address of the C unit, or reach every channel with its share, start, and complete only when the work is over; the next
-// one starts before that if it is chained and only results are left, and never otherwise.
+// one starts before that if it is chained and only results are left, and never otherwise. ATTENTION goes to the channels when
+// they have room and counts as completed at once, or with FENCE when everything is over; other opcodes and refusals wait for its
+// end.
 #include <algorithm>
 #include <deque>
 
@@ -105,6 +107,34 @@ Descriptor legal_gemm(bench::Case &c) {
   return d;
 }
 
+Descriptor legal_attention(bench::Case &c) {
+  Descriptor d;
+  const uint32_t mode = c.below(3), lanes = c.below(4), size = 16 * (1 + c.below(16)), tiles = (size + 63) / 64;
+  const uint32_t most = mode == 1 ? DUPLEX_POSITIONS_MAX : 16384u >> lanes,
+                 length = c.chance(30) ? most : 1 + c.below(std::min(most, 3000u));
+  const bool alone = mode == 0 && c.chance(60);
+  const uint32_t heads = 1 + c.below(alone && c.chance(50) ? 256 : channels), slots = (heads - 1) / channels + 1,
+                 stripe = 1 + c.below(15);
+  const int64_t limit = bundles_of(stripe) * DUPLEX_BANK_ROWS, blocks = (length + 63) / 64;
+  const uint32_t stride = slots == 1 ? (uint32_t)c.bits() : (uint32_t)c.below((limit - blocks * tiles) / slots);
+  const int64_t last_slot = (int64_t)(slots - 1) * (stride & 0xffff),
+                v_stride = c.below(std::max<int64_t>(1, (limit - last_slot - blocks) / 4));
+  SET(OPCODE, 3), SET(MODE, mode), SET(LANES, lanes), SET(HEAD_SIZE, size), SET(LENGTH, length), SET(HEADS, heads);
+  SET(FIRST, alone || c.chance(50)), SET(LAST, alone || (!GET(FIRST) && c.chance(50))), SET(FENCE, c.below(2));
+  SET(FIRST_CHANNEL, c.below(channels)), SET(LANE_MASK, 1 + c.below((1u << (1u << lanes)) - 1)),
+      SET(ROW_BLOCK, mode == 2 ? c.below(tiles) : 0);
+  SET(SRC_STRIPE, stripe), SET(SRC_STRIDE, stride), SET(V_BLOCK_STRIDE, v_stride), SET(SCALE, c.bits());
+  const int64_t k_room = limit - last_slot - blocks * tiles, v_room = limit - last_slot - v_stride * (tiles - 1) - blocks;
+  SET(SRC_BASE,
+      std::max<int64_t>(0, std::min<int64_t>(0xffff, c.chance(50) ? k_room : (int64_t)c.below(std::max<int64_t>(1, k_room)))));
+  SET(V_BASE,
+      std::max<int64_t>(0, std::min<int64_t>(0xffff, c.chance(50) ? v_room : (int64_t)c.below(std::max<int64_t>(1, v_room)))));
+  const uint32_t qo_stripe = 1 + c.below(15), qo_room = bundles_of(qo_stripe) * DUPLEX_BANK_ROWS - slots;
+  SET(DST_STRIPE, qo_stripe);
+  SET(Q_BASE, c.chance(30) ? qo_room : c.below(qo_room)), SET(DST_BASE, c.chance(30) ? qo_room : c.below(qo_room));
+  return d;
+}
+
 // A field just beyond its own limits, one bit, or one up or down in one of the words' fields.
 void spoil(bench::Case &c, Descriptor &d) {
   switch (c.below(12)) {
@@ -123,10 +153,16 @@ void spoil(bench::Case &c, Descriptor &d) {
     case 4:
       SET(GROUPS, c.below(4));
       return;
+    case 5:
+      if (GET(OPCODE) == 3) SET(HEADS, c.chance(50) ? c.below(300) : channels + c.below(2));
+      return;
+    case 6:
+      if (GET(OPCODE) == 3) SET(LENGTH, c.chance(30) ? 0 : (16384u >> GET(LANES)) + c.below(2));
+      return;
     default:
       break;
   }
-  uint32_t &word = d.words[c.below(c.chance(80) ? 12 : 16)];
+  uint32_t &word = d.words[c.below(c.chance(80) && GET(OPCODE) != 3 ? 12 : 16)];
   if (c.chance(40))
     word ^= 1u << c.below(32);
   else if (c.chance(50))
@@ -134,7 +170,7 @@ void spoil(bench::Case &c, Descriptor &d) {
   else if (c.chance(50))
     word += c.chance(50) ? 0x10000 : -0x10000;
   else
-    SET(OPCODE, c.below(4));
+    SET(OPCODE, c.below(5));
 }
 
 class Bench {
@@ -142,15 +178,16 @@ class Bench {
   explicit Bench(bench::Case &c) : c_(c), rtl_(c.options) {
     rtl_->run_i = rtl_->fetch_done_i = rtl_->work_busy_i = rtl_->front_busy_i = rtl_->older_busy_i = 0;
     rtl_->owner_i = 15;
+    rtl_->segment_room_i = 0;
     rtl_.reset();
   }
 
   // One descriptor from its fetch to its start or refusal; what was under way before goes on meanwhile.
   bool descriptor() {
-    Descriptor d = c_.chance(30) ? legal_load(c_) : legal_gemm(c_);
+    Descriptor d = c_.chance(30) ? legal_load(c_) : c_.chance(50) ? legal_attention(c_) : legal_gemm(c_);
     SET(TAG, c_.bits());
     SET(INTERRUPT, c_.below(2));
-    SET(CHAIN, c_.below(2));
+    if (GET(OPCODE) != 3) SET(CHAIN, c_.below(2));
     if (c_.chance(60)) spoil(c_, d);
     const uint32_t owner = c_.chance(70) ? 15 : c_.below(16);
     uint32_t address;
@@ -159,9 +196,9 @@ class Bench {
   }
 
   bool finish() {
-    while (!under_way_.empty())
+    while (!under_way_.empty() || segments_)
       if (!tick()) return false;
-    for (int clock = 0; clock < 3; clock++)
+    for (int clock = 0; clock < 12; clock++)
       if (!tick()) return false;
     return rtl_->busy_o ? wrong("idle", 0, 1, 0) : true;
   }
@@ -181,14 +218,22 @@ class Bench {
     const size_t count = under_way_.size();
     rtl_->front_busy_i = count && under_way_.back().front;
     rtl_->older_busy_i = count == 2 && under_way_.front().all;
-    rtl_->work_busy_i = (count && under_way_.back().all) || (count == 2 && under_way_.front().all);
+    rtl_->work_busy_i = segments_ || (count && under_way_.back().all) || (count == 2 && under_way_.front().all);
+    rtl_->segment_room_i = c_.chance(room_);
     rtl_.tick();
+    const bool busy = segments_ != 0;
+    segments_ -= busy;
     for (Work &work : under_way_) {
       work.front -= work.front != 0;
       if (work.front == 0) work.all -= work.all != 0;
     }
     if (!rtl_->completed_o) return true;
     c_.compared += 2;
+    if (rtl_->segment_valid_o && accepts_) {
+      accepts_ = false;
+      return rtl_->interrupt_o == interrupt_ || wrong("interrupt of a segment", 0, rtl_->interrupt_o, interrupt_);
+    }
+    if (busy) return wrong("completed while segments are at work", 0, 1, 0);
     if (under_way_.empty() || under_way_.front().all) return wrong("completed while busy", 0, 1, 0);
     if (rtl_->interrupt_o != under_way_.front().interrupt)
       return wrong("interrupt", 0, rtl_->interrupt_o, under_way_.front().interrupt);
@@ -231,13 +276,14 @@ class Bench {
   }
 
   bool share(const Descriptor &d, unsigned channel) {
-    const bool load = GET(OPCODE) == 1;
+    const bool load = GET(OPCODE) == 1, attention = GET(OPCODE) == 3;
     const int64_t first = (int64_t)channel * GET(CHANNEL_ROWS);
-    const uint32_t count = load ? GET(TILES) / channels + (channel < GET(TILES) % channels)
-                                : (uint32_t)std::max<int64_t>(0, std::min<int64_t>(GET(CHANNEL_ROWS), GET(ROWS) - first));
+    const uint32_t count = attention ? attention_slots(d.words, channel, channels)
+                           : load    ? GET(TILES) / channels + (channel < GET(TILES) % channels)
+                                     : (uint32_t)std::max<int64_t>(0, std::min<int64_t>(GET(CHANNEL_ROWS), GET(ROWS) - first));
     const uint32_t tag = (GET(DST_ADDRESS) + (uint32_t)(load ? channel * 64 : GET(GATED) ? first / 2 : first)) & 0x1ffff;
     if (rtl_->share_count_o != count) return wrong("count", channel, rtl_->share_count_o, count);
-    if (count && rtl_->share_tag_o != tag) return wrong("tag", channel, rtl_->share_tag_o, tag);
+    if (count && !attention && rtl_->share_tag_o != tag) return wrong("tag", channel, rtl_->share_tag_o, tag);
     if (!count) none_ |= 1u << channel;
     c_.compared += 2;
     return true;
@@ -245,11 +291,11 @@ class Bench {
 
   bool refused(const Descriptor &d, uint32_t code, uint32_t address) {
     for (int clock = 0; clock < 3000 && !rtl_->error_o; clock++) {
-      if (rtl_->job_valid_o || rtl_->share_valid_o) return wrong("started although refused", 0, 0, code);
+      if (rtl_->job_valid_o || rtl_->segment_valid_o || rtl_->share_valid_o) return wrong("started although refused", 0, 0, code);
       if (!tick()) return false;
     }
     if (!rtl_->error_o) return wrong("error", 0, 0, code);
-    if (!under_way_.empty()) return wrong("error before what came earlier", 0, 1, 0);
+    if (!under_way_.empty() || segments_) return wrong("error before what came earlier", 0, 1, 0);
     if (rtl_->error_code_o != code) return wrong("error code", 0, rtl_->error_code_o, code);
     if (rtl_->error_address_o != address) return wrong("error address", 0, rtl_->error_address_o, address);
     if (rtl_->error_tag_o != GET(TAG)) return wrong("error tag", 0, rtl_->error_tag_o, GET(TAG));
@@ -257,11 +303,31 @@ class Bench {
     return tick();
   }
 
+  bool segment_started(const Descriptor &d) {
+    room_ = c_.chance(50) ? 100 : (unsigned)c_.below(20) + 1;
+    accepts_ = !GET(FENCE);
+    interrupt_ = GET(INTERRUPT);
+    for (int clock = 0; clock < 3000 && !rtl_->segment_valid_o; clock++)
+      if (!tick()) return false;
+    if (!rtl_->segment_valid_o) return wrong("start", 0, 0, 1);
+    if (!rtl_->segment_room_i) return wrong("segment without room", 0, 1, 0);
+    if (!under_way_.empty() || rtl_->job_valid_o) return wrong("segment beside a job", 0, 1, 0);
+    if (accepts_) return wrong("completed with the segment", 0, 0, 1);
+    for (unsigned i = 0; i < DUPLEX_DESCRIPTOR_WORDS; i++)
+      if (rtl_->job_o[i] != d.words[i]) return wrong("word of the segment", i, rtl_->job_o[i], d.words[i]);
+    c_.compared += 5;
+    segments_ = std::max<uint64_t>(segments_, 2 + c_.below(c_.chance(50) ? 4 : 400));
+    if (GET(FENCE)) under_way_.push_back({GET(INTERRUPT) != 0, false, 2, 1});
+    return tick();
+  }
+
   bool started(const Descriptor &d) {
+    if (GET(OPCODE) == 3) return segment_started(d);
     const bool load = GET(OPCODE) == 1;
     for (int clock = 0; clock < 3000 && !rtl_->job_valid_o; clock++)
       if (!tick()) return false;
     if (!rtl_->job_valid_o) return wrong("start", 0, 0, 1);
+    if (segments_) return wrong("start beside segments", 0, 1, 0);
     const bool chain = GET(CHAIN) && under_way_.size() == 1 && !under_way_.front().front && !(load && under_way_.front().load);
     if (!under_way_.empty() && !chain) return wrong("start before the one before is complete", 0, 1, 0);
     if (rtl_->broadcast_start_o == load) return wrong("broadcast", 0, rtl_->broadcast_start_o, !load);
@@ -277,6 +343,9 @@ class Bench {
   bench::Clocked<Voperation_controller> rtl_;
   std::deque<Work> under_way_;
   uint32_t none_ = 0;
+  uint64_t segments_ = 0;  // clocks that segments are still at work
+  unsigned room_ = 100;
+  bool accepts_ = false, interrupt_ = false;
 };
 
 bool run_case(bench::Case &c) {

@@ -9,7 +9,7 @@ BENCHES := $(foreach b,$(wildcard testbench/verilator/*_bench.cpp),$(BUILD)/veri
 rtl_of = $(wildcard rtl/*/$(1).v)
 RTL_SEARCH := $(addprefix -y ,$(patsubst %/,%,$(wildcard rtl/*/)))
 
-$(BENCHES): $(BUILD)/verilator/%_bench: testbench/verilator/$$(notdir $$*)_bench.cpp testbench/verilator/bench.h $(wildcard rtl/*/*.v) $(LIB)
+$(BENCHES): $(BUILD)/verilator/%_bench: testbench/verilator/$$(notdir $$*)_bench.cpp testbench/verilator/bench.h $(wildcard rtl/*/*.v $(RTL_INCDIR)/*.vh) $(LIB)
 	@mkdir -p $(@D)
 	$(VERILATOR) --cc --exe --build -j 2 --trace-fst $(VERILATOR_FLAGS) $(RTL_SEARCH) --top-module $(notdir $*) \
 	  -CFLAGS "-O2 -I$(CURDIR)/cmodel/include -I$(CURDIR)" -LDFLAGS "$(abspath $(LIB)) $(LDLIBS) -lmpfr -lgmp" \
@@ -18,6 +18,7 @@ $(BENCHES): $(BUILD)/verilator/%_bench: testbench/verilator/$$(notdir $$*)_bench
 # Benches that compare registers inside their unit.
 $(BUILD)/verilator/dot64/dot64_bench $(BUILD)/verilator/accumulator/accumulator_bench: VERILATOR_FLAGS += --public-flat-rw
 $(BUILD)/verilator/dot64/dot64_bench: testbench/verilator/gemm_stimulus.h
+$(foreach u,score_scale running_maximum exponential softmax_sum quotient,$(BUILD)/verilator/$(u)/$(u)_bench): testbench/verilator/softmax_stimulus.h
 
 # The bundle controller with other timings: bundle_controller-VARIANT.
 CONTROLLER_VARIANTS := rtr1 rtr2 hbm3_6400

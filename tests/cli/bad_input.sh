@@ -132,6 +132,46 @@ refused "expert: dtype" "f4.npy" expert --x x.npy --up f4.npy --down d.npy
 refused "activation unknown" "swish9" expert --x x.npy --up w.npy --down d.npy --act swish9
 refused "activation table truncated" "table.act" expert --x x.npy --up w.npy --down d.npy --act table.act
 refused "activation table foreign" "zero.act" expert --x x.npy --up w.npy --down d.npy --act zero.act
+attention() { "$duplex" attention --out out.npy "$@"; }
+npy q.npy '<f2' False '(2, 4, 32)' 512
+npy kv.npy '<f2' False '(2, 2, 10, 32)' 2560
+npy kv3.npy '<f2' False '(2, 3, 10, 32)' 3840
+npy kv_batch.npy '<f2' False '(3, 2, 10, 32)' 3840
+npy kv_short.npy '<f2' False '(2, 2, 9, 32)' 2304
+npy kv_f4.npy '<f4' False '(2, 2, 10, 32)' 5120
+npy q40.npy '<f2' False '(1, 1, 40)' 80
+npy kv40.npy '<f2' False '(1, 1, 1, 40)' 80
+npy q272.npy '<f2' False '(1, 1, 272)' 544
+npy kv272.npy '<f2' False '(1, 1, 1, 272)' 544
+npy q17.npy '<f2' False '(1, 17, 16)' 544
+npy kv1.npy '<f2' False '(1, 1, 1, 16)' 32
+npy q257.npy '<f2' False '(1, 257, 16)' 8224
+npy kv257.npy '<f2' False '(1, 257, 1, 16)' 8224
+npy q1.npy '<f2' False '(1, 1, 16)' 32
+npy kv_long.npy '<f2' False '(1, 1, 131073, 16)' 4194336
+npy lengths0.npy '<i4' False '(2,)' 8
+npy lengths3.npy '<i8' False '(3,)' 24
+refused "attention without v" "--v" attention --q q.npy --k kv.npy
+refused "attention: rank of q" "x.npy" attention --q x.npy --k kv.npy --v kv.npy
+refused "attention: rank of k" "q.npy" attention --q q.npy --k q.npy --v kv.npy
+refused "attention: dtype" "kv_f4.npy" attention --q q.npy --k kv_f4.npy --v kv.npy
+refused "attention: batch" "kv_batch.npy" attention --q q.npy --k kv_batch.npy --v kv_batch.npy
+refused "attention: head size of k" "kv40.npy" attention --q q1.npy --k kv40.npy --v kv40.npy
+refused "attention: v unlike k" "kv_short.npy" attention --q q.npy --k kv.npy --v kv_short.npy
+refused "attention: heads no multiple" "query heads" attention --q q.npy --k kv3.npy --v kv3.npy
+refused "attention: group of 17" "query heads" attention --q q17.npy --k kv1.npy --v kv1.npy
+refused "attention: head size 40" "head size 40" attention --q q40.npy --k kv40.npy --v kv40.npy
+refused "attention: head size 272" "head size 272" attention --q q272.npy --k kv272.npy --v kv272.npy
+refused "attention: 257 heads" "257 KV heads" attention --q q257.npy --k kv257.npy --v kv257.npy
+refused "attention: too many positions" "131073" attention --q q1.npy --k kv_long.npy --v kv_long.npy
+refused "attention: length 0" "length 0" attention --q q.npy --k kv.npy --v kv.npy --lengths 3,0
+refused "attention: length beyond L" "length 11" attention --q q.npy --k kv.npy --v kv.npy --lengths 11,1
+refused "attention: negative length" "length -1" attention --q q.npy --k kv.npy --v kv.npy --lengths -1,1
+for list in 3 3,4,5 3,,4 3, 99999999999999999999,1 ''; do refused "attention: lengths '$list'" "--lengths" attention --q q.npy --k kv.npy --v kv.npy --lengths "$list"; done
+refused "attention: lengths of 0 in a file" "length 0" attention --q q.npy --k kv.npy --v kv.npy --lengths lengths0.npy
+refused "attention: lengths of another batch" "lengths3.npy" attention --q q.npy --k kv.npy --v kv.npy --lengths lengths3.npy
+refused "attention: lengths as <f2" "x.npy" attention --q q.npy --k kv.npy --v kv.npy --lengths x.npy
+for scale in 0 -1 nan inf 1e400 x '' 1x; do refused "attention: scale '$scale'" "--scale" attention --q q.npy --k kv.npy --v kv.npy --scale "$scale"; done
 refused "compare one file" "two files" "$duplex" compare x.npy
 refused "compare types" "f4.npy" "$duplex" compare w.npy f4.npy
 refused "compare shapes" "w90.npy" "$duplex" compare w.npy w90.npy
@@ -142,7 +182,7 @@ refused "too little memory" "memory" "$duplex" random --shape 1048576,1048576,10
 refused "info with argument" "x.npy" "$duplex" info x.npy
 
 # What must be accepted: the help, header versions 2 and 3, an output over an input.
-for arguments in "--help" "--version" "gemm --help" "expert --help" "compare --help" "random --help" "info --help" "info"; do
+for arguments in "--help" "--version" "gemm --help" "expert --help" "attention --help" "compare --help" "random --help" "info --help" "info"; do
   count=$((count + 1))
   # shellcheck disable=SC2086
   "$duplex" $arguments >stdout 2>stderr && [ -s stdout ] && [ ! -s stderr ] || { echo "FAIL duplex $arguments"; failures=$((failures + 1)); }

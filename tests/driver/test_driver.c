@@ -8,6 +8,7 @@
 
 #include "duplex/descriptor.h"
 #include "duplex/duplex.h"
+#include "duplex/kv_cache.h"
 #include "duplex/registers.h"
 #include "tests/driver/mock_backend.h"
 
@@ -249,6 +250,79 @@ static void test_errors_of_the_back_end(void **state) {
   close_mock(device);
 }
 
+// One sequence of one position: K and V in row sets 0 and 1 of bundles 0 to 2, in the mailbox the table, q and o. The words of a
+// slot are written in this order.
+static void expect_attention_descriptor(uint32_t number) {
+  static const uint32_t order[] = {0, 1, 2, 9, 12, 13, 14};
+  uint32_t d[DUPLEX_DESCRIPTOR_WORDS] = {0};
+  const uint32_t slot = DUPLEX_REG_RING + 64 * (number % DUPLEX_RING_ENTRIES);
+  d[0] = 3 | 1 << 8 | 1 << 10 | 1 << 11 | 1 << 14;  // INTERRUPT, FIRST, LAST, FENCE
+  d[1] = 0x7 << 16 | 1 << 20;                       // K, one lane
+  d[2] = 1 | 1u << 16;                              // one row set a slot, V
+  d[9] = (MAILBOX + 8) | 0xf << 16;
+  d[12] = 1;
+  d[13] = 16 | 1 << 16;
+  d[14] = 1 | (MAILBOX + 4) << 16;
+  d[15] = 0x3eb8aa3b;  // log2 e / 4
+  expect_read(&mock, DUPLEX_REG_CONSUMER, number);
+  for (uint32_t word = 3; word < 12; word++) expect_write(&mock, slot + 4 * word, 0);
+  expect_write(&mock, slot + 4 * 15, d[15]);
+  for (uint32_t i = 0; i < 7; i++) expect_write(&mock, slot + 4 * order[i], d[order[i]]);
+  expect_write(&mock, DUPLEX_REG_DOORBELL, number + 1);
+}
+
+static void expect_attention(uint32_t number, bool good) {
+  expect_counters(0, 0, 0);
+  expect_take();
+  expect_start(number, number);
+  expect_attention_descriptor(number);
+  expect_read(&mock, DUPLEX_REG_COMPLETED, number);
+  expect_advance(&mock, true);
+  expect_write(&mock, DUPLEX_REG_INTERRUPT_STATUS, DONE);
+  expect_read(&mock, DUPLEX_REG_ERROR_CODE, good ? 0 : DUPLEX_STACK_ERROR_OPCODE);
+  if (!good) return;
+  expect_read(&mock, DUPLEX_REG_COMPLETED, number + 1);
+  expect_write(&mock, DUPLEX_REG_INTERRUPT_STATUS, DONE);
+  expect_counters(0, 3, 4);
+  expect_give();
+}
+
+static void test_attention_sequence(void **state) {
+  struct duplex_kv_cache *cache;
+  struct duplex_sequence *sequence;
+  struct duplex_stats stats;
+  duplex_f16 vector[16] = {one}, o[16] = {one};
+  (void)state;
+  struct duplex_device *device = open_mock(1);
+  const struct duplex_kv_options options = {.heads = 1, .head_size = 16, .page_positions = 64, .pages = 1};
+  assert_int_equal(duplex_kv_open(device, &options, &cache), 0);
+  assert_int_equal(duplex_kv_begin(cache, DUPLEX_KV_SPACES, 1, &sequence), 0);
+  expect_give();
+  assert_int_equal(duplex_kv_append(sequence, 0, vector, vector, 1, 0), 0);
+  expect_attention(0, true);
+  assert_int_equal(duplex_attention(cache, 0, &sequence, 1, vector, 1, 0, o), 0);
+  assert_true(mock_satisfied(&mock));
+  assert_int_equal(o[0], 0);  // nothing computed here
+  duplex_last_stats(device, &stats);
+  assert_int_equal(stats.read_bytes, 3 * 256);
+  assert_int_equal(stats.useful_bytes, 2 * 16 * 2);
+  assert_int_equal(stats.macs, 32);
+  assert_int_equal(stats.channel[0].rows, 1);
+  // A stack that does not know the opcode; the device stays usable, with the same row sets.
+  expect_attention(1, false);
+  expect_read(&mock, DUPLEX_REG_ERROR_DESCRIPTOR, 1);
+  expect_read(&mock, DUPLEX_REG_ERROR_ADDRESS, 0);
+  expect_clean_up();
+  assert_int_equal(duplex_attention(cache, 0, &sequence, 1, vector, 1, 0, o), DUPLEX_ERROR_DEVICE);
+  assert_string_equal(duplex_last_error(device), "the stack refused descriptor 0: error 1 at address 0x0 (docs/registers.md)");
+  expect_give();
+  expect_attention(2, true);
+  assert_int_equal(duplex_attention(cache, 0, &sequence, 1, vector, 1, 0, o), 0);
+  assert_true(mock_satisfied(&mock));
+  duplex_kv_close(cache);
+  close_mock(device);
+}
+
 static void test_arguments(void **state) {
   struct duplex_weights *weights, *other, *pair;
   duplex_f16 y[2], two[2] = {one, one};
@@ -291,6 +365,7 @@ int main(void) {
       cmocka_unit_test(test_refused_descriptor),
       cmocka_unit_test(test_watchdog),
       cmocka_unit_test(test_errors_of_the_back_end),
+      cmocka_unit_test(test_attention_sequence),
       cmocka_unit_test(test_arguments),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);

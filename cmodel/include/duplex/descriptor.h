@@ -5,27 +5,48 @@
 // Fields of a descriptor: word, lowest bit, width. Use DUPLEX_DESCRIPTOR_GET and _SET with the field's name.
 #include <stdint.h>
 
-#define DUPLEX_DESC_OPCODE_WORD 0  // 1 LOAD, 2 GEMM
+#define DUPLEX_DESC_OPCODE_WORD 0  // 1 LOAD, 2 GEMM, 3 ATTENTION
 #define DUPLEX_DESC_OPCODE_LSB 0
 #define DUPLEX_DESC_OPCODE_WIDTH 8
 #define DUPLEX_DESC_INTERRUPT_WORD 0  // raise the `done` interrupt when this descriptor completes
 #define DUPLEX_DESC_INTERRUPT_LSB 8
 #define DUPLEX_DESC_INTERRUPT_WIDTH 1
-#define DUPLEX_DESC_CHAIN_WORD 0  // may start when the descriptor before it has read its weights; activations that this one's results make are waited for
+#define DUPLEX_DESC_CHAIN_WORD 0  // LOAD, GEMM: may start when the descriptor before it has read its weights; activations that this one's results make are waited for
 #define DUPLEX_DESC_CHAIN_LSB 9
 #define DUPLEX_DESC_CHAIN_WIDTH 1
+#define DUPLEX_DESC_FIRST_WORD 0  // ATTENTION: first segment of the sequence in this MODE (and row block)
+#define DUPLEX_DESC_FIRST_LSB 10
+#define DUPLEX_DESC_FIRST_WIDTH 1
+#define DUPLEX_DESC_LAST_WORD 0  // ATTENTION: last one
+#define DUPLEX_DESC_LAST_LSB 11
+#define DUPLEX_DESC_LAST_WIDTH 1
+#define DUPLEX_DESC_MODE_WORD 0  // ATTENTION: 0 scores and context, 1 scores for the maximum only, 2 scores and context of one row block of V, the maximum is known from MODE 1
+#define DUPLEX_DESC_MODE_LSB 12
+#define DUPLEX_DESC_MODE_WIDTH 2
+#define DUPLEX_DESC_FENCE_WORD 0  // ATTENTION: completes when all channels are quiet; without it when every channel has it in its queue
+#define DUPLEX_DESC_FENCE_LSB 14
+#define DUPLEX_DESC_FENCE_WIDTH 1
 #define DUPLEX_DESC_TAG_WORD 0  // free for the firmware; the error registers return it
 #define DUPLEX_DESC_TAG_LSB 16
 #define DUPLEX_DESC_TAG_WIDTH 16
-#define DUPLEX_DESC_SRC_BASE_WORD 1  // first row set of the weights, or of the data to load (logical row set of the stripe set)
+#define DUPLEX_DESC_SRC_BASE_WORD 1  // first row set of the weights, of the data to load, or of the segment's K for slot 0 (logical row set of the stripe set)
 #define DUPLEX_DESC_SRC_BASE_LSB 0
 #define DUPLEX_DESC_SRC_BASE_WIDTH 16
-#define DUPLEX_DESC_SRC_STRIPE_WORD 1  // bundles of the stripe set, one bit each, not 0
+#define DUPLEX_DESC_SRC_STRIPE_WORD 1  // bundles of the stripe set (ATTENTION: of K and V), one bit each, not 0
 #define DUPLEX_DESC_SRC_STRIPE_LSB 16
 #define DUPLEX_DESC_SRC_STRIPE_WIDTH 4
-#define DUPLEX_DESC_SRC_STRIDE_WORD 2  // row sets from one block of weights to the next
+#define DUPLEX_DESC_LANE_MASK_WORD 1  // ATTENTION: lanes to which the segment's positions belong, not 0; for the other lanes they do not exist
+#define DUPLEX_DESC_LANE_MASK_LSB 20
+#define DUPLEX_DESC_LANE_MASK_WIDTH 8
+#define DUPLEX_DESC_ROW_BLOCK_WORD 1  // ATTENTION, MODE 2: the row block of V that is made; otherwise 0
+#define DUPLEX_DESC_ROW_BLOCK_LSB 28
+#define DUPLEX_DESC_ROW_BLOCK_WIDTH 2
+#define DUPLEX_DESC_SRC_STRIDE_WORD 2  // row sets from one block of weights to the next; ATTENTION: from slot to slot, for K and for V
 #define DUPLEX_DESC_SRC_STRIDE_LSB 0
 #define DUPLEX_DESC_SRC_STRIDE_WIDTH 16
+#define DUPLEX_DESC_V_BASE_WORD 2  // ATTENTION: first row set of the segment's V for slot 0
+#define DUPLEX_DESC_V_BASE_LSB 16
+#define DUPLEX_DESC_V_BASE_WIDTH 16
 #define DUPLEX_DESC_K_TILES_WORD 3  // GEMM: 64-wide tiles of the sum, 1 to 1024
 #define DUPLEX_DESC_K_TILES_LSB 0
 #define DUPLEX_DESC_K_TILES_WIDTH 11
@@ -71,10 +92,10 @@
 #define DUPLEX_DESC_DST_ADDRESS_WORD 8  // shared-buffer address in 16-byte units; bit 16 selects the buffer (LOAD: a multiple of 4)
 #define DUPLEX_DESC_DST_ADDRESS_LSB 0
 #define DUPLEX_DESC_DST_ADDRESS_WIDTH 17
-#define DUPLEX_DESC_DST_BASE_WORD 9  // GEMM to DRAM: first row set of the results
+#define DUPLEX_DESC_DST_BASE_WORD 9  // GEMM to DRAM: first row set of the results; ATTENTION: row set of o for slot 0, slot j at DST_BASE + j
 #define DUPLEX_DESC_DST_BASE_LSB 0
 #define DUPLEX_DESC_DST_BASE_WIDTH 16
-#define DUPLEX_DESC_DST_STRIPE_WORD 9  // GEMM to DRAM: bundles of the results' stripe set
+#define DUPLEX_DESC_DST_STRIPE_WORD 9  // GEMM to DRAM, ATTENTION: bundles of the stripe set of the results (and of q)
 #define DUPLEX_DESC_DST_STRIPE_LSB 16
 #define DUPLEX_DESC_DST_STRIPE_WIDTH 4
 #define DUPLEX_DESC_DST_STRIDE_WORD 10  // GEMM to DRAM: columns (256 bytes) from one block of results to the next
@@ -86,11 +107,37 @@
 #define DUPLEX_DESC_TILES_WORD 11  // LOAD: tiles of 1 KB, 1 to 1024; tile t comes from channel t mod channels
 #define DUPLEX_DESC_TILES_LSB 0
 #define DUPLEX_DESC_TILES_WIDTH 11
+#define DUPLEX_DESC_LENGTH_WORD 12  // ATTENTION: positions of the segment, 1 to 131072; MODE 0 and 2: at most 16384 / 2^LANES
+#define DUPLEX_DESC_LENGTH_LSB 0
+#define DUPLEX_DESC_LENGTH_WIDTH 18
+#define DUPLEX_DESC_FIRST_CHANNEL_WORD 12  // ATTENTION: channel of KV head 0; head h is slot h / channels of channel (FIRST_CHANNEL + h) mod channels
+#define DUPLEX_DESC_FIRST_CHANNEL_LSB 18
+#define DUPLEX_DESC_FIRST_CHANNEL_WIDTH 5
+#define DUPLEX_DESC_HEAD_SIZE_WORD 13  // ATTENTION: D, a multiple of 16 from 16 to 256; k-tiles and row blocks of V: D / 64 rounded up; rows of a row block: D / row blocks rounded up to a multiple of 16, the last has the rest
+#define DUPLEX_DESC_HEAD_SIZE_LSB 0
+#define DUPLEX_DESC_HEAD_SIZE_WIDTH 9
+#define DUPLEX_DESC_HEADS_WORD 13  // ATTENTION: KV heads, 1 to 256; more than channels only in MODE 0 with FIRST and LAST
+#define DUPLEX_DESC_HEADS_LSB 16
+#define DUPLEX_DESC_HEADS_WIDTH 9
+#define DUPLEX_DESC_LANES_WORD 13  // ATTENTION: lanes whose scores are kept: 0 one, 1 two, 2 four, 3 eight
+#define DUPLEX_DESC_LANES_LSB 28
+#define DUPLEX_DESC_LANES_WIDTH 2
+#define DUPLEX_DESC_V_BLOCK_STRIDE_WORD 14  // ATTENTION: row sets from one row block of V to the next
+#define DUPLEX_DESC_V_BLOCK_STRIDE_LSB 0
+#define DUPLEX_DESC_V_BLOCK_STRIDE_WIDTH 16
+#define DUPLEX_DESC_Q_BASE_WORD 14  // ATTENTION: row set of q for slot 0, slot j at Q_BASE + j
+#define DUPLEX_DESC_Q_BASE_LSB 16
+#define DUPLEX_DESC_Q_BASE_WIDTH 16
+#define DUPLEX_DESC_SCALE_WORD 15  // ATTENTION: c, the bits of a binary32 number
+#define DUPLEX_DESC_SCALE_LSB 0
+#define DUPLEX_DESC_SCALE_WIDTH 32
 
 #define DUPLEX_DESC_MASK(field) ((uint32_t)((UINT64_C(1) << DUPLEX_DESC_##field##_WIDTH) - 1))
 #define DUPLEX_DESCRIPTOR_GET(words, field) \
   (((words)[DUPLEX_DESC_##field##_WORD] >> DUPLEX_DESC_##field##_LSB) & DUPLEX_DESC_MASK(field))
+// A value at its place in its word.
+#define DUPLEX_DESCRIPTOR_FIELD(field, value) (((uint32_t)(value) & DUPLEX_DESC_MASK(field)) << DUPLEX_DESC_##field##_LSB)
 #define DUPLEX_DESCRIPTOR_SET(words, field, value) \
-  ((words)[DUPLEX_DESC_##field##_WORD] |= ((uint32_t)(value) & DUPLEX_DESC_MASK(field)) << DUPLEX_DESC_##field##_LSB)
+  ((words)[DUPLEX_DESC_##field##_WORD] |= DUPLEX_DESCRIPTOR_FIELD(field, value))
 
 #endif

@@ -37,8 +37,9 @@ void duplex_sum_add_product(struct duplex_sum *sum, duplex_f16 a, duplex_f16 b);
 // sum += other, exactly; flags are joined.
 void duplex_sum_add(struct duplex_sum *sum, const struct duplex_sum *other);
 
-// RN(2^exponent * sum), exponent -128 to 127: to nearest, ties to even, gradual underflow, overflow to Inf. An exact zero is +0;
-// a negative sum that rounds to zero is -0; NaN, or infinities of both signs, give the canonical quiet NaN.
+// RN(2^exponent * sum), exponent -128 to 127 in hardware, any of 16 bits here: to nearest, ties to even, gradual underflow,
+// overflow to Inf. An exact zero is +0; a negative sum that rounds to zero is -0; NaN, or infinities of both signs, give the
+// canonical quiet NaN.
 duplex_f16 duplex_round_f16(const struct duplex_sum *sum, int exponent);
 duplex_f32 duplex_round_f32(const struct duplex_sum *sum, int exponent);
 

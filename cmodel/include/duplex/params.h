@@ -6,6 +6,7 @@
 #define DUPLEX_LANES 8 // token lanes of a GEMM module [512 MACs = 8 x 64, paper]
 #define DUPLEX_WIDTH 64 // products of one exact dot product, weights of one beat
 #define DUPLEX_ROWS 64 // accumulator rows of a GEMM module
+#define DUPLEX_CONTEXT_ROWS 64 // more of them, for the context sums of attention
 #define DUPLEX_SUM_BITS 97 // accumulator width, two's complement
 #define DUPLEX_SUM_FRACTION_BITS 48 // the sum's LSB is 2^-48
 #define DUPLEX_K_TILES_MAX 1024 // 64-wide tiles of one sum: K up to 65,536
@@ -27,5 +28,15 @@
 #define DUPLEX_DESCRIPTOR_WORDS 16 // 32-bit words of a descriptor
 #define DUPLEX_ACTIVATION_SEGMENTS 512 // segments of the activation table, besides the two tails
 #define DUPLEX_ACTIVATION_LANES 8 // activation units of a stack, one for each token lane
+#define DUPLEX_HEAD_SIZE_MAX 256 // largest head size of attention
+#define DUPLEX_KV_HEADS_MAX 256 // KV heads of one ATTENTION descriptor
+#define DUPLEX_POSITIONS_MAX 131072 // positions of one sequence
+#define DUPLEX_SCORE_WORDS 1024 // words of a channel's score slice: its share of the shared buffers
+#define DUPLEX_SCORES_OF_WORD 16 // binary32 scores of a word
+#define DUPLEX_Q_WORDS 64 // words of a channel's q RAM: the tiles of one head
+#define DUPLEX_ATTENTION_QUEUE 8 // segments that wait in a channel
+#define DUPLEX_SCORE_SCALE_CLOCKS 3 // latency of score_scale
+#define DUPLEX_EXPONENTIAL_CLOCKS 6 // latency of exponential
+#define DUPLEX_QUOTIENT_CLOCKS 16 // latency of quotient
 
 #endif

@@ -1,0 +1,59 @@
+// Beats of the passes, as rtl/attention/attention_stream.v.
+#include "cmodel/attention/attention_timing.h"
+
+static bool last_tile(const struct attention_stream *s) { return s->blocks == 0 && (s->pass.kind == PASS_C || s->k == 0); }
+
+struct stream_step stream_look(const struct attention_timing *a, const struct attention_in *in) {
+  const struct attention_stream *s = &a->stream;
+  const bool score = s->pass.kind == PASS_S, beats = s->state == ATTENTION_BEATS;
+  const struct pass_fifo *passes = &a->stream_passes;
+  struct stream_step step = {0};
+  step.take =
+      s->state == ATTENTION_IDLE && passes->count && (passes->pass[0].kind != PASS_S || a->score.records != ATTENTION_FIFO);
+  step.emits = score ? s->k == 0 : s->pass.last && s->blocks == 0;
+  step.has_room = score || (in->room && s->spacing == 0);
+  step.row_end = s->row == s->row_last;
+  step.go = beats && in->weight_valid && (step.has_room || !step.emits);
+  step.issue = step.go && in->beat_ready;
+  step.tile_end = step.issue && step.row_end;
+  step.end_mark = step.tile_end && last_tile(s) && (score || (s->pass.last && s->pass.final));
+  step.pad = s->state == ATTENTION_PAD && in->weight_valid;
+  step.q_write = s->state == ATTENTION_LOAD_Q && in->weight_valid;
+  step.q_done = step.q_write && s->q == 8 * s->pass.k_last + 7;
+  step.l_done = step.tile_end && last_tile(s) && !score && s->pass.keep;
+  return step;
+}
+
+static void next_tile(struct attention_stream *s) {
+  const bool block = s->pass.kind == PASS_C || s->k == 0, last = last_tile(s);
+  s->state = last ? ATTENTION_IDLE : ATTENTION_BEATS;
+  if (block) s->blocks--;
+  s->k = s->k == 0 ? s->pass.k_last : s->k - 1;
+  if (s->pass.kind == PASS_S) s->row_last = s->blocks == 0 ? s->pass.rest : DUPLEX_WIDTH - 1;
+}
+
+static void begin(struct attention_stream *s, const struct attention_pass *pass) {
+  s->pass = *pass;
+  s->blocks = pass->blocks;
+  s->k = pass->k_last;
+  s->row = s->q = 0;
+  s->row_last = pass->kind != PASS_S ? pass->rows : pass->blocks == 0 ? pass->rest : DUPLEX_WIDTH - 1;
+  s->state = pass->kind == PASS_Q ? ATTENTION_LOAD_Q : ATTENTION_BEATS;
+}
+
+void attention_stream_clock(struct attention_stream *s, const struct attention_pass *head, const struct stream_step *step) {
+  s->spacing = step->end_mark && s->pass.kind == PASS_C ? DUPLEX_QUOTIENT_CLOCKS : s->spacing - (s->spacing != 0);
+  if (step->take) {
+    begin(s, head);
+    return;
+  }
+  s->q += step->q_write;
+  if (step->q_done) s->state = ATTENTION_IDLE;
+  if (step->issue) s->row = step->row_end ? 0 : s->row + 1;
+  const bool odd = s->row_last % 2 == 0;
+  if (step->tile_end && odd) {
+    s->state = ATTENTION_PAD;
+  } else if (step->tile_end || step->pad) {
+    next_tile(s);
+  }
+}

@@ -1,0 +1,104 @@
+// The units of a channel's attention put together, as rtl/attention/attention.v.
+#include "cmodel/attention/attention_timing.h"
+
+#include <string.h>
+
+#include "duplex/descriptor.h"
+
+#define GET(field) DUPLEX_DESCRIPTOR_GET(d, field)
+
+enum { TILES_ROOM = 8, GEMM_CLOCKS = 6, ROW_CLOCKS = GEMM_CLOCKS + DUPLEX_QUOTIENT_CLOCKS };
+
+void attention_timing_reset(struct attention_timing *a) {
+  memset(a, 0, sizeof *a);
+  a->tiles.room = TILES_ROOM;
+}
+
+struct attention_entry attention_entry_of(const uint32_t *d) {
+  const uint32_t scores = GET(LENGTH) << GET(LANES);
+  return (struct attention_entry){.k_base = (uint16_t)GET(SRC_BASE),
+                                  .v_base = (uint16_t)GET(V_BASE),
+                                  .v_stride = (uint16_t)GET(V_BLOCK_STRIDE),
+                                  .q_base = (uint16_t)GET(Q_BASE),
+                                  .o_base = (uint16_t)GET(DST_BASE),
+                                  .stride = (uint16_t)GET(SRC_STRIDE),
+                                  .kv_stripe = (uint8_t)GET(SRC_STRIPE),
+                                  .qo_stripe = (uint8_t)GET(DST_STRIPE),
+                                  .last_position = GET(LENGTH) - 1,
+                                  .sixteens = GET(HEAD_SIZE) / 16,
+                                  .mode = GET(MODE),
+                                  .row_block = GET(ROW_BLOCK),
+                                  .lanes = GET(LANES),
+                                  .words = GET(MODE) == 1 ? 0 : (scores + DUPLEX_SCORES_OF_WORD - 1) / DUPLEX_SCORES_OF_WORD,
+                                  .first = GET(FIRST),
+                                  .last = GET(LAST)};
+}
+
+bool attention_room(const struct attention_timing *a) {
+  return (a->sequencer.next - a->sequencer.oldest) % 16 < DUPLEX_ATTENTION_QUEUE;
+}
+
+static bool busy(const struct attention_timing *a) {
+  return sequencer_busy(&a->sequencer) || a->stream_passes.count || a->stream.state != ATTENTION_IDLE || a->tiles_passes.count ||
+         a->tiles.state != TILES_IDLE || a->score.records || a->rows || a->results.count;
+}
+
+void attention_look(const struct attention_timing *a, const struct attention_in *in, struct attention_out *out) {
+  const struct stream_step stream = stream_look(a, in);
+  const bool beats = a->stream.state == ATTENTION_BEATS;
+  *out = (struct attention_out){.read_valid = a->sequencer.state == SEQUENCER_ASK,
+                                .weight_pop = stream.issue || stream.pad || stream.q_write,
+                                .tile = tiles_look(a, in->tile_ready).pop,
+                                .issue = stream.issue,
+                                .emits = stream.emits,
+                                .row_end = stream.row_end,
+                                .starved = beats && in->beat_ready && !in->weight_valid,
+                                .no_tile = beats && !in->beat_ready && in->weight_valid,
+                                .no_room = beats && in->beat_ready && in->weight_valid && stream.emits && !stream.has_room,
+                                .row = stream.issue && stream.emits && a->stream.pass.kind == PASS_C,
+                                .row_place = a->stream.row % 4,
+                                .row_valid = a->rows >> (ROW_CLOCKS - 1) & 1,
+                                .row_ends = a->row_ends >> (ROW_CLOCKS - 1) & 1,
+                                .busy = busy(a)};
+  if (!out->read_valid) return;
+  out->read_stripe = sequencer_stripe(&a->sequencer);
+  out->read_columns = sequencer_columns(&a->sequencer);
+}
+
+static void passes_clock(struct pass_fifo *f, bool push, const struct attention_pass *pass, bool pop) {
+  if (pop) memmove(f->pass, f->pass + 1, --f->count * sizeof *pass);
+  if (push) f->pass[f->count++] = *pass;
+}
+
+static void results_clock(struct result_fifo *f, bool push, const struct attention_result *result, bool pop) {
+  if (pop) memmove(f->result, f->result + 1, --f->count * sizeof *result);
+  if (push) f->result[f->count++] = *result;
+}
+
+void attention_clock(struct attention_timing *a, const struct attention_in *in) {
+  struct attention_pass pass;
+  struct attention_result result;
+  bool begins_result;
+  const bool record = sequencer_record(a, &pass, &begins_result, &result);
+  const struct stream_step stream = stream_look(a, in);
+  const struct tiles_step tiles = tiles_look(a, in->tile_ready);
+  const struct attention_pass stream_head = a->stream_passes.pass[0], tiles_head = a->tiles_passes.pass[0];
+  const bool score = a->stream.pass.kind == PASS_S, emitted = stream.issue && stream.emits;
+  const struct score_row row = {.valid = emitted && score,
+                                .end = stream.end_mark,
+                                .last = a->stream.pass.last,
+                                .keep = a->stream.pass.keep,
+                                .lanes = (uint8_t)a->stream.pass.lanes};
+  const uint32_t mask = (1u << ROW_CLOCKS) - 1;
+  a->rows = (a->rows << 1 | (emitted && !score)) & mask;
+  a->row_ends = (a->row_ends << 1 | (stream.end_mark && !score)) & mask;
+  attention_stream_clock(&a->stream, &stream_head, &stream);
+  attention_tiles_clock(&a->tiles, &tiles_head, &tiles, stream.q_done, stream.l_done);
+  score_path_clock(&a->score, stream.take && stream_head.kind == PASS_S, &row,
+                   tiles.take && tiles_head.kind == PASS_C && tiles_head.begins);
+  passes_clock(&a->stream_passes, record, &pass, stream.take);
+  passes_clock(&a->tiles_passes, record, &pass, tiles.take);
+  results_clock(&a->results, record && begins_result, &result, in->result_start);
+  sequencer_clock(&a->sequencer, in->read_ready, record, in->push);
+  a->active = in->push != NULL || (a->active && !in->job_valid);
+}

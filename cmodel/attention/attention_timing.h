@@ -1,0 +1,157 @@
+// Decode attention of one channel clock by clock, without the data: rtl/attention with the same units and the same clocks. What
+// it computes is cmodel/channel/attention.c's.
+#ifndef DUPLEX_CMODEL_ATTENTION_TIMING_H
+#define DUPLEX_CMODEL_ATTENTION_TIMING_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "duplex/params.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+enum attention_kind { PASS_Q, PASS_S, PASS_C };
+
+// A descriptor in the queue, with the KV heads that it has in this channel.
+struct attention_entry {
+  uint16_t k_base, v_base, v_stride, q_base, o_base, stride;
+  uint8_t kv_stripe, qo_stripe;
+  unsigned last_position, sixteens, mode, row_block, lanes, words, slots;
+  bool first, last;
+};
+
+// What the units behind the sequencer know of a pass; flags as in rtl/attention/attention_sequencer.v.
+struct attention_pass {
+  enum attention_kind kind;
+  unsigned blocks, rest, k_last, rows, lanes;  // blocks after the first; positions of the last one and rows of V, less one
+  bool first, last, keep, final, begins;
+};
+
+struct attention_result {  // where a pair's results go
+  uint32_t column;
+  uint8_t stripe;
+};
+
+#define ATTENTION_FIFO 4
+
+// rtl/common/fifo.v of passes or results.
+struct pass_fifo {
+  struct attention_pass pass[ATTENTION_FIFO];
+  unsigned count;
+};
+struct result_fifo {
+  struct attention_result result[ATTENTION_FIFO];
+  unsigned count;
+};
+
+struct attention_sequencer {
+  enum { SEQUENCER_CHOOSE, SEQUENCER_LOAD, SEQUENCER_ADDRESS, SEQUENCER_RECORD, SEQUENCER_ASK, SEQUENCER_NEXT } state;
+  enum attention_kind kind;
+  struct attention_entry queue[DUPLEX_ATTENTION_QUEUE];
+  unsigned next, score_index, oldest, at;  // of the queue, modulo 16
+  unsigned score_slot, slot, pending, older, newer, row_block, step, blocks, k;
+  uint16_t base;
+  bool q_ready, begins, open;
+};
+
+struct attention_stream {
+  enum { ATTENTION_IDLE, ATTENTION_LOAD_Q, ATTENTION_BEATS, ATTENTION_PAD } state;
+  struct attention_pass pass;
+  unsigned blocks, k, row, row_last, q, spacing;
+};
+
+// A row of scores on its way from its last beat to the slice.
+struct score_row {
+  bool valid, end, last, keep;
+  uint8_t lanes;
+};
+
+#define SCORE_STAGES 12  // GEMM module, rounding, scaling
+
+struct score_path {
+  struct score_row rows[SCORE_STAGES];
+  unsigned records, position, maxima;
+  bool write;
+  uint32_t complete;  // one bit a clock
+};
+
+struct attention_tiles {
+  enum { TILES_IDLE, TILES_SCORES, TILES_CONTEXT } state;
+  struct attention_pass pass;
+  unsigned blocks, k, word, position, l_count, room, weights;
+  bool q_ready, q_word, told;
+  uint32_t words;  // of weights on their way, one bit a clock
+  struct {
+    uint32_t write, read;
+    bool valid;
+  } fifo;
+};
+
+struct attention_timing {
+  struct attention_sequencer sequencer;
+  struct pass_fifo stream_passes, tiles_passes;
+  struct result_fifo results;
+  struct attention_stream stream;
+  struct score_path score;
+  struct attention_tiles tiles;
+  uint32_t rows, row_ends;  // of results on their way from their last beat, one bit a clock
+  bool active;
+};
+
+// What the other units of the channel show in a clock.
+struct attention_in {
+  bool read_ready, weight_valid, beat_ready, tile_ready, room, job_valid, result_start;
+  const struct attention_entry *push;  // NULL: no segment comes
+};
+
+// What attention shows to them.
+struct attention_out {
+  bool read_valid, weight_pop, tile, issue, emits, row_end, starved, no_tile, no_room;
+  bool row, row_valid, row_ends, busy;  // a row of results goes into the GEMM module, comes out of the quotient
+  uint8_t read_stripe;
+  unsigned read_columns, row_place;
+};
+
+// ATTENTION as the queue keeps it, but for the number of its heads.
+struct attention_entry attention_entry_of(const uint32_t *descriptor);
+
+void attention_timing_reset(struct attention_timing *a);
+bool attention_room(const struct attention_timing *a);
+// What is at the outputs in this clock (`read_ready` and `result_start` have no part in it), and the edge behind it.
+void attention_look(const struct attention_timing *a, const struct attention_in *in, struct attention_out *out);
+void attention_clock(struct attention_timing *a, const struct attention_in *in);
+
+// attention_sequencer.c
+unsigned sequencer_columns(const struct attention_sequencer *s);
+uint8_t sequencer_stripe(const struct attention_sequencer *s);
+bool sequencer_busy(const struct attention_sequencer *s);
+// Whether a record goes to the units behind in this clock; `result` is filled if a pair's results begin with it.
+bool sequencer_record(const struct attention_timing *a, struct attention_pass *pass, bool *begins_result,
+                      struct attention_result *result);
+void sequencer_clock(struct attention_sequencer *s, bool read_ready, bool record, const struct attention_entry *push);
+
+// attention_stream.c
+struct stream_step {
+  bool take, go, issue, emits, row_end, tile_end, end_mark, pad, q_write, q_done, has_room, l_done;
+};
+struct stream_step stream_look(const struct attention_timing *a, const struct attention_in *in);
+void attention_stream_clock(struct attention_stream *s, const struct attention_pass *head, const struct stream_step *step);
+
+// attention_tiles.c
+struct tiles_step {
+  bool take, q_word, position, begins_word, read, word_valid, pop;
+};
+struct tiles_step tiles_look(const struct attention_timing *a, bool tile_ready);
+void attention_tiles_clock(struct attention_tiles *t, const struct attention_pass *head, const struct tiles_step *step,
+                           bool q_done, bool l_done);
+
+// score_path.c
+void score_path_clock(struct score_path *s, bool start, const struct score_row *row, bool maximum_taken);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

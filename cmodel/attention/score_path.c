@@ -1,0 +1,18 @@
+// Scores on their way to the slice, as rtl/attention/score_path.v.
+#include <string.h>
+
+#include "cmodel/attention/attention_timing.h"
+
+#define ROUNDED (SCORE_STAGES - DUPLEX_SCORE_SCALE_CLOCKS)
+
+void score_path_clock(struct score_path *s, bool start, const struct score_row *row, bool maximum_taken) {
+  const struct score_row rounded = s->rows[ROUNDED - 1], scaled = s->rows[SCORE_STAGES - 1];
+  const bool word_end = scaled.valid && (scaled.end || s->position == (DUPLEX_SCORES_OF_WORD - 1u) >> scaled.lanes);
+  s->maxima += (s->complete >> 1 & 1) - (unsigned)maximum_taken;
+  s->complete = s->complete << 1 | (scaled.valid && scaled.end && scaled.last);
+  s->write = word_end && scaled.keep;
+  if (scaled.valid) s->position = word_end ? 0 : s->position + 1;
+  s->records += (unsigned)start - (unsigned)(rounded.valid && rounded.end);
+  memmove(s->rows + 1, s->rows, sizeof s->rows - sizeof *s->rows);
+  s->rows[0] = *row;
+}

@@ -1,0 +1,204 @@
+// One channel's heads of an ATTENTION descriptor (docs/numerics.md, N5): scores of the segment, and with the sequence's last
+// segment (MODE 2: with each) the context. Nothing leaves the channel.
+#include "cmodel/channel/attention.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "cmodel/stack/stack.h"
+#include "duplex/error.h"
+#include "duplex/softmax.h"
+
+#define GET(field) DUPLEX_DESCRIPTOR_GET(d, field)
+#define TILE_BYTES ((size_t)DUPLEX_TILE_WORDS * DUPLEX_WORD_BYTES)
+#define BLOCK_BYTES ((size_t)DUPLEX_WIDTH * DUPLEX_BEAT_BYTES)
+#define K_TILES_MOST (DUPLEX_HEAD_SIZE_MAX / DUPLEX_WIDTH)
+#define TILES_AT_ONCE 32u  // position tiles of one call of the fast path
+
+static uint32_t smaller(uint32_t a, uint32_t b) { return a < b ? a : b; }
+
+static bool has_lane(const uint32_t *d, unsigned lane) { return GET(LANE_MASK) >> lane & 1; }
+
+// Place of a position's scores in the slice.
+static duplex_f32 *scores_at(struct channel_attention *state, const uint32_t *d, uint32_t first_word, uint32_t position) {
+  const uint32_t of_word = DUPLEX_SCORES_OF_WORD >> GET(LANES), word = (first_word + position / of_word) % DUPLEX_SCORE_WORDS;
+  return &state->scores[word * DUPLEX_SCORES_OF_WORD + (position % of_word << GET(LANES))];
+}
+
+// q of one slot as the activations of the GEMM module.
+static struct duplex_gemm_panel *read_q(const struct channel_job *job, uint32_t slot) {
+  const uint32_t *d = job->descriptor;
+  _Alignas(64) uint8_t tiles[K_TILES_MOST * TILE_BYTES];
+  stack_gather(job, GET(Q_BASE) + slot, GET(DST_STRIPE), tiles, attention_k_tiles(d) * TILE_BYTES);
+  return duplex_gemm_panel_new((const duplex_f16 *)(const void *)tiles, attention_k_tiles(d));
+}
+
+// Sums to scores: lanes that the segment does not have are kept as -Inf and have no part in the maximum.
+static void take_scores(struct channel_attention *state, const uint32_t *d, const struct duplex_sum *sums, duplex_f32 *to) {
+  for (unsigned lane = 0; lane < 1u << GET(LANES); lane++) {
+    duplex_f32 t = DUPLEX_MAXIMUM_START;
+    if (has_lane(d, lane)) {
+      t = duplex_score_scale(duplex_round_f32(&sums[lane], 0), GET(SCALE));
+      state->maximum[lane] = duplex_running_maximum(state->maximum[lane], t);
+    }
+    if (to) to[lane] = t;
+  }
+}
+
+// The score pass: positions are the rows of the GEMM module, 64 at a time.
+static int score_pass(struct channel_job *job, uint32_t slot, uint32_t first_word) {
+  const uint32_t *d = job->descriptor, k_tiles = attention_k_tiles(d);
+  struct channel_attention *state = &job->stack->attention[job->channel];
+  _Alignas(64) uint8_t k[K_TILES_MOST * BLOCK_BYTES];
+  struct duplex_gemm_panel *q = read_q(job, slot);
+  if (!q) return DUPLEX_ERROR_NO_MEMORY;
+  for (uint32_t block = 0; block * DUPLEX_WIDTH < GET(LENGTH); block++) {
+    const uint32_t rows = smaller(GET(LENGTH) - block * DUPLEX_WIDTH, DUPLEX_WIDTH);
+    const uint32_t row_set = GET(SRC_BASE) + slot * GET(SRC_STRIDE) + block * k_tiles;
+    struct duplex_sum sums[DUPLEX_WIDTH * DUPLEX_LANES] = {0};
+    for (uint32_t tile = 0; tile < k_tiles; tile++)
+      stack_gather(job, row_set + tile, GET(SRC_STRIPE), k + (size_t)tile * rows * DUPLEX_BEAT_BYTES,
+                   (size_t)rows * DUPLEX_BEAT_BYTES);
+    duplex_gemm_block_fast((const duplex_f16 *)(const void *)k, rows, k_tiles, q, sums, &job->tiers);
+    for (uint32_t row = 0; row < rows; row++) {
+      duplex_f32 *to = GET(MODE) == 1 ? NULL : scores_at(state, d, first_word, block * DUPLEX_WIDTH + row);
+      take_scores(state, d, &sums[row * DUPLEX_LANES], to);
+    }
+  }
+  duplex_gemm_panel_free(q);
+  return DUPLEX_OK;
+}
+
+// Exponentials of some position tiles, [tile][64][8 lanes]; zero for lanes and positions that there are not. `count_l`: their
+// sums go to l.
+static void exponentials(struct channel_attention *state, const struct attention_segment *segment, uint32_t first_tile,
+                         uint32_t tiles, bool count_l, duplex_f16 *p) {
+  const uint32_t *d = segment->descriptor;
+  memset(p, 0, tiles * TILE_BYTES);
+  for (uint32_t i = 0; i < tiles * DUPLEX_WIDTH; i++) {
+    const uint32_t position = first_tile * DUPLEX_WIDTH + i;
+    if (position >= GET(LENGTH)) break;
+    const duplex_f32 *t = scores_at(state, d, segment->word, position);
+    for (unsigned lane = 0; lane < 1u << GET(LANES); lane++) {
+      if (!has_lane(d, lane)) continue;
+      p[i * DUPLEX_LANES + lane] = duplex_exponential(t[lane], state->maximum[lane]);
+      if (count_l) state->l[lane] = duplex_softmax_sum(state->l[lane], p[i * DUPLEX_LANES + lane]);
+    }
+  }
+}
+
+// Adds one row block of V times p into the sums of the segment's lanes; those of the others stay, whatever V holds.
+static int add_context(struct channel_job *job, uint32_t slot, const struct attention_segment *segment, uint32_t row_block,
+                       uint32_t first_tile, uint32_t tiles, const struct duplex_gemm_panel *p) {
+  const uint32_t *d = segment->descriptor, rows = attention_rows_of(d, row_block);
+  struct channel_attention *state = &job->stack->attention[job->channel];
+  const size_t bytes = (size_t)rows * DUPLEX_BEAT_BYTES;
+  const uint32_t row_set = GET(V_BASE) + slot * GET(SRC_STRIDE) + row_block * GET(V_BLOCK_STRIDE) + first_tile;
+  struct duplex_sum sums[DUPLEX_ROWS * DUPLEX_LANES] = {0};
+  uint8_t *v = aligned_alloc(64, tiles * bytes);
+  if (!v) return DUPLEX_ERROR_NO_MEMORY;
+  for (uint32_t tile = 0; tile < tiles; tile++) stack_gather(job, row_set + tile, GET(SRC_STRIPE), v + tile * bytes, bytes);
+  duplex_gemm_block_fast((const duplex_f16 *)(const void *)v, rows, tiles, p, sums, &job->tiers);
+  free(v);
+  for (uint32_t i = 0; i < rows * DUPLEX_LANES; i++)
+    if (has_lane(d, i % DUPLEX_LANES)) duplex_sum_add(&state->sums[i], &sums[i]);
+  return DUPLEX_OK;
+}
+
+// The context pass of one segment and row block: positions are the columns of the GEMM module.
+static int context_pass(struct channel_job *job, uint32_t slot, const struct attention_segment *segment, uint32_t row_block,
+                        bool count_l) {
+  const uint32_t *d = segment->descriptor, all = (GET(LENGTH) + DUPLEX_WIDTH - 1) / DUPLEX_WIDTH;
+  struct channel_attention *state = &job->stack->attention[job->channel];
+  duplex_f16 *p = malloc(TILES_AT_ONCE * TILE_BYTES);
+  int error = p ? DUPLEX_OK : DUPLEX_ERROR_NO_MEMORY;
+  for (uint32_t first = 0; first < all && !error; first += TILES_AT_ONCE) {
+    const uint32_t tiles = smaller(all - first, TILES_AT_ONCE);
+    exponentials(state, segment, first, tiles, count_l, p);
+    struct duplex_gemm_panel *panel = duplex_gemm_panel_new(p, tiles);
+    error = panel ? add_context(job, slot, segment, row_block, first, tiles, panel) : DUPLEX_ERROR_NO_MEMORY;
+    duplex_gemm_panel_free(panel);
+  }
+  free(p);
+  return error;
+}
+
+static bool is_finite(duplex_f32 value) { return (value & 0x7f800000u) != 0x7f800000u; }
+
+// o of one row block, 8 lanes a row. A lane without a position has no maximum: NaN.
+static int write_o(struct channel_job *job, uint32_t slot, uint32_t row_block) {
+  const uint32_t *d = job->descriptor, rows = attention_rows_of(d, row_block);
+  struct channel_attention *state = &job->stack->attention[job->channel];
+  uint8_t bytes[DUPLEX_ROWS * DUPLEX_LANES * 2];
+  for (uint32_t i = 0; i < rows * DUPLEX_LANES; i++) {
+    const unsigned lane = i % DUPLEX_LANES;
+    const duplex_f16 o = duplex_quotient(&state->sums[i], state->l[lane], !is_finite(state->maximum[lane]));
+    bytes[2 * i] = (uint8_t)o;
+    bytes[2 * i + 1] = (uint8_t)(o >> 8);
+  }
+  const size_t row_bytes = DUPLEX_LANES * 2;
+  const uint64_t address =
+      stack_row_set_address(GET(DST_BASE) + slot, GET(DST_STRIPE)) + row_block * attention_block_rows(d) * row_bytes;
+  return duplex_hbm_mem_write(job->stack->hbm, job->channel, address, bytes, rows * row_bytes);
+}
+
+// MODE 0: keeps the segment until the last one of its sequence has come.
+static struct attention_segment *keep(struct channel_attention *state, const uint32_t *d) {
+  if (state->count == state->room) {
+    const uint32_t room = 2 * state->room + DUPLEX_ATTENTION_QUEUE;
+    struct attention_segment *more = realloc(state->segments, room * sizeof *more);
+    if (!more) return NULL;
+    state->segments = more;
+    state->room = room;
+  }
+  struct attention_segment *segment = &state->segments[state->count++];
+  memcpy(segment->descriptor, d, sizeof segment->descriptor);
+  segment->word = state->next_word;
+  const uint32_t of_word = DUPLEX_SCORES_OF_WORD >> GET(LANES);
+  state->next_word = (state->next_word + (GET(LENGTH) + of_word - 1) / of_word) % DUPLEX_SCORE_WORDS;
+  return segment;
+}
+
+static int run_whole(struct channel_job *job, uint32_t slot) {
+  const uint32_t *d = job->descriptor;
+  struct channel_attention *state = &job->stack->attention[job->channel];
+  if (GET(FIRST)) state->count = 0;
+  const struct attention_segment *kept = keep(state, d);
+  int error = kept ? score_pass(job, slot, kept->word) : DUPLEX_ERROR_NO_MEMORY;
+  if (!GET(LAST)) return error;
+  for (uint32_t row_block = 0; row_block < attention_k_tiles(d) && !error; row_block++) {
+    memset(state->sums, 0, sizeof state->sums);
+    for (uint32_t i = 0; i < state->count && !error; i++)
+      error = context_pass(job, slot, &state->segments[i], row_block, row_block == 0);
+    if (!error) error = write_o(job, slot, row_block);
+  }
+  state->count = 0;
+  return error;
+}
+
+static int run_row_block(struct channel_job *job, uint32_t slot) {
+  const uint32_t *d = job->descriptor;
+  struct channel_attention *state = &job->stack->attention[job->channel];
+  if (GET(FIRST)) {
+    memset(state->sums, 0, sizeof state->sums);
+    memset(state->l, 0, sizeof state->l);
+  }
+  struct attention_segment segment = {.word = 0};
+  memcpy(segment.descriptor, d, sizeof segment.descriptor);
+  int error = score_pass(job, slot, segment.word);
+  if (!error) error = context_pass(job, slot, &segment, GET(ROW_BLOCK), true);
+  return !error && GET(LAST) ? write_o(job, slot, GET(ROW_BLOCK)) : error;
+}
+
+int stack_channel_attention(struct channel_job *job) {
+  const uint32_t *d = job->descriptor;
+  struct channel_attention *state = &job->stack->attention[job->channel];
+  int error = DUPLEX_OK;
+  for (uint32_t slot = 0; slot < job->count && !error; slot++) {
+    if (GET(FIRST) && GET(MODE) != 2)
+      for (unsigned lane = 0; lane < DUPLEX_LANES; lane++) state->maximum[lane] = DUPLEX_MAXIMUM_START;
+    if (GET(FIRST) && GET(MODE) == 0) memset(state->l, 0, sizeof state->l);
+    error = GET(MODE) == 0 ? run_whole(job, slot) : GET(MODE) == 1 ? score_pass(job, slot, 0) : run_row_block(job, slot);
+  }
+  return error;
+}

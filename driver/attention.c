@@ -1,0 +1,232 @@
+// Decode attention as jobs of the firmware: q to the channels, the kernel, o back, statistics.
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "driver/attention_plan.h"
+#include "driver/counters.h"
+#include "duplex/error.h"
+
+#define GROUP_MOST (2 * DUPLEX_LANES)
+#define TILE_ELEMENTS (DUPLEX_WIDTH * DUPLEX_LANES)
+
+struct attention {
+  struct duplex_kv_cache *cache;
+  unsigned layer;
+  struct duplex_sequence *const *sequences;
+  size_t batch, q_heads;
+  const duplex_f16 *q;
+  duplex_f16 *o;
+  duplex_f32 scale;
+  struct plan plan;
+  struct region q_region, o_region;
+  uint32_t row_sets;  // of q and of o
+  uint32_t descriptors;
+};
+
+static int check_arguments(const struct attention *a, double scale) {
+  struct duplex_kv_cache *cache = a->cache;
+  struct duplex_device *device = cache->device;
+  if (a->batch == 0 || a->batch > UINT16_MAX || a->layer >= cache->layers)
+    return device_fail(device, DUPLEX_ERROR_ARGUMENT, "%zu sequences, layer %u: expected 1 to %u, and a layer below %u", a->batch,
+                       a->layer, UINT16_MAX, cache->layers);
+  if (a->q_heads == 0 || a->q_heads % cache->heads || a->q_heads / cache->heads > GROUP_MOST)
+    return device_fail(device, DUPLEX_ERROR_ARGUMENT,
+                       "%zu query heads for %u KV heads: expected a multiple, at most %u times as many", a->q_heads, cache->heads,
+                       GROUP_MOST);
+  if (!(scale >= 0) || isinf(scale))
+    return device_fail(device, DUPLEX_ERROR_ARGUMENT, "the scale must be a positive finite number");
+  for (size_t i = 0; i < a->batch; i++) {
+    const struct kv_layer *layer = &a->sequences[i]->layers[a->layer];
+    if (a->sequences[i]->cache != cache || layer->length == 0)
+      return device_fail(device, DUPLEX_ERROR_ARGUMENT, "sequence %zu has no position", i);
+    for (size_t page = 0; page < layer->count; page++)
+      if (layer->pages[page]->pool != &cache->pools[DUPLEX_KV_SPACES])
+        return device_fail(device, DUPLEX_ERROR_OWNER, "sequence %zu is in the prefill space: move it first", i);
+  }
+  return DUPLEX_OK;
+}
+
+static int take_regions(struct attention *a) {
+  struct duplex_device *device = a->cache->device;
+  const uint64_t row_sets = (uint64_t)a->plan.count * a->cache->slots;
+  a->row_sets = (uint32_t)row_sets;
+  if (row_sets <= DUPLEX_BUNDLES * DUPLEX_BANK_ROWS &&
+      space_take_mailbox(device->space, device->bundles, a->row_sets, &a->q_region)) {
+    if (space_take_mailbox(device->space, device->bundles, a->row_sets, &a->o_region)) return DUPLEX_OK;
+    space_give(device->space, a->q_region, a->row_sets);
+  }
+  return device_fail(device, DUPLEX_ERROR_OUT_OF_SPACE, "no room in the stack's DRAM for the queries and results");
+}
+
+static void give_regions(struct attention *a) {
+  space_give(a->cache->device->space, a->q_region, a->row_sets);
+  space_give(a->cache->device->space, a->o_region, a->row_sets);
+}
+
+// Row set of a unit's KV head in a region, and its channel.
+static struct region place_of(const struct attention *a, struct region region, size_t unit, uint32_t head, uint32_t *channel) {
+  const struct duplex_kv_cache *cache = a->cache;
+  *channel = kv_channel(cache, a->sequences[a->plan.units[unit].members[0].index]->first_channel, head);
+  return (struct region){region.base + (uint32_t)unit * cache->slots + head / cache->device->channels, region.stripe};
+}
+
+// The vector of a member's lane in q or o.
+static size_t vector_of(const struct attention *a, const struct plan_member *member, uint32_t head, uint32_t lane) {
+  const size_t group = a->q_heads / a->cache->heads;
+  return (member->index * a->q_heads + head * group + member->head + lane) * a->cache->head_size;
+}
+
+static int upload_q(const struct attention *a, size_t unit, uint32_t head) {
+  const struct duplex_kv_cache *cache = a->cache;
+  const struct plan_unit *u = &a->plan.units[unit];
+  duplex_f16 tiles[DUPLEX_HEAD_SIZE_MAX * DUPLEX_LANES] = {0};
+  uint32_t lane = 0, channel;
+  for (uint32_t i = 0; i < u->count; i++)
+    for (uint32_t own = 0; own < u->members[i].lanes; own++, lane++)
+      for (uint32_t column = 0; column < cache->head_size; column++)
+        tiles[column * DUPLEX_LANES + lane] = a->q[vector_of(a, &u->members[i], head, own) + column];
+  const struct region region = place_of(a, a->q_region, unit, head, &channel);
+  return region_write(cache->device, channel, region, 0, tiles, cache->tiles * TILE_ELEMENTS * sizeof *tiles);
+}
+
+static int read_o(const struct attention *a, size_t unit, uint32_t head) {
+  const struct duplex_kv_cache *cache = a->cache;
+  const struct plan_unit *u = &a->plan.units[unit];
+  duplex_f16 rows[DUPLEX_HEAD_SIZE_MAX * DUPLEX_LANES];
+  uint32_t lane = 0, channel;
+  const struct region region = place_of(a, a->o_region, unit, head, &channel);
+  const int error = region_read(cache->device, channel, region, 0, rows, cache->head_size * DUPLEX_LANES * sizeof *rows);
+  for (uint32_t i = 0; i < u->count && !error; i++)
+    for (uint32_t own = 0; own < u->members[i].lanes; own++, lane++)
+      for (uint32_t row = 0; row < cache->head_size; row++)
+        a->o[vector_of(a, &u->members[i], head, own) + row] = rows[row * DUPLEX_LANES + lane];
+  return error;
+}
+
+static int for_all_heads(const struct attention *a, int (*move)(const struct attention *a, size_t unit, uint32_t head)) {
+  for (size_t unit = 0; unit < a->plan.count; unit++)
+    for (uint32_t head = 0; head < a->cache->heads; head++) {
+      const int error = move(a, unit, head);
+      if (error) return error;
+    }
+  return DUPLEX_OK;
+}
+
+// As many units from `first` on as a message holds.
+static void fill_message(const struct attention *a, size_t first, struct attention_message *message) {
+  const struct kv_pool *pool = &a->cache->pools[DUPLEX_KV_SPACES];
+  const uint32_t before = (uint32_t)first * a->cache->slots;
+  struct attention_sequence sequences[ATTENTION_SEQUENCES];
+  struct attention_segment segments[ATTENTION_SEGMENTS];
+  *message = (struct attention_message){.kv = {pool->region.base, pool->region.stripe},
+                                        .q = {a->q_region.base + before, a->q_region.stripe},
+                                        .o = {a->o_region.base + before, a->o_region.stripe},
+                                        .kv_row_sets = pool->row_sets,
+                                        .slot_stride = pool->slot_stride,
+                                        .v_block_stride = pool->v_block_stride,
+                                        .head_size = a->cache->head_size,
+                                        .heads = a->cache->heads,
+                                        .scale = a->scale};
+  for (size_t i = first; i < a->plan.count && message->sequences < ATTENTION_SEQUENCES; i++) {
+    const struct plan_unit *unit = &a->plan.units[i];
+    if (message->segments + unit->segment_count > ATTENTION_SEGMENTS) break;
+    sequences[message->sequences++] =
+        (struct attention_sequence){(uint16_t)unit->segment_count, (uint8_t)a->sequences[unit->members[0].index]->first_channel,
+                                    (uint8_t)stored_lanes(unit->lanes)};
+    memcpy(&segments[message->segments], unit->segments, unit->segment_count * sizeof *segments);
+    message->segments += unit->segment_count;
+  }
+  uint32_t *list = a->cache->device->machine->controller->mailbox->queue[a->cache->device->queue.index].list;
+  memcpy(list, sequences, message->sequences * sizeof *sequences);
+  memcpy(list + message->sequences, segments, message->segments * sizeof *segments);
+}
+
+static int run_messages(struct duplex_device *device, struct attention *a) {
+  struct attention_message message;
+  int error = DUPLEX_OK;
+  a->descriptors = 0;
+  for (size_t done = 0; done < a->plan.count && !error; done += message.sequences) {
+    uint32_t number;
+    struct completion completion;
+    fill_message(a, done, &message);
+    error = queue_submit(device, MESSAGE_ATTENTION, &message, sizeof message, &number);
+    if (!error) error = queue_wait(device, number, UINT64_MAX, &completion);
+    if (!error) a->descriptors += completion.descriptors;
+  }
+  return error;
+}
+
+static int run_natively(struct duplex_device *device, void *context, uint64_t *cycles) {
+  int error = device_own(device, device->bundles);
+  const uint64_t clock = device->backend->ops->clocks(device->backend);
+  if (!error) error = run_messages(device, context);
+  *cycles = device->backend->ops->clocks(device->backend) - clock;
+  return error;
+}
+
+// K and V of each page once, however many sequences have it.
+static uint64_t positions_once(const struct attention *a) {
+  const uint64_t visit = ++a->cache->visits;
+  uint64_t positions = 0;
+  for (size_t i = 0; i < a->batch; i++) {
+    const struct kv_layer *layer = &a->sequences[i]->layers[a->layer];
+    for (size_t page = 0; page < layer->count; page++) {
+      const size_t left = layer->length - page * a->cache->page_positions;
+      if (layer->pages[page]->visit == visit) continue;
+      layer->pages[page]->visit = visit;
+      positions += left < a->cache->page_positions ? left : a->cache->page_positions;
+    }
+  }
+  return positions;
+}
+
+static void note_work(const struct attention *a) {
+  const struct duplex_kv_cache *cache = a->cache;
+  struct duplex_stats *stats = &cache->device->stats;
+  const uint64_t group = a->q_heads / cache->heads;
+  stats->useful_bytes = positions_once(a) * cache->heads * 2 * cache->head_size * sizeof(duplex_f16);
+  for (unsigned channel = 0; channel < stats->channels; channel++) stats->channel[channel].rows = 0;
+  for (size_t i = 0; i < a->batch; i++)
+    for (uint32_t head = 0; head < cache->heads; head++) {
+      struct duplex_channel_stats *own = &stats->channel[kv_channel(cache, a->sequences[i]->first_channel, head)];
+      const uint64_t positions = a->sequences[i]->layers[a->layer].length, macs = positions * 2 * cache->head_size * group;
+      own->rows += positions;
+      own->macs += macs;
+      stats->macs += macs;
+    }
+}
+
+static int run(struct attention *a) {
+  struct duplex_device *device = a->cache->device;
+  struct measurement measurement;
+  int error = for_all_heads(a, upload_q);
+  if (!error) error = start_measuring(device, &measurement);
+  if (!error) error = run_messages(device, a);
+  if (!error) error = note_traffic(device, &measurement, a->descriptors);
+  if (!error) note_work(a);
+  if (!error && device->measure_overhead) error = measure_native(device, run_natively, a);
+  return error ? error : for_all_heads(a, read_o);
+}
+
+int duplex_attention(struct duplex_kv_cache *cache, unsigned layer, struct duplex_sequence *const *sequences, size_t batch,
+                     const duplex_f16 *q, size_t q_heads, double scale, duplex_f16 *o) {
+  struct attention a = {
+      .cache = cache, .layer = layer, .sequences = sequences, .batch = batch, .q_heads = q_heads, .q = q, .o = o};
+  struct duplex_device *device = cache->device;
+  device->error_text[0] = 0;
+  if (device->queue.produced != device->queue.collected)
+    return device_fail(device, DUPLEX_ERROR_BUSY, "jobs are in flight: wait for them first");
+  int error = check_arguments(&a, scale);
+  if (error) return error;
+  a.scale = duplex_attention_scale(scale, cache->head_size);
+  error = plan_attention(cache, layer, sequences, batch, (uint32_t)(q_heads / cache->heads), &a.plan);
+  if (error) return error;
+  error = take_regions(&a);
+  if (!error) {
+    error = run(&a);
+    give_regions(&a);
+  }
+  plan_free(&a.plan);
+  return error;
+}

@@ -1,0 +1,169 @@
+#include "driver/attention_plan.h"
+
+#include <stdlib.h>
+
+#include "duplex/error.h"
+
+struct planner {
+  struct duplex_kv_cache *cache;
+  unsigned layer;
+  struct duplex_sequence *const *sequences;
+  uint32_t group;
+  size_t *order;  // of the batch: sequences with the same pages at their beginning are neighbours
+  struct plan *plan;
+  size_t used;  // segments
+};
+
+static const struct kv_layer *layer_of(const struct planner *p, size_t index) { return &p->sequences[index]->layers[p->layer]; }
+
+static size_t smaller(size_t a, size_t b) { return a < b ? a : b; }
+
+static int compare_pages(const void *a, const void *b, void *context) {
+  const struct planner *p = context;
+  const struct kv_layer *left = layer_of(p, *(const size_t *)a), *right = layer_of(p, *(const size_t *)b);
+  for (size_t i = 0; i < smaller(left->count, right->count); i++)
+    if (left->pages[i] != right->pages[i]) return left->pages[i]->serial < right->pages[i]->serial ? -1 : 1;
+  return (left->count > right->count) - (left->count < right->count);
+}
+
+// Positions that two sequences have in common: whole pages, and a last one that both have to the same end.
+static size_t common_positions(const struct planner *p, size_t a, size_t b) {
+  const struct kv_layer *left = layer_of(p, a), *right = layer_of(p, b);
+  size_t pages = 0;
+  while (pages < smaller(left->count, right->count) && left->pages[pages] == right->pages[pages]) pages++;
+  return smaller(pages * p->cache->page_positions, smaller(left->length, right->length));
+}
+
+// Positions [from, to) as segments: pages whose frames follow each other are one.
+static void add_segments(struct planner *p, struct plan_unit *unit, size_t index, size_t from, size_t to, uint32_t mask) {
+  const struct duplex_kv_cache *cache = p->cache;
+  const struct kv_layer *layer = layer_of(p, index);
+  for (size_t at = from; at < to;) {
+    const size_t page = at / cache->page_positions, count = smaller(cache->page_positions, to - at);
+    const struct kv_page *this = layer->pages[page];
+    struct attention_segment *last = &p->plan->segments[p->used - 1];
+    if (at != from && this->frame == layer->pages[page - 1]->frame + 1) {
+      last->length_and_lanes += (uint32_t)count;
+    } else {
+      p->plan->segments[p->used++] =
+          (struct attention_segment){(uint16_t)(this->pool->region.base + this->frame * cache->blocks * cache->tiles),
+                                     (uint16_t)(this->pool->v_base + this->frame * cache->blocks), (uint32_t)count | mask << 24};
+      unit->segment_count++;
+    }
+    at += count;
+  }
+  unit->positions += to - from;
+}
+
+// The segments of a unit: what its members have in common with all lanes, then what each has alone.
+static void arrange(struct planner *p, struct plan_unit *unit, size_t common) {
+  uint32_t lane = 0;
+  const size_t first = unit->members[0].index;
+  unit->segments = &p->plan->segments[p->used];
+  unit->segment_count = 0;
+  unit->positions = 0;
+  add_segments(p, unit, first, 0, common, (1u << unit->lanes) - 1);
+  for (uint32_t i = 0; i < unit->count; i++) {
+    const struct plan_member *member = &unit->members[i];
+    add_segments(p, unit, member->index, common, layer_of(p, member->index)->length, ((1u << member->lanes) - 1) << lane);
+    lane += member->lanes;
+  }
+}
+
+// What a unit reads, in positions of K or V: scores that do not fit cost K once more for each row block.
+static size_t cost(const struct planner *p, const struct plan_unit *unit) {
+  const bool fits = attention_fits(unit->segments, unit->segment_count, stored_lanes(unit->lanes));
+  return unit->positions * (fits ? 2 : 2 + p->cache->tiles);
+}
+
+static void make_unit(struct planner *p, struct plan_unit *unit, const size_t *members, uint32_t count, uint32_t head,
+                      uint32_t lanes) {
+  *unit = (struct plan_unit){.count = count, .lanes = count * lanes};
+  size_t common = layer_of(p, members[0])->length;
+  for (uint32_t i = 0; i < count; i++) {
+    unit->members[i] = (struct plan_member){members[i], head, lanes};
+    common = smaller(common, common_positions(p, members[0], members[i]));
+  }
+  arrange(p, unit, common);
+}
+
+// Cost of the next `count` sequences of the order as one unit; the segments are given back.
+static size_t try_together(struct planner *p, const size_t *members, uint32_t count) {
+  struct plan_unit unit;
+  const size_t used = p->used;
+  make_unit(p, &unit, members, count, 0, p->group);
+  p->used = used;
+  return unit.segment_count > ATTENTION_SEGMENTS ? SIZE_MAX : cost(p, &unit);
+}
+
+// How many of the next sequences are best served together.
+static uint32_t best_count(struct planner *p, const size_t *members, size_t left) {
+  const uint32_t most = (uint32_t)smaller(DUPLEX_LANES / p->group, left);
+  uint32_t best = 1;
+  size_t apart = try_together(p, members, 1), saving = 0;
+  for (uint32_t count = 2; count <= most && common_positions(p, members[0], members[count - 1]); count++) {
+    const size_t together = try_together(p, members, count);
+    apart += try_together(p, &members[count - 1], 1);
+    if (together >= apart || apart - together <= saving) continue;
+    saving = apart - together;
+    best = count;
+  }
+  return best;
+}
+
+static int longer_first(const void *a, const void *b) {
+  const struct plan_unit *left = a, *right = b;
+  if (left->positions != right->positions) return left->positions > right->positions ? -1 : 1;
+  const size_t i = left->members[0].index, j = right->members[0].index;
+  return i != j ? (i > j) - (i < j)
+                : (left->members[0].head > right->members[0].head) - (left->members[0].head < right->members[0].head);
+}
+
+// Groups of more than 8 query heads are two units.
+static void make_units(struct planner *p, size_t batch) {
+  struct plan *plan = p->plan;
+  for (size_t at = 0, count; at < batch; at += count) {
+    count = p->group <= DUPLEX_LANES / 2 ? best_count(p, &p->order[at], batch - at) : 1;
+    for (uint32_t head = 0; head < p->group; head += DUPLEX_LANES)
+      make_unit(p, &plan->units[plan->count++], &p->order[at], (uint32_t)count, head,
+                (uint32_t)smaller(p->group - head, DUPLEX_LANES));
+  }
+  qsort(plan->units, plan->count, sizeof *plan->units, longer_first);
+}
+
+static int check_units(struct duplex_kv_cache *cache, const struct plan *plan) {
+  for (size_t i = 0; i < plan->count; i++)
+    if (plan->units[i].segment_count > ATTENTION_SEGMENTS)
+      return device_fail(cache->device, DUPLEX_ERROR_ARGUMENT,
+                         "a sequence lies in %u separate runs of pages: at most %u, larger pages help",
+                         plan->units[i].segment_count, ATTENTION_SEGMENTS);
+  return DUPLEX_OK;
+}
+
+int plan_attention(struct duplex_kv_cache *cache, unsigned layer, struct duplex_sequence *const *sequences, size_t batch,
+                   uint32_t group, struct plan *plan) {
+  struct planner p = {cache, layer, sequences, group, malloc(batch * sizeof *p.order), plan, 0};
+  // Room for every page of every sequence in every unit of it, and for what try_together makes on the way.
+  size_t segments = 1 + ATTENTION_SEGMENTS;
+  for (size_t i = 0; i < batch; i++) segments += 4 * layer_of(&p, i)->count;
+  *plan = (struct plan){.units = malloc(2 * batch * sizeof *plan->units), .segments = malloc(segments * sizeof *plan->segments)};
+  int error = DUPLEX_OK;
+  if (!p.order || !plan->units || !plan->segments) {
+    error = device_fail(cache->device, DUPLEX_ERROR_NO_MEMORY, "too little memory on the host");
+  } else {
+    p.used = 1;  // add_segments looks at the one before
+    for (size_t i = 0; i < batch; i++) p.order[i] = i;
+    qsort_r(p.order, batch, sizeof *p.order, compare_pages, &p);
+    make_units(&p, batch);
+    error = check_units(cache, plan);
+  }
+  free(p.order);
+  if (error) plan_free(plan);
+  return error;
+}
+
+void plan_free(struct plan *plan) {
+  free(plan->units);
+  free(plan->segments);
+  *plan = (struct plan){0};
+}

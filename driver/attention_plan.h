@@ -1,0 +1,36 @@
+// Which query heads share a stream of K and V: the plan of a batch.
+#ifndef DUPLEX_DRIVER_ATTENTION_PLAN_H
+#define DUPLEX_DRIVER_ATTENTION_PLAN_H
+
+#include "driver/kv_cache.h"
+
+// Lanes of one unit: `lanes` query heads of each KV head's group, from `head` of the group on, of sequence `index` of the batch.
+struct plan_member {
+  size_t index;
+  uint32_t head, lanes;
+};
+
+// One sequence of the firmware's job: a sequence of the batch, or several that share a prefix.
+struct plan_unit {
+  struct plan_member members[DUPLEX_LANES];
+  uint32_t count, lanes;               // members, lanes in all
+  struct attention_segment *segments;  // of the plan's list
+  uint32_t segment_count;
+  size_t positions;  // of all segments
+};
+
+struct plan {
+  struct plan_unit *units;  // longest first
+  size_t count;
+  struct attention_segment *segments;
+};
+
+// group: query heads of a KV head. An error leaves nothing to free.
+int plan_attention(struct duplex_kv_cache *cache, unsigned layer, struct duplex_sequence *const *sequences, size_t batch,
+                   uint32_t group, struct plan *plan);
+void plan_free(struct plan *plan);
+
+// Binary logarithm of the lanes that the hardware keeps for so many.
+static inline uint32_t stored_lanes(uint32_t lanes) { return lanes > 4 ? 3 : lanes > 2 ? 2 : lanes > 1; }
+
+#endif

@@ -1,0 +1,204 @@
+// duplex attention: Q[B,Hq,D], K,V[B,Hkv,L,D] -> O[B,Hq,D], decode attention of a batch of sequences on one stack.
+#include <errno.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "driver/cli/cli.h"
+#include "duplex/kv_cache.h"
+
+#define PAGE_POSITIONS 512u
+
+static void help(void) {
+  printf(
+      "usage: duplex attention --q Q.npy --k K.npy --v V.npy --out O.npy [options]\n\n"
+      "Q[B,Hq,D], K,V[B,Hkv,L,D] -> O[B,Hq,D] = softmax(scale Q K^T) V, one query position for each sequence. <f2, C order; Hq a "
+      "multiple\nof Hkv, at most 16 times as many; D a multiple of 16 up to 256, L up to 131072.\n\n"
+      "  --scale S              a positive number (default 1/sqrt(D))\n"
+      "  --lengths LIST|FILE    positions of each sequence, 1 to L: numbers with commas, or .npy of <i4 or <i8 [B] (default "
+      "L)\n%s",
+      device_options_help);
+}
+
+struct inputs {
+  struct tensor q, k, v, o;
+  size_t *lengths, *order;  // of the batch; order: longest first
+  double scale;             // 0: the default
+};
+
+static int check_heads(const struct option *options, const struct inputs *in) {
+  const size_t *q = in->q.shape, *k = in->k.shape;
+  const char *q_name = option_value(options, "--q"), *k_name = option_value(options, "--k");
+  if (q[2] % 16 || q[2] > DUPLEX_HEAD_SIZE_MAX)
+    return fail(EXIT_BAD_INPUT, "--q %s: head size %zu, expected a multiple of 16 up to %u", q_name, q[2], DUPLEX_HEAD_SIZE_MAX);
+  if (k[1] > DUPLEX_KV_HEADS_MAX)
+    return fail(EXIT_BAD_INPUT, "--k %s: has %zu KV heads, expected 1 to %u", k_name, k[1], DUPLEX_KV_HEADS_MAX);
+  if (q[1] % k[1] || q[1] / k[1] > 16)
+    return fail(EXIT_BAD_INPUT, "--q %s: has %zu query heads for %zu KV heads, expected a multiple, at most 16 times as many",
+                q_name, q[1], k[1]);
+  if (k[2] > DUPLEX_POSITIONS_MAX)
+    return fail(EXIT_BAD_INPUT, "--k %s: has %zu positions, expected 1 to %u", k_name, k[2], DUPLEX_POSITIONS_MAX);
+  return q[0] <= UINT16_MAX ? EXIT_GOOD
+                            : fail(EXIT_BAD_INPUT, "--q %s: has %zu sequences, expected 1 to %u", q_name, q[0], UINT16_MAX);
+}
+
+static int check_shapes(const struct option *options, const struct inputs *in) {
+  const size_t *q = in->q.shape, *k = in->k.shape, *v = in->v.shape;
+  if (k[0] != q[0] || k[3] != q[2])
+    return fail(EXIT_BAD_INPUT, "--k %s: has the shape (%zu, %zu, %zu, %zu), expected (%zu, heads, positions, %zu) as --q",
+                option_value(options, "--k"), k[0], k[1], k[2], k[3], q[0], q[2]);
+  if (memcmp(k, v, 4 * sizeof *k) != 0)
+    return fail(EXIT_BAD_INPUT, "--v %s: has the shape (%zu, %zu, %zu, %zu), expected that of --k (%zu, %zu, %zu, %zu)",
+                option_value(options, "--v"), v[0], v[1], v[2], v[3], k[0], k[1], k[2], k[3]);
+  return check_heads(options, in);
+}
+
+static int set_length(const struct inputs *in, size_t index, int64_t length) {
+  if (length < 1 || (uint64_t)length > in->k.shape[2])
+    return fail(EXIT_BAD_INPUT, "--lengths: sequence %zu has length %lld, expected 1 to %zu", index, (long long)length,
+                in->k.shape[2]);
+  in->lengths[index] = (size_t)length;
+  return EXIT_GOOD;
+}
+
+static int read_length_list(const char *text, const struct inputs *in) {
+  const size_t batch = in->q.shape[0];
+  const char *at = text;
+  for (size_t i = 0; i < batch; i++) {
+    char *end;
+    errno = 0;
+    const long long length = strtoll(at, &end, 10);
+    if (end == at || errno || *end != (i + 1 < batch ? ',' : 0))
+      return fail(EXIT_BAD_INPUT, "--lengths '%s': expected %zu numbers with commas between them, or the name of a .npy file",
+                  text, batch);
+    if (set_length(in, i, length)) return EXIT_BAD_INPUT;
+    at = end + 1;
+  }
+  return EXIT_GOOD;
+}
+
+static int read_length_file(const char *path, const struct inputs *in) {
+  struct tensor tensor;
+  if (npy_read_integers("--lengths", path, &tensor)) return EXIT_BAD_INPUT;
+  int status = EXIT_GOOD;
+  if (tensor.rank != 1 || tensor.shape[0] != in->q.shape[0])
+    status = fail(EXIT_BAD_INPUT, "--lengths %s: has %u dimensions and %zu elements, expected 1 and %zu", path, tensor.rank,
+                  tensor.count, in->q.shape[0]);
+  for (size_t i = 0; i < in->q.shape[0] && !status; i++) status = set_length(in, i, tensor_integer(&tensor, i));
+  tensor_free(&tensor);
+  return status;
+}
+
+static int compare_lengths(const void *a, const void *b, void *lengths) {
+  const size_t left = ((const size_t *)lengths)[*(const size_t *)a], right = ((const size_t *)lengths)[*(const size_t *)b];
+  return left != right ? (left < right) - (left > right)
+                       : (*(const size_t *)a > *(const size_t *)b) - (*(const size_t *)a < *(const size_t *)b);
+}
+
+static int read_lengths(const struct option *options, struct inputs *in) {
+  const char *text = option_value(options, "--lengths");
+  const size_t batch = in->q.shape[0];
+  in->lengths = malloc(batch * sizeof *in->lengths);
+  in->order = malloc(batch * sizeof *in->order);
+  if (!in->lengths || !in->order) return fail(EXIT_BAD_INPUT, "too little memory for %zu sequences", batch);
+  const bool list = text && text[0] && strspn(text, "0123456789,+-") == strlen(text);
+  for (size_t i = 0; i < batch; i++) in->lengths[i] = in->k.shape[2], in->order[i] = i;
+  if (text && (list ? read_length_list(text, in) : read_length_file(text, in))) return EXIT_BAD_INPUT;
+  qsort_r(in->order, batch, sizeof *in->order, compare_lengths, in->lengths);
+  return EXIT_GOOD;
+}
+
+static int read_scale(const struct option *options, struct inputs *in) {
+  const char *text = option_value(options, "--scale");
+  if (!text) return EXIT_GOOD;
+  char *end;
+  in->scale = strtod(text, &end);
+  if (end == text || *end || !isfinite(in->scale) || !(in->scale > 0))
+    return fail(EXIT_BAD_INPUT, "--scale '%s': expected a positive finite number", text);
+  return EXIT_GOOD;
+}
+
+static int read_inputs(const struct option *options, struct inputs *in) {
+  if (read_scale(options, in) || npy_read_f16("--q", option_value(options, "--q"), 3, &in->q) ||
+      npy_read_f16("--k", option_value(options, "--k"), 4, &in->k) ||
+      npy_read_f16("--v", option_value(options, "--v"), 4, &in->v) || check_shapes(options, in) || read_lengths(options, in))
+    return EXIT_BAD_INPUT;
+  return tensor_new(ELEMENT_F16, 3, in->q.shape, &in->o);
+}
+
+// The batch's sequences in the cache, longest first so that the channels are evenly filled.
+static int fill_cache(struct duplex_kv_cache *cache, const struct inputs *in, struct duplex_sequence **sequences) {
+  const size_t *k = in->k.shape, of_head = k[2] * k[3];
+  int error = 0;
+  for (size_t i = 0; i < k[0] && !error; i++) {
+    const size_t index = in->order[i], from = index * k[1] * of_head;
+    error = duplex_kv_begin(cache, DUPLEX_KV_SPACES, in->lengths[index], &sequences[index]);
+    if (!error)
+      error = duplex_kv_append(sequences[index], 0, (const duplex_f16 *)in->k.data + from, (const duplex_f16 *)in->v.data + from,
+                               in->lengths[index], of_head);
+  }
+  return error;
+}
+
+static struct duplex_kv_options cache_options(struct duplex_device *device, const struct inputs *in) {
+  struct duplex_kv_options options = {
+      .heads = (unsigned)in->k.shape[1], .head_size = (unsigned)in->k.shape[3], .page_positions = PAGE_POSITIONS};
+  for (size_t i = 0; i < in->k.shape[0]; i++) options.pages += (in->lengths[i] + PAGE_POSITIONS - 1) / PAGE_POSITIONS;
+  const size_t room = duplex_kv_room(device, &options);
+  if (room && room < options.pages) options.pages = room;  // may still do: a page takes some of the channels only
+  return options;
+}
+
+static int compute(struct duplex_device *device, const struct inputs *in, struct duplex_stats *stats) {
+  struct duplex_kv_cache *cache = NULL;
+  const size_t batch = in->q.shape[0];
+  const struct duplex_kv_options wanted = cache_options(device, in);
+  struct duplex_sequence **sequences = calloc(batch, sizeof *sequences);
+  if (!sequences) return fail(EXIT_BAD_INPUT, "too little memory for %zu sequences", batch);
+  progress("filling the KV cache");
+  int error = duplex_kv_open(device, &wanted, &cache);
+  if (!error) error = fill_cache(cache, in, sequences);
+  progress("computing");
+  if (!error) error = duplex_attention(cache, 0, sequences, batch, in->q.data, in->q.shape[1], in->scale, in->o.data);
+  progress("");
+  duplex_last_stats(device, stats);
+  const int status = error ? device_error(device, error) : EXIT_GOOD;
+  duplex_kv_close(cache);
+  free(sequences);
+  return status;
+}
+
+static int run(const struct option *options, struct inputs *in, struct outputs *outputs) {
+  struct duplex_device *device;
+  struct duplex_stats stats;
+  const char *out = option_value(options, "--out");
+  if (output_open(outputs, "--out", out)) return EXIT_BAD_INPUT;
+  int status = open_device(options, outputs, &device);
+  if (status) return status;
+  status = compute(device, in, &stats);
+  duplex_close(device);
+  if (!status) status = output_tensor(outputs, out, &in->o);
+  if (!status) status = write_stats(options, outputs, "attention", &stats);
+  return status ? status : outputs_commit(outputs);
+}
+
+int command_attention(int argc, char **argv) {
+  struct option options[] = {{"--q", 0},     {"--k", 0},       {"--v", 0},     {"--out", 0},
+                             {"--scale", 0}, {"--lengths", 0}, DEVICE_OPTIONS, {0}};
+  if (argc == 1 && strcmp(argv[0], "--help") == 0) return help(), EXIT_GOOD;
+  struct inputs in = {0};
+  struct outputs outputs = {0};
+  int status = read_options(argc, argv, options);
+  if (!status) status = require_options(options, (const char *const[]){"--q", "--k", "--v", "--out", NULL});
+  if (!status) status = read_inputs(options, &in);
+  if (!status) status = run(options, &in, &outputs);
+  outputs_discard(&outputs);
+  tensor_free(&in.q);
+  tensor_free(&in.k);
+  tensor_free(&in.v);
+  tensor_free(&in.o);
+  free(in.lengths);
+  free(in.order);
+  return status;
+}

@@ -1,0 +1,375 @@
+// Sequences of the KV cache and their pages.
+#include "driver/kv_cache.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "duplex/error.h"
+
+#define PAGE_POSITIONS 1024u
+#define LAYERS_MOST 1024u
+#define NO_FRAME UINT32_MAX
+
+static int no_memory(struct duplex_kv_cache *cache) {
+  return device_fail(cache->device, DUPLEX_ERROR_NO_MEMORY, "too little memory on the host for the KV cache");
+}
+
+static int check_options(struct duplex_device *device, const struct duplex_kv_options *o) {
+  if (o->heads < 1 || o->heads > DUPLEX_KV_HEADS_MAX)
+    return device_fail(device, DUPLEX_ERROR_ARGUMENT, "%u KV heads: expected 1 to %u", o->heads, DUPLEX_KV_HEADS_MAX);
+  if (o->head_size < 16 || o->head_size > DUPLEX_HEAD_SIZE_MAX || o->head_size % 16)
+    return device_fail(device, DUPLEX_ERROR_ARGUMENT, "head size %u: expected a multiple of 16 from 16 to %u", o->head_size,
+                       DUPLEX_HEAD_SIZE_MAX);
+  if (o->page_positions % DUPLEX_WIDTH || o->page_positions > DUPLEX_POSITIONS_MAX)
+    return device_fail(device, DUPLEX_ERROR_ARGUMENT, "pages of %u positions: expected a multiple of %u, at most %u",
+                       o->page_positions, DUPLEX_WIDTH, DUPLEX_POSITIONS_MAX);
+  if (o->layers > LAYERS_MOST || o->bundles > ALL_BUNDLES || o->prefill_bundles > ALL_BUNDLES)
+    return device_fail(device, DUPLEX_ERROR_ARGUMENT, "KV cache: at most %u layers, bundles 0 to %d", LAYERS_MOST,
+                       DUPLEX_BUNDLES - 1);
+  return DUPLEX_OK;
+}
+
+static uint32_t stripe_of(const struct duplex_device *device, const struct duplex_kv_options *o) {
+  const uint32_t usual = device->bundles == ALL_BUNDLES ? 0x7 : device->bundles;
+  return o->bundles ? o->bundles : usual;
+}
+
+static void set_geometry(struct duplex_kv_cache *cache, struct duplex_device *device, const struct duplex_kv_options *o) {
+  cache->device = device;
+  cache->heads = o->heads;
+  cache->head_size = o->head_size;
+  cache->layers = o->layers ? o->layers : 1;
+  cache->page_positions = o->page_positions ? o->page_positions : PAGE_POSITIONS;
+  cache->blocks = cache->page_positions / DUPLEX_WIDTH;
+  cache->tiles = kv_tiles(cache->head_size);
+  cache->block_rows = kv_block_rows(cache->head_size);
+  cache->slots = kv_slots(cache->heads, device->channels);
+}
+
+size_t duplex_kv_room(struct duplex_device *device, const struct duplex_kv_options *options) {
+  struct duplex_kv_cache cache;
+  if (check_options(device, options)) return 0;
+  set_geometry(&cache, device, options);
+  return space_longest(device->space, stripe_of(device, options)) / (2 * cache.slots * cache.blocks * cache.tiles);
+}
+
+static int open_pools(struct duplex_kv_cache *cache, const struct duplex_kv_options *o) {
+  const int error = kv_pool_open(cache, &cache->pools[DUPLEX_KV_SPACES], stripe_of(cache->device, o), o->pages);
+  if (error) return error;
+  return kv_pool_open(cache, &cache->pools[DUPLEX_KV_PREFILL], o->prefill_bundles ? o->prefill_bundles : 0x8, o->prefill_pages);
+}
+
+int duplex_kv_open(struct duplex_device *device, const struct duplex_kv_options *options, struct duplex_kv_cache **cache) {
+  *cache = NULL;
+  int error = check_options(device, options);
+  if (error) return error;
+  struct duplex_kv_cache *self = calloc(1, sizeof *self);
+  if (!self) return device_fail(device, DUPLEX_ERROR_NO_MEMORY, "too little memory on the host");
+  set_geometry(self, device, options);
+  error = open_pools(self, options);
+  if (error) {
+    duplex_kv_close(self);
+    return error;
+  }
+  *cache = self;
+  return DUPLEX_OK;
+}
+
+void duplex_kv_close(struct duplex_kv_cache *cache) {
+  if (!cache) return;
+  while (cache->sequences) duplex_kv_free(cache->sequences);
+  kv_pool_close(cache, &cache->pools[DUPLEX_KV_SPACES]);
+  kv_pool_close(cache, &cache->pools[DUPLEX_KV_PREFILL]);
+  free(cache);
+}
+
+// Heads of a sequence that lie in a channel.
+static uint32_t heads_in(const struct duplex_kv_cache *cache, uint32_t first_channel, uint32_t channel) {
+  const uint32_t channels = cache->device->channels, place = (channel + channels - first_channel) % channels;
+  return place < cache->heads ? (cache->heads - place - 1) / channels + 1 : 0;
+}
+
+static void change_load(struct duplex_kv_cache *cache, uint32_t first_channel, size_t positions, bool more) {
+  for (uint32_t channel = 0; channel < cache->device->channels; channel++) {
+    const size_t amount = positions * heads_in(cache, first_channel, channel);
+    cache->load[channel] = more ? cache->load[channel] + amount : cache->load[channel] - amount;
+  }
+}
+
+// The first channel with which the fullest of the sequence's channels holds least.
+static uint32_t choose_channel(const struct duplex_kv_cache *cache, size_t positions) {
+  const uint32_t channels = cache->device->channels;
+  uint32_t best = 0;
+  size_t least = SIZE_MAX;
+  for (uint32_t first = 0; first < channels; first++) {
+    size_t fullest = 0;
+    for (uint32_t channel = 0; channel < channels; channel++) {
+      const uint32_t heads = heads_in(cache, first, channel);
+      const size_t load = cache->load[channel] + positions * heads;
+      if (heads && load > fullest) fullest = load;
+    }
+    if (fullest < least) least = fullest, best = first;
+  }
+  return best;
+}
+
+static struct duplex_sequence *new_sequence(struct duplex_kv_cache *cache, struct kv_pool *pool, uint32_t first_channel,
+                                            size_t weight) {
+  struct duplex_sequence *self = calloc(1, sizeof *self + cache->layers * sizeof self->layers[0]);
+  if (!self) return NULL;
+  self->cache = cache;
+  self->pool = pool;
+  self->first_channel = first_channel;
+  self->weight = weight;
+  self->next = cache->sequences;
+  self->link = &cache->sequences;
+  if (self->next) self->next->link = &self->next;
+  cache->sequences = self;
+  change_load(cache, first_channel, weight, true);
+  return self;
+}
+
+int duplex_kv_begin(struct duplex_kv_cache *cache, enum duplex_kv_space space, size_t expected,
+                    struct duplex_sequence **sequence) {
+  const size_t weight = expected < DUPLEX_POSITIONS_MAX ? expected : DUPLEX_POSITIONS_MAX;
+  *sequence = new_sequence(cache, &cache->pools[space], choose_channel(cache, weight), weight);
+  return *sequence ? DUPLEX_OK : no_memory(cache);
+}
+
+static void release(struct kv_page *page) {
+  if (!page || --page->references) return;
+  kv_pool_give(page->pool, page->frame, page->channels);
+  free(page);
+}
+
+void duplex_kv_free(struct duplex_sequence *sequence) {
+  if (!sequence) return;
+  struct duplex_kv_cache *cache = sequence->cache;
+  for (uint32_t i = 0; i < cache->layers; i++) {
+    for (size_t page = 0; page < sequence->layers[i].count; page++) release(sequence->layers[i].pages[page]);
+    free(sequence->layers[i].pages);
+  }
+  change_load(cache, sequence->first_channel, sequence->weight, false);
+  *sequence->link = sequence->next;
+  if (sequence->next) sequence->next->link = sequence->link;
+  free(sequence);
+}
+
+static uint32_t channels_of(const struct duplex_kv_cache *cache, uint32_t first_channel) {
+  uint32_t mask = 0;
+  for (uint32_t channel = 0; channel < cache->device->channels; channel++)
+    if (heads_in(cache, first_channel, channel)) mask |= 1u << channel;
+  return mask;
+}
+
+// A page of a sequence, behind page `before` if that place is free, so that both can be one segment.
+static int new_page(const struct duplex_sequence *sequence, const struct kv_page *before, struct kv_page **page) {
+  struct duplex_kv_cache *cache = sequence->cache;
+  const uint32_t channels = channels_of(cache, sequence->first_channel);
+  uint32_t frame;
+  *page = NULL;
+  if (!kv_pool_take(sequence->pool, channels, before && before->pool == sequence->pool ? before->frame + 1 : NO_FRAME, &frame))
+    return device_fail(cache->device, DUPLEX_ERROR_OUT_OF_SPACE, "the KV cache has no free page in the %s",
+                       sequence->pool == cache->pools ? "KV spaces" : "prefill space");
+  struct kv_page *made = malloc(sizeof *made);
+  if (!made) {
+    kv_pool_give(sequence->pool, frame, channels);
+    return no_memory(cache);
+  }
+  *made =
+      (struct kv_page){.pool = sequence->pool, .frame = frame, .channels = channels, .references = 1, .serial = ++cache->serials};
+  *page = made;
+  return DUPLEX_OK;
+}
+
+static int reserve(struct duplex_kv_cache *cache, struct kv_layer *layer, size_t count) {
+  if (count <= layer->room) return DUPLEX_OK;
+  struct kv_page **more = realloc(layer->pages, 2 * count * sizeof *more);
+  if (!more) return no_memory(cache);
+  layer->pages = more;
+  layer->room = 2 * count;
+  return DUPLEX_OK;
+}
+
+static void drop_pages(struct kv_layer *layer, size_t count) {
+  while (layer->count > count) release(layer->pages[--layer->count]);
+}
+
+// Pages behind those that there are, up to `count`.
+static int add_pages(const struct duplex_sequence *sequence, struct kv_layer *layer, size_t count) {
+  const size_t before = layer->count;
+  int error = reserve(sequence->cache, layer, count);
+  while (!error && layer->count < count) {
+    error = new_page(sequence, layer->count ? layer->pages[layer->count - 1] : NULL, &layer->pages[layer->count]);
+    layer->count += !error;
+  }
+  if (error) drop_pages(layer, before);
+  return error;
+}
+
+// The sequence's own copy of the first positions of a page.
+static int copy_page(const struct duplex_sequence *sequence, const struct kv_page *from, const struct kv_page *before,
+                     size_t positions, struct kv_page **copy) {
+  int error = new_page(sequence, before, copy);
+  if (error) return error;
+  error = kv_page_copy(sequence->cache, sequence->first_channel, from, *copy, positions);
+  if (!error) return DUPLEX_OK;
+  release(*copy);
+  *copy = NULL;
+  return error;
+}
+
+static int write_pages(const struct duplex_sequence *sequence, const struct kv_layer *layer, const duplex_f16 *k,
+                       const duplex_f16 *v, size_t positions, size_t stride) {
+  struct duplex_kv_cache *cache = sequence->cache;
+  for (size_t done = 0, count; done < positions; done += count) {
+    const size_t at = layer->length + done, in_page = at % cache->page_positions, left = positions - done;
+    count = left < cache->page_positions - in_page ? left : cache->page_positions - in_page;
+    const int error = kv_page_write(cache, sequence->first_channel, layer->pages[at / cache->page_positions], in_page,
+                                    k + done * cache->head_size, v + done * cache->head_size, count, stride);
+    if (error) return error;
+  }
+  return DUPLEX_OK;
+}
+
+// Before the last page of a layer is written to it must be the sequence's own. *old: what it was, to be released or put back.
+static int own_last_page(const struct duplex_sequence *sequence, struct kv_layer *layer, struct kv_page **old) {
+  const size_t in_page = layer->length % sequence->cache->page_positions;
+  *old = NULL;
+  if (in_page == 0 || layer->pages[layer->count - 1]->references == 1) return DUPLEX_OK;
+  struct kv_page *copy, *last = layer->pages[layer->count - 1];
+  const int error = copy_page(sequence, last, layer->count > 1 ? layer->pages[layer->count - 2] : NULL, in_page, &copy);
+  if (error) return error;
+  layer->pages[layer->count - 1] = copy;
+  *old = last;
+  return DUPLEX_OK;
+}
+
+static void note_length(struct duplex_sequence *sequence, size_t length) {
+  if (length <= sequence->weight) return;
+  change_load(sequence->cache, sequence->first_channel, length - sequence->weight, true);
+  sequence->weight = length;
+}
+
+static int check_append(const struct duplex_sequence *sequence, unsigned layer, size_t positions) {
+  struct duplex_device *device = sequence->cache->device;
+  if (layer >= sequence->cache->layers)
+    return device_fail(device, DUPLEX_ERROR_ARGUMENT, "layer %u: the cache has %u", layer, sequence->cache->layers);
+  if (positions > DUPLEX_POSITIONS_MAX - sequence->layers[layer].length)
+    return device_fail(device, DUPLEX_ERROR_ARGUMENT, "a sequence of %zu positions: at most %u",
+                       sequence->layers[layer].length + positions, DUPLEX_POSITIONS_MAX);
+  return DUPLEX_OK;
+}
+
+int duplex_kv_append(struct duplex_sequence *sequence, unsigned layer, const duplex_f16 *k, const duplex_f16 *v, size_t positions,
+                     size_t stride) {
+  struct duplex_kv_cache *cache = sequence->cache;
+  int error = check_append(sequence, layer, positions);
+  if (error || positions == 0) return error;
+  struct kv_layer *own = &sequence->layers[layer];
+  struct kv_page *old;
+  error = own_last_page(sequence, own, &old);
+  if (error) return error;
+  const size_t before = own->count, length = own->length + positions;
+  error = add_pages(sequence, own, (length + cache->page_positions - 1) / cache->page_positions);
+  if (!error) error = write_pages(sequence, own, k, v, positions, stride ? stride : positions * cache->head_size);
+  if (error) drop_pages(own, before);
+  struct kv_page *unused = old;
+  if (error && old) {
+    unused = own->pages[before - 1];
+    own->pages[before - 1] = old;
+  }
+  release(unused);
+  if (error) return error;
+  own->length = length;
+  note_length(sequence, length);
+  return DUPLEX_OK;
+}
+
+size_t duplex_kv_length(const struct duplex_sequence *sequence, unsigned layer) {
+  return layer < sequence->cache->layers ? sequence->layers[layer].length : 0;
+}
+
+// Whole pages are shared, and the last one if the other sequence has no more of it either.
+static int share_layer(struct duplex_sequence *shared, const struct kv_layer *from, size_t positions, struct kv_layer *to) {
+  const size_t page_positions = shared->cache->page_positions;
+  const size_t whole = positions == from->length ? from->count : positions / page_positions;
+  int error = reserve(shared->cache, to, whole + 1);
+  if (error) return error;
+  for (; to->count < whole; to->count++) {
+    to->pages[to->count] = from->pages[to->count];
+    to->pages[to->count]->references++;
+  }
+  to->length = positions;
+  if (positions <= whole * page_positions) return DUPLEX_OK;
+  error =
+      copy_page(shared, from->pages[whole], whole ? to->pages[whole - 1] : NULL, positions % page_positions, &to->pages[whole]);
+  to->count += !error;
+  return error;
+}
+
+int duplex_kv_share(const struct duplex_sequence *sequence, size_t positions, struct duplex_sequence **shared) {
+  struct duplex_kv_cache *cache = sequence->cache;
+  int error = DUPLEX_OK;
+  *shared = NULL;
+  for (uint32_t i = 0; i < cache->layers; i++)
+    if (positions > sequence->layers[i].length)
+      return device_fail(cache->device, DUPLEX_ERROR_ARGUMENT, "a prefix of %zu positions: layer %u has %zu", positions, i,
+                         sequence->layers[i].length);
+  struct duplex_sequence *made = new_sequence(cache, sequence->pool, sequence->first_channel, positions);
+  if (!made) return no_memory(cache);
+  for (uint32_t i = 0; i < cache->layers && !error; i++)
+    error = share_layer(made, &sequence->layers[i], positions, &made->layers[i]);
+  if (error) {
+    duplex_kv_free(made);
+  } else {
+    *shared = made;
+  }
+  return error;
+}
+
+// Copies of a layer's pages that are still elsewhere; those that are not keep their place. They become part of `moved`.
+static int move_layer(struct duplex_sequence *moved, const struct kv_layer *from, struct kv_layer *to) {
+  const size_t page_positions = moved->cache->page_positions;
+  int error = reserve(moved->cache, to, from->count);
+  for (size_t i = 0; i < from->count && !error; i++) {
+    const size_t left = from->length - i * page_positions;
+    if (from->pages[i]->pool == moved->pool) {
+      to->pages[i] = from->pages[i];
+      to->pages[i]->references++;
+    } else {
+      error = copy_page(moved, from->pages[i], i ? to->pages[i - 1] : NULL, left < page_positions ? left : page_positions,
+                        &to->pages[i]);
+    }
+    to->count += !error;
+  }
+  return error;
+}
+
+// The page object takes the place of its copy, for all sequences that share it.
+static void take_place(struct kv_page *page, struct kv_page *copy) {
+  if (page == copy) return;
+  const struct kv_page here = *page;
+  page->pool = copy->pool, page->frame = copy->frame;
+  copy->pool = here.pool, copy->frame = here.frame;
+}
+
+int duplex_kv_move(struct duplex_sequence *sequence) {
+  struct duplex_kv_cache *cache = sequence->cache;
+  struct duplex_sequence *moved = new_sequence(cache, &cache->pools[DUPLEX_KV_SPACES], sequence->first_channel, 0);
+  int error = moved ? DUPLEX_OK : no_memory(cache);
+  for (uint32_t i = 0; i < cache->layers && !error; i++) error = move_layer(moved, &sequence->layers[i], &moved->layers[i]);
+  for (uint32_t i = 0; i < cache->layers && !error; i++)
+    for (size_t page = 0; page < sequence->layers[i].count; page++)
+      take_place(sequence->layers[i].pages[page], moved->layers[i].pages[page]);
+  if (!error) sequence->pool = moved->pool;
+  duplex_kv_free(moved);
+  return error;
+}
+
+size_t duplex_kv_used(const struct duplex_kv_cache *cache, enum duplex_kv_space space) {
+  const struct kv_pool *pool = &cache->pools[space];
+  size_t used = 0;
+  for (uint32_t frame = 0; frame < pool->frames; frame++) used += (size_t)__builtin_popcount(pool->taken[frame]);
+  return used;
+}

@@ -1,0 +1,70 @@
+// The KV cache, as its parts see it.
+#ifndef DUPLEX_DRIVER_KV_CACHE_H
+#define DUPLEX_DRIVER_KV_CACHE_H
+
+#include "driver/device.h"
+#include "duplex/kv_cache.h"
+
+// Frames for pages in one space. Frame f of slot j has its K from row set base + j * slot_stride + f * blocks * tiles on, row
+// block b of its V from v_base + j * slot_stride + b * v_block_stride + f * blocks on; so frames that follow each other are one
+// segment.
+struct kv_pool {
+  struct region region;
+  uint32_t row_sets;
+  uint32_t frames, v_base, slot_stride, v_block_stride;
+  uint32_t *taken;  // channels of each frame, one bit each
+};
+
+struct kv_page {
+  struct kv_pool *pool;
+  uint32_t frame;
+  uint32_t channels;  // that it lies in, one bit each
+  unsigned references;
+  uint64_t serial;  // no other page has it
+  uint64_t visit;   // the last attention that counted it
+};
+
+struct kv_layer {
+  struct kv_page **pages;
+  size_t count, room, length;
+};
+
+struct duplex_sequence {
+  struct duplex_kv_cache *cache;
+  struct duplex_sequence *next, **link;  // list of the cache
+  struct kv_pool *pool;
+  uint32_t first_channel;
+  size_t weight;  // positions that it counts for in the balance
+  struct kv_layer layers[];
+};
+
+struct duplex_kv_cache {
+  struct duplex_device *device;
+  uint32_t heads, head_size, layers, page_positions;
+  uint32_t tiles, block_rows, slots, blocks;  // blocks of 64 positions in a page
+  struct kv_pool pools[2];                    // by enum duplex_kv_space
+  struct duplex_sequence *sequences;
+  size_t load[DUPLEX_CHANNELS];  // positions times heads
+  uint64_t serials, visits;
+};
+
+static inline uint32_t kv_channel(const struct duplex_kv_cache *cache, uint32_t first_channel, uint32_t head) {
+  return (first_channel + head) % cache->device->channels;
+}
+
+// kv_pool.c
+int kv_pool_open(struct duplex_kv_cache *cache, struct kv_pool *pool, uint32_t stripe, size_t frames);
+void kv_pool_close(struct duplex_kv_cache *cache, struct kv_pool *pool);
+// A frame that is free in these channels, the one at `wish` if it can be had; false: there is none.
+bool kv_pool_take(struct kv_pool *pool, uint32_t channels, uint32_t wish, uint32_t *frame);
+void kv_pool_give(struct kv_pool *pool, uint32_t frame, uint32_t channels);
+
+// kv_page.c: bytes of a page. Positions from `at` on (within the page); K and V of one head at a time are `stride` elements
+// apart.
+int kv_page_write(struct duplex_kv_cache *cache, uint32_t first_channel, const struct kv_page *page, size_t at,
+                  const duplex_f16 *k, const duplex_f16 *v, size_t positions, size_t stride);
+// Copies the first positions of a page; behind them V is zero.
+int kv_page_copy(struct duplex_kv_cache *cache, uint32_t first_channel, const struct kv_page *from, const struct kv_page *to,
+                 size_t positions);
+
+#endif

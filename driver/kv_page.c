@@ -1,0 +1,131 @@
+// The bytes of a page: K as rows of positions, V as rows of the head's columns, 64 positions to a row set (docs/architecture.md).
+#include <string.h>
+
+#include "driver/kv_cache.h"
+#include "duplex/error.h"
+
+// One row set: 64 rows of 64 elements.
+struct row_set {
+  duplex_f16 at[DUPLEX_WIDTH][DUPLEX_WIDTH];
+};
+
+static uint32_t smaller(size_t a, size_t b) { return (uint32_t)(a < b ? a : b); }
+
+static struct region k_region(const struct duplex_kv_cache *cache, const struct kv_page *page, uint32_t head, uint32_t block,
+                              uint32_t tile) {
+  const struct kv_pool *pool = page->pool;
+  const uint32_t slot = head / cache->device->channels;
+  return (struct region){
+      pool->region.base + slot * pool->slot_stride + (page->frame * cache->blocks + block) * cache->tiles + tile,
+      pool->region.stripe};
+}
+
+static struct region v_region(const struct duplex_kv_cache *cache, const struct kv_page *page, uint32_t head, uint32_t block,
+                              uint32_t row_block) {
+  const struct kv_pool *pool = page->pool;
+  const uint32_t slot = head / cache->device->channels;
+  return (struct region){
+      pool->v_base + slot * pool->slot_stride + row_block * pool->v_block_stride + page->frame * cache->blocks + block,
+      pool->region.stripe};
+}
+
+static uint32_t rows_of_v(const struct duplex_kv_cache *cache, uint32_t row_block) {
+  return smaller(cache->head_size - row_block * cache->block_rows, cache->block_rows);
+}
+
+// One head's place: where a 64-position block of it is written.
+struct place {
+  struct duplex_kv_cache *cache;
+  const struct kv_page *page;
+  uint32_t channel, head, block;
+};
+
+static int write_k(const struct place *p, uint32_t at, const duplex_f16 *k, uint32_t positions) {
+  struct duplex_kv_cache *cache = p->cache;
+  int error = DUPLEX_OK;
+  for (uint32_t tile = 0; tile < cache->tiles && !error; tile++) {
+    struct row_set rows = {0};
+    const uint32_t columns = smaller(cache->head_size - tile * DUPLEX_WIDTH, DUPLEX_WIDTH);
+    for (uint32_t i = 0; i < positions; i++)
+      memcpy(rows.at[i], k + (size_t)i * cache->head_size + tile * DUPLEX_WIDTH, columns * sizeof *k);
+    error = region_write(cache->device, p->channel, k_region(cache, p->page, p->head, p->block, tile), at * DUPLEX_BEAT_BYTES,
+                         &rows, positions * DUPLEX_BEAT_BYTES);
+  }
+  return error;
+}
+
+// What lies behind the sequence's end is zero; a block's first position makes all of it new.
+static int write_v(const struct place *p, uint32_t at, const duplex_f16 *v, uint32_t positions) {
+  struct duplex_kv_cache *cache = p->cache;
+  int error = DUPLEX_OK;
+  for (uint32_t row_block = 0; row_block < cache->tiles && !error; row_block++) {
+    struct row_set set = {0};
+    const uint32_t rows = rows_of_v(cache, row_block);
+    const struct region region = v_region(cache, p->page, p->head, p->block, row_block);
+    if (at) error = region_read(cache->device, p->channel, region, 0, &set, rows * DUPLEX_BEAT_BYTES);
+    for (uint32_t row = 0; row < rows; row++) memset(&set.at[row][at], 0, (DUPLEX_WIDTH - at) * sizeof *v);
+    for (uint32_t row = 0; row < rows; row++)
+      for (uint32_t i = 0; i < positions; i++)
+        set.at[row][at + i] = v[(size_t)i * cache->head_size + row_block * cache->block_rows + row];
+    if (!error) error = region_write(cache->device, p->channel, region, 0, &set, rows * DUPLEX_BEAT_BYTES);
+  }
+  return error;
+}
+
+int kv_page_write(struct duplex_kv_cache *cache, uint32_t first_channel, const struct kv_page *page, size_t at,
+                  const duplex_f16 *k, const duplex_f16 *v, size_t positions, size_t stride) {
+  int error = DUPLEX_OK;
+  for (uint32_t head = 0; head < cache->heads; head++)
+    for (size_t done = 0; done < positions && !error;) {
+      const uint32_t in_block = (uint32_t)((at + done) % DUPLEX_WIDTH),
+                     count = smaller(positions - done, DUPLEX_WIDTH - in_block);
+      const struct place place = {cache, page, kv_channel(cache, first_channel, head), head,
+                                  (uint32_t)((at + done) / DUPLEX_WIDTH)};
+      const size_t from = head * stride + done * cache->head_size;
+      error = write_k(&place, in_block, k + from, count);
+      if (!error) error = write_v(&place, in_block, v + from, count);
+      done += count;
+    }
+  return error;
+}
+
+static int copy_k(const struct place *p, const struct kv_page *from, uint32_t positions) {
+  struct duplex_kv_cache *cache = p->cache;
+  const size_t bytes = positions * DUPLEX_BEAT_BYTES;
+  struct row_set set;
+  int error = DUPLEX_OK;
+  for (uint32_t tile = 0; tile < cache->tiles && !error; tile++) {
+    error = region_read(cache->device, p->channel, k_region(cache, from, p->head, p->block, tile), 0, &set, bytes);
+    if (!error)
+      error = region_write(cache->device, p->channel, k_region(cache, p->page, p->head, p->block, tile), 0, &set, bytes);
+  }
+  return error;
+}
+
+static int copy_v(const struct place *p, const struct kv_page *from, uint32_t positions) {
+  struct duplex_kv_cache *cache = p->cache;
+  int error = DUPLEX_OK;
+  for (uint32_t row_block = 0; row_block < cache->tiles && !error; row_block++) {
+    const uint32_t rows = rows_of_v(cache, row_block);
+    const size_t bytes = rows * DUPLEX_BEAT_BYTES;
+    struct row_set set;
+    error = region_read(cache->device, p->channel, v_region(cache, from, p->head, p->block, row_block), 0, &set, bytes);
+    for (uint32_t row = 0; row < rows; row++) memset(&set.at[row][positions], 0, (DUPLEX_WIDTH - positions) * sizeof(duplex_f16));
+    if (!error)
+      error = region_write(cache->device, p->channel, v_region(cache, p->page, p->head, p->block, row_block), 0, &set, bytes);
+  }
+  return error;
+}
+
+int kv_page_copy(struct duplex_kv_cache *cache, uint32_t first_channel, const struct kv_page *from, const struct kv_page *to,
+                 size_t positions) {
+  int error = DUPLEX_OK;
+  for (uint32_t head = 0; head < cache->heads; head++)
+    for (size_t done = 0; done < positions && !error; done += DUPLEX_WIDTH) {
+      const struct place place = {cache, to, kv_channel(cache, first_channel, head), head, (uint32_t)(done / DUPLEX_WIDTH)};
+      const uint32_t count = smaller(positions - done, DUPLEX_WIDTH);
+      error = copy_k(&place, from, count);
+      if (!error) error = copy_v(&place, from, count);
+    }
+  return error;
+}

@@ -1,0 +1,132 @@
+#include "firmware/kernels/ring.h"
+
+#define FIELD(field, value) DUPLEX_DESCRIPTOR_FIELD(field, value)
+
+enum mode { WHOLE, MAXIMUM_ONLY, ROW_BLOCK_OF_V };
+
+// One sequence on its way into the ring, or the part of it that lies in one slot of the channels.
+struct sequence {
+  struct ring *ring;
+  const struct attention_job *job;
+  const struct attention_segment *segments;
+  uint32_t count, lanes, first_channel;  // first_channel: as the field of its word
+  uint32_t offset, heads;                // row sets to the slot's K and V; heads of the part
+  uint32_t q_base, o_base, tiles;        // 64-wide tiles of the head size
+  bool last;                             // of the job
+  uint32_t word_9, word_13, word_14;     // the same for all its descriptors
+};
+
+static uint32_t positions_at_once(uint32_t lanes) { return (DUPLEX_SCORE_WORDS * DUPLEX_SCORES_OF_WORD) >> lanes; }
+
+// A segment's scores begin with a new word, and a channel must know all segments before it can leave the first.
+bool attention_fits(const struct attention_segment *segments, uint32_t count, uint32_t lanes) {
+  uint32_t words = 0;
+  if (count > DUPLEX_ATTENTION_QUEUE) return false;
+  for (uint32_t i = 0; i < count; i++)
+    words += ((segment_length(&segments[i]) << lanes) + DUPLEX_SCORES_OF_WORD - 1) / DUPLEX_SCORES_OF_WORD;
+  return words <= DUPLEX_SCORE_WORDS;
+}
+
+static void describe_sequence(struct sequence *s) {
+  const struct attention_job *job = s->job;
+  s->word_9 = s->o_base | FIELD(DST_STRIPE, job->o.stripe);
+  s->word_13 = job->head_size | FIELD(HEADS, s->heads) | FIELD(LANES, s->lanes);
+  s->word_14 = job->v_block_stride | FIELD(Q_BASE, s->q_base);
+}
+
+// Words that are the same in all descriptors of a job.
+static void write_constant_words(const struct sequence *s, uint32_t slot) {
+  for (uint32_t word = 3; word < 12; word++) hal_write(s->ring->hal, slot + 4 * word, 0);
+  hal_write(s->ring->hal, slot + 4 * 15, s->job->scale);
+}
+
+// Positions of a segment from block `block` of 64 on. Values that are in their range as they come need no mask.
+__attribute__((noinline)) static bool push_piece(const struct sequence *s, uint32_t i, enum mode mode, uint32_t row_block,
+                                                 uint32_t block, uint32_t length) {
+  const struct attention_segment *segment = &s->segments[i];
+  const struct hal *hal = s->ring->hal;
+  const bool last = i + 1 == s->count && block * DUPLEX_WIDTH + length == segment_length(segment);
+  const bool end = last && s->last && mode != MAXIMUM_ONLY && (mode == WHOLE || row_block + 1 == s->tiles);
+  const uint32_t flags =
+      FIELD(OPCODE, 3) | FIELD(FIRST, i == 0 && block == 0) | FIELD(LAST, last) | FIELD(MODE, mode) | FIELD(FENCE, end);
+  // All words before the first is written: a compiler must think that a register's write changes memory.
+  const uint32_t word_1 = (segment->k_base + s->offset + block * s->tiles) | FIELD(SRC_STRIPE, s->job->kv_stripe) |
+                          FIELD(LANE_MASK, segment->length_and_lanes >> 24) | FIELD(ROW_BLOCK, row_block);
+  const uint32_t word_2 = s->job->slot_stride | FIELD(V_BASE, segment->v_base + s->offset + block);
+  const uint32_t word_12 = length | s->first_channel, word_9 = s->word_9, word_13 = s->word_13, word_14 = s->word_14;
+  uint32_t slot, word_0;
+  if (!ring_reserve(s->ring, end, &slot, &word_0)) return false;
+  if (ring_slot_is_new(s->ring)) write_constant_words(s, slot);
+  const uint32_t at = slot;
+  hal_write(hal, at, word_0 | flags);
+  hal_write(hal, at + 4 * 1, word_1);
+  hal_write(hal, at + 4 * 2, word_2);
+  hal_write(hal, at + 4 * 9, word_9);
+  hal_write(hal, at + 4 * 12, word_12);
+  hal_write(hal, at + 4 * 13, word_13);
+  hal_write(hal, at + 4 * 14, word_14);
+  ring_commit(s->ring);
+  return true;
+}
+
+// All segments in pieces of at most `most` positions.
+__attribute__((noinline)) static bool push_pass(const struct sequence *s, enum mode mode, uint32_t row_block, uint32_t most) {
+  for (uint32_t i = 0; i < s->count; i++) {
+    const uint32_t length = segment_length(&s->segments[i]);
+    for (uint32_t from = 0; from < length; from += most) {
+      const uint32_t left = length - from;
+      if (!push_piece(s, i, mode, row_block, from / DUPLEX_WIDTH, left < most ? left : most)) return false;
+    }
+  }
+  return true;
+}
+
+// Where the scores do not fit, K is read once for the maximum and again for each row block of V.
+static bool push_long(const struct sequence *s) {
+  if (!push_pass(s, MAXIMUM_ONLY, 0, DUPLEX_POSITIONS_MAX)) return false;
+  for (uint32_t row_block = 0; row_block < s->tiles; row_block++)
+    if (!push_pass(s, ROW_BLOCK_OF_V, row_block, positions_at_once(s->lanes))) return false;
+  return true;
+}
+
+// The slots of the channels one after another.
+static bool push_slots(struct sequence *s, bool fits) {
+  const struct attention_job *job = s->job;
+  const bool last = s->last;
+  for (uint32_t left = job->heads; left; left -= s->heads) {
+    s->heads = left < job->channels ? left : job->channels;
+    s->last = last && left == s->heads;
+    describe_sequence(s);
+    if (!(fits ? push_pass(s, WHOLE, 0, DUPLEX_POSITIONS_MAX) : push_long(s))) return false;
+    s->offset += job->slot_stride, s->q_base++, s->o_base++;
+  }
+  return true;
+}
+
+// A single segment that fits takes one descriptor for all its heads.
+static bool push_sequence(struct sequence *s) {
+  const bool fits = attention_fits(s->segments, s->count, s->lanes);
+  s->offset = 0;
+  if (!fits || s->count != 1) return push_slots(s, fits);
+  s->heads = s->job->heads;
+  describe_sequence(s);
+  return push_piece(s, 0, WHOLE, 0, 0, segment_length(s->segments));
+}
+
+void firmware_attention(const struct hal *hal, const struct attention_job *job, struct firmware_report *report) {
+  struct ring ring;
+  const uint32_t slots = kv_slots(job->heads, job->channels);
+  struct sequence s = {.ring = &ring, .job = job, .segments = job->segment, .tiles = kv_tiles(job->head_size)};
+  ring_start(&ring, hal, report);
+  for (uint32_t i = 0; i < job->sequences; i++) {
+    s.count = job->sequence[i].segments;
+    s.lanes = job->sequence[i].lanes;
+    s.first_channel = FIELD(FIRST_CHANNEL, job->sequence[i].first_channel);
+    s.q_base = job->q.base + i * slots;
+    s.o_base = job->o.base + i * slots;
+    s.last = i + 1 == job->sequences;
+    if (!push_sequence(&s)) return;
+    s.segments += s.count;
+  }
+  ring_finish(&ring);
+}

@@ -1,0 +1,225 @@
+// Decode attention of one channel, around its bundle controller, GEMM module, drain and write path (docs/architecture.md, "The way of a
+// pair through the channel"). Segments come from the operation controller into a queue; the channel's GEMM and LOAD jobs and its
+// attention are never at work at the same time, `active_o` says whose the shared units are.
+`default_nettype none
+`include "duplex_params.vh"
+`include "duplex_descriptor.vh"
+module attention (
+  input wire clk_i,
+  input wire rst_ni,
+  // Segments
+  input wire segment_valid_i,
+  input wire [511:0] descriptor_i,
+  input wire [8:0] slots_i,           // KV heads of it in this channel
+  output wire room_o,
+  input wire job_valid_i,             // a GEMM or LOAD starts
+  output wire active_o,               // results on their way are those of attention
+  output wire busy_o,
+  // Bundle controller
+  output wire read_valid_o,
+  input wire read_ready_i,
+  output wire [15:0] read_base_o,
+  output wire [3:0] read_stripe_o,
+  output wire [16:0] read_columns_o,
+  input wire weight_valid_i,
+  input wire [1023:0] weight_i,
+  output wire weight_pop_o,
+  // GEMM module
+  output wire tile_valid_o,
+  input wire tile_ready_i,
+  output wire [511:0] tile_data_o,
+  output wire beats_o,                // beats are those of attention
+  output wire beat_valid_o,
+  input wire beat_ready_i,
+  output wire [6:0] beat_row_o,
+  output wire beat_first_o,
+  output wire beat_last_o,
+  output wire beat_release_o,
+  output wire [7:0] beat_mask_o,
+  input wire sum_valid_i,
+  input wire [`DUPLEX_LANES*`DUPLEX_SUM_BITS-1:0] sum_i,
+  input wire [`DUPLEX_LANES*3-1:0] flags_i,
+  // Drain
+  input wire [32*`DUPLEX_LANES-1:0] f32_i,  // sums rounded, 3 clocks later
+  output wire row_valid_o,
+  output wire row_end_o,
+  output wire [16*`DUPLEX_LANES-1:0] row_o,
+  input wire room_i,
+  output wire room_row_o,
+  output wire [1:0] room_place_o,
+  // Write path
+  output wire result_valid_o,
+  input wire result_ready_i,
+  output wire [20:0] result_column_o,
+  output wire [3:0] result_stripe_o,
+  // Slice of the shared buffer
+  output wire score_valid_o,
+  output wire score_write_o,
+  output wire [9:0] score_address_o,
+  output wire [511:0] score_write_data_o,
+  input wire [511:0] score_read_data_i,
+  // Counters
+  output wire starved_o,
+  output wire no_tile_o,
+  output wire no_room_o
+);
+  localparam MAXIMA = 32 * `DUPLEX_LANES;
+
+  // Queue and sequencer
+  wire [3:0] score_index, oldest, index, next, kv_stripe, qo_stripe, last_sixteen, result_stripe;
+  wire [1:0] score_mode, oldest_mode, mode, row_block, lanes, pass_kind, pass_k_last;
+  wire [10:0] score_words, words, pass_blocks;
+  wire [9:0] pass_address, tiles_address;
+  wire score_first;
+  wire [15:0] k_base, v_base, v_stride, q_base, o_base, stride;
+  wire [17:0] last_position;
+  wire [8:0] slots;
+  wire [7:0] mask;
+  wire [31:0] scale;
+  wire [5:0] pass_rest;
+  wire [1:0] pass_sixteens;
+  wire [20:0] result_column;
+  wire first, last, pass_valid, pass_ready, pass_first, pass_last, pass_keep, pass_final, pass_begins, result_valid, result_ready, sequencer_busy;
+  // Stream
+  wire stream_valid, stream_pass_ready, stream_ready, score_start, score_ready, q_write, q_done, sum_score, sum_end, l_done, stream_busy;
+  wire [1:0] stream_kind, stream_k_last, stream_lanes;
+  wire [10:0] stream_blocks;
+  wire [5:0] stream_rest;
+  wire [1:0] stream_sixteens;
+  wire [7:0] stream_mask;
+  wire [31:0] stream_scale;
+  wire stream_first, stream_last, stream_keep, stream_final;
+  wire [4:0] q_write_address, q_read_address;
+  wire [1023:0] q_data;
+  // Tiles
+  wire tiles_valid, tiles_pass_ready, tiles_ready, tiles_first, tiles_keep, tiles_begins, tiles_busy;
+  wire [1:0] tiles_kind;
+  wire [10:0] tiles_blocks;
+  wire [5:0] tiles_rest;
+  wire [1:0] tiles_k_last, tiles_lanes, position_lanes;
+  wire position_valid, position_exists, position_sum, position_clear, word_valid;
+  wire [3:0] position;
+  wire [511:0] word;
+  // Scores
+  wire write, read, maximum_valid, maximum_ready, score_busy;
+  wire [9:0] write_address, read_address;
+  wire [MAXIMA-1:0] maximum;
+  reg [MAXIMA-1:0] maximum_q;  // of the pair whose weights are made
+  wire [57*`DUPLEX_LANES-1:0] l;
+  reg active_q;
+  reg [7:0] rows_q;            // rows of results between the GEMM module and the result buffer
+
+  wire push = segment_valid_i && slots_i != 9'd0;
+  attention_queue queue (
+    .clk_i(clk_i), .rst_ni(rst_ni), .push_i(push), .descriptor_i(descriptor_i), .slots_i(slots_i), .room_o(room_o), .next_o(next),
+    .score_index_i(score_index), .score_mode_o(score_mode), .score_first_o(score_first), .score_words_o(score_words), .oldest_i(oldest), .oldest_mode_o(oldest_mode),
+    .index_i(index), .k_base_o(k_base), .v_base_o(v_base), .v_stride_o(v_stride), .q_base_o(q_base), .o_base_o(o_base),
+    .stride_o(stride), .kv_stripe_o(kv_stripe), .qo_stripe_o(qo_stripe), .last_position_o(last_position),
+    .last_sixteen_o(last_sixteen), .mode_o(mode), .row_block_o(row_block), .first_o(first), .last_o(last), .lanes_o(lanes),
+    .mask_o(mask), .scale_o(scale), .words_o(words), .slots_o(slots)
+  );
+
+  attention_sequencer sequencer (
+    .clk_i(clk_i), .rst_ni(rst_ni), .score_index_o(score_index), .oldest_o(oldest), .index_o(index), .next_i(next),
+    .score_mode_i(score_mode), .score_first_i(score_first), .score_words_i(score_words), .oldest_mode_i(oldest_mode), .k_base_i(k_base), .v_base_i(v_base),
+    .v_stride_i(v_stride), .q_base_i(q_base), .o_base_i(o_base), .stride_i(stride), .kv_stripe_i(kv_stripe),
+    .qo_stripe_i(qo_stripe), .last_position_i(last_position), .last_sixteen_i(last_sixteen), .mode_i(mode), .row_block_i(row_block),
+    .first_i(first), .last_i(last), .words_i(words), .slots_i(slots), .read_valid_o(read_valid_o), .read_ready_i(read_ready_i),
+    .read_base_o(read_base_o), .read_stripe_o(read_stripe_o), .read_columns_o(read_columns_o), .pass_valid_o(pass_valid),
+    .pass_ready_i(pass_ready), .pass_kind_o(pass_kind), .pass_blocks_o(pass_blocks), .pass_rest_o(pass_rest),
+    .pass_k_last_o(pass_k_last), .pass_sixteens_o(pass_sixteens), .pass_first_o(pass_first), .pass_last_o(pass_last),
+    .pass_keep_o(pass_keep), .pass_final_o(pass_final), .pass_begins_o(pass_begins), .pass_address_o(pass_address), .result_valid_o(result_valid),
+    .result_ready_i(result_ready), .result_column_o(result_column), .result_stripe_o(result_stripe), .busy_o(sequencer_busy)
+  );
+
+  assign pass_ready = stream_pass_ready && tiles_pass_ready;
+  fifo #(.WIDTH(69), .DEPTH(4)) stream_passes (
+    .clk_i(clk_i), .rst_ni(rst_ni), .valid_i(pass_valid), .ready_o(stream_pass_ready),
+    .data_i({pass_kind, pass_blocks, pass_rest, pass_k_last, pass_sixteens, pass_first, pass_last, pass_keep, pass_final, lanes, mask, scale}),
+    .valid_o(stream_valid), .ready_i(stream_ready),
+    .data_o({stream_kind, stream_blocks, stream_rest, stream_k_last, stream_sixteens, stream_first, stream_last, stream_keep, stream_final, stream_lanes, stream_mask, stream_scale})
+  );
+  fifo #(.WIDTH(36), .DEPTH(4)) tiles_passes (
+    .clk_i(clk_i), .rst_ni(rst_ni), .valid_i(pass_valid), .ready_o(tiles_pass_ready),
+    .data_i({pass_kind, pass_blocks, pass_rest, pass_k_last, lanes, pass_first, pass_keep, pass_begins, pass_address}),
+    .valid_o(tiles_valid), .ready_i(tiles_ready),
+    .data_o({tiles_kind, tiles_blocks, tiles_rest, tiles_k_last, tiles_lanes, tiles_first, tiles_keep, tiles_begins, tiles_address})
+  );
+  fifo #(.WIDTH(25), .DEPTH(4)) results (
+    .clk_i(clk_i), .rst_ni(rst_ni), .valid_i(result_valid), .ready_o(result_ready), .data_i({result_stripe, result_column}),
+    .valid_o(result_valid_o), .ready_i(result_ready_i), .data_o({result_stripe_o, result_column_o})
+  );
+
+  attention_stream stream (
+    .clk_i(clk_i), .rst_ni(rst_ni), .pass_valid_i(stream_valid), .pass_ready_o(stream_ready), .pass_kind_i(stream_kind),
+    .pass_blocks_i(stream_blocks), .pass_rest_i(stream_rest), .pass_k_last_i(stream_k_last), .pass_sixteens_i(stream_sixteens),
+    .pass_mask_i(stream_mask), .pass_first_i(stream_first), .pass_last_i(stream_last), .pass_keep_i(stream_keep),
+    .pass_final_i(stream_final), .score_start_o(score_start), .score_ready_i(score_ready), .weight_valid_i(weight_valid_i),
+    .weight_pop_o(weight_pop_o), .q_write_o(q_write), .q_address_o(q_write_address), .q_done_o(q_done), .beat_valid_o(beat_valid_o),
+    .beat_ready_i(beat_ready_i), .beat_row_o(beat_row_o), .beat_first_o(beat_first_o), .beat_last_o(beat_last_o),
+    .beat_release_o(beat_release_o), .beat_mask_o(beat_mask_o), .sum_score_o(sum_score), .sum_end_o(sum_end), .room_i(room_i),
+    .row_o(room_row_o), .row_place_o(room_place_o), .l_done_o(l_done), .busy_o(stream_busy), .starved_o(starved_o),
+    .no_tile_o(no_tile_o), .no_room_o(no_room_o)
+  );
+
+  ram_1r1w #(.WIDTH(1024), .DEPTH(`DUPLEX_Q_WORDS / 2)) q_ram (
+    .clk_i(clk_i), .write_i(q_write), .write_address_i(q_write_address), .write_data_i(weight_i), .read_address_i(q_read_address),
+    .read_data_o(q_data)
+  );
+
+  attention_tiles tiles (
+    .clk_i(clk_i), .rst_ni(rst_ni), .pass_valid_i(tiles_valid), .pass_ready_o(tiles_ready), .pass_kind_i(tiles_kind),
+    .pass_blocks_i(tiles_blocks), .pass_rest_i(tiles_rest), .pass_k_last_i(tiles_k_last), .pass_lanes_i(tiles_lanes),
+    .pass_first_i(tiles_first), .pass_keep_i(tiles_keep), .pass_begins_i(tiles_begins), .pass_address_i(tiles_address),
+    .q_done_i(q_done), .q_address_o(q_read_address), .q_data_i(q_data), .write_i(write), .read_o(read), .read_address_o(read_address),
+    .maximum_valid_i(maximum_valid), .maximum_ready_o(maximum_ready), .position_valid_o(position_valid),
+    .position_exists_o(position_exists), .position_o(position), .lanes_o(position_lanes), .sum_o(position_sum),
+    .clear_o(position_clear), .word_valid_i(word_valid), .word_i(word), .l_done_i(l_done), .tile_valid_o(tile_valid_o),
+    .tile_ready_i(tile_ready_i), .tile_data_o(tile_data_o), .busy_o(tiles_busy)
+  );
+
+  score_path score_path (
+    .clk_i(clk_i), .rst_ni(rst_ni), .start_i(score_start), .ready_o(score_ready), .lanes_i(stream_lanes), .mask_i(stream_mask),
+    .first_i(stream_first), .last_i(stream_last), .keep_i(stream_keep), .scale_i(stream_scale), .sum_valid_i(sum_valid_i && sum_score && active_q),
+    .sum_end_i(sum_end), .f32_i(f32_i), .write_valid_o(write), .write_address_o(write_address), .write_data_o(score_write_data_o),
+    .maximum_valid_o(maximum_valid), .maximum_ready_i(maximum_ready), .maximum_o(maximum), .busy_o(score_busy)
+  );
+  always @(posedge clk_i) if (maximum_ready) maximum_q <= maximum;
+
+  probability_path probability_path (
+    .clk_i(clk_i), .rst_ni(rst_ni), .valid_i(position_valid), .exists_i(position_exists), .position_i(position),
+    .lanes_i(position_lanes), .sum_i(position_sum), .clear_i(position_clear), .word_i(score_read_data_i), .maximum_i(maximum_q),
+    .word_valid_o(word_valid), .word_o(word), .l_o(l)
+  );
+
+  wire [`DUPLEX_LANES-1:0] row_nan;
+  genvar lane;
+  generate
+    for (lane = 0; lane < `DUPLEX_LANES; lane = lane + 1) begin : g_nan
+      assign row_nan[lane] = &maximum_q[32*lane + 23 +: 8];
+    end
+  endgenerate
+  wire row = sum_valid_i && !sum_score && active_q;
+  attention_quotient quotient (
+    .clk_i(clk_i), .rst_ni(rst_ni), .sum_valid_i(row), .sum_end_i(sum_end), .sum_i(sum_i), .flags_i(flags_i), .l_i(l),
+    .row_nan_i(row_nan), .row_valid_o(row_valid_o), .row_end_o(row_end_o), .row_o(row_o)
+  );
+
+  always @(posedge clk_i) begin
+    if (!rst_ni) begin
+      active_q <= 1'b0;
+      rows_q <= 8'd0;
+    end else begin
+      active_q <= push || (active_q && !job_valid_i);
+      rows_q <= rows_q + {7'd0, room_row_o} - {7'd0, row_valid_o};
+    end
+  end
+
+  assign score_valid_o = write || read;
+  assign score_write_o = write;
+  assign score_address_o = write ? write_address : read_address;
+  assign active_o = active_q;
+  assign beats_o = stream_busy;
+  assign busy_o = sequencer_busy || stream_valid || stream_busy || tiles_valid || tiles_busy || score_busy || rows_q != 8'd0 || result_valid_o;
+endmodule
+`default_nettype wire

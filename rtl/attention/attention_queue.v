@@ -1,0 +1,92 @@
+// Segments that wait in a channel: 8 ATTENTION descriptors, each with the number of KV heads (slots) that it has here. The sequencer
+// looks at two of them, the next one for a score pass and the oldest one that is still in the queue, and reads one whole.
+// An index counts modulo 16, its low bits are the place; the queue holds the indices from `oldest_i` to `next_o` - 1.
+`default_nettype none
+`include "duplex_params.vh"
+`include "duplex_descriptor.vh"
+module attention_queue (
+  input wire clk_i,
+  input wire rst_ni,
+  input wire push_i,
+  // verilator lint_off UNUSED
+  input wire [511:0] descriptor_i,
+  // verilator lint_on UNUSED
+  input wire [8:0] slots_i,
+  output wire room_o,
+  output wire [3:0] next_o,
+  // The next one for scores
+  input wire [3:0] score_index_i,
+  output wire [1:0] score_mode_o,
+  output wire score_first_o,
+  output wire [10:0] score_words_o,  // of the slice that its scores take
+  // The oldest one
+  input wire [3:0] oldest_i,
+  output wire [1:0] oldest_mode_o,
+  // One whole
+  input wire [3:0] index_i,
+  output wire [15:0] k_base_o,
+  output wire [15:0] v_base_o,
+  output wire [15:0] v_stride_o,
+  output wire [15:0] q_base_o,
+  output wire [15:0] o_base_o,
+  output wire [15:0] stride_o,
+  output wire [3:0] kv_stripe_o,
+  output wire [3:0] qo_stripe_o,
+  output wire [17:0] last_position_o,
+  output wire [3:0] last_sixteen_o,  // HEAD_SIZE / 16 - 1
+  output wire [1:0] mode_o,
+  output wire [1:0] row_block_o,
+  output wire first_o,
+  output wire last_o,
+  output wire [1:0] lanes_o,
+  output wire [7:0] mask_o,
+  output wire [31:0] scale_o,
+  output wire [10:0] words_o,
+  output wire [8:0] slots_o
+);
+  localparam WIDTH = 16 * 6 + 4 * 2 + 18 + 4 + 2 + 2 + 2 + 2 + 8 + 32 + 11 + 9;
+  localparam [3:0] ENTRIES = `DUPLEX_ATTENTION_QUEUE;
+
+  // verilator lint_off UNUSED
+  wire [17:0] last_position = descriptor_i[`DUPLEX_DESC_LENGTH] - 18'd1;
+  wire [8:0] last_size = descriptor_i[`DUPLEX_DESC_HEAD_SIZE] - 9'd16;
+  wire [20:0] last_score = {last_position, 3'b111} >> (2'd3 - descriptor_i[`DUPLEX_DESC_LANES]);
+  // verilator lint_on UNUSED
+  wire [10:0] words = descriptor_i[`DUPLEX_DESC_MODE] == 2'd1 ? 11'd0 : {1'b0, last_score[13:4]} + 11'd1;
+
+  reg [WIDTH-1:0] entry_q[0:`DUPLEX_ATTENTION_QUEUE-1];
+  reg [1:0] entry_mode_q[0:`DUPLEX_ATTENTION_QUEUE-1];
+  reg [`DUPLEX_ATTENTION_QUEUE-1:0] entry_first_q;
+  reg [10:0] entry_words_q[0:`DUPLEX_ATTENTION_QUEUE-1];
+  reg [3:0] next_q;
+  wire [3:0] count = next_q - oldest_i;
+
+  always @(posedge clk_i) begin
+    if (!rst_ni) next_q <= 4'd0;
+    else if (push_i) next_q <= next_q + 4'd1;
+    if (push_i) begin
+      entry_mode_q[next_q[2:0]] <= descriptor_i[`DUPLEX_DESC_MODE];
+      entry_words_q[next_q[2:0]] <= words;
+      entry_first_q[next_q[2:0]] <= descriptor_i[`DUPLEX_DESC_FIRST];
+      entry_q[next_q[2:0]] <= {
+        descriptor_i[`DUPLEX_DESC_SRC_BASE], descriptor_i[`DUPLEX_DESC_V_BASE], descriptor_i[`DUPLEX_DESC_V_BLOCK_STRIDE],
+        descriptor_i[`DUPLEX_DESC_Q_BASE], descriptor_i[`DUPLEX_DESC_DST_BASE], descriptor_i[`DUPLEX_DESC_SRC_STRIDE],
+        descriptor_i[`DUPLEX_DESC_SRC_STRIPE], descriptor_i[`DUPLEX_DESC_DST_STRIPE], last_position, last_size[7:4],
+        descriptor_i[`DUPLEX_DESC_MODE], descriptor_i[`DUPLEX_DESC_ROW_BLOCK], descriptor_i[`DUPLEX_DESC_FIRST],
+        descriptor_i[`DUPLEX_DESC_LAST], descriptor_i[`DUPLEX_DESC_LANES], descriptor_i[`DUPLEX_DESC_LANE_MASK],
+        descriptor_i[`DUPLEX_DESC_SCALE], words, slots_i};
+    end
+  end
+
+  assign room_o = count < ENTRIES;
+  assign next_o = next_q;
+  assign score_mode_o = entry_mode_q[score_index_i[2:0]];
+  assign score_first_o = entry_first_q[score_index_i[2:0]];
+  assign score_words_o = entry_words_q[score_index_i[2:0]];
+  assign oldest_mode_o = entry_mode_q[oldest_i[2:0]];
+  assign {k_base_o, v_base_o, v_stride_o, q_base_o, o_base_o, stride_o, kv_stripe_o, qo_stripe_o, last_position_o, last_sixteen_o,
+          mode_o, row_block_o, first_o, last_o, lanes_o, mask_o, scale_o, words_o, slots_o} = entry_q[index_i[2:0]];
+
+  wire unused = &{1'b0, score_index_i[3], index_i[3]};
+endmodule
+`default_nettype wire

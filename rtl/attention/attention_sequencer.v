@@ -1,0 +1,282 @@
+// Decides the order of a channel's passes and asks the bundle controller for their row sets.
+//
+// A pair is one sequence and one of its KV heads here. Its passes: Q (the tiles of q into the q RAM), S (scores, segment by segment),
+// C (context, row block by row block, in each segment by segment). The order of the stream is q(i+1), S(i+1), C(i): the next pair's
+// scores hide the end of this pair's scores. S(i+1) goes behind C(i) if the slice cannot hold the scores of both, or if its segment has
+// not come yet. MODE 1 has only S; MODE 2 has S and C of one row block, segment by segment.
+// Each pass goes to the units behind as a record, before its row sets are asked for: kind, flags, sizes (attention_stream, attention_tiles).
+// Flags: `first` the first segment (accumulators and l are begun, S: the maximum), `last` the last one (C: sums leave; S: the pair's
+// scores are complete), `keep` S: scores are stored, C: l is summed, `final` C: the last row block, `begins` C: the first pass of its pair.
+// A MODE 0 sequence that is begun and not ended leaves the channel quiet, and is dropped when another one begins, or when its segments fill
+// the queue: nothing waits forever for a descriptor that was refused.
+// An address takes 12 clocks: base + slot * stride + row block * V stride, one bit a clock.
+`default_nettype none
+`include "duplex_params.vh"
+module attention_sequencer (
+  input wire clk_i,
+  input wire rst_ni,
+  // Queue
+  output wire [3:0] score_index_o,
+  output wire [3:0] oldest_o,
+  output wire [3:0] index_o,
+  input wire [3:0] next_i,
+  input wire [1:0] score_mode_i,
+  input wire score_first_i,
+  input wire [10:0] score_words_i,
+  input wire [1:0] oldest_mode_i,
+  input wire [15:0] k_base_i,
+  input wire [15:0] v_base_i,
+  input wire [15:0] v_stride_i,
+  input wire [15:0] q_base_i,
+  input wire [15:0] o_base_i,
+  input wire [15:0] stride_i,
+  input wire [3:0] kv_stripe_i,
+  input wire [3:0] qo_stripe_i,
+  input wire [17:0] last_position_i,
+  input wire [3:0] last_sixteen_i,
+  input wire [1:0] mode_i,
+  input wire [1:0] row_block_i,
+  input wire first_i,
+  input wire last_i,
+  input wire [10:0] words_i,
+  input wire [8:0] slots_i,
+  // Row sets
+  output wire read_valid_o,
+  input wire read_ready_i,
+  output wire [15:0] read_base_o,
+  output wire [3:0] read_stripe_o,
+  output wire [16:0] read_columns_o,
+  // Records
+  output wire pass_valid_o,
+  input wire pass_ready_i,
+  output wire [1:0] pass_kind_o,       // 0 Q, 1 S, 2 C
+  output wire [10:0] pass_blocks_o,    // blocks of 64 positions after the first
+  output wire [5:0] pass_rest_o,       // positions of the last block, less one
+  output wire [1:0] pass_k_last_o,     // k-tiles after the first
+  output wire [1:0] pass_sixteens_o,   // C: rows of the row block / 16 - 1
+  output wire pass_first_o,
+  output wire pass_last_o,
+  output wire pass_keep_o,
+  output wire pass_final_o,
+  output wire pass_begins_o,
+  output wire [9:0] pass_address_o,    // C: first word of the segment's scores in the slice
+  // Where a pair's results go
+  output wire result_valid_o,
+  input wire result_ready_i,
+  output wire [20:0] result_column_o,
+  output wire [3:0] result_stripe_o,
+  output wire busy_o
+);
+  localparam [1:0] Q = 2'd0, S = 2'd1, C = 2'd2;
+  localparam [2:0] CHOOSE = 3'd0, LOAD = 3'd1, ADDRESS = 3'd2, RECORD = 3'd3, ASK = 3'd4, NEXT = 3'd5;
+  localparam [11:0] SLICE_WORDS = `DUPLEX_SCORE_WORDS;
+  localparam [3:0] LAST_STEP = 4'd11, ENTRIES = `DUPLEX_ATTENTION_QUEUE;
+
+  reg [2:0] state_q;
+  reg [1:0] kind_q;
+  reg [3:0] score_index_q, oldest_q, at_q;  // next segment of S, first segment of the next C, segment of this C
+  reg [8:0] score_slot_q, slot_q;           // their KV heads
+  reg q_ready_q;                            // q of the next S is asked for
+  reg [1:0] pending_q;                      // pairs whose S is over and whose C is not
+  reg [10:0] older_q, newer_q;              // words of the slice: of the first pending pair, of the one behind it
+  reg [1:0] row_block_q;
+  reg begins_q;
+  reg open_q;                               // a MODE 0 sequence is begun, its last segment not yet asked for
+  reg [9:0] write_q, pair_q, word_q;        // words of the slice: next one for scores, first of the oldest pair, of this C's segment
+
+  // ---- what comes next
+  wire score_there = score_index_q != next_i;
+  wire [11:0] words = {1'b0, older_q} + {1'b0, newer_q} + {1'b0, score_words_i};
+  wire beside = score_mode_i != 2'd1 && words <= SLICE_WORDS;  // beside the pair that waits for its C
+  wire want_q = score_there && !q_ready_q;
+  wire want_s = score_there && q_ready_q && (pending_q == 2'd0 || (pending_q == 2'd1 && beside));
+  wire want_c = pending_q != 2'd0;
+  wire skip = oldest_mode_i == 2'd1 && oldest_q != score_index_q;  // MODE 1 leaves nothing to do
+
+  wire full = next_i - oldest_q == ENTRIES;
+  wire drop = open_q && pending_q == 2'd0 && (score_there ? score_first_i : full);
+
+  // ---- the segment at index_o
+  wire is_c = kind_q == C;
+  wire [8:0] this_slot = is_c ? slot_q : score_slot_q;
+  wire [1:0] k_last = last_sixteen_i[3:2];
+  reg [2:0] sixteens, sixteens_last;  // rows / 16 of a row block, of the last one
+  always @* begin
+    case (last_sixteen_i)
+      4'd0: {sixteens, sixteens_last} = {3'd1, 3'd1};
+      4'd1: {sixteens, sixteens_last} = {3'd2, 3'd2};
+      4'd2: {sixteens, sixteens_last} = {3'd3, 3'd3};
+      4'd3: {sixteens, sixteens_last} = {3'd4, 3'd4};
+      4'd4: {sixteens, sixteens_last} = {3'd3, 3'd2};
+      4'd5: {sixteens, sixteens_last} = {3'd3, 3'd3};
+      4'd6: {sixteens, sixteens_last} = {3'd4, 3'd3};
+      4'd7: {sixteens, sixteens_last} = {3'd4, 3'd4};
+      4'd8: {sixteens, sixteens_last} = {3'd3, 3'd3};
+      4'd9: {sixteens, sixteens_last} = {3'd4, 3'd2};
+      4'd10: {sixteens, sixteens_last} = {3'd4, 3'd3};
+      4'd11: {sixteens, sixteens_last} = {3'd4, 3'd4};
+      4'd12: {sixteens, sixteens_last} = {3'd4, 3'd1};
+      4'd13: {sixteens, sixteens_last} = {3'd4, 3'd2};
+      4'd14: {sixteens, sixteens_last} = {3'd4, 3'd3};
+      default: {sixteens, sixteens_last} = {3'd4, 3'd4};
+    endcase
+  end
+  wire row_block_mode = mode_i == 2'd2;
+  wire block_is_last = row_block_q == k_last;
+  wire [2:0] rows = block_is_last ? sixteens_last : sixteens;
+  wire final_pass = row_block_mode || block_is_last;
+  wire pair_end = row_block_mode || last_i;          // this segment's S is the pair's last
+  wire last_slot = this_slot + 9'd1 == slots_i;
+  wire result_begins = is_c && last_i && (row_block_mode || row_block_q == 2'd0);
+
+  // ---- address, row sets
+  reg [3:0] step_q;
+  reg [15:0] base_q;
+  reg [8:0] slot_bits_q;
+  reg [10:0] blocks_q;  // blocks after this one
+  reg [1:0] k_q;        // k-tiles after this one
+  reg single_k_q;
+  wire [5:0] rest = last_position_i[5:0];
+  wire last_block = blocks_q == 11'd0;
+  wire ask_done = kind_q == Q || (last_block && (is_c || k_q == 2'd0));
+  wire record = state_q == RECORD && pass_ready_i && (!result_begins || result_ready_i);
+
+  always @(posedge clk_i) begin
+    if (!rst_ni) state_q <= CHOOSE;
+    else begin
+      case (state_q)
+        CHOOSE: if (!skip && !drop && (want_q || want_s || want_c)) state_q <= LOAD;
+        LOAD: state_q <= ADDRESS;
+        ADDRESS: if (step_q == LAST_STEP) state_q <= RECORD;
+        RECORD: if (record) state_q <= ASK;
+        ASK: if (read_ready_i && ask_done) state_q <= NEXT;
+        default: state_q <= is_c && !row_block_mode && !(last_i && block_is_last) ? LOAD : CHOOSE;
+      endcase
+    end
+  end
+
+  always @(posedge clk_i) begin
+    case (state_q)
+      CHOOSE: begin
+        kind_q <= want_q ? Q : want_s ? S : C;
+        at_q <= oldest_q;
+        row_block_q <= 2'd0;
+        begins_q <= 1'b1;
+        word_q <= pair_q;
+      end
+      LOAD: begin
+        if (row_block_mode) row_block_q <= row_block_i;
+        step_q <= kind_q == Q ? LAST_STEP : 4'd0;
+        slot_bits_q <= this_slot;
+        base_q <= kind_q == Q ? {7'd0, this_slot} : 16'd0;
+      end
+      ADDRESS: begin
+        step_q <= step_q + 4'd1;
+        slot_bits_q <= {slot_bits_q[7:0], 1'b0};
+        case (step_q)
+          4'd9: base_q <= base_q + (is_c && row_block_q[0] ? v_stride_i : 16'd0);
+          4'd10: base_q <= base_q + (is_c && row_block_q[1] ? {v_stride_i[14:0], 1'b0} : 16'd0);
+          LAST_STEP: base_q <= base_q + (kind_q == Q ? q_base_i : is_c ? v_base_i : k_base_i);
+          default: base_q <= {base_q[14:0], 1'b0} + (slot_bits_q[8] ? stride_i : 16'd0);
+        endcase
+      end
+      RECORD: begin
+        blocks_q <= last_position_i[16:6];
+        k_q <= k_last;
+        single_k_q <= k_last == 2'd0;
+      end
+      ASK: if (read_ready_i) begin
+        base_q <= base_q + 16'd1;
+        k_q <= k_q == 2'd0 ? k_last : k_q - 2'd1;
+        if (is_c || single_k_q || k_q == 2'd0) blocks_q <= blocks_q - 11'd1;
+      end
+      default: begin
+        begins_q <= 1'b0;
+        at_q <= last_i ? oldest_q : at_q + 4'd1;
+        word_q <= last_i ? pair_q : word_q + words_i[9:0];
+        if (last_i) row_block_q <= row_block_q + 2'd1;
+      end
+    endcase
+  end
+
+  // ---- the pairs
+  wire next = state_q == NEXT;
+  wire s_done = next && kind_q == S;
+  wire s_pair = s_done && mode_i != 2'd1 && pair_end;
+  wire c_pair = next && is_c && (row_block_mode || (last_i && block_is_last));
+  wire skips = state_q == CHOOSE && skip;
+  wire drops = state_q == CHOOSE && !skip && drop;
+  wire [10:0] newer = newer_q + words_i;
+  always @(posedge clk_i) begin
+    if (!rst_ni) begin
+      score_index_q <= 4'd0;
+      oldest_q <= 4'd0;
+      score_slot_q <= 9'd0;
+      slot_q <= 9'd0;
+      q_ready_q <= 1'b0;
+      pending_q <= 2'd0;
+      older_q <= 11'd0;
+      newer_q <= 11'd0;
+      open_q <= 1'b0;
+      write_q <= 10'd0;
+      pair_q <= 10'd0;
+    end else begin
+      if (next && kind_q == Q) q_ready_q <= 1'b1;
+      else if (drops || (s_done && last_i)) q_ready_q <= 1'b0;
+      if (s_done && mode_i == 2'd0) open_q <= !last_i;
+      else if (drops) open_q <= 1'b0;
+      if (s_done) write_q <= write_q + words_i[9:0];
+      if (c_pair) pair_q <= word_q + words_i[9:0];
+      else if (drops) pair_q <= write_q;
+      if (s_done) begin
+        score_slot_q <= last_slot || !last_i ? 9'd0 : this_slot + 9'd1;
+        if (last_slot || !last_i) score_index_q <= score_index_q + 4'd1;
+      end
+      if (c_pair) begin
+        slot_q <= last_slot ? 9'd0 : this_slot + 9'd1;
+        if (last_slot) oldest_q <= at_q + 4'd1;
+      end else if (skips) oldest_q <= oldest_q + 4'd1;
+      else if (drops) oldest_q <= score_index_q;
+      if (s_pair) pending_q <= pending_q + 2'd1;
+      else if (c_pair) pending_q <= pending_q - 2'd1;
+      if (s_pair && pending_q == 2'd0) begin
+        older_q <= newer;
+        newer_q <= 11'd0;
+      end else if (s_done) begin
+        newer_q <= newer;
+      end else if (c_pair) begin
+        older_q <= pending_q[1] ? newer_q : 11'd0;
+        if (pending_q[1]) newer_q <= 11'd0;
+      end else if (drops) begin
+        newer_q <= 11'd0;
+      end
+    end
+  end
+
+  assign score_index_o = score_index_q;
+  assign oldest_o = oldest_q;
+  assign index_o = is_c ? at_q : score_index_q;
+  assign read_valid_o = state_q == ASK;
+  assign read_base_o = base_q;
+  assign read_stripe_o = kind_q == Q ? qo_stripe_i : kv_stripe_i;
+  assign read_columns_o = kind_q == Q ? {12'd0, {1'b0, k_last} + 3'd1, 2'd0} : is_c ? {11'd0, rows, 3'd0}
+                          : last_block ? {11'd0, {1'b0, rest[5:1]} + 6'd1} : 17'd32;
+  assign pass_valid_o = record;
+  assign pass_kind_o = kind_q;
+  assign pass_blocks_o = last_position_i[16:6];
+  assign pass_rest_o = rest;
+  assign pass_k_last_o = k_last;
+  assign pass_sixteens_o = rows[1:0] - 2'd1;
+  assign pass_first_o = is_c ? first_i : first_i && !row_block_mode;
+  assign pass_last_o = is_c ? last_i : pair_end && mode_i != 2'd1;
+  assign pass_keep_o = is_c ? row_block_mode || row_block_q == 2'd0 : mode_i != 2'd1;
+  assign pass_final_o = is_c ? final_pass : last_i;
+  assign pass_begins_o = begins_q;
+  assign pass_address_o = word_q;
+  assign result_valid_o = record && result_begins;
+  assign result_column_o = {o_base_i + {7'd0, this_slot}, 5'd0} + (row_block_mode ? {16'd0, {3'd0, row_block_q} * {2'd0, sixteens}} : 21'd0);
+  assign result_stripe_o = qo_stripe_i;
+  assign busy_o = state_q != CHOOSE || score_there || pending_q != 2'd0 || skip;
+  wire unused = &{1'b0, last_position_i[17]};
+endmodule
+`default_nettype wire

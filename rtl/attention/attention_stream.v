@@ -1,0 +1,159 @@
+// Takes the beats of the weight FIFO for the passes of attention, in the order of their records (attention_sequencer):
+//   Q: into the q RAM, one beat a clock;
+//   S: to the GEMM module, positions are rows, block by block over the k-tiles; a beat that fills the last column is dropped;
+//   C: to the GEMM module, rows of V, position tile by position tile, into accumulators of their own (CONTEXT_ROW on).
+// A C row's last beat goes when its results have room. The first one of a pair goes SPACING clocks or more behind the last one of the
+// pair before, since the quotient keeps one divisor.
+// `sum_*`: beside the sum of a last beat when it leaves the GEMM module.
+`default_nettype none
+`include "duplex_params.vh"
+module attention_stream #(
+  parameter GEMM_LATENCY = 6,
+  parameter [4:0] SPACING = 5'd`DUPLEX_QUOTIENT_CLOCKS
+) (
+  input wire clk_i,
+  input wire rst_ni,
+  // Record
+  input wire pass_valid_i,
+  output wire pass_ready_o,
+  input wire [1:0] pass_kind_i,
+  input wire [10:0] pass_blocks_i,
+  input wire [5:0] pass_rest_i,
+  input wire [1:0] pass_k_last_i,
+  input wire [1:0] pass_sixteens_i,
+  input wire [7:0] pass_mask_i,
+  input wire pass_first_i,
+  input wire pass_last_i,
+  input wire pass_keep_i,
+  input wire pass_final_i,
+  // The score path: takes the record of an S
+  output wire score_start_o,
+  input wire score_ready_i,
+  // Weights
+  input wire weight_valid_i,
+  output wire weight_pop_o,
+  // q RAM
+  output wire q_write_o,
+  output wire [4:0] q_address_o,
+  output wire q_done_o,
+  // GEMM module
+  output wire beat_valid_o,
+  input wire beat_ready_i,
+  output wire [6:0] beat_row_o,
+  output wire beat_first_o,
+  output wire beat_last_o,
+  output wire beat_release_o,
+  output wire [7:0] beat_mask_o,
+  output wire sum_score_o,       // a row of scores, else of the context
+  output wire sum_end_o,         // S: the pass's last; C: the pair's last
+  // Room for results
+  input wire room_i,
+  output wire row_o,             // the last beat of a row of results goes
+  output wire [1:0] row_place_o,
+  output wire l_done_o,          // the pass used its l, if it has to
+  output wire busy_o,
+  output wire starved_o,
+  output wire no_tile_o,
+  output wire no_room_o
+);
+  localparam [1:0] IDLE = 2'd0, LOAD_Q = 2'd1, BEATS = 2'd2, PAD = 2'd3;
+  localparam [1:0] Q = 2'd0, S = 2'd1;
+
+  reg [1:0] state_q;
+  reg score_q, first_q, last_q, keep_q, final_q;
+  reg [10:0] blocks_q;        // blocks after this one
+  reg block_first_q;
+  reg [1:0] k_q, k_last_q;    // k-tiles after this one
+  reg k_first_q;
+  reg [5:0] row_q, row_last_q, rest_q;
+  reg [7:0] mask_q;
+  reg [4:0] q_q;
+  reg [4:0] spacing_q;
+
+  wire last_block = blocks_q == 11'd0;
+  wire tile_is_last = last_block && (!score_q || k_q == 2'd0);   // of the pass
+  wire emits = score_q ? k_q == 2'd0 : last_q && last_block;
+  wire row_end = row_q == row_last_q;
+  wire has_room = score_q || (room_i && spacing_q == 5'd0);
+  wire go = state_q == BEATS && weight_valid_i && (has_room || !emits);
+  wire issue = go && beat_ready_i;
+  wire tile_end = issue && row_end;
+  wire odd = !row_last_q[0];
+  wire pad = state_q == PAD && weight_valid_i;
+  wire step = (tile_end && !odd) || pad;                         // to the next tile
+  wire q_write = state_q == LOAD_Q && weight_valid_i;
+  wire q_done = q_write && q_q == {k_last_q, 3'b111};
+  wire take = pass_valid_i && pass_ready_o;
+  wire end_mark = tile_end && tile_is_last && (score_q || (last_q && final_q));
+
+  always @(posedge clk_i) begin
+    if (!rst_ni) begin
+      state_q <= IDLE;
+      spacing_q <= 5'd0;
+    end else begin
+      case (state_q)
+        IDLE: if (take) state_q <= pass_kind_i == Q ? LOAD_Q : BEATS;
+        LOAD_Q: if (q_done) state_q <= IDLE;
+        BEATS: if (tile_end) state_q <= odd ? PAD : tile_is_last ? IDLE : BEATS;
+        default: if (pad) state_q <= tile_is_last ? IDLE : BEATS;
+      endcase
+      spacing_q <= end_mark && !score_q ? SPACING : spacing_q == 5'd0 ? 5'd0 : spacing_q - 5'd1;
+    end
+  end
+
+  wire next_last = k_q == 2'd0 ? blocks_q == 11'd1 : last_block;  // the next k-tile lies in the last block
+  always @(posedge clk_i) begin
+    if (state_q == IDLE) begin
+      score_q <= pass_kind_i == S;
+      blocks_q <= pass_blocks_i;
+      block_first_q <= 1'b1;
+      k_q <= pass_k_last_i;
+      k_last_q <= pass_k_last_i;
+      k_first_q <= 1'b1;
+      row_q <= 6'd0;
+      rest_q <= pass_rest_i;
+      row_last_q <= pass_kind_i != S ? {pass_sixteens_i, 4'd15} : pass_blocks_i == 11'd0 ? pass_rest_i : 6'd63;
+      mask_q <= pass_kind_i == S ? 8'hff : pass_mask_i;
+      first_q <= pass_first_i;
+      last_q <= pass_last_i;
+      keep_q <= pass_keep_i;
+      final_q <= pass_final_i;
+      q_q <= 5'd0;
+    end else begin
+      if (q_write) q_q <= q_q + 5'd1;
+      if (issue) row_q <= row_end ? 6'd0 : row_q + 6'd1;
+      if (step) begin
+        k_q <= k_q == 2'd0 ? k_last_q : k_q - 2'd1;
+        k_first_q <= k_q == 2'd0;
+        if (!score_q || k_q == 2'd0) begin
+          blocks_q <= blocks_q - 11'd1;
+          block_first_q <= 1'b0;
+        end
+        if (score_q) row_last_q <= next_last ? rest_q : 6'd63;
+      end
+    end
+  end
+
+  delay_line #(.WIDTH(2), .CLOCKS(GEMM_LATENCY)) sums (.clk_i(clk_i), .data_i({score_q, end_mark}), .data_o({sum_score_o, sum_end_o}));
+
+  assign pass_ready_o = state_q == IDLE && (pass_kind_i != S || score_ready_i);
+  assign score_start_o = take && pass_kind_i == S;
+  assign weight_pop_o = issue || pad || q_write;
+  assign q_write_o = q_write;
+  assign q_address_o = q_q;
+  assign q_done_o = q_done;
+  assign beat_valid_o = go;
+  assign beat_row_o = {!score_q, row_q};
+  assign beat_first_o = score_q ? k_first_q : first_q && block_first_q;
+  assign beat_last_o = emits;
+  assign beat_release_o = row_end;
+  assign beat_mask_o = mask_q;
+  assign row_o = issue && emits && !score_q;
+  assign row_place_o = row_q[1:0];
+  assign l_done_o = tile_end && tile_is_last && !score_q && keep_q;
+  assign busy_o = state_q != IDLE;
+  assign starved_o = state_q == BEATS && beat_ready_i && !weight_valid_i;
+  assign no_tile_o = state_q == BEATS && !beat_ready_i && weight_valid_i;
+  assign no_room_o = state_q == BEATS && beat_ready_i && weight_valid_i && emits && !has_room;
+endmodule
+`default_nettype wire

@@ -1,0 +1,165 @@
+// The tiles that the passes of attention multiply with, in the order of their records: those of q from the q RAM (S), and the weights p of 64
+// positions each (C), whose scores come from the channel's slice of the shared buffer and go through probability_path.
+//
+// Words of either kind go into one FIFO before the GEMM module; each takes its room when it is begun. p: one position a clock; a write
+// of scores goes before a read. An S waits for its q, a C for the maximum of its pair; a C that begins an l waits until the l before was
+// used.
+`default_nettype none
+`include "duplex_params.vh"
+module attention_tiles #(
+  parameter DEPTH = 8
+) (
+  input wire clk_i,
+  input wire rst_ni,
+  // Record
+  input wire pass_valid_i,
+  output wire pass_ready_o,
+  input wire [1:0] pass_kind_i,
+  input wire [10:0] pass_blocks_i,
+  input wire [5:0] pass_rest_i,
+  input wire [1:0] pass_k_last_i,
+  input wire [1:0] pass_lanes_i,
+  input wire pass_first_i,
+  input wire pass_keep_i,
+  input wire pass_begins_i,
+  input wire [9:0] pass_address_i,
+  // q RAM
+  input wire q_done_i,                 // it was filled
+  output wire [4:0] q_address_o,
+  input wire [1023:0] q_data_i,        // one clock later
+  // Slice
+  input wire write_i,                  // it is being written
+  output wire read_o,
+  output wire [9:0] read_address_o,
+  // Maxima
+  input wire maximum_valid_i,
+  output wire maximum_ready_o,
+  // Weights: a position is told in the clock in which its word is read or is at hand; words come some clocks later
+  output wire position_valid_o,
+  output wire position_exists_o,
+  output wire [3:0] position_o,        // in its word
+  output wire [1:0] lanes_o,
+  output wire sum_o,                   // it counts for l
+  output wire clear_o,                 // an l begins
+  input wire word_valid_i,
+  input wire [511:0] word_i,
+  input wire l_done_i,
+  // GEMM module
+  output wire tile_valid_o,
+  input wire tile_ready_i,
+  output wire [511:0] tile_data_o,
+  output wire busy_o
+);
+  localparam [1:0] Q = 2'd0, S = 2'd1, C = 2'd2;
+  localparam [1:0] IDLE = 2'd0, SCORES = 2'd1, CONTEXT = 2'd2;
+  localparam [31:0] DEPTH_32 = DEPTH;
+  localparam [3:0] ROOM = DEPTH_32[3:0];
+
+  reg [1:0] state_q;
+  reg [10:0] blocks_q;
+  reg [1:0] k_q, k_last_q, lanes_q;
+  reg [5:0] rest_q, position_q;
+  reg [3:0] word_q;
+  reg keep_q, clear_q;
+  reg q_ready_q;             // the q RAM holds the q of the last Q
+  reg [2:0] l_count_q;       // passes that sum an l, begun and not over
+  reg [3:0] room_q, weights_q;  // words of the FIFO not spoken for; words of weights on their way
+  reg [9:0] read_q;          // next word of the slice
+  reg q_word_q, q_half_q, told_q;
+
+  wire last_block = blocks_q == 11'd0;
+  wire has_room = room_q != 4'd0;
+  // S
+  wire q_word = state_q == SCORES && has_room;
+  wire q_tile_end = q_word && &word_q;
+  wire scores_end = q_tile_end && k_q == 2'd0 && last_block;
+  // C
+  wire [3:0] place_mask = 4'd15 >> lanes_q;
+  wire [3:0] place = position_q[3:0] & place_mask;
+  wire exists = !last_block || position_q <= rest_q;
+  wire needs_word = exists && place == 4'd0;
+  wire word_begins = position_q[1:0] == 2'd0;
+  wire position = state_q == CONTEXT && (has_room || !word_begins) && !(needs_word && write_i);
+  wire tile_end = position && &position_q;
+  wire context_end = tile_end && last_block;
+  wire begins_word = position && word_begins;
+  wire read = position && needs_word;
+
+  wire can_score = q_ready_q && weights_q == 4'd0;
+  // A position meets its maximum two clocks after it was told.
+  wire can_context = (!pass_begins_i || (maximum_valid_i && !told_q)) && (!(pass_first_i && pass_keep_i) || l_count_q == 3'd0);
+  assign pass_ready_o = state_q == IDLE && (pass_kind_i == C ? can_context : can_score || pass_kind_i == Q);
+  wire take = pass_valid_i && pass_ready_o;
+  wire takes_c = take && pass_kind_i == C;
+  wire sums = takes_c && pass_keep_i;
+  wire pop = tile_valid_o && tile_ready_i;
+
+  always @(posedge clk_i) begin
+    if (!rst_ni) begin
+      state_q <= IDLE;
+      q_ready_q <= 1'b0;
+      l_count_q <= 3'd0;
+      room_q <= ROOM;
+      weights_q <= 4'd0;
+      q_word_q <= 1'b0;
+      told_q <= 1'b0;
+    end else begin
+      case (state_q)
+        IDLE: if (take) state_q <= pass_kind_i == Q ? IDLE : pass_kind_i == S ? SCORES : CONTEXT;
+        SCORES: if (scores_end) state_q <= IDLE;
+        default: if (context_end) state_q <= IDLE;
+      endcase
+      if (q_done_i) q_ready_q <= 1'b1;
+      else if (take && pass_kind_i == Q) q_ready_q <= 1'b0;
+      l_count_q <= l_count_q + {2'd0, sums} - {2'd0, l_done_i};
+      room_q <= room_q - {3'd0, q_word || begins_word} + {3'd0, pop};
+      weights_q <= weights_q + {3'd0, begins_word} - {3'd0, word_valid_i};
+      q_word_q <= q_word;
+      told_q <= position;
+    end
+  end
+
+  always @(posedge clk_i) begin
+    q_half_q <= word_q[0];
+    if (state_q == IDLE) begin
+      blocks_q <= pass_blocks_i;
+      rest_q <= pass_rest_i;
+      k_q <= pass_k_last_i;
+      k_last_q <= pass_k_last_i;
+      lanes_q <= pass_lanes_i;
+      keep_q <= pass_keep_i;
+      read_q <= pass_address_i;
+      clear_q <= pass_first_i && pass_keep_i;
+      position_q <= 6'd0;
+      word_q <= 4'd0;
+    end else begin
+      if (q_word) word_q <= word_q + 4'd1;
+      if (q_tile_end) k_q <= k_q == 2'd0 ? k_last_q : k_q - 2'd1;
+      if (position) begin
+        position_q <= position_q + 6'd1;
+        clear_q <= 1'b0;
+      end
+      if (read) read_q <= read_q + 10'd1;
+      if (tile_end || (q_tile_end && k_q == 2'd0)) blocks_q <= blocks_q - 11'd1;
+    end
+  end
+
+  ram_fifo #(.WIDTH(512), .DEPTH(DEPTH)) words (
+    .clk_i(clk_i), .rst_ni(rst_ni), .push_i(q_word_q || word_valid_i),
+    .data_i(word_valid_i ? word_i : q_half_q ? q_data_i[1023:512] : q_data_i[511:0]), .valid_o(tile_valid_o), .data_o(tile_data_o),
+    .pop_i(pop), .mark_i(1'b0), .rewind_i(1'b0)
+  );
+
+  assign q_address_o = {k_last_q - k_q, word_q[3:1]};
+  assign read_o = read;
+  assign read_address_o = read_q;
+  assign maximum_ready_o = takes_c && pass_begins_i;
+  assign position_valid_o = position;
+  assign position_exists_o = exists;
+  assign position_o = place;
+  assign lanes_o = lanes_q;
+  assign sum_o = keep_q;
+  assign clear_o = clear_q;
+  assign busy_o = state_q != IDLE;
+endmodule
+`default_nettype wire

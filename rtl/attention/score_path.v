@@ -1,0 +1,130 @@
+// From rounded sums to scores: t = RN32(s * c), the running maximum of each lane, and words of the channel's slice of the shared buffer.
+//
+// The record of an S pass is taken when the pass starts (`start_i`) and used until its last row. A word holds 16 scores: 2^lanes of a position, position
+// by position; each pass begins a new word, and words follow each other around the slice. Lanes that the segment does not have are kept as
+// -Inf and have no part in the maximum. The maximum of a pair that is complete waits in a FIFO until its context begins.
+// Latency: 3 clocks from `sum_valid_i` to the sum's rounded value (which comes by `f32_i`), then SCALE_CLOCKS; a write one clock after, and
+// the maximum two clocks after the scaled score.
+`default_nettype none
+`include "duplex_params.vh"
+module score_path #(
+  parameter ROUND_LATENCY = 3,
+  parameter SCALE_CLOCKS = `DUPLEX_SCORE_SCALE_CLOCKS
+) (
+  input wire clk_i,
+  input wire rst_ni,
+  input wire start_i,
+  output wire ready_o,
+  input wire [1:0] lanes_i,
+  input wire [7:0] mask_i,
+  input wire first_i,
+  input wire last_i,
+  input wire keep_i,
+  input wire [31:0] scale_i,
+  input wire sum_valid_i,
+  input wire sum_end_i,
+  input wire [32*`DUPLEX_LANES-1:0] f32_i,
+  output wire write_valid_o,
+  output wire [9:0] write_address_o,
+  output wire [511:0] write_data_o,
+  output wire maximum_valid_o,
+  input wire maximum_ready_i,
+  output wire [32*`DUPLEX_LANES-1:0] maximum_o,
+  output wire busy_o
+);
+  localparam LANES = `DUPLEX_LANES;
+  localparam [31:0] MINUS_INFINITY = 32'hff800000;
+
+  // ---- the records of the passes on their way
+  wire record_valid, first, last, keep;
+  wire [1:0] lanes;
+  wire [7:0] mask;
+  wire [31:0] scale;
+  wire rounded, rounded_end;
+  fifo #(.WIDTH(45), .DEPTH(4)) records (
+    .clk_i(clk_i), .rst_ni(rst_ni), .valid_i(start_i), .ready_o(ready_o), .data_i({lanes_i, mask_i, first_i, last_i, keep_i, scale_i}),
+    .valid_o(record_valid), .ready_i(rounded && rounded_end), .data_o({lanes, mask, first, last, keep, scale})
+  );
+
+  // ---- rounding (in the drain) and scaling
+  reg [ROUND_LATENCY-1:0] rounding_q;
+  reg [SCALE_CLOCKS-1:0] scaling_q;
+  assign rounded = rounding_q[ROUND_LATENCY-1];
+  wire scaled = scaling_q[SCALE_CLOCKS-1];
+  delay_line #(.WIDTH(1), .CLOCKS(ROUND_LATENCY)) ends (.clk_i(clk_i), .data_i(sum_end_i), .data_o(rounded_end));
+  wire scaled_end, scaled_first, scaled_last, scaled_keep;
+  wire [1:0] scaled_lanes;
+  wire [7:0] scaled_mask;
+  delay_line #(.WIDTH(14), .CLOCKS(SCALE_CLOCKS)) beside (
+    .clk_i(clk_i), .data_i({rounded_end, first, last, keep, lanes, mask}),
+    .data_o({scaled_end, scaled_first, scaled_last, scaled_keep, scaled_lanes, scaled_mask})
+  );
+  always @(posedge clk_i) begin
+    rounding_q <= rst_ni ? {rounding_q[ROUND_LATENCY-2:0], sum_valid_i} : 0;
+    scaling_q <= rst_ni ? {scaling_q[SCALE_CLOCKS-2:0], rounded} : 0;
+  end
+
+  reg begin_q;  // the next score is the pass's first
+  always @(posedge clk_i) begin
+    if (!rst_ni) begin_q <= 1'b1;
+    else if (scaled) begin_q <= scaled_end;
+  end
+
+  wire [32*LANES-1:0] scores;  // -Inf for lanes that there are not
+  wire [32*LANES-1:0] maximum;
+  genvar l;
+  generate
+    for (l = 0; l < LANES; l = l + 1) begin : g_lane
+      wire [31:0] t;
+      score_scale score_scale (.clk_i(clk_i), .s_i(f32_i[32*l +: 32]), .c_i(scale), .t_o(t));
+      running_maximum running_maximum (
+        .clk_i(clk_i), .clear_i(scaled && begin_q && scaled_first), .valid_i(scaled && scaled_mask[l]), .t_i(t),
+        .m_o(maximum[32*l +: 32])
+      );
+      assign scores[32*l +: 32] = scaled_mask[l] ? t : MINUS_INFINITY;
+    end
+  endgenerate
+
+  // ---- words
+  reg [511:0] word_q;
+  reg [3:0] position_q;  // in the word
+  reg write_q;
+  reg [9:0] address_q;
+  wire [3:0] position_last = 4'd15 >> scaled_lanes;
+  wire word_end = scaled && (scaled_end || position_q == position_last);
+  integer s;
+  always @(posedge clk_i) begin
+    if (!rst_ni) begin
+      position_q <= 4'd0;
+      write_q <= 1'b0;
+      address_q <= 10'd0;
+    end else begin
+      if (scaled) position_q <= word_end ? 4'd0 : position_q + 4'd1;
+      write_q <= word_end && scaled_keep;
+      if (write_q) address_q <= address_q + 10'd1;
+    end
+    for (s = 0; s < `DUPLEX_SCORES_OF_WORD; s = s + 1) begin
+      case (scaled_lanes)
+        2'd0: if (scaled && position_q == s[3:0]) word_q[32*s +: 32] <= scores[31:0];
+        2'd1: if (scaled && position_q == {1'b0, s[3:1]}) word_q[32*s +: 32] <= scores[32*(s%2) +: 32];
+        2'd2: if (scaled && position_q == {2'd0, s[3:2]}) word_q[32*s +: 32] <= scores[32*(s%4) +: 32];
+        default: if (scaled && position_q == {3'd0, s[3]}) word_q[32*s +: 32] <= scores[32*(s%8) +: 32];
+      endcase
+    end
+  end
+
+  // ---- the maximum of a pair, two clocks behind its last score
+  reg [1:0] complete_q;
+  wire unused_ready;
+  always @(posedge clk_i) complete_q <= rst_ni ? {complete_q[0], scaled && scaled_end && scaled_last} : 2'd0;
+  fifo #(.WIDTH(32 * LANES), .DEPTH(2)) maxima (
+    .clk_i(clk_i), .rst_ni(rst_ni), .valid_i(complete_q[1]), .ready_o(unused_ready), .data_i(maximum),
+    .valid_o(maximum_valid_o), .ready_i(maximum_ready_i), .data_o(maximum_o)
+  );
+
+  assign write_valid_o = write_q;
+  assign write_address_o = address_q;
+  assign write_data_o = word_q;
+  assign busy_o = record_valid;
+endmodule
+`default_nettype wire

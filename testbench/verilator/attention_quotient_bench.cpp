@@ -1,0 +1,120 @@
+// attention_quotient.v: pairs of random numbers of rows, as close behind each other as they may come. Every row of o must be that
+// of duplex_quotient with the divisors that stood there at its pair's first row.
+#include <deque>
+#include <vector>
+
+#include "Vattention_quotient.h"
+#include "duplex/softmax.h"
+#include "testbench/verilator/bench.h"
+
+namespace {
+
+constexpr unsigned lanes = DUPLEX_LANES;
+
+struct Row {
+  uint16_t o[lanes];
+  bool end;
+};
+
+class Bench {
+ public:
+  explicit Bench(bench::Case &c) : c_(c), rtl_(c.options) {
+    rtl_->sum_valid_i = 0;
+    rtl_.reset();
+  }
+
+  bool pairs(unsigned count) {
+    for (unsigned i = 0; i < count; i++) {
+      const unsigned rows = 1 + (unsigned)c_.below(40);
+      draw_divisors();
+      for (unsigned row = 0; row < rows; row++)
+        if (!send(row + 1 == rows) || (row == 0 && !hide_divisors())) return false;
+      for (int clock = 0; clock < DUPLEX_QUOTIENT_CLOCKS - 1; clock++)
+        if (!tick()) return false;
+    }
+    for (int clock = 0; clock < 4; clock++)
+      if (!tick()) return false;
+    return expected_.empty() ? true : c_.mismatch("attention_quotient", "end", 0, 0, "rows are missing", "");
+  }
+
+ private:
+  template <class Words>
+  static void put(Words &words, unsigned at, unsigned bits, unsigned __int128 value) {
+    for (unsigned bit = 0; bit < bits; bit++) {
+      const uint32_t mask = 1u << (at + bit) % 32;
+      words[(at + bit) / 32] = (words[(at + bit) / 32] & ~mask) | ((value >> bit & 1) ? mask : 0);
+    }
+  }
+
+  void draw_divisors() {
+    row_nan_ = c_.chance(20) ? (unsigned)c_.below(256) : 0;
+    for (unsigned lane = 0; lane < lanes; lane++) {
+      l_[lane] = c_.chance(3) ? 0 : c_.bits() >> (64 - DUPLEX_SOFTMAX_SUM_BITS + c_.below(DUPLEX_SOFTMAX_SUM_BITS));
+      put(rtl_->l_i, lane * DUPLEX_SOFTMAX_SUM_BITS, DUPLEX_SOFTMAX_SUM_BITS, l_[lane]);
+    }
+    rtl_->row_nan_i = row_nan_;
+  }
+
+  // Only the first row of a pair may look at them.
+  bool hide_divisors() {
+    for (unsigned lane = 0; lane < lanes; lane++)
+      put(rtl_->l_i, lane * DUPLEX_SOFTMAX_SUM_BITS, DUPLEX_SOFTMAX_SUM_BITS, c_.bits());
+    rtl_->row_nan_i = (unsigned)c_.below(256);
+    return true;
+  }
+
+  bool send(bool end) {
+    Row row = {};
+    row.end = end;
+    for (unsigned lane = 0; lane < lanes; lane++) {
+      const unsigned shift = 31 + (unsigned)c_.below(97);
+      unsigned __int128 value = ((unsigned __int128)c_.bits() << 64 | c_.bits()) >> shift;
+      if (shift > 31 && c_.chance(50)) value = -value;
+      duplex_sum sum = {(uint64_t)value, (int64_t)(uint64_t)(value >> 64), c_.chance(5) ? (uint32_t)c_.below(8) : 0};
+      sum.high = (int64_t)((uint64_t)sum.high << 31) >> 31;  // 97 bits
+      row.o[lane] = duplex_quotient(&sum, l_[lane], row_nan_ >> lane & 1);
+      put(rtl_->sum_i, lane * DUPLEX_SUM_BITS, DUPLEX_SUM_BITS, (unsigned __int128)(uint64_t)sum.high << 64 | sum.low);
+      put(rtl_->flags_i, 3 * lane, 3, sum.flags);
+    }
+    expected_.push_back(row);
+    rtl_->sum_valid_i = 1;
+    rtl_->sum_end_i = end;
+    const bool good = tick();
+    rtl_->sum_valid_i = 0;
+    return good;
+  }
+
+  // Flags are 24 bits in one word.
+  static void put(uint32_t &word, unsigned at, unsigned bits, unsigned value) {
+    word = (word & ~(((1u << bits) - 1) << at)) | value << at;
+  }
+
+  bool tick() {
+    rtl_.tick();
+    if (!rtl_->row_valid_o) return true;
+    if (expected_.empty()) return c_.mismatch("attention_quotient", "row", 0, 0, "one more", "none");
+    const Row want = expected_.front();
+    expected_.pop_front();
+    if ((bool)rtl_->row_end_o != want.end)
+      return c_.mismatch("attention_quotient", "end", 0, 0, std::to_string(rtl_->row_end_o), "");
+    for (unsigned lane = 0; lane < lanes; lane++) {
+      const uint16_t got = (uint16_t)(rtl_->row_o[lane / 2] >> 16 * (lane % 2));
+      if (got != want.o[lane])
+        return c_.mismatch("attention_quotient", "o", 0, lane, std::to_string(got), std::to_string(want.o[lane]));
+      c_.compared++;
+    }
+    return true;
+  }
+
+  bench::Case &c_;
+  bench::Clocked<Vattention_quotient> rtl_;
+  std::deque<Row> expected_;
+  uint64_t l_[lanes] = {};
+  unsigned row_nan_ = 0;
+};
+
+bool run_case(bench::Case &c) { return Bench(c).pairs(20); }
+
+}  // namespace
+
+int main(int argc, char **argv) { return bench::run(argc, argv, "attention_quotient", 100, run_case); }

@@ -1,0 +1,61 @@
+// exponential.v against duplex_exponential: every quantised difference (t = 0, m = d_q * 2^-14, in the first cases), then random
+// pairs of all classes, of equal and of far exponents, and scores above their maximum.
+#include <deque>
+
+#include "Vexponential.h"
+#include "testbench/verilator/softmax_stimulus.h"
+
+namespace {
+
+constexpr int latency = 6;
+constexpr uint64_t pairs = 8192, exhaustive_cases = DUPLEX_DIFFERENCE_FAR / pairs;
+
+struct Pair {
+  duplex_f32 t, m;
+};
+
+duplex_f32 bits_of(float value) {
+  duplex_f32 bits;
+  std::memcpy(&bits, &value, 4);
+  return bits;
+}
+
+Pair draw_pair(bench::Case &c) {
+  switch (c.below(4)) {
+    case 0:
+      return {softmax::draw_f32(c), softmax::draw_f32(c)};
+    case 1: {  // near each other at any size
+      const duplex_f32 m = softmax::draw_f32(c), step = (duplex_f32)c.below(1u << c.below(26));
+      return {m >> 31 ? m + step : m - step, m};
+    }
+    default: {
+      const duplex_f32 a = softmax::draw_score(c), b = softmax::draw_score(c), larger = duplex_running_maximum(a, b);
+      return {larger == a ? b : a, larger};
+    }
+  }
+}
+
+bool run_case(bench::Case &c) {
+  static std::unique_ptr<bench::Clocked<Vexponential>> kept;
+  if (!kept || !c.options.wave.empty()) kept.reset(new bench::Clocked<Vexponential>(c.options));
+  bench::Clocked<Vexponential> &rtl = *kept;
+  std::deque<duplex_f16> expected;
+  for (uint64_t i = 0; i < pairs + latency; i++) {
+    const float size = (float)(c.number * pairs + i) * 0x1p-14f;
+    const Pair pair = c.number < exhaustive_cases ? Pair{0, bits_of(size)} : draw_pair(c);
+    rtl->t_i = pair.t;
+    rtl->m_i = pair.m;
+    expected.push_back(duplex_exponential(pair.t, pair.m));
+    rtl.tick();
+    if (i < latency - 1) continue;
+    const duplex_f16 want = expected.front();
+    expected.pop_front();
+    if (rtl->p_o != want) return c.mismatch("exponential", "p", (long)i, 0, std::to_string(rtl->p_o), std::to_string(want));
+    c.compared++;
+  }
+  return true;
+}
+
+}  // namespace
+
+int main(int argc, char **argv) { return bench::run(argc, argv, "exponential", exhaustive_cases + 200, run_case); }

@@ -1,0 +1,456 @@
+// Decode attention on the C model, from the KV cache down, against the exact oracle: every bit of every output.
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdio.h>
+// CMocka needs the four above first.
+#include <cmocka.h>
+
+#include "duplex/error.h"
+#include "duplex/kv_cache.h"
+#include "tests/attention/oracle_attention.h"
+
+#define BATCH_MOST 12
+#define GROUP_MOST 16
+
+static uint64_t seed, cases;
+
+struct shape {
+  unsigned channels, heads, group, d, page;
+  size_t batch, lengths[BATCH_MOST];
+  unsigned bundles;  // KV spaces, 0: as usual
+  double scale;
+};
+
+// Tensors of a batch: q[batch][heads * group][d], k and v[batch][heads][longest][d].
+struct tensors {
+  uint16_t *q, *k, *v;
+  size_t longest, of_head;
+};
+
+static void *new_array(size_t count) {
+  uint16_t *array = malloc(count * sizeof *array);
+  assert_non_null(array);
+  return array;
+}
+
+static struct tensors make_tensors(const struct shape *shape, struct duplex_random *random, enum operand_class q,
+                                   enum operand_class k, enum operand_class v) {
+  struct tensors t = {0};
+  for (size_t i = 0; i < shape->batch; i++)
+    if (shape->lengths[i] > t.longest) t.longest = shape->lengths[i];
+  t.of_head = t.longest * shape->d;
+  const size_t queries = shape->batch * shape->heads * shape->group * shape->d, values = shape->batch * shape->heads * t.of_head;
+  t.q = new_array(queries), t.k = new_array(values), t.v = new_array(values);
+  for (size_t i = 0; i < queries; i++) t.q[i] = draw_operand(random, q);
+  for (size_t i = 0; i < values; i++) t.k[i] = draw_operand(random, k), t.v[i] = draw_operand(random, v);
+  return t;
+}
+
+static void free_tensors(struct tensors *t) {
+  free(t->q);
+  free(t->k);
+  free(t->v);
+}
+
+static const uint16_t *kv_of(const struct shape *shape, const struct tensors *t, const uint16_t *values, size_t sequence,
+                             unsigned head) {
+  return values + (sequence * shape->heads + head) * t->of_head;
+}
+
+static struct duplex_device *open_device(unsigned channels) {
+  struct duplex_device *device;
+  assert_int_equal(duplex_open("cmodel", &(struct duplex_options){.backend.channels = channels}, &device, NULL, 0), 0);
+  return device;
+}
+
+// Appends in chunks of at most `most` positions, the sequences in turn, so that their pages lie in any order.
+static void fill(const struct shape *shape, const struct tensors *t, size_t most, struct duplex_random *random,
+                 struct duplex_sequence **sequences) {
+  size_t done[BATCH_MOST] = {0};
+  for (bool more = true; more;) {
+    more = false;
+    for (size_t i = 0; i < shape->batch; i++) {
+      const size_t left = shape->lengths[i] - done[i], drawn = 1 + duplex_random_below(random, most);
+      const size_t count = drawn < left ? drawn : left;
+      assert_int_equal(duplex_kv_append(sequences[i], 0, kv_of(shape, t, t->k, i, 0) + done[i] * shape->d,
+                                        kv_of(shape, t, t->v, i, 0) + done[i] * shape->d, count, t->of_head),
+                       0);
+      done[i] += count;
+      more |= done[i] < shape->lengths[i];
+    }
+  }
+}
+
+static struct duplex_kv_cache *open_cache(struct duplex_device *device, const struct shape *shape, size_t pages) {
+  struct duplex_kv_cache *cache;
+  const struct duplex_kv_options options = {
+      .heads = shape->heads, .head_size = shape->d, .page_positions = shape->page, .pages = pages, .bundles = shape->bundles};
+  if (duplex_kv_open(device, &options, &cache)) fail_msg("%s", duplex_last_error(device));
+  return cache;
+}
+
+static void attend(struct duplex_kv_cache *cache, const struct shape *shape, struct duplex_sequence **sequences,
+                   const uint16_t *q, struct duplex_device *device, uint16_t *o) {
+  if (duplex_attention(cache, 0, sequences, shape->batch, q, shape->heads * shape->group, shape->scale, o))
+    fail_msg("%s", duplex_last_error(device));
+}
+
+// The whole batch by the driver, chunks of at most `most` positions.
+static void run_driver(const struct shape *shape, const struct tensors *t, size_t most, struct duplex_random *random,
+                       uint16_t *o) {
+  struct duplex_device *device = open_device(shape->channels);
+  struct duplex_sequence *sequences[BATCH_MOST];
+  size_t pages = 1;
+  for (size_t i = 0; i < shape->batch; i++) pages += shape->lengths[i] / shape->page + 1;
+  struct duplex_kv_cache *cache = open_cache(device, shape, pages);
+  for (size_t i = 0; i < shape->batch; i++)
+    assert_int_equal(duplex_kv_begin(cache, DUPLEX_KV_SPACES, shape->lengths[i], &sequences[i]), 0);
+  fill(shape, t, most, random, sequences);
+  attend(cache, shape, sequences, t->q, device, o);
+  duplex_kv_close(cache);
+  duplex_close(device);
+}
+
+static void check_query(const struct shape *shape, const struct tensors *t, size_t sequence, unsigned query, const uint16_t *o) {
+  uint16_t expected[DUPLEX_HEAD_SIZE_MAX];
+  const size_t place = (sequence * shape->heads * shape->group + query) * shape->d;
+  const unsigned head = query / shape->group;
+  oracle_attention(t->q + place, kv_of(shape, t, t->k, sequence, head), kv_of(shape, t, t->v, sequence, head),
+                   shape->lengths[sequence], shape->d, oracle_scale(shape->scale, shape->d), expected);
+  for (unsigned i = 0; i < shape->d; i++)
+    if (expected[i] != o[place + i])
+      fail_msg("sequence %zu of length %zu, query %u, element %u: 0x%04x, expected 0x%04x (D %u, group %u, seed %llu)", sequence,
+               shape->lengths[sequence], query, i, o[place + i], expected[i], shape->d, shape->group, (unsigned long long)seed);
+}
+
+static void check_all(const struct shape *shape, const struct tensors *t, const uint16_t *o) {
+  for (size_t sequence = 0; sequence < shape->batch; sequence++)
+    for (unsigned query = 0; query < shape->heads * shape->group; query++) check_query(shape, t, sequence, query, o);
+}
+
+static size_t outputs_of(const struct shape *shape) { return shape->batch * shape->heads * shape->group * shape->d; }
+
+static struct shape draw_shape(struct duplex_random *random) {
+  static const unsigned channels[] = {1, 2, 3, 5, 32};
+  struct shape s = {.channels = channels[duplex_random_below(random, 5)],
+                    .heads = 1 + (unsigned)duplex_random_below(random, 5),
+                    .group = 1 + (unsigned)duplex_random_below(random, GROUP_MOST),
+                    .d = 16 * (1 + (unsigned)duplex_random_below(random, 16)),
+                    .page = 64 * (1 + (unsigned)duplex_random_below(random, 4)),
+                    .batch = 1 + duplex_random_below(random, 3),
+                    .scale = duplex_random_below(random, 2) ? 0 : 0.01 + duplex_random_unit(random)};
+  for (size_t i = 0; i < s.batch; i++) s.lengths[i] = 1 + duplex_random_below(random, duplex_random_below(random, 4) ? 80 : 400);
+  return s;
+}
+
+static void test_random_batches(void **state) {
+  (void)state;
+  static const enum operand_class classes[] = {MODERATE, MODERATE, MODERATE, SUBNORMAL, EXTREME, ANY_BITS, ZEROS};
+  for (uint64_t number = 0; number < 12 * cases; number++) {
+    struct duplex_random random;
+    duplex_random_seed(&random, seed, number);
+    const struct shape shape = draw_shape(&random);
+    const enum operand_class q = classes[duplex_random_below(&random, 7)], k = classes[duplex_random_below(&random, 7)],
+                             v = classes[duplex_random_below(&random, 7)];
+    struct tensors t = make_tensors(&shape, &random, q, k, v);
+    uint16_t *o = new_array(outputs_of(&shape));
+    run_driver(&shape, &t, 1 + duplex_random_below(&random, 200), &random, o);
+    check_all(&shape, &t, o);
+    free_tensors(&t);
+    free(o);
+  }
+}
+
+// Every head size and every group.
+static void test_head_sizes_and_groups(void **state) {
+  (void)state;
+  for (unsigned i = 1; i <= 16; i++) {
+    struct duplex_random random;
+    duplex_random_seed(&random, seed, 1000 + i);
+    const struct shape shape = {
+        .channels = 3, .heads = 2, .group = 17 - i, .d = 16 * i, .page = 64, .batch = 1, .lengths = {65 + i}};
+    struct tensors t = make_tensors(&shape, &random, MODERATE, MODERATE, MODERATE);
+    uint16_t *o = new_array(outputs_of(&shape));
+    run_driver(&shape, &t, 50, &random, o);
+    check_all(&shape, &t, o);
+    free_tensors(&t);
+    free(o);
+  }
+}
+
+// Scores beyond the slice, pages beyond the queue, several slots of a channel; sampled.
+static void test_long_rows(void **state) {
+  (void)state;
+  static const struct shape shapes[] = {
+      {.channels = 2, .heads = 1, .group = 8, .d = 80, .page = 512, .batch = 1, .lengths = {2500}},
+      {.channels = 1, .heads = 2, .group = 3, .d = 16, .page = 512, .batch = 2, .lengths = {4097, 4096}},
+      {.channels = 1, .heads = 2, .group = 1, .d = 16, .page = 1024, .batch = 1, .lengths = {16385}},
+      {.channels = 2, .heads = 5, .group = 2, .d = 144, .page = 64, .batch = 2, .lengths = {700, 90}},
+      {.channels = 3, .heads = 3, .group = 12, .d = 32, .page = 64, .batch = 2, .lengths = {2049, 513}},
+  };
+  for (unsigned i = 0; i < sizeof shapes / sizeof *shapes; i++) {
+    struct duplex_random random;
+    duplex_random_seed(&random, seed, 2000 + i);
+    const struct shape *shape = &shapes[i];
+    struct tensors t = make_tensors(shape, &random, MODERATE, MODERATE, MODERATE);
+    uint16_t *o = new_array(outputs_of(shape));
+    run_driver(shape, &t, 300, &random, o);
+    for (size_t sequence = 0; sequence < shape->batch; sequence++) {
+      check_query(shape, &t, sequence, 0, o);
+      check_query(shape, &t, sequence, (unsigned)duplex_random_below(&random, shape->heads * shape->group), o);
+      check_query(shape, &t, sequence, shape->heads * shape->group - 1, o);
+    }
+    free_tensors(&t);
+    free(o);
+  }
+}
+
+// Rows of N5 by name: what is planted into K and V of a row of finite values, and what comes out.
+static void test_special_rows(void **state) {
+  (void)state;
+  struct special {
+    const char *name;
+    uint16_t q, k, v;        // planted: all of q's first element; K's first element and V's second one of position 40
+    uint16_t first, second;  // of o; 1: as the oracle says
+  };
+  static const struct special rows[] = {
+      {"K is +Inf: m is +Inf", 0x3c00, 0x7c00, 0, 0x7e00, 0x7e00},
+      {"K is -Inf: the position has no weight", 0x3c00, 0xfc00, 0x3c00, 1, 1},
+      {"K is NaN", 0x3c00, 0x7e00, 0, 0x7e00, 0x7e00},
+      {"Inf x 0 in a score", 0, 0x7c00, 0, 0x7e00, 0x7e00},
+      {"V is +Inf", 0x3c00, 0x3c00, 0x7c00, 1, 0x7c00},
+      {"V is -Inf", 0x3c00, 0x3c00, 0xfc00, 1, 0xfc00},
+      {"V is NaN", 0x3c00, 0x3c00, 0x7e00, 1, 0x7e00},
+      {"V is Inf where p is 0", 0x3c00, 0xfbff, 0x7c00, 1, 0x7e00},
+      {"q is Inf: every score is Inf", 0x7c00, 0x3c00, 0, 0x7e00, 0x7e00},
+      {"q is NaN", 0x7e00, 0x3c00, 0, 0x7e00, 0x7e00},
+  };
+  const struct shape shape = {
+      .channels = 2, .heads = 1, .group = 2, .d = 64, .page = 64, .batch = 1, .lengths = {100}, .scale = 0.01};
+  for (unsigned i = 0; i < sizeof rows / sizeof *rows; i++) {
+    struct duplex_random random;
+    duplex_random_seed(&random, seed, 3000 + i);
+    struct tensors t = make_tensors(&shape, &random, MODERATE, MODERATE, MODERATE);
+    uint16_t o[2 * 64];
+    for (unsigned query = 0; query < 2; query++) t.q[query * 64] = rows[i].q;
+    t.k[40 * 64] = rows[i].k;
+    t.v[40 * 64 + 1] = rows[i].v;
+    run_driver(&shape, &t, 100, &random, o);
+    check_all(&shape, &t, o);
+    if (rows[i].first != 1 && o[0] != rows[i].first) fail_msg("%s: o[0] is 0x%04x", rows[i].name, o[0]);
+    if (rows[i].second != 1 && o[1] != rows[i].second) fail_msg("%s: o[1] is 0x%04x", rows[i].name, o[1]);
+    free_tensors(&t);
+  }
+}
+
+static void test_all_scores_minus_infinity(void **state) {
+  (void)state;
+  const struct shape shape = {.channels = 1, .heads = 1, .group = 1, .d = 16, .page = 64, .batch = 1, .lengths = {70}};
+  struct duplex_random random;
+  duplex_random_seed(&random, seed, 4000);
+  struct tensors t = make_tensors(&shape, &random, MODERATE, MODERATE, MODERATE);
+  uint16_t o[16];
+  t.q[0] = 0x3c00;
+  for (size_t i = 0; i < 70; i++) t.k[i * 16] = 0xfc00;
+  run_driver(&shape, &t, 70, &random, o);
+  for (unsigned i = 0; i < 16; i++) assert_int_equal(o[i], 0x7e00);
+  free_tensors(&t);
+}
+
+// The same bits on any number of channels, stripe set, page size and order, alone or with others.
+static void test_independence(void **state) {
+  (void)state;
+  static const unsigned channels[] = {1, 2, 3, 5, 32}, pages[] = {64, 128, 512}, bundles[] = {0, 1, 0x6, 0xf};
+  struct shape shape = {.channels = 1, .heads = 3, .group = 4, .d = 96, .page = 64, .batch = 4, .lengths = {700, 3, 64, 257}};
+  struct duplex_random random;
+  duplex_random_seed(&random, seed, 5000);
+  struct tensors t = make_tensors(&shape, &random, MODERATE, MODERATE, MODERATE);
+  uint16_t *expected = new_array(outputs_of(&shape)), *o = new_array(outputs_of(&shape));
+  run_driver(&shape, &t, 1000, &random, expected);
+  check_query(&shape, &t, 0, 5, expected);
+  for (unsigned i = 0; i < 5; i++)
+    for (unsigned j = 0; j < 3; j++) {
+      shape.channels = channels[i];
+      shape.page = pages[j];
+      shape.bundles = bundles[(i + j) % 4];
+      run_driver(&shape, &t, 1 + duplex_random_below(&random, 100), &random, o);
+      assert_memory_equal(o, expected, outputs_of(&shape) * sizeof *o);
+    }
+  struct shape alone = shape;
+  alone.batch = 1;
+  for (size_t i = 0; i < shape.batch; i++) {
+    const size_t queries = outputs_of(&alone);
+    const struct tensors part = {t.q + i * queries, t.k + i * shape.heads * t.of_head, t.v + i * shape.heads * t.of_head,
+                                 t.longest, t.of_head};
+    alone.lengths[0] = shape.lengths[i];
+    run_driver(&alone, &part, 1000, &random, o);
+    assert_memory_equal(o, expected + i * queries, queries * sizeof *o);
+  }
+  free_tensors(&t);
+  free(expected);
+  free(o);
+}
+
+// More sequences than a job of the firmware holds.
+static void test_many_sequences(void **state) {
+  (void)state;
+  enum { MANY = 150, D = 32, L = 5 };
+  struct duplex_random random;
+  duplex_random_seed(&random, seed, 6000);
+  static uint16_t q[MANY * D], k[MANY * L * D], v[MANY * L * D], o[MANY * D];
+  struct duplex_sequence *sequences[MANY];
+  struct duplex_device *device = open_device(5);
+  const struct shape shape = {.channels = 5, .heads = 1, .group = 1, .d = D, .page = 64, .batch = MANY};
+  struct duplex_kv_cache *cache = open_cache(device, &shape, MANY);
+  for (size_t i = 0; i < MANY * D; i++) q[i] = draw_operand(&random, MODERATE);
+  for (size_t i = 0; i < MANY * L * D; i++) k[i] = draw_operand(&random, MODERATE), v[i] = draw_operand(&random, MODERATE);
+  for (size_t i = 0; i < MANY; i++) {
+    assert_int_equal(duplex_kv_begin(cache, DUPLEX_KV_SPACES, 1 + i % L, &sequences[i]), 0);
+    assert_int_equal(duplex_kv_append(sequences[i], 0, k + i * L * D, v + i * L * D, 1 + i % L, 0), 0);
+  }
+  attend(cache, &shape, sequences, q, device, o);
+  for (size_t i = 0; i < MANY; i++) {
+    uint16_t expected[D];
+    oracle_attention(q + i * D, k + i * L * D, v + i * L * D, 1 + i % L, D, oracle_scale(0, D), expected);
+    assert_memory_equal(o + i * D, expected, sizeof expected);
+  }
+  duplex_kv_close(cache);
+  duplex_close(device);
+}
+
+static uint64_t read_bytes(const struct duplex_device *device, uint64_t *useful) {
+  struct duplex_stats stats;
+  duplex_last_stats(device, &stats);
+  *useful = stats.useful_bytes;
+  return stats.read_bytes;
+}
+
+// Sequences with a common prefix and tails of their own, one of them with Inf and NaN in V: shared or not, the same bits; shared,
+// fewer bytes.
+static void share_prefix(unsigned group, size_t prefix, size_t members, unsigned d, unsigned stream) {
+  struct shape shape = {.channels = 3, .heads = 2, .group = group, .d = d, .page = 64, .batch = members};
+  struct duplex_random random;
+  duplex_random_seed(&random, seed, 7000 + stream);
+  for (size_t i = 0; i < members; i++) shape.lengths[i] = prefix + (i == 2 ? 0 : duplex_random_below(&random, 100));
+  struct tensors t = make_tensors(&shape, &random, MODERATE, MODERATE, MODERATE);
+  for (size_t i = 1; i < members; i++)
+    for (unsigned head = 0; head < shape.heads; head++) {
+      memcpy((void *)kv_of(&shape, &t, t.k, i, head), kv_of(&shape, &t, t.k, 0, head), prefix * d * sizeof *t.k);
+      memcpy((void *)kv_of(&shape, &t, t.v, i, head), kv_of(&shape, &t, t.v, 0, head), prefix * d * sizeof *t.v);
+    }
+  if (shape.lengths[1] > prefix + 1) {
+    ((uint16_t *)kv_of(&shape, &t, t.v, 1, 0))[prefix * d] = 0x7c00;
+    ((uint16_t *)kv_of(&shape, &t, t.v, 1, 1))[(prefix + 1) * d + 3] = 0x7e01;
+  }
+  uint16_t *apart = new_array(outputs_of(&shape)), *together = new_array(outputs_of(&shape));
+  struct duplex_device *device = open_device(shape.channels);
+  struct duplex_sequence *sequences[BATCH_MOST], *root;
+  struct duplex_kv_cache *cache = open_cache(device, &shape, 1 + members * (prefix / 64 + 4));
+  uint64_t useful_apart, useful_together, apart_bytes, together_bytes;
+  for (size_t i = 0; i < members; i++) {
+    assert_int_equal(duplex_kv_begin(cache, DUPLEX_KV_SPACES, 0, &sequences[i]), 0);
+    assert_int_equal(duplex_kv_append(sequences[i], 0, kv_of(&shape, &t, t.k, i, 0), kv_of(&shape, &t, t.v, i, 0),
+                                      shape.lengths[i], t.of_head),
+                     0);
+  }
+  attend(cache, &shape, sequences, t.q, device, apart);
+  apart_bytes = read_bytes(device, &useful_apart);
+  for (size_t i = 0; i < members; i++) duplex_kv_free(sequences[i]);
+  assert_int_equal(duplex_kv_begin(cache, DUPLEX_KV_SPACES, 0, &root), 0);
+  assert_int_equal(duplex_kv_append(root, 0, t.k, t.v, prefix, t.of_head), 0);
+  for (size_t i = 0; i < members; i++) {
+    assert_int_equal(duplex_kv_share(root, prefix, &sequences[i]), 0);
+    assert_int_equal(duplex_kv_append(sequences[i], 0, kv_of(&shape, &t, t.k, i, 0) + prefix * d,
+                                      kv_of(&shape, &t, t.v, i, 0) + prefix * d, shape.lengths[i] - prefix, t.of_head),
+                     0);
+  }
+  duplex_kv_free(root);
+  attend(cache, &shape, sequences, t.q, device, together);
+  together_bytes = read_bytes(device, &useful_together);
+  assert_memory_equal(together, apart, outputs_of(&shape) * sizeof *apart);
+  check_query(&shape, &t, 0, 0, together);
+  check_query(&shape, &t, 1, 0, together);
+  printf(
+      "%zu sequences with %zu positions in common, group %u, D %u: %llu bytes read apart, %llu shared; asked for %llu and %llu\n",
+      members, prefix, group, d, (unsigned long long)apart_bytes, (unsigned long long)together_bytes,
+      (unsigned long long)useful_apart, (unsigned long long)useful_together);
+  if (members * group <= 2 * DUPLEX_LANES && members > 1 && group <= DUPLEX_LANES / 2) assert_true(together_bytes < apart_bytes);
+  assert_true(useful_together <= useful_apart);
+  duplex_kv_close(cache);
+  duplex_close(device);
+  free_tensors(&t);
+  free(apart);
+  free(together);
+}
+
+static void test_shared_prefix(void **state) {
+  (void)state;
+  share_prefix(1, 1024, 8, 64, 0);
+  share_prefix(1, 4096, 8, 128, 1);  // beyond the slice: K is read three times, and still it is cheaper
+  share_prefix(2, 150, 3, 80, 2);    // the prefix ends within a page
+  share_prefix(4, 512, 4, 32, 3);
+  share_prefix(3, 128, 3, 16, 4);
+  share_prefix(6, 128, 2, 48, 5);  // two groups do not fit the lanes
+  share_prefix(1, 200, 11, 16, 6);
+}
+
+static void test_arguments(void **state) {
+  (void)state;
+  struct duplex_device *device = open_device(2);
+  const struct shape shape = {.heads = 2, .d = 32, .page = 64};
+  struct duplex_kv_cache *cache = open_cache(device, &shape, 2);
+  struct duplex_sequence *sequence;
+  static uint16_t kv[2 * 32], q[36 * 32], o[36 * 32];
+  assert_int_equal(duplex_kv_begin(cache, DUPLEX_KV_SPACES, 1, &sequence), 0);
+  assert_int_equal(duplex_attention(cache, 0, &sequence, 1, q, 2, 0, o), DUPLEX_ERROR_ARGUMENT);  // no position
+  assert_int_equal(duplex_kv_append(sequence, 0, kv, kv, 1, 0), 0);
+  assert_int_equal(duplex_attention(cache, 0, &sequence, 1, q, 2, 0, o), 0);
+  assert_int_equal(duplex_attention(cache, 0, &sequence, 0, q, 2, 0, o), DUPLEX_ERROR_ARGUMENT);
+  assert_int_equal(duplex_attention(cache, 0, &sequence, 1, q, 3, 0, o), DUPLEX_ERROR_ARGUMENT);
+  assert_int_equal(duplex_attention(cache, 0, &sequence, 1, q, 34, 0, o), DUPLEX_ERROR_ARGUMENT);
+  assert_int_equal(duplex_attention(cache, 0, &sequence, 1, q, 0, 0, o), DUPLEX_ERROR_ARGUMENT);
+  assert_int_equal(duplex_attention(cache, 1, &sequence, 1, q, 2, 0, o), DUPLEX_ERROR_ARGUMENT);
+  assert_int_equal(duplex_attention(cache, 0, &sequence, 1, q, 2, -1, o), DUPLEX_ERROR_ARGUMENT);
+  assert_int_equal(duplex_attention(cache, 0, &sequence, 1, q, 2, INFINITY, o), DUPLEX_ERROR_ARGUMENT);
+  assert_int_equal(duplex_attention(cache, 0, &sequence, 1, q, 2, NAN, o), DUPLEX_ERROR_ARGUMENT);
+  assert_int_equal(duplex_attention(cache, 0, &sequence, 1, q, 32, 0, o), 0);
+  duplex_kv_close(cache);
+  duplex_close(device);
+}
+
+static uint32_t bits_of(float value) {
+  uint32_t bits;
+  memcpy(&bits, &value, sizeof bits);
+  return bits;
+}
+
+static void test_scale(void **state) {
+  (void)state;
+  struct duplex_random random;
+  duplex_random_seed(&random, seed, 8000);
+  for (unsigned d = 16; d <= 256; d += 16) assert_int_equal(duplex_attention_scale(0, d), bits_of(oracle_scale(0, d)));
+  for (unsigned i = 0; i < 20000; i++) {
+    uint64_t bits = duplex_random_u64(&random) >> 1;
+    if (i % 4) bits = (bits & ~(UINT64_C(2047) << 52)) | (860 + duplex_random_below(&random, 300)) << 52;
+    double scale;
+    memcpy(&scale, &bits, sizeof scale);
+    if (!isfinite(scale) || scale == 0) continue;
+    if (duplex_attention_scale(scale, 16) != bits_of(oracle_scale(scale, 16)))
+      fail_msg("scale %a: 0x%08x, expected 0x%08x", scale, duplex_attention_scale(scale, 16), bits_of(oracle_scale(scale, 16)));
+  }
+}
+
+int main(void) {
+  seed = environment_number("DUPLEX_SEED", 1);
+  cases = environment_number("DUPLEX_CASES", 1);
+  printf("seed %llu\n", (unsigned long long)seed);
+  const struct CMUnitTest tests[] = {
+      cmocka_unit_test(test_scale),          cmocka_unit_test(test_special_rows),
+      cmocka_unit_test(test_random_batches), cmocka_unit_test(test_head_sizes_and_groups),
+      cmocka_unit_test(test_long_rows),      cmocka_unit_test(test_all_scores_minus_infinity),
+      cmocka_unit_test(test_independence),   cmocka_unit_test(test_many_sequences),
+      cmocka_unit_test(test_shared_prefix),  cmocka_unit_test(test_arguments),
+  };
+  return cmocka_run_group_tests(tests, NULL, NULL);
+}

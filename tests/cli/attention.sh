@@ -1,0 +1,63 @@
+#!/bin/bash
+# duplex attention: the exact bytes for every number of channels, set of bundles and way to give lengths; statistics.
+# usage: tests/cli/attention.sh BUILD
+set -u
+build=$(cd "$1" && pwd)
+duplex=$build/duplex
+oracle=$build/tests/cli/oracle_attention
+dir=$(mktemp -d)
+trap 'rm -rf "$dir"' EXIT
+cd "$dir" || exit 1
+failures=0
+count=0
+check() { # NAME COMMAND...: the command must succeed
+  local name=$1
+  shift
+  count=$((count + 1))
+  "$@" || { echo "FAIL $name"; failures=$((failures + 1)); }
+}
+
+while read -r batch q_heads heads d lengths scale dist; do
+  longest=$(tr , '\n' <<<"$lengths" | sort -n | tail -1)
+  "$duplex" random --shape "$batch,$q_heads,$d" --seed 1 --dist "$dist" --out q.npy && "$duplex" random --shape "$batch,$heads,$longest,$d" --seed 2 --dist "$dist" --out k.npy &&
+    "$duplex" random --shape "$batch,$heads,$longest,$d" --seed 3 --dist "$dist" --out v.npy && "$oracle" q.npy k.npy v.npy "$lengths" "$scale" exact.npy || exit 1
+  options=(--q q.npy --k k.npy --v v.npy --lengths "$lengths")
+  [ "$scale" = 0 ] || options+=(--scale "$scale")
+  for channels in 1 2 3 5 32; do
+    name="$batch $q_heads $heads $d $lengths $scale $dist, $channels channels"
+    check "$name" "$duplex" attention "${options[@]}" --out o.npy --channels $channels --stats stats.json
+    check "$name: exact" cmp o.npy exact.npy
+  done
+  check "$name, one bundle" "$duplex" attention "${options[@]}" --out o.npy --channels 2 --bundles 1
+  check "$name, one bundle: exact" cmp o.npy exact.npy
+  bytes=$(($(tr , + <<<"$lengths")))
+  check "$name: useful bytes" [ "$(jq .useful_bytes stats.json)" = $((bytes * heads * d * 4)) ]
+  check "$name: MACs" [ "$(jq '[.channels[].macs] | add' stats.json)" = $((bytes * q_heads * d * 2)) ]
+  check "$name: bytes read" [ "$(jq .dram_read_bytes stats.json)" -ge $((bytes * heads * d * 4)) ]
+done <<'L'
+1 1 1 16 1 0 normal:1
+3 8 2 128 70,1,133 0 normal:1
+2 9 1 80 64,65 0.3 normal:0.5
+2 16 1 48 30,200 0 classes
+4 5 5 64 9,129,1,64 0.01 bits
+1 10 10 256 40 0 uniform:2
+L
+
+# Lengths from files, and the default.
+"$duplex" random --shape 2,4,32 --seed 1 --dist normal:1 --out q.npy
+for name in k v; do "$duplex" random --shape 2,2,50,32 --seed ${#name} --dist normal:1 --out $name.npy; done
+"$duplex" attention --q q.npy --k k.npy --v v.npy --lengths 50,50 --out all.npy
+check "default lengths" "$duplex" attention --q q.npy --k k.npy --v v.npy --out o.npy
+check "default lengths: the same" cmp o.npy all.npy
+"$duplex" attention --q q.npy --k k.npy --v v.npy --lengths 7,50 --out exact.npy
+for type in '<i4 i' '<i8 q'; do
+  read -r descr letter <<<"$type"
+  python3 -c "
+import struct, sys
+header = b\"{'descr': '$descr', 'fortran_order': False, 'shape': (2,), }\".ljust(117) + b'\n'
+open('lengths.npy', 'wb').write(b'\x93NUMPY\1\0' + struct.pack('<H', len(header)) + header + struct.pack('<2$letter', 7, 50))"
+  check "lengths as $descr" "$duplex" attention --q q.npy --k k.npy --v v.npy --lengths lengths.npy --out o.npy
+  check "lengths as $descr: the same" cmp o.npy exact.npy
+done
+echo "attention: $count checks, $failures failures"
+[ $failures = 0 ]
