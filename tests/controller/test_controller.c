@@ -12,6 +12,7 @@
 
 #include "driver/device.h"
 #include "duplex/error.h"
+#include "duplex/kv_cache.h"
 #include "duplex/random.h"
 
 #define BUILD_ELF "firmware.elf"
@@ -246,6 +247,53 @@ static void test_regions(void **state) {
   duplex_close(device);
 }
 
+// A list of which a later sequence is wrong: what is in the ring is dropped, and the same job with the right list runs after it.
+static void test_attention_list(void **state) {
+  enum { HEADS = 2, D = 64, LENGTH = 70, BATCH = 6 };
+  struct duplex_device *device = open_device(setup_of(state));
+  const struct duplex_kv_options options = {.heads = HEADS, .head_size = D, .page_positions = 128, .pages = BATCH};
+  struct duplex_kv_cache *cache;
+  struct duplex_sequence *sequences[BATCH];
+  static duplex_f16 right[BATCH * HEADS * D], o[BATCH * HEADS * D];
+  assert_int_equal(duplex_kv_open(device, &options, &cache), 0);
+  for (unsigned i = 0; i < BATCH; i++) {
+    assert_int_equal(duplex_kv_begin(cache, DUPLEX_KV_SPACES, LENGTH, &sequences[i]), 0);
+    assert_int_equal(duplex_kv_append(sequences[i], 0, w + i, w + 20000 + i, LENGTH, 0), 0);
+  }
+  assert_int_equal(duplex_attention(cache, 0, sequences, BATCH, x, HEADS, 0, right), 0);
+  struct queue *queue = &device->machine->controller->mailbox->queue[device->queue.index];
+  struct attention_message m;
+  memcpy(&m, queue->messages[(device->queue.produced - 1) % PROTOCOL_ENTRIES].payload, sizeof m);
+  const uint32_t last = BATCH - 1, segment = BATCH + 2 * last;
+  const struct {
+    uint32_t word, value, status, detail;
+  } wrong[] = {
+      {last, 0, COMPLETION_ARGUMENT, 48},
+      {last, 2, COMPLETION_ARGUMENT, 48},
+      {last, 4u << 24 | 1, COMPLETION_ARGUMENT, 48},
+      {1, 2, COMPLETION_ARGUMENT, 48},
+      {segment, UINT32_MAX, COMPLETION_REGION, 52},
+      {segment + 1, 0, COMPLETION_REGION, 52},
+      {segment + 1, 1u << 24 | 131073, COMPLETION_REGION, 52},
+  };
+  for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
+    struct completion completion;
+    const uint32_t good = queue->list[wrong[i].word];
+    queue->list[wrong[i].word] = wrong[i].value;
+    assert_int_equal(send(device, MESSAGE_ATTENTION, &m, sizeof m, &completion), DUPLEX_ERROR_FIRMWARE);
+    assert_int_equal(completion.status, wrong[i].status);
+    assert_int_equal(completion.detail, wrong[i].detail);
+    assert_true(completion.descriptors > 0);
+    queue->list[wrong[i].word] = good;
+    assert_int_equal(send(device, MESSAGE_ATTENTION, &m, sizeof m, &completion), 0);
+    assert_int_equal(completion.descriptors, BATCH);
+  }
+  assert_int_equal(duplex_attention(cache, 0, sequences, BATCH, x, HEADS, 0, o), 0);
+  assert_memory_equal(o, right, sizeof o);
+  duplex_kv_close(cache);
+  duplex_close(device);
+}
+
 // A client that writes nonsense into its counters or headers harms itself only.
 static void test_client_writes_nonsense(void **state) {
   struct duplex_device *device = open_device(setup_of(state)), *client;
@@ -408,6 +456,7 @@ int main(int argc, char **argv) {
       ON_ALL(test_clients),
       ON_ALL(test_client_dies_in_mid_job),
       ON_ALL(test_regions),
+      ON_ALL(test_attention_list),
       ON_ALL(test_client_writes_nonsense),
       WITH(test_watchdog_of_the_firmware, native),
       WITH(test_watchdog_of_the_firmware, riscv),
