@@ -84,13 +84,27 @@ class Run:
         channels = [n for n, m in self.design.modules.items() if m.base == "channel" and n != row["name"]]
         return self.timer.worst(row["name"], channels)
 
+    def apart(self):
+        """Rows of the units of rtl/files.f that the stack does not hold: each as a top of its own, in no number."""
+        known = {module.base for module in self.design.modules.values()} if self.chosen.top == "stack" else set(self.design.place)
+        rows = []
+        for unit in (u for u in self.design.place if u not in known and not self.design.place[u].startswith(design.COMMON)):
+            run = Run(argparse.Namespace(**{**vars(self.chosen), "top": unit, "set": []}))
+            rows += [{**row, "instances": 0, "total_mm2": 0.0} for row in run.units(area.Area(run.design, run.netlist, run.target, None))]
+        return rows
+
+    def units(self, areas):
+        """The rows of the report, with their paths."""
+        rows = areas.rows()
+        for row in rows:
+            row["paths"] = self.paths(row)
+            del row["name"]
+        return rows
+
     def data(self):
         macros = area.read_macros(self.chosen.macros) if self.chosen.macros else None
         areas = area.Area(self.design, self.netlist, self.target, macros)
-        units = areas.rows()
-        for row in units:
-            row["paths"] = self.paths(row)
-            del row["name"]
+        units = self.units(areas) + self.apart()
         files = self.design.files + self.design.headers
         return {"top": self.chosen.top, "parameters": " ".join(self.chosen.set + ([self.chosen.params] if self.chosen.params else [])), "library": self.target.library.name, "process": self.target.values["process"],
                 "flow": self.chosen.flow, "versions": mapping.tool_versions(), "sources": design.hash_of_files(files), "files": files,

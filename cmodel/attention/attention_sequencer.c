@@ -37,14 +37,12 @@ uint8_t sequencer_stripe(const struct attention_sequencer *s) {
   return s->kind == PASS_Q ? current(s)->qo_stripe : current(s)->kv_stripe;
 }
 
-bool sequencer_busy(const struct attention_sequencer *s) { return s->state != SEQUENCER_CHOOSE || s->oldest != s->next; }
-
 bool sequencer_record(const struct attention_timing *a, struct attention_pass *pass, bool *begins_result,
                       struct attention_result *result) {
   const struct attention_sequencer *s = &a->sequencer;
   const struct attention_entry *e = current(s);
   const bool context = s->kind == PASS_C, row_block_mode = e->mode == 2;
-  *begins_result = context && e->first && (row_block_mode || s->row_block == 0);
+  *begins_result = context && e->last && (row_block_mode || s->row_block == 0);
   const bool room = a->stream_passes.count != ATTENTION_FIFO && a->tiles_passes.count != ATTENTION_FIFO;
   if (s->state != SEQUENCER_RECORD || !room || (*begins_result && a->results.count == ATTENTION_FIFO)) return false;
   *pass = (struct attention_pass){.kind = s->kind,
@@ -65,17 +63,23 @@ bool sequencer_record(const struct attention_timing *a, struct attention_pass *p
 }
 
 struct choice {
-  bool q, s, c, skip;
+  bool q, s, c, skip, drop;
 };
 
 static struct choice choose(const struct attention_sequencer *s) {
   const struct attention_entry *e = entry(s, s->score_index);
   const bool there = s->score_index != s->next;
   const bool beside = e->mode != 1 && s->older + s->newer + e->words <= DUPLEX_SCORE_WORDS;
-  return (struct choice){.q = there && !s->q_ready,
+  const bool full = (s->next - s->oldest) % INDICES == DUPLEX_ATTENTION_QUEUE;
+  return (struct choice){.drop = s->open && s->pending == 0 && (there ? e->first : full),
+                         .q = there && !s->q_ready,
                          .s = there && s->q_ready && (s->pending == 0 || (s->pending == 1 && beside)),
                          .c = s->pending != 0,
                          .skip = entry(s, s->oldest)->mode == 1 && s->oldest != s->score_index};
+}
+
+bool sequencer_busy(const struct attention_sequencer *s) {
+  return s->state != SEQUENCER_CHOOSE || s->score_index != s->next || s->pending || choose(s).skip;
 }
 
 static void address_step(struct attention_sequencer *s, const struct attention_entry *e) {
@@ -101,6 +105,7 @@ static void ask_step(struct attention_sequencer *s, const struct attention_entry
 static void scores_asked(struct attention_sequencer *s, const struct attention_entry *e) {
   const bool pair = e->mode == 2 || (e->mode == 0 && e->last), last_slot = s->score_slot + 1 == e->slots;
   if (e->last) s->q_ready = false;
+  if (e->mode == 0) s->open = !e->last;
   s->newer += e->words;
   if (pair && s->pending == 0) {
     s->older = s->newer;
@@ -139,6 +144,12 @@ static void choose_step(struct attention_sequencer *s) {
   const struct choice want = choose(s);
   if (want.skip) {
     s->oldest = (s->oldest + 1) % INDICES;
+    return;
+  }
+  if (want.drop) {
+    s->oldest = s->score_index;
+    s->q_ready = s->open = false;
+    s->newer = 0;
     return;
   }
   if (!want.q && !want.s && !want.c) return;

@@ -7,7 +7,8 @@ struct tiles_step tiles_look(const struct attention_timing *a, bool tile_ready) 
   const struct attention_tiles *t = &a->tiles;
   const struct attention_pass *head = &a->tiles_passes.pass[0];
   const bool has_room = t->room != 0, waits_for_l = head->first && head->keep && t->l_count != 0;
-  const bool ready = head->kind == PASS_S ? t->q_ready && t->weights == 0 : (!head->begins || a->score.maxima) && !waits_for_l;
+  const bool score = t->q_ready && t->weights == 0, context = (!head->begins || (a->score.maxima && !t->told)) && !waits_for_l;
+  const bool ready = head->kind == PASS_Q || (head->kind == PASS_S ? score : context);
   struct tiles_step step = {.take = t->state == TILES_IDLE && a->tiles_passes.count && ready};
   const bool exists = t->blocks != 0 || t->position <= t->pass.rest, word_begins = t->position % 4 == 0;
   const bool needs_word = exists && t->position % (DUPLEX_SCORES_OF_WORD >> t->pass.lanes) == 0;
@@ -27,6 +28,10 @@ static void fifo_clock(struct attention_tiles *t, bool push, bool pop) {
 }
 
 static void begin(struct attention_tiles *t, const struct attention_pass *pass) {
+  if (pass->kind == PASS_Q) {
+    t->q_ready = false;
+    return;
+  }
   t->pass = *pass;
   t->blocks = pass->blocks;
   t->k = pass->k_last;
@@ -42,7 +47,6 @@ static void q_step(struct attention_tiles *t) {
   t->k = block_end ? t->pass.k_last : t->k - 1;
   if (!block_end || t->blocks--) return;
   t->state = TILES_IDLE;
-  if (t->pass.final) t->q_ready = false;
 }
 
 static void position_step(struct attention_tiles *t) {
@@ -57,6 +61,7 @@ void attention_tiles_clock(struct attention_tiles *t, const struct attention_pas
   t->weights += (unsigned)step->begins_word - (unsigned)step->word_valid;
   t->words = t->words << 1 | (step->position && t->position % 4 == 3);
   t->q_word = step->q_word;
+  t->told = step->position;
   t->l_count -= l_done;
   if (step->q_word) q_step(t);
   if (step->position) position_step(t);

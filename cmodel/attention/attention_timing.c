@@ -97,7 +97,7 @@ void attention_clock(struct attention_timing *a, const struct attention_in *in) 
   score_path_clock(&a->score, stream.take && stream_head.kind == PASS_S, &row,
                    tiles.take && tiles_head.kind == PASS_C && tiles_head.begins);
   passes_clock(&a->stream_passes, record, &pass, stream.take);
-  passes_clock(&a->tiles_passes, record && pass.kind != PASS_Q, &pass, tiles.take);
+  passes_clock(&a->tiles_passes, record, &pass, tiles.take);
   results_clock(&a->results, record && begins_result, &result, in->result_start);
   sequencer_clock(&a->sequencer, in->read_ready, record, in->push);
   a->active = in->push != NULL || (a->active && !in->job_valid);

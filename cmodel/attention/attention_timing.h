@@ -53,7 +53,7 @@ struct attention_sequencer {
   unsigned next, score_index, oldest, at;  // of the queue, modulo 16
   unsigned score_slot, slot, pending, older, newer, row_block, step, blocks, k;
   uint16_t base;
-  bool q_ready, begins;
+  bool q_ready, begins, open;
 };
 
 struct attention_stream {
@@ -81,7 +81,7 @@ struct attention_tiles {
   enum { TILES_IDLE, TILES_SCORES, TILES_CONTEXT } state;
   struct attention_pass pass;
   unsigned blocks, k, word, position, l_count, room, weights;
-  bool q_ready, q_word;
+  bool q_ready, q_word, told;
   uint32_t words;  // of weights on their way, one bit a clock
   struct {
     uint32_t write, read;

@@ -63,13 +63,14 @@ module attention (
   output wire no_tile_o,
   output wire no_room_o
 );
-  localparam [1:0] Q = 2'd0, S = 2'd1;
   localparam MAXIMA = 32 * `DUPLEX_LANES;
 
   // Queue and sequencer
   wire [3:0] score_index, oldest, index, next, kv_stripe, qo_stripe, last_sixteen, result_stripe;
   wire [1:0] score_mode, oldest_mode, mode, row_block, lanes, pass_kind, pass_k_last;
   wire [10:0] score_words, words, pass_blocks;
+  wire [9:0] pass_address, tiles_address;
+  wire score_first;
   wire [15:0] k_base, v_base, v_stride, q_base, o_base, stride;
   wire [17:0] last_position;
   wire [8:0] slots;
@@ -91,7 +92,8 @@ module attention (
   wire [4:0] q_write_address, q_read_address;
   wire [1023:0] q_data;
   // Tiles
-  wire tiles_valid, tiles_pass_ready, tiles_ready, tiles_score, tiles_first, tiles_keep, tiles_final, tiles_begins, tiles_busy;
+  wire tiles_valid, tiles_pass_ready, tiles_ready, tiles_first, tiles_keep, tiles_begins, tiles_busy;
+  wire [1:0] tiles_kind;
   wire [10:0] tiles_blocks;
   wire [5:0] tiles_rest;
   wire [1:0] tiles_k_last, tiles_lanes, position_lanes;
@@ -110,7 +112,7 @@ module attention (
   wire push = segment_valid_i && slots_i != 9'd0;
   attention_queue queue (
     .clk_i(clk_i), .rst_ni(rst_ni), .push_i(push), .descriptor_i(descriptor_i), .slots_i(slots_i), .room_o(room_o), .next_o(next),
-    .score_index_i(score_index), .score_mode_o(score_mode), .score_words_o(score_words), .oldest_i(oldest), .oldest_mode_o(oldest_mode),
+    .score_index_i(score_index), .score_mode_o(score_mode), .score_first_o(score_first), .score_words_o(score_words), .oldest_i(oldest), .oldest_mode_o(oldest_mode),
     .index_i(index), .k_base_o(k_base), .v_base_o(v_base), .v_stride_o(v_stride), .q_base_o(q_base), .o_base_o(o_base),
     .stride_o(stride), .kv_stripe_o(kv_stripe), .qo_stripe_o(qo_stripe), .last_position_o(last_position),
     .last_sixteen_o(last_sixteen), .mode_o(mode), .row_block_o(row_block), .first_o(first), .last_o(last), .lanes_o(lanes),
@@ -119,14 +121,14 @@ module attention (
 
   attention_sequencer sequencer (
     .clk_i(clk_i), .rst_ni(rst_ni), .score_index_o(score_index), .oldest_o(oldest), .index_o(index), .next_i(next),
-    .score_mode_i(score_mode), .score_words_i(score_words), .oldest_mode_i(oldest_mode), .k_base_i(k_base), .v_base_i(v_base),
+    .score_mode_i(score_mode), .score_first_i(score_first), .score_words_i(score_words), .oldest_mode_i(oldest_mode), .k_base_i(k_base), .v_base_i(v_base),
     .v_stride_i(v_stride), .q_base_i(q_base), .o_base_i(o_base), .stride_i(stride), .kv_stripe_i(kv_stripe),
     .qo_stripe_i(qo_stripe), .last_position_i(last_position), .last_sixteen_i(last_sixteen), .mode_i(mode), .row_block_i(row_block),
     .first_i(first), .last_i(last), .words_i(words), .slots_i(slots), .read_valid_o(read_valid_o), .read_ready_i(read_ready_i),
     .read_base_o(read_base_o), .read_stripe_o(read_stripe_o), .read_columns_o(read_columns_o), .pass_valid_o(pass_valid),
     .pass_ready_i(pass_ready), .pass_kind_o(pass_kind), .pass_blocks_o(pass_blocks), .pass_rest_o(pass_rest),
     .pass_k_last_o(pass_k_last), .pass_sixteens_o(pass_sixteens), .pass_first_o(pass_first), .pass_last_o(pass_last),
-    .pass_keep_o(pass_keep), .pass_final_o(pass_final), .pass_begins_o(pass_begins), .result_valid_o(result_valid),
+    .pass_keep_o(pass_keep), .pass_final_o(pass_final), .pass_begins_o(pass_begins), .pass_address_o(pass_address), .result_valid_o(result_valid),
     .result_ready_i(result_ready), .result_column_o(result_column), .result_stripe_o(result_stripe), .busy_o(sequencer_busy)
   );
 
@@ -137,11 +139,11 @@ module attention (
     .valid_o(stream_valid), .ready_i(stream_ready),
     .data_o({stream_kind, stream_blocks, stream_rest, stream_k_last, stream_sixteens, stream_first, stream_last, stream_keep, stream_final, stream_lanes, stream_mask, stream_scale})
   );
-  fifo #(.WIDTH(26), .DEPTH(4)) tiles_passes (
-    .clk_i(clk_i), .rst_ni(rst_ni), .valid_i(pass_valid && pass_kind != Q), .ready_o(tiles_pass_ready),
-    .data_i({pass_kind == S, pass_blocks, pass_rest, pass_k_last, lanes, pass_first, pass_keep, pass_final, pass_begins}),
+  fifo #(.WIDTH(36), .DEPTH(4)) tiles_passes (
+    .clk_i(clk_i), .rst_ni(rst_ni), .valid_i(pass_valid), .ready_o(tiles_pass_ready),
+    .data_i({pass_kind, pass_blocks, pass_rest, pass_k_last, lanes, pass_first, pass_keep, pass_begins, pass_address}),
     .valid_o(tiles_valid), .ready_i(tiles_ready),
-    .data_o({tiles_score, tiles_blocks, tiles_rest, tiles_k_last, tiles_lanes, tiles_first, tiles_keep, tiles_final, tiles_begins})
+    .data_o({tiles_kind, tiles_blocks, tiles_rest, tiles_k_last, tiles_lanes, tiles_first, tiles_keep, tiles_begins, tiles_address})
   );
   fifo #(.WIDTH(25), .DEPTH(4)) results (
     .clk_i(clk_i), .rst_ni(rst_ni), .valid_i(result_valid), .ready_o(result_ready), .data_i({result_stripe, result_column}),
@@ -166,9 +168,9 @@ module attention (
   );
 
   attention_tiles tiles (
-    .clk_i(clk_i), .rst_ni(rst_ni), .pass_valid_i(tiles_valid), .pass_ready_o(tiles_ready), .pass_score_i(tiles_score),
+    .clk_i(clk_i), .rst_ni(rst_ni), .pass_valid_i(tiles_valid), .pass_ready_o(tiles_ready), .pass_kind_i(tiles_kind),
     .pass_blocks_i(tiles_blocks), .pass_rest_i(tiles_rest), .pass_k_last_i(tiles_k_last), .pass_lanes_i(tiles_lanes),
-    .pass_first_i(tiles_first), .pass_keep_i(tiles_keep), .pass_final_i(tiles_final), .pass_begins_i(tiles_begins),
+    .pass_first_i(tiles_first), .pass_keep_i(tiles_keep), .pass_begins_i(tiles_begins), .pass_address_i(tiles_address),
     .q_done_i(q_done), .q_address_o(q_read_address), .q_data_i(q_data), .write_i(write), .read_o(read), .read_address_o(read_address),
     .maximum_valid_i(maximum_valid), .maximum_ready_o(maximum_ready), .position_valid_o(position_valid),
     .position_exists_o(position_exists), .position_o(position), .lanes_o(position_lanes), .sum_o(position_sum),

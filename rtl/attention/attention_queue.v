@@ -17,6 +17,7 @@ module attention_queue (
   // The next one for scores
   input wire [3:0] score_index_i,
   output wire [1:0] score_mode_o,
+  output wire score_first_o,
   output wire [10:0] score_words_o,  // of the slice that its scores take
   // The oldest one
   input wire [3:0] oldest_i,
@@ -55,6 +56,7 @@ module attention_queue (
 
   reg [WIDTH-1:0] entry_q[0:`DUPLEX_ATTENTION_QUEUE-1];
   reg [1:0] entry_mode_q[0:`DUPLEX_ATTENTION_QUEUE-1];
+  reg [`DUPLEX_ATTENTION_QUEUE-1:0] entry_first_q;
   reg [10:0] entry_words_q[0:`DUPLEX_ATTENTION_QUEUE-1];
   reg [3:0] next_q;
   wire [3:0] count = next_q - oldest_i;
@@ -65,6 +67,7 @@ module attention_queue (
     if (push_i) begin
       entry_mode_q[next_q[2:0]] <= descriptor_i[`DUPLEX_DESC_MODE];
       entry_words_q[next_q[2:0]] <= words;
+      entry_first_q[next_q[2:0]] <= descriptor_i[`DUPLEX_DESC_FIRST];
       entry_q[next_q[2:0]] <= {
         descriptor_i[`DUPLEX_DESC_SRC_BASE], descriptor_i[`DUPLEX_DESC_V_BASE], descriptor_i[`DUPLEX_DESC_V_BLOCK_STRIDE],
         descriptor_i[`DUPLEX_DESC_Q_BASE], descriptor_i[`DUPLEX_DESC_DST_BASE], descriptor_i[`DUPLEX_DESC_SRC_STRIDE],
@@ -78,6 +81,7 @@ module attention_queue (
   assign room_o = count < ENTRIES;
   assign next_o = next_q;
   assign score_mode_o = entry_mode_q[score_index_i[2:0]];
+  assign score_first_o = entry_first_q[score_index_i[2:0]];
   assign score_words_o = entry_words_q[score_index_i[2:0]];
   assign oldest_mode_o = entry_mode_q[oldest_i[2:0]];
   assign {k_base_o, v_base_o, v_stride_o, q_base_o, o_base_o, stride_o, kv_stripe_o, qo_stripe_o, last_position_o, last_sixteen_o,

@@ -7,6 +7,8 @@
 // Each pass goes to the units behind as a record, before its row sets are asked for: kind, flags, sizes (attention_stream, attention_tiles).
 // Flags: `first` the first segment (accumulators and l are begun, S: the maximum), `last` the last one (C: sums leave; S: the pair's
 // scores are complete), `keep` S: scores are stored, C: l is summed, `final` C: the last row block, `begins` C: the first pass of its pair.
+// A MODE 0 sequence that is begun and not ended leaves the channel quiet, and is dropped when another one begins, or when its segments fill
+// the queue: nothing waits forever for a descriptor that was refused.
 // An address takes 12 clocks: base + slot * stride + row block * V stride, one bit a clock.
 `default_nettype none
 `include "duplex_params.vh"
@@ -19,6 +21,7 @@ module attention_sequencer (
   output wire [3:0] index_o,
   input wire [3:0] next_i,
   input wire [1:0] score_mode_i,
+  input wire score_first_i,
   input wire [10:0] score_words_i,
   input wire [1:0] oldest_mode_i,
   input wire [15:0] k_base_i,
@@ -56,6 +59,7 @@ module attention_sequencer (
   output wire pass_keep_o,
   output wire pass_final_o,
   output wire pass_begins_o,
+  output wire [9:0] pass_address_o,    // C: first word of the segment's scores in the slice
   // Where a pair's results go
   output wire result_valid_o,
   input wire result_ready_i,
@@ -66,7 +70,7 @@ module attention_sequencer (
   localparam [1:0] Q = 2'd0, S = 2'd1, C = 2'd2;
   localparam [2:0] CHOOSE = 3'd0, LOAD = 3'd1, ADDRESS = 3'd2, RECORD = 3'd3, ASK = 3'd4, NEXT = 3'd5;
   localparam [11:0] SLICE_WORDS = `DUPLEX_SCORE_WORDS;
-  localparam [3:0] LAST_STEP = 4'd11;
+  localparam [3:0] LAST_STEP = 4'd11, ENTRIES = `DUPLEX_ATTENTION_QUEUE;
 
   reg [2:0] state_q;
   reg [1:0] kind_q;
@@ -77,6 +81,8 @@ module attention_sequencer (
   reg [10:0] older_q, newer_q;              // words of the slice: of the first pending pair, of the one behind it
   reg [1:0] row_block_q;
   reg begins_q;
+  reg open_q;                               // a MODE 0 sequence is begun, its last segment not yet asked for
+  reg [9:0] write_q, pair_q, word_q;        // words of the slice: next one for scores, first of the oldest pair, of this C's segment
 
   // ---- what comes next
   wire score_there = score_index_q != next_i;
@@ -86,6 +92,9 @@ module attention_sequencer (
   wire want_s = score_there && q_ready_q && (pending_q == 2'd0 || (pending_q == 2'd1 && beside));
   wire want_c = pending_q != 2'd0;
   wire skip = oldest_mode_i == 2'd1 && oldest_q != score_index_q;  // MODE 1 leaves nothing to do
+
+  wire full = next_i - oldest_q == ENTRIES;
+  wire drop = open_q && pending_q == 2'd0 && (score_there ? score_first_i : full);
 
   // ---- the segment at index_o
   wire is_c = kind_q == C;
@@ -118,7 +127,7 @@ module attention_sequencer (
   wire final_pass = row_block_mode || block_is_last;
   wire pair_end = row_block_mode || last_i;          // this segment's S is the pair's last
   wire last_slot = this_slot + 9'd1 == slots_i;
-  wire result_begins = is_c && first_i && (row_block_mode || row_block_q == 2'd0);
+  wire result_begins = is_c && last_i && (row_block_mode || row_block_q == 2'd0);
 
   // ---- address, row sets
   reg [3:0] step_q;
@@ -136,7 +145,7 @@ module attention_sequencer (
     if (!rst_ni) state_q <= CHOOSE;
     else begin
       case (state_q)
-        CHOOSE: if (!skip && (want_q || want_s || want_c)) state_q <= LOAD;
+        CHOOSE: if (!skip && !drop && (want_q || want_s || want_c)) state_q <= LOAD;
         LOAD: state_q <= ADDRESS;
         ADDRESS: if (step_q == LAST_STEP) state_q <= RECORD;
         RECORD: if (record) state_q <= ASK;
@@ -153,6 +162,7 @@ module attention_sequencer (
         at_q <= oldest_q;
         row_block_q <= 2'd0;
         begins_q <= 1'b1;
+        word_q <= pair_q;
       end
       LOAD: begin
         if (row_block_mode) row_block_q <= row_block_i;
@@ -183,6 +193,7 @@ module attention_sequencer (
       default: begin
         begins_q <= 1'b0;
         at_q <= last_i ? oldest_q : at_q + 4'd1;
+        word_q <= last_i ? pair_q : word_q + words_i[9:0];
         if (last_i) row_block_q <= row_block_q + 2'd1;
       end
     endcase
@@ -194,6 +205,7 @@ module attention_sequencer (
   wire s_pair = s_done && mode_i != 2'd1 && pair_end;
   wire c_pair = next && is_c && (row_block_mode || (last_i && block_is_last));
   wire skips = state_q == CHOOSE && skip;
+  wire drops = state_q == CHOOSE && !skip && drop;
   wire [10:0] newer = newer_q + words_i;
   always @(posedge clk_i) begin
     if (!rst_ni) begin
@@ -205,9 +217,17 @@ module attention_sequencer (
       pending_q <= 2'd0;
       older_q <= 11'd0;
       newer_q <= 11'd0;
+      open_q <= 1'b0;
+      write_q <= 10'd0;
+      pair_q <= 10'd0;
     end else begin
       if (next && kind_q == Q) q_ready_q <= 1'b1;
-      else if (s_done && last_i) q_ready_q <= 1'b0;
+      else if (drops || (s_done && last_i)) q_ready_q <= 1'b0;
+      if (s_done && mode_i == 2'd0) open_q <= !last_i;
+      else if (drops) open_q <= 1'b0;
+      if (s_done) write_q <= write_q + words_i[9:0];
+      if (c_pair) pair_q <= word_q + words_i[9:0];
+      else if (drops) pair_q <= write_q;
       if (s_done) begin
         score_slot_q <= last_slot || !last_i ? 9'd0 : this_slot + 9'd1;
         if (last_slot || !last_i) score_index_q <= score_index_q + 4'd1;
@@ -216,6 +236,7 @@ module attention_sequencer (
         slot_q <= last_slot ? 9'd0 : this_slot + 9'd1;
         if (last_slot) oldest_q <= at_q + 4'd1;
       end else if (skips) oldest_q <= oldest_q + 4'd1;
+      else if (drops) oldest_q <= score_index_q;
       if (s_pair) pending_q <= pending_q + 2'd1;
       else if (c_pair) pending_q <= pending_q - 2'd1;
       if (s_pair && pending_q == 2'd0) begin
@@ -226,6 +247,8 @@ module attention_sequencer (
       end else if (c_pair) begin
         older_q <= pending_q[1] ? newer_q : 11'd0;
         if (pending_q[1]) newer_q <= 11'd0;
+      end else if (drops) begin
+        newer_q <= 11'd0;
       end
     end
   end
@@ -249,10 +272,11 @@ module attention_sequencer (
   assign pass_keep_o = is_c ? row_block_mode || row_block_q == 2'd0 : mode_i != 2'd1;
   assign pass_final_o = is_c ? final_pass : last_i;
   assign pass_begins_o = begins_q;
+  assign pass_address_o = word_q;
   assign result_valid_o = record && result_begins;
   assign result_column_o = {o_base_i + {7'd0, this_slot}, 5'd0} + (row_block_mode ? {16'd0, {3'd0, row_block_q} * {2'd0, sixteens}} : 21'd0);
   assign result_stripe_o = qo_stripe_i;
-  assign busy_o = state_q != CHOOSE || score_there || oldest_q != next_i;
+  assign busy_o = state_q != CHOOSE || score_there || pending_q != 2'd0 || skip;
   wire unused = &{1'b0, last_position_i[17]};
 endmodule
 `default_nettype wire

@@ -3,7 +3,7 @@
 //
 // Words of either kind go into one FIFO before the GEMM module; each takes its room when it is begun. p: one position a clock; a write
 // of scores goes before a read. An S waits for its q, a C for the maximum of its pair; a C that begins an l waits until the l before was
-// used. Scores lie in the slice in the order in which they were made; each row block reads its pair's again.
+// used.
 `default_nettype none
 `include "duplex_params.vh"
 module attention_tiles #(
@@ -11,18 +11,18 @@ module attention_tiles #(
 ) (
   input wire clk_i,
   input wire rst_ni,
-  // Record of an S or a C
+  // Record
   input wire pass_valid_i,
   output wire pass_ready_o,
-  input wire pass_score_i,
+  input wire [1:0] pass_kind_i,
   input wire [10:0] pass_blocks_i,
   input wire [5:0] pass_rest_i,
   input wire [1:0] pass_k_last_i,
   input wire [1:0] pass_lanes_i,
   input wire pass_first_i,
   input wire pass_keep_i,
-  input wire pass_final_i,
   input wire pass_begins_i,
+  input wire [9:0] pass_address_i,
   // q RAM
   input wire q_done_i,                 // it was filled
   output wire [4:0] q_address_o,
@@ -50,6 +50,7 @@ module attention_tiles #(
   output wire [511:0] tile_data_o,
   output wire busy_o
 );
+  localparam [1:0] Q = 2'd0, S = 2'd1, C = 2'd2;
   localparam [1:0] IDLE = 2'd0, SCORES = 2'd1, CONTEXT = 2'd2;
   localparam [31:0] DEPTH_32 = DEPTH;
   localparam [3:0] ROOM = DEPTH_32[3:0];
@@ -59,12 +60,12 @@ module attention_tiles #(
   reg [1:0] k_q, k_last_q, lanes_q;
   reg [5:0] rest_q, position_q;
   reg [3:0] word_q;
-  reg keep_q, final_q, clear_q;
-  reg q_ready_q;
+  reg keep_q, clear_q;
+  reg q_ready_q;             // the q RAM holds the q of the last Q
   reg [2:0] l_count_q;       // passes that sum an l, begun and not over
   reg [3:0] room_q, weights_q;  // words of the FIFO not spoken for; words of weights on their way
-  reg [9:0] read_q, pair_q;  // next word of the slice, first word of the pair
-  reg q_word_q, q_half_q;
+  reg [9:0] read_q;          // next word of the slice
+  reg q_word_q, q_half_q, told_q;
 
   wire last_block = blocks_q == 11'd0;
   wire has_room = room_q != 4'd0;
@@ -83,13 +84,14 @@ module attention_tiles #(
   wire context_end = tile_end && last_block;
   wire begins_word = position && word_begins;
   wire read = position && needs_word;
-  wire [9:0] read_next = read_q + {9'd0, read};
 
   wire can_score = q_ready_q && weights_q == 4'd0;
-  wire can_context = (!pass_begins_i || maximum_valid_i) && (!(pass_first_i && pass_keep_i) || l_count_q == 3'd0);
-  assign pass_ready_o = state_q == IDLE && (pass_score_i ? can_score : can_context);
+  // A position meets its maximum two clocks after it was told.
+  wire can_context = (!pass_begins_i || (maximum_valid_i && !told_q)) && (!(pass_first_i && pass_keep_i) || l_count_q == 3'd0);
+  assign pass_ready_o = state_q == IDLE && (pass_kind_i == C ? can_context : can_score || pass_kind_i == Q);
   wire take = pass_valid_i && pass_ready_o;
-  wire sums = take && !pass_score_i && pass_keep_i;
+  wire takes_c = take && pass_kind_i == C;
+  wire sums = takes_c && pass_keep_i;
   wire pop = tile_valid_o && tile_ready_i;
 
   always @(posedge clk_i) begin
@@ -99,24 +101,21 @@ module attention_tiles #(
       l_count_q <= 3'd0;
       room_q <= ROOM;
       weights_q <= 4'd0;
-      read_q <= 10'd0;
-      pair_q <= 10'd0;
       q_word_q <= 1'b0;
+      told_q <= 1'b0;
     end else begin
       case (state_q)
-        IDLE: if (take) state_q <= pass_score_i ? SCORES : CONTEXT;
+        IDLE: if (take) state_q <= pass_kind_i == Q ? IDLE : pass_kind_i == S ? SCORES : CONTEXT;
         SCORES: if (scores_end) state_q <= IDLE;
         default: if (context_end) state_q <= IDLE;
       endcase
       if (q_done_i) q_ready_q <= 1'b1;
-      else if (scores_end && final_q) q_ready_q <= 1'b0;
+      else if (take && pass_kind_i == Q) q_ready_q <= 1'b0;
       l_count_q <= l_count_q + {2'd0, sums} - {2'd0, l_done_i};
       room_q <= room_q - {3'd0, q_word || begins_word} + {3'd0, pop};
       weights_q <= weights_q + {3'd0, begins_word} - {3'd0, word_valid_i};
-      if (take && !pass_score_i && pass_first_i) read_q <= pair_q;
-      else read_q <= read_next;
-      if (context_end && final_q) pair_q <= read_next;
       q_word_q <= q_word;
+      told_q <= position;
     end
   end
 
@@ -129,7 +128,7 @@ module attention_tiles #(
       k_last_q <= pass_k_last_i;
       lanes_q <= pass_lanes_i;
       keep_q <= pass_keep_i;
-      final_q <= pass_final_i;
+      read_q <= pass_address_i;
       clear_q <= pass_first_i && pass_keep_i;
       position_q <= 6'd0;
       word_q <= 4'd0;
@@ -140,6 +139,7 @@ module attention_tiles #(
         position_q <= position_q + 6'd1;
         clear_q <= 1'b0;
       end
+      if (read) read_q <= read_q + 10'd1;
       if (tile_end || (q_tile_end && k_q == 2'd0)) blocks_q <= blocks_q - 11'd1;
     end
   end
@@ -153,7 +153,7 @@ module attention_tiles #(
   assign q_address_o = {k_last_q - k_q, word_q[3:1]};
   assign read_o = read;
   assign read_address_o = read_q;
-  assign maximum_ready_o = take && !pass_score_i && pass_begins_i;
+  assign maximum_ready_o = takes_c && pass_begins_i;
   assign position_valid_o = position;
   assign position_exists_o = exists;
   assign position_o = place;

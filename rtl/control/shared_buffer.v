@@ -32,8 +32,10 @@ module shared_buffer #(
   wire [4:0] write_slice = write_address_i[4:0];
   wire [4:0] read_slice = read_address_i[4:0];
   reg read_q, valid_q;
-  reg [4:0] slice_q;
-  reg [511:0] data_q;
+  reg [SLICES-1:0] select_q;  // slice that was read, one bit each
+  reg [511:0] selected, data_q;
+  localparam [SLICES-1:0] ONE = 1;
+  integer i;
 
   genvar s;
   generate
@@ -66,11 +68,16 @@ module shared_buffer #(
     end
   endgenerate
 
+  always @* begin
+    selected = 512'd0;
+    for (i = 0; i < SLICES; i = i + 1) selected = selected | (data[i*512 +: 512] & {512{select_q[i]}});
+  end
+
   always @(posedge clk_i) begin
     read_q <= rst_ni && read;
     valid_q <= rst_ni && read_q;
-    slice_q <= read_slice;
-    if (read_q) data_q <= data[slice_q*512 +: 512];
+    select_q <= ONE << read_slice;
+    if (read_q) data_q <= selected;
   end
 
   assign read_ready_o = !(write_valid_i && write_slice == read_slice);

@@ -1,7 +1,7 @@
-// attention.v beside its clock-exact model: random segments of all modes, and every answer of the units around it (bundle
-// controller, weights, GEMM module, room for results, write path) given or held back at random. All handshakes, row sets, beats,
-// marks and places of results must be the same in every clock. The numbers are the business of the benches of score_path,
-// probability_path and attention_quotient.
+// attention.v beside its clock-exact model: random segments of all modes, in whole and in broken sequences, and every answer of
+// the units around it (bundle controller, weights, GEMM module, room for results, write path) given or held back at random. All
+// handshakes, row sets, beats, marks and places of results must be the same in every clock. The numbers are the business of the
+// benches of score_path, probability_path and attention_quotient.
 #include <algorithm>
 #include <deque>
 
@@ -29,7 +29,7 @@ class Bench {
     attention_timing_reset(&model_);
     rtl_->segment_valid_i = rtl_->job_valid_i = rtl_->sum_valid_i = 0;
     rtl_.reset();
-    for (unsigned *chance : {&ask_, &weights_, &beats_, &tiles_, &room_, &results_}) *chance = 20 + (unsigned)c.below(81);
+    for (unsigned *chance : {&ask_, &weights_, &tiles_, &room_, &results_}) *chance = 20 + (unsigned)c.below(81);
   }
 
   bool sequences(unsigned count) {
@@ -61,11 +61,14 @@ class Bench {
   }
 
   void add(unsigned head_size, unsigned lanes, unsigned segments, unsigned slots, unsigned mode, unsigned row_block) {
+    // Now and then a sequence that nobody ends, or begins, or of more segments than the queue holds: nothing may stand still.
+    const bool begins = !c_.chance(3), ends = !c_.chance(10);
+    if (mode == 0 && c_.chance(3)) segments = 11;
     for (unsigned i = 0; i < segments; i++) {
       Segment segment = {};
-      const unsigned most = c_.chance(10) ? 1u << (14 - lanes) : 300,
-                     length = 1 + (unsigned)c_.below(std::min(most, 1u << (14 - lanes)));
-      SET(OPCODE, 3), SET(MODE, mode), SET(ROW_BLOCK, row_block), SET(FIRST, i == 0), SET(LAST, i + 1 == segments);
+      const unsigned most = c_.chance(10) ? 1000 : 200, length = 1 + (unsigned)c_.below(std::min(most, 1u << (14 - lanes)));
+      SET(OPCODE, 3), SET(MODE, mode), SET(ROW_BLOCK, row_block), SET(FIRST, begins && i == 0),
+          SET(LAST, ends && i + 1 == segments);
       SET(LENGTH, length), SET(LANES, lanes), SET(LANE_MASK, 1), SET(HEAD_SIZE, head_size), SET(SCALE, 0x3f800000u);
       SET(SRC_BASE, c_.bits()), SET(V_BASE, c_.bits()), SET(V_BLOCK_STRIDE, c_.bits()), SET(SRC_STRIDE, c_.bits());
       SET(Q_BASE, c_.bits()), SET(DST_BASE, c_.bits()), SET(SRC_STRIPE, 1 + c_.below(15)), SET(DST_STRIPE, 1 + c_.below(15));
@@ -80,8 +83,8 @@ class Bench {
     attention_in in = {};
     in.read_ready = c_.chance(ask_);
     in.weight_valid = c_.chance(weights_);
-    in.beat_ready = c_.chance(beats_);
-    in.tile_ready = c_.chance(tiles_);
+    in.beat_ready = in_use_ || loaded_;
+    in.tile_ready = (!loaded_ || !in_use_) && c_.chance(tiles_);
     in.room = c_.chance(room_);
     in.result_start = model_.results.count && c_.chance(results_);
     in.push = push ? &waiting_.front().entry : nullptr;
@@ -100,10 +103,21 @@ class Bench {
     rtl_.settle();
     if (!compare(in)) return false;
     sums_ = sums_ << 1 | (rtl_->beat_valid_o && in.beat_ready && rtl_->beat_last_o);
+    gemm_clock(in);
     attention_clock(&model_, &in);
     rtl_.tick();
     if (push) waiting_.pop_front();
     return true;
+  }
+
+  // The tiles of the GEMM module, one in use and one ahead: beats wait for theirs.
+  void gemm_clock(const attention_in &in) {
+    const bool word = rtl_->tile_valid_o && in.tile_ready, takes = loaded_ && !in_use_,
+               last = word && word_ == DUPLEX_TILE_WORDS - 1;
+    const bool release = rtl_->beat_valid_o && in.beat_ready && rtl_->beat_release_o;
+    word_ = (word_ + word) % DUPLEX_TILE_WORDS;
+    in_use_ = (in_use_ || takes) && !release;
+    loaded_ = last || (loaded_ && !takes);
   }
 
   bool compare(const attention_in &in) {
@@ -134,7 +148,9 @@ class Bench {
   bench::Clocked<Vattention> rtl_;
   attention_timing model_;
   std::deque<Segment> waiting_;
-  unsigned ask_ = 0, weights_ = 0, beats_ = 0, tiles_ = 0, room_ = 0, results_ = 0;
+  bool in_use_ = false, loaded_ = false;
+  unsigned word_ = 0;
+  unsigned ask_ = 0, weights_ = 0, tiles_ = 0, room_ = 0, results_ = 0;
   uint32_t sums_ = 0;
 };
 

@@ -15,6 +15,7 @@ static const char *const way_names[WAYS] = {"cmodel native", "cmodel riscv", "rt
 
 struct test_case {
   bool expert, gated, attention;  // attention: m positions, n query heads, k the head size, two KV heads
+  size_t matrices;                // 2: a pair, in turn
   size_t m, n, k;
   enum duplex_format format;
   const char *act;
@@ -56,15 +57,22 @@ static struct test_case draw(uint64_t seed, uint64_t number) {
     c.w = tensor(&random, 4 * c.m * c.k, 1);
     return c;
   }
-  c.x = tensor(&random, c.m * c.k, 1);
-  c.w = tensor(&random, 3 * c.n * c.k, 0.1);
+  c.matrices = duplex_random_below(&random, 4) ? 1 : 2;
+  c.x = tensor(&random, c.matrices * c.m * c.k, 1);
+  c.w = tensor(&random, 3 * c.matrices * c.n * c.k, 0.1);
   return c;
 }
 
 static size_t result_bytes(const struct test_case *c) {
   static const size_t element[] = {2, 4, 16};
   if (c->attention) return 2 * c->n * c->k * 2;
-  return c->m * (c->expert ? c->k : c->n) * element[c->format];
+  return c->matrices * c->m * (c->expert ? c->k : c->n) * element[c->format];
+}
+
+static int upload(struct duplex_device *device, const struct test_case *c, const duplex_f16 *gate, const duplex_f16 *w, size_t n,
+                  size_t k, struct duplex_weights **weights) {
+  if (c->matrices == 2) return duplex_upload_pair(device, gate, w, n, k, weights);
+  return gate ? duplex_upload_gated(device, gate, w, n, k, weights) : duplex_upload(device, w, n, k, NULL, weights);
 }
 
 // A sequence, and one that shares all of it but the last position.
@@ -91,9 +99,9 @@ static int run_attention(struct duplex_device *device, const struct test_case *c
 static int run(struct duplex_device *device, const struct test_case *c, void *y) {
   struct duplex_weights *up = NULL, *down = NULL;
   if (c->attention) return run_attention(device, c, y);
-  int error = c->expert && c->gated ? duplex_upload_gated(device, c->w, c->w + c->n * c->k, c->n, c->k, &up)
-                                    : duplex_upload(device, c->w, c->n, c->k, NULL, &up);
-  if (!error && c->expert) error = duplex_upload(device, c->w + 2 * c->n * c->k, c->k, c->n, NULL, &down);
+  const size_t one = c->matrices * c->n * c->k;
+  int error = upload(device, c, c->expert && c->gated ? c->w : NULL, c->w + one, c->n, c->k, &up);
+  if (!error && c->expert) error = upload(device, c, NULL, c->w + 2 * one, c->k, c->n, &down);
   if (!error)
     error = c->expert ? duplex_expert(device, up, down, duplex_activation_builtin(c->act), c->x, c->m, c->format, y)
                       : duplex_gemm(device, up, c->x, c->m, c->format, y);
@@ -111,8 +119,8 @@ static bool run_case(struct duplex_device *const device[WAYS], uint64_t seed, ui
     const int error = run(device[way], &c, way ? y : expected);
     good = !error && (way == 0 || memcmp(expected, y, bytes) == 0);
     if (!good)
-      printf("MISMATCH case %llu of seed %llu (%s M %zu N %zu K %zu format %d): %s: %s\n", (unsigned long long)number,
-             (unsigned long long)seed,
+      printf("MISMATCH case %llu of seed %llu (%s%s M %zu N %zu K %zu format %d): %s: %s\n", (unsigned long long)number,
+             (unsigned long long)seed, c.matrices == 2 ? "pair " : "",
              c.expert      ? "expert"
              : c.attention ? "attention"
                            : "gemm",

@@ -382,8 +382,10 @@ static void test_crashes(void **state) {
         fail_msg("fault %u: no '%s' in '%s'", faults[i].fault, faults[i].text[t], duplex_last_error(device));
     assert_right(device, weights);
   }
-  const uint32_t none = 0;
+  const uint32_t none = 0, interrupt = 10;
   assert_int_equal(send(device, MESSAGE_USER, &none, 4, &completion), 0);
+  if (send(device, MESSAGE_USER, &interrupt, 4, &completion)) fail_msg("%s", duplex_last_error(device));
+  assert_right(device, weights);
   duplex_release(device, weights);
   duplex_close(device);
 }

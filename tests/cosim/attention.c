@@ -11,7 +11,7 @@
 #include "duplex/kv_cache.h"
 #include "duplex/random.h"
 
-enum { SEQUENCES = 5, PIECES = 40 };
+enum { SEQUENCES = 5, PIECES = 40, GEMM_ROWS = 3, GEMM_COLUMNS = 16 };
 
 struct piece {
   unsigned sequence, positions;
@@ -27,11 +27,14 @@ struct attention_case {
   duplex_f16 *k, *v, *q;  // k, v[pieces][heads][positions][head_size]
   size_t offset[PIECES + 1], q_elements;
   double scale;
+  bool gemm;  // of the first numbers of q and k
 };
 
 struct outcome {
   duplex_f16 *o;
   struct duplex_stats stats;
+  duplex_f16 y[2][GEMM_ROWS];
+  uint64_t gemm_cycles[2];
 };
 
 static uint64_t below(struct attention_case *c, uint64_t bound) { return duplex_random_below(&c->random, bound); }
@@ -63,6 +66,7 @@ static void draw(struct attention_case *c, unsigned channels) {
   c->bundles = pick(c, bundles, 6);
   c->kind = (unsigned)below(c, 4);
   c->scale = below(c, 2) ? 0 : 0.5;
+  c->gemm = below(c, 3) == 0;
   draw_pieces(c);
   for (unsigned s = 0; s < c->batch; s++) c->parent[s] = s && below(c, 2) ? (int)below(c, s) : -1;
   size_t total = 0;
@@ -95,6 +99,20 @@ static int fill(struct attention_case *c, struct duplex_kv_cache *cache, struct 
   return error;
 }
 
+static int run_gemm(struct attention_case *c, struct duplex_device *device, unsigned which, struct outcome *outcome) {
+  struct duplex_weights *weights = NULL;
+  struct duplex_stats stats;
+  if (!c->gemm) return DUPLEX_OK;
+  duplex_f16 w[GEMM_ROWS * GEMM_COLUMNS];
+  for (unsigned i = 0; i < GEMM_ROWS * GEMM_COLUMNS; i++) w[i] = c->q[i % GEMM_COLUMNS];
+  int error = duplex_upload(device, w, GEMM_ROWS, GEMM_COLUMNS, NULL, &weights);
+  if (!error) error = duplex_gemm(device, weights, c->q, 1, DUPLEX_F16, outcome->y[which]);
+  duplex_last_stats(device, &stats);
+  outcome->gemm_cycles[which] = stats.cycles;
+  if (weights) duplex_release(device, weights);
+  return error;
+}
+
 static int run_on(struct attention_case *c, const char *backend, struct outcome *outcome) {
   const struct duplex_options options = {.backend = {.channels = c->channels}, .bundles = c->bundles};
   const struct duplex_kv_options kv = {.heads = c->heads, .head_size = c->head_size, .page_positions = 64, .pages = 200};
@@ -106,8 +124,10 @@ static int run_on(struct attention_case *c, const char *backend, struct outcome 
   int error = duplex_open(backend, &options, &device, text, sizeof text);
   if (!error) error = duplex_kv_open(device, &kv, &cache);
   if (!error) error = fill(c, cache, sequences);
+  if (!error) error = run_gemm(c, device, 0, outcome);
   if (!error) error = duplex_attention(cache, 0, sequences, c->batch, c->q, c->heads * c->group, c->scale, outcome->o);
   if (!error) duplex_last_stats(device, &outcome->stats);
+  if (!error) error = run_gemm(c, device, 1, outcome);
   if (error) printf("%s: %s %s\n", backend, text, device ? duplex_last_error(device) : duplex_error_text(error));
   if (cache) duplex_kv_close(cache);
   if (device) duplex_close(device);
@@ -145,6 +165,9 @@ static bool run_case(uint64_t seed, uint64_t number, unsigned channels) {
   struct outcome model = {0}, rtl = {0};
   bool good = run_on(&c, "cmodel", &model) == DUPLEX_OK && run_on(&c, "rtl", &rtl) == DUPLEX_OK;
   if (good) good = same_bytes(&c, model.o, rtl.o) & same_stats(&model.stats, &rtl.stats);
+  for (unsigned i = 0; i < 2 && good; i++)
+    good = same("clocks of the GEMM", model.gemm_cycles[i], rtl.gemm_cycles[i]) &&
+           same("results of the GEMM", 0, (uint64_t)(memcmp(model.y[i], rtl.y[i], sizeof rtl.y[i]) != 0));
   printf(
       "%s case %llu: D %u, %u KV heads x %u, %u sequences in %u pieces, %u channels, bundles %x, values %u: %llu clocks, %llu "
       "descriptors\n",

@@ -1,0 +1,1 @@
+TEST_PREREQUISITES += $(BUILD)/tests/cosim/attention
