@@ -54,10 +54,24 @@ static void check_rows(const struct ring_stack *stack, uint32_t base, uint32_t s
 
 #define GET(field) DUPLEX_DESCRIPTOR_GET(d, field)
 
+static void check_attention(const struct ring_stack *stack, const uint32_t *d) {
+  const uint32_t tiles = (GET(HEAD_SIZE) + 63) / 64, slots = (GET(HEADS) - 1) / stack->channels + 1,
+                 blocks = (GET(LENGTH) + 63) / 64;
+  const uint32_t to_slot = (slots - 1) * GET(SRC_STRIDE), to_block = (tiles - 1) * GET(V_BLOCK_STRIDE);
+  check_rows(stack, GET(SRC_BASE), GET(SRC_STRIPE), to_slot + blocks * tiles);
+  check_rows(stack, GET(V_BASE), GET(SRC_STRIPE), to_slot + to_block + blocks);
+  check_rows(stack, GET(Q_BASE), GET(DST_STRIPE), slots);
+  check_rows(stack, GET(DST_BASE), GET(DST_STRIPE), slots);
+}
+
 static void check_descriptor(const struct ring_stack *stack, const uint32_t *d) {
   uint32_t address;
-  if (GET(OPCODE) > 2) return;  // attention: the firmware checks its regions, the stack the rest
-  REQUIRE(stack_descriptor_check(d, stack->channels, 0xf, &address) == 0);
+  const uint32_t code = stack_descriptor_check(d, stack->channels, 0xf, &address);
+  if (GET(OPCODE) == 3) {  // the firmware checks the regions, the stack the rest
+    if (code == 0) check_attention(stack, d);
+    return;
+  }
+  REQUIRE(code == 0);
   if (GET(OPCODE) == 1) {
     const uint32_t tiles = (GET(TILES) + stack->channels - 1) / stack->channels;
     check_rows(stack, GET(SRC_BASE), GET(SRC_STRIPE), (tiles + 7) / 8);
@@ -188,7 +202,9 @@ static void check_completion(const struct mailbox *box, uint32_t q, uint32_t num
   const struct completion *c = &box->queue[q].completions[number % PROTOCOL_ENTRIES];
   REQUIRE(c->status < COMPLETION_STATUSES);
   const bool refused = c->status >= COMPLETION_VERSION && c->status <= COMPLETION_REGION;
-  REQUIRE(!refused || c->descriptors == 0);
+  // The list of an attention job is checked while its first sequences run.
+  const bool list = box->queue[q].messages[number % PROTOCOL_ENTRIES].kind == MESSAGE_ATTENTION;
+  REQUIRE(!refused || c->descriptors == 0 || list);
   REQUIRE((c->status == COMPLETION_REFUSED) == (c->error_code != 0));
 }
 
