@@ -132,6 +132,7 @@ module attention_sequencer (
   // ---- address, row sets
   reg [3:0] step_q;
   reg [15:0] base_q;
+  reg [3:0] stripe_q;
   reg [8:0] slot_bits_q;
   reg [10:0] blocks_q;  // blocks after this one
   reg [1:0] k_q;        // k-tiles after this one
@@ -172,6 +173,7 @@ module attention_sequencer (
       end
       ADDRESS: begin
         step_q <= step_q + 4'd1;
+        stripe_q <= kind_q == Q ? qo_stripe_i : kv_stripe_i;
         slot_bits_q <= {slot_bits_q[7:0], 1'b0};
         case (step_q)
           4'd9: base_q <= base_q + (is_c && row_block_q[0] ? v_stride_i : 16'd0);
@@ -258,7 +260,7 @@ module attention_sequencer (
   assign index_o = is_c ? at_q : score_index_q;
   assign read_valid_o = state_q == ASK;
   assign read_base_o = base_q;
-  assign read_stripe_o = kind_q == Q ? qo_stripe_i : kv_stripe_i;
+  assign read_stripe_o = stripe_q;
   assign read_columns_o = kind_q == Q ? {12'd0, {1'b0, k_last} + 3'd1, 2'd0} : is_c ? {11'd0, rows, 3'd0}
                           : last_block ? {11'd0, {1'b0, rest[5:1]} + 6'd1} : 17'd32;
   assign pass_valid_o = record;

@@ -143,8 +143,8 @@ module channel (
 
   bundle_controller #(.READ_CREDITS(READ_CREDITS)) bundle_controller (
     .clk_i(clk_i), .rst_ni(rst_ni), .owner_i(owner_i), .open_o(open_o), .strict_i(strict_i),
-    .xpu_act_request_i(xpu_act_request_i), .xpu_act_grant_o(xpu_act_grant_o), .xpu_ref_i(xpu_ref_i), .read_valid_i(read_valid || a_read_valid), .read_ready_o(read_ready), .read_base_i(a_read_valid ? a_read_base : read_base),
-    .read_stripe_i(a_read_valid ? a_read_stripe : job_src_stripe_i), .read_columns_i(a_read_valid ? a_read_columns : read_columns),
+    .xpu_act_request_i(xpu_act_request_i), .xpu_act_grant_o(xpu_act_grant_o), .xpu_ref_i(xpu_ref_i), .read_valid_i(read_valid || a_read_valid), .read_ready_o(read_ready), .read_base_i(a_active ? a_read_base : read_base),
+    .read_stripe_i(a_active ? a_read_stripe : job_src_stripe_i), .read_columns_i(a_active ? a_read_columns : read_columns),
     .read_beat_valid_o(read_beat_valid), .read_beat_o(read_beat), .read_credit_i(read_credit),
     .write_valid_i(write_valid), .write_urgent_i(scarce || older_busy_o),
     .write_now_i(no_words), .write_ready_o(write_ready), .write_column_i(write_column), .write_stripe_i(write_stripe),

@@ -27,6 +27,7 @@ class Bench {
  public:
   explicit Bench(bench::Case &c) : c_(c), rtl_(c.options) {
     attention_timing_reset(&model_);
+    full_slices_ = c.chance(20);
     rtl_->segment_valid_i = rtl_->job_valid_i = rtl_->sum_valid_i = 0;
     rtl_.reset();
     for (unsigned *chance : {&ask_, &weights_, &tiles_, &room_, &results_}) *chance = 20 + (unsigned)c.below(81);
@@ -34,7 +35,7 @@ class Bench {
 
   bool sequences(unsigned count) {
     for (unsigned i = 0; i < count; i++) draw_sequence();
-    for (uint64_t clock = 0; clock < 300000; clock++) {
+    for (uint64_t clock = 0; clock < 2000000; clock++) {
       if (!this->clock()) return false;
       if (waiting_.empty() && !rtl_->busy_o) return true;
     }
@@ -51,8 +52,9 @@ class Bench {
   }
 
   void draw_sequence() {
-    const unsigned head_size = 16 * (1 + (unsigned)c_.below(16)), lanes = (unsigned)c_.below(4),
-                   segments = 1 + (unsigned)c_.below(c_.chance(30) ? 4 : 1);
+    const unsigned head_size = 16 * (1 + (unsigned)c_.below(full_slices_ ? 4 : 16)),
+                   lanes = full_slices_ ? 3 : (unsigned)c_.below(4);
+    const unsigned segments = 1 + (unsigned)c_.below(c_.chance(30) ? 4 : 1);
     const bool in_row_blocks = c_.chance(25);
     const unsigned slots = !in_row_blocks && segments == 1 ? 1 + (unsigned)c_.below(c_.chance(30) ? 3 : 1) : 1;
     if (!in_row_blocks) return add(head_size, lanes, segments, slots, 0, 0);
@@ -66,7 +68,10 @@ class Bench {
     if (mode == 0 && c_.chance(3)) segments = 11;
     for (unsigned i = 0; i < segments; i++) {
       Segment segment = {};
-      const unsigned most = c_.chance(10) ? 1000 : 200, length = 1 + (unsigned)c_.below(std::min(most, 1u << (14 - lanes)));
+      const unsigned most = full_slices_    ? 2048
+                            : c_.chance(10) ? 1000
+                                            : 200,
+                     length = 1 + (unsigned)c_.below(std::min(most, 1u << (14 - lanes)));
       SET(OPCODE, 3), SET(MODE, mode), SET(ROW_BLOCK, row_block), SET(FIRST, begins && i == 0),
           SET(LAST, ends && i + 1 == segments);
       SET(LENGTH, length), SET(LANES, lanes), SET(LANE_MASK, 1), SET(HEAD_SIZE, head_size), SET(SCALE, 0x3f800000u);
@@ -148,6 +153,7 @@ class Bench {
   bench::Clocked<Vattention> rtl_;
   attention_timing model_;
   std::deque<Segment> waiting_;
+  bool full_slices_ = false;  // the scores of two pairs often do not fit
   bool in_use_ = false, loaded_ = false;
   unsigned word_ = 0;
   unsigned ask_ = 0, weights_ = 0, tiles_ = 0, room_ = 0, results_ = 0;

@@ -10,20 +10,22 @@ dir=$(mktemp -d)
 trap 'rm -rf "$dir"' EXIT
 fail() { echo "MISMATCH $shape: $1"; exit 1; }
 
-# batch query heads, KV heads, positions, head size, channels, distribution of values, lengths ("-": all positions)
-while read -r b hq hkv l d channels dist lengths; do
-  shape="B $b Hq $hq Hkv $hkv L $l D $d $channels channels $dist lengths $lengths"
+# batch, query heads, KV heads, positions, head size, channels, distribution of values, lengths ("-": all positions), options
+while read -r b hq hkv l d channels dist lengths options; do
+  shape="B $b Hq $hq Hkv $hkv L $l D $d $channels channels $dist lengths $lengths $options"
   "$duplex" random --shape "$b,$hq,$d" --seed "$((l + d))" --dist "$dist" --out "$dir/q.npy" || fail "no input"
   "$duplex" random --shape "$b,$hkv,$l,$d" --seed "$((l + d + 1))" --dist "$dist" --out "$dir/k.npy" || fail "no input"
   "$duplex" random --shape "$b,$hkv,$l,$d" --seed "$((l + d + 2))" --dist "$dist" --out "$dir/v.npy" || fail "no input"
-  arguments=(attention --q "$dir/q.npy" --k "$dir/k.npy" --v "$dir/v.npy" --channels "$channels")
+  # shellcheck disable=SC2206
+  arguments=(attention --q "$dir/q.npy" --k "$dir/k.npy" --v "$dir/v.npy" --channels "$channels" $options)
   [ "$lengths" = - ] || arguments+=(--lengths "$lengths")
   "$duplex" "${arguments[@]}" --out "$dir/model.npy" --stats "$dir/model.json" || fail "the C model fails"
   "$duplex" "${arguments[@]}" --out "$dir/rtl.npy" --stats "$dir/rtl.json" --backend rtl --command-trace "$dir/commands.txt" || fail "the RTL fails"
   cmp -s "$dir/model.npy" "$dir/rtl.npy" || { "$duplex" compare "$dir/model.npy" "$dir/rtl.npy"; fail "the bytes differ"; }
   for side in model rtl; do jq 'del(.backend)' "$dir/$side.json" >"$dir/$side.all"; done
   cmp -s "$dir/model.all" "$dir/rtl.all" || { diff "$dir/model.all" "$dir/rtl.all"; fail "statistics differ"; }
-  "$build/timing_judge" params/dram/hbm3_5200.preset "$dir/commands.txt" >"$dir/judge.txt" || { cat "$dir/judge.txt"; fail "DRAM timing"; }
+  case $options in *strict*) rule=--strict ;; *) rule= ;; esac
+  "$build/timing_judge" params/dram/hbm3_5200.preset "$dir/commands.txt" $rule >"$dir/judge.txt" || { cat "$dir/judge.txt"; fail "DRAM timing"; }
   echo "same: $shape, $(jq .cycles "$dir/rtl.json") clocks"
 done < <(
   if [ -n "$long" ]; then
@@ -41,6 +43,8 @@ L
 2 8 8 100 80 2 classes -
 1 2 2 300 96 2 bits -
 4 8 2 512 128 2 normal:1 512,1,300,64
+2 4 2 150 64 2 normal:1 - --bundles 0,1,2 --xpu-traffic stream
+2 4 2 150 128 1 normal:1 - --bundles 0,2 --xpu-traffic stream --activation-rule strict
 L
   fi
 )
