@@ -53,26 +53,28 @@ struct attention_segment {
 };
 
 struct attention_sequence {
-  uint16_t segments;  // in turn from job.segment
+  uint16_t segments;  // in turn
   uint8_t first_channel;
   uint8_t lanes;  // stored lanes of a position: 2^lanes
 };
 
+// The list is read a sequence at a time, while the stack works on those before: `next` gives the segments of sequence i, which is
+// called for in order, or NULL if there is something wrong with it. Then the job ends, and what is still in the ring is dropped.
 struct attention_job {
   uint32_t head_size, heads, scale;  // scale: c of the descriptor
   uint32_t kv_stripe, slot_stride, v_block_stride;
   struct region q, o;  // of one stripe set
   uint32_t channels, sequences;
-  struct attention_sequence sequence[ATTENTION_SEQUENCES];
-  struct attention_segment segment[ATTENTION_SEGMENTS];
 };
+typedef const struct attention_segment *attention_next(void *context, uint32_t i, struct attention_sequence *sequence);
 
 static inline uint32_t segment_length(const struct attention_segment *segment) { return segment->length_and_lanes & 0xffffffu; }
 
 // True if the scores of one sequence's segments fit a channel, so that K is read once.
 bool attention_fits(const struct attention_segment *segments, uint32_t count, uint32_t lanes);
 
-void firmware_attention(const struct hal *hal, const struct attention_job *job, struct firmware_report *report);
+void firmware_attention(const struct hal *hal, const struct attention_job *job, attention_next *next, void *context,
+                        struct firmware_report *report);
 void firmware_gemm(const struct hal *hal, const struct gemm_job *job, struct firmware_report *report);
 void firmware_expert(const struct hal *hal, const struct expert_job *job, struct firmware_report *report);
 

@@ -71,8 +71,8 @@ static int score_pass(struct channel_job *job, uint32_t slot, uint32_t first_wor
 
 // Exponentials of some position tiles, [tile][64][8 lanes]; zero for lanes and positions that there are not. `count_l`: their
 // sums go to l.
-static void exponentials(struct channel_attention *state, const struct attention_segment *segment, uint32_t first_tile,
-                         uint32_t tiles, bool count_l, duplex_f16 *p) {
+static void exponentials(struct channel_attention *state, const struct kept_segment *segment, uint32_t first_tile, uint32_t tiles,
+                         bool count_l, duplex_f16 *p) {
   const uint32_t *d = segment->descriptor;
   memset(p, 0, tiles * TILE_BYTES);
   for (uint32_t i = 0; i < tiles * DUPLEX_WIDTH; i++) {
@@ -88,7 +88,7 @@ static void exponentials(struct channel_attention *state, const struct attention
 }
 
 // Adds one row block of V times p into the sums of the segment's lanes; those of the others stay, whatever V holds.
-static int add_context(struct channel_job *job, uint32_t slot, const struct attention_segment *segment, uint32_t row_block,
+static int add_context(struct channel_job *job, uint32_t slot, const struct kept_segment *segment, uint32_t row_block,
                        uint32_t first_tile, uint32_t tiles, const struct duplex_gemm_panel *p) {
   const uint32_t *d = segment->descriptor, rows = attention_rows_of(d, row_block);
   struct channel_attention *state = &job->stack->attention[job->channel];
@@ -106,7 +106,7 @@ static int add_context(struct channel_job *job, uint32_t slot, const struct atte
 }
 
 // The context pass of one segment and row block: positions are the columns of the GEMM module.
-static int context_pass(struct channel_job *job, uint32_t slot, const struct attention_segment *segment, uint32_t row_block,
+static int context_pass(struct channel_job *job, uint32_t slot, const struct kept_segment *segment, uint32_t row_block,
                         bool count_l) {
   const uint32_t *d = segment->descriptor, all = (GET(LENGTH) + DUPLEX_WIDTH - 1) / DUPLEX_WIDTH;
   struct channel_attention *state = &job->stack->attention[job->channel];
@@ -143,15 +143,15 @@ static int write_o(struct channel_job *job, uint32_t slot, uint32_t row_block) {
 }
 
 // MODE 0: keeps the segment until the last one of its sequence has come.
-static struct attention_segment *keep(struct channel_attention *state, const uint32_t *d) {
+static struct kept_segment *keep(struct channel_attention *state, const uint32_t *d) {
   if (state->count == state->room) {
     const uint32_t room = 2 * state->room + DUPLEX_ATTENTION_QUEUE;
-    struct attention_segment *more = realloc(state->segments, room * sizeof *more);
+    struct kept_segment *more = realloc(state->segments, room * sizeof *more);
     if (!more) return NULL;
     state->segments = more;
     state->room = room;
   }
-  struct attention_segment *segment = &state->segments[state->count++];
+  struct kept_segment *segment = &state->segments[state->count++];
   memcpy(segment->descriptor, d, sizeof segment->descriptor);
   segment->word = state->next_word;
   const uint32_t of_word = DUPLEX_SCORES_OF_WORD >> GET(LANES);
@@ -163,7 +163,7 @@ static int run_whole(struct channel_job *job, uint32_t slot) {
   const uint32_t *d = job->descriptor;
   struct channel_attention *state = &job->stack->attention[job->channel];
   if (GET(FIRST)) state->count = 0;
-  const struct attention_segment *kept = keep(state, d);
+  const struct kept_segment *kept = keep(state, d);
   int error = kept ? score_pass(job, slot, kept->word) : DUPLEX_ERROR_NO_MEMORY;
   if (!GET(LAST)) return error;
   for (uint32_t row_block = 0; row_block < attention_k_tiles(d) && !error; row_block++) {
@@ -183,7 +183,7 @@ static int run_row_block(struct channel_job *job, uint32_t slot) {
     memset(state->sums, 0, sizeof state->sums);
     memset(state->l, 0, sizeof state->l);
   }
-  struct attention_segment segment = {.word = 0};
+  struct kept_segment segment = {.word = 0};
   memcpy(segment.descriptor, d, sizeof segment.descriptor);
   int error = score_pass(job, slot, segment.word);
   if (!error) error = context_pass(job, slot, &segment, GET(ROW_BLOCK), true);

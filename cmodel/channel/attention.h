@@ -14,7 +14,7 @@ struct channel_attention {
   uint64_t l[DUPLEX_LANES];
   struct duplex_sum sums[DUPLEX_ROWS * DUPLEX_LANES];  // of one row block of V
   // MODE 0: segments whose context is made when the last one has come, and the score slice. Words are taken in turn and wrap.
-  struct attention_segment {
+  struct kept_segment {
     uint32_t descriptor[DUPLEX_DESCRIPTOR_WORDS];
     uint32_t word;  // first word of its scores
   } * segments;

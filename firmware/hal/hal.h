@@ -37,6 +37,18 @@ static inline void hal_write(const struct hal *hal, uint32_t address, uint32_t v
   *(volatile uint32_t *)(HAL_REGISTERS + address) = value;
 }
 
+// A run of registers from `address` on. Its place stays in one register: the compiler would put a sum before every access.
+static inline uint32_t hal_base(uint32_t address) {
+  uint32_t base = HAL_REGISTERS + address;
+  __asm__("" : "+r"(base));
+  return base;
+}
+
+static inline void hal_write_word(const struct hal *hal, uint32_t base, uint32_t word, uint32_t value) {
+  (void)hal;
+  *(volatile uint32_t *)(base + 4 * word) = value;
+}
+
 // Until the interrupt line is high or the host rings its doorbell; not 0: neither in watchdog_clocks.
 int hal_wait_interrupt(const struct hal *hal);
 
@@ -45,6 +57,10 @@ int hal_wait_interrupt(const struct hal *hal);
 static inline uint32_t hal_read(const struct hal *hal, uint32_t address) { return hal->read(hal->context, address); }
 static inline void hal_write(const struct hal *hal, uint32_t address, uint32_t value) {
   hal->write(hal->context, address, value);
+}
+static inline uint32_t hal_base(uint32_t address) { return address; }
+static inline void hal_write_word(const struct hal *hal, uint32_t base, uint32_t word, uint32_t value) {
+  hal_write(hal, base + 4 * word, value);
 }
 static inline int hal_wait_interrupt(const struct hal *hal) { return hal->wait_interrupt(hal->context); }
 

@@ -36,13 +36,13 @@ static void describe_sequence(struct sequence *s) {
 
 // Words that are the same in all descriptors of a job.
 static void write_constant_words(const struct sequence *s, uint32_t slot) {
-  for (uint32_t word = 3; word < 12; word++) hal_write(s->ring->hal, slot + 4 * word, 0);
-  hal_write(s->ring->hal, slot + 4 * 15, s->job->scale);
+  for (uint32_t word = 3; word < 12; word++) hal_write_word(s->ring->hal, slot, word, 0);
+  hal_write_word(s->ring->hal, slot, 15, s->job->scale);
 }
 
 // Positions of a segment from block `block` of 64 on. Values that are in their range as they come need no mask.
-__attribute__((noinline)) static bool push_piece(const struct sequence *s, uint32_t i, enum mode mode, uint32_t row_block,
-                                                 uint32_t block, uint32_t length) {
+static inline __attribute__((always_inline)) bool push_piece(const struct sequence *s, uint32_t i, enum mode mode,
+                                                             uint32_t row_block, uint32_t block, uint32_t length) {
   const struct attention_segment *segment = &s->segments[i];
   const struct hal *hal = s->ring->hal;
   const bool last = i + 1 == s->count && block * DUPLEX_WIDTH + length == segment_length(segment);
@@ -57,14 +57,13 @@ __attribute__((noinline)) static bool push_piece(const struct sequence *s, uint3
   uint32_t slot, word_0;
   if (!ring_reserve(s->ring, end, &slot, &word_0)) return false;
   if (ring_slot_is_new(s->ring)) write_constant_words(s, slot);
-  const uint32_t at = slot;
-  hal_write(hal, at, word_0 | flags);
-  hal_write(hal, at + 4 * 1, word_1);
-  hal_write(hal, at + 4 * 2, word_2);
-  hal_write(hal, at + 4 * 9, word_9);
-  hal_write(hal, at + 4 * 12, word_12);
-  hal_write(hal, at + 4 * 13, word_13);
-  hal_write(hal, at + 4 * 14, word_14);
+  hal_write_word(hal, slot, 0, word_0 | flags);
+  hal_write_word(hal, slot, 1, word_1);
+  hal_write_word(hal, slot, 2, word_2);
+  hal_write_word(hal, slot, 9, word_9);
+  hal_write_word(hal, slot, 12, word_12);
+  hal_write_word(hal, slot, 13, word_13);
+  hal_write_word(hal, slot, 14, word_14);
   ring_commit(s->ring);
   return true;
 }
@@ -89,44 +88,55 @@ static bool push_long(const struct sequence *s) {
   return true;
 }
 
+static inline void begin_sequence(struct sequence *s, struct ring *ring, const struct attention_job *job,
+                                  struct attention_sequence own, const struct attention_segment *segments, uint32_t i) {
+  const uint32_t before = i * kv_slots(job->heads, job->channels);
+  s->ring = ring, s->job = job, s->segments = segments;
+  s->count = own.segments, s->lanes = own.lanes, s->first_channel = FIELD(FIRST_CHANNEL, own.first_channel);
+  s->offset = 0, s->heads = job->heads;
+  s->q_base = job->q.base + before, s->o_base = job->o.base + before;
+  s->tiles = kv_tiles(job->head_size), s->last = i + 1 == job->sequences;
+}
+
 // The slots of the channels one after another.
-static bool push_slots(struct sequence *s, bool fits) {
-  const struct attention_job *job = s->job;
-  const bool last = s->last;
-  for (uint32_t left = job->heads; left; left -= s->heads) {
-    s->heads = left < job->channels ? left : job->channels;
-    s->last = last && left == s->heads;
-    describe_sequence(s);
-    if (!(fits ? push_pass(s, WHOLE, 0, DUPLEX_POSITIONS_MAX) : push_long(s))) return false;
-    s->offset += job->slot_stride, s->q_base++, s->o_base++;
+__attribute__((noinline)) static bool push_slots(struct ring *ring, const struct attention_job *job,
+                                                 struct attention_sequence own, const struct attention_segment *segments,
+                                                 uint32_t i) {
+  struct sequence s;
+  begin_sequence(&s, ring, job, own, segments, i);
+  const bool last = s.last, fits = attention_fits(segments, s.count, s.lanes);
+  for (uint32_t left = job->heads; left; left -= s.heads) {
+    s.heads = left < job->channels ? left : job->channels;
+    s.last = last && left == s.heads;
+    describe_sequence(&s);
+    if (!(fits ? push_pass(&s, WHOLE, 0, DUPLEX_POSITIONS_MAX) : push_long(&s))) return false;
+    s.offset += job->slot_stride, s.q_base++, s.o_base++;
   }
   return true;
 }
 
-// A single segment that fits takes one descriptor for all its heads.
-static bool push_sequence(struct sequence *s) {
-  const bool fits = attention_fits(s->segments, s->count, s->lanes);
-  s->offset = 0;
-  if (!fits || s->count != 1) return push_slots(s, fits);
-  s->heads = s->job->heads;
-  describe_sequence(s);
-  return push_piece(s, 0, WHOLE, 0, 0, segment_length(s->segments));
+// A single segment that fits takes one descriptor for all its heads. It is kept in registers: the stack waits for the first ones.
+static inline bool push_sequence(struct ring *ring, const struct attention_job *job, struct attention_sequence own,
+                                 const struct attention_segment *segments, uint32_t i) {
+  if (own.segments != 1 || !attention_fits(segments, 1, own.lanes)) return push_slots(ring, job, own, segments, i);
+  struct sequence s;
+  begin_sequence(&s, ring, job, own, segments, i);
+  describe_sequence(&s);
+  return push_piece(&s, 0, WHOLE, 0, 0, segment_length(segments));
 }
 
-void firmware_attention(const struct hal *hal, const struct attention_job *job, struct firmware_report *report) {
+void firmware_attention(const struct hal *hal, const struct attention_job *job, attention_next *next, void *context,
+                        struct firmware_report *report) {
   struct ring ring;
-  const uint32_t slots = kv_slots(job->heads, job->channels);
-  struct sequence s = {.ring = &ring, .job = job, .segments = job->segment, .tiles = kv_tiles(job->head_size)};
   ring_start(&ring, hal, report);
   for (uint32_t i = 0; i < job->sequences; i++) {
-    s.count = job->sequence[i].segments;
-    s.lanes = job->sequence[i].lanes;
-    s.first_channel = FIELD(FIRST_CHANNEL, job->sequence[i].first_channel);
-    s.q_base = job->q.base + i * slots;
-    s.o_base = job->o.base + i * slots;
-    s.last = i + 1 == job->sequences;
-    if (!push_sequence(&s)) return;
-    s.segments += s.count;
+    struct attention_sequence own;
+    const struct attention_segment *segments = next(context, i, &own);
+    if (!segments) {
+      ring_abandon(&ring, FIRMWARE_REFUSED);
+      return;
+    }
+    if (!push_sequence(&ring, job, own, segments, i)) return;
   }
   ring_finish(&ring);
 }

@@ -27,7 +27,7 @@ void ring_recover(const struct hal *hal) {
   hal_write(hal, DUPLEX_REG_INTERRUPT_STATUS, DONE | ERROR);
 }
 
-static void abandon(struct ring *ring, enum firmware_result result) {
+void ring_abandon(struct ring *ring, enum firmware_result result) {
   ring->report->result = result;
   ring_recover(ring->hal);
 }
@@ -38,52 +38,39 @@ static bool refused(struct ring *ring) {
   ring->report->error_code = code;
   ring->report->error_tag = hal_read(ring->hal, DUPLEX_REG_ERROR_DESCRIPTOR) >> DUPLEX_ERROR_DESCRIPTOR_TAG_LSB;
   ring->report->error_address = hal_read(ring->hal, DUPLEX_REG_ERROR_ADDRESS);
-  abandon(ring, FIRMWARE_REFUSED);
+  ring_abandon(ring, FIRMWARE_REFUSED);
   return true;
 }
 
 static bool cancelled(struct ring *ring) {
   if (!hal_cancelled(ring->hal)) return false;
-  abandon(ring, FIRMWARE_CANCELLED);
+  ring_abandon(ring, FIRMWARE_CANCELLED);
   return true;
 }
 
 // Sleeps until the stack reports something; false if the job is over.
 static bool wait_for_news(struct ring *ring) {
   if (hal_wait_interrupt(ring->hal) != 0) {
-    abandon(ring, FIRMWARE_WATCHDOG);
+    ring_abandon(ring, FIRMWARE_WATCHDOG);
     return false;
   }
   hal_write(ring->hal, DUPLEX_REG_INTERRUPT_STATUS, DONE);
   return !refused(ring) && !cancelled(ring);
 }
 
-static uint32_t in_ring(const struct ring *ring) { return (ring->produced - hal_read(ring->hal, DUPLEX_REG_CONSUMER)) & 0xffff; }
-
-bool ring_reserve(struct ring *ring, bool last, uint32_t *slot, uint32_t *word_0) {
-  const uint32_t number = ring->produced % DUPLEX_RING_ENTRIES;
-  if (cancelled(ring)) return false;
-  while (in_ring(ring) == DUPLEX_RING_ENTRIES)
+bool ring_wait_for_room(struct ring *ring) {
+  do {
     if (!wait_for_news(ring)) return false;
-  // Half-way through the ring an interrupt asks for more; waiting for the very last slot would leave the stack idle.
-  const bool interrupt = last || number % (DUPLEX_RING_ENTRIES / 2) == 0;
-  *word_0 = DUPLEX_DESCRIPTOR_FIELD(INTERRUPT, interrupt) | DUPLEX_DESCRIPTOR_FIELD(TAG, ring->report->descriptors);
-  *slot = DUPLEX_REG_RING + 4 * DUPLEX_DESCRIPTOR_WORDS * number;
+  } while (ring_is_full(ring));
   return true;
-}
-
-void ring_commit(struct ring *ring) {
-  ring->produced = (ring->produced + 1) & 0xffff;
-  ring->report->descriptors++;
-  hal_write(ring->hal, DUPLEX_REG_DOORBELL, ring->produced);
 }
 
 bool ring_push(struct ring *ring, const uint32_t descriptor[DUPLEX_DESCRIPTOR_WORDS], bool last) {
   uint32_t slot, word_0;
   if (!ring_reserve(ring, last, &slot, &word_0)) return false;
-  hal_write(ring->hal, slot, descriptor[0] | word_0);
+  hal_write_word(ring->hal, slot, 0, descriptor[0] | word_0);
 #pragma GCC unroll 16
-  for (uint32_t word = 1; word < DUPLEX_DESCRIPTOR_WORDS; word++) hal_write(ring->hal, slot + 4 * word, descriptor[word]);
+  for (uint32_t word = 1; word < DUPLEX_DESCRIPTOR_WORDS; word++) hal_write_word(ring->hal, slot, word, descriptor[word]);
   ring_commit(ring);
   return true;
 }

@@ -4,6 +4,7 @@
 
 #include "duplex/descriptor.h"
 #include "duplex/params.h"
+#include "duplex/registers.h"
 #include "firmware/firmware.h"
 
 struct ring {
@@ -19,15 +20,40 @@ void ring_recover(const struct hal *hal);
 // Makes the stack ready: enabled, interrupts on.
 void ring_start(struct ring *ring, const struct hal *hal, struct firmware_report *report);
 
+// Ends the job with this result, the stack as by ring_recover.
+void ring_abandon(struct ring *ring, enum firmware_result result);
+
+static inline bool ring_is_full(const struct ring *ring) {
+  return ((ring->produced - hal_read(ring->hal, DUPLEX_REG_CONSUMER)) & 0xffff) == DUPLEX_RING_ENTRIES;
+}
+// Sleeps until it is not; false: the job is over.
+bool ring_wait_for_room(struct ring *ring);
+
 // Writes a descriptor and rings the doorbell; waits for a free slot if there is none. `last` asks for the interrupt that
 // ring_finish waits for. False: the job is over, the report says why.
 bool ring_push(struct ring *ring, const uint32_t descriptor[DUPLEX_DESCRIPTOR_WORDS], bool last);
 
-// The same in two steps, for a kernel that writes the words itself: the register address of the slot, and what word 0 needs
+// The same in two steps, for a kernel that writes the words itself: the slot for hal_write_word, and what word 0 needs
 // besides the kernel's own fields. A slot keeps its words until they are written again; ring_slot_is_new: this job has not
 // written it yet.
-bool ring_reserve(struct ring *ring, bool last, uint32_t *slot, uint32_t *word_0);
-void ring_commit(struct ring *ring);
+static inline bool ring_reserve(struct ring *ring, bool last, uint32_t *slot, uint32_t *word_0) {
+  const uint32_t number = ring->produced % DUPLEX_RING_ENTRIES;
+  if (hal_cancelled(ring->hal)) {
+    ring_abandon(ring, FIRMWARE_CANCELLED);
+    return false;
+  }
+  if (ring_is_full(ring) && !ring_wait_for_room(ring)) return false;
+  // Half-way through the ring an interrupt asks for more; waiting for the very last slot would leave the stack idle.
+  const bool interrupt = last || number % (DUPLEX_RING_ENTRIES / 2) == 0;
+  *word_0 = DUPLEX_DESCRIPTOR_FIELD(INTERRUPT, interrupt) | DUPLEX_DESCRIPTOR_FIELD(TAG, ring->report->descriptors);
+  *slot = hal_base(DUPLEX_REG_RING + 4 * DUPLEX_DESCRIPTOR_WORDS * number);
+  return true;
+}
+static inline void ring_commit(struct ring *ring) {
+  ring->produced = (ring->produced + 1) & 0xffff;
+  ring->report->descriptors++;
+  hal_write(ring->hal, DUPLEX_REG_DOORBELL, ring->produced);
+}
 static inline bool ring_slot_is_new(const struct ring *ring) { return ring->report->descriptors < DUPLEX_RING_ENTRIES; }
 
 // Waits until all descriptors are completed.

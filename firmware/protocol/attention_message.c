@@ -9,50 +9,67 @@
 _Static_assert(sizeof(struct attention_sequence) == 4 && sizeof(struct attention_segment) == 8, "words of the list");
 _Static_assert(ATTENTION_SEQUENCES + 2 * ATTENTION_SEGMENTS <= PROTOCOL_LIST_WORDS, "the list has room for a job");
 
-// One job is served at a time; too large for the stack.
-static struct attention_job job;
+// The list as it is read: a copy of a segment before it is checked, as with messages.
+struct list {
+  volatile const uint32_t *sequence, *segment;  // to be read next
+  uint32_t sequences, segments;                 // of the message; of those the ones left
+  uint32_t blocks_to_rows, to_slot,
+      to_block;         // row sets of 64 positions of K; from slot 0 to the last, and to its last block of V
+  uint32_t first, end;  // of the region in which K and V of all slots lie: strides only lead upwards
+  enum completion_status status;
+  uint32_t detail;
+  struct attention_segment copy[ATTENTION_SEGMENTS];
+};
 
-static void copy_list(const struct client *client, uint32_t sequences, uint32_t segments) {
-  volatile const uint32_t *list = client->protocol->box->queue[client->queue].list;
-  uint32_t *to = (uint32_t *)(void *)job.sequence;
-  for (uint32_t i = 0; i < sequences; i++) to[i] = list[i];
-  to = (uint32_t *)(void *)job.segment;
-  for (uint32_t i = 0; i < 2 * segments; i++) to[i] = list[sequences + i];
+static const struct attention_segment *wrong(struct list *list, enum completion_status status, uint32_t detail) {
+  list->status = status;
+  list->detail = detail;
+  return NULL;
+}
+
+static inline bool segment_lies_in(const struct list *list, const struct attention_segment *segment) {
+  const uint32_t length = segment_length(segment), blocks = (length + DUPLEX_WIDTH - 1) / DUPLEX_WIDTH;
+  return length - 1 < DUPLEX_POSITIONS_MAX && segment->k_base >= list->first && segment->v_base >= list->first &&
+         segment->k_base + list->to_slot + blocks * list->blocks_to_rows <= list->end &&
+         segment->v_base + list->to_block + blocks <= list->end;
 }
 
 // What else is wrong with a sequence or a segment, the stack refuses.
-static bool sequences_fit(uint32_t segments) {
-  uint32_t sum = 0;
-  for (uint32_t i = 0; i < job.sequences; i++) {
-    if (job.sequence[i].segments == 0 || job.sequence[i].lanes > 3) return false;
-    sum += job.sequence[i].segments;
+static const struct attention_segment *next_sequence(void *context, uint32_t i, struct attention_sequence *sequence) {
+  struct list *list = context;
+  const uint32_t word = *list->sequence++, count = word & 0xffff;
+  *sequence = (struct attention_sequence){(uint16_t)count, (uint8_t)(word >> 16), (uint8_t)(word >> 24)};
+  if (count == 0 || count > list->segments || (i + 1 == list->sequences && count != list->segments) || word >> 24 > 3)
+    return wrong(list, COMPLETION_ARGUMENT, AT(sequences));
+  list->segments -= count;
+  for (uint32_t n = 0; n < count; n++) {
+    const uint32_t bases = *list->segment++, length_and_lanes = *list->segment++;
+    const struct attention_segment segment = {(uint16_t)bases, (uint16_t)(bases >> 16), length_and_lanes};
+    if (!segment_lies_in(list, &segment)) return wrong(list, COMPLETION_REGION, AT(segments));
+    list->copy[n] = segment;
   }
-  return sum == segments;
+  return list->copy;
 }
 
-// K and V of every slot lie in the message's region: strides only lead upwards.
-static bool segments_lie_in(const struct attention_message *m, uint32_t segments) {
-  const uint32_t tiles = kv_tiles(job.head_size), end = m->kv.base + m->kv_row_sets;
-  const uint32_t to_slot = (kv_slots(job.heads, job.channels) - 1) * job.slot_stride,
-                 to_block = to_slot + (tiles - 1) * job.v_block_stride;
-  for (uint32_t i = 0; i < segments; i++) {
-    const struct attention_segment *segment = &job.segment[i];
-    const uint32_t length = segment_length(segment), blocks = (length + DUPLEX_WIDTH - 1) / DUPLEX_WIDTH;
-    if (length == 0 || length > DUPLEX_POSITIONS_MAX || segment->k_base < m->kv.base || segment->v_base < m->kv.base)
-      return false;
-    if (segment->k_base + to_slot + blocks * tiles > end || segment->v_base + to_block + blocks > end) return false;
-  }
-  return true;
+// One job is served at a time; too large for the stack.
+static struct list list;
+
+static void open_list(const struct client *client, const struct attention_message *m) {
+  const uint32_t tiles = kv_tiles(m->head_size);
+  list.sequence = client->protocol->box->queue[client->queue].list;
+  list.segment = list.sequence + m->sequences;
+  list.sequences = m->sequences, list.segments = m->segments;
+  list.blocks_to_rows = tiles;
+  list.to_slot = (kv_slots(m->heads, client->channels) - 1) * m->slot_stride;
+  list.to_block = list.to_slot + (tiles - 1) * m->v_block_stride;
+  list.first = m->kv.base, list.end = m->kv.base + m->kv_row_sets;
+  list.status = COMPLETION_DONE, list.detail = 0;
 }
 
 static enum completion_status serve_attention(struct client *client, const void *payload, struct firmware_report *report,
                                               uint32_t *detail) {
   const struct attention_message *m = payload;
-  job.head_size = m->head_size, job.heads = m->heads, job.scale = m->scale;
-  job.kv_stripe = m->kv.stripe, job.slot_stride = m->slot_stride, job.v_block_stride = m->v_block_stride;
-  job.q = (struct region){m->q.base, m->q.stripe};
-  job.o = (struct region){m->o.base, m->o.stripe};
-  job.channels = client->channels, job.sequences = m->sequences;
+  const struct region q = {m->q.base, m->q.stripe}, o = {m->o.base, m->o.stripe};
   const uint32_t row_sets = m->sequences * kv_slots(m->heads, client->channels);
   if (*detail = AT(head_size), m->head_size == 0 || m->head_size > DUPLEX_HEAD_SIZE_MAX || m->head_size % 16)
     return COMPLETION_ARGUMENT;
@@ -62,14 +79,22 @@ static enum completion_status serve_attention(struct client *client, const void 
   if (*detail = AT(sequences), m->sequences == 0 || m->sequences > ATTENTION_SEQUENCES) return COMPLETION_ARGUMENT;
   if (*detail = AT(segments), m->segments == 0 || m->segments > ATTENTION_SEGMENTS) return COMPLETION_ARGUMENT;
   if (*detail = AT(kv), !client_owns(client, (struct region){m->kv.base, m->kv.stripe}, m->kv_row_sets)) return COMPLETION_REGION;
-  if (*detail = AT(q), m->q.stripe != m->o.stripe || !client_owns(client, job.q, row_sets)) return COMPLETION_REGION;
-  if (*detail = AT(o), !client_owns(client, job.o, row_sets)) return COMPLETION_REGION;
-  copy_list(client, m->sequences, m->segments);
-  if (*detail = AT(sequences), !sequences_fit(m->segments)) return COMPLETION_ARGUMENT;
-  if (*detail = AT(segments), !segments_lie_in(m, m->segments)) return COMPLETION_REGION;
-  *detail = 0;
-  firmware_attention(&client->protocol->hal, &job, report);
-  return COMPLETION_DONE;
+  if (*detail = AT(q), m->q.stripe != m->o.stripe || !client_owns(client, q, row_sets)) return COMPLETION_REGION;
+  if (*detail = AT(o), !client_owns(client, o, row_sets)) return COMPLETION_REGION;
+  open_list(client, m);
+  const struct attention_job job = {.head_size = m->head_size,
+                                    .heads = m->heads,
+                                    .scale = m->scale,
+                                    .kv_stripe = m->kv.stripe,
+                                    .slot_stride = m->slot_stride,
+                                    .v_block_stride = m->v_block_stride,
+                                    .q = q,
+                                    .o = o,
+                                    .channels = client->channels,
+                                    .sequences = m->sequences};
+  firmware_attention(&client->protocol->hal, &job, next_sequence, &list, report);
+  *detail = list.detail;
+  return list.status;
 }
 
 const struct kernel attention_kernel = {MESSAGE_ATTENTION, sizeof(struct attention_message), serve_attention};

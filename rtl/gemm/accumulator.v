@@ -28,16 +28,15 @@ module accumulator #(
   reg  [47:0] low_q;
   wire [47:0] old_low = first_i ? 48'd0 : repeat_i ? low_q : stored_low;
   wire [LOW_BITS-1:0] low_sum = {{(LOW_BITS - 48) {1'b0}}, old_low} + low_i;
-  ram_1r1w #(
-      .WIDTH(48),
-      .DEPTH(`DUPLEX_ROWS + `DUPLEX_CONTEXT_ROWS)
+  sum_rows #(
+      .WIDTH(48)
   ) low_rows (
-      .clk_i          (clk_i),
-      .write_i        (valid_i),
-      .write_address_i(row_i),
-      .write_data_i   (low_sum[47:0]),
-      .read_address_i (next_row_i),
-      .read_data_o    (stored_low)
+      .clk_i       (clk_i),
+      .write_i     (valid_i),
+      .write_row_i (row_i),
+      .write_data_i(low_sum[47:0]),
+      .read_row_i  (next_row_i),
+      .read_data_o (stored_low)
   );
 
   reg [LOW_BITS-49:0] carry_q;
@@ -65,16 +64,15 @@ module accumulator #(
   wire [ 2:0] old_flags = first_q ? 3'd0 : repeat_q ? flags_q : stored_high[51:49];
   wire [48:0] high_sum = old_high + {{(49 - HIGH_BITS) {high_in_q[HIGH_BITS-1]}}, high_in_q} + {{(97 - LOW_BITS) {1'b0}}, carry_q};
   wire [ 2:0] flags_sum = old_flags | flags_in_q;
-  ram_1r1w #(
-      .WIDTH(52),
-      .DEPTH(`DUPLEX_ROWS + `DUPLEX_CONTEXT_ROWS)
+  sum_rows #(
+      .WIDTH(52)
   ) high_rows (
-      .clk_i          (clk_i),
-      .write_i        (valid_q),
-      .write_address_i(row_q),
-      .write_data_i   ({flags_sum, high_sum}),
-      .read_address_i (row_i),
-      .read_data_o    (stored_high)
+      .clk_i       (clk_i),
+      .write_i     (valid_q),
+      .write_row_i (row_q),
+      .write_data_i({flags_sum, high_sum}),
+      .read_row_i  (row_i),
+      .read_data_o (stored_high)
   );
 
   always @(posedge clk_i) begin

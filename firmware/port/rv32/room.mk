@@ -11,7 +11,7 @@ RV32_CFLAGS = --specs=picolibc.specs -march=rv32imc -mabi=ilp32 -O3 -flto -g -fn
 RV32_LINK := -nostartfiles -Wl,--gc-sections -Wl,--fatal-warnings -T firmware/port/rv32/memory.ld
 RV32_NO_RWX := $(shell $(RV32_PREFIX)ld --help 2>/dev/null | grep -q no-warn-rwx && echo -Wl,--no-warn-rwx-segments)
 
-$(BUILD)/firmware.elf: $(RV32_SRC) $(wildcard firmware/*.h firmware/*/*.h firmware/port/rv32/*) $(wildcard cmodel/include/duplex/*.h) $(BUILD)/firmware.name
+$(BUILD)/firmware.elf: $$(RV32_SRC) $(wildcard firmware/*.h firmware/*/*.h firmware/port/rv32/*) $(wildcard cmodel/include/duplex/*.h) $(BUILD)/firmware.name
 	@mkdir -p $(@D)
 	$(RV32_CC) $(RV32_CFLAGS) $(RV32_LINK) $(RV32_NO_RWX) $(RV32_SRC) -o $@.new
 	@! $(RV32_PREFIX)nm $@.new | grep -wE 'malloc|sbrk|_sbrk|__heap_start_used' || { echo "firmware.elf: the firmware must not use a heap" >&2; exit 1; }

@@ -1,5 +1,6 @@
 // A kernel with faults to order: what the controller says about each, and that it goes on, is tested in test_controller.c.
 #include "firmware/kernels/ring.h"
+#include "firmware/port/rv32/platform.h"
 #include "firmware/protocol.h"
 
 // The payload: one word that names the fault.
@@ -13,7 +14,8 @@ enum {
   FAULT_LOOP,
   FAULT_ECALL,
   FAULT_JUMP,
-  FAULT_REGISTER
+  FAULT_REGISTER,
+  FAULT_INTERRUPT  // none: a timer interrupt with a handler
 };
 
 static volatile uint32_t sink;
@@ -25,6 +27,33 @@ static uint32_t __attribute__((noinline)) overflow_stack(uint32_t depth) {
   return depth == UINT32_MAX ? 0 : overflow_stack(depth + 1) + room[depth % 64];
 }
 
+#ifdef __riscv
+static volatile uint32_t interrupt_cause;
+
+static void __attribute__((interrupt("machine"), aligned(4))) on_interrupt(void) {
+  uint32_t cause;
+  __asm__ volatile(".option push\n.option arch, +zicsr\ncsrr %0, mcause\ncsrc mie, %1\n.option pop" : "=&r"(cause) : "r"(1 << 7));
+  interrupt_cause = cause;
+}
+
+// With interrupts on, a loop without any access outside ends by the timer's interrupt.
+static enum completion_status take_interrupt(void) {
+  volatile uint32_t *platform = (volatile uint32_t *)RV32_PLATFORM;
+  uint32_t vector;
+  interrupt_cause = 0;
+  platform[RV32_COMPARE_LOW / 4] = platform[RV32_TIME_LOW / 4] + 500;
+  platform[RV32_COMPARE_HIGH / 4] = 0;
+  __asm__ volatile(".option push\n.option arch, +zicsr\ncsrrw %0, mtvec, %1\ncsrw mie, %2\ncsrsi mstatus, 8\n.option pop"
+                   : "=&r"(vector)
+                   : "r"(on_interrupt), "r"(1 << 7));
+  while (interrupt_cause == 0) continue;
+  __asm__ volatile(
+      ".option push\n.option arch, +zicsr\ncsrci mstatus, 8\ncsrw mtvec, %0\ncsrs mie, %1\n.option pop" ::"r"(vector),
+      "r"(1 << 7 | 1 << 11));
+  return interrupt_cause == (0x80000000u | 7) ? COMPLETION_DONE : COMPLETION_ARGUMENT;
+}
+#endif
+
 static enum completion_status serve_faulty(struct client *client, const void *payload, struct firmware_report *report,
                                            uint32_t *detail) {
   (void)detail, (void)report;
@@ -35,6 +64,8 @@ static enum completion_status serve_faulty(struct client *client, const void *pa
     case FAULT_ILLEGAL:
       __asm__ volatile(".word 0");
       break;
+    case FAULT_INTERRUPT:
+      return take_interrupt();
     case FAULT_ECALL:
       __asm__ volatile("ecall");
       break;
