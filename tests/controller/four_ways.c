@@ -6,16 +6,30 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "duplex/error.h"
+#include "duplex/duplex.h"
 #include "duplex/kv_cache.h"
 #include "duplex/random.h"
 
-enum { WAYS = 4, CHANNELS = 2 };
+enum { WAYS = 4, CHANNELS = 2, SEQUENCES = 4, PIECES = 14, POSITIONS = 200 };
+enum kind { GEMM, EXPERT, ATTENTION, KINDS };
+static const char *const kind_names[KINDS] = {"gemm", "expert", "attention"};
 static const char *const way_names[WAYS] = {"cmodel native", "cmodel riscv", "rtl native", "rtl riscv"};
 
+// Sequences grow in turns, so that their pages lie apart; some begin with the first positions of the one before.
+struct attention_case {
+  unsigned heads, group, head_size, batch, pieces;
+  struct {
+    unsigned sequence, positions;
+  } piece[PIECES];
+  bool shares[SEQUENCES];
+  duplex_f16 *k, *v, *q;  // k, v[heads][POSITIONS][head_size] of a piece, of the next one a position later
+};
+
 struct test_case {
-  bool expert, gated, attention;  // attention: m positions, n query heads, k the head size, two KV heads
-  size_t matrices;                // 2: a pair, in turn
+  enum kind kind;
+  struct attention_case attention;
+  bool gated;
+  size_t matrices;  // 2: a pair, in turn
   size_t m, n, k;
   enum duplex_format format;
   const char *act;
@@ -37,36 +51,59 @@ static duplex_f16 *tensor(struct duplex_random *random, size_t count, double sca
   return values;
 }
 
-static struct test_case draw(uint64_t seed, uint64_t number) {
+static void draw_matrices(struct test_case *c, struct duplex_random *random) {
   static const size_t widths[] = {1, 2, 63, 64, 65, 100, 127, 128, 200, 320, 511};
   static const char *const acts[] = {"silu", "gelu", "gelu_tanh", "relu", "identity"};
-  struct duplex_random random;
-  struct test_case c = {.expert = number % 3 == 1, .attention = number % 3 == 2};
-  duplex_random_seed(&random, seed, number);
-  c.m = 1 + duplex_random_below(&random, 40);
-  c.n = 1 + duplex_random_below(&random, 150);
-  c.k = pick(&random, widths, sizeof widths / sizeof *widths);
-  c.format = (enum duplex_format)duplex_random_below(&random, 3);
-  c.act = acts[duplex_random_below(&random, 5)];
-  c.gated = duplex_random_below(&random, 4) != 0;
-  if (c.attention) {
-    c.m = 1 + duplex_random_below(&random, 300);
-    c.n = 2 * (1 + duplex_random_below(&random, 16));
-    c.k = 16 * (1 + duplex_random_below(&random, 10));
-    c.x = tensor(&random, c.n * c.k, 1);
-    c.w = tensor(&random, 4 * c.m * c.k, 1);
-    return c;
+  c->m = 1 + duplex_random_below(random, 40);
+  c->n = 1 + duplex_random_below(random, 150);
+  c->k = pick(random, widths, sizeof widths / sizeof *widths);
+  c->format = (enum duplex_format)duplex_random_below(random, 3);
+  c->act = acts[duplex_random_below(random, 5)];
+  c->gated = duplex_random_below(random, 4) != 0;
+  c->matrices = duplex_random_below(random, 4) ? 1 : 2;
+  c->x = tensor(random, c->matrices * c->m * c->k, 1);
+  c->w = tensor(random, 3 * c->matrices * c->n * c->k, 0.1);
+}
+
+static void draw_attention(struct attention_case *a, struct duplex_random *random) {
+  static const size_t sizes[] = {16, 48, 64, 80, 128, 128, 144, 256}, lengths[] = {1, 2, 16, 63, 64, 65, 100, 130, POSITIONS};
+  a->heads = 1 + (unsigned)duplex_random_below(random, 5);
+  a->group = 1 + (unsigned)duplex_random_below(random, 9);
+  a->head_size = (unsigned)pick(random, sizes, sizeof sizes / sizeof *sizes);
+  a->batch = 1 + (unsigned)duplex_random_below(random, SEQUENCES);
+  a->pieces = a->batch + (unsigned)duplex_random_below(random, 1 + PIECES - SEQUENCES);
+  for (unsigned i = 0; i < a->pieces; i++) {
+    a->piece[i].sequence = i < a->batch ? i : (unsigned)duplex_random_below(random, a->batch);
+    a->piece[i].positions = (unsigned)pick(random, lengths, sizeof lengths / sizeof *lengths);
   }
-  c.matrices = duplex_random_below(&random, 4) ? 1 : 2;
-  c.x = tensor(&random, c.matrices * c.m * c.k, 1);
-  c.w = tensor(&random, 3 * c.matrices * c.n * c.k, 0.1);
+  for (unsigned i = 1; i < a->batch; i++) a->shares[i] = duplex_random_below(random, 2);
+  const size_t elements = ((size_t)a->heads * POSITIONS + PIECES) * a->head_size;
+  a->k = tensor(random, elements, 1);
+  a->v = tensor(random, elements, 1);
+  a->q = tensor(random, (size_t)a->batch * a->heads * a->group * a->head_size, 1);
+}
+
+static struct test_case draw(uint64_t seed, uint64_t number) {
+  struct duplex_random random;
+  struct test_case c = {.kind = (enum kind)(number % KINDS)};
+  duplex_random_seed(&random, seed, number);
+  if (c.kind == ATTENTION)
+    draw_attention(&c.attention, &random);
+  else
+    draw_matrices(&c, &random);
   return c;
+}
+
+static void free_case(struct test_case *c) {
+  free(c->x), free(c->w);
+  free(c->attention.k), free(c->attention.v), free(c->attention.q);
 }
 
 static size_t result_bytes(const struct test_case *c) {
   static const size_t element[] = {2, 4, 16};
-  if (c->attention) return 2 * c->n * c->k * 2;
-  return c->matrices * c->m * (c->expert ? c->k : c->n) * element[c->format];
+  const struct attention_case *a = &c->attention;
+  if (c->kind == ATTENTION) return (size_t)a->batch * a->heads * a->group * a->head_size * sizeof(duplex_f16);
+  return c->matrices * c->m * (c->kind == EXPERT ? c->k : c->n) * element[c->format];
 }
 
 static int upload(struct duplex_device *device, const struct test_case *c, const duplex_f16 *gate, const duplex_f16 *w, size_t n,
@@ -75,39 +112,56 @@ static int upload(struct duplex_device *device, const struct test_case *c, const
   return gate ? duplex_upload_gated(device, gate, w, n, k, weights) : duplex_upload(device, w, n, k, NULL, weights);
 }
 
-// A sequence, and one that shares all of it but the last position.
-static int run_attention(struct duplex_device *device, const struct test_case *c, uint8_t *y) {
-  const struct duplex_kv_options options = {.heads = 2, .head_size = (unsigned)c->k, .page_positions = 64, .pages = 20};
-  struct duplex_kv_cache *cache = NULL;
-  struct duplex_sequence *sequences[2] = {NULL};
-  const size_t count = c->n * c->k, batch = c->m > 1 ? 2 : 1;
-  duplex_f16 *q = malloc(2 * count * sizeof *q);
-  int error = q ? duplex_kv_open(device, &options, &cache) : DUPLEX_ERROR_NO_MEMORY;
-  if (!error) error = duplex_kv_begin(cache, DUPLEX_KV_SPACES, c->m, &sequences[0]);
-  if (!error) error = duplex_kv_append(sequences[0], 0, c->w, c->w + 2 * c->m * c->k, c->m, 0);
-  if (!error && batch > 1) error = duplex_kv_share(sequences[0], c->m - 1, &sequences[1]);
-  if (!error) {
-    memcpy(q, c->x, count * sizeof *q);
-    for (size_t i = 0; i < count; i++) q[count + i] = c->x[count - 1 - i];
-    error = duplex_attention(cache, 0, sequences, batch, q, c->n, 0, (duplex_f16 *)(void *)y);
+static int run_matrices(struct duplex_device *device, const struct test_case *c, void *y) {
+  struct duplex_weights *up = NULL, *down = NULL;
+  const size_t one = c->matrices * c->n * c->k;
+  int error = upload(device, c, c->kind == EXPERT && c->gated ? c->w : NULL, c->w + one, c->n, c->k, &up);
+  if (!error && c->kind == EXPERT) error = upload(device, c, NULL, c->w + 2 * one, c->k, c->n, &down);
+  if (!error)
+    error = c->kind == EXPERT ? duplex_expert(device, up, down, duplex_activation_builtin(c->act), c->x, c->m, c->format, y)
+                              : duplex_gemm(device, up, c->x, c->m, c->format, y);
+  duplex_release(device, up);
+  duplex_release(device, down);
+  return error;
+}
+
+static int fill(const struct attention_case *a, struct duplex_kv_cache *cache, struct duplex_sequence *sequences[SEQUENCES]) {
+  const size_t stride = (size_t)POSITIONS * a->head_size;
+  int error = 0;
+  for (unsigned i = 0; i < a->pieces && !error; i++) {
+    struct duplex_sequence **to = &sequences[a->piece[i].sequence];
+    if (!*to && a->shares[i]) {
+      error = duplex_kv_share(to[-1], (duplex_kv_length(to[-1], 0) + 1) / 2, to);
+    } else if (!*to) {
+      error = duplex_kv_begin(cache, DUPLEX_KV_SPACES, 64, to);
+    }
+    if (!error) error = duplex_kv_append(*to, 0, a->k + i * a->head_size, a->v + i * a->head_size, a->piece[i].positions, stride);
   }
-  duplex_kv_close(cache);
-  free(q);
+  return error;
+}
+
+static int run_attention(struct duplex_device *device, const struct attention_case *a, void *o) {
+  const struct duplex_kv_options options = {.heads = a->heads, .head_size = a->head_size, .page_positions = 64, .pages = 80};
+  struct duplex_sequence *sequences[SEQUENCES] = {NULL};
+  struct duplex_kv_cache *cache = NULL;
+  int error = duplex_kv_open(device, &options, &cache);
+  if (!error) error = fill(a, cache, sequences);
+  if (!error) error = duplex_attention(cache, 0, sequences, a->batch, a->q, (size_t)a->heads * a->group, 0, o);
+  if (cache) duplex_kv_close(cache);
   return error;
 }
 
 static int run(struct duplex_device *device, const struct test_case *c, void *y) {
-  struct duplex_weights *up = NULL, *down = NULL;
-  if (c->attention) return run_attention(device, c, y);
-  const size_t one = c->matrices * c->n * c->k;
-  int error = upload(device, c, c->expert && c->gated ? c->w : NULL, c->w + one, c->n, c->k, &up);
-  if (!error && c->expert) error = upload(device, c, NULL, c->w + 2 * one, c->k, c->n, &down);
-  if (!error)
-    error = c->expert ? duplex_expert(device, up, down, duplex_activation_builtin(c->act), c->x, c->m, c->format, y)
-                      : duplex_gemm(device, up, c->x, c->m, c->format, y);
-  duplex_release(device, up);
-  duplex_release(device, down);
-  return error;
+  return c->kind == ATTENTION ? run_attention(device, &c->attention, y) : run_matrices(device, c, y);
+}
+
+static void print_case(const struct test_case *c) {
+  const struct attention_case *a = &c->attention;
+  if (c->kind == ATTENTION)
+    printf("attention D %u, %u KV heads x %u, %u sequences in %u pieces", a->head_size, a->heads, a->group, a->batch, a->pieces);
+  else
+    printf("%s%s M %zu N %zu K %zu format %d", c->matrices == 2 ? "pair " : "", kind_names[c->kind], c->m, c->n, c->k,
+           (int)c->format);
 }
 
 static bool run_case(struct duplex_device *const device[WAYS], uint64_t seed, uint64_t number) {
@@ -118,16 +172,12 @@ static bool run_case(struct duplex_device *const device[WAYS], uint64_t seed, ui
   for (unsigned way = 0; way < WAYS && good; way++) {
     const int error = run(device[way], &c, way ? y : expected);
     good = !error && (way == 0 || memcmp(expected, y, bytes) == 0);
-    if (!good)
-      printf("MISMATCH case %llu of seed %llu (%s%s M %zu N %zu K %zu format %d): %s: %s\n", (unsigned long long)number,
-             (unsigned long long)seed, c.matrices == 2 ? "pair " : "",
-             c.expert      ? "expert"
-             : c.attention ? "attention"
-                           : "gemm",
-             c.m, c.n, c.k, (int)c.format, way_names[way],
-             error ? duplex_last_error(device[way]) : "other bytes than cmodel native");
+    if (good) continue;
+    printf("MISMATCH case %llu of seed %llu (", (unsigned long long)number, (unsigned long long)seed);
+    print_case(&c);
+    printf("): %s: %s\n", way_names[way], error ? duplex_last_error(device[way]) : "other bytes than cmodel native");
   }
-  free(expected), free(y), free(c.x), free(c.w);
+  free(expected), free(y), free_case(&c);
   return good;
 }
 
@@ -156,15 +206,16 @@ int main(int argc, char **argv) {
   struct duplex_device *device[WAYS] = {NULL};
   printf("seed %llu, %llu cases\n", (unsigned long long)seed, (unsigned long long)cases);
   bool good = open_all(device, channels);
-  uint64_t done = 0;
-  for (uint64_t number = only == UINT64_MAX ? 0 : only; good && number < (only == UINT64_MAX ? cases : only + 1);
-       number++, done++) {
+  uint64_t done[KINDS] = {0};
+  for (uint64_t number = only == UINT64_MAX ? 0 : only; good && number < (only == UINT64_MAX ? cases : only + 1); number++) {
     good = run_case(device, seed, number);
+    done[number % KINDS]++;
     if (!good)
       printf("replay: %s --seed %llu --only %llu --channels %u\n", argv[0], (unsigned long long)seed, (unsigned long long)number,
              channels);
   }
   for (unsigned way = 0; way < WAYS; way++) duplex_close(device[way]);
-  if (good) printf("four ways: %llu jobs, the same bytes on each\n", (unsigned long long)done);
+  for (unsigned kind = 0; kind < KINDS && good; kind++)
+    printf("four ways: %llu %s jobs, the same bytes on each\n", (unsigned long long)done[kind], kind_names[kind]);
   return good ? 0 : 1;
 }

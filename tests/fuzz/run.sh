@@ -1,7 +1,7 @@
 #!/bin/bash
 # Fuzzes the parsers from the kept corpus and prints executions and the lines that the corpus reaches.
 # usage: tests/fuzz/run.sh BUILD RUNS [SEED]; a tenth of the runs with sanitizers. New cases go to BUILD/fuzz, a failing case stays
-# there (crash-*): replay it with BUILD/tests/fuzz/protocol_fuzz FILE. KEEP=1 puts the smallest corpus of all cases into tests/fuzz/corpus.
+# there (crash-*): replay it with BUILD/tests/fuzz/protocol_fuzz FILE. KEEP=1 puts a small set of all cases into tests/fuzz/corpus.
 set -u
 build=$(realpath "$1") runs=$2 seed=${3:-1}
 cd "$(dirname "$0")/../.." || exit 1
@@ -15,8 +15,9 @@ fuzz() { # PROGRAM RUNS
 fuzz protocol_fuzz $((runs / 10))
 fuzz protocol_fuzz_fast $((runs - runs / 10))
 if [ "${KEEP:-0}" = 1 ]; then
+  rm -rf "$work/smallest"
   mkdir -p "$work/smallest"
-  "$build/tests/fuzz/protocol_fuzz" -merge=1 "$work/smallest" "$work/cases" tests/fuzz/corpus >"$work/merge.log" 2>&1 || exit 1
+  tests/fuzz/smallest.py "$build" "$work/cases" tests/fuzz/corpus | xargs -d '\n' cp -t "$work/smallest" || exit 1
   rm -f tests/fuzz/corpus/*
   cp "$work"/smallest/* tests/fuzz/corpus/
 fi
