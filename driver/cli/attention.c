@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "driver/cli/cli.h"
+#include "duplex/error.h"
 #include "duplex/kv_cache.h"
 
 #define PAGE_POSITIONS 512u
@@ -24,7 +25,8 @@ static void help(void) {
 struct inputs {
   struct tensor q, k, v, o;
   size_t *lengths, *order;  // of the batch; order: longest first
-  double scale;             // 0: the default
+  struct duplex_sequence **sequences;
+  double scale;  // 0: the default
 };
 
 static int check_heads(const struct option *options, const struct inputs *in) {
@@ -101,7 +103,8 @@ static int read_lengths(const struct option *options, struct inputs *in) {
   const size_t batch = in->q.shape[0];
   in->lengths = malloc(batch * sizeof *in->lengths);
   in->order = malloc(batch * sizeof *in->order);
-  if (!in->lengths || !in->order) return fail(EXIT_BAD_INPUT, "too little memory for %zu sequences", batch);
+  in->sequences = malloc(batch * sizeof *in->sequences);
+  if (!in->lengths || !in->order || !in->sequences) return fail(EXIT_BAD_INPUT, "too little memory for %zu sequences", batch);
   const bool list = text && text[0] && strspn(text, "0123456789,+-") == strlen(text);
   for (size_t i = 0; i < batch; i++) in->lengths[i] = in->k.shape[2], in->order[i] = i;
   if (text && (list ? read_length_list(text, in) : read_length_file(text, in))) return EXIT_BAD_INPUT;
@@ -128,15 +131,15 @@ static int read_inputs(const struct option *options, struct inputs *in) {
 }
 
 // The batch's sequences in the cache, longest first so that the channels are evenly filled.
-static int fill_cache(struct duplex_kv_cache *cache, const struct inputs *in, struct duplex_sequence **sequences) {
+static int fill_cache(struct duplex_kv_cache *cache, const struct inputs *in) {
   const size_t *k = in->k.shape, of_head = k[2] * k[3];
   int error = 0;
   for (size_t i = 0; i < k[0] && !error; i++) {
     const size_t index = in->order[i], from = index * k[1] * of_head;
-    error = duplex_kv_begin(cache, DUPLEX_KV_SPACES, in->lengths[index], &sequences[index]);
+    error = duplex_kv_begin(cache, DUPLEX_KV_SPACES, in->lengths[index], &in->sequences[index]);
     if (!error)
-      error = duplex_kv_append(sequences[index], 0, (const duplex_f16 *)in->k.data + from, (const duplex_f16 *)in->v.data + from,
-                               in->lengths[index], of_head);
+      error = duplex_kv_append(in->sequences[index], 0, (const duplex_f16 *)in->k.data + from,
+                               (const duplex_f16 *)in->v.data + from, in->lengths[index], of_head);
   }
   return error;
 }
@@ -150,22 +153,46 @@ static struct duplex_kv_options cache_options(struct duplex_device *device, cons
   return options;
 }
 
-static int compute(struct duplex_device *device, const struct inputs *in, struct duplex_stats *stats) {
+// Returns a code of duplex/error.h.
+static int compute(struct duplex_device *device, const struct inputs *in) {
   struct duplex_kv_cache *cache = NULL;
-  const size_t batch = in->q.shape[0];
   const struct duplex_kv_options wanted = cache_options(device, in);
-  struct duplex_sequence **sequences = calloc(batch, sizeof *sequences);
-  if (!sequences) return fail(EXIT_BAD_INPUT, "too little memory for %zu sequences", batch);
   progress("filling the KV cache");
   int error = duplex_kv_open(device, &wanted, &cache);
-  if (!error) error = fill_cache(cache, in, sequences);
+  if (!error) error = fill_cache(cache, in);
   progress("computing");
-  if (!error) error = duplex_attention(cache, 0, sequences, batch, in->q.data, in->q.shape[1], in->scale, in->o.data);
+  if (!error)
+    error = duplex_attention(cache, 0, in->sequences, in->q.shape[0], in->q.data, in->q.shape[1], in->scale, in->o.data);
   progress("");
-  duplex_last_stats(device, stats);
-  const int status = error ? device_error(device, error) : EXIT_GOOD;
   duplex_kv_close(cache);
-  free(sequences);
+  return error;
+}
+
+static void free_inputs(struct inputs *in) {
+  tensor_free(&in->q);
+  tensor_free(&in->k);
+  tensor_free(&in->v);
+  tensor_free(&in->o);
+  free(in->lengths);
+  free(in->order);
+  free(in->sequences);
+}
+
+int attention_on(struct duplex_device *device, const struct option *options, bool (*make_room)(void *context), void *context,
+                 struct tensor *o) {
+  struct inputs in = {0};
+  int status = read_inputs(options, &in);
+  if (!status) {
+    int error;
+    do error = compute(device, &in);
+    while (error == DUPLEX_ERROR_OUT_OF_SPACE && make_room(context));
+    if (error) status = device_error(device, error);
+  }
+  if (!status) {
+    *o = in.o;
+    in.o = (struct tensor){0};
+  }
+  free_inputs(&in);
   return status;
 }
 
@@ -176,7 +203,9 @@ static int run(const struct option *options, struct inputs *in, struct outputs *
   if (output_open(outputs, "--out", out)) return EXIT_BAD_INPUT;
   int status = open_device(options, outputs, &device);
   if (status) return status;
-  status = compute(device, in, &stats);
+  const int error = compute(device, in);
+  if (error) status = device_error(device, error);
+  duplex_last_stats(device, &stats);
   duplex_close(device);
   if (!status) status = output_tensor(outputs, out, &in->o);
   if (!status) status = write_stats(options, outputs, "attention", &stats);
@@ -194,11 +223,6 @@ int command_attention(int argc, char **argv) {
   if (!status) status = read_inputs(options, &in);
   if (!status) status = run(options, &in, &outputs);
   outputs_discard(&outputs);
-  tensor_free(&in.q);
-  tensor_free(&in.k);
-  tensor_free(&in.v);
-  tensor_free(&in.o);
-  free(in.lengths);
-  free(in.order);
+  free_inputs(&in);
   return status;
 }

@@ -17,6 +17,11 @@ static void help(void) {
       "  {\"command\": \"gemm\", \"x\": FILE, \"w\": FILE, \"out\": FILE, \"out_type\": \"f16|f32|acc\"}\n"
       "  {\"command\": \"expert\", \"x\": FILE, \"gate\": FILE, \"up\": FILE, \"down\": FILE, \"out\": FILE, \"act\": NAME, "
       "\"out_type\": ...}\n"
+      "  {\"command\": \"attention\", \"q\": FILE, \"k\": FILE, \"v\": FILE, \"out\": FILE, \"lengths\": LIST or FILE, "
+      "\"scale\": "
+      "NUMBER}\n"
+      "All values are texts, with the meaning of the command's options; a first dimension of 2 is a pair of matrices or "
+      "experts.\n"
       "Empty lines are skipped. Matrices stay on the stack between jobs that name the same files; if room runs out the one not "
       "used for longest leaves.\nA wrong line is reported with its number and the others still run; the exit status is that of "
       "the first failure. For each line\nthat ran, one JSON object on standard output: line, command, cycles, uploaded (matrices "
@@ -30,6 +35,7 @@ struct resident {
   char *gate, *path;      // gate: NULL if there is none
   struct stat gate_info, info;
   struct duplex_weights *weights;
+  unsigned matrices;  // 2: a pair
   size_t n, k;
 };
 
@@ -38,6 +44,7 @@ struct session {
   struct resident *residents;  // latest first
   unsigned uploaded;           // by this line
   unsigned line;
+  unsigned matrices;  // of this line: 2 is a pair
 };
 
 static bool same_file(const struct stat *a, const struct stat *b) {
@@ -78,18 +85,21 @@ static struct resident *find(struct session *session, const struct stat *gate, c
 static int upload(struct session *session, const char *gate_key, const char *key, struct resident *r,
                   const struct resident *kept) {
   struct tensor gate = {0}, matrix = {0};
-  int status = npy_read_f16(key, r->path, 2, &matrix);
-  if (!status && r->gate) status = npy_read_f16(gate_key, r->gate, 2, &gate);
+  int status = npy_read_matrices(key, r->path, &r->matrices, &matrix);
+  if (!status && r->gate) status = npy_read_matrices(gate_key, r->gate, &r->matrices, &gate);
   if (!status && r->gate && (gate.shape[0] != matrix.shape[0] || gate.shape[1] != matrix.shape[1]))
     status = fail(EXIT_BAD_INPUT, "%s %s: has another shape than %s %s", gate_key, r->gate, key, r->path);
   if (!status) {
+    const size_t n = matrix.shape[0], k = matrix.shape[1];
     int error;
     do {
-      error = r->gate
-                  ? duplex_upload_gated(session->device, gate.data, matrix.data, matrix.shape[0], matrix.shape[1], &r->weights)
-                  : duplex_upload(session->device, matrix.data, matrix.shape[0], matrix.shape[1], NULL, &r->weights);
+      if (r->matrices == 2)
+        error = duplex_upload_pair(session->device, gate.data, matrix.data, n, k, &r->weights);
+      else
+        error = r->gate ? duplex_upload_gated(session->device, gate.data, matrix.data, n, k, &r->weights)
+                        : duplex_upload(session->device, matrix.data, n, k, NULL, &r->weights);
     } while (error == DUPLEX_ERROR_OUT_OF_SPACE && evict(session, kept));
-    r->n = matrix.shape[0], r->k = matrix.shape[1];
+    r->n = n, r->k = k;
     if (error) status = device_error(session->device, error);
   }
   tensor_free(&gate);
@@ -97,9 +107,9 @@ static int upload(struct session *session, const char *gate_key, const char *key
   return status;
 }
 
-// A matrix of the line, from its file or already there; `kept` must stay.
-static int matrix_of(struct session *session, const char *gate_key, const char *gate, const char *key, const char *path,
-                     const struct resident *kept, struct resident **found) {
+// The matrix of files, brought to the stack if it is not there; `kept` must stay.
+static int resident_of(struct session *session, const char *gate_key, const char *gate, const char *key, const char *path,
+                       const struct resident *kept, struct resident **found) {
   struct stat gate_info, info;
   if (stat(path, &info) != 0) return fail(EXIT_BAD_INPUT, "%s %s: %s", key, path, strerror(errno));
   if (gate && stat(gate, &gate_info) != 0) return fail(EXIT_BAD_INPUT, "%s %s: %s", gate_key, gate, strerror(errno));
@@ -122,19 +132,38 @@ static int matrix_of(struct session *session, const char *gate_key, const char *
   return EXIT_GOOD;
 }
 
+// A matrix of the line: a pair if x is one.
+static int matrix_of(struct session *session, const char *gate_key, const char *gate, const char *key, const char *path,
+                     const struct resident *kept, struct resident **found) {
+  const int status = resident_of(session, gate_key, gate, key, path, kept, found);
+  if (status || (*found)->matrices == session->matrices) return status;
+  return fail(EXIT_BAD_INPUT, "%s %s: has %u dimensions, expected those of x", key, path, (*found)->matrices + 1);
+}
+
 // One line
 // ---------------------------------------------------------------------------------------------------------------------------
 struct line {
-  const char *command, *x, *w, *gate, *up, *down, *out, *act, *out_type;
+  const char *command, *x, *w, *gate, *up, *down, *out, *act, *out_type, *q, *k, *v, *lengths, *scale;
 };
 
 static int read_line(json_t *json, struct line *line) {
   const struct {
     const char *key;
     const char **value;
-  } keys[] = {{"command", &line->command}, {"x", &line->x},     {"w", &line->w},
-              {"gate", &line->gate},       {"up", &line->up},   {"down", &line->down},
-              {"out", &line->out},         {"act", &line->act}, {"out_type", &line->out_type}};
+  } keys[] = {{"command", &line->command},
+              {"x", &line->x},
+              {"w", &line->w},
+              {"gate", &line->gate},
+              {"up", &line->up},
+              {"down", &line->down},
+              {"out", &line->out},
+              {"act", &line->act},
+              {"out_type", &line->out_type},
+              {"q", &line->q},
+              {"k", &line->k},
+              {"v", &line->v},
+              {"lengths", &line->lengths},
+              {"scale", &line->scale}};
   const char *key;
   json_t *value;
   if (!json_is_object(json)) return fail(EXIT_BAD_INPUT, "expected a JSON object");
@@ -146,12 +175,6 @@ static int read_line(json_t *json, struct line *line) {
     *keys[i].value = json_string_value(value);
   }
   return EXIT_GOOD;
-}
-
-static int need(const char *key, const char *value) { return value ? EXIT_GOOD : fail(EXIT_BAD_INPUT, "'%s' is missing", key); }
-
-static int refuse(const char *key, const char *value) {
-  return value ? fail(EXIT_BAD_INPUT, "'%s' does not belong to this command", key) : EXIT_GOOD;
 }
 
 static int element_of(const struct line *line, enum element *element) {
@@ -175,7 +198,7 @@ static int compute_gemm(struct session *session, const struct line *line, const 
   if (element_of(line, &element)) return EXIT_BAD_INPUT;
   int status = matrix_of(session, NULL, NULL, "w", line->w, NULL, &w);
   if (!status) status = check_x(line, x, w->k);
-  if (!status) status = tensor_new(element, 2, (const size_t[]){x->shape[0], w->n}, y);
+  if (!status) status = tensor_new_matrices(element, session->matrices, x->shape[0], w->n, y);
   if (status) return status;
   const int error = duplex_gemm(session->device, w->weights, x->data, x->shape[0], (enum duplex_format)element, y->data);
   return error ? device_error(session->device, error) : EXIT_GOOD;
@@ -193,38 +216,73 @@ static int compute_expert(struct session *session, const struct line *line, cons
   if (!status && (down->n != up->k || down->k != up->n))
     status = fail(EXIT_BAD_INPUT, "down %s: has the shape (%zu, %zu), expected (%zu, %zu)", line->down, down->n, down->k, up->k,
                   up->n);
-  if (!status) status = tensor_new(element, 2, x->shape, y);
+  if (!status) status = tensor_new_matrices(element, session->matrices, x->shape[0], x->shape[1], y);
   if (status) return status;
   const int error = duplex_expert(session->device, up->weights, down->weights, table, x->data, x->shape[0],
                                   (enum duplex_format)element, y->data);
   return error ? device_error(session->device, error) : EXIT_GOOD;
 }
 
-static int check_line(const struct line *line, bool *expert) {
-  if (need("command", line->command)) return EXIT_BAD_INPUT;
-  *expert = strcmp(line->command, "expert") == 0;
-  if (!*expert && strcmp(line->command, "gemm") != 0)
-    return fail(EXIT_BAD_INPUT, "command is '%s': expected gemm or expert", line->command);
-  if (need("x", line->x) || need("out", line->out)) return EXIT_BAD_INPUT;
-  if (*expert) return need("up", line->up) || need("down", line->down) || refuse("w", line->w) ? EXIT_BAD_INPUT : EXIT_GOOD;
-  return need("w", line->w) || refuse("gate", line->gate) || refuse("up", line->up) || refuse("down", line->down) ||
-                 refuse("act", line->act)
-             ? EXIT_BAD_INPUT
-             : EXIT_GOOD;
+static bool make_room(void *context) { return evict(context, NULL); }
+
+static int compute_attention(struct session *session, const struct line *line, struct tensor *o) {
+  const struct option options[] = {
+      {"--q", line->q}, {"--k", line->k}, {"--v", line->v}, {"--scale", line->scale}, {"--lengths", line->lengths}, {0}};
+  return attention_on(session->device, options, make_room, session, o);
+}
+
+static int compute_matrices(struct session *session, const struct line *line, bool expert, struct tensor *y) {
+  struct tensor x = {0};
+  session->matrices = 0;
+  int status = npy_read_matrices("x", line->x, &session->matrices, &x);
+  if (!status) status = expert ? compute_expert(session, line, &x, y) : compute_gemm(session, line, &x, y);
+  tensor_free(&x);
+  return status;
+}
+
+enum command { GEMM, EXPERT, ATTENTION, COMMANDS };
+static const char *const command_names[] = {"gemm", "expert", "attention"};
+
+// What every command needs and what does not belong to it.
+static int check_keys(const struct line *line, enum command command) {
+  const struct {
+    const char *key, *value;
+    unsigned needed, allowed;  // by a set of commands
+  } keys[] = {
+      {"x", line->x, 3, 3},         {"out", line->out, 7, 7},   {"w", line->w, 1, 1},     {"up", line->up, 2, 2},
+      {"down", line->down, 2, 2},   {"gate", line->gate, 0, 2}, {"act", line->act, 0, 2}, {"out_type", line->out_type, 0, 3},
+      {"q", line->q, 4, 4},         {"k", line->k, 4, 4},       {"v", line->v, 4, 4},     {"lengths", line->lengths, 0, 4},
+      {"scale", line->scale, 0, 4},
+  };
+  for (size_t i = 0; i < sizeof keys / sizeof *keys; i++) {
+    if (!keys[i].value && keys[i].needed >> command & 1) return fail(EXIT_BAD_INPUT, "'%s' is missing", keys[i].key);
+    if (keys[i].value && !(keys[i].allowed >> command & 1))
+      return fail(EXIT_BAD_INPUT, "'%s' does not belong to this command", keys[i].key);
+  }
+  return EXIT_GOOD;
+}
+
+static int check_line(const struct line *line, enum command *command) {
+  if (!line->command) return fail(EXIT_BAD_INPUT, "'command' is missing");
+  *command = GEMM;
+  while (*command < COMMANDS && strcmp(line->command, command_names[*command]) != 0) ++*command;
+  if (*command == COMMANDS) return fail(EXIT_BAD_INPUT, "command is '%s': expected gemm, expert or attention", line->command);
+  return check_keys(line, *command);
 }
 
 static int run_line(struct session *session, json_t *json) {
   struct line line = {0};
-  struct tensor x = {0}, y = {0};
+  struct tensor y = {0};
   struct outputs outputs = {0};
   struct duplex_stats stats;
-  bool expert = false;
+  enum command command = GEMM;
   session->uploaded = 0;
   int status = read_line(json, &line);
-  if (!status) status = check_line(&line, &expert);
+  if (!status) status = check_line(&line, &command);
   if (!status) status = output_open(&outputs, "out", line.out);  // refused before any work
-  if (!status) status = npy_read_f16("x", line.x, 2, &x);
-  if (!status) status = expert ? compute_expert(session, &line, &x, &y) : compute_gemm(session, &line, &x, &y);
+  if (!status)
+    status =
+        command == ATTENTION ? compute_attention(session, &line, &y) : compute_matrices(session, &line, command == EXPERT, &y);
   duplex_last_stats(session->device, &stats);
   if (!status) status = output_tensor(&outputs, line.out, &y);
   if (!status) status = outputs_commit(&outputs);
@@ -234,7 +292,6 @@ static int run_line(struct session *session, json_t *json) {
            (unsigned long long)stats.cycles, session->uploaded);
     fflush(stdout);
   }
-  tensor_free(&x);
   tensor_free(&y);
   return status;
 }

@@ -114,6 +114,13 @@ int write_stats(const struct option *options, struct outputs *outputs, const cha
 // Progress on a terminal, nothing in a pipe.
 void progress(const char *text);
 
+// attention.c
+// ----------------------------------------------------------------------------------------------------------------------
+// Attention of the files that the options --q, --k, --v, --lengths and --scale name, as a job among others. make_room: called
+// when the stack has no room for K and V; false if there is nothing to free. Returns 0 or an exit status.
+int attention_on(struct duplex_device *device, const struct option *options, bool (*make_room)(void *context), void *context,
+                 struct tensor *o);
+
 // commands
 // -------------------------------------------------------------------------------------------------------------------------
 int command_gemm(int argc, char **argv);

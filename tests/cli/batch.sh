@@ -16,6 +16,17 @@ random 9,75 5 z
 "$duplex" gemm --x x.npy --w u.npy --out one.npy --channels 3 --out-type f32 || fail gemm
 "$duplex" expert --x x.npy --gate g.npy --up u.npy --down d.npy --out two.npy --channels 3 || fail expert
 
+random 2,9,130 6 px
+random 2,75,130 7 pg
+random 2,75,130 8 pu
+random 2,130,75 9 pd
+"$duplex" gemm --x px.npy --w pu.npy --out three.npy --channels 3 || fail "gemm of a pair"
+"$duplex" expert --x px.npy --gate pg.npy --up pu.npy --down pd.npy --out four.npy --channels 3 || fail "pair of experts"
+random 3,8,48 10 q
+random 3,2,90,48 11 k
+random 3,2,90,48 12 v
+"$duplex" attention --q q.npy --k k.npy --v v.npy --lengths 90,1,70 --scale 0.5 --out five.npy --channels 3 || fail attention
+
 cat >jobs.jsonl <<'L'
 {"command": "gemm", "x": "x.npy", "w": "u.npy", "out": "a.npy", "out_type": "f32"}
 {"command": "expert", "x": "x.npy", "gate": "g.npy", "up": "u.npy", "down": "d.npy", "out": "b.npy"}
@@ -23,13 +34,18 @@ cat >jobs.jsonl <<'L'
 {"command": "gemm", "x": "x.npy", "w": "u.npy", "out": "c.npy", "out_type": "f32"}
 {"command": "expert", "x": "x.npy", "gate": "g.npy", "up": "u.npy", "down": "d.npy", "out": "e.npy"}
 {"command": "gemm", "x": "z.npy", "w": "d.npy", "out": "f.npy"}
+{"command": "gemm", "x": "px.npy", "w": "pu.npy", "out": "h.npy"}
+{"command": "attention", "q": "q.npy", "k": "k.npy", "v": "v.npy", "lengths": "90,1,70", "scale": "0.5", "out": "i.npy"}
+{"command": "expert", "x": "px.npy", "gate": "pg.npy", "up": "pu.npy", "down": "pd.npy", "out": "j.npy"}
+{"command": "gemm", "x": "px.npy", "w": "pu.npy", "out": "l.npy"}
 L
 for firmware in native riscv; do
-  rm -f [abcef].npy
+  rm -f [abcefhijl].npy
   "$duplex" batch jobs.jsonl --channels 3 --firmware $firmware >out 2>err || fail "$firmware: exit status $?"
   [ ! -s err ] || fail "$firmware prints"
   cmp a.npy one.npy && cmp c.npy one.npy && cmp b.npy two.npy && cmp e.npy two.npy || fail "$firmware: other bytes"
-  [ "$(jq -c '[.line, .uploaded]' out | tr -d '\n')" = '[1,1][2,2][4,0][5,0][6,0]' ] || fail "$firmware: matrices were not resident"
+  cmp h.npy three.npy && cmp j.npy four.npy && cmp i.npy five.npy && cmp l.npy three.npy || fail "$firmware: other bytes of pairs or attention"
+  [ "$(jq -c '[.line, .uploaded]' out | tr -d '\n')" = '[1,1][2,2][4,0][5,0][6,0][7,1][8,0][9,2][10,0]' ] || fail "$firmware: matrices were not resident"
 done
 
 # A matrix that changes between two jobs is brought again.
@@ -69,5 +85,10 @@ wrong '{"command": "gemm", "x": "x.npy", "w": "g.npy", "out": "bad.npy", "out_ty
 wrong '{"command": "expert", "x": "x.npy", "up": "g.npy", "down": "g.npy", "out": "bad.npy"}' 'down g.npy: has the shape (75, 130)'
 wrong '{"command": "expert", "x": "x.npy", "up": "g.npy", "down": "d.npy", "out": "bad.npy", "act": "tanh"}' "act is 'tanh'"
 wrong '{"command": "gemm", "x": "x.npy", "w": "g.npy", "out": "nowhere/bad.npy"}' 'out nowhere/bad.npy: cannot be written'
+wrong '{"command": "gemm", "x": "x.npy", "w": "pu.npy", "out": "bad.npy"}' 'w pu.npy: has 3 dimensions, expected those of x'
+wrong '{"command": "gemm", "x": "px.npy", "w": "g.npy", "out": "bad.npy"}' 'w g.npy: has 2 dimensions, expected those of x'
+wrong '{"command": "attention", "q": "q.npy", "k": "k.npy", "out": "bad.npy"}' "'v' is missing"
+wrong '{"command": "attention", "q": "q.npy", "k": "k.npy", "v": "v.npy", "x": "x.npy", "out": "bad.npy"}' "'x' does not belong"
+wrong '{"command": "attention", "q": "q.npy", "k": "k.npy", "v": "v.npy", "lengths": "1,91,1", "out": "bad.npy"}' '--lengths: sequence 1 has length 91'
 "$duplex" batch none.jsonl 2>err; [ $? = 2 ] || fail "a missing file"
 echo "batch: the same bytes as single commands, every wrong line named"

@@ -294,6 +294,64 @@ static void test_attention_list(void **state) {
   duplex_close(device);
 }
 
+// The message of attention and its list: one sequence of one segment, each wrong number in turn.
+static void test_attention_messages_are_checked(void **state) {
+  struct duplex_device *device = open_device(setup_of(state));
+  uint32_t *list = device->machine->controller->mailbox->queue[device->queue.index].list;
+  struct region kv, q, o;
+  struct completion completion;
+  assert_true(space_take(device->space, 1, 4, &kv) && space_take(device->space, 1, 1, &q) && space_take(device->space, 1, 1, &o));
+  struct attention_message m = {{kv.base, 1}, {q.base, 1}, {o.base, 1}, 4, 2, 1, 64, 1, 0x3e38aa3b, 1, 1};
+  list[0] = 1, list[1] = kv.base | (kv.base + 2) << 16, list[2] = 65 | 1 << 24;
+  assert_int_equal(send(device, MESSAGE_ATTENTION, &m, sizeof m, &completion), 0);
+  assert_int_equal(completion.descriptors, 1);
+  const struct {
+    uint32_t *word, value, status, detail;
+  } wrong[] = {
+      {&m.kv.base, 1u << 20, COMPLETION_REGION, 0},
+      {&m.kv.stripe, 0, COMPLETION_REGION, 0},
+      {&m.kv_row_sets, 3, COMPLETION_REGION, 52},
+      {&m.kv_row_sets, UINT32_MAX, COMPLETION_REGION, 0},
+      {&m.q.base, UINT32_MAX, COMPLETION_REGION, 8},
+      {&m.q.stripe, 2, COMPLETION_REGION, 8},
+      {&m.o.base, 65536, COMPLETION_REGION, 16},
+      {&m.slot_stride, 65536, COMPLETION_ARGUMENT, 28},
+      {&m.v_block_stride, 65536, COMPLETION_ARGUMENT, 32},
+      {&m.head_size, 72, COMPLETION_ARGUMENT, 36},
+      {&m.head_size, 0, COMPLETION_ARGUMENT, 36},
+      {&m.head_size, 272, COMPLETION_ARGUMENT, 36},
+      {&m.head_size, 128, COMPLETION_REGION, 52},
+      {&m.heads, 0, COMPLETION_ARGUMENT, 40},
+      {&m.heads, 257, COMPLETION_ARGUMENT, 40},
+      {&m.sequences, 0, COMPLETION_ARGUMENT, 48},
+      {&m.sequences, 65, COMPLETION_ARGUMENT, 48},
+      {&m.segments, 0, COMPLETION_ARGUMENT, 52},
+      {&m.segments, 2, COMPLETION_ARGUMENT, 48},
+      {&m.segments, 185, COMPLETION_ARGUMENT, 52},
+      {&list[0], 0, COMPLETION_ARGUMENT, 48},
+      {&list[0], 1 | 4 << 24, COMPLETION_ARGUMENT, 48},
+      {&list[1], kv.base | (kv.base + 3) << 16, COMPLETION_REGION, 52},
+      {&list[1], (kv.base + 3) | (kv.base + 2) << 16, COMPLETION_REGION, 52},
+      {&list[2], 1 << 24, COMPLETION_REGION, 52},
+      {&list[2], 129 | 1 << 24, COMPLETION_REGION, 52},
+      {&list[2], 0xffffff | 1 << 24, COMPLETION_REGION, 52},
+  };
+  for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
+    const uint32_t right = *wrong[i].word;
+    *wrong[i].word = wrong[i].value;
+    assert_int_equal(send(device, MESSAGE_ATTENTION, &m, sizeof m, &completion), DUPLEX_ERROR_FIRMWARE);
+    if (completion.status != wrong[i].status || completion.detail != wrong[i].detail)
+      fail_msg("case %zu: status %u, detail %u", i, completion.status, completion.detail);
+    assert_int_equal(completion.descriptors, 0);
+    *wrong[i].word = right;
+  }
+  list[2] = 65 | 2 << 24;  // a lane that is not kept: the stack refuses the descriptor
+  assert_int_equal(send(device, MESSAGE_ATTENTION, &m, sizeof m, &completion), DUPLEX_ERROR_DEVICE);
+  list[2] = 65 | 1 << 24;
+  assert_int_equal(send(device, MESSAGE_ATTENTION, &m, sizeof m, &completion), 0);
+  duplex_close(device);
+}
+
 // A client that writes nonsense into its counters or headers harms itself only.
 static void test_client_writes_nonsense(void **state) {
   struct duplex_device *device = open_device(setup_of(state)), *client;
@@ -457,6 +515,7 @@ int main(int argc, char **argv) {
       ON_ALL(test_client_dies_in_mid_job),
       ON_ALL(test_regions),
       ON_ALL(test_attention_list),
+      ON_ALL(test_attention_messages_are_checked),
       ON_ALL(test_client_writes_nonsense),
       WITH(test_watchdog_of_the_firmware, native),
       WITH(test_watchdog_of_the_firmware, riscv),
