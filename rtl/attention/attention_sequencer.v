@@ -69,7 +69,7 @@ module attention_sequencer (
 );
   localparam [1:0] Q = 2'd0, S = 2'd1, C = 2'd2;
   localparam [2:0] CHOOSE = 3'd0, LOAD = 3'd1, ADDRESS = 3'd2, RECORD = 3'd3, ASK = 3'd4, NEXT = 3'd5;
-  localparam [11:0] SLICE_WORDS = `DUPLEX_SCORE_WORDS;
+  localparam [14:0] SLICE_WORDS = `DUPLEX_SCORE_WORDS;
   localparam [3:0] LAST_STEP = 4'd11, ENTRIES = `DUPLEX_ATTENTION_QUEUE;
 
   reg [2:0] state_q;
@@ -78,7 +78,7 @@ module attention_sequencer (
   reg [8:0] score_slot_q, slot_q;           // their KV heads
   reg q_ready_q;                            // q of the next S is asked for
   reg [1:0] pending_q;                      // pairs whose S is over and whose C is not
-  reg [10:0] older_q, newer_q;              // words of the slice: of the first pending pair, of the one behind it
+  reg [13:0] older_q, newer_q;              // words of the slice: of the first pending pair, of the one behind it
   reg [1:0] row_block_q;
   reg begins_q;
   reg open_q;                               // a MODE 0 sequence is begun, its last segment not yet asked for
@@ -86,7 +86,7 @@ module attention_sequencer (
 
   // ---- what comes next
   wire score_there = score_index_q != next_i;
-  wire [11:0] words = {1'b0, older_q} + {1'b0, newer_q} + {1'b0, score_words_i};
+  wire [14:0] words = {1'b0, older_q} + {1'b0, newer_q} + {4'd0, score_words_i};
   wire beside = score_mode_i != 2'd1 && words <= SLICE_WORDS;  // beside the pair that waits for its C
   wire want_q = score_there && !q_ready_q;
   wire want_s = score_there && q_ready_q && (pending_q == 2'd0 || (pending_q == 2'd1 && beside));
@@ -208,7 +208,7 @@ module attention_sequencer (
   wire c_pair = next && is_c && (row_block_mode || (last_i && block_is_last));
   wire skips = state_q == CHOOSE && skip;
   wire drops = state_q == CHOOSE && !skip && drop;
-  wire [10:0] newer = newer_q + words_i;
+  wire [13:0] newer = newer_q + {3'd0, words_i};
   always @(posedge clk_i) begin
     if (!rst_ni) begin
       score_index_q <= 4'd0;
@@ -217,8 +217,8 @@ module attention_sequencer (
       slot_q <= 9'd0;
       q_ready_q <= 1'b0;
       pending_q <= 2'd0;
-      older_q <= 11'd0;
-      newer_q <= 11'd0;
+      older_q <= 14'd0;
+      newer_q <= 14'd0;
       open_q <= 1'b0;
       write_q <= 10'd0;
       pair_q <= 10'd0;
@@ -243,14 +243,14 @@ module attention_sequencer (
       else if (c_pair) pending_q <= pending_q - 2'd1;
       if (s_pair && pending_q == 2'd0) begin
         older_q <= newer;
-        newer_q <= 11'd0;
+        newer_q <= 14'd0;
       end else if (s_done) begin
         newer_q <= newer;
       end else if (c_pair) begin
-        older_q <= pending_q[1] ? newer_q : 11'd0;
-        if (pending_q[1]) newer_q <= 11'd0;
+        older_q <= pending_q[1] ? newer_q : 14'd0;
+        if (pending_q[1]) newer_q <= 14'd0;
       end else if (drops) begin
-        newer_q <= 11'd0;
+        newer_q <= 14'd0;
       end
     end
   end
