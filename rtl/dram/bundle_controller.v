@@ -85,6 +85,7 @@ module bundle_controller #(
   reg write_mode_q;    // the column commands belong to the writes
   reg served_q;        // a column command was given since that changed
   reg [11:0] patience_q;
+  reg impatient_q;     // it is over
   reg [7:0] urgent_q;  // clocks left to wait for the row
   reg [3:0] linger_q;
   reg [7:0] turn_q;
@@ -93,7 +94,7 @@ module bundle_controller #(
   wire read_blocked = !slot_valid[0] || credits_q == 0;
 
   wire write_open;     // the row of the write is open
-  wire hurry = write_urgent_i || patience_q == 12'd0;
+  wire hurry = write_urgent_i || impatient_q;
   wire ripe = write_now_i || (hurry && (write_open || urgent_q == 8'd0));
   wire to_write = write_known_q && (read_blocked || (ripe && served_q));
   wire to_read = linger_q == 4'd0 || (!read_blocked && turn_q == 8'd0 && served_q);
@@ -108,6 +109,7 @@ module bundle_controller #(
     end
     served_q <= write_mode_next == write_mode_q && (served_q || rd_go || wr_go);
     patience_q <= write_mode_q || !write_known_q ? WRITE_PATIENCE : patience_q == 12'd0 ? 12'd0 : patience_q - 12'd1;
+    impatient_q <= !write_mode_q && write_known_q && patience_q <= 12'd1;
     urgent_q <= write_mode_q || !write_known_q || !hurry ? WRITE_WAIT : urgent_q == 8'd0 ? 8'd0 : urgent_q - 8'd1;
     turn_q <= !write_mode_q ? WRITE_TURN : turn_q == 8'd0 ? 8'd0 : turn_q - 8'd1;
     linger_q <= write_valid_i || !write_mode_q ? WRITE_LINGER : linger_q - 4'd1;
