@@ -81,7 +81,9 @@ def build(run, unit, folder):
     nets = [run.netlist(u) for u in units]
     library = run.target.library
     kinds = sorted({kind for net in nets for kind in net.kinds if kind in library.cells})
-    names = dict(run.timer.box_names, **{name.removeprefix("\\"): f"{unit}_gates"})
+    names = dict(run.timer.box_names)
+    names.update({u.removeprefix("\\"): names.get(u.removeprefix("\\"), "") + "_gates" for u in units})  # beside the RTL's own
+    names[name.removeprefix("\\")] = f"{unit}_gates"
     text = "/* verilator lint_off DECLFILENAME */\n" + "".join(cell_model(library.cells[k]) for k in kinds)
     text += "".join(memory_wrapper(names[m.removeprefix("\\")] + "_macro", run.design.modules[m], run.timer.memory_ports(m)) for m in memories)
     names.update({m.removeprefix("\\"): names[m.removeprefix("\\")] + "_macro" for m in memories})
@@ -96,7 +98,7 @@ def compile_bench(unit, folder):
     library = os.environ.get("DUPLEX_LIBRARY", "build/libduplex.a")
     bench = f"testbench/verilator/{unit}_bench.cpp"
     command = ["verilator", "--cc", "--exe", "--build", "-Wno-fatal", "-Wno-lint", "-Wno-UNOPTFLAT", "--trace-fst", "--output-split", "20000", "-O3", "--x-assign", "fast", "--x-initial", "fast", "-Iparams/generated",
-               "-y", "rtl/common", "-y", "rtl/gemm", "--top-module", unit, "-CFLAGS", f"-O1 -I{design.ROOT}/cmodel/include -I{design.ROOT} -I{design.ROOT}/testbench/verilator",
+               "-y", "rtl/common", "-y", "rtl/gemm", "-y", "rtl/attention", "--top-module", unit, "-CFLAGS", f"-O1 -I{design.ROOT}/cmodel/include -I{design.ROOT} -I{design.ROOT}/testbench/verilator",
                "-LDFLAGS", f"{pathlib.Path(library).resolve()} -ljansson -lm -ldl -lmpfr -lgmp", "--Mdir", str(folder / "obj"), "-o", f"{unit}_bench",
                str(folder / "public.vlt"), str(folder / "gates.v"), str(folder / f"{unit}.v"), str(design.ROOT / bench)]
     result = subprocess.run(command, cwd=design.ROOT, capture_output=True, text=True)
