@@ -107,12 +107,15 @@
 #define DUPLEX_DESC_TILES_WORD 11  // LOAD: tiles of 1 KB, 1 to 1024; tile t comes from channel t mod channels
 #define DUPLEX_DESC_TILES_LSB 0
 #define DUPLEX_DESC_TILES_WIDTH 11
-#define DUPLEX_DESC_LENGTH_WORD 12  // ATTENTION: positions of the segment, 1 to 131072; MODE 0 and 2: at most 16384 / 2^LANES
+#define DUPLEX_DESC_LENGTH_WORD 12  // ATTENTION: positions of the segment, 1 to 131072; MODE 0 and 2: at most 2^SPREAD * 16384 / 2^LANES
 #define DUPLEX_DESC_LENGTH_LSB 0
 #define DUPLEX_DESC_LENGTH_WIDTH 18
-#define DUPLEX_DESC_FIRST_CHANNEL_WORD 12  // ATTENTION: channel of KV head 0; head h is slot h / channels of channel (FIRST_CHANNEL + h) mod channels
+#define DUPLEX_DESC_FIRST_CHANNEL_WORD 12  // ATTENTION: channel of KV head 0; head h is slot h / channels of channel (FIRST_CHANNEL + (h << SPREAD)) mod channels
 #define DUPLEX_DESC_FIRST_CHANNEL_LSB 18
 #define DUPLEX_DESC_FIRST_CHANNEL_WIDTH 5
+#define DUPLEX_DESC_SPREAD_WORD 12  // ATTENTION: binary logarithm of the channels that share a KV head, 0 to 5: block b of 64 positions of the segment lies in the (b mod 2^SPREAD)th channel from the head's on, where it is block b / 2^SPREAD; HEADS << SPREAD is at most channels unless SPREAD is 0
+#define DUPLEX_DESC_SPREAD_LSB 23
+#define DUPLEX_DESC_SPREAD_WIDTH 3
 #define DUPLEX_DESC_HEAD_SIZE_WORD 13  // ATTENTION: D, a multiple of 16 from 16 to 256; k-tiles and row blocks of V: D / 64 rounded up; rows of a row block: D / row blocks rounded up to a multiple of 16, the last has the rest
 #define DUPLEX_DESC_HEAD_SIZE_LSB 0
 #define DUPLEX_DESC_HEAD_SIZE_WIDTH 9
@@ -122,6 +125,9 @@
 #define DUPLEX_DESC_LANES_WORD 13  // ATTENTION: lanes whose scores are kept: 0 one, 1 two, 2 four, 3 eight
 #define DUPLEX_DESC_LANES_LSB 28
 #define DUPLEX_DESC_LANES_WIDTH 2
+#define DUPLEX_DESC_WIDE_WORD 13  // ATTENTION: weights with a high and a low part on two lanes, LANES at most 2
+#define DUPLEX_DESC_WIDE_LSB 30
+#define DUPLEX_DESC_WIDE_WIDTH 1
 #define DUPLEX_DESC_V_BLOCK_STRIDE_WORD 14  // ATTENTION: row sets from one row block of V to the next
 #define DUPLEX_DESC_V_BLOCK_STRIDE_LSB 0
 #define DUPLEX_DESC_V_BLOCK_STRIDE_WIDTH 16
