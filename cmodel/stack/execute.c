@@ -99,7 +99,7 @@ static int execute_attention(struct duplex_stack *stack, const uint32_t *d) {
   struct share_out shares = {.channels = stack->channels, .run = stack_channel_attention};
   for (unsigned channel = 0; channel < stack->channels; channel++)
     shares.jobs[channel] = (struct channel_job){
-        .stack = stack, .descriptor = d, .channel = channel, .count = attention_slots(d, channel, stack->channels)};
+        .stack = stack, .descriptor = d, .channel = channel, .count = attention_share_of(d, channel, stack->channels).slots};
   const int error = run_shares(stack, &shares);
   note_tiers(stack, &shares);
   return error;
