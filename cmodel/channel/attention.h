@@ -38,6 +38,12 @@ static inline uint32_t attention_rows_of(const uint32_t *d, uint32_t row_block) 
   return left < rows ? left : rows;
 }
 
+// Row blocks of V, from ROW_BLOCK on, whose context is made with a descriptor.
+static inline uint32_t attention_row_blocks(const uint32_t *d) {
+  const uint32_t mode = DUPLEX_DESCRIPTOR_GET(d, MODE);
+  return mode == 2 ? 1 : mode == 0 && DUPLEX_DESCRIPTOR_GET(d, LAST) ? attention_k_tiles(d) : 0;
+}
+
 // What a descriptor asks of one channel. `length` and `lane_mask` are the channel's own: with SPREAD the blocks of 64 positions
 // go round the members of a head. A member without a position has one that belongs to no lane.
 struct attention_share {
