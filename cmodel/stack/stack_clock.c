@@ -93,7 +93,7 @@ static void clock_channels(struct duplex_stack *stack, bool job_valid, const str
     room &= attention_room(&stack->channel[i].attention);
     if (segment) {
       entry = *segment;
-      entry.slots = attention_slots(stack->controller.job, i, stack->channels);
+      entry.slots = attention_share_of(stack->controller.job, i, stack->channels).slots;
       if (entry.slots) in.segment = &entry;
     }
     if (job_valid) in.count = stack_channel_share(stack, stack->controller.job, i, &in.first_address);

@@ -278,7 +278,7 @@ class Bench {
   bool share(const Descriptor &d, unsigned channel) {
     const bool load = GET(OPCODE) == 1, attention = GET(OPCODE) == 3;
     const int64_t first = (int64_t)channel * GET(CHANNEL_ROWS);
-    const uint32_t count = attention ? attention_slots(d.words, channel, channels)
+    const uint32_t count = attention ? attention_share_of(d.words, channel, channels).slots
                            : load    ? GET(TILES) / channels + (channel < GET(TILES) % channels)
                                      : (uint32_t)std::max<int64_t>(0, std::min<int64_t>(GET(CHANNEL_ROWS), GET(ROWS) - first));
     const uint32_t tag = (GET(DST_ADDRESS) + (uint32_t)(load ? channel * 64 : GET(GATED) ? first / 2 : first)) & 0x1ffff;
