@@ -27,9 +27,10 @@ static const struct attention_segment *wrong(struct list *list, enum completion_
   return NULL;
 }
 
-static inline bool segment_lies_in(const struct list *list, const struct attention_segment *segment) {
-  const uint32_t length = segment_length(segment), blocks = (length + DUPLEX_WIDTH - 1) / DUPLEX_WIDTH;
-  return length - 1 < DUPLEX_POSITIONS_MAX && segment->k_base >= list->first && segment->v_base >= list->first &&
+// `shift`: binary logarithm of the positions of which a channel has 64.
+static inline bool segment_lies_in(const struct list *list, const struct attention_segment *segment, uint32_t shift) {
+  const uint32_t last = segment_length(segment) - 1, blocks = (last >> shift) + 1;
+  return last < DUPLEX_POSITIONS_MAX && segment->k_base >= list->first && segment->v_base >= list->first &&
          segment->k_base + list->to_slot + blocks * list->blocks_to_rows <= list->end &&
          segment->v_base + list->to_block + blocks <= list->end;
 }
@@ -37,7 +38,7 @@ static inline bool segment_lies_in(const struct list *list, const struct attenti
 // What else is wrong with a sequence or a segment, the stack refuses.
 static const struct attention_segment *next_sequence(void *context, uint32_t i, struct attention_sequence *sequence) {
   struct list *list = context;
-  const uint32_t word = *list->sequence++, count = word & 0xffff;
+  const uint32_t word = *list->sequence++, count = word & 0xffff, shift = 6 + (word >> 21 & 7);
   *sequence = (struct attention_sequence){(uint16_t)count, (uint8_t)(word >> 16), (uint8_t)(word >> 24)};
   if (count == 0 || count > list->segments || (i + 1 == list->sequences && count != list->segments) || word >> 24 > 3)
     return wrong(list, COMPLETION_ARGUMENT, AT(sequences));
@@ -45,7 +46,7 @@ static const struct attention_segment *next_sequence(void *context, uint32_t i, 
   for (uint32_t n = 0; n < count; n++) {
     const uint32_t bases = *list->segment++, length_and_lanes = *list->segment++;
     const struct attention_segment segment = {(uint16_t)bases, (uint16_t)(bases >> 16), length_and_lanes};
-    if (!segment_lies_in(list, &segment)) return wrong(list, COMPLETION_REGION, AT(segments));
+    if (!segment_lies_in(list, &segment, shift)) return wrong(list, COMPLETION_REGION, AT(segments));
     list->copy[n] = segment;
   }
   return list->copy;
