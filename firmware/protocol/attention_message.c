@@ -13,9 +13,9 @@ _Static_assert(ATTENTION_SEQUENCES + 2 * ATTENTION_SEGMENTS <= PROTOCOL_LIST_WOR
 struct list {
   volatile const uint32_t *sequence, *segment;  // to be read next
   uint32_t sequences, segments;                 // of the message; of those the ones left
-  uint32_t blocks_to_rows, to_slot,
-      to_block;         // row sets of 64 positions of K; from slot 0 to the last, and to its last block of V
-  uint32_t first, end;  // of the region in which K and V of all slots lie: strides only lead upwards
+  uint32_t tiles;                               // row sets of 64 positions of K
+  uint32_t first;                               // of the region in which K and V of all slots lie: strides only lead upwards
+  int32_t k_last, v_last;  // where a segment's last 64 positions may begin at most: the rest of K and V lies behind them
   enum completion_status status;
   uint32_t detail;
   struct attention_segment copy[ATTENTION_SEGMENTS];
@@ -29,10 +29,9 @@ static const struct attention_segment *wrong(struct list *list, enum completion_
 
 // `shift`: binary logarithm of the positions of which a channel has 64.
 static inline bool segment_lies_in(const struct list *list, const struct attention_segment *segment, uint32_t shift) {
-  const uint32_t last = segment_length(segment) - 1, blocks = (last >> shift) + 1;
+  const uint32_t last = segment_length(segment) - 1, block = last >> shift;
   return last < DUPLEX_POSITIONS_MAX && segment->k_base >= list->first && segment->v_base >= list->first &&
-         segment->k_base + list->to_slot + blocks * list->blocks_to_rows <= list->end &&
-         segment->v_base + list->to_block + blocks <= list->end;
+         (int32_t)(segment->k_base + block * list->tiles) <= list->k_last && (int32_t)(segment->v_base + block) <= list->v_last;
 }
 
 // What else is wrong with a sequence or a segment, the stack refuses.
@@ -60,10 +59,9 @@ static void open_list(const struct client *client, const struct attention_messag
   list.sequence = client->protocol->box->queue[client->queue].list;
   list.segment = list.sequence + m->sequences;
   list.sequences = m->sequences, list.segments = m->segments;
-  list.blocks_to_rows = tiles;
-  list.to_slot = (kv_slots(m->heads, client->channels) - 1) * m->slot_stride;
-  list.to_block = list.to_slot + (tiles - 1) * m->v_block_stride;
-  list.first = m->kv.base, list.end = m->kv.base + m->kv_row_sets;
+  list.tiles = tiles, list.first = m->kv.base;
+  list.k_last = (int32_t)(m->kv.base + m->kv_row_sets - tiles - (kv_slots(m->heads, client->channels) - 1) * m->slot_stride);
+  list.v_last = list.k_last + (int32_t)(tiles - 1 - (tiles - 1) * m->v_block_stride);
   list.status = COMPLETION_DONE, list.detail = 0;
 }
 
