@@ -140,11 +140,12 @@ static struct duplex_sequence *new_sequence(struct duplex_kv_cache *cache, struc
 int duplex_kv_begin_spread(struct duplex_kv_cache *cache, enum duplex_kv_space space, size_t expected, unsigned spread,
                            struct duplex_sequence **sequence) {
   const size_t weight = expected < DUPLEX_POSITIONS_MAX ? expected : DUPLEX_POSITIONS_MAX;
+  const unsigned most = duplex_kv_spread_most(cache->device, cache->heads);
   *sequence = NULL;
-  if (spread & (spread - 1) || spread > kv_spread_most(cache))
+  if (spread & (spread - 1) || spread > most)
     return device_fail(cache->device, DUPLEX_ERROR_ARGUMENT,
                        "%u channels for a KV head: expected a power of two, at most %u for %u KV heads on %u channels", spread,
-                       kv_spread_most(cache), cache->heads, cache->device->channels);
+                       most, cache->heads, cache->device->channels);
   const uint32_t binary = (uint32_t)__builtin_ctz(spread ? spread : kv_spread_for(cache, weight, DUPLEX_LANES));
   *sequence = new_sequence(cache, &cache->pools[space], choose_channel(cache, binary, weight), binary, weight);
   return *sequence ? DUPLEX_OK : no_memory(cache);

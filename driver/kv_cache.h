@@ -68,9 +68,8 @@ void kv_pool_close(struct duplex_kv_cache *cache, struct kv_pool *pool);
 bool kv_pool_take(struct kv_pool *pool, uint32_t channels, uint32_t wish, uint32_t *frame);
 void kv_pool_give(struct kv_pool *pool, uint32_t frame, uint32_t channels);
 
-// kv_spread.c: the most channels that a KV head can have, and the fewest with which the scores of so many lanes fit their slices
-// (the most, if none do).
-unsigned kv_spread_most(const struct duplex_kv_cache *cache);
+// kv_spread.c: the fewest channels of a KV head with which the scores of so many lanes fit their slices (the most that it can
+// have, if none do).
 unsigned kv_spread_for(const struct duplex_kv_cache *cache, size_t positions, uint32_t lanes);
 
 // Binary logarithm of the lanes that the hardware keeps for so many.

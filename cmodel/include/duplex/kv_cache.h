@@ -47,6 +47,8 @@ int duplex_kv_begin(struct duplex_kv_cache *cache, enum duplex_kv_space space, s
                     struct duplex_sequence **sequence);
 int duplex_kv_begin_spread(struct duplex_kv_cache *cache, enum duplex_kv_space space, size_t expected, unsigned spread,
                            struct duplex_sequence **sequence);
+// The most for a cache of so many KV heads.
+unsigned duplex_kv_spread_most(const struct duplex_device *device, unsigned heads);
 // Spreads for a batch that is attended to together, group query heads to a KV head: such that scores fit, and that no sequence
 // keeps a channel busy for more than half of the mean time of all, but not below 256 positions in a channel.
 void duplex_kv_plan_spreads(const struct duplex_kv_cache *cache, const size_t *lengths, size_t batch, size_t group,
