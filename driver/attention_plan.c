@@ -16,6 +16,9 @@ struct planner {
 
 static const struct kv_layer *layer_of(const struct planner *p, size_t index) { return &p->sequences[index]->layers[p->layer]; }
 
+// Of a sequence's page.
+static size_t page_positions(const struct planner *p, size_t index) { return kv_page_positions(p->sequences[index]); }
+
 static size_t smaller(size_t a, size_t b) { return a < b ? a : b; }
 
 static int compare_pages(const void *a, const void *b, void *context) {
@@ -31,7 +34,7 @@ static size_t common_positions(const struct planner *p, size_t a, size_t b) {
   const struct kv_layer *left = layer_of(p, a), *right = layer_of(p, b);
   size_t pages = 0;
   while (pages < smaller(left->count, right->count) && left->pages[pages] == right->pages[pages]) pages++;
-  return smaller(pages * p->cache->page_positions, smaller(left->length, right->length));
+  return smaller(pages * page_positions(p, a), smaller(left->length, right->length));
 }
 
 // Positions [from, to) as segments: pages whose frames follow each other are one.
@@ -39,7 +42,7 @@ static void add_segments(struct planner *p, struct plan_unit *unit, size_t index
   const struct duplex_kv_cache *cache = p->cache;
   const struct kv_layer *layer = layer_of(p, index);
   for (size_t at = from; at < to;) {
-    const size_t page = at / cache->page_positions, count = smaller(cache->page_positions, to - at);
+    const size_t page = at / page_positions(p, index), count = smaller(page_positions(p, index), to - at);
     const struct kv_page *this = layer->pages[page];
     struct attention_segment *last = &p->plan->segments[p->used - 1];
     if (at != from && this->frame == layer->pages[page - 1]->frame + 1) {
@@ -70,10 +73,18 @@ static void arrange(struct planner *p, struct plan_unit *unit, size_t common) {
   }
 }
 
-// What a unit reads, in positions of K or V: scores that do not fit cost K once more for each row block.
+// What a unit reads, in positions of K or V: V in blocks of 64, at least one in each channel; scores that do not fit cost K once
+// more for each row block.
 static size_t cost(const struct planner *p, const struct plan_unit *unit) {
-  const bool fits = attention_fits(unit->segments, unit->segment_count, stored_lanes(unit->lanes));
-  return unit->positions * (fits ? 2 : 2 + p->cache->tiles);
+  const uint32_t spread = p->sequences[unit->members[0].index]->spread;
+  const bool fits = attention_fits(unit->segments, unit->segment_count, stored_lanes(unit->lanes), spread);
+  size_t blocks = 0;
+  for (uint32_t i = 0; i < unit->segment_count; i++)
+    for (uint32_t member = 0; member < 1u << spread; member++) {
+      const uint32_t positions = kv_positions(segment_length(&unit->segments[i]), spread, member);
+      blocks += positions ? (positions + DUPLEX_WIDTH - 1) / DUPLEX_WIDTH : 1;
+    }
+  return unit->positions * (fits ? 1 : 1 + p->cache->tiles) + blocks * DUPLEX_WIDTH;
 }
 
 static void make_unit(struct planner *p, struct plan_unit *unit, const size_t *members, uint32_t count, uint32_t head,

@@ -30,7 +30,4 @@ int plan_attention(struct duplex_kv_cache *cache, unsigned layer, struct duplex_
                    uint32_t group, struct plan *plan);
 void plan_free(struct plan *plan);
 
-// Binary logarithm of the lanes that the hardware keeps for so many.
-static inline uint32_t stored_lanes(uint32_t lanes) { return lanes > 4 ? 3 : lanes > 2 ? 2 : lanes > 1; }
-
 #endif

@@ -8,6 +8,8 @@
 #include "duplex/error.h"
 
 #define GET(field) DUPLEX_DESCRIPTOR_GET(d, field)
+#define REPLACE(words, field, value) \
+  ((words)[DUPLEX_DESC_##field##_WORD] ^= DUPLEX_DESCRIPTOR_FIELD(field, DUPLEX_DESCRIPTOR_GET(words, field) ^ (value)))
 #define MAX_THREADS 64
 
 struct share_out {
@@ -119,8 +121,8 @@ static int execute_attention(struct duplex_stack *stack, const uint32_t *d) {
   for (unsigned channel = 0; channel < stack->channels; channel++) {
     const struct attention_share share = attention_share_of(d, channel, stack->channels);
     memcpy(own[channel], d, sizeof own[channel]);
-    DUPLEX_DESCRIPTOR_SET(own[channel], LENGTH, share.length);
-    DUPLEX_DESCRIPTOR_SET(own[channel], LANE_MASK, share.lane_mask);
+    REPLACE(own[channel], LENGTH, share.length);
+    REPLACE(own[channel], LANE_MASK, share.lane_mask);
     shares.jobs[channel] =
         (struct channel_job){.stack = stack, .descriptor = own[channel], .channel = channel, .count = share.slots};
   }
