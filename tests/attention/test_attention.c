@@ -199,82 +199,6 @@ static void test_many_sequences(void **state) {
   duplex_close(device);
 }
 
-static uint64_t read_bytes(const struct duplex_device *device, uint64_t *useful) {
-  struct duplex_stats stats;
-  duplex_last_stats(device, &stats);
-  *useful = stats.useful_bytes;
-  return stats.read_bytes;
-}
-
-// Sequences with a common prefix and tails of their own, one of them with Inf and NaN in V: shared or not, the same bits; shared,
-// fewer bytes.
-static void share_prefix(unsigned group, size_t prefix, size_t members, unsigned d, unsigned stream) {
-  struct shape shape = {.channels = 3, .heads = 2, .group = group, .d = d, .page = 64, .batch = members};
-  struct duplex_random random;
-  duplex_random_seed(&random, seed, 7000 + stream);
-  for (size_t i = 0; i < members; i++) shape.lengths[i] = prefix + (i == 2 ? 0 : duplex_random_below(&random, 100));
-  struct tensors t = make_tensors(&shape, &random, MODERATE, MODERATE, MODERATE);
-  for (size_t i = 1; i < members; i++)
-    for (unsigned head = 0; head < shape.heads; head++) {
-      memcpy((void *)kv_of(&shape, &t, t.k, i, head), kv_of(&shape, &t, t.k, 0, head), prefix * d * sizeof *t.k);
-      memcpy((void *)kv_of(&shape, &t, t.v, i, head), kv_of(&shape, &t, t.v, 0, head), prefix * d * sizeof *t.v);
-    }
-  if (shape.lengths[1] > prefix + 1) {
-    ((uint16_t *)kv_of(&shape, &t, t.v, 1, 0))[prefix * d] = 0x7c00;
-    ((uint16_t *)kv_of(&shape, &t, t.v, 1, 1))[(prefix + 1) * d + 3] = 0x7e01;
-  }
-  uint16_t *apart = new_array(outputs_of(&shape)), *together = new_array(outputs_of(&shape));
-  struct duplex_device *device = open_device(shape.channels);
-  struct duplex_sequence *sequences[BATCH_MOST], *root;
-  struct duplex_kv_cache *cache = open_cache(device, &shape, 1 + members * (prefix / 64 + 4));
-  uint64_t useful_apart, useful_together, apart_bytes, together_bytes;
-  for (size_t i = 0; i < members; i++) {
-    assert_int_equal(duplex_kv_begin(cache, DUPLEX_KV_SPACES, 0, &sequences[i]), 0);
-    assert_int_equal(duplex_kv_append(sequences[i], 0, kv_of(&shape, &t, t.k, i, 0), kv_of(&shape, &t, t.v, i, 0),
-                                      shape.lengths[i], t.of_head),
-                     0);
-  }
-  attend(cache, &shape, sequences, t.q, device, apart);
-  apart_bytes = read_bytes(device, &useful_apart);
-  for (size_t i = 0; i < members; i++) duplex_kv_free(sequences[i]);
-  assert_int_equal(duplex_kv_begin(cache, DUPLEX_KV_SPACES, 0, &root), 0);
-  assert_int_equal(duplex_kv_append(root, 0, t.k, t.v, prefix, t.of_head), 0);
-  for (size_t i = 0; i < members; i++) {
-    assert_int_equal(duplex_kv_share(root, prefix, &sequences[i]), 0);
-    assert_int_equal(duplex_kv_append(sequences[i], 0, kv_of(&shape, &t, t.k, i, 0) + prefix * d,
-                                      kv_of(&shape, &t, t.v, i, 0) + prefix * d, shape.lengths[i] - prefix, t.of_head),
-                     0);
-  }
-  duplex_kv_free(root);
-  attend(cache, &shape, sequences, t.q, device, together);
-  together_bytes = read_bytes(device, &useful_together);
-  assert_memory_equal(together, apart, outputs_of(&shape) * sizeof *apart);
-  check_query(&shape, &t, 0, 0, together);
-  check_query(&shape, &t, 1, 0, together);
-  printf(
-      "%zu sequences with %zu positions in common, group %u, D %u: %llu bytes read apart, %llu shared; asked for %llu and %llu\n",
-      members, prefix, group, d, (unsigned long long)apart_bytes, (unsigned long long)together_bytes,
-      (unsigned long long)useful_apart, (unsigned long long)useful_together);
-  if (members * group <= 2 * DUPLEX_LANES && members > 1 && group <= DUPLEX_LANES / 2) assert_true(together_bytes < apart_bytes);
-  assert_true(useful_together <= useful_apart);
-  duplex_kv_close(cache);
-  duplex_close(device);
-  free_tensors(&t);
-  free(apart);
-  free(together);
-}
-
-static void test_shared_prefix(void **state) {
-  (void)state;
-  share_prefix(1, 1024, 8, 64, 0);
-  share_prefix(1, 4096, 8, 128, 1);  // beyond the slice: K is read three times, and still it is cheaper
-  share_prefix(2, 150, 3, 80, 2);    // the prefix ends within a page
-  share_prefix(4, 512, 4, 32, 3);
-  share_prefix(3, 128, 3, 16, 4);
-  share_prefix(6, 128, 2, 48, 5);  // two groups do not fit the lanes
-  share_prefix(1, 200, 11, 16, 6);
-}
-
 static void test_arguments(void **state) {
   (void)state;
   struct duplex_device *device = open_device(2);
@@ -330,7 +254,7 @@ int main(void) {
       cmocka_unit_test(test_random_batches), cmocka_unit_test(test_head_sizes_and_groups),
       cmocka_unit_test(test_long_rows),      cmocka_unit_test(test_all_scores_minus_infinity),
       cmocka_unit_test(test_independence),   cmocka_unit_test(test_many_sequences),
-      cmocka_unit_test(test_shared_prefix),  cmocka_unit_test(test_arguments),
+      cmocka_unit_test(test_arguments),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
