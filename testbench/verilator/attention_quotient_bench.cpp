@@ -6,8 +6,12 @@
 #include "Vattention_quotient.h"
 #include "duplex/softmax.h"
 #include "testbench/verilator/bench.h"
+#include "testbench/verilator/wide_port.h"
 
 namespace {
+
+using wide_port::put;
+using wide_port::put_sum;
 
 constexpr unsigned lanes = DUPLEX_LANES;
 
@@ -38,14 +42,6 @@ class Bench {
   }
 
  private:
-  template <class Words>
-  static void put(Words &words, unsigned at, unsigned bits, unsigned __int128 value) {
-    for (unsigned bit = 0; bit < bits; bit++) {
-      const uint32_t mask = 1u << (at + bit) % 32;
-      words[(at + bit) / 32] = (words[(at + bit) / 32] & ~mask) | ((value >> bit & 1) ? mask : 0);
-    }
-  }
-
   void draw_divisors() {
     row_nan_ = c_.chance(20) ? (unsigned)c_.below(256) : 0;
     for (unsigned lane = 0; lane < lanes; lane++) {
@@ -73,7 +69,7 @@ class Bench {
       duplex_sum sum = {(uint64_t)value, (int64_t)(uint64_t)(value >> 64), c_.chance(5) ? (uint32_t)c_.below(8) : 0};
       sum.high = (int64_t)((uint64_t)sum.high << 31) >> 31;  // 97 bits
       row.o[lane] = duplex_quotient(&sum, l_[lane], row_nan_ >> lane & 1);
-      put(rtl_->sum_i, lane * DUPLEX_SUM_BITS, DUPLEX_SUM_BITS, (unsigned __int128)(uint64_t)sum.high << 64 | sum.low);
+      put_sum(rtl_->sum_i, lane, sum);
       put(rtl_->flags_i, 3 * lane, 3, sum.flags);
     }
     expected_.push_back(row);
@@ -82,11 +78,6 @@ class Bench {
     const bool good = tick();
     rtl_->sum_valid_i = 0;
     return good;
-  }
-
-  // Flags are 24 bits in one word.
-  static void put(uint32_t &word, unsigned at, unsigned bits, unsigned value) {
-    word = (word & ~(((1u << bits) - 1) << at)) | value << at;
   }
 
   bool tick() {
