@@ -2,13 +2,14 @@
 #include "cmodel/attention/attention_timing.h"
 
 enum { LAST_STEP = 11, INDICES = 2 * DUPLEX_ATTENTION_QUEUE };
+enum { COLUMN_WORDS = DUPLEX_COLUMN_BYTES / DUPLEX_WORD_BYTES, ROW_SET_WORDS = DUPLEX_COLUMNS * COLUMN_WORDS };
 
 static const struct attention_entry *entry(const struct attention_sequencer *s, unsigned index) {
   return &s->queue[index % DUPLEX_ATTENTION_QUEUE];
 }
 
 static const struct attention_entry *current(const struct attention_sequencer *s) {
-  return entry(s, s->kind == PASS_C ? s->at : s->score_index);
+  return entry(s, s->kind == PASS_C || s->kind == PASS_W ? s->at : s->score_index);
 }
 
 static unsigned slot_of(const struct attention_sequencer *s) { return s->kind == PASS_C ? s->slot : s->score_slot; }
@@ -30,11 +31,12 @@ unsigned sequencer_columns(const struct attention_sequencer *s) {
   const struct attention_entry *e = current(s);
   if (s->kind == PASS_Q) return 4 * (k_last_of(e) + 1);
   if (s->kind == PASS_C) return 8 * sixteens_of(s, e);
+  if (s->kind == PASS_L) return s->blocks == 0 ? (e->words - 1) % ROW_SET_WORDS / COLUMN_WORDS + 1 : DUPLEX_COLUMNS;
   return s->blocks == 0 ? e->last_position % DUPLEX_WIDTH / 2 + 1 : DUPLEX_COLUMNS;
 }
 
 uint8_t sequencer_stripe(const struct attention_sequencer *s) {
-  return s->kind == PASS_Q ? current(s)->qo_stripe : current(s)->kv_stripe;
+  return s->kind == PASS_Q || s->kind == PASS_L ? current(s)->qo_stripe : current(s)->kv_stripe;
 }
 
 // MODE 1 of a head in several channels: its maximum is joined and goes back.
@@ -44,50 +46,55 @@ bool sequencer_record(const struct attention_timing *a, struct attention_pass *p
                       struct attention_result *result) {
   const struct attention_sequencer *s = &a->sequencer;
   const struct attention_entry *e = current(s);
-  const bool context = s->kind == PASS_C, row_block_mode = e->mode == 2;
-  *begins_result = context && e->last && !e->above && (row_block_mode || s->row_block == 0);
+  const bool context = s->kind == PASS_C, scores = s->kind == PASS_W, row_block_mode = e->mode == 2;
+  *begins_result = scores || (context && e->last && !e->above && (row_block_mode || s->row_block == 0));
   const bool room = a->stream_passes.count != ATTENTION_FIFO && a->tiles_passes.count != ATTENTION_FIFO;
-  if (s->state != SEQUENCER_RECORD || !room || (*begins_result && a->results.count == ATTENTION_FIFO)) return false;
+  const bool may_begin = a->results.count != ATTENTION_FIFO && writer_ready(&a->writer) && !(scores && a->rows_open);
+  if (s->state != SEQUENCER_RECORD || !room || (*begins_result && !may_begin)) return false;
   *pass = (struct attention_pass){.kind = s->kind,
-                                  .blocks = e->last_position / DUPLEX_WIDTH,
+                                  .blocks = s->kind == PASS_L ? e->words : e->last_position / DUPLEX_WIDTH,
                                   .rest = e->last_position % DUPLEX_WIDTH,
                                   .k_last = k_last_of(e),
                                   .rows = 16 * sixteens_of(s, e) - 1,
                                   .lanes = e->lanes,
-                                  .first = context ? e->first : e->first && !row_block_mode,
-                                  .last = context        ? e->last
-                                          : e->mode == 1 ? maximum_back(e)
-                                                         : row_block_mode || e->last,
-                                  .keep = context ? row_block_mode || s->row_block == 0 : e->mode != 1,
+                                  .first = e->first,
+                                  .last = context || e->mode == 0 ? e->last : maximum_back(e),
+                                  .keep = row_block_mode || s->row_block == 0,
                                   .final = context ? row_block_mode || s->row_block == k_last_of(e) : e->last,
                                   .begins = s->begins,
+                                  .store = e->mode == 1,
                                   .back = maximum_back(e),
-                                  .below = e->below && (context || !row_block_mode),
-                                  .above = e->above && (context || !row_block_mode)};
-  const uint32_t row_set = (uint16_t)(e->o_base + slot_of(s));
-  *result = (struct attention_result){
-      .column = row_set * DUPLEX_COLUMNS + (row_block_mode ? s->row_block * block_sixteens(e) : 0), .stripe = e->qo_stripe};
+                                  .below = e->below,
+                                  .above = e->above};
+  const uint32_t row_set = scores ? e->score_base : (uint16_t)(e->o_base + slot_of(s));
+  *result =
+      (struct attention_result){.column = row_set * DUPLEX_COLUMNS + (row_block_mode ? s->row_block * block_sixteens(e) : 0),
+                                .stripe = e->qo_stripe,
+                                .scores = scores};
   return true;
 }
 
 struct choice {
-  bool q, s, c, skip, drop;
+  bool w, q, s, l, c, drop;
 };
 
-static struct choice choose(const struct attention_sequencer *s) {
+static struct choice choose(const struct attention_sequencer *s, bool unwritten) {
   const struct attention_entry *e = entry(s, s->score_index);
   const bool there = s->score_index != s->next;
-  const bool beside = e->mode != 1 && s->older + s->newer + e->words <= DUPLEX_SCORE_WORDS;
+  const bool beside = s->older + s->newer + e->words <= DUPLEX_SCORE_WORDS;
+  const bool room = s->pending == 0 || (s->pending == 1 && beside), other = e->first || e->mode != 0;
+  const bool loads = e->mode == 2, writes = entry(s, s->oldest)->mode == 1, fits = there && !(s->open && other);
   const bool full = (s->next - s->oldest) % INDICES == DUPLEX_ATTENTION_QUEUE;
-  return (struct choice){.drop = s->open && s->pending == 0 && (there ? e->first : full),
-                         .q = there && !s->q_ready,
-                         .s = there && s->q_ready && !s->joining && (s->pending == 0 || (s->pending == 1 && beside)),
-                         .c = s->pending != 0,
-                         .skip = entry(s, s->oldest)->mode == 1 && s->oldest != s->score_index};
+  return (struct choice){.drop = s->open && s->pending == 0 && (there ? other : full),
+                         .w = s->pending != 0 && writes && !s->writing,
+                         .q = fits && !s->q_ready && !loads,
+                         .s = fits && s->q_ready && !loads && !s->joining && room,
+                         .l = fits && loads && !s->joining && room && !unwritten,
+                         .c = s->pending != 0 && !writes};
 }
 
 bool sequencer_busy(const struct attention_sequencer *s) {
-  return s->state != SEQUENCER_CHOOSE || s->score_index != s->next || s->pending || s->joining || choose(s).skip;
+  return s->state != SEQUENCER_CHOOSE || s->score_index != s->next || s->pending || s->joining;
 }
 
 static void address_step(struct attention_sequencer *s, const struct attention_entry *e) {
@@ -97,13 +104,14 @@ static void address_step(struct attention_sequencer *s, const struct attention_e
     s->step++;
     return;
   }
-  s->base = (uint16_t)(s->kind == PASS_Q ? e->q_base + slot_of(s)
-                                         : (context ? e->v_base : e->k_base) + slot_of(s) * e->stride + blocks * e->v_stride);
+  s->base = (uint16_t)(s->kind == PASS_Q   ? e->q_base + slot_of(s)
+                       : s->kind == PASS_L ? e->score_base
+                                           : (context ? e->v_base : e->k_base) + slot_of(s) * e->stride + blocks * e->v_stride);
   s->state = SEQUENCER_RECORD;
 }
 
 static void ask_step(struct attention_sequencer *s, const struct attention_entry *e) {
-  const bool context = s->kind == PASS_C, tile_last = context || s->k == 0;
+  const bool tile_last = s->kind == PASS_C || s->kind == PASS_L || s->k == 0;
   if (s->kind == PASS_Q || (s->blocks == 0 && tile_last)) s->state = SEQUENCER_NEXT;
   s->base++;
   if (tile_last) s->blocks--;
@@ -111,7 +119,7 @@ static void ask_step(struct attention_sequencer *s, const struct attention_entry
 }
 
 static void scores_asked(struct attention_sequencer *s, const struct attention_entry *e) {
-  const bool pair = e->mode == 2 || (e->mode == 0 && e->last), last_slot = s->score_slot + 1 == e->slots;
+  const bool pair = e->mode != 0 || e->last, last_slot = s->score_slot + 1 == e->slots;
   if (e->last) s->q_ready = false;
   if (e->mode == 0) s->open = !e->last;
   s->joining = maximum_back(e);
@@ -126,10 +134,14 @@ static void scores_asked(struct attention_sequencer *s, const struct attention_e
   if (on) s->score_index = (s->score_index + 1) % INDICES;
 }
 
-static void context_over(struct attention_sequencer *s, const struct attention_entry *e) {
+static void pair_over(struct attention_sequencer *s) {
   s->older = s->pending == 2 ? s->newer : 0;
   if (s->pending == 2) s->newer = 0;
   s->pending--;
+}
+
+static void context_over(struct attention_sequencer *s, const struct attention_entry *e) {
+  pair_over(s);
   if (s->slot + 1 == e->slots) {
     s->slot = 0;
     s->oldest = (s->at + 1) % INDICES;
@@ -143,61 +155,67 @@ static void pass_asked(struct attention_sequencer *s, const struct attention_ent
   s->begins = false;
   s->state = s->kind == PASS_C && !over ? SEQUENCER_LOAD : SEQUENCER_CHOOSE;
   if (s->kind == PASS_Q) s->q_ready = true;
-  if (s->kind == PASS_S) scores_asked(s, e);
+  if (s->kind == PASS_S || s->kind == PASS_L) scores_asked(s, e);
   if (s->kind == PASS_C && over) context_over(s, e);
   s->at = e->last ? s->oldest : (s->at + 1) % INDICES;
   if (e->last) s->row_block++;
 }
 
-static void choose_step(struct attention_sequencer *s) {
-  const struct choice want = choose(s);
-  if (want.skip) {
-    s->oldest = (s->oldest + 1) % INDICES;
-    return;
-  }
+static void choose_step(struct attention_sequencer *s, bool unwritten) {
+  const struct choice want = choose(s, unwritten);
   if (want.drop) {
     s->oldest = s->score_index;
     s->q_ready = s->open = false;
     s->newer = 0;
     return;
   }
-  if (!want.q && !want.s && !want.c) return;
-  s->kind = want.q ? PASS_Q : want.s ? PASS_S : PASS_C;
+  if (!want.w && !want.q && !want.s && !want.l && !want.c) return;
+  s->kind = want.w ? PASS_W : want.q ? PASS_Q : want.s ? PASS_S : want.l ? PASS_L : PASS_C;
   s->at = s->oldest;
   s->row_block = 0;
   s->begins = true;
   s->state = SEQUENCER_LOAD;
 }
 
-void sequencer_clock(struct attention_sequencer *s, bool read_ready, bool record, bool joined,
-                     const struct attention_entry *push) {
+bool sequencer_knows_written(const struct attention_sequencer *s, bool written) {
+  return s->writing && written && s->state != SEQUENCER_NEXT;
+}
+
+void sequencer_clock(struct attention_sequencer *s, const struct sequencer_in *in) {
   const struct attention_entry *e = current(s);
+  const bool known = sequencer_knows_written(s, in->written);
   switch (s->state) {
     case SEQUENCER_CHOOSE:
-      choose_step(s);
+      choose_step(s, in->unwritten);
       break;
     case SEQUENCER_LOAD:
       if (e->mode == 2) s->row_block = e->row_block;
-      s->step = s->kind == PASS_Q ? LAST_STEP : 0;
+      s->step = s->kind == PASS_S || s->kind == PASS_C ? 0 : LAST_STEP;
       s->state = SEQUENCER_ADDRESS;
       break;
     case SEQUENCER_ADDRESS:
       address_step(s, e);
       break;
     case SEQUENCER_RECORD:
-      if (!record) break;
-      s->blocks = e->last_position / DUPLEX_WIDTH;
+      if (!in->record) break;
+      s->blocks = s->kind == PASS_L ? (e->words - 1) / ROW_SET_WORDS : e->last_position / DUPLEX_WIDTH;
       s->k = k_last_of(e);
-      s->state = SEQUENCER_ASK;
+      s->state = s->kind == PASS_W ? SEQUENCER_CHOOSE : SEQUENCER_ASK;
+      s->writing |= s->kind == PASS_W;
       break;
     case SEQUENCER_ASK:
-      if (read_ready) ask_step(s, e);
+      if (in->read_ready) ask_step(s, e);
       break;
     default:
       pass_asked(s, e);
   }
-  if (joined) s->joining = false;
-  if (!push) return;
-  s->queue[s->next % DUPLEX_ATTENTION_QUEUE] = *push;
+  if (in->joined) s->joining = false;
+  if (known) {
+    pair_over(s);
+    s->writing = false;
+    s->oldest = (s->oldest + 1) % INDICES;
+  }
+  if (!in->push) return;
+  s->queue[s->next % DUPLEX_ATTENTION_QUEUE] = *in->push;
   s->next = (s->next + 1) % INDICES;
 }

@@ -8,8 +8,9 @@ struct stream_step stream_look(const struct attention_timing *a, const struct at
   const bool score = s->pass.kind == PASS_S, beats = s->state == ATTENTION_BEATS;
   const struct pass_fifo *passes = &a->stream_passes;
   struct stream_step step = {0};
-  step.take =
-      s->state == ATTENTION_IDLE && passes->count && (passes->pass[0].kind != PASS_S || a->score.records != ATTENTION_FIFO);
+  const enum attention_kind head = passes->pass[0].kind;
+  const bool may = head == PASS_S ? a->score.records != ATTENTION_FIFO : head != PASS_L || score_path_empty(&a->score);
+  step.take = s->state == ATTENTION_IDLE && passes->count && may;
   step.emits = score ? s->k == 0 : s->pass.last && s->blocks == 0;
   const bool below = !s->pass.below || a->join.there, above = s->pass.above ? a->join.room : in->room && s->spacing == 0;
   step.has_room = score || (below && above);
@@ -24,6 +25,9 @@ struct stream_step stream_look(const struct attention_timing *a, const struct at
   step.pad = s->state == ATTENTION_PAD && in->weight_valid;
   step.q_write = s->state == ATTENTION_LOAD_Q && in->weight_valid;
   step.q_done = step.q_write && s->q == 8 * s->pass.k_last + 7;
+  step.load = s->state == ATTENTION_LOAD_SCORES && in->weight_valid;
+  step.load_word = step.load && s->blocks != 0;
+  step.load_end = step.load && s->word == 3 && s->blocks <= 1;
   step.l_done = step.tile_end && last_tile(s) && !score && s->pass.keep;
   return step;
 }
@@ -40,9 +44,9 @@ static void begin(struct attention_stream *s, const struct attention_pass *pass)
   s->pass = *pass;
   s->blocks = pass->blocks;
   s->k = pass->k_last;
-  s->row = s->q = 0;
+  s->row = s->q = s->word = 0;
   s->row_last = pass->kind != PASS_S ? pass->rows : pass->blocks == 0 ? pass->rest : DUPLEX_WIDTH - 1;
-  s->state = pass->kind == PASS_Q ? ATTENTION_LOAD_Q : ATTENTION_BEATS;
+  s->state = pass->kind == PASS_Q ? ATTENTION_LOAD_Q : pass->kind == PASS_L ? ATTENTION_LOAD_SCORES : ATTENTION_BEATS;
 }
 
 void attention_stream_clock(struct attention_stream *s, const struct attention_pass *head, const struct stream_step *step) {
@@ -52,7 +56,9 @@ void attention_stream_clock(struct attention_stream *s, const struct attention_p
     return;
   }
   s->q += step->q_write;
-  if (step->q_done) s->state = ATTENTION_IDLE;
+  if (step->q_done || step->load_end) s->state = ATTENTION_IDLE;
+  s->word = (s->word + step->load) % 4;
+  s->blocks -= step->load_word;
   if (step->issue) s->row = step->row_end ? 0 : s->row + 1;
   const bool odd = s->row_last % 2 == 0;
   if (step->tile_end && odd) {

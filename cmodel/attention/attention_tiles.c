@@ -3,7 +3,7 @@
 
 enum { TILES_DEPTH = 8, WEIGHTS_LATENCY = DUPLEX_EXPONENTIAL_CLOCKS + 3 };
 
-struct tiles_step tiles_look(const struct attention_timing *a, bool tile_ready) {
+struct tiles_step tiles_look(const struct attention_timing *a, bool tile_ready, bool load_word) {
   const struct attention_tiles *t = &a->tiles;
   const struct attention_pass *head = &a->tiles_passes.pass[0];
   const bool has_room = t->room != 0, waits_for_l = head->first && head->keep && t->l_count != 0;
@@ -14,7 +14,7 @@ struct tiles_step tiles_look(const struct attention_timing *a, bool tile_ready) 
   const bool exists = t->blocks != 0 || t->position <= t->pass.rest, word_begins = t->position % 4 == 0;
   const bool needs_word = exists && t->position % (DUPLEX_SCORES_OF_WORD >> t->pass.lanes) == 0;
   step.q_word = t->state == TILES_SCORES && has_room;
-  step.position = t->state == TILES_CONTEXT && (has_room || !word_begins) && !(needs_word && a->score.write);
+  step.position = t->state == TILES_CONTEXT && (has_room || !word_begins) && !(needs_word && (a->score.write || load_word));
   step.begins_word = step.position && word_begins;
   step.read = step.position && needs_word;
   step.word_valid = t->words >> (WEIGHTS_LATENCY - 1) & 1;

@@ -161,10 +161,11 @@ void channel_timing_clock(struct channel_timing *c, const struct job_timing *job
   count(c, &beat, &attention, weight_valid, room, beat_ready, dram.read_beat_valid, write_full && dram.write_ready);
 
   // The edge.
-  const bool push = drained.valid || c->load.word;
+  const bool push = drained.valid || c->load.word || attention.word;
   if (push)
     c->marks[c->results.write % DUPLEX_RESULT_WORDS] =
-        (struct result_marks){drained.marks.end && !c->load.word, drained.marks.single && !c->load.word, c->drain_parity};
+        (struct result_marks){attention.word ? attention.word_end : drained.marks.end && !c->load.word,
+                              drained.marks.single && !c->load.word, c->drain_parity};
   ram_fifo_clock(&c->results, push, pop, false, false);
   bus_port_clock(&c->port, to_bus, &head, in->bus_ready, &out->word);
   const bool written = write_full && dram.write_ready && c->write.end, start_o = attention_in.result_start;
@@ -172,10 +173,14 @@ void channel_timing_clock(struct channel_timing *c, const struct job_timing *job
                                     .stride = job->dst_stride,
                                     .stripe = start_o ? result.stripe : (uint8_t)job->dst_stripe};
   write_path_clock(&c->write, c->back_start || start_o ? &start : NULL, to_write, head.end, dram.write_ready);
+  attention_in.scores_written = written && c->results_open && c->scores_open;
+  if (start_o) c->scores_open = result.scores;
   c->results_open = start_o || (c->results_open && !written);
   if (c->back_start) bus_port_start(&c->port, job, c->first_address, c->count);
   const bool row = beat.issue && beat.last;
-  c->free += (unsigned)pop - (row ? words_of_row(c, job) : attention.row ? attention.row_place == 0 : load_go);
+  c->free += (unsigned)pop - (row             ? words_of_row(c, job)
+                              : attention.row ? attention.row_place == 0
+                                              : load_go || attention.word_reserve);
   c->pause = row && !job->bus && job->format == ACC;
   const bool sum = c->gemm.sums >> (GEMM_LATENCY - 1) & 1;
   drain_clock(&c->drain, drain_format, row_of_o, sum && !active, c->gemm.ends >> (GEMM_LATENCY - 1) & 1);

@@ -116,7 +116,7 @@ struct channel_timing {
   unsigned handover, tail, drain_format;
   bool drain_parity, moving, front, back, back_bus, back_start, popped, left;
   struct attention_timing attention;
-  bool results_open;  // the write path has the place of a pair's results
+  bool results_open, scores_open;  // the write path has the place of a pair's results, of scores
   struct channel_counters counters;
 };
 

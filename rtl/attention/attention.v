@@ -53,6 +53,11 @@ module attention (
   input wire result_ready_i,
   output wire [20:0] result_column_o,
   output wire [3:0] result_stripe_o,
+  output wire result_scores_o,        // it is the place of a segment's scores
+  input wire scores_written_i,        // a segment's scores are in DRAM
+  output wire word_reserve_o,         // scores on their way to the result buffer, as score_read_data_i has them
+  output wire word_valid_o,
+  output wire word_end_o,
   // Slice of the shared buffer
   output wire score_valid_o,
   output wire score_write_o,
@@ -99,7 +104,7 @@ module attention (
   wire [10:0] score_words, words, pass_blocks;
   wire [9:0] pass_address, tiles_address;
   wire score_first;
-  wire [15:0] k_base, v_base, v_stride, q_base, o_base, stride;
+  wire [15:0] k_base, v_base, v_stride, q_base, o_base, stride, score_base;
   wire [17:0] last_position;
   wire [8:0] slots;
   wire [7:0] mask;
@@ -108,7 +113,7 @@ module attention (
   wire [1:0] pass_sixteens;
   wire [20:0] result_column;
   wire first, last, pass_valid, pass_ready, pass_first, pass_last, pass_keep, pass_final, pass_begins, result_valid, result_ready, sequencer_busy;
-  wire member_below, member_above, pass_back, pass_below, pass_above, joined;
+  wire member_below, member_above, pass_store, pass_back, pass_below, pass_above, joined;
   // Stream
   wire stream_valid, stream_pass_ready, stream_ready, score_start, score_ready, q_write, q_done, sum_score, sum_end, l_done, stream_busy;
   wire [1:0] stream_kind, stream_k_last, stream_lanes;
@@ -117,7 +122,8 @@ module attention (
   wire [1:0] stream_sixteens;
   wire [7:0] stream_mask;
   wire [31:0] stream_scale;
-  wire stream_first, stream_last, stream_keep, stream_final, stream_back, stream_below, stream_above;
+  wire stream_first, stream_last, stream_keep, stream_final, stream_store, stream_back, stream_below, stream_above;
+  wire load_valid, load_upper, load_end, score_empty, stored;
   wire sum_below, sum_above, below_there, above_room, take, give;
   wire [4:0] q_write_address, q_read_address;
   wire [1023:0] q_data;
@@ -133,11 +139,16 @@ module attention (
   // Scores
   wire write, read, maximum_valid, maximum_ready, score_busy;
   wire [9:0] write_address, read_address;
+  wire writer_valid, writer_ready, writer_read, writer_done, writer_known;
+  wire [9:0] writer_from, writer_address;
+  wire [10:0] writer_words;
   wire [MAXIMA-1:0] maximum, own_maximum;
   wire own_valid, own_ready, own_back, own_below, own_above;
   reg [MAXIMA-1:0] maximum_q;  // of the pair whose weights are made
   wire [57*`DUPLEX_LANES-1:0] l;
   reg active_q;
+  reg [2:0] unwritten_q;       // segments whose scores have still to reach the DRAM
+  reg [2:0] rows_open_q;       // pairs' results that have a place and whose last row has still to come
   reg [7:0] rows_q;            // rows of results between the GEMM module and the result buffer or the member above
 
   wire push = segment_valid_i && slots_i != 9'd0;
@@ -145,7 +156,7 @@ module attention (
     .clk_i(clk_i), .rst_ni(rst_ni), .push_i(push), .descriptor_i(descriptor_i), .slots_i(slots_i), .member_i(member_i), .room_o(room_o), .next_o(next),
     .score_index_i(score_index), .score_mode_o(score_mode), .score_first_o(score_first), .score_words_o(score_words), .oldest_i(oldest), .oldest_mode_o(oldest_mode),
     .index_i(index), .k_base_o(k_base), .v_base_o(v_base), .v_stride_o(v_stride), .q_base_o(q_base), .o_base_o(o_base),
-    .stride_o(stride), .kv_stripe_o(kv_stripe), .qo_stripe_o(qo_stripe), .last_position_o(last_position),
+    .stride_o(stride), .score_base_o(score_base), .kv_stripe_o(kv_stripe), .qo_stripe_o(qo_stripe), .last_position_o(last_position),
     .last_sixteen_o(last_sixteen), .mode_o(mode), .row_block_o(row_block), .first_o(first), .last_o(last), .lanes_o(lanes),
     .mask_o(mask), .scale_o(scale), .words_o(words), .slots_o(slots), .below_o(member_below), .above_o(member_above)
   );
@@ -153,39 +164,42 @@ module attention (
   attention_sequencer sequencer (
     .clk_i(clk_i), .rst_ni(rst_ni), .score_index_o(score_index), .oldest_o(oldest), .index_o(index), .next_i(next),
     .score_mode_i(score_mode), .score_first_i(score_first), .score_words_i(score_words), .oldest_mode_i(oldest_mode), .k_base_i(k_base), .v_base_i(v_base),
-    .v_stride_i(v_stride), .q_base_i(q_base), .o_base_i(o_base), .stride_i(stride), .kv_stripe_i(kv_stripe),
+    .v_stride_i(v_stride), .q_base_i(q_base), .o_base_i(o_base), .stride_i(stride), .score_base_i(score_base), .kv_stripe_i(kv_stripe),
     .qo_stripe_i(qo_stripe), .last_position_i(last_position), .last_sixteen_i(last_sixteen), .mode_i(mode), .row_block_i(row_block),
     .first_i(first), .last_i(last), .words_i(words), .slots_i(slots), .below_i(member_below), .above_i(member_above), .joined_i(joined), .read_valid_o(read_valid_o), .read_ready_i(read_ready_i),
     .read_base_o(read_base_o), .read_stripe_o(read_stripe_o), .read_columns_o(read_columns_o), .pass_valid_o(pass_valid),
     .pass_ready_i(pass_ready), .pass_kind_o(pass_kind), .pass_blocks_o(pass_blocks), .pass_rest_o(pass_rest),
     .pass_k_last_o(pass_k_last), .pass_sixteens_o(pass_sixteens), .pass_first_o(pass_first), .pass_last_o(pass_last),
-    .pass_keep_o(pass_keep), .pass_final_o(pass_final), .pass_begins_o(pass_begins), .pass_back_o(pass_back), .pass_below_o(pass_below), .pass_above_o(pass_above), .pass_address_o(pass_address), .result_valid_o(result_valid),
+    .pass_keep_o(pass_keep), .pass_final_o(pass_final), .pass_begins_o(pass_begins), .pass_store_o(pass_store), .pass_back_o(pass_back), .pass_below_o(pass_below), .pass_above_o(pass_above), .pass_address_o(pass_address), .write_valid_o(writer_valid), .write_ready_i(writer_ready),
+    .write_address_o(writer_from), .write_words_o(writer_words), .write_done_i(writer_done), .write_taken_o(writer_known),
+    .unwritten_i(unwritten_q != 3'd0), .rows_open_i(rows_open_q != 3'd0), .result_valid_o(result_valid),
     .result_ready_i(result_ready), .result_column_o(result_column), .result_stripe_o(result_stripe), .busy_o(sequencer_busy)
   );
 
   assign pass_ready = stream_pass_ready && tiles_pass_ready;
-  fifo #(.WIDTH(72), .DEPTH(4)) stream_passes (
+  fifo #(.WIDTH(73), .DEPTH(4)) stream_passes (
     .clk_i(clk_i), .rst_ni(rst_ni), .valid_i(pass_valid), .ready_o(stream_pass_ready),
-    .data_i({pass_kind, pass_blocks, pass_rest, pass_k_last, pass_sixteens, pass_first, pass_last, pass_keep, pass_final, pass_back, pass_below, pass_above, lanes, mask, scale}),
+    .data_i({pass_kind, pass_blocks, pass_rest, pass_k_last, pass_sixteens, pass_first, pass_last, pass_keep, pass_final, pass_store, pass_back, pass_below, pass_above, lanes, mask, scale}),
     .valid_o(stream_valid), .ready_i(stream_ready),
-    .data_o({stream_kind, stream_blocks, stream_rest, stream_k_last, stream_sixteens, stream_first, stream_last, stream_keep, stream_final, stream_back, stream_below, stream_above, stream_lanes, stream_mask, stream_scale})
+    .data_o({stream_kind, stream_blocks, stream_rest, stream_k_last, stream_sixteens, stream_first, stream_last, stream_keep, stream_final, stream_store, stream_back, stream_below, stream_above, stream_lanes, stream_mask, stream_scale})
   );
   fifo #(.WIDTH(36), .DEPTH(4)) tiles_passes (
-    .clk_i(clk_i), .rst_ni(rst_ni), .valid_i(pass_valid), .ready_o(tiles_pass_ready),
+    .clk_i(clk_i), .rst_ni(rst_ni), .valid_i(pass_valid && pass_kind != 2'd3), .ready_o(tiles_pass_ready),
     .data_i({pass_kind, pass_blocks, pass_rest, pass_k_last, lanes, pass_first, pass_keep, pass_begins, pass_address}),
     .valid_o(tiles_valid), .ready_i(tiles_ready),
     .data_o({tiles_kind, tiles_blocks, tiles_rest, tiles_k_last, tiles_lanes, tiles_first, tiles_keep, tiles_begins, tiles_address})
   );
-  fifo #(.WIDTH(25), .DEPTH(4)) results (
-    .clk_i(clk_i), .rst_ni(rst_ni), .valid_i(result_valid), .ready_o(result_ready), .data_i({result_stripe, result_column}),
-    .valid_o(result_valid_o), .ready_i(result_ready_i), .data_o({result_stripe_o, result_column_o})
+  fifo #(.WIDTH(26), .DEPTH(4)) results (
+    .clk_i(clk_i), .rst_ni(rst_ni), .valid_i(result_valid), .ready_o(result_ready), .data_i({writer_valid, result_stripe, result_column}),
+    .valid_o(result_valid_o), .ready_i(result_ready_i), .data_o({result_scores_o, result_stripe_o, result_column_o})
   );
 
   attention_stream stream (
     .clk_i(clk_i), .rst_ni(rst_ni), .pass_valid_i(stream_valid), .pass_ready_o(stream_ready), .pass_kind_i(stream_kind),
     .pass_blocks_i(stream_blocks), .pass_rest_i(stream_rest), .pass_k_last_i(stream_k_last), .pass_sixteens_i(stream_sixteens),
     .pass_mask_i(stream_mask), .pass_first_i(stream_first), .pass_last_i(stream_last), .pass_keep_i(stream_keep),
-    .pass_final_i(stream_final), .pass_below_i(stream_below), .pass_above_i(stream_above), .score_start_o(score_start), .score_ready_i(score_ready), .weight_valid_i(weight_valid_i),
+    .pass_final_i(stream_final), .pass_below_i(stream_below), .pass_above_i(stream_above), .score_start_o(score_start), .score_ready_i(score_ready), .score_empty_i(score_empty),
+    .load_valid_o(load_valid), .load_upper_o(load_upper), .load_end_o(load_end), .weight_valid_i(weight_valid_i),
     .weight_pop_o(weight_pop_o), .q_write_o(q_write), .q_address_o(q_write_address), .q_done_o(q_done), .beat_valid_o(beat_valid_o),
     .beat_ready_i(beat_ready_i), .beat_row_o(beat_row_o), .beat_first_o(beat_first_o), .beat_last_o(beat_last_o),
     .beat_release_o(beat_release_o), .beat_mask_o(beat_mask_o), .sum_score_o(sum_score), .sum_end_o(sum_end), .sum_below_o(sum_below), .sum_above_o(sum_above),
@@ -212,11 +226,18 @@ module attention (
 
   score_path score_path (
     .clk_i(clk_i), .rst_ni(rst_ni), .start_i(score_start), .ready_o(score_ready), .lanes_i(stream_lanes), .mask_i(stream_mask),
-    .first_i(stream_first), .last_i(stream_last), .keep_i(stream_keep), .scale_i(stream_scale), .back_i(stream_back),
+    .first_i(stream_first), .last_i(stream_last), .store_i(stream_store), .scale_i(stream_scale), .back_i(stream_back),
     .below_i(stream_below), .above_i(stream_above), .sum_valid_i(sum_valid_i && sum_score && active_q),
     .sum_end_i(sum_end), .f32_i(f32_i), .write_valid_o(write), .write_address_o(write_address), .write_data_o(score_write_data_o),
     .maximum_valid_o(own_valid), .maximum_ready_i(own_ready), .maximum_o(own_maximum), .maximum_back_o(own_back),
-    .maximum_below_o(own_below), .maximum_above_o(own_above), .joined_valid_i(joined), .joined_i(maximum), .busy_o(score_busy)
+    .maximum_below_o(own_below), .maximum_above_o(own_above), .joined_valid_i(joined), .joined_i(maximum),
+    .load_valid_i(load_valid), .load_i(load_upper ? weight_i[1023:512] : weight_i[511:0]), .load_end_i(load_end),
+    .empty_o(score_empty), .stored_o(stored), .busy_o(score_busy)
+  );
+  score_writer score_writer (
+    .clk_i(clk_i), .rst_ni(rst_ni), .valid_i(writer_valid), .ready_o(writer_ready), .address_i(writer_from),
+    .words_i(writer_words), .stored_i(stored), .slice_busy_i(write || read), .read_o(writer_read), .address_o(writer_address),
+    .room_i(room_i), .word_valid_o(word_valid_o), .word_end_o(word_end_o), .done_o(writer_done), .known_i(writer_known)
   );
   maximum_join maximum_join (
     .clk_i(clk_i), .rst_ni(rst_ni), .own_valid_i(own_valid), .own_ready_o(own_ready), .own_i(own_maximum), .back_i(own_back),
@@ -262,17 +283,22 @@ module attention (
     if (!rst_ni) begin
       active_q <= 1'b0;
       rows_q <= 8'd0;
+      unwritten_q <= 3'd0;
+      rows_open_q <= 3'd0;
     end else begin
       active_q <= push || (active_q && !job_valid_i);
+      unwritten_q <= unwritten_q + {2'd0, writer_valid} - {2'd0, scores_written_i};
+      rows_open_q <= rows_open_q + {2'd0, result_valid && !writer_valid} - {2'd0, row_valid_o && row_end_o};
       rows_q <= rows_q + {7'd0, room_row_o || give} - {7'd0, row_valid_o} - {7'd0, above_row_valid_o};
     end
   end
 
-  assign score_valid_o = write || read;
+  assign word_reserve_o = writer_read;
+  assign score_valid_o = write || read || writer_read;
   assign score_write_o = write;
-  assign score_address_o = write ? write_address : read_address;
+  assign score_address_o = write ? write_address : read ? read_address : writer_address;
   assign active_o = active_q;
   assign beats_o = stream_busy;
-  assign busy_o = sequencer_busy || stream_valid || stream_busy || tiles_valid || tiles_busy || score_busy || rows_q != 8'd0 || result_valid_o;
+  assign busy_o = sequencer_busy || stream_valid || stream_busy || tiles_valid || tiles_busy || score_busy || rows_q != 8'd0 || result_valid_o || unwritten_q != 3'd0;
 endmodule
 `default_nettype wire

@@ -3,11 +3,12 @@
 // A pair is one sequence and one of its KV heads here. Its passes: Q (the tiles of q into the q RAM), S (scores, segment by segment),
 // C (context, row block by row block, in each segment by segment). The order of the stream is q(i+1), S(i+1), C(i): the next pair's
 // scores hide the end of this pair's scores. S(i+1) goes behind C(i) if the slice cannot hold the scores of both, or if its segment has
-// not come yet. MODE 1 has only S; MODE 2 has S and C of one row block, segment by segment.
+// not come yet. MODE 1 has S and W, segment by segment: its scores leave the slice for DRAM, beside the stream. MODE 2 has L, which brings
+// them back, and C of one row block, segment by segment; an L waits until the scores of all W before it lie in DRAM.
 // Each pass goes to the units behind as a record, before its row sets are asked for: kind, flags, sizes (attention_stream, attention_tiles).
 // Flags: `first` the first segment (accumulators and l are begun, S: the maximum), `last` the last one (C: sums leave; S: the pair's
-// scores are complete), `keep` S: scores are stored, C: l is summed, `final` C: the last row block, `begins` C: the first pass of its pair.
-// A MODE 0 sequence that is begun and not ended leaves the channel quiet, and is dropped when another one begins, or when its segments fill
+// scores are complete), `store` S: scores go on to DRAM, `keep` C: l is summed, `final` C: the last row block, `begins` C: the first pass of its pair.
+// A MODE 0 sequence that is begun and not ended leaves the channel quiet, and is dropped when something else comes, or when its segments fill
 // the queue: nothing waits forever for a descriptor that was refused.
 // A head in several channels: results go to the member above, but those of the last one; after the S of a MODE 1 the next S waits for the
 // maximum that the members have in common (`joined_i`).
@@ -34,6 +35,7 @@ module attention_sequencer #(
   input wire [15:0] q_base_i,
   input wire [15:0] o_base_i,
   input wire [15:0] stride_i,
+  input wire [15:0] score_base_i,
   input wire [3:0] kv_stripe_i,
   input wire [3:0] qo_stripe_i,
   input wire [17:0] last_position_i,
@@ -56,8 +58,8 @@ module attention_sequencer #(
   // Records
   output wire pass_valid_o,
   input wire pass_ready_i,
-  output wire [1:0] pass_kind_o,       // 0 Q, 1 S, 2 C
-  output wire [10:0] pass_blocks_o,    // blocks of 64 positions after the first
+  output wire [1:0] pass_kind_o,       // 0 Q, 1 S, 2 C, 3 L
+  output wire [10:0] pass_blocks_o,    // blocks of 64 positions after the first; L: words
   output wire [5:0] pass_rest_o,       // positions of the last block, less one
   output wire [1:0] pass_k_last_o,     // k-tiles after the first
   output wire [1:0] pass_sixteens_o,   // C: rows of the row block / 16 - 1
@@ -66,18 +68,28 @@ module attention_sequencer #(
   output wire pass_keep_o,
   output wire pass_final_o,
   output wire pass_begins_o,
+  output wire pass_store_o,            // S: its scores go to DRAM
   output wire pass_back_o,             // S: the maximum goes back to the running maxima (MODE 1 of a head in several channels)
   output wire pass_below_o,            // S: maxima, C: sums are joined with the member below, above
   output wire pass_above_o,
   output wire [9:0] pass_address_o,    // C: first word of the segment's scores in the slice
-  // Where a pair's results go
+  // W: a segment's scores to DRAM
+  output wire write_valid_o,
+  input wire write_ready_i,            // the writer is idle
+  output wire [9:0] write_address_o,
+  output wire [10:0] write_words_o,
+  input wire write_done_i,             // it has read them all
+  output wire write_taken_o,           // this is known
+  input wire unwritten_i,              // some have still to reach the DRAM
+  input wire rows_open_i,              // rows of a pair's results have still to come
+  // Where a pair's results, or scores, go
   output wire result_valid_o,
   input wire result_ready_i,
   output wire [20:0] result_column_o,
   output wire [3:0] result_stripe_o,
   output wire busy_o
 );
-  localparam [1:0] Q = 2'd0, S = 2'd1, C = 2'd2;
+  localparam [2:0] Q = 3'd0, S = 3'd1, C = 3'd2, L = 3'd3, W = 3'd4;
   localparam [2:0] CHOOSE = 3'd0, LOAD = 3'd1, ADDRESS = 3'd2, RECORD = 3'd3, ASK = 3'd4, NEXT = 3'd5;
   localparam [14:0] SLICE_WORDS = `DUPLEX_SCORE_WORDS;
   localparam [3:0] LAST_STEP = 4'd11;
@@ -85,7 +97,7 @@ module attention_sequencer #(
   localparam [PLACE_BITS:0] ENTRIES = ENTRIES_32[PLACE_BITS:0], ONE = 1;
 
   reg [2:0] state_q;
-  reg [1:0] kind_q;
+  reg [2:0] kind_q;
   reg [PLACE_BITS:0] score_index_q, oldest_q, at_q;  // next segment of S, first segment of the next C, segment of this C
   reg [8:0] score_slot_q, slot_q;           // their KV heads
   reg q_ready_q;                            // q of the next S is asked for
@@ -94,23 +106,30 @@ module attention_sequencer #(
   reg [1:0] row_block_q;
   reg begins_q;
   reg joining_q;                            // the next S waits for the joined maximum
+  reg writing_q;                            // a W is under way
   reg open_q;                               // a MODE 0 sequence is begun, its last segment not yet asked for
   reg [9:0] write_q, pair_q, word_q;        // words of the slice: next one for scores, first of the oldest pair, of this C's segment
 
   // ---- what comes next
   wire score_there = score_index_q != next_i;
   wire [14:0] words = {1'b0, older_q} + {1'b0, newer_q} + {4'd0, score_words_i};
-  wire beside = score_mode_i != 2'd1 && words <= SLICE_WORDS;  // beside the pair that waits for its C
-  wire want_q = score_there && !q_ready_q;
-  wire want_s = score_there && q_ready_q && !joining_q && (pending_q == 2'd0 || (pending_q == 2'd1 && beside));
-  wire want_c = pending_q != 2'd0;
-  wire skip = oldest_mode_i == 2'd1 && oldest_q != score_index_q;  // MODE 1 leaves nothing to do
+  wire beside = words <= SLICE_WORDS;  // beside the pair that waits for its C or W
+  wire room = pending_q == 2'd0 || (pending_q == 2'd1 && beside);
+  wire loads = score_mode_i == 2'd2;
+  wire other = score_first_i || score_mode_i != 2'd0;  // not a segment of the sequence that is open
+  wire stale = open_q && other;
+  wire want_q = score_there && !q_ready_q && !loads && !stale;
+  wire want_s = score_there && q_ready_q && !loads && !stale && !joining_q && room;
+  wire want_l = score_there && loads && !stale && !joining_q && room && !unwritten_i;
+  wire writes = oldest_mode_i == 2'd1;
+  wire want_w = pending_q != 2'd0 && writes && !writing_q;
+  wire want_c = pending_q != 2'd0 && !writes;
 
   wire full = next_i - oldest_q == ENTRIES;
-  wire drop = open_q && pending_q == 2'd0 && (score_there ? score_first_i : full);
+  wire drop = open_q && pending_q == 2'd0 && (score_there ? other : full);
 
   // ---- the segment at index_o
-  wire is_c = kind_q == C;
+  wire is_c = kind_q == C, is_l = kind_q == L, is_w = kind_q == W;
   wire [8:0] this_slot = is_c ? slot_q : score_slot_q;
   wire [1:0] k_last = last_sixteen_i[3:2];
   reg [2:0] sixteens, sixteens_last;  // rows / 16 of a row block, of the last one
@@ -138,7 +157,7 @@ module attention_sequencer #(
   wire block_is_last = row_block_q == k_last;
   wire [2:0] rows = block_is_last ? sixteens_last : sixteens;
   wire final_pass = row_block_mode || block_is_last;
-  wire pair_end = row_block_mode || last_i;          // this segment's S is the pair's last
+  wire pair_end = mode_i != 2'd0 || last_i;          // this segment's S is the pair's last
   wire back = mode_i == 2'd1 && last_i && (below_i || above_i);
   wire last_slot = this_slot + 9'd1 == slots_i;
   wire result_begins = is_c && last_i && !above_i && (row_block_mode || row_block_q == 2'd0);
@@ -153,17 +172,22 @@ module attention_sequencer #(
   reg single_k_q;
   wire [5:0] rest = last_position_i[5:0];
   wire last_block = blocks_q == 11'd0;
-  wire ask_done = kind_q == Q || (last_block && (is_c || k_q == 2'd0));
-  wire record = state_q == RECORD && pass_ready_i && (!result_begins || result_ready_i);
+  wire one_k = is_c || is_l;
+  wire ask_done = kind_q == Q || (last_block && (one_k || k_q == 2'd0));
+  wire may_begin = is_w ? write_ready_i && !rows_open_i : write_ready_i;  // results and scores take turns
+  wire record = state_q == RECORD && pass_ready_i && (!(is_w || result_begins) || (result_ready_i && may_begin));
+  // verilator lint_off UNUSED
+  wire [9:0] words_1 = words_i[9:0] - 10'd1;
+  // verilator lint_on UNUSED
 
   always @(posedge clk_i) begin
     if (!rst_ni) state_q <= CHOOSE;
     else begin
       case (state_q)
-        CHOOSE: if (!skip && !drop && (want_q || want_s || want_c)) state_q <= LOAD;
+        CHOOSE: if (!drop && (want_w || want_q || want_s || want_l || want_c)) state_q <= LOAD;
         LOAD: state_q <= ADDRESS;
         ADDRESS: if (step_q == LAST_STEP) state_q <= RECORD;
-        RECORD: if (record) state_q <= ASK;
+        RECORD: if (record) state_q <= is_w ? CHOOSE : ASK;
         ASK: if (read_ready_i && ask_done) state_q <= NEXT;
         default: state_q <= is_c && !row_block_mode && !(last_i && block_is_last) ? LOAD : CHOOSE;
       endcase
@@ -173,7 +197,7 @@ module attention_sequencer #(
   always @(posedge clk_i) begin
     case (state_q)
       CHOOSE: begin
-        kind_q <= want_q ? Q : want_s ? S : C;
+        kind_q <= want_w ? W : want_q ? Q : want_s ? S : want_l ? L : C;
         at_q <= oldest_q;
         row_block_q <= 2'd0;
         begins_q <= 1'b1;
@@ -181,30 +205,30 @@ module attention_sequencer #(
       end
       LOAD: begin
         if (row_block_mode) row_block_q <= row_block_i;
-        step_q <= kind_q == Q ? LAST_STEP : 4'd0;
+        step_q <= kind_q == Q || is_l || is_w ? LAST_STEP : 4'd0;
         slot_bits_q <= this_slot;
         base_q <= kind_q == Q ? {7'd0, this_slot} : 16'd0;
       end
       ADDRESS: begin
         step_q <= step_q + 4'd1;
-        stripe_q <= kind_q == Q ? qo_stripe_i : kv_stripe_i;
+        stripe_q <= kind_q == Q || is_l ? qo_stripe_i : kv_stripe_i;
         slot_bits_q <= {slot_bits_q[7:0], 1'b0};
         case (step_q)
           4'd9: base_q <= base_q + (is_c && row_block_q[0] ? v_stride_i : 16'd0);
           4'd10: base_q <= base_q + (is_c && row_block_q[1] ? {v_stride_i[14:0], 1'b0} : 16'd0);
-          LAST_STEP: base_q <= base_q + (kind_q == Q ? q_base_i : is_c ? v_base_i : k_base_i);
+          LAST_STEP: base_q <= base_q + (kind_q == Q ? q_base_i : is_l ? score_base_i : is_c ? v_base_i : k_base_i);
           default: base_q <= {base_q[14:0], 1'b0} + (slot_bits_q[8] ? stride_i : 16'd0);
         endcase
       end
       RECORD: begin
-        blocks_q <= last_position_i[16:6];
+        blocks_q <= is_l ? {8'd0, words_1[9:7]} : last_position_i[16:6];
         k_q <= k_last;
         single_k_q <= k_last == 2'd0;
       end
       ASK: if (read_ready_i) begin
         base_q <= base_q + 16'd1;
         k_q <= k_q == 2'd0 ? k_last : k_q - 2'd1;
-        if (is_c || single_k_q || k_q == 2'd0) blocks_q <= blocks_q - 11'd1;
+        if (one_k || single_k_q || k_q == 2'd0) blocks_q <= blocks_q - 11'd1;
       end
       default: begin
         begins_q <= 1'b0;
@@ -217,17 +241,18 @@ module attention_sequencer #(
 
   // ---- the pairs
   wire next = state_q == NEXT;
-  wire s_done = next && kind_q == S;
-  wire s_pair = s_done && mode_i != 2'd1 && pair_end;
+  wire s_done = next && (kind_q == S || is_l);
+  wire s_pair = s_done && pair_end;
   wire c_pair = next && is_c && (row_block_mode || (last_i && block_is_last));
-  wire skips = state_q == CHOOSE && skip;
-  wire drops = state_q == CHOOSE && !skip && drop;
+  wire w_pair = writing_q && write_done_i && !next;
+  wire drops = state_q == CHOOSE && drop;
   wire [13:0] newer = newer_q + {3'd0, words_i};
   always @(posedge clk_i) begin
     if (!rst_ni) begin
       score_index_q <= 0;
       oldest_q <= 0;
       joining_q <= 1'b0;
+      writing_q <= 1'b0;
       score_slot_q <= 9'd0;
       slot_q <= 9'd0;
       q_ready_q <= 1'b0;
@@ -242,10 +267,13 @@ module attention_sequencer #(
       else if (drops || (s_done && last_i)) q_ready_q <= 1'b0;
       if (s_done && back) joining_q <= 1'b1;
       else if (joined_i) joining_q <= 1'b0;
+      if (record && is_w) writing_q <= 1'b1;
+      else if (w_pair) writing_q <= 1'b0;
       if (s_done && mode_i == 2'd0) open_q <= !last_i;
       else if (drops) open_q <= 1'b0;
       if (s_done) write_q <= write_q + words_i[9:0];
       if (c_pair) pair_q <= word_q + words_i[9:0];
+      else if (w_pair) pair_q <= pair_q + older_q[9:0];
       else if (drops) pair_q <= write_q;
       if (s_done) begin
         score_slot_q <= last_slot || !last_i ? 9'd0 : this_slot + 9'd1;
@@ -254,16 +282,16 @@ module attention_sequencer #(
       if (c_pair) begin
         slot_q <= last_slot ? 9'd0 : this_slot + 9'd1;
         if (last_slot) oldest_q <= at_q + ONE;
-      end else if (skips) oldest_q <= oldest_q + ONE;
+      end else if (w_pair) oldest_q <= oldest_q + ONE;
       else if (drops) oldest_q <= score_index_q;
       if (s_pair) pending_q <= pending_q + 2'd1;
-      else if (c_pair) pending_q <= pending_q - 2'd1;
+      else if (c_pair || w_pair) pending_q <= pending_q - 2'd1;
       if (s_pair && pending_q == 2'd0) begin
         older_q <= newer;
         newer_q <= 14'd0;
       end else if (s_done) begin
         newer_q <= newer;
-      end else if (c_pair) begin
+      end else if (c_pair || w_pair) begin
         older_q <= pending_q[1] ? newer_q : 14'd0;
         if (pending_q[1]) newer_q <= 14'd0;
       end else if (drops) begin
@@ -274,31 +302,36 @@ module attention_sequencer #(
 
   assign score_index_o = score_index_q;
   assign oldest_o = oldest_q;
-  assign index_o = is_c ? at_q : score_index_q;
+  assign index_o = is_c || is_w ? at_q : score_index_q;
   assign read_valid_o = state_q == ASK;
   assign read_base_o = base_q;
   assign read_stripe_o = stripe_q;
-  assign read_columns_o = kind_q == Q ? {12'd0, {1'b0, k_last} + 3'd1, 2'd0} : is_c ? {11'd0, rows, 3'd0}
+  assign read_columns_o = kind_q == Q ? {12'd0, {1'b0, k_last} + 3'd1, 2'd0} : is_l ? (last_block ? {11'd0, {1'b0, words_1[6:2]} + 6'd1} : 17'd32) : is_c ? {11'd0, rows, 3'd0}
                           : last_block ? {11'd0, {1'b0, rest[5:1]} + 6'd1} : 17'd32;
-  assign pass_valid_o = record;
-  assign pass_kind_o = kind_q;
-  assign pass_blocks_o = last_position_i[16:6];
+  assign pass_valid_o = record && !is_w;
+  assign pass_kind_o = kind_q[1:0];
+  assign pass_blocks_o = is_l ? words_i : last_position_i[16:6];
   assign pass_rest_o = rest;
   assign pass_k_last_o = k_last;
   assign pass_sixteens_o = rows[1:0] - 2'd1;
-  assign pass_first_o = is_c ? first_i : first_i && !row_block_mode;
-  assign pass_last_o = is_c ? last_i : mode_i == 2'd1 ? back : pair_end;
-  assign pass_keep_o = is_c ? row_block_mode || row_block_q == 2'd0 : mode_i != 2'd1;
+  assign pass_first_o = first_i;
+  assign pass_last_o = is_c || mode_i == 2'd0 ? last_i : back;
+  assign pass_keep_o = row_block_mode || row_block_q == 2'd0;
   assign pass_final_o = is_c ? final_pass : last_i;
   assign pass_begins_o = begins_q;
+  assign pass_store_o = mode_i == 2'd1;
   assign pass_back_o = back;
-  assign pass_below_o = below_i && (is_c || !row_block_mode);
-  assign pass_above_o = above_i && (is_c || !row_block_mode);
+  assign write_valid_o = record && is_w;
+  assign write_address_o = word_q;
+  assign write_words_o = words_i;
+  assign write_taken_o = w_pair;
+  assign pass_below_o = below_i;
+  assign pass_above_o = above_i;
   assign pass_address_o = word_q;
-  assign result_valid_o = record && result_begins;
-  assign result_column_o = {o_base_i + {7'd0, this_slot}, 5'd0} + (row_block_mode ? {16'd0, {3'd0, row_block_q} * {2'd0, sixteens}} : 21'd0);
+  assign result_valid_o = record && (is_w || result_begins);
+  assign result_column_o = is_w ? {score_base_i, 5'd0} : {o_base_i + {7'd0, this_slot}, 5'd0} + (row_block_mode ? {16'd0, {3'd0, row_block_q} * {2'd0, sixteens}} : 21'd0);
   assign result_stripe_o = qo_stripe_i;
-  assign busy_o = state_q != CHOOSE || score_there || pending_q != 2'd0 || skip || joining_q;
+  assign busy_o = state_q != CHOOSE || score_there || pending_q != 2'd0 || joining_q;
   wire unused = &{1'b0, last_position_i[17]};
 endmodule
 `default_nettype wire

@@ -1,6 +1,7 @@
 // Takes the beats of the weight FIFO for the passes of attention, in the order of their records (attention_sequencer):
 //   Q: into the q RAM, one beat a clock;
 //   S: to the GEMM module, positions are rows, block by block over the k-tiles; a beat that fills the last column is dropped;
+//   L: scores that come back from DRAM, to the slice, two words a beat, `blocks` of them; the last column is popped whole;
 //   C: to the GEMM module, rows of V, position tile by position tile, into accumulators of their own (CONTEXT_ROW on).
 // A C row's last beat goes when its results have room: in the result buffer, or in the member above if the head lies in several channels; then
 // the row of the member below must be there, too. The first one of a pair goes SPACING clocks or more behind the last one of the
@@ -32,6 +33,10 @@ module attention_stream #(
   // The score path: takes the record of an S
   output wire score_start_o,
   input wire score_ready_i,
+  input wire score_empty_i,
+  output wire load_valid_o,      // L: a word for the slice, the upper half of the beat if `load_upper_o`
+  output wire load_upper_o,
+  output wire load_end_o,
   // Weights
   input wire weight_valid_i,
   output wire weight_pop_o,
@@ -65,12 +70,13 @@ module attention_stream #(
   output wire no_tile_o,
   output wire no_room_o
 );
-  localparam [1:0] IDLE = 2'd0, LOAD_Q = 2'd1, BEATS = 2'd2, PAD = 2'd3;
-  localparam [1:0] Q = 2'd0, S = 2'd1;
+  localparam [2:0] IDLE = 3'd0, LOAD_Q = 3'd1, BEATS = 3'd2, PAD = 3'd3, LOAD_SCORES = 3'd4;
+  localparam [1:0] Q = 2'd0, S = 2'd1, L = 2'd3;
 
-  reg [1:0] state_q;
+  reg [2:0] state_q;
   reg score_q, first_q, last_q, keep_q, final_q, below_q, above_q;
-  reg [10:0] blocks_q;        // blocks after this one
+  reg [10:0] blocks_q;        // blocks after this one; L: words still to come
+  reg [1:0] word_q;           // L: in its column
   reg block_first_q;
   reg [1:0] k_q, k_last_q;    // k-tiles after this one
   reg k_first_q;
@@ -92,6 +98,8 @@ module attention_stream #(
   wire step = (tile_end && !odd) || pad;                         // to the next tile
   wire q_write = state_q == LOAD_Q && weight_valid_i;
   wire q_done = q_write && q_q == {k_last_q, 3'b111};
+  wire load = state_q == LOAD_SCORES && weight_valid_i;
+  wire load_end = load && &word_q && blocks_q[10:1] == 10'd0;
   wire take = pass_valid_i && pass_ready_o;
   wire end_mark = tile_end && tile_is_last && (score_q || (last_q && final_q));
 
@@ -101,7 +109,8 @@ module attention_stream #(
       spacing_q <= 5'd0;
     end else begin
       case (state_q)
-        IDLE: if (take) state_q <= pass_kind_i == Q ? LOAD_Q : BEATS;
+        IDLE: if (take) state_q <= pass_kind_i == Q ? LOAD_Q : pass_kind_i == L ? LOAD_SCORES : BEATS;
+        LOAD_SCORES: if (load_end) state_q <= IDLE;
         LOAD_Q: if (q_done) state_q <= IDLE;
         BEATS: if (tile_end) state_q <= odd ? PAD : tile_is_last ? IDLE : BEATS;
         default: if (pad) state_q <= tile_is_last ? IDLE : BEATS;
@@ -130,7 +139,10 @@ module attention_stream #(
       below_q <= pass_below_i;
       above_q <= pass_above_i;
       q_q <= 5'd0;
+      word_q <= 2'd0;
     end else begin
+      if (load) word_q <= word_q + 2'd1;
+      if (load && !last_block) blocks_q <= blocks_q - 11'd1;
       if (q_write) q_q <= q_q + 5'd1;
       if (issue) row_q <= row_end ? 6'd0 : row_q + 6'd1;
       if (step) begin
@@ -149,9 +161,12 @@ module attention_stream #(
     .clk_i(clk_i), .data_i({score_q, end_mark, below_q, above_q}), .data_o({sum_score_o, sum_end_o, sum_below_o, sum_above_o})
   );
 
-  assign pass_ready_o = state_q == IDLE && (pass_kind_i != S || score_ready_i);
+  assign pass_ready_o = state_q == IDLE && (pass_kind_i == S ? score_ready_i : pass_kind_i != L || score_empty_i);
   assign score_start_o = take && pass_kind_i == S;
-  assign weight_pop_o = issue || pad || q_write;
+  assign weight_pop_o = issue || pad || q_write || (load && word_q[0]);
+  assign load_valid_o = load && !last_block;
+  assign load_upper_o = word_q[0];
+  assign load_end_o = load_end;
   assign q_write_o = q_write;
   assign q_address_o = q_q;
   assign q_done_o = q_done;

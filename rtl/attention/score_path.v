@@ -20,7 +20,7 @@ module score_path #(
   input wire [7:0] mask_i,
   input wire first_i,
   input wire last_i,
-  input wire keep_i,
+  input wire store_i,
   input wire [31:0] scale_i,
   input wire back_i,
   input wire below_i,
@@ -39,20 +39,26 @@ module score_path #(
   output wire maximum_above_o,
   input wire joined_valid_i,        // a maximum that goes back; no score is on its way then
   input wire [32*`DUPLEX_LANES-1:0] joined_i,
+  // Words of scores that come back from DRAM (L): when `empty_o`; the pair's maximum stays as it is, `load_end_i` completes it
+  input wire load_valid_i,
+  input wire [511:0] load_i,
+  input wire load_end_i,
+  output wire empty_o,              // no score on its way
+  output wire stored_o,             // the scores of a pass that go to DRAM are all in the slice
   output wire busy_o
 );
   localparam LANES = `DUPLEX_LANES;
   localparam [31:0] MINUS_INFINITY = 32'hff800000;
 
   // ---- the records of the passes on their way
-  wire record_valid, first, last, keep, back, below, above;
+  wire record_valid, first, last, store, back, below, above;
   wire [1:0] lanes;
   wire [7:0] mask;
   wire [31:0] scale;
   wire rounded, rounded_end;
   fifo #(.WIDTH(48), .DEPTH(4)) records (
-    .clk_i(clk_i), .rst_ni(rst_ni), .valid_i(start_i), .ready_o(ready_o), .data_i({lanes_i, mask_i, first_i, last_i, keep_i, back_i, below_i, above_i, scale_i}),
-    .valid_o(record_valid), .ready_i(rounded && rounded_end), .data_o({lanes, mask, first, last, keep, back, below, above, scale})
+    .clk_i(clk_i), .rst_ni(rst_ni), .valid_i(start_i), .ready_o(ready_o), .data_i({lanes_i, mask_i, first_i, last_i, store_i, back_i, below_i, above_i, scale_i}),
+    .valid_o(record_valid), .ready_i(rounded && rounded_end), .data_o({lanes, mask, first, last, store, back, below, above, scale})
   );
 
   // ---- rounding (in the drain) and scaling
@@ -61,13 +67,13 @@ module score_path #(
   assign rounded = rounding_q[ROUND_LATENCY-1];
   wire scaled = scaling_q[SCALE_CLOCKS-1];
   delay_line #(.WIDTH(1), .CLOCKS(ROUND_LATENCY)) ends (.clk_i(clk_i), .data_i(sum_end_i), .data_o(rounded_end));
-  wire scaled_end, scaled_first, scaled_last, scaled_keep;
+  wire scaled_end, scaled_first, scaled_last, scaled_store;
   wire [2:0] scaled_join;
   wire [1:0] scaled_lanes;
   wire [7:0] scaled_mask;
   delay_line #(.WIDTH(17), .CLOCKS(SCALE_CLOCKS)) beside (
-    .clk_i(clk_i), .data_i({rounded_end, first, last, keep, back, below, above, lanes, mask}),
-    .data_o({scaled_end, scaled_first, scaled_last, scaled_keep, scaled_join, scaled_lanes, scaled_mask})
+    .clk_i(clk_i), .data_i({rounded_end, first, last, store, back, below, above, lanes, mask}),
+    .data_o({scaled_end, scaled_first, scaled_last, scaled_store, scaled_join, scaled_lanes, scaled_mask})
   );
   always @(posedge clk_i) begin
     rounding_q <= rst_ni ? {rounding_q[ROUND_LATENCY-2:0], sum_valid_i} : 0;
@@ -111,8 +117,8 @@ module score_path #(
       address_q <= 10'd0;
     end else begin
       if (scaled) position_q <= word_end ? 4'd0 : position_q + 4'd1;
-      write_q <= word_end && scaled_keep;
-      if (write_q) address_q <= address_q + 10'd1;
+      write_q <= word_end;
+      if (write_valid_o) address_q <= address_q + 10'd1;
     end
     for (s = 0; s < `DUPLEX_SCORES_OF_WORD; s = s + 1) begin
       case (scaled_lanes)
@@ -128,16 +134,22 @@ module score_path #(
   reg [1:0] complete_q;
   wire [2:0] complete_join;
   wire unused_ready;
-  delay_line #(.WIDTH(3), .CLOCKS(2)) joins (.clk_i(clk_i), .data_i(scaled_join), .data_o(complete_join));
-  always @(posedge clk_i) complete_q <= rst_ni ? {complete_q[0], scaled && scaled_end && scaled_last} : 2'd0;
+  delay_line #(.WIDTH(3), .CLOCKS(2)) joins (.clk_i(clk_i), .data_i(load_end_i ? 3'd0 : scaled_join), .data_o(complete_join));
+  reg [1:0] stored_q;
+  always @(posedge clk_i) begin
+    complete_q <= rst_ni ? {complete_q[0], (scaled && scaled_end && scaled_last) || load_end_i} : 2'd0;
+    stored_q <= rst_ni ? {stored_q[0], scaled && scaled_end && scaled_store} : 2'd0;
+  end
   fifo #(.WIDTH(32 * LANES + 3), .DEPTH(2)) maxima (
     .clk_i(clk_i), .rst_ni(rst_ni), .valid_i(complete_q[1]), .ready_o(unused_ready), .data_i({complete_join, maximum}),
     .valid_o(maximum_valid_o), .ready_i(maximum_ready_i), .data_o({maximum_back_o, maximum_below_o, maximum_above_o, maximum_o})
   );
 
-  assign write_valid_o = write_q;
+  assign write_valid_o = write_q || load_valid_i;
   assign write_address_o = address_q;
-  assign write_data_o = word_q;
+  assign write_data_o = write_q ? word_q : load_i;
+  assign empty_o = !record_valid && scaling_q == 0 && !write_q;
+  assign stored_o = stored_q[1];
   assign busy_o = record_valid;
 endmodule
 `default_nettype wire

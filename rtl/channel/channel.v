@@ -154,9 +154,10 @@ module channel (
   wire [32*`DUPLEX_LANES-1:0] rounded;
   wire [16*`DUPLEX_LANES-1:0] a_row;
   wire [1:0] a_room_place;
+  wire a_result_scores, a_word_reserve, a_word_valid, a_word_end;
   wire [20:0] a_result_column;
   wire a_starved, a_no_tile, a_no_room;
-  reg a_open_q;                                   // the write path has the place of a pair's results
+  reg a_open_q, a_scores_q;                       // the write path has the place of a pair's results, of scores
 
   stream_request stream_request (
     .clk_i(clk_i), .rst_ni(rst_ni), .start_i(job_valid_i), .load_i(job_load_i), .count_i(share_count_q), .base_i(job_src_base_i),
@@ -228,13 +229,14 @@ module channel (
   assign room = free_room && handover_q == 5'd0;
   result_room result_room (
     .clk_i(clk_i), .rst_ni(rst_ni), .format_i(a_active ? F16 : format), .row_i(row_last || a_room_row),
-    .row_place_i(a_active ? a_room_place : row_place), .word_i(load_reserve),
+    .row_place_i(a_active ? a_room_place : row_place), .word_i(load_reserve || a_word_reserve),
     .free_i(result_pop), .room_o(free_room), .scarce_o(scarce), .none_o(no_words)
   );
 
   result_buffer result_buffer (
-    .clk_i(clk_i), .rst_ni(rst_ni), .push_i(drain_valid || load_valid), .word_i(load_valid ? load_word : drain_word),
-    .end_i(drain_end && !load_valid), .single_i(drain_single && !load_valid), .parity_i(drain_parity_q), .valid_o(result_valid),
+    .clk_i(clk_i), .rst_ni(rst_ni), .push_i(drain_valid || load_valid || a_word_valid),
+    .word_i(load_valid ? load_word : a_word_valid ? score_read_data_i : drain_word),
+    .end_i(a_word_valid ? a_word_end : drain_end && !load_valid), .single_i(drain_single && !load_valid), .parity_i(drain_parity_q), .valid_o(result_valid),
     .word_o(result_word), .end_o(result_end), .single_o(result_single), .parity_o(result_parity), .pop_i(result_pop)
   );
   wire back_valid = result_valid && result_parity == back_q && !back_start_q;
@@ -276,6 +278,8 @@ module channel (
     .sum_valid_i(sum_valid), .sum_i(sum), .flags_i(sum_flags), .f32_i(rounded), .row_valid_o(a_row_valid), .row_end_o(a_row_end),
     .row_o(a_row), .room_i(room), .room_row_o(a_room_row), .room_place_o(a_room_place), .result_valid_o(a_result_valid),
     .result_ready_i(a_result_start), .result_column_o(a_result_column), .result_stripe_o(a_result_stripe),
+    .result_scores_o(a_result_scores), .scores_written_i(write_done && a_open_q && a_scores_q), .word_reserve_o(a_word_reserve),
+    .word_valid_o(a_word_valid), .word_end_o(a_word_end),
     .score_valid_o(score_valid_o), .score_write_o(score_write_o), .score_address_o(score_address_o),
     .score_write_data_o(score_write_data_o), .score_read_data_i(score_read_data_i),
     .below_maximum_valid_i(below_maximum_valid_i), .below_maximum_ready_o(below_maximum_ready_o),
@@ -290,7 +294,10 @@ module channel (
     .no_room_o(a_no_room)
   );
   assign a_result_start = a_active && a_result_valid && !a_open_q;
-  always @(posedge clk_i) a_open_q <= rst_ni && (a_result_start || (a_open_q && !write_done));
+  always @(posedge clk_i) begin
+    a_open_q <= rst_ni && (a_result_start || (a_open_q && !write_done));
+    if (a_result_start) a_scores_q <= a_result_scores;
+  end
 
   // The front: work moves from left to right, and each part says that it is busy one clock at most after it was handed some. After
   // the last beat or word HANDOVER clocks bring the results into the result buffer and to its output.

@@ -113,6 +113,7 @@ module descriptor_check #(
     used[`DUPLEX_DESC_V_BASE] = {16{attention}};
     used[`DUPLEX_DESC_LENGTH] = {18{attention}};
     used[`DUPLEX_DESC_FIRST_CHANNEL] = {5{attention}};
+    used[`DUPLEX_DESC_SCORE_BASE] = {16{attention && mode != 2'd0}};
     used[`DUPLEX_DESC_SPREAD] = {3{attention}};
     used[`DUPLEX_DESC_HEAD_SIZE] = {9{attention}};
     used[`DUPLEX_DESC_HEADS] = {9{attention}};
@@ -243,6 +244,10 @@ module descriptor_check #(
   reg [31:0] k_sets_q, slots_q;
   reg [33:0] k_first_q, v_first_q, k_end_q, v_end_q, qo_end_q;
   reg [15:0] later_base_q;
+  // Scores of MODE 1 and 2: 32 / 2^LANES blocks in a row set.
+  wire [15:0] score_blocks = {3'd0, position_blocks} << lanes;
+  reg [11:0] score_sets_q;
+  reg [16:0] score_end_q;
   always @(posedge clk_i) begin
     if (use_q && product_of_q == BEATS) k_sets_q <= product_q;
     if (use_q && product_of_q == SOURCE) slots_q <= product_q;
@@ -251,6 +256,8 @@ module descriptor_check #(
     k_end_q <= k_first_q + {2'd0, k_sets_q};
     v_end_q <= v_first_q + {21'd0, position_blocks} + {2'd0, product_q};
     later_base_q <= later_base;
+    score_sets_q <= {1'b0, score_blocks[15:5]} + {11'd0, score_blocks[4:0] != 5'd0};
+    score_end_q <= {1'b0, descriptor_i[`DUPLEX_DESC_SCORE_BASE]} + {5'd0, score_sets_q};
     qo_end_q <= {18'd0, later_base_q} + {23'd0, last_slot} + 34'd1;
   end
 
@@ -281,13 +288,13 @@ module descriptor_check #(
         wrong_q[`DUPLEX_STACK_ERROR_SHARED_RANGE] <= to_shared && (dst_address[1:0] != 2'd0 || dst_leaves);
       end else if (attention) begin
         wrong_q[`DUPLEX_STACK_ERROR_K_TILES] <= head_size == 9'd0 || head_size > 9'd`DUPLEX_HEAD_SIZE_MAX || head_size[3:0] != 4'd0;
-        wrong_q[`DUPLEX_STACK_ERROR_BLOCKS] <= length == 18'd0 || length > 18'd`DUPLEX_POSITIONS_MAX || (mode != 2'd1 && {4'd0, length} > length_most);
+        wrong_q[`DUPLEX_STACK_ERROR_BLOCKS] <= length == 18'd0 || length > 18'd`DUPLEX_POSITIONS_MAX || {4'd0, length} > length_most;
         wrong_q[`DUPLEX_STACK_ERROR_ROWS] <= heads == 9'd0 || heads > 9'd`DUPLEX_KV_HEADS_MAX || (heads > {2'd0, CHANNELS_7} && !alone) ||
           spread > 3'd5 || (spread != 3'd0 && channels_used > {9'd0, CHANNELS_7}) ||
           {2'd0, first_channel} >= CHANNELS_7;
         if (used_after_q && of_q == RESULT) begin
           wrong_q[`DUPLEX_STACK_ERROR_SOURCE_RANGE] <= k_end_q > {17'd0, source_limit_q} || v_end_q > {17'd0, source_limit_q};
-          wrong_q[`DUPLEX_STACK_ERROR_RESULT_RANGE] <= qo_end_q > {17'd0, result_limit_q};
+          wrong_q[`DUPLEX_STACK_ERROR_RESULT_RANGE] <= qo_end_q > {17'd0, result_limit_q} || (mode != 2'd0 && score_end_q > result_limit_q);
         end
       end else begin
         wrong_q[`DUPLEX_STACK_ERROR_K_TILES] <= k_tiles == 11'd0 || k_tiles > K_TILES_MAX;

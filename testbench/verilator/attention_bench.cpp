@@ -79,6 +79,7 @@ class Bench {
       SET(LENGTH, length), SET(LANES, lanes), SET(LANE_MASK, 1), SET(HEAD_SIZE, head_size), SET(SCALE, 0x3f800000u);
       SET(SRC_BASE, c_.bits()), SET(V_BASE, c_.bits()), SET(V_BLOCK_STRIDE, c_.bits()), SET(SRC_STRIDE, c_.bits());
       SET(Q_BASE, c_.bits()), SET(DST_BASE, c_.bits()), SET(SRC_STRIPE, 1 + c_.below(15)), SET(DST_STRIPE, 1 + c_.below(15));
+      if (mode) SET(SCORE_BASE, c_.bits());
       SET(SPREAD, spread), SET(HEADS, slots);
       const attention_share share = attention_share_of(segment.words, member, 1u << spread);
       segment.entry = attention_entry_of(segment.words, &share);
@@ -99,6 +100,8 @@ class Bench {
     in.result_start = model_.results.count && c_.chance(results_);
     in.push = push ? &waiting_.front().entry : nullptr;
     draw_links(in);
+    in.scores_written = places_ && ends_ && c_.chance(results_);
+    rtl_->scores_written_i = in.scores_written;
     if (push)
       for (unsigned i = 0; i < DUPLEX_DESCRIPTOR_WORDS; i++) rtl_->descriptor_i[i] = waiting_.front().words[i];
     rtl_->segment_valid_i = push;
@@ -115,6 +118,8 @@ class Bench {
     rtl_.settle();
     if (!compare(in) || !compare_links()) return false;
     links_clock(in);
+    places_ += (unsigned)(in.result_start && rtl_->result_scores_o) - (unsigned)in.scores_written;
+    ends_ += (unsigned)(rtl_->word_valid_o && rtl_->word_end_o) - (unsigned)in.scores_written;
     sums_ = sums_ << 1 | (rtl_->beat_valid_o && in.beat_ready && rtl_->beat_last_o);
     gemm_clock(in);
     attention_clock(&model_, &in);
@@ -177,7 +182,9 @@ class Bench {
                 same("room for a row", rtl_->room_row_o, out.row) && same("starved", rtl_->starved_o, out.starved) &&
                 same("no tile", rtl_->no_tile_o, out.no_tile) && same("no room", rtl_->no_room_o, out.no_room) &&
                 same("results", rtl_->result_valid_o, model_.results.count != 0) &&
-                same("slice", rtl_->score_write_o, model_.score.write);
+                same("word read", rtl_->word_reserve_o, out.word_reserve) && same("word", rtl_->word_valid_o, out.word) &&
+                same("last word", rtl_->word_valid_o && rtl_->word_end_o, out.word && out.word_end) &&
+                same("slice", rtl_->score_write_o, model_.score.write || stream_look(&model_, &in).load_word);
     if (good && out.read_valid)
       good = same("row set", rtl_->read_base_o, model_.sequencer.base) &&
              same("columns", rtl_->read_columns_o, out.read_columns) && same("stripe", rtl_->read_stripe_o, out.read_stripe);
@@ -187,7 +194,8 @@ class Bench {
     if (good && out.row_valid) good = same("end", rtl_->row_end_o, out.row_ends);
     if (good && model_.results.count)
       good = same("column", rtl_->result_column_o, model_.results.result[0].column) &&
-             same("result stripe", rtl_->result_stripe_o, model_.results.result[0].stripe);
+             same("result stripe", rtl_->result_stripe_o, model_.results.result[0].stripe) &&
+             same("scores", rtl_->result_scores_o, model_.results.result[0].scores);
     return good;
   }
 
@@ -199,6 +207,7 @@ class Bench {
   bool in_use_ = false, loaded_ = false;
   unsigned word_ = 0;
   unsigned ask_ = 0, weights_ = 0, tiles_ = 0, room_ = 0, results_ = 0;
+  unsigned places_ = 0, ends_ = 0;  // of scores: opened in the write path, all in the result buffer
   unsigned links_ = 0, rows_below_ = 0, rows_above_ = 0;
   bool up_ = false, down_ = false;
   uint32_t sums_ = 0;

@@ -17,7 +17,7 @@ constexpr unsigned lanes = DUPLEX_LANES, scores_of_word = DUPLEX_SCORES_OF_WORD;
 
 struct Pass {
   unsigned lane_bits, mask, rows;
-  bool first, last, keep;
+  bool first, last, store;
   unsigned marks;  // of the maximum: back, below, above
   uint32_t scale;
 };
@@ -59,8 +59,8 @@ class Bench {
     p.mask = 1 + (unsigned)c_.below((1u << (1u << p.lane_bits)) - 1);
     p.rows = 1 + (unsigned)c_.below(c_.chance(50) ? 5 : 70);
     p.first = c_.chance(60);
-    p.keep = c_.chance(80);
-    p.last = p.keep && maxima_.size() < 2 && c_.chance(50);
+    p.store = c_.chance(50);
+    p.last = maxima_.size() < 2 && c_.chance(50);
     p.scale = draw_f32(c_);
     p.marks = (unsigned)c_.below(8);
     if (c_.chance(20) && !join()) return false;
@@ -71,7 +71,7 @@ class Bench {
     rtl_->mask_i = p.mask;
     rtl_->first_i = p.first;
     rtl_->last_i = p.last;
-    rtl_->keep_i = p.keep;
+    rtl_->store_i = p.store;
     rtl_->scale_i = p.scale;
     rtl_->back_i = p.marks >> 2, rtl_->below_i = p.marks >> 1 & 1, rtl_->above_i = p.marks & 1;
     if (!clock()) return false;
@@ -115,7 +115,7 @@ class Bench {
       word_.score[word_.scores++] = t;
     }
     const bool end = row + 1 == p.rows;
-    if (p.keep && (end || row % of_word == of_word - 1)) {
+    if ((end || row % of_word == of_word - 1)) {
       words_.push_back(word_);
       address_ = (address_ + 1) % DUPLEX_SCORE_WORDS;
     }

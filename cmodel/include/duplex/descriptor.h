@@ -20,7 +20,7 @@
 #define DUPLEX_DESC_LAST_WORD 0  // ATTENTION: last one
 #define DUPLEX_DESC_LAST_LSB 11
 #define DUPLEX_DESC_LAST_WIDTH 1
-#define DUPLEX_DESC_MODE_WORD 0  // ATTENTION: 0 scores and context, 1 scores for the maximum only, 2 scores and context of one row block of V, the maximum is known from MODE 1
+#define DUPLEX_DESC_MODE_WORD 0  // ATTENTION: 0 scores and context, 1 scores into DRAM and the maximum, 2 context of one row block of V with the scores and the maximum of MODE 1
 #define DUPLEX_DESC_MODE_LSB 12
 #define DUPLEX_DESC_MODE_WIDTH 2
 #define DUPLEX_DESC_FENCE_WORD 0  // ATTENTION: completes when all channels are quiet; without it when every channel has it in its queue
@@ -107,7 +107,10 @@
 #define DUPLEX_DESC_TILES_WORD 11  // LOAD: tiles of 1 KB, 1 to 1024; tile t comes from channel t mod channels
 #define DUPLEX_DESC_TILES_LSB 0
 #define DUPLEX_DESC_TILES_WIDTH 11
-#define DUPLEX_DESC_LENGTH_WORD 12  // ATTENTION: positions of the segment, 1 to 131072; MODE 0 and 2: at most 2^SPREAD * 16384 / 2^LANES
+#define DUPLEX_DESC_SCORE_BASE_WORD 11  // ATTENTION, MODE 1 and 2: first row set of the segment's scores, otherwise 0; 128 words of 16 scores (2^LANES of a position) a row set, in the stripe set of the results
+#define DUPLEX_DESC_SCORE_BASE_LSB 16
+#define DUPLEX_DESC_SCORE_BASE_WIDTH 16
+#define DUPLEX_DESC_LENGTH_WORD 12  // ATTENTION: positions of the segment, 1 to 131072, at most 2^SPREAD * 16384 / 2^LANES
 #define DUPLEX_DESC_LENGTH_LSB 0
 #define DUPLEX_DESC_LENGTH_WIDTH 18
 #define DUPLEX_DESC_FIRST_CHANNEL_WORD 12  // ATTENTION: channel of KV head 0; head h is slot h / channels of channel (FIRST_CHANNEL + (h << SPREAD)) mod channels
