@@ -1,8 +1,8 @@
 // Random batches of decode attention on both back ends: the same bytes, clocks, DRAM commands and counters.
 // usage: attention [--seed S] [--cases N] [--only CASE] [--channels C]
-// Sequences grow in turns, so that their pages lie apart and a sequence becomes several segments (more than the queue holds:
-// passes for the maximum first), and share prefixes, so that segments have lanes that do not exist. A case is drawn from (seed,
-// number) alone.
+// Heads lie in one channel or are spread over several. Sequences grow in turns, so that their pages lie apart and a sequence
+// becomes several segments (more than the queue holds: passes for the maximum first), and share prefixes, so that segments have
+// lanes that do not exist. A case is drawn from (seed, number) alone.
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -23,7 +23,7 @@ struct attention_case {
   unsigned channels, heads, group, head_size, batch, pieces, bundles, kind;
   struct piece piece[PIECES];
   int parent[SEQUENCES];  // sequence of which this one shares its first positions, -1: none
-  unsigned shared[SEQUENCES], length[SEQUENCES];
+  unsigned spread[SEQUENCES];
   duplex_f16 *k, *v, *q;  // k, v[pieces][heads][positions][head_size]
   size_t offset[PIECES + 1], q_elements;
   double scale;
@@ -49,10 +49,16 @@ static duplex_f16 draw_value(struct attention_case *c) {
 
 static void draw_pieces(struct attention_case *c) {
   static const unsigned lengths[] = {1, 2, 5, 16, 63, 64, 65, 100, 128, 130, 200, 300};
-  const unsigned most = (unsigned)below(c, 4) == 0 ? 24 : 6;
+  const unsigned most = (unsigned)below(c, 4) == 0 ? PIECES - SEQUENCES : 6;
   for (unsigned s = 0; s < c->batch; s++) c->piece[c->pieces++] = (struct piece){s, pick(c, lengths, 12)};
   for (unsigned i = (unsigned)below(c, most); i; i--)
     c->piece[c->pieces++] = (struct piece){(unsigned)below(c, c->batch), pick(c, lengths, 10)};
+}
+
+static unsigned draw_spread(struct attention_case *c) {
+  unsigned spread = 1;  // channels of a head
+  while (2 * spread * c->heads <= c->channels && below(c, 3)) spread *= 2;
+  return spread;
 }
 
 static void draw(struct attention_case *c, unsigned channels) {
@@ -69,6 +75,7 @@ static void draw(struct attention_case *c, unsigned channels) {
   c->gemm = below(c, 3) == 0;
   draw_pieces(c);
   for (unsigned s = 0; s < c->batch; s++) c->parent[s] = s && below(c, 2) ? (int)below(c, s) : -1;
+  for (unsigned s = 0; s < c->batch; s++) c->spread[s] = draw_spread(c);
   size_t total = 0;
   for (unsigned i = 0; i < c->pieces; i++) {
     c->offset[i] = total;
@@ -92,7 +99,7 @@ static int fill(struct attention_case *c, struct duplex_kv_cache *cache, struct 
       const size_t there = duplex_kv_length(sequences[c->parent[s]], 0);
       error = duplex_kv_share(sequences[c->parent[s]], there - there / 3, &sequences[s]);
     } else if (!sequences[s]) {
-      error = duplex_kv_begin(cache, DUPLEX_KV_SPACES, 64, &sequences[s]);
+      error = duplex_kv_begin_spread(cache, DUPLEX_KV_SPACES, 64, c->spread[s], &sequences[s]);
     }
     if (!error) error = duplex_kv_append(sequences[s], 0, c->k + c->offset[i], c->v + c->offset[i], c->piece[i].positions, 0);
   }
@@ -158,10 +165,10 @@ static bool same_bytes(const struct attention_case *c, const duplex_f16 *model, 
 }
 
 static bool run_case(uint64_t seed, uint64_t number, unsigned channels) {
-  static const unsigned few[] = {1, 2};
+  static const unsigned few[] = {1, 2, 5};
   struct attention_case c = {0};
   duplex_random_seed(&c.random, seed, number);
-  draw(&c, channels ? channels : pick(&c, few, 2));
+  draw(&c, channels ? channels : pick(&c, few, 3));
   struct outcome model = {0}, rtl = {0};
   bool good = run_on(&c, "cmodel", &model) == DUPLEX_OK && run_on(&c, "rtl", &rtl) == DUPLEX_OK;
   if (good) good = same_bytes(&c, model.o, rtl.o) & same_stats(&model.stats, &rtl.stats);
