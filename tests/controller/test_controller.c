@@ -14,6 +14,7 @@
 #include "duplex/error.h"
 #include "duplex/kv_cache.h"
 #include "duplex/random.h"
+#include "duplex/registers.h"
 
 #define BUILD_ELF "firmware.elf"
 enum { M = 5, N = 300, K = 700, CHANNELS = 2, ROWS = 2000 };
