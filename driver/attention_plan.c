@@ -71,6 +71,7 @@ static void arrange(struct planner *p, struct plan_unit *unit, size_t common) {
     add_segments(p, unit, member->index, common, layer_of(p, member->index)->length, ((1u << member->lanes) - 1) << lane);
     lane += member->lanes;
   }
+  unit->share = unit->positions >> p->sequences[first]->spread;
 }
 
 // What a unit reads, in positions of K or V: V in blocks of 64, at least one in each channel; scores that do not fit cost K once
@@ -122,9 +123,9 @@ static uint32_t best_count(struct planner *p, const size_t *members, size_t left
   return best;
 }
 
-static int longer_first(const void *a, const void *b) {
+static int busier_first(const void *a, const void *b) {
   const struct plan_unit *left = a, *right = b;
-  if (left->positions != right->positions) return left->positions > right->positions ? -1 : 1;
+  if (left->share != right->share) return left->share > right->share ? -1 : 1;
   const size_t i = left->members[0].index, j = right->members[0].index;
   return i != j ? (i > j) - (i < j)
                 : (left->members[0].head > right->members[0].head) - (left->members[0].head < right->members[0].head);
@@ -139,7 +140,7 @@ static void make_units(struct planner *p, size_t batch) {
       make_unit(p, &plan->units[plan->count++], &p->order[at], (uint32_t)count, head,
                 (uint32_t)smaller(p->group - head, DUPLEX_LANES));
   }
-  qsort(plan->units, plan->count, sizeof *plan->units, longer_first);
+  qsort(plan->units, plan->count, sizeof *plan->units, busier_first);
 }
 
 static int check_units(struct duplex_kv_cache *cache, const struct plan *plan) {

@@ -17,10 +17,11 @@ struct plan_unit {
   struct attention_segment *segments;  // of the plan's list
   uint32_t segment_count;
   size_t positions;  // of all segments
+  size_t share;      // of one of its channels, about
 };
 
 struct plan {
-  struct plan_unit *units;  // longest first
+  struct plan_unit *units;  // those first that keep their channels busy for longest
   size_t count;
   struct attention_segment *segments;
 };

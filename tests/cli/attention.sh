@@ -1,5 +1,5 @@
 #!/bin/bash
-# duplex attention: the exact bytes for every number of channels, set of bundles and way to give lengths; statistics.
+# duplex attention: the exact bytes for every number of channels, spread, set of bundles and way to give lengths; statistics.
 # usage: tests/cli/attention.sh BUILD
 set -u
 build=$(cd "$1" && pwd)
@@ -28,6 +28,11 @@ while read -r batch q_heads heads d lengths scale dist; do
     check "$name" "$duplex" attention "${options[@]}" --out o.npy --channels $channels --stats stats.json
     check "$name: exact" cmp o.npy exact.npy
   done
+  for spread in 1 2 4 8 16 32; do
+    [ $((spread * heads)) -gt 32 ] && break
+    check "$name, spread $spread" "$duplex" attention "${options[@]}" --out o.npy --spread $spread --stats stats.json
+    check "$name, spread $spread: exact" cmp o.npy exact.npy
+  done
   check "$name, one bundle" "$duplex" attention "${options[@]}" --out o.npy --channels 2 --bundles 1
   check "$name, one bundle: exact" cmp o.npy exact.npy
   bytes=$(($(tr , + <<<"$lengths")))
@@ -41,6 +46,7 @@ done <<'L'
 2 16 1 48 30,200 0 classes
 4 5 5 64 9,129,1,64 0.01 bits
 1 10 10 256 40 0 uniform:2
+2 2 1 32 3000,700 0 normal:1
 L
 
 # Lengths from files, and the default.
