@@ -19,8 +19,8 @@ struct attention {
   duplex_f16 *o;
   duplex_f32 scale;
   struct plan plan;
-  struct region q_region, o_region;
-  uint32_t row_sets;  // of q and of o
+  struct region q_region, o_region, score_region;
+  uint32_t row_sets, score_row_sets;  // of all three; of scores that do not fit their slices
   uint32_t descriptors;
 };
 
@@ -47,22 +47,30 @@ static int check_arguments(const struct attention *a, double scale) {
   return DUPLEX_OK;
 }
 
-static int take_regions(struct attention *a) {
-  struct duplex_device *device = a->cache->device;
-  const uint64_t row_sets = (uint64_t)a->plan.count * a->cache->slots;
-  a->row_sets = (uint32_t)row_sets;
-  if (row_sets <= DUPLEX_BUNDLES * DUPLEX_BANK_ROWS &&
-      space_take_mailbox(device->space, device->bundles, a->row_sets, &a->q_region)) {
-    if (space_take_mailbox(device->space, device->bundles, a->row_sets, &a->o_region)) return DUPLEX_OK;
-    space_give(device->space, a->q_region, a->row_sets);
-  }
-  return device_fail(device, DUPLEX_ERROR_OUT_OF_SPACE, "no room in the stack's DRAM for the queries and results");
+// The most that a unit needs; they use it in turn.
+static uint32_t score_room(const struct plan *plan) {
+  uint32_t most = 0;
+  for (size_t i = 0; i < plan->count; i++)
+    if (plan->units[i].score_room > most) most = plan->units[i].score_room;
+  return most;
 }
 
-static void give_regions(struct attention *a) {
-  space_give(a->cache->device->space, a->q_region, a->row_sets);
-  space_give(a->cache->device->space, a->o_region, a->row_sets);
+// One region: q, o, scores.
+static int take_regions(struct attention *a) {
+  struct duplex_device *device = a->cache->device;
+  const uint64_t each = (uint64_t)a->plan.count * a->cache->slots, score_row_sets = score_room(&a->plan);
+  const uint64_t row_sets = 2 * each + score_row_sets;
+  if (row_sets > DUPLEX_BUNDLES * DUPLEX_BANK_ROWS ||
+      !space_take_mailbox(device->space, device->bundles, (uint32_t)row_sets, &a->q_region))
+    return device_fail(device, DUPLEX_ERROR_OUT_OF_SPACE, "no room in the stack's DRAM for queries, results and scores");
+  a->row_sets = (uint32_t)row_sets;
+  a->score_row_sets = (uint32_t)score_row_sets;
+  a->o_region = (struct region){a->q_region.base + (uint32_t)each, a->q_region.stripe};
+  a->score_region = (struct region){a->o_region.base + (uint32_t)each, a->q_region.stripe};
+  return DUPLEX_OK;
 }
+
+static void give_regions(struct attention *a) { space_give(a->cache->device->space, a->q_region, a->row_sets); }
 
 // The members of a unit have one place.
 static const struct duplex_sequence *sequence_of(const struct attention *a, size_t unit) {
@@ -132,6 +140,8 @@ static void fill_message(const struct attention *a, size_t first, struct attenti
   *message = (struct attention_message){.kv = {pool->region.base, pool->region.stripe},
                                         .q = {a->q_region.base + before, a->q_region.stripe},
                                         .o = {a->o_region.base + before, a->o_region.stripe},
+                                        .scores = {a->score_region.base, a->score_region.stripe},
+                                        .score_row_sets = a->score_row_sets,
                                         .kv_row_sets = pool->row_sets,
                                         .slot_stride = pool->slot_stride,
                                         .v_block_stride = pool->v_block_stride,

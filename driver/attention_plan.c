@@ -74,18 +74,20 @@ static void arrange(struct planner *p, struct plan_unit *unit, size_t common) {
   unit->share = unit->positions >> p->sequences[first]->spread;
 }
 
-// What a unit reads, in positions of K or V: V in blocks of 64, at least one in each channel; scores that do not fit cost K once
-// more for each row block.
+// What a unit reads, in positions of K or V: V in blocks of 64, at least one in each channel. Scores that do not fit the slice go
+// to DRAM, at about half the speed, and come back for each row block, as fast as the slice takes them: half a beat a clock.
 static size_t cost(const struct planner *p, const struct plan_unit *unit) {
   const uint32_t spread = p->sequences[unit->members[0].index]->spread;
-  const bool fits = attention_fits(unit->segments, unit->segment_count, stored_lanes(unit->lanes), spread);
+  const uint32_t lanes = stored_lanes(unit->lanes), tiles = p->cache->tiles;
+  const bool fits = attention_score_room(unit->segments, unit->segment_count, lanes, spread) == 0;
   size_t blocks = 0;
   for (uint32_t i = 0; i < unit->segment_count; i++)
     for (uint32_t member = 0; member < 1u << spread; member++) {
       const uint32_t positions = kv_positions(segment_length(&unit->segments[i]), spread, member);
       blocks += positions ? (positions + DUPLEX_WIDTH - 1) / DUPLEX_WIDTH : 1;
     }
-  return unit->positions * (fits ? 1 : 1 + p->cache->tiles) + blocks * DUPLEX_WIDTH;
+  const size_t scores = fits ? 0 : (unit->positions * (1 + tiles) << lanes) / (16 * tiles);
+  return unit->positions + scores + blocks * DUPLEX_WIDTH;
 }
 
 static void make_unit(struct planner *p, struct plan_unit *unit, const size_t *members, uint32_t count, uint32_t head,
@@ -143,12 +145,16 @@ static void make_units(struct planner *p, size_t batch) {
   qsort(plan->units, plan->count, sizeof *plan->units, busier_first);
 }
 
-static int check_units(struct duplex_kv_cache *cache, const struct plan *plan) {
-  for (size_t i = 0; i < plan->count; i++)
-    if (plan->units[i].segment_count > ATTENTION_SEGMENTS)
+static int finish_units(struct duplex_kv_cache *cache, const struct plan *plan, struct duplex_sequence *const *sequences) {
+  for (size_t i = 0; i < plan->count; i++) {
+    struct plan_unit *unit = &plan->units[i];
+    if (unit->segment_count > ATTENTION_SEGMENTS)
       return device_fail(cache->device, DUPLEX_ERROR_ARGUMENT,
-                         "a sequence lies in %u separate runs of pages: at most %u, larger pages help",
-                         plan->units[i].segment_count, ATTENTION_SEGMENTS);
+                         "a sequence lies in %u separate runs of pages: at most %u, larger pages help", unit->segment_count,
+                         ATTENTION_SEGMENTS);
+    unit->score_room = attention_score_room(unit->segments, unit->segment_count, stored_lanes(unit->lanes),
+                                            sequences[unit->members[0].index]->spread);
+  }
   return DUPLEX_OK;
 }
 
@@ -167,7 +173,7 @@ int plan_attention(struct duplex_kv_cache *cache, unsigned layer, struct duplex_
     for (size_t i = 0; i < batch; i++) p.order[i] = i;
     qsort_r(p.order, batch, sizeof *p.order, compare_pages, &p);
     make_units(&p, batch);
-    error = check_units(cache, plan);
+    error = finish_units(cache, plan, sequences);
   }
   free(p.order);
   if (error) plan_free(plan);

@@ -15,9 +15,9 @@ struct plan_unit {
   struct plan_member members[DUPLEX_LANES];
   uint32_t count, lanes;               // members, lanes in all
   struct attention_segment *segments;  // of the plan's list
-  uint32_t segment_count;
-  size_t positions;  // of all segments
-  size_t share;      // of one of its channels, about
+  uint32_t segment_count, score_room;  // row sets of a channel for scores that do not fit its slice
+  size_t positions;                    // of all segments
+  size_t share;                        // of one of its channels, about
 };
 
 struct plan {

@@ -64,7 +64,8 @@ struct attention_sequence {
 struct attention_job {
   uint32_t head_size, heads, scale;  // scale: c of the descriptor
   uint32_t kv_stripe, slot_stride, v_block_stride;
-  struct region q, o;  // of one stripe set
+  struct region q, o, scores;  // of one stripe set
+  uint32_t score_room;         // row sets of `scores`: the most that a sequence needs
   uint32_t channels, sequences;
 };
 typedef const struct attention_segment *attention_next(void *context, uint32_t i, struct attention_sequence *sequence);
@@ -73,8 +74,9 @@ static inline uint32_t segment_length(const struct attention_segment *segment) {
 
 static inline uint8_t attention_place(uint32_t first_channel, uint32_t spread) { return (uint8_t)(first_channel | spread << 5); }
 
-// True if the scores of one sequence's segments fit a channel, so that K is read once.
-bool attention_fits(const struct attention_segment *segments, uint32_t count, uint32_t lanes, uint32_t spread);
+// Row sets that the scores of one sequence's segments take in a channel's DRAM; 0 if they fit its slice of the shared buffer. The
+// sequences of a job use them one after another.
+uint32_t attention_score_room(const struct attention_segment *segments, uint32_t count, uint32_t lanes, uint32_t spread);
 
 void firmware_attention(const struct hal *hal, const struct attention_job *job, attention_next *next, void *context,
                         struct firmware_report *report);

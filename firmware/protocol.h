@@ -114,8 +114,8 @@ struct expert_message {
 // of firmware.h; it may be changed again when the message is completed. kv_row_sets: of the region in which K and V of all slots
 // lie.
 struct attention_message {
-  struct region_words kv, q, o;
-  uint32_t kv_row_sets, slot_stride, v_block_stride;
+  struct region_words kv, q, o, scores;
+  uint32_t kv_row_sets, score_row_sets, slot_stride, v_block_stride;
   uint32_t head_size, heads, scale, sequences, segments;
 };
 

@@ -66,7 +66,7 @@ bool sequencer_record(const struct attention_timing *a, struct attention_pass *p
                                   .back = maximum_back(e),
                                   .below = e->below,
                                   .above = e->above};
-  const uint32_t row_set = scores ? e->score_base : (uint16_t)(e->o_base + slot_of(s));
+  const uint32_t row_set = scores ? e->o_base : (uint16_t)(e->o_base + slot_of(s));
   *result =
       (struct attention_result){.column = row_set * DUPLEX_COLUMNS + (row_block_mode ? s->row_block * block_sixteens(e) : 0),
                                 .stripe = e->qo_stripe,
@@ -105,7 +105,7 @@ static void address_step(struct attention_sequencer *s, const struct attention_e
     return;
   }
   s->base = (uint16_t)(s->kind == PASS_Q   ? e->q_base + slot_of(s)
-                       : s->kind == PASS_L ? e->score_base
+                       : s->kind == PASS_L ? e->k_base
                                            : (context ? e->v_base : e->k_base) + slot_of(s) * e->stride + blocks * e->v_stride);
   s->state = SEQUENCER_RECORD;
 }

@@ -23,7 +23,6 @@ struct attention_entry attention_entry_of(const uint32_t *d, const struct attent
                                   .q_base = (uint16_t)GET(Q_BASE),
                                   .o_base = (uint16_t)GET(DST_BASE),
                                   .stride = (uint16_t)GET(SRC_STRIDE),
-                                  .score_base = (uint16_t)GET(SCORE_BASE),
                                   .kv_stripe = (uint8_t)GET(SRC_STRIPE),
                                   .qo_stripe = (uint8_t)GET(DST_STRIPE),
                                   .last_position = share->length - 1,

@@ -18,7 +18,7 @@ enum attention_kind { PASS_Q, PASS_S, PASS_C, PASS_L, PASS_W };
 // A descriptor in the queue: what it asks of this channel. `below`, `above`: the head has a member before this channel, behind
 // it.
 struct attention_entry {
-  uint16_t k_base, v_base, v_stride, q_base, o_base, stride, score_base;
+  uint16_t k_base, v_base, v_stride, q_base, o_base, stride;
   uint8_t kv_stripe, qo_stripe;
   unsigned last_position, sixteens, mode, row_block, lanes, words, slots;
   bool first, last, below, above;

@@ -1,5 +1,6 @@
-// One channel's heads of an ATTENTION descriptor (docs/numerics.md, N5): scores of the segment, and with the sequence's last
-// segment (MODE 2: with each) the context. With SPREAD a head's maximum, sums and l are joined over its channels.
+// One channel's heads of an ATTENTION descriptor (docs/numerics.md, N5): scores of the segment (MODE 1: into DRAM), and with the
+// sequence's last segment (MODE 2: with each, its scores from DRAM) the context. With SPREAD a head's maximum, sums and l are
+// joined over its channels.
 #include "cmodel/channel/attention.h"
 
 #include <stdlib.h>
@@ -41,7 +42,7 @@ static void take_scores(struct channel_attention *state, const uint32_t *d, cons
       t = duplex_score_scale(duplex_round_f32(&sums[lane], 0), GET(SCALE));
       state->maximum[lane] = duplex_running_maximum(state->maximum[lane], t);
     }
-    if (to) to[lane] = t;
+    to[lane] = t;
   }
 }
 
@@ -60,10 +61,8 @@ static int score_pass(struct channel_job *job, uint32_t slot, uint32_t first_wor
       stack_gather(job, row_set + tile, GET(SRC_STRIPE), k + (size_t)tile * rows * DUPLEX_BEAT_BYTES,
                    (size_t)rows * DUPLEX_BEAT_BYTES);
     duplex_gemm_block_fast((const duplex_f16 *)(const void *)k, rows, k_tiles, q, sums, &job->tiers);
-    for (uint32_t row = 0; row < rows; row++) {
-      duplex_f32 *to = GET(MODE) == 1 ? NULL : scores_at(state, d, first_word, block * DUPLEX_WIDTH + row);
-      take_scores(state, d, &sums[row * DUPLEX_LANES], to);
-    }
+    for (uint32_t row = 0; row < rows; row++)
+      take_scores(state, d, &sums[row * DUPLEX_LANES], scores_at(state, d, first_word, block * DUPLEX_WIDTH + row));
   }
   duplex_gemm_panel_free(q);
   return DUPLEX_OK;
@@ -159,13 +158,43 @@ static struct kept_segment *keep(struct channel_attention *state, const uint32_t
   return segment;
 }
 
+// The words of a segment's scores, from word 0 of the slice on, and as many row sets as they take.
+static uint32_t score_bytes(const uint32_t *d) {
+  const uint32_t of_word = DUPLEX_SCORES_OF_WORD >> GET(LANES);
+  return (GET(LENGTH) + of_word - 1) / of_word * DUPLEX_WORD_BYTES;
+}
+
+static int store_scores(struct channel_job *job) {
+  const uint32_t *d = job->descriptor, bytes = score_bytes(d), row_set_bytes = DUPLEX_COLUMNS * DUPLEX_COLUMN_BYTES;
+  const uint8_t *from = (const uint8_t *)job->stack->attention[job->channel].scores;
+  int error = DUPLEX_OK;
+  for (uint32_t at = 0, i = 0; at < bytes && !error; at += row_set_bytes, i++)
+    error = duplex_hbm_mem_write(job->stack->hbm, job->channel, stack_row_set_address(GET(DST_BASE) + i, GET(DST_STRIPE)),
+                                 from + at, smaller(bytes - at, row_set_bytes));
+  return error;
+}
+
+static void load_scores(struct channel_job *job) {
+  const uint32_t *d = job->descriptor, bytes = score_bytes(d), row_set_bytes = DUPLEX_COLUMNS * DUPLEX_COLUMN_BYTES;
+  uint8_t *to = (uint8_t *)job->stack->attention[job->channel].scores;
+  for (uint32_t at = 0, i = 0; at < bytes; at += row_set_bytes, i++)
+    stack_gather(job, GET(SRC_BASE) + i, GET(DST_STRIPE), to + at, smaller(bytes - at, row_set_bytes));
+}
+
 static int make_scores(struct channel_job *job, uint32_t slot) {
   const uint32_t *d = job->descriptor;
   struct channel_attention *state = &job->stack->attention[job->channel];
-  if (GET(FIRST) && GET(MODE) != 2)
+  if (GET(FIRST) || GET(MODE) != 0) state->count = 0;
+  if (GET(MODE) == 2) {
+    load_scores(job);
+    return DUPLEX_OK;
+  }
+  if (GET(FIRST))
     for (unsigned lane = 0; lane < DUPLEX_LANES; lane++) state->maximum[lane] = DUPLEX_MAXIMUM_START;
-  if (GET(MODE) != 0) return score_pass(job, slot, 0);
-  if (GET(FIRST)) state->count = 0;
+  if (GET(MODE) == 1) {
+    const int error = score_pass(job, slot, 0);
+    return error ? error : store_scores(job);
+  }
   const struct kept_segment *kept = keep(state, d);
   return kept ? score_pass(job, slot, kept->word) : DUPLEX_ERROR_NO_MEMORY;
 }

@@ -38,6 +38,12 @@ static inline uint32_t attention_rows_of(const uint32_t *d, uint32_t row_block) 
   return left < rows ? left : rows;
 }
 
+// Row sets that the scores of so many blocks of 64 positions take.
+static inline uint32_t attention_score_row_sets(uint32_t blocks, uint32_t lanes) {
+  const uint32_t of_row_set = DUPLEX_COLUMNS * DUPLEX_COLUMN_BYTES / (DUPLEX_WIDTH * sizeof(uint32_t));
+  return ((blocks << lanes) + of_row_set - 1) / of_row_set;
+}
+
 // Row blocks of V, from ROW_BLOCK on, whose context is made with a descriptor.
 static inline uint32_t attention_row_blocks(const uint32_t *d) {
   const uint32_t mode = DUPLEX_DESCRIPTOR_GET(d, MODE);

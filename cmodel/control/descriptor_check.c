@@ -148,7 +148,7 @@ static uint32_t check_gemm(const uint32_t *d, unsigned channels, uint32_t owner,
 
 static bool length_wrong(const uint32_t *d) {
   const uint32_t positions = (DUPLEX_SCORE_WORDS * DUPLEX_SCORES_OF_WORD) >> GET(LANES) << GET(SPREAD);
-  return GET(LENGTH) == 0 || GET(LENGTH) > DUPLEX_POSITIONS_MAX || (GET(MODE) != 1 && GET(LENGTH) > positions);
+  return GET(LENGTH) == 0 || GET(LENGTH) > DUPLEX_POSITIONS_MAX || GET(LENGTH) > positions;
 }
 
 static bool heads_wrong(const uint32_t *d, unsigned channels) {
@@ -163,12 +163,19 @@ static bool mode_wrong(const uint32_t *d) {
   return GET(MODE) == 3 || row_block || GET(LANE_MASK) == 0 || GET(LANE_MASK) >> (1u << GET(LANES)) != 0;
 }
 
+// Blocks of 64 positions of a head's first channel.
+static uint32_t position_blocks(const uint32_t *d) { return ((GET(LENGTH) - 1) >> (6 + GET(SPREAD))) + 1; }
+
 static bool segment_leaves(const uint32_t *d, unsigned channels) {
-  const uint32_t blocks = ((GET(LENGTH) - 1) >> (6 + GET(SPREAD))) + 1,
-                 last_slot = ((GET(HEADS) - 1) / channels) * GET(SRC_STRIDE);
+  const uint32_t blocks = position_blocks(d), last_slot = ((GET(HEADS) - 1) / channels) * GET(SRC_STRIDE);
   const uint32_t k_end = GET(SRC_BASE) + last_slot + blocks * attention_k_tiles(d);
   const uint32_t v_end = GET(V_BASE) + last_slot + (attention_k_tiles(d) - 1) * GET(V_BLOCK_STRIDE) + blocks;
-  return k_end > row_sets_of(GET(SRC_STRIPE)) || v_end > row_sets_of(GET(SRC_STRIPE));
+  return (GET(MODE) != 2 && k_end > row_sets_of(GET(SRC_STRIPE))) || v_end > row_sets_of(GET(SRC_STRIPE));
+}
+
+static bool scores_leave(const uint32_t *d) {
+  const uint32_t first = GET(MODE) == 1 ? GET(DST_BASE) : GET(SRC_BASE);
+  return GET(MODE) != 0 && first + attention_score_row_sets(position_blocks(d), GET(LANES)) > row_sets_of(GET(DST_STRIPE));
 }
 
 static uint32_t check_attention(const uint32_t *d, unsigned channels, uint32_t owner, uint32_t *address) {
@@ -186,7 +193,7 @@ static uint32_t check_attention(const uint32_t *d, unsigned channels, uint32_t o
     return DUPLEX_STACK_ERROR_SOURCE_RANGE;
   }
   const uint32_t slots = (GET(HEADS) - 1) / channels + 1, later = GET(Q_BASE) > GET(DST_BASE) ? GET(Q_BASE) : GET(DST_BASE);
-  if (later + slots > row_sets_of(GET(DST_STRIPE))) {
+  if (later + slots > row_sets_of(GET(DST_STRIPE)) || scores_leave(d)) {
     *address = row_sets_of(GET(DST_STRIPE));
     return DUPLEX_STACK_ERROR_RESULT_RANGE;
   }

@@ -2,6 +2,7 @@
 #include <stddef.h>
 
 #include "duplex/params.h"
+#include "duplex/registers.h"
 #include "firmware/protocol.h"
 
 #define AT(member) (uint32_t) offsetof(struct attention_message, member)
@@ -68,7 +69,7 @@ static void open_list(const struct client *client, const struct attention_messag
 static enum completion_status serve_attention(struct client *client, const void *payload, struct firmware_report *report,
                                               uint32_t *detail) {
   const struct attention_message *m = payload;
-  const struct region q = {m->q.base, m->q.stripe}, o = {m->o.base, m->o.stripe};
+  const struct region q = {m->q.base, m->q.stripe}, o = {m->o.base, m->o.stripe}, scores = {m->scores.base, m->scores.stripe};
   const uint32_t row_sets = m->sequences * kv_slots(m->heads, client->channels);
   if (*detail = AT(head_size), m->head_size == 0 || m->head_size > DUPLEX_HEAD_SIZE_MAX || m->head_size % 16)
     return COMPLETION_ARGUMENT;
@@ -80,6 +81,8 @@ static enum completion_status serve_attention(struct client *client, const void 
   if (*detail = AT(kv), !client_owns(client, (struct region){m->kv.base, m->kv.stripe}, m->kv_row_sets)) return COMPLETION_REGION;
   if (*detail = AT(q), m->q.stripe != m->o.stripe || !client_owns(client, q, row_sets)) return COMPLETION_REGION;
   if (*detail = AT(o), !client_owns(client, o, row_sets)) return COMPLETION_REGION;
+  if (*detail = AT(scores), m->score_row_sets && (scores.stripe != o.stripe || !client_owns(client, scores, m->score_row_sets)))
+    return COMPLETION_REGION;
   open_list(client, m);
   const struct attention_job job = {.head_size = m->head_size,
                                     .heads = m->heads,
@@ -89,9 +92,14 @@ static enum completion_status serve_attention(struct client *client, const void 
                                     .v_block_stride = m->v_block_stride,
                                     .q = q,
                                     .o = o,
+                                    .scores = scores,
+                                    .score_room = m->score_row_sets,
                                     .channels = client->channels,
                                     .sequences = m->sequences};
   firmware_attention(&client->protocol->hal, &job, next_sequence, &list, report);
+  // Only scores without room are refused here and not by the stack.
+  if (list.status == COMPLETION_DONE && report->result == FIRMWARE_REFUSED && report->error_code == DUPLEX_STACK_ERROR_NONE)
+    return *detail = AT(scores), COMPLETION_REGION;
   *detail = list.detail;
   return list.status;
 }

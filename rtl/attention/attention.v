@@ -104,7 +104,7 @@ module attention (
   wire [10:0] score_words, words, pass_blocks;
   wire [9:0] pass_address, tiles_address;
   wire score_first;
-  wire [15:0] k_base, v_base, v_stride, q_base, o_base, stride, score_base;
+  wire [15:0] k_base, v_base, v_stride, q_base, o_base, stride;
   wire [17:0] last_position;
   wire [8:0] slots;
   wire [7:0] mask;
@@ -156,7 +156,7 @@ module attention (
     .clk_i(clk_i), .rst_ni(rst_ni), .push_i(push), .descriptor_i(descriptor_i), .slots_i(slots_i), .member_i(member_i), .room_o(room_o), .next_o(next),
     .score_index_i(score_index), .score_mode_o(score_mode), .score_first_o(score_first), .score_words_o(score_words), .oldest_i(oldest), .oldest_mode_o(oldest_mode),
     .index_i(index), .k_base_o(k_base), .v_base_o(v_base), .v_stride_o(v_stride), .q_base_o(q_base), .o_base_o(o_base),
-    .stride_o(stride), .score_base_o(score_base), .kv_stripe_o(kv_stripe), .qo_stripe_o(qo_stripe), .last_position_o(last_position),
+    .stride_o(stride), .kv_stripe_o(kv_stripe), .qo_stripe_o(qo_stripe), .last_position_o(last_position),
     .last_sixteen_o(last_sixteen), .mode_o(mode), .row_block_o(row_block), .first_o(first), .last_o(last), .lanes_o(lanes),
     .mask_o(mask), .scale_o(scale), .words_o(words), .slots_o(slots), .below_o(member_below), .above_o(member_above)
   );
@@ -164,7 +164,7 @@ module attention (
   attention_sequencer sequencer (
     .clk_i(clk_i), .rst_ni(rst_ni), .score_index_o(score_index), .oldest_o(oldest), .index_o(index), .next_i(next),
     .score_mode_i(score_mode), .score_first_i(score_first), .score_words_i(score_words), .oldest_mode_i(oldest_mode), .k_base_i(k_base), .v_base_i(v_base),
-    .v_stride_i(v_stride), .q_base_i(q_base), .o_base_i(o_base), .stride_i(stride), .score_base_i(score_base), .kv_stripe_i(kv_stripe),
+    .v_stride_i(v_stride), .q_base_i(q_base), .o_base_i(o_base), .stride_i(stride), .kv_stripe_i(kv_stripe),
     .qo_stripe_i(qo_stripe), .last_position_i(last_position), .last_sixteen_i(last_sixteen), .mode_i(mode), .row_block_i(row_block),
     .first_i(first), .last_i(last), .words_i(words), .slots_i(slots), .below_i(member_below), .above_i(member_above), .joined_i(joined), .read_valid_o(read_valid_o), .read_ready_i(read_ready_i),
     .read_base_o(read_base_o), .read_stripe_o(read_stripe_o), .read_columns_o(read_columns_o), .pass_valid_o(pass_valid),

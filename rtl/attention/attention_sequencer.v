@@ -35,7 +35,6 @@ module attention_sequencer #(
   input wire [15:0] q_base_i,
   input wire [15:0] o_base_i,
   input wire [15:0] stride_i,
-  input wire [15:0] score_base_i,
   input wire [3:0] kv_stripe_i,
   input wire [3:0] qo_stripe_i,
   input wire [17:0] last_position_i,
@@ -216,7 +215,7 @@ module attention_sequencer #(
         case (step_q)
           4'd9: base_q <= base_q + (is_c && row_block_q[0] ? v_stride_i : 16'd0);
           4'd10: base_q <= base_q + (is_c && row_block_q[1] ? {v_stride_i[14:0], 1'b0} : 16'd0);
-          LAST_STEP: base_q <= base_q + (kind_q == Q ? q_base_i : is_l ? score_base_i : is_c ? v_base_i : k_base_i);
+          LAST_STEP: base_q <= base_q + (kind_q == Q ? q_base_i : is_c ? v_base_i : k_base_i);
           default: base_q <= {base_q[14:0], 1'b0} + (slot_bits_q[8] ? stride_i : 16'd0);
         endcase
       end
@@ -329,7 +328,7 @@ module attention_sequencer #(
   assign pass_above_o = above_i;
   assign pass_address_o = word_q;
   assign result_valid_o = record && (is_w || result_begins);
-  assign result_column_o = is_w ? {score_base_i, 5'd0} : {o_base_i + {7'd0, this_slot}, 5'd0} + (row_block_mode ? {16'd0, {3'd0, row_block_q} * {2'd0, sixteens}} : 21'd0);
+  assign result_column_o = {o_base_i + (is_w ? 16'd0 : {7'd0, this_slot}), 5'd0} + (row_block_mode ? {16'd0, {3'd0, row_block_q} * {2'd0, sixteens}} : 21'd0);
   assign result_stripe_o = qo_stripe_i;
   assign busy_o = state_q != CHOOSE || score_there || pending_q != 2'd0 || joining_q;
   wire unused = &{1'b0, last_position_i[17]};

@@ -113,7 +113,6 @@ module descriptor_check #(
     used[`DUPLEX_DESC_V_BASE] = {16{attention}};
     used[`DUPLEX_DESC_LENGTH] = {18{attention}};
     used[`DUPLEX_DESC_FIRST_CHANNEL] = {5{attention}};
-    used[`DUPLEX_DESC_SCORE_BASE] = {16{attention && mode != 2'd0}};
     used[`DUPLEX_DESC_SPREAD] = {3{attention}};
     used[`DUPLEX_DESC_HEAD_SIZE] = {9{attention}};
     used[`DUPLEX_DESC_HEADS] = {9{attention}};
@@ -244,7 +243,7 @@ module descriptor_check #(
   reg [31:0] k_sets_q, slots_q;
   reg [33:0] k_first_q, v_first_q, k_end_q, v_end_q, qo_end_q;
   reg [15:0] later_base_q;
-  // Scores of MODE 1 and 2: 32 / 2^LANES blocks in a row set.
+  // Scores that go to (MODE 1) and come from (MODE 2) the stripe set of the results: 32 / 2^LANES blocks in a row set.
   wire [15:0] score_blocks = {3'd0, position_blocks} << lanes;
   reg [11:0] score_sets_q;
   reg [16:0] score_end_q;
@@ -257,7 +256,7 @@ module descriptor_check #(
     v_end_q <= v_first_q + {21'd0, position_blocks} + {2'd0, product_q};
     later_base_q <= later_base;
     score_sets_q <= {1'b0, score_blocks[15:5]} + {11'd0, score_blocks[4:0] != 5'd0};
-    score_end_q <= {1'b0, descriptor_i[`DUPLEX_DESC_SCORE_BASE]} + {5'd0, score_sets_q};
+    score_end_q <= {1'b0, mode == 2'd1 ? dst_base : src_base} + {5'd0, score_sets_q};
     qo_end_q <= {18'd0, later_base_q} + {23'd0, last_slot} + 34'd1;
   end
 
@@ -293,7 +292,7 @@ module descriptor_check #(
           spread > 3'd5 || (spread != 3'd0 && channels_used > {9'd0, CHANNELS_7}) ||
           {2'd0, first_channel} >= CHANNELS_7;
         if (used_after_q && of_q == RESULT) begin
-          wrong_q[`DUPLEX_STACK_ERROR_SOURCE_RANGE] <= k_end_q > {17'd0, source_limit_q} || v_end_q > {17'd0, source_limit_q};
+          wrong_q[`DUPLEX_STACK_ERROR_SOURCE_RANGE] <= (mode != 2'd2 && k_end_q > {17'd0, source_limit_q}) || v_end_q > {17'd0, source_limit_q};
           wrong_q[`DUPLEX_STACK_ERROR_RESULT_RANGE] <= qo_end_q > {17'd0, result_limit_q} || (mode != 2'd0 && score_end_q > result_limit_q);
         end
       end else begin

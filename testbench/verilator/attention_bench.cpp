@@ -79,7 +79,6 @@ class Bench {
       SET(LENGTH, length), SET(LANES, lanes), SET(LANE_MASK, 1), SET(HEAD_SIZE, head_size), SET(SCALE, 0x3f800000u);
       SET(SRC_BASE, c_.bits()), SET(V_BASE, c_.bits()), SET(V_BLOCK_STRIDE, c_.bits()), SET(SRC_STRIDE, c_.bits());
       SET(Q_BASE, c_.bits()), SET(DST_BASE, c_.bits()), SET(SRC_STRIPE, 1 + c_.below(15)), SET(DST_STRIPE, 1 + c_.below(15));
-      if (mode) SET(SCORE_BASE, c_.bits());
       SET(SPREAD, spread), SET(HEADS, slots);
       const attention_share share = attention_share_of(segment.words, member, 1u << spread);
       segment.entry = attention_entry_of(segment.words, &share);

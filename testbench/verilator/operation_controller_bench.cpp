@@ -112,7 +112,7 @@ Descriptor legal_attention(bench::Case &c) {
   Descriptor d;
   const uint32_t mode = c.below(3), lanes = c.below(4), size = 16 * (1 + c.below(16)), tiles = (size + 63) / 64;
   const uint32_t spread = channels > 1 && c.chance(40) ? c.below(std::min(6u, (uint32_t)std::log2(channels) + 1)) : 0;
-  const uint32_t most = mode == 1 ? DUPLEX_POSITIONS_MAX : std::min<uint32_t>(DUPLEX_POSITIONS_MAX, 16384u >> lanes << spread),
+  const uint32_t most = std::min<uint32_t>(DUPLEX_POSITIONS_MAX, 16384u >> lanes << spread),
                  length = c.chance(30) ? most : 1 + c.below(std::min(most, 3000u));
   const bool alone = mode == 0 && c.chance(60);
   const uint32_t heads = 1 + c.below(alone && !spread && c.chance(50) ? 256 : channels >> spread),
@@ -132,9 +132,13 @@ Descriptor legal_attention(bench::Case &c) {
       std::max<int64_t>(0, std::min<int64_t>(0xffff, c.chance(50) ? k_room : (int64_t)c.below(std::max<int64_t>(1, k_room)))));
   SET(V_BASE,
       std::max<int64_t>(0, std::min<int64_t>(0xffff, c.chance(50) ? v_room : (int64_t)c.below(std::max<int64_t>(1, v_room)))));
-  const uint32_t qo_stripe = 1 + c.below(15), qo_room = bundles_of(qo_stripe) * DUPLEX_BANK_ROWS - slots;
+  // MODE 1 and 2: scores in the stripe set of the results.
+  const uint32_t qo_stripe = 1 + c.below(15), qo_limit = bundles_of(qo_stripe) * DUPLEX_BANK_ROWS, qo_room = qo_limit - slots,
+                 score_room = qo_limit - attention_score_row_sets((uint32_t)blocks, lanes);
   SET(DST_STRIPE, qo_stripe);
   SET(Q_BASE, c.chance(30) ? qo_room : c.below(qo_room)), SET(DST_BASE, c.chance(30) ? qo_room : c.below(qo_room));
+  if (mode == 1) SET(DST_BASE, c.chance(30) ? score_room : c.below(score_room));
+  if (mode == 2) SET(SRC_BASE, c.chance(30) ? score_room : c.below(score_room));
   return d;
 }
 

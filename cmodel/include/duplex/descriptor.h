@@ -29,7 +29,7 @@
 #define DUPLEX_DESC_TAG_WORD 0  // free for the firmware; the error registers return it
 #define DUPLEX_DESC_TAG_LSB 16
 #define DUPLEX_DESC_TAG_WIDTH 16
-#define DUPLEX_DESC_SRC_BASE_WORD 1  // first row set of the weights, of the data to load, or of the segment's K for slot 0 (logical row set of the stripe set)
+#define DUPLEX_DESC_SRC_BASE_WORD 1  // first row set of the weights, of the data to load, or of the segment's K for slot 0 (logical row set of the stripe set); ATTENTION, MODE 2: of its scores, in the stripe set of the results
 #define DUPLEX_DESC_SRC_BASE_LSB 0
 #define DUPLEX_DESC_SRC_BASE_WIDTH 16
 #define DUPLEX_DESC_SRC_STRIPE_WORD 1  // bundles of the stripe set (ATTENTION: of K and V), one bit each, not 0
@@ -92,7 +92,7 @@
 #define DUPLEX_DESC_DST_ADDRESS_WORD 8  // shared-buffer address in 16-byte units; bit 16 selects the buffer (LOAD: a multiple of 4)
 #define DUPLEX_DESC_DST_ADDRESS_LSB 0
 #define DUPLEX_DESC_DST_ADDRESS_WIDTH 17
-#define DUPLEX_DESC_DST_BASE_WORD 9  // GEMM to DRAM: first row set of the results; ATTENTION: row set of o for slot 0, slot j at DST_BASE + j
+#define DUPLEX_DESC_DST_BASE_WORD 9  // GEMM to DRAM: first row set of the results; ATTENTION: row set of o for slot 0, slot j at DST_BASE + j; MODE 1: first row set of the segment's scores, 2^LANES of each position, 32 / 2^LANES blocks of 64 positions in a row set
 #define DUPLEX_DESC_DST_BASE_LSB 0
 #define DUPLEX_DESC_DST_BASE_WIDTH 16
 #define DUPLEX_DESC_DST_STRIPE_WORD 9  // GEMM to DRAM, ATTENTION: bundles of the stripe set of the results (and of q)
@@ -107,9 +107,6 @@
 #define DUPLEX_DESC_TILES_WORD 11  // LOAD: tiles of 1 KB, 1 to 1024; tile t comes from channel t mod channels
 #define DUPLEX_DESC_TILES_LSB 0
 #define DUPLEX_DESC_TILES_WIDTH 11
-#define DUPLEX_DESC_SCORE_BASE_WORD 11  // ATTENTION, MODE 1 and 2: first row set of the segment's scores, otherwise 0; 128 words of 16 scores (2^LANES of a position) a row set, in the stripe set of the results
-#define DUPLEX_DESC_SCORE_BASE_LSB 16
-#define DUPLEX_DESC_SCORE_BASE_WIDTH 16
 #define DUPLEX_DESC_LENGTH_WORD 12  // ATTENTION: positions of the segment, 1 to 131072, at most 2^SPREAD * 16384 / 2^LANES
 #define DUPLEX_DESC_LENGTH_LSB 0
 #define DUPLEX_DESC_LENGTH_WIDTH 18
