@@ -1,8 +1,6 @@
 rtl/common/ram_1r1w.v
 rtl/gemm/operand.v
 rtl/gemm/dot64.v
-rtl/attention/context_rows.v
-rtl/gemm/sum_rows.v
 rtl/gemm/accumulator.v
 rtl/gemm/gemm.v
 rtl/gemm/round.v

@@ -83,12 +83,14 @@ static struct choice choose(const struct attention_sequencer *s, bool unwritten)
   const bool there = s->score_index != s->next;
   const bool beside = s->older + s->newer + e->words <= DUPLEX_SCORE_WORDS;
   const bool room = s->pending == 0 || (s->pending == 1 && beside), other = e->first || e->mode != 0;
-  const bool loads = e->mode == 2, writes = entry(s, s->oldest)->mode == 1, fits = there && !(s->open && other);
+  const unsigned oldest_mode = entry(s, s->oldest)->mode;
+  const bool loads = e->mode == 2, writes = oldest_mode == 1, sums_kept = s->pending != 0 && oldest_mode == 2,
+             fits = there && !(s->open && other);
   const bool full = (s->next - s->oldest) % INDICES == DUPLEX_ATTENTION_QUEUE;
   return (struct choice){.drop = s->open && s->pending == 0 && (there ? other : full),
                          .w = s->pending != 0 && writes && !s->writing,
                          .q = fits && !s->q_ready && !loads,
-                         .s = fits && s->q_ready && !loads && !s->joining && room,
+                         .s = fits && s->q_ready && !loads && !s->joining && room && !sums_kept,
                          .l = fits && loads && !s->joining && room && !unwritten,
                          .c = s->pending != 0 && !writes};
 }

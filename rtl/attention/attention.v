@@ -32,7 +32,7 @@ module attention (
   output wire beats_o,                // beats are those of attention
   output wire beat_valid_o,
   input wire beat_ready_i,
-  output wire [6:0] beat_row_o,
+  output wire [5:0] beat_row_o,
   output wire beat_first_o,
   output wire beat_last_o,
   output wire beat_release_o,

@@ -4,7 +4,8 @@
 // C (context, row block by row block, in each segment by segment). The order of the stream is q(i+1), S(i+1), C(i): the next pair's
 // scores hide the end of this pair's scores. S(i+1) goes behind C(i) if the slice cannot hold the scores of both, or if its segment has
 // not come yet. MODE 1 has S and W, segment by segment: its scores leave the slice for DRAM, beside the stream. MODE 2 has L, which brings
-// them back, and C of one row block, segment by segment; an L waits until the scores of all W before it lie in DRAM.
+// them back, and C of one row block, segment by segment; an L waits until the scores of all W before it lie in DRAM,
+// an S until the row block is over.
 // Each pass goes to the units behind as a record, before its row sets are asked for: kind, flags, sizes (attention_stream, attention_tiles).
 // Flags: `first` the first segment (accumulators and l are begun, S: the maximum), `last` the last one (C: sums leave; S: the pair's
 // scores are complete), `store` S: scores go on to DRAM, `keep` C: l is summed, `final` C: the last row block, `begins` C: the first pass of its pair.
@@ -118,7 +119,8 @@ module attention_sequencer #(
   wire other = score_first_i || score_mode_i != 2'd0;  // not a segment of the sequence that is open
   wire stale = open_q && other;
   wire want_q = score_there && !q_ready_q && !loads && !stale;
-  wire want_s = score_there && q_ready_q && !loads && !stale && !joining_q && room;
+  wire sums_kept = pending_q != 2'd0 && oldest_mode_i == 2'd2;  // the accumulators hold those of a row block that goes on
+  wire want_s = score_there && q_ready_q && !loads && !stale && !joining_q && room && !sums_kept;
   wire want_l = score_there && loads && !stale && !joining_q && room && !unwritten_i;
   wire writes = oldest_mode_i == 2'd1;
   wire want_w = pending_q != 2'd0 && writes && !writing_q;

@@ -2,7 +2,7 @@
 //   Q: into the q RAM, one beat a clock;
 //   S: to the GEMM module, positions are rows, block by block over the k-tiles; a beat that fills the last column is dropped;
 //   L: scores that come back from DRAM, to the slice, two words a beat, `blocks` of them; the last column is popped whole;
-//   C: to the GEMM module, rows of V, position tile by position tile, into accumulators of their own (CONTEXT_ROW on).
+//   C: to the GEMM module, rows of V, position tile by position tile.
 // A C row's last beat goes when its results have room: in the result buffer, or in the member above if the head lies in several channels; then
 // the row of the member below must be there, too. The first one of a pair goes SPACING clocks or more behind the last one of the
 // pair before, since the quotient keeps one divisor.
@@ -47,7 +47,7 @@ module attention_stream #(
   // GEMM module
   output wire beat_valid_o,
   input wire beat_ready_i,
-  output wire [6:0] beat_row_o,
+  output wire [5:0] beat_row_o,
   output wire beat_first_o,
   output wire beat_last_o,
   output wire beat_release_o,
@@ -171,7 +171,7 @@ module attention_stream #(
   assign q_address_o = q_q;
   assign q_done_o = q_done;
   assign beat_valid_o = go;
-  assign beat_row_o = {!score_q, row_q};
+  assign beat_row_o = row_q;
   assign beat_first_o = score_q ? k_first_q : first_q && block_first_q;
   assign beat_last_o = emits;
   assign beat_release_o = row_end;

@@ -126,7 +126,7 @@ module channel (
   // Multiplying
   wire beat_valid, beat_ready, beat_first, beat_last, beat_release, row_last, room, stream_busy, load_busy;
   wire [$clog2(`DUPLEX_ROWS)-1:0] beat_row;
-  wire [$clog2(`DUPLEX_ROWS):0] unused_sum_row;
+  wire [$clog2(`DUPLEX_ROWS)-1:0] unused_sum_row;
   wire [1:0] row_place;
   wire tile_valid, tile_ready, sum_valid, sum_end;
   wire [8*`DUPLEX_WORD_BYTES-1:0] tile_data;
@@ -149,7 +149,7 @@ module channel (
   wire [3:0] a_read_stripe, a_result_stripe;
   wire [16:0] a_read_columns;
   wire [8*`DUPLEX_WORD_BYTES-1:0] a_tile_data;
-  wire [6:0] a_beat_row;
+  wire [5:0] a_beat_row;
   wire [`DUPLEX_LANES-1:0] a_beat_mask;
   wire [32*`DUPLEX_LANES-1:0] rounded;
   wire [16*`DUPLEX_LANES-1:0] a_row;
@@ -206,7 +206,7 @@ module channel (
     .clk_i(clk_i), .rst_ni(rst_ni), .tile_valid_i(tile_valid || a_tile_valid), .tile_ready_o(tile_ready),
     .tile_data_i(a_tile_valid ? a_tile_data : tile_data),
     .beat_valid_i(beat_valid || a_beat_valid), .beat_ready_o(beat_ready), .beat_data_i(weight),
-    .beat_row_i(a_beats ? a_beat_row : {1'b0, beat_row}), .beat_first_i(a_beats ? a_beat_first : beat_first),
+    .beat_row_i(a_beats ? a_beat_row : beat_row), .beat_first_i(a_beats ? a_beat_first : beat_first),
     .beat_last_i(a_beats ? a_beat_last : beat_last), .beat_release_i(a_beats ? a_beat_release : beat_release),
     .beat_mask_i(a_beats ? a_beat_mask : {`DUPLEX_LANES{1'b1}}), .sum_valid_o(sum_valid), .sum_row_o(unused_sum_row), .sum_o(sum),
     .sum_flags_o(sum_flags)

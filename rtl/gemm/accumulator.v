@@ -1,4 +1,4 @@
-// Accumulators of one token lane: ROWS + CONTEXT_ROWS (128) rows of an exact sum of 97 bits and its sticky flags (docs/numerics.md, N2).
+// Accumulators of one token lane: ROWS (64) rows of an exact sum of 97 bits and its sticky flags (docs/numerics.md, N2).
 //
 // A dot product of a row (low_i, high_i, flags_i of dot64) is added to the row's sum, or replaces it when `first_i` is set. Rows may repeat from
 // clock to clock. Flags: bit 0 NaN, bit 1 +Inf, bit 2 -Inf.
@@ -7,7 +7,7 @@
 `default_nettype none
 `include "duplex_params.vh"
 module accumulator #(
-    parameter ROW_BITS = $clog2(`DUPLEX_ROWS + `DUPLEX_CONTEXT_ROWS),
+    parameter ROW_BITS = $clog2(`DUPLEX_ROWS),
     parameter LOW_BITS = 49 + $clog2(`DUPLEX_WIDTH),  // of dot64
     parameter HIGH_BITS = 33 + $clog2(`DUPLEX_WIDTH)
 ) (
@@ -28,15 +28,16 @@ module accumulator #(
   reg  [47:0] low_q;
   wire [47:0] old_low = first_i ? 48'd0 : repeat_i ? low_q : stored_low;
   wire [LOW_BITS-1:0] low_sum = {{(LOW_BITS - 48) {1'b0}}, old_low} + low_i;
-  sum_rows #(
-      .WIDTH(48)
+  ram_1r1w #(
+      .WIDTH(48),
+      .DEPTH(`DUPLEX_ROWS)
   ) low_rows (
-      .clk_i       (clk_i),
-      .write_i     (valid_i),
-      .write_row_i (row_i),
-      .write_data_i(low_sum[47:0]),
-      .read_row_i  (next_row_i),
-      .read_data_o (stored_low)
+      .clk_i          (clk_i),
+      .write_i        (valid_i),
+      .write_address_i(row_i),
+      .write_data_i   (low_sum[47:0]),
+      .read_address_i (next_row_i),
+      .read_data_o    (stored_low)
   );
 
   reg [LOW_BITS-49:0] carry_q;
@@ -64,15 +65,16 @@ module accumulator #(
   wire [ 2:0] old_flags = first_q ? 3'd0 : repeat_q ? flags_q : stored_high[51:49];
   wire [48:0] high_sum = old_high + {{(49 - HIGH_BITS) {high_in_q[HIGH_BITS-1]}}, high_in_q} + {{(97 - LOW_BITS) {1'b0}}, carry_q};
   wire [ 2:0] flags_sum = old_flags | flags_in_q;
-  sum_rows #(
-      .WIDTH(52)
+  ram_1r1w #(
+      .WIDTH(52),
+      .DEPTH(`DUPLEX_ROWS)
   ) high_rows (
-      .clk_i       (clk_i),
-      .write_i     (valid_q),
-      .write_row_i (row_q),
-      .write_data_i({flags_sum, high_sum}),
-      .read_row_i  (row_i),
-      .read_data_o (stored_high)
+      .clk_i          (clk_i),
+      .write_i        (valid_q),
+      .write_address_i(row_q),
+      .write_data_i   ({flags_sum, high_sum}),
+      .read_address_i (row_i),
+      .read_data_o    (stored_high)
   );
 
   always @(posedge clk_i) begin

@@ -1,5 +1,4 @@
-// GEMM module of a channel: 8 token lanes x 64-wide exact dot product, 64 accumulator rows (paper 1.4, SPEC 3) and 64 more for
-// attention.
+// GEMM module of a channel: 8 token lanes x 64-wide exact dot product, 64 accumulator rows (paper 1.4).
 //
 // Tile: 16 words; word i holds columns k = 4i (bits 127:0) to 4i + 3 of 8 lanes, lane l at 16 l. One tile is in use, one
 // more can be loaded. Beat: 64 binary16 weights of one row, k = 0 in bits 15:0; `first` replaces the row's sums, `last` emits
@@ -9,7 +8,7 @@
 `default_nettype none
 `include "duplex_params.vh"
 module gemm #(
-    parameter ROW_BITS = $clog2(`DUPLEX_ROWS + `DUPLEX_CONTEXT_ROWS),
+    parameter ROW_BITS = $clog2(`DUPLEX_ROWS),
     parameter LOW_BITS = 49 + $clog2(`DUPLEX_WIDTH),  // of dot64
     parameter HIGH_BITS = 33 + $clog2(`DUPLEX_WIDTH)
 ) (

@@ -6,7 +6,6 @@
 #define DUPLEX_LANES 8 // token lanes of a GEMM module [512 MACs = 8 x 64, paper]
 #define DUPLEX_WIDTH 64 // products of one exact dot product, weights of one beat
 #define DUPLEX_ROWS 64 // accumulator rows of a GEMM module
-#define DUPLEX_CONTEXT_ROWS 64 // more of them, for the context sums of attention
 #define DUPLEX_SUM_BITS 97 // accumulator width, two's complement
 #define DUPLEX_SUM_FRACTION_BITS 48 // the sum's LSB is 2^-48
 #define DUPLEX_K_TILES_MAX 1024 // 64-wide tiles of one sum: K up to 65,536
