@@ -197,11 +197,12 @@ static void note_work(const struct attention *a) {
     }
 }
 
-static int run(struct attention *a) {
+static int run(struct attention *a, const struct measurement *begun) {
   struct duplex_device *device = a->cache->device;
   struct measurement measurement;
   int error = for_all_heads(a, upload_q);
-  if (!error) error = start_measuring(device, &measurement);
+  if (begun) measurement = *begun;
+  if (!error) error = begun ? device_own(device, device->bundles) : start_measuring(device, &measurement);
   if (!error) error = run_messages(device, a);
   if (!error) error = note_traffic(device, &measurement, a->descriptors);
   if (!error) note_work(a);
@@ -209,8 +210,9 @@ static int run(struct attention *a) {
   return error ? error : for_all_heads(a, read_o);
 }
 
-int duplex_attention(struct duplex_kv_cache *cache, unsigned layer, struct duplex_sequence *const *sequences, size_t batch,
-                     const duplex_f16 *q, size_t q_heads, double scale, duplex_f16 *o) {
+int attention_since(const struct measurement *begun, struct duplex_kv_cache *cache, unsigned layer,
+                    struct duplex_sequence *const *sequences, size_t batch, const duplex_f16 *q, size_t q_heads, double scale,
+                    duplex_f16 *o) {
   struct attention a = {
       .cache = cache, .layer = layer, .sequences = sequences, .batch = batch, .q_heads = q_heads, .q = q, .o = o};
   struct duplex_device *device = cache->device;
@@ -224,9 +226,14 @@ int duplex_attention(struct duplex_kv_cache *cache, unsigned layer, struct duple
   if (error) return error;
   error = take_regions(&a);
   if (!error) {
-    error = run(&a);
+    error = run(&a, begun);
     give_regions(&a);
   }
   plan_free(&a.plan);
   return error;
+}
+
+int duplex_attention(struct duplex_kv_cache *cache, unsigned layer, struct duplex_sequence *const *sequences, size_t batch,
+                     const duplex_f16 *q, size_t q_heads, double scale, duplex_f16 *o) {
+  return attention_since(NULL, cache, layer, sequences, batch, q, q_heads, scale, o);
 }

@@ -31,6 +31,7 @@ struct duplex_device {
   struct client_queue queue;
   struct duplex_job *job[PROTOCOL_ENTRIES];  // in flight, by number
   bool measure_overhead;
+  bool timed_writes;  // region_write takes the xPU's time (the clocks run in the back end's xpu_wait)
   struct duplex_stats stats;
   char error_text[256];
 };

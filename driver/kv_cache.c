@@ -261,8 +261,12 @@ static int check_append(const struct duplex_sequence *sequence, unsigned layer, 
   return DUPLEX_OK;
 }
 
-int duplex_kv_append(struct duplex_sequence *sequence, unsigned layer, const duplex_f16 *k, const duplex_f16 *v, size_t positions,
-                     size_t stride) {
+void kv_trim(struct duplex_sequence *sequence, unsigned layer) {
+  struct kv_layer *own = &sequence->layers[layer];
+  drop_pages(own, (own->length + sequence->cache->page_positions - 1) / sequence->cache->page_positions);
+}
+
+int kv_reserve(struct duplex_sequence *sequence, unsigned layer, size_t positions) {
   struct duplex_kv_cache *cache = sequence->cache;
   int error = check_append(sequence, layer, positions);
   if (error || positions == 0) return error;
@@ -270,19 +274,29 @@ int duplex_kv_append(struct duplex_sequence *sequence, unsigned layer, const dup
   struct kv_page *old;
   error = own_last_page(sequence, own, &old);
   if (error) return error;
-  const size_t before = own->count, length = own->length + positions;
-  error = add_pages(sequence, own, (length + cache->page_positions - 1) / cache->page_positions);
-  if (!error) error = write_pages(sequence, own, k, v, positions, stride ? stride : positions * cache->head_size);
-  if (error) drop_pages(own, before);
+  const size_t before = own->count;
+  error = add_pages(sequence, own, (own->length + positions + cache->page_positions - 1) / cache->page_positions);
   struct kv_page *unused = old;
   if (error && old) {
     unused = own->pages[before - 1];
     own->pages[before - 1] = old;
   }
   release(unused);
-  if (error) return error;
-  own->length = length;
-  note_length(sequence, length);
+  return error;
+}
+
+int duplex_kv_append(struct duplex_sequence *sequence, unsigned layer, const duplex_f16 *k, const duplex_f16 *v, size_t positions,
+                     size_t stride) {
+  int error = kv_reserve(sequence, layer, positions);
+  if (error || positions == 0) return error;
+  struct kv_layer *own = &sequence->layers[layer];
+  error = write_pages(sequence, own, k, v, positions, stride ? stride : positions * sequence->cache->head_size);
+  if (error) {
+    kv_trim(sequence, layer);
+    return error;
+  }
+  own->length += positions;
+  note_length(sequence, own->length);
   return DUPLEX_OK;
 }
 

@@ -52,6 +52,17 @@ static inline uint32_t kv_channel(const struct duplex_kv_cache *cache, uint32_t 
   return (first_channel + head) % cache->device->channels;
 }
 
+// kv_cache.c: pages for positions that are appended next, the last one the sequence's own; and away with those that it does not
+// need.
+int kv_reserve(struct duplex_sequence *sequence, unsigned layer, size_t positions);
+void kv_trim(struct duplex_sequence *sequence, unsigned layer);
+
+// attention.c: duplex_attention, measured from `begun` on, with the bundles the xPU's; NULL: from their hand-over on.
+struct measurement;
+int attention_since(const struct measurement *begun, struct duplex_kv_cache *cache, unsigned layer,
+                    struct duplex_sequence *const *sequences, size_t batch, const duplex_f16 *q, size_t q_heads, double scale,
+                    duplex_f16 *o);
+
 // kv_pool.c
 int kv_pool_open(struct duplex_kv_cache *cache, struct kv_pool *pool, uint32_t stripe, size_t frames);
 void kv_pool_close(struct duplex_kv_cache *cache, struct kv_pool *pool);

@@ -40,11 +40,14 @@ static size_t in_row_set(uint64_t offset, size_t left) {
 
 int region_write(struct duplex_device *device, unsigned channel, struct region region, uint64_t offset, const void *bytes,
                  size_t size) {
+  const struct duplex_backend_ops *ops = device->backend->ops;
+  int (*const write)(struct duplex_backend *, unsigned, uint64_t, const void *, size_t) =
+      device->timed_writes ? ops->xpu_write : ops->mem_write;
   const int owned = device_own(device, 0);
   if (owned) return owned;
   for (const uint8_t *from = bytes; size;) {
     const size_t part = in_row_set(offset, size);
-    const int error = device->backend->ops->mem_write(device->backend, channel, space_address(region, offset), from, part);
+    const int error = write(device->backend, channel, space_address(region, offset), from, part);
     if (error) return device_fail(device, error, "writing DRAM of channel %u: %s", channel, cause(device, error));
     from += part, offset += part, size -= part;
   }
