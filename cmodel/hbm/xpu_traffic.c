@@ -96,7 +96,8 @@ static struct xpu_candidate refresh(const struct duplex_xpu_traffic *x) {
 static struct xpu_candidate close_given(const struct duplex_xpu_traffic *x) {
   for (unsigned bundle = 0; bundle < DUPLEX_BUNDLES; bundle++)
     for (unsigned bank = 0; !(x->owned >> bundle & 1) && bank < 8; bank++)
-      if (x->bank[bundle][bank].open && x->now >= x->bank[bundle][bank].pre_at) return (struct xpu_candidate){XPU_PRE, bundle, bank, 0};
+      if (x->bank[bundle][bank].open && x->now >= x->bank[bundle][bank].pre_at)
+        return (struct xpu_candidate){XPU_PRE, bundle, bank, 0};
   return (struct xpu_candidate){.command = XPU_NOTHING};
 }
 

@@ -1,13 +1,13 @@
 // Writes of the xPU: a queue for each bank, and the choice among the banks. The bank group with most left to write goes first,
 // because its banks share one column command every nCCDL; within it a row is finished before another one begins, so that the rows
-// of the other banks turn around meanwhile.
+// of the other banks turn around meanwhile, and the bank with most rows left comes next.
 #include "cmodel/hbm/xpu_writes.h"
 
 #include <stdlib.h>
 
 #include "duplex/error.h"
 
-enum { ATOM_BYTES = DUPLEX_COLUMN_BYTES / 8, URGENT = 6, BANKS = 8 };
+enum { ATOM_BYTES = DUPLEX_COLUMN_BYTES / 8, URGENT = 6, BANKS = 8, TURN_MOST = 1 << 24 };
 
 // A write by the order of the address map (docs/architecture.md).
 static struct duplex_xpu_queue *queue_of(struct duplex_xpu_traffic *x, uint64_t address) {
@@ -27,8 +27,9 @@ static int add(struct duplex_xpu_traffic *x, uint64_t address) {
     if (!more) return DUPLEX_ERROR_NO_MEMORY;
     q->writes = more, q->room = room;
   }
-  q->writes[q->count++] = (struct duplex_xpu_write){(uint16_t)(address >> 13 & (DUPLEX_BANK_ROWS - 1)),
-                                                    (uint8_t)(address / DUPLEX_COLUMN_BYTES % DUPLEX_COLUMNS)};
+  const uint16_t row = address >> 13 & (DUPLEX_BANK_ROWS - 1);
+  q->rows += q->first == q->count || q->writes[q->count - 1].row != row;
+  q->writes[q->count++] = (struct duplex_xpu_write){row, (uint8_t)(address / DUPLEX_COLUMN_BYTES % DUPLEX_COLUMNS)};
   ++*left_of_group(x, address);
   x->writes_left++;
   return DUPLEX_OK;
@@ -89,6 +90,7 @@ static void write_one(struct duplex_xpu_traffic *x, unsigned bundle, unsigned ba
   x->pins.column_bundle = (uint8_t)bundle;
   x->pins.column_bank = (uint8_t)bank;
   x->pins.column_address = q->writes[q->first++].column;
+  q->rows -= q->first == q->count || q->writes[q->first].row != q->writes[q->first - 1].row;
   x->bank[bundle][bank].pre_at = xpu_latest(x->bank[bundle][bank].pre_at, x->now + xpu_clocks(t->nCWL + t->nBL + t->nWR));
   x->write_at = x->now + xpu_clocks(t->nCCDS);
   x->read_at = xpu_latest(x->read_at, x->now + xpu_clocks(t->nCWL + t->nBL + t->nWTRL));
@@ -106,7 +108,8 @@ void xpu_writes_column(struct duplex_xpu_traffic *x) {
   for (unsigned i = 0; x->writes_left && i < DUPLEX_BUNDLES * BANKS; i++) {
     const unsigned bundle = i / BANKS, bank = i % BANKS, rank = bundle / 2;
     if (!may_write(x, bundle, bank)) continue;
-    const uint64_t weight = 2 * x->group_left[rank][bank % 4] + (x->group_bank[rank][bank % 4] == i);
+    const uint64_t turn = x->group_bank[rank][bank % 4] == i ? TURN_MOST : x->queue[bundle][bank].rows;
+    const uint64_t weight = x->group_left[rank][bank % 4] * (TURN_MOST + 1) + turn;
     if (weight > most) most = weight, best = i;
   }
   if (most) write_one(x, best / BANKS, best % BANKS);

@@ -85,7 +85,7 @@ static void model_commands(struct duplex_backend *backend, struct duplex_dram_co
 static const char *model_failure(struct duplex_backend *backend) { return duplex_hbm_failure(self(backend)->hbm); }
 
 static const struct duplex_backend_ops model_ops = {
-    "cmodel",        model_close,     model_reg_read, model_reg_write, model_mem_read, model_mem_write,
+    "cmodel",        model_close,    model_reg_read, model_reg_write, model_mem_read, model_mem_write,
     model_xpu_write, model_xpu_wait, model_advance,  model_clocks,    model_commands, model_failure,
 };
 

@@ -57,11 +57,9 @@ static int measure(const struct setting *s, const struct length_case *c, struct 
   if (!error) error = duplex_kv_open(device, &kv, &cache);
   for (unsigned i = 0; i < s->batch && !error; i++) {
     error = duplex_kv_begin(cache, DUPLEX_KV_SPACES, lengths[i], &sequences[i]);
-    if (!error)
-      error = duplex_kv_append(sequences[i], 0, kv_data, kv_data, lengths[i] - c->append, (size_t)LONGEST * HEAD_SIZE);
+    if (!error) error = duplex_kv_append(sequences[i], 0, kv_data, kv_data, lengths[i] - c->append, (size_t)LONGEST * HEAD_SIZE);
   }
-  if (!error && c->append)
-    error = duplex_attention_step(cache, 0, sequences, s->batch, kv_data, kv_data, q, HEADS * GROUP, 0, o);
+  if (!error && c->append) error = duplex_attention_step(cache, 0, sequences, s->batch, kv_data, kv_data, q, HEADS * GROUP, 0, o);
   if (!error && !c->append) error = duplex_attention(cache, 0, sequences, s->batch, q, HEADS * GROUP, 0, o);
   if (!error) duplex_last_stats(device, stats);
   if (error) fprintf(stderr, "attention_bandwidth: %s\n", device ? duplex_last_error(device) : text);

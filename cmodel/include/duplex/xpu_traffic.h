@@ -31,6 +31,7 @@ struct duplex_xpu_write {
 struct duplex_xpu_queue {
   struct duplex_xpu_write *writes;
   size_t first, count, room;
+  uint32_t rows;  // rows of these, each time that they change
 };
 
 struct duplex_xpu_traffic {
@@ -56,8 +57,8 @@ struct duplex_xpu_traffic {
 
 void duplex_xpu_start(struct duplex_xpu_traffic *x, const struct duplex_dram_timing *timing, unsigned owned, bool streams);
 
-// Queues the write of [address, address + size) of the channel, multiples of 32; the bundles must be the xPU's until `writes_left`
-// is 0. DUPLEX_ERROR_NO_MEMORY: some of it may be queued.
+// Queues the write of [address, address + size) of the channel, multiples of 32; the bundles must be the xPU's until
+// `writes_left` is 0. DUPLEX_ERROR_NO_MEMORY: some of it may be queued.
 int duplex_xpu_write(struct duplex_xpu_traffic *x, uint64_t address, size_t size);
 // Writes have still to go out, or bundles that were taken have still to be left alone.
 bool duplex_xpu_busy(const struct duplex_xpu_traffic *x);
