@@ -226,8 +226,13 @@ static int compute_expert(struct session *session, const struct line *line, cons
 static bool make_room(void *context) { return evict(context, NULL); }
 
 static int compute_attention(struct session *session, const struct line *line, struct tensor *o) {
-  const struct option options[] = {
-      {"--q", line->q}, {"--k", line->k}, {"--v", line->v}, {"--scale", line->scale}, {"--lengths", line->lengths}, {0}};
+  const struct option options[] = {{"--q", line->q},
+                                   {"--k", line->k},
+                                   {"--v", line->v},
+                                   {"--scale", line->scale},
+                                   {"--lengths", line->lengths},
+                                   {"--append", NULL},
+                                   {0}};
   return attention_on(session->device, options, make_room, session, o);
 }
 
