@@ -29,7 +29,7 @@ static int write(const struct step *s) {
   device->timed_writes = false;
   if (error) return error;
   error = device->backend->ops->xpu_wait(device->backend);
-  return error ? device_fail(device, error, "the xPU's writes: %s", duplex_error_text(error)) : DUPLEX_OK;
+  return error ? device_fail(device, error, "the xPU's writes: %s", device_cause(device, error)) : DUPLEX_OK;
 }
 
 // The xPU has had its spaces for long when k and v are there: what it does to take them is not the step's.

@@ -26,8 +26,11 @@ void duplex_xpu_take(struct duplex_xpu_traffic *x, unsigned owned) {
     if (!((owned & ~x->owned) >> bundle & 1)) continue;  // rows that are open in the others get closed
     const uint8_t owed = (uint8_t)(due > x->refreshes[bundle] ? due - x->refreshes[bundle] : 0);
     x->refreshed[bundle] = 0;
-    for (unsigned bank = 0; bank < 8; bank++)
-      x->bank[bundle][bank] = (struct duplex_xpu_bank){.owed = owed, .act_at = x->now + xpu_clocks(x->timing.nRFCPB)};
+    for (unsigned bank = 0; bank < 8; bank++) {  // a row of its own that it has not closed yet stays open
+      struct duplex_xpu_bank *b = &x->bank[bundle][bank];
+      b->owed = owed;
+      b->act_at = xpu_latest(b->act_at, x->now + xpu_clocks(x->timing.nRFCPB));
+    }
   }
   x->gave = true;
   if (owned & ~x->owned) x->taken_until = x->now + xpu_clocks(x->timing.nRFCPB);

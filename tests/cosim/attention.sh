@@ -34,6 +34,7 @@ done < <(
 1 1 1 32768 64 1 normal:1 -
 1 4 1 32768 128 2 normal:1 -
 1 8 1 20000 80 1 normal:0.3 -
+2 2 1 130 64 1 normal:1 130,129 --append inside --bundles 0,2 --dram-preset hbm3_6400 --rank-switch 2
 L
   else
     cat <<'L'
@@ -47,7 +48,7 @@ L
 2 4 2 150 64 2 normal:1 - --bundles 0,1,2 --xpu-traffic stream
 3 8 2 200 128 2 normal:1 200,65,1 --append inside
 2 4 2 150 80 2 normal:1 - --append inside --bundles 0,1,2 --xpu-traffic stream --activation-rule strict
-2 2 1 130 64 1 normal:1 130,129 --append inside --bundles 0,2 --dram-preset hbm3_6400 --rank-switch 2
+2 2 1 130 64 1 normal:1 130,129 --append inside --bundles 0,2
 2 4 2 150 128 1 normal:1 - --bundles 0,2 --xpu-traffic stream --activation-rule strict
 L
   fi
