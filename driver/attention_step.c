@@ -41,23 +41,14 @@ static int take_spaces(struct duplex_device *device, struct measurement *begun) 
   return error;
 }
 
-static int check(const struct step *s) {
-  struct duplex_device *device = s->cache->device;
-  if (s->layer >= s->cache->layers)
-    return device_fail(device, DUPLEX_ERROR_ARGUMENT, "layer %u: the cache has %u", s->layer, s->cache->layers);
-  for (size_t i = 0; i < s->batch; i++)
-    if (s->sequences[i]->cache != s->cache)
-      return device_fail(device, DUPLEX_ERROR_ARGUMENT, "sequence %zu is of another cache", i);
-  return DUPLEX_OK;
-}
-
 int duplex_attention_step(struct duplex_kv_cache *cache, unsigned layer, struct duplex_sequence *const *sequences, size_t batch,
                           const duplex_f16 *k, const duplex_f16 *v, const duplex_f16 *q, size_t q_heads, double scale,
                           duplex_f16 *o) {
   const struct step s = {cache, layer, sequences, batch, k, v};
   struct duplex_device *device = cache->device;
   struct measurement begun;
-  int error = check(&s);
+  device->error_text[0] = 0;
+  int error = attention_check(cache, layer, sequences, batch, q_heads, scale, 1);
   if (!error) error = reserve(&s);
   if (!error) error = take_spaces(device, &begun);
   if (!error) error = write(&s);

@@ -57,7 +57,10 @@ static inline uint32_t kv_channel(const struct duplex_kv_cache *cache, uint32_t 
 int kv_reserve(struct duplex_sequence *sequence, unsigned layer, size_t positions);
 void kv_trim(struct duplex_sequence *sequence, unsigned layer);
 
-// attention.c: duplex_attention, measured from `begun` on, with the bundles the xPU's; NULL: from their hand-over on.
+// attention.c: the arguments of duplex_attention when each sequence has that many positions more.
+int attention_check(struct duplex_kv_cache *cache, unsigned layer, struct duplex_sequence *const *sequences, size_t batch,
+                    size_t q_heads, double scale, size_t appended);
+// duplex_attention, measured from `begun` on, with the bundles the xPU's; NULL: from their hand-over on.
 struct measurement;
 int attention_since(const struct measurement *begun, struct duplex_kv_cache *cache, unsigned layer,
                     struct duplex_sequence *const *sequences, size_t batch, const duplex_f16 *q, size_t q_heads, double scale,
