@@ -1,13 +1,13 @@
 // Writes of the xPU: a queue for each bank, and the choice among the banks. The bank group with most left to write goes first,
-// because its banks share one column command every nCCDL; within it a row is finished before another one begins, so that the rows
-// of the other banks turn around meanwhile, and the bank with most rows left comes next.
+// because its banks share one column command every nCCDL; within it the bank with most rows left: rows are finished one after the
+// other, and turn around behind those of the other banks.
 #include "cmodel/hbm/xpu_writes.h"
 
 #include <stdlib.h>
 
 #include "duplex/error.h"
 
-enum { ATOM_BYTES = DUPLEX_COLUMN_BYTES / 8, URGENT = 6, BANKS = 8, TURN_MOST = 1 << 24 };
+enum { ATOM_BYTES = DUPLEX_COLUMN_BYTES / 8, URGENT = 6, BANKS = 8 };
 
 // A write by the order of the address map (docs/architecture.md).
 static struct duplex_xpu_queue *queue_of(struct duplex_xpu_traffic *x, uint64_t address) {
@@ -96,7 +96,6 @@ static void write_one(struct duplex_xpu_traffic *x, unsigned bundle, unsigned ba
   x->read_at = xpu_latest(x->read_at, x->now + xpu_clocks(t->nCWL + t->nBL + t->nWTRL));
   x->group_column_at[rank][bank % 4] = x->now + xpu_clocks(t->nCCDL);
   x->last_write_rank = rank;
-  x->group_bank[rank][bank % 4] = bundle * BANKS + bank;
   x->group_left[rank][bank % 4]--;
   x->writes_left--;
   x->writes++;
@@ -108,8 +107,7 @@ void xpu_writes_column(struct duplex_xpu_traffic *x) {
   for (unsigned i = 0; x->writes_left && i < DUPLEX_BUNDLES * BANKS; i++) {
     const unsigned bundle = i / BANKS, bank = i % BANKS, rank = bundle / 2;
     if (!may_write(x, bundle, bank)) continue;
-    const uint64_t turn = x->group_bank[rank][bank % 4] == i ? TURN_MOST : x->queue[bundle][bank].rows;
-    const uint64_t weight = x->group_left[rank][bank % 4] * (TURN_MOST + 1) + turn;
+    const uint64_t weight = x->group_left[rank][bank % 4] << 32 | x->queue[bundle][bank].rows;
     if (weight > most) most = weight, best = i;
   }
   if (most) write_one(x, best / BANKS, best % BANKS);

@@ -52,7 +52,6 @@ struct duplex_xpu_traffic {
   struct duplex_hbm_xpu_pins pins;     // of this clock
   struct duplex_xpu_queue queue[DUPLEX_BUNDLES][8];
   uint64_t writes_left, group_left[2][4];  // queued and not commanded; of a rank's bank group
-  unsigned group_bank[2][4];               // bank (8 * bundle + bank) that was written last
 };
 
 void duplex_xpu_start(struct duplex_xpu_traffic *x, const struct duplex_dram_timing *timing, unsigned owned, bool streams);
