@@ -233,6 +233,7 @@ static int compute_attention(struct session *session, const struct line *line, s
                                    {"--scale", line->scale},
                                    {"--lengths", line->lengths},
                                    {"--spread", line->spread},
+                                   {"--append", NULL},
                                    {0}};
   return attention_on(session->device, options, make_room, session, o);
 }

@@ -35,6 +35,10 @@ while read -r batch q_heads heads d lengths scale dist; do
   done
   check "$name, one bundle" "$duplex" attention "${options[@]}" --out o.npy --channels 2 --bundles 1
   check "$name, one bundle: exact" cmp o.npy exact.npy
+  check "$name, append inside" "$duplex" attention "${options[@]}" --out o.npy --channels 3 --append inside --stats append.json
+  check "$name, append inside: exact" cmp o.npy exact.npy
+  check "$name, append inside: K and the pieces of V" [ "$(jq .xpu_write_bytes append.json)" -ge $((batch * heads * d * 2 + batch * heads * d * 32)) ]
+  check "$name, append inside: takes time" [ "$(jq '.append_cycles > 0 and .cycles > .append_cycles' append.json)" = true ]
   bytes=$(($(tr , + <<<"$lengths")))
   check "$name: useful bytes" [ "$(jq .useful_bytes stats.json)" = $((bytes * heads * d * 4)) ]
   check "$name: MACs" [ "$(jq '[.channels[].macs] | add' stats.json)" = $((bytes * q_heads * d * 2)) ]
