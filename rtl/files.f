@@ -5,6 +5,7 @@ rtl/attention/context_rows.v
 rtl/gemm/sum_rows.v
 rtl/gemm/accumulator.v
 rtl/gemm/gemm.v
+rtl/gemm/normalise.v
 rtl/gemm/round.v
 rtl/activation/activation_segment.v
 rtl/activation/activation_polynomial.v
