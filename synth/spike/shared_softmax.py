@@ -13,7 +13,7 @@ import argparse
 from collections import deque
 
 BLOCK, K_TILES, ROW_BLOCKS, ROWS, SLICE_WORDS = 64, 2, 2, 64, 1024
-RESULT_WORDS = 64         # of a channel's result buffer
+RESULT_WORDS = 32         # of a channel's result buffer (params/hardware.params)
 TILES_AHEAD = 2           # in a channel: the one in use and the next
 WAY_IN = 10               # from the bus through scaling and maximum
 WAY_BACK = 12             # from the slice through the exponentials to the bus
