@@ -24,25 +24,27 @@ struct attention {
   uint32_t descriptors;
 };
 
-static int check_arguments(const struct attention *a, double scale) {
-  struct duplex_kv_cache *cache = a->cache;
+int attention_check(struct duplex_kv_cache *cache, unsigned layer, struct duplex_sequence *const *sequences, size_t batch,
+                    size_t q_heads, double scale, size_t appended) {
   struct duplex_device *device = cache->device;
-  if (a->batch == 0 || a->batch > UINT16_MAX || a->layer >= cache->layers)
-    return device_fail(device, DUPLEX_ERROR_ARGUMENT, "%zu sequences, layer %u: expected 1 to %u, and a layer below %u", a->batch,
-                       a->layer, UINT16_MAX, cache->layers);
-  if (a->q_heads == 0 || a->q_heads % cache->heads || a->q_heads / cache->heads > GROUP_MOST)
+  if (device->queue.produced != device->queue.collected)
+    return device_fail(device, DUPLEX_ERROR_BUSY, "jobs are in flight: wait for them first");
+  if (batch == 0 || batch > UINT16_MAX || layer >= cache->layers)
+    return device_fail(device, DUPLEX_ERROR_ARGUMENT, "%zu sequences, layer %u: expected 1 to %u, and a layer below %u", batch,
+                       layer, UINT16_MAX, cache->layers);
+  if (q_heads == 0 || q_heads % cache->heads || q_heads / cache->heads > GROUP_MOST)
     return device_fail(device, DUPLEX_ERROR_ARGUMENT,
-                       "%zu query heads for %u KV heads: expected a multiple, at most %u times as many", a->q_heads, cache->heads,
+                       "%zu query heads for %u KV heads: expected a multiple, at most %u times as many", q_heads, cache->heads,
                        GROUP_MOST);
   if (!(scale >= 0) || isinf(scale))
     return device_fail(device, DUPLEX_ERROR_ARGUMENT, "the scale must be a positive finite number");
-  for (size_t i = 0; i < a->batch; i++) {
-    const struct kv_layer *layer = &a->sequences[i]->layers[a->layer];
-    if (a->sequences[i]->cache != cache || layer->length == 0)
+  for (size_t i = 0; i < batch; i++) {
+    const struct kv_layer *own = &sequences[i]->layers[layer];
+    if (sequences[i]->cache != cache || own->length + appended == 0)
       return device_fail(device, DUPLEX_ERROR_ARGUMENT, "sequence %zu has no position", i);
-    for (size_t page = 0; page < layer->count; page++)
-      if (layer->pages[page]->pool != &cache->pools[DUPLEX_KV_SPACES])
-        return device_fail(device, DUPLEX_ERROR_OWNER, "sequence %zu is in the prefill space: move it first", i);
+    bool here = !appended || sequences[i]->pool == &cache->pools[DUPLEX_KV_SPACES];
+    for (size_t page = 0; page < own->count; page++) here &= own->pages[page]->pool == &cache->pools[DUPLEX_KV_SPACES];
+    if (!here) return device_fail(device, DUPLEX_ERROR_OWNER, "sequence %zu is in the prefill space: move it first", i);
   }
   return DUPLEX_OK;
 }
@@ -222,11 +224,12 @@ static void note_work(const struct attention *a) {
   }
 }
 
-static int run(struct attention *a) {
+static int run(struct attention *a, const struct measurement *begun) {
   struct duplex_device *device = a->cache->device;
   struct measurement measurement;
   int error = for_all_heads(a, upload_q);
-  if (!error) error = start_measuring(device, &measurement);
+  if (begun) measurement = *begun;
+  if (!error) error = begun ? device_own(device, device->bundles) : start_measuring(device, &measurement);
   if (!error) error = run_messages(device, a);
   if (!error) error = note_traffic(device, &measurement, a->descriptors);
   if (!error) note_work(a);
@@ -234,24 +237,28 @@ static int run(struct attention *a) {
   return error ? error : for_all_heads(a, read_o);
 }
 
-int duplex_attention(struct duplex_kv_cache *cache, unsigned layer, struct duplex_sequence *const *sequences, size_t batch,
-                     const duplex_f16 *q, size_t q_heads, double scale, duplex_f16 *o) {
+int attention_since(const struct measurement *begun, struct duplex_kv_cache *cache, unsigned layer,
+                    struct duplex_sequence *const *sequences, size_t batch, const duplex_f16 *q, size_t q_heads, double scale,
+                    duplex_f16 *o) {
   struct attention a = {
       .cache = cache, .layer = layer, .sequences = sequences, .batch = batch, .q_heads = q_heads, .q = q, .o = o};
   struct duplex_device *device = cache->device;
   device->error_text[0] = 0;
-  if (device->queue.produced != device->queue.collected)
-    return device_fail(device, DUPLEX_ERROR_BUSY, "jobs are in flight: wait for them first");
-  int error = check_arguments(&a, scale);
+  int error = attention_check(cache, layer, sequences, batch, q_heads, scale, 0);
   if (error) return error;
   a.scale = duplex_attention_scale(scale, cache->head_size);
   error = plan_attention(cache, layer, sequences, batch, (uint32_t)(q_heads / cache->heads), &a.plan);
   if (error) return error;
   error = take_regions(&a);
   if (!error) {
-    error = run(&a);
+    error = run(&a, begun);
     give_regions(&a);
   }
   plan_free(&a.plan);
   return error;
+}
+
+int duplex_attention(struct duplex_kv_cache *cache, unsigned layer, struct duplex_sequence *const *sequences, size_t batch,
+                     const duplex_f16 *q, size_t q_heads, double scale, duplex_f16 *o) {
+  return attention_since(NULL, cache, layer, sequences, batch, q, q_heads, scale, o);
 }

@@ -19,13 +19,17 @@ static int read_counters(struct duplex_device *device, struct measurement *measu
   return DUPLEX_OK;
 }
 
-int start_measuring(struct duplex_device *device, struct measurement *before) {
+void mark_start(struct duplex_device *device, struct measurement *before) {
   struct duplex_backend *b = device->backend;
-  int error = read_counters(device, before);
-  if (!error) error = device_own(device, device->bundles);
   b->ops->commands(b, &before->commands);
   before->clock = b->ops->clocks(b);
   before->instructions = device->machine->controller->instructions;
+}
+
+int start_measuring(struct duplex_device *device, struct measurement *before) {
+  int error = read_counters(device, before);
+  if (!error) error = device_own(device, device->bundles);
+  mark_start(device, before);
   return error;
 }
 
@@ -45,6 +49,7 @@ int note_traffic(struct duplex_device *device, const struct measurement *before,
   const struct duplex_dram_commands *from = &before->commands;
   stats->commands.act -= from->act, stats->commands.rd -= from->rd, stats->commands.wr -= from->wr;
   stats->commands.pre -= from->pre, stats->commands.ref -= from->ref, stats->commands.xpu_rd -= from->xpu_rd;
+  stats->commands.xpu_wr -= from->xpu_wr;
   stats->descriptors = descriptors;
   stats->channels = device->channels;
   for (unsigned channel = 0; channel < device->channels; channel++) {

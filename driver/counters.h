@@ -14,6 +14,8 @@ struct measurement {
 
 // Before the first clock of a job: its bundles become Logic-PIM's.
 int start_measuring(struct duplex_device *device, struct measurement *before);
+// Counts commands, clocks and instructions from now on instead.
+void mark_start(struct duplex_device *device, struct measurement *before);
 
 // Clocks, commands, bytes and instructions since then, into the device's statistics. rows of a channel: as its counter has it.
 int note_traffic(struct duplex_device *device, const struct measurement *before, uint32_t descriptors);

@@ -31,6 +31,7 @@ struct duplex_device {
   struct client_queue queue;
   struct duplex_job *job[PROTOCOL_ENTRIES];  // in flight, by number
   bool measure_overhead;
+  bool timed_writes;  // region_write takes the xPU's time (the clocks run in the back end's xpu_wait)
   struct duplex_stats stats;
   char error_text[256];
 };
@@ -38,7 +39,9 @@ struct duplex_device {
 // Notes the text of an error and returns its code.
 int device_fail(struct duplex_device *device, int error, const char *format, ...) __attribute__((format(printf, 3, 4)));
 
-// transfer.c: the bundles of the mask become Logic-PIM's, the others the xPU's, which is the host's side. Bytes of a region in
+// transfer.c: what the back end says about its error, or the text of the code.
+const char *device_cause(struct duplex_device *device, int error);
+// The bundles of the mask become Logic-PIM's, the others the xPU's, which is the host's side. Bytes of a region in
 // one channel: for these all bundles become the xPU's.
 int device_own(struct duplex_device *device, unsigned bundles);
 int region_write(struct duplex_device *device, unsigned channel, struct region region, uint64_t offset, const void *bytes,

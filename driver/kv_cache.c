@@ -279,28 +279,41 @@ static int check_append(const struct duplex_sequence *sequence, unsigned layer, 
   return DUPLEX_OK;
 }
 
-int duplex_kv_append(struct duplex_sequence *sequence, unsigned layer, const duplex_f16 *k, const duplex_f16 *v, size_t positions,
-                     size_t stride) {
-  struct duplex_kv_cache *cache = sequence->cache;
+void kv_trim(struct duplex_sequence *sequence, unsigned layer) {
+  struct kv_layer *own = &sequence->layers[layer];
+  drop_pages(own, (own->length + kv_page_positions(sequence) - 1) / kv_page_positions(sequence));
+}
+
+int kv_reserve(struct duplex_sequence *sequence, unsigned layer, size_t positions) {
   int error = check_append(sequence, layer, positions);
   if (error || positions == 0) return error;
   struct kv_layer *own = &sequence->layers[layer];
   struct kv_page *old;
   error = own_last_page(sequence, own, &old);
   if (error) return error;
-  const size_t before = own->count, length = own->length + positions, page_positions = kv_page_positions(sequence);
-  error = add_pages(sequence, own, (length + page_positions - 1) / page_positions);
-  if (!error) error = write_pages(sequence, own, k, v, positions, stride ? stride : positions * cache->head_size);
-  if (error) drop_pages(own, before);
+  const size_t before = own->count, page_positions = kv_page_positions(sequence);
+  error = add_pages(sequence, own, (own->length + positions + page_positions - 1) / page_positions);
   struct kv_page *unused = old;
   if (error && old) {
     unused = own->pages[before - 1];
     own->pages[before - 1] = old;
   }
   release(unused);
-  if (error) return error;
-  own->length = length;
-  note_length(sequence, length);
+  return error;
+}
+
+int duplex_kv_append(struct duplex_sequence *sequence, unsigned layer, const duplex_f16 *k, const duplex_f16 *v, size_t positions,
+                     size_t stride) {
+  int error = kv_reserve(sequence, layer, positions);
+  if (error || positions == 0) return error;
+  struct kv_layer *own = &sequence->layers[layer];
+  error = write_pages(sequence, own, k, v, positions, stride ? stride : positions * sequence->cache->head_size);
+  if (error) {
+    kv_trim(sequence, layer);
+    return error;
+  }
+  own->length += positions;
+  note_length(sequence, own->length);
   return DUPLEX_OK;
 }
 

@@ -61,6 +61,20 @@ static inline size_t kv_page_positions(const struct duplex_sequence *sequence) {
   return (size_t)sequence->cache->page_positions << sequence->spread;
 }
 
+// kv_cache.c: pages for positions that are appended next, the last one the sequence's own; and away with those that it does not
+// need.
+int kv_reserve(struct duplex_sequence *sequence, unsigned layer, size_t positions);
+void kv_trim(struct duplex_sequence *sequence, unsigned layer);
+
+// attention.c: the arguments of duplex_attention when each sequence has that many positions more.
+int attention_check(struct duplex_kv_cache *cache, unsigned layer, struct duplex_sequence *const *sequences, size_t batch,
+                    size_t q_heads, double scale, size_t appended);
+// duplex_attention, measured from `begun` on, with the bundles the xPU's; NULL: from their hand-over on.
+struct measurement;
+int attention_since(const struct measurement *begun, struct duplex_kv_cache *cache, unsigned layer,
+                    struct duplex_sequence *const *sequences, size_t batch, const duplex_f16 *q, size_t q_heads, double scale,
+                    duplex_f16 *o);
+
 // kv_pool.c
 int kv_pool_open(struct duplex_kv_cache *cache, struct kv_pool *pool, uint32_t stripe, size_t frames);
 void kv_pool_close(struct duplex_kv_cache *cache, struct kv_pool *pool);

@@ -4,6 +4,8 @@
 #include "driver/kv_cache.h"
 #include "duplex/error.h"
 
+#define BANK_POSITIONS 16u  // 32 bytes of a row of V: what one bank gives to a beat
+
 // One row set: 64 rows of 64 elements.
 struct row_set {
   duplex_f16 at[DUPLEX_WIDTH][DUPLEX_WIDTH];
@@ -60,9 +62,24 @@ static int write_k(const struct place *p, uint32_t at, const duplex_f16 *k, uint
   return error;
 }
 
-// What lies behind the sequence's end is zero; a block's first position makes all of it new.
+// Columns [from, to) of a row block: whole rows are one piece.
+static int put_v(const struct place *p, struct region region, const struct row_set *set, uint32_t rows, uint32_t from,
+                 uint32_t to) {
+  struct duplex_device *device = p->cache->device;
+  if (to - from == DUPLEX_WIDTH) return region_write(device, p->channel, region, 0, set, rows * DUPLEX_BEAT_BYTES);
+  int error = DUPLEX_OK;
+  for (uint32_t row = 0; row < rows && !error; row++)
+    error = region_write(device, p->channel, region, (uint64_t)row * DUPLEX_BEAT_BYTES + from * sizeof set->at[0][0],
+                         &set->at[row][from], (to - from) * sizeof set->at[0][0]);
+  return error;
+}
+
+// What lies behind the sequence's end is zero; a block's first position makes all of it new. Otherwise only the pieces of a bank
+// (16 positions of a row) are written that change; whoever appends knows what else is in them.
 static int write_v(const struct place *p, uint32_t at, const duplex_f16 *v, uint32_t positions) {
   struct duplex_kv_cache *cache = p->cache;
+  const uint32_t from = at / BANK_POSITIONS * BANK_POSITIONS, end = at + positions + BANK_POSITIONS - 1;
+  const uint32_t to = at ? end / BANK_POSITIONS * BANK_POSITIONS : DUPLEX_WIDTH;
   int error = DUPLEX_OK;
   for (uint32_t row_block = 0; row_block < cache->tiles && !error; row_block++) {
     struct row_set set = {0};
@@ -73,7 +90,7 @@ static int write_v(const struct place *p, uint32_t at, const duplex_f16 *v, uint
     for (uint32_t row = 0; row < rows; row++)
       for (uint32_t i = 0; i < positions; i++)
         set.at[row][at + i] = v[(size_t)i * cache->head_size + row_block * cache->block_rows + row];
-    if (!error) error = region_write(cache->device, p->channel, region, 0, &set, rows * DUPLEX_BEAT_BYTES);
+    if (!error) error = put_v(p, region, &set, rows, from, to);
   }
   return error;
 }

@@ -5,8 +5,7 @@
 
 #define POLLS_MOST 1000u
 
-// The back end's own words, or those of the code.
-static const char *cause(struct duplex_device *device, int error) {
+const char *device_cause(struct duplex_device *device, int error) {
   const char *text = device->backend->ops->failure(device->backend);
   return text[0] ? text : duplex_error_text(error);
 }
@@ -28,7 +27,7 @@ int device_own(struct duplex_device *device, unsigned bundles) {
   const uint32_t value = bundles | (uint32_t)device->strict << DUPLEX_BUNDLE_OWNER_STRICT_LSB;
   int error = device->backend->ops->reg_write(device->backend, DUPLEX_REG_BUNDLE_OWNER, value);
   if (!error && given) error = wait_until_closed(device, given);
-  if (error) return device_fail(device, error, "handing over bundles: %s", cause(device, error));
+  if (error) return device_fail(device, error, "handing over bundles: %s", device_cause(device, error));
   device->machine->owner = bundles;
   return DUPLEX_OK;
 }
@@ -40,12 +39,15 @@ static size_t in_row_set(uint64_t offset, size_t left) {
 
 int region_write(struct duplex_device *device, unsigned channel, struct region region, uint64_t offset, const void *bytes,
                  size_t size) {
+  const struct duplex_backend_ops *ops = device->backend->ops;
+  int (*const write)(struct duplex_backend *, unsigned, uint64_t, const void *, size_t) =
+      device->timed_writes ? ops->xpu_write : ops->mem_write;
   const int owned = device_own(device, 0);
   if (owned) return owned;
   for (const uint8_t *from = bytes; size;) {
     const size_t part = in_row_set(offset, size);
-    const int error = device->backend->ops->mem_write(device->backend, channel, space_address(region, offset), from, part);
-    if (error) return device_fail(device, error, "writing DRAM of channel %u: %s", channel, cause(device, error));
+    const int error = write(device->backend, channel, space_address(region, offset), from, part);
+    if (error) return device_fail(device, error, "writing DRAM of channel %u: %s", channel, device_cause(device, error));
     from += part, offset += part, size -= part;
   }
   return DUPLEX_OK;
@@ -57,7 +59,7 @@ int region_read(struct duplex_device *device, unsigned channel, struct region re
   for (uint8_t *to = bytes; size;) {
     const size_t part = in_row_set(offset, size);
     const int error = device->backend->ops->mem_read(device->backend, channel, space_address(region, offset), to, part);
-    if (error) return device_fail(device, error, "reading DRAM of channel %u: %s", channel, cause(device, error));
+    if (error) return device_fail(device, error, "reading DRAM of channel %u: %s", channel, device_cause(device, error));
     to += part, offset += part, size -= part;
   }
   return DUPLEX_OK;

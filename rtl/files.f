@@ -3,6 +3,7 @@ rtl/gemm/operand.v
 rtl/gemm/dot64.v
 rtl/gemm/accumulator.v
 rtl/gemm/gemm.v
+rtl/gemm/normalise.v
 rtl/gemm/round.v
 rtl/activation/activation_segment.v
 rtl/activation/activation_polynomial.v

@@ -1,4 +1,4 @@
-#include "duplex/numerics.h"
+#include "cmodel/gemm/normalise.h"
 
 // Stages, as in rtl/gemm/round.v: magnitude, normalise, round, pack.
 
@@ -11,23 +11,6 @@ struct format {
 
 static const struct format f16_format = {10, 15, DUPLEX_F16_NAN, 0x7c00, 15};
 static const struct format f32_format = {23, 127, DUPLEX_F32_NAN, 0x7f800000, 31};
-
-struct magnitude {
-  bool negative;
-  unsigned __int128 value;
-};
-
-static struct magnitude stage_magnitude(const struct duplex_sum *sum) {
-  const unsigned __int128 bits = (unsigned __int128)(uint64_t)sum->high << 64 | sum->low;
-  const bool negative = sum->high < 0;
-  return (struct magnitude){negative, negative ? -bits : bits};
-}
-
-// Position of the highest one; the value must not be 0.
-static int top_bit(unsigned __int128 value) {
-  const uint64_t high = (uint64_t)(value >> 64);
-  return high ? 127 - __builtin_clzll(high) : 63 - __builtin_clzll((uint64_t)value);
-}
 
 // Rounds magnitude * 2^(exponent - 48) to the format's grid at that magnitude: the result is the packed exponent and fraction.
 static uint32_t stage_round_and_pack(unsigned __int128 value, int exponent, const struct format *format) {

@@ -236,8 +236,9 @@ static void take_write_data(struct channel *channel, uint64_t clock, const uint8
 int duplex_hbm_xpu_clock(struct duplex_hbm *hbm, unsigned channel, uint64_t clock, const struct duplex_hbm_xpu_pins *pins) {
   const struct duplex_judge_command row = {
       2 * clock, (enum duplex_judge_kind)pins->row_command, pins->row_bundle, 1u << pins->row_bank, pins->row_address, true};
-  const struct duplex_judge_command column = {
-      2 * clock, DUPLEX_JUDGE_RD, pins->column_bundle, 1u << pins->column_bank, pins->column_address, true};
+  const enum duplex_judge_kind kind = pins->column_write ? DUPLEX_JUDGE_WR : DUPLEX_JUDGE_RD;
+  const struct duplex_judge_command column = {2 * clock, kind, pins->column_bundle, 1u << pins->column_bank, pins->column_address,
+                                              true};
   const int error = pins->row_valid ? judge(hbm, channel, &row) : DUPLEX_OK;
   return !error && pins->column_valid ? judge(hbm, channel, &column) : error;
 }

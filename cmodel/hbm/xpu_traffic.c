@@ -2,20 +2,14 @@
 
 #include <string.h>
 
-enum { ACT, PRE, REF, NOTHING };
+#include "cmodel/hbm/xpu_writes.h"
+
 enum { PAIRS = 4, AHEAD = 3, READS_OF_PAIR = 2 * DUPLEX_COLUMNS };
 
 struct pair {
   unsigned bundle, bank;  // bank and bank + 1, of two bank groups
   uint16_t row;
 };
-
-struct candidate {
-  unsigned command, bundle, bank;
-  uint16_t row;
-};
-
-static unsigned clocks(unsigned tck) { return (tck + 1) / 2; }
 
 void duplex_xpu_start(struct duplex_xpu_traffic *x, const struct duplex_dram_timing *timing, unsigned owned, bool streams) {
   memset(x, 0, sizeof *x);
@@ -32,10 +26,14 @@ void duplex_xpu_take(struct duplex_xpu_traffic *x, unsigned owned) {
     if (!((owned & ~x->owned) >> bundle & 1)) continue;  // rows that are open in the others get closed
     const uint8_t owed = (uint8_t)(due > x->refreshes[bundle] ? due - x->refreshes[bundle] : 0);
     x->refreshed[bundle] = 0;
-    for (unsigned bank = 0; bank < 8; bank++)
-      x->bank[bundle][bank] = (struct duplex_xpu_bank){.owed = owed, .act_at = x->now + clocks(x->timing.nRFCPB)};
+    for (unsigned bank = 0; bank < 8; bank++) {  // a row of its own that it has not closed yet stays open
+      struct duplex_xpu_bank *b = &x->bank[bundle][bank];
+      b->owed = owed;
+      b->act_at = xpu_latest(b->act_at, x->now + xpu_clocks(x->timing.nRFCPB));
+    }
   }
   x->gave = true;
+  if (owned & ~x->owned) x->taken_until = x->now + xpu_clocks(x->timing.nRFCPB);
   x->owned = owned;
   x->streams = x->wants_to_stream && owned;
   x->column = 0;
@@ -59,8 +57,6 @@ static struct pair pair_at(const struct duplex_xpu_traffic *x, uint64_t number) 
   return (struct pair){bundle, (unsigned)(number / bundles % PAIRS) * 2, (uint16_t)(number / bundles / PAIRS % DUPLEX_BANK_ROWS)};
 }
 
-static uint64_t latest(uint64_t a, uint64_t b) { return a > b ? a : b; }
-
 static bool may_activate(const struct duplex_xpu_traffic *x, unsigned bundle, unsigned bank) {
   const unsigned rank = bundle / 2;
   const struct duplex_xpu_bank *b = &x->bank[bundle][bank];
@@ -68,57 +64,62 @@ static bool may_activate(const struct duplex_xpu_traffic *x, unsigned bundle, un
          x->now >= x->activations[rank][0];
 }
 
-// What one bank needs for the row of its pair.
-static struct candidate open_row(const struct duplex_xpu_traffic *x, const struct pair *p, unsigned bank) {
-  const struct duplex_xpu_bank *b = &x->bank[p->bundle][bank];
-  struct candidate c = {NOTHING, p->bundle, bank, p->row};
-  if (b->open && b->row != p->row && x->now >= b->pre_at) c.command = PRE;
-  if (!b->open && may_activate(x, p->bundle, bank)) c.command = ACT;
+struct xpu_candidate xpu_open_row(const struct duplex_xpu_traffic *x, unsigned bundle, unsigned bank, uint16_t row) {
+  const struct duplex_xpu_bank *b = &x->bank[bundle][bank];
+  struct xpu_candidate c = {XPU_NOTHING, bundle, bank, row};
+  if (b->open && b->row != row && x->now >= b->pre_at) c.command = XPU_PRE;
+  if (!b->open && may_activate(x, bundle, bank)) c.command = XPU_ACT;
   return c;
 }
 
+// Writes go first: somebody waits for them.
+static bool is_streaming(const struct duplex_xpu_traffic *x) { return x->streams && !x->writes_left; }
+
 static bool is_wanted(const struct duplex_xpu_traffic *x, unsigned bundle, unsigned bank) {
-  for (unsigned i = 0; i < AHEAD && x->streams; i++) {
+  for (unsigned i = 0; i < AHEAD && is_streaming(x); i++) {
     const struct pair p = pair_at(x, x->pair + i);
     if (p.bundle == bundle && p.bank == bank / 2 * 2) return true;
   }
   return false;
 }
 
-static struct candidate refresh(const struct duplex_xpu_traffic *x) {
+static struct xpu_candidate refresh(const struct duplex_xpu_traffic *x) {
   for (unsigned bundle = 0; bundle < DUPLEX_BUNDLES; bundle++) {
     for (unsigned bank = 0; x->owned >> bundle & 1 && bank < 8; bank++) {
       const struct duplex_xpu_bank *b = &x->bank[bundle][bank];
-      if (b->owed == 0 || is_wanted(x, bundle, bank)) continue;
-      if (b->open && x->now >= b->pre_at) return (struct candidate){PRE, bundle, bank, 0};
-      if (!b->open && x->now >= b->act_at) return (struct candidate){REF, bundle, bank, 0};
+      if (b->owed == 0 || is_wanted(x, bundle, bank) || xpu_writes_want(x, bundle, bank)) continue;
+      if (b->open && x->now >= b->pre_at) return (struct xpu_candidate){XPU_PRE, bundle, bank, 0};
+      if (!b->open && x->now >= b->act_at) return (struct xpu_candidate){XPU_REF, bundle, bank, 0};
     }
   }
-  return (struct candidate){.command = NOTHING};
+  return (struct xpu_candidate){.command = XPU_NOTHING};
 }
 
 // Rows of bundles that were given back.
-static struct candidate close_given(const struct duplex_xpu_traffic *x) {
+static struct xpu_candidate close_given(const struct duplex_xpu_traffic *x) {
   for (unsigned bundle = 0; bundle < DUPLEX_BUNDLES; bundle++)
     for (unsigned bank = 0; !(x->owned >> bundle & 1) && bank < 8; bank++)
-      if (x->bank[bundle][bank].open && x->now >= x->bank[bundle][bank].pre_at) return (struct candidate){PRE, bundle, bank, 0};
-  return (struct candidate){.command = NOTHING};
+      if (x->bank[bundle][bank].open && x->now >= x->bank[bundle][bank].pre_at)
+        return (struct xpu_candidate){XPU_PRE, bundle, bank, 0};
+  return (struct xpu_candidate){.command = XPU_NOTHING};
 }
 
-static struct candidate choose(const struct duplex_xpu_traffic *x) {
-  const struct candidate given = x->gave ? close_given(x) : (struct candidate){.command = NOTHING};
-  if (given.command != NOTHING) return given;
-  for (unsigned i = 0; i < AHEAD && x->streams; i++) {
+static struct xpu_candidate choose(const struct duplex_xpu_traffic *x) {
+  const struct xpu_candidate given = x->gave ? close_given(x) : (struct xpu_candidate){.command = XPU_NOTHING};
+  if (given.command != XPU_NOTHING) return given;
+  const struct xpu_candidate written = xpu_writes_row(x);
+  if (written.command != XPU_NOTHING) return written;
+  for (unsigned i = 0; i < AHEAD && is_streaming(x); i++) {
     const struct pair p = pair_at(x, x->pair + i);
     for (unsigned bank = p.bank; bank < p.bank + 2; bank++) {
-      const struct candidate c = open_row(x, &p, bank);
-      if (c.command != NOTHING) return c;
+      const struct xpu_candidate c = xpu_open_row(x, p.bundle, bank, p.row);
+      if (c.command != XPU_NOTHING) return c;
     }
   }
   return refresh(x);
 }
 
-static void give(struct duplex_xpu_traffic *x, const struct candidate *c) {
+static void give(struct duplex_xpu_traffic *x, const struct xpu_candidate *c) {
   struct duplex_xpu_bank *b = &x->bank[c->bundle][c->bank];
   const struct duplex_dram_timing *t = &x->timing;
   const unsigned rank = c->bundle / 2;
@@ -127,21 +128,22 @@ static void give(struct duplex_xpu_traffic *x, const struct candidate *c) {
   x->pins.row_bundle = (uint8_t)c->bundle;
   x->pins.row_bank = (uint8_t)c->bank;
   x->pins.row_address = c->row;
-  if (c->command == ACT) {
+  if (c->command == XPU_ACT) {
     b->open = true;
     b->row = c->row;
-    b->rd_at = x->now + clocks(t->nRCDRD);
-    b->pre_at = x->now + clocks(t->nRAS);
-    b->act_at = x->now + clocks(t->nRC);
-    x->rank_at[rank] = x->now + clocks(t->nRRDS);
-    x->group_act_at[rank][c->bank % 4] = x->now + clocks(t->nRRDL);
+    b->rd_at = x->now + xpu_clocks(t->nRCDRD);
+    b->wr_at = x->now + xpu_clocks(t->nRCDWR);
+    b->pre_at = x->now + xpu_clocks(t->nRAS);
+    b->act_at = x->now + xpu_clocks(t->nRC);
+    x->rank_at[rank] = x->now + xpu_clocks(t->nRRDS);
+    x->group_act_at[rank][c->bank % 4] = x->now + xpu_clocks(t->nRRDL);
     memmove(&x->activations[rank][0], &x->activations[rank][1], 3 * sizeof x->activations[rank][0]);
-    x->activations[rank][3] = x->now + clocks(t->nFAW);
-  } else if (c->command == PRE) {
+    x->activations[rank][3] = x->now + xpu_clocks(t->nFAW);
+  } else if (c->command == XPU_PRE) {
     b->open = false;
-    b->act_at = latest(b->act_at, x->now + clocks(t->nRP));
+    b->act_at = xpu_latest(b->act_at, x->now + xpu_clocks(t->nRP));
   } else {
-    b->act_at = x->now + clocks(t->nRFCPB);
+    b->act_at = x->now + xpu_clocks(t->nRFCPB);
     b->owed--;
     x->refreshed[c->bundle] |= 1u << c->bank;
   }
@@ -151,15 +153,16 @@ static void read_column(struct duplex_xpu_traffic *x) {
   const struct pair p = pair_at(x, x->pair);
   const unsigned rank = p.bundle / 2, bank = p.bank + x->column % 2;
   struct duplex_xpu_bank *b = &x->bank[p.bundle][bank];
-  const uint64_t bus_at = x->read_at + (rank != x->last_rank ? clocks(x->timing.nRTR) : 0);
-  if (!b->open || b->row != p.row || x->now < b->rd_at || x->now < bus_at || x->now < x->group_read_at[rank][bank % 4]) return;
+  const uint64_t bus_at = x->read_at + (rank != x->last_rank ? xpu_clocks(x->timing.nRTR) : 0);
+  if (!b->open || b->row != p.row || x->now < b->rd_at || x->now < bus_at || x->now < x->group_column_at[rank][bank % 4]) return;
   x->pins.column_valid = true;
   x->pins.column_bundle = (uint8_t)p.bundle;
   x->pins.column_bank = (uint8_t)bank;
   x->pins.column_address = (uint8_t)(x->column / 2);
-  b->pre_at = latest(b->pre_at, x->now + clocks(x->timing.nRTP));
-  x->read_at = x->now + clocks(x->timing.nCCDS);
-  x->group_read_at[rank][bank % 4] = x->now + clocks(x->timing.nCCDL);
+  b->pre_at = xpu_latest(b->pre_at, x->now + xpu_clocks(x->timing.nRTP));
+  x->read_at = x->now + xpu_clocks(x->timing.nCCDS);
+  x->group_column_at[rank][bank % 4] = x->now + xpu_clocks(x->timing.nCCDL);
+  x->write_at = xpu_latest(x->write_at, x->now + xpu_clocks(x->timing.nRTW + x->timing.nRTR));
   x->last_rank = rank;
   x->reads++;
   if (++x->column < READS_OF_PAIR) return;
@@ -199,13 +202,14 @@ void duplex_xpu_clock(struct duplex_xpu_traffic *x, unsigned grant) {
     if (x->now == x->refresh_due) x->refresh_due += x->timing.nREFI / 2;
     return;
   }
-  struct candidate c = choose(x);
-  const unsigned rank = c.command == ACT ? 1u << c.bundle / 2 : 0;
+  struct xpu_candidate c = choose(x);
+  const unsigned rank = c.command == XPU_ACT ? 1u << c.bundle / 2 : 0;
   memset(&x->pins, 0, sizeof x->pins);
-  if (c.command == ACT && !(asked & grant & rank)) c.command = NOTHING;
-  if (c.command != NOTHING) give(x, &c);
-  if (x->streams) read_column(x);
+  if (c.command == XPU_ACT && !(asked & grant & rank)) c.command = XPU_NOTHING;
+  if (c.command != XPU_NOTHING) give(x, &c);
+  if (is_streaming(x)) read_column(x);
+  if (x->writes_left) xpu_writes_column(x);
   count_refreshes(x);
-  const struct candidate next = choose(x);
-  x->request = next.command == ACT ? (uint8_t)(1u << next.bundle / 2) : 0;
+  const struct xpu_candidate next = choose(x);
+  x->request = next.command == XPU_ACT ? (uint8_t)(1u << next.bundle / 2) : 0;
 }

@@ -14,6 +14,8 @@ static struct duplex_stack *self(struct duplex_backend *backend) { return (struc
 static void model_close(struct duplex_backend *backend) {
   duplex_hbm_close(self(backend)->hbm);
   free(self(backend)->shared);
+  for (unsigned channel = 0; self(backend)->xpu && channel < self(backend)->channels; channel++)
+    duplex_xpu_stop(&self(backend)->xpu[channel]);
   free(self(backend)->xpu);
   for (unsigned channel = 0; self(backend)->attention && channel < self(backend)->channels; channel++)
     free(self(backend)->attention[channel].segments);
@@ -56,19 +58,35 @@ static int model_advance(struct duplex_backend *backend, uint64_t clocks, int *i
   return error;
 }
 
+static int model_xpu_write(struct duplex_backend *backend, unsigned channel, uint64_t address, const void *bytes, size_t size) {
+  const int error = model_mem_write(backend, channel, address, bytes, size);
+  return error ? error : duplex_xpu_write(&self(backend)->xpu[channel], address, size);
+}
+
+static int model_xpu_wait(struct duplex_backend *backend) {
+  struct duplex_stack *stack = self(backend);
+  int error = DUPLEX_OK;
+  for (unsigned clocks = 0; stack_xpu_busy(stack) && !error; clocks++)
+    error = clocks < DUPLEX_XPU_WAIT_MOST ? stack_clock(stack) : DUPLEX_ERROR_WATCHDOG;
+  return error;
+}
+
 static uint64_t model_clocks(struct duplex_backend *backend) { return self(backend)->clocks; }
 
 static void model_commands(struct duplex_backend *backend, struct duplex_dram_commands *commands) {
   *commands = self(backend)->commands;
-  commands->xpu_rd = 0;
-  for (unsigned channel = 0; channel < self(backend)->channels; channel++) commands->xpu_rd += self(backend)->xpu[channel].reads;
+  commands->xpu_rd = commands->xpu_wr = 0;
+  for (unsigned channel = 0; channel < self(backend)->channels; channel++) {
+    commands->xpu_rd += self(backend)->xpu[channel].reads;
+    commands->xpu_wr += self(backend)->xpu[channel].writes;
+  }
 }
 
 static const char *model_failure(struct duplex_backend *backend) { return duplex_hbm_failure(self(backend)->hbm); }
 
 static const struct duplex_backend_ops model_ops = {
-    "cmodel",        model_close,   model_reg_read, model_reg_write, model_mem_read,
-    model_mem_write, model_advance, model_clocks,   model_commands,  model_failure,
+    "cmodel",        model_close,    model_reg_read, model_reg_write, model_mem_read, model_mem_write,
+    model_xpu_write, model_xpu_wait, model_advance,  model_clocks,    model_commands, model_failure,
 };
 
 static void reset_units(struct duplex_stack *stack, const struct duplex_dram_timing *timing, bool xpu_streams) {

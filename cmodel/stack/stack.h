@@ -95,6 +95,7 @@ int stack_execute(struct duplex_stack *stack, const uint32_t *descriptor);
 
 // stack_clock.c: one clock of the whole stack; an error if a job could not be computed. stack_idle: nothing will happen any more.
 int stack_clock(struct duplex_stack *stack);
+bool stack_xpu_busy(const struct duplex_stack *stack);  // on any channel: writes, or a hand-over
 bool stack_idle(const struct duplex_stack *stack);
 void stack_skip(struct duplex_stack *stack, uint64_t clocks);
 

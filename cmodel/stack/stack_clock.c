@@ -168,6 +168,12 @@ int stack_clock(struct duplex_stack *stack) {
   return error;
 }
 
+bool stack_xpu_busy(const struct duplex_stack *stack) {
+  bool busy = stack->owner != stack->registers.bundle_owner;
+  for (unsigned i = 0; i < stack->channels; i++) busy |= duplex_xpu_busy(&stack->xpu[i]);
+  return busy;
+}
+
 bool stack_idle(const struct duplex_stack *stack) {
   const struct operation_controller *c = &stack->controller;
   const struct stack_registers *r = &stack->registers;
@@ -175,7 +181,7 @@ bool stack_idle(const struct duplex_stack *stack) {
   const bool runs = r->enable && !r->error_code && r->produced != r->consumed;
   const bool signals = c->completed || c->error || c->fetched || (r->interrupt_status & r->interrupt_enable) != 0;
   return settled && !runs && !signals && c->next == NEXT_IDLE && c->flight == 0 && c->start == 0 && !c->attention &&
-         !stack->work_busy;
+         !stack->work_busy && !stack_xpu_busy(stack);
 }
 
 void stack_skip(struct duplex_stack *stack, uint64_t clocks) {

@@ -19,7 +19,9 @@ static void help(void) {
       "  --scale S              a positive number (default 1/sqrt(D))\n"
       "  --lengths LIST|FILE    positions of each sequence, 1 to L: numbers with commas, or .npy of <i4 or <i8 [B] (default "
       "L)\n"
-      "  --spread auto|1|2|4|8|16|32   channels that share a KV head, at most channels / Hkv (default auto)\n%s",
+      "  --spread auto|1|2|4|8|16|32   channels that share a KV head, at most channels / Hkv (default auto)\n"
+      "  --append before|inside inside: the xPU writes the last position of each sequence as part of the job (default "
+      "before)\n%s",
       device_options_help);
 }
 
@@ -30,6 +32,7 @@ struct inputs {
   double scale;     // 0: the default
   unsigned spread;  // 0: auto
   unsigned *spreads;
+  unsigned append;  // 1: the last positions are written in the job
 };
 
 static int check_heads(const struct option *options, const struct inputs *in) {
@@ -143,14 +146,16 @@ static int check_spread(const struct duplex_device *device, const struct inputs 
 }
 
 static int read_inputs(const struct option *options, struct inputs *in) {
-  if (read_scale(options, in) || read_spread(options, in) || npy_read_f16("--q", option_value(options, "--q"), 3, &in->q) ||
+  static const char *const places[] = {"before", "inside", NULL};
+  if (choice_option(options, "--append", places, &in->append) || read_scale(options, in) || read_spread(options, in) ||
+      npy_read_f16("--q", option_value(options, "--q"), 3, &in->q) ||
       npy_read_f16("--k", option_value(options, "--k"), 4, &in->k) ||
       npy_read_f16("--v", option_value(options, "--v"), 4, &in->v) || check_shapes(options, in) || read_lengths(options, in))
     return EXIT_BAD_INPUT;
   return tensor_new(ELEMENT_F16, 3, in->q.shape, &in->o);
 }
 
-// The batch's sequences in the cache, longest first so that the channels are evenly filled.
+// The batch's sequences in the cache, longest first so that the channels are evenly filled; without positions that are appended.
 static int fill_cache(struct duplex_kv_cache *cache, const struct inputs *in) {
   const size_t *k = in->k.shape, of_head = k[2] * k[3];
   int error = 0;
@@ -161,7 +166,7 @@ static int fill_cache(struct duplex_kv_cache *cache, const struct inputs *in) {
                                    &in->sequences[index]);
     if (!error)
       error = duplex_kv_append(in->sequences[index], 0, (const duplex_f16 *)in->k.data + from,
-                               (const duplex_f16 *)in->v.data + from, in->lengths[index], of_head);
+                               (const duplex_f16 *)in->v.data + from, in->lengths[index] - in->append, of_head);
   }
   return error;
 }
@@ -175,6 +180,27 @@ static struct duplex_kv_options cache_options(struct duplex_device *device, cons
   return options;
 }
 
+// The last position of every sequence: [batch][heads][head size].
+static void last_positions(const struct inputs *in, const struct tensor *from, duplex_f16 *to) {
+  const size_t *shape = from->shape;
+  for (size_t i = 0; i < shape[0] * shape[1]; i++)
+    memcpy(to + i * shape[3], (const duplex_f16 *)from->data + (i * shape[2] + in->lengths[i / shape[1]] - 1) * shape[3],
+           shape[3] * sizeof *to);
+}
+
+static int attend(struct duplex_kv_cache *cache, const struct inputs *in) {
+  const size_t *shape = in->k.shape, elements = shape[0] * shape[1] * shape[3];
+  if (!in->append) return duplex_attention(cache, 0, in->sequences, shape[0], in->q.data, in->q.shape[1], in->scale, in->o.data);
+  duplex_f16 *kv = malloc(2 * elements * sizeof *kv);
+  if (!kv) return DUPLEX_ERROR_NO_MEMORY;
+  last_positions(in, &in->k, kv);
+  last_positions(in, &in->v, kv + elements);
+  const int error = duplex_attention_step(cache, 0, in->sequences, shape[0], kv, kv + elements, in->q.data, in->q.shape[1],
+                                          in->scale, in->o.data);
+  free(kv);
+  return error;
+}
+
 // Returns a code of duplex/error.h.
 static int compute(struct duplex_device *device, const struct inputs *in) {
   struct duplex_kv_cache *cache = NULL;
@@ -183,8 +209,7 @@ static int compute(struct duplex_device *device, const struct inputs *in) {
   int error = duplex_kv_open(device, &wanted, &cache);
   if (!error) error = fill_cache(cache, in);
   progress("computing");
-  if (!error)
-    error = duplex_attention(cache, 0, in->sequences, in->q.shape[0], in->q.data, in->q.shape[1], in->scale, in->o.data);
+  if (!error) error = attend(cache, in);
   progress("");
   duplex_kv_close(cache);
   return error;
@@ -238,8 +263,8 @@ static int run(const struct option *options, struct inputs *in, struct outputs *
 }
 
 int command_attention(int argc, char **argv) {
-  struct option options[] = {{"--q", 0},       {"--k", 0},      {"--v", 0},     {"--out", 0}, {"--scale", 0},
-                             {"--lengths", 0}, {"--spread", 0}, DEVICE_OPTIONS, {0}};
+  struct option options[] = {{"--q", 0},       {"--k", 0},      {"--v", 0},      {"--out", 0},   {"--scale", 0},
+                             {"--lengths", 0}, {"--spread", 0}, {"--append", 0}, DEVICE_OPTIONS, {0}};
   if (argc == 1 && strcmp(argv[0], "--help") == 0) return help(), EXIT_GOOD;
   struct inputs in = {0};
   struct outputs outputs = {0};

@@ -4,9 +4,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 
 #include "driver/cli/cli.h"
+#include "driver/cli/resident.h"
 #include "duplex/duplex.h"
 #include "duplex/error.h"
 
@@ -29,119 +29,6 @@ static void help(void) {
       device_options_help);
 }
 
-// A matrix on the stack, or a pair of gate and up, as it was in its files.
-struct resident {
-  struct resident *next;  // the one used before it
-  char *gate, *path;      // gate: NULL if there is none
-  struct stat gate_info, info;
-  struct duplex_weights *weights;
-  unsigned matrices;  // 2: a pair
-  size_t n, k;
-};
-
-struct session {
-  struct duplex_device *device;
-  struct resident *residents;  // latest first
-  unsigned uploaded;           // by this line
-  unsigned line;
-  unsigned matrices;  // of this line: 2 is a pair
-};
-
-static bool same_file(const struct stat *a, const struct stat *b) {
-  return a->st_dev == b->st_dev && a->st_ino == b->st_ino && a->st_size == b->st_size && a->st_mtim.tv_sec == b->st_mtim.tv_sec &&
-         a->st_mtim.tv_nsec == b->st_mtim.tv_nsec;
-}
-
-static void free_resident(struct session *session, struct resident *r) {
-  duplex_release(session->device, r->weights);
-  free(r->gate);
-  free(r->path);
-  free(r);
-}
-
-// Takes the one used longest ago from the stack, but never `kept`. False if there is none.
-static bool evict(struct session *session, const struct resident *kept) {
-  struct resident **last = NULL;
-  for (struct resident **at = &session->residents; *at; at = &(*at)->next)
-    if (*at != kept) last = at;
-  if (!last) return false;
-  struct resident *gone = *last;
-  *last = gone->next;
-  free_resident(session, gone);
-  return true;
-}
-
-static struct resident *find(struct session *session, const struct stat *gate, const struct stat *info) {
-  for (struct resident **at = &session->residents; *at; at = &(*at)->next) {
-    struct resident *r = *at;
-    if (!same_file(&r->info, info) || (gate != NULL) != (r->gate != NULL) || (gate && !same_file(&r->gate_info, gate))) continue;
-    *at = r->next;
-    r->next = session->residents;
-    return session->residents = r;
-  }
-  return NULL;
-}
-
-static int upload(struct session *session, const char *gate_key, const char *key, struct resident *r,
-                  const struct resident *kept) {
-  struct tensor gate = {0}, matrix = {0};
-  int status = npy_read_matrices(key, r->path, &r->matrices, &matrix);
-  if (!status && r->gate) status = npy_read_matrices(gate_key, r->gate, &r->matrices, &gate);
-  if (!status && r->gate && (gate.shape[0] != matrix.shape[0] || gate.shape[1] != matrix.shape[1]))
-    status = fail(EXIT_BAD_INPUT, "%s %s: has another shape than %s %s", gate_key, r->gate, key, r->path);
-  if (!status) {
-    const size_t n = matrix.shape[0], k = matrix.shape[1];
-    int error;
-    do {
-      if (r->matrices == 2)
-        error = duplex_upload_pair(session->device, gate.data, matrix.data, n, k, &r->weights);
-      else
-        error = r->gate ? duplex_upload_gated(session->device, gate.data, matrix.data, n, k, &r->weights)
-                        : duplex_upload(session->device, matrix.data, n, k, NULL, &r->weights);
-    } while (error == DUPLEX_ERROR_OUT_OF_SPACE && evict(session, kept));
-    r->n = n, r->k = k;
-    if (error) status = device_error(session->device, error);
-  }
-  tensor_free(&gate);
-  tensor_free(&matrix);
-  return status;
-}
-
-// The matrix of files, brought to the stack if it is not there; `kept` must stay.
-static int resident_of(struct session *session, const char *gate_key, const char *gate, const char *key, const char *path,
-                       const struct resident *kept, struct resident **found) {
-  struct stat gate_info, info;
-  if (stat(path, &info) != 0) return fail(EXIT_BAD_INPUT, "%s %s: %s", key, path, strerror(errno));
-  if (gate && stat(gate, &gate_info) != 0) return fail(EXIT_BAD_INPUT, "%s %s: %s", gate_key, gate, strerror(errno));
-  *found = find(session, gate ? &gate_info : NULL, &info);
-  if (*found) return EXIT_GOOD;
-  struct resident *r = calloc(1, sizeof *r);
-  if (!r) return fail(EXIT_BAD_INPUT, "too little memory");
-  r->info = info;
-  if (gate) r->gate_info = gate_info;
-  r->path = strdup(path);
-  r->gate = gate ? strdup(gate) : NULL;
-  const int status = r->path && (!gate || r->gate) ? upload(session, gate_key, key, r, kept) : fail(EXIT_BAD_INPUT, "no memory");
-  if (status) {
-    free_resident(session, r);
-    return status;
-  }
-  session->uploaded++;
-  r->next = session->residents;
-  session->residents = *found = r;
-  return EXIT_GOOD;
-}
-
-// A matrix of the line: a pair if x is one.
-static int matrix_of(struct session *session, const char *gate_key, const char *gate, const char *key, const char *path,
-                     const struct resident *kept, struct resident **found) {
-  const int status = resident_of(session, gate_key, gate, key, path, kept, found);
-  if (status || (*found)->matrices == session->matrices) return status;
-  return fail(EXIT_BAD_INPUT, "%s %s: has %u dimensions, expected those of x", key, path, (*found)->matrices + 1);
-}
-
-// One line
-// ---------------------------------------------------------------------------------------------------------------------------
 struct line {
   const char *command, *x, *w, *gate, *up, *down, *out, *act, *out_type, *q, *k, *v, *lengths, *scale, *spread;
 };
@@ -197,7 +84,7 @@ static int compute_gemm(struct session *session, const struct line *line, const 
   struct resident *w;
   enum element element;
   if (element_of(line, &element)) return EXIT_BAD_INPUT;
-  int status = matrix_of(session, NULL, NULL, "w", line->w, NULL, &w);
+  int status = resident_of(session, NULL, NULL, "w", line->w, NULL, &w);
   if (!status) status = check_x(line, x, w->k);
   if (!status) status = tensor_new_matrices(element, session->matrices, x->shape[0], w->n, y);
   if (status) return status;
@@ -211,9 +98,9 @@ static int compute_expert(struct session *session, const struct line *line, cons
   const struct duplex_activation_table *table = duplex_activation_builtin(line->act ? line->act : "silu");
   if (element_of(line, &element)) return EXIT_BAD_INPUT;
   if (!table) return fail(EXIT_BAD_INPUT, "act is '%s': expected silu, gelu, gelu_tanh, relu or identity", line->act);
-  int status = matrix_of(session, "gate", line->gate, "up", line->up, NULL, &up);
+  int status = resident_of(session, "gate", line->gate, "up", line->up, NULL, &up);
   if (!status) status = check_x(line, x, up->k);
-  if (!status) status = matrix_of(session, NULL, NULL, "down", line->down, up, &down);
+  if (!status) status = resident_of(session, NULL, NULL, "down", line->down, up, &down);
   if (!status && (down->n != up->k || down->k != up->n))
     status = fail(EXIT_BAD_INPUT, "down %s: has the shape (%zu, %zu), expected (%zu, %zu)", line->down, down->n, down->k, up->k,
                   up->n);
@@ -224,7 +111,7 @@ static int compute_expert(struct session *session, const struct line *line, cons
   return error ? device_error(session->device, error) : EXIT_GOOD;
 }
 
-static bool make_room(void *context) { return evict(context, NULL); }
+static bool make_room(void *context) { return resident_evict(context, NULL); }
 
 static int compute_attention(struct session *session, const struct line *line, struct tensor *o) {
   const struct option options[] = {{"--q", line->q},
@@ -233,6 +120,7 @@ static int compute_attention(struct session *session, const struct line *line, s
                                    {"--scale", line->scale},
                                    {"--lengths", line->lengths},
                                    {"--spread", line->spread},
+                                   {"--append", NULL},
                                    {0}};
   return attention_on(session->device, options, make_room, session, o);
 }
@@ -330,7 +218,7 @@ static int run(const struct option *options, const char *path, struct outputs *o
   int status = open_device(options, outputs, &session.device);
   if (!status) {
     status = run_file(&session, file, path);
-    while (evict(&session, NULL)) continue;
+    while (resident_evict(&session, NULL)) continue;
     duplex_close(session.device);
     const int committed = outputs_commit(outputs);  // traces and profile
     if (!status) status = committed;

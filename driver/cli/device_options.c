@@ -194,19 +194,21 @@ int write_stats(const struct option *options, struct outputs *outputs, const cha
   if (!path) return EXIT_GOOD;
   const double channel_clocks = (double)stats->channels * (double)stats->cycles,
                stream_clocks = (double)stats->channels * (double)stats->stream_cycles;
-  json_t *json = json_pack(
-      "{s:i, s:s, s:s, s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:f, s:f, s:f, s:f, s:o, s:o, s:o, s:o, s:f}", "schema_version", 1,
-      "command", command, "backend", option_value(options, "--backend") ? option_value(options, "--backend") : "cmodel",
-      "firmware", option_value(options, "--firmware") ? option_value(options, "--firmware") : "native", "cycles",
-      number(stats->cycles), "stream_cycles", number(stats->stream_cycles), "stall_clocks", stalls_json(stats), "useful_bytes",
-      number(stats->useful_bytes), "dram_read_bytes", number(stats->read_bytes), "dram_write_bytes", number(stats->write_bytes),
-      "dram_commands", commands_json(&stats->commands), "bandwidth_utilisation",
-      ratio(stats->useful_bytes, DUPLEX_BEAT_BYTES * channel_clocks), "stream_bandwidth_utilisation",
-      ratio(stats->useful_bytes, DUPLEX_BEAT_BYTES * stream_clocks), "mac_utilisation",
-      ratio(stats->macs, DUPLEX_WIDTH * DUPLEX_LANES * channel_clocks), "xpu_bandwidth_utilisation",
-      ratio(stats->commands.xpu_rd, channel_clocks), "energy_j", energy_json(stats), "channels", channels_json(stats),
-      "descriptors", number(stats->descriptors), "firmware_instructions", number(stats->firmware_instructions),
-      "firmware_overhead", stats->native_cycles ? ratio(stats->cycles, (double)stats->native_cycles) - 1 : 0.0);
+  json_t *json =
+      json_pack("{s:i, s:s, s:s, s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:f, s:f, s:f, s:f, s:o, s:o, s:o, s:o, s:f}",
+                "schema_version", 1, "command", command, "backend",
+                option_value(options, "--backend") ? option_value(options, "--backend") : "cmodel", "firmware",
+                option_value(options, "--firmware") ? option_value(options, "--firmware") : "native", "cycles",
+                number(stats->cycles), "append_cycles", number(stats->append_cycles), "stream_cycles",
+                number(stats->stream_cycles), "stall_clocks", stalls_json(stats), "useful_bytes", number(stats->useful_bytes),
+                "dram_read_bytes", number(stats->read_bytes), "dram_write_bytes", number(stats->write_bytes), "xpu_write_bytes",
+                number(stats->commands.xpu_wr * (DUPLEX_COLUMN_BYTES / 8)), "dram_commands", commands_json(&stats->commands),
+                "bandwidth_utilisation", ratio(stats->useful_bytes, DUPLEX_BEAT_BYTES * channel_clocks),
+                "stream_bandwidth_utilisation", ratio(stats->useful_bytes, DUPLEX_BEAT_BYTES * stream_clocks), "mac_utilisation",
+                ratio(stats->macs, DUPLEX_WIDTH * DUPLEX_LANES * channel_clocks), "xpu_bandwidth_utilisation",
+                ratio(stats->commands.xpu_rd, channel_clocks), "energy_j", energy_json(stats), "channels", channels_json(stats),
+                "descriptors", number(stats->descriptors), "firmware_instructions", number(stats->firmware_instructions),
+                "firmware_overhead", stats->native_cycles ? ratio(stats->cycles, (double)stats->native_cycles) - 1 : 0.0);
   char *text = json ? json_dumps(json, JSON_INDENT(2) | JSON_PRESERVE_ORDER | JSON_REAL_PRECISION(9)) : NULL;
   json_decref(json);
   if (!text) return fail(EXIT_BAD_INPUT, "too little memory for the statistics");

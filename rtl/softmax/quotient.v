@@ -44,53 +44,32 @@ module quotient (
       row_nan_q       <= row_nan_i || l_i == 57'd0;
     end
 
-  // Stage 1: magnitude, in two halves as in `round`.
-  wire negative = sum_i[`DUPLEX_SUM_BITS-1];
-  wire [47:0] low = sum_i[47:0];
-  wire [48:0] high = sum_i[`DUPLEX_SUM_BITS-1:48];
-  wire [48:0] negated_high = low == 48'd0 ? -high : ~high;
-  reg [`DUPLEX_SUM_BITS-1:0] magnitude_q;
-  reg negative_q;
-  reg [2:0] flags_q;
+  // Stages 1 and 2: the dividend, its leading one at the top.
+  wire [56+BITS:0] dividend;
+  wire sticky, zero, minus;
+  wire signed [9:0] power_sum;
+  normalise #(
+      .KEEP(57 + BITS)
+  ) normalise (
+      .clk_i(clk_i),
+      .sum_i(sum_i),
+      .exponent_i(8'sd0),
+      .leading_o(dividend),
+      .sticky_o(sticky),
+      .zero_o(zero),
+      .negative_o(minus),
+      .power_o(power_sum)
+  );
+  reg [2:0] flags_q, special_q;
   always @(posedge clk_i) begin
-    magnitude_q <= negative ? {negated_high, -low} : sum_i;
-    negative_q  <= negative;
-    flags_q     <= flags_i;
+    flags_q   <= flags_i;
+    special_q <= flags_q;
   end
-
-  // Stage 2: the dividend, its leading one at the top.
-  wire [127:0] n0 = {{(128 - `DUPLEX_SUM_BITS) {1'b0}}, magnitude_q};
-  wire zeros6 = n0[127:64] == 64'd0;
-  wire [127:0] n1 = zeros6 ? {n0[63:0], 64'd0} : n0;
-  wire zeros5 = n1[127:96] == 32'd0;
-  wire [127:0] n2 = zeros5 ? {n1[95:0], 32'd0} : n1;
-  wire zeros4 = n2[127:112] == 16'd0;
-  wire [127:0] n3 = zeros4 ? {n2[111:0], 16'd0} : n2;
-  wire zeros3 = n3[127:120] == 8'd0;
-  wire [127:0] n4 = zeros3 ? {n3[119:0], 8'd0} : n3;
-  wire zeros2 = n4[127:124] == 4'd0;
-  wire [127:0] n5 = zeros2 ? {n4[123:0], 4'd0} : n4;
-  wire zeros1 = n5[127:126] == 2'd0;
-  wire [127:0] n6 = zeros1 ? {n5[125:0], 2'd0} : n5;
-  wire zeros0 = !n6[127];
-  wire [127:0] n7 = zeros0 ? {n6[126:0], 1'd0} : n6;
-  reg [56+BITS:0] dividend_q;
-  reg [6:0] zeros_q;
-  reg sticky_q, zero_q, minus_q;
-  reg [2:0] special_q;
-  always @(posedge clk_i) begin
-    dividend_q <= n7[127-:57+BITS];
-    sticky_q   <= n7[70-BITS:0] != 0;
-    zeros_q    <= {zeros6, zeros5, zeros4, zeros3, zeros2, zeros1, zeros0};
-    zero_q     <= !n7[127];
-    minus_q    <= negative_q;
-    special_q  <= flags_q;
-  end
-  // The quotient's leading one if the dividend is not below the divisor; both are fractions now.
-  wire signed [7:0] power = 8'sd47 - $signed({1'b0, zeros_q}) + $signed({2'd0, divisor_zeros_q});
+  // The quotient's leading one if the dividend is not below the divisor; both are fractions now, the divisor's in units of 2^32.
+  wire signed [7:0] power = power_sum[7:0] - 8'sd32 + $signed({2'd0, divisor_zeros_q});
   wire nan = row_nan_q || special_q[0] || (special_q[1] && special_q[2]);
   wire infinite = |special_q[2:1];
-  wire [SIDE-1:0] side = {power, nan, infinite, zero_q && !infinite, infinite ? special_q[2] : minus_q, sticky_q};
+  wire [SIDE-1:0] side = {power, nan, infinite, zero && !infinite, infinite ? special_q[2] : minus, sticky};
 
   // Steps: the remainder, and one more bit of the dividend, less the divisor if it is not smaller. Bits of the dividend leave at the
   // top of `bits`, bits of the quotient enter below.
@@ -104,8 +83,8 @@ module quotient (
       wire [BITS-1:0] bits_taken;
       wire [SIDE-1:0] side_taken;
       if (i == 0) begin : first
-        assign taken      = {1'b0, dividend_q[56+BITS-:57]};
-        assign bits_taken = dividend_q[BITS-1:0];
+        assign taken      = {1'b0, dividend[56+BITS-:57]};
+        assign bits_taken = dividend[BITS-1:0];
         assign side_taken = side;
       end else begin : next
         assign taken      = {remainders[57*(i-1)+:57], bits[STEPS*i-1]};
@@ -149,6 +128,6 @@ module quotient (
   always @(posedge clk_i) o_q <= nan_last ? 16'h7e00 : zero_last ? 16'd0 : {minus_last, infinite_last || over ? 15'h7c00 : number};
   assign o_o = o_q;
 
-  wire unused = &{1'b0, l6[6:0]};
+  wire unused = &{1'b0, l6[6:0], power_sum[9:8]};
 endmodule
 `default_nettype wire

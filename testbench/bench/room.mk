@@ -18,11 +18,18 @@ bench: ## speed of the C model beside OpenBLAS, and of the Verilated GEMM module
 	@$(MAKE) --no-print-directory bench-run
 
 # Utilisation of decode attention on the cycle model, beside its targets.
-.PHONY: attention-bandwidth
+.PHONY: attention-bandwidth append-ways
 $(BUILD)/bench/attention_bandwidth: testbench/bench/attention_bandwidth.c $(LIB)
 	@mkdir -p $(@D)
 	$(CC) $(ALL_CFLAGS) $< $(LIB) -o $@ -rdynamic $(LDLIBS)
 TEST_PREREQUISITES += $(BUILD)/bench/attention_bandwidth
+
+$(BUILD)/bench/append_ways: testbench/bench/append_ways.c $(LIB)
+	@mkdir -p $(@D)
+	$(CC) $(ALL_CFLAGS) $< $(LIB) -o $@ -rdynamic $(LDLIBS)
+
+append-ways: $(BUILD)/bench/append_ways ## ways to append a position to the KV cache, in clocks of the xPU's DRAM commands
+	@$< 18140
 
 attention-bandwidth: $(BUILD)/bench/attention_bandwidth ## utilisation of decode attention on the cycle model, and where the rest goes
 	@$<

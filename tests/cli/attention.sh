@@ -1,21 +1,9 @@
 #!/bin/bash
 # duplex attention: the exact bytes for every number of channels, spread, set of bundles and way to give lengths; statistics.
 # usage: tests/cli/attention.sh BUILD
-set -u
-build=$(cd "$1" && pwd)
-duplex=$build/duplex
+# shellcheck source=tests/cli/checks.sh
+. "$(dirname "$0")/checks.sh"
 oracle=$build/tests/cli/oracle_attention
-dir=$(mktemp -d)
-trap 'rm -rf "$dir"' EXIT
-cd "$dir" || exit 1
-failures=0
-count=0
-check() { # NAME COMMAND...: the command must succeed
-  local name=$1
-  shift
-  count=$((count + 1))
-  "$@" || { echo "FAIL $name"; failures=$((failures + 1)); }
-}
 
 while read -r batch q_heads heads d lengths scale dist; do
   longest=$(tr , '\n' <<<"$lengths" | sort -n | tail -1)
@@ -35,6 +23,10 @@ while read -r batch q_heads heads d lengths scale dist; do
   done
   check "$name, one bundle" "$duplex" attention "${options[@]}" --out o.npy --channels 2 --bundles 1
   check "$name, one bundle: exact" cmp o.npy exact.npy
+  check "$name, append inside" "$duplex" attention "${options[@]}" --out o.npy --channels 3 --append inside --stats append.json
+  check "$name, append inside: exact" cmp o.npy exact.npy
+  check "$name, append inside: K and the pieces of V" [ "$(jq .xpu_write_bytes append.json)" -ge $((batch * heads * d * 2 + batch * heads * d * 32)) ]
+  check "$name, append inside: takes time" [ "$(jq '.append_cycles > 0 and .cycles > .append_cycles' append.json)" = true ]
   bytes=$(($(tr , + <<<"$lengths")))
   check "$name: useful bytes" [ "$(jq .useful_bytes stats.json)" = $((bytes * heads * d * 4)) ]
   check "$name: MACs" [ "$(jq '[.channels[].macs] | add' stats.json)" = $((bytes * q_heads * d * 2)) ]
@@ -65,5 +57,4 @@ open('lengths.npy', 'wb').write(b'\x93NUMPY\1\0' + struct.pack('<H', len(header)
   check "lengths as $descr" "$duplex" attention --q q.npy --k k.npy --v v.npy --lengths lengths.npy --out o.npy
   check "lengths as $descr: the same" cmp o.npy exact.npy
 done
-echo "attention: $count checks, $failures failures"
-[ $failures = 0 ]
+check_end attention

@@ -164,6 +164,7 @@ refused "attention: head size 40" "head size 40" attention --q q40.npy --k kv40.
 refused "attention: head size 272" "head size 272" attention --q q272.npy --k kv272.npy --v kv272.npy
 refused "attention: 257 heads" "257 KV heads" attention --q q257.npy --k kv257.npy --v kv257.npy
 refused "attention: too many positions" "131073" attention --q q1.npy --k kv_long.npy --v kv_long.npy
+refused "attention: append elsewhere" "--append" attention --q q.npy --k kv.npy --v kv.npy --append outside
 refused "attention: length 0" "length 0" attention --q q.npy --k kv.npy --v kv.npy --lengths 3,0
 refused "attention: length beyond L" "length 11" attention --q q.npy --k kv.npy --v kv.npy --lengths 11,1
 refused "attention: negative length" "length -1" attention --q q.npy --k kv.npy --v kv.npy --lengths -1,1

@@ -1,21 +1,9 @@
 #!/bin/bash
 # Results of the command: the exact bytes whatever the number of channels and threads; outputs all or none; what a failure leaves.
 # usage: tests/cli/outputs.sh BUILD
-set -u
-build=$(cd "$1" && pwd)
-duplex=$build/duplex
+# shellcheck source=tests/cli/checks.sh
+. "$(dirname "$0")/checks.sh"
 oracle=$build/tests/cli/oracle_gemm
-dir=$(mktemp -d)
-trap 'rm -rf "$dir"' EXIT
-cd "$dir" || exit 1
-failures=0
-count=0
-check() { # NAME COMMAND...: the command must succeed
-  local name=$1
-  shift
-  count=$((count + 1))
-  "$@" || { echo "FAIL $name"; failures=$((failures + 1)); }
-}
 status_is() { # STATUS COMMAND...: exit status, and one line of message unless it is 0
   local wanted=$1
   shift
@@ -128,5 +116,4 @@ for limit in $(seq 4000 1500 40000); do
 done
 check "the last one is right" cmp y.npy expected.npy
 
-echo "outputs: $count checks, $failures failures"
-[ $failures = 0 ]
+check_end outputs

@@ -28,6 +28,7 @@ struct attention_case {
   size_t offset[PIECES + 1], q_elements;
   double scale;
   bool gemm;  // of the first numbers of q and k
+  bool step;  // attention with another position for each sequence, the first numbers of k and v
 };
 
 struct outcome {
@@ -88,6 +89,7 @@ static void draw(struct attention_case *c, unsigned channels) {
   if (!c->k || !c->v || !c->q) abort();
   for (size_t i = 0; i < total; i++) c->k[i] = draw_value(c), c->v[i] = draw_value(c);
   for (size_t i = 0; i < c->q_elements; i++) c->q[i] = draw_value(c);
+  c->step = total >= (size_t)c->batch * c->heads * c->head_size && below(c, 2);
 }
 
 // A sequence begins with its first piece, or as a part of another; the others follow in turn.
@@ -132,7 +134,10 @@ static int run_on(struct attention_case *c, const char *backend, struct outcome 
   if (!error) error = duplex_kv_open(device, &kv, &cache);
   if (!error) error = fill(c, cache, sequences);
   if (!error) error = run_gemm(c, device, 0, outcome);
-  if (!error) error = duplex_attention(cache, 0, sequences, c->batch, c->q, c->heads * c->group, c->scale, outcome->o);
+  const size_t q_heads = c->heads * c->group;
+  if (!error && c->step)
+    error = duplex_attention_step(cache, 0, sequences, c->batch, c->k, c->v, c->q, q_heads, c->scale, outcome->o);
+  if (!error && !c->step) error = duplex_attention(cache, 0, sequences, c->batch, c->q, q_heads, c->scale, outcome->o);
   if (!error) duplex_last_stats(device, &outcome->stats);
   if (!error) error = run_gemm(c, device, 1, outcome);
   if (error) printf("%s: %s %s\n", backend, text, device ? duplex_last_error(device) : duplex_error_text(error));
@@ -151,6 +156,8 @@ static bool same_stats(const struct duplex_stats *a, const struct duplex_stats *
   good &= same("ACT", a->commands.act, b->commands.act) & same("PRE", a->commands.pre, b->commands.pre);
   good &= same("RD", a->commands.rd, b->commands.rd) & same("WR", a->commands.wr, b->commands.wr);
   good &= same("REF", a->commands.ref, b->commands.ref) & same("bytes read", a->read_bytes, b->read_bytes);
+  good &=
+      same("clocks of the append", a->append_cycles, b->append_cycles) & same("xPU WR", a->commands.xpu_wr, b->commands.xpu_wr);
   good &= same("starved", a->starved, b->starved) & same("no tile", a->no_tile, b->no_tile);
   return good & same("no room", a->no_room, b->no_room) & same("bytes written", a->write_bytes, b->write_bytes);
 }
@@ -176,10 +183,11 @@ static bool run_case(uint64_t seed, uint64_t number, unsigned channels) {
     good = same("clocks of the GEMM", model.gemm_cycles[i], rtl.gemm_cycles[i]) &&
            same("results of the GEMM", 0, (uint64_t)(memcmp(model.y[i], rtl.y[i], sizeof rtl.y[i]) != 0));
   printf(
-      "%s case %llu: D %u, %u KV heads x %u, %u sequences in %u pieces, %u channels, bundles %x, values %u: %llu clocks, %llu "
-      "descriptors\n",
+      "%s case %llu: D %u, %u KV heads x %u, %u sequences in %u pieces, %u channels, bundles %x, values %u: %llu clocks (append "
+      "%llu), %llu descriptors\n",
       good ? "same" : "FAIL", (unsigned long long)number, c.head_size, c.heads, c.group, c.batch, c.pieces, c.channels, c.bundles,
-      c.kind, (unsigned long long)model.stats.cycles, (unsigned long long)model.stats.descriptors);
+      c.kind, (unsigned long long)model.stats.cycles, (unsigned long long)model.stats.append_cycles,
+      (unsigned long long)model.stats.descriptors);
   free(c.k), free(c.v), free(c.q), free(model.o), free(rtl.o);
   return good;
 }

@@ -25,7 +25,8 @@ while read -r b hq hkv l d channels dist lengths options; do
   for side in model rtl; do jq 'del(.backend)' "$dir/$side.json" >"$dir/$side.all"; done
   cmp -s "$dir/model.all" "$dir/rtl.all" || { diff "$dir/model.all" "$dir/rtl.all"; fail "statistics differ"; }
   case $options in *strict*) rule=--strict ;; *) rule= ;; esac
-  "$build/timing_judge" params/dram/hbm3_5200.preset "$dir/commands.txt" $rule >"$dir/judge.txt" || { cat "$dir/judge.txt"; fail "DRAM timing"; }
+  case $options in *hbm3_6400*) preset=hbm3_6400 ;; *) preset=hbm3_5200 ;; esac
+  "$build/timing_judge" params/dram/$preset.preset "$dir/commands.txt" $rule >"$dir/judge.txt" || { cat "$dir/judge.txt"; fail "DRAM timing"; }
   echo "same: $shape, $(jq .cycles "$dir/rtl.json") clocks"
 done < <(
   if [ -n "$long" ]; then
@@ -33,6 +34,7 @@ done < <(
 1 1 1 32768 64 1 normal:1 -
 1 4 1 32768 128 2 normal:1 -
 1 8 1 20000 80 1 normal:0.3 -
+2 2 1 130 64 1 normal:1 130,129 --append inside --bundles 0,2 --dram-preset hbm3_6400 --rank-switch 2
 L
   else
     cat <<'L'
@@ -44,6 +46,9 @@ L
 1 2 2 300 96 2 bits -
 4 8 2 512 128 2 normal:1 512,1,300,64
 2 4 2 150 64 2 normal:1 - --bundles 0,1,2 --xpu-traffic stream
+3 8 2 200 128 2 normal:1 200,65,1 --append inside
+2 4 2 150 80 2 normal:1 - --append inside --bundles 0,1,2 --xpu-traffic stream --activation-rule strict
+2 2 1 130 64 1 normal:1 130,129 --append inside --bundles 0,2
 2 4 2 150 128 1 normal:1 - --bundles 0,2 --xpu-traffic stream --activation-rule strict
 L
   fi

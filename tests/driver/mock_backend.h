@@ -77,6 +77,11 @@ static inline int mock_mem_write(struct duplex_backend *backend, unsigned channe
   return mock->memory_error ? mock->memory_error : duplex_hbm_mem_write(mock->memory, channel, address, bytes, size);
 }
 
+static inline int mock_xpu_wait(struct duplex_backend *backend) {
+  (void)backend;
+  return 0;
+}
+
 static inline uint64_t mock_clocks(struct duplex_backend *backend) { return 100u * mock_of(backend)->done; }
 
 static inline void mock_commands(struct duplex_backend *backend, struct duplex_dram_commands *commands) {
@@ -92,8 +97,9 @@ static inline const char *mock_failure(struct duplex_backend *backend) {
 static inline void mock_close(struct duplex_backend *backend) { mock_of(backend)->closed = true; }
 
 static inline void mock_start(struct mock *mock, unsigned channels) {
-  static const struct duplex_backend_ops ops = {"mock",         mock_close,   mock_reg_read, mock_reg_write, mock_mem_read,
-                                                mock_mem_write, mock_advance, mock_clocks,   mock_commands,  mock_failure};
+  static const struct duplex_backend_ops ops = {"mock",        mock_close,     mock_reg_read,  mock_reg_write,
+                                                mock_mem_read, mock_mem_write, mock_mem_write, mock_xpu_wait,
+                                                mock_advance,  mock_clocks,    mock_commands,  mock_failure};
   memset(mock, 0, sizeof *mock);
   mock->backend.ops = &ops;
   duplex_hbm_open(channels, NULL, NULL, &mock->memory);

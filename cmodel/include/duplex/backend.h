@@ -18,7 +18,7 @@ extern "C" {
 // DRAM commands sent by Logic-PIM, by kind, summed over the channels.
 struct duplex_dram_commands {
   uint64_t act, rd, wr, pre, ref;
-  uint64_t xpu_rd;  // reads of 32 bytes by the xPU's traffic meanwhile
+  uint64_t xpu_rd, xpu_wr;  // reads and writes of 32 bytes by the xPU meanwhile
 };
 
 struct duplex_backend_options {
@@ -45,6 +45,11 @@ struct duplex_backend_ops {
   // DUPLEX_ERROR_OWNER, and failure() gives the address.
   int (*mem_read)(struct duplex_backend *backend, unsigned channel, uint64_t address, void *bytes, size_t size);
   int (*mem_write)(struct duplex_backend *backend, unsigned channel, uint64_t address, const void *bytes, size_t size);
+  // The same write with the time that it takes: the cells change at once, the xPU's DRAM commands are queued (address and size:
+  // multiples of 32) and go out as the clock runs. xpu_wait runs until all of them have been given, and until the xPU may use the
+  // bundles that it took; they stay the xPU's until then.
+  int (*xpu_write)(struct duplex_backend *backend, unsigned channel, uint64_t address, const void *bytes, size_t size);
+  int (*xpu_wait)(struct duplex_backend *backend);
   // Runs until the interrupt line is high, at most `clocks` clocks; *interrupt says whether it is. interrupt NULL: runs all of
   // them, whatever the line does.
   int (*advance)(struct duplex_backend *backend, uint64_t clocks, int *interrupt);

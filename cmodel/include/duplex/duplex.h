@@ -101,6 +101,7 @@ struct duplex_channel_stats {
 // Of the last job.
 struct duplex_stats {
   uint64_t cycles;         // 650 MHz clocks, the host's doorbell to completion
+  uint64_t append_cycles;  // of them, the xPU's writes of new positions (duplex_attention_step)
   uint64_t native_cycles;  // the same with firmware that takes no time; 0: not measured
   uint64_t firmware_instructions;
   uint64_t

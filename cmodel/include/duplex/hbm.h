@@ -61,7 +61,7 @@ int duplex_hbm_clock(struct duplex_hbm *hbm, unsigned channel, uint64_t clock, c
 // The xPU's own pins of a channel (ordinary commands to single banks; row commands as above). They are judged; data do not
 // matter.
 struct duplex_hbm_xpu_pins {
-  bool row_valid, column_valid;
+  bool row_valid, column_valid, column_write;
   uint8_t row_command, row_bundle, row_bank;
   uint16_t row_address;
   uint8_t column_bundle, column_bank, column_address;

@@ -77,6 +77,14 @@ size_t duplex_kv_used(const struct duplex_kv_cache *cache, enum duplex_kv_space 
 int duplex_attention(struct duplex_kv_cache *cache, unsigned layer, struct duplex_sequence *const *sequences, size_t batch,
                      const duplex_f16 *q, size_t q_heads, double scale, duplex_f16 *o);
 
+// A decode step: appends a position to that layer of each sequence, k and v[batch][heads][head_size], and attends as above. The
+// xPU's writes take their time (statistics: append_cycles of cycles, commands.xpu_wr of 32 bytes): the spaces are the xPU's at
+// the first clock, and handed over when the last write has gone out. Not counted: moving a shared page that is written to. Should
+// attention fail after the append, the sequences keep their new positions.
+int duplex_attention_step(struct duplex_kv_cache *cache, unsigned layer, struct duplex_sequence *const *sequences, size_t batch,
+                          const duplex_f16 *k, const duplex_f16 *v, const duplex_f16 *q, size_t q_heads, double scale,
+                          duplex_f16 *o);
+
 // c of numerics N5: RN32(scale * log2 e), for scale = 0 with 1 / sqrt(head_size) correctly rounded to binary64.
 duplex_f32 duplex_attention_scale(double scale, unsigned head_size);
 

@@ -19,6 +19,10 @@
 
 class DramPins {
  public:
+  ~DramPins() {
+    for (duplex_xpu_traffic &xpu : xpu_) duplex_xpu_stop(&xpu);
+  }
+
   int open(const duplex_backend_options &options, std::string &failure) {
     channels_ = options.channels;
     duplex_hbm *hbm = nullptr;
@@ -92,9 +96,19 @@ class DramPins {
     const int error = duplex_hbm_check_owner(hbm_.get(), owner_, channel, address, size, nullptr);
     return error ? error : duplex_hbm_mem_write(hbm_.get(), channel, address, bytes, size);
   }
+  int xpu_write(unsigned channel, uint64_t address, const void *bytes, size_t size) {
+    const int error = write(channel, address, bytes, size);
+    return error ? error : duplex_xpu_write(&xpu_[channel], address, size);
+  }
+  template <class Model>
+  bool xpu_busy(const Model &model) const {
+    bool busy = owner_ != model.bundle_owner_o;
+    for (const duplex_xpu_traffic &xpu : xpu_) busy |= duplex_xpu_busy(&xpu);
+    return busy;
+  }
   void commands(duplex_dram_commands &commands) const {
     duplex_hbm_commands(hbm_.get(), &commands);
-    for (const duplex_xpu_traffic &xpu : xpu_) commands.xpu_rd += xpu.reads;
+    for (const duplex_xpu_traffic &xpu : xpu_) commands.xpu_rd += xpu.reads, commands.xpu_wr += xpu.writes;
   }
   const char *failure() const { return duplex_hbm_failure(hbm_.get()); }
 

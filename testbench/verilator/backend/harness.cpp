@@ -60,6 +60,14 @@ class Stack {
     *value = error ? 0 : axi_.data();
     return error;
   }
+  int xpu_wait() {
+    enter();
+    for (unsigned i = 0; dram_.xpu_busy(model_) && !status_; i++) {
+      if (i == DUPLEX_XPU_WAIT_MOST) return status_ = DUPLEX_ERROR_WATCHDOG;
+      tick();
+    }
+    return status_;
+  }
   int advance(uint64_t clocks, int *interrupt) {
     enter();
     for (uint64_t i = 0; i < clocks && !(interrupt && interrupt_) && !status_; i++) tick();
@@ -167,6 +175,10 @@ const duplex_backend_ops rtl_ops = {
     [](duplex_backend *b, unsigned channel, uint64_t address, const void *bytes, size_t size) {
       return stack_of(b).dram().write(channel, address, bytes, size);
     },
+    [](duplex_backend *b, unsigned channel, uint64_t address, const void *bytes, size_t size) {
+      return stack_of(b).dram().xpu_write(channel, address, bytes, size);
+    },
+    [](duplex_backend *b) { return stack_of(b).xpu_wait(); },
     [](duplex_backend *b, uint64_t clocks, int *interrupt) { return stack_of(b).advance(clocks, interrupt); },
     [](duplex_backend *b) { return stack_of(b).clocks(); },
     [](duplex_backend *b, duplex_dram_commands *commands) { stack_of(b).dram().commands(*commands); },

@@ -9,7 +9,7 @@ extern "C" {
 #endif
 
 // Changes with any change of duplex/backend.h or of this file that an old library would not survive.
-#define DUPLEX_RTL_INTERFACE 2u
+#define DUPLEX_RTL_INTERFACE 3u
 
 #define DUPLEX_RTL_EXPORT __attribute__((visibility("default")))
 

@@ -1,0 +1,21 @@
+# shellcheck shell=bash
+# What the tests of the command share; sourced with the build folder as the first argument. The test goes on in a folder of its own,
+# with build, duplex and dir set, and ends with check_end.
+set -u
+build=$(cd "$1" && pwd)
+duplex=$build/duplex
+dir=$(mktemp -d)
+trap 'rm -rf "$dir"' EXIT
+cd "$dir" || exit 1
+failures=0
+count=0
+check() { # NAME COMMAND...: the command must succeed
+  local name=$1
+  shift
+  count=$((count + 1))
+  "$@" || { echo "FAIL $name"; failures=$((failures + 1)); }
+}
+check_end() { # NAME: the sums, and the exit status
+  echo "$1: $count checks, $failures failures"
+  [ $failures = 0 ]
+}
