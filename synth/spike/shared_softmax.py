@@ -23,7 +23,7 @@ DIVISOR_PAUSE = 14        # behind the sums of a row block, which hold the divis
 class Channel:
     """The beats of a channel in their order, and what they need and make."""
 
-    def __init__(self, pairs, length, lanes):
+    def __init__(self, pairs, length, lanes, shared):
         self.length, self.lanes = length, lanes
         self.score_words = -(-length * lanes // 16)
         self.tile_words = -(-BLOCK * lanes // 32)
@@ -46,7 +46,7 @@ class Channel:
                     if kind == "C":
                         used += 1
                         self.tiles.append(pair)
-                        parts = -(-lanes // 4) if block == blocks - 1 else 1  # words of a row's sums
+                        parts = -(-lanes // 4) if shared and block == blocks - 1 else 1  # words of a row's sums
                         for row in range(ROWS):
                             for part in range(parts):
                                 end = row == ROWS - 1 and part == parts - 1
@@ -172,7 +172,7 @@ class Slices:
 
 
 def run(units, pairs, length, lanes):
-    channels = [Channel(pairs, length, lanes) for _ in range(32)]
+    channels = [Channel(pairs, length, lanes, units > 0) for _ in range(32)]
     if units:
         each = 32 // units
         parts = [Unit(channels[u * each:(u + 1) * each]) for u in range(units)]
