@@ -79,25 +79,25 @@ module attention (
   wire [5:0] pass_rest;
   wire [1:0] pass_sixteens;
   wire [20:0] result_column;
-  wire first, last, pass_valid, pass_ready, pass_first, pass_last, pass_keep, pass_final, pass_begins, result_valid, result_ready, sequencer_busy;
+  wire wide, first, last, pass_valid, pass_ready, pass_first, pass_last, pass_keep, pass_final, pass_begins, result_valid, result_ready, sequencer_busy;
   // Stream
-  wire stream_valid, stream_pass_ready, stream_ready, score_start, score_ready, q_write, q_done, sum_score, sum_end, l_done, stream_busy;
+  wire stream_valid, stream_pass_ready, stream_ready, score_start, score_ready, q_write, q_done, sum_score, sum_end, sum_wide, l_done, stream_busy;
   wire [1:0] stream_kind, stream_k_last, stream_lanes;
   wire [10:0] stream_blocks;
   wire [5:0] stream_rest;
   wire [1:0] stream_sixteens;
   wire [7:0] stream_mask;
   wire [31:0] stream_scale;
-  wire stream_first, stream_last, stream_keep, stream_final;
+  wire stream_wide, stream_first, stream_last, stream_keep, stream_final;
   wire [4:0] q_write_address, q_read_address;
   wire [1023:0] q_data;
   // Tiles
-  wire tiles_valid, tiles_pass_ready, tiles_ready, tiles_first, tiles_keep, tiles_begins, tiles_busy;
+  wire tiles_valid, tiles_pass_ready, tiles_ready, tiles_wide, tiles_first, tiles_keep, tiles_begins, tiles_busy;
   wire [1:0] tiles_kind;
   wire [10:0] tiles_blocks;
   wire [5:0] tiles_rest;
   wire [1:0] tiles_k_last, tiles_lanes, position_lanes;
-  wire position_valid, position_exists, position_sum, position_clear, word_valid;
+  wire position_valid, position_exists, position_wide, position_sum, position_clear, word_valid;
   wire [3:0] position;
   wire [511:0] word;
   // Scores
@@ -115,7 +115,7 @@ module attention (
     .score_index_i(score_index), .score_mode_o(score_mode), .score_first_o(score_first), .score_words_o(score_words), .oldest_i(oldest), .oldest_mode_o(oldest_mode),
     .index_i(index), .k_base_o(k_base), .v_base_o(v_base), .v_stride_o(v_stride), .q_base_o(q_base), .o_base_o(o_base),
     .stride_o(stride), .kv_stripe_o(kv_stripe), .qo_stripe_o(qo_stripe), .last_position_o(last_position),
-    .last_sixteen_o(last_sixteen), .mode_o(mode), .row_block_o(row_block), .first_o(first), .last_o(last), .lanes_o(lanes),
+    .last_sixteen_o(last_sixteen), .mode_o(mode), .row_block_o(row_block), .first_o(first), .last_o(last), .lanes_o(lanes), .wide_o(wide),
     .mask_o(mask), .scale_o(scale), .words_o(words), .slots_o(slots)
   );
 
@@ -133,17 +133,17 @@ module attention (
   );
 
   assign pass_ready = stream_pass_ready && tiles_pass_ready;
-  fifo #(.WIDTH(69), .DEPTH(4)) stream_passes (
+  fifo #(.WIDTH(70), .DEPTH(4)) stream_passes (
     .clk_i(clk_i), .rst_ni(rst_ni), .valid_i(pass_valid), .ready_o(stream_pass_ready),
-    .data_i({pass_kind, pass_blocks, pass_rest, pass_k_last, pass_sixteens, pass_first, pass_last, pass_keep, pass_final, lanes, mask, scale}),
+    .data_i({pass_kind, pass_blocks, pass_rest, pass_k_last, pass_sixteens, pass_first, pass_last, pass_keep, pass_final, lanes, wide, mask, scale}),
     .valid_o(stream_valid), .ready_i(stream_ready),
-    .data_o({stream_kind, stream_blocks, stream_rest, stream_k_last, stream_sixteens, stream_first, stream_last, stream_keep, stream_final, stream_lanes, stream_mask, stream_scale})
+    .data_o({stream_kind, stream_blocks, stream_rest, stream_k_last, stream_sixteens, stream_first, stream_last, stream_keep, stream_final, stream_lanes, stream_wide, stream_mask, stream_scale})
   );
-  fifo #(.WIDTH(36), .DEPTH(4)) tiles_passes (
+  fifo #(.WIDTH(37), .DEPTH(4)) tiles_passes (
     .clk_i(clk_i), .rst_ni(rst_ni), .valid_i(pass_valid), .ready_o(tiles_pass_ready),
-    .data_i({pass_kind, pass_blocks, pass_rest, pass_k_last, lanes, pass_first, pass_keep, pass_begins, pass_address}),
+    .data_i({pass_kind, pass_blocks, pass_rest, pass_k_last, lanes, wide, pass_first, pass_keep, pass_begins, pass_address}),
     .valid_o(tiles_valid), .ready_i(tiles_ready),
-    .data_o({tiles_kind, tiles_blocks, tiles_rest, tiles_k_last, tiles_lanes, tiles_first, tiles_keep, tiles_begins, tiles_address})
+    .data_o({tiles_kind, tiles_blocks, tiles_rest, tiles_k_last, tiles_lanes, tiles_wide, tiles_first, tiles_keep, tiles_begins, tiles_address})
   );
   fifo #(.WIDTH(25), .DEPTH(4)) results (
     .clk_i(clk_i), .rst_ni(rst_ni), .valid_i(result_valid), .ready_o(result_ready), .data_i({result_stripe, result_column}),
@@ -153,11 +153,11 @@ module attention (
   attention_stream stream (
     .clk_i(clk_i), .rst_ni(rst_ni), .pass_valid_i(stream_valid), .pass_ready_o(stream_ready), .pass_kind_i(stream_kind),
     .pass_blocks_i(stream_blocks), .pass_rest_i(stream_rest), .pass_k_last_i(stream_k_last), .pass_sixteens_i(stream_sixteens),
-    .pass_mask_i(stream_mask), .pass_first_i(stream_first), .pass_last_i(stream_last), .pass_keep_i(stream_keep),
+    .pass_mask_i(stream_mask), .pass_wide_i(stream_wide), .pass_first_i(stream_first), .pass_last_i(stream_last), .pass_keep_i(stream_keep),
     .pass_final_i(stream_final), .score_start_o(score_start), .score_ready_i(score_ready), .weight_valid_i(weight_valid_i),
     .weight_pop_o(weight_pop_o), .q_write_o(q_write), .q_address_o(q_write_address), .q_done_o(q_done), .beat_valid_o(beat_valid_o),
     .beat_ready_i(beat_ready_i), .beat_row_o(beat_row_o), .beat_first_o(beat_first_o), .beat_last_o(beat_last_o),
-    .beat_release_o(beat_release_o), .beat_mask_o(beat_mask_o), .sum_score_o(sum_score), .sum_end_o(sum_end), .room_i(room_i),
+    .beat_release_o(beat_release_o), .beat_mask_o(beat_mask_o), .sum_score_o(sum_score), .sum_end_o(sum_end), .sum_wide_o(sum_wide), .room_i(room_i),
     .row_o(room_row_o), .row_place_o(room_place_o), .l_done_o(l_done), .busy_o(stream_busy), .starved_o(starved_o),
     .no_tile_o(no_tile_o), .no_room_o(no_room_o)
   );
@@ -169,11 +169,11 @@ module attention (
 
   attention_tiles tiles (
     .clk_i(clk_i), .rst_ni(rst_ni), .pass_valid_i(tiles_valid), .pass_ready_o(tiles_ready), .pass_kind_i(tiles_kind),
-    .pass_blocks_i(tiles_blocks), .pass_rest_i(tiles_rest), .pass_k_last_i(tiles_k_last), .pass_lanes_i(tiles_lanes),
+    .pass_blocks_i(tiles_blocks), .pass_rest_i(tiles_rest), .pass_k_last_i(tiles_k_last), .pass_lanes_i(tiles_lanes), .pass_wide_i(tiles_wide),
     .pass_first_i(tiles_first), .pass_keep_i(tiles_keep), .pass_begins_i(tiles_begins), .pass_address_i(tiles_address),
     .q_done_i(q_done), .q_address_o(q_read_address), .q_data_i(q_data), .write_i(write), .read_o(read), .read_address_o(read_address),
     .maximum_valid_i(maximum_valid), .maximum_ready_o(maximum_ready), .position_valid_o(position_valid),
-    .position_exists_o(position_exists), .position_o(position), .lanes_o(position_lanes), .sum_o(position_sum),
+    .position_exists_o(position_exists), .position_o(position), .lanes_o(position_lanes), .wide_o(position_wide), .sum_o(position_sum),
     .clear_o(position_clear), .word_valid_i(word_valid), .word_i(word), .l_done_i(l_done), .tile_valid_o(tile_valid_o),
     .tile_ready_i(tile_ready_i), .tile_data_o(tile_data_o), .busy_o(tiles_busy)
   );
@@ -188,7 +188,7 @@ module attention (
 
   probability_path probability_path (
     .clk_i(clk_i), .rst_ni(rst_ni), .valid_i(position_valid), .exists_i(position_exists), .position_i(position),
-    .lanes_i(position_lanes), .sum_i(position_sum), .clear_i(position_clear), .word_i(score_read_data_i), .maximum_i(maximum_q),
+    .lanes_i(position_lanes), .wide_i(position_wide), .sum_i(position_sum), .clear_i(position_clear), .word_i(score_read_data_i), .maximum_i(maximum_q),
     .word_valid_o(word_valid), .word_o(word), .l_o(l)
   );
 
@@ -201,7 +201,7 @@ module attention (
   endgenerate
   wire row = sum_valid_i && !sum_score && active_q;
   attention_quotient quotient (
-    .clk_i(clk_i), .rst_ni(rst_ni), .sum_valid_i(row), .sum_end_i(sum_end), .sum_i(sum_i), .flags_i(flags_i), .l_i(l),
+    .clk_i(clk_i), .rst_ni(rst_ni), .sum_valid_i(row), .sum_end_i(sum_end), .wide_i(sum_wide), .sum_i(sum_i), .flags_i(flags_i), .l_i(l),
     .row_nan_i(row_nan), .row_valid_o(row_valid_o), .row_end_o(row_end_o), .row_o(row_o)
   );
 

@@ -22,6 +22,7 @@ module attention_stream #(
   input wire [1:0] pass_k_last_i,
   input wire [1:0] pass_sixteens_i,
   input wire [7:0] pass_mask_i,
+  input wire pass_wide_i,
   input wire pass_first_i,
   input wire pass_last_i,
   input wire pass_keep_i,
@@ -46,6 +47,7 @@ module attention_stream #(
   output wire [7:0] beat_mask_o,
   output wire sum_score_o,       // a row of scores, else of the context
   output wire sum_end_o,         // S: the pass's last; C: the pair's last
+  output wire sum_wide_o,        // C: sums of weights in two parts
   // Room for results
   input wire room_i,
   output wire row_o,             // the last beat of a row of results goes
@@ -60,7 +62,7 @@ module attention_stream #(
   localparam [1:0] Q = 2'd0, S = 2'd1;
 
   reg [1:0] state_q;
-  reg score_q, first_q, last_q, keep_q, final_q;
+  reg score_q, wide_q, first_q, last_q, keep_q, final_q;
   reg [10:0] blocks_q;        // blocks after this one
   reg block_first_q;
   reg [1:0] k_q, k_last_q;    // k-tiles after this one
@@ -113,7 +115,8 @@ module attention_stream #(
       row_q <= 6'd0;
       rest_q <= pass_rest_i;
       row_last_q <= pass_kind_i != S ? {pass_sixteens_i, 4'd15} : pass_blocks_i == 11'd0 ? pass_rest_i : 6'd63;
-      mask_q <= pass_kind_i == S ? 8'hff : pass_mask_i;
+      mask_q <= pass_kind_i == S ? 8'hff : pass_mask_i | (pass_wide_i ? {pass_mask_i[3:0], 4'd0} : 8'd0);
+      wide_q <= pass_wide_i;
       first_q <= pass_first_i;
       last_q <= pass_last_i;
       keep_q <= pass_keep_i;
@@ -134,7 +137,9 @@ module attention_stream #(
     end
   end
 
-  delay_line #(.WIDTH(2), .CLOCKS(GEMM_LATENCY)) sums (.clk_i(clk_i), .data_i({score_q, end_mark}), .data_o({sum_score_o, sum_end_o}));
+  delay_line #(.WIDTH(3), .CLOCKS(GEMM_LATENCY)) sums (
+    .clk_i(clk_i), .data_i({score_q, end_mark, wide_q}), .data_o({sum_score_o, sum_end_o, sum_wide_o})
+  );
 
   assign pass_ready_o = state_q == IDLE && (pass_kind_i != S || score_ready_i);
   assign score_start_o = take && pass_kind_i == S;

@@ -36,7 +36,7 @@
 #define DUPLEX_Q_WORDS 64 // words of a channel's q RAM: the tiles of one head
 #define DUPLEX_ATTENTION_QUEUE 8 // segments that wait in a channel
 #define DUPLEX_SCORE_SCALE_CLOCKS 3 // latency of score_scale
-#define DUPLEX_EXPONENTIAL_CLOCKS 6 // latency of exponential
-#define DUPLEX_QUOTIENT_CLOCKS 16 // latency of quotient
+#define DUPLEX_EXPONENTIAL_CLOCKS 7 // latency of exponential
+#define DUPLEX_QUOTIENT_CLOCKS 17 // latency of attention_quotient
 
 #endif
