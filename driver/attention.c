@@ -18,6 +18,7 @@ struct attention {
   const duplex_f16 *q;
   duplex_f16 *o;
   duplex_f32 scale;
+  bool wide;  // weights in two parts
   struct plan plan;
   struct region q_region, o_region;
   uint32_t row_sets;  // of q and of o
@@ -64,10 +65,14 @@ static void give_regions(struct attention *a) {
   space_give(a->cache->device->space, a->o_region, a->row_sets);
 }
 
-// Row set of a unit's KV head in a region, and its channel.
-static struct region place_of(const struct attention *a, struct region region, size_t unit, uint32_t head, uint32_t *channel) {
+// The members of a unit have one place.
+static const struct duplex_sequence *sequence_of(const struct attention *a, size_t unit) {
+  return a->sequences[a->plan.units[unit].members[0].index];
+}
+
+// Row set of a unit's KV head in a region.
+static struct region place_of(const struct attention *a, struct region region, size_t unit, uint32_t head) {
   const struct duplex_kv_cache *cache = a->cache;
-  *channel = kv_channel(cache, a->sequences[a->plan.units[unit].members[0].index]->first_channel, head);
   return (struct region){region.base + (uint32_t)unit * cache->slots + head / cache->device->channels, region.stripe};
 }
 
@@ -80,23 +85,29 @@ static size_t vector_of(const struct attention *a, const struct plan_member *mem
 static int upload_q(const struct attention *a, size_t unit, uint32_t head) {
   const struct duplex_kv_cache *cache = a->cache;
   const struct plan_unit *u = &a->plan.units[unit];
+  const struct duplex_sequence *sequence = sequence_of(a, unit);
   duplex_f16 tiles[DUPLEX_HEAD_SIZE_MAX * DUPLEX_LANES] = {0};
-  uint32_t lane = 0, channel;
+  uint32_t lane = 0;
+  int error = DUPLEX_OK;
   for (uint32_t i = 0; i < u->count; i++)
     for (uint32_t own = 0; own < u->members[i].lanes; own++, lane++)
       for (uint32_t column = 0; column < cache->head_size; column++)
         tiles[column * DUPLEX_LANES + lane] = a->q[vector_of(a, &u->members[i], head, own) + column];
-  const struct region region = place_of(a, a->q_region, unit, head, &channel);
-  return region_write(cache->device, channel, region, 0, tiles, cache->tiles * TILE_ELEMENTS * sizeof *tiles);
+  for (uint32_t member = 0; member < 1u << sequence->spread && !error; member++)
+    error = region_write(cache->device, kv_channel(sequence, head, member), place_of(a, a->q_region, unit, head), 0, tiles,
+                         cache->tiles * TILE_ELEMENTS * sizeof *tiles);
+  return error;
 }
 
 static int read_o(const struct attention *a, size_t unit, uint32_t head) {
   const struct duplex_kv_cache *cache = a->cache;
   const struct plan_unit *u = &a->plan.units[unit];
+  const struct duplex_sequence *sequence = sequence_of(a, unit);
+  const uint32_t channel = kv_channel(sequence, head, (1u << sequence->spread) - 1);
   duplex_f16 rows[DUPLEX_HEAD_SIZE_MAX * DUPLEX_LANES];
-  uint32_t lane = 0, channel;
-  const struct region region = place_of(a, a->o_region, unit, head, &channel);
-  const int error = region_read(cache->device, channel, region, 0, rows, cache->head_size * DUPLEX_LANES * sizeof *rows);
+  uint32_t lane = 0;
+  const int error = region_read(cache->device, channel, place_of(a, a->o_region, unit, head), 0, rows,
+                                cache->head_size * DUPLEX_LANES * sizeof *rows);
   for (uint32_t i = 0; i < u->count && !error; i++)
     for (uint32_t own = 0; own < u->members[i].lanes; own++, lane++)
       for (uint32_t row = 0; row < cache->head_size; row++)
@@ -127,13 +138,14 @@ static void fill_message(const struct attention *a, size_t first, struct attenti
                                         .v_block_stride = pool->v_block_stride,
                                         .head_size = a->cache->head_size,
                                         .heads = a->cache->heads,
-                                        .scale = a->scale};
+                                        .scale = a->scale,
+                                        .wide = a->wide};
   for (size_t i = first; i < a->plan.count && message->sequences < ATTENTION_SEQUENCES; i++) {
     const struct plan_unit *unit = &a->plan.units[i];
     if (message->segments + unit->segment_count > ATTENTION_SEGMENTS) break;
-    sequences[message->sequences++] =
-        (struct attention_sequence){(uint16_t)unit->segment_count, (uint8_t)a->sequences[unit->members[0].index]->first_channel,
-                                    (uint8_t)stored_lanes(unit->lanes)};
+    sequences[message->sequences++] = (struct attention_sequence){
+        (uint16_t)unit->segment_count, attention_place(sequence_of(a, i)->first_channel, sequence_of(a, i)->spread),
+        (uint8_t)stored_lanes(unit->lanes)};
     memcpy(&segments[message->segments], unit->segments, unit->segment_count * sizeof *segments);
     message->segments += unit->segment_count;
   }
@@ -171,11 +183,12 @@ static uint64_t positions_once(const struct attention *a) {
   uint64_t positions = 0;
   for (size_t i = 0; i < a->batch; i++) {
     const struct kv_layer *layer = &a->sequences[i]->layers[a->layer];
+    const size_t page_positions = kv_page_positions(a->sequences[i]);
     for (size_t page = 0; page < layer->count; page++) {
-      const size_t left = layer->length - page * a->cache->page_positions;
+      const size_t left = layer->length - page * page_positions;
       if (layer->pages[page]->visit == visit) continue;
       layer->pages[page]->visit = visit;
-      positions += left < a->cache->page_positions ? left : a->cache->page_positions;
+      positions += left < page_positions ? left : page_positions;
     }
   }
   return positions;
@@ -187,14 +200,18 @@ static void note_work(const struct attention *a) {
   const uint64_t group = a->q_heads / cache->heads;
   stats->useful_bytes = positions_once(a) * cache->heads * 2 * cache->head_size * sizeof(duplex_f16);
   for (unsigned channel = 0; channel < stats->channels; channel++) stats->channel[channel].rows = 0;
-  for (size_t i = 0; i < a->batch; i++)
-    for (uint32_t head = 0; head < cache->heads; head++) {
-      struct duplex_channel_stats *own = &stats->channel[kv_channel(cache, a->sequences[i]->first_channel, head)];
-      const uint64_t positions = a->sequences[i]->layers[a->layer].length, macs = positions * 2 * cache->head_size * group;
+  for (size_t i = 0; i < a->batch; i++) {
+    const struct duplex_sequence *sequence = a->sequences[i];
+    const uint32_t length = (uint32_t)sequence->layers[a->layer].length;
+    for (uint32_t part = 0; part < cache->heads << sequence->spread; part++) {
+      const uint32_t head = part >> sequence->spread, member = kv_member(sequence, part);
+      struct duplex_channel_stats *own = &stats->channel[kv_channel(sequence, head, member)];
+      const uint64_t positions = kv_positions(length, sequence->spread, member), macs = positions * 2 * cache->head_size * group;
       own->rows += positions;
       own->macs += macs;
       stats->macs += macs;
     }
+  }
 }
 
 static int run(struct attention *a) {
@@ -209,24 +226,37 @@ static int run(struct attention *a) {
   return error ? error : for_all_heads(a, read_o);
 }
 
-int duplex_attention(struct duplex_kv_cache *cache, unsigned layer, struct duplex_sequence *const *sequences, size_t batch,
-                     const duplex_f16 *q, size_t q_heads, double scale, duplex_f16 *o) {
-  struct attention a = {
-      .cache = cache, .layer = layer, .sequences = sequences, .batch = batch, .q_heads = q_heads, .q = q, .o = o};
+static int attend(struct attention *a, double scale) {
+  struct duplex_kv_cache *cache = a->cache;
   struct duplex_device *device = cache->device;
   device->error_text[0] = 0;
   if (device->queue.produced != device->queue.collected)
     return device_fail(device, DUPLEX_ERROR_BUSY, "jobs are in flight: wait for them first");
-  int error = check_arguments(&a, scale);
+  int error = check_arguments(a, scale);
   if (error) return error;
-  a.scale = duplex_attention_scale(scale, cache->head_size);
-  error = plan_attention(cache, layer, sequences, batch, (uint32_t)(q_heads / cache->heads), &a.plan);
+  a->scale = duplex_attention_scale(scale, cache->head_size);
+  error = plan_attention(cache, a->layer, a->sequences, a->batch, (uint32_t)(a->q_heads / cache->heads),
+                         a->wide ? DUPLEX_LANES / 2 : DUPLEX_LANES, &a->plan);
   if (error) return error;
-  error = take_regions(&a);
+  error = take_regions(a);
   if (!error) {
-    error = run(&a);
-    give_regions(&a);
+    error = run(a);
+    give_regions(a);
   }
-  plan_free(&a.plan);
+  plan_free(&a->plan);
   return error;
+}
+
+int duplex_attention(struct duplex_kv_cache *cache, unsigned layer, struct duplex_sequence *const *sequences, size_t batch,
+                     const duplex_f16 *q, size_t q_heads, double scale, duplex_f16 *o) {
+  struct attention a = {
+      .cache = cache, .layer = layer, .sequences = sequences, .batch = batch, .q_heads = q_heads, .q = q, .o = o};
+  return attend(&a, scale);
+}
+
+int duplex_attention_p32(struct duplex_kv_cache *cache, unsigned layer, struct duplex_sequence *const *sequences, size_t batch,
+                         const duplex_f16 *q, size_t q_heads, double scale, duplex_f16 *o) {
+  struct attention a = {
+      .cache = cache, .layer = layer, .sequences = sequences, .batch = batch, .q_heads = q_heads, .q = q, .o = o, .wide = true};
+  return attend(&a, scale);
 }

@@ -8,13 +8,16 @@ struct planner {
   struct duplex_kv_cache *cache;
   unsigned layer;
   struct duplex_sequence *const *sequences;
-  uint32_t group;
+  uint32_t group, lanes;
   size_t *order;  // of the batch: sequences with the same pages at their beginning are neighbours
   struct plan *plan;
   size_t used;  // segments
 };
 
 static const struct kv_layer *layer_of(const struct planner *p, size_t index) { return &p->sequences[index]->layers[p->layer]; }
+
+// Of a sequence's page.
+static size_t page_positions(const struct planner *p, size_t index) { return kv_page_positions(p->sequences[index]); }
 
 static size_t smaller(size_t a, size_t b) { return a < b ? a : b; }
 
@@ -31,7 +34,7 @@ static size_t common_positions(const struct planner *p, size_t a, size_t b) {
   const struct kv_layer *left = layer_of(p, a), *right = layer_of(p, b);
   size_t pages = 0;
   while (pages < smaller(left->count, right->count) && left->pages[pages] == right->pages[pages]) pages++;
-  return smaller(pages * p->cache->page_positions, smaller(left->length, right->length));
+  return smaller(pages * page_positions(p, a), smaller(left->length, right->length));
 }
 
 // Positions [from, to) as segments: pages whose frames follow each other are one.
@@ -39,7 +42,7 @@ static void add_segments(struct planner *p, struct plan_unit *unit, size_t index
   const struct duplex_kv_cache *cache = p->cache;
   const struct kv_layer *layer = layer_of(p, index);
   for (size_t at = from; at < to;) {
-    const size_t page = at / cache->page_positions, count = smaller(cache->page_positions, to - at);
+    const size_t page = at / page_positions(p, index), count = smaller(page_positions(p, index), to - at);
     const struct kv_page *this = layer->pages[page];
     struct attention_segment *last = &p->plan->segments[p->used - 1];
     if (at != from && this->frame == layer->pages[page - 1]->frame + 1) {
@@ -68,12 +71,21 @@ static void arrange(struct planner *p, struct plan_unit *unit, size_t common) {
     add_segments(p, unit, member->index, common, layer_of(p, member->index)->length, ((1u << member->lanes) - 1) << lane);
     lane += member->lanes;
   }
+  unit->share = unit->positions >> p->sequences[first]->spread;
 }
 
-// What a unit reads, in positions of K or V: scores that do not fit cost K once more for each row block.
+// What a unit reads, in positions of K or V: V in blocks of 64, at least one in each channel; scores that do not fit cost K once
+// more for each row block.
 static size_t cost(const struct planner *p, const struct plan_unit *unit) {
-  const bool fits = attention_fits(unit->segments, unit->segment_count, stored_lanes(unit->lanes));
-  return unit->positions * (fits ? 2 : 2 + p->cache->tiles);
+  const uint32_t spread = p->sequences[unit->members[0].index]->spread;
+  const bool fits = attention_fits(unit->segments, unit->segment_count, stored_lanes(unit->lanes), spread);
+  size_t blocks = 0;
+  for (uint32_t i = 0; i < unit->segment_count; i++)
+    for (uint32_t member = 0; member < 1u << spread; member++) {
+      const uint32_t positions = kv_positions(segment_length(&unit->segments[i]), spread, member);
+      blocks += positions ? (positions + DUPLEX_WIDTH - 1) / DUPLEX_WIDTH : 1;
+    }
+  return unit->positions * (fits ? 1 : 1 + p->cache->tiles) + blocks * DUPLEX_WIDTH;
 }
 
 static void make_unit(struct planner *p, struct plan_unit *unit, const size_t *members, uint32_t count, uint32_t head,
@@ -98,7 +110,7 @@ static size_t try_together(struct planner *p, const size_t *members, uint32_t co
 
 // How many of the next sequences are best served together.
 static uint32_t best_count(struct planner *p, const size_t *members, size_t left) {
-  const uint32_t most = (uint32_t)smaller(DUPLEX_LANES / p->group, left);
+  const uint32_t most = (uint32_t)smaller(p->lanes / p->group, left);
   uint32_t best = 1;
   size_t apart = try_together(p, members, 1), saving = 0;
   for (uint32_t count = 2; count <= most && common_positions(p, members[0], members[count - 1]); count++) {
@@ -111,24 +123,24 @@ static uint32_t best_count(struct planner *p, const size_t *members, size_t left
   return best;
 }
 
-static int longer_first(const void *a, const void *b) {
+static int busier_first(const void *a, const void *b) {
   const struct plan_unit *left = a, *right = b;
-  if (left->positions != right->positions) return left->positions > right->positions ? -1 : 1;
+  if (left->share != right->share) return left->share > right->share ? -1 : 1;
   const size_t i = left->members[0].index, j = right->members[0].index;
   return i != j ? (i > j) - (i < j)
                 : (left->members[0].head > right->members[0].head) - (left->members[0].head < right->members[0].head);
 }
 
-// Groups of more than 8 query heads are two units.
+// Groups of more query heads than lanes are several units.
 static void make_units(struct planner *p, size_t batch) {
   struct plan *plan = p->plan;
   for (size_t at = 0, count; at < batch; at += count) {
-    count = p->group <= DUPLEX_LANES / 2 ? best_count(p, &p->order[at], batch - at) : 1;
-    for (uint32_t head = 0; head < p->group; head += DUPLEX_LANES)
+    count = p->group <= p->lanes / 2 ? best_count(p, &p->order[at], batch - at) : 1;
+    for (uint32_t head = 0; head < p->group; head += p->lanes)
       make_unit(p, &plan->units[plan->count++], &p->order[at], (uint32_t)count, head,
-                (uint32_t)smaller(p->group - head, DUPLEX_LANES));
+                (uint32_t)smaller(p->group - head, p->lanes));
   }
-  qsort(plan->units, plan->count, sizeof *plan->units, longer_first);
+  qsort(plan->units, plan->count, sizeof *plan->units, busier_first);
 }
 
 static int check_units(struct duplex_kv_cache *cache, const struct plan *plan) {
@@ -141,12 +153,13 @@ static int check_units(struct duplex_kv_cache *cache, const struct plan *plan) {
 }
 
 int plan_attention(struct duplex_kv_cache *cache, unsigned layer, struct duplex_sequence *const *sequences, size_t batch,
-                   uint32_t group, struct plan *plan) {
-  struct planner p = {cache, layer, sequences, group, malloc(batch * sizeof *p.order), plan, 0};
+                   uint32_t group, uint32_t lanes, struct plan *plan) {
+  const size_t units = (group + lanes - 1) / lanes;  // of a sequence
+  struct planner p = {cache, layer, sequences, group, lanes, malloc(batch * sizeof *p.order), plan, 0};
   // Room for every page of every sequence in every unit of it, and for what try_together makes on the way.
   size_t segments = 1 + ATTENTION_SEGMENTS;
-  for (size_t i = 0; i < batch; i++) segments += 4 * layer_of(&p, i)->count;
-  *plan = (struct plan){.units = malloc(2 * batch * sizeof *plan->units), .segments = malloc(segments * sizeof *plan->segments)};
+  for (size_t i = 0; i < batch; i++) segments += (2 + units) * layer_of(&p, i)->count;
+  *plan = (struct plan){.units = malloc(units * batch * sizeof *plan->units), .segments = malloc(segments * sizeof *plan->segments)};
   int error = DUPLEX_OK;
   if (!p.order || !plan->units || !plan->segments) {
     error = device_fail(cache->device, DUPLEX_ERROR_NO_MEMORY, "too little memory on the host");

@@ -17,20 +17,18 @@ struct plan_unit {
   struct attention_segment *segments;  // of the plan's list
   uint32_t segment_count;
   size_t positions;  // of all segments
+  size_t share;      // of one of its channels, about
 };
 
 struct plan {
-  struct plan_unit *units;  // longest first
+  struct plan_unit *units;  // those first that keep their channels busy for longest
   size_t count;
   struct attention_segment *segments;
 };
 
-// group: query heads of a KV head. An error leaves nothing to free.
+// group: query heads of a KV head, at most 2 * DUPLEX_LANES; lanes: of a unit at most, 4 or 8. An error leaves nothing to free.
 int plan_attention(struct duplex_kv_cache *cache, unsigned layer, struct duplex_sequence *const *sequences, size_t batch,
-                   uint32_t group, struct plan *plan);
+                   uint32_t group, uint32_t lanes, struct plan *plan);
 void plan_free(struct plan *plan);
-
-// Binary logarithm of the lanes that the hardware keeps for so many.
-static inline uint32_t stored_lanes(uint32_t lanes) { return lanes > 4 ? 3 : lanes > 2 ? 2 : lanes > 1; }
 
 #endif

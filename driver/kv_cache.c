@@ -83,30 +83,38 @@ void duplex_kv_close(struct duplex_kv_cache *cache) {
   free(cache);
 }
 
-// Heads of a sequence that lie in a channel.
-static uint32_t heads_in(const struct duplex_kv_cache *cache, uint32_t first_channel, uint32_t channel) {
-  const uint32_t channels = cache->device->channels, place = (channel + channels - first_channel) % channels;
-  return place < cache->heads ? (cache->heads - place - 1) / channels + 1 : 0;
+// Heads of a sequence of which positions lie in a channel.
+static uint32_t heads_in(const struct duplex_kv_cache *cache, uint32_t first_channel, uint32_t spread, uint32_t channel) {
+  const uint32_t channels = cache->device->channels, head = ((channel + channels - first_channel) % channels) >> spread;
+  return head < cache->heads ? (cache->heads - head - 1) / channels + 1 : 0;
 }
 
-static void change_load(struct duplex_kv_cache *cache, uint32_t first_channel, size_t positions, bool more) {
+// What so many positions of a sequence weigh in a channel.
+static size_t load_of(const struct duplex_kv_cache *cache, uint32_t first_channel, uint32_t spread, uint32_t channel,
+                      size_t positions) {
+  return ((positions + (1u << spread) - 1) >> spread) * heads_in(cache, first_channel, spread, channel);
+}
+
+static void set_weight(struct duplex_sequence *sequence, size_t weight) {
+  struct duplex_kv_cache *cache = sequence->cache;
+  const uint32_t first = sequence->first_channel, spread = sequence->spread;
   for (uint32_t channel = 0; channel < cache->device->channels; channel++) {
-    const size_t amount = positions * heads_in(cache, first_channel, channel);
-    cache->load[channel] = more ? cache->load[channel] + amount : cache->load[channel] - amount;
+    cache->load[channel] -= load_of(cache, first, spread, channel, sequence->weight);
+    cache->load[channel] += load_of(cache, first, spread, channel, weight);
   }
+  sequence->weight = weight;
 }
 
 // The first channel with which the fullest of the sequence's channels holds least.
-static uint32_t choose_channel(const struct duplex_kv_cache *cache, size_t positions) {
+static uint32_t choose_channel(const struct duplex_kv_cache *cache, uint32_t spread, size_t positions) {
   const uint32_t channels = cache->device->channels;
   uint32_t best = 0;
   size_t least = SIZE_MAX;
   for (uint32_t first = 0; first < channels; first++) {
     size_t fullest = 0;
     for (uint32_t channel = 0; channel < channels; channel++) {
-      const uint32_t heads = heads_in(cache, first, channel);
-      const size_t load = cache->load[channel] + positions * heads;
-      if (heads && load > fullest) fullest = load;
+      const size_t load = cache->load[channel] + load_of(cache, first, spread, channel, positions);
+      if (heads_in(cache, first, spread, channel) && load > fullest) fullest = load;
     }
     if (fullest < least) least = fullest, best = first;
   }
@@ -114,26 +122,38 @@ static uint32_t choose_channel(const struct duplex_kv_cache *cache, size_t posit
 }
 
 static struct duplex_sequence *new_sequence(struct duplex_kv_cache *cache, struct kv_pool *pool, uint32_t first_channel,
-                                            size_t weight) {
+                                            uint32_t spread, size_t weight) {
   struct duplex_sequence *self = calloc(1, sizeof *self + cache->layers * sizeof self->layers[0]);
   if (!self) return NULL;
   self->cache = cache;
   self->pool = pool;
   self->first_channel = first_channel;
-  self->weight = weight;
+  self->spread = spread;
   self->next = cache->sequences;
   self->link = &cache->sequences;
   if (self->next) self->next->link = &self->next;
   cache->sequences = self;
-  change_load(cache, first_channel, weight, true);
+  set_weight(self, weight);
   return self;
+}
+
+int duplex_kv_begin_spread(struct duplex_kv_cache *cache, enum duplex_kv_space space, size_t expected, unsigned spread,
+                           struct duplex_sequence **sequence) {
+  const size_t weight = expected < DUPLEX_POSITIONS_MAX ? expected : DUPLEX_POSITIONS_MAX;
+  const unsigned most = duplex_kv_spread_most(cache->device, cache->heads);
+  *sequence = NULL;
+  if (spread & (spread - 1) || spread > most)
+    return device_fail(cache->device, DUPLEX_ERROR_ARGUMENT,
+                       "%u channels for a KV head: expected a power of two, at most %u for %u KV heads on %u channels", spread,
+                       most, cache->heads, cache->device->channels);
+  const uint32_t binary = (uint32_t)__builtin_ctz(spread ? spread : kv_spread_for(cache, weight, DUPLEX_LANES));
+  *sequence = new_sequence(cache, &cache->pools[space], choose_channel(cache, binary, weight), binary, weight);
+  return *sequence ? DUPLEX_OK : no_memory(cache);
 }
 
 int duplex_kv_begin(struct duplex_kv_cache *cache, enum duplex_kv_space space, size_t expected,
                     struct duplex_sequence **sequence) {
-  const size_t weight = expected < DUPLEX_POSITIONS_MAX ? expected : DUPLEX_POSITIONS_MAX;
-  *sequence = new_sequence(cache, &cache->pools[space], choose_channel(cache, weight), weight);
-  return *sequence ? DUPLEX_OK : no_memory(cache);
+  return duplex_kv_begin_spread(cache, space, expected, 0, sequence);
 }
 
 static void release(struct kv_page *page) {
@@ -149,23 +169,23 @@ void duplex_kv_free(struct duplex_sequence *sequence) {
     for (size_t page = 0; page < sequence->layers[i].count; page++) release(sequence->layers[i].pages[page]);
     free(sequence->layers[i].pages);
   }
-  change_load(cache, sequence->first_channel, sequence->weight, false);
+  set_weight(sequence, 0);
   *sequence->link = sequence->next;
   if (sequence->next) sequence->next->link = sequence->link;
   free(sequence);
 }
 
-static uint32_t channels_of(const struct duplex_kv_cache *cache, uint32_t first_channel) {
+static uint32_t channels_of(const struct duplex_sequence *sequence) {
   uint32_t mask = 0;
-  for (uint32_t channel = 0; channel < cache->device->channels; channel++)
-    if (heads_in(cache, first_channel, channel)) mask |= 1u << channel;
+  for (uint32_t channel = 0; channel < sequence->cache->device->channels; channel++)
+    if (heads_in(sequence->cache, sequence->first_channel, sequence->spread, channel)) mask |= 1u << channel;
   return mask;
 }
 
 // A page of a sequence, behind page `before` if that place is free, so that both can be one segment.
 static int new_page(const struct duplex_sequence *sequence, const struct kv_page *before, struct kv_page **page) {
   struct duplex_kv_cache *cache = sequence->cache;
-  const uint32_t channels = channels_of(cache, sequence->first_channel);
+  const uint32_t channels = channels_of(sequence);
   uint32_t frame;
   *page = NULL;
   if (!kv_pool_take(sequence->pool, channels, before && before->pool == sequence->pool ? before->frame + 1 : NO_FRAME, &frame))
@@ -212,7 +232,7 @@ static int copy_page(const struct duplex_sequence *sequence, const struct kv_pag
                      size_t positions, struct kv_page **copy) {
   int error = new_page(sequence, before, copy);
   if (error) return error;
-  error = kv_page_copy(sequence->cache, sequence->first_channel, from, *copy, positions);
+  error = kv_page_copy(sequence, from, *copy, positions);
   if (!error) return DUPLEX_OK;
   release(*copy);
   *copy = NULL;
@@ -221,12 +241,12 @@ static int copy_page(const struct duplex_sequence *sequence, const struct kv_pag
 
 static int write_pages(const struct duplex_sequence *sequence, const struct kv_layer *layer, const duplex_f16 *k,
                        const duplex_f16 *v, size_t positions, size_t stride) {
-  struct duplex_kv_cache *cache = sequence->cache;
+  const size_t page_positions = kv_page_positions(sequence), head_size = sequence->cache->head_size;
   for (size_t done = 0, count; done < positions; done += count) {
-    const size_t at = layer->length + done, in_page = at % cache->page_positions, left = positions - done;
-    count = left < cache->page_positions - in_page ? left : cache->page_positions - in_page;
-    const int error = kv_page_write(cache, sequence->first_channel, layer->pages[at / cache->page_positions], in_page,
-                                    k + done * cache->head_size, v + done * cache->head_size, count, stride);
+    const size_t at = layer->length + done, in_page = at % page_positions, left = positions - done;
+    count = left < page_positions - in_page ? left : page_positions - in_page;
+    const int error = kv_page_write(sequence, layer->pages[at / page_positions], in_page, k + done * head_size,
+                                    v + done * head_size, count, stride);
     if (error) return error;
   }
   return DUPLEX_OK;
@@ -234,7 +254,7 @@ static int write_pages(const struct duplex_sequence *sequence, const struct kv_l
 
 // Before the last page of a layer is written to it must be the sequence's own. *old: what it was, to be released or put back.
 static int own_last_page(const struct duplex_sequence *sequence, struct kv_layer *layer, struct kv_page **old) {
-  const size_t in_page = layer->length % sequence->cache->page_positions;
+  const size_t in_page = layer->length % kv_page_positions(sequence);
   *old = NULL;
   if (in_page == 0 || layer->pages[layer->count - 1]->references == 1) return DUPLEX_OK;
   struct kv_page *copy, *last = layer->pages[layer->count - 1];
@@ -246,9 +266,7 @@ static int own_last_page(const struct duplex_sequence *sequence, struct kv_layer
 }
 
 static void note_length(struct duplex_sequence *sequence, size_t length) {
-  if (length <= sequence->weight) return;
-  change_load(sequence->cache, sequence->first_channel, length - sequence->weight, true);
-  sequence->weight = length;
+  if (length > sequence->weight) set_weight(sequence, length);
 }
 
 static int check_append(const struct duplex_sequence *sequence, unsigned layer, size_t positions) {
@@ -270,8 +288,8 @@ int duplex_kv_append(struct duplex_sequence *sequence, unsigned layer, const dup
   struct kv_page *old;
   error = own_last_page(sequence, own, &old);
   if (error) return error;
-  const size_t before = own->count, length = own->length + positions;
-  error = add_pages(sequence, own, (length + cache->page_positions - 1) / cache->page_positions);
+  const size_t before = own->count, length = own->length + positions, page_positions = kv_page_positions(sequence);
+  error = add_pages(sequence, own, (length + page_positions - 1) / page_positions);
   if (!error) error = write_pages(sequence, own, k, v, positions, stride ? stride : positions * cache->head_size);
   if (error) drop_pages(own, before);
   struct kv_page *unused = old;
@@ -292,7 +310,7 @@ size_t duplex_kv_length(const struct duplex_sequence *sequence, unsigned layer) 
 
 // Whole pages are shared, and the last one if the other sequence has no more of it either.
 static int share_layer(struct duplex_sequence *shared, const struct kv_layer *from, size_t positions, struct kv_layer *to) {
-  const size_t page_positions = shared->cache->page_positions;
+  const size_t page_positions = kv_page_positions(shared);
   const size_t whole = positions == from->length ? from->count : positions / page_positions;
   int error = reserve(shared->cache, to, whole + 1);
   if (error) return error;
@@ -316,7 +334,7 @@ int duplex_kv_share(const struct duplex_sequence *sequence, size_t positions, st
     if (positions > sequence->layers[i].length)
       return device_fail(cache->device, DUPLEX_ERROR_ARGUMENT, "a prefix of %zu positions: layer %u has %zu", positions, i,
                          sequence->layers[i].length);
-  struct duplex_sequence *made = new_sequence(cache, sequence->pool, sequence->first_channel, positions);
+  struct duplex_sequence *made = new_sequence(cache, sequence->pool, sequence->first_channel, sequence->spread, positions);
   if (!made) return no_memory(cache);
   for (uint32_t i = 0; i < cache->layers && !error; i++)
     error = share_layer(made, &sequence->layers[i], positions, &made->layers[i]);
@@ -330,7 +348,7 @@ int duplex_kv_share(const struct duplex_sequence *sequence, size_t positions, st
 
 // Copies of a layer's pages that are still elsewhere; those that are not keep their place. They become part of `moved`.
 static int move_layer(struct duplex_sequence *moved, const struct kv_layer *from, struct kv_layer *to) {
-  const size_t page_positions = moved->cache->page_positions;
+  const size_t page_positions = kv_page_positions(moved);
   int error = reserve(moved->cache, to, from->count);
   for (size_t i = 0; i < from->count && !error; i++) {
     const size_t left = from->length - i * page_positions;
@@ -356,7 +374,8 @@ static void take_place(struct kv_page *page, struct kv_page *copy) {
 
 int duplex_kv_move(struct duplex_sequence *sequence) {
   struct duplex_kv_cache *cache = sequence->cache;
-  struct duplex_sequence *moved = new_sequence(cache, &cache->pools[DUPLEX_KV_SPACES], sequence->first_channel, 0);
+  struct duplex_sequence *moved =
+      new_sequence(cache, &cache->pools[DUPLEX_KV_SPACES], sequence->first_channel, sequence->spread, 0);
   int error = moved ? DUPLEX_OK : no_memory(cache);
   for (uint32_t i = 0; i < cache->layers && !error; i++) error = move_layer(moved, &sequence->layers[i], &moved->layers[i]);
   for (uint32_t i = 0; i < cache->layers && !error; i++)

@@ -33,23 +33,32 @@ struct duplex_sequence {
   struct duplex_kv_cache *cache;
   struct duplex_sequence *next, **link;  // list of the cache
   struct kv_pool *pool;
-  uint32_t first_channel;
-  size_t weight;  // positions that it counts for in the balance
+  uint32_t first_channel, spread;  // 2^spread channels share a KV head
+  size_t weight;                   // positions that it counts for in the balance
   struct kv_layer layers[];
 };
 
 struct duplex_kv_cache {
   struct duplex_device *device;
   uint32_t heads, head_size, layers, page_positions;
-  uint32_t tiles, block_rows, slots, blocks;  // blocks of 64 positions in a page
+  uint32_t tiles, block_rows, slots, blocks;  // blocks of 64 positions of a page in one channel
   struct kv_pool pools[2];                    // by enum duplex_kv_space
   struct duplex_sequence *sequences;
-  size_t load[DUPLEX_CHANNELS];  // positions times heads
+  size_t load[DUPLEX_CHANNELS];  // positions of all its heads
   uint64_t serials, visits;
 };
 
-static inline uint32_t kv_channel(const struct duplex_kv_cache *cache, uint32_t first_channel, uint32_t head) {
-  return (first_channel + head) % cache->device->channels;
+// The member of its channels in which a KV head has a block of 64 positions, or any by its number.
+static inline uint32_t kv_member(const struct duplex_sequence *sequence, uint32_t block) {
+  return block & ((1u << sequence->spread) - 1);
+}
+static inline uint32_t kv_channel(const struct duplex_sequence *sequence, uint32_t head, uint32_t member) {
+  return (sequence->first_channel + (head << sequence->spread) + member) % sequence->cache->device->channels;
+}
+
+// Positions of one of the sequence's pages.
+static inline size_t kv_page_positions(const struct duplex_sequence *sequence) {
+  return (size_t)sequence->cache->page_positions << sequence->spread;
 }
 
 // kv_pool.c
@@ -59,12 +68,18 @@ void kv_pool_close(struct duplex_kv_cache *cache, struct kv_pool *pool);
 bool kv_pool_take(struct kv_pool *pool, uint32_t channels, uint32_t wish, uint32_t *frame);
 void kv_pool_give(struct kv_pool *pool, uint32_t frame, uint32_t channels);
 
+// kv_spread.c: the fewest channels of a KV head with which the scores of so many lanes fit their slices (the most that it can
+// have, if none do).
+unsigned kv_spread_for(const struct duplex_kv_cache *cache, size_t positions, uint32_t lanes);
+
+// Binary logarithm of the lanes that the hardware keeps for so many.
+static inline uint32_t stored_lanes(uint32_t lanes) { return lanes > 4 ? 3 : lanes > 2 ? 2 : lanes > 1; }
+
 // kv_page.c: bytes of a page. Positions from `at` on (within the page); K and V of one head at a time are `stride` elements
 // apart.
-int kv_page_write(struct duplex_kv_cache *cache, uint32_t first_channel, const struct kv_page *page, size_t at,
-                  const duplex_f16 *k, const duplex_f16 *v, size_t positions, size_t stride);
+int kv_page_write(const struct duplex_sequence *sequence, const struct kv_page *page, size_t at, const duplex_f16 *k,
+                  const duplex_f16 *v, size_t positions, size_t stride);
 // Copies the first positions of a page; behind them V is zero.
-int kv_page_copy(struct duplex_kv_cache *cache, uint32_t first_channel, const struct kv_page *from, const struct kv_page *to,
-                 size_t positions);
+int kv_page_copy(const struct duplex_sequence *sequence, const struct kv_page *from, const struct kv_page *to, size_t positions);
 
 #endif

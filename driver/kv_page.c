@@ -37,8 +37,14 @@ static uint32_t rows_of_v(const struct duplex_kv_cache *cache, uint32_t row_bloc
 struct place {
   struct duplex_kv_cache *cache;
   const struct kv_page *page;
-  uint32_t channel, head, block;
+  uint32_t channel, head, block;  // block: of those in the channel
 };
+
+static struct place place_of(const struct duplex_sequence *sequence, const struct kv_page *page, uint32_t head, size_t position) {
+  const uint32_t block = (uint32_t)(position / DUPLEX_WIDTH);
+  return (struct place){sequence->cache, page, kv_channel(sequence, head, kv_member(sequence, block)), head,
+                        block >> sequence->spread};
+}
 
 static int write_k(const struct place *p, uint32_t at, const duplex_f16 *k, uint32_t positions) {
   struct duplex_kv_cache *cache = p->cache;
@@ -72,15 +78,15 @@ static int write_v(const struct place *p, uint32_t at, const duplex_f16 *v, uint
   return error;
 }
 
-int kv_page_write(struct duplex_kv_cache *cache, uint32_t first_channel, const struct kv_page *page, size_t at,
-                  const duplex_f16 *k, const duplex_f16 *v, size_t positions, size_t stride) {
+int kv_page_write(const struct duplex_sequence *sequence, const struct kv_page *page, size_t at, const duplex_f16 *k,
+                  const duplex_f16 *v, size_t positions, size_t stride) {
+  const struct duplex_kv_cache *cache = sequence->cache;
   int error = DUPLEX_OK;
   for (uint32_t head = 0; head < cache->heads; head++)
     for (size_t done = 0; done < positions && !error;) {
       const uint32_t in_block = (uint32_t)((at + done) % DUPLEX_WIDTH),
                      count = smaller(positions - done, DUPLEX_WIDTH - in_block);
-      const struct place place = {cache, page, kv_channel(cache, first_channel, head), head,
-                                  (uint32_t)((at + done) / DUPLEX_WIDTH)};
+      const struct place place = place_of(sequence, page, head, at + done);
       const size_t from = head * stride + done * cache->head_size;
       error = write_k(&place, in_block, k + from, count);
       if (!error) error = write_v(&place, in_block, v + from, count);
@@ -117,12 +123,11 @@ static int copy_v(const struct place *p, const struct kv_page *from, uint32_t po
   return error;
 }
 
-int kv_page_copy(struct duplex_kv_cache *cache, uint32_t first_channel, const struct kv_page *from, const struct kv_page *to,
-                 size_t positions) {
+int kv_page_copy(const struct duplex_sequence *sequence, const struct kv_page *from, const struct kv_page *to, size_t positions) {
   int error = DUPLEX_OK;
-  for (uint32_t head = 0; head < cache->heads; head++)
+  for (uint32_t head = 0; head < sequence->cache->heads; head++)
     for (size_t done = 0; done < positions && !error; done += DUPLEX_WIDTH) {
-      const struct place place = {cache, to, kv_channel(cache, first_channel, head), head, (uint32_t)(done / DUPLEX_WIDTH)};
+      const struct place place = place_of(sequence, to, head, done);
       const uint32_t count = smaller(positions - done, DUPLEX_WIDTH);
       error = copy_k(&place, from, count);
       if (!error) error = copy_v(&place, from, count);

@@ -42,8 +42,9 @@ static inline uint32_t expert_groups_of_pass(const struct weight_layout *up, con
 }
 
 // Decode attention: sequences in the order of the list, which is longest first so that the channels end together. A sequence's KV
-// head h lies in channel (first_channel + h) mod channels as slot h / channels. Sequence i has its q for slot j at row set
-// i * kv_slots + j of q, its o likewise.
+// head h lies in channel (first channel + h) mod channels as slot h / channels; if 2^spread channels share a head, in those from
+// (first channel + (h << spread)) mod channels on. Sequence i has its q for slot j at row set i * kv_slots + j of q, in all of
+// them, its o likewise, in the last.
 #define ATTENTION_SEQUENCES 64u
 #define ATTENTION_SEGMENTS 184u
 
@@ -54,14 +55,15 @@ struct attention_segment {
 
 struct attention_sequence {
   uint16_t segments;  // in turn
-  uint8_t first_channel;
-  uint8_t lanes;  // stored lanes of a position: 2^lanes
+  uint8_t place;      // first channel, from bit 5 on the spread: as the fields of a descriptor
+  uint8_t lanes;      // stored lanes of a position: 2^lanes
 };
 
 // The list is read a sequence at a time, while the stack works on those before: `next` gives the segments of sequence i, which is
 // called for in order, or NULL if there is something wrong with it. Then the job ends, and what is still in the ring is dropped.
 struct attention_job {
   uint32_t head_size, heads, scale;  // scale: c of the descriptor
+  uint32_t form;                     // head size and WIDE as they stand in the descriptor's word
   uint32_t kv_stripe, slot_stride, v_block_stride;
   struct region q, o;  // of one stripe set
   uint32_t channels, sequences;
@@ -70,8 +72,10 @@ typedef const struct attention_segment *attention_next(void *context, uint32_t i
 
 static inline uint32_t segment_length(const struct attention_segment *segment) { return segment->length_and_lanes & 0xffffffu; }
 
+static inline uint8_t attention_place(uint32_t first_channel, uint32_t spread) { return (uint8_t)(first_channel | spread << 5); }
+
 // True if the scores of one sequence's segments fit a channel, so that K is read once.
-bool attention_fits(const struct attention_segment *segments, uint32_t count, uint32_t lanes);
+bool attention_fits(const struct attention_segment *segments, uint32_t count, uint32_t lanes, uint32_t spread);
 
 void firmware_attention(const struct hal *hal, const struct attention_job *job, attention_next *next, void *context,
                         struct firmware_report *report);

@@ -117,6 +117,7 @@ struct attention_message {
   struct region_words kv, q, o;
   uint32_t kv_row_sets, slot_stride, v_block_stride;
   uint32_t head_size, heads, scale, sequences, segments;
+  uint32_t wide;  // 1: weights in two parts, at most 4 lanes
 };
 
 // Firmware side

@@ -38,6 +38,8 @@ rtl/attention/attention_stream.v
 rtl/attention/score_path.v
 rtl/attention/attention_tiles.v
 rtl/attention/probability_path.v
+rtl/attention/maximum_join.v
+rtl/attention/attention_join.v
 rtl/attention/attention_quotient.v
 rtl/attention/attention.v
 rtl/channel/channel.v

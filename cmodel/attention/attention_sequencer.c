@@ -1,7 +1,7 @@
 // The order of the passes and their row sets, as rtl/attention/attention_sequencer.v with attention_queue.v.
 #include "cmodel/attention/attention_timing.h"
 
-enum { LAST_STEP = 11, INDICES = 16 };
+enum { LAST_STEP = 11, INDICES = 2 * DUPLEX_ATTENTION_QUEUE };
 
 static const struct attention_entry *entry(const struct attention_sequencer *s, unsigned index) {
   return &s->queue[index % DUPLEX_ATTENTION_QUEUE];
@@ -37,12 +37,15 @@ uint8_t sequencer_stripe(const struct attention_sequencer *s) {
   return s->kind == PASS_Q ? current(s)->qo_stripe : current(s)->kv_stripe;
 }
 
+// MODE 1 of a head in several channels: its maximum is joined and goes back.
+static bool maximum_back(const struct attention_entry *e) { return e->mode == 1 && e->last && (e->below || e->above); }
+
 bool sequencer_record(const struct attention_timing *a, struct attention_pass *pass, bool *begins_result,
                       struct attention_result *result) {
   const struct attention_sequencer *s = &a->sequencer;
   const struct attention_entry *e = current(s);
   const bool context = s->kind == PASS_C, row_block_mode = e->mode == 2;
-  *begins_result = context && e->last && (row_block_mode || s->row_block == 0);
+  *begins_result = context && e->last && !e->above && (row_block_mode || s->row_block == 0);
   const bool room = a->stream_passes.count != ATTENTION_FIFO && a->tiles_passes.count != ATTENTION_FIFO;
   if (s->state != SEQUENCER_RECORD || !room || (*begins_result && a->results.count == ATTENTION_FIFO)) return false;
   *pass = (struct attention_pass){.kind = s->kind,
@@ -52,10 +55,15 @@ bool sequencer_record(const struct attention_timing *a, struct attention_pass *p
                                   .rows = 16 * sixteens_of(s, e) - 1,
                                   .lanes = e->lanes,
                                   .first = context ? e->first : e->first && !row_block_mode,
-                                  .last = context ? e->last : (row_block_mode || e->last) && e->mode != 1,
+                                  .last = context        ? e->last
+                                          : e->mode == 1 ? maximum_back(e)
+                                                         : row_block_mode || e->last,
                                   .keep = context ? row_block_mode || s->row_block == 0 : e->mode != 1,
                                   .final = context ? row_block_mode || s->row_block == k_last_of(e) : e->last,
-                                  .begins = s->begins};
+                                  .begins = s->begins,
+                                  .back = maximum_back(e),
+                                  .below = e->below && (context || !row_block_mode),
+                                  .above = e->above && (context || !row_block_mode)};
   const uint32_t row_set = (uint16_t)(e->o_base + slot_of(s));
   *result = (struct attention_result){
       .column = row_set * DUPLEX_COLUMNS + (row_block_mode ? s->row_block * block_sixteens(e) : 0), .stripe = e->qo_stripe};
@@ -73,13 +81,13 @@ static struct choice choose(const struct attention_sequencer *s) {
   const bool full = (s->next - s->oldest) % INDICES == DUPLEX_ATTENTION_QUEUE;
   return (struct choice){.drop = s->open && s->pending == 0 && (there ? e->first : full),
                          .q = there && !s->q_ready,
-                         .s = there && s->q_ready && (s->pending == 0 || (s->pending == 1 && beside)),
+                         .s = there && s->q_ready && !s->joining && (s->pending == 0 || (s->pending == 1 && beside)),
                          .c = s->pending != 0,
                          .skip = entry(s, s->oldest)->mode == 1 && s->oldest != s->score_index};
 }
 
 bool sequencer_busy(const struct attention_sequencer *s) {
-  return s->state != SEQUENCER_CHOOSE || s->score_index != s->next || s->pending || choose(s).skip;
+  return s->state != SEQUENCER_CHOOSE || s->score_index != s->next || s->pending || s->joining || choose(s).skip;
 }
 
 static void address_step(struct attention_sequencer *s, const struct attention_entry *e) {
@@ -106,6 +114,7 @@ static void scores_asked(struct attention_sequencer *s, const struct attention_e
   const bool pair = e->mode == 2 || (e->mode == 0 && e->last), last_slot = s->score_slot + 1 == e->slots;
   if (e->last) s->q_ready = false;
   if (e->mode == 0) s->open = !e->last;
+  s->joining = maximum_back(e);
   s->newer += e->words;
   if (pair && s->pending == 0) {
     s->older = s->newer;
@@ -160,7 +169,8 @@ static void choose_step(struct attention_sequencer *s) {
   s->state = SEQUENCER_LOAD;
 }
 
-void sequencer_clock(struct attention_sequencer *s, bool read_ready, bool record, const struct attention_entry *push) {
+void sequencer_clock(struct attention_sequencer *s, bool read_ready, bool record, bool joined,
+                     const struct attention_entry *push) {
   const struct attention_entry *e = current(s);
   switch (s->state) {
     case SEQUENCER_CHOOSE:
@@ -186,6 +196,7 @@ void sequencer_clock(struct attention_sequencer *s, bool read_ready, bool record
     default:
       pass_asked(s, e);
   }
+  if (joined) s->joining = false;
   if (!push) return;
   s->queue[s->next % DUPLEX_ATTENTION_QUEUE] = *push;
   s->next = (s->next + 1) % INDICES;

@@ -11,10 +11,14 @@ struct stream_step stream_look(const struct attention_timing *a, const struct at
   step.take =
       s->state == ATTENTION_IDLE && passes->count && (passes->pass[0].kind != PASS_S || a->score.records != ATTENTION_FIFO);
   step.emits = score ? s->k == 0 : s->pass.last && s->blocks == 0;
-  step.has_room = score || (in->room && s->spacing == 0);
+  const bool below = !s->pass.below || a->join.there, above = s->pass.above ? a->join.room : in->room && s->spacing == 0;
+  step.has_room = score || (below && above);
   step.row_end = s->row == s->row_last;
   step.go = beats && in->weight_valid && (step.has_room || !step.emits);
   step.issue = step.go && in->beat_ready;
+  step.row = step.issue && step.emits && !score;
+  step.joins_row = step.row && s->pass.below;
+  step.gives_row = step.row && s->pass.above;
   step.tile_end = step.issue && step.row_end;
   step.end_mark = step.tile_end && last_tile(s) && (score || (s->pass.last && s->pass.final));
   step.pad = s->state == ATTENTION_PAD && in->weight_valid;

@@ -7,7 +7,8 @@ struct tiles_step tiles_look(const struct attention_timing *a, bool tile_ready) 
   const struct attention_tiles *t = &a->tiles;
   const struct attention_pass *head = &a->tiles_passes.pass[0];
   const bool has_room = t->room != 0, waits_for_l = head->first && head->keep && t->l_count != 0;
-  const bool score = t->q_ready && t->weights == 0, context = (!head->begins || (a->score.maxima && !t->told)) && !waits_for_l;
+  const bool score = t->q_ready && t->weights == 0,
+             context = (!head->begins || (maximum_ready(&a->score, &a->maximum_join) && !t->told)) && !waits_for_l;
   const bool ready = head->kind == PASS_Q || (head->kind == PASS_S ? score : context);
   struct tiles_step step = {.take = t->state == TILES_IDLE && a->tiles_passes.count && ready};
   const bool exists = t->blocks != 0 || t->position <= t->pass.rest, word_begins = t->position % 4 == 0;

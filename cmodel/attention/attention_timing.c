@@ -7,15 +7,16 @@
 
 #define GET(field) DUPLEX_DESCRIPTOR_GET(d, field)
 
-enum { TILES_ROOM = 8, GEMM_CLOCKS = 6, ROW_CLOCKS = GEMM_CLOCKS + DUPLEX_QUOTIENT_CLOCKS };
+enum { TILES_ROOM = 8, GEMM_CLOCKS = 6, JOIN_CLOCKS = 2, ROW_CLOCKS = GEMM_CLOCKS + JOIN_CLOCKS + DUPLEX_QUOTIENT_CLOCKS };
 
 void attention_timing_reset(struct attention_timing *a) {
   memset(a, 0, sizeof *a);
   a->tiles.room = TILES_ROOM;
+  a->join.room = DUPLEX_LINK_ROWS;
 }
 
-struct attention_entry attention_entry_of(const uint32_t *d) {
-  const uint32_t scores = GET(LENGTH) << GET(LANES);
+struct attention_entry attention_entry_of(const uint32_t *d, const struct attention_share *share) {
+  const uint32_t scores = share->length << GET(LANES);
   return (struct attention_entry){.k_base = (uint16_t)GET(SRC_BASE),
                                   .v_base = (uint16_t)GET(V_BASE),
                                   .v_stride = (uint16_t)GET(V_BLOCK_STRIDE),
@@ -24,23 +25,26 @@ struct attention_entry attention_entry_of(const uint32_t *d) {
                                   .stride = (uint16_t)GET(SRC_STRIDE),
                                   .kv_stripe = (uint8_t)GET(SRC_STRIPE),
                                   .qo_stripe = (uint8_t)GET(DST_STRIPE),
-                                  .last_position = GET(LENGTH) - 1,
+                                  .last_position = share->length - 1,
                                   .sixteens = GET(HEAD_SIZE) / 16,
                                   .mode = GET(MODE),
                                   .row_block = GET(ROW_BLOCK),
                                   .lanes = GET(LANES),
                                   .words = GET(MODE) == 1 ? 0 : (scores + DUPLEX_SCORES_OF_WORD - 1) / DUPLEX_SCORES_OF_WORD,
+                                  .slots = share->slots,
                                   .first = GET(FIRST),
-                                  .last = GET(LAST)};
+                                  .last = GET(LAST),
+                                  .below = share->member != 0,
+                                  .above = share->member + 1 != 1u << GET(SPREAD)};
 }
 
 bool attention_room(const struct attention_timing *a) {
-  return (a->sequencer.next - a->sequencer.oldest) % 16 < DUPLEX_ATTENTION_QUEUE;
+  return (a->sequencer.next - a->sequencer.oldest) % (2 * DUPLEX_ATTENTION_QUEUE) < DUPLEX_ATTENTION_QUEUE;
 }
 
 static bool busy(const struct attention_timing *a) {
   return sequencer_busy(&a->sequencer) || a->stream_passes.count || a->stream.state != ATTENTION_IDLE || a->tiles_passes.count ||
-         a->tiles.state != TILES_IDLE || a->score.records || a->rows || a->results.count;
+         a->tiles.state != TILES_IDLE || a->score.records || a->rows || a->join.given || a->results.count;
 }
 
 void attention_look(const struct attention_timing *a, const struct attention_in *in, struct attention_out *out) {
@@ -55,7 +59,7 @@ void attention_look(const struct attention_timing *a, const struct attention_in 
                                 .starved = beats && in->beat_ready && !in->weight_valid,
                                 .no_tile = beats && !in->beat_ready && in->weight_valid,
                                 .no_room = beats && in->beat_ready && in->weight_valid && stream.emits && !stream.has_room,
-                                .row = stream.issue && stream.emits && a->stream.pass.kind == PASS_C,
+                                .row = stream.row && !stream.gives_row,
                                 .row_place = a->stream.row % 4,
                                 .row_valid = a->rows >> (ROW_CLOCKS - 1) & 1,
                                 .row_ends = a->row_ends >> (ROW_CLOCKS - 1) & 1,
@@ -63,6 +67,15 @@ void attention_look(const struct attention_timing *a, const struct attention_in 
   if (!out->read_valid) return;
   out->read_stripe = sequencer_stripe(&a->sequencer);
   out->read_columns = sequencer_columns(&a->sequencer);
+}
+
+struct attention_links attention_show(const struct attention_timing *a) {
+  return (struct attention_links){.maximum_up = a->maximum_join.state == JOIN_TO_ABOVE,
+                                  .takes_from_below = a->maximum_join.state == JOIN_FROM_BELOW,
+                                  .maximum_down = a->maximum_join.state == JOIN_TO_BELOW,
+                                  .takes_from_above = a->maximum_join.state == JOIN_FROM_ABOVE,
+                                  .row_up = join_row_goes_up(&a->join),
+                                  .row_taken = join_row_taken(&a->join)};
 }
 
 static void passes_clock(struct pass_fifo *f, bool push, const struct attention_pass *pass, bool pop) {
@@ -84,21 +97,25 @@ void attention_clock(struct attention_timing *a, const struct attention_in *in) 
   const struct tiles_step tiles = tiles_look(a, in->tile_ready);
   const struct attention_pass stream_head = a->stream_passes.pass[0], tiles_head = a->tiles_passes.pass[0];
   const bool score = a->stream.pass.kind == PASS_S, emitted = stream.issue && stream.emits;
+  const bool taken = tiles.take && tiles_head.kind == PASS_C && tiles_head.begins;
+  const bool joined = maximum_goes_back(&a->score, &a->maximum_join);
   const struct score_row row = {.valid = emitted && score,
                                 .end = stream.end_mark,
                                 .last = a->stream.pass.last,
                                 .keep = a->stream.pass.keep,
-                                .lanes = (uint8_t)a->stream.pass.lanes};
+                                .lanes = (uint8_t)a->stream.pass.lanes,
+                                .mark = {a->stream.pass.back, a->stream.pass.below, a->stream.pass.above}};
   const uint32_t mask = (1u << ROW_CLOCKS) - 1;
-  a->rows = (a->rows << 1 | (emitted && !score)) & mask;
+  a->rows = (a->rows << 1 | (stream.row && !stream.gives_row)) & mask;
   a->row_ends = (a->row_ends << 1 | (stream.end_mark && !score)) & mask;
   attention_stream_clock(&a->stream, &stream_head, &stream);
   attention_tiles_clock(&a->tiles, &tiles_head, &tiles, stream.q_done, stream.l_done);
-  score_path_clock(&a->score, stream.take && stream_head.kind == PASS_S, &row,
-                   tiles.take && tiles_head.kind == PASS_C && tiles_head.begins);
+  maximum_join_clock(&a->maximum_join, &a->score, &in->below, &in->above, taken);
+  attention_join_clock(&a->join, stream.joins_row, stream.gives_row, in->below.row_up, in->above.row_taken);
+  score_path_clock(&a->score, stream.take && stream_head.kind == PASS_S, &row, taken || joined);
   passes_clock(&a->stream_passes, record, &pass, stream.take);
   passes_clock(&a->tiles_passes, record, &pass, tiles.take);
   results_clock(&a->results, record && begins_result, &result, in->result_start);
-  sequencer_clock(&a->sequencer, in->read_ready, record, in->push);
+  sequencer_clock(&a->sequencer, in->read_ready, record, joined, in->push);
   a->active = in->push != NULL || (a->active && !in->job_valid);
 }

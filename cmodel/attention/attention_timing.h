@@ -6,6 +6,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "cmodel/channel/attention.h"
 #include "duplex/params.h"
 
 #ifdef __cplusplus
@@ -14,19 +15,20 @@ extern "C" {
 
 enum attention_kind { PASS_Q, PASS_S, PASS_C };
 
-// A descriptor in the queue, with the KV heads that it has in this channel.
+// A descriptor in the queue: what it asks of this channel. `below`, `above`: the head has a member before this channel, behind
+// it.
 struct attention_entry {
   uint16_t k_base, v_base, v_stride, q_base, o_base, stride;
   uint8_t kv_stripe, qo_stripe;
   unsigned last_position, sixteens, mode, row_block, lanes, words, slots;
-  bool first, last;
+  bool first, last, below, above;
 };
 
 // What the units behind the sequencer know of a pass; flags as in rtl/attention/attention_sequencer.v.
 struct attention_pass {
   enum attention_kind kind;
   unsigned blocks, rest, k_last, rows, lanes;  // blocks after the first; positions of the last one and rows of V, less one
-  bool first, last, keep, final, begins;
+  bool first, last, keep, final, begins, back, below, above;
 };
 
 struct attention_result {  // where a pair's results go
@@ -53,7 +55,7 @@ struct attention_sequencer {
   unsigned next, score_index, oldest, at;  // of the queue, modulo 16
   unsigned score_slot, slot, pending, older, newer, row_block, step, blocks, k;
   uint16_t base;
-  bool q_ready, begins, open;
+  bool q_ready, begins, open, joining;
 };
 
 struct attention_stream {
@@ -62,10 +64,16 @@ struct attention_stream {
   unsigned blocks, k, row, row_last, q, spacing;
 };
 
+// What a pair's maximum is for: back to the running maxima, to be joined with the members below and above.
+struct maximum_mark {
+  bool back, below, above;
+};
+
 // A row of scores on its way from its last beat to the slice.
 struct score_row {
   bool valid, end, last, keep;
   uint8_t lanes;
+  struct maximum_mark mark;
 };
 
 #define SCORE_STAGES 12  // GEMM module, rounding, scaling
@@ -74,7 +82,25 @@ struct score_path {
   struct score_row rows[SCORE_STAGES];
   unsigned records, position, maxima;
   bool write;
-  uint32_t complete;  // one bit a clock
+  struct {
+    bool valid;
+    struct maximum_mark mark;
+  } complete[2];
+  struct maximum_mark maximum[2];  // FIFO, `maxima` of them
+};
+
+struct maximum_join {
+  enum { JOIN_IDLE, JOIN_FROM_BELOW, JOIN_TO_ABOVE, JOIN_FROM_ABOVE, JOIN_TO_BELOW, JOIN_DONE } state;
+};
+
+struct attention_join {
+  unsigned there, room;   // rows from below not spoken for, room above
+  uint32_t taken, given;  // rows that take one from below, that go above, on their way from their last beat, one bit a clock
+};
+
+// What a channel shows to the members below and above in a clock.
+struct attention_links {
+  bool maximum_up, takes_from_below, maximum_down, takes_from_above, row_up, row_taken;
 };
 
 struct attention_tiles {
@@ -96,6 +122,8 @@ struct attention_timing {
   struct attention_stream stream;
   struct score_path score;
   struct attention_tiles tiles;
+  struct maximum_join maximum_join;
+  struct attention_join join;
   uint32_t rows, row_ends;  // of results on their way from their last beat, one bit a clock
   bool active;
 };
@@ -104,6 +132,7 @@ struct attention_timing {
 struct attention_in {
   bool read_ready, weight_valid, beat_ready, tile_ready, room, job_valid, result_start;
   const struct attention_entry *push;  // NULL: no segment comes
+  struct attention_links below, above;
 };
 
 // What attention shows to them.
@@ -114,11 +143,12 @@ struct attention_out {
   unsigned read_columns, row_place;
 };
 
-// ATTENTION as the queue keeps it, but for the number of its heads.
-struct attention_entry attention_entry_of(const uint32_t *descriptor);
+// ATTENTION as the queue keeps it.
+struct attention_entry attention_entry_of(const uint32_t *descriptor, const struct attention_share *share);
 
 void attention_timing_reset(struct attention_timing *a);
 bool attention_room(const struct attention_timing *a);
+struct attention_links attention_show(const struct attention_timing *a);
 // What is at the outputs in this clock (`read_ready` and `result_start` have no part in it), and the edge behind it.
 void attention_look(const struct attention_timing *a, const struct attention_in *in, struct attention_out *out);
 void attention_clock(struct attention_timing *a, const struct attention_in *in);
@@ -130,11 +160,12 @@ bool sequencer_busy(const struct attention_sequencer *s);
 // Whether a record goes to the units behind in this clock; `result` is filled if a pair's results begin with it.
 bool sequencer_record(const struct attention_timing *a, struct attention_pass *pass, bool *begins_result,
                       struct attention_result *result);
-void sequencer_clock(struct attention_sequencer *s, bool read_ready, bool record, const struct attention_entry *push);
+void sequencer_clock(struct attention_sequencer *s, bool read_ready, bool record, bool joined,
+                     const struct attention_entry *push);
 
 // attention_stream.c
 struct stream_step {
-  bool take, go, issue, emits, row_end, tile_end, end_mark, pad, q_write, q_done, has_room, l_done;
+  bool take, go, issue, emits, row_end, tile_end, end_mark, pad, q_write, q_done, has_room, l_done, row, joins_row, gives_row;
 };
 struct stream_step stream_look(const struct attention_timing *a, const struct attention_in *in);
 void attention_stream_clock(struct attention_stream *s, const struct attention_pass *head, const struct stream_step *step);
@@ -149,6 +180,17 @@ void attention_tiles_clock(struct attention_tiles *t, const struct attention_pas
 
 // score_path.c
 void score_path_clock(struct score_path *s, bool start, const struct score_row *row, bool maximum_taken);
+
+// maximum_join.c: whether the oldest pair's maximum may be taken for its context; whether it goes back in this clock.
+bool maximum_ready(const struct score_path *s, const struct maximum_join *j);
+bool maximum_goes_back(const struct score_path *s, const struct maximum_join *j);
+void maximum_join_clock(struct maximum_join *j, const struct score_path *s, const struct attention_links *below,
+                        const struct attention_links *above, bool taken);
+
+// attention_join.c
+bool join_row_goes_up(const struct attention_join *j);
+bool join_row_taken(const struct attention_join *j);
+void attention_join_clock(struct attention_join *j, bool take, bool give, bool row_from_below, bool taken_above);
 
 #ifdef __cplusplus
 }

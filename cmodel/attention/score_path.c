@@ -8,8 +8,11 @@
 void score_path_clock(struct score_path *s, bool start, const struct score_row *row, bool maximum_taken) {
   const struct score_row rounded = s->rows[ROUNDED - 1], scaled = s->rows[SCORE_STAGES - 1];
   const bool word_end = scaled.valid && (scaled.end || s->position == (DUPLEX_SCORES_OF_WORD - 1u) >> scaled.lanes);
-  s->maxima += (s->complete >> 1 & 1) - (unsigned)maximum_taken;
-  s->complete = s->complete << 1 | (scaled.valid && scaled.end && scaled.last);
+  if (maximum_taken) s->maximum[0] = s->maximum[1], s->maxima--;
+  if (s->complete[1].valid) s->maximum[s->maxima++] = s->complete[1].mark;
+  s->complete[1] = s->complete[0];
+  s->complete[0].valid = scaled.valid && scaled.end && scaled.last;
+  s->complete[0].mark = scaled.mark;
   s->write = word_end && scaled.keep;
   if (scaled.valid) s->position = word_end ? 0 : s->position + 1;
   s->records += (unsigned)start - (unsigned)(rounded.valid && rounded.end);

@@ -1,5 +1,5 @@
 // One channel's heads of an ATTENTION descriptor (docs/numerics.md, N5): scores of the segment, and with the sequence's last
-// segment (MODE 2: with each) the context. Nothing leaves the channel.
+// segment (MODE 2: with each) the context. With SPREAD a head's maximum, sums and l are joined over its channels.
 #include "cmodel/channel/attention.h"
 
 #include <stdlib.h>
@@ -131,25 +131,26 @@ static int context_pass(struct channel_job *job, uint32_t slot, const struct kep
 static bool is_finite(duplex_f32 value) { return (value & 0x7f800000u) != 0x7f800000u; }
 
 // The quotient of one element. Low parts are added first; the high ones alone decide about NaN and infinity.
-static duplex_f16 divide(const struct channel_attention *state, bool wide, uint32_t row, unsigned lane) {
-  struct duplex_sum sum = state->sums[row * DUPLEX_LANES + lane];
-  uint64_t l = state->l[lane];
-  if (wide && lane < LOW_PART) {
-    struct duplex_sum low = state->sums[row * DUPLEX_LANES + lane + LOW_PART];
+static duplex_f16 divide(const struct duplex_sum *sums, const uint64_t *l, bool wide, duplex_f32 maximum) {
+  struct duplex_sum sum = sums[0];
+  uint64_t divisor = l[0];
+  if (wide) {
+    struct duplex_sum low = sums[LOW_PART];
     low.flags = 0;
     duplex_sum_add(&sum, &low);
-    l = (l + state->l[lane + LOW_PART]) & ((UINT64_C(1) << DUPLEX_SOFTMAX_SUM_BITS) - 1);
+    divisor = (divisor + l[LOW_PART]) & ((UINT64_C(1) << DUPLEX_SOFTMAX_SUM_BITS) - 1);
   }
-  return duplex_quotient(&sum, l, !is_finite(state->maximum[lane]));
+  return duplex_quotient(&sum, divisor, !is_finite(maximum));
 }
 
 // o of one row block, 8 lanes a row. A lane without a position has no maximum: NaN.
-static int write_o(struct channel_job *job, uint32_t slot, uint32_t row_block) {
+static int write_o(struct channel_job *job, uint32_t slot, uint32_t row_block, const struct duplex_sum *sums, const uint64_t *l) {
   const uint32_t *d = job->descriptor, rows = attention_rows_of(d, row_block);
-  struct channel_attention *state = &job->stack->attention[job->channel];
+  const struct channel_attention *state = &job->stack->attention[job->channel];
   uint8_t bytes[DUPLEX_ROWS * DUPLEX_LANES * 2];
   for (uint32_t i = 0; i < rows * DUPLEX_LANES; i++) {
-    const duplex_f16 o = divide(state, GET(WIDE), i / DUPLEX_LANES, i % DUPLEX_LANES);
+    const unsigned lane = i % DUPLEX_LANES;
+    const duplex_f16 o = divide(&sums[i], &l[lane], GET(WIDE) && lane < LOW_PART, state->maximum[lane]);
     bytes[2 * i] = (uint8_t)o;
     bytes[2 * i + 1] = (uint8_t)(o >> 8);
   }
@@ -176,46 +177,86 @@ static struct kept_segment *keep(struct channel_attention *state, const uint32_t
   return segment;
 }
 
-static int run_whole(struct channel_job *job, uint32_t slot) {
+static int make_scores(struct channel_job *job, uint32_t slot) {
   const uint32_t *d = job->descriptor;
   struct channel_attention *state = &job->stack->attention[job->channel];
+  if (GET(FIRST) && GET(MODE) != 2)
+    for (unsigned lane = 0; lane < DUPLEX_LANES; lane++) state->maximum[lane] = DUPLEX_MAXIMUM_START;
+  if (GET(MODE) != 0) return score_pass(job, slot, 0);
   if (GET(FIRST)) state->count = 0;
   const struct kept_segment *kept = keep(state, d);
-  int error = kept ? score_pass(job, slot, kept->word) : DUPLEX_ERROR_NO_MEMORY;
-  if (!GET(LAST)) return error;
-  for (uint32_t row_block = 0; row_block < attention_k_tiles(d) && !error; row_block++) {
-    memset(state->sums, 0, sizeof state->sums);
-    for (uint32_t i = 0; i < state->count && !error; i++)
-      error = context_pass(job, slot, &state->segments[i], row_block, row_block == 0);
-    if (!error) error = write_o(job, slot, row_block);
-  }
-  state->count = 0;
-  return error;
+  return kept ? score_pass(job, slot, kept->word) : DUPLEX_ERROR_NO_MEMORY;
 }
 
-static int run_row_block(struct channel_job *job, uint32_t slot) {
+// MODE 2: of this segment, whose scores begin with word 0; MODE 0: of all segments that were kept.
+static int make_context(struct channel_job *job, uint32_t slot, uint32_t row_block) {
   const uint32_t *d = job->descriptor;
   struct channel_attention *state = &job->stack->attention[job->channel];
-  if (GET(FIRST)) {
-    memset(state->sums, 0, sizeof state->sums);
-    memset(state->l, 0, sizeof state->l);
+  const bool whole = GET(MODE) == 0, begins_l = whole ? row_block == 0 : GET(FIRST);
+  if (whole || GET(FIRST)) memset(state->sums, 0, sizeof state->sums);
+  if (begins_l) memset(state->l, 0, sizeof state->l);
+  if (!whole) {
+    struct kept_segment segment = {.word = 0};
+    memcpy(segment.descriptor, d, sizeof segment.descriptor);
+    return context_pass(job, slot, &segment, row_block, true);
   }
-  struct kept_segment segment = {.word = 0};
-  memcpy(segment.descriptor, d, sizeof segment.descriptor);
-  int error = score_pass(job, slot, segment.word);
-  if (!error) error = context_pass(job, slot, &segment, GET(ROW_BLOCK), true);
-  return !error && GET(LAST) ? write_o(job, slot, GET(ROW_BLOCK)) : error;
+  int error = DUPLEX_OK;
+  for (uint32_t i = 0; i < state->count && !error; i++)
+    error = context_pass(job, slot, &state->segments[i], row_block, row_block == 0);
+  if (row_block + 1 == attention_k_tiles(d)) state->count = 0;
+  return error;
 }
 
 int stack_channel_attention(struct channel_job *job) {
   const uint32_t *d = job->descriptor;
-  struct channel_attention *state = &job->stack->attention[job->channel];
+  const struct channel_attention *state = &job->stack->attention[job->channel];
   int error = DUPLEX_OK;
   for (uint32_t slot = 0; slot < job->count && !error; slot++) {
-    if (GET(FIRST) && GET(MODE) != 2)
-      for (unsigned lane = 0; lane < DUPLEX_LANES; lane++) state->maximum[lane] = DUPLEX_MAXIMUM_START;
-    if (GET(FIRST) && GET(MODE) == 0) memset(state->l, 0, sizeof state->l);
-    error = GET(MODE) == 0 ? run_whole(job, slot) : GET(MODE) == 1 ? score_pass(job, slot, 0) : run_row_block(job, slot);
+    error = make_scores(job, slot);
+    for (uint32_t i = 0, row_block = GET(ROW_BLOCK); i < attention_row_blocks(d) && !error; i++, row_block++) {
+      error = make_context(job, slot, row_block);
+      if (!error && GET(LAST)) error = write_o(job, slot, row_block, state->sums, state->l);
+    }
   }
   return error;
+}
+
+int stack_member_scores(struct channel_job *job) { return job->count ? make_scores(job, 0) : DUPLEX_OK; }
+
+int stack_member_context(struct channel_job *job) { return job->count ? make_context(job, 0, job->row_block) : DUPLEX_OK; }
+
+// What is done once for a head is done with its last member's job.
+static struct channel_attention *member(const struct channel_job *job, uint32_t from_last) {
+  const unsigned channels = job->stack->channels;
+  return &job->stack->attention[(job->channel + channels - from_last) % channels];
+}
+
+static bool joins(const struct channel_job *job) {
+  const uint32_t *d = job->descriptor;
+  return job->count && attention_share_of(d, job->channel, job->stack->channels).member + 1 == 1u << GET(SPREAD);
+}
+
+int stack_member_join_maxima(struct channel_job *job) {
+  const uint32_t *d = job->descriptor, members = 1u << GET(SPREAD);
+  for (unsigned lane = 0; lane < DUPLEX_LANES && joins(job); lane++) {
+    duplex_f32 maximum = member(job, members - 1)->maximum[lane];
+    for (uint32_t i = members - 1; i--;) maximum = duplex_running_maximum(maximum, member(job, i)->maximum[lane]);
+    for (uint32_t i = 0; i < members; i++) member(job, i)->maximum[lane] = maximum;
+  }
+  return DUPLEX_OK;
+}
+
+int stack_member_output(struct channel_job *job) {
+  const uint32_t *d = job->descriptor;
+  struct duplex_sum sums[DUPLEX_ROWS * DUPLEX_LANES];
+  uint64_t l[DUPLEX_LANES];
+  if (!joins(job)) return DUPLEX_OK;
+  memcpy(sums, member(job, 0)->sums, sizeof sums);
+  memcpy(l, member(job, 0)->l, sizeof l);
+  for (uint32_t i = 1; i < 1u << GET(SPREAD); i++) {
+    for (unsigned k = 0; k < DUPLEX_ROWS * DUPLEX_LANES; k++) duplex_sum_add(&sums[k], &member(job, i)->sums[k]);
+    for (unsigned lane = 0; lane < DUPLEX_LANES; lane++)
+      l[lane] = (l[lane] + member(job, i)->l[lane]) & ((UINT64_C(1) << DUPLEX_SOFTMAX_SUM_BITS) - 1);
+  }
+  return write_o(job, 0, job->row_block, sums, l);
 }

@@ -38,11 +38,32 @@ static inline uint32_t attention_rows_of(const uint32_t *d, uint32_t row_block) 
   return left < rows ? left : rows;
 }
 
-// KV heads of a descriptor that lie in this channel.
-static inline uint32_t attention_slots(const uint32_t *d, unsigned channel, unsigned channels) {
-  const uint32_t first = (channel + channels - DUPLEX_DESCRIPTOR_GET(d, FIRST_CHANNEL)) % channels,
-                 heads = DUPLEX_DESCRIPTOR_GET(d, HEADS);
-  return first < heads ? (heads - first - 1) / channels + 1 : 0;
+// Row blocks of V, from ROW_BLOCK on, whose context is made with a descriptor.
+static inline uint32_t attention_row_blocks(const uint32_t *d) {
+  const uint32_t mode = DUPLEX_DESCRIPTOR_GET(d, MODE);
+  return mode == 2 ? 1 : mode == 0 && DUPLEX_DESCRIPTOR_GET(d, LAST) ? attention_k_tiles(d) : 0;
+}
+
+// What a descriptor asks of one channel. `length` and `lane_mask` are the channel's own: with SPREAD the blocks of 64 positions
+// go round the members of a head. A member without a position has one that belongs to no lane.
+struct attention_share {
+  uint32_t slots;   // KV heads in this channel; if 0 the rest has no meaning
+  uint32_t member;  // of its head's 2^SPREAD channels
+  uint32_t length, lane_mask;
+};
+
+static inline struct attention_share attention_share_of(const uint32_t *d, unsigned channel, unsigned channels) {
+  const uint32_t spread = DUPLEX_DESCRIPTOR_GET(d, SPREAD), members = 1u << spread;
+  const uint32_t place = (channel + channels - DUPLEX_DESCRIPTOR_GET(d, FIRST_CHANNEL)) % channels;
+  const uint32_t head = place >> spread, member = place % members, heads = DUPLEX_DESCRIPTOR_GET(d, HEADS);
+  const uint32_t length = DUPLEX_DESCRIPTOR_GET(d, LENGTH), last_block = (length - 1) / DUPLEX_WIDTH;
+  struct attention_share share = {.slots = head < heads ? (heads - head - 1) / channels + 1 : 0, .member = member, .length = 1};
+  if (member > last_block) return share;
+  const uint32_t blocks = (last_block - member) / members + 1;
+  const uint32_t missing = member == last_block % members ? (last_block + 1) * DUPLEX_WIDTH - length : 0;
+  share.length = blocks * DUPLEX_WIDTH - missing;
+  share.lane_mask = DUPLEX_DESCRIPTOR_GET(d, LANE_MASK);
+  return share;
 }
 
 #endif

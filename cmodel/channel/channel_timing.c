@@ -116,7 +116,9 @@ void channel_timing_clock(struct channel_timing *c, const struct job_timing *job
                                       .room = room,
                                       .job_valid = in->job_valid,
                                       .result_start = a->active && a->results.count && !c->results_open,
-                                      .push = in->segment};
+                                      .push = in->segment,
+                                      .below = in->below,
+                                      .above = in->above};
   struct attention_out attention = {0};
   if (attends) attention_look(a, &attention_in, &attention);
   const bool active = a->active;

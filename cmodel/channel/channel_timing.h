@@ -125,6 +125,7 @@ struct channel_in {
   uint32_t count, first_address;  // the share, with job_valid
   uint8_t xpu_act_request, xpu_ref;
   const struct attention_entry *segment;  // of ATTENTION, NULL: none comes
+  struct attention_links below, above;    // of the neighbouring channels
 };
 
 struct channel_out {

@@ -5,6 +5,7 @@
 #include "cmodel/stack/stack.h"
 
 #define SHARED_UNITS (4u * DUPLEX_SHARED_WORDS)  // 16-byte units of one buffer
+#define SPREAD_MOST 5u
 #define GET(field) DUPLEX_DESCRIPTOR_GET(d, field)
 
 static void use(uint32_t *used, unsigned word, unsigned lsb, uint32_t mask) { used[word] |= mask << lsb; }
@@ -28,8 +29,8 @@ static void use_gemm(const uint32_t *d, uint32_t *used) {
 
 static void use_attention(uint32_t *used) {
   USE(FIRST), USE(LAST), USE(MODE), USE(FENCE), USE(LANE_MASK), USE(ROW_BLOCK), USE(SRC_STRIDE), USE(V_BASE), USE(DST_BASE);
-  USE(DST_STRIPE), USE(LENGTH), USE(FIRST_CHANNEL), USE(HEAD_SIZE), USE(HEADS), USE(LANES), USE(WIDE), USE(V_BLOCK_STRIDE), USE(Q_BASE);
-  USE(SCALE);
+  USE(DST_STRIPE), USE(LENGTH), USE(FIRST_CHANNEL), USE(HEAD_SIZE), USE(HEADS), USE(LANES), USE(WIDE), USE(V_BLOCK_STRIDE),
+  USE(Q_BASE), USE(SCALE), USE(SPREAD);
 }
 
 // Bits that must be zero: those without a field, and the fields that this opcode and destination do not use.
@@ -146,13 +147,14 @@ static uint32_t check_gemm(const uint32_t *d, unsigned channels, uint32_t owner,
 }
 
 static bool length_wrong(const uint32_t *d) {
-  const uint32_t positions = (DUPLEX_SCORE_WORDS * DUPLEX_SCORES_OF_WORD) >> GET(LANES);
+  const uint32_t positions = (DUPLEX_SCORE_WORDS * DUPLEX_SCORES_OF_WORD) >> GET(LANES) << GET(SPREAD);
   return GET(LENGTH) == 0 || GET(LENGTH) > DUPLEX_POSITIONS_MAX || (GET(MODE) != 1 && GET(LENGTH) > positions);
 }
 
 static bool heads_wrong(const uint32_t *d, unsigned channels) {
   const bool alone = GET(MODE) == 0 && GET(FIRST) && GET(LAST);
-  return GET(HEADS) == 0 || GET(HEADS) > DUPLEX_KV_HEADS_MAX || (GET(HEADS) > channels && !alone) ||
+  const bool spread = GET(SPREAD) > SPREAD_MOST || (GET(SPREAD) && GET(HEADS) << GET(SPREAD) > channels);
+  return spread || GET(HEADS) == 0 || GET(HEADS) > DUPLEX_KV_HEADS_MAX || (GET(HEADS) > channels && !alone) ||
          GET(FIRST_CHANNEL) >= channels;
 }
 
@@ -163,7 +165,8 @@ static bool mode_wrong(const uint32_t *d) {
 }
 
 static bool segment_leaves(const uint32_t *d, unsigned channels) {
-  const uint32_t blocks = (GET(LENGTH) + 63) / 64, last_slot = ((GET(HEADS) - 1) / channels) * GET(SRC_STRIDE);
+  const uint32_t blocks = ((GET(LENGTH) - 1) >> (6 + GET(SPREAD))) + 1,
+                 last_slot = ((GET(HEADS) - 1) / channels) * GET(SRC_STRIDE);
   const uint32_t k_end = GET(SRC_BASE) + last_slot + blocks * attention_k_tiles(d);
   const uint32_t v_end = GET(V_BASE) + last_slot + (attention_k_tiles(d) - 1) * GET(V_BLOCK_STRIDE) + blocks;
   return k_end > row_sets_of(GET(SRC_STRIPE)) || v_end > row_sets_of(GET(SRC_STRIPE));

@@ -8,6 +8,8 @@
 #include "duplex/error.h"
 
 #define GET(field) DUPLEX_DESCRIPTOR_GET(d, field)
+#define REPLACE(words, field, value) \
+  ((words)[DUPLEX_DESC_##field##_WORD] ^= DUPLEX_DESCRIPTOR_FIELD(field, DUPLEX_DESCRIPTOR_GET(words, field) ^ (value)))
 #define MAX_THREADS 64
 
 struct share_out {
@@ -95,12 +97,36 @@ static int execute_gemm(struct duplex_stack *stack, const uint32_t *d) {
   return error;
 }
 
+static int run_step(struct duplex_stack *stack, struct share_out *shares, int (*run)(struct channel_job *job)) {
+  shares->run = run;
+  atomic_store(&shares->next, 0);
+  return run_shares(stack, shares);
+}
+
+// A head's channels need what the others have done.
+static int run_spread(struct duplex_stack *stack, const uint32_t *d, struct share_out *shares) {
+  int error = run_step(stack, shares, stack_member_scores);
+  if (!error && GET(LAST) && GET(MODE) != 2) error = run_step(stack, shares, stack_member_join_maxima);
+  for (uint32_t i = 0; i < attention_row_blocks(d) && !error; i++) {
+    for (unsigned channel = 0; channel < stack->channels; channel++) shares->jobs[channel].row_block = GET(ROW_BLOCK) + i;
+    error = run_step(stack, shares, stack_member_context);
+    if (!error && GET(LAST)) error = run_step(stack, shares, stack_member_output);
+  }
+  return error;
+}
+
 static int execute_attention(struct duplex_stack *stack, const uint32_t *d) {
   struct share_out shares = {.channels = stack->channels, .run = stack_channel_attention};
-  for (unsigned channel = 0; channel < stack->channels; channel++)
-    shares.jobs[channel] = (struct channel_job){
-        .stack = stack, .descriptor = d, .channel = channel, .count = attention_slots(d, channel, stack->channels)};
-  const int error = run_shares(stack, &shares);
+  uint32_t own[DUPLEX_CHANNELS][DUPLEX_DESCRIPTOR_WORDS];
+  for (unsigned channel = 0; channel < stack->channels; channel++) {
+    const struct attention_share share = attention_share_of(d, channel, stack->channels);
+    memcpy(own[channel], d, sizeof own[channel]);
+    REPLACE(own[channel], LENGTH, share.length);
+    REPLACE(own[channel], LANE_MASK, share.lane_mask);
+    shares.jobs[channel] =
+        (struct channel_job){.stack = stack, .descriptor = own[channel], .channel = channel, .count = share.slots};
+  }
+  const int error = GET(SPREAD) ? run_spread(stack, d, &shares) : run_shares(stack, &shares);
   note_tiers(stack, &shares);
   return error;
 }

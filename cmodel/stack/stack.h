@@ -106,6 +106,7 @@ struct channel_job {
   struct duplex_gemm_panel *const *panels;  // one for each group of tokens
   unsigned channel;
   uint32_t first, count;
+  uint32_t row_block;  // ATTENTION with SPREAD
   struct duplex_gemm_tiers tiers;
 };
 int stack_channel_gemm(struct channel_job *job);
@@ -115,6 +116,13 @@ void stack_gather(const struct channel_job *job, uint32_t row_set, uint32_t stri
 
 // attention.c: a channel's heads (`count`) of one segment; results go to DRAM with the last one.
 int stack_channel_attention(struct channel_job *job);
+// With SPREAD, in steps that all channels have done before the next begins. The job's descriptor has the channel's own length and
+// lane mask. Scores, and after the last segment of the scores the maxima; for a row block of V the context, and after its last
+// segment o, made by the last member.
+int stack_member_scores(struct channel_job *job);
+int stack_member_join_maxima(struct channel_job *job);
+int stack_member_context(struct channel_job *job);
+int stack_member_output(struct channel_job *job);
 
 // drain.c: the sums of 8 lanes of one row in an output format (DUPLEX_DESC_FORMAT) as bytes; returns their number.
 unsigned stack_drain_row(const struct duplex_sum sums[DUPLEX_LANES], int exponent, unsigned format, uint8_t *bytes);

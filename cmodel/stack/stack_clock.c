@@ -1,4 +1,6 @@
 // The whole stack, clock by clock, as rtl/stack/stack.v: which clocks a job takes. What it computes is computed when it starts.
+#include <string.h>
+
 #include "cmodel/stack/stack.h"
 #include "duplex/error.h"
 
@@ -80,21 +82,35 @@ static void clock_xpu(struct duplex_xpu_traffic *xpu, const struct duplex_hbm_pi
   duplex_xpu_clock(xpu, grant);
 }
 
-static void clock_channels(struct duplex_stack *stack, bool job_valid, const struct attention_entry *segment, bool parity,
-                           int grant, struct bus_word *granted) {
+// What each channel's attention shows to its neighbours: nothing while none is at work.
+static void look_at_links(const struct duplex_stack *stack, struct attention_links *links) {
+  memset(links, 0, stack->channels * sizeof *links);
+  if (!stack->controller.attention) return;
+  for (unsigned i = 0; i < stack->channels; i++) links[i] = attention_show(&stack->channel[i].attention);
+}
+
+// `attention`: the job is one.
+static void clock_channels(struct duplex_stack *stack, bool job_valid, bool attention, bool parity, int grant,
+                           struct bus_word *granted) {
+  struct attention_links links[DUPLEX_CHANNELS];
+  look_at_links(stack, links);
   const bool word = stack->broadcast.words != 0;
   bool front = false, older = false, busy = false, room = true;
   unsigned open = 0;
   for (unsigned i = 0; i < stack->channels; i++) {
-    struct channel_in in = {
-        .job_valid = job_valid, .word_valid = word && !(stack->broadcast.taken >> i & 1), .bus_ready = grant == (int)i};
+    const unsigned below = (i ? i : stack->channels) - 1, above = i + 1 == stack->channels ? 0 : i + 1;
+    struct channel_in in = {.job_valid = job_valid,
+                            .word_valid = word && !(stack->broadcast.taken >> i & 1),
+                            .bus_ready = grant == (int)i,
+                            .below = links[below],
+                            .above = links[above]};
     struct channel_out out;
     struct attention_entry entry;
     room &= attention_room(&stack->channel[i].attention);
-    if (segment) {
-      entry = *segment;
-      entry.slots = attention_slots(stack->controller.job, i, stack->channels);
-      if (entry.slots) in.segment = &entry;
+    if (attention) {
+      const struct attention_share share = attention_share_of(stack->controller.job, i, stack->channels);
+      entry = attention_entry_of(stack->controller.job, &share);
+      if (share.slots) in.segment = &entry;
     }
     if (job_valid) in.count = stack_channel_share(stack, stack->controller.job, i, &in.first_address);
     struct bundle_controller *dram = &stack->channel[i].controller;
@@ -139,9 +155,7 @@ int stack_clock(struct duplex_stack *stack) {
   struct registers_in registers;
   struct bus_word granted;
   operation_controller_clock(stack, &registers);  // sees the busy signals of the clock before
-  struct attention_entry segment;
-  if (attention) segment = attention_entry_of(job);
-  clock_channels(stack, job_valid, attention ? &segment : NULL, parity, grant, &granted);
+  clock_channels(stack, job_valid, attention, parity, grant, &granted);
   broadcast_clock(&stack->broadcast, &stack->job, read, lines.word_ready, stack->channels);
   if (job_valid && !stack->job.load) broadcast_start(&stack->broadcast, &stack->job);
   result_bus_clock(&stack->bus, job_valid && stack->job.load, grant >= 0 ? &granted : NULL, stack->channels);

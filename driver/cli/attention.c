@@ -18,7 +18,9 @@ static void help(void) {
       "multiple\nof Hkv, at most 16 times as many; D a multiple of 16 up to 256, L up to 131072.\n\n"
       "  --scale S              a positive number (default 1/sqrt(D))\n"
       "  --lengths LIST|FILE    positions of each sequence, 1 to L: numbers with commas, or .npy of <i4 or <i8 [B] (default "
-      "L)\n%s",
+      "L)\n"
+      "  --weights f16|p32      of the softmax: one binary16 number, or two that are as good as binary32 (default f16)\n"
+      "  --spread auto|1|2|4|8|16|32   channels that share a KV head, at most channels / Hkv (default auto)\n%s",
       device_options_help);
 }
 
@@ -26,7 +28,10 @@ struct inputs {
   struct tensor q, k, v, o;
   size_t *lengths, *order;  // of the batch; order: longest first
   struct duplex_sequence **sequences;
-  double scale;  // 0: the default
+  double scale;     // 0: the default
+  unsigned spread;  // 0: auto
+  unsigned wide;    // weights of two parts
+  unsigned *spreads;
 };
 
 static int check_heads(const struct option *options, const struct inputs *in) {
@@ -104,7 +109,9 @@ static int read_lengths(const struct option *options, struct inputs *in) {
   in->lengths = malloc(batch * sizeof *in->lengths);
   in->order = malloc(batch * sizeof *in->order);
   in->sequences = malloc(batch * sizeof *in->sequences);
-  if (!in->lengths || !in->order || !in->sequences) return fail(EXIT_BAD_INPUT, "too little memory for %zu sequences", batch);
+  in->spreads = malloc(batch * sizeof *in->spreads);
+  if (!in->lengths || !in->order || !in->sequences || !in->spreads)
+    return fail(EXIT_BAD_INPUT, "too little memory for %zu sequences", batch);
   const bool list = text && text[0] && strspn(text, "0123456789,+-") == strlen(text);
   for (size_t i = 0; i < batch; i++) in->lengths[i] = in->k.shape[2], in->order[i] = i;
   if (text && (list ? read_length_list(text, in) : read_length_file(text, in))) return EXIT_BAD_INPUT;
@@ -122,8 +129,28 @@ static int read_scale(const struct option *options, struct inputs *in) {
   return EXIT_GOOD;
 }
 
+static int read_weights(const struct option *options, struct inputs *in) {
+  static const char *const choices[] = {"f16", "p32", NULL};
+  return choice_option(options, "--weights", choices, &in->wide);
+}
+
+static int read_spread(const struct option *options, struct inputs *in) {
+  static const char *const choices[] = {"auto", "1", "2", "4", "8", "16", "32", NULL};
+  unsigned index;
+  if (choice_option(options, "--spread", choices, &index)) return EXIT_BAD_INPUT;
+  in->spread = index ? 1u << (index - 1) : 0;
+  return EXIT_GOOD;
+}
+
+// What depends on the number of channels.
+static int check_spread(const struct duplex_device *device, const struct inputs *in) {
+  const unsigned heads = (unsigned)in->k.shape[1], most = duplex_kv_spread_most(device, heads);
+  if (in->spread <= most) return EXIT_GOOD;
+  return fail(EXIT_BAD_INPUT, "--spread %u: expected at most %u for %u KV heads on these channels", in->spread, most, heads);
+}
+
 static int read_inputs(const struct option *options, struct inputs *in) {
-  if (read_scale(options, in) || npy_read_f16("--q", option_value(options, "--q"), 3, &in->q) ||
+  if (read_scale(options, in) || read_spread(options, in) || read_weights(options, in) || npy_read_f16("--q", option_value(options, "--q"), 3, &in->q) ||
       npy_read_f16("--k", option_value(options, "--k"), 4, &in->k) ||
       npy_read_f16("--v", option_value(options, "--v"), 4, &in->v) || check_shapes(options, in) || read_lengths(options, in))
     return EXIT_BAD_INPUT;
@@ -134,9 +161,11 @@ static int read_inputs(const struct option *options, struct inputs *in) {
 static int fill_cache(struct duplex_kv_cache *cache, const struct inputs *in) {
   const size_t *k = in->k.shape, of_head = k[2] * k[3];
   int error = 0;
+  duplex_kv_plan_spreads(cache, in->lengths, k[0], in->wide && in->q.shape[1] / k[1] > 4 ? 4 : in->q.shape[1] / k[1], in->spreads);
   for (size_t i = 0; i < k[0] && !error; i++) {
     const size_t index = in->order[i], from = index * k[1] * of_head;
-    error = duplex_kv_begin(cache, DUPLEX_KV_SPACES, in->lengths[index], &in->sequences[index]);
+    error = duplex_kv_begin_spread(cache, DUPLEX_KV_SPACES, in->lengths[index], in->spread ? in->spread : in->spreads[index],
+                                   &in->sequences[index]);
     if (!error)
       error = duplex_kv_append(in->sequences[index], 0, (const duplex_f16 *)in->k.data + from,
                                (const duplex_f16 *)in->v.data + from, in->lengths[index], of_head);
@@ -162,7 +191,7 @@ static int compute(struct duplex_device *device, const struct inputs *in) {
   if (!error) error = fill_cache(cache, in);
   progress("computing");
   if (!error)
-    error = duplex_attention(cache, 0, in->sequences, in->q.shape[0], in->q.data, in->q.shape[1], in->scale, in->o.data);
+    error = (in->wide ? duplex_attention_p32 : duplex_attention)(cache, 0, in->sequences, in->q.shape[0], in->q.data, in->q.shape[1], in->scale, in->o.data);
   progress("");
   duplex_kv_close(cache);
   return error;
@@ -176,12 +205,14 @@ static void free_inputs(struct inputs *in) {
   free(in->lengths);
   free(in->order);
   free(in->sequences);
+  free(in->spreads);
 }
 
 int attention_on(struct duplex_device *device, const struct option *options, bool (*make_room)(void *context), void *context,
                  struct tensor *o) {
   struct inputs in = {0};
   int status = read_inputs(options, &in);
+  if (!status) status = check_spread(device, &in);
   if (!status) {
     int error;
     do error = compute(device, &in);
@@ -203,7 +234,8 @@ static int run(const struct option *options, struct inputs *in, struct outputs *
   if (output_open(outputs, "--out", out)) return EXIT_BAD_INPUT;
   int status = open_device(options, outputs, &device);
   if (status) return status;
-  const int error = compute(device, in);
+  status = check_spread(device, in);
+  const int error = status ? 0 : compute(device, in);
   if (error) status = device_error(device, error);
   duplex_last_stats(device, &stats);
   duplex_close(device);
@@ -213,8 +245,8 @@ static int run(const struct option *options, struct inputs *in, struct outputs *
 }
 
 int command_attention(int argc, char **argv) {
-  struct option options[] = {{"--q", 0},     {"--k", 0},       {"--v", 0},     {"--out", 0},
-                             {"--scale", 0}, {"--lengths", 0}, DEVICE_OPTIONS, {0}};
+  struct option options[] = {{"--q", 0},       {"--k", 0},      {"--v", 0},     {"--out", 0}, {"--scale", 0},
+                             {"--lengths", 0}, {"--spread", 0}, {"--weights", 0}, DEVICE_OPTIONS, {0}};
   if (argc == 1 && strcmp(argv[0], "--help") == 0) return help(), EXIT_GOOD;
   struct inputs in = {0};
   struct outputs outputs = {0};

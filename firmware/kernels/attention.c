@@ -2,6 +2,8 @@
 
 #define FIELD(field, value) DUPLEX_DESCRIPTOR_FIELD(field, value)
 
+_Static_assert(DUPLEX_DESC_SPREAD_LSB == DUPLEX_DESC_FIRST_CHANNEL_LSB + 5, "both fields come from one byte");
+
 enum mode { WHOLE, MAXIMUM_ONLY, ROW_BLOCK_OF_V };
 
 // One sequence on its way into the ring, or the part of it that lies in one slot of the channels.
@@ -9,28 +11,31 @@ struct sequence {
   struct ring *ring;
   const struct attention_job *job;
   const struct attention_segment *segments;
-  uint32_t count, lanes, first_channel;  // first_channel: as the field of its word
+  uint32_t count, lanes, place, spread;  // place: as the fields of its word
   uint32_t offset, heads;                // row sets to the slot's K and V; heads of the part
   uint32_t q_base, o_base, tiles;        // 64-wide tiles of the head size
   bool last;                             // of the job
   uint32_t word_9, word_13, word_14;     // the same for all its descriptors
 };
 
-static uint32_t positions_at_once(uint32_t lanes) { return (DUPLEX_SCORE_WORDS * DUPLEX_SCORES_OF_WORD) >> lanes; }
+// Of one channel.
+static inline uint32_t positions_at_once(uint32_t lanes) { return (DUPLEX_SCORE_WORDS * DUPLEX_SCORES_OF_WORD) >> lanes; }
 
 // A segment's scores begin with a new word, and a channel must know all segments before it can leave the first.
-bool attention_fits(const struct attention_segment *segments, uint32_t count, uint32_t lanes) {
+bool attention_fits(const struct attention_segment *segments, uint32_t count, uint32_t lanes, uint32_t spread) {
   uint32_t words = 0;
   if (count > DUPLEX_ATTENTION_QUEUE) return false;
-  for (uint32_t i = 0; i < count; i++)
-    words += ((segment_length(&segments[i]) << lanes) + DUPLEX_SCORES_OF_WORD - 1) / DUPLEX_SCORES_OF_WORD;
+  for (uint32_t i = 0; i < count; i++) {
+    const uint32_t positions = kv_positions(segment_length(&segments[i]), spread, 0);
+    words += ((positions << lanes) + DUPLEX_SCORES_OF_WORD - 1) / DUPLEX_SCORES_OF_WORD;
+  }
   return words <= DUPLEX_SCORE_WORDS;
 }
 
 static void describe_sequence(struct sequence *s) {
   const struct attention_job *job = s->job;
   s->word_9 = s->o_base | FIELD(DST_STRIPE, job->o.stripe);
-  s->word_13 = job->head_size | FIELD(HEADS, s->heads) | FIELD(LANES, s->lanes);
+  s->word_13 = job->form | FIELD(HEADS, s->heads) | FIELD(LANES, s->lanes);
   s->word_14 = job->v_block_stride | FIELD(Q_BASE, s->q_base);
 }
 
@@ -40,20 +45,21 @@ static void write_constant_words(const struct sequence *s, uint32_t slot) {
   hal_write_word(s->ring->hal, slot, 15, s->job->scale);
 }
 
-// Positions of a segment from block `block` of 64 on. Values that are in their range as they come need no mask.
+// Positions of a segment from `from` on, a multiple of 64 << spread. Values that are in their range as they come need no mask.
 static inline __attribute__((always_inline)) bool push_piece(const struct sequence *s, uint32_t i, enum mode mode,
-                                                             uint32_t row_block, uint32_t block, uint32_t length) {
+                                                             uint32_t row_block, uint32_t from, uint32_t length) {
+  const uint32_t block = from / DUPLEX_WIDTH >> s->spread;
   const struct attention_segment *segment = &s->segments[i];
   const struct hal *hal = s->ring->hal;
-  const bool last = i + 1 == s->count && block * DUPLEX_WIDTH + length == segment_length(segment);
+  const bool last = i + 1 == s->count && from + length == segment_length(segment);
   const bool end = last && s->last && mode != MAXIMUM_ONLY && (mode == WHOLE || row_block + 1 == s->tiles);
   const uint32_t flags =
-      FIELD(OPCODE, 3) | FIELD(FIRST, i == 0 && block == 0) | FIELD(LAST, last) | FIELD(MODE, mode) | FIELD(FENCE, end);
+      FIELD(OPCODE, 3) | FIELD(FIRST, i == 0 && from == 0) | FIELD(LAST, last) | FIELD(MODE, mode) | FIELD(FENCE, end);
   // All words before the first is written: a compiler must think that a register's write changes memory.
   const uint32_t word_1 = (segment->k_base + s->offset + block * s->tiles) | FIELD(SRC_STRIPE, s->job->kv_stripe) |
                           FIELD(LANE_MASK, segment->length_and_lanes >> 24) | FIELD(ROW_BLOCK, row_block);
   const uint32_t word_2 = s->job->slot_stride | FIELD(V_BASE, segment->v_base + s->offset + block);
-  const uint32_t word_12 = length | s->first_channel, word_9 = s->word_9, word_13 = s->word_13, word_14 = s->word_14;
+  const uint32_t word_12 = length | s->place, word_9 = s->word_9, word_13 = s->word_13, word_14 = s->word_14;
   uint32_t slot, word_0;
   if (!ring_reserve(s->ring, end, &slot, &word_0)) return false;
   if (ring_slot_is_new(s->ring)) write_constant_words(s, slot);
@@ -74,7 +80,7 @@ __attribute__((noinline)) static bool push_pass(const struct sequence *s, enum m
     const uint32_t length = segment_length(&s->segments[i]);
     for (uint32_t from = 0; from < length; from += most) {
       const uint32_t left = length - from;
-      if (!push_piece(s, i, mode, row_block, from / DUPLEX_WIDTH, left < most ? left : most)) return false;
+      if (!push_piece(s, i, mode, row_block, from, left < most ? left : most)) return false;
     }
   }
   return true;
@@ -84,7 +90,7 @@ __attribute__((noinline)) static bool push_pass(const struct sequence *s, enum m
 static bool push_long(const struct sequence *s) {
   if (!push_pass(s, MAXIMUM_ONLY, 0, DUPLEX_POSITIONS_MAX)) return false;
   for (uint32_t row_block = 0; row_block < s->tiles; row_block++)
-    if (!push_pass(s, ROW_BLOCK_OF_V, row_block, positions_at_once(s->lanes))) return false;
+    if (!push_pass(s, ROW_BLOCK_OF_V, row_block, positions_at_once(s->lanes) << s->spread)) return false;
   return true;
 }
 
@@ -92,7 +98,8 @@ static inline void begin_sequence(struct sequence *s, struct ring *ring, const s
                                   struct attention_sequence own, const struct attention_segment *segments, uint32_t i) {
   const uint32_t before = i * kv_slots(job->heads, job->channels);
   s->ring = ring, s->job = job, s->segments = segments;
-  s->count = own.segments, s->lanes = own.lanes, s->first_channel = FIELD(FIRST_CHANNEL, own.first_channel);
+  s->count = own.segments, s->lanes = own.lanes, s->place = (uint32_t)own.place << DUPLEX_DESC_FIRST_CHANNEL_LSB;
+  s->spread = own.place >> 5;
   s->offset = 0, s->heads = job->heads;
   s->q_base = job->q.base + before, s->o_base = job->o.base + before;
   s->tiles = kv_tiles(job->head_size), s->last = i + 1 == job->sequences;
@@ -104,7 +111,7 @@ __attribute__((noinline)) static bool push_slots(struct ring *ring, const struct
                                                  uint32_t i) {
   struct sequence s;
   begin_sequence(&s, ring, job, own, segments, i);
-  const bool last = s.last, fits = attention_fits(segments, s.count, s.lanes);
+  const bool last = s.last, fits = attention_fits(segments, s.count, s.lanes, s.spread);
   for (uint32_t left = job->heads; left; left -= s.heads) {
     s.heads = left < job->channels ? left : job->channels;
     s.last = last && left == s.heads;
@@ -115,10 +122,12 @@ __attribute__((noinline)) static bool push_slots(struct ring *ring, const struct
   return true;
 }
 
-// A single segment that fits takes one descriptor for all its heads. It is kept in registers: the stack waits for the first ones.
+// A single segment that fits however it is spread takes one descriptor for all its heads. It is kept in registers: the stack
+// waits for the first ones.
 static inline bool push_sequence(struct ring *ring, const struct attention_job *job, struct attention_sequence own,
                                  const struct attention_segment *segments, uint32_t i) {
-  if (own.segments != 1 || !attention_fits(segments, 1, own.lanes)) return push_slots(ring, job, own, segments, i);
+  if (own.segments != 1 || segment_length(segments) > positions_at_once(own.lanes))
+    return push_slots(ring, job, own, segments, i);
   struct sequence s;
   begin_sequence(&s, ring, job, own, segments, i);
   describe_sequence(&s);

@@ -60,3 +60,9 @@ uint32_t kv_tiles(uint32_t head_size) { return divide_up(head_size, DUPLEX_WIDTH
 uint32_t kv_block_rows(uint32_t head_size) { return divide_up(head_size / 16, kv_tiles(head_size)) * 16; }
 
 uint32_t kv_slots(uint32_t heads, uint32_t channels) { return divide_up(heads, channels); }
+
+uint32_t kv_positions(uint32_t positions, uint32_t spread, uint32_t member) {
+  const uint32_t blocks = positions / DUPLEX_WIDTH, members = 1u << spread, whole = blocks >> spread, next = blocks % members;
+  if (member == next) return whole * DUPLEX_WIDTH + positions % DUPLEX_WIDTH;
+  return (whole + (member < next)) * DUPLEX_WIDTH;
+}

@@ -1,6 +1,7 @@
 // The message of the attention kernel and its list.
 #include <stddef.h>
 
+#include "duplex/descriptor.h"
 #include "duplex/params.h"
 #include "firmware/protocol.h"
 
@@ -13,9 +14,9 @@ _Static_assert(ATTENTION_SEQUENCES + 2 * ATTENTION_SEGMENTS <= PROTOCOL_LIST_WOR
 struct list {
   volatile const uint32_t *sequence, *segment;  // to be read next
   uint32_t sequences, segments;                 // of the message; of those the ones left
-  uint32_t blocks_to_rows, to_slot,
-      to_block;         // row sets of 64 positions of K; from slot 0 to the last, and to its last block of V
-  uint32_t first, end;  // of the region in which K and V of all slots lie: strides only lead upwards
+  uint32_t tiles;                               // row sets of 64 positions of K
+  uint32_t first;                               // of the region in which K and V of all slots lie: strides only lead upwards
+  int32_t k_last, v_last;  // where a segment's last 64 positions may begin at most: the rest of K and V lies behind them
   enum completion_status status;
   uint32_t detail;
   struct attention_segment copy[ATTENTION_SEGMENTS];
@@ -27,17 +28,17 @@ static const struct attention_segment *wrong(struct list *list, enum completion_
   return NULL;
 }
 
-static inline bool segment_lies_in(const struct list *list, const struct attention_segment *segment) {
-  const uint32_t length = segment_length(segment), blocks = (length + DUPLEX_WIDTH - 1) / DUPLEX_WIDTH;
-  return length - 1 < DUPLEX_POSITIONS_MAX && segment->k_base >= list->first && segment->v_base >= list->first &&
-         segment->k_base + list->to_slot + blocks * list->blocks_to_rows <= list->end &&
-         segment->v_base + list->to_block + blocks <= list->end;
+// `shift`: binary logarithm of the positions of which a channel has 64.
+static inline bool segment_lies_in(const struct list *list, const struct attention_segment *segment, uint32_t shift) {
+  const uint32_t last = segment_length(segment) - 1, block = last >> shift;
+  return last < DUPLEX_POSITIONS_MAX && segment->k_base >= list->first && segment->v_base >= list->first &&
+         (int32_t)(segment->k_base + block * list->tiles) <= list->k_last && (int32_t)(segment->v_base + block) <= list->v_last;
 }
 
 // What else is wrong with a sequence or a segment, the stack refuses.
 static const struct attention_segment *next_sequence(void *context, uint32_t i, struct attention_sequence *sequence) {
   struct list *list = context;
-  const uint32_t word = *list->sequence++, count = word & 0xffff;
+  const uint32_t word = *list->sequence++, count = word & 0xffff, shift = 6 + (word >> 21 & 7);
   *sequence = (struct attention_sequence){(uint16_t)count, (uint8_t)(word >> 16), (uint8_t)(word >> 24)};
   if (count == 0 || count > list->segments || (i + 1 == list->sequences && count != list->segments) || word >> 24 > 3)
     return wrong(list, COMPLETION_ARGUMENT, AT(sequences));
@@ -45,7 +46,7 @@ static const struct attention_segment *next_sequence(void *context, uint32_t i, 
   for (uint32_t n = 0; n < count; n++) {
     const uint32_t bases = *list->segment++, length_and_lanes = *list->segment++;
     const struct attention_segment segment = {(uint16_t)bases, (uint16_t)(bases >> 16), length_and_lanes};
-    if (!segment_lies_in(list, &segment)) return wrong(list, COMPLETION_REGION, AT(segments));
+    if (!segment_lies_in(list, &segment, shift)) return wrong(list, COMPLETION_REGION, AT(segments));
     list->copy[n] = segment;
   }
   return list->copy;
@@ -59,10 +60,9 @@ static void open_list(const struct client *client, const struct attention_messag
   list.sequence = client->protocol->box->queue[client->queue].list;
   list.segment = list.sequence + m->sequences;
   list.sequences = m->sequences, list.segments = m->segments;
-  list.blocks_to_rows = tiles;
-  list.to_slot = (kv_slots(m->heads, client->channels) - 1) * m->slot_stride;
-  list.to_block = list.to_slot + (tiles - 1) * m->v_block_stride;
-  list.first = m->kv.base, list.end = m->kv.base + m->kv_row_sets;
+  list.tiles = tiles, list.first = m->kv.base;
+  list.k_last = (int32_t)(m->kv.base + m->kv_row_sets - tiles - (kv_slots(m->heads, client->channels) - 1) * m->slot_stride);
+  list.v_last = list.k_last + (int32_t)(tiles - 1 - (tiles - 1) * m->v_block_stride);
   list.status = COMPLETION_DONE, list.detail = 0;
 }
 
@@ -78,6 +78,7 @@ static enum completion_status serve_attention(struct client *client, const void 
   if (*detail = AT(v_block_stride), m->v_block_stride > UINT16_MAX) return COMPLETION_ARGUMENT;
   if (*detail = AT(sequences), m->sequences == 0 || m->sequences > ATTENTION_SEQUENCES) return COMPLETION_ARGUMENT;
   if (*detail = AT(segments), m->segments == 0 || m->segments > ATTENTION_SEGMENTS) return COMPLETION_ARGUMENT;
+  if (*detail = AT(wide), m->wide > 1) return COMPLETION_ARGUMENT;
   if (*detail = AT(kv), !client_owns(client, (struct region){m->kv.base, m->kv.stripe}, m->kv_row_sets)) return COMPLETION_REGION;
   if (*detail = AT(q), m->q.stripe != m->o.stripe || !client_owns(client, q, row_sets)) return COMPLETION_REGION;
   if (*detail = AT(o), !client_owns(client, o, row_sets)) return COMPLETION_REGION;
@@ -85,6 +86,7 @@ static enum completion_status serve_attention(struct client *client, const void 
   const struct attention_job job = {.head_size = m->head_size,
                                     .heads = m->heads,
                                     .scale = m->scale,
+                                    .form = m->head_size | DUPLEX_DESCRIPTOR_FIELD(WIDE, m->wide),
                                     .kv_stripe = m->kv.stripe,
                                     .slot_stride = m->slot_stride,
                                     .v_block_stride = m->v_block_stride,

@@ -11,6 +11,7 @@ module attention (
   input wire segment_valid_i,
   input wire [511:0] descriptor_i,
   input wire [8:0] slots_i,           // KV heads of it in this channel
+  input wire [4:0] member_i,          // which of a head's channels this one is
   output wire room_o,
   input wire job_valid_i,             // a GEMM or LOAD starts
   output wire active_o,               // results on their way are those of attention
@@ -58,15 +59,42 @@ module attention (
   output wire [9:0] score_address_o,
   output wire [511:0] score_write_data_o,
   input wire [511:0] score_read_data_i,
+  // The member below: its maximum, then the pair's back; its rows of context sums
+  input wire below_maximum_valid_i,
+  output wire below_maximum_ready_o,
+  input wire [32*`DUPLEX_LANES-1:0] below_maximum_i,
+  output wire below_final_valid_o,
+  input wire below_final_ready_i,
+  input wire below_row_valid_i,
+  input wire below_row_first_i,
+  input wire [`DUPLEX_LANES*`DUPLEX_SUM_BITS-1:0] below_sum_i,
+  input wire [`DUPLEX_LANES*3-1:0] below_flags_i,
+  input wire [57*`DUPLEX_LANES-1:0] below_l_i,
+  output wire below_taken_o,
+  // The member above
+  output wire above_maximum_valid_o,
+  input wire above_maximum_ready_i,
+  input wire above_final_valid_i,
+  output wire above_final_ready_o,
+  input wire [32*`DUPLEX_LANES-1:0] above_final_i,
+  output wire above_row_valid_o,
+  output wire above_row_first_o,
+  output wire [`DUPLEX_LANES*`DUPLEX_SUM_BITS-1:0] above_sum_o,
+  output wire [`DUPLEX_LANES*3-1:0] above_flags_o,
+  output wire [57*`DUPLEX_LANES-1:0] above_l_o,
+  input wire above_taken_i,
+  output wire [32*`DUPLEX_LANES-1:0] maximum_o,  // for both
   // Counters
   output wire starved_o,
   output wire no_tile_o,
   output wire no_room_o
 );
   localparam MAXIMA = 32 * `DUPLEX_LANES;
+  localparam PLACE_BITS = $clog2(`DUPLEX_ATTENTION_QUEUE);
 
   // Queue and sequencer
-  wire [3:0] score_index, oldest, index, next, kv_stripe, qo_stripe, last_sixteen, result_stripe;
+  wire [PLACE_BITS:0] score_index, oldest, index, next;
+  wire [3:0] kv_stripe, qo_stripe, last_sixteen, result_stripe;
   wire [1:0] score_mode, oldest_mode, mode, row_block, lanes, pass_kind, pass_k_last;
   wire [10:0] score_words, words, pass_blocks;
   wire [9:0] pass_address, tiles_address;
@@ -80,6 +108,7 @@ module attention (
   wire [1:0] pass_sixteens;
   wire [20:0] result_column;
   wire wide, first, last, pass_valid, pass_ready, pass_first, pass_last, pass_keep, pass_final, pass_begins, result_valid, result_ready, sequencer_busy;
+  wire member_below, member_above, pass_back, pass_below, pass_above, joined;
   // Stream
   wire stream_valid, stream_pass_ready, stream_ready, score_start, score_ready, q_write, q_done, sum_score, sum_end, sum_wide, l_done, stream_busy;
   wire [1:0] stream_kind, stream_k_last, stream_lanes;
@@ -88,7 +117,8 @@ module attention (
   wire [1:0] stream_sixteens;
   wire [7:0] stream_mask;
   wire [31:0] stream_scale;
-  wire stream_wide, stream_first, stream_last, stream_keep, stream_final;
+  wire stream_wide, stream_first, stream_last, stream_keep, stream_final, stream_back, stream_below, stream_above;
+  wire sum_below, sum_above, below_there, above_room, take, give;
   wire [4:0] q_write_address, q_read_address;
   wire [1023:0] q_data;
   // Tiles
@@ -103,20 +133,21 @@ module attention (
   // Scores
   wire write, read, maximum_valid, maximum_ready, score_busy;
   wire [9:0] write_address, read_address;
-  wire [MAXIMA-1:0] maximum;
+  wire [MAXIMA-1:0] maximum, own_maximum;
+  wire own_valid, own_ready, own_back, own_below, own_above;
   reg [MAXIMA-1:0] maximum_q;  // of the pair whose weights are made
   wire [57*`DUPLEX_LANES-1:0] l;
   reg active_q;
-  reg [7:0] rows_q;            // rows of results between the GEMM module and the result buffer
+  reg [7:0] rows_q;            // rows of results between the GEMM module and the result buffer or the member above
 
   wire push = segment_valid_i && slots_i != 9'd0;
   attention_queue queue (
-    .clk_i(clk_i), .rst_ni(rst_ni), .push_i(push), .descriptor_i(descriptor_i), .slots_i(slots_i), .room_o(room_o), .next_o(next),
+    .clk_i(clk_i), .rst_ni(rst_ni), .push_i(push), .descriptor_i(descriptor_i), .slots_i(slots_i), .member_i(member_i), .room_o(room_o), .next_o(next),
     .score_index_i(score_index), .score_mode_o(score_mode), .score_first_o(score_first), .score_words_o(score_words), .oldest_i(oldest), .oldest_mode_o(oldest_mode),
     .index_i(index), .k_base_o(k_base), .v_base_o(v_base), .v_stride_o(v_stride), .q_base_o(q_base), .o_base_o(o_base),
     .stride_o(stride), .kv_stripe_o(kv_stripe), .qo_stripe_o(qo_stripe), .last_position_o(last_position),
     .last_sixteen_o(last_sixteen), .mode_o(mode), .row_block_o(row_block), .first_o(first), .last_o(last), .lanes_o(lanes), .wide_o(wide),
-    .mask_o(mask), .scale_o(scale), .words_o(words), .slots_o(slots)
+    .mask_o(mask), .scale_o(scale), .words_o(words), .slots_o(slots), .below_o(member_below), .above_o(member_above)
   );
 
   attention_sequencer sequencer (
@@ -124,20 +155,20 @@ module attention (
     .score_mode_i(score_mode), .score_first_i(score_first), .score_words_i(score_words), .oldest_mode_i(oldest_mode), .k_base_i(k_base), .v_base_i(v_base),
     .v_stride_i(v_stride), .q_base_i(q_base), .o_base_i(o_base), .stride_i(stride), .kv_stripe_i(kv_stripe),
     .qo_stripe_i(qo_stripe), .last_position_i(last_position), .last_sixteen_i(last_sixteen), .mode_i(mode), .row_block_i(row_block),
-    .first_i(first), .last_i(last), .words_i(words), .slots_i(slots), .read_valid_o(read_valid_o), .read_ready_i(read_ready_i),
+    .first_i(first), .last_i(last), .words_i(words), .slots_i(slots), .below_i(member_below), .above_i(member_above), .joined_i(joined), .read_valid_o(read_valid_o), .read_ready_i(read_ready_i),
     .read_base_o(read_base_o), .read_stripe_o(read_stripe_o), .read_columns_o(read_columns_o), .pass_valid_o(pass_valid),
     .pass_ready_i(pass_ready), .pass_kind_o(pass_kind), .pass_blocks_o(pass_blocks), .pass_rest_o(pass_rest),
     .pass_k_last_o(pass_k_last), .pass_sixteens_o(pass_sixteens), .pass_first_o(pass_first), .pass_last_o(pass_last),
-    .pass_keep_o(pass_keep), .pass_final_o(pass_final), .pass_begins_o(pass_begins), .pass_address_o(pass_address), .result_valid_o(result_valid),
+    .pass_keep_o(pass_keep), .pass_final_o(pass_final), .pass_begins_o(pass_begins), .pass_back_o(pass_back), .pass_below_o(pass_below), .pass_above_o(pass_above), .pass_address_o(pass_address), .result_valid_o(result_valid),
     .result_ready_i(result_ready), .result_column_o(result_column), .result_stripe_o(result_stripe), .busy_o(sequencer_busy)
   );
 
   assign pass_ready = stream_pass_ready && tiles_pass_ready;
-  fifo #(.WIDTH(70), .DEPTH(4)) stream_passes (
+  fifo #(.WIDTH(73), .DEPTH(4)) stream_passes (
     .clk_i(clk_i), .rst_ni(rst_ni), .valid_i(pass_valid), .ready_o(stream_pass_ready),
-    .data_i({pass_kind, pass_blocks, pass_rest, pass_k_last, pass_sixteens, pass_first, pass_last, pass_keep, pass_final, lanes, wide, mask, scale}),
+    .data_i({pass_kind, pass_blocks, pass_rest, pass_k_last, pass_sixteens, pass_first, pass_last, pass_keep, pass_final, pass_back, pass_below, pass_above, lanes, wide, mask, scale}),
     .valid_o(stream_valid), .ready_i(stream_ready),
-    .data_o({stream_kind, stream_blocks, stream_rest, stream_k_last, stream_sixteens, stream_first, stream_last, stream_keep, stream_final, stream_lanes, stream_wide, stream_mask, stream_scale})
+    .data_o({stream_kind, stream_blocks, stream_rest, stream_k_last, stream_sixteens, stream_first, stream_last, stream_keep, stream_final, stream_back, stream_below, stream_above, stream_lanes, stream_wide, stream_mask, stream_scale})
   );
   fifo #(.WIDTH(37), .DEPTH(4)) tiles_passes (
     .clk_i(clk_i), .rst_ni(rst_ni), .valid_i(pass_valid), .ready_o(tiles_pass_ready),
@@ -154,10 +185,11 @@ module attention (
     .clk_i(clk_i), .rst_ni(rst_ni), .pass_valid_i(stream_valid), .pass_ready_o(stream_ready), .pass_kind_i(stream_kind),
     .pass_blocks_i(stream_blocks), .pass_rest_i(stream_rest), .pass_k_last_i(stream_k_last), .pass_sixteens_i(stream_sixteens),
     .pass_mask_i(stream_mask), .pass_wide_i(stream_wide), .pass_first_i(stream_first), .pass_last_i(stream_last), .pass_keep_i(stream_keep),
-    .pass_final_i(stream_final), .score_start_o(score_start), .score_ready_i(score_ready), .weight_valid_i(weight_valid_i),
+    .pass_final_i(stream_final), .pass_below_i(stream_below), .pass_above_i(stream_above), .score_start_o(score_start), .score_ready_i(score_ready), .weight_valid_i(weight_valid_i),
     .weight_pop_o(weight_pop_o), .q_write_o(q_write), .q_address_o(q_write_address), .q_done_o(q_done), .beat_valid_o(beat_valid_o),
     .beat_ready_i(beat_ready_i), .beat_row_o(beat_row_o), .beat_first_o(beat_first_o), .beat_last_o(beat_last_o),
-    .beat_release_o(beat_release_o), .beat_mask_o(beat_mask_o), .sum_score_o(sum_score), .sum_end_o(sum_end), .sum_wide_o(sum_wide), .room_i(room_i),
+    .beat_release_o(beat_release_o), .beat_mask_o(beat_mask_o), .sum_score_o(sum_score), .sum_end_o(sum_end), .sum_wide_o(sum_wide), .sum_below_o(sum_below), .sum_above_o(sum_above),
+    .below_there_i(below_there), .above_room_i(above_room), .take_o(take), .give_o(give), .room_i(room_i),
     .row_o(room_row_o), .row_place_o(room_place_o), .l_done_o(l_done), .busy_o(stream_busy), .starved_o(starved_o),
     .no_tile_o(no_tile_o), .no_room_o(no_room_o)
   );
@@ -180,9 +212,19 @@ module attention (
 
   score_path score_path (
     .clk_i(clk_i), .rst_ni(rst_ni), .start_i(score_start), .ready_o(score_ready), .lanes_i(stream_lanes), .mask_i(stream_mask),
-    .first_i(stream_first), .last_i(stream_last), .keep_i(stream_keep), .scale_i(stream_scale), .sum_valid_i(sum_valid_i && sum_score && active_q),
+    .first_i(stream_first), .last_i(stream_last), .keep_i(stream_keep), .scale_i(stream_scale), .back_i(stream_back),
+    .below_i(stream_below), .above_i(stream_above), .sum_valid_i(sum_valid_i && sum_score && active_q),
     .sum_end_i(sum_end), .f32_i(f32_i), .write_valid_o(write), .write_address_o(write_address), .write_data_o(score_write_data_o),
-    .maximum_valid_o(maximum_valid), .maximum_ready_i(maximum_ready), .maximum_o(maximum), .busy_o(score_busy)
+    .maximum_valid_o(own_valid), .maximum_ready_i(own_ready), .maximum_o(own_maximum), .maximum_back_o(own_back),
+    .maximum_below_o(own_below), .maximum_above_o(own_above), .joined_valid_i(joined), .joined_i(maximum), .busy_o(score_busy)
+  );
+  maximum_join maximum_join (
+    .clk_i(clk_i), .rst_ni(rst_ni), .own_valid_i(own_valid), .own_ready_o(own_ready), .own_i(own_maximum), .back_i(own_back),
+    .below_i(own_below), .above_i(own_above), .up_valid_i(below_maximum_valid_i), .up_ready_o(below_maximum_ready_o),
+    .up_i(below_maximum_i), .up_valid_o(above_maximum_valid_o), .up_ready_i(above_maximum_ready_i),
+    .down_valid_i(above_final_valid_i), .down_ready_o(above_final_ready_o), .down_i(above_final_i),
+    .down_valid_o(below_final_valid_o), .down_ready_i(below_final_ready_i), .link_o(maximum_o), .maximum_valid_o(maximum_valid),
+    .maximum_ready_i(maximum_ready), .maximum_o(maximum), .back_o(joined)
   );
   always @(posedge clk_i) if (maximum_ready) maximum_q <= maximum;
 
@@ -200,9 +242,21 @@ module attention (
     end
   endgenerate
   wire row = sum_valid_i && !sum_score && active_q;
+  wire joined_row, joined_end, joined_wide;
+  wire [`DUPLEX_LANES-1:0] joined_nan;
+  attention_join attention_join (
+    .clk_i(clk_i), .rst_ni(rst_ni), .take_i(take), .give_i(give), .below_there_o(below_there), .above_room_o(above_room),
+    .valid_i(row), .end_i(sum_end), .below_i(sum_below), .above_i(sum_above), .sum_i(sum_i), .flags_i(flags_i), .l_i(l),
+    .row_nan_i(row_nan), .up_valid_i(below_row_valid_i), .up_first_i(below_row_first_i), .up_sum_i(below_sum_i),
+    .up_flags_i(below_flags_i), .up_l_i(below_l_i), .up_taken_o(below_taken_o), .up_valid_o(above_row_valid_o),
+    .up_first_o(above_row_first_o), .up_taken_i(above_taken_i), .quotient_valid_o(joined_row), .end_o(joined_end),
+    .sum_o(above_sum_o), .flags_o(above_flags_o), .l_o(above_l_o), .row_nan_o(joined_nan)
+  );
+  delay_line #(.WIDTH(1), .CLOCKS(2)) wides (.clk_i(clk_i), .data_i(sum_wide), .data_o(joined_wide));  // beside attention_join
   attention_quotient quotient (
-    .clk_i(clk_i), .rst_ni(rst_ni), .sum_valid_i(row), .sum_end_i(sum_end), .wide_i(sum_wide), .sum_i(sum_i), .flags_i(flags_i), .l_i(l),
-    .row_nan_i(row_nan), .row_valid_o(row_valid_o), .row_end_o(row_end_o), .row_o(row_o)
+    .clk_i(clk_i), .rst_ni(rst_ni), .sum_valid_i(joined_row), .sum_end_i(joined_end), .wide_i(joined_wide), .sum_i(above_sum_o),
+    .flags_i(above_flags_o), .l_i(above_l_o), .row_nan_i(joined_nan), .row_valid_o(row_valid_o), .row_end_o(row_end_o),
+    .row_o(row_o)
   );
 
   always @(posedge clk_i) begin
@@ -211,7 +265,7 @@ module attention (
       rows_q <= 8'd0;
     end else begin
       active_q <= push || (active_q && !job_valid_i);
-      rows_q <= rows_q + {7'd0, room_row_o} - {7'd0, row_valid_o};
+      rows_q <= rows_q + {7'd0, room_row_o || give} - {7'd0, row_valid_o} - {7'd0, above_row_valid_o};
     end
   end
 

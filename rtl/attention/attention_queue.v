@@ -1,10 +1,15 @@
-// Segments that wait in a channel: 8 ATTENTION descriptors, each with the number of KV heads (slots) that it has here. The sequencer
+// Segments that wait in a channel: ATTENTION descriptors, each with the number of KV heads (slots) that it has here. The sequencer
 // looks at two of them, the next one for a score pass and the oldest one that is still in the queue, and reads one whole.
-// An index counts modulo 16, its low bits are the place; the queue holds the indices from `oldest_i` to `next_o` - 1.
+// An index has one bit more than a place; the queue holds the indices from `oldest_i` to `next_o` - 1.
+//
+// SPREAD: `member_i` says which of the head's channels this one is. It keeps its own part of the segment: every 2^SPREADth block of 64
+// positions. A member that has none keeps one position that belongs to no lane.
 `default_nettype none
 `include "duplex_params.vh"
 `include "duplex_descriptor.vh"
-module attention_queue (
+module attention_queue #(
+  parameter PLACE_BITS = $clog2(`DUPLEX_ATTENTION_QUEUE)
+) (
   input wire clk_i,
   input wire rst_ni,
   input wire push_i,
@@ -12,18 +17,19 @@ module attention_queue (
   input wire [511:0] descriptor_i,
   // verilator lint_on UNUSED
   input wire [8:0] slots_i,
+  input wire [4:0] member_i,
   output wire room_o,
-  output wire [3:0] next_o,
+  output wire [PLACE_BITS:0] next_o,
   // The next one for scores
-  input wire [3:0] score_index_i,
+  input wire [PLACE_BITS:0] score_index_i,
   output wire [1:0] score_mode_o,
   output wire score_first_o,
   output wire [10:0] score_words_o,  // of the slice that its scores take
   // The oldest one
-  input wire [3:0] oldest_i,
+  input wire [PLACE_BITS:0] oldest_i,
   output wire [1:0] oldest_mode_o,
   // One whole
-  input wire [3:0] index_i,
+  input wire [PLACE_BITS:0] index_i,
   output wire [15:0] k_base_o,
   output wire [15:0] v_base_o,
   output wire [15:0] v_stride_o,
@@ -43,13 +49,28 @@ module attention_queue (
   output wire [7:0] mask_o,
   output wire [31:0] scale_o,
   output wire [10:0] words_o,
-  output wire [8:0] slots_o
+  output wire [8:0] slots_o,
+  output wire below_o,               // the head has a member before this one
+  output wire above_o                // and one behind it
 );
-  localparam WIDTH = 16 * 6 + 4 * 2 + 18 + 4 + 2 + 2 + 2 + 2 + 1 + 8 + 32 + 11 + 9;
-  localparam [3:0] ENTRIES = `DUPLEX_ATTENTION_QUEUE;
+  localparam WIDTH = 16 * 6 + 4 * 2 + 18 + 4 + 2 + 2 + 2 + 2 + 1 + 8 + 32 + 11 + 9 + 2;
+  localparam [31:0] ENTRIES_32 = `DUPLEX_ATTENTION_QUEUE;
+  localparam [PLACE_BITS:0] ENTRIES = ENTRIES_32[PLACE_BITS:0], ONE = 1;
+
+  // This member's part of the segment.
+  wire [2:0] spread = descriptor_i[`DUPLEX_DESC_SPREAD];
+  wire [4:0] last_member = ~(5'h1f << spread);
+  // verilator lint_off UNUSED
+  wire [17:0] segment_last = descriptor_i[`DUPLEX_DESC_LENGTH] - 18'd1;
+  // verilator lint_on UNUSED
+  wire [10:0] segment_blocks = segment_last[16:6];  // after the first
+  wire none = segment_blocks < {6'd0, member_i};
+  wire [10:0] blocks = (segment_blocks - {6'd0, member_i}) >> spread;
+  wire has_last = (segment_blocks[4:0] & last_member) == member_i;
+  wire [17:0] last_position = none ? 18'd0 : {1'b0, blocks, has_last ? segment_last[5:0] : 6'd63};
+  wire [7:0] mask = none ? 8'd0 : descriptor_i[`DUPLEX_DESC_LANE_MASK];
 
   // verilator lint_off UNUSED
-  wire [17:0] last_position = descriptor_i[`DUPLEX_DESC_LENGTH] - 18'd1;
   wire [8:0] last_size = descriptor_i[`DUPLEX_DESC_HEAD_SIZE] - 9'd16;
   wire [20:0] last_score = {last_position, 3'b111} >> (2'd3 - descriptor_i[`DUPLEX_DESC_LANES]);
   // verilator lint_on UNUSED
@@ -59,35 +80,36 @@ module attention_queue (
   reg [1:0] entry_mode_q[0:`DUPLEX_ATTENTION_QUEUE-1];
   reg [`DUPLEX_ATTENTION_QUEUE-1:0] entry_first_q;
   reg [10:0] entry_words_q[0:`DUPLEX_ATTENTION_QUEUE-1];
-  reg [3:0] next_q;
-  wire [3:0] count = next_q - oldest_i;
+  reg [PLACE_BITS:0] next_q;
+  wire [PLACE_BITS:0] count = next_q - oldest_i;
+  wire [PLACE_BITS-1:0] next_place = next_q[PLACE_BITS-1:0], score_place = score_index_i[PLACE_BITS-1:0];
 
   always @(posedge clk_i) begin
-    if (!rst_ni) next_q <= 4'd0;
-    else if (push_i) next_q <= next_q + 4'd1;
+    if (!rst_ni) next_q <= 0;
+    else if (push_i) next_q <= next_q + ONE;
     if (push_i) begin
-      entry_mode_q[next_q[2:0]] <= descriptor_i[`DUPLEX_DESC_MODE];
-      entry_words_q[next_q[2:0]] <= words;
-      entry_first_q[next_q[2:0]] <= descriptor_i[`DUPLEX_DESC_FIRST];
-      entry_q[next_q[2:0]] <= {
+      entry_mode_q[next_place] <= descriptor_i[`DUPLEX_DESC_MODE];
+      entry_words_q[next_place] <= words;
+      entry_first_q[next_place] <= descriptor_i[`DUPLEX_DESC_FIRST];
+      entry_q[next_place] <= {
         descriptor_i[`DUPLEX_DESC_SRC_BASE], descriptor_i[`DUPLEX_DESC_V_BASE], descriptor_i[`DUPLEX_DESC_V_BLOCK_STRIDE],
         descriptor_i[`DUPLEX_DESC_Q_BASE], descriptor_i[`DUPLEX_DESC_DST_BASE], descriptor_i[`DUPLEX_DESC_SRC_STRIDE],
         descriptor_i[`DUPLEX_DESC_SRC_STRIPE], descriptor_i[`DUPLEX_DESC_DST_STRIPE], last_position, last_size[7:4],
         descriptor_i[`DUPLEX_DESC_MODE], descriptor_i[`DUPLEX_DESC_ROW_BLOCK], descriptor_i[`DUPLEX_DESC_FIRST],
-        descriptor_i[`DUPLEX_DESC_LAST], descriptor_i[`DUPLEX_DESC_LANES], descriptor_i[`DUPLEX_DESC_WIDE], descriptor_i[`DUPLEX_DESC_LANE_MASK],
-        descriptor_i[`DUPLEX_DESC_SCALE], words, slots_i};
+        descriptor_i[`DUPLEX_DESC_LAST], descriptor_i[`DUPLEX_DESC_LANES], descriptor_i[`DUPLEX_DESC_WIDE], mask, descriptor_i[`DUPLEX_DESC_SCALE], words, slots_i,
+        member_i != 5'd0, member_i != last_member};
     end
   end
 
   assign room_o = count < ENTRIES;
   assign next_o = next_q;
-  assign score_mode_o = entry_mode_q[score_index_i[2:0]];
-  assign score_first_o = entry_first_q[score_index_i[2:0]];
-  assign score_words_o = entry_words_q[score_index_i[2:0]];
-  assign oldest_mode_o = entry_mode_q[oldest_i[2:0]];
+  assign score_mode_o = entry_mode_q[score_place];
+  assign score_first_o = entry_first_q[score_place];
+  assign score_words_o = entry_words_q[score_place];
+  assign oldest_mode_o = entry_mode_q[oldest_i[PLACE_BITS-1:0]];
   assign {k_base_o, v_base_o, v_stride_o, q_base_o, o_base_o, stride_o, kv_stripe_o, qo_stripe_o, last_position_o, last_sixteen_o,
-          mode_o, row_block_o, first_o, last_o, lanes_o, wide_o, mask_o, scale_o, words_o, slots_o} = entry_q[index_i[2:0]];
+          mode_o, row_block_o, first_o, last_o, lanes_o, wide_o, mask_o, scale_o, words_o, slots_o, below_o, above_o} = entry_q[index_i[PLACE_BITS-1:0]];
 
-  wire unused = &{1'b0, score_index_i[3], index_i[3]};
+  wire unused = &{1'b0, score_index_i[PLACE_BITS], index_i[PLACE_BITS]};
 endmodule
 `default_nettype wire

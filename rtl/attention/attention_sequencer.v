@@ -9,17 +9,21 @@
 // scores are complete), `keep` S: scores are stored, C: l is summed, `final` C: the last row block, `begins` C: the first pass of its pair.
 // A MODE 0 sequence that is begun and not ended leaves the channel quiet, and is dropped when another one begins, or when its segments fill
 // the queue: nothing waits forever for a descriptor that was refused.
+// A head in several channels: results go to the member above, but those of the last one; after the S of a MODE 1 the next S waits for the
+// maximum that the members have in common (`joined_i`).
 // An address takes 12 clocks: base + slot * stride + row block * V stride, one bit a clock.
 `default_nettype none
 `include "duplex_params.vh"
-module attention_sequencer (
+module attention_sequencer #(
+  parameter PLACE_BITS = $clog2(`DUPLEX_ATTENTION_QUEUE)
+) (
   input wire clk_i,
   input wire rst_ni,
   // Queue
-  output wire [3:0] score_index_o,
-  output wire [3:0] oldest_o,
-  output wire [3:0] index_o,
-  input wire [3:0] next_i,
+  output wire [PLACE_BITS:0] score_index_o,
+  output wire [PLACE_BITS:0] oldest_o,
+  output wire [PLACE_BITS:0] index_o,
+  input wire [PLACE_BITS:0] next_i,
   input wire [1:0] score_mode_i,
   input wire score_first_i,
   input wire [10:0] score_words_i,
@@ -40,6 +44,9 @@ module attention_sequencer (
   input wire last_i,
   input wire [10:0] words_i,
   input wire [8:0] slots_i,
+  input wire below_i,
+  input wire above_i,
+  input wire joined_i,
   // Row sets
   output wire read_valid_o,
   input wire read_ready_i,
@@ -59,6 +66,9 @@ module attention_sequencer (
   output wire pass_keep_o,
   output wire pass_final_o,
   output wire pass_begins_o,
+  output wire pass_back_o,             // S: the maximum goes back to the running maxima (MODE 1 of a head in several channels)
+  output wire pass_below_o,            // S: maxima, C: sums are joined with the member below, above
+  output wire pass_above_o,
   output wire [9:0] pass_address_o,    // C: first word of the segment's scores in the slice
   // Where a pair's results go
   output wire result_valid_o,
@@ -70,17 +80,20 @@ module attention_sequencer (
   localparam [1:0] Q = 2'd0, S = 2'd1, C = 2'd2;
   localparam [2:0] CHOOSE = 3'd0, LOAD = 3'd1, ADDRESS = 3'd2, RECORD = 3'd3, ASK = 3'd4, NEXT = 3'd5;
   localparam [14:0] SLICE_WORDS = `DUPLEX_SCORE_WORDS;
-  localparam [3:0] LAST_STEP = 4'd11, ENTRIES = `DUPLEX_ATTENTION_QUEUE;
+  localparam [3:0] LAST_STEP = 4'd11;
+  localparam [31:0] ENTRIES_32 = `DUPLEX_ATTENTION_QUEUE;
+  localparam [PLACE_BITS:0] ENTRIES = ENTRIES_32[PLACE_BITS:0], ONE = 1;
 
   reg [2:0] state_q;
   reg [1:0] kind_q;
-  reg [3:0] score_index_q, oldest_q, at_q;  // next segment of S, first segment of the next C, segment of this C
+  reg [PLACE_BITS:0] score_index_q, oldest_q, at_q;  // next segment of S, first segment of the next C, segment of this C
   reg [8:0] score_slot_q, slot_q;           // their KV heads
   reg q_ready_q;                            // q of the next S is asked for
   reg [1:0] pending_q;                      // pairs whose S is over and whose C is not
   reg [13:0] older_q, newer_q;              // words of the slice: of the first pending pair, of the one behind it
   reg [1:0] row_block_q;
   reg begins_q;
+  reg joining_q;                            // the next S waits for the joined maximum
   reg open_q;                               // a MODE 0 sequence is begun, its last segment not yet asked for
   reg [9:0] write_q, pair_q, word_q;        // words of the slice: next one for scores, first of the oldest pair, of this C's segment
 
@@ -89,7 +102,7 @@ module attention_sequencer (
   wire [14:0] words = {1'b0, older_q} + {1'b0, newer_q} + {4'd0, score_words_i};
   wire beside = score_mode_i != 2'd1 && words <= SLICE_WORDS;  // beside the pair that waits for its C
   wire want_q = score_there && !q_ready_q;
-  wire want_s = score_there && q_ready_q && (pending_q == 2'd0 || (pending_q == 2'd1 && beside));
+  wire want_s = score_there && q_ready_q && !joining_q && (pending_q == 2'd0 || (pending_q == 2'd1 && beside));
   wire want_c = pending_q != 2'd0;
   wire skip = oldest_mode_i == 2'd1 && oldest_q != score_index_q;  // MODE 1 leaves nothing to do
 
@@ -126,8 +139,9 @@ module attention_sequencer (
   wire [2:0] rows = block_is_last ? sixteens_last : sixteens;
   wire final_pass = row_block_mode || block_is_last;
   wire pair_end = row_block_mode || last_i;          // this segment's S is the pair's last
+  wire back = mode_i == 2'd1 && last_i && (below_i || above_i);
   wire last_slot = this_slot + 9'd1 == slots_i;
-  wire result_begins = is_c && last_i && (row_block_mode || row_block_q == 2'd0);
+  wire result_begins = is_c && last_i && !above_i && (row_block_mode || row_block_q == 2'd0);
 
   // ---- address, row sets
   reg [3:0] step_q;
@@ -194,7 +208,7 @@ module attention_sequencer (
       end
       default: begin
         begins_q <= 1'b0;
-        at_q <= last_i ? oldest_q : at_q + 4'd1;
+        at_q <= last_i ? oldest_q : at_q + ONE;
         word_q <= last_i ? pair_q : word_q + words_i[9:0];
         if (last_i) row_block_q <= row_block_q + 2'd1;
       end
@@ -211,8 +225,9 @@ module attention_sequencer (
   wire [13:0] newer = newer_q + {3'd0, words_i};
   always @(posedge clk_i) begin
     if (!rst_ni) begin
-      score_index_q <= 4'd0;
-      oldest_q <= 4'd0;
+      score_index_q <= 0;
+      oldest_q <= 0;
+      joining_q <= 1'b0;
       score_slot_q <= 9'd0;
       slot_q <= 9'd0;
       q_ready_q <= 1'b0;
@@ -225,6 +240,8 @@ module attention_sequencer (
     end else begin
       if (next && kind_q == Q) q_ready_q <= 1'b1;
       else if (drops || (s_done && last_i)) q_ready_q <= 1'b0;
+      if (s_done && back) joining_q <= 1'b1;
+      else if (joined_i) joining_q <= 1'b0;
       if (s_done && mode_i == 2'd0) open_q <= !last_i;
       else if (drops) open_q <= 1'b0;
       if (s_done) write_q <= write_q + words_i[9:0];
@@ -232,12 +249,12 @@ module attention_sequencer (
       else if (drops) pair_q <= write_q;
       if (s_done) begin
         score_slot_q <= last_slot || !last_i ? 9'd0 : this_slot + 9'd1;
-        if (last_slot || !last_i) score_index_q <= score_index_q + 4'd1;
+        if (last_slot || !last_i) score_index_q <= score_index_q + ONE;
       end
       if (c_pair) begin
         slot_q <= last_slot ? 9'd0 : this_slot + 9'd1;
-        if (last_slot) oldest_q <= at_q + 4'd1;
-      end else if (skips) oldest_q <= oldest_q + 4'd1;
+        if (last_slot) oldest_q <= at_q + ONE;
+      end else if (skips) oldest_q <= oldest_q + ONE;
       else if (drops) oldest_q <= score_index_q;
       if (s_pair) pending_q <= pending_q + 2'd1;
       else if (c_pair) pending_q <= pending_q - 2'd1;
@@ -270,15 +287,18 @@ module attention_sequencer (
   assign pass_k_last_o = k_last;
   assign pass_sixteens_o = rows[1:0] - 2'd1;
   assign pass_first_o = is_c ? first_i : first_i && !row_block_mode;
-  assign pass_last_o = is_c ? last_i : pair_end && mode_i != 2'd1;
+  assign pass_last_o = is_c ? last_i : mode_i == 2'd1 ? back : pair_end;
   assign pass_keep_o = is_c ? row_block_mode || row_block_q == 2'd0 : mode_i != 2'd1;
   assign pass_final_o = is_c ? final_pass : last_i;
   assign pass_begins_o = begins_q;
+  assign pass_back_o = back;
+  assign pass_below_o = below_i && (is_c || !row_block_mode);
+  assign pass_above_o = above_i && (is_c || !row_block_mode);
   assign pass_address_o = word_q;
   assign result_valid_o = record && result_begins;
   assign result_column_o = {o_base_i + {7'd0, this_slot}, 5'd0} + (row_block_mode ? {16'd0, {3'd0, row_block_q} * {2'd0, sixteens}} : 21'd0);
   assign result_stripe_o = qo_stripe_i;
-  assign busy_o = state_q != CHOOSE || score_there || pending_q != 2'd0 || skip;
+  assign busy_o = state_q != CHOOSE || score_there || pending_q != 2'd0 || skip || joining_q;
   wire unused = &{1'b0, last_position_i[17]};
 endmodule
 `default_nettype wire

@@ -2,7 +2,8 @@
 //   Q: into the q RAM, one beat a clock;
 //   S: to the GEMM module, positions are rows, block by block over the k-tiles; a beat that fills the last column is dropped;
 //   C: to the GEMM module, rows of V, position tile by position tile, into accumulators of their own (CONTEXT_ROW on).
-// A C row's last beat goes when its results have room. The first one of a pair goes SPACING clocks or more behind the last one of the
+// A C row's last beat goes when its results have room: in the result buffer, or in the member above if the head lies in several channels; then
+// the row of the member below must be there, too. The first one of a pair goes SPACING clocks or more behind the last one of the
 // pair before, since the quotient keeps one divisor.
 // `sum_*`: beside the sum of a last beat when it leaves the GEMM module.
 `default_nettype none
@@ -27,6 +28,8 @@ module attention_stream #(
   input wire pass_last_i,
   input wire pass_keep_i,
   input wire pass_final_i,
+  input wire pass_below_i,
+  input wire pass_above_i,
   // The score path: takes the record of an S
   output wire score_start_o,
   input wire score_ready_i,
@@ -48,9 +51,15 @@ module attention_stream #(
   output wire sum_score_o,       // a row of scores, else of the context
   output wire sum_end_o,         // S: the pass's last; C: the pair's last
   output wire sum_wide_o,        // C: sums of weights in two parts
+  output wire sum_below_o,       // C: to be joined with the row from below; the sum goes above
+  output wire sum_above_o,
+  input wire below_there_i,
+  input wire above_room_i,
+  output wire take_o,            // C: a row that takes the row from below, that goes above, goes
+  output wire give_o,
   // Room for results
   input wire room_i,
-  output wire row_o,             // the last beat of a row of results goes
+  output wire row_o,             // the last beat of a row of results of this channel goes
   output wire [1:0] row_place_o,
   output wire l_done_o,          // the pass used its l, if it has to
   output wire busy_o,
@@ -62,7 +71,7 @@ module attention_stream #(
   localparam [1:0] Q = 2'd0, S = 2'd1;
 
   reg [1:0] state_q;
-  reg score_q, wide_q, first_q, last_q, keep_q, final_q;
+  reg score_q, wide_q, first_q, last_q, keep_q, final_q, below_q, above_q;
   reg [10:0] blocks_q;        // blocks after this one
   reg block_first_q;
   reg [1:0] k_q, k_last_q;    // k-tiles after this one
@@ -76,7 +85,7 @@ module attention_stream #(
   wire tile_is_last = last_block && (!score_q || k_q == 2'd0);   // of the pass
   wire emits = score_q ? k_q == 2'd0 : last_q && last_block;
   wire row_end = row_q == row_last_q;
-  wire has_room = score_q || (room_i && spacing_q == 5'd0);
+  wire has_room = score_q || ((below_there_i || !below_q) && (above_q ? above_room_i : room_i && spacing_q == 5'd0));
   wire go = state_q == BEATS && weight_valid_i && (has_room || !emits);
   wire issue = go && beat_ready_i;
   wire tile_end = issue && row_end;
@@ -121,6 +130,8 @@ module attention_stream #(
       last_q <= pass_last_i;
       keep_q <= pass_keep_i;
       final_q <= pass_final_i;
+      below_q <= pass_below_i;
+      above_q <= pass_above_i;
       q_q <= 5'd0;
     end else begin
       if (q_write) q_q <= q_q + 5'd1;
@@ -137,8 +148,8 @@ module attention_stream #(
     end
   end
 
-  delay_line #(.WIDTH(3), .CLOCKS(GEMM_LATENCY)) sums (
-    .clk_i(clk_i), .data_i({score_q, end_mark, wide_q}), .data_o({sum_score_o, sum_end_o, sum_wide_o})
+  delay_line #(.WIDTH(5), .CLOCKS(GEMM_LATENCY)) sums (
+    .clk_i(clk_i), .data_i({score_q, end_mark, wide_q, below_q, above_q}), .data_o({sum_score_o, sum_end_o, sum_wide_o, sum_below_o, sum_above_o})
   );
 
   assign pass_ready_o = state_q == IDLE && (pass_kind_i != S || score_ready_i);
@@ -153,7 +164,10 @@ module attention_stream #(
   assign beat_last_o = emits;
   assign beat_release_o = row_end;
   assign beat_mask_o = mask_q;
-  assign row_o = issue && emits && !score_q;
+  wire row = issue && emits && !score_q;
+  assign row_o = row && !above_q;
+  assign take_o = row && below_q;
+  assign give_o = row && above_q;
   assign row_place_o = row_q[1:0];
   assign l_done_o = tile_end && tile_is_last && !score_q && keep_q;
   assign busy_o = state_q != IDLE;

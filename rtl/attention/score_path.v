@@ -2,7 +2,8 @@
 //
 // The record of an S pass is taken when the pass starts (`start_i`) and used until its last row. A word holds 16 scores: 2^lanes of a position, position
 // by position; each pass begins a new word, and words follow each other around the slice. Lanes that the segment does not have are kept as
-// -Inf and have no part in the maximum. The maximum of a pair that is complete waits in a FIFO until its context begins.
+// -Inf and have no part in the maximum. The maximum of a pair that is complete waits in a FIFO until it is joined with those of the head's
+// other channels, if there are any, and its context begins, or until it goes back into the running maxima (`back`).
 // Latency: 3 clocks from `sum_valid_i` to the sum's rounded value (which comes by `f32_i`), then SCALE_CLOCKS; a write one clock after, and
 // the maximum two clocks after the scaled score.
 `default_nettype none
@@ -21,6 +22,9 @@ module score_path #(
   input wire last_i,
   input wire keep_i,
   input wire [31:0] scale_i,
+  input wire back_i,
+  input wire below_i,
+  input wire above_i,
   input wire sum_valid_i,
   input wire sum_end_i,
   input wire [32*`DUPLEX_LANES-1:0] f32_i,
@@ -30,20 +34,25 @@ module score_path #(
   output wire maximum_valid_o,
   input wire maximum_ready_i,
   output wire [32*`DUPLEX_LANES-1:0] maximum_o,
+  output wire maximum_back_o,       // flags of the maximum's record
+  output wire maximum_below_o,
+  output wire maximum_above_o,
+  input wire joined_valid_i,        // a maximum that goes back; no score is on its way then
+  input wire [32*`DUPLEX_LANES-1:0] joined_i,
   output wire busy_o
 );
   localparam LANES = `DUPLEX_LANES;
   localparam [31:0] MINUS_INFINITY = 32'hff800000;
 
   // ---- the records of the passes on their way
-  wire record_valid, first, last, keep;
+  wire record_valid, first, last, keep, back, below, above;
   wire [1:0] lanes;
   wire [7:0] mask;
   wire [31:0] scale;
   wire rounded, rounded_end;
-  fifo #(.WIDTH(45), .DEPTH(4)) records (
-    .clk_i(clk_i), .rst_ni(rst_ni), .valid_i(start_i), .ready_o(ready_o), .data_i({lanes_i, mask_i, first_i, last_i, keep_i, scale_i}),
-    .valid_o(record_valid), .ready_i(rounded && rounded_end), .data_o({lanes, mask, first, last, keep, scale})
+  fifo #(.WIDTH(48), .DEPTH(4)) records (
+    .clk_i(clk_i), .rst_ni(rst_ni), .valid_i(start_i), .ready_o(ready_o), .data_i({lanes_i, mask_i, first_i, last_i, keep_i, back_i, below_i, above_i, scale_i}),
+    .valid_o(record_valid), .ready_i(rounded && rounded_end), .data_o({lanes, mask, first, last, keep, back, below, above, scale})
   );
 
   // ---- rounding (in the drain) and scaling
@@ -53,11 +62,12 @@ module score_path #(
   wire scaled = scaling_q[SCALE_CLOCKS-1];
   delay_line #(.WIDTH(1), .CLOCKS(ROUND_LATENCY)) ends (.clk_i(clk_i), .data_i(sum_end_i), .data_o(rounded_end));
   wire scaled_end, scaled_first, scaled_last, scaled_keep;
+  wire [2:0] scaled_join;
   wire [1:0] scaled_lanes;
   wire [7:0] scaled_mask;
-  delay_line #(.WIDTH(14), .CLOCKS(SCALE_CLOCKS)) beside (
-    .clk_i(clk_i), .data_i({rounded_end, first, last, keep, lanes, mask}),
-    .data_o({scaled_end, scaled_first, scaled_last, scaled_keep, scaled_lanes, scaled_mask})
+  delay_line #(.WIDTH(17), .CLOCKS(SCALE_CLOCKS)) beside (
+    .clk_i(clk_i), .data_i({rounded_end, first, last, keep, back, below, above, lanes, mask}),
+    .data_o({scaled_end, scaled_first, scaled_last, scaled_keep, scaled_join, scaled_lanes, scaled_mask})
   );
   always @(posedge clk_i) begin
     rounding_q <= rst_ni ? {rounding_q[ROUND_LATENCY-2:0], sum_valid_i} : 0;
@@ -78,7 +88,8 @@ module score_path #(
       wire [31:0] t;
       score_scale score_scale (.clk_i(clk_i), .s_i(f32_i[32*l +: 32]), .c_i(scale), .t_o(t));
       running_maximum running_maximum (
-        .clk_i(clk_i), .clear_i(scaled && begin_q && scaled_first), .valid_i(scaled && scaled_mask[l]), .t_i(t),
+        .clk_i(clk_i), .clear_i(scaled && begin_q && scaled_first), .valid_i((scaled && scaled_mask[l]) || joined_valid_i),
+        .t_i(joined_valid_i ? joined_i[32*l +: 32] : t),
         .m_o(maximum[32*l +: 32])
       );
       assign scores[32*l +: 32] = scaled_mask[l] ? t : MINUS_INFINITY;
@@ -115,11 +126,13 @@ module score_path #(
 
   // ---- the maximum of a pair, two clocks behind its last score
   reg [1:0] complete_q;
+  wire [2:0] complete_join;
   wire unused_ready;
+  delay_line #(.WIDTH(3), .CLOCKS(2)) joins (.clk_i(clk_i), .data_i(scaled_join), .data_o(complete_join));
   always @(posedge clk_i) complete_q <= rst_ni ? {complete_q[0], scaled && scaled_end && scaled_last} : 2'd0;
-  fifo #(.WIDTH(32 * LANES), .DEPTH(2)) maxima (
-    .clk_i(clk_i), .rst_ni(rst_ni), .valid_i(complete_q[1]), .ready_o(unused_ready), .data_i(maximum),
-    .valid_o(maximum_valid_o), .ready_i(maximum_ready_i), .data_o(maximum_o)
+  fifo #(.WIDTH(32 * LANES + 3), .DEPTH(2)) maxima (
+    .clk_i(clk_i), .rst_ni(rst_ni), .valid_i(complete_q[1]), .ready_o(unused_ready), .data_i({complete_join, maximum}),
+    .valid_o(maximum_valid_o), .ready_i(maximum_ready_i), .data_o({maximum_back_o, maximum_below_o, maximum_above_o, maximum_o})
   );
 
   assign write_valid_o = write_q;

@@ -52,6 +52,30 @@ module channel (
   output wire [9:0] score_address_o,
   output wire [511:0] score_write_data_o,
   input wire [511:0] score_read_data_i,
+  // Members of a KV head that is spread over several channels (rtl/attention/attention.v)
+  input wire below_maximum_valid_i,
+  output wire below_maximum_ready_o,
+  input wire [32*`DUPLEX_LANES-1:0] below_maximum_i,
+  output wire below_final_valid_o,
+  input wire below_final_ready_i,
+  input wire below_row_valid_i,
+  input wire below_row_first_i,
+  input wire [`DUPLEX_LANES*`DUPLEX_SUM_BITS-1:0] below_sum_i,
+  input wire [`DUPLEX_LANES*3-1:0] below_flags_i,
+  input wire [57*`DUPLEX_LANES-1:0] below_l_i,
+  output wire below_taken_o,
+  output wire above_maximum_valid_o,
+  input wire above_maximum_ready_i,
+  input wire above_final_valid_i,
+  output wire above_final_ready_o,
+  input wire [32*`DUPLEX_LANES-1:0] above_final_i,
+  output wire above_row_valid_o,
+  output wire above_row_first_o,
+  output wire [`DUPLEX_LANES*`DUPLEX_SUM_BITS-1:0] above_sum_o,
+  output wire [`DUPLEX_LANES*3-1:0] above_flags_o,
+  output wire [57*`DUPLEX_LANES-1:0] above_l_o,
+  input wire above_taken_i,
+  output wire [32*`DUPLEX_LANES-1:0] maximum_o,
   output wire front_busy_o,
   output wire older_busy_o,               // words of the job before the last one have still to leave
   output wire busy_o,
@@ -243,7 +267,7 @@ module channel (
   );
 
   attention attention (
-    .clk_i(clk_i), .rst_ni(rst_ni), .segment_valid_i(segment_valid_i), .descriptor_i(segment_i), .slots_i(share_count_q[8:0]),
+    .clk_i(clk_i), .rst_ni(rst_ni), .segment_valid_i(segment_valid_i), .descriptor_i(segment_i), .slots_i(share_count_q[8:0]), .member_i(share_tag_q[4:0]),
     .room_o(segment_room_o), .job_valid_i(job_valid_i), .active_o(a_active), .busy_o(a_busy), .read_valid_o(a_read_valid),
     .read_ready_i(read_ready), .read_base_o(a_read_base), .read_stripe_o(a_read_stripe), .read_columns_o(a_read_columns),
     .weight_valid_i(weight_valid), .weight_i(weight), .weight_pop_o(a_pop), .tile_valid_o(a_tile_valid), .tile_ready_i(tile_ready),
@@ -253,7 +277,16 @@ module channel (
     .row_o(a_row), .room_i(room), .room_row_o(a_room_row), .room_place_o(a_room_place), .result_valid_o(a_result_valid),
     .result_ready_i(a_result_start), .result_column_o(a_result_column), .result_stripe_o(a_result_stripe),
     .score_valid_o(score_valid_o), .score_write_o(score_write_o), .score_address_o(score_address_o),
-    .score_write_data_o(score_write_data_o), .score_read_data_i(score_read_data_i), .starved_o(a_starved), .no_tile_o(a_no_tile),
+    .score_write_data_o(score_write_data_o), .score_read_data_i(score_read_data_i),
+    .below_maximum_valid_i(below_maximum_valid_i), .below_maximum_ready_o(below_maximum_ready_o),
+    .below_maximum_i(below_maximum_i), .below_final_valid_o(below_final_valid_o), .below_final_ready_i(below_final_ready_i),
+    .below_row_valid_i(below_row_valid_i), .below_row_first_i(below_row_first_i), .below_sum_i(below_sum_i),
+    .below_flags_i(below_flags_i), .below_l_i(below_l_i), .below_taken_o(below_taken_o),
+    .above_maximum_valid_o(above_maximum_valid_o), .above_maximum_ready_i(above_maximum_ready_i),
+    .above_final_valid_i(above_final_valid_i), .above_final_ready_o(above_final_ready_o), .above_final_i(above_final_i),
+    .above_row_valid_o(above_row_valid_o), .above_row_first_o(above_row_first_o), .above_sum_o(above_sum_o),
+    .above_flags_o(above_flags_o), .above_l_o(above_l_o), .above_taken_i(above_taken_i), .maximum_o(maximum_o),
+    .starved_o(a_starved), .no_tile_o(a_no_tile),
     .no_room_o(a_no_room)
   );
   assign a_result_start = a_active && a_result_valid && !a_open_q;

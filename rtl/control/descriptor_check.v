@@ -70,6 +70,7 @@ module descriptor_check #(
   wire [8:0] heads = descriptor_i[`DUPLEX_DESC_HEADS];
   wire [1:0] lanes = descriptor_i[`DUPLEX_DESC_LANES];
   wire wide = descriptor_i[`DUPLEX_DESC_WIDE];
+  wire [2:0] spread = descriptor_i[`DUPLEX_DESC_SPREAD];
   wire [15:0] v_stride = descriptor_i[`DUPLEX_DESC_V_BLOCK_STRIDE];
   wire [15:0] q_base = descriptor_i[`DUPLEX_DESC_Q_BASE];
 
@@ -113,6 +114,7 @@ module descriptor_check #(
     used[`DUPLEX_DESC_V_BASE] = {16{attention}};
     used[`DUPLEX_DESC_LENGTH] = {18{attention}};
     used[`DUPLEX_DESC_FIRST_CHANNEL] = {5{attention}};
+    used[`DUPLEX_DESC_SPREAD] = {3{attention}};
     used[`DUPLEX_DESC_HEAD_SIZE] = {9{attention}};
     used[`DUPLEX_DESC_HEADS] = {9{attention}};
     used[`DUPLEX_DESC_LANES] = {2{attention}};
@@ -131,12 +133,12 @@ module descriptor_check #(
   reg [31:0] product_q;
   wire [15:0] blocks_1 = blocks - 16'd1;
   // verilator lint_off UNUSED
-  // ATTENTION: k-tiles, blocks of 64 positions, KV heads of a channel less one.
+  // ATTENTION: k-tiles, blocks of 64 positions of a head's first channel, KV heads of a channel less one.
   wire [9:0] size_up = {1'b0, head_size} + 10'd63;
   wire [3:0] head_tiles = size_up[9:6];
-  wire [18:0] length_up = {1'b0, length} + 19'd63;
+  wire [18:0] length_up = {1'b0, length} + (19'd64 << spread) - 19'd1;
   // verilator lint_on UNUSED
-  wire [12:0] position_blocks = length_up[18:6];
+  wire [12:0] position_blocks = length_up[18:6] >> spread;
   wire [10:0] last_slot = rest_q == 6'd0 ? quotient_q - 11'd1 : quotient_q;
   reg [15:0] short;
   reg [23:0] long;
@@ -235,7 +237,8 @@ module descriptor_check #(
   wire [16:0] x_words = !two_groups ? {2'd0, k_tiles, 4'd0} : x_stride == 14'd16 ? {1'b0, k_tiles, 5'd0} : {3'd0, x_stride} + {2'd0, k_tiles, 4'd0};
 
   // ATTENTION: what begins at a base ends beyond the last slot.
-  wire [17:0] length_most = 18'd16384 >> lanes;
+  wire [21:0] length_most = (22'd16384 >> lanes) << spread;
+  wire [15:0] channels_used = {7'd0, heads} << spread;
   wire [7:0] lanes_there = lanes == 2'd0 ? 8'h01 : lanes == 2'd1 ? 8'h03 : lanes == 2'd2 ? 8'h0f : 8'hff;
   wire alone = mode == 2'd0 && first && last;
   wire [15:0] later_base = q_base > dst_base ? q_base : dst_base;
@@ -280,8 +283,9 @@ module descriptor_check #(
         wrong_q[`DUPLEX_STACK_ERROR_SHARED_RANGE] <= to_shared && (dst_address[1:0] != 2'd0 || dst_leaves);
       end else if (attention) begin
         wrong_q[`DUPLEX_STACK_ERROR_K_TILES] <= head_size == 9'd0 || head_size > 9'd`DUPLEX_HEAD_SIZE_MAX || head_size[3:0] != 4'd0;
-        wrong_q[`DUPLEX_STACK_ERROR_BLOCKS] <= length == 18'd0 || length > 18'd`DUPLEX_POSITIONS_MAX || (mode != 2'd1 && length > length_most);
+        wrong_q[`DUPLEX_STACK_ERROR_BLOCKS] <= length == 18'd0 || length > 18'd`DUPLEX_POSITIONS_MAX || (mode != 2'd1 && {4'd0, length} > length_most);
         wrong_q[`DUPLEX_STACK_ERROR_ROWS] <= heads == 9'd0 || heads > 9'd`DUPLEX_KV_HEADS_MAX || (heads > {2'd0, CHANNELS_7} && !alone) ||
+          spread > 3'd5 || (spread != 3'd0 && channels_used > {9'd0, CHANNELS_7}) ||
           {2'd0, first_channel} >= CHANNELS_7;
         if (used_after_q && of_q == RESULT) begin
           wrong_q[`DUPLEX_STACK_ERROR_SOURCE_RANGE] <= k_end_q > {17'd0, source_limit_q} || v_end_q > {17'd0, source_limit_q};

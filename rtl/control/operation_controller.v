@@ -84,16 +84,18 @@ module operation_controller #(
   wire attention = descriptor_i[`DUPLEX_DESC_OPCODE] == 8'd3;
   wire fence = descriptor_i[`DUPLEX_DESC_FENCE];
   wire [4:0] first_channel = descriptor_i[`DUPLEX_DESC_FIRST_CHANNEL];
+  wire [2:0] spread = descriptor_i[`DUPLEX_DESC_SPREAD];
   wire [23:0] channel_rows = descriptor_i[`DUPLEX_DESC_CHANNEL_ROWS];
   reg [27:0] rows_left_q;
   reg [16:0] tag_q, share_tag_q;
   reg [5:0] channel_q;
-  reg [5:0] head_q;                 // ATTENTION: the first KV head of the channel
+  reg [5:0] head_q;                 // ATTENTION: the first KV head of the channel; SPREAD: and behind it the member of the head
   reg [CHANNELS-1:0] select_q, share_valid_q, none_q, job_none_q;
   reg [23:0] share_count_q;
   wire [16:0] tag_step = load ? 17'd64 : descriptor_i[`DUPLEX_DESC_GATED] ? channel_rows[17:1] : channel_rows[16:0];
   wire whole = rows_left_q >= {4'd0, channel_rows};
-  wire [5:0] place = attention ? head_q : channel_q;
+  wire [5:0] place = attention ? head_q >> spread : channel_q;
+  wire [5:0] member = head_q & ~(6'h3f << spread);
   wire [23:0] count = load || attention ? {13'd0, tiles_each} + {23'd0, place < tiles_extra} : whole ? channel_rows : rows_left_q[23:0];
   assign shared = channel_q == LAST_CHANNEL[5:0];
 
@@ -113,7 +115,7 @@ module operation_controller #(
       none_q <= (none_q & ~select_q) | (count == 24'd0 ? select_q : 0);
     end
     share_valid_q <= rst_ni && next_q == SHARE ? select_q : 0;
-    share_tag_q <= tag_q;
+    share_tag_q <= attention ? {11'd0, member} : tag_q;
     share_count_q <= count;
   end
 

@@ -48,6 +48,13 @@ module stack #(
   // 16-byte units from a tile's last word to the first of the channel's next tile
   localparam [31:0] TILE_STEP = (CHANNELS - 1) * 4 * `DUPLEX_TILE_WORDS + 4;
 
+  // Links between neighbouring channels, by the channel that drives them: maxima and rows go up, joined maxima and credits down.
+  localparam MAXIMA = 32 * `DUPLEX_LANES, SUMS = `DUPLEX_LANES * `DUPLEX_SUM_BITS, FLAGS = 3 * `DUPLEX_LANES, LS = 57 * `DUPLEX_LANES;
+  wire [CHANNELS-1:0] link_up_maximum_valid, link_up_maximum_ready, link_final_valid, link_final_ready, link_row_valid, link_row_first, link_row_taken;
+  wire [CHANNELS*MAXIMA-1:0] link_maximum;
+  wire [CHANNELS*SUMS-1:0] link_row_sum;
+  wire [CHANNELS*FLAGS-1:0] link_row_flags;
+  wire [CHANNELS*LS-1:0] link_row_l;
   // Score slices
   wire [CHANNELS-1:0] score_valid, score_write, segment_room;
   wire [CHANNELS*10-1:0] score_address;
@@ -179,6 +186,7 @@ module stack #(
   genvar c;
   generate
     for (c = 0; c < CHANNELS; c = c + 1) begin : g_channel
+      localparam BELOW = (c + CHANNELS - 1) % CHANNELS, ABOVE = (c + 1) % CHANNELS;
       channel channel (
         .clk_i(clk_i), .rst_ni(rst_ni), .owner_i(owner), .open_o(channel_open[c*4 +: 4]), .strict_i(strict_o),
         .xpu_act_request_i(xpu_act_request_i[c*2 +: 2]), .xpu_act_grant_o(xpu_act_grant_o[c*2 +: 2]), .xpu_ref_i(xpu_ref_i[c*4 +: 4]),
@@ -192,7 +200,19 @@ module stack #(
         .job_dst_stride_i(job[`DUPLEX_DESC_DST_STRIDE]), .job_step_i(TILE_STEP[12:0]), .segment_valid_i(segment_valid), .segment_i(job),
         .segment_room_o(segment_room[c]), .score_valid_o(score_valid[c]), .score_write_o(score_write[c]),
         .score_address_o(score_address[c*10 +: 10]), .score_write_data_o(score_write_data[c*512 +: 512]),
-        .score_read_data_i(score_read_data[c*512 +: 512]), .front_busy_o(channel_front_busy[c]),
+        .score_read_data_i(score_read_data[c*512 +: 512]),
+        .below_maximum_valid_i(link_up_maximum_valid[BELOW]), .below_maximum_ready_o(link_up_maximum_ready[c]),
+        .below_maximum_i(link_maximum[BELOW*MAXIMA +: MAXIMA]), .below_final_valid_o(link_final_valid[c]),
+        .below_final_ready_i(link_final_ready[BELOW]), .below_row_valid_i(link_row_valid[BELOW]),
+        .below_row_first_i(link_row_first[BELOW]), .below_sum_i(link_row_sum[BELOW*SUMS +: SUMS]),
+        .below_flags_i(link_row_flags[BELOW*FLAGS +: FLAGS]), .below_l_i(link_row_l[BELOW*LS +: LS]),
+        .below_taken_o(link_row_taken[c]), .above_maximum_valid_o(link_up_maximum_valid[c]),
+        .above_maximum_ready_i(link_up_maximum_ready[ABOVE]), .above_final_valid_i(link_final_valid[ABOVE]),
+        .above_final_ready_o(link_final_ready[c]), .above_final_i(link_maximum[ABOVE*MAXIMA +: MAXIMA]),
+        .above_row_valid_o(link_row_valid[c]), .above_row_first_o(link_row_first[c]), .above_sum_o(link_row_sum[c*SUMS +:
+        SUMS]), .above_flags_o(link_row_flags[c*FLAGS +: FLAGS]), .above_l_o(link_row_l[c*LS +: LS]),
+        .above_taken_i(link_row_taken[ABOVE]), .maximum_o(link_maximum[c*MAXIMA +: MAXIMA]),
+        .front_busy_o(channel_front_busy[c]),
         .older_busy_o(channel_older_busy[c]), .busy_o(channel_busy[c]),
         .word_valid_i(word_valid[c]), .word_ready_o(word_ready[c]), .word_i(word),
         .bus_valid_o(bus_valid[c]), .bus_load_o(bus_load[c]), .bus_ready_i(bus_ready[c]), .bus_data_o(bus_data[c*512 +: 512]),

@@ -36,6 +36,7 @@ static int measure(const struct setting *s, const struct length_case *c, struct 
   struct duplex_kv_cache *cache = NULL;
   struct duplex_sequence *sequences[BATCH_MOST] = {NULL};
   size_t lengths[BATCH_MOST];
+  unsigned spreads[BATCH_MOST];
   char text[300] = "";
   struct duplex_random random;
   duplex_random_seed(&random, 1, 0);
@@ -48,8 +49,9 @@ static int measure(const struct setting *s, const struct length_case *c, struct 
   for (size_t i = 0; i < outputs; i++) q[i] = kv_data[i % elements];
   int error = duplex_open(s->backend, &options, &device, text, sizeof text);
   if (!error) error = duplex_kv_open(device, &kv, &cache);
+  if (!error) duplex_kv_plan_spreads(cache, lengths, s->batch, GROUP, spreads);
   for (unsigned i = 0; i < s->batch && !error; i++) {
-    error = duplex_kv_begin(cache, DUPLEX_KV_SPACES, lengths[i], &sequences[i]);
+    error = duplex_kv_begin_spread(cache, DUPLEX_KV_SPACES, lengths[i], spreads[i], &sequences[i]);
     if (!error) error = duplex_kv_append(sequences[i], 0, kv_data, kv_data, lengths[i], (size_t)LONGEST * HEAD_SIZE);
   }
   if (!error) error = duplex_attention(cache, 0, sequences, s->batch, q, HEADS * GROUP, 0, o);

@@ -1,7 +1,7 @@
 // attention.v beside its clock-exact model: random segments of all modes, in whole and in broken sequences, and every answer of
-// the units around it (bundle controller, weights, GEMM module, room for results, write path) given or held back at random. All
-// handshakes, row sets, beats, marks and places of results must be the same in every clock. The numbers are the business of the
-// benches of score_path, probability_path and attention_quotient.
+// the units around it (bundle controller, weights, GEMM module, room for results, write path, members of a head below and above)
+// given or held back at random. All handshakes, row sets, beats, marks and places of results must be the same in every clock. The
+// numbers are the business of the benches of score_path, probability_path and attention_quotient.
 #include <algorithm>
 #include <deque>
 
@@ -19,6 +19,7 @@ constexpr int gemm_clocks = 6;
 struct Segment {
   uint32_t words[DUPLEX_DESCRIPTOR_WORDS];
   attention_entry entry;
+  unsigned member;
 };
 
 #define SET(field, value) DUPLEX_DESCRIPTOR_SET(segment.words, field, value)
@@ -30,7 +31,7 @@ class Bench {
     full_slices_ = c.chance(20);
     rtl_->segment_valid_i = rtl_->job_valid_i = rtl_->sum_valid_i = 0;
     rtl_.reset();
-    for (unsigned *chance : {&ask_, &weights_, &tiles_, &room_, &results_}) *chance = 20 + (unsigned)c.below(81);
+    for (unsigned *chance : {&ask_, &weights_, &tiles_, &room_, &results_, &links_}) *chance = 20 + (unsigned)c.below(81);
   }
 
   bool sequences(unsigned count) {
@@ -65,20 +66,24 @@ class Bench {
   void add(unsigned head_size, unsigned lanes, unsigned segments, unsigned slots, unsigned mode, unsigned row_block) {
     // Now and then a sequence that nobody ends, or begins, or of more segments than the queue holds: nothing may stand still.
     const bool begins = !c_.chance(3), ends = !c_.chance(10);
+    const unsigned spread = slots == 1 && c_.chance(40) ? (unsigned)c_.below(6) : 0, member = (unsigned)c_.below(1u << spread);
     if (mode == 0 && c_.chance(3)) segments = 11;
     for (unsigned i = 0; i < segments; i++) {
       Segment segment = {};
       const unsigned most = full_slices_    ? 2048
                             : c_.chance(10) ? 1000
                                             : 200,
-                     length = 1 + (unsigned)c_.below(std::min(most, 1u << (14 - lanes)));
+                     length = 1 + (unsigned)c_.below(std::min(most << (c_.chance(50) ? spread : 0), 1u << (14 - lanes)));
       SET(OPCODE, 3), SET(MODE, mode), SET(ROW_BLOCK, row_block), SET(FIRST, begins && i == 0),
           SET(LAST, ends && i + 1 == segments);
       SET(LENGTH, length), SET(LANES, lanes), SET(WIDE, lanes < 3 && c_.chance(30)), SET(LANE_MASK, 1), SET(HEAD_SIZE, head_size), SET(SCALE, 0x3f800000u);
       SET(SRC_BASE, c_.bits()), SET(V_BASE, c_.bits()), SET(V_BLOCK_STRIDE, c_.bits()), SET(SRC_STRIDE, c_.bits());
       SET(Q_BASE, c_.bits()), SET(DST_BASE, c_.bits()), SET(SRC_STRIPE, 1 + c_.below(15)), SET(DST_STRIPE, 1 + c_.below(15));
-      segment.entry = attention_entry_of(segment.words);
+      SET(SPREAD, spread), SET(HEADS, slots);
+      const attention_share share = attention_share_of(segment.words, member, 1u << spread);
+      segment.entry = attention_entry_of(segment.words, &share);
       segment.entry.slots = slots;
+      segment.member = member;
       waiting_.push_back(segment);
     }
   }
@@ -93,10 +98,12 @@ class Bench {
     in.room = c_.chance(room_);
     in.result_start = model_.results.count && c_.chance(results_);
     in.push = push ? &waiting_.front().entry : nullptr;
+    draw_links(in);
     if (push)
       for (unsigned i = 0; i < DUPLEX_DESCRIPTOR_WORDS; i++) rtl_->descriptor_i[i] = waiting_.front().words[i];
     rtl_->segment_valid_i = push;
     rtl_->slots_i = push ? waiting_.front().entry.slots : 0;
+    rtl_->member_i = push ? waiting_.front().member : 0;
     rtl_->read_ready_i = in.read_ready;
     rtl_->weight_valid_i = in.weight_valid;
     rtl_->beat_ready_i = in.beat_ready;
@@ -106,13 +113,48 @@ class Bench {
     rtl_->sum_valid_i = sums_ >> (gemm_clocks - 1) & 1;
     rtl_->clk_i = 0;
     rtl_.settle();
-    if (!compare(in)) return false;
+    if (!compare(in) || !compare_links()) return false;
+    links_clock(in);
     sums_ = sums_ << 1 | (rtl_->beat_valid_o && in.beat_ready && rtl_->beat_last_o);
     gemm_clock(in);
     attention_clock(&model_, &in);
     rtl_.tick();
     if (push) waiting_.pop_front();
     return true;
+  }
+
+  // The members below and above: maxima and rows come when they like, as the protocol allows.
+  void draw_links(attention_in &in) {
+    const attention_links shown = attention_show(&model_);
+    in.below.maximum_up = up_ || c_.chance(links_);
+    in.below.takes_from_above = c_.chance(links_);
+    in.below.row_up = rows_below_ < DUPLEX_LINK_ROWS && c_.chance(links_);
+    in.above.takes_from_below = c_.chance(links_);
+    in.above.maximum_down = down_ || c_.chance(links_);
+    in.above.row_taken = rows_above_ != 0 && c_.chance(links_);
+    up_ = in.below.maximum_up && !shown.takes_from_below;
+    down_ = in.above.maximum_down && !shown.takes_from_above;
+    rtl_->below_maximum_valid_i = in.below.maximum_up;
+    rtl_->below_final_ready_i = in.below.takes_from_above;
+    rtl_->below_row_valid_i = in.below.row_up;
+    rtl_->below_row_first_i = c_.chance(10);
+    rtl_->above_maximum_ready_i = in.above.takes_from_below;
+    rtl_->above_final_valid_i = in.above.maximum_down;
+    rtl_->above_taken_i = in.above.row_taken;
+  }
+
+  bool compare_links() {
+    const attention_links shown = attention_show(&model_);
+    return same("maximum up", rtl_->above_maximum_valid_o, shown.maximum_up) &&
+           same("from below", rtl_->below_maximum_ready_o, shown.takes_from_below) &&
+           same("maximum down", rtl_->below_final_valid_o, shown.maximum_down) &&
+           same("from above", rtl_->above_final_ready_o, shown.takes_from_above) &&
+           same("row up", rtl_->above_row_valid_o, shown.row_up) && same("row taken", rtl_->below_taken_o, shown.row_taken);
+  }
+
+  void links_clock(const attention_in &in) {
+    rows_below_ += (unsigned)in.below.row_up - (unsigned)rtl_->below_taken_o;
+    rows_above_ += (unsigned)rtl_->above_row_valid_o - (unsigned)in.above.row_taken;
   }
 
   // The tiles of the GEMM module, one in use and one ahead: beats wait for theirs.
@@ -157,6 +199,8 @@ class Bench {
   bool in_use_ = false, loaded_ = false;
   unsigned word_ = 0;
   unsigned ask_ = 0, weights_ = 0, tiles_ = 0, room_ = 0, results_ = 0;
+  unsigned links_ = 0, rows_below_ = 0, rows_above_ = 0;
+  bool up_ = false, down_ = false;
   uint32_t sums_ = 0;
 };
 

@@ -6,8 +6,12 @@
 #include "Vattention_quotient.h"
 #include "duplex/softmax.h"
 #include "testbench/verilator/bench.h"
+#include "testbench/verilator/wide_port.h"
 
 namespace {
+
+using wide_port::put;
+using wide_port::put_sum;
 
 constexpr unsigned lanes = DUPLEX_LANES;
 
@@ -40,14 +44,6 @@ class Bench {
   }
 
  private:
-  template <class Words>
-  static void put(Words &words, unsigned at, unsigned bits, unsigned __int128 value) {
-    for (unsigned bit = 0; bit < bits; bit++) {
-      const uint32_t mask = 1u << (at + bit) % 32;
-      words[(at + bit) / 32] = (words[(at + bit) / 32] & ~mask) | ((value >> bit & 1) ? mask : 0);
-    }
-  }
-
   void draw_divisors() {
     wide_ = c_.chance(40);
     row_nan_ = c_.chance(20) ? (unsigned)c_.below(256) : 0;
@@ -77,7 +73,7 @@ class Bench {
       duplex_sum sum = {(uint64_t)value, (int64_t)(uint64_t)(value >> 64), c_.chance(5) ? (uint32_t)c_.below(8) : 0};
       sum.high = (int64_t)((uint64_t)sum.high << 31) >> 31;  // 97 bits
       sums[lane] = sum;
-      put(rtl_->sum_i, lane * DUPLEX_SUM_BITS, DUPLEX_SUM_BITS, (unsigned __int128)(uint64_t)sum.high << 64 | sum.low);
+      put_sum(rtl_->sum_i, lane, sum);
       put(rtl_->flags_i, 3 * lane, 3, sum.flags);
     }
     for (unsigned lane = 0; lane < lanes; lane++) row.o[lane] = divide(sums, lane);
@@ -100,11 +96,6 @@ class Bench {
       l = (l + l_[lane + lanes / 2]) & l_mask;
     }
     return duplex_quotient(&sum, l, row_nan_ >> lane & 1);
-  }
-
-  // Flags are 24 bits in one word.
-  static void put(uint32_t &word, unsigned at, unsigned bits, unsigned value) {
-    word = (word & ~(((1u << bits) - 1) << at)) | value << at;
   }
 
   bool tick() {

@@ -4,6 +4,7 @@
 // they have room and counts as completed at once, or with FENCE when everything is over; other opcodes and refusals wait for its
 // end.
 #include <algorithm>
+#include <cmath>
 #include <deque>
 
 #include "Voperation_controller.h"
@@ -110,16 +111,18 @@ Descriptor legal_gemm(bench::Case &c) {
 Descriptor legal_attention(bench::Case &c) {
   Descriptor d;
   const uint32_t mode = c.below(3), lanes = c.below(4), size = 16 * (1 + c.below(16)), tiles = (size + 63) / 64;
-  const uint32_t most = mode == 1 ? DUPLEX_POSITIONS_MAX : 16384u >> lanes,
+  const uint32_t spread = channels > 1 && c.chance(40) ? c.below(std::min(6u, (uint32_t)std::log2(channels) + 1)) : 0;
+  const uint32_t most = mode == 1 ? DUPLEX_POSITIONS_MAX : std::min<uint32_t>(DUPLEX_POSITIONS_MAX, 16384u >> lanes << spread),
                  length = c.chance(30) ? most : 1 + c.below(std::min(most, 3000u));
   const bool alone = mode == 0 && c.chance(60);
-  const uint32_t heads = 1 + c.below(alone && c.chance(50) ? 256 : channels), slots = (heads - 1) / channels + 1,
-                 stripe = 1 + c.below(15);
-  const int64_t limit = bundles_of(stripe) * DUPLEX_BANK_ROWS, blocks = (length + 63) / 64;
+  const uint32_t heads = 1 + c.below(alone && !spread && c.chance(50) ? 256 : channels >> spread),
+                 slots = (heads - 1) / channels + 1, stripe = 1 + c.below(15);
+  const int64_t limit = bundles_of(stripe) * DUPLEX_BANK_ROWS, blocks = ((length + 63) / 64 + (1 << spread) - 1) >> spread;
   const uint32_t stride = slots == 1 ? (uint32_t)c.bits() : (uint32_t)c.below((limit - blocks * tiles) / slots);
   const int64_t last_slot = (int64_t)(slots - 1) * (stride & 0xffff),
                 v_stride = c.below(std::max<int64_t>(1, (limit - last_slot - blocks) / 4));
-  SET(OPCODE, 3), SET(MODE, mode), SET(LANES, lanes), SET(WIDE, c.chance(lanes < 3 ? 30 : 5)), SET(HEAD_SIZE, size), SET(LENGTH, length), SET(HEADS, heads);
+  SET(OPCODE, 3), SET(MODE, mode), SET(LANES, lanes), SET(WIDE, c.chance(lanes < 3 ? 30 : 5)), SET(HEAD_SIZE, size), SET(LENGTH, length), SET(HEADS, heads),
+      SET(SPREAD, spread);
   SET(FIRST, alone || c.chance(50)), SET(LAST, alone || (!GET(FIRST) && c.chance(50))), SET(FENCE, c.below(2));
   SET(FIRST_CHANNEL, c.below(channels)), SET(LANE_MASK, 1 + c.below((1u << (1u << lanes)) - 1)),
       SET(ROW_BLOCK, mode == 2 ? c.below(tiles) : 0);
@@ -137,7 +140,10 @@ Descriptor legal_attention(bench::Case &c) {
 
 // A field just beyond its own limits, one bit, or one up or down in one of the words' fields.
 void spoil(bench::Case &c, Descriptor &d) {
-  switch (c.below(12)) {
+  switch (c.below(13)) {
+    case 12:
+      SET(SPREAD, c.below(8));
+      return;
     case 0:
       SET(BLOCK_ROWS, c.chance(50) ? 0 : 64 + c.below(2));
       return;
@@ -278,12 +284,14 @@ class Bench {
   bool share(const Descriptor &d, unsigned channel) {
     const bool load = GET(OPCODE) == 1, attention = GET(OPCODE) == 3;
     const int64_t first = (int64_t)channel * GET(CHANNEL_ROWS);
-    const uint32_t count = attention ? attention_slots(d.words, channel, channels)
+    const attention_share own = attention_share_of(d.words, channel, channels);
+    const uint32_t count = attention ? own.slots
                            : load    ? GET(TILES) / channels + (channel < GET(TILES) % channels)
                                      : (uint32_t)std::max<int64_t>(0, std::min<int64_t>(GET(CHANNEL_ROWS), GET(ROWS) - first));
     const uint32_t tag = (GET(DST_ADDRESS) + (uint32_t)(load ? channel * 64 : GET(GATED) ? first / 2 : first)) & 0x1ffff;
     if (rtl_->share_count_o != count) return wrong("count", channel, rtl_->share_count_o, count);
-    if (count && !attention && rtl_->share_tag_o != tag) return wrong("tag", channel, rtl_->share_tag_o, tag);
+    const uint32_t want = attention ? own.member : tag;
+    if (count && rtl_->share_tag_o != want) return wrong("tag", channel, rtl_->share_tag_o, want);
     if (!count) none_ |= 1u << channel;
     c_.compared += 2;
     return true;

@@ -10,7 +10,7 @@ rtl_of = $(wildcard rtl/*/$(1).v)
 RTL_SEARCH := $(addprefix -y ,$(patsubst %/,%,$(wildcard rtl/*/)))
 
 $(BENCHES): $(BUILD)/verilator/%_bench: testbench/verilator/$$(notdir $$*)_bench.cpp testbench/verilator/bench.h $(wildcard rtl/*/*.v $(RTL_INCDIR)/*.vh) $(LIB)
-	@mkdir -p $(@D)
+	@mkdir -p $(@D) && rm -f $@  # Verilator's make does not know the library
 	$(VERILATOR) --cc --exe --build -j 2 --trace-fst $(VERILATOR_FLAGS) $(RTL_SEARCH) --top-module $(notdir $*) \
 	  -CFLAGS "-O2 -I$(CURDIR)/cmodel/include -I$(CURDIR)" -LDFLAGS "$(abspath $(LIB)) $(LDLIBS) -lmpfr -lgmp" \
 	  --Mdir $(@D) -o $(notdir $@) $(call rtl_of,$(notdir $*)) $(abspath $<) > $(@D)/build.log 2>&1 || { cat $(@D)/build.log; exit 1; }
@@ -18,7 +18,8 @@ $(BENCHES): $(BUILD)/verilator/%_bench: testbench/verilator/$$(notdir $$*)_bench
 # Benches that compare registers inside their unit.
 $(BUILD)/verilator/dot64/dot64_bench $(BUILD)/verilator/accumulator/accumulator_bench: VERILATOR_FLAGS += --public-flat-rw
 $(BUILD)/verilator/dot64/dot64_bench: testbench/verilator/gemm_stimulus.h
-$(foreach u,score_scale running_maximum exponential softmax_sum quotient,$(BUILD)/verilator/$(u)/$(u)_bench): testbench/verilator/softmax_stimulus.h
+$(foreach u,score_scale running_maximum exponential softmax_sum quotient maximum_join score_path,$(BUILD)/verilator/$(u)/$(u)_bench): testbench/verilator/softmax_stimulus.h
+$(foreach u,attention_join attention_quotient,$(BUILD)/verilator/$(u)/$(u)_bench): testbench/verilator/wide_port.h
 
 # The bundle controller with other timings: bundle_controller-VARIANT.
 CONTROLLER_VARIANTS := rtr1 rtr2 hbm3_6400
@@ -28,7 +29,7 @@ CONTROLLER_hbm3_6400 := '-DDUPLEX_DRAM_PRESET="dram_hbm3_6400.vh"' -CFLAGS -DBEN
 CONTROLLER_BENCHES := $(CONTROLLER_VARIANTS:%=$(BUILD)/verilator/bundle_controller-%/bundle_controller_bench)
 TEST_PREREQUISITES += $(CONTROLLER_BENCHES)
 $(CONTROLLER_BENCHES): $(BUILD)/verilator/bundle_controller-%/bundle_controller_bench: testbench/verilator/bundle_controller_bench.cpp testbench/verilator/bench.h $(wildcard rtl/dram/*.v) $(LIB)
-	@mkdir -p $(@D)
+	@mkdir -p $(@D) && rm -f $@  # Verilator's make does not know the library
 	$(VERILATOR) --cc --exe --build -j 2 --trace-fst $(VERILATOR_FLAGS) $(RTL_SEARCH) --top-module bundle_controller $(CONTROLLER_$*) \
 	  -CFLAGS "-O2 -I$(CURDIR)/cmodel/include -I$(CURDIR)" -LDFLAGS "$(abspath $(LIB)) $(LDLIBS) -lmpfr -lgmp" \
 	  --Mdir $(@D) -o $(notdir $@) rtl/dram/bundle_controller.v $(abspath $<) > $(@D)/build.log 2>&1 || { cat $(@D)/build.log; exit 1; }

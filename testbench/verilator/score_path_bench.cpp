@@ -1,5 +1,6 @@
 // score_path.v: rows of rounded sums with gaps, passes of all kinds of lanes and masks, maxima taken late. Every word that goes
-// to the slice (address and scores, in order) and every maximum must be that of the C units.
+// to the slice (address and scores, in order) and every maximum must be that of the C units. Between passes a joined maximum
+// comes back now and then and counts like a score.
 #include <deque>
 #include <vector>
 
@@ -17,7 +18,13 @@ constexpr unsigned lanes = DUPLEX_LANES, scores_of_word = DUPLEX_SCORES_OF_WORD;
 struct Pass {
   unsigned lane_bits, mask, rows;
   bool first, last, keep;
+  unsigned marks;  // of the maximum: back, below, above
   uint32_t scale;
+};
+
+struct Maxima {
+  std::vector<uint32_t> maximum;
+  unsigned marks;
 };
 
 struct Word {
@@ -28,7 +35,7 @@ struct Word {
 class Bench {
  public:
   explicit Bench(bench::Case &c) : c_(c), rtl_(c.options) {
-    rtl_->start_i = rtl_->sum_valid_i = rtl_->maximum_ready_i = 0;
+    rtl_->start_i = rtl_->sum_valid_i = rtl_->maximum_ready_i = rtl_->joined_valid_i = 0;
     rtl_.reset();
     for (uint32_t &m : maximum_) m = DUPLEX_MAXIMUM_START;
   }
@@ -55,6 +62,8 @@ class Bench {
     p.keep = c_.chance(80);
     p.last = p.keep && maxima_.size() < 2 && c_.chance(50);
     p.scale = draw_f32(c_);
+    p.marks = (unsigned)c_.below(8);
+    if (c_.chance(20) && !join()) return false;
     while (!rtl_->ready_o)
       if (!clock()) return false;
     rtl_->start_i = 1;
@@ -64,6 +73,7 @@ class Bench {
     rtl_->last_i = p.last;
     rtl_->keep_i = p.keep;
     rtl_->scale_i = p.scale;
+    rtl_->back_i = p.marks >> 2, rtl_->below_i = p.marks >> 1 & 1, rtl_->above_i = p.marks & 1;
     if (!clock()) return false;
     rtl_->start_i = 0;
     if (p.first)
@@ -75,6 +85,20 @@ class Bench {
       if (!send_row(p, row)) return false;
     }
     return true;
+  }
+
+  // When no score is on its way.
+  bool join() {
+    for (int i = 0; i < 12; i++)
+      if (!clock()) return false;
+    for (unsigned lane = 0; lane < lanes; lane++) {
+      rtl_->joined_i[lane] = duplex_running_maximum(DUPLEX_MAXIMUM_START, draw_f32(c_));
+      maximum_[lane] = duplex_running_maximum(maximum_[lane], rtl_->joined_i[lane]);
+    }
+    rtl_->joined_valid_i = 1;
+    const bool good = clock();
+    rtl_->joined_valid_i = 0;
+    return good;
   }
 
   bool send_row(const Pass &p, unsigned row) {
@@ -95,7 +119,7 @@ class Bench {
       words_.push_back(word_);
       address_ = (address_ + 1) % DUPLEX_SCORE_WORDS;
     }
-    if (p.last && end) maxima_.push_back(std::vector<uint32_t>(maximum_, maximum_ + lanes));
+    if (p.last && end) maxima_.push_back({std::vector<uint32_t>(maximum_, maximum_ + lanes), p.marks});
     rounded_[3] = s;
     rtl_->sum_valid_i = 1;
     rtl_->sum_end_i = end;
@@ -124,8 +148,10 @@ class Bench {
   bool check_maximum() {
     if (maxima_.empty()) return wrong("maximum", 0, "one more", "none");
     for (unsigned lane = 0; lane < lanes; lane++)
-      if (rtl_->maximum_o[lane] != maxima_.front()[lane])
-        return wrong("maximum", lane, std::to_string(rtl_->maximum_o[lane]), std::to_string(maxima_.front()[lane]));
+      if (rtl_->maximum_o[lane] != maxima_.front().maximum[lane])
+        return wrong("maximum", lane, std::to_string(rtl_->maximum_o[lane]), std::to_string(maxima_.front().maximum[lane]));
+    const unsigned marks = rtl_->maximum_back_o << 2 | rtl_->maximum_below_o << 1 | rtl_->maximum_above_o;
+    if (marks != maxima_.front().marks) return wrong("marks", 0, std::to_string(marks), std::to_string(maxima_.front().marks));
     maxima_.pop_front();
     c_.compared++;
     return true;
@@ -147,7 +173,7 @@ class Bench {
   bench::Case &c_;
   bench::Clocked<Vscore_path> rtl_;
   std::deque<Word> words_;
-  std::deque<std::vector<uint32_t>> maxima_;
+  std::deque<Maxima> maxima_;
   std::vector<uint32_t> rounded_[4];
   uint32_t maximum_[lanes];
   unsigned address_ = 0;

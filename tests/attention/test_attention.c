@@ -7,129 +7,9 @@
 #include <cmocka.h>
 
 #include "duplex/error.h"
-#include "duplex/kv_cache.h"
-#include "tests/attention/oracle_attention.h"
+#include "tests/attention/attention_case.h"
 
-#define BATCH_MOST 12
-#define GROUP_MOST 16
-
-static uint64_t seed, cases;
-
-struct shape {
-  unsigned channels, heads, group, d, page;
-  size_t batch, lengths[BATCH_MOST];
-  unsigned bundles;  // KV spaces, 0: as usual
-  double scale;
-};
-
-// Tensors of a batch: q[batch][heads * group][d], k and v[batch][heads][longest][d].
-struct tensors {
-  uint16_t *q, *k, *v;
-  size_t longest, of_head;
-};
-
-static void *new_array(size_t count) {
-  uint16_t *array = malloc(count * sizeof *array);
-  assert_non_null(array);
-  return array;
-}
-
-static struct tensors make_tensors(const struct shape *shape, struct duplex_random *random, enum operand_class q,
-                                   enum operand_class k, enum operand_class v) {
-  struct tensors t = {0};
-  for (size_t i = 0; i < shape->batch; i++)
-    if (shape->lengths[i] > t.longest) t.longest = shape->lengths[i];
-  t.of_head = t.longest * shape->d;
-  const size_t queries = shape->batch * shape->heads * shape->group * shape->d, values = shape->batch * shape->heads * t.of_head;
-  t.q = new_array(queries), t.k = new_array(values), t.v = new_array(values);
-  for (size_t i = 0; i < queries; i++) t.q[i] = draw_operand(random, q);
-  for (size_t i = 0; i < values; i++) t.k[i] = draw_operand(random, k), t.v[i] = draw_operand(random, v);
-  return t;
-}
-
-static void free_tensors(struct tensors *t) {
-  free(t->q);
-  free(t->k);
-  free(t->v);
-}
-
-static const uint16_t *kv_of(const struct shape *shape, const struct tensors *t, const uint16_t *values, size_t sequence,
-                             unsigned head) {
-  return values + (sequence * shape->heads + head) * t->of_head;
-}
-
-static struct duplex_device *open_device(unsigned channels) {
-  struct duplex_device *device;
-  assert_int_equal(duplex_open("cmodel", &(struct duplex_options){.backend.channels = channels}, &device, NULL, 0), 0);
-  return device;
-}
-
-// Appends in chunks of at most `most` positions, the sequences in turn, so that their pages lie in any order.
-static void fill(const struct shape *shape, const struct tensors *t, size_t most, struct duplex_random *random,
-                 struct duplex_sequence **sequences) {
-  size_t done[BATCH_MOST] = {0};
-  for (bool more = true; more;) {
-    more = false;
-    for (size_t i = 0; i < shape->batch; i++) {
-      const size_t left = shape->lengths[i] - done[i], drawn = 1 + duplex_random_below(random, most);
-      const size_t count = drawn < left ? drawn : left;
-      assert_int_equal(duplex_kv_append(sequences[i], 0, kv_of(shape, t, t->k, i, 0) + done[i] * shape->d,
-                                        kv_of(shape, t, t->v, i, 0) + done[i] * shape->d, count, t->of_head),
-                       0);
-      done[i] += count;
-      more |= done[i] < shape->lengths[i];
-    }
-  }
-}
-
-static struct duplex_kv_cache *open_cache(struct duplex_device *device, const struct shape *shape, size_t pages) {
-  struct duplex_kv_cache *cache;
-  const struct duplex_kv_options options = {
-      .heads = shape->heads, .head_size = shape->d, .page_positions = shape->page, .pages = pages, .bundles = shape->bundles};
-  if (duplex_kv_open(device, &options, &cache)) fail_msg("%s", duplex_last_error(device));
-  return cache;
-}
-
-static void attend(struct duplex_kv_cache *cache, const struct shape *shape, struct duplex_sequence **sequences,
-                   const uint16_t *q, struct duplex_device *device, uint16_t *o) {
-  if (duplex_attention(cache, 0, sequences, shape->batch, q, shape->heads * shape->group, shape->scale, o))
-    fail_msg("%s", duplex_last_error(device));
-}
-
-// The whole batch by the driver, chunks of at most `most` positions.
-static void run_driver(const struct shape *shape, const struct tensors *t, size_t most, struct duplex_random *random,
-                       uint16_t *o) {
-  struct duplex_device *device = open_device(shape->channels);
-  struct duplex_sequence *sequences[BATCH_MOST];
-  size_t pages = 1;
-  for (size_t i = 0; i < shape->batch; i++) pages += shape->lengths[i] / shape->page + 1;
-  struct duplex_kv_cache *cache = open_cache(device, shape, pages);
-  for (size_t i = 0; i < shape->batch; i++)
-    assert_int_equal(duplex_kv_begin(cache, DUPLEX_KV_SPACES, shape->lengths[i], &sequences[i]), 0);
-  fill(shape, t, most, random, sequences);
-  attend(cache, shape, sequences, t->q, device, o);
-  duplex_kv_close(cache);
-  duplex_close(device);
-}
-
-static void check_query(const struct shape *shape, const struct tensors *t, size_t sequence, unsigned query, const uint16_t *o) {
-  uint16_t expected[DUPLEX_HEAD_SIZE_MAX];
-  const size_t place = (sequence * shape->heads * shape->group + query) * shape->d;
-  const unsigned head = query / shape->group;
-  oracle_attention(t->q + place, kv_of(shape, t, t->k, sequence, head), kv_of(shape, t, t->v, sequence, head),
-                   shape->lengths[sequence], shape->d, oracle_scale(shape->scale, shape->d), expected);
-  for (unsigned i = 0; i < shape->d; i++)
-    if (expected[i] != o[place + i])
-      fail_msg("sequence %zu of length %zu, query %u, element %u: 0x%04x, expected 0x%04x (D %u, group %u, seed %llu)", sequence,
-               shape->lengths[sequence], query, i, o[place + i], expected[i], shape->d, shape->group, (unsigned long long)seed);
-}
-
-static void check_all(const struct shape *shape, const struct tensors *t, const uint16_t *o) {
-  for (size_t sequence = 0; sequence < shape->batch; sequence++)
-    for (unsigned query = 0; query < shape->heads * shape->group; query++) check_query(shape, t, sequence, query, o);
-}
-
-static size_t outputs_of(const struct shape *shape) { return shape->batch * shape->heads * shape->group * shape->d; }
+static uint64_t cases;
 
 static struct shape draw_shape(struct duplex_random *random) {
   static const unsigned channels[] = {1, 2, 3, 5, 32};
@@ -319,82 +199,6 @@ static void test_many_sequences(void **state) {
   duplex_close(device);
 }
 
-static uint64_t read_bytes(const struct duplex_device *device, uint64_t *useful) {
-  struct duplex_stats stats;
-  duplex_last_stats(device, &stats);
-  *useful = stats.useful_bytes;
-  return stats.read_bytes;
-}
-
-// Sequences with a common prefix and tails of their own, one of them with Inf and NaN in V: shared or not, the same bits; shared,
-// fewer bytes.
-static void share_prefix(unsigned group, size_t prefix, size_t members, unsigned d, unsigned stream) {
-  struct shape shape = {.channels = 3, .heads = 2, .group = group, .d = d, .page = 64, .batch = members};
-  struct duplex_random random;
-  duplex_random_seed(&random, seed, 7000 + stream);
-  for (size_t i = 0; i < members; i++) shape.lengths[i] = prefix + (i == 2 ? 0 : duplex_random_below(&random, 100));
-  struct tensors t = make_tensors(&shape, &random, MODERATE, MODERATE, MODERATE);
-  for (size_t i = 1; i < members; i++)
-    for (unsigned head = 0; head < shape.heads; head++) {
-      memcpy((void *)kv_of(&shape, &t, t.k, i, head), kv_of(&shape, &t, t.k, 0, head), prefix * d * sizeof *t.k);
-      memcpy((void *)kv_of(&shape, &t, t.v, i, head), kv_of(&shape, &t, t.v, 0, head), prefix * d * sizeof *t.v);
-    }
-  if (shape.lengths[1] > prefix + 1) {
-    ((uint16_t *)kv_of(&shape, &t, t.v, 1, 0))[prefix * d] = 0x7c00;
-    ((uint16_t *)kv_of(&shape, &t, t.v, 1, 1))[(prefix + 1) * d + 3] = 0x7e01;
-  }
-  uint16_t *apart = new_array(outputs_of(&shape)), *together = new_array(outputs_of(&shape));
-  struct duplex_device *device = open_device(shape.channels);
-  struct duplex_sequence *sequences[BATCH_MOST], *root;
-  struct duplex_kv_cache *cache = open_cache(device, &shape, 1 + members * (prefix / 64 + 4));
-  uint64_t useful_apart, useful_together, apart_bytes, together_bytes;
-  for (size_t i = 0; i < members; i++) {
-    assert_int_equal(duplex_kv_begin(cache, DUPLEX_KV_SPACES, 0, &sequences[i]), 0);
-    assert_int_equal(duplex_kv_append(sequences[i], 0, kv_of(&shape, &t, t.k, i, 0), kv_of(&shape, &t, t.v, i, 0),
-                                      shape.lengths[i], t.of_head),
-                     0);
-  }
-  attend(cache, &shape, sequences, t.q, device, apart);
-  apart_bytes = read_bytes(device, &useful_apart);
-  for (size_t i = 0; i < members; i++) duplex_kv_free(sequences[i]);
-  assert_int_equal(duplex_kv_begin(cache, DUPLEX_KV_SPACES, 0, &root), 0);
-  assert_int_equal(duplex_kv_append(root, 0, t.k, t.v, prefix, t.of_head), 0);
-  for (size_t i = 0; i < members; i++) {
-    assert_int_equal(duplex_kv_share(root, prefix, &sequences[i]), 0);
-    assert_int_equal(duplex_kv_append(sequences[i], 0, kv_of(&shape, &t, t.k, i, 0) + prefix * d,
-                                      kv_of(&shape, &t, t.v, i, 0) + prefix * d, shape.lengths[i] - prefix, t.of_head),
-                     0);
-  }
-  duplex_kv_free(root);
-  attend(cache, &shape, sequences, t.q, device, together);
-  together_bytes = read_bytes(device, &useful_together);
-  assert_memory_equal(together, apart, outputs_of(&shape) * sizeof *apart);
-  check_query(&shape, &t, 0, 0, together);
-  check_query(&shape, &t, 1, 0, together);
-  printf(
-      "%zu sequences with %zu positions in common, group %u, D %u: %llu bytes read apart, %llu shared; asked for %llu and %llu\n",
-      members, prefix, group, d, (unsigned long long)apart_bytes, (unsigned long long)together_bytes,
-      (unsigned long long)useful_apart, (unsigned long long)useful_together);
-  if (members * group <= 2 * DUPLEX_LANES && members > 1 && group <= DUPLEX_LANES / 2) assert_true(together_bytes < apart_bytes);
-  assert_true(useful_together <= useful_apart);
-  duplex_kv_close(cache);
-  duplex_close(device);
-  free_tensors(&t);
-  free(apart);
-  free(together);
-}
-
-static void test_shared_prefix(void **state) {
-  (void)state;
-  share_prefix(1, 1024, 8, 64, 0);
-  share_prefix(1, 4096, 8, 128, 1);  // beyond the slice: K is read three times, and still it is cheaper
-  share_prefix(2, 150, 3, 80, 2);    // the prefix ends within a page
-  share_prefix(4, 512, 4, 32, 3);
-  share_prefix(3, 128, 3, 16, 4);
-  share_prefix(6, 128, 2, 48, 5);  // two groups do not fit the lanes
-  share_prefix(1, 200, 11, 16, 6);
-}
-
 static void test_arguments(void **state) {
   (void)state;
   struct duplex_device *device = open_device(2);
@@ -450,7 +254,7 @@ int main(void) {
       cmocka_unit_test(test_random_batches), cmocka_unit_test(test_head_sizes_and_groups),
       cmocka_unit_test(test_long_rows),      cmocka_unit_test(test_all_scores_minus_infinity),
       cmocka_unit_test(test_independence),   cmocka_unit_test(test_many_sequences),
-      cmocka_unit_test(test_shared_prefix),  cmocka_unit_test(test_arguments),
+      cmocka_unit_test(test_arguments),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

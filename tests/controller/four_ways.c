@@ -17,7 +17,7 @@ static const char *const way_names[WAYS] = {"cmodel native", "cmodel riscv", "rt
 
 // Sequences grow in turns, so that their pages lie apart; some begin with the first positions of the one before.
 struct attention_case {
-  unsigned heads, group, head_size, batch, pieces;
+  unsigned heads, group, head_size, batch, pieces, spread;
   struct {
     unsigned sequence, positions;
   } piece[PIECES];
@@ -77,6 +77,7 @@ static void draw_attention(struct attention_case *a, struct duplex_random *rando
     a->piece[i].positions = (unsigned)pick(random, lengths, sizeof lengths / sizeof *lengths);
   }
   for (unsigned i = 1; i < a->batch; i++) a->shares[i] = duplex_random_below(random, 2);
+  a->spread = 1u << duplex_random_below(random, 3);
   const size_t elements = ((size_t)a->heads * POSITIONS + PIECES) * a->head_size;
   a->k = tensor(random, elements, 1);
   a->v = tensor(random, elements, 1);
@@ -125,7 +126,8 @@ static int run_matrices(struct duplex_device *device, const struct test_case *c,
   return error;
 }
 
-static int fill(const struct attention_case *a, struct duplex_kv_cache *cache, struct duplex_sequence *sequences[SEQUENCES]) {
+static int fill(const struct attention_case *a, struct duplex_kv_cache *cache, unsigned spread,
+                struct duplex_sequence *sequences[SEQUENCES]) {
   const size_t stride = (size_t)POSITIONS * a->head_size;
   int error = 0;
   for (unsigned i = 0; i < a->pieces && !error; i++) {
@@ -133,7 +135,7 @@ static int fill(const struct attention_case *a, struct duplex_kv_cache *cache, s
     if (!*to && a->shares[i]) {
       error = duplex_kv_share(to[-1], (duplex_kv_length(to[-1], 0) + 1) / 2, to);
     } else if (!*to) {
-      error = duplex_kv_begin(cache, DUPLEX_KV_SPACES, 64, to);
+      error = duplex_kv_begin_spread(cache, DUPLEX_KV_SPACES, 64, spread, to);
     }
     if (!error) error = duplex_kv_append(*to, 0, a->k + i * a->head_size, a->v + i * a->head_size, a->piece[i].positions, stride);
   }
@@ -144,8 +146,9 @@ static int run_attention(struct duplex_device *device, const struct attention_ca
   const struct duplex_kv_options options = {.heads = a->heads, .head_size = a->head_size, .page_positions = 64, .pages = 80};
   struct duplex_sequence *sequences[SEQUENCES] = {NULL};
   struct duplex_kv_cache *cache = NULL;
+  const unsigned most = duplex_kv_spread_most(device, a->heads);
   int error = duplex_kv_open(device, &options, &cache);
-  if (!error) error = fill(a, cache, sequences);
+  if (!error) error = fill(a, cache, a->spread < most ? a->spread : most, sequences);
   if (!error) error = duplex_attention(cache, 0, sequences, a->batch, a->q, (size_t)a->heads * a->group, 0, o);
   if (cache) duplex_kv_close(cache);
   return error;
@@ -158,7 +161,8 @@ static int run(struct duplex_device *device, const struct test_case *c, void *y)
 static void print_case(const struct test_case *c) {
   const struct attention_case *a = &c->attention;
   if (c->kind == ATTENTION)
-    printf("attention D %u, %u KV heads x %u, %u sequences in %u pieces", a->head_size, a->heads, a->group, a->batch, a->pieces);
+    printf("attention D %u, %u KV heads x %u, %u sequences in %u pieces, spread to %u", a->head_size, a->heads, a->group,
+           a->batch, a->pieces, a->spread);
   else
     printf("%s%s M %zu N %zu K %zu format %d", c->matrices == 2 ? "pair " : "", kind_names[c->kind], c->m, c->n, c->k,
            (int)c->format);

@@ -14,6 +14,7 @@
 #include "duplex/error.h"
 #include "duplex/kv_cache.h"
 #include "duplex/random.h"
+#include "duplex/registers.h"
 
 #define BUILD_ELF "firmware.elf"
 enum { M = 5, N = 300, K = 700, CHANNELS = 2, ROWS = 2000 };
@@ -347,7 +348,17 @@ static void test_attention_messages_are_checked(void **state) {
   }
   list[2] = 65 | 2 << 24;  // a lane that is not kept: the stack refuses the descriptor
   assert_int_equal(send(device, MESSAGE_ATTENTION, &m, sizeof m, &completion), DUPLEX_ERROR_DEVICE);
-  list[2] = 65 | 1 << 24;
+  // Spread over two channels, each has 64 positions of 128, so that 256 fit the region; 8 channels there are not.
+  const uint32_t two = 1 | 1 << 21, eight = 1 | 3 << 21, all = 256 | 1 << 24, more = 257 | 1 << 24;
+  list[0] = two, list[2] = more;
+  assert_int_equal(send(device, MESSAGE_ATTENTION, &m, sizeof m, &completion), DUPLEX_ERROR_FIRMWARE);
+  assert_int_equal(completion.status, COMPLETION_REGION);
+  list[2] = all;
+  assert_int_equal(send(device, MESSAGE_ATTENTION, &m, sizeof m, &completion), 0);
+  list[0] = eight;
+  assert_int_equal(send(device, MESSAGE_ATTENTION, &m, sizeof m, &completion), DUPLEX_ERROR_DEVICE);
+  assert_int_equal(completion.error_code, DUPLEX_STACK_ERROR_ROWS);
+  list[0] = 1, list[2] = 65 | 1 << 24;
   assert_int_equal(send(device, MESSAGE_ATTENTION, &m, sizeof m, &completion), 0);
   duplex_close(device);
 }

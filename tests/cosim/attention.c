@@ -1,8 +1,8 @@
 // Random batches of decode attention on both back ends: the same bytes, clocks, DRAM commands and counters.
 // usage: attention [--seed S] [--cases N] [--only CASE] [--channels C]
-// Sequences grow in turns, so that their pages lie apart and a sequence becomes several segments (more than the queue holds:
-// passes for the maximum first), and share prefixes, so that segments have lanes that do not exist. A case is drawn from (seed,
-// number) alone.
+// Heads lie in one channel or are spread over several. Sequences grow in turns, so that their pages lie apart and a sequence
+// becomes several segments (more than the queue holds: passes for the maximum first), and share prefixes, so that segments have
+// lanes that do not exist. A case is drawn from (seed, number) alone.
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -23,11 +23,12 @@ struct attention_case {
   unsigned channels, heads, group, head_size, batch, pieces, bundles, kind;
   struct piece piece[PIECES];
   int parent[SEQUENCES];  // sequence of which this one shares its first positions, -1: none
-  unsigned shared[SEQUENCES], length[SEQUENCES];
+  unsigned spread[SEQUENCES];
   duplex_f16 *k, *v, *q;  // k, v[pieces][heads][positions][head_size]
   size_t offset[PIECES + 1], q_elements;
   double scale;
   bool gemm;  // of the first numbers of q and k
+  bool wide;  // weights in two parts
 };
 
 struct outcome {
@@ -49,10 +50,16 @@ static duplex_f16 draw_value(struct attention_case *c) {
 
 static void draw_pieces(struct attention_case *c) {
   static const unsigned lengths[] = {1, 2, 5, 16, 63, 64, 65, 100, 128, 130, 200, 300};
-  const unsigned most = (unsigned)below(c, 4) == 0 ? 24 : 6;
+  const unsigned most = (unsigned)below(c, 4) == 0 ? PIECES - SEQUENCES : 6;
   for (unsigned s = 0; s < c->batch; s++) c->piece[c->pieces++] = (struct piece){s, pick(c, lengths, 12)};
   for (unsigned i = (unsigned)below(c, most); i; i--)
     c->piece[c->pieces++] = (struct piece){(unsigned)below(c, c->batch), pick(c, lengths, 10)};
+}
+
+static unsigned draw_spread(struct attention_case *c) {
+  unsigned spread = 1;  // channels of a head
+  while (2 * spread * c->heads <= c->channels && below(c, 3)) spread *= 2;
+  return spread;
 }
 
 static void draw(struct attention_case *c, unsigned channels) {
@@ -67,8 +74,10 @@ static void draw(struct attention_case *c, unsigned channels) {
   c->kind = (unsigned)below(c, 4);
   c->scale = below(c, 2) ? 0 : 0.5;
   c->gemm = below(c, 3) == 0;
+  c->wide = below(c, 3) == 0;
   draw_pieces(c);
   for (unsigned s = 0; s < c->batch; s++) c->parent[s] = s && below(c, 2) ? (int)below(c, s) : -1;
+  for (unsigned s = 0; s < c->batch; s++) c->spread[s] = draw_spread(c);
   size_t total = 0;
   for (unsigned i = 0; i < c->pieces; i++) {
     c->offset[i] = total;
@@ -92,7 +101,7 @@ static int fill(struct attention_case *c, struct duplex_kv_cache *cache, struct 
       const size_t there = duplex_kv_length(sequences[c->parent[s]], 0);
       error = duplex_kv_share(sequences[c->parent[s]], there - there / 3, &sequences[s]);
     } else if (!sequences[s]) {
-      error = duplex_kv_begin(cache, DUPLEX_KV_SPACES, 64, &sequences[s]);
+      error = duplex_kv_begin_spread(cache, DUPLEX_KV_SPACES, 64, c->spread[s], &sequences[s]);
     }
     if (!error) error = duplex_kv_append(sequences[s], 0, c->k + c->offset[i], c->v + c->offset[i], c->piece[i].positions, 0);
   }
@@ -125,7 +134,9 @@ static int run_on(struct attention_case *c, const char *backend, struct outcome 
   if (!error) error = duplex_kv_open(device, &kv, &cache);
   if (!error) error = fill(c, cache, sequences);
   if (!error) error = run_gemm(c, device, 0, outcome);
-  if (!error) error = duplex_attention(cache, 0, sequences, c->batch, c->q, c->heads * c->group, c->scale, outcome->o);
+  if (!error)
+    error = (c->wide ? duplex_attention_p32 : duplex_attention)(cache, 0, sequences, c->batch, c->q, c->heads * c->group, c->scale,
+                                                                outcome->o);
   if (!error) duplex_last_stats(device, &outcome->stats);
   if (!error) error = run_gemm(c, device, 1, outcome);
   if (error) printf("%s: %s %s\n", backend, text, device ? duplex_last_error(device) : duplex_error_text(error));
@@ -158,10 +169,10 @@ static bool same_bytes(const struct attention_case *c, const duplex_f16 *model, 
 }
 
 static bool run_case(uint64_t seed, uint64_t number, unsigned channels) {
-  static const unsigned few[] = {1, 2};
+  static const unsigned few[] = {1, 2, 5};
   struct attention_case c = {0};
   duplex_random_seed(&c.random, seed, number);
-  draw(&c, channels ? channels : pick(&c, few, 2));
+  draw(&c, channels ? channels : pick(&c, few, 3));
   struct outcome model = {0}, rtl = {0};
   bool good = run_on(&c, "cmodel", &model) == DUPLEX_OK && run_on(&c, "rtl", &rtl) == DUPLEX_OK;
   if (good) good = same_bytes(&c, model.o, rtl.o) & same_stats(&model.stats, &rtl.stats);
@@ -169,10 +180,10 @@ static bool run_case(uint64_t seed, uint64_t number, unsigned channels) {
     good = same("clocks of the GEMM", model.gemm_cycles[i], rtl.gemm_cycles[i]) &&
            same("results of the GEMM", 0, (uint64_t)(memcmp(model.y[i], rtl.y[i], sizeof rtl.y[i]) != 0));
   printf(
-      "%s case %llu: D %u, %u KV heads x %u, %u sequences in %u pieces, %u channels, bundles %x, values %u: %llu clocks, %llu "
+      "%s case %llu: D %u, %u KV heads x %u, %u sequences in %u pieces, %u channels, bundles %x, values %u%s: %llu clocks, %llu "
       "descriptors\n",
       good ? "same" : "FAIL", (unsigned long long)number, c.head_size, c.heads, c.group, c.batch, c.pieces, c.channels, c.bundles,
-      c.kind, (unsigned long long)model.stats.cycles, (unsigned long long)model.stats.descriptors);
+      c.kind, c.wide ? ", p32" : "", (unsigned long long)model.stats.cycles, (unsigned long long)model.stats.descriptors);
   free(c.k), free(c.v), free(c.q), free(model.o), free(rtl.o);
   return good;
 }

@@ -14,7 +14,7 @@
 #define PAGE 64u
 #define D 80u
 #define HEADS 3u
-#define MOST 400u
+#define MOST 1600u
 
 // A value that tells position, head, column and kind; finite, never 0.
 static duplex_f16 value_of(unsigned kind, size_t position, unsigned head, unsigned column) {
@@ -34,6 +34,15 @@ static void make_values(unsigned kind) {
 
 static struct duplex_device *device;
 static struct duplex_kv_cache *cache;
+static unsigned spread = 1;  // channels of a KV head
+
+// Positions of a page, channels of a sequence.
+static size_t page(void) { return (size_t)PAGE * spread; }
+
+static size_t of_pages(size_t pages) {
+  const unsigned parts = HEADS * spread;
+  return pages * (parts < device->channels ? parts : device->channels);
+}
 
 static void open_all(unsigned channels, size_t pages, size_t prefill_pages, unsigned layers) {
   const struct duplex_kv_options options = {
@@ -49,7 +58,7 @@ static void close_all(void) {
 
 static struct duplex_sequence *begin(enum duplex_kv_space space, size_t expected) {
   struct duplex_sequence *sequence;
-  assert_int_equal(duplex_kv_begin(cache, space, expected, &sequence), 0);
+  assert_int_equal(duplex_kv_begin_spread(cache, space, expected, spread, &sequence), 0);
   return sequence;
 }
 
@@ -69,83 +78,83 @@ static void check_layer(const struct duplex_sequence *sequence, unsigned layer, 
   const struct kv_layer *l = &sequence->layers[layer];
   const unsigned tiles = 2, block_rows = 48;  // of D = 80
   for (unsigned head = 0; head < HEADS; head++)
-    for (size_t page = 0; page < l->count; page++) {
-      const struct kv_pool *pool = l->pages[page]->pool;
-      const unsigned channel = (sequence->first_channel + head) % device->channels, slot = head / device->channels;
-      for (size_t i = 0; i < PAGE; i++) {
-        const size_t position = page * PAGE + i;
-        const bool there = position < l->length;
-        for (unsigned column = 0; column < 128 && there; column++) {
-          const struct region at = {pool->region.base + slot * pool->slot_stride + l->pages[page]->frame * tiles + column / 64,
-                                    pool->region.stripe};
-          assert_int_equal(element(channel, at, i * 64 + column % 64), column < D ? value_of(kind, position, head, column) : 0);
-        }
-        for (unsigned column = 0; column < D; column++) {
-          const struct region at = {
-              pool->v_base + slot * pool->slot_stride + column / block_rows * pool->v_block_stride + l->pages[page]->frame,
-              pool->region.stripe};
-          assert_int_equal(element(channel, at, column % block_rows * 64 + i),
-                           there ? value_of(kind + 1, position, head, column) : 0);
-        }
+    for (size_t position = 0; position < l->length || position % 64; position++) {
+      const struct kv_page *page_of = l->pages[position / page()];
+      const struct kv_pool *pool = page_of->pool;
+      // A page of a channel is one block of 64.
+      const unsigned channel = (sequence->first_channel + head * spread + position / 64 % spread) % device->channels,
+                     slot = head / device->channels, i = position % 64;
+      const bool there = position < l->length;
+      for (unsigned column = 0; column < 128 && there; column++) {
+        const struct region at = {pool->region.base + slot * pool->slot_stride + page_of->frame * tiles + column / 64,
+                                  pool->region.stripe};
+        assert_int_equal(element(channel, at, i * 64 + column % 64), column < D ? value_of(kind, position, head, column) : 0);
+      }
+      for (unsigned column = 0; column < D; column++) {
+        const struct region at = {
+            pool->v_base + slot * pool->slot_stride + column / block_rows * pool->v_block_stride + page_of->frame,
+            pool->region.stripe};
+        assert_int_equal(element(channel, at, column % block_rows * 64 + i),
+                         there ? value_of(kind + 1, position, head, column) : 0);
       }
     }
 }
 
 static void test_layout(void **state) {
   (void)state;
-  static const unsigned channels[] = {1, 2, 5};
-  for (unsigned i = 0; i < 3; i++) {
+  static const unsigned channels[] = {1, 2, 5, 6, 12, 32}, spreads[] = {1, 1, 1, 2, 4, 8};
+  for (unsigned i = 0; i < 6; i++) {
+    spread = spreads[i];
     open_all(channels[i], 20, 0, 2);
     struct duplex_sequence *sequence = begin(DUPLEX_KV_SPACES, 0), *other = begin(DUPLEX_KV_SPACES, 0);
-    static const size_t steps[] = {1, 1, 61, 3, 64, 70, 1};
-    for (unsigned step = 0; step < 7; step++) {
+    static const size_t steps[] = {1, 1, 61, 3, 64, 70, 1, 600};
+    for (unsigned step = 0; step < 8; step++) {
       make_values(4);
       assert_int_equal(append(sequence, 0, steps[step]), 0);
       make_values(8);
       assert_int_equal(append(other, 1, steps[step] / 2), 0);
     }
-    assert_int_equal(duplex_kv_length(sequence, 0), 201);
+    assert_int_equal(duplex_kv_length(sequence, 0), 801);
     assert_int_equal(duplex_kv_length(sequence, 1), 0);
     check_layer(sequence, 0, 4);
     check_layer(other, 1, 8);
     close_all();
   }
+  spread = 1;
 }
 
 // Frames that were used before: what is left in them must not show.
-static void test_free_and_use_again(void **state) {
-  (void)state;
-  open_all(2, 3, 0, 1);
+static void check_free_and_use_again(unsigned channels) {
+  open_all(channels, 3, 0, 1);
   struct duplex_sequence *sequence = begin(DUPLEX_KV_SPACES, 0);
   make_values(1);
-  assert_int_equal(append(sequence, 0, 3 * PAGE), 0);
-  assert_int_equal(duplex_kv_used(cache, DUPLEX_KV_SPACES), 6);
+  assert_int_equal(append(sequence, 0, 3 * page()), 0);
+  assert_int_equal(duplex_kv_used(cache, DUPLEX_KV_SPACES), of_pages(3));
   duplex_kv_free(sequence);
   assert_int_equal(duplex_kv_used(cache, DUPLEX_KV_SPACES), 0);
   sequence = begin(DUPLEX_KV_SPACES, 0);
   make_values(5);
-  assert_int_equal(append(sequence, 0, PAGE + 3), 0);
+  assert_int_equal(append(sequence, 0, page() + 3), 0);
   check_layer(sequence, 0, 5);
   close_all();
 }
 
-static void test_out_of_space(void **state) {
-  (void)state;
-  open_all(1, 3, 0, 1);
+static void check_out_of_space(unsigned channels) {
+  open_all(channels, 3, 0, 1);
   make_values(2);
   struct duplex_sequence *first = begin(DUPLEX_KV_SPACES, 0), *second = begin(DUPLEX_KV_SPACES, 0), *shared;
-  assert_int_equal(append(first, 0, PAGE + 1), 0);
+  assert_int_equal(append(first, 0, page() + 1), 0);
   assert_int_equal(append(second, 0, 10), 0);
-  assert_int_equal(append(second, 0, PAGE), DUPLEX_ERROR_OUT_OF_SPACE);
+  assert_int_equal(append(second, 0, page()), DUPLEX_ERROR_OUT_OF_SPACE);
   assert_non_null(strstr(duplex_last_error(device), "free page"));
-  assert_int_equal(append(first, 0, 2 * PAGE), DUPLEX_ERROR_OUT_OF_SPACE);
-  assert_int_equal(duplex_kv_length(first, 0), PAGE + 1);
+  assert_int_equal(append(first, 0, 2 * page()), DUPLEX_ERROR_OUT_OF_SPACE);
+  assert_int_equal(duplex_kv_length(first, 0), page() + 1);
   assert_int_equal(duplex_kv_length(second, 0), 10);
   check_layer(first, 0, 2);
   check_layer(second, 0, 2);
-  assert_int_equal(duplex_kv_share(first, PAGE + 1, &shared), 0);     // needs no page
+  assert_int_equal(duplex_kv_share(first, page() + 1, &shared), 0);   // needs no page
   assert_int_equal(append(shared, 0, 1), DUPLEX_ERROR_OUT_OF_SPACE);  // the copy on write does
-  assert_int_equal(duplex_kv_length(shared, 0), PAGE + 1);
+  assert_int_equal(duplex_kv_length(shared, 0), page() + 1);
   check_layer(shared, 0, 2);
   duplex_kv_free(second);
   assert_int_equal(append(shared, 0, 1), 0);
@@ -154,18 +163,18 @@ static void test_out_of_space(void **state) {
   close_all();
 }
 
-static void test_share_and_copy_on_write(void **state) {
-  (void)state;
-  open_all(2, 20, 0, 2);
+static void check_share_and_copy_on_write(unsigned channels) {
+  open_all(channels, 20, 0, 2);
   make_values(3);
   struct duplex_sequence *first = begin(DUPLEX_KV_SPACES, 0), *second, *third;
-  assert_int_equal(append(first, 0, 100), 0);
-  assert_int_equal(append(first, 1, 130), 0);
+  const size_t length = page() + 36;
+  assert_int_equal(append(first, 0, length), 0);
+  assert_int_equal(append(first, 1, length + 30), 0);
   const size_t alone = duplex_kv_used(cache, DUPLEX_KV_SPACES);
-  assert_int_equal(duplex_kv_share(first, 101, &second), DUPLEX_ERROR_ARGUMENT);
-  assert_int_equal(duplex_kv_share(first, 100, &second), 0);
-  // Layer 0 is shared to its end; of layer 1 the second page ends earlier, so it is a copy with zeros behind position 100.
-  assert_int_equal(duplex_kv_used(cache, DUPLEX_KV_SPACES), alone + 2);
+  assert_int_equal(duplex_kv_share(first, length + 1, &second), DUPLEX_ERROR_ARGUMENT);
+  assert_int_equal(duplex_kv_share(first, length, &second), 0);
+  // Layer 0 is shared to its end; of layer 1 the second page ends earlier, so it is a copy with zeros behind the prefix.
+  assert_int_equal(duplex_kv_used(cache, DUPLEX_KV_SPACES), alone + of_pages(1));
   assert_ptr_equal(first->layers[0].pages[1], second->layers[0].pages[1]);
   assert_ptr_equal(first->layers[1].pages[0], second->layers[1].pages[0]);
   assert_ptr_not_equal(first->layers[1].pages[1], second->layers[1].pages[1]);
@@ -179,10 +188,10 @@ static void test_share_and_copy_on_write(void **state) {
   assert_ptr_equal(second->layers[0].pages[1], own);
   check_layer(first, 0, 3);
   check_layer(second, 0, 3);
-  assert_int_equal(duplex_kv_share(second, PAGE, &third), 0);
+  assert_int_equal(duplex_kv_share(second, page(), &third), 0);
   duplex_kv_free(first);
   duplex_kv_free(second);
-  assert_int_equal(duplex_kv_used(cache, DUPLEX_KV_SPACES), 4);  // a page a layer
+  assert_int_equal(duplex_kv_used(cache, DUPLEX_KV_SPACES), of_pages(2));  // a page a layer
   check_layer(third, 0, 3);
   assert_int_equal(append(third, 0, 5), 0);
   check_layer(third, 0, 3);
@@ -191,25 +200,24 @@ static void test_share_and_copy_on_write(void **state) {
   close_all();
 }
 
-static void test_move(void **state) {
-  (void)state;
-  open_all(2, 5, 4, 1);
+static void check_move(unsigned channels) {
+  open_all(channels, 5, 4, 1);
   make_values(6);
   struct duplex_sequence *first = begin(DUPLEX_KV_PREFILL, 0), *second, *decoding = begin(DUPLEX_KV_SPACES, 0);
   static duplex_f16 q[HEADS * D], o[HEADS * D];
-  assert_int_equal(append(first, 0, 150), 0);
-  assert_int_equal(duplex_kv_share(first, PAGE, &second), 0);
-  assert_int_equal(append(decoding, 0, 3 * PAGE), 0);
+  assert_int_equal(append(first, 0, 2 * page() + 22), 0);
+  assert_int_equal(duplex_kv_share(first, page(), &second), 0);
+  assert_int_equal(append(decoding, 0, 3 * page()), 0);
   assert_int_equal(duplex_attention(cache, 0, &first, 1, q, HEADS, 0, o), DUPLEX_ERROR_OWNER);
   assert_int_equal(duplex_kv_move(first), DUPLEX_ERROR_OUT_OF_SPACE);
   check_layer(first, 0, 6);
-  assert_int_equal(duplex_kv_used(cache, DUPLEX_KV_PREFILL), 6);
+  assert_int_equal(duplex_kv_used(cache, DUPLEX_KV_PREFILL), of_pages(3));
   duplex_kv_free(decoding);
   assert_int_equal(duplex_kv_move(first), 0);
   assert_int_equal(duplex_kv_used(cache, DUPLEX_KV_PREFILL), 0);  // the shared page moved for both
-  assert_int_equal(duplex_kv_used(cache, DUPLEX_KV_SPACES), 6);
+  assert_int_equal(duplex_kv_used(cache, DUPLEX_KV_SPACES), of_pages(3));
   assert_int_equal(append(second, 0, 1), 0);
-  assert_int_equal(duplex_kv_used(cache, DUPLEX_KV_PREFILL), 2);
+  assert_int_equal(duplex_kv_used(cache, DUPLEX_KV_PREFILL), of_pages(1));
   assert_int_equal(duplex_kv_move(second), 0);
   assert_int_equal(duplex_kv_used(cache, DUPLEX_KV_PREFILL), 0);
   check_layer(first, 0, 6);
@@ -234,6 +242,52 @@ static void test_balance(void **state) {
   assert_int_equal(cache->load[HEADS], 230);
   duplex_kv_free(longer);
   assert_int_equal(cache->load[0], 200);
+  spread = 2;
+  struct duplex_sequence *wide = begin(DUPLEX_KV_SPACES, 81);
+  assert_int_equal(wide->first_channel, 6);
+  for (unsigned i = 0; i < 6; i++) assert_int_equal(cache->load[6 + i], 241);
+  duplex_kv_free(wide);
+  for (unsigned i = 0; i < 6; i++) assert_int_equal(cache->load[6 + i], 200);
+  spread = 1;
+  close_all();
+}
+
+// The channels of a KV head by the length that is expected, and by what else is in the batch.
+static void test_spreads(void **state) {
+  (void)state;
+  struct duplex_sequence *sequence;
+  open_all(32, 1, 0, 1);
+  static const struct {
+    size_t expected;
+    uint32_t spread;
+  } alone[] = {{0, 0}, {2048, 0}, {2049, 1}, {4096, 1}, {4097, 2}, {8192, 2}, {8193, 3}, {131072, 3}};
+  for (unsigned i = 0; i < sizeof alone / sizeof *alone; i++) {
+    assert_int_equal(duplex_kv_begin(cache, DUPLEX_KV_SPACES, alone[i].expected, &sequence), 0);
+    assert_int_equal(sequence->spread, alone[i].spread);
+  }
+  for (unsigned wrong = 3; wrong < 20; wrong++)
+    if (wrong & (wrong - 1) || wrong > 8)
+      assert_int_equal(duplex_kv_begin_spread(cache, DUPLEX_KV_SPACES, 0, wrong, &sequence), DUPLEX_ERROR_ARGUMENT);
+  close_all();
+  const struct duplex_kv_options options = {.heads = 8, .head_size = 16, .pages = 1};
+  assert_int_equal(duplex_open("cmodel", &(struct duplex_options){.backend.channels = 32}, &device, NULL, 0), 0);
+  assert_int_equal(duplex_kv_open(device, &options, &cache), 0);
+  size_t lengths[32];
+  unsigned spreads[32];
+  static const struct {
+    size_t batch, length, group;
+    unsigned spread;
+  } even[] = {{32, 512, 4, 1}, {32, 4096, 4, 1}, {32, 4097, 4, 2}, {32, 4096, 8, 2}, {32, 131072, 4, 4},
+              {1, 8192, 4, 4}, {1, 256, 4, 1},   {1, 512, 4, 2},   {4, 2048, 4, 2},  {8, 2048, 4, 1}};
+  for (unsigned i = 0; i < sizeof even / sizeof *even; i++) {
+    for (size_t k = 0; k < 32; k++) lengths[k] = even[i].length;
+    duplex_kv_plan_spreads(cache, lengths, even[i].batch, even[i].group, spreads);
+    for (size_t k = 0; k < even[i].batch; k++) assert_int_equal(spreads[k], even[i].spread);
+  }
+  for (size_t k = 0; k < 32; k++) lengths[k] = k ? 100 : 4000;  // a long one among short ones
+  duplex_kv_plan_spreads(cache, lengths, 32, 4, spreads);
+  assert_int_equal(spreads[0], 4);
+  for (size_t k = 1; k < 32; k++) assert_int_equal(spreads[k], 1);
   close_all();
 }
 
@@ -265,10 +319,45 @@ static void test_arguments(void **state) {
   close_all();
 }
 
+// Alone in a channel, in several, and spread over several.
+static void with_spreads(void (*check)(unsigned channels)) {
+  static const unsigned channels[] = {1, 2, 6, 7, 13}, spreads[] = {1, 1, 2, 2, 4};
+  for (unsigned i = 0; i < 5; i++) {
+    spread = spreads[i];
+    check(channels[i]);
+  }
+  spread = 1;
+}
+
+static void test_free_and_use_again(void **state) {
+  (void)state;
+  with_spreads(check_free_and_use_again);
+}
+
+static void test_out_of_space(void **state) {
+  (void)state;
+  with_spreads(check_out_of_space);
+}
+
+static void test_share_and_copy_on_write(void **state) {
+  (void)state;
+  with_spreads(check_share_and_copy_on_write);
+}
+
+static void test_move(void **state) {
+  (void)state;
+  with_spreads(check_move);
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(test_layout),    cmocka_unit_test(test_free_and_use_again),      cmocka_unit_test(test_out_of_space),
-      cmocka_unit_test(test_move),      cmocka_unit_test(test_share_and_copy_on_write), cmocka_unit_test(test_balance),
+      cmocka_unit_test(test_layout),
+      cmocka_unit_test(test_free_and_use_again),
+      cmocka_unit_test(test_out_of_space),
+      cmocka_unit_test(test_move),
+      cmocka_unit_test(test_share_and_copy_on_write),
+      cmocka_unit_test(test_balance),
+      cmocka_unit_test(test_spreads),
       cmocka_unit_test(test_arguments),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);

@@ -56,7 +56,7 @@ static void check_rows(const struct ring_stack *stack, uint32_t base, uint32_t s
 
 static void check_attention(const struct ring_stack *stack, const uint32_t *d) {
   const uint32_t tiles = (GET(HEAD_SIZE) + 63) / 64, slots = (GET(HEADS) - 1) / stack->channels + 1,
-                 blocks = (GET(LENGTH) + 63) / 64;
+                 of_64 = (GET(LENGTH) + 63) / 64, blocks = (of_64 + (1u << GET(SPREAD)) - 1) >> GET(SPREAD);
   const uint32_t to_slot = (slots - 1) * GET(SRC_STRIDE), to_block = (tiles - 1) * GET(V_BLOCK_STRIDE);
   check_rows(stack, GET(SRC_BASE), GET(SRC_STRIPE), to_slot + blocks * tiles);
   check_rows(stack, GET(V_BASE), GET(SRC_STRIPE), to_slot + to_block + blocks);
@@ -183,14 +183,16 @@ static void fill_message(volatile struct message *to, const uint8_t **data, size
 
 // One sequence with one or two segments.
 static void fill_attention(volatile struct queue *queue, const uint8_t **data, size_t *size, uint32_t q) {
-  const uint32_t base = q * QUEUE_ROWS * 4, mailbox = (MAILBOX + q * MAILBOX_ROWS) * 4, segments = 1 + take(data, size) % 2;
+  const uint32_t base = q * QUEUE_ROWS * 4, mailbox = (MAILBOX + q * MAILBOX_ROWS) * 4;
+  const uint8_t shape = take(data, size);
+  const uint32_t segments = 1 + shape % 2, spread = shape >= 128 ? shape / 2 % 8 : 0;
   struct attention_message a = {
       .kv = {WORD(base), WORD(0xf)}, .q = {WORD(mailbox), WORD(0xf)}, .o = {WORD(mailbox + 500), WORD(0xf)}};
   a.kv_row_sets = WORD(4000), a.slot_stride = WORD(16), a.v_block_stride = WORD(8);
   a.head_size = WORD(64), a.heads = WORD(4), a.scale = WORD(0x3e000000), a.sequences = WORD(1), a.segments = WORD(segments);
   struct message m = {.version = PROTOCOL_VERSION, .length = WORD(PROTOCOL_HEADER_BYTES + sizeof a), .kind = MESSAGE_ATTENTION};
   memcpy(m.payload, &a, sizeof a);
-  queue->list[0] = WORD(segments | 2u << 24);
+  queue->list[0] = WORD(segments | spread << 21 | 2u << 24);
   for (uint32_t i = 0; i < segments; i++) {
     queue->list[1 + 2 * i] = WORD(base | (base + 1000) << 16);
     queue->list[2 + 2 * i] = WORD((take(data, size) + 1u) | 2u << 24);

@@ -34,7 +34,8 @@
 #define DUPLEX_SCORE_WORDS 1024 // words of a channel's score slice: its share of the shared buffers
 #define DUPLEX_SCORES_OF_WORD 16 // binary32 scores of a word
 #define DUPLEX_Q_WORDS 64 // words of a channel's q RAM: the tiles of one head
-#define DUPLEX_ATTENTION_QUEUE 8 // segments that wait in a channel
+#define DUPLEX_ATTENTION_QUEUE 16 // segments that wait in a channel
+#define DUPLEX_LINK_ROWS 16 // rows of context sums that wait in a channel for its own, of a KV head spread over several
 #define DUPLEX_SCORE_SCALE_CLOCKS 3 // latency of score_scale
 #define DUPLEX_EXPONENTIAL_CLOCKS 7 // latency of exponential
 #define DUPLEX_QUOTIENT_CLOCKS 17 // latency of attention_quotient
