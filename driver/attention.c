@@ -5,6 +5,7 @@
 
 #include "driver/attention_plan.h"
 #include "driver/counters.h"
+#include "duplex/descriptor.h"
 #include "duplex/error.h"
 
 #define GROUP_MOST (2 * DUPLEX_LANES)
@@ -136,10 +137,9 @@ static void fill_message(const struct attention *a, size_t first, struct attenti
                                         .kv_row_sets = pool->row_sets,
                                         .slot_stride = pool->slot_stride,
                                         .v_block_stride = pool->v_block_stride,
-                                        .head_size = a->cache->head_size,
+                                        .head_size = a->cache->head_size | DUPLEX_DESCRIPTOR_FIELD(WIDE, a->wide),
                                         .heads = a->cache->heads,
-                                        .scale = a->scale,
-                                        .wide = a->wide};
+                                        .scale = a->scale};
   for (size_t i = first; i < a->plan.count && message->sequences < ATTENTION_SEQUENCES; i++) {
     const struct plan_unit *unit = &a->plan.units[i];
     if (message->segments + unit->segment_count > ATTENTION_SEGMENTS) break;

@@ -159,7 +159,8 @@ int plan_attention(struct duplex_kv_cache *cache, unsigned layer, struct duplex_
   // Room for every page of every sequence in every unit of it, and for what try_together makes on the way.
   size_t segments = 1 + ATTENTION_SEGMENTS;
   for (size_t i = 0; i < batch; i++) segments += (2 + units) * layer_of(&p, i)->count;
-  *plan = (struct plan){.units = malloc(units * batch * sizeof *plan->units), .segments = malloc(segments * sizeof *plan->segments)};
+  *plan =
+      (struct plan){.units = malloc(units * batch * sizeof *plan->units), .segments = malloc(segments * sizeof *plan->segments)};
   int error = DUPLEX_OK;
   if (!p.order || !plan->units || !plan->segments) {
     error = device_fail(cache->device, DUPLEX_ERROR_NO_MEMORY, "too little memory on the host");

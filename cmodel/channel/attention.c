@@ -14,7 +14,7 @@
 #define BLOCK_BYTES ((size_t)DUPLEX_WIDTH * DUPLEX_BEAT_BYTES)
 #define K_TILES_MOST (DUPLEX_HEAD_SIZE_MAX / DUPLEX_WIDTH)
 #define LOW_PART (DUPLEX_LANES / 2)  // lanes from a weight's high part to its low one
-#define TILES_AT_ONCE 32u  // position tiles of one call of the fast path
+#define TILES_AT_ONCE 32u            // position tiles of one call of the fast path
 
 static uint32_t smaller(uint32_t a, uint32_t b) { return a < b ? a : b; }
 

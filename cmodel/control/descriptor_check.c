@@ -30,7 +30,7 @@ static void use_gemm(const uint32_t *d, uint32_t *used) {
 static void use_attention(uint32_t *used) {
   USE(FIRST), USE(LAST), USE(MODE), USE(FENCE), USE(LANE_MASK), USE(ROW_BLOCK), USE(SRC_STRIDE), USE(V_BASE), USE(DST_BASE);
   USE(DST_STRIPE), USE(LENGTH), USE(FIRST_CHANNEL), USE(HEAD_SIZE), USE(HEADS), USE(LANES), USE(WIDE), USE(V_BLOCK_STRIDE),
-  USE(Q_BASE), USE(SCALE), USE(SPREAD);
+      USE(Q_BASE), USE(SCALE), USE(SPREAD);
 }
 
 // Bits that must be zero: those without a field, and the fields that this opcode and destination do not use.

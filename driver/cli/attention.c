@@ -150,7 +150,8 @@ static int check_spread(const struct duplex_device *device, const struct inputs 
 }
 
 static int read_inputs(const struct option *options, struct inputs *in) {
-  if (read_scale(options, in) || read_spread(options, in) || read_weights(options, in) || npy_read_f16("--q", option_value(options, "--q"), 3, &in->q) ||
+  if (read_scale(options, in) || read_spread(options, in) || read_weights(options, in) ||
+      npy_read_f16("--q", option_value(options, "--q"), 3, &in->q) ||
       npy_read_f16("--k", option_value(options, "--k"), 4, &in->k) ||
       npy_read_f16("--v", option_value(options, "--v"), 4, &in->v) || check_shapes(options, in) || read_lengths(options, in))
     return EXIT_BAD_INPUT;
@@ -161,7 +162,8 @@ static int read_inputs(const struct option *options, struct inputs *in) {
 static int fill_cache(struct duplex_kv_cache *cache, const struct inputs *in) {
   const size_t *k = in->k.shape, of_head = k[2] * k[3];
   int error = 0;
-  duplex_kv_plan_spreads(cache, in->lengths, k[0], in->wide && in->q.shape[1] / k[1] > 4 ? 4 : in->q.shape[1] / k[1], in->spreads);
+  duplex_kv_plan_spreads(cache, in->lengths, k[0], in->wide && in->q.shape[1] / k[1] > 4 ? 4 : in->q.shape[1] / k[1],
+                         in->spreads);
   for (size_t i = 0; i < k[0] && !error; i++) {
     const size_t index = in->order[i], from = index * k[1] * of_head;
     error = duplex_kv_begin_spread(cache, DUPLEX_KV_SPACES, in->lengths[index], in->spread ? in->spread : in->spreads[index],
@@ -191,7 +193,8 @@ static int compute(struct duplex_device *device, const struct inputs *in) {
   if (!error) error = fill_cache(cache, in);
   progress("computing");
   if (!error)
-    error = (in->wide ? duplex_attention_p32 : duplex_attention)(cache, 0, in->sequences, in->q.shape[0], in->q.data, in->q.shape[1], in->scale, in->o.data);
+    error = (in->wide ? duplex_attention_p32 : duplex_attention)(cache, 0, in->sequences, in->q.shape[0], in->q.data,
+                                                                 in->q.shape[1], in->scale, in->o.data);
   progress("");
   duplex_kv_close(cache);
   return error;
@@ -245,7 +248,7 @@ static int run(const struct option *options, struct inputs *in, struct outputs *
 }
 
 int command_attention(int argc, char **argv) {
-  struct option options[] = {{"--q", 0},       {"--k", 0},      {"--v", 0},     {"--out", 0}, {"--scale", 0},
+  struct option options[] = {{"--q", 0},       {"--k", 0},      {"--v", 0},       {"--out", 0},   {"--scale", 0},
                              {"--lengths", 0}, {"--spread", 0}, {"--weights", 0}, DEVICE_OPTIONS, {0}};
   if (argc == 1 && strcmp(argv[0], "--help") == 0) return help(), EXIT_GOOD;
   struct inputs in = {0};

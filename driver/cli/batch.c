@@ -257,10 +257,21 @@ static int check_keys(const struct line *line, enum command command) {
     const char *key, *value;
     unsigned needed, allowed;  // by a set of commands
   } keys[] = {
-      {"x", line->x, 3, 3},         {"out", line->out, 7, 7},       {"w", line->w, 1, 1},     {"up", line->up, 2, 2},
-      {"down", line->down, 2, 2},   {"gate", line->gate, 0, 2},     {"act", line->act, 0, 2}, {"out_type", line->out_type, 0, 3},
-      {"q", line->q, 4, 4},         {"k", line->k, 4, 4},           {"v", line->v, 4, 4},     {"lengths", line->lengths, 0, 4},
-      {"scale", line->scale, 0, 4}, {"spread", line->spread, 0, 4},       {"weights", line->weights, 0, 4},
+      {"x", line->x, 3, 3},
+      {"out", line->out, 7, 7},
+      {"w", line->w, 1, 1},
+      {"up", line->up, 2, 2},
+      {"down", line->down, 2, 2},
+      {"gate", line->gate, 0, 2},
+      {"act", line->act, 0, 2},
+      {"out_type", line->out_type, 0, 3},
+      {"q", line->q, 4, 4},
+      {"k", line->k, 4, 4},
+      {"v", line->v, 4, 4},
+      {"lengths", line->lengths, 0, 4},
+      {"scale", line->scale, 0, 4},
+      {"spread", line->spread, 0, 4},
+      {"weights", line->weights, 0, 4},
   };
   for (size_t i = 0; i < sizeof keys / sizeof *keys; i++) {
     if (!keys[i].value && keys[i].needed >> command & 1) return fail(EXIT_BAD_INPUT, "'%s' is missing", keys[i].key);

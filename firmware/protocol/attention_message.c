@@ -55,8 +55,7 @@ static const struct attention_segment *next_sequence(void *context, uint32_t i, 
 // One job is served at a time; too large for the stack.
 static struct list list;
 
-static void open_list(const struct client *client, const struct attention_message *m) {
-  const uint32_t tiles = kv_tiles(m->head_size);
+static void open_list(const struct client *client, const struct attention_message *m, uint32_t tiles) {
   list.sequence = client->protocol->box->queue[client->queue].list;
   list.segment = list.sequence + m->sequences;
   list.sequences = m->sequences, list.segments = m->segments;
@@ -69,24 +68,23 @@ static void open_list(const struct client *client, const struct attention_messag
 static enum completion_status serve_attention(struct client *client, const void *payload, struct firmware_report *report,
                                               uint32_t *detail) {
   const struct attention_message *m = payload;
+  const uint32_t head_size = m->head_size & ~DUPLEX_DESCRIPTOR_FIELD(WIDE, 1);
   const struct region q = {m->q.base, m->q.stripe}, o = {m->o.base, m->o.stripe};
   const uint32_t row_sets = m->sequences * kv_slots(m->heads, client->channels);
-  if (*detail = AT(head_size), m->head_size == 0 || m->head_size > DUPLEX_HEAD_SIZE_MAX || m->head_size % 16)
-    return COMPLETION_ARGUMENT;
+  if (*detail = AT(head_size), head_size == 0 || head_size > DUPLEX_HEAD_SIZE_MAX || head_size % 16) return COMPLETION_ARGUMENT;
   if (*detail = AT(heads), m->heads == 0 || m->heads > DUPLEX_KV_HEADS_MAX) return COMPLETION_ARGUMENT;
   if (*detail = AT(slot_stride), m->slot_stride > UINT16_MAX) return COMPLETION_ARGUMENT;
   if (*detail = AT(v_block_stride), m->v_block_stride > UINT16_MAX) return COMPLETION_ARGUMENT;
   if (*detail = AT(sequences), m->sequences == 0 || m->sequences > ATTENTION_SEQUENCES) return COMPLETION_ARGUMENT;
   if (*detail = AT(segments), m->segments == 0 || m->segments > ATTENTION_SEGMENTS) return COMPLETION_ARGUMENT;
-  if (*detail = AT(wide), m->wide > 1) return COMPLETION_ARGUMENT;
   if (*detail = AT(kv), !client_owns(client, (struct region){m->kv.base, m->kv.stripe}, m->kv_row_sets)) return COMPLETION_REGION;
   if (*detail = AT(q), m->q.stripe != m->o.stripe || !client_owns(client, q, row_sets)) return COMPLETION_REGION;
   if (*detail = AT(o), !client_owns(client, o, row_sets)) return COMPLETION_REGION;
-  open_list(client, m);
-  const struct attention_job job = {.head_size = m->head_size,
+  open_list(client, m, kv_tiles(head_size));
+  const struct attention_job job = {.head_size = head_size,
                                     .heads = m->heads,
                                     .scale = m->scale,
-                                    .form = m->head_size | DUPLEX_DESCRIPTOR_FIELD(WIDE, m->wide),
+                                    .form = m->head_size,
                                     .kv_stripe = m->kv.stripe,
                                     .slot_stride = m->slot_stride,
                                     .v_block_stride = m->v_block_stride,

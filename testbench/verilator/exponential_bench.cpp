@@ -1,6 +1,6 @@
-// exponential.v against duplex_exponential: every fraction of a difference, once for the high and once for the low part, with whole
-// parts in turn (t = -fraction, m = whole, in the first cases), then random pairs of all classes, of equal and of far exponents, and
-// scores above their maximum.
+// exponential.v against duplex_exponential: every fraction of a difference, once for the high and once for the low part, with
+// whole parts in turn (t = -fraction, m = whole, in the first cases), then random pairs of all classes, of equal and of far
+// exponents, and scores above their maximum.
 #include <deque>
 
 #include "Vexponential.h"

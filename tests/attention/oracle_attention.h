@@ -89,10 +89,10 @@ static inline float oracle_score(const uint16_t *q, const uint16_t *k, unsigned 
   return s * c;
 }
 
-// o[d] of one query: k and v[positions][d]. `wide`: weights with a high and a low part; the high part alone decides what becomes of
-// infinities and NaN of v.
-static inline void oracle_attention_of(const uint16_t *q, const uint16_t *k, const uint16_t *v, size_t positions, unsigned d, float c,
-                                       bool wide, uint16_t *o) {
+// o[d] of one query: k and v[positions][d]. `wide`: weights with a high and a low part; the high part alone decides what becomes
+// of infinities and NaN of v.
+static inline void oracle_attention_of(const uint16_t *q, const uint16_t *k, const uint16_t *v, size_t positions, unsigned d,
+                                       float c, bool wide, uint16_t *o) {
   float *t = malloc(positions * sizeof *t), m = -INFINITY;
   bool nan = false;
   for (size_t i = 0; i < positions; i++) {

@@ -1,5 +1,5 @@
-// Attention against ideal softmax attention (MPFR, 120 bits), beside the ways in which a GPU does it. usage: quality LONGEST [SEED]
-// Three seeds from SEED on. Errors in units of 2^-11 of the ideal row's root mean square, before and after o is rounded to
+// Attention against ideal softmax attention (MPFR, 120 bits), beside the ways in which a GPU does it. usage: quality LONGEST
+// [SEED] Three seeds from SEED on. Errors in units of 2^-11 of the ideal row's root mean square, before and after o is rounded to
 // binary16 (which is the same for all, and most of what is left then). Exit status 1 if weights p32 are above the binary32
 // reference, or weights f16 above the reference with binary16 weights that knows the maximum, as N5 does (in all rows together).
 #include <math.h>
@@ -240,8 +240,9 @@ int main(int argc, char **argv) {
   }
   good &= print("all", longest, all, figures);
   if (!good) printf("weights p32 are above the binary32 reference\n");
-  const bool narrow = figures[F16][0].median <= figures[ONE_16][0].median && figures[F16][0].mean_square <= figures[ONE_16][0].mean_square &&
-                      figures[F16][1].median <= figures[ONE_16][1].median && figures[F16][1].mean_square <= figures[ONE_16][1].mean_square;
+  const bool narrow =
+      figures[F16][0].median <= figures[ONE_16][0].median && figures[F16][0].mean_square <= figures[ONE_16][0].mean_square &&
+      figures[F16][1].median <= figures[ONE_16][1].median && figures[F16][1].mean_square <= figures[ONE_16][1].mean_square;
   if (!narrow) printf("weights f16 are above the binary16 reference in one block\n");
   return good && narrow ? 0 : 1;
 }

@@ -135,8 +135,8 @@ static int run_on(struct attention_case *c, const char *backend, struct outcome 
   if (!error) error = fill(c, cache, sequences);
   if (!error) error = run_gemm(c, device, 0, outcome);
   if (!error)
-    error = (c->wide ? duplex_attention_p32 : duplex_attention)(cache, 0, sequences, c->batch, c->q, c->heads * c->group, c->scale,
-                                                                outcome->o);
+    error = (c->wide ? duplex_attention_p32 : duplex_attention)(cache, 0, sequences, c->batch, c->q, c->heads * c->group,
+                                                                c->scale, outcome->o);
   if (!error) duplex_last_stats(device, &outcome->stats);
   if (!error) error = run_gemm(c, device, 1, outcome);
   if (error) printf("%s: %s %s\n", backend, text, device ? duplex_last_error(device) : duplex_error_text(error));

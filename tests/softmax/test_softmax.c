@@ -226,8 +226,8 @@ struct worst {
   uint32_t high_at, both_at;
 };
 
-// One difference against 2^(15 - d): the nearest binary16 but for a hair; high and low together within 2^-22 of it where low is not
-// cut, otherwise within a hair more than a unit of 2^-24. Returns high and low in units of 2^-24.
+// One difference against 2^(15 - d): the nearest binary16 but for a hair; high and low together within 2^-22 of it where low is
+// not cut, otherwise within a hair more than a unit of 2^-24. Returns high and low in units of 2^-24.
 static int64_t compare_power(uint32_t d, double real, struct worst *worst) {
   const uint16_t high = duplex_exponential_of(d, false), low = duplex_exponential_of(d, true);
   const int64_t high_units = oracle_units(high), units = high_units + oracle_units(low);
@@ -257,19 +257,23 @@ static void test_exponential(void **state) {
       const uint16_t high = duplex_exponential_of(d, false);
       const int64_t units = compare_power(d, real, &worst);
       if (f == 0) first[whole] = units;
-      if (f > 0 && (units > before[whole] || high > high_before[whole])) fail_msg("d %u: %04x above the weight before it", d, high);
+      if (f > 0 && (units > before[whole] || high > high_before[whole]))
+        fail_msg("d %u: %04x above the weight before it", d, high);
       before[whole] = units;
       high_before[whole] = high;
     }
   }
   for (unsigned whole = 1; whole < WHOLES; whole++) {
     if (first[whole] > before[whole - 1]) fail_msg("d %u.0 above the weight before it", whole);
-    if (duplex_exponential_of(whole << FRACTION_BITS, false) > high_before[whole - 1]) fail_msg("d %u.0 above the weight before it", whole);
+    if (duplex_exponential_of(whole << FRACTION_BITS, false) > high_before[whole - 1])
+      fail_msg("d %u.0 above the weight before it", whole);
   }
   free(coarse);
   free(fine);
-  printf("exponential: %llu differences; high part worst %.4f ulp of binary16 at d %u; with the low part worst 2^%.2f of it at d %u\n",
-         (unsigned long long)WHOLES << FRACTION_BITS, worst.high, worst.high_at, log2(worst.both), worst.both_at);
+  printf(
+      "exponential: %llu differences; high part worst %.4f ulp of binary16 at d %u; with the low part worst 2^%.2f of it at d "
+      "%u\n",
+      (unsigned long long)WHOLES << FRACTION_BITS, worst.high, worst.high_at, log2(worst.both), worst.both_at);
   static const uint32_t beyond[] = {DUPLEX_DIFFERENCE_FAR, DUPLEX_DIFFERENCE_FAR + 1, 0x7fffffffu, 0xffffffffu};
   for (int low = 0; low < 2; low++) {
     assert_int_equal(duplex_exponential_of(0, low), low ? 0 : 0x7800);

@@ -77,8 +77,8 @@ size_t duplex_kv_used(const struct duplex_kv_cache *cache, enum duplex_kv_space 
 int duplex_attention(struct duplex_kv_cache *cache, unsigned layer, struct duplex_sequence *const *sequences, size_t batch,
                      const duplex_f16 *q, size_t q_heads, double scale, duplex_f16 *o);
 
-// The same with weights of two binary16 parts, so that they are as good as binary32 (numerics N5, p32). A stream of K and V serves at
-// most 4 query heads instead of 8.
+// The same with weights of two binary16 parts, so that they are as good as binary32 (numerics N5, p32). A stream of K and V
+// serves at most 4 query heads instead of 8.
 int duplex_attention_p32(struct duplex_kv_cache *cache, unsigned layer, struct duplex_sequence *const *sequences, size_t batch,
                          const duplex_f16 *q, size_t q_heads, double scale, duplex_f16 *o);
 

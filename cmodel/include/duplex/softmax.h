@@ -1,8 +1,8 @@
 // The arithmetic units of softmax, one lane each, as in rtl/softmax (docs/numerics.md, N5).
 //
 // A row of scores becomes weights and one division: t = RN32(s * c), m = max t, p = 2^(15 - (m - t)) as the nearest binary16, or
-// as two of them, l = sum p, o = RN16(sum(p * v) / l). Everything is integer arithmetic: nothing depends on the host's floating-point mode or
-// libm. Every function is defined for every bit pattern of its arguments.
+// as two of them, l = sum p, o = RN16(sum(p * v) / l). Everything is integer arithmetic: nothing depends on the host's
+// floating-point mode or libm. Every function is defined for every bit pattern of its arguments.
 #ifndef DUPLEX_SOFTMAX_H
 #define DUPLEX_SOFTMAX_H
 
@@ -34,8 +34,8 @@ duplex_f16 duplex_exponential_of(uint32_t d, bool low);
 // scores), and duplex_exponential_of the quantised difference.
 duplex_f16 duplex_exponential(duplex_f32 t, duplex_f32 m, bool low);
 
-// softmax_sum: l + p in units of 2^-24, modulo 2^57. p finite: what duplex_exponential gives; of other patterns the exponent field
-// 31 counts as one more.
+// softmax_sum: l + p in units of 2^-24, modulo 2^57. p finite: what duplex_exponential gives; of other patterns the exponent
+// field 31 counts as one more.
 uint64_t duplex_softmax_sum(uint64_t l, duplex_f16 p);
 
 // quotient: RN16(sum / l), l in units of 2^-24 below 2^57. NaN if row_nan or l = 0, or if the sum's flags say so; one infinity
