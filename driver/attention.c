@@ -5,6 +5,7 @@
 
 #include "driver/attention_plan.h"
 #include "driver/counters.h"
+#include "duplex/descriptor.h"
 #include "duplex/error.h"
 
 #define GROUP_MOST (2 * DUPLEX_LANES)
@@ -147,7 +148,7 @@ static void fill_message(const struct attention *a, size_t first, struct attenti
                                         .kv_row_sets = pool->row_sets,
                                         .slot_stride = pool->slot_stride,
                                         .v_block_stride = pool->v_block_stride,
-                                        .head_size = a->cache->head_size,
+                                        .head_size = a->cache->head_size | DUPLEX_DESCRIPTOR_FIELD(WIDE, a->cache->p32),
                                         .heads = a->cache->heads,
                                         .scale = a->scale};
   for (size_t i = first; i < a->plan.count && message->sequences < ATTENTION_SEQUENCES; i++) {
@@ -247,7 +248,8 @@ int attention_since(const struct measurement *begun, struct duplex_kv_cache *cac
   int error = attention_check(cache, layer, sequences, batch, q_heads, scale, 0);
   if (error) return error;
   a.scale = duplex_attention_scale(scale, cache->head_size);
-  error = plan_attention(cache, layer, sequences, batch, (uint32_t)(q_heads / cache->heads), &a.plan);
+  error = plan_attention(cache, layer, sequences, batch, (uint32_t)(q_heads / cache->heads),
+                         cache->p32 ? DUPLEX_LANES / 2 : DUPLEX_LANES, &a.plan);
   if (error) return error;
   error = take_regions(&a);
   if (!error) {

@@ -8,7 +8,7 @@ struct planner {
   struct duplex_kv_cache *cache;
   unsigned layer;
   struct duplex_sequence *const *sequences;
-  uint32_t group;
+  uint32_t group, lanes;
   size_t *order;  // of the batch: sequences with the same pages at their beginning are neighbours
   struct plan *plan;
   size_t used;  // segments
@@ -112,7 +112,7 @@ static size_t try_together(struct planner *p, const size_t *members, uint32_t co
 
 // How many of the next sequences are best served together.
 static uint32_t best_count(struct planner *p, const size_t *members, size_t left) {
-  const uint32_t most = (uint32_t)smaller(DUPLEX_LANES / p->group, left);
+  const uint32_t most = (uint32_t)smaller(p->lanes / p->group, left);
   uint32_t best = 1;
   size_t apart = try_together(p, members, 1), saving = 0;
   for (uint32_t count = 2; count <= most && common_positions(p, members[0], members[count - 1]); count++) {
@@ -133,14 +133,14 @@ static int busier_first(const void *a, const void *b) {
                 : (left->members[0].head > right->members[0].head) - (left->members[0].head < right->members[0].head);
 }
 
-// Groups of more than 8 query heads are two units.
+// Groups of more query heads than lanes are several units.
 static void make_units(struct planner *p, size_t batch) {
   struct plan *plan = p->plan;
   for (size_t at = 0, count; at < batch; at += count) {
-    count = p->group <= DUPLEX_LANES / 2 ? best_count(p, &p->order[at], batch - at) : 1;
-    for (uint32_t head = 0; head < p->group; head += DUPLEX_LANES)
+    count = p->group <= p->lanes / 2 ? best_count(p, &p->order[at], batch - at) : 1;
+    for (uint32_t head = 0; head < p->group; head += p->lanes)
       make_unit(p, &plan->units[plan->count++], &p->order[at], (uint32_t)count, head,
-                (uint32_t)smaller(p->group - head, DUPLEX_LANES));
+                (uint32_t)smaller(p->group - head, p->lanes));
   }
   qsort(plan->units, plan->count, sizeof *plan->units, busier_first);
 }
@@ -159,12 +159,14 @@ static int finish_units(struct duplex_kv_cache *cache, const struct plan *plan, 
 }
 
 int plan_attention(struct duplex_kv_cache *cache, unsigned layer, struct duplex_sequence *const *sequences, size_t batch,
-                   uint32_t group, struct plan *plan) {
-  struct planner p = {cache, layer, sequences, group, malloc(batch * sizeof *p.order), plan, 0};
+                   uint32_t group, uint32_t lanes, struct plan *plan) {
+  const size_t units = (group + lanes - 1) / lanes;  // of a sequence
+  struct planner p = {cache, layer, sequences, group, lanes, malloc(batch * sizeof *p.order), plan, 0};
   // Room for every page of every sequence in every unit of it, and for what try_together makes on the way.
   size_t segments = 1 + ATTENTION_SEGMENTS;
-  for (size_t i = 0; i < batch; i++) segments += 4 * layer_of(&p, i)->count;
-  *plan = (struct plan){.units = malloc(2 * batch * sizeof *plan->units), .segments = malloc(segments * sizeof *plan->segments)};
+  for (size_t i = 0; i < batch; i++) segments += (2 + units) * layer_of(&p, i)->count;
+  *plan =
+      (struct plan){.units = malloc(units * batch * sizeof *plan->units), .segments = malloc(segments * sizeof *plan->segments)};
   int error = DUPLEX_OK;
   if (!p.order || !plan->units || !plan->segments) {
     error = device_fail(cache->device, DUPLEX_ERROR_NO_MEMORY, "too little memory on the host");

@@ -26,9 +26,9 @@ struct plan {
   struct attention_segment *segments;
 };
 
-// group: query heads of a KV head. An error leaves nothing to free.
+// group: query heads of a KV head, at most 2 * DUPLEX_LANES; lanes: of a unit at most, 4 or 8. An error leaves nothing to free.
 int plan_attention(struct duplex_kv_cache *cache, unsigned layer, struct duplex_sequence *const *sequences, size_t batch,
-                   uint32_t group, struct plan *plan);
+                   uint32_t group, uint32_t lanes, struct plan *plan);
 void plan_free(struct plan *plan);
 
 #endif

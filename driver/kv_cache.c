@@ -317,6 +317,8 @@ int duplex_kv_append(struct duplex_sequence *sequence, unsigned layer, const dup
   return DUPLEX_OK;
 }
 
+void duplex_kv_use_p32(struct duplex_kv_cache *cache, bool p32) { cache->p32 = p32; }
+
 size_t duplex_kv_length(const struct duplex_sequence *sequence, unsigned layer) {
   return layer < sequence->cache->layers ? sequence->layers[layer].length : 0;
 }

@@ -46,6 +46,7 @@ struct duplex_kv_cache {
   struct duplex_sequence *sequences;
   size_t load[DUPLEX_CHANNELS];  // positions of all its heads
   uint64_t serials, visits;
+  bool p32;  // weights in two parts
 };
 
 // The member of its channels in which a KV head has a block of 64 positions, or any by its number.

@@ -63,6 +63,7 @@ struct attention_sequence {
 // called for in order, or NULL if there is something wrong with it. Then the job ends, and what is still in the ring is dropped.
 struct attention_job {
   uint32_t head_size, heads, scale;  // scale: c of the descriptor
+  uint32_t form;                     // head size and WIDE as they stand in the descriptor's word
   uint32_t kv_stripe, slot_stride, v_block_stride;
   struct region q, o, scores;  // of one stripe set
   uint32_t score_room;         // row sets of `scores`: the most that a sequence needs

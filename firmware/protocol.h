@@ -116,7 +116,8 @@ struct expert_message {
 struct attention_message {
   struct region_words kv, q, o, scores;
   uint32_t kv_row_sets, score_row_sets, slot_stride, v_block_stride;
-  uint32_t head_size, heads, scale, sequences, segments;
+  uint32_t head_size;  // and WIDE, as in a descriptor's word
+  uint32_t heads, scale, sequences, segments;
 };
 
 // Firmware side

@@ -14,11 +14,15 @@
 #define TILE_BYTES ((size_t)DUPLEX_TILE_WORDS * DUPLEX_WORD_BYTES)
 #define BLOCK_BYTES ((size_t)DUPLEX_WIDTH * DUPLEX_BEAT_BYTES)
 #define K_TILES_MOST (DUPLEX_HEAD_SIZE_MAX / DUPLEX_WIDTH)
-#define TILES_AT_ONCE 32u  // position tiles of one call of the fast path
+#define LOW_PART (DUPLEX_LANES / 2)  // lanes from a weight's high part to its low one
+#define TILES_AT_ONCE 32u            // position tiles of one call of the fast path
 
 static uint32_t smaller(uint32_t a, uint32_t b) { return a < b ? a : b; }
 
 static bool has_lane(const uint32_t *d, unsigned lane) { return GET(LANE_MASK) >> lane & 1; }
+
+// Lanes of the context: the upper half has the low parts of weights in two parts.
+static bool has_weights(const uint32_t *d, unsigned lane) { return has_lane(d, GET(WIDE) ? lane % LOW_PART : lane); }
 
 // Place of a position's scores in the slice.
 static duplex_f32 *scores_at(struct channel_attention *state, const uint32_t *d, uint32_t first_word, uint32_t position) {
@@ -78,9 +82,10 @@ static void exponentials(struct channel_attention *state, const struct kept_segm
     const uint32_t position = first_tile * DUPLEX_WIDTH + i;
     if (position >= GET(LENGTH)) break;
     const duplex_f32 *t = scores_at(state, d, segment->word, position);
-    for (unsigned lane = 0; lane < 1u << GET(LANES); lane++) {
-      if (!has_lane(d, lane)) continue;
-      p[i * DUPLEX_LANES + lane] = duplex_exponential(t[lane], state->maximum[lane]);
+    for (unsigned lane = 0; lane < DUPLEX_LANES; lane++) {
+      if (!has_weights(d, lane)) continue;
+      const unsigned own = GET(WIDE) ? lane % LOW_PART : lane;
+      p[i * DUPLEX_LANES + lane] = duplex_exponential(t[own], state->maximum[own], lane != own);
       if (count_l) state->l[lane] = duplex_softmax_sum(state->l[lane], p[i * DUPLEX_LANES + lane]);
     }
   }
@@ -100,7 +105,7 @@ static int add_context(struct channel_job *job, uint32_t slot, const struct kept
   duplex_gemm_block_fast((const duplex_f16 *)(const void *)v, rows, tiles, p, sums, &job->tiers);
   free(v);
   for (uint32_t i = 0; i < rows * DUPLEX_LANES; i++)
-    if (has_lane(d, i % DUPLEX_LANES)) duplex_sum_add(&state->sums[i], &sums[i]);
+    if (has_weights(d, i % DUPLEX_LANES)) duplex_sum_add(&state->sums[i], &sums[i]);
   return DUPLEX_OK;
 }
 
@@ -124,6 +129,19 @@ static int context_pass(struct channel_job *job, uint32_t slot, const struct kep
 
 static bool is_finite(duplex_f32 value) { return (value & 0x7f800000u) != 0x7f800000u; }
 
+// The quotient of one element. Low parts are added first; the high ones alone decide about NaN and infinity.
+static duplex_f16 divide(const struct duplex_sum *sums, const uint64_t *l, bool wide, duplex_f32 maximum) {
+  struct duplex_sum sum = sums[0];
+  uint64_t divisor = l[0];
+  if (wide) {
+    struct duplex_sum low = sums[LOW_PART];
+    low.flags = 0;
+    duplex_sum_add(&sum, &low);
+    divisor = (divisor + l[LOW_PART]) & ((UINT64_C(1) << DUPLEX_SOFTMAX_SUM_BITS) - 1);
+  }
+  return duplex_quotient(&sum, divisor, !is_finite(maximum));
+}
+
 // o of one row block, 8 lanes a row. A lane without a position has no maximum: NaN.
 static int write_o(struct channel_job *job, uint32_t slot, uint32_t row_block, const struct duplex_sum *sums, const uint64_t *l) {
   const uint32_t *d = job->descriptor, rows = attention_rows_of(d, row_block);
@@ -131,7 +149,7 @@ static int write_o(struct channel_job *job, uint32_t slot, uint32_t row_block, c
   uint8_t bytes[DUPLEX_ROWS * DUPLEX_LANES * 2];
   for (uint32_t i = 0; i < rows * DUPLEX_LANES; i++) {
     const unsigned lane = i % DUPLEX_LANES;
-    const duplex_f16 o = duplex_quotient(&sums[i], l[lane], !is_finite(state->maximum[lane]));
+    const duplex_f16 o = divide(&sums[i], &l[lane], GET(WIDE) && lane < LOW_PART, state->maximum[lane]);
     bytes[2 * i] = (uint8_t)o;
     bytes[2 * i + 1] = (uint8_t)(o >> 8);
   }

@@ -29,8 +29,8 @@ static void use_gemm(const uint32_t *d, uint32_t *used) {
 
 static void use_attention(uint32_t *used) {
   USE(FIRST), USE(LAST), USE(MODE), USE(FENCE), USE(LANE_MASK), USE(ROW_BLOCK), USE(SRC_STRIDE), USE(V_BASE), USE(DST_BASE);
-  USE(DST_STRIPE), USE(LENGTH), USE(FIRST_CHANNEL), USE(HEAD_SIZE), USE(HEADS), USE(LANES), USE(V_BLOCK_STRIDE), USE(Q_BASE);
-  USE(SCALE), USE(SPREAD);
+  USE(DST_STRIPE), USE(LENGTH), USE(FIRST_CHANNEL), USE(HEAD_SIZE), USE(HEADS), USE(LANES), USE(WIDE), USE(V_BLOCK_STRIDE),
+      USE(Q_BASE), USE(SCALE), USE(SPREAD);
 }
 
 // Bits that must be zero: those without a field, and the fields that this opcode and destination do not use.
@@ -160,7 +160,8 @@ static bool heads_wrong(const uint32_t *d, unsigned channels) {
 
 static bool mode_wrong(const uint32_t *d) {
   const bool row_block = GET(MODE) == 2 ? GET(ROW_BLOCK) >= attention_k_tiles(d) : GET(ROW_BLOCK) != 0;
-  return GET(MODE) == 3 || row_block || GET(LANE_MASK) == 0 || GET(LANE_MASK) >> (1u << GET(LANES)) != 0;
+  return GET(MODE) == 3 || row_block || GET(LANE_MASK) == 0 || GET(LANE_MASK) >> (1u << GET(LANES)) != 0 ||
+         (GET(WIDE) && GET(LANES) == 3);
 }
 
 // Blocks of 64 positions of a head's first channel.

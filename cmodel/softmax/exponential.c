@@ -1,64 +1,78 @@
-// Stages, as in rtl/softmax/exponential.v: align, subtract, fixed point, segment, round and pack.
+// Stages, as in rtl/softmax/exponential.v: align and subtract, fixed point, segment, slope, multiply, round, pack.
 #include "cmodel/common/f32_fields.h"
 #include "duplex/softmax.h"
 #include "exponential_table.h"
 
-#define WINDOW 2  // bits below the larger operand's last place
+#define WINDOW 5  // bits below the larger operand's last place
 #define FAR DUPLEX_DIFFERENCE_FAR
 
-// floor(large +- small) in quarters of the last place of `large`, whose exponent is the larger one.
+// floor(large +- small) in units of 2^-WINDOW of the last place of `large`, whose exponent is the larger one.
 static int32_t align_and_subtract(duplex_f32 large, duplex_f32 small, bool subtract) {
   const int distance = f32_exponent(large) - f32_exponent(small);
   const int32_t wide = (int32_t)f32_significand(small) << WINDOW;
-  const int32_t placed = distance > 26 ? 0 : wide >> distance;
-  const bool sticky = distance > 26 ? wide != 0 : placed << distance != wide;
+  const int32_t placed = distance > 30 ? 0 : wide >> distance;
+  const bool sticky = distance > 30 ? wide != 0 : placed << distance != wide;
   const int32_t kept = (int32_t)f32_significand(large) << WINDOW;
   return subtract ? kept - placed - sticky : kept + placed;
 }
 
-// floor(m - t) in units of 2^-15, or 2 * FAR if it is 64 or more; negative if t > m.
-static int32_t fixed_point(duplex_f32 t, duplex_f32 m) {
+uint32_t duplex_softmax_difference(duplex_f32 t, duplex_f32 m) {
   const bool subtract = f32_is_negative(t) == f32_is_negative(m);
   // Of equal signs the larger magnitude is known; otherwise the magnitudes are added.
   duplex_f32 large = subtract && f32_is_negative(m) ? t : m, small = subtract && f32_is_negative(m) ? m : t;
   if (f32_exponent(large) < f32_exponent(small)) {
-    if (subtract) return -1;
+    if (subtract) return 0;
     const duplex_f32 swapped = large;
     large = small;
     small = swapped;
   }
   const int32_t difference = align_and_subtract(large, small, subtract);
-  if (!subtract && f32_is_negative(m) && difference != 0) return -1;
-  if (difference <= 0) return difference;
-  // With two bits of window the floor is exact: of operands above 2^10 the difference is 64 and more, or nothing was cut.
-  const int left = f32_exponent(large) - 150 - WINDOW + DUPLEX_DIFFERENCE_FRACTION_BITS + 1;
-  if (left < 0) return left < -31 ? 0 : difference >> -left;
-  return left > 20 || (int64_t)difference << left >= 2 * FAR ? (int32_t)(2 * FAR) : difference << left;
+  if (difference <= 0 || (!subtract && f32_is_negative(m))) return 0;
+  // Exact: of operands from 64 on the difference is 41 or more, or nothing was cut.
+  const int left = f32_exponent(large) - 150 - WINDOW + DUPLEX_DIFFERENCE_FRACTION_BITS;
+  if (left < 0) return left < -31 ? 0 : (uint32_t)difference >> -left;
+  return left > 29 || (int64_t)difference << left > FAR ? FAR : (uint32_t)difference << left;
 }
 
-uint32_t duplex_softmax_difference(duplex_f32 t, duplex_f32 m) {
-  const int32_t halves = fixed_point(t, m);
-  if (halves < 0) return 0;
-  const uint32_t d_q = ((uint32_t)halves + 1) >> 1;
-  return d_q > FAR ? FAR : d_q;
-}
-
-duplex_f16 duplex_exponential_of(uint32_t d_q) {
-  const uint32_t whole = d_q >> DUPLEX_DIFFERENCE_FRACTION_BITS;
-  if (whole > 40) return 0;
-  const uint32_t fraction = d_q & ((1u << DUPLEX_DIFFERENCE_FRACTION_BITS) - 1);
+// 2^-fraction in units of 2^-23, above 1/2 and at most 1, by the distance from the end of the fraction's segment.
+static uint32_t power_of(uint32_t fraction) {
   const struct exponential_segment *segment = &exponential_segments[fraction >> EXPONENTIAL_PLACE_BITS];
-  const uint32_t place = fraction & ((1u << EXPONENTIAL_PLACE_BITS) - 1);
-  // 2^-fraction in units of 2^-16, at least 1/2 and below 1: 11 bits of result and 5 below.
-  const uint32_t value = (segment->start - segment->slope * place) >> EXPONENTIAL_GUARD_BITS;
+  const uint32_t place = ~fraction & ((1u << EXPONENTIAL_PLACE_BITS) - 1);
+  const uint32_t slope = segment->base + (segment->curve * (place >> EXPONENTIAL_TOP_SHIFT) >> EXPONENTIAL_CURVE_SHIFT);
+  return (uint32_t)((((uint64_t)segment->start << EXPONENTIAL_START_SHIFT) + (uint64_t)slope * place) >> EXPONENTIAL_SLOPE_SHIFT);
+}
+
+// The nearest binary16, half up.
+static duplex_f16 high_of(uint32_t power, uint32_t whole) {
   const uint32_t missing = whole > 28 ? whole - 28 : 0;  // bits that a subnormal lacks
-  const uint32_t rounded = ((value >> 4 >> missing) + 1) >> 1;
+  const uint32_t rounded = ((power >> 11 >> missing) + 1) >> 1;
   const uint32_t field = whole > 28 ? 0 : 28 - whole;  // one less: the hidden one adds it
   return (duplex_f16)((field << 10) + rounded);
 }
 
-duplex_f16 duplex_exponential(duplex_f32 t, duplex_f32 m) {
+// What it lacks: the lower 12 bits of the power, signed, in units of 2^-(8 + whole). Below 2^-24 it is cut.
+static duplex_f16 low_of(uint32_t power, uint32_t whole) {
+  const uint32_t bits = power & 0xfff, minus = bits >> 11;
+  const uint32_t size = minus ? 0x1000 - bits : bits;
+  if (whole >= 16) {
+    const uint32_t units = size >> (whole - 16);  // of 2^-24
+    return (duplex_f16)(units ? minus << 15 | units : 0);
+  }
+  if (size == 0) return 0;
+  const uint32_t zeros = size >> 11 ? 0 : (uint32_t)__builtin_clz(size) - 21, room = 16 - whole;
+  const uint32_t left = zeros < room ? zeros : room;
+  return (duplex_f16)(minus << 15 | (((room - left) << 10) + (size << left)));
+}
+
+duplex_f16 duplex_exponential_of(uint32_t d, bool low) {
+  const uint32_t whole = d >> DUPLEX_DIFFERENCE_FRACTION_BITS;
+  if (whole > 40) return 0;
+  const uint32_t power = power_of(d & ((1u << DUPLEX_DIFFERENCE_FRACTION_BITS) - 1));
+  return low ? low_of(power, whole) : high_of(power, whole);
+}
+
+duplex_f16 duplex_exponential(duplex_f32 t, duplex_f32 m, bool low) {
   if (f32_is_nan(t) || f32_is_nan(m) || f32_is_infinite(m)) return 0;
-  if (f32_is_infinite(t)) return f32_is_negative(t) ? 0 : duplex_exponential_of(0);
-  return duplex_exponential_of(duplex_softmax_difference(t, m));
+  if (f32_is_infinite(t)) return f32_is_negative(t) ? 0 : duplex_exponential_of(0, low);
+  return duplex_exponential_of(duplex_softmax_difference(t, m), low);
 }

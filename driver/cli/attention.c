@@ -19,6 +19,7 @@ static void help(void) {
       "  --scale S              a positive number (default 1/sqrt(D))\n"
       "  --lengths LIST|FILE    positions of each sequence, 1 to L: numbers with commas, or .npy of <i4 or <i8 [B] (default "
       "L)\n"
+      "  --weights f16|p32      of the softmax: one binary16 number, or two that are as good as binary32 (default f16)\n"
       "  --spread auto|1|2|4|8|16|32   channels that share a KV head, at most channels / Hkv (default auto)\n"
       "  --append before|inside inside: the xPU writes the last position of each sequence as part of the job (default "
       "before)\n%s",
@@ -31,6 +32,7 @@ struct inputs {
   struct duplex_sequence **sequences;
   double scale;     // 0: the default
   unsigned spread;  // 0: auto
+  unsigned wide;    // weights of two parts
   unsigned *spreads;
   unsigned append;  // 1: the last positions are written in the job
 };
@@ -130,6 +132,11 @@ static int read_scale(const struct option *options, struct inputs *in) {
   return EXIT_GOOD;
 }
 
+static int read_weights(const struct option *options, struct inputs *in) {
+  static const char *const choices[] = {"f16", "p32", NULL};
+  return choice_option(options, "--weights", choices, &in->wide);
+}
+
 static int read_spread(const struct option *options, struct inputs *in) {
   static const char *const choices[] = {"auto", "1", "2", "4", "8", "16", "32", NULL};
   unsigned index;
@@ -148,7 +155,7 @@ static int check_spread(const struct duplex_device *device, const struct inputs 
 static int read_inputs(const struct option *options, struct inputs *in) {
   static const char *const places[] = {"before", "inside", NULL};
   if (choice_option(options, "--append", places, &in->append) || read_scale(options, in) || read_spread(options, in) ||
-      npy_read_f16("--q", option_value(options, "--q"), 3, &in->q) ||
+      read_weights(options, in) || npy_read_f16("--q", option_value(options, "--q"), 3, &in->q) ||
       npy_read_f16("--k", option_value(options, "--k"), 4, &in->k) ||
       npy_read_f16("--v", option_value(options, "--v"), 4, &in->v) || check_shapes(options, in) || read_lengths(options, in))
     return EXIT_BAD_INPUT;
@@ -159,7 +166,8 @@ static int read_inputs(const struct option *options, struct inputs *in) {
 static int fill_cache(struct duplex_kv_cache *cache, const struct inputs *in) {
   const size_t *k = in->k.shape, of_head = k[2] * k[3];
   int error = 0;
-  duplex_kv_plan_spreads(cache, in->lengths, k[0], in->q.shape[1] / k[1], in->spreads);
+  duplex_kv_plan_spreads(cache, in->lengths, k[0], in->wide && in->q.shape[1] / k[1] > 4 ? 4 : in->q.shape[1] / k[1],
+                         in->spreads);
   for (size_t i = 0; i < k[0] && !error; i++) {
     const size_t index = in->order[i], from = index * k[1] * of_head;
     error = duplex_kv_begin_spread(cache, DUPLEX_KV_SPACES, in->lengths[index], in->spread ? in->spread : in->spreads[index],
@@ -209,6 +217,7 @@ static int compute(struct duplex_device *device, const struct inputs *in) {
   int error = duplex_kv_open(device, &wanted, &cache);
   if (!error) error = fill_cache(cache, in);
   progress("computing");
+  if (!error) duplex_kv_use_p32(cache, in->wide);
   if (!error) error = attend(cache, in);
   progress("");
   duplex_kv_close(cache);
@@ -263,8 +272,9 @@ static int run(const struct option *options, struct inputs *in, struct outputs *
 }
 
 int command_attention(int argc, char **argv) {
-  struct option options[] = {{"--q", 0},       {"--k", 0},      {"--v", 0},      {"--out", 0},   {"--scale", 0},
-                             {"--lengths", 0}, {"--spread", 0}, {"--append", 0}, DEVICE_OPTIONS, {0}};
+  struct option options[] = {
+      {"--q", 0},      {"--k", 0},       {"--v", 0},     {"--out", 0}, {"--scale", 0}, {"--lengths", 0}, {"--spread", 0},
+      {"--append", 0}, {"--weights", 0}, DEVICE_OPTIONS, {0}};
   if (argc == 1 && strcmp(argv[0], "--help") == 0) return help(), EXIT_GOOD;
   struct inputs in = {0};
   struct outputs outputs = {0};

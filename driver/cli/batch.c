@@ -19,7 +19,7 @@ static void help(void) {
       "\"out_type\": ...}\n"
       "  {\"command\": \"attention\", \"q\": FILE, \"k\": FILE, \"v\": FILE, \"out\": FILE, \"lengths\": LIST or FILE, "
       "\"scale\": "
-      "NUMBER, \"spread\": NUMBER}\n"
+      "NUMBER, \"spread\": NUMBER, \"weights\": \"f16|p32\"}\n"
       "All values are texts, with the meaning of the command's options; a first dimension of 2 is a pair of matrices or "
       "experts.\n"
       "Empty lines are skipped. Matrices stay on the stack between jobs that name the same files; if room runs out the one not "
@@ -30,7 +30,7 @@ static void help(void) {
 }
 
 struct line {
-  const char *command, *x, *w, *gate, *up, *down, *out, *act, *out_type, *q, *k, *v, *lengths, *scale, *spread;
+  const char *command, *x, *w, *gate, *up, *down, *out, *act, *out_type, *q, *k, *v, *lengths, *scale, *spread, *weights;
 };
 
 static int read_line(json_t *json, struct line *line) {
@@ -51,7 +51,8 @@ static int read_line(json_t *json, struct line *line) {
               {"v", &line->v},
               {"lengths", &line->lengths},
               {"scale", &line->scale},
-              {"spread", &line->spread}};
+              {"spread", &line->spread},
+              {"weights", &line->weights}};
   const char *key;
   json_t *value;
   if (!json_is_object(json)) return fail(EXIT_BAD_INPUT, "expected a JSON object");
@@ -121,6 +122,7 @@ static int compute_attention(struct session *session, const struct line *line, s
                                    {"--lengths", line->lengths},
                                    {"--spread", line->spread},
                                    {"--append", NULL},
+                                   {"--weights", line->weights},
                                    {0}};
   return attention_on(session->device, options, make_room, session, o);
 }
@@ -143,10 +145,21 @@ static int check_keys(const struct line *line, enum command command) {
     const char *key, *value;
     unsigned needed, allowed;  // by a set of commands
   } keys[] = {
-      {"x", line->x, 3, 3},         {"out", line->out, 7, 7},       {"w", line->w, 1, 1},     {"up", line->up, 2, 2},
-      {"down", line->down, 2, 2},   {"gate", line->gate, 0, 2},     {"act", line->act, 0, 2}, {"out_type", line->out_type, 0, 3},
-      {"q", line->q, 4, 4},         {"k", line->k, 4, 4},           {"v", line->v, 4, 4},     {"lengths", line->lengths, 0, 4},
-      {"scale", line->scale, 0, 4}, {"spread", line->spread, 0, 4},
+      {"x", line->x, 3, 3},
+      {"out", line->out, 7, 7},
+      {"w", line->w, 1, 1},
+      {"up", line->up, 2, 2},
+      {"down", line->down, 2, 2},
+      {"gate", line->gate, 0, 2},
+      {"act", line->act, 0, 2},
+      {"out_type", line->out_type, 0, 3},
+      {"q", line->q, 4, 4},
+      {"k", line->k, 4, 4},
+      {"v", line->v, 4, 4},
+      {"lengths", line->lengths, 0, 4},
+      {"scale", line->scale, 0, 4},
+      {"spread", line->spread, 0, 4},
+      {"weights", line->weights, 0, 4},
   };
   for (size_t i = 0; i < sizeof keys / sizeof *keys; i++) {
     if (!keys[i].value && keys[i].needed >> command & 1) return fail(EXIT_BAD_INPUT, "'%s' is missing", keys[i].key);

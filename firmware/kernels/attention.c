@@ -57,7 +57,7 @@ uint32_t attention_score_room(const struct attention_segment *segments, uint32_t
 static void describe_sequence(struct sequence *s) {
   const struct attention_job *job = s->job;
   s->word_9 = s->o_base | FIELD(DST_STRIPE, job->o.stripe);
-  s->word_13 = job->head_size | FIELD(HEADS, s->heads) | FIELD(LANES, s->lanes);
+  s->word_13 = job->form | FIELD(HEADS, s->heads) | FIELD(LANES, s->lanes);
   s->word_14 = job->v_block_stride | FIELD(Q_BASE, s->q_base);
 }
 

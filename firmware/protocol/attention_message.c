@@ -1,6 +1,7 @@
 // The message of the attention kernel and its list.
 #include <stddef.h>
 
+#include "duplex/descriptor.h"
 #include "duplex/params.h"
 #include "duplex/registers.h"
 #include "firmware/protocol.h"
@@ -55,8 +56,7 @@ static const struct attention_segment *next_sequence(void *context, uint32_t i, 
 // One job is served at a time; too large for the stack.
 static struct list list;
 
-static void open_list(const struct client *client, const struct attention_message *m) {
-  const uint32_t tiles = kv_tiles(m->head_size);
+static void open_list(const struct client *client, const struct attention_message *m, uint32_t tiles) {
   list.sequence = client->protocol->box->queue[client->queue].list;
   list.segment = list.sequence + m->sequences;
   list.sequences = m->sequences, list.segments = m->segments;
@@ -69,10 +69,10 @@ static void open_list(const struct client *client, const struct attention_messag
 static enum completion_status serve_attention(struct client *client, const void *payload, struct firmware_report *report,
                                               uint32_t *detail) {
   const struct attention_message *m = payload;
+  const uint32_t head_size = m->head_size & ~DUPLEX_DESCRIPTOR_FIELD(WIDE, 1);
   const struct region q = {m->q.base, m->q.stripe}, o = {m->o.base, m->o.stripe}, scores = {m->scores.base, m->scores.stripe};
   const uint32_t row_sets = m->sequences * kv_slots(m->heads, client->channels);
-  if (*detail = AT(head_size), m->head_size == 0 || m->head_size > DUPLEX_HEAD_SIZE_MAX || m->head_size % 16)
-    return COMPLETION_ARGUMENT;
+  if (*detail = AT(head_size), head_size == 0 || head_size > DUPLEX_HEAD_SIZE_MAX || head_size % 16) return COMPLETION_ARGUMENT;
   if (*detail = AT(heads), m->heads == 0 || m->heads > DUPLEX_KV_HEADS_MAX) return COMPLETION_ARGUMENT;
   if (*detail = AT(slot_stride), m->slot_stride > UINT16_MAX) return COMPLETION_ARGUMENT;
   if (*detail = AT(v_block_stride), m->v_block_stride > UINT16_MAX) return COMPLETION_ARGUMENT;
@@ -83,10 +83,11 @@ static enum completion_status serve_attention(struct client *client, const void 
   if (*detail = AT(o), !client_owns(client, o, row_sets)) return COMPLETION_REGION;
   if (*detail = AT(scores), m->score_row_sets && (scores.stripe != o.stripe || !client_owns(client, scores, m->score_row_sets)))
     return COMPLETION_REGION;
-  open_list(client, m);
-  const struct attention_job job = {.head_size = m->head_size,
+  open_list(client, m, kv_tiles(head_size));
+  const struct attention_job job = {.head_size = head_size,
                                     .heads = m->heads,
                                     .scale = m->scale,
+                                    .form = m->head_size,
                                     .kv_stripe = m->kv.stripe,
                                     .slot_stride = m->slot_stride,
                                     .v_block_stride = m->v_block_stride,

@@ -112,28 +112,28 @@ module attention (
   wire [5:0] pass_rest;
   wire [1:0] pass_sixteens;
   wire [20:0] result_column;
-  wire first, last, pass_valid, pass_ready, pass_first, pass_last, pass_keep, pass_final, pass_begins, result_valid, result_ready, sequencer_busy;
+  wire wide, first, last, pass_valid, pass_ready, pass_first, pass_last, pass_keep, pass_final, pass_begins, result_valid, result_ready, sequencer_busy;
   wire member_below, member_above, pass_store, pass_back, pass_below, pass_above, joined;
   // Stream
-  wire stream_valid, stream_pass_ready, stream_ready, score_start, score_ready, q_write, q_done, sum_score, sum_end, l_done, stream_busy;
+  wire stream_valid, stream_pass_ready, stream_ready, score_start, score_ready, q_write, q_done, sum_score, sum_end, sum_wide, l_done, stream_busy;
   wire [1:0] stream_kind, stream_k_last, stream_lanes;
   wire [10:0] stream_blocks;
   wire [5:0] stream_rest;
   wire [1:0] stream_sixteens;
   wire [7:0] stream_mask;
   wire [31:0] stream_scale;
-  wire stream_first, stream_last, stream_keep, stream_final, stream_store, stream_back, stream_below, stream_above;
+  wire stream_wide, stream_first, stream_last, stream_keep, stream_final, stream_store, stream_back, stream_below, stream_above;
   wire load_valid, load_upper, load_end, score_empty, stored;
   wire sum_below, sum_above, below_there, above_room, take, give;
   wire [4:0] q_write_address, q_read_address;
   wire [1023:0] q_data;
   // Tiles
-  wire tiles_valid, tiles_pass_ready, tiles_ready, tiles_first, tiles_keep, tiles_begins, tiles_busy;
+  wire tiles_valid, tiles_pass_ready, tiles_ready, tiles_wide, tiles_first, tiles_keep, tiles_begins, tiles_busy;
   wire [1:0] tiles_kind;
   wire [10:0] tiles_blocks;
   wire [5:0] tiles_rest;
   wire [1:0] tiles_k_last, tiles_lanes, position_lanes;
-  wire position_valid, position_exists, position_sum, position_clear, word_valid;
+  wire position_valid, position_exists, position_wide, position_sum, position_clear, word_valid;
   wire [3:0] position;
   wire [511:0] word;
   // Scores
@@ -157,7 +157,7 @@ module attention (
     .score_index_i(score_index), .score_mode_o(score_mode), .score_first_o(score_first), .score_words_o(score_words), .oldest_i(oldest), .oldest_mode_o(oldest_mode),
     .index_i(index), .k_base_o(k_base), .v_base_o(v_base), .v_stride_o(v_stride), .q_base_o(q_base), .o_base_o(o_base),
     .stride_o(stride), .kv_stripe_o(kv_stripe), .qo_stripe_o(qo_stripe), .last_position_o(last_position),
-    .last_sixteen_o(last_sixteen), .mode_o(mode), .row_block_o(row_block), .first_o(first), .last_o(last), .lanes_o(lanes),
+    .last_sixteen_o(last_sixteen), .mode_o(mode), .row_block_o(row_block), .first_o(first), .last_o(last), .lanes_o(lanes), .wide_o(wide),
     .mask_o(mask), .scale_o(scale), .words_o(words), .slots_o(slots), .below_o(member_below), .above_o(member_above)
   );
 
@@ -177,17 +177,17 @@ module attention (
   );
 
   assign pass_ready = stream_pass_ready && tiles_pass_ready;
-  fifo #(.WIDTH(73), .DEPTH(4)) stream_passes (
+  fifo #(.WIDTH(74), .DEPTH(4)) stream_passes (
     .clk_i(clk_i), .rst_ni(rst_ni), .valid_i(pass_valid), .ready_o(stream_pass_ready),
-    .data_i({pass_kind, pass_blocks, pass_rest, pass_k_last, pass_sixteens, pass_first, pass_last, pass_keep, pass_final, pass_store, pass_back, pass_below, pass_above, lanes, mask, scale}),
+    .data_i({pass_kind, pass_blocks, pass_rest, pass_k_last, pass_sixteens, pass_first, pass_last, pass_keep, pass_final, pass_store, pass_back, pass_below, pass_above, lanes, wide, mask, scale}),
     .valid_o(stream_valid), .ready_i(stream_ready),
-    .data_o({stream_kind, stream_blocks, stream_rest, stream_k_last, stream_sixteens, stream_first, stream_last, stream_keep, stream_final, stream_store, stream_back, stream_below, stream_above, stream_lanes, stream_mask, stream_scale})
+    .data_o({stream_kind, stream_blocks, stream_rest, stream_k_last, stream_sixteens, stream_first, stream_last, stream_keep, stream_final, stream_store, stream_back, stream_below, stream_above, stream_lanes, stream_wide, stream_mask, stream_scale})
   );
-  fifo #(.WIDTH(36), .DEPTH(4)) tiles_passes (
+  fifo #(.WIDTH(37), .DEPTH(4)) tiles_passes (
     .clk_i(clk_i), .rst_ni(rst_ni), .valid_i(pass_valid && pass_kind != 2'd3), .ready_o(tiles_pass_ready),
-    .data_i({pass_kind, pass_blocks, pass_rest, pass_k_last, lanes, pass_first, pass_keep, pass_begins, pass_address}),
+    .data_i({pass_kind, pass_blocks, pass_rest, pass_k_last, lanes, wide, pass_first, pass_keep, pass_begins, pass_address}),
     .valid_o(tiles_valid), .ready_i(tiles_ready),
-    .data_o({tiles_kind, tiles_blocks, tiles_rest, tiles_k_last, tiles_lanes, tiles_first, tiles_keep, tiles_begins, tiles_address})
+    .data_o({tiles_kind, tiles_blocks, tiles_rest, tiles_k_last, tiles_lanes, tiles_wide, tiles_first, tiles_keep, tiles_begins, tiles_address})
   );
   fifo #(.WIDTH(26), .DEPTH(4)) results (
     .clk_i(clk_i), .rst_ni(rst_ni), .valid_i(result_valid), .ready_o(result_ready), .data_i({writer_valid, result_stripe, result_column}),
@@ -197,12 +197,12 @@ module attention (
   attention_stream stream (
     .clk_i(clk_i), .rst_ni(rst_ni), .pass_valid_i(stream_valid), .pass_ready_o(stream_ready), .pass_kind_i(stream_kind),
     .pass_blocks_i(stream_blocks), .pass_rest_i(stream_rest), .pass_k_last_i(stream_k_last), .pass_sixteens_i(stream_sixteens),
-    .pass_mask_i(stream_mask), .pass_first_i(stream_first), .pass_last_i(stream_last), .pass_keep_i(stream_keep),
+    .pass_mask_i(stream_mask), .pass_wide_i(stream_wide), .pass_first_i(stream_first), .pass_last_i(stream_last), .pass_keep_i(stream_keep),
     .pass_final_i(stream_final), .pass_below_i(stream_below), .pass_above_i(stream_above), .score_start_o(score_start), .score_ready_i(score_ready), .score_empty_i(score_empty),
     .load_valid_o(load_valid), .load_upper_o(load_upper), .load_end_o(load_end), .weight_valid_i(weight_valid_i),
     .weight_pop_o(weight_pop_o), .q_write_o(q_write), .q_address_o(q_write_address), .q_done_o(q_done), .beat_valid_o(beat_valid_o),
     .beat_ready_i(beat_ready_i), .beat_row_o(beat_row_o), .beat_first_o(beat_first_o), .beat_last_o(beat_last_o),
-    .beat_release_o(beat_release_o), .beat_mask_o(beat_mask_o), .sum_score_o(sum_score), .sum_end_o(sum_end), .sum_below_o(sum_below), .sum_above_o(sum_above),
+    .beat_release_o(beat_release_o), .beat_mask_o(beat_mask_o), .sum_score_o(sum_score), .sum_end_o(sum_end), .sum_wide_o(sum_wide), .sum_below_o(sum_below), .sum_above_o(sum_above),
     .below_there_i(below_there), .above_room_i(above_room), .take_o(take), .give_o(give), .room_i(room_i),
     .row_o(room_row_o), .row_place_o(room_place_o), .l_done_o(l_done), .busy_o(stream_busy), .starved_o(starved_o),
     .no_tile_o(no_tile_o), .no_room_o(no_room_o)
@@ -215,11 +215,11 @@ module attention (
 
   attention_tiles tiles (
     .clk_i(clk_i), .rst_ni(rst_ni), .pass_valid_i(tiles_valid), .pass_ready_o(tiles_ready), .pass_kind_i(tiles_kind),
-    .pass_blocks_i(tiles_blocks), .pass_rest_i(tiles_rest), .pass_k_last_i(tiles_k_last), .pass_lanes_i(tiles_lanes),
+    .pass_blocks_i(tiles_blocks), .pass_rest_i(tiles_rest), .pass_k_last_i(tiles_k_last), .pass_lanes_i(tiles_lanes), .pass_wide_i(tiles_wide),
     .pass_first_i(tiles_first), .pass_keep_i(tiles_keep), .pass_begins_i(tiles_begins), .pass_address_i(tiles_address),
     .q_done_i(q_done), .q_address_o(q_read_address), .q_data_i(q_data), .write_i(write), .read_o(read), .read_address_o(read_address),
     .maximum_valid_i(maximum_valid), .maximum_ready_o(maximum_ready), .position_valid_o(position_valid),
-    .position_exists_o(position_exists), .position_o(position), .lanes_o(position_lanes), .sum_o(position_sum),
+    .position_exists_o(position_exists), .position_o(position), .lanes_o(position_lanes), .wide_o(position_wide), .sum_o(position_sum),
     .clear_o(position_clear), .word_valid_i(word_valid), .word_i(word), .l_done_i(l_done), .tile_valid_o(tile_valid_o),
     .tile_ready_i(tile_ready_i), .tile_data_o(tile_data_o), .busy_o(tiles_busy)
   );
@@ -251,7 +251,7 @@ module attention (
 
   probability_path probability_path (
     .clk_i(clk_i), .rst_ni(rst_ni), .valid_i(position_valid), .exists_i(position_exists), .position_i(position),
-    .lanes_i(position_lanes), .sum_i(position_sum), .clear_i(position_clear), .word_i(score_read_data_i), .maximum_i(maximum_q),
+    .lanes_i(position_lanes), .wide_i(position_wide), .sum_i(position_sum), .clear_i(position_clear), .word_i(score_read_data_i), .maximum_i(maximum_q),
     .word_valid_o(word_valid), .word_o(word), .l_o(l)
   );
 
@@ -263,7 +263,7 @@ module attention (
     end
   endgenerate
   wire row = sum_valid_i && !sum_score && active_q;
-  wire joined_row, joined_end;
+  wire joined_row, joined_end, joined_wide;
   wire [`DUPLEX_LANES-1:0] joined_nan;
   attention_join attention_join (
     .clk_i(clk_i), .rst_ni(rst_ni), .take_i(take), .give_i(give), .below_there_o(below_there), .above_room_o(above_room),
@@ -273,8 +273,9 @@ module attention (
     .up_first_o(above_row_first_o), .up_taken_i(above_taken_i), .quotient_valid_o(joined_row), .end_o(joined_end),
     .sum_o(above_sum_o), .flags_o(above_flags_o), .l_o(above_l_o), .row_nan_o(joined_nan)
   );
+  delay_line #(.WIDTH(1), .CLOCKS(2)) wides (.clk_i(clk_i), .data_i(sum_wide), .data_o(joined_wide));  // beside attention_join
   attention_quotient quotient (
-    .clk_i(clk_i), .rst_ni(rst_ni), .sum_valid_i(joined_row), .sum_end_i(joined_end), .sum_i(above_sum_o),
+    .clk_i(clk_i), .rst_ni(rst_ni), .sum_valid_i(joined_row), .sum_end_i(joined_end), .wide_i(joined_wide), .sum_i(above_sum_o),
     .flags_i(above_flags_o), .l_i(above_l_o), .row_nan_i(joined_nan), .row_valid_o(row_valid_o), .row_end_o(row_end_o),
     .row_o(row_o)
   );

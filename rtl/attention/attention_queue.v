@@ -45,6 +45,7 @@ module attention_queue #(
   output wire first_o,
   output wire last_o,
   output wire [1:0] lanes_o,
+  output wire wide_o,
   output wire [7:0] mask_o,
   output wire [31:0] scale_o,
   output wire [10:0] words_o,
@@ -52,7 +53,7 @@ module attention_queue #(
   output wire below_o,               // the head has a member before this one
   output wire above_o                // and one behind it
 );
-  localparam WIDTH = 16 * 6 + 4 * 2 + 18 + 4 + 2 + 2 + 2 + 2 + 8 + 32 + 11 + 9 + 2;
+  localparam WIDTH = 16 * 6 + 4 * 2 + 18 + 4 + 2 + 2 + 2 + 2 + 1 + 8 + 32 + 11 + 9 + 2;
   localparam [31:0] ENTRIES_32 = `DUPLEX_ATTENTION_QUEUE;
   localparam [PLACE_BITS:0] ENTRIES = ENTRIES_32[PLACE_BITS:0], ONE = 1;
 
@@ -95,7 +96,7 @@ module attention_queue #(
         descriptor_i[`DUPLEX_DESC_Q_BASE], descriptor_i[`DUPLEX_DESC_DST_BASE], descriptor_i[`DUPLEX_DESC_SRC_STRIDE],
         descriptor_i[`DUPLEX_DESC_SRC_STRIPE], descriptor_i[`DUPLEX_DESC_DST_STRIPE], last_position, last_size[7:4],
         descriptor_i[`DUPLEX_DESC_MODE], descriptor_i[`DUPLEX_DESC_ROW_BLOCK], descriptor_i[`DUPLEX_DESC_FIRST],
-        descriptor_i[`DUPLEX_DESC_LAST], descriptor_i[`DUPLEX_DESC_LANES], mask, descriptor_i[`DUPLEX_DESC_SCALE], words, slots_i,
+        descriptor_i[`DUPLEX_DESC_LAST], descriptor_i[`DUPLEX_DESC_LANES], descriptor_i[`DUPLEX_DESC_WIDE], mask, descriptor_i[`DUPLEX_DESC_SCALE], words, slots_i,
         member_i != 5'd0, member_i != last_member};
     end
   end
@@ -107,7 +108,7 @@ module attention_queue #(
   assign score_words_o = entry_words_q[score_place];
   assign oldest_mode_o = entry_mode_q[oldest_i[PLACE_BITS-1:0]];
   assign {k_base_o, v_base_o, v_stride_o, q_base_o, o_base_o, stride_o, kv_stripe_o, qo_stripe_o, last_position_o, last_sixteen_o,
-          mode_o, row_block_o, first_o, last_o, lanes_o, mask_o, scale_o, words_o, slots_o, below_o, above_o} = entry_q[index_i[PLACE_BITS-1:0]];
+          mode_o, row_block_o, first_o, last_o, lanes_o, wide_o, mask_o, scale_o, words_o, slots_o, below_o, above_o} = entry_q[index_i[PLACE_BITS-1:0]];
 
   wire unused = &{1'b0, score_index_i[PLACE_BITS], index_i[PLACE_BITS]};
 endmodule

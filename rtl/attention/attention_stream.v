@@ -24,6 +24,7 @@ module attention_stream #(
   input wire [1:0] pass_k_last_i,
   input wire [1:0] pass_sixteens_i,
   input wire [7:0] pass_mask_i,
+  input wire pass_wide_i,
   input wire pass_first_i,
   input wire pass_last_i,
   input wire pass_keep_i,
@@ -54,6 +55,7 @@ module attention_stream #(
   output wire [7:0] beat_mask_o,
   output wire sum_score_o,       // a row of scores, else of the context
   output wire sum_end_o,         // S: the pass's last; C: the pair's last
+  output wire sum_wide_o,        // C: sums of weights in two parts
   output wire sum_below_o,       // C: to be joined with the row from below; the sum goes above
   output wire sum_above_o,
   input wire below_there_i,
@@ -74,7 +76,7 @@ module attention_stream #(
   localparam [1:0] Q = 2'd0, S = 2'd1, L = 2'd3;
 
   reg [2:0] state_q;
-  reg score_q, first_q, last_q, keep_q, final_q, below_q, above_q;
+  reg score_q, wide_q, first_q, last_q, keep_q, final_q, below_q, above_q;
   reg [10:0] blocks_q;        // blocks after this one; L: words still to come
   reg [1:0] word_q;           // L: in its column
   reg block_first_q;
@@ -131,7 +133,8 @@ module attention_stream #(
       row_q <= 6'd0;
       rest_q <= pass_rest_i;
       row_last_q <= pass_kind_i != S ? {pass_sixteens_i, 4'd15} : pass_blocks_i == 11'd0 ? pass_rest_i : 6'd63;
-      mask_q <= pass_kind_i == S ? 8'hff : pass_mask_i;
+      mask_q <= pass_kind_i == S ? 8'hff : pass_mask_i | (pass_wide_i ? {pass_mask_i[3:0], 4'd0} : 8'd0);
+      wide_q <= pass_wide_i;
       first_q <= pass_first_i;
       last_q <= pass_last_i;
       keep_q <= pass_keep_i;
@@ -157,8 +160,8 @@ module attention_stream #(
     end
   end
 
-  delay_line #(.WIDTH(4), .CLOCKS(GEMM_LATENCY)) sums (
-    .clk_i(clk_i), .data_i({score_q, end_mark, below_q, above_q}), .data_o({sum_score_o, sum_end_o, sum_below_o, sum_above_o})
+  delay_line #(.WIDTH(5), .CLOCKS(GEMM_LATENCY)) sums (
+    .clk_i(clk_i), .data_i({score_q, end_mark, wide_q, below_q, above_q}), .data_o({sum_score_o, sum_end_o, sum_wide_o, sum_below_o, sum_above_o})
   );
 
   assign pass_ready_o = state_q == IDLE && (pass_kind_i == S ? score_ready_i : pass_kind_i != L || score_empty_i);

@@ -19,6 +19,7 @@ module attention_tiles #(
   input wire [5:0] pass_rest_i,
   input wire [1:0] pass_k_last_i,
   input wire [1:0] pass_lanes_i,
+  input wire pass_wide_i,
   input wire pass_first_i,
   input wire pass_keep_i,
   input wire pass_begins_i,
@@ -39,6 +40,7 @@ module attention_tiles #(
   output wire position_exists_o,
   output wire [3:0] position_o,        // in its word
   output wire [1:0] lanes_o,
+  output wire wide_o,
   output wire sum_o,                   // it counts for l
   output wire clear_o,                 // an l begins
   input wire word_valid_i,
@@ -60,7 +62,7 @@ module attention_tiles #(
   reg [1:0] k_q, k_last_q, lanes_q;
   reg [5:0] rest_q, position_q;
   reg [3:0] word_q;
-  reg keep_q, clear_q;
+  reg wide_q, keep_q, clear_q;
   reg q_ready_q;             // the q RAM holds the q of the last Q
   reg [2:0] l_count_q;       // passes that sum an l, begun and not over
   reg [3:0] room_q, weights_q;  // words of the FIFO not spoken for; words of weights on their way
@@ -127,6 +129,7 @@ module attention_tiles #(
       k_q <= pass_k_last_i;
       k_last_q <= pass_k_last_i;
       lanes_q <= pass_lanes_i;
+      wide_q <= pass_wide_i;
       keep_q <= pass_keep_i;
       read_q <= pass_address_i;
       clear_q <= pass_first_i && pass_keep_i;
@@ -158,6 +161,7 @@ module attention_tiles #(
   assign position_exists_o = exists;
   assign position_o = place;
   assign lanes_o = lanes_q;
+  assign wide_o = wide_q;
   assign sum_o = keep_q;
   assign clear_o = clear_q;
   assign busy_o = state_q != IDLE;

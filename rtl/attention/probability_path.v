@@ -2,7 +2,7 @@
 // exact sum l of each lane's weights.
 //
 // `word_i` is there one clock after `valid_i` and stays for all positions of the word. Lanes beyond 2^lanes, and positions that there are not,
-// have weight zero. Latency: EXPONENTIAL_CLOCKS + 3 clocks from the last of four positions to `word_valid_o`; l two clocks after.
+// have weight zero. `wide_i`: lane l + 4 has the low part of lane l's weight, l below 4; `lanes_i` is at most 2 then. Latency: EXPONENTIAL_CLOCKS + 3 clocks from the last of four positions to `word_valid_o`; l two clocks after.
 `default_nettype none
 `include "duplex_params.vh"
 module probability_path #(
@@ -14,6 +14,7 @@ module probability_path #(
   input wire exists_i,
   input wire [3:0] position_i,   // in the word
   input wire [1:0] lanes_i,
+  input wire wide_i,
   input wire sum_i,
   input wire clear_i,
   input wire [511:0] word_i,
@@ -25,12 +26,13 @@ module probability_path #(
   localparam LANES = `DUPLEX_LANES, ROW = 16 * LANES;
 
   // The word's scores of the position, one clock after the position was told.
-  reg valid_q, exists_q, sum_q, clear_q;
+  reg valid_q, exists_q, sum_q, clear_q, wide_q, low_q;
   reg [3:0] position_q;
   reg [1:0] lanes_q;
   always @(posedge clk_i) begin
     valid_q <= rst_ni && valid_i;
-    {exists_q, sum_q, clear_q, position_q, lanes_q} <= {exists_i, sum_i, clear_i, position_i, lanes_i};
+    {exists_q, sum_q, clear_q, position_q, lanes_q, wide_q} <= {exists_i, sum_i, clear_i, position_i, lanes_i, wide_i};
+    low_q <= wide_q;  // beside t_q
   end
 
   reg [EXPONENTIAL_CLOCKS:0] valids_q;
@@ -50,11 +52,13 @@ module probability_path #(
       wire [31:0] t2 = word_i[128*position_q[1:0] + 32*(l%4) +: 32];
       wire [31:0] t1 = word_i[64*position_q[2:0] + 32*(l%2) +: 32];
       wire [31:0] t0 = word_i[32*position_q +: 32];
-      wire here = l < (1 << lanes_q);
+      localparam OWN = l % 4;  // whose weight it is in two parts
+      wire here = (wide_q ? OWN : l) < (1 << lanes_q);
+      wire [31:0] m = low_q ? maximum_i[32*OWN +: 32] : maximum_i[32*l +: 32];
       always @(posedge clk_i)
         t_q <= !here ? 32'hff800000 : lanes_q == 2'd3 ? t3 : lanes_q == 2'd2 ? t2 : lanes_q == 2'd1 ? t1 : t0;
       wire [15:0] p;
-      exponential exponential (.clk_i(clk_i), .t_i(t_q), .m_i(maximum_i[32*l +: 32]), .p_o(p));
+      exponential exponential (.clk_i(clk_i), .t_i(t_q), .m_i(m), .low_i(low_q && l >= 4), .p_o(p));
       assign weights[16*l +: 16] = exists ? p : 16'd0;
       softmax_sum softmax_sum (
         .clk_i(clk_i), .clear_i(done && clear), .valid_i(done && sum && exists), .p_i(p), .l_o(l_o[57*l +: 57])

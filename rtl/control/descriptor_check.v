@@ -69,6 +69,7 @@ module descriptor_check #(
   wire [8:0] head_size = descriptor_i[`DUPLEX_DESC_HEAD_SIZE];
   wire [8:0] heads = descriptor_i[`DUPLEX_DESC_HEADS];
   wire [1:0] lanes = descriptor_i[`DUPLEX_DESC_LANES];
+  wire wide = descriptor_i[`DUPLEX_DESC_WIDE];
   wire [2:0] spread = descriptor_i[`DUPLEX_DESC_SPREAD];
   wire [15:0] v_stride = descriptor_i[`DUPLEX_DESC_V_BLOCK_STRIDE];
   wire [15:0] q_base = descriptor_i[`DUPLEX_DESC_Q_BASE];
@@ -117,6 +118,7 @@ module descriptor_check #(
     used[`DUPLEX_DESC_HEAD_SIZE] = {9{attention}};
     used[`DUPLEX_DESC_HEADS] = {9{attention}};
     used[`DUPLEX_DESC_LANES] = {2{attention}};
+    used[`DUPLEX_DESC_WIDE] = attention;
     used[`DUPLEX_DESC_V_BLOCK_STRIDE] = {16{attention}};
     used[`DUPLEX_DESC_Q_BASE] = {16{attention}};
     used[`DUPLEX_DESC_SCALE] = {32{attention}};
@@ -278,7 +280,7 @@ module descriptor_check #(
     else begin
       wrong_q[`DUPLEX_STACK_ERROR_OPCODE] <= !(load || gemm || attention);
       wrong_q[`DUPLEX_STACK_ERROR_RESERVED] <= reserved_low_q || reserved_high_q;
-      wrong_q[`DUPLEX_STACK_ERROR_FORMAT] <= attention ? mode == 2'd3 || lane_mask == 8'd0 || (lane_mask & ~lanes_there) != 8'd0 ||
+      wrong_q[`DUPLEX_STACK_ERROR_FORMAT] <= attention ? mode == 2'd3 || lane_mask == 8'd0 || (wide && lanes == 2'd3) || (lane_mask & ~lanes_there) != 8'd0 ||
         (mode == 2'd2 ? {2'd0, row_block} >= head_tiles : row_block != 2'd0) : load ? !(to_shared || destination == 2'd2) : destination[1] || (to_dram && format == 2'd3);
       wrong_q[`DUPLEX_STACK_ERROR_STRIPE] <= src_foreign || (!load && dst_foreign);
       if (load) begin

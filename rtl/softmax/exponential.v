@@ -1,14 +1,16 @@
-// A score's weight from the score and the maximum of its row: p = 2^(15 - (m - t)) in binary16, docs/numerics.md N5.
+// A score's weight from the score and the maximum of its row: p = 2^(15 - (m - t)), docs/numerics.md N5.
 //
-// m - t is exact and then rounded half up to units of 2^-14; p is within 1 ulp, falls with m - t, and is 2^15 at m = t.
+// m - t is exact and then rounded down to units of 2^-23; its power has 23 bits and more. p_o: that power as the nearest binary16, or with
+// low_i (of the same clock as t_i) what this one lacks, so that both together are the power. p falls with m - t, and is 2^15 at m = t.
 // +0 if t is -Inf or NaN, or m is NaN or infinite; 2^15 if t > m, which does not happen.
-// Stages: order, align and subtract, fixed point, segment, interpolate, round and pack. Free-flowing. Latency: 6 clocks.
+// Stages: order, align and subtract, fixed point and segment, slope, multiply, round, pack. Free-flowing. Latency: 7 clocks.
 `default_nettype none
 `include "duplex_exponential.vh"
 module exponential (
     input  wire        clk_i,
     input  wire [31:0] t_i,
     input  wire [31:0] m_i,
+    input  wire        low_i,
     output wire [15:0] p_o
 );
   // Stage 1: m - t is never negative, so that of equal signs the larger magnitude is known; of different signs they are added.
@@ -40,70 +42,128 @@ module exponential (
     zero1_q     <= top_m || (top_t && (t_i[31] || t_i[22:0] != 23'd0));
   end
 
-  // Stage 2: quarters of the larger operand's last place, rounded down.
-  wire [56:0] placed = {small_q, 2'd0, 31'd0} >> distance_q;
-  wire sticky = placed[30:0] != 31'd0;
-  wire [27:0] difference = {2'd0, large_q, 2'd0} + ({2'd0, placed[56:31]} ^ {28{subtract_q}}) + {27'd0, subtract_q && !sticky};
-  reg [26:0] difference_q;
+  // Stage 2: units of 2^-WINDOW of the larger operand's last place, rounded down.
+  localparam WINDOW = 5;
+  localparam WIDTH = 25 + WINDOW;
+  wire [WIDTH+29:0] placed = {1'b0, small_q, {WINDOW{1'b0}}, 30'd0} >> distance_q;
+  wire sticky = placed[29:0] != 30'd0;
+  wire [WIDTH:0] difference = {2'd0, large_q, {WINDOW{1'b0}}} + ({1'b0, placed[WIDTH+29:30]} ^ {(WIDTH + 1) {subtract_q}}) +
+      {{WIDTH{1'b0}}, subtract_q && !sticky};
+  reg [WIDTH-1:0] difference_q;
   reg [7:0] exponent2_q;
   reg zero2_q;
   always @(posedge clk_i) begin
-    difference_q <= difference[27] || above1_q ? 27'd0 : difference[26:0];
+    difference_q <= difference[WIDTH] || above1_q ? {WIDTH{1'b0}} : difference[WIDTH-1:0];
     exponent2_q  <= exponent1_q;
     zero2_q      <= zero1_q;
   end
 
-  // Stage 3: units of 2^-15, rounded down; 64 and more is far. Exact: of operands above 2^10 the difference is far, or nothing was cut.
-  wire huge = exponent2_q > 8'd157;
-  wire [7:0] right = 8'd157 - exponent2_q;
-  wire [46:0] halves = right[7:6] != 2'd0 ? 47'd0 : {difference_q, 20'd0} >> right[5:0];
-  reg [20:0] halves_q;
-  reg zero3_q;
-  always @(posedge clk_i) begin
-    halves_q <= huge ? 21'd0 : halves[20:0];
-    zero3_q  <= zero2_q || (huge ? difference_q != 27'd0 : halves[46:21] != 26'd0);
-  end
-
-  // Stage 4: half up to units of 2^-14; the table's entry for the upper bits of the fraction.
+  // Stage 3: units of 2^-23, rounded down; the table's entry for the upper bits of the fraction. Exact: of operands from 64 on the
+  // difference is 41 or more, or nothing was cut. With more than MOST places to the left every difference is zero or 64 and more.
   localparam SEGMENT = `EXPONENTIAL_SEGMENT_BITS;
   localparam START = `EXPONENTIAL_START_BITS;
-  localparam SLOPE = `EXPONENTIAL_SLOPE_BITS;
-  localparam PLACE = 14 - SEGMENT;
-  wire [20:0] rounded = {1'b0, halves_q[20:1]} + {20'd0, halves_q[0]};
-  wire [(32<<SEGMENT)-1:0] entries = `EXPONENTIAL_TABLE;
-  wire [START+SLOPE-1:0] entry = entries[{rounded[13-:SEGMENT], 5'd0}+:START+SLOPE];
+  localparam BASE = `EXPONENTIAL_BASE_BITS;
+  localparam CURVE = `EXPONENTIAL_CURVE_BITS;
+  localparam STRIDE = `EXPONENTIAL_STRIDE;
+  localparam PLACE = 23 - SEGMENT;
+  localparam MOST = 24;
+  localparam [7:0] UNITS = 8'd127 + WINDOW + MOST;  // exponent at which the difference counts 2^MOST units
+  wire huge = exponent2_q > UNITS;
+  wire [7:0] right = UNITS - exponent2_q;
+  wire [WIDTH+MOST-1:0] units = right[7:6] != 2'd0 ? {(WIDTH + MOST) {1'b0}} : {difference_q, {MOST{1'b0}}} >> right[5:0];
+  wire [(STRIDE<<SEGMENT)-1:0] entries = `EXPONENTIAL_TABLE;
+  wire [CURVE+BASE+START-1:0] entry = entries[STRIDE*units[22-:SEGMENT]+:CURVE+BASE+START];
   reg [START-1:0] start_q;
-  reg [SLOPE-1:0] slope_q;
+  reg [BASE-1:0] base_q;
+  reg [CURVE-1:0] curve_q;
   reg [PLACE-1:0] place_q;
+  reg [5:0] whole3_q;
+  reg zero3_q;
+  always @(posedge clk_i) begin
+    {curve_q, base_q, start_q} <= entry;
+    place_q <= ~units[PLACE-1:0];
+    whole3_q <= units[28:23];
+    zero3_q <= zero2_q || (huge ? difference_q != {WIDTH{1'b0}} : units[WIDTH+MOST-1:23] > 40);
+  end
+
+  // Stage 4: the slope at this distance from the segment's end.
+  localparam TOP = `EXPONENTIAL_TOP_BITS;
+  localparam CURVE_SHIFT = `EXPONENTIAL_CURVE_SHIFT;
+  wire [CURVE+TOP-1:0] bend = {{TOP{1'b0}}, curve_q} * {{CURVE{1'b0}}, place_q[PLACE-1-:TOP]};
+  wire [BASE:0] slope = {1'b0, base_q} + {{(BASE + 1 - (CURVE + TOP - CURVE_SHIFT)) {1'b0}}, bend[CURVE+TOP-1:CURVE_SHIFT]};
+  reg [BASE:0] slope_q;
+  reg [PLACE-1:0] place4_q;
+  reg [START-1:0] start4_q;
   reg [5:0] whole4_q;
   reg zero4_q;
   always @(posedge clk_i) begin
-    {slope_q, start_q} <= entry;
-    place_q <= rounded[PLACE-1:0];
-    whole4_q <= rounded[19:14];
-    zero4_q <= zero3_q || rounded[20:14] > 7'd40;
+    slope_q  <= slope;
+    place4_q <= place_q;
+    start4_q <= start_q;
+    whole4_q <= whole3_q;
+    zero4_q  <= zero3_q;
   end
 
-  // Stage 5: 2^-fraction, at least 1/2 and below 1: 11 bits of result and 5 below.
-  wire [START-1:0] value = start_q - {{(START - PLACE - SLOPE) {1'b0}}, slope_q * {{SLOPE{1'b0}}, place_q}};
-  reg [11:0] value_q;
+  // Stage 5: 2^-fraction in units of 2^-23, above 1/2 and at most 1.
+  localparam START_SHIFT = `EXPONENTIAL_START_SHIFT;
+  localparam SLOPE_SHIFT = `EXPONENTIAL_SLOPE_SHIFT;
+  localparam SUM = START + START_SHIFT;
+  wire [BASE+PLACE:0] product = {{PLACE{1'b0}}, slope_q} * {{(BASE + 1) {1'b0}}, place4_q};
+  wire [SUM:0] value = {1'b0, start4_q, {START_SHIFT{1'b0}}} + {{(SUM - BASE - PLACE) {1'b0}}, product};
+  reg [23:0] value_q;
   reg [5:0] whole5_q;
   reg zero5_q;
   always @(posedge clk_i) begin
-    value_q  <= value[START-1-:12];
+    value_q  <= value[SLOPE_SHIFT+:24];
     whole5_q <= whole4_q;
     zero5_q  <= zero4_q;
   end
 
-  // Stage 6: half up; below 2^-14 the last place stays 2^-24. The hidden one, and a carry, raise the exponent field.
+  // Stage 6: the nearest binary16, half up; below 2^-14 the last place stays 2^-24. The hidden one, and a carry, raise the exponent field.
+  // What it lacks, in units of 2^-(8 + whole); from there on that these are below 2^-24, in units of 2^-24, cut.
   wire subnormal = whole5_q > 6'd28;
   wire [5:0] missing = whole5_q - 6'd28;
-  wire [11:0] kept = value_q >> (subnormal ? missing[3:0] : 4'd0);
+  wire [12:0] kept = value_q[23:11] >> (subnormal ? missing[3:0] : 4'd0);
   wire [4:0] field = subnormal ? 5'd0 : 5'd28 - whole5_q[4:0];
+  wire [11:0] rest = value_q[11] ? -value_q[11:0] : value_q[11:0];
+  wire fine = whole5_q > 6'd16;
+  wire [5:0] below = whole5_q - 6'd16;
+  reg [15:0] high_q;
+  reg [11:0] rest_q;
+  reg [4:0] room_q;
+  reg minus_q;
+  always @(posedge clk_i) begin
+    high_q  <= zero5_q ? 16'd0 : {1'b0, field, 10'd0} + {4'd0, kept[12:1]} + {15'd0, kept[0]};
+    rest_q  <= zero5_q ? 12'd0 : rest >> (fine ? below[4:0] : 5'd0);
+    room_q  <= fine ? 5'd0 : 5'd16 - whole5_q[4:0];
+    minus_q <= value_q[11];
+  end
+
+  // Stage 7: the rest to the left as far as its leading one, at most 2^11, and the exponent allow.
+  wire [10:0] rest0 = rest_q[10:0];
+  wire zeros3 = rest0[10:3] == 8'd0;
+  wire [10:0] rest1 = zeros3 ? {rest0[2:0], 8'd0} : rest0;
+  wire zeros2 = rest1[10:7] == 4'd0;
+  wire [10:0] rest2 = zeros2 ? {rest1[6:0], 4'd0} : rest1;
+  wire zeros1 = rest2[10:9] == 2'd0;
+  wire [10:0] rest3 = zeros1 ? {rest2[8:0], 2'd0} : rest2;
+  wire [4:0] zeros = rest_q[11] ? 5'd0 : {1'b0, zeros3, zeros2, zeros1, !rest3[10]};
+  wire [4:0] left = zeros < room_q ? zeros : room_q;
+  wire [11:0] moved = rest_q << left[3:0];
+  wire [14:0] low_size = {room_q - left, 10'd0} + {3'd0, moved};
+  wire low;
+  delay_line #(
+      .WIDTH (1),
+      .CLOCKS(6)
+  ) lows (
+      .clk_i (clk_i),
+      .data_i(low_i),
+      .data_o(low)
+  );
   reg [15:0] p_q;
-  always @(posedge clk_i) p_q <= zero5_q ? 16'd0 : {1'b0, field, 10'd0} + {5'd0, kept[11:1]} + {15'd0, kept[0]};
+  always @(posedge clk_i) p_q <= !low ? high_q : rest_q == 12'd0 ? 16'd0 : {minus_q, low_size};
   assign p_o = p_q;
 
-  wire unused = &{1'b0, value[START-13:0], missing[5:4]};
+  wire unused = &{1'b0, rest3[9:0], value[SLOPE_SHIFT-1:0], bend[CURVE_SHIFT-1:0], missing[5:4], below[5], left[4]};
 endmodule
 `default_nettype wire

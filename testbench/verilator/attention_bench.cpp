@@ -76,7 +76,8 @@ class Bench {
                      length = 1 + (unsigned)c_.below(std::min(most << (c_.chance(50) ? spread : 0), 1u << (14 - lanes)));
       SET(OPCODE, 3), SET(MODE, mode), SET(ROW_BLOCK, row_block), SET(FIRST, begins && i == 0),
           SET(LAST, ends && i + 1 == segments);
-      SET(LENGTH, length), SET(LANES, lanes), SET(LANE_MASK, 1), SET(HEAD_SIZE, head_size), SET(SCALE, 0x3f800000u);
+      SET(LENGTH, length), SET(LANES, lanes), SET(WIDE, lanes < 3 && c_.chance(30)), SET(LANE_MASK, 1), SET(HEAD_SIZE, head_size),
+          SET(SCALE, 0x3f800000u);
       SET(SRC_BASE, c_.bits()), SET(V_BASE, c_.bits()), SET(V_BLOCK_STRIDE, c_.bits()), SET(SRC_STRIDE, c_.bits());
       SET(Q_BASE, c_.bits()), SET(DST_BASE, c_.bits()), SET(SRC_STRIPE, 1 + c_.below(15)), SET(DST_STRIPE, 1 + c_.below(15));
       SET(SPREAD, spread), SET(HEADS, slots);

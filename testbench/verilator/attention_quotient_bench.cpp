@@ -1,5 +1,5 @@
 // attention_quotient.v: pairs of random numbers of rows, as close behind each other as they may come. Every row of o must be that
-// of duplex_quotient with the divisors that stood there at its pair's first row.
+// of duplex_quotient with the divisors that stood there at its pair's first row, of joined lanes where weights have two parts.
 #include <deque>
 #include <vector>
 
@@ -19,6 +19,8 @@ struct Row {
   uint16_t o[lanes];
   bool end;
 };
+
+constexpr uint64_t l_mask = (UINT64_C(1) << DUPLEX_SOFTMAX_SUM_BITS) - 1;
 
 class Bench {
  public:
@@ -43,6 +45,7 @@ class Bench {
 
  private:
   void draw_divisors() {
+    wide_ = c_.chance(40);
     row_nan_ = c_.chance(20) ? (unsigned)c_.below(256) : 0;
     for (unsigned lane = 0; lane < lanes; lane++) {
       l_[lane] = c_.chance(3) ? 0 : c_.bits() >> (64 - DUPLEX_SOFTMAX_SUM_BITS + c_.below(DUPLEX_SOFTMAX_SUM_BITS));
@@ -62,22 +65,37 @@ class Bench {
   bool send(bool end) {
     Row row = {};
     row.end = end;
+    duplex_sum sums[lanes];
     for (unsigned lane = 0; lane < lanes; lane++) {
       const unsigned shift = 31 + (unsigned)c_.below(97);
       unsigned __int128 value = ((unsigned __int128)c_.bits() << 64 | c_.bits()) >> shift;
       if (shift > 31 && c_.chance(50)) value = -value;
       duplex_sum sum = {(uint64_t)value, (int64_t)(uint64_t)(value >> 64), c_.chance(5) ? (uint32_t)c_.below(8) : 0};
       sum.high = (int64_t)((uint64_t)sum.high << 31) >> 31;  // 97 bits
-      row.o[lane] = duplex_quotient(&sum, l_[lane], row_nan_ >> lane & 1);
+      sums[lane] = sum;
       put_sum(rtl_->sum_i, lane, sum);
       put(rtl_->flags_i, 3 * lane, 3, sum.flags);
     }
+    for (unsigned lane = 0; lane < lanes; lane++) row.o[lane] = divide(sums, lane);
     expected_.push_back(row);
+    rtl_->wide_i = wide_;
     rtl_->sum_valid_i = 1;
     rtl_->sum_end_i = end;
     const bool good = tick();
     rtl_->sum_valid_i = 0;
     return good;
+  }
+
+  uint16_t divide(const duplex_sum *sums, unsigned lane) const {
+    duplex_sum sum = sums[lane];
+    uint64_t l = l_[lane];
+    if (wide_ && lane < lanes / 2) {
+      const duplex_sum low = {sums[lane + lanes / 2].low, sums[lane + lanes / 2].high, 0};
+      duplex_sum_add(&sum, &low);
+      sum.high = (int64_t)((uint64_t)sum.high << 31) >> 31;
+      l = (l + l_[lane + lanes / 2]) & l_mask;
+    }
+    return duplex_quotient(&sum, l, row_nan_ >> lane & 1);
   }
 
   bool tick() {
@@ -102,6 +120,7 @@ class Bench {
   std::deque<Row> expected_;
   uint64_t l_[lanes] = {};
   unsigned row_nan_ = 0;
+  bool wide_ = false;
 };
 
 bool run_case(bench::Case &c) { return Bench(c).pairs(20); }

@@ -1,5 +1,6 @@
-// exponential.v against duplex_exponential: every quantised difference (t = 0, m = d_q * 2^-14, in the first cases), then random
-// pairs of all classes, of equal and of far exponents, and scores above their maximum.
+// exponential.v against duplex_exponential: every fraction of a difference, once for the high and once for the low part, with
+// whole parts in turn (t = -fraction, m = whole, in the first cases), then random pairs of all classes, of equal and of far
+// exponents, and scores above their maximum.
 #include <deque>
 
 #include "Vexponential.h"
@@ -7,8 +8,8 @@
 
 namespace {
 
-constexpr int latency = 6;
-constexpr uint64_t pairs = 8192, exhaustive_cases = DUPLEX_DIFFERENCE_FAR / pairs;
+constexpr int latency = DUPLEX_EXPONENTIAL_CLOCKS;
+constexpr uint64_t pairs = 8192, fractions = 1 << DUPLEX_DIFFERENCE_FRACTION_BITS, exhaustive_cases = 2 * fractions / pairs;
 
 struct Pair {
   duplex_f32 t, m;
@@ -41,11 +42,15 @@ bool run_case(bench::Case &c) {
   bench::Clocked<Vexponential> &rtl = *kept;
   std::deque<duplex_f16> expected;
   for (uint64_t i = 0; i < pairs + latency; i++) {
-    const float size = (float)(c.number * pairs + i) * 0x1p-14f;
-    const Pair pair = c.number < exhaustive_cases ? Pair{0, bits_of(size)} : draw_pair(c);
+    const bool exhaustive = c.number < exhaustive_cases;
+    const uint64_t at = c.number * pairs + i;
+    const bool low = exhaustive ? at >= fractions : c.chance(50);
+    const float fraction = (float)(at % fractions) / (float)fractions, whole = (float)((at + at / 42) % 42);
+    const Pair pair = exhaustive ? Pair{bits_of(-fraction), bits_of(whole)} : draw_pair(c);
     rtl->t_i = pair.t;
     rtl->m_i = pair.m;
-    expected.push_back(duplex_exponential(pair.t, pair.m));
+    rtl->low_i = low;
+    expected.push_back(duplex_exponential(pair.t, pair.m, low));
     rtl.tick();
     if (i < latency - 1) continue;
     const duplex_f16 want = expected.front();

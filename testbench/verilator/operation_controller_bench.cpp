@@ -121,8 +121,8 @@ Descriptor legal_attention(bench::Case &c) {
   const uint32_t stride = slots == 1 ? (uint32_t)c.bits() : (uint32_t)c.below((limit - blocks * tiles) / slots);
   const int64_t last_slot = (int64_t)(slots - 1) * (stride & 0xffff),
                 v_stride = c.below(std::max<int64_t>(1, (limit - last_slot - blocks) / 4));
-  SET(OPCODE, 3), SET(MODE, mode), SET(LANES, lanes), SET(HEAD_SIZE, size), SET(LENGTH, length), SET(HEADS, heads),
-      SET(SPREAD, spread);
+  SET(OPCODE, 3), SET(MODE, mode), SET(LANES, lanes), SET(WIDE, c.chance(lanes < 3 ? 30 : 5)), SET(HEAD_SIZE, size),
+      SET(LENGTH, length), SET(HEADS, heads), SET(SPREAD, spread);
   SET(FIRST, alone || c.chance(50)), SET(LAST, alone || (!GET(FIRST) && c.chance(50))), SET(FENCE, c.below(2));
   SET(FIRST_CHANNEL, c.below(channels)), SET(LANE_MASK, 1 + c.below((1u << (1u << lanes)) - 1)),
       SET(ROW_BLOCK, mode == 2 ? c.below(tiles) : 0);

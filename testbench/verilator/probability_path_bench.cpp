@@ -1,5 +1,5 @@
-// probability_path.v: positions with gaps, words of all numbers of lanes, positions that there are not. Every word of weights,
-// and each lane's l when its last weight has passed, must be those of the C units.
+// probability_path.v: positions with gaps, words of all numbers of lanes, weights in one and in two parts, positions that there
+// are not. Every word of weights, and each lane's l when its last weight has passed, must be those of the C units.
 #include <deque>
 #include <vector>
 
@@ -40,6 +40,7 @@ class Bench {
   bool pass(bool clear) {
     const unsigned lane_bits = (unsigned)c_.below(4), length = 1 + (unsigned)c_.below(150), tiles = (length + 63) / 64;
     const bool sum = c_.chance(80);
+    wide_ = lane_bits < 3 && c_.chance(50);
     clear |= c_.chance(50);
     clear &= sum;
     for (unsigned lane = 0; lane < lanes; lane++) maximum_[lane] = rtl_->maximum_i[lane] = draw_f32(c_);
@@ -62,8 +63,9 @@ class Bench {
     if (place == 0 && exists)
       for (uint32_t &score : next_word_) score = draw_near(maximum_[c_.below(lanes)]);
     for (unsigned lane = 0; lane < lanes; lane++) {
-      const uint32_t t = lane < 1u << lane_bits ? next_word_[(place << lane_bits) + lane] : DUPLEX_MAXIMUM_START;
-      const uint16_t p = exists ? duplex_exponential(t, maximum_[lane]) : 0;
+      const unsigned own = wide_ ? lane % (lanes / 2) : lane;
+      const uint32_t t = own < 1u << lane_bits ? next_word_[(place << lane_bits) + own] : DUPLEX_MAXIMUM_START;
+      const uint16_t p = exists ? duplex_exponential(t, maximum_[own], lane != own) : 0;
       weights_.p[position % 4 * lanes + lane] = p;
       if (exists && sum) l_[lane] = duplex_softmax_sum(l_[lane], p);
     }
@@ -72,6 +74,7 @@ class Bench {
     rtl_->exists_i = exists;
     rtl_->position_i = place;
     rtl_->lanes_i = lane_bits;
+    rtl_->wide_i = wide_;
     rtl_->sum_i = sum;
     rtl_->clear_i = clear;
     const bool good = clock();
@@ -115,6 +118,7 @@ class Bench {
   bench::Clocked<Vprobability_path> rtl_;
   std::deque<Weights> expected_;
   Weights weights_ = {};
+  bool wide_ = false;
   uint32_t maximum_[lanes] = {}, word_[scores_of_word] = {}, next_word_[scores_of_word] = {};
   uint64_t l_[lanes] = {};
 };

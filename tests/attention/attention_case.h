@@ -16,6 +16,7 @@ struct shape {
   size_t batch, lengths[BATCH_MOST];
   unsigned bundles;  // KV spaces, 0: as usual
   double scale;
+  bool wide;                     // weights of two parts
   unsigned spreads[BATCH_MOST];  // channels of a KV head, 0: as the length has it
 };
 
@@ -89,6 +90,7 @@ static inline struct duplex_kv_cache *open_cache(struct duplex_device *device, c
 
 static inline void attend(struct duplex_kv_cache *cache, const struct shape *shape, struct duplex_sequence **sequences,
                           const uint16_t *q, struct duplex_device *device, uint16_t *o) {
+  duplex_kv_use_p32(cache, shape->wide);
   if (duplex_attention(cache, 0, sequences, shape->batch, q, shape->heads * shape->group, shape->scale, o))
     fail_msg("%s", duplex_last_error(device));
 }
@@ -114,12 +116,15 @@ static inline void check_query(const struct shape *shape, const struct tensors *
   uint16_t expected[DUPLEX_HEAD_SIZE_MAX];
   const size_t place = (sequence * shape->heads * shape->group + query) * shape->d;
   const unsigned head = query / shape->group;
-  oracle_attention(t->q + place, kv_of(shape, t, t->k, sequence, head), kv_of(shape, t, t->v, sequence, head),
-                   shape->lengths[sequence], shape->d, oracle_scale(shape->scale, shape->d), expected);
+  oracle_attention_of(t->q + place, kv_of(shape, t, t->k, sequence, head), kv_of(shape, t, t->v, sequence, head),
+                      shape->lengths[sequence], shape->d, oracle_scale(shape->scale, shape->d), shape->wide, expected);
   for (unsigned i = 0; i < shape->d; i++)
     if (expected[i] != o[place + i])
-      fail_msg("sequence %zu of length %zu, query %u, element %u: 0x%04x, expected 0x%04x (D %u, group %u, seed %llu)", sequence,
-               shape->lengths[sequence], query, i, o[place + i], expected[i], shape->d, shape->group, (unsigned long long)seed);
+      fail_msg(
+          "sequence %zu of length %zu, query %u, element %u: 0x%04x, expected 0x%04x (D %u, group %u, weights of %d parts, seed "
+          "%llu)",
+          sequence, shape->lengths[sequence], query, i, o[place + i], expected[i], shape->d, shape->group, 1 + shape->wide,
+          (unsigned long long)seed);
 }
 
 static inline void check_all(const struct shape *shape, const struct tensors *t, const uint16_t *o) {

@@ -38,7 +38,7 @@ static inline float oracle_scale(double scale, unsigned d) {
   return result;
 }
 
-// floor((m - t) * 2^14 + 1/2), at most 2^20.
+// floor((m - t) * 2^23), at most 2^29.
 static inline uint32_t oracle_difference(float t, float m) {
   mpq_t difference, other;
   mpz_t whole;
@@ -47,11 +47,9 @@ static inline uint32_t oracle_difference(float t, float m) {
   mpq_set_d(difference, m);
   mpq_set_d(other, t);
   mpq_sub(difference, difference, other);
-  mpq_mul_2exp(difference, difference, 14);
-  mpq_set_ui(other, 1, 2);
-  mpq_add(difference, difference, other);
+  mpq_mul_2exp(difference, difference, 23);
   mpz_fdiv_q(whole, mpq_numref(difference), mpq_denref(difference));
-  const uint32_t units = mpz_cmp_ui(whole, 1u << 20) > 0 ? 1u << 20 : (uint32_t)mpz_get_ui(whole);
+  const uint32_t units = mpz_cmp_ui(whole, 1u << 29) > 0 ? 1u << 29 : (uint32_t)mpz_get_ui(whole);
   mpq_clears(difference, other, NULL);
   mpz_clear(whole);
   return units;
@@ -91,9 +89,10 @@ static inline float oracle_score(const uint16_t *q, const uint16_t *k, unsigned 
   return s * c;
 }
 
-// o[d] of one query: k and v[positions][d].
-static inline void oracle_attention(const uint16_t *q, const uint16_t *k, const uint16_t *v, size_t positions, unsigned d,
-                                    float c, uint16_t *o) {
+// o[d] of one query: k and v[positions][d]. `wide`: weights with a high and a low part; the high part alone decides what becomes
+// of infinities and NaN of v.
+static inline void oracle_attention_of(const uint16_t *q, const uint16_t *k, const uint16_t *v, size_t positions, unsigned d,
+                                       float c, bool wide, uint16_t *o) {
   float *t = malloc(positions * sizeof *t), m = -INFINITY;
   bool nan = false;
   for (size_t i = 0; i < positions; i++) {
@@ -105,19 +104,33 @@ static inline void oracle_attention(const uint16_t *q, const uint16_t *k, const 
   struct oracle_sum sum;
   mpz_t l;
   mpz_inits(sum.units, l, NULL);
-  uint16_t *p = malloc(positions * sizeof *p);
+  uint16_t *high = calloc(positions, sizeof *high), *low = calloc(positions, sizeof *low);
   for (size_t i = 0; i < positions && !nan; i++) {
-    p[i] = isinf(t[i]) ? 0 : duplex_exponential_of(oracle_difference(t[i], m));
-    mpz_add_ui(l, l, (unsigned long)oracle_units(p[i]));
+    if (isinf(t[i])) continue;
+    const uint32_t difference = oracle_difference(t[i], m);
+    high[i] = duplex_exponential_of(difference, false);
+    low[i] = wide ? duplex_exponential_of(difference, true) : 0;
+    const long units = oracle_units(high[i]) + oracle_units(low[i]);
+    mpz_add_ui(l, l, (unsigned long)units);
   }
   for (unsigned column = 0; column < d; column++) {
     oracle_clear(&sum);
-    for (size_t i = 0; i < positions && !nan; i++) oracle_add(&sum, p[i], v[i * d + column]);
+    for (size_t i = 0; i < positions && !nan; i++) {
+      const uint16_t value = v[i * d + column];
+      oracle_add(&sum, high[i], value);
+      if (value % 32768u < 31744) oracle_add(&sum, low[i], value);
+    }
     o[column] = nan ? 0x7e00 : oracle_quotient(&sum, l);
   }
   mpz_clears(sum.units, l, NULL);
   free(t);
-  free(p);
+  free(high);
+  free(low);
+}
+
+static inline void oracle_attention(const uint16_t *q, const uint16_t *k, const uint16_t *v, size_t positions, unsigned d,
+                                    float c, uint16_t *o) {
+  oracle_attention_of(q, k, v, positions, d, c, false, o);
 }
 
 #endif

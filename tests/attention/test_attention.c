@@ -19,7 +19,8 @@ static struct shape draw_shape(struct duplex_random *random) {
                     .d = 16 * (1 + (unsigned)duplex_random_below(random, 16)),
                     .page = 64 * (1 + (unsigned)duplex_random_below(random, 4)),
                     .batch = 1 + duplex_random_below(random, 3),
-                    .scale = duplex_random_below(random, 2) ? 0 : 0.01 + duplex_random_unit(random)};
+                    .scale = duplex_random_below(random, 2) ? 0 : 0.01 + duplex_random_unit(random),
+                    .wide = duplex_random_below(random, 2)};
   for (size_t i = 0; i < s.batch; i++) s.lengths[i] = 1 + duplex_random_below(random, duplex_random_below(random, 4) ? 80 : 400);
   return s;
 }
@@ -45,11 +46,12 @@ static void test_random_batches(void **state) {
 // Every head size and every group.
 static void test_head_sizes_and_groups(void **state) {
   (void)state;
-  for (unsigned i = 1; i <= 16; i++) {
+  for (unsigned number = 2; number < 34; number++) {
+    const unsigned i = number / 2;
     struct duplex_random random;
     duplex_random_seed(&random, seed, 1000 + i);
     const struct shape shape = {
-        .channels = 3, .heads = 2, .group = 17 - i, .d = 16 * i, .page = 64, .batch = 1, .lengths = {65 + i}};
+        .channels = 3, .heads = 2, .group = 17 - i, .d = 16 * i, .page = 64, .batch = 1, .lengths = {65 + i}, .wide = number % 2};
     struct tensors t = make_tensors(&shape, &random, MODERATE, MODERATE, MODERATE);
     uint16_t *o = new_array(outputs_of(&shape));
     run_driver(&shape, &t, 50, &random, o);
@@ -68,6 +70,8 @@ static void test_long_rows(void **state) {
       {.channels = 1, .heads = 2, .group = 1, .d = 16, .page = 1024, .batch = 1, .lengths = {16385}},
       {.channels = 2, .heads = 5, .group = 2, .d = 144, .page = 64, .batch = 2, .lengths = {700, 90}},
       {.channels = 3, .heads = 3, .group = 12, .d = 32, .page = 64, .batch = 2, .lengths = {2049, 513}},
+      {.channels = 1, .heads = 1, .group = 13, .d = 80, .page = 512, .batch = 1, .lengths = {4500}, .wide = true},
+      {.channels = 2, .heads = 3, .group = 2, .d = 16, .page = 64, .batch = 2, .lengths = {8300, 700}, .wide = true},
   };
   for (unsigned i = 0; i < sizeof shapes / sizeof *shapes; i++) {
     struct duplex_random random;
@@ -106,20 +110,21 @@ static void test_special_rows(void **state) {
       {"q is Inf: every score is Inf", 0x7c00, 0x3c00, 0, 0x7e00, 0x7e00},
       {"q is NaN", 0x7e00, 0x3c00, 0, 0x7e00, 0x7e00},
   };
-  const struct shape shape = {
-      .channels = 2, .heads = 1, .group = 2, .d = 64, .page = 64, .batch = 1, .lengths = {100}, .scale = 0.01};
-  for (unsigned i = 0; i < sizeof rows / sizeof *rows; i++) {
+  for (unsigned i = 0; i < 2 * sizeof rows / sizeof *rows; i++) {
+    const struct shape shape = {
+        .channels = 2, .heads = 1, .group = 2, .d = 64, .page = 64, .batch = 1, .lengths = {100}, .scale = 0.01, .wide = i % 2};
+    const struct special *row = &rows[i / 2];
     struct duplex_random random;
-    duplex_random_seed(&random, seed, 3000 + i);
+    duplex_random_seed(&random, seed, 3000 + i / 2);
     struct tensors t = make_tensors(&shape, &random, MODERATE, MODERATE, MODERATE);
     uint16_t o[2 * 64];
-    for (unsigned query = 0; query < 2; query++) t.q[query * 64] = rows[i].q;
-    t.k[40 * 64] = rows[i].k;
-    t.v[40 * 64 + 1] = rows[i].v;
+    for (unsigned query = 0; query < 2; query++) t.q[query * 64] = row->q;
+    t.k[40 * 64] = row->k;
+    t.v[40 * 64 + 1] = row->v;
     run_driver(&shape, &t, 100, &random, o);
     check_all(&shape, &t, o);
-    if (rows[i].first != 1 && o[0] != rows[i].first) fail_msg("%s: o[0] is 0x%04x", rows[i].name, o[0]);
-    if (rows[i].second != 1 && o[1] != rows[i].second) fail_msg("%s: o[1] is 0x%04x", rows[i].name, o[1]);
+    if (row->first != 1 && o[0] != row->first) fail_msg("%s: o[0] is 0x%04x", row->name, o[0]);
+    if (row->second != 1 && o[1] != row->second) fail_msg("%s: o[1] is 0x%04x", row->name, o[1]);
     free_tensors(&t);
   }
 }

@@ -8,18 +8,22 @@ oracle=$build/tests/cli/oracle_attention
 while read -r batch q_heads heads d lengths scale dist; do
   longest=$(tr , '\n' <<<"$lengths" | sort -n | tail -1)
   "$duplex" random --shape "$batch,$q_heads,$d" --seed 1 --dist "$dist" --out q.npy && "$duplex" random --shape "$batch,$heads,$longest,$d" --seed 2 --dist "$dist" --out k.npy &&
-    "$duplex" random --shape "$batch,$heads,$longest,$d" --seed 3 --dist "$dist" --out v.npy && "$oracle" q.npy k.npy v.npy "$lengths" "$scale" exact.npy || exit 1
+    "$duplex" random --shape "$batch,$heads,$longest,$d" --seed 3 --dist "$dist" --out v.npy && "$oracle" q.npy k.npy v.npy "$lengths" "$scale" exact.npy f16 && "$oracle" q.npy k.npy v.npy "$lengths" "$scale" exact_p32.npy p32 || exit 1
   options=(--q q.npy --k k.npy --v v.npy --lengths "$lengths")
   [ "$scale" = 0 ] || options+=(--scale "$scale")
   for channels in 1 2 3 5 32; do
     name="$batch $q_heads $heads $d $lengths $scale $dist, $channels channels"
     check "$name" "$duplex" attention "${options[@]}" --out o.npy --channels $channels --stats stats.json
     check "$name: exact" cmp o.npy exact.npy
+    check "$name, p32" "$duplex" attention "${options[@]}" --out o.npy --channels $channels --weights p32
+    check "$name, p32: exact" cmp o.npy exact_p32.npy
   done
   for spread in 1 2 4 8 16 32; do
     [ $((spread * heads)) -gt 32 ] && break
     check "$name, spread $spread" "$duplex" attention "${options[@]}" --out o.npy --spread $spread --stats stats.json
     check "$name, spread $spread: exact" cmp o.npy exact.npy
+    check "$name, spread $spread, p32" "$duplex" attention "${options[@]}" --out o.npy --spread $spread --weights p32
+    check "$name, spread $spread, p32: exact" cmp o.npy exact_p32.npy
   done
   check "$name, one bundle" "$duplex" attention "${options[@]}" --out o.npy --channels 2 --bundles 1
   check "$name, one bundle: exact" cmp o.npy exact.npy

@@ -176,6 +176,7 @@ for scale in 0 -1 nan inf 1e400 x '' 1x; do refused "attention: scale '$scale'" 
 for spread in 0 3 64 x ''; do refused "attention: spread '$spread'" "--spread" attention --q q.npy --k kv.npy --v kv.npy --spread "$spread"; done
 refused "attention: spread beyond the channels" "at most 16" attention --q q.npy --k kv.npy --v kv.npy --spread 32
 refused "attention: spread on one channel" "at most 1" attention --q q.npy --k kv.npy --v kv.npy --spread 2 --channels 3
+for weights in f32 P32 x ''; do refused "attention: weights '$weights'" "--weights" attention --q q.npy --k kv.npy --v kv.npy --weights "$weights"; done
 refused "compare one file" "two files" "$duplex" compare x.npy
 refused "compare types" "f4.npy" "$duplex" compare w.npy f4.npy
 refused "compare shapes" "w90.npy" "$duplex" compare w.npy w90.npy

@@ -25,7 +25,7 @@ random 2,130,75 9 pd
 random 3,8,48 10 q
 random 3,2,90,48 11 k
 random 3,2,90,48 12 v
-"$duplex" attention --q q.npy --k k.npy --v v.npy --lengths 90,1,70 --scale 0.5 --out five.npy --channels 3 || fail attention
+"$duplex" attention --q q.npy --k k.npy --v v.npy --lengths 90,1,70 --scale 0.5 --weights p32 --out five.npy --channels 3 || fail attention
 
 cat >jobs.jsonl <<'L'
 {"command": "gemm", "x": "x.npy", "w": "u.npy", "out": "a.npy", "out_type": "f32"}
@@ -35,7 +35,7 @@ cat >jobs.jsonl <<'L'
 {"command": "expert", "x": "x.npy", "gate": "g.npy", "up": "u.npy", "down": "d.npy", "out": "e.npy"}
 {"command": "gemm", "x": "z.npy", "w": "d.npy", "out": "f.npy"}
 {"command": "gemm", "x": "px.npy", "w": "pu.npy", "out": "h.npy"}
-{"command": "attention", "q": "q.npy", "k": "k.npy", "v": "v.npy", "lengths": "90,1,70", "scale": "0.5", "spread": "1", "out": "i.npy"}
+{"command": "attention", "q": "q.npy", "k": "k.npy", "v": "v.npy", "lengths": "90,1,70", "scale": "0.5", "spread": "1", "weights": "p32", "out": "i.npy"}
 {"command": "expert", "x": "px.npy", "gate": "pg.npy", "up": "pu.npy", "down": "pd.npy", "out": "j.npy"}
 {"command": "gemm", "x": "px.npy", "w": "pu.npy", "out": "l.npy"}
 L

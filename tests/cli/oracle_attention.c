@@ -1,4 +1,4 @@
-// Exact attention of .npy files by GMP: usage: oracle_attention Q.npy K.npy V.npy LENGTHS SCALE OUT.npy
+// Exact attention of .npy files by GMP: usage: oracle_attention Q.npy K.npy V.npy LENGTHS SCALE OUT.npy f16|p32
 // Q[B,Hq,D], K,V[B,Hkv,L,D] <f2 of version 1; LENGTHS: B numbers with commas; SCALE: 0 for 1/sqrt(D). tests/attention has the
 // rules.
 #include "tests/attention/oracle_attention.h"
@@ -36,7 +36,7 @@ static void load(const char *path, struct tensor *t) {
 
 int main(int argc, char **argv) {
   static struct tensor q, k, v;
-  if (argc != 7) die("usage: oracle_attention Q K V LENGTHS SCALE OUT");
+  if (argc != 8) die("usage: oracle_attention Q K V LENGTHS SCALE OUT f16|p32");
   load(argv[1], &q), load(argv[2], &k), load(argv[3], &v);
   const size_t heads = k.shape[1], positions = k.shape[2], group = q.shape[1] / heads;
   const unsigned d = (unsigned)q.shape[2];
@@ -50,7 +50,8 @@ int main(int argc, char **argv) {
     for (size_t query = 0; query < q.shape[1]; query++) {
       uint16_t o[DUPLEX_HEAD_SIZE_MAX];
       const size_t kv = (sequence * heads + query / group) * positions * d;
-      oracle_attention(q.data + (sequence * q.shape[1] + query) * d, k.data + kv, v.data + kv, length, d, c, o);
+      oracle_attention_of(q.data + (sequence * q.shape[1] + query) * d, k.data + kv, v.data + kv, length, d, c,
+                          strcmp(argv[7], "p32") == 0, o);
       fwrite(o, sizeof *o, d, out);
     }
   }

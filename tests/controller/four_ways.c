@@ -17,7 +17,7 @@ static const char *const way_names[WAYS] = {"cmodel native", "cmodel riscv", "rt
 
 // Sequences grow in turns, so that their pages lie apart; some begin with the first positions of the one before.
 struct attention_case {
-  unsigned heads, group, head_size, batch, pieces, spread;
+  unsigned heads, group, head_size, batch, pieces, spread, wide;
   struct {
     unsigned sequence, positions;
   } piece[PIECES];
@@ -78,6 +78,7 @@ static void draw_attention(struct attention_case *a, struct duplex_random *rando
   }
   for (unsigned i = 1; i < a->batch; i++) a->shares[i] = duplex_random_below(random, 2);
   a->spread = 1u << duplex_random_below(random, 3);
+  a->wide = (unsigned)duplex_random_below(random, 2);
   const size_t elements = ((size_t)a->heads * POSITIONS + PIECES) * a->head_size;
   a->k = tensor(random, elements, 1);
   a->v = tensor(random, elements, 1);
@@ -149,6 +150,7 @@ static int run_attention(struct duplex_device *device, const struct attention_ca
   const unsigned most = duplex_kv_spread_most(device, a->heads);
   int error = duplex_kv_open(device, &options, &cache);
   if (!error) error = fill(a, cache, a->spread < most ? a->spread : most, sequences);
+  if (!error) duplex_kv_use_p32(cache, a->wide);
   if (!error) error = duplex_attention(cache, 0, sequences, a->batch, a->q, (size_t)a->heads * a->group, 0, o);
   if (cache) duplex_kv_close(cache);
   return error;
@@ -161,8 +163,8 @@ static int run(struct duplex_device *device, const struct test_case *c, void *y)
 static void print_case(const struct test_case *c) {
   const struct attention_case *a = &c->attention;
   if (c->kind == ATTENTION)
-    printf("attention D %u, %u KV heads x %u, %u sequences in %u pieces, spread to %u", a->head_size, a->heads, a->group,
-           a->batch, a->pieces, a->spread);
+    printf("attention D %u, %u KV heads x %u, %u sequences in %u pieces, spread to %u%s", a->head_size, a->heads, a->group,
+           a->batch, a->pieces, a->spread, a->wide ? ", p32" : "");
   else
     printf("%s%s M %zu N %zu K %zu format %d", c->matrices == 2 ? "pair " : "", kind_names[c->kind], c->m, c->n, c->k,
            (int)c->format);

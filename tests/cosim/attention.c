@@ -29,6 +29,7 @@ struct attention_case {
   double scale;
   bool gemm;  // of the first numbers of q and k
   bool step;  // attention with another position for each sequence, the first numbers of k and v
+  bool wide;  // weights in two parts
 };
 
 struct outcome {
@@ -74,6 +75,7 @@ static void draw(struct attention_case *c, unsigned channels) {
   c->kind = (unsigned)below(c, 4);
   c->scale = below(c, 2) ? 0 : 0.5;
   c->gemm = below(c, 3) == 0;
+  c->wide = below(c, 3) == 0;
   draw_pieces(c);
   for (unsigned s = 0; s < c->batch; s++) c->parent[s] = s && below(c, 2) ? (int)below(c, s) : -1;
   for (unsigned s = 0; s < c->batch; s++) c->spread[s] = draw_spread(c);
@@ -135,6 +137,7 @@ static int run_on(struct attention_case *c, const char *backend, struct outcome 
   if (!error) error = fill(c, cache, sequences);
   if (!error) error = run_gemm(c, device, 0, outcome);
   const size_t q_heads = c->heads * c->group;
+  if (!error) duplex_kv_use_p32(cache, c->wide);
   if (!error && c->step)
     error = duplex_attention_step(cache, 0, sequences, c->batch, c->k, c->v, c->q, q_heads, c->scale, outcome->o);
   if (!error && !c->step) error = duplex_attention(cache, 0, sequences, c->batch, c->q, q_heads, c->scale, outcome->o);
@@ -183,10 +186,11 @@ static bool run_case(uint64_t seed, uint64_t number, unsigned channels) {
     good = same("clocks of the GEMM", model.gemm_cycles[i], rtl.gemm_cycles[i]) &&
            same("results of the GEMM", 0, (uint64_t)(memcmp(model.y[i], rtl.y[i], sizeof rtl.y[i]) != 0));
   printf(
-      "%s case %llu: D %u, %u KV heads x %u, %u sequences in %u pieces, %u channels, bundles %x, values %u: %llu clocks (append "
+      "%s case %llu: D %u, %u KV heads x %u, %u sequences in %u pieces, %u channels, bundles %x, values %u%s: %llu clocks "
+      "(append "
       "%llu), %llu descriptors\n",
       good ? "same" : "FAIL", (unsigned long long)number, c.head_size, c.heads, c.group, c.batch, c.pieces, c.channels, c.bundles,
-      c.kind, (unsigned long long)model.stats.cycles, (unsigned long long)model.stats.append_cycles,
+      c.kind, c.wide ? ", p32" : "", (unsigned long long)model.stats.cycles, (unsigned long long)model.stats.append_cycles,
       (unsigned long long)model.stats.descriptors);
   free(c.k), free(c.v), free(c.q), free(model.o), free(rtl.o);
   return good;

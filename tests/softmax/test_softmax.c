@@ -137,7 +137,7 @@ static void set_units(mpz_t units, uint32_t bits) {
   if (bits >> 31) mpz_neg(units, units);
 }
 
-// floor((m - t) * 2^14 + 1/2), between 0 and 2^20.
+// floor((m - t) * 2^23), between 0 and 2^29.
 static uint32_t oracle_difference(uint32_t t, uint32_t m) {
   static mpz_t difference, score;
   static bool ready;
@@ -147,30 +147,31 @@ static uint32_t oracle_difference(uint32_t t, uint32_t m) {
   set_units(score, t);
   mpz_sub(difference, difference, score);
   if (mpz_sgn(difference) < 0) return 0;
-  mpz_mul_2exp(difference, difference, 15);
-  mpz_set_ui(score, 1);
-  mpz_mul_2exp(score, score, 149);
-  mpz_add(difference, difference, score);
-  mpz_fdiv_q_2exp(difference, difference, 150);
-  return mpz_cmp_ui(difference, 1u << 20) > 0 ? 1u << 20 : (uint32_t)mpz_get_ui(difference);
+  mpz_mul_2exp(difference, difference, 23);
+  mpz_fdiv_q_2exp(difference, difference, 149);
+  return mpz_cmp_ui(difference, 1u << 29) > 0 ? 1u << 29 : (uint32_t)mpz_get_ui(difference);
 }
 
 static bool is_finite(uint32_t bits) { return (bits & 0x7fffffffu) < INF; }
 
 // What the page says of t and m, with the exponential of a difference, which has its own test.
-static uint16_t oracle_weight(uint32_t t, uint32_t m) {
+static uint16_t oracle_weight(uint32_t t, uint32_t m, bool low) {
   if (isnan(float_of(t)) || !is_finite(m) || t == MINUS_INF) return 0;
-  if (t == INF) return 0x7800;
-  return duplex_exponential_of(oracle_difference(t, m));
+  return duplex_exponential_of(t == INF ? 0 : oracle_difference(t, m), low);
 }
+
+// Of differences of 41 and more only that they are.
+static uint32_t near(uint32_t d) { return d < 41u << 23 ? d : 41u << 23; }
 
 static void compare_difference(uint32_t t, uint32_t m) {
   if (is_finite(t) && is_finite(m)) {
     const uint32_t model = duplex_softmax_difference(t, m), want = oracle_difference(t, m);
-    if (model != want) fail_msg("difference of t %08x and m %08x: %u, expected %u", t, m, model, want);
+    if (near(model) != near(want)) fail_msg("difference of t %08x and m %08x: %u, expected %u", t, m, model, want);
   }
-  const uint16_t model = duplex_exponential(t, m), want = oracle_weight(t, m);
-  if (model != want) fail_msg("exponential(%08x, %08x): %04x, expected %04x", t, m, model, want);
+  for (int low = 0; low < 2; low++) {
+    const uint16_t model = duplex_exponential(t, m, low), want = oracle_weight(t, m, low);
+    if (model != want) fail_msg("exponential(%08x, %08x), low %d: %04x, expected %04x", t, m, low, model, want);
+  }
 }
 
 static void test_difference(void **state) {
@@ -187,7 +188,7 @@ static void test_difference(void **state) {
       case 1:  // neighbours of any size: 0 to 2^25 steps apart
         t = m + ((m >> 31 ? 1u : -1u) * (uint32_t)duplex_random_below(&random, UINT64_C(1) << duplex_random_below(&random, 26)));
         break;
-      case 2:  // m - t is on a grid of 2^-15 or one place beside it, so that halves are met
+      case 2:  // m - t is on a coarse grid or one place beside it
         m = bits_of((float)(int)duplex_random_below(&random, 1 << 21) * 0x1p-15f);
         t = bits_of((float)(int)duplex_random_below(&random, 1 << 21) * -0x1p-15f) + (uint32_t)duplex_random_below(&random, 3) -
             1;
@@ -204,39 +205,80 @@ static void test_difference(void **state) {
 
 // --- exponential ---
 
-static double value_of(uint16_t bits) { return ldexp((double)oracle_units(bits), -24); }
+enum { FRACTION_BITS = DUPLEX_DIFFERENCE_FRACTION_BITS, COARSE = 12, WHOLES = 64 };
+
+// 2^-(i * 2^-bits), i below 2^count, with the 64 bits of a long double.
+static long double *powers(unsigned bits, unsigned count) {
+  long double *list = malloc(sizeof *list << count);
+  mpfr_t power;
+  mpfr_init2(power, 100);
+  for (long i = 0; i < 1L << count; i++) {
+    mpfr_set_si_2exp(power, -i, -(long)bits, MPFR_RNDN);
+    mpfr_exp2(power, power, MPFR_RNDN);
+    list[i] = mpfr_get_ld(power, MPFR_RNDN);
+  }
+  mpfr_clear(power);
+  return list;
+}
+
+struct worst {
+  double high, both;
+  uint32_t high_at, both_at;
+};
+
+// One difference against 2^(15 - d): the nearest binary16 but for a hair; high and low together within 2^-22 of it where low is
+// not cut, otherwise within a hair more than a unit of 2^-24. Returns high and low in units of 2^-24.
+static int64_t compare_power(uint32_t d, double real, struct worst *worst) {
+  const uint16_t high = duplex_exponential_of(d, false), low = duplex_exponential_of(d, true);
+  const int64_t high_units = oracle_units(high), units = high_units + oracle_units(low);
+  const double value = ldexp(real, 39 - (int)(d >> FRACTION_BITS));  // in units of 2^-24
+  const int exponent = ilogb(value) - 10;
+  const double place = exponent < 0 ? 1 : ldexp(1, exponent), error = fabs(value - (double)high_units) / place;
+  const double both = fabs(value - (double)units) / value;
+  if (!(error <= 0.501)) fail_msg("d %u: %04x is %.4f ulp away", d, high, error);
+  if (d >> FRACTION_BITS <= 16 ? !(both <= 0x1p-22) : !(fabs(value - (double)units) <= 1.001))
+    fail_msg("d %u: %04x and %04x are %.3g of it away", d, high, low, both);
+  if (d >> FRACTION_BITS > 28 && low != 0) fail_msg("d %u: low part %04x of a subnormal", d, low);
+  if (error > worst->high) worst->high = error, worst->high_at = d;
+  if (d >> FRACTION_BITS <= 16 && both > worst->both) worst->both = both, worst->both_at = d;
+  return units;
+}
 
 static void test_exponential(void **state) {
   (void)state;
-  enum { ONES = 1 << DUPLEX_DIFFERENCE_FRACTION_BITS };
-  mpfr_t fraction, real;
-  mpfr_inits2(100, fraction, real, (mpfr_ptr)0);
-  double worst = 0;
-  uint32_t worst_at = 0;
-  uint16_t before[64];  // by the whole part of d_q: the weight at the last fraction
-  for (unsigned whole = 0; whole < 64; whole++) before[whole] = 0xffff;
-  for (uint32_t f = 0; f < ONES; f++) {
-    mpfr_set_si_2exp(fraction, -(long)f, -DUPLEX_DIFFERENCE_FRACTION_BITS, MPFR_RNDN);
-    mpfr_exp2(fraction, fraction, MPFR_RNDN);
-    for (uint32_t whole = 0; whole < 64; whole++) {
-      const uint32_t d_q = whole * ONES + f;
-      const uint16_t p = duplex_exponential_of(d_q);
-      mpfr_mul_2si(real, fraction, 15 - (long)whole, MPFR_RNDN);
-      const int exponent = (int)mpfr_get_exp(real) - 1, place = (exponent < -14 ? -14 : exponent) - 10;
-      mpfr_sub_d(real, real, value_of(p), MPFR_RNDN);
-      const double error = fabs(ldexp(mpfr_get_d(real, MPFR_RNDN), -place));
-      if (!(error <= 1)) fail_msg("d_q %u: %04x is %.3f ulp away", d_q, p, error);
-      if (error > worst) worst = error, worst_at = d_q;
-      if (p > before[whole]) fail_msg("d_q %u: %04x above the weight before it", d_q, p);
-      if (f == 0 && whole > 0 && p > duplex_exponential_of(d_q - 1)) fail_msg("d_q %u: %04x above the weight before it", d_q, p);
-      before[whole] = p;
+  long double *coarse = powers(COARSE, COARSE), *fine = powers(FRACTION_BITS, FRACTION_BITS - COARSE);
+  struct worst worst = {0};
+  int64_t before[WHOLES], first[WHOLES];  // by the whole part of d: high and low together at the last and at the first fraction
+  uint16_t high_before[WHOLES];
+  for (uint32_t f = 0; f < 1u << FRACTION_BITS; f++) {
+    const double real = (double)(coarse[f >> (FRACTION_BITS - COARSE)] * fine[f % (1u << (FRACTION_BITS - COARSE))]);
+    for (uint32_t whole = 0; whole < WHOLES; whole++) {
+      const uint32_t d = whole << FRACTION_BITS | f;
+      const uint16_t high = duplex_exponential_of(d, false);
+      const int64_t units = compare_power(d, real, &worst);
+      if (f == 0) first[whole] = units;
+      if (f > 0 && (units > before[whole] || high > high_before[whole]))
+        fail_msg("d %u: %04x above the weight before it", d, high);
+      before[whole] = units;
+      high_before[whole] = high;
     }
   }
-  mpfr_clears(fraction, real, (mpfr_ptr)0);
-  printf("exponential: %u differences, worst %.4f ulp at d_q %u\n", 64 * ONES, worst, worst_at);
-  assert_int_equal(duplex_exponential_of(0), 0x7800);
+  for (unsigned whole = 1; whole < WHOLES; whole++) {
+    if (first[whole] > before[whole - 1]) fail_msg("d %u.0 above the weight before it", whole);
+    if (duplex_exponential_of(whole << FRACTION_BITS, false) > high_before[whole - 1])
+      fail_msg("d %u.0 above the weight before it", whole);
+  }
+  free(coarse);
+  free(fine);
+  printf(
+      "exponential: %llu differences; high part worst %.4f ulp of binary16 at d %u; with the low part worst 2^%.2f of it at d "
+      "%u\n",
+      (unsigned long long)WHOLES << FRACTION_BITS, worst.high, worst.high_at, log2(worst.both), worst.both_at);
   static const uint32_t beyond[] = {DUPLEX_DIFFERENCE_FAR, DUPLEX_DIFFERENCE_FAR + 1, 0x7fffffffu, 0xffffffffu};
-  for (unsigned i = 0; i < LENGTH(beyond); i++) assert_int_equal(duplex_exponential_of(beyond[i]), 0);
+  for (int low = 0; low < 2; low++) {
+    assert_int_equal(duplex_exponential_of(0, low), low ? 0 : 0x7800);
+    for (unsigned i = 0; i < LENGTH(beyond); i++) assert_int_equal(duplex_exponential_of(beyond[i], low), 0);
+  }
 }
 
 // --- softmax_sum ---
@@ -248,9 +290,12 @@ static void test_softmax_sum(void **state) {
   mpz_init(want);
   uint64_t l = 0;
   for (uint64_t i = 0; i < cases(); i++) {
-    const uint16_t p = i < 0x7c00 ? (uint16_t)i : (uint16_t)duplex_random_below(&random, 0x7c00);
+    const uint16_t size = i < 0x7c00 ? (uint16_t)i : (uint16_t)duplex_random_below(&random, 0x7c00);
+    const uint16_t p = size | (uint16_t)(duplex_random_below(&random, 2) << 15);
+    long p_units;
     l = duplex_softmax_sum(l, p);
-    mpz_add_ui(want, want, (unsigned long)oracle_units(p));
+    p_units = oracle_units(p);
+    p_units < 0 ? mpz_sub_ui(want, want, (unsigned long)-p_units) : mpz_add_ui(want, want, (unsigned long)p_units);
     mpz_fdiv_r_2exp(want, want, DUPLEX_SOFTMAX_SUM_BITS);
     if (mpz_cmp_ui(want, l) != 0) fail_msg("after weight %llu, %04x: %llx", (unsigned long long)i, p, (unsigned long long)l);
   }

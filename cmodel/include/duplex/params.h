@@ -36,7 +36,7 @@
 #define DUPLEX_ATTENTION_QUEUE 16 // segments that wait in a channel
 #define DUPLEX_LINK_ROWS 16 // rows of context sums that wait in a channel for its own, of a KV head spread over several
 #define DUPLEX_SCORE_SCALE_CLOCKS 3 // latency of score_scale
-#define DUPLEX_EXPONENTIAL_CLOCKS 6 // latency of exponential
-#define DUPLEX_QUOTIENT_CLOCKS 16 // latency of quotient
+#define DUPLEX_EXPONENTIAL_CLOCKS 7 // latency of exponential
+#define DUPLEX_QUOTIENT_CLOCKS 17 // latency of attention_quotient
 
 #endif

@@ -1,8 +1,8 @@
 // The arithmetic units of softmax, one lane each, as in rtl/softmax (docs/numerics.md, N5).
 //
-// A row of scores becomes weights and one division: t = RN32(s * c), m = max t, p = 2^(15 - (m - t)) as binary16 within 1 ulp,
-// l = sum p, o = RN16(sum(p * v) / l). Everything is integer arithmetic: nothing depends on the host's floating-point mode or
-// libm. Every function is defined for every bit pattern of its arguments.
+// A row of scores becomes weights and one division: t = RN32(s * c), m = max t, p = 2^(15 - (m - t)) as the nearest binary16, or
+// as two of them, l = sum p, o = RN16(sum(p * v) / l). Everything is integer arithmetic: nothing depends on the host's
+// floating-point mode or libm. Every function is defined for every bit pattern of its arguments.
 #ifndef DUPLEX_SOFTMAX_H
 #define DUPLEX_SOFTMAX_H
 
@@ -13,8 +13,8 @@ extern "C" {
 #endif
 
 #define DUPLEX_MAXIMUM_START 0xff800000u           // -Inf: the maximum of no scores
-#define DUPLEX_DIFFERENCE_FRACTION_BITS 14         // d_q counts units of 2^-14
-#define DUPLEX_DIFFERENCE_FAR (UINT32_C(1) << 20)  // d_q of 64 and more: 2^(15 - d_q) is zero anyway
+#define DUPLEX_DIFFERENCE_FRACTION_BITS 23         // a difference d counts units of 2^-23
+#define DUPLEX_DIFFERENCE_FAR (UINT32_C(1) << 29)  // d of 64 and more: 2^(15 - d) is zero anyway
 #define DUPLEX_SOFTMAX_SUM_BITS 57                 // l < 2^57 units of 2^-24: 131,072 positions and more
 
 // score_scale: RN32(s * c), IEEE: gradual underflow, signed zeros, Inf; Inf x 0 and NaN give the canonical NaN.
@@ -23,19 +23,19 @@ duplex_f32 duplex_score_scale(duplex_f32 s, duplex_f32 c);
 // running_maximum: the larger of m and t; zeros compare equal and give +0; a NaN stays (canonical).
 duplex_f32 duplex_running_maximum(duplex_f32 m, duplex_f32 t);
 
-// Quantised difference: floor((m - t) * 2^14 + 1/2) of the exact difference, at most DUPLEX_DIFFERENCE_FAR; 0 if t > m. m and t
-// finite.
+// Quantised difference: floor((m - t) * 2^23) of the exact difference, at most DUPLEX_DIFFERENCE_FAR; 0 if t > m. m and t finite.
 uint32_t duplex_softmax_difference(duplex_f32 t, duplex_f32 m);
 
-// 2^(15 - d_q * 2^-14) within 1 ulp of binary16, falling with d_q; 2^15 at 0; 0 beyond underflow.
-duplex_f16 duplex_exponential_of(uint32_t d_q);
+// 2^(15 - d * 2^-23) as 23 significant bits or more, falling with d; 2^15 at 0; 0 beyond underflow. The nearest binary16 of that
+// (half up); `low`: what this one lacks, signed, exactly where d < 17 (from there on it is cut to units of 2^-24).
+duplex_f16 duplex_exponential_of(uint32_t d, bool low);
 
-// exponential: +0 if t is -Inf or NaN, or m is NaN or infinite; otherwise 2^15 if t > m (a maximum is never below its scores),
-// and duplex_exponential_of the quantised difference.
-duplex_f16 duplex_exponential(duplex_f32 t, duplex_f32 m);
+// exponential: +0 if t is -Inf or NaN, or m is NaN or infinite; otherwise as for d = 0 if t > m (a maximum is never below its
+// scores), and duplex_exponential_of the quantised difference.
+duplex_f16 duplex_exponential(duplex_f32 t, duplex_f32 m, bool low);
 
-// softmax_sum: l + p in units of 2^-24, modulo 2^57. p finite and not negative: what duplex_exponential gives; of other patterns
-// the sign is ignored and the exponent field 31 counts as one more.
+// softmax_sum: l + p in units of 2^-24, modulo 2^57. p finite: what duplex_exponential gives; of other patterns the exponent
+// field 31 counts as one more.
 uint64_t duplex_softmax_sum(uint64_t l, duplex_f16 p);
 
 // quotient: RN16(sum / l), l in units of 2^-24 below 2^57. NaN if row_nan or l = 0, or if the sum's flags say so; one infinity
