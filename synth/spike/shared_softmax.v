@@ -4,6 +4,9 @@
 // of 64 bytes a clock on which the weights and the rows of o go back. CHANNELS = 32: one unit with the buses that there are; 8: one of
 // four units, which together give what the streams ask for.
 //
+//   synth/spike/measure.sh shared_softmax -p CHANNELS=8 rtl/common/{fifo,delay_line}.v rtl/gemm/normalise.v
+//   rtl/softmax/{score_scale,exponential,quotient}.v synth/spike/shared_softmax.v
+//
 // A word of scores: 16, lane by lane; a score of lane l stands at l, l + 2^lanes, ... Maxima and sums are kept for 8 columns (a score's
 // place modulo 8) and joined when they are read. A word of sums: 4 lanes of 97 bits and 3 flags, lanes 0 to 3 or 4 to 7.
 `default_nettype none
