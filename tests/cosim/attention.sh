@@ -43,6 +43,8 @@ L
 2 8 8 100 80 2 classes -
 1 2 2 300 96 2 bits -
 4 8 2 512 128 2 normal:1 512,1,300,64
+2 8 2 200 128 2 normal:1 200,64 --weights p32
+1 10 1 130 80 2 bits - --weights p32 --spread 2
 2 4 2 150 64 2 normal:1 - --bundles 0,1,2 --xpu-traffic stream
 2 4 2 150 128 1 normal:1 - --bundles 0,2 --xpu-traffic stream --activation-rule strict
 L
