@@ -45,6 +45,8 @@ L
 2 8 8 100 80 2 classes -
 1 2 2 300 96 2 bits -
 4 8 2 512 128 2 normal:1 512,1,300,64
+2 8 2 200 128 2 normal:1 200,64 --weights p32
+1 10 1 130 80 2 bits - --weights p32 --spread 2
 2 4 2 150 64 2 normal:1 - --bundles 0,1,2 --xpu-traffic stream
 3 8 2 200 128 2 normal:1 200,65,1 --append inside
 2 4 2 150 80 2 normal:1 - --append inside --bundles 0,1,2 --xpu-traffic stream --activation-rule strict
