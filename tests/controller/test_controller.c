@@ -16,6 +16,8 @@
 #include "duplex/random.h"
 #include "duplex/registers.h"
 
+#define AT(member) (uint32_t) offsetof(struct attention_message, member)
+
 #define BUILD_ELF "firmware.elf"
 enum { M = 5, N = 300, K = 700, CHANNELS = 2, ROWS = 2000 };
 
@@ -281,13 +283,13 @@ static void test_attention_list(void **state) {
   const struct {
     uint32_t word, value, status, detail;
   } wrong[] = {
-      {last, 0, COMPLETION_ARGUMENT, 48},
-      {last, 2, COMPLETION_ARGUMENT, 48},
-      {last, 4u << 24 | 1, COMPLETION_ARGUMENT, 48},
-      {1, 2, COMPLETION_ARGUMENT, 48},
-      {segment, UINT32_MAX, COMPLETION_REGION, 52},
-      {segment + 1, 0, COMPLETION_REGION, 52},
-      {segment + 1, 1u << 24 | 131073, COMPLETION_REGION, 52},
+      {last, 0, COMPLETION_ARGUMENT, AT(sequences)},
+      {last, 2, COMPLETION_ARGUMENT, AT(sequences)},
+      {last, 4u << 24 | 1, COMPLETION_ARGUMENT, AT(sequences)},
+      {1, 2, COMPLETION_ARGUMENT, AT(sequences)},
+      {segment, UINT32_MAX, COMPLETION_REGION, AT(segments)},
+      {segment + 1, 0, COMPLETION_REGION, AT(segments)},
+      {segment + 1, 1u << 24 | 131073, COMPLETION_REGION, AT(segments)},
   };
   for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
     struct completion completion;
@@ -307,6 +309,39 @@ static void test_attention_list(void **state) {
   duplex_close(device);
 }
 
+// Scores that do not fit the slices need room in DRAM: 20,000 positions of 8 lanes.
+static void test_scores_without_room_are_refused(void **state) {
+  struct duplex_device *device = open_device(setup_of(state));
+  uint32_t *list = device->machine->controller->mailbox->queue[device->queue.index].list;
+  const uint32_t blocks = (20000 + 63) / 64;
+  struct region kv, qo, scores;
+  struct completion completion;
+  assert_true(space_take(device->space, 1, 2 * blocks, &kv) && space_take(device->space, 2, 2, &qo));
+  struct attention_message m = {.kv = {kv.base, 1},
+                                .q = {qo.base, 2},
+                                .o = {qo.base + 1, 2},
+                                .kv_row_sets = 2 * blocks,
+                                .slot_stride = 2 * blocks,
+                                .v_block_stride = blocks,
+                                .head_size = 64,
+                                .heads = 1,
+                                .scale = 0x3e38aa3b,
+                                .sequences = 1,
+                                .segments = 1};
+  list[0] = 1 | 3u << 24, list[1] = kv.base | (kv.base + blocks) << 16, list[2] = 20000 | 0xffu << 24;
+  const struct attention_segment segment = {0, 0, 20000};
+  const uint32_t room = attention_score_room(&segment, 1, 3, 0);
+  assert_true(space_take(device->space, 2, room, &scores));
+  m.scores = (struct region_words){scores.base, 2};
+  m.score_row_sets = room - 1;
+  assert_int_equal(send(device, MESSAGE_ATTENTION, &m, sizeof m, &completion), DUPLEX_ERROR_FIRMWARE);
+  assert_int_equal(completion.status, COMPLETION_REGION);
+  assert_int_equal(completion.detail, AT(scores));
+  m.score_row_sets = room;
+  assert_int_equal(send(device, MESSAGE_ATTENTION, &m, sizeof m, &completion), 0);
+  duplex_close(device);
+}
+
 // The message of attention and its list: one sequence of one segment, each wrong number in turn.
 static void test_attention_messages_are_checked(void **state) {
   struct duplex_device *device = open_device(setup_of(state));
@@ -314,40 +349,51 @@ static void test_attention_messages_are_checked(void **state) {
   struct region kv, q, o;
   struct completion completion;
   assert_true(space_take(device->space, 1, 4, &kv) && space_take(device->space, 1, 1, &q) && space_take(device->space, 1, 1, &o));
-  struct attention_message m = {{kv.base, 1}, {q.base, 1}, {o.base, 1}, 4, 2, 1, 64, 1, 0x3e38aa3b, 1, 1};
+  struct attention_message m = {.kv = {kv.base, 1},
+                                .q = {q.base, 1},
+                                .o = {o.base, 1},
+                                .kv_row_sets = 4,
+                                .slot_stride = 2,
+                                .v_block_stride = 1,
+                                .head_size = 64,
+                                .heads = 1,
+                                .scale = 0x3e38aa3b,
+                                .sequences = 1,
+                                .segments = 1};
   list[0] = 1, list[1] = kv.base | (kv.base + 2) << 16, list[2] = 65 | 1 << 24;
   assert_int_equal(send(device, MESSAGE_ATTENTION, &m, sizeof m, &completion), 0);
   assert_int_equal(completion.descriptors, 1);
   const struct {
     uint32_t *word, value, status, detail;
   } wrong[] = {
-      {&m.kv.base, 1u << 20, COMPLETION_REGION, 0},
-      {&m.kv.stripe, 0, COMPLETION_REGION, 0},
-      {&m.kv_row_sets, 3, COMPLETION_REGION, 52},
-      {&m.kv_row_sets, UINT32_MAX, COMPLETION_REGION, 0},
-      {&m.q.base, UINT32_MAX, COMPLETION_REGION, 8},
-      {&m.q.stripe, 2, COMPLETION_REGION, 8},
-      {&m.o.base, 65536, COMPLETION_REGION, 16},
-      {&m.slot_stride, 65536, COMPLETION_ARGUMENT, 28},
-      {&m.v_block_stride, 65536, COMPLETION_ARGUMENT, 32},
-      {&m.head_size, 72, COMPLETION_ARGUMENT, 36},
-      {&m.head_size, 0, COMPLETION_ARGUMENT, 36},
-      {&m.head_size, 272, COMPLETION_ARGUMENT, 36},
-      {&m.head_size, 128, COMPLETION_REGION, 52},
-      {&m.heads, 0, COMPLETION_ARGUMENT, 40},
-      {&m.heads, 257, COMPLETION_ARGUMENT, 40},
-      {&m.sequences, 0, COMPLETION_ARGUMENT, 48},
-      {&m.sequences, 65, COMPLETION_ARGUMENT, 48},
-      {&m.segments, 0, COMPLETION_ARGUMENT, 52},
-      {&m.segments, 2, COMPLETION_ARGUMENT, 48},
-      {&m.segments, 185, COMPLETION_ARGUMENT, 52},
-      {&list[0], 0, COMPLETION_ARGUMENT, 48},
-      {&list[0], 1 | 4 << 24, COMPLETION_ARGUMENT, 48},
-      {&list[1], kv.base | (kv.base + 3) << 16, COMPLETION_REGION, 52},
-      {&list[1], (kv.base + 3) | (kv.base + 2) << 16, COMPLETION_REGION, 52},
-      {&list[2], 1 << 24, COMPLETION_REGION, 52},
-      {&list[2], 129 | 1 << 24, COMPLETION_REGION, 52},
-      {&list[2], 0xffffff | 1 << 24, COMPLETION_REGION, 52},
+      {&m.kv.base, 1u << 20, COMPLETION_REGION, AT(kv)},
+      {&m.kv.stripe, 0, COMPLETION_REGION, AT(kv)},
+      {&m.kv_row_sets, 3, COMPLETION_REGION, AT(segments)},
+      {&m.kv_row_sets, UINT32_MAX, COMPLETION_REGION, AT(kv)},
+      {&m.q.base, UINT32_MAX, COMPLETION_REGION, AT(q)},
+      {&m.q.stripe, 2, COMPLETION_REGION, AT(q)},
+      {&m.o.base, 65536, COMPLETION_REGION, AT(o)},
+      {&m.score_row_sets, 1, COMPLETION_REGION, AT(scores)},
+      {&m.slot_stride, 65536, COMPLETION_ARGUMENT, AT(slot_stride)},
+      {&m.v_block_stride, 65536, COMPLETION_ARGUMENT, AT(v_block_stride)},
+      {&m.head_size, 72, COMPLETION_ARGUMENT, AT(head_size)},
+      {&m.head_size, 0, COMPLETION_ARGUMENT, AT(head_size)},
+      {&m.head_size, 272, COMPLETION_ARGUMENT, AT(head_size)},
+      {&m.head_size, 128, COMPLETION_REGION, AT(segments)},
+      {&m.heads, 0, COMPLETION_ARGUMENT, AT(heads)},
+      {&m.heads, 257, COMPLETION_ARGUMENT, AT(heads)},
+      {&m.sequences, 0, COMPLETION_ARGUMENT, AT(sequences)},
+      {&m.sequences, 65, COMPLETION_ARGUMENT, AT(sequences)},
+      {&m.segments, 0, COMPLETION_ARGUMENT, AT(segments)},
+      {&m.segments, 2, COMPLETION_ARGUMENT, AT(sequences)},
+      {&m.segments, 185, COMPLETION_ARGUMENT, AT(segments)},
+      {&list[0], 0, COMPLETION_ARGUMENT, AT(sequences)},
+      {&list[0], 1 | 4 << 24, COMPLETION_ARGUMENT, AT(sequences)},
+      {&list[1], kv.base | (kv.base + 3) << 16, COMPLETION_REGION, AT(segments)},
+      {&list[1], (kv.base + 3) | (kv.base + 2) << 16, COMPLETION_REGION, AT(segments)},
+      {&list[2], 1 << 24, COMPLETION_REGION, AT(segments)},
+      {&list[2], 129 | 1 << 24, COMPLETION_REGION, AT(segments)},
+      {&list[2], 0xffffff | 1 << 24, COMPLETION_REGION, AT(segments)},
   };
   for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
     const uint32_t right = *wrong[i].word;
@@ -539,6 +585,7 @@ int main(int argc, char **argv) {
       ON_ALL(test_regions),
       ON_ALL(test_attention_list),
       ON_ALL(test_attention_messages_are_checked),
+      ON_ALL(test_scores_without_room_are_refused),
       ON_ALL(test_client_writes_nonsense),
       WITH(test_watchdog_of_the_firmware, native),
       WITH(test_watchdog_of_the_firmware, riscv),
