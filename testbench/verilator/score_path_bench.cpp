@@ -1,6 +1,6 @@
 // score_path.v: rows of rounded sums with gaps, passes of all kinds of lanes and masks, maxima taken late. Every word that goes
 // to the slice (address and scores, in order) and every maximum must be that of the C units. Between passes a joined maximum
-// comes back now and then and counts like a score.
+// comes back now and then and counts like a score, or words of scores come back from DRAM.
 #include <deque>
 #include <vector>
 
@@ -35,7 +35,7 @@ struct Word {
 class Bench {
  public:
   explicit Bench(bench::Case &c) : c_(c), rtl_(c.options) {
-    rtl_->start_i = rtl_->sum_valid_i = rtl_->maximum_ready_i = rtl_->joined_valid_i = 0;
+    rtl_->start_i = rtl_->sum_valid_i = rtl_->maximum_ready_i = rtl_->joined_valid_i = rtl_->load_valid_i = rtl_->load_end_i = 0;
     rtl_.reset();
     for (uint32_t &m : maximum_) m = DUPLEX_MAXIMUM_START;
   }
@@ -45,7 +45,7 @@ class Bench {
       if (!pass()) return false;
     for (int i = 0; i < 2000 && (i < 40 || !maxima_.empty()); i++)
       if (!clock()) return false;
-    return words_.empty() && maxima_.empty() ? true : wrong("end", 0, "words or maxima are missing", "");
+    return words_.empty() && maxima_.empty() && stored_ == 0 ? true : wrong("end", 0, "words or maxima are missing", "");
   }
 
  private:
@@ -64,6 +64,7 @@ class Bench {
     p.scale = draw_f32(c_);
     p.marks = (unsigned)c_.below(8);
     if (c_.chance(20) && !join()) return false;
+    if (c_.chance(20) && !load()) return false;
     while (!rtl_->ready_o)
       if (!clock()) return false;
     rtl_->start_i = 1;
@@ -87,9 +88,38 @@ class Bench {
     return true;
   }
 
-  // When no score is on its way.
+  bool wait_until_empty() {
+    while (!rtl_->empty_o)
+      if (!clock()) return false;
+    return true;
+  }
+
+  // Words go to the slice as they come; the pair's maximum is the one that stands there.
+  bool load() {
+    if (!wait_until_empty()) return false;
+    for (unsigned left = (unsigned)c_.below(6); left; left--) {
+      Word word = {address_, scores_of_word, {}};
+      for (unsigned i = 0; i < scores_of_word; i++) rtl_->load_i[i] = word.score[i] = (uint32_t)c_.bits();
+      words_.push_back(word);
+      address_ = (address_ + 1) % DUPLEX_SCORE_WORDS;
+      rtl_->load_valid_i = 1;
+      const bool good = clock();
+      rtl_->load_valid_i = 0;
+      if (!good) return false;
+      while (c_.chance(30))
+        if (!clock()) return false;
+    }
+    if (maxima_.size() == 2) return true;
+    maxima_.push_back({std::vector<uint32_t>(maximum_, maximum_ + lanes), 0});
+    rtl_->load_end_i = 1;
+    const bool good = clock();
+    rtl_->load_end_i = 0;
+    return good;
+  }
+
   bool join() {
-    for (int i = 0; i < 12; i++)
+    if (!wait_until_empty()) return false;
+    for (int i = 0; i < 2; i++)
       if (!clock()) return false;
     for (unsigned lane = 0; lane < lanes; lane++) {
       rtl_->joined_i[lane] = duplex_running_maximum(DUPLEX_MAXIMUM_START, draw_f32(c_));
@@ -119,6 +149,7 @@ class Bench {
       words_.push_back(word_);
       address_ = (address_ + 1) % DUPLEX_SCORE_WORDS;
     }
+    stored_ += end && p.store;
     if (p.last && end) maxima_.push_back({std::vector<uint32_t>(maximum_, maximum_ + lanes), p.marks});
     rounded_[3] = s;
     rtl_->sum_valid_i = 1;
@@ -139,6 +170,7 @@ class Bench {
     const bool taken = rtl_->maximum_valid_o && rtl_->maximum_ready_i;
     if (taken && !check_maximum()) return false;
     if (rtl_->write_valid_o && !check_word()) return false;
+    stored_ -= rtl_->stored_o;
     rtl_.tick();
     for (int i = 0; i < 3; i++) rounded_[i] = rounded_[i + 1];
     rounded_[3].clear();
@@ -173,6 +205,7 @@ class Bench {
   bench::Case &c_;
   bench::Clocked<Vscore_path> rtl_;
   std::deque<Word> words_;
+  int stored_ = 0;  // passes whose scores are to be told as stored
   std::deque<Maxima> maxima_;
   std::vector<uint32_t> rounded_[4];
   uint32_t maximum_[lanes];
