@@ -46,12 +46,11 @@ static void test_random_batches(void **state) {
 // Every head size and every group.
 static void test_head_sizes_and_groups(void **state) {
   (void)state;
-  for (unsigned number = 2; number < 34; number++) {
-    const unsigned i = number / 2;
+  for (unsigned i = 1; i <= 16; i++) {
     struct duplex_random random;
     duplex_random_seed(&random, seed, 1000 + i);
     const struct shape shape = {
-        .channels = 3, .heads = 2, .group = 17 - i, .d = 16 * i, .page = 64, .batch = 1, .lengths = {65 + i}, .wide = number % 2};
+        .channels = 3, .heads = 2, .group = 17 - i, .d = 16 * i, .page = 64, .batch = 1, .lengths = {65 + i}, .wide = i / 2 % 2};
     struct tensors t = make_tensors(&shape, &random, MODERATE, MODERATE, MODERATE);
     uint16_t *o = new_array(outputs_of(&shape));
     run_driver(&shape, &t, 50, &random, o);
@@ -70,7 +69,7 @@ static void test_long_rows(void **state) {
       {.channels = 1, .heads = 2, .group = 1, .d = 16, .page = 1024, .batch = 1, .lengths = {16385}},
       {.channels = 2, .heads = 5, .group = 2, .d = 144, .page = 64, .batch = 2, .lengths = {700, 90}},
       {.channels = 3, .heads = 3, .group = 12, .d = 32, .page = 64, .batch = 2, .lengths = {2049, 513}},
-      {.channels = 1, .heads = 1, .group = 13, .d = 80, .page = 512, .batch = 1, .lengths = {4500}, .wide = true},
+      {.channels = 1, .heads = 1, .group = 13, .d = 80, .page = 512, .batch = 1, .lengths = {4200}, .wide = true},
       {.channels = 2, .heads = 3, .group = 2, .d = 16, .page = 64, .batch = 2, .lengths = {8300, 700}, .wide = true},
   };
   for (unsigned i = 0; i < sizeof shapes / sizeof *shapes; i++) {
