@@ -20,8 +20,8 @@ struct attention {
   duplex_f16 *o;
   duplex_f32 scale;
   struct plan plan;
-  struct region q_region, o_region, score_region;
-  uint32_t row_sets, score_row_sets;  // of all three; of scores that do not fit their slices
+  struct region region, score_region;  // q and o of all units, as firmware.h has them; scores
+  uint32_t row_sets, score_row_sets;   // of all; of scores that do not fit their slices
   uint32_t descriptors;
 };
 
@@ -58,32 +58,35 @@ static uint32_t score_room(const struct plan *plan) {
   return most;
 }
 
-// One region: q, o, scores.
 static int take_regions(struct attention *a) {
   struct duplex_device *device = a->cache->device;
-  const uint64_t each = (uint64_t)a->plan.count * a->cache->slots, score_row_sets = score_room(&a->plan);
-  const uint64_t row_sets = 2 * each + score_row_sets;
+  const uint64_t vectors = 2 * (uint64_t)a->plan.count * a->cache->slots, score_row_sets = score_room(&a->plan);
+  const uint64_t row_sets = vectors + score_row_sets;
   if (row_sets > DUPLEX_BUNDLES * DUPLEX_BANK_ROWS ||
-      !space_take_mailbox(device->space, device->bundles, (uint32_t)row_sets, &a->q_region))
+      !space_take_mailbox(device->space, device->bundles, (uint32_t)row_sets, &a->region))
     return device_fail(device, DUPLEX_ERROR_OUT_OF_SPACE, "no room in the stack's DRAM for queries, results and scores");
   a->row_sets = (uint32_t)row_sets;
   a->score_row_sets = (uint32_t)score_row_sets;
-  a->o_region = (struct region){a->q_region.base + (uint32_t)each, a->q_region.stripe};
-  a->score_region = (struct region){a->o_region.base + (uint32_t)each, a->q_region.stripe};
+  a->score_region = (struct region){a->region.base + (uint32_t)vectors, a->region.stripe};
   return DUPLEX_OK;
 }
 
-static void give_regions(struct attention *a) { space_give(a->cache->device->space, a->q_region, a->row_sets); }
+static void give_regions(struct attention *a) { space_give(a->cache->device->space, a->region, a->row_sets); }
 
 // The members of a unit have one place.
 static const struct duplex_sequence *sequence_of(const struct attention *a, size_t unit) {
   return a->sequences[a->plan.units[unit].members[0].index];
 }
 
-// Row set of a unit's KV head in a region.
-static struct region place_of(const struct attention *a, struct region region, size_t unit, uint32_t head) {
+// Row set of q of a unit's KV head, and of its o.
+static struct region q_of(const struct attention *a, size_t unit, uint32_t head) {
   const struct duplex_kv_cache *cache = a->cache;
-  return (struct region){region.base + (uint32_t)unit * cache->slots + head / cache->device->channels, region.stripe};
+  return (struct region){a->region.base + 2 * (uint32_t)unit * cache->slots + head / cache->device->channels, a->region.stripe};
+}
+
+static struct region o_of(const struct attention *a, size_t unit, uint32_t head) {
+  const struct region q = q_of(a, unit, head);
+  return (struct region){q.base + a->cache->slots, q.stripe};
 }
 
 // The vector of a member's lane in q or o.
@@ -104,7 +107,7 @@ static int upload_q(const struct attention *a, size_t unit, uint32_t head) {
       for (uint32_t column = 0; column < cache->head_size; column++)
         tiles[column * DUPLEX_LANES + lane] = a->q[vector_of(a, &u->members[i], head, own) + column];
   for (uint32_t member = 0; member < 1u << sequence->spread && !error; member++)
-    error = region_write(cache->device, kv_channel(sequence, head, member), place_of(a, a->q_region, unit, head), 0, tiles,
+    error = region_write(cache->device, kv_channel(sequence, head, member), q_of(a, unit, head), 0, tiles,
                          cache->tiles * TILE_ELEMENTS * sizeof *tiles);
   return error;
 }
@@ -116,8 +119,8 @@ static int read_o(const struct attention *a, size_t unit, uint32_t head) {
   const uint32_t channel = kv_channel(sequence, head, (1u << sequence->spread) - 1);
   duplex_f16 rows[DUPLEX_HEAD_SIZE_MAX * DUPLEX_LANES];
   uint32_t lane = 0;
-  const int error = region_read(cache->device, channel, place_of(a, a->o_region, unit, head), 0, rows,
-                                cache->head_size * DUPLEX_LANES * sizeof *rows);
+  const int error =
+      region_read(cache->device, channel, o_of(a, unit, head), 0, rows, cache->head_size * DUPLEX_LANES * sizeof *rows);
   for (uint32_t i = 0; i < u->count && !error; i++)
     for (uint32_t own = 0; own < u->members[i].lanes; own++, lane++)
       for (uint32_t row = 0; row < cache->head_size; row++)
@@ -137,12 +140,10 @@ static int for_all_heads(const struct attention *a, int (*move)(const struct att
 // As many units from `first` on as a message holds.
 static void fill_message(const struct attention *a, size_t first, struct attention_message *message) {
   const struct kv_pool *pool = &a->cache->pools[DUPLEX_KV_SPACES];
-  const uint32_t before = (uint32_t)first * a->cache->slots;
   struct attention_sequence sequences[ATTENTION_SEQUENCES];
   struct attention_segment segments[ATTENTION_SEGMENTS];
   *message = (struct attention_message){.kv = {pool->region.base, pool->region.stripe},
-                                        .q = {a->q_region.base + before, a->q_region.stripe},
-                                        .o = {a->o_region.base + before, a->o_region.stripe},
+                                        .qo = {q_of(a, first, 0).base, a->region.stripe},
                                         .scores = {a->score_region.base, a->score_region.stripe},
                                         .score_row_sets = a->score_row_sets,
                                         .kv_row_sets = pool->row_sets,

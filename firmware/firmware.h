@@ -43,8 +43,8 @@ static inline uint32_t expert_groups_of_pass(const struct weight_layout *up, con
 
 // Decode attention: sequences in the order of the list, which is longest first so that the channels end together. A sequence's KV
 // head h lies in channel (first channel + h) mod channels as slot h / channels; if 2^spread channels share a head, in those from
-// (first channel + (h << spread)) mod channels on. Sequence i has its q for slot j at row set i * kv_slots + j of q, in all of
-// them, its o likewise, in the last.
+// (first channel + (h << spread)) mod channels on. Sequence i has its q for slot j at row set 2 * i * kv_slots + j of qo, in
+// all of them, its o kv_slots behind it, in the last.
 #define ATTENTION_SEQUENCES 64u
 #define ATTENTION_SEGMENTS 184u
 
@@ -65,8 +65,8 @@ struct attention_job {
   uint32_t head_size, heads, scale;  // scale: c of the descriptor
   uint32_t form;                     // head size and WIDE as they stand in the descriptor's word
   uint32_t kv_stripe, slot_stride, v_block_stride;
-  struct region q, o, scores;  // of one stripe set
-  uint32_t score_room;         // row sets of `scores`: the most that a sequence needs
+  struct region qo, scores;  // of one stripe set
+  uint32_t score_room;       // row sets of `scores`: the most that a sequence needs
   uint32_t channels, sequences;
 };
 typedef const struct attention_segment *attention_next(void *context, uint32_t i, struct attention_sequence *sequence);

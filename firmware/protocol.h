@@ -114,7 +114,7 @@ struct expert_message {
 // of firmware.h; it may be changed again when the message is completed. kv_row_sets: of the region in which K and V of all slots
 // lie.
 struct attention_message {
-  struct region_words kv, q, o, scores;
+  struct region_words kv, qo, scores;
   uint32_t kv_row_sets, score_row_sets, slot_stride, v_block_stride;
   uint32_t head_size;  // and WIDE, as in a descriptor's word
   uint32_t heads, scale, sequences, segments;

@@ -56,7 +56,7 @@ uint32_t attention_score_room(const struct attention_segment *segments, uint32_t
 
 static void describe_sequence(struct sequence *s) {
   const struct attention_job *job = s->job;
-  s->word_9 = s->o_base | FIELD(DST_STRIPE, job->o.stripe);
+  s->word_9 = s->o_base | FIELD(DST_STRIPE, job->qo.stripe);
   s->word_13 = job->form | FIELD(HEADS, s->heads) | FIELD(LANES, s->lanes);
   s->word_14 = job->v_block_stride | FIELD(Q_BASE, s->q_base);
 }
@@ -85,8 +85,8 @@ static inline __attribute__((always_inline)) bool push_piece(const struct sequen
                           FIELD(LANE_MASK, segment->length_and_lanes >> 24) | FIELD(ROW_BLOCK, row_block);
   const uint32_t word_2 = s->job->slot_stride | FIELD(V_BASE, segment->v_base + s->offset + block);
   const uint32_t word_12 = length | s->place,
-                 word_9 = mode == SCORES_TO_DRAM ? scores | FIELD(DST_STRIPE, s->job->o.stripe) : s->word_9, word_13 = s->word_13,
-                 word_14 = s->word_14;
+                 word_9 = mode == SCORES_TO_DRAM ? scores | FIELD(DST_STRIPE, s->job->qo.stripe) : s->word_9,
+                 word_13 = s->word_13, word_14 = s->word_14;
   uint32_t slot, word_0;
   if (!ring_reserve(s->ring, end, &slot, &word_0)) return false;
   if (ring_slot_is_new(s->ring)) write_constant_words(s, slot);
@@ -126,12 +126,12 @@ static bool push_long(const struct sequence *s) {
 
 static inline void begin_sequence(struct sequence *s, struct ring *ring, const struct attention_job *job,
                                   struct attention_sequence own, const struct attention_segment *segments, uint32_t i) {
-  const uint32_t before = i * kv_slots(job->heads, job->channels);
+  const uint32_t slots = kv_slots(job->heads, job->channels);
   s->ring = ring, s->job = job, s->segments = segments;
   s->count = own.segments, s->lanes = own.lanes, s->place = (uint32_t)own.place << DUPLEX_DESC_FIRST_CHANNEL_LSB;
   s->spread = own.place >> 5;
   s->offset = 0, s->heads = job->heads;
-  s->q_base = job->q.base + before, s->o_base = job->o.base + before;
+  s->q_base = job->qo.base + 2 * i * slots, s->o_base = s->q_base + slots;
   s->tiles = kv_tiles(job->head_size), s->last = i + 1 == job->sequences;
 }
 

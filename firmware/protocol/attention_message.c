@@ -70,19 +70,18 @@ static enum completion_status serve_attention(struct client *client, const void 
                                               uint32_t *detail) {
   const struct attention_message *m = payload;
   const uint32_t head_size = m->head_size & ~DUPLEX_DESCRIPTOR_FIELD(WIDE, 1);
-  const struct region q = {m->q.base, m->q.stripe}, o = {m->o.base, m->o.stripe}, scores = {m->scores.base, m->scores.stripe};
+  const struct region qo = {m->qo.base, m->qo.stripe}, scores = {m->scores.base, m->scores.stripe};
   const uint32_t row_sets = m->sequences * kv_slots(m->heads, client->channels);
-  if (*detail = AT(head_size), head_size == 0 || head_size > DUPLEX_HEAD_SIZE_MAX || head_size % 16) return COMPLETION_ARGUMENT;
-  if (*detail = AT(heads), m->heads == 0 || m->heads > DUPLEX_KV_HEADS_MAX) return COMPLETION_ARGUMENT;
-  if (*detail = AT(slot_stride), m->slot_stride > UINT16_MAX) return COMPLETION_ARGUMENT;
-  if (*detail = AT(v_block_stride), m->v_block_stride > UINT16_MAX) return COMPLETION_ARGUMENT;
-  if (*detail = AT(sequences), m->sequences == 0 || m->sequences > ATTENTION_SEQUENCES) return COMPLETION_ARGUMENT;
-  if (*detail = AT(segments), m->segments == 0 || m->segments > ATTENTION_SEGMENTS) return COMPLETION_ARGUMENT;
-  if (*detail = AT(kv), !client_owns(client, (struct region){m->kv.base, m->kv.stripe}, m->kv_row_sets)) return COMPLETION_REGION;
-  if (*detail = AT(q), m->q.stripe != m->o.stripe || !client_owns(client, q, row_sets)) return COMPLETION_REGION;
-  if (*detail = AT(o), !client_owns(client, o, row_sets)) return COMPLETION_REGION;
-  if (*detail = AT(scores), m->score_row_sets && (scores.stripe != o.stripe || !client_owns(client, scores, m->score_row_sets)))
-    return COMPLETION_REGION;
+  if (head_size == 0 || head_size > DUPLEX_HEAD_SIZE_MAX || head_size % 16) return *detail = AT(head_size), COMPLETION_ARGUMENT;
+  if (m->heads == 0 || m->heads > DUPLEX_KV_HEADS_MAX) return *detail = AT(heads), COMPLETION_ARGUMENT;
+  if (m->slot_stride > UINT16_MAX) return *detail = AT(slot_stride), COMPLETION_ARGUMENT;
+  if (m->v_block_stride > UINT16_MAX) return *detail = AT(v_block_stride), COMPLETION_ARGUMENT;
+  if (m->sequences == 0 || m->sequences > ATTENTION_SEQUENCES) return *detail = AT(sequences), COMPLETION_ARGUMENT;
+  if (m->segments == 0 || m->segments > ATTENTION_SEGMENTS) return *detail = AT(segments), COMPLETION_ARGUMENT;
+  if (!client_owns(client, (struct region){m->kv.base, m->kv.stripe}, m->kv_row_sets)) return *detail = AT(kv), COMPLETION_REGION;
+  if (!client_owns(client, qo, 2 * row_sets)) return *detail = AT(qo), COMPLETION_REGION;
+  if (m->score_row_sets && (scores.stripe != qo.stripe || !client_owns(client, scores, m->score_row_sets)))
+    return *detail = AT(scores), COMPLETION_REGION;
   open_list(client, m, kv_tiles(head_size));
   const struct attention_job job = {.head_size = head_size,
                                     .heads = m->heads,
@@ -91,8 +90,7 @@ static enum completion_status serve_attention(struct client *client, const void 
                                     .kv_stripe = m->kv.stripe,
                                     .slot_stride = m->slot_stride,
                                     .v_block_stride = m->v_block_stride,
-                                    .q = q,
-                                    .o = o,
+                                    .qo = qo,
                                     .scores = scores,
                                     .score_room = m->score_row_sets,
                                     .channels = client->channels,

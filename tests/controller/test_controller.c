@@ -318,8 +318,7 @@ static void test_scores_without_room_are_refused(void **state) {
   struct completion completion;
   assert_true(space_take(device->space, 1, 2 * blocks, &kv) && space_take(device->space, 2, 2, &qo));
   struct attention_message m = {.kv = {kv.base, 1},
-                                .q = {qo.base, 2},
-                                .o = {qo.base + 1, 2},
+                                .qo = {qo.base, 2},
                                 .kv_row_sets = 2 * blocks,
                                 .slot_stride = 2 * blocks,
                                 .v_block_stride = blocks,
@@ -346,12 +345,11 @@ static void test_scores_without_room_are_refused(void **state) {
 static void test_attention_messages_are_checked(void **state) {
   struct duplex_device *device = open_device(setup_of(state));
   uint32_t *list = device->machine->controller->mailbox->queue[device->queue.index].list;
-  struct region kv, q, o;
+  struct region kv, qo;
   struct completion completion;
-  assert_true(space_take(device->space, 1, 4, &kv) && space_take(device->space, 1, 1, &q) && space_take(device->space, 1, 1, &o));
+  assert_true(space_take(device->space, 1, 4, &kv) && space_take(device->space, 1, 2, &qo));
   struct attention_message m = {.kv = {kv.base, 1},
-                                .q = {q.base, 1},
-                                .o = {o.base, 1},
+                                .qo = {qo.base, 1},
                                 .kv_row_sets = 4,
                                 .slot_stride = 2,
                                 .v_block_stride = 1,
@@ -370,9 +368,9 @@ static void test_attention_messages_are_checked(void **state) {
       {&m.kv.stripe, 0, COMPLETION_REGION, AT(kv)},
       {&m.kv_row_sets, 3, COMPLETION_REGION, AT(segments)},
       {&m.kv_row_sets, UINT32_MAX, COMPLETION_REGION, AT(kv)},
-      {&m.q.base, UINT32_MAX, COMPLETION_REGION, AT(q)},
-      {&m.q.stripe, 2, COMPLETION_REGION, AT(q)},
-      {&m.o.base, 65536, COMPLETION_REGION, AT(o)},
+      {&m.qo.base, UINT32_MAX, COMPLETION_REGION, AT(qo)},
+      {&m.qo.base, 65535, COMPLETION_REGION, AT(qo)},
+      {&m.qo.stripe, 32, COMPLETION_REGION, AT(qo)},
       {&m.score_row_sets, 1, COMPLETION_REGION, AT(scores)},
       {&m.slot_stride, 65536, COMPLETION_ARGUMENT, AT(slot_stride)},
       {&m.v_block_stride, 65536, COMPLETION_ARGUMENT, AT(v_block_stride)},
