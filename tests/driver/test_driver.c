@@ -259,7 +259,7 @@ static void expect_attention_descriptor(uint32_t number) {
   d[0] = 3 | 1 << 8 | 1 << 10 | 1 << 11 | 1 << 14;  // INTERRUPT, FIRST, LAST, FENCE
   d[1] = 0x7 << 16 | 1 << 20;                       // K, one lane
   d[2] = 1 | 1u << 16;                              // one row set a slot, V
-  d[9] = (MAILBOX + 8) | 0xf << 16;
+  d[9] = (MAILBOX + 5) | 0xf << 16;
   d[12] = 1;
   d[13] = 16 | 1 << 16;
   d[14] = 1 | (MAILBOX + 4) << 16;
