@@ -19,7 +19,9 @@ static void help(void) {
       "  --scale S              a positive number (default 1/sqrt(D))\n"
       "  --lengths LIST|FILE    positions of each sequence, 1 to L: numbers with commas, or .npy of <i4 or <i8 [B] (default "
       "L)\n"
-      "  --weights f16|p32      of the softmax: one binary16 number, or two that are as good as binary32 (default f16)\n"
+      "  --weights auto|f16|p32 of the softmax: one binary16 number, or two that are as good as binary32 (default auto: p32 "
+      "where "
+      "it costs\n                         no time, up to 4 query heads of a KV head)\n"
       "  --spread auto|1|2|4|8|16|32   channels that share a KV head, at most channels / Hkv (default auto)\n"
       "  --append before|inside inside: the xPU writes the last position of each sequence as part of the job (default "
       "before)\n%s",
@@ -30,9 +32,10 @@ struct inputs {
   struct tensor q, k, v, o;
   size_t *lengths, *order;  // of the batch; order: longest first
   struct duplex_sequence **sequences;
-  double scale;     // 0: the default
-  unsigned spread;  // 0: auto
-  unsigned wide;    // weights of two parts
+  double scale;      // 0: the default
+  unsigned spread;   // 0: auto
+  unsigned weights;  // enum weights
+  bool wide;         // weights of two parts
   unsigned *spreads;
   unsigned append;  // 1: the last positions are written in the job
 };
@@ -132,10 +135,14 @@ static int read_scale(const struct option *options, struct inputs *in) {
   return EXIT_GOOD;
 }
 
+enum weights { WEIGHTS_AUTO, WEIGHTS_F16, WEIGHTS_P32 };
+
 static int read_weights(const struct option *options, struct inputs *in) {
-  static const char *const choices[] = {"f16", "p32", NULL};
-  return choice_option(options, "--weights", choices, &in->wide);
+  static const char *const choices[] = {"auto", "f16", "p32", NULL};
+  return choice_option(options, "--weights", choices, &in->weights);
 }
+
+static size_t group_of(const struct inputs *in) { return in->q.shape[1] / in->k.shape[1]; }
 
 static int read_spread(const struct option *options, struct inputs *in) {
   static const char *const choices[] = {"auto", "1", "2", "4", "8", "16", "32", NULL};
@@ -159,6 +166,7 @@ static int read_inputs(const struct option *options, struct inputs *in) {
       npy_read_f16("--k", option_value(options, "--k"), 4, &in->k) ||
       npy_read_f16("--v", option_value(options, "--v"), 4, &in->v) || check_shapes(options, in) || read_lengths(options, in))
     return EXIT_BAD_INPUT;
+  in->wide = in->weights == WEIGHTS_P32 || (in->weights == WEIGHTS_AUTO && group_of(in) <= DUPLEX_LANES / 2);
   return tensor_new(ELEMENT_F16, 3, in->q.shape, &in->o);
 }
 
@@ -166,7 +174,7 @@ static int read_inputs(const struct option *options, struct inputs *in) {
 static int fill_cache(struct duplex_kv_cache *cache, const struct inputs *in) {
   const size_t *k = in->k.shape, of_head = k[2] * k[3];
   int error = 0;
-  duplex_kv_plan_spreads(cache, in->lengths, k[0], in->wide && in->q.shape[1] / k[1] > 4 ? 4 : in->q.shape[1] / k[1],
+  duplex_kv_plan_spreads(cache, in->lengths, k[0], in->wide && group_of(in) > DUPLEX_LANES / 2 ? DUPLEX_LANES / 2 : group_of(in),
                          in->spreads);
   for (size_t i = 0; i < k[0] && !error; i++) {
     const size_t index = in->order[i], from = index * k[1] * of_head;
