@@ -78,15 +78,9 @@ static const struct duplex_sequence *sequence_of(const struct attention *a, size
   return a->sequences[a->plan.units[unit].members[0].index];
 }
 
-// Row set of q of a unit's KV head, and of its o.
-static struct region q_of(const struct attention *a, size_t unit, uint32_t head) {
-  const struct duplex_kv_cache *cache = a->cache;
-  return (struct region){a->region.base + 2 * (uint32_t)unit * cache->slots + head / cache->device->channels, a->region.stripe};
-}
-
-static struct region o_of(const struct attention *a, size_t unit, uint32_t head) {
-  const struct region q = q_of(a, unit, head);
-  return (struct region){q.base + a->cache->slots, q.stripe};
+// A row set of a unit, of a KV head's slot.
+static struct region place_of(const struct attention *a, uint32_t row_set, uint32_t head) {
+  return (struct region){a->region.base + row_set + head / a->cache->device->channels, a->region.stripe};
 }
 
 // The vector of a member's lane in q or o.
@@ -107,7 +101,7 @@ static int upload_q(const struct attention *a, size_t unit, uint32_t head) {
       for (uint32_t column = 0; column < cache->head_size; column++)
         tiles[column * DUPLEX_LANES + lane] = a->q[vector_of(a, &u->members[i], head, own) + column];
   for (uint32_t member = 0; member < 1u << sequence->spread && !error; member++)
-    error = region_write(cache->device, kv_channel(sequence, head, member), q_of(a, unit, head), 0, tiles,
+    error = region_write(cache->device, kv_channel(sequence, head, member), place_of(a, u->q, head), 0, tiles,
                          cache->tiles * TILE_ELEMENTS * sizeof *tiles);
   return error;
 }
@@ -120,7 +114,7 @@ static int read_o(const struct attention *a, size_t unit, uint32_t head) {
   duplex_f16 rows[DUPLEX_HEAD_SIZE_MAX * DUPLEX_LANES];
   uint32_t lane = 0;
   const int error =
-      region_read(cache->device, channel, o_of(a, unit, head), 0, rows, cache->head_size * DUPLEX_LANES * sizeof *rows);
+      region_read(cache->device, channel, place_of(a, u->o, head), 0, rows, cache->head_size * DUPLEX_LANES * sizeof *rows);
   for (uint32_t i = 0; i < u->count && !error; i++)
     for (uint32_t own = 0; own < u->members[i].lanes; own++, lane++)
       for (uint32_t row = 0; row < cache->head_size; row++)
@@ -137,13 +131,13 @@ static int for_all_heads(const struct attention *a, int (*move)(const struct att
   return DUPLEX_OK;
 }
 
-// As many units from `first` on as a message holds.
+// The message that begins with unit `first`.
 static void fill_message(const struct attention *a, size_t first, struct attention_message *message) {
   const struct kv_pool *pool = &a->cache->pools[DUPLEX_KV_SPACES];
   struct attention_sequence sequences[ATTENTION_SEQUENCES];
   struct attention_segment segments[ATTENTION_SEGMENTS];
   *message = (struct attention_message){.kv = {pool->region.base, pool->region.stripe},
-                                        .qo = {q_of(a, first, 0).base, a->region.stripe},
+                                        .qo = {a->region.base + a->plan.units[first].q, a->region.stripe},
                                         .scores = {a->score_region.base, a->score_region.stripe},
                                         .score_row_sets = a->score_row_sets,
                                         .kv_row_sets = pool->row_sets,
@@ -152,9 +146,8 @@ static void fill_message(const struct attention *a, size_t first, struct attenti
                                         .head_size = a->cache->head_size | DUPLEX_DESCRIPTOR_FIELD(WIDE, a->cache->p32),
                                         .heads = a->cache->heads,
                                         .scale = a->scale};
-  for (size_t i = first; i < a->plan.count && message->sequences < ATTENTION_SEQUENCES; i++) {
+  for (size_t i = first; i < first + a->plan.units[first].together; i++) {
     const struct plan_unit *unit = &a->plan.units[i];
-    if (message->segments + unit->segment_count > ATTENTION_SEGMENTS) break;
     sequences[message->sequences++] = (struct attention_sequence){
         (uint16_t)unit->segment_count, attention_place(sequence_of(a, i)->first_channel, sequence_of(a, i)->spread),
         (uint8_t)stored_lanes(unit->lanes)};

@@ -145,17 +145,41 @@ static void make_units(struct planner *p, size_t batch) {
   qsort(plan->units, plan->count, sizeof *plan->units, busier_first);
 }
 
-static int finish_units(struct duplex_kv_cache *cache, const struct plan *plan, struct duplex_sequence *const *sequences) {
-  for (size_t i = 0; i < plan->count; i++) {
-    struct plan_unit *unit = &plan->units[i];
-    if (unit->segment_count > ATTENTION_SEGMENTS)
+static int check_units(struct duplex_kv_cache *cache, const struct plan *plan) {
+  for (size_t i = 0; i < plan->count; i++)
+    if (plan->units[i].segment_count > ATTENTION_SEGMENTS)
       return device_fail(cache->device, DUPLEX_ERROR_ARGUMENT,
-                         "a sequence lies in %u separate runs of pages: at most %u, larger pages help", unit->segment_count,
-                         ATTENTION_SEGMENTS);
-    unit->score_room = attention_score_room(unit->segments, unit->segment_count, stored_lanes(unit->lanes),
-                                            sequences[unit->members[0].index]->spread);
-  }
+                         "a sequence lies in %u separate runs of pages: at most %u, larger pages help",
+                         plan->units[i].segment_count, ATTENTION_SEGMENTS);
   return DUPLEX_OK;
+}
+
+// As many units as a message holds.
+static uint32_t units_of_message(const struct plan *plan, size_t first) {
+  uint32_t units = 0, segments = 0;
+  while (first + units < plan->count && units < ATTENTION_SEQUENCES) {
+    segments += plan->units[first + units].segment_count;
+    if (segments > ATTENTION_SEGMENTS) break;
+    units++;
+  }
+  return units;
+}
+
+// Messages, and where each unit's q, o and scores lie.
+static void place_units(const struct planner *p, const struct plan *plan) {
+  const uint32_t slots = p->cache->slots;
+  uint32_t next = 0;
+  for (size_t first = 0, together; first < plan->count; first += together) {
+    together = plan->units[first].together = units_of_message(plan, first);
+    for (size_t i = 0; i < together; i++) {
+      struct plan_unit *unit = &plan->units[first + i];
+      unit->q = next + (uint32_t)i * slots;
+      unit->o = unit->q + (uint32_t)together * slots;
+      unit->score_room = attention_score_room(unit->segments, unit->segment_count, stored_lanes(unit->lanes),
+                                              p->sequences[unit->members[0].index]->spread);
+    }
+    next += 2 * (uint32_t)together * slots;
+  }
 }
 
 int plan_attention(struct duplex_kv_cache *cache, unsigned layer, struct duplex_sequence *const *sequences, size_t batch,
@@ -175,7 +199,8 @@ int plan_attention(struct duplex_kv_cache *cache, unsigned layer, struct duplex_
     for (size_t i = 0; i < batch; i++) p.order[i] = i;
     qsort_r(p.order, batch, sizeof *p.order, compare_pages, &p);
     make_units(&p, batch);
-    error = finish_units(cache, plan, sequences);
+    error = check_units(cache, plan);
+    if (!error) place_units(&p, plan);
   }
   free(p.order);
   if (error) plan_free(plan);

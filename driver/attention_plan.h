@@ -16,6 +16,8 @@ struct plan_unit {
   uint32_t count, lanes;               // members, lanes in all
   struct attention_segment *segments;  // of the plan's list
   uint32_t segment_count, score_room;  // row sets of a channel for scores that do not fit its slice
+  uint32_t q, o;                       // row sets of its slot 0 in the region of q and o
+  uint32_t together;                   // in a message's first unit: units of the message
   size_t positions;                    // of all segments
   size_t share;                        // of one of its channels, about
 };

@@ -43,8 +43,8 @@ static inline uint32_t expert_groups_of_pass(const struct weight_layout *up, con
 
 // Decode attention: sequences in the order of the list, which is longest first so that the channels end together. A sequence's KV
 // head h lies in channel (first channel + h) mod channels as slot h / channels; if 2^spread channels share a head, in those from
-// (first channel + (h << spread)) mod channels on. Sequence i has its q for slot j at row set 2 * i * kv_slots + j of qo, in
-// all of them, its o kv_slots behind it, in the last.
+// (first channel + (h << spread)) mod channels on. Sequence i has its q for slot j at row set i * kv_slots + j of qo, in all of
+// them; behind the q of all sequences lie their o likewise, each in the last channel of its head.
 #define ATTENTION_SEQUENCES 64u
 #define ATTENTION_SEGMENTS 184u
 

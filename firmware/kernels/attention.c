@@ -131,7 +131,7 @@ static inline void begin_sequence(struct sequence *s, struct ring *ring, const s
   s->count = own.segments, s->lanes = own.lanes, s->place = (uint32_t)own.place << DUPLEX_DESC_FIRST_CHANNEL_LSB;
   s->spread = own.place >> 5;
   s->offset = 0, s->heads = job->heads;
-  s->q_base = job->qo.base + 2 * i * slots, s->o_base = s->q_base + slots;
+  s->q_base = job->qo.base + i * slots, s->o_base = s->q_base + job->sequences * slots;
   s->tiles = kv_tiles(job->head_size), s->last = i + 1 == job->sequences;
 }
 
