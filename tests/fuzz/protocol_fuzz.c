@@ -186,10 +186,8 @@ static void fill_attention(volatile struct queue *queue, const uint8_t **data, s
   const uint32_t base = q * QUEUE_ROWS * 4, mailbox = (MAILBOX + q * MAILBOX_ROWS) * 4;
   const uint8_t shape = take(data, size);
   const uint32_t segments = 1 + shape % 2, spread = shape >= 128 ? shape / 2 % 8 : 0;
-  struct attention_message a = {.kv = {WORD(base), WORD(0xf)},
-                                .q = {WORD(mailbox), WORD(0xf)},
-                                .o = {WORD(mailbox + 500), WORD(0xf)},
-                                .scores = {WORD(mailbox + 600), WORD(0xf)}};
+  struct attention_message a = {
+      .kv = {WORD(base), WORD(0xf)}, .qo = {WORD(mailbox), WORD(0xf)}, .scores = {WORD(mailbox + 600), WORD(0xf)}};
   a.kv_row_sets = WORD(4000), a.score_row_sets = WORD(take(data, size)), a.slot_stride = WORD(16), a.v_block_stride = WORD(8);
   a.head_size = WORD(64), a.heads = WORD(4), a.scale = WORD(0x3e000000), a.sequences = WORD(1), a.segments = WORD(segments);
   struct message m = {.version = PROTOCOL_VERSION, .length = WORD(PROTOCOL_HEADER_BYTES + sizeof a), .kind = MESSAGE_ATTENTION};
