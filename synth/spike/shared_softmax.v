@@ -108,6 +108,7 @@ module weight_engine #(
           .clk_i(clk_i),
           .t_i(word_q[32*i+:32]),
           .m_i(key[31] ? {1'b0, key[30:0]} : ~key),
+          .low_i(1'b0),
           .p_o(p)
       );
       assign weights[16*i+:16] = exists[i] ? p : 16'd0;
@@ -188,7 +189,7 @@ module shared_softmax #(
     output wire [BITS-1:0] back_channel_o,
     output wire [511:0] back_o
 );
-  localparam LANES = `DUPLEX_LANES, SUM = `DUPLEX_SUM_BITS, QUOTIENT = `DUPLEX_QUOTIENT_CLOCKS;
+  localparam LANES = `DUPLEX_LANES, SUM = `DUPLEX_SUM_BITS, QUOTIENT = `DUPLEX_QUOTIENT_CLOCKS - 1;
   localparam SCALE = `DUPLEX_SCORE_SCALE_CLOCKS;
 
   // ---- the result bus: round robin; a channel's sums hold the divisors until its last row, and 14 clocks more
