@@ -60,11 +60,11 @@ class Bench {
     p.rows = 1 + (unsigned)c_.below(c_.chance(50) ? 5 : 70);
     p.first = c_.chance(60);
     p.store = c_.chance(50);
-    p.last = maxima_.size() < 2 && c_.chance(50);
     p.scale = draw_f32(c_);
     p.marks = (unsigned)c_.below(8);
     if (c_.chance(20) && !join()) return false;
     if (c_.chance(20) && !load()) return false;
+    p.last = maxima_.size() < 2 && c_.chance(50);
     while (!rtl_->ready_o)
       if (!clock()) return false;
     rtl_->start_i = 1;
