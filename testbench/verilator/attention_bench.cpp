@@ -60,6 +60,7 @@ class Bench {
     const unsigned slots = !in_row_blocks && segments == 1 ? 1 + (unsigned)c_.below(c_.chance(30) ? 3 : 1) : 1;
     if (!in_row_blocks) return add(head_size, lanes, segments, slots, 0, 0);
     add(head_size, lanes, segments, 1, 1, 0);
+    if (c_.chance(30)) return;  // its scores are not asked for
     for (unsigned block = 0; block < (head_size + 63) / 64; block++) add(head_size, lanes, segments, 1, 2, block);
   }
 
@@ -67,7 +68,7 @@ class Bench {
     // Now and then a sequence that nobody ends, or begins, or of more segments than the queue holds: nothing may stand still.
     const bool begins = !c_.chance(3), ends = !c_.chance(10);
     const unsigned spread = slots == 1 && c_.chance(40) ? (unsigned)c_.below(6) : 0, member = (unsigned)c_.below(1u << spread);
-    if (mode == 0 && c_.chance(3)) segments = 11;
+    if (mode == 0 && c_.chance(3)) segments = DUPLEX_ATTENTION_QUEUE + 3;
     for (unsigned i = 0; i < segments; i++) {
       Segment segment = {};
       const unsigned most = full_slices_    ? 2048
