@@ -134,4 +134,20 @@ static inline void check_all(const struct shape *shape, const struct tensors *t,
 
 static inline size_t outputs_of(const struct shape *shape) { return shape->batch * shape->heads * shape->group * shape->d; }
 
+// A case that is drawn from (seed, number) alone: its shape by `draw`, then operands of random classes.
+static inline void check_random_case(uint64_t number, struct shape (*draw)(struct duplex_random *random)) {
+  static const enum operand_class classes[] = {MODERATE, MODERATE, MODERATE, SUBNORMAL, EXTREME, ANY_BITS, ZEROS};
+  struct duplex_random random;
+  duplex_random_seed(&random, seed, number);
+  const struct shape shape = draw(&random);
+  const enum operand_class q = classes[duplex_random_below(&random, 7)], k = classes[duplex_random_below(&random, 7)],
+                           v = classes[duplex_random_below(&random, 7)];
+  struct tensors t = make_tensors(&shape, &random, q, k, v);
+  uint16_t *o = new_array(outputs_of(&shape));
+  run_driver(&shape, &t, 1 + duplex_random_below(&random, 200), &random, o);
+  check_all(&shape, &t, o);
+  free_tensors(&t);
+  free(o);
+}
+
 #endif

@@ -41,20 +41,7 @@ static struct shape draw_shape(struct duplex_random *random) {
 
 static void test_random_spreads(void **state) {
   (void)state;
-  static const enum operand_class classes[] = {MODERATE, MODERATE, MODERATE, SUBNORMAL, EXTREME, ANY_BITS, ZEROS};
-  for (uint64_t number = 0; number < 12 * cases; number++) {
-    struct duplex_random random;
-    duplex_random_seed(&random, seed, 9000 + number);
-    const struct shape shape = draw_shape(&random);
-    const enum operand_class q = classes[duplex_random_below(&random, 7)], k = classes[duplex_random_below(&random, 7)],
-                             v = classes[duplex_random_below(&random, 7)];
-    struct tensors t = make_tensors(&shape, &random, q, k, v);
-    uint16_t *o = new_array(outputs_of(&shape));
-    run_driver(&shape, &t, 1 + duplex_random_below(&random, 200), &random, o);
-    check_all(&shape, &t, o);
-    free_tensors(&t);
-    free(o);
-  }
+  for (uint64_t number = 0; number < 12 * cases; number++) check_random_case(9000 + number, draw_shape);
 }
 
 // Whatever the spread, also where scores do not fit, pages lie apart, and lanes have two groups.

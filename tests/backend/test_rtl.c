@@ -221,7 +221,7 @@ static int file_has_text(const char *path, const char *text) {
 
 static void gemm(void **state) {
   (void)state;
-  char commands_path[] = "/tmp/duplex_commands_XXXXXX";
+  char commands_path[] = P_tmpdir "/duplex_commands_XXXXXX";
   const int file = mkstemp(commands_path);
   assert_true(file >= 0);
   close(file);
@@ -290,7 +290,7 @@ static void several_stacks(void **state) {
 
 static void wave_file(void **state) {
   (void)state;
-  char path[] = "/tmp/duplex_wave_XXXXXX";
+  char path[] = P_tmpdir "/duplex_wave_XXXXXX";
   const int file = mkstemp(path);
   assert_true(file >= 0);
   close(file);

@@ -506,7 +506,7 @@ static void test_crashes(void **state) {
 }
 
 static void assert_refused(const uint8_t *bytes, size_t size, bool may_run) {
-  char path[] = "/tmp/duplex-elf-XXXXXX", text[512] = "";
+  char path[] = P_tmpdir "/duplex-elf-XXXXXX", text[512] = "";
   const int file = mkstemp(path);
   assert_true(file >= 0 && write(file, bytes, size) == (ssize_t)size);
   close(file);

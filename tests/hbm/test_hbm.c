@@ -251,7 +251,7 @@ static void test_failures(void **state) {
 
 static void test_counts_and_text(void **state) {
   (void)state;
-  char name[] = "/tmp/duplex_commands_XXXXXX", text[500];
+  char name[] = P_tmpdir "/duplex_commands_XXXXXX", text[500];
   const int descriptor = mkstemp(name);
   assert_true(descriptor >= 0);
   close(descriptor);

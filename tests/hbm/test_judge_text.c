@@ -82,7 +82,7 @@ static void find_program(void) {
 }
 
 static int judge_text(const char *preset_text, const char *trace, const char *options, char *report, size_t size) {
-  char folder[] = "/tmp/duplex_judge_XXXXXX", command[10000], path[64];
+  char folder[] = P_tmpdir "/duplex_judge_XXXXXX", command[10000], path[64];
   assert_non_null(mkdtemp(folder));
   const char *const names[] = {"preset", "trace"}, *const texts[] = {preset_text, trace};
   for (int i = 0; i < 2; i++) {
