@@ -5,13 +5,19 @@ LANES = 64
 
 
 def operand(bits):
-    """A binary16 number as `operand.v` decodes it: significand and exponent."""
+    """A binary16 number as `operand.v` decodes it: sign, magnitude and exponent."""
     sign, field, fraction = bits >> 15, bits >> 10 & 31, bits & 1023
     if field == 31:
-        return (1 << 11, 31) if fraction else (sign << 11, 30)
+        return (1, 0, 31) if fraction else (sign, 0, 30)
     if not field and not fraction:
-        return 0, 31
-    return sign << 11 | (fraction | 1024 if field else fraction), max(field - 1, 0)
+        return 0, 0, 31
+    return sign, (fraction | 1024 if field else fraction), max(field - 1, 0)
+
+
+def weight_operand(bits):
+    """A weight of softmax, likewise."""
+    field, fraction = bits >> 11, bits & 2047
+    return (0, 0, 31) if not bits else (0, (fraction | 2048 if field else fraction), max(field - 1, 0))
 
 
 def number(source, kind):
@@ -23,7 +29,7 @@ def number(source, kind):
 
 
 def dot64(source, count):
-    """Pairs of 64 numbers; in one of four the second half cancels the first."""
+    """Pairs of 64 numbers; in one of four the second half cancels the first, in one of four x has weights of softmax."""
     kinds = ("any", "moderate", "subnormal", "extreme", "zeros", "special")
     found = {port: [] for port in ("x_significand_i", "x_exponent_i", "w_significand_i", "w_exponent_i")}
     for _ in range(count):
@@ -31,15 +37,19 @@ def dot64(source, count):
         if source.randrange(4) == 0:
             half = LANES // 2
             x[half:], w[half:] = [v ^ 0x8000 for v in x[:half]], w[:half]
-        pack(found, x, w)
+        if source.randrange(4) == 0:
+            pack(found, "x", 12, [weight_operand(source.randrange(0xE801)) for _ in range(LANES)])
+        else:
+            pack(found, "x", 12, [operand(v) for v in x])
+        pack(found, "w", 11, [operand(v) for v in w])
     return found
 
 
-def pack(found, x, w):
-    for letter, values in (("x", x), ("w", w)):
-        pairs = [operand(v) for v in values]
-        found[f"{letter}_significand_i"].append(sum(s << 12 * i for i, (s, _) in enumerate(pairs)))
-        found[f"{letter}_exponent_i"].append(sum(e << 5 * i for i, (_, e) in enumerate(pairs)))
+def pack(found, letter, bits, operands):
+    """Operands side by side, with magnitudes of so many bits below the sign."""
+    width = bits + 1
+    found[f"{letter}_significand_i"].append(sum((s << bits | m) << width * i for i, (s, m, _) in enumerate(operands)))
+    found[f"{letter}_exponent_i"].append(sum(e << 5 * i for i, (_, _, e) in enumerate(operands)))
 
 
 def round_unit(source, count):
@@ -65,7 +75,7 @@ def anything(source, count, ports):
 def of_unit(base, seed, count, ports):
     source = random.Random(seed)
     if base == "operand":
-        return {"value_i": list(range(65536))}
+        return {"value_i": 2 * list(range(65536)), "p16_i": 65536 * [0] + 65536 * [1]}
     if base in ("dot64", "round"):
         return {"dot64": dot64, "round": round_unit}[base](source, count)
     return anything(source, count, ports)

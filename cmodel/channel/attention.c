@@ -35,7 +35,7 @@ static struct duplex_gemm_panel *read_q(const struct channel_job *job, uint32_t 
   const uint32_t *d = job->descriptor;
   _Alignas(64) uint8_t tiles[K_TILES_MOST * TILE_BYTES];
   stack_gather(job, GET(Q_BASE) + slot, GET(DST_STRIPE), tiles, attention_k_tiles(d) * TILE_BYTES);
-  return duplex_gemm_panel_new((const duplex_f16 *)(const void *)tiles, attention_k_tiles(d));
+  return duplex_gemm_panel_new((const uint16_t *)(const void *)tiles, attention_k_tiles(d), DUPLEX_TILE_F16);
 }
 
 // Sums to scores: lanes that the segment does not have are kept as -Inf and have no part in the maximum.
@@ -75,7 +75,7 @@ static int score_pass(struct channel_job *job, uint32_t slot, uint32_t first_wor
 // Exponentials of some position tiles, [tile][64][8 lanes]; zero for lanes and positions that there are not. `count_l`: their
 // sums go to l.
 static void exponentials(struct channel_attention *state, const struct kept_segment *segment, uint32_t first_tile, uint32_t tiles,
-                         bool count_l, duplex_f16 *p) {
+                         bool count_l, duplex_p16 *p) {
   const uint32_t *d = segment->descriptor;
   memset(p, 0, tiles * TILE_BYTES);
   for (uint32_t i = 0; i < tiles * DUPLEX_WIDTH; i++) {
@@ -85,7 +85,8 @@ static void exponentials(struct channel_attention *state, const struct kept_segm
     for (unsigned lane = 0; lane < DUPLEX_LANES; lane++) {
       if (!has_weights(d, lane)) continue;
       const unsigned own = GET(WIDE) ? lane % LOW_PART : lane;
-      p[i * DUPLEX_LANES + lane] = duplex_exponential(t[own], state->maximum[own], lane != own);
+      const enum duplex_weight_part part = !GET(WIDE) ? DUPLEX_P16 : lane == own ? DUPLEX_P32_HIGH : DUPLEX_P32_LOW;
+      p[i * DUPLEX_LANES + lane] = duplex_exponential(t[own], state->maximum[own], part);
       if (count_l) state->l[lane] = duplex_softmax_sum(state->l[lane], p[i * DUPLEX_LANES + lane]);
     }
   }
@@ -114,12 +115,12 @@ static int context_pass(struct channel_job *job, uint32_t slot, const struct kep
                         bool count_l) {
   const uint32_t *d = segment->descriptor, all = (GET(LENGTH) + DUPLEX_WIDTH - 1) / DUPLEX_WIDTH;
   struct channel_attention *state = &job->stack->attention[job->channel];
-  duplex_f16 *p = malloc(TILES_AT_ONCE * TILE_BYTES);
+  duplex_p16 *p = malloc(TILES_AT_ONCE * TILE_BYTES);
   int error = p ? DUPLEX_OK : DUPLEX_ERROR_NO_MEMORY;
   for (uint32_t first = 0; first < all && !error; first += TILES_AT_ONCE) {
     const uint32_t tiles = smaller(all - first, TILES_AT_ONCE);
     exponentials(state, segment, first, tiles, count_l, p);
-    struct duplex_gemm_panel *panel = duplex_gemm_panel_new(p, tiles);
+    struct duplex_gemm_panel *panel = duplex_gemm_panel_new(p, tiles, DUPLEX_TILE_P16);
     error = panel ? add_context(job, slot, segment, row_block, first, tiles, panel) : DUPLEX_ERROR_NO_MEMORY;
     duplex_gemm_panel_free(panel);
   }

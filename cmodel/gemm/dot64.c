@@ -15,8 +15,8 @@ static void stage_product(const struct duplex_operand *x, const struct duplex_op
   stages->flags = 0;
   for (unsigned i = 0; i < DUPLEX_WIDTH; i++) {
     const unsigned shift = (unsigned)x[i].exponent + w[i].exponent;
-    stages->product[i] = (uint32_t)x[i].magnitude * w[i].magnitude << shift % 4;
-    stages->shift[i] = (uint8_t)(shift / 4);
+    stages->product[i] = (uint32_t)x[i].magnitude * w[i].magnitude << shift % 2;
+    stages->shift[i] = (uint8_t)(shift / 2);
     stages->negative[i] = x[i].negative != w[i].negative;
     stages->flags |= product_flags(x[i], w[i]);
   }
@@ -41,7 +41,7 @@ static void stage_align_and_sum_of_8(struct duplex_dot64_stages *stages) {
     for (unsigned i = 8 * group; i < 8 * group + 8; i++) {
       uint64_t low;
       int64_t high;
-      align(stages->product[i], 4u * stages->shift[i], stages->negative[i], &low, &high);
+      align(stages->product[i], 2u * stages->shift[i], stages->negative[i], &low, &high);
       stages->group_low[group] += low;
       stages->group_high[group] += high;
     }

@@ -12,28 +12,37 @@
 struct duplex_gemm_panel {
   const struct duplex_kernels *kernels;
   unsigned k_tiles;
-  unsigned lanes;      // lanes with a non-zero value, counted from the first: 1, or more
-  duplex_f16 *tiles;   // [k_tiles][64][8], for the wide tier
+  unsigned lanes;  // lanes with a non-zero value, counted from the first: 1, or more
+  enum duplex_tile_format format;
+  uint16_t *tiles;     // [k_tiles][64][8], for the wide tier
   double *values;      // the same as doubles
   double *first_lane;  // [k_tiles * 64]: lane 0 alone
 };
 
-static void block_reference(const duplex_f16 *weights, size_t stride, unsigned rows, unsigned k_tiles, const duplex_f16 *x_tiles,
-                            struct duplex_sum *sums) {
+static void add_product(struct duplex_sum *sum, duplex_f16 weight, uint16_t x, enum duplex_tile_format format) {
+  if (format == DUPLEX_TILE_P16) {
+    duplex_sum_add_weighted(sum, x, weight);
+  } else {
+    duplex_sum_add_product(sum, weight, x);
+  }
+}
+
+static void block_reference(const duplex_f16 *weights, size_t stride, unsigned rows, unsigned k_tiles, const uint16_t *x_tiles,
+                            enum duplex_tile_format format, struct duplex_sum *sums) {
   for (unsigned tile = 0; tile < k_tiles; tile++)
     for (unsigned row = 0; row < rows; row++)
       for (unsigned k = 0; k < DUPLEX_WIDTH; k++)
         for (unsigned lane = 0; lane < DUPLEX_LANES; lane++)
-          duplex_sum_add_product(&sums[row * DUPLEX_LANES + lane], weights[tile * stride + row * DUPLEX_WIDTH + k],
-                                 x_tiles[((size_t)tile * DUPLEX_WIDTH + k) * DUPLEX_LANES + lane]);
+          add_product(&sums[row * DUPLEX_LANES + lane], weights[tile * stride + row * DUPLEX_WIDTH + k],
+                      x_tiles[((size_t)tile * DUPLEX_WIDTH + k) * DUPLEX_LANES + lane], format);
 }
 
-void duplex_gemm_block_reference(const duplex_f16 *weights, unsigned rows, unsigned k_tiles, const duplex_f16 *x_tiles,
-                                 struct duplex_sum *sums) {
-  block_reference(weights, (size_t)rows * DUPLEX_WIDTH, rows, k_tiles, x_tiles, sums);
+void duplex_gemm_block_reference(const duplex_f16 *weights, unsigned rows, unsigned k_tiles, const uint16_t *x_tiles,
+                                 enum duplex_tile_format format, struct duplex_sum *sums) {
+  block_reference(weights, (size_t)rows * DUPLEX_WIDTH, rows, k_tiles, x_tiles, format, sums);
 }
 
-static unsigned lanes_in_use(const duplex_f16 *x_tiles, size_t columns) {
+static unsigned lanes_in_use(const uint16_t *x_tiles, size_t columns) {
   uint16_t used[DUPLEX_LANES] = {0};
   for (size_t k = 0; k < columns; k++)
     for (unsigned lane = 0; lane < DUPLEX_LANES; lane++) used[lane] |= x_tiles[k * DUPLEX_LANES + lane];
@@ -50,12 +59,13 @@ void duplex_gemm_panel_free(struct duplex_gemm_panel *panel) {
   free(panel);
 }
 
-struct duplex_gemm_panel *duplex_gemm_panel_new(const duplex_f16 *x_tiles, unsigned k_tiles) {
+struct duplex_gemm_panel *duplex_gemm_panel_new(const uint16_t *x_tiles, unsigned k_tiles, enum duplex_tile_format format) {
   const size_t columns = (size_t)k_tiles * DUPLEX_WIDTH, count = columns * DUPLEX_LANES;
   struct duplex_gemm_panel *panel = calloc(1, sizeof *panel);
   if (!panel) return NULL;
   panel->kernels = duplex_kernels();
   panel->k_tiles = k_tiles;
+  panel->format = format;
   panel->lanes = lanes_in_use(x_tiles, columns);
   panel->tiles = malloc(count * sizeof *panel->tiles);
   panel->values = aligned_alloc(64, count * sizeof *panel->values);
@@ -65,7 +75,8 @@ struct duplex_gemm_panel *duplex_gemm_panel_new(const duplex_f16 *x_tiles, unsig
     return NULL;
   }
   memcpy(panel->tiles, x_tiles, count * sizeof *panel->tiles);
-  for (size_t i = 0; i < count; i++) panel->values[i] = duplex_f16_to_double(x_tiles[i]);
+  for (size_t i = 0; i < count; i++)
+    panel->values[i] = format == DUPLEX_TILE_P16 ? duplex_p16_to_double(x_tiles[i]) : duplex_f16_to_double(x_tiles[i]);
   for (size_t k = 0; k < columns; k++) panel->first_lane[k] = panel->values[k * DUPLEX_LANES];
   return panel;
 }
@@ -112,7 +123,7 @@ static void add_row_in_pieces(const struct duplex_gemm_panel *panel, const duple
   for (unsigned tile = 0; tile < panel->k_tiles; tile++) {
     const duplex_f16 *piece = weights + tile * stride;
     if (add_by_doubles(panel, piece, stride, 1, tile, 1, sums)) continue;
-    block_reference(piece, stride, 1, 1, panel->tiles + (size_t)tile * DUPLEX_WIDTH * DUPLEX_LANES, sums);
+    block_reference(piece, stride, 1, 1, panel->tiles + (size_t)tile * DUPLEX_WIDTH * DUPLEX_LANES, panel->format, sums);
     wide = true;
   }
   if (wide) {

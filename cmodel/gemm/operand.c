@@ -9,3 +9,10 @@ struct duplex_operand duplex_operand_decode(duplex_f16 value) {
   if (field == 0) return (struct duplex_operand){negative, (uint16_t)fraction, 0};
   return (struct duplex_operand){negative, (uint16_t)(1024 + fraction), (uint8_t)(field - 1)};
 }
+
+struct duplex_operand duplex_operand_decode_p16(duplex_p16 value) {
+  const unsigned field = value >> 11, fraction = value & 2047;
+  if (value == 0) return (struct duplex_operand){false, 0, DUPLEX_OPERAND_SPECIAL};
+  if (field == 0) return (struct duplex_operand){false, (uint16_t)fraction, 0};
+  return (struct duplex_operand){false, (uint16_t)(2048 + fraction), (uint8_t)(field - 1)};
+}

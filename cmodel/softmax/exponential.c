@@ -42,37 +42,34 @@ static uint32_t power_of(uint32_t fraction) {
   return (uint32_t)((((uint64_t)segment->start << EXPONENTIAL_START_SHIFT) + (uint64_t)slope * place) >> EXPONENTIAL_SLOPE_SHIFT);
 }
 
-// The nearest binary16, half up.
-static duplex_f16 high_of(uint32_t power, uint32_t whole) {
-  const uint32_t missing = whole > 28 ? whole - 28 : 0;  // bits that a subnormal lacks
-  const uint32_t rounded = ((power >> 11 >> missing) + 1) >> 1;
-  const uint32_t field = whole > 28 ? 0 : 28 - whole;  // one less: the hidden one adds it
-  return (duplex_f16)((field << 10) + rounded);
+// Significand and exponent field as a p16: the leading one of 12 bits raises the field, so it comes one too low.
+static duplex_p16 pack(uint32_t field, uint32_t significand) { return (duplex_p16)((field << 11) + significand); }
+
+// The upper 12 bits, the nearest or cut.
+static duplex_p16 high_of(uint32_t power, uint32_t whole, bool nearest) {
+  const uint32_t missing = whole > 27 ? whole - 27 : 0;  // bits that a subnormal lacks
+  return pack(whole > 27 ? 0 : 27 - whole, ((power >> 10 >> missing) + nearest) >> 1);
 }
 
-// What it lacks: the lower 12 bits of the power, signed, in units of 2^-(8 + whole). Below 2^-24 it is cut.
-static duplex_f16 low_of(uint32_t power, uint32_t whole) {
-  const uint32_t bits = power & 0xfff, minus = bits >> 11;
-  const uint32_t size = minus ? 0x1000 - bits : bits;
-  if (whole >= 16) {
-    const uint32_t units = size >> (whole - 16);  // of 2^-24
-    return (duplex_f16)(units ? minus << 15 | units : 0);
-  }
-  if (size == 0) return 0;
-  const uint32_t zeros = size >> 11 ? 0 : (uint32_t)__builtin_clz(size) - 21, room = 16 - whole;
+// The lower 11 bits of the power, in units of 2^-(8 + whole). Below 2^-24 it is cut.
+static duplex_p16 low_of(uint32_t power, uint32_t whole) {
+  const uint32_t rest = power & 0x7ff;
+  if (whole >= 16) return pack(0, rest >> (whole - 16));
+  if (rest == 0) return 0;
+  const uint32_t zeros = (uint32_t)__builtin_clz(rest) - 20, room = 16 - whole;
   const uint32_t left = zeros < room ? zeros : room;
-  return (duplex_f16)(minus << 15 | (((room - left) << 10) + (size << left)));
+  return pack(room - left, rest << left);
 }
 
-duplex_f16 duplex_exponential_of(uint32_t d, bool low) {
+duplex_p16 duplex_exponential_of(uint32_t d, enum duplex_weight_part part) {
   const uint32_t whole = d >> DUPLEX_DIFFERENCE_FRACTION_BITS;
   if (whole > 40) return 0;
   const uint32_t power = power_of(d & ((1u << DUPLEX_DIFFERENCE_FRACTION_BITS) - 1));
-  return low ? low_of(power, whole) : high_of(power, whole);
+  return part == DUPLEX_P32_LOW ? low_of(power, whole) : high_of(power, whole, part == DUPLEX_P16);
 }
 
-duplex_f16 duplex_exponential(duplex_f32 t, duplex_f32 m, bool low) {
+duplex_p16 duplex_exponential(duplex_f32 t, duplex_f32 m, enum duplex_weight_part part) {
   if (f32_is_nan(t) || f32_is_nan(m) || f32_is_infinite(m)) return 0;
-  if (f32_is_infinite(t)) return f32_is_negative(t) ? 0 : duplex_exponential_of(0, low);
-  return duplex_exponential_of(duplex_softmax_difference(t, m), low);
+  if (f32_is_infinite(t)) return f32_is_negative(t) ? 0 : duplex_exponential_of(0, part);
+  return duplex_exponential_of(duplex_softmax_difference(t, m), part);
 }

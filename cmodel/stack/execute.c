@@ -64,7 +64,7 @@ static struct duplex_gemm_panel *read_panel(const struct duplex_stack *stack, co
     memcpy(tiles + k * tile_bytes, stack->shared + (size_t)word * DUPLEX_WORD_BYTES, tile_bytes);
   }
   if (k_last) memset(tiles + (k_tiles - 1) * tile_bytes + k_last * column_bytes, 0, (DUPLEX_WIDTH - k_last) * column_bytes);
-  struct duplex_gemm_panel *panel = duplex_gemm_panel_new((const duplex_f16 *)(const void *)tiles, k_tiles);
+  struct duplex_gemm_panel *panel = duplex_gemm_panel_new((const uint16_t *)(const void *)tiles, k_tiles, DUPLEX_TILE_F16);
   free(tiles);
   return panel;
 }

@@ -19,9 +19,8 @@ static void help(void) {
       "  --scale S              a positive number (default 1/sqrt(D))\n"
       "  --lengths LIST|FILE    positions of each sequence, 1 to L: numbers with commas, or .npy of <i4 or <i8 [B] (default "
       "L)\n"
-      "  --weights auto|f16|p32 of the softmax: one binary16 number, or two that are as good as binary32 (default auto: p32 "
-      "where "
-      "it costs\n                         no time, up to 4 query heads of a KV head)\n"
+      "  --weights auto|p16|p32 of the softmax: of 12 significant bits, or 23 for twice the lanes (default auto: p32 where that "
+      "costs\n                         no time, up to 4 query heads of a KV head)\n"
       "  --spread auto|1|2|4|8|16|32   channels that share a KV head, at most channels / Hkv (default auto)\n"
       "  --append before|inside inside: the xPU writes the last position of each sequence as part of the job (default "
       "before)\n%s",
@@ -135,10 +134,10 @@ static int read_scale(const struct option *options, struct inputs *in) {
   return EXIT_GOOD;
 }
 
-enum weights { WEIGHTS_AUTO, WEIGHTS_F16, WEIGHTS_P32 };
+enum weights { WEIGHTS_AUTO, WEIGHTS_P16, WEIGHTS_P32 };
 
 static int read_weights(const struct option *options, struct inputs *in) {
-  static const char *const choices[] = {"auto", "f16", "p32", NULL};
+  static const char *const choices[] = {"auto", "p16", "p32", NULL};
   return choice_option(options, "--weights", choices, &in->weights);
 }
 

@@ -19,7 +19,7 @@ static void help(void) {
       "\"out_type\": ...}\n"
       "  {\"command\": \"attention\", \"q\": FILE, \"k\": FILE, \"v\": FILE, \"out\": FILE, \"lengths\": LIST or FILE, "
       "\"scale\": "
-      "NUMBER, \"spread\": NUMBER, \"weights\": \"auto|f16|p32\"}\n"
+      "NUMBER, \"spread\": NUMBER, \"weights\": \"auto|p16|p32\"}\n"
       "All values are texts, with the meaning of the command's options; a first dimension of 2 is a pair of matrices or "
       "experts.\n"
       "Empty lines are skipped. Matrices stay on the stack between jobs that name the same files; if room runs out the one not "

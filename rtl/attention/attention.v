@@ -29,6 +29,7 @@ module attention (
   output wire tile_valid_o,
   input wire tile_ready_i,
   output wire [511:0] tile_data_o,
+  output wire tile_p16_o,
   output wire beats_o,                // beats are those of attention
   output wire beat_valid_o,
   input wire beat_ready_i,
@@ -221,7 +222,7 @@ module attention (
     .maximum_valid_i(maximum_valid), .maximum_ready_o(maximum_ready), .position_valid_o(position_valid),
     .position_exists_o(position_exists), .position_o(position), .lanes_o(position_lanes), .wide_o(position_wide), .sum_o(position_sum),
     .clear_o(position_clear), .word_valid_i(word_valid), .word_i(word), .l_done_i(l_done), .tile_valid_o(tile_valid_o),
-    .tile_ready_i(tile_ready_i), .tile_data_o(tile_data_o), .busy_o(tiles_busy)
+    .tile_ready_i(tile_ready_i), .tile_data_o(tile_data_o), .tile_p16_o(tile_p16_o), .busy_o(tiles_busy)
   );
 
   score_path score_path (

@@ -50,6 +50,7 @@ module attention_tiles #(
   output wire tile_valid_o,
   input wire tile_ready_i,
   output wire [511:0] tile_data_o,
+  output wire tile_p16_o,              // weights, not q
   output wire busy_o
 );
   localparam [1:0] Q = 2'd0, S = 2'd1, C = 2'd2;
@@ -147,9 +148,10 @@ module attention_tiles #(
     end
   end
 
-  ram_fifo #(.WIDTH(512), .DEPTH(DEPTH)) words (
+  ram_fifo #(.WIDTH(513), .DEPTH(DEPTH)) words (
     .clk_i(clk_i), .rst_ni(rst_ni), .push_i(q_word_q || word_valid_i),
-    .data_i(word_valid_i ? word_i : q_half_q ? q_data_i[1023:512] : q_data_i[511:0]), .valid_o(tile_valid_o), .data_o(tile_data_o),
+    .data_i({word_valid_i, word_valid_i ? word_i : q_half_q ? q_data_i[1023:512] : q_data_i[511:0]}), .valid_o(tile_valid_o),
+    .data_o({tile_p16_o, tile_data_o}),
     .pop_i(pop), .mark_i(1'b0), .rewind_i(1'b0)
   );
 

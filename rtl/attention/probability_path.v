@@ -1,4 +1,4 @@
-// From scores to weights: the scores of one position a clock, 8 exponentials, words of the tile (4 positions x 8 lanes of binary16), and the
+// From scores to weights: the scores of one position a clock, 8 exponentials, words of the tile (4 positions x 8 lanes of 16 bits), and the
 // exact sum l of each lane's weights.
 //
 // `word_i` is there one clock after `valid_i` and stays for all positions of the word. Lanes beyond 2^lanes, and positions that there are not,
@@ -26,13 +26,13 @@ module probability_path #(
   localparam LANES = `DUPLEX_LANES, ROW = 16 * LANES;
 
   // The word's scores of the position, one clock after the position was told.
-  reg valid_q, exists_q, sum_q, clear_q, wide_q, low_q;
+  reg valid_q, exists_q, sum_q, clear_q, wide_q, parts_q;
   reg [3:0] position_q;
   reg [1:0] lanes_q;
   always @(posedge clk_i) begin
     valid_q <= rst_ni && valid_i;
     {exists_q, sum_q, clear_q, position_q, lanes_q, wide_q} <= {exists_i, sum_i, clear_i, position_i, lanes_i, wide_i};
-    low_q <= wide_q;  // beside t_q
+    parts_q <= wide_q;  // beside t_q
   end
 
   reg [EXPONENTIAL_CLOCKS:0] valids_q;
@@ -54,11 +54,11 @@ module probability_path #(
       wire [31:0] t0 = word_i[32*position_q +: 32];
       localparam OWN = l % 4;  // whose weight it is in two parts
       wire here = (wide_q ? OWN : l) < (1 << lanes_q);
-      wire [31:0] m = low_q ? maximum_i[32*OWN +: 32] : maximum_i[32*l +: 32];
+      wire [31:0] m = parts_q ? maximum_i[32*OWN +: 32] : maximum_i[32*l +: 32];
       always @(posedge clk_i)
         t_q <= !here ? 32'hff800000 : lanes_q == 2'd3 ? t3 : lanes_q == 2'd2 ? t2 : lanes_q == 2'd1 ? t1 : t0;
       wire [15:0] p;
-      exponential exponential (.clk_i(clk_i), .t_i(t_q), .m_i(m), .low_i(low_q && l >= 4), .p_o(p));
+      exponential exponential (.clk_i(clk_i), .t_i(t_q), .m_i(m), .wide_i(parts_q), .low_i(parts_q && l >= 4), .p_o(p));
       assign weights[16*l +: 16] = exists ? p : 16'd0;
       softmax_sum softmax_sum (
         .clk_i(clk_i), .clear_i(done && clear), .valid_i(done && sum && exists), .p_i(p), .l_o(l_o[57*l +: 57])

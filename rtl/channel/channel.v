@@ -143,7 +143,7 @@ module channel (
   wire starved, no_tile, no_room, free_room, scarce, no_words;
   reg front_q, back_q, back_bus_q, back_start_q;  // parities of the front's and the back's job
   // Attention
-  wire a_active, a_busy, a_read_valid, a_pop, a_tile_valid, a_beats, a_beat_valid, a_beat_first, a_beat_last, a_beat_release;
+  wire a_active, a_busy, a_read_valid, a_pop, a_tile_valid, a_tile_p16, a_beats, a_beat_valid, a_beat_first, a_beat_last, a_beat_release;
   wire a_row_valid, a_row_end, a_room_row, a_result_valid, a_result_start, write_done;
   wire [15:0] a_read_base;
   wire [3:0] a_read_stripe, a_result_stripe;
@@ -204,7 +204,7 @@ module channel (
 
   gemm gemm (
     .clk_i(clk_i), .rst_ni(rst_ni), .tile_valid_i(tile_valid || a_tile_valid), .tile_ready_o(tile_ready),
-    .tile_data_i(a_tile_valid ? a_tile_data : tile_data),
+    .tile_data_i(a_tile_valid ? a_tile_data : tile_data), .tile_p16_i(a_tile_valid && a_tile_p16),
     .beat_valid_i(beat_valid || a_beat_valid), .beat_ready_o(beat_ready), .beat_data_i(weight),
     .beat_row_i(a_beats ? a_beat_row : beat_row), .beat_first_i(a_beats ? a_beat_first : beat_first),
     .beat_last_i(a_beats ? a_beat_last : beat_last), .beat_release_i(a_beats ? a_beat_release : beat_release),
@@ -273,7 +273,7 @@ module channel (
     .room_o(segment_room_o), .job_valid_i(job_valid_i), .active_o(a_active), .busy_o(a_busy), .read_valid_o(a_read_valid),
     .read_ready_i(read_ready), .read_base_o(a_read_base), .read_stripe_o(a_read_stripe), .read_columns_o(a_read_columns),
     .weight_valid_i(weight_valid), .weight_i(weight), .weight_pop_o(a_pop), .tile_valid_o(a_tile_valid), .tile_ready_i(tile_ready),
-    .tile_data_o(a_tile_data), .beats_o(a_beats), .beat_valid_o(a_beat_valid), .beat_ready_i(beat_ready), .beat_row_o(a_beat_row),
+    .tile_data_o(a_tile_data), .tile_p16_o(a_tile_p16), .beats_o(a_beats), .beat_valid_o(a_beat_valid), .beat_ready_i(beat_ready), .beat_row_o(a_beat_row),
     .beat_first_o(a_beat_first), .beat_last_o(a_beat_last), .beat_release_o(a_beat_release), .beat_mask_o(a_beat_mask),
     .sum_valid_i(sum_valid), .sum_i(sum), .flags_i(sum_flags), .f32_i(rounded), .row_valid_o(a_row_valid), .row_end_o(a_row_end),
     .row_o(a_row), .room_i(room), .room_row_o(a_room_row), .room_place_o(a_room_place), .result_valid_o(a_result_valid),

@@ -1,7 +1,8 @@
 // GEMM module of a channel: 8 token lanes x 64-wide exact dot product, 64 accumulator rows (paper 1.4).
 //
-// Tile: 16 words; word i holds columns k = 4i (bits 127:0) to 4i + 3 of 8 lanes, lane l at 16 l. One tile is in use, one
-// more can be loaded. Beat: 64 binary16 weights of one row, k = 0 in bits 15:0; `first` replaces the row's sums, `last` emits
+// Tile: 16 words; word i holds columns k = 4i (bits 127:0) to 4i + 3 of 8 lanes, lane l at 16 l, as binary16, or with `tile_p16_i`
+// as weights of softmax. One tile is in use, one more can be loaded.
+// Beat: 64 binary16 weights of one row, k = 0 in bits 15:0; `first` replaces the row's sums, `last` emits
 // them, `release` is the last beat that uses the tile; lanes outside `mask` add nothing, whatever the operands are. Up to one beat a clock, in any order of rows.
 // Sums: lane l at 97 l, its flags (bit 0 NaN, 1 +Inf, 2 -Inf) at 3 l. No back-pressure: the caller has room for every last beat.
 // Latency: 6 clocks from a last beat's acceptance to sum_valid_o.
@@ -17,6 +18,7 @@ module gemm #(
     input  wire                                             tile_valid_i,
     output wire                                             tile_ready_o,
     input  wire [                  8*`DUPLEX_WORD_BYTES-1:0] tile_data_i,
+    input  wire                                             tile_p16_i,
     input  wire                                             beat_valid_i,
     output wire                                             beat_ready_o,
     input  wire [                  8*`DUPLEX_BEAT_BYTES-1:0] beat_data_i,
@@ -65,9 +67,11 @@ module gemm #(
   genvar k, l;
   generate
     for (k = 0; k < WIDTH; k = k + 1) begin : weight
+      wire unused_bit;  // of weights of softmax
       operand operand (
           .value_i      (beat_data_i[16*k+:16]),
-          .significand_o(w_significand[12*k+:12]),
+          .p16_i        (1'b0),
+          .significand_o({w_significand[12*k+11], unused_bit, w_significand[12*k+:11]}),
           .exponent_o   (w_exponent[5*k+:5])
       );
     end
@@ -104,21 +108,22 @@ module gemm #(
   generate
     for (l = 0; l < LANES; l = l + 1) begin : lane
       // The tile of this lane: next (being loaded) and active.
-      reg [12*WIDTH-1:0] next_significand_q, significand_q;
+      reg [13*WIDTH-1:0] next_significand_q, significand_q;
       reg [5*WIDTH-1:0] next_exponent_q, exponent_q;
-      wire [12*COLUMNS-1:0] significand;
+      wire [13*COLUMNS-1:0] significand;
       wire [ 5*COLUMNS-1:0] exponent;
       for (k = 0; k < COLUMNS; k = k + 1) begin : column
         operand operand (
             .value_i      (tile_data_i[16*(LANES*k+l)+:16]),
-            .significand_o(significand[12*k+:12]),
+            .p16_i        (tile_p16_i),
+            .significand_o(significand[13*k+:13]),
             .exponent_o   (exponent[5*k+:5])
         );
       end
       // Words enter at the top and move down, so that no word needs an address.
       always @(posedge clk_i) begin
         if (load_word) begin
-          next_significand_q <= {significand, next_significand_q[12*WIDTH-1:12*COLUMNS]};
+          next_significand_q <= {significand, next_significand_q[13*WIDTH-1:13*COLUMNS]};
           next_exponent_q    <= {exponent, next_exponent_q[5*WIDTH-1:5*COLUMNS]};
         end
         if (take_tile) begin

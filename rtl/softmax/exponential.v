@@ -1,7 +1,8 @@
 // A score's weight from the score and the maximum of its row: p = 2^(15 - (m - t)), docs/numerics.md N5.
 //
-// m - t is exact and then rounded down to units of 2^-23; its power has 23 bits and more. p_o: that power as the nearest binary16, or with
-// low_i (of the same clock as t_i) what this one lacks, so that both together are the power. p falls with m - t, and is 2^15 at m = t.
+// m - t is exact and then rounded down to units of 2^-23; its power has 23 bits. p_o, a weight of 12 significant bits (docs/numerics.md): that
+// power rounded to the nearest; with wide_i its upper 12 bits, and with low_i too the 11 below them. Both are of the same clock as t_i.
+// p falls with m - t, and is 2^15 at m = t.
 // +0 if t is -Inf or NaN, or m is NaN or infinite; 2^15 if t > m, which does not happen.
 // Stages: order, align and subtract, fixed point and segment, slope, multiply, round, pack. Free-flowing. Latency: 7 clocks.
 `default_nettype none
@@ -10,6 +11,7 @@ module exponential (
     input  wire        clk_i,
     input  wire [31:0] t_i,
     input  wire [31:0] m_i,
+    input  wire        wide_i,
     input  wire        low_i,
     output wire [15:0] p_o
 );
@@ -119,39 +121,18 @@ module exponential (
     zero5_q  <= zero4_q;
   end
 
-  // Stage 6: the nearest binary16, half up; below 2^-14 the last place stays 2^-24. The hidden one, and a carry, raise the exponent field.
-  // What it lacks, in units of 2^-(8 + whole); from there on that these are below 2^-24, in units of 2^-24, cut.
-  wire subnormal = whole5_q > 6'd28;
-  wire [5:0] missing = whole5_q - 6'd28;
-  wire [12:0] kept = value_q[23:11] >> (subnormal ? missing[3:0] : 4'd0);
-  wire [4:0] field = subnormal ? 5'd0 : 5'd28 - whole5_q[4:0];
-  wire [11:0] rest = value_q[11] ? -value_q[11:0] : value_q[11:0];
-  wire fine = whole5_q > 6'd16;
-  wire [5:0] below = whole5_q - 6'd16;
-  reg [15:0] high_q;
-  reg [11:0] rest_q;
-  reg [4:0] room_q;
-  reg minus_q;
-  always @(posedge clk_i) begin
-    high_q  <= zero5_q ? 16'd0 : {1'b0, field, 10'd0} + {4'd0, kept[12:1]} + {15'd0, kept[0]};
-    rest_q  <= zero5_q ? 12'd0 : rest >> (fine ? below[4:0] : 5'd0);
-    room_q  <= fine ? 5'd0 : 5'd16 - whole5_q[4:0];
-    minus_q <= value_q[11];
-  end
-
-  // Stage 7: the rest to the left as far as its leading one, at most 2^11, and the exponent allow.
-  wire [10:0] rest0 = rest_q[10:0];
-  wire zeros3 = rest0[10:3] == 8'd0;
-  wire [10:0] rest1 = zeros3 ? {rest0[2:0], 8'd0} : rest0;
-  wire zeros2 = rest1[10:7] == 4'd0;
-  wire [10:0] rest2 = zeros2 ? {rest1[6:0], 4'd0} : rest1;
-  wire zeros1 = rest2[10:9] == 2'd0;
-  wire [10:0] rest3 = zeros1 ? {rest2[8:0], 2'd0} : rest2;
-  wire [4:0] zeros = rest_q[11] ? 5'd0 : {1'b0, zeros3, zeros2, zeros1, !rest3[10]};
-  wire [4:0] left = zeros < room_q ? zeros : room_q;
-  wire [11:0] moved = rest_q << left[3:0];
-  wire [14:0] low_size = {room_q - left, 10'd0} + {3'd0, moved};
-  wire low;
+  // Stage 6: the nearest weight, half up, or with wide_i the upper 12 bits; below 2^-13 the last place stays 2^-24. The hidden one, and a
+  // carry, raise the exponent field. What is below the upper 12 bits, in units of 2^-(8 + whole); from there on that these are below 2^-24, in
+  // units of 2^-24, cut.
+  wire wide, low;
+  delay_line #(
+      .WIDTH (1),
+      .CLOCKS(5)
+  ) wides (
+      .clk_i (clk_i),
+      .data_i(wide_i),
+      .data_o(wide)
+  );
   delay_line #(
       .WIDTH (1),
       .CLOCKS(6)
@@ -160,10 +141,37 @@ module exponential (
       .data_i(low_i),
       .data_o(low)
   );
+  wire subnormal = whole5_q > 6'd27;
+  wire [5:0] missing = whole5_q - 6'd27;
+  wire [13:0] kept = value_q[23:10] >> (subnormal ? missing[3:0] : 4'd0);
+  wire [4:0] field = subnormal ? 5'd0 : 5'd27 - whole5_q[4:0];
+  wire fine = whole5_q > 6'd16;
+  wire [5:0] below = whole5_q - 6'd16;
+  reg [15:0] high_q;
+  reg [10:0] rest_q;
+  reg [4:0] room_q;
+  always @(posedge clk_i) begin
+    high_q <= zero5_q ? 16'd0 : {field, 11'd0} + {3'd0, kept[13:1]} + {15'd0, kept[0] && !wide};
+    rest_q <= zero5_q ? 11'd0 : value_q[10:0] >> (fine ? below[4:0] : 5'd0);
+    room_q <= fine ? 5'd0 : 5'd16 - whole5_q[4:0];
+  end
+
+  // Stage 7: the rest to the left until its leading one is the twelfth bit, as far as the exponent allows.
+  wire [11:0] rest0 = {1'b0, rest_q};
+  wire zeros3 = rest0[11:4] == 8'd0;
+  wire [11:0] rest1 = zeros3 ? {rest0[3:0], 8'd0} : rest0;
+  wire zeros2 = rest1[11:8] == 4'd0;
+  wire [11:0] rest2 = zeros2 ? {rest1[7:0], 4'd0} : rest1;
+  wire zeros1 = rest2[11:10] == 2'd0;
+  wire [11:0] rest3 = zeros1 ? {rest2[9:0], 2'd0} : rest2;
+  wire [4:0] zeros = {1'b0, zeros3, zeros2, zeros1, !rest3[11]};
+  wire [4:0] left = zeros < room_q ? zeros : room_q;
+  wire [11:0] moved = {1'b0, rest_q} << left[3:0];
+  wire [15:0] low_part = {room_q - left, 11'd0} + {4'd0, moved};
   reg [15:0] p_q;
-  always @(posedge clk_i) p_q <= !low ? high_q : rest_q == 12'd0 ? 16'd0 : {minus_q, low_size};
+  always @(posedge clk_i) p_q <= !low ? high_q : rest_q == 11'd0 ? 16'd0 : low_part;
   assign p_o = p_q;
 
-  wire unused = &{1'b0, rest3[9:0], value[SLOPE_SHIFT-1:0], bend[CURVE_SHIFT-1:0], missing[5:4], below[5], left[4]};
+  wire unused = &{1'b0, rest3[10:0], value[SLOPE_SHIFT-1:0], bend[CURVE_SHIFT-1:0], missing[5:4], below[5], left[4]};
 endmodule
 `default_nettype wire

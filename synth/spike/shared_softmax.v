@@ -98,7 +98,7 @@ module weight_engine #(
       .data_o(exists)
   );
   wire [255:0] weights;
-  reg [40:0] units_q[0:15];
+  reg [39:0] units_q[0:15];  // p is at most 2^15
   genvar i;
   generate
     for (i = 0; i < 16; i = i + 1) begin : g_score
@@ -108,20 +108,21 @@ module weight_engine #(
           .clk_i(clk_i),
           .t_i(word_q[32*i+:32]),
           .m_i(key[31] ? {1'b0, key[30:0]} : ~key),
+          .wide_i(1'b0),
           .low_i(1'b0),
           .p_o(p)
       );
       assign weights[16*i+:16] = exists[i] ? p : 16'd0;
-      wire hidden = p[14:10] != 5'd0;
+      wire hidden = p[15:11] != 5'd0;
       always @(posedge clk_i)
-        units_q[i] <= exists[i] ? {30'd0, hidden, p[9:0]} << (hidden ? p[14:10] - 5'd1 : 5'd0) : 41'd0;
+        units_q[i] <= exists[i] ? {28'd0, hidden, p[10:0]} << (hidden ? p[15:11] - 5'd1 : 5'd0) : 40'd0;
     end
   endgenerate
 
   // The sums of each channel's columns: units in one clock, pairs in the next, then the table.
   reg add1_q, add2_q, clear1_q, clear2_q;
   reg [BITS-1:0] channel1_q, channel2_q;
-  reg [41:0] pair_q[0:7];
+  reg [40:0] pair_q[0:7];
   reg [57*8-1:0] table_q[0:CHANNELS-1];
   wire [57*8-1:0] old = table_q[channel2_q];
   integer c;
@@ -132,7 +133,7 @@ module weight_engine #(
     channel2_q <= channel1_q;
     for (c = 0; c < 8; c = c + 1) begin
       pair_q[c] <= {1'b0, units_q[c]} + {1'b0, units_q[c+8]};
-      if (add2_q) table_q[channel2_q][57*c+:57] <= (clear2_q ? 57'd0 : old[57*c+:57]) + {15'd0, pair_q[c]};
+      if (add2_q) table_q[channel2_q][57*c+:57] <= (clear2_q ? 57'd0 : old[57*c+:57]) + {16'd0, pair_q[c]};
     end
   end
   assign l_o = table_q[l_channel_i];

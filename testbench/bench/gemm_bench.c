@@ -58,7 +58,7 @@ static void make_data(struct data *d, unsigned m, double deviation) {
 }
 
 static void run_model(struct data *d) {
-  struct duplex_gemm_panel *panel = duplex_gemm_panel_new(d->x_tiles, TILES);
+  struct duplex_gemm_panel *panel = duplex_gemm_panel_new(d->x_tiles, TILES, DUPLEX_TILE_F16);
   if (!panel) exit(2);
   memset(d->sums, 0, (size_t)N * DUPLEX_LANES * sizeof *d->sums);
   for (unsigned block = 0; block < N / DUPLEX_ROWS; block++)
@@ -75,7 +75,7 @@ static void run_sgemm(const struct data *d, unsigned m) {
 static bool exact(const struct data *d) {
   static struct duplex_sum sums[DUPLEX_ROWS * DUPLEX_LANES];
   memset(sums, 0, sizeof sums);
-  duplex_gemm_block_reference(d->blocks, DUPLEX_ROWS, TILES, d->x_tiles, sums);
+  duplex_gemm_block_reference(d->blocks, DUPLEX_ROWS, TILES, d->x_tiles, DUPLEX_TILE_F16, sums);
   for (size_t i = 0; i < sizeof sums / sizeof sums[0]; i++)
     if (sums[i].low != d->sums[i].low || sums[i].high != d->sums[i].high || sums[i].flags != d->sums[i].flags) return false;
   return true;

@@ -158,7 +158,7 @@ class Bench {
     for (unsigned group = 0; group < job_.groups; group++) {
       if (group == 0 || job_.two_streams) prepare_weights(row_set, group, rows, weights);
       std::vector<duplex_sum> sums(rows * 8, duplex_sum{});
-      duplex_gemm_block_reference(weights.data(), rows, job_.k_tiles, x[group].data(), sums.data());
+      duplex_gemm_block_reference(weights.data(), rows, job_.k_tiles, x[group].data(), DUPLEX_TILE_F16, sums.data());
       for (unsigned row = 0; row < rows; row++) expect_row(group, first, row, &sums[row * 8], exponents[row]);
     }
   }

@@ -64,9 +64,10 @@ void put(uint32_t *words, int low, int bits, uint32_t value) {
   }
 }
 
-void drive(const duplex_operand *operands, uint32_t *significand, uint32_t *exponent) {
+// Magnitudes of x have `bits` 12, of w 11.
+void drive(const duplex_operand *operands, int bits, uint32_t *significand, uint32_t *exponent) {
   for (int i = 0; i < width; i++) {
-    put(significand, 12 * i, 12, (uint32_t)operands[i].negative << 11 | operands[i].magnitude);
+    put(significand, (bits + 1) * i, bits + 1, (uint32_t)operands[i].negative << bits | operands[i].magnitude);
     put(exponent, 5 * i, 5, operands[i].exponent);
   }
 }
@@ -81,12 +82,14 @@ bool run_case(bench::Case &c) {
     uint16_t x[width], w[width];
     gemm_stimulus::pair(c, x, w, width);
     duplex_operand x_operands[width], w_operands[width];
+    const bool weights = c.chance(30);  // of softmax, in x
+    const int kind = (int)c.below(gemm_stimulus::kinds);
     for (int i = 0; i < width; i++) {
-      x_operands[i] = duplex_operand_decode(x[i]);
+      x_operands[i] = weights ? duplex_operand_decode_p16(gemm_stimulus::weight(c, kind)) : duplex_operand_decode(x[i]);
       w_operands[i] = duplex_operand_decode(w[i]);
     }
-    drive(x_operands, rtl->x_significand_i.data(), rtl->x_exponent_i.data());
-    drive(w_operands, rtl->w_significand_i.data(), rtl->w_exponent_i.data());
+    drive(x_operands, 12, rtl->x_significand_i.data(), rtl->x_exponent_i.data());
+    drive(w_operands, 11, rtl->w_significand_i.data(), rtl->w_exponent_i.data());
     duplex_dot64(x_operands, w_operands, &stages[number % 3]);
     rtl.tick();
     if (!check_products(c, rtl->rootp, stages[number % 3], number)) return false;

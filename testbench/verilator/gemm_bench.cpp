@@ -1,33 +1,19 @@
-// gemm.v against the plain sums of the C model: tiles and beats with stalls on both ports, all operand classes, 1 to 64 rows.
+// gemm.v against the plain sums of the C model: tiles of both formats and beats with stalls on both ports, all operand
+// classes, 1 to 64 rows.
 #include <vector>
 
 #include "Vgemm.h"
 #include "duplex/gemm.h"
 #include "testbench/verilator/bench.h"
+#include "testbench/verilator/gemm_stimulus.h"
 
 namespace {
 
 constexpr int lanes = DUPLEX_LANES, width = DUPLEX_WIDTH;
 
-// One binary16 of the case's class: any bits, moderate numbers, subnormals, extremes with cancellation.
-uint16_t draw_value(bench::Case &c, int kind) {
-  const uint16_t bits = (uint16_t)c.bits();
-  switch (kind) {
-    case 0:
-      return bits;
-    case 1:
-      return (uint16_t)((bits & 0x83ff) | (10 + c.below(8)) << 10);
-    case 2:
-      return bits & 0x83ff;
-    case 3:
-      return (uint16_t)((bits & 0x8001) | (c.chance(50) ? 0x7bfe : 0));
-    default:
-      return c.chance(2) ? (uint16_t)(0x7c00 | (bits & 0x8200)) : (uint16_t)((bits & 0xbbff));
-  }
-}
-
 struct Job {
   unsigned rows, k_tiles, mask;
+  duplex_tile_format format;
   std::vector<uint16_t> weights, x;
   std::vector<duplex_sum> sums;
 };
@@ -37,11 +23,13 @@ Job draw_job(bench::Case &c) {
   const uint64_t few = c.below(3);
   job.rows = few == 0 ? 1 + (unsigned)c.below(3) : few == 1 ? 64 : 1 + (unsigned)c.below(64);
   job.k_tiles = 1 + (unsigned)c.below(4);
-  const int kind = (int)c.below(5), x_kind = c.chance(70) ? kind : 1;
-  for (unsigned i = 0; i < job.rows * job.k_tiles * width; i++) job.weights.push_back(draw_value(c, kind));
-  for (unsigned i = 0; i < job.k_tiles * width * lanes; i++) job.x.push_back(draw_value(c, x_kind));
+  job.format = c.chance(40) ? DUPLEX_TILE_P16 : DUPLEX_TILE_F16;
+  const int kind = (int)c.below(gemm_stimulus::kinds), x_kind = c.chance(70) ? kind : gemm_stimulus::moderate;
+  for (unsigned i = 0; i < job.rows * job.k_tiles * width; i++) job.weights.push_back(gemm_stimulus::value(c, kind));
+  for (unsigned i = 0; i < job.k_tiles * width * lanes; i++)
+    job.x.push_back(job.format == DUPLEX_TILE_P16 ? gemm_stimulus::weight(c, x_kind) : gemm_stimulus::value(c, x_kind));
   job.sums.assign(job.rows * lanes, duplex_sum{});
-  duplex_gemm_block_reference(job.weights.data(), job.rows, job.k_tiles, job.x.data(), job.sums.data());
+  duplex_gemm_block_reference(job.weights.data(), job.rows, job.k_tiles, job.x.data(), job.format, job.sums.data());
   job.mask = c.chance(60) ? 0xff : (unsigned)c.below(256);  // lanes outside it add nothing
   for (unsigned i = 0; i < job.sums.size(); i++)
     if (!(job.mask >> i % lanes & 1)) job.sums[i] = duplex_sum{};
@@ -83,6 +71,7 @@ bool run_job(bench::Case &c, bench::Clocked<Vgemm> &rtl, const Job &job, unsigne
     if (limit > 100000) return c.mismatch("gemm", "progress", beat, word, "stands still", "moves");
     rtl->tile_valid_i = word < words && !c.chance(stall_tile);
     rtl->beat_valid_i = beat < beats && !c.chance(stall_beat);
+    rtl->tile_p16_i = rtl->tile_valid_i ? job.format == DUPLEX_TILE_P16 : c.chance(50);
     if (word < words) std::memcpy(rtl->tile_data_i.data(), &job.x[word * DUPLEX_WORD_BYTES / 2], DUPLEX_WORD_BYTES);
     if (beat < beats) std::memcpy(rtl->beat_data_i.data(), &job.weights[beat * width], 128);
     const unsigned row = beat % job.rows, tile = beat / job.rows;

@@ -1,8 +1,9 @@
-// Operands of the GEMM benches: binary16 numbers by class.
+// Operands of the GEMM benches: binary16 numbers and weights of softmax by class.
 #ifndef DUPLEX_GEMM_STIMULUS_H
 #define DUPLEX_GEMM_STIMULUS_H
 
 #include "bench.h"
+#include "duplex/numerics.h"
 
 namespace gemm_stimulus {
 
@@ -26,6 +27,20 @@ inline uint16_t value(bench::Case &c, int kind) {
                         : c.chance(50) ? (bits & 0x8000) | 0x7c00
                         : c.chance(50) ? bits & 0x8000
                                        : bits | 0x7c00);
+  }
+}
+
+inline uint16_t weight(bench::Case &c, int kind) {
+  const uint16_t bits = (uint16_t)c.below(DUPLEX_P16_MOST + 1);
+  switch (kind) {
+    case subnormal:
+      return bits & 0x7ff;
+    case extreme:
+      return (uint16_t)(c.chance(50) ? DUPLEX_P16_MOST - c.below(2) : c.chance(50) ? 1 : 0x7ff);
+    case zeros:
+      return c.chance(80) ? 0 : bits;
+    default:
+      return bits;
   }
 }
 

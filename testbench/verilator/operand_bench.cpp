@@ -1,4 +1,4 @@
-// operand.v against cmodel/gemm/operand.c: all 65,536 inputs in each case.
+// operand.v against cmodel/gemm/operand.c: all binary16 numbers and all weights of softmax in each case.
 #include "Voperand.h"
 #include "bench.h"
 #include "duplex/gemm_units.h"
@@ -7,11 +7,12 @@ namespace {
 
 bool run_case(bench::Case &c) {
   Voperand rtl;
-  for (unsigned value = 0; value < 65536; value++) {
-    rtl.value_i = value;
+  for (unsigned value = 0; value <= 0x10000 + DUPLEX_P16_MOST; value++) {
+    rtl.value_i = value & 0xffff;
+    rtl.p16_i = value >> 16;
     rtl.eval();
-    const duplex_operand want = duplex_operand_decode((uint16_t)value);
-    const unsigned significand = (unsigned)want.negative << 11 | want.magnitude;
+    const duplex_operand want = value >> 16 ? duplex_operand_decode_p16((uint16_t)value) : duplex_operand_decode((uint16_t)value);
+    const unsigned significand = (unsigned)want.negative << 12 | want.magnitude;
     if (rtl.significand_o != significand)
       return c.mismatch("operand", "significand", value, 0, std::to_string(rtl.significand_o), std::to_string(significand));
     if (rtl.exponent_o != want.exponent)

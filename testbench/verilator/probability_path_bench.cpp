@@ -65,7 +65,8 @@ class Bench {
     for (unsigned lane = 0; lane < lanes; lane++) {
       const unsigned own = wide_ ? lane % (lanes / 2) : lane;
       const uint32_t t = own < 1u << lane_bits ? next_word_[(place << lane_bits) + own] : DUPLEX_MAXIMUM_START;
-      const uint16_t p = exists ? duplex_exponential(t, maximum_[own], lane != own) : 0;
+      const duplex_weight_part part = !wide_ ? DUPLEX_P16 : lane == own ? DUPLEX_P32_HIGH : DUPLEX_P32_LOW;
+      const uint16_t p = exists ? duplex_exponential(t, maximum_[own], part) : 0;
       weights_.p[position % 4 * lanes + lane] = p;
       if (exists && sum) l_[lane] = duplex_softmax_sum(l_[lane], p);
     }

@@ -17,7 +17,7 @@ $(BENCHES): $(BUILD)/verilator/%_bench: testbench/verilator/$$(notdir $$*)_bench
 
 # Benches that compare registers inside their unit.
 $(BUILD)/verilator/dot64/dot64_bench $(BUILD)/verilator/accumulator/accumulator_bench: VERILATOR_FLAGS += --public-flat-rw
-$(BUILD)/verilator/dot64/dot64_bench: testbench/verilator/gemm_stimulus.h
+$(BUILD)/verilator/dot64/dot64_bench $(BUILD)/verilator/gemm/gemm_bench: testbench/verilator/gemm_stimulus.h
 $(foreach u,score_scale running_maximum exponential softmax_sum quotient maximum_join score_path,$(BUILD)/verilator/$(u)/$(u)_bench): testbench/verilator/softmax_stimulus.h
 $(foreach u,attention_join attention_quotient,$(BUILD)/verilator/$(u)/$(u)_bench): testbench/verilator/wide_port.h
 

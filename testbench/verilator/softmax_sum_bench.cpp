@@ -1,4 +1,4 @@
-// softmax_sum.v against duplex_softmax_sum: weights of both signs, rows of random length with gaps, sums that use all 57 bits.
+// softmax_sum.v against duplex_softmax_sum: rows of random length with gaps, sums that use all 57 bits.
 #include <deque>
 
 #include "Vsoftmax_sum.h"
@@ -18,7 +18,7 @@ bool run_case(bench::Case &c) {
   const int adds = largest ? 300000 : 2000;
   for (int i = 0; i < adds + latency; i++) {
     const bool clear = i == 0 || (!largest && c.chance(1)), valid = largest || c.chance(70);
-    const duplex_f16 p = largest ? 0x7800 : (duplex_f16)c.below(0x10000);
+    const duplex_p16 p = largest ? DUPLEX_P16_MOST : (duplex_p16)c.below(0x10000);
     rtl->clear_i = clear;
     rtl->valid_i = valid;
     rtl->p_i = p;

@@ -108,17 +108,17 @@ static inline void oracle_attention_of(const uint16_t *q, const uint16_t *k, con
   for (size_t i = 0; i < positions && !nan; i++) {
     if (isinf(t[i])) continue;
     const uint32_t difference = oracle_difference(t[i], m);
-    high[i] = duplex_exponential_of(difference, false);
-    low[i] = wide ? duplex_exponential_of(difference, true) : 0;
-    const long units = oracle_units(high[i]) + oracle_units(low[i]);
+    high[i] = duplex_exponential_of(difference, wide ? DUPLEX_P32_HIGH : DUPLEX_P16);
+    low[i] = wide ? duplex_exponential_of(difference, DUPLEX_P32_LOW) : 0;
+    const long units = oracle_weight_units(high[i]) + oracle_weight_units(low[i]);
     mpz_add_ui(l, l, (unsigned long)units);
   }
   for (unsigned column = 0; column < d; column++) {
     oracle_clear(&sum);
     for (size_t i = 0; i < positions && !nan; i++) {
       const uint16_t value = v[i * d + column];
-      oracle_add(&sum, high[i], value);
-      if (value % 32768u < 31744) oracle_add(&sum, low[i], value);
+      oracle_add_weighted(&sum, high[i], value);
+      if (value % 32768u < 31744) oracle_add_weighted(&sum, low[i], value);
     }
     o[column] = nan ? 0x7e00 : oracle_quotient(&sum, l);
   }

@@ -8,7 +8,7 @@ oracle=$build/tests/cli/oracle_attention
 while read -r batch q_heads heads d lengths scale dist; do
   longest=$(tr , '\n' <<<"$lengths" | sort -n | tail -1)
   "$duplex" random --shape "$batch,$q_heads,$d" --seed 1 --dist "$dist" --out q.npy && "$duplex" random --shape "$batch,$heads,$longest,$d" --seed 2 --dist "$dist" --out k.npy &&
-    "$duplex" random --shape "$batch,$heads,$longest,$d" --seed 3 --dist "$dist" --out v.npy && "$oracle" q.npy k.npy v.npy "$lengths" "$scale" exact.npy f16 && "$oracle" q.npy k.npy v.npy "$lengths" "$scale" exact_p32.npy p32 || exit 1
+    "$duplex" random --shape "$batch,$heads,$longest,$d" --seed 3 --dist "$dist" --out v.npy && "$oracle" q.npy k.npy v.npy "$lengths" "$scale" exact.npy p16 && "$oracle" q.npy k.npy v.npy "$lengths" "$scale" exact_p32.npy p32 || exit 1
   options=(--q q.npy --k k.npy --v v.npy --lengths "$lengths")
   usual=exact.npy  # by default weights have two parts where these cost no time
   [ $((q_heads / heads)) -gt 4 ] || usual=exact_p32.npy
@@ -17,21 +17,21 @@ while read -r batch q_heads heads d lengths scale dist; do
     name="$batch $q_heads $heads $d $lengths $scale $dist, $channels channels"
     check "$name" "$duplex" attention "${options[@]}" --out o.npy --channels $channels --stats stats.json
     check "$name: exact" cmp o.npy $usual
-    check "$name, f16" "$duplex" attention "${options[@]}" --out o.npy --channels $channels --weights f16
-    check "$name, f16: exact" cmp o.npy exact.npy
+    check "$name, p16" "$duplex" attention "${options[@]}" --out o.npy --channels $channels --weights p16
+    check "$name, p16: exact" cmp o.npy exact.npy
     check "$name, p32" "$duplex" attention "${options[@]}" --out o.npy --channels $channels --weights p32
     check "$name, p32: exact" cmp o.npy exact_p32.npy
   done
   for spread in 1 2 4 8 16 32; do
     [ $((spread * heads)) -gt 32 ] && break
-    check "$name, spread $spread" "$duplex" attention "${options[@]}" --out o.npy --spread $spread --weights f16 --stats stats.json
+    check "$name, spread $spread" "$duplex" attention "${options[@]}" --out o.npy --spread $spread --weights p16 --stats stats.json
     check "$name, spread $spread: exact" cmp o.npy exact.npy
     check "$name, spread $spread, p32" "$duplex" attention "${options[@]}" --out o.npy --spread $spread --weights p32
     check "$name, spread $spread, p32: exact" cmp o.npy exact_p32.npy
   done
-  check "$name, one bundle" "$duplex" attention "${options[@]}" --out o.npy --channels 2 --bundles 1 --weights f16
+  check "$name, one bundle" "$duplex" attention "${options[@]}" --out o.npy --channels 2 --bundles 1 --weights p16
   check "$name, one bundle: exact" cmp o.npy exact.npy
-  check "$name, append inside" "$duplex" attention "${options[@]}" --out o.npy --channels 3 --append inside --weights f16 --stats append.json
+  check "$name, append inside" "$duplex" attention "${options[@]}" --out o.npy --channels 3 --append inside --weights p16 --stats append.json
   check "$name, append inside: exact" cmp o.npy exact.npy
   check "$name, append inside: K and the pieces of V" [ "$(jq .xpu_write_bytes append.json)" -ge $((batch * heads * d * 2 + batch * heads * d * 32)) ]
   check "$name, append inside: takes time" [ "$(jq '.append_cycles > 0 and .cycles > .append_cycles' append.json)" = true ]

@@ -1,4 +1,4 @@
-// Exact attention of .npy files by GMP: usage: oracle_attention Q.npy K.npy V.npy LENGTHS SCALE OUT.npy f16|p32
+// Exact attention of .npy files by GMP: usage: oracle_attention Q.npy K.npy V.npy LENGTHS SCALE OUT.npy p16|p32
 // Q[B,Hq,D], K,V[B,Hkv,L,D] <f2 of version 1; LENGTHS: B numbers with commas; SCALE: 0 for 1/sqrt(D). tests/attention has the
 // rules.
 #include "tests/attention/oracle_attention.h"
@@ -36,7 +36,7 @@ static void load(const char *path, struct tensor *t) {
 
 int main(int argc, char **argv) {
   static struct tensor q, k, v;
-  if (argc != 8) die("usage: oracle_attention Q K V LENGTHS SCALE OUT f16|p32");
+  if (argc != 8) die("usage: oracle_attention Q K V LENGTHS SCALE OUT p16|p32");
   load(argv[1], &q), load(argv[2], &k), load(argv[3], &v);
   const size_t heads = k.shape[1], positions = k.shape[2], group = q.shape[1] / heads;
   const unsigned d = (unsigned)q.shape[2];

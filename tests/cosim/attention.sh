@@ -31,7 +31,7 @@ while read -r b hq hkv l d channels dist lengths options; do
 done < <(
   if [ -n "$long" ]; then
     cat <<'L'
-1 1 1 32768 64 1 normal:1 - --weights f16
+1 1 1 32768 64 1 normal:1 - --weights p16
 1 4 1 32768 128 2 normal:1 -
 1 8 1 20000 80 1 normal:0.3 -
 2 2 1 130 64 1 normal:1 130,129 --append inside --bundles 0,2 --dram-preset hbm3_6400 --rank-switch 2
@@ -40,11 +40,11 @@ L
     cat <<'L'
 1 1 1 1 16 1 normal:1 -
 2 4 1 65 16 2 normal:1 1,65
-3 6 2 200 128 2 normal:1 200,64,129 --weights f16
+3 6 2 200 128 2 normal:1 200,64,129 --weights p16
 1 16 1 130 256 1 normal:1 -
 2 8 8 100 80 2 classes -
 1 2 2 300 96 2 bits -
-4 8 2 512 128 2 normal:1 512,1,300,64 --weights f16
+4 8 2 512 128 2 normal:1 512,1,300,64 --weights p16
 2 8 2 200 128 2 normal:1 200,64 --weights p32
 1 10 1 130 80 2 bits - --weights p32 --spread 2
 2 4 2 150 64 2 normal:1 - --bundles 0,1,2 --xpu-traffic stream

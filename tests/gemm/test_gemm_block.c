@@ -18,12 +18,13 @@ static uint64_t seed, scale;
 
 struct block {
   unsigned rows, k_tiles, lanes;
+  enum duplex_tile_format format;
   uint16_t *weights, *x;
   struct duplex_sum *plain, *fast;
 };
 
 static void make_block(struct block *b, unsigned rows, unsigned k_tiles, unsigned lanes) {
-  *b = (struct block){rows, k_tiles, lanes, NULL, NULL, NULL, NULL};
+  *b = (struct block){rows, k_tiles, lanes, DUPLEX_TILE_F16, NULL, NULL, NULL, NULL};
   b->weights = calloc((size_t)rows * k_tiles * WIDTH, sizeof *b->weights);
   b->x = calloc((size_t)k_tiles * WIDTH * LANES, sizeof *b->x);
   b->plain = calloc((size_t)rows * LANES, sizeof *b->plain);
@@ -38,15 +39,19 @@ static void free_block(struct block *b) {
   free(b->fast);
 }
 
+static uint16_t draw_x(const struct block *b, struct duplex_random *random, enum operand_class x) {
+  return b->format == DUPLEX_TILE_P16 ? draw_weight(random, x) : draw_operand(random, x);
+}
+
 static void fill(struct block *b, struct duplex_random *random, enum operand_class weights, enum operand_class x) {
   for (size_t i = 0; i < (size_t)b->rows * b->k_tiles * WIDTH; i++) b->weights[i] = draw_operand(random, weights);
-  for (size_t i = 0; i < (size_t)b->k_tiles * WIDTH * LANES; i++) b->x[i] = i % LANES < b->lanes ? draw_operand(random, x) : 0;
+  for (size_t i = 0; i < (size_t)b->k_tiles * WIDTH * LANES; i++) b->x[i] = i % LANES < b->lanes ? draw_x(b, random, x) : 0;
 }
 
 static void run_both(struct block *b, struct duplex_gemm_tiers *tiers) {
-  struct duplex_gemm_panel *panel = duplex_gemm_panel_new(b->x, b->k_tiles);
+  struct duplex_gemm_panel *panel = duplex_gemm_panel_new(b->x, b->k_tiles, b->format);
   assert_non_null(panel);
-  duplex_gemm_block_reference(b->weights, b->rows, b->k_tiles, b->x, b->plain);
+  duplex_gemm_block_reference(b->weights, b->rows, b->k_tiles, b->x, b->format, b->plain);
   duplex_gemm_block_fast(b->weights, b->rows, b->k_tiles, panel, b->fast, tiers);
   duplex_gemm_panel_free(panel);
 }
@@ -62,8 +67,10 @@ static void check_against_gmp(const struct block *b, unsigned row, unsigned lane
   struct oracle_sum oracle;
   mpz_init(oracle.units);
   oracle_clear(&oracle);
-  for (unsigned k = 0; k < b->k_tiles * WIDTH; k++)
-    oracle_add(&oracle, b->weights[((size_t)(k / WIDTH) * b->rows + row) * WIDTH + k % WIDTH], b->x[(size_t)k * LANES + lane]);
+  for (unsigned k = 0; k < b->k_tiles * WIDTH; k++) {
+    const uint16_t w = b->weights[((size_t)(k / WIDTH) * b->rows + row) * WIDTH + k % WIDTH], x = b->x[(size_t)k * LANES + lane];
+    b->format == DUPLEX_TILE_P16 ? oracle_add_weighted(&oracle, x, w) : oracle_add(&oracle, w, x);
+  }
   assert_true(oracle_equal(&oracle, &b->plain[row * LANES + lane]));
   assert_true(oracle_equal(&oracle, &b->fast[row * LANES + lane]));
   mpz_clear(oracle.units);
@@ -78,6 +85,7 @@ static void random_blocks(const char *kernel) {
     duplex_random_seed(&random, seed, number);
     make_block(&b, 1 + (unsigned)duplex_random_below(&random, 64), 1 + (unsigned)duplex_random_below(&random, 8),
                number % 4 == 0 ? 1 : 1 + (unsigned)duplex_random_below(&random, LANES));
+    if (duplex_random_below(&random, 3) == 0) b.format = DUPLEX_TILE_P16;
     const unsigned classes = number % 6 ? SPECIAL : OPERAND_CLASSES;
     const enum operand_class w = (enum operand_class)duplex_random_below(&random, classes),
                              x = (enum operand_class)duplex_random_below(&random, classes);

@@ -28,6 +28,31 @@ static inline long oracle_units(uint16_t bits) {
   return bits >= 32768 ? -value : value;
 }
 
+// The same of a weight of softmax.
+static inline long oracle_weight_units(uint16_t bits) {
+  const long fraction = bits % 2048, exponent = bits / 2048;
+  long value = exponent == 0 ? fraction : fraction + 2048;
+  for (long i = 1; i < exponent; i++) value *= 2;
+  return value;
+}
+
+static inline void oracle_add_weighted(struct oracle_sum *sum, uint16_t p, uint16_t v) {
+  const unsigned size = v % 32768u, infinity = 31744;
+  if (size < infinity) {
+    mpz_t product;
+    mpz_init_set_si(product, oracle_weight_units(p));
+    mpz_mul_si(product, product, oracle_units(v));
+    mpz_add(sum->units, sum->units, product);
+    mpz_clear(product);
+  } else if (size > infinity || p == 0) {
+    sum->nan = true;
+  } else if (v >= 32768) {
+    sum->minus_infinity = true;
+  } else {
+    sum->plus_infinity = true;
+  }
+}
+
 static inline void oracle_add(struct oracle_sum *sum, uint16_t a, uint16_t b) {
   const unsigned size_a = a % 32768u, size_b = b % 32768u, infinity = 31744;
   if (size_a < infinity && size_b < infinity) {
@@ -116,6 +141,22 @@ static inline uint16_t draw_operand(struct duplex_random *random, enum operand_c
       return bits & 0x8000;
     case SPECIAL:
       return (uint16_t)((bits & 0x8000) | 0x7c00 | (bits & 7 ? 0 : 1));
+    default:
+      return bits;
+  }
+}
+
+static inline uint16_t draw_weight(struct duplex_random *random, enum operand_class class) {
+  const uint16_t bits = (uint16_t)duplex_random_below(random, DUPLEX_P16_MOST + 1);
+  switch (class) {
+    case MODERATE:
+      return (uint16_t)(DUPLEX_P16_MOST - bits % 0x3000);
+    case SUBNORMAL:
+      return bits % 2048;
+    case EXTREME:
+      return bits & 1 ? DUPLEX_P16_MOST : bits & 2 ? 1 : 2048;
+    case ZEROS:
+      return 0;
     default:
       return bits;
   }

@@ -25,6 +25,7 @@
 #define MINUS_INF 0xff800000u
 #define MINUS_ZERO 0x80000000u
 #define ONE 0x3f800000u
+#define PARTS 3  // of enum duplex_weight_part
 
 static uint64_t number_of_environment(const char *name) {
   const char *text = getenv(name);
@@ -155,9 +156,9 @@ static uint32_t oracle_difference(uint32_t t, uint32_t m) {
 static bool is_finite(uint32_t bits) { return (bits & 0x7fffffffu) < INF; }
 
 // What the page says of t and m, with the exponential of a difference, which has its own test.
-static uint16_t oracle_weight(uint32_t t, uint32_t m, bool low) {
+static uint16_t oracle_weight(uint32_t t, uint32_t m, enum duplex_weight_part part) {
   if (isnan(float_of(t)) || !is_finite(m) || t == MINUS_INF) return 0;
-  return duplex_exponential_of(t == INF ? 0 : oracle_difference(t, m), low);
+  return duplex_exponential_of(t == INF ? 0 : oracle_difference(t, m), part);
 }
 
 // Of differences of 41 and more only that they are.
@@ -168,9 +169,10 @@ static void compare_difference(uint32_t t, uint32_t m) {
     const uint32_t model = duplex_softmax_difference(t, m), want = oracle_difference(t, m);
     if (near(model) != near(want)) fail_msg("difference of t %08x and m %08x: %u, expected %u", t, m, model, want);
   }
-  for (int low = 0; low < 2; low++) {
-    const uint16_t model = duplex_exponential(t, m, low), want = oracle_weight(t, m, low);
-    if (model != want) fail_msg("exponential(%08x, %08x), low %d: %04x, expected %04x", t, m, low, model, want);
+  for (int i = 0; i < PARTS; i++) {
+    const enum duplex_weight_part part = (enum duplex_weight_part)i;
+    const uint16_t model = duplex_exponential(t, m, part), want = oracle_weight(t, m, part);
+    if (model != want) fail_msg("exponential(%08x, %08x), part %d: %04x, expected %04x", t, m, i, model, want);
   }
 }
 
@@ -222,62 +224,73 @@ static long double *powers(unsigned bits, unsigned count) {
 }
 
 struct worst {
-  double high, both;
-  uint32_t high_at, both_at;
+  double p16, binary16, p32;
+  uint32_t p16_at, binary16_at, p32_at;
 };
 
-// One difference against 2^(15 - d): the nearest binary16 but for a hair; high and low together within 2^-22 of it where low is
-// not cut, otherwise within a hair more than a unit of 2^-24. Returns high and low in units of 2^-24.
-static int64_t compare_power(uint32_t d, double real, struct worst *worst) {
-  const uint16_t high = duplex_exponential_of(d, false), low = duplex_exponential_of(d, true);
-  const int64_t high_units = oracle_units(high), units = high_units + oracle_units(low);
-  const double value = ldexp(real, 39 - (int)(d >> FRACTION_BITS));  // in units of 2^-24
-  const int exponent = ilogb(value) - 10;
-  const double place = exponent < 0 ? 1 : ldexp(1, exponent), error = fabs(value - (double)high_units) / place;
-  const double both = fabs(value - (double)units) / value;
-  if (!(error <= 0.501)) fail_msg("d %u: %04x is %.4f ulp away", d, high, error);
-  if (d >> FRACTION_BITS <= 16 ? !(both <= 0x1p-22) : !(fabs(value - (double)units) <= 1.001))
-    fail_msg("d %u: %04x and %04x are %.3g of it away", d, high, low, both);
-  if (d >> FRACTION_BITS > 28 && low != 0) fail_msg("d %u: low part %04x of a subnormal", d, low);
-  if (error > worst->high) worst->high = error, worst->high_at = d;
-  if (d >> FRACTION_BITS <= 16 && both > worst->both) worst->both = both, worst->both_at = d;
-  return units;
+static void keep_worst(double *worst, uint32_t *at, double error, uint32_t d) {
+  if (error > *worst) *worst = error, *at = d;
+}
+
+// The distance of neighbours at a value in units of 2^-24, with so many significant bits.
+static double place_of(double value, int bits) { return fmax(1, ldexp(1, ilogb(value) - (bits - 1))); }
+
+// One difference against 2^(15 - d). p16: the nearest weight but for a hair. p32: the high part is what the nearest is without
+// being rounded up, the low one less than a place of it, and both together within 2^-22 of the power where nothing is cut,
+// otherwise within a hair more than a unit of 2^-24. Returns weights in units of 2^-24, by part, the low one with the high one.
+static void compare_power(uint32_t d, double real, struct worst *worst, int64_t units[PARTS]) {
+  const uint16_t nearest = duplex_exponential_of(d, DUPLEX_P16), high = duplex_exponential_of(d, DUPLEX_P32_HIGH),
+                 low = duplex_exponential_of(d, DUPLEX_P32_LOW);
+  units[DUPLEX_P16] = oracle_weight_units(nearest);
+  units[DUPLEX_P32_HIGH] = oracle_weight_units(high);
+  units[DUPLEX_P32_LOW] = units[DUPLEX_P32_HIGH] + oracle_weight_units(low);
+  const uint32_t whole = d >> FRACTION_BITS;
+  const double value = ldexp(real, 39 - (int)whole);  // in units of 2^-24
+  const double error = fabs(value - (double)units[DUPLEX_P16]), both = fabs(value - (double)units[DUPLEX_P32_LOW]);
+  if (!(error / place_of(value, 12) <= 0.501)) fail_msg("d %u: %04x is %.4f ulp away", d, nearest, error / place_of(value, 12));
+  if (whole <= 16 ? !(both / value <= 0x1p-22) : !(both <= 1.001))
+    fail_msg("d %u: %04x and %04x are %.3g of it away", d, high, low, both / value);
+  if (nearest != high && nearest != high + 1) fail_msg("d %u: high part %04x of %04x", d, high, nearest);
+  if (!((double)oracle_weight_units(low) < place_of((double)units[DUPLEX_P32_HIGH] + 0.5, 12)))
+    fail_msg("d %u: low part %04x of %04x", d, low, high);
+  keep_worst(&worst->p16, &worst->p16_at, error / place_of(value, 12), d);
+  keep_worst(&worst->binary16, &worst->binary16_at, error / place_of(value, 11), d);
+  if (whole <= 16) keep_worst(&worst->p32, &worst->p32_at, both / value, d);
 }
 
 static void test_exponential(void **state) {
   (void)state;
   long double *coarse = powers(COARSE, COARSE), *fine = powers(FRACTION_BITS, FRACTION_BITS - COARSE);
   struct worst worst = {0};
-  int64_t before[WHOLES], first[WHOLES];  // by the whole part of d: high and low together at the last and at the first fraction
-  uint16_t high_before[WHOLES];
+  int64_t before[WHOLES][PARTS], first[WHOLES][PARTS];  // by the whole part of d: at the last and at the first fraction
   for (uint32_t f = 0; f < 1u << FRACTION_BITS; f++) {
     const double real = (double)(coarse[f >> (FRACTION_BITS - COARSE)] * fine[f % (1u << (FRACTION_BITS - COARSE))]);
     for (uint32_t whole = 0; whole < WHOLES; whole++) {
       const uint32_t d = whole << FRACTION_BITS | f;
-      const uint16_t high = duplex_exponential_of(d, false);
-      const int64_t units = compare_power(d, real, &worst);
-      if (f == 0) first[whole] = units;
-      if (f > 0 && (units > before[whole] || high > high_before[whole]))
-        fail_msg("d %u: %04x above the weight before it", d, high);
-      before[whole] = units;
-      high_before[whole] = high;
+      int64_t units[PARTS];
+      compare_power(d, real, &worst, units);
+      for (int part = 0; part < PARTS; part++) {
+        if (f == 0) first[whole][part] = units[part];
+        if (f > 0 && units[part] > before[whole][part]) fail_msg("d %u: part %d above the weight before it", d, part);
+        before[whole][part] = units[part];
+      }
     }
   }
-  for (unsigned whole = 1; whole < WHOLES; whole++) {
-    if (first[whole] > before[whole - 1]) fail_msg("d %u.0 above the weight before it", whole);
-    if (duplex_exponential_of(whole << FRACTION_BITS, false) > high_before[whole - 1])
-      fail_msg("d %u.0 above the weight before it", whole);
-  }
+  for (unsigned whole = 1; whole < WHOLES; whole++)
+    for (int part = 0; part < PARTS; part++)
+      if (first[whole][part] > before[whole - 1][part]) fail_msg("d %u.0: part %d above the weight before it", whole, part);
   free(coarse);
   free(fine);
   printf(
-      "exponential: %llu differences; high part worst %.4f ulp of binary16 at d %u; with the low part worst 2^%.2f of it at d "
-      "%u\n",
-      (unsigned long long)WHOLES << FRACTION_BITS, worst.high, worst.high_at, log2(worst.both), worst.both_at);
+      "exponential: %llu differences, falling at each; p16 worst %.4f ulp at d %u, %.4f ulp of binary16 at d %u; p32 worst "
+      "2^%.2f of it at d %u\n",
+      (unsigned long long)WHOLES << FRACTION_BITS, worst.p16, worst.p16_at, worst.binary16, worst.binary16_at, log2(worst.p32),
+      worst.p32_at);
   static const uint32_t beyond[] = {DUPLEX_DIFFERENCE_FAR, DUPLEX_DIFFERENCE_FAR + 1, 0x7fffffffu, 0xffffffffu};
-  for (int low = 0; low < 2; low++) {
-    assert_int_equal(duplex_exponential_of(0, low), low ? 0 : 0x7800);
-    for (unsigned i = 0; i < LENGTH(beyond); i++) assert_int_equal(duplex_exponential_of(beyond[i], low), 0);
+  for (int part = 0; part < PARTS; part++) {
+    assert_int_equal(duplex_exponential_of(0, (enum duplex_weight_part)part), part == DUPLEX_P32_LOW ? 0 : DUPLEX_P16_MOST);
+    for (unsigned i = 0; i < LENGTH(beyond); i++)
+      assert_int_equal(duplex_exponential_of(beyond[i], (enum duplex_weight_part)part), 0);
   }
 }
 
@@ -290,18 +303,15 @@ static void test_softmax_sum(void **state) {
   mpz_init(want);
   uint64_t l = 0;
   for (uint64_t i = 0; i < cases(); i++) {
-    const uint16_t size = i < 0x7c00 ? (uint16_t)i : (uint16_t)duplex_random_below(&random, 0x7c00);
-    const uint16_t p = size | (uint16_t)(duplex_random_below(&random, 2) << 15);
-    long p_units;
+    const uint16_t p = (uint16_t)(i <= DUPLEX_P16_MOST ? i : duplex_random_below(&random, DUPLEX_P16_MOST + 1));
     l = duplex_softmax_sum(l, p);
-    p_units = oracle_units(p);
-    p_units < 0 ? mpz_sub_ui(want, want, (unsigned long)-p_units) : mpz_add_ui(want, want, (unsigned long)p_units);
+    mpz_add_ui(want, want, (unsigned long)oracle_weight_units(p));
     mpz_fdiv_r_2exp(want, want, DUPLEX_SOFTMAX_SUM_BITS);
     if (mpz_cmp_ui(want, l) != 0) fail_msg("after weight %llu, %04x: %llx", (unsigned long long)i, p, (unsigned long long)l);
   }
   mpz_clear(want);
   l = 0;
-  for (unsigned i = 0; i < 131072; i++) l = duplex_softmax_sum(l, 0x7800);
+  for (unsigned i = 0; i < 131072; i++) l = duplex_softmax_sum(l, DUPLEX_P16_MOST);
   assert_true(l == UINT64_C(1) << 56);  // the longest row of equal scores
 }
 

@@ -2,7 +2,7 @@
 //
 // Shapes, all in the order in which the hardware streams them:
 //   weights  [k_tiles][rows][64]  binary16; rows 1 to 64 of one block, k_tiles 1 to 1024
-//   x tiles  [k_tiles][64][8]     binary16; 8 token lanes side by side
+//   x tiles  [k_tiles][64][8]     binary16, or weights of softmax; 8 token lanes side by side
 //   sums     [rows][8]            exact sums
 // K that is no multiple of 64 is padded with zeros in both operands.
 #ifndef DUPLEX_GEMM_H
@@ -16,13 +16,17 @@
 extern "C" {
 #endif
 
+// What the elements of x tiles are.
+enum duplex_tile_format { DUPLEX_TILE_F16, DUPLEX_TILE_P16 };
+
 // Adds the block into sums[rows][8], which the caller has cleared or carries on. The plain path: anybody can check it by reading.
-void duplex_gemm_block_reference(const duplex_f16 *weights, unsigned rows, unsigned k_tiles, const duplex_f16 *x_tiles,
-                                 struct duplex_sum *sums);
+void duplex_gemm_block_reference(const duplex_f16 *weights, unsigned rows, unsigned k_tiles, const uint16_t *x_tiles,
+                                 enum duplex_tile_format format, struct duplex_sum *sums);
 
 // x tiles converted once for the fast path, to be shared by all blocks and threads of a job.
 struct duplex_gemm_panel;
-struct duplex_gemm_panel *duplex_gemm_panel_new(const duplex_f16 *x_tiles, unsigned k_tiles);  // NULL: out of memory
+struct duplex_gemm_panel *duplex_gemm_panel_new(const uint16_t *x_tiles, unsigned k_tiles,
+                                                enum duplex_tile_format format);  // NULL: out of memory
 void duplex_gemm_panel_free(struct duplex_gemm_panel *panel);
 
 // How often each tier of the fast path ran, in rows (see cmodel/gemm/gemm_block.c).

@@ -14,7 +14,8 @@ extern "C" {
 #define DUPLEX_DOT64_GROUPS (DUPLEX_WIDTH / 8)
 #define DUPLEX_LOW_BITS 48  // bits of the low word of a sum
 
-// operand: |value| = magnitude * 2^(exponent - 24), magnitude 1 to 2047, exponent 0 to 29; or one of the codes, with magnitude 0.
+// operand: |value| = magnitude * 2^(exponent - 24); or one of the codes, with magnitude 0. binary16: magnitude 1 to 2047,
+// exponent 0 to 29; weights of softmax: magnitude 1 to 4095, exponent 0 to 28, never negative.
 enum duplex_operand_code { DUPLEX_OPERAND_INF = 30, DUPLEX_OPERAND_SPECIAL = 31 };  // special: NaN if negative, else zero
 struct duplex_operand {
   bool negative;
@@ -22,10 +23,11 @@ struct duplex_operand {
   uint8_t exponent;
 };
 struct duplex_operand duplex_operand_decode(duplex_f16 value);
+struct duplex_operand duplex_operand_decode_p16(duplex_p16 value);
 
 // dot64: every register between its stages.
 struct duplex_dot64_stages {
-  // product: |product| in units of 2^-48 is product << 4 * shift
+  // product: |product| in units of 2^-48 is product << 2 * shift
   uint32_t product[DUPLEX_WIDTH];
   uint8_t shift[DUPLEX_WIDTH];
   bool negative[DUPLEX_WIDTH];

@@ -85,7 +85,7 @@ int duplex_attention_step(struct duplex_kv_cache *cache, unsigned layer, struct 
                           const duplex_f16 *k, const duplex_f16 *v, const duplex_f16 *q, size_t q_heads, double scale,
                           duplex_f16 *o);
 
-// From now on weights have two binary16 parts, so that they are as good as binary32 (numerics N5, p32), or one again. With two a
+// From now on weights have two parts, so that they are as good as binary32 (numerics N5, p32), or one again. With two a
 // stream of K and V serves at most 4 query heads instead of 8.
 void duplex_kv_use_p32(struct duplex_kv_cache *cache, bool p32);
 

@@ -18,6 +18,11 @@ extern "C" {
 typedef uint16_t duplex_f16;  // bits of an IEEE binary16
 typedef uint32_t duplex_f32;  // bits of an IEEE binary32
 
+// A weight of softmax, 0 to 2^15: no sign, 5 bits of exponent, 11 of fraction. Normal, exponent field e from 1 on:
+// (2^11 + fraction) * 2^(e - 25); e = 0: fraction * 2^-24. Ordered as its bits are; never NaN or infinite.
+typedef uint16_t duplex_p16;
+#define DUPLEX_P16_MOST 0xe800u  // 2^15; larger patterns have no meaning
+
 #define DUPLEX_F16_NAN 0x7e00u
 #define DUPLEX_F32_NAN 0x7fc00000u
 
@@ -33,6 +38,9 @@ struct duplex_sum {
 
 // sum += a * b, exactly. NaN operands and Inf x 0 set the NaN flag; other products with Inf set the flag of their sign.
 void duplex_sum_add_product(struct duplex_sum *sum, duplex_f16 a, duplex_f16 b);
+
+// sum += p * v, exactly; as above if v is NaN or infinite.
+void duplex_sum_add_weighted(struct duplex_sum *sum, duplex_p16 p, duplex_f16 v);
 
 // sum += other, exactly; flags are joined.
 void duplex_sum_add(struct duplex_sum *sum, const struct duplex_sum *other);
@@ -50,6 +58,7 @@ void duplex_sum_unpack(const uint8_t bytes[16], struct duplex_sum *sum);
 // Exact conversions: every binary16 number is a binary32 and a binary64 number. NaN payloads are not kept.
 duplex_f32 duplex_f16_to_f32(duplex_f16 value);
 double duplex_f16_to_double(duplex_f16 value);
+double duplex_p16_to_double(duplex_p16 value);
 
 // RN16 of a double, and of a binary32 given by its bits.
 duplex_f16 duplex_f16_from_double(double value);
