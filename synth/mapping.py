@@ -90,13 +90,13 @@ class Target:
 
     def first_script(self, unit, text, result):
         """Yosys up to words: operators, sums of many numbers ($macc), flip-flops."""
-        return f"read_rtlil {text}\nsynth -run begin:fine -flatten -top {unit}\nopt -fast -full\nwrite_json {result}\n"
+        return f"read_rtlil {text}\nsynth -nofsm -run begin:fine -flatten -top {unit}\nopt -fast -full\nwrite_json {result}\n"
 
     def second_script(self, unit, text, folder, result, adder_cells):
         """Yosys from words to cells."""
         adder = f"{folder}/adder.v"
         lines = [f"read_verilog -lib {adder}"] * adder_cells + [f"read_json {text}", f"hierarchy -top {unit}", "maccmap"]
-        lines += ["synth -run fine:check", "techmap", "opt", "rename -wire -suffix _reg t:$_*DFF*", f"dfflibmap -liberty {self.path}", "opt"]
+        lines += ["synth -nofsm -run fine:check", "techmap", "opt", "rename -wire -suffix _reg t:$_*DFF*", f"dfflibmap -liberty {self.path}", "opt"]
         constrained = "" if self.flow == "plain" else f" -constr {folder}/constraints -D {self.values['target_ps']}"
         if adder_cells:
             (folder / "abc.script").write_text(ABC_SCRIPT.replace("TARGET", str(self.values["target_ps"])))

@@ -100,10 +100,13 @@ module attention_join #(
       reg [SUM-1:0] sum_q;
       reg [2:0] flags_q;
       always @(posedge clk_i) begin
-        low_q <= {1'b0, own[47:0]} + {1'b0, other[47:0]};
-        high_q <= own[SUM-1:48];
-        other_high_q <= other[SUM-1:48];
-        first_flags_q <= flags_i[3*l +: 3] | (up_flags[3*l +: 3] & {3{below_i}});
+        // Sums of no row stop here, so that nothing behind switches for them.
+        if (valid_i) begin
+          low_q <= {1'b0, own[47:0]} + {1'b0, other[47:0]};
+          high_q <= own[SUM-1:48];
+          other_high_q <= other[SUM-1:48];
+          first_flags_q <= flags_i[3*l +: 3] | (up_flags[3*l +: 3] & {3{below_i}});
+        end
         sum_q <= {high_q + other_high_q + {48'd0, low_q[48]}, low_q[47:0]};
         flags_q <= first_flags_q;
         if (valid_i && begin_q) l_q[57*l +: 57] <= l_i[57*l +: 57] + (up_l_q[57*l +: 57] & {57{below_i}});
