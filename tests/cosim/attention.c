@@ -1,8 +1,9 @@
 // Random batches of decode attention on both back ends: the same bytes, clocks, DRAM commands and counters.
 // usage: attention [--seed S] [--cases N] [--only CASE] [--channels C]
 // Heads lie in one channel or are spread over several. Sequences grow in turns, so that their pages lie apart and a sequence
-// becomes several segments (more than the queue holds: passes for the maximum first), and share prefixes, so that segments have
-// lanes that do not exist. A case is drawn from (seed, number) alone.
+// becomes several segments, and share prefixes, so that segments have lanes that do not exist. One case in eight has more
+// segments than the queue holds, one a row that the slice does not hold: their scores go to DRAM and come back. A case is drawn
+// from (seed, number) alone.
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -11,7 +12,7 @@
 #include "duplex/kv_cache.h"
 #include "duplex/random.h"
 
-enum { SEQUENCES = 5, PIECES = 40, GEMM_ROWS = 3, GEMM_COLUMNS = 16 };
+enum { SEQUENCES = 5, PIECES = 40, PAGE = 64, GEMM_ROWS = 3, GEMM_COLUMNS = 16 };
 
 struct piece {
   unsigned sequence, positions;
@@ -57,10 +58,39 @@ static void draw_pieces(struct attention_case *c) {
     c->piece[c->pieces++] = (struct piece){(unsigned)below(c, c->batch), pick(c, lengths, 10)};
 }
 
+// Two sequences, page by page in turn.
+static void draw_many_segments(struct attention_case *c) {
+  c->batch = 2;
+  for (unsigned i = 0; i < 2 * (DUPLEX_ATTENTION_QUEUE + 2); i++) c->piece[c->pieces++] = (struct piece){i % 2, PAGE};
+}
+
+// 5 to 8 lanes of more scores than a slice has.
+static void draw_long_row(struct attention_case *c) {
+  c->heads = c->batch = 1;
+  c->group = 5 + (unsigned)below(c, 4);
+  c->wide = false;
+  c->piece[c->pieces++] = (struct piece){0, DUPLEX_SCORE_WORDS * DUPLEX_SCORES_OF_WORD / 8 + 1 + (unsigned)below(c, 300)};
+}
+
 static unsigned draw_spread(struct attention_case *c) {
   unsigned spread = 1;  // channels of a head
   while (2 * spread * c->heads <= c->channels && below(c, 3)) spread *= 2;
   return spread;
+}
+
+// Returns whether sequences may share.
+static bool draw_rows(struct attention_case *c) {
+  switch (below(c, 8)) {
+    case 0:
+      draw_many_segments(c);
+      return false;
+    case 1:
+      draw_long_row(c);
+      return false;
+    default:
+      draw_pieces(c);
+      return true;
+  }
 }
 
 static void draw(struct attention_case *c, unsigned channels) {
@@ -76,8 +106,8 @@ static void draw(struct attention_case *c, unsigned channels) {
   c->scale = below(c, 2) ? 0 : 0.5;
   c->gemm = below(c, 3) == 0;
   c->wide = below(c, 3) == 0;
-  draw_pieces(c);
-  for (unsigned s = 0; s < c->batch; s++) c->parent[s] = s && below(c, 2) ? (int)below(c, s) : -1;
+  const bool shares = draw_rows(c);
+  for (unsigned s = 0; s < c->batch; s++) c->parent[s] = shares && s && below(c, 2) ? (int)below(c, s) : -1;
   for (unsigned s = 0; s < c->batch; s++) c->spread[s] = draw_spread(c);
   size_t total = 0;
   for (unsigned i = 0; i < c->pieces; i++) {
@@ -126,7 +156,7 @@ static int run_gemm(struct attention_case *c, struct duplex_device *device, unsi
 
 static int run_on(struct attention_case *c, const char *backend, struct outcome *outcome) {
   const struct duplex_options options = {.backend = {.channels = c->channels}, .bundles = c->bundles};
-  const struct duplex_kv_options kv = {.heads = c->heads, .head_size = c->head_size, .page_positions = 64, .pages = 200};
+  const struct duplex_kv_options kv = {.heads = c->heads, .head_size = c->head_size, .page_positions = PAGE, .pages = 200};
   struct duplex_device *device = NULL;
   struct duplex_kv_cache *cache = NULL;
   struct duplex_sequence *sequences[SEQUENCES] = {NULL};
