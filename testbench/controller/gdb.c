@@ -45,7 +45,7 @@ struct gdb *gdb_open(unsigned port, char *text, size_t size) {
     free(gdb);
     return NULL;
   }
-  fprintf(stderr, "waiting for GDB: target remote localhost:%u\n", port);
+  fprintf(stderr, "waiting for GDB: target remote 127.0.0.1:%u\n", port);
   gdb->socket = accept4(listener, NULL, NULL, SOCK_CLOEXEC);
   close(listener);
   if (gdb->socket < 0) {
