@@ -45,16 +45,16 @@ static uint32_t power_of(uint32_t fraction) {
 // Significand and exponent field as a p16: the leading one of 12 bits raises the field, so it comes one too low.
 static duplex_p16 pack(uint32_t field, uint32_t significand) { return (duplex_p16)((field << 11) + significand); }
 
-// The upper 12 bits, the nearest or cut.
+// The upper 12 bits, the nearest or cut; where there is no room for a low part always the nearest.
 static duplex_p16 high_of(uint32_t power, uint32_t whole, bool nearest) {
   const uint32_t missing = whole > 27 ? whole - 27 : 0;  // bits that a subnormal lacks
-  return pack(whole > 27 ? 0 : 27 - whole, ((power >> 10 >> missing) + nearest) >> 1);
+  return pack(whole > 27 ? 0 : 27 - whole, ((power >> 10 >> missing) + (nearest || missing)) >> 1);
 }
 
-// The lower 11 bits of the power, in units of 2^-(8 + whole). Below 2^-24 it is cut.
+// The lower 11 bits of the power, in units of 2^-(8 + whole); where these are below 2^-24 to nearest, half up.
 static duplex_p16 low_of(uint32_t power, uint32_t whole) {
   const uint32_t rest = power & 0x7ff;
-  if (whole >= 16) return pack(0, rest >> (whole - 16));
+  if (whole > 16) return pack(0, ((rest >> (whole - 17)) + 1) >> 1);
   if (rest == 0) return 0;
   const uint32_t zeros = (uint32_t)__builtin_clz(rest) - 20, room = 16 - whole;
   const uint32_t left = zeros < room ? zeros : room;

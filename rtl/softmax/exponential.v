@@ -122,8 +122,8 @@ module exponential (
   end
 
   // Stage 6: the nearest weight, half up, or with wide_i the upper 12 bits; below 2^-13 the last place stays 2^-24. The hidden one, and a
-  // carry, raise the exponent field. What is below the upper 12 bits, in units of 2^-(8 + whole); from there on that these are below 2^-24, in
-  // units of 2^-24, cut.
+  // carry, raise the exponent field. What is below the upper 12 bits, in units of 2^-(8 + whole); from there on that these are below 2^-24,
+  // to the nearest of these, and where nothing is left of it the upper bits are the nearest.
   wire wide, low;
   delay_line #(
       .WIDTH (1),
@@ -147,12 +147,13 @@ module exponential (
   wire [4:0] field = subnormal ? 5'd0 : 5'd27 - whole5_q[4:0];
   wire fine = whole5_q > 6'd16;
   wire [5:0] below = whole5_q - 6'd16;
+  wire [11:0] rest = {value_q[10:0], 1'b0} >> (fine ? below[4:0] : 5'd0);
   reg [15:0] high_q;
   reg [10:0] rest_q;
   reg [4:0] room_q;
   always @(posedge clk_i) begin
-    high_q <= zero5_q ? 16'd0 : {field, 11'd0} + {3'd0, kept[13:1]} + {15'd0, kept[0] && !wide};
-    rest_q <= zero5_q ? 11'd0 : value_q[10:0] >> (fine ? below[4:0] : 5'd0);
+    high_q <= zero5_q ? 16'd0 : {field, 11'd0} + {3'd0, kept[13:1]} + {15'd0, kept[0] && (!wide || subnormal)};
+    rest_q <= zero5_q ? 11'd0 : rest[11:1] + {10'd0, rest[0]};
     room_q <= fine ? 5'd0 : 5'd16 - whole5_q[4:0];
   end
 

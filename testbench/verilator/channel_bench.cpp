@@ -14,7 +14,7 @@ extern "C" {
 namespace {
 
 constexpr unsigned F32 = 1;
-constexpr uint64_t job_clocks_max = 200000;
+constexpr uint64_t job_clocks_max = 2000000;  // a bus that takes a word every 20 clocks needs some 100,000s
 
 struct Job {
   bool load, table, bus, gated, two_streams;

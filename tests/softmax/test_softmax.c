@@ -248,10 +248,10 @@ static void compare_power(uint32_t d, double real, struct worst *worst, int64_t 
   const double value = ldexp(real, 39 - (int)whole);  // in units of 2^-24
   const double error = fabs(value - (double)units[DUPLEX_P16]), both = fabs(value - (double)units[DUPLEX_P32_LOW]);
   if (!(error / place_of(value, 12) <= 0.501)) fail_msg("d %u: %04x is %.4f ulp away", d, nearest, error / place_of(value, 12));
-  if (whole <= 16 ? !(both / value <= 0x1p-22) : !(both <= 1.001))
+  if (!(both <= value * 0x1p-22 + (whole > 16 ? 0.501 : 0)))
     fail_msg("d %u: %04x and %04x are %.3g of it away", d, high, low, both / value);
   if (nearest != high && nearest != high + 1) fail_msg("d %u: high part %04x of %04x", d, high, nearest);
-  if (!((double)oracle_weight_units(low) < place_of((double)units[DUPLEX_P32_HIGH] + 0.5, 12)))
+  if (!((double)oracle_weight_units(low) <= place_of((double)units[DUPLEX_P32_HIGH] + 0.5, 12)))
     fail_msg("d %u: low part %04x of %04x", d, low, high);
   keep_worst(&worst->p16, &worst->p16_at, error / place_of(value, 12), d);
   keep_worst(&worst->binary16, &worst->binary16_at, error / place_of(value, 11), d);

@@ -26,11 +26,10 @@ duplex_f32 duplex_running_maximum(duplex_f32 m, duplex_f32 t);
 // Quantised difference: floor((m - t) * 2^23) of the exact difference, at most DUPLEX_DIFFERENCE_FAR; 0 if t > m. m and t finite.
 uint32_t duplex_softmax_difference(duplex_f32 t, duplex_f32 m);
 
-// p16: the nearest weight (half up). p32: the upper 12 bits, and the 11 below them.
+// p16: the nearest weight (half up). p32: the upper 12 bits, and the 11 below them; together the nearest multiple of 2^-24.
 enum duplex_weight_part { DUPLEX_P16, DUPLEX_P32_HIGH, DUPLEX_P32_LOW };
 
-// 2^(15 - d * 2^-23) in 23 significant bits, falling with d; 2^15 at 0; 0 beyond underflow. Of that the part that is asked for;
-// what is below 2^-24 is cut, or for p16 rounded.
+// 2^(15 - d * 2^-23) in 23 significant bits, falling with d; 2^15 at 0; 0 beyond underflow. Of that the part that is asked for.
 duplex_p16 duplex_exponential_of(uint32_t d, enum duplex_weight_part part);
 
 // exponential: +0 if t is -Inf or NaN, or m is NaN or infinite; otherwise as for d = 0 if t > m (a maximum is never below its
