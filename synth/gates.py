@@ -7,6 +7,7 @@ other units inside gets its net list as an instance beside its RTL and is Verila
 stay as they are (N cases). Cells are modelled by the functions that the library gives for them.
 """
 import argparse
+import itertools
 import os
 import pathlib
 import re
@@ -190,13 +191,13 @@ def check(unit, own, others):
 
 def main(arguments):
     parser = argparse.ArgumentParser(usage=__doc__.split("\n\n")[1])
-    parser.add_argument("units", nargs="*")
     parser.add_argument("--vectors", type=int, default=1000)
     parser.add_argument("--cases", default="2")
     parser.add_argument("--seed", type=int, default=1)
-    own, others = parser.parse_known_args(arguments)
+    units = list(itertools.takewhile(lambda argument: not argument.startswith("-"), arguments))
+    own, others = parser.parse_known_args(arguments[len(units):])
     try:
-        return 0 if all([check(unit, own, others) for unit in own.units or UNITS]) else 1
+        return 0 if all([check(unit, own, others) for unit in units or UNITS]) else 1
     except Mismatch as found:
         print(found)
         return 1

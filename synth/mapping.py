@@ -96,7 +96,7 @@ class Target:
         """Yosys from words to cells."""
         adder = f"{folder}/adder.v"
         lines = [f"read_verilog -lib {adder}"] * adder_cells + [f"read_json {text}", f"hierarchy -top {unit}", "maccmap"]
-        lines += ["synth -nofsm -run fine:check", "techmap", "opt", "rename -wire -suffix _reg t:$_*DFF*", f"dfflibmap -liberty {self.path}", "opt"]
+        lines += ["synth -run fine:check", "techmap", "opt", "rename -wire -suffix _reg t:$_*DFF*", f"dfflibmap -liberty {self.path}", "opt"]
         constrained = "" if self.flow == "plain" else f" -constr {folder}/constraints -D {self.values['target_ps']}"
         if adder_cells:
             (folder / "abc.script").write_text(ABC_SCRIPT.replace("TARGET", str(self.values["target_ps"])))

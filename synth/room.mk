@@ -13,7 +13,7 @@ synth-run:
 	@synth/synth.py $(SYNTH_OPTIONS)
 
 .PHONY: synth-check synth-record synth-gates synth-power
-SYNTH_LIBRARY = $(if $(LIBERTY),--liberty=$(LIBERTY)) --out=$(BUILD)/synth  # with "=": gates.py takes other words for units
+SYNTH_LIBRARY = $(if $(LIBERTY),--liberty $(LIBERTY)) --out $(BUILD)/synth
 
 synth-check: ## areas and paths against the recorded ones: osu018 small units, with LIBERTY the whole stack
 	@scripts/dependencies.sh synth

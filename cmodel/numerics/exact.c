@@ -10,14 +10,6 @@ static int64_t f16_units(duplex_f16 value) {
   return value & 0x8000 ? -magnitude : magnitude;
 }
 
-static int64_t p16_units(duplex_p16 value) {
-  const int exponent = value >> 11;
-  const int64_t fraction = value & 0x7ff;
-  return exponent ? (fraction | 0x800) << (exponent - 1) : fraction;
-}
-
-double duplex_p16_to_double(duplex_p16 value) { return (double)p16_units(value) * 0x1p-24; }
-
 static bool f16_special(duplex_f16 value) { return (value & 0x7c00) == 0x7c00; }
 
 static uint32_t special_product_flags(duplex_f16 a, duplex_f16 b) {
@@ -46,7 +38,7 @@ void duplex_sum_add_weighted(struct duplex_sum *sum, duplex_p16 p, duplex_f16 v)
     sum->flags |= special_product_flags(p != 0, v);
     return;
   }
-  const __int128 product = (__int128)p16_units(p) * f16_units(v);
+  const __int128 product = (__int128)duplex_p16_units(p) * f16_units(v);
   add_parts(sum, (uint64_t)product, (int64_t)(product >> 64));
 }
 

@@ -40,6 +40,14 @@ double duplex_f16_to_double(duplex_f16 value) {
   return result;
 }
 
+uint64_t duplex_p16_units(duplex_p16 value) {
+  const unsigned exponent = value >> 11;
+  const uint64_t fraction = value & 0x7ff;
+  return exponent ? (fraction | 0x800) << (exponent - 1) : fraction;
+}
+
+double duplex_p16_to_double(duplex_p16 value) { return (double)duplex_p16_units(value) * 0x1p-24; }
+
 // Rounds significand * 2^exponent to binary16; the significand is below 2^62.
 static duplex_f16 round_parts(uint64_t significand, int exponent) {
   if (!significand) return 0;

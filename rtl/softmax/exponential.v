@@ -1,7 +1,8 @@
 // A score's weight from the score and the maximum of its row: p = 2^(15 - (m - t)), docs/numerics.md N5.
 //
 // m - t is exact and then rounded down to units of 2^-23; its power has 23 bits. p_o, a weight of 12 significant bits (docs/numerics.md): that
-// power rounded to the nearest; with wide_i its upper 12 bits, and with low_i too the 11 below them. Both are of the same clock as t_i.
+// power rounded to the nearest; with wide_i its upper 12 bits, and with low_i too the 11 below them, both together rounded to units of 2^-24.
+// wide_i and low_i are of the same clock as t_i.
 // p falls with m - t, and is 2^15 at m = t.
 // +0 if t is -Inf or NaN, or m is NaN or infinite; 2^15 if t > m, which does not happen.
 // Stages: order, align and subtract, fixed point and segment, slope, multiply, round, pack. Free-flowing. Latency: 7 clocks.

@@ -36,14 +36,19 @@ static inline long oracle_weight_units(uint16_t bits) {
   return value;
 }
 
+// A product of two numbers in units of 2^-24.
+static inline void oracle_add_units(struct oracle_sum *sum, long a, long b) {
+  mpz_t product;
+  mpz_init_set_si(product, a);
+  mpz_mul_si(product, product, b);
+  mpz_add(sum->units, sum->units, product);
+  mpz_clear(product);
+}
+
 static inline void oracle_add_weighted(struct oracle_sum *sum, uint16_t p, uint16_t v) {
   const unsigned size = v % 32768u, infinity = 31744;
   if (size < infinity) {
-    mpz_t product;
-    mpz_init_set_si(product, oracle_weight_units(p));
-    mpz_mul_si(product, product, oracle_units(v));
-    mpz_add(sum->units, sum->units, product);
-    mpz_clear(product);
+    oracle_add_units(sum, oracle_weight_units(p), oracle_units(v));
   } else if (size > infinity || p == 0) {
     sum->nan = true;
   } else if (v >= 32768) {
@@ -56,11 +61,7 @@ static inline void oracle_add_weighted(struct oracle_sum *sum, uint16_t p, uint1
 static inline void oracle_add(struct oracle_sum *sum, uint16_t a, uint16_t b) {
   const unsigned size_a = a % 32768u, size_b = b % 32768u, infinity = 31744;
   if (size_a < infinity && size_b < infinity) {
-    mpz_t product;
-    mpz_init_set_si(product, oracle_units(a));
-    mpz_mul_si(product, product, oracle_units(b));
-    mpz_add(sum->units, sum->units, product);
-    mpz_clear(product);
+    oracle_add_units(sum, oracle_units(a), oracle_units(b));
   } else if (size_a > infinity || size_b > infinity || size_a == 0 || size_b == 0) {
     sum->nan = true;
   } else if ((a >= 32768) != (b >= 32768)) {

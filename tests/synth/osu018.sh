@@ -3,5 +3,5 @@
 set -eu
 build=$1
 synth/check.py --out="$build/synth"
-DUPLEX_LIBRARY=$build/libduplex.a synth/gates.py --seed "${DUPLEX_SEED:-1}" --vectors 500 --out="$build/synth"
+DUPLEX_LIBRARY=$build/libduplex.a synth/gates.py --seed "${DUPLEX_SEED:-1}" --vectors 500 --out "$build/synth"
 synth/equivalence.py --out="$build/synth"

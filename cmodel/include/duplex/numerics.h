@@ -60,6 +60,9 @@ duplex_f32 duplex_f16_to_f32(duplex_f16 value);
 double duplex_f16_to_double(duplex_f16 value);
 double duplex_p16_to_double(duplex_p16 value);
 
+// A weight in units of 2^-24.
+uint64_t duplex_p16_units(duplex_p16 value);
+
 // RN16 of a double, and of a binary32 given by its bits.
 duplex_f16 duplex_f16_from_double(double value);
 duplex_f16 duplex_f16_from_f32(duplex_f32 value);
