@@ -3,9 +3,10 @@
 // usage: exact_expert X GATE UP DOWN Y H_OUT
 //   X [M,H], GATE and UP [F,H], DOWN [H,F], Y [M,H]: binary16 .npy files; H_OUT receives h [M,F]
 //
-// Sums are kept here as 128-bit integers, rounding is done by long division of magnitudes, and the function of the gate comes
-// from MPFR. The hardware may be one ulp off the real act(g) * u (docs/activation.md), so h is taken from its activation unit
-// after each value was found within that ulp of the real one; everything else must be equal on every bit.
+// Sums are kept here as 128-bit integers, rounding is done by long division of magnitudes, and the function
+// of the gate comes from MPFR. The hardware may be one ulp off the real act(g) * u (docs/activation.md), so h
+// is taken from its activation unit after each value was found within that ulp of the real one; everything
+// else must be equal on every bit.
 #include <fcntl.h>
 #include <mpfr.h>
 #include <pthread.h>
@@ -36,15 +37,18 @@ static struct tensor load(const char *path) {
   if (file < 0 || fstat(file, &info) != 0) die("cannot be read", path);
   const char *bytes = mmap(NULL, (size_t)info.st_size, PROT_READ, MAP_PRIVATE, file, 0);
   close(file);
-  if (bytes == MAP_FAILED || info.st_size < 64 || memcmp(bytes, "\x93NUMPY\x01", 7) != 0) die("not a version 1 .npy file", path);
+  if (bytes == MAP_FAILED || info.st_size < 64 || memcmp(bytes, "\x93NUMPY\x01", 7) != 0)
+    die("not a version 1 .npy file", path);
   const size_t header = 10 + (uint8_t)bytes[8] + 256u * (uint8_t)bytes[9];
   const char *shape = strstr(bytes + 10, "'shape': (");
-  if (!strstr(bytes + 10, "'<f2'") || !shape || sscanf(shape, "'shape': (%zu, %zu)", &tensor.rows, &tensor.columns) != 2)
+  if (!strstr(bytes + 10, "'<f2'") || !shape ||
+      sscanf(shape, "'shape': (%zu, %zu)", &tensor.rows, &tensor.columns) != 2)
     die("expected <f2 of two dimensions", path);
   if ((size_t)info.st_size != header + 2 * tensor.rows * tensor.columns) die("wrong size", path);
   tensor.data = (const uint16_t *)(bytes + header);
   for (size_t i = 0; i < tensor.rows * tensor.columns; i++)
-    if ((tensor.data[i] & 0x7c00) == 0x7c00) die("holds Inf or NaN, this check takes finite values only", path);
+    if ((tensor.data[i] & 0x7c00) == 0x7c00)
+      die("holds Inf or NaN, this check takes finite values only", path);
   return tensor;
 }
 
@@ -62,8 +66,10 @@ static __int128 exact_dot(const int64_t *a, const uint16_t *b, size_t count) {
   return sum;
 }
 
-// Rounds sum * 2^-48 to a number of `precision` bits with the given exponents, and returns it as mpfr, exactly.
-static void round_to(mpfr_t result, __int128 sum, mpfr_prec_t precision, mpfr_exp_t smallest, mpfr_exp_t largest) {
+// Rounds sum * 2^-48 to a number of `precision` bits with the given exponents, and returns it as mpfr,
+// exactly.
+static void round_to(mpfr_t result, __int128 sum, mpfr_prec_t precision, mpfr_exp_t smallest,
+                     mpfr_exp_t largest) {
   const unsigned __int128 magnitude = sum < 0 ? -(unsigned __int128)sum : (unsigned __int128)sum;
   mpfr_t exact, low;
   mpfr_init2(exact, 140);
@@ -191,28 +197,32 @@ static void save(const char *path, const uint16_t *data, size_t rows, size_t col
   char header[128];
   memset(header, ' ', sizeof header);
   memcpy(header, "\x93NUMPY\x01\x00\x76\x00", 10);
-  const int length = snprintf(header + 10, 117, "{'descr': '<f2', 'fortran_order': False, 'shape': (%zu, %zu), }", rows, columns);
+  const int length = snprintf(
+      header + 10, 117, "{'descr': '<f2', 'fortran_order': False, 'shape': (%zu, %zu), }", rows, columns);
   header[10 + length] = ' ';
   header[127] = '\n';
   FILE *file = fopen(path, "wb");
-  if (!file || fwrite(header, 1, 128, file) != 128 || fwrite(data, 2, rows * columns, file) != rows * columns ||
-      fclose(file) != 0)
+  if (!file || fwrite(header, 1, 128, file) != 128 ||
+      fwrite(data, 2, rows * columns, file) != rows * columns || fclose(file) != 0)
     die("cannot be written", path);
 }
 
 int main(int argc, char **argv) {
   if (argc != 7) die("usage: exact_expert X GATE UP DOWN Y H_OUT", "arguments");
-  const struct tensor x = load(argv[1]), gate = load(argv[2]), up = load(argv[3]), down_matrix = load(argv[4]), y = load(argv[5]);
+  const struct tensor x = load(argv[1]), gate = load(argv[2]), up = load(argv[3]),
+                      down_matrix = load(argv[4]), y = load(argv[5]);
   const size_t inner = gate.rows;
-  if (gate.columns != x.columns || up.rows != inner || up.columns != x.columns || down_matrix.rows != x.columns ||
-      down_matrix.columns != inner || y.rows != x.rows || y.columns != x.columns)
+  if (gate.columns != x.columns || up.rows != inner || up.columns != x.columns ||
+      down_matrix.rows != x.columns || down_matrix.columns != inner || y.rows != x.rows ||
+      y.columns != x.columns)
     die("the shapes do not match", argv[5]);
   uint16_t *h = calloc(x.rows * inner, sizeof *h);
   if (!h) die("too little memory", "h");
   long cores = sysconf(_SC_NPROCESSORS_ONLN);
   const size_t count = cores < 1 ? 1 : cores > 16 ? 16 : (size_t)cores;
   struct work works[16];
-  for (size_t i = 0; i < count; i++) works[i] = (struct work){&x, &gate, &up, &down_matrix, &y, h, i, count, 0.0, 0};
+  for (size_t i = 0; i < count; i++)
+    works[i] = (struct work){&x, &gate, &up, &down_matrix, &y, h, i, count, 0.0, 0};
   run_on_all(works, count, gate_and_up);
   run_on_all(works, count, down);
   double worst = 0;

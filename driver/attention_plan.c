@@ -14,10 +14,14 @@ struct planner {
   size_t used;  // segments
 };
 
-static const struct kv_layer *layer_of(const struct planner *p, size_t index) { return &p->sequences[index]->layers[p->layer]; }
+static const struct kv_layer *layer_of(const struct planner *p, size_t index) {
+  return &p->sequences[index]->layers[p->layer];
+}
 
 // Of a sequence's page.
-static size_t page_positions(const struct planner *p, size_t index) { return kv_page_positions(p->sequences[index]); }
+static size_t page_positions(const struct planner *p, size_t index) {
+  return kv_page_positions(p->sequences[index]);
+}
 
 static size_t smaller(size_t a, size_t b) { return a < b ? a : b; }
 
@@ -38,7 +42,8 @@ static size_t common_positions(const struct planner *p, size_t a, size_t b) {
 }
 
 // Positions [from, to) as segments: pages whose frames follow each other are one.
-static void add_segments(struct planner *p, struct plan_unit *unit, size_t index, size_t from, size_t to, uint32_t mask) {
+static void add_segments(struct planner *p, struct plan_unit *unit, size_t index, size_t from, size_t to,
+                         uint32_t mask) {
   const struct duplex_kv_cache *cache = p->cache;
   const struct kv_layer *layer = layer_of(p, index);
   for (size_t at = from; at < to;) {
@@ -48,9 +53,9 @@ static void add_segments(struct planner *p, struct plan_unit *unit, size_t index
     if (at != from && this->frame == layer->pages[page - 1]->frame + 1) {
       last->length_and_lanes += (uint32_t)count;
     } else {
-      p->plan->segments[p->used++] =
-          (struct attention_segment){(uint16_t)(this->pool->region.base + this->frame * cache->blocks * cache->tiles),
-                                     (uint16_t)(this->pool->v_base + this->frame * cache->blocks), (uint32_t)count | mask << 24};
+      p->plan->segments[p->used++] = (struct attention_segment){
+          (uint16_t)(this->pool->region.base + this->frame * cache->blocks * cache->tiles),
+          (uint16_t)(this->pool->v_base + this->frame * cache->blocks), (uint32_t)count | mask << 24};
       unit->segment_count++;
     }
     at += count;
@@ -68,14 +73,16 @@ static void arrange(struct planner *p, struct plan_unit *unit, size_t common) {
   add_segments(p, unit, first, 0, common, (1u << unit->lanes) - 1);
   for (uint32_t i = 0; i < unit->count; i++) {
     const struct plan_member *member = &unit->members[i];
-    add_segments(p, unit, member->index, common, layer_of(p, member->index)->length, ((1u << member->lanes) - 1) << lane);
+    add_segments(p, unit, member->index, common, layer_of(p, member->index)->length,
+                 ((1u << member->lanes) - 1) << lane);
     lane += member->lanes;
   }
   unit->share = unit->positions >> p->sequences[first]->spread;
 }
 
-// What a unit reads, in positions of K or V: V in blocks of 64, at least one in each channel. Scores that do not fit the slice go
-// to DRAM, at about half the speed, and come back for each row block, as fast as the slice takes them: half a beat a clock.
+// What a unit reads, in positions of K or V: V in blocks of 64, at least one in each channel. Scores that do
+// not fit the slice go to DRAM, at about half the speed, and come back for each row block, as fast as the
+// slice takes them: half a beat a clock.
 static size_t cost(const struct planner *p, const struct plan_unit *unit) {
   const uint32_t spread = p->sequences[unit->members[0].index]->spread;
   const uint32_t lanes = stored_lanes(unit->lanes), tiles = p->cache->tiles;
@@ -90,8 +97,8 @@ static size_t cost(const struct planner *p, const struct plan_unit *unit) {
   return unit->positions + scores + blocks * DUPLEX_WIDTH;
 }
 
-static void make_unit(struct planner *p, struct plan_unit *unit, const size_t *members, uint32_t count, uint32_t head,
-                      uint32_t lanes) {
+static void make_unit(struct planner *p, struct plan_unit *unit, const size_t *members, uint32_t count,
+                      uint32_t head, uint32_t lanes) {
   *unit = (struct plan_unit){.count = count, .lanes = count * lanes};
   size_t common = layer_of(p, members[0])->length;
   for (uint32_t i = 0; i < count; i++) {
@@ -130,7 +137,8 @@ static int busier_first(const void *a, const void *b) {
   if (left->share != right->share) return left->share > right->share ? -1 : 1;
   const size_t i = left->members[0].index, j = right->members[0].index;
   return i != j ? (i > j) - (i < j)
-                : (left->members[0].head > right->members[0].head) - (left->members[0].head < right->members[0].head);
+                : (left->members[0].head > right->members[0].head) -
+                      (left->members[0].head < right->members[0].head);
 }
 
 // Groups of more query heads than lanes are several units.
@@ -148,9 +156,9 @@ static void make_units(struct planner *p, size_t batch) {
 static int check_units(struct duplex_kv_cache *cache, const struct plan *plan) {
   for (size_t i = 0; i < plan->count; i++)
     if (plan->units[i].segment_count > ATTENTION_SEGMENTS)
-      return device_fail(cache->device, DUPLEX_ERROR_ARGUMENT,
-                         "a sequence lies in %u separate runs of pages: at most %u, larger pages help",
-                         plan->units[i].segment_count, ATTENTION_SEGMENTS);
+      return stack_fail(cache->stack, DUPLEX_ERROR_ARGUMENT,
+                        "a sequence lies in %u separate runs of pages: at most %u, larger pages help",
+                        plan->units[i].segment_count, ATTENTION_SEGMENTS);
   return DUPLEX_OK;
 }
 
@@ -182,18 +190,18 @@ static void place_units(const struct planner *p, const struct plan *plan) {
   }
 }
 
-int plan_attention(struct duplex_kv_cache *cache, unsigned layer, struct duplex_sequence *const *sequences, size_t batch,
-                   uint32_t group, uint32_t lanes, struct plan *plan) {
+int plan_attention(struct duplex_kv_cache *cache, unsigned layer, struct duplex_sequence *const *sequences,
+                   size_t batch, uint32_t group, uint32_t lanes, struct plan *plan) {
   const size_t units = (group + lanes - 1) / lanes;  // of a sequence
   struct planner p = {cache, layer, sequences, group, lanes, malloc(batch * sizeof *p.order), plan, 0};
   // Room for every page of every sequence in every unit of it, and for what try_together makes on the way.
   size_t segments = 1 + ATTENTION_SEGMENTS;
   for (size_t i = 0; i < batch; i++) segments += (2 + units) * layer_of(&p, i)->count;
-  *plan =
-      (struct plan){.units = malloc(units * batch * sizeof *plan->units), .segments = malloc(segments * sizeof *plan->segments)};
+  *plan = (struct plan){.units = malloc(units * batch * sizeof *plan->units),
+                        .segments = malloc(segments * sizeof *plan->segments)};
   int error = DUPLEX_OK;
   if (!p.order || !plan->units || !plan->segments) {
-    error = device_fail(cache->device, DUPLEX_ERROR_NO_MEMORY, "too little memory on the host");
+    error = stack_fail(cache->stack, DUPLEX_ERROR_NO_MEMORY, "too little memory on the host");
   } else {
     p.used = 1;  // add_segments looks at the one before
     for (size_t i = 0; i < batch; i++) p.order[i] = i;

@@ -4,7 +4,8 @@
 
 #include "driver/kv_cache.h"
 
-// Lanes of one unit: `lanes` query heads of each KV head's group, from `head` of the group on, of sequence `index` of the batch.
+// Lanes of one unit: `lanes` query heads of each KV head's group, from `head` of the group on, of sequence
+// `index` of the batch.
 struct plan_member {
   size_t index;
   uint32_t head, lanes;
@@ -28,9 +29,10 @@ struct plan {
   struct attention_segment *segments;
 };
 
-// group: query heads of a KV head, at most 2 * DUPLEX_LANES; lanes: of a unit at most, 4 or 8. An error leaves nothing to free.
-int plan_attention(struct duplex_kv_cache *cache, unsigned layer, struct duplex_sequence *const *sequences, size_t batch,
-                   uint32_t group, uint32_t lanes, struct plan *plan);
+// group: query heads of a KV head, at most 2 * DUPLEX_LANES; lanes: of a unit at most, 4 or 8. An error
+// leaves nothing to free.
+int plan_attention(struct duplex_kv_cache *cache, unsigned layer, struct duplex_sequence *const *sequences,
+                   size_t batch, uint32_t group, uint32_t lanes, struct plan *plan);
 void plan_free(struct plan *plan);
 
 #endif

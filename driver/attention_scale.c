@@ -32,7 +32,8 @@ static uint64_t inverse_root(unsigned n, int *exponent) {
 
 // RN32(significand * 2^exponent * log2 e): the product's 117 bits, and a last one for what is behind them.
 static duplex_f32 times_log2_e(uint64_t significand, int exponent) {
-  const wide behind = (wide)significand * LOG2_E_BEHIND, product = (wide)significand * LOG2_E + (behind >> 64);
+  const wide behind = (wide)significand * LOG2_E_BEHIND,
+             product = (wide)significand * LOG2_E + (behind >> 64);
   const struct duplex_sum sum = {(uint64_t)product | 1, (int64_t)(uint64_t)(product >> 64), 0};
   return duplex_round_f32(&sum, exponent - 63 + DUPLEX_SUM_FRACTION_BITS);
 }

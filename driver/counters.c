@@ -5,31 +5,33 @@
 #include "duplex/error.h"
 #include "duplex/registers.h"
 
-static int read_counters(struct duplex_device *device, struct measurement *measurement) {
-  struct duplex_backend *b = device->backend;
-  for (unsigned channel = 0; channel < device->channels; channel++)
+static int read_counters(struct duplex_stack *stack, struct measurement *measurement) {
+  struct duplex_backend *b = stack->backend;
+  for (unsigned channel = 0; channel < stack->channels; channel++)
     for (unsigned counter = 0; counter < COUNTERS; counter++) {
       uint32_t low = 0, high = 0;
-      int error = b->ops->reg_write(b, DUPLEX_REG_PERFORMANCE_SELECT, channel | counter << DUPLEX_PERFORMANCE_SELECT_COUNTER_LSB);
+      int error = b->ops->reg_write(b, DUPLEX_REG_PERFORMANCE_SELECT,
+                                    channel | counter << DUPLEX_PERFORMANCE_SELECT_COUNTER_LSB);
       if (!error) error = b->ops->reg_read(b, DUPLEX_REG_PERFORMANCE_LOW, &low);
       if (!error) error = b->ops->reg_read(b, DUPLEX_REG_PERFORMANCE_HIGH, &high);
-      if (error) return device_fail(device, error, "reading the performance counters: %s", duplex_error_text(error));
+      if (error)
+        return stack_fail(stack, error, "reading the performance counters: %s", duplex_error_text(error));
       measurement->counter[channel][counter] = (uint64_t)high << 32 | low;
     }
   return DUPLEX_OK;
 }
 
-void mark_start(struct duplex_device *device, struct measurement *before) {
-  struct duplex_backend *b = device->backend;
+void mark_start(struct duplex_stack *stack, struct measurement *before) {
+  struct duplex_backend *b = stack->backend;
   b->ops->commands(b, &before->commands);
   before->clock = b->ops->clocks(b);
-  before->instructions = device->machine->controller->instructions;
+  before->instructions = stack->machine->controller->instructions;
 }
 
-int start_measuring(struct duplex_device *device, struct measurement *before) {
-  int error = read_counters(device, before);
-  if (!error) error = device_own(device, device->bundles);
-  mark_start(device, before);
+int start_measuring(struct duplex_stack *stack, struct measurement *before) {
+  int error = read_counters(stack, before);
+  if (!error) error = stack_own(stack, stack->bundles);
+  mark_start(stack, before);
   return error;
 }
 
@@ -37,22 +39,22 @@ static uint64_t stream_clocks(const uint64_t counter[COUNTERS]) {
   return counter[BEATS] + counter[STARVED] + counter[NO_TILE] + counter[NO_ROOM];
 }
 
-int note_traffic(struct duplex_device *device, const struct measurement *before, uint32_t descriptors) {
-  struct duplex_stats *stats = &device->stats;
+int note_traffic(struct duplex_stack *stack, const struct measurement *before, uint32_t descriptors) {
+  struct duplex_stack_stats *stats = &stack->stats;
   struct measurement now;
   memset(stats, 0, sizeof *stats);
-  stats->cycles = device->backend->ops->clocks(device->backend) - before->clock;
-  stats->firmware_instructions = device->machine->controller->instructions - before->instructions;
-  device->backend->ops->commands(device->backend, &stats->commands);
-  const int error = read_counters(device, &now);
+  stats->cycles = stack->backend->ops->clocks(stack->backend) - before->clock;
+  stats->firmware_instructions = stack->machine->controller->instructions - before->instructions;
+  stack->backend->ops->commands(stack->backend, &stats->commands);
+  const int error = read_counters(stack, &now);
   if (error) return error;
   const struct duplex_dram_commands *from = &before->commands;
   stats->commands.act -= from->act, stats->commands.rd -= from->rd, stats->commands.wr -= from->wr;
   stats->commands.pre -= from->pre, stats->commands.ref -= from->ref, stats->commands.xpu_rd -= from->xpu_rd;
   stats->commands.xpu_wr -= from->xpu_wr;
   stats->descriptors = descriptors;
-  stats->channels = device->channels;
-  for (unsigned channel = 0; channel < device->channels; channel++) {
+  stats->channels = stack->channels;
+  for (unsigned channel = 0; channel < stack->channels; channel++) {
     uint64_t delta[COUNTERS];
     for (unsigned i = 0; i < COUNTERS; i++) delta[i] = now.counter[channel][i] - before->counter[channel][i];
     stats->channel[channel].rows = delta[ROWS];
@@ -65,17 +67,17 @@ int note_traffic(struct duplex_device *device, const struct measurement *before,
   return DUPLEX_OK;
 }
 
-int measure_native(struct duplex_device *device, int (*run)(struct duplex_device *device, void *context, uint64_t *cycles),
-                   void *context) {
-  struct machine *machine = device->machine;
+int measure_native(struct duplex_stack *stack,
+                   int (*run)(struct duplex_stack *stack, void *context, uint64_t *cycles), void *context) {
+  struct machine *machine = stack->machine;
   struct controller *own = machine->controller;
-  int error = controller_native(device->backend, device->watchdog_clocks, &machine->controller);
+  int error = controller_native(stack->backend, stack->watchdog_clocks, &machine->controller);
   if (!error) {
-    const struct client_queue queue = device->queue;
+    const struct client_queue queue = stack->queue;
     *machine->controller->mailbox = *own->mailbox;
-    queue_start(device);
-    error = run(device, context, &device->stats.native_cycles);
-    device->queue = queue;
+    queue_start(stack);
+    error = run(stack, context, &stack->stats.native_cycles);
+    stack->queue = queue;
     machine->controller->ops->close(machine->controller);
   }
   machine->controller = own;

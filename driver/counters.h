@@ -2,7 +2,7 @@
 #ifndef DUPLEX_DRIVER_COUNTERS_H
 #define DUPLEX_DRIVER_COUNTERS_H
 
-#include "driver/device.h"
+#include "driver/stack.h"
 
 enum counter { ROWS, COLUMNS_READ, COLUMNS_WRITTEN, BEATS, STARVED, NO_TILE, NO_ROOM, COUNTERS };
 
@@ -13,18 +13,20 @@ struct measurement {
 };
 
 // Before the first clock of a job: its bundles become Logic-PIM's.
-int start_measuring(struct duplex_device *device, struct measurement *before);
+int start_measuring(struct duplex_stack *stack, struct measurement *before);
 // Counts commands, clocks and instructions from now on instead.
-void mark_start(struct duplex_device *device, struct measurement *before);
+void mark_start(struct duplex_stack *stack, struct measurement *before);
 
-// Clocks, commands, bytes and instructions since then, into the device's statistics. rows of a channel: as its counter has it.
-int note_traffic(struct duplex_device *device, const struct measurement *before, uint32_t descriptors);
+// Clocks, commands, bytes and instructions since then, into the stack's statistics. rows of a channel: as its
+// counter has it.
+int note_traffic(struct duplex_stack *stack, const struct measurement *before, uint32_t descriptors);
 
-// What the job takes with firmware that takes no time, into the statistics: `run` does it again, natively, to the same results.
-int measure_native(struct duplex_device *device, int (*run)(struct duplex_device *device, void *context, uint64_t *cycles),
-                   void *context);
+// What the job takes with firmware that takes no time, into the statistics: `run` does it again, natively, to
+// the same results.
+int measure_native(struct duplex_stack *stack,
+                   int (*run)(struct duplex_stack *stack, void *context, uint64_t *cycles), void *context);
 
 // job.c: runs a message to its end.
-int run_message(struct duplex_device *device, uint32_t kind, const void *payload, size_t bytes);
+int run_message(struct duplex_stack *stack, uint32_t kind, const void *payload, size_t bytes);
 
 #endif

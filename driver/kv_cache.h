@@ -2,12 +2,12 @@
 #ifndef DUPLEX_DRIVER_KV_CACHE_H
 #define DUPLEX_DRIVER_KV_CACHE_H
 
-#include "driver/device.h"
+#include "driver/stack.h"
 #include "duplex/kv_cache.h"
 
-// Frames for pages in one space. Frame f of slot j has its K from row set base + j * slot_stride + f * blocks * tiles on, row
-// block b of its V from v_base + j * slot_stride + b * v_block_stride + f * blocks on; so frames that follow each other are one
-// segment.
+// Frames for pages in one space. Frame f of slot j has its K from row set base + j * slot_stride + f * blocks
+// * tiles on, row block b of its V from v_base + j * slot_stride + b * v_block_stride + f * blocks on; so
+// frames that follow each other are one segment.
 struct kv_pool {
   struct region region;
   uint32_t row_sets;
@@ -39,7 +39,7 @@ struct duplex_sequence {
 };
 
 struct duplex_kv_cache {
-  struct duplex_device *device;
+  struct duplex_stack *stack;
   uint32_t heads, head_size, layers, page_positions;
   uint32_t tiles, block_rows, slots, blocks;  // blocks of 64 positions of a page in one channel
   struct kv_pool pools[2];                    // by enum duplex_kv_space
@@ -54,7 +54,7 @@ static inline uint32_t kv_member(const struct duplex_sequence *sequence, uint32_
   return block & ((1u << sequence->spread) - 1);
 }
 static inline uint32_t kv_channel(const struct duplex_sequence *sequence, uint32_t head, uint32_t member) {
-  return (sequence->first_channel + (head << sequence->spread) + member) % sequence->cache->device->channels;
+  return (sequence->first_channel + (head << sequence->spread) + member) % sequence->cache->stack->channels;
 }
 
 // Positions of one of the sequence's pages.
@@ -62,19 +62,20 @@ static inline size_t kv_page_positions(const struct duplex_sequence *sequence) {
   return (size_t)sequence->cache->page_positions << sequence->spread;
 }
 
-// kv_cache.c: pages for positions that are appended next, the last one the sequence's own; and away with those that it does not
-// need.
+// kv_cache.c: pages for positions that are appended next, the last one the sequence's own; and away with
+// those that it does not need.
 int kv_reserve(struct duplex_sequence *sequence, unsigned layer, size_t positions);
 void kv_trim(struct duplex_sequence *sequence, unsigned layer);
 
-// attention.c: the arguments of duplex_attention when each sequence has that many positions more.
-int attention_check(struct duplex_kv_cache *cache, unsigned layer, struct duplex_sequence *const *sequences, size_t batch,
-                    size_t q_heads, double scale, size_t appended);
-// duplex_attention, measured from `begun` on, with the bundles the xPU's; NULL: from their hand-over on.
+// attention.c: the arguments of duplex_stack_attention when each sequence has that many positions more.
+int attention_check(struct duplex_kv_cache *cache, unsigned layer, struct duplex_sequence *const *sequences,
+                    size_t batch, size_t q_heads, double scale, size_t appended);
+// duplex_stack_attention, measured from `begun` on, with the bundles the xPU's; NULL: from their hand-over
+// on.
 struct measurement;
 int attention_since(const struct measurement *begun, struct duplex_kv_cache *cache, unsigned layer,
-                    struct duplex_sequence *const *sequences, size_t batch, const duplex_f16 *q, size_t q_heads, double scale,
-                    duplex_f16 *o);
+                    struct duplex_sequence *const *sequences, size_t batch, const duplex_f16 *q,
+                    size_t q_heads, double scale, duplex_f16 *o);
 
 // kv_pool.c
 int kv_pool_open(struct duplex_kv_cache *cache, struct kv_pool *pool, uint32_t stripe, size_t frames);
@@ -83,18 +84,19 @@ void kv_pool_close(struct duplex_kv_cache *cache, struct kv_pool *pool);
 bool kv_pool_take(struct kv_pool *pool, uint32_t channels, uint32_t wish, uint32_t *frame);
 void kv_pool_give(struct kv_pool *pool, uint32_t frame, uint32_t channels);
 
-// kv_spread.c: the fewest channels of a KV head with which the scores of so many lanes fit their slices (the most that it can
-// have, if none do).
+// kv_spread.c: the fewest channels of a KV head with which the scores of so many lanes fit their slices (the
+// most that it can have, if none do).
 unsigned kv_spread_for(const struct duplex_kv_cache *cache, size_t positions, uint32_t lanes);
 
 // Binary logarithm of the lanes that the hardware keeps for so many.
 static inline uint32_t stored_lanes(uint32_t lanes) { return lanes > 4 ? 3 : lanes > 2 ? 2 : lanes > 1; }
 
-// kv_page.c: bytes of a page. Positions from `at` on (within the page); K and V of one head at a time are `stride` elements
-// apart.
-int kv_page_write(const struct duplex_sequence *sequence, const struct kv_page *page, size_t at, const duplex_f16 *k,
-                  const duplex_f16 *v, size_t positions, size_t stride);
+// kv_page.c: bytes of a page. Positions from `at` on (within the page); K and V of one head at a time are
+// `stride` elements apart.
+int kv_page_write(const struct duplex_sequence *sequence, const struct kv_page *page, size_t at,
+                  const duplex_f16 *k, const duplex_f16 *v, size_t positions, size_t stride);
 // Copies the first positions of a page; behind them V is zero.
-int kv_page_copy(const struct duplex_sequence *sequence, const struct kv_page *from, const struct kv_page *to, size_t positions);
+int kv_page_copy(const struct duplex_sequence *sequence, const struct kv_page *from, const struct kv_page *to,
+                 size_t positions);
 
 #endif

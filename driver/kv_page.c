@@ -1,4 +1,5 @@
-// The bytes of a page: K as rows of positions, V as rows of the head's columns, 64 positions to a row set (docs/architecture.md).
+// The bytes of a page: K as rows of positions, V as rows of the head's columns, 64 positions to a row set
+// (docs/architecture.md).
 #include <string.h>
 
 #include "driver/kv_cache.h"
@@ -13,22 +14,22 @@ struct row_set {
 
 static uint32_t smaller(size_t a, size_t b) { return (uint32_t)(a < b ? a : b); }
 
-static struct region k_region(const struct duplex_kv_cache *cache, const struct kv_page *page, uint32_t head, uint32_t block,
-                              uint32_t tile) {
+static struct region k_region(const struct duplex_kv_cache *cache, const struct kv_page *page, uint32_t head,
+                              uint32_t block, uint32_t tile) {
   const struct kv_pool *pool = page->pool;
-  const uint32_t slot = head / cache->device->channels;
-  return (struct region){
-      pool->region.base + slot * pool->slot_stride + (page->frame * cache->blocks + block) * cache->tiles + tile,
-      pool->region.stripe};
+  const uint32_t slot = head / cache->stack->channels;
+  return (struct region){pool->region.base + slot * pool->slot_stride +
+                             (page->frame * cache->blocks + block) * cache->tiles + tile,
+                         pool->region.stripe};
 }
 
-static struct region v_region(const struct duplex_kv_cache *cache, const struct kv_page *page, uint32_t head, uint32_t block,
-                              uint32_t row_block) {
+static struct region v_region(const struct duplex_kv_cache *cache, const struct kv_page *page, uint32_t head,
+                              uint32_t block, uint32_t row_block) {
   const struct kv_pool *pool = page->pool;
-  const uint32_t slot = head / cache->device->channels;
-  return (struct region){
-      pool->v_base + slot * pool->slot_stride + row_block * pool->v_block_stride + page->frame * cache->blocks + block,
-      pool->region.stripe};
+  const uint32_t slot = head / cache->stack->channels;
+  return (struct region){pool->v_base + slot * pool->slot_stride + row_block * pool->v_block_stride +
+                             page->frame * cache->blocks + block,
+                         pool->region.stripe};
 }
 
 static uint32_t rows_of_v(const struct duplex_kv_cache *cache, uint32_t row_block) {
@@ -42,7 +43,8 @@ struct place {
   uint32_t channel, head, block;  // block: of those in the channel
 };
 
-static struct place place_of(const struct duplex_sequence *sequence, const struct kv_page *page, uint32_t head, size_t position) {
+static struct place place_of(const struct duplex_sequence *sequence, const struct kv_page *page,
+                             uint32_t head, size_t position) {
   const uint32_t block = (uint32_t)(position / DUPLEX_WIDTH);
   return (struct place){sequence->cache, page, kv_channel(sequence, head, kv_member(sequence, block)), head,
                         block >> sequence->spread};
@@ -56,26 +58,29 @@ static int write_k(const struct place *p, uint32_t at, const duplex_f16 *k, uint
     const uint32_t columns = smaller(cache->head_size - tile * DUPLEX_WIDTH, DUPLEX_WIDTH);
     for (uint32_t i = 0; i < positions; i++)
       memcpy(rows.at[i], k + (size_t)i * cache->head_size + tile * DUPLEX_WIDTH, columns * sizeof *k);
-    error = region_write(cache->device, p->channel, k_region(cache, p->page, p->head, p->block, tile), at * DUPLEX_BEAT_BYTES,
-                         &rows, positions * DUPLEX_BEAT_BYTES);
+    error = region_write(cache->stack, p->channel, k_region(cache, p->page, p->head, p->block, tile),
+                         at * DUPLEX_BEAT_BYTES, &rows, positions * DUPLEX_BEAT_BYTES);
   }
   return error;
 }
 
 // Columns [from, to) of a row block: whole rows are one piece.
-static int put_v(const struct place *p, struct region region, const struct row_set *set, uint32_t rows, uint32_t from,
-                 uint32_t to) {
-  struct duplex_device *device = p->cache->device;
-  if (to - from == DUPLEX_WIDTH) return region_write(device, p->channel, region, 0, set, rows * DUPLEX_BEAT_BYTES);
+static int put_v(const struct place *p, struct region region, const struct row_set *set, uint32_t rows,
+                 uint32_t from, uint32_t to) {
+  struct duplex_stack *stack = p->cache->stack;
+  if (to - from == DUPLEX_WIDTH)
+    return region_write(stack, p->channel, region, 0, set, rows * DUPLEX_BEAT_BYTES);
   int error = DUPLEX_OK;
   for (uint32_t row = 0; row < rows && !error; row++)
-    error = region_write(device, p->channel, region, (uint64_t)row * DUPLEX_BEAT_BYTES + from * sizeof set->at[0][0],
-                         &set->at[row][from], (to - from) * sizeof set->at[0][0]);
+    error = region_write(stack, p->channel, region,
+                         (uint64_t)row * DUPLEX_BEAT_BYTES + from * sizeof set->at[0][0], &set->at[row][from],
+                         (to - from) * sizeof set->at[0][0]);
   return error;
 }
 
-// What lies behind the sequence's end is zero; a block's first position makes all of it new. Otherwise only the pieces of a bank
-// (16 positions of a row) are written that change; whoever appends knows what else is in them.
+// What lies behind the sequence's end is zero; a block's first position makes all of it new. Otherwise only
+// the pieces of a bank (16 positions of a row) are written that change; whoever appends knows what else is in
+// them.
 static int write_v(const struct place *p, uint32_t at, const duplex_f16 *v, uint32_t positions) {
   struct duplex_kv_cache *cache = p->cache;
   const uint32_t from = at / BANK_POSITIONS * BANK_POSITIONS, end = at + positions + BANK_POSITIONS - 1;
@@ -85,7 +90,7 @@ static int write_v(const struct place *p, uint32_t at, const duplex_f16 *v, uint
     struct row_set set = {0};
     const uint32_t rows = rows_of_v(cache, row_block);
     const struct region region = v_region(cache, p->page, p->head, p->block, row_block);
-    if (at) error = region_read(cache->device, p->channel, region, 0, &set, rows * DUPLEX_BEAT_BYTES);
+    if (at) error = region_read(cache->stack, p->channel, region, 0, &set, rows * DUPLEX_BEAT_BYTES);
     for (uint32_t row = 0; row < rows; row++) memset(&set.at[row][at], 0, (DUPLEX_WIDTH - at) * sizeof *v);
     for (uint32_t row = 0; row < rows; row++)
       for (uint32_t i = 0; i < positions; i++)
@@ -95,8 +100,8 @@ static int write_v(const struct place *p, uint32_t at, const duplex_f16 *v, uint
   return error;
 }
 
-int kv_page_write(const struct duplex_sequence *sequence, const struct kv_page *page, size_t at, const duplex_f16 *k,
-                  const duplex_f16 *v, size_t positions, size_t stride) {
+int kv_page_write(const struct duplex_sequence *sequence, const struct kv_page *page, size_t at,
+                  const duplex_f16 *k, const duplex_f16 *v, size_t positions, size_t stride) {
   const struct duplex_kv_cache *cache = sequence->cache;
   int error = DUPLEX_OK;
   for (uint32_t head = 0; head < cache->heads; head++)
@@ -118,9 +123,11 @@ static int copy_k(const struct place *p, const struct kv_page *from, uint32_t po
   struct row_set set;
   int error = DUPLEX_OK;
   for (uint32_t tile = 0; tile < cache->tiles && !error; tile++) {
-    error = region_read(cache->device, p->channel, k_region(cache, from, p->head, p->block, tile), 0, &set, bytes);
+    error =
+        region_read(cache->stack, p->channel, k_region(cache, from, p->head, p->block, tile), 0, &set, bytes);
     if (!error)
-      error = region_write(cache->device, p->channel, k_region(cache, p->page, p->head, p->block, tile), 0, &set, bytes);
+      error = region_write(cache->stack, p->channel, k_region(cache, p->page, p->head, p->block, tile), 0,
+                           &set, bytes);
   }
   return error;
 }
@@ -132,15 +139,19 @@ static int copy_v(const struct place *p, const struct kv_page *from, uint32_t po
     const uint32_t rows = rows_of_v(cache, row_block);
     const size_t bytes = rows * DUPLEX_BEAT_BYTES;
     struct row_set set;
-    error = region_read(cache->device, p->channel, v_region(cache, from, p->head, p->block, row_block), 0, &set, bytes);
-    for (uint32_t row = 0; row < rows; row++) memset(&set.at[row][positions], 0, (DUPLEX_WIDTH - positions) * sizeof(duplex_f16));
+    error = region_read(cache->stack, p->channel, v_region(cache, from, p->head, p->block, row_block), 0,
+                        &set, bytes);
+    for (uint32_t row = 0; row < rows; row++)
+      memset(&set.at[row][positions], 0, (DUPLEX_WIDTH - positions) * sizeof(duplex_f16));
     if (!error)
-      error = region_write(cache->device, p->channel, v_region(cache, p->page, p->head, p->block, row_block), 0, &set, bytes);
+      error = region_write(cache->stack, p->channel, v_region(cache, p->page, p->head, p->block, row_block),
+                           0, &set, bytes);
   }
   return error;
 }
 
-int kv_page_copy(const struct duplex_sequence *sequence, const struct kv_page *from, const struct kv_page *to, size_t positions) {
+int kv_page_copy(const struct duplex_sequence *sequence, const struct kv_page *from, const struct kv_page *to,
+                 size_t positions) {
   int error = DUPLEX_OK;
   for (uint32_t head = 0; head < sequence->cache->heads; head++)
     for (size_t done = 0; done < positions && !error; done += DUPLEX_WIDTH) {

@@ -5,23 +5,26 @@
 #include "duplex/error.h"
 
 int kv_pool_open(struct duplex_kv_cache *cache, struct kv_pool *pool, uint32_t stripe, size_t frames) {
-  const uint64_t slot_stride = (uint64_t)frames * cache->blocks * cache->tiles, row_sets = 2 * slot_stride * cache->slots;
+  const uint64_t slot_stride = (uint64_t)frames * cache->blocks * cache->tiles,
+                 row_sets = 2 * slot_stride * cache->slots;
   if (frames == 0) return DUPLEX_OK;
   if (frames > UINT16_MAX || row_sets > DUPLEX_BUNDLES * DUPLEX_BANK_ROWS ||
-      !space_take(cache->device->space, stripe, (uint32_t)row_sets, &pool->region))
-    return device_fail(cache->device, DUPLEX_ERROR_OUT_OF_SPACE, "no room in the stack's DRAM for %zu pages of %u positions",
-                       frames, cache->page_positions);
+      !space_take(cache->stack->space, stripe, (uint32_t)row_sets, &pool->region))
+    return stack_fail(cache->stack, DUPLEX_ERROR_OUT_OF_SPACE,
+                      "no room in the stack's DRAM for %zu pages of %u positions", frames,
+                      cache->page_positions);
   pool->row_sets = (uint32_t)row_sets;
   pool->frames = (uint32_t)frames;
   pool->slot_stride = (uint32_t)slot_stride;
   pool->v_base = pool->region.base + cache->slots * pool->slot_stride;
   pool->v_block_stride = pool->frames * cache->blocks;
   pool->taken = calloc(frames, sizeof *pool->taken);
-  return pool->taken ? DUPLEX_OK : device_fail(cache->device, DUPLEX_ERROR_NO_MEMORY, "too little memory on the host");
+  return pool->taken ? DUPLEX_OK
+                     : stack_fail(cache->stack, DUPLEX_ERROR_NO_MEMORY, "too little memory on the host");
 }
 
 void kv_pool_close(struct duplex_kv_cache *cache, struct kv_pool *pool) {
-  if (pool->frames) space_give(cache->device->space, pool->region, pool->row_sets);
+  if (pool->frames) space_give(cache->stack->space, pool->region, pool->row_sets);
   free(pool->taken);
 }
 
@@ -34,4 +37,6 @@ bool kv_pool_take(struct kv_pool *pool, uint32_t channels, uint32_t wish, uint32
   return true;
 }
 
-void kv_pool_give(struct kv_pool *pool, uint32_t frame, uint32_t channels) { pool->taken[frame] &= ~channels; }
+void kv_pool_give(struct kv_pool *pool, uint32_t frame, uint32_t channels) {
+  pool->taken[frame] &= ~channels;
+}

@@ -2,16 +2,16 @@
 #ifndef DUPLEX_DRIVER_QUEUE_H
 #define DUPLEX_DRIVER_QUEUE_H
 
-#include "driver/controller.h"
+#include "backend/controller.h"
 
-struct duplex_device;
+struct duplex_stack;
 
 struct machine {
   struct duplex_backend *backend;
   struct controller *controller;
   unsigned owner;   // bundles of Logic-PIM now
   bool in_mid_job;  // a wait ended early: the DRAM is Logic-PIM's
-  struct duplex_device *client[PROTOCOL_QUEUES];
+  struct duplex_stack *client[PROTOCOL_QUEUES];
 };
 
 // The client's side of its queue. A message is number base + i, where i counts from the queue's last opening.
@@ -21,20 +21,22 @@ struct client_queue {
 };
 
 // Opens a free queue for an allotment (its generation is the queue's). DUPLEX_ERROR_QUEUE_FULL: none is free.
-int queue_open(struct duplex_device *device, const struct allotment *own);
+int queue_open(struct duplex_stack *stack, const struct allotment *own);
 // Empties the queue of an open client: the firmware takes it as new when it sees another generation.
-void queue_start(struct duplex_device *device);
-struct allotment *queue_allotment(const struct duplex_device *device);
+void queue_start(struct duplex_stack *stack);
+struct allotment *queue_allotment(const struct duplex_stack *stack);
 // Ends the client: what waits is dropped, what runs is cancelled.
-void queue_close(struct duplex_device *device);
+void queue_close(struct duplex_stack *stack);
 
-// Puts a message into the queue: *number for queue_wait. DUPLEX_ERROR_QUEUE_FULL: as many are in flight as there are entries.
-int queue_submit(struct duplex_device *device, uint32_t kind, const void *payload, size_t bytes, uint32_t *number);
-// Runs the firmware until the message is completed, or for so many clocks (DUPLEX_ERROR_BUSY: it is not). Error codes and the
-// text of the device tell what came of it. Messages are waited for in order, each until it is not busy.
-// The caller has given the bundles to Logic-PIM.
-int queue_wait(struct duplex_device *device, uint32_t number, uint64_t clocks, struct completion *completion);
-void queue_cancel(struct duplex_device *device, uint32_t number);
+// Puts a message into the queue: *number for queue_wait. DUPLEX_ERROR_QUEUE_FULL: as many are in flight as
+// there are entries.
+int queue_submit(struct duplex_stack *stack, uint32_t kind, const void *payload, size_t bytes,
+                 uint32_t *number);
+// Runs the firmware until the message is completed, or for so many clocks (DUPLEX_ERROR_BUSY: it is not).
+// Error codes and the text of the stack tell what came of it. Messages are waited for in order, each until it
+// is not busy. The caller has given the bundles to Logic-PIM.
+int queue_wait(struct duplex_stack *stack, uint32_t number, uint64_t clocks, struct completion *completion);
+void queue_cancel(struct duplex_stack *stack, uint32_t number);
 // The firmware starts afresh; messages in flight, of all clients, are lost.
 int queue_reset(struct machine *machine);
 

@@ -4,7 +4,9 @@
 
 static uint32_t bundles_of(uint32_t stripe) { return (uint32_t)__builtin_popcount(stripe); }
 
-static uint32_t rows_of(uint32_t stripe, uint32_t row_sets) { return (row_sets + bundles_of(stripe) - 1) / bundles_of(stripe); }
+static uint32_t rows_of(uint32_t stripe, uint32_t row_sets) {
+  return (row_sets + bundles_of(stripe) - 1) / bundles_of(stripe);
+}
 
 // The first run of free rows from `begin` to before `end`.
 static bool take_rows(struct space *space, uint32_t stripe, uint32_t row_sets, uint32_t begin, uint32_t end,
@@ -36,7 +38,8 @@ bool space_take(struct space *space, uint32_t stripe, uint32_t row_sets, struct 
 }
 
 bool space_take_mailbox(struct space *space, uint32_t stripe, uint32_t row_sets, struct region *region) {
-  return take_rows(space, stripe, row_sets, MAILBOX, DUPLEX_BANK_ROWS, region) || space_take(space, stripe, row_sets, region);
+  return take_rows(space, stripe, row_sets, MAILBOX, DUPLEX_BANK_ROWS, region) ||
+         space_take(space, stripe, row_sets, region);
 }
 
 void space_give(struct space *space, struct region region, uint32_t row_sets) {

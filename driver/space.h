@@ -12,10 +12,12 @@ struct space {
   uint8_t taken[DUPLEX_BANK_ROWS];  // bit b: the row of bundle b
 };
 
-// Takes row_sets logical row sets of the stripe set; false if no run of rows is free in all its bundles. The last rows of every
-// bundle are its mailbox: what a job brings and takes away lies there, and elsewhere only if it is too large.
+// Takes row_sets logical row sets of the stripe set; false if no run of rows is free in all its bundles. The
+// last rows of every bundle are its mailbox: what a job brings and takes away lies there, and elsewhere only
+// if it is too large.
 bool space_take(struct space *space, uint32_t stripe, uint32_t row_sets, struct region *region);
-uint32_t space_longest(const struct space *space, uint32_t stripe);  // row sets of the longest free run, mailbox apart
+uint32_t space_longest(const struct space *space,
+                       uint32_t stripe);  // row sets of the longest free run, mailbox apart
 bool space_take_mailbox(struct space *space, uint32_t stripe, uint32_t row_sets, struct region *region);
 void space_give(struct space *space, struct region region, uint32_t row_sets);
 

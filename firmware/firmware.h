@@ -1,7 +1,7 @@
 // Jobs of the host and the kernels that turn them into descriptors.
 //
-// A kernel keeps the ring full, waits for the last descriptor and reports. It moves addresses and lengths, never operands. After
-// an error the ring is empty again and the stack ready for the next job.
+// A kernel keeps the ring full, waits for the last descriptor and reports. It moves addresses and lengths,
+// never operands. After an error the ring is empty again and the stack ready for the next job.
 #ifndef DUPLEX_FIRMWARE_H
 #define DUPLEX_FIRMWARE_H
 
@@ -17,9 +17,9 @@ struct firmware_report {
   uint32_t error_tag, error_address;
 };
 
-// y = x w^T for `groups` groups of 8 tokens, in passes of groups_of_pass(k_tiles) groups, the last one perhaps with one. Pass p
-// (weights with two streams: whole passes of two groups, one for each matrix) has its activation tiles at x.base + p *
-// activation_row_sets(tiles of a whole pass), its results likewise.
+// y = x w^T for `groups` groups of 8 tokens, in passes of groups_of_pass(k_tiles) groups, the last one
+// perhaps with one. Pass p (weights with two streams: whole passes of two groups, one for each matrix) has
+// its activation tiles at x.base + p * activation_row_sets(tiles of a whole pass), its results likewise.
 struct gemm_job {
   struct weight_layout weights_layout;
   struct region weights, x, results;
@@ -27,8 +27,8 @@ struct gemm_job {
   uint32_t channels, groups;
 };
 
-// y = (act(x gate^T) * (x up^T)) down^T; without a gate h = act(x up^T). Passes as above, of expert_groups_of_pass groups; h
-// stays in the shared buffer. `groups` may be 0: only the table is loaded.
+// y = (act(x gate^T) * (x up^T)) down^T; without a gate h = act(x up^T). Passes as above, of
+// expert_groups_of_pass groups; h stays in the shared buffer. `groups` may be 0: only the table is loaded.
 struct expert_job {
   struct weight_layout up_layout, down_layout;  // up_layout.gated: gate and up rows interleaved
   struct region up, down, x, results, table;
@@ -37,14 +37,16 @@ struct expert_job {
   uint32_t channels, groups;
 };
 
-static inline uint32_t expert_groups_of_pass(const struct weight_layout *up, const struct weight_layout *down) {
+static inline uint32_t expert_groups_of_pass(const struct weight_layout *up,
+                                             const struct weight_layout *down) {
   return groups_of_pass(up->k_tiles > down->k_tiles ? up->k_tiles : down->k_tiles);
 }
 
-// Decode attention: sequences in the order of the list, which is longest first so that the channels end together. A sequence's KV
-// head h lies in channel (first channel + h) mod channels as slot h / channels; if 2^spread channels share a head, in those from
-// (first channel + (h << spread)) mod channels on. Sequence i has its q for slot j at row set i * kv_slots + j of qo, in all of
-// them; behind the q of all sequences lie their o likewise, each in the last channel of its head.
+// Decode attention: sequences in the order of the list, which is longest first so that the channels end
+// together. A sequence's KV head h lies in channel (first channel + h) mod channels as slot h / channels; if
+// 2^spread channels share a head, in those from (first channel + (h << spread)) mod channels on. Sequence i
+// has its q for slot j at row set i * kv_slots + j of qo, in all of them; behind the q of all sequences lie
+// their o likewise, each in the last channel of its head.
 #define ATTENTION_SEQUENCES 64u
 #define ATTENTION_SEGMENTS 184u
 
@@ -59,8 +61,9 @@ struct attention_sequence {
   uint8_t lanes;      // stored lanes of a position: 2^lanes
 };
 
-// The list is read a sequence at a time, while the stack works on those before: `next` gives the segments of sequence i, which is
-// called for in order, or NULL if there is something wrong with it. Then the job ends, and what is still in the ring is dropped.
+// The list is read a sequence at a time, while the stack works on those before: `next` gives the segments of
+// sequence i, which is called for in order, or NULL if there is something wrong with it. Then the job ends,
+// and what is still in the ring is dropped.
 struct attention_job {
   uint32_t head_size, heads, scale;  // scale: c of the descriptor
   uint32_t form;                     // head size and WIDE as they stand in the descriptor's word
@@ -69,18 +72,24 @@ struct attention_job {
   uint32_t score_room;       // row sets of `scores`: the most that a sequence needs
   uint32_t channels, sequences;
 };
-typedef const struct attention_segment *attention_next(void *context, uint32_t i, struct attention_sequence *sequence);
+typedef const struct attention_segment *attention_next(void *context, uint32_t i,
+                                                       struct attention_sequence *sequence);
 
-static inline uint32_t segment_length(const struct attention_segment *segment) { return segment->length_and_lanes & 0xffffffu; }
+static inline uint32_t segment_length(const struct attention_segment *segment) {
+  return segment->length_and_lanes & 0xffffffu;
+}
 
-static inline uint8_t attention_place(uint32_t first_channel, uint32_t spread) { return (uint8_t)(first_channel | spread << 5); }
+static inline uint8_t attention_place(uint32_t first_channel, uint32_t spread) {
+  return (uint8_t)(first_channel | spread << 5);
+}
 
-// Row sets that the scores of one sequence's segments take in a channel's DRAM; 0 if they fit its slice of the shared buffer. The
-// sequences of a job use them one after another.
-uint32_t attention_score_room(const struct attention_segment *segments, uint32_t count, uint32_t lanes, uint32_t spread);
+// Row sets that the scores of one sequence's segments take in a channel's DRAM; 0 if they fit its slice of
+// the shared buffer. The sequences of a job use them one after another.
+uint32_t attention_score_room(const struct attention_segment *segments, uint32_t count, uint32_t lanes,
+                              uint32_t spread);
 
-void firmware_attention(const struct hal *hal, const struct attention_job *job, attention_next *next, void *context,
-                        struct firmware_report *report);
+void firmware_attention(const struct hal *hal, const struct attention_job *job, attention_next *next,
+                        void *context, struct firmware_report *report);
 void firmware_gemm(const struct hal *hal, const struct gemm_job *job, struct firmware_report *report);
 void firmware_expert(const struct hal *hal, const struct expert_job *job, struct firmware_report *report);
 

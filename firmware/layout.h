@@ -1,5 +1,5 @@
-// Where tensors lie in the channels' DRAM (docs/architecture.md, "Layout of tensors"): the one source of this arithmetic for
-// firmware and driver. Sizes in row sets are per channel and the same for all channels.
+// Where tensors lie in the channels' DRAM (docs/architecture.md, "Layout of tensors"): the one source of this
+// arithmetic for firmware and driver. Sizes in row sets are per channel and the same for all channels.
 #ifndef DUPLEX_FIRMWARE_LAYOUT_H
 #define DUPLEX_FIRMWARE_LAYOUT_H
 
@@ -14,8 +14,8 @@ struct region {
 
 enum result_format { RESULT_F16, RESULT_F32, RESULT_ACC };
 
-// A weight matrix of `rows` rows (gated: gate and up rows together) spread over the channels; two_streams: two of them, whose row
-// sets take turns in the stripe set.
+// A weight matrix of `rows` rows (gated: gate and up rows together) spread over the channels; two_streams:
+// two of them, whose row sets take turns in the stripe set.
 struct weight_layout {
   uint32_t rows, k_tiles;
   uint32_t channel_rows;  // rows of a channel, but for the last ones
@@ -25,15 +25,16 @@ struct weight_layout {
   bool exponents, gated, two_streams;
 };
 
-// Fills in the rest of a layout with rows (from 1), exponents, gated and two_streams set; k is 1 to 65,536 (two_streams: to
-// 32,768, so that the activations of both fit a shared buffer). False if it does not fit the fields of a descriptor.
+// Fills in the rest of a layout with rows (from 1), exponents, gated and two_streams set; k is 1 to 65,536
+// (two_streams: to 32,768, so that the activations of both fit a shared buffer). False if it does not fit the
+// fields of a descriptor.
 bool weight_layout(struct weight_layout *layout, uint32_t k, uint32_t channels);
 
 // Rows of one channel, and the first of them.
 uint32_t layout_channel_rows(const struct weight_layout *layout, uint32_t channel, uint32_t *first);
 
-// Tokens are served in passes of one or two groups of 8, which share one stream of the weights. Groups of a pass whose sums have
-// that many k-tiles: what a shared buffer has room for.
+// Tokens are served in passes of one or two groups of 8, which share one stream of the weights. Groups of a
+// pass whose sums have that many k-tiles: what a shared buffer has room for.
 uint32_t groups_of_pass(uint32_t k_tiles);
 
 // Bytes of a result row (8 lanes), columns of a block of results, row sets of all blocks; `groups` of a pass.
@@ -44,9 +45,10 @@ uint32_t result_row_sets(const struct weight_layout *layout, enum result_format 
 // Row sets of the activation tiles of one pass. Tile k of group g is tile k * groups + g.
 uint32_t activation_row_sets(uint32_t tiles, uint32_t channels);
 
-// K and V of attention: 64-wide tiles of a row of K, which is also the number of row blocks of V; rows of every row block but the
-// last; KV heads of a sequence in one channel. A KV head that 2^spread channels share has its blocks of 64 positions in turn in
-// each: positions of one of them (0 to 2^spread - 1), of which the first has most.
+// K and V of attention: 64-wide tiles of a row of K, which is also the number of row blocks of V; rows of
+// every row block but the last; KV heads of a sequence in one channel. A KV head that 2^spread channels share
+// has its blocks of 64 positions in turn in each: positions of one of them (0 to 2^spread - 1), of which the
+// first has most.
 uint32_t kv_tiles(uint32_t head_size);
 uint32_t kv_block_rows(uint32_t head_size);
 uint32_t kv_slots(uint32_t heads, uint32_t channels);

@@ -1,9 +1,10 @@
-// The protocol between host and firmware: job queues in memory that both see (docs/protocol.md). Everything is a 32-bit
-// little-endian word, so both sides see one layout.
+// The protocol between host and firmware: job queues in memory that both see (docs/protocol.md). Everything
+// is a 32-bit little-endian word, so both sides see one layout.
 //
-// A client of the stack has a queue of its own. It writes a message, then `produced`, and rings the doorbell. The firmware serves
-// the queues in turn, one job at a time, and answers each message, in order, with one completion. What a message names must lie
-// in the allotment of its queue, which only the stack's owner writes.
+// A client of the stack has a queue of its own. It writes a message, then `produced`, and rings the doorbell.
+// The firmware serves the queues in turn, one job at a time, and answers each message, in order, with one
+// completion. What a message names must lie in the allotment of its queue, which only the stack's owner
+// writes.
 #ifndef DUPLEX_FIRMWARE_PROTOCOL_H
 #define DUPLEX_FIRMWARE_PROTOCOL_H
 
@@ -60,11 +61,13 @@ struct queue {
   uint32_t cancel[PROTOCOL_ENTRIES];  // the client's: number of the message + 1 to cancel it
   struct completion completions[PROTOCOL_ENTRIES];
   struct message messages[PROTOCOL_ENTRIES];
-  uint32_t list[PROTOCOL_LIST_WORDS];  // the client's: what has no room in a payload. So the queue is a page of its own
+  uint32_t list[PROTOCOL_LIST_WORDS];  // the client's: what has no room in a payload. So the queue is a page
+                                       // of its own
 };
 
-// What a queue's client may name: rows of these bundles, in every channel, in two runs; a region lies in one of them. generation
-// odd: open, even: closed; it grows with every opening, and the queue starts again from 0.
+// What a queue's client may name: rows of these bundles, in every channel, in two runs; a region lies in one
+// of them. generation odd: open, even: closed; it grows with every opening, and the queue starts again from
+// 0.
 struct row_range {
   uint32_t first, count;
 };
@@ -84,7 +87,8 @@ struct mailbox {
   struct queue queue[PROTOCOL_QUEUES];
 };
 
-_Static_assert(sizeof(struct queue) == 4096 && sizeof(struct mailbox) == 4096 * (1 + PROTOCOL_QUEUES), "pages of 4 KB");
+_Static_assert(sizeof(struct queue) == 4096 && sizeof(struct mailbox) == 4096 * (1 + PROTOCOL_QUEUES),
+               "pages of 4 KB");
 
 // Payloads
 // --------------------------------------------------------------------------------------------------------------------------
@@ -102,17 +106,17 @@ struct gemm_message {
   uint32_t format, groups;
 };
 
-// The table goes to the activation unit if `table_serial`, the client's number for its contents, is not what is there. groups may
-// be 0.
+// The table goes to the activation unit if `table_serial`, the client's number for its contents, is not what
+// is there. groups may be 0.
 struct expert_message {
   struct matrix_words up, down;
   struct region_words x, results, table;
   uint32_t table_tiles, table_serial, format, groups;
 };
 
-// Decode attention. The queue's list has a word for each sequence, then two for each of their segments in turn, as the structures
-// of firmware.h; it may be changed again when the message is completed. kv_row_sets: of the region in which K and V of all slots
-// lie.
+// Decode attention. The queue's list has a word for each sequence, then two for each of their segments in
+// turn, as the structures of firmware.h; it may be changed again when the message is completed. kv_row_sets:
+// of the region in which K and V of all slots lie.
 struct attention_message {
   struct region_words kv, qo, scores;
   uint32_t kv_row_sets, score_row_sets, slot_stride, v_block_stride;
@@ -142,11 +146,12 @@ struct client {
   struct allotment allotment;
 };
 
-// A kernel's entry in the firmware: checks the payload and runs. It returns COMPLETION_DONE if the kernel ran, whatever its
-// report; otherwise why not, and *detail.
+// A kernel's entry in the firmware: checks the payload and runs. It returns COMPLETION_DONE if the kernel
+// ran, whatever its report; otherwise why not, and *detail.
 struct kernel {
   uint32_t kind, bytes;  // of the payload
-  enum completion_status (*serve)(struct client *client, const void *payload, struct firmware_report *report, uint32_t *detail);
+  enum completion_status (*serve)(struct client *client, const void *payload, struct firmware_report *report,
+                                  uint32_t *detail);
 };
 extern const struct kernel *const firmware_kernels[];  // ends with NULL
 
@@ -154,9 +159,10 @@ extern const struct kernel *const firmware_kernels[];  // ends with NULL
 void protocol_start(struct protocol *protocol, struct mailbox *box);
 bool protocol_serve(struct protocol *protocol);
 
-// protocol/client.c: is the region of so many row sets in the allotment? A matrix with its layout; `flags` are those it may have.
+// protocol/client.c: is the region of so many row sets in the allotment? A matrix with its layout; `flags`
+// are those it may have.
 bool client_owns(const struct client *client, struct region region, uint32_t row_sets);
-enum completion_status client_matrix(const struct client *client, const struct matrix_words *words, uint32_t flags,
-                                     struct weight_layout *layout, struct region *region);
+enum completion_status client_matrix(const struct client *client, const struct matrix_words *words,
+                                     uint32_t flags, struct weight_layout *layout, struct region *region);
 
 #endif

@@ -1,7 +1,7 @@
 # Compilers, flags and the rules that every room uses.
 # A room adds its C files to LIB_SRC in its room.mk; tests and benches are found by name:
 #   tests/<room>/test_<unit>.c                -> $(BUILD)/tests/<room>/test_<unit>     (CMocka)
-#   testbench/verilator/<unit>_bench.cpp      -> $(BUILD)/verilator/<unit>/<unit>_bench (RTL unit against C unit)
+#   testbench/<room>/<unit>_bench.cpp      -> $(BUILD)/verilator/<unit>/<unit>_bench (RTL unit against C unit)
 SHELL := /bin/bash
 .SHELLFLAGS := -o pipefail -c
 .DELETE_ON_ERROR:
@@ -11,7 +11,7 @@ CC ?= cc
 CXX ?= c++
 SANITIZE ?=
 WARN := -Wall -Wextra -Werror
-INCLUDES := -Icmodel/include -I.
+INCLUDES := -Iinclude -I.
 CFLAGS ?= -O2 -g
 ALL_CFLAGS = -std=c11 -DDUPLEX_VERSION_TEXT='"$(shell cat VERSION)"' -D_GNU_SOURCE $(WARN) $(INCLUDES) -fPIC -pthread -ffp-contract=off -MMD -MP $(CFLAGS) $(SANITIZE)
 ALL_CXXFLAGS = -std=c++17 $(WARN) $(INCLUDES) -fPIC -pthread -MMD -MP $(CFLAGS) $(SANITIZE)

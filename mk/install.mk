@@ -12,7 +12,7 @@ install: all $(BUILD)/duplex.pc ## install command, library, headers and man pag
 	install $(BUILD)/duplex $(DESTDIR)$(PREFIX)/bin/duplex
 	install -m 644 $(LIB) $(DESTDIR)$(PREFIX)/lib/libduplex.a
 	install -m 644 $(BUILD)/duplex.pc $(DESTDIR)$(PREFIX)/lib/pkgconfig/duplex.pc
-	install -m 644 cmodel/include/duplex/*.h $(DESTDIR)$(PREFIX)/include/duplex
+	install -m 644 include/duplex/*.h $(DESTDIR)$(PREFIX)/include/duplex
 	install -m 644 docs/duplex.1 $(DESTDIR)$(PREFIX)/share/man/man1/duplex.1
 	for library in $(BUILD)/rtl/stack_*.so; do [ ! -e "$$library" ] || install "$$library" $(DESTDIR)$(PREFIX)/lib/duplex/; done
 	for file in $(BUILD)/controller.so $(BUILD)/firmware.elf; do [ ! -e "$$file" ] || install "$$file" $(DESTDIR)$(PREFIX)/lib/duplex/; done

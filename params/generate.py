@@ -131,15 +131,15 @@ def check_geometry(p):
 def outputs():
     hardware = hardware_parameters()
     presets = [(p.stem, list(read_parameters(p))) for p in sorted((ROOT / "params/dram").glob("*.preset"))]
-    yield "cmodel/include/duplex/params.h", c_header("DUPLEX_PARAMS_H", "DUPLEX_", hardware, "params/hardware.params")
+    yield "include/duplex/params.h", c_header("DUPLEX_PARAMS_H", "DUPLEX_", hardware, "params/hardware.params")
     yield "params/generated/duplex_params.vh", verilog_header("DUPLEX_PARAMS_VH", "DUPLEX_", hardware, "params/hardware.params")
     energy = list(read_parameters(ROOT / "params/energy.params"))
-    yield "cmodel/include/duplex/energy.h", c_header("DUPLEX_ENERGY_H", "DUPLEX_ENERGY_", energy, "params/energy.params")
+    yield "include/duplex/energy.h", c_header("DUPLEX_ENERGY_H", "DUPLEX_ENERGY_", energy, "params/energy.params")
     fields = list(read_fields(ROOT / "params/descriptor.fields"))
-    yield "cmodel/include/duplex/descriptor.h", descriptor_c(fields)
+    yield "include/duplex/descriptor.h", descriptor_c(fields)
     yield "params/generated/duplex_descriptor.vh", descriptor_verilog(fields)
     yield "docs/descriptors.md", descriptor_page(fields)
-    yield "cmodel/include/duplex/dram_presets.h", preset_table(presets)
+    yield "include/duplex/dram_presets.h", preset_table(presets)
     for name, parameters in presets:
         yield (f"params/generated/dram_{name}.vh",
                verilog_header(f"DUPLEX_DRAM_{name.upper()}_VH", "DRAM_", [(n.upper(), v, c) for n, v, c in parameters], f"params/dram/{name}.preset"))

@@ -12,7 +12,7 @@ from systemrdl.node import MemNode, RegNode
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 SOURCE = ROOT / "params/registers.rdl"
 OUTPUTS = {
-    "c": ROOT / "cmodel/include/duplex/registers.h",
+    "c": ROOT / "include/duplex/registers.h",
     "verilog": ROOT / "params/generated/duplex_registers.vh",
     "page": ROOT / "docs/registers.md",
 }

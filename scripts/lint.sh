@@ -31,8 +31,9 @@ layer() { # FOLDER FORBIDDEN
   local hits
   hits=$(grep -rnE "#include \"($2)" "$1" --include='*.c' --include='*.h') && { echo "$hits"; fail "$1 must not include $2"; }
 }
-layer cmodel 'firmware|driver|testbench|tests'
-layer firmware 'driver|testbench|tests'
-layer driver 'testbench|tests'
+layer cmodel 'firmware|backend|driver|cli|testbench|tests'
+layer firmware 'backend|driver|cli|testbench|tests'
+layer backend 'driver|cli|testbench|tests'
+layer driver 'cli|testbench|tests'
 [ $bad = 0 ] && echo "lint: ${#rtl[@]} RTL files, ${#c_files[@]} C files clean"
 exit $bad

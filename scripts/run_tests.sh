@@ -30,7 +30,7 @@ plan() {
     [ "$row_tier" = "$tier" ] || [ "$row_tier" = both ] || continue
     printf '%s\t%s\t%s\n' "$group" "$name" "$command"
   done < <(grep -v -e '^#' -e '^$' tests/list.txt)
-  for file in testbench/verilator/*_bench.cpp; do
+  for file in testbench/*/*_bench.cpp; do
     unit=$(basename "$file" _bench.cpp)
     printf 'bench\t%s\t%s\n' "$unit" "$build/verilator/$unit/${unit}_bench --seed $DUPLEX_SEED"
   done

@@ -8,7 +8,8 @@
 #define T_BITS 16
 #define DROPPED_BITS 16  // of |p0| * g: keeps the whole of g where the polynomial is a power of two
 
-void duplex_activation_classify(duplex_f32 g, duplex_f32 u, bool gated, struct duplex_activation_stages *stages) {
+void duplex_activation_classify(duplex_f32 g, duplex_f32 u, bool gated,
+                                struct duplex_activation_stages *stages) {
   stages->argument = gated ? g : u;
   stages->factor = gated ? u : ONE_F32;
   stages->nan = f32_is_nan(stages->argument) || f32_is_nan(stages->factor);
@@ -18,8 +19,8 @@ void duplex_activation_classify(duplex_f32 g, duplex_f32 u, bool gated, struct d
   stages->factor_zero = f32_is_zero(stages->factor);
 }
 
-// The argument in units of 2^-(shift + 16), rounded down (towards -Inf, so that a tiny negative number is below 0), 27 bits of
-// magnitude. Returns false if it is larger.
+// The argument in units of 2^-(shift + 16), rounded down (towards -Inf, so that a tiny negative number is
+// below 0), 27 bits of magnitude. Returns false if it is larger.
 static bool fixed_point(duplex_f32 argument, int shift, int32_t *fixed) {
   const int right = 137 - shift - f32_exponent(argument);  // from significand * 8
   if (right < 0) return false;
@@ -30,7 +31,8 @@ static bool fixed_point(duplex_f32 argument, int shift, int32_t *fixed) {
   return true;
 }
 
-void duplex_activation_segment(const struct duplex_activation_table *table, struct duplex_activation_stages *stages) {
+void duplex_activation_segment(const struct duplex_activation_table *table,
+                               struct duplex_activation_stages *stages) {
   const uint64_t header = table->entries[ACTIVATION_HEADER];
   int32_t fixed = 0;
   const bool inside = fixed_point(stages->argument, activation_shift(header), &fixed);
@@ -64,7 +66,8 @@ static void classify_act(uint64_t header, bool ratio, struct duplex_activation_s
   const bool zero = ratio && stages->argument_zero;
   stages->nan |= kind == ACTIVATION_LIMIT_NAN;
   stages->act_infinite = kind == ACTIVATION_LIMIT_INFINITE;
-  stages->act_zero = kind == ACTIVATION_LIMIT_ZERO || (kind == ACTIVATION_LIMIT_TAIL && (stages->p0 == 0 || zero));
+  stages->act_zero =
+      kind == ACTIVATION_LIMIT_ZERO || (kind == ACTIVATION_LIMIT_TAIL && (stages->p0 == 0 || zero));
   if (kind != ACTIVATION_LIMIT_TAIL) {
     stages->act_negative = limit & ACTIVATION_LIMIT_NEGATIVE;
   } else {
@@ -72,14 +75,16 @@ static void classify_act(uint64_t header, bool ratio, struct duplex_activation_s
   }
 }
 
-void duplex_activation_multiply(const struct duplex_activation_table *table, struct duplex_activation_stages *stages) {
+void duplex_activation_multiply(const struct duplex_activation_table *table,
+                                struct duplex_activation_stages *stages) {
   // A direct polynomial, and any at Inf, is multiplied by 1.
   const bool ratio = activation_ratio(stages->entry) && !stages->argument_infinite;
   const duplex_f32 multiplier = ratio ? stages->argument : ONE_F32;
   classify_act(table->entries[ACTIVATION_HEADER], ratio, stages);
   const uint64_t magnitude = (uint64_t)(stages->p0 < 0 ? -stages->p0 : stages->p0);
   stages->act = (uint32_t)(magnitude * f32_significand(multiplier) >> DROPPED_BITS);
-  stages->act_exponent = activation_exponent(stages->entry) - 34 + f32_exponent(multiplier) - 150 + DROPPED_BITS;
+  stages->act_exponent =
+      activation_exponent(stages->entry) - 34 + f32_exponent(multiplier) - 150 + DROPPED_BITS;
   stages->product = (uint64_t)stages->act * f32_significand(stages->factor);
   stages->product_exponent = stages->act_exponent + f32_exponent(stages->factor) - 150;
 }
@@ -114,7 +119,8 @@ void duplex_activation_round(struct duplex_activation_stages *stages) {
   }
 }
 
-duplex_f16 duplex_activation(const struct duplex_activation_table *table, duplex_f32 g, duplex_f32 u, bool gated) {
+duplex_f16 duplex_activation(const struct duplex_activation_table *table, duplex_f32 g, duplex_f32 u,
+                             bool gated) {
   struct duplex_activation_stages stages;
   duplex_activation_classify(g, u, gated, &stages);
   duplex_activation_segment(table, &stages);

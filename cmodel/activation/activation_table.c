@@ -23,14 +23,20 @@ static bool limit_is_valid(unsigned limit, uint64_t tail) {
   return limit != ACTIVATION_LIMIT_NEGATIVE && limit != (ACTIVATION_LIMIT_NEGATIVE | ACTIVATION_LIMIT_NAN);
 }
 
-static bool is_constant(uint64_t entry) { return activation_field(entry, 18, 27) == 0 && activation_c3(entry) == 0; }
+static bool is_constant(uint64_t entry) {
+  return activation_field(entry, 18, 27) == 0 && activation_c3(entry) == 0;
+}
 
 static const char *check_image(const uint8_t *image) {
-  const uint64_t header = little_endian(image, 8), below = little_endian(image + 8, 8), above = little_endian(image + 16, 8);
-  if (header >> 22 || little_endian(image + 24, 8)) return "reserved bits of the activation table's header word are not 0";
+  const uint64_t header = little_endian(image, 8), below = little_endian(image + 8, 8),
+                 above = little_endian(image + 16, 8);
+  if (header >> 22 || little_endian(image + 24, 8))
+    return "reserved bits of the activation table's header word are not 0";
   if (!is_constant(below) || !is_constant(above)) return "a tail of the activation table is not constant";
-  if (!limit_is_valid(activation_limit(header, true), below)) return "the activation table's value at -Inf is not valid";
-  if (!limit_is_valid(activation_limit(header, false), above)) return "the activation table's value at +Inf is not valid";
+  if (!limit_is_valid(activation_limit(header, true), below))
+    return "the activation table's value at -Inf is not valid";
+  if (!limit_is_valid(activation_limit(header, false), above))
+    return "the activation table's value at +Inf is not valid";
   return NULL;
 }
 
@@ -39,7 +45,8 @@ const char *duplex_activation_check(const void *bytes, size_t size) {
   if (size < 8 || memcmp(file, DUPLEX_ACTIVATION_MAGIC, 8) != 0)
     return "not an activation table: it does not begin with " DUPLEX_ACTIVATION_MAGIC;
   if (size < DUPLEX_ACTIVATION_FILE_HEADER_BYTES) return "the activation table ends inside its file header";
-  if (little_endian(file + 8, 4) != DUPLEX_ACTIVATION_VERSION) return "an activation table of another version than 1";
+  if (little_endian(file + 8, 4) != DUPLEX_ACTIVATION_VERSION)
+    return "an activation table of another version than 1";
   if (little_endian(file + 12, 4) != DUPLEX_ACTIVATION_SEGMENTS)
     return "the activation table has another number of segments than 512";
   if (little_endian(file + 16, 8) || little_endian(file + 24, 8))
@@ -48,7 +55,8 @@ const char *duplex_activation_check(const void *bytes, size_t size) {
   return check_image(file + DUPLEX_ACTIVATION_FILE_HEADER_BYTES);
 }
 
-struct duplex_activation_table *duplex_activation_load(const void *bytes, size_t size, const char **error_text) {
+struct duplex_activation_table *duplex_activation_load(const void *bytes, size_t size,
+                                                       const char **error_text) {
   *error_text = duplex_activation_check(bytes, size);
   if (*error_text) return NULL;
   struct duplex_activation_table *table = malloc(sizeof *table);
@@ -64,8 +72,10 @@ struct duplex_activation_table *duplex_activation_load(const void *bytes, size_t
 
 void duplex_activation_free(struct duplex_activation_table *table) { free(table); }
 
-void duplex_activation_image(const struct duplex_activation_table *table, uint8_t image[DUPLEX_ACTIVATION_IMAGE_BYTES]) {
-  for (unsigned i = 0; i < DUPLEX_ACTIVATION_IMAGE_BYTES; i++) image[i] = (uint8_t)(table->entries[i / 8] >> (8 * (i % 8)));
+void duplex_activation_image(const struct duplex_activation_table *table,
+                             uint8_t image[DUPLEX_ACTIVATION_IMAGE_BYTES]) {
+  for (unsigned i = 0; i < DUPLEX_ACTIVATION_IMAGE_BYTES; i++)
+    image[i] = (uint8_t)(table->entries[i / 8] >> (8 * (i % 8)));
 }
 
 void duplex_activation_write(struct duplex_activation_table *table, unsigned address,

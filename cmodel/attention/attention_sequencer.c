@@ -2,7 +2,10 @@
 #include "cmodel/attention/attention_timing.h"
 
 enum { LAST_STEP = 11, INDICES = 2 * DUPLEX_ATTENTION_QUEUE };
-enum { COLUMN_WORDS = DUPLEX_COLUMN_BYTES / DUPLEX_WORD_BYTES, ROW_SET_WORDS = DUPLEX_COLUMNS * COLUMN_WORDS };
+enum {
+  COLUMN_WORDS = DUPLEX_COLUMN_BYTES / DUPLEX_WORD_BYTES,
+  ROW_SET_WORDS = DUPLEX_COLUMNS * COLUMN_WORDS
+};
 
 static const struct attention_entry *entry(const struct attention_sequencer *s, unsigned index) {
   return &s->queue[index % DUPLEX_ATTENTION_QUEUE];
@@ -12,7 +15,9 @@ static const struct attention_entry *current(const struct attention_sequencer *s
   return entry(s, s->kind == PASS_C || s->kind == PASS_W ? s->at : s->score_index);
 }
 
-static unsigned slot_of(const struct attention_sequencer *s) { return s->kind == PASS_C ? s->slot : s->score_slot; }
+static unsigned slot_of(const struct attention_sequencer *s) {
+  return s->kind == PASS_C ? s->slot : s->score_slot;
+}
 
 static unsigned k_last_of(const struct attention_entry *e) { return (e->sixteens - 1) / 4; }
 
@@ -31,7 +36,8 @@ unsigned sequencer_columns(const struct attention_sequencer *s) {
   const struct attention_entry *e = current(s);
   if (s->kind == PASS_Q) return 4 * (k_last_of(e) + 1);
   if (s->kind == PASS_C) return 8 * sixteens_of(s, e);
-  if (s->kind == PASS_L) return s->blocks == 0 ? (e->words - 1) % ROW_SET_WORDS / COLUMN_WORDS + 1 : DUPLEX_COLUMNS;
+  if (s->kind == PASS_L)
+    return s->blocks == 0 ? (e->words - 1) % ROW_SET_WORDS / COLUMN_WORDS + 1 : DUPLEX_COLUMNS;
   return s->blocks == 0 ? e->last_position % DUPLEX_WIDTH / 2 + 1 : DUPLEX_COLUMNS;
 }
 
@@ -40,7 +46,9 @@ uint8_t sequencer_stripe(const struct attention_sequencer *s) {
 }
 
 // MODE 1 of a head in several channels: its maximum is joined and goes back.
-static bool maximum_back(const struct attention_entry *e) { return e->mode == 1 && e->last && (e->below || e->above); }
+static bool maximum_back(const struct attention_entry *e) {
+  return e->mode == 1 && e->last && (e->below || e->above);
+}
 
 bool sequencer_record(const struct attention_timing *a, struct attention_pass *pass, bool *begins_result,
                       struct attention_result *result) {
@@ -49,7 +57,8 @@ bool sequencer_record(const struct attention_timing *a, struct attention_pass *p
   const bool context = s->kind == PASS_C, scores = s->kind == PASS_W, row_block_mode = e->mode == 2;
   *begins_result = scores || (context && e->last && !e->above && (row_block_mode || s->row_block == 0));
   const bool room = a->stream_passes.count != ATTENTION_FIFO && a->tiles_passes.count != ATTENTION_FIFO;
-  const bool may_begin = a->results.count != ATTENTION_FIFO && writer_ready(&a->writer) && !(scores && a->rows_open);
+  const bool may_begin =
+      a->results.count != ATTENTION_FIFO && writer_ready(&a->writer) && !(scores && a->rows_open);
   if (s->state != SEQUENCER_RECORD || !room || (*begins_result && !may_begin)) return false;
   *pass = (struct attention_pass){.kind = s->kind,
                                   .blocks = s->kind == PASS_L ? e->words : e->last_position / DUPLEX_WIDTH,
@@ -67,10 +76,10 @@ bool sequencer_record(const struct attention_timing *a, struct attention_pass *p
                                   .below = e->below,
                                   .above = e->above};
   const uint32_t row_set = scores ? e->o_base : (uint16_t)(e->o_base + slot_of(s));
-  *result =
-      (struct attention_result){.column = row_set * DUPLEX_COLUMNS + (row_block_mode ? s->row_block * block_sixteens(e) : 0),
-                                .stripe = e->qo_stripe,
-                                .scores = scores};
+  *result = (struct attention_result){
+      .column = row_set * DUPLEX_COLUMNS + (row_block_mode ? s->row_block * block_sixteens(e) : 0),
+      .stripe = e->qo_stripe,
+      .scores = scores};
   return true;
 }
 
@@ -108,7 +117,8 @@ static void address_step(struct attention_sequencer *s, const struct attention_e
   }
   s->base = (uint16_t)(s->kind == PASS_Q   ? e->q_base + slot_of(s)
                        : s->kind == PASS_L ? e->k_base
-                                           : (context ? e->v_base : e->k_base) + slot_of(s) * e->stride + blocks * e->v_stride);
+                                           : (context ? e->v_base : e->k_base) + slot_of(s) * e->stride +
+                                                 blocks * e->v_stride);
   s->state = SEQUENCER_RECORD;
 }
 

@@ -1,7 +1,9 @@
 // Beats of the passes, as rtl/attention/attention_stream.v.
 #include "cmodel/attention/attention_timing.h"
 
-static bool last_tile(const struct attention_stream *s) { return s->blocks == 0 && (s->pass.kind == PASS_C || s->k == 0); }
+static bool last_tile(const struct attention_stream *s) {
+  return s->blocks == 0 && (s->pass.kind == PASS_C || s->k == 0);
+}
 
 struct stream_step stream_look(const struct attention_timing *a, const struct attention_in *in) {
   const struct attention_stream *s = &a->stream;
@@ -9,10 +11,12 @@ struct stream_step stream_look(const struct attention_timing *a, const struct at
   const struct pass_fifo *passes = &a->stream_passes;
   struct stream_step step = {0};
   const enum attention_kind head = passes->pass[0].kind;
-  const bool may = head == PASS_S ? a->score.records != ATTENTION_FIFO : head != PASS_L || score_path_empty(&a->score);
+  const bool may =
+      head == PASS_S ? a->score.records != ATTENTION_FIFO : head != PASS_L || score_path_empty(&a->score);
   step.take = s->state == ATTENTION_IDLE && passes->count && may;
   step.emits = score ? s->k == 0 : s->pass.last && s->blocks == 0;
-  const bool below = !s->pass.below || a->join.there, above = s->pass.above ? a->join.room : in->room && s->spacing == 0;
+  const bool below = !s->pass.below || a->join.there,
+             above = s->pass.above ? a->join.room : in->room && s->spacing == 0;
   step.has_room = score || (below && above);
   step.row_end = s->row == s->row_last;
   step.go = beats && in->weight_valid && (step.has_room || !step.emits);
@@ -46,11 +50,15 @@ static void begin(struct attention_stream *s, const struct attention_pass *pass)
   s->k = pass->k_last;
   s->row = s->q = s->word = 0;
   s->row_last = pass->kind != PASS_S ? pass->rows : pass->blocks == 0 ? pass->rest : DUPLEX_WIDTH - 1;
-  s->state = pass->kind == PASS_Q ? ATTENTION_LOAD_Q : pass->kind == PASS_L ? ATTENTION_LOAD_SCORES : ATTENTION_BEATS;
+  s->state = pass->kind == PASS_Q   ? ATTENTION_LOAD_Q
+             : pass->kind == PASS_L ? ATTENTION_LOAD_SCORES
+                                    : ATTENTION_BEATS;
 }
 
-void attention_stream_clock(struct attention_stream *s, const struct attention_pass *head, const struct stream_step *step) {
-  s->spacing = step->end_mark && s->pass.kind == PASS_C ? DUPLEX_QUOTIENT_CLOCKS : s->spacing - (s->spacing != 0);
+void attention_stream_clock(struct attention_stream *s, const struct attention_pass *head,
+                            const struct stream_step *step) {
+  s->spacing =
+      step->end_mark && s->pass.kind == PASS_C ? DUPLEX_QUOTIENT_CLOCKS : s->spacing - (s->spacing != 0);
   if (step->take) {
     begin(s, head);
     return;

@@ -8,13 +8,15 @@ struct tiles_step tiles_look(const struct attention_timing *a, bool tile_ready, 
   const struct attention_pass *head = &a->tiles_passes.pass[0];
   const bool has_room = t->room != 0, waits_for_l = head->first && head->keep && t->l_count != 0;
   const bool score = t->q_ready && t->weights == 0,
-             context = (!head->begins || (maximum_ready(&a->score, &a->maximum_join) && !t->told)) && !waits_for_l;
+             context =
+                 (!head->begins || (maximum_ready(&a->score, &a->maximum_join) && !t->told)) && !waits_for_l;
   const bool ready = head->kind == PASS_Q || (head->kind == PASS_S ? score : context);
   struct tiles_step step = {.take = t->state == TILES_IDLE && a->tiles_passes.count && ready};
   const bool exists = t->blocks != 0 || t->position <= t->pass.rest, word_begins = t->position % 4 == 0;
   const bool needs_word = exists && t->position % (DUPLEX_SCORES_OF_WORD >> t->pass.lanes) == 0;
   step.q_word = t->state == TILES_SCORES && has_room;
-  step.position = t->state == TILES_CONTEXT && (has_room || !word_begins) && !(needs_word && (a->score.write || load_word));
+  step.position = t->state == TILES_CONTEXT && (has_room || !word_begins) &&
+                  !(needs_word && (a->score.write || load_word));
   step.begins_word = step.position && word_begins;
   step.read = step.position && needs_word;
   step.word_valid = t->words >> (WEIGHTS_LATENCY - 1) & 1;
@@ -55,8 +57,8 @@ static void position_step(struct attention_tiles *t) {
   if (t->position == 0 && t->blocks-- == 0) t->state = TILES_IDLE;
 }
 
-void attention_tiles_clock(struct attention_tiles *t, const struct attention_pass *head, const struct tiles_step *step,
-                           bool q_done, bool l_done) {
+void attention_tiles_clock(struct attention_tiles *t, const struct attention_pass *head,
+                           const struct tiles_step *step, bool q_done, bool l_done) {
   fifo_clock(t, t->q_word || step->word_valid, step->pop);
   t->room += (unsigned)step->pop - (unsigned)(step->q_word || step->begins_word);
   t->weights += (unsigned)step->begins_word - (unsigned)step->word_valid;

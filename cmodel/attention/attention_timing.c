@@ -7,7 +7,12 @@
 
 #define GET(field) DUPLEX_DESCRIPTOR_GET(d, field)
 
-enum { TILES_ROOM = 8, GEMM_CLOCKS = 6, JOIN_CLOCKS = 2, ROW_CLOCKS = GEMM_CLOCKS + JOIN_CLOCKS + DUPLEX_QUOTIENT_CLOCKS };
+enum {
+  TILES_ROOM = 8,
+  GEMM_CLOCKS = 6,
+  JOIN_CLOCKS = 2,
+  ROW_CLOCKS = GEMM_CLOCKS + JOIN_CLOCKS + DUPLEX_QUOTIENT_CLOCKS
+};
 
 void attention_timing_reset(struct attention_timing *a) {
   memset(a, 0, sizeof *a);
@@ -43,35 +48,39 @@ bool attention_room(const struct attention_timing *a) {
 }
 
 static bool busy(const struct attention_timing *a) {
-  return sequencer_busy(&a->sequencer) || a->stream_passes.count || a->stream.state != ATTENTION_IDLE || a->tiles_passes.count ||
-         a->tiles.state != TILES_IDLE || a->score.records || a->rows || a->join.given || a->results.count || a->unwritten;
+  return sequencer_busy(&a->sequencer) || a->stream_passes.count || a->stream.state != ATTENTION_IDLE ||
+         a->tiles_passes.count || a->tiles.state != TILES_IDLE || a->score.records || a->rows ||
+         a->join.given || a->results.count || a->unwritten;
 }
 
-static bool slice_busy(const struct attention_timing *a, const struct stream_step *stream, const struct tiles_step *tiles) {
+static bool slice_busy(const struct attention_timing *a, const struct stream_step *stream,
+                       const struct tiles_step *tiles) {
   return a->score.write || stream->load_word || tiles->read;
 }
 
-void attention_look(const struct attention_timing *a, const struct attention_in *in, struct attention_out *out) {
+void attention_look(const struct attention_timing *a, const struct attention_in *in,
+                    struct attention_out *out) {
   const struct stream_step stream = stream_look(a, in);
   const struct tiles_step tiles = tiles_look(a, in->tile_ready, stream.load_word);
   const bool beats = a->stream.state == ATTENTION_BEATS;
-  *out = (struct attention_out){.read_valid = a->sequencer.state == SEQUENCER_ASK,
-                                .weight_pop = stream.issue || stream.pad || stream.q_write || (stream.load && a->stream.word % 2),
-                                .tile = tiles.pop,
-                                .word_reserve = writer_reads(&a->writer, in->room, slice_busy(a, &stream, &tiles)),
-                                .word = a->writer.word,
-                                .word_end = a->writer.end,
-                                .issue = stream.issue,
-                                .emits = stream.emits,
-                                .row_end = stream.row_end,
-                                .starved = beats && in->beat_ready && !in->weight_valid,
-                                .no_tile = beats && !in->beat_ready && in->weight_valid,
-                                .no_room = beats && in->beat_ready && in->weight_valid && stream.emits && !stream.has_room,
-                                .row = stream.row && !stream.gives_row,
-                                .row_place = a->stream.row % 4,
-                                .row_valid = a->rows >> (ROW_CLOCKS - 1) & 1,
-                                .row_ends = a->row_ends >> (ROW_CLOCKS - 1) & 1,
-                                .busy = busy(a)};
+  *out = (struct attention_out){
+      .read_valid = a->sequencer.state == SEQUENCER_ASK,
+      .weight_pop = stream.issue || stream.pad || stream.q_write || (stream.load && a->stream.word % 2),
+      .tile = tiles.pop,
+      .word_reserve = writer_reads(&a->writer, in->room, slice_busy(a, &stream, &tiles)),
+      .word = a->writer.word,
+      .word_end = a->writer.end,
+      .issue = stream.issue,
+      .emits = stream.emits,
+      .row_end = stream.row_end,
+      .starved = beats && in->beat_ready && !in->weight_valid,
+      .no_tile = beats && !in->beat_ready && in->weight_valid,
+      .no_room = beats && in->beat_ready && in->weight_valid && stream.emits && !stream.has_room,
+      .row = stream.row && !stream.gives_row,
+      .row_place = a->stream.row % 4,
+      .row_valid = a->rows >> (ROW_CLOCKS - 1) & 1,
+      .row_ends = a->row_ends >> (ROW_CLOCKS - 1) & 1,
+      .busy = busy(a)};
   if (!out->read_valid) return;
   out->read_stripe = sequencer_stripe(&a->sequencer);
   out->read_columns = sequencer_columns(&a->sequencer);
@@ -113,7 +122,8 @@ void attention_clock(struct attention_timing *a, const struct attention_in *in) 
                                 .store = a->stream.pass.store,
                                 .lanes = (uint8_t)a->stream.pass.lanes,
                                 .mark = {a->stream.pass.back, a->stream.pass.below, a->stream.pass.above}};
-  const bool scores = record && result.scores, reads = writer_reads(&a->writer, in->room, slice_busy(a, &stream, &tiles));
+  const bool scores = record && result.scores,
+             reads = writer_reads(&a->writer, in->room, slice_busy(a, &stream, &tiles));
   const unsigned words = a->sequencer.queue[a->sequencer.at % DUPLEX_ATTENTION_QUEUE].words;
   const bool known = sequencer_knows_written(&a->sequencer, a->writer.done);
   const struct sequencer_in sequencer_in = {.read_ready = in->read_ready,
@@ -133,7 +143,8 @@ void attention_clock(struct attention_timing *a, const struct attention_in *in) 
   attention_tiles_clock(&a->tiles, &tiles_head, &tiles, stream.q_done, stream.l_done);
   maximum_join_clock(&a->maximum_join, &a->score, &in->below, &in->above, taken);
   attention_join_clock(&a->join, stream.joins_row, stream.gives_row, in->below.row_up, in->above.row_taken);
-  score_path_clock(&a->score, stream.take && stream_head.kind == PASS_S, &row, stream.load_end, taken || joined);
+  score_path_clock(&a->score, stream.take && stream_head.kind == PASS_S, &row, stream.load_end,
+                   taken || joined);
   passes_clock(&a->stream_passes, record && !scores, &pass, stream.take);
   passes_clock(&a->tiles_passes, record && !scores && pass.kind != PASS_L, &pass, tiles.take);
   results_clock(&a->results, record && begins_result, &result, in->result_start);

@@ -1,4 +1,5 @@
-// The maxima of a head in several channels, joined, as rtl/attention/maximum_join.v: who waits for whom, without the numbers.
+// The maxima of a head in several channels, joined, as rtl/attention/maximum_join.v: who waits for whom,
+// without the numbers.
 #include "cmodel/attention/attention_timing.h"
 
 static bool joins(const struct maximum_mark *own) { return own->below || own->above; }
@@ -12,8 +13,9 @@ bool maximum_goes_back(const struct score_path *s, const struct maximum_join *j)
   return j->state == JOIN_DONE && s->maximum[0].back;
 }
 
-void maximum_join_clock(struct maximum_join *j, const struct score_path *s, const struct attention_links *below,
-                        const struct attention_links *above, bool taken) {
+void maximum_join_clock(struct maximum_join *j, const struct score_path *s,
+                        const struct attention_links *below, const struct attention_links *above,
+                        bool taken) {
   const struct maximum_mark *own = &s->maximum[0];
   switch (j->state) {
     case JOIN_IDLE:

@@ -11,9 +11,11 @@ bool score_path_empty(const struct score_path *s) {
   return s->records == 0 && !s->write;
 }
 
-void score_path_clock(struct score_path *s, bool start, const struct score_row *row, bool load_end, bool maximum_taken) {
+void score_path_clock(struct score_path *s, bool start, const struct score_row *row, bool load_end,
+                      bool maximum_taken) {
   const struct score_row rounded = s->rows[ROUNDED - 1], scaled = s->rows[SCORE_STAGES - 1];
-  const bool word_end = scaled.valid && (scaled.end || s->position == (DUPLEX_SCORES_OF_WORD - 1u) >> scaled.lanes);
+  const bool word_end =
+      scaled.valid && (scaled.end || s->position == (DUPLEX_SCORES_OF_WORD - 1u) >> scaled.lanes);
   if (maximum_taken) s->maximum[0] = s->maximum[1], s->maxima--;
   if (s->complete[1].valid) s->maximum[s->maxima++] = s->complete[1].mark;
   s->complete[1] = s->complete[0];

@@ -1,6 +1,6 @@
-// One channel's heads of an ATTENTION descriptor (docs/numerics.md, N5): scores of the segment (MODE 1: into DRAM), and with the
-// sequence's last segment (MODE 2: with each, its scores from DRAM) the context. With SPREAD a head's maximum, sums and l are
-// joined over its channels.
+// One channel's heads of an ATTENTION descriptor (docs/numerics.md, N5): scores of the segment (MODE 1: into
+// DRAM), and with the sequence's last segment (MODE 2: with each, its scores from DRAM) the context. With
+// SPREAD a head's maximum, sums and l are joined over its channels.
 #include "cmodel/channel/attention.h"
 
 #include <stdlib.h>
@@ -22,11 +22,15 @@ static uint32_t smaller(uint32_t a, uint32_t b) { return a < b ? a : b; }
 static bool has_lane(const uint32_t *d, unsigned lane) { return GET(LANE_MASK) >> lane & 1; }
 
 // Lanes of the context: the upper half has the low parts of weights in two parts.
-static bool has_weights(const uint32_t *d, unsigned lane) { return has_lane(d, GET(WIDE) ? lane % LOW_PART : lane); }
+static bool has_weights(const uint32_t *d, unsigned lane) {
+  return has_lane(d, GET(WIDE) ? lane % LOW_PART : lane);
+}
 
 // Place of a position's scores in the slice.
-static duplex_f32 *scores_at(struct channel_attention *state, const uint32_t *d, uint32_t first_word, uint32_t position) {
-  const uint32_t of_word = DUPLEX_SCORES_OF_WORD >> GET(LANES), word = (first_word + position / of_word) % DUPLEX_SCORE_WORDS;
+static duplex_f32 *scores_at(struct channel_attention *state, const uint32_t *d, uint32_t first_word,
+                             uint32_t position) {
+  const uint32_t of_word = DUPLEX_SCORES_OF_WORD >> GET(LANES),
+                 word = (first_word + position / of_word) % DUPLEX_SCORE_WORDS;
   return &state->scores[word * DUPLEX_SCORES_OF_WORD + (position % of_word << GET(LANES))];
 }
 
@@ -39,7 +43,8 @@ static struct duplex_gemm_panel *read_q(const struct channel_job *job, uint32_t 
 }
 
 // Sums to scores: lanes that the segment does not have are kept as -Inf and have no part in the maximum.
-static void take_scores(struct channel_attention *state, const uint32_t *d, const struct duplex_sum *sums, duplex_f32 *to) {
+static void take_scores(struct channel_attention *state, const uint32_t *d, const struct duplex_sum *sums,
+                        duplex_f32 *to) {
   for (unsigned lane = 0; lane < 1u << GET(LANES); lane++) {
     duplex_f32 t = DUPLEX_MAXIMUM_START;
     if (has_lane(d, lane)) {
@@ -66,16 +71,17 @@ static int score_pass(struct channel_job *job, uint32_t slot, uint32_t first_wor
                    (size_t)rows * DUPLEX_BEAT_BYTES);
     duplex_gemm_block_fast((const duplex_f16 *)(const void *)k, rows, k_tiles, q, sums, &job->tiers);
     for (uint32_t row = 0; row < rows; row++)
-      take_scores(state, d, &sums[row * DUPLEX_LANES], scores_at(state, d, first_word, block * DUPLEX_WIDTH + row));
+      take_scores(state, d, &sums[row * DUPLEX_LANES],
+                  scores_at(state, d, first_word, block * DUPLEX_WIDTH + row));
   }
   duplex_gemm_panel_free(q);
   return DUPLEX_OK;
 }
 
-// Exponentials of some position tiles, [tile][64][8 lanes]; zero for lanes and positions that there are not. `count_l`: their
-// sums go to l.
-static void exponentials(struct channel_attention *state, const struct kept_segment *segment, uint32_t first_tile, uint32_t tiles,
-                         bool count_l, duplex_p16 *p) {
+// Exponentials of some position tiles, [tile][64][8 lanes]; zero for lanes and positions that there are not.
+// `count_l`: their sums go to l.
+static void exponentials(struct channel_attention *state, const struct kept_segment *segment,
+                         uint32_t first_tile, uint32_t tiles, bool count_l, duplex_p16 *p) {
   const uint32_t *d = segment->descriptor;
   memset(p, 0, tiles * TILE_BYTES);
   for (uint32_t i = 0; i < tiles * DUPLEX_WIDTH; i++) {
@@ -85,24 +91,30 @@ static void exponentials(struct channel_attention *state, const struct kept_segm
     for (unsigned lane = 0; lane < DUPLEX_LANES; lane++) {
       if (!has_weights(d, lane)) continue;
       const unsigned own = GET(WIDE) ? lane % LOW_PART : lane;
-      const enum duplex_weight_part part = !GET(WIDE) ? DUPLEX_P16 : lane == own ? DUPLEX_P32_HIGH : DUPLEX_P32_LOW;
+      const enum duplex_weight_part part = !GET(WIDE)    ? DUPLEX_P16
+                                           : lane == own ? DUPLEX_P32_HIGH
+                                                         : DUPLEX_P32_LOW;
       p[i * DUPLEX_LANES + lane] = duplex_exponential(t[own], state->maximum[own], part);
       if (count_l) state->l[lane] = duplex_softmax_sum(state->l[lane], p[i * DUPLEX_LANES + lane]);
     }
   }
 }
 
-// Adds one row block of V times p into the sums of the segment's lanes; those of the others stay, whatever V holds.
-static int add_context(struct channel_job *job, uint32_t slot, const struct kept_segment *segment, uint32_t row_block,
-                       uint32_t first_tile, uint32_t tiles, const struct duplex_gemm_panel *p) {
+// Adds one row block of V times p into the sums of the segment's lanes; those of the others stay, whatever V
+// holds.
+static int add_context(struct channel_job *job, uint32_t slot, const struct kept_segment *segment,
+                       uint32_t row_block, uint32_t first_tile, uint32_t tiles,
+                       const struct duplex_gemm_panel *p) {
   const uint32_t *d = segment->descriptor, rows = attention_rows_of(d, row_block);
   struct channel_attention *state = &job->stack->attention[job->channel];
   const size_t bytes = (size_t)rows * DUPLEX_BEAT_BYTES;
-  const uint32_t row_set = GET(V_BASE) + slot * GET(SRC_STRIDE) + row_block * GET(V_BLOCK_STRIDE) + first_tile;
+  const uint32_t row_set =
+      GET(V_BASE) + slot * GET(SRC_STRIDE) + row_block * GET(V_BLOCK_STRIDE) + first_tile;
   struct duplex_sum sums[DUPLEX_ROWS * DUPLEX_LANES] = {0};
   uint8_t *v = aligned_alloc(64, tiles * bytes);
   if (!v) return DUPLEX_ERROR_NO_MEMORY;
-  for (uint32_t tile = 0; tile < tiles; tile++) stack_gather(job, row_set + tile, GET(SRC_STRIPE), v + tile * bytes, bytes);
+  for (uint32_t tile = 0; tile < tiles; tile++)
+    stack_gather(job, row_set + tile, GET(SRC_STRIPE), v + tile * bytes, bytes);
   duplex_gemm_block_fast((const duplex_f16 *)(const void *)v, rows, tiles, p, sums, &job->tiers);
   free(v);
   for (uint32_t i = 0; i < rows * DUPLEX_LANES; i++)
@@ -111,8 +123,8 @@ static int add_context(struct channel_job *job, uint32_t slot, const struct kept
 }
 
 // The context pass of one segment and row block: positions are the columns of the GEMM module.
-static int context_pass(struct channel_job *job, uint32_t slot, const struct kept_segment *segment, uint32_t row_block,
-                        bool count_l) {
+static int context_pass(struct channel_job *job, uint32_t slot, const struct kept_segment *segment,
+                        uint32_t row_block, bool count_l) {
   const uint32_t *d = segment->descriptor, all = (GET(LENGTH) + DUPLEX_WIDTH - 1) / DUPLEX_WIDTH;
   struct channel_attention *state = &job->stack->attention[job->channel];
   duplex_p16 *p = malloc(TILES_AT_ONCE * TILE_BYTES);
@@ -144,7 +156,8 @@ static duplex_f16 divide(const struct duplex_sum *sums, const uint64_t *l, bool 
 }
 
 // o of one row block, 8 lanes a row. A lane without a position has no maximum: NaN.
-static int write_o(struct channel_job *job, uint32_t slot, uint32_t row_block, const struct duplex_sum *sums, const uint64_t *l) {
+static int write_o(struct channel_job *job, uint32_t slot, uint32_t row_block, const struct duplex_sum *sums,
+                   const uint64_t *l) {
   const uint32_t *d = job->descriptor, rows = attention_rows_of(d, row_block);
   const struct channel_attention *state = &job->stack->attention[job->channel];
   uint8_t bytes[DUPLEX_ROWS * DUPLEX_LANES * 2];
@@ -155,8 +168,8 @@ static int write_o(struct channel_job *job, uint32_t slot, uint32_t row_block, c
     bytes[2 * i + 1] = (uint8_t)(o >> 8);
   }
   const size_t row_bytes = DUPLEX_LANES * 2;
-  const uint64_t address =
-      stack_row_set_address(GET(DST_BASE) + slot, GET(DST_STRIPE)) + row_block * attention_block_rows(d) * row_bytes;
+  const uint64_t address = stack_row_set_address(GET(DST_BASE) + slot, GET(DST_STRIPE)) +
+                           row_block * attention_block_rows(d) * row_bytes;
   return duplex_hbm_mem_write(job->stack->hbm, job->channel, address, bytes, rows * row_bytes);
 }
 
@@ -184,17 +197,20 @@ static uint32_t score_bytes(const uint32_t *d) {
 }
 
 static int store_scores(struct channel_job *job) {
-  const uint32_t *d = job->descriptor, bytes = score_bytes(d), row_set_bytes = DUPLEX_COLUMNS * DUPLEX_COLUMN_BYTES;
+  const uint32_t *d = job->descriptor, bytes = score_bytes(d),
+                 row_set_bytes = DUPLEX_COLUMNS * DUPLEX_COLUMN_BYTES;
   const uint8_t *from = (const uint8_t *)job->stack->attention[job->channel].scores;
   int error = DUPLEX_OK;
   for (uint32_t at = 0, i = 0; at < bytes && !error; at += row_set_bytes, i++)
-    error = duplex_hbm_mem_write(job->stack->hbm, job->channel, stack_row_set_address(GET(DST_BASE) + i, GET(DST_STRIPE)),
-                                 from + at, smaller(bytes - at, row_set_bytes));
+    error = duplex_hbm_mem_write(job->stack->hbm, job->channel,
+                                 stack_row_set_address(GET(DST_BASE) + i, GET(DST_STRIPE)), from + at,
+                                 smaller(bytes - at, row_set_bytes));
   return error;
 }
 
 static void load_scores(struct channel_job *job) {
-  const uint32_t *d = job->descriptor, bytes = score_bytes(d), row_set_bytes = DUPLEX_COLUMNS * DUPLEX_COLUMN_BYTES;
+  const uint32_t *d = job->descriptor, bytes = score_bytes(d),
+                 row_set_bytes = DUPLEX_COLUMNS * DUPLEX_COLUMN_BYTES;
   uint8_t *to = (uint8_t *)job->stack->attention[job->channel].scores;
   for (uint32_t at = 0, i = 0; at < bytes; at += row_set_bytes, i++)
     stack_gather(job, GET(SRC_BASE) + i, GET(DST_STRIPE), to + at, smaller(bytes - at, row_set_bytes));
@@ -243,7 +259,8 @@ int stack_channel_attention(struct channel_job *job) {
   int error = DUPLEX_OK;
   for (uint32_t slot = 0; slot < job->count && !error; slot++) {
     error = make_scores(job, slot);
-    for (uint32_t i = 0, row_block = GET(ROW_BLOCK); i < attention_row_blocks(d) && !error; i++, row_block++) {
+    for (uint32_t i = 0, row_block = GET(ROW_BLOCK); i < attention_row_blocks(d) && !error;
+         i++, row_block++) {
       error = make_context(job, slot, row_block);
       if (!error && GET(LAST)) error = write_o(job, slot, row_block, state->sums, state->l);
     }
@@ -253,7 +270,9 @@ int stack_channel_attention(struct channel_job *job) {
 
 int stack_member_scores(struct channel_job *job) { return job->count ? make_scores(job, 0) : DUPLEX_OK; }
 
-int stack_member_context(struct channel_job *job) { return job->count ? make_context(job, 0, job->row_block) : DUPLEX_OK; }
+int stack_member_context(struct channel_job *job) {
+  return job->count ? make_context(job, 0, job->row_block) : DUPLEX_OK;
+}
 
 // What is done once for a head is done with its last member's job.
 static struct channel_attention *member(const struct channel_job *job, uint32_t from_last) {
@@ -263,14 +282,16 @@ static struct channel_attention *member(const struct channel_job *job, uint32_t 
 
 static bool joins(const struct channel_job *job) {
   const uint32_t *d = job->descriptor;
-  return job->count && attention_share_of(d, job->channel, job->stack->channels).member + 1 == 1u << GET(SPREAD);
+  return job->count &&
+         attention_share_of(d, job->channel, job->stack->channels).member + 1 == 1u << GET(SPREAD);
 }
 
 int stack_member_join_maxima(struct channel_job *job) {
   const uint32_t *d = job->descriptor, members = 1u << GET(SPREAD);
   for (unsigned lane = 0; lane < DUPLEX_LANES && joins(job); lane++) {
     duplex_f32 maximum = member(job, members - 1)->maximum[lane];
-    for (uint32_t i = members - 1; i--;) maximum = duplex_running_maximum(maximum, member(job, i)->maximum[lane]);
+    for (uint32_t i = members - 1; i--;)
+      maximum = duplex_running_maximum(maximum, member(job, i)->maximum[lane]);
     for (uint32_t i = 0; i < members; i++) member(job, i)->maximum[lane] = maximum;
   }
   return DUPLEX_OK;
@@ -284,7 +305,8 @@ int stack_member_output(struct channel_job *job) {
   memcpy(sums, member(job, 0)->sums, sizeof sums);
   memcpy(l, member(job, 0)->l, sizeof l);
   for (uint32_t i = 1; i < 1u << GET(SPREAD); i++) {
-    for (unsigned k = 0; k < DUPLEX_ROWS * DUPLEX_LANES; k++) duplex_sum_add(&sums[k], &member(job, i)->sums[k]);
+    for (unsigned k = 0; k < DUPLEX_ROWS * DUPLEX_LANES; k++)
+      duplex_sum_add(&sums[k], &member(job, i)->sums[k]);
     for (unsigned lane = 0; lane < DUPLEX_LANES; lane++)
       l[lane] = (l[lane] + member(job, i)->l[lane]) & ((UINT64_C(1) << DUPLEX_SOFTMAX_SUM_BITS) - 1);
   }

@@ -1,5 +1,5 @@
-// What a channel keeps of an attention sequence from one descriptor to the next, and the geometry of its tensors
-// (docs/architecture.md, "Layout of tensors").
+// What a channel keeps of an attention sequence from one descriptor to the next, and the geometry of its
+// tensors (docs/architecture.md, "Layout of tensors").
 #ifndef DUPLEX_CMODEL_ATTENTION_H
 #define DUPLEX_CMODEL_ATTENTION_H
 
@@ -13,7 +13,8 @@ struct channel_attention {
   duplex_f32 maximum[DUPLEX_LANES];
   uint64_t l[DUPLEX_LANES];
   struct duplex_sum sums[DUPLEX_ROWS * DUPLEX_LANES];  // of one row block of V
-  // MODE 0: segments whose context is made when the last one has come, and the score slice. Words are taken in turn and wrap.
+  // MODE 0: segments whose context is made when the last one has come, and the score slice. Words are taken
+  // in turn and wrap.
   struct kept_segment {
     uint32_t descriptor[DUPLEX_DESCRIPTOR_WORDS];
     uint32_t word;  // first word of its scores
@@ -34,7 +35,8 @@ static inline uint32_t attention_block_rows(const uint32_t *d) {
 }
 
 static inline uint32_t attention_rows_of(const uint32_t *d, uint32_t row_block) {
-  const uint32_t rows = attention_block_rows(d), left = DUPLEX_DESCRIPTOR_GET(d, HEAD_SIZE) - row_block * rows;
+  const uint32_t rows = attention_block_rows(d),
+                 left = DUPLEX_DESCRIPTOR_GET(d, HEAD_SIZE) - row_block * rows;
   return left < rows ? left : rows;
 }
 
@@ -50,20 +52,23 @@ static inline uint32_t attention_row_blocks(const uint32_t *d) {
   return mode == 2 ? 1 : mode == 0 && DUPLEX_DESCRIPTOR_GET(d, LAST) ? attention_k_tiles(d) : 0;
 }
 
-// What a descriptor asks of one channel. `length` and `lane_mask` are the channel's own: with SPREAD the blocks of 64 positions
-// go round the members of a head. A member without a position has one that belongs to no lane.
+// What a descriptor asks of one channel. `length` and `lane_mask` are the channel's own: with SPREAD the
+// blocks of 64 positions go round the members of a head. A member without a position has one that belongs to
+// no lane.
 struct attention_share {
   uint32_t slots;   // KV heads in this channel; if 0 the rest has no meaning
   uint32_t member;  // of its head's 2^SPREAD channels
   uint32_t length, lane_mask;
 };
 
-static inline struct attention_share attention_share_of(const uint32_t *d, unsigned channel, unsigned channels) {
+static inline struct attention_share attention_share_of(const uint32_t *d, unsigned channel,
+                                                        unsigned channels) {
   const uint32_t spread = DUPLEX_DESCRIPTOR_GET(d, SPREAD), members = 1u << spread;
   const uint32_t place = (channel + channels - DUPLEX_DESCRIPTOR_GET(d, FIRST_CHANNEL)) % channels;
   const uint32_t head = place >> spread, member = place % members, heads = DUPLEX_DESCRIPTOR_GET(d, HEADS);
   const uint32_t length = DUPLEX_DESCRIPTOR_GET(d, LENGTH), last_block = (length - 1) / DUPLEX_WIDTH;
-  struct attention_share share = {.slots = head < heads ? (heads - head - 1) / channels + 1 : 0, .member = member, .length = 1};
+  struct attention_share share = {
+      .slots = head < heads ? (heads - head - 1) / channels + 1 : 0, .member = member, .length = 1};
   if (member > last_block) return share;
   const uint32_t blocks = (last_block - member) / members + 1;
   const uint32_t missing = member == last_block % members ? (last_block + 1) * DUPLEX_WIDTH - length : 0;

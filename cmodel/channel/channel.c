@@ -1,5 +1,6 @@
-// One channel's share of a descriptor: weights from its DRAM, sums, results to its DRAM or through the activation unit to the
-// shared buffer (rtl/channel/channel.v). Channels write disjoint places, so they may run at once.
+// One channel's share of a descriptor: weights from its DRAM, sums, results to its DRAM or through the
+// activation unit to the shared buffer (rtl/channel/channel.v). Channels write disjoint places, so they may
+// run at once.
 #include <stdlib.h>
 #include <string.h>
 
@@ -9,11 +10,12 @@
 #define GET(field) DUPLEX_DESCRIPTOR_GET(d, field)
 #define RESULT_BYTES_MOST (DUPLEX_ROWS * DUPLEX_LANES * 16u)
 
-void stack_gather(const struct channel_job *job, uint32_t row_set, uint32_t stripe, uint8_t *bytes, size_t size) {
+void stack_gather(const struct channel_job *job, uint32_t row_set, uint32_t stripe, uint8_t *bytes,
+                  size_t size) {
   for (size_t done = 0; done < size; row_set++) {
     const uint64_t address = stack_row_set_address(row_set, stripe);
-    const uint8_t *from =
-        duplex_hbm_row_set(job->stack->hbm, job->channel, (unsigned)(address >> 27), address >> 13 & (DUPLEX_BANK_ROWS - 1));
+    const uint8_t *from = duplex_hbm_row_set(job->stack->hbm, job->channel, (unsigned)(address >> 27),
+                                             address >> 13 & (DUPLEX_BANK_ROWS - 1));
     const size_t left = size - done, part = left < DUPLEX_ROW_SET_BYTES ? left : DUPLEX_ROW_SET_BYTES;
     if (from) {
       memcpy(bytes + done, from, part);
@@ -33,16 +35,16 @@ static int write_results(const struct channel_job *job, uint32_t block, uint8_t 
   for (uint32_t i = 0; i < columns; i++) {
     const uint64_t row_set = stack_row_set_address((first + i) / DUPLEX_COLUMNS, GET(DST_STRIPE));
     const uint64_t address = row_set + (first + i) % DUPLEX_COLUMNS * DUPLEX_COLUMN_BYTES;
-    const int error = duplex_hbm_mem_write(job->stack->hbm, job->channel, address, bytes + (size_t)i * DUPLEX_COLUMN_BYTES,
-                                           DUPLEX_COLUMN_BYTES);
+    const int error = duplex_hbm_mem_write(job->stack->hbm, job->channel, address,
+                                           bytes + (size_t)i * DUPLEX_COLUMN_BYTES, DUPLEX_COLUMN_BYTES);
     if (error) return error;
   }
   return DUPLEX_OK;
 }
 
 // All rows of the first group of tokens, then those of the second.
-static int drain_to_dram(const struct channel_job *job, uint32_t block, uint32_t rows, const struct duplex_sum *sums,
-                         const int8_t *exponents) {
+static int drain_to_dram(const struct channel_job *job, uint32_t block, uint32_t rows,
+                         const struct duplex_sum *sums, const int8_t *exponents) {
   const uint32_t *d = job->descriptor;
   uint8_t bytes[RESULT_BYTES_MOST + DUPLEX_COLUMN_BYTES];
   size_t size = 0;
@@ -56,7 +58,8 @@ static void drain_to_shared(const struct channel_job *job, uint32_t group, uint3
   const uint32_t *d = job->descriptor;
   const uint32_t rows_of_h = GET(GATED) ? 2 : 1;
   for (uint32_t row = 0; row < rows; row += rows_of_h) {
-    uint8_t *to = job->stack->shared + (size_t)(GET(DST_ADDRESS) + group * GET(DST_GROUP) + (first_row + row) / rows_of_h) * 16;
+    uint8_t *to = job->stack->shared +
+                  (size_t)(GET(DST_ADDRESS) + group * GET(DST_GROUP) + (first_row + row) / rows_of_h) * 16;
     const uint32_t up = row + rows_of_h - 1;
     for (unsigned lane = 0; lane < DUPLEX_LANES; lane++) {
       const duplex_f32 g = duplex_round_f32(&sums[row * DUPLEX_LANES + lane], exponents[row]);
@@ -68,12 +71,14 @@ static void drain_to_shared(const struct channel_job *job, uint32_t group, uint3
   }
 }
 
-// Two streams: tiles 2 i and 2 i + 1 of a group lie in row set 2 i + group. Those of one group, one behind the other.
-static void collect_stream(const uint8_t *row_sets, uint32_t group, uint32_t k_tiles, uint32_t rows, uint8_t *beats) {
+// Two streams: tiles 2 i and 2 i + 1 of a group lie in row set 2 i + group. Those of one group, one behind
+// the other.
+static void collect_stream(const uint8_t *row_sets, uint32_t group, uint32_t k_tiles, uint32_t rows,
+                           uint8_t *beats) {
   const size_t tile_bytes = (size_t)rows * DUPLEX_BEAT_BYTES;
   for (uint32_t k = 0; k < k_tiles; k++)
-    memcpy(beats + k * tile_bytes, row_sets + (size_t)(k / 2 * 2 + group) * DUPLEX_ROW_SET_BYTES + k % 2 * tile_bytes,
-           tile_bytes);
+    memcpy(beats + k * tile_bytes,
+           row_sets + (size_t)(k / 2 * 2 + group) * DUPLEX_ROW_SET_BYTES + k % 2 * tile_bytes, tile_bytes);
 }
 
 // Bytes of a block as it lies in DRAM.
@@ -92,12 +97,15 @@ static int run_block(struct channel_job *job, uint32_t block, uint32_t rows, uin
   if (header) memcpy(exponents, bytes, sizeof exponents);
   for (uint32_t group = 0; group < GET(GROUPS); group++) {
     if (GET(TWO_STREAMS)) collect_stream(bytes, group, GET(K_TILES), rows, bytes + size);
-    const duplex_f16 *weights = (const duplex_f16 *)(const void *)(bytes + (GET(TWO_STREAMS) ? size : header));
-    duplex_gemm_block_fast(weights, rows, GET(K_TILES), job->panels[group], sums + group * rows * DUPLEX_LANES, &job->tiers);
+    const duplex_f16 *weights =
+        (const duplex_f16 *)(const void *)(bytes + (GET(TWO_STREAMS) ? size : header));
+    duplex_gemm_block_fast(weights, rows, GET(K_TILES), job->panels[group],
+                           sums + group * rows * DUPLEX_LANES, &job->tiers);
   }
   if (GET(DESTINATION) == 0) return drain_to_dram(job, block, rows, sums, exponents);
   for (uint32_t group = 0; group < GET(GROUPS); group++)
-    drain_to_shared(job, group, job->first + block * GET(BLOCK_ROWS), rows, sums + group * rows * DUPLEX_LANES, exponents);
+    drain_to_shared(job, group, job->first + block * GET(BLOCK_ROWS), rows,
+                    sums + group * rows * DUPLEX_LANES, exponents);
   return DUPLEX_OK;
 }
 
@@ -119,13 +127,15 @@ int stack_channel_gemm(struct channel_job *job) {
 static void store_tile(const struct channel_job *job, uint32_t tile, const uint8_t *bytes) {
   const uint32_t *d = job->descriptor;
   if (GET(DESTINATION) == 1) {
-    memcpy(job->stack->shared + (size_t)GET(DST_ADDRESS) * 16 + (size_t)tile * DUPLEX_TILE_WORDS * DUPLEX_WORD_BYTES, bytes,
-           DUPLEX_TILE_WORDS * DUPLEX_WORD_BYTES);
+    memcpy(job->stack->shared + (size_t)GET(DST_ADDRESS) * 16 +
+               (size_t)tile * DUPLEX_TILE_WORDS * DUPLEX_WORD_BYTES,
+           bytes, DUPLEX_TILE_WORDS * DUPLEX_WORD_BYTES);
     return;
   }
   const unsigned words = DUPLEX_TILE_WORDS * DUPLEX_WORD_BYTES / DUPLEX_ACTIVATION_WORD_BYTES;
   for (unsigned word = 0; word < words; word++)
-    duplex_activation_write(&job->stack->table, tile * words + word, bytes + word * DUPLEX_ACTIVATION_WORD_BYTES);
+    duplex_activation_write(&job->stack->table, tile * words + word,
+                            bytes + word * DUPLEX_ACTIVATION_WORD_BYTES);
 }
 
 int stack_channel_load(struct channel_job *job) {
@@ -133,7 +143,8 @@ int stack_channel_load(struct channel_job *job) {
   uint8_t row_set[DUPLEX_ROW_SET_BYTES];
   const uint32_t tiles_of_set = DUPLEX_ROW_SET_BYTES / 1024;
   for (uint32_t i = 0; i < job->count; i++) {
-    if (i % tiles_of_set == 0) stack_gather(job, GET(SRC_BASE) + i / tiles_of_set, GET(SRC_STRIPE), row_set, sizeof row_set);
+    if (i % tiles_of_set == 0)
+      stack_gather(job, GET(SRC_BASE) + i / tiles_of_set, GET(SRC_STRIPE), row_set, sizeof row_set);
     store_tile(job, i * job->stack->channels + job->first, row_set + i % tiles_of_set * 1024);
   }
   return DUPLEX_OK;

@@ -1,5 +1,5 @@
-// A channel clock by clock, as rtl/channel/channel.v with tile_gate.v, load_path.v, weight_fifo.v, result_room.v and the stages
-// of rtl/gemm/gemm.v.
+// A channel clock by clock, as rtl/channel/channel.v with tile_gate.v, load_path.v, weight_fifo.v,
+// result_room.v and the stages of rtl/gemm/gemm.v.
 #include "cmodel/channel/channel_timing.h"
 
 #include <string.h>
@@ -13,15 +13,19 @@ void channel_timing_reset(struct channel_timing *c, const struct duplex_dram_tim
   c->free = DUPLEX_RESULT_WORDS;
 }
 
-static unsigned tiles_of_block(const struct job_timing *job) { return job->two_groups ? 2 * job->k_tiles : job->k_tiles; }
+static unsigned tiles_of_block(const struct job_timing *job) {
+  return job->two_groups ? 2 * job->k_tiles : job->k_tiles;
+}
 
-// The tile words: FIFO, those of blocks without rows here dropped. Returns whether a word goes to the GEMM module.
-static bool tile_gate_clock(struct tile_gate *g, const struct job_timing *job, bool start, uint32_t rows, bool word_valid,
-                            bool tile_ready) {
+// The tile words: FIFO, those of blocks without rows here dropped. Returns whether a word goes to the GEMM
+// module.
+static bool tile_gate_clock(struct tile_gate *g, const struct job_timing *job, bool start, uint32_t rows,
+                            bool word_valid, bool tile_ready) {
   const bool valid = g->words != 0, take = valid && (g->drop || tile_ready), to_gemm = take && !g->drop;
   g->words += (unsigned)(word_valid && g->words != 2) - (unsigned)take;
   if (start) {
-    *g = (struct tile_gate){.words = g->words, .tile = tiles_of_block(job) - 1, .left = rows, .drop = rows == 0};
+    *g = (struct tile_gate){
+        .words = g->words, .tile = tiles_of_block(job) - 1, .left = rows, .drop = rows == 0};
   } else if (take && ++g->word == DUPLEX_TILE_WORDS) {
     g->word = 0;
     if (g->tile--) return to_gemm;
@@ -66,8 +70,8 @@ static void load_clock(struct channel_timing *c, bool start, uint32_t tiles, boo
   }
 }
 
-static void count(struct channel_timing *c, const struct beat *beat, const struct attention_out *attention, bool weight_valid,
-                  bool room, bool beat_ready, bool beat_in, bool written) {
+static void count(struct channel_timing *c, const struct beat *beat, const struct attention_out *attention,
+                  bool weight_valid, bool room, bool beat_ready, bool beat_in, bool written) {
   struct channel_counters *n = &c->counters;
   const bool beats = c->stream.state == STREAM_BEATS;
   n->rows += c->gemm.sums >> (GEMM_LATENCY - 1) & 1;
@@ -80,8 +84,8 @@ static void count(struct channel_timing *c, const struct beat *beat, const struc
 }
 
 // Which job's results drain, and which one the write path or the bus port serves.
-static void jobs_clock(struct channel_timing *c, const struct job_timing *job, const struct channel_in *in, bool moving,
-                       bool left) {
+static void jobs_clock(struct channel_timing *c, const struct job_timing *job, const struct channel_in *in,
+                       bool moving, bool left) {
   const bool turns = c->front != c->back && c->handover == 0 && !left && !c->left;
   c->moving = moving;
   c->tail = moving ? HANDOVER : c->tail - (c->tail != 0);
@@ -132,9 +136,10 @@ void channel_timing_clock(struct channel_timing *c, const struct job_timing *job
   const bool bus = c->back_bus && !active, open = active ? c->results_open : !c->back_bus;
   const bool pop = back_valid && (bus ? c->port.count != 2 : open && !write_full && !c->write.fill);
   const bool to_bus = pop && bus, to_write = pop && !bus;
-  const bool moving = in->job_valid || c->request.state != REQUEST_IDLE || c->stream.state != STREAM_IDLE || c->stream.load ||
-                      c->load.busy || c->load.word;
-  const bool left = c->back_start || back_valid || c->popped || c->write.words || c->port.count || c->port.out || write_full;
+  const bool moving = in->job_valid || c->request.state != REQUEST_IDLE || c->stream.state != STREAM_IDLE ||
+                      c->stream.load || c->load.busy || c->load.word;
+  const bool left = c->back_start || back_valid || c->popped || c->write.words || c->port.count ||
+                    c->port.out || write_full;
 
   const struct bundle_controller_in dram_in = {
       .read_valid = c->request.state == REQUEST_ASK || attention.read_valid,
@@ -154,11 +159,13 @@ void channel_timing_clock(struct channel_timing *c, const struct job_timing *job
 
   out->front_busy = moving || c->moving;
   out->older_busy = c->front != c->back || c->back_start;
-  out->busy = out->front_busy || c->tail || out->older_busy || left || c->left || attention.busy || c->results_open || !dram.idle;
+  out->busy = out->front_busy || c->tail || out->older_busy || left || c->left || attention.busy ||
+              c->results_open || !dram.idle;
   out->word.parity = c->back;
   out->xpu_act_grant = dram.xpu_act_grant;
   out->open = dram.open;
-  count(c, &beat, &attention, weight_valid, room, beat_ready, dram.read_beat_valid, write_full && dram.write_ready);
+  count(c, &beat, &attention, weight_valid, room, beat_ready, dram.read_beat_valid,
+        write_full && dram.write_ready);
 
   // The edge.
   const bool push = drained.valid || c->load.word || attention.word;
@@ -184,12 +191,15 @@ void channel_timing_clock(struct channel_timing *c, const struct job_timing *job
   c->pause = row && !job->bus && job->format == ACC;
   const bool sum = c->gemm.sums >> (GEMM_LATENCY - 1) & 1;
   drain_clock(&c->drain, drain_format, row_of_o, sum && !active, c->gemm.ends >> (GEMM_LATENCY - 1) & 1);
-  const bool to_gemm = tile_gate_clock(&c->gate, job, in->job_valid && !job->load, in->count, in->word_valid, tile_ready);
-  gemm_clock(&c->gemm, to_gemm || attention.tile, (beat.issue && beat.row_end) || (attention.issue && attention.row_end),
-             (beat.issue && beat.last) || (attention.issue && attention.emits), beat.row_end && (beat.group_end || job->bus));
+  const bool to_gemm =
+      tile_gate_clock(&c->gate, job, in->job_valid && !job->load, in->count, in->word_valid, tile_ready);
+  gemm_clock(&c->gemm, to_gemm || attention.tile,
+             (beat.issue && beat.row_end) || (attention.issue && attention.row_end),
+             (beat.issue && beat.last) || (attention.issue && attention.emits),
+             beat.row_end && (beat.group_end || job->bus));
   const bool leaves = beat.leaves || load_pop || attention.weight_pop;
-  ram_fifo_clock(&c->weights, dram.read_beat_valid, beat.issue || beat.drop || load_pop || attention.weight_pop, beat.mark,
-                 beat.rewind);
+  ram_fifo_clock(&c->weights, dram.read_beat_valid,
+                 beat.issue || beat.drop || load_pop || attention.weight_pop, beat.mark, beat.rewind);
   c->credit = c->second_out && leaves;
   c->second_out ^= leaves;
   c->second_in ^= dram.read_beat_valid;

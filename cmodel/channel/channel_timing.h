@@ -1,5 +1,5 @@
-// A channel clock by clock, without the data: rtl/channel with the same units and the same clocks. What it computes is
-// channel.c's.
+// A channel clock by clock, without the data: rtl/channel with the same units and the same clocks. What it
+// computes is channel.c's.
 #ifndef DUPLEX_CMODEL_CHANNEL_TIMING_H
 #define DUPLEX_CMODEL_CHANNEL_TIMING_H
 
@@ -148,9 +148,10 @@ void channel_timing_clock(struct channel_timing *c, const struct job_timing *job
 struct beat {
   bool go, issue, drop, last, row_end, group_end, turn_end, mark, rewind, leaves, tile_end;
 };
-void stream_request_clock(struct stream_request *r, const struct job_timing *job, bool start, uint32_t count, bool ready);
-struct beat weight_stream_beat(const struct weight_stream *s, const struct job_timing *job, bool weight_valid, bool room,
-                               bool beat_ready);
+void stream_request_clock(struct stream_request *r, const struct job_timing *job, bool start, uint32_t count,
+                          bool ready);
+struct beat weight_stream_beat(const struct weight_stream *s, const struct job_timing *job, bool weight_valid,
+                               bool room, bool beat_ready);
 void weight_stream_clock(struct weight_stream *s, const struct job_timing *job, bool start, uint32_t rows,
                          const struct beat *beat);
 
@@ -173,6 +174,7 @@ struct write_start {
 // `start`: NULL if none begins.
 void write_path_clock(struct write_path *w, const struct write_start *start, bool take, bool end, bool ready);
 void bus_port_start(struct bus_port *p, const struct job_timing *job, uint32_t address, uint32_t count);
-void bus_port_clock(struct bus_port *p, bool push, const struct result_marks *marks, bool taken, struct bus_word *word);
+void bus_port_clock(struct bus_port *p, bool push, const struct result_marks *marks, bool taken,
+                    struct bus_word *word);
 
 #endif

@@ -1,7 +1,8 @@
 // Rounds the sums of one row, or serialises them, as rtl/channel/drain.v.
 #include "cmodel/stack/stack.h"
 
-unsigned stack_drain_row(const struct duplex_sum sums[DUPLEX_LANES], int exponent, unsigned format, uint8_t *bytes) {
+unsigned stack_drain_row(const struct duplex_sum sums[DUPLEX_LANES], int exponent, unsigned format,
+                         uint8_t *bytes) {
   const unsigned lane_bytes = format == 0 ? 2 : format == 1 ? 4 : 16;
   for (unsigned lane = 0; lane < DUPLEX_LANES; lane++) {
     uint8_t *to = bytes + lane * lane_bytes;
@@ -9,7 +10,8 @@ unsigned stack_drain_row(const struct duplex_sum sums[DUPLEX_LANES], int exponen
       duplex_sum_pack(&sums[lane], to);
       continue;
     }
-    const uint32_t bits = format == 0 ? duplex_round_f16(&sums[lane], exponent) : duplex_round_f32(&sums[lane], exponent);
+    const uint32_t bits =
+        format == 0 ? duplex_round_f16(&sums[lane], exponent) : duplex_round_f32(&sums[lane], exponent);
     for (unsigned i = 0; i < lane_bytes; i++) to[i] = (uint8_t)(bits >> 8 * i);
   }
   return DUPLEX_LANES * lane_bytes;

@@ -3,7 +3,9 @@
 
 enum { F16 = 0, ACC = 2, ROUND_LATENCY = 3 };
 
-static bool full_word(const struct drain_timing *d, unsigned format) { return format == F16 ? d->held == 3 : (d->held & 1) != 0; }
+static bool full_word(const struct drain_timing *d, unsigned format) {
+  return format == F16 ? d->held == 3 : (d->held & 1) != 0;
+}
 
 // A rounded row that stands at the end of its pipeline.
 static struct drain_row rounded(const struct drain_timing *d, struct drain_row row) {
@@ -33,7 +35,8 @@ void drain_clock(struct drain_timing *d, unsigned format, struct drain_row row, 
   if (sum) d->acc_end = end;
 }
 
-void write_path_clock(struct write_path *w, const struct write_start *start, bool take, bool end, bool ready) {
+void write_path_clock(struct write_path *w, const struct write_start *start, bool take, bool end,
+                      bool ready) {
   const bool full = w->words == 4, written = full && ready, shift = take || (w->fill && !full);
   if (full) {
     if (ready) w->words = 0;
@@ -85,7 +88,8 @@ static void next_address(struct bus_port *p, const struct result_marks *head) {
   p->second_group = !p->second_group;
 }
 
-void bus_port_clock(struct bus_port *p, bool push, const struct result_marks *marks, bool taken, struct bus_word *word) {
+void bus_port_clock(struct bus_port *p, bool push, const struct result_marks *marks, bool taken,
+                    struct bus_word *word) {
   if (taken) {
     const struct result_marks head = p->word[0];
     word->kind = (uint8_t)p->kind;

@@ -9,10 +9,12 @@ static void request_block(struct stream_request *r, const struct job_timing *job
   r->rows = smaller(r->left, job->block_rows);
   r->left -= r->rows;
   r->step = 7;
-  r->columns = job->two_streams ? (job->k_tiles + 1) / 2 * 2 * DUPLEX_COLUMNS : (r->rows * job->k_tiles + job->exponents + 1) / 2;
+  r->columns = job->two_streams ? (job->k_tiles + 1) / 2 * 2 * DUPLEX_COLUMNS
+                                : (r->rows * job->k_tiles + job->exponents + 1) / 2;
 }
 
-void stream_request_clock(struct stream_request *r, const struct job_timing *job, bool start, uint32_t count, bool ready) {
+void stream_request_clock(struct stream_request *r, const struct job_timing *job, bool start, uint32_t count,
+                          bool ready) {
   switch (r->state) {
     case REQUEST_IDLE:
       if (!start || count == 0) break;
@@ -35,8 +37,8 @@ void stream_request_clock(struct stream_request *r, const struct job_timing *job
   }
 }
 
-struct beat weight_stream_beat(const struct weight_stream *s, const struct job_timing *job, bool weight_valid, bool room,
-                               bool beat_ready) {
+struct beat weight_stream_beat(const struct weight_stream *s, const struct job_timing *job, bool weight_valid,
+                               bool room, bool beat_ready) {
   struct beat b = {.last = s->last_k, .row_end = s->row_end, .group_end = s->group_end};
   b.go = s->state == STREAM_BEATS && weight_valid && (room || !s->last_k);
   b.issue = b.go && beat_ready;
@@ -62,7 +64,9 @@ static void next_block(struct weight_stream *s, const struct job_timing *job) {
 
 static void advance(struct weight_stream *s, const struct job_timing *job, const struct beat *beat) {
   s->row = beat->row_end ? 0 : s->row + 1;
-  s->sum_row = beat->row_end && !beat->turn_end ? (beat->group_end ? s->rows : 0) : beat->tile_end ? 0 : s->sum_row + 1;
+  s->sum_row = beat->row_end && !beat->turn_end ? (beat->group_end ? s->rows : 0)
+               : beat->tile_end                 ? 0
+                                                : s->sum_row + 1;
   s->row_end = s->row + 1 == s->rows;
   if (!beat->row_end) return;
   if (!beat->turn_end || beat->group_end) {

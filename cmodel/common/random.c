@@ -32,7 +32,9 @@ uint64_t duplex_random_below(struct duplex_random *random, uint64_t bound) {
   return (uint64_t)((unsigned __int128)duplex_random_u64(random) * bound >> 64);
 }
 
-double duplex_random_unit(struct duplex_random *random) { return (double)(duplex_random_u64(random) >> 11) * 0x1p-53; }
+double duplex_random_unit(struct duplex_random *random) {
+  return (double)(duplex_random_u64(random) >> 11) * 0x1p-53;
+}
 
 // Twelve uniforms have variance 1; the cubic term lifts the tails, which a plain sum of twelve lacks.
 double duplex_random_normal(struct duplex_random *random) {

@@ -37,7 +37,8 @@ static void next_read(struct broadcast *b, const struct job_timing *job) {
   if (b->blocks-- == 0) b->reading = false;
 }
 
-void broadcast_clock(struct broadcast *b, const struct job_timing *job, bool read, uint32_t ready, unsigned channels) {
+void broadcast_clock(struct broadcast *b, const struct job_timing *job, bool read, uint32_t ready,
+                     unsigned channels) {
   const uint32_t all = channels == 32 ? UINT32_MAX : (1u << channels) - 1, taken = b->taken | ready;
   const bool pop = b->words != 0 && (taken & all) == all;
   b->room += (unsigned)pop - (unsigned)read;

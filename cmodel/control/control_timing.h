@@ -1,5 +1,5 @@
-// What is between the channels, clock by clock and without the data: rtl/control's broadcast, shared_buffer, result_bus (with the
-// activation unit behind it) and result_pending.
+// What is between the channels, clock by clock and without the data: rtl/control's broadcast, shared_buffer,
+// result_bus (with the activation unit behind it) and result_pending.
 #ifndef DUPLEX_CMODEL_CONTROL_TIMING_H
 #define DUPLEX_CMODEL_CONTROL_TIMING_H
 
@@ -56,11 +56,13 @@ static inline uint32_t broadcast_address(const struct broadcast *b, const struct
 }
 static inline bool broadcast_busy(const struct broadcast *b) { return b->reading || b->room != BUS_ROOM; }
 static inline bool broadcast_wants(const struct broadcast *b) { return b->reading && b->room != 0; }
-void broadcast_clock(struct broadcast *b, const struct job_timing *job, bool read, uint32_t ready, unsigned channels);
+void broadcast_clock(struct broadcast *b, const struct job_timing *job, bool read, uint32_t ready,
+                     unsigned channels);
 
-void result_pending_start(struct result_pending *p, const struct job_timing *job, uint32_t units, uint32_t channel_units,
-                          uint32_t none);
-void result_pending_clock(struct result_pending *p, bool stop, bool load_word, bool done, unsigned done_channel);
+void result_pending_start(struct result_pending *p, const struct job_timing *job, uint32_t units,
+                          uint32_t channel_units, uint32_t none);
+void result_pending_clock(struct result_pending *p, bool stop, bool load_word, bool done,
+                          unsigned done_channel);
 bool result_pending_waits(const struct result_pending *p, uint32_t word, uint32_t first_group);
 
 void result_bus_reset(struct result_bus *b);

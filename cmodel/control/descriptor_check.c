@@ -18,7 +18,8 @@ static void use_load(const uint32_t *d, uint32_t *used) {
 
 static void use_gemm(const uint32_t *d, uint32_t *used) {
   const bool to_dram = GET(DESTINATION) == 0, to_shared = GET(DESTINATION) == 1;
-  USE(CHAIN), USE(DESTINATION), USE(SRC_STRIDE), USE(K_TILES), USE(GROUPS), USE(BLOCKS), USE(BLOCK_ROWS), USE(K_LAST);
+  USE(CHAIN), USE(DESTINATION), USE(SRC_STRIDE), USE(K_TILES), USE(GROUPS), USE(BLOCKS), USE(BLOCK_ROWS),
+      USE(K_LAST);
   USE(ROWS), USE(CHANNEL_ROWS), USE(X_ADDRESS);
   if (!GET(TWO_STREAMS)) USE(EXPONENTS);
   if (GET(GROUPS) == 2) USE(X_STRIDE), USE(TWO_STREAMS);
@@ -28,9 +29,10 @@ static void use_gemm(const uint32_t *d, uint32_t *used) {
 }
 
 static void use_attention(uint32_t *used) {
-  USE(FIRST), USE(LAST), USE(MODE), USE(FENCE), USE(LANE_MASK), USE(ROW_BLOCK), USE(SRC_STRIDE), USE(V_BASE), USE(DST_BASE);
-  USE(DST_STRIPE), USE(LENGTH), USE(FIRST_CHANNEL), USE(HEAD_SIZE), USE(HEADS), USE(LANES), USE(WIDE), USE(V_BLOCK_STRIDE),
-      USE(Q_BASE), USE(SCALE), USE(SPREAD);
+  USE(FIRST), USE(LAST), USE(MODE), USE(FENCE), USE(LANE_MASK), USE(ROW_BLOCK), USE(SRC_STRIDE), USE(V_BASE),
+      USE(DST_BASE);
+  USE(DST_STRIPE), USE(LENGTH), USE(FIRST_CHANNEL), USE(HEAD_SIZE), USE(HEADS), USE(LANES), USE(WIDE),
+      USE(V_BLOCK_STRIDE), USE(Q_BASE), USE(SCALE), USE(SPREAD);
 }
 
 // Bits that must be zero: those without a field, and the fields that this opcode and destination do not use.
@@ -47,7 +49,9 @@ static bool reserved_bits(const uint32_t *d) {
 
 static bool foreign(uint32_t stripe, uint32_t owner) { return stripe == 0 || (stripe & ~owner) != 0; }
 
-static uint32_t row_sets_of(uint32_t stripe) { return (uint32_t)__builtin_popcount(stripe) * DUPLEX_BANK_ROWS; }
+static uint32_t row_sets_of(uint32_t stripe) {
+  return (uint32_t)__builtin_popcount(stripe) * DUPLEX_BANK_ROWS;
+}
 
 static uint32_t result_columns(const uint32_t *d) {
   const uint32_t rows = GET(GROUPS) * GET(BLOCK_ROWS);
@@ -69,7 +73,8 @@ static bool source_leaves(const uint32_t *d, bool load, unsigned channels) {
   const uint32_t beats = GET(BLOCK_ROWS) * GET(K_TILES) + GET(EXPONENTS);
   const uint32_t row_sets = GET(TWO_STREAMS) ? stack_two_stream_row_sets(GET(K_TILES)) : (beats + 63) / 64;
   const uint64_t last_block = (uint64_t)((GET(BLOCKS) - 1) & 0xffff) * GET(SRC_STRIDE);
-  return GET(SRC_BASE) + last_block + row_sets > row_sets_of(GET(SRC_STRIPE)) || (GET(BLOCKS) != 1 && GET(SRC_STRIDE) < row_sets);
+  return GET(SRC_BASE) + last_block + row_sets > row_sets_of(GET(SRC_STRIPE)) ||
+         (GET(BLOCKS) != 1 && GET(SRC_STRIDE) < row_sets);
 }
 
 static bool results_leave(const uint32_t *d) {
@@ -81,7 +86,9 @@ static bool results_leave(const uint32_t *d) {
 
 static bool x_leaves(const uint32_t *d) {
   const uint32_t words = GET(K_TILES) * DUPLEX_TILE_WORDS;
-  const uint32_t all = GET(GROUPS) == 1 ? words : GET(X_STRIDE) == DUPLEX_TILE_WORDS ? 2 * words : GET(X_STRIDE) + words;
+  const uint32_t all = GET(GROUPS) == 1                     ? words
+                       : GET(X_STRIDE) == DUPLEX_TILE_WORDS ? 2 * words
+                                                            : GET(X_STRIDE) + words;
   return GET(X_ADDRESS) % DUPLEX_SHARED_WORDS + all > DUPLEX_SHARED_WORDS;
 }
 
@@ -110,14 +117,16 @@ static uint32_t check_load(const uint32_t *d, unsigned channels, uint32_t owner,
 }
 
 static bool blocks_wrong(const uint32_t *d) {
-  const bool range = GET(BLOCKS) == 0 || GET(BLOCK_ROWS) == 0 || GET(BLOCK_ROWS) > DUPLEX_ROWS || GET(CHANNEL_ROWS) == 0;
+  const bool range =
+      GET(BLOCKS) == 0 || GET(BLOCK_ROWS) == 0 || GET(BLOCK_ROWS) > DUPLEX_ROWS || GET(CHANNEL_ROWS) == 0;
   const bool odd = GET(GATED) && ((GET(BLOCK_ROWS) & 1) || (GET(CHANNEL_ROWS) & 1));
   const bool groups = GET(GROUPS) < 1 || GET(GROUPS) > 2 || GET(GROUPS) * GET(BLOCK_ROWS) > DUPLEX_ROWS;
   return range || odd || groups || GET(BLOCK_ROWS) * GET(BLOCKS) < GET(CHANNEL_ROWS);
 }
 
 static bool rows_wrong(const uint32_t *d, unsigned channels) {
-  return GET(ROWS) == 0 || (GET(GATED) && (GET(ROWS) & 1)) || GET(ROWS) > (uint64_t)channels * GET(CHANNEL_ROWS);
+  return GET(ROWS) == 0 || (GET(GATED) && (GET(ROWS) & 1)) ||
+         GET(ROWS) > (uint64_t)channels * GET(CHANNEL_ROWS);
 }
 
 static uint32_t check_gemm(const uint32_t *d, unsigned channels, uint32_t owner, uint32_t *address) {
@@ -176,11 +185,13 @@ static bool segment_leaves(const uint32_t *d, unsigned channels) {
 
 static bool scores_leave(const uint32_t *d) {
   const uint32_t first = GET(MODE) == 1 ? GET(DST_BASE) : GET(SRC_BASE);
-  return GET(MODE) != 0 && first + attention_score_row_sets(position_blocks(d), GET(LANES)) > row_sets_of(GET(DST_STRIPE));
+  return GET(MODE) != 0 &&
+         first + attention_score_row_sets(position_blocks(d), GET(LANES)) > row_sets_of(GET(DST_STRIPE));
 }
 
 static uint32_t check_attention(const uint32_t *d, unsigned channels, uint32_t owner, uint32_t *address) {
-  if (GET(HEAD_SIZE) == 0 || GET(HEAD_SIZE) > DUPLEX_HEAD_SIZE_MAX || GET(HEAD_SIZE) % 16) return DUPLEX_STACK_ERROR_K_TILES;
+  if (GET(HEAD_SIZE) == 0 || GET(HEAD_SIZE) > DUPLEX_HEAD_SIZE_MAX || GET(HEAD_SIZE) % 16)
+    return DUPLEX_STACK_ERROR_K_TILES;
   if (length_wrong(d)) return DUPLEX_STACK_ERROR_BLOCKS;
   if (heads_wrong(d, channels)) return DUPLEX_STACK_ERROR_ROWS;
   if (mode_wrong(d)) return DUPLEX_STACK_ERROR_FORMAT;
@@ -193,7 +204,8 @@ static uint32_t check_attention(const uint32_t *d, unsigned channels, uint32_t o
     *address = row_sets_of(GET(SRC_STRIPE));
     return DUPLEX_STACK_ERROR_SOURCE_RANGE;
   }
-  const uint32_t slots = (GET(HEADS) - 1) / channels + 1, later = GET(Q_BASE) > GET(DST_BASE) ? GET(Q_BASE) : GET(DST_BASE);
+  const uint32_t slots = (GET(HEADS) - 1) / channels + 1,
+                 later = GET(Q_BASE) > GET(DST_BASE) ? GET(Q_BASE) : GET(DST_BASE);
   if (later + slots > row_sets_of(GET(DST_STRIPE)) || scores_leave(d)) {
     *address = row_sets_of(GET(DST_STRIPE));
     return DUPLEX_STACK_ERROR_RESULT_RANGE;
@@ -206,5 +218,6 @@ uint32_t stack_descriptor_check(const uint32_t *d, unsigned channels, uint32_t o
   if (GET(OPCODE) < 1 || GET(OPCODE) > 3) return DUPLEX_STACK_ERROR_OPCODE;
   if (reserved_bits(d)) return DUPLEX_STACK_ERROR_RESERVED;
   if (GET(OPCODE) == 1) return check_load(d, channels, owner, address);
-  return GET(OPCODE) == 2 ? check_gemm(d, channels, owner, address) : check_attention(d, channels, owner, address);
+  return GET(OPCODE) == 2 ? check_gemm(d, channels, owner, address)
+                          : check_attention(d, channels, owner, address);
 }

@@ -5,16 +5,18 @@
 // Clocks of an access on the AXI port, and the one in which a write has its effect, in which a read looks.
 enum { WRITE_CLOCKS = 6, WRITE_EFFECT = 2, READ_CLOCKS = 7, READ_LOOK = 3 };
 
-bool registers_run(const struct duplex_stack *stack) {
+bool registers_run(const struct stack_model *stack) {
   const struct stack_registers *r = &stack->registers;
-  return r->enable && !r->error_code && !stack->controller.error && !r->empty && r->produced != r->consumed && !r->write &&
-         !stack->controller.fetched;
+  return r->enable && !r->error_code && !stack->controller.error && !r->empty && r->produced != r->consumed &&
+         !r->write && !stack->controller.fetched;
 }
 
-static void raise_error(struct stack_registers *r, uint32_t code, uint32_t index, uint32_t tag, uint32_t address) {
+static void raise_error(struct stack_registers *r, uint32_t code, uint32_t index, uint32_t tag,
+                        uint32_t address) {
   if (r->error_code) return;  // the first error stays until it is cleared
   r->error_code = code;
-  r->error_descriptor = (index & 0xffff) << DUPLEX_ERROR_DESCRIPTOR_INDEX_LSB | tag << DUPLEX_ERROR_DESCRIPTOR_TAG_LSB;
+  r->error_descriptor =
+      (index & 0xffff) << DUPLEX_ERROR_DESCRIPTOR_INDEX_LSB | tag << DUPLEX_ERROR_DESCRIPTOR_TAG_LSB;
   r->error_address = address;
 }
 
@@ -58,21 +60,25 @@ static void consumer_clock(struct stack_registers *r, const struct registers_in 
   }
 }
 
-void registers_clock(struct duplex_stack *stack, const struct registers_in *in) {
+void registers_clock(struct stack_model *stack, const struct registers_in *in) {
   struct stack_registers *r = &stack->registers;
   // The doorbell is looked at one clock after it was written.
   const bool overflow = r->doorbell && (uint16_t)(r->claimed - r->consumed) > DUPLEX_RING_ENTRIES,
              accepted = r->doorbell && !overflow;
-  const uint32_t cleared = r->write && r->write_address == DUPLEX_REG_INTERRUPT_STATUS ? r->write_data & 3 : 0;
-  const bool flush = r->write && r->write_address == DUPLEX_REG_CONTROL && (r->write_data >> DUPLEX_CONTROL_FLUSH_LSB & 1);
+  const uint32_t cleared =
+      r->write && r->write_address == DUPLEX_REG_INTERRUPT_STATUS ? r->write_data & 3 : 0;
+  const bool flush =
+      r->write && r->write_address == DUPLEX_REG_CONTROL && (r->write_data >> DUPLEX_CONTROL_FLUSH_LSB & 1);
   const bool clear_error = r->write && r->write_address == DUPLEX_REG_ERROR_CODE;
   const uint16_t claimed = r->claimed;
   r->interrupt = (r->interrupt_status & r->interrupt_enable) != 0;
   r->interrupt_status = (r->interrupt_status & ~cleared) |
-                        (uint32_t)(in->completed && in->completed_interrupt) << DUPLEX_INTERRUPT_STATUS_DONE_LSB |
+                        (uint32_t)(in->completed && in->completed_interrupt)
+                            << DUPLEX_INTERRUPT_STATUS_DONE_LSB |
                         (uint32_t)(in->error || overflow) << DUPLEX_INTERRUPT_STATUS_ERROR_LSB;
   if (!clear_error && in->error) raise_error(r, in->error_code, r->index, in->error_tag, in->error_address);
-  if (!clear_error && overflow && !in->error) raise_error(r, DUPLEX_STACK_ERROR_RING_OVERFLOW, r->consumed, 0, claimed);
+  if (!clear_error && overflow && !in->error)
+    raise_error(r, DUPLEX_STACK_ERROR_RING_OVERFLOW, r->consumed, 0, claimed);
   r->empty = r->produced == r->consumed;
   consumer_clock(r, in, flush);
   if (accepted) r->produced = claimed;
@@ -83,17 +89,21 @@ void registers_clock(struct duplex_stack *stack, const struct registers_in *in) 
   r->write = false;
 }
 
-static bool in_ring(uint32_t address) { return address >= DUPLEX_REG_RING && address < DUPLEX_REG_RING + RING_BYTES; }
+static bool in_ring(uint32_t address) {
+  return address >= DUPLEX_REG_RING && address < DUPLEX_REG_RING + RING_BYTES;
+}
 
-static bool listed(uint32_t address) { return address % 4 == 0 && (address <= DUPLEX_REG_PERFORMANCE_HIGH || in_ring(address)); }
+static bool listed(uint32_t address) {
+  return address % 4 == 0 && (address <= DUPLEX_REG_PERFORMANCE_HIGH || in_ring(address));
+}
 
-static int run(struct duplex_stack *stack, unsigned clocks) {
+static int run(struct stack_model *stack, unsigned clocks) {
   int error = DUPLEX_OK;
   for (unsigned i = 0; i < clocks && !error; i++) error = stack_clock(stack);
   return error;
 }
 
-int stack_reg_write(struct duplex_stack *stack, uint32_t address, uint32_t value) {
+int stack_reg_write(struct stack_model *stack, uint32_t address, uint32_t value) {
   int error = run(stack, WRITE_EFFECT);
   if (in_ring(address) && address % 4 == 0) {
     stack->ring[(address - DUPLEX_REG_RING) / 4] = value;
@@ -106,28 +116,31 @@ int stack_reg_write(struct duplex_stack *stack, uint32_t address, uint32_t value
   return error ? error : listed(address) ? DUPLEX_OK : DUPLEX_ERROR_BUS;
 }
 
-static uint64_t selected_counter(const struct duplex_stack *stack) {
-  const uint32_t channel = stack->registers.performance_select & 0xff, counter = stack->registers.performance_select >> 8;
+static uint64_t selected_counter(const struct stack_model *stack) {
+  const uint32_t channel = stack->registers.performance_select & 0xff,
+                 counter = stack->registers.performance_select >> 8;
   if (channel >= stack->channels) return 0;
   const struct channel_counters *n = &stack->channel[channel].counters;
-  const uint64_t values[] = {n->rows, n->columns_read, n->columns_written, n->beats, n->starved, n->no_tile, n->no_room};
+  const uint64_t values[] = {n->rows,    n->columns_read, n->columns_written, n->beats,
+                             n->starved, n->no_tile,      n->no_room};
   return counter < sizeof values / sizeof *values ? values[counter] : 0;
 }
 
-static uint32_t status(const struct duplex_stack *stack) {
+static uint32_t status(const struct stack_model *stack) {
   const struct stack_registers *r = &stack->registers;
   const struct operation_controller *c = &stack->controller;
   const bool busy = c->next != NEXT_IDLE || c->flight || c->attention || c->completed;
-  return (uint32_t)busy << DUPLEX_STATUS_BUSY_LSB | (uint32_t)(r->error_code != 0) << DUPLEX_STATUS_ERROR_LSB |
+  return (uint32_t)busy << DUPLEX_STATUS_BUSY_LSB |
+         (uint32_t)(r->error_code != 0) << DUPLEX_STATUS_ERROR_LSB |
          (uint32_t)(r->produced == r->consumed) << DUPLEX_STATUS_EMPTY_LSB;
 }
 
-static uint32_t geometry(const struct duplex_stack *stack) {
+static uint32_t geometry(const struct stack_model *stack) {
   return stack->channels << DUPLEX_GEOMETRY_CHANNELS_LSB | DUPLEX_LANES << DUPLEX_GEOMETRY_LANES_LSB |
          DUPLEX_WIDTH << DUPLEX_GEOMETRY_WIDTH_LSB | (uint32_t)DUPLEX_ROWS << DUPLEX_GEOMETRY_ROWS_LSB;
 }
 
-static uint32_t look(struct duplex_stack *stack, uint32_t address) {
+static uint32_t look(struct stack_model *stack, uint32_t address) {
   struct stack_registers *r = &stack->registers;
   if (in_ring(address)) return stack->ring[(address - DUPLEX_REG_RING) / 4];
   switch (address) {
@@ -177,7 +190,7 @@ static uint32_t look(struct duplex_stack *stack, uint32_t address) {
   }
 }
 
-int stack_reg_read(struct duplex_stack *stack, uint32_t address, uint32_t *value) {
+int stack_reg_read(struct stack_model *stack, uint32_t address, uint32_t *value) {
   int error = run(stack, READ_LOOK);
   *value = listed(address) ? look(stack, address) : 0;
   if (!error) error = run(stack, READ_CLOCKS - READ_LOOK);

@@ -13,7 +13,9 @@ int result_bus_grant(const struct result_bus *b, uint32_t valid, uint32_t load) 
   return b->room == 0 || from == 0 ? -1 : __builtin_ctz(from);
 }
 
-static const struct activation_result *result_of(const struct result_bus *b) { return &b->pipe[b->pipe_head]; }
+static const struct activation_result *result_of(const struct result_bus *b) {
+  return &b->pipe[b->pipe_head];
+}
 
 static bool joins(const struct result_bus *b) {
   const struct activation_result *result = result_of(b);
@@ -29,7 +31,8 @@ struct control_write result_bus_write(const struct result_bus *b) {
                                 .done_channel = b->done_result[1].channel};
 }
 
-static void turns_clock(struct result_bus *b, bool load_start, const struct bus_word *word, unsigned channels) {
+static void turns_clock(struct result_bus *b, bool load_start, const struct bus_word *word,
+                        unsigned channels) {
   if (load_start) {
     b->turn = b->turn_word = 0;
   } else if (word && word->kind >= WORD_LOAD) {
@@ -52,7 +55,8 @@ static void inside_clock(struct result_bus *b, bool leaves_load, bool load_parit
 void result_bus_clock(struct result_bus *b, bool load_start, const struct bus_word *word, unsigned channels) {
   const struct bus_word head = b->queue[0];
   const struct activation_result result = *result_of(b);
-  const bool load = head.kind == WORD_LOAD, two = head.kind == WORD_TABLE || (head.kind == WORD_ROWS && !head.single);
+  const bool load = head.kind == WORD_LOAD,
+             two = head.kind == WORD_TABLE || (head.kind == WORD_ROWS && !head.single);
   const bool moves = b->queued && !(load && result.valid), ends = !two || b->second, pop = moves && ends;
   const bool row = moves && head.kind < WORD_LOAD, direct = moves && load;
   turns_clock(b, load_start, word, channels);

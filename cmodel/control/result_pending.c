@@ -1,8 +1,8 @@
 // As rtl/control/result_pending.v.
 #include "cmodel/control/control_timing.h"
 
-void result_pending_start(struct result_pending *p, const struct job_timing *job, uint32_t units, uint32_t channel_units,
-                          uint32_t none) {
+void result_pending_start(struct result_pending *p, const struct job_timing *job, uint32_t units,
+                          uint32_t channel_units, uint32_t none) {
   *p = (struct result_pending){.active = true,
                                .load = job->load,
                                .low = job->dst_address,
@@ -11,7 +11,8 @@ void result_pending_start(struct result_pending *p, const struct job_timing *job
                                .done = none};
 }
 
-void result_pending_clock(struct result_pending *p, bool stop, bool load_word, bool done, unsigned done_channel) {
+void result_pending_clock(struct result_pending *p, bool stop, bool load_word, bool done,
+                          unsigned done_channel) {
   const bool shift = p->active && !p->load && (p->done & 1);
   if (done) p->done |= 1u << ((done_channel - p->first) & 31);
   if (shift) {

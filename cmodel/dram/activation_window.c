@@ -5,8 +5,8 @@ bool activation_window_four(const struct activation_window *w, uint64_t now) {
   return now >= w->slot_at[0] && now >= w->slot_at[1] && now >= w->slot_at[2] && now >= w->slot_at[3];
 }
 
-bool activation_window_clock(struct activation_window *w, uint64_t now, unsigned faw, bool need, bool act, bool opened,
-                             bool request) {
+bool activation_window_clock(struct activation_window *w, uint64_t now, unsigned faw, bool need, bool act,
+                             bool opened, bool request) {
   int free = -1;
   for (int i = 3; i >= 0; i--)
     if (now >= w->slot_at[i]) free = i;

@@ -9,30 +9,32 @@ static unsigned clocks(unsigned tck) { return (tck + 1) / 2; }
 
 static struct bundle_timing timing_of(const struct duplex_dram_timing *t) {
   const unsigned write_latency = clocks(t->nCWL), pre_act = clocks(t->nRTP) + clocks(t->nRP);
-  return (struct bundle_timing){.rc_wait = clocks(t->nRC) - 1,
-                                .ras_wait = clocks(t->nRAS) - 1,
-                                .rp_wait = clocks(t->nRP) - 1,
-                                .rcdrd_wait = clocks(t->nRCDRD) - 1,
-                                .rcdwr_wait = clocks(t->nRCDWR) - 1,
-                                .rtp_wait = clocks(t->nRTP) - 1,
-                                .wr_pre_wait = clocks(t->nCWL + t->nBL + t->nWR) - 1,
-                                .rfc_wait = clocks(t->nRFCPB) - 1,
-                                .rrd_wait = clocks(t->nRRDL) - 1,
-                                .rd_rd_wait = clocks(t->nCCDL) - 1,
-                                .rd_rd_switch_wait = clocks(t->nCCDL + t->nRTR) - 1,
-                                .rd_wr_wait = clocks(t->nRTW + t->nRTR) - 1,
-                                .wr_rd_wait = clocks(t->nCWL + t->nBL + t->nWTRL) - 1,
-                                .wr_wr_wait = write_latency + 2,
-                                .read_latency = clocks(t->nCL + t->nBL),
-                                .write_latency = write_latency,
-                                .refresh_interval = t->nREFI / 2,
-                                .refresh_urgent = t->nREFMAX / 2,
-                                .refresh_forced = t->nREFMAX - 2,
-                                .faw = clocks(t->nFAW),
-                                .soon_column = clocks(t->nFAW) > pre_act ? 31 - (clocks(t->nFAW) - pre_act + 1) / 2 : 31};
+  return (struct bundle_timing){
+      .rc_wait = clocks(t->nRC) - 1,
+      .ras_wait = clocks(t->nRAS) - 1,
+      .rp_wait = clocks(t->nRP) - 1,
+      .rcdrd_wait = clocks(t->nRCDRD) - 1,
+      .rcdwr_wait = clocks(t->nRCDWR) - 1,
+      .rtp_wait = clocks(t->nRTP) - 1,
+      .wr_pre_wait = clocks(t->nCWL + t->nBL + t->nWR) - 1,
+      .rfc_wait = clocks(t->nRFCPB) - 1,
+      .rrd_wait = clocks(t->nRRDL) - 1,
+      .rd_rd_wait = clocks(t->nCCDL) - 1,
+      .rd_rd_switch_wait = clocks(t->nCCDL + t->nRTR) - 1,
+      .rd_wr_wait = clocks(t->nRTW + t->nRTR) - 1,
+      .wr_rd_wait = clocks(t->nCWL + t->nBL + t->nWTRL) - 1,
+      .wr_wr_wait = write_latency + 2,
+      .read_latency = clocks(t->nCL + t->nBL),
+      .write_latency = write_latency,
+      .refresh_interval = t->nREFI / 2,
+      .refresh_urgent = t->nREFMAX / 2,
+      .refresh_forced = t->nREFMAX - 2,
+      .faw = clocks(t->nFAW),
+      .soon_column = clocks(t->nFAW) > pre_act ? 31 - (clocks(t->nFAW) - pre_act + 1) / 2 : 31};
 }
 
-void bundle_controller_reset(struct bundle_controller *c, const struct duplex_dram_timing *timing, unsigned read_credits) {
+void bundle_controller_reset(struct bundle_controller *c, const struct duplex_dram_timing *timing,
+                             unsigned read_credits) {
   memset(c, 0, sizeof *c);
   c->timing = timing_of(timing);
   c->owner = c->owner_before = 15;
@@ -45,8 +47,8 @@ static bool hurries(const struct bundle_controller *c, const struct bundle_contr
 }
 
 // Who has the column commands in the next clock, and the write that waits.
-static void turns_clock(struct bundle_controller *c, const struct bundle_controller_in *in, bool read_blocked, bool open, bool rd,
-                        bool wr) {
+static void turns_clock(struct bundle_controller *c, const struct bundle_controller_in *in, bool read_blocked,
+                        bool open, bool rd, bool wr) {
   const bool hurry = hurries(c, in), ripe = in->write_now || (hurry && (open || c->urgent == 0));
   const bool to_write = c->write_known && (read_blocked || (ripe && c->served));
   const bool to_read = c->linger == 0 || (!read_blocked && c->turn == 0 && c->served);
@@ -58,10 +60,12 @@ static void turns_clock(struct bundle_controller *c, const struct bundle_control
   c->served = next == mode && (c->served || rd || wr);
   c->write_mode = next;
   c->write_known = in->write_valid && !wr;
-  if (in->write_valid) stripe_map(in->write_column / DUPLEX_COLUMNS, in->write_stripe, &c->write_bundle, &c->write_row);
+  if (in->write_valid)
+    stripe_map(in->write_column / DUPLEX_COLUMNS, in->write_stripe, &c->write_bundle, &c->write_row);
 }
 
-static void columns_clock(struct bundle_controller *c, const struct bundle_controller_in *in, bool rd, bool wr, bool pop) {
+static void columns_clock(struct bundle_controller *c, const struct bundle_controller_in *in, bool rd,
+                          bool wr, bool pop) {
   const struct bundle_timing *t = &c->timing;
   const uint64_t next = c->now + 1;
   const uint8_t bundle = rd ? c->queue.slot[0].bundle : c->write_bundle;
@@ -113,11 +117,12 @@ void bundle_controller_clock(struct bundle_controller *c, const struct bundle_co
   out->read_ready = !q->map && !q->stream;
   out->write_ready = wr;
   out->read_beat_valid = c->reads >> c->timing.read_latency & 3;
-  out->idle =
-      !queue_busy && !q->slot[0].valid && !q->slot[1].valid && !q->slot[2].valid && !c->reads && !in->write_valid && !c->writes;
+  out->idle = !queue_busy && !q->slot[0].valid && !q->slot[1].valid && !q->slot[2].valid && !c->reads &&
+              !in->write_valid && !c->writes;
   const bool read_blocked = !q->slot[0].valid || c->credits == 0;
   out->open = 0;
-  for (unsigned b = 0; b < DUPLEX_BUNDLES; b++) out->open |= (uint8_t)((c->bundle[b].open || c->bundle[b].half) << b);
+  for (unsigned b = 0; b < DUPLEX_BUNDLES; b++)
+    out->open |= (uint8_t)((c->bundle[b].open || c->bundle[b].half) << b);
   out->xpu_act_grant = (uint8_t)row_scheduler_clock(c, &rows, in, rd ? rd_open : 0, wr ? wr_open : 0, pop);
   columns_clock(c, in, rd, wr, pop);
   turns_clock(c, in, read_blocked, wr_open != 0, rd, wr);

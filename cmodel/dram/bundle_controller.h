@@ -1,5 +1,6 @@
-// The DRAM controller of a channel, clock by clock, without the data: rtl/dram with the same units, stages and pins in the same
-// clocks. Timing comes from a preset at run time. Ports: docs/architecture.md, "Ports of the bundle controller".
+// The DRAM controller of a channel, clock by clock, without the data: rtl/dram with the same units, stages
+// and pins in the same clocks. Timing comes from a preset at run time. Ports: docs/architecture.md, "Ports of
+// the bundle controller".
 #ifndef DUPLEX_CMODEL_BUNDLE_CONTROLLER_H
 #define DUPLEX_CMODEL_BUNDLE_CONTROLLER_H
 
@@ -87,7 +88,8 @@ struct bundle_controller_out {
   uint8_t xpu_act_grant, open;
 };
 
-void bundle_controller_reset(struct bundle_controller *c, const struct duplex_dram_timing *timing, unsigned read_credits);
+void bundle_controller_reset(struct bundle_controller *c, const struct duplex_dram_timing *timing,
+                             unsigned read_credits);
 
 // One clock. The command pins of the clock are in c->pins before the call.
 void bundle_controller_clock(struct bundle_controller *c, const struct bundle_controller_in *in,
@@ -102,20 +104,21 @@ void stripe_map(unsigned row_set, unsigned stripe, uint8_t *bundle, uint16_t *ro
 // row_set_queue.c
 void row_set_queue_clock(struct row_set_queue *q, const struct bundle_controller_in *in, bool pop);
 
-// row_scheduler.c: which bundles may be read and written now, and the row command of this clock (c->pins take it).
+// row_scheduler.c: which bundles may be read and written now, and the row command of this clock (c->pins take
+// it).
 struct row_scheduler_in {
   bool settled, late, soon, write_here, write_ahead;
 };
-void row_scheduler_open(const struct bundle_controller *c, const struct row_scheduler_in *in, unsigned *rd_open,
-                        unsigned *wr_open);
+void row_scheduler_open(const struct bundle_controller *c, const struct row_scheduler_in *in,
+                        unsigned *rd_open, unsigned *wr_open);
 // Returns the ranks in which the xPU may activate a bank.
 unsigned row_scheduler_clock(struct bundle_controller *c, const struct row_scheduler_in *in,
                              const struct bundle_controller_in *xpu, unsigned rd, unsigned wr, bool pop);
 
 // activation_window.c
 bool activation_window_four(const struct activation_window *w, uint64_t now);
-bool activation_window_clock(struct activation_window *w, uint64_t now, unsigned faw, bool need, bool act, bool opened,
-                             bool request);
+bool activation_window_clock(struct activation_window *w, uint64_t now, unsigned faw, bool need, bool act,
+                             bool opened, bool request);
 
 #ifdef __cplusplus
 }

@@ -16,25 +16,32 @@ static struct wish wish_of(const struct bundle_controller *c, const struct row_s
   const bool between = (c->ended >> b & 1 && !in->late) || (!in_slot[1] && !in_slot[2]);
   const bool ahead = in->write_ahead && c->write_bundle == b && !in_slot[0] && between;
   struct wish wish = {.wanted = write_here || ahead || in_slot[0] || in_slot[1] || in_slot[2]};
-  wish.row = write_here || ahead ? c->write_row : in_slot[0] ? slot[0].row : in_slot[1] ? slot[1].row : slot[2].row;
+  wish.row = write_here || ahead ? c->write_row
+             : in_slot[0]        ? slot[0].row
+             : in_slot[1]        ? slot[1].row
+                                 : slot[2].row;
   if (bundle->owed == 0) return wish;
   const bool right = wish.wanted && bundle->open && bundle->row == wish.row;
   const bool busy = write_here || (in_slot[0] && c->started);
-  const bool turn = c->ended >> b & 1 ? !write_here && !in_slot[0] && !right && !in->late : !wish.wanted && in->settled;
-  wish.refresh_now = turn || (bundle->owed >= c->timing.refresh_urgent && !busy) || bundle->owed >= c->timing.refresh_forced;
+  const bool turn =
+      c->ended >> b & 1 ? !write_here && !in_slot[0] && !right && !in->late : !wish.wanted && in->settled;
+  wish.refresh_now =
+      turn || (bundle->owed >= c->timing.refresh_urgent && !busy) || bundle->owed >= c->timing.refresh_forced;
   return wish;
 }
 
-void row_scheduler_open(const struct bundle_controller *c, const struct row_scheduler_in *in, unsigned *rd_open,
-                        unsigned *wr_open) {
+void row_scheduler_open(const struct bundle_controller *c, const struct row_scheduler_in *in,
+                        unsigned *rd_open, unsigned *wr_open) {
   const unsigned rd = c->queue.slot[0].bundle, wr = c->write_bundle;
   const struct bundle_state *read = &c->bundle[rd], *write = &c->bundle[wr];
-  *rd_open = c->queue.slot[0].valid && read->open && c->now >= read->rd_at && read->row == c->queue.slot[0].row &&
-                     !wish_of(c, in, rd).refresh_now
+  *rd_open = c->queue.slot[0].valid && read->open && c->now >= read->rd_at &&
+                     read->row == c->queue.slot[0].row && !wish_of(c, in, rd).refresh_now
                  ? 1u << rd
                  : 0;
   *wr_open =
-      write->open && c->now >= write->wr_at && write->row == c->write_row && !wish_of(c, in, wr).refresh_now ? 1u << wr : 0;
+      write->open && c->now >= write->wr_at && write->row == c->write_row && !wish_of(c, in, wr).refresh_now
+          ? 1u << wr
+          : 0;
 }
 
 enum { ACT, PRE, REF, NOTHING };
@@ -55,7 +62,8 @@ static unsigned command_of(const struct bundle_controller *c, const struct wish 
 }
 
 // Will the bundle need its activation within nFAW?
-static bool needs_act(const struct bundle_controller *c, const struct row_scheduler_in *in, const struct wish *wish, unsigned b) {
+static bool needs_act(const struct bundle_controller *c, const struct row_scheduler_in *in,
+                      const struct wish *wish, unsigned b) {
   const struct bundle_state *bundle = &c->bundle[b];
   const struct row_set *slot = c->queue.slot;
   if (bundle->half) return true;
@@ -110,13 +118,14 @@ static void count_refreshes(struct bundle_controller *c, unsigned xpu_ref) {
   }
 }
 
-static unsigned windows_clock(struct bundle_controller *c, unsigned need, unsigned act, unsigned opened, unsigned request) {
+static unsigned windows_clock(struct bundle_controller *c, unsigned need, unsigned act, unsigned opened,
+                              unsigned request) {
   unsigned grant = 0;
   if (!c->strict) return 3;
   for (unsigned rank = 0; rank < 2; rank++) {
     const unsigned shift = 2 * rank;
-    grant |= (unsigned)activation_window_clock(&c->window[rank], c->now, c->timing.faw, need >> shift & 3, act >> shift & 3,
-                                               opened >> shift & 3, request >> rank & 1)
+    grant |= (unsigned)activation_window_clock(&c->window[rank], c->now, c->timing.faw, need >> shift & 3,
+                                               act >> shift & 3, opened >> shift & 3, request >> rank & 1)
              << rank;
   }
   return grant;

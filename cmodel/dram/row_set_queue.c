@@ -3,7 +3,8 @@
 
 static void push(struct row_set_queue *q, struct row_set *slot) {
   const bool last = q->left <= DUPLEX_COLUMNS;
-  *slot = (struct row_set){true, q->bundle, (uint8_t)((last ? q->left - 1 : DUPLEX_COLUMNS - 1) % DUPLEX_COLUMNS), q->row};
+  *slot = (struct row_set){true, q->bundle,
+                           (uint8_t)((last ? q->left - 1 : DUPLEX_COLUMNS - 1) % DUPLEX_COLUMNS), q->row};
   if (last) q->stream = false;
   q->left -= DUPLEX_COLUMNS;
   const unsigned above = q->stripe & ~((2u << q->bundle) - 1);

@@ -11,7 +11,8 @@ static uint32_t product_flags(struct duplex_operand x, struct duplex_operand w) 
   return x.negative != w.negative ? DUPLEX_SUM_NEG_INF : DUPLEX_SUM_POS_INF;
 }
 
-static void stage_product(const struct duplex_operand *x, const struct duplex_operand *w, struct duplex_dot64_stages *stages) {
+static void stage_product(const struct duplex_operand *x, const struct duplex_operand *w,
+                          struct duplex_dot64_stages *stages) {
   stages->flags = 0;
   for (unsigned i = 0; i < DUPLEX_WIDTH; i++) {
     const unsigned shift = (unsigned)x[i].exponent + w[i].exponent;
@@ -22,14 +23,14 @@ static void stage_product(const struct duplex_operand *x, const struct duplex_op
   }
 }
 
-// Both words of one aligned product. A negative one is inverted in both and gets its one in the low word, which may so become
-// 2^48.
+// Both words of one aligned product. A negative one is inverted in both and gets its one in the low word,
+// which may so become 2^48.
 static void align(uint32_t product, unsigned shift, bool negative, uint64_t *low, int64_t *high) {
   const uint64_t mask = (UINT64_C(1) << DUPLEX_LOW_BITS) - 1;
   const uint64_t wide = product;
   const uint64_t below = shift < DUPLEX_LOW_BITS ? wide << shift & mask : 0;
-  const uint64_t above =
-      shift < DUPLEX_LOW_BITS ? (shift ? wide >> (DUPLEX_LOW_BITS - shift) : 0) : wide << (shift - DUPLEX_LOW_BITS);
+  const uint64_t above = shift < DUPLEX_LOW_BITS ? (shift ? wide >> (DUPLEX_LOW_BITS - shift) : 0)
+                                                 : wide << (shift - DUPLEX_LOW_BITS);
   *low = negative ? mask + 1 - below : below;
   *high = negative ? -1 - (int64_t)above : (int64_t)above;
 }

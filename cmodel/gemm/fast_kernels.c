@@ -10,8 +10,8 @@
 // Keeps the compiler from moving floating operations across the accesses of the floating-point state.
 #define BARRIER(pointer) __asm__ volatile("" : : "r"(pointer) : "memory")
 
-static bool portable_gemm(const duplex_f16 *weights, size_t stride, unsigned rows, unsigned k_tiles, const double *x,
-                          double *sums) {
+static bool portable_gemm(const duplex_f16 *weights, size_t stride, unsigned rows, unsigned k_tiles,
+                          const double *x, double *sums) {
   fenv_t saved;
   feholdexcept(&saved);
   fesetround(FE_TONEAREST);
@@ -30,8 +30,8 @@ static bool portable_gemm(const duplex_f16 *weights, size_t stride, unsigned row
   return exact;
 }
 
-static bool portable_gemv(const duplex_f16 *weights, size_t stride, unsigned rows, unsigned k_tiles, const double *x,
-                          double *sums) {
+static bool portable_gemv(const duplex_f16 *weights, size_t stride, unsigned rows, unsigned k_tiles,
+                          const double *x, double *sums) {
   fenv_t saved;
   feholdexcept(&saved);
   fesetround(FE_TONEAREST);
@@ -83,7 +83,8 @@ AVX2 static inline void widen_row_avx2(const duplex_f16 *weights, double *wide) 
 
 // Four rows of one tile: 8 accumulators of 4 lanes.
 AVX2 static inline void add_tile_avx2(const double *wide, const double *x, __m256d sums[8]) {
-  __m256d s0 = sums[0], s1 = sums[1], s2 = sums[2], s3 = sums[3], s4 = sums[4], s5 = sums[5], s6 = sums[6], s7 = sums[7];
+  __m256d s0 = sums[0], s1 = sums[1], s2 = sums[2], s3 = sums[3], s4 = sums[4], s5 = sums[5], s6 = sums[6],
+          s7 = sums[7];
   for (unsigned k = 0; k < WIDTH; k++) {
     const __m256d low = _mm256_load_pd(x + k * LANES), high = _mm256_load_pd(x + k * LANES + 4);
     __m256d weight = _mm256_broadcast_sd(wide + k);
@@ -99,11 +100,12 @@ AVX2 static inline void add_tile_avx2(const double *wide, const double *x, __m25
     s6 = _mm256_fmadd_pd(weight, low, s6);
     s7 = _mm256_fmadd_pd(weight, high, s7);
   }
-  sums[0] = s0, sums[1] = s1, sums[2] = s2, sums[3] = s3, sums[4] = s4, sums[5] = s5, sums[6] = s6, sums[7] = s7;
+  sums[0] = s0, sums[1] = s1, sums[2] = s2, sums[3] = s3, sums[4] = s4, sums[5] = s5, sums[6] = s6,
+  sums[7] = s7;
 }
 
-AVX2 static bool avx2_gemm(const duplex_f16 *weights, size_t stride, unsigned rows, unsigned k_tiles, const double *x,
-                           double *sums) {
+AVX2 static bool avx2_gemm(const duplex_f16 *weights, size_t stride, unsigned rows, unsigned k_tiles,
+                           const double *x, double *sums) {
   double wide[4 * WIDTH] __attribute__((aligned(64)));
   memset(wide, 0, sizeof wide);
   const unsigned saved = begin_exact();
@@ -122,8 +124,8 @@ AVX2 static bool avx2_gemm(const duplex_f16 *weights, size_t stride, unsigned ro
   return end_exact(saved, sums);
 }
 
-AVX2 static bool avx2_gemv(const duplex_f16 *weights, size_t stride, unsigned rows, unsigned k_tiles, const double *x,
-                           double *sums) {
+AVX2 static bool avx2_gemv(const duplex_f16 *weights, size_t stride, unsigned rows, unsigned k_tiles,
+                           const double *x, double *sums) {
   const unsigned saved = begin_exact();
   for (unsigned row = 0; row < rows; row++) {
     __m256d part[4];
@@ -137,7 +139,8 @@ AVX2 static bool avx2_gemv(const duplex_f16 *weights, size_t stride, unsigned ro
           const __m256d low = _mm256_cvtps_pd(_mm256_castps256_ps128(single)),
                         high = _mm256_cvtps_pd(_mm256_extractf128_ps(single, 1));
           part[2 * half] = _mm256_fmadd_pd(low, _mm256_load_pd(xt + k + 8 * half), part[2 * half]);
-          part[2 * half + 1] = _mm256_fmadd_pd(high, _mm256_load_pd(xt + k + 8 * half + 4), part[2 * half + 1]);
+          part[2 * half + 1] =
+              _mm256_fmadd_pd(high, _mm256_load_pd(xt + k + 8 * half + 4), part[2 * half + 1]);
         }
     }
     double lanes[4];
@@ -151,8 +154,8 @@ AVX512 static inline __m512d widen8(const duplex_f16 *weights) {
   return _mm512_cvtps_pd(_mm256_cvtph_ps(_mm_loadu_si128((const __m128i *)weights)));
 }
 
-AVX512 static bool avx512_gemm(const duplex_f16 *weights, size_t stride, unsigned rows, unsigned k_tiles, const double *x,
-                               double *sums) {
+AVX512 static bool avx512_gemm(const duplex_f16 *weights, size_t stride, unsigned rows, unsigned k_tiles,
+                               const double *x, double *sums) {
   double wide[DUPLEX_KERNEL_ROWS * WIDTH] __attribute__((aligned(64)));
   if (rows < DUPLEX_KERNEL_ROWS) memset(wide, 0, sizeof wide);
   const unsigned saved = begin_exact();
@@ -179,8 +182,8 @@ AVX512 static bool avx512_gemm(const duplex_f16 *weights, size_t stride, unsigne
   return end_exact(saved, sums);
 }
 
-AVX512 static bool avx512_gemv(const duplex_f16 *weights, size_t stride, unsigned rows, unsigned k_tiles, const double *x,
-                               double *sums) {
+AVX512 static bool avx512_gemv(const duplex_f16 *weights, size_t stride, unsigned rows, unsigned k_tiles,
+                               const double *x, double *sums) {
   const unsigned saved = begin_exact();
   for (unsigned row = 0; row < rows; row++) {
     __m512d p0 = _mm512_setzero_pd(), p1 = p0, p2 = p0, p3 = p0;
@@ -204,7 +207,8 @@ static const struct duplex_kernels avx512 = {"avx512", avx512_gemm, avx512_gemv}
 
 const struct duplex_kernels *duplex_kernels(void) {
   const char *wish = getenv("DUPLEX_KERNEL");
-  const bool has_avx2 = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && __builtin_cpu_supports("f16c");
+  const bool has_avx2 =
+      __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && __builtin_cpu_supports("f16c");
   const bool has_avx512 = has_avx2 && __builtin_cpu_supports("avx512f");
   if (wish && strcmp(wish, "portable") == 0) return &portable;
   if (has_avx512 && !(wish && strcmp(wish, "avx2") == 0)) return &avx512;

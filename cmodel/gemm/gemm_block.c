@@ -1,7 +1,8 @@
 // The block's sums by the plain path, and the tiers of the fast path around the kernels of fast_kernels.c.
 //
-// direct: one double sum over all of K. split: if that was not exact, one double sum for each k-tile, joined in integers.
-// wide: if a tile's sum is not exact either, or Inf or NaN took part, the plain path for that piece.
+// direct: one double sum over all of K. split: if that was not exact, one double sum for each k-tile, joined
+// in integers. wide: if a tile's sum is not exact either, or Inf or NaN took part, the plain path for that
+// piece.
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -19,7 +20,8 @@ struct duplex_gemm_panel {
   double *first_lane;  // [k_tiles * 64]: lane 0 alone
 };
 
-static void add_product(struct duplex_sum *sum, duplex_f16 weight, uint16_t x, enum duplex_tile_format format) {
+static void add_product(struct duplex_sum *sum, duplex_f16 weight, uint16_t x,
+                        enum duplex_tile_format format) {
   if (format == DUPLEX_TILE_P16) {
     duplex_sum_add_weighted(sum, x, weight);
   } else {
@@ -27,8 +29,9 @@ static void add_product(struct duplex_sum *sum, duplex_f16 weight, uint16_t x, e
   }
 }
 
-static void block_reference(const duplex_f16 *weights, size_t stride, unsigned rows, unsigned k_tiles, const uint16_t *x_tiles,
-                            enum duplex_tile_format format, struct duplex_sum *sums) {
+static void block_reference(const duplex_f16 *weights, size_t stride, unsigned rows, unsigned k_tiles,
+                            const uint16_t *x_tiles, enum duplex_tile_format format,
+                            struct duplex_sum *sums) {
   for (unsigned tile = 0; tile < k_tiles; tile++)
     for (unsigned row = 0; row < rows; row++)
       for (unsigned k = 0; k < DUPLEX_WIDTH; k++)
@@ -37,8 +40,9 @@ static void block_reference(const duplex_f16 *weights, size_t stride, unsigned r
                       x_tiles[((size_t)tile * DUPLEX_WIDTH + k) * DUPLEX_LANES + lane], format);
 }
 
-void duplex_gemm_block_reference(const duplex_f16 *weights, unsigned rows, unsigned k_tiles, const uint16_t *x_tiles,
-                                 enum duplex_tile_format format, struct duplex_sum *sums) {
+void duplex_gemm_block_reference(const duplex_f16 *weights, unsigned rows, unsigned k_tiles,
+                                 const uint16_t *x_tiles, enum duplex_tile_format format,
+                                 struct duplex_sum *sums) {
   block_reference(weights, (size_t)rows * DUPLEX_WIDTH, rows, k_tiles, x_tiles, format, sums);
 }
 
@@ -59,7 +63,8 @@ void duplex_gemm_panel_free(struct duplex_gemm_panel *panel) {
   free(panel);
 }
 
-struct duplex_gemm_panel *duplex_gemm_panel_new(const uint16_t *x_tiles, unsigned k_tiles, enum duplex_tile_format format) {
+struct duplex_gemm_panel *duplex_gemm_panel_new(const uint16_t *x_tiles, unsigned k_tiles,
+                                                enum duplex_tile_format format) {
   const size_t columns = (size_t)k_tiles * DUPLEX_WIDTH, count = columns * DUPLEX_LANES;
   struct duplex_gemm_panel *panel = calloc(1, sizeof *panel);
   if (!panel) return NULL;
@@ -76,7 +81,8 @@ struct duplex_gemm_panel *duplex_gemm_panel_new(const uint16_t *x_tiles, unsigne
   }
   memcpy(panel->tiles, x_tiles, count * sizeof *panel->tiles);
   for (size_t i = 0; i < count; i++)
-    panel->values[i] = format == DUPLEX_TILE_P16 ? duplex_p16_to_double(x_tiles[i]) : duplex_f16_to_double(x_tiles[i]);
+    panel->values[i] =
+        format == DUPLEX_TILE_P16 ? duplex_p16_to_double(x_tiles[i]) : duplex_f16_to_double(x_tiles[i]);
   for (size_t k = 0; k < columns; k++) panel->first_lane[k] = panel->values[k * DUPLEX_LANES];
   return panel;
 }
@@ -102,18 +108,20 @@ static bool all_finite(const double *values, unsigned count) {
 }
 
 // One group of rows over some tiles by double sums; false, and nothing added, if they are not exact.
-static bool add_by_doubles(const struct duplex_gemm_panel *panel, const duplex_f16 *weights, size_t stride, unsigned rows,
-                           unsigned first_tile, unsigned k_tiles, struct duplex_sum *sums) {
+static bool add_by_doubles(const struct duplex_gemm_panel *panel, const duplex_f16 *weights, size_t stride,
+                           unsigned rows, unsigned first_tile, unsigned k_tiles, struct duplex_sum *sums) {
   double values[DUPLEX_KERNEL_ROWS * DUPLEX_LANES];
   const bool single = panel->lanes == 1;
   const size_t columns = (size_t)first_tile * DUPLEX_WIDTH;
-  const bool exact = single
-                         ? panel->kernels->gemv(weights, stride, rows, k_tiles, panel->first_lane + columns, values)
-                         : panel->kernels->gemm(weights, stride, rows, k_tiles, panel->values + columns * DUPLEX_LANES, values);
+  const bool exact =
+      single ? panel->kernels->gemv(weights, stride, rows, k_tiles, panel->first_lane + columns, values)
+             : panel->kernels->gemm(weights, stride, rows, k_tiles, panel->values + columns * DUPLEX_LANES,
+                                    values);
   const unsigned lanes = single ? 1 : DUPLEX_LANES;
   if (!exact || !all_finite(values, rows * lanes)) return false;
   for (unsigned row = 0; row < rows; row++)
-    for (unsigned lane = 0; lane < lanes; lane++) add_double(&sums[row * DUPLEX_LANES + lane], values[row * lanes + lane]);
+    for (unsigned lane = 0; lane < lanes; lane++)
+      add_double(&sums[row * DUPLEX_LANES + lane], values[row * lanes + lane]);
   return true;
 }
 
@@ -123,7 +131,8 @@ static void add_row_in_pieces(const struct duplex_gemm_panel *panel, const duple
   for (unsigned tile = 0; tile < panel->k_tiles; tile++) {
     const duplex_f16 *piece = weights + tile * stride;
     if (add_by_doubles(panel, piece, stride, 1, tile, 1, sums)) continue;
-    block_reference(piece, stride, 1, 1, panel->tiles + (size_t)tile * DUPLEX_WIDTH * DUPLEX_LANES, panel->format, sums);
+    block_reference(piece, stride, 1, 1, panel->tiles + (size_t)tile * DUPLEX_WIDTH * DUPLEX_LANES,
+                    panel->format, sums);
     wide = true;
   }
   if (wide) {
@@ -133,8 +142,9 @@ static void add_row_in_pieces(const struct duplex_gemm_panel *panel, const duple
   }
 }
 
-void duplex_gemm_block_fast(const duplex_f16 *weights, unsigned rows, unsigned k_tiles, const struct duplex_gemm_panel *panel,
-                            struct duplex_sum *sums, struct duplex_gemm_tiers *tiers) {
+void duplex_gemm_block_fast(const duplex_f16 *weights, unsigned rows, unsigned k_tiles,
+                            const struct duplex_gemm_panel *panel, struct duplex_sum *sums,
+                            struct duplex_gemm_tiers *tiers) {
   const size_t stride = (size_t)rows * DUPLEX_WIDTH;
   struct duplex_gemm_tiers counts = {0};
   for (unsigned first = 0; first < rows; first += DUPLEX_KERNEL_ROWS) {

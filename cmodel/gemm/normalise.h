@@ -1,4 +1,5 @@
-// Sign and magnitude of an exact sum, and its leading one: what rounding and division begin with (rtl/gemm/normalise.v).
+// Sign and magnitude of an exact sum, and its leading one: what rounding and division begin with
+// (rtl/gemm/normalise.v).
 #ifndef DUPLEX_CMODEL_NORMALISE_H
 #define DUPLEX_CMODEL_NORMALISE_H
 

@@ -82,7 +82,8 @@ int duplex_hbm_open(unsigned channels, const struct duplex_dram_timing *timing, 
 }
 
 static void free_channel(struct channel *channel) {
-  for (size_t i = 0; channel->row_sets && i < (size_t)DUPLEX_BUNDLES * DUPLEX_BANK_ROWS; i++) free(channel->row_sets[i]);
+  for (size_t i = 0; channel->row_sets && i < (size_t)DUPLEX_BUNDLES * DUPLEX_BANK_ROWS; i++)
+    free(channel->row_sets[i]);
   free(channel->row_sets);
 }
 
@@ -100,15 +101,18 @@ static uint8_t *row_set_to_write(struct channel *channel, size_t index) {
 }
 
 static int check_range(const struct duplex_hbm *hbm, unsigned channel, uint64_t address, size_t size) {
-  const bool good = channel < hbm->channels && size <= DUPLEX_CHANNEL_BYTES && address <= DUPLEX_CHANNEL_BYTES - size;
+  const bool good =
+      channel < hbm->channels && size <= DUPLEX_CHANNEL_BYTES && address <= DUPLEX_CHANNEL_BYTES - size;
   return good ? DUPLEX_OK : DUPLEX_ERROR_ARGUMENT;
 }
 
-int duplex_hbm_mem_read(struct duplex_hbm *hbm, unsigned channel, uint64_t address, void *bytes, size_t size) {
+int duplex_hbm_mem_read(struct duplex_hbm *hbm, unsigned channel, uint64_t address, void *bytes,
+                        size_t size) {
   const int error = check_range(hbm, channel, address, size);
   if (error) return error;
   for (uint8_t *to = bytes; size;) {
-    const size_t offset = address % DUPLEX_ROW_SET_BYTES, left = DUPLEX_ROW_SET_BYTES - offset, part = size < left ? size : left;
+    const size_t offset = address % DUPLEX_ROW_SET_BYTES, left = DUPLEX_ROW_SET_BYTES - offset,
+                 part = size < left ? size : left;
     const uint8_t *row_set = hbm->channel[channel].row_sets[address / DUPLEX_ROW_SET_BYTES];
     if (row_set) {
       memcpy(to, row_set + offset, part);
@@ -120,11 +124,13 @@ int duplex_hbm_mem_read(struct duplex_hbm *hbm, unsigned channel, uint64_t addre
   return DUPLEX_OK;
 }
 
-int duplex_hbm_mem_write(struct duplex_hbm *hbm, unsigned channel, uint64_t address, const void *bytes, size_t size) {
+int duplex_hbm_mem_write(struct duplex_hbm *hbm, unsigned channel, uint64_t address, const void *bytes,
+                         size_t size) {
   const int error = check_range(hbm, channel, address, size);
   if (error) return error;
   for (const uint8_t *from = bytes; size;) {
-    const size_t offset = address % DUPLEX_ROW_SET_BYTES, left = DUPLEX_ROW_SET_BYTES - offset, part = size < left ? size : left;
+    const size_t offset = address % DUPLEX_ROW_SET_BYTES, left = DUPLEX_ROW_SET_BYTES - offset,
+                 part = size < left ? size : left;
     uint8_t *row_set = row_set_to_write(&hbm->channel[channel], address / DUPLEX_ROW_SET_BYTES);
     if (!row_set) return DUPLEX_ERROR_NO_MEMORY;
     memcpy(row_set + offset, from, part);
@@ -133,12 +139,14 @@ int duplex_hbm_mem_write(struct duplex_hbm *hbm, unsigned channel, uint64_t addr
   return DUPLEX_OK;
 }
 
-int duplex_hbm_check_owner(struct duplex_hbm *hbm, unsigned owner, unsigned channel, uint64_t address, size_t size, void *bytes) {
+int duplex_hbm_check_owner(struct duplex_hbm *hbm, unsigned owner, unsigned channel, uint64_t address,
+                           size_t size, void *bytes) {
   const uint64_t bundle_bytes = (uint64_t)DUPLEX_BANK_ROWS * DUPLEX_ROW_SET_BYTES;
   const uint64_t first = address / bundle_bytes, last = (address + size - !!size) / bundle_bytes;
   for (uint64_t bundle = first; size && bundle <= last && bundle < DUPLEX_BUNDLES; bundle++) {
     if (!(owner >> bundle & 1)) continue;
-    snprintf(hbm->failure, sizeof hbm->failure, "DRAM channel %u, address 0x%llx: bundle %u belongs to Logic-PIM", channel,
+    snprintf(hbm->failure, sizeof hbm->failure,
+             "DRAM channel %u, address 0x%llx: bundle %u belongs to Logic-PIM", channel,
              (unsigned long long)address, (unsigned)bundle);
     if (bytes) memset(bytes, DUPLEX_FOREIGN_BYTE, size);
     return DUPLEX_ERROR_OWNER;
@@ -146,7 +154,8 @@ int duplex_hbm_check_owner(struct duplex_hbm *hbm, unsigned owner, unsigned chan
   return DUPLEX_OK;
 }
 
-const uint8_t *duplex_hbm_row_set(const struct duplex_hbm *hbm, unsigned channel, unsigned bundle, unsigned row) {
+const uint8_t *duplex_hbm_row_set(const struct duplex_hbm *hbm, unsigned channel, unsigned bundle,
+                                  unsigned row) {
   return hbm->channel[channel].row_sets[(size_t)bundle * DUPLEX_BANK_ROWS + row];
 }
 
@@ -161,11 +170,13 @@ static int judge(struct duplex_hbm *hbm, unsigned index, const struct duplex_jud
   return fail(hbm, index, hbm->channel[index].judge.text);
 }
 
-static int row_command(struct duplex_hbm *hbm, unsigned index, uint64_t clock, const struct duplex_hbm_pins *pins) {
+static int row_command(struct duplex_hbm *hbm, unsigned index, uint64_t clock,
+                       const struct duplex_hbm_pins *pins) {
   struct channel *channel = &hbm->channel[index];
   if (pins->row_command > DUPLEX_JUDGE_REF) return fail(hbm, index, "unknown row command");
   const enum duplex_judge_kind kind = (enum duplex_judge_kind)pins->row_command;
-  const struct duplex_judge_command command = {2 * clock, kind, pins->row_bundle, pins->row_mask, pins->row_address, false};
+  const struct duplex_judge_command command = {2 * clock,         kind, pins->row_bundle, pins->row_mask,
+                                               pins->row_address, false};
   const int error = judge(hbm, index, &command);
   if (error) return error;
   if (kind == DUPLEX_JUDGE_ACT) {
@@ -195,11 +206,12 @@ static void start_read(struct channel *channel, uint64_t first_clock, const uint
   }
 }
 
-static int column_command(struct duplex_hbm *hbm, unsigned index, uint64_t clock, const struct duplex_hbm_pins *pins) {
+static int column_command(struct duplex_hbm *hbm, unsigned index, uint64_t clock,
+                          const struct duplex_hbm_pins *pins) {
   struct channel *channel = &hbm->channel[index];
   const enum duplex_judge_kind kind = pins->column_write ? DUPLEX_JUDGE_WR : DUPLEX_JUDGE_RD;
-  const struct duplex_judge_command command = {2 * clock, kind, pins->column_bundle, pins->column_mask, pins->column_address,
-                                               false};
+  const struct duplex_judge_command command = {
+      2 * clock, kind, pins->column_bundle, pins->column_mask, pins->column_address, false};
   const int error = judge(hbm, index, &command);
   if (error) return error;
   // The judge has seen that all banks of the mask have the same row open.
@@ -227,18 +239,21 @@ static void take_write_data(struct channel *channel, uint64_t clock, const uint8
   const unsigned beat = (unsigned)(clock - write->first_clock);
   for (unsigned bank = 0; bank < 4; bank++)
     if (write->mask >> (4 * beat + bank) & 1)
-      memcpy(write->column + beat * DUPLEX_BEAT_BYTES + bank * BANK_BYTES, data + bank * BANK_BYTES, BANK_BYTES);
+      memcpy(write->column + beat * DUPLEX_BEAT_BYTES + bank * BANK_BYTES, data + bank * BANK_BYTES,
+             BANK_BYTES);
   if (beat == 0) return;
   channel->write_first = (channel->write_first + 1) % BEATS_IN_FLIGHT;
   channel->write_count--;
 }
 
-int duplex_hbm_xpu_clock(struct duplex_hbm *hbm, unsigned channel, uint64_t clock, const struct duplex_hbm_xpu_pins *pins) {
-  const struct duplex_judge_command row = {
-      2 * clock, (enum duplex_judge_kind)pins->row_command, pins->row_bundle, 1u << pins->row_bank, pins->row_address, true};
+int duplex_hbm_xpu_clock(struct duplex_hbm *hbm, unsigned channel, uint64_t clock,
+                         const struct duplex_hbm_xpu_pins *pins) {
+  const struct duplex_judge_command row = {2 * clock,         (enum duplex_judge_kind)pins->row_command,
+                                           pins->row_bundle,  1u << pins->row_bank,
+                                           pins->row_address, true};
   const enum duplex_judge_kind kind = pins->column_write ? DUPLEX_JUDGE_WR : DUPLEX_JUDGE_RD;
-  const struct duplex_judge_command column = {2 * clock, kind, pins->column_bundle, 1u << pins->column_bank, pins->column_address,
-                                              true};
+  const struct duplex_judge_command column = {
+      2 * clock, kind, pins->column_bundle, 1u << pins->column_bank, pins->column_address, true};
   const int error = pins->row_valid ? judge(hbm, channel, &row) : DUPLEX_OK;
   return !error && pins->column_valid ? judge(hbm, channel, &column) : error;
 }
@@ -254,8 +269,8 @@ void duplex_hbm_strict(struct duplex_hbm *hbm, bool strict) {
   for (unsigned i = 0; i < hbm->channels; i++) hbm->channel[i].judge.strict = strict;
 }
 
-int duplex_hbm_clock(struct duplex_hbm *hbm, unsigned channel, uint64_t clock, const struct duplex_hbm_pins *pins,
-                     const void *write_data) {
+int duplex_hbm_clock(struct duplex_hbm *hbm, unsigned channel, uint64_t clock,
+                     const struct duplex_hbm_pins *pins, const void *write_data) {
   int error = DUPLEX_OK;
   if (pins->row_valid) error = row_command(hbm, channel, clock, pins);
   if (!error && pins->column_valid) error = column_command(hbm, channel, clock, pins);
@@ -271,7 +286,8 @@ void duplex_hbm_read_data(struct duplex_hbm *hbm, unsigned channel, uint64_t clo
 
 int duplex_hbm_finish(struct duplex_hbm *hbm, uint64_t clock) {
   for (unsigned i = 0; i < hbm->channels; i++)
-    if (!duplex_judge_finish(&hbm->channel[i].judge, 2 * clock)) return fail(hbm, i, hbm->channel[i].judge.text);
+    if (!duplex_judge_finish(&hbm->channel[i].judge, 2 * clock))
+      return fail(hbm, i, hbm->channel[i].judge.text);
   return DUPLEX_OK;
 }
 

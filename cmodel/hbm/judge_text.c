@@ -8,7 +8,8 @@
 
 #define FIELDS_MAX 6
 
-const char *const duplex_judge_kind_names[DUPLEX_JUDGE_KINDS] = {"ACT", "PRE", "REF", "RD", "WR", "REFAB", "OWNER"};
+const char *const duplex_judge_kind_names[DUPLEX_JUDGE_KINDS] = {"ACT", "PRE",   "REF",  "RD",
+                                                                 "WR",  "REFAB", "OWNER"};
 
 static bool has_address(enum duplex_judge_kind kind) {
   return kind == DUPLEX_JUDGE_ACT || kind == DUPLEX_JUDGE_RD || kind == DUPLEX_JUDGE_WR;
@@ -17,9 +18,10 @@ static bool has_address(enum duplex_judge_kind kind) {
 int duplex_judge_print(FILE *file, unsigned channel, const struct duplex_judge_command *command) {
   const char *name = duplex_judge_kind_names[command->kind], *side = command->xpu ? "X" : "";
   if (has_address(command->kind))
-    return fprintf(file, "%" PRIu64 " %u %s%s %u %x %u\n", command->tck, channel, side, name, command->bundle, command->mask,
-                   command->address);
-  return fprintf(file, "%" PRIu64 " %u %s%s %u %x\n", command->tck, channel, side, name, command->bundle, command->mask);
+    return fprintf(file, "%" PRIu64 " %u %s%s %u %x %u\n", command->tck, channel, side, name, command->bundle,
+                   command->mask, command->address);
+  return fprintf(file, "%" PRIu64 " %u %s%s %u %x\n", command->tck, channel, side, name, command->bundle,
+                 command->mask);
 }
 
 bool duplex_judge_is_blank(const char *line) {
@@ -63,8 +65,8 @@ bool duplex_judge_parse(const char *line, unsigned *channel, struct duplex_judge
   memset(command, 0, sizeof *command);
   const unsigned count = cut(copy, fields);
   const bool xpu = count >= 5 && fields[2][0] == 'X';
-  if (count < 5 || !read_kind(fields[2] + xpu, &command->kind) || (xpu && command->kind == DUPLEX_JUDGE_OWNER) ||
-      count != (has_address(command->kind) ? 6 : 5))
+  if (count < 5 || !read_kind(fields[2] + xpu, &command->kind) ||
+      (xpu && command->kind == DUPLEX_JUDGE_OWNER) || count != (has_address(command->kind) ? 6 : 5))
     return false;
   uint64_t tck, index, bundle, mask, address = 0;
   if (!read_number(fields[0], 10, INT64_MAX / 4, &tck) || !read_number(fields[1], 10, UINT16_MAX, &index) ||
@@ -72,7 +74,8 @@ bool duplex_judge_parse(const char *line, unsigned *channel, struct duplex_judge
     return false;
   if (count == 6 && !read_number(fields[5], 10, UINT32_MAX, &address)) return false;
   *channel = (unsigned)index;
-  *command = (struct duplex_judge_command){tck, command->kind, (unsigned)bundle, (unsigned)mask, (unsigned)address, xpu};
+  *command = (struct duplex_judge_command){
+      tck, command->kind, (unsigned)bundle, (unsigned)mask, (unsigned)address, xpu};
   return true;
 }
 

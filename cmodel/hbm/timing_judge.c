@@ -37,56 +37,69 @@ void duplex_judge_start(struct duplex_judge *judge, const struct duplex_dram_tim
   forget(&judge->window[0][0], 8);
 }
 
-static struct duplex_judge_side *side_of(struct duplex_judge *judge, const struct duplex_judge_command *command) {
+static struct duplex_judge_side *side_of(struct duplex_judge *judge,
+                                         const struct duplex_judge_command *command) {
   return &judge->side[command->xpu];
 }
 
 // Bank j of a bundle lies in bank group j mod 4.
-static unsigned group_of(const struct duplex_judge_command *command) { return (unsigned)__builtin_ctz(command->mask) % 4; }
+static unsigned group_of(const struct duplex_judge_command *command) {
+  return (unsigned)__builtin_ctz(command->mask) % 4;
+}
 
 static bool broken(struct duplex_judge *judge, const struct duplex_judge_command *command, const char *rule) {
-  snprintf(judge->text, sizeof judge->text, "tCK %" PRIu64 " %s%s bundle %u: %s", command->tck, command->xpu ? "X" : "",
-           duplex_judge_kind_names[command->kind], command->bundle, rule);
+  snprintf(judge->text, sizeof judge->text, "tCK %" PRIu64 " %s%s bundle %u: %s", command->tck,
+           command->xpu ? "X" : "", duplex_judge_kind_names[command->kind], command->bundle, rule);
   return false;
 }
 
 // True if the command comes at least `least` tCK after `before`.
-static bool after(struct duplex_judge *judge, const struct duplex_judge_command *command, int64_t before, unsigned least,
-                  const char *rule) {
+static bool after(struct duplex_judge *judge, const struct duplex_judge_command *command, int64_t before,
+                  unsigned least, const char *rule) {
   const int64_t distance = (int64_t)command->tck - before;
   if (distance >= (int64_t)least) return true;
-  snprintf(judge->text, sizeof judge->text, "tCK %" PRIu64 " %s%s bundle %u: %s is %u, missed by %" PRId64 " tCK", command->tck,
+  snprintf(judge->text, sizeof judge->text,
+           "tCK %" PRIu64 " %s%s bundle %u: %s is %u, missed by %" PRId64 " tCK", command->tck,
            command->xpu ? "X" : "", duplex_judge_kind_names[command->kind], command->bundle, rule, least,
            (int64_t)least - distance);
   return false;
 }
 
-static bool is_column(enum duplex_judge_kind kind) { return kind == DUPLEX_JUDGE_RD || kind == DUPLEX_JUDGE_WR; }
+static bool is_column(enum duplex_judge_kind kind) {
+  return kind == DUPLEX_JUDGE_RD || kind == DUPLEX_JUDGE_WR;
+}
 
 // --- rules of one bank ---
 
-static bool bank_act(struct duplex_judge *j, const struct duplex_judge_command *c, const struct duplex_judge_bank *b) {
+static bool bank_act(struct duplex_judge *j, const struct duplex_judge_command *c,
+                     const struct duplex_judge_bank *b) {
   const struct duplex_dram_timing *t = &j->timing;
   if (b->open) return broken(j, c, "the bank is open");
   return after(j, c, b->act, t->nRC, "ACT to ACT, nRC") && after(j, c, b->pre, t->nRP, "PRE to ACT, nRP") &&
-         after(j, c, b->ref, t->nRFCPB, "REF to ACT, nRFCPB") && after(j, c, b->refab, t->nRFC, "REFAB to ACT, nRFC");
+         after(j, c, b->ref, t->nRFCPB, "REF to ACT, nRFCPB") &&
+         after(j, c, b->refab, t->nRFC, "REFAB to ACT, nRFC");
 }
 
-static bool bank_pre(struct duplex_judge *j, const struct duplex_judge_command *c, const struct duplex_judge_bank *b) {
+static bool bank_pre(struct duplex_judge *j, const struct duplex_judge_command *c,
+                     const struct duplex_judge_bank *b) {
   const struct duplex_dram_timing *t = &j->timing;
   return after(j, c, b->act, t->nRAS, "ACT to PRE, nRAS") && after(j, c, b->rd, t->nRTP, "RD to PRE, nRTP") &&
          after(j, c, b->wr, t->nCWL + t->nBL + t->nWR, "WR to PRE, nCWL + nBL + nWR") &&
-         after(j, c, b->ref, t->nRFCPB, "REF to PRE, nRFCPB") && after(j, c, b->refab, t->nRFC, "REFAB to PRE, nRFC");
+         after(j, c, b->ref, t->nRFCPB, "REF to PRE, nRFCPB") &&
+         after(j, c, b->refab, t->nRFC, "REFAB to PRE, nRFC");
 }
 
-static bool bank_ref(struct duplex_judge *j, const struct duplex_judge_command *c, const struct duplex_judge_bank *b) {
+static bool bank_ref(struct duplex_judge *j, const struct duplex_judge_command *c,
+                     const struct duplex_judge_bank *b) {
   const struct duplex_dram_timing *t = &j->timing;
   if (b->open) return broken(j, c, "the bank is open");
-  return after(j, c, b->pre, t->nRP, "PRE to REF, nRP") && after(j, c, b->ref, t->nRFCPB, "REF to REF, nRFCPB") &&
+  return after(j, c, b->pre, t->nRP, "PRE to REF, nRP") &&
+         after(j, c, b->ref, t->nRFCPB, "REF to REF, nRFCPB") &&
          after(j, c, b->refab, t->nRFC, "REFAB to REF, nRFC");
 }
 
-static bool bank_column(struct duplex_judge *j, const struct duplex_judge_command *c, const struct duplex_judge_bank *b) {
+static bool bank_column(struct duplex_judge *j, const struct duplex_judge_command *c,
+                        const struct duplex_judge_bank *b) {
   const struct duplex_dram_timing *t = &j->timing;
   const unsigned first = (unsigned)__builtin_ctz(c->mask);
   if (!b->open) return broken(j, c, "the bank is closed");
@@ -96,25 +109,31 @@ static bool bank_column(struct duplex_judge *j, const struct duplex_judge_comman
 }
 
 static bool banks_allow(struct duplex_judge *judge, const struct duplex_judge_command *command) {
-  typedef bool rule(struct duplex_judge *, const struct duplex_judge_command *, const struct duplex_judge_bank *);
+  typedef bool rule(struct duplex_judge *, const struct duplex_judge_command *,
+                    const struct duplex_judge_bank *);
   static rule *const rules[] = {bank_act, bank_pre, bank_ref, bank_column, bank_column, bank_ref};
   if (command->kind == DUPLEX_JUDGE_REFAB) {
     for (unsigned i = 0; i < 2 * BANKS; i++)
-      if (!bank_ref(judge, command, &judge->banks[command->bundle / 2 * 2 + i / BANKS][i % BANKS])) return false;
+      if (!bank_ref(judge, command, &judge->banks[command->bundle / 2 * 2 + i / BANKS][i % BANKS]))
+        return false;
     return true;
   }
   for (unsigned bank = 0; bank < BANKS; bank++)
-    if (command->mask >> bank & 1 && !rules[command->kind](judge, command, &judge->banks[command->bundle][bank])) return false;
+    if (command->mask >> bank & 1 &&
+        !rules[command->kind](judge, command, &judge->banks[command->bundle][bank]))
+      return false;
   return true;
 }
 
 // --- rules of rank and channel ---
 
-static bool window_allows(struct duplex_judge *judge, const struct duplex_judge_command *command, int64_t window[2][4]) {
+static bool window_allows(struct duplex_judge *judge, const struct duplex_judge_command *command,
+                          int64_t window[2][4]) {
   const unsigned rank = command->bundle / 2, banks = (unsigned)__builtin_popcount(command->mask);
   if (banks > 4) return broken(judge, command, "more than 4 banks at once, nFAW");
   // With these, no five activations may lie in one window: the fifth last of them must have left it.
-  return after(judge, command, window[rank][banks - 1], judge->timing.nFAW, "five bank activations of the rank, nFAW");
+  return after(judge, command, window[rank][banks - 1], judge->timing.nFAW,
+               "five bank activations of the rank, nFAW");
 }
 
 static bool rank_allows_act(struct duplex_judge *judge, const struct duplex_judge_command *command) {
@@ -123,7 +142,8 @@ static bool rank_allows_act(struct duplex_judge *judge, const struct duplex_judg
   const unsigned rank = command->bundle / 2;
   if (command->xpu) {
     if (!after(judge, command, side->rank_act[rank], t->nRRDS, "ACT to ACT of the rank, nRRDS") ||
-        !after(judge, command, side->group_act[rank][group_of(command)], t->nRRDL, "ACT to ACT of the bank group, nRRDL") ||
+        !after(judge, command, side->group_act[rank][group_of(command)], t->nRRDL,
+               "ACT to ACT of the bank group, nRRDL") ||
         !window_allows(judge, command, side->window))
       return false;
   } else if (!after(judge, command, side->rank_act[rank], t->nRRDL, "ACT to ACT of the rank, nRRDL")) {
@@ -136,11 +156,13 @@ static unsigned to_other_rank(const struct duplex_judge *judge, unsigned rank_be
   return rank_before != bundle / 2 ? judge->timing.nRTR : 0;
 }
 
-static bool xpu_column(struct duplex_judge *j, const struct duplex_judge_command *c, unsigned rd_switch, unsigned wr_switch) {
+static bool xpu_column(struct duplex_judge *j, const struct duplex_judge_command *c, unsigned rd_switch,
+                       unsigned wr_switch) {
   const struct duplex_dram_timing *t = &j->timing;
   const struct duplex_judge_side *side = side_of(j, c);
   const unsigned rank = c->bundle / 2, group = group_of(c);
-  if (!after(j, c, side->group_column[rank][group], t->nCCDL, "column to column of the bank group, nCCDL")) return false;
+  if (!after(j, c, side->group_column[rank][group], t->nCCDL, "column to column of the bank group, nCCDL"))
+    return false;
   if (c->kind == DUPLEX_JUDGE_RD)
     return after(j, c, side->column_rd, t->nCCDS + rd_switch, "RD to RD, nCCDS + nRTR") &&
            after(j, c, side->column_wr, t->nCWL + t->nBL + t->nWTRS, "WR to RD, nCWL + nBL + nWTRS") &&
@@ -170,8 +192,10 @@ static int64_t data_start(const struct duplex_judge *judge, const struct duplex_
 static bool data_bus_free(struct duplex_judge *judge, const struct duplex_judge_command *command) {
   const int64_t overlap = side_of(judge, command)->data_end - data_start(judge, command);
   if (overlap <= 0) return true;
-  snprintf(judge->text, sizeof judge->text, "tCK %" PRIu64 " %s%s bundle %u: data on the bus together, missed by %" PRId64 " tCK",
-           command->tck, command->xpu ? "X" : "", duplex_judge_kind_names[command->kind], command->bundle, overlap);
+  snprintf(judge->text, sizeof judge->text,
+           "tCK %" PRIu64 " %s%s bundle %u: data on the bus together, missed by %" PRId64 " tCK",
+           command->tck, command->xpu ? "X" : "", duplex_judge_kind_names[command->kind], command->bundle,
+           overlap);
   return false;
 }
 
@@ -186,17 +210,21 @@ static bool buses_allow(struct duplex_judge *judge, const struct duplex_judge_co
 static bool well_formed(struct duplex_judge *judge, const struct duplex_judge_command *command) {
   if (command->bundle >= DUPLEX_BUNDLES) return broken(judge, command, "no such bundle");
   if (command->mask == 0 || command->mask > 0xff) return broken(judge, command, "the mask is not 1 to ff");
-  if (command->kind == DUPLEX_JUDGE_ACT && command->address >= DUPLEX_BANK_ROWS) return broken(judge, command, "no such row");
-  if (is_column(command->kind) && command->address >= DUPLEX_COLUMNS) return broken(judge, command, "no such column");
+  if (command->kind == DUPLEX_JUDGE_ACT && command->address >= DUPLEX_BANK_ROWS)
+    return broken(judge, command, "no such row");
+  if (is_column(command->kind) && command->address >= DUPLEX_COLUMNS)
+    return broken(judge, command, "no such column");
   if (command->xpu && command->kind != DUPLEX_JUDGE_REFAB && __builtin_popcount(command->mask) != 1)
     return broken(judge, command, "an ordinary command goes to one bank");
-  if (!command->xpu && command->kind == DUPLEX_JUDGE_REFAB) return broken(judge, command, "Logic-PIM refreshes no whole rank");
+  if (!command->xpu && command->kind == DUPLEX_JUDGE_REFAB)
+    return broken(judge, command, "Logic-PIM refreshes no whole rank");
   return true;
 }
 
 // A bundle that was given away may still be closed by the side that had it.
 static bool right_side(struct duplex_judge *judge, const struct duplex_judge_command *command) {
-  const unsigned bundles = command->kind == DUPLEX_JUDGE_REFAB ? 3u << command->bundle / 2 * 2 : 1u << command->bundle;
+  const unsigned bundles =
+      command->kind == DUPLEX_JUDGE_REFAB ? 3u << command->bundle / 2 * 2 : 1u << command->bundle;
   if (command->kind == DUPLEX_JUDGE_PRE) return true;
   if (!(bundles & (command->xpu ? judge->owner : ~judge->owner))) return true;
   return broken(judge, command, command->xpu ? "a bundle of Logic-PIM" : "a bundle of the xPU");
@@ -205,7 +233,8 @@ static bool right_side(struct duplex_judge *judge, const struct duplex_judge_com
 // --- refresh ---
 
 // Last tCK at which the bank has not waited too long: floor(tCK / nREFI) refreshes are due since tCK 0.
-static int64_t refresh_limit_of(const struct duplex_dram_timing *timing, const struct duplex_judge_bank *bank) {
+static int64_t refresh_limit_of(const struct duplex_dram_timing *timing,
+                                const struct duplex_judge_bank *bank) {
   const int64_t interval = timing->nREFI, postponed = timing->nREFMAX;
   const int64_t owed = ((int64_t)bank->refreshes + postponed + 1) * interval - 1;
   const int64_t last = bank->ref > bank->refab ? bank->ref : bank->refab;
@@ -229,8 +258,8 @@ static bool refresh_in_time(struct duplex_judge *judge, int64_t tck) {
       const int64_t limit = refresh_limit_of(&judge->timing, &judge->banks[bundle][bank]);
       if (tck <= limit) continue;
       snprintf(judge->text, sizeof judge->text,
-               "tCK %" PRId64 ": bundle %u bank %u waits for REF, nREFMAX is %u, missed by %" PRId64 " tCK", tck, bundle, bank,
-               judge->timing.nREFMAX, tck - limit);
+               "tCK %" PRId64 ": bundle %u bank %u waits for REF, nREFMAX is %u, missed by %" PRId64 " tCK",
+               tck, bundle, bank, judge->timing.nREFMAX, tck - limit);
       return false;
     }
   return true;
@@ -330,13 +359,17 @@ static bool take_owner(struct duplex_judge *judge, const struct duplex_judge_com
 
 bool duplex_judge_take(struct duplex_judge *judge, const struct duplex_judge_command *command) {
   if (command->kind == DUPLEX_JUDGE_OWNER) return take_owner(judge, command);
-  if (!well_formed(judge, command) || !buses_allow(judge, command) || !right_side(judge, command) || !banks_allow(judge, command))
+  if (!well_formed(judge, command) || !buses_allow(judge, command) || !right_side(judge, command) ||
+      !banks_allow(judge, command))
     return false;
   if (command->kind == DUPLEX_JUDGE_ACT && !rank_allows_act(judge, command)) return false;
-  if (is_column(command->kind) && !(channel_allows_column(judge, command) && data_bus_free(judge, command))) return false;
+  if (is_column(command->kind) && !(channel_allows_column(judge, command) && data_bus_free(judge, command)))
+    return false;
   if (!refresh_in_time(judge, (int64_t)command->tck)) return false;
   note(judge, command);
   return true;
 }
 
-bool duplex_judge_finish(struct duplex_judge *judge, uint64_t tck) { return refresh_in_time(judge, (int64_t)tck); }
+bool duplex_judge_finish(struct duplex_judge *judge, uint64_t tck) {
+  return refresh_in_time(judge, (int64_t)tck);
+}

@@ -11,7 +11,8 @@ struct pair {
   uint16_t row;
 };
 
-void duplex_xpu_start(struct duplex_xpu_traffic *x, const struct duplex_dram_timing *timing, unsigned owned, bool streams) {
+void duplex_xpu_start(struct duplex_xpu_traffic *x, const struct duplex_dram_timing *timing, unsigned owned,
+                      bool streams) {
   memset(x, 0, sizeof *x);
   x->timing = *timing;
   x->owned = owned;
@@ -54,7 +55,8 @@ static struct pair pair_at(const struct duplex_xpu_traffic *x, uint64_t number) 
   const unsigned bundles = (unsigned)__builtin_popcount(x->owned);
   unsigned place = (unsigned)(number % bundles), bundle = 0;
   while (!(x->owned >> bundle & 1) || place--) bundle++;
-  return (struct pair){bundle, (unsigned)(number / bundles % PAIRS) * 2, (uint16_t)(number / bundles / PAIRS % DUPLEX_BANK_ROWS)};
+  return (struct pair){bundle, (unsigned)(number / bundles % PAIRS) * 2,
+                       (uint16_t)(number / bundles / PAIRS % DUPLEX_BANK_ROWS)};
 }
 
 static bool may_activate(const struct duplex_xpu_traffic *x, unsigned bundle, unsigned bank) {
@@ -64,7 +66,8 @@ static bool may_activate(const struct duplex_xpu_traffic *x, unsigned bundle, un
          x->now >= x->activations[rank][0];
 }
 
-struct xpu_candidate xpu_open_row(const struct duplex_xpu_traffic *x, unsigned bundle, unsigned bank, uint16_t row) {
+struct xpu_candidate xpu_open_row(const struct duplex_xpu_traffic *x, unsigned bundle, unsigned bank,
+                                  uint16_t row) {
   const struct duplex_xpu_bank *b = &x->bank[bundle][bank];
   struct xpu_candidate c = {XPU_NOTHING, bundle, bank, row};
   if (b->open && b->row != row && x->now >= b->pre_at) c.command = XPU_PRE;
@@ -105,7 +108,8 @@ static struct xpu_candidate close_given(const struct duplex_xpu_traffic *x) {
 }
 
 static struct xpu_candidate choose(const struct duplex_xpu_traffic *x) {
-  const struct xpu_candidate given = x->gave ? close_given(x) : (struct xpu_candidate){.command = XPU_NOTHING};
+  const struct xpu_candidate given =
+      x->gave ? close_given(x) : (struct xpu_candidate){.command = XPU_NOTHING};
   if (given.command != XPU_NOTHING) return given;
   const struct xpu_candidate written = xpu_writes_row(x);
   if (written.command != XPU_NOTHING) return written;
@@ -154,7 +158,9 @@ static void read_column(struct duplex_xpu_traffic *x) {
   const unsigned rank = p.bundle / 2, bank = p.bank + x->column % 2;
   struct duplex_xpu_bank *b = &x->bank[p.bundle][bank];
   const uint64_t bus_at = x->read_at + (rank != x->last_rank ? xpu_clocks(x->timing.nRTR) : 0);
-  if (!b->open || b->row != p.row || x->now < b->rd_at || x->now < bus_at || x->now < x->group_column_at[rank][bank % 4]) return;
+  if (!b->open || b->row != p.row || x->now < b->rd_at || x->now < bus_at ||
+      x->now < x->group_column_at[rank][bank % 4])
+    return;
   x->pins.column_valid = true;
   x->pins.column_bundle = (uint8_t)p.bundle;
   x->pins.column_bank = (uint8_t)bank;

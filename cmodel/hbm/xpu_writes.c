@@ -1,6 +1,6 @@
-// Writes of the xPU: a queue for each bank, and the choice among the banks. The bank group with most left to write goes first,
-// because its banks share one column command every nCCDL; within it the bank with most rows left: rows are finished one after the
-// other, and turn around behind those of the other banks.
+// Writes of the xPU: a queue for each bank, and the choice among the banks. The bank group with most left to
+// write goes first, because its banks share one column command every nCCDL; within it the bank with most rows
+// left: rows are finished one after the other, and turn around behind those of the other banks.
 #include "cmodel/hbm/xpu_writes.h"
 
 #include <stdlib.h>
@@ -29,14 +29,16 @@ static int add(struct duplex_xpu_traffic *x, uint64_t address) {
   }
   const uint16_t row = address >> 13 & (DUPLEX_BANK_ROWS - 1);
   q->rows += q->first == q->count || q->writes[q->count - 1].row != row;
-  q->writes[q->count++] = (struct duplex_xpu_write){row, (uint8_t)(address / DUPLEX_COLUMN_BYTES % DUPLEX_COLUMNS)};
+  q->writes[q->count++] =
+      (struct duplex_xpu_write){row, (uint8_t)(address / DUPLEX_COLUMN_BYTES % DUPLEX_COLUMNS)};
   ++*left_of_group(x, address);
   x->writes_left++;
   return DUPLEX_OK;
 }
 
 int duplex_xpu_write(struct duplex_xpu_traffic *x, uint64_t address, size_t size) {
-  if (address % ATOM_BYTES || size % ATOM_BYTES || size > DUPLEX_CHANNEL_BYTES || address > DUPLEX_CHANNEL_BYTES - size)
+  if (address % ATOM_BYTES || size % ATOM_BYTES || size > DUPLEX_CHANNEL_BYTES ||
+      address > DUPLEX_CHANNEL_BYTES - size)
     return DUPLEX_ERROR_ARGUMENT;
   for (size_t done = 0; done < size; done += ATOM_BYTES) {
     const int error = add(x, address + done);
@@ -77,8 +79,8 @@ static bool may_write(const struct duplex_xpu_traffic *x, unsigned bundle, unsig
   const struct duplex_xpu_bank *b = &x->bank[bundle][bank];
   const struct duplex_xpu_queue *q = &x->queue[bundle][bank];
   const unsigned rank = bundle / 2;
-  return xpu_writes_want(x, bundle, bank) && b->open && b->row == q->writes[q->first].row && x->now >= b->wr_at &&
-         x->now >= x->group_column_at[rank][bank % 4] &&
+  return xpu_writes_want(x, bundle, bank) && b->open && b->row == q->writes[q->first].row &&
+         x->now >= b->wr_at && x->now >= x->group_column_at[rank][bank % 4] &&
          x->now >= x->write_at + (rank != x->last_write_rank ? xpu_clocks(x->timing.nRTR) : 0);
 }
 
@@ -91,7 +93,8 @@ static void write_one(struct duplex_xpu_traffic *x, unsigned bundle, unsigned ba
   x->pins.column_bank = (uint8_t)bank;
   x->pins.column_address = q->writes[q->first++].column;
   q->rows -= q->first == q->count || q->writes[q->first].row != q->writes[q->first - 1].row;
-  x->bank[bundle][bank].pre_at = xpu_latest(x->bank[bundle][bank].pre_at, x->now + xpu_clocks(t->nCWL + t->nBL + t->nWR));
+  x->bank[bundle][bank].pre_at =
+      xpu_latest(x->bank[bundle][bank].pre_at, x->now + xpu_clocks(t->nCWL + t->nBL + t->nWR));
   x->write_at = x->now + xpu_clocks(t->nCCDS);
   x->read_at = xpu_latest(x->read_at, x->now + xpu_clocks(t->nCWL + t->nBL + t->nWTRL));
   x->group_column_at[rank][bank % 4] = x->now + xpu_clocks(t->nCCDL);

@@ -1,4 +1,5 @@
-// What the parts of the xPU's side share: xpu_traffic.c (reads, refreshes, the choice of row commands) and xpu_writes.c.
+// What the parts of the xPU's side share: xpu_traffic.c (reads, refreshes, the choice of row commands) and
+// xpu_writes.c.
 #ifndef DUPLEX_CMODEL_XPU_WRITES_H
 #define DUPLEX_CMODEL_XPU_WRITES_H
 
@@ -15,9 +16,11 @@ static inline unsigned xpu_clocks(unsigned tck) { return (tck + 1) / 2; }
 static inline uint64_t xpu_latest(uint64_t a, uint64_t b) { return a > b ? a : b; }
 
 // What a bank needs, and may have in this clock, to have this row open.
-struct xpu_candidate xpu_open_row(const struct duplex_xpu_traffic *x, unsigned bundle, unsigned bank, uint16_t row);
+struct xpu_candidate xpu_open_row(const struct duplex_xpu_traffic *x, unsigned bundle, unsigned bank,
+                                  uint16_t row);
 
-// xpu_writes.c: whether writes keep a bank from its refresh; the row command that they want most; one column command.
+// xpu_writes.c: whether writes keep a bank from its refresh; the row command that they want most; one column
+// command.
 bool xpu_writes_want(const struct duplex_xpu_traffic *x, unsigned bundle, unsigned bank);
 struct xpu_candidate xpu_writes_row(const struct duplex_xpu_traffic *x);
 void xpu_writes_column(struct duplex_xpu_traffic *x);

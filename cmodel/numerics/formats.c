@@ -85,5 +85,6 @@ duplex_f16 duplex_f16_from_double(double value) {
   const int exponent = (int)(bits >> 52 & 2047);
   const uint64_t fraction = bits & 0xfffffffffffffu;
   if (exponent == 2047) return fraction ? DUPLEX_F16_NAN : sign | 0x7c00;
-  return sign | round_parts(exponent ? fraction | UINT64_C(1) << 52 : fraction, (exponent ? exponent : 1) - 1075);
+  return sign |
+         round_parts(exponent ? fraction | UINT64_C(1) << 52 : fraction, (exponent ? exponent : 1) - 1075);
 }

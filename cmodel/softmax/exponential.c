@@ -1,4 +1,5 @@
-// Stages, as in rtl/softmax/exponential.v: align and subtract, fixed point, segment, slope, multiply, round, pack.
+// Stages, as in rtl/softmax/exponential.v: align and subtract, fixed point, segment, slope, multiply, round,
+// pack.
 #include "cmodel/common/f32_fields.h"
 #include "duplex/softmax.h"
 #include "exponential_table.h"
@@ -34,16 +35,22 @@ uint32_t duplex_softmax_difference(duplex_f32 t, duplex_f32 m) {
   return left > 29 || (int64_t)difference << left > FAR ? FAR : (uint32_t)difference << left;
 }
 
-// 2^-fraction in units of 2^-23, above 1/2 and at most 1, by the distance from the end of the fraction's segment.
+// 2^-fraction in units of 2^-23, above 1/2 and at most 1, by the distance from the end of the fraction's
+// segment.
 static uint32_t power_of(uint32_t fraction) {
   const struct exponential_segment *segment = &exponential_segments[fraction >> EXPONENTIAL_PLACE_BITS];
   const uint32_t place = ~fraction & ((1u << EXPONENTIAL_PLACE_BITS) - 1);
-  const uint32_t slope = segment->base + (segment->curve * (place >> EXPONENTIAL_TOP_SHIFT) >> EXPONENTIAL_CURVE_SHIFT);
-  return (uint32_t)((((uint64_t)segment->start << EXPONENTIAL_START_SHIFT) + (uint64_t)slope * place) >> EXPONENTIAL_SLOPE_SHIFT);
+  const uint32_t slope =
+      segment->base + (segment->curve * (place >> EXPONENTIAL_TOP_SHIFT) >> EXPONENTIAL_CURVE_SHIFT);
+  return (uint32_t)((((uint64_t)segment->start << EXPONENTIAL_START_SHIFT) + (uint64_t)slope * place) >>
+                    EXPONENTIAL_SLOPE_SHIFT);
 }
 
-// Significand and exponent field as a p16: the leading one of 12 bits raises the field, so it comes one too low.
-static duplex_p16 pack(uint32_t field, uint32_t significand) { return (duplex_p16)((field << 11) + significand); }
+// Significand and exponent field as a p16: the leading one of 12 bits raises the field, so it comes one too
+// low.
+static duplex_p16 pack(uint32_t field, uint32_t significand) {
+  return (duplex_p16)((field << 11) + significand);
+}
 
 // The upper 12 bits, the nearest or cut; where there is no room for a low part always the nearest.
 static duplex_p16 high_of(uint32_t power, uint32_t whole, bool nearest) {
@@ -51,7 +58,8 @@ static duplex_p16 high_of(uint32_t power, uint32_t whole, bool nearest) {
   return pack(whole > 27 ? 0 : 27 - whole, ((power >> 10 >> missing) + (nearest || missing)) >> 1);
 }
 
-// The lower 11 bits of the power, in units of 2^-(8 + whole); where these are below 2^-24 to nearest, half up.
+// The lower 11 bits of the power, in units of 2^-(8 + whole); where these are below 2^-24 to nearest, half
+// up.
 static duplex_p16 low_of(uint32_t power, uint32_t whole) {
   const uint32_t rest = power & 0x7ff;
   if (whole > 16) return pack(0, ((rest >> (whole - 17)) + 1) >> 1);

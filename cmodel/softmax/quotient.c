@@ -1,4 +1,5 @@
-// Stages, as in rtl/softmax/quotient.v: magnitude, normalise, divide, round and pack (which is that of duplex_round_f16).
+// Stages, as in rtl/softmax/quotient.v: magnitude, normalise, divide, round and pack (which is that of
+// duplex_round_f16).
 #include "cmodel/gemm/normalise.h"
 #include "duplex/softmax.h"
 

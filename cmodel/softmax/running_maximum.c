@@ -1,7 +1,7 @@
 #include "duplex/softmax.h"
 
-// A number whose order as an unsigned integer is that of the binary32 numbers, -0 counted as +0 and NaN above +Inf, so that a
-// maximum of keys keeps a NaN.
+// A number whose order as an unsigned integer is that of the binary32 numbers, -0 counted as +0 and NaN above
+// +Inf, so that a maximum of keys keeps a NaN.
 static uint32_t key_of(duplex_f32 bits) {
   const duplex_f32 size = bits & 0x7fffffffu;
   if (size > 0x7f800000u) return DUPLEX_F32_NAN | 0x80000000u;

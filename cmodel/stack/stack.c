@@ -9,7 +9,7 @@
 
 #define RESET_CLOCKS 4  // of the RTL back end
 
-static struct duplex_stack *self(struct duplex_backend *backend) { return (struct duplex_stack *)backend; }
+static struct stack_model *self(struct duplex_backend *backend) { return (struct stack_model *)backend; }
 
 static void model_close(struct duplex_backend *backend) {
   duplex_hbm_close(self(backend)->hbm);
@@ -31,20 +31,23 @@ static int model_reg_write(struct duplex_backend *backend, uint32_t address, uin
   return stack_reg_write(self(backend), address, value);
 }
 
-static int model_mem_read(struct duplex_backend *backend, unsigned channel, uint64_t address, void *bytes, size_t size) {
+static int model_mem_read(struct duplex_backend *backend, unsigned channel, uint64_t address, void *bytes,
+                          size_t size) {
   const int error = duplex_hbm_mem_read(self(backend)->hbm, channel, address, bytes, size);
   return error ? error
-               : duplex_hbm_check_owner(self(backend)->hbm, self(backend)->registers.bundle_owner, channel, address, size, bytes);
+               : duplex_hbm_check_owner(self(backend)->hbm, self(backend)->registers.bundle_owner, channel,
+                                        address, size, bytes);
 }
 
-static int model_mem_write(struct duplex_backend *backend, unsigned channel, uint64_t address, const void *bytes, size_t size) {
-  const int error =
-      duplex_hbm_check_owner(self(backend)->hbm, self(backend)->registers.bundle_owner, channel, address, size, NULL);
+static int model_mem_write(struct duplex_backend *backend, unsigned channel, uint64_t address,
+                           const void *bytes, size_t size) {
+  const int error = duplex_hbm_check_owner(self(backend)->hbm, self(backend)->registers.bundle_owner, channel,
+                                           address, size, NULL);
   return error ? error : duplex_hbm_mem_write(self(backend)->hbm, channel, address, bytes, size);
 }
 
 static int model_advance(struct duplex_backend *backend, uint64_t clocks, int *interrupt) {
-  struct duplex_stack *stack = self(backend);
+  struct stack_model *stack = self(backend);
   const uint64_t end = stack->clocks + clocks;
   int error = DUPLEX_OK;
   while (stack->clocks < end && !(interrupt && stack->interrupt) && !error) {
@@ -58,13 +61,14 @@ static int model_advance(struct duplex_backend *backend, uint64_t clocks, int *i
   return error;
 }
 
-static int model_xpu_write(struct duplex_backend *backend, unsigned channel, uint64_t address, const void *bytes, size_t size) {
+static int model_xpu_write(struct duplex_backend *backend, unsigned channel, uint64_t address,
+                           const void *bytes, size_t size) {
   const int error = model_mem_write(backend, channel, address, bytes, size);
   return error ? error : duplex_xpu_write(&self(backend)->xpu[channel], address, size);
 }
 
 static int model_xpu_wait(struct duplex_backend *backend) {
-  struct duplex_stack *stack = self(backend);
+  struct stack_model *stack = self(backend);
   int error = DUPLEX_OK;
   for (unsigned clocks = 0; stack_xpu_busy(stack) && !error; clocks++)
     error = clocks < DUPLEX_XPU_WAIT_MOST ? stack_clock(stack) : DUPLEX_ERROR_WATCHDOG;
@@ -82,14 +86,17 @@ static void model_commands(struct duplex_backend *backend, struct duplex_dram_co
   }
 }
 
-static const char *model_failure(struct duplex_backend *backend) { return duplex_hbm_failure(self(backend)->hbm); }
+static const char *model_failure(struct duplex_backend *backend) {
+  return duplex_hbm_failure(self(backend)->hbm);
+}
 
 static const struct duplex_backend_ops model_ops = {
     "cmodel",        model_close,    model_reg_read, model_reg_write, model_mem_read, model_mem_write,
     model_xpu_write, model_xpu_wait, model_advance,  model_clocks,    model_commands, model_failure,
 };
 
-static void reset_units(struct duplex_stack *stack, const struct duplex_dram_timing *timing, bool xpu_streams) {
+static void reset_units(struct stack_model *stack, const struct duplex_dram_timing *timing,
+                        bool xpu_streams) {
   for (unsigned channel = 0; channel < stack->channels; channel++) {
     channel_timing_reset(&stack->channel[channel], timing);
     duplex_xpu_start(&stack->xpu[channel], timing, 0, xpu_streams);
@@ -103,7 +110,7 @@ int duplex_cmodel_open(const struct duplex_backend_options *options, struct dupl
   *backend = NULL;
   if (options->channels < 1 || options->channels > DUPLEX_CHANNELS) return DUPLEX_ERROR_ARGUMENT;
   if (options->trace_file || options->command_file) return DUPLEX_ERROR_NOT_AVAILABLE;
-  struct duplex_stack *stack = calloc(1, sizeof *stack);
+  struct stack_model *stack = calloc(1, sizeof *stack);
   if (!stack) return DUPLEX_ERROR_NO_MEMORY;
   const long cores = sysconf(_SC_NPROCESSORS_ONLN);
   stack->backend.ops = &model_ops;

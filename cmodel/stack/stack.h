@@ -1,4 +1,5 @@
-// The C model of a stack, seen by its own units: registers, operation controller, channels. The public face is duplex/backend.h.
+// The C model of a stack, seen by its own units: registers, operation controller, channels. The public face
+// is duplex/backend.h.
 #ifndef DUPLEX_CMODEL_STACK_H
 #define DUPLEX_CMODEL_STACK_H
 
@@ -44,7 +45,7 @@ struct operation_controller {
   uint32_t job[DUPLEX_DESCRIPTOR_WORDS];  // the last one started
 };
 
-struct duplex_stack {
+struct stack_model {
   struct duplex_backend backend;
   unsigned channels, threads;
   struct duplex_hbm *hbm;
@@ -76,33 +77,37 @@ struct registers_in {
   bool busy, fetch, fetched, completed, completed_interrupt, error;
   uint32_t error_code, error_address, error_tag;
 };
-int stack_reg_read(struct duplex_stack *stack, uint32_t address, uint32_t *value);
-int stack_reg_write(struct duplex_stack *stack, uint32_t address, uint32_t value);
-bool registers_run(const struct duplex_stack *stack);
-void registers_clock(struct duplex_stack *stack, const struct registers_in *in);
+int stack_reg_read(struct stack_model *stack, uint32_t address, uint32_t *value);
+int stack_reg_write(struct stack_model *stack, uint32_t address, uint32_t value);
+bool registers_run(const struct stack_model *stack);
+void registers_clock(struct stack_model *stack, const struct registers_in *in);
 
-// descriptor_check.c: the code of params/registers.rdl, 0 if the descriptor may be executed, and what the error address register
-// takes. If several things are wrong the lowest code is reported. Stripe: the mask; ranges: the first row set beyond the stripe
-// set; shared range: the first word of the access; otherwise 0.
-uint32_t stack_descriptor_check(const uint32_t *descriptor, unsigned channels, uint32_t owner, uint32_t *address);
+// descriptor_check.c: the code of params/registers.rdl, 0 if the descriptor may be executed, and what the
+// error address register takes. If several things are wrong the lowest code is reported. Stripe: the mask;
+// ranges: the first row set beyond the stripe set; shared range: the first word of the access; otherwise 0.
+uint32_t stack_descriptor_check(const uint32_t *descriptor, unsigned channels, uint32_t owner,
+                                uint32_t *address);
 
-// operation_controller.c: one clock of the next descriptor and of the jobs under way; a job that starts is computed at once.
-void operation_controller_clock(struct duplex_stack *stack, struct registers_in *registers);
+// operation_controller.c: one clock of the next descriptor and of the jobs under way; a job that starts is
+// computed at once.
+void operation_controller_clock(struct stack_model *stack, struct registers_in *registers);
 // The rows or tiles of a channel of the last job, and the shared-buffer address of its first result.
-uint32_t stack_channel_share(const struct duplex_stack *stack, const uint32_t *descriptor, unsigned channel, uint32_t *address);
+uint32_t stack_channel_share(const struct stack_model *stack, const uint32_t *descriptor, unsigned channel,
+                             uint32_t *address);
 // execute.c: computes a whole job.
-int stack_execute(struct duplex_stack *stack, const uint32_t *descriptor);
+int stack_execute(struct stack_model *stack, const uint32_t *descriptor);
 
-// stack_clock.c: one clock of the whole stack; an error if a job could not be computed. stack_idle: nothing will happen any more.
-int stack_clock(struct duplex_stack *stack);
-bool stack_xpu_busy(const struct duplex_stack *stack);  // on any channel: writes, or a hand-over
-bool stack_idle(const struct duplex_stack *stack);
-void stack_skip(struct duplex_stack *stack, uint64_t clocks);
+// stack_clock.c: one clock of the whole stack; an error if a job could not be computed. stack_idle: nothing
+// will happen any more.
+int stack_clock(struct stack_model *stack);
+bool stack_xpu_busy(const struct stack_model *stack);  // on any channel: writes, or a hand-over
+bool stack_idle(const struct stack_model *stack);
+void stack_skip(struct stack_model *stack, uint64_t clocks);
 
-// channel.c: one channel's share of a descriptor. `count` is its rows (GEMM), tiles (LOAD) or heads (ATTENTION), `first` the
-// first of them in the whole.
+// channel.c: one channel's share of a descriptor. `count` is its rows (GEMM), tiles (LOAD) or heads
+// (ATTENTION), `first` the first of them in the whole.
 struct channel_job {
-  struct duplex_stack *stack;
+  struct stack_model *stack;
   const uint32_t *descriptor;
   struct duplex_gemm_panel *const *panels;  // one for each group of tokens
   unsigned channel;
@@ -113,20 +118,23 @@ struct channel_job {
 int stack_channel_gemm(struct channel_job *job);
 int stack_channel_load(struct channel_job *job);
 // Bytes from logical row set `row_set` on; cells that nobody wrote are zero.
-void stack_gather(const struct channel_job *job, uint32_t row_set, uint32_t stripe, uint8_t *bytes, size_t size);
+void stack_gather(const struct channel_job *job, uint32_t row_set, uint32_t stripe, uint8_t *bytes,
+                  size_t size);
 
 // attention.c: a channel's heads (`count`) of one segment; results go to DRAM with the last one.
 int stack_channel_attention(struct channel_job *job);
-// With SPREAD, in steps that all channels have done before the next begins. The job's descriptor has the channel's own length and
-// lane mask. Scores, and after the last segment of the scores the maxima; for a row block of V the context, and after its last
-// segment o, made by the last member.
+// With SPREAD, in steps that all channels have done before the next begins. The job's descriptor has the
+// channel's own length and lane mask. Scores, and after the last segment of the scores the maxima; for a row
+// block of V the context, and after its last segment o, made by the last member.
 int stack_member_scores(struct channel_job *job);
 int stack_member_join_maxima(struct channel_job *job);
 int stack_member_context(struct channel_job *job);
 int stack_member_output(struct channel_job *job);
 
-// drain.c: the sums of 8 lanes of one row in an output format (DUPLEX_DESC_FORMAT) as bytes; returns their number.
-unsigned stack_drain_row(const struct duplex_sum sums[DUPLEX_LANES], int exponent, unsigned format, uint8_t *bytes);
+// drain.c: the sums of 8 lanes of one row in an output format (DUPLEX_DESC_FORMAT) as bytes; returns their
+// number.
+unsigned stack_drain_row(const struct duplex_sum sums[DUPLEX_LANES], int exponent, unsigned format,
+                         uint8_t *bytes);
 
 // Two streams: a row set for each two k-tiles of each.
 static inline uint32_t stack_two_stream_row_sets(uint32_t k_tiles) { return (k_tiles + 1) / 2 * 2; }

@@ -1,4 +1,5 @@
-// The whole stack, clock by clock, as rtl/stack/stack.v: which clocks a job takes. What it computes is computed when it starts.
+// The whole stack, clock by clock, as rtl/stack/stack.v: which clocks a job takes. What it computes is
+// computed when it starts.
 #include <string.h>
 
 #include "cmodel/stack/stack.h"
@@ -7,7 +8,7 @@
 #define SLICES DUPLEX_CHANNELS  // of the shared buffers (rtl/control/shared_buffer.v)
 #define GET(field) DUPLEX_DESCRIPTOR_GET(d, field)
 
-static struct job_timing job_of(const struct duplex_stack *stack, const uint32_t *d) {
+static struct job_timing job_of(const struct stack_model *stack, const uint32_t *d) {
   const bool load = GET(OPCODE) == 1;
   return (struct job_timing){.load = load,
                              .bus = load || GET(DESTINATION) != 0,
@@ -34,14 +35,15 @@ static struct job_timing job_of(const struct duplex_stack *stack, const uint32_t
                              .tile_step = (stack->channels - 1) * 4 * DUPLEX_TILE_WORDS + 4};
 }
 
-static void start_pending(struct duplex_stack *stack, const uint32_t *d) {
+static void start_pending(struct stack_model *stack, const uint32_t *d) {
   uint32_t none = 0, address;
   if (GET(DESTINATION) != 1) return;
   for (unsigned channel = 0; channel < stack->channels; channel++)
     none |= (uint32_t)(stack_channel_share(stack, d, channel, &address) == 0) << channel;
   const unsigned rows_of_unit = GET(GATED) ? 2 : 1;
   const uint32_t units = stack->job.load ? GET(TILES) * 64 : GET(ROWS) / rows_of_unit;
-  result_pending_start(&stack->pending[stack->controller.parity], &stack->job, units, GET(CHANNEL_ROWS) / rows_of_unit, none);
+  result_pending_start(&stack->pending[stack->controller.parity], &stack->job, units,
+                       GET(CHANNEL_ROWS) / rows_of_unit, none);
 }
 
 static void count_commands(struct duplex_dram_commands *commands, const struct duplex_hbm_pins *pins) {
@@ -57,7 +59,7 @@ struct channel_lines {
   uint32_t word_ready, bus_valid, bus_load;
 };
 
-static struct channel_lines look(const struct duplex_stack *stack) {
+static struct channel_lines look(const struct stack_model *stack) {
   struct channel_lines lines = {0};
   for (unsigned i = 0; i < stack->channels; i++) {
     lines.word_ready |= (uint32_t)channel_word_ready(&stack->channel[i]) << i;
@@ -68,7 +70,7 @@ static struct channel_lines look(const struct duplex_stack *stack) {
 }
 
 // The broadcast reads if the word is there and its slice of the shared buffer is free.
-static bool may_read(const struct duplex_stack *stack, const struct control_write *write) {
+static bool may_read(const struct stack_model *stack, const struct control_write *write) {
   const struct broadcast *b = &stack->broadcast;
   if (!broadcast_wants(b)) return false;
   const uint32_t word = broadcast_address(b, &stack->job);
@@ -83,14 +85,14 @@ static void clock_xpu(struct duplex_xpu_traffic *xpu, const struct duplex_hbm_pi
 }
 
 // What each channel's attention shows to its neighbours: nothing while none is at work.
-static void look_at_links(const struct duplex_stack *stack, struct attention_links *links) {
+static void look_at_links(const struct stack_model *stack, struct attention_links *links) {
   memset(links, 0, stack->channels * sizeof *links);
   if (!stack->controller.attention) return;
   for (unsigned i = 0; i < stack->channels; i++) links[i] = attention_show(&stack->channel[i].attention);
 }
 
 // `attention`: the job is one.
-static void clock_channels(struct duplex_stack *stack, bool job_valid, bool attention, bool parity, int grant,
+static void clock_channels(struct stack_model *stack, bool job_valid, bool attention, bool parity, int grant,
                            struct bus_word *granted) {
   struct attention_links links[DUPLEX_CHANNELS];
   look_at_links(stack, links);
@@ -134,12 +136,13 @@ static void clock_channels(struct duplex_stack *stack, bool job_valid, bool atte
   stack->segment_room = room;
 }
 
-static void stack_hand_over(struct duplex_stack *stack) {
+static void stack_hand_over(struct stack_model *stack) {
   stack->owner = stack->registers.bundle_owner;
-  for (unsigned i = 0; i < stack->channels; i++) duplex_xpu_take(&stack->xpu[i], ~stack->owner & ((1u << DUPLEX_BUNDLES) - 1));
+  for (unsigned i = 0; i < stack->channels; i++)
+    duplex_xpu_take(&stack->xpu[i], ~stack->owner & ((1u << DUPLEX_BUNDLES) - 1));
 }
 
-int stack_clock(struct duplex_stack *stack) {
+int stack_clock(struct stack_model *stack) {
   const bool start = stack->controller.start & 1, parity = stack->controller.parity;
   const uint32_t *job = stack->controller.job;
   const bool attention = start && DUPLEX_DESCRIPTOR_GET(job, OPCODE) == 3, job_valid = start && !attention;
@@ -150,7 +153,8 @@ int stack_clock(struct duplex_stack *stack) {
   if (start) error = stack_execute(stack, job);
   const struct control_write write = result_bus_write(&stack->bus);
   const struct channel_lines lines = look(stack);
-  const bool read = may_read(stack, &write), complete[2] = {stack->controller.complete[0], stack->controller.complete[1]};
+  const bool read = may_read(stack, &write),
+             complete[2] = {stack->controller.complete[0], stack->controller.complete[1]};
   const int grant = result_bus_grant(&stack->bus, lines.bus_valid, lines.bus_load);
   struct registers_in registers;
   struct bus_word granted;
@@ -160,31 +164,32 @@ int stack_clock(struct duplex_stack *stack) {
   if (job_valid && !stack->job.load) broadcast_start(&stack->broadcast, &stack->job);
   result_bus_clock(&stack->bus, job_valid && stack->job.load, grant >= 0 ? &granted : NULL, stack->channels);
   for (unsigned p = 0; p < 2; p++)
-    result_pending_clock(&stack->pending[p], complete[p], write.load_word, write.done && write.done_parity == p,
-                         write.done_channel);
+    result_pending_clock(&stack->pending[p], complete[p], write.load_word,
+                         write.done && write.done_parity == p, write.done_channel);
   if (job_valid) start_pending(stack, stack->controller.job);
   registers_clock(stack, &registers);
   stack->clocks++;
   return error;
 }
 
-bool stack_xpu_busy(const struct duplex_stack *stack) {
+bool stack_xpu_busy(const struct stack_model *stack) {
   bool busy = stack->owner != stack->registers.bundle_owner;
   for (unsigned i = 0; i < stack->channels; i++) busy |= duplex_xpu_busy(&stack->xpu[i]);
   return busy;
 }
 
-bool stack_idle(const struct duplex_stack *stack) {
+bool stack_idle(const struct stack_model *stack) {
   const struct operation_controller *c = &stack->controller;
   const struct stack_registers *r = &stack->registers;
   const bool settled = r->empty == (r->produced == r->consumed) && !r->doorbell && !r->write;
   const bool runs = r->enable && !r->error_code && r->produced != r->consumed;
-  const bool signals = c->completed || c->error || c->fetched || (r->interrupt_status & r->interrupt_enable) != 0;
-  return settled && !runs && !signals && c->next == NEXT_IDLE && c->flight == 0 && c->start == 0 && !c->attention &&
-         !stack->work_busy && !stack_xpu_busy(stack);
+  const bool signals =
+      c->completed || c->error || c->fetched || (r->interrupt_status & r->interrupt_enable) != 0;
+  return settled && !runs && !signals && c->next == NEXT_IDLE && c->flight == 0 && c->start == 0 &&
+         !c->attention && !stack->work_busy && !stack_xpu_busy(stack);
 }
 
-void stack_skip(struct duplex_stack *stack, uint64_t clocks) {
+void stack_skip(struct stack_model *stack, uint64_t clocks) {
   for (unsigned i = 0; i < stack->channels; i++) {
     stack->commands.ref += bundle_controller_skip(&stack->channel[i].controller, clocks);
     duplex_xpu_skip(&stack->xpu[i], clocks);

@@ -30,23 +30,27 @@ static void run(const struct hal *hal, const struct projections_job *job, struct
 }
 
 // Nothing runs before everything is checked: each number in range, each region in the client's allotment.
-static enum completion_status serve(struct client *client, const void *payload, struct firmware_report *report,
-                                    uint32_t *detail) {
+static enum completion_status serve(struct client *client, const void *payload,
+                                    struct firmware_report *report, uint32_t *detail) {
   const struct projections_message *m = payload;
-  struct projections_job job = {.count = m->count, .format = (enum result_format)m->format, .x = {m->x.base, m->x.stripe}};
+  struct projections_job job = {
+      .count = m->count, .format = (enum result_format)m->format, .x = {m->x.base, m->x.stripe}};
   if (*detail = AT(count), m->count == 0 || m->count > PROJECTIONS_MOST) return COMPLETION_ARGUMENT;
   if (*detail = AT(format), m->format > RESULT_ACC) return COMPLETION_ARGUMENT;
   for (uint32_t i = 0; i < m->count; i++) {
     *detail = AT(weights) + i * (uint32_t)sizeof m->weights[0];
-    const enum completion_status status = client_matrix(client, &m->weights[i], 0, &job.layout[i], &job.weights[i]);
+    const enum completion_status status =
+        client_matrix(client, &m->weights[i], 0, &job.layout[i], &job.weights[i]);
     if (status != COMPLETION_DONE) return status;
     if (m->weights[i].k != m->weights[0].k) return COMPLETION_ARGUMENT;
     *detail = AT(results) + i * (uint32_t)sizeof m->results[0];
     job.results[i] = (struct region){m->results[i].base, m->results[i].stripe};
-    if (!client_owns(client, job.results[i], result_row_sets(&job.layout[i], job.format, 1))) return COMPLETION_REGION;
+    if (!client_owns(client, job.results[i], result_row_sets(&job.layout[i], job.format, 1)))
+      return COMPLETION_REGION;
   }
   *detail = AT(x);
-  if (!client_owns(client, job.x, activation_row_sets(job.layout[0].k_tiles, client->channels))) return COMPLETION_REGION;
+  if (!client_owns(client, job.x, activation_row_sets(job.layout[0].k_tiles, client->channels)))
+    return COMPLETION_REGION;
   *detail = 0;
   run(&client->protocol->hal, &job, report);
   return COMPLETION_DONE;

@@ -1,5 +1,5 @@
-// The message of the projections kernel: several matrices meet the same activations (Q, K and V of a layer), which are loaded
-// once.
+// The message of the projections kernel: several matrices meet the same activations (Q, K and V of a layer),
+// which are loaded once.
 #ifndef DUPLEX_EXAMPLE_PROJECTIONS_H
 #define DUPLEX_EXAMPLE_PROJECTIONS_H
 

@@ -1,5 +1,6 @@
-// Access of the firmware to its stack: registers, waiting, and whether the job is still wanted. On the stack's own RV32
-// controller these are plain loads, stores and `wfi`; natively they go through functions that the driver gives.
+// Access of the firmware to its stack: registers, waiting, and whether the job is still wanted. On the
+// stack's own RV32 controller these are plain loads, stores and `wfi`; natively they go through functions
+// that the driver gives.
 #ifndef DUPLEX_FIRMWARE_HAL_H
 #define DUPLEX_FIRMWARE_HAL_H
 
@@ -37,7 +38,8 @@ static inline void hal_write(const struct hal *hal, uint32_t address, uint32_t v
   *(volatile uint32_t *)(HAL_REGISTERS + address) = value;
 }
 
-// A run of registers from `address` on. Its place stays in one register: the compiler would put a sum before every access.
+// A run of registers from `address` on. Its place stays in one register: the compiler would put a sum before
+// every access.
 static inline uint32_t hal_base(uint32_t address) {
   uint32_t base = HAL_REGISTERS + address;
   __asm__("" : "+r"(base));
@@ -54,7 +56,9 @@ int hal_wait_interrupt(const struct hal *hal);
 
 #else
 
-static inline uint32_t hal_read(const struct hal *hal, uint32_t address) { return hal->read(hal->context, address); }
+static inline uint32_t hal_read(const struct hal *hal, uint32_t address) {
+  return hal->read(hal->context, address);
+}
 static inline void hal_write(const struct hal *hal, uint32_t address, uint32_t value) {
   hal->write(hal->context, address, value);
 }

@@ -22,17 +22,22 @@ struct sequence {
 #define SCORE_BLOCKS (DUPLEX_COLUMNS * DUPLEX_COLUMN_BYTES / (DUPLEX_WIDTH * sizeof(uint32_t)))
 
 // Of one channel.
-static inline uint32_t positions_at_once(uint32_t lanes) { return (DUPLEX_SCORE_WORDS * DUPLEX_SCORES_OF_WORD) >> lanes; }
+static inline uint32_t positions_at_once(uint32_t lanes) {
+  return (DUPLEX_SCORE_WORDS * DUPLEX_SCORES_OF_WORD) >> lanes;
+}
 
 // Pieces of half a slice: the scores of one come or go beside those of the one before.
-static inline uint32_t piece_positions(uint32_t lanes, uint32_t spread) { return positions_at_once(lanes) / 2 << spread; }
+static inline uint32_t piece_positions(uint32_t lanes, uint32_t spread) {
+  return positions_at_once(lanes) / 2 << spread;
+}
 
 static uint32_t piece_row_sets(uint32_t positions, uint32_t lanes, uint32_t spread) {
   const uint32_t blocks = (positions + (DUPLEX_WIDTH << spread) - 1) / DUPLEX_WIDTH >> spread;
   return ((blocks << lanes) + SCORE_BLOCKS - 1) / SCORE_BLOCKS;
 }
 
-// A segment's scores begin with a new word, and a channel must know all segments before it can leave the first.
+// A segment's scores begin with a new word, and a channel must know all segments before it can leave the
+// first.
 static bool fits(const struct attention_segment *segments, uint32_t count, uint32_t lanes, uint32_t spread) {
   uint32_t words = 0;
   if (count > DUPLEX_ATTENTION_QUEUE) return false;
@@ -43,13 +48,15 @@ static bool fits(const struct attention_segment *segments, uint32_t count, uint3
   return words <= DUPLEX_SCORE_WORDS;
 }
 
-uint32_t attention_score_room(const struct attention_segment *segments, uint32_t count, uint32_t lanes, uint32_t spread) {
+uint32_t attention_score_room(const struct attention_segment *segments, uint32_t count, uint32_t lanes,
+                              uint32_t spread) {
   const uint32_t most = piece_positions(lanes, spread);
   uint32_t row_sets = 0;
   if (fits(segments, count, lanes, spread)) return 0;
   for (uint32_t i = 0; i < count; i++) {
     const uint32_t length = segment_length(&segments[i]);
-    row_sets += length / most * piece_row_sets(most, lanes, spread) + piece_row_sets(length % most, lanes, spread);
+    row_sets +=
+        length / most * piece_row_sets(most, lanes, spread) + piece_row_sets(length % most, lanes, spread);
   }
   return row_sets;
 }
@@ -67,18 +74,19 @@ static void write_constant_words(const struct sequence *s, uint32_t slot) {
   hal_write_word(s->ring->hal, slot, 15, s->job->scale);
 }
 
-// Positions of a segment from `from` on, a multiple of 64 << spread; `scores`: row set of their scores, unless WHOLE. Values that
-// are in their range as they come need no mask.
-static inline __attribute__((always_inline)) bool push_piece(const struct sequence *s, uint32_t i, enum mode mode,
-                                                             uint32_t row_block, uint32_t from, uint32_t length,
+// Positions of a segment from `from` on, a multiple of 64 << spread; `scores`: row set of their scores,
+// unless WHOLE. Values that are in their range as they come need no mask.
+static inline __attribute__((always_inline)) bool push_piece(const struct sequence *s, uint32_t i,
+                                                             enum mode mode, uint32_t row_block,
+                                                             uint32_t from, uint32_t length,
                                                              uint32_t scores) {
   const uint32_t block = from / DUPLEX_WIDTH >> s->spread;
   const struct attention_segment *segment = &s->segments[i];
   const struct hal *hal = s->ring->hal;
   const bool last = i + 1 == s->count && from + length == segment_length(segment);
   const bool end = last && s->last && mode != SCORES_TO_DRAM && (mode == WHOLE || row_block + 1 == s->tiles);
-  const uint32_t flags =
-      FIELD(OPCODE, 3) | FIELD(FIRST, i == 0 && from == 0) | FIELD(LAST, last) | FIELD(MODE, mode) | FIELD(FENCE, end);
+  const uint32_t flags = FIELD(OPCODE, 3) | FIELD(FIRST, i == 0 && from == 0) | FIELD(LAST, last) |
+                         FIELD(MODE, mode) | FIELD(FENCE, end);
   // All words before the first is written: a compiler must think that a register's write changes memory.
   const uint32_t k_base = segment->k_base + s->offset + block * s->tiles;
   const uint32_t word_1 = (mode == ROW_BLOCK_OF_V ? scores : k_base) | FIELD(SRC_STRIPE, s->job->kv_stripe) |
@@ -102,7 +110,8 @@ static inline __attribute__((always_inline)) bool push_piece(const struct sequen
 }
 
 // All segments, in pieces of at most `most` positions.
-__attribute__((noinline)) static bool push_pass(const struct sequence *s, enum mode mode, uint32_t row_block, uint32_t most) {
+__attribute__((noinline)) static bool push_pass(const struct sequence *s, enum mode mode, uint32_t row_block,
+                                                uint32_t most) {
   uint32_t scores = s->job->scores.base;
   for (uint32_t i = 0; i < s->count; i++) {
     const uint32_t length = segment_length(&s->segments[i]);
@@ -125,10 +134,12 @@ static bool push_long(const struct sequence *s) {
 }
 
 static inline void begin_sequence(struct sequence *s, struct ring *ring, const struct attention_job *job,
-                                  struct attention_sequence own, const struct attention_segment *segments, uint32_t i) {
+                                  struct attention_sequence own, const struct attention_segment *segments,
+                                  uint32_t i) {
   const uint32_t slots = kv_slots(job->heads, job->channels);
   s->ring = ring, s->job = job, s->segments = segments;
-  s->count = own.segments, s->lanes = own.lanes, s->place = (uint32_t)own.place << DUPLEX_DESC_FIRST_CHANNEL_LSB;
+  s->count = own.segments, s->lanes = own.lanes,
+  s->place = (uint32_t)own.place << DUPLEX_DESC_FIRST_CHANNEL_LSB;
   s->spread = own.place >> 5;
   s->offset = 0, s->heads = job->heads;
   s->q_base = job->qo.base + i * slots, s->o_base = s->q_base + job->sequences * slots;
@@ -137,8 +148,8 @@ static inline void begin_sequence(struct sequence *s, struct ring *ring, const s
 
 // The slots of the channels one after another.
 __attribute__((noinline)) static bool push_slots(struct ring *ring, const struct attention_job *job,
-                                                 struct attention_sequence own, const struct attention_segment *segments,
-                                                 uint32_t i) {
+                                                 struct attention_sequence own,
+                                                 const struct attention_segment *segments, uint32_t i) {
   struct sequence s;
   begin_sequence(&s, ring, job, own, segments, i);
   const uint32_t room = attention_score_room(segments, s.count, s.lanes, s.spread);
@@ -157,10 +168,11 @@ __attribute__((noinline)) static bool push_slots(struct ring *ring, const struct
   return true;
 }
 
-// A single segment that fits however it is spread takes one descriptor for all its heads. It is kept in registers: the stack
-// waits for the first ones.
-static inline bool push_sequence(struct ring *ring, const struct attention_job *job, struct attention_sequence own,
-                                 const struct attention_segment *segments, uint32_t i) {
+// A single segment that fits however it is spread takes one descriptor for all its heads. It is kept in
+// registers: the stack waits for the first ones.
+static inline bool push_sequence(struct ring *ring, const struct attention_job *job,
+                                 struct attention_sequence own, const struct attention_segment *segments,
+                                 uint32_t i) {
   if (own.segments != 1 || segment_length(segments) > positions_at_once(own.lanes))
     return push_slots(ring, job, own, segments, i);
   struct sequence s;
@@ -169,8 +181,8 @@ static inline bool push_sequence(struct ring *ring, const struct attention_job *
   return push_piece(&s, 0, WHOLE, 0, 0, segment_length(segments), 0);
 }
 
-void firmware_attention(const struct hal *hal, const struct attention_job *job, attention_next *next, void *context,
-                        struct firmware_report *report) {
+void firmware_attention(const struct hal *hal, const struct attention_job *job, attention_next *next,
+                        void *context, struct firmware_report *report) {
   struct ring ring;
   ring_start(&ring, hal, report);
   for (uint32_t i = 0; i < job->sequences; i++) {

@@ -14,8 +14,8 @@ static void describe_up(uint32_t d[DUPLEX_DESCRIPTOR_WORDS], const struct expert
 }
 
 // The last tile of h may hold fewer columns than 64.
-static void describe_down(uint32_t d[DUPLEX_DESCRIPTOR_WORDS], const struct expert_job *job, struct region results,
-                          uint32_t groups) {
+static void describe_down(uint32_t d[DUPLEX_DESCRIPTOR_WORDS], const struct expert_job *job,
+                          struct region results, uint32_t groups) {
   const uint32_t inner = job->up_layout.rows / (job->up_layout.gated ? 2 : 1);
   describe_gemm(d, &job->down_layout, job->down, groups);
   DUPLEX_DESCRIPTOR_SET(d, X_ADDRESS, H_WORD);
@@ -27,7 +27,8 @@ static void describe_down(uint32_t d[DUPLEX_DESCRIPTOR_WORDS], const struct expe
 void firmware_expert(const struct hal *hal, const struct expert_job *job, struct firmware_report *report) {
   struct ring ring;
   uint32_t d[DUPLEX_DESCRIPTOR_WORDS];
-  const uint32_t k_tiles = job->up_layout.k_tiles, most = expert_groups_of_pass(&job->up_layout, &job->down_layout);
+  const uint32_t k_tiles = job->up_layout.k_tiles,
+                 most = expert_groups_of_pass(&job->up_layout, &job->down_layout);
   struct region x = job->x, results = job->results;
   ring_start(&ring, hal, report);
   if (job->table_tiles) {

@@ -8,12 +8,14 @@ static uint32_t divide_up(uint32_t a, uint32_t b) { return (a + b - 1) / b; }
 // Row sets of a block.
 static uint32_t block_row_sets(const struct weight_layout *layout) {
   if (layout->two_streams) return 2 * divide_up(layout->k_tiles, 2);  // two k-tiles of one matrix in each
-  return divide_up((layout->block_rows * layout->k_tiles + layout->exponents) * DUPLEX_BEAT_BYTES, DUPLEX_ROW_SET_BYTES);
+  return divide_up((layout->block_rows * layout->k_tiles + layout->exponents) * DUPLEX_BEAT_BYTES,
+                   DUPLEX_ROW_SET_BYTES);
 }
 
 bool weight_layout(struct weight_layout *layout, uint32_t k, uint32_t channels) {
   const uint32_t unit = layout->gated ? 2 : 1, rows = layout->rows, groups = layout->two_streams ? 2 : 1;
-  if (rows == 0 || rows > DUPLEX_DESC_MASK(ROWS) || k == 0 || k > DUPLEX_K_TILES_MAX / groups * DUPLEX_WIDTH || rows % unit)
+  if (rows == 0 || rows > DUPLEX_DESC_MASK(ROWS) || k == 0 ||
+      k > DUPLEX_K_TILES_MAX / groups * DUPLEX_WIDTH || rows % unit)
     return false;
   layout->k_tiles = divide_up(k, DUPLEX_WIDTH);
   layout->channel_rows = divide_up(rows / unit, channels) * unit;
@@ -23,7 +25,8 @@ bool weight_layout(struct weight_layout *layout, uint32_t k, uint32_t channels) 
   layout->blocks = divide_up(layout->channel_rows, layout->block_rows);
   layout->stride = block_row_sets(layout);
   layout->row_sets = layout->blocks * layout->stride;
-  return layout->channel_rows <= DUPLEX_DESC_MASK(CHANNEL_ROWS) && layout->blocks <= DUPLEX_DESC_MASK(BLOCKS) &&
+  return layout->channel_rows <= DUPLEX_DESC_MASK(CHANNEL_ROWS) &&
+         layout->blocks <= DUPLEX_DESC_MASK(BLOCKS) &&
          (uint64_t)layout->blocks * layout->stride <= DUPLEX_BUNDLES * DUPLEX_BANK_ROWS;
 }
 
@@ -42,7 +45,8 @@ uint32_t groups_of_pass(uint32_t k_tiles) {
   return k_tiles * DUPLEX_TILE_WORDS * DUPLEX_TOKEN_GROUPS <= DUPLEX_SHARED_WORDS ? DUPLEX_TOKEN_GROUPS : 1;
 }
 
-uint32_t result_block_columns(const struct weight_layout *layout, enum result_format format, uint32_t groups) {
+uint32_t result_block_columns(const struct weight_layout *layout, enum result_format format,
+                              uint32_t groups) {
   return divide_up(groups * layout->block_rows * result_row_bytes(format), DUPLEX_COLUMN_BYTES);
 }
 
@@ -62,7 +66,8 @@ uint32_t kv_block_rows(uint32_t head_size) { return divide_up(head_size / 16, kv
 uint32_t kv_slots(uint32_t heads, uint32_t channels) { return divide_up(heads, channels); }
 
 uint32_t kv_positions(uint32_t positions, uint32_t spread, uint32_t member) {
-  const uint32_t blocks = positions / DUPLEX_WIDTH, members = 1u << spread, whole = blocks >> spread, next = blocks % members;
+  const uint32_t blocks = positions / DUPLEX_WIDTH, members = 1u << spread, whole = blocks >> spread,
+                 next = blocks % members;
   if (member == next) return whole * DUPLEX_WIDTH + positions % DUPLEX_WIDTH;
   return (whole + (member < next)) * DUPLEX_WIDTH;
 }

@@ -36,7 +36,8 @@ static bool refused(struct ring *ring) {
   const uint32_t code = hal_read(ring->hal, DUPLEX_REG_ERROR_CODE);
   if (code == DUPLEX_STACK_ERROR_NONE) return false;
   ring->report->error_code = code;
-  ring->report->error_tag = hal_read(ring->hal, DUPLEX_REG_ERROR_DESCRIPTOR) >> DUPLEX_ERROR_DESCRIPTOR_TAG_LSB;
+  ring->report->error_tag =
+      hal_read(ring->hal, DUPLEX_REG_ERROR_DESCRIPTOR) >> DUPLEX_ERROR_DESCRIPTOR_TAG_LSB;
   ring->report->error_address = hal_read(ring->hal, DUPLEX_REG_ERROR_ADDRESS);
   ring_abandon(ring, FIRMWARE_REFUSED);
   return true;
@@ -70,7 +71,8 @@ bool ring_push(struct ring *ring, const uint32_t descriptor[DUPLEX_DESCRIPTOR_WO
   if (!ring_reserve(ring, last, &slot, &word_0)) return false;
   hal_write_word(ring->hal, slot, 0, descriptor[0] | word_0);
 #pragma GCC unroll 16
-  for (uint32_t word = 1; word < DUPLEX_DESCRIPTOR_WORDS; word++) hal_write_word(ring->hal, slot, word, descriptor[word]);
+  for (uint32_t word = 1; word < DUPLEX_DESCRIPTOR_WORDS; word++)
+    hal_write_word(ring->hal, slot, word, descriptor[word]);
   ring_commit(ring);
   return true;
 }
@@ -87,8 +89,8 @@ static void clear(uint32_t d[DUPLEX_DESCRIPTOR_WORDS]) {
   for (uint32_t word = 0; word < DUPLEX_DESCRIPTOR_WORDS; word++) d[word] = 0;
 }
 
-void describe_load(uint32_t d[DUPLEX_DESCRIPTOR_WORDS], struct region source, uint32_t destination, uint32_t address,
-                   uint32_t tiles) {
+void describe_load(uint32_t d[DUPLEX_DESCRIPTOR_WORDS], struct region source, uint32_t destination,
+                   uint32_t address, uint32_t tiles) {
   clear(d);
   DUPLEX_DESCRIPTOR_SET(d, OPCODE, 1);
   DUPLEX_DESCRIPTOR_SET(d, CHAIN, destination == 1);
@@ -99,8 +101,8 @@ void describe_load(uint32_t d[DUPLEX_DESCRIPTOR_WORDS], struct region source, ui
   DUPLEX_DESCRIPTOR_SET(d, TILES, tiles);
 }
 
-void describe_gemm(uint32_t d[DUPLEX_DESCRIPTOR_WORDS], const struct weight_layout *layout, struct region weights,
-                   uint32_t groups) {
+void describe_gemm(uint32_t d[DUPLEX_DESCRIPTOR_WORDS], const struct weight_layout *layout,
+                   struct region weights, uint32_t groups) {
   clear(d);
   DUPLEX_DESCRIPTOR_SET(d, OPCODE, 2);
   DUPLEX_DESCRIPTOR_SET(d, CHAIN, 1);
@@ -122,8 +124,8 @@ void describe_loaded_activations(uint32_t d[DUPLEX_DESCRIPTOR_WORDS], uint32_t a
   if (groups == 2) DUPLEX_DESCRIPTOR_SET(d, X_STRIDE, DUPLEX_TILE_WORDS);
 }
 
-void describe_results(uint32_t d[DUPLEX_DESCRIPTOR_WORDS], const struct weight_layout *layout, struct region results,
-                      enum result_format format, uint32_t groups) {
+void describe_results(uint32_t d[DUPLEX_DESCRIPTOR_WORDS], const struct weight_layout *layout,
+                      struct region results, enum result_format format, uint32_t groups) {
   DUPLEX_DESCRIPTOR_SET(d, FORMAT, format);
   DUPLEX_DESCRIPTOR_SET(d, DST_BASE, results.base);
   DUPLEX_DESCRIPTOR_SET(d, DST_STRIPE, results.stripe);

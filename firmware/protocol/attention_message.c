@@ -8,40 +8,48 @@
 
 #define AT(member) (uint32_t) offsetof(struct attention_message, member)
 
-_Static_assert(sizeof(struct attention_sequence) == 4 && sizeof(struct attention_segment) == 8, "words of the list");
-_Static_assert(ATTENTION_SEQUENCES + 2 * ATTENTION_SEGMENTS <= PROTOCOL_LIST_WORDS, "the list has room for a job");
+_Static_assert(sizeof(struct attention_sequence) == 4 && sizeof(struct attention_segment) == 8,
+               "words of the list");
+_Static_assert(ATTENTION_SEQUENCES + 2 * ATTENTION_SEGMENTS <= PROTOCOL_LIST_WORDS,
+               "the list has room for a job");
 
 // The list as it is read: a copy of a segment before it is checked, as with messages.
 struct list {
   volatile const uint32_t *sequence, *segment;  // to be read next
   uint32_t sequences, segments;                 // of the message; of those the ones left
   uint32_t tiles;                               // row sets of 64 positions of K
-  uint32_t first;                               // of the region in which K and V of all slots lie: strides only lead upwards
-  int32_t k_last, v_last;  // where a segment's last 64 positions may begin at most: the rest of K and V lies behind them
+  uint32_t first;  // of the region in which K and V of all slots lie: strides only lead upwards
+  int32_t k_last,
+      v_last;  // where a segment's last 64 positions may begin at most: the rest of K and V lies behind them
   enum completion_status status;
   uint32_t detail;
   struct attention_segment copy[ATTENTION_SEGMENTS];
 };
 
-static const struct attention_segment *wrong(struct list *list, enum completion_status status, uint32_t detail) {
+static const struct attention_segment *wrong(struct list *list, enum completion_status status,
+                                             uint32_t detail) {
   list->status = status;
   list->detail = detail;
   return NULL;
 }
 
 // `shift`: binary logarithm of the positions of which a channel has 64.
-static inline bool segment_lies_in(const struct list *list, const struct attention_segment *segment, uint32_t shift) {
+static inline bool segment_lies_in(const struct list *list, const struct attention_segment *segment,
+                                   uint32_t shift) {
   const uint32_t last = segment_length(segment) - 1, block = last >> shift;
   return last < DUPLEX_POSITIONS_MAX && segment->k_base >= list->first && segment->v_base >= list->first &&
-         (int32_t)(segment->k_base + block * list->tiles) <= list->k_last && (int32_t)(segment->v_base + block) <= list->v_last;
+         (int32_t)(segment->k_base + block * list->tiles) <= list->k_last &&
+         (int32_t)(segment->v_base + block) <= list->v_last;
 }
 
 // What else is wrong with a sequence or a segment, the stack refuses.
-static const struct attention_segment *next_sequence(void *context, uint32_t i, struct attention_sequence *sequence) {
+static const struct attention_segment *next_sequence(void *context, uint32_t i,
+                                                     struct attention_sequence *sequence) {
   struct list *list = context;
   const uint32_t word = *list->sequence++, count = word & 0xffff, shift = 6 + (word >> 21 & 7);
   *sequence = (struct attention_sequence){(uint16_t)count, (uint8_t)(word >> 16), (uint8_t)(word >> 24)};
-  if (count == 0 || count > list->segments || (i + 1 == list->sequences && count != list->segments) || word >> 24 > 3)
+  if (count == 0 || count > list->segments || (i + 1 == list->sequences && count != list->segments) ||
+      word >> 24 > 3)
     return wrong(list, COMPLETION_ARGUMENT, AT(sequences));
   list->segments -= count;
   for (uint32_t n = 0; n < count; n++) {
@@ -61,24 +69,29 @@ static void open_list(const struct client *client, const struct attention_messag
   list.segment = list.sequence + m->sequences;
   list.sequences = m->sequences, list.segments = m->segments;
   list.tiles = tiles, list.first = m->kv.base;
-  list.k_last = (int32_t)(m->kv.base + m->kv_row_sets - tiles - (kv_slots(m->heads, client->channels) - 1) * m->slot_stride);
+  list.k_last = (int32_t)(m->kv.base + m->kv_row_sets - tiles -
+                          (kv_slots(m->heads, client->channels) - 1) * m->slot_stride);
   list.v_last = list.k_last + (int32_t)(tiles - 1 - (tiles - 1) * m->v_block_stride);
   list.status = COMPLETION_DONE, list.detail = 0;
 }
 
-static enum completion_status serve_attention(struct client *client, const void *payload, struct firmware_report *report,
-                                              uint32_t *detail) {
+static enum completion_status serve_attention(struct client *client, const void *payload,
+                                              struct firmware_report *report, uint32_t *detail) {
   const struct attention_message *m = payload;
   const uint32_t head_size = m->head_size & ~DUPLEX_DESCRIPTOR_FIELD(WIDE, 1);
   const struct region qo = {m->qo.base, m->qo.stripe}, scores = {m->scores.base, m->scores.stripe};
   const uint32_t row_sets = m->sequences * kv_slots(m->heads, client->channels);
-  if (head_size == 0 || head_size > DUPLEX_HEAD_SIZE_MAX || head_size % 16) return *detail = AT(head_size), COMPLETION_ARGUMENT;
+  if (head_size == 0 || head_size > DUPLEX_HEAD_SIZE_MAX || head_size % 16)
+    return *detail = AT(head_size), COMPLETION_ARGUMENT;
   if (m->heads == 0 || m->heads > DUPLEX_KV_HEADS_MAX) return *detail = AT(heads), COMPLETION_ARGUMENT;
   if (m->slot_stride > UINT16_MAX) return *detail = AT(slot_stride), COMPLETION_ARGUMENT;
   if (m->v_block_stride > UINT16_MAX) return *detail = AT(v_block_stride), COMPLETION_ARGUMENT;
-  if (m->sequences == 0 || m->sequences > ATTENTION_SEQUENCES) return *detail = AT(sequences), COMPLETION_ARGUMENT;
-  if (m->segments == 0 || m->segments > ATTENTION_SEGMENTS) return *detail = AT(segments), COMPLETION_ARGUMENT;
-  if (!client_owns(client, (struct region){m->kv.base, m->kv.stripe}, m->kv_row_sets)) return *detail = AT(kv), COMPLETION_REGION;
+  if (m->sequences == 0 || m->sequences > ATTENTION_SEQUENCES)
+    return *detail = AT(sequences), COMPLETION_ARGUMENT;
+  if (m->segments == 0 || m->segments > ATTENTION_SEGMENTS)
+    return *detail = AT(segments), COMPLETION_ARGUMENT;
+  if (!client_owns(client, (struct region){m->kv.base, m->kv.stripe}, m->kv_row_sets))
+    return *detail = AT(kv), COMPLETION_REGION;
   if (!client_owns(client, qo, 2 * row_sets)) return *detail = AT(qo), COMPLETION_REGION;
   if (m->score_row_sets && (scores.stripe != qo.stripe || !client_owns(client, scores, m->score_row_sets)))
     return *detail = AT(scores), COMPLETION_REGION;
@@ -97,7 +110,8 @@ static enum completion_status serve_attention(struct client *client, const void 
                                     .sequences = m->sequences};
   firmware_attention(&client->protocol->hal, &job, next_sequence, &list, report);
   // Only scores without room are refused here and not by the stack.
-  if (list.status == COMPLETION_DONE && report->result == FIRMWARE_REFUSED && report->error_code == DUPLEX_STACK_ERROR_NONE)
+  if (list.status == COMPLETION_DONE && report->result == FIRMWARE_REFUSED &&
+      report->error_code == DUPLEX_STACK_ERROR_NONE)
     return *detail = AT(scores), COMPLETION_REGION;
   *detail = list.detail;
   return list.status;

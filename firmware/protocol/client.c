@@ -12,17 +12,19 @@ bool client_owns(const struct client *client, struct region region, uint32_t row
   const uint32_t bundles = ones[region.stripe & 15];
   if (bundles == 0 || (region.stripe & ~own->bundles) || region.stripe > 15) return false;
   if (region.base > bundles * DUPLEX_BANK_ROWS || row_sets > bundles * DUPLEX_BANK_ROWS) return false;
-  return lies_in(&own->part[0], bundles, region.base, row_sets) || lies_in(&own->part[1], bundles, region.base, row_sets);
+  return lies_in(&own->part[0], bundles, region.base, row_sets) ||
+         lies_in(&own->part[1], bundles, region.base, row_sets);
 }
 
-enum completion_status client_matrix(const struct client *client, const struct matrix_words *words, uint32_t flags,
-                                     struct weight_layout *layout, struct region *region) {
+enum completion_status client_matrix(const struct client *client, const struct matrix_words *words,
+                                     uint32_t flags, struct weight_layout *layout, struct region *region) {
   *region = (struct region){words->base, words->stripe};
   layout->rows = words->rows;
   layout->gated = (words->flags & MATRIX_GATED) != 0;
   layout->exponents = (words->flags & MATRIX_EXPONENTS) != 0;
   layout->two_streams = (words->flags & MATRIX_PAIR) != 0;
-  if ((words->flags & ~flags) || (layout->exponents && layout->two_streams) || !weight_layout(layout, words->k, client->channels))
+  if ((words->flags & ~flags) || (layout->exponents && layout->two_streams) ||
+      !weight_layout(layout, words->k, client->channels))
     return COMPLETION_ARGUMENT;
   return client_owns(client, *region, layout->row_sets) ? COMPLETION_DONE : COMPLETION_REGION;
 }

@@ -9,7 +9,8 @@
 
 static bool table_is_there(const struct client *client, uint32_t serial) {
   const struct protocol *p = client->protocol;
-  return p->table.generation == client->allotment.generation && p->table.queue == client->queue && p->table.serial == serial;
+  return p->table.generation == client->allotment.generation && p->table.queue == client->queue &&
+         p->table.serial == serial;
 }
 
 static void note_table(const struct client *client, uint32_t serial, bool loaded) {
@@ -19,8 +20,8 @@ static void note_table(const struct client *client, uint32_t serial, bool loaded
   p->table.serial = serial;
 }
 
-static enum completion_status check_tokens(const struct client *client, const struct expert_message *m, struct expert_job *job,
-                                           uint32_t *detail) {
+static enum completion_status check_tokens(const struct client *client, const struct expert_message *m,
+                                           struct expert_job *job, uint32_t *detail) {
   *detail = AT(up);
   enum completion_status status =
       client_matrix(client, &m->up, MATRIX_GATED | MATRIX_EXPONENTS | MATRIX_PAIR, &job->up_layout, &job->up);
@@ -29,22 +30,28 @@ static enum completion_status check_tokens(const struct client *client, const st
   status = client_matrix(client, &m->down, MATRIX_EXPONENTS | MATRIX_PAIR, &job->down_layout, &job->down);
   if (status != COMPLETION_DONE) return status;
   const uint32_t inner = job->up_layout.rows / (job->up_layout.gated ? 2 : 1);
-  if (m->down.k != inner || job->up_layout.two_streams != job->down_layout.two_streams) return COMPLETION_ARGUMENT;
+  if (m->down.k != inner || job->up_layout.two_streams != job->down_layout.two_streams)
+    return COMPLETION_ARGUMENT;
   if (*detail = AT(format), m->format > RESULT_ACC) return COMPLETION_ARGUMENT;
   if (*detail = AT(groups), job->up_layout.two_streams && m->groups % 2) return COMPLETION_ARGUMENT;
-  const uint32_t most = expert_groups_of_pass(&job->up_layout, &job->down_layout), passes = (m->groups + most - 1) / most;
-  if (*detail = AT(x), !client_owns(client, job->x, passes * activation_row_sets(most * job->up_layout.k_tiles, job->channels)))
+  const uint32_t most = expert_groups_of_pass(&job->up_layout, &job->down_layout),
+                 passes = (m->groups + most - 1) / most;
+  if (*detail = AT(x),
+      !client_owns(client, job->x,
+                   passes * activation_row_sets(most * job->up_layout.k_tiles, job->channels)))
     return COMPLETION_REGION;
-  if (*detail = AT(results), !client_owns(client, job->results, passes * result_row_sets(&job->down_layout, job->format, most)))
+  if (*detail = AT(results),
+      !client_owns(client, job->results, passes * result_row_sets(&job->down_layout, job->format, most)))
     return COMPLETION_REGION;
   return COMPLETION_DONE;
 }
 
-static enum completion_status serve_expert(struct client *client, const void *payload, struct firmware_report *report,
-                                           uint32_t *detail) {
+static enum completion_status serve_expert(struct client *client, const void *payload,
+                                           struct firmware_report *report, uint32_t *detail) {
   const struct expert_message *m = payload;
   struct expert_job job;
-  if (m->groups == 0) job.up_layout.k_tiles = job.down_layout.k_tiles = 1;  // no tokens, so no matrices either
+  if (m->groups == 0)
+    job.up_layout.k_tiles = job.down_layout.k_tiles = 1;  // no tokens, so no matrices either
   job.x = (struct region){m->x.base, m->x.stripe};
   job.results = (struct region){m->results.base, m->results.stripe};
   job.table = (struct region){m->table.base, m->table.stripe};
@@ -53,8 +60,10 @@ static enum completion_status serve_expert(struct client *client, const void *pa
   job.channels = client->channels;
   job.groups = m->groups;
   if (*detail = AT(groups), m->groups > PROTOCOL_TOKEN_GROUPS) return COMPLETION_ARGUMENT;
-  if (*detail = AT(table_tiles), m->table_tiles == 0 || m->table_tiles > TABLE_TILES_MOST) return COMPLETION_ARGUMENT;
-  if (*detail = AT(table), !client_owns(client, job.table, activation_row_sets(m->table_tiles, client->channels)))
+  if (*detail = AT(table_tiles), m->table_tiles == 0 || m->table_tiles > TABLE_TILES_MOST)
+    return COMPLETION_ARGUMENT;
+  if (*detail = AT(table),
+      !client_owns(client, job.table, activation_row_sets(m->table_tiles, client->channels)))
     return COMPLETION_REGION;
   const enum completion_status status = m->groups ? check_tokens(client, m, &job, detail) : COMPLETION_DONE;
   if (status != COMPLETION_DONE) return status;

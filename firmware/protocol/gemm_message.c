@@ -5,8 +5,8 @@
 
 #define AT(member) (uint32_t) offsetof(struct gemm_message, member)
 
-static enum completion_status serve_gemm(struct client *client, const void *payload, struct firmware_report *report,
-                                         uint32_t *detail) {
+static enum completion_status serve_gemm(struct client *client, const void *payload,
+                                         struct firmware_report *report, uint32_t *detail) {
   const struct gemm_message *m = payload;
   struct gemm_job job = {.x = {m->x.base, m->x.stripe},
                          .results = {m->results.base, m->results.stripe},
@@ -20,10 +20,13 @@ static enum completion_status serve_gemm(struct client *client, const void *payl
   if (*detail = AT(format), m->format > RESULT_ACC) return COMPLETION_ARGUMENT;
   if (*detail = AT(groups), m->groups == 0 || m->groups > PROTOCOL_TOKEN_GROUPS) return COMPLETION_ARGUMENT;
   if (job.weights_layout.two_streams && m->groups % 2) return COMPLETION_ARGUMENT;
-  const uint32_t k_tiles = job.weights_layout.k_tiles, most = groups_of_pass(k_tiles), passes = (m->groups + most - 1) / most;
-  if (*detail = AT(x), !client_owns(client, job.x, passes * activation_row_sets(most * k_tiles, client->channels)))
+  const uint32_t k_tiles = job.weights_layout.k_tiles, most = groups_of_pass(k_tiles),
+                 passes = (m->groups + most - 1) / most;
+  if (*detail = AT(x),
+      !client_owns(client, job.x, passes * activation_row_sets(most * k_tiles, client->channels)))
     return COMPLETION_REGION;
-  if (*detail = AT(results), !client_owns(client, job.results, passes * result_row_sets(&job.weights_layout, job.format, most)))
+  if (*detail = AT(results),
+      !client_owns(client, job.results, passes * result_row_sets(&job.weights_layout, job.format, most)))
     return COMPLETION_REGION;
   *detail = 0;
   firmware_gemm(&client->protocol->hal, &job, report);

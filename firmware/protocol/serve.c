@@ -27,11 +27,13 @@ static bool is_open(struct protocol *p, uint32_t q) {
   return (generation & 1) && queue->generation == generation;
 }
 
-// A message waits and its completion has room. Counters that cannot be close the queue until its owner opens it again.
+// A message waits and its completion has room. Counters that cannot be close the queue until its owner opens
+// it again.
 static bool has_work(struct protocol *p, uint32_t q) {
   volatile struct queue *queue = &p->box->queue[q];
   if (!is_open(p, q)) return false;
-  const uint32_t waiting = queue->produced - p->queue[q].consumed, kept = p->queue[q].completed - queue->collected;
+  const uint32_t waiting = queue->produced - p->queue[q].consumed,
+                 kept = p->queue[q].completed - queue->collected;
   if (waiting > PROTOCOL_ENTRIES || kept > PROTOCOL_ENTRIES) {
     queue->generation = 0;
     return false;

@@ -8,7 +8,7 @@ usage: params/activation/generate.py [--check | --report]
 Values come from decimal arithmetic of 90 digits (exp of the decimal module, own series for erf), so that they share nothing with
 the MPFR oracle of the tests. A segment's cubic is the one of nearly equal relative error at its extrema (one step of Remez),
 rounded coefficient by coefficient and improved by a search over the neighbouring integers with the unit's own truncations.
-The format is described in cmodel/include/duplex/activation.h.
+The format is described in include/duplex/activation.h.
 """
 import hashlib
 import math

@@ -2,7 +2,7 @@
 //
 // Gated: h = RN16(act(g) * u); not gated: h = RN16(act(u)), g does not count. One row a clock, no stall. The tag that comes with a row
 // leaves with its result. Latency: LATENCY clocks from the edge that takes a row to the clock in which out_valid_o is high.
-// Table port: word 0 to 128 of the image (cmodel/include/duplex/activation.h); load only while no row is inside.
+// Table port: word 0 to 128 of the image (include/duplex/activation.h); load only while no row is inside.
 `default_nettype none
 `include "duplex_params.vh"
 module activation #(

@@ -1,7 +1,7 @@
 // Finds the table entry of an argument and its place in the segment (SPEC N4, docs/activation.md).
 //
 // Holds one copy of the table: header word in registers, segments in RAM. The image is loaded word by word (layout in
-// cmodel/include/duplex/activation.h); load only while no value is in flight.
+// include/duplex/activation.h); load only while no value is in flight.
 // Argument: binary32. place_o: signed, units of 2^-16 of a segment, -1/2 to 1/2; 0 in a tail.
 // Latency 6 clocks: 1 shift count, 2 shift, 3 fixed point rounded down, 4 segment, 5 table, 6 choice of the entry.
 `default_nettype none

@@ -1,9 +1,10 @@
-// Activation unit (C model) against MPFR: at most 1 ulp of binary16 for every built-in function; special values; users' tables.
+// Activation unit (C model) against MPFR: at most 1 ulp of binary16 for every built-in function; special
+// values; users' tables.
 //
-// For each function: all 65,536 binary16 arguments, without a gate and with several factors, and random (g, u) of the GEMM's
-// range: DUPLEX_CASES million per function (default 1). DUPLEX_SEED repeats a run; a failure prints g and u. The error is counted
-// in distances of neighbours at the real result, 2^-24 below 2^-14; Inf counts as 65,536 and is right for every real result of
-// 65,520 or more.
+// For each function: all 65,536 binary16 arguments, without a gate and with several factors, and random (g,
+// u) of the GEMM's range: DUPLEX_CASES million per function (default 1). DUPLEX_SEED repeats a run; a failure
+// prints g and u. The error is counted in distances of neighbours at the real result, 2^-24 below 2^-14; Inf
+// counts as 65,536 and is right for every real result of 65,520 or more.
 #include <math.h>
 #include <mpfr.h>
 #include <setjmp.h>
@@ -132,7 +133,8 @@ struct worst {
 static double ulp_error(double real, uint16_t h) {
   if ((h & 0x7fff) > 0x7c00) return INFINITY;
   if (real != 0 && (real < 0) != (h >> 15)) return INFINITY;
-  const double magnitude = fabs(real), result = (h & 0x7fff) == 0x7c00 ? 65536.0 : fabs(duplex_f16_to_double(h));
+  const double magnitude = fabs(real),
+               result = (h & 0x7fff) == 0x7c00 ? 65536.0 : fabs(duplex_f16_to_double(h));
   if (result == 65536.0 && magnitude >= 65520.0) return 0;
   int exponent = -14;
   if (magnitude >= 0x1p-14) exponent = ilogb(magnitude);
@@ -167,8 +169,8 @@ static uint16_t correctly_rounded(const mpfr_t real) {
 }
 
 // Compares one (g, u); `act` holds the real act(g).
-static void compare(const struct function *function, const struct duplex_activation_table *table, float g, float u, bool gated,
-                    struct worst *worst) {
+static void compare(const struct function *function, const struct duplex_activation_table *table, float g,
+                    float u, bool gated, struct worst *worst) {
   const uint32_t g_bits = gated ? bits_of(g) : 0x7fc00000, u_bits = gated ? bits_of(u) : bits_of(g);
   const uint16_t h = duplex_activation(table, g_bits, u_bits, gated);
   mpfr_mul_d(product, act, gated ? (double)u : 1.0, MPFR_RNDN);
@@ -180,8 +182,8 @@ static void compare(const struct function *function, const struct duplex_activat
   }
   worst->compared++;
   if (error > 1)
-    fail_msg("%s: g %08x (%g) u %08x (%g): h %04x, real %g: %g ulp", function->name, bits_of(g), (double)g, bits_of(u), (double)u,
-             h, real, error);
+    fail_msg("%s: g %08x (%g) u %08x (%g): h %04x, real %g: %g ulp", function->name, bits_of(g), (double)g,
+             bits_of(u), (double)u, h, real, error);
   if (function->exact && real != 0 && h != correctly_rounded(product))
     fail_msg("%s: g %08x u %08x: h %04x, correctly rounded %04x", function->name, bits_of(g), bits_of(u), h,
              correctly_rounded(product));
@@ -197,13 +199,15 @@ static void compare_act(const struct function *function, const struct duplex_act
   duplex_activation_segment(table, &stages);
   duplex_activation_polynomial(&stages);
   duplex_activation_multiply(table, &stages);
-  const double unit = ldexp(stages.act_negative ? -(double)stages.act : (double)stages.act, stages.act_exponent);
+  const double unit =
+      ldexp(stages.act_negative ? -(double)stages.act : (double)stages.act, stages.act_exponent);
   const double error = fabs(unit / real - 1);
   if (error > worst->act_error) {
     worst->act_error = error;
     worst->act_g = bits_of(g);
   }
-  if (!(error < ACT_ERROR_LIMIT)) fail_msg("%s: act(%g): relative error 2^%.2f", function->name, (double)g, log2(error));
+  if (!(error < ACT_ERROR_LIMIT))
+    fail_msg("%s: act(%g): relative error 2^%.2f", function->name, (double)g, log2(error));
 }
 
 static void report(const struct function *function, const char *what, const struct worst *worst) {
@@ -215,8 +219,8 @@ static void report(const struct function *function, const char *what, const stru
 }
 
 static void sweep(const struct function *function, const struct duplex_activation_table *table) {
-  static const float factors[] = {1.0f,  -1.0f, 0.75f, 3.1415927f, -1234.5677f, 0.001953124f, 0x1.fffffep47f, -0x1.234566p-40f,
-                                  5e-41f};
+  static const float factors[] = {
+      1.0f, -1.0f, 0.75f, 3.1415927f, -1234.5677f, 0.001953124f, 0x1.fffffep47f, -0x1.234566p-40f, 5e-41f};
   struct worst worst = {0};
   for (uint32_t i = 0; i < 65536; i++) {
     if ((i & 0x7c00) == 0x7c00) continue;  // Inf and NaN: test_special_values
@@ -233,7 +237,8 @@ static void sweep(const struct function *function, const struct duplex_activatio
 
 static float random_exponent(struct duplex_random *random, int from, int to) {
   const uint32_t bits = (uint32_t)duplex_random_u64(random) & 0x807fffff;
-  return float_of(bits | (uint32_t)(from + (int)duplex_random_below(random, (uint64_t)(to - from + 1)) + 127) << 23);
+  return float_of(bits | (uint32_t)(from + (int)duplex_random_below(random, (uint64_t)(to - from + 1)) + 127)
+                             << 23);
 }
 
 static float random_g(struct duplex_random *random, const struct function *function) {
@@ -255,7 +260,8 @@ static float random_u(struct duplex_random *random) {
     if (exponent < -126) exponent = -126;
     return random_exponent(random, (int)exponent, (int)exponent);
   }
-  return duplex_random_below(random, 2) ? (float)(4 * duplex_random_normal(random)) : random_exponent(random, -60, 47);
+  return duplex_random_below(random, 2) ? (float)(4 * duplex_random_normal(random))
+                                        : random_exponent(random, -60, 47);
 }
 
 static void random_pairs(const struct function *function) {
@@ -349,9 +355,12 @@ static void test_special_values(void **state) {
   };
   for (unsigned i = 0; i < LENGTH(cases); i++) {
     for (unsigned k = 0; k < LENGTH(smooth); k++)
-      assert_int_equal(duplex_activation(duplex_activation_builtin(smooth[k]), cases[i].g, cases[i].u, true), cases[i].smooth);
-    assert_int_equal(duplex_activation(duplex_activation_builtin("relu"), cases[i].g, cases[i].u, true), cases[i].relu);
-    assert_int_equal(duplex_activation(duplex_activation_builtin("identity"), cases[i].g, cases[i].u, true), cases[i].identity);
+      assert_int_equal(duplex_activation(duplex_activation_builtin(smooth[k]), cases[i].g, cases[i].u, true),
+                       cases[i].smooth);
+    assert_int_equal(duplex_activation(duplex_activation_builtin("relu"), cases[i].g, cases[i].u, true),
+                     cases[i].relu);
+    assert_int_equal(duplex_activation(duplex_activation_builtin("identity"), cases[i].g, cases[i].u, true),
+                     cases[i].identity);
   }
   // Without a gate g is not looked at.
   const struct duplex_activation_table *silu = duplex_activation_builtin("silu");
@@ -369,8 +378,8 @@ static void put(uint8_t *file, unsigned entry, uint64_t bits) {
 }
 
 static uint64_t segment_bits(long c0, long c1, long c2, long c3, long e, bool ratio) {
-  return ((uint64_t)c0 & 0x3ffff) | ((uint64_t)c1 & 0x7fff) << 18 | ((uint64_t)c2 & 0xfff) << 33 | ((uint64_t)c3 & 0x1ff) << 45 |
-         ((uint64_t)e & 0x1ff) << 54 | (uint64_t)ratio << 63;
+  return ((uint64_t)c0 & 0x3ffff) | ((uint64_t)c1 & 0x7fff) << 18 | ((uint64_t)c2 & 0xfff) << 33 |
+         ((uint64_t)c3 & 0x1ff) << 45 | ((uint64_t)e & 0x1ff) << 54 | (uint64_t)ratio << 63;
 }
 
 // The cubic through the function at four Chebyshev nodes of the segment that begins at `low`.
@@ -394,10 +403,12 @@ static uint64_t fit(const struct function *function, double low, double width, b
   long e = ilogb(c[0]) + 32 - 16;
   if (lround(ldexp(c[0], 32 - (int)e)) == 131072) e++;  // beyond the field by rounding
   const double unit = ldexp(1, (int)e - 32);
-  return segment_bits(lround(c[0] / unit), lround(c[1] / unit / 4), lround(c[2] / unit / 16), lround(c[3] / unit / 64), e, ratio);
+  return segment_bits(lround(c[0] / unit), lround(c[1] / unit / 4), lround(c[2] / unit / 16),
+                      lround(c[3] / unit / 64), e, ratio);
 }
 
-static void begin_file(uint8_t *file, unsigned shift, int first, unsigned at_minus_inf, unsigned at_plus_inf) {
+static void begin_file(uint8_t *file, unsigned shift, int first, unsigned at_minus_inf,
+                       unsigned at_plus_inf) {
   memset(file, 0, DUPLEX_ACTIVATION_FILE_BYTES);
   memcpy(file, "DUPLEXAT\1\0\0\0\0\2\0\0", 16);
   put(file, 0, ((uint64_t)first & 0xfff) | shift << 12 | at_minus_inf << 16 | at_plus_inf << 19);
@@ -473,7 +484,8 @@ static void test_files(void **state) {
     assert_non_null(error);
     if (!strstr(error, faults[i].word)) fail_msg("fault %u: %s", i, error);
   }
-  for (size_t size = 0; size < DUPLEX_ACTIVATION_FILE_BYTES; size += 5) assert_non_null(duplex_activation_check(good, size));
+  for (size_t size = 0; size < DUPLEX_ACTIVATION_FILE_BYTES; size += 5)
+    assert_non_null(duplex_activation_check(good, size));
   assert_non_null(duplex_activation_check(good, DUPLEX_ACTIVATION_FILE_BYTES + 1));
   // A tail that is multiplied by g has no value at Inf.
   memcpy(bad, good, sizeof bad);

@@ -1,5 +1,6 @@
-// Attention by N5 (docs/numerics.md) with GMP integers and rationals, for tests. Shares nothing with the model but the table of
-// the exponential as a function of the quantised difference, which tests/softmax checks over all of its inputs.
+// Attention by N5 (docs/numerics.md) with GMP integers and rationals, for tests. Shares nothing with the
+// model but the table of the exponential as a function of the quantised difference, which tests/softmax
+// checks over all of its inputs.
 #ifndef DUPLEX_TEST_ORACLE_ATTENTION_H
 #define DUPLEX_TEST_ORACLE_ATTENTION_H
 
@@ -55,8 +56,8 @@ static inline uint32_t oracle_difference(float t, float m) {
   return units;
 }
 
-// RN16(sum / l), l in units of 2^-24: sum / l in units of 2^-24 is a ratio of integers. Compared with every binary16 number by
-// halving the range.
+// RN16(sum / l), l in units of 2^-24: sum / l in units of 2^-24 is a ratio of integers. Compared with every
+// binary16 number by halving the range.
 static inline uint16_t oracle_quotient(const struct oracle_sum *sum, const mpz_t l) {
   if (sum->nan || (sum->plus_infinity && sum->minus_infinity)) return 0x7e00;
   if (sum->plus_infinity || sum->minus_infinity) return sum->minus_infinity ? 0xfc00 : 0x7c00;
@@ -71,7 +72,8 @@ static inline uint16_t oracle_quotient(const struct oracle_sum *sum, const mpz_t
     *(mpz_cmp(place, size) <= 0 ? &below : &above) = middle;
   }
   mpz_mul_ui(size, size, 2);
-  mpz_mul_si(place, l, oracle_units((uint16_t)below) + (above == 31744 ? 65536L << 24 : oracle_units((uint16_t)above)));
+  mpz_mul_si(place, l,
+             oracle_units((uint16_t)below) + (above == 31744 ? 65536L << 24 : oracle_units((uint16_t)above)));
   const int order = mpz_cmp(size, place);
   const uint32_t bits = order > 0 || (order == 0 && below % 2) ? above : below;
   const bool negative = mpz_sgn(sum->units) < 0;
@@ -89,10 +91,10 @@ static inline float oracle_score(const uint16_t *q, const uint16_t *k, unsigned 
   return s * c;
 }
 
-// o[d] of one query: k and v[positions][d]. `wide`: weights with a high and a low part; the high part alone decides what becomes
-// of infinities and NaN of v.
-static inline void oracle_attention_of(const uint16_t *q, const uint16_t *k, const uint16_t *v, size_t positions, unsigned d,
-                                       float c, bool wide, uint16_t *o) {
+// o[d] of one query: k and v[positions][d]. `wide`: weights with a high and a low part; the high part alone
+// decides what becomes of infinities and NaN of v.
+static inline void oracle_attention_of(const uint16_t *q, const uint16_t *k, const uint16_t *v,
+                                       size_t positions, unsigned d, float c, bool wide, uint16_t *o) {
   float *t = malloc(positions * sizeof *t), m = -INFINITY;
   bool nan = false;
   for (size_t i = 0; i < positions; i++) {
@@ -128,8 +130,8 @@ static inline void oracle_attention_of(const uint16_t *q, const uint16_t *k, con
   free(low);
 }
 
-static inline void oracle_attention(const uint16_t *q, const uint16_t *k, const uint16_t *v, size_t positions, unsigned d,
-                                    float c, uint16_t *o) {
+static inline void oracle_attention(const uint16_t *q, const uint16_t *k, const uint16_t *v, size_t positions,
+                                    unsigned d, float c, uint16_t *o) {
   oracle_attention_of(q, k, v, positions, d, c, false, o);
 }
 

@@ -1,8 +1,9 @@
-// Attention against ideal softmax attention (MPFR, 120 bits), beside the ways in which a GPU does it. usage: quality LONGEST
-// [SEED] Three seeds from SEED on. Errors in units of 2^-11 of the ideal row's root mean square, before and after o is rounded to
-// binary16 (which is the same for all, and most of what is left then). Exit status 1 if weights p16 are above a reference with
-// binary16 weights, or weights p32 above the binary32 reference, in the median, the mean square or the largest error; the largest
-// after the last rounding, which is that of one output, counts for all rows together.
+// Attention against ideal softmax attention (MPFR, 120 bits), beside the ways in which a GPU does it. usage:
+// quality LONGEST [SEED] Three seeds from SEED on. Errors in units of 2^-11 of the ideal row's root mean
+// square, before and after o is rounded to binary16 (which is the same for all, and most of what is left
+// then). Exit status 1 if weights p16 are above a reference with binary16 weights, or weights p32 above the
+// binary32 reference, in the median, the mean square or the largest error; the largest after the last
+// rounding, which is that of one output, counts for all rows together.
 #include <math.h>
 #include <mpfr.h>
 #include <stdio.h>
@@ -21,10 +22,11 @@
 #define SEEDS 3
 #define LINES_MOST 16  // of a seed
 
-// Ours with weights of one and of two parts; weights rounded to binary16 with sums in binary32, in blocks with a running maximum
-// and in one block; all in binary32.
+// Ours with weights of one and of two parts; weights rounded to binary16 with sums in binary32, in blocks
+// with a running maximum and in one block; all in binary32.
 enum method { P16, P32, BLOCKS_16, ONE_16, BINARY32, METHODS };
-static const char *const method_names[METHODS] = {"ours, p16", "ours, p32", "binary16, blocks", "binary16, one", "binary32"};
+static const char *const method_names[METHODS] = {"ours, p16", "ours, p32", "binary16, blocks",
+                                                  "binary16, one", "binary32"};
 
 struct row {
   const uint16_t *q, *k, *v;
@@ -74,7 +76,8 @@ static void ideal(const struct row *row, double *o) {
   mpfr_clears(scale, s, p, l, (mpfr_ptr)0);
 }
 
-// Blocks of positions, a running maximum, everything in binary32; `narrow`: weights rounded to binary16 before they meet V.
+// Blocks of positions, a running maximum, everything in binary32; `narrow`: weights rounded to binary16
+// before they meet V.
 static void flash(const struct row *row, size_t block, bool narrow, double *o) {
   float sums[D] = {0}, maximum = -INFINITY, l = 0;
   const float scale = (float)(1 / sqrt(D) * 1.4426950408889634);
@@ -85,7 +88,8 @@ static void flash(const struct row *row, size_t block, bool narrow, double *o) {
     const float before = maximum;
     for (size_t n = 0; n < count; n++) {
       float s = 0;
-      for (unsigned i = 0; i < D; i++) s += (float)value(row->q[i]) * (float)value(row->k[(first + n) * D + i]);
+      for (unsigned i = 0; i < D; i++)
+        s += (float)value(row->q[i]) * (float)value(row->k[(first + n) * D + i]);
       t[n] = s * scale;
       maximum = fmaxf(maximum, t[n]);
     }
@@ -115,14 +119,16 @@ static void by_units(const struct row *row, bool wide, const uint16_t *written, 
     m = duplex_running_maximum(m, t[n]);
   }
   for (size_t n = 0; n < row->length; n++) {
-    for (int part = wide ? DUPLEX_P32_HIGH : DUPLEX_P16; part <= (wide ? DUPLEX_P32_LOW : DUPLEX_P16); part++) {
+    for (int part = wide ? DUPLEX_P32_HIGH : DUPLEX_P16; part <= (wide ? DUPLEX_P32_LOW : DUPLEX_P16);
+         part++) {
       const duplex_p16 p = duplex_exponential(t[n], m, (enum duplex_weight_part)part);
       l = duplex_softmax_sum(l, p);
       for (unsigned i = 0; i < D; i++) duplex_sum_add_weighted(&sums[i], p, row->v[n * D + i]);
     }
   }
   for (unsigned i = 0; i < D; i++) {
-    if (duplex_quotient(&sums[i], l, false) != written[i]) die("the stack wrote something else than its units give");
+    if (duplex_quotient(&sums[i], l, false) != written[i])
+      die("the stack wrote something else than its units give");
     o[i] = (ldexp((double)sums[i].high, 16) + ldexp((double)sums[i].low, -48)) / ldexp((double)l, -24);
   }
   free(t);
@@ -143,21 +149,26 @@ static void normal(struct duplex_random *random, uint16_t *to, size_t count, dou
 }
 
 // QUERIES queries of one sequence: their errors by all methods, before and after the last rounding.
-static void attend(double deviation, size_t length, struct duplex_random *random, struct errors errors[METHODS][2]) {
+static void attend(double deviation, size_t length, struct duplex_random *random,
+                   struct errors errors[METHODS][2]) {
   static uint16_t q[QUERIES * D], o[2][QUERIES * D];
-  struct duplex_device *device;
+  struct duplex_stack *stack;
   struct duplex_kv_cache *cache;
   struct duplex_sequence *sequence;
   uint16_t *k = malloc(length * D * sizeof *k), *v = malloc(length * D * sizeof *v);
   if (!k || !v) die("too little memory");
-  normal(random, q, QUERIES * D, deviation), normal(random, k, length * D, 1), normal(random, v, length * D, 1);
-  if (duplex_open("cmodel", &(struct duplex_options){.backend.channels = 1}, &device, NULL, 0) ||
-      duplex_kv_open(device, &(struct duplex_kv_options){.heads = 1, .head_size = D, .pages = length / 512 + 1}, &cache) ||
-      duplex_kv_begin(cache, DUPLEX_KV_SPACES, length, &sequence) || duplex_kv_append(sequence, 0, k, v, length, 0) ||
-      duplex_attention(cache, 0, &sequence, 1, q, QUERIES, 0, o[P16]))
+  normal(random, q, QUERIES * D, deviation), normal(random, k, length * D, 1),
+      normal(random, v, length * D, 1);
+  if (duplex_stack_open("cmodel", &(struct duplex_stack_options){.backend.channels = 1}, &stack, NULL, 0) ||
+      duplex_kv_open(stack,
+                     &(struct duplex_kv_options){.heads = 1, .head_size = D, .pages = length / 512 + 1},
+                     &cache) ||
+      duplex_kv_begin(cache, DUPLEX_KV_SPACES, length, &sequence) ||
+      duplex_kv_append(sequence, 0, k, v, length, 0) ||
+      duplex_stack_attention(cache, 0, &sequence, 1, q, QUERIES, 0, o[P16]))
     die("the model failed");
   duplex_kv_use_p32(cache, true);
-  if (duplex_attention(cache, 0, &sequence, 1, q, QUERIES, 0, o[P32])) die("the model failed");
+  if (duplex_stack_attention(cache, 0, &sequence, 1, q, QUERIES, 0, o[P32])) die("the model failed");
   for (unsigned i = 0; i < QUERIES; i++) {
     const struct row row = {q + i * D, k, v, length};
     double exact[D], result[METHODS][D];
@@ -170,7 +181,7 @@ static void attend(double deviation, size_t length, struct duplex_random *random
     for (unsigned method = 0; method < METHODS; method++) note(errors[method], result[method], exact);
   }
   duplex_kv_close(cache);
-  duplex_close(device);
+  duplex_stack_close(stack);
   free(k);
   free(v);
 }
@@ -183,12 +194,14 @@ static struct figures figures_of(struct errors *errors) {
   double square = 0;
   qsort(errors->list, errors->count, sizeof errors->list[0], compare);
   for (unsigned i = 0; i < errors->count; i++) square += errors->list[i] * errors->list[i];
-  return (struct figures){errors->list[errors->count / 2], sqrt(square / errors->count), errors->list[errors->count - 1]};
+  return (struct figures){errors->list[errors->count / 2], sqrt(square / errors->count),
+                          errors->list[errors->count - 1]};
 }
 
 static bool not_above(const struct figures a[2], const struct figures b[2], bool all) {
   for (unsigned rounded = 0; rounded < 2; rounded++)
-    if (a[rounded].median > b[rounded].median || a[rounded].mean_square > b[rounded].mean_square) return false;
+    if (a[rounded].median > b[rounded].median || a[rounded].mean_square > b[rounded].mean_square)
+      return false;
   return a[0].most <= b[0].most && (!all || a[1].most <= b[1].most);
 }
 
@@ -205,14 +218,16 @@ static bool print(const char *kind, size_t length, struct errors errors[METHODS]
     }
     printf("\n");
   }
-  const bool good = not_above(figures[P32], figures[BINARY32], all) && not_above(figures[P16], figures[BLOCKS_16], all) &&
+  const bool good = not_above(figures[P32], figures[BINARY32], all) &&
+                    not_above(figures[P16], figures[BLOCKS_16], all) &&
                     not_above(figures[P16], figures[ONE_16], all);
   if (!good) printf("  above a reference\n");
   return good;
 }
 
 // Short rows are drawn more often.
-static bool measure(const char *kind, double deviation, size_t length, uint64_t seed, struct errors all[METHODS][2]) {
+static bool measure(const char *kind, double deviation, size_t length, uint64_t seed,
+                    struct errors all[METHODS][2]) {
   static struct errors errors[METHODS][2];
   for (unsigned i = 0; i < 2 * METHODS; i++) errors[i / 2][i % 2].count = 0;
   for (unsigned s = 0; s < SEEDS; s++) {

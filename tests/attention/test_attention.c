@@ -1,4 +1,5 @@
-// Decode attention on the C model, from the KV cache down, against the exact oracle: every bit of every output.
+// Decode attention on the C model, from the KV cache down, against the exact oracle: every bit of every
+// output.
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -21,7 +22,8 @@ static struct shape draw_shape(struct duplex_random *random) {
                     .batch = 1 + duplex_random_below(random, 3),
                     .scale = duplex_random_below(random, 2) ? 0 : 0.01 + duplex_random_unit(random),
                     .wide = duplex_random_below(random, 2)};
-  for (size_t i = 0; i < s.batch; i++) s.lengths[i] = 1 + duplex_random_below(random, duplex_random_below(random, 4) ? 80 : 400);
+  for (size_t i = 0; i < s.batch; i++)
+    s.lengths[i] = 1 + duplex_random_below(random, duplex_random_below(random, 4) ? 80 : 400);
   return s;
 }
 
@@ -36,8 +38,14 @@ static void test_head_sizes_and_groups(void **state) {
   for (unsigned i = 1; i <= 16; i++) {
     struct duplex_random random;
     duplex_random_seed(&random, seed, 1000 + i);
-    const struct shape shape = {
-        .channels = 3, .heads = 2, .group = 17 - i, .d = 16 * i, .page = 64, .batch = 1, .lengths = {65 + i}, .wide = i / 2 % 2};
+    const struct shape shape = {.channels = 3,
+                                .heads = 2,
+                                .group = 17 - i,
+                                .d = 16 * i,
+                                .page = 64,
+                                .batch = 1,
+                                .lengths = {65 + i},
+                                .wide = i / 2 % 2};
     struct tensors t = make_tensors(&shape, &random, MODERATE, MODERATE, MODERATE);
     uint16_t *o = new_array(outputs_of(&shape));
     run_driver(&shape, &t, 50, &random, o);
@@ -56,8 +64,22 @@ static void test_long_rows(void **state) {
       {.channels = 1, .heads = 2, .group = 1, .d = 16, .page = 1024, .batch = 1, .lengths = {16385}},
       {.channels = 2, .heads = 5, .group = 2, .d = 144, .page = 64, .batch = 2, .lengths = {700, 90}},
       {.channels = 3, .heads = 3, .group = 12, .d = 32, .page = 64, .batch = 2, .lengths = {2049, 513}},
-      {.channels = 1, .heads = 1, .group = 13, .d = 80, .page = 512, .batch = 1, .lengths = {4200}, .wide = true},
-      {.channels = 2, .heads = 3, .group = 2, .d = 16, .page = 64, .batch = 2, .lengths = {8300, 700}, .wide = true},
+      {.channels = 1,
+       .heads = 1,
+       .group = 13,
+       .d = 80,
+       .page = 512,
+       .batch = 1,
+       .lengths = {4200},
+       .wide = true},
+      {.channels = 2,
+       .heads = 3,
+       .group = 2,
+       .d = 16,
+       .page = 64,
+       .batch = 2,
+       .lengths = {8300, 700},
+       .wide = true},
   };
   for (unsigned i = 0; i < sizeof shapes / sizeof *shapes; i++) {
     struct duplex_random random;
@@ -68,7 +90,8 @@ static void test_long_rows(void **state) {
     run_driver(shape, &t, 300, &random, o);
     for (size_t sequence = 0; sequence < shape->batch; sequence++) {
       check_query(shape, &t, sequence, 0, o);
-      check_query(shape, &t, sequence, (unsigned)duplex_random_below(&random, shape->heads * shape->group), o);
+      check_query(shape, &t, sequence, (unsigned)duplex_random_below(&random, shape->heads * shape->group),
+                  o);
       check_query(shape, &t, sequence, shape->heads * shape->group - 1, o);
     }
     free_tensors(&t);
@@ -81,7 +104,8 @@ static void test_special_rows(void **state) {
   (void)state;
   struct special {
     const char *name;
-    uint16_t q, k, v;        // planted: all of q's first element; K's first element and V's second one of position 40
+    uint16_t q, k,
+        v;  // planted: all of q's first element; K's first element and V's second one of position 40
     uint16_t first, second;  // of o; 1: as the oracle says
   };
   static const struct special rows[] = {
@@ -97,8 +121,15 @@ static void test_special_rows(void **state) {
       {"q is NaN", 0x7e00, 0x3c00, 0, 0x7e00, 0x7e00},
   };
   for (unsigned i = 0; i < 2 * sizeof rows / sizeof *rows; i++) {
-    const struct shape shape = {
-        .channels = 2, .heads = 1, .group = 2, .d = 64, .page = 64, .batch = 1, .lengths = {100}, .scale = 0.01, .wide = i % 2};
+    const struct shape shape = {.channels = 2,
+                                .heads = 1,
+                                .group = 2,
+                                .d = 64,
+                                .page = 64,
+                                .batch = 1,
+                                .lengths = {100},
+                                .scale = 0.01,
+                                .wide = i % 2};
     const struct special *row = &rows[i / 2];
     struct duplex_random random;
     duplex_random_seed(&random, seed, 3000 + i / 2);
@@ -117,7 +148,8 @@ static void test_special_rows(void **state) {
 
 static void test_all_scores_minus_infinity(void **state) {
   (void)state;
-  const struct shape shape = {.channels = 1, .heads = 1, .group = 1, .d = 16, .page = 64, .batch = 1, .lengths = {70}};
+  const struct shape shape = {
+      .channels = 1, .heads = 1, .group = 1, .d = 16, .page = 64, .batch = 1, .lengths = {70}};
   struct duplex_random random;
   duplex_random_seed(&random, seed, 4000);
   struct tensors t = make_tensors(&shape, &random, MODERATE, MODERATE, MODERATE);
@@ -133,7 +165,8 @@ static void test_all_scores_minus_infinity(void **state) {
 static void test_independence(void **state) {
   (void)state;
   static const unsigned channels[] = {1, 2, 3, 5, 32}, pages[] = {64, 128, 512}, bundles[] = {0, 1, 0x6, 0xf};
-  struct shape shape = {.channels = 1, .heads = 3, .group = 4, .d = 96, .page = 64, .batch = 4, .lengths = {700, 3, 64, 257}};
+  struct shape shape = {
+      .channels = 1, .heads = 3, .group = 4, .d = 96, .page = 64, .batch = 4, .lengths = {700, 3, 64, 257}};
   struct duplex_random random;
   duplex_random_seed(&random, seed, 5000);
   struct tensors t = make_tensors(&shape, &random, MODERATE, MODERATE, MODERATE);
@@ -152,8 +185,8 @@ static void test_independence(void **state) {
   alone.batch = 1;
   for (size_t i = 0; i < shape.batch; i++) {
     const size_t queries = outputs_of(&alone);
-    const struct tensors part = {t.q + i * queries, t.k + i * shape.heads * t.of_head, t.v + i * shape.heads * t.of_head,
-                                 t.longest, t.of_head};
+    const struct tensors part = {t.q + i * queries, t.k + i * shape.heads * t.of_head,
+                                 t.v + i * shape.heads * t.of_head, t.longest, t.of_head};
     alone.lengths[0] = shape.lengths[i];
     run_driver(&alone, &part, 1000, &random, o);
     assert_memory_equal(o, expected + i * queries, queries * sizeof *o);
@@ -171,47 +204,49 @@ static void test_many_sequences(void **state) {
   duplex_random_seed(&random, seed, 6000);
   static uint16_t q[MANY * D], k[MANY * L * D], v[MANY * L * D], o[MANY * D];
   struct duplex_sequence *sequences[MANY];
-  struct duplex_device *device = open_device(5);
+  struct duplex_stack *stack = open_stack(5);
   const struct shape shape = {.channels = 5, .heads = 1, .group = 1, .d = D, .page = 64, .batch = MANY};
-  struct duplex_kv_cache *cache = open_cache(device, &shape, MANY);
+  struct duplex_kv_cache *cache = open_cache(stack, &shape, MANY);
   for (size_t i = 0; i < MANY * D; i++) q[i] = draw_operand(&random, MODERATE);
-  for (size_t i = 0; i < MANY * L * D; i++) k[i] = draw_operand(&random, MODERATE), v[i] = draw_operand(&random, MODERATE);
+  for (size_t i = 0; i < MANY * L * D; i++)
+    k[i] = draw_operand(&random, MODERATE), v[i] = draw_operand(&random, MODERATE);
   for (size_t i = 0; i < MANY; i++) {
     assert_int_equal(duplex_kv_begin(cache, DUPLEX_KV_SPACES, 1 + i % L, &sequences[i]), 0);
     assert_int_equal(duplex_kv_append(sequences[i], 0, k + i * L * D, v + i * L * D, 1 + i % L, 0), 0);
   }
-  attend(cache, &shape, sequences, q, device, o);
+  attend(cache, &shape, sequences, q, stack, o);
   for (size_t i = 0; i < MANY; i++) {
     uint16_t expected[D];
     oracle_attention(q + i * D, k + i * L * D, v + i * L * D, 1 + i % L, D, oracle_scale(0, D), expected);
     assert_memory_equal(o + i * D, expected, sizeof expected);
   }
   duplex_kv_close(cache);
-  duplex_close(device);
+  duplex_stack_close(stack);
 }
 
 static void test_arguments(void **state) {
   (void)state;
-  struct duplex_device *device = open_device(2);
+  struct duplex_stack *stack = open_stack(2);
   const struct shape shape = {.heads = 2, .d = 32, .page = 64};
-  struct duplex_kv_cache *cache = open_cache(device, &shape, 2);
+  struct duplex_kv_cache *cache = open_cache(stack, &shape, 2);
   struct duplex_sequence *sequence;
   static uint16_t kv[2 * 32], q[36 * 32], o[36 * 32];
   assert_int_equal(duplex_kv_begin(cache, DUPLEX_KV_SPACES, 1, &sequence), 0);
-  assert_int_equal(duplex_attention(cache, 0, &sequence, 1, q, 2, 0, o), DUPLEX_ERROR_ARGUMENT);  // no position
+  assert_int_equal(duplex_stack_attention(cache, 0, &sequence, 1, q, 2, 0, o),
+                   DUPLEX_ERROR_ARGUMENT);  // no position
   assert_int_equal(duplex_kv_append(sequence, 0, kv, kv, 1, 0), 0);
-  assert_int_equal(duplex_attention(cache, 0, &sequence, 1, q, 2, 0, o), 0);
-  assert_int_equal(duplex_attention(cache, 0, &sequence, 0, q, 2, 0, o), DUPLEX_ERROR_ARGUMENT);
-  assert_int_equal(duplex_attention(cache, 0, &sequence, 1, q, 3, 0, o), DUPLEX_ERROR_ARGUMENT);
-  assert_int_equal(duplex_attention(cache, 0, &sequence, 1, q, 34, 0, o), DUPLEX_ERROR_ARGUMENT);
-  assert_int_equal(duplex_attention(cache, 0, &sequence, 1, q, 0, 0, o), DUPLEX_ERROR_ARGUMENT);
-  assert_int_equal(duplex_attention(cache, 1, &sequence, 1, q, 2, 0, o), DUPLEX_ERROR_ARGUMENT);
-  assert_int_equal(duplex_attention(cache, 0, &sequence, 1, q, 2, -1, o), DUPLEX_ERROR_ARGUMENT);
-  assert_int_equal(duplex_attention(cache, 0, &sequence, 1, q, 2, INFINITY, o), DUPLEX_ERROR_ARGUMENT);
-  assert_int_equal(duplex_attention(cache, 0, &sequence, 1, q, 2, NAN, o), DUPLEX_ERROR_ARGUMENT);
-  assert_int_equal(duplex_attention(cache, 0, &sequence, 1, q, 32, 0, o), 0);
+  assert_int_equal(duplex_stack_attention(cache, 0, &sequence, 1, q, 2, 0, o), 0);
+  assert_int_equal(duplex_stack_attention(cache, 0, &sequence, 0, q, 2, 0, o), DUPLEX_ERROR_ARGUMENT);
+  assert_int_equal(duplex_stack_attention(cache, 0, &sequence, 1, q, 3, 0, o), DUPLEX_ERROR_ARGUMENT);
+  assert_int_equal(duplex_stack_attention(cache, 0, &sequence, 1, q, 34, 0, o), DUPLEX_ERROR_ARGUMENT);
+  assert_int_equal(duplex_stack_attention(cache, 0, &sequence, 1, q, 0, 0, o), DUPLEX_ERROR_ARGUMENT);
+  assert_int_equal(duplex_stack_attention(cache, 1, &sequence, 1, q, 2, 0, o), DUPLEX_ERROR_ARGUMENT);
+  assert_int_equal(duplex_stack_attention(cache, 0, &sequence, 1, q, 2, -1, o), DUPLEX_ERROR_ARGUMENT);
+  assert_int_equal(duplex_stack_attention(cache, 0, &sequence, 1, q, 2, INFINITY, o), DUPLEX_ERROR_ARGUMENT);
+  assert_int_equal(duplex_stack_attention(cache, 0, &sequence, 1, q, 2, NAN, o), DUPLEX_ERROR_ARGUMENT);
+  assert_int_equal(duplex_stack_attention(cache, 0, &sequence, 1, q, 32, 0, o), 0);
   duplex_kv_close(cache);
-  duplex_close(device);
+  duplex_stack_close(stack);
 }
 
 static uint32_t bits_of(float value) {
@@ -224,7 +259,8 @@ static void test_scale(void **state) {
   (void)state;
   struct duplex_random random;
   duplex_random_seed(&random, seed, 8000);
-  for (unsigned d = 16; d <= 256; d += 16) assert_int_equal(duplex_attention_scale(0, d), bits_of(oracle_scale(0, d)));
+  for (unsigned d = 16; d <= 256; d += 16)
+    assert_int_equal(duplex_attention_scale(0, d), bits_of(oracle_scale(0, d)));
   for (unsigned i = 0; i < 20000; i++) {
     uint64_t bits = duplex_random_u64(&random) >> 1;
     if (i % 4) bits = (bits & ~(UINT64_C(2047) << 52)) | (860 + duplex_random_below(&random, 300)) << 52;
@@ -232,7 +268,8 @@ static void test_scale(void **state) {
     memcpy(&scale, &bits, sizeof scale);
     if (!isfinite(scale) || scale == 0) continue;
     if (duplex_attention_scale(scale, 16) != bits_of(oracle_scale(scale, 16)))
-      fail_msg("scale %a: 0x%08x, expected 0x%08x", scale, duplex_attention_scale(scale, 16), bits_of(oracle_scale(scale, 16)));
+      fail_msg("scale %a: 0x%08x, expected 0x%08x", scale, duplex_attention_scale(scale, 16),
+               bits_of(oracle_scale(scale, 16)));
   }
 }
 

@@ -1,4 +1,5 @@
-// Sequences with a common prefix and tails of their own: shared or not, the same bits; shared, the prefix is read once.
+// Sequences with a common prefix and tails of their own: shared or not, the same bits; shared, the prefix is
+// read once.
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -21,8 +22,12 @@ struct data {
 };
 
 static struct shape shape_of(const struct prefix_case *c) {
-  return (struct shape){
-      .channels = c->channels, .heads = c->heads, .group = c->group, .d = c->d, .page = c->page, .batch = c->members};
+  return (struct shape){.channels = c->channels,
+                        .heads = c->heads,
+                        .group = c->group,
+                        .d = c->d,
+                        .page = c->page,
+                        .batch = c->members};
 }
 
 static struct data make_data(const struct prefix_case *c, struct duplex_random *random) {
@@ -34,22 +39,26 @@ static struct data make_data(const struct prefix_case *c, struct duplex_random *
   data.q = data.tails.q;
   // An Inf and a NaN of one sequence are nothing to the others.
   ((uint16_t *)kv_of(&tails, &data.tails, data.tails.v, 1, 0))[0] = 0x7c00;
-  if (c->tails[1] > 1) ((uint16_t *)kv_of(&tails, &data.tails, data.tails.v, 1, c->heads - 1))[c->d + 3] = 0x7e01;
+  if (c->tails[1] > 1)
+    ((uint16_t *)kv_of(&tails, &data.tails, data.tails.v, 1, c->heads - 1))[c->d + 3] = 0x7e01;
   return data;
 }
 
-static void append_tail(const struct prefix_case *c, const struct data *data, size_t member, struct duplex_sequence *sequence) {
+static void append_tail(const struct prefix_case *c, const struct data *data, size_t member,
+                        struct duplex_sequence *sequence) {
   const struct shape shape = shape_of(c);
   assert_int_equal(duplex_kv_append(sequence, 0, kv_of(&shape, &data->tails, data->tails.k, member, 0),
-                                    kv_of(&shape, &data->tails, data->tails.v, member, 0), c->tails[member], data->tails.of_head),
+                                    kv_of(&shape, &data->tails, data->tails.v, member, 0), c->tails[member],
+                                    data->tails.of_head),
                    0);
 }
 
-static struct duplex_sequence *begin_prefix(const struct prefix_case *c, const struct data *data, struct duplex_kv_cache *cache,
-                                            enum duplex_kv_space space) {
+static struct duplex_sequence *begin_prefix(const struct prefix_case *c, const struct data *data,
+                                            struct duplex_kv_cache *cache, enum duplex_kv_space space) {
   struct duplex_sequence *sequence;
   assert_int_equal(duplex_kv_begin_spread(cache, space, c->prefix, c->spread, &sequence), 0);
-  assert_int_equal(duplex_kv_append(sequence, 0, data->prefix.k, data->prefix.v, c->prefix, data->prefix.of_head), 0);
+  assert_int_equal(
+      duplex_kv_append(sequence, 0, data->prefix.k, data->prefix.v, c->prefix, data->prefix.of_head), 0);
   return sequence;
 }
 
@@ -61,7 +70,8 @@ static void fill_apart(const struct prefix_case *c, const struct data *data, str
   }
 }
 
-// The prefix is filled in the prefill space and moves when it is shared already; half of the tails come before that.
+// The prefix is filled in the prefill space and moves when it is shared already; half of the tails come
+// before that.
 static void fill_together(const struct prefix_case *c, const struct data *data, struct duplex_kv_cache *cache,
                           struct duplex_sequence **sequences) {
   struct duplex_sequence *root = begin_prefix(c, data, cache, DUPLEX_KV_PREFILL);
@@ -74,28 +84,34 @@ static void fill_together(const struct prefix_case *c, const struct data *data, 
   for (size_t i = 0; i < c->members; i += 2) append_tail(c, data, i, sequences[i]);
 }
 
-static struct duplex_stats attend_to(const struct prefix_case *c, const struct data *data, bool together, uint16_t *o) {
+static struct duplex_stack_stats attend_to(const struct prefix_case *c, const struct data *data,
+                                           bool together, uint16_t *o) {
   const struct shape shape = shape_of(c);
   const size_t pages = c->members * (c->prefix / c->page + 8);
-  const struct duplex_kv_options options = {
-      .heads = c->heads, .head_size = c->d, .page_positions = c->page, .pages = pages, .prefill_pages = pages};
-  struct duplex_device *device = open_device(c->channels);
+  const struct duplex_kv_options options = {.heads = c->heads,
+                                            .head_size = c->d,
+                                            .page_positions = c->page,
+                                            .pages = pages,
+                                            .prefill_pages = pages};
+  struct duplex_stack *stack = open_stack(c->channels);
   struct duplex_kv_cache *cache;
   struct duplex_sequence *sequences[BATCH_MOST];
-  struct duplex_stats stats;
-  assert_int_equal(duplex_kv_open(device, &options, &cache), 0);
+  struct duplex_stack_stats stats;
+  assert_int_equal(duplex_kv_open(stack, &options, &cache), 0);
   (together ? fill_together : fill_apart)(c, data, cache, sequences);
-  attend(cache, &shape, sequences, data->q, device, o);
-  duplex_last_stats(device, &stats);
+  attend(cache, &shape, sequences, data->q, stack, o);
+  duplex_stack_last_stats(stack, &stats);
   duplex_kv_close(cache);
-  duplex_close(device);
+  duplex_stack_close(stack);
   return stats;
 }
 
 // A query of a member, whose K and V lie one behind the other for the oracle.
-static void check_member(const struct prefix_case *c, const struct data *data, size_t member, unsigned query, const uint16_t *o) {
+static void check_member(const struct prefix_case *c, const struct data *data, size_t member, unsigned query,
+                         const uint16_t *o) {
   const struct shape shape = shape_of(c);
-  const size_t length = c->prefix + c->tails[member], before = c->prefix * c->d, tail = c->tails[member] * c->d;
+  const size_t length = c->prefix + c->tails[member], before = c->prefix * c->d,
+               tail = c->tails[member] * c->d;
   const size_t place = (member * c->heads * c->group + query) * c->d;
   const unsigned head = query / c->group;
   uint16_t *k = new_array(length * c->d), *v = new_array(length * c->d), expected[DUPLEX_HEAD_SIZE_MAX];
@@ -105,30 +121,33 @@ static void check_member(const struct prefix_case *c, const struct data *data, s
   memcpy(v + before, kv_of(&shape, &data->tails, data->tails.v, member, head), tail * sizeof *v);
   oracle_attention(data->q + place, k, v, length, c->d, oracle_scale(0, c->d), expected);
   if (memcmp(expected, o + place, c->d * sizeof *o))
-    fail_msg("member %zu, query %u: not the exact output (seed %llu)", member, query, (unsigned long long)seed);
+    fail_msg("member %zu, query %u: not the exact output (seed %llu)", member, query,
+             (unsigned long long)seed);
   free(k);
   free(v);
 }
 
-static void print_case(const struct prefix_case *c, const char *how, const struct duplex_stats *stats) {
-  printf("  %s: %llu bytes read of %llu asked for, %llu clocks, utilisation %.3f\n", how, (unsigned long long)stats->read_bytes,
-         (unsigned long long)stats->useful_bytes, (unsigned long long)stats->cycles,
+static void print_case(const struct prefix_case *c, const char *how, const struct duplex_stack_stats *stats) {
+  printf("  %s: %llu bytes read of %llu asked for, %llu clocks, utilisation %.3f\n", how,
+         (unsigned long long)stats->read_bytes, (unsigned long long)stats->useful_bytes,
+         (unsigned long long)stats->cycles,
          (double)stats->useful_bytes / ((double)stats->cycles * c->channels * DUPLEX_BEAT_BYTES));
 }
 
 // Returns the statistics of the shared run.
-static struct duplex_stats share_prefix(const struct prefix_case *c, unsigned stream) {
+static struct duplex_stack_stats share_prefix(const struct prefix_case *c, unsigned stream) {
   struct duplex_random random;
   duplex_random_seed(&random, seed, 7000 + stream);
   struct data data = make_data(c, &random);
   const size_t outputs = c->members * c->heads * c->group * c->d;
   uint16_t *apart = new_array(outputs), *together = new_array(outputs);
-  const struct duplex_stats apart_stats = attend_to(c, &data, false, apart), stats = attend_to(c, &data, true, together);
+  const struct duplex_stack_stats apart_stats = attend_to(c, &data, false, apart),
+                                  stats = attend_to(c, &data, true, together);
   assert_memory_equal(together, apart, outputs * sizeof *apart);
   check_member(c, &data, 0, 0, together);
   check_member(c, &data, 1, c->heads * c->group - 1, together);
-  printf("%zu sequences with %zu positions in common, group %u, %u KV heads, D %u, %u channels, spread %u\n", c->members,
-         c->prefix, c->group, c->heads, c->d, c->channels, c->spread);
+  printf("%zu sequences with %zu positions in common, group %u, %u KV heads, D %u, %u channels, spread %u\n",
+         c->members, c->prefix, c->group, c->heads, c->d, c->channels, c->spread);
   print_case(c, "apart", &apart_stats);
   print_case(c, "shared", &stats);
   assert_true(stats.useful_bytes <= apart_stats.useful_bytes);
@@ -160,11 +179,12 @@ static void test_shared_prefix(void **state) {
 
 // 8 sequences of the same 4096 positions on a whole stack: K and V come once.
 static void read_once(const struct prefix_case *c, unsigned stream) {
-  const struct duplex_stats stats = share_prefix(c, stream);
+  const struct duplex_stack_stats stats = share_prefix(c, stream);
   // Beside them each channel reads a row set of q at most, and of each tail V to the end of a block of 64.
   uint64_t more = 8192;
   for (size_t i = 0; i < c->members; i++) more += c->tails[i] ? 64 * 2 * c->d + 512 : 0;
-  assert_true(stats.read_bytes >= stats.useful_bytes && stats.read_bytes <= stats.useful_bytes + c->channels * more);
+  assert_true(stats.read_bytes >= stats.useful_bytes &&
+              stats.read_bytes <= stats.useful_bytes + c->channels * more);
 }
 
 static void test_read_once(void **state) {

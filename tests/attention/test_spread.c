@@ -1,4 +1,5 @@
-// KV heads spread over several channels, on the C model: every bit against the oracle, and against the same heads in one channel.
+// KV heads spread over several channels, on the C model: every bit against the oracle, and against the same
+// heads in one channel.
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -49,7 +50,13 @@ static void test_same_bits(void **state) {
   (void)state;
   static const struct shape shapes[] = {
       {.channels = 32, .heads = 2, .group = 8, .d = 80, .page = 512, .batch = 3, .lengths = {5000, 1, 65}},
-      {.channels = 32, .heads = 1, .group = 3, .d = 64, .page = 64, .batch = 4, .lengths = {63, 64, 4097, 2049}},
+      {.channels = 32,
+       .heads = 1,
+       .group = 3,
+       .d = 64,
+       .page = 64,
+       .batch = 4,
+       .lengths = {63, 64, 4097, 2049}},
       {.channels = 8, .heads = 2, .group = 12, .d = 16, .page = 1024, .batch = 2, .lengths = {8200, 129}},
       {.channels = 12, .heads = 3, .group = 1, .d = 144, .page = 64, .batch = 2, .lengths = {3000, 260}},
   };
@@ -66,22 +73,25 @@ static void test_same_bits(void **state) {
       if (spread > 1 && memcmp(o, alone, bytes))
         fail_msg("shape %u: other bits with spread %u (seed %llu)", i, spread, (unsigned long long)seed);
     }
-    for (size_t sequence = 0; sequence < shape.batch; sequence++) check_query(&shape, &t, sequence, shape.group - 1, alone);
+    for (size_t sequence = 0; sequence < shape.batch; sequence++)
+      check_query(&shape, &t, sequence, shape.group - 1, alone);
     free_tensors(&t);
     free(alone);
     free(o);
   }
 }
 
-// A channel without a position of a short sequence reads what an earlier one has left there: it has no part in the result.
+// A channel without a position of a short sequence reads what an earlier one has left there: it has no part
+// in the result.
 static void test_nothing_left(void **state) {
   (void)state;
-  const struct shape shape = {.channels = 8, .heads = 1, .group = 2, .d = 64, .page = 64, .batch = 1, .lengths = {70}};
+  const struct shape shape = {
+      .channels = 8, .heads = 1, .group = 2, .d = 64, .page = 64, .batch = 1, .lengths = {70}};
   struct duplex_random random;
   duplex_random_seed(&random, seed, 9600);
   struct tensors t = make_tensors(&shape, &random, MODERATE, MODERATE, MODERATE);
-  struct duplex_device *device = open_device(shape.channels);
-  struct duplex_kv_cache *cache = open_cache(device, &shape, 1);
+  struct duplex_stack *stack = open_stack(shape.channels);
+  struct duplex_kv_cache *cache = open_cache(stack, &shape, 1);
   struct duplex_sequence *sequence;
   static uint16_t bad[512 * 64], o[2 * 64];
   for (unsigned i = 0; i < 512 * 64; i++) bad[i] = i % 3 ? 0x7c00 : 0x7e00;
@@ -90,18 +100,25 @@ static void test_nothing_left(void **state) {
   duplex_kv_free(sequence);
   assert_int_equal(duplex_kv_begin_spread(cache, DUPLEX_KV_SPACES, 70, 8, &sequence), 0);
   assert_int_equal(duplex_kv_append(sequence, 0, t.k, t.v, 70, 0), 0);
-  attend(cache, &shape, &sequence, t.q, device, o);
+  attend(cache, &shape, &sequence, t.q, stack, o);
   check_all(&shape, &t, o);
   duplex_kv_close(cache);
-  duplex_close(device);
+  duplex_stack_close(stack);
   free_tensors(&t);
 }
 
 // Rows that end as NaN or infinite, from whichever channel that comes.
 static void test_special_positions(void **state) {
   (void)state;
-  struct shape shape = {
-      .channels = 4, .heads = 1, .group = 2, .d = 64, .page = 64, .batch = 1, .lengths = {300}, .spreads = {4}, .scale = 0.01};
+  struct shape shape = {.channels = 4,
+                        .heads = 1,
+                        .group = 2,
+                        .d = 64,
+                        .page = 64,
+                        .batch = 1,
+                        .lengths = {300},
+                        .spreads = {4},
+                        .scale = 0.01};
   static const uint16_t planted[] = {0x7c00, 0xfc00, 0x7e00};
   for (unsigned i = 0; i < 12; i++) {
     struct duplex_random random;

@@ -1,5 +1,6 @@
-// Sequences of ATTENTION descriptors that are broken off: refused in the middle, never ended, longer than the queue, never begun.
-// On both back ends errors are reported, the next whole sequence gives what it gives alone, and the clocks are the same.
+// Sequences of ATTENTION descriptors that are broken off: refused in the middle, never ended, longer than the
+// queue, never begun. On both back ends errors are reported, the next whole sequence gives what it gives
+// alone, and the clocks are the same.
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdbool.h>
@@ -30,7 +31,9 @@ static uint32_t get(uint32_t address) {
   return value;
 }
 
-static void put(uint32_t address, uint32_t value) { assert_int_equal(b->ops->reg_write(b, address, value), DUPLEX_OK); }
+static void put(uint32_t address, uint32_t value) {
+  assert_int_equal(b->ops->reg_write(b, address, value), DUPLEX_OK);
+}
 
 static uint64_t cell(unsigned bundle, unsigned row) { return (uint64_t)bundle << 27 | (uint64_t)row << 13; }
 
@@ -51,18 +54,24 @@ static void fill_memory(void) {
   struct duplex_random random;
   duplex_random_seed(&random, 5, 0);
   own(0);
-  for (unsigned i = 0; i < 2; i++) random_row_set(&random, 0, K_ROW + i), random_row_set(&random, 0, V_ROW + i);
+  for (unsigned i = 0; i < 2; i++)
+    random_row_set(&random, 0, K_ROW + i), random_row_set(&random, 0, V_ROW + i);
   random_row_set(&random, 1, Q_ROW);
   own(15);
 }
 
 static void send(bool first, bool last, bool fence, uint32_t length) {
   uint32_t d[DUPLEX_DESCRIPTOR_WORDS] = {0};
-  DUPLEX_DESCRIPTOR_SET(d, OPCODE, 3), DUPLEX_DESCRIPTOR_SET(d, FIRST, first), DUPLEX_DESCRIPTOR_SET(d, LAST, last);
-  DUPLEX_DESCRIPTOR_SET(d, FENCE, fence), DUPLEX_DESCRIPTOR_SET(d, LENGTH, length), DUPLEX_DESCRIPTOR_SET(d, HEADS, 1);
-  DUPLEX_DESCRIPTOR_SET(d, HEAD_SIZE, HEAD_SIZE), DUPLEX_DESCRIPTOR_SET(d, LANES, 2), DUPLEX_DESCRIPTOR_SET(d, LANE_MASK, 7);
-  DUPLEX_DESCRIPTOR_SET(d, SRC_BASE, K_ROW), DUPLEX_DESCRIPTOR_SET(d, SRC_STRIPE, 1), DUPLEX_DESCRIPTOR_SET(d, V_BASE, V_ROW);
-  DUPLEX_DESCRIPTOR_SET(d, Q_BASE, Q_ROW), DUPLEX_DESCRIPTOR_SET(d, DST_BASE, O_ROW), DUPLEX_DESCRIPTOR_SET(d, DST_STRIPE, 2);
+  DUPLEX_DESCRIPTOR_SET(d, OPCODE, 3), DUPLEX_DESCRIPTOR_SET(d, FIRST, first),
+      DUPLEX_DESCRIPTOR_SET(d, LAST, last);
+  DUPLEX_DESCRIPTOR_SET(d, FENCE, fence), DUPLEX_DESCRIPTOR_SET(d, LENGTH, length),
+      DUPLEX_DESCRIPTOR_SET(d, HEADS, 1);
+  DUPLEX_DESCRIPTOR_SET(d, HEAD_SIZE, HEAD_SIZE), DUPLEX_DESCRIPTOR_SET(d, LANES, 2),
+      DUPLEX_DESCRIPTOR_SET(d, LANE_MASK, 7);
+  DUPLEX_DESCRIPTOR_SET(d, SRC_BASE, K_ROW), DUPLEX_DESCRIPTOR_SET(d, SRC_STRIPE, 1),
+      DUPLEX_DESCRIPTOR_SET(d, V_BASE, V_ROW);
+  DUPLEX_DESCRIPTOR_SET(d, Q_BASE, Q_ROW), DUPLEX_DESCRIPTOR_SET(d, DST_BASE, O_ROW),
+      DUPLEX_DESCRIPTOR_SET(d, DST_STRIPE, 2);
   DUPLEX_DESCRIPTOR_SET(d, SCALE, 0x3e000000u);
   const uint32_t slot = produced++ % DUPLEX_RING_ENTRIES;
   for (unsigned word = 0; word < DUPLEX_DESCRIPTOR_WORDS; word++)
@@ -108,7 +117,8 @@ static void broken(unsigned kind) {
   }
 }
 
-static uint64_t sequences_on(int (*open)(const struct duplex_backend_options *, struct duplex_backend **), uint8_t o[O_BYTES]) {
+static uint64_t sequences_on(int (*open)(const struct duplex_backend_options *, struct duplex_backend **),
+                             uint8_t o[O_BYTES]) {
   const struct duplex_backend_options options = {.channels = 1};
   uint8_t again[O_BYTES];
   assert_int_equal(open(&options, &b), DUPLEX_OK);

@@ -1,5 +1,5 @@
-// Descriptors that reach where they must not, on both back ends: refused and reported with cause and address; the stack goes on;
-// no byte outside a job's output changes.
+// Descriptors that reach where they must not, on both back ends: refused and reported with cause and address;
+// the stack goes on; no byte outside a job's output changes.
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -19,7 +19,14 @@
 #include "duplex/random.h"
 #include "duplex/registers.h"
 
-enum { CHANNELS = 2, OWNED = 0x7, ROWS_LOOKED_AT = 6, Y_ROW = 2, Y_BUNDLE = 1, LAST_ROW = DUPLEX_BANK_ROWS - 1 };
+enum {
+  CHANNELS = 2,
+  OWNED = 0x7,
+  ROWS_LOOKED_AT = 6,
+  Y_ROW = 2,
+  Y_BUNDLE = 1,
+  LAST_ROW = DUPLEX_BANK_ROWS - 1
+};
 
 // First rows of each bundle, the last, and one in the middle.
 static const unsigned looked_at[ROWS_LOOKED_AT] = {0, 1, 2, 9000, LAST_ROW - 1, LAST_ROW};
@@ -47,7 +54,8 @@ static void all_cells(struct duplex_backend *b, cells bytes,
   for (unsigned channel = 0; channel < CHANNELS; channel++)
     for (unsigned bundle = 0; bundle < DUPLEX_BUNDLES; bundle++)
       for (unsigned i = 0; i < ROWS_LOOKED_AT; i++)
-        assert_int_equal(move(b, channel, (uint64_t)bundle << 27 | (uint64_t)looked_at[i] << 13, bytes[channel][bundle][i]),
+        assert_int_equal(move(b, channel, (uint64_t)bundle << 27 | (uint64_t)looked_at[i] << 13,
+                              bytes[channel][bundle][i]),
                          DUPLEX_OK);
   own(b, OWNED);
 }
@@ -93,12 +101,18 @@ static const struct {
     {"weights in a bundle of the xPU", DUPLEX_STACK_ERROR_STRIPE, 8, {CHANGE(SRC_STRIPE, 8)}},
     {"weights partly in a bundle of the xPU", DUPLEX_STACK_ERROR_STRIPE, 9, {CHANGE(SRC_STRIPE, 9)}},
     {"results in a bundle of the xPU", DUPLEX_STACK_ERROR_STRIPE, 8, {CHANGE(DST_STRIPE, 8)}},
-    {"weights beyond their space", DUPLEX_STACK_ERROR_SOURCE_RANGE, DUPLEX_BANK_ROWS, {CHANGE(SRC_BASE, DUPLEX_BANK_ROWS)}},
+    {"weights beyond their space",
+     DUPLEX_STACK_ERROR_SOURCE_RANGE,
+     DUPLEX_BANK_ROWS,
+     {CHANGE(SRC_BASE, DUPLEX_BANK_ROWS)}},
     {"weights that cross into the next space",
      DUPLEX_STACK_ERROR_SOURCE_RANGE,
      DUPLEX_BANK_ROWS,
      {CHANGE(SRC_BASE, LAST_ROW), CHANGE(BLOCKS, 2)}},
-    {"results beyond their space", DUPLEX_STACK_ERROR_RESULT_RANGE, DUPLEX_BANK_ROWS, {CHANGE(DST_BASE, DUPLEX_BANK_ROWS)}},
+    {"results beyond their space",
+     DUPLEX_STACK_ERROR_RESULT_RANGE,
+     DUPLEX_BANK_ROWS,
+     {CHANGE(DST_BASE, DUPLEX_BANK_ROWS)}},
     {"results that cross into the next space",
      DUPLEX_STACK_ERROR_RESULT_RANGE,
      DUPLEX_BANK_ROWS,
@@ -145,13 +159,15 @@ static void refuse(struct duplex_backend *b, size_t number) {
   check_cells(b, cases[number].what);
 }
 
-// After each refusal the same stack does a legal job, which writes its column in each channel and nothing else.
+// After each refusal the same stack does a legal job, which writes its column in each channel and nothing
+// else.
 static void go_on(struct duplex_backend *b) {
   uint32_t d[DUPLEX_DESCRIPTOR_WORDS];
   legal(d);
   run(b, d);
   assert_int_equal(get(b, DUPLEX_REG_ERROR_CODE), 0);
-  for (unsigned channel = 0; channel < CHANNELS; channel++) memset(written[channel][Y_BUNDLE][Y_ROW], 0, DUPLEX_COLUMN_BYTES);
+  for (unsigned channel = 0; channel < CHANNELS; channel++)
+    memset(written[channel][Y_BUNDLE][Y_ROW], 0, DUPLEX_COLUMN_BYTES);
   check_cells(b, "a legal job");
 }
 
@@ -160,7 +176,8 @@ static void refusals(struct duplex_backend *b) {
   const char *text = getenv("DUPLEX_SEED");
   duplex_random_seed(&random, text ? strtoull(text, NULL, 0) : 1, 1);
   uint8_t *bytes = (uint8_t *)written;
-  for (size_t i = 0; i < sizeof written; i++) bytes[i] = (uint8_t)(duplex_random_u64(&random) & 0x3f);  // finite weights
+  for (size_t i = 0; i < sizeof written; i++)
+    bytes[i] = (uint8_t)(duplex_random_u64(&random) & 0x3f);  // finite weights
   all_cells(b, written, write_cells);
   put(b, DUPLEX_REG_INTERRUPT_ENABLE, 3);
   put(b, DUPLEX_REG_CONTROL, 1);
@@ -177,14 +194,16 @@ static void refusals(struct duplex_backend *b) {
 static void cmodel(void **state) {
   (void)state;
   struct duplex_backend *backend;
-  assert_int_equal(duplex_cmodel_open(&(struct duplex_backend_options){.channels = CHANNELS}, &backend), DUPLEX_OK);
+  assert_int_equal(duplex_cmodel_open(&(struct duplex_backend_options){.channels = CHANNELS}, &backend),
+                   DUPLEX_OK);
   refusals(backend);
 }
 
 static void rtl(void **state) {
   (void)state;
   struct duplex_backend *backend;
-  if (duplex_rtl_open(&(struct duplex_backend_options){.channels = CHANNELS}, &backend)) fail_msg("%s", duplex_rtl_failure());
+  if (duplex_rtl_open(&(struct duplex_backend_options){.channels = CHANNELS}, &backend))
+    fail_msg("%s", duplex_rtl_failure());
   refusals(backend);
 }
 

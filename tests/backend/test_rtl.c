@@ -1,7 +1,8 @@
-// The `rtl` back end by hand: registers over AXI4-Lite, memory back door, interrupt, one GEMM without driver or firmware, life
-// cycle.
+// The `rtl` back end by hand: registers over AXI4-Lite, memory back door, interrupt, one GEMM without driver
+// or firmware, life cycle.
 //
-// The expected numbers are sums of small integers, computed here in `int`: every one of them is exact in binary32.
+// The expected numbers are sums of small integers, computed here in `int`: every one of them is exact in
+// binary32.
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -107,7 +108,8 @@ static void memory(void **state) {
   own(backend, 0);
   for (int i = 0; i < 100; i++) {
     const unsigned channel = (unsigned)duplex_random_below(&random, CHANNELS);
-    const uint64_t address = duplex_random_below(&random, (uint64_t)DUPLEX_BUNDLES * DUPLEX_BANK_ROWS * ROW_SET - sizeof written);
+    const uint64_t address =
+        duplex_random_below(&random, (uint64_t)DUPLEX_BUNDLES * DUPLEX_BANK_ROWS * ROW_SET - sizeof written);
     const size_t size = 1 + (size_t)duplex_random_below(&random, sizeof written);
     for (size_t j = 0; j < size; j++) written[j] = (uint8_t)duplex_random_u64(&random);
     assert_int_equal(backend->ops->mem_write(backend, channel, address, written, size), DUPLEX_OK);
@@ -141,7 +143,8 @@ static void upload(struct duplex_backend *backend, const struct job *job) {
       for (int lane = 0; lane < DUPLEX_LANES; lane++) words[k][lane] = f16_of(job->x[lane][64 * tile + k]);
     }
     const uint64_t address = (uint64_t)X_BASE * ROW_SET + (uint64_t)(tile / CHANNELS) * sizeof words;
-    assert_int_equal(backend->ops->mem_write(backend, (unsigned)tile % CHANNELS, address, words, sizeof words), DUPLEX_OK);
+    assert_int_equal(
+        backend->ops->mem_write(backend, (unsigned)tile % CHANNELS, address, words, sizeof words), DUPLEX_OK);
   }
   for (int row = 0; row < ROWS; row++) {
     const int channel = row / CHANNEL_ROWS, first = channel * CHANNEL_ROWS;
@@ -149,14 +152,18 @@ static void upload(struct duplex_backend *backend, const struct job *job) {
     for (int tile = 0; tile < K_TILES; tile++) {
       uint16_t beat[64];
       for (int k = 0; k < 64; k++) beat[k] = f16_of(job->w[row][64 * tile + k]);
-      const uint64_t address = (uint64_t)W_BASE * ROW_SET + (uint64_t)(tile * rows + row - first) * sizeof beat;
-      assert_int_equal(backend->ops->mem_write(backend, (unsigned)channel, address, beat, sizeof beat), DUPLEX_OK);
+      const uint64_t address =
+          (uint64_t)W_BASE * ROW_SET + (uint64_t)(tile * rows + row - first) * sizeof beat;
+      assert_int_equal(backend->ops->mem_write(backend, (unsigned)channel, address, beat, sizeof beat),
+                       DUPLEX_OK);
     }
   }
 }
 
-static void submit(struct duplex_backend *backend, unsigned slot, const uint32_t words[DUPLEX_DESCRIPTOR_WORDS]) {
-  for (unsigned i = 0; i < DUPLEX_DESCRIPTOR_WORDS; i++) put(backend, DUPLEX_REG_RING + 64 * slot + 4 * i, words[i]);
+static void submit(struct duplex_backend *backend, unsigned slot,
+                   const uint32_t words[DUPLEX_DESCRIPTOR_WORDS]) {
+  for (unsigned i = 0; i < DUPLEX_DESCRIPTOR_WORDS; i++)
+    put(backend, DUPLEX_REG_RING + 64 * slot + 4 * i, words[i]);
 }
 
 static void submit_job(struct duplex_backend *backend) {
@@ -231,7 +238,8 @@ static void gemm(void **state) {
   duplex_random_seed(&random, seed_value(), 3);
   static struct job job;
   for (int k = 0; k < K; k++) {
-    for (int lane = 0; lane < DUPLEX_LANES; lane++) job.x[lane][k] = (int)duplex_random_below(&random, 129) - 64;
+    for (int lane = 0; lane < DUPLEX_LANES; lane++)
+      job.x[lane][k] = (int)duplex_random_below(&random, 129) - 64;
     for (int row = 0; row < ROWS; row++) job.w[row][k] = (int)duplex_random_below(&random, 129) - 64;
   }
   own(backend, 0);

@@ -1,6 +1,6 @@
-// Exact attention of .npy files by GMP: usage: oracle_attention Q.npy K.npy V.npy LENGTHS SCALE OUT.npy p16|p32
-// Q[B,Hq,D], K,V[B,Hkv,L,D] <f2 of version 1; LENGTHS: B numbers with commas; SCALE: 0 for 1/sqrt(D). tests/attention has the
-// rules.
+// Exact attention of .npy files by GMP: usage: oracle_attention Q.npy K.npy V.npy LENGTHS SCALE OUT.npy
+// p16|p32 Q[B,Hq,D], K,V[B,Hkv,L,D] <f2 of version 1; LENGTHS: B numbers with commas; SCALE: 0 for 1/sqrt(D).
+// tests/attention has the rules.
 #include "tests/attention/oracle_attention.h"
 
 #include <stdio.h>
@@ -50,8 +50,8 @@ int main(int argc, char **argv) {
     for (size_t query = 0; query < q.shape[1]; query++) {
       uint16_t o[DUPLEX_HEAD_SIZE_MAX];
       const size_t kv = (sequence * heads + query / group) * positions * d;
-      oracle_attention_of(q.data + (sequence * q.shape[1] + query) * d, k.data + kv, v.data + kv, length, d, c,
-                          strcmp(argv[7], "p32") == 0, o);
+      oracle_attention_of(q.data + (sequence * q.shape[1] + query) * d, k.data + kv, v.data + kv, length, d,
+                          c, strcmp(argv[7], "p32") == 0, o);
       fwrite(o, sizeof *o, d, out);
     }
   }

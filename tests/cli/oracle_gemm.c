@@ -27,9 +27,13 @@ static struct matrix load(const char *path) {
   if (fread(header, 1, length, file) != length) die(path);
   header[length] = 0;
   const char *shape = strstr(header, "'shape': (");
-  if (!strstr(header, "'<f2'") || !shape || sscanf(shape, "'shape': (%lu, %lu)", &matrix.rows, &matrix.columns) != 2) die(path);
+  if (!strstr(header, "'<f2'") || !shape ||
+      sscanf(shape, "'shape': (%lu, %lu)", &matrix.rows, &matrix.columns) != 2)
+    die(path);
   matrix.data = malloc(2 * matrix.rows * matrix.columns);
-  if (!matrix.data || fread(matrix.data, 2, matrix.rows * matrix.columns, file) != matrix.rows * matrix.columns) die(path);
+  if (!matrix.data ||
+      fread(matrix.data, 2, matrix.rows * matrix.columns, file) != matrix.rows * matrix.columns)
+    die(path);
   fclose(file);
   return matrix;
 }
@@ -67,7 +71,8 @@ static void add(struct total *total, uint16_t a, uint16_t b) {
   mpz_clear(product);
 }
 
-// Nearest number with `precision` bits, least exponent of the last place `least`, ties to even: as integer * 2^*place.
+// Nearest number with `precision` bits, least exponent of the last place `least`, ties to even: as integer *
+// 2^*place.
 static void nearest(mpz_t value, int precision, int least, int *place) {
   const int bits = (int)mpz_sizeinbase(value, 2);
   *place = bits - precision - 48;
@@ -88,7 +93,8 @@ static void nearest(mpz_t value, int precision, int least, int *place) {
 }
 
 static uint32_t round_sum(const struct total *total, int precision, int exponent_bits) {
-  const uint32_t infinity = ((1u << exponent_bits) - 1) << (precision - 1), sign = 1u << (precision - 1 + exponent_bits);
+  const uint32_t infinity = ((1u << exponent_bits) - 1) << (precision - 1),
+                 sign = 1u << (precision - 1 + exponent_bits);
   if (total->nan || (total->plus && total->minus)) return infinity | 1u << (precision - 2);
   if (total->plus) return infinity;
   if (total->minus) return sign | infinity;
@@ -105,7 +111,8 @@ static uint32_t round_sum(const struct total *total, int precision, int exponent
   }
   uint32_t bits = (uint32_t)mpz_get_ui(value);
   mpz_clear(value);
-  if (bits >> (precision - 1)) bits += (uint32_t)(place - least) << (precision - 1);  // exponent field 1 is the hidden one itself
+  if (bits >> (precision - 1))
+    bits += (uint32_t)(place - least) << (precision - 1);  // exponent field 1 is the hidden one itself
   if (bits > infinity) bits = infinity;
   return mpz_sgn(total->sum) < 0 ? bits | sign : bits;
 }
@@ -150,7 +157,8 @@ int main(int argc, char **argv) {
       unsigned char packed[16];
       mpz_set_ui(total.sum, 0);
       total.nan = total.plus = total.minus = false;
-      for (unsigned long k = 0; k < x.columns; k++) add(&total, x.data[m * x.columns + k], w.data[n * w.columns + k]);
+      for (unsigned long k = 0; k < x.columns; k++)
+        add(&total, x.data[m * x.columns + k], w.data[n * w.columns + k]);
       const uint32_t bits = size == 2 ? round_sum(&total, 11, 5) : size == 4 ? round_sum(&total, 24, 8) : 0;
       if (size == 16) {
         pack(&total, packed);

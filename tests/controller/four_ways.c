@@ -1,6 +1,6 @@
-// Random jobs on four stacks, {C model, RTL} x {native, RV32}: one answer, bit for bit. Devices live on, so every job follows
-// others. usage: four_ways [--seed S] [--cases N] [--only CASE] [--channels C] A case is drawn from (seed,
-// case number) alone; gemm, expert and attention take turns.
+// Random jobs on four stacks, {C model, RTL} x {native, RV32}: one answer, bit for bit. Stacks live on, so
+// every job follows others. usage: four_ways [--seed S] [--cases N] [--only CASE] [--channels C] A case is
+// drawn from (seed, case number) alone; gemm, expert and attention take turns.
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -15,7 +15,8 @@ enum kind { GEMM, EXPERT, ATTENTION, KINDS };
 static const char *const kind_names[KINDS] = {"gemm", "expert", "attention"};
 static const char *const way_names[WAYS] = {"cmodel native", "cmodel riscv", "rtl native", "rtl riscv"};
 
-// Sequences grow in turns, so that their pages lie apart; some begin with the first positions of the one before.
+// Sequences grow in turns, so that their pages lie apart; some begin with the first positions of the one
+// before.
 struct attention_case {
   unsigned heads, group, head_size, batch, pieces, spread, wide;
   struct {
@@ -46,8 +47,8 @@ static duplex_f16 *tensor(struct duplex_random *random, size_t count, double sca
   duplex_f16 *values = malloc(count * sizeof *values);
   if (!values) exit(1);
   for (size_t i = 0; i < count; i++)
-    values[i] =
-        bits ? (duplex_f16)duplex_random_below(random, 65536) : duplex_f16_from_double(scale * duplex_random_normal(random));
+    values[i] = bits ? (duplex_f16)duplex_random_below(random, 65536)
+                     : duplex_f16_from_double(scale * duplex_random_normal(random));
   return values;
 }
 
@@ -66,7 +67,8 @@ static void draw_matrices(struct test_case *c, struct duplex_random *random) {
 }
 
 static void draw_attention(struct attention_case *a, struct duplex_random *random) {
-  static const size_t sizes[] = {16, 48, 64, 80, 128, 128, 144, 256}, lengths[] = {1, 2, 16, 63, 64, 65, 100, 130, POSITIONS};
+  static const size_t sizes[] = {16, 48, 64, 80, 128, 128, 144, 256},
+                      lengths[] = {1, 2, 16, 63, 64, 65, 100, 130, POSITIONS};
   a->heads = 1 + (unsigned)duplex_random_below(random, 5);
   a->group = 1 + (unsigned)duplex_random_below(random, 9);
   a->head_size = (unsigned)pick(random, sizes, sizeof sizes / sizeof *sizes);
@@ -108,22 +110,24 @@ static size_t result_bytes(const struct test_case *c) {
   return c->matrices * c->m * (c->kind == EXPERT ? c->k : c->n) * element[c->format];
 }
 
-static int upload(struct duplex_device *device, const struct test_case *c, const duplex_f16 *gate, const duplex_f16 *w, size_t n,
-                  size_t k, struct duplex_weights **weights) {
-  if (c->matrices == 2) return duplex_upload_pair(device, gate, w, n, k, weights);
-  return gate ? duplex_upload_gated(device, gate, w, n, k, weights) : duplex_upload(device, w, n, k, NULL, weights);
+static int upload(struct duplex_stack *stack, const struct test_case *c, const duplex_f16 *gate,
+                  const duplex_f16 *w, size_t n, size_t k, struct duplex_weights **weights) {
+  if (c->matrices == 2) return duplex_stack_upload_pair(stack, gate, w, n, k, weights);
+  return gate ? duplex_stack_upload_gated(stack, gate, w, n, k, weights)
+              : duplex_stack_upload(stack, w, n, k, NULL, weights);
 }
 
-static int run_matrices(struct duplex_device *device, const struct test_case *c, void *y) {
+static int run_matrices(struct duplex_stack *stack, const struct test_case *c, void *y) {
   struct duplex_weights *up = NULL, *down = NULL;
   const size_t one = c->matrices * c->n * c->k;
-  int error = upload(device, c, c->kind == EXPERT && c->gated ? c->w : NULL, c->w + one, c->n, c->k, &up);
-  if (!error && c->kind == EXPERT) error = upload(device, c, NULL, c->w + 2 * one, c->k, c->n, &down);
+  int error = upload(stack, c, c->kind == EXPERT && c->gated ? c->w : NULL, c->w + one, c->n, c->k, &up);
+  if (!error && c->kind == EXPERT) error = upload(stack, c, NULL, c->w + 2 * one, c->k, c->n, &down);
   if (!error)
-    error = c->kind == EXPERT ? duplex_expert(device, up, down, duplex_activation_builtin(c->act), c->x, c->m, c->format, y)
-                              : duplex_gemm(device, up, c->x, c->m, c->format, y);
-  duplex_release(device, up);
-  duplex_release(device, down);
+    error = c->kind == EXPERT ? duplex_stack_expert(stack, up, down, duplex_activation_builtin(c->act), c->x,
+                                                    c->m, c->format, y)
+                              : duplex_stack_gemm(stack, up, c->x, c->m, c->format, y);
+  duplex_stack_release(stack, up);
+  duplex_stack_release(stack, down);
   return error;
 }
 
@@ -138,61 +142,67 @@ static int fill(const struct attention_case *a, struct duplex_kv_cache *cache, u
     } else if (!*to) {
       error = duplex_kv_begin_spread(cache, DUPLEX_KV_SPACES, 64, spread, to);
     }
-    if (!error) error = duplex_kv_append(*to, 0, a->k + i * a->head_size, a->v + i * a->head_size, a->piece[i].positions, stride);
+    if (!error)
+      error = duplex_kv_append(*to, 0, a->k + i * a->head_size, a->v + i * a->head_size,
+                               a->piece[i].positions, stride);
   }
   return error;
 }
 
-static int run_attention(struct duplex_device *device, const struct attention_case *a, void *o) {
-  const struct duplex_kv_options options = {.heads = a->heads, .head_size = a->head_size, .page_positions = 64, .pages = 80};
+static int run_attention(struct duplex_stack *stack, const struct attention_case *a, void *o) {
+  const struct duplex_kv_options options = {
+      .heads = a->heads, .head_size = a->head_size, .page_positions = 64, .pages = 80};
   struct duplex_sequence *sequences[SEQUENCES] = {NULL};
   struct duplex_kv_cache *cache = NULL;
-  const unsigned most = duplex_kv_spread_most(device, a->heads);
-  int error = duplex_kv_open(device, &options, &cache);
+  const unsigned most = duplex_kv_spread_most(stack, a->heads);
+  int error = duplex_kv_open(stack, &options, &cache);
   if (!error) error = fill(a, cache, a->spread < most ? a->spread : most, sequences);
   if (!error) duplex_kv_use_p32(cache, a->wide);
-  if (!error) error = duplex_attention(cache, 0, sequences, a->batch, a->q, (size_t)a->heads * a->group, 0, o);
+  if (!error)
+    error = duplex_stack_attention(cache, 0, sequences, a->batch, a->q, (size_t)a->heads * a->group, 0, o);
   if (cache) duplex_kv_close(cache);
   return error;
 }
 
-static int run(struct duplex_device *device, const struct test_case *c, void *y) {
-  return c->kind == ATTENTION ? run_attention(device, &c->attention, y) : run_matrices(device, c, y);
+static int run(struct duplex_stack *stack, const struct test_case *c, void *y) {
+  return c->kind == ATTENTION ? run_attention(stack, &c->attention, y) : run_matrices(stack, c, y);
 }
 
 static void print_case(const struct test_case *c) {
   const struct attention_case *a = &c->attention;
   if (c->kind == ATTENTION)
-    printf("attention D %u, %u KV heads x %u, %u sequences in %u pieces, spread to %u%s", a->head_size, a->heads, a->group,
-           a->batch, a->pieces, a->spread, a->wide ? ", p32" : "");
+    printf("attention D %u, %u KV heads x %u, %u sequences in %u pieces, spread to %u%s", a->head_size,
+           a->heads, a->group, a->batch, a->pieces, a->spread, a->wide ? ", p32" : "");
   else
-    printf("%s%s M %zu N %zu K %zu format %d", c->matrices == 2 ? "pair " : "", kind_names[c->kind], c->m, c->n, c->k,
-           (int)c->format);
+    printf("%s%s M %zu N %zu K %zu format %d", c->matrices == 2 ? "pair " : "", kind_names[c->kind], c->m,
+           c->n, c->k, (int)c->format);
 }
 
-static bool run_case(struct duplex_device *const device[WAYS], uint64_t seed, uint64_t number) {
+static bool run_case(struct duplex_stack *const stack[WAYS], uint64_t seed, uint64_t number) {
   struct test_case c = draw(seed, number);
   const size_t bytes = result_bytes(&c);
   uint8_t *expected = calloc(1, bytes), *y = calloc(1, bytes);
   bool good = expected && y;
   for (unsigned way = 0; way < WAYS && good; way++) {
-    const int error = run(device[way], &c, way ? y : expected);
+    const int error = run(stack[way], &c, way ? y : expected);
     good = !error && (way == 0 || memcmp(expected, y, bytes) == 0);
     if (good) continue;
     printf("MISMATCH case %llu of seed %llu (", (unsigned long long)number, (unsigned long long)seed);
     print_case(&c);
-    printf("): %s: %s\n", way_names[way], error ? duplex_last_error(device[way]) : "other bytes than cmodel native");
+    printf("): %s: %s\n", way_names[way],
+           error ? duplex_stack_last_error(stack[way]) : "other bytes than cmodel native");
   }
   free(expected), free(y), free_case(&c);
   return good;
 }
 
-static bool open_all(struct duplex_device *device[WAYS], unsigned channels) {
+static bool open_all(struct duplex_stack *stack[WAYS], unsigned channels) {
   static const struct duplex_riscv_options riscv = {0};
   char text[512];
   for (unsigned way = 0; way < WAYS; way++) {
-    const struct duplex_options options = {.backend = {.channels = channels}, .riscv = way & 1 ? &riscv : NULL};
-    if (!duplex_open(way & 2 ? "rtl" : "cmodel", &options, &device[way], text, sizeof text)) continue;
+    const struct duplex_stack_options options = {.backend = {.channels = channels},
+                                                 .riscv = way & 1 ? &riscv : NULL};
+    if (!duplex_stack_open(way & 2 ? "rtl" : "cmodel", &options, &stack[way], text, sizeof text)) continue;
     printf("%s: %s\n", way_names[way], text);
     return false;
   }
@@ -200,7 +210,8 @@ static bool open_all(struct duplex_device *device[WAYS], unsigned channels) {
 }
 
 int main(int argc, char **argv) {
-  uint64_t seed = getenv("DUPLEX_SEED") ? strtoull(getenv("DUPLEX_SEED"), NULL, 0) : 1, cases = 20, only = UINT64_MAX;
+  uint64_t seed = getenv("DUPLEX_SEED") ? strtoull(getenv("DUPLEX_SEED"), NULL, 0) : 1, cases = 20,
+           only = UINT64_MAX;
   unsigned channels = CHANNELS;
   for (int i = 1; i + 1 < argc; i += 2) {
     const uint64_t value = strtoull(argv[i + 1], NULL, 0);
@@ -209,19 +220,21 @@ int main(int argc, char **argv) {
     if (strcmp(argv[i], "--only") == 0) only = value;
     if (strcmp(argv[i], "--channels") == 0) channels = (unsigned)value;
   }
-  struct duplex_device *device[WAYS] = {NULL};
+  struct duplex_stack *stack[WAYS] = {NULL};
   printf("seed %llu, %llu cases\n", (unsigned long long)seed, (unsigned long long)cases);
-  bool good = open_all(device, channels);
+  bool good = open_all(stack, channels);
   uint64_t done[KINDS] = {0};
-  for (uint64_t number = only == UINT64_MAX ? 0 : only; good && number < (only == UINT64_MAX ? cases : only + 1); number++) {
-    good = run_case(device, seed, number);
+  for (uint64_t number = only == UINT64_MAX ? 0 : only;
+       good && number < (only == UINT64_MAX ? cases : only + 1); number++) {
+    good = run_case(stack, seed, number);
     done[number % KINDS]++;
     if (!good)
-      printf("replay: %s --seed %llu --only %llu --channels %u\n", argv[0], (unsigned long long)seed, (unsigned long long)number,
-             channels);
+      printf("replay: %s --seed %llu --only %llu --channels %u\n", argv[0], (unsigned long long)seed,
+             (unsigned long long)number, channels);
   }
-  for (unsigned way = 0; way < WAYS; way++) duplex_close(device[way]);
+  for (unsigned way = 0; way < WAYS; way++) duplex_stack_close(stack[way]);
   for (unsigned kind = 0; kind < KINDS && good; kind++)
-    printf("four ways: %llu %s jobs, the same bytes on each\n", (unsigned long long)done[kind], kind_names[kind]);
+    printf("four ways: %llu %s jobs, the same bytes on each\n", (unsigned long long)done[kind],
+           kind_names[kind]);
   return good ? 0 : 1;
 }

@@ -1,9 +1,9 @@
 // Random batches of decode attention on both back ends: the same bytes, clocks, DRAM commands and counters.
 // usage: attention [--seed S] [--cases N] [--only CASE] [--channels C]
-// Heads lie in one channel or are spread over several. Sequences grow in turns, so that their pages lie apart and a sequence
-// becomes several segments, and share prefixes, so that segments have lanes that do not exist. One case in eight has more
-// segments than the queue holds, one a row that the slice does not hold: their scores go to DRAM and come back. A case is drawn
-// from (seed, number) alone.
+// Heads lie in one channel or are spread over several. Sequences grow in turns, so that their pages lie apart
+// and a sequence becomes several segments, and share prefixes, so that segments have lanes that do not exist.
+// One case in eight has more segments than the queue holds, one a row that the slice does not hold: their
+// scores go to DRAM and come back. A case is drawn from (seed, number) alone.
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -35,13 +35,17 @@ struct attention_case {
 
 struct outcome {
   duplex_f16 *o;
-  struct duplex_stats stats;
+  struct duplex_stack_stats stats;
   duplex_f16 y[2][GEMM_ROWS];
   uint64_t gemm_cycles[2];
 };
 
-static uint64_t below(struct attention_case *c, uint64_t bound) { return duplex_random_below(&c->random, bound); }
-static unsigned pick(struct attention_case *c, const unsigned *values, unsigned count) { return values[below(c, count)]; }
+static uint64_t below(struct attention_case *c, uint64_t bound) {
+  return duplex_random_below(&c->random, bound);
+}
+static unsigned pick(struct attention_case *c, const unsigned *values, unsigned count) {
+  return values[below(c, count)];
+}
 
 static duplex_f16 draw_value(struct attention_case *c) {
   const uint64_t bits = duplex_random_u64(&c->random);
@@ -61,7 +65,8 @@ static void draw_pieces(struct attention_case *c) {
 // Two sequences, page by page in turn.
 static void draw_many_segments(struct attention_case *c) {
   c->batch = 2;
-  for (unsigned i = 0; i < 2 * (DUPLEX_ATTENTION_QUEUE + 2); i++) c->piece[c->pieces++] = (struct piece){i % 2, PAGE};
+  for (unsigned i = 0; i < 2 * (DUPLEX_ATTENTION_QUEUE + 2); i++)
+    c->piece[c->pieces++] = (struct piece){i % 2, PAGE};
 }
 
 // 5 to 8 lanes of more scores than a slice has.
@@ -69,7 +74,8 @@ static void draw_long_row(struct attention_case *c) {
   c->heads = c->batch = 1;
   c->group = 5 + (unsigned)below(c, 4);
   c->wide = false;
-  c->piece[c->pieces++] = (struct piece){0, DUPLEX_SCORE_WORDS * DUPLEX_SCORES_OF_WORD / 8 + 1 + (unsigned)below(c, 300)};
+  c->piece[c->pieces++] =
+      (struct piece){0, DUPLEX_SCORE_WORDS * DUPLEX_SCORES_OF_WORD / 8 + 1 + (unsigned)below(c, 300)};
 }
 
 static unsigned draw_spread(struct attention_case *c) {
@@ -94,7 +100,8 @@ static bool draw_rows(struct attention_case *c) {
 }
 
 static void draw(struct attention_case *c, unsigned channels) {
-  static const unsigned sizes[] = {16, 32, 48, 64, 80, 96, 112, 128, 128, 144, 160, 176, 192, 208, 224, 240, 256};
+  static const unsigned sizes[] = {16,  32,  48,  64,  80,  96,  112, 128, 128,
+                                   144, 160, 176, 192, 208, 224, 240, 256};
   static const unsigned bundles[] = {1, 3, 7, 15, 7, 14};
   c->channels = channels;
   c->head_size = pick(c, sizes, sizeof sizes / sizeof *sizes);
@@ -135,64 +142,73 @@ static int fill(struct attention_case *c, struct duplex_kv_cache *cache, struct 
     } else if (!sequences[s]) {
       error = duplex_kv_begin_spread(cache, DUPLEX_KV_SPACES, 64, c->spread[s], &sequences[s]);
     }
-    if (!error) error = duplex_kv_append(sequences[s], 0, c->k + c->offset[i], c->v + c->offset[i], c->piece[i].positions, 0);
+    if (!error)
+      error = duplex_kv_append(sequences[s], 0, c->k + c->offset[i], c->v + c->offset[i],
+                               c->piece[i].positions, 0);
   }
   return error;
 }
 
-static int run_gemm(struct attention_case *c, struct duplex_device *device, unsigned which, struct outcome *outcome) {
+static int run_gemm(struct attention_case *c, struct duplex_stack *stack, unsigned which,
+                    struct outcome *outcome) {
   struct duplex_weights *weights = NULL;
-  struct duplex_stats stats;
+  struct duplex_stack_stats stats;
   if (!c->gemm) return DUPLEX_OK;
   duplex_f16 w[GEMM_ROWS * GEMM_COLUMNS];
   for (unsigned i = 0; i < GEMM_ROWS * GEMM_COLUMNS; i++) w[i] = c->q[i % GEMM_COLUMNS];
-  int error = duplex_upload(device, w, GEMM_ROWS, GEMM_COLUMNS, NULL, &weights);
-  if (!error) error = duplex_gemm(device, weights, c->q, 1, DUPLEX_F16, outcome->y[which]);
-  duplex_last_stats(device, &stats);
+  int error = duplex_stack_upload(stack, w, GEMM_ROWS, GEMM_COLUMNS, NULL, &weights);
+  if (!error) error = duplex_stack_gemm(stack, weights, c->q, 1, DUPLEX_F16, outcome->y[which]);
+  duplex_stack_last_stats(stack, &stats);
   outcome->gemm_cycles[which] = stats.cycles;
-  if (weights) duplex_release(device, weights);
+  if (weights) duplex_stack_release(stack, weights);
   return error;
 }
 
 static int run_on(struct attention_case *c, const char *backend, struct outcome *outcome) {
-  const struct duplex_options options = {.backend = {.channels = c->channels}, .bundles = c->bundles};
-  const struct duplex_kv_options kv = {.heads = c->heads, .head_size = c->head_size, .page_positions = PAGE, .pages = 200};
-  struct duplex_device *device = NULL;
+  const struct duplex_stack_options options = {.backend = {.channels = c->channels}, .bundles = c->bundles};
+  const struct duplex_kv_options kv = {
+      .heads = c->heads, .head_size = c->head_size, .page_positions = PAGE, .pages = 200};
+  struct duplex_stack *stack = NULL;
   struct duplex_kv_cache *cache = NULL;
   struct duplex_sequence *sequences[SEQUENCES] = {NULL};
   char text[300] = "";
   outcome->o = calloc(c->q_elements, sizeof *outcome->o);
-  int error = duplex_open(backend, &options, &device, text, sizeof text);
-  if (!error) error = duplex_kv_open(device, &kv, &cache);
+  int error = duplex_stack_open(backend, &options, &stack, text, sizeof text);
+  if (!error) error = duplex_kv_open(stack, &kv, &cache);
   if (!error) error = fill(c, cache, sequences);
-  if (!error) error = run_gemm(c, device, 0, outcome);
+  if (!error) error = run_gemm(c, stack, 0, outcome);
   const size_t q_heads = c->heads * c->group;
   if (!error) duplex_kv_use_p32(cache, c->wide);
   if (!error && c->step)
-    error = duplex_attention_step(cache, 0, sequences, c->batch, c->k, c->v, c->q, q_heads, c->scale, outcome->o);
-  if (!error && !c->step) error = duplex_attention(cache, 0, sequences, c->batch, c->q, q_heads, c->scale, outcome->o);
-  if (!error) duplex_last_stats(device, &outcome->stats);
-  if (!error) error = run_gemm(c, device, 1, outcome);
-  if (error) printf("%s: %s %s\n", backend, text, device ? duplex_last_error(device) : duplex_error_text(error));
+    error = duplex_stack_attention_step(cache, 0, sequences, c->batch, c->k, c->v, c->q, q_heads, c->scale,
+                                        outcome->o);
+  if (!error && !c->step)
+    error = duplex_stack_attention(cache, 0, sequences, c->batch, c->q, q_heads, c->scale, outcome->o);
+  if (!error) duplex_stack_last_stats(stack, &outcome->stats);
+  if (!error) error = run_gemm(c, stack, 1, outcome);
+  if (error)
+    printf("%s: %s %s\n", backend, text, stack ? duplex_stack_last_error(stack) : duplex_error_text(error));
   if (cache) duplex_kv_close(cache);
-  if (device) duplex_close(device);
+  if (stack) duplex_stack_close(stack);
   return error;
 }
 
 static bool same(const char *what, uint64_t model, uint64_t rtl) {
-  if (model != rtl) printf("MISMATCH %s: model %llu, rtl %llu\n", what, (unsigned long long)model, (unsigned long long)rtl);
+  if (model != rtl)
+    printf("MISMATCH %s: model %llu, rtl %llu\n", what, (unsigned long long)model, (unsigned long long)rtl);
   return model == rtl;
 }
 
-static bool same_stats(const struct duplex_stats *a, const struct duplex_stats *b) {
+static bool same_stats(const struct duplex_stack_stats *a, const struct duplex_stack_stats *b) {
   bool good = same("cycles", a->cycles, b->cycles);
   good &= same("ACT", a->commands.act, b->commands.act) & same("PRE", a->commands.pre, b->commands.pre);
   good &= same("RD", a->commands.rd, b->commands.rd) & same("WR", a->commands.wr, b->commands.wr);
   good &= same("REF", a->commands.ref, b->commands.ref) & same("bytes read", a->read_bytes, b->read_bytes);
-  good &=
-      same("clocks of the append", a->append_cycles, b->append_cycles) & same("xPU WR", a->commands.xpu_wr, b->commands.xpu_wr);
+  good &= same("clocks of the append", a->append_cycles, b->append_cycles) &
+          same("xPU WR", a->commands.xpu_wr, b->commands.xpu_wr);
   good &= same("starved", a->starved, b->starved) & same("no tile", a->no_tile, b->no_tile);
-  return good & same("no room", a->no_room, b->no_room) & same("bytes written", a->write_bytes, b->write_bytes);
+  return good & same("no room", a->no_room, b->no_room) &
+         same("bytes written", a->write_bytes, b->write_bytes);
 }
 
 static bool same_bytes(const struct attention_case *c, const duplex_f16 *model, const duplex_f16 *rtl) {
@@ -216,12 +232,13 @@ static bool run_case(uint64_t seed, uint64_t number, unsigned channels) {
     good = same("clocks of the GEMM", model.gemm_cycles[i], rtl.gemm_cycles[i]) &&
            same("results of the GEMM", 0, (uint64_t)(memcmp(model.y[i], rtl.y[i], sizeof rtl.y[i]) != 0));
   printf(
-      "%s case %llu: D %u, %u KV heads x %u, %u sequences in %u pieces, %u channels, bundles %x, values %u%s: %llu clocks "
+      "%s case %llu: D %u, %u KV heads x %u, %u sequences in %u pieces, %u channels, bundles %x, values "
+      "%u%s: %llu clocks "
       "(append "
       "%llu), %llu descriptors\n",
-      good ? "same" : "FAIL", (unsigned long long)number, c.head_size, c.heads, c.group, c.batch, c.pieces, c.channels, c.bundles,
-      c.kind, c.wide ? ", p32" : "", (unsigned long long)model.stats.cycles, (unsigned long long)model.stats.append_cycles,
-      (unsigned long long)model.stats.descriptors);
+      good ? "same" : "FAIL", (unsigned long long)number, c.head_size, c.heads, c.group, c.batch, c.pieces,
+      c.channels, c.bundles, c.kind, c.wide ? ", p32" : "", (unsigned long long)model.stats.cycles,
+      (unsigned long long)model.stats.append_cycles, (unsigned long long)model.stats.descriptors);
   free(c.k), free(c.v), free(c.q), free(model.o), free(rtl.o);
   return good;
 }
@@ -238,9 +255,11 @@ int main(int argc, char **argv) {
     if (!strcmp(argv[i], "--channels")) channels = (unsigned)value;
   }
   setvbuf(stdout, NULL, _IOLBF, 0);
-  for (uint64_t number = only == UINT64_MAX ? 0 : only; number < (only == UINT64_MAX ? cases : only + 1); number++) {
+  for (uint64_t number = only == UINT64_MAX ? 0 : only; number < (only == UINT64_MAX ? cases : only + 1);
+       number++) {
     if (run_case(seed, number, channels)) continue;
-    printf("replay: %s --seed %llu --only %llu\n", argv[0], (unsigned long long)seed, (unsigned long long)number);
+    printf("replay: %s --seed %llu --only %llu\n", argv[0], (unsigned long long)seed,
+           (unsigned long long)number);
     return 1;
   }
   printf("attention: all bytes, clocks and counters equal, seed %llu\n", (unsigned long long)seed);

@@ -1,5 +1,5 @@
-// A back end without a stack: it expects an exact sequence of register accesses, answers the reads, and keeps DRAM in a few
-// pages.
+// A back end without a stack: it expects an exact sequence of register accesses, answers the reads, and keeps
+// DRAM in a few pages.
 #ifndef DUPLEX_MOCK_BACKEND_H
 #define DUPLEX_MOCK_BACKEND_H
 
@@ -17,8 +17,9 @@ enum mock_kind { MOCK_READ, MOCK_WRITE, MOCK_ADVANCE };
 
 struct mock_step {
   enum mock_kind kind;
-  uint32_t address, value;  // read: what it answers; write: what is expected; advance: whether the interrupt comes
-  int error;                // what the call returns
+  uint32_t address,
+      value;  // read: what it answers; write: what is expected; advance: whether the interrupt comes
+  int error;  // what the call returns
 };
 
 struct mock {
@@ -33,10 +34,12 @@ struct mock {
 
 static inline struct mock *mock_of(struct duplex_backend *backend) { return (struct mock *)backend; }
 
-static inline const struct mock_step *mock_next(struct mock *mock, enum mock_kind kind, uint32_t address, uint32_t value) {
+static inline const struct mock_step *mock_next(struct mock *mock, enum mock_kind kind, uint32_t address,
+                                                uint32_t value) {
   static const struct mock_step nothing = {MOCK_READ, 0, 0, 0};
   const struct mock_step *step = &mock->steps[mock->done];
-  const bool right = mock->done < mock->expected && step->kind == kind && (kind == MOCK_ADVANCE || step->address == address) &&
+  const bool right = mock->done < mock->expected && step->kind == kind &&
+                     (kind == MOCK_ADVANCE || step->address == address) &&
                      (kind != MOCK_WRITE || step->value == value);
   if (right) {
     mock->done++;
@@ -44,8 +47,8 @@ static inline const struct mock_step *mock_next(struct mock *mock, enum mock_kin
   }
   if (!mock->wrong[0])
     snprintf(mock->wrong, sizeof mock->wrong,
-             "step %u of %u: kind %d address 0x%x value 0x%x, expected kind %d address 0x%x value 0x%x", mock->done,
-             mock->expected, kind, address, value, step->kind, step->address, step->value);
+             "step %u of %u: kind %d address 0x%x value 0x%x, expected kind %d address 0x%x value 0x%x",
+             mock->done, mock->expected, kind, address, value, step->kind, step->address, step->value);
   return &nothing;
 }
 
@@ -66,15 +69,18 @@ static inline int mock_advance(struct duplex_backend *backend, uint64_t clocks, 
   return step->error;
 }
 
-static inline int mock_mem_read(struct duplex_backend *backend, unsigned channel, uint64_t address, void *bytes, size_t size) {
+static inline int mock_mem_read(struct duplex_backend *backend, unsigned channel, uint64_t address,
+                                void *bytes, size_t size) {
   struct mock *mock = mock_of(backend);
-  return mock->memory_error ? mock->memory_error : duplex_hbm_mem_read(mock->memory, channel, address, bytes, size);
+  return mock->memory_error ? mock->memory_error
+                            : duplex_hbm_mem_read(mock->memory, channel, address, bytes, size);
 }
 
-static inline int mock_mem_write(struct duplex_backend *backend, unsigned channel, uint64_t address, const void *bytes,
-                                 size_t size) {
+static inline int mock_mem_write(struct duplex_backend *backend, unsigned channel, uint64_t address,
+                                 const void *bytes, size_t size) {
   struct mock *mock = mock_of(backend);
-  return mock->memory_error ? mock->memory_error : duplex_hbm_mem_write(mock->memory, channel, address, bytes, size);
+  return mock->memory_error ? mock->memory_error
+                            : duplex_hbm_mem_write(mock->memory, channel, address, bytes, size);
 }
 
 static inline int mock_xpu_wait(struct duplex_backend *backend) {
@@ -107,8 +113,10 @@ static inline void mock_start(struct mock *mock, unsigned channels) {
 
 static inline void mock_end(struct mock *mock) { duplex_hbm_close(mock->memory); }
 
-static inline void mock_expect(struct mock *mock, enum mock_kind kind, uint32_t address, uint32_t value, int error) {
-  if (mock->expected < MOCK_STEPS_MOST) mock->steps[mock->expected++] = (struct mock_step){kind, address, value, error};
+static inline void mock_expect(struct mock *mock, enum mock_kind kind, uint32_t address, uint32_t value,
+                               int error) {
+  if (mock->expected < MOCK_STEPS_MOST)
+    mock->steps[mock->expected++] = (struct mock_step){kind, address, value, error};
 }
 
 static inline void expect_read(struct mock *mock, uint32_t address, uint32_t answer) {
@@ -117,7 +125,9 @@ static inline void expect_read(struct mock *mock, uint32_t address, uint32_t ans
 static inline void expect_write(struct mock *mock, uint32_t address, uint32_t value) {
   mock_expect(mock, MOCK_WRITE, address, value, 0);
 }
-static inline void expect_advance(struct mock *mock, bool interrupt) { mock_expect(mock, MOCK_ADVANCE, 0, interrupt, 0); }
+static inline void expect_advance(struct mock *mock, bool interrupt) {
+  mock_expect(mock, MOCK_ADVANCE, 0, interrupt, 0);
+}
 
 // True if exactly the expected accesses came.
 static inline bool mock_satisfied(const struct mock *mock) {

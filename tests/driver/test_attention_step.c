@@ -1,4 +1,5 @@
-// A decode step (append by the xPU, attention) against an append and attention apart: bytes, number of writes, out of space.
+// A decode step (append by the xPU, attention) against an append and attention apart: bytes, number of
+// writes, out of space.
 #include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -16,7 +17,7 @@
 enum { D = 80, HEADS = 3, GROUP = 2, BATCH = 5, STEPS = 70, MOST = 200, PAGE = 64, INFINITE = 0x7c00 };
 
 struct side {
-  struct duplex_device *device;
+  struct duplex_stack *stack;
   struct duplex_kv_cache *cache;
   struct duplex_sequence *sequence[BATCH];
 };
@@ -35,12 +36,15 @@ static void make_values(void) {
 
 // Frames that were used before hold infinities of V.
 static void open_side(struct side *s, size_t pages) {
-  const struct duplex_kv_options options = {.heads = HEADS, .head_size = D, .page_positions = PAGE, .pages = pages};
+  const struct duplex_kv_options options = {
+      .heads = HEADS, .head_size = D, .page_positions = PAGE, .pages = pages};
   static duplex_f16 infinite[HEADS * MOST * D];
   struct duplex_sequence *sequence;
   for (size_t i = 0; i < sizeof infinite / sizeof *infinite; i++) infinite[i] = INFINITE;
-  assert_int_equal(duplex_open("cmodel", &(struct duplex_options){.backend.channels = 2}, &s->device, NULL, 0), 0);
-  assert_int_equal(duplex_kv_open(s->device, &options, &s->cache), 0);
+  assert_int_equal(
+      duplex_stack_open("cmodel", &(struct duplex_stack_options){.backend.channels = 2}, &s->stack, NULL, 0),
+      0);
+  assert_int_equal(duplex_kv_open(s->stack, &options, &s->cache), 0);
   assert_int_equal(duplex_kv_begin(s->cache, DUPLEX_KV_SPACES, 0, &sequence), 0);
   assert_int_equal(duplex_kv_append(sequence, 0, infinite, infinite, 2 * PAGE, 0), 0);
   duplex_kv_free(sequence);
@@ -49,7 +53,7 @@ static void open_side(struct side *s, size_t pages) {
 
 static void close_side(struct side *s) {
   duplex_kv_close(s->cache);
-  duplex_close(s->device);
+  duplex_stack_close(s->stack);
 }
 
 static void begin(struct side *s, unsigned i, size_t positions) {
@@ -71,7 +75,8 @@ static int step(struct side *s, duplex_f16 *o) {
       memcpy(new_k[i][head], k[i][head][at], sizeof new_k[i][head]);
       memcpy(new_v[i][head], v[i][head][at], sizeof new_v[i][head]);
     }
-  return duplex_attention_step(s->cache, 0, s->sequence, BATCH, new_k[0][0], new_v[0][0], q, HEADS * GROUP, 0, o);
+  return duplex_stack_attention_step(s->cache, 0, s->sequence, BATCH, new_k[0][0], new_v[0][0], q,
+                                     HEADS * GROUP, 0, o);
 }
 
 static void append_apart(struct side *s, duplex_f16 *o) {
@@ -79,20 +84,22 @@ static void append_apart(struct side *s, duplex_f16 *o) {
     const size_t at = duplex_kv_length(s->sequence[i], 0);
     assert_int_equal(duplex_kv_append(s->sequence[i], 0, k[i][0][at], v[i][0][at], 1, MOST * D), 0);
   }
-  assert_int_equal(duplex_attention(s->cache, 0, s->sequence, BATCH, q, HEADS * GROUP, 0, o), 0);
+  assert_int_equal(duplex_stack_attention(s->cache, 0, s->sequence, BATCH, q, HEADS * GROUP, 0, o), 0);
 }
 
-// A beat of K for each of two tiles, and 32 bytes of each row of V, or four times that for a block's first position.
+// A beat of K for each of two tiles, and 32 bytes of each row of V, or four times that for a block's first
+// position.
 static uint64_t writes_of_step(const struct side *s) {
   uint64_t writes = 0;
-  for (unsigned i = 0; i < BATCH; i++) writes += HEADS * (2 * 4 + (duplex_kv_length(s->sequence[i], 0) % 64 == 0 ? 4 * D : D));
+  for (unsigned i = 0; i < BATCH; i++)
+    writes += HEADS * (2 * 4 + (duplex_kv_length(s->sequence[i], 0) % 64 == 0 ? 4 * D : D));
   return writes;
 }
 
 static void test_same_as_apart(void **state) {
   (void)state;
   struct side inside, apart;
-  struct duplex_stats stats;
+  struct duplex_stack_stats stats;
   static duplex_f16 o[2][BATCH * HEADS * GROUP * D];
   open_side(&inside, 40);
   open_side(&apart, 40);
@@ -103,10 +110,11 @@ static void test_same_as_apart(void **state) {
     assert_int_equal(step(&inside, o[0]), 0);
     append_apart(&apart, o[1]);
     assert_memory_equal(o[0], o[1], sizeof o[0]);
-    duplex_last_stats(inside.device, &stats);
+    duplex_stack_last_stats(inside.stack, &stats);
     assert_int_equal(stats.commands.xpu_wr, writes);
-    assert_true(stats.append_cycles > writes / 2 && stats.append_cycles < stats.cycles);  // two channels, a write a clock
-    duplex_last_stats(apart.device, &stats);
+    assert_true(stats.append_cycles > writes / 2 &&
+                stats.append_cycles < stats.cycles);  // two channels, a write a clock
+    duplex_stack_last_stats(apart.stack, &stats);
     assert_int_equal(stats.commands.xpu_wr + stats.append_cycles, 0);
   }
   close_side(&inside);
@@ -120,12 +128,12 @@ static void test_out_of_space(void **state) {
   static duplex_f16 o[2][BATCH * HEADS * GROUP * D];
   open_side(&s, 7);
   for (unsigned i = 0; i < BATCH; i++) begin(&s, i, 64);
-  assert_int_equal(duplex_attention(s.cache, 0, s.sequence, BATCH, q, HEADS * GROUP, 0, o[0]), 0);
+  assert_int_equal(duplex_stack_attention(s.cache, 0, s.sequence, BATCH, q, HEADS * GROUP, 0, o[0]), 0);
   const size_t used = duplex_kv_used(s.cache, DUPLEX_KV_SPACES);
   assert_int_equal(step(&s, o[1]), DUPLEX_ERROR_OUT_OF_SPACE);
   assert_int_equal(duplex_kv_used(s.cache, DUPLEX_KV_SPACES), used);
   for (unsigned i = 0; i < BATCH; i++) assert_int_equal(duplex_kv_length(s.sequence[i], 0), 64);
-  assert_int_equal(duplex_attention(s.cache, 0, s.sequence, BATCH, q, HEADS * GROUP, 0, o[1]), 0);
+  assert_int_equal(duplex_stack_attention(s.cache, 0, s.sequence, BATCH, q, HEADS * GROUP, 0, o[1]), 0);
   assert_memory_equal(o[0], o[1], sizeof o[0]);
   close_side(&s);
 }
@@ -138,14 +146,18 @@ static void test_arguments(void **state) {
   open_side(&other, 40);
   begin_all(&s);
   begin_all(&other);
-  assert_int_equal(duplex_attention_step(s.cache, 1, s.sequence, BATCH, k[0][0][0], v[0][0][0], q, HEADS * GROUP, 0, o),
+  assert_int_equal(duplex_stack_attention_step(s.cache, 1, s.sequence, BATCH, k[0][0][0], v[0][0][0], q,
+                                               HEADS * GROUP, 0, o),
                    DUPLEX_ERROR_ARGUMENT);
-  assert_int_equal(duplex_attention_step(s.cache, 0, other.sequence, BATCH, k[0][0][0], v[0][0][0], q, HEADS * GROUP, 0, o),
+  assert_int_equal(duplex_stack_attention_step(s.cache, 0, other.sequence, BATCH, k[0][0][0], v[0][0][0], q,
+                                               HEADS * GROUP, 0, o),
                    DUPLEX_ERROR_ARGUMENT);
-  assert_int_equal(duplex_attention_step(s.cache, 0, s.sequence, BATCH, k[0][0][0], v[0][0][0], q, HEADS * GROUP, -1, o),
+  assert_int_equal(duplex_stack_attention_step(s.cache, 0, s.sequence, BATCH, k[0][0][0], v[0][0][0], q,
+                                               HEADS * GROUP, -1, o),
                    DUPLEX_ERROR_ARGUMENT);
-  assert_int_equal(duplex_attention_step(s.cache, 0, s.sequence, BATCH, k[0][0][0], v[0][0][0], q, 7, 0, o),
-                   DUPLEX_ERROR_ARGUMENT);
+  assert_int_equal(
+      duplex_stack_attention_step(s.cache, 0, s.sequence, BATCH, k[0][0][0], v[0][0][0], q, 7, 0, o),
+      DUPLEX_ERROR_ARGUMENT);
   for (unsigned i = 0; i < 2; i++) assert_int_equal(duplex_kv_length(s.sequence[i], 0), i ? 15 : 0);
   close_side(&s);
   close_side(&other);
@@ -153,7 +165,7 @@ static void test_arguments(void **state) {
 
 int main(void) {
   make_values();
-  const struct CMUnitTest tests[] = {cmocka_unit_test(test_same_as_apart), cmocka_unit_test(test_out_of_space),
-                                     cmocka_unit_test(test_arguments)};
+  const struct CMUnitTest tests[] = {cmocka_unit_test(test_same_as_apart),
+                                     cmocka_unit_test(test_out_of_space), cmocka_unit_test(test_arguments)};
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -26,20 +26,22 @@ static void expect_open(unsigned channels, uint32_t id) {
   expect_read(&mock, DUPLEX_REG_GEOMETRY, channels | 8 << 8 | 64 << 16 | 64u << 24);
 }
 
-static struct duplex_device *open_mock(unsigned channels) {
-  struct duplex_device *device = NULL;
+static struct duplex_stack *open_mock(unsigned channels) {
+  struct duplex_stack *stack = NULL;
   mock_start(&mock, channels);
   expect_open(channels, DUPLEX_ID_VALUE_RESET);
-  assert_int_equal(duplex_open_backend(&mock.backend,
-                                       &(struct duplex_options){.backend.channels = channels, .watchdog_clocks = 1000}, &device),
-                   0);
-  assert_non_null(device);
+  assert_int_equal(
+      duplex_stack_open_backend(
+          &mock.backend,
+          &(struct duplex_stack_options){.backend.channels = channels, .watchdog_clocks = 1000}, &stack),
+      0);
+  assert_non_null(stack);
   assert_true(mock_satisfied(&mock));
-  return device;
+  return stack;
 }
 
-static void close_mock(struct duplex_device *device) {
-  duplex_close(device);
+static void close_mock(struct duplex_stack *stack) {
+  duplex_stack_close(stack);
   assert_true(mock.closed);
   mock_end(&mock);
 }
@@ -77,8 +79,8 @@ static void expect_push(uint32_t number, uint32_t consumed, const uint32_t words
   expect_write(&mock, DUPLEX_REG_DOORBELL, (number + 1) & 0xffff);
 }
 
-// What a gemm of one row, one column and one token writes when the driver has its first row sets: the weights in 0, and in the
-// mailbox the table, x and results (four bundles, so each takes a row of them).
+// What a gemm of one row, one column and one token writes when the driver has its first row sets: the weights
+// in 0, and in the mailbox the table, x and results (four bundles, so each takes a row of them).
 #define MAILBOX (4u * (DUPLEX_BANK_ROWS - DUPLEX_MAILBOX_ROWS))
 static void expect_gemm_descriptors(uint32_t number) {
   uint32_t load[DUPLEX_DESCRIPTOR_WORDS] = {0}, gemm[DUPLEX_DESCRIPTOR_WORDS] = {0};
@@ -115,58 +117,60 @@ static void expect_good_gemm(uint32_t number) {
 }
 
 static void test_open_checks_the_identity(void **state) {
-  struct duplex_device *device = NULL;
+  struct duplex_stack *stack = NULL;
   (void)state;
   mock_start(&mock, 1);
   expect_open(1, 0x12345678);
-  assert_int_equal(duplex_open_backend(&mock.backend, &(struct duplex_options){.backend.channels = 1}, &device),
-                   DUPLEX_ERROR_FORMAT);
-  assert_null(device);
+  assert_int_equal(
+      duplex_stack_open_backend(&mock.backend, &(struct duplex_stack_options){.backend.channels = 1}, &stack),
+      DUPLEX_ERROR_FORMAT);
+  assert_null(stack);
   assert_true(mock_satisfied(&mock));
   assert_true(mock.closed);
   mock_end(&mock);
   mock_start(&mock, 2);
   expect_open(3, DUPLEX_ID_VALUE_RESET);
-  assert_int_equal(duplex_open_backend(&mock.backend, &(struct duplex_options){.backend.channels = 2}, &device),
-                   DUPLEX_ERROR_FORMAT);
+  assert_int_equal(
+      duplex_stack_open_backend(&mock.backend, &(struct duplex_stack_options){.backend.channels = 2}, &stack),
+      DUPLEX_ERROR_FORMAT);
   mock_end(&mock);
 }
 
 static void test_gemm_sequence(void **state) {
   struct duplex_weights *weights;
-  struct duplex_stats stats;
+  struct duplex_stack_stats stats;
   duplex_f16 y = 1;
   (void)state;
-  struct duplex_device *device = open_mock(1);
+  struct duplex_stack *stack = open_mock(1);
   expect_give();
-  assert_int_equal(duplex_upload(device, &one, 1, 1, NULL, &weights), 0);
+  assert_int_equal(duplex_stack_upload(stack, &one, 1, 1, NULL, &weights), 0);
   expect_good_gemm(0);
-  assert_int_equal(duplex_gemm(device, weights, &one, 1, DUPLEX_F16, &y), 0);
+  assert_int_equal(duplex_stack_gemm(stack, weights, &one, 1, DUPLEX_F16, &y), 0);
   assert_true(mock_satisfied(&mock));
   assert_int_equal(y, 0);  // nothing computed here: the results' DRAM is zero
-  duplex_last_stats(device, &stats);
+  duplex_stack_last_stats(stack, &stats);
   assert_int_equal(stats.channel[0].rows, 1);
   assert_int_equal(stats.read_bytes, 5 * 256);
   assert_int_equal(stats.macs, 1);
   assert_int_equal(stats.descriptors, 2);
-  duplex_release(device, weights);
-  close_mock(device);
+  duplex_stack_release(stack, weights);
+  close_mock(stack);
 }
 
-// The ring goes on where it stood: descriptors 8 and 9 after 8 that an earlier client pushed, slot 8 asks for the half-way
-// interrupt.
+// The ring goes on where it stood: descriptors 8 and 9 after 8 that an earlier client pushed, slot 8 asks for
+// the half-way interrupt.
 static void test_ring_goes_on(void **state) {
   struct duplex_weights *weights;
   duplex_f16 y;
   (void)state;
-  struct duplex_device *device = open_mock(1);
+  struct duplex_stack *stack = open_mock(1);
   expect_give();
-  assert_int_equal(duplex_upload(device, &one, 1, 1, NULL, &weights), 0);
+  assert_int_equal(duplex_stack_upload(stack, &one, 1, 1, NULL, &weights), 0);
   expect_good_gemm(8);
-  assert_int_equal(duplex_gemm(device, weights, &one, 1, DUPLEX_F16, &y), 0);
+  assert_int_equal(duplex_stack_gemm(stack, weights, &one, 1, DUPLEX_F16, &y), 0);
   assert_true(mock_satisfied(&mock));
-  duplex_release(device, weights);
-  close_mock(device);
+  duplex_stack_release(stack, weights);
+  close_mock(stack);
 }
 
 static void expect_clean_up(void) {
@@ -181,9 +185,9 @@ static void test_refused_descriptor(void **state) {
   struct duplex_weights *weights;
   duplex_f16 y;
   (void)state;
-  struct duplex_device *device = open_mock(1);
+  struct duplex_stack *stack = open_mock(1);
   expect_give();
-  assert_int_equal(duplex_upload(device, &one, 1, 1, NULL, &weights), 0);
+  assert_int_equal(duplex_stack_upload(stack, &one, 1, 1, NULL, &weights), 0);
   expect_counters(0, 0, 0);
   expect_take();
   expect_start(0, 0);
@@ -195,24 +199,25 @@ static void test_refused_descriptor(void **state) {
   expect_read(&mock, DUPLEX_REG_ERROR_DESCRIPTOR, 1 << 16 | 1);
   expect_read(&mock, DUPLEX_REG_ERROR_ADDRESS, 0xf);
   expect_clean_up();
-  assert_int_equal(duplex_gemm(device, weights, &one, 1, DUPLEX_F16, &y), DUPLEX_ERROR_DEVICE);
+  assert_int_equal(duplex_stack_gemm(stack, weights, &one, 1, DUPLEX_F16, &y), DUPLEX_ERROR_DEVICE);
   assert_true(mock_satisfied(&mock));
-  assert_string_equal(duplex_last_error(device), "the stack refused descriptor 1: error 7 at address 0xf (docs/registers.md)");
+  assert_string_equal(duplex_stack_last_error(stack),
+                      "the stack refused descriptor 1: error 7 at address 0xf (docs/registers.md)");
   expect_give();
-  expect_good_gemm(2);  // and the device is usable, with the same row sets
-  assert_int_equal(duplex_gemm(device, weights, &one, 1, DUPLEX_F16, &y), 0);
+  expect_good_gemm(2);  // and the stack is usable, with the same row sets
+  assert_int_equal(duplex_stack_gemm(stack, weights, &one, 1, DUPLEX_F16, &y), 0);
   assert_true(mock_satisfied(&mock));
-  duplex_release(device, weights);
-  close_mock(device);
+  duplex_stack_release(stack, weights);
+  close_mock(stack);
 }
 
 static void test_watchdog(void **state) {
   struct duplex_weights *weights;
   duplex_f16 y;
   (void)state;
-  struct duplex_device *device = open_mock(1);
+  struct duplex_stack *stack = open_mock(1);
   expect_give();
-  assert_int_equal(duplex_upload(device, &one, 1, 1, NULL, &weights), 0);
+  assert_int_equal(duplex_stack_upload(stack, &one, 1, 1, NULL, &weights), 0);
   expect_counters(0, 0, 0);
   expect_take();
   expect_start(0, 0);
@@ -220,38 +225,38 @@ static void test_watchdog(void **state) {
   expect_read(&mock, DUPLEX_REG_COMPLETED, 0);
   expect_advance(&mock, false);
   expect_clean_up();
-  assert_int_equal(duplex_gemm(device, weights, &one, 1, DUPLEX_F16, &y), DUPLEX_ERROR_WATCHDOG);
+  assert_int_equal(duplex_stack_gemm(stack, weights, &one, 1, DUPLEX_F16, &y), DUPLEX_ERROR_WATCHDOG);
   assert_true(mock_satisfied(&mock));
-  assert_non_null(strstr(duplex_last_error(device), "1000 clocks"));
-  duplex_release(device, weights);
-  close_mock(device);
+  assert_non_null(strstr(duplex_stack_last_error(stack), "1000 clocks"));
+  duplex_stack_release(stack, weights);
+  close_mock(stack);
 }
 
 static void test_errors_of_the_back_end(void **state) {
   struct duplex_weights *weights;
   duplex_f16 y;
   (void)state;
-  struct duplex_device *device = open_mock(1);
+  struct duplex_stack *stack = open_mock(1);
   expect_give();
-  assert_int_equal(duplex_upload(device, &one, 1, 1, NULL, &weights), 0);
+  assert_int_equal(duplex_stack_upload(stack, &one, 1, 1, NULL, &weights), 0);
   mock_expect(&mock, MOCK_WRITE, DUPLEX_REG_PERFORMANCE_SELECT, 0, DUPLEX_ERROR_BUS);
-  assert_int_equal(duplex_gemm(device, weights, &one, 1, DUPLEX_F16, &y), DUPLEX_ERROR_BUS);
+  assert_int_equal(duplex_stack_gemm(stack, weights, &one, 1, DUPLEX_F16, &y), DUPLEX_ERROR_BUS);
   mock.memory_error = DUPLEX_ERROR_NO_MEMORY;
   struct duplex_weights *more;
-  assert_int_equal(duplex_upload(device, &one, 1, 1, NULL, &more), DUPLEX_ERROR_NO_MEMORY);
+  assert_int_equal(duplex_stack_upload(stack, &one, 1, 1, NULL, &more), DUPLEX_ERROR_NO_MEMORY);
   assert_null(more);
-  assert_int_equal(duplex_gemm(device, weights, &one, 1, DUPLEX_F16, &y), DUPLEX_ERROR_NO_MEMORY);
+  assert_int_equal(duplex_stack_gemm(stack, weights, &one, 1, DUPLEX_F16, &y), DUPLEX_ERROR_NO_MEMORY);
   mock.memory_error = 0;
   assert_true(mock_satisfied(&mock));
   expect_good_gemm(0);  // nothing that failed kept a row set
-  assert_int_equal(duplex_gemm(device, weights, &one, 1, DUPLEX_F16, &y), 0);
+  assert_int_equal(duplex_stack_gemm(stack, weights, &one, 1, DUPLEX_F16, &y), 0);
   assert_true(mock_satisfied(&mock));
-  duplex_release(device, weights);
-  close_mock(device);
+  duplex_stack_release(stack, weights);
+  close_mock(stack);
 }
 
-// One sequence of one position: K and V in row sets 0 and 1 of bundles 0 to 2, in the mailbox the table, q and o. The words of a
-// slot are written in this order.
+// One sequence of one position: K and V in row sets 0 and 1 of bundles 0 to 2, in the mailbox the table, q
+// and o. The words of a slot are written in this order.
 static void expect_attention_descriptor(uint32_t number) {
   static const uint32_t order[] = {0, 1, 2, 9, 12, 13, 14};
   uint32_t d[DUPLEX_DESCRIPTOR_WORDS] = {0};
@@ -290,71 +295,75 @@ static void expect_attention(uint32_t number, bool good) {
 static void test_attention_sequence(void **state) {
   struct duplex_kv_cache *cache;
   struct duplex_sequence *sequence;
-  struct duplex_stats stats;
+  struct duplex_stack_stats stats;
   duplex_f16 vector[16] = {one}, o[16] = {one};
   (void)state;
-  struct duplex_device *device = open_mock(1);
+  struct duplex_stack *stack = open_mock(1);
   const struct duplex_kv_options options = {.heads = 1, .head_size = 16, .page_positions = 64, .pages = 1};
-  assert_int_equal(duplex_kv_open(device, &options, &cache), 0);
+  assert_int_equal(duplex_kv_open(stack, &options, &cache), 0);
   assert_int_equal(duplex_kv_begin(cache, DUPLEX_KV_SPACES, 1, &sequence), 0);
   expect_give();
   assert_int_equal(duplex_kv_append(sequence, 0, vector, vector, 1, 0), 0);
   expect_attention(0, true);
-  assert_int_equal(duplex_attention(cache, 0, &sequence, 1, vector, 1, 0, o), 0);
+  assert_int_equal(duplex_stack_attention(cache, 0, &sequence, 1, vector, 1, 0, o), 0);
   assert_true(mock_satisfied(&mock));
   assert_int_equal(o[0], 0);  // nothing computed here
-  duplex_last_stats(device, &stats);
+  duplex_stack_last_stats(stack, &stats);
   assert_int_equal(stats.read_bytes, 3 * 256);
   assert_int_equal(stats.useful_bytes, 2 * 16 * 2);
   assert_int_equal(stats.macs, 32);
   assert_int_equal(stats.channel[0].rows, 1);
-  // A stack that does not know the opcode; the device stays usable, with the same row sets.
+  // A stack that does not know the opcode; the stack stays usable, with the same row sets.
   expect_attention(1, false);
   expect_read(&mock, DUPLEX_REG_ERROR_DESCRIPTOR, 1);
   expect_read(&mock, DUPLEX_REG_ERROR_ADDRESS, 0);
   expect_clean_up();
-  assert_int_equal(duplex_attention(cache, 0, &sequence, 1, vector, 1, 0, o), DUPLEX_ERROR_DEVICE);
-  assert_string_equal(duplex_last_error(device), "the stack refused descriptor 0: error 1 at address 0x0 (docs/registers.md)");
+  assert_int_equal(duplex_stack_attention(cache, 0, &sequence, 1, vector, 1, 0, o), DUPLEX_ERROR_DEVICE);
+  assert_string_equal(duplex_stack_last_error(stack),
+                      "the stack refused descriptor 0: error 1 at address 0x0 (docs/registers.md)");
   expect_give();
   expect_attention(2, true);
-  assert_int_equal(duplex_attention(cache, 0, &sequence, 1, vector, 1, 0, o), 0);
+  assert_int_equal(duplex_stack_attention(cache, 0, &sequence, 1, vector, 1, 0, o), 0);
   assert_true(mock_satisfied(&mock));
   duplex_kv_close(cache);
-  close_mock(device);
+  close_mock(stack);
 }
 
 static void test_arguments(void **state) {
   struct duplex_weights *weights, *other, *pair;
   duplex_f16 y[2], two[2] = {one, one};
   (void)state;
-  struct duplex_device *device = open_mock(1);
-  assert_int_equal(duplex_upload(device, &one, 0, 1, NULL, &weights), DUPLEX_ERROR_ARGUMENT);
-  assert_int_equal(duplex_upload(device, &one, 1, 0, NULL, &weights), DUPLEX_ERROR_ARGUMENT);
-  assert_int_equal(duplex_upload(device, &one, 1, 65537, NULL, &weights), DUPLEX_ERROR_ARGUMENT);
+  struct duplex_stack *stack = open_mock(1);
+  assert_int_equal(duplex_stack_upload(stack, &one, 0, 1, NULL, &weights), DUPLEX_ERROR_ARGUMENT);
+  assert_int_equal(duplex_stack_upload(stack, &one, 1, 0, NULL, &weights), DUPLEX_ERROR_ARGUMENT);
+  assert_int_equal(duplex_stack_upload(stack, &one, 1, 65537, NULL, &weights), DUPLEX_ERROR_ARGUMENT);
   assert_null(weights);
   expect_give();
-  assert_int_equal(duplex_upload(device, &one, 1, 1, NULL, &weights), 0);
-  assert_int_equal(duplex_upload(device, two, 1, 2, NULL, &other), 0);
-  assert_int_equal(duplex_gemm(device, weights, &one, 0, DUPLEX_F16, y), DUPLEX_ERROR_ARGUMENT);
-  assert_int_equal(duplex_gemm(device, weights, &one, 4097, DUPLEX_F16, y), DUPLEX_ERROR_ARGUMENT);
-  assert_int_equal(duplex_expert(device, weights, other, duplex_activation_builtin("relu"), &one, 1, DUPLEX_F16, y),
-                   DUPLEX_ERROR_ARGUMENT);
-  assert_int_equal(duplex_upload_pair(device, NULL, two, 1, 32769, &pair), DUPLEX_ERROR_ARGUMENT);
-  assert_int_equal(duplex_set_stripe(device, 0), DUPLEX_ERROR_ARGUMENT);
-  assert_int_equal(duplex_set_stripe(device, 0x10), DUPLEX_ERROR_ARGUMENT);
-  assert_int_equal(duplex_set_stripe(device, 4), 0);
-  assert_int_equal(duplex_upload_pair(device, NULL, two, 1, 1, &pair), DUPLEX_ERROR_ARGUMENT);  // one bundle is too few
+  assert_int_equal(duplex_stack_upload(stack, &one, 1, 1, NULL, &weights), 0);
+  assert_int_equal(duplex_stack_upload(stack, two, 1, 2, NULL, &other), 0);
+  assert_int_equal(duplex_stack_gemm(stack, weights, &one, 0, DUPLEX_F16, y), DUPLEX_ERROR_ARGUMENT);
+  assert_int_equal(duplex_stack_gemm(stack, weights, &one, 4097, DUPLEX_F16, y), DUPLEX_ERROR_ARGUMENT);
+  assert_int_equal(
+      duplex_stack_expert(stack, weights, other, duplex_activation_builtin("relu"), &one, 1, DUPLEX_F16, y),
+      DUPLEX_ERROR_ARGUMENT);
+  assert_int_equal(duplex_stack_upload_pair(stack, NULL, two, 1, 32769, &pair), DUPLEX_ERROR_ARGUMENT);
+  assert_int_equal(duplex_stack_set_stripe(stack, 0), DUPLEX_ERROR_ARGUMENT);
+  assert_int_equal(duplex_stack_set_stripe(stack, 0x10), DUPLEX_ERROR_ARGUMENT);
+  assert_int_equal(duplex_stack_set_stripe(stack, 4), 0);
+  assert_int_equal(duplex_stack_upload_pair(stack, NULL, two, 1, 1, &pair),
+                   DUPLEX_ERROR_ARGUMENT);  // one bundle is too few
   assert_null(pair);
-  assert_int_equal(duplex_set_stripe(device, 0xe), 0);
-  assert_int_equal(duplex_upload_pair(device, NULL, two, 1, 1, &pair), 0);
-  assert_int_equal(duplex_expert(device, pair, weights, duplex_activation_builtin("relu"), &one, 1, DUPLEX_F16, y),
-                   DUPLEX_ERROR_ARGUMENT);
+  assert_int_equal(duplex_stack_set_stripe(stack, 0xe), 0);
+  assert_int_equal(duplex_stack_upload_pair(stack, NULL, two, 1, 1, &pair), 0);
+  assert_int_equal(
+      duplex_stack_expert(stack, pair, weights, duplex_activation_builtin("relu"), &one, 1, DUPLEX_F16, y),
+      DUPLEX_ERROR_ARGUMENT);
   assert_true(mock_satisfied(&mock));  // no register was touched
-  duplex_release(device, weights);
-  duplex_release(device, other);
-  duplex_release(device, pair);
-  duplex_release(device, NULL);
-  close_mock(device);
+  duplex_stack_release(stack, weights);
+  duplex_stack_release(stack, other);
+  duplex_stack_release(stack, pair);
+  duplex_stack_release(stack, NULL);
+  close_mock(stack);
 }
 
 int main(void) {

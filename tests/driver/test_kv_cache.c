@@ -1,4 +1,5 @@
-// The KV cache on the C model's memory: where K and V lie, append, share, copy on write, free, move, out of space.
+// The KV cache on the C model's memory: where K and V lie, append, share, copy on write, free, move, out of
+// space.
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -32,7 +33,7 @@ static void make_values(unsigned kind) {
       }
 }
 
-static struct duplex_device *device;
+static struct duplex_stack *stack;
 static struct duplex_kv_cache *cache;
 static unsigned spread = 1;  // channels of a KV head
 
@@ -41,19 +42,25 @@ static size_t page(void) { return (size_t)PAGE * spread; }
 
 static size_t of_pages(size_t pages) {
   const unsigned parts = HEADS * spread;
-  return pages * (parts < device->channels ? parts : device->channels);
+  return pages * (parts < stack->channels ? parts : stack->channels);
 }
 
 static void open_all(unsigned channels, size_t pages, size_t prefill_pages, unsigned layers) {
-  const struct duplex_kv_options options = {
-      .heads = HEADS, .head_size = D, .layers = layers, .page_positions = PAGE, .pages = pages, .prefill_pages = prefill_pages};
-  assert_int_equal(duplex_open("cmodel", &(struct duplex_options){.backend.channels = channels}, &device, NULL, 0), 0);
-  assert_int_equal(duplex_kv_open(device, &options, &cache), 0);
+  const struct duplex_kv_options options = {.heads = HEADS,
+                                            .head_size = D,
+                                            .layers = layers,
+                                            .page_positions = PAGE,
+                                            .pages = pages,
+                                            .prefill_pages = prefill_pages};
+  assert_int_equal(duplex_stack_open("cmodel", &(struct duplex_stack_options){.backend.channels = channels},
+                                     &stack, NULL, 0),
+                   0);
+  assert_int_equal(duplex_kv_open(stack, &options, &cache), 0);
 }
 
 static void close_all(void) {
   duplex_kv_close(cache);
-  duplex_close(device);
+  duplex_stack_close(stack);
 }
 
 static struct duplex_sequence *begin(enum duplex_kv_space space, size_t expected) {
@@ -69,7 +76,7 @@ static int append(struct duplex_sequence *sequence, unsigned layer, size_t posit
 
 static duplex_f16 element(unsigned channel, struct region region, size_t index) {
   duplex_f16 value;
-  assert_int_equal(region_read(device, channel, region, index * sizeof value, &value, sizeof value), 0);
+  assert_int_equal(region_read(stack, channel, region, index * sizeof value, &value, sizeof value), 0);
   return value;
 }
 
@@ -82,18 +89,21 @@ static void check_layer(const struct duplex_sequence *sequence, unsigned layer, 
       const struct kv_page *page_of = l->pages[position / page()];
       const struct kv_pool *pool = page_of->pool;
       // A page of a channel is one block of 64.
-      const unsigned channel = (sequence->first_channel + head * spread + position / 64 % spread) % device->channels,
-                     slot = head / device->channels, i = position % 64;
+      const unsigned channel =
+                         (sequence->first_channel + head * spread + position / 64 % spread) % stack->channels,
+                     slot = head / stack->channels, i = position % 64;
       const bool there = position < l->length;
       for (unsigned column = 0; column < 128 && there; column++) {
-        const struct region at = {pool->region.base + slot * pool->slot_stride + page_of->frame * tiles + column / 64,
-                                  pool->region.stripe};
-        assert_int_equal(element(channel, at, i * 64 + column % 64), column < D ? value_of(kind, position, head, column) : 0);
+        const struct region at = {
+            pool->region.base + slot * pool->slot_stride + page_of->frame * tiles + column / 64,
+            pool->region.stripe};
+        assert_int_equal(element(channel, at, i * 64 + column % 64),
+                         column < D ? value_of(kind, position, head, column) : 0);
       }
       for (unsigned column = 0; column < D; column++) {
-        const struct region at = {
-            pool->v_base + slot * pool->slot_stride + column / block_rows * pool->v_block_stride + page_of->frame,
-            pool->region.stripe};
+        const struct region at = {pool->v_base + slot * pool->slot_stride +
+                                      column / block_rows * pool->v_block_stride + page_of->frame,
+                                  pool->region.stripe};
         assert_int_equal(element(channel, at, column % block_rows * 64 + i),
                          there ? value_of(kind + 1, position, head, column) : 0);
       }
@@ -146,7 +156,7 @@ static void check_out_of_space(unsigned channels) {
   assert_int_equal(append(first, 0, page() + 1), 0);
   assert_int_equal(append(second, 0, 10), 0);
   assert_int_equal(append(second, 0, page()), DUPLEX_ERROR_OUT_OF_SPACE);
-  assert_non_null(strstr(duplex_last_error(device), "free page"));
+  assert_non_null(strstr(duplex_stack_last_error(stack), "free page"));
   assert_int_equal(append(first, 0, 2 * page()), DUPLEX_ERROR_OUT_OF_SPACE);
   assert_int_equal(duplex_kv_length(first, 0), page() + 1);
   assert_int_equal(duplex_kv_length(second, 0), 10);
@@ -173,7 +183,8 @@ static void check_share_and_copy_on_write(unsigned channels) {
   const size_t alone = duplex_kv_used(cache, DUPLEX_KV_SPACES);
   assert_int_equal(duplex_kv_share(first, length + 1, &second), DUPLEX_ERROR_ARGUMENT);
   assert_int_equal(duplex_kv_share(first, length, &second), 0);
-  // Layer 0 is shared to its end; of layer 1 the second page ends earlier, so it is a copy with zeros behind the prefix.
+  // Layer 0 is shared to its end; of layer 1 the second page ends earlier, so it is a copy with zeros behind
+  // the prefix.
   assert_int_equal(duplex_kv_used(cache, DUPLEX_KV_SPACES), alone + of_pages(1));
   assert_ptr_equal(first->layers[0].pages[1], second->layers[0].pages[1]);
   assert_ptr_equal(first->layers[1].pages[0], second->layers[1].pages[0]);
@@ -203,12 +214,13 @@ static void check_share_and_copy_on_write(unsigned channels) {
 static void check_move(unsigned channels) {
   open_all(channels, 5, 4, 1);
   make_values(6);
-  struct duplex_sequence *first = begin(DUPLEX_KV_PREFILL, 0), *second, *decoding = begin(DUPLEX_KV_SPACES, 0);
+  struct duplex_sequence *first = begin(DUPLEX_KV_PREFILL, 0), *second,
+                         *decoding = begin(DUPLEX_KV_SPACES, 0);
   static duplex_f16 q[HEADS * D], o[HEADS * D];
   assert_int_equal(append(first, 0, 2 * page() + 22), 0);
   assert_int_equal(duplex_kv_share(first, page(), &second), 0);
   assert_int_equal(append(decoding, 0, 3 * page()), 0);
-  assert_int_equal(duplex_attention(cache, 0, &first, 1, q, HEADS, 0, o), DUPLEX_ERROR_OWNER);
+  assert_int_equal(duplex_stack_attention(cache, 0, &first, 1, q, HEADS, 0, o), DUPLEX_ERROR_OWNER);
   assert_int_equal(duplex_kv_move(first), DUPLEX_ERROR_OUT_OF_SPACE);
   check_layer(first, 0, 6);
   assert_int_equal(duplex_kv_used(cache, DUPLEX_KV_PREFILL), of_pages(3));
@@ -224,7 +236,7 @@ static void check_move(unsigned channels) {
   check_layer(second, 0, 6);
   assert_int_equal(append(first, 0, 20), 0);
   check_layer(first, 0, 6);
-  assert_int_equal(duplex_attention(cache, 0, &first, 1, q, HEADS, 0, o), 0);
+  assert_int_equal(duplex_stack_attention(cache, 0, &first, 1, q, HEADS, 0, o), 0);
   close_all();
 }
 
@@ -267,11 +279,14 @@ static void test_spreads(void **state) {
   }
   for (unsigned wrong = 3; wrong < 20; wrong++)
     if (wrong & (wrong - 1) || wrong > 8)
-      assert_int_equal(duplex_kv_begin_spread(cache, DUPLEX_KV_SPACES, 0, wrong, &sequence), DUPLEX_ERROR_ARGUMENT);
+      assert_int_equal(duplex_kv_begin_spread(cache, DUPLEX_KV_SPACES, 0, wrong, &sequence),
+                       DUPLEX_ERROR_ARGUMENT);
   close_all();
   const struct duplex_kv_options options = {.heads = 8, .head_size = 16, .pages = 1};
-  assert_int_equal(duplex_open("cmodel", &(struct duplex_options){.backend.channels = 32}, &device, NULL, 0), 0);
-  assert_int_equal(duplex_kv_open(device, &options, &cache), 0);
+  assert_int_equal(
+      duplex_stack_open("cmodel", &(struct duplex_stack_options){.backend.channels = 32}, &stack, NULL, 0),
+      0);
+  assert_int_equal(duplex_kv_open(stack, &options, &cache), 0);
   size_t lengths[32];
   unsigned spreads[32];
   static const struct {
@@ -295,22 +310,23 @@ static void test_arguments(void **state) {
   (void)state;
   open_all(1, 2, 0, 1);
   struct duplex_kv_cache *other;
-  static const struct duplex_kv_options wrong[] = {{.heads = 0, .head_size = 64, .pages = 1},
-                                                   {.heads = 257, .head_size = 64, .pages = 1},
-                                                   {.heads = 1, .head_size = 0, .pages = 1},
-                                                   {.heads = 1, .head_size = 72, .pages = 1},
-                                                   {.heads = 1, .head_size = 272, .pages = 1},
-                                                   {.heads = 1, .head_size = 64, .pages = 1, .page_positions = 100},
-                                                   {.heads = 1, .head_size = 64, .pages = 1, .bundles = 16}};
+  static const struct duplex_kv_options wrong[] = {
+      {.heads = 0, .head_size = 64, .pages = 1},
+      {.heads = 257, .head_size = 64, .pages = 1},
+      {.heads = 1, .head_size = 0, .pages = 1},
+      {.heads = 1, .head_size = 72, .pages = 1},
+      {.heads = 1, .head_size = 272, .pages = 1},
+      {.heads = 1, .head_size = 64, .pages = 1, .page_positions = 100},
+      {.heads = 1, .head_size = 64, .pages = 1, .bundles = 16}};
   for (unsigned i = 0; i < sizeof wrong / sizeof *wrong; i++) {
-    assert_int_equal(duplex_kv_open(device, &wrong[i], &other), DUPLEX_ERROR_ARGUMENT);
+    assert_int_equal(duplex_kv_open(stack, &wrong[i], &other), DUPLEX_ERROR_ARGUMENT);
     assert_null(other);
   }
   struct duplex_kv_options large = {.heads = 1, .head_size = 64};
-  large.pages = duplex_kv_room(device, &large) + 1;
-  assert_int_equal(duplex_kv_open(device, &large, &other), DUPLEX_ERROR_OUT_OF_SPACE);
+  large.pages = duplex_kv_room(stack, &large) + 1;
+  assert_int_equal(duplex_kv_open(stack, &large, &other), DUPLEX_ERROR_OUT_OF_SPACE);
   large.pages--;
-  assert_int_equal(duplex_kv_open(device, &large, &other), 0);
+  assert_int_equal(duplex_kv_open(stack, &large, &other), 0);
   duplex_kv_close(other);
   struct duplex_sequence *sequence = begin(DUPLEX_KV_SPACES, 0);
   assert_int_equal(duplex_kv_append(sequence, 1, k, v, 1, 0), DUPLEX_ERROR_ARGUMENT);

@@ -1,24 +1,26 @@
-// Fuzzing of what reads foreign bytes: messages and counters of the queues, descriptors, firmware files (docs/protocol.md).
+// Fuzzing of what reads foreign bytes: messages and counters of the queues, descriptors, firmware files
+// (docs/protocol.md).
 //
-// The first byte chooses the target. Queues: the bytes become two clients' queues; the firmware serves them on a ring that checks
-// every descriptor: it must be one that the stack accepts, and read and write only rows of its client. Descriptors: the check of
-// the stack, and what it accepts stays within DRAM. Files: the ELF parser.
-// With -DREPLAY a program of its own: reads the files of its arguments, one case each.
+// The first byte chooses the target. Queues: the bytes become two clients' queues; the firmware serves them
+// on a ring that checks every descriptor: it must be one that the stack accepts, and read and write only rows
+// of its client. Descriptors: the check of the stack, and what it accepts stays within DRAM. Files: the ELF
+// parser. With -DREPLAY a program of its own: reads the files of its arguments, one case each.
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "backend/rv32/image.h"
 #include "duplex/descriptor.h"
 #include "duplex/params.h"
 #include "duplex/registers.h"
 #include "firmware/kernels/ring.h"
 #include "firmware/protocol.h"
-#include "testbench/controller/image.h"
 
 enum { QUEUE_ROWS = 4096, MAILBOX = 14000, MAILBOX_ROWS = 1000, ROUNDS = 24 };
 
 // Of cmodel/stack/stack.h, whose attention has names of the firmware's.
-uint32_t stack_descriptor_check(const uint32_t *descriptor, unsigned channels, uint32_t owner, uint32_t *address);
+uint32_t stack_descriptor_check(const uint32_t *descriptor, unsigned channels, uint32_t owner,
+                                uint32_t *address);
 
 #define REQUIRE(condition)                                                    \
   do {                                                                        \
@@ -41,13 +43,15 @@ struct ring_stack {
 
 // Whose job is or was served last: the firmware looks for its cancellation.
 static uint32_t served_queue(const struct protocol *protocol) {
-  return (uint32_t)(((uintptr_t)protocol->hal.cancel - (uintptr_t)protocol->box->queue) / sizeof(struct queue));
+  return (uint32_t)(((uintptr_t)protocol->hal.cancel - (uintptr_t)protocol->box->queue) /
+                    sizeof(struct queue));
 }
 
 // Rows of a bundle that logical row sets base to base + count - 1 lie in must be the client's.
 static void check_rows(const struct ring_stack *stack, uint32_t base, uint32_t stripe, uint32_t count) {
   REQUIRE(stripe && count);
-  const uint32_t bundles = (uint32_t)__builtin_popcount(stripe), first = base / bundles, last = (base + count - 1) / bundles;
+  const uint32_t bundles = (uint32_t)__builtin_popcount(stripe), first = base / bundles,
+                 last = (base + count - 1) / bundles;
   const uint32_t q = served_queue(stack->protocol), low = q * QUEUE_ROWS, high = MAILBOX + q * MAILBOX_ROWS;
   REQUIRE((first >= low && last < low + QUEUE_ROWS) || (first >= high && last < high + MAILBOX_ROWS));
 }
@@ -148,15 +152,19 @@ static uint32_t word(const uint8_t **data, size_t *size, uint32_t right) {
 
 #define WORD(right) word(data, size, right)
 
-static struct matrix_words matrix(const uint8_t **data, size_t *size, uint32_t rows, uint32_t k, uint32_t flags, uint32_t base) {
+static struct matrix_words matrix(const uint8_t **data, size_t *size, uint32_t rows, uint32_t k,
+                                  uint32_t flags, uint32_t base) {
   return (struct matrix_words){WORD(rows), WORD(k), WORD(flags), WORD(base), WORD(0xf)};
 }
 
-static void fill_message(volatile struct message *to, const uint8_t **data, size_t *size, uint32_t q, uint32_t number) {
-  const uint32_t base = q * QUEUE_ROWS * 4, mailbox = (MAILBOX + q * MAILBOX_ROWS) * 4, rows = 1 + take(data, size) * 4u,
-                 k = 1 + take(data, size) * 16u;
+static void fill_message(volatile struct message *to, const uint8_t **data, size_t *size, uint32_t q,
+                         uint32_t number) {
+  const uint32_t base = q * QUEUE_ROWS * 4, mailbox = (MAILBOX + q * MAILBOX_ROWS) * 4,
+                 rows = 1 + take(data, size) * 4u, k = 1 + take(data, size) * 16u;
   const bool expert = take(data, size) & 1, gated = take(data, size) & 1;
-  struct message m = {.version = WORD(PROTOCOL_VERSION), .kind = WORD(expert ? MESSAGE_EXPERT : MESSAGE_GEMM), .ticket = number};
+  struct message m = {.version = WORD(PROTOCOL_VERSION),
+                      .kind = WORD(expert ? MESSAGE_EXPERT : MESSAGE_GEMM),
+                      .ticket = number};
   struct gemm_message gemm;
   struct expert_message wide;
   if (expert) {
@@ -186,11 +194,16 @@ static void fill_attention(volatile struct queue *queue, const uint8_t **data, s
   const uint32_t base = q * QUEUE_ROWS * 4, mailbox = (MAILBOX + q * MAILBOX_ROWS) * 4;
   const uint8_t shape = take(data, size);
   const uint32_t segments = 1 + shape % 2, spread = shape >= 128 ? shape / 2 % 8 : 0;
-  struct attention_message a = {
-      .kv = {WORD(base), WORD(0xf)}, .qo = {WORD(mailbox), WORD(0xf)}, .scores = {WORD(mailbox + 600), WORD(0xf)}};
-  a.kv_row_sets = WORD(4000), a.score_row_sets = WORD(take(data, size)), a.slot_stride = WORD(16), a.v_block_stride = WORD(8);
-  a.head_size = WORD(64), a.heads = WORD(4), a.scale = WORD(0x3e000000), a.sequences = WORD(1), a.segments = WORD(segments);
-  struct message m = {.version = PROTOCOL_VERSION, .length = WORD(PROTOCOL_HEADER_BYTES + sizeof a), .kind = MESSAGE_ATTENTION};
+  struct attention_message a = {.kv = {WORD(base), WORD(0xf)},
+                                .qo = {WORD(mailbox), WORD(0xf)},
+                                .scores = {WORD(mailbox + 600), WORD(0xf)}};
+  a.kv_row_sets = WORD(4000), a.score_row_sets = WORD(take(data, size)), a.slot_stride = WORD(16),
+  a.v_block_stride = WORD(8);
+  a.head_size = WORD(64), a.heads = WORD(4), a.scale = WORD(0x3e000000), a.sequences = WORD(1),
+  a.segments = WORD(segments);
+  struct message m = {.version = PROTOCOL_VERSION,
+                      .length = WORD(PROTOCOL_HEADER_BYTES + sizeof a),
+                      .kind = MESSAGE_ATTENTION};
   memcpy(m.payload, &a, sizeof a);
   queue->list[0] = WORD(segments | spread << 21 | 2u << 24);
   for (uint32_t i = 0; i < segments; i++) {
@@ -217,15 +230,16 @@ static void fuzz_queues(const uint8_t *data, size_t size) {
   memset(&box, 0, sizeof(struct mailbox));
   memset(&stack, 0, sizeof stack);
   memset(&protocol, 0, sizeof protocol);
-  protocol.hal =
-      (struct hal){.context = &stack, .read = read_register, .write = write_register, .wait_interrupt = wait_interrupt};
+  protocol.hal = (struct hal){
+      .context = &stack, .read = read_register, .write = write_register, .wait_interrupt = wait_interrupt};
   stack.protocol = &protocol;
   box.channels = stack.channels = 1 + take(&data, &size) % 32;
   stack.refuse = take(&data, &size) % 32;
   stack.silent = take(&data, &size) % 4;
   protocol_start(&protocol, &box);
   for (uint32_t q = 0; q < 2; q++)
-    box.allotment[q] = (struct allotment){1, 0xf, {{q * QUEUE_ROWS, QUEUE_ROWS}, {MAILBOX + q * MAILBOX_ROWS, MAILBOX_ROWS}}};
+    box.allotment[q] = (struct allotment){
+        1, 0xf, {{q * QUEUE_ROWS, QUEUE_ROWS}, {MAILBOX + q * MAILBOX_ROWS, MAILBOX_ROWS}}};
   for (unsigned round = 0; round < ROUNDS && size; round++) {
     const uint8_t what = take(&data, &size), q = what & 1;
     struct queue *queue = &box.queue[q];
@@ -238,7 +252,8 @@ static void fuzz_queues(const uint8_t *data, size_t size) {
     } else if (what < 215) {
       queue->cancel[take(&data, &size) % PROTOCOL_ENTRIES] = word(&data, &size, queue->produced);
     } else if (what < 225) {
-      queue->produced = word(&data, &size, queue->produced), queue->collected = word(&data, &size, queue->collected);
+      queue->produced = word(&data, &size, queue->produced),
+      queue->collected = word(&data, &size, queue->collected);
     } else if (what < 235) {
       box.allotment[q].generation++;
       if (box.allotment[q].generation & 1) memset(queue, 0, sizeof *queue);
@@ -272,7 +287,8 @@ static void fuzz_descriptor(const uint8_t *data, size_t size) {
   }
   if (GET(OPCODE) != 2) return;
   const uint32_t beats = GET(BLOCK_ROWS) * GET(K_TILES) + GET(EXPONENTS);
-  REQUIRE((uint64_t)GET(SRC_BASE) + (uint64_t)(GET(BLOCKS) - 1) * GET(SRC_STRIDE) + (beats + 63) / 64 <= row_sets);
+  REQUIRE((uint64_t)GET(SRC_BASE) + (uint64_t)(GET(BLOCKS) - 1) * GET(SRC_STRIDE) + (beats + 63) / 64 <=
+          row_sets);
   if (GET(DESTINATION) == 0) REQUIRE((GET(DST_STRIPE) & ~owner) == 0 && GET(DST_STRIPE));
 }
 
@@ -285,7 +301,8 @@ static void fuzz_image(const uint8_t *data, size_t size) {
   if (image_parse(&image, bytes, size, &wrong)) {
     volatile uint8_t sum = 0;
     for (unsigned i = 0; i < image.segments; i++)
-      for (uint32_t at = 0; at < image.segment[i].bytes; at++) sum = (uint8_t)(sum + image.segment[i].contents[at]);
+      for (uint32_t at = 0; at < image.segment[i].bytes; at++)
+        sum = (uint8_t)(sum + image.segment[i].contents[at]);
     for (unsigned i = 0; i < image.functions; i++) REQUIRE(strlen(image.function[i].name) <= size);
     image_function(&image, image.entry);
   } else {

@@ -43,9 +43,12 @@ static uint16_t draw_x(const struct block *b, struct duplex_random *random, enum
   return b->format == DUPLEX_TILE_P16 ? draw_weight(random, x) : draw_operand(random, x);
 }
 
-static void fill(struct block *b, struct duplex_random *random, enum operand_class weights, enum operand_class x) {
-  for (size_t i = 0; i < (size_t)b->rows * b->k_tiles * WIDTH; i++) b->weights[i] = draw_operand(random, weights);
-  for (size_t i = 0; i < (size_t)b->k_tiles * WIDTH * LANES; i++) b->x[i] = i % LANES < b->lanes ? draw_x(b, random, x) : 0;
+static void fill(struct block *b, struct duplex_random *random, enum operand_class weights,
+                 enum operand_class x) {
+  for (size_t i = 0; i < (size_t)b->rows * b->k_tiles * WIDTH; i++)
+    b->weights[i] = draw_operand(random, weights);
+  for (size_t i = 0; i < (size_t)b->k_tiles * WIDTH * LANES; i++)
+    b->x[i] = i % LANES < b->lanes ? draw_x(b, random, x) : 0;
 }
 
 static void run_both(struct block *b, struct duplex_gemm_tiers *tiers) {
@@ -58,7 +61,8 @@ static void run_both(struct block *b, struct duplex_gemm_tiers *tiers) {
 
 static bool same_sums(const struct block *b) {
   for (size_t i = 0; i < (size_t)b->rows * LANES; i++)
-    if (b->plain[i].low != b->fast[i].low || b->plain[i].high != b->fast[i].high || b->plain[i].flags != b->fast[i].flags)
+    if (b->plain[i].low != b->fast[i].low || b->plain[i].high != b->fast[i].high ||
+        b->plain[i].flags != b->fast[i].flags)
       return false;
   return true;
 }
@@ -68,7 +72,8 @@ static void check_against_gmp(const struct block *b, unsigned row, unsigned lane
   mpz_init(oracle.units);
   oracle_clear(&oracle);
   for (unsigned k = 0; k < b->k_tiles * WIDTH; k++) {
-    const uint16_t w = b->weights[((size_t)(k / WIDTH) * b->rows + row) * WIDTH + k % WIDTH], x = b->x[(size_t)k * LANES + lane];
+    const uint16_t w = b->weights[((size_t)(k / WIDTH) * b->rows + row) * WIDTH + k % WIDTH],
+                   x = b->x[(size_t)k * LANES + lane];
     b->format == DUPLEX_TILE_P16 ? oracle_add_weighted(&oracle, x, w) : oracle_add(&oracle, w, x);
   }
   assert_true(oracle_equal(&oracle, &b->plain[row * LANES + lane]));
@@ -83,7 +88,8 @@ static void random_blocks(const char *kernel) {
     struct duplex_random random;
     struct block b;
     duplex_random_seed(&random, seed, number);
-    make_block(&b, 1 + (unsigned)duplex_random_below(&random, 64), 1 + (unsigned)duplex_random_below(&random, 8),
+    make_block(&b, 1 + (unsigned)duplex_random_below(&random, 64),
+               1 + (unsigned)duplex_random_below(&random, 8),
                number % 4 == 0 ? 1 : 1 + (unsigned)duplex_random_below(&random, LANES));
     if (duplex_random_below(&random, 3) == 0) b.format = DUPLEX_TILE_P16;
     const unsigned classes = number % 6 ? SPECIAL : OPERAND_CLASSES;
@@ -92,9 +98,10 @@ static void random_blocks(const char *kernel) {
     fill(&b, &random, w, x);
     run_both(&b, &tiers);
     if (!same_sums(&b))
-      fail_msg("kernel %s, case %llu of seed %llu: fast and plain sums differ", kernel, (unsigned long long)number,
-               (unsigned long long)seed);
-    check_against_gmp(&b, (unsigned)duplex_random_below(&random, b.rows), (unsigned)duplex_random_below(&random, LANES));
+      fail_msg("kernel %s, case %llu of seed %llu: fast and plain sums differ", kernel,
+               (unsigned long long)number, (unsigned long long)seed);
+    check_against_gmp(&b, (unsigned)duplex_random_below(&random, b.rows),
+                      (unsigned)duplex_random_below(&random, LANES));
     free_block(&b);
   }
   printf("%s: rows by tier: direct %llu, split %llu, wide %llu\n", kernel, (unsigned long long)tiers.direct,

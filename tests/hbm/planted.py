@@ -26,7 +26,7 @@ def main():
                 continue  # the text of a message
             with open(broken, "w", encoding="utf-8") as file:
                 file.write(f"{text[:use.start()]}({use.group()} - 1){text[use.end():]}")
-            subprocess.run(["cc", "-std=c11", "-D_GNU_SOURCE", "-O1", "-Icmodel/include", "-I.", TEST, broken, build + "/libduplex.a", "-o",
+            subprocess.run(["cc", "-std=c11", "-D_GNU_SOURCE", "-O1", "-Iinclude", "-I.", TEST, broken, build + "/libduplex.a", "-o",
                             program, "-lcmocka", "-Wl,--allow-multiple-definition"], check=True)
             planted += 1
             if subprocess.run([program], capture_output=True, check=False).returncode == 0:

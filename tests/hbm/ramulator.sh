@@ -3,7 +3,7 @@
 set -u
 dir=$(mktemp -d)
 trap 'rm -rf "$dir"' EXIT
-export_trace=testbench/judge/ramulator.py
+export_trace=tools/judge/ramulator.py
 same() { diff "$1" - || { echo "FAILED: $2"; exit 1; }; }
 
 cat >"$dir/commands.txt" <<'L'

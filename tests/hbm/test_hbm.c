@@ -1,4 +1,5 @@
-// DRAM of a stack: cells against a plain array, pins against the protocol of docs/architecture.md, counts, errors, command text.
+// DRAM of a stack: cells against a plain array, pins against the protocol of docs/architecture.md, counts,
+// errors, command text.
 #include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -124,11 +125,13 @@ struct device {
 static int idle(struct device *device, uint64_t to) {
   const struct duplex_hbm_pins none = {0};
   int error = DUPLEX_OK;
-  while (!error && device->clock < to) error = duplex_hbm_clock(device->hbm, 0, device->clock++, &none, device->write_data);
+  while (!error && device->clock < to)
+    error = duplex_hbm_clock(device->hbm, 0, device->clock++, &none, device->write_data);
   return error;
 }
 
-static int row(struct device *device, uint64_t clock, unsigned command, unsigned bundle, unsigned mask, unsigned address) {
+static int row(struct device *device, uint64_t clock, unsigned command, unsigned bundle, unsigned mask,
+               unsigned address) {
   const struct duplex_hbm_pins pins = {.row_valid = true,
                                        .row_command = (uint8_t)command,
                                        .row_bundle = (uint8_t)bundle,
@@ -138,7 +141,8 @@ static int row(struct device *device, uint64_t clock, unsigned command, unsigned
   return duplex_hbm_clock(device->hbm, 0, device->clock++, &pins, device->write_data);
 }
 
-static int column(struct device *device, uint64_t clock, bool write, unsigned bundle, unsigned mask, unsigned address) {
+static int column(struct device *device, uint64_t clock, bool write, unsigned bundle, unsigned mask,
+                  unsigned address) {
   const struct duplex_hbm_pins pins = {.column_valid = true,
                                        .column_write = write,
                                        .column_bundle = (uint8_t)bundle,
@@ -162,7 +166,8 @@ static void test_read(void **state) {
   struct device device = {.hbm = open_stack(1, NULL)};
   uint8_t cells[256];
   for (int i = 0; i < 256; i++) cells[i] = (uint8_t)(i * 7 + 1);
-  assert_int_equal(duplex_hbm_mem_write(device.hbm, 0, (3ull << 27) + (900ull << 13) + (17 << 8), cells, 256), DUPLEX_OK);
+  assert_int_equal(duplex_hbm_mem_write(device.hbm, 0, (3ull << 27) + (900ull << 13) + (17 << 8), cells, 256),
+                   DUPLEX_OK);
   assert_int_equal(row(&device, 0, 0, 3, 0xff, 900), DUPLEX_OK);
   assert_int_equal(column(&device, 10, false, 3, 0xff, 17), DUPLEX_OK);
   assert_int_equal(column(&device, 12, false, 3, 0x42, 17), DUPLEX_OK);
@@ -237,7 +242,8 @@ static void test_failures(void **state) {
   struct device device = {.hbm = open_stack(1, NULL)};
   assert_string_equal(duplex_hbm_failure(device.hbm), "");
   assert_int_equal(column(&device, 5, false, 2, 0xff, 0), DUPLEX_ERROR_DRAM_TIMING);
-  assert_non_null(strstr(duplex_hbm_failure(device.hbm), "DRAM channel 0: tCK 10 RD bundle 2: the bank is closed"));
+  assert_non_null(
+      strstr(duplex_hbm_failure(device.hbm), "DRAM channel 0: tCK 10 RD bundle 2: the bank is closed"));
   assert_int_equal(row(&device, 10, 3, 2, 0xff, 0), DUPLEX_ERROR_DRAM_TIMING);
   assert_int_equal(row(&device, 20, 0, 2, 0xff, 0), DUPLEX_OK);
   assert_int_equal(column(&device, 29, true, 2, 0xff, 0), DUPLEX_ERROR_DRAM_TIMING);
@@ -265,14 +271,16 @@ static void test_counts_and_text(void **state) {
   row(&device, 40, 2, 1, 0xff, 0);
   row(&device, 41, 2, 2, 0x80, 0);
   duplex_hbm_commands(device.hbm, &commands);
-  assert_true(commands.act == 1 && commands.wr == 1 && commands.rd == 2 && commands.pre == 1 && commands.ref == 2);
+  assert_true(commands.act == 1 && commands.wr == 1 && commands.rd == 2 && commands.pre == 1 &&
+              commands.ref == 2);
   duplex_hbm_close(device.hbm);
   FILE *file = fopen(name, "r");
   text[fread(text, 1, sizeof text - 1, file)] = 0;
   fclose(file);
   unlink(name);
-  assert_string_equal(
-      text, "0 0 ACT 1 ff 16383\n20 0 WR 1 ff 3\n40 0 RD 1 f 4\n44 0 RD 1 ff 5\n60 0 PRE 1 ff\n80 0 REF 1 ff\n82 0 REF 2 80\n");
+  assert_string_equal(text,
+                      "0 0 ACT 1 ff 16383\n20 0 WR 1 ff 3\n40 0 RD 1 f 4\n44 0 RD 1 ff 5\n60 0 PRE 1 ff\n80 "
+                      "0 REF 1 ff\n82 0 REF 2 80\n");
 }
 
 int main(void) {

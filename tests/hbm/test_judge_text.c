@@ -19,17 +19,18 @@
 
 // The preset of the paper, line by line.
 static const char *const preset_lines[] = {
-    "tCK_ps 769 comment", "nBL 2 comment",   "nCL 19 comment",     "nCWL 6 comment",   "nRCDRD 19 comment",  "nRCDWR 19 comment",
-    "nRP 19 comment",     "nRAS 45 comment", "nRC 63 comment",     "nWR 21 comment",   "nRTP 6 comment",     "nCCDS 2 comment",
-    "nCCDL 4 comment",    "nRRDS 2 comment", "nRRDL 4 comment",    "nWTRS 8 comment",  "nWTRL 11 comment",   "nRTW 17 comment",
-    "nFAW 39 comment",    "nRTR 0 comment",  "nREFI 5070 comment", "nRFC 455 comment", "nRFCPB 260 comment", "nREFMAX 8 comment"};
+    "tCK_ps 769 comment", "nBL 2 comment",    "nCL 19 comment",     "nCWL 6 comment",   "nRCDRD 19 comment",
+    "nRCDWR 19 comment",  "nRP 19 comment",   "nRAS 45 comment",    "nRC 63 comment",   "nWR 21 comment",
+    "nRTP 6 comment",     "nCCDS 2 comment",  "nCCDL 4 comment",    "nRRDS 2 comment",  "nRRDL 4 comment",
+    "nWTRS 8 comment",    "nWTRL 11 comment", "nRTW 17 comment",    "nFAW 39 comment",  "nRTR 0 comment",
+    "nREFI 5070 comment", "nRFC 455 comment", "nRFCPB 260 comment", "nREFMAX 8 comment"};
 
 // --- text ---
 
 static void test_text(void **state) {
   (void)state;
-  static const char *const good[] = {"0 0 ACT 0 ff 0", "18 31 PRE 3 1", "20 2 REF 1 F0 # comment", "  5\t1 RD 2 0f 31\r\n",
-                                     "5 1 WR 2 ff 0#x\n"};
+  static const char *const good[] = {"0 0 ACT 0 ff 0", "18 31 PRE 3 1", "20 2 REF 1 F0 # comment",
+                                     "  5\t1 RD 2 0f 31\r\n", "5 1 WR 2 ff 0#x\n"};
   static const char *const wrong[] = {"0",
                                       "",
                                       "0 0 ACT 0 ff",
@@ -50,7 +51,8 @@ static void test_text(void **state) {
     if (!duplex_judge_parse(good[i], &channel, &command)) fail_msg("refused: %s", good[i]);
   for (size_t i = 0; i < LENGTH(wrong); i++)
     if (duplex_judge_parse(wrong[i], &channel, &command)) fail_msg("taken: %s", wrong[i]);
-  assert_true(duplex_judge_is_blank("  # ACT\n") && duplex_judge_is_blank("\n") && !duplex_judge_is_blank("1"));
+  assert_true(duplex_judge_is_blank("  # ACT\n") && duplex_judge_is_blank("\n") &&
+              !duplex_judge_is_blank("1"));
 
   FILE *file = tmpfile();
   const struct duplex_judge_command written[] = {{12, DUPLEX_JUDGE_ACT, 3, 0xf0, 16383, false},
@@ -63,8 +65,9 @@ static void test_text(void **state) {
     assert_non_null(fgets(line, sizeof line, file));
     assert_true(duplex_judge_parse(line, &channel, &command));
     assert_int_equal(channel, 7);
-    assert_true(command.tck == written[i].tck && command.kind == written[i].kind && command.bundle == written[i].bundle &&
-                command.mask == written[i].mask && command.address == written[i].address && command.xpu == written[i].xpu);
+    assert_true(command.tck == written[i].tck && command.kind == written[i].kind &&
+                command.bundle == written[i].bundle && command.mask == written[i].mask &&
+                command.address == written[i].address && command.xpu == written[i].xpu);
   }
   fclose(file);
 }
@@ -81,7 +84,8 @@ static void find_program(void) {
   strcat(program, "/timing_judge");
 }
 
-static int judge_text(const char *preset_text, const char *trace, const char *options, char *report, size_t size) {
+static int judge_text(const char *preset_text, const char *trace, const char *options, char *report,
+                      size_t size) {
   char folder[] = P_tmpdir "/duplex_judge_XXXXXX", command[10000], path[64];
   assert_non_null(mkdtemp(folder));
   const char *const names[] = {"preset", "trace"}, *const texts[] = {preset_text, trace};
@@ -91,8 +95,8 @@ static int judge_text(const char *preset_text, const char *trace, const char *op
     fputs(texts[i], file);
     fclose(file);
   }
-  snprintf(command, sizeof command, "'%s' %s/preset %s/trace %s 2>&1; status=$?; rm -r %s; exit $status", program, folder, folder,
-           options, folder);
+  snprintf(command, sizeof command, "'%s' %s/preset %s/trace %s 2>&1; status=$?; rm -r %s; exit $status",
+           program, folder, folder, options, folder);
   FILE *output = popen(command, "r");
   report[fread(report, 1, size - 1, output)] = 0;
   return WEXITSTATUS(pclose(output));
@@ -111,16 +115,19 @@ static void test_command(void **state) {
   char preset[4000], report[1000];
   find_program();
   print_preset(preset, sizeof preset, "", "");
-  const char *const legal = "# trace\n0 0 ACT 0 ff 5\n0 1 ACT 0 ff 7\n19 0 RD 0 ff 0\n23 0 RD 0 ff 1\n19 1 WR 0 ff 0\n";
+  const char *const legal =
+      "# trace\n0 0 ACT 0 ff 5\n0 1 ACT 0 ff 7\n19 0 RD 0 ff 0\n23 0 RD 0 ff 1\n19 1 WR 0 ff 0\n";
   assert_int_equal(judge_text(preset, legal, "", report, sizeof report), 0);
   assert_non_null(strstr(report, "5 commands, no violation"));
   assert_int_equal(judge_text(preset, legal, "--strict", report, sizeof report), 1);
   assert_non_null(strstr(report, "trace:2: channel 0:"));
   assert_int_equal(judge_text(preset, "0 0 ACT 0 ff 5\n\n18 0 RD 0 ff 0\n", "", report, sizeof report), 1);
-  assert_non_null(strstr(report, "trace:3: channel 0: tCK 18 RD bundle 0: ACT to RD, nRCDRD is 19, missed by 1 tCK"));
+  assert_non_null(
+      strstr(report, "trace:3: channel 0: tCK 18 RD bundle 0: ACT to RD, nRCDRD is 19, missed by 1 tCK"));
   assert_int_equal(judge_text(preset, "0 0 ACT 0 ff 5\n45630 1 PRE 0 ff\n", "", report, sizeof report), 1);
   assert_non_null(strstr(report, "waits for REF"));
-  static const char *const wrong_traces[] = {"0 0 ACT 0 ff\n", "0 32 PRE 0 ff\n", "10 0 PRE 0 ff\n9 0 PRE 1 ff\n", "hello\n"};
+  static const char *const wrong_traces[] = {"0 0 ACT 0 ff\n", "0 32 PRE 0 ff\n",
+                                             "10 0 PRE 0 ff\n9 0 PRE 1 ff\n", "hello\n"};
   for (size_t i = 0; i < LENGTH(wrong_traces); i++)
     assert_int_equal(judge_text(preset, wrong_traces[i], "", report, sizeof report), 2);
   assert_int_equal(judge_text(preset, legal, "more", report, sizeof report), 2);

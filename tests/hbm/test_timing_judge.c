@@ -1,5 +1,6 @@
-// Timing judge: each rule by a pair of traces, legal by 0 tCK and illegal by 1, with times worked out by hand for HBM3 at 5.2
-// Gb/s; random traces against a second judge that keeps the whole history and looks at all pairs of bank commands.
+// Timing judge: each rule by a pair of traces, legal by 0 tCK and illegal by 1, with times worked out by hand
+// for HBM3 at 5.2 Gb/s; random traces against a second judge that keeps the whole history and looks at all
+// pairs of bank commands.
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -65,7 +66,8 @@ static bool take_last(struct duplex_judge *judge, const char *trace, long tck, c
   return duplex_judge_take(judge, &command);
 }
 
-// After `trace`, `last` is legal at `limit`, and one tCK earlier (later, if `latest`) breaks the rule whose text has `rule`.
+// After `trace`, `last` is legal at `limit`, and one tCK earlier (later, if `latest`) breaks the rule whose
+// text has `rule`.
 struct pair {
   const char *trace;
   const char *last;
@@ -91,15 +93,20 @@ static const struct pair pairs[] = {
     {"0 0 ACT 0 ff 5; 100 0 PRE 0 ff", "ACT 0 ff 6", 119, .rule = "nRP"},
     {"0 0 ACT 0 ff 5; 100 0 PRE 0 ff", "REF 0 ff", 119, .rule = "nRP"},
     {"0 0 ACT 0 ff 5; 100 0 RD 0 ff 0", "RD 0 ff 31", 104, .rule = "RD to RD, nCCDL"},
-    {"0 0 ACT 0 ff 5; 4 0 ACT 1 ff 5; 100 0 RD 0 ff 0", "RD 1 ff 31", 104, .rule = "RD to RD", .field = "nRTR", .value = 3},
-    {"0 0 ACT 0 ff 5; 4 0 ACT 2 ff 5; 100 0 RD 0 ff 0", "RD 2 ff 31", 107, .rule = "RD to RD", .field = "nRTR", .value = 3},
+    {"0 0 ACT 0 ff 5; 4 0 ACT 1 ff 5; 100 0 RD 0 ff 0", "RD 1 ff 31", 104, .rule = "RD to RD",
+     .field = "nRTR", .value = 3},
+    {"0 0 ACT 0 ff 5; 4 0 ACT 2 ff 5; 100 0 RD 0 ff 0", "RD 2 ff 31", 107, .rule = "RD to RD",
+     .field = "nRTR", .value = 3},
     {"0 0 ACT 0 ff 5; 100 0 WR 0 ff 0", "WR 0 ff 31", 104, .rule = "WR to WR, nCCDL"},
-    {"0 0 ACT 1 ff 5; 4 0 ACT 3 ff 5; 100 0 WR 1 ff 0", "WR 3 ff 31", 107, .rule = "WR to WR", .field = "nRTR", .value = 3},
+    {"0 0 ACT 1 ff 5; 4 0 ACT 3 ff 5; 100 0 WR 1 ff 0", "WR 3 ff 31", 107, .rule = "WR to WR",
+     .field = "nRTR", .value = 3},
     {"0 0 ACT 0 ff 5; 100 0 RD 0 ff 0", "WR 0 ff 31", 117, .rule = "RD to WR, nRTW"},
-    {"0 0 ACT 0 ff 5; 4 0 ACT 2 ff 5; 100 0 RD 0 ff 0", "WR 2 ff 31", 120, .rule = "RD to WR", .field = "nRTR", .value = 3},
+    {"0 0 ACT 0 ff 5; 4 0 ACT 2 ff 5; 100 0 RD 0 ff 0", "WR 2 ff 31", 120, .rule = "RD to WR",
+     .field = "nRTR", .value = 3},
     {"0 0 ACT 0 ff 5; 100 0 WR 0 ff 0", "RD 0 ff 31", 119, .rule = "nWTRL"},
     {"0 0 ACT 0 ff 5; 100 0 WR 0 ff 0; 104 0 WR 0 ff 1", "RD 0 ff 31", 123, .rule = "nWTRL"},
-    {"0 0 ACT 0 ff 5; 100 0 RD 0 ff 0", "WR 0 ff 31", 117, .rule = "data on the bus", .field = "nRTW", .value = 4},
+    {"0 0 ACT 0 ff 5; 100 0 RD 0 ff 0", "WR 0 ff 31", 117, .rule = "data on the bus", .field = "nRTW",
+     .value = 4},
     {"0 0 ACT 0 ff 5; 100 0 RD 0 ff 0", "PRE 0 ff", 106, .rule = "nRTP"},
     {"0 0 ACT 0 ff 5; 100 0 WR 0 ff 0", "PRE 0 ff", 129, .rule = "nWR"},
     {"10 0 REF 3 ff", "ACT 3 ff 1", 270, .rule = "nRFCPB"},
@@ -109,22 +116,26 @@ static const struct pair pairs[] = {
     {"0 0 ACT 0 ff 5", "RD 0 ff 0", 45629, .rule = "waits for REF", .latest = true},
     {"0 0 ACT 1 ff 5; 2 0 PRE 2 ff", "RD 1 ff 0", 45629, .rule = "waits for REF", .latest = true},
     {"0 0 REF 0 ff", "PRE 0 ff", 45630, .rule = "waits for REF", .latest = true},
-    {"0 0 REF 0 ff; 300 0 REF 0 ff; 600 0 REF 0 ff", "REF 0 ff", 46230, .rule = "waits for REF", .latest = true},
+    {"0 0 REF 0 ff; 300 0 REF 0 ff; 600 0 REF 0 ff", "REF 0 ff", 46230, .rule = "waits for REF",
+     .latest = true},
     {"0 0 REF 0 ff; 45600 0 REF 0 7f", "REF 0 80", 45630, .rule = "waits for REF", .latest = true},
     {"0 0 ACT 0 0f 5", "ACT 0 f0 5", 39, .rule = "nFAW", .strict = true},
     {"0 0 ACT 0 0f 5", "ACT 1 01 5", 39, .rule = "nFAW", .strict = true},
     {"0 0 ACT 2 03 5; 10 0 ACT 3 03 5", "ACT 2 30 5", 39, .rule = "nFAW", .strict = true},
     {"0 0 ACT 2 03 5; 10 0 ACT 3 03 5", "ACT 2 70 5", 49, .rule = "nFAW", .strict = true},
-    {"0 0 ACT 0 01 5; 4 0 ACT 0 02 5; 8 0 ACT 0 04 5; 12 0 ACT 0 08 5", "ACT 0 10 5", 39, .rule = "nFAW", .strict = true},
+    {"0 0 ACT 0 01 5; 4 0 ACT 0 02 5; 8 0 ACT 0 04 5; 12 0 ACT 0 08 5", "ACT 0 10 5", 39, .rule = "nFAW",
+     .strict = true},
     {"7 0 ACT 0 ff 5", "ACT 2 ff 5", 8, .rule = "one row command"},
-    {"0 0 ACT 0 ff 5; 99 0 RD 0 ff 0", "RD 0 ff 1", 100, .rule = "one column command", .field = "nCCDL", .value = 1},
+    {"0 0 ACT 0 ff 5; 99 0 RD 0 ff 0", "RD 0 ff 1", 100, .rule = "one column command", .field = "nCCDL",
+     .value = 1},
     // The xPU: ordinary commands to single banks; bank j lies in bank group j mod 4.
     {XPU "0 0 XACT 0 01 5; 40 0 XPRE 0 01", "XACT 0 01 6", 63, .rule = "nRC", .field = "nRAS", .value = 40},
     {XPU "0 0 XACT 0 01 5", "XACT 0 02 5", 2, .rule = "nRRDS"},
     {XPU "0 0 XACT 0 01 5", "XACT 1 02 5", 2, .rule = "nRRDS"},
     {XPU "0 0 XACT 0 01 5", "XACT 0 10 5", 4, .rule = "nRRDL"},
     {XPU "0 0 XACT 2 02 5", "XACT 3 20 5", 4, .rule = "nRRDL"},
-    {XPU "0 0 XACT 0 01 5; 2 0 XACT 0 02 5; 4 0 XACT 1 04 5; 6 0 XACT 1 08 5", "XACT 0 10 5", 39, .rule = "nFAW"},
+    {XPU "0 0 XACT 0 01 5; 2 0 XACT 0 02 5; 4 0 XACT 1 04 5; 6 0 XACT 1 08 5", "XACT 0 10 5", 39,
+     .rule = "nFAW"},
     {XPU "0 0 XACT 0 01 5", "XRD 0 01 0", 19, .rule = "nRCDRD"},
     {XPU "0 0 XACT 0 01 5", "XWR 0 01 0", 15, .rule = "nRCDWR", .field = "nRCDWR", .value = 15},
     {XPU "0 0 XACT 0 01 5", "XPRE 0 01", 45, .rule = "nRAS"},
@@ -140,7 +151,8 @@ static const struct pair pairs[] = {
     {XPU TWO_RANKS "100 0 XWR 0 01 0", "XWR 2 02 0", 105, .rule = "WR to WR", .field = "nRTR", .value = 3},
     {XPU TWO_GROUPS "100 0 XRD 0 01 0", "XWR 0 02 0", 117, .rule = "RD to WR, nRTW"},
     {XPU TWO_RANKS "100 0 XRD 0 01 0", "XWR 2 02 0", 120, .rule = "RD to WR", .field = "nRTR", .value = 3},
-    {XPU TWO_GROUPS "100 0 XRD 0 01 0", "XWR 0 02 0", 115, .rule = "data on the bus", .field = "nRTW", .value = 4},
+    {XPU TWO_GROUPS "100 0 XRD 0 01 0", "XWR 0 02 0", 115, .rule = "data on the bus", .field = "nRTW",
+     .value = 4},
     {XPU TWO_GROUPS "100 0 XWR 0 01 0", "XRD 0 02 0", 116, .rule = "nWTRS"},
     {XPU SAME_GROUP "100 0 XWR 0 01 0", "XRD 0 10 0", 119, .rule = "nWTRL"},
     {XPU "0 0 XACT 0 01 5; 100 0 XRD 0 01 0", "XPRE 0 01", 106, .rule = "nRTP"},
@@ -159,7 +171,8 @@ static const struct pair pairs[] = {
     // Both sides in one rank, rule strict; and a hand-over, which carries the refreshes owed.
     {"0 0 OWNER 0 2; 0 0 ACT 1 0f 5", "XACT 0 01 5", 39, .rule = "nFAW", .strict = true},
     {"0 0 OWNER 0 2; 0 0 XACT 0 01 5", "ACT 1 0f 5", 39, .rule = "nFAW", .strict = true},
-    {"0 0 REF 0 ff; 300 0 OWNER 0 e; 300 0 XREF 0 01", "XPRE 0 01", 45630, .rule = "waits for REF", .latest = true},
+    {"0 0 REF 0 ff; 300 0 OWNER 0 e; 300 0 XREF 0 01", "XPRE 0 01", 45630, .rule = "waits for REF",
+     .latest = true},
 };
 
 static void change(struct duplex_dram_timing *timing, const char *name, unsigned value) {
@@ -177,11 +190,13 @@ static void test_pairs(void **state) {
     struct duplex_judge judge;
     change(&timing, pair->field, pair->value);
     duplex_judge_start(&judge, &timing, pair->strict);
-    if (!take_last(&judge, pair->trace, pair->limit, pair->last)) fail_msg("pair %zu, legal: %s", i, judge.text);
+    if (!take_last(&judge, pair->trace, pair->limit, pair->last))
+      fail_msg("pair %zu, legal: %s", i, judge.text);
     duplex_judge_start(&judge, &timing, pair->strict);
     if (take_last(&judge, pair->trace, pair->limit + (pair->latest ? 1 : -1), pair->last))
       fail_msg("pair %zu: %s is not found", i, pair->rule);
-    if (!strstr(judge.text, pair->rule) || !strstr(judge.text, "missed by 1 tCK")) fail_msg("pair %zu: %s", i, judge.text);
+    if (!strstr(judge.text, pair->rule) || !strstr(judge.text, "missed by 1 tCK"))
+      fail_msg("pair %zu: %s", i, judge.text);
   }
 }
 
@@ -205,7 +220,8 @@ static const struct {
     {"0 0 OWNER 0 e", "ACT 1 ff 5", "ACT 0 ff 5", "a bundle of the xPU", false},
     {"0 0 OWNER 0 e", "REF 3 ff", "REF 0 ff", "a bundle of the xPU", false},
     {"0 0 OWNER 0 e", "XACT 0 01 5", "XACT 1 01 5", "a bundle of Logic-PIM", false},
-    {"0 0 OWNER 0 e; 5 0 XACT 0 01 5; 50 0 OWNER 0 f", "XPRE 0 01", "XRD 0 01 0", "a bundle of Logic-PIM", false},
+    {"0 0 OWNER 0 e; 5 0 XACT 0 01 5; 50 0 OWNER 0 f", "XPRE 0 01", "XRD 0 01 0", "a bundle of Logic-PIM",
+     false},
     {"0 0 ACT 0 ff 5; 50 0 OWNER 0 0", "PRE 0 ff", "RD 0 ff 0", "a bundle of the xPU", false},
     {"0 0 OWNER 0 3", "XREFAB 2 ff", "XREFAB 0 ff", "a bundle of Logic-PIM", false},
     {"0 0 OWNER 0 7", "XREF 3 01", "XREFAB 3 ff", "a bundle of Logic-PIM", false},
@@ -221,9 +237,11 @@ static void test_states(void **state) {
   for (size_t i = 0; i < LENGTH(states); i++) {
     struct duplex_judge judge;
     duplex_judge_start(&judge, &hbm3, states[i].strict);
-    if (!take_last(&judge, states[i].trace, 500, states[i].legal)) fail_msg("state %zu, legal: %s", i, judge.text);
+    if (!take_last(&judge, states[i].trace, 500, states[i].legal))
+      fail_msg("state %zu, legal: %s", i, judge.text);
     duplex_judge_start(&judge, &hbm3, states[i].strict);
-    if (take_last(&judge, states[i].trace, 500, states[i].illegal)) fail_msg("state %zu: %s is not found", i, states[i].rule);
+    if (take_last(&judge, states[i].trace, 500, states[i].illegal))
+      fail_msg("state %zu: %s is not found", i, states[i].rule);
     if (!strstr(judge.text, states[i].rule)) fail_msg("state %zu: %s", i, judge.text);
   }
 }
@@ -234,14 +252,16 @@ static void test_no_rule(void **state) {
   struct duplex_judge judge;
   duplex_judge_start(&judge, &hbm3, false);
   take_text(&judge,
-            "0 0 ACT 0 ff 5; 1 0 ACT 2 ff 5; 19 0 RD 0 ff 1; 23 0 RD 2 ff 1; 23 0 PRE 1 ff; 24 0 ACT 1 ff 9; 25 0 PRE 3 0f; "
+            "0 0 ACT 0 ff 5; 1 0 ACT 2 ff 5; 19 0 RD 0 ff 1; 23 0 RD 2 ff 1; 23 0 PRE 1 ff; 24 0 ACT 1 ff 9; "
+            "25 0 PRE 3 0f; "
             "26 0 ACT 3 ff 16383; 43 0 RD 1 ff 31");
   assert_false(take_last(&judge, "60 0 PRE 2 ff", 59, "RD 0 ff 0"));
   assert_non_null(strstr(judge.text, "earlier than the command before it"));
   duplex_judge_start(&judge, &hbm3, false);  // the sides have buses of their own, on a rank too
   take_text(
       &judge,
-      "0 0 OWNER 0 2; 0 0 ACT 1 ff 5; 0 0 XACT 0 01 5; 2 0 XACT 0 02 5; 100 0 RD 1 ff 0; 100 0 XRD 0 01 0; 102 0 XRD 0 02 0; "
+      "0 0 OWNER 0 2; 0 0 ACT 1 ff 5; 0 0 XACT 0 01 5; 2 0 XACT 0 02 5; 100 0 RD 1 ff 0; 100 0 XRD 0 01 0; "
+      "102 0 XRD 0 02 0; "
       "104 0 RD 1 ff 1; 104 0 XRD 0 01 1; 200 0 PRE 1 ff; 200 0 XPRE 0 01; 201 0 XREF 2 01; 219 0 REF 1 ff");
   assert_true(duplex_judge_finish(&judge, 45629));
   assert_false(duplex_judge_finish(&judge, 45630));
@@ -262,7 +282,11 @@ struct event {
 static int same_bank(const struct duplex_dram_timing *t, int before, int now) {
   enum { ACT, PRE, REF, RD, WR };
   if (before == ACT)
-    return now == ACT ? (int)t->nRC : now == PRE ? (int)t->nRAS : now == RD ? (int)t->nRCDRD : now == WR ? (int)t->nRCDWR : -1;
+    return now == ACT   ? (int)t->nRC
+           : now == PRE ? (int)t->nRAS
+           : now == RD  ? (int)t->nRCDRD
+           : now == WR  ? (int)t->nRCDWR
+                        : -1;
   if (before == PRE) return now == ACT || now == REF ? (int)t->nRP : -1;
   if (before == REF) return now == ACT || now == PRE || now == REF ? (int)t->nRFCPB : -1;
   if (before == RD) return now == PRE ? (int)t->nRTP : -1;
@@ -276,9 +300,11 @@ static bool same_group(const struct event *a, const struct event *b) {
 }
 
 // Ordinary column commands: short and long distances.
-static int same_xpu_channel(const struct duplex_dram_timing *t, const struct event *before, const struct event *now) {
+static int same_xpu_channel(const struct duplex_dram_timing *t, const struct event *before,
+                            const struct event *now) {
   const bool group = same_group(before, now);
-  const int rank_switch = before->bundle / 2 != now->bundle / 2 ? (int)t->nRTR : 0, column = group ? (int)t->nCCDL : 0;
+  const int rank_switch = before->bundle / 2 != now->bundle / 2 ? (int)t->nRTR : 0,
+            column = group ? (int)t->nCCDL : 0;
   int least;
   if (before->kind == now->kind) {
     least = (int)t->nCCDS + rank_switch;
@@ -290,7 +316,8 @@ static int same_xpu_channel(const struct duplex_dram_timing *t, const struct eve
   return least > column ? least : column;
 }
 
-static int same_channel(const struct duplex_dram_timing *t, const struct event *one, const struct event *other) {
+static int same_channel(const struct duplex_dram_timing *t, const struct event *one,
+                        const struct event *other) {
   const int before = one->kind, now = other->kind;
   if (before < 3 || now < 3) return -1;
   if (other->xpu) return same_xpu_channel(t, one, other);
@@ -299,7 +326,8 @@ static int same_channel(const struct duplex_dram_timing *t, const struct event *
   return now == 4 ? (int)t->nCCDL + rank_switch : (int)(t->nCWL + t->nBL + t->nWTRL);
 }
 
-// Row that is open in the bank, -1: none; *closed_by: index of the PRE that did something, to tell it from one that did not.
+// Row that is open in the bank, -1: none; *closed_by: index of the PRE that did something, to tell it from
+// one that did not.
 static int row_of(const struct event *history, int count, int bundle, int bank) {
   int row = -1;
   for (int i = 0; i < count; i++)
@@ -310,15 +338,15 @@ static int row_of(const struct event *history, int count, int bundle, int bank) 
   return row;
 }
 
-static bool bank_pair_legal(const struct duplex_dram_timing *t, const struct event *history, int i, const struct event *now,
-                            int bank) {
+static bool bank_pair_legal(const struct duplex_dram_timing *t, const struct event *history, int i,
+                            const struct event *now, int bank) {
   if (history[i].bundle != now->bundle || !(history[i].mask >> bank & 1)) return true;
   if (history[i].kind == 1 && row_of(history, i, now->bundle, bank) < 0) return true;  // it closed nothing
   return now->tck - history[i].tck >= same_bank(t, history[i].kind, now->kind);
 }
 
-static bool all_pairs_legal(const struct duplex_dram_timing *t, const struct event *history, int count, const struct event *now,
-                            bool strict, unsigned owner) {
+static bool all_pairs_legal(const struct duplex_dram_timing *t, const struct event *history, int count,
+                            const struct event *now, bool strict, unsigned owner) {
   int same_row = -2, activations = 0, own_activations = 0;
   if (now->kind != 1 && (owner >> now->bundle & 1) == now->xpu) return false;
   for (int bank = 0; bank < 8; bank++) {
@@ -340,7 +368,8 @@ static bool all_pairs_legal(const struct duplex_dram_timing *t, const struct eve
     }
     if (before->kind == 0 && now->kind == 0 && same_rank) {
       const unsigned least = now->xpu && !same_group(before, now) ? t->nRRDS : t->nRRDL;
-      const int banks = now->tck - before->tck < (int)t->nFAW ? __builtin_popcount((unsigned)before->mask) : 0;
+      const int banks =
+          now->tck - before->tck < (int)t->nFAW ? __builtin_popcount((unsigned)before->mask) : 0;
       if (before->xpu == now->xpu && now->tck - before->tck < (int)least) return false;
       activations += banks;
       if (before->xpu == now->xpu) own_activations += banks;
@@ -355,9 +384,11 @@ static struct event random_event(struct duplex_random *random, int64_t last, uns
   int64_t gap = gaps[duplex_random_below(random, LENGTH(gaps))] + (int64_t)duplex_random_below(random, 3) - 1;
   const int bundle = (int)duplex_random_below(random, 4);
   const bool wrong = duplex_random_below(random, 20) == 0, xpu = (owner >> bundle & 1) == wrong;
-  const int mask = xpu ? 1 << duplex_random_below(random, 6) : masks[duplex_random_below(random, LENGTH(masks))];
+  const int mask =
+      xpu ? 1 << duplex_random_below(random, 6) : masks[duplex_random_below(random, LENGTH(masks))];
   if (owner != 15 && duplex_random_below(random, 2)) gap = (int64_t)duplex_random_below(random, 5);
-  return (struct event){last + gap, (int)duplex_random_below(random, 5), bundle, mask, (int)duplex_random_below(random, 2), xpu};
+  return (struct event){last + gap, (int)duplex_random_below(random, 5), bundle,
+                        mask,       (int)duplex_random_below(random, 2), xpu};
 }
 
 static void random_trace(uint64_t seed, uint64_t number, unsigned decisions[2]) {
@@ -381,8 +412,8 @@ static void random_trace(uint64_t seed, uint64_t number, unsigned decisions[2]) 
     const bool expected = all_pairs_legal(&timing, history, count, &event, strict, owner);
     if (duplex_judge_take(&judge, &command) != expected)
       fail_msg("seed %llu trace %llu: tCK %lld kind %d bundle %d mask %x is %s: %s", (unsigned long long)seed,
-               (unsigned long long)number, (long long)event.tck, event.kind, event.bundle, (unsigned)event.mask,
-               expected ? "legal" : "illegal", judge.text);
+               (unsigned long long)number, (long long)event.tck, event.kind, event.bundle,
+               (unsigned)event.mask, expected ? "legal" : "illegal", judge.text);
     decisions[expected]++;
     if (expected) history[count++] = event;
   }
@@ -391,16 +422,17 @@ static void random_trace(uint64_t seed, uint64_t number, unsigned decisions[2]) 
 static void test_random_traces(void **state) {
   (void)state;
   const char *text = getenv("DUPLEX_SEED"), *scale = getenv("DUPLEX_CASES");
-  const uint64_t seed = text ? strtoull(text, NULL, 0) : 1, traces = 1000 * (scale ? strtoull(scale, NULL, 0) : 1);
+  const uint64_t seed = text ? strtoull(text, NULL, 0) : 1,
+                 traces = 1000 * (scale ? strtoull(scale, NULL, 0) : 1);
   unsigned decisions[2] = {0, 0};
   for (uint64_t number = 0; number < traces; number++) random_trace(seed, number, decisions);
-  print_message("random traces, seed %llu: %u commands legal, %u illegal\n", (unsigned long long)seed, decisions[1],
-                decisions[0]);
+  print_message("random traces, seed %llu: %u commands legal, %u illegal\n", (unsigned long long)seed,
+                decisions[1], decisions[0]);
   assert_true(decisions[0] > 10000 && decisions[1] > 10000);
 }
 
 int main(void) {
-  const struct CMUnitTest tests[] = {cmocka_unit_test(test_pairs), cmocka_unit_test(test_states), cmocka_unit_test(test_no_rule),
-                                     cmocka_unit_test(test_random_traces)};
+  const struct CMUnitTest tests[] = {cmocka_unit_test(test_pairs), cmocka_unit_test(test_states),
+                                     cmocka_unit_test(test_no_rule), cmocka_unit_test(test_random_traces)};
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,5 +1,5 @@
-// Writes of the xPU before the timing judge: each is done once, in its bank's order, with every preset and both activation rules,
-// beside streams, refreshes and hand-overs; and not slower than its bank groups allow.
+// Writes of the xPU before the timing judge: each is done once, in its bank's order, with every preset and
+// both activation rules, beside streams, refreshes and hand-overs; and not slower than its bank groups allow.
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -51,8 +51,8 @@ static void open_bench(struct bench *b, const struct duplex_dram_timing *timing,
 // The first write of this bank that is not done must be this one.
 static void note(struct bench *b, const struct duplex_hbm_xpu_pins *pins) {
   const unsigned row = b->judge.banks[pins->column_bundle][pins->column_bank].row;
-  const uint64_t address = (uint64_t)pins->column_bundle << 27 | (uint64_t)row << 13 | (uint64_t)pins->column_address << 8 |
-                           (uint64_t)pins->column_bank * ATOM;
+  const uint64_t address = (uint64_t)pins->column_bundle << 27 | (uint64_t)row << 13 |
+                           (uint64_t)pins->column_address << 8 | (uint64_t)pins->column_bank * ATOM;
   for (unsigned i = 0; i < b->count; i++) {
     if (b->done[i] || (b->wanted[i] ^ address) >> 27 || (b->wanted[i] ^ address) / ATOM % 8) continue;
     assert_int_equal(b->wanted[i], address);
@@ -67,11 +67,12 @@ static void clock_once(struct bench *b) {
   duplex_xpu_clock(&b->xpu, b->xpu.request);
   const uint64_t tck = 2 * b->xpu.now;
   if (pins->row_valid)
-    take(b, &(struct duplex_judge_command){tck, (enum duplex_judge_kind)pins->row_command, pins->row_bundle, 1u << pins->row_bank,
-                                           pins->row_address, true});
+    take(b, &(struct duplex_judge_command){tck, (enum duplex_judge_kind)pins->row_command, pins->row_bundle,
+                                           1u << pins->row_bank, pins->row_address, true});
   if (!pins->column_valid) return;
-  take(b, &(struct duplex_judge_command){tck, pins->column_write ? DUPLEX_JUDGE_WR : DUPLEX_JUDGE_RD, pins->column_bundle,
-                                         1u << pins->column_bank, pins->column_address, true});
+  take(b, &(struct duplex_judge_command){tck, pins->column_write ? DUPLEX_JUDGE_WR : DUPLEX_JUDGE_RD,
+                                         pins->column_bundle, 1u << pins->column_bank, pins->column_address,
+                                         true});
   if (pins->column_write) note(b, pins);
 }
 
@@ -91,12 +92,14 @@ static void finish(struct bench *b) {
 
 // Some rows of some banks, in no order.
 static void random_writes(struct bench *b, struct duplex_random *random) {
-  const unsigned rows = 1 + (unsigned)duplex_random_below(random, 4), count = (unsigned)duplex_random_below(random, 800);
+  const unsigned rows = 1 + (unsigned)duplex_random_below(random, 4),
+                 count = (unsigned)duplex_random_below(random, 800);
   for (unsigned i = 0; i < count; i++) {
     uint64_t bundle;
     do bundle = duplex_random_below(random, 4);
     while (!(b->owned >> bundle & 1));
-    write(b, bundle << 27 | duplex_random_below(random, rows) << 13 | duplex_random_below(random, 256) * ATOM);
+    write(b,
+          bundle << 27 | duplex_random_below(random, rows) << 13 | duplex_random_below(random, 256) * ATOM);
     if (duplex_random_below(random, 50) == 0) clock_once(b);
   }
 }
@@ -149,8 +152,9 @@ static void test_rate(void **state) {
   }
 }
 
-// The append of a position to eight KV heads (docs/decisions.md): single writes of K and columns of V in the same bank group, in
-// bundles of two ranks. The group of the rank with more of V decides, if it is never kept waiting.
+// The append of a position to eight KV heads (docs/decisions.md): single writes of K and columns of V in the
+// same bank group, in bundles of two ranks. The group of the rank with more of V decides, if it is never kept
+// waiting.
 static void test_append(void **state) {
   (void)state;
   static struct bench b;
@@ -164,7 +168,8 @@ static void test_append(void **state) {
       for (uint64_t row = 0; row < 64; row++) write(&b, address | UINT64_C(1) << 26 | row << 7 | 3 * ATOM);
     }
   uint64_t left = 0;
-  for (unsigned i = 0; i < 8; i++) left = b.xpu.group_left[i / 4][i % 4] > left ? b.xpu.group_left[i / 4][i % 4] : left;
+  for (unsigned i = 0; i < 8; i++)
+    left = b.xpu.group_left[i / 4][i % 4] > left ? b.xpu.group_left[i / 4][i % 4] : left;
   const uint64_t from = b.xpu.now;
   finish(&b);
   assert_true(b.xpu.now - from < 2 * left + 40);
@@ -197,7 +202,8 @@ static void test_arguments(void **state) {
 }
 
 int main(void) {
-  const struct CMUnitTest tests[] = {cmocka_unit_test(test_random), cmocka_unit_test(test_rate), cmocka_unit_test(test_append),
-                                     cmocka_unit_test(test_refresh), cmocka_unit_test(test_arguments)};
+  const struct CMUnitTest tests[] = {cmocka_unit_test(test_random), cmocka_unit_test(test_rate),
+                                     cmocka_unit_test(test_append), cmocka_unit_test(test_refresh),
+                                     cmocka_unit_test(test_arguments)};
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

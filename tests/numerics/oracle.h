@@ -1,4 +1,5 @@
-// Exact sums and rounding by GMP, for tests: shares nothing with the C model. A value is an integer of units of 2^-48.
+// Exact sums and rounding by GMP, for tests: shares nothing with the C model. A value is an integer of units
+// of 2^-48.
 #ifndef DUPLEX_TEST_ORACLE_H
 #define DUPLEX_TEST_ORACLE_H
 
@@ -71,10 +72,12 @@ static inline void oracle_add(struct oracle_sum *sum, uint16_t a, uint16_t b) {
   }
 }
 
-// RN(2^exponent * sum) for a format of `precision` significand bits and `exponent_bits`, as bits. Rounding compares twice the
-// exact value with the two neighbours on the format's grid.
-static inline uint32_t oracle_round(const struct oracle_sum *sum, int exponent, int precision, int exponent_bits) {
-  const uint32_t infinity = ((1u << exponent_bits) - 1) << (precision - 1), sign = 1u << (precision - 1 + exponent_bits);
+// RN(2^exponent * sum) for a format of `precision` significand bits and `exponent_bits`, as bits. Rounding
+// compares twice the exact value with the two neighbours on the format's grid.
+static inline uint32_t oracle_round(const struct oracle_sum *sum, int exponent, int precision,
+                                    int exponent_bits) {
+  const uint32_t infinity = ((1u << exponent_bits) - 1) << (precision - 1),
+                 sign = 1u << (precision - 1 + exponent_bits);
   if (sum->nan || (sum->plus_infinity && sum->minus_infinity)) return infinity | 1u << (precision - 2);
   if (sum->plus_infinity || sum->minus_infinity) return sum->minus_infinity ? sign | infinity : infinity;
   if (mpz_sgn(sum->units) == 0) return 0;
@@ -107,7 +110,9 @@ static inline uint32_t oracle_round(const struct oracle_sum *sum, int exponent, 
   const long top_exponent = grid + precision - 1;
   uint32_t bits = (uint32_t)mpz_get_ui(below);
   if (mpz_sizeinbase(below, 2) == (size_t)precision) {
-    bits = top_exponent > bias ? infinity : (bits - (1u << (precision - 1))) | (uint32_t)(top_exponent + bias) << (precision - 1);
+    bits = top_exponent > bias
+               ? infinity
+               : (bits - (1u << (precision - 1))) | (uint32_t)(top_exponent + bias) << (precision - 1);
   }
   mpz_clears(value, below, twice, middle, NULL);
   return mpz_sgn(sum->units) < 0 ? bits | sign : bits;
@@ -120,7 +125,8 @@ static inline bool oracle_equal(const struct oracle_sum *sum, const struct duple
   mpz_init_set_ui(low, (unsigned long)model->low);
   mpz_mul_2exp(value, value, 64);
   mpz_add(value, value, low);
-  const uint32_t flags = (sum->nan ? 1u : 0u) | (sum->plus_infinity ? 2u : 0u) | (sum->minus_infinity ? 4u : 0u);
+  const uint32_t flags =
+      (sum->nan ? 1u : 0u) | (sum->plus_infinity ? 2u : 0u) | (sum->minus_infinity ? 4u : 0u);
   const bool equal = mpz_cmp(value, sum->units) == 0 && flags == model->flags;
   mpz_clears(value, low, NULL);
   return equal;
@@ -163,7 +169,8 @@ static inline uint16_t draw_weight(struct duplex_random *random, enum operand_cl
   }
 }
 
-// The seed of the run (DUPLEX_SEED, default 1) and how much more than usual to test (DUPLEX_CASES, default 1).
+// The seed of the run (DUPLEX_SEED, default 1) and how much more than usual to test (DUPLEX_CASES, default
+// 1).
 static inline uint64_t environment_number(const char *name, uint64_t otherwise) {
   const char *text = getenv(name);
   return text ? strtoull(text, NULL, 0) : otherwise;

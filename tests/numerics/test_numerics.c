@@ -15,8 +15,8 @@ static uint64_t seed, scale;
 static void check_rounding(const struct oracle_sum *oracle, const struct duplex_sum *sum, int exponent) {
   const uint32_t f16 = oracle_round(oracle, exponent, 11, 5), f32 = oracle_round(oracle, exponent, 24, 8);
   if (duplex_round_f16(sum, exponent) == f16 && duplex_round_f32(sum, exponent) == f32) return;
-  gmp_fprintf(stderr, "sum %Zd, exponent %d: f16 %04x expected %04x, f32 %08x expected %08x\n", oracle->units, exponent,
-              duplex_round_f16(sum, exponent), f16, duplex_round_f32(sum, exponent), f32);
+  gmp_fprintf(stderr, "sum %Zd, exponent %d: f16 %04x expected %04x, f32 %08x expected %08x\n", oracle->units,
+              exponent, duplex_round_f16(sum, exponent), f16, duplex_round_f32(sum, exponent), f32);
   fail();
 }
 
@@ -68,8 +68,10 @@ static void test_random_sums(void **state) {
     struct duplex_sum sum = {0};
     duplex_random_seed(&random, seed, number);
     oracle_clear(&oracle);
-    const enum operand_class class_a = (enum operand_class)duplex_random_below(&random, OPERAND_CLASSES - (number % 8 != 0));
-    const enum operand_class class_b = (enum operand_class)duplex_random_below(&random, OPERAND_CLASSES - (number % 8 != 0));
+    const enum operand_class class_a =
+        (enum operand_class)duplex_random_below(&random, OPERAND_CLASSES - (number % 8 != 0));
+    const enum operand_class class_b =
+        (enum operand_class)duplex_random_below(&random, OPERAND_CLASSES - (number % 8 != 0));
     const uint64_t terms = 1 + duplex_random_below(&random, 12);
     for (uint64_t i = 0; i < terms; i++) {
       const uint16_t a = draw_operand(&random, class_a), b = draw_operand(&random, class_b);
@@ -82,7 +84,8 @@ static void test_random_sums(void **state) {
       }
     }
     if (!oracle_equal(&oracle, &sum))
-      fail_msg("case %llu of seed %llu: the sum differs", (unsigned long long)number, (unsigned long long)seed);
+      fail_msg("case %llu of seed %llu: the sum differs", (unsigned long long)number,
+               (unsigned long long)seed);
     check_rounding(&oracle, &sum, 0);
     check_rounding(&oracle, &sum, (int)duplex_random_below(&random, 256) - 128);
   }
@@ -98,11 +101,13 @@ static void test_random_rounding(void **state) {
     struct duplex_random random;
     duplex_random_seed(&random, seed + 1, number);
     const unsigned bits = 1 + (unsigned)duplex_random_below(&random, 96);
-    unsigned __int128 value = ((unsigned __int128)duplex_random_u64(&random) << 64 | duplex_random_u64(&random)) >> (128 - bits);
+    unsigned __int128 value =
+        ((unsigned __int128)duplex_random_u64(&random) << 64 | duplex_random_u64(&random)) >> (128 - bits);
     const unsigned keep = number % 2 ? 11 : 24;
     if (number % 3 && bits > keep + 1) {
       const unsigned low = bits - keep;
-      value = (value >> low << low) + ((unsigned __int128)1 << (low - 1)) + duplex_random_below(&random, 3) - 1;
+      value =
+          (value >> low << low) + ((unsigned __int128)1 << (low - 1)) + duplex_random_below(&random, 3) - 1;
     }
     const bool negative = duplex_random_below(&random, 2);
     oracle_clear(&oracle);

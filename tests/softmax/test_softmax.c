@@ -1,7 +1,8 @@
-// Softmax units (C model) against MPFR and GMP: scale, maximum, exponential, sum, quotient (docs/numerics.md, N5).
+// Softmax units (C model) against MPFR and GMP: scale, maximum, exponential, sum, quotient (docs/numerics.md,
+// N5).
 //
-// The exponential is tried at every quantised difference; the other units by classes of operands and at random: DUPLEX_CASES
-// million (default 1). DUPLEX_SEED repeats a run; a failure prints the operands.
+// The exponential is tried at every quantised difference; the other units by classes of operands and at
+// random: DUPLEX_CASES million (default 1). DUPLEX_SEED repeats a run; a failure prints the operands.
 #include <math.h>
 #include <mpfr.h>
 #include <setjmp.h>
@@ -54,10 +55,11 @@ static float float_of(uint32_t bits) {
 }
 
 // Edges of the format, both signs of each are tried.
-static const uint32_t edges[] = {0,          1,          2,          0x007fffff, 0x00800000, 0x00800001, 0x00ffffff, 0x01000000,
-                                 0x1f800000, 0x20000001, 0x2fffffff, 0x37000000, 0x387fffff, 0x3f7fffff, ONE,        0x3f800001,
-                                 0x40490fdb, 0x42280000, 0x427fffff, 0x42800000, 0x4b000000, 0x4b7fffff, 0x5f3504f3, 0x5f800000,
-                                 0x7effffff, 0x7f000000, 0x7f7ffffe, 0x7f7fffff, INF,        0x7f800001, 0x7fc00000, 0x7fffffff};
+static const uint32_t edges[] = {
+    0,          1,          2,          0x007fffff, 0x00800000, 0x00800001, 0x00ffffff, 0x01000000,
+    0x1f800000, 0x20000001, 0x2fffffff, 0x37000000, 0x387fffff, 0x3f7fffff, ONE,        0x3f800001,
+    0x40490fdb, 0x42280000, 0x427fffff, 0x42800000, 0x4b000000, 0x4b7fffff, 0x5f3504f3, 0x5f800000,
+    0x7effffff, 0x7f000000, 0x7f7ffffe, 0x7f7fffff, INF,        0x7f800001, 0x7fc00000, 0x7fffffff};
 
 static uint32_t edge(unsigned i) { return edges[i / 2] | (i % 2 ? MINUS_ZERO : 0); }
 
@@ -96,8 +98,10 @@ static void test_score_scale(void **state) {
     const uint32_t s = (uint32_t)duplex_random_u64(&random);
     uint32_t c = (uint32_t)duplex_random_u64(&random);
     // Half of the products are near the smallest normal number, or near overflow.
-    const int sum = duplex_random_below(&random, 4) ? 127 : 381, field = sum - (int)(s >> 23 & 255) - 26 + (int)(c >> 8 & 31);
-    if (duplex_random_below(&random, 2)) c = (c & 0x807fffffu) | (uint32_t)(field < 0 ? 0 : field > 254 ? 254 : field) << 23;
+    const int sum = duplex_random_below(&random, 4) ? 127 : 381,
+              field = sum - (int)(s >> 23 & 255) - 26 + (int)(c >> 8 & 31);
+    if (duplex_random_below(&random, 2))
+      c = (c & 0x807fffffu) | (uint32_t)(field < 0 ? 0 : field > 254 ? 254 : field) << 23;
     compare_scale(s, c);
   }
   printf("score_scale: %llu random products\n", (unsigned long long)cases());
@@ -110,7 +114,8 @@ static void test_running_maximum(void **state) {
   for (unsigned i = 0; i < 2 * LENGTH(edges); i++) {
     for (unsigned k = 0; k < 2 * LENGTH(edges); k++) {
       const float m = float_of(edge(i)), t = float_of(edge(k));
-      const uint32_t want = isnan(m) || isnan(t) ? DUPLEX_F32_NAN : bits_of((m > t ? m : t) + 0.0f);  // -0 + 0 = +0
+      const uint32_t want =
+          isnan(m) || isnan(t) ? DUPLEX_F32_NAN : bits_of((m > t ? m : t) + 0.0f);  // -0 + 0 = +0
       assert_int_equal(duplex_running_maximum(edge(i), edge(k)), want);
     }
   }
@@ -121,10 +126,12 @@ static void test_running_maximum(void **state) {
                                                        : (uint32_t)duplex_random_u64(&random);
     const float a = float_of(m), b = float_of(t);
     const uint32_t want = isnan(a) || isnan(b) ? DUPLEX_F32_NAN : bits_of((a > b ? a : b) + 0.0f);
-    if (duplex_running_maximum(m, t) != want) fail_msg("running_maximum(%08x, %08x), expected %08x", m, t, want);
+    if (duplex_running_maximum(m, t) != want)
+      fail_msg("running_maximum(%08x, %08x), expected %08x", m, t, want);
   }
   // A row: the order does not matter, and a NaN stays.
-  assert_int_equal(duplex_running_maximum(duplex_running_maximum(DUPLEX_MAXIMUM_START, 0x7f812345), INF), DUPLEX_F32_NAN);
+  assert_int_equal(duplex_running_maximum(duplex_running_maximum(DUPLEX_MAXIMUM_START, 0x7f812345), INF),
+                   DUPLEX_F32_NAN);
   assert_int_equal(duplex_running_maximum(DUPLEX_MAXIMUM_START, MINUS_INF), MINUS_INF);
 }
 
@@ -167,12 +174,14 @@ static uint32_t near(uint32_t d) { return d < 41u << 23 ? d : 41u << 23; }
 static void compare_difference(uint32_t t, uint32_t m) {
   if (is_finite(t) && is_finite(m)) {
     const uint32_t model = duplex_softmax_difference(t, m), want = oracle_difference(t, m);
-    if (near(model) != near(want)) fail_msg("difference of t %08x and m %08x: %u, expected %u", t, m, model, want);
+    if (near(model) != near(want))
+      fail_msg("difference of t %08x and m %08x: %u, expected %u", t, m, model, want);
   }
   for (int i = 0; i < PARTS; i++) {
     const enum duplex_weight_part part = (enum duplex_weight_part)i;
     const uint16_t model = duplex_exponential(t, m, part), want = oracle_weight(t, m, part);
-    if (model != want) fail_msg("exponential(%08x, %08x), part %d: %04x, expected %04x", t, m, i, model, want);
+    if (model != want)
+      fail_msg("exponential(%08x, %08x), part %d: %04x, expected %04x", t, m, i, model, want);
   }
 }
 
@@ -188,12 +197,13 @@ static void test_difference(void **state) {
       case 0:  // any two
         break;
       case 1:  // neighbours of any size: 0 to 2^25 steps apart
-        t = m + ((m >> 31 ? 1u : -1u) * (uint32_t)duplex_random_below(&random, UINT64_C(1) << duplex_random_below(&random, 26)));
+        t = m + ((m >> 31 ? 1u : -1u) *
+                 (uint32_t)duplex_random_below(&random, UINT64_C(1) << duplex_random_below(&random, 26)));
         break;
       case 2:  // m - t is on a coarse grid or one place beside it
         m = bits_of((float)(int)duplex_random_below(&random, 1 << 21) * 0x1p-15f);
-        t = bits_of((float)(int)duplex_random_below(&random, 1 << 21) * -0x1p-15f) + (uint32_t)duplex_random_below(&random, 3) -
-            1;
+        t = bits_of((float)(int)duplex_random_below(&random, 1 << 21) * -0x1p-15f) +
+            (uint32_t)duplex_random_below(&random, 3) - 1;
         break;
       default:  // scores of common size
         m = (m & 0x807fffffu) | (110 + (uint32_t)duplex_random_below(&random, 25)) << 23;
@@ -235,24 +245,28 @@ static void keep_worst(double *worst, uint32_t *at, double error, uint32_t d) {
 // The distance of neighbours at a value in units of 2^-24, with so many significant bits.
 static double place_of(double value, int bits) { return fmax(1, ldexp(1, ilogb(value) - (bits - 1))); }
 
-// One difference against 2^(15 - d). p16: the nearest weight but for a hair. p32: the high part is the nearest or one below it,
-// the low one less than a place of it (a place where it is rounded), and both together within 2^-22 of the power, or where they
-// are rounded to multiples of 2^-24 within half of that more. Returns weights in units of 2^-24, by part, the low one with the
-// high one.
+// One difference against 2^(15 - d). p16: the nearest weight but for a hair. p32: the high part is the
+// nearest or one below it, the low one less than a place of it (a place where it is rounded), and both
+// together within 2^-22 of the power, or where they are rounded to multiples of 2^-24 within half of that
+// more. Returns weights in units of 2^-24, by part, the low one with the high one.
 static void compare_power(uint32_t d, double real, struct worst *worst, int64_t units[PARTS]) {
-  const uint16_t nearest = duplex_exponential_of(d, DUPLEX_P16), high = duplex_exponential_of(d, DUPLEX_P32_HIGH),
+  const uint16_t nearest = duplex_exponential_of(d, DUPLEX_P16),
+                 high = duplex_exponential_of(d, DUPLEX_P32_HIGH),
                  low = duplex_exponential_of(d, DUPLEX_P32_LOW);
   units[DUPLEX_P16] = oracle_weight_units(nearest);
   units[DUPLEX_P32_HIGH] = oracle_weight_units(high);
   units[DUPLEX_P32_LOW] = units[DUPLEX_P32_HIGH] + oracle_weight_units(low);
   const uint32_t whole = d >> FRACTION_BITS;
   const double value = ldexp(real, 39 - (int)whole);  // in units of 2^-24
-  const double error = fabs(value - (double)units[DUPLEX_P16]), both = fabs(value - (double)units[DUPLEX_P32_LOW]);
-  if (!(error / place_of(value, 12) <= 0.501)) fail_msg("d %u: %04x is %.4f ulp away", d, nearest, error / place_of(value, 12));
+  const double error = fabs(value - (double)units[DUPLEX_P16]),
+               both = fabs(value - (double)units[DUPLEX_P32_LOW]);
+  if (!(error / place_of(value, 12) <= 0.501))
+    fail_msg("d %u: %04x is %.4f ulp away", d, nearest, error / place_of(value, 12));
   if (!(both <= value * 0x1p-22 + (whole > 16 ? 0.501 : 0)))
     fail_msg("d %u: %04x and %04x are %.3g of it away", d, high, low, both / value);
   if (nearest != high && nearest != high + 1) fail_msg("d %u: high part %04x of %04x", d, high, nearest);
-  const double below = (double)oracle_weight_units(low), place = place_of((double)units[DUPLEX_P32_HIGH] + 0.5, 12);
+  const double below = (double)oracle_weight_units(low),
+               place = place_of((double)units[DUPLEX_P32_HIGH] + 0.5, 12);
   if (whole <= 16 ? below >= place : below > place) fail_msg("d %u: low part %04x of %04x", d, low, high);
   keep_worst(&worst->p16, &worst->p16_at, error / place_of(value, 12), d);
   keep_worst(&worst->binary16, &worst->binary16_at, error / place_of(value, 11), d);
@@ -263,33 +277,40 @@ static void test_exponential(void **state) {
   (void)state;
   long double *coarse = powers(COARSE, COARSE), *fine = powers(FRACTION_BITS, FRACTION_BITS - COARSE);
   struct worst worst = {0};
-  int64_t before[WHOLES][PARTS], first[WHOLES][PARTS];  // by the whole part of d: at the last and at the first fraction
+  int64_t before[WHOLES][PARTS],
+      first[WHOLES][PARTS];  // by the whole part of d: at the last and at the first fraction
   for (uint32_t f = 0; f < 1u << FRACTION_BITS; f++) {
-    const double real = (double)(coarse[f >> (FRACTION_BITS - COARSE)] * fine[f % (1u << (FRACTION_BITS - COARSE))]);
+    const double real =
+        (double)(coarse[f >> (FRACTION_BITS - COARSE)] * fine[f % (1u << (FRACTION_BITS - COARSE))]);
     for (uint32_t whole = 0; whole < WHOLES; whole++) {
       const uint32_t d = whole << FRACTION_BITS | f;
       int64_t units[PARTS];
       compare_power(d, real, &worst, units);
       for (int part = 0; part < PARTS; part++) {
         if (f == 0) first[whole][part] = units[part];
-        if (f > 0 && units[part] > before[whole][part]) fail_msg("d %u: part %d above the weight before it", d, part);
+        if (f > 0 && units[part] > before[whole][part])
+          fail_msg("d %u: part %d above the weight before it", d, part);
         before[whole][part] = units[part];
       }
     }
   }
   for (unsigned whole = 1; whole < WHOLES; whole++)
     for (int part = 0; part < PARTS; part++)
-      if (first[whole][part] > before[whole - 1][part]) fail_msg("d %u.0: part %d above the weight before it", whole, part);
+      if (first[whole][part] > before[whole - 1][part])
+        fail_msg("d %u.0: part %d above the weight before it", whole, part);
   free(coarse);
   free(fine);
   printf(
-      "exponential: %llu differences, falling at each; p16 worst %.4f ulp at d %u, %.4f ulp of binary16 at d %u; p32 worst "
+      "exponential: %llu differences, falling at each; p16 worst %.4f ulp at d %u, %.4f ulp of binary16 at d "
+      "%u; p32 worst "
       "2^%.2f of it at d %u\n",
-      (unsigned long long)WHOLES << FRACTION_BITS, worst.p16, worst.p16_at, worst.binary16, worst.binary16_at, log2(worst.p32),
-      worst.p32_at);
-  static const uint32_t beyond[] = {DUPLEX_DIFFERENCE_FAR, DUPLEX_DIFFERENCE_FAR + 1, 0x7fffffffu, 0xffffffffu};
+      (unsigned long long)WHOLES << FRACTION_BITS, worst.p16, worst.p16_at, worst.binary16, worst.binary16_at,
+      log2(worst.p32), worst.p32_at);
+  static const uint32_t beyond[] = {DUPLEX_DIFFERENCE_FAR, DUPLEX_DIFFERENCE_FAR + 1, 0x7fffffffu,
+                                    0xffffffffu};
   for (int part = 0; part < PARTS; part++) {
-    assert_int_equal(duplex_exponential_of(0, (enum duplex_weight_part)part), part == DUPLEX_P32_LOW ? 0 : DUPLEX_P16_MOST);
+    assert_int_equal(duplex_exponential_of(0, (enum duplex_weight_part)part),
+                     part == DUPLEX_P32_LOW ? 0 : DUPLEX_P16_MOST);
     for (unsigned i = 0; i < LENGTH(beyond); i++)
       assert_int_equal(duplex_exponential_of(beyond[i], (enum duplex_weight_part)part), 0);
   }
@@ -304,11 +325,13 @@ static void test_softmax_sum(void **state) {
   mpz_init(want);
   uint64_t l = 0;
   for (uint64_t i = 0; i < cases(); i++) {
-    const uint16_t p = (uint16_t)(i <= DUPLEX_P16_MOST ? i : duplex_random_below(&random, DUPLEX_P16_MOST + 1));
+    const uint16_t p =
+        (uint16_t)(i <= DUPLEX_P16_MOST ? i : duplex_random_below(&random, DUPLEX_P16_MOST + 1));
     l = duplex_softmax_sum(l, p);
     mpz_add_ui(want, want, (unsigned long)oracle_weight_units(p));
     mpz_fdiv_r_2exp(want, want, DUPLEX_SOFTMAX_SUM_BITS);
-    if (mpz_cmp_ui(want, l) != 0) fail_msg("after weight %llu, %04x: %llx", (unsigned long long)i, p, (unsigned long long)l);
+    if (mpz_cmp_ui(want, l) != 0)
+      fail_msg("after weight %llu, %04x: %llx", (unsigned long long)i, p, (unsigned long long)l);
   }
   mpz_clear(want);
   l = 0;
@@ -328,7 +351,8 @@ static uint16_t oracle_ratio(const mpz_t units, uint64_t l) {
   int exponent = -14;
   mpz_mul_2exp(scaled, numerator, 13);
   for (; exponent <= 15 && mpz_cmp(scaled, divisor) >= 0; exponent++) mpz_mul_2exp(divisor, divisor, 1);
-  // The ratio is below 2^(exponent + 1) and its last place 2^(exponent - 10): divisor * 2^-24, since the divisor has grown.
+  // The ratio is below 2^(exponent + 1) and its last place 2^(exponent - 10): divisor * 2^-24, since the
+  // divisor has grown.
   if (exponent > 15) return 0x7c00;
   mpz_mul_2exp(numerator, numerator, 24);
   mpz_fdiv_qr(scaled, rest, numerator, divisor);
@@ -361,13 +385,15 @@ static uint64_t compare_quotient(const mpz_t units, uint32_t flags, uint64_t l, 
   const struct duplex_sum sum = sum_of(units, flags);
   const uint16_t model = duplex_quotient(&sum, l, row_nan), want = oracle_quotient(units, flags, l, row_nan);
   if (model != want) {
-    gmp_printf("sum %Zd * 2^-48, flags %u, l %llu * 2^-24, row NaN %d\n", units, flags, (unsigned long long)l, row_nan);
+    gmp_printf("sum %Zd * 2^-48, flags %u, l %llu * 2^-24, row NaN %d\n", units, flags, (unsigned long long)l,
+               row_nan);
     fail_msg("quotient: %04x, expected %04x", model, want);
   }
   return 1;
 }
 
-// Quotients at every place of binary16 and of the grid between neighbours, and one unit of the sum beside it, of both signs.
+// Quotients at every place of binary16 and of the grid between neighbours, and one unit of the sum beside it,
+// of both signs.
 static uint64_t compare_ties(uint64_t l) {
   uint64_t compared = 0;
   mpz_t units;
@@ -455,8 +481,9 @@ static void test_quotient_random(void **state) {
 int main(void) {
   mpz_inits(numerator, divisor, scaled, rest, NULL);
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(test_score_scale),     cmocka_unit_test(test_running_maximum), cmocka_unit_test(test_difference),
-      cmocka_unit_test(test_exponential),     cmocka_unit_test(test_softmax_sum),     cmocka_unit_test(test_quotient_classes),
+      cmocka_unit_test(test_score_scale),     cmocka_unit_test(test_running_maximum),
+      cmocka_unit_test(test_difference),      cmocka_unit_test(test_exponential),
+      cmocka_unit_test(test_softmax_sum),     cmocka_unit_test(test_quotient_classes),
       cmocka_unit_test(test_quotient_random),
   };
   const int failed = cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,4 +1,5 @@
-// Memory and registers of the RV32 controller, as its firmware and whoever simulates it see them (docs/firmware.md).
+// Memory and registers of the RV32 controller, as its firmware and whoever simulates it see them
+// (docs/firmware.md).
 #ifndef DUPLEX_RV32_PLATFORM_H
 #define DUPLEX_RV32_PLATFORM_H
 
@@ -13,7 +14,8 @@
 #define RV32_STACK_REGISTERS 0x40000000u  // the registers and the ring of the Logic-PIM stack
 #define RV32_PLATFORM 0x50000000u
 
-// Registers at RV32_PLATFORM. External interrupt: PENDING.stack or PENDING.doorbell; timer interrupt: PENDING.timer.
+// Registers at RV32_PLATFORM. External interrupt: PENDING.stack or PENDING.doorbell; timer interrupt:
+// PENDING.timer.
 #define RV32_PENDING 0x00u   // read: 1 interrupt line of the stack, 2 timer, 4 doorbell of the host
 #define RV32_TIME_LOW 0x04u  // clocks of the stack; reading it latches the high half
 #define RV32_TIME_HIGH 0x08u

@@ -1,4 +1,5 @@
-// A kernel with faults to order: what the controller says about each, and that it goes on, is tested in test_controller.c.
+// A kernel with faults to order: what the controller says about each, and that it goes on, is tested in
+// test_controller.c.
 #include "firmware/kernels/ring.h"
 #include "firmware/port/rv32/platform.h"
 #include "firmware/protocol.h"
@@ -32,7 +33,9 @@ static volatile uint32_t interrupt_cause;
 
 static void __attribute__((interrupt("machine"), aligned(4))) on_interrupt(void) {
   uint32_t cause;
-  __asm__ volatile(".option push\n.option arch, +zicsr\ncsrr %0, mcause\ncsrc mie, %1\n.option pop" : "=&r"(cause) : "r"(1 << 7));
+  __asm__ volatile(".option push\n.option arch, +zicsr\ncsrr %0, mcause\ncsrc mie, %1\n.option pop"
+                   : "=&r"(cause)
+                   : "r"(1 << 7));
   interrupt_cause = cause;
 }
 
@@ -43,19 +46,21 @@ static enum completion_status take_interrupt(void) {
   interrupt_cause = 0;
   platform[RV32_COMPARE_LOW / 4] = platform[RV32_TIME_LOW / 4] + 500;
   platform[RV32_COMPARE_HIGH / 4] = 0;
-  __asm__ volatile(".option push\n.option arch, +zicsr\ncsrrw %0, mtvec, %1\ncsrw mie, %2\ncsrsi mstatus, 8\n.option pop"
-                   : "=&r"(vector)
-                   : "r"(on_interrupt), "r"(1 << 7));
+  __asm__ volatile(
+      ".option push\n.option arch, +zicsr\ncsrrw %0, mtvec, %1\ncsrw mie, %2\ncsrsi mstatus, 8\n.option pop"
+      : "=&r"(vector)
+      : "r"(on_interrupt), "r"(1 << 7));
   while (interrupt_cause == 0) continue;
   __asm__ volatile(
-      ".option push\n.option arch, +zicsr\ncsrci mstatus, 8\ncsrw mtvec, %0\ncsrs mie, %1\n.option pop" ::"r"(vector),
+      ".option push\n.option arch, +zicsr\ncsrci mstatus, 8\ncsrw mtvec, %0\ncsrs mie, %1\n.option pop" ::"r"(
+          vector),
       "r"(1 << 7 | 1 << 11));
   return interrupt_cause == (0x80000000u | 7) ? COMPLETION_DONE : COMPLETION_ARGUMENT;
 }
 #endif
 
-static enum completion_status serve_faulty(struct client *client, const void *payload, struct firmware_report *report,
-                                           uint32_t *detail) {
+static enum completion_status serve_faulty(struct client *client, const void *payload,
+                                           struct firmware_report *report, uint32_t *detail) {
   (void)detail, (void)report;
   switch (*(const uint32_t *)payload) {
     case FAULT_NONE:

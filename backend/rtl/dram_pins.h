@@ -1,0 +1,133 @@
+// The DRAM behind the pins of the Verilated stack: one device of duplex/hbm.h per channel.
+//
+// Each clock, `drive` puts the read data of that clock on the pins and `sample` hands commands and write data
+// to the devices, which keep the cells, judge the timing and write the command text. Read data stay as they
+// are while a channel delivers none.
+#ifndef DUPLEX_DRAM_PINS_H
+#define DUPLEX_DRAM_PINS_H
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "backend/rtl/pins.h"
+#include "duplex/backend.h"
+#include "duplex/error.h"
+#include "duplex/hbm.h"
+#include "duplex/params.h"
+#include "duplex/xpu_traffic.h"
+
+class DramPins {
+ public:
+  ~DramPins() {
+    for (duplex_xpu_traffic &xpu : xpu_) duplex_xpu_stop(&xpu);
+  }
+
+  int open(const duplex_backend_options &options, std::string &failure) {
+    channels_ = options.channels;
+    duplex_hbm *hbm = nullptr;
+    duplex_dram_timing timing;
+    int error = duplex_dram_timing_of(&options, &timing);
+    if (!error) error = duplex_hbm_open(channels_, &timing, options.command_file, &hbm);
+    hbm_.reset(hbm);
+    xpu_.resize(channels_);
+    for (duplex_xpu_traffic &xpu : xpu_) duplex_xpu_start(&xpu, &timing, 0, options.xpu_traffic);
+    if (error) failure = "the DRAM model could not be opened: preset or command file";
+    return error;
+  }
+
+  template <class Model>
+  void drive(Model &model, uint64_t clock) {
+    for (unsigned channel = 0; channel < channels_; channel++) {
+      duplex_hbm_read_data(hbm_.get(), channel, clock, &model.dram_read_data_i[BEAT_WORDS * channel]);
+      rtl::set_bits(model.xpu_act_request_i, 2 * channel, 2, xpu_[channel].request);
+      rtl::set_bits(model.xpu_ref_i, 4 * channel, 4, xpu_[channel].refreshed_bundles);
+    }
+  }
+
+  // A negative code at the first command that breaks a rule, with its text in `failure`.
+  template <class Model>
+  int sample(const Model &model, uint64_t clock, std::string &failure) {
+    const bool handed_over = owner_ != model.bundle_owner_o;
+    if (handed_over) hand_over(model.bundle_owner_o);
+    if (strict_ != (bool)model.strict_o) duplex_hbm_strict(hbm_.get(), strict_ = model.strict_o);
+    for (unsigned channel = 0; channel < channels_; channel++) {
+      duplex_hbm_pins pins = {};
+      pins.row_valid = rtl::bits(model.dram_row_valid_o, channel, 1);
+      if (pins.row_valid) {
+        pins.row_command = rtl::bits(model.dram_row_command_o, 2 * channel, 2);
+        pins.row_bundle = rtl::bits(model.dram_row_bundle_o, 2 * channel, 2);
+        pins.row_mask = rtl::bits(model.dram_row_mask_o, 8 * channel, 8);
+        pins.row_address = rtl::bits(model.dram_row_address_o, 14 * channel, 14);
+      }
+      pins.column_valid = rtl::bits(model.dram_column_valid_o, channel, 1);
+      if (pins.column_valid) {
+        pins.column_write = rtl::bits(model.dram_column_write_o, channel, 1);
+        pins.column_bundle = rtl::bits(model.dram_column_bundle_o, 2 * channel, 2);
+        pins.column_mask = rtl::bits(model.dram_column_mask_o, 8 * channel, 8);
+        pins.column_address = rtl::bits(model.dram_column_address_o, 5 * channel, 5);
+      }
+      int error =
+          duplex_hbm_clock(hbm_.get(), channel, clock, &pins, &model.dram_write_data_o[BEAT_WORDS * channel]);
+      if (!error) error = duplex_hbm_xpu_clock(hbm_.get(), channel, clock, &xpu_[channel].pins);
+      if (pins.row_valid && pins.row_command == 2) duplex_xpu_see_refresh(&xpu_[channel], pins.row_bundle);
+      duplex_xpu_clock(&xpu_[channel], rtl::bits(model.xpu_act_grant_o, 2 * channel, 2));
+      if (error) {
+        failure = duplex_hbm_failure(hbm_.get());
+        return error;
+      }
+    }
+    return handed_over ? duplex_hbm_owner(hbm_.get(), clock, owner_) : DUPLEX_OK;
+  }
+
+  // Refreshes that should have come by now.
+  int finish(uint64_t clock, std::string &failure) {
+    const int error = duplex_hbm_finish(hbm_.get(), clock);
+    if (error) failure = duplex_hbm_failure(hbm_.get());
+    return error;
+  }
+
+  int read(unsigned channel, uint64_t address, void *bytes, size_t size) {
+    if (channel >= channels_) return DUPLEX_ERROR_ARGUMENT;
+    const int error = duplex_hbm_mem_read(hbm_.get(), channel, address, bytes, size);
+    return error ? error : duplex_hbm_check_owner(hbm_.get(), owner_, channel, address, size, bytes);
+  }
+  int write(unsigned channel, uint64_t address, const void *bytes, size_t size) {
+    if (channel >= channels_) return DUPLEX_ERROR_ARGUMENT;
+    const int error = duplex_hbm_check_owner(hbm_.get(), owner_, channel, address, size, nullptr);
+    return error ? error : duplex_hbm_mem_write(hbm_.get(), channel, address, bytes, size);
+  }
+  int xpu_write(unsigned channel, uint64_t address, const void *bytes, size_t size) {
+    const int error = write(channel, address, bytes, size);
+    return error ? error : duplex_xpu_write(&xpu_[channel], address, size);
+  }
+  template <class Model>
+  bool xpu_busy(const Model &model) const {
+    bool busy = owner_ != model.bundle_owner_o;
+    for (const duplex_xpu_traffic &xpu : xpu_) busy |= duplex_xpu_busy(&xpu);
+    return busy;
+  }
+  void commands(duplex_dram_commands &commands) const {
+    duplex_hbm_commands(hbm_.get(), &commands);
+    for (const duplex_xpu_traffic &xpu : xpu_) commands.xpu_rd += xpu.reads, commands.xpu_wr += xpu.writes;
+  }
+  const char *failure() const { return duplex_hbm_failure(hbm_.get()); }
+
+ private:
+  // What was decided before is still done in this clock, by either side.
+  void hand_over(unsigned owner) {
+    owner_ = owner;
+    for (duplex_xpu_traffic &xpu : xpu_) duplex_xpu_take(&xpu, ~owner & 15);
+  }
+
+  static constexpr unsigned BEAT_WORDS = DUPLEX_BEAT_BYTES / 4;
+  struct Close {
+    void operator()(duplex_hbm *hbm) const { duplex_hbm_close(hbm); }
+  };
+  std::unique_ptr<duplex_hbm, Close> hbm_;
+  std::vector<duplex_xpu_traffic> xpu_;
+  unsigned channels_ = 0, owner_ = 15;
+  bool strict_ = false;
+};
+#endif

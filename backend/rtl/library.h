@@ -1,0 +1,29 @@
+// What the loader (C, in libduplex) and a library stack_<N>.so (C++, with the Verilated stack inside) have to
+// agree on.
+#ifndef DUPLEX_RTL_LIBRARY_H
+#define DUPLEX_RTL_LIBRARY_H
+
+#include "duplex/backend.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+// Changes with any change of duplex/backend.h or of this file that an old library would not survive.
+#define DUPLEX_RTL_INTERFACE 3u
+
+#define DUPLEX_RTL_EXPORT __attribute__((visibility("default")))
+
+// DUPLEX_RTL_INTERFACE at the time when the library was built.
+DUPLEX_RTL_EXPORT extern const unsigned duplex_rtl_stack_interface;
+
+// As duplex_rtl_open, for this library's own number of channels. A failure writes one line of text to
+// `failure`.
+DUPLEX_RTL_EXPORT int duplex_rtl_stack_open(const struct duplex_backend_options *options,
+                                            struct duplex_backend **backend, char *failure,
+                                            size_t failure_size);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

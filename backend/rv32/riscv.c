@@ -1,0 +1,190 @@
+// The RV32 controller behind backend/controller.h.
+#include <stdlib.h>
+#include <string.h>
+
+#include "backend/rv32/library.h"
+#include "backend/rv32/platform.h"
+#include "duplex/error.h"
+#include "duplex/registers.h"
+#include "firmware/port/rv32/platform.h"
+
+#define INSTRUCTIONS_PER_CLOCK 0.7
+#define QUIET_INSTRUCTIONS (UINT64_C(1) << 28)
+#define SLEEP_CLOCKS (UINT64_C(1) << 34)
+
+const unsigned duplex_riscv_interface = DUPLEX_RISCV_INTERFACE;
+
+static struct platform *self(struct controller *controller) { return (struct platform *)controller; }
+
+static void riscv_close(struct controller *controller) {
+  struct platform *p = self(controller);
+  if (p->watch) watch_close(p->watch);
+  if (p->gdb) gdb_close(p->gdb);
+  if (p->engine) uc_close(p->engine);
+  image_free(&p->image);
+  free(p->base.mailbox);
+  free(p->elf);
+  free(p);
+}
+
+static int stopped(struct platform *p) {
+  const struct mailbox *box = p->base.mailbox;
+  char what[200];
+  if (box->crashed) {
+    crash_text(p, box->crash_cause, box->crash_pc, box->crash_value, what, sizeof what);
+    snprintf(p->base.failure, sizeof p->base.failure, "the firmware crashed: %s", what);
+  } else {
+    place_text(p, p->last_pc, what, sizeof what);
+    snprintf(p->base.failure, sizeof p->base.failure, "the firmware stopped at %s", what);
+  }
+  return DUPLEX_ERROR_FIRMWARE;
+}
+
+static int too_quiet(struct platform *p) {
+  char where[200];
+  place_text(p, p->last_pc, where, sizeof where);
+  snprintf(p->base.failure, sizeof p->base.failure,
+           "the firmware's watchdog: nothing done in %llu instructions, at %s", (unsigned long long)p->quiet,
+           where);
+  return DUPLEX_ERROR_FIRMWARE;
+}
+
+// No job is between its message and its completion.
+static bool at_rest(const struct platform *p) {
+  for (unsigned q = 0; q < PROTOCOL_QUEUES; q++)
+    if (p->base.mailbox->queue[q].consumed != p->base.mailbox->queue[q].completed) return false;
+  return true;
+}
+
+// The controller sleeps: time passes until something wakes it, `end` at the latest. False: nothing will.
+static bool sleep_until(struct platform *p, uint64_t end) {
+  const uint64_t now = platform_clocks(p);
+  if (platform_pending(p)) {
+    p->state = RUNNING;
+    return true;
+  }
+  if (at_rest(p)) return false;
+  uint64_t until = p->compare < end ? p->compare : end;
+  if (until > now + SLEEP_CLOCKS) until = now + SLEEP_CLOCKS;
+  int line = 0;
+  const int error = p->base.backend->ops->advance(p->base.backend, until - now, &line);
+  if (error) p->base.backend_error = error;
+  if (p->watch) watch_clocks(p->watch, p->last_pc, (double)(platform_clocks(p) - now));
+  return true;
+}
+
+// Until a job is complete, the firmware sleeps with nothing to do, or `end`.
+static int run(struct platform *p, uint64_t end) {
+  p->base.idle = false;
+  p->base.backend_error = DUPLEX_OK;
+  while (!p->complete && platform_clocks(p) < end) {
+    const uint64_t progress = platform_clocks(p);
+    if (p->state == SLEEPING) {
+      p->quiet = 0;
+      if (!sleep_until(p, end)) {
+        p->base.idle = true;
+        return DUPLEX_OK;
+      }
+      if (p->state == SLEEPING && platform_clocks(p) - progress >= SLEEP_CLOCKS) return too_quiet(p);
+    } else {
+      platform_slice(p);
+    }
+    if (p->state == HALTED) return stopped(p);
+    if (p->base.backend_error) return p->base.backend_error;
+    if (p->quiet > p->quiet_most) return too_quiet(p);
+  }
+  p->complete = false;
+  return DUPLEX_OK;
+}
+
+static int riscv_run(struct controller *controller, uint64_t clocks) {
+  struct platform *p = self(controller);
+  const uint64_t now = platform_clocks(p);
+  p->doorbell = true;
+  p->quiet = 0;
+  return run(p, clocks > UINT64_MAX - now ? UINT64_MAX : now + clocks);
+}
+
+// The firmware boots and goes to sleep.
+static int boot(struct platform *p) {
+  struct mailbox *box = p->base.mailbox;
+  box->magic = 0, box->crashed = 0;
+  memset(box->queue, 0, sizeof box->queue);
+  platform_load(p);
+  const int error = run(p, UINT64_MAX);
+  if (error) return error;
+  if (box->magic == PROTOCOL_MAGIC && box->version == PROTOCOL_VERSION && box->queues == PROTOCOL_QUEUES &&
+      box->entries == PROTOCOL_ENTRIES)
+    return DUPLEX_OK;
+  snprintf(p->base.failure, sizeof p->base.failure, "the firmware does not speak version %u of the protocol",
+           PROTOCOL_VERSION);
+  return DUPLEX_ERROR_FIRMWARE;
+}
+
+static int riscv_reset(struct controller *controller) { return boot(self(controller)); }
+
+static bool inside(uint32_t address, uint32_t bytes, uint32_t base, uint32_t room) {
+  return address >= base && address - base <= room && bytes <= room - (address - base);
+}
+
+static bool segments_fit(const struct image *image) {
+  for (unsigned i = 0; i < image->segments; i++) {
+    const struct segment *s = &image->segment[i];
+    if (!inside(s->address, s->memory_bytes, RV32_CODE, RV32_CODE_BYTES) &&
+        !inside(s->address, s->memory_bytes, RV32_DATA, RV32_DATA_BYTES))
+      return false;
+  }
+  return inside(image->entry, 4, RV32_CODE, RV32_CODE_BYTES);
+}
+
+static int open_parts(struct platform *p, const struct duplex_riscv_options *options, char *text,
+                      size_t size) {
+  const char *wrong = NULL;
+  if (!image_read(&p->image, options->elf, &wrong)) {
+    snprintf(text, size, "%s: %s: expected firmware as `make firmware-rv32` builds it", options->elf, wrong);
+    return DUPLEX_ERROR_ARGUMENT;
+  }
+  if (!segments_fit(&p->image)) {
+    snprintf(text, size,
+             "%s: its segments or its entry lie outside the controller's memory (docs/firmware.md)",
+             options->elf);
+    return DUPLEX_ERROR_ARGUMENT;
+  }
+  int error = platform_open(p);
+  if (error) {
+    snprintf(text, size, "Unicorn cannot be set up: %s", duplex_error_text(error));
+    return error;
+  }
+  if (options->trace_file || options->profile_file) {
+    p->watch = watch_open(&p->image, options->trace_file, options->profile_file, text, size);
+    if (!p->watch) return DUPLEX_ERROR_ARGUMENT;
+  }
+  if (options->gdb_port) {
+    p->gdb = gdb_open(options->gdb_port, text, size);
+    if (!p->gdb) return DUPLEX_ERROR_ARGUMENT;
+  }
+  error = boot(p);
+  if (error) snprintf(text, size, "%s: does not start: %s", options->elf, p->base.failure);
+  return error == DUPLEX_ERROR_FIRMWARE ? DUPLEX_ERROR_ARGUMENT : error;
+}
+
+int duplex_riscv_open(const struct duplex_riscv_options *options, struct duplex_backend *backend,
+                      struct controller **controller, char *text, size_t size) {
+  static const struct controller_ops ops = {"riscv", riscv_close, riscv_reset, riscv_run};
+  struct platform *p = calloc(1, sizeof *p);
+  *controller = NULL;
+  if (!p) return DUPLEX_ERROR_NO_MEMORY;
+  p->base.ops = &ops;
+  p->base.backend = backend;
+  p->elf = strdup(options->elf);
+  p->clocks_per_instruction =
+      1 / (options->instructions_per_clock > 0 ? options->instructions_per_clock : INSTRUCTIONS_PER_CLOCK);
+  p->quiet_most = options->quiet_instructions ? options->quiet_instructions : QUIET_INSTRUCTIONS;
+  const int error = p->elf ? open_parts(p, options, text, size) : DUPLEX_ERROR_NO_MEMORY;
+  if (error) {
+    riscv_close(&p->base);
+    return error;
+  }
+  *controller = &p->base;
+  return DUPLEX_OK;
+}

@@ -1,0 +1,272 @@
+// duplex batch FILE.jsonl: one job a line, in one process; matrices stay resident between the jobs that name
+// the same files.
+#include <errno.h>
+#include <jansson.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "cli/cli.h"
+#include "cli/resident.h"
+#include "duplex/duplex.h"
+#include "duplex/error.h"
+
+static void help(void) {
+  printf(
+      "usage: duplex batch FILE.jsonl [options]\n\n"
+      "One JSON object a line:\n"
+      "  {\"command\": \"gemm\", \"x\": FILE, \"w\": FILE, \"out\": FILE, \"out_type\": \"f16|f32|acc\"}\n"
+      "  {\"command\": \"expert\", \"x\": FILE, \"gate\": FILE, \"up\": FILE, \"down\": FILE, \"out\": FILE, "
+      "\"act\": NAME, "
+      "\"out_type\": ...}\n"
+      "  {\"command\": \"attention\", \"q\": FILE, \"k\": FILE, \"v\": FILE, \"out\": FILE, \"lengths\": "
+      "LIST or FILE, "
+      "\"scale\": "
+      "NUMBER, \"spread\": NUMBER, \"weights\": \"auto|p16|p32\"}\n"
+      "All values are texts, with the meaning of the command's options; a first dimension of 2 is a pair of "
+      "matrices or "
+      "experts.\n"
+      "Empty lines are skipped. Matrices stay on the stack between jobs that name the same files; if room "
+      "runs out the one not "
+      "used for longest leaves.\nA wrong line is reported with its number and the others still run; the exit "
+      "status is that of "
+      "the first failure. For each line\nthat ran, one JSON object on standard output: line, command, "
+      "cycles, uploaded (matrices "
+      "brought to the stack).\n\n%s",
+      stack_options_help);
+}
+
+struct line {
+  const char *command, *x, *w, *gate, *up, *down, *out, *act, *out_type, *q, *k, *v, *lengths, *scale,
+      *spread, *weights;
+};
+
+static int read_line(json_t *json, struct line *line) {
+  const struct {
+    const char *key;
+    const char **value;
+  } keys[] = {{"command", &line->command},
+              {"x", &line->x},
+              {"w", &line->w},
+              {"gate", &line->gate},
+              {"up", &line->up},
+              {"down", &line->down},
+              {"out", &line->out},
+              {"act", &line->act},
+              {"out_type", &line->out_type},
+              {"q", &line->q},
+              {"k", &line->k},
+              {"v", &line->v},
+              {"lengths", &line->lengths},
+              {"scale", &line->scale},
+              {"spread", &line->spread},
+              {"weights", &line->weights}};
+  const char *key;
+  json_t *value;
+  if (!json_is_object(json)) return fail(EXIT_BAD_INPUT, "expected a JSON object");
+  json_object_foreach(json, key, value) {
+    size_t i = 0;
+    while (i < sizeof keys / sizeof *keys && strcmp(keys[i].key, key) != 0) i++;
+    if (i == sizeof keys / sizeof *keys)
+      return fail(EXIT_BAD_INPUT, "unknown key '%s': see duplex batch --help", key);
+    if (!json_is_string(value)) return fail(EXIT_BAD_INPUT, "'%s': expected a text", key);
+    *keys[i].value = json_string_value(value);
+  }
+  return EXIT_GOOD;
+}
+
+static int element_of(const struct line *line, enum element *element) {
+  static const char *const types[] = {"f16", "f32", "acc", NULL};
+  const struct option options[] = {{"out_type", line->out_type}, {0}};
+  unsigned type;
+  const int status = choice_option(options, "out_type", types, &type);
+  *element = (enum element)type;
+  return status;
+}
+
+static int check_x(const struct line *line, const struct tensor *x, size_t k) {
+  if (x->shape[0] > 4096)
+    return fail(EXIT_BAD_INPUT, "x %s: has %zu rows, expected 1 to 4096", line->x, x->shape[0]);
+  if (x->shape[1] != k)
+    return fail(EXIT_BAD_INPUT, "x %s: has %zu columns, expected %zu", line->x, x->shape[1], k);
+  return EXIT_GOOD;
+}
+
+static int compute_gemm(struct session *session, const struct line *line, const struct tensor *x,
+                        struct tensor *y) {
+  struct resident *w;
+  enum element element;
+  if (element_of(line, &element)) return EXIT_BAD_INPUT;
+  int status = resident_of(session, NULL, NULL, "w", line->w, NULL, &w);
+  if (!status) status = check_x(line, x, w->k);
+  if (!status) status = tensor_new_matrices(element, session->matrices, x->shape[0], w->n, y);
+  if (status) return status;
+  const int error = duplex_stack_gemm(session->stack, w->weights, x->data, x->shape[0],
+                                      (enum duplex_format)element, y->data);
+  return error ? stack_error(session->stack, error) : EXIT_GOOD;
+}
+
+static int compute_expert(struct session *session, const struct line *line, const struct tensor *x,
+                          struct tensor *y) {
+  struct resident *up, *down;
+  enum element element;
+  const struct duplex_activation_table *table = duplex_activation_builtin(line->act ? line->act : "silu");
+  if (element_of(line, &element)) return EXIT_BAD_INPUT;
+  if (!table)
+    return fail(EXIT_BAD_INPUT, "act is '%s': expected silu, gelu, gelu_tanh, relu or identity", line->act);
+  int status = resident_of(session, "gate", line->gate, "up", line->up, NULL, &up);
+  if (!status) status = check_x(line, x, up->k);
+  if (!status) status = resident_of(session, NULL, NULL, "down", line->down, up, &down);
+  if (!status && (down->n != up->k || down->k != up->n))
+    status = fail(EXIT_BAD_INPUT, "down %s: has the shape (%zu, %zu), expected (%zu, %zu)", line->down,
+                  down->n, down->k, up->k, up->n);
+  if (!status) status = tensor_new_matrices(element, session->matrices, x->shape[0], x->shape[1], y);
+  if (status) return status;
+  const int error = duplex_stack_expert(session->stack, up->weights, down->weights, table, x->data,
+                                        x->shape[0], (enum duplex_format)element, y->data);
+  return error ? stack_error(session->stack, error) : EXIT_GOOD;
+}
+
+static bool make_room(void *context) { return resident_evict(context, NULL); }
+
+static int compute_attention(struct session *session, const struct line *line, struct tensor *o) {
+  const struct option options[] = {{"--q", line->q},
+                                   {"--k", line->k},
+                                   {"--v", line->v},
+                                   {"--scale", line->scale},
+                                   {"--lengths", line->lengths},
+                                   {"--spread", line->spread},
+                                   {"--append", NULL},
+                                   {"--weights", line->weights},
+                                   {0}};
+  return attention_on(session->stack, options, make_room, session, o);
+}
+
+static int compute_matrices(struct session *session, const struct line *line, bool expert, struct tensor *y) {
+  struct tensor x = {0};
+  session->matrices = 0;
+  int status = npy_read_matrices("x", line->x, &session->matrices, &x);
+  if (!status) status = expert ? compute_expert(session, line, &x, y) : compute_gemm(session, line, &x, y);
+  tensor_free(&x);
+  return status;
+}
+
+enum command { GEMM, EXPERT, ATTENTION, COMMANDS };
+static const char *const command_names[] = {"gemm", "expert", "attention"};
+
+// What every command needs and what does not belong to it.
+static int check_keys(const struct line *line, enum command command) {
+  const struct {
+    const char *key, *value;
+    unsigned needed, allowed;  // by a set of commands
+  } keys[] = {
+      {"x", line->x, 3, 3},
+      {"out", line->out, 7, 7},
+      {"w", line->w, 1, 1},
+      {"up", line->up, 2, 2},
+      {"down", line->down, 2, 2},
+      {"gate", line->gate, 0, 2},
+      {"act", line->act, 0, 2},
+      {"out_type", line->out_type, 0, 3},
+      {"q", line->q, 4, 4},
+      {"k", line->k, 4, 4},
+      {"v", line->v, 4, 4},
+      {"lengths", line->lengths, 0, 4},
+      {"scale", line->scale, 0, 4},
+      {"spread", line->spread, 0, 4},
+      {"weights", line->weights, 0, 4},
+  };
+  for (size_t i = 0; i < sizeof keys / sizeof *keys; i++) {
+    if (!keys[i].value && keys[i].needed >> command & 1)
+      return fail(EXIT_BAD_INPUT, "'%s' is missing", keys[i].key);
+    if (keys[i].value && !(keys[i].allowed >> command & 1))
+      return fail(EXIT_BAD_INPUT, "'%s' does not belong to this command", keys[i].key);
+  }
+  return EXIT_GOOD;
+}
+
+static int check_line(const struct line *line, enum command *command) {
+  if (!line->command) return fail(EXIT_BAD_INPUT, "'command' is missing");
+  *command = GEMM;
+  while (*command < COMMANDS && strcmp(line->command, command_names[*command]) != 0) ++*command;
+  if (*command == COMMANDS)
+    return fail(EXIT_BAD_INPUT, "command is '%s': expected gemm, expert or attention", line->command);
+  return check_keys(line, *command);
+}
+
+static int run_line(struct session *session, json_t *json) {
+  struct line line = {0};
+  struct tensor y = {0};
+  struct outputs outputs = {0};
+  struct duplex_stack_stats stats;
+  enum command command = GEMM;
+  session->uploaded = 0;
+  int status = read_line(json, &line);
+  if (!status) status = check_line(&line, &command);
+  if (!status) status = output_open(&outputs, "out", line.out);  // refused before any work
+  if (!status)
+    status = command == ATTENTION ? compute_attention(session, &line, &y)
+                                  : compute_matrices(session, &line, command == EXPERT, &y);
+  duplex_stack_last_stats(session->stack, &stats);
+  if (!status) status = output_tensor(&outputs, line.out, &y);
+  if (!status) status = outputs_commit(&outputs);
+  outputs_discard(&outputs);
+  if (!status) {
+    printf("{\"line\": %u, \"command\": \"%s\", \"cycles\": %llu, \"uploaded\": %u}\n", session->line,
+           line.command, (unsigned long long)stats.cycles, session->uploaded);
+    fflush(stdout);
+  }
+  tensor_free(&y);
+  return status;
+}
+
+static int run_file(struct session *session, FILE *file, const char *path) {
+  char *text = NULL;
+  size_t room = 0;
+  int status = EXIT_GOOD;
+  for (session->line = 1; getline(&text, &room, file) >= 0; session->line++) {
+    char where[300];
+    json_error_t wrong;
+    if (text[strspn(text, " \t\r\n")] == 0) continue;
+    snprintf(where, sizeof where, "%.200s line %u: ", path, session->line);
+    fail_context(where);
+    json_t *json = json_loads(text, JSON_REJECT_DUPLICATES, &wrong);
+    const int of_line = json ? run_line(session, json) : fail(EXIT_BAD_INPUT, "not JSON: %s", wrong.text);
+    json_decref(json);
+    fail_context("");
+    if (!status) status = of_line;
+  }
+  free(text);
+  if (ferror(file)) return fail(EXIT_BAD_INPUT, "%s: cannot be read", path);
+  return status;
+}
+
+static int run(const struct option *options, const char *path, struct outputs *outputs) {
+  FILE *file = fopen(path, "r");
+  if (!file) return fail(EXIT_BAD_INPUT, "%s: %s", path, strerror(errno));
+  struct session session = {0};
+  int status = open_stack(options, outputs, &session.stack);
+  if (!status) {
+    status = run_file(&session, file, path);
+    while (resident_evict(&session, NULL)) continue;
+    duplex_stack_close(session.stack);
+    const int committed = outputs_commit(outputs);  // traces and profile
+    if (!status) status = committed;
+  }
+  fclose(file);
+  return status;
+}
+
+int command_batch(int argc, char **argv) {
+  struct option options[] = {STACK_OPTIONS, {0}};
+  if (argc == 1 && strcmp(argv[0], "--help") == 0) return help(), EXIT_GOOD;
+  if (argc == 0 || argv[0][0] == '-')
+    return fail(EXIT_BAD_INPUT, "batch needs a file: see duplex batch --help");
+  struct outputs outputs = {0};
+  int status = read_options(argc - 1, argv + 1, options);
+  if (!status && option_value(options, "--stats"))
+    status = fail(EXIT_BAD_INPUT, "--stats belongs to a single job; batch prints the clocks of each line");
+  if (!status) status = run(options, argv[0], &outputs);
+  outputs_discard(&outputs);
+  return status;
+}

@@ -1,0 +1,143 @@
+// duplex expert: X[M,H], G,U[F,H], D[H,F] -> Y[M,H], a gated (or plain) feed-forward network on one stack.
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "cli/cli.h"
+#include "duplex/duplex.h"
+
+static void help(void) {
+  printf(
+      "usage: duplex expert --x X.npy [--gate G.npy] --up U.npy --down D.npy --out Y.npy [options]\n\n"
+      "X[M,H], G,U[F,H], D[H,F] -> Y[M,H] = h D^T, h = RN16(act(x G^T) * (x U^T)); without --gate h = "
+      "RN16(act(x U^T)).\n"
+      "Tensors with a first dimension of 2: a pair of experts, each in bundles of its own, streamed in turn; "
+      "H, F to 32768.\n\n"
+      "  --act silu|gelu|gelu_tanh|relu|identity|FILE   activation (default silu); FILE: a table "
+      "(docs/activation.md)\n"
+      "  --out-type f16|f32|acc elements of Y: <f2 (default), <f4, or |V16, the exact sums of partial "
+      "experts\n%s",
+      stack_options_help);
+}
+
+struct inputs {
+  struct tensor x, gate, up, down, y;
+  unsigned experts;
+  const struct duplex_activation_table *table;
+  struct duplex_activation_table *own_table;
+};
+
+static int load_table(const char *path, struct inputs *in) {
+  char bytes[DUPLEX_ACTIVATION_FILE_BYTES + 1];
+  FILE *file = fopen(path, "rb");
+  if (!file)
+    return fail(EXIT_BAD_INPUT,
+                "--act '%s': expected silu, gelu, gelu_tanh, relu, identity or a table's file: %s", path,
+                strerror(errno));
+  const size_t size = fread(bytes, 1, sizeof bytes, file);
+  fclose(file);
+  const char *wrong = NULL;
+  in->own_table = duplex_activation_load(bytes, size, &wrong);
+  in->table = in->own_table;
+  return in->table ? EXIT_GOOD : fail(EXIT_BAD_INPUT, "--act %s: %s", path, wrong);
+}
+
+static int check_shape(const struct option *options, const char *name, const struct tensor *tensor,
+                       size_t rows, size_t columns) {
+  if (tensor->shape[0] == rows && tensor->shape[1] == columns) return EXIT_GOOD;
+  return fail(EXIT_BAD_INPUT, "%s %s: has the shape (%zu, %zu), expected (%zu, %zu)", name,
+              option_value(options, name), tensor->shape[0], tensor->shape[1], rows, columns);
+}
+
+static int check_shapes(const struct option *options, const struct inputs *in) {
+  const size_t m = in->x.shape[0], h = in->x.shape[1], f = in->up.shape[0];
+  if (m > 4096)
+    return fail(EXIT_BAD_INPUT, "--x %s: has %zu rows, expected 1 to 4096", option_value(options, "--x"), m);
+  if (h > 65536)
+    return fail(EXIT_BAD_INPUT, "--x %s: has %zu columns, expected 1 to 65536", option_value(options, "--x"),
+                h);
+  if (f > 65536)
+    return fail(EXIT_BAD_INPUT, "--up %s: has %zu rows, expected 1 to 65536", option_value(options, "--up"),
+                f);
+  if (check_shape(options, "--up", &in->up, f, h) || check_shape(options, "--down", &in->down, h, f))
+    return EXIT_BAD_INPUT;
+  return in->gate.data ? check_shape(options, "--gate", &in->gate, f, h) : EXIT_GOOD;
+}
+
+static int read_inputs(const struct option *options, struct inputs *in) {
+  static const char *const types[] = {"f16", "f32", "acc", NULL};
+  unsigned type;
+  if (choice_option(options, "--out-type", types, &type)) return EXIT_BAD_INPUT;
+  const char *gate = option_value(options, "--gate"), *act = option_value(options, "--act");
+  in->table = duplex_activation_builtin(act ? act : "silu");
+  if (!in->table && load_table(act, in)) return EXIT_BAD_INPUT;
+  if (npy_read_matrices("--x", option_value(options, "--x"), &in->experts, &in->x) ||
+      (gate && npy_read_matrices("--gate", gate, &in->experts, &in->gate)) ||
+      npy_read_matrices("--up", option_value(options, "--up"), &in->experts, &in->up) ||
+      npy_read_matrices("--down", option_value(options, "--down"), &in->experts, &in->down) ||
+      check_shapes(options, in))
+    return EXIT_BAD_INPUT;
+  return tensor_new_matrices((enum element)type, in->experts, in->x.shape[0], in->x.shape[1], &in->y);
+}
+
+static int upload(struct duplex_stack *stack, unsigned experts, const duplex_f16 *gate, const duplex_f16 *w,
+                  size_t n, size_t k, struct duplex_weights **weights) {
+  if (experts == 2) return duplex_stack_upload_pair(stack, gate, w, n, k, weights);
+  return gate ? duplex_stack_upload_gated(stack, gate, w, n, k, weights)
+              : duplex_stack_upload(stack, w, n, k, NULL, weights);
+}
+
+static int compute(struct duplex_stack *stack, const struct inputs *in, struct duplex_stack_stats *stats) {
+  struct duplex_weights *up = NULL, *down = NULL;
+  const size_t h = in->x.shape[1], f = in->up.shape[0];
+  progress("uploading");
+  int error = upload(stack, in->experts, in->gate.data, in->up.data, f, h, &up);
+  if (!error) error = upload(stack, in->experts, NULL, in->down.data, h, f, &down);
+  progress("computing");
+  if (!error)
+    error = duplex_stack_expert(stack, up, down, in->table, in->x.data, in->x.shape[0],
+                                (enum duplex_format)in->y.element, in->y.data);
+  progress("");
+  duplex_stack_last_stats(stack, stats);
+  const int status = error ? stack_error(stack, error) : EXIT_GOOD;
+  duplex_stack_release(stack, up);
+  duplex_stack_release(stack, down);
+  return status;
+}
+
+static int run(const struct option *options, struct inputs *in, struct outputs *outputs) {
+  struct duplex_stack *stack;
+  struct duplex_stack_stats stats;
+  const char *out = option_value(options, "--out");
+  if (output_open(outputs, "--out", out)) return EXIT_BAD_INPUT;
+  int status = open_stack(options, outputs, &stack);
+  if (status) return status;
+  status = compute(stack, in, &stats);
+  duplex_stack_close(stack);
+  if (!status) status = output_tensor(outputs, out, &in->y);
+  if (!status) status = write_stats(options, outputs, "expert", &stats);
+  return status ? status : outputs_commit(outputs);
+}
+
+int command_expert(int argc, char **argv) {
+  struct option options[] = {{"--x", 0},        {"--gate", 0}, {"--up", 0},
+                             {"--down", 0},     {"--out", 0},  {"--act", 0},
+                             {"--out-type", 0}, STACK_OPTIONS, {0}};
+  if (argc == 1 && strcmp(argv[0], "--help") == 0) return help(), EXIT_GOOD;
+  struct inputs in = {0};
+  struct outputs outputs = {0};
+  int status = read_options(argc, argv, options);
+  if (!status)
+    status = require_options(options, (const char *const[]){"--x", "--up", "--down", "--out", NULL});
+  if (!status) status = read_inputs(options, &in);
+  if (!status) status = run(options, &in, &outputs);
+  outputs_discard(&outputs);
+  tensor_free(&in.x);
+  tensor_free(&in.gate);
+  tensor_free(&in.up);
+  tensor_free(&in.down);
+  tensor_free(&in.y);
+  duplex_activation_free(in.own_table);
+  return status;
+}

@@ -1,0 +1,58 @@
+// duplex info: geometry, version, what this build and this machine can do.
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "cli/cli.h"
+#include "cmodel/gemm/fast_kernels.h"
+#include "duplex/backend.h"
+#include "duplex/dram_presets.h"
+#include "duplex/registers.h"
+
+static void print_processor(void) {
+  printf("processor              ");
+#if defined(__x86_64__)
+  printf("x86-64%s%s%s%s", __builtin_cpu_supports("avx2") ? ", avx2" : "",
+         __builtin_cpu_supports("fma") ? ", fma" : "", __builtin_cpu_supports("f16c") ? ", f16c" : "",
+         __builtin_cpu_supports("avx512f") ? ", avx512f" : "");
+#else
+  printf("not x86-64");
+#endif
+  printf("; kernel %s, %ld cores\n", duplex_kernels()->name, sysconf(_SC_NPROCESSORS_ONLN));
+}
+
+static void print_back_ends(void) {
+  unsigned built = 0;
+  printf("back end cmodel        1 to %d channels\n", DUPLEX_CHANNELS);
+  printf("back end rtl           built for channels:");
+  for (unsigned channels = 1; channels <= DUPLEX_CHANNELS; channels++)
+    if (duplex_rtl_built(channels)) printf("%s %u", built++ ? "," : "", channels);
+  printf("%s; others are Verilated at their first use\n", built ? "" : " none");
+}
+
+int command_info(int argc, char **argv) {
+  if (argc == 1 && strcmp(argv[0], "--help") == 0) {
+    printf("usage: duplex info\n\nGeometry of a stack, version, what this build and this machine can do.\n");
+    return EXIT_GOOD;
+  }
+  if (argc) return fail(EXIT_BAD_INPUT, "info takes no arguments, '%s' was given", argv[0]);
+  const double clock = DUPLEX_CLOCK_KHZ * 1e3;
+  printf("version                %s, register map %u\n", DUPLEX_VERSION_TEXT, DUPLEX_VERSION_VALUE_RESET);
+  printf("channels               %d, each %d lanes x %d-wide exact dot product = %d MACs\n", DUPLEX_CHANNELS,
+         DUPLEX_LANES, DUPLEX_WIDTH, DUPLEX_LANES * DUPLEX_WIDTH);
+  printf("peak                   %.1f TFLOPS, %.2f TB/s a stack at %.0f MHz\n",
+         2.0 * DUPLEX_CHANNELS * DUPLEX_LANES * DUPLEX_WIDTH * clock * 1e-12,
+         DUPLEX_CHANNELS * DUPLEX_BEAT_BYTES * clock * 1e-12, clock * 1e-6);
+  printf("accumulators           %d rows x %d lanes x %d bits, LSB 2^-%d\n", DUPLEX_ROWS, DUPLEX_LANES,
+         DUPLEX_SUM_BITS, DUPLEX_SUM_FRACTION_BITS);
+  printf("DRAM                   %d bundles x %d rows x %d bytes a channel = %d GB a stack\n", DUPLEX_BUNDLES,
+         DUPLEX_BANK_ROWS, DUPLEX_ROW_SET_BYTES, 16);
+  for (unsigned i = 0; i < DUPLEX_DRAM_PRESETS; i++)
+    printf("DRAM preset            %s, tCK %u ps\n", duplex_dram_presets[i].name,
+           duplex_dram_presets[i].tCK_ps);
+  printf("shared buffers         %d x %d KB\n", DUPLEX_SHARED_BUFFERS,
+         DUPLEX_SHARED_WORDS * DUPLEX_WORD_BYTES / 1024);
+  print_back_ends();
+  print_processor();
+  return EXIT_GOOD;
+}

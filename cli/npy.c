@@ -1,0 +1,262 @@
+// NumPy's .npy files, versions 1 to 3: magic, version, header length, a Python dict of descr, fortran_order
+// and shape, then the elements.
+#include <ctype.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "cli/cli.h"
+
+#define HEADER_MOST 65536u
+
+static const struct {
+  const char *name;
+  size_t size;
+} elements[] = {[ELEMENT_F16] = {"<f2", 2},
+                [ELEMENT_F32] = {"<f4", 4},
+                [ELEMENT_ACC] = {"|V16", 16},
+                [ELEMENT_I32] = {"<i4", 4},
+                [ELEMENT_I64] = {"<i8", 8}};
+
+// Element types that a reader takes, and what it says otherwise.
+struct accepted {
+  enum element first, last;
+  const char *names;
+};
+static const struct accepted values = {ELEMENT_F16, ELEMENT_ACC, "<f2, <f4 or |V16"};
+static const struct accepted integers = {ELEMENT_I32, ELEMENT_I64, "<i4 or <i8"};
+
+size_t element_size(enum element element) { return elements[element].size; }
+const char *element_name(enum element element) { return elements[element].name; }
+
+// What the header says, and what is wrong with it.
+struct header {
+  char descr[16];
+  bool fortran_order;
+  unsigned rank;
+  size_t shape[RANK_MOST];
+  bool has_descr, has_order, has_shape;
+};
+
+static const char *skip_space(const char *at) {
+  while (isspace((unsigned char)*at)) at++;
+  return at;
+}
+
+// 'text' or "text"; NULL if there is none or it does not fit.
+static const char *read_string(const char *at, char *text, size_t size) {
+  const char quote = *at;
+  if (quote != '\'' && quote != '"') return NULL;
+  const char *end = strchr(at + 1, quote);
+  if (!end || (size_t)(end - at - 1) >= size) return NULL;
+  memcpy(text, at + 1, (size_t)(end - at - 1));
+  text[end - at - 1] = 0;
+  return end + 1;
+}
+
+static const char *read_shape(const char *at, struct header *header) {
+  if (*at++ != '(') return NULL;
+  header->rank = 0;
+  for (at = skip_space(at); *at != ')'; at = skip_space(at)) {
+    char *end;
+    if (!isdigit((unsigned char)*at) || header->rank == RANK_MOST) return NULL;
+    errno = 0;
+    const unsigned long long value = strtoull(at, &end, 10);
+    if (errno || value > SIZE_MAX) return NULL;
+    header->shape[header->rank++] = (size_t)value;
+    at = skip_space(*end == 'L' ? end + 1 : end);
+    if (*at == ',') {
+      at++;
+    } else if (*at != ')') {
+      return NULL;
+    }
+  }
+  return at + 1;
+}
+
+static const char *read_entry(const char *at, struct header *header) {
+  char key[32];
+  at = read_string(at, key, sizeof key);
+  if (!at) return NULL;
+  at = skip_space(at);
+  if (*at++ != ':') return NULL;
+  at = skip_space(at);
+  if (strcmp(key, "descr") == 0 && !header->has_descr) {
+    header->has_descr = true;
+    return read_string(at, header->descr, sizeof header->descr);
+  }
+  if (strcmp(key, "fortran_order") == 0 && !header->has_order) {
+    header->has_order = true;
+    header->fortran_order = strncmp(at, "True", 4) == 0;
+    return header->fortran_order ? at + 4 : strncmp(at, "False", 5) == 0 ? at + 5 : NULL;
+  }
+  if (strcmp(key, "shape") == 0 && !header->has_shape) {
+    header->has_shape = true;
+    return read_shape(at, header);
+  }
+  return NULL;
+}
+
+static bool read_dict(const char *at, struct header *header) {
+  at = skip_space(at);
+  if (*at++ != '{') return false;
+  for (at = skip_space(at); *at != '}'; at = skip_space(at)) {
+    at = read_entry(at, header);
+    if (!at) return false;
+    at = skip_space(at);
+    if (*at == ',') {
+      at++;
+    } else if (*at != '}') {
+      return false;
+    }
+  }
+  return *skip_space(at + 1) == 0 && header->has_descr && header->has_order && header->has_shape;
+}
+
+// Magic, version, length and dict. Returns NULL, or what is wrong.
+static const char *read_header(FILE *file, struct header *header, size_t *bytes) {
+  unsigned char start[12];
+  if (fread(start, 1, 8, file) != 8 || memcmp(start, "\x93NUMPY", 6) != 0) return "is not a .npy file";
+  const unsigned version = start[6], length_bytes = version == 1 ? 2 : 4;
+  if (version < 1 || version > 3 || start[7] != 0) return "has an unknown .npy version, expected 1 to 3";
+  if (fread(start + 8, 1, length_bytes, file) != length_bytes) return "is truncated in its header";
+  size_t length = start[8] | (size_t)start[9] << 8;
+  if (length_bytes == 4) length |= (size_t)start[10] << 16 | (size_t)start[11] << 24;
+  if (length > HEADER_MOST) return "has a header that is too long";
+  char *text = malloc(length + 1);
+  if (!text) return "needs too much memory";
+  const bool whole = fread(text, 1, length, file) == length;
+  text[length] = 0;
+  const bool good = whole && strlen(text) == length && read_dict(text, header);
+  free(text);
+  *bytes = 8 + length_bytes + length;
+  return !whole ? "is truncated in its header" : good ? NULL : "has a header that is no valid .npy dict";
+}
+
+static bool multiply(size_t a, size_t b, size_t *product) { return !__builtin_mul_overflow(a, b, product); }
+
+int tensor_new(enum element element, unsigned rank, const size_t *shape, struct tensor *tensor) {
+  size_t bytes;
+  *tensor = (struct tensor){.element = element, .rank = rank, .count = 1};
+  for (unsigned i = 0; i < rank; i++) {
+    tensor->shape[i] = shape[i];
+    if (!multiply(tensor->count, shape[i], &tensor->count))
+      return fail(EXIT_BAD_INPUT, "a tensor is too large");
+  }
+  tensor->data = multiply(tensor->count, element_size(element), &bytes) ? malloc(bytes ? bytes : 1) : NULL;
+  return tensor->data ? EXIT_GOOD
+                      : fail(EXIT_BAD_INPUT, "too little memory for a tensor of %zu elements", tensor->count);
+}
+
+void tensor_free(struct tensor *tensor) {
+  free(tensor->data);
+  tensor->data = NULL;
+}
+
+static int find_element(const char *option, const char *path, const struct header *header,
+                        const struct accepted *accepted, enum element *element) {
+  for (unsigned i = accepted->first; i <= (unsigned)accepted->last; i++)
+    if (strcmp(header->descr, elements[i].name) == 0) {
+      *element = (enum element)i;
+      return EXIT_GOOD;
+    }
+  return fail(EXIT_BAD_INPUT, "%s %s: its elements are %s, expected %s", option, path, header->descr,
+              accepted->names);
+}
+
+static int read_elements(const char *option, const char *path, FILE *file, const struct header *header,
+                         size_t header_bytes, const struct accepted *accepted, struct tensor *tensor) {
+  enum element element = ELEMENT_F16;
+  struct stat info;
+  size_t count = 1, bytes;
+  if (find_element(option, path, header, accepted, &element)) return EXIT_BAD_INPUT;
+  for (unsigned i = 0; i < header->rank; i++)
+    if (!multiply(count, header->shape[i], &count))
+      return fail(EXIT_BAD_INPUT, "%s %s: its shape is too large", option, path);
+  if (header->fortran_order)
+    return fail(EXIT_BAD_INPUT, "%s %s: is in Fortran order, expected C order", option, path);
+  if (count == 0) return fail(EXIT_BAD_INPUT, "%s %s: is an empty tensor", option, path);
+  if (!multiply(count, element_size(element), &bytes) || fstat(fileno(file), &info) != 0 ||
+      !S_ISREG(info.st_mode))
+    return fail(EXIT_BAD_INPUT, "%s %s: expected a file of the size that its shape says", option, path);
+  const uint64_t left = (uint64_t)info.st_size - header_bytes;
+  if (left != bytes)
+    return fail(EXIT_BAD_INPUT, "%s %s: %s, its shape needs %zu bytes of elements and it has %llu", option,
+                path, left < bytes ? "is truncated" : "has bytes behind its elements", bytes,
+                (unsigned long long)left);
+  if (tensor_new(element, header->rank, header->shape, tensor)) return EXIT_BAD_INPUT;
+  if (fread(tensor->data, 1, bytes, file) == bytes) return EXIT_GOOD;
+  tensor_free(tensor);
+  return fail(EXIT_BAD_INPUT, "%s %s: cannot be read to its end", option, path);
+}
+
+static int read_file(const char *option, const char *path, const struct accepted *accepted,
+                     struct tensor *tensor) {
+  struct header header = {0};
+  size_t header_bytes = 0;
+  tensor->data = NULL;
+  FILE *file = fopen(path, "rb");
+  if (!file) return fail(EXIT_BAD_INPUT, "%s %s: cannot be read: %s", option, path, strerror(errno));
+  const char *wrong = read_header(file, &header, &header_bytes);
+  const int status = wrong ? fail(EXIT_BAD_INPUT, "%s %s: %s", option, path, wrong)
+                           : read_elements(option, path, file, &header, header_bytes, accepted, tensor);
+  fclose(file);
+  return status;
+}
+
+int npy_read(const char *option, const char *path, struct tensor *tensor) {
+  return read_file(option, path, &values, tensor);
+}
+
+int npy_read_integers(const char *option, const char *path, struct tensor *tensor) {
+  return read_file(option, path, &integers, tensor);
+}
+
+int64_t tensor_integer(const struct tensor *tensor, size_t index) {
+  return tensor->element == ELEMENT_I32 ? ((const int32_t *)tensor->data)[index]
+                                        : ((const int64_t *)tensor->data)[index];
+}
+
+int npy_read_f16(const char *option, const char *path, unsigned rank, struct tensor *tensor) {
+  if (npy_read(option, path, tensor)) return EXIT_BAD_INPUT;
+  int status = EXIT_GOOD;
+  if (tensor->element != ELEMENT_F16) {
+    status = fail(EXIT_BAD_INPUT, "%s %s: its elements are %s, expected <f2", option, path,
+                  element_name(tensor->element));
+  } else if (tensor->rank != rank) {
+    status = fail(EXIT_BAD_INPUT, "%s %s: has %u dimensions, expected %u", option, path, tensor->rank, rank);
+  }
+  if (status) tensor_free(tensor);
+  return status;
+}
+
+int npy_read_matrices(const char *option, const char *path, unsigned *matrices, struct tensor *tensor) {
+  if (npy_read(option, path, tensor)) return EXIT_BAD_INPUT;
+  const bool pair = tensor->rank == 3 && tensor->shape[0] == 2;
+  int status = EXIT_GOOD;
+  if (tensor->element != ELEMENT_F16) {
+    status = fail(EXIT_BAD_INPUT, "%s %s: its elements are %s, expected <f2", option, path,
+                  element_name(tensor->element));
+  } else if (tensor->rank != 2 && !pair) {
+    status = fail(EXIT_BAD_INPUT, "%s %s: has %u dimensions, expected 2, or 3 for a pair of matrices", option,
+                  path, tensor->rank);
+  } else if (*matrices && *matrices != (pair ? 2 : 1)) {
+    status =
+        fail(EXIT_BAD_INPUT, "%s %s: has %u dimensions, expected those of --x", option, path, tensor->rank);
+  }
+  if (status) {
+    tensor_free(tensor);
+    return status;
+  }
+  *matrices = pair ? 2 : 1;
+  if (pair) tensor->shape[0] = tensor->shape[1], tensor->shape[1] = tensor->shape[2];
+  return EXIT_GOOD;
+}
+
+int tensor_new_matrices(enum element element, unsigned matrices, size_t rows, size_t columns,
+                        struct tensor *tensor) {
+  return matrices == 2 ? tensor_new(element, 3, (const size_t[]){2, rows, columns}, tensor)
+                       : tensor_new(element, 2, (const size_t[]){rows, columns}, tensor);
+}

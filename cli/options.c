@@ -1,0 +1,98 @@
+#include <ctype.h>
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "cli/cli.h"
+
+static char context[320];
+
+void fail_context(const char *text) { snprintf(context, sizeof context, "%s", text); }
+
+int fail(int status, const char *format, ...) {
+  char text[8192];
+  va_list arguments;
+  va_start(arguments, format);
+  const int before = snprintf(text, sizeof text, "%s", context);
+  vsnprintf(text + before, sizeof text - (size_t)before, format, arguments);
+  va_end(arguments);
+  for (char *c = text; *c; c++)
+    if (iscntrl((unsigned char)*c)) *c = '?';
+  fprintf(stderr, "duplex: %s\n", text);
+  return status;
+}
+
+void progress(const char *text) {
+  if (isatty(STDERR_FILENO)) fprintf(stderr, "\r\033[K%s", text);
+}
+
+static struct option *find(struct option *options, const char *name) {
+  for (; options->name; options++)
+    if (strcmp(options->name, name) == 0) return options;
+  return NULL;
+}
+
+int read_options(int argc, char **argv, struct option *options) {
+  for (int i = 0; i < argc; i += 2) {
+    struct option *option = find(options, argv[i]);
+    if (!option)
+      return fail(EXIT_BAD_INPUT, "unknown %s '%s': see --help", argv[i][0] == '-' ? "option" : "argument",
+                  argv[i]);
+    if (option->value) return fail(EXIT_BAD_INPUT, "%s is given twice", argv[i]);
+    if (i + 1 == argc) return fail(EXIT_BAD_INPUT, "%s needs a value", argv[i]);
+    option->value = argv[i + 1];
+  }
+  return EXIT_GOOD;
+}
+
+const char *option_value(const struct option *options, const char *name) {
+  for (; options->name; options++)
+    if (strcmp(options->name, name) == 0) return options->value;
+  return NULL;
+}
+
+int require_options(const struct option *options, const char *const *names) {
+  for (; *names; names++)
+    if (!option_value(options, *names)) return fail(EXIT_BAD_INPUT, "%s is missing: see --help", *names);
+  return EXIT_GOOD;
+}
+
+int number_option(const struct option *options, const char *name, uint64_t least, uint64_t most,
+                  uint64_t otherwise, uint64_t *number) {
+  const char *text = option_value(options, name);
+  *number = otherwise;
+  if (!text) return EXIT_GOOD;
+  char *end = NULL;
+  errno = 0;
+  const unsigned long long value = isdigit((unsigned char)text[0]) ? strtoull(text, &end, 10) : 0;
+  if (!end || *end || errno || value < least || value > most)
+    return fail(EXIT_BAD_INPUT, "%s is '%s': expected a number from %llu to %llu", name, text,
+                (unsigned long long)least, (unsigned long long)most);
+  *number = value;
+  return EXIT_GOOD;
+}
+
+static int refuse_choice(const char *name, const char *text, const char *const *choices) {
+  char list[200] = "";
+  for (; *choices; choices++) {
+    if (list[0]) strncat(list, choices[1] ? ", " : " or ", sizeof list - strlen(list) - 1);
+    strncat(list, *choices, sizeof list - strlen(list) - 1);
+  }
+  return fail(EXIT_BAD_INPUT, "%s is '%s': expected %s", name, text, list);
+}
+
+int choice_option(const struct option *options, const char *name, const char *const *choices,
+                  unsigned *index) {
+  const char *text = option_value(options, name);
+  *index = 0;
+  if (!text) return EXIT_GOOD;
+  for (unsigned i = 0; choices[i]; i++)
+    if (strcmp(choices[i], text) == 0) {
+      *index = i;
+      return EXIT_GOOD;
+    }
+  return refuse_choice(name, text, choices);
+}

@@ -1,0 +1,232 @@
+// Options, errors and statistics of the commands that run on a stack.
+#include <jansson.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "cli/cli.h"
+#include "duplex/duplex.h"
+#include "duplex/energy.h"
+#include "duplex/error.h"
+#include "duplex/hbm.h"
+
+const char stack_options_help[] =
+    "  --backend cmodel|rtl   the C model (default) or the Verilated RTL\n"
+    "  --firmware native|riscv   the firmware runs in this process, at no cost (default), or on an RV32 "
+    "controller\n"
+    "  --firmware-elf FILE    RV32 firmware (default: firmware.elf beside the program)\n"
+    "  --instructions-per-clock R   speed of the controller (default 0.7)\n"
+    "  --firmware-trace FILE  calls and register accesses; --firmware-profile FILE  clocks by function\n"
+    "  --gdb PORT             the controller waits for GDB: target remote 127.0.0.1:PORT\n"
+    "  --channels N           channels of the stack, 1 to 32 (default 32)\n"
+    "  --threads N            host threads of the C model (default: all cores)\n"
+    "  --seed S               accepted for scripts; nothing here is random\n"
+    "  --stats FILE.json      clocks, bytes, commands, utilisation, energy\n"
+    "  --trace FILE.fst       waveform (rtl only); --trace-from CLOCK, --trace-to CLOCK limit it\n"
+    "  --command-trace FILE   text of all DRAM commands (rtl only)\n"
+    "  --bundles LIST         bundles that Logic-PIM owns and streams from (default 0,1,2,3)\n"
+    "  --stripe LIST          those of them in which the weights lie (default: all of them)\n"
+    "  --activation-rule paper|strict   strict: at most four bank activations of a rank within tFAW\n"
+    "  --dram-preset NAME     hbm3_5200 (default) or hbm3_6400; --rank-switch 0|1|2 tCK (default 0)\n"
+    "  --xpu-traffic none|stream   stream: the xPU reads at full rate from the bundles that it owns\n";
+
+static int rate_option(const struct option *options, double *rate) {
+  const char *text = option_value(options, "--instructions-per-clock");
+  char *end = NULL;
+  *rate = text ? strtod(text, &end) : 0;
+  if (!text || (end != text && !*end && *rate >= 0.001 && *rate <= 1000)) return EXIT_GOOD;
+  return fail(EXIT_BAD_INPUT, "--instructions-per-clock is '%s': expected a number from 0.001 to 1000", text);
+}
+
+// *riscv stays as it is with native firmware.
+static int firmware_options(const struct option *options, struct outputs *outputs,
+                            struct duplex_stack_options *wanted, struct duplex_riscv_options *riscv) {
+  static const char *const kinds[] = {"native", "riscv", NULL};
+  static const char *const names[] = {
+      "--firmware-elf", "--instructions-per-clock", "--firmware-trace", "--firmware-profile", "--gdb", NULL};
+  unsigned kind;
+  uint64_t port;
+  if (choice_option(options, "--firmware", kinds, &kind) ||
+      number_option(options, "--gdb", 1, 65535, 0, &port) ||
+      rate_option(options, &riscv->instructions_per_clock))
+    return EXIT_BAD_INPUT;
+  for (unsigned i = 0; names[i] && kind == 0; i++)
+    if (option_value(options, names[i])) return fail(EXIT_BAD_INPUT, "%s needs --firmware riscv", names[i]);
+  for (unsigned i = 2; i < 4; i++)
+    if (option_value(options, names[i]) && output_open(outputs, names[i], option_value(options, names[i])))
+      return EXIT_BAD_INPUT;
+  riscv->elf = option_value(options, "--firmware-elf");
+  riscv->trace_file = output_name(outputs, option_value(options, "--firmware-trace"));
+  riscv->profile_file = output_name(outputs, option_value(options, "--firmware-profile"));
+  riscv->gdb_port = (unsigned)port;
+  wanted->riscv = kind == 1 ? riscv : NULL;
+  wanted->measure_overhead = kind == 1 && option_value(options, "--stats");
+  return EXIT_GOOD;
+}
+
+static int check_rtl_only(const struct option *options, bool rtl) {
+  static const char *const names[] = {"--trace", "--trace-from", "--trace-to", "--command-trace", NULL};
+  for (unsigned i = 0; names[i] && !rtl; i++)
+    if (option_value(options, names[i]))
+      return fail(EXIT_BAD_INPUT, "%s needs --backend rtl: the C model has no signals", names[i]);
+  if (!option_value(options, "--trace") &&
+      (option_value(options, "--trace-from") || option_value(options, "--trace-to")))
+    return fail(EXIT_BAD_INPUT, "--trace-from and --trace-to need --trace");
+  return EXIT_GOOD;
+}
+
+static int exit_status(int error) {
+  switch (error) {
+    case DUPLEX_ERROR_ARGUMENT:
+    case DUPLEX_ERROR_NO_MEMORY:
+    case DUPLEX_ERROR_OUT_OF_SPACE:
+      return EXIT_BAD_INPUT;
+    default:
+      return EXIT_ERROR;
+  }
+}
+
+int stack_error(const struct duplex_stack *stack, int error) {
+  return fail(exit_status(error), "%s", duplex_stack_last_error(stack));
+}
+
+// Files of the command that runs on the stack, besides its tensors; the back end writes the traces itself.
+static int open_files(const struct option *options, struct outputs *outputs) {
+  static const char *const names[] = {"--stats", "--trace", "--command-trace", NULL};
+  for (unsigned i = 0; names[i]; i++) {
+    const char *path = option_value(options, names[i]);
+    if (path && output_open(outputs, names[i], path)) return EXIT_BAD_INPUT;
+  }
+  return EXIT_GOOD;
+}
+
+// Numbers of bundles with commas between them, each at most once.
+static int bundles_option(const struct option *options, const char *name, unsigned *bundles) {
+  const char *text = option_value(options, name);
+  *bundles = 0;
+  for (const char *c = text; c && *c; c++) {
+    const unsigned bundle = (unsigned)(*c - '0');
+    if (bundle >= DUPLEX_BUNDLES || *bundles >> bundle & 1 || (c[1] && (c[1] != ',' || !c[2])))
+      return fail(EXIT_BAD_INPUT, "%s '%s': expected numbers from 0 to %d with commas between them", name,
+                  text, DUPLEX_BUNDLES - 1);
+    *bundles |= 1u << bundle;
+    c += c[1] == ',';
+  }
+  return text && !*bundles ? fail(EXIT_BAD_INPUT, "%s '': expected numbers of bundles", name) : EXIT_GOOD;
+}
+
+static int dram_options(const struct option *options, struct duplex_stack_options *wanted) {
+  static const char *const rules[] = {"paper", "strict", NULL}, *const traffic[] = {"none", "stream", NULL};
+  unsigned rule, streams;
+  uint64_t rank_switch;
+  if (bundles_option(options, "--bundles", &wanted->bundles) ||
+      choice_option(options, "--activation-rule", rules, &rule) ||
+      choice_option(options, "--xpu-traffic", traffic, &streams) ||
+      number_option(options, "--rank-switch", 0, 2, 0, &rank_switch))
+    return EXIT_BAD_INPUT;
+  const char *preset = option_value(options, "--dram-preset");
+  if (preset && !duplex_dram_preset(preset))
+    return fail(EXIT_BAD_INPUT, "--dram-preset '%s': expected a preset that duplex info lists", preset);
+  wanted->strict = rule == 1;
+  wanted->backend.dram_preset = preset;
+  wanted->backend.rank_switch = (unsigned)rank_switch;
+  wanted->backend.xpu_traffic = streams == 1;
+  return EXIT_GOOD;
+}
+
+int open_stack(const struct option *options, struct outputs *outputs, struct duplex_stack **stack) {
+  static const char *const backends[] = {"cmodel", "rtl", NULL};
+  unsigned backend, stripe;
+  uint64_t channels, threads, seed, from, to;
+  char error_text[512];
+  *stack = NULL;
+  if (choice_option(options, "--backend", backends, &backend) || check_rtl_only(options, backend == 1) ||
+      number_option(options, "--channels", 1, DUPLEX_CHANNELS, DUPLEX_CHANNELS, &channels) ||
+      number_option(options, "--threads", 1, 1024, 0, &threads) ||
+      number_option(options, "--seed", 0, UINT64_MAX, 1, &seed) ||
+      number_option(options, "--trace-from", 0, UINT64_MAX, 0, &from) ||
+      number_option(options, "--trace-to", 1, UINT64_MAX, 0, &to))
+    return EXIT_BAD_INPUT;
+  struct duplex_stack_options wanted = {
+      .backend = {
+          .channels = (unsigned)channels, .threads = (unsigned)threads, .trace_from = from, .trace_to = to}};
+  struct duplex_riscv_options riscv = {0};
+  if (dram_options(options, &wanted) || bundles_option(options, "--stripe", &stripe) ||
+      open_files(options, outputs) || firmware_options(options, outputs, &wanted, &riscv))
+    return EXIT_BAD_INPUT;
+  wanted.backend.trace_file = output_name(outputs, option_value(options, "--trace"));
+  wanted.backend.command_file = output_name(outputs, option_value(options, "--command-trace"));
+  const int error = duplex_stack_open(backends[backend], &wanted, stack, error_text, sizeof error_text);
+  if (error) return fail(exit_status(error), "%s", error_text);
+  if (!stripe || duplex_stack_set_stripe(*stack, stripe) == DUPLEX_OK) return EXIT_GOOD;
+  duplex_stack_close(*stack);
+  return fail(EXIT_BAD_INPUT, "--stripe '%s': expected some of the bundles of --bundles",
+              option_value(options, "--stripe"));
+}
+
+static json_t *number(uint64_t value) { return json_integer((json_int_t)value); }
+
+static double ratio(uint64_t part, double whole) { return whole > 0 ? (double)part / whole : 0; }
+
+static json_t *commands_json(const struct duplex_dram_commands *c) {
+  return json_pack("{s:o, s:o, s:o, s:o, s:o}", "act", number(c->act), "rd", number(c->rd), "wr",
+                   number(c->wr), "pre", number(c->pre), "ref", number(c->ref));
+}
+
+static json_t *energy_json(const struct duplex_stack_stats *stats) {
+  const double access_bits = (double)(stats->commands.rd + stats->commands.wr) * DUPLEX_COLUMN_BYTES * 8;
+  const double activate = (double)stats->commands.act * 8 * DUPLEX_ENERGY_ACT_BANK_FJ * 1e-15;
+  const double access = access_bits * DUPLEX_ENERGY_ACCESS_BIT_FJ * 1e-15,
+               mac = (double)stats->macs * DUPLEX_ENERGY_MAC_FJ * 1e-15;
+  return json_pack("{s:f, s:f, s:f, s:f}", "total", activate + access + mac, "dram_activate", activate,
+                   "dram_access", access, "mac", mac);
+}
+
+static json_t *stalls_json(const struct duplex_stack_stats *stats) {
+  return json_pack("{s:o, s:o, s:o}", "weights", number(stats->starved), "activations",
+                   number(stats->no_tile), "room", number(stats->no_room));
+}
+
+static json_t *channels_json(const struct duplex_stack_stats *stats) {
+  json_t *list = json_array();
+  for (unsigned i = 0; i < stats->channels; i++) {
+    const struct duplex_channel_stats *c = &stats->channel[i];
+    json_array_append_new(list, json_pack("{s:o, s:o, s:o}", "rows", number(c->rows), "read_bytes",
+                                          number(c->read_bytes), "macs", number(c->macs)));
+  }
+  return list;
+}
+
+int write_stats(const struct option *options, struct outputs *outputs, const char *command,
+                const struct duplex_stack_stats *stats) {
+  const char *path = option_value(options, "--stats");
+  if (!path) return EXIT_GOOD;
+  const double channel_clocks = (double)stats->channels * (double)stats->cycles,
+               stream_clocks = (double)stats->channels * (double)stats->stream_cycles;
+  json_t *json = json_pack(
+      "{s:i, s:s, s:s, s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:f, s:f, s:f, s:f, s:o, s:o, s:o, "
+      "s:o, s:f}",
+      "schema_version", 1, "command", command, "backend",
+      option_value(options, "--backend") ? option_value(options, "--backend") : "cmodel", "firmware",
+      option_value(options, "--firmware") ? option_value(options, "--firmware") : "native", "cycles",
+      number(stats->cycles), "append_cycles", number(stats->append_cycles), "stream_cycles",
+      number(stats->stream_cycles), "stall_clocks", stalls_json(stats), "useful_bytes",
+      number(stats->useful_bytes), "dram_read_bytes", number(stats->read_bytes), "dram_write_bytes",
+      number(stats->write_bytes), "xpu_write_bytes",
+      number(stats->commands.xpu_wr * (DUPLEX_COLUMN_BYTES / 8)), "dram_commands",
+      commands_json(&stats->commands), "bandwidth_utilisation",
+      ratio(stats->useful_bytes, DUPLEX_BEAT_BYTES * channel_clocks), "stream_bandwidth_utilisation",
+      ratio(stats->useful_bytes, DUPLEX_BEAT_BYTES * stream_clocks), "mac_utilisation",
+      ratio(stats->macs, DUPLEX_WIDTH * DUPLEX_LANES * channel_clocks), "xpu_bandwidth_utilisation",
+      ratio(stats->commands.xpu_rd, channel_clocks), "energy_j", energy_json(stats), "channels",
+      channels_json(stats), "descriptors", number(stats->descriptors), "firmware_instructions",
+      number(stats->firmware_instructions), "firmware_overhead",
+      stats->native_cycles ? ratio(stats->cycles, (double)stats->native_cycles) - 1 : 0.0);
+  char *text = json ? json_dumps(json, JSON_INDENT(2) | JSON_PRESERVE_ORDER | JSON_REAL_PRECISION(9)) : NULL;
+  json_decref(json);
+  if (!text) return fail(EXIT_BAD_INPUT, "too little memory for the statistics");
+  int status = output_write(outputs, path, text, strlen(text));
+  if (!status) status = output_write(outputs, path, "\n", 1);
+  free(text);
+  return status;
+}

@@ -1,0 +1,205 @@
+#include "driver/stack.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "backend/backends.h"
+#include "duplex/error.h"
+#include "duplex/registers.h"
+
+#define WATCHDOG_CLOCKS (UINT64_C(1) << 34)
+
+int stack_fail(struct duplex_stack *stack, int error, const char *format, ...) {
+  va_list arguments;
+  va_start(arguments, format);
+  vsnprintf(stack->error_text, sizeof stack->error_text, format, arguments);
+  va_end(arguments);
+  return error;
+}
+
+static uint32_t table_row_sets(void) {
+  const uint32_t tiles = (DUPLEX_ACTIVATION_IMAGE_BYTES + 1023) / 1024;
+  return activation_row_sets(tiles, 1);
+}
+
+static int check_identity(struct duplex_stack *stack) {
+  uint32_t id = 0, version = 0, geometry = 0;
+  const struct duplex_backend_ops *ops = stack->backend->ops;
+  int error = ops->reg_read(stack->backend, DUPLEX_REG_ID, &id);
+  if (!error) error = ops->reg_read(stack->backend, DUPLEX_REG_VERSION, &version);
+  if (!error) error = ops->reg_read(stack->backend, DUPLEX_REG_GEOMETRY, &geometry);
+  if (error) return error;
+  const bool known = id == DUPLEX_ID_VALUE_RESET && version == DUPLEX_VERSION_VALUE_RESET;
+  return known && (geometry >> DUPLEX_GEOMETRY_CHANNELS_LSB & 0xff) == stack->channels ? DUPLEX_OK
+                                                                                       : DUPLEX_ERROR_FORMAT;
+}
+
+static struct duplex_stack *new_stack(const struct machine *machine,
+                                      const struct duplex_stack_options *options) {
+  struct duplex_stack *self = calloc(1, sizeof *self);
+  struct space *space = calloc(1, sizeof *space);
+  if (!self || !space) {
+    free(self);
+    free(space);
+    return NULL;
+  }
+  self->backend = machine->backend;
+  self->space = space;
+  self->channels = options->backend.channels;
+  self->bundles = options->bundles ? options->bundles : ALL_BUNDLES;
+  self->strict = options->strict;
+  self->measure_overhead = options->measure_overhead;
+  self->watchdog_clocks = options->watchdog_clocks ? options->watchdog_clocks : WATCHDOG_CLOCKS;
+  self->stripe = self->bundles;
+  return self;
+}
+
+static void free_stack(struct duplex_stack *stack) {
+  if (stack) free(stack->space);
+  free(stack);
+}
+
+static void close_machine(struct machine *machine) {
+  if (machine->controller) machine->controller->ops->close(machine->controller);
+  machine->backend->ops->close(machine->backend);
+  free(machine);
+}
+
+static bool within(uint32_t row, const struct row_range *range) { return row - range->first < range->count; }
+
+// Gives the stack its queue and the rows of its allotment; all others are taken.
+static int join(struct duplex_stack *stack, struct machine *machine, const struct allotment *own) {
+  stack->machine = machine;
+  for (uint32_t row = 0; row < DUPLEX_BANK_ROWS; row++)
+    if (!within(row, &own->part[0]) && !within(row, &own->part[1])) stack->space->taken[row] = ALL_BUNDLES;
+  const int error = queue_open(stack, own);
+  if (error) return error;
+  if (space_take_mailbox(stack->space, stack->bundles, table_row_sets(), &stack->table)) return DUPLEX_OK;
+  queue_close(stack);
+  return DUPLEX_ERROR_OUT_OF_SPACE;
+}
+
+static int open_controller(struct machine *machine, const struct duplex_stack *stack,
+                           const struct duplex_riscv_options *riscv, char *text, size_t size) {
+  const int error = riscv ? controller_riscv(riscv, machine->backend, &machine->controller, text, size)
+                          : controller_native(machine->backend, stack->watchdog_clocks, &machine->controller);
+  if (error) return error;
+  struct mailbox *mailbox = machine->controller->mailbox;
+  mailbox->channels = stack->channels;
+  mailbox->watchdog_clocks =
+      stack->watchdog_clocks < UINT32_MAX ? (uint32_t)stack->watchdog_clocks : UINT32_MAX;
+  return DUPLEX_OK;
+}
+
+static int open_first(struct duplex_backend *backend, const struct duplex_stack_options *options,
+                      struct duplex_stack **stack, char *text, size_t size) {
+  struct machine *machine = options->bundles <= ALL_BUNDLES ? calloc(1, sizeof *machine) : NULL;
+  *stack = NULL;
+  if (!machine) {
+    backend->ops->close(backend);
+    return options->bundles <= ALL_BUNDLES ? DUPLEX_ERROR_NO_MEMORY : DUPLEX_ERROR_ARGUMENT;
+  }
+  machine->backend = backend;
+  machine->owner = ALL_BUNDLES;
+  struct duplex_stack *self = new_stack(machine, options);
+  int error = self ? check_identity(self) : DUPLEX_ERROR_NO_MEMORY;
+  if (!error) error = open_controller(machine, self, options->riscv, text, size);
+  const struct allotment all = {.bundles = self ? self->bundles : 0,
+                                .part = {{0, DUPLEX_BANK_ROWS - DUPLEX_MAILBOX_ROWS},
+                                         {DUPLEX_BANK_ROWS - DUPLEX_MAILBOX_ROWS, DUPLEX_MAILBOX_ROWS}}};
+  if (!error) error = join(self, machine, &all);
+  if (error) {
+    free_stack(self);
+    close_machine(machine);
+    return error;
+  }
+  *stack = self;
+  return DUPLEX_OK;
+}
+
+int duplex_stack_open_backend(struct duplex_backend *backend, const struct duplex_stack_options *options,
+                              struct duplex_stack **stack) {
+  return open_first(backend, options, stack, NULL, 0);
+}
+
+static bool rows_free(const struct duplex_stack *stack, unsigned first_row, unsigned rows) {
+  for (unsigned row = first_row; row < first_row + rows; row++)
+    if (stack->space->taken[row]) return false;
+  return true;
+}
+
+int duplex_stack_open_client(struct duplex_stack *stack, unsigned rows, struct duplex_stack **client) {
+  const struct duplex_stack_options options = {.backend.channels = stack->channels,
+                                               .bundles = stack->bundles,
+                                               .strict = stack->strict,
+                                               .watchdog_clocks = stack->watchdog_clocks,
+                                               .measure_overhead = stack->measure_overhead};
+  struct row_range *own = &queue_allotment(stack)->part[0];
+  *client = NULL;
+  if (rows == 0 || rows > own->count || !rows_free(stack, own->first + own->count - rows, rows))
+    return stack_fail(stack, DUPLEX_ERROR_ARGUMENT, "the last %u rows of the stack are not free", rows);
+  const uint32_t first_row = own->first + own->count - rows;
+  const struct allotment its = {.bundles = stack->bundles, .part = {{first_row, rows}}};
+  struct duplex_stack *self = new_stack(stack->machine, &options);
+  const int error = self ? join(self, stack->machine, &its) : DUPLEX_ERROR_NO_MEMORY;
+  if (error) {
+    free_stack(self);
+    return stack_fail(stack, error, "opening a client: %s", duplex_error_text(error));
+  }
+  own->count -= rows;
+  for (unsigned row = first_row; row < first_row + rows; row++) stack->space->taken[row] = ALL_BUNDLES;
+  *client = self;
+  return DUPLEX_OK;
+}
+
+// The text of a failed open that nothing else has explained.
+static void open_error(int error, const char *name, const struct backend_entry *entry, unsigned channels,
+                       char *text, size_t size) {
+  const char *detail = entry && entry->failure ? entry->failure() : "";
+  if (text && size)
+    snprintf(text, size, "back end %s with %u channels: %s", name, channels,
+             detail[0] ? detail : duplex_error_text(error));
+}
+
+int duplex_stack_open(const char *backend, const struct duplex_stack_options *options,
+                      struct duplex_stack **stack, char *error_text, size_t size) {
+  const struct backend_entry *entry = backend_find(backend);
+  struct duplex_backend *opened = NULL;
+  *stack = NULL;
+  if (error_text && size) error_text[0] = 0;
+  int error = entry ? entry->open(&options->backend, &opened) : DUPLEX_ERROR_ARGUMENT;
+  if (!error) error = open_first(opened, options, stack, error_text, size);
+  if (error && !(error_text && size && error_text[0]))
+    open_error(error, backend, entry, options->backend.channels, error_text, size);
+  return error;
+}
+
+int duplex_stack_set_stripe(struct duplex_stack *stack, unsigned bundles) {
+  if (bundles == 0 || bundles & ~stack->bundles)
+    return stack_fail(stack, DUPLEX_ERROR_ARGUMENT,
+                      "stripe set 0x%x: expected some of the bundles 0x%x of Logic-PIM", bundles,
+                      stack->bundles);
+  stack->stripe = bundles;
+  return DUPLEX_OK;
+}
+
+void duplex_stack_close(struct duplex_stack *stack) {
+  if (!stack) return;
+  struct machine *machine = stack->machine;
+  queue_close(stack);
+  for (unsigned i = 0; i < PROTOCOL_ENTRIES; i++) free(stack->job[i]);
+  free_stack(stack);
+  for (unsigned q = 0; q < PROTOCOL_QUEUES; q++)
+    if (machine->client[q]) return;
+  close_machine(machine);
+}
+
+int duplex_stack_reset(struct duplex_stack *stack) { return queue_reset(stack->machine); }
+
+const char *duplex_stack_last_error(const struct duplex_stack *stack) { return stack->error_text; }
+
+void duplex_stack_last_stats(const struct duplex_stack *stack, struct duplex_stack_stats *stats) {
+  *stats = stack->stats;
+}

@@ -1,0 +1,84 @@
+// One interface to a stack, whatever stands behind it: the C model or the Verilated RTL.
+//
+// The side of the host and the xPU: memory-mapped registers (AXI4-Lite, 32 bit), the DRAM behind the channels
+// (the xPU's own path, no simulated time), the clock and the interrupt line. Functions return 0 or a negative
+// DUPLEX_ERROR_ code of duplex/error.h; nothing here exits or prints.
+#ifndef DUPLEX_BACKEND_H
+#define DUPLEX_BACKEND_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#define DUPLEX_FOREIGN_BYTE 0xa5
+
+// DRAM commands sent by Logic-PIM, by kind, summed over the channels.
+struct duplex_dram_commands {
+  uint64_t act, rd, wr, pre, ref;
+  uint64_t xpu_rd, xpu_wr;  // reads and writes of 32 bytes by the xPU meanwhile
+};
+
+struct duplex_backend_options {
+  unsigned channels;         // 1 to DUPLEX_CHANNELS
+  unsigned threads;          // C model: worker threads; 0 = all cores
+  const char *trace_file;    // RTL: FST wave file, or NULL
+  uint64_t trace_from;       // RTL: first clock of the wave file
+  uint64_t trace_to;         // RTL: last clock, 0 = to the end
+  const char *command_file;  // file for the text of all DRAM commands (docs/architecture.md), or NULL
+  const char *dram_preset;   // name of the timing preset, NULL = "hbm3_5200"
+  unsigned rank_switch;      // tCK that the data buses need to turn to the other rank, 0 to 2
+  int xpu_traffic;           // the xPU streams at full rate from the bundles that it owns
+};
+
+struct duplex_backend;
+
+struct duplex_backend_ops {
+  const char *name;  // "cmodel" or "rtl"
+  void (*close)(struct duplex_backend *backend);
+  int (*reg_read)(struct duplex_backend *backend, uint32_t address, uint32_t *value);
+  int (*reg_write)(struct duplex_backend *backend, uint32_t address, uint32_t value);
+  // Bytes of one channel's DRAM by physical address (docs/architecture.md), as the xPU accesses them. Cells
+  // never written read as zero. Bundles of Logic-PIM are not the xPU's to access: nothing is written, every
+  // byte reads as DUPLEX_FOREIGN_BYTE, DUPLEX_ERROR_OWNER, and failure() gives the address.
+  int (*mem_read)(struct duplex_backend *backend, unsigned channel, uint64_t address, void *bytes,
+                  size_t size);
+  int (*mem_write)(struct duplex_backend *backend, unsigned channel, uint64_t address, const void *bytes,
+                   size_t size);
+  // The same write with the time that it takes: the cells change at once, the xPU's DRAM commands are queued
+  // (address and size: multiples of 32) and go out as the clock runs. xpu_wait runs until all of them have
+  // been given, and until the xPU may use the bundles that it took; they stay the xPU's until then.
+  int (*xpu_write)(struct duplex_backend *backend, unsigned channel, uint64_t address, const void *bytes,
+                   size_t size);
+  int (*xpu_wait)(struct duplex_backend *backend);
+  // Runs until the interrupt line is high, at most `clocks` clocks; *interrupt says whether it is. interrupt
+  // NULL: runs all of them, whatever the line does.
+  int (*advance)(struct duplex_backend *backend, uint64_t clocks, int *interrupt);
+  uint64_t (*clocks)(struct duplex_backend *backend);  // 650 MHz clocks since open
+  void (*commands)(struct duplex_backend *backend, struct duplex_dram_commands *commands);
+  // Text of the last failure that is the back end's own (DRAM timing violation, watchdog), or "".
+  const char *(*failure)(struct duplex_backend *backend);
+};
+
+// Every implementation begins with this.
+struct duplex_backend {
+  const struct duplex_backend_ops *ops;
+};
+
+// The C model of a stack. *backend is NULL on failure.
+int duplex_cmodel_open(const struct duplex_backend_options *options, struct duplex_backend **backend);
+
+// The Verilated stack, from a shared library built per number of channels: found beside the program, or built
+// on demand.
+int duplex_rtl_open(const struct duplex_backend_options *options, struct duplex_backend **backend);
+// 1 if that library is there already, without a wave file; nothing is built.
+int duplex_rtl_built(unsigned channels);
+// Why the last duplex_rtl_open of this thread failed, one line, or "".
+const char *duplex_rtl_failure(void);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

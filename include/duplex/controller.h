@@ -1,0 +1,24 @@
+// Options of the RV32 controller that runs the firmware of a stack.
+#ifndef DUPLEX_CONTROLLER_H
+#define DUPLEX_CONTROLLER_H
+
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+struct duplex_riscv_options {
+  const char *elf;                // the firmware; NULL: firmware.elf beside the program or in ../lib/duplex
+  double instructions_per_clock;  // of the controller, in clocks of the stack; 0 = 0.7
+  const char *trace_file;         // calls and register accesses, or NULL
+  const char *profile_file;       // instructions and clocks by function, or NULL
+  unsigned gdb_port;              // waits for GDB on this port of the loopback interface; 0: no
+  uint64_t
+      quiet_instructions;  // watchdog: most instructions of a job without a completed descriptor; 0 = 2^30
+};
+
+#ifdef __cplusplus
+}
+#endif
+#endif

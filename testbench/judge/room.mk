@@ -1,5 +1,0 @@
-$(BUILD)/timing_judge: testbench/judge/timing_judge.c $(LIB)
-	@mkdir -p $(@D)
-	$(CC) $(ALL_CFLAGS) $< $(LIB) -o $@ $(LDLIBS)
-
-TEST_PREREQUISITES += $(BUILD)/timing_judge

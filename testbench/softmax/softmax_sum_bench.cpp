@@ -1,0 +1,41 @@
+// softmax_sum.v against duplex_softmax_sum: rows of random length with gaps, sums that use all 57 bits.
+#include <deque>
+
+#include "Vsoftmax_sum.h"
+#include "testbench/common/softmax_stimulus.h"
+
+namespace {
+
+constexpr int latency = 2;
+
+bool run_case(bench::Case &c) {
+  static std::unique_ptr<bench::Clocked<Vsoftmax_sum>> kept;
+  if (!kept || !c.options.wave.empty()) kept.reset(new bench::Clocked<Vsoftmax_sum>(c.options));
+  bench::Clocked<Vsoftmax_sum> &rtl = *kept;
+  std::deque<uint64_t> expected;
+  uint64_t l = 0;
+  const bool largest = c.number == 0;  // the longest row of the largest weights, and beyond the sum's end
+  const int adds = largest ? 300000 : 2000;
+  for (int i = 0; i < adds + latency; i++) {
+    const bool clear = i == 0 || (!largest && c.chance(1)), valid = largest || c.chance(70);
+    const duplex_p16 p = largest ? DUPLEX_P16_MOST : (duplex_p16)c.below(0x10000);
+    rtl->clear_i = clear;
+    rtl->valid_i = valid;
+    rtl->p_i = p;
+    if (clear) l = 0;
+    if (valid) l = duplex_softmax_sum(l, p);
+    expected.push_back(l);
+    rtl.tick();
+    if (i < latency - 1) continue;
+    const uint64_t want = expected.front();
+    expected.pop_front();
+    if (rtl->l_o != want)
+      return c.mismatch("softmax_sum", "l", i, 0, std::to_string(rtl->l_o), std::to_string(want));
+    c.compared++;
+  }
+  return true;
+}
+
+}  // namespace
+
+int main(int argc, char **argv) { return bench::run(argc, argv, "softmax_sum", 500, run_case); }
