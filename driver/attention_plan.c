@@ -1,7 +1,10 @@
+// Which query heads share a stream of K and V: the plan of a batch.
 #include "driver/attention_plan.h"
 
 #include <stdlib.h>
 
+#include "driver/kv_spread.h"
+#include "driver/stack_error.h"
 #include "duplex/error.h"
 
 struct planner {
@@ -201,7 +204,7 @@ int plan_attention(struct duplex_kv_cache *cache, unsigned layer, struct duplex_
                         .segments = malloc(segments * sizeof *plan->segments)};
   int error = DUPLEX_OK;
   if (!p.order || !plan->units || !plan->segments) {
-    error = stack_fail(cache->stack, DUPLEX_ERROR_NO_MEMORY, "too little memory on the host");
+    error = stack_no_memory(cache->stack);
   } else {
     p.used = 1;  // add_segments looks at the one before
     for (size_t i = 0; i < batch; i++) p.order[i] = i;

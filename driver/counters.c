@@ -1,7 +1,11 @@
+// What a job did to the stack, from the counters of its channels, its commands and its clock.
 #include "driver/counters.h"
 
 #include <string.h>
 
+#include "driver/bundle_owner.h"
+#include "driver/queue.h"
+#include "driver/stack_error.h"
 #include "duplex/error.h"
 #include "duplex/registers.h"
 
@@ -25,12 +29,12 @@ void mark_start(struct duplex_stack *stack, struct measurement *before) {
   struct duplex_backend *b = stack->backend;
   b->ops->commands(b, &before->commands);
   before->clock = b->ops->clocks(b);
-  before->instructions = stack->machine->controller->instructions;
+  before->instructions = stack->shared->controller->instructions;
 }
 
 int start_measuring(struct duplex_stack *stack, struct measurement *before) {
   int error = read_counters(stack, before);
-  if (!error) error = stack_own(stack, stack->bundles);
+  if (!error) error = bundle_owner_set(stack, stack->bundles);
   mark_start(stack, before);
   return error;
 }
@@ -44,7 +48,7 @@ int note_traffic(struct duplex_stack *stack, const struct measurement *before, u
   struct measurement now;
   memset(stats, 0, sizeof *stats);
   stats->cycles = stack->backend->ops->clocks(stack->backend) - before->clock;
-  stats->firmware_instructions = stack->machine->controller->instructions - before->instructions;
+  stats->firmware_instructions = stack->shared->controller->instructions - before->instructions;
   stack->backend->ops->commands(stack->backend, &stats->commands);
   const int error = read_counters(stack, &now);
   if (error) return error;
@@ -69,17 +73,17 @@ int note_traffic(struct duplex_stack *stack, const struct measurement *before, u
 
 int measure_native(struct duplex_stack *stack,
                    int (*run)(struct duplex_stack *stack, void *context, uint64_t *cycles), void *context) {
-  struct machine *machine = stack->machine;
-  struct controller *own = machine->controller;
-  int error = controller_native(stack->backend, stack->watchdog_clocks, &machine->controller);
+  struct shared_stack *shared = stack->shared;
+  struct controller *own = shared->controller;
+  int error = controller_native(stack->backend, stack->watchdog_clocks, &shared->controller);
   if (!error) {
     const struct client_queue queue = stack->queue;
-    *machine->controller->mailbox = *own->mailbox;
+    *shared->controller->mailbox = *own->mailbox;
     queue_start(stack);
     error = run(stack, context, &stack->stats.native_cycles);
     stack->queue = queue;
-    machine->controller->ops->close(machine->controller);
+    shared->controller->ops->close(shared->controller);
   }
-  machine->controller = own;
+  shared->controller = own;
   return error;
 }

@@ -1,8 +1,10 @@
 // The bytes of a page: K as rows of positions, V as rows of the head's columns, 64 positions to a row set
 // (docs/architecture.md).
+#include "driver/kv_page.h"
+
 #include <string.h>
 
-#include "driver/kv_cache.h"
+#include "driver/transfer.h"
 #include "duplex/error.h"
 
 #define BANK_POSITIONS 16u  // 32 bytes of a row of V: what one bank gives to a beat

@@ -1,7 +1,9 @@
 // Frames of the KV cache: which are taken, in which channels.
+#include "driver/kv_pool.h"
+
 #include <stdlib.h>
 
-#include "driver/kv_cache.h"
+#include "driver/stack_error.h"
 #include "duplex/error.h"
 
 int kv_pool_open(struct duplex_kv_cache *cache, struct kv_pool *pool, uint32_t stripe, size_t frames) {
@@ -19,8 +21,7 @@ int kv_pool_open(struct duplex_kv_cache *cache, struct kv_pool *pool, uint32_t s
   pool->v_base = pool->region.base + cache->slots * pool->slot_stride;
   pool->v_block_stride = pool->frames * cache->blocks;
   pool->taken = calloc(frames, sizeof *pool->taken);
-  return pool->taken ? DUPLEX_OK
-                     : stack_fail(cache->stack, DUPLEX_ERROR_NO_MEMORY, "too little memory on the host");
+  return pool->taken ? DUPLEX_OK : stack_no_memory(cache->stack);
 }
 
 void kv_pool_close(struct duplex_kv_cache *cache, struct kv_pool *pool) {

@@ -1,3 +1,4 @@
+// Which rows of the bundles are taken.
 #include "driver/space.h"
 
 #define MAILBOX (DUPLEX_BANK_ROWS - DUPLEX_MAILBOX_ROWS)

@@ -2,7 +2,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "driver/stack.h"
+#include "driver/stack_error.h"
+#include "driver/transfer.h"
 #include "duplex/error.h"
 
 // What a matrix consists of: one source of rows, or gate and up in turn.
@@ -113,7 +114,7 @@ static int upload_new(struct duplex_stack *stack, const struct source *source,
                       struct duplex_weights **weights) {
   *weights = NULL;
   struct duplex_weights *made = calloc(1, sizeof *made);
-  if (!made) return stack_fail(stack, DUPLEX_ERROR_NO_MEMORY, "too little memory on the host");
+  if (!made) return stack_no_memory(stack);
   made->n = source->n;
   made->k = source->k;
   const int error = upload(stack, source, made);

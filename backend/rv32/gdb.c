@@ -1,5 +1,7 @@
 // Remote stub for GDB: one debugger on the loopback interface. Registers, memory, breakpoints, steps; the
 // stack's clock stands while the debugger looks.
+#include "backend/rv32/gdb.h"
+
 #include <arpa/inet.h>
 #include <errno.h>
 #include <netinet/tcp.h>
@@ -9,11 +11,12 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "backend/rv32/platform.h"
+#include "backend/rv32/cpu.h"
 
 #define PACKET_BYTES 4096
 #define BREAKPOINTS 32
-#define REGISTERS 33  // x0 to x31, pc
+#define PC 32  // its number for GDB, behind x0 to x31
+#define REGISTERS 33
 
 struct gdb {
   int socket;
@@ -69,8 +72,6 @@ void gdb_close(struct gdb *gdb) {
 
 bool gdb_wants_stop(const struct gdb *gdb) { return gdb->attached && (gdb->step || gdb->breakpoints); }
 
-// Packets
-// ---------------------------------------------------------------------------------------------------------------------------
 static void leave(struct gdb *gdb) {
   gdb->attached = false;
   gdb->breakpoints = 0;
@@ -121,14 +122,15 @@ static uint32_t get_word(const char *text) {
 }
 
 static uint32_t get_register(struct platform *p, unsigned number) {
-  return number == 32 ? p->pc : number == 0 ? 0 : platform_register(p, UC_RISCV_REG_X0 + (int)number);
+  if (number == PC) return p->pc;
+  return number ? cpu_register(p, UC_RISCV_REG_X0 + (int)number) : 0;
 }
 
 static void set_register(struct platform *p, unsigned number, uint32_t value) {
-  if (number == 32) {
+  if (number == PC) {
     p->pc = value;
-  } else if (number && number < 32) {
-    platform_set_register(p, UC_RISCV_REG_X0 + (int)number, value);
+  } else if (number && number < PC) {
+    cpu_set_register(p, UC_RISCV_REG_X0 + (int)number, value);
   }
 }
 

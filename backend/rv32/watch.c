@@ -1,9 +1,11 @@
 // Trace of calls and register accesses, and profile by function.
+#include "backend/rv32/watch.h"
+
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "backend/rv32/platform.h"
 #include "duplex/registers.h"
 
 struct count {
@@ -103,10 +105,11 @@ void watch_access(struct watch *watch, uint64_t clocks, bool write, uint32_t off
 
 void watch_clocks(struct watch *watch, uint32_t pc, double clocks) { count_of(watch, pc)->clocks += clocks; }
 
-static const struct count *counts;  // of the sorting below
-static int by_clocks(const void *a, const void *b) {
-  const double x = counts[*(const size_t *)a].clocks, y = counts[*(const size_t *)b].clocks;
-  return x < y ? 1 : x > y ? -1 : 0;
+// Longest first; context: the counts.
+static int by_clocks(const void *a, const void *b, void *context) {
+  const struct count *counts = context;
+  const double left = counts[*(const size_t *)a].clocks, right = counts[*(const size_t *)b].clocks;
+  return (left < right) - (left > right);
 }
 
 static void write_profile(const struct watch *watch) {
@@ -114,8 +117,7 @@ static void write_profile(const struct watch *watch) {
   size_t *order = calloc(all, sizeof *order);
   if (!order) return;
   for (size_t i = 0; i < all; i++) order[i] = i;
-  counts = watch->count;
-  qsort(order, all, sizeof *order, by_clocks);
+  qsort_r(order, all, sizeof *order, by_clocks, watch->count);
   fprintf(watch->profile, "%12s %12s %10s  %s\n", "clocks", "instructions", "calls", "function");
   for (size_t i = 0; i < all; i++) {
     const struct count *count = &watch->count[order[i]];

@@ -6,7 +6,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "driver/stack.h"
+#include "driver/bundle_owner.h"
+#include "driver/queue.h"
+#include "driver/transfer.h"
 #include "duplex/random.h"
 
 enum { TOKENS = 8, K = 1024, TILE_BYTES = DUPLEX_TILE_WORDS * DUPLEX_WORD_BYTES };
@@ -76,7 +78,7 @@ static int project(struct duplex_stack *stack, struct duplex_weights *const w[],
   uint32_t number;
   struct completion completion;
   int error = taken ? place_x(stack, place, x) : 1;
-  if (!error) error = stack_own(stack, stack->bundles);
+  if (!error) error = bundle_owner_set(stack, stack->bundles);
   const uint64_t before = stack->backend->ops->clocks(stack->backend);
   if (!error) error = queue_submit(stack, MESSAGE_USER, &m, sizeof m, &number);
   if (!error) error = queue_wait(stack, number, UINT64_MAX, &completion);
