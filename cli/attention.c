@@ -1,12 +1,20 @@
 // duplex attention: Q[B,Hq,D], K,V[B,Hkv,L,D] -> O[B,Hq,D], decode attention of a batch of sequences on one
 // stack.
+#include "cli/attention.h"
+
 #include <errno.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "cli/cli.h"
+#include "cli/commands.h"
+#include "cli/messages.h"
+#include "cli/npy.h"
+#include "cli/options.h"
+#include "cli/output.h"
+#include "cli/stack_options.h"
+#include "cli/statistics.h"
 #include "duplex/error.h"
 #include "duplex/kv_cache.h"
 
@@ -45,8 +53,10 @@ struct inputs {
 };
 
 static int check_heads(const struct option *options, const struct inputs *in) {
-  const size_t *q = in->q.shape, *k = in->k.shape;
-  const char *q_name = option_value(options, "--q"), *k_name = option_value(options, "--k");
+  const size_t *q = in->q.shape;
+  const size_t *k = in->k.shape;
+  const char *q_name = option_value(options, "--q");
+  const char *k_name = option_value(options, "--k");
   if (q[2] % 16 || q[2] > DUPLEX_HEAD_SIZE_MAX)
     return fail(EXIT_BAD_INPUT, "--q %s: head size %zu, expected a multiple of 16 up to %u", q_name, q[2],
                 DUPLEX_HEAD_SIZE_MAX);
@@ -66,7 +76,9 @@ static int check_heads(const struct option *options, const struct inputs *in) {
 }
 
 static int check_shapes(const struct option *options, const struct inputs *in) {
-  const size_t *q = in->q.shape, *k = in->k.shape, *v = in->v.shape;
+  const size_t *q = in->q.shape;
+  const size_t *k = in->k.shape;
+  const size_t *v = in->v.shape;
   if (k[0] != q[0] || k[3] != q[2])
     return fail(EXIT_BAD_INPUT,
                 "--k %s: has the shape (%zu, %zu, %zu, %zu), expected (%zu, heads, positions, %zu) as --q",
@@ -117,8 +129,8 @@ static int read_length_file(const char *path, const struct inputs *in) {
 }
 
 static int compare_lengths(const void *a, const void *b, void *lengths) {
-  const size_t left = ((const size_t *)lengths)[*(const size_t *)a],
-               right = ((const size_t *)lengths)[*(const size_t *)b];
+  const size_t left = ((const size_t *)lengths)[*(const size_t *)a];
+  const size_t right = ((const size_t *)lengths)[*(const size_t *)b];
   return left != right
              ? (left < right) - (left > right)
              : (*(const size_t *)a > *(const size_t *)b) - (*(const size_t *)a < *(const size_t *)b);
@@ -169,7 +181,8 @@ static int read_spread(const struct option *options, struct inputs *in) {
 
 // What depends on the number of channels.
 static int check_spread(const struct duplex_stack *stack, const struct inputs *in) {
-  const unsigned heads = (unsigned)in->k.shape[1], most = duplex_kv_spread_most(stack, heads);
+  const unsigned heads = (unsigned)in->k.shape[1];
+  const unsigned most = duplex_kv_spread_most(stack, heads);
   if (in->spread <= most) return EXIT_GOOD;
   return fail(EXIT_BAD_INPUT, "--spread %u: expected at most %u for %u KV heads on these channels",
               in->spread, most, heads);
@@ -191,13 +204,15 @@ static int read_inputs(const struct option *options, struct inputs *in) {
 // The batch's sequences in the cache, longest first so that the channels are evenly filled; without positions
 // that are appended.
 static int fill_cache(struct duplex_kv_cache *cache, const struct inputs *in) {
-  const size_t *k = in->k.shape, of_head = k[2] * k[3];
+  const size_t *k = in->k.shape;
+  const size_t of_head = k[2] * k[3];
   int error = 0;
   duplex_kv_plan_spreads(cache, in->lengths, k[0],
                          in->wide && group_of(in) > DUPLEX_LANES / 2 ? DUPLEX_LANES / 2 : group_of(in),
                          in->spreads);
   for (size_t i = 0; i < k[0] && !error; i++) {
-    const size_t index = in->order[i], from = index * k[1] * of_head;
+    const size_t index = in->order[i];
+    const size_t from = index * k[1] * of_head;
     error = duplex_kv_begin_spread(cache, DUPLEX_KV_SPACES, in->lengths[index],
                                    in->spread ? in->spread : in->spreads[index], &in->sequences[index]);
     if (!error)
@@ -230,7 +245,8 @@ static void last_positions(const struct inputs *in, const struct tensor *from, d
 }
 
 static int attend(struct duplex_kv_cache *cache, const struct inputs *in) {
-  const size_t *shape = in->k.shape, elements = shape[0] * shape[1] * shape[3];
+  const size_t *shape = in->k.shape;
+  const size_t elements = shape[0] * shape[1] * shape[3];
   if (!in->append)
     return duplex_stack_attention(cache, 0, in->sequences, shape[0], in->q.data, in->q.shape[1], in->scale,
                                   in->o.data);

@@ -6,8 +6,14 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "cli/cli.h"
+#include "cli/attention.h"
+#include "cli/commands.h"
+#include "cli/messages.h"
+#include "cli/npy.h"
+#include "cli/options.h"
+#include "cli/output.h"
 #include "cli/resident.h"
+#include "cli/stack_options.h"
 #include "duplex/duplex.h"
 #include "duplex/error.h"
 

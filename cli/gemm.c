@@ -2,7 +2,13 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "cli/cli.h"
+#include "cli/commands.h"
+#include "cli/messages.h"
+#include "cli/npy.h"
+#include "cli/options.h"
+#include "cli/output.h"
+#include "cli/stack_options.h"
+#include "cli/statistics.h"
 #include "duplex/duplex.h"
 
 static void help(void) {
@@ -27,7 +33,9 @@ static int read_inputs(const struct option *options, struct inputs *in) {
       npy_read_matrices("--x", option_value(options, "--x"), &in->matrices, &in->x) ||
       npy_read_matrices("--w", option_value(options, "--w"), &in->matrices, &in->w))
     return EXIT_BAD_INPUT;
-  const size_t m = in->x.shape[0], k = in->x.shape[1], n = in->w.shape[0];
+  const size_t m = in->x.shape[0];
+  const size_t k = in->x.shape[1];
+  const size_t n = in->w.shape[0];
   if (in->w.shape[1] != k)
     return fail(EXIT_BAD_INPUT, "--w %s: has %zu columns, expected %zu as --x", option_value(options, "--w"),
                 in->w.shape[1], k);

@@ -1,13 +1,16 @@
 // NumPy's .npy files, versions 1 to 3: magic, version, header length, a Python dict of descr, fortran_order
 // and shape, then the elements.
+#include "cli/npy.h"
+
 #include <ctype.h>
 #include <errno.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 
-#include "cli/cli.h"
+#include "cli/messages.h"
 
 #define HEADER_MOST 65536u
 
@@ -119,7 +122,8 @@ static bool read_dict(const char *at, struct header *header) {
 static const char *read_header(FILE *file, struct header *header, size_t *bytes) {
   unsigned char start[12];
   if (fread(start, 1, 8, file) != 8 || memcmp(start, "\x93NUMPY", 6) != 0) return "is not a .npy file";
-  const unsigned version = start[6], length_bytes = version == 1 ? 2 : 4;
+  const unsigned version = start[6];
+  const unsigned length_bytes = version == 1 ? 2 : 4;
   if (version < 1 || version > 3 || start[7] != 0) return "has an unknown .npy version, expected 1 to 3";
   if (fread(start + 8, 1, length_bytes, file) != length_bytes) return "is truncated in its header";
   size_t length = start[8] | (size_t)start[9] << 8;
@@ -132,7 +136,8 @@ static const char *read_header(FILE *file, struct header *header, size_t *bytes)
   const bool good = whole && strlen(text) == length && read_dict(text, header);
   free(text);
   *bytes = 8 + length_bytes + length;
-  return !whole ? "is truncated in its header" : good ? NULL : "has a header that is no valid .npy dict";
+  if (!whole) return "is truncated in its header";
+  return good ? NULL : "has a header that is no valid .npy dict";
 }
 
 static bool multiply(size_t a, size_t b, size_t *product) { return !__builtin_mul_overflow(a, b, product); }
@@ -204,6 +209,26 @@ static int read_file(const char *option, const char *path, const struct accepted
                            : read_elements(option, path, file, &header, header_bytes, accepted, tensor);
   fclose(file);
   return status;
+}
+
+size_t npy_header(const struct tensor *tensor, char header[NPY_HEADER_BYTES]) {
+  char shape[128] = "";
+  for (unsigned i = 0; i < tensor->rank; i++) {
+    const size_t used = strlen(shape);
+    snprintf(shape + used, sizeof shape - used, i ? ", %zu" : "%zu%s", tensor->shape[i],
+             tensor->rank == 1 ? "," : "");
+  }
+  memset(header, ' ', NPY_HEADER_BYTES);
+  const int length =
+      snprintf(header + 10, NPY_HEADER_BYTES - 10, "{'descr': '%s', 'fortran_order': False, 'shape': (%s), }",
+               element_name(tensor->element), shape);
+  const size_t total = ((size_t)length + 10 + 1 + 63) / 64 * 64;
+  header[10 + length] = ' ';
+  header[total - 1] = '\n';
+  memcpy(header, "\x93NUMPY\x01", 8);
+  header[8] = (char)((total - 10) & 0xff);
+  header[9] = (char)((total - 10) >> 8);
+  return total;
 }
 
 int npy_read(const char *option, const char *path, struct tensor *tensor) {
