@@ -147,7 +147,9 @@ static int64_t *units_of(const uint16_t *row, size_t count) {
 static void *gate_and_up(void *argument) {
   struct work *work = argument;
   const struct duplex_activation_table *table = duplex_activation_builtin("silu");
-  const size_t tokens = work->x->rows, hidden = work->x->columns, inner = work->gate->rows;
+  const size_t tokens = work->x->rows;
+  const size_t hidden = work->x->columns;
+  const size_t inner = work->gate->rows;
   for (size_t m = 0; m < tokens; m++) {
     int64_t *x = units_of(work->x->data + m * hidden, hidden);
     for (size_t f = work->first; f < inner; f += work->step) {
@@ -166,7 +168,9 @@ static void *gate_and_up(void *argument) {
 
 static void *down(void *argument) {
   struct work *work = argument;
-  const size_t tokens = work->x->rows, hidden = work->x->columns, inner = work->gate->rows;
+  const size_t tokens = work->x->rows;
+  const size_t hidden = work->x->columns;
+  const size_t inner = work->gate->rows;
   mpfr_t rounded, got;
   mpfr_init2(rounded, 11);
   mpfr_init2(got, 64);
@@ -209,8 +213,11 @@ static void save(const char *path, const uint16_t *data, size_t rows, size_t col
 
 int main(int argc, char **argv) {
   if (argc != 7) die("usage: exact_expert X GATE UP DOWN Y H_OUT", "arguments");
-  const struct tensor x = load(argv[1]), gate = load(argv[2]), up = load(argv[3]),
-                      down_matrix = load(argv[4]), y = load(argv[5]);
+  const struct tensor x = load(argv[1]);
+  const struct tensor gate = load(argv[2]);
+  const struct tensor up = load(argv[3]);
+  const struct tensor down_matrix = load(argv[4]);
+  const struct tensor y = load(argv[5]);
   const size_t inner = gate.rows;
   if (gate.columns != x.columns || up.rows != inner || up.columns != x.columns ||
       down_matrix.rows != x.columns || down_matrix.columns != inner || y.rows != x.rows ||

@@ -32,7 +32,8 @@ static int check_sequence(const struct attention *a, size_t i, size_t appended) 
 
 int attention_check(const struct attention *a, size_t appended) {
   struct duplex_stack *stack = a->cache->stack;
-  const uint32_t heads = a->cache->heads, layers = a->cache->layers;
+  const uint32_t heads = a->cache->heads;
+  const uint32_t layers = a->cache->layers;
   if (stack->queue.produced != stack->queue.collected)
     return stack_fail(stack, DUPLEX_ERROR_BUSY, "jobs are in flight: wait for them first");
   if (a->batch == 0 || a->batch > UINT16_MAX || a->layer >= layers)
@@ -62,8 +63,8 @@ static uint32_t score_room(const struct plan *plan) {
 
 static int take_regions(struct attention *a) {
   struct duplex_stack *stack = a->cache->stack;
-  const uint64_t vectors = 2 * (uint64_t)a->plan.count * a->cache->slots,
-                 score_row_sets = score_room(&a->plan);
+  const uint64_t vectors = 2 * (uint64_t)a->plan.count * a->cache->slots;
+  const uint64_t score_row_sets = score_room(&a->plan);
   const uint64_t row_sets = vectors + score_row_sets;
   if (row_sets > DUPLEX_BUNDLES * DUPLEX_BANK_ROWS ||
       !space_take_mailbox(stack->space, stack->bundles, (uint32_t)row_sets, &a->region))

@@ -28,10 +28,11 @@ void attention_note_work(const struct attention *a) {
     const struct duplex_sequence *sequence = a->sequences[i];
     const uint32_t length = (uint32_t)sequence->layers[a->layer].length;
     for (uint32_t part = 0; part < cache->heads << sequence->spread; part++) {
-      const uint32_t head = part >> sequence->spread, member = kv_member(sequence, part);
+      const uint32_t head = part >> sequence->spread;
+      const uint32_t member = kv_member(sequence, part);
       struct duplex_channel_stats *own = &stats->channel[kv_channel(sequence, head, member)];
-      const uint64_t positions = kv_positions(length, sequence->spread, member),
-                     macs = positions * 2 * cache->head_size * group;
+      const uint64_t positions = kv_positions(length, sequence->spread, member);
+      const uint64_t macs = positions * 2 * cache->head_size * group;
       own->rows += positions;
       own->macs += macs;
       stats->macs += macs;

@@ -13,7 +13,8 @@ static int read_counters(struct duplex_stack *stack, struct measurement *measure
   struct duplex_backend *b = stack->backend;
   for (unsigned channel = 0; channel < stack->channels; channel++)
     for (unsigned counter = 0; counter < COUNTERS; counter++) {
-      uint32_t low = 0, high = 0;
+      uint32_t low = 0;
+      uint32_t high = 0;
       int error = b->ops->reg_write(b, DUPLEX_REG_PERFORMANCE_SELECT,
                                     channel | counter << DUPLEX_PERFORMANCE_SELECT_COUNTER_LSB);
       if (!error) error = b->ops->reg_read(b, DUPLEX_REG_PERFORMANCE_LOW, &low);

@@ -17,7 +17,8 @@ static size_t load_of(const struct duplex_kv_cache *cache, uint32_t first_channe
 
 void kv_set_weight(struct duplex_sequence *sequence, size_t weight) {
   struct duplex_kv_cache *cache = sequence->cache;
-  const uint32_t first = sequence->first_channel, spread = sequence->spread;
+  const uint32_t first = sequence->first_channel;
+  const uint32_t spread = sequence->spread;
   for (uint32_t channel = 0; channel < cache->stack->channels; channel++) {
     cache->load[channel] -= load_of(cache, first, spread, channel, sequence->weight);
     cache->load[channel] += load_of(cache, first, spread, channel, weight);

@@ -85,7 +85,8 @@ static int put_v(const struct place *p, struct region region, const struct row_s
 // them.
 static int write_v(const struct place *p, uint32_t at, const duplex_f16 *v, uint32_t positions) {
   struct duplex_kv_cache *cache = p->cache;
-  const uint32_t from = at / BANK_POSITIONS * BANK_POSITIONS, end = at + positions + BANK_POSITIONS - 1;
+  const uint32_t from = at / BANK_POSITIONS * BANK_POSITIONS;
+  const uint32_t end = at + positions + BANK_POSITIONS - 1;
   const uint32_t to = at ? end / BANK_POSITIONS * BANK_POSITIONS : DUPLEX_WIDTH;
   int error = DUPLEX_OK;
   for (uint32_t row_block = 0; row_block < cache->tiles && !error; row_block++) {
@@ -108,8 +109,8 @@ int kv_page_write(const struct duplex_sequence *sequence, const struct kv_page *
   int error = DUPLEX_OK;
   for (uint32_t head = 0; head < cache->heads; head++)
     for (size_t done = 0; done < positions && !error;) {
-      const uint32_t in_block = (uint32_t)((at + done) % DUPLEX_WIDTH),
-                     count = smaller(positions - done, DUPLEX_WIDTH - in_block);
+      const uint32_t in_block = (uint32_t)((at + done) % DUPLEX_WIDTH);
+      const uint32_t count = smaller(positions - done, DUPLEX_WIDTH - in_block);
       const struct place place = place_of(sequence, page, head, at + done);
       const size_t from = head * stride + done * cache->head_size;
       error = write_k(&place, in_block, k + from, count);

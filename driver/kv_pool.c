@@ -7,8 +7,8 @@
 #include "duplex/error.h"
 
 int kv_pool_open(struct duplex_kv_cache *cache, struct kv_pool *pool, uint32_t stripe, size_t frames) {
-  const uint64_t slot_stride = (uint64_t)frames * cache->blocks * cache->tiles,
-                 row_sets = 2 * slot_stride * cache->slots;
+  const uint64_t slot_stride = (uint64_t)frames * cache->blocks * cache->tiles;
+  const uint64_t row_sets = 2 * slot_stride * cache->slots;
   if (frames == 0) return DUPLEX_OK;
   if (frames > UINT16_MAX || row_sets > DUPLEX_BUNDLES * DUPLEX_BANK_ROWS ||
       !space_take(cache->stack->space, stripe, (uint32_t)row_sets, &pool->region))

@@ -68,7 +68,9 @@ static int write_pages(const struct duplex_sequence *sequence, const struct kv_l
                        const duplex_f16 *k, const duplex_f16 *v, size_t positions, size_t stride) {
   const size_t page_positions = kv_page_positions(sequence), head_size = sequence->cache->head_size;
   for (size_t done = 0, count; done < positions; done += count) {
-    const size_t at = layer->length + done, in_page = at % page_positions, left = positions - done;
+    const size_t at = layer->length + done;
+    const size_t in_page = at % page_positions;
+    const size_t left = positions - done;
     count = left < page_positions - in_page ? left : page_positions - in_page;
     const int error = kv_page_write(sequence, layer->pages[at / page_positions], in_page,
                                     k + done * head_size, v + done * head_size, count, stride);
@@ -105,7 +107,8 @@ int kv_reserve(struct duplex_sequence *sequence, unsigned layer, size_t position
   struct kv_page *old;
   error = kv_layer_own_last_page(sequence, own, &old);
   if (error) return error;
-  const size_t before = own->count, page_positions = kv_page_positions(sequence);
+  const size_t before = own->count;
+  const size_t page_positions = kv_page_positions(sequence);
   error = kv_layer_add_pages(sequence, own, (own->length + positions + page_positions - 1) / page_positions);
   struct kv_page *unused = old;
   if (error && old) {

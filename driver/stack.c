@@ -19,7 +19,9 @@ static uint32_t table_row_sets(void) {
 }
 
 static int check_identity(struct duplex_stack *stack) {
-  uint32_t id = 0, version = 0, geometry = 0;
+  uint32_t id = 0;
+  uint32_t version = 0;
+  uint32_t geometry = 0;
   const struct duplex_backend_ops *ops = stack->backend->ops;
   int error = ops->reg_read(stack->backend, DUPLEX_REG_ID, &id);
   if (!error) error = ops->reg_read(stack->backend, DUPLEX_REG_VERSION, &version);

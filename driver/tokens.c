@@ -80,14 +80,16 @@ static int read_channel(struct duplex_stack *stack, const struct token_work *wor
                         const struct weight_layout *layout, enum result_format format, unsigned channel,
                         uint32_t pass, uint8_t *y) {
   uint8_t bytes[DUPLEX_ROWS * DUPLEX_LANES * 16];
-  const size_t row_bytes = result_row_bytes(format), size = row_bytes / DUPLEX_LANES;
+  const size_t row_bytes = result_row_bytes(format);
+  const size_t size = row_bytes / DUPLEX_LANES;
   const struct region region = {work->results.base + pass * work->result_row_sets, work->results.stripe};
   const uint32_t groups = groups_in(work, pass);
   uint32_t first;
   const uint32_t rows = layout_channel_rows(layout, channel, &first);
   for (uint32_t row = 0; row < rows; row++) {
-    const uint32_t in_block = row % layout->block_rows, left = rows - (row - in_block),
-                   of_block = left < layout->block_rows ? left : layout->block_rows;
+    const uint32_t in_block = row % layout->block_rows;
+    const uint32_t left = rows - (row - in_block);
+    const uint32_t of_block = left < layout->block_rows ? left : layout->block_rows;
     const int error = in_block ? DUPLEX_OK
                                : read_block(stack, layout, region, channel, row / layout->block_rows, format,
                                             groups, bytes);

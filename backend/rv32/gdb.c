@@ -41,7 +41,8 @@ static const char target[] =
 struct gdb *gdb_open(unsigned port, char *text, size_t size) {
   struct sockaddr_in address = {
       .sin_family = AF_INET, .sin_port = htons((uint16_t)port), .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-  const int one = 1, listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  const int one = 1;
+  const int listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
   struct gdb *gdb = calloc(1, sizeof *gdb);
   if (listener >= 0) setsockopt(listener, SOL_SOCKET, SO_REUSEADDR, &one, sizeof one);
   if (!gdb || listener < 0 || bind(listener, (struct sockaddr *)&address, sizeof address) ||
@@ -151,8 +152,8 @@ static bool is_memory(uint32_t address) { return address >= 0x80000000u; }
 
 static void read_memory(struct gdb *gdb, struct platform *p, const char *packet) {
   char *end, text[PACKET_BYTES];
-  const uint32_t address = (uint32_t)strtoul(packet, &end, 16),
-                 bytes = *end ? (uint32_t)strtoul(end + 1, NULL, 16) : 0;
+  const uint32_t address = (uint32_t)strtoul(packet, &end, 16);
+  const uint32_t bytes = *end ? (uint32_t)strtoul(end + 1, NULL, 16) : 0;
   uint8_t data[(PACKET_BYTES - 1) / 2];
   if (bytes > sizeof data || !is_memory(address) || uc_mem_read(p->engine, address, data, bytes)) {
     send_packet(gdb, "E01");
@@ -165,8 +166,8 @@ static void read_memory(struct gdb *gdb, struct platform *p, const char *packet)
 
 static void write_memory(struct gdb *gdb, struct platform *p, const char *packet) {
   char *end;
-  const uint32_t address = (uint32_t)strtoul(packet, &end, 16),
-                 bytes = *end ? (uint32_t)strtoul(end + 1, &end, 16) : 0;
+  const uint32_t address = (uint32_t)strtoul(packet, &end, 16);
+  const uint32_t bytes = *end ? (uint32_t)strtoul(end + 1, &end, 16) : 0;
   bool good = *end == ':' && strlen(end + 1) >= 2 * (size_t)bytes && is_memory(address);
   for (uint32_t i = 0; good && i < bytes; i++) {
     const char digits[3] = {end[1 + 2 * i], end[2 + 2 * i], 0};
@@ -209,8 +210,8 @@ static void query(struct gdb *gdb, const char *packet) {
     send_packet(gdb, text);
   } else if (strncmp(packet, features, sizeof features - 1) == 0) {
     char *end;
-    const size_t from = strtoul(packet + sizeof features - 1, &end, 16),
-                 most = *end ? strtoul(end + 1, NULL, 16) : 0;
+    const size_t from = strtoul(packet + sizeof features - 1, &end, 16);
+    const size_t most = *end ? strtoul(end + 1, NULL, 16) : 0;
     const size_t left = from < sizeof target - 1 ? sizeof target - 1 - from : 0;
     size_t part = left < most ? left : most;
     if (part > sizeof text - 2) part = sizeof text - 2;

@@ -32,7 +32,8 @@ static bool read_segments(struct image *image, const Elf32_Ehdr *header, const c
 }
 
 static int by_address(const void *a, const void *b) {
-  const struct function *x = a, *y = b;
+  const struct function *x = a;
+  const struct function *y = b;
   return x->address < y->address ? -1 : x->address > y->address;
 }
 
@@ -98,7 +99,8 @@ void image_free(struct image *image) {
 }
 
 const struct function *image_function(const struct image *image, uint32_t address) {
-  size_t low = 0, high = image->functions;
+  size_t low = 0;
+  size_t high = image->functions;
   while (low < high) {
     const size_t middle = (low + high) / 2;
     if (image->function[middle].address <= address) {

@@ -62,8 +62,8 @@ static bool on_bad_access(uc_engine *engine, uc_mem_type type, uint64_t address,
 
 // A firmware that cannot take a trap is stopped; so is one that traps in its handler.
 static void raise_exception(struct platform *p, uint32_t pc) {
-  const uint32_t cause = p->exception - 1,
-                 value = cause == CAUSE_ILLEGAL || cause >= CAUSE_ECALL_U ? 0 : p->fault_address;
+  const uint32_t cause = p->exception - 1;
+  const uint32_t value = cause == CAUSE_ILLEGAL || cause >= CAUSE_ECALL_U ? 0 : p->fault_address;
   const uint32_t vector = cpu_register(p, UC_RISCV_REG_MTVEC) & ~3u;
   const struct function *handler = image_function(&p->image, vector);
   p->exception = 0;
@@ -80,7 +80,8 @@ static void raise_exception(struct platform *p, uint32_t pc) {
 // Between slices: the firmware takes an interrupt that is pending and enabled.
 static void deliver_interrupt(struct platform *p) {
   if (!(cpu_register(p, UC_RISCV_REG_MSTATUS) & MSTATUS_MIE)) return;
-  const uint32_t pending = bus_pending(p), enabled = cpu_register(p, UC_RISCV_REG_MIE);
+  const uint32_t pending = bus_pending(p);
+  const uint32_t enabled = cpu_register(p, UC_RISCV_REG_MIE);
   if ((enabled & EXTERNAL) && (pending & (RV32_PENDING_STACK | RV32_PENDING_DOORBELL))) {
     cpu_trap(p, INTERRUPT | 11, p->pc, 0);
   } else if ((enabled & TIMER) && (pending & RV32_PENDING_TIMER)) {

@@ -108,7 +108,8 @@ void watch_clocks(struct watch *watch, uint32_t pc, double clocks) { count_of(wa
 // Longest first; context: the counts.
 static int by_clocks(const void *a, const void *b, void *context) {
   const struct count *counts = context;
-  const double left = counts[*(const size_t *)a].clocks, right = counts[*(const size_t *)b].clocks;
+  const double left = counts[*(const size_t *)a].clocks;
+  const double right = counts[*(const size_t *)b].clocks;
   return (left < right) - (left > right);
 }
 

@@ -97,7 +97,8 @@ int main(int argc, char **argv) {
   struct duplex_weights *w[PROJECTIONS_MOST] = {NULL};
   duplex_f16 *y[PROJECTIONS_MOST], *expected[PROJECTIONS_MOST], *x = tensor(0, TOKENS * K);
   char text[512];
-  uint64_t one = 0, three = 0;
+  uint64_t one = 0;
+  uint64_t three = 0;
   if (duplex_stack_open(argc > 2 ? argv[2] : "cmodel", &options, &stack, text, sizeof text))
     return fputs(text, stderr), 1;
   for (uint32_t i = 0; i < PROJECTIONS_MOST; i++) {

@@ -47,7 +47,8 @@ inline uint16_t weight(bench::Case &c, int kind) {
 // Fills x and w; one time in four the second half cancels the first, but for one unit of the last place or
 // nothing.
 inline void pair(bench::Case &c, uint16_t *x, uint16_t *w, int count) {
-  const int x_kind = (int)c.below(kinds), w_kind = c.chance(60) ? x_kind : (int)c.below(kinds);
+  const int x_kind = (int)c.below(kinds);
+  const int w_kind = c.chance(60) ? x_kind : (int)c.below(kinds);
   for (int i = 0; i < count; i++) {
     x[i] = value(c, x_kind);
     w[i] = value(c, w_kind);

@@ -34,7 +34,8 @@ static const struct length_case cases[] = {{"4096", 4096, 4096, false, 0.95},
 enum { CASES = sizeof cases / sizeof *cases };
 
 static int longest_first(const void *a, const void *b) {
-  const size_t left = *(const size_t *)a, right = *(const size_t *)b;
+  const size_t left = *(const size_t *)a;
+  const size_t right = *(const size_t *)b;
   return left < right ? 1 : left > right ? -1 : 0;
 }
 
@@ -53,10 +54,11 @@ static int measure(const struct setting *s, const struct length_case *c, struct 
   for (unsigned i = 0; i < s->batch; i++)
     lengths[i] = c->from + duplex_random_below(&random, c->to - c->from + 1);
   qsort(lengths, s->batch, sizeof *lengths, longest_first);
-  const size_t elements = (size_t)HEADS * LONGEST * HEAD_SIZE,
-               outputs = (size_t)s->batch * HEADS * GROUP * HEAD_SIZE;
-  duplex_f16 *kv_data = malloc(elements * sizeof *kv_data), *q = malloc(outputs * sizeof *q),
-             *o = malloc(outputs * sizeof *o);
+  const size_t elements = (size_t)HEADS * LONGEST * HEAD_SIZE;
+  const size_t outputs = (size_t)s->batch * HEADS * GROUP * HEAD_SIZE;
+  duplex_f16 *kv_data = malloc(elements * sizeof *kv_data);
+  duplex_f16 *q = malloc(outputs * sizeof *q);
+  duplex_f16 *o = malloc(outputs * sizeof *o);
   if (!kv_data || !q || !o) abort();
   for (size_t i = 0; i < elements; i++)
     kv_data[i] = (duplex_f16)(0x3000 | (duplex_random_u64(&random) & 0x83ff));

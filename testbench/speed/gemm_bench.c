@@ -52,7 +52,9 @@ static void make_data(struct data *d, unsigned m, double deviation) {
   for (unsigned n = 0; n < N; n++)
     for (unsigned k = 0; k < K; k++) {
       const duplex_f16 value = duplex_f16_from_double(deviation * duplex_random_normal(&random));
-      const size_t block = n / DUPLEX_ROWS, row = n % DUPLEX_ROWS, tile = k / DUPLEX_WIDTH;
+      const size_t block = n / DUPLEX_ROWS;
+      const size_t row = n % DUPLEX_ROWS;
+      const size_t tile = k / DUPLEX_WIDTH;
       d->w[(size_t)n * K + k] = (float)duplex_f16_to_double(value);
       d->blocks[((block * TILES + tile) * DUPLEX_ROWS + row) * DUPLEX_WIDTH + k % DUPLEX_WIDTH] = value;
     }
@@ -84,7 +86,8 @@ static bool exact(const struct data *d) {
 }
 
 static bool measure(struct data *d, unsigned m, double deviation) {
-  double model = 1e9, sgemm = 1e9;
+  double model = 1e9;
+  double sgemm = 1e9;
   make_data(d, m, deviation);
   d->tiers = (struct duplex_gemm_tiers){0};
   for (int i = 0; i < REPETITIONS; i++) {

@@ -24,7 +24,8 @@ int main() {
   }
   gemm.rst_ni = 1;
   gemm.tile_valid_i = gemm.beat_valid_i = 1;
-  unsigned row = 0, word = 0;
+  unsigned row = 0;
+  unsigned word = 0;
   uint64_t beats = 0;
   const int clocks = 100000;
   const std::clock_t start = std::clock();  // of the processor: other work on the machine does not count
@@ -36,7 +37,8 @@ int main() {
     gemm.beat_mask_i = 0xff;
     gemm.clk_i = 0;
     gemm.eval();
-    const bool beat_taken = gemm.beat_ready_o, word_taken = gemm.tile_ready_o;
+    const bool beat_taken = gemm.beat_ready_o;
+    const bool word_taken = gemm.tile_ready_o;
     gemm.clk_i = 1;
     gemm.eval();
     beats += beat_taken;

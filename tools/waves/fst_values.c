@@ -28,7 +28,8 @@ static int by_name(const void *a, const void *b) {
 
 static void read_names(struct reading *reading) {
   char *line = NULL;
-  size_t size = 0, room = 0;
+  size_t size = 0;
+  size_t room = 0;
   while (getline(&line, &size, stdin) > 0) {
     line[strcspn(line, "\n")] = '\0';
     if (reading->count == room) {
