@@ -46,6 +46,14 @@ static void print_index(const struct tensor *t, size_t i) {
   printf("]");
 }
 
+// The line of the report for so many ulp.
+static unsigned class_of(int64_t distance) {
+  static const int64_t below[] = {1, 2, 4, 16};
+  unsigned class = 0;
+  while (class < sizeof below / sizeof *below && distance >= below[class]) class ++;
+  return class;
+}
+
 static int compare(const struct tensor *a, const struct tensor *b) {
   static const char *const classes[] = {"0 ulp, other bits", "1 ulp",           "2 to 3 ulp",
                                         "4 to 15 ulp",       "16 ulp and more", "NaN against a number"};
@@ -65,7 +73,7 @@ static int compare(const struct tensor *a, const struct tensor *b) {
     int64_t distance = is_nan(a, i) ? 0 : ordered(a, i) - ordered(b, i);
     if (distance < 0) distance = -distance;
     if (distance > most) most = distance;
-    count[distance == 0 ? 0 : distance == 1 ? 1 : distance < 4 ? 2 : distance < 16 ? 3 : 4]++;
+    count[class_of(distance)]++;
   }
   if (!different) {
     printf("%zu elements, the same bits\n", a->count);

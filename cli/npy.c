@@ -93,7 +93,8 @@ static const char *read_entry(const char *at, struct header *header) {
   if (strcmp(key, "fortran_order") == 0 && !header->has_order) {
     header->has_order = true;
     header->fortran_order = strncmp(at, "True", 4) == 0;
-    return header->fortran_order ? at + 4 : strncmp(at, "False", 5) == 0 ? at + 5 : NULL;
+    if (header->fortran_order) return at + 4;
+    return strncmp(at, "False", 5) == 0 ? at + 5 : NULL;
   }
   if (strcmp(key, "shape") == 0 && !header->has_shape) {
     header->has_shape = true;

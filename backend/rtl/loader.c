@@ -114,7 +114,7 @@ static int run_make(const struct source *source, const char *timing, const char 
   }
   posix_spawn_file_actions_destroy(&actions);
   free(environment);
-  return status == -1 ? -1 : WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+  return status != -1 && WIFEXITED(status) ? WEXITSTATUS(status) : -1;
 }
 
 // Brings a library of a build folder up to date. One process at a time: others wait for the same lock.

@@ -73,12 +73,14 @@ void gdb_close(struct gdb *gdb) {
 
 bool gdb_wants_stop(const struct gdb *gdb) { return gdb->attached && (gdb->step || gdb->breakpoints); }
 
+// The debugger is gone; the firmware runs on.
 static void leave(struct gdb *gdb) {
   gdb->attached = false;
   gdb->breakpoints = 0;
   gdb->step = false;
 }
 
+// -1: the debugger is gone.
 static int next_byte(struct gdb *gdb) {
   unsigned char byte;
   if (gdb->attached && read(gdb->socket, &byte, 1) == 1) return byte;
@@ -112,6 +114,7 @@ static bool receive_packet(struct gdb *gdb, char packet[PACKET_BYTES]) {
   return gdb->attached;
 }
 
+// A word as GDB writes it: 8 digits, lowest byte first.
 static void put_word(char *text, uint32_t value) {
   for (unsigned i = 0; i < 4; i++) sprintf(text + 2 * i, "%02x", value >> 8 * i & 0xff);
 }
@@ -238,59 +241,72 @@ static void one_register(struct gdb *gdb, struct platform *p, const char *packet
   }
 }
 
+// The firmware runs on: for one instruction, or until something stops it.
+static void resume(struct gdb *gdb, const struct platform *p, bool step) {
+  gdb->step = step;
+  gdb->running = gdb->stopped_here = true;
+  gdb->stopped_at = p->pc;
+}
+
+// Packets about registers and memory; false: it is another one.
+static bool answer_access(struct gdb *gdb, struct platform *p, const char *packet) {
+  switch (packet[0]) {
+    case 'g':
+      return read_registers(gdb, p), true;
+    case 'G':
+      return write_registers(gdb, p, packet + 1), true;
+    case 'p':
+    case 'P':
+      return one_register(gdb, p, packet), true;
+    case 'm':
+      return read_memory(gdb, p, packet + 1), true;
+    case 'M':
+      return write_memory(gdb, p, packet + 1), true;
+    default:
+      return false;
+  }
+}
+
+// Packets about the run and the debugger itself.
+static void answer_control(struct gdb *gdb, struct platform *p, const char *packet) {
+  switch (packet[0]) {
+    case '?':
+      send_packet(gdb, "S05");
+      break;
+    case 'Z':
+    case 'z':
+      change_breakpoint(gdb, packet);
+      break;
+    case 'c':
+    case 's':
+      resume(gdb, p, packet[0] == 's');
+      break;
+    case 'D':
+    case 'k':
+      if (packet[0] == 'D') send_packet(gdb, "OK");
+      leave(gdb);
+      break;
+    case 'H':
+      send_packet(gdb, "OK");
+      break;
+    case 'q':
+      query(gdb, packet);
+      break;
+    default:
+      send_packet(gdb, "");
+      break;
+  }
+}
+
 // Answers packets until the firmware shall run on.
 static void talk(struct gdb *gdb, struct platform *p) {
   char packet[PACKET_BYTES];
   gdb->running = false;
-  while (!gdb->running && receive_packet(gdb, packet)) {
-    switch (packet[0]) {
-      case '?':
-        send_packet(gdb, "S05");
-        break;
-      case 'g':
-        read_registers(gdb, p);
-        break;
-      case 'G':
-        write_registers(gdb, p, packet + 1);
-        break;
-      case 'p':
-      case 'P':
-        one_register(gdb, p, packet);
-        break;
-      case 'm':
-        read_memory(gdb, p, packet + 1);
-        break;
-      case 'M':
-        write_memory(gdb, p, packet + 1);
-        break;
-      case 'Z':
-      case 'z':
-        change_breakpoint(gdb, packet);
-        break;
-      case 'c':
-      case 's':
-        gdb->step = packet[0] == 's';
-        gdb->running = gdb->stopped_here = true;
-        gdb->stopped_at = p->pc;
-        break;
-      case 'D':
-      case 'k':
-        if (packet[0] == 'D') send_packet(gdb, "OK");
-        leave(gdb);
-        break;
-      case 'H':
-        send_packet(gdb, "OK");
-        break;
-      case 'q':
-        query(gdb, packet);
-        break;
-      default:
-        send_packet(gdb, "");
-        break;
-    }
-  }
+  while (!gdb->running && receive_packet(gdb, packet))
+    if (!answer_access(gdb, p, packet)) answer_control(gdb, p, packet);
 }
 
+// The debugger wants to be heard, or has gone.
 static bool interrupted(const struct gdb *gdb) {
   struct pollfd ready = {.fd = gdb->socket, .events = POLLIN};
   return poll(&ready, 1, 0) > 0;

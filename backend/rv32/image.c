@@ -1,3 +1,4 @@
+// Reads the firmware's ELF file: segments, entry, functions.
 #include "backend/rv32/image.h"
 
 #include <elf.h>

@@ -71,13 +71,9 @@ static struct attention_list *open_list(const struct client *client, const struc
   return list;
 }
 
-static enum completion_status serve_attention(struct client *client, const void *payload,
-                                              struct firmware_report *report, uint32_t *detail) {
-  const struct attention_message *m = payload;
-  const uint32_t head_size = m->head_size & ~DUPLEX_DESCRIPTOR_FIELD(WIDE, 1);
-  const struct region qo = {m->qo.base, m->qo.stripe};
-  const struct region scores = {m->scores.base, m->scores.stripe};
-  const uint32_t row_sets = m->sequences * kv_slots(m->heads, client->channels);
+// The numbers of a message are in their ranges.
+static enum completion_status check_numbers(const struct attention_message *m, uint32_t head_size,
+                                            uint32_t *detail) {
   if (head_size == 0 || head_size > DUPLEX_HEAD_SIZE_MAX || head_size % 16)
     return *detail = AT(head_size), COMPLETION_ARGUMENT;
   if (m->heads == 0 || m->heads > DUPLEX_KV_HEADS_MAX) return *detail = AT(heads), COMPLETION_ARGUMENT;
@@ -87,6 +83,18 @@ static enum completion_status serve_attention(struct client *client, const void 
     return *detail = AT(sequences), COMPLETION_ARGUMENT;
   if (m->segments == 0 || m->segments > ATTENTION_SEGMENTS)
     return *detail = AT(segments), COMPLETION_ARGUMENT;
+  return COMPLETION_DONE;
+}
+
+static enum completion_status serve_attention(struct client *client, const void *payload,
+                                              struct firmware_report *report, uint32_t *detail) {
+  const struct attention_message *m = payload;
+  const uint32_t head_size = m->head_size & ~DUPLEX_DESCRIPTOR_FIELD(WIDE, 1);
+  const struct region qo = {m->qo.base, m->qo.stripe};
+  const struct region scores = {m->scores.base, m->scores.stripe};
+  const uint32_t row_sets = m->sequences * kv_slots(m->heads, client->channels);
+  const enum completion_status status = check_numbers(m, head_size, detail);
+  if (status != COMPLETION_DONE) return status;
   if (!client_owns(client, (struct region){m->kv.base, m->kv.stripe}, m->kv_row_sets))
     return *detail = AT(kv), COMPLETION_REGION;
   if (!client_owns(client, qo, 2 * row_sets)) return *detail = AT(qo), COMPLETION_REGION;

@@ -10,7 +10,6 @@
 #include <string.h>
 #include <time.h>
 
-#include "cmodel/gemm/fast_kernels.h"
 #include "duplex/gemm.h"
 #include "duplex/random.h"
 
@@ -123,7 +122,7 @@ int main(void) {
       "fast C model (kernel %s) beside OpenBLAS sgemm (%s, 1 thread), N = K = %u; a ratio above 1 means that "
       "the model is "
       "faster\n",
-      duplex_kernels()->name, openblas_get_corename(), N);
+      duplex_gemm_kernels(), openblas_get_corename(), N);
   for (unsigned m = 1; m <= 8; m += 7)
     for (double deviation = 0.02; deviation <= 1; deviation *= 50) good &= measure(&d, m, deviation);
   free(d.x), free(d.w), free(d.y), free(d.x_tiles), free(d.blocks), free(d.sums);
