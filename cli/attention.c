@@ -52,6 +52,7 @@ struct inputs {
   unsigned append;  // 1: the last positions are written in the job
 };
 
+// Head size, heads and positions are in their ranges.
 static int check_heads(const struct option *options, const struct inputs *in) {
   const size_t *q = in->q.shape;
   const size_t *k = in->k.shape;
@@ -75,6 +76,7 @@ static int check_heads(const struct option *options, const struct inputs *in) {
              : fail(EXIT_BAD_INPUT, "--q %s: has %zu sequences, expected 1 to %u", q_name, q[0], UINT16_MAX);
 }
 
+// K and V have each other's shape, and batch and head size of Q.
 static int check_shapes(const struct option *options, const struct inputs *in) {
   const size_t *q = in->q.shape;
   const size_t *k = in->k.shape;
@@ -98,6 +100,7 @@ static int set_length(const struct inputs *in, size_t index, int64_t length) {
   return EXIT_GOOD;
 }
 
+// A number for each sequence, with commas between them.
 static int read_length_list(const char *text, const struct inputs *in) {
   const size_t batch = in->q.shape[0];
   const char *at = text;
@@ -115,6 +118,7 @@ static int read_length_list(const char *text, const struct inputs *in) {
   return EXIT_GOOD;
 }
 
+// One dimension of <i4 or <i8, an element for each sequence.
 static int read_length_file(const char *path, const struct inputs *in) {
   struct tensor tensor;
   if (npy_read_integers("--lengths", path, &tensor)) return EXIT_BAD_INPUT;
@@ -136,6 +140,7 @@ static int compare_lengths(const void *a, const void *b, void *lengths) {
              : (*(const size_t *)a > *(const size_t *)b) - (*(const size_t *)a < *(const size_t *)b);
 }
 
+// Lengths of all sequences, and their order, longest first.
 static int read_lengths(const struct option *options, struct inputs *in) {
   const char *text = option_value(options, "--lengths");
   const size_t batch = in->q.shape[0];
@@ -188,6 +193,7 @@ static int check_spread(const struct duplex_stack *stack, const struct inputs *i
               in->spread, most, heads);
 }
 
+// Everything that the options name, and a tensor for the results.
 static int read_inputs(const struct option *options, struct inputs *in) {
   static const char *const places[] = {"before", "inside", NULL};
   if (choice_option(options, "--append", places, &in->append) || read_scale(options, in) ||
@@ -223,6 +229,7 @@ static int fill_cache(struct duplex_kv_cache *cache, const struct inputs *in) {
   return error;
 }
 
+// A cache with room for the whole batch, as far as the stack has it.
 static struct duplex_kv_options cache_options(struct duplex_stack *stack, const struct inputs *in) {
   struct duplex_kv_options options = {.heads = (unsigned)in->k.shape[1],
                                       .head_size = (unsigned)in->k.shape[3],
@@ -244,6 +251,7 @@ static void last_positions(const struct inputs *in, const struct tensor *from, d
            shape[3] * sizeof *to);
 }
 
+// Returns a code of duplex/error.h.
 static int attend(struct duplex_kv_cache *cache, const struct inputs *in) {
   const size_t *shape = in->k.shape;
   const size_t elements = shape[0] * shape[1] * shape[3];
@@ -305,6 +313,7 @@ int attention_on(struct duplex_stack *stack, const struct option *options, bool 
   return status;
 }
 
+// Opens the outputs and the stack, computes, and writes all outputs or none.
 static int run(const struct option *options, struct inputs *in, struct outputs *outputs) {
   struct duplex_stack *stack;
   struct duplex_stack_stats stats;

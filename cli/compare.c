@@ -54,6 +54,7 @@ static unsigned class_of(int64_t distance) {
   return class;
 }
 
+// Prints how many elements differ, by how much, and the first of them.
 static int compare(const struct tensor *a, const struct tensor *b) {
   static const char *const classes[] = {"0 ulp, other bits", "1 ulp",           "2 to 3 ulp",
                                         "4 to 15 ulp",       "16 ulp and more", "NaN against a number"};
@@ -93,6 +94,7 @@ static int compare(const struct tensor *a, const struct tensor *b) {
   return EXIT_ERROR;
 }
 
+// Type and shape are the same.
 static int check_alike(char **path, const struct tensor *a, const struct tensor *b) {
   if (a->element != b->element)
     return fail(EXIT_BAD_INPUT, "%s: its elements are %s, expected %s as in %s", path[1],

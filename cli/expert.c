@@ -34,6 +34,7 @@ struct inputs {
   struct duplex_activation_table *own_table;
 };
 
+// An activation table of the user's own.
 static int load_table(const char *path, struct inputs *in) {
   char bytes[DUPLEX_ACTIVATION_FILE_BYTES + 1];
   FILE *file = fopen(path, "rb");
@@ -56,6 +57,7 @@ static int check_shape(const struct option *options, const char *name, const str
               option_value(options, name), tensor->shape[0], tensor->shape[1], rows, columns);
 }
 
+// All tensors are of one expert, within the limits.
 static int check_shapes(const struct option *options, const struct inputs *in) {
   const size_t m = in->x.shape[0];
   const size_t h = in->x.shape[1];
@@ -73,6 +75,7 @@ static int check_shapes(const struct option *options, const struct inputs *in) {
   return in->gate.data ? check_shape(options, "--gate", &in->gate, f, h) : EXIT_GOOD;
 }
 
+// Everything that the options name, and a tensor for the results.
 static int read_inputs(const struct option *options, struct inputs *in) {
   static const char *const types[] = {"f16", "f32", "acc", NULL};
   unsigned type;
@@ -97,6 +100,7 @@ static int upload(struct duplex_stack *stack, unsigned experts, const duplex_f16
               : duplex_stack_upload(stack, w, n, k, NULL, weights);
 }
 
+// Uploads the matrices and runs the job. Returns an exit status.
 static int compute(struct duplex_stack *stack, const struct inputs *in, struct duplex_stack_stats *stats) {
   struct duplex_weights *up = NULL;
   struct duplex_weights *down = NULL;
@@ -117,6 +121,7 @@ static int compute(struct duplex_stack *stack, const struct inputs *in, struct d
   return status;
 }
 
+// Opens the outputs and the stack, computes, and writes all outputs or none.
 static int run(const struct option *options, struct inputs *in, struct outputs *outputs) {
   struct duplex_stack *stack;
   struct duplex_stack_stats stats;

@@ -26,6 +26,7 @@ struct inputs {
   unsigned matrices;
 };
 
+// Everything that the options name, and a tensor for the results.
 static int read_inputs(const struct option *options, struct inputs *in) {
   static const char *const types[] = {"f16", "f32", "acc", NULL};
   unsigned type;
@@ -47,6 +48,7 @@ static int read_inputs(const struct option *options, struct inputs *in) {
   return tensor_new_matrices((enum element)type, in->matrices, m, n, &in->y);
 }
 
+// Opens the outputs and the stack, computes, and writes all outputs or none.
 static int run(const struct option *options, struct inputs *in, struct outputs *outputs) {
   struct duplex_stack *stack;
   struct duplex_weights *weights = NULL;

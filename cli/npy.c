@@ -59,6 +59,7 @@ static const char *read_string(const char *at, char *text, size_t size) {
   return end + 1;
 }
 
+// (a, b, ...) of 0 to RANK_MOST numbers; NULL: it is something else.
 static const char *read_shape(const char *at, struct header *header) {
   if (*at++ != '(') return NULL;
   header->rank = 0;
@@ -79,6 +80,7 @@ static const char *read_shape(const char *at, struct header *header) {
   return at + 1;
 }
 
+// 'key': value; NULL: it is something else, or the key was there already.
 static const char *read_entry(const char *at, struct header *header) {
   char key[32];
   at = read_string(at, key, sizeof key);
@@ -103,6 +105,7 @@ static const char *read_entry(const char *at, struct header *header) {
   return NULL;
 }
 
+// {entry, ...} with all three keys, and nothing behind it.
 static bool read_dict(const char *at, struct header *header) {
   at = skip_space(at);
   if (*at++ != '{') return false;
@@ -161,6 +164,7 @@ void tensor_free(struct tensor *tensor) {
   tensor->data = NULL;
 }
 
+// The header's element type, if it is one of those accepted.
 static int find_element(const char *option, const char *path, const struct header *header,
                         const struct accepted *accepted, enum element *element) {
   for (unsigned i = accepted->first; i <= (unsigned)accepted->last; i++)
@@ -172,6 +176,7 @@ static int find_element(const char *option, const char *path, const struct heade
               accepted->names);
 }
 
+// The elements behind the header, into a new tensor; the file must end with them.
 static int read_elements(const char *option, const char *path, FILE *file, const struct header *header,
                          size_t header_bytes, const struct accepted *accepted, struct tensor *tensor) {
   enum element element = ELEMENT_F16;
@@ -198,6 +203,7 @@ static int read_elements(const char *option, const char *path, FILE *file, const
   return fail(EXIT_BAD_INPUT, "%s %s: cannot be read to its end", option, path);
 }
 
+// Header and elements; on failure the tensor has no data.
 static int read_file(const char *option, const char *path, const struct accepted *accepted,
                      struct tensor *tensor) {
   struct header header = {0};

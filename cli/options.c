@@ -54,6 +54,7 @@ int number_option(const struct option *options, const char *name, uint64_t least
   return EXIT_GOOD;
 }
 
+// Names all choices.
 static int refuse_choice(const char *name, const char *text, const char *const *choices) {
   char list[200] = "";
   for (; *choices; choices++) {

@@ -34,6 +34,7 @@ bool resident_evict(struct session *session, const struct resident *kept) {
   return true;
 }
 
+// A resident matrix of these files, which becomes the latest; NULL: there is none.
 static struct resident *find(struct session *session, const struct stat *gate, const struct stat *info) {
   for (struct resident **at = &session->residents; *at; at = &(*at)->next) {
     struct resident *r = *at;
@@ -47,6 +48,8 @@ static struct resident *find(struct session *session, const struct stat *gate, c
   return NULL;
 }
 
+// Reads the files and brings them to the stack; others leave it, but not `kept`, while there is too little
+// room.
 static int upload(struct session *session, const char *gate_key, const char *key, struct resident *r,
                   const struct resident *kept) {
   struct tensor gate = {0}, matrix = {0};

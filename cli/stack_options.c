@@ -65,6 +65,7 @@ static int firmware_options(const struct option *options, struct outputs *output
   return EXIT_GOOD;
 }
 
+// Options that only the Verilated stack has are not given with the C model.
 static int check_rtl_only(const struct option *options, bool rtl) {
   static const char *const names[] = {"--trace", "--trace-from", "--trace-to", "--command-trace", NULL};
   for (unsigned i = 0; names[i] && !rtl; i++)
@@ -116,6 +117,7 @@ static int bundles_option(const struct option *options, const char *name, unsign
   return text && !*bundles ? fail(EXIT_BAD_INPUT, "%s '': expected numbers of bundles", name) : EXIT_GOOD;
 }
 
+// Bundles, rules and timing of the DRAM.
 static int dram_options(const struct option *options, struct duplex_stack_options *wanted) {
   static const char *const rules[] = {"paper", "strict", NULL};
   static const char *const traffic[] = {"none", "stream", NULL};

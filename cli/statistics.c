@@ -21,6 +21,7 @@ static json_t *commands_json(const struct duplex_dram_commands *c) {
                    number(c->wr), "pre", number(c->pre), "ref", number(c->ref));
 }
 
+// By the constants of duplex/energy.h.
 static json_t *energy_json(const struct duplex_stack_stats *stats) {
   const double access_bits = (double)(stats->commands.rd + stats->commands.wr) * DUPLEX_COLUMN_BYTES * 8;
   const double activate = (double)stats->commands.act * 8 * DUPLEX_ENERGY_ACT_BANK_FJ * 1e-15;

@@ -94,6 +94,7 @@ static void round_to(mpfr_t result, __int128 sum, mpfr_prec_t precision, mpfr_ex
   mpfr_clear(low);
 }
 
+// Bits of RN32(sum * 2^-48).
 static uint32_t round_f32(__int128 sum) {
   mpfr_t rounded;
   mpfr_init2(rounded, 24);

@@ -61,6 +61,7 @@ static uint32_t score_room(const struct plan *plan) {
   return most;
 }
 
+// DRAM for q and o of all units, and behind them for scores that do not fit their slices.
 static int take_regions(struct attention *a) {
   struct duplex_stack *stack = a->cache->stack;
   const uint64_t vectors = 2 * (uint64_t)a->plan.count * a->cache->slots;

@@ -28,6 +28,7 @@ static size_t page_positions(const struct planner *p, size_t index) {
 
 static size_t smaller(size_t a, size_t b) { return a < b ? a : b; }
 
+// Sequences with the same pages at their beginning come to stand side by side; the shorter one first.
 static int compare_pages(const void *a, const void *b, void *context) {
   const struct planner *p = context;
   const struct kv_layer *left = layer_of(p, *(const size_t *)a);
@@ -104,6 +105,7 @@ static size_t cost(const struct planner *p, const struct plan_unit *unit) {
   return unit->positions + scores + blocks * DUPLEX_WIDTH;
 }
 
+// A unit of `lanes` query heads, from `head` of the group on, of each of these members.
 static void make_unit(struct planner *p, struct plan_unit *unit, const size_t *members, uint32_t count,
                       uint32_t head, uint32_t lanes) {
   *unit = (struct plan_unit){.count = count, .lanes = count * lanes};
@@ -140,6 +142,7 @@ static uint32_t best_count(struct planner *p, const size_t *members, size_t left
   return best;
 }
 
+// By share; equal ones by their place in the batch, so that the order is the same everywhere.
 static int busier_first(const void *a, const void *b) {
   const struct plan_unit *left = a;
   const struct plan_unit *right = b;
@@ -163,6 +166,7 @@ static void make_units(struct planner *p, size_t batch) {
   qsort(plan->units, plan->count, sizeof *plan->units, busier_first);
 }
 
+// Each unit fits a message.
 static int check_units(struct duplex_kv_cache *cache, const struct plan *plan) {
   for (size_t i = 0; i < plan->count; i++)
     if (plan->units[i].segment_count > ATTENTION_SEGMENTS)

@@ -9,6 +9,7 @@ typedef unsigned __int128 wide;
 #define LOG2_E UINT64_C(0xb8aa3b295c17f0bb)
 #define LOG2_E_BEHIND UINT64_C(0xbe87fed0691d3e88)  // the 64 bits behind them
 
+// floor(sqrt(value)) of a value below 2^128.
 static wide square_root(wide value) {
   wide root = 0;
   for (int bit = 63; bit >= 0; bit--) {

@@ -9,6 +9,7 @@
 #include "duplex/error.h"
 #include "duplex/registers.h"
 
+// All counters of all channels, as they stand.
 static int read_counters(struct duplex_stack *stack, struct measurement *measurement) {
   struct duplex_backend *b = stack->backend;
   for (unsigned channel = 0; channel < stack->channels; channel++)

@@ -81,6 +81,7 @@ static int begin(struct duplex_stack *stack, const struct duplex_job *plan, cons
   return DUPLEX_OK;
 }
 
+// The message goes to the queue. On failure the job is gone, and *job NULL.
 static int submit(struct duplex_job **job) {
   struct duplex_stack *stack = (*job)->stack;
   const int error = queue_submit(stack, (*job)->kind, &(*job)->message, (*job)->bytes, &(*job)->number);
@@ -120,6 +121,7 @@ int duplex_stack_start_gemm(struct duplex_stack *stack, const struct duplex_weig
   return error ? error : start_gemm(stack, w, x, m, format, job);
 }
 
+// Up and down belong together.
 static int check_expert(struct duplex_stack *stack, const struct duplex_weights *up,
                         const struct duplex_weights *down) {
   if (down->layout.two_streams != up->layout.two_streams)
@@ -169,6 +171,7 @@ int duplex_stack_start_expert(struct duplex_stack *stack, const struct duplex_we
   return error ? error : start_expert(stack, up, down, x, m, format, job);
 }
 
+// The job again, for the clocks of a firmware that takes no time; an expert with its table loaded before.
 static int run_natively(struct duplex_stack *stack, void *context, uint64_t *cycles) {
   const struct duplex_job *job = context;
   struct duplex_backend *b = stack->backend;

@@ -33,6 +33,7 @@ static uint32_t stripe_of(const struct duplex_stack *stack, const struct duplex_
   return o->bundles ? o->bundles : usual;
 }
 
+// What follows from the options: tiles, row blocks, slots.
 static void set_geometry(struct duplex_kv_cache *cache, struct duplex_stack *stack,
                          const struct duplex_kv_options *o) {
   cache->stack = stack;

@@ -16,6 +16,7 @@ struct row_set {
 
 static uint32_t smaller(size_t a, size_t b) { return (uint32_t)(a < b ? a : b); }
 
+// The row set of K of one tile of a block.
 static struct region k_region(const struct duplex_kv_cache *cache, const struct kv_page *page, uint32_t head,
                               uint32_t block, uint32_t tile) {
   const struct kv_pool *pool = page->pool;
@@ -25,6 +26,7 @@ static struct region k_region(const struct duplex_kv_cache *cache, const struct 
                          pool->region.stripe};
 }
 
+// The row set of V of one row block of a block.
 static struct region v_region(const struct duplex_kv_cache *cache, const struct kv_page *page, uint32_t head,
                               uint32_t block, uint32_t row_block) {
   const struct kv_pool *pool = page->pool;
@@ -52,6 +54,7 @@ static struct place place_of(const struct duplex_sequence *sequence, const struc
                         block >> sequence->spread};
 }
 
+// Positions from `at` on of a block's K: a beat of each tile.
 static int write_k(const struct place *p, uint32_t at, const duplex_f16 *k, uint32_t positions) {
   struct duplex_kv_cache *cache = p->cache;
   int error = DUPLEX_OK;
@@ -120,6 +123,7 @@ int kv_page_write(const struct duplex_sequence *sequence, const struct kv_page *
   return error;
 }
 
+// The first positions of a block's K.
 static int copy_k(const struct place *p, const struct kv_page *from, uint32_t positions) {
   struct duplex_kv_cache *cache = p->cache;
   const size_t bytes = positions * DUPLEX_BEAT_BYTES;
@@ -135,6 +139,7 @@ static int copy_k(const struct place *p, const struct kv_page *from, uint32_t po
   return error;
 }
 
+// A block's V; behind the first positions it is zero.
 static int copy_v(const struct place *p, const struct kv_page *from, uint32_t positions) {
   struct duplex_kv_cache *cache = p->cache;
   int error = DUPLEX_OK;

@@ -89,6 +89,7 @@ static int stack_refused(struct duplex_stack *stack, const struct completion *c)
                     c->error_tag, c->error_code, c->error_address);
 }
 
+// What a completion means to the user.
 static int outcome(struct duplex_stack *stack, const struct completion *c) {
   static const char *const refusals[] = {
       [COMPLETION_VERSION] = "version", [COMPLETION_LENGTH] = "length", [COMPLETION_KIND] = "kind",
@@ -116,6 +117,7 @@ static int outcome(struct duplex_stack *stack, const struct completion *c) {
   }
 }
 
+// The firmware has stopped: starts it afresh, and says why it did.
 static int stopped(struct duplex_stack *stack, int error) {
   struct controller *controller = stack->shared->controller;
   char text[sizeof controller->failure];
@@ -128,6 +130,7 @@ static int stopped(struct duplex_stack *stack, int error) {
   return stack_fail(stack, error, "%s", text);
 }
 
+// Runs the firmware until message i is completed, or the clock is at `end`.
 static int run_until(struct duplex_stack *stack, uint32_t i, uint64_t end) {
   struct controller *controller = stack->shared->controller;
   const struct queue *queue = queue_of(stack);

@@ -18,6 +18,7 @@ static uint32_t table_row_sets(void) {
   return activation_row_sets(tiles, 1);
 }
 
+// The stack is one of this library: ID, version and geometry.
 static int check_identity(struct duplex_stack *stack) {
   uint32_t id = 0;
   uint32_t version = 0;
@@ -32,6 +33,7 @@ static int check_identity(struct duplex_stack *stack) {
                                                                                        : DUPLEX_ERROR_FORMAT;
 }
 
+// A client without a queue; NULL: no memory.
 static struct duplex_stack *new_stack(const struct shared_stack *shared,
                                       const struct duplex_stack_options *options) {
   struct duplex_stack *self = calloc(1, sizeof *self);
@@ -77,6 +79,7 @@ static int join(struct duplex_stack *stack, struct shared_stack *shared, const s
   return DUPLEX_ERROR_OUT_OF_SPACE;
 }
 
+// The controller of the options, and what the mailbox tells its firmware.
 static int open_controller(struct shared_stack *shared, const struct duplex_stack *stack,
                            const struct duplex_riscv_options *riscv, char *text, size_t size) {
   const int error = riscv ? controller_riscv(riscv, shared->backend, &shared->controller, text, size)
@@ -89,6 +92,7 @@ static int open_controller(struct shared_stack *shared, const struct duplex_stac
   return DUPLEX_OK;
 }
 
+// The first client, on a back end that is closed if this fails.
 static int open_first(struct duplex_backend *backend, const struct duplex_stack_options *options,
                       struct duplex_stack **stack, char *text, size_t size) {
   struct shared_stack *shared = options->bundles <= ALL_BUNDLES ? calloc(1, sizeof *shared) : NULL;

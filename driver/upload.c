@@ -56,6 +56,7 @@ static size_t arrange_block(const struct weight_layout *layout, const struct sou
                              : header + (size_t)rows * layout->k_tiles * DUPLEX_BEAT_BYTES;
 }
 
+// All blocks of one channel; `block` has room for one.
 static int upload_channel(struct duplex_stack *stack, const struct duplex_weights *weights,
                           const struct source *source, unsigned channel, uint8_t *block) {
   const struct weight_layout *layout = &weights->layout;
@@ -72,6 +73,7 @@ static int upload_channel(struct duplex_stack *stack, const struct duplex_weight
   return DUPLEX_OK;
 }
 
+// Fills in the layout; DUPLEX_ERROR_ARGUMENT if the matrix does not fit the fields of a descriptor.
 static int lay_out(struct duplex_stack *stack, const struct source *source, struct weight_layout *layout) {
   const size_t rows = source->odd ? 2 * source->n : source->n;
   *layout = (struct weight_layout){.rows = (uint32_t)rows,
@@ -97,6 +99,7 @@ static int take_space(struct duplex_stack *stack, const struct source *source,
                     layout->rows, source->k);
 }
 
+// Lays out, takes DRAM and brings the matrix there; on failure the DRAM is free again.
 static int upload(struct duplex_stack *stack, const struct source *source, struct duplex_weights *weights) {
   struct weight_layout *layout = &weights->layout;
   int error = lay_out(stack, source, layout);

@@ -28,6 +28,7 @@ static void note_access(struct platform *p, uint64_t before, bool write, uint32_
   watch_clocks(p->watch, p->last_pc, (double)(stack_clocks(p) - before));
 }
 
+// A load from the stack's registers.
 static uint64_t read_stack(uc_engine *engine, uint64_t offset, unsigned size, void *context) {
   struct platform *p = context;
   uint32_t value = 0;
@@ -45,6 +46,7 @@ static uint64_t read_stack(uc_engine *engine, uint64_t offset, unsigned size, vo
   return value;
 }
 
+// A store to the stack's registers.
 static void write_stack(uc_engine *engine, uint64_t offset, unsigned size, uint64_t value, void *context) {
   struct platform *p = context;
   (void)engine;
@@ -61,6 +63,7 @@ static void write_stack(uc_engine *engine, uint64_t offset, unsigned size, uint6
   note_access(p, before, true, (uint32_t)offset, (uint32_t)value);
 }
 
+// A load from the platform's registers.
 static uint64_t read_platform(uc_engine *engine, uint64_t offset, unsigned size, void *context) {
   struct platform *p = context;
   (void)engine, (void)size;
@@ -82,6 +85,7 @@ static uint64_t read_platform(uc_engine *engine, uint64_t offset, unsigned size,
   }
 }
 
+// A store to the platform's registers.
 static void write_platform(uc_engine *engine, uint64_t offset, unsigned size, uint64_t value, void *context) {
   struct platform *p = context;
   (void)engine, (void)size;

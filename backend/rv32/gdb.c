@@ -88,6 +88,7 @@ static int next_byte(struct gdb *gdb) {
   return -1;
 }
 
+// $text#sum; the debugger has gone if it cannot be sent.
 static void send_packet(struct gdb *gdb, const char *text) {
   unsigned char sum = 0;
   char end[4];
@@ -153,6 +154,7 @@ static void write_registers(struct gdb *gdb, struct platform *p, const char *pac
 // RAM only: a look at a register would change what the firmware sees.
 static bool is_memory(uint32_t address) { return address >= 0x80000000u; }
 
+// m ADDRESS,BYTES
 static void read_memory(struct gdb *gdb, struct platform *p, const char *packet) {
   char *end, text[PACKET_BYTES];
   const uint32_t address = (uint32_t)strtoul(packet, &end, 16);
@@ -167,6 +169,7 @@ static void read_memory(struct gdb *gdb, struct platform *p, const char *packet)
   send_packet(gdb, text);
 }
 
+// M ADDRESS,BYTES:DIGITS
 static void write_memory(struct gdb *gdb, struct platform *p, const char *packet) {
   char *end;
   const uint32_t address = (uint32_t)strtoul(packet, &end, 16);
@@ -186,6 +189,7 @@ static int find_breakpoint(const struct gdb *gdb, uint32_t address) {
   return -1;
 }
 
+// Z0,ADDRESS sets a breakpoint, z0,ADDRESS deletes it.
 static void change_breakpoint(struct gdb *gdb, const char *packet) {
   const char *comma = strchr(packet, ',');
   const uint32_t address = comma ? (uint32_t)strtoul(comma + 1, NULL, 16) : 0;
@@ -205,6 +209,7 @@ static void change_breakpoint(struct gdb *gdb, const char *packet) {
   send_packet(gdb, "OK");
 }
 
+// q...: what the stub can do, the description of the registers, whether it was attached.
 static void query(struct gdb *gdb, const char *packet) {
   static const char features[] = "qXfer:features:read:target.xml:";
   char text[PACKET_BYTES];
@@ -227,6 +232,7 @@ static void query(struct gdb *gdb, const char *packet) {
   }
 }
 
+// p NUMBER reads, P NUMBER=VALUE writes.
 static void one_register(struct gdb *gdb, struct platform *p, const char *packet) {
   char *end, text[9];
   const unsigned number = (unsigned)strtoul(packet + 1, &end, 16);

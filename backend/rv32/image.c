@@ -15,6 +15,7 @@ static const void *part(const struct image *image, uint64_t offset, uint64_t byt
                                                                                    : NULL;
 }
 
+// The segments to load; false: *wrong says what is wrong with them.
 static bool read_segments(struct image *image, const Elf32_Ehdr *header, const char **wrong) {
   const Elf32_Phdr *table = part(image, header->e_phoff, (uint64_t)header->e_phnum * sizeof *table);
   if (!table || header->e_phentsize != sizeof *table)
@@ -38,6 +39,7 @@ static int by_address(const void *a, const void *b) {
   return x->address < y->address ? -1 : x->address > y->address;
 }
 
+// Functions of the symbol table, in the order of their addresses.
 static void read_functions(struct image *image, const Elf32_Shdr *symbols, const Elf32_Shdr *strings) {
   const Elf32_Sym *symbol = part(image, symbols->sh_offset, symbols->sh_size);
   const uint8_t *names =

@@ -46,6 +46,7 @@ static void on_exception(uc_engine *engine, uint32_t number, void *context) {
   uc_emu_stop(engine);
 }
 
+// A load, store or fetch where there is no memory, or none of that kind.
 static bool on_bad_access(uc_engine *engine, uc_mem_type type, uint64_t address, int size, int64_t value,
                           void *context) {
   struct platform *p = context;

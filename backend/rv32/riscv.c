@@ -45,6 +45,7 @@ static int stopped(struct platform *p) {
   return DUPLEX_ERROR_FIRMWARE;
 }
 
+// The text of a firmware that has executed too many instructions without sleeping.
 static int too_quiet(struct platform *p) {
   char where[200];
   place_text(p, p->last_pc, where, sizeof where);
@@ -132,6 +133,7 @@ static bool inside(uint32_t address, uint32_t bytes, uint32_t base, uint32_t roo
   return address >= base && address - base <= room && bytes <= room - (address - base);
 }
 
+// Segments and entry lie in the controller's memory.
 static bool segments_fit(const struct image *image) {
   for (unsigned i = 0; i < image->segments; i++) {
     const struct segment *s = &image->segment[i];
@@ -169,6 +171,7 @@ static int open_observers(struct platform *p, const struct duplex_riscv_options 
   return DUPLEX_OK;
 }
 
+// Image, machine, observers; then the firmware boots. `text` gets the cause of a failure.
 static int open_parts(struct platform *p, const struct duplex_riscv_options *options, char *text,
                       size_t size) {
   int error = open_image(p, text, size);

@@ -21,6 +21,7 @@ struct watch {
   struct count *count;  // for each function of the image, and one for what is in none
 };
 
+// For the trace; "?": there is no such register.
 static const char *register_name(uint32_t offset) {
   static const struct {
     uint32_t offset;
@@ -53,6 +54,7 @@ static const char *register_name(uint32_t offset) {
   return offset >= DUPLEX_REG_RING ? "RING" : "?";
 }
 
+// NULL without a path, or if it cannot be written: then *good is false and text says why.
 static FILE *open_file(const char *path, bool *good, char *text, size_t size) {
   if (!path) return NULL;
   FILE *file = fopen(path, "w");
@@ -113,6 +115,7 @@ static int by_clocks(const void *a, const void *b, void *context) {
   return (left < right) - (left > right);
 }
 
+// A line for each function that was executed, longest first.
 static void write_profile(const struct watch *watch) {
   const size_t all = watch->image->functions + 1;
   size_t *order = calloc(all, sizeof *order);

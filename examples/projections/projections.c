@@ -62,6 +62,7 @@ static int fetch(struct duplex_stack *stack, const struct weight_layout *layout,
   return 0;
 }
 
+// Places x, sends the message, and fetches the results; *clocks: of the job.
 static int project(struct duplex_stack *stack, struct duplex_weights *const w[], const duplex_f16 *x,
                    duplex_f16 *const y[], uint64_t *clocks) {
   struct projections_message m = {.count = PROJECTIONS_MOST, .format = RESULT_F16};

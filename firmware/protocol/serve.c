@@ -83,6 +83,7 @@ static enum completion_status run(struct client *client, struct firmware_report 
   return status == COMPLETION_DONE ? (enum completion_status)statuses[report->result] : status;
 }
 
+// Answers the message that was served last.
 static void complete(struct protocol *p, uint32_t q, enum completion_status status, uint32_t detail,
                      const struct firmware_report *report) {
   volatile struct queue *queue = &p->box->queue[q];
@@ -97,6 +98,7 @@ static void complete(struct protocol *p, uint32_t q, enum completion_status stat
   queue->completed = ++p->queue[q].completed;
 }
 
+// Serves the oldest message of a queue. Its answer is dropped if the queue was closed meanwhile.
 static void serve_queue(struct protocol *p, uint32_t q) {
   volatile struct queue *queue = &p->box->queue[q];
   volatile struct allotment *allotment = &p->box->allotment[q];
