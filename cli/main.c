@@ -2,7 +2,8 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "cli/cli.h"
+#include "cli/commands.h"
+#include "cli/messages.h"
 
 static const struct {
   const char *name;
@@ -29,6 +30,7 @@ static int help(void) {
   return EXIT_GOOD;
 }
 
+// Finds the command; --help anywhere behind its name explains it.
 static int run(int argc, char **argv) {
   static char *help_only[] = {"--help", NULL};
   if (argc < 2) return fail(EXIT_BAD_INPUT, "expected a command: see duplex --help");

@@ -1,3 +1,4 @@
+// Which rows of the bundles are taken.
 #include "driver/space.h"
 
 #define MAILBOX (DUPLEX_BANK_ROWS - DUPLEX_MAILBOX_ROWS)
@@ -25,7 +26,8 @@ static bool take_rows(struct space *space, uint32_t stripe, uint32_t row_sets, u
 }
 
 uint32_t space_longest(const struct space *space, uint32_t stripe) {
-  uint32_t run = 0, longest = 0;
+  uint32_t run = 0;
+  uint32_t longest = 0;
   for (uint32_t row = 0; row < MAILBOX; row++) {
     run = space->taken[row] & stripe ? 0 : run + 1;
     if (run > longest) longest = run;
@@ -43,13 +45,15 @@ bool space_take_mailbox(struct space *space, uint32_t stripe, uint32_t row_sets,
 }
 
 void space_give(struct space *space, struct region region, uint32_t row_sets) {
-  const uint32_t first = region.base / bundles_of(region.stripe), rows = rows_of(region.stripe, row_sets);
+  const uint32_t first = region.base / bundles_of(region.stripe);
+  const uint32_t rows = rows_of(region.stripe, row_sets);
   for (uint32_t i = first; i < first + rows; i++) space->taken[i] &= (uint8_t)~region.stripe;
 }
 
 uint64_t space_address(struct region region, uint64_t offset) {
   const uint64_t row_set = region.base + offset / DUPLEX_ROW_SET_BYTES;
-  uint32_t place = (uint32_t)(row_set % bundles_of(region.stripe)), bundle = 0;
+  uint32_t place = (uint32_t)(row_set % bundles_of(region.stripe));
+  uint32_t bundle = 0;
   while (!(region.stripe >> bundle & 1) || place--) bundle++;
   return (uint64_t)bundle << 27 | row_set / bundles_of(region.stripe) << 13 | offset % DUPLEX_ROW_SET_BYTES;
 }

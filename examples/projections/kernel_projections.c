@@ -14,6 +14,7 @@ struct projections_job {
   struct region weights[PROJECTIONS_MOST], results[PROJECTIONS_MOST];
 };
 
+// One LOAD, then a GEMM for each matrix.
 static void run(const struct hal *hal, const struct projections_job *job, struct firmware_report *report) {
   struct ring ring;
   uint32_t d[DUPLEX_DESCRIPTOR_WORDS];

@@ -1,10 +1,13 @@
+// The GEMM kernel: pass after pass a load of activations and the products with all weights.
 #include "firmware/kernels/ring.h"
 
 void firmware_gemm(const struct hal *hal, const struct gemm_job *job, struct firmware_report *report) {
   struct ring ring;
   uint32_t d[DUPLEX_DESCRIPTOR_WORDS];
-  const uint32_t k_tiles = job->weights_layout.k_tiles, most = groups_of_pass(k_tiles);
-  struct region x = job->x, results = job->results;
+  const uint32_t k_tiles = job->weights_layout.k_tiles;
+  const uint32_t most = groups_of_pass(k_tiles);
+  struct region x = job->x;
+  struct region results = job->results;
   ring_start(&ring, hal, report);
   for (uint32_t left = job->groups, groups; left; left -= groups) {
     groups = left < most ? left : most;

@@ -1,3 +1,4 @@
+// Where tensors lie in the channels' DRAM.
 #include "firmware/layout.h"
 
 #include "duplex/descriptor.h"
@@ -13,7 +14,9 @@ static uint32_t block_row_sets(const struct weight_layout *layout) {
 }
 
 bool weight_layout(struct weight_layout *layout, uint32_t k, uint32_t channels) {
-  const uint32_t unit = layout->gated ? 2 : 1, rows = layout->rows, groups = layout->two_streams ? 2 : 1;
+  const uint32_t unit = layout->gated ? 2 : 1;
+  const uint32_t rows = layout->rows;
+  const uint32_t groups = layout->two_streams ? 2 : 1;
   if (rows == 0 || rows > DUPLEX_DESC_MASK(ROWS) || k == 0 ||
       k > DUPLEX_K_TILES_MAX / groups * DUPLEX_WIDTH || rows % unit)
     return false;
@@ -38,7 +41,14 @@ uint32_t layout_channel_rows(const struct weight_layout *layout, uint32_t channe
 }
 
 uint32_t result_row_bytes(enum result_format format) {
-  return DUPLEX_LANES * (format == RESULT_F16 ? 2u : format == RESULT_F32 ? 4u : 16u);
+  switch (format) {
+    case RESULT_F16:
+      return 2 * DUPLEX_LANES;
+    case RESULT_F32:
+      return 4 * DUPLEX_LANES;
+    default:
+      return 16 * DUPLEX_LANES;
+  }
 }
 
 uint32_t groups_of_pass(uint32_t k_tiles) {
@@ -66,8 +76,10 @@ uint32_t kv_block_rows(uint32_t head_size) { return divide_up(head_size / 16, kv
 uint32_t kv_slots(uint32_t heads, uint32_t channels) { return divide_up(heads, channels); }
 
 uint32_t kv_positions(uint32_t positions, uint32_t spread, uint32_t member) {
-  const uint32_t blocks = positions / DUPLEX_WIDTH, members = 1u << spread, whole = blocks >> spread,
-                 next = blocks % members;
+  const uint32_t blocks = positions / DUPLEX_WIDTH;
+  const uint32_t members = 1u << spread;
+  const uint32_t whole = blocks >> spread;
+  const uint32_t next = blocks % members;
   if (member == next) return whole * DUPLEX_WIDTH + positions % DUPLEX_WIDTH;
   return (whole + (member < next)) * DUPLEX_WIDTH;
 }

@@ -1,3 +1,4 @@
+// The descriptor ring: start, wait, recover, and the descriptors of GEMM and expert.
 #include "firmware/kernels/ring.h"
 
 #include "duplex/registers.h"
@@ -32,6 +33,7 @@ void ring_abandon(struct ring *ring, enum firmware_result result) {
   ring_recover(ring->hal);
 }
 
+// The stack has refused a descriptor: notes which, and ends the job.
 static bool refused(struct ring *ring) {
   const uint32_t code = hal_read(ring->hal, DUPLEX_REG_ERROR_CODE);
   if (code == DUPLEX_STACK_ERROR_NONE) return false;
@@ -43,6 +45,7 @@ static bool refused(struct ring *ring) {
   return true;
 }
 
+// The job is no longer wanted: ends it.
 static bool cancelled(struct ring *ring) {
   if (!hal_cancelled(ring->hal)) return false;
   ring_abandon(ring, FIRMWARE_CANCELLED);
@@ -67,9 +70,9 @@ bool ring_wait_for_room(struct ring *ring) {
 }
 
 bool ring_push(struct ring *ring, const uint32_t descriptor[DUPLEX_DESCRIPTOR_WORDS], bool last) {
-  uint32_t slot, word_0;
-  if (!ring_reserve(ring, last, &slot, &word_0)) return false;
-  hal_write_word(ring->hal, slot, 0, descriptor[0] | word_0);
+  uint32_t slot, ring_fields;
+  if (!ring_reserve(ring, last, &slot, &ring_fields)) return false;
+  hal_write_word(ring->hal, slot, 0, descriptor[0] | ring_fields);
 #pragma GCC unroll 16
   for (uint32_t word = 1; word < DUPLEX_DESCRIPTOR_WORDS; word++)
     hal_write_word(ring->hal, slot, word, descriptor[word]);

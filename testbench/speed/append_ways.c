@@ -92,11 +92,18 @@ static uint64_t step(enum way way, unsigned place, unsigned apart, uint64_t *wri
 }
 
 static void report(enum way way, unsigned apart, double attention) {
-  uint64_t least = UINT64_MAX, most = 0, sum = 0, bytes = 0, last = 0, writes;
+  uint64_t least = UINT64_MAX;
+  uint64_t most = 0;
+  uint64_t sum = 0;
+  uint64_t bytes = 0;
+  uint64_t last = 0;
+  uint64_t writes;
   for (unsigned place = 0; place < BLOCK; place++) {
     last = step(way, place, apart, &writes);
-    least = last < least ? last : least, most = last > most ? last : most;
-    sum += last, bytes += writes * ATOM;
+    if (last < least) least = last;
+    if (last > most) most = last;
+    sum += last;
+    bytes += writes * ATOM;
   }
   const double mean = (double)sum / BLOCK;
   printf("%-14s %-8s %9.0f %7llu %8.1f %7llu", names[way], apart ? "apart" : "in step",
