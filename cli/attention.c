@@ -24,19 +24,19 @@ static void help(void) {
   printf(
       "usage: duplex attention --q Q.npy --k K.npy --v V.npy --out O.npy [options]\n\n"
       "Q[B,Hq,D], K,V[B,Hkv,L,D] -> O[B,Hq,D] = softmax(scale Q K^T) V, one query position for each "
-      "sequence. <f2, C order; Hq a "
-      "multiple\nof Hkv, at most 16 times as many; D a multiple of 16 up to 256, L up to 131072.\n\n"
+      "sequence. <f2, C order; Hq a multiple\n"
+      "of Hkv, at most 16 times as many; D a multiple of 16 up to 256, L up to 131072.\n\n"
       "  --scale S              a positive number (default 1/sqrt(D))\n"
-      "  --lengths LIST|FILE    positions of each sequence, 1 to L: numbers with commas, or .npy of <i4 or "
-      "<i8 [B] (default "
-      "L)\n"
-      "  --weights auto|p16|p32 of the softmax: of 12 significant bits, or 23 for twice the lanes (default "
-      "auto: p32 where that "
-      "costs\n                         no time, up to 4 query heads of a KV head)\n"
-      "  --spread auto|1|2|4|8|16|32   channels that share a KV head, at most channels / Hkv (default auto)\n"
-      "  --append before|inside inside: the xPU writes the last position of each sequence as part of the job "
-      "(default "
-      "before)\n%s",
+      "  --lengths LIST|FILE    positions of each sequence, 1 to L: numbers with commas, or .npy of <i4 "
+      "or <i8 [B] (default L)\n"
+      "  --weights auto|p16|p32 of the softmax: of 12 significant bits, or 23 for twice the lanes "
+      "(default auto: p32 where that costs\n"
+      "                         no time, up to 4 query heads of a KV head)\n"
+      "  --spread auto|1|2|4|8|16|32   channels that share a KV head, at most channels / Hkv (default "
+      "auto)\n"
+      "  --append before|inside inside: the xPU writes the last position of each sequence as part of the "
+      "job (default before)\n"
+      "%s",
       stack_options_help);
 }
 

@@ -21,24 +21,21 @@ static void help(void) {
   printf(
       "usage: duplex batch FILE.jsonl [options]\n\n"
       "One JSON object a line:\n"
-      "  {\"command\": \"gemm\", \"x\": FILE, \"w\": FILE, \"out\": FILE, \"out_type\": \"f16|f32|acc\"}\n"
-      "  {\"command\": \"expert\", \"x\": FILE, \"gate\": FILE, \"up\": FILE, \"down\": FILE, \"out\": FILE, "
-      "\"act\": NAME, "
-      "\"out_type\": ...}\n"
+      "  {\"command\": \"gemm\", \"x\": FILE, \"w\": FILE, \"out\": FILE, \"out_type\": "
+      "\"f16|f32|acc\"}\n"
+      "  {\"command\": \"expert\", \"x\": FILE, \"gate\": FILE, \"up\": FILE, \"down\": FILE, \"out\": "
+      "FILE, \"act\": NAME, \"out_type\": ...}\n"
       "  {\"command\": \"attention\", \"q\": FILE, \"k\": FILE, \"v\": FILE, \"out\": FILE, \"lengths\": "
-      "LIST or FILE, "
-      "\"scale\": "
-      "NUMBER, \"spread\": NUMBER, \"weights\": \"auto|p16|p32\"}\n"
-      "All values are texts, with the meaning of the command's options; a first dimension of 2 is a pair of "
-      "matrices or "
-      "experts.\n"
-      "Empty lines are skipped. Matrices stay on the stack between jobs that name the same files; if room "
-      "runs out the one not "
-      "used for longest leaves.\nA wrong line is reported with its number and the others still run; the exit "
-      "status is that of "
-      "the first failure. For each line\nthat ran, one JSON object on standard output: line, command, "
-      "cycles, uploaded (matrices "
-      "brought to the stack).\n\n%s",
+      "LIST or FILE, \"scale\": NUMBER, \"spread\": NUMBER, \"weights\": \"auto|p16|p32\"}\n"
+      "All values are texts, with the meaning of the command's options; a first dimension of 2 is a pair "
+      "of matrices or experts.\n"
+      "Empty lines are skipped. Matrices stay on the stack between jobs that name the same files; if "
+      "room runs out the one not used for longest leaves.\n"
+      "A wrong line is reported with its number and the others still run; the exit status is that of the "
+      "first failure. For each line\n"
+      "that ran, one JSON object on standard output: line, command, cycles, uploaded (matrices brought "
+      "to the stack).\n\n"
+      "%s",
       stack_options_help);
 }
 

@@ -10,9 +10,8 @@
 static void help(void) {
   printf(
       "usage: duplex compare A.npy B.npy\n\n"
-      "Two tensors of one type (<f2, <f4 or |V16) and shape: how many elements differ, by how many ulp, and "
-      "the first "
-      "difference.\n"
+      "Two tensors of one type (<f2, <f4 or |V16) and shape: how many elements differ, by how many ulp, "
+      "and the first difference.\n"
       "Exit status 0: the same bits; 1: different; 2: bad input.\n");
 }
 

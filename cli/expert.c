@@ -18,12 +18,13 @@ static void help(void) {
       "usage: duplex expert --x X.npy [--gate G.npy] --up U.npy --down D.npy --out Y.npy [options]\n\n"
       "X[M,H], G,U[F,H], D[H,F] -> Y[M,H] = h D^T, h = RN16(act(x G^T) * (x U^T)); without --gate h = "
       "RN16(act(x U^T)).\n"
-      "Tensors with a first dimension of 2: a pair of experts, each in bundles of its own, streamed in turn; "
-      "H, F to 32768.\n\n"
+      "Tensors with a first dimension of 2: a pair of experts, each in bundles of its own, streamed in "
+      "turn; H, F to 32768.\n\n"
       "  --act silu|gelu|gelu_tanh|relu|identity|FILE   activation (default silu); FILE: a table "
       "(docs/activation.md)\n"
       "  --out-type f16|f32|acc elements of Y: <f2 (default), <f4, or |V16, the exact sums of partial "
-      "experts\n%s",
+      "experts\n"
+      "%s",
       stack_options_help);
 }
 

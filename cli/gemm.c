@@ -14,10 +14,12 @@
 static void help(void) {
   printf(
       "usage: duplex gemm --x X.npy --w W.npy --out Y.npy [options]\n\n"
-      "Y[M,N] = X[M,K] W[N,K]^T, every sum exact and rounded once. <f2, C order; M 1 to 4096, K 1 to 65536.\n"
-      "X[2,M,K], W[2,N,K] -> Y[2,M,N]: a pair of matrices, each in bundles of its own, streamed in turn; K "
-      "to 32768.\n\n"
-      "  --out-type f16|f32|acc elements of Y: <f2 (default), <f4, or |V16, the exact sums\n%s",
+      "Y[M,N] = X[M,K] W[N,K]^T, every sum exact and rounded once. <f2, C order; M 1 to 4096, K 1 to "
+      "65536.\n"
+      "X[2,M,K], W[2,N,K] -> Y[2,M,N]: a pair of matrices, each in bundles of its own, streamed in turn; "
+      "K to 32768.\n\n"
+      "  --out-type f16|f32|acc elements of Y: <f2 (default), <f4, or |V16, the exact sums\n"
+      "%s",
       stack_options_help);
 }
 

@@ -21,9 +21,8 @@ static const struct {
 
 static int help(void) {
   printf(
-      "usage: duplex COMMAND [options]\n\nLogic-PIM stack on its C model or its Verilated RTL. Tensors are "
-      ".npy files, <f2, C "
-      "order.\n\n");
+      "usage: duplex COMMAND [options]\n\n"
+      "Logic-PIM stack on its C model or its Verilated RTL. Tensors are .npy files, <f2, C order.\n\n");
   for (size_t i = 0; i < sizeof commands / sizeof commands[0]; i++)
     printf("  %-10s %s\n", commands[i].name, commands[i].what);
   printf("\nduplex COMMAND --help explains a command; duplex --version prints the version.\n");

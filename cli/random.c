@@ -20,8 +20,7 @@ static void help(void) {
       "A <f2 tensor of 1 to 4 dimensions of seeded values. DIST:\n"
       "  normal:S    mean 0, deviation S          uniform:A   from -A to A\n"
       "  bits        any of the 65,536 patterns    classes     subnormals, extremes, cancelling pairs, "
-      "zeros, Inf and NaN "
-      "mixed\n");
+      "zeros, Inf and NaN mixed\n");
 }
 
 enum dist { NORMAL, UNIFORM, BITS, CLASSES };

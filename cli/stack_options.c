@@ -13,11 +13,12 @@
 
 const char stack_options_help[] =
     "  --backend cmodel|rtl   the C model (default) or the Verilated RTL\n"
-    "  --firmware native|riscv   the firmware runs in this process, at no cost (default), or on an RV32 "
-    "controller\n"
+    "  --firmware native|riscv   the firmware runs in this process, at no cost (default), or on an "
+    "RV32 controller\n"
     "  --firmware-elf FILE    RV32 firmware (default: firmware.elf beside the program)\n"
     "  --instructions-per-clock R   speed of the controller (default 0.7)\n"
-    "  --firmware-trace FILE  calls and register accesses; --firmware-profile FILE  clocks by function\n"
+    "  --firmware-trace FILE  calls and register accesses; --firmware-profile FILE  clocks by "
+    "function\n"
     "  --gdb PORT             the controller waits for GDB: target remote 127.0.0.1:PORT\n"
     "  --channels N           channels of the stack, 1 to 32 (default 32)\n"
     "  --threads N            host threads of the C model (default: all cores)\n"

@@ -25,7 +25,7 @@ struct duplex_job {
   } message;
   const struct duplex_weights *matrices[2];  // that its passes stream; the last one's rows are the results'
   unsigned count;
-  enum result_format format;
+  enum duplex_result_format format;
 };
 
 // Statistics of a job; matrices are those that its passes streamed.
@@ -97,7 +97,7 @@ static int submit(struct duplex_job **job) {
 
 static int start_gemm(struct duplex_stack *stack, const struct duplex_weights *w, const duplex_f16 *x,
                       size_t m, enum duplex_format format, struct duplex_job **job) {
-  const enum result_format result_format = (enum result_format)format;
+  const enum duplex_result_format result_format = (enum duplex_result_format)format;
   const struct duplex_job planned = {.stack = stack,
                                      .work = tokens_plan(stack, m, groups_of_pass(w->layout.k_tiles),
                                                          w->layout.k_tiles, &w->layout, result_format),
@@ -137,7 +137,7 @@ static int check_expert(struct duplex_stack *stack, const struct duplex_weights 
 static int start_expert(struct duplex_stack *stack, const struct duplex_weights *up,
                         const struct duplex_weights *down, const duplex_f16 *x, size_t m,
                         enum duplex_format format, struct duplex_job **job) {
-  const enum result_format result_format = (enum result_format)format;
+  const enum duplex_result_format result_format = (enum duplex_result_format)format;
   const uint32_t groups_of_pass = expert_groups_of_pass(&up->layout, &down->layout);
   const struct duplex_job planned = {
       .stack = stack,

@@ -67,7 +67,7 @@ int tokens_upload(struct duplex_stack *stack, const struct token_work *work, con
 
 // A block of results of one channel, all groups of a pass.
 static int read_block(struct duplex_stack *stack, const struct weight_layout *layout, struct region region,
-                      unsigned channel, uint32_t block, enum result_format format, uint32_t groups,
+                      unsigned channel, uint32_t block, enum duplex_result_format format, uint32_t groups,
                       uint8_t *bytes) {
   const uint32_t columns = result_block_columns(layout, format, groups);
   return region_read(stack, channel, region, (uint64_t)block * columns * DUPLEX_COLUMN_BYTES, bytes,
@@ -77,8 +77,8 @@ static int read_block(struct duplex_stack *stack, const struct weight_layout *la
 // What one channel wrote in one pass: blocks of rows of 8 lanes, those of the second group behind those of
 // the first.
 static int read_channel(struct duplex_stack *stack, const struct token_work *work,
-                        const struct weight_layout *layout, enum result_format format, unsigned channel,
-                        uint32_t pass, uint8_t *y) {
+                        const struct weight_layout *layout, enum duplex_result_format format,
+                        unsigned channel, uint32_t pass, uint8_t *y) {
   uint8_t bytes[DUPLEX_ROWS * DUPLEX_LANES * 16];
   const size_t row_bytes = result_row_bytes(format);
   const size_t size = row_bytes / DUPLEX_LANES;
@@ -106,7 +106,7 @@ static int read_channel(struct duplex_stack *stack, const struct token_work *wor
 }
 
 int tokens_read_results(struct duplex_stack *stack, const struct token_work *work,
-                        const struct weight_layout *layout, enum result_format format, uint8_t *y) {
+                        const struct weight_layout *layout, enum duplex_result_format format, uint8_t *y) {
   for (uint32_t pass = 0; pass < work->passes; pass++)
     for (unsigned channel = 0; channel < stack->channels; channel++) {
       const int error = read_channel(stack, work, layout, format, channel, pass, y);
@@ -117,7 +117,7 @@ int tokens_read_results(struct duplex_stack *stack, const struct token_work *wor
 
 struct token_work tokens_plan(const struct duplex_stack *stack, size_t m, uint32_t groups_of_pass,
                               uint32_t k_tiles, const struct weight_layout *results,
-                              enum result_format format) {
+                              enum duplex_result_format format) {
   const uint32_t groups = (uint32_t)((m + DUPLEX_LANES - 1) / DUPLEX_LANES),
                  matrices = results->two_streams ? 2 : 1;
   struct token_work work = {

@@ -19,7 +19,7 @@ struct token_work {
 // groups_of_pass groups of 8 tokens at once. It has no regions yet.
 struct token_work tokens_plan(const struct duplex_stack *stack, size_t m, uint32_t groups_of_pass,
                               uint32_t k_tiles, const struct weight_layout *results,
-                              enum result_format format);
+                              enum duplex_result_format format);
 
 // Regions for activations and results. DUPLEX_ERROR_OUT_OF_SPACE: nothing is taken.
 int tokens_take_space(struct duplex_stack *stack, struct token_work *work);
@@ -30,6 +30,6 @@ int tokens_upload(struct duplex_stack *stack, const struct token_work *work, con
 
 // y[m][rows of the layout] (pair: [2][m][rows]) in the format, from what the channels wrote.
 int tokens_read_results(struct duplex_stack *stack, const struct token_work *work,
-                        const struct weight_layout *layout, enum result_format format, uint8_t *y);
+                        const struct weight_layout *layout, enum duplex_result_format format, uint8_t *y);
 
 #endif

@@ -46,7 +46,8 @@ static int place_x(struct duplex_stack *stack, struct region region, const duple
 // Results of one matrix: blocks of rows of 8 lanes.
 static int fetch(struct duplex_stack *stack, const struct weight_layout *layout, struct region region,
                  duplex_f16 *y) {
-  const uint32_t block_bytes = result_block_columns(layout, RESULT_F16, 1) * DUPLEX_COLUMN_BYTES;
+  const uint32_t block_bytes =
+      result_block_columns(layout, DUPLEX_RESULT_FORMAT_F16, 1) * DUPLEX_COLUMN_BYTES;
   for (unsigned channel = 0; channel < stack->channels; channel++) {
     uint32_t first;
     const uint32_t count = layout_channel_rows(layout, channel, &first);
@@ -65,14 +66,14 @@ static int fetch(struct duplex_stack *stack, const struct weight_layout *layout,
 // Places x, sends the message, and fetches the results; *clocks: of the job.
 static int project(struct duplex_stack *stack, struct duplex_weights *const w[], const duplex_f16 *x,
                    duplex_f16 *const y[], uint64_t *clocks) {
-  struct projections_message m = {.count = PROJECTIONS_MOST, .format = RESULT_F16};
+  struct projections_message m = {.count = PROJECTIONS_MOST, .format = DUPLEX_RESULT_FORMAT_F16};
   struct region place, results[PROJECTIONS_MOST];
   bool taken = space_take(stack->space, stack->bundles,
                           activation_row_sets(K / DUPLEX_WIDTH, stack->channels), &place);
   m.x = (struct region_words){place.base, place.stripe};
   for (uint32_t i = 0; i < PROJECTIONS_MOST; i++) {
-    taken = taken && space_take(stack->space, stack->bundles, result_row_sets(&w[i]->layout, RESULT_F16, 1),
-                                &results[i]);
+    taken = taken && space_take(stack->space, stack->bundles,
+                                result_row_sets(&w[i]->layout, DUPLEX_RESULT_FORMAT_F16, 1), &results[i]);
     m.weights[i] = (struct matrix_words){rows[i], K, 0, w[i]->region.base, w[i]->region.stripe};
     m.results[i] = (struct region_words){results[i].base, results[i].stripe};
   }

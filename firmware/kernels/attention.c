@@ -1,9 +1,8 @@
 // The attention kernel: sequences and their segments into descriptors.
+#include "duplex/geometry.h"
 #include "firmware/kernels/ring.h"
 
 _Static_assert(DUPLEX_DESC_SPREAD_LSB == DUPLEX_DESC_FIRST_CHANNEL_LSB + 5, "both fields come from one byte");
-
-enum mode { WHOLE, SCORES_TO_DRAM, ROW_BLOCK_OF_V };
 
 // One sequence on its way into the ring, or the part of it that lies in one slot of the channels.
 struct sequence {
@@ -19,9 +18,6 @@ struct sequence {
   uint32_t o_word, shape_word, q_word;
 };
 
-// Blocks of 64 positions of one lane whose scores are a row set.
-#define SCORE_BLOCKS (DUPLEX_COLUMNS * DUPLEX_COLUMN_BYTES / (DUPLEX_WIDTH * sizeof(uint32_t)))
-
 // Positions of one channel whose scores fill its slice.
 static inline uint32_t positions_at_once(uint32_t lanes) {
   return (DUPLEX_SCORE_WORDS * DUPLEX_SCORES_OF_WORD) >> lanes;
@@ -35,7 +31,7 @@ static inline uint32_t piece_positions(uint32_t lanes, uint32_t spread) {
 // Row sets of a channel for the scores of so many positions.
 static uint32_t piece_row_sets(uint32_t positions, uint32_t lanes, uint32_t spread) {
   const uint32_t blocks = (positions + (DUPLEX_WIDTH << spread) - 1) / DUPLEX_WIDTH >> spread;
-  return ((blocks << lanes) + SCORE_BLOCKS - 1) / SCORE_BLOCKS;
+  return duplex_score_row_sets(blocks, lanes);
 }
 
 // The scores of all segments fit the slice. A segment's begin with a new word, and a channel must know all
@@ -81,30 +77,32 @@ static void write_constant_words(const struct sequence *s, uint32_t slot) {
 }
 
 // Positions of a segment from `from` on, a multiple of 64 << spread; `scores`: row set of their scores,
-// unless WHOLE. Values that are in their range as they come need no mask.
+// unless DUPLEX_MODE_WHOLE. Values that are in their range as they come need no mask.
 static inline __attribute__((always_inline)) bool push_piece(const struct sequence *s, uint32_t i,
-                                                             enum mode mode, uint32_t row_block,
+                                                             enum duplex_mode mode, uint32_t row_block,
                                                              uint32_t from, uint32_t length,
                                                              uint32_t scores) {
   const uint32_t block = from / DUPLEX_WIDTH >> s->spread;
   const struct attention_segment *segment = &s->segments[i];
   const struct hal *hal = s->ring->hal;
   const bool last = i + 1 == s->count && from + length == segment_length(segment);
-  const bool end = last && s->last && mode != SCORES_TO_DRAM && (mode == WHOLE || row_block + 1 == s->tiles);
-  const uint32_t flags = DUPLEX_DESCRIPTOR_FIELD(OPCODE, 3) |
+  const bool end = last && s->last && mode != DUPLEX_MODE_SCORES &&
+                   (mode == DUPLEX_MODE_WHOLE || row_block + 1 == s->tiles);
+  const uint32_t flags = DUPLEX_DESCRIPTOR_FIELD(OPCODE, DUPLEX_OPCODE_ATTENTION) |
                          DUPLEX_DESCRIPTOR_FIELD(FIRST, i == 0 && from == 0) |
                          DUPLEX_DESCRIPTOR_FIELD(LAST, last) | DUPLEX_DESCRIPTOR_FIELD(MODE, mode) |
                          DUPLEX_DESCRIPTOR_FIELD(FENCE, end);
   // All words before the first is written: a compiler must think that a register's write changes memory.
   const uint32_t k_base = segment->k_base + s->offset + block * s->tiles;
-  const uint32_t source = (mode == ROW_BLOCK_OF_V ? scores : k_base) |
+  const uint32_t source = (mode == DUPLEX_MODE_ROW_BLOCK ? scores : k_base) |
                           DUPLEX_DESCRIPTOR_FIELD(SRC_STRIPE, s->job->kv_stripe) |
                           DUPLEX_DESCRIPTOR_FIELD(LANE_MASK, segment->length_and_lanes >> 24) |
                           DUPLEX_DESCRIPTOR_FIELD(ROW_BLOCK, row_block);
   const uint32_t v_source =
       s->job->slot_stride | DUPLEX_DESCRIPTOR_FIELD(V_BASE, segment->v_base + s->offset + block);
-  const uint32_t destination =
-      mode == SCORES_TO_DRAM ? scores | DUPLEX_DESCRIPTOR_FIELD(DST_STRIPE, s->job->qo.stripe) : s->o_word;
+  const uint32_t destination = mode == DUPLEX_MODE_SCORES
+                                   ? scores | DUPLEX_DESCRIPTOR_FIELD(DST_STRIPE, s->job->qo.stripe)
+                                   : s->o_word;
   const uint32_t positions = length | s->place;
   const uint32_t shape = s->shape_word;
   const uint32_t q = s->q_word;
@@ -123,8 +121,8 @@ static inline __attribute__((always_inline)) bool push_piece(const struct sequen
 }
 
 // All segments, in pieces of at most `most` positions.
-__attribute__((noinline)) static bool push_pass(const struct sequence *s, enum mode mode, uint32_t row_block,
-                                                uint32_t most) {
+__attribute__((noinline)) static bool push_pass(const struct sequence *s, enum duplex_mode mode,
+                                                uint32_t row_block, uint32_t most) {
   uint32_t scores = s->job->scores.base;
   for (uint32_t i = 0; i < s->count; i++) {
     const uint32_t length = segment_length(&s->segments[i]);
@@ -141,9 +139,9 @@ __attribute__((noinline)) static bool push_pass(const struct sequence *s, enum m
 // Where the scores do not fit the slice, they go to DRAM, and come back for each row block of V.
 static bool push_long(const struct sequence *s) {
   const uint32_t most = piece_positions(s->lanes, s->spread);
-  if (!push_pass(s, SCORES_TO_DRAM, 0, most)) return false;
+  if (!push_pass(s, DUPLEX_MODE_SCORES, 0, most)) return false;
   for (uint32_t row_block = 0; row_block < s->tiles; row_block++)
-    if (!push_pass(s, ROW_BLOCK_OF_V, row_block, most)) return false;
+    if (!push_pass(s, DUPLEX_MODE_ROW_BLOCK, row_block, most)) return false;
   return true;
 }
 
@@ -183,7 +181,7 @@ __attribute__((noinline)) static bool push_slots(struct ring *ring, const struct
     s.heads = left < job->channels ? left : job->channels;
     s.last = last && left == s.heads;
     describe_sequence(&s);
-    if (!(room ? push_long(&s) : push_pass(&s, WHOLE, 0, DUPLEX_POSITIONS_MAX))) return false;
+    if (!(room ? push_long(&s) : push_pass(&s, DUPLEX_MODE_WHOLE, 0, DUPLEX_POSITIONS_MAX))) return false;
     s.offset += job->slot_stride;
     s.q_base++;
     s.o_base++;
@@ -201,7 +199,7 @@ static inline bool push_sequence(struct ring *ring, const struct attention_job *
   struct sequence s;
   begin_sequence(&s, ring, job, own, segments, i);
   describe_sequence(&s);
-  return push_piece(&s, 0, WHOLE, 0, 0, segment_length(segments), 0);
+  return push_piece(&s, 0, DUPLEX_MODE_WHOLE, 0, 0, segment_length(segments), 0);
 }
 
 void firmware_attention(const struct hal *hal, const struct attention_job *job, attention_next *next,

@@ -9,7 +9,7 @@
 static void describe_up(uint32_t d[DUPLEX_DESCRIPTOR_WORDS], const struct expert_job *job, uint32_t groups) {
   describe_gemm(d, &job->up_layout, job->up, groups);
   describe_loaded_activations(d, 0, groups);
-  DUPLEX_DESCRIPTOR_SET(d, DESTINATION, 1);
+  DUPLEX_DESCRIPTOR_SET(d, DESTINATION, DUPLEX_DESTINATION_SHARED);
   DUPLEX_DESCRIPTOR_SET(d, GATED, job->up_layout.gated);
   DUPLEX_DESCRIPTOR_SET(d, DST_ADDRESS, H_UNIT);
   if (groups == 2) DUPLEX_DESCRIPTOR_SET(d, DST_GROUP, job->down_layout.k_tiles * DUPLEX_WIDTH);
@@ -35,12 +35,12 @@ void firmware_expert(const struct hal *hal, const struct expert_job *job, struct
   struct region results = job->results;
   ring_start(&ring, hal, report);
   if (job->table_tiles) {
-    describe_load(d, job->table, 2, 0, job->table_tiles);
+    describe_load(d, job->table, DUPLEX_DESTINATION_TABLE, 0, job->table_tiles);
     if (!ring_push(&ring, d, job->groups == 0)) return;
   }
   for (uint32_t left = job->groups, groups; left; left -= groups) {
     groups = left < most ? left : most;
-    describe_load(d, x, 1, 0, groups * k_tiles);
+    describe_load(d, x, DUPLEX_DESTINATION_SHARED, 0, groups * k_tiles);
     if (!ring_push(&ring, d, false)) return;
     describe_up(d, job, groups);
     if (!ring_push(&ring, d, false)) return;

@@ -11,7 +11,7 @@ void firmware_gemm(const struct hal *hal, const struct gemm_job *job, struct fir
   ring_start(&ring, hal, report);
   for (uint32_t left = job->groups, groups; left; left -= groups) {
     groups = left < most ? left : most;
-    describe_load(d, x, 1, 0, groups * k_tiles);
+    describe_load(d, x, DUPLEX_DESTINATION_SHARED, 0, groups * k_tiles);
     if (!ring_push(&ring, d, false)) return;
     describe_gemm(d, &job->weights_layout, job->weights, groups);
     describe_loaded_activations(d, 0, groups);

@@ -95,8 +95,8 @@ static void clear(uint32_t d[DUPLEX_DESCRIPTOR_WORDS]) {
 void describe_load(uint32_t d[DUPLEX_DESCRIPTOR_WORDS], struct region source, uint32_t destination,
                    uint32_t address, uint32_t tiles) {
   clear(d);
-  DUPLEX_DESCRIPTOR_SET(d, OPCODE, 1);
-  DUPLEX_DESCRIPTOR_SET(d, CHAIN, destination == 1);
+  DUPLEX_DESCRIPTOR_SET(d, OPCODE, DUPLEX_OPCODE_LOAD);
+  DUPLEX_DESCRIPTOR_SET(d, CHAIN, destination == DUPLEX_DESTINATION_SHARED);
   DUPLEX_DESCRIPTOR_SET(d, SRC_BASE, source.base);
   DUPLEX_DESCRIPTOR_SET(d, SRC_STRIPE, source.stripe);
   DUPLEX_DESCRIPTOR_SET(d, DESTINATION, destination);
@@ -107,7 +107,7 @@ void describe_load(uint32_t d[DUPLEX_DESCRIPTOR_WORDS], struct region source, ui
 void describe_gemm(uint32_t d[DUPLEX_DESCRIPTOR_WORDS], const struct weight_layout *layout,
                    struct region weights, uint32_t groups) {
   clear(d);
-  DUPLEX_DESCRIPTOR_SET(d, OPCODE, 2);
+  DUPLEX_DESCRIPTOR_SET(d, OPCODE, DUPLEX_OPCODE_GEMM);
   DUPLEX_DESCRIPTOR_SET(d, CHAIN, 1);
   DUPLEX_DESCRIPTOR_SET(d, GROUPS, groups);
   DUPLEX_DESCRIPTOR_SET(d, TWO_STREAMS, layout->two_streams);
@@ -128,7 +128,7 @@ void describe_loaded_activations(uint32_t d[DUPLEX_DESCRIPTOR_WORDS], uint32_t a
 }
 
 void describe_results(uint32_t d[DUPLEX_DESCRIPTOR_WORDS], const struct weight_layout *layout,
-                      struct region results, enum result_format format, uint32_t groups) {
+                      struct region results, enum duplex_result_format format, uint32_t groups) {
   DUPLEX_DESCRIPTOR_SET(d, FORMAT, format);
   DUPLEX_DESCRIPTOR_SET(d, DST_BASE, results.base);
   DUPLEX_DESCRIPTOR_SET(d, DST_STRIPE, results.stripe);

@@ -73,6 +73,6 @@ void describe_gemm(uint32_t d[DUPLEX_DESCRIPTOR_WORDS], const struct weight_layo
 // Activations that a LOAD brought to word `address`: the tiles of the groups in turn.
 void describe_loaded_activations(uint32_t d[DUPLEX_DESCRIPTOR_WORDS], uint32_t address, uint32_t groups);
 void describe_results(uint32_t d[DUPLEX_DESCRIPTOR_WORDS], const struct weight_layout *layout,
-                      struct region results, enum result_format format, uint32_t groups);
+                      struct region results, enum duplex_result_format format, uint32_t groups);
 
 #endif

@@ -34,7 +34,7 @@ static enum completion_status check_tokens(const struct client *client, const st
   const uint32_t inner = job->up_layout.rows / (job->up_layout.gated ? 2 : 1);
   if (m->down.k != inner || job->up_layout.two_streams != job->down_layout.two_streams)
     return COMPLETION_ARGUMENT;
-  if (*detail = AT(format), m->format > RESULT_ACC) return COMPLETION_ARGUMENT;
+  if (*detail = AT(format), m->format > DUPLEX_RESULT_FORMAT_ACC) return COMPLETION_ARGUMENT;
   if (*detail = AT(groups), job->up_layout.two_streams && m->groups % 2) return COMPLETION_ARGUMENT;
   const uint32_t most = expert_groups_of_pass(&job->up_layout, &job->down_layout);
   const uint32_t passes = (m->groups + most - 1) / most;
@@ -58,7 +58,7 @@ static enum completion_status serve_expert(struct client *client, const void *pa
   job.results = (struct region){m->results.base, m->results.stripe};
   job.table = (struct region){m->table.base, m->table.stripe};
   job.table_tiles = m->table_tiles;
-  job.format = (enum result_format)m->format;
+  job.format = (enum duplex_result_format)m->format;
   job.channels = client->channels;
   job.groups = m->groups;
   if (*detail = AT(groups), m->groups > PROTOCOL_TOKEN_GROUPS) return COMPLETION_ARGUMENT;

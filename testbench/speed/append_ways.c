@@ -25,7 +25,9 @@ enum {
 enum way { WHOLE_BLOCK, PIECES, STAGED };
 static const char *const names[] = {"whole block", "pieces", "staging block"};
 
-static uint64_t address_of(uint64_t row_set) { return row_set % 3 << 27 | row_set / 3 << 13; }
+static uint64_t address_of(uint64_t row_set) {
+  return row_set % 3 << DUPLEX_BUNDLE_LSB | row_set / 3 << DUPLEX_ROW_LSB;
+}
 
 static void put(struct duplex_xpu_traffic *x, uint64_t address, size_t size) {
   if (duplex_xpu_write(x, address, size)) abort();

@@ -129,10 +129,9 @@ static bool report(const struct setting *s, const struct length_case *c,
     printf("\n  append: %.4f of the clocks, %llu writes of 32 bytes",
            (double)stats->append_cycles / (double)stats->cycles, (unsigned long long)stats->commands.xpu_wr);
   printf(
-      "\n  of the channels' clocks: K and V %.4f, other beats (q, last columns) %.4f, waiting for DRAM %.4f, "
-      "for a tile %.4f, "
-      "for room "
-      "%.4f, nothing to stream %.4f\n",
+      "\n"
+      "  of the channels' clocks: K and V %.4f, other beats (q, last columns) %.4f, waiting for DRAM "
+      "%.4f, for a tile %.4f, for room %.4f, nothing to stream %.4f\n",
       use, beats / all - use, (double)stats->starved / all, (double)stats->no_tile / all,
       (double)stats->no_room / all, 1 - (beats + waits) / all);
   return !limited || use >= c->least;

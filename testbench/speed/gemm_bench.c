@@ -102,8 +102,8 @@ static bool measure(struct data *d, unsigned m, double deviation) {
   const bool good = exact(d);
   const double rows = (double)(d->tiers.direct + d->tiers.split + d->tiers.wide) / 100;
   printf(
-      "M %u, w ~ N(0, %g): model %.2f ms, sgemm %.2f ms; sums %s; tiers: direct %.3f%%, split %.3f%%, wide "
-      "%.3f%%\n",
+      "M %u, w ~ N(0, %g): model %.2f ms, sgemm %.2f ms; sums %s; tiers: direct %.3f%%, split %.3f%%, "
+      "wide %.3f%%\n",
       m, deviation, 1e3 * model, 1e3 * sgemm, good ? "exact" : "NOT EXACT", (double)d->tiers.direct / rows,
       (double)d->tiers.split / rows, (double)d->tiers.wide / rows);
   printf("model_to_sgemm_m%u_w%g: %.2f\n", m, deviation, sgemm / model);
@@ -119,9 +119,8 @@ int main(void) {
                    .sums = must((size_t)N * DUPLEX_LANES * sizeof(struct duplex_sum))};
   bool good = true;
   printf(
-      "fast C model (kernel %s) beside OpenBLAS sgemm (%s, 1 thread), N = K = %u; a ratio above 1 means that "
-      "the model is "
-      "faster\n",
+      "fast C model (kernel %s) beside OpenBLAS sgemm (%s, 1 thread), N = K = %u; a ratio above 1 means "
+      "that the model is faster\n",
       duplex_gemm_kernels(), openblas_get_corename(), N);
   for (unsigned m = 1; m <= 8; m += 7)
     for (double deviation = 0.02; deviation <= 1; deviation *= 50) good &= measure(&d, m, deviation);
