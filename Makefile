@@ -4,7 +4,7 @@ BUILD ?= build
 
 include mk/common.mk
 include $(sort $(wildcard */room.mk */*/room.mk */*/*/room.mk))
-include mk/test.mk mk/install.mk
+include mk/test.mk mk/docs.mk mk/library.mk mk/install.mk
 
 .PHONY: all help clean
 all: $(BUILD)/duplex ## build the command and the library

@@ -3,10 +3,12 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "cli/cli.h"
-#include "cmodel/gemm/fast_kernels.h"
+#include "cli/commands.h"
+#include "cli/messages.h"
 #include "duplex/backend.h"
 #include "duplex/dram_presets.h"
+#include "duplex/gemm.h"
+#include "duplex/params.h"
 #include "duplex/registers.h"
 
 static void print_processor(void) {
@@ -18,7 +20,7 @@ static void print_processor(void) {
 #else
   printf("not x86-64");
 #endif
-  printf("; kernel %s, %ld cores\n", duplex_kernels()->name, sysconf(_SC_NPROCESSORS_ONLN));
+  printf("; kernel %s, %ld cores\n", duplex_gemm_kernels(), sysconf(_SC_NPROCESSORS_ONLN));
 }
 
 static void print_back_ends(void) {

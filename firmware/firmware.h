@@ -23,7 +23,7 @@ struct firmware_report {
 struct gemm_job {
   struct weight_layout weights_layout;
   struct region weights, x, results;
-  enum result_format format;
+  enum duplex_result_format format;
   uint32_t channels, groups;
 };
 
@@ -33,7 +33,7 @@ struct expert_job {
   struct weight_layout up_layout, down_layout;  // up_layout.gated: gate and up rows interleaved
   struct region up, down, x, results, table;
   uint32_t table_tiles;  // tiles of the activation table to load first, 0: it is there
-  enum result_format format;
+  enum duplex_result_format format;
   uint32_t channels, groups;
 };
 

@@ -12,7 +12,7 @@ regress: ## long random and full-size runs: JOBS=n, DUPLEX_SEED=s, RESUME=1, JUn
 	@DUPLEX_CASES=$${DUPLEX_CASES:-10} JOBS=$(JOBS) scripts/run_tests.sh $(BUILD) regress $(GROUPS)
 
 JOBS ?= 2
-test-build: $(BUILD)/duplex $(UNIT_TESTS) $(BENCHES) $(TEST_PREREQUISITES)
+test-build: $(BUILD)/duplex $(UNIT_TESTS) $(BENCHES) $(TEST_PREREQUISITES) $(SHARED) $(ONE)
 
 doctor: ## what is installed, what is missing
 	@scripts/dependencies.sh --check build rtl test bench synth

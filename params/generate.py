@@ -1,11 +1,12 @@
 #!/usr/bin/env python3
-"""Makes the C and Verilog headers of the hardware parameters, the descriptor fields and the
-DRAM timing presets, and the FuseSoC core file.
+"""Makes the C and Verilog headers of the hardware parameters, the descriptor fields, the
+selectors and the DRAM timing presets, and the FuseSoC core file.
 
 usage: params/generate.py [--check]
 With --check nothing is written; the exit status is 1 if a generated file differs from what the sources give.
 """
 import pathlib
+import re
 import sys
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
@@ -48,9 +49,72 @@ def read_fields(path):
         yield fields[0], int(fields[1]), int(fields[2]), int(fields[3]), fields[4]
 
 
+def read_enumerations(path):
+    """[(name, width, meaning, [(value name, number, meaning)])] of the sections of enumerations.params."""
+    found = []
+    for number, line in enumerate(path.read_text().splitlines(), 1):
+        text = line.strip()
+        if not text or text.startswith("#"):
+            continue
+        head = re.fullmatch(r"\[(\w+) (\d+)\] (.+)", text)
+        value = re.fullmatch(r"(\w+)\s+(\d+)\s+(.+)", text)
+        if head:
+            found.append((head[1], int(head[2]), head[3], []))
+        elif value and found and int(value[2]) < 1 << found[-1][1]:
+            found[-1][3].append((value[1], int(value[2]), value[3]))
+        else:
+            sys.exit(f"{path.name}:{number}: expected [NAME width] meaning, or NAME, a number of that width and a meaning")
+    return found
+
+
+def enumerations_c(enumerations):
+    lines = [f"// {BANNER.format('params/enumerations.params')}", "#ifndef DUPLEX_ENUMERATIONS_H", "#define DUPLEX_ENUMERATIONS_H"]
+    for name, _, meaning, values in enumerations:
+        lines += ["", f"// {name}: {meaning}.", f"enum duplex_{name.lower()} {{"]
+        lines += [f"  DUPLEX_{name}_{n} = {v},  // {c}" for n, v, c in values]
+        lines.append("};")
+    return "\n".join(lines + ["", "#endif", ""])
+
+
+def enumerations_verilog(enumerations):
+    lines = [f"// {BANNER.format('params/enumerations.params')}", "`ifndef DUPLEX_ENUMERATIONS_VH", "`define DUPLEX_ENUMERATIONS_VH"]
+    for name, width, meaning, values in enumerations:
+        lines += ["", f"// {name}: {meaning}."]
+        lines += [f"`define DUPLEX_{name}_{n} {width}'d{v}" for n, v, _ in values]
+    return "\n".join(lines + ["", "`endif", ""])
+
+
+def enumerations_page(enumerations):
+    """The section of the descriptor page."""
+    lines = ["## Selectors", "", "The names are those of `duplex/enumerations.h` and `duplex_enumerations.vh`, with `DUPLEX_` before them.", "",
+             "| selector | value | name | meaning |", "|---|---|---|---|"]
+    for name, _, meaning, values in enumerations:
+        lines += [f"| {f'{name}: {meaning}' if i == 0 else ''} | {v} | {name}_{n} | {c} |" for i, (n, v, c) in enumerate(values)]
+    return "\n".join(lines + [""])
+
+
+def derived_parameters(hardware):
+    """Places of the parts of a channel's address, from the geometry: bundle, row, column, byte."""
+    p = {name: value for name, value, _ in hardware}
+
+    def bits(number, name):
+        if number < 2 or number & (number - 1):
+            sys.exit(f"params/hardware.params: {name} is {number}, expected a power of two from 2 on")
+        return number.bit_length() - 1
+
+    column = bits(p["COLUMN_BYTES"], "COLUMN_BYTES")
+    row = column + bits(p["COLUMNS"], "COLUMNS")
+    bundle = row + bits(p["BANK_ROWS"], "BANK_ROWS")
+    return [("COLUMN_LSB", column, "lowest address bit of the column"),
+            ("ROW_LSB", row, "lowest address bit of the row"),
+            ("BUNDLE_LSB", bundle, "lowest address bit of the bundle"),
+            ("SCORE_BLOCKS", p["ROW_SET_BYTES"] // (4 * p["WIDTH"]), "blocks of one lane's scores in a row set")]
+
+
 def descriptor_c(fields):
     lines = [f"// {BANNER.format('params/descriptor.fields')}", "#ifndef DUPLEX_DESCRIPTOR_H", "#define DUPLEX_DESCRIPTOR_H", "",
-             "// Fields of a descriptor: word, lowest bit, width. Use DUPLEX_DESCRIPTOR_GET and _SET with the field's name.", "#include <stdint.h>", ""]
+             "// Fields of a descriptor: word, lowest bit, width. Use DUPLEX_DESCRIPTOR_GET and _SET with the field's name.", "#include <stdint.h>", "",
+             '#include "duplex/enumerations.h"', ""]
     for name, word, lsb, width, comment in fields:
         lines += [f"#define DUPLEX_DESC_{name}_WORD {word}  // {comment}", f"#define DUPLEX_DESC_{name}_LSB {lsb}", f"#define DUPLEX_DESC_{name}_WIDTH {width}"]
     lines += ["", "#define DUPLEX_DESC_MASK(field) ((uint32_t)((UINT64_C(1) << DUPLEX_DESC_##field##_WIDTH) - 1))",
@@ -130,21 +194,25 @@ def check_geometry(p):
 
 def outputs():
     hardware = hardware_parameters()
+    derived = derived_parameters(hardware)
+    enumerations = read_enumerations(ROOT / "params/enumerations.params")
     presets = [(p.stem, list(read_parameters(p))) for p in sorted((ROOT / "params/dram").glob("*.preset"))]
-    yield "include/duplex/params.h", c_header("DUPLEX_PARAMS_H", "DUPLEX_", hardware, "params/hardware.params")
-    yield "params/generated/duplex_params.vh", verilog_header("DUPLEX_PARAMS_VH", "DUPLEX_", hardware, "params/hardware.params")
+    yield "include/duplex/params.h", c_header("DUPLEX_PARAMS_H", "DUPLEX_", hardware + derived, "params/hardware.params")
+    yield "params/generated/duplex_params.vh", verilog_header("DUPLEX_PARAMS_VH", "DUPLEX_", hardware + derived, "params/hardware.params")
     energy = list(read_parameters(ROOT / "params/energy.params"))
     yield "include/duplex/energy.h", c_header("DUPLEX_ENERGY_H", "DUPLEX_ENERGY_", energy, "params/energy.params")
     fields = list(read_fields(ROOT / "params/descriptor.fields"))
     yield "include/duplex/descriptor.h", descriptor_c(fields)
     yield "params/generated/duplex_descriptor.vh", descriptor_verilog(fields)
-    yield "docs/descriptors.md", descriptor_page(fields)
+    yield "docs/descriptors.md", descriptor_page(fields) + "\n" + enumerations_page(enumerations)
+    yield "include/duplex/enumerations.h", enumerations_c(enumerations)
+    yield "params/generated/duplex_enumerations.vh", enumerations_verilog(enumerations)
     yield "include/duplex/dram_presets.h", preset_table(presets)
     for name, parameters in presets:
         yield (f"params/generated/dram_{name}.vh",
                verilog_header(f"DUPLEX_DRAM_{name.upper()}_VH", "DRAM_", [(n.upper(), v, c) for n, v, c in parameters], f"params/dram/{name}.preset"))
     includes = ["params/generated/duplex_params.vh", "params/generated/duplex_descriptor.vh", "params/generated/duplex_registers.vh",
-                "params/generated/duplex_exponential.vh"]
+                "params/generated/duplex_exponential.vh", "params/generated/duplex_enumerations.vh"]
     includes += [f"params/generated/dram_{name}.vh" for name, _ in presets]
     files = [line for line in (ROOT / "rtl/files.f").read_text().splitlines() if line and not line.startswith("#")]
     yield "duplex.core", fusesoc_core((ROOT / "VERSION").read_text().strip(), includes, files)

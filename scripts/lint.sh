@@ -23,7 +23,7 @@ iverilog -g2012 -Wall -t null -Pstack.CHANNELS=2 -Iparams/generated -s stack "${
 yosys -q -p "read_verilog -sv -Iparams/generated ${rtl[*]}; hierarchy -check -top stack -chparam CHANNELS 2" >"$build/lint/yosys.log" 2>&1 ||
   { tail "$build/lint/yosys.log"; fail "yosys"; }
 
-mapfile -t c_files < <(git ls-files "*.c" "*.h" "*.cpp" | grep -v -E "include/duplex/(params|registers|descriptor|dram_presets|energy)\.h$|_tables\.c$")
+mapfile -t c_files < <(git ls-files "*.c" "*.h" "*.cpp" | grep -v -E "include/duplex/(params|registers|descriptor|enumerations|dram_presets|energy)\.h$|_tables\.c$")
 clang-format --dry-run --Werror "${c_files[@]}" >"$build/lint/format.log" 2>&1 || { head -20 "$build/lint/format.log"; fail "clang-format"; }
 
 # Layers: what layers.txt says of includes, and of the objects if there are any.

@@ -127,7 +127,8 @@ class DramPins {
   };
   std::unique_ptr<duplex_hbm, Close> hbm_;
   std::vector<duplex_xpu_traffic> xpu_;
-  unsigned channels_ = 0, owner_ = 15;
+  unsigned channels_ = 0;
+  unsigned owner_ = 15;
   bool strict_ = false;
 };
 #endif

@@ -149,7 +149,8 @@ class Stack {
   Vstack model_;
 #if RTL_TRACE
   std::unique_ptr<VerilatedFstC> wave_;
-  uint64_t trace_from_ = 0, trace_to_ = 0;
+  uint64_t trace_from_ = 0;
+  uint64_t trace_to_ = 0;
 #endif
   rtl::AxiMaster<Vstack> axi_;
   DramPins dram_;

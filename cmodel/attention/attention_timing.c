@@ -113,8 +113,8 @@ void attention_clock(struct attention_timing *a, const struct attention_in *in) 
   const struct stream_step stream = stream_look(a, in);
   const struct tiles_step tiles = tiles_look(a, in->tile_ready, stream.load_word);
   const struct attention_pass stream_head = a->stream_passes.pass[0], tiles_head = a->tiles_passes.pass[0];
-  const bool score = a->stream.pass.kind == PASS_S, emitted = stream.issue && stream.emits;
-  const bool taken = tiles.take && tiles_head.kind == PASS_C && tiles_head.begins;
+  const bool score = a->stream.pass.kind == DUPLEX_PASS_SCORE, emitted = stream.issue && stream.emits;
+  const bool taken = tiles.take && tiles_head.kind == DUPLEX_PASS_CONTEXT && tiles_head.begins;
   const bool joined = maximum_goes_back(&a->score, &a->maximum_join);
   const struct score_row row = {.valid = emitted && score,
                                 .end = stream.end_mark,
@@ -143,10 +143,10 @@ void attention_clock(struct attention_timing *a, const struct attention_in *in) 
   attention_tiles_clock(&a->tiles, &tiles_head, &tiles, stream.q_done, stream.l_done);
   maximum_join_clock(&a->maximum_join, &a->score, &in->below, &in->above, taken);
   attention_join_clock(&a->join, stream.joins_row, stream.gives_row, in->below.row_up, in->above.row_taken);
-  score_path_clock(&a->score, stream.take && stream_head.kind == PASS_S, &row, stream.load_end,
+  score_path_clock(&a->score, stream.take && stream_head.kind == DUPLEX_PASS_SCORE, &row, stream.load_end,
                    taken || joined);
   passes_clock(&a->stream_passes, record && !scores, &pass, stream.take);
-  passes_clock(&a->tiles_passes, record && !scores && pass.kind != PASS_L, &pass, tiles.take);
+  passes_clock(&a->tiles_passes, record && !scores && pass.kind != DUPLEX_PASS_RELOAD, &pass, tiles.take);
   results_clock(&a->results, record && begins_result, &result, in->result_start);
   sequencer_clock(&a->sequencer, &sequencer_in);
   a->active = in->push != NULL || (a->active && !in->job_valid);

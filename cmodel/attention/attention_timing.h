@@ -7,13 +7,12 @@
 #include <stdint.h>
 
 #include "cmodel/channel/attention.h"
+#include "duplex/enumerations.h"
 #include "duplex/params.h"
 
 #ifdef __cplusplus
 extern "C" {
 #endif
-
-enum attention_kind { PASS_Q, PASS_S, PASS_C, PASS_L, PASS_W };
 
 // A descriptor in the queue: what it asks of this channel. `below`, `above`: the head has a member before
 // this channel, behind it.
@@ -26,7 +25,7 @@ struct attention_entry {
 
 // What the units behind the sequencer know of a pass; flags as in rtl/attention/attention_sequencer.v.
 struct attention_pass {
-  enum attention_kind kind;
+  enum duplex_pass kind;
   unsigned blocks, rest, k_last, rows,
       lanes;  // blocks after the first (L: words); positions of the last one and rows of V, less one
   bool first, last, keep, final, begins, store, back, below, above;
@@ -59,7 +58,7 @@ struct attention_sequencer {
     SEQUENCER_ASK,
     SEQUENCER_NEXT
   } state;
-  enum attention_kind kind;
+  enum duplex_pass kind;
   struct attention_entry queue[DUPLEX_ATTENTION_QUEUE];
   unsigned next, score_index, oldest, at;  // of the queue, modulo 16
   unsigned score_slot, slot, pending, older, newer, row_block, step, blocks, k;

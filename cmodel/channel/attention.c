@@ -219,14 +219,14 @@ static void load_scores(struct channel_job *job) {
 static int make_scores(struct channel_job *job, uint32_t slot) {
   const uint32_t *d = job->descriptor;
   struct channel_attention *state = &job->stack->attention[job->channel];
-  if (GET(FIRST) || GET(MODE) != 0) state->count = 0;
-  if (GET(MODE) == 2) {
+  if (GET(FIRST) || GET(MODE) != DUPLEX_MODE_WHOLE) state->count = 0;
+  if (GET(MODE) == DUPLEX_MODE_ROW_BLOCK) {
     load_scores(job);
     return DUPLEX_OK;
   }
   if (GET(FIRST))
     for (unsigned lane = 0; lane < DUPLEX_LANES; lane++) state->maximum[lane] = DUPLEX_MAXIMUM_START;
-  if (GET(MODE) == 1) {
+  if (GET(MODE) == DUPLEX_MODE_SCORES) {
     const int error = score_pass(job, slot, 0);
     return error ? error : store_scores(job);
   }
@@ -238,7 +238,7 @@ static int make_scores(struct channel_job *job, uint32_t slot) {
 static int make_context(struct channel_job *job, uint32_t slot, uint32_t row_block) {
   const uint32_t *d = job->descriptor;
   struct channel_attention *state = &job->stack->attention[job->channel];
-  const bool whole = GET(MODE) == 0, begins_l = whole ? row_block == 0 : GET(FIRST);
+  const bool whole = GET(MODE) == DUPLEX_MODE_WHOLE, begins_l = whole ? row_block == 0 : GET(FIRST);
   if (whole || GET(FIRST)) memset(state->sums, 0, sizeof state->sums);
   if (begins_l) memset(state->l, 0, sizeof state->l);
   if (!whole) {

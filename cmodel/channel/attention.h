@@ -49,7 +49,9 @@ static inline uint32_t attention_score_row_sets(uint32_t blocks, uint32_t lanes)
 // Row blocks of V, from ROW_BLOCK on, whose context is made with a descriptor.
 static inline uint32_t attention_row_blocks(const uint32_t *d) {
   const uint32_t mode = DUPLEX_DESCRIPTOR_GET(d, MODE);
-  return mode == 2 ? 1 : mode == 0 && DUPLEX_DESCRIPTOR_GET(d, LAST) ? attention_k_tiles(d) : 0;
+  return mode == DUPLEX_MODE_ROW_BLOCK                                 ? 1
+         : mode == DUPLEX_MODE_WHOLE && DUPLEX_DESCRIPTOR_GET(d, LAST) ? attention_k_tiles(d)
+                                                                       : 0;
 }
 
 // What a descriptor asks of one channel. `length` and `lane_mask` are the channel's own: with SPREAD the

@@ -102,7 +102,7 @@ static int run_block(struct channel_job *job, uint32_t block, uint32_t rows, uin
     duplex_gemm_block_fast(weights, rows, GET(K_TILES), job->panels[group],
                            sums + group * rows * DUPLEX_LANES, &job->tiers);
   }
-  if (GET(DESTINATION) == 0) return drain_to_dram(job, block, rows, sums, exponents);
+  if (GET(DESTINATION) == DUPLEX_DESTINATION_DRAM) return drain_to_dram(job, block, rows, sums, exponents);
   for (uint32_t group = 0; group < GET(GROUPS); group++)
     drain_to_shared(job, group, job->first + block * GET(BLOCK_ROWS), rows,
                     sums + group * rows * DUPLEX_LANES, exponents);
@@ -126,7 +126,7 @@ int stack_channel_gemm(struct channel_job *job) {
 
 static void store_tile(const struct channel_job *job, uint32_t tile, const uint8_t *bytes) {
   const uint32_t *d = job->descriptor;
-  if (GET(DESTINATION) == 1) {
+  if (GET(DESTINATION) == DUPLEX_DESTINATION_SHARED) {
     memcpy(job->stack->shared + (size_t)GET(DST_ADDRESS) * 16 +
                (size_t)tile * DUPLEX_TILE_WORDS * DUPLEX_WORD_BYTES,
            bytes, DUPLEX_TILE_WORDS * DUPLEX_WORD_BYTES);

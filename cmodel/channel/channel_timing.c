@@ -4,7 +4,7 @@
 
 #include <string.h>
 
-enum { HANDOVER = 16, GEMM_LATENCY = 6, F16 = 0, F32 = 1, ACC = 2 };
+enum { HANDOVER = 16, GEMM_LATENCY = 6 };
 
 void channel_timing_reset(struct channel_timing *c, const struct duplex_dram_timing *timing) {
   memset(c, 0, sizeof *c);
@@ -49,9 +49,10 @@ static void gemm_clock(struct gemm_timing *g, bool load_word, bool release, bool
 
 // Words of the result buffer that a row takes when its last beat goes.
 static unsigned words_of_row(const struct channel_timing *c, const struct job_timing *job) {
-  const unsigned format = job->bus ? F32 : job->format, place = job->bus ? c->stream.row : c->stream.sum_row;
-  if (format == ACC) return 2;
-  return format == F32 ? place % 2 == 0 : place % 4 == 0;
+  const unsigned format = job->bus ? DUPLEX_RESULT_FORMAT_F32 : job->format,
+                 place = job->bus ? c->stream.row : c->stream.sum_row;
+  if (format == DUPLEX_RESULT_FORMAT_ACC) return 2;
+  return format == DUPLEX_RESULT_FORMAT_F32 ? place % 2 == 0 : place % 4 == 0;
 }
 
 static void load_clock(struct channel_timing *c, bool start, uint32_t tiles, bool go) {
@@ -91,7 +92,7 @@ static void jobs_clock(struct channel_timing *c, const struct job_timing *job, c
   c->tail = moving ? HANDOVER : c->tail - (c->tail != 0);
   if (c->handover == 1) {
     c->drain_parity = c->front;
-    c->drain_format = job->bus ? F32 : job->format;
+    c->drain_format = job->bus ? DUPLEX_RESULT_FORMAT_F32 : job->format;
   }
   c->handover = in->job_valid ? HANDOVER : c->handover - (c->handover != 0);
   if (c->back_start) c->back_bus = job->bus;
@@ -128,7 +129,7 @@ void channel_timing_clock(struct channel_timing *c, const struct job_timing *job
   const bool active = a->active;
   const struct attention_result result = a->results.result[0];
   const struct drain_row row_of_o = {attention.row_valid, attention.row_ends};
-  const unsigned drain_format = active ? F16 : c->drain_format;
+  const unsigned drain_format = active ? DUPLEX_RESULT_FORMAT_F16 : c->drain_format;
   const struct drain_word drained = drain_word(&c->drain, drain_format, row_of_o);
   const struct result_marks head = c->marks[c->results.read % DUPLEX_RESULT_WORDS];
   const bool back_valid = c->results.valid && head.parity == c->back && !c->back_start;
@@ -188,7 +189,7 @@ void channel_timing_clock(struct channel_timing *c, const struct job_timing *job
   c->free += (unsigned)pop - (row             ? words_of_row(c, job)
                               : attention.row ? attention.row_place == 0
                                               : load_go || attention.word_reserve);
-  c->pause = row && !job->bus && job->format == ACC;
+  c->pause = row && !job->bus && job->format == DUPLEX_RESULT_FORMAT_ACC;
   const bool sum = c->gemm.sums >> (GEMM_LATENCY - 1) & 1;
   drain_clock(&c->drain, drain_format, row_of_o, sum && !active, c->gemm.ends >> (GEMM_LATENCY - 1) & 1);
   const bool to_gemm =

@@ -8,12 +8,10 @@
 
 #define READ_CREDITS 32u
 
-enum word_kind { WORD_ROWS, WORD_GATED, WORD_LOAD, WORD_TABLE };  // of the result bus
-
 // The fields of a descriptor that units of a channel and of the stack use.
 struct job_timing {
   bool load, bus, exponents, two_groups, two_streams;
-  enum word_kind kind;
+  enum duplex_bus_word kind;
   unsigned format, k_tiles, k_last, block_rows, blocks;
   unsigned src_base, src_stripe, src_stride, dst_base, dst_stripe, dst_stride;
   uint32_t x_address, x_stride, dst_address, dst_group, tile_step;
@@ -138,7 +136,9 @@ void channel_timing_reset(struct channel_timing *c, const struct duplex_dram_tim
 
 static inline bool channel_word_ready(const struct channel_timing *c) { return c->gate.words != 2; }
 static inline bool channel_bus_valid(const struct channel_timing *c) { return c->port.count != 0; }
-static inline bool channel_bus_load(const struct channel_timing *c) { return c->port.kind >= WORD_LOAD; }
+static inline bool channel_bus_load(const struct channel_timing *c) {
+  return c->port.kind >= DUPLEX_BUS_WORD_LOAD;
+}
 
 // One clock; the command pins of the clock are in c->controller.pins before the call.
 void channel_timing_clock(struct channel_timing *c, const struct job_timing *job, const struct channel_in *in,

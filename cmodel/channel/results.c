@@ -1,10 +1,10 @@
 // From sums to the DRAM or the result bus: rtl/channel/drain.v, write_path.v and bus_port.v, clock by clock.
 #include "cmodel/channel/channel_timing.h"
 
-enum { F16 = 0, ACC = 2, ROUND_LATENCY = 3 };
+enum { ROUND_LATENCY = 3 };
 
 static bool full_word(const struct drain_timing *d, unsigned format) {
-  return format == F16 ? d->held == 3 : (d->held & 1) != 0;
+  return format == DUPLEX_RESULT_FORMAT_F16 ? d->held == 3 : (d->held & 1) != 0;
 }
 
 // A rounded row that stands at the end of its pipeline.
@@ -25,9 +25,9 @@ struct drain_word drain_word(const struct drain_timing *d, unsigned format, stru
 void drain_clock(struct drain_timing *d, unsigned format, struct drain_row row, bool sum, bool end) {
   const struct drain_row ready = rounded(d, row);
   if (ready.valid) d->held = full_word(d, format) || ready.end ? 0 : d->held + 1;
-  d->rounding = d->rounding << 1 | (sum && format != ACC);
+  d->rounding = d->rounding << 1 | (sum && format != DUPLEX_RESULT_FORMAT_ACC);
   d->ends = d->ends << 1 | end;
-  if (sum && format == ACC) {
+  if (sum && format == DUPLEX_RESULT_FORMAT_ACC) {
     d->acc_left = 2;
   } else if (d->acc_left) {
     d->acc_left--;
@@ -73,8 +73,8 @@ void bus_port_start(struct bus_port *p, const struct job_timing *job, uint32_t a
 
 // The address of the word after the one that is taken.
 static void next_address(struct bus_port *p, const struct result_marks *head) {
-  const bool load = p->kind >= WORD_LOAD;
-  const uint32_t units = p->kind == WORD_GATED || head->single ? 1 : 2;
+  const bool load = p->kind >= DUPLEX_BUS_WORD_LOAD;
+  const uint32_t units = p->kind == DUPLEX_BUS_WORD_GATED || head->single ? 1 : 2;
   const bool tile_end = p->word_of_tile == DUPLEX_TILE_WORDS - 1;
   const uint32_t next = p->address + (load ? (tile_end ? p->tile_step : 4) : units);
   p->word_of_tile = (p->word_of_tile + 1) % DUPLEX_TILE_WORDS;

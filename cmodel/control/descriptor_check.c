@@ -13,11 +13,12 @@ static void use(uint32_t *used, unsigned word, unsigned lsb, uint32_t mask) { us
 
 static void use_load(const uint32_t *d, uint32_t *used) {
   USE(CHAIN), USE(DESTINATION), USE(TILES);
-  if (GET(DESTINATION) == 1) USE(DST_ADDRESS);
+  if (GET(DESTINATION) == DUPLEX_DESTINATION_SHARED) USE(DST_ADDRESS);
 }
 
 static void use_gemm(const uint32_t *d, uint32_t *used) {
-  const bool to_dram = GET(DESTINATION) == 0, to_shared = GET(DESTINATION) == 1;
+  const bool to_dram = GET(DESTINATION) == DUPLEX_DESTINATION_DRAM,
+             to_shared = GET(DESTINATION) == DUPLEX_DESTINATION_SHARED;
   USE(CHAIN), USE(DESTINATION), USE(SRC_STRIDE), USE(K_TILES), USE(GROUPS), USE(BLOCKS), USE(BLOCK_ROWS),
       USE(K_LAST);
   USE(ROWS), USE(CHANNEL_ROWS), USE(X_ADDRESS);
@@ -39,9 +40,9 @@ static void use_attention(uint32_t *used) {
 static bool reserved_bits(const uint32_t *d) {
   uint32_t used[DUPLEX_DESCRIPTOR_WORDS] = {0};
   USE(OPCODE), USE(INTERRUPT), USE(TAG), USE(SRC_BASE), USE(SRC_STRIPE);
-  if (GET(OPCODE) == 1) use_load(d, used);
-  if (GET(OPCODE) == 2) use_gemm(d, used);
-  if (GET(OPCODE) == 3) use_attention(used);
+  if (GET(OPCODE) == DUPLEX_OPCODE_LOAD) use_load(d, used);
+  if (GET(OPCODE) == DUPLEX_OPCODE_GEMM) use_gemm(d, used);
+  if (GET(OPCODE) == DUPLEX_OPCODE_ATTENTION) use_attention(used);
   for (unsigned word = 0; word < DUPLEX_DESCRIPTOR_WORDS; word++)
     if (d[word] & ~used[word]) return true;
   return false;
@@ -56,9 +57,9 @@ static uint32_t row_sets_of(uint32_t stripe) {
 static uint32_t result_columns(const uint32_t *d) {
   const uint32_t rows = GET(GROUPS) * GET(BLOCK_ROWS);
   switch (GET(FORMAT)) {
-    case 0:
+    case DUPLEX_RESULT_FORMAT_F16:
       return (rows + 15) / 16;
-    case 1:
+    case DUPLEX_RESULT_FORMAT_F32:
       return (rows + 7) / 8;
     default:
       return (rows + 1) / 2;
@@ -99,8 +100,8 @@ static bool destination_leaves(const uint32_t *d, bool load) {
 }
 
 static uint32_t check_load(const uint32_t *d, unsigned channels, uint32_t owner, uint32_t *address) {
-  const bool to_shared = GET(DESTINATION) == 1;
-  if (!to_shared && GET(DESTINATION) != 2) return DUPLEX_STACK_ERROR_FORMAT;
+  const bool to_shared = GET(DESTINATION) == DUPLEX_DESTINATION_SHARED;
+  if (!to_shared && GET(DESTINATION) != DUPLEX_DESTINATION_TABLE) return DUPLEX_STACK_ERROR_FORMAT;
   if (foreign(GET(SRC_STRIPE), owner)) {
     *address = GET(SRC_STRIPE);
     return DUPLEX_STACK_ERROR_STRIPE;
@@ -130,11 +131,12 @@ static bool rows_wrong(const uint32_t *d, unsigned channels) {
 }
 
 static uint32_t check_gemm(const uint32_t *d, unsigned channels, uint32_t owner, uint32_t *address) {
-  const bool to_dram = GET(DESTINATION) == 0;
+  const bool to_dram = GET(DESTINATION) == DUPLEX_DESTINATION_DRAM;
   if (GET(K_TILES) < 1 || GET(K_TILES) > DUPLEX_K_TILES_MAX) return DUPLEX_STACK_ERROR_K_TILES;
   if (blocks_wrong(d)) return DUPLEX_STACK_ERROR_BLOCKS;
   if (rows_wrong(d, channels)) return DUPLEX_STACK_ERROR_ROWS;
-  if (GET(DESTINATION) > 1 || (to_dram && GET(FORMAT) == 3)) return DUPLEX_STACK_ERROR_FORMAT;
+  if (GET(DESTINATION) > DUPLEX_DESTINATION_SHARED || (to_dram && GET(FORMAT) > DUPLEX_RESULT_FORMAT_ACC))
+    return DUPLEX_STACK_ERROR_FORMAT;
   const bool src_foreign = foreign(GET(SRC_STRIPE), owner);
   if (src_foreign || (to_dram && foreign(GET(DST_STRIPE), owner))) {
     *address = src_foreign ? GET(SRC_STRIPE) : GET(DST_STRIPE);
@@ -161,16 +163,17 @@ static bool length_wrong(const uint32_t *d) {
 }
 
 static bool heads_wrong(const uint32_t *d, unsigned channels) {
-  const bool alone = GET(MODE) == 0 && GET(FIRST) && GET(LAST);
+  const bool alone = GET(MODE) == DUPLEX_MODE_WHOLE && GET(FIRST) && GET(LAST);
   const bool spread = GET(SPREAD) > SPREAD_MOST || (GET(SPREAD) && GET(HEADS) << GET(SPREAD) > channels);
   return spread || GET(HEADS) == 0 || GET(HEADS) > DUPLEX_KV_HEADS_MAX || (GET(HEADS) > channels && !alone) ||
          GET(FIRST_CHANNEL) >= channels;
 }
 
 static bool mode_wrong(const uint32_t *d) {
-  const bool row_block = GET(MODE) == 2 ? GET(ROW_BLOCK) >= attention_k_tiles(d) : GET(ROW_BLOCK) != 0;
-  return GET(MODE) == 3 || row_block || GET(LANE_MASK) == 0 || GET(LANE_MASK) >> (1u << GET(LANES)) != 0 ||
-         (GET(WIDE) && GET(LANES) == 3);
+  const bool row_block =
+      GET(MODE) == DUPLEX_MODE_ROW_BLOCK ? GET(ROW_BLOCK) >= attention_k_tiles(d) : GET(ROW_BLOCK) != 0;
+  return GET(MODE) > DUPLEX_MODE_ROW_BLOCK || row_block || GET(LANE_MASK) == 0 ||
+         GET(LANE_MASK) >> (1u << GET(LANES)) != 0 || (GET(WIDE) && GET(LANES) == 3);
 }
 
 // Blocks of 64 positions of a head's first channel.
@@ -180,12 +183,13 @@ static bool segment_leaves(const uint32_t *d, unsigned channels) {
   const uint32_t blocks = position_blocks(d), last_slot = ((GET(HEADS) - 1) / channels) * GET(SRC_STRIDE);
   const uint32_t k_end = GET(SRC_BASE) + last_slot + blocks * attention_k_tiles(d);
   const uint32_t v_end = GET(V_BASE) + last_slot + (attention_k_tiles(d) - 1) * GET(V_BLOCK_STRIDE) + blocks;
-  return (GET(MODE) != 2 && k_end > row_sets_of(GET(SRC_STRIPE))) || v_end > row_sets_of(GET(SRC_STRIPE));
+  return (GET(MODE) != DUPLEX_MODE_ROW_BLOCK && k_end > row_sets_of(GET(SRC_STRIPE))) ||
+         v_end > row_sets_of(GET(SRC_STRIPE));
 }
 
 static bool scores_leave(const uint32_t *d) {
-  const uint32_t first = GET(MODE) == 1 ? GET(DST_BASE) : GET(SRC_BASE);
-  return GET(MODE) != 0 &&
+  const uint32_t first = GET(MODE) == DUPLEX_MODE_SCORES ? GET(DST_BASE) : GET(SRC_BASE);
+  return GET(MODE) != DUPLEX_MODE_WHOLE &&
          first + attention_score_row_sets(position_blocks(d), GET(LANES)) > row_sets_of(GET(DST_STRIPE));
 }
 
@@ -215,9 +219,10 @@ static uint32_t check_attention(const uint32_t *d, unsigned channels, uint32_t o
 
 uint32_t stack_descriptor_check(const uint32_t *d, unsigned channels, uint32_t owner, uint32_t *address) {
   *address = 0;
-  if (GET(OPCODE) < 1 || GET(OPCODE) > 3) return DUPLEX_STACK_ERROR_OPCODE;
+  if (GET(OPCODE) < DUPLEX_OPCODE_LOAD || GET(OPCODE) > DUPLEX_OPCODE_ATTENTION)
+    return DUPLEX_STACK_ERROR_OPCODE;
   if (reserved_bits(d)) return DUPLEX_STACK_ERROR_RESERVED;
-  if (GET(OPCODE) == 1) return check_load(d, channels, owner, address);
-  return GET(OPCODE) == 2 ? check_gemm(d, channels, owner, address)
-                          : check_attention(d, channels, owner, address);
+  if (GET(OPCODE) == DUPLEX_OPCODE_LOAD) return check_load(d, channels, owner, address);
+  return GET(OPCODE) == DUPLEX_OPCODE_GEMM ? check_gemm(d, channels, owner, address)
+                                           : check_attention(d, channels, owner, address);
 }

@@ -10,7 +10,7 @@ enum { FETCH_CLOCKS = 18, CHECK_CLOCKS = 61, SEEN = 4 };
 
 uint32_t stack_channel_share(const struct stack_model *stack, const uint32_t *d, unsigned channel,
                              uint32_t *address) {
-  if (GET(OPCODE) == 1) {
+  if (GET(OPCODE) == DUPLEX_OPCODE_LOAD) {
     *address = GET(DST_ADDRESS) + channel * 64;
     return GET(TILES) / stack->channels + (channel < GET(TILES) % stack->channels);
   }
@@ -70,8 +70,8 @@ static void watch(struct stack_model *stack, bool settled, bool launch, bool com
 void operation_controller_clock(struct stack_model *stack, struct registers_in *registers) {
   struct operation_controller *c = &stack->controller;
   const uint32_t *d = c->descriptor;
-  const bool settled = c->start == 0, ready = c->next == NEXT_READY, load = GET(OPCODE) == 1,
-             attention = GET(OPCODE) == 3;
+  const bool settled = c->start == 0, ready = c->next == NEXT_READY, load = GET(OPCODE) == DUPLEX_OPCODE_LOAD,
+             attention = GET(OPCODE) == DUPLEX_OPCODE_ATTENTION;
   const bool chain = GET(CHAIN) && !(load && stack->job.load) && !c->attention;
   const bool quiet = settled && c->quiet >= SEEN;
   const bool completed = c->flight && (c->flight == 2 ? settled && c->older >= SEEN : quiet);

@@ -35,7 +35,7 @@ static void turns_clock(struct result_bus *b, bool load_start, const struct bus_
                         unsigned channels) {
   if (load_start) {
     b->turn = b->turn_word = 0;
-  } else if (word && word->kind >= WORD_LOAD) {
+  } else if (word && word->kind >= DUPLEX_BUS_WORD_LOAD) {
     b->turn_word = (b->turn_word + 1) % DUPLEX_TILE_WORDS;
     if (b->turn_word == 0) b->turn = (b->turn + 1) % channels;
   }
@@ -55,12 +55,12 @@ static void inside_clock(struct result_bus *b, bool leaves_load, bool load_parit
 void result_bus_clock(struct result_bus *b, bool load_start, const struct bus_word *word, unsigned channels) {
   const struct bus_word head = b->queue[0];
   const struct activation_result result = *result_of(b);
-  const bool load = head.kind == WORD_LOAD,
-             two = head.kind == WORD_TABLE || (head.kind == WORD_ROWS && !head.single);
+  const bool load = head.kind == DUPLEX_BUS_WORD_LOAD,
+             two = head.kind == DUPLEX_BUS_WORD_TABLE || (head.kind == DUPLEX_BUS_WORD_ROWS && !head.single);
   const bool moves = b->queued && !(load && result.valid), ends = !two || b->second, pop = moves && ends;
-  const bool row = moves && head.kind < WORD_LOAD, direct = moves && load;
+  const bool row = moves && head.kind < DUPLEX_BUS_WORD_LOAD, direct = moves && load;
   turns_clock(b, load_start, word, channels);
-  inside_clock(b, pop && head.kind >= WORD_LOAD, head.parity);
+  inside_clock(b, pop && head.kind >= DUPLEX_BUS_WORD_LOAD, head.parity);
   b->write_valid = direct || result.valid;
   b->gather = result.valid;
   if (b->write_valid) b->write_word = direct ? head.address / 4 : result.unit / 4;

@@ -4,6 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "duplex/gemm.h"
+
 #define WIDTH DUPLEX_WIDTH
 #define LANES DUPLEX_LANES
 
@@ -218,3 +220,5 @@ const struct duplex_kernels *duplex_kernels(void) {
 #else
 const struct duplex_kernels *duplex_kernels(void) { return &portable; }
 #endif
+
+const char *duplex_gemm_kernels(void) { return duplex_kernels()->name; }

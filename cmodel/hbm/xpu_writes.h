@@ -3,9 +3,10 @@
 #ifndef DUPLEX_CMODEL_XPU_WRITES_H
 #define DUPLEX_CMODEL_XPU_WRITES_H
 
+#include "duplex/enumerations.h"
 #include "duplex/xpu_traffic.h"
 
-enum { XPU_ACT, XPU_PRE, XPU_REF, XPU_NOTHING };
+enum { XPU_NOTHING = DUPLEX_ROW_COMMAND_REF + 1 };
 
 struct xpu_candidate {
   unsigned command, bundle, bank;

@@ -119,7 +119,8 @@ static int run_step(struct stack_model *stack, struct share_out *shares,
 // A head's channels need what the others have done.
 static int run_spread(struct stack_model *stack, const uint32_t *d, struct share_out *shares) {
   int error = run_step(stack, shares, stack_member_scores);
-  if (!error && GET(LAST) && GET(MODE) != 2) error = run_step(stack, shares, stack_member_join_maxima);
+  if (!error && GET(LAST) && GET(MODE) != DUPLEX_MODE_ROW_BLOCK)
+    error = run_step(stack, shares, stack_member_join_maxima);
   for (uint32_t i = 0; i < attention_row_blocks(d) && !error; i++) {
     for (unsigned channel = 0; channel < stack->channels; channel++)
       shares->jobs[channel].row_block = GET(ROW_BLOCK) + i;
@@ -146,6 +147,6 @@ static int execute_attention(struct stack_model *stack, const uint32_t *d) {
 }
 
 int stack_execute(struct stack_model *stack, const uint32_t *d) {
-  if (GET(OPCODE) == 3) return execute_attention(stack, d);
-  return GET(OPCODE) == 1 ? execute_load(stack, d) : execute_gemm(stack, d);
+  if (GET(OPCODE) == DUPLEX_OPCODE_ATTENTION) return execute_attention(stack, d);
+  return GET(OPCODE) == DUPLEX_OPCODE_LOAD ? execute_load(stack, d) : execute_gemm(stack, d);
 }

@@ -9,35 +9,37 @@
 #define GET(field) DUPLEX_DESCRIPTOR_GET(d, field)
 
 static struct job_timing job_of(const struct stack_model *stack, const uint32_t *d) {
-  const bool load = GET(OPCODE) == 1;
-  return (struct job_timing){.load = load,
-                             .bus = load || GET(DESTINATION) != 0,
-                             .exponents = GET(EXPONENTS),
-                             .two_groups = GET(GROUPS) == 2,
-                             .two_streams = GET(TWO_STREAMS),
-                             .kind = load         ? (GET(DESTINATION) == 2 ? WORD_TABLE : WORD_LOAD)
-                                     : GET(GATED) ? WORD_GATED
-                                                  : WORD_ROWS,
-                             .format = GET(FORMAT),
-                             .k_tiles = GET(K_TILES),
-                             .block_rows = GET(BLOCK_ROWS),
-                             .blocks = GET(BLOCKS),
-                             .src_base = GET(SRC_BASE),
-                             .src_stripe = GET(SRC_STRIPE),
-                             .src_stride = GET(SRC_STRIDE),
-                             .dst_base = GET(DST_BASE),
-                             .dst_stripe = GET(DST_STRIPE),
-                             .dst_stride = GET(DST_STRIDE),
-                             .x_address = GET(X_ADDRESS),
-                             .x_stride = GET(X_STRIDE),
-                             .dst_address = GET(DST_ADDRESS),
-                             .dst_group = GET(DST_GROUP),
-                             .tile_step = (stack->channels - 1) * 4 * DUPLEX_TILE_WORDS + 4};
+  const bool load = GET(OPCODE) == DUPLEX_OPCODE_LOAD;
+  return (struct job_timing){
+      .load = load,
+      .bus = load || GET(DESTINATION) != DUPLEX_DESTINATION_DRAM,
+      .exponents = GET(EXPONENTS),
+      .two_groups = GET(GROUPS) == 2,
+      .two_streams = GET(TWO_STREAMS),
+      .kind =
+          load ? (GET(DESTINATION) == DUPLEX_DESTINATION_TABLE ? DUPLEX_BUS_WORD_TABLE : DUPLEX_BUS_WORD_LOAD)
+          : GET(GATED) ? DUPLEX_BUS_WORD_GATED
+                       : DUPLEX_BUS_WORD_ROWS,
+      .format = GET(FORMAT),
+      .k_tiles = GET(K_TILES),
+      .block_rows = GET(BLOCK_ROWS),
+      .blocks = GET(BLOCKS),
+      .src_base = GET(SRC_BASE),
+      .src_stripe = GET(SRC_STRIPE),
+      .src_stride = GET(SRC_STRIDE),
+      .dst_base = GET(DST_BASE),
+      .dst_stripe = GET(DST_STRIPE),
+      .dst_stride = GET(DST_STRIDE),
+      .x_address = GET(X_ADDRESS),
+      .x_stride = GET(X_STRIDE),
+      .dst_address = GET(DST_ADDRESS),
+      .dst_group = GET(DST_GROUP),
+      .tile_step = (stack->channels - 1) * 4 * DUPLEX_TILE_WORDS + 4};
 }
 
 static void start_pending(struct stack_model *stack, const uint32_t *d) {
   uint32_t none = 0, address;
-  if (GET(DESTINATION) != 1) return;
+  if (GET(DESTINATION) != DUPLEX_DESTINATION_SHARED) return;
   for (unsigned channel = 0; channel < stack->channels; channel++)
     none |= (uint32_t)(stack_channel_share(stack, d, channel, &address) == 0) << channel;
   const unsigned rows_of_unit = GET(GATED) ? 2 : 1;
@@ -47,9 +49,9 @@ static void start_pending(struct stack_model *stack, const uint32_t *d) {
 }
 
 static void count_commands(struct duplex_dram_commands *commands, const struct duplex_hbm_pins *pins) {
-  commands->act += pins->row_valid && pins->row_command == 0;
-  commands->pre += pins->row_valid && pins->row_command == 1;
-  commands->ref += pins->row_valid && pins->row_command == 2;
+  commands->act += pins->row_valid && pins->row_command == DUPLEX_ROW_COMMAND_ACT;
+  commands->pre += pins->row_valid && pins->row_command == DUPLEX_ROW_COMMAND_PRE;
+  commands->ref += pins->row_valid && pins->row_command == DUPLEX_ROW_COMMAND_REF;
   commands->rd += pins->column_valid && !pins->column_write;
   commands->wr += pins->column_valid && pins->column_write;
 }
@@ -80,7 +82,8 @@ static bool may_read(const struct stack_model *stack, const struct control_write
 
 // What the xPU does on a channel in this clock, and what it sees of Logic-PIM.
 static void clock_xpu(struct duplex_xpu_traffic *xpu, const struct duplex_hbm_pins *pins, unsigned grant) {
-  if (pins->row_valid && pins->row_command == 2) duplex_xpu_see_refresh(xpu, pins->row_bundle);
+  if (pins->row_valid && pins->row_command == DUPLEX_ROW_COMMAND_REF)
+    duplex_xpu_see_refresh(xpu, pins->row_bundle);
   duplex_xpu_clock(xpu, grant);
 }
 
@@ -145,7 +148,8 @@ static void stack_hand_over(struct stack_model *stack) {
 int stack_clock(struct stack_model *stack) {
   const bool start = stack->controller.start & 1, parity = stack->controller.parity;
   const uint32_t *job = stack->controller.job;
-  const bool attention = start && DUPLEX_DESCRIPTOR_GET(job, OPCODE) == 3, job_valid = start && !attention;
+  const bool attention = start && DUPLEX_DESCRIPTOR_GET(job, OPCODE) == DUPLEX_OPCODE_ATTENTION,
+             job_valid = start && !attention;
   stack->interrupt = stack->registers.interrupt;
   if (stack->owner != stack->registers.bundle_owner) stack_hand_over(stack);
   int error = DUPLEX_OK;

@@ -2,6 +2,7 @@
 #include "duplex/params.h"
 #include "firmware/protocol.h"
 
+// So many row sets from `base` on, of a stripe set of so many bundles, lie in a run of rows.
 static bool lies_in(const struct row_range *part, uint32_t bundles, uint32_t base, uint32_t row_sets) {
   return base >= part->first * bundles && base + row_sets <= (part->first + part->count) * bundles;
 }

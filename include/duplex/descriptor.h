@@ -5,6 +5,8 @@
 // Fields of a descriptor: word, lowest bit, width. Use DUPLEX_DESCRIPTOR_GET and _SET with the field's name.
 #include <stdint.h>
 
+#include "duplex/enumerations.h"
+
 #define DUPLEX_DESC_OPCODE_WORD 0  // 1 LOAD, 2 GEMM, 3 ATTENTION
 #define DUPLEX_DESC_OPCODE_LSB 0
 #define DUPLEX_DESC_OPCODE_WIDTH 8

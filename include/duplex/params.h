@@ -38,5 +38,9 @@
 #define DUPLEX_SCORE_SCALE_CLOCKS 3 // latency of score_scale
 #define DUPLEX_EXPONENTIAL_CLOCKS 7 // latency of exponential
 #define DUPLEX_QUOTIENT_CLOCKS 17 // latency of attention_quotient
+#define DUPLEX_COLUMN_LSB 8 // lowest address bit of the column
+#define DUPLEX_ROW_LSB 13 // lowest address bit of the row
+#define DUPLEX_BUNDLE_LSB 27 // lowest address bit of the bundle
+#define DUPLEX_SCORE_BLOCKS 32 // blocks of one lane's scores in a row set
 
 #endif

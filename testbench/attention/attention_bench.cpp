@@ -76,7 +76,7 @@ class Bench {
     const bool begins = !c_.chance(3), ends = !c_.chance(10);
     const unsigned spread = slots == 1 && c_.chance(40) ? (unsigned)c_.below(6) : 0,
                    member = (unsigned)c_.below(1u << spread);
-    if (mode == 0 && c_.chance(3)) segments = DUPLEX_ATTENTION_QUEUE + 3;
+    if (mode == DUPLEX_MODE_WHOLE && c_.chance(3)) segments = DUPLEX_ATTENTION_QUEUE + 3;
     for (unsigned i = 0; i < segments; i++) {
       Segment segment = {};
       const unsigned most = full_slices_    ? 2048
@@ -84,8 +84,8 @@ class Bench {
                                             : 200,
                      length = 1 + (unsigned)c_.below(
                                       std::min(most << (c_.chance(50) ? spread : 0), 1u << (14 - lanes)));
-      SET(OPCODE, 3), SET(MODE, mode), SET(ROW_BLOCK, row_block), SET(FIRST, begins && i == 0),
-          SET(LAST, ends && i + 1 == segments);
+      SET(OPCODE, DUPLEX_OPCODE_ATTENTION), SET(MODE, mode), SET(ROW_BLOCK, row_block),
+          SET(FIRST, begins && i == 0), SET(LAST, ends && i + 1 == segments);
       SET(LENGTH, length), SET(LANES, lanes), SET(WIDE, lanes < 3 && c_.chance(30)), SET(LANE_MASK, 1),
           SET(HEAD_SIZE, head_size), SET(SCALE, 0x3f800000u);
       SET(SRC_BASE, c_.bits()), SET(V_BASE, c_.bits()), SET(V_BLOCK_STRIDE, c_.bits()),
