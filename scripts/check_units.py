@@ -12,6 +12,10 @@ import pathlib
 import re
 import sys
 
+sys.dont_write_bytecode = True
+
+from check_links import bad_links
+
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 PAGE = ROOT / "docs/units.md"
 BASELINE = ROOT / "synth/baselines/asap7sc7p5t_rvt_tt.json"
@@ -43,22 +47,6 @@ def table(text):
     return [(number, cells(line)) for number, line in enumerate(text.splitlines()) if line.startswith("| `")]
 
 
-def anchors(path):
-    """Anchors of a page's headings, as GitHub makes them."""
-    headings = re.findall(r"^#+ (.*)$", path.read_text(), re.M)
-    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
-
-
-def bad_links(text, where):
-    for target in re.findall(r"\]\(([^)]+)\)", text):
-        name, _, anchor = target.partition("#")
-        path = (PAGE.parent / name).resolve() if name else PAGE
-        if not path.exists():
-            yield f"{where}: {target}: no such file"
-        elif anchor and anchor not in anchors(path):
-            yield f"{where}: {target}: no such heading"
-
-
 def own_files(unit, room):
     """Column -> path of the file that has the unit's own name in the unit's own room, if there is one."""
     named = {"C model": f"cmodel/{room}/{unit}.c", "bench": f"testbench/{room}/{unit}_bench.cpp"}
@@ -82,7 +70,7 @@ def stale_row(row, path, area):
             yield f"{where}: column {column} is empty"
     if cell["um2"] != area:
         yield f"{where}: area {cell['um2']}, recorded is {area} (--write)"
-    yield from bad_links(" ".join(row), where)
+    yield from (f"{where}: {text}" for text in bad_links(PAGE, " ".join(row)))
 
 
 def counts(paths):
