@@ -6,6 +6,7 @@
 #include "driver/kv_pool.h"
 #include "driver/stack_error.h"
 #include "duplex/error.h"
+#include "duplex/geometry.h"
 
 #define PAGE_POSITIONS 1024u
 #define LAYERS_MOST 1024u
@@ -42,9 +43,9 @@ static void set_geometry(struct duplex_kv_cache *cache, struct duplex_stack *sta
   cache->layers = o->layers ? o->layers : 1;
   cache->page_positions = o->page_positions ? o->page_positions : PAGE_POSITIONS;
   cache->blocks = cache->page_positions / DUPLEX_WIDTH;
-  cache->tiles = kv_tiles(cache->head_size);
-  cache->block_rows = kv_block_rows(cache->head_size);
-  cache->slots = kv_slots(cache->heads, stack->channels);
+  cache->tiles = duplex_kv_tiles(cache->head_size);
+  cache->block_rows = duplex_kv_block_rows(cache->head_size);
+  cache->slots = duplex_kv_slots(cache->heads, stack->channels);
 }
 
 size_t duplex_kv_room(struct duplex_stack *stack, const struct duplex_kv_options *options) {
