@@ -9,7 +9,7 @@
 #include "Vattention.h"
 #include "testbench/common/bench.h"
 extern "C" {
-#include "cmodel/attention/attention_timing.h"
+#include "cmodel/attention/attention.h"
 #include "duplex/descriptor.h"
 }
 

@@ -8,7 +8,9 @@
 #include "Vchannel.h"
 #include "testbench/common/bench.h"
 extern "C" {
-#include "cmodel/stack/stack.h"
+#include "cmodel/channel/job_timing.h"
+#include "cmodel/execute/drain.h"
+#include "duplex/geometry.h"
 }
 
 namespace {
@@ -69,7 +71,7 @@ class Bench {
   }
   // Byte `offset` behind the logical row set.
   uint64_t place(unsigned row_set, unsigned stripe, uint64_t offset) {
-    return stack_row_set_address(row_set + (uint32_t)(offset / DUPLEX_ROW_SET_BYTES), stripe) +
+    return duplex_row_set_address(row_set + (uint32_t)(offset / DUPLEX_ROW_SET_BYTES), stripe) +
            offset % DUPLEX_ROW_SET_BYTES;
   }
   void put(unsigned row_set, uint64_t offset, const void *bytes, size_t size) {
@@ -184,7 +186,7 @@ class Bench {
   // On the bus two rows make a word; each group's rows begin a new one.
   void expect_row(unsigned group, unsigned first, unsigned row, const duplex_sum *sums, int exponent) {
     uint8_t bytes[128];
-    const unsigned size = stack_drain_row(sums, exponent, job_.bus ? F32 : job_.format, bytes);
+    const unsigned size = drain_row_bytes(sums, exponent, job_.bus ? F32 : job_.format, bytes);
     if (!job_.bus) {
       job_.results.back().insert(job_.results.back().end(), bytes, bytes + size);
       return;
