@@ -1,4 +1,4 @@
-// act = polynomial * g (or the polynomial alone), then act * u exactly, with the special values
+// Multiplies: act = polynomial * g (or the polynomial alone), then act * u exactly, with the special values
 // (docs/activation.md).
 //
 // Inputs of one value arrive together. |act * u| = product_o * 2^exponent_o unless a flag says otherwise.

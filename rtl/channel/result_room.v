@@ -36,5 +36,12 @@ module result_room (
   assign room_o = free_q[5:1] != 5'd0 && !pause_q;
   assign scarce_o = free_q < WORDS / 3;
   assign none_o = free_q[5:1] == 5'd0;
+`ifdef DUPLEX_ASSERT
+  always @(posedge clk_i) begin
+    if (rst_ni) begin
+      assert (free_q <= WORDS);
+    end
+  end
+`endif
 endmodule
 `default_nettype wire

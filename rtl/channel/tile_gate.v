@@ -66,5 +66,14 @@ module tile_gate (
   end
 
   assign tile_valid_o = valid && !drop_q;
+`ifdef DUPLEX_ASSERT
+  handshake_check #(.WIDTH(8 * `DUPLEX_WORD_BYTES)) word_check (
+    .clk_i(clk_i),
+    .rst_ni(rst_ni),
+    .valid_i(word_valid_i),
+    .ready_i(word_ready_o),
+    .payload_i(word_i)
+  );
+`endif
 endmodule
 `default_nettype wire

@@ -44,6 +44,7 @@ module weight_stream (
   output wire no_tile_o,           // weights wait for a tile
   output wire no_room_o            // both are there, but no room for results
 );
+  localparam EXPONENT_BITS = 8 + 1;  // and the mark of a block's last row
   localparam [1:0] IDLE = 2'd0, HEADER = 2'd1, BEATS = 2'd2, PAD = 2'd3;
 
   reg [1:0] state_q;
@@ -137,7 +138,7 @@ module weight_stream (
   // Deep enough for the rows inside the GEMM module (6 clocks from issue to sum), and faster than it (3).
   wire unused_valid;
   ram_fifo #(
-    .WIDTH(9),
+    .WIDTH(EXPONENT_BITS),
     .DEPTH(16)
   ) exponents (
     .clk_i(clk_i),

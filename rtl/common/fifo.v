@@ -42,5 +42,12 @@ module fifo #(
   assign ready_o = count_q != FULL;
   assign valid_o = count_q != 0;
   assign data_o = memory[read_q];
+`ifdef DUPLEX_ASSERT
+  always @(posedge clk_i) begin
+    if (rst_ni) begin
+      assert (count_q <= FULL);
+    end
+  end
+`endif
 endmodule
 `default_nettype wire

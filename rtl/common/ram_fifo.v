@@ -57,5 +57,15 @@ module ram_fifo #(
   end
 
   assign valid_o = valid_q;
+`ifdef DUPLEX_ASSERT
+  localparam [31:0] FULL_32 = DEPTH;
+  wire [BITS:0] fill = write_q - read_q;
+  always @(posedge clk_i) begin
+    if (rst_ni) begin
+      assert (!(push_i && fill == FULL_32[BITS:0]));
+      assert (!(pop_i && !valid_q));
+    end
+  end
+`endif
 endmodule
 `default_nettype wire

@@ -102,5 +102,21 @@ module axi_lite (
   assign axi_rdata_o = read_data_q;
   assign read_o = start_q;
   assign read_address_o = read_address_q;
+`ifdef DUPLEX_ASSERT
+  handshake_check #(.WIDTH(2)) write_check (
+    .clk_i(clk_i),
+    .rst_ni(rst_ni),
+    .valid_i(axi_bvalid_o),
+    .ready_i(axi_bready_i),
+    .payload_i(axi_bresp_o)
+  );
+  handshake_check #(.WIDTH(32 + 2)) read_check (
+    .clk_i(clk_i),
+    .rst_ni(rst_ni),
+    .valid_i(axi_rvalid_o),
+    .ready_i(axi_rready_i),
+    .payload_i({axi_rdata_o, axi_rresp_o})
+  );
+`endif
 endmodule
 `default_nettype wire

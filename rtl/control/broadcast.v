@@ -71,7 +71,7 @@ module broadcast #(
   end
 
   fifo #(
-    .WIDTH(512),
+    .WIDTH(8 * `DUPLEX_WORD_BYTES),
     .DEPTH(4)
   ) words (
     .clk_i(clk_i),
@@ -112,9 +112,9 @@ module broadcast #(
     end else if (read) begin
       word_q <= word_q + 4'd1;
       first_q <= !tile_end ? first_q + 15'd1
-               : !turn_end ? first_q + k_step
-               : !group_end ? first_q - (half_q ? 15'd30 + k_step : 15'd15)
-               : last_k_q ? address_i : first_q + k_step;
+          : !turn_end ? first_q + k_step
+          : !group_end ? first_q - (half_q ? 15'd30 + k_step : 15'd15)
+          : last_k_q ? address_i : first_q + k_step;
       if (tile_end) half_q <= !turn_end;
       if (tile_end && turn_end && two_groups_i) second_q <= !second_q;
       if (tile_end && !turn_end) begin
@@ -140,5 +140,12 @@ module broadcast #(
   assign read_address_o = first_q + (second_q ? {1'b0, stride_i} : 15'd0);
   assign word_valid_o = {CHANNELS{valid}} & ~taken_q;
   assign busy_o = reading_q || room_q != ROOM;
+`ifdef DUPLEX_ASSERT
+  always @(posedge clk_i) begin
+    if (rst_ni) begin
+      assert (!(read_data_valid_i && !unused_ready));
+    end
+  end
+`endif
 endmodule
 `default_nettype wire

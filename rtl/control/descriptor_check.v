@@ -148,13 +148,26 @@ module descriptor_check #(
   reg [23:0] long;
   always @* begin
     case (product_of_q)
-      BEATS: begin short = attention ? {12'd0, head_tiles} : {9'd0, block_rows};
-      long = attention ? {11'd0, position_blocks} : {13'd0, k_tiles}; end
-      COVERED: begin short = {9'd0, block_rows}; long = {8'd0, blocks}; end
-      ROWS_MOST: begin short = CHANNELS_32[15:0]; long = channel_rows; end
-      SOURCE: begin short = attention ? {5'd0, last_slot} : blocks_1; long = {8'd0, src_stride}; end
-      default: begin short = attention ? {12'd0, head_tiles - 4'd1} : blocks_1;
-          long = {8'd0, attention ? v_stride : dst_stride}; end
+      BEATS: begin
+        short = attention ? {12'd0, head_tiles} : {9'd0, block_rows};
+        long = attention ? {11'd0, position_blocks} : {13'd0, k_tiles};
+      end
+      COVERED: begin
+        short = {9'd0, block_rows};
+        long = {8'd0, blocks};
+      end
+      ROWS_MOST: begin
+        short = CHANNELS_32[15:0];
+        long = channel_rows;
+      end
+      SOURCE: begin
+        short = attention ? {5'd0, last_slot} : blocks_1;
+        long = {8'd0, src_stride};
+      end
+      default: begin
+        short = attention ? {12'd0, head_tiles - 4'd1} : blocks_1;
+        long = {8'd0, attention ? v_stride : dst_stride};
+      end
     endcase
   end
 
@@ -225,8 +238,8 @@ module descriptor_check #(
   always @(posedge clk_i) begin
     if (use_q && product_of_q == BEATS) beats_q <= product_q[17:0] + {17'd0, exponents};
     source_sets_q <= load ? {4'd0, tiles_most[10:3]} + {11'd0, tiles_most[2:0] != 3'd0}
-             : two_streams ? {1'b0, k_tiles + {10'd0, k_tiles[0]}}
-                          : beats_q[17:6] + {11'd0, beats_q[5:0] != 6'd0};
+        : two_streams ? {1'b0, k_tiles + {10'd0, k_tiles[0]}}
+        : beats_q[17:6] + {11'd0, beats_q[5:0] != 6'd0};
     case (format)
       2'd0: result_columns_q <= (result_rows + 8'd15) >> 4;
       2'd1: result_columns_q <= (result_rows + 8'd7) >> 3;
@@ -290,11 +303,12 @@ module descriptor_check #(
     else begin
       wrong_q[`DUPLEX_STACK_ERROR_OPCODE] <= !(load || gemm || attention);
       wrong_q[`DUPLEX_STACK_ERROR_RESERVED] <= reserved_low_q || reserved_high_q;
-      wrong_q[`DUPLEX_STACK_ERROR_FORMAT] <= attention ? mode == 2'd3 || lane_mask == 8'd0 ||
-          (wide && lanes == 2'd3) || (lane_mask & ~lanes_there) != 8'd0 ||
-        (mode == 2'd2 ? {2'd0, row_block} >= head_tiles : row_block != 2'd0)
-        : load ? !(to_shared || destination == 2'd2)
-        : destination[1] || (to_dram && format == 2'd3);
+      wrong_q[`DUPLEX_STACK_ERROR_FORMAT] <= attention
+          ? mode == 2'd3 || lane_mask == 8'd0 ||
+            (wide && lanes == 2'd3) || (lane_mask & ~lanes_there) != 8'd0 ||
+            (mode == 2'd2 ? {2'd0, row_block} >= head_tiles : row_block != 2'd0)
+          : load ? !(to_shared || destination == 2'd2)
+          : destination[1] || (to_dram && format == 2'd3);
       wrong_q[`DUPLEX_STACK_ERROR_STRIPE] <= src_foreign || (!load && dst_foreign);
       if (load) begin
         wrong_q[`DUPLEX_STACK_ERROR_TILES] <= tiles == 11'd0 || tiles > TILES_MAX;
@@ -307,8 +321,8 @@ module descriptor_check #(
             {4'd0, length} > length_most;
         wrong_q[`DUPLEX_STACK_ERROR_ROWS] <= heads == 9'd0 || heads > 9'd`DUPLEX_KV_HEADS_MAX ||
             (heads > {2'd0, CHANNELS_7} && !alone) ||
-          spread > 3'd5 || (spread != 3'd0 && channels_used > {9'd0, CHANNELS_7}) ||
-          {2'd0, first_channel} >= CHANNELS_7;
+            spread > 3'd5 || (spread != 3'd0 && channels_used > {9'd0, CHANNELS_7}) ||
+            {2'd0, first_channel} >= CHANNELS_7;
         if (used_after_q && of_q == RESULT) begin
           wrong_q[`DUPLEX_STACK_ERROR_SOURCE_RANGE] <= (mode != 2'd2 && k_end_q > {17'd0, source_limit_q}) ||
               v_end_q > {17'd0, source_limit_q};
@@ -320,26 +334,26 @@ module descriptor_check #(
         wrong_q[`DUPLEX_STACK_ERROR_SHARED_RANGE] <= x_leaves || (to_shared && dst_leaves);
         if (use_q && product_of_q == COVERED)
           wrong_q[`DUPLEX_STACK_ERROR_BLOCKS] <= product_q[23:0] < channel_rows || blocks == 16'd0 ||
-              block_rows == 7'd0 ||
-            block_rows > 7'd64 || channel_rows == 24'd0 ||
-            !(groups == 2'd1 || (two_groups && block_rows <= 7'd32)) ||
-            (gated && (block_rows[0] || channel_rows[0]));
+              block_rows == 7'd0 || block_rows > 7'd64 || channel_rows == 24'd0 ||
+              !(groups == 2'd1 || (two_groups && block_rows <= 7'd32)) ||
+              (gated && (block_rows[0] || channel_rows[0]));
         if (use_q && product_of_q == ROWS_MOST)
           wrong_q[`DUPLEX_STACK_ERROR_ROWS] <= rows == 28'd0 || (gated && rows[0]) ||
               {4'd0, rows} > product_q;
         if (used_after_q && of_q == SOURCE)
           wrong_q[`DUPLEX_STACK_ERROR_SOURCE_RANGE] <= source_end_q > {17'd0, source_limit_q} ||
-            (blocks_1 != 16'd0 && src_stride < {4'd0, source_sets_q});
+              (blocks_1 != 16'd0 && src_stride < {4'd0, source_sets_q});
         if (used_after_q && of_q == RESULT)
           wrong_q[`DUPLEX_STACK_ERROR_RESULT_RANGE] <= to_dram &&
               (result_end_q > {12'd0, result_limit_q, 5'd0} ||
-            (blocks_1 != 16'd0 && dst_stride < {8'd0, result_columns_q}));
+              (blocks_1 != 16'd0 && dst_stride < {8'd0, result_columns_q}));
       end
     end
   end
 
   reg [7:0] code_q;
   reg [31:0] address_q;
+  wire x_leaves_first = !load && x_leaves;
   integer i;
   always @(posedge clk_i) begin
     code_q <= 8'd0;
@@ -348,8 +362,7 @@ module descriptor_check #(
       `DUPLEX_STACK_ERROR_STRIPE: address_q <= {28'd0, src_foreign ? src_stripe : dst_stripe};
       `DUPLEX_STACK_ERROR_SOURCE_RANGE: address_q <= {15'd0, source_limit_q};
       `DUPLEX_STACK_ERROR_RESULT_RANGE: address_q <= {15'd0, result_limit_q};
-      `DUPLEX_STACK_ERROR_SHARED_RANGE: address_q <= {17'd0, !load && x_leaves ? x_address
-          : dst_address[16:2]};
+      `DUPLEX_STACK_ERROR_SHARED_RANGE: address_q <= {17'd0, x_leaves_first ? x_address : dst_address[16:2]};
       default: address_q <= 32'd0;
     endcase
   end

@@ -147,8 +147,8 @@ module operation_controller #(
   wire chain = descriptor_i[`DUPLEX_DESC_CHAIN] && !(load && job_load) && !attention_q;
   wire completed = flight_q != 2'd0 && (flight_q[1] ? older_done : quiet);
   assign launch = next_q == READY && code == 8'd0 && settled && !completed &&
-                  (attention ? flight_q == 2'd0 && segment_room_i
-                   : (flight_q == 2'd0 && !attention_q) || (chain && flight_q == 2'd1 && front_done));
+      (attention ? flight_q == 2'd0 && segment_room_i
+      : (flight_q == 2'd0 && !attention_q) || (chain && flight_q == 2'd1 && front_done));
   assign refuse = next_q == READY && code != 8'd0 && settled && flight_q == 2'd0 && !attention_q;
   wire accepted = launch && attention && !fence;
 

@@ -162,5 +162,14 @@ module gemm #(
       );
     end
   endgenerate
+`ifdef DUPLEX_ASSERT
+  handshake_check #(.WIDTH(1 + 8 * `DUPLEX_WORD_BYTES)) tile_check (
+    .clk_i(clk_i),
+    .rst_ni(rst_ni),
+    .valid_i(tile_valid_i),
+    .ready_i(tile_ready_o),
+    .payload_i({tile_p16_i, tile_data_i})
+  );
+`endif
 endmodule
 `default_nettype wire
