@@ -2,16 +2,18 @@
 VERILATOR ?= verilator
 RTL_FILES = $(shell grep -hv '^\#' rtl/files.f)
 RTL_INCDIR := params/generated
-VERILATOR_FLAGS = -Wall --Wno-fatal -Irtl/common -I$(RTL_INCDIR) -O3 --x-assign fast --x-initial fast --no-assert
+VERILATOR_FLAGS = -Wall --Wno-fatal -Irtl/common -I$(RTL_INCDIR) -O3 --x-assign fast --x-initial fast
+# The assertions of the RTL (docs/rtl_style.md).
+VERILATOR_ASSERT = --assert -DDUPLEX_ASSERT
 BENCHES := $(foreach b,$(wildcard testbench/*/*_bench.cpp),$(BUILD)/verilator/$(patsubst %_bench.cpp,%,$(notdir $(b)))/$(patsubst %.cpp,%,$(notdir $(b))))
 
 # $(call rtl_of,unit): the file that holds it
 rtl_of = $(wildcard rtl/*/$(1).v)
 RTL_SEARCH := $(addprefix -y ,$(patsubst %/,%,$(wildcard rtl/*/)))
 
-$(BENCHES): $(BUILD)/verilator/%_bench: $$(wildcard testbench/*/$$(notdir $$*)_bench.cpp) testbench/common/bench.h $(wildcard rtl/*/*.v $(RTL_INCDIR)/*.vh) $(LIB)
+$(BENCHES): $(BUILD)/verilator/%_bench: $$(wildcard testbench/*/$$(notdir $$*)_bench.cpp) testbench/common/bench.h $(wildcard rtl/*/*.v rtl/*/*.vh $(RTL_INCDIR)/*.vh) $(LIB)
 	@mkdir -p $(@D) && rm -f $@  # Verilator's make does not know the library
-	$(VERILATOR) --cc --exe --build -j 2 --trace-fst $(VERILATOR_FLAGS) $(RTL_SEARCH) --top-module $(notdir $*) \
+	$(VERILATOR) --cc --exe --build -j 2 --trace-fst $(VERILATOR_FLAGS) $(VERILATOR_ASSERT) $(RTL_SEARCH) --top-module $(notdir $*) \
 	  -CFLAGS "-O2 -I$(CURDIR)/include -I$(CURDIR)" -LDFLAGS "$(abspath $(LIB)) $(LDLIBS) -lmpfr -lgmp" \
 	  --Mdir $(@D) -o $(notdir $@) $(call rtl_of,$(notdir $*)) $(abspath $<) > $(@D)/build.log 2>&1 || { cat $(@D)/build.log; exit 1; }
 
@@ -30,6 +32,6 @@ CONTROLLER_BENCHES := $(CONTROLLER_VARIANTS:%=$(BUILD)/verilator/bundle_controll
 TEST_PREREQUISITES += $(CONTROLLER_BENCHES)
 $(CONTROLLER_BENCHES): $(BUILD)/verilator/bundle_controller-%/bundle_controller_bench: testbench/dram/bundle_controller_bench.cpp testbench/common/bench.h $(wildcard rtl/dram/*.v) $(LIB)
 	@mkdir -p $(@D) && rm -f $@  # Verilator's make does not know the library
-	$(VERILATOR) --cc --exe --build -j 2 --trace-fst $(VERILATOR_FLAGS) $(RTL_SEARCH) --top-module bundle_controller $(CONTROLLER_$*) \
+	$(VERILATOR) --cc --exe --build -j 2 --trace-fst $(VERILATOR_FLAGS) $(VERILATOR_ASSERT) $(RTL_SEARCH) --top-module bundle_controller $(CONTROLLER_$*) \
 	  -CFLAGS "-O2 -I$(CURDIR)/include -I$(CURDIR)" -LDFLAGS "$(abspath $(LIB)) $(LDLIBS) -lmpfr -lgmp" \
 	  --Mdir $(@D) -o $(notdir $@) rtl/dram/bundle_controller.v $(abspath $<) > $(@D)/build.log 2>&1 || { cat $(@D)/build.log; exit 1; }
