@@ -1,9 +1,10 @@
-// Segments that wait in a channel: ATTENTION descriptors, each with the number of KV heads (slots) that it has here. The sequencer
-// looks at two of them, the next one for a score pass and the oldest one that is still in the queue, and reads one whole.
-// An index has one bit more than a place; the queue holds the indices from `oldest_i` to `next_o` - 1.
+// Segments that wait in a channel: ATTENTION descriptors, each with the number of KV heads (slots) that it
+// has here. The sequencer looks at two of them, the next one for a score pass and the oldest one that is
+// still in the queue, and reads one whole. An index has one bit more than a place; the queue holds the
+// indices from `oldest_i` to `next_o` - 1.
 //
-// SPREAD: `member_i` says which of the head's channels this one is. It keeps its own part of the segment: every 2^SPREADth block of 64
-// positions. A member that has none keeps one position that belongs to no lane.
+// SPREAD: `member_i` says which of the head's channels this one is. It keeps its own part of the segment:
+// every 2^SPREADth block of 64 positions. A member that has none keeps one position that belongs to no lane.
 `default_nettype none
 `include "duplex_params.vh"
 `include "duplex_descriptor.vh"
@@ -92,11 +93,16 @@ module attention_queue #(
       entry_words_q[next_place] <= words;
       entry_first_q[next_place] <= descriptor_i[`DUPLEX_DESC_FIRST];
       entry_q[next_place] <= {
-        descriptor_i[`DUPLEX_DESC_SRC_BASE], descriptor_i[`DUPLEX_DESC_V_BASE], descriptor_i[`DUPLEX_DESC_V_BLOCK_STRIDE],
-        descriptor_i[`DUPLEX_DESC_Q_BASE], descriptor_i[`DUPLEX_DESC_DST_BASE], descriptor_i[`DUPLEX_DESC_SRC_STRIDE],
-        descriptor_i[`DUPLEX_DESC_SRC_STRIPE], descriptor_i[`DUPLEX_DESC_DST_STRIPE], last_position, last_size[7:4],
-        descriptor_i[`DUPLEX_DESC_MODE], descriptor_i[`DUPLEX_DESC_ROW_BLOCK], descriptor_i[`DUPLEX_DESC_FIRST],
-        descriptor_i[`DUPLEX_DESC_LAST], descriptor_i[`DUPLEX_DESC_LANES], descriptor_i[`DUPLEX_DESC_WIDE], mask, descriptor_i[`DUPLEX_DESC_SCALE], words, slots_i,
+        descriptor_i[`DUPLEX_DESC_SRC_BASE], descriptor_i[`DUPLEX_DESC_V_BASE],
+        descriptor_i[`DUPLEX_DESC_V_BLOCK_STRIDE],
+        descriptor_i[`DUPLEX_DESC_Q_BASE], descriptor_i[`DUPLEX_DESC_DST_BASE],
+        descriptor_i[`DUPLEX_DESC_SRC_STRIDE],
+        descriptor_i[`DUPLEX_DESC_SRC_STRIPE], descriptor_i[`DUPLEX_DESC_DST_STRIPE], last_position,
+        last_size[7:4],
+        descriptor_i[`DUPLEX_DESC_MODE], descriptor_i[`DUPLEX_DESC_ROW_BLOCK],
+        descriptor_i[`DUPLEX_DESC_FIRST],
+        descriptor_i[`DUPLEX_DESC_LAST], descriptor_i[`DUPLEX_DESC_LANES], descriptor_i[`DUPLEX_DESC_WIDE],
+        mask, descriptor_i[`DUPLEX_DESC_SCALE], words, slots_i,
         member_i != 5'd0, member_i != last_member};
     end
   end
@@ -107,8 +113,10 @@ module attention_queue #(
   assign score_first_o = entry_first_q[score_place];
   assign score_words_o = entry_words_q[score_place];
   assign oldest_mode_o = entry_mode_q[oldest_i[PLACE_BITS-1:0]];
-  assign {k_base_o, v_base_o, v_stride_o, q_base_o, o_base_o, stride_o, kv_stripe_o, qo_stripe_o, last_position_o, last_sixteen_o,
-          mode_o, row_block_o, first_o, last_o, lanes_o, wide_o, mask_o, scale_o, words_o, slots_o, below_o, above_o} = entry_q[index_i[PLACE_BITS-1:0]];
+  assign {k_base_o, v_base_o, v_stride_o, q_base_o, o_base_o, stride_o, kv_stripe_o, qo_stripe_o,
+      last_position_o, last_sixteen_o,
+          mode_o, row_block_o, first_o, last_o, lanes_o, wide_o, mask_o, scale_o, words_o, slots_o, below_o,
+          above_o} = entry_q[index_i[PLACE_BITS-1:0]];
 
   wire unused = &{1'b0, score_index_i[PLACE_BITS], index_i[PLACE_BITS]};
 endmodule

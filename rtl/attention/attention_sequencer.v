@@ -1,18 +1,20 @@
 // Decides the order of a channel's passes and asks the bundle controller for their row sets.
 //
-// A pair is one sequence and one of its KV heads here. Its passes: Q (the tiles of q into the q RAM), S (scores, segment by segment),
-// C (context, row block by row block, in each segment by segment). The order of the stream is q(i+1), S(i+1), C(i): the next pair's
-// scores hide the end of this pair's scores. S(i+1) goes behind C(i) if the slice cannot hold the scores of both, or if its segment has
-// not come yet. MODE 1 has S and W, segment by segment: its scores leave the slice for DRAM, beside the stream. MODE 2 has L, which brings
-// them back, and C of one row block, segment by segment; an L waits until the scores of all W before it lie in DRAM,
-// an S until the row block is over.
-// Each pass goes to the units behind as a record, before its row sets are asked for: kind, flags, sizes (attention_stream, attention_tiles).
-// Flags: `first` the first segment (accumulators and l are begun, S: the maximum), `last` the last one (C: sums leave; S: the pair's
-// scores are complete), `store` S: scores go on to DRAM, `keep` C: l is summed, `final` C: the last row block, `begins` C: the first pass of its pair.
-// A MODE 0 sequence that is begun and not ended leaves the channel quiet, and is dropped when something else comes, or when its segments fill
-// the queue: nothing waits forever for a descriptor that was refused.
-// A head in several channels: results go to the member above, but those of the last one; after the S of a MODE 1 the next S waits for the
-// maximum that the members have in common (`joined_i`).
+// A pair is one sequence and one of its KV heads here. Its passes: Q (the tiles of q into the q RAM), S
+// (scores, segment by segment), C (context, row block by row block, in each segment by segment). The order of
+// the stream is q(i+1), S(i+1), C(i): the next pair's scores hide the end of this pair's scores. S(i+1) goes
+// behind C(i) if the slice cannot hold the scores of both, or if its segment has not come yet. MODE 1 has S
+// and W, segment by segment: its scores leave the slice for DRAM, beside the stream. MODE 2 has L, which
+// brings them back, and C of one row block, segment by segment; an L waits until the scores of all W before
+// it lie in DRAM, an S until the row block is over.
+// Each pass goes to the units behind as a record, before its row sets are asked for: kind, flags, sizes
+// (attention_stream, attention_tiles). Flags: `first` the first segment (accumulators and l are begun, S: the
+// maximum), `last` the last one (C: sums leave; S: the pair's scores are complete), `store` S: scores go on
+// to DRAM, `keep` C: l is summed, `final` C: the last row block, `begins` C: the first pass of its pair. A
+// MODE 0 sequence that is begun and not ended leaves the channel quiet, and is dropped when something else
+// comes, or when its segments fill the queue: nothing waits forever for a descriptor that was refused.
+// A head in several channels: results go to the member above, but those of the last one; after the S of a
+// MODE 1 the next S waits for the maximum that the members have in common (`joined_i`).
 // An address takes 12 clocks: base + slot * stride + row block * V stride, one bit a clock.
 `default_nettype none
 `include "duplex_params.vh"
@@ -69,7 +71,8 @@ module attention_sequencer #(
   output wire pass_final_o,
   output wire pass_begins_o,
   output wire pass_store_o,            // S: its scores go to DRAM
-  output wire pass_back_o,             // S: the maximum goes back to the running maxima (MODE 1 of a head in several channels)
+  // S: the maximum goes back to the running maxima (MODE 1 of a head in several channels)
+  output wire pass_back_o,
   output wire pass_below_o,            // S: maxima, C: sums are joined with the member below, above
   output wire pass_above_o,
   output wire [9:0] pass_address_o,    // C: first word of the segment's scores in the slice
@@ -98,17 +101,20 @@ module attention_sequencer #(
 
   reg [2:0] state_q;
   reg [2:0] kind_q;
-  reg [PLACE_BITS:0] score_index_q, oldest_q, at_q;  // next segment of S, first segment of the next C, segment of this C
+  // next segment of S, first segment of the next C, segment of this C
+  reg [PLACE_BITS:0] score_index_q, oldest_q, at_q;
   reg [8:0] score_slot_q, slot_q;           // their KV heads
   reg q_ready_q;                            // q of the next S is asked for
   reg [1:0] pending_q;                      // pairs whose S is over and whose C is not
-  reg [13:0] older_q, newer_q;              // words of the slice: of the first pending pair, of the one behind it
+  // words of the slice: of the first pending pair, of the one behind it
+  reg [13:0] older_q, newer_q;
   reg [1:0] row_block_q;
   reg begins_q;
   reg joining_q;                            // the next S waits for the joined maximum
   reg writing_q;                            // a W is under way
   reg open_q;                               // a MODE 0 sequence is begun, its last segment not yet asked for
-  reg [9:0] write_q, pair_q, word_q;        // words of the slice: next one for scores, first of the oldest pair, of this C's segment
+  // words of the slice: next one for scores, first of the oldest pair, of this C's segment
+  reg [9:0] write_q, pair_q, word_q;
 
   // ---- what comes next
   wire score_there = score_index_q != next_i;
@@ -119,7 +125,8 @@ module attention_sequencer #(
   wire other = score_first_i || score_mode_i != 2'd0;  // not a segment of the sequence that is open
   wire stale = open_q && other;
   wire want_q = score_there && !q_ready_q && !loads && !stale;
-  wire sums_kept = pending_q != 2'd0 && oldest_mode_i == 2'd2;  // the accumulators hold those of a row block that goes on
+  // the accumulators hold those of a row block that goes on
+  wire sums_kept = pending_q != 2'd0 && oldest_mode_i == 2'd2;
   wire want_s = score_there && q_ready_q && !loads && !stale && !joining_q && room && !sums_kept;
   wire want_l = score_there && loads && !stale && !joining_q && room && !unwritten_i;
   wire writes = oldest_mode_i == 2'd1;
@@ -176,7 +183,8 @@ module attention_sequencer #(
   wire one_k = is_c || is_l;
   wire ask_done = kind_q == Q || (last_block && (one_k || k_q == 2'd0));
   wire may_begin = is_w ? write_ready_i && !rows_open_i : write_ready_i;  // results and scores take turns
-  wire record = state_q == RECORD && pass_ready_i && (!(is_w || result_begins) || (result_ready_i && may_begin));
+  wire record = state_q == RECORD && pass_ready_i &&
+      (!(is_w || result_begins) || (result_ready_i && may_begin));
   // verilator lint_off UNUSED
   wire [9:0] words_1 = words_i[9:0] - 10'd1;
   // verilator lint_on UNUSED
@@ -307,7 +315,9 @@ module attention_sequencer #(
   assign read_valid_o = state_q == ASK;
   assign read_base_o = base_q;
   assign read_stripe_o = stripe_q;
-  assign read_columns_o = kind_q == Q ? {12'd0, {1'b0, k_last} + 3'd1, 2'd0} : is_l ? (last_block ? {11'd0, {1'b0, words_1[6:2]} + 6'd1} : 17'd32) : is_c ? {11'd0, rows, 3'd0}
+  assign read_columns_o = kind_q == Q ? {12'd0, {1'b0, k_last} + 3'd1, 2'd0}
+      : is_l ? (last_block ? {11'd0, {1'b0, words_1[6:2]} + 6'd1} : 17'd32)
+      : is_c ? {11'd0, rows, 3'd0}
                           : last_block ? {11'd0, {1'b0, rest[5:1]} + 6'd1} : 17'd32;
   assign pass_valid_o = record && !is_w;
   assign pass_kind_o = kind_q[1:0];
@@ -330,7 +340,8 @@ module attention_sequencer #(
   assign pass_above_o = above_i;
   assign pass_address_o = word_q;
   assign result_valid_o = record && (is_w || result_begins);
-  assign result_column_o = {o_base_i + (is_w ? 16'd0 : {7'd0, this_slot}), 5'd0} + (row_block_mode ? {16'd0, {3'd0, row_block_q} * {2'd0, sixteens}} : 21'd0);
+  assign result_column_o = {o_base_i + (is_w ? 16'd0 : {7'd0, this_slot}), 5'd0} +
+      (row_block_mode ? {16'd0, {3'd0, row_block_q} * {2'd0, sixteens}} : 21'd0);
   assign result_stripe_o = qo_stripe_i;
   assign busy_o = state_q != CHOOSE || score_there || pending_q != 2'd0 || joining_q;
   wire unused = &{1'b0, last_position_i[17]};

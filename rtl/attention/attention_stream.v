@@ -1,11 +1,11 @@
-// Takes the beats of the weight FIFO for the passes of attention, in the order of their records (attention_sequencer):
-//   Q: into the q RAM, one beat a clock;
-//   S: to the GEMM module, positions are rows, block by block over the k-tiles; a beat that fills the last column is dropped;
-//   L: scores that come back from DRAM, to the slice, two words a beat, `blocks` of them; the last column is popped whole;
-//   C: to the GEMM module, rows of V, position tile by position tile.
-// A C row's last beat goes when its results have room: in the result buffer, or in the member above if the head lies in several channels; then
-// the row of the member below must be there, too. The first one of a pair goes SPACING clocks or more behind the last one of the
-// pair before, since the quotient keeps one divisor.
+// Takes the beats of the weight FIFO for the passes of attention, in the order of their records
+// (attention_sequencer): Q: into the q RAM, one beat a clock; S: to the GEMM module, positions are rows,
+// block by block over the k-tiles; a beat that fills the last column is dropped; L: scores that come back
+// from DRAM, to the slice, two words a beat, `blocks` of them; the last column is popped whole; C: to the
+// GEMM module, rows of V, position tile by position tile.
+// A C row's last beat goes when its results have room: in the result buffer, or in the member above if the
+// head lies in several channels; then the row of the member below must be there, too. The first one of a pair
+// goes SPACING clocks or more behind the last one of the pair before, since the quotient keeps one divisor.
 // `sum_*`: beside the sum of a last beat when it leaves the GEMM module.
 `default_nettype none
 `include "duplex_params.vh"
@@ -91,7 +91,8 @@ module attention_stream #(
   wire tile_is_last = last_block && (!score_q || k_q == 2'd0);   // of the pass
   wire emits = score_q ? k_q == 2'd0 : last_q && last_block;
   wire row_end = row_q == row_last_q;
-  wire has_room = score_q || ((below_there_i || !below_q) && (above_q ? above_room_i : room_i && spacing_q == 5'd0));
+  wire has_room = score_q ||
+      ((below_there_i || !below_q) && (above_q ? above_room_i : room_i && spacing_q == 5'd0));
   wire go = state_q == BEATS && weight_valid_i && (has_room || !emits);
   wire issue = go && beat_ready_i;
   wire tile_end = issue && row_end;
@@ -132,7 +133,9 @@ module attention_stream #(
       k_first_q <= 1'b1;
       row_q <= 6'd0;
       rest_q <= pass_rest_i;
-      row_last_q <= pass_kind_i != S ? {pass_sixteens_i, 4'd15} : pass_blocks_i == 11'd0 ? pass_rest_i : 6'd63;
+      row_last_q <= pass_kind_i != S ? {pass_sixteens_i, 4'd15}
+          : pass_blocks_i == 11'd0 ? pass_rest_i
+          : 6'd63;
       mask_q <= pass_kind_i == S ? 8'hff : pass_mask_i | (pass_wide_i ? {pass_mask_i[3:0], 4'd0} : 8'd0);
       wide_q <= pass_wide_i;
       first_q <= pass_first_i;
@@ -160,11 +163,17 @@ module attention_stream #(
     end
   end
 
-  delay_line #(.WIDTH(5), .CLOCKS(GEMM_LATENCY)) sums (
-    .clk_i(clk_i), .data_i({score_q, end_mark, wide_q, below_q, above_q}), .data_o({sum_score_o, sum_end_o, sum_wide_o, sum_below_o, sum_above_o})
+  delay_line #(
+    .WIDTH(5),
+    .CLOCKS(GEMM_LATENCY)
+  ) sums (
+    .clk_i(clk_i),
+    .data_i({score_q, end_mark, wide_q, below_q, above_q}),
+    .data_o({sum_score_o, sum_end_o, sum_wide_o, sum_below_o, sum_above_o})
   );
 
-  assign pass_ready_o = state_q == IDLE && (pass_kind_i == S ? score_ready_i : pass_kind_i != L || score_empty_i);
+  assign pass_ready_o = state_q == IDLE &&
+      (pass_kind_i == S ? score_ready_i : pass_kind_i != L || score_empty_i);
   assign score_start_o = take && pass_kind_i == S;
   assign weight_pop_o = issue || pad || q_write || (load && word_q[0]);
   assign load_valid_o = load && !last_block;

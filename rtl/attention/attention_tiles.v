@@ -1,9 +1,10 @@
-// The tiles that the passes of attention multiply with, in the order of their records: those of q from the q RAM (S), and the weights p of 64
-// positions each (C), whose scores come from the channel's slice of the shared buffer and go through probability_path.
+// The tiles that the passes of attention multiply with, in the order of their records: those of q from the q
+// RAM (S), and the weights p of 64 positions each (C), whose scores come from the channel's slice of the
+// shared buffer and go through probability_path.
 //
-// Words of either kind go into one FIFO before the GEMM module; each takes its room when it is begun. p: one position a clock; a write
-// of scores goes before a read. An S waits for its q, a C for the maximum of its pair; a C that begins an l waits until the l before was
-// used.
+// Words of either kind go into one FIFO before the GEMM module; each takes its room when it is begun. p: one
+// position a clock; a write of scores goes before a read. An S waits for its q, a C for the maximum of its
+// pair; a C that begins an l waits until the l before was used.
 `default_nettype none
 `include "duplex_params.vh"
 module attention_tiles #(
@@ -35,7 +36,8 @@ module attention_tiles #(
   // Maxima
   input wire maximum_valid_i,
   output wire maximum_ready_o,
-  // Weights: a position is told in the clock in which its word is read or is at hand; words come some clocks later
+  // Weights: a position is told in the clock in which its word is read or is at hand; words come some clocks
+  // later
   output wire position_valid_o,
   output wire position_exists_o,
   output wire [3:0] position_o,        // in its word
@@ -90,7 +92,8 @@ module attention_tiles #(
 
   wire can_score = q_ready_q && weights_q == 4'd0;
   // A position meets its maximum two clocks after it was told.
-  wire can_context = (!pass_begins_i || (maximum_valid_i && !told_q)) && (!(pass_first_i && pass_keep_i) || l_count_q == 3'd0);
+  wire can_context = (!pass_begins_i || (maximum_valid_i && !told_q)) &&
+      (!(pass_first_i && pass_keep_i) || l_count_q == 3'd0);
   assign pass_ready_o = state_q == IDLE && (pass_kind_i == C ? can_context : can_score || pass_kind_i == Q);
   wire take = pass_valid_i && pass_ready_o;
   wire takes_c = take && pass_kind_i == C;
@@ -148,11 +151,19 @@ module attention_tiles #(
     end
   end
 
-  ram_fifo #(.WIDTH(513), .DEPTH(DEPTH)) words (
-    .clk_i(clk_i), .rst_ni(rst_ni), .push_i(q_word_q || word_valid_i),
-    .data_i({word_valid_i, word_valid_i ? word_i : q_half_q ? q_data_i[1023:512] : q_data_i[511:0]}), .valid_o(tile_valid_o),
+  ram_fifo #(
+    .WIDTH(513),
+    .DEPTH(DEPTH)
+  ) words (
+    .clk_i(clk_i),
+    .rst_ni(rst_ni),
+    .push_i(q_word_q || word_valid_i),
+    .data_i({word_valid_i, word_valid_i ? word_i : q_half_q ? q_data_i[1023:512] : q_data_i[511:0]}),
+    .valid_o(tile_valid_o),
     .data_o({tile_p16_o, tile_data_o}),
-    .pop_i(pop), .mark_i(1'b0), .rewind_i(1'b0)
+    .pop_i(pop),
+    .mark_i(1'b0),
+    .rewind_i(1'b0)
   );
 
   assign q_address_o = {k_last_q - k_q, word_q[3:1]};

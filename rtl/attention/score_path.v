@@ -1,11 +1,13 @@
-// From rounded sums to scores: t = RN32(s * c), the running maximum of each lane, and words of the channel's slice of the shared buffer.
+// From rounded sums to scores: t = RN32(s * c), the running maximum of each lane, and words of the channel's
+// slice of the shared buffer.
 //
-// The record of an S pass is taken when the pass starts (`start_i`) and used until its last row. A word holds 16 scores: 2^lanes of a position, position
-// by position; each pass begins a new word, and words follow each other around the slice. Lanes that the segment does not have are kept as
-// -Inf and have no part in the maximum. The maximum of a pair that is complete waits in a FIFO until it is joined with those of the head's
-// other channels, if there are any, and its context begins, or until it goes back into the running maxima (`back`).
-// Latency: 3 clocks from `sum_valid_i` to the sum's rounded value (which comes by `f32_i`), then SCALE_CLOCKS; a write one clock after, and
-// the maximum two clocks after the scaled score.
+// The record of an S pass is taken when the pass starts (`start_i`) and used until its last row. A word holds
+// 16 scores: 2^lanes of a position, position by position; each pass begins a new word, and words follow each
+// other around the slice. Lanes that the segment does not have are kept as -Inf and have no part in the
+// maximum. The maximum of a pair that is complete waits in a FIFO until it is joined with those of the head's
+// other channels, if there are any, and its context begins, or until it goes back into the running maxima
+// (`back`). Latency: 3 clocks from `sum_valid_i` to the sum's rounded value (which comes by `f32_i`), then
+// SCALE_CLOCKS; a write one clock after, and the maximum two clocks after the scaled score.
 `default_nettype none
 `include "duplex_params.vh"
 module score_path #(
@@ -39,7 +41,8 @@ module score_path #(
   output wire maximum_above_o,
   input wire joined_valid_i,        // a maximum that goes back; no score is on its way then
   input wire [32*`DUPLEX_LANES-1:0] joined_i,
-  // Words of scores that come back from DRAM (L): when `empty_o`; the pair's maximum stays as it is, `load_end_i` completes it
+  // Words of scores that come back from DRAM (L): when `empty_o`; the pair's maximum stays as it is,
+  // `load_end_i` completes it
   input wire load_valid_i,
   input wire [511:0] load_i,
   input wire load_end_i,
@@ -56,9 +59,18 @@ module score_path #(
   wire [7:0] mask;
   wire [31:0] scale;
   wire rounded, rounded_end;
-  fifo #(.WIDTH(48), .DEPTH(4)) records (
-    .clk_i(clk_i), .rst_ni(rst_ni), .valid_i(start_i), .ready_o(ready_o), .data_i({lanes_i, mask_i, first_i, last_i, store_i, back_i, below_i, above_i, scale_i}),
-    .valid_o(record_valid), .ready_i(rounded && rounded_end), .data_o({lanes, mask, first, last, store, back, below, above, scale})
+  fifo #(
+    .WIDTH(48),
+    .DEPTH(4)
+  ) records (
+    .clk_i(clk_i),
+    .rst_ni(rst_ni),
+    .valid_i(start_i),
+    .ready_o(ready_o),
+    .data_i({lanes_i, mask_i, first_i, last_i, store_i, back_i, below_i, above_i, scale_i}),
+    .valid_o(record_valid),
+    .ready_i(rounded && rounded_end),
+    .data_o({lanes, mask, first, last, store, back, below, above, scale})
   );
 
   // ---- rounding (in the drain) and scaling
@@ -66,13 +78,24 @@ module score_path #(
   reg [SCALE_CLOCKS-1:0] scaling_q;
   assign rounded = rounding_q[ROUND_LATENCY-1];
   wire scaled = scaling_q[SCALE_CLOCKS-1];
-  delay_line #(.WIDTH(1), .CLOCKS(ROUND_LATENCY)) ends (.clk_i(clk_i), .data_i(sum_end_i), .data_o(rounded_end));
+  delay_line #(
+    .WIDTH(1),
+    .CLOCKS(ROUND_LATENCY)
+  ) ends (
+    .clk_i(clk_i),
+    .data_i(sum_end_i),
+    .data_o(rounded_end)
+  );
   wire scaled_end, scaled_first, scaled_last, scaled_store;
   wire [2:0] scaled_join;
   wire [1:0] scaled_lanes;
   wire [7:0] scaled_mask;
-  delay_line #(.WIDTH(17), .CLOCKS(SCALE_CLOCKS)) beside (
-    .clk_i(clk_i), .data_i({rounded_end, first, last, store, back, below, above, lanes, mask}),
+  delay_line #(
+    .WIDTH(17),
+    .CLOCKS(SCALE_CLOCKS)
+  ) beside (
+    .clk_i(clk_i),
+    .data_i({rounded_end, first, last, store, back, below, above, lanes, mask}),
     .data_o({scaled_end, scaled_first, scaled_last, scaled_store, scaled_join, scaled_lanes, scaled_mask})
   );
   always @(posedge clk_i) begin
@@ -92,9 +115,16 @@ module score_path #(
   generate
     for (l = 0; l < LANES; l = l + 1) begin : g_lane
       wire [31:0] t;
-      score_scale score_scale (.clk_i(clk_i), .s_i(f32_i[32*l +: 32]), .c_i(scale), .t_o(t));
+      score_scale score_scale (
+        .clk_i(clk_i),
+        .s_i(f32_i[32*l +: 32]),
+        .c_i(scale),
+        .t_o(t)
+      );
       running_maximum running_maximum (
-        .clk_i(clk_i), .clear_i(scaled && begin_q && scaled_first), .valid_i((scaled && scaled_mask[l]) || joined_valid_i),
+        .clk_i(clk_i),
+        .clear_i(scaled && begin_q && scaled_first),
+        .valid_i((scaled && scaled_mask[l]) || joined_valid_i),
         .t_i(joined_valid_i ? joined_i[32*l +: 32] : t),
         .m_o(maximum[32*l +: 32])
       );
@@ -134,15 +164,31 @@ module score_path #(
   reg [1:0] complete_q;
   wire [2:0] complete_join;
   wire unused_ready;
-  delay_line #(.WIDTH(3), .CLOCKS(2)) joins (.clk_i(clk_i), .data_i(load_end_i ? 3'd0 : scaled_join), .data_o(complete_join));
+  delay_line #(
+    .WIDTH(3),
+    .CLOCKS(2)
+  ) joins (
+    .clk_i(clk_i),
+    .data_i(load_end_i ? 3'd0 : scaled_join),
+    .data_o(complete_join)
+  );
   reg [1:0] stored_q;
   always @(posedge clk_i) begin
     complete_q <= rst_ni ? {complete_q[0], (scaled && scaled_end && scaled_last) || load_end_i} : 2'd0;
     stored_q <= rst_ni ? {stored_q[0], scaled && scaled_end && scaled_store} : 2'd0;
   end
-  fifo #(.WIDTH(32 * LANES + 3), .DEPTH(2)) maxima (
-    .clk_i(clk_i), .rst_ni(rst_ni), .valid_i(complete_q[1]), .ready_o(unused_ready), .data_i({complete_join, maximum}),
-    .valid_o(maximum_valid_o), .ready_i(maximum_ready_i), .data_o({maximum_back_o, maximum_below_o, maximum_above_o, maximum_o})
+  fifo #(
+    .WIDTH(32 * LANES + 3),
+    .DEPTH(2)
+  ) maxima (
+    .clk_i(clk_i),
+    .rst_ni(rst_ni),
+    .valid_i(complete_q[1]),
+    .ready_o(unused_ready),
+    .data_i({complete_join, maximum}),
+    .valid_o(maximum_valid_o),
+    .ready_i(maximum_ready_i),
+    .data_o({maximum_back_o, maximum_below_o, maximum_above_o, maximum_o})
   );
 
   assign write_valid_o = write_q || load_valid_i;

@@ -1,8 +1,9 @@
-// A channel's port to the result bus: gives each word its shared-buffer address (16-byte units) and offers it.
-// A word of rows holds two of them (one if `word_single_i`), which are two units of results, or one if they are a gated pair; the
-// second group of tokens lies `group_i` units behind the first. LOAD: a word is four units, and after the 16 words of a tile comes
-// `step_i`, since the next tiles belong to the other channels. The job's fields are taken at the start.
-// A word that is taken (`valid_o` and `ready_i`) is on `data_o` in the clock after.
+// A channel's port to the result bus: gives each word its shared-buffer address (16-byte units) and offers
+// it. A word of rows holds two of them (one if `word_single_i`), which are two units of results, or one if
+// they are a gated pair; the second group of tokens lies `group_i` units behind the first. LOAD: a word is
+// four units, and after the 16 words of a tile comes `step_i`, since the next tiles belong to the other
+// channels. The job's fields are taken at the start. A word that is taken (`valid_o` and `ready_i`) is on
+// `data_o` in the clock after.
 `default_nettype none
 `include "duplex_params.vh"
 module bus_port (
@@ -46,13 +47,22 @@ module bus_port (
   wire take = valid_o && ready_i;
   wire load = kind_q[1];
   wire tile_end = &word_q;
-  wire [16:0] next = tag_q + (load ? (tile_end ? {4'd0, step_i} : 17'd4) : kind_q == GATED || head_single ? 17'd1 : 17'd2);
+  wire [16:0] next = tag_q +
+      (load ? (tile_end ? {4'd0, step_i} : 17'd4) : kind_q == GATED || head_single ? 17'd1 : 17'd2);
   wire [16:0] next_block = next - (two_groups_q ? {1'b0, group_q} : 17'd0);
 
-  fifo #(.WIDTH(8*`DUPLEX_WORD_BYTES + 2), .DEPTH(2)) words (
-    .clk_i(clk_i), .rst_ni(rst_ni),
-    .valid_i(word_valid_i), .ready_o(word_ready_o), .data_i({word_end_i, word_single_i, word_i}),
-    .valid_o(valid_o), .ready_i(take), .data_o({head_end, head_single, head})
+  fifo #(
+    .WIDTH(8*`DUPLEX_WORD_BYTES + 2),
+    .DEPTH(2)
+  ) words (
+    .clk_i(clk_i),
+    .rst_ni(rst_ni),
+    .valid_i(word_valid_i),
+    .ready_o(word_ready_o),
+    .data_i({word_end_i, word_single_i, word_i}),
+    .valid_o(valid_o),
+    .ready_i(take),
+    .data_o({head_end, head_single, head})
   );
 
   always @(posedge clk_i) begin

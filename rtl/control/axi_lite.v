@@ -1,7 +1,8 @@
-// AXI4-Lite slave, 32 bit: one write and one read at a time, address and data of a write in any order, each response held until taken.
-// A write is answered 3 clocks after it, when its effect shows on every output, the interrupt line included.
-// To the registers: `write_o` for one clock with address and data (only whole words: a partial strobe is answered with SLVERR and
-// writes nothing); `read_o` for one clock with the address, the answer is taken in the clock of `read_done_i`.
+// AXI4-Lite slave, 32 bit: one write and one read at a time, address and data of a write in any order, each
+// response held until taken. A write is answered 3 clocks after it, when its effect shows on every output,
+// the interrupt line included. To the registers: `write_o` for one clock with address and data (only whole
+// words: a partial strobe is answered with SLVERR and writes nothing); `read_o` for one clock with the
+// address, the answer is taken in the clock of `read_done_i`.
 `default_nettype none
 module axi_lite (
   input wire clk_i,

@@ -1,7 +1,8 @@
-// Reads the activation tiles of a GEMM from the shared buffer, k_tiles * groups * 16 words, once for each block, and offers each word to
-// all channels. A channel takes it when it is ready; the next word comes when all have taken it. One word a clock if nobody waits.
-// Tiles of a group follow each other; with a stride of 16 words the tiles of the two groups take turns. With two streams the groups are
-// read in turn by two k-tiles.
+// Reads the activation tiles of a GEMM from the shared buffer, k_tiles * groups * 16 words, once for each
+// block, and offers each word to all channels. A channel takes it when it is ready; the next word comes when
+// all have taken it. One word a clock if nobody waits. Tiles of a group follow each other; with a stride of
+// 16 words the tiles of the two groups take turns. With two streams the groups are read in turn by two
+// k-tiles.
 // Columns of the last k-tile from `k_last_i` on (if it is not 0) are given as zero.
 // A word that the job before has still to make (`waits_i`) is not read yet.
 `default_nettype none
@@ -69,10 +70,18 @@ module broadcast #(
     for (i = 0; i < 4; i = i + 1) if (zero_data_q[i]) data[i*128 +: 128] = 128'd0;
   end
 
-  fifo #(.WIDTH(512), .DEPTH(4)) words (
-    .clk_i(clk_i), .rst_ni(rst_ni),
-    .valid_i(read_data_valid_i), .ready_o(unused_ready), .data_i(data),
-    .valid_o(valid), .ready_i(&taken), .data_o(word_o)
+  fifo #(
+    .WIDTH(512),
+    .DEPTH(4)
+  ) words (
+    .clk_i(clk_i),
+    .rst_ni(rst_ni),
+    .valid_i(read_data_valid_i),
+    .ready_o(unused_ready),
+    .data_i(data),
+    .valid_o(valid),
+    .ready_i(&taken),
+    .data_o(word_o)
   );
 
   always @(posedge clk_i) begin

@@ -1,10 +1,11 @@
-// Result bus: takes one word of 64 bytes a clock from the channels and gives it to the activation unit, or (LOAD) to the shared buffer or
-// the activation table. The lowest channel that has a word goes first, so that the results of low channels are complete early; the words
-// of a LOAD come tile by tile, each channel in its turn, so that they are written in order of address.
-// A word of two rows, or of the table, takes two clocks behind the FIFO; a gated pair and a LOAD one.
-// A channel that is granted in clock t has its word on the bus in t + 1; in t + 2 it is in the FIFO. There are never more
-// words on the way than the FIFO has room for. The activation unit never waits; a LOAD lets its results go first.
-// Results that follow each other in one word of the shared buffer are written together.
+// Result bus: takes one word of 64 bytes a clock from the channels and gives it to the activation unit, or
+// (LOAD) to the shared buffer or the activation table. The lowest channel that has a word goes first, so that
+// the results of low channels are complete early; the words of a LOAD come tile by tile, each channel in its
+// turn, so that they are written in order of address. A word of two rows, or of the table, takes two clocks
+// behind the FIFO; a gated pair and a LOAD one. A channel that is granted in clock t has its word on the bus
+// in t + 1; in t + 2 it is in the FIFO. There are never more words on the way than the FIFO has room for. The
+// activation unit never waits; a LOAD lets its results go first. Results that follow each other in one word
+// of the shared buffer are written together.
 `default_nettype none
 `include "duplex_params.vh"
 module result_bus #(
@@ -15,7 +16,8 @@ module result_bus #(
   input wire rst_ni,
   input wire load_start_i,         // a LOAD begins: channel 0 has the first tile
   output wire [1:0] busy_o,        // words of a job of this parity are inside
-  // Channels; a tag: last word of the job, one row only, parity, kind (0 rows, 1 gated pair, 2 LOAD, 3 LOAD of the table), address
+  // Channels; a tag: last word of the job, one row only, parity, kind (0 rows, 1 gated pair, 2 LOAD, 3 LOAD
+  // of the table), address
   input wire [CHANNELS-1:0] valid_i,
   input wire [CHANNELS-1:0] load_i,
   output wire [CHANNELS-1:0] ready_o,
@@ -87,10 +89,18 @@ module result_bus #(
   wire [16:0] address;
   wire [511:0] word;
 
-  fifo #(.WIDTH(512 + 22 + 5), .DEPTH(ROOM)) words (
-    .clk_i(clk_i), .rst_ni(rst_ni),
-    .valid_i(arrived_q), .ready_o(unused_ready), .data_i({channel_q, tag_q, data_q}),
-    .valid_o(valid), .ready_i(pop), .data_o({from_channel, last, single, parity, kind, address, word})
+  fifo #(
+    .WIDTH(512 + 22 + 5),
+    .DEPTH(ROOM)
+  ) words (
+    .clk_i(clk_i),
+    .rst_ni(rst_ni),
+    .valid_i(arrived_q),
+    .ready_o(unused_ready),
+    .data_i({channel_q, tag_q, data_q}),
+    .valid_o(valid),
+    .ready_i(pop),
+    .data_o({from_channel, last, single, parity, kind, address, word})
   );
 
   // The word at the FIFO's output, in one clock or in two.

@@ -1,9 +1,9 @@
-// The two shared buffers of a stack, 1 MB each, words of 64 bytes written in parts of 16 bytes, as 32 slices of one port. The low
-// bits of an address select the slice, bit 14 the buffer. Two ways to them, never both at the same time:
-//   the whole, for GEMM and LOAD: one write and one read a clock; a write goes before a read of the same slice, and the data of a read
-//   that was granted come two clocks later;
-//   slice by slice, for attention: channel c reads or writes words of slice c, one a clock, `local_*`. The data of a read come one
-//   clock later and stay until the next one.
+// The two shared buffers of a stack, 1 MB each, words of 64 bytes written in parts of 16 bytes, as 32 slices
+// of one port. The low bits of an address select the slice, bit 14 the buffer. Two ways to them, never both
+// at the same time: the whole, for GEMM and LOAD: one write and one read a clock; a write goes before a read
+// of the same slice, and the data of a read that was granted come two clocks later; slice by slice, for
+// attention: channel c reads or writes words of slice c, one a clock, `local_*`. The data of a read come one
+// clock later and stay until the next one.
 `default_nettype none
 `include "duplex_params.vh"
 module shared_buffer #(
@@ -57,7 +57,11 @@ module shared_buffer #(
         assign local_address = 10'd0;
         assign local_data = 512'd0;
       end
-      ram_1rw #(.WIDTH(512), .DEPTH(`DUPLEX_SHARED_BUFFERS * `DUPLEX_SHARED_WORDS / SLICES), .LANE_BITS(128)) ram (
+      ram_1rw #(
+        .WIDTH(512),
+        .DEPTH(`DUPLEX_SHARED_BUFFERS * `DUPLEX_SHARED_WORDS / SLICES),
+        .LANE_BITS(128)
+      ) ram (
         .clk_i(clk_i),
         .valid_i(write_here || read_here || local_here),
         .write_i((write_enable_i & {4{write_here}}) | {4{local_write}}),

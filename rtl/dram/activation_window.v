@@ -1,8 +1,9 @@
-// Rule `strict`: at most four bank activations of one rank within nFAW, those of the xPU among them. Four slots; an activation takes one
-// for nFAW, a Logic-PIM activation of four banks all of them.
-// The xPU asks in each clock in which it would activate a bank; granted in clock t, its ACT is on its pins in t + 1, in the first half of
-// the clock, as Logic-PIM's own. While Logic-PIM will need the slots soon (`need_i`) the xPU has to wait; after each bundle that was
-// opened it has its turn first, so that nobody waits for ever.
+// Rule `strict`: at most four bank activations of one rank within nFAW, those of the xPU among them. Four
+// slots; an activation takes one for nFAW, a Logic-PIM activation of four banks all of them.
+// The xPU asks in each clock in which it would activate a bank; granted in clock t, its ACT is on its pins in
+// t + 1, in the first half of the clock, as Logic-PIM's own. While Logic-PIM will need the slots soon
+// (`need_i`) the xPU has to wait; after each bundle that was opened it has its turn first, so that nobody
+// waits for ever.
 `default_nettype none
 `include "duplex_dram.vh"
 module activation_window (
