@@ -24,21 +24,21 @@ module attention (
   output wire [3:0] read_stripe_o,
   output wire [16:0] read_columns_o,
   input wire weight_valid_i,
-  input wire [1023:0] weight_i,
+  input wire [8*`DUPLEX_BEAT_BYTES-1:0] weight_i,
   output wire weight_pop_o,
   // GEMM module
   output wire tile_valid_o,
   input wire tile_ready_i,
-  output wire [511:0] tile_data_o,
+  output wire [8*`DUPLEX_WORD_BYTES-1:0] tile_data_o,
   output wire tile_p16_o,
   output wire beats_o,                // beats are those of attention
   output wire beat_valid_o,
   input wire beat_ready_i,
-  output wire [5:0] beat_row_o,
+  output wire [`DUPLEX_ROW_BITS-1:0] beat_row_o,
   output wire beat_first_o,
   output wire beat_last_o,
   output wire beat_release_o,
-  output wire [7:0] beat_mask_o,
+  output wire [`DUPLEX_LANES-1:0] beat_mask_o,
   input wire sum_valid_i,
   input wire [`DUPLEX_LANES*`DUPLEX_SUM_BITS-1:0] sum_i,
   input wire [`DUPLEX_LANES*3-1:0] flags_i,
@@ -53,7 +53,7 @@ module attention (
   // Write path
   output wire result_valid_o,
   input wire result_ready_i,
-  output wire [20:0] result_column_o,
+  output wire [16+`DUPLEX_COLUMN_BITS-1:0] result_column_o,
   output wire [3:0] result_stripe_o,
   output wire result_scores_o,        // it is the place of a segment's scores
   input wire scores_written_i,        // a segment's scores are in DRAM
@@ -65,8 +65,8 @@ module attention (
   output wire score_valid_o,
   output wire score_write_o,
   output wire [9:0] score_address_o,
-  output wire [511:0] score_write_data_o,
-  input wire [511:0] score_read_data_i,
+  output wire [8*`DUPLEX_WORD_BYTES-1:0] score_write_data_o,
+  input wire [8*`DUPLEX_WORD_BYTES-1:0] score_read_data_i,
   // The member below: its maximum, then the pair's back; its rows of context sums
   input wire below_maximum_valid_i,
   output wire below_maximum_ready_o,
@@ -99,50 +99,61 @@ module attention (
 );
   localparam MAXIMA = 32 * `DUPLEX_LANES;
   localparam PLACE_BITS = $clog2(`DUPLEX_ATTENTION_QUEUE);
+  // Bits of the records of passes: kind, flags, scale, and the sizes
+  localparam STREAM_PASS = 2 + 9 + 32 + `DUPLEX_PASS_BITS + `DUPLEX_WIDTH_BITS + `DUPLEX_HEAD_TILE_BITS +
+      (`DUPLEX_WIDTH_BITS - 4) + `DUPLEX_LANES_CODE_BITS + `DUPLEX_LANES;
+  localparam TILES_PASS = 2 + 4 + 10 + `DUPLEX_PASS_BITS + `DUPLEX_WIDTH_BITS + `DUPLEX_HEAD_TILE_BITS +
+      `DUPLEX_LANES_CODE_BITS;
 
   // Queue and sequencer
   wire [PLACE_BITS:0] score_index, oldest, index, next;
   wire [3:0] kv_stripe, qo_stripe, last_sixteen, result_stripe;
-  wire [1:0] score_mode, oldest_mode, mode, row_block, lanes, pass_kind, pass_k_last;
-  wire [10:0] score_words, words, pass_blocks;
+  wire [1:0] score_mode, oldest_mode, mode, pass_kind;
+  wire [`DUPLEX_LANES_CODE_BITS-1:0] lanes;
+  wire [`DUPLEX_HEAD_TILE_BITS-1:0] row_block, pass_k_last;
+  wire [10:0] score_words, words;
+  wire [`DUPLEX_PASS_BITS-1:0] pass_blocks;
   wire [9:0] pass_address, tiles_address;
   wire score_first;
   wire [15:0] k_base, v_base, v_stride, q_base, o_base, stride;
   wire [17:0] last_position;
   wire [8:0] slots;
-  wire [7:0] mask;
+  wire [`DUPLEX_LANES-1:0] mask;
   wire [31:0] scale;
-  wire [5:0] pass_rest;
-  wire [1:0] pass_sixteens;
-  wire [20:0] result_column;
+  wire [`DUPLEX_WIDTH_BITS-1:0] pass_rest;
+  wire [`DUPLEX_WIDTH_BITS-5:0] pass_sixteens;
+  wire [16+`DUPLEX_COLUMN_BITS-1:0] result_column;
   wire wide, first, last, pass_valid, pass_ready, pass_first, pass_last, pass_keep, pass_final, pass_begins,
     result_valid, result_ready, sequencer_busy;
   wire member_below, member_above, pass_store, pass_back, pass_below, pass_above, joined;
   // Stream
   wire stream_valid, stream_pass_ready, stream_ready, score_start, score_ready, q_write, q_done, sum_score,
     sum_end, sum_wide, l_done, stream_busy;
-  wire [1:0] stream_kind, stream_k_last, stream_lanes;
-  wire [10:0] stream_blocks;
-  wire [5:0] stream_rest;
-  wire [1:0] stream_sixteens;
-  wire [7:0] stream_mask;
+  wire [1:0] stream_kind;
+  wire [`DUPLEX_HEAD_TILE_BITS-1:0] stream_k_last;
+  wire [`DUPLEX_LANES_CODE_BITS-1:0] stream_lanes;
+  wire [`DUPLEX_PASS_BITS-1:0] stream_blocks;
+  wire [`DUPLEX_WIDTH_BITS-1:0] stream_rest;
+  wire [`DUPLEX_WIDTH_BITS-5:0] stream_sixteens;
+  wire [`DUPLEX_LANES-1:0] stream_mask;
   wire [31:0] stream_scale;
   wire stream_wide, stream_first, stream_last, stream_keep, stream_final, stream_store, stream_back,
     stream_below, stream_above;
   wire load_valid, load_upper, load_end, score_empty, stored;
   wire sum_below, sum_above, below_there, above_room, take, give;
-  wire [4:0] q_write_address, q_read_address;
-  wire [1023:0] q_data;
+  wire [$clog2(`DUPLEX_Q_WORDS/2)-1:0] q_write_address, q_read_address;
+  wire [8*`DUPLEX_BEAT_BYTES-1:0] q_data;
   // Tiles
   wire tiles_valid, tiles_pass_ready, tiles_ready, tiles_wide, tiles_first, tiles_keep, tiles_begins,
     tiles_busy;
   wire [1:0] tiles_kind;
-  wire [10:0] tiles_blocks;
-  wire [5:0] tiles_rest;
-  wire [1:0] tiles_k_last, tiles_lanes, position_lanes;
+  wire [`DUPLEX_PASS_BITS-1:0] tiles_blocks;
+  wire [`DUPLEX_WIDTH_BITS-1:0] tiles_rest;
+  wire [`DUPLEX_HEAD_TILE_BITS-1:0] tiles_k_last;
+  wire [`DUPLEX_LANES_CODE_BITS-1:0] tiles_lanes, position_lanes;
   wire position_valid, position_exists, position_wide, position_sum, position_clear, word_valid;
-  wire [3:0] position;
-  wire [511:0] word;
+  wire [`DUPLEX_LANE_BITS:0] position;
+  wire [8*`DUPLEX_WORD_BYTES-1:0] word;
   // Scores
   wire write, read, maximum_valid, maximum_ready, score_busy;
   wire [9:0] write_address, read_address;
@@ -269,7 +280,7 @@ module attention (
 
   assign pass_ready = stream_pass_ready && tiles_pass_ready;
   fifo #(
-    .WIDTH(74),
+    .WIDTH(STREAM_PASS),
     .DEPTH(4)
   ) stream_passes (
     .clk_i(clk_i),
@@ -285,7 +296,7 @@ module attention (
         stream_lanes, stream_wide, stream_mask, stream_scale})
   );
   fifo #(
-    .WIDTH(37),
+    .WIDTH(TILES_PASS),
     .DEPTH(4)
   ) tiles_passes (
     .clk_i(clk_i),
@@ -300,7 +311,7 @@ module attention (
         tiles_keep, tiles_begins, tiles_address})
   );
   fifo #(
-    .WIDTH(26),
+    .WIDTH(16 + `DUPLEX_COLUMN_BITS + 5),
     .DEPTH(4)
   ) results (
     .clk_i(clk_i),
@@ -369,7 +380,7 @@ module attention (
   );
 
   ram_1r1w #(
-    .WIDTH(1024),
+    .WIDTH(8*`DUPLEX_BEAT_BYTES),
     .DEPTH(`DUPLEX_Q_WORDS / 2)
   ) q_ram (
     .clk_i(clk_i),
@@ -449,7 +460,8 @@ module attention (
     .joined_valid_i(joined),
     .joined_i(maximum),
     .load_valid_i(load_valid),
-    .load_i(load_upper ? weight_i[1023:512] : weight_i[511:0]),
+    .load_i(load_upper ? weight_i[8*`DUPLEX_WORD_BYTES +: 8*`DUPLEX_WORD_BYTES]
+        : weight_i[8*`DUPLEX_WORD_BYTES-1:0]),
     .load_end_i(load_end),
     .empty_o(score_empty),
     .stored_o(stored),

@@ -15,7 +15,8 @@
 // comes, or when its segments fill the queue: nothing waits forever for a descriptor that was refused.
 // A head in several channels: results go to the member above, but those of the last one; after the S of a
 // MODE 1 the next S waits for the maximum that the members have in common (`joined_i`).
-// An address takes 12 clocks: base + slot * stride + row block * V stride, one bit a clock.
+// An address takes 10 clocks and one for each bit of a row block: base + slot * stride + row block * V
+// stride, one bit a clock.
 `default_nettype none
 `include "duplex_params.vh"
 module attention_sequencer #(
@@ -43,7 +44,7 @@ module attention_sequencer #(
   input wire [17:0] last_position_i,
   input wire [3:0] last_sixteen_i,
   input wire [1:0] mode_i,
-  input wire [1:0] row_block_i,
+  input wire [`DUPLEX_HEAD_TILE_BITS-1:0] row_block_i,
   input wire first_i,
   input wire last_i,
   input wire [10:0] words_i,
@@ -61,10 +62,10 @@ module attention_sequencer #(
   output wire pass_valid_o,
   input wire pass_ready_i,
   output wire [1:0] pass_kind_o,       // 0 Q, 1 S, 2 C, 3 L
-  output wire [10:0] pass_blocks_o,    // blocks of 64 positions after the first; L: words
-  output wire [5:0] pass_rest_o,       // positions of the last block, less one
-  output wire [1:0] pass_k_last_o,     // k-tiles after the first
-  output wire [1:0] pass_sixteens_o,   // C: rows of the row block / 16 - 1
+  output wire [`DUPLEX_PASS_BITS-1:0] pass_blocks_o,    // blocks of 64 positions after the first; L: words
+  output wire [`DUPLEX_WIDTH_BITS-1:0] pass_rest_o,       // positions of the last block, less one
+  output wire [`DUPLEX_HEAD_TILE_BITS-1:0] pass_k_last_o,     // k-tiles after the first
+  output wire [`DUPLEX_WIDTH_BITS-5:0] pass_sixteens_o,   // C: rows of the row block / 16 - 1
   output wire pass_first_o,
   output wire pass_last_o,
   output wire pass_keep_o,
@@ -88,14 +89,21 @@ module attention_sequencer #(
   // Where a pair's results, or scores, go
   output wire result_valid_o,
   input wire result_ready_i,
-  output wire [20:0] result_column_o,
+  output wire [16+`DUPLEX_COLUMN_BITS-1:0] result_column_o,
   output wire [3:0] result_stripe_o,
   output wire busy_o
 );
   localparam [2:0] Q = 3'd0, S = 3'd1, C = 3'd2, L = 3'd3, W = 3'd4;
   localparam [2:0] CHOOSE = 3'd0, LOAD = 3'd1, ADDRESS = 3'd2, RECORD = 3'd3, ASK = 3'd4, NEXT = 3'd5;
   localparam [14:0] SLICE_WORDS = `DUPLEX_SCORE_WORDS;
-  localparam [3:0] LAST_STEP = 4'd11;
+  localparam REST_BITS = `DUPLEX_WIDTH_BITS, BLOCK_BITS = `DUPLEX_BLOCK_BITS, TILE_BITS =
+      `DUPLEX_HEAD_TILE_BITS, COLUMN_BITS = `DUPLEX_COLUMN_BITS;
+  localparam SIXTEENS_BITS = REST_BITS - 3;        // of the rows of a row block / 16
+  localparam SIXTEENS_OF_TILE = `DUPLEX_WIDTH / 16;
+  localparam SLOT_STEPS = 9;                       // of an address: one for each bit of a slot
+  localparam [31:0] LAST_STEP_32 = SLOT_STEPS + TILE_BITS;
+  localparam [3:0] LAST_STEP = LAST_STEP_32[3:0];
+  localparam [16:0] COLUMNS = `DUPLEX_COLUMNS;     // of a whole row set
   localparam [31:0] ENTRIES_32 = `DUPLEX_ATTENTION_QUEUE;
   localparam [PLACE_BITS:0] ENTRIES = ENTRIES_32[PLACE_BITS:0], ONE = 1;
 
@@ -108,7 +116,7 @@ module attention_sequencer #(
   reg [1:0] pending_q;                      // pairs whose S is over and whose C is not
   // words of the slice: of the first pending pair, of the one behind it
   reg [13:0] older_q, newer_q;
-  reg [1:0] row_block_q;
+  reg [TILE_BITS-1:0] row_block_q;
   reg begins_q;
   reg joining_q;                            // the next S waits for the joined maximum
   reg writing_q;                            // a W is under way
@@ -139,49 +147,60 @@ module attention_sequencer #(
   // ---- the segment at index_o
   wire is_c = kind_q == C, is_l = kind_q == L, is_w = kind_q == W;
   wire [8:0] this_slot = is_c ? slot_q : score_slot_q;
-  wire [1:0] k_last = last_sixteen_i[3:2];
-  reg [2:0] sixteens, sixteens_last;  // rows / 16 of a row block, of the last one
+  wire [TILE_BITS-1:0] k_last = last_sixteen_i[3-:TILE_BITS];
+  // Rows / 16 of a row block, of the last one: a head is cut into as many as it has tiles.
+  reg [SIXTEENS_BITS-1:0] sixteens, sixteens_last;
+  // verilator lint_off UNUSED
+  integer h, blocks_of, most, rest_of;
+  // verilator lint_on UNUSED
   always @* begin
-    case (last_sixteen_i)
-      4'd0: {sixteens, sixteens_last} = {3'd1, 3'd1};
-      4'd1: {sixteens, sixteens_last} = {3'd2, 3'd2};
-      4'd2: {sixteens, sixteens_last} = {3'd3, 3'd3};
-      4'd3: {sixteens, sixteens_last} = {3'd4, 3'd4};
-      4'd4: {sixteens, sixteens_last} = {3'd3, 3'd2};
-      4'd5: {sixteens, sixteens_last} = {3'd3, 3'd3};
-      4'd6: {sixteens, sixteens_last} = {3'd4, 3'd3};
-      4'd7: {sixteens, sixteens_last} = {3'd4, 3'd4};
-      4'd8: {sixteens, sixteens_last} = {3'd3, 3'd3};
-      4'd9: {sixteens, sixteens_last} = {3'd4, 3'd2};
-      4'd10: {sixteens, sixteens_last} = {3'd4, 3'd3};
-      4'd11: {sixteens, sixteens_last} = {3'd4, 3'd4};
-      4'd12: {sixteens, sixteens_last} = {3'd4, 3'd1};
-      4'd13: {sixteens, sixteens_last} = {3'd4, 3'd2};
-      4'd14: {sixteens, sixteens_last} = {3'd4, 3'd3};
-      default: {sixteens, sixteens_last} = {3'd4, 3'd4};
-    endcase
+    sixteens = 0;
+    sixteens_last = 0;
+    for (h = 0; h < 16; h = h + 1) begin
+      blocks_of = h / SIXTEENS_OF_TILE + 1;
+      most = (h + blocks_of) / blocks_of;
+      rest_of = h + 1 - most * (blocks_of - 1);
+      if (last_sixteen_i == h[3:0]) begin
+        sixteens = most[SIXTEENS_BITS-1:0];
+        sixteens_last = rest_of[SIXTEENS_BITS-1:0];
+      end
+    end
   end
   wire row_block_mode = mode_i == 2'd2;
   wire block_is_last = row_block_q == k_last;
-  wire [2:0] rows = block_is_last ? sixteens_last : sixteens;
+  wire [SIXTEENS_BITS-1:0] rows = block_is_last ? sixteens_last : sixteens;
   wire final_pass = row_block_mode || block_is_last;
   wire pair_end = mode_i != 2'd0 || last_i;          // this segment's S is the pair's last
   wire back = mode_i == 2'd1 && last_i && (below_i || above_i);
   wire last_slot = this_slot + 9'd1 == slots_i;
-  wire result_begins = is_c && last_i && !above_i && (row_block_mode || row_block_q == 2'd0);
+  wire result_begins = is_c && last_i && !above_i && (row_block_mode || row_block_q == 0);
 
   // ---- address, row sets
   reg [3:0] step_q;
   reg [15:0] base_q;
   reg [3:0] stripe_q;
   reg [8:0] slot_bits_q;
-  reg [10:0] blocks_q;  // blocks after this one
-  reg [1:0] k_q;        // k-tiles after this one
+  reg [BLOCK_BITS-1:0] blocks_q;  // blocks after this one
+  reg [TILE_BITS-1:0] k_q;        // k-tiles after this one
   reg single_k_q;
-  wire [5:0] rest = last_position_i[5:0];
-  wire last_block = blocks_q == 11'd0;
+  wire [REST_BITS-1:0] rest = last_position_i[REST_BITS-1:0];
+  wire last_block = blocks_q == 0;
+  // What a bit of the row block adds to the address.
+  reg block_step;
+  reg [15:0] v_step;
+  integer s;
+  always @* begin
+    block_step = 1'b0;
+    v_step = 16'd0;
+    for (s = 0; s < TILE_BITS; s = s + 1) begin
+      if ({28'd0, step_q} == SLOT_STEPS + s) begin
+        block_step = 1'b1;
+        v_step = row_block_q[s] ? v_stride_i << s : 16'd0;
+      end
+    end
+  end
   wire one_k = is_c || is_l;
-  wire ask_done = kind_q == Q || (last_block && (one_k || k_q == 2'd0));
+  wire ask_done = kind_q == Q || (last_block && (one_k || k_q == 0));
   wire may_begin = is_w ? write_ready_i && !rows_open_i : write_ready_i;  // results and scores take turns
   wire record = state_q == RECORD && pass_ready_i &&
       (!(is_w || result_begins) || (result_ready_i && may_begin));
@@ -208,7 +227,7 @@ module attention_sequencer #(
       CHOOSE: begin
         kind_q <= want_w ? W : want_q ? Q : want_s ? S : want_l ? L : C;
         at_q <= oldest_q;
-        row_block_q <= 2'd0;
+        row_block_q <= 0;
         begins_q <= 1'b1;
         word_q <= pair_q;
       end
@@ -223,27 +242,28 @@ module attention_sequencer #(
         stripe_q <= kind_q == Q || is_l ? qo_stripe_i : kv_stripe_i;
         slot_bits_q <= {slot_bits_q[7:0], 1'b0};
         case (step_q)
-          4'd9: base_q <= base_q + (is_c && row_block_q[0] ? v_stride_i : 16'd0);
-          4'd10: base_q <= base_q + (is_c && row_block_q[1] ? {v_stride_i[14:0], 1'b0} : 16'd0);
           LAST_STEP: base_q <= base_q + (kind_q == Q ? q_base_i : is_c ? v_base_i : k_base_i);
-          default: base_q <= {base_q[14:0], 1'b0} + (slot_bits_q[8] ? stride_i : 16'd0);
+          default:
+            if (block_step) base_q <= base_q + (is_c ? v_step : 16'd0);
+            else base_q <= {base_q[14:0], 1'b0} + (slot_bits_q[8] ? stride_i : 16'd0);
         endcase
       end
       RECORD: begin
-        blocks_q <= is_l ? {8'd0, words_1[9:7]} : last_position_i[16:6];
+        blocks_q <= is_l ? {{(BLOCK_BITS - 8 + COLUMN_BITS) {1'b0}}, words_1[9:COLUMN_BITS+2]}
+            : last_position_i[REST_BITS +: BLOCK_BITS];
         k_q <= k_last;
-        single_k_q <= k_last == 2'd0;
+        single_k_q <= k_last == 0;
       end
       ASK: if (read_ready_i) begin
         base_q <= base_q + 16'd1;
-        k_q <= k_q == 2'd0 ? k_last : k_q - 2'd1;
-        if (one_k || single_k_q || k_q == 2'd0) blocks_q <= blocks_q - 11'd1;
+        k_q <= k_q == 0 ? k_last : k_q - 1'b1;
+        if (one_k || single_k_q || k_q == 0) blocks_q <= blocks_q - 1'b1;
       end
       default: begin
         begins_q <= 1'b0;
         at_q <= last_i ? oldest_q : at_q + ONE;
         word_q <= last_i ? pair_q : word_q + words_i[9:0];
-        if (last_i) row_block_q <= row_block_q + 2'd1;
+        if (last_i) row_block_q <= row_block_q + 1'b1;
       end
     endcase
   end
@@ -315,19 +335,26 @@ module attention_sequencer #(
   assign read_valid_o = state_q == ASK;
   assign read_base_o = base_q;
   assign read_stripe_o = stripe_q;
-  assign read_columns_o = kind_q == Q ? {12'd0, {1'b0, k_last} + 3'd1, 2'd0}
-      : is_l ? (last_block ? {11'd0, {1'b0, words_1[6:2]} + 6'd1} : 17'd32)
-      : is_c ? {11'd0, rows, 3'd0}
-                          : last_block ? {11'd0, {1'b0, rest[5:1]} + 6'd1} : 17'd32;
+  // Columns: half as many as beats.
+  localparam LANE_BITS = `DUPLEX_LANE_BITS;
+  wire [TILE_BITS:0] q_tiles = {1'b0, k_last} + 1'b1;
+  wire [COLUMN_BITS:0] scores_rest = {1'b0, words_1[2 +: COLUMN_BITS]} + 1'b1;
+  wire [COLUMN_BITS:0] block_rest = {1'b0, rest[REST_BITS-1:1]} + 1'b1;
+  assign read_columns_o = kind_q == Q ? {{(17 - TILE_BITS - LANE_BITS) {1'b0}}, q_tiles,
+      {(LANE_BITS - 1) {1'b0}}}
+      : is_c ? {{(14 - SIXTEENS_BITS) {1'b0}}, rows, 3'd0}
+      : !last_block ? COLUMNS
+      : {{(16 - COLUMN_BITS) {1'b0}}, is_l ? scores_rest : block_rest};
   assign pass_valid_o = record && !is_w;
   assign pass_kind_o = kind_q[1:0];
-  assign pass_blocks_o = is_l ? words_i : last_position_i[16:6];
+  assign pass_blocks_o = is_l ? {{(`DUPLEX_PASS_BITS - 11) {1'b0}}, words_i}
+      : {{(`DUPLEX_PASS_BITS - BLOCK_BITS) {1'b0}}, last_position_i[REST_BITS +: BLOCK_BITS]};
   assign pass_rest_o = rest;
   assign pass_k_last_o = k_last;
-  assign pass_sixteens_o = rows[1:0] - 2'd1;
+  assign pass_sixteens_o = rows[SIXTEENS_BITS-2:0] - 1'b1;
   assign pass_first_o = first_i;
   assign pass_last_o = is_c || mode_i == 2'd0 ? last_i : back;
-  assign pass_keep_o = row_block_mode || row_block_q == 2'd0;
+  assign pass_keep_o = row_block_mode || row_block_q == 0;
   assign pass_final_o = is_c ? final_pass : last_i;
   assign pass_begins_o = begins_q;
   assign pass_store_o = mode_i == 2'd1;
@@ -340,8 +367,11 @@ module attention_sequencer #(
   assign pass_above_o = above_i;
   assign pass_address_o = word_q;
   assign result_valid_o = record && (is_w || result_begins);
-  assign result_column_o = {o_base_i + (is_w ? 16'd0 : {7'd0, this_slot}), 5'd0} +
-      (row_block_mode ? {16'd0, {3'd0, row_block_q} * {2'd0, sixteens}} : 21'd0);
+  // 16 rows of o are a column.
+  wire [4:0] block_column =
+      {{(5 - TILE_BITS) {1'b0}}, row_block_q} * {{(5 - SIXTEENS_BITS) {1'b0}}, sixteens};
+  assign result_column_o = {o_base_i + (is_w ? 16'd0 : {7'd0, this_slot}), {COLUMN_BITS{1'b0}}} +
+      (row_block_mode ? {{(11 + COLUMN_BITS) {1'b0}}, block_column} : 0);
   assign result_stripe_o = qo_stripe_i;
   assign busy_o = state_q != CHOOSE || score_there || pending_q != 2'd0 || joining_q;
   wire unused = &{1'b0, last_position_i[17]};

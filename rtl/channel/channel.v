@@ -32,7 +32,7 @@ module channel (
   input wire [3:0] job_src_stripe_i,
   input wire [15:0] job_src_stride_i,
   input wire [10:0] job_k_tiles_i,
-  input wire [6:0] job_block_rows_i,
+  input wire [`DUPLEX_ROW_BITS:0] job_block_rows_i,
   input wire job_two_groups_i,
   input wire job_two_streams_i,
   input wire job_exponents_i,
@@ -52,8 +52,8 @@ module channel (
   output wire score_valid_o,
   output wire score_write_o,
   output wire [9:0] score_address_o,
-  output wire [511:0] score_write_data_o,
-  input wire [511:0] score_read_data_i,
+  output wire [8*`DUPLEX_WORD_BYTES-1:0] score_write_data_o,
+  input wire [8*`DUPLEX_WORD_BYTES-1:0] score_read_data_i,
   // Members of a KV head that is spread over several channels (rtl/attention/attention.v)
   input wire below_maximum_valid_i,
   output wire below_maximum_ready_o,
@@ -104,7 +104,7 @@ module channel (
   output wire [0:0] dram_column_write_o,
   output wire [1:0] dram_column_bundle_o,
   output wire [7:0] dram_column_mask_o,
-  output wire [4:0] dram_column_address_o,
+  output wire [`DUPLEX_COLUMN_BITS-1:0] dram_column_address_o,
   output wire [8*`DUPLEX_BEAT_BYTES-1:0] dram_write_data_o,
   input wire [8*`DUPLEX_BEAT_BYTES-1:0] dram_read_data_i
 );
@@ -140,7 +140,7 @@ module channel (
     result_single, result_parity, result_pop;
   wire [8*`DUPLEX_WORD_BYTES-1:0] drain_word, load_word, result_word;
   wire write_ready_word, write_valid, write_ready, write_busy, bus_ready_word, bus_busy;
-  wire [20:0] write_column;
+  wire [16+`DUPLEX_COLUMN_BITS-1:0] write_column;
   wire [3:0] write_stripe;
   wire [8*`DUPLEX_COLUMN_BYTES-1:0] write_data;
   wire starved, no_tile, no_room, free_room, scarce, no_words;
@@ -153,13 +153,13 @@ module channel (
   wire [3:0] a_read_stripe, a_result_stripe;
   wire [16:0] a_read_columns;
   wire [8*`DUPLEX_WORD_BYTES-1:0] a_tile_data;
-  wire [5:0] a_beat_row;
+  wire [`DUPLEX_ROW_BITS-1:0] a_beat_row;
   wire [`DUPLEX_LANES-1:0] a_beat_mask;
   wire [32*`DUPLEX_LANES-1:0] rounded;
   wire [16*`DUPLEX_LANES-1:0] a_row;
   wire [1:0] a_room_place;
   wire a_result_scores, a_word_reserve, a_word_valid, a_word_end;
-  wire [20:0] a_result_column;
+  wire [16+`DUPLEX_COLUMN_BITS-1:0] a_result_column;
   wire a_starved, a_no_tile, a_no_room;
   // the write path has the place of a pair's results, of scores
   reg a_open_q, a_scores_q;
@@ -382,7 +382,7 @@ module channel (
     .clk_i(clk_i),
     .rst_ni(rst_ni),
     .start_i(back_start_q || a_result_start),
-    .column_i(a_result_start ? a_result_column : {job_dst_base_i, 5'd0}),
+    .column_i(a_result_start ? a_result_column : {job_dst_base_i, {`DUPLEX_COLUMN_BITS{1'b0}}}),
     .stride_i(job_dst_stride_i),
     .stripe_i(a_result_start ? a_result_stripe : job_dst_stripe_i),
     .word_valid_i(back_valid && to_write),
@@ -398,7 +398,8 @@ module channel (
     .busy_o(write_busy)
   );
 
-  wire [24:0] bus_rows = job_load_i ? {9'd0, count_q[10:0], 5'd0}
+  wire [24:0] bus_rows = job_load_i ? {{(13 - `DUPLEX_TILE_WORD_BITS) {1'b0}}, count_q[10:0],
+      {(`DUPLEX_TILE_WORD_BITS + 1) {1'b0}}}
       : job_two_groups_i ? {count_q, 1'b0}
       : {1'b0, count_q};
   bus_port bus_port (
