@@ -126,6 +126,19 @@ struct attention_message {
 
 // Firmware side
 // ----------------------------------------------------------------------------------------------------------------------
+
+// The list of an attention message as it is read: a copy of a segment before it is checked, as with messages.
+struct attention_list {
+  volatile const uint32_t *sequence, *segment;  // to be read next
+  uint32_t sequences, segments;                 // of the message; of those the ones left
+  uint32_t tiles;                               // row sets of 64 positions of K
+  uint32_t first;          // of the region in which K and V of all slots lie: strides only lead upwards
+  int32_t k_last, v_last;  // where a segment's last 64 positions may begin at most: the rest lies behind them
+  enum completion_status status;
+  uint32_t detail;
+  struct attention_segment copy[ATTENTION_SEGMENTS];
+};
+
 struct protocol {
   struct hal hal;
   volatile struct mailbox *box;
@@ -136,7 +149,8 @@ struct protocol {
   struct {
     uint32_t queue, generation, serial;  // generation 0: unknown
   } table;
-  struct message message;  // a copy: the client may change its own while it is checked
+  struct message message;      // a copy: the client may change its own while it is checked
+  struct attention_list list;  // of the one job that is served; too large for the RV32 stack
 };
 
 // What a kernel may know of the job's client.

@@ -33,14 +33,7 @@ scripts/rtl_style.py || fail "rtl_style (docs/rtl_style.md)"
 mapfile -t c_files < <(git ls-files "*.c" "*.h" "*.cpp" | grep -v -E "include/duplex/(params|registers|descriptor|dram_presets|energy)\.h$|_tables\.c$")
 clang-format --dry-run --Werror "${c_files[@]}" >"$build/lint/format.log" 2>&1 || { head -20 "$build/lint/format.log"; fail "clang-format"; }
 
-# Nothing on a lower floor includes a higher one.
-layer() { # FOLDER FORBIDDEN
-  local hits
-  hits=$(grep -rnE "#include \"($2)" "$1" --include='*.c' --include='*.h') && { echo "$hits"; fail "$1 must not include $2"; }
-}
-layer cmodel 'firmware|backend|driver|cli|testbench|tests'
-layer firmware 'backend|driver|cli|testbench|tests'
-layer backend 'driver|cli|testbench|tests'
-layer driver 'cli|testbench|tests'
+# Layers: what layers.txt says of includes, and of the objects if there are any.
+scripts/layers.py "$build" || fail "layers"
 [ $bad = 0 ] && echo "lint: ${#rtl[@]} RTL files, ${#c_files[@]} C files clean"
 exit $bad

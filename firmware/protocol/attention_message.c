@@ -13,20 +13,7 @@ _Static_assert(sizeof(struct attention_sequence) == 4 && sizeof(struct attention
 _Static_assert(ATTENTION_SEQUENCES + 2 * ATTENTION_SEGMENTS <= PROTOCOL_LIST_WORDS,
                "the list has room for a job");
 
-// The list as it is read: a copy of a segment before it is checked, as with messages.
-struct list {
-  volatile const uint32_t *sequence, *segment;  // to be read next
-  uint32_t sequences, segments;                 // of the message; of those the ones left
-  uint32_t tiles;                               // row sets of 64 positions of K
-  uint32_t first;  // of the region in which K and V of all slots lie: strides only lead upwards
-  int32_t k_last,
-      v_last;  // where a segment's last 64 positions may begin at most: the rest of K and V lies behind them
-  enum completion_status status;
-  uint32_t detail;
-  struct attention_segment copy[ATTENTION_SEGMENTS];
-};
-
-static const struct attention_segment *wrong(struct list *list, enum completion_status status,
+static const struct attention_segment *wrong(struct attention_list *list, enum completion_status status,
                                              uint32_t detail) {
   list->status = status;
   list->detail = detail;
@@ -34,7 +21,7 @@ static const struct attention_segment *wrong(struct list *list, enum completion_
 }
 
 // `shift`: binary logarithm of the positions of which a channel has 64.
-static inline bool segment_lies_in(const struct list *list, const struct attention_segment *segment,
+static inline bool segment_lies_in(const struct attention_list *list, const struct attention_segment *segment,
                                    uint32_t shift) {
   const uint32_t last = segment_length(segment) - 1, block = last >> shift;
   return last < DUPLEX_POSITIONS_MAX && segment->k_base >= list->first && segment->v_base >= list->first &&
@@ -45,7 +32,7 @@ static inline bool segment_lies_in(const struct list *list, const struct attenti
 // What else is wrong with a sequence or a segment, the stack refuses.
 static const struct attention_segment *next_sequence(void *context, uint32_t i,
                                                      struct attention_sequence *sequence) {
-  struct list *list = context;
+  struct attention_list *list = context;
   const uint32_t word = *list->sequence++, count = word & 0xffff, shift = 6 + (word >> 21 & 7);
   *sequence = (struct attention_sequence){(uint16_t)count, (uint8_t)(word >> 16), (uint8_t)(word >> 24)};
   if (count == 0 || count > list->segments || (i + 1 == list->sequences && count != list->segments) ||
@@ -61,18 +48,23 @@ static const struct attention_segment *next_sequence(void *context, uint32_t i,
   return list->copy;
 }
 
-// One job is served at a time; too large for the stack.
-static struct list list;
-
-static void open_list(const struct client *client, const struct attention_message *m, uint32_t tiles) {
-  list.sequence = client->protocol->box->queue[client->queue].list;
-  list.segment = list.sequence + m->sequences;
-  list.sequences = m->sequences, list.segments = m->segments;
-  list.tiles = tiles, list.first = m->kv.base;
-  list.k_last = (int32_t)(m->kv.base + m->kv_row_sets - tiles -
-                          (kv_slots(m->heads, client->channels) - 1) * m->slot_stride);
-  list.v_last = list.k_last + (int32_t)(tiles - 1 - (tiles - 1) * m->v_block_stride);
-  list.status = COMPLETION_DONE, list.detail = 0;
+// Before the first sequence is read: where the list of the client's queue begins, and what its segments may
+// name.
+static struct attention_list *open_list(const struct client *client, const struct attention_message *m,
+                                        uint32_t tiles) {
+  struct attention_list *list = &client->protocol->list;
+  list->sequence = client->protocol->box->queue[client->queue].list;
+  list->segment = list->sequence + m->sequences;
+  list->sequences = m->sequences;
+  list->segments = m->segments;
+  list->tiles = tiles;
+  list->first = m->kv.base;
+  list->k_last = (int32_t)(m->kv.base + m->kv_row_sets - tiles -
+                           (kv_slots(m->heads, client->channels) - 1) * m->slot_stride);
+  list->v_last = list->k_last + (int32_t)(tiles - 1 - (tiles - 1) * m->v_block_stride);
+  list->status = COMPLETION_DONE;
+  list->detail = 0;
+  return list;
 }
 
 static enum completion_status serve_attention(struct client *client, const void *payload,
@@ -95,7 +87,7 @@ static enum completion_status serve_attention(struct client *client, const void 
   if (!client_owns(client, qo, 2 * row_sets)) return *detail = AT(qo), COMPLETION_REGION;
   if (m->score_row_sets && (scores.stripe != qo.stripe || !client_owns(client, scores, m->score_row_sets)))
     return *detail = AT(scores), COMPLETION_REGION;
-  open_list(client, m, kv_tiles(head_size));
+  struct attention_list *list = open_list(client, m, kv_tiles(head_size));
   const struct attention_job job = {.head_size = head_size,
                                     .heads = m->heads,
                                     .scale = m->scale,
@@ -108,13 +100,13 @@ static enum completion_status serve_attention(struct client *client, const void 
                                     .score_room = m->score_row_sets,
                                     .channels = client->channels,
                                     .sequences = m->sequences};
-  firmware_attention(&client->protocol->hal, &job, next_sequence, &list, report);
+  firmware_attention(&client->protocol->hal, &job, next_sequence, list, report);
   // Only scores without room are refused here and not by the stack.
-  if (list.status == COMPLETION_DONE && report->result == FIRMWARE_REFUSED &&
+  if (list->status == COMPLETION_DONE && report->result == FIRMWARE_REFUSED &&
       report->error_code == DUPLEX_STACK_ERROR_NONE)
     return *detail = AT(scores), COMPLETION_REGION;
-  *detail = list.detail;
-  return list.status;
+  *detail = list->detail;
+  return list->status;
 }
 
 const struct kernel attention_kernel = {MESSAGE_ATTENTION, sizeof(struct attention_message), serve_attention};

@@ -9,9 +9,11 @@
 //   word 1 + i segments 4 i to 4 i + 3
 // Header entry:
 //   bits 11:0  first  signed; the range begins at first * 2^-shift
-//   bits 15:12 shift  a segment is 2^-shift wide, 0 to 15; segment k covers [first + k, first + k + 1) *
-//   2^-shift bits 18:16 act(-Inf), bits 21:19 act(+Inf): 0 the tail's polynomial (a direct tail), 1 +0, 5 -0,
-//   2 +Inf, 6 -Inf, 3 NaN the others are 0
+//   bits 15:12 shift  a segment is 2^-shift wide, 0 to 15; segment k covers
+//                     [first + k, first + k + 1) * 2^-shift
+//   bits 18:16        act(-Inf): 0 the tail's polynomial (a direct tail), 1 +0, 5 -0, 2 +Inf, 6 -Inf, 3 NaN
+//   bits 21:19        act(+Inf), the same
+//   the others are 0
 // Segment or tail entry:
 //   bits 17:0  c0, 32:18 c1, 44:33 c2, 53:45 c3, 62:54 e: all signed
 //   bit  63    ratio: the polynomial is act(g) / g, the unit multiplies by g; otherwise it is act(g)

@@ -104,7 +104,7 @@ def report():
 
 def c_header(entries):
     shape = CHOSEN
-    lines = [BANNER, "// 2^-f in units of 2^-23, by the distance y from the segment's end; rtl: params/generated/duplex_exponential.vh.",
+    lines = [BANNER, "// 2^-f in units of 2^-23, by the distance y from the segment's end.\n// rtl: params/generated/duplex_exponential.vh.",
              "//   slope = base + (curve * (y >> EXPONENTIAL_TOP_SHIFT) >> EXPONENTIAL_CURVE_SHIFT)",
              "//   value = ((start << EXPONENTIAL_START_SHIFT) + slope * y) >> EXPONENTIAL_SLOPE_SHIFT",
              "#ifndef DUPLEX_EXPONENTIAL_TABLE_H", "#define DUPLEX_EXPONENTIAL_TABLE_H", "", "#include <stdint.h>", "",

@@ -1,0 +1,226 @@
+#!/usr/bin/env python3
+"""Holds the code against layers.txt, the table of what each room may include and link.
+
+usage: scripts/layers.py [BUILD] [--list] [--write]
+  BUILD    build folder; the objects in BUILD/obj are checked too: links, circles, writable state
+  --list   also prints the calls that are exempt because they go through tables of function pointers,
+           and the thread-local variables
+  --write  brings the line of each room's README.md up to date instead
+Exit status 1 if anything is not as the table says.
+"""
+import pathlib
+import re
+import subprocess
+import sys
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent
+TABLE = ROOT / "layers.txt"
+SOURCES = (".c", ".h", ".cpp")
+LIBRARY = ("cmodel", "firmware", "driver", "backend")  # no mutable state at file scope
+ACYCLIC = LIBRARY + ("cli",)
+
+
+def read_table():
+    """{room: (includes, links)} in the order of the table."""
+    rows = {}
+    for number, line in enumerate(TABLE.read_text().splitlines(), 1):
+        if not line.strip() or line.startswith("#"):
+            continue
+        cells = [cell.strip() for cell in line.split("|")]
+        if len(cells) != 4:
+            sys.exit(f"layers.txt:{number}: expected ROOM | INCLUDES | LINKS | what it is for")
+        rows[cells[0]] = (cells[1].split(), cells[2].split())
+    return rows
+
+
+def room_of(path, rows):
+    """The row of the longest folder name that holds the path, or None."""
+    fitting = [room for room in rows if path == room or path.startswith(room + "/")]
+    return max(fitting, key=len) if fitting else None
+
+
+def allowed(room, other, permitted):
+    """A permitted room stands for the rooms inside it too."""
+    return other == room or any(other == p or other.startswith(p + "/") for p in permitted)
+
+
+def source_files():
+    listed = subprocess.run(["git", "ls-files", "-co", "--exclude-standard"], cwd=ROOT, capture_output=True, text=True)
+    names = listed.stdout.splitlines() if listed.returncode == 0 else [str(p.relative_to(ROOT)) for p in ROOT.rglob("*")]
+    return sorted(n for n in names if n.endswith(SOURCES) and (ROOT / n).exists())
+
+
+def includes_of(name):
+    """The project's own files that a file includes."""
+    for header in re.findall(r'^\s*#include "([^"]+)"', (ROOT / name).read_text(errors="replace"), re.M):
+        for candidate in (header, "include/" + header, str(pathlib.PurePosixPath(name).parent / header)):
+            if (ROOT / candidate).exists():
+                yield candidate
+                break
+
+
+def check_includes(rows, complain):
+    graph = {}
+    for name in source_files():
+        room = room_of(name, rows)
+        if room is None:
+            complain(f"{name}: no room of layers.txt holds it")
+            continue
+        graph[name] = list(includes_of(name))
+        for header in graph[name]:
+            other = room_of(header, rows)
+            if not allowed(room, other, rows[room][0]):
+                complain(f"{name} includes {header}: {room} may not include {other}")
+    return graph
+
+
+def circles(graph):
+    """Strongly connected components of more than one node (Tarjan, without recursion)."""
+    index, low, on_stack, stack, found = {}, {}, set(), [], []
+    for start in graph:
+        if start in index:
+            continue
+        work = [(start, iter(graph.get(start, ())))]
+        index[start] = low[start] = len(index)
+        stack.append(start)
+        on_stack.add(start)
+        while work:
+            node, following = work[-1]
+            step = next((n for n in following if n in graph and (n not in index or n in on_stack)), None)
+            if step is None:
+                work.pop()
+                if work:
+                    low[work[-1][0]] = min(low[work[-1][0]], low[node])
+                if low[node] == index[node]:
+                    component = [stack.pop()]
+                    while component[-1] != node:
+                        component.append(stack.pop())
+                    on_stack.difference_update(component)
+                    if len(component) > 1:
+                        found.append(sorted(component))
+            elif step in index:
+                low[node] = min(low[node], index[step])
+            else:
+                index[step] = low[step] = len(index)
+                stack.append(step)
+                on_stack.add(step)
+                work.append((step, iter(graph.get(step, ()))))
+    return found
+
+
+def symbols(objects):
+    """{object: (defined, undefined)} of global symbols."""
+    result = {}
+    for name, path in objects.items():
+        defined, undefined = set(), set()
+        for line in subprocess.run(["nm", "-g", str(path)], capture_output=True, text=True, check=True).stdout.splitlines():
+            fields = line.split()
+            (undefined if fields[-2] in "Uw" else defined).add(fields[-1])
+        result[name] = (defined, undefined)
+    return result
+
+
+def check_links(rows, objects, complain):
+    table = symbols(objects)
+    home = {}
+    for name, (defined, _) in table.items():
+        for symbol in defined:
+            home.setdefault(symbol, name)
+    graph = {name: set() for name in objects}
+    for name, (_, undefined) in table.items():
+        room = room_of(name, rows)
+        for symbol in sorted(undefined & home.keys()):
+            other = home[symbol]
+            graph[name].add(other)
+            if not allowed(room, room_of(other, rows), rows[room][1]):
+                complain(f"{name} uses {symbol} of {other}: {room} may not link {room_of(other, rows)}")
+    return graph
+
+
+WRITABLE = re.compile(r"^[0-9a-f]+ .{7} (\.data|\.bss|COMMON|\.tdata|\.tbss)(\S*)\s+[0-9a-f]+\s+(?:\.hidden )?(\S+)$")
+
+
+def check_state(objects, complain):
+    """Writable variables of the library; returns the thread-local ones."""
+    local = []
+    for name, path in objects.items():
+        if name.split("/")[0] not in LIBRARY:
+            continue
+        for line in subprocess.run(["objdump", "-t", str(path)], capture_output=True, text=True, check=True).stdout.splitlines():
+            match = WRITABLE.match(line)
+            if not match or match.group(3).startswith(".") or match.group(2).startswith(".rel.ro"):
+                continue
+            if match.group(1) in (".tdata", ".tbss"):
+                local.append(f"{name}: {match.group(3)}")
+            else:
+                complain(f"{name}: {match.group(3)} is mutable state at file scope")
+    return local
+
+
+def pointer_tables(objects):
+    """Constant tables with addresses of functions: calls through them are exempt from links and circles."""
+    for name, path in objects.items():
+        text = subprocess.run(["objdump", "-t", str(path)], capture_output=True, text=True, check=True).stdout
+        tables = re.findall(r"\sO \.data\.rel\.ro\S*\s+[0-9a-f]+\s+(?:\.hidden )?(\S+)", text)
+        relocations = subprocess.run(["objdump", "-r", "-j", ".data.rel.ro", "-j", ".data.rel.ro.local", str(path)],
+                                     capture_output=True, text=True).stdout
+        functions = set(re.findall(r"\sF \S+\s+[0-9a-f]+\s+(?:\.hidden )?(\S+)", text))
+        targets = {t.split("+")[0] for t in re.findall(r"R_\S+\s+(\S+)", relocations)}
+        if tables and (".text" in targets or targets & functions or any(t.startswith("duplex_") for t in targets)):
+            yield f"{name}: {', '.join(sorted(tables))}"
+
+
+def readme_line(room, row):
+    def names(cells):
+        return ", ".join(f"`{c}`" for c in cells) if cells else "nothing else of the project"
+    return f"**May include:** {names(row[0])}. **May link:** {names(row[1])}."
+
+
+def check_readmes(rows, write, complain):
+    for room, row in rows.items():
+        path = ROOT / room / "README.md"
+        if not path.exists():
+            if "/" not in room or not (ROOT / room.rsplit("/", 1)[0] / "README.md").exists():
+                complain(f"{room}/README.md is missing")
+            continue
+        line, text = readme_line(room, row), path.read_text()
+        if line in text:
+            continue
+        if write:
+            path.write_text(re.sub(r"\*\*May include:\*\*.*", lambda _: line, text) if "**May include:**" in text
+                            else text.rstrip() + "\n\n" + line + "\n")
+        else:
+            complain(f"{room}/README.md does not show its row of layers.txt: run scripts/layers.py --write")
+
+
+def main():
+    words = [w for w in sys.argv[1:] if not w.startswith("--")]
+    flags = {w for w in sys.argv[1:] if w.startswith("--")}
+    if len(words) > 1 or flags - {"--list", "--write"}:
+        sys.exit(__doc__)
+    rows, found = read_table(), []
+    check_readmes(rows, "--write" in flags, found.append)
+    for component in circles(check_includes(rows, found.append)):
+        found.append("circle of includes: " + " ".join(component))
+    folder = pathlib.Path(words[0]) / "obj" if words else None
+    objects = {}
+    if folder and folder.exists():
+        for path in sorted(folder.rglob("*.o")):
+            name = str(path.relative_to(folder))[:-2] + ".c"
+            if (ROOT / name).exists():
+                objects[name] = path
+    local = check_state(objects, found.append)
+    graph = check_links(rows, objects, found.append)
+    for component in circles({n: g for n, g in graph.items() if n.split("/")[0] in ACYCLIC}):
+        found.append("circle of calls: " + " ".join(component))
+    if "--list" in flags:
+        print("calls through tables of function pointers (exempt):", *pointer_tables(objects), sep="\n  ")
+        print("thread-local variables:", *local, sep="\n  ")
+    for text in found:
+        print("layers:", text)
+    print(f"layers: {len(rows)} rooms, {len(objects)} objects, {len(found)} violations")
+    sys.exit(1 if found else 0)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,5 @@
+# Several stacks in several threads, under the thread sanitizer.
+.PHONY: threads
+threads: ## several stacks in several threads under the thread sanitizer
+	@$(MAKE) --no-print-directory BUILD=$(BUILD)/tsan SANITIZE="-fsanitize=thread" CFLAGS="-O1 -g" $(BUILD)/tsan/tests/driver/test_threads
+	@TSAN_OPTIONS=halt_on_error=1 $(BUILD)/tsan/tests/driver/test_threads

@@ -1,0 +1,59 @@
+#!/bin/bash
+# Plants what layers.txt forbids, one thing at a time, in a copy of the tree: scripts/layers.py must name each.
+# usage: tests/lint/layers.sh BUILD
+set -u
+cd "$(dirname "$0")/../.." || exit 1
+build=$(realpath "$1")
+dir=$(mktemp -d)
+trap 'rm -rf "$dir"' EXIT
+failures=0
+flags=(-std=c11 -D_GNU_SOURCE -fPIC -Iinclude -I.)
+
+# A copy of the sources and of the library's objects; git does not know it, so every file counts.
+fresh() {
+  rm -rf "$dir/tree"
+  mkdir -p "$dir/tree/build"
+  { git ls-files -co --exclude-standard 2>/dev/null || find . -path ./build -prune -o -type f -print; } |
+    while read -r f; do [ -e "$f" ] && printf '%s\n' "$f"; done | grep -E '\.(c|h|cpp|py|txt|md)$' | tar cf - -T - | tar xf - -C "$dir/tree"
+  (cd "$build" && find obj -name '*.o' -print0 | tar cf - --null -T -) | tar xf - -C "$dir/tree/build"
+}
+
+expect() { # NAME TEXT: layers.py fails and says so
+  local said
+  if said=$("$dir/tree/scripts/layers.py" "$dir/tree/build"); then
+    echo "FAIL $1: not found"
+  elif ! grep -qF "$2" <<<"$said"; then
+    echo "FAIL $1: expected '$2', got: $said"
+  else
+    echo "ok   $1"
+    return
+  fi
+  failures=$((failures + 1))
+}
+
+# Compiles an object of the copy again, with a line more.
+plant() { # FILE LINE
+  echo "$2" >>"$dir/tree/$1"
+  (cd "$dir/tree" && cc "${flags[@]}" -c "$1" -o "build/obj/${1%.c}.o") || exit 1
+}
+
+fresh
+"$dir/tree/scripts/layers.py" "$dir/tree/build" || { echo "FAIL the tree itself"; exit 1; }
+echo '#include "driver/stack.h"' >>"$dir/tree/cmodel/common/error.c"
+expect "a lower floor includes a higher one" "cmodel/common/error.c includes driver/stack.h"
+fresh
+echo '#include "cmodel/gemm/fast_kernels.h"' >>"$dir/tree/cli/info.c"
+expect "the command includes a private header" "cli/info.c includes cmodel/gemm/fast_kernels.h"
+fresh
+plant cmodel/common/error.c 'struct duplex_stack; void duplex_stack_close(struct duplex_stack *s); void planted(void) { duplex_stack_close(0); }'
+expect "a lower floor calls a higher one" "cmodel/common/error.c uses duplex_stack_close"
+fresh
+plant driver/space.c 'int duplex_kv_move(void *s); int planted(void *s) { return duplex_kv_move(s); }'
+expect "a circle of calls" "circle of calls"
+fresh
+plant driver/space.c 'static int planted; int next_planted(void) { return planted++; }'
+expect "mutable state at file scope" "driver/space.c: planted is mutable state"
+fresh
+sed -i 's/May link/May lnk/' "$dir/tree/driver/README.md"
+expect "a README without its row" "driver/README.md does not show its row"
+[ $failures = 0 ]
