@@ -17,8 +17,8 @@ struct attention {
 
   duplex_f32 score_factor;  // c of numerics N5
   struct plan plan;
-  struct region region;        // q and o of all units, as firmware.h has them, then scores
-  struct region score_region;  // of it, scores that do not fit their slices
+  struct region region;               // q and o of all units, as firmware.h has them, then scores
+  struct region score_region;         // of it, scores that do not fit their slices
   uint32_t row_sets, score_row_sets;  // of each
   uint32_t descriptors;
 };

@@ -37,16 +37,31 @@ def verilog_header(guard, prefix, parameters, source):
     return "\n".join(lines + ["", "`endif", ""])
 
 
-def read_fields(path):
-    """Yields (name, word, lsb, width, comment) of each line of descriptor.fields."""
+def field_number(text, values):
+    """A number, or an expression of parameters without spaces."""
+    if not re.fullmatch(r"[A-Z0-9_+*()<>-]+", text):
+        raise ValueError(text)
+    return int(eval(text, {"__builtins__": {}}, dict(values)))
+
+
+def read_fields(path, values):
+    """Yields (name, word, lsb, width, comment) of each line of descriptor.fields; `values` are the parameters."""
+    taken = {}
     for number, line in enumerate(path.read_text().splitlines(), 1):
         text = line.strip()
         if not text or text.startswith("#"):
             continue
         fields = text.split(None, 4)
-        if len(fields) < 5 or not all(f.isdigit() for f in fields[1:4]):
+        try:
+            word, lsb, width = (field_number(f, values) for f in fields[1:4])
+            comment = fields[4]
+        except (ValueError, IndexError, NameError, SyntaxError):
             sys.exit(f"{path.name}:{number}: expected NAME, word, lsb, width and a comment")
-        yield fields[0], int(fields[1]), int(fields[2]), int(fields[3]), fields[4]
+        bits = ((1 << width) - 1) << lsb
+        if width < 1 or lsb + width > 32 or not 0 <= word < 16 or taken.get(word, 0) & bits:
+            sys.exit(f"{path.name}:{number}: {fields[0]}: expected free bits of a word, found word {word}, bits {lsb + width - 1}:{lsb}")
+        taken[word] = taken.get(word, 0) | bits
+        yield fields[0], word, lsb, width, comment
 
 
 def read_enumerations(path):
@@ -93,24 +108,6 @@ def enumerations_page(enumerations):
     return "\n".join(lines + [""])
 
 
-def derived_parameters(hardware):
-    """Places of the parts of a channel's address, from the geometry: bundle, row, column, byte."""
-    p = {name: value for name, value, _ in hardware}
-
-    def bits(number, name):
-        if number < 2 or number & (number - 1):
-            sys.exit(f"params/hardware.params: {name} is {number}, expected a power of two from 2 on")
-        return number.bit_length() - 1
-
-    column = bits(p["COLUMN_BYTES"], "COLUMN_BYTES")
-    row = column + bits(p["COLUMNS"], "COLUMNS")
-    bundle = row + bits(p["BANK_ROWS"], "BANK_ROWS")
-    return [("COLUMN_LSB", column, "lowest address bit of the column"),
-            ("ROW_LSB", row, "lowest address bit of the row"),
-            ("BUNDLE_LSB", bundle, "lowest address bit of the bundle"),
-            ("SCORE_BLOCKS", p["ROW_SET_BYTES"] // (4 * p["WIDTH"]), "blocks of one lane's scores in a row set")]
-
-
 def descriptor_c(fields):
     lines = [f"// {BANNER.format('params/descriptor.fields')}", "#ifndef DUPLEX_DESCRIPTOR_H", "#define DUPLEX_DESCRIPTOR_H", "",
              "// Fields of a descriptor: word, lowest bit, width. Use DUPLEX_DESCRIPTOR_GET and _SET with the field's name.", "#include <stdint.h>", "",
@@ -131,6 +128,7 @@ def descriptor_verilog(fields):
     lines = [f"// {BANNER.format('params/descriptor.fields')}", "// Part selects of the flat 512-bit descriptor.",
              "`ifndef DUPLEX_DESCRIPTOR_VH", "`define DUPLEX_DESCRIPTOR_VH", ""]
     lines += [f"`define DUPLEX_DESC_{n} {32 * word + lsb} +: {width}" for n, word, lsb, width, _ in fields]
+    lines += [""] + [f"`define DUPLEX_DESC_{n}_WIDTH {width}" for n, _, _, width, _ in fields]
     return "\n".join(lines + ["", "`endif", ""])
 
 
@@ -179,14 +177,46 @@ def hardware_parameters(overlay=None):
         if unknown:
             sys.exit(f"{overlay}: {unknown[0]}: expected a name of params/hardware.params")
         hardware = [(name, replaced.get(name, value), comment) for name, value, comment in hardware]
-    check_geometry({name: value for name, value, _ in hardware})
-    return hardware
+    values = {name: value for name, value, _ in hardware}
+    check_geometry(values)
+    return hardware + derived_parameters(values)
+
+
+def log2(value):
+    return value.bit_length() - 1
+
+
+def derived_parameters(p):
+    """Widths that follow from the parameters, so that nobody works them out a second time."""
+    block_bits = log2(p["POSITIONS_MAX"]) - log2(p["WIDTH"])
+    column_lsb = log2(p["COLUMN_BYTES"])
+    row_lsb = column_lsb + log2(p["COLUMNS"])
+    return [
+        ("LANE_BITS", log2(p["LANES"]), "log2 of the lanes"),
+        ("LANES_CODE_BITS", log2(p["LANES"]).bit_length(), "of the number 0 to LANE_BITS"),
+        ("WIDTH_BITS", log2(p["WIDTH"]), "of a column of a tile, or of a position in its block"),
+        ("ROW_BITS", log2(p["ROWS"]), "of an accumulator row"),
+        ("COLUMN_BITS", log2(p["COLUMNS"]), "of a column in its row"),
+        ("TILE_WORD_BITS", log2(p["TILE_WORDS"]), "of a word in its tile"),
+        ("HEAD_TILES", p["HEAD_SIZE_MAX"] // p["WIDTH"], "tiles of the largest head"),
+        ("HEAD_TILE_BITS", log2(p["HEAD_SIZE_MAX"] // p["WIDTH"]), "of a tile of a head"),
+        ("BLOCK_BITS", block_bits, "of a block of positions, WIDTH of them, in its sequence"),
+        ("PASS_BITS", max(block_bits, log2(p["SCORE_WORDS"]) + 1), "of a count of blocks, or of words of the score slice"),
+        ("UNIT_BYTES", 2 * p["LANES"], "a row of all lanes as binary16: the unit of addresses of results, a quarter of a word"),
+        ("TILE_BYTES", p["TILE_WORDS"] * p["WORD_BYTES"], "one activation tile"),
+        ("COLUMN_LSB", column_lsb, "lowest address bit of the column"),
+        ("ROW_LSB", row_lsb, "lowest address bit of the row"),
+        ("BUNDLE_LSB", row_lsb + log2(p["BANK_ROWS"]), "lowest address bit of the bundle"),
+        ("SCORE_BLOCKS", p["ROW_SET_BYTES"] // (4 * p["WIDTH"]), "blocks of one lane's scores in a row set"),
+    ]
 
 
 def check_geometry(p):
-    """A word is four rows of all lanes in binary16, or four columns of a tile; a beat is one row of weights, and two words."""
-    expected = {"WORD_BYTES": 8 * p["LANES"], "BEAT_BYTES": 2 * p["WIDTH"], "COLUMN_BYTES": 2 * p["BEAT_BYTES"], "TILE_WORDS": p["WIDTH"] // 4,
-                "WIDTH": 8 * p["LANES"], "ROW_SET_BYTES": p["COLUMNS"] * p["COLUMN_BYTES"]}
+    """A word is four rows of all lanes in binary16, or four columns of a tile; a beat is one row of weights, and two words; a row set is as
+    many beats as there are columns of a tile, accumulator rows and positions of a block."""
+    expected = {"WIDTH": 8 * p["LANES"], "ROWS": p["WIDTH"], "WORD_BYTES": 8 * p["LANES"], "BEAT_BYTES": 2 * p["WIDTH"],
+                "COLUMN_BYTES": 2 * p["BEAT_BYTES"], "COLUMNS": p["WIDTH"] // 2, "ROW_SET_BYTES": p["COLUMNS"] * p["COLUMN_BYTES"],
+                "TILE_WORDS": p["WIDTH"] // 4, "ACTIVATION_LANES": p["LANES"], "SCORES_OF_WORD": 2 * p["LANES"]}
     for name, value in expected.items():
         if p[name] != value:
             sys.exit(f"params/hardware.params: {name} is {p[name]}, expected {value} with the other values")
@@ -194,14 +224,13 @@ def check_geometry(p):
 
 def outputs():
     hardware = hardware_parameters()
-    derived = derived_parameters(hardware)
     enumerations = read_enumerations(ROOT / "params/enumerations.params")
     presets = [(p.stem, list(read_parameters(p))) for p in sorted((ROOT / "params/dram").glob("*.preset"))]
-    yield "include/duplex/params.h", c_header("DUPLEX_PARAMS_H", "DUPLEX_", hardware + derived, "params/hardware.params")
-    yield "params/generated/duplex_params.vh", verilog_header("DUPLEX_PARAMS_VH", "DUPLEX_", hardware + derived, "params/hardware.params")
+    yield "include/duplex/params.h", c_header("DUPLEX_PARAMS_H", "DUPLEX_", hardware, "params/hardware.params")
+    yield "params/generated/duplex_params.vh", verilog_header("DUPLEX_PARAMS_VH", "DUPLEX_", hardware, "params/hardware.params")
     energy = list(read_parameters(ROOT / "params/energy.params"))
     yield "include/duplex/energy.h", c_header("DUPLEX_ENERGY_H", "DUPLEX_ENERGY_", energy, "params/energy.params")
-    fields = list(read_fields(ROOT / "params/descriptor.fields"))
+    fields = list(read_fields(ROOT / "params/descriptor.fields", {name: value for name, value, _ in hardware}))
     yield "include/duplex/descriptor.h", descriptor_c(fields)
     yield "params/generated/duplex_descriptor.vh", descriptor_verilog(fields)
     yield "docs/descriptors.md", descriptor_page(fields) + "\n" + enumerations_page(enumerations)

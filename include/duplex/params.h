@@ -38,6 +38,18 @@
 #define DUPLEX_SCORE_SCALE_CLOCKS 3 // latency of score_scale
 #define DUPLEX_EXPONENTIAL_CLOCKS 7 // latency of exponential
 #define DUPLEX_QUOTIENT_CLOCKS 17 // latency of attention_quotient
+#define DUPLEX_LANE_BITS 3 // log2 of the lanes
+#define DUPLEX_LANES_CODE_BITS 2 // of the number 0 to LANE_BITS
+#define DUPLEX_WIDTH_BITS 6 // of a column of a tile, or of a position in its block
+#define DUPLEX_ROW_BITS 6 // of an accumulator row
+#define DUPLEX_COLUMN_BITS 5 // of a column in its row
+#define DUPLEX_TILE_WORD_BITS 4 // of a word in its tile
+#define DUPLEX_HEAD_TILES 4 // tiles of the largest head
+#define DUPLEX_HEAD_TILE_BITS 2 // of a tile of a head
+#define DUPLEX_BLOCK_BITS 11 // of a block of positions, WIDTH of them, in its sequence
+#define DUPLEX_PASS_BITS 11 // of a count of blocks, or of words of the score slice
+#define DUPLEX_UNIT_BYTES 16 // a row of all lanes as binary16: the unit of addresses of results, a quarter of a word
+#define DUPLEX_TILE_BYTES 1024 // one activation tile
 #define DUPLEX_COLUMN_LSB 8 // lowest address bit of the column
 #define DUPLEX_ROW_LSB 13 // lowest address bit of the row
 #define DUPLEX_BUNDLE_LSB 27 // lowest address bit of the bundle

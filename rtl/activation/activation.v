@@ -8,7 +8,8 @@
 `default_nettype none
 `include "duplex_params.vh"
 module activation #(
-  parameter TAG_BITS = 32
+  parameter TAG_BITS = 32,
+  parameter LANES = `DUPLEX_ACTIVATION_LANES
 ) (
   input wire clk_i,
   input wire rst_ni,
@@ -17,19 +18,18 @@ module activation #(
   input wire [255:0] table_data_i,
   input wire in_valid_i,
   input wire gated_i,
-  input wire [255:0] g_i,
-  input wire [255:0] u_i,
+  input wire [32*LANES-1:0] g_i,
+  input wire [32*LANES-1:0] u_i,
   input wire [TAG_BITS-1:0] in_tag_i,
   output wire out_valid_o,
-  output wire [127:0] out_data_o,
+  output wire [16*LANES-1:0] out_data_o,
   output wire [TAG_BITS-1:0] out_tag_o
 );
-  localparam LANES = `DUPLEX_ACTIVATION_LANES;
   localparam LANE_CLOCKS = 17;
   localparam LATENCY = LANE_CLOCKS + 1;
 
   reg gated_q;
-  reg [255:0] g_q, u_q;
+  reg [32*LANES-1:0] g_q, u_q;
   always @(posedge clk_i) begin
     gated_q <= gated_i;
     g_q <= g_i;

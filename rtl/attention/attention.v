@@ -22,7 +22,7 @@ module attention (
   input wire read_ready_i,
   output wire read_request_t read_o,
   input wire weight_valid_i,
-  input wire [1023:0] weight_i,
+  input wire [8*`DUPLEX_BEAT_BYTES-1:0] weight_i,
   output wire weight_pop_o,
   // GEMM module
   output wire tile_valid_o,
@@ -82,14 +82,14 @@ module attention (
   wire stream_valid, stream_pass_ready, stream_ready, score_start, score_ready, q_write, q_done, sum_score;
   wire sum_end, sum_wide, sum_below, sum_above, l_done, stream_busy, below_there, above_room, take, give;
   wire load_valid, load_upper, load_end, score_empty, stored;
-  wire [4:0] q_write_address, q_read_address;
-  wire [1023:0] q_data;
+  wire [$clog2(`DUPLEX_Q_WORDS/2)-1:0] q_write_address, q_read_address;
+  wire [8*`DUPLEX_BEAT_BYTES-1:0] q_data;
   // Tiles
   wire tiles_valid, tiles_pass_ready, tiles_ready, tiles_busy;
-  wire [1:0] position_lanes;
+  wire [`DUPLEX_LANES_CODE_BITS-1:0] position_lanes;
   wire position_valid, position_exists, position_wide, position_sum, position_clear, word_valid;
-  wire [3:0] position;
-  wire [511:0] word;
+  wire [`DUPLEX_LANE_BITS:0] position;
+  wire [8*`DUPLEX_WORD_BYTES-1:0] word;
   // Scores
   wire write, read, maximum_valid, maximum_ready, score_busy;
   wire [9:0] write_address, read_address;
@@ -239,7 +239,7 @@ module attention (
   );
 
   ram_1r1w #(
-    .WIDTH(1024),
+    .WIDTH(8*`DUPLEX_BEAT_BYTES),
     .DEPTH(`DUPLEX_Q_WORDS / 2)
   ) q_ram (
     .clk_i(clk_i),
@@ -309,7 +309,8 @@ module attention (
     .joined_valid_i(joined),
     .joined_i(maximum),
     .load_valid_i(load_valid),
-    .load_i(load_upper ? weight_i[1023:512] : weight_i[511:0]),
+    .load_i(load_upper ? weight_i[8*`DUPLEX_WORD_BYTES +: 8*`DUPLEX_WORD_BYTES]
+        : weight_i[8*`DUPLEX_WORD_BYTES-1:0]),
     .load_end_i(load_end),
     .empty_o(score_empty),
     .stored_o(stored),

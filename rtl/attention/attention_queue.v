@@ -34,8 +34,12 @@ module attention_queue #(
   input wire [PLACE_BITS:0] index_i,
   output wire segment_t segment_o
 );
+  localparam BLOCK_BITS = `DUPLEX_BLOCK_BITS, REST_BITS = `DUPLEX_WIDTH_BITS, LANE_BITS = `DUPLEX_LANE_BITS;
   localparam [31:0] ENTRIES_32 = `DUPLEX_ATTENTION_QUEUE;
   localparam [PLACE_BITS:0] ENTRIES = ENTRIES_32[PLACE_BITS:0], ONE = 1;
+
+  localparam [31:0] LANE_BITS_32 = LANE_BITS;
+  localparam [`DUPLEX_LANES_CODE_BITS-1:0] LANES_MOST = LANE_BITS_32[`DUPLEX_LANES_CODE_BITS-1:0];
 
   // This member's part of the segment.
   wire [2:0] spread = descriptor_i[`DUPLEX_DESC_SPREAD];
@@ -43,18 +47,21 @@ module attention_queue #(
   // verilator lint_off UNUSED
   wire [17:0] segment_last = descriptor_i[`DUPLEX_DESC_LENGTH] - 18'd1;
   // verilator lint_on UNUSED
-  wire [10:0] segment_blocks = segment_last[16:6];  // after the first
-  wire none = segment_blocks < {6'd0, member_i};
-  wire [10:0] blocks = (segment_blocks - {6'd0, member_i}) >> spread;
+  wire [BLOCK_BITS-1:0] segment_blocks = segment_last[REST_BITS +: BLOCK_BITS];  // after the first
+  wire [BLOCK_BITS-1:0] member = {{(BLOCK_BITS - 5) {1'b0}}, member_i};
+  wire none = segment_blocks < member;
+  wire [BLOCK_BITS-1:0] blocks = (segment_blocks - member) >> spread;
   wire has_last = (segment_blocks[4:0] & last_member) == member_i;
-  wire [17:0] last_position = none ? 18'd0 : {1'b0, blocks, has_last ? segment_last[5:0] : 6'd63};
-  wire [7:0] mask = none ? 8'd0 : descriptor_i[`DUPLEX_DESC_LANE_MASK];
+  wire [17:0] last_position = none ? 18'd0 : {1'b0, blocks, has_last ? segment_last[REST_BITS-1:0]
+      : {REST_BITS{1'b1}}};
+  wire [`DUPLEX_LANES-1:0] mask = none ? 0 : descriptor_i[`DUPLEX_DESC_LANE_MASK];
 
   // verilator lint_off UNUSED
   wire [8:0] last_size = descriptor_i[`DUPLEX_DESC_HEAD_SIZE] - 9'd16;
-  wire [20:0] last_score = {last_position, 3'b111} >> (2'd3 - descriptor_i[`DUPLEX_DESC_LANES]);
+  wire [17+LANE_BITS:0] last_score = {last_position,
+      {LANE_BITS{1'b1}}} >> (LANES_MOST - descriptor_i[`DUPLEX_DESC_LANES]);
   // verilator lint_on UNUSED
-  wire [10:0] words = {1'b0, last_score[13:4]} + 11'd1;
+  wire [10:0] words = {1'b0, last_score[LANE_BITS+1 +: 10]} + 11'd1;
 
   wire segment_t entering;
   assign entering.k_base = descriptor_i[`DUPLEX_DESC_SRC_BASE];

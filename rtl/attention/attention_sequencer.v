@@ -15,7 +15,8 @@
 // comes, or when its segments fill the queue: nothing waits forever for a descriptor that was refused.
 // A head in several channels: results go to the member above, but those of the last one; after the S of a
 // MODE 1 the next S waits for the maximum that the members have in common (`joined_i`).
-// An address takes 12 clocks: base + slot * stride + row block * V stride, one bit a clock.
+// An address takes 10 clocks and one for each bit of a row block: base + slot * stride + row block * V
+// stride, one bit a clock.
 `default_nettype none
 `include "duplex_params.vh"
 `include "duplex_records.vh"
@@ -62,7 +63,14 @@ module attention_sequencer #(
   localparam [2:0] Q = 3'd0, S = 3'd1, C = 3'd2, L = 3'd3, W = 3'd4;
   localparam [2:0] CHOOSE = 3'd0, LOAD = 3'd1, ADDRESS = 3'd2, RECORD = 3'd3, ASK = 3'd4, NEXT = 3'd5;
   localparam [14:0] SLICE_WORDS = `DUPLEX_SCORE_WORDS;
-  localparam [3:0] LAST_STEP = 4'd11;
+  localparam REST_BITS = `DUPLEX_WIDTH_BITS, BLOCK_BITS = `DUPLEX_BLOCK_BITS, TILE_BITS =
+      `DUPLEX_HEAD_TILE_BITS, COLUMN_BITS = `DUPLEX_COLUMN_BITS;
+  localparam SIXTEENS_BITS = REST_BITS - 3;        // of the rows of a row block / 16
+  localparam SIXTEENS_OF_TILE = `DUPLEX_WIDTH / 16;
+  localparam SLOT_STEPS = 9;                       // of an address: one for each bit of a slot
+  localparam [31:0] LAST_STEP_32 = SLOT_STEPS + TILE_BITS;
+  localparam [3:0] LAST_STEP = LAST_STEP_32[3:0];
+  localparam [16:0] COLUMNS = `DUPLEX_COLUMNS;     // of a whole row set
   localparam [31:0] ENTRIES_32 = `DUPLEX_ATTENTION_QUEUE;
   localparam [PLACE_BITS:0] ENTRIES = ENTRIES_32[PLACE_BITS:0], ONE = 1;
 
@@ -75,7 +83,7 @@ module attention_sequencer #(
   reg [1:0] pending_q;                      // pairs whose S is over and whose C is not
   // words of the slice: of the first pending pair, of the one behind it
   reg [13:0] older_q, newer_q;
-  reg [1:0] row_block_q;
+  reg [TILE_BITS-1:0] row_block_q;
   reg begins_q;
   reg joining_q;                            // the next S waits for the joined maximum
   reg writing_q;                            // a W is under way
@@ -104,51 +112,64 @@ module attention_sequencer #(
   wire drop = open_q && pending_q == 2'd0 && (score_there ? other : full);
 
   // ---- the segment at index_o
+  wire [17:0] last_position = segment_i.last_position;
+  wire [3:0] last_sixteen = segment_i.last_sixteen;
   wire is_c = kind_q == C, is_l = kind_q == L, is_w = kind_q == W;
   wire [8:0] this_slot = is_c ? slot_q : score_slot_q;
-  wire [1:0] k_last = segment_i.last_sixteen[3:2];
-  reg [2:0] sixteens, sixteens_last;  // rows / 16 of a row block, of the last one
+  wire [TILE_BITS-1:0] k_last = last_sixteen[3-:TILE_BITS];
+  // Rows / 16 of a row block, of the last one: a head is cut into as many as it has tiles.
+  reg [SIXTEENS_BITS-1:0] sixteens, sixteens_last;
+  // verilator lint_off UNUSED
+  integer h, blocks_of, most, rest_of;
+  // verilator lint_on UNUSED
   always @* begin
-    case (segment_i.last_sixteen)
-      4'd0: {sixteens, sixteens_last} = {3'd1, 3'd1};
-      4'd1: {sixteens, sixteens_last} = {3'd2, 3'd2};
-      4'd2: {sixteens, sixteens_last} = {3'd3, 3'd3};
-      4'd3: {sixteens, sixteens_last} = {3'd4, 3'd4};
-      4'd4: {sixteens, sixteens_last} = {3'd3, 3'd2};
-      4'd5: {sixteens, sixteens_last} = {3'd3, 3'd3};
-      4'd6: {sixteens, sixteens_last} = {3'd4, 3'd3};
-      4'd7: {sixteens, sixteens_last} = {3'd4, 3'd4};
-      4'd8: {sixteens, sixteens_last} = {3'd3, 3'd3};
-      4'd9: {sixteens, sixteens_last} = {3'd4, 3'd2};
-      4'd10: {sixteens, sixteens_last} = {3'd4, 3'd3};
-      4'd11: {sixteens, sixteens_last} = {3'd4, 3'd4};
-      4'd12: {sixteens, sixteens_last} = {3'd4, 3'd1};
-      4'd13: {sixteens, sixteens_last} = {3'd4, 3'd2};
-      4'd14: {sixteens, sixteens_last} = {3'd4, 3'd3};
-      default: {sixteens, sixteens_last} = {3'd4, 3'd4};
-    endcase
+    sixteens = 0;
+    sixteens_last = 0;
+    for (h = 0; h < 16; h = h + 1) begin
+      blocks_of = h / SIXTEENS_OF_TILE + 1;
+      most = (h + blocks_of) / blocks_of;
+      rest_of = h + 1 - most * (blocks_of - 1);
+      if (last_sixteen == h[3:0]) begin
+        sixteens = most[SIXTEENS_BITS-1:0];
+        sixteens_last = rest_of[SIXTEENS_BITS-1:0];
+      end
+    end
   end
   wire row_block_mode = segment_i.mode == 2'd2;
   wire block_is_last = row_block_q == k_last;
-  wire [2:0] rows = block_is_last ? sixteens_last : sixteens;
+  wire [SIXTEENS_BITS-1:0] rows = block_is_last ? sixteens_last : sixteens;
   wire final_pass = row_block_mode || block_is_last;
-  wire pair_end = segment_i.mode != 2'd0 || segment_i.last;  // this segment's S is the pair's last
+  wire pair_end = segment_i.mode != 2'd0 || segment_i.last;          // this segment's S is the pair's last
   wire back = segment_i.mode == 2'd1 && segment_i.last && (segment_i.below || segment_i.above);
   wire last_slot = this_slot + 9'd1 == segment_i.slots;
-  wire result_begins = is_c && segment_i.last && !segment_i.above && (row_block_mode || row_block_q == 2'd0);
+  wire result_begins = is_c && segment_i.last && !segment_i.above && (row_block_mode || row_block_q == 0);
 
   // ---- address, row sets
   reg [3:0] step_q;
   reg [15:0] base_q;
   reg [3:0] stripe_q;
   reg [8:0] slot_bits_q;
-  reg [10:0] blocks_q;  // blocks after this one
-  reg [1:0] k_q;        // k-tiles after this one
+  reg [BLOCK_BITS-1:0] blocks_q;  // blocks after this one
+  reg [TILE_BITS-1:0] k_q;        // k-tiles after this one
   reg single_k_q;
-  wire [5:0] rest = segment_i.last_position[5:0];
-  wire last_block = blocks_q == 11'd0;
+  wire [REST_BITS-1:0] rest = last_position[REST_BITS-1:0];
+  wire last_block = blocks_q == 0;
+  // What a bit of the row block adds to the address.
+  reg block_step;
+  reg [15:0] v_step;
+  integer s;
+  always @* begin
+    block_step = 1'b0;
+    v_step = 16'd0;
+    for (s = 0; s < TILE_BITS; s = s + 1) begin
+      if ({28'd0, step_q} == SLOT_STEPS + s) begin
+        block_step = 1'b1;
+        v_step = row_block_q[s] ? segment_i.v_stride << s : 16'd0;
+      end
+    end
+  end
   wire one_k = is_c || is_l;
-  wire ask_done = kind_q == Q || (last_block && (one_k || k_q == 2'd0));
+  wire ask_done = kind_q == Q || (last_block && (one_k || k_q == 0));
   wire may_begin = is_w ? write_ready_i && !rows_open_i : write_ready_i;  // results and scores take turns
   wire record = state_q == RECORD && pass_ready_i &&
       (!(is_w || result_begins) || (result_ready_i && may_begin));
@@ -175,7 +196,7 @@ module attention_sequencer #(
       CHOOSE: begin
         kind_q <= want_w ? W : want_q ? Q : want_s ? S : want_l ? L : C;
         at_q <= oldest_q;
-        row_block_q <= 2'd0;
+        row_block_q <= 0;
         begins_q <= 1'b1;
         word_q <= pair_q;
       end
@@ -190,28 +211,29 @@ module attention_sequencer #(
         stripe_q <= kind_q == Q || is_l ? segment_i.qo_stripe : segment_i.kv_stripe;
         slot_bits_q <= {slot_bits_q[7:0], 1'b0};
         case (step_q)
-          4'd9: base_q <= base_q + (is_c && row_block_q[0] ? segment_i.v_stride : 16'd0);
-          4'd10: base_q <= base_q + (is_c && row_block_q[1] ? {segment_i.v_stride[14:0], 1'b0} : 16'd0);
           LAST_STEP: base_q <= base_q +
-              (kind_q == Q ? segment_i.q_base : is_c ? segment_i.v_base : segment_i.k_base);
-          default: base_q <= {base_q[14:0], 1'b0} + (slot_bits_q[8] ? segment_i.stride : 16'd0);
+          (kind_q == Q ? segment_i.q_base : is_c ? segment_i.v_base : segment_i.k_base);
+          default:
+            if (block_step) base_q <= base_q + (is_c ? v_step : 16'd0);
+            else base_q <= {base_q[14:0], 1'b0} + (slot_bits_q[8] ? segment_i.stride : 16'd0);
         endcase
       end
       RECORD: begin
-        blocks_q <= is_l ? {8'd0, words_1[9:7]} : segment_i.last_position[16:6];
+        blocks_q <= is_l ? {{(BLOCK_BITS - 8 + COLUMN_BITS) {1'b0}}, words_1[9:COLUMN_BITS+2]}
+            : last_position[REST_BITS +: BLOCK_BITS];
         k_q <= k_last;
-        single_k_q <= k_last == 2'd0;
+        single_k_q <= k_last == 0;
       end
       ASK: if (read_ready_i) begin
         base_q <= base_q + 16'd1;
-        k_q <= k_q == 2'd0 ? k_last : k_q - 2'd1;
-        if (one_k || single_k_q || k_q == 2'd0) blocks_q <= blocks_q - 11'd1;
+        k_q <= k_q == 0 ? k_last : k_q - 1'b1;
+        if (one_k || single_k_q || k_q == 0) blocks_q <= blocks_q - 1'b1;
       end
       default: begin
         begins_q <= 1'b0;
         at_q <= segment_i.last ? oldest_q : at_q + ONE;
         word_q <= segment_i.last ? pair_q : word_q + segment_i.words[9:0];
-        if (segment_i.last) row_block_q <= row_block_q + 2'd1;
+        if (segment_i.last) row_block_q <= row_block_q + 1'b1;
       end
     endcase
   end
@@ -283,19 +305,25 @@ module attention_sequencer #(
   assign read_valid_o = state_q == ASK;
   assign read_o.base = base_q;
   assign read_o.stripe = stripe_q;
-  assign read_o.columns = kind_q == Q ? {12'd0, {1'b0, k_last} + 3'd1, 2'd0}
-      : is_l ? (last_block ? {11'd0, {1'b0, words_1[6:2]} + 6'd1} : 17'd32)
-      : is_c ? {11'd0, rows, 3'd0}
-      : last_block ? {11'd0, {1'b0, rest[5:1]} + 6'd1}
-      : 17'd32;
-  wire [10:0] blocks = is_l ? segment_i.words : segment_i.last_position[16:6];
-  wire keep = row_block_mode || row_block_q == 2'd0;
+  // Columns: half as many as beats.
+  localparam LANE_BITS = `DUPLEX_LANE_BITS;
+  wire [TILE_BITS:0] q_tiles = {1'b0, k_last} + 1'b1;
+  wire [COLUMN_BITS:0] scores_rest = {1'b0, words_1[2 +: COLUMN_BITS]} + 1'b1;
+  wire [COLUMN_BITS:0] block_rest = {1'b0, rest[REST_BITS-1:1]} + 1'b1;
+  assign read_o.columns = kind_q == Q ? {{(17 - TILE_BITS - LANE_BITS) {1'b0}}, q_tiles,
+      {(LANE_BITS - 1) {1'b0}}}
+      : is_c ? {{(14 - SIXTEENS_BITS) {1'b0}}, rows, 3'd0}
+      : !last_block ? COLUMNS
+      : {{(16 - COLUMN_BITS) {1'b0}}, is_l ? scores_rest : block_rest};
+  wire [`DUPLEX_PASS_BITS-1:0] blocks = is_l ? {{(`DUPLEX_PASS_BITS - 11) {1'b0}}, segment_i.words}
+      : {{(`DUPLEX_PASS_BITS - BLOCK_BITS) {1'b0}}, last_position[REST_BITS +: BLOCK_BITS]};
+  wire keep = row_block_mode || row_block_q == 0;
   assign pass_valid_o = record && !is_w;
   assign stream_pass_o.kind = kind_q[1:0];
   assign stream_pass_o.blocks = blocks;
   assign stream_pass_o.rest = rest;
   assign stream_pass_o.k_last = k_last;
-  assign stream_pass_o.sixteens = rows[1:0] - 2'd1;
+  assign stream_pass_o.sixteens = rows[SIXTEENS_BITS-2:0] - 1'b1;
   assign stream_pass_o.first = segment_i.first;
   assign stream_pass_o.last = is_c || segment_i.mode == 2'd0 ? segment_i.last : back;
   assign stream_pass_o.keep = keep;
@@ -323,11 +351,14 @@ module attention_sequencer #(
   assign write_words_o = segment_i.words;
   assign write_taken_o = w_pair;
   assign result_valid_o = record && (is_w || result_begins);
+  // 16 rows of o are a column.
+  wire [4:0] block_column =
+      {{(5 - TILE_BITS) {1'b0}}, row_block_q} * {{(5 - SIXTEENS_BITS) {1'b0}}, sixteens};
   assign result_o.scores = is_w;
   assign result_o.stripe = segment_i.qo_stripe;
-  assign result_o.column = {segment_i.o_base + (is_w ? 16'd0 : {7'd0, this_slot}), 5'd0} +
-      (row_block_mode ? {16'd0, {3'd0, row_block_q} * {2'd0, sixteens}} : 21'd0);
+  assign result_o.column = {segment_i.o_base + (is_w ? 16'd0 : {7'd0, this_slot}), {COLUMN_BITS{1'b0}}} +
+      (row_block_mode ? {{(11 + COLUMN_BITS) {1'b0}}, block_column} : 0);
   assign busy_o = state_q != CHOOSE || score_there || pending_q != 2'd0 || joining_q;
-  wire unused = &{1'b0, segment_i.last_position[17]};
+  wire unused = &{1'b0, last_position[17]};
 endmodule
 `default_nettype wire

@@ -34,7 +34,7 @@ module attention_stream #(
   output wire weight_pop_o,
   // q RAM
   output wire q_write_o,
-  output wire [4:0] q_address_o,
+  output wire [$clog2(`DUPLEX_Q_WORDS/2)-1:0] q_address_o,
   output wire q_done_o,
   // GEMM module
   output wire beat_valid_o,
@@ -58,22 +58,23 @@ module attention_stream #(
   output wire stalls_t stalls_o
 );
   localparam [2:0] IDLE = 3'd0, LOAD_Q = 3'd1, BEATS = 3'd2, PAD = 3'd3, LOAD_SCORES = 3'd4;
+  localparam HALF = `DUPLEX_LANES / 2;
 
   reg [2:0] state_q;
   reg score_q, wide_q, first_q, last_q, keep_q, final_q, below_q, above_q;
-  reg [10:0] blocks_q;        // blocks after this one; L: words still to come
+  reg [`DUPLEX_PASS_BITS-1:0] blocks_q;        // blocks after this one; L: words still to come
   reg [1:0] word_q;           // L: in its column
   reg block_first_q;
-  reg [1:0] k_q, k_last_q;    // k-tiles after this one
+  reg [`DUPLEX_HEAD_TILE_BITS-1:0] k_q, k_last_q;    // k-tiles after this one
   reg k_first_q;
-  reg [5:0] row_q, row_last_q, rest_q;
-  reg [7:0] mask_q;
-  reg [4:0] q_q;
+  reg [`DUPLEX_WIDTH_BITS-1:0] row_q, row_last_q, rest_q;
+  reg [`DUPLEX_LANES-1:0] mask_q;
+  reg [$clog2(`DUPLEX_Q_WORDS/2)-1:0] q_q;
   reg [4:0] spacing_q;
 
-  wire last_block = blocks_q == 11'd0;
-  wire tile_is_last = last_block && (!score_q || k_q == 2'd0);   // of the pass
-  wire emits = score_q ? k_q == 2'd0 : last_q && last_block;
+  wire last_block = blocks_q == 0;
+  wire tile_is_last = last_block && (!score_q || k_q == 0);   // of the pass
+  wire emits = score_q ? k_q == 0 : last_q && last_block;
   wire row_end = row_q == row_last_q;
   wire has_room = score_q ||
       ((below_there_i || !below_q) && (above_q ? above_room_i : room_i && spacing_q == 5'd0));
@@ -84,9 +85,9 @@ module attention_stream #(
   wire pad = state_q == PAD && weight_valid_i;
   wire step = (tile_end && !odd) || pad;                         // to the next tile
   wire q_write = state_q == LOAD_Q && weight_valid_i;
-  wire q_done = q_write && q_q == {k_last_q, 3'b111};
+  wire q_done = q_write && q_q == {k_last_q, {`DUPLEX_LANE_BITS{1'b1}}};
   wire load = state_q == LOAD_SCORES && weight_valid_i;
-  wire load_end = load && &word_q && blocks_q[10:1] == 10'd0;
+  wire load_end = load && &word_q && blocks_q[`DUPLEX_PASS_BITS-1:1] == 0;
   wire take = pass_valid_i && pass_ready_o;
   wire end_mark = tile_end && tile_is_last && (score_q || (last_q && final_q));
 
@@ -108,7 +109,7 @@ module attention_stream #(
     end
   end
 
-  wire next_last = k_q == 2'd0 ? blocks_q == 11'd1 : last_block;  // the next k-tile lies in the last block
+  wire next_last = k_q == 0 ? blocks_q == 1 : last_block;  // the next k-tile lies in the last block
   always @(posedge clk_i) begin
     if (state_q == IDLE) begin
       score_q <= pass_i.kind == PASS_S;
@@ -117,12 +118,13 @@ module attention_stream #(
       k_q <= pass_i.k_last;
       k_last_q <= pass_i.k_last;
       k_first_q <= 1'b1;
-      row_q <= 6'd0;
+      row_q <= 0;
       rest_q <= pass_i.rest;
       row_last_q <= pass_i.kind != PASS_S ? {pass_i.sixteens, 4'd15}
-          : pass_i.blocks == 11'd0 ? pass_i.rest
-          : 6'd63;
-      mask_q <= pass_i.kind == PASS_S ? 8'hff : pass_i.mask | (pass_i.wide ? {pass_i.mask[3:0], 4'd0} : 8'd0);
+          : pass_i.blocks == 0 ? pass_i.rest
+          : {`DUPLEX_WIDTH_BITS{1'b1}};
+      mask_q <= pass_i.kind == PASS_S ? {`DUPLEX_LANES{1'b1}}
+          : pass_i.mask | (pass_i.wide ? {pass_i.mask[HALF-1:0], {HALF{1'b0}}} : {`DUPLEX_LANES{1'b0}});
       wide_q <= pass_i.wide;
       first_q <= pass_i.first;
       last_q <= pass_i.last;
@@ -130,21 +132,21 @@ module attention_stream #(
       final_q <= pass_i.final_block;
       below_q <= pass_i.below;
       above_q <= pass_i.above;
-      q_q <= 5'd0;
+      q_q <= 0;
       word_q <= 2'd0;
     end else begin
       if (load) word_q <= word_q + 2'd1;
-      if (load && !last_block) blocks_q <= blocks_q - 11'd1;
-      if (q_write) q_q <= q_q + 5'd1;
-      if (issue) row_q <= row_end ? 6'd0 : row_q + 6'd1;
+      if (load && !last_block) blocks_q <= blocks_q - 1'b1;
+      if (q_write) q_q <= q_q + 1'b1;
+      if (issue) row_q <= row_end ? 0 : row_q + 1'b1;
       if (step) begin
-        k_q <= k_q == 2'd0 ? k_last_q : k_q - 2'd1;
-        k_first_q <= k_q == 2'd0;
-        if (!score_q || k_q == 2'd0) begin
-          blocks_q <= blocks_q - 11'd1;
+        k_q <= k_q == 0 ? k_last_q : k_q - 1'b1;
+        k_first_q <= k_q == 0;
+        if (!score_q || k_q == 0) begin
+          blocks_q <= blocks_q - 1'b1;
           block_first_q <= 1'b0;
         end
-        if (score_q) row_last_q <= next_last ? rest_q : 6'd63;
+        if (score_q) row_last_q <= next_last ? rest_q : {`DUPLEX_WIDTH_BITS{1'b1}};
       end
     end
   end

@@ -19,8 +19,8 @@ module attention_tiles #(
   input wire tiles_pass_t pass_i,
   // q RAM
   input wire q_done_i,                 // it was filled
-  output wire [4:0] q_address_o,
-  input wire [1023:0] q_data_i,        // one clock later
+  output wire [$clog2(`DUPLEX_Q_WORDS/2)-1:0] q_address_o,
+  input wire [8*`DUPLEX_BEAT_BYTES-1:0] q_data_i,        // one clock later
   // Slice
   input wire write_i,                  // it is being written
   output wire read_o,
@@ -32,13 +32,13 @@ module attention_tiles #(
   // later
   output wire position_valid_o,
   output wire position_exists_o,
-  output wire [3:0] position_o,        // in its word
-  output wire [1:0] lanes_o,
+  output wire [`DUPLEX_LANE_BITS:0] position_o,        // in its word
+  output wire [`DUPLEX_LANES_CODE_BITS-1:0] lanes_o,
   output wire wide_o,
   output wire sum_o,                   // it counts for l
   output wire clear_o,                 // an l begins
   input wire word_valid_i,
-  input wire [511:0] word_i,
+  input wire [8*`DUPLEX_WORD_BYTES-1:0] word_i,
   input wire l_done_i,
   // GEMM module
   output wire tile_valid_o,
@@ -51,10 +51,11 @@ module attention_tiles #(
   localparam [3:0] ROOM = DEPTH_32[3:0];
 
   reg [1:0] state_q;
-  reg [10:0] blocks_q;
-  reg [1:0] k_q, k_last_q, lanes_q;
-  reg [5:0] rest_q, position_q;
-  reg [3:0] word_q;
+  reg [`DUPLEX_PASS_BITS-1:0] blocks_q;
+  reg [`DUPLEX_HEAD_TILE_BITS-1:0] k_q, k_last_q;
+  reg [`DUPLEX_LANES_CODE_BITS-1:0] lanes_q;
+  reg [`DUPLEX_WIDTH_BITS-1:0] rest_q, position_q;
+  reg [`DUPLEX_TILE_WORD_BITS-1:0] word_q;
   reg wide_q, keep_q, clear_q;
   reg q_ready_q;             // the q RAM holds the q of the last Q
   reg [2:0] l_count_q;       // passes that sum an l, begun and not over
@@ -62,17 +63,18 @@ module attention_tiles #(
   reg [9:0] read_q;          // next word of the slice
   reg q_word_q, q_half_q, told_q;
 
-  wire last_block = blocks_q == 11'd0;
+  wire last_block = blocks_q == 0;
   wire has_room = room_q != 4'd0;
   // S
   wire q_word = state_q == SCORES && has_room;
   wire q_tile_end = q_word && &word_q;
-  wire scores_end = q_tile_end && k_q == 2'd0 && last_block;
+  wire scores_end = q_tile_end && k_q == 0 && last_block;
   // C
-  wire [3:0] place_mask = 4'd15 >> lanes_q;
-  wire [3:0] place = position_q[3:0] & place_mask;
+  localparam PLACE_BITS = `DUPLEX_LANE_BITS + 1;
+  wire [PLACE_BITS-1:0] place_mask = {PLACE_BITS{1'b1}} >> lanes_q;
+  wire [PLACE_BITS-1:0] place = position_q[PLACE_BITS-1:0] & place_mask;
   wire exists = !last_block || position_q <= rest_q;
-  wire needs_word = exists && place == 4'd0;
+  wire needs_word = exists && place == 0;
   wire word_begins = position_q[1:0] == 2'd0;
   wire position = state_q == CONTEXT && (has_room || !word_begins) && !(needs_word && write_i);
   wire tile_end = position && &position_q;
@@ -128,28 +130,30 @@ module attention_tiles #(
       keep_q <= pass_i.keep;
       read_q <= pass_i.address;
       clear_q <= pass_i.first && pass_i.keep;
-      position_q <= 6'd0;
-      word_q <= 4'd0;
+      position_q <= 0;
+      word_q <= 0;
     end else begin
-      if (q_word) word_q <= word_q + 4'd1;
-      if (q_tile_end) k_q <= k_q == 2'd0 ? k_last_q : k_q - 2'd1;
+      if (q_word) word_q <= word_q + 1'b1;
+      if (q_tile_end) k_q <= k_q == 0 ? k_last_q : k_q - 1'b1;
       if (position) begin
-        position_q <= position_q + 6'd1;
+        position_q <= position_q + 1'b1;
         clear_q <= 1'b0;
       end
       if (read) read_q <= read_q + 10'd1;
-      if (tile_end || (q_tile_end && k_q == 2'd0)) blocks_q <= blocks_q - 11'd1;
+      if (tile_end || (q_tile_end && k_q == 0)) blocks_q <= blocks_q - 1'b1;
     end
   end
 
   ram_fifo #(
-    .WIDTH(TILE_BITS),
+    .WIDTH(GEMM_TILE_BITS),
     .DEPTH(DEPTH)
   ) words (
     .clk_i(clk_i),
     .rst_ni(rst_ni),
     .push_i(q_word_q || word_valid_i),
-    .data_i({word_valid_i, word_valid_i ? word_i : q_half_q ? q_data_i[1023:512] : q_data_i[511:0]}),
+    .data_i({word_valid_i, word_valid_i ? word_i
+        : q_half_q ? q_data_i[8*`DUPLEX_WORD_BYTES +: 8*`DUPLEX_WORD_BYTES]
+        : q_data_i[8*`DUPLEX_WORD_BYTES-1:0]}),
     .valid_o(tile_valid_o),
     .data_o(tile_o),
     .pop_i(pop),
@@ -157,7 +161,7 @@ module attention_tiles #(
     .rewind_i(1'b0)
   );
 
-  assign q_address_o = {k_last_q - k_q, word_q[3:1]};
+  assign q_address_o = {k_last_q - k_q, word_q[`DUPLEX_TILE_WORD_BITS-1:1]};
   assign read_o = read;
   assign read_address_o = read_q;
   assign maximum_ready_o = takes_c && pass_i.begins;

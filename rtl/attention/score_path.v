@@ -19,8 +19,8 @@ module score_path #(
   input wire rst_ni,
   input wire start_i,
   output wire ready_o,
-  input wire [1:0] lanes_i,
-  input wire [7:0] mask_i,
+  input wire [`DUPLEX_LANES_CODE_BITS-1:0] lanes_i,
+  input wire [`DUPLEX_LANES-1:0] mask_i,
   input wire first_i,
   input wire last_i,
   input wire store_i,
@@ -33,7 +33,7 @@ module score_path #(
   input wire [32*`DUPLEX_LANES-1:0] f32_i,
   output wire write_valid_o,
   output wire [9:0] write_address_o,
-  output wire [511:0] write_data_o,
+  output wire [8*`DUPLEX_WORD_BYTES-1:0] write_data_o,
   output wire maximum_valid_o,
   input wire maximum_ready_i,
   output wire [32*`DUPLEX_LANES-1:0] maximum_o,
@@ -45,13 +45,14 @@ module score_path #(
   // Words of scores that come back from DRAM (L): when `empty_o`; the pair's maximum stays as it is,
   // `load_end_i` completes it
   input wire load_valid_i,
-  input wire [511:0] load_i,
+  input wire [8*`DUPLEX_WORD_BYTES-1:0] load_i,
   input wire load_end_i,
   output wire empty_o,              // no score on its way
   output wire stored_o,             // the scores of a pass that go to DRAM are all in the slice
   output wire busy_o
 );
-  localparam LANES = `DUPLEX_LANES;
+  localparam LANES = `DUPLEX_LANES, LANE_BITS = `DUPLEX_LANE_BITS, CODE_BITS = `DUPLEX_LANES_CODE_BITS;
+  localparam POSITION_BITS = LANE_BITS + 1;  // a word has two scores for each lane
   localparam [31:0] MINUS_INFINITY = 32'hff800000;
 
   // ---- the records of the passes on their way
@@ -147,30 +148,29 @@ module score_path #(
   endgenerate
 
   // ---- words
-  reg [511:0] word_q;
-  reg [3:0] position_q;  // in the word
+  reg [8*`DUPLEX_WORD_BYTES-1:0] word_q;
+  reg [POSITION_BITS-1:0] position_q;  // in the word
   reg write_q;
   reg [9:0] address_q;
-  wire [3:0] position_last = 4'd15 >> scaled_row.lanes;
+  wire [POSITION_BITS-1:0] position_last = {POSITION_BITS{1'b1}} >> scaled_row.lanes;
   wire word_end = scaled && (scaled_row.ends || position_q == position_last);
-  integer s;
+  integer s, c;
   always @(posedge clk_i) begin
     if (!rst_ni) begin
-      position_q <= 4'd0;
+      position_q <= 0;
       write_q <= 1'b0;
       address_q <= 10'd0;
     end else begin
-      if (scaled) position_q <= word_end ? 4'd0 : position_q + 4'd1;
+      if (scaled) position_q <= word_end ? 0 : position_q + 1'b1;
       write_q <= word_end;
       if (write_valid_o) address_q <= address_q + 10'd1;
     end
     for (s = 0; s < `DUPLEX_SCORES_OF_WORD; s = s + 1) begin
-      case (scaled_row.lanes)
-        2'd0: if (scaled && position_q == s[3:0]) word_q[32*s +: 32] <= scores[31:0];
-        2'd1: if (scaled && position_q == {1'b0, s[3:1]}) word_q[32*s +: 32] <= scores[32*(s%2) +: 32];
-        2'd2: if (scaled && position_q == {2'd0, s[3:2]}) word_q[32*s +: 32] <= scores[32*(s%4) +: 32];
-        default: if (scaled && position_q == {3'd0, s[3]}) word_q[32*s +: 32] <= scores[32*(s%8) +: 32];
-      endcase
+      for (c = 0; c <= LANE_BITS; c = c + 1) begin
+        if (scaled && {{(32 - CODE_BITS) {1'b0}}, scaled_row.lanes} == c && {{(32 - POSITION_BITS) {1'b0}},
+            position_q} == s >> c)
+          word_q[32*s +: 32] <= scores[32*(s % (1 << c)) +: 32];
+      end
     end
   end
 

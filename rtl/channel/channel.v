@@ -33,7 +33,6 @@ module channel (
   input wire segment_valid_i,
   input wire [511:0] segment_i,           // descriptor
   output wire segment_room_o,
-  // this channel's slice of the shared buffer (rtl/control/shared_buffer.v)
   // This channel's slice of the shared buffer (rtl/control/shared_buffer.v)
   output wire [SCORE_ACCESS_BITS-1:0] score_o,  // score_access_t
   input wire [RECORD_WORD-1:0] score_read_data_i,
@@ -73,7 +72,7 @@ module channel (
   output wire [0:0] dram_column_write_o,
   output wire [1:0] dram_column_bundle_o,
   output wire [7:0] dram_column_mask_o,
-  output wire [4:0] dram_column_address_o,
+  output wire [`DUPLEX_COLUMN_BITS-1:0] dram_column_address_o,
   output wire [8*`DUPLEX_BEAT_BYTES-1:0] dram_write_data_o,
   input wire [8*`DUPLEX_BEAT_BYTES-1:0] dram_read_data_i
 );
@@ -108,7 +107,7 @@ module channel (
   wire place_valid;
   wire result_place_t place;
   wire write_ready_word, write_valid, write_ready, write_busy, write_done;
-  wire [20:0] write_column;
+  wire [16+`DUPLEX_COLUMN_BITS-1:0] write_column;
   wire [3:0] write_stripe;
   wire [8*`DUPLEX_COLUMN_BYTES-1:0] write_data;
   // GEMM and LOAD
@@ -146,7 +145,7 @@ module channel (
   assign gemm_beat.mask = {`DUPLEX_LANES{1'b1}};
   assign gemm_place.scores = 1'b0;
   assign gemm_place.stripe = job.dst_stripe;
-  assign gemm_place.column = {job.dst_base, 5'd0};
+  assign gemm_place.column = {job.dst_base, {`DUPLEX_COLUMN_BITS{1'b0}}};
   unit_share unit_share (
     .attention_i(a_active),
     .gemm_read_valid_i(gemm_read_valid),
@@ -440,7 +439,8 @@ module channel (
   assign bus_word.ends = result_word.ends;
   assign bus_word.single = result_word.single;
   assign bus_word.data = result_word.data;
-  wire [24:0] bus_rows = job.load ? {9'd0, count_q[10:0], 5'd0}
+  wire [24:0] bus_rows = job.load
+      ? {{(13 - `DUPLEX_TILE_WORD_BITS) {1'b0}}, count_q[10:0], {(`DUPLEX_TILE_WORD_BITS + 1) {1'b0}}}
       : job.two_groups ? {count_q, 1'b0}
       : {1'b0, count_q};
   bus_port bus_port (

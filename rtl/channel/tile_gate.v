@@ -9,7 +9,7 @@ module tile_gate (
   input wire start_i,
   input wire [23:0] rows_i,        // rows of this channel
   input wire [10:0] k_tiles_i,
-  input wire [6:0] block_rows_i,
+  input wire [`DUPLEX_ROW_BITS:0] block_rows_i,
   input wire two_groups_i,
   input wire word_valid_i,
   output wire word_ready_o,
@@ -28,7 +28,7 @@ module tile_gate (
   wire [11:0] tiles = two_groups_i ? {k_tiles_i, 1'b0} : {1'b0, k_tiles_i};
   wire valid;
   wire take = valid && (drop_q || tile_ready_i);
-  wire more = left_q > {17'd0, block_rows_i};
+  wire more = left_q > {{(23 - `DUPLEX_ROW_BITS) {1'b0}}, block_rows_i};
 
   fifo #(
     .WIDTH(8 * `DUPLEX_WORD_BYTES),
@@ -58,7 +58,7 @@ module tile_gate (
         tile_q <= tile_last_q ? tiles - 12'd1 : tile_q - 12'd1;
         tile_last_q <= tile_last_q ? tiles == 12'd1 : tile_q == 12'd1;
         if (tile_last_q) begin
-          left_q <= more ? left_q - {17'd0, block_rows_i} : 24'd0;
+          left_q <= more ? left_q - {{(23 - `DUPLEX_ROW_BITS) {1'b0}}, block_rows_i} : 24'd0;
           drop_q <= !more;
         end
       end

@@ -8,7 +8,7 @@ module write_path (
   input wire clk_i,
   input wire rst_ni,
   input wire start_i,
-  input wire [20:0] column_i,   // of the first block
+  input wire [16+`DUPLEX_COLUMN_BITS-1:0] column_i,   // of the first block
   input wire [15:0] stride_i,   // columns
   input wire [3:0] stripe_i,
   input wire word_valid_i,
@@ -17,7 +17,7 @@ module write_path (
   input wire word_end_i,        // last word of a block
   output wire write_valid_o,
   input wire write_ready_i,
-  output wire [20:0] write_column_o,
+  output wire [16+`DUPLEX_COLUMN_BITS-1:0] write_column_o,
   output wire [3:0] write_stripe_o,
   output wire [8*`DUPLEX_COLUMN_BYTES-1:0] write_data_o,
   output wire done_o,           // a block's last column is written
@@ -27,7 +27,7 @@ module write_path (
   reg [2:0] words_q;            // words gathered, 4: the column waits to be written
   reg fill_q;                   // the block is over: zeros
   reg end_q;                    // this column is the block's last
-  reg [20:0] block_q, address_q;
+  reg [16+`DUPLEX_COLUMN_BITS-1:0] block_q, address_q;
   reg [15:0] stride_q;
   reg [3:0] stripe_q;
   wire full = words_q[2];
@@ -57,8 +57,8 @@ module write_path (
       stride_q <= stride_i;
       stripe_q <= stripe_i;
     end else if (full && write_ready_i) begin
-      address_q <= end_q ? block_q + {5'd0, stride_q} : address_q + 21'd1;
-      if (end_q) block_q <= block_q + {5'd0, stride_q};
+      address_q <= end_q ? block_q + {{`DUPLEX_COLUMN_BITS{1'b0}}, stride_q} : address_q + 1'b1;
+      if (end_q) block_q <= block_q + {{`DUPLEX_COLUMN_BITS{1'b0}}, stride_q};
     end
   end
 

@@ -7,7 +7,7 @@
 `define DUPLEX_RECORDS_VH
 `include "duplex_params.vh"
 
-localparam RECORD_ROW = $clog2(`DUPLEX_ROWS);                     // number of an accumulator row
+localparam RECORD_ROW = `DUPLEX_ROW_BITS;                         // number of an accumulator row
 localparam RECORD_WORD = 8 * `DUPLEX_WORD_BYTES;                  // a word of the shared buffer
 localparam RECORD_SUMS = `DUPLEX_LANES * `DUPLEX_SUM_BITS;        // exact sums of all lanes
 localparam RECORD_FLAGS = 3 * `DUPLEX_LANES;                      // their special values
@@ -18,7 +18,7 @@ localparam RECORD_SLICE = $clog2(`DUPLEX_SCORE_WORDS);            // address in 
 // ---- Work
 
 // A GEMM or LOAD job as a channel needs it, the fields of its descriptor.
-localparam JOB_BITS = 128;
+localparam JOB_BITS = 122 + `DUPLEX_ROW_BITS;
 typedef struct packed {
   logic load;
   logic to_table;             // LOAD: to the activation table
@@ -26,7 +26,7 @@ typedef struct packed {
   logic [3:0] src_stripe;
   logic [15:0] src_stride;
   logic [10:0] k_tiles;
-  logic [6:0] block_rows;
+  logic [`DUPLEX_ROW_BITS:0] block_rows;
   logic two_groups;
   logic two_streams;
   logic exponents;
@@ -41,7 +41,8 @@ typedef struct packed {
 } job_t;
 
 // A segment of attention as it waits in a channel: this channel's part of its descriptor.
-localparam SEGMENT_BITS = 6 * 16 + 2 * 4 + 18 + 4 + 2 + 2 + 2 + 2 + 1 + `DUPLEX_LANES + 32 + 11 + 9 + 2;
+localparam SEGMENT_BITS = 6 * 16 + 2 * 4 + 18 + 4 + 2 + `DUPLEX_HEAD_TILE_BITS + 2 +
+    `DUPLEX_LANES_CODE_BITS + 1 + `DUPLEX_LANES + 32 + 11 + 9 + 2;
 typedef struct packed {
   logic [15:0] k_base;
   logic [15:0] v_base;
@@ -54,10 +55,10 @@ typedef struct packed {
   logic [17:0] last_position;
   logic [3:0] last_sixteen;   // HEAD_SIZE / 16 - 1
   logic [1:0] mode;
-  logic [1:0] row_block;
+  logic [`DUPLEX_HEAD_TILE_BITS-1:0] row_block;
   logic first;
   logic last;
-  logic [1:0] lanes;
+  logic [`DUPLEX_LANES_CODE_BITS-1:0] lanes;
   logic wide;
   logic [`DUPLEX_LANES-1:0] mask;
   logic [31:0] scale;
@@ -77,13 +78,14 @@ typedef enum logic [1:0] {
 } pass_kind_t;
 
 // A pass for the stream and the score path.
-localparam STREAM_PASS_BITS = 2 + 11 + 6 + 2 + 2 + 8 + 2 + 1 + `DUPLEX_LANES + 32;
+localparam STREAM_PASS_BITS = 2 + `DUPLEX_PASS_BITS + `DUPLEX_WIDTH_BITS + `DUPLEX_HEAD_TILE_BITS +
+    (`DUPLEX_WIDTH_BITS - 4) + 8 + `DUPLEX_LANES_CODE_BITS + 1 + `DUPLEX_LANES + 32;
 typedef struct packed {
   logic [1:0] kind;
-  logic [10:0] blocks;        // blocks of positions after the first; L: words
-  logic [5:0] rest;           // positions of the last block, less one
-  logic [1:0] k_last;         // k-tiles after the first
-  logic [1:0] sixteens;       // C: rows of the row block / 16 - 1
+  logic [`DUPLEX_PASS_BITS-1:0] blocks;        // blocks of positions after the first; L: words
+  logic [`DUPLEX_WIDTH_BITS-1:0] rest;           // positions of the last block, less one
+  logic [`DUPLEX_HEAD_TILE_BITS-1:0] k_last;         // k-tiles after the first
+  logic [`DUPLEX_WIDTH_BITS-5:0] sixteens;       // C: rows of the row block / 16 - 1
   logic first;                // the first segment: accumulators and l are begun, S: the maximum
   logic last;                 // the last one. C: sums leave; S: the pair's scores are complete
   logic keep;                 // C: l is summed
@@ -92,20 +94,21 @@ typedef struct packed {
   logic back;                 // S: the maximum goes back to the running maxima
   logic below;                // S: maxima, C: sums are joined with the member below, above
   logic above;
-  logic [1:0] lanes;
+  logic [`DUPLEX_LANES_CODE_BITS-1:0] lanes;
   logic wide;
   logic [`DUPLEX_LANES-1:0] mask;
   logic [31:0] scale;
 } stream_pass_t;
 
 // A pass for the tiles.
-localparam TILES_PASS_BITS = 2 + 11 + 6 + 2 + 2 + 1 + 3 + RECORD_SLICE;
+localparam TILES_PASS_BITS = 2 + `DUPLEX_PASS_BITS + `DUPLEX_WIDTH_BITS + `DUPLEX_HEAD_TILE_BITS +
+    `DUPLEX_LANES_CODE_BITS + 1 + 3 + RECORD_SLICE;
 typedef struct packed {
   logic [1:0] kind;
-  logic [10:0] blocks;
-  logic [5:0] rest;
-  logic [1:0] k_last;
-  logic [1:0] lanes;
+  logic [`DUPLEX_PASS_BITS-1:0] blocks;
+  logic [`DUPLEX_WIDTH_BITS-1:0] rest;
+  logic [`DUPLEX_HEAD_TILE_BITS-1:0] k_last;
+  logic [`DUPLEX_LANES_CODE_BITS-1:0] lanes;
   logic wide;
   logic first;
   logic keep;
@@ -114,9 +117,9 @@ typedef struct packed {
 } tiles_pass_t;
 
 // What the scores of a pass need behind the GEMM module.
-localparam SCORE_PASS_BITS = 2 + `DUPLEX_LANES + 6 + 32;
+localparam SCORE_PASS_BITS = `DUPLEX_LANES_CODE_BITS + `DUPLEX_LANES + 6 + 32;
 typedef struct packed {
-  logic [1:0] lanes;
+  logic [`DUPLEX_LANES_CODE_BITS-1:0] lanes;
   logic [`DUPLEX_LANES-1:0] mask;
   logic first;
   logic last;
@@ -128,7 +131,7 @@ typedef struct packed {
 } score_pass_t;
 
 // What travels beside a row of scores that is scaled.
-localparam SCORE_ROW_BITS = 7 + 2 + `DUPLEX_LANES;
+localparam SCORE_ROW_BITS = 7 + `DUPLEX_LANES_CODE_BITS + `DUPLEX_LANES;
 typedef struct packed {
   logic ends;                 // last row of its pass
   logic first;
@@ -137,7 +140,7 @@ typedef struct packed {
   logic back;
   logic below;
   logic above;
-  logic [1:0] lanes;
+  logic [`DUPLEX_LANES_CODE_BITS-1:0] lanes;
   logic [`DUPLEX_LANES-1:0] mask;
 } score_row_t;
 
@@ -160,7 +163,7 @@ typedef struct packed {
 } read_request_t;
 
 // A word of an activation tile, for the GEMM module.
-localparam TILE_BITS = 1 + RECORD_WORD;
+localparam GEMM_TILE_BITS = 1 + RECORD_WORD;
 typedef struct packed {
   logic p16;                  // weights of attention, not binary16
   logic [RECORD_WORD-1:0] data;
@@ -176,11 +179,11 @@ typedef struct packed {
 } beat_t;
 
 // Where the results of a pair, or the scores of a segment, begin in DRAM.
-localparam RESULT_PLACE_BITS = 1 + 4 + 21;
+localparam RESULT_PLACE_BITS = 1 + 4 + 16 + `DUPLEX_COLUMN_BITS;
 typedef struct packed {
   logic scores;
   logic [3:0] stripe;
-  logic [20:0] column;
+  logic [16+`DUPLEX_COLUMN_BITS-1:0] column;
 } result_place_t;
 
 // An access to the channel's slice of the shared buffer.

@@ -45,6 +45,7 @@ module operation_controller #(
   output wire [1:0] complete_o     // the job of this parity is complete
 );
   localparam [2:0] IDLE = 3'd0, FETCH = 3'd1, CHECK = 3'd2, SHARE = 3'd3, READY = 3'd4;
+  localparam [16:0] TILE_UNITS = 4 * `DUPLEX_TILE_WORDS;  // units of results, a quarter of a word
   localparam [31:0] LAST_CHANNEL = CHANNELS - 1, CHANNELS_32 = CHANNELS;
 
   // ---- the next descriptor
@@ -101,7 +102,7 @@ module operation_controller #(
   reg [5:0] head_q;
   reg [CHANNELS-1:0] select_q, share_valid_q, none_q, job_none_q;
   reg [23:0] share_count_q;
-  wire [16:0] tag_step = load ? 17'd64
+  wire [16:0] tag_step = load ? TILE_UNITS
       : descriptor_i[`DUPLEX_DESC_GATED] ? channel_rows[17:1]
       : channel_rows[16:0];
   wire whole = rows_left_q >= {4'd0, channel_rows};

@@ -10,7 +10,8 @@
 `include "duplex_params.vh"
 `include "duplex_records.vh"
 module result_bus #(
-  parameter CHANNELS = 32
+  parameter CHANNELS = 32,
+  parameter WORD = 8*`DUPLEX_WORD_BYTES
 ) (
   input wire clk_i,
   input wire rst_ni,
@@ -20,24 +21,25 @@ module result_bus #(
   input wire [CHANNELS-1:0] valid_i,
   input wire [CHANNELS-1:0] load_i,
   output wire [CHANNELS-1:0] ready_o,
-  input wire [CHANNELS*512-1:0] data_i,
+  input wire [CHANNELS*WORD-1:0] data_i,
   input wire [CHANNELS*BUS_TAG_BITS-1:0] tag_i,  // bus_tag_t
   // Activation unit; address of the table: words of 32 bytes
   output wire table_valid_o,
   output wire [7:0] table_address_o,
+  output wire [255:0] table_data_o,
   output wire row_valid_o,
   output wire row_gated_o,
-  output wire [255:0] row_first_o,  // g of a pair
-  output wire [255:0] row_o,        // u, or the row; or the word for the table
+  output wire [WORD/2-1:0] row_first_o,  // g of a pair
+  output wire [WORD/2-1:0] row_o,        // u, or the row
   output wire row_tag_t row_tag_o,
   input wire result_valid_i,
-  input wire [127:0] result_data_i,
+  input wire [WORD/4-1:0] result_data_i,
   input wire row_tag_t result_tag_i,
   // Shared buffer; it takes a write every clock
   output wire write_valid_o,
   output wire [3:0] write_enable_o,
   output wire [14:0] write_address_o,
-  output wire [511:0] write_data_o,
+  output wire [WORD-1:0] write_data_o,
   // One clock, together with the write or later
   output wire load_word_o,          // a word of a LOAD was written
   output wire done_o,               // the last result of a channel was written
@@ -47,32 +49,36 @@ module result_bus #(
   localparam ROOM = 4;
   localparam [CHANNELS-1:0] ONE = 1;
   localparam [1:0] ROWS = 2'd0, GATED = 2'd1, LOAD = 2'd2, TABLE = 2'd3;
+  localparam UNIT = WORD / 4;  // bits of a result
+  localparam TABLE_BITS = `DUPLEX_LANE_BITS - 2;  // words of the table in a word: 2^TABLE_BITS
+  localparam PART_BITS = TABLE_BITS > 1 ? TABLE_BITS : 1;
+  localparam [31:0] TABLE_LAST = (1 << TABLE_BITS) - 1;
   localparam [31:0] LAST_WORD = `DUPLEX_TILE_WORDS - 1;
 
   // Whose turn it is in a LOAD.
   reg [CHANNELS-1:0] turn_q;
-  reg [3:0] turn_word_q;
+  reg [`DUPLEX_TILE_WORD_BITS-1:0] turn_word_q;
   reg [2:0] room_q;
   wire [CHANNELS-1:0] from = valid_i & (~load_i | turn_q);
   wire [CHANNELS-1:0] grant = room_q == 3'd0 ? {CHANNELS{1'b0}} : from & (~from + ONE);
   wire any = grant != 0;
   wire any_load = (grant & load_i) != 0;
-  wire turn_ends = any_load && turn_word_q == LAST_WORD[3:0];
+  wire turn_ends = any_load && turn_word_q == LAST_WORD[`DUPLEX_TILE_WORD_BITS-1:0];
   reg [CHANNELS-1:0] grant_q;
   wire pop;
   assign ready_o = grant;
 
   // One-hot selection of the channels' words.
-  reg [511:0] data;
+  reg [WORD-1:0] data;
   reg [BUS_TAG_BITS-1:0] tag;
   reg [4:0] channel;
   integer c;
   always @* begin
-    data = 512'd0;
+    data = 0;
     tag = {BUS_TAG_BITS{1'b0}};
     channel = 5'd0;
     for (c = 0; c < CHANNELS; c = c + 1) begin
-      data = data | (data_i[c*512 +: 512] & {512{grant_q[c]}});
+      data = data | (data_i[c*WORD +: WORD] & {WORD{grant_q[c]}});
       tag = tag | (tag_i[c*BUS_TAG_BITS +: BUS_TAG_BITS] & {BUS_TAG_BITS{grant_q[c]}});
       channel = channel | (c[4:0] & {5{grant_q[c]}});
     end
@@ -98,36 +104,37 @@ module result_bus #(
     .data_o(head)
   );
 
-  wire [RECORD_WORD-1:0] word = head.data;
+  wire [WORD-1:0] word = head.data;
 
   // The word at the FIFO's output, in one clock or in two.
-  reg second_q;
+  reg [PART_BITS-1:0] part_q;
   wire load = head.kind == LOAD;
-  wire two = head.kind == TABLE || (head.kind == ROWS && !head.single);
+  wire [PART_BITS-1:0] last_part =
+      head.kind == TABLE ? TABLE_LAST[PART_BITS-1:0] : head.kind == ROWS && !head.single ? 1 : 0;
   wire moves = valid && !(load && result_valid_i);
-  wire ends = !two || second_q;
+  wire ends = part_q == last_part;
   assign pop = moves && ends;
 
   always @(posedge clk_i) begin
     if (!rst_ni) begin
       turn_q <= ONE;
-      turn_word_q <= 4'd0;
+      turn_word_q <= 0;
       room_q <= ROOM;
       on_bus_q <= 1'b0;
       arrived_q <= 1'b0;
-      second_q <= 1'b0;
+      part_q <= 0;
     end else begin
       if (load_start_i) begin
         turn_q <= ONE;
-        turn_word_q <= 4'd0;
+        turn_word_q <= 0;
       end else if (any_load) begin
-        turn_word_q <= turn_word_q + 4'd1;
+        turn_word_q <= turn_word_q + 1'b1;
         if (turn_ends) turn_q <= (turn_q << 1) | (turn_q >> (CHANNELS - 1));
       end
       room_q <= room_q - {2'd0, any} + {2'd0, pop};
       on_bus_q <= any;
       arrived_q <= on_bus_q;
-      second_q <= moves && !ends;
+      part_q <= moves && !ends ? part_q + 1'b1 : 0;
     end
     grant_q <= grant;
     entering_q <= on_bus;
@@ -135,15 +142,18 @@ module result_bus #(
 
   assign row_valid_o = moves && !head.kind[1];
   assign row_gated_o = head.kind == GATED;
-  assign row_first_o = word[255:0];
-  assign row_o = second_q || head.kind == GATED ? word[511:256] : word[255:0];
+  assign row_first_o = word[WORD/2-1:0];
+  assign row_o = part_q[0] || head.kind == GATED ? word[WORD/2 +: WORD/2] : word[WORD/2-1:0];
   assign row_tag_o.channel = head.channel;
   assign row_tag_o.last = head.last && ends;
   assign row_tag_o.ends = ends;
   assign row_tag_o.parity = head.parity;
-  assign row_tag_o.unit = head.unit + {16'd0, second_q};
-  assign table_valid_o = moves && head.kind == TABLE && head.unit[16:9] == 8'd0;
-  assign table_address_o = {head.unit[8:2], second_q};
+  assign row_tag_o.unit = head.unit + {16'd0, part_q[0]};
+  wire [16:0] table_word = ({2'd0, head.unit[16:2]} << TABLE_BITS) |
+      (TABLE_BITS == 0 ? 17'd0 : {{(17 - PART_BITS) {1'b0}}, part_q});
+  assign table_valid_o = moves && head.kind == TABLE && table_word[16:8] == 9'd0;
+  assign table_address_o = table_word[7:0];
+  assign table_data_o = word[256*part_q +: 256];
 
   // Words inside, by parity: from the grant to the last write.
   reg [2*6-1:0] inside_q;
@@ -172,7 +182,7 @@ module result_bus #(
   reg write_valid_q, gather_q;
   reg [3:0] write_enable_q;
   reg [14:0] write_address_q;
-  reg [511:0] write_data_q;
+  reg [WORD-1:0] write_data_q;
   wire [3:0] part = 4'd1 << result_tag_i.unit[1:0];
   integer l;
   always @(posedge clk_i) begin
@@ -183,8 +193,8 @@ module result_bus #(
       write_enable_q <= direct ? 4'b1111 : joins ? write_enable_q | part : part;
     end
     for (l = 0; l < 4; l = l + 1)
-      if (direct) write_data_q[l*128 +: 128] <= word[l*128 +: 128];
-      else if (result_valid_i && part[l]) write_data_q[l*128 +: 128] <= result_data_i;
+      if (direct) write_data_q[l*UNIT +: UNIT] <= word[l*UNIT +: UNIT];
+      else if (result_valid_i && part[l]) write_data_q[l*UNIT +: UNIT] <= result_data_i;
   end
   assign write_valid_o = write_valid_q && !joins;
   assign write_enable_o = write_enable_q;

@@ -8,30 +8,31 @@
 `include "duplex_params.vh"
 `include "duplex_records.vh"
 module shared_buffer #(
-  parameter CHANNELS = `DUPLEX_CHANNELS
+  parameter CHANNELS = `DUPLEX_CHANNELS,
+  parameter WORD = 8*`DUPLEX_WORD_BYTES
 ) (
   input wire clk_i,
   input wire rst_ni,
   input wire write_valid_i,
   input wire [3:0] write_enable_i,
   input wire [14:0] write_address_i,
-  input wire [511:0] write_data_i,
+  input wire [WORD-1:0] write_data_i,
   input wire read_valid_i,
   output wire read_ready_o,
   input wire [14:0] read_address_i,
   output wire read_data_valid_o,
-  output wire [511:0] read_data_o,
+  output wire [WORD-1:0] read_data_o,
   input wire [CHANNELS*SCORE_ACCESS_BITS-1:0] local_i,  // score_access_t
-  output wire [CHANNELS*512-1:0] local_read_data_o
+  output wire [CHANNELS*WORD-1:0] local_read_data_o
 );
   localparam SLICES = `DUPLEX_CHANNELS;
   wire read = read_valid_i && read_ready_o;
-  wire [SLICES*512-1:0] data;
+  wire [SLICES*WORD-1:0] data;
   wire [4:0] write_slice = write_address_i[4:0];
   wire [4:0] read_slice = read_address_i[4:0];
   reg read_q, valid_q;
   reg [SLICES-1:0] select_q;  // slice that was read, one bit each
-  reg [511:0] selected, data_q;
+  reg [WORD-1:0] selected, data_q;
   localparam [SLICES-1:0] ONE = 1;
   integer i;
 
@@ -47,28 +48,28 @@ module shared_buffer #(
       if (s < CHANNELS) begin : g_channel
         assign {local_here, local_write, local_address, local_data} =
             local_i[s*SCORE_ACCESS_BITS +: SCORE_ACCESS_BITS];
-        assign local_read_data_o[s*512 +: 512] = data[s*512 +: 512];
+        assign local_read_data_o[s*WORD +: WORD] = data[s*WORD +: WORD];
       end else begin : g_no_channel
         assign {local_here, local_write, local_address, local_data} = {SCORE_ACCESS_BITS{1'b0}};
       end
       ram_1rw #(
-        .WIDTH(512),
+        .WIDTH(WORD),
         .DEPTH(`DUPLEX_SHARED_BUFFERS * `DUPLEX_SHARED_WORDS / SLICES),
-        .LANE_BITS(128)
+        .LANE_BITS(WORD / 4)
       ) ram (
         .clk_i(clk_i),
         .valid_i(write_here || read_here || local_here),
         .write_i((write_enable_i & {4{write_here}}) | {4{local_here && local_write}}),
         .address_i(local_here ? local_address : write_here ? write_address_i[14:5] : read_address_i[14:5]),
         .write_data_i(local_here ? local_data : write_data_i),
-        .read_data_o(data[s*512 +: 512])
+        .read_data_o(data[s*WORD +: WORD])
       );
     end
   endgenerate
 
   always @* begin
-    selected = 512'd0;
-    for (i = 0; i < SLICES; i = i + 1) selected = selected | (data[i*512 +: 512] & {512{select_q[i]}});
+    selected = {WORD{1'b0}};
+    for (i = 0; i < SLICES; i = i + 1) selected = selected | (data[i*WORD +: WORD] & {WORD{select_q[i]}});
   end
 
   always @(posedge clk_i) begin

@@ -37,7 +37,7 @@ module bundle_controller #(
   input wire write_urgent_i,         // the writer's room becomes scarce
   input wire write_now_i,            // it stands still, or somebody waits for its end
   output wire write_ready_o,
-  input wire [20:0] write_column_i,
+  input wire [16+`DUPLEX_COLUMN_BITS-1:0] write_column_i,
   input wire [3:0] write_stripe_i,
   input wire [8*`DUPLEX_COLUMN_BYTES-1:0] write_data_i,
   output wire idle_o,
@@ -50,7 +50,7 @@ module bundle_controller #(
   output reg dram_column_write_o,
   output reg [1:0] dram_column_bundle_o,
   output wire [7:0] dram_column_mask_o,
-  output reg [4:0] dram_column_address_o,
+  output reg [`DUPLEX_COLUMN_BITS-1:0] dram_column_address_o,
   output wire [8*`DUPLEX_BEAT_BYTES-1:0] dram_write_data_o,
   input wire [8*`DUPLEX_BEAT_BYTES-1:0] dram_read_data_i
 );
@@ -58,9 +58,10 @@ module bundle_controller #(
   localparam WRITE_LATENCY = (`DRAM_NCWL + 1) / 2;
   // Columns before the end of a row set from which the xPU's activations would be in the way of the next
   // row's.
+  localparam [31:0] LAST = `DUPLEX_COLUMNS - 1;
   localparam [31:0] FAW = (`DRAM_NFAW + 1) / 2, PRE_ACT = (`DRAM_NRTP + 1) / 2 + (`DRAM_NRP + 1) / 2;
-  localparam [31:0] SOON_32 = FAW > PRE_ACT ? 31 - (FAW - PRE_ACT + 1) / 2 : 31;
-  localparam [4:0] SOON = SOON_32[4:0];
+  localparam [31:0] SOON_32 = FAW > PRE_ACT ? LAST - (FAW - PRE_ACT + 1) / 2 : LAST;
+  localparam [`DUPLEX_COLUMN_BITS-1:0] SOON = SOON_32[`DUPLEX_COLUMN_BITS-1:0];
   localparam [11:0] WRITE_PATIENCE = 12'd4000;
   localparam [7:0] WRITE_WAIT = 8'd255;
   localparam [7:0] WRITE_TURN = 8'd100;
@@ -71,7 +72,7 @@ module bundle_controller #(
   wire [2:0] slot_valid;
   wire [5:0] slot_bundle;
   wire [41:0] slot_row;
-  wire [4:0] last_column;
+  wire [`DUPLEX_COLUMN_BITS-1:0] last_column;
   wire queue_busy, pop;
   row_set_queue row_set_queue (
     .clk_i(clk_i),
@@ -94,7 +95,7 @@ module bundle_controller #(
   wire [13:0] write_row;
   stripe_map write_map (
     .clk_i(clk_i),
-    .row_set_i(write_column_i[20:5]),
+    .row_set_i(write_column_i[`DUPLEX_COLUMN_BITS +: 16]),
     .stripe_i(write_stripe_i),
     .bundle_o(write_bundle),
     .row_o(write_row)
@@ -140,7 +141,7 @@ module bundle_controller #(
   // ---- rows
   wire write_here = write_mode_q && write_known_q;
   wire [3:0] rd_open, wr_open;
-  reg [4:0] column_q;  // next one of slot 0
+  reg [`DUPLEX_COLUMN_BITS-1:0] column_q;  // next one of slot 0
   reg started_q;
   wire [1:0] rd_bundle = slot_bundle[1:0];
   row_scheduler row_scheduler (
@@ -157,7 +158,7 @@ module bundle_controller #(
     .slot_bundle_i(slot_bundle),
     .slot_row_i(slot_row),
     .started_i(started_q),
-    .late_i(column_q[4]),
+    .late_i(column_q[`DUPLEX_COLUMN_BITS-1]),
     .soon_i(column_q >= SOON),
     .pop_i(pop),
     .write_valid_i(write_here),
@@ -205,14 +206,14 @@ module bundle_controller #(
       wr_wait_q <= rd_go ? RD_WR : wr_go ? WR_WR : wr_wait_q == 5'd0 ? 5'd0 : wr_wait_q - 5'd1;
       if (rd_go && !read_credit_i) credits_q <= credits_q - 1'b1;
       else if (!rd_go && read_credit_i) credits_q <= credits_q + 1'b1;
-      if (rd_go) column_q <= pop ? 5'd0 : column_q + 5'd1;
+      if (rd_go) column_q <= pop ? 0 : column_q + 1'b1;
       if (rd_go) started_q <= !pop;
     end
     if (rd_go || wr_go) last_rank_q <= rd_go ? rd_bundle[1] : write_bundle[1];
     dram_column_valid_o <= rst_ni && (rd_go || wr_go);
     dram_column_write_o <= wr_go;
     dram_column_bundle_o <= rd_go ? rd_bundle : write_bundle;
-    dram_column_address_o <= rd_go ? column_q : write_column_i[4:0];
+    dram_column_address_o <= rd_go ? column_q : write_column_i[`DUPLEX_COLUMN_BITS-1:0];
   end
 
   // ---- data: the command is on the pins one clock after rd_go or wr_go

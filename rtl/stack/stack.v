@@ -5,7 +5,9 @@
 `include "duplex_descriptor.vh"
 `include "duplex_records.vh"
 module stack #(
-  parameter CHANNELS = `DUPLEX_CHANNELS
+  parameter CHANNELS = `DUPLEX_CHANNELS,
+  parameter WORD = 8 * `DUPLEX_WORD_BYTES,
+  parameter BEAT = 8 * `DUPLEX_BEAT_BYTES
 ) (
   input wire clk_i,
   input wire rst_ni,
@@ -42,11 +44,11 @@ module stack #(
   output wire [CHANNELS-1:0] dram_column_write_o,
   output wire [CHANNELS*2-1:0] dram_column_bundle_o,
   output wire [CHANNELS*8-1:0] dram_column_mask_o,
-  output wire [CHANNELS*5-1:0] dram_column_address_o,
-  output wire [CHANNELS*1024-1:0] dram_write_data_o,
-  input wire [CHANNELS*1024-1:0] dram_read_data_i
+  output wire [CHANNELS*`DUPLEX_COLUMN_BITS-1:0] dram_column_address_o,
+  output wire [CHANNELS*BEAT-1:0] dram_write_data_o,
+  input wire [CHANNELS*BEAT-1:0] dram_read_data_i
 );
-  // 16-byte units from a tile's last word to the first of the channel's next tile
+  // Units of results (a quarter of a word) from a tile's last word to the first of the channel's next tile
   localparam [31:0] TILE_STEP = (CHANNELS - 1) * 4 * `DUPLEX_TILE_WORDS + 4;
 
   // Links between neighbouring channels, by the channel that drives them: maxima and rows go up, joined
@@ -57,7 +59,7 @@ module stack #(
   // Score slices
   wire [CHANNELS-1:0] segment_room;
   wire [CHANNELS*SCORE_ACCESS_BITS-1:0] score;
-  wire [CHANNELS*512-1:0] score_read_data;
+  wire [CHANNELS*WORD-1:0] score_read_data;
   wire segment_valid;
   reg segment_room_q;
   // Control
@@ -83,8 +85,8 @@ module stack #(
   reg [63:0] performance_q, performance;
   // Data
   wire [CHANNELS-1:0] word_valid, word_ready, bus_valid, bus_load, bus_ready;
-  wire [511:0] word, read_data, write_data;
-  wire [CHANNELS*512-1:0] bus_data;
+  wire [WORD-1:0] word, read_data, write_data;
+  wire [CHANNELS*WORD-1:0] bus_data;
   wire [CHANNELS*BUS_TAG_BITS-1:0] bus_tags;
   wire [CHANNELS*64-1:0] performance_values;
   wire read_valid, read_ready, read_data_valid, write_valid, table_valid, row_valid, row_gated, result_valid;
@@ -93,8 +95,9 @@ module stack #(
   wire [14:0] read_address, first_group, write_address;
   wire [3:0] write_enable;
   wire [7:0] table_address;
-  wire [255:0] row_first, row;
-  wire [127:0] result_data;
+  wire [WORD/2-1:0] row_first, row;
+  wire [255:0] table_data;
+  wire [WORD/4-1:0] result_data;
   wire row_tag_t row_tag, result_tag;
 
   wire load = job[`DUPLEX_DESC_OPCODE] == 8'd1;
@@ -247,6 +250,7 @@ module stack #(
     .tag_i(bus_tags),
     .table_valid_o(table_valid),
     .table_address_o(table_address),
+    .table_data_o(table_data),
     .row_valid_o(row_valid),
     .row_gated_o(row_gated),
     .row_first_o(row_first),
@@ -270,7 +274,7 @@ module stack #(
     .rst_ni(rst_ni),
     .table_valid_i(table_valid),
     .table_address_i(table_address),
-    .table_data_i(row),
+    .table_data_i(table_data),
     .in_valid_i(row_valid),
     .gated_i(row_gated),
     .g_i(row_first),
@@ -287,7 +291,8 @@ module stack #(
   wire [23:0] channel_rows = job[`DUPLEX_DESC_CHANNEL_ROWS];
   // verilator lint_on UNUSED
   wire [10:0] tiles = job[`DUPLEX_DESC_TILES];
-  wire [16:0] units = load ? {tiles, 6'd0} : gated ? rows[17:1] : rows[16:0];
+  wire [16:0] tile_units = {6'd0, tiles} << (`DUPLEX_TILE_WORD_BITS + 2);
+  wire [16:0] units = load ? tile_units : gated ? rows[17:1] : rows[16:0];
   genvar p;
   generate
     for (p = 0; p < 2; p = p + 1) begin : g_pending
@@ -353,7 +358,7 @@ module stack #(
         .segment_i(job),
         .segment_room_o(segment_room[c]),
         .score_o(score[c*SCORE_ACCESS_BITS +: SCORE_ACCESS_BITS]),
-        .score_read_data_i(score_read_data[c*512 +: 512]),
+        .score_read_data_i(score_read_data[c*WORD +: WORD]),
         .below_i(link_up[BELOW*LINK_UP_BITS +: LINK_UP_BITS]),
         .below_maximum_i(link_maximum[BELOW*RECORD_MAXIMA +: RECORD_MAXIMA]),
         .below_o(link_down[c*LINK_DOWN_BITS +: LINK_DOWN_BITS]),
@@ -370,7 +375,7 @@ module stack #(
         .bus_valid_o(bus_valid[c]),
         .bus_load_o(bus_load[c]),
         .bus_ready_i(bus_ready[c]),
-        .bus_data_o(bus_data[c*512 +: 512]),
+        .bus_data_o(bus_data[c*WORD +: WORD]),
         .bus_tag_o(bus_tags[c*BUS_TAG_BITS +: BUS_TAG_BITS]),
         .performance_select_i(performance_counter),
         .performance_value_o(performance_values[c*64 +: 64]),
@@ -383,9 +388,9 @@ module stack #(
         .dram_column_write_o(dram_column_write_o[c]),
         .dram_column_bundle_o(dram_column_bundle_o[c*2 +: 2]),
         .dram_column_mask_o(dram_column_mask_o[c*8 +: 8]),
-        .dram_column_address_o(dram_column_address_o[c*5 +: 5]),
-        .dram_write_data_o(dram_write_data_o[c*1024 +: 1024]),
-        .dram_read_data_i(dram_read_data_i[c*1024 +: 1024])
+        .dram_column_address_o(dram_column_address_o[c*`DUPLEX_COLUMN_BITS +: `DUPLEX_COLUMN_BITS]),
+        .dram_write_data_o(dram_write_data_o[c*BEAT +: BEAT]),
+        .dram_read_data_i(dram_read_data_i[c*BEAT +: BEAT])
       );
     end
   endgenerate

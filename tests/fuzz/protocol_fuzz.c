@@ -10,11 +10,11 @@
 #include <string.h>
 
 #include "backend/rv32/image.h"
+#include "cmodel/control/descriptor_check.h"
 #include "duplex/descriptor.h"
 #include "duplex/params.h"
 #include "duplex/registers.h"
 #include "firmware/kernels/ring.h"
-#include "cmodel/control/descriptor_check.h"
 #include "firmware/protocol.h"
 
 enum { QUEUE_ROWS = 4096, MAILBOX = 14000, MAILBOX_ROWS = 1000, ROUNDS = 24 };
