@@ -14,7 +14,7 @@ import sys
 
 sys.dont_write_bytecode = True
 
-from check_links import bad_links
+from check_docs import LINK, link_fault
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 PAGE = ROOT / "docs/units.md"
@@ -70,7 +70,8 @@ def stale_row(row, path, area):
             yield f"{where}: column {column} is empty"
     if cell["um2"] != area:
         yield f"{where}: area {cell['um2']}, recorded is {area} (--write)"
-    yield from (f"{where}: {text}" for text in bad_links(PAGE, " ".join(row)))
+    faults = (link_fault(PAGE, link.group(1)) for link in LINK.finditer(" ".join(row)))
+    yield from (f"{where}: {fault}" for fault in faults if fault)
 
 
 def counts(paths):
