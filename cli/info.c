@@ -14,9 +14,8 @@
 static void print_processor(void) {
   printf("processor              ");
 #if defined(__x86_64__)
-  printf("x86-64%s%s%s%s", __builtin_cpu_supports("avx2") ? ", avx2" : "",
-         __builtin_cpu_supports("fma") ? ", fma" : "", __builtin_cpu_supports("f16c") ? ", f16c" : "",
-         __builtin_cpu_supports("avx512f") ? ", avx512f" : "");
+  printf("x86-64%s%s%s", __builtin_cpu_supports("avx2") ? ", avx2" : "",
+         __builtin_cpu_supports("fma") ? ", fma" : "", __builtin_cpu_supports("avx512f") ? ", avx512f" : "");
 #else
   printf("not x86-64");
 #endif

@@ -2,7 +2,8 @@
 .PHONY: demo demo-build
 $(BUILD)/exact_expert: demo/exact_expert.c $(LIB)
 	@mkdir -p $(@D)
-	$(CC) $(ALL_CFLAGS) -O3 $< $(LIB) -o $@ -lmpfr -lgmp $(LDLIBS)
+	$(call say,CC,$<)
+	$(Q)$(CC) $(ALL_CFLAGS) -O3 $< $(LIB) -o $@ -lmpfr -lgmp $(LDLIBS)
 
 demo-build: $(BUILD)/duplex $(BUILD)/exact_expert $(BUILD)/rtl/stack_2.so $(BUILD)/timing_judge
 

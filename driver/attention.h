@@ -19,7 +19,7 @@ struct attention {
   struct plan plan;
   struct region region;        // q and o of all units, as firmware.h has them, then scores
   struct region score_region;  // of it, scores that do not fit their slices
-  uint32_t row_sets, score_row_sets;
+  uint32_t row_sets, score_row_sets;  // of each
   uint32_t descriptors;
 };
 

@@ -6,6 +6,7 @@
 #include "driver/kv_spread.h"
 #include "driver/stack_error.h"
 #include "duplex/error.h"
+#include "duplex/geometry.h"
 
 struct planner {
   struct duplex_kv_cache *cache;
@@ -26,14 +27,12 @@ static size_t page_positions(const struct planner *p, size_t index) {
   return kv_page_positions(p->sequences[index]);
 }
 
-static size_t smaller(size_t a, size_t b) { return a < b ? a : b; }
-
 // Sequences with the same pages at their beginning come to stand side by side; the shorter one first.
 static int compare_pages(const void *a, const void *b, void *context) {
   const struct planner *p = context;
   const struct kv_layer *left = layer_of(p, *(const size_t *)a);
   const struct kv_layer *right = layer_of(p, *(const size_t *)b);
-  for (size_t i = 0; i < smaller(left->count, right->count); i++)
+  for (size_t i = 0; i < duplex_smaller(left->count, right->count); i++)
     if (left->pages[i] != right->pages[i]) return left->pages[i]->serial < right->pages[i]->serial ? -1 : 1;
   return (left->count > right->count) - (left->count < right->count);
 }
@@ -43,8 +42,9 @@ static size_t common_positions(const struct planner *p, size_t a, size_t b) {
   const struct kv_layer *left = layer_of(p, a);
   const struct kv_layer *right = layer_of(p, b);
   size_t pages = 0;
-  while (pages < smaller(left->count, right->count) && left->pages[pages] == right->pages[pages]) pages++;
-  return smaller(pages * page_positions(p, a), smaller(left->length, right->length));
+  while (pages < duplex_smaller(left->count, right->count) && left->pages[pages] == right->pages[pages])
+    pages++;
+  return duplex_smaller(pages * page_positions(p, a), duplex_smaller(left->length, right->length));
 }
 
 // Positions [from, to) as segments: pages whose frames follow each other are one.
@@ -54,7 +54,7 @@ static void add_segments(struct planner *p, struct plan_unit *unit, size_t index
   const struct kv_layer *layer = layer_of(p, index);
   for (size_t at = from; at < to;) {
     const size_t page = at / page_positions(p, index);
-    const size_t count = smaller(page_positions(p, index), to - at);
+    const size_t count = duplex_smaller(page_positions(p, index), to - at);
     const struct kv_page *this = layer->pages[page];
     struct attention_segment *last = &p->plan->segments[p->used - 1];
     if (at != from && this->frame == layer->pages[page - 1]->frame + 1) {
@@ -98,7 +98,7 @@ static size_t cost(const struct planner *p, const struct plan_unit *unit) {
   size_t blocks = 0;
   for (uint32_t i = 0; i < unit->segment_count; i++)
     for (uint32_t member = 0; member < 1u << spread; member++) {
-      const uint32_t positions = kv_positions(segment_length(&unit->segments[i]), spread, member);
+      const uint32_t positions = duplex_kv_positions(segment_length(&unit->segments[i]), spread, member);
       blocks += positions ? (positions + DUPLEX_WIDTH - 1) / DUPLEX_WIDTH : 1;
     }
   const size_t scores = fits ? 0 : (unit->positions * (1 + tiles) << lanes) / (16 * tiles);
@@ -112,7 +112,7 @@ static void make_unit(struct planner *p, struct plan_unit *unit, const size_t *m
   size_t common = layer_of(p, members[0])->length;
   for (uint32_t i = 0; i < count; i++) {
     unit->members[i] = (struct plan_member){members[i], head, lanes};
-    common = smaller(common, common_positions(p, members[0], members[i]));
+    common = duplex_smaller(common, common_positions(p, members[0], members[i]));
   }
   arrange(p, unit, common);
 }
@@ -128,7 +128,7 @@ static size_t try_together(struct planner *p, const size_t *members, uint32_t co
 
 // How many of the next sequences are best served together.
 static uint32_t best_count(struct planner *p, const size_t *members, size_t left) {
-  const uint32_t most = (uint32_t)smaller(p->lanes / p->group, left);
+  const uint32_t most = (uint32_t)duplex_smaller(p->lanes / p->group, left);
   uint32_t best = 1;
   size_t apart = try_together(p, members, 1);
   size_t saving = 0;
@@ -161,7 +161,7 @@ static void make_units(struct planner *p, size_t batch) {
     count = p->group <= p->lanes / 2 ? best_count(p, &p->order[at], batch - at) : 1;
     for (uint32_t head = 0; head < p->group; head += p->lanes)
       make_unit(p, &plan->units[plan->count++], &p->order[at], (uint32_t)count, head,
-                (uint32_t)smaller(p->group - head, p->lanes));
+                (uint32_t)duplex_smaller(p->group - head, p->lanes));
   }
   qsort(plan->units, plan->count, sizeof *plan->units, busier_first);
 }

@@ -1,6 +1,8 @@
 // The work of an attention job, for its statistics.
 #include "driver/attention_work.h"
 
+#include "duplex/geometry.h"
+
 // K and V of each page once, however many sequences have it.
 static uint64_t positions_once(const struct attention *a) {
   const uint64_t visit = ++a->cache->visits;
@@ -12,7 +14,7 @@ static uint64_t positions_once(const struct attention *a) {
       const size_t left = layer->length - page * page_positions;
       if (layer->pages[page]->visit == visit) continue;
       layer->pages[page]->visit = visit;
-      positions += left < page_positions ? left : page_positions;
+      positions += duplex_smaller(left, page_positions);
     }
   }
   return positions;
@@ -31,7 +33,7 @@ void attention_note_work(const struct attention *a) {
       const uint32_t head = part >> sequence->spread;
       const uint32_t member = kv_member(sequence, part);
       struct duplex_channel_stats *own = &stats->channel[kv_channel(sequence, head, member)];
-      const uint64_t positions = kv_positions(length, sequence->spread, member);
+      const uint64_t positions = duplex_kv_positions(length, sequence->spread, member);
       const uint64_t macs = positions * 2 * cache->head_size * group;
       own->rows += positions;
       own->macs += macs;

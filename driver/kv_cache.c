@@ -6,9 +6,11 @@
 #include "driver/kv_pool.h"
 #include "driver/stack_error.h"
 #include "duplex/error.h"
+#include "duplex/geometry.h"
 
 #define PAGE_POSITIONS 1024u
 #define LAYERS_MOST 1024u
+#define PREFILL_BUNDLE (1u << (DUPLEX_BUNDLES - 1))  // unless the options name others
 
 static int check_options(struct duplex_stack *stack, const struct duplex_kv_options *o) {
   if (o->heads < 1 || o->heads > DUPLEX_KV_HEADS_MAX)
@@ -29,7 +31,7 @@ static int check_options(struct duplex_stack *stack, const struct duplex_kv_opti
 
 // The bundles of the KV spaces.
 static uint32_t stripe_of(const struct duplex_stack *stack, const struct duplex_kv_options *o) {
-  const uint32_t usual = stack->bundles == ALL_BUNDLES ? 0x7 : stack->bundles;
+  const uint32_t usual = stack->bundles == ALL_BUNDLES ? ALL_BUNDLES & ~PREFILL_BUNDLE : stack->bundles;
   return o->bundles ? o->bundles : usual;
 }
 
@@ -42,9 +44,9 @@ static void set_geometry(struct duplex_kv_cache *cache, struct duplex_stack *sta
   cache->layers = o->layers ? o->layers : 1;
   cache->page_positions = o->page_positions ? o->page_positions : PAGE_POSITIONS;
   cache->blocks = cache->page_positions / DUPLEX_WIDTH;
-  cache->tiles = kv_tiles(cache->head_size);
-  cache->block_rows = kv_block_rows(cache->head_size);
-  cache->slots = kv_slots(cache->heads, stack->channels);
+  cache->tiles = duplex_kv_tiles(cache->head_size);
+  cache->block_rows = duplex_kv_block_rows(cache->head_size);
+  cache->slots = duplex_kv_slots(cache->heads, stack->channels);
 }
 
 size_t duplex_kv_room(struct duplex_stack *stack, const struct duplex_kv_options *options) {
@@ -59,8 +61,8 @@ static int open_pools(struct duplex_kv_cache *cache, const struct duplex_kv_opti
   const int error =
       kv_pool_open(cache, &cache->pools[DUPLEX_KV_SPACES], stripe_of(cache->stack, o), o->pages);
   if (error) return error;
-  return kv_pool_open(cache, &cache->pools[DUPLEX_KV_PREFILL], o->prefill_bundles ? o->prefill_bundles : 0x8,
-                      o->prefill_pages);
+  return kv_pool_open(cache, &cache->pools[DUPLEX_KV_PREFILL],
+                      o->prefill_bundles ? o->prefill_bundles : PREFILL_BUNDLE, o->prefill_pages);
 }
 
 int duplex_kv_open(struct duplex_stack *stack, const struct duplex_kv_options *options,

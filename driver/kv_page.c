@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "driver/transfer.h"
+#include "duplex/arithmetic.h"
 #include "duplex/error.h"
 
 #define BANK_POSITIONS 16u  // 32 bytes of a row of V: what one bank gives to a beat
@@ -13,8 +14,6 @@
 struct row_set {
   duplex_f16 at[DUPLEX_WIDTH][DUPLEX_WIDTH];
 };
-
-static uint32_t smaller(size_t a, size_t b) { return (uint32_t)(a < b ? a : b); }
 
 // The row set of K of one tile of a block.
 static struct region k_region(const struct duplex_kv_cache *cache, const struct kv_page *page, uint32_t head,
@@ -37,7 +36,7 @@ static struct region v_region(const struct duplex_kv_cache *cache, const struct 
 }
 
 static uint32_t rows_of_v(const struct duplex_kv_cache *cache, uint32_t row_block) {
-  return smaller(cache->head_size - row_block * cache->block_rows, cache->block_rows);
+  return (uint32_t)duplex_smaller(cache->head_size - row_block * cache->block_rows, cache->block_rows);
 }
 
 // One head's place: where a 64-position block of it is written.
@@ -60,7 +59,7 @@ static int write_k(const struct place *p, uint32_t at, const duplex_f16 *k, uint
   int error = DUPLEX_OK;
   for (uint32_t tile = 0; tile < cache->tiles && !error; tile++) {
     struct row_set rows = {0};
-    const uint32_t columns = smaller(cache->head_size - tile * DUPLEX_WIDTH, DUPLEX_WIDTH);
+    const uint32_t columns = (uint32_t)duplex_smaller(cache->head_size - tile * DUPLEX_WIDTH, DUPLEX_WIDTH);
     for (uint32_t i = 0; i < positions; i++)
       memcpy(rows.at[i], k + (size_t)i * cache->head_size + tile * DUPLEX_WIDTH, columns * sizeof *k);
     error = region_write(cache->stack, p->channel, k_region(cache, p->page, p->head, p->block, tile),
@@ -113,7 +112,7 @@ int kv_page_write(const struct duplex_sequence *sequence, const struct kv_page *
   for (uint32_t head = 0; head < cache->heads; head++)
     for (size_t done = 0; done < positions && !error;) {
       const uint32_t in_block = (uint32_t)((at + done) % DUPLEX_WIDTH);
-      const uint32_t count = smaller(positions - done, DUPLEX_WIDTH - in_block);
+      const uint32_t count = (uint32_t)duplex_smaller(positions - done, DUPLEX_WIDTH - in_block);
       const struct place place = place_of(sequence, page, head, at + done);
       const size_t from = head * stride + done * cache->head_size;
       error = write_k(&place, in_block, k + from, count);
@@ -164,7 +163,7 @@ int kv_page_copy(const struct duplex_sequence *sequence, const struct kv_page *f
   for (uint32_t head = 0; head < sequence->cache->heads; head++)
     for (size_t done = 0; done < positions && !error; done += DUPLEX_WIDTH) {
       const struct place place = place_of(sequence, to, head, done);
-      const uint32_t count = smaller(positions - done, DUPLEX_WIDTH);
+      const uint32_t count = (uint32_t)duplex_smaller(positions - done, DUPLEX_WIDTH);
       error = copy_k(&place, from, count);
       if (!error) error = copy_v(&place, from, count);
     }

@@ -8,6 +8,7 @@
 #include "driver/kv_page.h"
 #include "driver/kv_spread.h"
 #include "driver/stack_error.h"
+#include "duplex/arithmetic.h"
 #include "duplex/error.h"
 
 // A sequence without pages in the list of the cache; NULL: no memory.
@@ -71,7 +72,7 @@ static int write_pages(const struct duplex_sequence *sequence, const struct kv_l
     const size_t at = layer->length + done;
     const size_t in_page = at % page_positions;
     const size_t left = positions - done;
-    count = left < page_positions - in_page ? left : page_positions - in_page;
+    count = duplex_smaller(left, page_positions - in_page);
     const int error = kv_page_write(sequence, layer->pages[at / page_positions], in_page,
                                     k + done * head_size, v + done * head_size, count, stride);
     if (error) return error;
@@ -192,7 +193,7 @@ static int move_layer(struct duplex_sequence *moved, const struct kv_layer *from
       to->pages[i]->references++;
     } else {
       error = kv_layer_copy_page(moved, from->pages[i], i ? to->pages[i - 1] : NULL,
-                                 left < page_positions ? left : page_positions, &to->pages[i]);
+                                 duplex_smaller(left, page_positions), &to->pages[i]);
     }
     to->count += !error;
   }

@@ -8,13 +8,15 @@
 #include "backend/backends.h"
 #include "driver/queue.h"
 #include "driver/stack_error.h"
+#include "duplex/arithmetic.h"
 #include "duplex/error.h"
 #include "duplex/registers.h"
 
 #define WATCHDOG_CLOCKS (UINT64_C(1) << 34)
 
 static uint32_t table_row_sets(void) {
-  const uint32_t tiles = (DUPLEX_ACTIVATION_IMAGE_BYTES + 1023) / 1024;
+  const uint32_t tiles =
+      duplex_divide_up(DUPLEX_ACTIVATION_IMAGE_BYTES, DUPLEX_TILE_WORDS * DUPLEX_WORD_BYTES);
   return activation_row_sets(tiles, 1);
 }
 

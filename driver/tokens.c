@@ -5,6 +5,7 @@
 
 #include "driver/stack_error.h"
 #include "driver/transfer.h"
+#include "duplex/arithmetic.h"
 #include "duplex/error.h"
 
 void tokens_give_back(struct duplex_stack *stack, const struct token_work *work) {
@@ -46,7 +47,7 @@ static void arrange_tile(const struct token_work *work, const duplex_f16 *x, siz
 // Groups of tokens that a pass serves.
 static uint32_t groups_in(const struct token_work *work, uint32_t pass) {
   const uint32_t left = work->groups - pass * work->groups_of_pass;
-  return left < work->groups_of_pass ? left : work->groups_of_pass;
+  return (uint32_t)duplex_smaller(left, work->groups_of_pass);
 }
 
 int tokens_upload(struct duplex_stack *stack, const struct token_work *work, const duplex_f16 *x, size_t k) {
@@ -89,7 +90,7 @@ static int read_channel(struct duplex_stack *stack, const struct token_work *wor
   for (uint32_t row = 0; row < rows; row++) {
     const uint32_t in_block = row % layout->block_rows;
     const uint32_t left = rows - (row - in_block);
-    const uint32_t of_block = left < layout->block_rows ? left : layout->block_rows;
+    const uint32_t of_block = (uint32_t)duplex_smaller(left, layout->block_rows);
     const int error = in_block ? DUPLEX_OK
                                : read_block(stack, layout, region, channel, row / layout->block_rows, format,
                                             groups, bytes);

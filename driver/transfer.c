@@ -3,12 +3,13 @@
 
 #include "driver/bundle_owner.h"
 #include "driver/stack_error.h"
+#include "duplex/arithmetic.h"
 #include "duplex/error.h"
 
 // How many of `left` bytes lie in the row set of `offset`.
 static size_t in_row_set(uint64_t offset, size_t left) {
   const size_t room = DUPLEX_ROW_SET_BYTES - offset % DUPLEX_ROW_SET_BYTES;
-  return left < room ? left : room;
+  return duplex_smaller(left, room);
 }
 
 int region_write(struct duplex_stack *stack, unsigned channel, struct region region, uint64_t offset,

@@ -4,6 +4,7 @@
 
 #include "driver/stack_error.h"
 #include "driver/transfer.h"
+#include "duplex/arithmetic.h"
 #include "duplex/error.h"
 
 // What a matrix consists of: one source of rows, or gate and up in turn.
@@ -22,7 +23,7 @@ static const duplex_f16 *row_of(const struct source *source, uint32_t row) {
 static void arrange_row(const duplex_f16 *from, size_t tile, size_t k, uint8_t *beat) {
   const size_t begin = tile * DUPLEX_WIDTH;
   const size_t left = k - begin;
-  const size_t count = left < DUPLEX_WIDTH ? left : DUPLEX_WIDTH;
+  const size_t count = duplex_smaller(left, DUPLEX_WIDTH);
   memcpy(beat, from + begin, count * sizeof *from);
   memset(beat + count * sizeof *from, 0, DUPLEX_BEAT_BYTES - count * sizeof *from);
 }
@@ -64,7 +65,7 @@ static int upload_channel(struct duplex_stack *stack, const struct duplex_weight
   const uint32_t rows = layout_channel_rows(layout, channel, &first);
   for (uint32_t done = 0, index = 0; done < rows; done += layout->block_rows, index++) {
     const uint32_t left = rows - done;
-    const uint32_t count = left < layout->block_rows ? left : layout->block_rows;
+    const uint32_t count = (uint32_t)duplex_smaller(left, layout->block_rows);
     const size_t size = arrange_block(layout, source, first + done, count, block);
     const uint64_t offset = (uint64_t)index * layout->stride * DUPLEX_ROW_SET_BYTES;
     const int error = region_write(stack, channel, weights->region, offset, block, size);

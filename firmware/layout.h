@@ -47,13 +47,4 @@ uint32_t result_row_sets(const struct weight_layout *layout, enum duplex_result_
 // Row sets of the activation tiles of one pass. Tile k of group g is tile k * groups + g.
 uint32_t activation_row_sets(uint32_t tiles, uint32_t channels);
 
-// K and V of attention: 64-wide tiles of a row of K, which is also the number of row blocks of V; rows of
-// every row block but the last; KV heads of a sequence in one channel. A KV head that 2^spread channels share
-// has its blocks of 64 positions in turn in each: positions of one of them (0 to 2^spread - 1), of which the
-// first has most.
-uint32_t kv_tiles(uint32_t head_size);
-uint32_t kv_block_rows(uint32_t head_size);
-uint32_t kv_slots(uint32_t heads, uint32_t channels);
-uint32_t kv_positions(uint32_t positions, uint32_t spread, uint32_t member);
-
 #endif

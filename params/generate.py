@@ -163,7 +163,7 @@ def preset_table(presets):
 def fusesoc_core(version, includes, files):
     lines = ["CAPI=2:", f"# {BANNER.format('rtl/files.f')}", f"name: duplex:logic_pim:stack:{version}",
              "description: Logic-PIM stack for HBM3, exact GEMM with gated activation", "filesets:", "  rtl:", "    files:"]
-    lines += [f"      - {name}: {{is_include_file: true, include_path: params/generated}}" for name in includes]
+    lines += [f"      - {name}: {{is_include_file: true, include_path: {pathlib.PurePath(name).parent}}}" for name in includes]
     lines += [f"      - {name}" for name in files]
     lines += ["    file_type: systemVerilogSource", "targets:", "  default: &default", "    filesets: [rtl]", "    toplevel: stack",
               "    parameters: [CHANNELS]", "  lint:", "    <<: *default", "    default_tool: verilator", "    tools:", "      verilator:",
@@ -216,6 +216,7 @@ def outputs():
     includes = ["params/generated/duplex_params.vh", "params/generated/duplex_descriptor.vh", "params/generated/duplex_registers.vh",
                 "params/generated/duplex_exponential.vh", "params/generated/duplex_enumerations.vh"]
     includes += [f"params/generated/dram_{name}.vh" for name, _ in presets]
+    includes += sorted(str(p.relative_to(ROOT)) for p in (ROOT / "rtl").glob("*/*.vh"))
     files = [line for line in (ROOT / "rtl/files.f").read_text().splitlines() if line and not line.startswith("#")]
     yield "duplex.core", fusesoc_core((ROOT / "VERSION").read_text().strip(), includes, files)
 

@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "backend/rv32/cpu.h"
+#include "duplex/arithmetic.h"
 
 #define PACKET_BYTES 4096
 #define BREAKPOINTS 32
@@ -221,7 +222,7 @@ static void query(struct gdb *gdb, const char *packet) {
     const size_t from = strtoul(packet + sizeof features - 1, &end, 16);
     const size_t most = *end ? strtoul(end + 1, NULL, 16) : 0;
     const size_t left = from < sizeof target - 1 ? sizeof target - 1 - from : 0;
-    size_t part = left < most ? left : most;
+    size_t part = duplex_smaller(left, most);
     if (part > sizeof text - 2) part = sizeof text - 2;
     snprintf(text, sizeof text, "%c%.*s", part < left ? 'm' : 'l', (int)part, target + (left ? from : 0));
     send_packet(gdb, text);

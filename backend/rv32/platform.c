@@ -9,6 +9,7 @@
 #include "backend/rv32/gdb.h"
 #include "backend/rv32/stack_link.h"
 #include "backend/rv32/watch.h"
+#include "duplex/arithmetic.h"
 #include "duplex/error.h"
 #include "firmware/port/rv32/platform.h"
 
@@ -146,7 +147,7 @@ static void fill(struct platform *p, uint32_t address, uint32_t bytes) {
   static const uint8_t zeros[4096];
   for (uint32_t at = 0; at < bytes; at += sizeof zeros) {
     const uint32_t left = bytes - at;
-    uc_mem_write(p->engine, address + at, zeros, left < sizeof zeros ? left : sizeof zeros);
+    uc_mem_write(p->engine, address + at, zeros, duplex_smaller(left, sizeof zeros));
   }
 }
 

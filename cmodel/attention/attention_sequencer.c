@@ -1,5 +1,5 @@
 // The order of the passes and their row sets, as rtl/attention/attention_sequencer.v with attention_queue.v.
-#include "cmodel/attention/attention_timing.h"
+#include "cmodel/attention/attention.h"
 
 enum { LAST_STEP = 11, INDICES = 2 * DUPLEX_ATTENTION_QUEUE };
 enum {

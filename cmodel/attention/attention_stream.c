@@ -1,5 +1,5 @@
 // Beats of the passes, as rtl/attention/attention_stream.v.
-#include "cmodel/attention/attention_timing.h"
+#include "cmodel/attention/attention.h"
 
 static bool last_tile(const struct attention_stream *s) {
   return s->blocks == 0 && (s->pass.kind == DUPLEX_PASS_CONTEXT || s->k == 0);

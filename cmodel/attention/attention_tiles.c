@@ -1,5 +1,5 @@
 // Tiles of q and of weights, as rtl/attention/attention_tiles.v with probability_path.v.
-#include "cmodel/attention/attention_timing.h"
+#include "cmodel/attention/attention.h"
 
 enum { TILES_DEPTH = 8, WEIGHTS_LATENCY = DUPLEX_EXPONENTIAL_CLOCKS + 3 };
 

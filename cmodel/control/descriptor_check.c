@@ -1,8 +1,12 @@
 // What rtl/control/descriptor_check.v checks, in the same order: the lowest error code wins.
-#include <string.h>
+#include "cmodel/control/descriptor_check.h"
 
-#include "cmodel/channel/attention.h"
-#include "cmodel/stack/stack.h"
+#include <stdbool.h>
+
+#include "cmodel/common/channel_share.h"
+#include "duplex/descriptor.h"
+#include "duplex/geometry.h"
+#include "duplex/registers.h"
 
 #define SHARED_UNITS (4u * DUPLEX_SHARED_WORDS)  // 16-byte units of one buffer
 #define SPREAD_MOST 5u
@@ -50,10 +54,6 @@ static bool reserved_bits(const uint32_t *d) {
 
 static bool foreign(uint32_t stripe, uint32_t owner) { return stripe == 0 || (stripe & ~owner) != 0; }
 
-static uint32_t row_sets_of(uint32_t stripe) {
-  return (uint32_t)__builtin_popcount(stripe) * DUPLEX_BANK_ROWS;
-}
-
 static uint32_t result_columns(const uint32_t *d) {
   const uint32_t rows = GET(GROUPS) * GET(BLOCK_ROWS);
   switch (GET(FORMAT)) {
@@ -69,19 +69,19 @@ static uint32_t result_columns(const uint32_t *d) {
 static bool source_leaves(const uint32_t *d, bool load, unsigned channels) {
   if (load) {
     const uint32_t tiles = (GET(TILES) + channels - 1) / channels, row_sets = (tiles + 7) / 8;
-    return GET(SRC_BASE) + row_sets > row_sets_of(GET(SRC_STRIPE));
+    return GET(SRC_BASE) + row_sets > duplex_row_sets_of(GET(SRC_STRIPE));
   }
   const uint32_t beats = GET(BLOCK_ROWS) * GET(K_TILES) + GET(EXPONENTS);
-  const uint32_t row_sets = GET(TWO_STREAMS) ? stack_two_stream_row_sets(GET(K_TILES)) : (beats + 63) / 64;
+  const uint32_t row_sets = GET(TWO_STREAMS) ? duplex_two_stream_row_sets(GET(K_TILES)) : (beats + 63) / 64;
   const uint64_t last_block = (uint64_t)((GET(BLOCKS) - 1) & 0xffff) * GET(SRC_STRIDE);
-  return GET(SRC_BASE) + last_block + row_sets > row_sets_of(GET(SRC_STRIPE)) ||
+  return GET(SRC_BASE) + last_block + row_sets > duplex_row_sets_of(GET(SRC_STRIPE)) ||
          (GET(BLOCKS) != 1 && GET(SRC_STRIDE) < row_sets);
 }
 
 static bool results_leave(const uint32_t *d) {
   const uint64_t last_block = (uint64_t)((GET(BLOCKS) - 1) & 0xffff) * GET(DST_STRIDE);
   const uint64_t end = (uint64_t)GET(DST_BASE) * DUPLEX_COLUMNS + last_block + result_columns(d);
-  return end > (uint64_t)row_sets_of(GET(DST_STRIPE)) * DUPLEX_COLUMNS ||
+  return end > (uint64_t)duplex_row_sets_of(GET(DST_STRIPE)) * DUPLEX_COLUMNS ||
          (GET(BLOCKS) != 1 && GET(DST_STRIDE) < result_columns(d));
 }
 
@@ -107,7 +107,7 @@ static uint32_t check_load(const uint32_t *d, unsigned channels, uint32_t owner,
     return DUPLEX_STACK_ERROR_STRIPE;
   }
   if (source_leaves(d, true, channels)) {
-    *address = row_sets_of(GET(SRC_STRIPE));
+    *address = duplex_row_sets_of(GET(SRC_STRIPE));
     return DUPLEX_STACK_ERROR_SOURCE_RANGE;
   }
   if (to_shared && (GET(DST_ADDRESS) % 4 || destination_leaves(d, true))) {
@@ -143,11 +143,11 @@ static uint32_t check_gemm(const uint32_t *d, unsigned channels, uint32_t owner,
     return DUPLEX_STACK_ERROR_STRIPE;
   }
   if (source_leaves(d, false, channels)) {
-    *address = row_sets_of(GET(SRC_STRIPE));
+    *address = duplex_row_sets_of(GET(SRC_STRIPE));
     return DUPLEX_STACK_ERROR_SOURCE_RANGE;
   }
   if (to_dram && results_leave(d)) {
-    *address = row_sets_of(GET(DST_STRIPE));
+    *address = duplex_row_sets_of(GET(DST_STRIPE));
     return DUPLEX_STACK_ERROR_RESULT_RANGE;
   }
   if (x_leaves(d) || (!to_dram && destination_leaves(d, false))) {
@@ -183,14 +183,14 @@ static bool segment_leaves(const uint32_t *d, unsigned channels) {
   const uint32_t blocks = position_blocks(d), last_slot = ((GET(HEADS) - 1) / channels) * GET(SRC_STRIDE);
   const uint32_t k_end = GET(SRC_BASE) + last_slot + blocks * attention_k_tiles(d);
   const uint32_t v_end = GET(V_BASE) + last_slot + (attention_k_tiles(d) - 1) * GET(V_BLOCK_STRIDE) + blocks;
-  return (GET(MODE) != DUPLEX_MODE_ROW_BLOCK && k_end > row_sets_of(GET(SRC_STRIPE))) ||
-         v_end > row_sets_of(GET(SRC_STRIPE));
+  return (GET(MODE) != DUPLEX_MODE_ROW_BLOCK && k_end > duplex_row_sets_of(GET(SRC_STRIPE))) ||
+         v_end > duplex_row_sets_of(GET(SRC_STRIPE));
 }
 
 static bool scores_leave(const uint32_t *d) {
   const uint32_t first = GET(MODE) == DUPLEX_MODE_SCORES ? GET(DST_BASE) : GET(SRC_BASE);
   return GET(MODE) != DUPLEX_MODE_WHOLE &&
-         first + attention_score_row_sets(position_blocks(d), GET(LANES)) > row_sets_of(GET(DST_STRIPE));
+         first + duplex_score_row_sets(position_blocks(d), GET(LANES)) > duplex_row_sets_of(GET(DST_STRIPE));
 }
 
 static uint32_t check_attention(const uint32_t *d, unsigned channels, uint32_t owner, uint32_t *address) {
@@ -205,19 +205,19 @@ static uint32_t check_attention(const uint32_t *d, unsigned channels, uint32_t o
     return DUPLEX_STACK_ERROR_STRIPE;
   }
   if (segment_leaves(d, channels)) {
-    *address = row_sets_of(GET(SRC_STRIPE));
+    *address = duplex_row_sets_of(GET(SRC_STRIPE));
     return DUPLEX_STACK_ERROR_SOURCE_RANGE;
   }
   const uint32_t slots = (GET(HEADS) - 1) / channels + 1,
                  later = GET(Q_BASE) > GET(DST_BASE) ? GET(Q_BASE) : GET(DST_BASE);
-  if (later + slots > row_sets_of(GET(DST_STRIPE)) || scores_leave(d)) {
-    *address = row_sets_of(GET(DST_STRIPE));
+  if (later + slots > duplex_row_sets_of(GET(DST_STRIPE)) || scores_leave(d)) {
+    *address = duplex_row_sets_of(GET(DST_STRIPE));
     return DUPLEX_STACK_ERROR_RESULT_RANGE;
   }
   return DUPLEX_STACK_ERROR_NONE;
 }
 
-uint32_t stack_descriptor_check(const uint32_t *d, unsigned channels, uint32_t owner, uint32_t *address) {
+uint32_t descriptor_check(const uint32_t *d, unsigned channels, uint32_t owner, uint32_t *address) {
   *address = 0;
   if (GET(OPCODE) < DUPLEX_OPCODE_LOAD || GET(OPCODE) > DUPLEX_OPCODE_ATTENTION)
     return DUPLEX_STACK_ERROR_OPCODE;

@@ -1,7 +1,10 @@
-// As rtl/control/result_bus.v, and the activation unit as a delay.
+// Words from the channels to the shared buffer, as rtl/control/result_bus.v, and the activation unit as a
+// delay.
+#include "cmodel/control/result_bus.h"
+
 #include <string.h>
 
-#include "cmodel/control/control_timing.h"
+#include "duplex/params.h"
 
 void result_bus_reset(struct result_bus *b) {
   memset(b, 0, sizeof *b);

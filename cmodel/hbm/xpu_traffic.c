@@ -2,6 +2,7 @@
 
 #include <string.h>
 
+#include "cmodel/hbm/xpu_rows.h"
 #include "cmodel/hbm/xpu_writes.h"
 
 enum { PAIRS = 4, AHEAD = 3, READS_OF_PAIR = 2 * DUPLEX_COLUMNS };
@@ -57,22 +58,6 @@ static struct pair pair_at(const struct duplex_xpu_traffic *x, uint64_t number) 
   while (!(x->owned >> bundle & 1) || place--) bundle++;
   return (struct pair){bundle, (unsigned)(number / bundles % PAIRS) * 2,
                        (uint16_t)(number / bundles / PAIRS % DUPLEX_BANK_ROWS)};
-}
-
-static bool may_activate(const struct duplex_xpu_traffic *x, unsigned bundle, unsigned bank) {
-  const unsigned rank = bundle / 2;
-  const struct duplex_xpu_bank *b = &x->bank[bundle][bank];
-  return x->now >= b->act_at && x->now >= x->rank_at[rank] && x->now >= x->group_act_at[rank][bank % 4] &&
-         x->now >= x->activations[rank][0];
-}
-
-struct xpu_candidate xpu_open_row(const struct duplex_xpu_traffic *x, unsigned bundle, unsigned bank,
-                                  uint16_t row) {
-  const struct duplex_xpu_bank *b = &x->bank[bundle][bank];
-  struct xpu_candidate c = {XPU_NOTHING, bundle, bank, row};
-  if (b->open && b->row != row && x->now >= b->pre_at) c.command = DUPLEX_ROW_COMMAND_PRE;
-  if (!b->open && may_activate(x, bundle, bank)) c.command = DUPLEX_ROW_COMMAND_ACT;
-  return c;
 }
 
 // Writes go first: somebody waits for them.

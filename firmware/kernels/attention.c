@@ -40,7 +40,7 @@ static bool fits(const struct attention_segment *segments, uint32_t count, uint3
   uint32_t words = 0;
   if (count > DUPLEX_ATTENTION_QUEUE) return false;
   for (uint32_t i = 0; i < count; i++) {
-    const uint32_t positions = kv_positions(segment_length(&segments[i]), spread, 0);
+    const uint32_t positions = duplex_kv_positions(segment_length(&segments[i]), spread, 0);
     words += ((positions << lanes) + DUPLEX_SCORES_OF_WORD - 1) / DUPLEX_SCORES_OF_WORD;
   }
   return words <= DUPLEX_SCORE_WORDS;
@@ -128,7 +128,7 @@ __attribute__((noinline)) static bool push_pass(const struct sequence *s, enum d
     const uint32_t length = segment_length(&s->segments[i]);
     for (uint32_t from = 0; from < length; from += most) {
       const uint32_t left = length - from;
-      const uint32_t positions = left < most ? left : most;
+      const uint32_t positions = (uint32_t)duplex_smaller(left, most);
       if (!push_piece(s, i, mode, row_block, from, positions, scores)) return false;
       scores += piece_row_sets(positions, s->lanes, s->spread);
     }
@@ -149,7 +149,7 @@ static bool push_long(const struct sequence *s) {
 static inline void begin_sequence(struct sequence *s, struct ring *ring, const struct attention_job *job,
                                   struct attention_sequence own, const struct attention_segment *segments,
                                   uint32_t i) {
-  const uint32_t slots = kv_slots(job->heads, job->channels);
+  const uint32_t slots = duplex_kv_slots(job->heads, job->channels);
   s->ring = ring;
   s->job = job;
   s->segments = segments;
@@ -161,7 +161,7 @@ static inline void begin_sequence(struct sequence *s, struct ring *ring, const s
   s->heads = job->heads;
   s->q_base = job->qo.base + i * slots;
   s->o_base = s->q_base + job->sequences * slots;
-  s->tiles = kv_tiles(job->head_size);
+  s->tiles = duplex_kv_tiles(job->head_size);
   s->last = i + 1 == job->sequences;
 }
 
@@ -178,7 +178,7 @@ __attribute__((noinline)) static bool push_slots(struct ring *ring, const struct
     return false;
   }
   for (uint32_t left = job->heads; left; left -= s.heads) {
-    s.heads = left < job->channels ? left : job->channels;
+    s.heads = (uint32_t)duplex_smaller(left, job->channels);
     s.last = last && left == s.heads;
     describe_sequence(&s);
     if (!(room ? push_long(&s) : push_pass(&s, DUPLEX_MODE_WHOLE, 0, DUPLEX_POSITIONS_MAX))) return false;

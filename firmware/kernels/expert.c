@@ -1,4 +1,5 @@
 // The expert kernel: pass after pass a load, gate and up with the activation, down.
+#include "duplex/arithmetic.h"
 #include "firmware/kernels/ring.h"
 
 // x lies in shared buffer 0, h in shared buffer 1.
@@ -39,7 +40,7 @@ void firmware_expert(const struct hal *hal, const struct expert_job *job, struct
     if (!ring_push(&ring, d, job->groups == 0)) return;
   }
   for (uint32_t left = job->groups, groups; left; left -= groups) {
-    groups = left < most ? left : most;
+    groups = (uint32_t)duplex_smaller(left, most);
     describe_load(d, x, DUPLEX_DESTINATION_SHARED, 0, groups * k_tiles);
     if (!ring_push(&ring, d, false)) return;
     describe_up(d, job, groups);

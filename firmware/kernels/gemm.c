@@ -1,4 +1,5 @@
 // The GEMM kernel: pass after pass a load of activations and the products with all weights.
+#include "duplex/arithmetic.h"
 #include "firmware/kernels/ring.h"
 
 void firmware_gemm(const struct hal *hal, const struct gemm_job *job, struct firmware_report *report) {
@@ -10,7 +11,7 @@ void firmware_gemm(const struct hal *hal, const struct gemm_job *job, struct fir
   struct region results = job->results;
   ring_start(&ring, hal, report);
   for (uint32_t left = job->groups, groups; left; left -= groups) {
-    groups = left < most ? left : most;
+    groups = (uint32_t)duplex_smaller(left, most);
     describe_load(d, x, DUPLEX_DESTINATION_SHARED, 0, groups * k_tiles);
     if (!ring_push(&ring, d, false)) return;
     describe_gemm(d, &job->weights_layout, job->weights, groups);

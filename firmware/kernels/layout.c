@@ -37,7 +37,7 @@ uint32_t layout_channel_rows(const struct weight_layout *layout, uint32_t channe
   const uint64_t begin = (uint64_t)channel * layout->channel_rows;
   *first = begin < layout->rows ? (uint32_t)begin : layout->rows;
   const uint32_t left = layout->rows - *first;
-  return left < layout->channel_rows ? left : layout->channel_rows;
+  return (uint32_t)duplex_smaller(left, layout->channel_rows);
 }
 
 uint32_t result_row_bytes(enum duplex_result_format format) {
@@ -68,14 +68,4 @@ uint32_t result_row_sets(const struct weight_layout *layout, enum duplex_result_
 uint32_t activation_row_sets(uint32_t tiles, uint32_t channels) {
   const uint32_t tiles_of_row_set = DUPLEX_ROW_SET_BYTES / (DUPLEX_TILE_WORDS * DUPLEX_WORD_BYTES);
   return duplex_divide_up(duplex_divide_up(tiles, channels), tiles_of_row_set);
-}
-
-uint32_t kv_tiles(uint32_t head_size) { return duplex_kv_tiles(head_size); }
-
-uint32_t kv_block_rows(uint32_t head_size) { return duplex_kv_block_rows(head_size); }
-
-uint32_t kv_slots(uint32_t heads, uint32_t channels) { return duplex_kv_slots(heads, channels); }
-
-uint32_t kv_positions(uint32_t positions, uint32_t spread, uint32_t member) {
-  return duplex_kv_positions(positions, spread, member);
 }

@@ -2,6 +2,7 @@
 #include <stddef.h>
 
 #include "duplex/descriptor.h"
+#include "duplex/geometry.h"
 #include "duplex/params.h"
 #include "duplex/registers.h"
 #include "firmware/protocol.h"
@@ -64,7 +65,7 @@ static struct attention_list *open_list(const struct client *client, const struc
   list->tiles = tiles;
   list->first = m->kv.base;
   list->k_last = (int32_t)(m->kv.base + m->kv_row_sets - tiles -
-                           (kv_slots(m->heads, client->channels) - 1) * m->slot_stride);
+                           (duplex_kv_slots(m->heads, client->channels) - 1) * m->slot_stride);
   list->v_last = list->k_last + (int32_t)(tiles - 1 - (tiles - 1) * m->v_block_stride);
   list->status = COMPLETION_DONE;
   list->detail = 0;
@@ -92,7 +93,7 @@ static enum completion_status serve_attention(struct client *client, const void 
   const uint32_t head_size = m->head_size & ~DUPLEX_DESCRIPTOR_FIELD(WIDE, 1);
   const struct region qo = {m->qo.base, m->qo.stripe};
   const struct region scores = {m->scores.base, m->scores.stripe};
-  const uint32_t row_sets = m->sequences * kv_slots(m->heads, client->channels);
+  const uint32_t row_sets = m->sequences * duplex_kv_slots(m->heads, client->channels);
   const enum completion_status status = check_numbers(m, head_size, detail);
   if (status != COMPLETION_DONE) return status;
   if (!client_owns(client, (struct region){m->kv.base, m->kv.stripe}, m->kv_row_sets))
@@ -100,7 +101,7 @@ static enum completion_status serve_attention(struct client *client, const void 
   if (!client_owns(client, qo, 2 * row_sets)) return *detail = AT(qo), COMPLETION_REGION;
   if (m->score_row_sets && (scores.stripe != qo.stripe || !client_owns(client, scores, m->score_row_sets)))
     return *detail = AT(scores), COMPLETION_REGION;
-  struct attention_list *list = open_list(client, m, kv_tiles(head_size));
+  struct attention_list *list = open_list(client, m, duplex_kv_tiles(head_size));
   const struct attention_job job = {.head_size = head_size,
                                     .heads = m->heads,
                                     .scale = m->scale,

@@ -1,8 +1,10 @@
-// The stack's shared activation unit: rows of 8 binary32 values to rows of 8 binary16 values (SPEC N4, docs/activation.md).
+// The stack's shared activation unit: rows of 8 binary32 values to rows of 8 binary16 values (SPEC N4,
+// docs/activation.md).
 //
-// Gated: h = RN16(act(g) * u); not gated: h = RN16(act(u)), g does not count. One row a clock, no stall. The tag that comes with a row
-// leaves with its result. Latency: LATENCY clocks from the edge that takes a row to the clock in which out_valid_o is high.
-// Table port: word 0 to 128 of the image (include/duplex/activation.h); load only while no row is inside.
+// Gated: h = RN16(act(g) * u); not gated: h = RN16(act(u)), g does not count. One row a clock, no stall. The
+// tag that comes with a row leaves with its result. Latency: LATENCY clocks from the edge that takes a row to
+// the clock in which out_valid_o is high. Table port: word 0 to 128 of the image
+// (include/duplex/activation.h); load only while no row is inside.
 `default_nettype none
 `include "duplex_params.vh"
 module activation #(
@@ -52,7 +54,14 @@ module activation #(
 
   reg [LATENCY-1:0] valid_q;
   always @(posedge clk_i) valid_q <= rst_ni ? {valid_q[LATENCY-2:0], in_valid_i} : 0;
-  delay_line #(.WIDTH(TAG_BITS), .CLOCKS(LATENCY)) tags (.clk_i(clk_i), .data_i(in_tag_i), .data_o(out_tag_o));
+  delay_line #(
+    .WIDTH(TAG_BITS),
+    .CLOCKS(LATENCY)
+  ) tags (
+    .clk_i(clk_i),
+    .data_i(in_tag_i),
+    .data_o(out_tag_o)
+  );
   assign out_valid_o = valid_q[LATENCY-1];
 endmodule
 `default_nettype wire

@@ -1,8 +1,10 @@
-// From scores to weights: the scores of one position a clock, 8 exponentials, words of the tile (4 positions x 8 lanes of 16 bits), and the
-// exact sum l of each lane's weights.
+// From scores to weights: the scores of one position a clock, 8 exponentials, words of the tile (4 positions
+// x 8 lanes of 16 bits), and the exact sum l of each lane's weights.
 //
-// `word_i` is there one clock after `valid_i` and stays for all positions of the word. Lanes beyond 2^lanes, and positions that there are not,
-// have weight zero. `wide_i`: lane l + 4 has the low part of lane l's weight, l below 4; `lanes_i` is at most 2 then. Latency: EXPONENTIAL_CLOCKS + 3 clocks from the last of four positions to `word_valid_o`; l two clocks after.
+// `word_i` is there one clock after `valid_i` and stays for all positions of the word. Lanes beyond 2^lanes,
+// and positions that there are not, have weight zero. `wide_i`: lane l + 4 has the low part of lane l's
+// weight, l below 4; `lanes_i` is at most 2 then. Latency: EXPONENTIAL_CLOCKS + 3 clocks from the last of
+// four positions to `word_valid_o`; l two clocks after.
 `default_nettype none
 `include "duplex_params.vh"
 module probability_path #(
@@ -31,15 +33,21 @@ module probability_path #(
   reg [1:0] lanes_q;
   always @(posedge clk_i) begin
     valid_q <= rst_ni && valid_i;
-    {exists_q, sum_q, clear_q, position_q, lanes_q, wide_q} <= {exists_i, sum_i, clear_i, position_i, lanes_i, wide_i};
+    {exists_q, sum_q, clear_q, position_q, lanes_q, wide_q} <= {exists_i, sum_i, clear_i, position_i, lanes_i,
+        wide_i};
     parts_q <= wide_q;  // beside t_q
   end
 
   reg [EXPONENTIAL_CLOCKS:0] valids_q;
   wire done = valids_q[EXPONENTIAL_CLOCKS];
   wire exists, sum, clear;
-  delay_line #(.WIDTH(3), .CLOCKS(EXPONENTIAL_CLOCKS + 1)) beside (
-    .clk_i(clk_i), .data_i({exists_q, sum_q, clear_q}), .data_o({exists, sum, clear})
+  delay_line #(
+    .WIDTH(3),
+    .CLOCKS(EXPONENTIAL_CLOCKS + 1)
+  ) beside (
+    .clk_i(clk_i),
+    .data_i({exists_q, sum_q, clear_q}),
+    .data_o({exists, sum, clear})
   );
   always @(posedge clk_i) valids_q <= rst_ni ? {valids_q[EXPONENTIAL_CLOCKS-1:0], valid_q} : 0;
 
@@ -58,10 +66,21 @@ module probability_path #(
       always @(posedge clk_i)
         t_q <= !here ? 32'hff800000 : lanes_q == 2'd3 ? t3 : lanes_q == 2'd2 ? t2 : lanes_q == 2'd1 ? t1 : t0;
       wire [15:0] p;
-      exponential exponential (.clk_i(clk_i), .t_i(t_q), .m_i(m), .wide_i(parts_q), .low_i(parts_q && l >= 4), .p_o(p));
+      exponential exponential (
+        .clk_i(clk_i),
+        .t_i(t_q),
+        .m_i(m),
+        .wide_i(parts_q),
+        .low_i(parts_q && l >= 4),
+        .p_o(p)
+      );
       assign weights[16*l +: 16] = exists ? p : 16'd0;
       softmax_sum softmax_sum (
-        .clk_i(clk_i), .clear_i(done && clear), .valid_i(done && sum && exists), .p_i(p), .l_o(l_o[57*l +: 57])
+        .clk_i(clk_i),
+        .clear_i(done && clear),
+        .valid_i(done && sum && exists),
+        .p_i(p),
+        .l_o(l_o[57*l +: 57])
       );
     end
   endgenerate

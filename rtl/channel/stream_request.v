@@ -1,7 +1,8 @@
-// Asks the bundle controller for the data of one job: for a GEMM the columns of block 0, 1, ..., each from its own row set on; for a
-// LOAD all of this channel's tiles at once. Blocks without rows in this channel are not asked for.
-// Columns of a block = ceil((k_tiles * rows + header beat) / 2); the product is made in 7 clocks while the stream before is running.
-// Two streams: whole row sets, one for two k-tiles of each.
+// Asks the bundle controller for the data of one job: for a GEMM the columns of block 0, 1, ..., each from
+// its own row set on; for a LOAD all of this channel's tiles at once. Blocks without rows in this channel are
+// not asked for.
+// Columns of a block = ceil((k_tiles * rows + header beat) / 2); the product is made in 7 clocks while the
+// stream before is running. Two streams: whole row sets, one for two k-tiles of each.
 `default_nettype none
 `include "duplex_params.vh"
 module stream_request (
@@ -62,7 +63,8 @@ module stream_request (
       MULTIPLY: begin
         step_q <= step_q - 3'd1;
         rows_q <= {rows_q[5:0], 1'b0};
-        if (step_q == 3'd0) beats_q <= two_streams_i ? {1'b0, k_tiles_i + {10'd0, k_tiles_i[0]}, 6'd0} : beats_q + {17'd0, exponents_i};
+        if (step_q == 3'd0) beats_q <= two_streams_i ? {1'b0, k_tiles_i + {10'd0, k_tiles_i[0]}, 6'd0}
+            : beats_q + {17'd0, exponents_i};
         else beats_q <= {beats_q[16:0], 1'b0} + (rows_q[6] ? {7'd0, k_tiles_i} : 18'd0);
       end
       default: if (read_ready_i) base_q <= base_q + stride_i;

@@ -1,5 +1,6 @@
-// Takes the words of the activation tiles from the broadcast: those of blocks in which this channel has rows go on to the GEMM
-// module, the others are dropped. A FIFO of two words cuts the path between the broadcast and the GEMM module.
+// Takes the words of the activation tiles from the broadcast: those of blocks in which this channel has rows
+// go on to the GEMM module, the others are dropped. A FIFO of two words cuts the path between the broadcast
+// and the GEMM module.
 `default_nettype none
 `include "duplex_params.vh"
 module tile_gate (
@@ -29,10 +30,18 @@ module tile_gate (
   wire take = valid && (drop_q || tile_ready_i);
   wire more = left_q > {17'd0, block_rows_i};
 
-  fifo #(.WIDTH(8 * `DUPLEX_WORD_BYTES), .DEPTH(2)) words (
-    .clk_i(clk_i), .rst_ni(rst_ni),
-    .valid_i(word_valid_i), .ready_o(word_ready_o), .data_i(word_i),
-    .valid_o(valid), .ready_i(drop_q || tile_ready_i), .data_o(tile_data_o)
+  fifo #(
+    .WIDTH(8 * `DUPLEX_WORD_BYTES),
+    .DEPTH(2)
+  ) words (
+    .clk_i(clk_i),
+    .rst_ni(rst_ni),
+    .valid_i(word_valid_i),
+    .ready_o(word_ready_o),
+    .data_i(word_i),
+    .valid_o(valid),
+    .ready_i(drop_q || tile_ready_i),
+    .data_o(tile_data_o)
   );
 
   // The broadcast of a job begins when every channel has its job.
@@ -57,5 +66,14 @@ module tile_gate (
   end
 
   assign tile_valid_o = valid && !drop_q;
+`ifdef DUPLEX_ASSERT
+  handshake_check #(.WIDTH(8 * `DUPLEX_WORD_BYTES)) word_check (
+    .clk_i(clk_i),
+    .rst_ni(rst_ni),
+    .valid_i(word_valid_i),
+    .ready_i(word_ready_o),
+    .payload_i(word_i)
+  );
+`endif
 endmodule
 `default_nettype wire

@@ -1,9 +1,12 @@
-// Turns the beats of the weight FIFO into beats of the GEMM module: takes off the header beat with the rows' exponents and the beat
-// that fills the last column, counts row, group of tokens and k-tile, and lets the beat of a last k-tile go only when its results have
-// room. One beat a clock, also from tile to tile and from block to block.
-// With two groups the rows of a k-tile are read twice, once for each group's activations; row r of group g has accumulator row
-// g * rows + r. With two streams each group has rows of its own instead: a row set holds two k-tiles of one group (what is left of it is
-// dropped), the next row set the same k-tiles of the other. The exponent of a row whose sum is complete goes into a queue, to be met by the sum when it leaves the GEMM module.
+// Turns the beats of the weight FIFO into beats of the GEMM module: takes off the header beat with the rows'
+// exponents and the beat that fills the last column, counts row, group of tokens and k-tile, and lets the
+// beat of a last k-tile go only when its results have room. One beat a clock, also from tile to tile and from
+// block to block.
+// With two groups the rows of a k-tile are read twice, once for each group's activations; row r of group g
+// has accumulator row g * rows + r. With two streams each group has rows of its own instead: a row set holds
+// two k-tiles of one group (what is left of it is dropped), the next row set the same k-tiles of the other.
+// The exponent of a row whose sum is complete goes into a queue, to be met by the sum when it leaves the GEMM
+// module.
 `default_nettype none
 `include "duplex_params.vh"
 module weight_stream (
@@ -16,7 +19,8 @@ module weight_stream (
   input wire two_groups_i,
   input wire two_streams_i,
   input wire exponents_i,
-  input wire group_words_i,        // each group's results begin with a new word (those that go over the result bus)
+  // each group's results begin with a new word (those that go over the result bus)
+  input wire group_words_i,
   input wire weight_valid_i,
   input wire [8*`DUPLEX_WORD_BYTES-1:0] header_i,     // the low half of the beat at the FIFO's output
   output wire weight_pop_o,
@@ -40,6 +44,7 @@ module weight_stream (
   output wire no_tile_o,           // weights wait for a tile
   output wire no_room_o            // both are there, but no room for results
 );
+  localparam EXPONENT_BITS = 8 + 1;  // and the mark of a block's last row
   localparam [1:0] IDLE = 2'd0, HEADER = 2'd1, BEATS = 2'd2, PAD = 2'd3;
 
   reg [1:0] state_q;
@@ -60,7 +65,8 @@ module weight_stream (
   wire go = state_q == BEATS && weight_valid_i && (room_i || !last_q);
   wire issue = go && beat_ready_i;
   wire tile_end = row_end_q && group_end_q;
-  wire turn_end = row_end_q && (!two_streams_i || half_q || last_q);  // the other group follows, or the next k-tiles
+  // the other group follows, or the next k-tiles
+  wire turn_end = row_end_q && (!two_streams_i || half_q || last_q);
   wire block_done = issue && last_q && tile_end;
   wire set_end = !two_streams_i || &place_q;
   wire odd = two_streams_i ? !set_end : (k_tiles_i[0] & rows_q[0]) ^ exponents_i;
@@ -104,7 +110,9 @@ module weight_stream (
       first_set_q <= 1'b1;
     end else if (issue) begin
       row_q <= row_end_q ? 6'd0 : row_q + 6'd1;
-      sum_row_q <= row_end_q && !turn_end ? (group_end_q ? rows_q[5:0] : 6'd0) : tile_end ? 6'd0 : sum_row_q + 6'd1;
+      sum_row_q <= row_end_q && !turn_end ? (group_end_q ? rows_q[5:0] : 6'd0)
+          : tile_end ? 6'd0
+          : sum_row_q + 6'd1;
       row_end_q <= row_end_q ? rows_q == 7'd1 : {1'b0, row_q} + 7'd2 == rows_q;
       if (row_end_q) half_q <= !turn_end;
       if (turn_end) group_end_q <= !two_groups_i || !group_end_q;
@@ -129,13 +137,19 @@ module weight_stream (
 
   // Deep enough for the rows inside the GEMM module (6 clocks from issue to sum), and faster than it (3).
   wire unused_valid;
-  ram_fifo #(.WIDTH(9), .DEPTH(16)) exponents (
-    .clk_i(clk_i), .rst_ni(rst_ni),
+  ram_fifo #(
+    .WIDTH(EXPONENT_BITS),
+    .DEPTH(16)
+  ) exponents (
+    .clk_i(clk_i),
+    .rst_ni(rst_ni),
     .push_i(pick_q),
     .data_i({pick_end_q, exponents_i ? exponents_q[pick_row_q * 8 +: 8] : 8'd0}),
     .valid_o(unused_valid),
     .data_o({end_o, exponent_o}),
-    .pop_i(sum_valid_i), .mark_i(1'b0), .rewind_i(1'b0)
+    .pop_i(sum_valid_i),
+    .mark_i(1'b0),
+    .rewind_i(1'b0)
   );
 
   assign weight_pop_o = issue || drop;

@@ -1,7 +1,7 @@
-// Gathers result words into columns of 256 bytes and writes them to the channel's own DRAM: block b from logical column
-// `column_i` + b * stride on. A block's last column is filled up with zeros.
-// The words are shifted in from the top; after the fourth the column waits for the bundle controller, and the result buffer holds
-// what follows. The job's fields are taken at the start.
+// Gathers result words into columns of 256 bytes and writes them to the channel's own DRAM: block b from
+// logical column `column_i` + b * stride on. A block's last column is filled up with zeros.
+// The words are shifted in from the top; after the fourth the column waits for the bundle controller, and the
+// result buffer holds what follows. The job's fields are taken at the start.
 `default_nettype none
 `include "duplex_params.vh"
 module write_path (
@@ -48,7 +48,8 @@ module write_path (
   end
 
   always @(posedge clk_i) begin
-    if (shift) column_q <= {take ? word_i : {(8*`DUPLEX_WORD_BYTES){1'b0}}, column_q[8*`DUPLEX_COLUMN_BYTES-1:8*`DUPLEX_WORD_BYTES]};
+    if (shift) column_q <= {take ? word_i
+        : {(8*`DUPLEX_WORD_BYTES){1'b0}}, column_q[8*`DUPLEX_COLUMN_BYTES-1:8*`DUPLEX_WORD_BYTES]};
     if (take) end_q <= word_end_i;
     if (start_i) begin
       block_q <= column_i;

@@ -1,7 +1,8 @@
-// Reads the activation tiles of a GEMM from the shared buffer, k_tiles * groups * 16 words, once for each block, and offers each word to
-// all channels. A channel takes it when it is ready; the next word comes when all have taken it. One word a clock if nobody waits.
-// Tiles of a group follow each other; with a stride of 16 words the tiles of the two groups take turns. With two streams the groups are
-// read in turn by two k-tiles.
+// Reads the activation tiles of a GEMM from the shared buffer, k_tiles * groups * 16 words, once for each
+// block, and offers each word to all channels. A channel takes it when it is ready; the next word comes when
+// all have taken it. One word a clock if nobody waits. Tiles of a group follow each other; with a stride of
+// 16 words the tiles of the two groups take turns. With two streams the groups are read in turn by two
+// k-tiles.
 // Columns of the last k-tile from `k_last_i` on (if it is not 0) are given as zero.
 // A word that the job before has still to make (`waits_i`) is not read yet.
 `default_nettype none
@@ -69,10 +70,18 @@ module broadcast #(
     for (i = 0; i < 4; i = i + 1) if (zero_data_q[i]) data[i*128 +: 128] = 128'd0;
   end
 
-  fifo #(.WIDTH(512), .DEPTH(4)) words (
-    .clk_i(clk_i), .rst_ni(rst_ni),
-    .valid_i(read_data_valid_i), .ready_o(unused_ready), .data_i(data),
-    .valid_o(valid), .ready_i(&taken), .data_o(word_o)
+  fifo #(
+    .WIDTH(8 * `DUPLEX_WORD_BYTES),
+    .DEPTH(4)
+  ) words (
+    .clk_i(clk_i),
+    .rst_ni(rst_ni),
+    .valid_i(read_data_valid_i),
+    .ready_o(unused_ready),
+    .data_i(data),
+    .valid_o(valid),
+    .ready_i(&taken),
+    .data_o(word_o)
   );
 
   always @(posedge clk_i) begin
@@ -103,9 +112,9 @@ module broadcast #(
     end else if (read) begin
       word_q <= word_q + 4'd1;
       first_q <= !tile_end ? first_q + 15'd1
-               : !turn_end ? first_q + k_step
-               : !group_end ? first_q - (half_q ? 15'd30 + k_step : 15'd15)
-               : last_k_q ? address_i : first_q + k_step;
+          : !turn_end ? first_q + k_step
+          : !group_end ? first_q - (half_q ? 15'd30 + k_step : 15'd15)
+          : last_k_q ? address_i : first_q + k_step;
       if (tile_end) half_q <= !turn_end;
       if (tile_end && turn_end && two_groups_i) second_q <= !second_q;
       if (tile_end && !turn_end) begin
@@ -131,5 +140,12 @@ module broadcast #(
   assign read_address_o = first_q + (second_q ? {1'b0, stride_i} : 15'd0);
   assign word_valid_o = {CHANNELS{valid}} & ~taken_q;
   assign busy_o = reading_q || room_q != ROOM;
+`ifdef DUPLEX_ASSERT
+  always @(posedge clk_i) begin
+    if (rst_ni) begin
+      assert (!(read_data_valid_i && !unused_ready));
+    end
+  end
+`endif
 endmodule
 `default_nettype wire

@@ -1,8 +1,10 @@
-// Checks a whole descriptor before anything starts (error codes: params/registers.rdl, fields: params/descriptor.fields).
-// If several things are wrong the lowest code is reported. `address_o`: stripe: the mask; source and result range: the first row set
-// beyond the stripe set; shared range: the first word of the access; otherwise 0.
-// Products are made in one shift-and-add multiplier, two bits a clock, so a check takes about 50 clocks. It also divides a LOAD's
-// tiles, or the KV heads of ATTENTION, among the channels: each gets `tiles_each_o`, the first `tiles_extra_o` one more.
+// Checks a whole descriptor before anything starts (error codes: params/registers.rdl, fields:
+// params/descriptor.fields). If several things are wrong the lowest code is reported. `address_o`: stripe:
+// the mask; source and result range: the first row set beyond the stripe set; shared range: the first word of
+// the access; otherwise 0.
+// Products are made in one shift-and-add multiplier, two bits a clock, so a check takes about 50 clocks. It
+// also divides a LOAD's tiles, or the KV heads of ATTENTION, among the channels: each gets `tiles_each_o`,
+// the first `tiles_extra_o` one more.
 `default_nettype none
 `include "duplex_params.vh"
 `include "duplex_descriptor.vh"
@@ -74,7 +76,8 @@ module descriptor_check #(
   wire [15:0] v_stride = descriptor_i[`DUPLEX_DESC_V_BLOCK_STRIDE];
   wire [15:0] q_base = descriptor_i[`DUPLEX_DESC_Q_BASE];
 
-  // Bits that must be zero: those without a field, and the fields that this opcode and destination do not use.
+  // Bits that must be zero: those without a field, and the fields that this opcode and destination do not
+  // use.
   reg [511:0] used;
   always @* begin
     used = 512'd0;
@@ -124,7 +127,8 @@ module descriptor_check #(
     used[`DUPLEX_DESC_SCALE] = {32{attention}};
   end
 
-  // Sequence: five products, each of 8 steps and one clock to use it, beside them the division; then the verdict.
+  // Sequence: five products, each of 8 steps and one clock to use it, beside them the division; then the
+  // verdict.
   localparam [2:0] BEATS = 3'd0, COVERED = 3'd1, ROWS_MOST = 3'd2, SOURCE = 3'd3, RESULT = 3'd4, END = 3'd5;
   reg busy_q, begin_q, use_q, done_q;
   reg [2:0] product_of_q;
@@ -144,11 +148,26 @@ module descriptor_check #(
   reg [23:0] long;
   always @* begin
     case (product_of_q)
-      BEATS: begin short = attention ? {12'd0, head_tiles} : {9'd0, block_rows}; long = attention ? {11'd0, position_blocks} : {13'd0, k_tiles}; end
-      COVERED: begin short = {9'd0, block_rows}; long = {8'd0, blocks}; end
-      ROWS_MOST: begin short = CHANNELS_32[15:0]; long = channel_rows; end
-      SOURCE: begin short = attention ? {5'd0, last_slot} : blocks_1; long = {8'd0, src_stride}; end
-      default: begin short = attention ? {12'd0, head_tiles - 4'd1} : blocks_1; long = {8'd0, attention ? v_stride : dst_stride}; end
+      BEATS: begin
+        short = attention ? {12'd0, head_tiles} : {9'd0, block_rows};
+        long = attention ? {11'd0, position_blocks} : {13'd0, k_tiles};
+      end
+      COVERED: begin
+        short = {9'd0, block_rows};
+        long = {8'd0, blocks};
+      end
+      ROWS_MOST: begin
+        short = CHANNELS_32[15:0];
+        long = channel_rows;
+      end
+      SOURCE: begin
+        short = attention ? {5'd0, last_slot} : blocks_1;
+        long = {8'd0, src_stride};
+      end
+      default: begin
+        short = attention ? {12'd0, head_tiles - 4'd1} : blocks_1;
+        long = {8'd0, attention ? v_stride : dst_stride};
+      end
     endcase
   end
 
@@ -176,7 +195,8 @@ module descriptor_check #(
     end else if (!use_q) begin
       step_q <= step_q + 3'd1;
       short_q <= {short_q[13:0], 2'b00};
-      product_q <= {product_q[29:0], 2'b00} + (short_q[15] ? {7'd0, long, 1'b0} : 32'd0) + (short_q[14] ? {8'd0, long} : 32'd0);
+      product_q <= {product_q[29:0], 2'b00} + (short_q[15] ? {7'd0, long, 1'b0} : 32'd0) +
+          (short_q[14] ? {8'd0, long} : 32'd0);
     end
   end
 
@@ -218,8 +238,8 @@ module descriptor_check #(
   always @(posedge clk_i) begin
     if (use_q && product_of_q == BEATS) beats_q <= product_q[17:0] + {17'd0, exponents};
     source_sets_q <= load ? {4'd0, tiles_most[10:3]} + {11'd0, tiles_most[2:0] != 3'd0}
-             : two_streams ? {1'b0, k_tiles + {10'd0, k_tiles[0]}}
-                          : beats_q[17:6] + {11'd0, beats_q[5:0] != 6'd0};
+        : two_streams ? {1'b0, k_tiles + {10'd0, k_tiles[0]}}
+        : beats_q[17:6] + {11'd0, beats_q[5:0] != 6'd0};
     case (format)
       2'd0: result_columns_q <= (result_rows + 8'd15) >> 4;
       2'd1: result_columns_q <= (result_rows + 8'd7) >> 3;
@@ -234,7 +254,9 @@ module descriptor_check #(
   end
 
   // Words of x: with two groups the second behind the first, or (stride of one tile) tile by tile in turn.
-  wire [16:0] x_words = !two_groups ? {2'd0, k_tiles, 4'd0} : x_stride == 14'd16 ? {1'b0, k_tiles, 5'd0} : {3'd0, x_stride} + {2'd0, k_tiles, 4'd0};
+  wire [16:0] x_words = !two_groups ? {2'd0, k_tiles, 4'd0}
+      : x_stride == 14'd16 ? {1'b0, k_tiles, 5'd0}
+      : {3'd0, x_stride} + {2'd0, k_tiles, 4'd0};
 
   // ATTENTION: what begins at a base ends beyond the last slot.
   wire [21:0] length_most = (22'd16384 >> lanes) << spread;
@@ -245,7 +267,8 @@ module descriptor_check #(
   reg [31:0] k_sets_q, slots_q;
   reg [33:0] k_first_q, v_first_q, k_end_q, v_end_q, qo_end_q;
   reg [15:0] later_base_q;
-  // Scores that go to (MODE 1) and come from (MODE 2) the stripe set of the results: 32 / 2^LANES blocks in a row set.
+  // Scores that go to (MODE 1) and come from (MODE 2) the stripe set of the results: 32 / 2^LANES blocks in a
+  // row set.
   wire [15:0] score_blocks = {3'd0, position_blocks} << lanes;
   reg [11:0] score_sets_q;
   reg [16:0] score_end_q;
@@ -280,43 +303,57 @@ module descriptor_check #(
     else begin
       wrong_q[`DUPLEX_STACK_ERROR_OPCODE] <= !(load || gemm || attention);
       wrong_q[`DUPLEX_STACK_ERROR_RESERVED] <= reserved_low_q || reserved_high_q;
-      wrong_q[`DUPLEX_STACK_ERROR_FORMAT] <= attention ? mode == 2'd3 || lane_mask == 8'd0 || (wide && lanes == 2'd3) || (lane_mask & ~lanes_there) != 8'd0 ||
-        (mode == 2'd2 ? {2'd0, row_block} >= head_tiles : row_block != 2'd0) : load ? !(to_shared || destination == 2'd2) : destination[1] || (to_dram && format == 2'd3);
+      wrong_q[`DUPLEX_STACK_ERROR_FORMAT] <= attention
+          ? mode == 2'd3 || lane_mask == 8'd0 ||
+            (wide && lanes == 2'd3) || (lane_mask & ~lanes_there) != 8'd0 ||
+            (mode == 2'd2 ? {2'd0, row_block} >= head_tiles : row_block != 2'd0)
+          : load ? !(to_shared || destination == 2'd2)
+          : destination[1] || (to_dram && format == 2'd3);
       wrong_q[`DUPLEX_STACK_ERROR_STRIPE] <= src_foreign || (!load && dst_foreign);
       if (load) begin
         wrong_q[`DUPLEX_STACK_ERROR_TILES] <= tiles == 11'd0 || tiles > TILES_MAX;
         wrong_q[`DUPLEX_STACK_ERROR_SOURCE_RANGE] <= source_end_q > {17'd0, source_limit_q};
         wrong_q[`DUPLEX_STACK_ERROR_SHARED_RANGE] <= to_shared && (dst_address[1:0] != 2'd0 || dst_leaves);
       end else if (attention) begin
-        wrong_q[`DUPLEX_STACK_ERROR_K_TILES] <= head_size == 9'd0 || head_size > 9'd`DUPLEX_HEAD_SIZE_MAX || head_size[3:0] != 4'd0;
-        wrong_q[`DUPLEX_STACK_ERROR_BLOCKS] <= length == 18'd0 || length > 18'd`DUPLEX_POSITIONS_MAX || {4'd0, length} > length_most;
-        wrong_q[`DUPLEX_STACK_ERROR_ROWS] <= heads == 9'd0 || heads > 9'd`DUPLEX_KV_HEADS_MAX || (heads > {2'd0, CHANNELS_7} && !alone) ||
-          spread > 3'd5 || (spread != 3'd0 && channels_used > {9'd0, CHANNELS_7}) ||
-          {2'd0, first_channel} >= CHANNELS_7;
+        wrong_q[`DUPLEX_STACK_ERROR_K_TILES] <= head_size == 9'd0 || head_size > 9'd`DUPLEX_HEAD_SIZE_MAX ||
+            head_size[3:0] != 4'd0;
+        wrong_q[`DUPLEX_STACK_ERROR_BLOCKS] <= length == 18'd0 || length > 18'd`DUPLEX_POSITIONS_MAX ||
+            {4'd0, length} > length_most;
+        wrong_q[`DUPLEX_STACK_ERROR_ROWS] <= heads == 9'd0 || heads > 9'd`DUPLEX_KV_HEADS_MAX ||
+            (heads > {2'd0, CHANNELS_7} && !alone) ||
+            spread > 3'd5 || (spread != 3'd0 && channels_used > {9'd0, CHANNELS_7}) ||
+            {2'd0, first_channel} >= CHANNELS_7;
         if (used_after_q && of_q == RESULT) begin
-          wrong_q[`DUPLEX_STACK_ERROR_SOURCE_RANGE] <= (mode != 2'd2 && k_end_q > {17'd0, source_limit_q}) || v_end_q > {17'd0, source_limit_q};
-          wrong_q[`DUPLEX_STACK_ERROR_RESULT_RANGE] <= qo_end_q > {17'd0, result_limit_q} || (mode != 2'd0 && score_end_q > result_limit_q);
+          wrong_q[`DUPLEX_STACK_ERROR_SOURCE_RANGE] <= (mode != 2'd2 && k_end_q > {17'd0, source_limit_q}) ||
+              v_end_q > {17'd0, source_limit_q};
+          wrong_q[`DUPLEX_STACK_ERROR_RESULT_RANGE] <= qo_end_q > {17'd0, result_limit_q} ||
+              (mode != 2'd0 && score_end_q > result_limit_q);
         end
       end else begin
         wrong_q[`DUPLEX_STACK_ERROR_K_TILES] <= k_tiles == 11'd0 || k_tiles > K_TILES_MAX;
         wrong_q[`DUPLEX_STACK_ERROR_SHARED_RANGE] <= x_leaves || (to_shared && dst_leaves);
         if (use_q && product_of_q == COVERED)
-          wrong_q[`DUPLEX_STACK_ERROR_BLOCKS] <= product_q[23:0] < channel_rows || blocks == 16'd0 || block_rows == 7'd0 ||
-            block_rows > 7'd64 || channel_rows == 24'd0 || !(groups == 2'd1 || (two_groups && block_rows <= 7'd32)) || (gated && (block_rows[0] || channel_rows[0]));
+          wrong_q[`DUPLEX_STACK_ERROR_BLOCKS] <= product_q[23:0] < channel_rows || blocks == 16'd0 ||
+              block_rows == 7'd0 || block_rows > 7'd64 || channel_rows == 24'd0 ||
+              !(groups == 2'd1 || (two_groups && block_rows <= 7'd32)) ||
+              (gated && (block_rows[0] || channel_rows[0]));
         if (use_q && product_of_q == ROWS_MOST)
-          wrong_q[`DUPLEX_STACK_ERROR_ROWS] <= rows == 28'd0 || (gated && rows[0]) || {4'd0, rows} > product_q;
+          wrong_q[`DUPLEX_STACK_ERROR_ROWS] <= rows == 28'd0 || (gated && rows[0]) ||
+              {4'd0, rows} > product_q;
         if (used_after_q && of_q == SOURCE)
           wrong_q[`DUPLEX_STACK_ERROR_SOURCE_RANGE] <= source_end_q > {17'd0, source_limit_q} ||
-            (blocks_1 != 16'd0 && src_stride < {4'd0, source_sets_q});
+              (blocks_1 != 16'd0 && src_stride < {4'd0, source_sets_q});
         if (used_after_q && of_q == RESULT)
-          wrong_q[`DUPLEX_STACK_ERROR_RESULT_RANGE] <= to_dram && (result_end_q > {12'd0, result_limit_q, 5'd0} ||
-            (blocks_1 != 16'd0 && dst_stride < {8'd0, result_columns_q}));
+          wrong_q[`DUPLEX_STACK_ERROR_RESULT_RANGE] <= to_dram &&
+              (result_end_q > {12'd0, result_limit_q, 5'd0} ||
+              (blocks_1 != 16'd0 && dst_stride < {8'd0, result_columns_q}));
       end
     end
   end
 
   reg [7:0] code_q;
   reg [31:0] address_q;
+  wire x_leaves_first = !load && x_leaves;
   integer i;
   always @(posedge clk_i) begin
     code_q <= 8'd0;
@@ -325,7 +362,7 @@ module descriptor_check #(
       `DUPLEX_STACK_ERROR_STRIPE: address_q <= {28'd0, src_foreign ? src_stripe : dst_stripe};
       `DUPLEX_STACK_ERROR_SOURCE_RANGE: address_q <= {15'd0, source_limit_q};
       `DUPLEX_STACK_ERROR_RESULT_RANGE: address_q <= {15'd0, result_limit_q};
-      `DUPLEX_STACK_ERROR_SHARED_RANGE: address_q <= {17'd0, !load && x_leaves ? x_address : dst_address[16:2]};
+      `DUPLEX_STACK_ERROR_SHARED_RANGE: address_q <= {17'd0, x_leaves_first ? x_address : dst_address[16:2]};
       default: address_q <= 32'd0;
     endcase
   end

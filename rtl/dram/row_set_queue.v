@@ -1,8 +1,9 @@
 // Streams of columns cut into row sets: queue of the next three, the first of which is being read.
 //
-// A stream (read_*, docs/architecture.md "Ports of the bundle controller") begins at column 0 of a logical row set; its row sets follow
-// the stripe set. The next stream is taken when the last row set of this one has entered the queue.
-// Slot s of a vector is row set s of the queue. Latency: 3 clocks from a stream that is taken to its first row set in an empty queue.
+// A stream (read_*, docs/architecture.md "Ports of the bundle controller") begins at column 0 of a logical
+// row set; its row sets follow the stripe set. The next stream is taken when the last row set of this one has
+// entered the queue. Slot s of a vector is row set s of the queue. Latency: 3 clocks from a stream that is
+// taken to its first row set in an empty queue.
 `default_nettype none
 module row_set_queue (
   input wire clk_i,
@@ -28,7 +29,11 @@ module row_set_queue (
   wire [1:0] base_bundle;
   wire [13:0] base_row;
   stripe_map stripe_map (
-    .clk_i(clk_i), .row_set_i(read_base_i), .stripe_i(read_stripe_i), .bundle_o(base_bundle), .row_o(base_row)
+    .clk_i(clk_i),
+    .row_set_i(read_base_i),
+    .stripe_i(read_stripe_i),
+    .bundle_o(base_bundle),
+    .row_o(base_row)
   );
 
   // The bundle after this one in the mask; after the last one the next row begins.

@@ -10,7 +10,8 @@
 #include "Voperation_controller.h"
 #include "testbench/common/bench.h"
 extern "C" {
-#include "cmodel/stack/stack.h"
+#include "cmodel/common/channel_share.h"
+#include "cmodel/control/descriptor_check.h"
 }
 
 namespace {
@@ -223,7 +224,7 @@ class Bench {
     if (c_.chance(60)) spoil(c_, d);
     const uint32_t owner = c_.chance(70) ? 15 : c_.below(16);
     uint32_t address;
-    const uint32_t code = stack_descriptor_check(d.words, channels, owner, &address);
+    const uint32_t code = descriptor_check(d.words, channels, owner, &address);
     return fetch(d, owner) && prepare(d, code) && (code ? refused(d, code, address) : started(d));
   }
 

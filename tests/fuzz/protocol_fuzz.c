@@ -14,13 +14,10 @@
 #include "duplex/params.h"
 #include "duplex/registers.h"
 #include "firmware/kernels/ring.h"
+#include "cmodel/control/descriptor_check.h"
 #include "firmware/protocol.h"
 
 enum { QUEUE_ROWS = 4096, MAILBOX = 14000, MAILBOX_ROWS = 1000, ROUNDS = 24 };
-
-// Of cmodel/stack/stack.h, whose attention has names of the firmware's.
-uint32_t stack_descriptor_check(const uint32_t *descriptor, unsigned channels, uint32_t owner,
-                                uint32_t *address);
 
 #define REQUIRE(condition)                                                    \
   do {                                                                        \
@@ -70,7 +67,7 @@ static void check_attention(const struct ring_stack *stack, const uint32_t *d) {
 
 static void check_descriptor(const struct ring_stack *stack, const uint32_t *d) {
   uint32_t address;
-  const uint32_t code = stack_descriptor_check(d, stack->channels, 0xf, &address);
+  const uint32_t code = descriptor_check(d, stack->channels, 0xf, &address);
   if (GET(OPCODE) == DUPLEX_OPCODE_ATTENTION) {  // the firmware checks the regions, the stack the rest
     if (code == 0) check_attention(stack, d);
     return;
@@ -276,7 +273,7 @@ static void fuzz_descriptor(const uint8_t *data, size_t size) {
   if (small & 1) DUPLEX_DESCRIPTOR_SET(d, OPCODE, 1 + small % 8 / 2);
   for (uint32_t word = 1; word < DUPLEX_DESCRIPTOR_WORDS; word++)
     d[word] = zeros >> word & 1 ? 0 : small & 16 ? d[word] & 0xf00ff : d[word];
-  const uint32_t code = stack_descriptor_check(d, channels, owner, &address);
+  const uint32_t code = descriptor_check(d, channels, owner, &address);
   REQUIRE(code <= 0xff);
   if (code) return;
   REQUIRE((GET(SRC_STRIPE) & ~owner) == 0);

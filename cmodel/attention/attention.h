@@ -6,7 +6,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "cmodel/channel/attention.h"
+#include "cmodel/common/channel_share.h"
 #include "duplex/enumerations.h"
 #include "duplex/params.h"
 

@@ -1,41 +1,10 @@
-// From a job to beats: rtl/channel/stream_request.v and weight_stream.v, clock by clock.
-#include "cmodel/channel/channel_timing.h"
+// From row sets to beats, as rtl/channel/weight_stream.v.
+#include "cmodel/channel/weight_stream.h"
+
+#include "duplex/arithmetic.h"
+#include "duplex/params.h"
 
 enum { ROW_SET_BEATS = DUPLEX_ROW_SET_BYTES / DUPLEX_BEAT_BYTES };
-
-static unsigned smaller(uint32_t a, uint32_t b) { return a < b ? a : b; }
-
-static void request_block(struct stream_request *r, const struct job_timing *job) {
-  r->rows = smaller(r->left, job->block_rows);
-  r->left -= r->rows;
-  r->step = 7;
-  r->columns = job->two_streams ? (job->k_tiles + 1) / 2 * 2 * DUPLEX_COLUMNS
-                                : (r->rows * job->k_tiles + job->exponents + 1) / 2;
-}
-
-void stream_request_clock(struct stream_request *r, const struct job_timing *job, bool start, uint32_t count,
-                          bool ready) {
-  switch (r->state) {
-    case REQUEST_IDLE:
-      if (!start || count == 0) break;
-      r->left = count;
-      r->base = (uint16_t)job->src_base;
-      r->columns = (count & 0x7ff) * 4;
-      r->state = job->load ? REQUEST_ASK : REQUEST_ROWS;
-      break;
-    case REQUEST_ROWS:
-      request_block(r, job);
-      r->state = REQUEST_MULTIPLY;
-      break;
-    case REQUEST_MULTIPLY:
-      if (r->step-- == 0) r->state = REQUEST_ASK;
-      break;
-    default:
-      if (!ready) break;
-      r->base = (uint16_t)(r->base + job->src_stride);
-      r->state = job->load || r->left == 0 ? REQUEST_IDLE : REQUEST_ROWS;
-  }
-}
 
 struct beat weight_stream_beat(const struct weight_stream *s, const struct job_timing *job, bool weight_valid,
                                bool room, bool beat_ready) {
@@ -52,7 +21,7 @@ struct beat weight_stream_beat(const struct weight_stream *s, const struct job_t
 }
 
 static void next_block(struct weight_stream *s, const struct job_timing *job) {
-  s->rows = smaller(s->left, job->block_rows);
+  s->rows = duplex_smaller(s->left, job->block_rows);
   s->left -= s->rows;
   s->row = s->sum_row = 0;
   s->row_end = s->rows == 1;

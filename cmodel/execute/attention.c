@@ -1,12 +1,13 @@
-// One channel's heads of an ATTENTION descriptor (docs/numerics.md, N5): scores of the segment (MODE 1: into
-// DRAM), and with the sequence's last segment (MODE 2: with each, its scores from DRAM) the context. With
-// SPREAD a head's maximum, sums and l are joined over its channels.
-#include "cmodel/channel/attention.h"
+// One channel's heads of an ATTENTION descriptor (docs/numerics.md, N5): scores of the segment (MODE SCORES:
+// into DRAM), and with the sequence's last segment (MODE ROW_BLOCK: with each, its scores from DRAM) the
+// context. With SPREAD a head's maximum, sums and l are joined over its channels.
+#include "cmodel/execute/attention.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-#include "cmodel/stack/stack.h"
+#include "cmodel/common/channel_share.h"
+#include "cmodel/execute/row_sets.h"
 #include "duplex/error.h"
 #include "duplex/softmax.h"
 
@@ -17,8 +18,6 @@
 #define LOW_PART (DUPLEX_LANES / 2)  // lanes from a weight's high part to its low one
 #define TILES_AT_ONCE 32u            // position tiles of one call of the fast path
 
-static uint32_t smaller(uint32_t a, uint32_t b) { return a < b ? a : b; }
-
 static bool has_lane(const uint32_t *d, unsigned lane) { return GET(LANE_MASK) >> lane & 1; }
 
 // Lanes of the context: the upper half has the low parts of weights in two parts.
@@ -27,7 +26,7 @@ static bool has_weights(const uint32_t *d, unsigned lane) {
 }
 
 // Place of a position's scores in the slice.
-static duplex_f32 *scores_at(struct channel_attention *state, const uint32_t *d, uint32_t first_word,
+static duplex_f32 *scores_at(struct attention_state *state, const uint32_t *d, uint32_t first_word,
                              uint32_t position) {
   const uint32_t of_word = DUPLEX_SCORES_OF_WORD >> GET(LANES),
                  word = (first_word + position / of_word) % DUPLEX_SCORE_WORDS;
@@ -38,12 +37,12 @@ static duplex_f32 *scores_at(struct channel_attention *state, const uint32_t *d,
 static struct duplex_gemm_panel *read_q(const struct channel_job *job, uint32_t slot) {
   const uint32_t *d = job->descriptor;
   _Alignas(64) uint8_t tiles[K_TILES_MOST * TILE_BYTES];
-  stack_gather(job, GET(Q_BASE) + slot, GET(DST_STRIPE), tiles, attention_k_tiles(d) * TILE_BYTES);
+  read_row_sets(job, GET(Q_BASE) + slot, GET(DST_STRIPE), tiles, attention_k_tiles(d) * TILE_BYTES);
   return duplex_gemm_panel_new((const uint16_t *)(const void *)tiles, attention_k_tiles(d), DUPLEX_TILE_F16);
 }
 
 // Sums to scores: lanes that the segment does not have are kept as -Inf and have no part in the maximum.
-static void take_scores(struct channel_attention *state, const uint32_t *d, const struct duplex_sum *sums,
+static void take_scores(struct attention_state *state, const uint32_t *d, const struct duplex_sum *sums,
                         duplex_f32 *to) {
   for (unsigned lane = 0; lane < 1u << GET(LANES); lane++) {
     duplex_f32 t = DUPLEX_MAXIMUM_START;
@@ -58,17 +57,17 @@ static void take_scores(struct channel_attention *state, const uint32_t *d, cons
 // The score pass: positions are the rows of the GEMM module, 64 at a time.
 static int score_pass(struct channel_job *job, uint32_t slot, uint32_t first_word) {
   const uint32_t *d = job->descriptor, k_tiles = attention_k_tiles(d);
-  struct channel_attention *state = &job->stack->attention[job->channel];
+  struct attention_state *state = &job->execution->attention[job->channel];
   _Alignas(64) uint8_t k[K_TILES_MOST * BLOCK_BYTES];
   struct duplex_gemm_panel *q = read_q(job, slot);
   if (!q) return DUPLEX_ERROR_NO_MEMORY;
   for (uint32_t block = 0; block * DUPLEX_WIDTH < GET(LENGTH); block++) {
-    const uint32_t rows = smaller(GET(LENGTH) - block * DUPLEX_WIDTH, DUPLEX_WIDTH);
+    const uint32_t rows = duplex_smaller(GET(LENGTH) - block * DUPLEX_WIDTH, DUPLEX_WIDTH);
     const uint32_t row_set = GET(SRC_BASE) + slot * GET(SRC_STRIDE) + block * k_tiles;
     struct duplex_sum sums[DUPLEX_WIDTH * DUPLEX_LANES] = {0};
     for (uint32_t tile = 0; tile < k_tiles; tile++)
-      stack_gather(job, row_set + tile, GET(SRC_STRIPE), k + (size_t)tile * rows * DUPLEX_BEAT_BYTES,
-                   (size_t)rows * DUPLEX_BEAT_BYTES);
+      read_row_sets(job, row_set + tile, GET(SRC_STRIPE), k + (size_t)tile * rows * DUPLEX_BEAT_BYTES,
+                    (size_t)rows * DUPLEX_BEAT_BYTES);
     duplex_gemm_block_fast((const duplex_f16 *)(const void *)k, rows, k_tiles, q, sums, &job->tiers);
     for (uint32_t row = 0; row < rows; row++)
       take_scores(state, d, &sums[row * DUPLEX_LANES],
@@ -80,7 +79,7 @@ static int score_pass(struct channel_job *job, uint32_t slot, uint32_t first_wor
 
 // Exponentials of some position tiles, [tile][64][8 lanes]; zero for lanes and positions that there are not.
 // `count_l`: their sums go to l.
-static void exponentials(struct channel_attention *state, const struct kept_segment *segment,
+static void exponentials(struct attention_state *state, const struct kept_segment *segment,
                          uint32_t first_tile, uint32_t tiles, bool count_l, duplex_p16 *p) {
   const uint32_t *d = segment->descriptor;
   memset(p, 0, tiles * TILE_BYTES);
@@ -106,7 +105,7 @@ static int add_context(struct channel_job *job, uint32_t slot, const struct kept
                        uint32_t row_block, uint32_t first_tile, uint32_t tiles,
                        const struct duplex_gemm_panel *p) {
   const uint32_t *d = segment->descriptor, rows = attention_rows_of(d, row_block);
-  struct channel_attention *state = &job->stack->attention[job->channel];
+  struct attention_state *state = &job->execution->attention[job->channel];
   const size_t bytes = (size_t)rows * DUPLEX_BEAT_BYTES;
   const uint32_t row_set =
       GET(V_BASE) + slot * GET(SRC_STRIDE) + row_block * GET(V_BLOCK_STRIDE) + first_tile;
@@ -114,7 +113,7 @@ static int add_context(struct channel_job *job, uint32_t slot, const struct kept
   uint8_t *v = aligned_alloc(64, tiles * bytes);
   if (!v) return DUPLEX_ERROR_NO_MEMORY;
   for (uint32_t tile = 0; tile < tiles; tile++)
-    stack_gather(job, row_set + tile, GET(SRC_STRIPE), v + tile * bytes, bytes);
+    read_row_sets(job, row_set + tile, GET(SRC_STRIPE), v + tile * bytes, bytes);
   duplex_gemm_block_fast((const duplex_f16 *)(const void *)v, rows, tiles, p, sums, &job->tiers);
   free(v);
   for (uint32_t i = 0; i < rows * DUPLEX_LANES; i++)
@@ -126,11 +125,11 @@ static int add_context(struct channel_job *job, uint32_t slot, const struct kept
 static int context_pass(struct channel_job *job, uint32_t slot, const struct kept_segment *segment,
                         uint32_t row_block, bool count_l) {
   const uint32_t *d = segment->descriptor, all = (GET(LENGTH) + DUPLEX_WIDTH - 1) / DUPLEX_WIDTH;
-  struct channel_attention *state = &job->stack->attention[job->channel];
+  struct attention_state *state = &job->execution->attention[job->channel];
   duplex_p16 *p = malloc(TILES_AT_ONCE * TILE_BYTES);
   int error = p ? DUPLEX_OK : DUPLEX_ERROR_NO_MEMORY;
   for (uint32_t first = 0; first < all && !error; first += TILES_AT_ONCE) {
-    const uint32_t tiles = smaller(all - first, TILES_AT_ONCE);
+    const uint32_t tiles = duplex_smaller(all - first, TILES_AT_ONCE);
     exponentials(state, segment, first, tiles, count_l, p);
     struct duplex_gemm_panel *panel = duplex_gemm_panel_new(p, tiles, DUPLEX_TILE_P16);
     error = panel ? add_context(job, slot, segment, row_block, first, tiles, panel) : DUPLEX_ERROR_NO_MEMORY;
@@ -159,7 +158,7 @@ static duplex_f16 divide(const struct duplex_sum *sums, const uint64_t *l, bool 
 static int write_o(struct channel_job *job, uint32_t slot, uint32_t row_block, const struct duplex_sum *sums,
                    const uint64_t *l) {
   const uint32_t *d = job->descriptor, rows = attention_rows_of(d, row_block);
-  const struct channel_attention *state = &job->stack->attention[job->channel];
+  const struct attention_state *state = &job->execution->attention[job->channel];
   uint8_t bytes[DUPLEX_ROWS * DUPLEX_LANES * 2];
   for (uint32_t i = 0; i < rows * DUPLEX_LANES; i++) {
     const unsigned lane = i % DUPLEX_LANES;
@@ -168,13 +167,13 @@ static int write_o(struct channel_job *job, uint32_t slot, uint32_t row_block, c
     bytes[2 * i + 1] = (uint8_t)(o >> 8);
   }
   const size_t row_bytes = DUPLEX_LANES * 2;
-  const uint64_t address = stack_row_set_address(GET(DST_BASE) + slot, GET(DST_STRIPE)) +
-                           row_block * attention_block_rows(d) * row_bytes;
-  return duplex_hbm_mem_write(job->stack->hbm, job->channel, address, bytes, rows * row_bytes);
+  const uint64_t address = duplex_row_set_address(GET(DST_BASE) + slot, GET(DST_STRIPE)) +
+                           row_block * duplex_kv_block_rows(GET(HEAD_SIZE)) * row_bytes;
+  return duplex_hbm_mem_write(job->execution->hbm, job->channel, address, bytes, rows * row_bytes);
 }
 
-// MODE 0: keeps the segment until the last one of its sequence has come.
-static struct kept_segment *keep(struct channel_attention *state, const uint32_t *d) {
+// MODE WHOLE: keeps the segment until the last one of its sequence has come.
+static struct kept_segment *keep(struct attention_state *state, const uint32_t *d) {
   if (state->count == state->room) {
     const uint32_t room = 2 * state->room + DUPLEX_ATTENTION_QUEUE;
     struct kept_segment *more = realloc(state->segments, room * sizeof *more);
@@ -199,26 +198,27 @@ static uint32_t score_bytes(const uint32_t *d) {
 static int store_scores(struct channel_job *job) {
   const uint32_t *d = job->descriptor, bytes = score_bytes(d),
                  row_set_bytes = DUPLEX_COLUMNS * DUPLEX_COLUMN_BYTES;
-  const uint8_t *from = (const uint8_t *)job->stack->attention[job->channel].scores;
+  const uint8_t *from = (const uint8_t *)job->execution->attention[job->channel].scores;
   int error = DUPLEX_OK;
   for (uint32_t at = 0, i = 0; at < bytes && !error; at += row_set_bytes, i++)
-    error = duplex_hbm_mem_write(job->stack->hbm, job->channel,
-                                 stack_row_set_address(GET(DST_BASE) + i, GET(DST_STRIPE)), from + at,
-                                 smaller(bytes - at, row_set_bytes));
+    error = duplex_hbm_mem_write(job->execution->hbm, job->channel,
+                                 duplex_row_set_address(GET(DST_BASE) + i, GET(DST_STRIPE)), from + at,
+                                 duplex_smaller(bytes - at, row_set_bytes));
   return error;
 }
 
 static void load_scores(struct channel_job *job) {
   const uint32_t *d = job->descriptor, bytes = score_bytes(d),
                  row_set_bytes = DUPLEX_COLUMNS * DUPLEX_COLUMN_BYTES;
-  uint8_t *to = (uint8_t *)job->stack->attention[job->channel].scores;
+  uint8_t *to = (uint8_t *)job->execution->attention[job->channel].scores;
   for (uint32_t at = 0, i = 0; at < bytes; at += row_set_bytes, i++)
-    stack_gather(job, GET(SRC_BASE) + i, GET(DST_STRIPE), to + at, smaller(bytes - at, row_set_bytes));
+    read_row_sets(job, GET(SRC_BASE) + i, GET(DST_STRIPE), to + at,
+                  duplex_smaller(bytes - at, row_set_bytes));
 }
 
 static int make_scores(struct channel_job *job, uint32_t slot) {
   const uint32_t *d = job->descriptor;
-  struct channel_attention *state = &job->stack->attention[job->channel];
+  struct attention_state *state = &job->execution->attention[job->channel];
   if (GET(FIRST) || GET(MODE) != DUPLEX_MODE_WHOLE) state->count = 0;
   if (GET(MODE) == DUPLEX_MODE_ROW_BLOCK) {
     load_scores(job);
@@ -234,10 +234,10 @@ static int make_scores(struct channel_job *job, uint32_t slot) {
   return kept ? score_pass(job, slot, kept->word) : DUPLEX_ERROR_NO_MEMORY;
 }
 
-// MODE 2: of this segment, whose scores begin with word 0; MODE 0: of all segments that were kept.
+// MODE ROW_BLOCK: of this segment, whose scores begin with word 0; WHOLE: of all segments that were kept.
 static int make_context(struct channel_job *job, uint32_t slot, uint32_t row_block) {
   const uint32_t *d = job->descriptor;
-  struct channel_attention *state = &job->stack->attention[job->channel];
+  struct attention_state *state = &job->execution->attention[job->channel];
   const bool whole = GET(MODE) == DUPLEX_MODE_WHOLE, begins_l = whole ? row_block == 0 : GET(FIRST);
   if (whole || GET(FIRST)) memset(state->sums, 0, sizeof state->sums);
   if (begins_l) memset(state->l, 0, sizeof state->l);
@@ -253,9 +253,9 @@ static int make_context(struct channel_job *job, uint32_t slot, uint32_t row_blo
   return error;
 }
 
-int stack_channel_attention(struct channel_job *job) {
+int attention_heads(struct channel_job *job) {
   const uint32_t *d = job->descriptor;
-  const struct channel_attention *state = &job->stack->attention[job->channel];
+  const struct attention_state *state = &job->execution->attention[job->channel];
   int error = DUPLEX_OK;
   for (uint32_t slot = 0; slot < job->count && !error; slot++) {
     error = make_scores(job, slot);
@@ -268,25 +268,25 @@ int stack_channel_attention(struct channel_job *job) {
   return error;
 }
 
-int stack_member_scores(struct channel_job *job) { return job->count ? make_scores(job, 0) : DUPLEX_OK; }
+int spread_scores(struct channel_job *job) { return job->count ? make_scores(job, 0) : DUPLEX_OK; }
 
-int stack_member_context(struct channel_job *job) {
+int spread_context(struct channel_job *job) {
   return job->count ? make_context(job, 0, job->row_block) : DUPLEX_OK;
 }
 
 // What is done once for a head is done with its last member's job.
-static struct channel_attention *member(const struct channel_job *job, uint32_t from_last) {
-  const unsigned channels = job->stack->channels;
-  return &job->stack->attention[(job->channel + channels - from_last) % channels];
+static struct attention_state *member(const struct channel_job *job, uint32_t from_last) {
+  const unsigned channels = job->execution->channels;
+  return &job->execution->attention[(job->channel + channels - from_last) % channels];
 }
 
 static bool joins(const struct channel_job *job) {
   const uint32_t *d = job->descriptor;
   return job->count &&
-         attention_share_of(d, job->channel, job->stack->channels).member + 1 == 1u << GET(SPREAD);
+         attention_share_of(d, job->channel, job->execution->channels).member + 1 == 1u << GET(SPREAD);
 }
 
-int stack_member_join_maxima(struct channel_job *job) {
+int spread_join_maxima(struct channel_job *job) {
   const uint32_t *d = job->descriptor, members = 1u << GET(SPREAD);
   for (unsigned lane = 0; lane < DUPLEX_LANES && joins(job); lane++) {
     duplex_f32 maximum = member(job, members - 1)->maximum[lane];
@@ -297,7 +297,7 @@ int stack_member_join_maxima(struct channel_job *job) {
   return DUPLEX_OK;
 }
 
-int stack_member_output(struct channel_job *job) {
+int spread_output(struct channel_job *job) {
   const uint32_t *d = job->descriptor;
   struct duplex_sum sums[DUPLEX_ROWS * DUPLEX_LANES];
   uint64_t l[DUPLEX_LANES];

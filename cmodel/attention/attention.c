@@ -1,5 +1,5 @@
 // The units of a channel's attention put together, as rtl/attention/attention.v.
-#include "cmodel/attention/attention_timing.h"
+#include "cmodel/attention/attention.h"
 
 #include <string.h>
 
