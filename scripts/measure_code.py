@@ -54,8 +54,8 @@ def functions(lines):
 
 
 def opens_with_a_sentence(name, lines):
-    """The first line that is not `#!` is a comment in words."""
-    first = next((line for line in lines if line.strip() and not line.startswith("#!")), "")
+    """The first line behind `#!` and the licence is a comment in words."""
+    first = next((line for line in lines if line.strip() and not re.match(r"#!|(#|//|/\*) SPDX", line)), "")
     return bool(re.match(OPENING.get(pathlib.Path(name).suffix, r"// \S+ \S+"), first))
 
 

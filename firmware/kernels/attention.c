@@ -76,6 +76,12 @@ static void write_constant_words(const struct sequence *s, uint32_t slot) {
   hal_write_word(s->ring->hal, slot, DUPLEX_DESC_SCALE_WORD, s->job->scale);
 }
 
+// The row set to which a piece's results go, and its stripe set: scores, or o.
+static inline uint32_t destination_of(const struct sequence *s, enum duplex_mode mode, uint32_t scores) {
+  if (mode != DUPLEX_MODE_SCORES) return s->o_word;
+  return scores | DUPLEX_DESCRIPTOR_FIELD(DST_STRIPE, s->job->qo.stripe);
+}
+
 // Positions of a segment from `from` on, a multiple of 64 << spread; `scores`: row set of their scores,
 // unless DUPLEX_MODE_WHOLE. Values that are in their range as they come need no mask.
 static inline __attribute__((always_inline)) bool push_piece(const struct sequence *s, uint32_t i,
@@ -100,9 +106,7 @@ static inline __attribute__((always_inline)) bool push_piece(const struct sequen
                           DUPLEX_DESCRIPTOR_FIELD(ROW_BLOCK, row_block);
   const uint32_t v_source =
       s->job->slot_stride | DUPLEX_DESCRIPTOR_FIELD(V_BASE, segment->v_base + s->offset + block);
-  const uint32_t destination = mode == DUPLEX_MODE_SCORES
-                                   ? scores | DUPLEX_DESCRIPTOR_FIELD(DST_STRIPE, s->job->qo.stripe)
-                                   : s->o_word;
+  const uint32_t destination = destination_of(s, mode, scores);
   const uint32_t positions = length | s->place;
   const uint32_t shape = s->shape_word;
   const uint32_t q = s->q_word;
