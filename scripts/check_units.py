@@ -3,7 +3,7 @@
 """Checks docs/units.md, the table of all RTL modules, against the tree; fills in what can be counted.
 
 usage: scripts/check_units.py [--write]
-Each module of rtl/files.f has one row, in its order; every file and anchor that a row links to exists; a C file or a bench
+Each module of rtl/files.f has one row, in its order; every file that a row links to exists (headings: check_docs.py); a C file or a bench
 that has the unit's own name and room stands in its row; the areas are those of synth/baselines, the counts those of the table.
 --write puts areas and counts right; all else is for the writer. Exit status 1 if something is stale, one line each.
 """
@@ -12,15 +12,10 @@ import pathlib
 import re
 import sys
 
-sys.dont_write_bytecode = True
-
-from check_links import bad_links
-
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 PAGE = ROOT / "docs/units.md"
 BASELINE = ROOT / "synth/baselines/asap7sc7p5t_rvt_tt.json"
 COLUMNS = ("unit", "room", "RTL", "C model", "bench", "page", "clocks", "um2", "what it does")
-WITH_USER = "with its user"
 COUNTS = re.compile(r"<!-- counts -->\n.*?<!-- end -->", re.S)
 
 
@@ -36,6 +31,11 @@ def areas():
     for name, figures in json.loads(BASELINE.read_text())["runs"]["stack"]["units"].items():
         found.setdefault(name.split()[0], []).append(f"{figures['area']:,.0f}" if figures["area"] >= 100 else f"{figures['area']:.1f}")
     return {unit: " / ".join(texts) for unit, texts in found.items()}
+
+
+def area_of(path, recorded):
+    """Text of the area column; building blocks are counted with the unit that uses them."""
+    return recorded.get(pathlib.Path(path).stem, "with its user" if path.split("/")[1] == "common" else "not recorded")
 
 
 def cells(line):
@@ -70,7 +70,9 @@ def stale_row(row, path, area):
             yield f"{where}: column {column} is empty"
     if cell["um2"] != area:
         yield f"{where}: area {cell['um2']}, recorded is {area} (--write)"
-    yield from (f"{where}: {text}" for text in bad_links(PAGE, " ".join(row)))
+    for name in re.findall(r"\]\(([^)#]+)", " ".join(row)):
+        if not (PAGE.parent / name).exists():
+            yield f"{where}: {name}: no such file"
 
 
 def counts(paths):
@@ -89,9 +91,10 @@ def main():
     paths, recorded, text = modules(), areas(), PAGE.read_text()
     if write:
         lines = text.splitlines()
+        area = {pathlib.Path(path).stem: area_of(path, recorded) for path in paths}
         for number, row in table(text):
             if len(row) == len(COLUMNS):
-                row[COLUMNS.index("um2")] = recorded.get(row[0].strip("`"), WITH_USER)
+                row[COLUMNS.index("um2")] = area.get(row[0].strip("`"), "")
                 lines[number] = "| " + " | ".join(row) + " |"
         text = COUNTS.sub(lambda _: counts(paths), "\n".join(lines) + "\n")
         PAGE.write_text(text)
@@ -103,7 +106,7 @@ def main():
         stale.append("docs/units.md: rows are not in the order of rtl/files.f")
     for stem, path in zip(stems, paths):
         if stem in rows:
-            stale += stale_row(rows[stem], path, recorded.get(stem, WITH_USER))
+            stale += stale_row(rows[stem], path, area_of(path, recorded))
     if counts(paths) not in text:
         stale.append("docs/units.md: the counts above the table are not those of the tree (--write)")
     print("\n".join(stale) or f"docs/units.md: {len(rows)} units, every file and page is there")
