@@ -89,7 +89,9 @@ void kv_pool_give(struct kv_pool *pool, uint32_t frame, uint32_t channels);
 unsigned kv_spread_for(const struct duplex_kv_cache *cache, size_t positions, uint32_t lanes);
 
 // Binary logarithm of the lanes that the hardware keeps for so many.
-static inline uint32_t stored_lanes(uint32_t lanes) { return lanes > 4 ? 3 : lanes > 2 ? 2 : lanes > 1; }
+static inline uint32_t stored_lanes(uint32_t lanes) {
+  return lanes > 1 ? 32 - (uint32_t)__builtin_clz(lanes - 1) : 0;
+}
 
 // kv_page.c: bytes of a page. Positions from `at` on (within the page); K and V of one head at a time are
 // `stride` elements apart.

@@ -51,5 +51,6 @@ uint64_t space_address(struct region region, uint64_t offset) {
   const uint64_t row_set = region.base + offset / DUPLEX_ROW_SET_BYTES;
   uint32_t place = (uint32_t)(row_set % bundles_of(region.stripe)), bundle = 0;
   while (!(region.stripe >> bundle & 1) || place--) bundle++;
-  return (uint64_t)bundle << 27 | row_set / bundles_of(region.stripe) << 13 | offset % DUPLEX_ROW_SET_BYTES;
+  return (uint64_t)bundle << DUPLEX_BUNDLE_BYTE_BITS |
+         row_set / bundles_of(region.stripe) << DUPLEX_ROW_SET_BYTE_BITS | offset % DUPLEX_ROW_SET_BYTES;
 }

@@ -20,7 +20,7 @@ int stack_fail(struct duplex_stack *stack, int error, const char *format, ...) {
 }
 
 static uint32_t table_row_sets(void) {
-  const uint32_t tiles = (DUPLEX_ACTIVATION_IMAGE_BYTES + 1023) / 1024;
+  const uint32_t tiles = (DUPLEX_ACTIVATION_IMAGE_BYTES + DUPLEX_TILE_BYTES - 1) / DUPLEX_TILE_BYTES;
   return activation_row_sets(tiles, 1);
 }
 

@@ -11,7 +11,7 @@ CC ?= cc
 CXX ?= c++
 SANITIZE ?=
 WARN := -Wall -Wextra -Werror
-INCLUDES := -Iinclude -I.
+INCLUDES := $(POINT_INCLUDES) -Iinclude -I.
 CFLAGS ?= -O2 -g
 ALL_CFLAGS = -std=c11 -DDUPLEX_VERSION_TEXT='"$(shell cat VERSION)"' -D_GNU_SOURCE $(WARN) $(INCLUDES) -fPIC -pthread -ffp-contract=off -MMD -MP $(CFLAGS) $(SANITIZE)
 ALL_CXXFLAGS = -std=c++17 $(WARN) $(INCLUDES) -fPIC -pthread -MMD -MP $(CFLAGS) $(SANITIZE)

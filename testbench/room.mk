@@ -2,7 +2,7 @@
 VERILATOR ?= verilator
 RTL_FILES = $(shell grep -hv '^\#' rtl/files.f)
 RTL_INCDIR := params/generated
-VERILATOR_FLAGS = -Wall --Wno-fatal -Irtl/common -I$(RTL_INCDIR) -O3 --x-assign fast --x-initial fast --no-assert
+VERILATOR_FLAGS = -Wall --Wno-fatal -Irtl/common $(POINT_INCDIR:%=-I%) -I$(RTL_INCDIR) -O3 --x-assign fast --x-initial fast --no-assert
 BENCHES := $(foreach b,$(wildcard testbench/*/*_bench.cpp),$(BUILD)/verilator/$(patsubst %_bench.cpp,%,$(notdir $(b)))/$(patsubst %.cpp,%,$(notdir $(b))))
 
 # $(call rtl_of,unit): the file that holds it
@@ -12,7 +12,7 @@ RTL_SEARCH := $(addprefix -y ,$(patsubst %/,%,$(wildcard rtl/*/)))
 $(BENCHES): $(BUILD)/verilator/%_bench: $$(wildcard testbench/*/$$(notdir $$*)_bench.cpp) testbench/common/bench.h $(wildcard rtl/*/*.v $(RTL_INCDIR)/*.vh) $(LIB)
 	@mkdir -p $(@D) && rm -f $@  # Verilator's make does not know the library
 	$(VERILATOR) --cc --exe --build -j 2 --trace-fst $(VERILATOR_FLAGS) $(RTL_SEARCH) --top-module $(notdir $*) \
-	  -CFLAGS "-O2 -I$(CURDIR)/include -I$(CURDIR)" -LDFLAGS "$(abspath $(LIB)) $(LDLIBS) -lmpfr -lgmp" \
+	  -CFLAGS "-O2 $(patsubst -I%,-I$(CURDIR)/%,$(POINT_INCLUDES)) -I$(CURDIR)/include -I$(CURDIR)" -LDFLAGS "$(abspath $(LIB)) $(LDLIBS) -lmpfr -lgmp" \
 	  --Mdir $(@D) -o $(notdir $@) $(call rtl_of,$(notdir $*)) $(abspath $<) > $(@D)/build.log 2>&1 || { cat $(@D)/build.log; exit 1; }
 
 # Benches that compare registers inside their unit.
@@ -31,5 +31,5 @@ TEST_PREREQUISITES += $(CONTROLLER_BENCHES)
 $(CONTROLLER_BENCHES): $(BUILD)/verilator/bundle_controller-%/bundle_controller_bench: testbench/dram/bundle_controller_bench.cpp testbench/common/bench.h $(wildcard rtl/dram/*.v) $(LIB)
 	@mkdir -p $(@D) && rm -f $@  # Verilator's make does not know the library
 	$(VERILATOR) --cc --exe --build -j 2 --trace-fst $(VERILATOR_FLAGS) $(RTL_SEARCH) --top-module bundle_controller $(CONTROLLER_$*) \
-	  -CFLAGS "-O2 -I$(CURDIR)/include -I$(CURDIR)" -LDFLAGS "$(abspath $(LIB)) $(LDLIBS) -lmpfr -lgmp" \
+	  -CFLAGS "-O2 $(patsubst -I%,-I$(CURDIR)/%,$(POINT_INCLUDES)) -I$(CURDIR)/include -I$(CURDIR)" -LDFLAGS "$(abspath $(LIB)) $(LDLIBS) -lmpfr -lgmp" \
 	  --Mdir $(@D) -o $(notdir $@) rtl/dram/bundle_controller.v $(abspath $<) > $(@D)/build.log 2>&1 || { cat $(@D)/build.log; exit 1; }

@@ -14,8 +14,8 @@ void stack_gather(const struct channel_job *job, uint32_t row_set, uint32_t stri
                   size_t size) {
   for (size_t done = 0; done < size; row_set++) {
     const uint64_t address = stack_row_set_address(row_set, stripe);
-    const uint8_t *from = duplex_hbm_row_set(job->stack->hbm, job->channel, (unsigned)(address >> 27),
-                                             address >> 13 & (DUPLEX_BANK_ROWS - 1));
+    const uint8_t *from = duplex_hbm_row_set(job->stack->hbm, job->channel, (unsigned)(address >> DUPLEX_BUNDLE_BYTE_BITS),
+                                             address >> DUPLEX_ROW_SET_BYTE_BITS & (DUPLEX_BANK_ROWS - 1));
     const size_t left = size - done, part = left < DUPLEX_ROW_SET_BYTES ? left : DUPLEX_ROW_SET_BYTES;
     if (from) {
       memcpy(bytes + done, from, part);
@@ -59,7 +59,8 @@ static void drain_to_shared(const struct channel_job *job, uint32_t group, uint3
   const uint32_t rows_of_h = GET(GATED) ? 2 : 1;
   for (uint32_t row = 0; row < rows; row += rows_of_h) {
     uint8_t *to = job->stack->shared +
-                  (size_t)(GET(DST_ADDRESS) + group * GET(DST_GROUP) + (first_row + row) / rows_of_h) * 16;
+                  (size_t)(GET(DST_ADDRESS) + group * GET(DST_GROUP) + (first_row + row) / rows_of_h) *
+                      DUPLEX_UNIT_BYTES;
     const uint32_t up = row + rows_of_h - 1;
     for (unsigned lane = 0; lane < DUPLEX_LANES; lane++) {
       const duplex_f32 g = duplex_round_f32(&sums[row * DUPLEX_LANES + lane], exponents[row]);
@@ -127,7 +128,7 @@ int stack_channel_gemm(struct channel_job *job) {
 static void store_tile(const struct channel_job *job, uint32_t tile, const uint8_t *bytes) {
   const uint32_t *d = job->descriptor;
   if (GET(DESTINATION) == 1) {
-    memcpy(job->stack->shared + (size_t)GET(DST_ADDRESS) * 16 +
+    memcpy(job->stack->shared + (size_t)GET(DST_ADDRESS) * DUPLEX_UNIT_BYTES +
                (size_t)tile * DUPLEX_TILE_WORDS * DUPLEX_WORD_BYTES,
            bytes, DUPLEX_TILE_WORDS * DUPLEX_WORD_BYTES);
     return;
@@ -141,11 +142,11 @@ static void store_tile(const struct channel_job *job, uint32_t tile, const uint8
 int stack_channel_load(struct channel_job *job) {
   const uint32_t *d = job->descriptor;
   uint8_t row_set[DUPLEX_ROW_SET_BYTES];
-  const uint32_t tiles_of_set = DUPLEX_ROW_SET_BYTES / 1024;
+  const uint32_t tiles_of_set = DUPLEX_ROW_SET_BYTES / DUPLEX_TILE_BYTES;
   for (uint32_t i = 0; i < job->count; i++) {
     if (i % tiles_of_set == 0)
       stack_gather(job, GET(SRC_BASE) + i / tiles_of_set, GET(SRC_STRIPE), row_set, sizeof row_set);
-    store_tile(job, i * job->stack->channels + job->first, row_set + i % tiles_of_set * 1024);
+    store_tile(job, i * job->stack->channels + job->first, row_set + i % tiles_of_set * DUPLEX_TILE_BYTES);
   }
   return DUPLEX_OK;
 }

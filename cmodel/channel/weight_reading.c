@@ -8,7 +8,7 @@ static unsigned smaller(uint32_t a, uint32_t b) { return a < b ? a : b; }
 static void request_block(struct stream_request *r, const struct job_timing *job) {
   r->rows = smaller(r->left, job->block_rows);
   r->left -= r->rows;
-  r->step = 7;
+  r->step = DUPLEX_ROW_BITS + 1;
   r->columns = job->two_streams ? (job->k_tiles + 1) / 2 * 2 * DUPLEX_COLUMNS
                                 : (r->rows * job->k_tiles + job->exponents + 1) / 2;
 }
@@ -20,7 +20,7 @@ void stream_request_clock(struct stream_request *r, const struct job_timing *job
       if (!start || count == 0) break;
       r->left = count;
       r->base = (uint16_t)job->src_base;
-      r->columns = (count & 0x7ff) * 4;
+      r->columns = (count & 0x7ff) * DUPLEX_LANES / 2;
       r->state = job->load ? REQUEST_ASK : REQUEST_ROWS;
       break;
     case REQUEST_ROWS:

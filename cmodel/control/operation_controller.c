@@ -11,7 +11,7 @@ enum { FETCH_CLOCKS = 18, CHECK_CLOCKS = 61, SEEN = 4 };
 uint32_t stack_channel_share(const struct stack_model *stack, const uint32_t *d, unsigned channel,
                              uint32_t *address) {
   if (GET(OPCODE) == 1) {
-    *address = GET(DST_ADDRESS) + channel * 64;
+    *address = GET(DST_ADDRESS) + channel * 4 * DUPLEX_TILE_WORDS;
     return GET(TILES) / stack->channels + (channel < GET(TILES) % stack->channels);
   }
   const uint64_t first = (uint64_t)channel * GET(CHANNEL_ROWS);

@@ -3,6 +3,8 @@
 
 #include "cmodel/control/control_timing.h"
 
+enum { TABLE_WORDS = DUPLEX_WORD_BYTES / 32 };  // of the activation table, in a word of the bus
+
 void result_bus_reset(struct result_bus *b) {
   memset(b, 0, sizeof *b);
   b->room = BUS_ROOM;
@@ -56,8 +58,9 @@ void result_bus_clock(struct result_bus *b, bool load_start, const struct bus_wo
   const struct bus_word head = b->queue[0];
   const struct activation_result result = *result_of(b);
   const bool load = head.kind == WORD_LOAD,
-             two = head.kind == WORD_TABLE || (head.kind == WORD_ROWS && !head.single);
-  const bool moves = b->queued && !(load && result.valid), ends = !two || b->second, pop = moves && ends;
+             table = head.kind == WORD_TABLE;
+  const unsigned last_part = table ? TABLE_WORDS - 1 : head.kind == WORD_ROWS && !head.single;
+  const bool moves = b->queued && !(load && result.valid), ends = b->part == last_part, pop = moves && ends;
   const bool row = moves && head.kind < WORD_LOAD, direct = moves && load;
   turns_clock(b, load_start, word, channels);
   inside_clock(b, pop && head.kind >= WORD_LOAD, head.parity);
@@ -74,9 +77,9 @@ void result_bus_clock(struct result_bus *b, bool load_start, const struct bus_wo
                                                      .ends = ends,
                                                      .parity = head.parity,
                                                      .channel = head.channel,
-                                                     .unit = (head.address + b->second) & 0x1ffff};
+                                                     .unit = (head.address + b->part) & 0x1ffff};
   b->pipe_head = (b->pipe_head + 1) % ACTIVATION_LATENCY;
-  b->second = moves && !ends;
+  b->part = moves && !ends ? b->part + 1 : 0;
   b->room += (unsigned)pop - (unsigned)(word != NULL);
   if (pop) {
     b->queued--;

@@ -30,7 +30,8 @@ static struct bundle_timing timing_of(const struct duplex_dram_timing *t) {
       .refresh_urgent = t->nREFMAX / 2,
       .refresh_forced = t->nREFMAX - 2,
       .faw = clocks(t->nFAW),
-      .soon_column = clocks(t->nFAW) > pre_act ? 31 - (clocks(t->nFAW) - pre_act + 1) / 2 : 31};
+      .soon_column = clocks(t->nFAW) > pre_act ? DUPLEX_COLUMNS - 1 - (clocks(t->nFAW) - pre_act + 1) / 2
+                                                    : DUPLEX_COLUMNS - 1};
 }
 
 void bundle_controller_reset(struct bundle_controller *c, const struct duplex_dram_timing *timing,

@@ -4,6 +4,10 @@
 
 _Static_assert(DUPLEX_DESC_SPREAD_LSB == DUPLEX_DESC_FIRST_CHANNEL_LSB + 5, "both fields come from one byte");
 
+// A mask of more than 8 lanes has no room beside the K base.
+#define MASK_IN_WORD_1 (DUPLEX_DESC_LANE_MASK_WORD == 1)
+_Static_assert(MASK_IN_WORD_1 || DUPLEX_DESC_LANE_MASK_WORD == 11, "push_piece writes words 1 and 11");
+
 enum mode { WHOLE, SCORES_TO_DRAM, ROW_BLOCK_OF_V };
 
 // One sequence on its way into the ring, or the part of it that lies in one slot of the channels.
@@ -89,8 +93,9 @@ static inline __attribute__((always_inline)) bool push_piece(const struct sequen
                          FIELD(MODE, mode) | FIELD(FENCE, end);
   // All words before the first is written: a compiler must think that a register's write changes memory.
   const uint32_t k_base = segment->k_base + s->offset + block * s->tiles;
+  const uint32_t lanes = FIELD(LANE_MASK, segment_lanes(segment));
   const uint32_t word_1 = (mode == ROW_BLOCK_OF_V ? scores : k_base) | FIELD(SRC_STRIPE, s->job->kv_stripe) |
-                          FIELD(LANE_MASK, segment->length_and_lanes >> 24) | FIELD(ROW_BLOCK, row_block);
+                          (MASK_IN_WORD_1 ? lanes : 0) | FIELD(ROW_BLOCK, row_block);
   const uint32_t word_2 = s->job->slot_stride | FIELD(V_BASE, segment->v_base + s->offset + block);
   const uint32_t word_12 = length | s->place,
                  word_9 = mode == SCORES_TO_DRAM ? scores | FIELD(DST_STRIPE, s->job->qo.stripe) : s->word_9,
@@ -102,6 +107,7 @@ static inline __attribute__((always_inline)) bool push_piece(const struct sequen
   hal_write_word(hal, slot, 1, word_1);
   hal_write_word(hal, slot, 2, word_2);
   hal_write_word(hal, slot, 9, word_9);
+  if (!MASK_IN_WORD_1) hal_write_word(hal, slot, 11, lanes);
   hal_write_word(hal, slot, 12, word_12);
   hal_write_word(hal, slot, 13, word_13);
   hal_write_word(hal, slot, 14, word_14);

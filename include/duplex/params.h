@@ -53,5 +53,6 @@
 #define DUPLEX_COLUMN_BYTE_BITS 8 // of a byte in its column: a channel's address is bundle, row, column, byte
 #define DUPLEX_ROW_SET_BYTE_BITS 13 // of a byte in its row set
 #define DUPLEX_BUNDLE_BYTE_BITS 27 // of a byte in its bundle
+#define DUPLEX_POINT 0x0aca9bd3u // hash of all of these
 
 #endif
