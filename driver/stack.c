@@ -24,7 +24,8 @@ static uint32_t table_row_sets(void) {
   return activation_row_sets(tiles, 1);
 }
 
-static int check_identity(struct duplex_stack *stack) {
+// The stack must be what this library is built for: its registers, its channels and its geometry.
+static int check_identity(struct duplex_stack *stack, char *text, size_t size) {
   uint32_t id = 0, version = 0, geometry = 0;
   const struct duplex_backend_ops *ops = stack->backend->ops;
   int error = ops->reg_read(stack->backend, DUPLEX_REG_ID, &id);
@@ -32,8 +33,16 @@ static int check_identity(struct duplex_stack *stack) {
   if (!error) error = ops->reg_read(stack->backend, DUPLEX_REG_GEOMETRY, &geometry);
   if (error) return error;
   const bool known = id == DUPLEX_ID_VALUE_RESET && version == DUPLEX_VERSION_VALUE_RESET;
-  return known && (geometry >> DUPLEX_GEOMETRY_CHANNELS_LSB & 0xff) == stack->channels ? DUPLEX_OK
-                                                                                       : DUPLEX_ERROR_FORMAT;
+  const uint32_t expected = stack->channels << DUPLEX_GEOMETRY_CHANNELS_LSB |
+                            DUPLEX_LANES << DUPLEX_GEOMETRY_LANES_LSB |
+                            DUPLEX_WIDTH << DUPLEX_GEOMETRY_WIDTH_LSB |
+                            (uint32_t)DUPLEX_ROWS << DUPLEX_GEOMETRY_ROWS_LSB;
+  if (known && geometry == expected) return DUPLEX_OK;
+  if (known && text && size)
+    snprintf(text, size,
+             "the stack has the geometry 0x%08x: expected 0x%08x, that of this library (docs/parameters.md)",
+             geometry, expected);
+  return DUPLEX_ERROR_FORMAT;
 }
 
 static struct duplex_stack *new_stack(const struct machine *machine,
@@ -87,6 +96,13 @@ static int open_controller(struct machine *machine, const struct duplex_stack *s
                           : controller_native(machine->backend, stack->watchdog_clocks, &machine->controller);
   if (error) return error;
   struct mailbox *mailbox = machine->controller->mailbox;
+  if (mailbox->point != DUPLEX_POINT) {
+    if (text && size)
+      snprintf(text, size,
+               "the firmware was built at another point of the design space: expected that of this library "
+               "(docs/parameters.md)");
+    return DUPLEX_ERROR_FIRMWARE;
+  }
   mailbox->channels = stack->channels;
   mailbox->watchdog_clocks =
       stack->watchdog_clocks < UINT32_MAX ? (uint32_t)stack->watchdog_clocks : UINT32_MAX;
@@ -104,7 +120,7 @@ static int open_first(struct duplex_backend *backend, const struct duplex_stack_
   machine->backend = backend;
   machine->owner = ALL_BUNDLES;
   struct duplex_stack *self = new_stack(machine, options);
-  int error = self ? check_identity(self) : DUPLEX_ERROR_NO_MEMORY;
+  int error = self ? check_identity(self, text, size) : DUPLEX_ERROR_NO_MEMORY;
   if (!error) error = open_controller(machine, self, options->riscv, text, size);
   const struct allotment all = {.bundles = self ? self->bundles : 0,
                                 .part = {{0, DUPLEX_BANK_ROWS - DUPLEX_MAILBOX_ROWS},
