@@ -2,7 +2,7 @@
 BUILD ?= build
 .DEFAULT_GOAL := all
 
-include mk/common.mk
+include mk/point.mk mk/common.mk
 include $(sort $(wildcard */room.mk */*/room.mk */*/*/room.mk))
 include mk/test.mk mk/docs.mk mk/library.mk mk/install.mk
 

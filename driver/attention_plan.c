@@ -62,7 +62,8 @@ static void add_segments(struct planner *p, struct plan_unit *unit, size_t index
     } else {
       p->plan->segments[p->used++] = (struct attention_segment){
           (uint16_t)(this->pool->region.base + this->frame * cache->blocks * cache->tiles),
-          (uint16_t)(this->pool->v_base + this->frame * cache->blocks), (uint32_t)count | mask << 24};
+          (uint16_t)(this->pool->v_base + this->frame * cache->blocks),
+          segment_lanes_word(mask) | (uint32_t)count};
       unit->segment_count++;
     }
     at += count;
@@ -101,7 +102,7 @@ static size_t cost(const struct planner *p, const struct plan_unit *unit) {
       const uint32_t positions = duplex_kv_positions(segment_length(&unit->segments[i]), spread, member);
       blocks += positions ? (positions + DUPLEX_WIDTH - 1) / DUPLEX_WIDTH : 1;
     }
-  const size_t scores = fits ? 0 : (unit->positions * (1 + tiles) << lanes) / (16 * tiles);
+  const size_t scores = fits ? 0 : (unit->positions * (1 + tiles) << lanes) / (DUPLEX_SCORES_OF_WORD * tiles);
   return unit->positions + scores + blocks * DUPLEX_WIDTH;
 }
 

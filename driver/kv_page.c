@@ -8,7 +8,7 @@
 #include "duplex/arithmetic.h"
 #include "duplex/error.h"
 
-#define BANK_POSITIONS 16u  // 32 bytes of a row of V: what one bank gives to a beat
+#define BANK_POSITIONS (DUPLEX_BEAT_BYTES / 4u / 2u)  // of a row of V: what one of four banks gives to a beat
 
 // One row set: 64 rows of 64 elements.
 struct row_set {

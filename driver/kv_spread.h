@@ -8,10 +8,10 @@
 // can have, if none do).
 unsigned kv_spread_for(const struct duplex_kv_cache *cache, size_t positions, uint32_t lanes);
 
-// Binary logarithm of the lanes that the hardware keeps for so many: 1, 2, 4 or 8.
+// Binary logarithm of the lanes that the hardware keeps for so many.
 static inline uint32_t stored_lanes(uint32_t lanes) {
   uint32_t stored = 0;
-  while (1u << stored < lanes && stored < 3) stored++;
+  while (1u << stored < lanes && stored < DUPLEX_LANE_BITS) stored++;
   return stored;
 }
 

@@ -15,13 +15,12 @@
 #define WATCHDOG_CLOCKS (UINT64_C(1) << 34)
 
 static uint32_t table_row_sets(void) {
-  const uint32_t tiles =
-      duplex_divide_up(DUPLEX_ACTIVATION_IMAGE_BYTES, DUPLEX_TILE_WORDS * DUPLEX_WORD_BYTES);
+  const uint32_t tiles = duplex_divide_up(DUPLEX_ACTIVATION_IMAGE_BYTES, DUPLEX_TILE_BYTES);
   return activation_row_sets(tiles, 1);
 }
 
 // The stack is one of this library: ID, version and geometry.
-static int check_identity(struct duplex_stack *stack) {
+static int check_identity(struct duplex_stack *stack, char *text, size_t size) {
   uint32_t id = 0;
   uint32_t version = 0;
   uint32_t geometry = 0;
@@ -31,8 +30,15 @@ static int check_identity(struct duplex_stack *stack) {
   if (!error) error = ops->reg_read(stack->backend, DUPLEX_REG_GEOMETRY, &geometry);
   if (error) return error;
   const bool known = id == DUPLEX_ID_VALUE_RESET && version == DUPLEX_VERSION_VALUE_RESET;
-  return known && (geometry >> DUPLEX_GEOMETRY_CHANNELS_LSB & 0xff) == stack->channels ? DUPLEX_OK
-                                                                                       : DUPLEX_ERROR_FORMAT;
+  const uint32_t expected =
+      stack->channels << DUPLEX_GEOMETRY_CHANNELS_LSB | DUPLEX_LANES << DUPLEX_GEOMETRY_LANES_LSB |
+      DUPLEX_WIDTH << DUPLEX_GEOMETRY_WIDTH_LSB | (uint32_t)DUPLEX_ROWS << DUPLEX_GEOMETRY_ROWS_LSB;
+  if (known && geometry == expected) return DUPLEX_OK;
+  if (known && text && size)
+    snprintf(text, size,
+             "the stack has the geometry 0x%08x: expected 0x%08x, that of this library (docs/parameters.md)",
+             geometry, expected);
+  return DUPLEX_ERROR_FORMAT;
 }
 
 // A client without a queue; NULL: no memory.
@@ -88,6 +94,13 @@ static int open_controller(struct shared_stack *shared, const struct duplex_stac
                           : controller_native(shared->backend, stack->watchdog_clocks, &shared->controller);
   if (error) return error;
   struct mailbox *mailbox = shared->controller->mailbox;
+  if (mailbox->point != DUPLEX_POINT) {
+    if (text && size)
+      snprintf(text, size,
+               "the firmware was built at another point of the design space: expected that of this library "
+               "(docs/parameters.md)");
+    return DUPLEX_ERROR_FIRMWARE;
+  }
   mailbox->channels = stack->channels;
   mailbox->watchdog_clocks =
       stack->watchdog_clocks < UINT32_MAX ? (uint32_t)stack->watchdog_clocks : UINT32_MAX;
@@ -106,7 +119,7 @@ static int open_first(struct duplex_backend *backend, const struct duplex_stack_
   shared->backend = backend;
   shared->logic_pim_bundles = ALL_BUNDLES;
   struct duplex_stack *self = new_stack(shared, options);
-  int error = self ? check_identity(self) : DUPLEX_ERROR_NO_MEMORY;
+  int error = self ? check_identity(self, text, size) : DUPLEX_ERROR_NO_MEMORY;
   if (!error) error = open_controller(shared, self, options->riscv, text, size);
   const struct allotment all = {.bundles = self ? self->bundles : 0,
                                 .part = {{0, DUPLEX_BANK_ROWS - DUPLEX_MAILBOX_ROWS},

@@ -80,7 +80,8 @@ struct mailbox {
   uint32_t channels, watchdog_clocks;        // the owner's; watchdog_clocks 0: none
   uint32_t crash_cause, crash_pc, crash_value, crash_stack;
   uint32_t crashed;
-  uint32_t reserved[5];
+  uint32_t point;  // the firmware's: DUPLEX_POINT of the parameters that it was built with
+  uint32_t reserved[4];
   struct allotment allotment[PROTOCOL_QUEUES];
   uint32_t unused[984];
   struct queue queue[PROTOCOL_QUEUES];

@@ -28,12 +28,13 @@ def include_folder(overlay, folder):
     sys.path.insert(0, str(ROOT / "params"))
     import generate
     try:
-        header = generate.verilog_header("DUPLEX_PARAMS_VH", "DUPLEX_", generate.hardware_parameters(pathlib.Path(overlay)), overlay)
-    except SystemExit as cause:
+        made = [(pathlib.Path(name).name, text) for name, text in generate.point_outputs(overlay) if name.endswith(".vh")]
+    except (generate.Refused, OSError) as cause:
         raise FlowError(f"synth: {cause}")
-    copy = folder / f"params_{hashlib.sha256(header.encode()).hexdigest()[:12]}"
+    copy = folder / f"params_{hashlib.sha256(repr(made).encode()).hexdigest()[:12]}"
     shutil.copytree(ROOT / "params/generated", copy, dirs_exist_ok=True)
-    (copy / "duplex_params.vh").write_text(header)
+    for name, text in made:
+        (copy / name).write_text(text)
     return str(copy)
 
 

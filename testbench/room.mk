@@ -6,7 +6,7 @@
 VERILATOR ?= verilator
 RTL_FILES = $(shell grep -hv '^\#' rtl/files.f)
 RTL_INCDIR := params/generated
-VERILATOR_FLAGS = -Wall --Wno-fatal -Irtl/common -I$(RTL_INCDIR) -O3 --x-assign fast --x-initial fast
+VERILATOR_FLAGS = -Wall --Wno-fatal -Irtl/common $(POINT_INCDIR:%=-I%) -I$(RTL_INCDIR) -O3 --x-assign fast --x-initial fast
 # The assertions of the RTL (docs/rtl_style.md).
 VERILATOR_ASSERT = --assert -DDUPLEX_ASSERT
 WAVES ?=

@@ -185,11 +185,19 @@ static int open_library(const char *path, const struct duplex_backend_options *o
   void *library = dlopen(path, RTLD_NOW | RTLD_LOCAL);
   if (!library) return fail(DUPLEX_ERROR_NOT_AVAILABLE, "%s", dlerror());
   const unsigned *interface = dlsym(library, "duplex_rtl_stack_interface");
+  const unsigned *point = dlsym(library, "duplex_rtl_stack_point");
   open_function open_stack;
   *(void **)&open_stack = dlsym(library, "duplex_rtl_stack_open");
   if (!interface || *interface != DUPLEX_RTL_INTERFACE || !open_stack) {
     dlclose(library);
     return fail(DUPLEX_ERROR_NOT_AVAILABLE, "%s was built for another version of this library", path);
+  }
+  if (!point || *point != DUPLEX_POINT) {
+    dlclose(library);
+    return fail(DUPLEX_ERROR_NOT_AVAILABLE,
+                "%s was built at another point of the design space: expected that of this library "
+                "(docs/parameters.md)",
+                path);
   }
   return open_stack(options, backend, failure_text, sizeof failure_text);
 }

@@ -1,7 +1,7 @@
 // The order of the passes and their row sets, as rtl/attention/attention_sequencer.v with attention_queue.v.
 #include "cmodel/attention/attention.h"
 
-enum { LAST_STEP = 11, INDICES = 2 * DUPLEX_ATTENTION_QUEUE };
+enum { LAST_STEP = 9 + DUPLEX_HEAD_TILE_BITS, INDICES = 2 * DUPLEX_ATTENTION_QUEUE };
 enum {
   COLUMN_WORDS = DUPLEX_COLUMN_BYTES / DUPLEX_WORD_BYTES,
   ROW_SET_WORDS = DUPLEX_COLUMNS * COLUMN_WORDS
@@ -19,7 +19,7 @@ static unsigned slot_of(const struct attention_sequencer *s) {
   return s->kind == DUPLEX_PASS_CONTEXT ? s->slot : s->score_slot;
 }
 
-static unsigned k_last_of(const struct attention_entry *e) { return (e->sixteens - 1) / 4; }
+static unsigned k_last_of(const struct attention_entry *e) { return (e->sixteens - 1) / (DUPLEX_WIDTH / 16); }
 
 // Rows / 16 of a row block of V.
 static unsigned block_sixteens(const struct attention_entry *e) {
@@ -34,7 +34,7 @@ static unsigned sixteens_of(const struct attention_sequencer *s, const struct at
 
 unsigned sequencer_columns(const struct attention_sequencer *s) {
   const struct attention_entry *e = current(s);
-  if (s->kind == DUPLEX_PASS_QUERY) return 4 * (k_last_of(e) + 1);
+  if (s->kind == DUPLEX_PASS_QUERY) return DUPLEX_LANES / 2 * (k_last_of(e) + 1);
   if (s->kind == DUPLEX_PASS_CONTEXT) return 8 * sixteens_of(s, e);
   if (s->kind == DUPLEX_PASS_RELOAD)
     return s->blocks == 0 ? (e->words - 1) % ROW_SET_WORDS / COLUMN_WORDS + 1 : DUPLEX_COLUMNS;

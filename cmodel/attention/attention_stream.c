@@ -28,7 +28,7 @@ struct stream_step stream_look(const struct attention_timing *a, const struct at
   step.end_mark = step.tile_end && last_tile(s) && (score || (s->pass.last && s->pass.final));
   step.pad = s->state == ATTENTION_PAD && in->weight_valid;
   step.q_write = s->state == ATTENTION_LOAD_Q && in->weight_valid;
-  step.q_done = step.q_write && s->q == 8 * s->pass.k_last + 7;
+  step.q_done = step.q_write && s->q + 1 == DUPLEX_LANES * (s->pass.k_last + 1);
   step.load = s->state == ATTENTION_LOAD_SCORES && in->weight_valid;
   step.load_word = step.load && s->blocks != 0;
   step.load_end = step.load && s->word == 3 && s->blocks <= 1;

@@ -9,7 +9,7 @@ void bus_port_start(struct bus_port *p, const struct job_timing *job, uint32_t a
   p->second_group = false;
   p->group = job->dst_group;
   p->block = p->address = address;
-  p->rows = job->load ? 32 * (count & 0x7ff) : job->two_groups ? 2 * count : count;
+  p->rows = job->load ? 2 * DUPLEX_TILE_WORDS * (count & 0x7ff) : job->two_groups ? 2 * count : count;
   p->word_of_tile = 0;
   p->tile_step = job->tile_step;
 }

@@ -65,7 +65,7 @@ static void load_clock(struct channel_timing *c, bool start, uint32_t tiles, boo
   }
   if (go) c->load.upper = !c->load.upper;
   if (start) {
-    c->load.beats = tiles * 8;
+    c->load.beats = tiles * DUPLEX_LANES;
   } else if (pop) {
     c->load.beats--;
   }
@@ -154,7 +154,7 @@ void channel_timing_clock(struct channel_timing *c, const struct job_timing *job
       .write_stripe = c->write.stripe,
       .read_base = attention.read_valid ? a->sequencer.base : c->request.base,
       .read_columns = attention.read_valid ? attention.read_columns : c->request.columns,
-      .write_column = c->write.address & 0x1fffff};
+      .write_column = c->write.address & ((1u << (16 + DUPLEX_COLUMN_BITS)) - 1)};
   struct bundle_controller_out dram;
   bundle_controller_clock(&c->controller, &dram_in, &dram);
 

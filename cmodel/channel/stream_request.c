@@ -7,7 +7,7 @@
 static void request_block(struct stream_request *r, const struct job_timing *job) {
   r->rows = duplex_smaller(r->left, job->block_rows);
   r->left -= r->rows;
-  r->step = 7;
+  r->step = DUPLEX_ROW_BITS + 1;
   r->columns = job->two_streams ? duplex_two_stream_row_sets(job->k_tiles) * DUPLEX_COLUMNS
                                 : (r->rows * job->k_tiles + job->exponents + 1) / 2;
 }
@@ -19,7 +19,7 @@ void stream_request_clock(struct stream_request *r, const struct job_timing *job
       if (!start || count == 0) break;
       r->left = count;
       r->base = (uint16_t)job->src_base;
-      r->columns = (count & 0x7ff) * 4;
+      r->columns = (count & 0x7ff) * DUPLEX_LANES / 2;
       r->state = job->load ? REQUEST_ASK : REQUEST_ROWS;
       break;
     case REQUEST_ROWS:

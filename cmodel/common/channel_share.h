@@ -56,7 +56,7 @@ static inline uint32_t channel_share_of(const uint32_t *d, unsigned channel, uns
                                         uint32_t *address) {
   const uint32_t start = DUPLEX_DESCRIPTOR_GET(d, DST_ADDRESS), tiles = DUPLEX_DESCRIPTOR_GET(d, TILES);
   if (DUPLEX_DESCRIPTOR_GET(d, OPCODE) == DUPLEX_OPCODE_LOAD) {
-    *address = start + channel * (DUPLEX_TILE_WORDS * DUPLEX_WORD_BYTES / 16);
+    *address = start + channel * (DUPLEX_TILE_BYTES / DUPLEX_UNIT_BYTES);
     return tiles / channels + (channel < tiles % channels);
   }
   const uint32_t rows = DUPLEX_DESCRIPTOR_GET(d, ROWS), most = DUPLEX_DESCRIPTOR_GET(d, CHANNEL_ROWS);

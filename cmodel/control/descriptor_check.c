@@ -8,7 +8,7 @@
 #include "duplex/geometry.h"
 #include "duplex/registers.h"
 
-#define SHARED_UNITS (4u * DUPLEX_SHARED_WORDS)  // 16-byte units of one buffer
+#define SHARED_UNITS (4u * DUPLEX_SHARED_WORDS)  // units of one buffer
 #define SPREAD_MOST 5u
 #define GET(field) DUPLEX_DESCRIPTOR_GET(d, field)
 
@@ -68,11 +68,13 @@ static uint32_t result_columns(const uint32_t *d) {
 
 static bool source_leaves(const uint32_t *d, bool load, unsigned channels) {
   if (load) {
-    const uint32_t tiles = (GET(TILES) + channels - 1) / channels, row_sets = (tiles + 7) / 8;
+    const uint32_t tiles = duplex_divide_up(GET(TILES), channels);
+    const uint32_t row_sets = duplex_divide_up(tiles, DUPLEX_ROW_SET_BYTES / DUPLEX_TILE_BYTES);
     return GET(SRC_BASE) + row_sets > duplex_row_sets_of(GET(SRC_STRIPE));
   }
   const uint32_t beats = GET(BLOCK_ROWS) * GET(K_TILES) + GET(EXPONENTS);
-  const uint32_t row_sets = GET(TWO_STREAMS) ? duplex_two_stream_row_sets(GET(K_TILES)) : (beats + 63) / 64;
+  const uint32_t row_sets = GET(TWO_STREAMS) ? duplex_two_stream_row_sets(GET(K_TILES))
+                                             : duplex_divide_up(beats, 2 * DUPLEX_COLUMNS);
   const uint64_t last_block = (uint64_t)((GET(BLOCKS) - 1) & 0xffff) * GET(SRC_STRIDE);
   return GET(SRC_BASE) + last_block + row_sets > duplex_row_sets_of(GET(SRC_STRIPE)) ||
          (GET(BLOCKS) != 1 && GET(SRC_STRIDE) < row_sets);
@@ -94,7 +96,7 @@ static bool x_leaves(const uint32_t *d) {
 }
 
 static bool destination_leaves(const uint32_t *d, bool load) {
-  const uint32_t units = load ? GET(TILES) * 64 : GET(GATED) ? GET(ROWS) / 2 : GET(ROWS);
+  const uint32_t units = load ? GET(TILES) * 4 * DUPLEX_TILE_WORDS : GET(GATED) ? GET(ROWS) / 2 : GET(ROWS);
   const uint32_t group = GET(GROUPS) == 2 ? GET(DST_GROUP) : 0;
   return GET(DST_ADDRESS) % SHARED_UNITS + group + units > SHARED_UNITS;
 }
@@ -173,11 +175,14 @@ static bool mode_wrong(const uint32_t *d) {
   const bool row_block =
       GET(MODE) == DUPLEX_MODE_ROW_BLOCK ? GET(ROW_BLOCK) >= attention_k_tiles(d) : GET(ROW_BLOCK) != 0;
   return GET(MODE) > DUPLEX_MODE_ROW_BLOCK || row_block || GET(LANE_MASK) == 0 ||
-         GET(LANE_MASK) >> (1u << GET(LANES)) != 0 || (GET(WIDE) && GET(LANES) == 3);
+         GET(LANE_MASK) >> (1u << GET(LANES)) != 0 || GET(LANES) > DUPLEX_LANE_BITS ||
+         (GET(WIDE) && GET(LANES) == DUPLEX_LANE_BITS);
 }
 
 // Blocks of 64 positions of a head's first channel.
-static uint32_t position_blocks(const uint32_t *d) { return ((GET(LENGTH) - 1) >> (6 + GET(SPREAD))) + 1; }
+static uint32_t position_blocks(const uint32_t *d) {
+  return ((GET(LENGTH) - 1) >> (DUPLEX_WIDTH_BITS + GET(SPREAD))) + 1;
+}
 
 static bool segment_leaves(const uint32_t *d, unsigned channels) {
   const uint32_t blocks = position_blocks(d), last_slot = ((GET(HEADS) - 1) / channels) * GET(SRC_STRIDE);

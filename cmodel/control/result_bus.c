@@ -6,6 +6,8 @@
 
 #include "duplex/params.h"
 
+enum { TABLE_WORDS = DUPLEX_WORD_BYTES / 32 };  // of the activation table, in a word of the bus
+
 void result_bus_reset(struct result_bus *b) {
   memset(b, 0, sizeof *b);
   b->room = BUS_ROOM;
@@ -55,12 +57,19 @@ static void inside_clock(struct result_bus *b, bool leaves_load, bool load_parit
   }
 }
 
+// Parts in which a word leaves, less one: a table's in words of the table, two rows that are not one alone.
+static unsigned last_part(const struct bus_word *word) {
+  if (word->kind == DUPLEX_BUS_WORD_TABLE) return TABLE_WORDS - 1;
+  return word->kind == DUPLEX_BUS_WORD_ROWS && !word->single;
+}
+
 void result_bus_clock(struct result_bus *b, bool load_start, const struct bus_word *word, unsigned channels) {
   const struct bus_word head = b->queue[0];
   const struct activation_result result = *result_of(b);
-  const bool load = head.kind == DUPLEX_BUS_WORD_LOAD,
-             two = head.kind == DUPLEX_BUS_WORD_TABLE || (head.kind == DUPLEX_BUS_WORD_ROWS && !head.single);
-  const bool moves = b->queued && !(load && result.valid), ends = !two || b->second, pop = moves && ends;
+  const bool load = head.kind == DUPLEX_BUS_WORD_LOAD;
+  const bool moves = b->queued && !(load && result.valid);
+  const bool ends = b->part == last_part(&head);
+  const bool pop = moves && ends;
   const bool row = moves && head.kind < DUPLEX_BUS_WORD_LOAD, direct = moves && load;
   turns_clock(b, load_start, word, channels);
   inside_clock(b, pop && head.kind >= DUPLEX_BUS_WORD_LOAD, head.parity);
@@ -77,9 +86,9 @@ void result_bus_clock(struct result_bus *b, bool load_start, const struct bus_wo
                                                      .ends = ends,
                                                      .parity = head.parity,
                                                      .channel = head.channel,
-                                                     .unit = (head.address + b->second) & 0x1ffff};
+                                                     .unit = (head.address + b->part) & 0x1ffff};
   b->pipe_head = (b->pipe_head + 1) % ACTIVATION_LATENCY;
-  b->second = moves && !ends;
+  b->part = moves && !ends ? b->part + 1 : 0;
   b->room += (unsigned)pop - (unsigned)(word != NULL);
   if (pop) {
     b->queued--;

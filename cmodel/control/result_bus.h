@@ -16,7 +16,8 @@ struct activation_result {
 struct result_bus {
   unsigned turn, turn_word, room, queued;
   struct bus_word on_bus, arrived, queue[BUS_ROOM];
-  bool on_bus_valid, arrived_valid, second;
+  bool on_bus_valid, arrived_valid;
+  unsigned part;  // of the word at the output
   struct activation_result pipe[ACTIVATION_LATENCY];
   unsigned pipe_head;
   unsigned inside[2];

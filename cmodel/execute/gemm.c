@@ -46,7 +46,8 @@ static void drain_to_shared(const struct channel_job *job, uint32_t group, uint3
   const uint32_t rows_of_h = GET(GATED) ? 2 : 1;
   for (uint32_t row = 0; row < rows; row += rows_of_h) {
     uint8_t *to = job->execution->shared +
-                  (size_t)(GET(DST_ADDRESS) + group * GET(DST_GROUP) + (first_row + row) / rows_of_h) * 16;
+                  (size_t)(GET(DST_ADDRESS) + group * GET(DST_GROUP) + (first_row + row) / rows_of_h) *
+                      DUPLEX_UNIT_BYTES;
     const uint32_t up = row + rows_of_h - 1;
     for (unsigned lane = 0; lane < DUPLEX_LANES; lane++) {
       const duplex_f32 g = duplex_round_f32(&sums[row * DUPLEX_LANES + lane], exponents[row]);

@@ -53,7 +53,8 @@ static bool portable_gemv(const duplex_f16 *weights, size_t stride, unsigned row
 
 static const struct duplex_kernels portable = {"portable", portable_gemm, portable_gemv};
 
-#ifdef __x86_64__
+// The vector kernels keep a row of 8 lanes in registers.
+#if defined __x86_64__ && DUPLEX_LANES == 8
 #include <cpuid.h>
 #include <immintrin.h>
 

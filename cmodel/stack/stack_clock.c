@@ -49,7 +49,7 @@ static void start_pending(struct stack_model *stack, const uint32_t *d) {
   for (unsigned channel = 0; channel < stack->channels; channel++)
     none |= (uint32_t)(channel_share_of(d, channel, stack->channels, &address) == 0) << channel;
   const unsigned rows_of_unit = GET(GATED) ? 2 : 1;
-  const uint32_t units = stack->job.load ? GET(TILES) * 64 : GET(ROWS) / rows_of_unit;
+  const uint32_t units = stack->job.load ? GET(TILES) * 4 * DUPLEX_TILE_WORDS : GET(ROWS) / rows_of_unit;
   result_pending_start(&stack->pending[stack->controller.parity], &stack->job, units,
                        GET(CHANNEL_ROWS) / rows_of_unit, none);
 }

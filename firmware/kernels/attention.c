@@ -4,6 +4,9 @@
 
 _Static_assert(DUPLEX_DESC_SPREAD_LSB == DUPLEX_DESC_FIRST_CHANNEL_LSB + 5, "both fields come from one byte");
 
+// A mask of more than 8 lanes has no room beside the K base, and a word of its own.
+#define MASK_BESIDE_SOURCE (DUPLEX_DESC_LANE_MASK_WORD == DUPLEX_DESC_SRC_BASE_WORD)
+
 // One sequence on its way into the ring, or the part of it that lies in one slot of the channels.
 struct sequence {
   struct ring *ring;
@@ -100,10 +103,10 @@ static inline __attribute__((always_inline)) bool push_piece(const struct sequen
                          DUPLEX_DESCRIPTOR_FIELD(FENCE, end);
   // All words before the first is written: a compiler must think that a register's write changes memory.
   const uint32_t k_base = segment->k_base + s->offset + block * s->tiles;
+  const uint32_t lanes = DUPLEX_DESCRIPTOR_FIELD(LANE_MASK, segment_lanes(segment));
   const uint32_t source = (mode == DUPLEX_MODE_ROW_BLOCK ? scores : k_base) |
                           DUPLEX_DESCRIPTOR_FIELD(SRC_STRIPE, s->job->kv_stripe) |
-                          DUPLEX_DESCRIPTOR_FIELD(LANE_MASK, segment->length_and_lanes >> 24) |
-                          DUPLEX_DESCRIPTOR_FIELD(ROW_BLOCK, row_block);
+                          (MASK_BESIDE_SOURCE ? lanes : 0) | DUPLEX_DESCRIPTOR_FIELD(ROW_BLOCK, row_block);
   const uint32_t v_source =
       s->job->slot_stride | DUPLEX_DESCRIPTOR_FIELD(V_BASE, segment->v_base + s->offset + block);
   const uint32_t destination = destination_of(s, mode, scores);
@@ -117,6 +120,7 @@ static inline __attribute__((always_inline)) bool push_piece(const struct sequen
   hal_write_word(hal, slot, DUPLEX_DESC_SRC_BASE_WORD, source);
   hal_write_word(hal, slot, DUPLEX_DESC_V_BASE_WORD, v_source);
   hal_write_word(hal, slot, DUPLEX_DESC_DST_BASE_WORD, destination);
+  if (!MASK_BESIDE_SOURCE) hal_write_word(hal, slot, DUPLEX_DESC_LANE_MASK_WORD, lanes);
   hal_write_word(hal, slot, DUPLEX_DESC_LENGTH_WORD, positions);
   hal_write_word(hal, slot, DUPLEX_DESC_HEAD_SIZE_WORD, shape);
   hal_write_word(hal, slot, DUPLEX_DESC_Q_BASE_WORD, q);

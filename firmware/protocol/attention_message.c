@@ -37,10 +37,10 @@ static const struct attention_segment *next_sequence(void *context, uint32_t i,
   struct attention_list *list = context;
   const uint32_t word = *list->sequence++;
   const uint32_t count = word & 0xffff;
-  const uint32_t shift = 6 + (word >> 21 & 7);
+  const uint32_t shift = DUPLEX_WIDTH_BITS + (word >> 21 & 7);
   *sequence = (struct attention_sequence){(uint16_t)count, (uint8_t)(word >> 16), (uint8_t)(word >> 24)};
   if (count == 0 || count > list->segments || (i + 1 == list->sequences && count != list->segments) ||
-      word >> 24 > 3)
+      word >> 24 > DUPLEX_LANE_BITS)
     return wrong(list, COMPLETION_ARGUMENT, AT(sequences));
   list->segments -= count;
   for (uint32_t n = 0; n < count; n++) {

@@ -11,6 +11,7 @@ void protocol_start(struct protocol *protocol, struct mailbox *box) {
   protocol->box->queues = PROTOCOL_QUEUES;
   protocol->box->entries = PROTOCOL_ENTRIES;
   protocol->box->version = PROTOCOL_VERSION;
+  protocol->box->point = DUPLEX_POINT;
   protocol->box->magic = PROTOCOL_MAGIC;
 }
 

@@ -5,16 +5,16 @@
 
 // OPCODE: what a descriptor asks for.
 enum duplex_opcode {
-  DUPLEX_OPCODE_LOAD = 1,       // data from DRAM to a shared buffer or to the activation table
-  DUPLEX_OPCODE_GEMM = 2,       // a matrix times one or two groups of 8 tokens
+  DUPLEX_OPCODE_LOAD = 1,  // data from DRAM to a shared buffer or to the activation table
+  DUPLEX_OPCODE_GEMM = 2,  // a matrix times one or two groups of 8 tokens
   DUPLEX_OPCODE_ATTENTION = 3,  // decode attention of one segment of a sequence
 };
 
 // DESTINATION: where LOAD and GEMM bring their data.
 enum duplex_destination {
-  DUPLEX_DESTINATION_DRAM = 0,    // GEMM: results in FORMAT
+  DUPLEX_DESTINATION_DRAM = 0,  // GEMM: results in FORMAT
   DUPLEX_DESTINATION_SHARED = 1,  // a shared buffer (GEMM: through the activation unit)
-  DUPLEX_DESTINATION_TABLE = 2,   // the activation table (LOAD only)
+  DUPLEX_DESTINATION_TABLE = 2,  // the activation table (LOAD only)
 };
 
 // RESULT_FORMAT: results of GEMM in DRAM.
@@ -26,26 +26,26 @@ enum duplex_result_format {
 
 // MODE: what ATTENTION makes of a segment.
 enum duplex_mode {
-  DUPLEX_MODE_WHOLE = 0,      // scores, and with the last segment the context
-  DUPLEX_MODE_SCORES = 1,     // scores into DRAM, and the maximum
+  DUPLEX_MODE_WHOLE = 0,  // scores, and with the last segment the context
+  DUPLEX_MODE_SCORES = 1,  // scores into DRAM, and the maximum
   DUPLEX_MODE_ROW_BLOCK = 2,  // context of one row block of V, with the scores and the maximum of SCORES
 };
 
 // BUS_WORD: words of the result bus.
 enum duplex_bus_word {
-  DUPLEX_BUS_WORD_ROWS = 0,   // one or two rows of sums for the activation unit
+  DUPLEX_BUS_WORD_ROWS = 0,  // one or two rows of sums for the activation unit
   DUPLEX_BUS_WORD_GATED = 1,  // a gate row and its up row
-  DUPLEX_BUS_WORD_LOAD = 2,   // data of a LOAD for a shared buffer
+  DUPLEX_BUS_WORD_LOAD = 2,  // data of a LOAD for a shared buffer
   DUPLEX_BUS_WORD_TABLE = 3,  // data of a LOAD for the activation table
 };
 
 // PASS: passes of attention; a record to the units behind the sequencer has the low two bits.
 enum duplex_pass {
-  DUPLEX_PASS_QUERY = 0,    // the tiles of q are read
-  DUPLEX_PASS_SCORE = 1,    // K times q
+  DUPLEX_PASS_QUERY = 0,  // the tiles of q are read
+  DUPLEX_PASS_SCORE = 1,  // K times q
   DUPLEX_PASS_CONTEXT = 2,  // V times the weights
-  DUPLEX_PASS_RELOAD = 3,   // scores come back from DRAM
-  DUPLEX_PASS_STORE = 4,    // scores go to DRAM
+  DUPLEX_PASS_RELOAD = 3,  // scores come back from DRAM
+  DUPLEX_PASS_STORE = 4,  // scores go to DRAM
 };
 
 // ROW_COMMAND: on the row command pins of a channel.

@@ -55,5 +55,6 @@
 #define DUPLEX_ROW_LSB 13 // lowest address bit of the row
 #define DUPLEX_BUNDLE_LSB 27 // lowest address bit of the bundle
 #define DUPLEX_SCORE_BLOCKS 32 // blocks of one lane's scores in a row set
+#define DUPLEX_POINT 0x76805bffu // hash of all of these
 
 #endif
