@@ -6,6 +6,7 @@
 `ifndef DUPLEX_RECORDS_VH
 `define DUPLEX_RECORDS_VH
 `include "duplex_params.vh"
+// verilator lint_off UNUSEDPARAM
 
 localparam RECORD_ROW = `DUPLEX_ROW_BITS;                         // number of an accumulator row
 localparam RECORD_WORD = 8 * `DUPLEX_WORD_BYTES;                  // a word of the shared buffer
@@ -273,4 +274,5 @@ typedef struct packed {
   logic final_valid;          // the pair's maximum
   logic row_taken;            // a row from below was used
 } link_down_t;
+// verilator lint_on UNUSEDPARAM
 `endif
