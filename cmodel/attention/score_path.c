@@ -1,7 +1,9 @@
 // Scores on their way to the slice, as rtl/attention/score_path.v.
+#include "cmodel/attention/score_path.h"
+
 #include <string.h>
 
-#include "cmodel/attention/attention.h"
+#include "duplex/params.h"
 
 #define ROUNDED (SCORE_STAGES - DUPLEX_SCORE_SCALE_CLOCKS)
 
