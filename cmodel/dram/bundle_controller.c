@@ -3,6 +3,9 @@
 
 #include <string.h>
 
+#include "cmodel/dram/row_scheduler.h"
+#include "cmodel/dram/stripe_map.h"
+
 enum { WRITE_PATIENCE = 4000, WRITE_WAIT = 255, WRITE_TURN = 100, WRITE_LINGER = 7 };
 
 static unsigned clocks(unsigned tck) { return (tck + 1) / 2; }
@@ -124,9 +127,10 @@ void bundle_controller_clock(struct bundle_controller *c, const struct bundle_co
   for (unsigned b = 0; b < DUPLEX_BUNDLES; b++)
     out->open |= (uint8_t)((c->bundle[b].open || c->bundle[b].half) << b);
   out->xpu_act_grant = (uint8_t)row_scheduler_clock(c, &rows, in, rd ? rd_open : 0, wr ? wr_open : 0, pop);
+  const struct row_set_request request = {in->read_valid, in->read_stripe, in->read_base, in->read_columns};
   columns_clock(c, in, rd, wr, pop);
   turns_clock(c, in, read_blocked, wr_open != 0, rd, wr);
-  row_set_queue_clock(&c->queue, in, pop);
+  row_set_queue_clock(&c->queue, &request, pop);
   c->now++;
 }
 

@@ -1,5 +1,5 @@
 // Row commands of a channel, as rtl/dram/row_scheduler.v and bundle_state.v.
-#include "cmodel/dram/bundle_controller.h"
+#include "cmodel/dram/row_scheduler.h"
 
 // What one bundle should do next.
 struct wish {

@@ -1,4 +1,7 @@
-#include "cmodel/dram/bundle_controller.h"
+// The place of a logical row set in a stripe set, as rtl/dram/stripe_map.v.
+#include "cmodel/dram/stripe_map.h"
+
+#include "duplex/params.h"
 
 void stripe_map(unsigned row_set, unsigned stripe, uint8_t *bundle, uint16_t *row) {
   const unsigned count = (unsigned)__builtin_popcount(stripe & 15);

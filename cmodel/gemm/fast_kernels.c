@@ -1,3 +1,4 @@
+// Kernels of the fast path: portable, AVX2 and AVX-512.
 #include "cmodel/gemm/fast_kernels.h"
 
 #include <fenv.h>

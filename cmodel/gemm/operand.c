@@ -1,3 +1,4 @@
+// Operands of products from binary16 numbers and weights of softmax, as rtl/gemm/operand.v.
 #include "duplex/gemm_units.h"
 
 struct duplex_operand duplex_operand_decode(duplex_f16 value) {

@@ -1,3 +1,4 @@
+// Sums to binary16 and binary32, rounded once, as rtl/gemm/round.v.
 #include "cmodel/gemm/normalise.h"
 
 // Stages, as in rtl/gemm/round.v: magnitude, normalise, round, pack.

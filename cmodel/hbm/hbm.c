@@ -1,3 +1,4 @@
+// The cells of a stack, and commands at their pins: judged, carried out, recorded.
 #include "duplex/hbm.h"
 
 #include <inttypes.h>

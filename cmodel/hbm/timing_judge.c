@@ -1,3 +1,4 @@
+// Judges a stream of DRAM commands by the rules of a timing preset.
 #include "duplex/timing_judge.h"
 
 #include <inttypes.h>

@@ -1,3 +1,4 @@
+// The xPU's side of a channel: reads, refreshes, the choice of row commands.
 #include "duplex/xpu_traffic.h"
 
 #include <string.h>
