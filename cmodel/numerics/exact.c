@@ -1,3 +1,4 @@
+// Exact sums: addition, and their 16 bytes.
 #include <string.h>
 
 #include "duplex/numerics.h"

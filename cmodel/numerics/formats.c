@@ -1,3 +1,4 @@
+// Conversions among binary16, binary32, binary64 and the weights of softmax.
 #include <string.h>
 
 #include "duplex/numerics.h"

@@ -1,3 +1,4 @@
+// The maximum of the scores so far, as rtl/softmax/running_maximum.v.
 #include "duplex/softmax.h"
 
 // A number whose order as an unsigned integer is that of the binary32 numbers, -0 counted as +0 and NaN above

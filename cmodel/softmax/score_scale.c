@@ -1,3 +1,4 @@
+// A score times the scale, rounded once, as rtl/softmax/score_scale.v.
 #include "cmodel/common/f32_fields.h"
 #include "duplex/softmax.h"
 

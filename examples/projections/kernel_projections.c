@@ -8,7 +8,7 @@
 
 struct projections_job {
   uint32_t count;
-  enum duplex_format format;
+  enum duplex_result_format format;
   struct region x;
   struct weight_layout layout[PROJECTIONS_MOST];
   struct region weights[PROJECTIONS_MOST], results[PROJECTIONS_MOST];
@@ -34,7 +34,7 @@ static enum completion_status serve(struct client *client, const void *payload,
                                     struct firmware_report *report, uint32_t *detail) {
   const struct projections_message *m = payload;
   struct projections_job job = {
-      .count = m->count, .format = (enum duplex_format)m->format, .x = {m->x.base, m->x.stripe}};
+      .count = m->count, .format = (enum duplex_result_format)m->format, .x = {m->x.base, m->x.stripe}};
   if (*detail = AT(count), m->count == 0 || m->count > PROJECTIONS_MOST) return COMPLETION_ARGUMENT;
   if (*detail = AT(format), m->format > DUPLEX_RESULT_FORMAT_ACC) return COMPLETION_ARGUMENT;
   for (uint32_t i = 0; i < m->count; i++) {
