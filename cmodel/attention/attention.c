@@ -115,8 +115,10 @@ void attention_clock(struct attention_timing *a, const struct attention_in *in) 
   const struct attention_step step = look(a, in);
   const struct stream_step stream = step.stream;
   const struct tiles_step tiles = step.tiles;
-  const struct attention_pass stream_head = a->stream_passes.pass[0], tiles_head = a->tiles_passes.pass[0];
-  const bool score = a->stream.pass.kind == DUPLEX_PASS_SCORE, emitted = stream.issue && stream.emits;
+  const struct attention_pass stream_head = a->stream_passes.pass[0];
+  const struct attention_pass tiles_head = a->tiles_passes.pass[0];
+  const bool score = a->stream.pass.kind == DUPLEX_PASS_SCORE;
+  const bool emitted = stream.issue && stream.emits;
   const bool taken = tiles.take && tiles_head.kind == DUPLEX_PASS_CONTEXT && tiles_head.begins;
   const bool joined = maximum_goes_back(&a->score, &a->maximum_join);
   const struct score_row row = {.valid = emitted && score,
@@ -125,7 +127,8 @@ void attention_clock(struct attention_timing *a, const struct attention_in *in) 
                                 .store = a->stream.pass.store,
                                 .lanes = (uint8_t)a->stream.pass.lanes,
                                 .mark = {a->stream.pass.back, a->stream.pass.below, a->stream.pass.above}};
-  const bool scores = record && result.scores, reads = step.writer_reads;
+  const bool scores = record && result.scores;
+  const bool reads = step.writer_reads;
   const unsigned words = a->sequencer.queue[a->sequencer.at % DUPLEX_ATTENTION_QUEUE].words;
   const bool known = sequencer_knows_written(&a->sequencer, a->writer.done);
   const struct sequencer_in sequencer_in = {.read_ready = in->read_ready,

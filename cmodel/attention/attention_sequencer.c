@@ -30,7 +30,8 @@ static unsigned block_sixteens(const struct attention_entry *e) {
 
 // Rows / 16 of the row block of the pass.
 static unsigned sixteens_of(const struct attention_sequencer *s, const struct attention_entry *e) {
-  const unsigned all = block_sixteens(e), k_last = k_last_of(e);
+  const unsigned all = block_sixteens(e);
+  const unsigned k_last = k_last_of(e);
   return s->row_block == k_last ? e->sixteens - k_last * all : all;
 }
 
@@ -56,7 +57,8 @@ static bool maximum_back(const struct attention_entry *e) {
 bool sequencer_record(const struct attention_sequencer *s, const struct sequencer_room *room,
                       struct attention_pass *pass, bool *begins_result, struct attention_result *result) {
   const struct attention_entry *e = current(s);
-  const bool context = s->kind == DUPLEX_PASS_CONTEXT, scores = s->kind == DUPLEX_PASS_STORE;
+  const bool context = s->kind == DUPLEX_PASS_CONTEXT;
+  const bool scores = s->kind == DUPLEX_PASS_STORE;
   const bool row_block_mode = e->mode == DUPLEX_MODE_ROW_BLOCK;
   *begins_result = scores || (context && e->last && !e->above && (row_block_mode || s->row_block == 0));
   const bool may_begin = room->results && room->writer && !(scores && room->rows_open);
@@ -95,12 +97,13 @@ static struct choice choose(const struct attention_sequencer *s, bool unwritten)
   const struct attention_entry *e = entry(s, s->score_index);
   const bool there = s->score_index != s->next;
   const bool beside = s->older + s->newer + e->words <= DUPLEX_SCORE_WORDS;
-  const bool room = s->pending == 0 || (s->pending == 1 && beside),
-             other = e->first || e->mode != DUPLEX_MODE_WHOLE;
+  const bool room = s->pending == 0 || (s->pending == 1 && beside);
+  const bool other = e->first || e->mode != DUPLEX_MODE_WHOLE;
   const unsigned oldest_mode = entry(s, s->oldest)->mode;
-  const bool loads = e->mode == DUPLEX_MODE_ROW_BLOCK, writes = oldest_mode == DUPLEX_MODE_SCORES,
-             sums_kept = s->pending != 0 && oldest_mode == DUPLEX_MODE_ROW_BLOCK,
-             fits = there && !(s->open && other);
+  const bool loads = e->mode == DUPLEX_MODE_ROW_BLOCK;
+  const bool writes = oldest_mode == DUPLEX_MODE_SCORES;
+  const bool sums_kept = s->pending != 0 && oldest_mode == DUPLEX_MODE_ROW_BLOCK;
+  const bool fits = there && !(s->open && other);
   const bool full = (s->next - s->oldest) % INDICES == DUPLEX_ATTENTION_QUEUE;
   return (struct choice){.drop = s->open && s->pending == 0 && (there ? other : full),
                          .store = s->pending != 0 && writes && !s->writing,
@@ -149,7 +152,8 @@ static void ask_step(struct attention_sequencer *s, const struct attention_entry
 
 // All row sets of a SCORE or RELOAD pass were asked for.
 static void scores_asked(struct attention_sequencer *s, const struct attention_entry *e) {
-  const bool pair = e->mode != DUPLEX_MODE_WHOLE || e->last, last_slot = s->score_slot + 1 == e->slots;
+  const bool pair = e->mode != DUPLEX_MODE_WHOLE || e->last;
+  const bool last_slot = s->score_slot + 1 == e->slots;
   if (e->last) s->q_ready = false;
   if (e->mode == DUPLEX_MODE_WHOLE) s->open = !e->last;
   s->joining = maximum_back(e);

@@ -15,7 +15,8 @@ static bool may_begin(const struct stream_in *in) {
 }
 
 struct stream_step stream_look(const struct attention_stream *s, const struct stream_in *in) {
-  const bool score = s->pass.kind == DUPLEX_PASS_SCORE, beats = s->state == ATTENTION_BEATS;
+  const bool score = s->pass.kind == DUPLEX_PASS_SCORE;
+  const bool beats = s->state == ATTENTION_BEATS;
   struct stream_step step = {0};
   step.take = s->state == ATTENTION_IDLE && in->passes->count && may_begin(in);
   step.emits = score ? s->k == 0 : s->pass.last && s->blocks == 0;
@@ -47,7 +48,8 @@ static unsigned score_rows(const struct attention_stream *s) {
 
 // Behind the last beat of a tile.
 static void next_tile(struct attention_stream *s) {
-  const bool block = s->pass.kind == DUPLEX_PASS_CONTEXT || s->k == 0, last = last_tile(s);
+  const bool block = s->pass.kind == DUPLEX_PASS_CONTEXT || s->k == 0;
+  const bool last = last_tile(s);
   s->state = last ? ATTENTION_IDLE : ATTENTION_BEATS;
   if (block) s->blocks--;
   s->k = s->k == 0 ? s->pass.k_last : s->k - 1;

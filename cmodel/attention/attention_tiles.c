@@ -17,7 +17,8 @@ static bool may_begin(const struct attention_tiles *t, const struct tiles_in *in
 struct tiles_step tiles_look(const struct attention_tiles *t, const struct tiles_in *in) {
   const bool has_room = t->room != 0;
   struct tiles_step step = {.take = t->state == TILES_IDLE && in->passes->count && may_begin(t, in)};
-  const bool exists = t->blocks != 0 || t->position <= t->pass.rest, word_begins = t->position % 4 == 0;
+  const bool exists = t->blocks != 0 || t->position <= t->pass.rest;
+  const bool word_begins = t->position % 4 == 0;
   const bool needs_word = exists && t->position % (DUPLEX_SCORES_OF_WORD >> t->pass.lanes) == 0;
   step.q_word = t->state == TILES_SCORES && has_room;
   step.position = t->state == TILES_CONTEXT && (has_room || !word_begins) && !(needs_word && in->slice_busy);

@@ -15,7 +15,8 @@ bool score_path_empty(const struct score_path *s) {
 
 void score_path_clock(struct score_path *s, bool start, const struct score_row *row, bool load_end,
                       bool maximum_taken) {
-  const struct score_row rounded = s->rows[ROUNDED - 1], scaled = s->rows[SCORE_STAGES - 1];
+  const struct score_row rounded = s->rows[ROUNDED - 1];
+  const struct score_row scaled = s->rows[SCORE_STAGES - 1];
   const bool word_end =
       scaled.valid && (scaled.end || s->position == (DUPLEX_SCORES_OF_WORD - 1u) >> scaled.lanes);
   if (maximum_taken) s->maximum[0] = s->maximum[1], s->maxima--;

@@ -14,8 +14,8 @@ void channel_timing_reset(struct channel_timing *c, const struct duplex_dram_tim
 
 // Words of the result buffer that a row takes when its last beat goes.
 static unsigned words_of_row(const struct channel_timing *c, const struct job_timing *job) {
-  const unsigned format = job->bus ? DUPLEX_RESULT_FORMAT_F32 : job->format,
-                 place = job->bus ? c->stream.row : c->stream.sum_row;
+  const unsigned format = job->bus ? DUPLEX_RESULT_FORMAT_F32 : job->format;
+  const unsigned place = job->bus ? c->stream.row : c->stream.sum_row;
   if (format == DUPLEX_RESULT_FORMAT_ACC) return 2;
   return format == DUPLEX_RESULT_FORMAT_F32 ? place % 2 == 0 : place % 4 == 0;
 }
@@ -129,7 +129,9 @@ static struct bundle_controller_out dram_clock(struct channel_timing *c, const s
 static void count(struct channel_timing *c, const struct channel_step *step,
                   const struct bundle_controller_out *dram) {
   const struct attention_out *a = &step->attention;
-  const bool beats = c->stream.state == STREAM_BEATS, valid = step->weight_valid, ready = step->beat_ready;
+  const bool beats = c->stream.state == STREAM_BEATS;
+  const bool valid = step->weight_valid;
+  const bool ready = step->beat_ready;
   const struct channel_events events = {
       .row = gemm_sum(&c->gemm),
       .column_read = c->weights.second_in && dram->read_beat_valid,
@@ -158,7 +160,8 @@ static bool results_clock(struct channel_timing *c, const struct job_timing *job
                           const struct channel_step *step, bool write_ready, struct bus_word *word) {
   const struct attention_out *a = &step->attention;
   const bool written = step->write_full && write_ready && c->write.end;
-  const bool start_o = step->attention_in.result_start, push = step->drained.valid || c->load.word || a->word;
+  const bool start_o = step->attention_in.result_start;
+  const bool push = step->drained.valid || c->load.word || a->word;
   const struct result_marks marks = {.end = a->word ? a->word_end : step->drained.marks.end && !c->load.word,
                                      .single = step->drained.marks.single && !c->load.word,
                                      .parity = c->drain_parity};
@@ -209,7 +212,8 @@ void channel_timing_clock(struct channel_timing *c, const struct job_timing *job
   show(c, &step, &dram, out);
   count(c, &step, &dram);
   // The edge.
-  const bool pop = step.to_bus || step.to_write, start_o = step.attention_in.result_start;
+  const bool pop = step.to_bus || step.to_write;
+  const bool start_o = step.attention_in.result_start;
   const bool row = step.beat.issue && step.beat.last;
   const unsigned taken = words_taken(c, job, &step);
   const bool written = results_clock(c, job, in, &step, dram.write_ready, &out->word);

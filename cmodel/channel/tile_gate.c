@@ -10,7 +10,9 @@ static unsigned tiles_of_block(const struct job_timing *job) {
 
 bool tile_gate_clock(struct tile_gate *g, const struct job_timing *job, bool start, uint32_t rows,
                      bool word_valid, bool tile_ready) {
-  const bool valid = g->words != 0, take = valid && (g->drop || tile_ready), to_gemm = take && !g->drop;
+  const bool valid = g->words != 0;
+  const bool take = valid && (g->drop || tile_ready);
+  const bool to_gemm = take && !g->drop;
   g->words += (unsigned)(word_valid && g->words != 2) - (unsigned)take;
   if (start) {
     *g = (struct tile_gate){

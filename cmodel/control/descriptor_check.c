@@ -20,8 +20,8 @@ static void use_load(const uint32_t *d, uint32_t *used) {
 }
 
 static void use_gemm(const uint32_t *d, uint32_t *used) {
-  const bool to_dram = DUPLEX_DESCRIPTOR_GET(d, DESTINATION) == DUPLEX_DESTINATION_DRAM,
-             to_shared = DUPLEX_DESCRIPTOR_GET(d, DESTINATION) == DUPLEX_DESTINATION_SHARED;
+  const bool to_dram = DUPLEX_DESCRIPTOR_GET(d, DESTINATION) == DUPLEX_DESTINATION_DRAM;
+  const bool to_shared = DUPLEX_DESCRIPTOR_GET(d, DESTINATION) == DUPLEX_DESTINATION_SHARED;
   USE(CHAIN), USE(DESTINATION), USE(SRC_STRIDE), USE(K_TILES), USE(GROUPS), USE(BLOCKS), USE(BLOCK_ROWS),
       USE(K_LAST);
   USE(ROWS), USE(CHANNEL_ROWS), USE(X_ADDRESS);
@@ -67,8 +67,8 @@ static uint32_t result_columns(const uint32_t *d) {
 
 static bool source_leaves(const uint32_t *d, bool load, unsigned channels) {
   if (load) {
-    const uint32_t tiles = (DUPLEX_DESCRIPTOR_GET(d, TILES) + channels - 1) / channels,
-                   row_sets = (tiles + 7) / 8;
+    const uint32_t tiles = (DUPLEX_DESCRIPTOR_GET(d, TILES) + channels - 1) / channels;
+    const uint32_t row_sets = (tiles + 7) / 8;
     return DUPLEX_DESCRIPTOR_GET(d, SRC_BASE) + row_sets >
            duplex_row_sets_of(DUPLEX_DESCRIPTOR_GET(d, SRC_STRIPE));
   }
@@ -95,17 +95,15 @@ static bool results_leave(const uint32_t *d) {
 
 static bool x_leaves(const uint32_t *d) {
   const uint32_t words = DUPLEX_DESCRIPTOR_GET(d, K_TILES) * DUPLEX_TILE_WORDS;
-  const uint32_t all = DUPLEX_DESCRIPTOR_GET(d, GROUPS) == 1 ? words
-                       : DUPLEX_DESCRIPTOR_GET(d, X_STRIDE) == DUPLEX_TILE_WORDS
-                           ? 2 * words
-                           : DUPLEX_DESCRIPTOR_GET(d, X_STRIDE) + words;
+  const uint32_t stride = DUPLEX_DESCRIPTOR_GET(d, X_STRIDE);
+  const uint32_t both = stride == DUPLEX_TILE_WORDS ? 2 * words : stride + words;
+  const uint32_t all = DUPLEX_DESCRIPTOR_GET(d, GROUPS) == 1 ? words : both;
   return DUPLEX_DESCRIPTOR_GET(d, X_ADDRESS) % DUPLEX_SHARED_WORDS + all > DUPLEX_SHARED_WORDS;
 }
 
 static bool destination_leaves(const uint32_t *d, bool load) {
-  const uint32_t units = load                              ? DUPLEX_DESCRIPTOR_GET(d, TILES) * 64
-                         : DUPLEX_DESCRIPTOR_GET(d, GATED) ? DUPLEX_DESCRIPTOR_GET(d, ROWS) / 2
-                                                           : DUPLEX_DESCRIPTOR_GET(d, ROWS);
+  const uint32_t rows = DUPLEX_DESCRIPTOR_GET(d, ROWS) / (DUPLEX_DESCRIPTOR_GET(d, GATED) ? 2 : 1);
+  const uint32_t units = load ? DUPLEX_DESCRIPTOR_GET(d, TILES) * 64 : rows;
   const uint32_t group = DUPLEX_DESCRIPTOR_GET(d, GROUPS) == 2 ? DUPLEX_DESCRIPTOR_GET(d, DST_GROUP) : 0;
   return DUPLEX_DESCRIPTOR_GET(d, DST_ADDRESS) % SHARED_UNITS + group + units > SHARED_UNITS;
 }
@@ -214,8 +212,9 @@ static uint32_t position_blocks(const uint32_t *d) {
 }
 
 static bool segment_leaves(const uint32_t *d, unsigned channels) {
-  const uint32_t blocks = position_blocks(d), last_slot = ((DUPLEX_DESCRIPTOR_GET(d, HEADS) - 1) / channels) *
-                                                          DUPLEX_DESCRIPTOR_GET(d, SRC_STRIDE);
+  const uint32_t blocks = position_blocks(d);
+  const uint32_t last_slot =
+      ((DUPLEX_DESCRIPTOR_GET(d, HEADS) - 1) / channels) * DUPLEX_DESCRIPTOR_GET(d, SRC_STRIDE);
   const uint32_t k_end = DUPLEX_DESCRIPTOR_GET(d, SRC_BASE) + last_slot + blocks * attention_k_tiles(d);
   const uint32_t v_end = DUPLEX_DESCRIPTOR_GET(d, V_BASE) + last_slot +
                          (attention_k_tiles(d) - 1) * DUPLEX_DESCRIPTOR_GET(d, V_BLOCK_STRIDE) + blocks;
@@ -249,8 +248,8 @@ static uint32_t check_attention(const uint32_t *d, unsigned channels, uint32_t o
     *address = duplex_row_sets_of(DUPLEX_DESCRIPTOR_GET(d, SRC_STRIPE));
     return DUPLEX_STACK_ERROR_SOURCE_RANGE;
   }
-  const uint32_t slots = (DUPLEX_DESCRIPTOR_GET(d, HEADS) - 1) / channels + 1,
-                 later = DUPLEX_DESCRIPTOR_GET(d, Q_BASE) > DUPLEX_DESCRIPTOR_GET(d, DST_BASE)
+  const uint32_t slots = (DUPLEX_DESCRIPTOR_GET(d, HEADS) - 1) / channels + 1;
+  const uint32_t later = DUPLEX_DESCRIPTOR_GET(d, Q_BASE) > DUPLEX_DESCRIPTOR_GET(d, DST_BASE)
                              ? DUPLEX_DESCRIPTOR_GET(d, Q_BASE)
                              : DUPLEX_DESCRIPTOR_GET(d, DST_BASE);
   if (later + slots > duplex_row_sets_of(DUPLEX_DESCRIPTOR_GET(d, DST_STRIPE)) || scores_leave(d)) {

@@ -65,7 +65,8 @@ static void watch(struct operation_controller *c, const struct controller_in *in
 void operation_controller_clock(struct operation_controller *c, const struct controller_in *in,
                                 struct registers_in *registers) {
   const uint32_t *d = c->descriptor;
-  const bool settled = c->start == 0, ready = c->next == NEXT_READY;
+  const bool settled = c->start == 0;
+  const bool ready = c->next == NEXT_READY;
   const bool load = DUPLEX_DESCRIPTOR_GET(d, OPCODE) == DUPLEX_OPCODE_LOAD;
   const bool attention = DUPLEX_DESCRIPTOR_GET(d, OPCODE) == DUPLEX_OPCODE_ATTENTION;
   const bool chain = DUPLEX_DESCRIPTOR_GET(d, CHAIN) && !(load && in->job_is_load) && !c->attention;
@@ -77,8 +78,8 @@ void operation_controller_clock(struct operation_controller *c, const struct con
   const bool launch = ready && !c->code && settled && !completed && free;
   const bool refuse = ready && c->code && settled && c->flight == 0 && !c->attention;
   const bool accepted = launch && attention && !DUPLEX_DESCRIPTOR_GET(d, FENCE);
-  const bool run = registers_run(in->registers) && !c->fetched && !c->error,
-             oldest = c->flight == 2 ? !c->parity : c->parity;
+  const bool run = registers_run(in->registers) && !c->fetched && !c->error;
+  const bool oldest = c->flight == 2 ? !c->parity : c->parity;
   *registers = (struct registers_in){.busy = operation_controller_busy(c),
                                      .fetch = c->next == NEXT_IDLE && run,
                                      .fetched = c->fetched,

@@ -58,10 +58,13 @@ static void inside_clock(struct result_bus *b, bool leaves_load, bool load_parit
 void result_bus_clock(struct result_bus *b, bool load_start, const struct bus_word *word, unsigned channels) {
   const struct bus_word head = b->queue[0];
   const struct activation_result result = *result_of(b);
-  const bool load = head.kind == DUPLEX_BUS_WORD_LOAD,
-             two = head.kind == DUPLEX_BUS_WORD_TABLE || (head.kind == DUPLEX_BUS_WORD_ROWS && !head.single);
-  const bool moves = b->queued && !(load && result.valid), ends = !two || b->second, pop = moves && ends;
-  const bool row = moves && head.kind < DUPLEX_BUS_WORD_LOAD, direct = moves && load;
+  const bool load = head.kind == DUPLEX_BUS_WORD_LOAD;
+  const bool two = head.kind == DUPLEX_BUS_WORD_TABLE || (head.kind == DUPLEX_BUS_WORD_ROWS && !head.single);
+  const bool moves = b->queued && !(load && result.valid);
+  const bool ends = !two || b->second;
+  const bool pop = moves && ends;
+  const bool row = moves && head.kind < DUPLEX_BUS_WORD_LOAD;
+  const bool direct = moves && load;
   turns_clock(b, load_start, word, channels);
   inside_clock(b, pop && head.kind >= DUPLEX_BUS_WORD_LOAD, head.parity);
   b->write_valid = direct || result.valid;

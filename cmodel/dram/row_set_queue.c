@@ -13,7 +13,8 @@ static void push(struct row_set_queue *q, struct row_set *slot) {
   q->left -= DUPLEX_COLUMNS;
   const unsigned above = q->stripe & ~((2u << q->bundle) - 1);
   q->row = (uint16_t)(q->row + !above);
-  q->bundle = (uint8_t)(above ? __builtin_ctz(above) : q->stripe ? __builtin_ctz(q->stripe) : 3);
+  const unsigned next = above ? above : q->stripe;
+  q->bundle = (uint8_t)(next ? __builtin_ctz(next) : DUPLEX_BUNDLES - 1);
 }
 
 // The first slot without a row set; the last one has none.
@@ -24,7 +25,9 @@ static struct row_set *free_slot(struct row_set_queue *q) {
 }
 
 void row_set_queue_clock(struct row_set_queue *q, const struct row_set_request *request, bool pop) {
-  const bool ready = !q->map && !q->stream, enters = q->stream && !q->slot[2].valid, mapped = q->map;
+  const bool ready = !q->map && !q->stream;
+  const bool enters = q->stream && !q->slot[2].valid;
+  const bool mapped = q->map;
   if (pop) {
     q->slot[0] = q->slot[1];
     q->slot[1] = q->slot[2];

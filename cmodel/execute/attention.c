@@ -29,8 +29,8 @@ static bool has_weights(const uint32_t *d, unsigned lane) {
 // Place of a position's scores in the slice.
 static duplex_f32 *scores_at(struct attention_state *state, const uint32_t *d, uint32_t first_word,
                              uint32_t position) {
-  const uint32_t of_word = DUPLEX_SCORES_OF_WORD >> DUPLEX_DESCRIPTOR_GET(d, LANES),
-                 word = (first_word + position / of_word) % DUPLEX_SCORE_WORDS;
+  const uint32_t of_word = DUPLEX_SCORES_OF_WORD >> DUPLEX_DESCRIPTOR_GET(d, LANES);
+  const uint32_t word = (first_word + position / of_word) % DUPLEX_SCORE_WORDS;
   return &state->scores[word * DUPLEX_SCORES_OF_WORD +
                         (position % of_word << DUPLEX_DESCRIPTOR_GET(d, LANES))];
 }
@@ -59,7 +59,8 @@ static void take_scores(struct attention_state *state, const uint32_t *d, const 
 
 // The score pass: positions are the rows of the GEMM module, 64 at a time.
 static int score_pass(struct channel_job *job, uint32_t slot, uint32_t first_word) {
-  const uint32_t *d = job->descriptor, k_tiles = attention_k_tiles(d);
+  const uint32_t *d = job->descriptor;
+  const uint32_t k_tiles = attention_k_tiles(d);
   struct attention_state *state = &job->execution->attention[job->channel];
   _Alignas(64) uint8_t k[K_TILES_MOST * BLOCK_BYTES];
   struct duplex_gemm_panel *q = read_q(job, slot);
@@ -94,10 +95,10 @@ static void exponentials(struct attention_state *state, const struct kept_segmen
     const duplex_f32 *t = scores_at(state, d, segment->word, position);
     for (unsigned lane = 0; lane < DUPLEX_LANES; lane++) {
       if (!has_weights(d, lane)) continue;
-      const unsigned own = DUPLEX_DESCRIPTOR_GET(d, WIDE) ? lane % LOW_PART : lane;
-      const enum duplex_weight_part part = !DUPLEX_DESCRIPTOR_GET(d, WIDE) ? DUPLEX_P16
-                                           : lane == own                   ? DUPLEX_P32_HIGH
-                                                                           : DUPLEX_P32_LOW;
+      const bool wide = DUPLEX_DESCRIPTOR_GET(d, WIDE);
+      const unsigned own = wide ? lane % LOW_PART : lane;
+      const enum duplex_weight_part wide_part = lane == own ? DUPLEX_P32_HIGH : DUPLEX_P32_LOW;
+      const enum duplex_weight_part part = wide ? wide_part : DUPLEX_P16;
       p[i * DUPLEX_LANES + lane] = duplex_exponential(t[own], state->maximum[own], part);
       if (count_l) state->l[lane] = duplex_softmax_sum(state->l[lane], p[i * DUPLEX_LANES + lane]);
     }
@@ -109,7 +110,8 @@ static void exponentials(struct attention_state *state, const struct kept_segmen
 static int add_context(struct channel_job *job, uint32_t slot, const struct kept_segment *segment,
                        uint32_t row_block, uint32_t first_tile, uint32_t tiles,
                        const struct duplex_gemm_panel *p) {
-  const uint32_t *d = segment->descriptor, rows = attention_rows_of(d, row_block);
+  const uint32_t *d = segment->descriptor;
+  const uint32_t rows = attention_rows_of(d, row_block);
   struct attention_state *state = &job->execution->attention[job->channel];
   const size_t bytes = (size_t)rows * DUPLEX_BEAT_BYTES;
   const uint32_t row_set = DUPLEX_DESCRIPTOR_GET(d, V_BASE) + slot * DUPLEX_DESCRIPTOR_GET(d, SRC_STRIDE) +
@@ -129,8 +131,8 @@ static int add_context(struct channel_job *job, uint32_t slot, const struct kept
 // The context pass of one segment and row block: positions are the columns of the GEMM module.
 static int context_pass(struct channel_job *job, uint32_t slot, const struct kept_segment *segment,
                         uint32_t row_block, bool count_l) {
-  const uint32_t *d = segment->descriptor,
-                 all = (DUPLEX_DESCRIPTOR_GET(d, LENGTH) + DUPLEX_WIDTH - 1) / DUPLEX_WIDTH;
+  const uint32_t *d = segment->descriptor;
+  const uint32_t all = (DUPLEX_DESCRIPTOR_GET(d, LENGTH) + DUPLEX_WIDTH - 1) / DUPLEX_WIDTH;
   struct attention_state *state = &job->execution->attention[job->channel];
   duplex_p16 *p = malloc(TILES_AT_ONCE * TILE_BYTES);
   int error = p ? DUPLEX_OK : DUPLEX_ERROR_NO_MEMORY;
@@ -163,7 +165,8 @@ static duplex_f16 divide(const struct duplex_sum *sums, const uint64_t *l, bool 
 // o of one row block, 8 lanes a row. A lane without a position has no maximum: NaN.
 static int write_o(struct channel_job *job, uint32_t slot, uint32_t row_block, const struct duplex_sum *sums,
                    const uint64_t *l) {
-  const uint32_t *d = job->descriptor, rows = attention_rows_of(d, row_block);
+  const uint32_t *d = job->descriptor;
+  const uint32_t rows = attention_rows_of(d, row_block);
   const struct attention_state *state = &job->execution->attention[job->channel];
   uint8_t bytes[DUPLEX_ROWS * DUPLEX_LANES * 2];
   for (uint32_t i = 0; i < rows * DUPLEX_LANES; i++) {
@@ -205,8 +208,9 @@ static uint32_t score_bytes(const uint32_t *d) {
 }
 
 static int store_scores(struct channel_job *job) {
-  const uint32_t *d = job->descriptor, bytes = score_bytes(d),
-                 row_set_bytes = DUPLEX_COLUMNS * DUPLEX_COLUMN_BYTES;
+  const uint32_t *d = job->descriptor;
+  const uint32_t bytes = score_bytes(d);
+  const uint32_t row_set_bytes = DUPLEX_COLUMNS * DUPLEX_COLUMN_BYTES;
   const uint8_t *from = (const uint8_t *)job->execution->attention[job->channel].scores;
   int error = DUPLEX_OK;
   for (uint32_t at = 0, i = 0; at < bytes && !error; at += row_set_bytes, i++)
@@ -218,8 +222,9 @@ static int store_scores(struct channel_job *job) {
 }
 
 static void load_scores(struct channel_job *job) {
-  const uint32_t *d = job->descriptor, bytes = score_bytes(d),
-                 row_set_bytes = DUPLEX_COLUMNS * DUPLEX_COLUMN_BYTES;
+  const uint32_t *d = job->descriptor;
+  const uint32_t bytes = score_bytes(d);
+  const uint32_t row_set_bytes = DUPLEX_COLUMNS * DUPLEX_COLUMN_BYTES;
   uint8_t *to = (uint8_t *)job->execution->attention[job->channel].scores;
   for (uint32_t at = 0, i = 0; at < bytes; at += row_set_bytes, i++)
     read_row_sets(job, DUPLEX_DESCRIPTOR_GET(d, SRC_BASE) + i, DUPLEX_DESCRIPTOR_GET(d, DST_STRIPE), to + at,
@@ -249,8 +254,8 @@ static int make_scores(struct channel_job *job, uint32_t slot) {
 static int make_context(struct channel_job *job, uint32_t slot, uint32_t row_block) {
   const uint32_t *d = job->descriptor;
   struct attention_state *state = &job->execution->attention[job->channel];
-  const bool whole = DUPLEX_DESCRIPTOR_GET(d, MODE) == DUPLEX_MODE_WHOLE,
-             begins_l = whole ? row_block == 0 : DUPLEX_DESCRIPTOR_GET(d, FIRST);
+  const bool whole = DUPLEX_DESCRIPTOR_GET(d, MODE) == DUPLEX_MODE_WHOLE;
+  const bool begins_l = whole ? row_block == 0 : DUPLEX_DESCRIPTOR_GET(d, FIRST);
   if (whole || DUPLEX_DESCRIPTOR_GET(d, FIRST)) memset(state->sums, 0, sizeof state->sums);
   if (begins_l) memset(state->l, 0, sizeof state->l);
   if (!whole) {
@@ -300,7 +305,8 @@ static bool joins(const struct channel_job *job) {
 }
 
 int spread_join_maxima(struct channel_job *job) {
-  const uint32_t *d = job->descriptor, members = 1u << DUPLEX_DESCRIPTOR_GET(d, SPREAD);
+  const uint32_t *d = job->descriptor;
+  const uint32_t members = 1u << DUPLEX_DESCRIPTOR_GET(d, SPREAD);
   for (unsigned lane = 0; lane < DUPLEX_LANES && joins(job); lane++) {
     duplex_f32 maximum = member(job, members - 1)->maximum[lane];
     for (uint32_t i = members - 1; i--;)

@@ -38,8 +38,8 @@ static void *work(void *argument) {
 // Runs all shares on the execution's threads; a thread that cannot be had is done without.
 static int run_shares(struct execution *execution, struct share_out *shares) {
   pthread_t threads[MAX_THREADS];
-  unsigned wanted = execution->threads < shares->channels ? execution->threads : shares->channels,
-           started = 0;
+  unsigned wanted = execution->threads < shares->channels ? execution->threads : shares->channels;
+  unsigned started = 0;
   if (wanted > MAX_THREADS) wanted = MAX_THREADS;
   while (started + 1 < wanted && pthread_create(&threads[started], NULL, work, shares) == 0) started++;
   work(shares);
@@ -50,8 +50,8 @@ static int run_shares(struct execution *execution, struct share_out *shares) {
 static int execute_load(struct execution *execution, const uint32_t *d) {
   struct share_out shares = {.channels = execution->channels, .run = load_share};
   for (unsigned channel = 0; channel < execution->channels; channel++) {
-    const uint32_t each = DUPLEX_DESCRIPTOR_GET(d, TILES) / execution->channels,
-                   extra = DUPLEX_DESCRIPTOR_GET(d, TILES) % execution->channels;
+    const uint32_t each = DUPLEX_DESCRIPTOR_GET(d, TILES) / execution->channels;
+    const uint32_t extra = DUPLEX_DESCRIPTOR_GET(d, TILES) % execution->channels;
     shares.jobs[channel] = (struct channel_job){.execution = execution,
                                                 .descriptor = d,
                                                 .channel = channel,
@@ -65,8 +65,10 @@ static int execute_load(struct execution *execution, const uint32_t *d) {
 // are zero. NULL: too little memory.
 static struct duplex_gemm_panel *read_panel(const struct execution *execution, const uint32_t *d,
                                             uint32_t group) {
-  const size_t tile_bytes = DUPLEX_TILE_WORDS * DUPLEX_WORD_BYTES, column_bytes = tile_bytes / DUPLEX_WIDTH;
-  const uint32_t k_tiles = DUPLEX_DESCRIPTOR_GET(d, K_TILES), k_last = DUPLEX_DESCRIPTOR_GET(d, K_LAST);
+  const size_t tile_bytes = DUPLEX_TILE_WORDS * DUPLEX_WORD_BYTES;
+  const size_t column_bytes = tile_bytes / DUPLEX_WIDTH;
+  const uint32_t k_tiles = DUPLEX_DESCRIPTOR_GET(d, K_TILES);
+  const uint32_t k_last = DUPLEX_DESCRIPTOR_GET(d, K_LAST);
   const bool in_turn =
       DUPLEX_DESCRIPTOR_GET(d, GROUPS) == 2 && DUPLEX_DESCRIPTOR_GET(d, X_STRIDE) == DUPLEX_TILE_WORDS;
   uint8_t *tiles = malloc(k_tiles * tile_bytes);

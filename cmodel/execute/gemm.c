@@ -83,7 +83,8 @@ static size_t block_bytes(const uint32_t *d, uint32_t rows) {
 // `bytes` has room for a block, and behind it for the weights of one group.
 static int run_block(struct channel_job *job, uint32_t block, uint32_t rows, uint8_t *bytes) {
   const uint32_t *d = job->descriptor;
-  const size_t header = DUPLEX_DESCRIPTOR_GET(d, EXPONENTS) * DUPLEX_BEAT_BYTES, size = block_bytes(d, rows);
+  const size_t header = DUPLEX_DESCRIPTOR_GET(d, EXPONENTS) * DUPLEX_BEAT_BYTES;
+  const size_t size = block_bytes(d, rows);
   struct duplex_sum sums[DUPLEX_ROWS * DUPLEX_LANES] = {0};
   int8_t exponents[DUPLEX_ROWS] = {0};
   read_row_sets(job, DUPLEX_DESCRIPTOR_GET(d, SRC_BASE) + block * DUPLEX_DESCRIPTOR_GET(d, SRC_STRIDE),

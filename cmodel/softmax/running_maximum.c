@@ -13,6 +13,7 @@ static uint32_t key_of(duplex_f32 bits) {
 static duplex_f32 number_of(uint32_t key) { return key & 0x80000000u ? key & 0x7fffffffu : ~key; }
 
 duplex_f32 duplex_running_maximum(duplex_f32 m, duplex_f32 t) {
-  const uint32_t key_m = key_of(m), key_t = key_of(t);
+  const uint32_t key_m = key_of(m);
+  const uint32_t key_t = key_of(t);
   return number_of(key_m > key_t ? key_m : key_t);
 }

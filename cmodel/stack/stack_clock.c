@@ -108,10 +108,14 @@ static void clock_channels(struct stack_model *stack, bool job_valid, bool atten
   struct attention_links links[DUPLEX_CHANNELS];
   look_at_links(stack, links);
   const bool word = stack->broadcast.words != 0;
-  bool front = false, older = false, busy = false, room = true;
+  bool front = false;
+  bool older = false;
+  bool busy = false;
+  bool room = true;
   unsigned open = 0;
   for (unsigned i = 0; i < stack->channels; i++) {
-    const unsigned below = (i ? i : stack->channels) - 1, above = i + 1 == stack->channels ? 0 : i + 1;
+    const unsigned below = (i ? i : stack->channels) - 1;
+    const unsigned above = i + 1 == stack->channels ? 0 : i + 1;
     struct channel_in in = {.job_valid = job_valid,
                             .word_valid = word && !(stack->broadcast.taken >> i & 1),
                             .bus_ready = grant == (int)i,
@@ -139,7 +143,8 @@ static void clock_channels(struct stack_model *stack, bool job_valid, bool atten
     *granted = out.word;
     granted->channel = (uint8_t)i;
   }
-  const bool reading = broadcast_busy(&stack->broadcast), *inside = stack->bus.inside_busy;
+  const bool reading = broadcast_busy(&stack->broadcast);
+  const bool *inside = stack->bus.inside_busy;
   stack->open = open;
   stack->front_busy = front || reading;
   stack->older_busy = older || inside[!parity];
@@ -154,10 +159,11 @@ static void stack_hand_over(struct stack_model *stack) {
 }
 
 int stack_clock(struct stack_model *stack) {
-  const bool start = stack->controller.start & 1, parity = stack->controller.parity;
+  const bool start = stack->controller.start & 1;
+  const bool parity = stack->controller.parity;
   const uint32_t *job = stack->controller.job;
-  const bool attention = start && DUPLEX_DESCRIPTOR_GET(job, OPCODE) == DUPLEX_OPCODE_ATTENTION,
-             job_valid = start && !attention;
+  const bool attention = start && DUPLEX_DESCRIPTOR_GET(job, OPCODE) == DUPLEX_OPCODE_ATTENTION;
+  const bool job_valid = start && !attention;
   stack->interrupt = stack->registers.interrupt;
   if (stack->owner != stack->registers.bundle_owner) stack_hand_over(stack);
   int error = DUPLEX_OK;
@@ -165,8 +171,8 @@ int stack_clock(struct stack_model *stack) {
   if (start) error = execute_descriptor(&stack->execution, job);
   const struct control_write write = result_bus_write(&stack->bus);
   const struct channel_lines lines = look(stack);
-  const bool read = may_read(stack, &write),
-             complete[2] = {stack->controller.complete[0], stack->controller.complete[1]};
+  const bool read = may_read(stack, &write);
+  const bool complete[2] = {stack->controller.complete[0], stack->controller.complete[1]};
   const int grant = result_bus_grant(&stack->bus, lines.bus_valid, lines.bus_load);
   const struct controller_in controller_in = {.channels = stack->channels,
                                               .registers = &stack->registers,
