@@ -3,9 +3,7 @@
 
 #include <string.h>
 
-#include "duplex/descriptor.h"
-
-#define GET(field) DUPLEX_DESCRIPTOR_GET(d, field)
+#include "duplex/params.h"
 
 enum {
   TILES_ROOM = 8,
@@ -20,29 +18,6 @@ void attention_timing_reset(struct attention_timing *a) {
   a->join.room = DUPLEX_LINK_ROWS;
 }
 
-struct attention_entry attention_entry_of(const uint32_t *d, const struct attention_share *share) {
-  const uint32_t scores = share->length << GET(LANES);
-  return (struct attention_entry){.k_base = (uint16_t)GET(SRC_BASE),
-                                  .v_base = (uint16_t)GET(V_BASE),
-                                  .v_stride = (uint16_t)GET(V_BLOCK_STRIDE),
-                                  .q_base = (uint16_t)GET(Q_BASE),
-                                  .o_base = (uint16_t)GET(DST_BASE),
-                                  .stride = (uint16_t)GET(SRC_STRIDE),
-                                  .kv_stripe = (uint8_t)GET(SRC_STRIPE),
-                                  .qo_stripe = (uint8_t)GET(DST_STRIPE),
-                                  .last_position = share->length - 1,
-                                  .sixteens = GET(HEAD_SIZE) / 16,
-                                  .mode = GET(MODE),
-                                  .row_block = GET(ROW_BLOCK),
-                                  .lanes = GET(LANES),
-                                  .words = (scores + DUPLEX_SCORES_OF_WORD - 1) / DUPLEX_SCORES_OF_WORD,
-                                  .slots = share->slots,
-                                  .first = GET(FIRST),
-                                  .last = GET(LAST),
-                                  .below = share->member != 0,
-                                  .above = share->member + 1 != 1u << GET(SPREAD)};
-}
-
 bool attention_room(const struct attention_timing *a) {
   return (a->sequencer.next - a->sequencer.oldest) % (2 * DUPLEX_ATTENTION_QUEUE) < DUPLEX_ATTENTION_QUEUE;
 }
@@ -53,21 +28,43 @@ static bool busy(const struct attention_timing *a) {
          a->join.given || a->results.count || a->unwritten;
 }
 
-static bool slice_busy(const struct attention_timing *a, const struct stream_step *stream,
-                       const struct tiles_step *tiles) {
-  return a->score.write || stream->load_word || tiles->read;
+// What the stream and the tiles do in this clock, and the writer.
+struct attention_step {
+  struct stream_step stream;
+  struct tiles_step tiles;
+  bool writer_reads;
+};
+
+// The units in the order in which they have the slice: scores that come, scores from DRAM, weights, the
+// writer.
+static struct attention_step look(const struct attention_timing *a, const struct attention_in *in) {
+  const struct stream_in stream_in = {.passes = &a->stream_passes,
+                                      .score = &a->score,
+                                      .join = &a->join,
+                                      .weight_valid = in->weight_valid,
+                                      .beat_ready = in->beat_ready,
+                                      .room = in->room};
+  struct attention_step step = {.stream = stream_look(&a->stream, &stream_in)};
+  const struct tiles_in tiles_in = {.passes = &a->tiles_passes,
+                                    .tile_ready = in->tile_ready,
+                                    .maximum_ready = maximum_ready(&a->score, &a->maximum_join),
+                                    .slice_busy = a->score.write || step.stream.load_word};
+  step.tiles = tiles_look(&a->tiles, &tiles_in);
+  step.writer_reads = writer_reads(&a->writer, in->room, tiles_in.slice_busy || step.tiles.read);
+  return step;
 }
 
 void attention_look(const struct attention_timing *a, const struct attention_in *in,
                     struct attention_out *out) {
-  const struct stream_step stream = stream_look(a, in);
-  const struct tiles_step tiles = tiles_look(a, in->tile_ready, stream.load_word);
+  const struct attention_step step = look(a, in);
+  const struct stream_step stream = step.stream;
+  const struct tiles_step tiles = step.tiles;
   const bool beats = a->stream.state == ATTENTION_BEATS;
   *out = (struct attention_out){
       .read_valid = a->sequencer.state == SEQUENCER_ASK,
       .weight_pop = stream.issue || stream.pad || stream.q_write || (stream.load && a->stream.word % 2),
       .tile = tiles.pop,
-      .word_reserve = writer_reads(&a->writer, in->room, slice_busy(a, &stream, &tiles)),
+      .word_reserve = step.writer_reads,
       .word = a->writer.word,
       .word_end = a->writer.end,
       .issue = stream.issue,
@@ -109,11 +106,19 @@ void attention_clock(struct attention_timing *a, const struct attention_in *in) 
   struct attention_pass pass;
   struct attention_result result = {0};
   bool begins_result;
-  const bool record = sequencer_record(a, &pass, &begins_result, &result);
-  const struct stream_step stream = stream_look(a, in);
-  const struct tiles_step tiles = tiles_look(a, in->tile_ready, stream.load_word);
-  const struct attention_pass stream_head = a->stream_passes.pass[0], tiles_head = a->tiles_passes.pass[0];
-  const bool score = a->stream.pass.kind == DUPLEX_PASS_SCORE, emitted = stream.issue && stream.emits;
+  const struct sequencer_room room = {
+      .passes = a->stream_passes.count != ATTENTION_FIFO && a->tiles_passes.count != ATTENTION_FIFO,
+      .results = a->results.count != ATTENTION_FIFO,
+      .writer = writer_ready(&a->writer),
+      .rows_open = a->rows_open != 0};
+  const bool record = sequencer_record(&a->sequencer, &room, &pass, &begins_result, &result);
+  const struct attention_step step = look(a, in);
+  const struct stream_step stream = step.stream;
+  const struct tiles_step tiles = step.tiles;
+  const struct attention_pass stream_head = a->stream_passes.pass[0];
+  const struct attention_pass tiles_head = a->tiles_passes.pass[0];
+  const bool score = a->stream.pass.kind == DUPLEX_PASS_SCORE;
+  const bool emitted = stream.issue && stream.emits;
   const bool taken = tiles.take && tiles_head.kind == DUPLEX_PASS_CONTEXT && tiles_head.begins;
   const bool joined = maximum_goes_back(&a->score, &a->maximum_join);
   const struct score_row row = {.valid = emitted && score,
@@ -122,8 +127,8 @@ void attention_clock(struct attention_timing *a, const struct attention_in *in) 
                                 .store = a->stream.pass.store,
                                 .lanes = (uint8_t)a->stream.pass.lanes,
                                 .mark = {a->stream.pass.back, a->stream.pass.below, a->stream.pass.above}};
-  const bool scores = record && result.scores,
-             reads = writer_reads(&a->writer, in->room, slice_busy(a, &stream, &tiles));
+  const bool scores = record && result.scores;
+  const bool reads = step.writer_reads;
   const unsigned words = a->sequencer.queue[a->sequencer.at % DUPLEX_ATTENTION_QUEUE].words;
   const bool known = sequencer_knows_written(&a->sequencer, a->writer.done);
   const struct sequencer_in sequencer_in = {.read_ready = in->read_ready,

@@ -1,5 +1,5 @@
 // Scores from the slice to the result buffer, as rtl/attention/score_writer.v.
-#include "cmodel/attention/attention.h"
+#include "cmodel/attention/score_writer.h"
 
 bool writer_ready(const struct score_writer *w) { return !w->busy && !w->word; }
 

@@ -9,7 +9,8 @@ void bus_port_start(struct bus_port *p, const struct job_timing *job, uint32_t a
   p->second_group = false;
   p->group = job->dst_group;
   p->block = p->address = address;
-  p->rows = job->load ? 2 * DUPLEX_TILE_WORDS * (count & 0x7ff) : job->two_groups ? 2 * count : count;
+  p->rows = job->two_groups ? 2 * count : count;
+  if (job->load) p->rows = 2 * DUPLEX_TILE_WORDS * (count & 0x7ff);
   p->word_of_tile = 0;
   p->tile_step = job->tile_step;
 }
@@ -17,9 +18,9 @@ void bus_port_start(struct bus_port *p, const struct job_timing *job, uint32_t a
 // The address of the word after the one that is taken.
 static void next_address(struct bus_port *p, const struct result_marks *head) {
   const bool load = p->kind >= DUPLEX_BUS_WORD_LOAD;
-  const uint32_t units = p->kind == DUPLEX_BUS_WORD_GATED || head->single ? 1 : 2;
   const bool tile_end = p->word_of_tile == DUPLEX_TILE_WORDS - 1;
-  const uint32_t next = p->address + (load ? (tile_end ? p->tile_step : 4) : units);
+  uint32_t next = p->address + (p->kind == DUPLEX_BUS_WORD_GATED || head->single ? 1 : 2);
+  if (load) next = p->address + (tile_end ? p->tile_step : 4);
   p->word_of_tile = (p->word_of_tile + 1) % DUPLEX_TILE_WORDS;
   p->rows -= head->single ? 1 : 2;
   if (load || !head->end || !p->two_groups) {

@@ -1,87 +1,23 @@
-// A channel clock by clock, as rtl/channel/channel.v with tile_gate.v, load_path.v, weight_fifo.v,
-// result_room.v and the stages of rtl/gemm/gemm.v.
+// A channel clock by clock, as rtl/channel/channel.v: its units put together.
 #include "cmodel/channel/channel.h"
 
 #include <string.h>
 
-enum { HANDOVER = 16, GEMM_LATENCY = 6 };
+enum { HANDOVER = 16, WRITE_WORDS = DUPLEX_COLUMN_BYTES / DUPLEX_WORD_BYTES };
 
 void channel_timing_reset(struct channel_timing *c, const struct duplex_dram_timing *timing) {
   memset(c, 0, sizeof *c);
   bundle_controller_reset(&c->controller, timing, READ_CREDITS);
   attention_timing_reset(&c->attention);
-  c->free = DUPLEX_RESULT_WORDS;
-}
-
-static unsigned tiles_of_block(const struct job_timing *job) {
-  return job->two_groups ? 2 * job->k_tiles : job->k_tiles;
-}
-
-// The tile words: FIFO, those of blocks without rows here dropped. Returns whether a word goes to the GEMM
-// module.
-static bool tile_gate_clock(struct tile_gate *g, const struct job_timing *job, bool start, uint32_t rows,
-                            bool word_valid, bool tile_ready) {
-  const bool valid = g->words != 0, take = valid && (g->drop || tile_ready), to_gemm = take && !g->drop;
-  g->words += (unsigned)(word_valid && g->words != 2) - (unsigned)take;
-  if (start) {
-    *g = (struct tile_gate){
-        .words = g->words, .tile = tiles_of_block(job) - 1, .left = rows, .drop = rows == 0};
-  } else if (take && ++g->word == DUPLEX_TILE_WORDS) {
-    g->word = 0;
-    if (g->tile--) return to_gemm;
-    g->tile = tiles_of_block(job) - 1;
-    const bool more = g->left > job->block_rows;
-    g->left = more ? g->left - job->block_rows : 0;
-    g->drop = !more;
-  }
-  return to_gemm;
-}
-
-// `release`: a beat goes that is the last to use its tile; `emit`: one that is the last of its row.
-static void gemm_clock(struct gemm_timing *g, bool load_word, bool release, bool emit, bool end) {
-  const bool take_tile = g->loaded && !g->in_use, load_last = load_word && g->word == DUPLEX_TILE_WORDS - 1;
-  g->word = (g->word + load_word) % DUPLEX_TILE_WORDS;
-  g->in_use = (g->in_use || take_tile) && !release;
-  g->loaded = load_last || (g->loaded && !take_tile);
-  g->sums = g->sums << 1 | emit;
-  g->ends = g->ends << 1 | end;
+  c->room.free = DUPLEX_RESULT_WORDS;
 }
 
 // Words of the result buffer that a row takes when its last beat goes.
 static unsigned words_of_row(const struct channel_timing *c, const struct job_timing *job) {
-  const unsigned format = job->bus ? DUPLEX_RESULT_FORMAT_F32 : job->format,
-                 place = job->bus ? c->stream.row : c->stream.sum_row;
+  const unsigned format = job->bus ? DUPLEX_RESULT_FORMAT_F32 : job->format;
+  const unsigned place = job->bus ? c->stream.row : c->stream.sum_row;
   if (format == DUPLEX_RESULT_FORMAT_ACC) return 2;
   return format == DUPLEX_RESULT_FORMAT_F32 ? place % 2 == 0 : place % 4 == 0;
-}
-
-static void load_clock(struct channel_timing *c, bool start, uint32_t tiles, bool go) {
-  const bool pop = go && c->load.upper;
-  c->load.word = go;
-  if (start) {
-    c->load.busy = tiles != 0;
-  } else if (pop && c->load.beats == 1) {
-    c->load.busy = false;
-  }
-  if (go) c->load.upper = !c->load.upper;
-  if (start) {
-    c->load.beats = tiles * DUPLEX_LANES;
-  } else if (pop) {
-    c->load.beats--;
-  }
-}
-
-static void count(struct channel_timing *c, const struct beat *beat, const struct attention_out *attention,
-                  bool weight_valid, bool room, bool beat_ready, bool beat_in, bool written) {
-  struct channel_counters *n = &c->counters;
-  const bool beats = c->stream.state == STREAM_BEATS;
-  n->rows += c->gemm.sums >> (GEMM_LATENCY - 1) & 1;
-  n->columns_read += c->second_in & beat_in;
-  n->columns_written += written;
-  n->beats += beat->issue || attention->issue;
-  n->starved += (beats && beat_ready && !weight_valid) || attention->starved;
-  n->no_tile += (beats && !beat_ready && weight_valid) || attention->no_tile;
-  n->no_room += (beats && beat_ready && weight_valid && c->stream.last_k && !room) || attention->no_room;
 }
 
 // Which job's results drain, and which one the write path or the bus port serves.
@@ -106,109 +42,188 @@ static void jobs_clock(struct channel_timing *c, const struct job_timing *job, c
   c->left = left;
 }
 
-void channel_timing_clock(struct channel_timing *c, const struct job_timing *job, const struct channel_in *in,
-                          struct channel_out *out) {
-  // What the units show in this clock.
-  const bool weight_valid = c->weights.valid, room = c->free >= 2 && !c->pause && c->handover == 0;
-  const bool beat_ready = c->gemm.in_use || c->gemm.loaded, tile_ready = !c->gemm.loaded || !c->gemm.in_use;
-  const struct beat beat = weight_stream_beat(&c->stream, job, weight_valid, room, beat_ready);
-  const bool load_go = c->load.busy && weight_valid && room, load_pop = load_go && c->load.upper;
-  struct attention_timing *a = &c->attention;
-  const bool attends = a->active || in->segment;
-  struct attention_in attention_in = {.weight_valid = weight_valid,
-                                      .beat_ready = beat_ready,
-                                      .tile_ready = tile_ready,
-                                      .room = room,
-                                      .job_valid = in->job_valid,
-                                      .result_start = a->active && a->results.count && !c->results_open,
-                                      .push = in->segment,
-                                      .below = in->below,
-                                      .above = in->above};
-  struct attention_out attention = {0};
-  if (attends) attention_look(a, &attention_in, &attention);
-  const bool active = a->active;
-  const struct attention_result result = a->results.result[0];
-  const struct drain_row row_of_o = {attention.row_valid, attention.row_ends};
-  const unsigned drain_format = active ? DUPLEX_RESULT_FORMAT_F16 : c->drain_format;
-  const struct drain_word drained = drain_word(&c->drain, drain_format, row_of_o);
-  const struct result_marks head = c->marks[c->results.read % DUPLEX_RESULT_WORDS];
-  const bool back_valid = c->results.valid && head.parity == c->back && !c->back_start;
-  const bool write_full = c->write.words == 4;
-  const bool bus = c->back_bus && !active, open = active ? c->results_open : !c->back_bus;
-  const bool pop = back_valid && (bus ? c->port.count != 2 : open && !write_full && !c->write.fill);
-  const bool to_bus = pop && bus, to_write = pop && !bus;
-  const bool moving = in->job_valid || c->request.state != REQUEST_IDLE || c->stream.state != STREAM_IDLE ||
-                      c->stream.load || c->load.busy || c->load.word;
-  const bool left = c->back_start || back_valid || c->popped || c->write.words || c->port.count ||
-                    c->port.out || write_full;
+// What the units show in a clock, before its edge.
+struct channel_step {
+  bool weight_valid, room, beat_ready, tile_ready;
+  struct beat beat;
+  bool load_go, load_pop;  // half a beat of a LOAD, the second one
+  bool attends;            // attention has something to do
+  struct attention_in attention_in;
+  struct attention_out attention;
+  struct attention_result result;  // where the results of attention begin that come next
+  unsigned drain_format;
+  struct drain_row row_of_o;
+  struct drain_word drained;
+  struct result_marks head;  // of the result buffer
+  bool to_bus, to_write;     // where its word goes
+  bool write_full;
+  bool moving, left;  // something moves before the result buffer, behind it
+};
 
+// Where the word at the head of the result buffer goes.
+static void look_at_results(const struct channel_timing *c, struct channel_step *step) {
+  const bool active = c->attention.active;
+  step->head = result_buffer_head(&c->results);
+  step->write_full = c->write.words == WRITE_WORDS;
+  const bool valid = c->results.words.valid && step->head.parity == c->back && !c->back_start;
+  const bool open = active ? c->results_open : !c->back_bus;
+  step->to_bus = valid && c->back_bus && !active && c->port.count != 2;
+  step->to_write = valid && (active || !c->back_bus) && open && !step->write_full && !c->write.fill;
+  step->left = c->back_start || valid || c->popped || c->write.words || c->port.count || c->port.out;
+}
+
+// Looks at all units.
+static struct channel_step look(const struct channel_timing *c, const struct job_timing *job,
+                                const struct channel_in *in) {
+  const struct attention_timing *a = &c->attention;
+  struct channel_step step = {.weight_valid = c->weights.beats.valid,
+                              .room = result_room_there(&c->room) && c->handover == 0,
+                              .beat_ready = c->gemm.in_use || c->gemm.loaded,
+                              .tile_ready = !c->gemm.loaded || !c->gemm.in_use,
+                              .attends = a->active || in->segment,
+                              .result = a->results.result[0]};
+  step.beat = weight_stream_beat(&c->stream, job, step.weight_valid, step.room, step.beat_ready);
+  step.load_go = c->load.busy && step.weight_valid && step.room;
+  step.load_pop = step.load_go && c->load.upper;
+  step.attention_in = (struct attention_in){.weight_valid = step.weight_valid,
+                                            .beat_ready = step.beat_ready,
+                                            .tile_ready = step.tile_ready,
+                                            .room = step.room,
+                                            .job_valid = in->job_valid,
+                                            .result_start = a->active && a->results.count && !c->results_open,
+                                            .push = in->segment,
+                                            .below = in->below,
+                                            .above = in->above};
+  if (step.attends) attention_look(a, &step.attention_in, &step.attention);
+  step.row_of_o = (struct drain_row){step.attention.row_valid, step.attention.row_ends};
+  step.drain_format = a->active ? DUPLEX_RESULT_FORMAT_F16 : c->drain_format;
+  step.drained = drain_word(&c->drain, step.drain_format, step.row_of_o);
+  look_at_results(c, &step);
+  step.moving = in->job_valid || c->request.state != REQUEST_IDLE || c->stream.state != STREAM_IDLE ||
+                c->stream.load || c->load.busy || c->load.word;
+  return step;
+}
+
+// The clock of the DRAM controller.
+static struct bundle_controller_out dram_clock(struct channel_timing *c, const struct job_timing *job,
+                                               const struct channel_in *in, const struct channel_step *step) {
+  const struct attention_out *a = &step->attention;
   const struct bundle_controller_in dram_in = {
-      .read_valid = c->request.state == REQUEST_ASK || attention.read_valid,
-      .read_credit = c->credit,
-      .write_valid = write_full,
-      .write_urgent = c->free < DUPLEX_RESULT_WORDS / 3 || c->front != c->back || c->back_start,
-      .write_now = c->free < 2,
+      .read_valid = c->request.state == REQUEST_ASK || a->read_valid,
+      .read_credit = c->weights.credit,
+      .write_valid = step->write_full,
+      .write_urgent = c->room.free < DUPLEX_RESULT_WORDS / 3 || c->front != c->back || c->back_start,
+      .write_now = c->room.free < 2,
       .xpu_act_request = in->xpu_act_request,
       .xpu_ref = in->xpu_ref,
-      .read_stripe = attention.read_valid ? attention.read_stripe : (uint8_t)job->src_stripe,
+      .read_stripe = a->read_valid ? a->read_stripe : (uint8_t)job->src_stripe,
       .write_stripe = c->write.stripe,
-      .read_base = attention.read_valid ? a->sequencer.base : c->request.base,
-      .read_columns = attention.read_valid ? attention.read_columns : c->request.columns,
+      .read_base = a->read_valid ? c->attention.sequencer.base : c->request.base,
+      .read_columns = a->read_valid ? a->read_columns : c->request.columns,
       .write_column = c->write.address & ((1u << (16 + DUPLEX_COLUMN_BITS)) - 1)};
   struct bundle_controller_out dram;
   bundle_controller_clock(&c->controller, &dram_in, &dram);
+  return dram;
+}
 
-  out->front_busy = moving || c->moving;
+static void count(struct channel_timing *c, const struct channel_step *step,
+                  const struct bundle_controller_out *dram) {
+  const struct attention_out *a = &step->attention;
+  const bool beats = c->stream.state == STREAM_BEATS;
+  const bool valid = step->weight_valid;
+  const bool ready = step->beat_ready;
+  const struct channel_events events = {
+      .row = gemm_sum(&c->gemm),
+      .column_read = c->weights.second_in && dram->read_beat_valid,
+      .column_written = step->write_full && dram->write_ready,
+      .beat = step->beat.issue || a->issue,
+      .starved = (beats && ready && !valid) || a->starved,
+      .no_tile = (beats && !ready && valid) || a->no_tile,
+      .no_room = (beats && ready && valid && c->stream.last_k && !step->room) || a->no_room};
+  performance_clock(&c->counters, &events);
+}
+
+// What the stack sees.
+static void show(const struct channel_timing *c, const struct channel_step *step,
+                 const struct bundle_controller_out *dram, struct channel_out *out) {
+  out->front_busy = step->moving || c->moving;
   out->older_busy = c->front != c->back || c->back_start;
-  out->busy = out->front_busy || c->tail || out->older_busy || left || c->left || attention.busy ||
-              c->results_open || !dram.idle;
+  out->busy = out->front_busy || c->tail || out->older_busy || step->left || step->write_full || c->left ||
+              step->attention.busy || c->results_open || !dram->idle;
   out->word.parity = c->back;
-  out->xpu_act_grant = dram.xpu_act_grant;
-  out->open = dram.open;
-  count(c, &beat, &attention, weight_valid, room, beat_ready, dram.read_beat_valid,
-        write_full && dram.write_ready);
+  out->xpu_act_grant = dram->xpu_act_grant;
+  out->open = dram->open;
+}
 
-  // The edge.
-  const bool push = drained.valid || c->load.word || attention.word;
-  if (push)
-    c->marks[c->results.write % DUPLEX_RESULT_WORDS] =
-        (struct result_marks){attention.word ? attention.word_end : drained.marks.end && !c->load.word,
-                              drained.marks.single && !c->load.word, c->drain_parity};
-  ram_fifo_clock(&c->results, push, pop, false, false);
-  bus_port_clock(&c->port, to_bus, &head, in->bus_ready, &out->word);
-  const bool written = write_full && dram.write_ready && c->write.end, start_o = attention_in.result_start;
-  const struct write_start start = {.column = start_o ? result.column : job->dst_base * DUPLEX_COLUMNS,
+// Results: buffer, bus port and write path. Returns whether the last column of a block was written.
+static bool results_clock(struct channel_timing *c, const struct job_timing *job, const struct channel_in *in,
+                          const struct channel_step *step, bool write_ready, struct bus_word *word) {
+  const struct attention_out *a = &step->attention;
+  const bool written = step->write_full && write_ready && c->write.end;
+  const bool start_o = step->attention_in.result_start;
+  const bool push = step->drained.valid || c->load.word || a->word;
+  const struct result_marks marks = {.end = a->word ? a->word_end : step->drained.marks.end && !c->load.word,
+                                     .single = step->drained.marks.single && !c->load.word,
+                                     .parity = c->drain_parity};
+  result_buffer_clock(&c->results, push ? &marks : NULL, step->to_bus || step->to_write);
+  bus_port_clock(&c->port, step->to_bus, &step->head, in->bus_ready, word);
+  const struct write_start start = {.column = start_o ? step->result.column : job->dst_base * DUPLEX_COLUMNS,
                                     .stride = job->dst_stride,
-                                    .stripe = start_o ? result.stripe : (uint8_t)job->dst_stripe};
-  write_path_clock(&c->write, c->back_start || start_o ? &start : NULL, to_write, head.end, dram.write_ready);
-  attention_in.scores_written = written && c->results_open && c->scores_open;
-  if (start_o) c->scores_open = result.scores;
-  c->results_open = start_o || (c->results_open && !written);
+                                    .stripe = start_o ? step->result.stripe : (uint8_t)job->dst_stripe};
+  write_path_clock(&c->write, c->back_start || start_o ? &start : NULL, step->to_write, step->head.end,
+                   write_ready);
   if (c->back_start) bus_port_start(&c->port, job, c->first_address, c->count);
-  const bool row = beat.issue && beat.last;
-  c->free += (unsigned)pop - (row             ? words_of_row(c, job)
-                              : attention.row ? attention.row_place == 0
-                                              : load_go || attention.word_reserve);
-  c->pause = row && !job->bus && job->format == DUPLEX_RESULT_FORMAT_ACC;
-  const bool sum = c->gemm.sums >> (GEMM_LATENCY - 1) & 1;
-  drain_clock(&c->drain, drain_format, row_of_o, sum && !active, c->gemm.ends >> (GEMM_LATENCY - 1) & 1);
+  return written;
+}
+
+// Words of the result buffer that are spoken for in this clock.
+static unsigned words_taken(const struct channel_timing *c, const struct job_timing *job,
+                            const struct channel_step *step) {
+  if (step->beat.issue && step->beat.last) return words_of_row(c, job);
+  if (step->attention.row) return step->attention.row_place == 0;
+  return step->load_go || step->attention.word_reserve;
+}
+
+// From tiles and beats to sums.
+static void beats_clock(struct channel_timing *c, const struct job_timing *job, const struct channel_in *in,
+                        const struct channel_step *step, const struct bundle_controller_out *dram) {
+  const struct beat *beat = &step->beat;
+  const struct attention_out *a = &step->attention;
+  const bool gemm_starts = in->job_valid && !job->load;
+  drain_clock(&c->drain, step->drain_format, step->row_of_o, gemm_sum(&c->gemm) && !c->attention.active,
+              gemm_end(&c->gemm));
   const bool to_gemm =
-      tile_gate_clock(&c->gate, job, in->job_valid && !job->load, in->count, in->word_valid, tile_ready);
-  gemm_clock(&c->gemm, to_gemm || attention.tile,
-             (beat.issue && beat.row_end) || (attention.issue && attention.row_end),
-             (beat.issue && beat.last) || (attention.issue && attention.emits),
-             beat.row_end && (beat.group_end || job->bus));
-  const bool leaves = beat.leaves || load_pop || attention.weight_pop;
-  ram_fifo_clock(&c->weights, dram.read_beat_valid,
-                 beat.issue || beat.drop || load_pop || attention.weight_pop, beat.mark, beat.rewind);
-  c->credit = c->second_out && leaves;
-  c->second_out ^= leaves;
-  c->second_in ^= dram.read_beat_valid;
-  weight_stream_clock(&c->stream, job, in->job_valid && !job->load, in->count, &beat);
-  load_clock(c, in->job_valid && job->load, in->count & 0x7ff, load_go);
-  stream_request_clock(&c->request, job, in->job_valid, in->count, dram.read_ready);
-  attention_in.read_ready = dram.read_ready;
-  if (attends) attention_clock(a, &attention_in);
+      tile_gate_clock(&c->gate, job, gemm_starts, in->count, in->word_valid, step->tile_ready);
+  gemm_stages_clock(&c->gemm, to_gemm || a->tile, (beat->issue && beat->row_end) || (a->issue && a->row_end),
+                    (beat->issue && beat->last) || (a->issue && a->emits),
+                    beat->row_end && (beat->group_end || job->bus));
+  weight_fifo_clock(&c->weights, dram->read_beat_valid,
+                    beat->issue || beat->drop || step->load_pop || a->weight_pop, beat->mark, beat->rewind,
+                    beat->leaves || step->load_pop || a->weight_pop);
+  weight_stream_clock(&c->stream, job, gemm_starts, in->count, beat);
+  load_path_clock(&c->load, in->job_valid && job->load, in->count & 0x7ff, step->load_go);
+  stream_request_clock(&c->request, job, in->job_valid, in->count, dram->read_ready);
+}
+
+void channel_timing_clock(struct channel_timing *c, const struct job_timing *job, const struct channel_in *in,
+                          struct channel_out *out) {
+  struct channel_step step = look(c, job, in);
+  const struct bundle_controller_out dram = dram_clock(c, job, in, &step);
+  show(c, &step, &dram, out);
+  count(c, &step, &dram);
+  // The edge.
+  const bool pop = step.to_bus || step.to_write;
+  const bool start_o = step.attention_in.result_start;
+  const bool row = step.beat.issue && step.beat.last;
+  const unsigned taken = words_taken(c, job, &step);
+  const bool written = results_clock(c, job, in, &step, dram.write_ready, &out->word);
+  step.attention_in.scores_written = written && c->results_open && c->scores_open;
+  step.attention_in.read_ready = dram.read_ready;
+  if (start_o) c->scores_open = step.result.scores;
+  c->results_open = start_o || (c->results_open && !written);
+  result_room_clock(&c->room, pop, taken, row && !job->bus && job->format == DUPLEX_RESULT_FORMAT_ACC);
+  beats_clock(c, job, in, &step, &dram);
+  if (step.attends) attention_clock(&c->attention, &step.attention_in);
   c->popped = pop;
-  jobs_clock(c, job, in, moving, left);
+  jobs_clock(c, job, in, step.moving, step.left || step.write_full);
 }

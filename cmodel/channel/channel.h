@@ -6,47 +6,31 @@
 #include "cmodel/attention/attention.h"
 #include "cmodel/channel/bus_port.h"
 #include "cmodel/channel/drain.h"
+#include "cmodel/channel/gemm_stages.h"
+#include "cmodel/channel/load_path.h"
+#include "cmodel/channel/performance.h"
+#include "cmodel/channel/result_buffer.h"
+#include "cmodel/channel/result_room.h"
 #include "cmodel/channel/stream_request.h"
+#include "cmodel/channel/tile_gate.h"
+#include "cmodel/channel/weight_fifo.h"
 #include "cmodel/channel/weight_stream.h"
 #include "cmodel/channel/write_path.h"
-#include "cmodel/common/ram_fifo.h"
 #include "cmodel/dram/bundle_controller.h"
 
 #define READ_CREDITS 32u
 
-struct tile_gate {
-  unsigned words, word, tile;  // in its FIFO; next of a tile; tiles of the block after this one
-  uint32_t left;
-  bool drop;
-};
-
-struct gemm_timing {
-  bool in_use, loaded;
-  unsigned word;
-  uint32_t sums, ends;  // last beats on their way, one bit a clock
-};
-
-struct channel_counters {
-  uint64_t rows, columns_read, columns_written, beats, starved, no_tile, no_room;
-};
-
 struct channel_timing {
   struct bundle_controller controller;
   struct stream_request request;
-  struct ram_fifo weights;
-  bool second_out, second_in, credit;
+  struct weight_fifo weights;
   struct weight_stream stream;
   struct tile_gate gate;
-  struct gemm_timing gemm;
+  struct gemm_stages gemm;
   struct drain_timing drain;
-  struct {
-    bool busy, upper, word;
-    uint32_t beats;
-  } load;
-  unsigned free;  // words of the result buffer
-  bool pause;
-  struct ram_fifo results;
-  struct result_marks marks[DUPLEX_RESULT_WORDS];
+  struct load_path load;
+  struct result_room room;
+  struct result_buffer results;
   struct write_path write;
   struct bus_port port;
   // jobs

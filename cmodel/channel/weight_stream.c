@@ -20,6 +20,7 @@ struct beat weight_stream_beat(const struct weight_stream *s, const struct job_t
   return b;
 }
 
+// The next block of rows begins.
 static void next_block(struct weight_stream *s, const struct job_timing *job) {
   s->rows = duplex_smaller(s->left, job->block_rows);
   s->left -= s->rows;
@@ -31,11 +32,16 @@ static void next_block(struct weight_stream *s, const struct job_timing *job) {
   s->half = false;
 }
 
+// The sum of the next beat: the second group's lie behind those of the first.
+static unsigned next_sum_row(const struct weight_stream *s, const struct beat *beat) {
+  if (beat->row_end && !beat->turn_end) return beat->group_end ? s->rows : 0;
+  return beat->tile_end ? 0 : s->sum_row + 1;
+}
+
+// Behind a beat.
 static void advance(struct weight_stream *s, const struct job_timing *job, const struct beat *beat) {
   s->row = beat->row_end ? 0 : s->row + 1;
-  s->sum_row = beat->row_end && !beat->turn_end ? (beat->group_end ? s->rows : 0)
-               : beat->tile_end                 ? 0
-                                                : s->sum_row + 1;
+  s->sum_row = next_sum_row(s, beat);
   s->row_end = s->row + 1 == s->rows;
   if (!beat->row_end) return;
   if (!beat->turn_end || beat->group_end) {
@@ -58,7 +64,8 @@ void weight_stream_clock(struct weight_stream *s, const struct job_timing *job, 
   if (beat->issue || beat->drop) s->place = (s->place + 1) % ROW_SET_BEATS;
   if (beat->issue) s->over = block_done;
   if (s->load || leave) {
-    s->state = s->left == 0 ? STREAM_IDLE : job->exponents ? STREAM_HEADER : STREAM_BEATS;
+    s->state = job->exponents ? STREAM_HEADER : STREAM_BEATS;
+    if (s->left == 0) s->state = STREAM_IDLE;
     s->place = 0;
     next_block(s, job);
   } else if (beat->issue) {

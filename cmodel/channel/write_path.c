@@ -3,7 +3,9 @@
 
 void write_path_clock(struct write_path *w, const struct write_start *start, bool take, bool end,
                       bool ready) {
-  const bool full = w->words == 4, written = full && ready, shift = take || (w->fill && !full);
+  const bool full = w->words == 4;
+  const bool written = full && ready;
+  const bool shift = take || (w->fill && !full);
   if (full) {
     if (ready) w->words = 0;
   } else if (shift) {

@@ -37,10 +37,14 @@ struct attention_share {
 
 static inline struct attention_share attention_share_of(const uint32_t *d, unsigned channel,
                                                         unsigned channels) {
-  const uint32_t spread = DUPLEX_DESCRIPTOR_GET(d, SPREAD), members = 1u << spread;
+  const uint32_t spread = DUPLEX_DESCRIPTOR_GET(d, SPREAD);
+  const uint32_t members = 1u << spread;
   const uint32_t place = (channel + channels - DUPLEX_DESCRIPTOR_GET(d, FIRST_CHANNEL)) % channels;
-  const uint32_t head = place >> spread, member = place % members, heads = DUPLEX_DESCRIPTOR_GET(d, HEADS);
-  const uint32_t length = DUPLEX_DESCRIPTOR_GET(d, LENGTH), last_block = (length - 1) / DUPLEX_WIDTH;
+  const uint32_t head = place >> spread;
+  const uint32_t member = place % members;
+  const uint32_t heads = DUPLEX_DESCRIPTOR_GET(d, HEADS);
+  const uint32_t length = DUPLEX_DESCRIPTOR_GET(d, LENGTH);
+  const uint32_t last_block = (length - 1) / DUPLEX_WIDTH;
   struct attention_share share = {
       .slots = head < heads ? (heads - head - 1) / channels + 1 : 0, .member = member, .length = 1};
   if (member > last_block) return share;
@@ -54,12 +58,14 @@ static inline struct attention_share attention_share_of(const uint32_t *d, unsig
 // LOAD, GEMM: the tiles or rows of a channel, and the shared-buffer address of its first result.
 static inline uint32_t channel_share_of(const uint32_t *d, unsigned channel, unsigned channels,
                                         uint32_t *address) {
-  const uint32_t start = DUPLEX_DESCRIPTOR_GET(d, DST_ADDRESS), tiles = DUPLEX_DESCRIPTOR_GET(d, TILES);
+  const uint32_t start = DUPLEX_DESCRIPTOR_GET(d, DST_ADDRESS);
+  const uint32_t tiles = DUPLEX_DESCRIPTOR_GET(d, TILES);
   if (DUPLEX_DESCRIPTOR_GET(d, OPCODE) == DUPLEX_OPCODE_LOAD) {
     *address = start + channel * (DUPLEX_TILE_BYTES / DUPLEX_UNIT_BYTES);
     return tiles / channels + (channel < tiles % channels);
   }
-  const uint32_t rows = DUPLEX_DESCRIPTOR_GET(d, ROWS), most = DUPLEX_DESCRIPTOR_GET(d, CHANNEL_ROWS);
+  const uint32_t rows = DUPLEX_DESCRIPTOR_GET(d, ROWS);
+  const uint32_t most = DUPLEX_DESCRIPTOR_GET(d, CHANNEL_ROWS);
   const uint64_t first = (uint64_t)channel * most;
   *address = start + (uint32_t)(DUPLEX_DESCRIPTOR_GET(d, GATED) ? first / 2 : first);
   return duplex_smaller(first < rows ? (uint32_t)(rows - first) : 0, most);

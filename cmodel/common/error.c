@@ -1,3 +1,4 @@
+// The text of each error code.
 #include "duplex/error.h"
 
 const char *duplex_error_text(int error) {

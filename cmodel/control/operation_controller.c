@@ -7,8 +7,6 @@
 #include "cmodel/control/descriptor_check.h"
 #include "duplex/descriptor.h"
 
-#define GET(field) DUPLEX_DESCRIPTOR_GET(d, field)
-
 enum { FETCH_CLOCKS = 18, CHECK_CLOCKS = 61, SEEN = 4 };
 
 bool operation_controller_busy(const struct operation_controller *c) {
@@ -67,10 +65,11 @@ static void watch(struct operation_controller *c, const struct controller_in *in
 void operation_controller_clock(struct operation_controller *c, const struct controller_in *in,
                                 struct registers_in *registers) {
   const uint32_t *d = c->descriptor;
-  const bool settled = c->start == 0, ready = c->next == NEXT_READY;
-  const bool load = GET(OPCODE) == DUPLEX_OPCODE_LOAD;
-  const bool attention = GET(OPCODE) == DUPLEX_OPCODE_ATTENTION;
-  const bool chain = GET(CHAIN) && !(load && in->job_is_load) && !c->attention;
+  const bool settled = c->start == 0;
+  const bool ready = c->next == NEXT_READY;
+  const bool load = DUPLEX_DESCRIPTOR_GET(d, OPCODE) == DUPLEX_OPCODE_LOAD;
+  const bool attention = DUPLEX_DESCRIPTOR_GET(d, OPCODE) == DUPLEX_OPCODE_ATTENTION;
+  const bool chain = DUPLEX_DESCRIPTOR_GET(d, CHAIN) && !(load && in->job_is_load) && !c->attention;
   const bool quiet = settled && c->quiet >= SEEN;
   const bool completed = c->flight && (c->flight == 2 ? settled && c->older >= SEEN : quiet);
   const bool empty = c->flight == 0 && !c->attention;
@@ -78,9 +77,9 @@ void operation_controller_clock(struct operation_controller *c, const struct con
   const bool free = attention ? c->flight == 0 && in->segment_room : empty || beside;
   const bool launch = ready && !c->code && settled && !completed && free;
   const bool refuse = ready && c->code && settled && c->flight == 0 && !c->attention;
-  const bool accepted = launch && attention && !GET(FENCE);
-  const bool run = registers_run(in->registers) && !c->fetched && !c->error,
-             oldest = c->flight == 2 ? !c->parity : c->parity;
+  const bool accepted = launch && attention && !DUPLEX_DESCRIPTOR_GET(d, FENCE);
+  const bool run = registers_run(in->registers) && !c->fetched && !c->error;
+  const bool oldest = c->flight == 2 ? !c->parity : c->parity;
   *registers = (struct registers_in){.busy = operation_controller_busy(c),
                                      .fetch = c->next == NEXT_IDLE && run,
                                      .fetched = c->fetched,
@@ -89,10 +88,10 @@ void operation_controller_clock(struct operation_controller *c, const struct con
                                      .error = c->error,
                                      .error_code = c->code,
                                      .error_address = c->address,
-                                     .error_tag = GET(TAG)};
+                                     .error_tag = DUPLEX_DESCRIPTOR_GET(d, TAG)};
   watch(c, in, settled, launch, completed);
   c->completed = completed || accepted;
-  c->completed_interrupt = accepted ? GET(INTERRUPT) : c->interrupt[oldest];
+  c->completed_interrupt = accepted ? DUPLEX_DESCRIPTOR_GET(d, INTERRUPT) : c->interrupt[oldest];
   c->complete[0] = completed && !oldest;
   c->complete[1] = completed && oldest;
   c->start = (c->start << 1 | launch) & 3;
@@ -100,7 +99,7 @@ void operation_controller_clock(struct operation_controller *c, const struct con
   c->attention = (launch && attention) || (c->attention && !quiet);
   if (launch) {
     if (!attention) c->parity = !c->parity;  // as the channels count their jobs
-    c->interrupt[c->parity] = GET(INTERRUPT);
+    c->interrupt[c->parity] = DUPLEX_DESCRIPTOR_GET(d, INTERRUPT);
     memcpy(c->job, d, sizeof c->job);
   }
   next_clock(c, in, run, launch, refuse);

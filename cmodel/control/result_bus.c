@@ -70,7 +70,8 @@ void result_bus_clock(struct result_bus *b, bool load_start, const struct bus_wo
   const bool moves = b->queued && !(load && result.valid);
   const bool ends = b->part == last_part(&head);
   const bool pop = moves && ends;
-  const bool row = moves && head.kind < DUPLEX_BUS_WORD_LOAD, direct = moves && load;
+  const bool row = moves && head.kind < DUPLEX_BUS_WORD_LOAD;
+  const bool direct = moves && load;
   turns_clock(b, load_start, word, channels);
   inside_clock(b, pop && head.kind >= DUPLEX_BUS_WORD_LOAD, head.parity);
   b->write_valid = direct || result.valid;

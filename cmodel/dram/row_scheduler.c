@@ -1,5 +1,5 @@
 // Row commands of a channel, as rtl/dram/row_scheduler.v and bundle_state.v.
-#include "cmodel/dram/bundle_controller.h"
+#include "cmodel/dram/row_scheduler.h"
 
 // What one bundle should do next.
 struct wish {
@@ -16,10 +16,10 @@ static struct wish wish_of(const struct bundle_controller *c, const struct row_s
   const bool between = (c->ended >> b & 1 && !in->late) || (!in_slot[1] && !in_slot[2]);
   const bool ahead = in->write_ahead && c->write_bundle == b && !in_slot[0] && between;
   struct wish wish = {.wanted = write_here || ahead || in_slot[0] || in_slot[1] || in_slot[2]};
-  wish.row = write_here || ahead ? c->write_row
-             : in_slot[0]        ? slot[0].row
-             : in_slot[1]        ? slot[1].row
-                                 : slot[2].row;
+  wish.row = slot[2].row;
+  if (in_slot[1]) wish.row = slot[1].row;
+  if (in_slot[0]) wish.row = slot[0].row;
+  if (write_here || ahead) wish.row = c->write_row;
   if (bundle->owed == 0) return wish;
   const bool right = wish.wanted && bundle->open && bundle->row == wish.row;
   const bool busy = write_here || (in_slot[0] && c->started);
@@ -32,8 +32,10 @@ static struct wish wish_of(const struct bundle_controller *c, const struct row_s
 
 void row_scheduler_open(const struct bundle_controller *c, const struct row_scheduler_in *in,
                         unsigned *rd_open, unsigned *wr_open) {
-  const unsigned rd = c->queue.slot[0].bundle, wr = c->write_bundle;
-  const struct bundle_state *read = &c->bundle[rd], *write = &c->bundle[wr];
+  const unsigned rd = c->queue.slot[0].bundle;
+  const unsigned wr = c->write_bundle;
+  const struct bundle_state *read = &c->bundle[rd];
+  const struct bundle_state *write = &c->bundle[wr];
   *rd_open = c->queue.slot[0].valid && read->open && c->now >= read->rd_at &&
                      read->row == c->queue.slot[0].row && !wish_of(c, in, rd).refresh_now
                  ? 1u << rd
@@ -83,7 +85,8 @@ static void give(struct bundle_controller *c, unsigned b, unsigned command, uint
   c->pins.row_valid = true;
   c->pins.row_command = (uint8_t)command;
   c->pins.row_bundle = (uint8_t)b;
-  c->pins.row_mask = command != DUPLEX_ROW_COMMAND_ACT || !c->strict ? 0xff : bundle->half ? 0xf0 : 0x0f;
+  c->pins.row_mask = 0xff;
+  if (command == DUPLEX_ROW_COMMAND_ACT && c->strict) c->pins.row_mask = bundle->half ? 0xf0 : 0x0f;
   c->pins.row_address = bundle->half ? bundle->row : row;
   if (command == DUPLEX_ROW_COMMAND_ACT && c->strict && !bundle->half) {
     bundle->half = true;
@@ -133,7 +136,11 @@ static unsigned windows_clock(struct bundle_controller *c, unsigned need, unsign
 
 unsigned row_scheduler_clock(struct bundle_controller *c, const struct row_scheduler_in *in,
                              const struct bundle_controller_in *xpu, unsigned rd, unsigned wr, bool pop) {
-  unsigned command = NOTHING, chosen = 0, need = 0, act = 0, opened = 0;
+  unsigned command = NOTHING;
+  unsigned chosen = 0;
+  unsigned need = 0;
+  unsigned act = 0;
+  unsigned opened = 0;
   uint16_t row = 0;
   for (unsigned b = 0; b < DUPLEX_BUNDLES && (command == NOTHING || c->strict); b++) {
     const struct wish wish = wish_of(c, in, b);

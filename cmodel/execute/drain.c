@@ -5,9 +5,9 @@
 
 unsigned drain_row_bytes(const struct duplex_sum sums[DUPLEX_LANES], int exponent, unsigned format,
                          uint8_t *bytes) {
-  const unsigned lane_bytes = format == DUPLEX_RESULT_FORMAT_F16   ? 2
-                              : format == DUPLEX_RESULT_FORMAT_F32 ? 4
-                                                                   : 16;
+  static const uint8_t bytes_of[] = {
+      [DUPLEX_RESULT_FORMAT_F16] = 2, [DUPLEX_RESULT_FORMAT_F32] = 4, [DUPLEX_RESULT_FORMAT_ACC] = 16};
+  const unsigned lane_bytes = bytes_of[format];
   for (unsigned lane = 0; lane < DUPLEX_LANES; lane++) {
     uint8_t *to = bytes + lane * lane_bytes;
     if (format == DUPLEX_RESULT_FORMAT_ACC) {

@@ -12,7 +12,6 @@
 #include "cmodel/execute/load.h"
 #include "duplex/error.h"
 
-#define GET(field) DUPLEX_DESCRIPTOR_GET(d, field)
 #define REPLACE(words, field, value)      \
   ((words)[DUPLEX_DESC_##field##_WORD] ^= \
    DUPLEX_DESCRIPTOR_FIELD(field, DUPLEX_DESCRIPTOR_GET(words, field) ^ (value)))
@@ -39,8 +38,8 @@ static void *work(void *argument) {
 // Runs all shares on the execution's threads; a thread that cannot be had is done without.
 static int run_shares(struct execution *execution, struct share_out *shares) {
   pthread_t threads[MAX_THREADS];
-  unsigned wanted = execution->threads < shares->channels ? execution->threads : shares->channels,
-           started = 0;
+  unsigned wanted = execution->threads < shares->channels ? execution->threads : shares->channels;
+  unsigned started = 0;
   if (wanted > MAX_THREADS) wanted = MAX_THREADS;
   while (started + 1 < wanted && pthread_create(&threads[started], NULL, work, shares) == 0) started++;
   work(shares);
@@ -51,7 +50,8 @@ static int run_shares(struct execution *execution, struct share_out *shares) {
 static int execute_load(struct execution *execution, const uint32_t *d) {
   struct share_out shares = {.channels = execution->channels, .run = load_share};
   for (unsigned channel = 0; channel < execution->channels; channel++) {
-    const uint32_t each = GET(TILES) / execution->channels, extra = GET(TILES) % execution->channels;
+    const uint32_t each = DUPLEX_DESCRIPTOR_GET(d, TILES) / execution->channels;
+    const uint32_t extra = DUPLEX_DESCRIPTOR_GET(d, TILES) % execution->channels;
     shares.jobs[channel] = (struct channel_job){.execution = execution,
                                                 .descriptor = d,
                                                 .channel = channel,
@@ -65,13 +65,17 @@ static int execute_load(struct execution *execution, const uint32_t *d) {
 // are zero. NULL: too little memory.
 static struct duplex_gemm_panel *read_panel(const struct execution *execution, const uint32_t *d,
                                             uint32_t group) {
-  const size_t tile_bytes = DUPLEX_TILE_WORDS * DUPLEX_WORD_BYTES, column_bytes = tile_bytes / DUPLEX_WIDTH;
-  const uint32_t k_tiles = GET(K_TILES), k_last = GET(K_LAST);
-  const bool in_turn = GET(GROUPS) == 2 && GET(X_STRIDE) == DUPLEX_TILE_WORDS;
+  const size_t tile_bytes = DUPLEX_TILE_WORDS * DUPLEX_WORD_BYTES;
+  const size_t column_bytes = tile_bytes / DUPLEX_WIDTH;
+  const uint32_t k_tiles = DUPLEX_DESCRIPTOR_GET(d, K_TILES);
+  const uint32_t k_last = DUPLEX_DESCRIPTOR_GET(d, K_LAST);
+  const bool in_turn =
+      DUPLEX_DESCRIPTOR_GET(d, GROUPS) == 2 && DUPLEX_DESCRIPTOR_GET(d, X_STRIDE) == DUPLEX_TILE_WORDS;
   uint8_t *tiles = malloc(k_tiles * tile_bytes);
   if (!tiles) return NULL;
   for (uint32_t k = 0; k < k_tiles; k++) {
-    const uint32_t word = GET(X_ADDRESS) + group * GET(X_STRIDE) + k * (in_turn ? 2 : 1) * DUPLEX_TILE_WORDS;
+    const uint32_t word = DUPLEX_DESCRIPTOR_GET(d, X_ADDRESS) + group * DUPLEX_DESCRIPTOR_GET(d, X_STRIDE) +
+                          k * (in_turn ? 2 : 1) * DUPLEX_TILE_WORDS;
     memcpy(tiles + k * tile_bytes, execution->shared + (size_t)word * DUPLEX_WORD_BYTES, tile_bytes);
   }
   if (k_last)
@@ -94,12 +98,13 @@ static void note_tiers(struct execution *execution, const struct share_out *shar
 static int execute_gemm(struct execution *execution, const uint32_t *d) {
   struct duplex_gemm_panel *panels[DUPLEX_TOKEN_GROUPS] = {NULL};
   int error = DUPLEX_OK;
-  for (uint32_t group = 0; group < GET(GROUPS); group++)
+  for (uint32_t group = 0; group < DUPLEX_DESCRIPTOR_GET(d, GROUPS); group++)
     if (!(panels[group] = read_panel(execution, d, group))) error = DUPLEX_ERROR_NO_MEMORY;
   struct share_out shares = {.channels = execution->channels, .run = gemm_share};
   uint32_t first = 0;
   for (unsigned channel = 0; channel < execution->channels; channel++) {
-    const uint32_t count = duplex_smaller(GET(ROWS) - first, GET(CHANNEL_ROWS));
+    const uint32_t count =
+        duplex_smaller(DUPLEX_DESCRIPTOR_GET(d, ROWS) - first, DUPLEX_DESCRIPTOR_GET(d, CHANNEL_ROWS));
     shares.jobs[channel] = (struct channel_job){.execution = execution,
                                                 .descriptor = d,
                                                 .panels = panels,
@@ -109,7 +114,7 @@ static int execute_gemm(struct execution *execution, const uint32_t *d) {
     first += count;
   }
   if (!error) error = run_shares(execution, &shares);
-  for (uint32_t group = 0; group < GET(GROUPS); group++)
+  for (uint32_t group = 0; group < DUPLEX_DESCRIPTOR_GET(d, GROUPS); group++)
     if (panels[group]) duplex_gemm_panel_free(panels[group]);
   note_tiers(execution, &shares);
   return error;
@@ -125,13 +130,13 @@ static int run_step(struct execution *execution, struct share_out *shares,
 // A head's channels need what the others have done.
 static int run_spread(struct execution *execution, const uint32_t *d, struct share_out *shares) {
   int error = run_step(execution, shares, spread_scores);
-  if (!error && GET(LAST) && GET(MODE) != DUPLEX_MODE_ROW_BLOCK)
+  if (!error && DUPLEX_DESCRIPTOR_GET(d, LAST) && DUPLEX_DESCRIPTOR_GET(d, MODE) != DUPLEX_MODE_ROW_BLOCK)
     error = run_step(execution, shares, spread_join_maxima);
   for (uint32_t i = 0; i < attention_row_blocks(d) && !error; i++) {
     for (unsigned channel = 0; channel < execution->channels; channel++)
-      shares->jobs[channel].row_block = GET(ROW_BLOCK) + i;
+      shares->jobs[channel].row_block = DUPLEX_DESCRIPTOR_GET(d, ROW_BLOCK) + i;
     error = run_step(execution, shares, spread_context);
-    if (!error && GET(LAST)) error = run_step(execution, shares, spread_output);
+    if (!error && DUPLEX_DESCRIPTOR_GET(d, LAST)) error = run_step(execution, shares, spread_output);
   }
   return error;
 }
@@ -147,7 +152,8 @@ static int execute_attention(struct execution *execution, const uint32_t *d) {
     shares.jobs[channel] = (struct channel_job){
         .execution = execution, .descriptor = own[channel], .channel = channel, .count = share.slots};
   }
-  const int error = GET(SPREAD) ? run_spread(execution, d, &shares) : run_shares(execution, &shares);
+  const int error =
+      DUPLEX_DESCRIPTOR_GET(d, SPREAD) ? run_spread(execution, d, &shares) : run_shares(execution, &shares);
   note_tiers(execution, &shares);
   return error;
 }
@@ -167,7 +173,7 @@ void execution_close(struct execution *execution) {
 }
 
 int execute_descriptor(struct execution *execution, const uint32_t *d) {
-  switch (GET(OPCODE)) {
+  switch (DUPLEX_DESCRIPTOR_GET(d, OPCODE)) {
     case DUPLEX_OPCODE_LOAD:
       return execute_load(execution, d);
     case DUPLEX_OPCODE_GEMM:

@@ -1,3 +1,4 @@
+// The accumulator of one row and lane, as rtl/gemm/accumulator.v.
 #include "duplex/gemm_units.h"
 
 // The high word is kept modulo 2^49, as a signed number.

@@ -65,7 +65,8 @@ void duplex_gemm_panel_free(struct duplex_gemm_panel *panel) {
 
 struct duplex_gemm_panel *duplex_gemm_panel_new(const uint16_t *x_tiles, unsigned k_tiles,
                                                 enum duplex_tile_format format) {
-  const size_t columns = (size_t)k_tiles * DUPLEX_WIDTH, count = columns * DUPLEX_LANES;
+  const size_t columns = (size_t)k_tiles * DUPLEX_WIDTH;
+  const size_t count = columns * DUPLEX_LANES;
   struct duplex_gemm_panel *panel = calloc(1, sizeof *panel);
   if (!panel) return NULL;
   panel->kernels = duplex_kernels();

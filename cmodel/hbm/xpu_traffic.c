@@ -1,3 +1,4 @@
+// The xPU's side of a channel: reads, refreshes, the choice of row commands.
 #include "duplex/xpu_traffic.h"
 
 #include <string.h>
@@ -44,7 +45,8 @@ void duplex_xpu_take(struct duplex_xpu_traffic *x, unsigned owned) {
 void duplex_xpu_see_refresh(struct duplex_xpu_traffic *x, unsigned bundle) { x->refreshes[bundle]++; }
 
 void duplex_xpu_skip(struct duplex_xpu_traffic *x, uint64_t clocks_skipped) {
-  const uint64_t end = x->now + clocks_skipped, interval = x->timing.nREFI / 2;
+  const uint64_t end = x->now + clocks_skipped;
+  const uint64_t interval = x->timing.nREFI / 2;
   const uint64_t intervals = x->refresh_due < end ? (end - 1 - x->refresh_due) / interval + 1 : 0;
   for (unsigned bundle = 0; bundle < DUPLEX_BUNDLES; bundle++) x->refreshes[bundle] += intervals;
   x->refresh_due += intervals * interval;
@@ -54,7 +56,8 @@ void duplex_xpu_skip(struct duplex_xpu_traffic *x, uint64_t clocks_skipped) {
 // Pairs go round the owned bundles, then round the banks, then to the next row.
 static struct pair pair_at(const struct duplex_xpu_traffic *x, uint64_t number) {
   const unsigned bundles = (unsigned)__builtin_popcount(x->owned);
-  unsigned place = (unsigned)(number % bundles), bundle = 0;
+  unsigned place = (unsigned)(number % bundles);
+  unsigned bundle = 0;
   while (!(x->owned >> bundle & 1) || place--) bundle++;
   return (struct pair){bundle, (unsigned)(number / bundles % PAIRS) * 2,
                        (uint16_t)(number / bundles / PAIRS % DUPLEX_BANK_ROWS)};
@@ -142,7 +145,8 @@ static void give(struct duplex_xpu_traffic *x, const struct xpu_candidate *c) {
 
 static void read_column(struct duplex_xpu_traffic *x) {
   const struct pair p = pair_at(x, x->pair);
-  const unsigned rank = p.bundle / 2, bank = p.bank + x->column % 2;
+  const unsigned rank = p.bundle / 2;
+  const unsigned bank = p.bank + x->column % 2;
   struct duplex_xpu_bank *b = &x->bank[p.bundle][bank];
   const uint64_t bus_at = x->read_at + (rank != x->last_rank ? xpu_clocks(x->timing.nRTR) : 0);
   if (!b->open || b->row != p.row || x->now < b->rd_at || x->now < bus_at ||

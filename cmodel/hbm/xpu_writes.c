@@ -65,7 +65,8 @@ struct xpu_candidate xpu_writes_row(const struct duplex_xpu_traffic *x) {
   struct xpu_candidate best = {.command = XPU_NOTHING};
   uint64_t most = 0;
   for (unsigned i = 0; x->writes_left && i < DUPLEX_BUNDLES * BANKS; i++) {
-    const unsigned bundle = i / BANKS, bank = i % BANKS;
+    const unsigned bundle = i / BANKS;
+    const unsigned bank = i % BANKS;
     const uint64_t left = x->group_left[bundle / 2][bank % 4];
     if (left <= most || !xpu_writes_want(x, bundle, bank)) continue;
     const struct duplex_xpu_queue *q = &x->queue[bundle][bank];
@@ -108,7 +109,9 @@ void xpu_writes_column(struct duplex_xpu_traffic *x) {
   unsigned best = 0;
   uint64_t most = 0;
   for (unsigned i = 0; x->writes_left && i < DUPLEX_BUNDLES * BANKS; i++) {
-    const unsigned bundle = i / BANKS, bank = i % BANKS, rank = bundle / 2;
+    const unsigned bundle = i / BANKS;
+    const unsigned bank = i % BANKS;
+    const unsigned rank = bundle / 2;
     if (!may_write(x, bundle, bank)) continue;
     const uint64_t weight = x->group_left[rank][bank % 4] << 32 | x->queue[bundle][bank].rows;
     if (weight > most) most = weight, best = i;

@@ -8,50 +8,52 @@
 #include "duplex/error.h"
 
 #define SLICES DUPLEX_CHANNELS  // of the shared buffers (rtl/control/shared_buffer.v)
-#define GET(field) DUPLEX_DESCRIPTOR_GET(d, field)
 
 // The kind of the words that a job brings over the result bus.
 static enum duplex_bus_word word_of(const uint32_t *d) {
-  if (GET(OPCODE) != DUPLEX_OPCODE_LOAD) return GET(GATED) ? DUPLEX_BUS_WORD_GATED : DUPLEX_BUS_WORD_ROWS;
-  return GET(DESTINATION) == DUPLEX_DESTINATION_TABLE ? DUPLEX_BUS_WORD_TABLE : DUPLEX_BUS_WORD_LOAD;
+  if (DUPLEX_DESCRIPTOR_GET(d, OPCODE) != DUPLEX_OPCODE_LOAD)
+    return DUPLEX_DESCRIPTOR_GET(d, GATED) ? DUPLEX_BUS_WORD_GATED : DUPLEX_BUS_WORD_ROWS;
+  return DUPLEX_DESCRIPTOR_GET(d, DESTINATION) == DUPLEX_DESTINATION_TABLE ? DUPLEX_BUS_WORD_TABLE
+                                                                           : DUPLEX_BUS_WORD_LOAD;
 }
 
 // The fields of a job that the units use.
 static struct job_timing job_of(const struct stack_model *stack, const uint32_t *d) {
-  const bool load = GET(OPCODE) == DUPLEX_OPCODE_LOAD;
+  const bool load = DUPLEX_DESCRIPTOR_GET(d, OPCODE) == DUPLEX_OPCODE_LOAD;
   return (struct job_timing){.load = load,
-                             .bus = load || GET(DESTINATION) != DUPLEX_DESTINATION_DRAM,
-                             .exponents = GET(EXPONENTS),
-                             .two_groups = GET(GROUPS) == 2,
-                             .two_streams = GET(TWO_STREAMS),
+                             .bus = load || DUPLEX_DESCRIPTOR_GET(d, DESTINATION) != DUPLEX_DESTINATION_DRAM,
+                             .exponents = DUPLEX_DESCRIPTOR_GET(d, EXPONENTS),
+                             .two_groups = DUPLEX_DESCRIPTOR_GET(d, GROUPS) == 2,
+                             .two_streams = DUPLEX_DESCRIPTOR_GET(d, TWO_STREAMS),
                              .kind = word_of(d),
-                             .format = GET(FORMAT),
-                             .k_tiles = GET(K_TILES),
-                             .block_rows = GET(BLOCK_ROWS),
-                             .blocks = GET(BLOCKS),
-                             .src_base = GET(SRC_BASE),
-                             .src_stripe = GET(SRC_STRIPE),
-                             .src_stride = GET(SRC_STRIDE),
-                             .dst_base = GET(DST_BASE),
-                             .dst_stripe = GET(DST_STRIPE),
-                             .dst_stride = GET(DST_STRIDE),
-                             .x_address = GET(X_ADDRESS),
-                             .x_stride = GET(X_STRIDE),
-                             .dst_address = GET(DST_ADDRESS),
-                             .dst_group = GET(DST_GROUP),
+                             .format = DUPLEX_DESCRIPTOR_GET(d, FORMAT),
+                             .k_tiles = DUPLEX_DESCRIPTOR_GET(d, K_TILES),
+                             .block_rows = DUPLEX_DESCRIPTOR_GET(d, BLOCK_ROWS),
+                             .blocks = DUPLEX_DESCRIPTOR_GET(d, BLOCKS),
+                             .src_base = DUPLEX_DESCRIPTOR_GET(d, SRC_BASE),
+                             .src_stripe = DUPLEX_DESCRIPTOR_GET(d, SRC_STRIPE),
+                             .src_stride = DUPLEX_DESCRIPTOR_GET(d, SRC_STRIDE),
+                             .dst_base = DUPLEX_DESCRIPTOR_GET(d, DST_BASE),
+                             .dst_stripe = DUPLEX_DESCRIPTOR_GET(d, DST_STRIPE),
+                             .dst_stride = DUPLEX_DESCRIPTOR_GET(d, DST_STRIDE),
+                             .x_address = DUPLEX_DESCRIPTOR_GET(d, X_ADDRESS),
+                             .x_stride = DUPLEX_DESCRIPTOR_GET(d, X_STRIDE),
+                             .dst_address = DUPLEX_DESCRIPTOR_GET(d, DST_ADDRESS),
+                             .dst_group = DUPLEX_DESCRIPTOR_GET(d, DST_GROUP),
                              .tile_step = (stack->channels - 1) * 4 * DUPLEX_TILE_WORDS + 4};
 }
 
 // From now on the next job waits for these results where it needs them.
 static void start_pending(struct stack_model *stack, const uint32_t *d) {
   uint32_t none = 0, address;
-  if (GET(DESTINATION) != DUPLEX_DESTINATION_SHARED) return;
+  if (DUPLEX_DESCRIPTOR_GET(d, DESTINATION) != DUPLEX_DESTINATION_SHARED) return;
   for (unsigned channel = 0; channel < stack->channels; channel++)
     none |= (uint32_t)(channel_share_of(d, channel, stack->channels, &address) == 0) << channel;
-  const unsigned rows_of_unit = GET(GATED) ? 2 : 1;
-  const uint32_t units = stack->job.load ? GET(TILES) * 4 * DUPLEX_TILE_WORDS : GET(ROWS) / rows_of_unit;
+  const unsigned rows_of_unit = DUPLEX_DESCRIPTOR_GET(d, GATED) ? 2 : 1;
+  const uint32_t units = stack->job.load ? DUPLEX_DESCRIPTOR_GET(d, TILES) * 4 * DUPLEX_TILE_WORDS
+                                         : DUPLEX_DESCRIPTOR_GET(d, ROWS) / rows_of_unit;
   result_pending_start(&stack->pending[stack->controller.parity], &stack->job, units,
-                       GET(CHANNEL_ROWS) / rows_of_unit, none);
+                       DUPLEX_DESCRIPTOR_GET(d, CHANNEL_ROWS) / rows_of_unit, none);
 }
 
 static void count_commands(struct duplex_dram_commands *commands, const struct duplex_hbm_pins *pins) {
@@ -106,10 +108,14 @@ static void clock_channels(struct stack_model *stack, bool job_valid, bool atten
   struct attention_links links[DUPLEX_CHANNELS];
   look_at_links(stack, links);
   const bool word = stack->broadcast.words != 0;
-  bool front = false, older = false, busy = false, room = true;
+  bool front = false;
+  bool older = false;
+  bool busy = false;
+  bool room = true;
   unsigned open = 0;
   for (unsigned i = 0; i < stack->channels; i++) {
-    const unsigned below = (i ? i : stack->channels) - 1, above = i + 1 == stack->channels ? 0 : i + 1;
+    const unsigned below = (i ? i : stack->channels) - 1;
+    const unsigned above = i + 1 == stack->channels ? 0 : i + 1;
     struct channel_in in = {.job_valid = job_valid,
                             .word_valid = word && !(stack->broadcast.taken >> i & 1),
                             .bus_ready = grant == (int)i,
@@ -137,7 +143,8 @@ static void clock_channels(struct stack_model *stack, bool job_valid, bool atten
     *granted = out.word;
     granted->channel = (uint8_t)i;
   }
-  const bool reading = broadcast_busy(&stack->broadcast), *inside = stack->bus.inside_busy;
+  const bool reading = broadcast_busy(&stack->broadcast);
+  const bool *inside = stack->bus.inside_busy;
   stack->open = open;
   stack->front_busy = front || reading;
   stack->older_busy = older || inside[!parity];
@@ -152,10 +159,11 @@ static void stack_hand_over(struct stack_model *stack) {
 }
 
 int stack_clock(struct stack_model *stack) {
-  const bool start = stack->controller.start & 1, parity = stack->controller.parity;
+  const bool start = stack->controller.start & 1;
+  const bool parity = stack->controller.parity;
   const uint32_t *job = stack->controller.job;
-  const bool attention = start && DUPLEX_DESCRIPTOR_GET(job, OPCODE) == DUPLEX_OPCODE_ATTENTION,
-             job_valid = start && !attention;
+  const bool attention = start && DUPLEX_DESCRIPTOR_GET(job, OPCODE) == DUPLEX_OPCODE_ATTENTION;
+  const bool job_valid = start && !attention;
   stack->interrupt = stack->registers.interrupt;
   if (stack->owner != stack->registers.bundle_owner) stack_hand_over(stack);
   int error = DUPLEX_OK;
@@ -163,8 +171,8 @@ int stack_clock(struct stack_model *stack) {
   if (start) error = execute_descriptor(&stack->execution, job);
   const struct control_write write = result_bus_write(&stack->bus);
   const struct channel_lines lines = look(stack);
-  const bool read = may_read(stack, &write),
-             complete[2] = {stack->controller.complete[0], stack->controller.complete[1]};
+  const bool read = may_read(stack, &write);
+  const bool complete[2] = {stack->controller.complete[0], stack->controller.complete[1]};
   const int grant = result_bus_grant(&stack->bus, lines.bus_valid, lines.bus_load);
   const struct controller_in controller_in = {.channels = stack->channels,
                                               .registers = &stack->registers,

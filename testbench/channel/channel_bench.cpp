@@ -11,7 +11,10 @@
 extern "C" {
 #include "cmodel/channel/job_timing.h"
 #include "cmodel/execute/drain.h"
+#include "duplex/descriptor.h"
+#include "duplex/gemm.h"
 #include "duplex/geometry.h"
+#include "duplex/hbm.h"
 }
 
 namespace {

@@ -154,7 +154,7 @@ Descriptor legal_attention(bench::Case &c) {
   // MODE 1 and 2: scores in the stripe set of the results.
   const uint32_t qo_stripe = 1 + c.below(15), qo_limit = bundles_of(qo_stripe) * DUPLEX_BANK_ROWS,
                  qo_room = qo_limit - slots,
-                 score_room = qo_limit - attention_score_row_sets((uint32_t)blocks, lanes);
+                 score_room = qo_limit - duplex_score_row_sets((uint32_t)blocks, lanes);
   SET(DST_STRIPE, qo_stripe);
   SET(Q_BASE, c.chance(30) ? qo_room : c.below(qo_room)),
       SET(DST_BASE, c.chance(30) ? qo_room : c.below(qo_room));
