@@ -167,8 +167,8 @@ inline int run(int argc, char **argv, const char *unit, uint64_t default_cases,
       good = false;
     }
     if (!good) {
-      std::printf("FAIL %s: replay with %s --seed %llu --only %llu (waves: docs/testing.md)\n", unit,
-                  argv[0], (unsigned long long)options.seed, (unsigned long long)number);
+      std::printf("FAIL %s: replay with %s --seed %llu --only %llu (waves: docs/testing.md)\n", unit, argv[0],
+                  (unsigned long long)options.seed, (unsigned long long)number);
       return 1;
     }
     compared += c.compared;
