@@ -1,1 +1,2 @@
+# The command.
 CLI_SRC += $(wildcard cli/*.c)

@@ -1,1 +1,2 @@
+# The C model.
 LIB_SRC += $(wildcard cmodel/*/*.c)

@@ -1,3 +1,4 @@
+# The demonstration: an expert of Mixtral's shape, checked against an exact computation.
 .PHONY: demo demo-build
 $(BUILD)/exact_expert: demo/exact_expert.c $(LIB)
 	@mkdir -p $(@D)

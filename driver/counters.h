@@ -26,7 +26,4 @@ int note_traffic(struct duplex_stack *stack, const struct measurement *before, u
 int measure_native(struct duplex_stack *stack,
                    int (*run)(struct duplex_stack *stack, void *context, uint64_t *cycles), void *context);
 
-// job.c: runs a message to its end.
-int run_message(struct duplex_stack *stack, uint32_t kind, const void *payload, size_t bytes);
-
 #endif

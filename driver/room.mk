@@ -1,1 +1,2 @@
+# The host library.
 LIB_SRC += $(wildcard driver/*.c)

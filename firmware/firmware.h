@@ -5,6 +5,7 @@
 #ifndef DUPLEX_FIRMWARE_H
 #define DUPLEX_FIRMWARE_H
 
+#include "duplex/params.h"
 #include "firmware/hal/hal.h"
 #include "firmware/layout.h"
 
@@ -23,7 +24,7 @@ struct firmware_report {
 struct gemm_job {
   struct weight_layout weights_layout;
   struct region weights, x, results;
-  enum result_format format;
+  enum duplex_result_format format;
   uint32_t channels, groups;
 };
 
@@ -33,7 +34,7 @@ struct expert_job {
   struct weight_layout up_layout, down_layout;  // up_layout.gated: gate and up rows interleaved
   struct region up, down, x, results, table;
   uint32_t table_tiles;  // tiles of the activation table to load first, 0: it is there
-  enum result_format format;
+  enum duplex_result_format format;
   uint32_t channels, groups;
 };
 
@@ -74,6 +75,16 @@ struct attention_job {
 };
 typedef const struct attention_segment *attention_next(void *context, uint32_t i,
                                                        struct attention_sequence *sequence);
+
+// A mask is a run of lanes. Up to 8 stand there as they are; of more the first one and their number less one.
+static inline uint32_t segment_lanes(const struct attention_segment *segment) {
+  const uint32_t lanes = segment->length_and_lanes >> 24;
+  return DUPLEX_LANES <= 8 ? lanes : ((UINT32_C(2) << lanes % 16) - 1) << lanes / 16;
+}
+static inline uint32_t segment_lanes_word(uint32_t mask) {
+  if (DUPLEX_LANES <= 8) return mask << 24;
+  return (uint32_t)(__builtin_ctz(mask) << 4 | (__builtin_popcount(mask) - 1)) << 24;
+}
 
 static inline uint32_t segment_length(const struct attention_segment *segment) {
   return segment->length_and_lanes & 0xffffffu;

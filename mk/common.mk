@@ -20,7 +20,7 @@ say = $(if $(filter @,$(Q)$(SILENT)),@printf '  %-9s %s\n' '$(1)' '$(2)')
 logged = { $(1); } > $@.log 2>&1 || { cat $@.log >&2; exit 1; }
 
 WARN := -Wall -Wextra -Werror
-INCLUDES := -Iinclude -I.
+INCLUDES := $(POINT_INCLUDES) -Iinclude -I.
 CFLAGS ?= -O2 -g
 ALL_CFLAGS = -std=c11 -DDUPLEX_VERSION_TEXT='"$(shell cat VERSION)"' -D_GNU_SOURCE $(WARN) $(INCLUDES) -fPIC -pthread -ffp-contract=off -MMD -MP $(CFLAGS) $(SANITIZE)
 ALL_CXXFLAGS = -std=c++17 $(WARN) $(INCLUDES) -fPIC -pthread -MMD -MP $(CFLAGS) $(SANITIZE)

@@ -16,7 +16,7 @@ regress: ## long random and full-size runs: JOBS=n, DUPLEX_SEED=s, RESUME=1, JUn
 
 JOBS ?= 2
 # What takes longest to build comes first, so that no core waits at the end.
-test-build: $(BUILD)/rtl/channel/libchannel.a $(BENCH_OUT)/gemm/gemm_bench $(BUILD)/duplex $(UNIT_TESTS) $(BENCHES) $(TEST_PREREQUISITES)
+test-build: $(BUILD)/rtl/channel/libchannel.a $(BENCH_OUT)/gemm/gemm_bench $(BUILD)/duplex $(UNIT_TESTS) $(BENCHES) $(TEST_PREREQUISITES) $(SHARED) $(ONE)
 
 doctor: ## what is installed, what is missing
 	@scripts/dependencies.sh --check build rtl test bench synth

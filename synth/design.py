@@ -28,12 +28,13 @@ def include_folder(overlay, folder):
     sys.path.insert(0, str(ROOT / "params"))
     import generate
     try:
-        header = generate.verilog_header("DUPLEX_PARAMS_VH", "DUPLEX_", generate.hardware_parameters(pathlib.Path(overlay)), overlay)
-    except SystemExit as cause:
+        made = [(pathlib.Path(name).name, text) for name, text in generate.point_outputs(overlay) if name.endswith(".vh")]
+    except (generate.Refused, OSError) as cause:
         raise FlowError(f"synth: {cause}")
-    copy = folder / f"params_{hashlib.sha256(header.encode()).hexdigest()[:12]}"
+    copy = folder / f"params_{hashlib.sha256(repr(made).encode()).hexdigest()[:12]}"
     shutil.copytree(ROOT / "params/generated", copy, dirs_exist_ok=True)
-    (copy / "duplex_params.vh").write_text(header)
+    for name, text in made:
+        (copy / name).write_text(text)
     return str(copy)
 
 
@@ -87,13 +88,14 @@ class Design:
         self.files = sources()
         self.includes = include_folder(overlay, folder)
         self.headers = sorted(str(pathlib.Path(self.includes) / p.name) for p in (ROOT / self.includes).glob("*.vh"))
+        self.headers += sorted(str(p.relative_to(ROOT)) for p in (ROOT / COMMON).glob("*.vh"))
         self.place = {pathlib.Path(f).stem: f for f in self.files}
         if top not in self.place:
             raise FlowError(f"synth: TOP={top}: expected a module of rtl/files.f")
         folder.mkdir(parents=True, exist_ok=True)
         script, text = folder / "elaborate.ys", folder / "design.il"
         values = "".join(f" -chparam {k} {v}" for k, v in parameters.items())
-        script.write_text(f"read_verilog -sv -I{self.includes} {' '.join(self.files)}\nhierarchy -check -top {top}{values}\nwrite_rtlil {text}\n")
+        script.write_text(f"read_verilog -sv -I{self.includes} -I{COMMON} {' '.join(self.files)}\nhierarchy -check -top {top}{values}\nwrite_rtlil {text}\n")
         run_yosys(script, folder / "elaborate.log")
         modules = re.findall(r"^((?:attribute [^\n]*\n)*module (\S+)\n.*?^end\n)", text.read_text(), re.M | re.S)
         self.modules = {name: Module(name, block) for block, name in modules}

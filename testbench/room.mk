@@ -6,7 +6,9 @@
 VERILATOR ?= verilator
 RTL_FILES = $(shell grep -hv '^\#' rtl/files.f)
 RTL_INCDIR := params/generated
-VERILATOR_FLAGS = -Wall --Wno-fatal -Irtl/common -I$(RTL_INCDIR) -O3 --x-assign fast --x-initial fast --no-assert
+VERILATOR_FLAGS = -Wall --Wno-fatal -Irtl/common $(POINT_INCDIR:%=-I%) -I$(RTL_INCDIR) -O3 --x-assign fast --x-initial fast
+# The assertions of the RTL (docs/rtl_style.md).
+VERILATOR_ASSERT = --assert -DDUPLEX_ASSERT
 WAVES ?=
 BENCH_OPTIMIZE ?= -O1
 BENCH_OUT := $(BUILD)/verilator$(if $(WAVES),-waves)
@@ -18,7 +20,7 @@ RTL_SEARCH := $(addprefix -y ,$(patsubst %/,%,$(wildcard rtl/*/)))
 
 # $(call verilate_bench,unit,more options): generated code and its objects, V<unit>__ALL.a, in the bench's folder.
 define verilate_bench
-$(VERILATOR) --cc $(if $(WAVES),--trace-fst) $(VERILATOR_FLAGS) $(2) $(RTL_SEARCH) --top-module $(1) --Mdir $(@D) $(call rtl_of,$(1)) && \
+$(VERILATOR) --cc $(if $(WAVES),--trace-fst) $(VERILATOR_FLAGS) $(VERILATOR_ASSERT) $(2) $(RTL_SEARCH) --top-module $(1) --Mdir $(@D) $(call rtl_of,$(1)) && \
   $(MAKE) -s --no-print-directory -C $(@D) -f V$(1).mk OPT_FAST=$(BENCH_OPTIMIZE) OPT_SLOW=-O0 V$(1)__ALL.a
 endef
 # $(call link_bench,folder of V<unit>.h,archive of the model,more options)
@@ -28,7 +30,7 @@ link_bench = $(CXX) -std=c++17 $(INCLUDES) -O1 -DVM_TRACE=$(if $(WAVES),1,0) $(3
 BENCH_COMMON := testbench/common/bench.h testbench/room.mk
 BENCH_NEEDS = $(RTL_RUNTIME) $(if $(WAVES),$(RTL_RUNTIME_TRACE)) $(LIB)
 VERILATED_BENCHES := $(filter-out %/channel_bench,$(BENCHES)) $(if $(WAVES),$(filter %/channel_bench,$(BENCHES)))
-$(VERILATED_BENCHES): $(BENCH_OUT)/%_bench: $$(wildcard testbench/*/$$(notdir $$*)_bench.cpp) $(BENCH_COMMON) $(wildcard rtl/*/*.v $(RTL_INCDIR)/*.vh) $$(BENCH_NEEDS)
+$(VERILATED_BENCHES): $(BENCH_OUT)/%_bench: $$(wildcard testbench/*/$$(notdir $$*)_bench.cpp) $(BENCH_COMMON) $(wildcard rtl/*/*.v rtl/*/*.vh $(RTL_INCDIR)/*.vh) $$(BENCH_NEEDS)
 	@rm -rf $(@D) && mkdir -p $(@D)
 	$(call say,VERILATE,$(notdir $*))
 	$(Q)$(call logged,$(call verilate_bench,$(notdir $*)) && $(call link_bench,$(@D),$(@D)/V$(notdir $*)__ALL.a))

@@ -66,7 +66,8 @@ class DramPins {
         pins.column_write = rtl::bits(model.dram_column_write_o, channel, 1);
         pins.column_bundle = rtl::bits(model.dram_column_bundle_o, 2 * channel, 2);
         pins.column_mask = rtl::bits(model.dram_column_mask_o, 8 * channel, 8);
-        pins.column_address = rtl::bits(model.dram_column_address_o, 5 * channel, 5);
+        pins.column_address =
+            rtl::bits(model.dram_column_address_o, DUPLEX_COLUMN_BITS * channel, DUPLEX_COLUMN_BITS);
       }
       int error =
           duplex_hbm_clock(hbm_.get(), channel, clock, &pins, &model.dram_write_data_o[BEAT_WORDS * channel]);
@@ -127,7 +128,8 @@ class DramPins {
   };
   std::unique_ptr<duplex_hbm, Close> hbm_;
   std::vector<duplex_xpu_traffic> xpu_;
-  unsigned channels_ = 0, owner_ = 15;
+  unsigned channels_ = 0;
+  unsigned owner_ = 15;
   bool strict_ = false;
 };
 #endif

@@ -149,7 +149,8 @@ class Stack {
   Vstack model_;
 #if RTL_TRACE
   std::unique_ptr<VerilatedFstC> wave_;
-  uint64_t trace_from_ = 0, trace_to_ = 0;
+  uint64_t trace_from_ = 0;
+  uint64_t trace_to_ = 0;
 #endif
   rtl::AxiMaster<Vstack> axi_;
   DramPins dram_;
@@ -190,6 +191,7 @@ const duplex_backend_ops rtl_ops = {
 }  // namespace
 
 const unsigned duplex_rtl_stack_interface = DUPLEX_RTL_INTERFACE;
+const unsigned duplex_rtl_stack_point = DUPLEX_POINT;
 
 int duplex_rtl_stack_open(const duplex_backend_options *options, duplex_backend **backend, char *failure,
                           size_t failure_size) {

@@ -10,12 +10,15 @@ extern "C" {
 #endif
 
 // Changes with any change of duplex/backend.h or of this file that an old library would not survive.
-#define DUPLEX_RTL_INTERFACE 3u
+#define DUPLEX_RTL_INTERFACE 4u
 
 #define DUPLEX_RTL_EXPORT __attribute__((visibility("default")))
 
 // DUPLEX_RTL_INTERFACE at the time when the library was built.
 DUPLEX_RTL_EXPORT extern const unsigned duplex_rtl_stack_interface;
+
+// DUPLEX_POINT of the parameters that the stack was built with.
+DUPLEX_RTL_EXPORT extern const unsigned duplex_rtl_stack_point;
 
 // As duplex_rtl_open, for this library's own number of channels. A failure writes one line of text to
 // `failure`.

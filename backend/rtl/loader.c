@@ -62,6 +62,7 @@ static int read_line(FILE *file, char *line, size_t size) {
   return 1;
 }
 
+// Reads the file `source` of a build folder; false if there is none, or if it does not speak of this folder.
 static int read_source(const char *folder, struct source *source) {
   char path[PATH_SIZE];
   FILE *file = path_of(path, "%s/source", folder) ? fopen(path, "r") : NULL;
@@ -114,7 +115,7 @@ static int run_make(const struct source *source, const char *timing, const char 
   }
   posix_spawn_file_actions_destroy(&actions);
   free(environment);
-  return status == -1 ? -1 : WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+  return status != -1 && WIFEXITED(status) ? WEXITSTATUS(status) : -1;
 }
 
 // Brings a library of a build folder up to date. One process at a time: others wait for the same lock.
@@ -149,6 +150,7 @@ static int usable(const char *folder, const char *library) {
   return read_source(folder, &source) || (path_of(path, "%s/%s", folder, library) && access(path, R_OK) == 0);
 }
 
+// The folder to take the library from; false if there is none.
 static int find_folder(char folder[PATH_SIZE], const char *library) {
   const char *given = getenv("DUPLEX_RTL_DIR");
   if (given && *given) return path_of(folder, "%s", given) && usable(folder, library);
@@ -183,11 +185,19 @@ static int open_library(const char *path, const struct duplex_backend_options *o
   void *library = dlopen(path, RTLD_NOW | RTLD_LOCAL);
   if (!library) return fail(DUPLEX_ERROR_NOT_AVAILABLE, "%s", dlerror());
   const unsigned *interface = dlsym(library, "duplex_rtl_stack_interface");
+  const unsigned *point = dlsym(library, "duplex_rtl_stack_point");
   open_function open_stack;
   *(void **)&open_stack = dlsym(library, "duplex_rtl_stack_open");
   if (!interface || *interface != DUPLEX_RTL_INTERFACE || !open_stack) {
     dlclose(library);
     return fail(DUPLEX_ERROR_NOT_AVAILABLE, "%s was built for another version of this library", path);
+  }
+  if (!point || *point != DUPLEX_POINT) {
+    dlclose(library);
+    return fail(DUPLEX_ERROR_NOT_AVAILABLE,
+                "%s was built at another point of the design space: expected that of this library "
+                "(docs/parameters.md)",
+                path);
   }
   return open_stack(options, backend, failure_text, sizeof failure_text);
 }

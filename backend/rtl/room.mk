@@ -17,13 +17,13 @@ RTL_TIMING_WORDS := $(subst -rtr, ,$(RTL_TIMING))
 RTL_TIMING_FLAGS := $(if $(RTL_TIMING),'-DDUPLEX_DRAM_PRESET="dram_$(word 1,$(RTL_TIMING_WORDS)).vh"' -DDUPLEX_RANK_SWITCH=$(word 2,$(RTL_TIMING_WORDS)))
 RTL_HARNESS := backend/rtl
 RTL_RUNTIME_DIR := $(shell $(VERILATOR) --getenv VERILATOR_ROOT 2>/dev/null)/include
-RTL_PARAMETERS := $(wildcard params/generated/*.vh)
+RTL_PARAMETERS := $(wildcard params/generated/*.vh rtl/*/*.vh $(POINT_INCDIR:%=%/*.vh))
 RTL_MODEL_OBJ = $(patsubst %.c,$(BUILD)/obj/%.o,$(wildcard cmodel/hbm/*.c cmodel/common/*.c))
 # SANITIZE is for the harness and the C model: Verilator's own code and what it writes are not ours to check.
 RTL_CFLAGS = -fPIC -fvisibility=hidden -fno-gnu-unique
 # What runs every clock is compiled with RTL_OPTIMIZE, what runs once quickly.
 RTL_MAKE = $(MAKE) -s --no-print-directory OPT_FAST="$(RTL_OPTIMIZE)" OPT_SLOW=-O0 OPT_GLOBAL=-O2
-RTL_VERILATE = $(VERILATOR) --cc $(VERILATOR_FLAGS) $(RTL_TIMING_FLAGS) -Wno-fatal -Wno-UNOPTFLAT --output-split 20000 -CFLAGS "$(RTL_CFLAGS)"
+RTL_VERILATE = $(VERILATOR) --cc $(VERILATOR_FLAGS) $(VERILATOR_ASSERT) $(RTL_TIMING_FLAGS) -Wno-fatal -Wno-UNOPTFLAT --output-split 20000 -CFLAGS "$(RTL_CFLAGS)"
 
 LIB_SRC += $(RTL_HARNESS)/loader.c
 TEST_PREREQUISITES += rtl

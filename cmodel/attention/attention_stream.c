@@ -1,18 +1,18 @@
 // Beats of the passes, as rtl/attention/attention_stream.v.
-#include "cmodel/attention/attention_timing.h"
+#include "cmodel/attention/attention.h"
 
 static bool last_tile(const struct attention_stream *s) {
-  return s->blocks == 0 && (s->pass.kind == PASS_C || s->k == 0);
+  return s->blocks == 0 && (s->pass.kind == DUPLEX_PASS_CONTEXT || s->k == 0);
 }
 
 struct stream_step stream_look(const struct attention_timing *a, const struct attention_in *in) {
   const struct attention_stream *s = &a->stream;
-  const bool score = s->pass.kind == PASS_S, beats = s->state == ATTENTION_BEATS;
+  const bool score = s->pass.kind == DUPLEX_PASS_SCORE, beats = s->state == ATTENTION_BEATS;
   const struct pass_fifo *passes = &a->stream_passes;
   struct stream_step step = {0};
-  const enum attention_kind head = passes->pass[0].kind;
-  const bool may =
-      head == PASS_S ? a->score.records != ATTENTION_FIFO : head != PASS_L || score_path_empty(&a->score);
+  const enum duplex_pass head = passes->pass[0].kind;
+  const bool may = head == DUPLEX_PASS_SCORE ? a->score.records != ATTENTION_FIFO
+                                             : head != DUPLEX_PASS_RELOAD || score_path_empty(&a->score);
   step.take = s->state == ATTENTION_IDLE && passes->count && may;
   step.emits = score ? s->k == 0 : s->pass.last && s->blocks == 0;
   const bool below = !s->pass.below || a->join.there,
@@ -28,7 +28,7 @@ struct stream_step stream_look(const struct attention_timing *a, const struct at
   step.end_mark = step.tile_end && last_tile(s) && (score || (s->pass.last && s->pass.final));
   step.pad = s->state == ATTENTION_PAD && in->weight_valid;
   step.q_write = s->state == ATTENTION_LOAD_Q && in->weight_valid;
-  step.q_done = step.q_write && s->q == 8 * s->pass.k_last + 7;
+  step.q_done = step.q_write && s->q + 1 == DUPLEX_LANES * (s->pass.k_last + 1);
   step.load = s->state == ATTENTION_LOAD_SCORES && in->weight_valid;
   step.load_word = step.load && s->blocks != 0;
   step.load_end = step.load && s->word == 3 && s->blocks <= 1;
@@ -37,11 +37,11 @@ struct stream_step stream_look(const struct attention_timing *a, const struct at
 }
 
 static void next_tile(struct attention_stream *s) {
-  const bool block = s->pass.kind == PASS_C || s->k == 0, last = last_tile(s);
+  const bool block = s->pass.kind == DUPLEX_PASS_CONTEXT || s->k == 0, last = last_tile(s);
   s->state = last ? ATTENTION_IDLE : ATTENTION_BEATS;
   if (block) s->blocks--;
   s->k = s->k == 0 ? s->pass.k_last : s->k - 1;
-  if (s->pass.kind == PASS_S) s->row_last = s->blocks == 0 ? s->pass.rest : DUPLEX_WIDTH - 1;
+  if (s->pass.kind == DUPLEX_PASS_SCORE) s->row_last = s->blocks == 0 ? s->pass.rest : DUPLEX_WIDTH - 1;
 }
 
 static void begin(struct attention_stream *s, const struct attention_pass *pass) {
@@ -49,16 +49,18 @@ static void begin(struct attention_stream *s, const struct attention_pass *pass)
   s->blocks = pass->blocks;
   s->k = pass->k_last;
   s->row = s->q = s->word = 0;
-  s->row_last = pass->kind != PASS_S ? pass->rows : pass->blocks == 0 ? pass->rest : DUPLEX_WIDTH - 1;
-  s->state = pass->kind == PASS_Q   ? ATTENTION_LOAD_Q
-             : pass->kind == PASS_L ? ATTENTION_LOAD_SCORES
-                                    : ATTENTION_BEATS;
+  s->row_last = pass->kind != DUPLEX_PASS_SCORE ? pass->rows
+                : pass->blocks == 0             ? pass->rest
+                                                : DUPLEX_WIDTH - 1;
+  s->state = pass->kind == DUPLEX_PASS_QUERY    ? ATTENTION_LOAD_Q
+             : pass->kind == DUPLEX_PASS_RELOAD ? ATTENTION_LOAD_SCORES
+                                                : ATTENTION_BEATS;
 }
 
 void attention_stream_clock(struct attention_stream *s, const struct attention_pass *head,
                             const struct stream_step *step) {
-  s->spacing =
-      step->end_mark && s->pass.kind == PASS_C ? DUPLEX_QUOTIENT_CLOCKS : s->spacing - (s->spacing != 0);
+  s->spacing = step->end_mark && s->pass.kind == DUPLEX_PASS_CONTEXT ? DUPLEX_QUOTIENT_CLOCKS
+                                                                     : s->spacing - (s->spacing != 0);
   if (step->take) {
     begin(s, head);
     return;

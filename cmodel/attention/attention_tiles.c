@@ -1,5 +1,5 @@
 // Tiles of q and of weights, as rtl/attention/attention_tiles.v with probability_path.v.
-#include "cmodel/attention/attention_timing.h"
+#include "cmodel/attention/attention.h"
 
 enum { TILES_DEPTH = 8, WEIGHTS_LATENCY = DUPLEX_EXPONENTIAL_CLOCKS + 3 };
 
@@ -10,7 +10,7 @@ struct tiles_step tiles_look(const struct attention_timing *a, bool tile_ready, 
   const bool score = t->q_ready && t->weights == 0,
              context =
                  (!head->begins || (maximum_ready(&a->score, &a->maximum_join) && !t->told)) && !waits_for_l;
-  const bool ready = head->kind == PASS_Q || (head->kind == PASS_S ? score : context);
+  const bool ready = head->kind == DUPLEX_PASS_QUERY || (head->kind == DUPLEX_PASS_SCORE ? score : context);
   struct tiles_step step = {.take = t->state == TILES_IDLE && a->tiles_passes.count && ready};
   const bool exists = t->blocks != 0 || t->position <= t->pass.rest, word_begins = t->position % 4 == 0;
   const bool needs_word = exists && t->position % (DUPLEX_SCORES_OF_WORD >> t->pass.lanes) == 0;
@@ -31,7 +31,7 @@ static void fifo_clock(struct attention_tiles *t, bool push, bool pop) {
 }
 
 static void begin(struct attention_tiles *t, const struct attention_pass *pass) {
-  if (pass->kind == PASS_Q) {
+  if (pass->kind == DUPLEX_PASS_QUERY) {
     t->q_ready = false;
     return;
   }
@@ -39,8 +39,8 @@ static void begin(struct attention_tiles *t, const struct attention_pass *pass) 
   t->blocks = pass->blocks;
   t->k = pass->k_last;
   t->position = t->word = 0;
-  t->state = pass->kind == PASS_S ? TILES_SCORES : TILES_CONTEXT;
-  t->l_count += pass->kind == PASS_C && pass->keep;
+  t->state = pass->kind == DUPLEX_PASS_SCORE ? TILES_SCORES : TILES_CONTEXT;
+  t->l_count += pass->kind == DUPLEX_PASS_CONTEXT && pass->keep;
 }
 
 static void q_step(struct attention_tiles *t) {

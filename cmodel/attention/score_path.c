@@ -1,7 +1,7 @@
 // Scores on their way to the slice, as rtl/attention/score_path.v.
 #include <string.h>
 
-#include "cmodel/attention/attention_timing.h"
+#include "cmodel/attention/attention.h"
 
 #define ROUNDED (SCORE_STAGES - DUPLEX_SCORE_SCALE_CLOCKS)
 

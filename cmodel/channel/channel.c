@@ -1,151 +1,214 @@
-// One channel's share of a descriptor: weights from its DRAM, sums, results to its DRAM or through the
-// activation unit to the shared buffer (rtl/channel/channel.v). Channels write disjoint places, so they may
-// run at once.
-#include <stdlib.h>
+// A channel clock by clock, as rtl/channel/channel.v with tile_gate.v, load_path.v, weight_fifo.v,
+// result_room.v and the stages of rtl/gemm/gemm.v.
+#include "cmodel/channel/channel.h"
+
 #include <string.h>
 
-#include "cmodel/stack/stack.h"
-#include "duplex/error.h"
+enum { HANDOVER = 16, GEMM_LATENCY = 6 };
 
-#define GET(field) DUPLEX_DESCRIPTOR_GET(d, field)
-#define RESULT_BYTES_MOST (DUPLEX_ROWS * DUPLEX_LANES * 16u)
+void channel_timing_reset(struct channel_timing *c, const struct duplex_dram_timing *timing) {
+  memset(c, 0, sizeof *c);
+  bundle_controller_reset(&c->controller, timing, READ_CREDITS);
+  attention_timing_reset(&c->attention);
+  c->free = DUPLEX_RESULT_WORDS;
+}
 
-void stack_gather(const struct channel_job *job, uint32_t row_set, uint32_t stripe, uint8_t *bytes,
-                  size_t size) {
-  for (size_t done = 0; done < size; row_set++) {
-    const uint64_t address = stack_row_set_address(row_set, stripe);
-    const uint8_t *from = duplex_hbm_row_set(job->stack->hbm, job->channel, (unsigned)(address >> 27),
-                                             address >> 13 & (DUPLEX_BANK_ROWS - 1));
-    const size_t left = size - done, part = left < DUPLEX_ROW_SET_BYTES ? left : DUPLEX_ROW_SET_BYTES;
-    if (from) {
-      memcpy(bytes + done, from, part);
-    } else {
-      memset(bytes + done, 0, part);
-    }
-    done += part;
+static unsigned tiles_of_block(const struct job_timing *job) {
+  return job->two_groups ? 2 * job->k_tiles : job->k_tiles;
+}
+
+// The tile words: FIFO, those of blocks without rows here dropped. Returns whether a word goes to the GEMM
+// module.
+static bool tile_gate_clock(struct tile_gate *g, const struct job_timing *job, bool start, uint32_t rows,
+                            bool word_valid, bool tile_ready) {
+  const bool valid = g->words != 0, take = valid && (g->drop || tile_ready), to_gemm = take && !g->drop;
+  g->words += (unsigned)(word_valid && g->words != 2) - (unsigned)take;
+  if (start) {
+    *g = (struct tile_gate){
+        .words = g->words, .tile = tiles_of_block(job) - 1, .left = rows, .drop = rows == 0};
+  } else if (take && ++g->word == DUPLEX_TILE_WORDS) {
+    g->word = 0;
+    if (g->tile--) return to_gemm;
+    g->tile = tiles_of_block(job) - 1;
+    const bool more = g->left > job->block_rows;
+    g->left = more ? g->left - job->block_rows : 0;
+    g->drop = !more;
+  }
+  return to_gemm;
+}
+
+// `release`: a beat goes that is the last to use its tile; `emit`: one that is the last of its row.
+static void gemm_clock(struct gemm_timing *g, bool load_word, bool release, bool emit, bool end) {
+  const bool take_tile = g->loaded && !g->in_use, load_last = load_word && g->word == DUPLEX_TILE_WORDS - 1;
+  g->word = (g->word + load_word) % DUPLEX_TILE_WORDS;
+  g->in_use = (g->in_use || take_tile) && !release;
+  g->loaded = load_last || (g->loaded && !take_tile);
+  g->sums = g->sums << 1 | emit;
+  g->ends = g->ends << 1 | end;
+}
+
+// Words of the result buffer that a row takes when its last beat goes.
+static unsigned words_of_row(const struct channel_timing *c, const struct job_timing *job) {
+  const unsigned format = job->bus ? DUPLEX_RESULT_FORMAT_F32 : job->format,
+                 place = job->bus ? c->stream.row : c->stream.sum_row;
+  if (format == DUPLEX_RESULT_FORMAT_ACC) return 2;
+  return format == DUPLEX_RESULT_FORMAT_F32 ? place % 2 == 0 : place % 4 == 0;
+}
+
+static void load_clock(struct channel_timing *c, bool start, uint32_t tiles, bool go) {
+  const bool pop = go && c->load.upper;
+  c->load.word = go;
+  if (start) {
+    c->load.busy = tiles != 0;
+  } else if (pop && c->load.beats == 1) {
+    c->load.busy = false;
+  }
+  if (go) c->load.upper = !c->load.upper;
+  if (start) {
+    c->load.beats = tiles * DUPLEX_LANES;
+  } else if (pop) {
+    c->load.beats--;
   }
 }
 
-// Results of a block fill whole columns; what is left of the last one is zero.
-static int write_results(const struct channel_job *job, uint32_t block, uint8_t *bytes, size_t size) {
-  const uint32_t *d = job->descriptor;
-  const uint32_t columns = (uint32_t)((size + DUPLEX_COLUMN_BYTES - 1) / DUPLEX_COLUMN_BYTES);
-  const uint32_t first = GET(DST_BASE) * DUPLEX_COLUMNS + block * GET(DST_STRIDE);
-  memset(bytes + size, 0, columns * DUPLEX_COLUMN_BYTES - size);
-  for (uint32_t i = 0; i < columns; i++) {
-    const uint64_t row_set = stack_row_set_address((first + i) / DUPLEX_COLUMNS, GET(DST_STRIPE));
-    const uint64_t address = row_set + (first + i) % DUPLEX_COLUMNS * DUPLEX_COLUMN_BYTES;
-    const int error = duplex_hbm_mem_write(job->stack->hbm, job->channel, address,
-                                           bytes + (size_t)i * DUPLEX_COLUMN_BYTES, DUPLEX_COLUMN_BYTES);
-    if (error) return error;
+static void count(struct channel_timing *c, const struct beat *beat, const struct attention_out *attention,
+                  bool weight_valid, bool room, bool beat_ready, bool beat_in, bool written) {
+  struct channel_counters *n = &c->counters;
+  const bool beats = c->stream.state == STREAM_BEATS;
+  n->rows += c->gemm.sums >> (GEMM_LATENCY - 1) & 1;
+  n->columns_read += c->second_in & beat_in;
+  n->columns_written += written;
+  n->beats += beat->issue || attention->issue;
+  n->starved += (beats && beat_ready && !weight_valid) || attention->starved;
+  n->no_tile += (beats && !beat_ready && weight_valid) || attention->no_tile;
+  n->no_room += (beats && beat_ready && weight_valid && c->stream.last_k && !room) || attention->no_room;
+}
+
+// Which job's results drain, and which one the write path or the bus port serves.
+static void jobs_clock(struct channel_timing *c, const struct job_timing *job, const struct channel_in *in,
+                       bool moving, bool left) {
+  const bool turns = c->front != c->back && c->handover == 0 && !left && !c->left;
+  c->moving = moving;
+  c->tail = moving ? HANDOVER : c->tail - (c->tail != 0);
+  if (c->handover == 1) {
+    c->drain_parity = c->front;
+    c->drain_format = job->bus ? DUPLEX_RESULT_FORMAT_F32 : job->format;
   }
-  return DUPLEX_OK;
-}
-
-// All rows of the first group of tokens, then those of the second.
-static int drain_to_dram(const struct channel_job *job, uint32_t block, uint32_t rows,
-                         const struct duplex_sum *sums, const int8_t *exponents) {
-  const uint32_t *d = job->descriptor;
-  uint8_t bytes[RESULT_BYTES_MOST + DUPLEX_COLUMN_BYTES];
-  size_t size = 0;
-  for (uint32_t row = 0; row < GET(GROUPS) * rows; row++)
-    size += stack_drain_row(&sums[row * DUPLEX_LANES], exponents[row % rows], GET(FORMAT), bytes + size);
-  return write_results(job, block, bytes, size);
-}
-
-static void drain_to_shared(const struct channel_job *job, uint32_t group, uint32_t first_row, uint32_t rows,
-                            const struct duplex_sum *sums, const int8_t *exponents) {
-  const uint32_t *d = job->descriptor;
-  const uint32_t rows_of_h = GET(GATED) ? 2 : 1;
-  for (uint32_t row = 0; row < rows; row += rows_of_h) {
-    uint8_t *to = job->stack->shared +
-                  (size_t)(GET(DST_ADDRESS) + group * GET(DST_GROUP) + (first_row + row) / rows_of_h) * 16;
-    const uint32_t up = row + rows_of_h - 1;
-    for (unsigned lane = 0; lane < DUPLEX_LANES; lane++) {
-      const duplex_f32 g = duplex_round_f32(&sums[row * DUPLEX_LANES + lane], exponents[row]);
-      const duplex_f32 u = duplex_round_f32(&sums[up * DUPLEX_LANES + lane], exponents[up]);
-      const duplex_f16 h = duplex_activation(&job->stack->table, g, u, GET(GATED));
-      to[2 * lane] = (uint8_t)h;
-      to[2 * lane + 1] = (uint8_t)(h >> 8);
-    }
+  c->handover = in->job_valid ? HANDOVER : c->handover - (c->handover != 0);
+  if (c->back_start) c->back_bus = job->bus;
+  c->back_start = turns;
+  if (turns) c->back = c->front;
+  if (in->job_valid) {
+    c->front = !c->front;
+    c->count = in->count;
+    c->first_address = in->first_address;
   }
+  c->left = left;
 }
 
-// Two streams: tiles 2 i and 2 i + 1 of a group lie in row set 2 i + group. Those of one group, one behind
-// the other.
-static void collect_stream(const uint8_t *row_sets, uint32_t group, uint32_t k_tiles, uint32_t rows,
-                           uint8_t *beats) {
-  const size_t tile_bytes = (size_t)rows * DUPLEX_BEAT_BYTES;
-  for (uint32_t k = 0; k < k_tiles; k++)
-    memcpy(beats + k * tile_bytes,
-           row_sets + (size_t)(k / 2 * 2 + group) * DUPLEX_ROW_SET_BYTES + k % 2 * tile_bytes, tile_bytes);
-}
+void channel_timing_clock(struct channel_timing *c, const struct job_timing *job, const struct channel_in *in,
+                          struct channel_out *out) {
+  // What the units show in this clock.
+  const bool weight_valid = c->weights.valid, room = c->free >= 2 && !c->pause && c->handover == 0;
+  const bool beat_ready = c->gemm.in_use || c->gemm.loaded, tile_ready = !c->gemm.loaded || !c->gemm.in_use;
+  const struct beat beat = weight_stream_beat(&c->stream, job, weight_valid, room, beat_ready);
+  const bool load_go = c->load.busy && weight_valid && room, load_pop = load_go && c->load.upper;
+  struct attention_timing *a = &c->attention;
+  const bool attends = a->active || in->segment;
+  struct attention_in attention_in = {.weight_valid = weight_valid,
+                                      .beat_ready = beat_ready,
+                                      .tile_ready = tile_ready,
+                                      .room = room,
+                                      .job_valid = in->job_valid,
+                                      .result_start = a->active && a->results.count && !c->results_open,
+                                      .push = in->segment,
+                                      .below = in->below,
+                                      .above = in->above};
+  struct attention_out attention = {0};
+  if (attends) attention_look(a, &attention_in, &attention);
+  const bool active = a->active;
+  const struct attention_result result = a->results.result[0];
+  const struct drain_row row_of_o = {attention.row_valid, attention.row_ends};
+  const unsigned drain_format = active ? DUPLEX_RESULT_FORMAT_F16 : c->drain_format;
+  const struct drain_word drained = drain_word(&c->drain, drain_format, row_of_o);
+  const struct result_marks head = c->marks[c->results.read % DUPLEX_RESULT_WORDS];
+  const bool back_valid = c->results.valid && head.parity == c->back && !c->back_start;
+  const bool write_full = c->write.words == 4;
+  const bool bus = c->back_bus && !active, open = active ? c->results_open : !c->back_bus;
+  const bool pop = back_valid && (bus ? c->port.count != 2 : open && !write_full && !c->write.fill);
+  const bool to_bus = pop && bus, to_write = pop && !bus;
+  const bool moving = in->job_valid || c->request.state != REQUEST_IDLE || c->stream.state != STREAM_IDLE ||
+                      c->stream.load || c->load.busy || c->load.word;
+  const bool left = c->back_start || back_valid || c->popped || c->write.words || c->port.count ||
+                    c->port.out || write_full;
 
-// Bytes of a block as it lies in DRAM.
-static size_t block_bytes(const uint32_t *d, uint32_t rows) {
-  if (GET(TWO_STREAMS)) return (size_t)stack_two_stream_row_sets(GET(K_TILES)) * DUPLEX_ROW_SET_BYTES;
-  return (size_t)(rows * GET(K_TILES) + GET(EXPONENTS)) * DUPLEX_BEAT_BYTES;
-}
+  const struct bundle_controller_in dram_in = {
+      .read_valid = c->request.state == REQUEST_ASK || attention.read_valid,
+      .read_credit = c->credit,
+      .write_valid = write_full,
+      .write_urgent = c->free < DUPLEX_RESULT_WORDS / 3 || c->front != c->back || c->back_start,
+      .write_now = c->free < 2,
+      .xpu_act_request = in->xpu_act_request,
+      .xpu_ref = in->xpu_ref,
+      .read_stripe = attention.read_valid ? attention.read_stripe : (uint8_t)job->src_stripe,
+      .write_stripe = c->write.stripe,
+      .read_base = attention.read_valid ? a->sequencer.base : c->request.base,
+      .read_columns = attention.read_valid ? attention.read_columns : c->request.columns,
+      .write_column = c->write.address & ((1u << (16 + DUPLEX_COLUMN_BITS)) - 1)};
+  struct bundle_controller_out dram;
+  bundle_controller_clock(&c->controller, &dram_in, &dram);
 
-// `bytes` has room for a block, and behind it for the weights of one group.
-static int run_block(struct channel_job *job, uint32_t block, uint32_t rows, uint8_t *bytes) {
-  const uint32_t *d = job->descriptor;
-  const size_t header = GET(EXPONENTS) * DUPLEX_BEAT_BYTES, size = block_bytes(d, rows);
-  struct duplex_sum sums[DUPLEX_ROWS * DUPLEX_LANES] = {0};
-  int8_t exponents[DUPLEX_ROWS] = {0};
-  stack_gather(job, GET(SRC_BASE) + block * GET(SRC_STRIDE), GET(SRC_STRIPE), bytes, size);
-  if (header) memcpy(exponents, bytes, sizeof exponents);
-  for (uint32_t group = 0; group < GET(GROUPS); group++) {
-    if (GET(TWO_STREAMS)) collect_stream(bytes, group, GET(K_TILES), rows, bytes + size);
-    const duplex_f16 *weights =
-        (const duplex_f16 *)(const void *)(bytes + (GET(TWO_STREAMS) ? size : header));
-    duplex_gemm_block_fast(weights, rows, GET(K_TILES), job->panels[group],
-                           sums + group * rows * DUPLEX_LANES, &job->tiers);
-  }
-  if (GET(DESTINATION) == 0) return drain_to_dram(job, block, rows, sums, exponents);
-  for (uint32_t group = 0; group < GET(GROUPS); group++)
-    drain_to_shared(job, group, job->first + block * GET(BLOCK_ROWS), rows,
-                    sums + group * rows * DUPLEX_LANES, exponents);
-  return DUPLEX_OK;
-}
+  out->front_busy = moving || c->moving;
+  out->older_busy = c->front != c->back || c->back_start;
+  out->busy = out->front_busy || c->tail || out->older_busy || left || c->left || attention.busy ||
+              c->results_open || !dram.idle;
+  out->word.parity = c->back;
+  out->xpu_act_grant = dram.xpu_act_grant;
+  out->open = dram.open;
+  count(c, &beat, &attention, weight_valid, room, beat_ready, dram.read_beat_valid,
+        write_full && dram.write_ready);
 
-int stack_channel_gemm(struct channel_job *job) {
-  const uint32_t *d = job->descriptor;
-  if (job->count == 0) return DUPLEX_OK;
-  const size_t group_bytes = (size_t)GET(BLOCK_ROWS) * GET(K_TILES) * DUPLEX_BEAT_BYTES;
-  uint8_t *bytes = aligned_alloc(64, block_bytes(d, GET(BLOCK_ROWS)) + group_bytes);
-  if (!bytes) return DUPLEX_ERROR_NO_MEMORY;
-  int error = DUPLEX_OK;
-  for (uint32_t block = 0; block * GET(BLOCK_ROWS) < job->count && !error; block++) {
-    const uint32_t left = job->count - block * GET(BLOCK_ROWS);
-    error = run_block(job, block, left < GET(BLOCK_ROWS) ? left : GET(BLOCK_ROWS), bytes);
-  }
-  free(bytes);
-  return error;
-}
-
-static void store_tile(const struct channel_job *job, uint32_t tile, const uint8_t *bytes) {
-  const uint32_t *d = job->descriptor;
-  if (GET(DESTINATION) == 1) {
-    memcpy(job->stack->shared + (size_t)GET(DST_ADDRESS) * 16 +
-               (size_t)tile * DUPLEX_TILE_WORDS * DUPLEX_WORD_BYTES,
-           bytes, DUPLEX_TILE_WORDS * DUPLEX_WORD_BYTES);
-    return;
-  }
-  const unsigned words = DUPLEX_TILE_WORDS * DUPLEX_WORD_BYTES / DUPLEX_ACTIVATION_WORD_BYTES;
-  for (unsigned word = 0; word < words; word++)
-    duplex_activation_write(&job->stack->table, tile * words + word,
-                            bytes + word * DUPLEX_ACTIVATION_WORD_BYTES);
-}
-
-int stack_channel_load(struct channel_job *job) {
-  const uint32_t *d = job->descriptor;
-  uint8_t row_set[DUPLEX_ROW_SET_BYTES];
-  const uint32_t tiles_of_set = DUPLEX_ROW_SET_BYTES / 1024;
-  for (uint32_t i = 0; i < job->count; i++) {
-    if (i % tiles_of_set == 0)
-      stack_gather(job, GET(SRC_BASE) + i / tiles_of_set, GET(SRC_STRIPE), row_set, sizeof row_set);
-    store_tile(job, i * job->stack->channels + job->first, row_set + i % tiles_of_set * 1024);
-  }
-  return DUPLEX_OK;
+  // The edge.
+  const bool push = drained.valid || c->load.word || attention.word;
+  if (push)
+    c->marks[c->results.write % DUPLEX_RESULT_WORDS] =
+        (struct result_marks){attention.word ? attention.word_end : drained.marks.end && !c->load.word,
+                              drained.marks.single && !c->load.word, c->drain_parity};
+  ram_fifo_clock(&c->results, push, pop, false, false);
+  bus_port_clock(&c->port, to_bus, &head, in->bus_ready, &out->word);
+  const bool written = write_full && dram.write_ready && c->write.end, start_o = attention_in.result_start;
+  const struct write_start start = {.column = start_o ? result.column : job->dst_base * DUPLEX_COLUMNS,
+                                    .stride = job->dst_stride,
+                                    .stripe = start_o ? result.stripe : (uint8_t)job->dst_stripe};
+  write_path_clock(&c->write, c->back_start || start_o ? &start : NULL, to_write, head.end, dram.write_ready);
+  attention_in.scores_written = written && c->results_open && c->scores_open;
+  if (start_o) c->scores_open = result.scores;
+  c->results_open = start_o || (c->results_open && !written);
+  if (c->back_start) bus_port_start(&c->port, job, c->first_address, c->count);
+  const bool row = beat.issue && beat.last;
+  c->free += (unsigned)pop - (row             ? words_of_row(c, job)
+                              : attention.row ? attention.row_place == 0
+                                              : load_go || attention.word_reserve);
+  c->pause = row && !job->bus && job->format == DUPLEX_RESULT_FORMAT_ACC;
+  const bool sum = c->gemm.sums >> (GEMM_LATENCY - 1) & 1;
+  drain_clock(&c->drain, drain_format, row_of_o, sum && !active, c->gemm.ends >> (GEMM_LATENCY - 1) & 1);
+  const bool to_gemm =
+      tile_gate_clock(&c->gate, job, in->job_valid && !job->load, in->count, in->word_valid, tile_ready);
+  gemm_clock(&c->gemm, to_gemm || attention.tile,
+             (beat.issue && beat.row_end) || (attention.issue && attention.row_end),
+             (beat.issue && beat.last) || (attention.issue && attention.emits),
+             beat.row_end && (beat.group_end || job->bus));
+  const bool leaves = beat.leaves || load_pop || attention.weight_pop;
+  ram_fifo_clock(&c->weights, dram.read_beat_valid,
+                 beat.issue || beat.drop || load_pop || attention.weight_pop, beat.mark, beat.rewind);
+  c->credit = c->second_out && leaves;
+  c->second_out ^= leaves;
+  c->second_in ^= dram.read_beat_valid;
+  weight_stream_clock(&c->stream, job, in->job_valid && !job->load, in->count, &beat);
+  load_clock(c, in->job_valid && job->load, in->count & 0x7ff, load_go);
+  stream_request_clock(&c->request, job, in->job_valid, in->count, dram.read_ready);
+  attention_in.read_ready = dram.read_ready;
+  if (attends) attention_clock(a, &attention_in);
+  c->popped = pop;
+  jobs_clock(c, job, in, moving, left);
 }

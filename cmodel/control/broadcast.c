@@ -1,5 +1,7 @@
-// As rtl/control/broadcast.v.
-#include "cmodel/control/control_timing.h"
+// The tile words on their way to all channels, as rtl/control/broadcast.v.
+#include "cmodel/control/broadcast.h"
+
+#include "duplex/params.h"
 
 void broadcast_start(struct broadcast *b, const struct job_timing *job) {
   b->reading = true;

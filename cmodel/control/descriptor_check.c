@@ -1,10 +1,14 @@
 // What rtl/control/descriptor_check.v checks, in the same order: the lowest error code wins.
-#include <string.h>
+#include "cmodel/control/descriptor_check.h"
 
-#include "cmodel/channel/attention.h"
-#include "cmodel/stack/stack.h"
+#include <stdbool.h>
 
-#define SHARED_UNITS (4u * DUPLEX_SHARED_WORDS)  // 16-byte units of one buffer
+#include "cmodel/common/channel_share.h"
+#include "duplex/descriptor.h"
+#include "duplex/geometry.h"
+#include "duplex/registers.h"
+
+#define SHARED_UNITS (4u * DUPLEX_SHARED_WORDS)  // units of one buffer
 #define SPREAD_MOST 5u
 #define GET(field) DUPLEX_DESCRIPTOR_GET(d, field)
 
@@ -13,11 +17,12 @@ static void use(uint32_t *used, unsigned word, unsigned lsb, uint32_t mask) { us
 
 static void use_load(const uint32_t *d, uint32_t *used) {
   USE(CHAIN), USE(DESTINATION), USE(TILES);
-  if (GET(DESTINATION) == 1) USE(DST_ADDRESS);
+  if (GET(DESTINATION) == DUPLEX_DESTINATION_SHARED) USE(DST_ADDRESS);
 }
 
 static void use_gemm(const uint32_t *d, uint32_t *used) {
-  const bool to_dram = GET(DESTINATION) == 0, to_shared = GET(DESTINATION) == 1;
+  const bool to_dram = GET(DESTINATION) == DUPLEX_DESTINATION_DRAM,
+             to_shared = GET(DESTINATION) == DUPLEX_DESTINATION_SHARED;
   USE(CHAIN), USE(DESTINATION), USE(SRC_STRIDE), USE(K_TILES), USE(GROUPS), USE(BLOCKS), USE(BLOCK_ROWS),
       USE(K_LAST);
   USE(ROWS), USE(CHANNEL_ROWS), USE(X_ADDRESS);
@@ -39,9 +44,9 @@ static void use_attention(uint32_t *used) {
 static bool reserved_bits(const uint32_t *d) {
   uint32_t used[DUPLEX_DESCRIPTOR_WORDS] = {0};
   USE(OPCODE), USE(INTERRUPT), USE(TAG), USE(SRC_BASE), USE(SRC_STRIPE);
-  if (GET(OPCODE) == 1) use_load(d, used);
-  if (GET(OPCODE) == 2) use_gemm(d, used);
-  if (GET(OPCODE) == 3) use_attention(used);
+  if (GET(OPCODE) == DUPLEX_OPCODE_LOAD) use_load(d, used);
+  if (GET(OPCODE) == DUPLEX_OPCODE_GEMM) use_gemm(d, used);
+  if (GET(OPCODE) == DUPLEX_OPCODE_ATTENTION) use_attention(used);
   for (unsigned word = 0; word < DUPLEX_DESCRIPTOR_WORDS; word++)
     if (d[word] & ~used[word]) return true;
   return false;
@@ -49,16 +54,12 @@ static bool reserved_bits(const uint32_t *d) {
 
 static bool foreign(uint32_t stripe, uint32_t owner) { return stripe == 0 || (stripe & ~owner) != 0; }
 
-static uint32_t row_sets_of(uint32_t stripe) {
-  return (uint32_t)__builtin_popcount(stripe) * DUPLEX_BANK_ROWS;
-}
-
 static uint32_t result_columns(const uint32_t *d) {
   const uint32_t rows = GET(GROUPS) * GET(BLOCK_ROWS);
   switch (GET(FORMAT)) {
-    case 0:
+    case DUPLEX_RESULT_FORMAT_F16:
       return (rows + 15) / 16;
-    case 1:
+    case DUPLEX_RESULT_FORMAT_F32:
       return (rows + 7) / 8;
     default:
       return (rows + 1) / 2;
@@ -67,20 +68,22 @@ static uint32_t result_columns(const uint32_t *d) {
 
 static bool source_leaves(const uint32_t *d, bool load, unsigned channels) {
   if (load) {
-    const uint32_t tiles = (GET(TILES) + channels - 1) / channels, row_sets = (tiles + 7) / 8;
-    return GET(SRC_BASE) + row_sets > row_sets_of(GET(SRC_STRIPE));
+    const uint32_t tiles = duplex_divide_up(GET(TILES), channels);
+    const uint32_t row_sets = duplex_divide_up(tiles, DUPLEX_ROW_SET_BYTES / DUPLEX_TILE_BYTES);
+    return GET(SRC_BASE) + row_sets > duplex_row_sets_of(GET(SRC_STRIPE));
   }
   const uint32_t beats = GET(BLOCK_ROWS) * GET(K_TILES) + GET(EXPONENTS);
-  const uint32_t row_sets = GET(TWO_STREAMS) ? stack_two_stream_row_sets(GET(K_TILES)) : (beats + 63) / 64;
+  const uint32_t row_sets = GET(TWO_STREAMS) ? duplex_two_stream_row_sets(GET(K_TILES))
+                                             : duplex_divide_up(beats, 2 * DUPLEX_COLUMNS);
   const uint64_t last_block = (uint64_t)((GET(BLOCKS) - 1) & 0xffff) * GET(SRC_STRIDE);
-  return GET(SRC_BASE) + last_block + row_sets > row_sets_of(GET(SRC_STRIPE)) ||
+  return GET(SRC_BASE) + last_block + row_sets > duplex_row_sets_of(GET(SRC_STRIPE)) ||
          (GET(BLOCKS) != 1 && GET(SRC_STRIDE) < row_sets);
 }
 
 static bool results_leave(const uint32_t *d) {
   const uint64_t last_block = (uint64_t)((GET(BLOCKS) - 1) & 0xffff) * GET(DST_STRIDE);
   const uint64_t end = (uint64_t)GET(DST_BASE) * DUPLEX_COLUMNS + last_block + result_columns(d);
-  return end > (uint64_t)row_sets_of(GET(DST_STRIPE)) * DUPLEX_COLUMNS ||
+  return end > (uint64_t)duplex_row_sets_of(GET(DST_STRIPE)) * DUPLEX_COLUMNS ||
          (GET(BLOCKS) != 1 && GET(DST_STRIDE) < result_columns(d));
 }
 
@@ -93,20 +96,20 @@ static bool x_leaves(const uint32_t *d) {
 }
 
 static bool destination_leaves(const uint32_t *d, bool load) {
-  const uint32_t units = load ? GET(TILES) * 64 : GET(GATED) ? GET(ROWS) / 2 : GET(ROWS);
+  const uint32_t units = load ? GET(TILES) * 4 * DUPLEX_TILE_WORDS : GET(GATED) ? GET(ROWS) / 2 : GET(ROWS);
   const uint32_t group = GET(GROUPS) == 2 ? GET(DST_GROUP) : 0;
   return GET(DST_ADDRESS) % SHARED_UNITS + group + units > SHARED_UNITS;
 }
 
 static uint32_t check_load(const uint32_t *d, unsigned channels, uint32_t owner, uint32_t *address) {
-  const bool to_shared = GET(DESTINATION) == 1;
-  if (!to_shared && GET(DESTINATION) != 2) return DUPLEX_STACK_ERROR_FORMAT;
+  const bool to_shared = GET(DESTINATION) == DUPLEX_DESTINATION_SHARED;
+  if (!to_shared && GET(DESTINATION) != DUPLEX_DESTINATION_TABLE) return DUPLEX_STACK_ERROR_FORMAT;
   if (foreign(GET(SRC_STRIPE), owner)) {
     *address = GET(SRC_STRIPE);
     return DUPLEX_STACK_ERROR_STRIPE;
   }
   if (source_leaves(d, true, channels)) {
-    *address = row_sets_of(GET(SRC_STRIPE));
+    *address = duplex_row_sets_of(GET(SRC_STRIPE));
     return DUPLEX_STACK_ERROR_SOURCE_RANGE;
   }
   if (to_shared && (GET(DST_ADDRESS) % 4 || destination_leaves(d, true))) {
@@ -130,22 +133,23 @@ static bool rows_wrong(const uint32_t *d, unsigned channels) {
 }
 
 static uint32_t check_gemm(const uint32_t *d, unsigned channels, uint32_t owner, uint32_t *address) {
-  const bool to_dram = GET(DESTINATION) == 0;
+  const bool to_dram = GET(DESTINATION) == DUPLEX_DESTINATION_DRAM;
   if (GET(K_TILES) < 1 || GET(K_TILES) > DUPLEX_K_TILES_MAX) return DUPLEX_STACK_ERROR_K_TILES;
   if (blocks_wrong(d)) return DUPLEX_STACK_ERROR_BLOCKS;
   if (rows_wrong(d, channels)) return DUPLEX_STACK_ERROR_ROWS;
-  if (GET(DESTINATION) > 1 || (to_dram && GET(FORMAT) == 3)) return DUPLEX_STACK_ERROR_FORMAT;
+  if (GET(DESTINATION) > DUPLEX_DESTINATION_SHARED || (to_dram && GET(FORMAT) > DUPLEX_RESULT_FORMAT_ACC))
+    return DUPLEX_STACK_ERROR_FORMAT;
   const bool src_foreign = foreign(GET(SRC_STRIPE), owner);
   if (src_foreign || (to_dram && foreign(GET(DST_STRIPE), owner))) {
     *address = src_foreign ? GET(SRC_STRIPE) : GET(DST_STRIPE);
     return DUPLEX_STACK_ERROR_STRIPE;
   }
   if (source_leaves(d, false, channels)) {
-    *address = row_sets_of(GET(SRC_STRIPE));
+    *address = duplex_row_sets_of(GET(SRC_STRIPE));
     return DUPLEX_STACK_ERROR_SOURCE_RANGE;
   }
   if (to_dram && results_leave(d)) {
-    *address = row_sets_of(GET(DST_STRIPE));
+    *address = duplex_row_sets_of(GET(DST_STRIPE));
     return DUPLEX_STACK_ERROR_RESULT_RANGE;
   }
   if (x_leaves(d) || (!to_dram && destination_leaves(d, false))) {
@@ -161,32 +165,37 @@ static bool length_wrong(const uint32_t *d) {
 }
 
 static bool heads_wrong(const uint32_t *d, unsigned channels) {
-  const bool alone = GET(MODE) == 0 && GET(FIRST) && GET(LAST);
+  const bool alone = GET(MODE) == DUPLEX_MODE_WHOLE && GET(FIRST) && GET(LAST);
   const bool spread = GET(SPREAD) > SPREAD_MOST || (GET(SPREAD) && GET(HEADS) << GET(SPREAD) > channels);
   return spread || GET(HEADS) == 0 || GET(HEADS) > DUPLEX_KV_HEADS_MAX || (GET(HEADS) > channels && !alone) ||
          GET(FIRST_CHANNEL) >= channels;
 }
 
 static bool mode_wrong(const uint32_t *d) {
-  const bool row_block = GET(MODE) == 2 ? GET(ROW_BLOCK) >= attention_k_tiles(d) : GET(ROW_BLOCK) != 0;
-  return GET(MODE) == 3 || row_block || GET(LANE_MASK) == 0 || GET(LANE_MASK) >> (1u << GET(LANES)) != 0 ||
-         (GET(WIDE) && GET(LANES) == 3);
+  const bool row_block =
+      GET(MODE) == DUPLEX_MODE_ROW_BLOCK ? GET(ROW_BLOCK) >= attention_k_tiles(d) : GET(ROW_BLOCK) != 0;
+  return GET(MODE) > DUPLEX_MODE_ROW_BLOCK || row_block || GET(LANE_MASK) == 0 ||
+         GET(LANE_MASK) >> (1u << GET(LANES)) != 0 || GET(LANES) > DUPLEX_LANE_BITS ||
+         (GET(WIDE) && GET(LANES) == DUPLEX_LANE_BITS);
 }
 
 // Blocks of 64 positions of a head's first channel.
-static uint32_t position_blocks(const uint32_t *d) { return ((GET(LENGTH) - 1) >> (6 + GET(SPREAD))) + 1; }
+static uint32_t position_blocks(const uint32_t *d) {
+  return ((GET(LENGTH) - 1) >> (DUPLEX_WIDTH_BITS + GET(SPREAD))) + 1;
+}
 
 static bool segment_leaves(const uint32_t *d, unsigned channels) {
   const uint32_t blocks = position_blocks(d), last_slot = ((GET(HEADS) - 1) / channels) * GET(SRC_STRIDE);
   const uint32_t k_end = GET(SRC_BASE) + last_slot + blocks * attention_k_tiles(d);
   const uint32_t v_end = GET(V_BASE) + last_slot + (attention_k_tiles(d) - 1) * GET(V_BLOCK_STRIDE) + blocks;
-  return (GET(MODE) != 2 && k_end > row_sets_of(GET(SRC_STRIPE))) || v_end > row_sets_of(GET(SRC_STRIPE));
+  return (GET(MODE) != DUPLEX_MODE_ROW_BLOCK && k_end > duplex_row_sets_of(GET(SRC_STRIPE))) ||
+         v_end > duplex_row_sets_of(GET(SRC_STRIPE));
 }
 
 static bool scores_leave(const uint32_t *d) {
-  const uint32_t first = GET(MODE) == 1 ? GET(DST_BASE) : GET(SRC_BASE);
-  return GET(MODE) != 0 &&
-         first + attention_score_row_sets(position_blocks(d), GET(LANES)) > row_sets_of(GET(DST_STRIPE));
+  const uint32_t first = GET(MODE) == DUPLEX_MODE_SCORES ? GET(DST_BASE) : GET(SRC_BASE);
+  return GET(MODE) != DUPLEX_MODE_WHOLE &&
+         first + duplex_score_row_sets(position_blocks(d), GET(LANES)) > duplex_row_sets_of(GET(DST_STRIPE));
 }
 
 static uint32_t check_attention(const uint32_t *d, unsigned channels, uint32_t owner, uint32_t *address) {
@@ -201,23 +210,24 @@ static uint32_t check_attention(const uint32_t *d, unsigned channels, uint32_t o
     return DUPLEX_STACK_ERROR_STRIPE;
   }
   if (segment_leaves(d, channels)) {
-    *address = row_sets_of(GET(SRC_STRIPE));
+    *address = duplex_row_sets_of(GET(SRC_STRIPE));
     return DUPLEX_STACK_ERROR_SOURCE_RANGE;
   }
   const uint32_t slots = (GET(HEADS) - 1) / channels + 1,
                  later = GET(Q_BASE) > GET(DST_BASE) ? GET(Q_BASE) : GET(DST_BASE);
-  if (later + slots > row_sets_of(GET(DST_STRIPE)) || scores_leave(d)) {
-    *address = row_sets_of(GET(DST_STRIPE));
+  if (later + slots > duplex_row_sets_of(GET(DST_STRIPE)) || scores_leave(d)) {
+    *address = duplex_row_sets_of(GET(DST_STRIPE));
     return DUPLEX_STACK_ERROR_RESULT_RANGE;
   }
   return DUPLEX_STACK_ERROR_NONE;
 }
 
-uint32_t stack_descriptor_check(const uint32_t *d, unsigned channels, uint32_t owner, uint32_t *address) {
+uint32_t descriptor_check(const uint32_t *d, unsigned channels, uint32_t owner, uint32_t *address) {
   *address = 0;
-  if (GET(OPCODE) < 1 || GET(OPCODE) > 3) return DUPLEX_STACK_ERROR_OPCODE;
+  if (GET(OPCODE) < DUPLEX_OPCODE_LOAD || GET(OPCODE) > DUPLEX_OPCODE_ATTENTION)
+    return DUPLEX_STACK_ERROR_OPCODE;
   if (reserved_bits(d)) return DUPLEX_STACK_ERROR_RESERVED;
-  if (GET(OPCODE) == 1) return check_load(d, channels, owner, address);
-  return GET(OPCODE) == 2 ? check_gemm(d, channels, owner, address)
-                          : check_attention(d, channels, owner, address);
+  if (GET(OPCODE) == DUPLEX_OPCODE_LOAD) return check_load(d, channels, owner, address);
+  return GET(OPCODE) == DUPLEX_OPCODE_GEMM ? check_gemm(d, channels, owner, address)
+                                           : check_attention(d, channels, owner, address);
 }

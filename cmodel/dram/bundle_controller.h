@@ -8,6 +8,7 @@
 #include <stdint.h>
 
 #include "duplex/dram_presets.h"
+#include "duplex/enumerations.h"
 #include "duplex/hbm.h"
 #include "duplex/params.h"
 

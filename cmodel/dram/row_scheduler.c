@@ -44,21 +44,21 @@ void row_scheduler_open(const struct bundle_controller *c, const struct row_sche
           : 0;
 }
 
-enum { ACT, PRE, REF, NOTHING };
+enum { NOTHING = DUPLEX_ROW_COMMAND_REF + 1 };
 
 static unsigned command_of(const struct bundle_controller *c, const struct wish *wish, unsigned b) {
   const struct bundle_state *bundle = &c->bundle[b];
   const bool owned = c->owner >> b & 1;
   const bool window = !c->strict || activation_window_four(&c->window[b / 2], c->now);
   const bool rank = c->now >= c->rank_at[b / 2] && window;
-  if (bundle->half) return rank ? ACT : NOTHING;
+  if (bundle->half) return rank ? DUPLEX_ROW_COMMAND_ACT : NOTHING;
   if (bundle->open) {
     const bool wrong = !owned || wish->refresh_now || (wish->wanted && bundle->row != wish->row);
-    return wrong && c->now >= bundle->pre_at ? PRE : NOTHING;
+    return wrong && c->now >= bundle->pre_at ? DUPLEX_ROW_COMMAND_PRE : NOTHING;
   }
   if (!owned || c->now < bundle->act_at) return NOTHING;
-  if (wish->refresh_now) return REF;
-  return wish->wanted && rank ? ACT : NOTHING;
+  if (wish->refresh_now) return DUPLEX_ROW_COMMAND_REF;
+  return wish->wanted && rank ? DUPLEX_ROW_COMMAND_ACT : NOTHING;
 }
 
 // Will the bundle need its activation within nFAW?
@@ -83,13 +83,13 @@ static void give(struct bundle_controller *c, unsigned b, unsigned command, uint
   c->pins.row_valid = true;
   c->pins.row_command = (uint8_t)command;
   c->pins.row_bundle = (uint8_t)b;
-  c->pins.row_mask = command != ACT || !c->strict ? 0xff : bundle->half ? 0xf0 : 0x0f;
+  c->pins.row_mask = command != DUPLEX_ROW_COMMAND_ACT || !c->strict ? 0xff : bundle->half ? 0xf0 : 0x0f;
   c->pins.row_address = bundle->half ? bundle->row : row;
-  if (command == ACT && c->strict && !bundle->half) {
+  if (command == DUPLEX_ROW_COMMAND_ACT && c->strict && !bundle->half) {
     bundle->half = true;
     bundle->row = row;
     c->rank_at[b / 2] = next + c->timing.rrd_wait;
-  } else if (command == ACT) {
+  } else if (command == DUPLEX_ROW_COMMAND_ACT) {
     bundle->open = true;
     if (!bundle->half) bundle->row = row;
     bundle->half = false;
@@ -98,7 +98,7 @@ static void give(struct bundle_controller *c, unsigned b, unsigned command, uint
     later(&bundle->act_at, next + c->timing.rc_wait);
     later(&bundle->pre_at, next + c->timing.ras_wait);
     c->rank_at[b / 2] = next + c->timing.rrd_wait;
-  } else if (command == PRE) {
+  } else if (command == DUPLEX_ROW_COMMAND_PRE) {
     bundle->open = false;
     later(&bundle->act_at, next + c->timing.rp_wait);
   } else {
@@ -144,7 +144,7 @@ unsigned row_scheduler_clock(struct bundle_controller *c, const struct row_sched
     row = wish.row;
   }
   c->pins.row_valid = false;
-  if (command == ACT) act = 1u << chosen;
+  if (command == DUPLEX_ROW_COMMAND_ACT) act = 1u << chosen;
   if (command != NOTHING) give(c, chosen, command, row);
   if (act && !c->bundle[chosen].half) opened = act;
   if (rd) later(&c->bundle[__builtin_ctz(rd)].pre_at, c->now + 1 + c->timing.rtp_wait);

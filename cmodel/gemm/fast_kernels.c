@@ -4,6 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "duplex/gemm.h"
+
 #define WIDTH DUPLEX_WIDTH
 #define LANES DUPLEX_LANES
 
@@ -51,7 +53,9 @@ static bool portable_gemv(const duplex_f16 *weights, size_t stride, unsigned row
 
 static const struct duplex_kernels portable = {"portable", portable_gemm, portable_gemv};
 
-#ifdef __x86_64__
+// The vector kernels keep a row of 8 lanes in registers.
+#if defined __x86_64__ && DUPLEX_LANES == 8
+#include <cpuid.h>
 #include <immintrin.h>
 
 #define AVX2 __attribute__((target("avx2,fma,f16c")))
@@ -205,10 +209,15 @@ AVX512 static bool avx512_gemv(const duplex_f16 *weights, size_t stride, unsigne
 static const struct duplex_kernels avx2 = {"avx2", avx2_gemm, avx2_gemv};
 static const struct duplex_kernels avx512 = {"avx512", avx512_gemm, avx512_gemv};
 
+// clang 14 does not know the name for __builtin_cpu_supports.
+static bool has_f16c(void) {
+  unsigned a, b, c, d;
+  return __get_cpuid(1, &a, &b, &c, &d) && (c & bit_F16C);
+}
+
 const struct duplex_kernels *duplex_kernels(void) {
   const char *wish = getenv("DUPLEX_KERNEL");
-  const bool has_avx2 =
-      __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && __builtin_cpu_supports("f16c");
+  const bool has_avx2 = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && has_f16c();
   const bool has_avx512 = has_avx2 && __builtin_cpu_supports("avx512f");
   if (wish && strcmp(wish, "portable") == 0) return &portable;
   if (has_avx512 && !(wish && strcmp(wish, "avx2") == 0)) return &avx512;
@@ -218,3 +227,5 @@ const struct duplex_kernels *duplex_kernels(void) {
 #else
 const struct duplex_kernels *duplex_kernels(void) { return &portable; }
 #endif
+
+const char *duplex_gemm_kernels(void) { return duplex_kernels()->name; }

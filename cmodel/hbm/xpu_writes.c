@@ -11,11 +11,11 @@ enum { ATOM_BYTES = DUPLEX_COLUMN_BYTES / 8, URGENT = 6, BANKS = 8 };
 
 // A write by the order of the address map (docs/architecture.md).
 static struct duplex_xpu_queue *queue_of(struct duplex_xpu_traffic *x, uint64_t address) {
-  return &x->queue[address >> 27][address / ATOM_BYTES % BANKS];
+  return &x->queue[address >> DUPLEX_BUNDLE_LSB][address / ATOM_BYTES % BANKS];
 }
 
 static uint64_t *left_of_group(struct duplex_xpu_traffic *x, uint64_t address) {
-  return &x->group_left[address >> 28][address / ATOM_BYTES % 4];
+  return &x->group_left[address >> (DUPLEX_BUNDLE_LSB + 1)][address / ATOM_BYTES % 4];
 }
 
 static int add(struct duplex_xpu_traffic *x, uint64_t address) {
@@ -27,7 +27,7 @@ static int add(struct duplex_xpu_traffic *x, uint64_t address) {
     if (!more) return DUPLEX_ERROR_NO_MEMORY;
     q->writes = more, q->room = room;
   }
-  const uint16_t row = address >> 13 & (DUPLEX_BANK_ROWS - 1);
+  const uint16_t row = address >> DUPLEX_ROW_LSB & (DUPLEX_BANK_ROWS - 1);
   q->rows += q->first == q->count || q->writes[q->count - 1].row != row;
   q->writes[q->count++] =
       (struct duplex_xpu_write){row, (uint8_t)(address / DUPLEX_COLUMN_BYTES % DUPLEX_COLUMNS)};

@@ -1,23 +1,30 @@
 // The whole stack, clock by clock, as rtl/stack/stack.v: which clocks a job takes. What it computes is
 // computed when it starts.
+#include "cmodel/stack/stack_clock.h"
+
 #include <string.h>
 
-#include "cmodel/stack/stack.h"
+#include "cmodel/common/channel_share.h"
 #include "duplex/error.h"
 
 #define SLICES DUPLEX_CHANNELS  // of the shared buffers (rtl/control/shared_buffer.v)
 #define GET(field) DUPLEX_DESCRIPTOR_GET(d, field)
 
+// The kind of the words that a job brings over the result bus.
+static enum duplex_bus_word word_of(const uint32_t *d) {
+  if (GET(OPCODE) != DUPLEX_OPCODE_LOAD) return GET(GATED) ? DUPLEX_BUS_WORD_GATED : DUPLEX_BUS_WORD_ROWS;
+  return GET(DESTINATION) == DUPLEX_DESTINATION_TABLE ? DUPLEX_BUS_WORD_TABLE : DUPLEX_BUS_WORD_LOAD;
+}
+
+// The fields of a job that the units use.
 static struct job_timing job_of(const struct stack_model *stack, const uint32_t *d) {
-  const bool load = GET(OPCODE) == 1;
+  const bool load = GET(OPCODE) == DUPLEX_OPCODE_LOAD;
   return (struct job_timing){.load = load,
-                             .bus = load || GET(DESTINATION) != 0,
+                             .bus = load || GET(DESTINATION) != DUPLEX_DESTINATION_DRAM,
                              .exponents = GET(EXPONENTS),
                              .two_groups = GET(GROUPS) == 2,
                              .two_streams = GET(TWO_STREAMS),
-                             .kind = load         ? (GET(DESTINATION) == 2 ? WORD_TABLE : WORD_LOAD)
-                                     : GET(GATED) ? WORD_GATED
-                                                  : WORD_ROWS,
+                             .kind = word_of(d),
                              .format = GET(FORMAT),
                              .k_tiles = GET(K_TILES),
                              .block_rows = GET(BLOCK_ROWS),
@@ -35,21 +42,22 @@ static struct job_timing job_of(const struct stack_model *stack, const uint32_t 
                              .tile_step = (stack->channels - 1) * 4 * DUPLEX_TILE_WORDS + 4};
 }
 
+// From now on the next job waits for these results where it needs them.
 static void start_pending(struct stack_model *stack, const uint32_t *d) {
   uint32_t none = 0, address;
-  if (GET(DESTINATION) != 1) return;
+  if (GET(DESTINATION) != DUPLEX_DESTINATION_SHARED) return;
   for (unsigned channel = 0; channel < stack->channels; channel++)
-    none |= (uint32_t)(stack_channel_share(stack, d, channel, &address) == 0) << channel;
+    none |= (uint32_t)(channel_share_of(d, channel, stack->channels, &address) == 0) << channel;
   const unsigned rows_of_unit = GET(GATED) ? 2 : 1;
-  const uint32_t units = stack->job.load ? GET(TILES) * 64 : GET(ROWS) / rows_of_unit;
+  const uint32_t units = stack->job.load ? GET(TILES) * 4 * DUPLEX_TILE_WORDS : GET(ROWS) / rows_of_unit;
   result_pending_start(&stack->pending[stack->controller.parity], &stack->job, units,
                        GET(CHANNEL_ROWS) / rows_of_unit, none);
 }
 
 static void count_commands(struct duplex_dram_commands *commands, const struct duplex_hbm_pins *pins) {
-  commands->act += pins->row_valid && pins->row_command == 0;
-  commands->pre += pins->row_valid && pins->row_command == 1;
-  commands->ref += pins->row_valid && pins->row_command == 2;
+  commands->act += pins->row_valid && pins->row_command == DUPLEX_ROW_COMMAND_ACT;
+  commands->pre += pins->row_valid && pins->row_command == DUPLEX_ROW_COMMAND_PRE;
+  commands->ref += pins->row_valid && pins->row_command == DUPLEX_ROW_COMMAND_REF;
   commands->rd += pins->column_valid && !pins->column_write;
   commands->wr += pins->column_valid && pins->column_write;
 }
@@ -80,7 +88,8 @@ static bool may_read(const struct stack_model *stack, const struct control_write
 
 // What the xPU does on a channel in this clock, and what it sees of Logic-PIM.
 static void clock_xpu(struct duplex_xpu_traffic *xpu, const struct duplex_hbm_pins *pins, unsigned grant) {
-  if (pins->row_valid && pins->row_command == 2) duplex_xpu_see_refresh(xpu, pins->row_bundle);
+  if (pins->row_valid && pins->row_command == DUPLEX_ROW_COMMAND_REF)
+    duplex_xpu_see_refresh(xpu, pins->row_bundle);
   duplex_xpu_clock(xpu, grant);
 }
 
@@ -114,7 +123,7 @@ static void clock_channels(struct stack_model *stack, bool job_valid, bool atten
       entry = attention_entry_of(stack->controller.job, &share);
       if (share.slots) in.segment = &entry;
     }
-    if (job_valid) in.count = stack_channel_share(stack, stack->controller.job, i, &in.first_address);
+    if (job_valid) in.count = channel_share_of(stack->controller.job, i, stack->channels, &in.first_address);
     struct bundle_controller *dram = &stack->channel[i].controller;
     const struct duplex_hbm_pins pins = dram->pins;
     count_commands(&stack->commands, &pins);
@@ -145,20 +154,28 @@ static void stack_hand_over(struct stack_model *stack) {
 int stack_clock(struct stack_model *stack) {
   const bool start = stack->controller.start & 1, parity = stack->controller.parity;
   const uint32_t *job = stack->controller.job;
-  const bool attention = start && DUPLEX_DESCRIPTOR_GET(job, OPCODE) == 3, job_valid = start && !attention;
+  const bool attention = start && DUPLEX_DESCRIPTOR_GET(job, OPCODE) == DUPLEX_OPCODE_ATTENTION,
+             job_valid = start && !attention;
   stack->interrupt = stack->registers.interrupt;
   if (stack->owner != stack->registers.bundle_owner) stack_hand_over(stack);
   int error = DUPLEX_OK;
   if (job_valid) stack->job = job_of(stack, job);
-  if (start) error = stack_execute(stack, job);
+  if (start) error = execute_descriptor(&stack->execution, job);
   const struct control_write write = result_bus_write(&stack->bus);
   const struct channel_lines lines = look(stack);
   const bool read = may_read(stack, &write),
              complete[2] = {stack->controller.complete[0], stack->controller.complete[1]};
   const int grant = result_bus_grant(&stack->bus, lines.bus_valid, lines.bus_load);
+  const struct controller_in controller_in = {.channels = stack->channels,
+                                              .registers = &stack->registers,
+                                              .job_is_load = stack->job.load,
+                                              .front_busy = stack->front_busy,  // of the clock before
+                                              .older_busy = stack->older_busy,
+                                              .work_busy = stack->work_busy,
+                                              .segment_room = stack->segment_room};
   struct registers_in registers;
   struct bus_word granted;
-  operation_controller_clock(stack, &registers);  // sees the busy signals of the clock before
+  operation_controller_clock(&stack->controller, &controller_in, &registers);
   clock_channels(stack, job_valid, attention, parity, grant, &granted);
   broadcast_clock(&stack->broadcast, &stack->job, read, lines.word_ready, stack->channels);
   if (job_valid && !stack->job.load) broadcast_start(&stack->broadcast, &stack->job);
@@ -167,7 +184,7 @@ int stack_clock(struct stack_model *stack) {
     result_pending_clock(&stack->pending[p], complete[p], write.load_word,
                          write.done && write.done_parity == p, write.done_channel);
   if (job_valid) start_pending(stack, stack->controller.job);
-  registers_clock(stack, &registers);
+  registers_clock(&stack->registers, &registers);
   stack->clocks++;
   return error;
 }
@@ -180,13 +197,8 @@ bool stack_xpu_busy(const struct stack_model *stack) {
 
 bool stack_idle(const struct stack_model *stack) {
   const struct operation_controller *c = &stack->controller;
-  const struct stack_registers *r = &stack->registers;
-  const bool settled = r->empty == (r->produced == r->consumed) && !r->doorbell && !r->write;
-  const bool runs = r->enable && !r->error_code && r->produced != r->consumed;
-  const bool signals =
-      c->completed || c->error || c->fetched || (r->interrupt_status & r->interrupt_enable) != 0;
-  return settled && !runs && !signals && c->next == NEXT_IDLE && c->flight == 0 && c->start == 0 &&
-         !c->attention && !stack->work_busy && !stack_xpu_busy(stack);
+  return registers_settled(&stack->registers) && !operation_controller_busy(c) && !c->error && !c->fetched &&
+         c->start == 0 && !stack->work_busy && !stack_xpu_busy(stack);
 }
 
 void stack_skip(struct stack_model *stack, uint64_t clocks) {

@@ -43,6 +43,10 @@ void duplex_gemm_block_fast(const duplex_f16 *weights, unsigned rows, unsigned k
                             const struct duplex_gemm_panel *panel, struct duplex_sum *sums,
                             struct duplex_gemm_tiers *tiers);
 
+// Name of the instructions that the fast path uses on this processor: "portable", "avx2" or "avx512".
+// DUPLEX_KERNEL in the environment chooses a slower one.
+const char *duplex_gemm_kernels(void);
+
 #ifdef __cplusplus
 }
 #endif

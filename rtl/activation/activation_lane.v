@@ -1,7 +1,8 @@
-// One lane of the activation unit: h = RN16(act(g) * u), without a gate RN16(act(u)) (SPEC N4, docs/activation.md).
+// One lane of the activation unit: h = RN16(act(g) * u), without a gate RN16(act(u)) (SPEC N4,
+// docs/activation.md).
 //
-// g_i, u_i: binary32, any pattern. result_o: binary16. One value per clock, no stall; latency 17 clocks:
-// 6 segment, 3 polynomial, 4 multiply, 4 round. The table port is that of activation_segment.
+// g_i, u_i: binary32, any pattern. result_o: binary16. One value per clock, no stall; latency 17 clocks: 6
+// segment, 3 polynomial, 4 multiply, 4 round. The table port is that of activation_segment.
 `default_nettype none
 module activation_lane (
   input wire clk_i,
@@ -44,8 +45,18 @@ module activation_lane (
   // What the multiplier needs beside the polynomial.
   wire [9:0] late_entry;
   wire [31:0] late_argument, late_factor;
-  delay_line #(.WIDTH(10), .CLOCKS(POLYNOMIAL_CLOCKS)) entry_delay (.clk_i(clk_i), .data_i(entry[63:54]), .data_o(late_entry));
-  delay_line #(.WIDTH(64), .CLOCKS(SEGMENT_CLOCKS + POLYNOMIAL_CLOCKS)) operand_delay (
+  delay_line #(
+    .WIDTH(10),
+    .CLOCKS(POLYNOMIAL_CLOCKS)
+  ) entry_delay (
+    .clk_i(clk_i),
+    .data_i(entry[63:54]),
+    .data_o(late_entry)
+  );
+  delay_line #(
+    .WIDTH(64),
+    .CLOCKS(SEGMENT_CLOCKS + POLYNOMIAL_CLOCKS)
+  ) operand_delay (
     .clk_i(clk_i),
     .data_i({argument, factor}),
     .data_o({late_argument, late_factor})

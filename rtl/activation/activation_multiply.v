@@ -1,7 +1,9 @@
-// act = polynomial * g (or the polynomial alone), then act * u exactly, with the special values (docs/activation.md).
+// Multiplies: act = polynomial * g (or the polynomial alone), then act * u exactly, with the special values
+// (docs/activation.md).
 //
 // Inputs of one value arrive together. |act * u| = product_o * 2^exponent_o unless a flag says otherwise.
-// Latency 4 clocks: 1 |polynomial| and special values, 2 act (16 bits dropped), 3 partial products, 4 product.
+// Latency 4 clocks: 1 |polynomial| and special values, 2 act (16 bits dropped), 3 partial products, 4
+// product.
 `default_nettype none
 module activation_multiply (
   input wire clk_i,
@@ -35,12 +37,15 @@ module activation_multiply (
   wire [20:0] magnitude = polynomial_i[20] ? -polynomial_i : polynomial_i;
   wire [2:0] limit = argument_negative ? limits_i[2:0] : limits_i[5:3];
   wire [1:0] kind = argument_infinite ? limit[1:0] : TAIL;
-  wire act_zero = kind == ZERO || (kind == TAIL && (polynomial_zero || (by_argument && argument_low && !argument_fraction)));
+  wire act_zero = kind == ZERO ||
+      (kind == TAIL && (polynomial_zero || (by_argument && argument_low && !argument_fraction)));
   wire act_infinite = kind == INFINITE;
-  wire act_negative = kind == TAIL ? !polynomial_zero && (polynomial_i[20] ^ (by_argument && argument_negative)) : limit[2];
+  wire act_negative = kind == TAIL
+      ? !polynomial_zero && (polynomial_i[20] ^ (by_argument && argument_negative)) : limit[2];
   wire infinite = act_infinite || factor_infinite;
   wire zero = act_zero || factor_zero;
-  wire nan = (argument_full && argument_fraction) || (factor_full && factor_fraction) || kind == NAN || (infinite && zero);
+  wire nan = (argument_full && argument_fraction) || (factor_full && factor_fraction) || kind == NAN ||
+      (infinite && zero);
 
   reg [19:0] magnitude_q;
   reg [23:0] multiplier_q, factor1_q, factor2_q;
@@ -78,7 +83,14 @@ module activation_multiply (
     exponent_o <= exponent3_q;
   end
 
-  delay_line #(.WIDTH(4), .CLOCKS(3)) special (.clk_i(clk_i), .data_i(special_q), .data_o({nan_o, infinite_o, zero_o, negative_o}));
+  delay_line #(
+    .WIDTH(4),
+    .CLOCKS(3)
+  ) special (
+    .clk_i(clk_i),
+    .data_i(special_q),
+    .data_o({nan_o, infinite_o, zero_o, negative_o})
+  );
 
   wire unused = &{1'b0, magnitude[20], whole[15:0]};
 endmodule

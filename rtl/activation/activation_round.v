@@ -1,4 +1,5 @@
-// RN16 of product * 2^exponent with the given sign, or the special value that a flag names (docs/activation.md).
+// RN16 of product * 2^exponent with the given sign, or the special value that a flag names
+// (docs/activation.md).
 //
 // To nearest, ties to even, gradual underflow, overflow to Inf; a product of 0 gives a zero with sign.
 // Latency 4 clocks: 1 leading zeros, 2 normalise, 3 down-shift of a subnormal, 4 round and pack.

@@ -1,9 +1,10 @@
 // Finds the table entry of an argument and its place in the segment (SPEC N4, docs/activation.md).
 //
-// Holds one copy of the table: header word in registers, segments in RAM. The image is loaded word by word (layout in
-// include/duplex/activation.h); load only while no value is in flight.
+// Holds one copy of the table: header word in registers, segments in RAM. The image is loaded word by word
+// (layout in include/duplex/activation.h); load only while no value is in flight.
 // Argument: binary32. place_o: signed, units of 2^-16 of a segment, -1/2 to 1/2; 0 in a tail.
-// Latency 6 clocks: 1 shift count, 2 shift, 3 fixed point rounded down, 4 segment, 5 table, 6 choice of the entry.
+// Latency 6 clocks: 1 shift count, 2 shift, 3 fixed point rounded down, 4 segment, 5 table, 6 choice of the
+// entry.
 `default_nettype none
 `include "duplex_params.vh"
 module activation_segment (
@@ -35,7 +36,8 @@ module activation_segment (
   wire [3:0] shift = header_q[15:12];
   assign limits_o = header_q[21:16];
 
-  // 1: how far significand * 8 goes right for a unit of 2^-(shift + 16); negative: the argument is beyond any range.
+  // 1: how far significand * 8 goes right for a unit of 2^-(shift + 16); negative: the argument is beyond any
+  // range.
   wire [7:0] exponent = argument_i[30:23];
   wire [7:0] effective = exponent == 8'd0 ? 8'd1 : exponent;
   wire signed [9:0] right = 10'sd137 - $signed({6'd0, shift}) - $signed({2'd0, effective});
@@ -83,7 +85,10 @@ module activation_segment (
 
   // 5: the table.
   wire [255:0] read_word;
-  ram_1r1w #(.WIDTH(256), .DEPTH(WORDS)) segments (
+  ram_1r1w #(
+    .WIDTH(256),
+    .DEPTH(WORDS)
+  ) segments (
     .clk_i(clk_i),
     .write_i(segment_write),
     .write_address_i(segment_word[6:0]),

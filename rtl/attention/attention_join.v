@@ -1,10 +1,11 @@
-// Rows of context sums on their way from the accumulators to the quotient, joined where a KV head is spread over several channels
-// (docs/architecture.md, "A head in several channels").
+// Rows of context sums on their way from the accumulators to the quotient, joined where a KV head is spread
+// over several channels (docs/architecture.md, "A head in several channels").
 //
-// A row of a head that has a member below is added to that member's row, which waits in a FIFO of DEPTH rows; a row of a head that has a
-// member above goes there, the others to the quotient. With the first row of a pair go the lanes' l (exact sums of weights), added likewise.
-// Who issues a row (attention_stream) must know that the row from below is there (`below_there_o`) and that the member above has
-// room (`above_room_o`), and says so (`take_i`, `give_i`) when its last beat goes.
+// A row of a head that has a member below is added to that member's row, which waits in a FIFO of DEPTH rows;
+// a row of a head that has a member above goes there, the others to the quotient. With the first row of a
+// pair go the lanes' l (exact sums of weights), added likewise. Who issues a row (attention_stream) must know
+// that the row from below is there (`below_there_o`) and that the member above has room (`above_room_o`), and
+// says so (`take_i`, `give_i`) when its last beat goes.
 // Sums as the accumulators give them. Latency: 2 clocks.
 `default_nettype none
 `include "duplex_params.vh"
@@ -64,9 +65,19 @@ module attention_join #(
   wire pop = valid_i && below_i;
   wire unused_valid;
 
-  ram_fifo #(.WIDTH(SUMS + FLAGS), .DEPTH(DEPTH)) rows (
-    .clk_i(clk_i), .rst_ni(rst_ni), .push_i(up_valid_i), .data_i({up_flags_i, up_sum_i}), .valid_o(unused_valid),
-    .data_o({up_flags, up_sum}), .pop_i(pop), .mark_i(1'b0), .rewind_i(1'b0)
+  ram_fifo #(
+    .WIDTH(SUMS + FLAGS),
+    .DEPTH(DEPTH)
+  ) rows (
+    .clk_i(clk_i),
+    .rst_ni(rst_ni),
+    .push_i(up_valid_i),
+    .data_i({up_flags_i, up_sum_i}),
+    .valid_o(unused_valid),
+    .data_o({up_flags, up_sum}),
+    .pop_i(pop),
+    .mark_i(1'b0),
+    .rewind_i(1'b0)
   );
 
   always @(posedge clk_i) begin
@@ -125,5 +136,13 @@ module attention_join #(
   assign end_o = end2_q;
   assign l_o = l_q;
   assign row_nan_o = row_nan_q;
+`ifdef DUPLEX_ASSERT
+  always @(posedge clk_i) begin
+    if (rst_ni) begin
+      assert (there_q <= DEPTH_32[COUNT_BITS-1:0]);
+      assert (room_q <= DEPTH_32[COUNT_BITS-1:0]);
+    end
+  end
+`endif
 endmodule
 `default_nettype wire

@@ -1,21 +1,25 @@
 // Decides the order of a channel's passes and asks the bundle controller for their row sets.
 //
-// A pair is one sequence and one of its KV heads here. Its passes: Q (the tiles of q into the q RAM), S (scores, segment by segment),
-// C (context, row block by row block, in each segment by segment). The order of the stream is q(i+1), S(i+1), C(i): the next pair's
-// scores hide the end of this pair's scores. S(i+1) goes behind C(i) if the slice cannot hold the scores of both, or if its segment has
-// not come yet. MODE 1 has S and W, segment by segment: its scores leave the slice for DRAM, beside the stream. MODE 2 has L, which brings
-// them back, and C of one row block, segment by segment; an L waits until the scores of all W before it lie in DRAM,
-// an S until the row block is over.
-// Each pass goes to the units behind as a record, before its row sets are asked for: kind, flags, sizes (attention_stream, attention_tiles).
-// Flags: `first` the first segment (accumulators and l are begun, S: the maximum), `last` the last one (C: sums leave; S: the pair's
-// scores are complete), `store` S: scores go on to DRAM, `keep` C: l is summed, `final` C: the last row block, `begins` C: the first pass of its pair.
-// A MODE 0 sequence that is begun and not ended leaves the channel quiet, and is dropped when something else comes, or when its segments fill
-// the queue: nothing waits forever for a descriptor that was refused.
-// A head in several channels: results go to the member above, but those of the last one; after the S of a MODE 1 the next S waits for the
-// maximum that the members have in common (`joined_i`).
-// An address takes 12 clocks: base + slot * stride + row block * V stride, one bit a clock.
+// A pair is one sequence and one of its KV heads here. Its passes: Q (the tiles of q into the q RAM), S
+// (scores, segment by segment), C (context, row block by row block, in each segment by segment). The order of
+// the stream is q(i+1), S(i+1), C(i): the next pair's scores hide the end of this pair's scores. S(i+1) goes
+// behind C(i) if the slice cannot hold the scores of both, or if its segment has not come yet. MODE 1 has S
+// and W, segment by segment: its scores leave the slice for DRAM, beside the stream. MODE 2 has L, which
+// brings them back, and C of one row block, segment by segment; an L waits until the scores of all W before
+// it lie in DRAM, an S until the row block is over.
+// Each pass goes to the units behind as a record, before its row sets are asked for: kind, flags, sizes
+// (attention_stream, attention_tiles). Flags: `first` the first segment (accumulators and l are begun, S: the
+// maximum), `last` the last one (C: sums leave; S: the pair's scores are complete), `store` S: scores go on
+// to DRAM, `keep` C: l is summed, `final` C: the last row block, `begins` C: the first pass of its pair. A
+// MODE 0 sequence that is begun and not ended leaves the channel quiet, and is dropped when something else
+// comes, or when its segments fill the queue: nothing waits forever for a descriptor that was refused.
+// A head in several channels: results go to the member above, but those of the last one; after the S of a
+// MODE 1 the next S waits for the maximum that the members have in common (`joined_i`).
+// An address takes 10 clocks and one for each bit of a row block: base + slot * stride + row block * V
+// stride, one bit a clock.
 `default_nettype none
 `include "duplex_params.vh"
+`include "duplex_records.vh"
 module attention_sequencer #(
   parameter PLACE_BITS = $clog2(`DUPLEX_ATTENTION_QUEUE)
 ) (
@@ -30,49 +34,17 @@ module attention_sequencer #(
   input wire score_first_i,
   input wire [10:0] score_words_i,
   input wire [1:0] oldest_mode_i,
-  input wire [15:0] k_base_i,
-  input wire [15:0] v_base_i,
-  input wire [15:0] v_stride_i,
-  input wire [15:0] q_base_i,
-  input wire [15:0] o_base_i,
-  input wire [15:0] stride_i,
-  input wire [3:0] kv_stripe_i,
-  input wire [3:0] qo_stripe_i,
-  input wire [17:0] last_position_i,
-  input wire [3:0] last_sixteen_i,
-  input wire [1:0] mode_i,
-  input wire [1:0] row_block_i,
-  input wire first_i,
-  input wire last_i,
-  input wire [10:0] words_i,
-  input wire [8:0] slots_i,
-  input wire below_i,
-  input wire above_i,
+  input wire segment_t segment_i,
   input wire joined_i,
   // Row sets
   output wire read_valid_o,
   input wire read_ready_i,
-  output wire [15:0] read_base_o,
-  output wire [3:0] read_stripe_o,
-  output wire [16:0] read_columns_o,
+  output wire read_request_t read_o,
   // Records
   output wire pass_valid_o,
   input wire pass_ready_i,
-  output wire [1:0] pass_kind_o,       // 0 Q, 1 S, 2 C, 3 L
-  output wire [10:0] pass_blocks_o,    // blocks of 64 positions after the first; L: words
-  output wire [5:0] pass_rest_o,       // positions of the last block, less one
-  output wire [1:0] pass_k_last_o,     // k-tiles after the first
-  output wire [1:0] pass_sixteens_o,   // C: rows of the row block / 16 - 1
-  output wire pass_first_o,
-  output wire pass_last_o,
-  output wire pass_keep_o,
-  output wire pass_final_o,
-  output wire pass_begins_o,
-  output wire pass_store_o,            // S: its scores go to DRAM
-  output wire pass_back_o,             // S: the maximum goes back to the running maxima (MODE 1 of a head in several channels)
-  output wire pass_below_o,            // S: maxima, C: sums are joined with the member below, above
-  output wire pass_above_o,
-  output wire [9:0] pass_address_o,    // C: first word of the segment's scores in the slice
+  output wire stream_pass_t stream_pass_o,
+  output wire tiles_pass_t tiles_pass_o,
   // W: a segment's scores to DRAM
   output wire write_valid_o,
   input wire write_ready_i,            // the writer is idle
@@ -85,30 +57,39 @@ module attention_sequencer #(
   // Where a pair's results, or scores, go
   output wire result_valid_o,
   input wire result_ready_i,
-  output wire [20:0] result_column_o,
-  output wire [3:0] result_stripe_o,
+  output wire result_place_t result_o,
   output wire busy_o
 );
   localparam [2:0] Q = 3'd0, S = 3'd1, C = 3'd2, L = 3'd3, W = 3'd4;
   localparam [2:0] CHOOSE = 3'd0, LOAD = 3'd1, ADDRESS = 3'd2, RECORD = 3'd3, ASK = 3'd4, NEXT = 3'd5;
   localparam [14:0] SLICE_WORDS = `DUPLEX_SCORE_WORDS;
-  localparam [3:0] LAST_STEP = 4'd11;
+  localparam REST_BITS = `DUPLEX_WIDTH_BITS, BLOCK_BITS = `DUPLEX_BLOCK_BITS, TILE_BITS =
+      `DUPLEX_HEAD_TILE_BITS, COLUMN_BITS = `DUPLEX_COLUMN_BITS;
+  localparam SIXTEENS_BITS = REST_BITS - 3;        // of the rows of a row block / 16
+  localparam SIXTEENS_OF_TILE = `DUPLEX_WIDTH / 16;
+  localparam SLOT_STEPS = 9;                       // of an address: one for each bit of a slot
+  localparam [31:0] LAST_STEP_32 = SLOT_STEPS + TILE_BITS;
+  localparam [3:0] LAST_STEP = LAST_STEP_32[3:0];
+  localparam [16:0] COLUMNS = `DUPLEX_COLUMNS;     // of a whole row set
   localparam [31:0] ENTRIES_32 = `DUPLEX_ATTENTION_QUEUE;
   localparam [PLACE_BITS:0] ENTRIES = ENTRIES_32[PLACE_BITS:0], ONE = 1;
 
   reg [2:0] state_q;
   reg [2:0] kind_q;
-  reg [PLACE_BITS:0] score_index_q, oldest_q, at_q;  // next segment of S, first segment of the next C, segment of this C
+  // next segment of S, first segment of the next C, segment of this C
+  reg [PLACE_BITS:0] score_index_q, oldest_q, at_q;
   reg [8:0] score_slot_q, slot_q;           // their KV heads
   reg q_ready_q;                            // q of the next S is asked for
   reg [1:0] pending_q;                      // pairs whose S is over and whose C is not
-  reg [13:0] older_q, newer_q;              // words of the slice: of the first pending pair, of the one behind it
-  reg [1:0] row_block_q;
+  // words of the slice: of the first pending pair, of the one behind it
+  reg [13:0] older_q, newer_q;
+  reg [TILE_BITS-1:0] row_block_q;
   reg begins_q;
   reg joining_q;                            // the next S waits for the joined maximum
   reg writing_q;                            // a W is under way
   reg open_q;                               // a MODE 0 sequence is begun, its last segment not yet asked for
-  reg [9:0] write_q, pair_q, word_q;        // words of the slice: next one for scores, first of the oldest pair, of this C's segment
+  // words of the slice: next one for scores, first of the oldest pair, of this C's segment
+  reg [9:0] write_q, pair_q, word_q;
 
   // ---- what comes next
   wire score_there = score_index_q != next_i;
@@ -119,7 +100,8 @@ module attention_sequencer #(
   wire other = score_first_i || score_mode_i != 2'd0;  // not a segment of the sequence that is open
   wire stale = open_q && other;
   wire want_q = score_there && !q_ready_q && !loads && !stale;
-  wire sums_kept = pending_q != 2'd0 && oldest_mode_i == 2'd2;  // the accumulators hold those of a row block that goes on
+  // the accumulators hold those of a row block that goes on
+  wire sums_kept = pending_q != 2'd0 && oldest_mode_i == 2'd2;
   wire want_s = score_there && q_ready_q && !loads && !stale && !joining_q && room && !sums_kept;
   wire want_l = score_there && loads && !stale && !joining_q && room && !unwritten_i;
   wire writes = oldest_mode_i == 2'd1;
@@ -130,55 +112,69 @@ module attention_sequencer #(
   wire drop = open_q && pending_q == 2'd0 && (score_there ? other : full);
 
   // ---- the segment at index_o
+  wire [17:0] last_position = segment_i.last_position;
+  wire [3:0] last_sixteen = segment_i.last_sixteen;
   wire is_c = kind_q == C, is_l = kind_q == L, is_w = kind_q == W;
   wire [8:0] this_slot = is_c ? slot_q : score_slot_q;
-  wire [1:0] k_last = last_sixteen_i[3:2];
-  reg [2:0] sixteens, sixteens_last;  // rows / 16 of a row block, of the last one
+  wire [TILE_BITS-1:0] k_last = last_sixteen[3-:TILE_BITS];
+  // Rows / 16 of a row block, of the last one: a head is cut into as many as it has tiles.
+  reg [SIXTEENS_BITS-1:0] sixteens, sixteens_last;
+  // verilator lint_off UNUSED
+  integer h, blocks_of, most, rest_of;
+  // verilator lint_on UNUSED
   always @* begin
-    case (last_sixteen_i)
-      4'd0: {sixteens, sixteens_last} = {3'd1, 3'd1};
-      4'd1: {sixteens, sixteens_last} = {3'd2, 3'd2};
-      4'd2: {sixteens, sixteens_last} = {3'd3, 3'd3};
-      4'd3: {sixteens, sixteens_last} = {3'd4, 3'd4};
-      4'd4: {sixteens, sixteens_last} = {3'd3, 3'd2};
-      4'd5: {sixteens, sixteens_last} = {3'd3, 3'd3};
-      4'd6: {sixteens, sixteens_last} = {3'd4, 3'd3};
-      4'd7: {sixteens, sixteens_last} = {3'd4, 3'd4};
-      4'd8: {sixteens, sixteens_last} = {3'd3, 3'd3};
-      4'd9: {sixteens, sixteens_last} = {3'd4, 3'd2};
-      4'd10: {sixteens, sixteens_last} = {3'd4, 3'd3};
-      4'd11: {sixteens, sixteens_last} = {3'd4, 3'd4};
-      4'd12: {sixteens, sixteens_last} = {3'd4, 3'd1};
-      4'd13: {sixteens, sixteens_last} = {3'd4, 3'd2};
-      4'd14: {sixteens, sixteens_last} = {3'd4, 3'd3};
-      default: {sixteens, sixteens_last} = {3'd4, 3'd4};
-    endcase
+    sixteens = 0;
+    sixteens_last = 0;
+    for (h = 0; h < 16; h = h + 1) begin
+      blocks_of = h / SIXTEENS_OF_TILE + 1;
+      most = (h + blocks_of) / blocks_of;
+      rest_of = h + 1 - most * (blocks_of - 1);
+      if (last_sixteen == h[3:0]) begin
+        sixteens = most[SIXTEENS_BITS-1:0];
+        sixteens_last = rest_of[SIXTEENS_BITS-1:0];
+      end
+    end
   end
-  wire row_block_mode = mode_i == 2'd2;
+  wire row_block_mode = segment_i.mode == 2'd2;
   wire block_is_last = row_block_q == k_last;
-  wire [2:0] rows = block_is_last ? sixteens_last : sixteens;
+  wire [SIXTEENS_BITS-1:0] rows = block_is_last ? sixteens_last : sixteens;
   wire final_pass = row_block_mode || block_is_last;
-  wire pair_end = mode_i != 2'd0 || last_i;          // this segment's S is the pair's last
-  wire back = mode_i == 2'd1 && last_i && (below_i || above_i);
-  wire last_slot = this_slot + 9'd1 == slots_i;
-  wire result_begins = is_c && last_i && !above_i && (row_block_mode || row_block_q == 2'd0);
+  wire pair_end = segment_i.mode != 2'd0 || segment_i.last;          // this segment's S is the pair's last
+  wire back = segment_i.mode == 2'd1 && segment_i.last && (segment_i.below || segment_i.above);
+  wire last_slot = this_slot + 9'd1 == segment_i.slots;
+  wire result_begins = is_c && segment_i.last && !segment_i.above && (row_block_mode || row_block_q == 0);
 
   // ---- address, row sets
   reg [3:0] step_q;
   reg [15:0] base_q;
   reg [3:0] stripe_q;
   reg [8:0] slot_bits_q;
-  reg [10:0] blocks_q;  // blocks after this one
-  reg [1:0] k_q;        // k-tiles after this one
+  reg [BLOCK_BITS-1:0] blocks_q;  // blocks after this one
+  reg [TILE_BITS-1:0] k_q;        // k-tiles after this one
   reg single_k_q;
-  wire [5:0] rest = last_position_i[5:0];
-  wire last_block = blocks_q == 11'd0;
+  wire [REST_BITS-1:0] rest = last_position[REST_BITS-1:0];
+  wire last_block = blocks_q == 0;
+  // What a bit of the row block adds to the address.
+  reg block_step;
+  reg [15:0] v_step;
+  integer s;
+  always @* begin
+    block_step = 1'b0;
+    v_step = 16'd0;
+    for (s = 0; s < TILE_BITS; s = s + 1) begin
+      if ({28'd0, step_q} == SLOT_STEPS + s) begin
+        block_step = 1'b1;
+        v_step = row_block_q[s] ? segment_i.v_stride << s : 16'd0;
+      end
+    end
+  end
   wire one_k = is_c || is_l;
-  wire ask_done = kind_q == Q || (last_block && (one_k || k_q == 2'd0));
+  wire ask_done = kind_q == Q || (last_block && (one_k || k_q == 0));
   wire may_begin = is_w ? write_ready_i && !rows_open_i : write_ready_i;  // results and scores take turns
-  wire record = state_q == RECORD && pass_ready_i && (!(is_w || result_begins) || (result_ready_i && may_begin));
+  wire record = state_q == RECORD && pass_ready_i &&
+      (!(is_w || result_begins) || (result_ready_i && may_begin));
   // verilator lint_off UNUSED
-  wire [9:0] words_1 = words_i[9:0] - 10'd1;
+  wire [9:0] words_1 = segment_i.words[9:0] - 10'd1;
   // verilator lint_on UNUSED
 
   always @(posedge clk_i) begin
@@ -190,7 +186,7 @@ module attention_sequencer #(
         ADDRESS: if (step_q == LAST_STEP) state_q <= RECORD;
         RECORD: if (record) state_q <= is_w ? CHOOSE : ASK;
         ASK: if (read_ready_i && ask_done) state_q <= NEXT;
-        default: state_q <= is_c && !row_block_mode && !(last_i && block_is_last) ? LOAD : CHOOSE;
+        default: state_q <= is_c && !row_block_mode && !(segment_i.last && block_is_last) ? LOAD : CHOOSE;
       endcase
     end
   end
@@ -200,42 +196,44 @@ module attention_sequencer #(
       CHOOSE: begin
         kind_q <= want_w ? W : want_q ? Q : want_s ? S : want_l ? L : C;
         at_q <= oldest_q;
-        row_block_q <= 2'd0;
+        row_block_q <= 0;
         begins_q <= 1'b1;
         word_q <= pair_q;
       end
       LOAD: begin
-        if (row_block_mode) row_block_q <= row_block_i;
+        if (row_block_mode) row_block_q <= segment_i.row_block;
         step_q <= kind_q == Q || is_l || is_w ? LAST_STEP : 4'd0;
         slot_bits_q <= this_slot;
         base_q <= kind_q == Q ? {7'd0, this_slot} : 16'd0;
       end
       ADDRESS: begin
         step_q <= step_q + 4'd1;
-        stripe_q <= kind_q == Q || is_l ? qo_stripe_i : kv_stripe_i;
+        stripe_q <= kind_q == Q || is_l ? segment_i.qo_stripe : segment_i.kv_stripe;
         slot_bits_q <= {slot_bits_q[7:0], 1'b0};
         case (step_q)
-          4'd9: base_q <= base_q + (is_c && row_block_q[0] ? v_stride_i : 16'd0);
-          4'd10: base_q <= base_q + (is_c && row_block_q[1] ? {v_stride_i[14:0], 1'b0} : 16'd0);
-          LAST_STEP: base_q <= base_q + (kind_q == Q ? q_base_i : is_c ? v_base_i : k_base_i);
-          default: base_q <= {base_q[14:0], 1'b0} + (slot_bits_q[8] ? stride_i : 16'd0);
+          LAST_STEP: base_q <= base_q +
+          (kind_q == Q ? segment_i.q_base : is_c ? segment_i.v_base : segment_i.k_base);
+          default:
+            if (block_step) base_q <= base_q + (is_c ? v_step : 16'd0);
+            else base_q <= {base_q[14:0], 1'b0} + (slot_bits_q[8] ? segment_i.stride : 16'd0);
         endcase
       end
       RECORD: begin
-        blocks_q <= is_l ? {8'd0, words_1[9:7]} : last_position_i[16:6];
+        blocks_q <= is_l ? {{(BLOCK_BITS - 8 + COLUMN_BITS) {1'b0}}, words_1[9:COLUMN_BITS+2]}
+            : last_position[REST_BITS +: BLOCK_BITS];
         k_q <= k_last;
-        single_k_q <= k_last == 2'd0;
+        single_k_q <= k_last == 0;
       end
       ASK: if (read_ready_i) begin
         base_q <= base_q + 16'd1;
-        k_q <= k_q == 2'd0 ? k_last : k_q - 2'd1;
-        if (one_k || single_k_q || k_q == 2'd0) blocks_q <= blocks_q - 11'd1;
+        k_q <= k_q == 0 ? k_last : k_q - 1'b1;
+        if (one_k || single_k_q || k_q == 0) blocks_q <= blocks_q - 1'b1;
       end
       default: begin
         begins_q <= 1'b0;
-        at_q <= last_i ? oldest_q : at_q + ONE;
-        word_q <= last_i ? pair_q : word_q + words_i[9:0];
-        if (last_i) row_block_q <= row_block_q + 2'd1;
+        at_q <= segment_i.last ? oldest_q : at_q + ONE;
+        word_q <= segment_i.last ? pair_q : word_q + segment_i.words[9:0];
+        if (segment_i.last) row_block_q <= row_block_q + 1'b1;
       end
     endcase
   end
@@ -244,10 +242,10 @@ module attention_sequencer #(
   wire next = state_q == NEXT;
   wire s_done = next && (kind_q == S || is_l);
   wire s_pair = s_done && pair_end;
-  wire c_pair = next && is_c && (row_block_mode || (last_i && block_is_last));
+  wire c_pair = next && is_c && (row_block_mode || (segment_i.last && block_is_last));
   wire w_pair = writing_q && write_done_i && !next;
   wire drops = state_q == CHOOSE && drop;
-  wire [13:0] newer = newer_q + {3'd0, words_i};
+  wire [13:0] newer = newer_q + {3'd0, segment_i.words};
   always @(posedge clk_i) begin
     if (!rst_ni) begin
       score_index_q <= 0;
@@ -265,20 +263,20 @@ module attention_sequencer #(
       pair_q <= 10'd0;
     end else begin
       if (next && kind_q == Q) q_ready_q <= 1'b1;
-      else if (drops || (s_done && last_i)) q_ready_q <= 1'b0;
+      else if (drops || (s_done && segment_i.last)) q_ready_q <= 1'b0;
       if (s_done && back) joining_q <= 1'b1;
       else if (joined_i) joining_q <= 1'b0;
       if (record && is_w) writing_q <= 1'b1;
       else if (w_pair) writing_q <= 1'b0;
-      if (s_done && mode_i == 2'd0) open_q <= !last_i;
+      if (s_done && segment_i.mode == 2'd0) open_q <= !segment_i.last;
       else if (drops) open_q <= 1'b0;
-      if (s_done) write_q <= write_q + words_i[9:0];
-      if (c_pair) pair_q <= word_q + words_i[9:0];
+      if (s_done) write_q <= write_q + segment_i.words[9:0];
+      if (c_pair) pair_q <= word_q + segment_i.words[9:0];
       else if (w_pair) pair_q <= pair_q + older_q[9:0];
       else if (drops) pair_q <= write_q;
       if (s_done) begin
-        score_slot_q <= last_slot || !last_i ? 9'd0 : this_slot + 9'd1;
-        if (last_slot || !last_i) score_index_q <= score_index_q + ONE;
+        score_slot_q <= last_slot || !segment_i.last ? 9'd0 : this_slot + 9'd1;
+        if (last_slot || !segment_i.last) score_index_q <= score_index_q + ONE;
       end
       if (c_pair) begin
         slot_q <= last_slot ? 9'd0 : this_slot + 9'd1;
@@ -305,34 +303,62 @@ module attention_sequencer #(
   assign oldest_o = oldest_q;
   assign index_o = is_c || is_w ? at_q : score_index_q;
   assign read_valid_o = state_q == ASK;
-  assign read_base_o = base_q;
-  assign read_stripe_o = stripe_q;
-  assign read_columns_o = kind_q == Q ? {12'd0, {1'b0, k_last} + 3'd1, 2'd0} : is_l ? (last_block ? {11'd0, {1'b0, words_1[6:2]} + 6'd1} : 17'd32) : is_c ? {11'd0, rows, 3'd0}
-                          : last_block ? {11'd0, {1'b0, rest[5:1]} + 6'd1} : 17'd32;
+  assign read_o.base = base_q;
+  assign read_o.stripe = stripe_q;
+  // Columns: half as many as beats.
+  localparam LANE_BITS = `DUPLEX_LANE_BITS;
+  wire [TILE_BITS:0] q_tiles = {1'b0, k_last} + 1'b1;
+  wire [COLUMN_BITS:0] scores_rest = {1'b0, words_1[2 +: COLUMN_BITS]} + 1'b1;
+  wire [COLUMN_BITS:0] block_rest = {1'b0, rest[REST_BITS-1:1]} + 1'b1;
+  assign read_o.columns = kind_q == Q ? {{(17 - TILE_BITS - LANE_BITS) {1'b0}}, q_tiles,
+      {(LANE_BITS - 1) {1'b0}}}
+      : is_c ? {{(14 - SIXTEENS_BITS) {1'b0}}, rows, 3'd0}
+      : !last_block ? COLUMNS
+      : {{(16 - COLUMN_BITS) {1'b0}}, is_l ? scores_rest : block_rest};
+  wire [`DUPLEX_PASS_BITS-1:0] blocks = is_l ? {{(`DUPLEX_PASS_BITS - 11) {1'b0}}, segment_i.words}
+      : {{(`DUPLEX_PASS_BITS - BLOCK_BITS) {1'b0}}, last_position[REST_BITS +: BLOCK_BITS]};
+  wire keep = row_block_mode || row_block_q == 0;
   assign pass_valid_o = record && !is_w;
-  assign pass_kind_o = kind_q[1:0];
-  assign pass_blocks_o = is_l ? words_i : last_position_i[16:6];
-  assign pass_rest_o = rest;
-  assign pass_k_last_o = k_last;
-  assign pass_sixteens_o = rows[1:0] - 2'd1;
-  assign pass_first_o = first_i;
-  assign pass_last_o = is_c || mode_i == 2'd0 ? last_i : back;
-  assign pass_keep_o = row_block_mode || row_block_q == 2'd0;
-  assign pass_final_o = is_c ? final_pass : last_i;
-  assign pass_begins_o = begins_q;
-  assign pass_store_o = mode_i == 2'd1;
-  assign pass_back_o = back;
+  assign stream_pass_o.kind = kind_q[1:0];
+  assign stream_pass_o.blocks = blocks;
+  assign stream_pass_o.rest = rest;
+  assign stream_pass_o.k_last = k_last;
+  assign stream_pass_o.sixteens = rows[SIXTEENS_BITS-2:0] - 1'b1;
+  assign stream_pass_o.first = segment_i.first;
+  assign stream_pass_o.last = is_c || segment_i.mode == 2'd0 ? segment_i.last : back;
+  assign stream_pass_o.keep = keep;
+  assign stream_pass_o.final_block = is_c ? final_pass : segment_i.last;
+  assign stream_pass_o.store = segment_i.mode == 2'd1;
+  assign stream_pass_o.back = back;
+  assign stream_pass_o.below = segment_i.below;
+  assign stream_pass_o.above = segment_i.above;
+  assign stream_pass_o.lanes = segment_i.lanes;
+  assign stream_pass_o.wide = segment_i.wide;
+  assign stream_pass_o.mask = segment_i.mask;
+  assign stream_pass_o.scale = segment_i.scale;
+  assign tiles_pass_o.kind = kind_q[1:0];
+  assign tiles_pass_o.blocks = blocks;
+  assign tiles_pass_o.rest = rest;
+  assign tiles_pass_o.k_last = k_last;
+  assign tiles_pass_o.lanes = segment_i.lanes;
+  assign tiles_pass_o.wide = segment_i.wide;
+  assign tiles_pass_o.first = segment_i.first;
+  assign tiles_pass_o.keep = keep;
+  assign tiles_pass_o.begins = begins_q;
+  assign tiles_pass_o.address = word_q;
   assign write_valid_o = record && is_w;
   assign write_address_o = word_q;
-  assign write_words_o = words_i;
+  assign write_words_o = segment_i.words;
   assign write_taken_o = w_pair;
-  assign pass_below_o = below_i;
-  assign pass_above_o = above_i;
-  assign pass_address_o = word_q;
   assign result_valid_o = record && (is_w || result_begins);
-  assign result_column_o = {o_base_i + (is_w ? 16'd0 : {7'd0, this_slot}), 5'd0} + (row_block_mode ? {16'd0, {3'd0, row_block_q} * {2'd0, sixteens}} : 21'd0);
-  assign result_stripe_o = qo_stripe_i;
+  // 16 rows of o are a column.
+  wire [4:0] block_column =
+      {{(5 - TILE_BITS) {1'b0}}, row_block_q} * {{(5 - SIXTEENS_BITS) {1'b0}}, sixteens};
+  assign result_o.scores = is_w;
+  assign result_o.stripe = segment_i.qo_stripe;
+  assign result_o.column = {segment_i.o_base + (is_w ? 16'd0 : {7'd0, this_slot}), {COLUMN_BITS{1'b0}}} +
+      (row_block_mode ? {{(11 + COLUMN_BITS) {1'b0}}, block_column} : 0);
   assign busy_o = state_q != CHOOSE || score_there || pending_q != 2'd0 || joining_q;
-  wire unused = &{1'b0, last_position_i[17]};
+  wire unused = &{1'b0, last_position[17]};
 endmodule
 `default_nettype wire

@@ -1,14 +1,15 @@
-// Takes the beats of the weight FIFO for the passes of attention, in the order of their records (attention_sequencer):
-//   Q: into the q RAM, one beat a clock;
-//   S: to the GEMM module, positions are rows, block by block over the k-tiles; a beat that fills the last column is dropped;
-//   L: scores that come back from DRAM, to the slice, two words a beat, `blocks` of them; the last column is popped whole;
-//   C: to the GEMM module, rows of V, position tile by position tile.
-// A C row's last beat goes when its results have room: in the result buffer, or in the member above if the head lies in several channels; then
-// the row of the member below must be there, too. The first one of a pair goes SPACING clocks or more behind the last one of the
-// pair before, since the quotient keeps one divisor.
+// Takes the beats of the weight FIFO for the passes of attention, in the order of their records
+// (attention_sequencer): Q: into the q RAM, one beat a clock; S: to the GEMM module, positions are rows,
+// block by block over the k-tiles; a beat that fills the last column is dropped; L: scores that come back
+// from DRAM, to the slice, two words a beat, `blocks` of them; the last column is popped whole; C: to the
+// GEMM module, rows of V, position tile by position tile.
+// A C row's last beat goes when its results have room: in the result buffer, or in the member above if the
+// head lies in several channels; then the row of the member below must be there, too. The first one of a pair
+// goes SPACING clocks or more behind the last one of the pair before, since the quotient keeps one divisor.
 // `sum_*`: beside the sum of a last beat when it leaves the GEMM module.
 `default_nettype none
 `include "duplex_params.vh"
+`include "duplex_records.vh"
 module attention_stream #(
   parameter GEMM_LATENCY = 6,
   parameter [4:0] SPACING = 5'd`DUPLEX_QUOTIENT_CLOCKS
@@ -18,19 +19,9 @@ module attention_stream #(
   // Record
   input wire pass_valid_i,
   output wire pass_ready_o,
-  input wire [1:0] pass_kind_i,
-  input wire [10:0] pass_blocks_i,
-  input wire [5:0] pass_rest_i,
-  input wire [1:0] pass_k_last_i,
-  input wire [1:0] pass_sixteens_i,
-  input wire [7:0] pass_mask_i,
-  input wire pass_wide_i,
-  input wire pass_first_i,
-  input wire pass_last_i,
-  input wire pass_keep_i,
-  input wire pass_final_i,
-  input wire pass_below_i,
-  input wire pass_above_i,
+  // verilator lint_off UNUSED
+  input wire stream_pass_t pass_i,  // some of it is for the score path alone
+  // verilator lint_on UNUSED
   // The score path: takes the record of an S
   output wire score_start_o,
   input wire score_ready_i,
@@ -43,16 +34,12 @@ module attention_stream #(
   output wire weight_pop_o,
   // q RAM
   output wire q_write_o,
-  output wire [4:0] q_address_o,
+  output wire [$clog2(`DUPLEX_Q_WORDS/2)-1:0] q_address_o,
   output wire q_done_o,
   // GEMM module
   output wire beat_valid_o,
   input wire beat_ready_i,
-  output wire [5:0] beat_row_o,
-  output wire beat_first_o,
-  output wire beat_last_o,
-  output wire beat_release_o,
-  output wire [7:0] beat_mask_o,
+  output wire beat_t beat_o,
   output wire sum_score_o,       // a row of scores, else of the context
   output wire sum_end_o,         // S: the pass's last; C: the pair's last
   output wire sum_wide_o,        // C: sums of weights in two parts
@@ -68,30 +55,29 @@ module attention_stream #(
   output wire [1:0] row_place_o,
   output wire l_done_o,          // the pass used its l, if it has to
   output wire busy_o,
-  output wire starved_o,
-  output wire no_tile_o,
-  output wire no_room_o
+  output wire stalls_t stalls_o
 );
   localparam [2:0] IDLE = 3'd0, LOAD_Q = 3'd1, BEATS = 3'd2, PAD = 3'd3, LOAD_SCORES = 3'd4;
-  localparam [1:0] Q = 2'd0, S = 2'd1, L = 2'd3;
+  localparam HALF = `DUPLEX_LANES / 2;
 
   reg [2:0] state_q;
   reg score_q, wide_q, first_q, last_q, keep_q, final_q, below_q, above_q;
-  reg [10:0] blocks_q;        // blocks after this one; L: words still to come
+  reg [`DUPLEX_PASS_BITS-1:0] blocks_q;        // blocks after this one; L: words still to come
   reg [1:0] word_q;           // L: in its column
   reg block_first_q;
-  reg [1:0] k_q, k_last_q;    // k-tiles after this one
+  reg [`DUPLEX_HEAD_TILE_BITS-1:0] k_q, k_last_q;    // k-tiles after this one
   reg k_first_q;
-  reg [5:0] row_q, row_last_q, rest_q;
-  reg [7:0] mask_q;
-  reg [4:0] q_q;
+  reg [`DUPLEX_WIDTH_BITS-1:0] row_q, row_last_q, rest_q;
+  reg [`DUPLEX_LANES-1:0] mask_q;
+  reg [$clog2(`DUPLEX_Q_WORDS/2)-1:0] q_q;
   reg [4:0] spacing_q;
 
-  wire last_block = blocks_q == 11'd0;
-  wire tile_is_last = last_block && (!score_q || k_q == 2'd0);   // of the pass
-  wire emits = score_q ? k_q == 2'd0 : last_q && last_block;
+  wire last_block = blocks_q == 0;
+  wire tile_is_last = last_block && (!score_q || k_q == 0);   // of the pass
+  wire emits = score_q ? k_q == 0 : last_q && last_block;
   wire row_end = row_q == row_last_q;
-  wire has_room = score_q || ((below_there_i || !below_q) && (above_q ? above_room_i : room_i && spacing_q == 5'd0));
+  wire has_room = score_q ||
+      ((below_there_i || !below_q) && (above_q ? above_room_i : room_i && spacing_q == 5'd0));
   wire go = state_q == BEATS && weight_valid_i && (has_room || !emits);
   wire issue = go && beat_ready_i;
   wire tile_end = issue && row_end;
@@ -99,9 +85,9 @@ module attention_stream #(
   wire pad = state_q == PAD && weight_valid_i;
   wire step = (tile_end && !odd) || pad;                         // to the next tile
   wire q_write = state_q == LOAD_Q && weight_valid_i;
-  wire q_done = q_write && q_q == {k_last_q, 3'b111};
+  wire q_done = q_write && q_q == {k_last_q, {`DUPLEX_LANE_BITS{1'b1}}};
   wire load = state_q == LOAD_SCORES && weight_valid_i;
-  wire load_end = load && &word_q && blocks_q[10:1] == 10'd0;
+  wire load_end = load && &word_q && blocks_q[`DUPLEX_PASS_BITS-1:1] == 0;
   wire take = pass_valid_i && pass_ready_o;
   wire end_mark = tile_end && tile_is_last && (score_q || (last_q && final_q));
 
@@ -111,7 +97,9 @@ module attention_stream #(
       spacing_q <= 5'd0;
     end else begin
       case (state_q)
-        IDLE: if (take) state_q <= pass_kind_i == Q ? LOAD_Q : pass_kind_i == L ? LOAD_SCORES : BEATS;
+        IDLE: if (take) state_q <= pass_i.kind == PASS_Q ? LOAD_Q
+        : pass_i.kind == PASS_L ? LOAD_SCORES
+        : BEATS;
         LOAD_SCORES: if (load_end) state_q <= IDLE;
         LOAD_Q: if (q_done) state_q <= IDLE;
         BEATS: if (tile_end) state_q <= odd ? PAD : tile_is_last ? IDLE : BEATS;
@@ -121,51 +109,60 @@ module attention_stream #(
     end
   end
 
-  wire next_last = k_q == 2'd0 ? blocks_q == 11'd1 : last_block;  // the next k-tile lies in the last block
+  wire next_last = k_q == 0 ? blocks_q == 1 : last_block;  // the next k-tile lies in the last block
   always @(posedge clk_i) begin
     if (state_q == IDLE) begin
-      score_q <= pass_kind_i == S;
-      blocks_q <= pass_blocks_i;
+      score_q <= pass_i.kind == PASS_S;
+      blocks_q <= pass_i.blocks;
       block_first_q <= 1'b1;
-      k_q <= pass_k_last_i;
-      k_last_q <= pass_k_last_i;
+      k_q <= pass_i.k_last;
+      k_last_q <= pass_i.k_last;
       k_first_q <= 1'b1;
-      row_q <= 6'd0;
-      rest_q <= pass_rest_i;
-      row_last_q <= pass_kind_i != S ? {pass_sixteens_i, 4'd15} : pass_blocks_i == 11'd0 ? pass_rest_i : 6'd63;
-      mask_q <= pass_kind_i == S ? 8'hff : pass_mask_i | (pass_wide_i ? {pass_mask_i[3:0], 4'd0} : 8'd0);
-      wide_q <= pass_wide_i;
-      first_q <= pass_first_i;
-      last_q <= pass_last_i;
-      keep_q <= pass_keep_i;
-      final_q <= pass_final_i;
-      below_q <= pass_below_i;
-      above_q <= pass_above_i;
-      q_q <= 5'd0;
+      row_q <= 0;
+      rest_q <= pass_i.rest;
+      row_last_q <= pass_i.kind != PASS_S ? {pass_i.sixteens, 4'd15}
+          : pass_i.blocks == 0 ? pass_i.rest
+          : {`DUPLEX_WIDTH_BITS{1'b1}};
+      mask_q <= pass_i.kind == PASS_S ? {`DUPLEX_LANES{1'b1}}
+          : pass_i.mask | (pass_i.wide ? {pass_i.mask[HALF-1:0], {HALF{1'b0}}} : {`DUPLEX_LANES{1'b0}});
+      wide_q <= pass_i.wide;
+      first_q <= pass_i.first;
+      last_q <= pass_i.last;
+      keep_q <= pass_i.keep;
+      final_q <= pass_i.final_block;
+      below_q <= pass_i.below;
+      above_q <= pass_i.above;
+      q_q <= 0;
       word_q <= 2'd0;
     end else begin
       if (load) word_q <= word_q + 2'd1;
-      if (load && !last_block) blocks_q <= blocks_q - 11'd1;
-      if (q_write) q_q <= q_q + 5'd1;
-      if (issue) row_q <= row_end ? 6'd0 : row_q + 6'd1;
+      if (load && !last_block) blocks_q <= blocks_q - 1'b1;
+      if (q_write) q_q <= q_q + 1'b1;
+      if (issue) row_q <= row_end ? 0 : row_q + 1'b1;
       if (step) begin
-        k_q <= k_q == 2'd0 ? k_last_q : k_q - 2'd1;
-        k_first_q <= k_q == 2'd0;
-        if (!score_q || k_q == 2'd0) begin
-          blocks_q <= blocks_q - 11'd1;
+        k_q <= k_q == 0 ? k_last_q : k_q - 1'b1;
+        k_first_q <= k_q == 0;
+        if (!score_q || k_q == 0) begin
+          blocks_q <= blocks_q - 1'b1;
           block_first_q <= 1'b0;
         end
-        if (score_q) row_last_q <= next_last ? rest_q : 6'd63;
+        if (score_q) row_last_q <= next_last ? rest_q : {`DUPLEX_WIDTH_BITS{1'b1}};
       end
     end
   end
 
-  delay_line #(.WIDTH(5), .CLOCKS(GEMM_LATENCY)) sums (
-    .clk_i(clk_i), .data_i({score_q, end_mark, wide_q, below_q, above_q}), .data_o({sum_score_o, sum_end_o, sum_wide_o, sum_below_o, sum_above_o})
+  delay_line #(
+    .WIDTH(5),
+    .CLOCKS(GEMM_LATENCY)
+  ) sums (
+    .clk_i(clk_i),
+    .data_i({score_q, end_mark, wide_q, below_q, above_q}),
+    .data_o({sum_score_o, sum_end_o, sum_wide_o, sum_below_o, sum_above_o})
   );
 
-  assign pass_ready_o = state_q == IDLE && (pass_kind_i == S ? score_ready_i : pass_kind_i != L || score_empty_i);
-  assign score_start_o = take && pass_kind_i == S;
+  assign pass_ready_o = state_q == IDLE &&
+      (pass_i.kind == PASS_S ? score_ready_i : pass_i.kind != PASS_L || score_empty_i);
+  assign score_start_o = take && pass_i.kind == PASS_S;
   assign weight_pop_o = issue || pad || q_write || (load && word_q[0]);
   assign load_valid_o = load && !last_block;
   assign load_upper_o = word_q[0];
@@ -174,11 +171,11 @@ module attention_stream #(
   assign q_address_o = q_q;
   assign q_done_o = q_done;
   assign beat_valid_o = go;
-  assign beat_row_o = row_q;
-  assign beat_first_o = score_q ? k_first_q : first_q && block_first_q;
-  assign beat_last_o = emits;
-  assign beat_release_o = row_end;
-  assign beat_mask_o = mask_q;
+  assign beat_o.row = row_q;
+  assign beat_o.first = score_q ? k_first_q : first_q && block_first_q;
+  assign beat_o.last = emits;
+  assign beat_o.ends_tile = row_end;
+  assign beat_o.mask = mask_q;
   wire row = issue && emits && !score_q;
   assign row_o = row && !above_q;
   assign take_o = row && below_q;
@@ -186,8 +183,8 @@ module attention_stream #(
   assign row_place_o = row_q[1:0];
   assign l_done_o = tile_end && tile_is_last && !score_q && keep_q;
   assign busy_o = state_q != IDLE;
-  assign starved_o = state_q == BEATS && beat_ready_i && !weight_valid_i;
-  assign no_tile_o = state_q == BEATS && !beat_ready_i && weight_valid_i;
-  assign no_room_o = state_q == BEATS && beat_ready_i && weight_valid_i && emits && !has_room;
+  assign stalls_o.starved = state_q == BEATS && beat_ready_i && !weight_valid_i;
+  assign stalls_o.no_tile = state_q == BEATS && !beat_ready_i && weight_valid_i;
+  assign stalls_o.no_room = state_q == BEATS && beat_ready_i && weight_valid_i && emits && !has_room;
 endmodule
 `default_nettype wire

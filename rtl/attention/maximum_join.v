@@ -1,9 +1,11 @@
-// The maxima of a KV head that is spread over several channels, joined (docs/architecture.md, "A head in several channels").
+// The maxima of a KV head that is spread over several channels, joined (docs/architecture.md, "A head in
+// several channels").
 //
-// The channel's own maximum of a pair goes up the chain of the head's members: each takes the one from below, keeps the larger of the
-// two and hands it above; the last one's is that of the pair and goes back down. A maximum of a head that lies in one channel passes in the
-// same clock. Words are maxima of all lanes as `running_maximum` gives them (NaN is the largest; one zero).
-// `back_i`: the joined maximum is wanted in the running maxima (MODE 1), not for a context.
+// The channel's own maximum of a pair goes up the chain of the head's members: each takes the one from below,
+// keeps the larger of the two and hands it above; the last one's is that of the pair and goes back down. A
+// maximum of a head that lies in one channel passes in the same clock. Words are maxima of all lanes as
+// `running_maximum` gives them (NaN is the largest; one zero). `back_i`: the joined maximum is wanted in the
+// running maxima (MODE 1), not for a context.
 `default_nettype none
 `include "duplex_params.vh"
 module maximum_join #(
@@ -37,7 +39,8 @@ module maximum_join #(
   output wire [WIDTH-1:0] maximum_o,
   output wire back_o                // it goes to the running maxima in this clock
 );
-  localparam [2:0] IDLE = 3'd0, FROM_BELOW = 3'd1, TO_ABOVE = 3'd2, FROM_ABOVE = 3'd3, TO_BELOW = 3'd4, DONE = 3'd5;
+  localparam [2:0] IDLE = 3'd0, FROM_BELOW = 3'd1, TO_ABOVE = 3'd2, FROM_ABOVE = 3'd3, TO_BELOW = 3'd4,
+      DONE = 3'd5;
   localparam LANES = WIDTH / 32;
 
   reg [2:0] state_q;

@@ -1,7 +1,9 @@
-// Brings a segment's scores from the slice to DRAM (MODE 1): words in order into the result buffer, whose write path takes them.
+// Brings a segment's scores from the slice to DRAM (MODE 1): words in order into the result buffer, whose
+// write path takes them.
 //
-// A segment is taken when the unit is idle, and read when all its scores are in the slice: `stored_i` counts segments, in order. The slice
-// serves the scores that come in and the tiles first. Latency: a word is pushed one clock after it was read.
+// A segment is taken when the unit is idle, and read when all its scores are in the slice: `stored_i` counts
+// segments, in order. The slice serves the scores that come in and the tiles first. Latency: a word is pushed
+// one clock after it was read.
 `default_nettype none
 `include "duplex_params.vh"
 module score_writer (

@@ -1,7 +1,8 @@
-// Turns the finished sums of a row (8 lanes of 8 bytes) into words of 64 bytes: f16 four rows a word, f32 two, acc two words a row (four lanes
-// each, 16 bytes a lane). The last word of a block, or of a group of tokens, is marked; what it has no rows for is zero.
-// No back-pressure: the room was reserved when the row's last beat was issued. acc: a row may come every 2 clocks, else every clock.
-// Latency: that of round (f16, f32), 1 clock (acc). Numerics rule N3.
+// Turns the finished sums of a row (8 lanes of 8 bytes) into words of 64 bytes: f16 four rows a word, f32
+// two, acc two words a row (four lanes each, 16 bytes a lane). The last word of a block, or of a group of
+// tokens, is marked; what it has no rows for is zero. No back-pressure: the room was reserved when the row's
+// last beat was issued. acc: a row may come every 2 clocks, else every clock. Latency: that of round (f16,
+// f32), 1 clock (acc). Numerics rule N3.
 `default_nettype none
 `include "duplex_params.vh"
 module drain #(
@@ -52,7 +53,14 @@ module drain #(
   wire rounded = valid_q[ROUND_LATENCY-1] || row_valid_i;
   wire sum_end;
   wire rounded_end = row_valid_i ? row_end_i : sum_end;
-  delay_line #(.WIDTH(1), .CLOCKS(ROUND_LATENCY)) end_line (.clk_i(clk_i), .data_i(end_i), .data_o(sum_end));
+  delay_line #(
+    .WIDTH(1),
+    .CLOCKS(ROUND_LATENCY)
+  ) end_line (
+    .clk_i(clk_i),
+    .data_i(end_i),
+    .data_o(sum_end)
+  );
 
   // Rows that wait for the rest of their word.
   reg [1:0] held_q;
@@ -90,7 +98,8 @@ module drain #(
     if (sum_valid_i) begin
       acc_end_q <= end_i;
       for (l = 0; l < LANES; l = l + 1)
-        acc_q[l*128 +: 128] <= {flags_i[l*3 + 2], flags_i[l*3 + 1], flags_i[l*3], {(125 - SUM_BITS){sum_i[(l+1)*SUM_BITS - 1]}}, sum_i[l*SUM_BITS +: SUM_BITS]};
+        acc_q[l*128 +: 128] <= {flags_i[l*3 + 2], flags_i[l*3 + 1], flags_i[l*3],
+            {(125 - SUM_BITS){sum_i[(l+1)*SUM_BITS - 1]}}, sum_i[l*SUM_BITS +: SUM_BITS]};
     end else begin
       acc_q <= {{WORD{1'b0}}, acc_q[2*WORD-1:WORD]};
     end
@@ -108,7 +117,10 @@ module drain #(
   wire acc_word = acc_left_q != 2'd0;
   assign f32_o = f32;
   assign word_valid_o = acc_word || complete;
-  assign word_o = acc_word ? acc_q[WORD-1:0] : is_f16 ? f16_word : held_q[0] ? {f32, hold_q[2*ROW-1:0]} : {{2*ROW{1'b0}}, f32};
+  assign word_o = acc_word ? acc_q[WORD-1:0]
+      : is_f16 ? f16_word
+      : held_q[0] ? {f32, hold_q[2*ROW-1:0]}
+      : {{2*ROW{1'b0}}, f32};
   assign word_end_o = acc_word ? acc_end_q && acc_left_q == 2'd1 : rounded_end;
   assign word_single_o = !acc_word && !held_q[0];
 endmodule

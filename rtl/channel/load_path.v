@@ -1,4 +1,5 @@
-// LOAD: cuts the beats of this channel's tiles into words of 64 bytes, the lower one first, and puts them into the result buffer.
+// LOAD: cuts the beats of this channel's tiles into words of 64 bytes, the lower one first, and puts them
+// into the result buffer.
 `default_nettype none
 `include "duplex_params.vh"
 module load_path (
@@ -43,7 +44,8 @@ module load_path (
   always @(posedge clk_i) begin
     if (start_i) beats_q <= {tiles_i, {TILE_BEATS_BITS{1'b0}}};
     else if (pop) beats_q <= beats_q - ONE;
-    word_q <= upper_q ? weight_i[8*`DUPLEX_WORD_BYTES +: 8*`DUPLEX_WORD_BYTES] : weight_i[8*`DUPLEX_WORD_BYTES-1:0];
+    word_q <= upper_q ? weight_i[8*`DUPLEX_WORD_BYTES +: 8*`DUPLEX_WORD_BYTES]
+        : weight_i[8*`DUPLEX_WORD_BYTES-1:0];
   end
 
   assign weight_pop_o = pop;

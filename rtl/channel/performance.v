@@ -1,5 +1,6 @@
-// Performance counters of a channel, 64 bits each, since reset: PERFORMANCE_SELECT.counter in params/registers.rdl names them.
-// `event_i[n]` adds one to counter n; the selected value is at the output one clock later.
+// Performance counters of a channel, 64 bits each, since reset: PERFORMANCE_SELECT.counter in
+// params/registers.rdl names them. `event_i[n]` adds one to counter n; the selected value is at the output
+// one clock later.
 `default_nettype none
 module performance #(
   parameter COUNTERS = 7

@@ -1,5 +1,6 @@
-// Takes the words of the activation tiles from the broadcast: those of blocks in which this channel has rows go on to the GEMM
-// module, the others are dropped. A FIFO of two words cuts the path between the broadcast and the GEMM module.
+// Takes the words of the activation tiles from the broadcast: those of blocks in which this channel has rows
+// go on to the GEMM module, the others are dropped. A FIFO of two words cuts the path between the broadcast
+// and the GEMM module.
 `default_nettype none
 `include "duplex_params.vh"
 module tile_gate (
@@ -8,7 +9,7 @@ module tile_gate (
   input wire start_i,
   input wire [23:0] rows_i,        // rows of this channel
   input wire [10:0] k_tiles_i,
-  input wire [6:0] block_rows_i,
+  input wire [`DUPLEX_ROW_BITS:0] block_rows_i,
   input wire two_groups_i,
   input wire word_valid_i,
   output wire word_ready_o,
@@ -27,12 +28,20 @@ module tile_gate (
   wire [11:0] tiles = two_groups_i ? {k_tiles_i, 1'b0} : {1'b0, k_tiles_i};
   wire valid;
   wire take = valid && (drop_q || tile_ready_i);
-  wire more = left_q > {17'd0, block_rows_i};
+  wire more = left_q > {{(23 - `DUPLEX_ROW_BITS) {1'b0}}, block_rows_i};
 
-  fifo #(.WIDTH(8 * `DUPLEX_WORD_BYTES), .DEPTH(2)) words (
-    .clk_i(clk_i), .rst_ni(rst_ni),
-    .valid_i(word_valid_i), .ready_o(word_ready_o), .data_i(word_i),
-    .valid_o(valid), .ready_i(drop_q || tile_ready_i), .data_o(tile_data_o)
+  fifo #(
+    .WIDTH(8 * `DUPLEX_WORD_BYTES),
+    .DEPTH(2)
+  ) words (
+    .clk_i(clk_i),
+    .rst_ni(rst_ni),
+    .valid_i(word_valid_i),
+    .ready_o(word_ready_o),
+    .data_i(word_i),
+    .valid_o(valid),
+    .ready_i(drop_q || tile_ready_i),
+    .data_o(tile_data_o)
   );
 
   // The broadcast of a job begins when every channel has its job.
@@ -49,7 +58,7 @@ module tile_gate (
         tile_q <= tile_last_q ? tiles - 12'd1 : tile_q - 12'd1;
         tile_last_q <= tile_last_q ? tiles == 12'd1 : tile_q == 12'd1;
         if (tile_last_q) begin
-          left_q <= more ? left_q - {17'd0, block_rows_i} : 24'd0;
+          left_q <= more ? left_q - {{(23 - `DUPLEX_ROW_BITS) {1'b0}}, block_rows_i} : 24'd0;
           drop_q <= !more;
         end
       end
@@ -57,5 +66,14 @@ module tile_gate (
   end
 
   assign tile_valid_o = valid && !drop_q;
+`ifdef DUPLEX_ASSERT
+  handshake_check #(.WIDTH(8 * `DUPLEX_WORD_BYTES)) word_check (
+    .clk_i(clk_i),
+    .rst_ni(rst_ni),
+    .valid_i(word_valid_i),
+    .ready_i(word_ready_o),
+    .payload_i(word_i)
+  );
+`endif
 endmodule
 `default_nettype wire

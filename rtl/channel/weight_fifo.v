@@ -1,7 +1,7 @@
-// Beats from the bundle controller, kept until they are used. It never refuses one: the controller sends no more columns than
-// there was room for, and each pair of beats that leaves for good gives it the room of one column again.
-// The beats of one k-tile can be read once for each group of tokens: `mark_i` at the first of them, `rewind_i` with the last; only the
-// beats of the last group leave for good (`leave_i`).
+// Beats from the bundle controller, kept until they are used. It never refuses one: the controller sends no
+// more columns than there was room for, and each pair of beats that leaves for good gives it the room of one
+// column again. The beats of one k-tile can be read once for each group of tokens: `mark_i` at the first of
+// them, `rewind_i` with the last; only the beats of the last group leave for good (`leave_i`).
 `default_nettype none
 `include "duplex_params.vh"
 module weight_fifo #(
@@ -23,10 +23,19 @@ module weight_fifo #(
   reg second_out_q, second_in_q, credit_q, column_q;
   wire leaves = pop_i && leave_i;
 
-  ram_fifo #(.WIDTH(8*`DUPLEX_BEAT_BYTES), .DEPTH(2 * COLUMNS)) beats (
-    .clk_i(clk_i), .rst_ni(rst_ni),
-    .push_i(beat_valid_i), .data_i(beat_i),
-    .valid_o(valid_o), .data_o(data_o), .pop_i(pop_i), .mark_i(mark_i), .rewind_i(rewind_i)
+  ram_fifo #(
+    .WIDTH(8*`DUPLEX_BEAT_BYTES),
+    .DEPTH(2 * COLUMNS)
+  ) beats (
+    .clk_i(clk_i),
+    .rst_ni(rst_ni),
+    .push_i(beat_valid_i),
+    .data_i(beat_i),
+    .valid_o(valid_o),
+    .data_o(data_o),
+    .pop_i(pop_i),
+    .mark_i(mark_i),
+    .rewind_i(rewind_i)
   );
 
   always @(posedge clk_i) begin

@@ -1,14 +1,14 @@
-// Gathers result words into columns of 256 bytes and writes them to the channel's own DRAM: block b from logical column
-// `column_i` + b * stride on. A block's last column is filled up with zeros.
-// The words are shifted in from the top; after the fourth the column waits for the bundle controller, and the result buffer holds
-// what follows. The job's fields are taken at the start.
+// Gathers result words into columns of 256 bytes and writes them to the channel's own DRAM: block b from
+// logical column `column_i` + b * stride on. A block's last column is filled up with zeros.
+// The words are shifted in from the top; after the fourth the column waits for the bundle controller, and the
+// result buffer holds what follows. The job's fields are taken at the start.
 `default_nettype none
 `include "duplex_params.vh"
 module write_path (
   input wire clk_i,
   input wire rst_ni,
   input wire start_i,
-  input wire [20:0] column_i,   // of the first block
+  input wire [16+`DUPLEX_COLUMN_BITS-1:0] column_i,   // of the first block
   input wire [15:0] stride_i,   // columns
   input wire [3:0] stripe_i,
   input wire word_valid_i,
@@ -17,7 +17,7 @@ module write_path (
   input wire word_end_i,        // last word of a block
   output wire write_valid_o,
   input wire write_ready_i,
-  output wire [20:0] write_column_o,
+  output wire [16+`DUPLEX_COLUMN_BITS-1:0] write_column_o,
   output wire [3:0] write_stripe_o,
   output wire [8*`DUPLEX_COLUMN_BYTES-1:0] write_data_o,
   output wire done_o,           // a block's last column is written
@@ -27,7 +27,7 @@ module write_path (
   reg [2:0] words_q;            // words gathered, 4: the column waits to be written
   reg fill_q;                   // the block is over: zeros
   reg end_q;                    // this column is the block's last
-  reg [20:0] block_q, address_q;
+  reg [16+`DUPLEX_COLUMN_BITS-1:0] block_q, address_q;
   reg [15:0] stride_q;
   reg [3:0] stripe_q;
   wire full = words_q[2];
@@ -48,7 +48,8 @@ module write_path (
   end
 
   always @(posedge clk_i) begin
-    if (shift) column_q <= {take ? word_i : {(8*`DUPLEX_WORD_BYTES){1'b0}}, column_q[8*`DUPLEX_COLUMN_BYTES-1:8*`DUPLEX_WORD_BYTES]};
+    if (shift) column_q <= {take ? word_i
+        : {(8*`DUPLEX_WORD_BYTES){1'b0}}, column_q[8*`DUPLEX_COLUMN_BYTES-1:8*`DUPLEX_WORD_BYTES]};
     if (take) end_q <= word_end_i;
     if (start_i) begin
       block_q <= column_i;
@@ -56,8 +57,8 @@ module write_path (
       stride_q <= stride_i;
       stripe_q <= stripe_i;
     end else if (full && write_ready_i) begin
-      address_q <= end_q ? block_q + {5'd0, stride_q} : address_q + 21'd1;
-      if (end_q) block_q <= block_q + {5'd0, stride_q};
+      address_q <= end_q ? block_q + {{`DUPLEX_COLUMN_BITS{1'b0}}, stride_q} : address_q + 1'b1;
+      if (end_q) block_q <= block_q + {{`DUPLEX_COLUMN_BITS{1'b0}}, stride_q};
     end
   end
 

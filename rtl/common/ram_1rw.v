@@ -1,6 +1,6 @@
 // Single-port RAM of WIDTH bits by DEPTH words, with one write enable per lane of LANE_BITS bits.
-// A clock does one access: with `write_i` zero in all lanes it reads, and `read_data_o` holds the word from the next clock on; a
-// write leaves `read_data_o` as it was. A generic memory, to be mapped onto SRAM macros.
+// A clock does one access: with `write_i` zero in all lanes it reads, and `read_data_o` holds the word from
+// the next clock on; a write leaves `read_data_o` as it was. A generic memory, to be mapped onto SRAM macros.
 `default_nettype none
 module ram_1rw #(
   parameter WIDTH = 256,
@@ -21,7 +21,8 @@ module ram_1rw #(
   always @(posedge clk_i) begin
     if (valid_i) begin
       for (lane = 0; lane < WIDTH / LANE_BITS; lane = lane + 1)
-        if (write_i[lane]) memory[address_i][lane * LANE_BITS +: LANE_BITS] <= write_data_i[lane * LANE_BITS +: LANE_BITS];
+        if (write_i[lane]) memory[address_i][lane * LANE_BITS +: LANE_BITS] <= write_data_i[lane *
+            LANE_BITS +: LANE_BITS];
       if (write_i == 0) read_data_q <= memory[address_i];
     end
   end

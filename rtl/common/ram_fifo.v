@@ -1,8 +1,9 @@
-// FIFO of WIDTH bits by DEPTH (a power of two) words in a RAM with a registered read port, first word fall through, full rate.
-// The RAM reads one address ahead, so that the oldest word stands at its output. A word pushed in clock t is at the output in t + 2.
-// The pusher must know that there is room (a counter of credits).
-// Words can be read again: `mark_i` names the one at the output, `rewind_i` (with a pop) goes back to it. What is behind the mark counts
-// as room that is taken.
+// FIFO of WIDTH bits by DEPTH (a power of two) words in a RAM with a registered read port, first word fall
+// through, full rate. The RAM reads one address ahead, so that the oldest word stands at its output. A word
+// pushed in clock t is at the output in t + 2. The pusher must know that there is room (a counter of
+// credits).
+// Words can be read again: `mark_i` names the one at the output, `rewind_i` (with a pop) goes back to it.
+// What is behind the mark counts as room that is taken.
 `default_nettype none
 module ram_fifo #(
   parameter WIDTH = 8,
@@ -26,7 +27,10 @@ module ram_fifo #(
   wire [BITS:0] mark = mark_i ? read_q : mark_q;
   wire [BITS:0] read_d = rewind_i ? mark : pop_i ? ahead_q : read_q;
 
-  ram_1r1w #(.WIDTH(WIDTH), .DEPTH(DEPTH)) ram (
+  ram_1r1w #(
+    .WIDTH(WIDTH),
+    .DEPTH(DEPTH)
+  ) ram (
     .clk_i(clk_i),
     .write_i(push_i),
     .write_address_i(write_q[BITS-1:0]),
@@ -53,5 +57,15 @@ module ram_fifo #(
   end
 
   assign valid_o = valid_q;
+`ifdef DUPLEX_ASSERT
+  localparam [31:0] FULL_32 = DEPTH;
+  wire [BITS:0] fill = write_q - read_q;
+  always @(posedge clk_i) begin
+    if (rst_ni) begin
+      assert (!(push_i && fill == FULL_32[BITS:0]));
+      assert (!(pop_i && !valid_q));
+    end
+  end
+`endif
 endmodule
 `default_nettype wire

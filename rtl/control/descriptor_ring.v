@@ -1,5 +1,6 @@
 // Descriptor ring: 16 slots of 16 words, written and read by the registers, read by the operation controller.
-// A fetch puts slot `number mod 16` into `descriptor_o` (word 0 in bits 31:0) and is done 18 clocks later; register reads wait meanwhile.
+// A fetch puts slot `number mod 16` into `descriptor_o` (word 0 in bits 31:0) and is done 18 clocks later;
+// register reads wait meanwhile.
 `default_nettype none
 `include "duplex_params.vh"
 module descriptor_ring (
@@ -20,9 +21,16 @@ module descriptor_ring (
   reg [3:0] word_q;
   reg [511:0] descriptor_q;
 
-  ram_1r1w #(.WIDTH(32), .DEPTH(`DUPLEX_RING_ENTRIES * `DUPLEX_DESCRIPTOR_WORDS)) ram (
-    .clk_i(clk_i), .write_i(write_i), .write_address_i(write_address_i), .write_data_i(write_data_i),
-    .read_address_i(fetching_q ? {fetch_slot_i, word_q} : read_address_i), .read_data_o(read_data_o)
+  ram_1r1w #(
+    .WIDTH(32),
+    .DEPTH(`DUPLEX_RING_ENTRIES * `DUPLEX_DESCRIPTOR_WORDS)
+  ) ram (
+    .clk_i(clk_i),
+    .write_i(write_i),
+    .write_address_i(write_address_i),
+    .write_data_i(write_data_i),
+    .read_address_i(fetching_q ? {fetch_slot_i, word_q} : read_address_i),
+    .read_data_o(read_data_o)
   );
 
   always @(posedge clk_i) begin

@@ -1,11 +1,11 @@
-// Takes descriptors from the ring one after another: fetch, check, tell the channels their shares (one channel a clock), start, wait
-// until the work is over, count it as completed.
-// The next descriptor is prepared while the one before is at work. It starts when that one is complete, or with CHAIN when
-// it has only results to write; two jobs at most are under way, and they complete in order.
-// A descriptor that is refused starts nothing: when those before it are complete its error goes to the registers, and the ring stands
-// still until they are cleared.
-// ATTENTION goes into the channels' queues when all have room, and counts as completed then, or with FENCE when all work is over. Other
-// opcodes, and refusals, wait until all work is over.
+// Takes descriptors from the ring one after another: fetch, check, tell the channels their shares (one
+// channel a clock), start, wait until the work is over, count it as completed.
+// The next descriptor is prepared while the one before is at work. It starts when that one is complete, or
+// with CHAIN when it has only results to write; two jobs at most are under way, and they complete in order.
+// A descriptor that is refused starts nothing: when those before it are complete its error goes to the
+// registers, and the ring stands still until they are cleared.
+// ATTENTION goes into the channels' queues when all have room, and counts as completed then, or with FENCE
+// when all work is over. Other opcodes, and refusals, wait until all work is over.
 `default_nettype none
 `include "duplex_params.vh"
 `include "duplex_descriptor.vh"
@@ -45,6 +45,7 @@ module operation_controller #(
   output wire [1:0] complete_o     // the job of this parity is complete
 );
   localparam [2:0] IDLE = 3'd0, FETCH = 3'd1, CHECK = 3'd2, SHARE = 3'd3, READY = 3'd4;
+  localparam [16:0] TILE_UNITS = 4 * `DUPLEX_TILE_WORDS;  // units of results, a quarter of a word
   localparam [31:0] LAST_CHANNEL = CHANNELS - 1, CHANNELS_32 = CHANNELS;
 
   // ---- the next descriptor
@@ -56,8 +57,16 @@ module operation_controller #(
   wire [5:0] tiles_extra;
 
   descriptor_check #(.CHANNELS(CHANNELS)) check (
-    .clk_i(clk_i), .rst_ni(rst_ni), .start_i(next_q == FETCH && fetch_done_i), .descriptor_i(descriptor_i), .owner_i(owner_i),
-    .done_o(check_done), .code_o(code), .address_o(error_address_o), .tiles_each_o(tiles_each), .tiles_extra_o(tiles_extra)
+    .clk_i(clk_i),
+    .rst_ni(rst_ni),
+    .start_i(next_q == FETCH && fetch_done_i),
+    .descriptor_i(descriptor_i),
+    .owner_i(owner_i),
+    .done_o(check_done),
+    .code_o(code),
+    .address_o(error_address_o),
+    .tiles_each_o(tiles_each),
+    .tiles_extra_o(tiles_extra)
   );
 
   reg fetched_q, error_q;
@@ -89,14 +98,19 @@ module operation_controller #(
   reg [27:0] rows_left_q;
   reg [16:0] tag_q, share_tag_q;
   reg [5:0] channel_q;
-  reg [5:0] head_q;                 // ATTENTION: the first KV head of the channel; SPREAD: and behind it the member of the head
+  // ATTENTION: the first KV head of the channel; SPREAD: and behind it the member of the head
+  reg [5:0] head_q;
   reg [CHANNELS-1:0] select_q, share_valid_q, none_q, job_none_q;
   reg [23:0] share_count_q;
-  wire [16:0] tag_step = load ? 17'd64 : descriptor_i[`DUPLEX_DESC_GATED] ? channel_rows[17:1] : channel_rows[16:0];
+  wire [16:0] tag_step = load ? TILE_UNITS
+      : descriptor_i[`DUPLEX_DESC_GATED] ? channel_rows[17:1]
+      : channel_rows[16:0];
   wire whole = rows_left_q >= {4'd0, channel_rows};
   wire [5:0] place = attention ? head_q >> spread : channel_q;
   wire [5:0] member = head_q & ~(6'h3f << spread);
-  wire [23:0] count = load || attention ? {13'd0, tiles_each} + {23'd0, place < tiles_extra} : whole ? channel_rows : rows_left_q[23:0];
+  wire [23:0] count = load || attention ? {13'd0, tiles_each} + {23'd0, place < tiles_extra}
+      : whole ? channel_rows
+      : rows_left_q[23:0];
   assign shared = channel_q == LAST_CHANNEL[5:0];
 
   always @(posedge clk_i) begin
@@ -119,7 +133,8 @@ module operation_controller #(
     share_count_q <= count;
   end
 
-  // ---- jobs under way. Busy signals are up to two clocks late, so that a state holds when it was seen for four clocks.
+  // ---- jobs under way
+  // Busy signals are up to two clocks late, so that a state holds when it was seen for four clocks.
   reg [1:0] flight_q;               // jobs under way
   reg [1:0] start_q;                // a job starts: job_q is new, then the channels and the broadcast have it
   reg parity_q;                     // of the last one
@@ -133,8 +148,8 @@ module operation_controller #(
   wire chain = descriptor_i[`DUPLEX_DESC_CHAIN] && !(load && job_load) && !attention_q;
   wire completed = flight_q != 2'd0 && (flight_q[1] ? older_done : quiet);
   assign launch = next_q == READY && code == 8'd0 && settled && !completed &&
-                  (attention ? flight_q == 2'd0 && segment_room_i
-                   : (flight_q == 2'd0 && !attention_q) || (chain && flight_q == 2'd1 && front_done));
+      (attention ? flight_q == 2'd0 && segment_room_i
+      : (flight_q == 2'd0 && !attention_q) || (chain && flight_q == 2'd1 && front_done));
   assign refuse = next_q == READY && code != 8'd0 && settled && flight_q == 2'd0 && !attention_q;
   wire accepted = launch && attention && !fence;
 

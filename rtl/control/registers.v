@@ -1,7 +1,8 @@
 // All registers of params/registers.rdl behind one AXI4-Lite slave; the ring's words lie in descriptor_ring.
-// A read takes 4 clocks from its address to its answer, so that the selected performance counter and the ring's RAM have followed. A
-// write to a register that can only be read is accepted and changes nothing.
-// A doorbell beyond the ring's 16 slots is refused: DOORBELL keeps its value, the error registers take the value written.
+// A read takes 4 clocks from its address to its answer, so that the selected performance counter and the
+// ring's RAM have followed. A write to a register that can only be read is accepted and changes nothing.
+// A doorbell beyond the ring's 16 slots is refused: DOORBELL keeps its value, the error registers take the
+// value written.
 `default_nettype none
 `include "duplex_params.vh"
 `include "duplex_registers.vh"
@@ -72,13 +73,34 @@ module registers #(
   endfunction
 
   axi_lite axi (
-    .clk_i(clk_i), .rst_ni(rst_ni), .axi_awvalid_i(axi_awvalid_i), .axi_awready_o(axi_awready_o), .axi_awaddr_i(axi_awaddr_i),
-    .axi_wvalid_i(axi_wvalid_i), .axi_wready_o(axi_wready_o), .axi_wdata_i(axi_wdata_i), .axi_wstrb_i(axi_wstrb_i),
-    .axi_bvalid_o(axi_bvalid_o), .axi_bready_i(axi_bready_i), .axi_bresp_o(axi_bresp_o), .axi_arvalid_i(axi_arvalid_i),
-    .axi_arready_o(axi_arready_o), .axi_araddr_i(axi_araddr_i), .axi_rvalid_o(axi_rvalid_o), .axi_rready_i(axi_rready_i),
-    .axi_rdata_o(axi_rdata_o), .axi_rresp_o(axi_rresp_o),
-    .write_o(write), .write_address_o(write_address), .write_data_o(write_data), .write_error_i(!listed(write_address)),
-    .read_o(read), .read_address_o(read_address), .read_done_i(read_done), .read_error_i(read_error), .read_data_i(read_value)
+    .clk_i(clk_i),
+    .rst_ni(rst_ni),
+    .axi_awvalid_i(axi_awvalid_i),
+    .axi_awready_o(axi_awready_o),
+    .axi_awaddr_i(axi_awaddr_i),
+    .axi_wvalid_i(axi_wvalid_i),
+    .axi_wready_o(axi_wready_o),
+    .axi_wdata_i(axi_wdata_i),
+    .axi_wstrb_i(axi_wstrb_i),
+    .axi_bvalid_o(axi_bvalid_o),
+    .axi_bready_i(axi_bready_i),
+    .axi_bresp_o(axi_bresp_o),
+    .axi_arvalid_i(axi_arvalid_i),
+    .axi_arready_o(axi_arready_o),
+    .axi_araddr_i(axi_araddr_i),
+    .axi_rvalid_o(axi_rvalid_o),
+    .axi_rready_i(axi_rready_i),
+    .axi_rdata_o(axi_rdata_o),
+    .axi_rresp_o(axi_rresp_o),
+    .write_o(write),
+    .write_address_o(write_address),
+    .write_data_o(write_data),
+    .write_error_i(!listed(write_address)),
+    .read_o(read),
+    .read_address_o(read_address),
+    .read_done_i(read_done),
+    .read_error_i(read_error),
+    .read_data_i(read_value)
   );
 
   // Writes, one clock after the bus, decoded.
@@ -149,7 +171,8 @@ module registers #(
       if (write_select) select_q <= data_q[15:0];
       ring_q <= write_doorbell;
       if (ring_q && !overflow) produced_q <= claimed_q;
-      // A flush during a fetch drops the descriptor's slot with the others; the descriptor itself is executed.
+      // A flush during a fetch drops the descriptor's slot with the others; the descriptor itself is
+      // executed.
       if (flush) consumed_q <= produced_q;
       else if (fetched_i && fetching_q) consumed_q <= consumed_q + 16'd1;
       if (fetch_i) fetching_q <= 1'b1;
@@ -167,7 +190,8 @@ module registers #(
         error_tag_q <= error_i ? error_tag_i : 16'd0;
         error_address_q <= error_i ? error_address_i : {16'd0, claimed_q};
       end
-      interrupt_status_q <= (interrupt_status_q & ~cleared) | {error_i || overflow, completed_i && completed_interrupt_i};
+      interrupt_status_q <= (interrupt_status_q & ~cleared) |
+          {error_i || overflow, completed_i && completed_interrupt_i};
       interrupt_q <= (interrupt_status_q & interrupt_enable_q) != 2'b00;
       if (busy_i) clocks_q <= clocks_q + 64'd1;
     end
@@ -190,8 +214,9 @@ module registers #(
       clocks_high_q <= 32'd0;
       performance_high_q <= 32'd0;
     end else begin
-      wait_q <= {wait_q[1] && !(ring_read && ring_read_busy_i), wait_q[0] || (wait_q[1] && ring_read && ring_read_busy_i), read};
-      if (read_done && !ring_read && read_at == `DUPLEX_REG_BUSY_CLOCKS_LOW && !read_error) 
+      wait_q <= {wait_q[1] && !(ring_read && ring_read_busy_i), wait_q[0] ||
+          (wait_q[1] && ring_read && ring_read_busy_i), read};
+      if (read_done && !ring_read && read_at == `DUPLEX_REG_BUSY_CLOCKS_LOW && !read_error)
         clocks_high_q <= clocks_next_q;
       if (read_done && !ring_read && read_at == `DUPLEX_REG_PERFORMANCE_LOW && !read_error)
         performance_high_q <= performance_next_q;
@@ -230,7 +255,8 @@ module registers #(
 
   assign interrupt_o = interrupt_q;
   // Not in the clocks in which a write or a fetch may still change what it depends on.
-  assign run_o = enable_q && !error_q && !error_i && !empty_q && produced_q != consumed_q && !write_register_q && !fetched_i;
+  assign run_o = enable_q && !error_q && !error_i && !empty_q && produced_q != consumed_q &&
+      !write_register_q && !fetched_i;
   assign owner_o = owner_q;
   assign strict_o = strict_q;
   assign slot_o = index_q[3:0];

@@ -1,7 +1,8 @@
-// What a job has still to write into the shared buffer: 16-byte units from `low_q` on to the end of its results (of each group of tokens;
-// the first group's addresses stand for both). The next job's broadcast waits for words in that range.
-// LOAD: words come in order of address, so the range shrinks word by word. GEMM: channels finish in any order; the range shrinks by the rows of a
-// channel when it and all channels before it have written their last result.
+// What a job has still to write into the shared buffer: 16-byte units from `low_q` on to the end of its
+// results (of each group of tokens; the first group's addresses stand for both). The next job's broadcast
+// waits for words in that range. LOAD: words come in order of address, so the range shrinks word by word.
+// GEMM: channels finish in any order; the range shrinks by the rows of a channel when it and all channels
+// before it have written their last result.
 `default_nettype none
 module result_pending #(
   parameter CHANNELS = 32

@@ -1,39 +1,38 @@
-// The two shared buffers of a stack, 1 MB each, words of 64 bytes written in parts of 16 bytes, as 32 slices of one port. The low
-// bits of an address select the slice, bit 14 the buffer. Two ways to them, never both at the same time:
-//   the whole, for GEMM and LOAD: one write and one read a clock; a write goes before a read of the same slice, and the data of a read
-//   that was granted come two clocks later;
-//   slice by slice, for attention: channel c reads or writes words of slice c, one a clock, `local_*`. The data of a read come one
-//   clock later and stay until the next one.
+// The two shared buffers of a stack, 1 MB each, words of 64 bytes written in parts of 16 bytes, as 32 slices
+// of one port. The low bits of an address select the slice, bit 14 the buffer. Two ways to them, never both
+// at the same time: the whole, for GEMM and LOAD: one write and one read a clock; a write goes before a read
+// of the same slice, and the data of a read that was granted come two clocks later; slice by slice, for
+// attention: channel c reads or writes words of slice c, one a clock, `local_*`. The data of a read come one
+// clock later and stay until the next one.
 `default_nettype none
 `include "duplex_params.vh"
+`include "duplex_records.vh"
 module shared_buffer #(
-  parameter CHANNELS = `DUPLEX_CHANNELS
+  parameter CHANNELS = `DUPLEX_CHANNELS,
+  parameter WORD = 8*`DUPLEX_WORD_BYTES
 ) (
   input wire clk_i,
   input wire rst_ni,
   input wire write_valid_i,
   input wire [3:0] write_enable_i,
   input wire [14:0] write_address_i,
-  input wire [511:0] write_data_i,
+  input wire [WORD-1:0] write_data_i,
   input wire read_valid_i,
   output wire read_ready_o,
   input wire [14:0] read_address_i,
   output wire read_data_valid_o,
-  output wire [511:0] read_data_o,
-  input wire [CHANNELS-1:0] local_valid_i,
-  input wire [CHANNELS-1:0] local_write_i,
-  input wire [CHANNELS*10-1:0] local_address_i,
-  input wire [CHANNELS*512-1:0] local_write_data_i,
-  output wire [CHANNELS*512-1:0] local_read_data_o
+  output wire [WORD-1:0] read_data_o,
+  input wire [CHANNELS*SCORE_ACCESS_BITS-1:0] local_i,  // score_access_t
+  output wire [CHANNELS*WORD-1:0] local_read_data_o
 );
   localparam SLICES = `DUPLEX_CHANNELS;
   wire read = read_valid_i && read_ready_o;
-  wire [SLICES*512-1:0] data;
+  wire [SLICES*WORD-1:0] data;
   wire [4:0] write_slice = write_address_i[4:0];
   wire [4:0] read_slice = read_address_i[4:0];
   reg read_q, valid_q;
   reg [SLICES-1:0] select_q;  // slice that was read, one bit each
-  reg [511:0] selected, data_q;
+  reg [WORD-1:0] selected, data_q;
   localparam [SLICES-1:0] ONE = 1;
   integer i;
 
@@ -42,35 +41,35 @@ module shared_buffer #(
     for (s = 0; s < SLICES; s = s + 1) begin : g_slice
       wire write_here = write_valid_i && write_slice == s;
       wire read_here = read && read_slice == s;
+      // The fields of a score_access_t, whose names Yosys does not find inside a generate.
       wire local_here, local_write;
-      wire [9:0] local_address;
-      wire [511:0] local_data;
+      wire [RECORD_SLICE-1:0] local_address;
+      wire [RECORD_WORD-1:0] local_data;
       if (s < CHANNELS) begin : g_channel
-        assign local_here = local_valid_i[s];
-        assign local_write = local_valid_i[s] && local_write_i[s];
-        assign local_address = local_address_i[s*10 +: 10];
-        assign local_data = local_write_data_i[s*512 +: 512];
-        assign local_read_data_o[s*512 +: 512] = data[s*512 +: 512];
+        assign {local_here, local_write, local_address, local_data} =
+            local_i[s*SCORE_ACCESS_BITS +: SCORE_ACCESS_BITS];
+        assign local_read_data_o[s*WORD +: WORD] = data[s*WORD +: WORD];
       end else begin : g_no_channel
-        assign local_here = 1'b0;
-        assign local_write = 1'b0;
-        assign local_address = 10'd0;
-        assign local_data = 512'd0;
+        assign {local_here, local_write, local_address, local_data} = {SCORE_ACCESS_BITS{1'b0}};
       end
-      ram_1rw #(.WIDTH(512), .DEPTH(`DUPLEX_SHARED_BUFFERS * `DUPLEX_SHARED_WORDS / SLICES), .LANE_BITS(128)) ram (
+      ram_1rw #(
+        .WIDTH(WORD),
+        .DEPTH(`DUPLEX_SHARED_BUFFERS * `DUPLEX_SHARED_WORDS / SLICES),
+        .LANE_BITS(WORD / 4)
+      ) ram (
         .clk_i(clk_i),
         .valid_i(write_here || read_here || local_here),
-        .write_i((write_enable_i & {4{write_here}}) | {4{local_write}}),
+        .write_i((write_enable_i & {4{write_here}}) | {4{local_here && local_write}}),
         .address_i(local_here ? local_address : write_here ? write_address_i[14:5] : read_address_i[14:5]),
         .write_data_i(local_here ? local_data : write_data_i),
-        .read_data_o(data[s*512 +: 512])
+        .read_data_o(data[s*WORD +: WORD])
       );
     end
   endgenerate
 
   always @* begin
-    selected = 512'd0;
-    for (i = 0; i < SLICES; i = i + 1) selected = selected | (data[i*512 +: 512] & {512{select_q[i]}});
+    selected = {WORD{1'b0}};
+    for (i = 0; i < SLICES; i = i + 1) selected = selected | (data[i*WORD +: WORD] & {WORD{select_q[i]}});
   end
 
   always @(posedge clk_i) begin

@@ -1,9 +1,10 @@
-// State of one bundle: open row and what its timing allows now (docs/architecture.md, timing rules; all in clocks of 2 tCK, rounded
-// up), and the refreshes that it owes. A command given at clock t is known from t + 1 on.
-// A bundle can be opened in two halves of four banks: the second one counts for all timers, and nothing else is done in between.
-// A bundle that comes back from the xPU is not opened for nRFCPB: its rows get closed and its refreshes end meanwhile.
-// The refreshes of a bundle of the xPU are counted too (`xpu_ref_i`: all its banks have been refreshed once), so that its debt is known
-// when it comes back.
+// State of one bundle: open row and what its timing allows now (docs/architecture.md, timing rules; all in
+// clocks of 2 tCK, rounded up), and the refreshes that it owes. A command given at clock t is known from t +
+// 1 on.
+// A bundle can be opened in two halves of four banks: the second one counts for all timers, and nothing else
+// is done in between. A bundle that comes back from the xPU is not opened for nRFCPB: its rows get closed and
+// its refreshes end meanwhile. The refreshes of a bundle of the xPU are counted too (`xpu_ref_i`: all its
+// banks have been refreshed once), so that its debt is known when it comes back.
 `default_nettype none
 `include "duplex_dram.vh"
 module bundle_state (

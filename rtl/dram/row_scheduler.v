@@ -1,14 +1,14 @@
-// Row commands of a channel: for each bundle what it should do next (open the row that is wanted first, or refresh), then one command
-// a clock, the lowest bundle first.
+// Row commands of a channel: for each bundle what it should do next (open the row that is wanted first, or
+// refresh), then one command a clock, the lowest bundle first.
 //
-// A refresh that is due is done
-//   in a bundle that nobody wants, unless the queue is about to grow,
-//   in the bundle whose row set was read last, if it has to open another row anyway: it hides, or half hides, behind the data of the
-//   other bundles of the stripe set. All bundles fall due in the same clock, so that they take their turn one after the other,
-//   from REFRESH_URGENT owed on also before the row that is needed next, from REFRESH_FORCED on before everything (a row set whose
-//   reading stands still for lack of credits must not keep the refresh out).
-// A bundle that is not owned gets no command but the PRE that closes the row that was left open. Timing rules: docs/architecture.md.
-// Rule `strict` (activation_window): a bundle is opened in two halves.
+// A refresh that is due is done in a bundle that nobody wants, unless the queue is about to grow, in the
+// bundle whose row set was read last, if it has to open another row anyway: it hides, or half hides, behind
+// the data of the other bundles of the stripe set. All bundles fall due in the same clock, so that they take
+// their turn one after the other, from REFRESH_URGENT owed on also before the row that is needed next, from
+// REFRESH_FORCED on before everything (a row set whose reading stands still for lack of credits must not keep
+// the refresh out).
+// A bundle that is not owned gets no command but the PRE that closes the row that was left open. Timing
+// rules: docs/architecture.md. Rule `strict` (activation_window): a bundle is opened in two halves.
 `default_nettype none
 `include "duplex_params.vh"
 `include "duplex_dram.vh"
@@ -32,7 +32,8 @@ module row_scheduler (
   input wire soon_i,            // slot 0 will be read within nFAW
   input wire pop_i,             // the last column of slot 0 is being read
   input wire write_valid_i,
-  input wire write_ahead_i,     // a write that will be done soon: its row is opened between two row sets of the bundle
+  // a write that will be done soon: its row is opened between two row sets of the bundle
+  input wire write_ahead_i,
   input wire [1:0] write_bundle_i,
   input wire [13:0] write_row_i,
   // Column commands of this clock
@@ -69,11 +70,27 @@ module row_scheduler (
       wire [13:0] open_row;
       wire [3:0] owed;
       bundle_state bundle_state (
-        .clk_i(clk_i), .rst_ni(rst_ni), .owned_i(owner_i[b]), .act_low_i(act[b] && strict_i && !half[b]),
-        .act_i(act[b] && (!strict_i || half[b])), .pre_i(pre[b]), .ref_i(refresh[b]), .xpu_ref_i(xpu_ref_i[b]), .rd_i(rd_i[b]),
-        .wr_i(wr_i[b]), .row_i(rows[14*b+:14]), .open_o(open), .half_o(half[b]), .act_soon_o(act_soon),
-        .row_o(open_row), .act_ok_o(act_ok), .pre_ok_o(pre_ok),
-        .ref_ok_o(ref_ok), .rd_ok_o(rd_ok), .wr_ok_o(wr_ok), .owed_o(owed)
+        .clk_i(clk_i),
+        .rst_ni(rst_ni),
+        .owned_i(owner_i[b]),
+        .act_low_i(act[b] && strict_i && !half[b]),
+        .act_i(act[b] && (!strict_i || half[b])),
+        .pre_i(pre[b]),
+        .ref_i(refresh[b]),
+        .xpu_ref_i(xpu_ref_i[b]),
+        .rd_i(rd_i[b]),
+        .wr_i(wr_i[b]),
+        .row_i(rows[14*b+:14]),
+        .open_o(open),
+        .half_o(half[b]),
+        .act_soon_o(act_soon),
+        .row_o(open_row),
+        .act_ok_o(act_ok),
+        .pre_ok_o(pre_ok),
+        .ref_ok_o(ref_ok),
+        .rd_ok_o(rd_ok),
+        .wr_ok_o(wr_ok),
+        .owed_o(owed)
       );
       wire in0 = slot_valid_i[0] && slot_bundle_i[1:0] == b;
       wire in1 = slot_valid_i[1] && slot_bundle_i[3:2] == b;
@@ -81,7 +98,10 @@ module row_scheduler (
       wire write_here = write_valid_i && write_bundle_i == b;
       wire between = (ended_q[b] && !late_i) || (!in1 && !in2);
       wire ahead = write_ahead_i && write_bundle_i == b && !in0 && between;
-      wire [13:0] row = write_here || ahead ? write_row_i : in0 ? slot_row_i[13:0] : in1 ? slot_row_i[27:14] : slot_row_i[41:28];
+      wire [13:0] row = write_here || ahead ? write_row_i
+          : in0 ? slot_row_i[13:0]
+          : in1 ? slot_row_i[27:14]
+          : slot_row_i[41:28];
       wire wanted = write_here || ahead || in0 || in1 || in2;
       wire right = wanted && open && open_row == row;
       wire busy = write_here || (in0 && started_i);
@@ -93,8 +113,10 @@ module row_scheduler (
       assign rows[14*b+:14] = half[b] ? open_row : row;
       assign wants_ref[b] = owner_i[b] && refresh_now && !open && ref_ok;
       assign wants_pre[b] = open && pre_ok && (!owner_i[b] || refresh_now || (wanted && !right));
-      assign wants_act[b] = (half[b] || (owner_i[b] && wanted && !refresh_now && !open && act_ok)) && rank_ok[b/2] && four_ok[b/2];
-      assign needs_act[b] = half[b] || (owner_i[b] && !refresh_now && (next_here || (wanted && !right && (open || act_soon))));
+      assign wants_act[b] = (half[b] || (owner_i[b] && wanted && !refresh_now && !open && act_ok)) &&
+          rank_ok[b/2] && four_ok[b/2];
+      assign needs_act[b] = half[b] ||
+          (owner_i[b] && !refresh_now && (next_here || (wanted && !right && (open || act_soon))));
       assign open_o[b] = open || half[b];
       assign rd_open_o[b] = open && rd_ok && !refresh_now && open_row == slot_row_i[13:0];
       assign wr_open_o[b] = open && wr_ok && !refresh_now && open_row == write_row_i;
@@ -113,8 +135,15 @@ module row_scheduler (
   generate
     for (r = 0; r < 2; r = r + 1) begin : rank
       activation_window window (
-        .clk_i(clk_i), .rst_ni(rst_ni), .strict_i(strict_i), .need_i(|needs_act[2*r+:2]), .act_i(|act[2*r+:2]),
-        .opened_i(|opened[2*r+:2]), .request_i(xpu_act_request_i[r]), .grant_o(xpu_act_grant_o[r]), .four_o(four_ok[r])
+        .clk_i(clk_i),
+        .rst_ni(rst_ni),
+        .strict_i(strict_i),
+        .need_i(|needs_act[2*r+:2]),
+        .act_i(|act[2*r+:2]),
+        .opened_i(|opened[2*r+:2]),
+        .request_i(xpu_act_request_i[r]),
+        .grant_o(xpu_act_grant_o[r]),
+        .four_o(four_ok[r])
       );
     end
   endgenerate

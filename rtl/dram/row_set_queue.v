@@ -1,9 +1,11 @@
 // Streams of columns cut into row sets: queue of the next three, the first of which is being read.
 //
-// A stream (read_*, docs/architecture.md "Ports of the bundle controller") begins at column 0 of a logical row set; its row sets follow
-// the stripe set. The next stream is taken when the last row set of this one has entered the queue.
-// Slot s of a vector is row set s of the queue. Latency: 3 clocks from a stream that is taken to its first row set in an empty queue.
+// A stream (read_*, docs/architecture.md "Ports of the bundle controller") begins at column 0 of a logical
+// row set; its row sets follow the stripe set. The next stream is taken when the last row set of this one has
+// entered the queue. Slot s of a vector is row set s of the queue. Latency: 3 clocks from a stream that is
+// taken to its first row set in an empty queue.
 `default_nettype none
+`include "duplex_params.vh"
 module row_set_queue (
   input wire clk_i,
   input wire rst_ni,
@@ -16,19 +18,25 @@ module row_set_queue (
   output reg [2:0] valid_o,
   output reg [3*2-1:0] bundle_o,
   output reg [3*14-1:0] row_o,
-  output wire [4:0] last_column_o,   // last column of slot 0
+  output wire [`DUPLEX_COLUMN_BITS-1:0] last_column_o,   // last column of slot 0
   output wire busy_o                 // row sets have still to enter, or a stream is offered
 );
+  localparam BITS = `DUPLEX_COLUMN_BITS;  // of a column
+  localparam [16:0] COLUMNS = `DUPLEX_COLUMNS;
   reg map_q, stream_q;  // a base is being mapped; row sets are left to enter
   reg [16:0] left_q;    // columns that have not entered
   reg [3:0] stripe_q;
   reg [1:0] bundle_q;   // of the row set that enters next
   reg [13:0] row_q;
-  reg [14:0] last_q;    // last columns of the slots
+  reg [3*`DUPLEX_COLUMN_BITS-1:0] last_q;    // last columns of the slots
   wire [1:0] base_bundle;
   wire [13:0] base_row;
   stripe_map stripe_map (
-    .clk_i(clk_i), .row_set_i(read_base_i), .stripe_i(read_stripe_i), .bundle_o(base_bundle), .row_o(base_row)
+    .clk_i(clk_i),
+    .row_set_i(read_base_i),
+    .stripe_i(read_stripe_i),
+    .bundle_o(base_bundle),
+    .row_o(base_row)
   );
 
   // The bundle after this one in the mask; after the last one the next row begins.
@@ -41,8 +49,8 @@ module row_set_queue (
 
   wire take = read_valid_i && read_ready_o;
   wire push = stream_q && !valid_o[2];
-  wire last_push = left_q <= 17'd32;
-  wire [4:0] push_last = last_push ? left_q[4:0] - 5'd1 : 5'd31;
+  wire last_push = left_q <= COLUMNS;
+  wire [BITS-1:0] push_last = last_push ? left_q[BITS-1:0] - 1'b1 : {BITS{1'b1}};
 
   always @(posedge clk_i) begin
     if (!rst_ni) begin
@@ -57,7 +65,7 @@ module row_set_queue (
       left_q <= read_columns_i;
       stripe_q <= read_stripe_i;
     end else if (push) begin
-      left_q <= left_q - 17'd32;
+      left_q <= left_q - COLUMNS;
     end
     if (map_q) begin
       bundle_q <= base_bundle;
@@ -71,18 +79,18 @@ module row_set_queue (
   // A row set enters behind the last valid slot, after the move of a pop in the same clock.
   wire [2:0] moved = pop_i ? {1'b0, valid_o[2:1]} : valid_o;
   wire [2:0] enter = {push && moved[1], push && moved[0] && !moved[1], push && !moved[0]};
-  wire [20:0] entering = {push_last, bundle_q, row_q};
-  wire [20:0] slot1 = {last_q[9:5], bundle_o[3:2], row_o[27:14]};
-  wire [20:0] slot2 = {last_q[14:10], bundle_o[5:4], row_o[41:28]};
+  wire [16+BITS-1:0] entering = {push_last, bundle_q, row_q};
+  wire [16+BITS-1:0] slot1 = {last_q[BITS +: BITS], bundle_o[3:2], row_o[27:14]};
+  wire [16+BITS-1:0] slot2 = {last_q[2*BITS +: BITS], bundle_o[5:4], row_o[41:28]};
   always @(posedge clk_i) begin
     valid_o <= rst_ni ? moved | enter : 3'd0;
-    if (enter[0] || pop_i) {last_q[4:0], bundle_o[1:0], row_o[13:0]} <= enter[0] ? entering : slot1;
-    if (enter[1] || pop_i) {last_q[9:5], bundle_o[3:2], row_o[27:14]} <= enter[1] ? entering : slot2;
-    if (enter[2]) {last_q[14:10], bundle_o[5:4], row_o[41:28]} <= entering;
+    if (enter[0] || pop_i) {last_q[BITS-1:0], bundle_o[1:0], row_o[13:0]} <= enter[0] ? entering : slot1;
+    if (enter[1] || pop_i) {last_q[BITS +: BITS], bundle_o[3:2], row_o[27:14]} <= enter[1] ? entering : slot2;
+    if (enter[2]) {last_q[2*BITS +: BITS], bundle_o[5:4], row_o[41:28]} <= entering;
   end
 
   assign read_ready_o = !map_q && !stream_q;
-  assign last_column_o = last_q[4:0];
+  assign last_column_o = last_q[BITS-1:0];
   assign busy_o = map_q || stream_q || read_valid_i;
 endmodule
 `default_nettype wire

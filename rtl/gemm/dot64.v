@@ -1,25 +1,27 @@
-// Exact dot product of WIDTH (64) pairs of numbers, decoded by `operand`: w binary16, x binary16 or weights of softmax (docs/numerics.md,
-// N1 and N2; paper 1.4: one processing unit). WIDTH is a multiple of 8.
+// Exact dot product of WIDTH (64) pairs of numbers, decoded by `operand`: w binary16, x binary16 or weights
+// of softmax (docs/numerics.md, N1 and N2; paper 1.4: one processing unit). WIDTH is a multiple of 8.
 //
-// Result in units of 2^-48: sum = high * 2^48 + low, low unsigned up to WIDTH * 2^48; and the flags of the products: bit 0 NaN, 1 +Inf, 2 -Inf.
-// A product is a magnitude of 23 bits shifted left by 0 to 57 places, or of 22 by up to 58. If it is negative, it is inverted before
-// the shift with ones on both sides, and the missing one is added with the low words. Low word (48 bits) and high word (33, signed) are summed apart, so
-// that no carry runs over more than a word before the accumulator joins them. docs/synthesis.md compares other structures.
-// Stages: product, align and sum of 8, sum of all. Free-flowing, no stall. Latency: 3 clocks.
+// Result in units of 2^-48: sum = high * 2^48 + low, low unsigned up to WIDTH * 2^48; and the flags of the
+// products: bit 0 NaN, 1 +Inf, 2 -Inf. A product is a magnitude of 23 bits shifted left by 0 to 57 places, or
+// of 22 by up to 58. If it is negative, it is inverted before the shift with ones on both sides, and the
+// missing one is added with the low words. Low word (48 bits) and high word (33, signed) are summed apart, so
+// that no carry runs over more than a word before the accumulator joins them. docs/synthesis.md compares
+// other structures. Stages: product, align and sum of 8, sum of all. Free-flowing, no stall. Latency: 3
+// clocks.
 `default_nettype none
 `include "duplex_params.vh"
 module dot64 #(
-    parameter LOW_BITS = 49 + $clog2(`DUPLEX_WIDTH),
-    parameter HIGH_BITS = 33 + $clog2(`DUPLEX_WIDTH)
+  parameter LOW_BITS = 49 + $clog2(`DUPLEX_WIDTH),
+  parameter HIGH_BITS = 33 + $clog2(`DUPLEX_WIDTH)
 ) (
-    input  wire                        clk_i,
-    input  wire [13*`DUPLEX_WIDTH-1:0] x_significand_i,
-    input  wire [ 5*`DUPLEX_WIDTH-1:0] x_exponent_i,
-    input  wire [12*`DUPLEX_WIDTH-1:0] w_significand_i,
-    input  wire [ 5*`DUPLEX_WIDTH-1:0] w_exponent_i,
-    output reg  [        LOW_BITS-1:0] low_o,
-    output reg  [       HIGH_BITS-1:0] high_o,
-    output reg  [                 2:0] flags_o
+  input wire clk_i,
+  input wire [13*`DUPLEX_WIDTH-1:0] x_significand_i,
+  input wire [5*`DUPLEX_WIDTH-1:0] x_exponent_i,
+  input wire [12*`DUPLEX_WIDTH-1:0] w_significand_i,
+  input wire [5*`DUPLEX_WIDTH-1:0] w_exponent_i,
+  output reg [LOW_BITS-1:0] low_o,
+  output reg [HIGH_BITS-1:0] high_o,
+  output reg [2:0] flags_o
 );
   localparam WIDTH = `DUPLEX_WIDTH;
   wire [WIDTH-1:0] nan, pos_inf, neg_inf;
@@ -29,11 +31,11 @@ module dot64 #(
     for (i = 0; i < WIDTH; i = i + 1) begin : lane
       wire [12:0] x = x_significand_i[13*i+:13];
       wire [11:0] w = w_significand_i[12*i+:12];
-      wire [ 4:0] x_exponent = x_exponent_i[5*i+:5];
-      wire [ 4:0] w_exponent = w_exponent_i[5*i+:5];
+      wire [4:0] x_exponent = x_exponent_i[5*i+:5];
+      wire [4:0] w_exponent = w_exponent_i[5*i+:5];
       wire        negative = x[12] ^ w[11];
 
-      wire [ 5:0] shift = {1'b0, x_exponent} + {1'b0, w_exponent};
+      wire [5:0] shift = {1'b0, x_exponent} + {1'b0, w_exponent};
 
       // The shift by 0 or 1 stands beside the multiplier, where there is time for it.
       reg  [23:0] product_q;
@@ -45,8 +47,8 @@ module dot64 #(
         negative_q <= negative;
       end
 
-      // Rest of the shift, by 2, 4, 8, 16 and 32, of the product inverted if it is negative; its sign fills up on both sides. The largest
-      // product is below 2^80, so the high word has 32 bits beside its sign.
+      // Rest of the shift, by 2, 4, 8, 16 and 32, of the product inverted if it is negative; its sign fills
+      // up on both sides. The largest product is below 2^80, so the high word has 32 bits beside its sign.
       wire [23:0] by0 = product_q ^ {24{negative_q}};
       wire [25:0] by2 = shift_q[0] ? {by0, {2{negative_q}}} : {{2{negative_q}}, by0};
       wire [29:0] by4 = shift_q[1] ? {by2, {4{negative_q}}} : {{4{negative_q}}, by2};
@@ -71,13 +73,15 @@ module dot64 #(
       reg  [35:0] high_q;
       always @(posedge clk_i) begin
         low_q <= lane[8*g].low_term + lane[8*g+1].low_term + lane[8*g+2].low_term + lane[8*g+3].low_term +
-                 lane[8*g+4].low_term + lane[8*g+5].low_term + lane[8*g+6].low_term + lane[8*g+7].low_term;
-        high_q <= lane[8*g].high_term + lane[8*g+1].high_term + lane[8*g+2].high_term + lane[8*g+3].high_term +
-                  lane[8*g+4].high_term + lane[8*g+5].high_term + lane[8*g+6].high_term + lane[8*g+7].high_term;
+            lane[8*g+4].low_term + lane[8*g+5].low_term + lane[8*g+6].low_term + lane[8*g+7].low_term;
+        high_q <= lane[8*g].high_term + lane[8*g+1].high_term +
+            lane[8*g+2].high_term + lane[8*g+3].high_term +
+            lane[8*g+4].high_term + lane[8*g+5].high_term +
+            lane[8*g+6].high_term + lane[8*g+7].high_term;
       end
 
       // Sum of this group and those before it.
-      wire [ LOW_BITS-1:0] low;
+      wire [LOW_BITS-1:0] low;
       wire [HIGH_BITS-1:0] high;
       if (g == 0) begin : first
         assign low  = {{(LOW_BITS - 52) {1'b0}}, low_q};

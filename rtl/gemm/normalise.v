@@ -1,23 +1,24 @@
 // An exact sum as sign, power and leading bits: what `round` and `quotient` begin with.
 //
-// sum_i in units of 2^-48. leading_o: KEEP bits from the leading one on, sticky_o: a one below them; zero_o: the sum is 0. power_o: exponent
-// of the leading one, of 2^exponent_i * sum.
+// sum_i in units of 2^-48. leading_o: KEEP bits from the leading one on, sticky_o: a one below them; zero_o:
+// the sum is 0. power_o: exponent of the leading one, of 2^exponent_i * sum.
 // Stages: magnitude, normalise. Free-flowing. Latency: 2 clocks.
 `default_nettype none
 `include "duplex_params.vh"
 module normalise #(
-    parameter KEEP = 25
+  parameter KEEP = 25
 ) (
-    input  wire                               clk_i,
-    input  wire        [`DUPLEX_SUM_BITS-1:0] sum_i,
-    input  wire signed [                 7:0] exponent_i,
-    output wire        [            KEEP-1:0] leading_o,
-    output wire                               sticky_o,
-    output wire                               zero_o,
-    output wire                               negative_o,
-    output wire signed [                 9:0] power_o
+  input wire clk_i,
+  input wire [`DUPLEX_SUM_BITS-1:0] sum_i,
+  input wire signed [7:0] exponent_i,
+  output wire [KEEP-1:0] leading_o,
+  output wire sticky_o,
+  output wire zero_o,
+  output wire negative_o,
+  output wire signed [9:0] power_o
 );
-  // Stage 1: magnitude. Both halves are negated apart, and the high one takes its carry by a choice: half as long a chain.
+  // Stage 1: magnitude. Both halves are negated apart, and the high one takes its carry by a choice: half as
+  // long a chain.
   wire negative = sum_i[`DUPLEX_SUM_BITS-1];
   wire [47:0] low = sum_i[47:0];
   wire [48:0] high = sum_i[`DUPLEX_SUM_BITS-1:48];
@@ -55,7 +56,9 @@ module normalise #(
     sticky_q  <= n7[127-KEEP:0] != 0;
     zero_q    <= !n7[127];
     minus_q   <= negative_q;
-    power_q   <= 10'sd127 - 10'sd`DUPLEX_SUM_FRACTION_BITS - $signed({3'd0, zeros6, zeros5, zeros4, zeros3, zeros2, zeros1, zeros0}) + {{2{exponent_q[7]}}, exponent_q};
+    power_q   <= 10'sd127 - 10'sd`DUPLEX_SUM_FRACTION_BITS -
+        $signed({3'd0, zeros6, zeros5, zeros4, zeros3, zeros2, zeros1, zeros0}) +
+        {{2{exponent_q[7]}}, exponent_q};
   end
   assign leading_o  = leading_q;
   assign sticky_o   = sticky_q;

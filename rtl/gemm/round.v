@@ -1,33 +1,32 @@
 // Rounds one exact sum to binary32 and to binary16: RN(2^exponent * sum), docs/numerics.md N3.
 //
-// sum_i in units of 2^-48, flags bit 0 NaN, 1 +Inf, 2 -Inf; exponent_i signed. To nearest, ties to even, gradual underflow, overflow to
-// Inf; NaN or infinities of both signs give the canonical NaN; an exact zero is +0.
+// sum_i in units of 2^-48, flags bit 0 NaN, 1 +Inf, 2 -Inf; exponent_i signed. To nearest, ties to even,
+// gradual underflow, overflow to Inf; NaN or infinities of both signs give the canonical NaN; an exact zero
+// is +0.
 // Stages: magnitude, normalise, round and pack. Free-flowing. Latency: 3 clocks.
 `default_nettype none
 `include "duplex_params.vh"
 module round (
-    input  wire                               clk_i,
-    input  wire        [`DUPLEX_SUM_BITS-1:0] sum_i,
-    input  wire        [                 2:0] flags_i,
-    input  wire signed [                 7:0] exponent_i,
-    output wire        [                31:0] f32_o,
-    output wire        [                15:0] f16_o
+  input wire clk_i,
+  input wire [`DUPLEX_SUM_BITS-1:0] sum_i,
+  input wire [2:0] flags_i,
+  input wire signed [7:0] exponent_i,
+  output wire [31:0] f32_o,
+  output wire [15:0] f16_o
 );
   // Stages 1 and 2: 24 bits of significand and the round bit; what leaves them is sticky.
   wire [24:0] leading;
   wire sticky, zero, minus;
   wire signed [9:0] power;  // exponent of the leading one
-  normalise #(
-      .KEEP(25)
-  ) normalise (
-      .clk_i(clk_i),
-      .sum_i(sum_i),
-      .exponent_i(exponent_i),
-      .leading_o(leading),
-      .sticky_o(sticky),
-      .zero_o(zero),
-      .negative_o(minus),
-      .power_o(power)
+  normalise #(.KEEP(25)) normalise (
+    .clk_i(clk_i),
+    .sum_i(sum_i),
+    .exponent_i(exponent_i),
+    .leading_o(leading),
+    .sticky_o(sticky),
+    .zero_o(zero),
+    .negative_o(minus),
+    .power_o(power)
   );
   reg [2:0] flags_q, special_q;
   always @(posedge clk_i) begin
@@ -35,8 +34,8 @@ module round (
     special_q <= flags_q;
   end
 
-  // Stage 3: each format shifts further right if the result is subnormal, rounds, and packs: a carry out of the fraction
-  // raises the exponent field by itself.
+  // Stage 3: each format shifts further right if the result is subnormal, rounds, and packs: a carry out of
+  // the fraction raises the exponent field by itself.
   wire nan = special_q[0] || (special_q[1] && special_q[2]);
   wire infinite = |special_q[2:1];
 
@@ -61,8 +60,14 @@ module round (
   reg [31:0] f32_q;
   reg [15:0] f16_q;
   always @(posedge clk_i) begin
-    f32_q <= nan ? 32'h7fc00000 : infinite ? {special_q[2], 31'h7f800000} : zero ? 32'd0 : {minus, over32 ? 31'h7f800000 : packed32};
-    f16_q <= nan ? 16'h7e00 : infinite ? {special_q[2], 15'h7c00} : zero ? 16'd0 : {minus, over16 ? 15'h7c00 : packed16};
+    f32_q <= nan ? 32'h7fc00000
+        : infinite ? {special_q[2], 31'h7f800000}
+        : zero ? 32'd0
+        : {minus, over32 ? 31'h7f800000 : packed32};
+    f16_q <= nan ? 16'h7e00
+        : infinite ? {special_q[2], 15'h7c00}
+        : zero ? 16'd0
+        : {minus, over16 ? 15'h7c00 : packed16};
   end
   assign f32_o = f32_q;
   assign f16_o = f16_q;

@@ -1,22 +1,25 @@
 // A score's weight from the score and the maximum of its row: p = 2^(15 - (m - t)), docs/numerics.md N5.
 //
-// m - t is exact and then rounded down to units of 2^-23; its power has 23 bits. p_o, a weight of 12 significant bits (docs/numerics.md): that
-// power rounded to the nearest; with wide_i its upper 12 bits, and with low_i too the 11 below them, both together rounded to units of 2^-24.
-// wide_i and low_i are of the same clock as t_i.
+// m - t is exact and then rounded down to units of 2^-23; its power has 23 bits. p_o, a weight of 12
+// significant bits (docs/numerics.md): that power rounded to the nearest; with wide_i its upper 12 bits, and
+// with low_i too the 11 below them, both together rounded to units of 2^-24. wide_i and low_i are of the same
+// clock as t_i.
 // p falls with m - t, and is 2^15 at m = t.
 // +0 if t is -Inf or NaN, or m is NaN or infinite; 2^15 if t > m, which does not happen.
-// Stages: order, align and subtract, fixed point and segment, slope, multiply, round, pack. Free-flowing. Latency: 7 clocks.
+// Stages: order, align and subtract, fixed point and segment, slope, multiply, round, pack. Free-flowing.
+// Latency: 7 clocks.
 `default_nettype none
 `include "duplex_exponential.vh"
 module exponential (
-    input  wire        clk_i,
-    input  wire [31:0] t_i,
-    input  wire [31:0] m_i,
-    input  wire        wide_i,
-    input  wire        low_i,
-    output wire [15:0] p_o
+  input wire clk_i,
+  input wire [31:0] t_i,
+  input wire [31:0] m_i,
+  input wire wide_i,
+  input wire low_i,
+  output wire [15:0] p_o
 );
-  // Stage 1: m - t is never negative, so that of equal signs the larger magnitude is known; of different signs they are added.
+  // Stage 1: m - t is never negative, so that of equal signs the larger magnitude is known; of different
+  // signs they are added.
   wire hidden_t = t_i[30:23] != 8'd0;
   wire hidden_m = m_i[30:23] != 8'd0;
   wire [7:0] exponent_t = {t_i[30:24], t_i[23] | !hidden_t};
@@ -50,7 +53,8 @@ module exponential (
   localparam WIDTH = 25 + WINDOW;
   wire [WIDTH+29:0] placed = {1'b0, small_q, {WINDOW{1'b0}}, 30'd0} >> distance_q;
   wire sticky = placed[29:0] != 30'd0;
-  wire [WIDTH:0] difference = {2'd0, large_q, {WINDOW{1'b0}}} + ({1'b0, placed[WIDTH+29:30]} ^ {(WIDTH + 1) {subtract_q}}) +
+  wire [WIDTH:0] difference = {2'd0, large_q, {WINDOW{1'b0}}} +
+      ({1'b0, placed[WIDTH+29:30]} ^ {(WIDTH + 1) {subtract_q}}) +
       {{WIDTH{1'b0}}, subtract_q && !sticky};
   reg [WIDTH-1:0] difference_q;
   reg [7:0] exponent2_q;
@@ -61,8 +65,9 @@ module exponential (
     zero2_q      <= zero1_q;
   end
 
-  // Stage 3: units of 2^-23, rounded down; the table's entry for the upper bits of the fraction. Exact: of operands from 64 on the
-  // difference is 41 or more, or nothing was cut. With more than MOST places to the left every difference is zero or 64 and more.
+  // Stage 3: units of 2^-23, rounded down; the table's entry for the upper bits of the fraction. Exact: of
+  // operands from 64 on the difference is 41 or more, or nothing was cut. With more than MOST places to the
+  // left every difference is zero or 64 and more.
   localparam SEGMENT = `EXPONENTIAL_SEGMENT_BITS;
   localparam START = `EXPONENTIAL_START_BITS;
   localparam BASE = `EXPONENTIAL_BASE_BITS;
@@ -73,7 +78,8 @@ module exponential (
   localparam [7:0] UNITS = 8'd127 + WINDOW + MOST;  // exponent at which the difference counts 2^MOST units
   wire huge = exponent2_q > UNITS;
   wire [7:0] right = UNITS - exponent2_q;
-  wire [WIDTH+MOST-1:0] units = right[7:6] != 2'd0 ? {(WIDTH + MOST) {1'b0}} : {difference_q, {MOST{1'b0}}} >> right[5:0];
+  wire [WIDTH+MOST-1:0] units = right[7:6] != 2'd0 ? {(WIDTH + MOST) {1'b0}}
+      : {difference_q, {MOST{1'b0}}} >> right[5:0];
   wire [(STRIDE<<SEGMENT)-1:0] entries = `EXPONENTIAL_TABLE;
   wire [CURVE+BASE+START-1:0] entry = entries[STRIDE*units[22-:SEGMENT]+:CURVE+BASE+START];
   reg [START-1:0] start_q;
@@ -93,7 +99,8 @@ module exponential (
   localparam TOP = `EXPONENTIAL_TOP_BITS;
   localparam CURVE_SHIFT = `EXPONENTIAL_CURVE_SHIFT;
   wire [CURVE+TOP-1:0] bend = {{TOP{1'b0}}, curve_q} * {{CURVE{1'b0}}, place_q[PLACE-1-:TOP]};
-  wire [BASE:0] slope = {1'b0, base_q} + {{(BASE + 1 - (CURVE + TOP - CURVE_SHIFT)) {1'b0}}, bend[CURVE+TOP-1:CURVE_SHIFT]};
+  wire [BASE:0] slope = {1'b0, base_q} +
+      {{(BASE + 1 - (CURVE + TOP - CURVE_SHIFT)) {1'b0}}, bend[CURVE+TOP-1:CURVE_SHIFT]};
   reg [BASE:0] slope_q;
   reg [PLACE-1:0] place4_q;
   reg [START-1:0] start4_q;
@@ -122,25 +129,26 @@ module exponential (
     zero5_q  <= zero4_q;
   end
 
-  // Stage 6: the nearest weight, half up, or with wide_i the upper 12 bits; below 2^-13 the last place stays 2^-24. The hidden one, and a
-  // carry, raise the exponent field. What is below the upper 12 bits, in units of 2^-(8 + whole); from there on that these are below 2^-24,
-  // to the nearest of these, and where nothing is left of it the upper bits are the nearest.
+  // Stage 6: the nearest weight, half up, or with wide_i the upper 12 bits; below 2^-13 the last place stays
+  // 2^-24. The hidden one, and a carry, raise the exponent field. What is below the upper 12 bits, in units
+  // of 2^-(8 + whole); from there on that these are below 2^-24, to the nearest of these, and where nothing
+  // is left of it the upper bits are the nearest.
   wire wide, low;
   delay_line #(
-      .WIDTH (1),
-      .CLOCKS(5)
+    .WIDTH(1),
+    .CLOCKS(5)
   ) wides (
-      .clk_i (clk_i),
-      .data_i(wide_i),
-      .data_o(wide)
+    .clk_i(clk_i),
+    .data_i(wide_i),
+    .data_o(wide)
   );
   delay_line #(
-      .WIDTH (1),
-      .CLOCKS(6)
+    .WIDTH(1),
+    .CLOCKS(6)
   ) lows (
-      .clk_i (clk_i),
-      .data_i(low_i),
-      .data_o(low)
+    .clk_i(clk_i),
+    .data_i(low_i),
+    .data_o(low)
   );
   wire subnormal = whole5_q > 6'd27;
   wire [5:0] missing = whole5_q - 6'd27;
@@ -153,7 +161,8 @@ module exponential (
   reg [10:0] rest_q;
   reg [4:0] room_q;
   always @(posedge clk_i) begin
-    high_q <= zero5_q ? 16'd0 : {field, 11'd0} + {3'd0, kept[13:1]} + {15'd0, kept[0] && (!wide || subnormal)};
+    high_q <= zero5_q ? 16'd0
+        : {field, 11'd0} + {3'd0, kept[13:1]} + {15'd0, kept[0] && (!wide || subnormal)};
     rest_q <= zero5_q ? 11'd0 : rest[11:1] + {10'd0, rest[0]};
     room_q <= fine ? 5'd0 : 5'd16 - whole5_q[4:0];
   end
@@ -174,6 +183,7 @@ module exponential (
   always @(posedge clk_i) p_q <= !low ? high_q : rest_q == 11'd0 ? 16'd0 : low_part;
   assign p_o = p_q;
 
-  wire unused = &{1'b0, rest3[10:0], value[SLOPE_SHIFT-1:0], bend[CURVE_SHIFT-1:0], missing[5:4], below[5], left[4]};
+  wire unused = &{1'b0, rest3[10:0], value[SLOPE_SHIFT-1:0], bend[CURVE_SHIFT-1:0], missing[5:4], below[5],
+      left[4]};
 endmodule
 `default_nettype wire

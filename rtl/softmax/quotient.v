@@ -1,20 +1,21 @@
-// A row of the context divided by the sum of the weights: o = RN16(sum / l), correctly rounded, docs/numerics.md N5.
+// A row of the context divided by the sum of the weights: o = RN16(sum / l), correctly rounded,
+// docs/numerics.md N5.
 //
-// sum_i in units of 2^-48, flags_i bit 0 NaN, 1 +Inf, 2 -Inf, as `round` takes them. load_i takes the divisor: l_i in units of 2^-24,
-// and row_nan_i, which makes every result NaN (as l_i = 0 does). It counts from the sum of the same clock on; the last sum before it
-// must have come 14 clocks or more ago.
-// Stages: magnitude, normalise, 13 steps of division of one bit each, round and pack. Free-flowing.
-// Latency: 16 clocks.
+// sum_i in units of 2^-48, flags_i bit 0 NaN, 1 +Inf, 2 -Inf, as `round` takes them. load_i takes the
+// divisor: l_i in units of 2^-24, and row_nan_i, which makes every result NaN (as l_i = 0 does). It counts
+// from the sum of the same clock on; the last sum before it must have come 14 clocks or more ago.
+// Stages: magnitude, normalise, 13 steps of division of one bit each, round and pack. Free-flowing. Latency:
+// 16 clocks.
 `default_nettype none
 `include "duplex_params.vh"
 module quotient (
-    input  wire                        clk_i,
-    input  wire                        load_i,
-    input  wire [                56:0] l_i,
-    input  wire                        row_nan_i,
-    input  wire [`DUPLEX_SUM_BITS-1:0] sum_i,
-    input  wire [                 2:0] flags_i,
-    output wire [                15:0] o_o
+  input wire clk_i,
+  input wire load_i,
+  input wire [56:0] l_i,
+  input wire row_nan_i,
+  input wire [`DUPLEX_SUM_BITS-1:0] sum_i,
+  input wire [2:0] flags_i,
+  output wire [15:0] o_o
 );
   localparam STEPS = 13;  // 11 bits of result, one below, and one because the quotient may be below 1
   localparam BITS = STEPS - 1;  // of the dividend, below the divisor's last place
@@ -48,31 +49,30 @@ module quotient (
   wire [56+BITS:0] dividend;
   wire sticky, zero, minus;
   wire signed [9:0] power_sum;
-  normalise #(
-      .KEEP(57 + BITS)
-  ) normalise (
-      .clk_i(clk_i),
-      .sum_i(sum_i),
-      .exponent_i(8'sd0),
-      .leading_o(dividend),
-      .sticky_o(sticky),
-      .zero_o(zero),
-      .negative_o(minus),
-      .power_o(power_sum)
+  normalise #(.KEEP(57 + BITS)) normalise (
+    .clk_i(clk_i),
+    .sum_i(sum_i),
+    .exponent_i(8'sd0),
+    .leading_o(dividend),
+    .sticky_o(sticky),
+    .zero_o(zero),
+    .negative_o(minus),
+    .power_o(power_sum)
   );
   reg [2:0] flags_q, special_q;
   always @(posedge clk_i) begin
     flags_q   <= flags_i;
     special_q <= flags_q;
   end
-  // The quotient's leading one if the dividend is not below the divisor; both are fractions now, the divisor's in units of 2^32.
+  // The quotient's leading one if the dividend is not below the divisor; both are fractions now, the
+  // divisor's in units of 2^32.
   wire signed [7:0] power = power_sum[7:0] - 8'sd32 + $signed({2'd0, divisor_zeros_q});
   wire nan = row_nan_q || special_q[0] || (special_q[1] && special_q[2]);
   wire infinite = |special_q[2:1];
   wire [SIDE-1:0] side = {power, nan, infinite, zero && !infinite, infinite ? special_q[2] : minus, sticky};
 
-  // Steps: the remainder, and one more bit of the dividend, less the divisor if it is not smaller. Bits of the dividend leave at the
-  // top of `bits`, bits of the quotient enter below.
+  // Steps: the remainder, and one more bit of the dividend, less the divisor if it is not smaller. Bits of
+  // the dividend leave at the top of `bits`, bits of the quotient enter below.
   wire [57*STEPS-1:0] remainders;
   wire [STEPS*STEPS-1:0] bits;
   wire [SIDE*STEPS-1:0] sides;
@@ -125,7 +125,9 @@ module quotient (
   wire [14:0] number = {field, 10'd0} + {4'd0, wide[24:14]} + {14'd0, up};
   wire over = top > 8'sd15;
   reg [15:0] o_q;
-  always @(posedge clk_i) o_q <= nan_last ? 16'h7e00 : zero_last ? 16'd0 : {minus_last, infinite_last || over ? 15'h7c00 : number};
+  always @(posedge clk_i) o_q <= nan_last ? 16'h7e00
+      : zero_last ? 16'd0
+      : {minus_last, infinite_last || over ? 15'h7c00 : number};
   assign o_o = o_q;
 
   wire unused = &{1'b0, l6[6:0], power_sum[9:8]};

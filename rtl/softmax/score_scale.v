@@ -4,10 +4,10 @@
 // Stages: multiply, normalise, round and pack. Free-flowing. Latency: 3 clocks.
 `default_nettype none
 module score_scale (
-    input  wire        clk_i,
-    input  wire [31:0] s_i,
-    input  wire [31:0] c_i,
-    output wire [31:0] t_o
+  input wire clk_i,
+  input wire [31:0] s_i,
+  input wire [31:0] c_i,
+  output wire [31:0] t_o
 );
   // Stage 1: significands multiplied; a subnormal has no hidden one and exponent 1.
   wire hidden_s = s_i[30:23] != 8'd0;
@@ -55,7 +55,8 @@ module score_scale (
     power_q <= {1'b0, exponent_q} - 10'd253 - {4'd0, zeros5, zeros4, zeros3, zeros2, zeros1, zeros0};
   end
 
-  // Stage 3: a subnormal shifts further right; a carry out of the fraction raises the exponent field by itself.
+  // Stage 3: a subnormal shifts further right; a carry out of the fraction raises the exponent field by
+  // itself.
   wire signed [9:0] under = -10'sd126 - power_q;
   wire subnormal = under > 0;
   wire [4:0] right = !subnormal ? 5'd0 : under > 10'sd26 ? 5'd26 : under[4:0];
@@ -65,7 +66,8 @@ module score_scale (
   wire [30:0] number = {field, 23'd0} + {7'd0, wide[50:27]} + {30'd0, up};
   wire infinite = special_infinite_q || power_q > 10'sd127;
   reg [31:0] t_q;
-  always @(posedge clk_i) t_q <= special_nan_q ? 32'h7fc00000 : {minus_q, infinite ? 31'h7f800000 : zero_q ? 31'd0 : number};
+  always @(posedge clk_i) t_q <= special_nan_q ? 32'h7fc00000
+      : {minus_q, infinite ? 31'h7f800000 : zero_q ? 31'd0 : number};
   assign t_o = t_q;
 endmodule
 `default_nettype wire

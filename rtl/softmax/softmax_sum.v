@@ -1,13 +1,14 @@
 // The sum of one lane's weights: l = sum p in units of 2^-24, exact, docs/numerics.md N5.
 //
-// clear_i forgets what came before; valid_i says that p_i counts; both may come in one clock. Free-flowing. Latency: 2 clocks.
+// clear_i forgets what came before; valid_i says that p_i counts; both may come in one clock. Free-flowing.
+// Latency: 2 clocks.
 `default_nettype none
 module softmax_sum (
-    input  wire        clk_i,
-    input  wire        clear_i,
-    input  wire        valid_i,
-    input  wire [15:0] p_i,
-    output wire [56:0] l_o
+  input wire clk_i,
+  input wire clear_i,
+  input wire valid_i,
+  input wire [15:0] p_i,
+  output wire [56:0] l_o
 );
   // Stage 1: the integer.
   wire [4:0] field = p_i[15:11];

@@ -9,7 +9,8 @@ namespace softmax {
 
 // Any pattern; zeros, subnormals, infinities and NaN often.
 inline duplex_f32 draw_f32(bench::Case &c) {
-  const duplex_f32 bits = (duplex_f32)c.bits(), sign = bits & 0x80000000u;
+  const duplex_f32 bits = (duplex_f32)c.bits();
+  const duplex_f32 sign = bits & 0x80000000u;
   switch (c.below(16)) {
     case 0:
       return sign;

@@ -7,7 +7,7 @@
 #include "tests/attention/oracle_attention.h"
 
 #define BATCH_MOST 12
-#define GROUP_MOST 16
+#define GROUP_MOST (2 * DUPLEX_LANES)
 
 // Printed by whoever sets it; a failure names it.
 static uint64_t seed = 1;

@@ -18,7 +18,7 @@ static struct shape draw_shape(struct duplex_random *random) {
                     .heads = 1 + (unsigned)duplex_random_below(random, 5),
                     .group = 1 + (unsigned)duplex_random_below(random, GROUP_MOST),
                     .d = 16 * (1 + (unsigned)duplex_random_below(random, 16)),
-                    .page = 64 * (1 + (unsigned)duplex_random_below(random, 4)),
+                    .page = DUPLEX_WIDTH * (1 + (unsigned)duplex_random_below(random, 4)),
                     .batch = 1 + duplex_random_below(random, 3),
                     .scale = duplex_random_below(random, 2) ? 0 : 0.01 + duplex_random_unit(random),
                     .wide = duplex_random_below(random, 2)};
@@ -40,9 +40,9 @@ static void test_head_sizes_and_groups(void **state) {
     duplex_random_seed(&random, seed, 1000 + i);
     const struct shape shape = {.channels = 3,
                                 .heads = 2,
-                                .group = 17 - i,
+                                .group = 17 - i < GROUP_MOST ? 17 - i : GROUP_MOST,
                                 .d = 16 * i,
-                                .page = 64,
+                                .page = DUPLEX_WIDTH,
                                 .batch = 1,
                                 .lengths = {65 + i},
                                 .wide = i / 2 % 2};
@@ -62,11 +62,23 @@ static void test_long_rows(void **state) {
       {.channels = 2, .heads = 1, .group = 8, .d = 80, .page = 512, .batch = 1, .lengths = {2500}},
       {.channels = 1, .heads = 2, .group = 3, .d = 16, .page = 512, .batch = 2, .lengths = {4097, 4096}},
       {.channels = 1, .heads = 2, .group = 1, .d = 16, .page = 1024, .batch = 1, .lengths = {16385}},
-      {.channels = 2, .heads = 5, .group = 2, .d = 144, .page = 64, .batch = 2, .lengths = {700, 90}},
-      {.channels = 3, .heads = 3, .group = 12, .d = 32, .page = 64, .batch = 2, .lengths = {2049, 513}},
+      {.channels = 2,
+       .heads = 5,
+       .group = 2,
+       .d = 144,
+       .page = DUPLEX_WIDTH,
+       .batch = 2,
+       .lengths = {700, 90}},
+      {.channels = 3,
+       .heads = 3,
+       .group = GROUP_MOST * 3 / 4,
+       .d = 32,
+       .page = DUPLEX_WIDTH,
+       .batch = 2,
+       .lengths = {2049, 513}},
       {.channels = 1,
        .heads = 1,
-       .group = 13,
+       .group = GROUP_MOST - 3,
        .d = 80,
        .page = 512,
        .batch = 1,
@@ -76,7 +88,7 @@ static void test_long_rows(void **state) {
        .heads = 3,
        .group = 2,
        .d = 16,
-       .page = 64,
+       .page = DUPLEX_WIDTH,
        .batch = 2,
        .lengths = {8300, 700},
        .wide = true},
@@ -125,7 +137,7 @@ static void test_special_rows(void **state) {
                                 .heads = 1,
                                 .group = 2,
                                 .d = 64,
-                                .page = 64,
+                                .page = DUPLEX_WIDTH,
                                 .batch = 1,
                                 .lengths = {100},
                                 .scale = 0.01,
@@ -149,7 +161,7 @@ static void test_special_rows(void **state) {
 static void test_all_scores_minus_infinity(void **state) {
   (void)state;
   const struct shape shape = {
-      .channels = 1, .heads = 1, .group = 1, .d = 16, .page = 64, .batch = 1, .lengths = {70}};
+      .channels = 1, .heads = 1, .group = 1, .d = 16, .page = DUPLEX_WIDTH, .batch = 1, .lengths = {70}};
   struct duplex_random random;
   duplex_random_seed(&random, seed, 4000);
   struct tensors t = make_tensors(&shape, &random, MODERATE, MODERATE, MODERATE);
@@ -164,9 +176,16 @@ static void test_all_scores_minus_infinity(void **state) {
 // The same bits on any number of channels, stripe set, page size and order, alone or with others.
 static void test_independence(void **state) {
   (void)state;
-  static const unsigned channels[] = {1, 2, 3, 5, 32}, pages[] = {64, 128, 512}, bundles[] = {0, 1, 0x6, 0xf};
-  struct shape shape = {
-      .channels = 1, .heads = 3, .group = 4, .d = 96, .page = 64, .batch = 4, .lengths = {700, 3, 64, 257}};
+  static const unsigned channels[] = {1, 2, 3, 5, 32},
+                        pages[] = {DUPLEX_WIDTH, 2 * DUPLEX_WIDTH, 8 * DUPLEX_WIDTH},
+                        bundles[] = {0, 1, 0x6, 0xf};
+  struct shape shape = {.channels = 1,
+                        .heads = 3,
+                        .group = 4,
+                        .d = 96,
+                        .page = DUPLEX_WIDTH,
+                        .batch = 4,
+                        .lengths = {700, 3, 64, 257}};
   struct duplex_random random;
   duplex_random_seed(&random, seed, 5000);
   struct tensors t = make_tensors(&shape, &random, MODERATE, MODERATE, MODERATE);
@@ -205,7 +224,8 @@ static void test_many_sequences(void **state) {
   static uint16_t q[MANY * D], k[MANY * L * D], v[MANY * L * D], o[MANY * D];
   struct duplex_sequence *sequences[MANY];
   struct duplex_stack *stack = open_stack(5);
-  const struct shape shape = {.channels = 5, .heads = 1, .group = 1, .d = D, .page = 64, .batch = MANY};
+  const struct shape shape = {
+      .channels = 5, .heads = 1, .group = 1, .d = D, .page = DUPLEX_WIDTH, .batch = MANY};
   struct duplex_kv_cache *cache = open_cache(stack, &shape, MANY);
   for (size_t i = 0; i < MANY * D; i++) q[i] = draw_operand(&random, MODERATE);
   for (size_t i = 0; i < MANY * L * D; i++)
@@ -227,10 +247,10 @@ static void test_many_sequences(void **state) {
 static void test_arguments(void **state) {
   (void)state;
   struct duplex_stack *stack = open_stack(2);
-  const struct shape shape = {.heads = 2, .d = 32, .page = 64};
+  const struct shape shape = {.heads = 2, .d = 32, .page = DUPLEX_WIDTH};
   struct duplex_kv_cache *cache = open_cache(stack, &shape, 2);
   struct duplex_sequence *sequence;
-  static uint16_t kv[2 * 32], q[36 * 32], o[36 * 32];
+  static uint16_t kv[2 * 32], q[66 * 32], o[66 * 32];
   assert_int_equal(duplex_kv_begin(cache, DUPLEX_KV_SPACES, 1, &sequence), 0);
   assert_int_equal(duplex_stack_attention(cache, 0, &sequence, 1, q, 2, 0, o),
                    DUPLEX_ERROR_ARGUMENT);  // no position
@@ -238,13 +258,14 @@ static void test_arguments(void **state) {
   assert_int_equal(duplex_stack_attention(cache, 0, &sequence, 1, q, 2, 0, o), 0);
   assert_int_equal(duplex_stack_attention(cache, 0, &sequence, 0, q, 2, 0, o), DUPLEX_ERROR_ARGUMENT);
   assert_int_equal(duplex_stack_attention(cache, 0, &sequence, 1, q, 3, 0, o), DUPLEX_ERROR_ARGUMENT);
-  assert_int_equal(duplex_stack_attention(cache, 0, &sequence, 1, q, 34, 0, o), DUPLEX_ERROR_ARGUMENT);
+  assert_int_equal(duplex_stack_attention(cache, 0, &sequence, 1, q, 2 * GROUP_MOST + 2, 0, o),
+                   DUPLEX_ERROR_ARGUMENT);
   assert_int_equal(duplex_stack_attention(cache, 0, &sequence, 1, q, 0, 0, o), DUPLEX_ERROR_ARGUMENT);
   assert_int_equal(duplex_stack_attention(cache, 1, &sequence, 1, q, 2, 0, o), DUPLEX_ERROR_ARGUMENT);
   assert_int_equal(duplex_stack_attention(cache, 0, &sequence, 1, q, 2, -1, o), DUPLEX_ERROR_ARGUMENT);
   assert_int_equal(duplex_stack_attention(cache, 0, &sequence, 1, q, 2, INFINITY, o), DUPLEX_ERROR_ARGUMENT);
   assert_int_equal(duplex_stack_attention(cache, 0, &sequence, 1, q, 2, NAN, o), DUPLEX_ERROR_ARGUMENT);
-  assert_int_equal(duplex_stack_attention(cache, 0, &sequence, 1, q, 32, 0, o), 0);
+  assert_int_equal(duplex_stack_attention(cache, 0, &sequence, 1, q, 2 * GROUP_MOST, 0, o), 0);
   duplex_kv_close(cache);
   duplex_stack_close(stack);
 }

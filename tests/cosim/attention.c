@@ -12,7 +12,7 @@
 #include "duplex/kv_cache.h"
 #include "duplex/random.h"
 
-enum { SEQUENCES = 5, PIECES = 40, PAGE = 64, GEMM_ROWS = 3, GEMM_COLUMNS = 16 };
+enum { SEQUENCES = 5, PIECES = 40, PAGE = DUPLEX_WIDTH, GEMM_ROWS = 3, GEMM_COLUMNS = 16 };
 
 struct piece {
   unsigned sequence, positions;
@@ -69,13 +69,13 @@ static void draw_many_segments(struct attention_case *c) {
     c->piece[c->pieces++] = (struct piece){i % 2, PAGE};
 }
 
-// 5 to 8 lanes of more scores than a slice has.
+// More than half of the lanes, of more scores than a slice has.
 static void draw_long_row(struct attention_case *c) {
   c->heads = c->batch = 1;
-  c->group = 5 + (unsigned)below(c, 4);
+  c->group = DUPLEX_LANES / 2 + 1 + (unsigned)below(c, DUPLEX_LANES / 2);
   c->wide = false;
-  c->piece[c->pieces++] =
-      (struct piece){0, DUPLEX_SCORE_WORDS * DUPLEX_SCORES_OF_WORD / 8 + 1 + (unsigned)below(c, 300)};
+  c->piece[c->pieces++] = (struct piece){
+      0, DUPLEX_SCORE_WORDS * DUPLEX_SCORES_OF_WORD / DUPLEX_LANES + 1 + (unsigned)below(c, 300)};
 }
 
 static unsigned draw_spread(struct attention_case *c) {
@@ -107,6 +107,7 @@ static void draw(struct attention_case *c, unsigned channels) {
   c->head_size = pick(c, sizes, sizeof sizes / sizeof *sizes);
   c->heads = 1 + (unsigned)below(c, 4);
   c->group = 1 + (unsigned)below(c, below(c, 4) ? 4 : 9);
+  if (c->group > 2 * DUPLEX_LANES) c->group = 2 * DUPLEX_LANES;
   c->batch = 1 + (unsigned)below(c, SEQUENCES);
   c->bundles = pick(c, bundles, 6);
   c->kind = (unsigned)below(c, 4);

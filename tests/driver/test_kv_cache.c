@@ -10,6 +10,7 @@
 #include <cmocka.h>
 
 #include "driver/kv_cache.h"
+#include "driver/transfer.h"
 #include "duplex/error.h"
 
 #define PAGE 64u

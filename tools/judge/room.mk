@@ -1,3 +1,4 @@
+# The timing judge as a program.
 $(BUILD)/timing_judge: tools/judge/timing_judge.c $(LIB)
 	@mkdir -p $(@D)
 	$(call say,CC,$<)

@@ -10,6 +10,7 @@ static int bad(const char *where, const char *what) {
   return 2;
 }
 
+// Judges every line; returns the exit status.
 static int judge_file(FILE *file, const char *name, const struct duplex_dram_timing *timing, bool strict) {
   static struct duplex_judge judges[DUPLEX_CHANNELS];
   char line[256], where[300];

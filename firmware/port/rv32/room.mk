@@ -7,7 +7,7 @@ RV32_BUDGET ?= 12288
 RV32_STACK_BUDGET := 1024
 RV32_SRC = $(wildcard firmware/kernels/*.c firmware/protocol/*.c) $(FIRMWARE_SRC) $(wildcard firmware/port/rv32/*.c) firmware/port/rv32/start.S
 RV32_CFLAGS = --specs=picolibc.specs -march=rv32imc -mabi=ilp32 -O3 -flto -fno-partial-inlining -g -fno-tree-loop-distribute-patterns -std=c11 -ffreestanding -ffunction-sections -fdata-sections \
-  -fno-unwind-tables -fno-asynchronous-unwind-tables -Wstack-usage=$(RV32_STACK_BUDGET) $(WARN) $(FIRMWARE_DEFINES) -Iinclude -I.
+  -fno-unwind-tables -fno-asynchronous-unwind-tables -Wstack-usage=$(RV32_STACK_BUDGET) $(WARN) $(FIRMWARE_DEFINES) $(INCLUDES)
 RV32_LINK := -nostartfiles -Wl,--gc-sections -Wl,--fatal-warnings -T firmware/port/rv32/memory.ld
 RV32_NO_RWX := $(shell $(RV32_PREFIX)ld --help 2>/dev/null | grep -q no-warn-rwx && echo -Wl,--no-warn-rwx-segments)
 
