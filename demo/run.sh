@@ -10,7 +10,8 @@ dir=$build/demo
 hidden=4096 inner=14336 channels=2
 mkdir -p "$dir"
 fail() { echo "demo: $1" >&2; exit 1; }
-step() { printf '\n== %s\n' "$1"; }
+number=0
+step() { number=$((number + 1)); printf '\n== %d of 5: %s\n' $number "$1"; }
 now() { date +%s.%N; }
 since() { echo "$(now) $1" | awk '{printf "%.1f s", $1 - $2}'; }
 random() { # NAME SHAPE SEED DEVIATION FILE-OF-THE-USER

@@ -98,7 +98,7 @@ def build(run, unit, folder):
 def compile_bench(unit, folder):
     library = os.environ.get("DUPLEX_LIBRARY", "build/libduplex.a")
     bench = next(design.ROOT.glob(f"testbench/*/{unit}_bench.cpp"))
-    command = ["verilator", "--cc", "--exe", "--build", "-Wno-fatal", "-Wno-lint", "-Wno-UNOPTFLAT", "--trace-fst", "--output-split", "20000", "-O3", "--x-assign", "fast", "--x-initial", "fast", "-Iparams/generated", "-Irtl/common",
+    command = ["verilator", "--cc", "--exe", "--build", "-Wno-fatal", "-Wno-lint", "-Wno-UNOPTFLAT", "--output-split", "20000", "-O3", "--x-assign", "fast", "--x-initial", "fast", "-Iparams/generated", "-Irtl/common",
                "-y", "rtl/common", "-y", "rtl/gemm", "-y", "rtl/attention", "--top-module", unit, "-CFLAGS", f"-O1 -I{design.ROOT}/include -I{design.ROOT}",
                "-LDFLAGS", f"{pathlib.Path(library).resolve()} -ljansson -lm -ldl -lmpfr -lgmp", "--Mdir", str(folder / "obj"), "-o", f"{unit}_bench",
                str(folder / "public.vlt"), str(folder / "gates.v"), str(folder / f"{unit}.v"), str(design.ROOT / bench)]
