@@ -5,7 +5,7 @@
 #include "firmware/protocol.h"
 
 #define AT(member) (uint32_t) offsetof(struct expert_message, member)
-#define TABLE_TILES_MOST 16u
+#define TABLE_TILES_MOST (16384u / DUPLEX_TILE_BYTES)
 
 // The activation unit holds the table that this client calls `serial`.
 static bool table_is_there(const struct client *client, uint32_t serial) {
