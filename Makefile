@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 # Duplex: build, test and measure. `make help` lists the commands.
 BUILD ?= build
 .DEFAULT_GOAL := all

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The back ends that a stack can be opened on, by name: the one door from the driver to whatever stands
 // behind duplex/backend.h.
 #ifndef DUPLEX_BACKEND_BACKENDS_H

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Who runs the firmware of a stack: this process (native.c), or an RV32 controller (backend/rv32, in a
 // library of its own). Both serve the queues of the same mailbox.
 #ifndef DUPLEX_BACKEND_CONTROLLER_H

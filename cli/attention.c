@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // duplex attention: Q[B,Hq,D], K,V[B,Hkv,L,D] -> O[B,Hq,D], decode attention of a batch of sequences on one
 // stack.
 #include "cli/attention.h"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Attention as a job among others.
 #ifndef DUPLEX_CLI_ATTENTION_H
 #define DUPLEX_CLI_ATTENTION_H

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // duplex batch FILE.jsonl: one job a line, in one process; matrices stay resident between the jobs that name
 // the same files.
 #include <errno.h>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The commands of `duplex`. Each gets the arguments behind its name and returns an exit status.
 #ifndef DUPLEX_CLI_COMMANDS_H
 #define DUPLEX_CLI_COMMANDS_H

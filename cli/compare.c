@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // duplex compare A B: the differences of two tensors in units in the last place, and the first one.
 #include <stdio.h>
 #include <string.h>

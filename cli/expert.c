@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // duplex expert: X[M,H], G,U[F,H], D[H,F] -> Y[M,H], a gated (or plain) feed-forward network on one stack.
 #include <errno.h>
 #include <stdio.h>

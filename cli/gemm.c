@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // duplex gemm: X[M,K], W[N,K] -> Y[M,N] = X W^T on one stack.
 #include <stdio.h>
 #include <string.h>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // duplex info: geometry, version, what this build and this machine can do.
 #include <stdio.h>
 #include <string.h>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // One line on standard error for each failure, progress on a terminal.
 //
 // Exit status: 0; 2 bad input or usage; 1 anything else.

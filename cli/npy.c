@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // NumPy's .npy files, versions 1 to 3: magic, version, header length, a Python dict of descr, fortran_order
 // and shape, then the elements.
 #include "cli/npy.h"

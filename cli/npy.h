@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Tensors in memory and in .npy files.
 #ifndef DUPLEX_CLI_NPY_H
 #define DUPLEX_CLI_NPY_H

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Options of a command: --name value.
 #ifndef DUPLEX_CLI_OPTIONS_H
 #define DUPLEX_CLI_OPTIONS_H

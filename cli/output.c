@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Files that a command will write: whole, or not at all.
 #include "cli/output.h"
 

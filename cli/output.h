@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Files that a command will write. They are made under temporary names at once, so that an output that cannot
 // be written is refused before any work, and get their names together at the end: all or none. A link to a
 // file stays one; a device (/dev/null) or pipe is written as it is.

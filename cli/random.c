@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // duplex random: a binary16 tensor of seeded values, made element by element in row-major order (fewer rows
 // are a prefix of more).
 #include "duplex/random.h"

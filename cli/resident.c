@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Matrices of a batch that stay on the stack.
 #include "cli/resident.h"
 

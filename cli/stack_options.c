@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Options and errors of the commands that run on a stack.
 #include "cli/stack_options.h"
 

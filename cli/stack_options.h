@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Options of every command that runs on a stack, and opening it.
 #ifndef DUPLEX_CLI_STACK_OPTIONS_H
 #define DUPLEX_CLI_STACK_OPTIONS_H

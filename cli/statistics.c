@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Statistics of a job as a JSON file.
 #include "cli/statistics.h"
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Statistics of a job as a JSON file.
 #ifndef DUPLEX_CLI_STATISTICS_H
 #define DUPLEX_CLI_STATISTICS_H

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Checks an expert's result against an exact computation that shares no arithmetic with the C model.
 //
 // usage: exact_expert X GATE UP DOWN Y H_OUT

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 # The demonstration: an expert of Mixtral's shape, checked against an exact computation.
 .PHONY: demo demo-build
 $(BUILD)/exact_expert: demo/exact_expert.c $(LIB)

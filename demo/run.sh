@@ -1,4 +1,5 @@
 #!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
 # One expert of Mixtral-8x7B in its real shape: complete on the C model and on the RTL, compared, reported.
 # usage: demo/run.sh BUILD [TOKENS]
 # X, GATE, UP and DOWN in the environment name files of your own (<f2, finite values), of any shape that fits: make demo X=... GATE=... UP=... DOWN=...

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Brings a table into the activation unit of a stack.
 #include "driver/activation_table.h"
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The table in the activation unit of a stack.
 #ifndef DUPLEX_DRIVER_ACTIVATION_TABLE_H
 #define DUPLEX_DRIVER_ACTIVATION_TABLE_H

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Decode attention as jobs of the firmware: checks, messages, and the steps of a job.
 #include "driver/attention.h"
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Decode attention of a batch over one layer, as the parts of the driver hand it on.
 #ifndef DUPLEX_DRIVER_ATTENTION_H
 #define DUPLEX_DRIVER_ATTENTION_H

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Which query heads share a stream of K and V: the plan of a batch.
 #include "driver/attention_plan.h"
 

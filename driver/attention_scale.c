@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The constant c of attention, correctly rounded, in integers only.
 #include <string.h>
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // A decode step: the xPU appends a position to each sequence and hands the KV spaces over, Logic-PIM attends.
 #include "driver/attention.h"
 #include "driver/bundle_owner.h"

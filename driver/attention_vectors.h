@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // q and o of an attention job: between the host and the stack's DRAM.
 #ifndef DUPLEX_DRIVER_ATTENTION_VECTORS_H
 #define DUPLEX_DRIVER_ATTENTION_VECTORS_H

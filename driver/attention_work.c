@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The work of an attention job, for its statistics.
 #include "driver/attention_work.h"
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The work of an attention job, for its statistics.
 #ifndef DUPLEX_DRIVER_ATTENTION_WORK_H
 #define DUPLEX_DRIVER_ATTENTION_WORK_H

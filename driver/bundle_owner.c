@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Hands bundles over between Logic-PIM and the xPU.
 #include "driver/bundle_owner.h"
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Whose the bundles are: Logic-PIM's or the xPU's, which is the host's side.
 #ifndef DUPLEX_DRIVER_BUNDLE_OWNER_H
 #define DUPLEX_DRIVER_BUNDLE_OWNER_H

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // What a job did to the stack, from the counters of its channels, its commands and its clock.
 #include "driver/counters.h"
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // What a job did to the stack: performance counters, DRAM commands, clocks.
 #ifndef DUPLEX_DRIVER_COUNTERS_H
 #define DUPLEX_DRIVER_COUNTERS_H

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Jobs: activations in, the firmware's kernel, results out, statistics.
 #include <stdlib.h>
 #include <string.h>

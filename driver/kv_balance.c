@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // How full the channels of the KV cache are.
 #include "driver/kv_balance.h"
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // How full the channels are, and where a sequence begins so that they fill evenly.
 #ifndef DUPLEX_DRIVER_KV_BALANCE_H
 #define DUPLEX_DRIVER_KV_BALANCE_H

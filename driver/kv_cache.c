@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Opening and closing a KV cache, and what it has room for.
 #include "driver/kv_cache.h"
 

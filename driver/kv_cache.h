@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The structures of the KV cache: spaces, pages, sequences.
 #ifndef DUPLEX_DRIVER_KV_CACHE_H
 #define DUPLEX_DRIVER_KV_CACHE_H

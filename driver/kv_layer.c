@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The pages of one layer of a sequence.
 #include "driver/kv_layer.h"
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The pages of one layer of a sequence.
 #ifndef DUPLEX_DRIVER_KV_LAYER_H
 #define DUPLEX_DRIVER_KV_LAYER_H

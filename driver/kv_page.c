@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The bytes of a page: K as rows of positions, V as rows of the head's columns, 64 positions to a row set
 // (docs/architecture.md).
 #include "driver/kv_page.h"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The bytes of a page.
 #ifndef DUPLEX_DRIVER_KV_PAGE_H
 #define DUPLEX_DRIVER_KV_PAGE_H

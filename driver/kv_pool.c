@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Frames of the KV cache: which are taken, in which channels.
 #include "driver/kv_pool.h"
 

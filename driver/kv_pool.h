@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Which frames of a space are taken, in which channels.
 #ifndef DUPLEX_DRIVER_KV_POOL_H
 #define DUPLEX_DRIVER_KV_POOL_H

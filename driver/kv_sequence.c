@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Sequences of the KV cache: begin, append, share, move, free.
 #include "driver/kv_sequence.h"
 

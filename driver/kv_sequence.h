@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Room for positions of a sequence that are appended next.
 #ifndef DUPLEX_DRIVER_KV_SEQUENCE_H
 #define DUPLEX_DRIVER_KV_SEQUENCE_H

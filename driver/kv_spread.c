@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // How many channels share a KV head of a sequence.
 #include "driver/kv_spread.h"
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // How many channels share a KV head of a sequence, and how many lanes the hardware keeps.
 #ifndef DUPLEX_DRIVER_KV_SPREAD_H
 #define DUPLEX_DRIVER_KV_SPREAD_H

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Messages to the firmware: their words, and running one to its end.
 #include "driver/messages.h"
 

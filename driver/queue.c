@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The client's side of its job queue: messages in, completions out, what came of them.
 #include "driver/queue.h"
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // A client's job queue (docs/protocol.md).
 #ifndef DUPLEX_DRIVER_QUEUE_H
 #define DUPLEX_DRIVER_QUEUE_H

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Opening and closing stacks and clients of them.
 #include "driver/stack.h"
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // A stack as the files of the library see it: what its clients share, and one client of it with its weights.
 #ifndef DUPLEX_DRIVER_STACK_H
 #define DUPLEX_DRIVER_STACK_H

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The text of a stack's last error.
 #include "driver/stack_error.h"
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The text of a stack's last error.
 #ifndef DUPLEX_DRIVER_STACK_ERROR_H
 #define DUPLEX_DRIVER_STACK_ERROR_H

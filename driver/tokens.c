@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Activations of a job into DRAM, results out of it.
 #include "driver/tokens.h"
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The tokens of a job: passes that serve them, their space in DRAM, activations in and results out.
 #ifndef DUPLEX_DRIVER_TOKENS_H
 #define DUPLEX_DRIVER_TOKENS_H

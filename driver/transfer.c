@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Bytes of a region, row set by row set.
 #include "driver/transfer.h"
 

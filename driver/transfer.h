@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Bytes of a region in one channel. All bundles become the xPU's first.
 #ifndef DUPLEX_DRIVER_TRANSFER_H
 #define DUPLEX_DRIVER_TRANSFER_H

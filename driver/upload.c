@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Brings weight matrices into the order in which they stream.
 #include <stdlib.h>
 #include <string.h>

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 # Programs on the library, with the tree's own headers: $(BUILD)/examples/<folder>/<folder>.
 $(BUILD)/examples/%: examples/%.c $(LIB)
 	@mkdir -p $(@D)

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Jobs of the host and the kernels that turn them into descriptors.
 //
 // A kernel keeps the ring full, waits for the last descriptor and reports. It moves addresses and lengths,

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Where tensors lie in the channels' DRAM (docs/architecture.md, "Layout of tensors"): the one source of this
 // arithmetic for firmware and driver. Sizes in row sets are per channel and the same for all channels.
 #ifndef DUPLEX_FIRMWARE_LAYOUT_H

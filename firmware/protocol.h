@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The protocol between host and firmware: job queues in memory that both see (docs/protocol.md). Everything
 // is a 32-bit little-endian word, so both sides see one layout.
 //

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 # Kernels and protocol in the library, where the firmware runs natively.
 LIB_SRC += $(wildcard firmware/kernels/*.c firmware/protocol/*.c)
 

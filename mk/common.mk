@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 # Compilers, flags and the rules that every room uses.
 # A room adds its C files to LIB_SRC in its room.mk; tests and benches are found by name:
 #   tests/<room>/test_<unit>.c                -> $(BUILD)/tests/<room>/test_<unit>     (CMocka)

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 # make docs: the reference as HTML in BUILD/docs/html.
 .PHONY: docs
 docs: ## reference of headers and pages as HTML: build/docs/html/index.html

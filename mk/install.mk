@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 # make install: command, shared and static library with pkg-config file, headers, man page, Python module, and what is built of
 # the Verilated stacks and the RV32 firmware. Everything goes below $(DESTDIR)$(PREFIX); make uninstall takes the same files away.
 .PHONY: install uninstall

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 # The library as programs outside link it: what begins with duplex_ is exported, everything else stays inside.
 #   libduplex.so.MAJOR   shared, soname of the same name
 #   libduplex_one.a      static, one object; `make install` calls it libduplex.a. The build's own libduplex.a, which tests and tools

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 # Another point of the design space: make PARAMS=synth/points/small.params BUILD=build/small
 # Its headers are made in BUILD and found before the committed ones; the build folder stays at its point, with or without PARAMS
 # (docs/parameters.md).

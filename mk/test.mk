@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 # Installation of what is missing, tests, lint, doctor.
 .PHONY: test plan regress test-build lint doctor
 

@@ -1,4 +1,5 @@
 #!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
 """Checks the Markdown pages: relative links and anchors lead somewhere, prose has at most 110 columns.
 
 Tables, code blocks and generated pages are exempt from the width; so is a line that is one link or picture.

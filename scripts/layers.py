@@ -1,4 +1,5 @@
 #!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
 """Holds the code against layers.txt, the table of what each room may include and link.
 
 usage: scripts/layers.py [BUILD] [--list] [--write]

@@ -1,4 +1,5 @@
 #!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
 # Reads every RTL file with Verilator (-Wall), Icarus and Yosys, checks the format of the C files and the layers of the project.
 # usage: scripts/lint.sh [BUILD]
 set -u
@@ -32,6 +33,10 @@ scripts/rtl_style.py || fail "rtl_style (docs/rtl_style.md)"
 
 mapfile -t c_files < <(git ls-files "*.c" "*.h" "*.cpp" | grep -v -E "include/duplex/(params|registers|descriptor|enumerations|dram_presets|energy)\.h$|_tables\.c$")
 clang-format --dry-run --Werror "${c_files[@]}" >"$build/lint/format.log" 2>&1 || { head -20 "$build/lint/format.log"; fail "clang-format"; }
+
+# Pages: links, anchors, widths; licence lines.
+scripts/check_docs.py || fail "pages"
+scripts/spdx.sh --check || fail "licence lines"
 
 # Layers: what layers.txt says of includes, and of the objects if there are any.
 scripts/layers.py "$build" || fail "layers"

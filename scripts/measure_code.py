@@ -1,4 +1,5 @@
 #!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
 """Measures the C and C++ code outside tests: longest functions, widest lines, opening sentences, raw opcodes.
 
 usage: scripts/measure_code.py [FOLDER ...]

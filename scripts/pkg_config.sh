@@ -1,4 +1,5 @@
 #!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
 # Prints the pkg-config file of an installation. usage: scripts/pkg_config.sh PREFIX VERSION
 # Blanks and quotes of the prefix are escaped as pkg-config reads them.
 set -eu

@@ -1,4 +1,5 @@
 #!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
 """Checks the RTL against docs/rtl_style.md, as far as a program can.
 
 usage: scripts/rtl_style.py [FILE...]

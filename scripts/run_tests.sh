@@ -1,4 +1,5 @@
 #!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
 # Runs the tests of tests/plan.tsv and those found by name, and prints time by group.
 # usage: scripts/run_tests.sh BUILD TIER [GROUP...]
 #        scripts/run_tests.sh --list [TIER [GROUP...]]   prints the plan

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The design as Yosys elaborates it: modules with their parameters, what each instantiates, and which of them are units."""
 import hashlib
 import pathlib

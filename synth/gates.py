@@ -1,4 +1,5 @@
 #!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
 """Simulates the mapped net lists of units: in every clock they must give the bits that the RTL gives.
 
 usage: synth/gates.py [UNIT]... [options of synth/synth.py but --top] [--vectors N] [--cases N] [--seed S]

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 # One bench per RTL unit: <unit>_bench.cpp drives rtl/*/<unit>.v and compares with the C unit at the unit's boundary.
 #   make build/verilator/gemm/gemm_bench                 one bench
 #   make WAVES=1 build/verilator-waves/gemm/gemm_bench   the same with --wave FILE.fst; its compilation takes twice as long and more

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The firmware in the host's process: its registers are the back end's, and it takes no time.
 #include <stdio.h>
 #include <stdlib.h>

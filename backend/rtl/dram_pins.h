@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The DRAM behind the pins of the Verilated stack: one device of duplex/hbm.h per channel.
 //
 // Each clock, `drive` puts the read data of that clock on the pins and `sample` hands commands and write data

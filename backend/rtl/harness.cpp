@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // One Verilated stack behind duplex/backend.h: AXI4-Lite master, DRAM cells, clock and interrupt; nothing
 // else.
 //

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // duplex_rtl_open: finds, builds if needed, and loads the library with the Verilated stack for a number of
 // channels.
 //

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Slices of a Verilated port, whatever C++ type its width has: a byte to 64 bits, or an array of 32-bit
 // words.
 #ifndef DUPLEX_PINS_H

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 # The Verilated stack behind the interface of duplex/backend.h: one shared library per number of channels.
 #
 # A channel holds 512 multipliers, so it is Verilated and compiled once, as a library (`--lib-create`) that every variant links; stack.v

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The registers that the firmware sees: those of the stack and those of the platform.
 #include "backend/rv32/bus.h"
 

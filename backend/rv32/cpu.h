@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Registers and traps of the RV32 processor.
 #ifndef DUPLEX_RV32_CPU_H
 #define DUPLEX_RV32_CPU_H

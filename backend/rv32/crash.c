@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Where the firmware is, in words.
 #include "backend/rv32/crash.h"
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Where the firmware is, in words.
 #ifndef DUPLEX_RV32_CRASH_H
 #define DUPLEX_RV32_CRASH_H

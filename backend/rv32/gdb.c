@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Remote stub for GDB: one debugger on the loopback interface. Registers, memory, breakpoints, steps; the
 // stack's clock stands while the debugger looks.
 #include "backend/rv32/gdb.h"

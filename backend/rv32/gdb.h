@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Remote stub for GDB on a port of the loopback interface.
 #ifndef DUPLEX_RV32_GDB_H
 #define DUPLEX_RV32_GDB_H

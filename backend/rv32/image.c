@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Reads the firmware's ELF file: segments, entry, functions.
 #include "backend/rv32/image.h"
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The machine of the controller on Unicorn: memory, slices of instructions, exceptions and interrupts.
 #include "backend/rv32/platform.h"
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The RV32 controller of a stack on Unicorn: memory, registers, time, interrupts, traps.
 //
 // Time: an instruction takes 1 / instructions_per_clock clocks of the stack, a register access what the back

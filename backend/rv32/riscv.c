@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The RV32 controller behind backend/controller.h.
 #include <stdlib.h>
 #include <string.h>

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 # The RV32 controller: a library of its own over Unicorn, which the command loads for --firmware riscv.
 CONTROLLER_SRC := $(filter-out backend/rv32/loader.c,$(wildcard backend/rv32/*.c))
 LIB_SRC += backend/rv32/loader.c

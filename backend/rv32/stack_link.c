@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The stack that the controller belongs to: its clocks, and its errors.
 #include "backend/rv32/stack_link.h"
 

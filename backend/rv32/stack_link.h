@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The stack that the controller belongs to: its clocks, and its errors.
 #ifndef DUPLEX_RV32_STACK_LINK_H
 #define DUPLEX_RV32_STACK_LINK_H

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Trace of calls and register accesses, and profile by function.
 #ifndef DUPLEX_RV32_WATCH_H
 #define DUPLEX_RV32_WATCH_H

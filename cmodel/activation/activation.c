@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The stages of the activation unit, as in rtl/activation/activation_lane.v.
 #include "duplex/activation.h"
 

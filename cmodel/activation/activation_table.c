@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Tables: the built-in ones, files, images.
 #include <stdlib.h>
 #include <string.h>

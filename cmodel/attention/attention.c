@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The units of a channel's attention put together, as rtl/attention/attention.v.
 #include "cmodel/attention/attention.h"
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Decode attention of one channel clock by clock, without the data: rtl/attention with the same units and the
 // same clocks. What it computes is cmodel/execute/attention.c's.
 #ifndef DUPLEX_CMODEL_ATTENTION_H

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Rows of context sums between the GEMM module and the quotient or the member above, as
 // rtl/attention/attention_join.v.
 #include "cmodel/attention/attention_join.h"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Rows of context sums to and from the channels that share a head, as rtl/attention/attention_join.v.
 #ifndef DUPLEX_CMODEL_ATTENTION_JOIN_H
 #define DUPLEX_CMODEL_ATTENTION_JOIN_H

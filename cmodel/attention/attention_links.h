@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // What a channel's attention shows to the members of its head below and above in a clock.
 #ifndef DUPLEX_CMODEL_ATTENTION_LINKS_H
 #define DUPLEX_CMODEL_ATTENTION_LINKS_H

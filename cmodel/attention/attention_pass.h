@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Records from the sequencer to the units behind it, and the FIFOs in which they wait.
 #ifndef DUPLEX_CMODEL_ATTENTION_PASS_H
 #define DUPLEX_CMODEL_ATTENTION_PASS_H

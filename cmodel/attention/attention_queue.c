@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // A descriptor as the queue keeps it, as rtl/attention/attention_queue.v.
 #include "cmodel/attention/attention_queue.h"
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Descriptors of attention as a channel's queue keeps them, as rtl/attention/attention_queue.v.
 #ifndef DUPLEX_CMODEL_ATTENTION_QUEUE_H
 #define DUPLEX_CMODEL_ATTENTION_QUEUE_H

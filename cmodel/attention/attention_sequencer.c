@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The order of the passes and their row sets, as rtl/attention/attention_sequencer.v.
 #include "cmodel/attention/attention_sequencer.h"
 

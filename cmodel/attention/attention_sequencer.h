@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The order of the passes of a channel's attention, as rtl/attention/attention_sequencer.v.
 #ifndef DUPLEX_CMODEL_ATTENTION_SEQUENCER_H
 #define DUPLEX_CMODEL_ATTENTION_SEQUENCER_H

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Beats of the passes, as rtl/attention/attention_stream.v.
 #include "cmodel/attention/attention_stream.h"
 

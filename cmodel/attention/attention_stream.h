@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Beats of the passes of a channel's attention, as rtl/attention/attention_stream.v.
 #ifndef DUPLEX_CMODEL_ATTENTION_STREAM_H
 #define DUPLEX_CMODEL_ATTENTION_STREAM_H

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Tiles of q and of weights, as rtl/attention/attention_tiles.v with probability_path.v.
 #include "cmodel/attention/attention_tiles.h"
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Tiles of q and of weights for the GEMM module, as rtl/attention/attention_tiles.v with probability_path.v.
 #ifndef DUPLEX_CMODEL_ATTENTION_TILES_H
 #define DUPLEX_CMODEL_ATTENTION_TILES_H

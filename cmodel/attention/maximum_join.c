@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The maxima of a head in several channels, joined, as rtl/attention/maximum_join.v: who waits for whom,
 // without the numbers.
 #include "cmodel/attention/maximum_join.h"

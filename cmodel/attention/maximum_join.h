@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The maxima of a head that several channels share, as rtl/attention/maximum_join.v.
 #ifndef DUPLEX_CMODEL_MAXIMUM_JOIN_H
 #define DUPLEX_CMODEL_MAXIMUM_JOIN_H

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Scores on their way to the slice, as rtl/attention/score_path.v.
 #ifndef DUPLEX_CMODEL_SCORE_PATH_H
 #define DUPLEX_CMODEL_SCORE_PATH_H

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Scores from the slice to the result buffer, as rtl/attention/score_writer.v.
 #include "cmodel/attention/score_writer.h"
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Scores from the slice to the DRAM, as rtl/attention/score_writer.v.
 #ifndef DUPLEX_CMODEL_SCORE_WRITER_H
 #define DUPLEX_CMODEL_SCORE_WRITER_H

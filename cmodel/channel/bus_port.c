@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // From words of results to the result bus, as rtl/channel/bus_port.v.
 #include "cmodel/channel/bus_port.h"
 

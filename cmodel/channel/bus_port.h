@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Words of results to the result bus, as rtl/channel/bus_port.v.
 #ifndef DUPLEX_CMODEL_BUS_PORT_H
 #define DUPLEX_CMODEL_BUS_PORT_H

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // A channel clock by clock, as rtl/channel/channel.v: its units put together.
 #include "cmodel/channel/channel.h"
 

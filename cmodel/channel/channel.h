@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // A channel clock by clock, without the data: rtl/channel with the same units and the same clocks. What it
 // computes is cmodel/execute's.
 #ifndef DUPLEX_CMODEL_CHANNEL_H

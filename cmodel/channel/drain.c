@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // From sums to words of results, as rtl/channel/drain.v.
 #include "cmodel/channel/drain.h"
 

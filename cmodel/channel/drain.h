@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Rows of sums to words of results, as rtl/channel/drain.v.
 #ifndef DUPLEX_CMODEL_CHANNEL_DRAIN_H
 #define DUPLEX_CMODEL_CHANNEL_DRAIN_H

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Tiles and rows on their way through rtl/gemm/gemm.v.
 #include "cmodel/channel/gemm_stages.h"
 

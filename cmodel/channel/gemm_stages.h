@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The stages of the GEMM module, rtl/gemm/gemm.v without its sums.
 #ifndef DUPLEX_CMODEL_GEMM_STAGES_H
 #define DUPLEX_CMODEL_GEMM_STAGES_H

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The fields of a descriptor that units of a channel and of the stack use.
 #ifndef DUPLEX_CMODEL_JOB_TIMING_H
 #define DUPLEX_CMODEL_JOB_TIMING_H

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Half a beat a clock, as rtl/channel/load_path.v.
 #include "cmodel/channel/load_path.h"
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Data of a LOAD from the weight FIFO to the result buffer, as rtl/channel/load_path.v.
 #ifndef DUPLEX_CMODEL_LOAD_PATH_H
 #define DUPLEX_CMODEL_LOAD_PATH_H

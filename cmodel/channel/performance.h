@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Counters of a channel, as rtl/channel/performance.v.
 #ifndef DUPLEX_CMODEL_PERFORMANCE_H
 #define DUPLEX_CMODEL_PERFORMANCE_H

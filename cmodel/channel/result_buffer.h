@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Words of results between the drain and the DRAM or the bus, as rtl/channel/result_buffer.v.
 #ifndef DUPLEX_CMODEL_RESULT_BUFFER_H
 #define DUPLEX_CMODEL_RESULT_BUFFER_H

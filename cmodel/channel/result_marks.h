@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // What goes with a word of results through a channel.
 #ifndef DUPLEX_CMODEL_RESULT_MARKS_H
 #define DUPLEX_CMODEL_RESULT_MARKS_H

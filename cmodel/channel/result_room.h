@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Words of the result buffer that nobody has spoken for, as rtl/channel/result_room.v.
 #ifndef DUPLEX_CMODEL_RESULT_ROOM_H
 #define DUPLEX_CMODEL_RESULT_ROOM_H

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // From a job to row sets, as rtl/channel/stream_request.v.
 #include "cmodel/channel/stream_request.h"
 

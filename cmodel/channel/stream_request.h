@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Row sets of a job are asked for, block by block, as rtl/channel/stream_request.v.
 #ifndef DUPLEX_CMODEL_STREAM_REQUEST_H
 #define DUPLEX_CMODEL_STREAM_REQUEST_H

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Tile words to the GEMM module, as rtl/channel/tile_gate.v.
 #include "cmodel/channel/tile_gate.h"
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The tile words of a channel, as rtl/channel/tile_gate.v.
 #ifndef DUPLEX_CMODEL_TILE_GATE_H
 #define DUPLEX_CMODEL_TILE_GATE_H

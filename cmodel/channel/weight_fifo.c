@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Beats, and credits for the columns that hold them, as rtl/channel/weight_fifo.v.
 #include "cmodel/channel/weight_fifo.h"
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Beats between the DRAM and the GEMM module, as rtl/channel/weight_fifo.v.
 #ifndef DUPLEX_CMODEL_WEIGHT_FIFO_H
 #define DUPLEX_CMODEL_WEIGHT_FIFO_H

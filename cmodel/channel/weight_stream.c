@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // From row sets to beats, as rtl/channel/weight_stream.v.
 #include "cmodel/channel/weight_stream.h"
 

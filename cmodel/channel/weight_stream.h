@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Beats of weights to the GEMM module, as rtl/channel/weight_stream.v.
 #ifndef DUPLEX_CMODEL_WEIGHT_STREAM_H
 #define DUPLEX_CMODEL_WEIGHT_STREAM_H

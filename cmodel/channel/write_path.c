@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // From words of results to the DRAM, as rtl/channel/write_path.v.
 #include "cmodel/channel/write_path.h"
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Words of results to columns of the DRAM, as rtl/channel/write_path.v.
 #ifndef DUPLEX_CMODEL_WRITE_PATH_H
 #define DUPLEX_CMODEL_WRITE_PATH_H

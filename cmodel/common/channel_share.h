@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // What a descriptor asks of one channel, read from its words: rows or tiles, heads of attention and their
 // positions. Used by what computes and by what keeps time.
 #ifndef DUPLEX_CMODEL_CHANNEL_SHARE_H

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The text of each error code.
 #include "duplex/error.h"
 

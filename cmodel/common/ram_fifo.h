@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // A FIFO with a RAM, as rtl/common/ram_fifo.v: what goes in is at the output two clocks later.
 #ifndef DUPLEX_CMODEL_RAM_FIFO_H
 #define DUPLEX_CMODEL_RAM_FIFO_H

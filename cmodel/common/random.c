@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Random numbers: xoshiro256** seeded by splitmix64.
 #include "duplex/random.h"
 

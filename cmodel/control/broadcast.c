@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The tile words on their way to all channels, as rtl/control/broadcast.v.
 #include "cmodel/control/broadcast.h"
 

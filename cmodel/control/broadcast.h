@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The tile words on their way to all channels, clock by clock, as rtl/control/broadcast.v.
 #ifndef DUPLEX_CMODEL_BROADCAST_H
 #define DUPLEX_CMODEL_BROADCAST_H

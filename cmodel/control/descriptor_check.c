@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // What rtl/control/descriptor_check.v checks, in the same order: the lowest error code wins.
 #include "cmodel/control/descriptor_check.h"
 

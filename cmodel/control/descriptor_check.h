@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // What a stack refuses, as rtl/control/descriptor_check.v.
 #ifndef DUPLEX_CMODEL_DESCRIPTOR_CHECK_H
 #define DUPLEX_CMODEL_DESCRIPTOR_CHECK_H

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The next descriptor and the jobs under way, clock by clock, as rtl/control/operation_controller.v with
 // descriptor_ring.v and the clocks of descriptor_check.v.
 #include "cmodel/control/operation_controller.h"

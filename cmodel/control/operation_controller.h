@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The next descriptor and the jobs under way, clock by clock, as rtl/control/operation_controller.v.
 #ifndef DUPLEX_CMODEL_OPERATION_CONTROLLER_H
 #define DUPLEX_CMODEL_OPERATION_CONTROLLER_H

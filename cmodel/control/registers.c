@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The registers of params/registers.rdl, as rtl/control/registers.v has them.
 #include "cmodel/control/registers.h"
 

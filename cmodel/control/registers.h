@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The registers of params/registers.rdl and the descriptor ring, as rtl/control/registers.v.
 #ifndef DUPLEX_CMODEL_REGISTERS_H
 #define DUPLEX_CMODEL_REGISTERS_H

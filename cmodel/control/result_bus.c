@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Words from the channels to the shared buffer, as rtl/control/result_bus.v, and the activation unit as a
 // delay.
 #include "cmodel/control/result_bus.h"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The result bus and the activation unit behind it, clock by clock, as rtl/control/result_bus.v.
 #ifndef DUPLEX_CMODEL_RESULT_BUS_H
 #define DUPLEX_CMODEL_RESULT_BUS_H

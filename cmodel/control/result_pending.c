@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The range of results that have not arrived, as rtl/control/result_pending.v.
 #include "cmodel/control/result_pending.h"
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Results of a job that have not reached the shared buffer, as rtl/control/result_pending.v.
 #ifndef DUPLEX_CMODEL_RESULT_PENDING_H
 #define DUPLEX_CMODEL_RESULT_PENDING_H

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // As rtl/dram/activation_window.v, rule strict.
 #include "cmodel/dram/activation_window.h"
 

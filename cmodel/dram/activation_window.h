@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // At most four activations of a rank within tFAW, those of the xPU among them, as
 // rtl/dram/activation_window.v.
 #ifndef DUPLEX_CMODEL_ACTIVATION_WINDOW_H

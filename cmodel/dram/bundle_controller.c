@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Column commands, turns of reads and writes, credits, as rtl/dram/bundle_controller.v.
 #include "cmodel/dram/bundle_controller.h"
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The DRAM controller of a channel, clock by clock, without the data: rtl/dram with the same units, stages
 // and pins in the same clocks. Timing comes from a preset at run time. Ports: docs/architecture.md, "Ports of
 // the bundle controller".

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Row commands of a channel, as rtl/dram/row_scheduler.v and bundle_state.v.
 #include "cmodel/dram/row_scheduler.h"
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Row commands of a channel, as rtl/dram/row_scheduler.v with bundle_state.v.
 #ifndef DUPLEX_CMODEL_ROW_SCHEDULER_H
 #define DUPLEX_CMODEL_ROW_SCHEDULER_H

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Streams cut into row sets, as rtl/dram/row_set_queue.v.
 #include "cmodel/dram/row_set_queue.h"
 

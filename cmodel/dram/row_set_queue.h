@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The row sets that are read next, as rtl/dram/row_set_queue.v.
 #ifndef DUPLEX_CMODEL_ROW_SET_QUEUE_H
 #define DUPLEX_CMODEL_ROW_SET_QUEUE_H

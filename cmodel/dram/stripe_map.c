@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The place of a logical row set in a stripe set, as rtl/dram/stripe_map.v.
 #include "cmodel/dram/stripe_map.h"
 

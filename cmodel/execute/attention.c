@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // One channel's heads of an ATTENTION descriptor (docs/numerics.md, N5): scores of the segment (MODE SCORES:
 // into DRAM), and with the sequence's last segment (MODE ROW_BLOCK: with each, its scores from DRAM) the
 // context. With SPREAD a head's maximum, sums and l are joined over its channels.

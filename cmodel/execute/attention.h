@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // One channel's heads of an ATTENTION descriptor.
 #ifndef DUPLEX_CMODEL_EXECUTE_ATTENTION_H
 #define DUPLEX_CMODEL_EXECUTE_ATTENTION_H

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // What a channel keeps of an attention sequence from one descriptor to the next.
 #ifndef DUPLEX_CMODEL_ATTENTION_STATE_H
 #define DUPLEX_CMODEL_ATTENTION_STATE_H

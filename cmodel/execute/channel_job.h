@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // One channel's share of a descriptor, as the files of this room hand it on.
 #ifndef DUPLEX_CMODEL_CHANNEL_JOB_H
 #define DUPLEX_CMODEL_CHANNEL_JOB_H

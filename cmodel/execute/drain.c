@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Rounds the sums of one row, or serialises them, as rtl/channel/drain.v.
 #include "cmodel/execute/drain.h"
 

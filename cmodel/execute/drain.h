@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Sums of a row as the bytes of results.
 #ifndef DUPLEX_CMODEL_EXECUTE_DRAIN_H
 #define DUPLEX_CMODEL_EXECUTE_DRAIN_H

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Computes a job, channel by channel, on the threads of the execution.
 #include "cmodel/execute/execute.h"
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // What a descriptor computes: cells, shared buffers and activation table before and after it. It knows no
 // clock; the rooms that keep time know no data.
 #ifndef DUPLEX_CMODEL_EXECUTE_H

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // One channel's share of GEMM: weights from its DRAM, sums, results to its DRAM or through the activation
 // unit to the shared buffer. Channels write disjoint places, so they may run at once.
 #include "cmodel/execute/gemm.h"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // One channel's share of GEMM.
 #ifndef DUPLEX_CMODEL_EXECUTE_GEMM_H
 #define DUPLEX_CMODEL_EXECUTE_GEMM_H

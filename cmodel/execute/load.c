@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // One channel's share of LOAD: every so many-th tile, to the shared buffer or to the activation table.
 #include "cmodel/execute/load.h"
 

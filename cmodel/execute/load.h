@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // One channel's share of LOAD.
 #ifndef DUPLEX_CMODEL_EXECUTE_LOAD_H
 #define DUPLEX_CMODEL_EXECUTE_LOAD_H

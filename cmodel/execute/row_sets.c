@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Reads logical row sets of a stripe set.
 #include "cmodel/execute/row_sets.h"
 

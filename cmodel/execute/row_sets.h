@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Cells of a channel by logical row sets of a stripe set.
 #ifndef DUPLEX_CMODEL_ROW_SETS_H
 #define DUPLEX_CMODEL_ROW_SETS_H

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // One exact product of 64 weights and 64 activations, stage by stage, as rtl/gemm/dot64.v.
 #include "duplex/gemm_units.h"
 

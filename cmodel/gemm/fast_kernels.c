@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Kernels of the fast path: portable, AVX2 and AVX-512.
 #include "cmodel/gemm/fast_kernels.h"
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The block's sums by the plain path, and the tiers of the fast path around the kernels of fast_kernels.c.
 //
 // direct: one double sum over all of K. split: if that was not exact, one double sum for each k-tile, joined

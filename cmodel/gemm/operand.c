@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Operands of products from binary16 numbers and weights of softmax, as rtl/gemm/operand.v.
 #include "duplex/gemm_units.h"
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Sums to binary16 and binary32, rounded once, as rtl/gemm/round.v.
 #include "cmodel/gemm/normalise.h"
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The cells of a stack, and commands at their pins: judged, carried out, recorded.
 #include "duplex/hbm.h"
 

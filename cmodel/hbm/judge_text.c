@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Text forms of commands and presets.
 #include <inttypes.h>
 #include <stdlib.h>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Judges a stream of DRAM commands by the rules of a timing preset.
 #include "duplex/timing_judge.h"
 

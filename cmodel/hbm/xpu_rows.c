@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Rows of the xPU's banks: which row command one may have now.
 #include "cmodel/hbm/xpu_rows.h"
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // What the parts of the xPU's side share: times, and the row command that a bank may have.
 #ifndef DUPLEX_CMODEL_XPU_ROWS_H
 #define DUPLEX_CMODEL_XPU_ROWS_H

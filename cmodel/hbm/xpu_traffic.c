@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The xPU's side of a channel: reads, refreshes, the choice of row commands.
 #include "duplex/xpu_traffic.h"
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Writes of the xPU: a queue for each bank, and the choice among the banks. The bank group with most left to
 // write goes first, because its banks share one column command every nCCDL; within it the bank with most rows
 // left: rows are finished one after the other, and turn around behind those of the other banks.

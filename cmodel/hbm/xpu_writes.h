@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Writes of the xPU that wait.
 #ifndef DUPLEX_CMODEL_XPU_WRITES_H
 #define DUPLEX_CMODEL_XPU_WRITES_H

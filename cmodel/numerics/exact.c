@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Exact sums: addition, and their 16 bytes.
 #include <string.h>
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Conversions among binary16, binary32, binary64 and the weights of softmax.
 #include <string.h>
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Stages, as in rtl/softmax/exponential.v: align and subtract, fixed point, segment, slope, multiply, round,
 // pack.
 #include "cmodel/common/f32_fields.h"

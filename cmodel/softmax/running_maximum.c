@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The maximum of the scores so far, as rtl/softmax/running_maximum.v.
 #include "duplex/softmax.h"
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // A score times the scale, rounded once, as rtl/softmax/score_scale.v.
 #include "cmodel/common/f32_fields.h"
 #include "duplex/softmax.h"

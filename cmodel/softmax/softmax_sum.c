@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The sum of the weights, as rtl/softmax/softmax_sum.v.
 #include "duplex/softmax.h"
 

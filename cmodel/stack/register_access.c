@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // A register access runs the stack for the clocks of the AXI port (rtl/control/axi_lite.v).
 #include "cmodel/stack/register_access.h"
 

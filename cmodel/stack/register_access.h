@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Register accesses with the clocks that they take on the AXI port of the RTL.
 #ifndef DUPLEX_CMODEL_REGISTER_ACCESS_H
 #define DUPLEX_CMODEL_REGISTER_ACCESS_H

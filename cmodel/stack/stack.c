@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The C model of a stack behind the interface of duplex/backend.h.
 #include "cmodel/stack/stack.h"
 

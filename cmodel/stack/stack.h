@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The C model of a stack: what computes (cmodel/execute) and what keeps time (the units of the RTL) joined.
 // The public face is duplex/backend.h.
 #ifndef DUPLEX_CMODEL_STACK_H

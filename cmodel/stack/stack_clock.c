@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The whole stack, clock by clock, as rtl/stack/stack.v: which clocks a job takes. What it computes is
 // computed when it starts.
 #include "cmodel/stack/stack_clock.h"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // One clock of the whole stack, as rtl/stack/stack.v.
 #ifndef DUPLEX_CMODEL_STACK_CLOCK_H
 #define DUPLEX_CMODEL_STACK_CLOCK_H

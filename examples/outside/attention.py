@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Decode attention on one stack, from a script outside the project."""
 import numpy as np
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // A gated expert on one stack, from a C++ program outside the project.
 #include <duplex/duplex.h>
 

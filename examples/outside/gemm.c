@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // y = x w^T on one stack, from a program outside the project.
 #include <duplex/duplex.h>
 #include <duplex/error.h>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The projections kernel: one LOAD, then a GEMM for each matrix.
 #include <stddef.h>
 

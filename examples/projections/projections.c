@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Sends the projections kernel a job and compares results and clocks with three gemm jobs.
 // usage: projections [native|riscv] [cmodel|rtl] [CHANNELS] [FILE for the trace of the firmware]
 #include "examples/projections/projections.h"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The attention kernel: sequences and their segments into descriptors.
 #include "duplex/geometry.h"
 #include "firmware/kernels/ring.h"

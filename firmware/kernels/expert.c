@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The expert kernel: pass after pass a load, gate and up with the activation, down.
 #include "duplex/arithmetic.h"
 #include "firmware/kernels/ring.h"

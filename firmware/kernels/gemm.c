@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The GEMM kernel: pass after pass a load of activations and the products with all weights.
 #include "duplex/arithmetic.h"
 #include "firmware/kernels/ring.h"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Where tensors lie in the channels' DRAM.
 #include "firmware/layout.h"
 

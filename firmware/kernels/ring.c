@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The descriptor ring: start, wait, recover, and the descriptors of GEMM and expert.
 #include "firmware/kernels/ring.h"
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The descriptor ring as the kernels use it.
 #ifndef DUPLEX_FIRMWARE_RING_H
 #define DUPLEX_FIRMWARE_RING_H

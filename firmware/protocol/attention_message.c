@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The message of the attention kernel and its list.
 #include <stddef.h>
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // What a client's message names, against what its queue may touch.
 #include "duplex/params.h"
 #include "firmware/protocol.h"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The message of the expert kernel, and which table the activation unit holds.
 #include <stddef.h>
 

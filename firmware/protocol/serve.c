@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Serves the queues in turn: takes a message, checks it, runs its kernel, completes it.
 #include <stddef.h>
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The smaller of two numbers, and division that rounds up. Freestanding.
 #ifndef DUPLEX_ARITHMETIC_H
 #define DUPLEX_ARITHMETIC_H

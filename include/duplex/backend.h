@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // One interface to a stack, whatever stands behind it: the C model or the Verilated RTL.
 //
 // The side of the host and the xPU: memory-mapped registers (AXI4-Lite, 32 bit), the DRAM behind the channels

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Options of the RV32 controller that runs the firmware of a stack. All files are closed when the stack
 // closes.
 #ifndef DUPLEX_CONTROLLER_H

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The host library: one stack with its weights resident, jobs on it, results and statistics.
 //
 // Tensors are binary16, row-major, on the host; the library brings them into the stack's layout. A function

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Error codes of the library: negative returns. Texts by duplex_error_text.
 #ifndef DUPLEX_ERROR_H
 #define DUPLEX_ERROR_H

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The GEMM of one block of rows, as one GEMM module of the hardware does it.
 //
 // Shapes, all in the order in which the hardware streams them:

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Where tensors lie in a channel's DRAM (docs/architecture.md, "Layout of tensors"): the one source of this
 // arithmetic for C model, firmware and driver. Freestanding.
 #ifndef DUPLEX_GEOMETRY_H

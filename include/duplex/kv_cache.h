@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // K and V of many sequences on one stack, in pages; decode attention over them.
 //
 // A page has room for a fixed number of positions of one sequence and layer, all its KV heads. Pages rotate

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Duplex in Python: one stack with resident weights, exact GEMM, gated experts, decode attention.
 
     import duplex, numpy as np

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The C library as ctypes sees it: where it lies, its structures (duplex/backend.h, controller.h, duplex.h, kv_cache.h), its functions."""
 import ctypes
 import os

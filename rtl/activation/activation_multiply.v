@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Multiplies: act = polynomial * g (or the polynomial alone), then act * u exactly, with the special values
 // (docs/activation.md).
 //

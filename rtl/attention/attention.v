@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Decode attention of one channel, around its bundle controller, GEMM module, drain and write path
 // (docs/architecture.md, "The way of a pair through the channel"). Segments come from the operation
 // controller into a queue; the channel's GEMM and LOAD jobs and its attention are never at work at the same

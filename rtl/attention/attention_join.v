@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Rows of context sums on their way from the accumulators to the quotient, joined where a KV head is spread
 // over several channels (docs/architecture.md, "A head in several channels").
 //

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Segments that wait in a channel: ATTENTION descriptors, each with the number of KV heads (slots) that it
 // has here. The sequencer looks at two of them, the next one for a score pass and the oldest one that is
 // still in the queue, and reads one whole. An index has one bit more than a place; the queue holds the

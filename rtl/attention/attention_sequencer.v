@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Decides the order of a channel's passes and asks the bundle controller for their row sets.
 //
 // A pair is one sequence and one of its KV heads here. Its passes: Q (the tiles of q into the q RAM), S

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Takes the beats of the weight FIFO for the passes of attention, in the order of their records
 // (attention_sequencer): Q: into the q RAM, one beat a clock; S: to the GEMM module, positions are rows,
 // block by block over the k-tiles; a beat that fills the last column is dropped; L: scores that come back

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The tiles that the passes of attention multiply with, in the order of their records: those of q from the q
 // RAM (S), and the weights p of 64 positions each (C), whose scores come from the channel's slice of the
 // shared buffer and go through probability_path.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // From rounded sums to scores: t = RN32(s * c), the running maximum of each lane, and words of the channel's
 // slice of the shared buffer.
 //

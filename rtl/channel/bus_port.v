@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // A channel's port to the result bus: gives each word its shared-buffer address (16-byte units) and offers
 // it. A word of rows holds two of them (one if `single`), which are two units of results, or one if
 // they are a gated pair; the second group of tokens lies `group_i` units behind the first. LOAD: a word is

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // One channel: bundle controller, weight FIFO, GEMM module, drain, result buffer, write path, and its ports
 // to broadcast and result bus (docs/architecture.md, "The way of one GEMM descriptor").
 // A job starts with `job_valid_i` (one clock), after `share_valid_i` has brought this channel's share of it;

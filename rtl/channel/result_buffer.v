@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Result buffer of a channel: 32 words of 64 bytes, each with its marks: last word of a block or group, one
 // row only, and to which of two jobs in a row it belongs. The room is counted in result_room.
 `default_nettype none

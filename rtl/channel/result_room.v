@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Counts the free words of the result buffer, those reserved for rows in flight taken off. A row's last beat
 // reserves what the row will need: f16 one word for every fourth row, f32 one for every second, acc two; LOAD
 // reserves word by word. acc rows are kept 2 clocks apart, as the drain needs it.

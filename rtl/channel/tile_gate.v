@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Takes the words of the activation tiles from the broadcast: those of blocks in which this channel has rows
 // go on to the GEMM module, the others are dropped. A FIFO of two words cuts the path between the broadcast
 // and the GEMM module.

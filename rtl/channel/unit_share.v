@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Gives the units of a channel that GEMM and attention share (bundle controller, weight FIFO, GEMM module,
 // drain, result buffer, write path) to the one whose work it is: a choice of requests, without a register.
 //

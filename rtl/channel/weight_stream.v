@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Turns the beats of the weight FIFO into beats of the GEMM module: takes off the header beat with the rows'
 // exponents and the beat that fills the last column, counts row, group of tokens and k-tile, and lets the
 // beat of a last k-tile go only when its results have room. One beat a clock, also from tile to tile and from

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Records that travel between units as one port or one FIFO word, with their widths (docs/rtl_style.md).
 //
 // A width is a localparam beside its record, since `$bits` of a type is not read by all tools; Verilator's

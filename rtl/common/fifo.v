@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // FIFO of WIDTH bits by DEPTH words (2 or more) in flip-flops. `ready_o` and `valid_o` come from registers,
 // so that it cuts every path between its two sides. A word is at the output one clock after it was taken.
 `default_nettype none

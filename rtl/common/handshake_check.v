@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Assertion for a port of valid and ready: what is offered stays, unchanged, until it is taken.
 // Only with DUPLEX_ASSERT; no outputs, no latency.
 `default_nettype none

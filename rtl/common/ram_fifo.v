@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // FIFO of WIDTH bits by DEPTH (a power of two) words in a RAM with a registered read port, first word fall
 // through, full rate. The RAM reads one address ahead, so that the oldest word stands at its output. A word
 // pushed in clock t is at the output in t + 2. The pusher must know that there is room (a counter of

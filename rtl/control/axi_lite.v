@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // AXI4-Lite slave, 32 bit: one write and one read at a time, address and data of a write in any order, each
 // response held until taken. A write is answered 3 clocks after it, when its effect shows on every output,
 // the interrupt line included. To the registers: `write_o` for one clock with address and data (only whole

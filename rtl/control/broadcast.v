@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Reads the activation tiles of a GEMM from the shared buffer, k_tiles * groups * 16 words, once for each
 // block, and offers each word to all channels. A channel takes it when it is ready; the next word comes when
 // all have taken it. One word a clock if nobody waits. Tiles of a group follow each other; with a stride of

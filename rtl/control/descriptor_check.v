@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Checks a whole descriptor before anything starts (error codes: params/registers.rdl, fields:
 // params/descriptor.fields). If several things are wrong the lowest code is reported. `address_o`: stripe:
 // the mask; source and result range: the first row set beyond the stripe set; shared range: the first word of

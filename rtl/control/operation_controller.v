@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Takes descriptors from the ring one after another: fetch, check, tell the channels their shares (one
 // channel a clock), start, wait until the work is over, count it as completed.
 // The next descriptor is prepared while the one before is at work. It starts when that one is complete, or

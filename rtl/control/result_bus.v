@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Result bus: takes one word of 64 bytes a clock from the channels and gives it to the activation unit, or
 // (LOAD) to the shared buffer or the activation table. The lowest channel that has a word goes first, so that
 // the results of low channels are complete early; the words of a LOAD come tile by tile, each channel in its

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The two shared buffers of a stack, 1 MB each, words of 64 bytes written in parts of 16 bytes, as 32 slices
 // of one port. The low bits of an address select the slice, bit 14 the buffer. Two ways to them, never both
 // at the same time: the whole, for GEMM and LOAD: one write and one read a clock; a write goes before a read

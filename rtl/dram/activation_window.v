@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Rule `strict`: at most four bank activations of one rank within nFAW, those of the xPU among them. Four
 // slots; an activation takes one for nFAW, a Logic-PIM activation of four banks all of them.
 // The xPU asks in each clock in which it would activate a bank; granted in clock t, its ACT is on its pins in

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // DRAM controller of one channel: masked commands to whole bundles, streams of columns in order, result
 // columns in between.
 //

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Exact dot product of WIDTH (64) pairs of numbers, decoded by `operand`: w binary16, x binary16 or weights
 // of softmax (docs/numerics.md, N1 and N2; paper 1.4: one processing unit). WIDTH is a multiple of 8.
 //

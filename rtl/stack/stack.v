@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // A Duplex stack: registers, operation controller, shared buffers, broadcast, result bus, activation unit and
 // CHANNELS channels (docs/architecture.md). Channel c has the c-th slice of each flat vector of DRAM pins.
 `default_nettype none

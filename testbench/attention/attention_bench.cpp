@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // attention.v beside its clock-exact model: random segments of all modes, in whole and in broken sequences,
 // and every answer of the units around it (bundle controller, weights, GEMM module, room for results, write
 // path, members of a head below and above) given or held back at random. All handshakes, row sets, beats,

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // channel.v with the DRAM behind its pins: random GEMM and LOAD jobs, the next one often started while the
 // results of the one before still leave, tile words and result bus stalling at random, every DRAM command
 // judged. Words on the bus (value, address, marks, order) and results in DRAM must be those of the C units.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // What every unit bench shares: options, the loop over cases, replay of one case, the wave file, the report.
 //
 // A bench supplies `bool run_case(bench::Case &)`. A case starts from reset and draws all its stimulus,

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Operands of the GEMM benches: binary16 numbers and weights of softmax by class.
 #ifndef DUPLEX_GEMM_STIMULUS_H
 #define DUPLEX_GEMM_STIMULUS_H

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Packed records (rtl/common/duplex_records.vh) at ports as Verilator gives them: fields from the top bit
 // down.
 #ifndef DUPLEX_RECORD_H

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Binary32 numbers for the benches of rtl/softmax.
 #ifndef DUPLEX_SOFTMAX_STIMULUS_H
 #define DUPLEX_SOFTMAX_STIMULUS_H

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // operation_controller.v with descriptor_check.v: descriptors legal, just legal and just illegal. Each must
 // be refused with the code and address of the C unit, or reach every channel with its share, start, and
 // complete only when the work is over; the next one starts before that if it is chained and only results are

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // bundle_controller.v against the DRAM behind its pins and against its clock-exact model: streams and writes
 // at random, both activation rules, columns read back after they were written, credits withheld (for several
 // refresh intervals too), idle times, bundles that belong to the xPU. Every command is judged, every beat and

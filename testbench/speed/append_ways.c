@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Ways to append a new token's K and V, on one channel of batch 32 with 8 KV heads, head size 128, 32
 // channels: 8 pairs of a sequence and a head, three KV spaces. The xPU's commands are those of
 // duplex/xpu_traffic.h, and are judged. usage: append_ways [ATTENTION_CLOCKS]   (of attention at length 512,

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Bandwidth utilisation of decode attention on the cycle model: 32 channels, batch 32, 8 KV heads, group 4,
 // head size 128, three KV spaces, refresh on; and where the other clocks go. usage: attention_bandwidth
 // [--backend cmodel|rtl] [--channels C] [--batch B] [--lengths CASE] Fails if the utilisation is below 0.95

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Speed of the fast C model beside OpenBLAS sgemm on the same matrices, one thread, in one run. `make bench`.
 //
 // x ~ N(0, 1), w ~ N(0, 0.02) and N(0, 1), N = K = 4096, M = 1 and 8. sgemm works in binary32 and rounds at

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Speed of the Verilated GEMM module: full rate, one thread, no waveform. `make bench`.
 #include <cstdio>
 #include <cstring>

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 # Speed: the fast C model beside OpenBLAS, and the Verilated GEMM module.
 .PHONY: bench bench-run
 $(BUILD)/bench/gemm_bench: testbench/speed/gemm_bench.c $(LIB)

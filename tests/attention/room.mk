@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 $(BUILD)/tests/attention/quality: tests/attention/quality.c $(LIB)
 	@mkdir -p $(@D)
 	$(call say,CC,$<)

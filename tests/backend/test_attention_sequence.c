@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Sequences of ATTENTION descriptors that are broken off: refused in the middle, never ended, longer than the
 // queue, never begun. On both back ends errors are reported, the next whole sequence gives what it gives
 // alone, and the clocks are the same.

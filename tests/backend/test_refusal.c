@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Descriptors that reach where they must not, on both back ends: refused and reported with cause and address;
 // the stack goes on; no byte outside a job's output changes.
 #include <setjmp.h>

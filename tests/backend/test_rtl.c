@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The `rtl` back end by hand: registers over AXI4-Lite, memory back door, interrupt, one GEMM without driver
 // or firmware, life cycle.
 //

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 $(BUILD)/tests/cli/oracle_gemm: tests/cli/oracle_gemm.c
 	@mkdir -p $(@D)
 	$(call say,CC,$<)

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 # A firmware with a faulty kernel, for the tests of the controller.
 $(BUILD)/tests/controller/faulty.elf: tests/controller/faulty/kernel_faulty.c $(BUILD)/firmware.elf
 	@mkdir -p $(@D)

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Job queues and the RV32 controller: refusals, cancel, reset in mid-job, full queues, clients that die,
 // firmware that crashes or hangs, damaged files. After each the next job gives the right answer.
 #include <setjmp.h>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The KV cache on the C model's memory: where K and V lie, append, share, copy on write, free, move, out of
 // space.
 #include <setjmp.h>

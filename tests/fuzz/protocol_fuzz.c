@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Fuzzing of what reads foreign bytes: messages and counters of the queues, descriptors, firmware files
 // (docs/protocol.md).
 //

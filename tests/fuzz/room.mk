@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 # Fuzzing of the parsers (protocol, descriptors, firmware files): libFuzzer with clang and its sanitizers, and a replay program of
 # the same code with the project's own compiler.
 FUZZ_SRC := tests/fuzz/protocol_fuzz.c $(wildcard firmware/protocol/*.c firmware/kernels/*.c) cmodel/control/descriptor_check.c backend/rv32/image.c

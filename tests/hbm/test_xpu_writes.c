@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Writes of the xPU before the timing judge: each is done once, in its bank's order, with every preset and
 // both activation rules, beside streams, refreshes and hand-overs; and not slower than its bank groups allow.
 #include <setjmp.h>

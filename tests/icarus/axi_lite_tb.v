@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // A plain Verilog bench of the AXI4-Lite port (rtl/control/registers.v with axi_lite.v): random accesses with random delays on all
 // five channels, address and data of a write in any order. It checks answers against a model of the plain registers, that every
 // answer is held until it is taken, and that no output is unknown after reset. vvp axi_lite_tb.vvp +seed=N +accesses=N

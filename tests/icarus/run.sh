@@ -1,4 +1,5 @@
 #!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
 # Plain Verilog benches, with Icarus. usage: tests/icarus/run.sh BUILD
 set -eu
 cd "$(dirname "$0")/../.."

@@ -1,4 +1,5 @@
 #!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
 # Installs into a private prefix with blanks and a quote in its path and runs programs that are built outside the tree with pkg-config;
 # checks what the libraries export, a second prefix, and that uninstall leaves nothing. usage: tests/packaging/outside.sh BUILD
 set -u

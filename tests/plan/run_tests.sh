@@ -1,4 +1,5 @@
 #!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
 # The runner of tests ends a test that hangs with all its processes, names it, counts failures, and refuses a bad plan.
 # usage: tests/plan/run_tests.sh BUILD
 set -eu

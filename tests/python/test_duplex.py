@@ -1,4 +1,5 @@
 #!/usr/bin/python3
+# SPDX-License-Identifier: Apache-2.0
 """The Python module against NumPy's exact integers and the command's own results, its errors, and its structures against the headers.
 
 usage: tests/python/test_duplex.py BUILD

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 # The timing judge as a program.
 $(BUILD)/timing_judge: tools/judge/timing_judge.c $(LIB)
 	@mkdir -p $(@D)

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Judges the text of DRAM commands (docs/architecture.md) by a preset.
 // usage: timing_judge PRESET_FILE TRACE_FILE [--strict]
 // exit status: 0 legal; 1 a rule is broken (line, rule, how many tCK short on standard output); 2 bad input

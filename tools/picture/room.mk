@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 # Pictures: the device, from the parameters, and a channel at work, from a run of the RTL.
 .PHONY: picture pictures pictures-check
 PICTURE_BUNDLES ?= 0,1,2

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Values of chosen signals of a waveform, as text, for programs that look at a run (synth/power.py).
 // usage: fst_values FILE.fst list                 one line a signal: its width and full name
 //        fst_values FILE.fst values < NAMES       `n NUMBER WIDTH` for each name that is there (its line

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 # Reads waveforms, with the reader that Verilator brings along.
 FST_FOLDER = $(RTL_RUNTIME_DIR)/gtkwave
 $(BUILD)/fst_values: tools/waves/fst_values.c

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The firmware on the RV32 controller: serves the queues, and sleeps when there is nothing to do.
 #include "firmware/kernels/ring.h"
 #include "firmware/port/rv32/platform.h"

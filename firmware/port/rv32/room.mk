@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 # The firmware as an RV32 program (rv32imc, picolibc), with a budget for its size. No heap: nothing of the C library is linked
 # that needs one (the check below). FIRMWARE=folder adds the kernel of that folder (docs/kernel_howto.md), natively too.
 .PHONY: firmware-rv32
