@@ -26,7 +26,7 @@ $(VERILATOR) --cc $(if $(WAVES),--trace-fst) $(VERILATOR_FLAGS) $(VERILATOR_ASSE
 endef
 # $(call link_bench,folder of V<unit>.h,archive of the model,more options)
 link_bench = $(CXX) -std=c++17 $(INCLUDES) -O1 -DVM_TRACE=$(if $(WAVES),1,0) $(3) -isystem $(RTL_RUNTIME_DIR) -isystem $(RTL_RUNTIME_DIR)/vltstd \
-  -isystem $(1) $< $(2) $(RTL_RUNTIME) $(if $(WAVES),$(RTL_RUNTIME_TRACE)) $(LIB) $(LDLIBS) -lmpfr -lgmp -lz -pthread -latomic -o $@
+  -isystem $(1) $< $(RTL_RUNTIME) $(if $(WAVES),$(RTL_RUNTIME_TRACE)) $(2) $(LIB) $(LDLIBS) -lmpfr -lgmp -lz -pthread -latomic -o $@
 
 BENCH_COMMON := testbench/common/bench.h testbench/room.mk
 BENCH_NEEDS = $(RTL_RUNTIME) $(if $(WAVES),$(RTL_RUNTIME_TRACE)) $(LIB)

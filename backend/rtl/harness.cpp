@@ -31,7 +31,7 @@ constexpr unsigned AXI_CLOCKS_MAX = 10000;  // longest register access
 
 class Stack {
  public:
-  Stack() : model_(&context_, "stack"), axi_(model_) {}
+  Stack() : model_(enter(), "stack"), axi_(model_) {}
   ~Stack() {
     enter();
     close_wave();
@@ -83,8 +83,14 @@ class Stack {
   const char *failure() const { return failure_.empty() ? dram_.failure() : failure_.c_str(); }
 
  private:
-  // Several stacks may live in one thread, and Verilator's run-time library wants to know which one is meant.
-  void enter() { Verilated::threadContextp(&context_); }
+  // Several stacks may live in one thread, and Verilator's run-time library wants to know which one is meant,
+  // also while a model is made and deleted. A failed assertion is an error of this stack, not the program's
+  // end.
+  VerilatedContext *enter() {
+    context_.fatalOnError(false);
+    Verilated::threadContextp(&context_);
+    return &context_;
+  }
 
   int access() {
     enter();
@@ -114,6 +120,11 @@ class Stack {
     model_.clk_i = 1;
     step();
     clocks_++;
+    if (context_.gotError() && !status_) {
+      failure_ = "an assertion of the RTL failed in clock " + std::to_string(clocks_) +
+                 " (its file and line are on standard output)";
+      status_ = DUPLEX_ERROR_DEVICE;
+    }
   }
 
 #if RTL_TRACE

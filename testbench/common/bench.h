@@ -51,12 +51,15 @@ struct Case {
   }
 };
 
+// An assertion of the RTL failed; Verilator has printed its file and line.
+struct AssertionFailed {};
+
 // The model under test with its clock and wave file. Ports must be named clk_i and rst_ni.
 template <class Model>
 class Clocked {
  public:
   explicit Clocked(const Options &options)
-      : context_(new VerilatedContext), model_(new Model(context_.get())) {
+      : context_(new VerilatedContext), model_(new Model(entered(context_.get()))) {
 #if VM_TRACE
     if (options.wave.empty()) return;
     context_->traceEverOn(true);
@@ -68,6 +71,7 @@ class Clocked {
 #endif
   }
   ~Clocked() {
+    entered(context_.get());
 #if VM_TRACE
     if (wave_) wave_->close();
 #endif
@@ -76,7 +80,10 @@ class Clocked {
   Model *operator->() { return model_.get(); }
 
   // Settles combinational outputs for inputs just set, without a clock edge.
-  void settle() { model_->eval(); }
+  void settle() {
+    model_->eval();
+    if (context_->gotError()) throw AssertionFailed();
+  }
 
   // One clock: inputs set before the call are sampled at the rising edge.
   void tick() {
@@ -94,12 +101,20 @@ class Clocked {
   uint64_t cycles() const { return cycles_; }
 
  private:
+  // Verilator's run-time library works on the context that its thread has entered, also while a model is made
+  // and deleted. A failed assertion ends the case, not the program.
+  static VerilatedContext *entered(VerilatedContext *context) {
+    context->fatalOnError(false);
+    Verilated::threadContextp(context);
+    return context;
+  }
   void step() {
     model_->eval();
 #if VM_TRACE
     if (wave_) wave_->dump(context_->time());
 #endif
     context_->timeInc(1);
+    if (context_->gotError()) throw AssertionFailed();
   }
   std::unique_ptr<VerilatedContext> context_;
   std::unique_ptr<Model> model_;
@@ -162,7 +177,12 @@ inline int run(int argc, char **argv, const char *unit, uint64_t default_cases,
   for (uint64_t number = first; number < end; number++) {
     Case c{options, number, {}, 0};
     duplex_random_seed(&c.random, options.seed, number);
-    bool good = run_case(c);
+    bool good = false;
+    try {
+      good = run_case(c);
+    } catch (const AssertionFailed &) {
+      std::printf("an assertion of the RTL failed\n");
+    }
     if (good && c.compared == 0) {
       std::printf("case %llu compared nothing\n", (unsigned long long)number);
       good = false;
