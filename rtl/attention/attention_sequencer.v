@@ -20,6 +20,7 @@
 // stride, one bit a clock.
 `default_nettype none
 `include "duplex_params.vh"
+`include "duplex_enumerations.vh"
 `include "duplex_records.vh"
 module attention_sequencer #(
   parameter PLACE_BITS = $clog2(`DUPLEX_ATTENTION_QUEUE)
@@ -97,15 +98,16 @@ module attention_sequencer #(
   wire [14:0] words = {1'b0, older_q} + {1'b0, newer_q} + {4'd0, score_words_i};
   wire beside = words <= SLICE_WORDS;  // beside the pair that waits for its C or W
   wire room = pending_q == 2'd0 || (pending_q == 2'd1 && beside);
-  wire loads = score_mode_i == 2'd2;
-  wire other = score_first_i || score_mode_i != 2'd0;  // not a segment of the sequence that is open
+  wire loads = score_mode_i == `DUPLEX_MODE_ROW_BLOCK;
+  // not a segment of the sequence that is open
+  wire other = score_first_i || score_mode_i != `DUPLEX_MODE_WHOLE;
   wire stale = open_q && other;
   wire want_q = score_there && !q_ready_q && !loads && !stale;
   // the accumulators hold those of a row block that goes on
-  wire sums_kept = pending_q != 2'd0 && oldest_mode_i == 2'd2;
+  wire sums_kept = pending_q != 2'd0 && oldest_mode_i == `DUPLEX_MODE_ROW_BLOCK;
   wire want_s = score_there && q_ready_q && !loads && !stale && !joining_q && room && !sums_kept;
   wire want_l = score_there && loads && !stale && !joining_q && room && !unwritten_i;
-  wire writes = oldest_mode_i == 2'd1;
+  wire writes = oldest_mode_i == `DUPLEX_MODE_SCORES;
   wire want_w = pending_q != 2'd0 && writes && !writing_q;
   wire want_c = pending_q != 2'd0 && !writes;
 
@@ -136,12 +138,13 @@ module attention_sequencer #(
       end
     end
   end
-  wire row_block_mode = segment_i.mode == 2'd2;
+  wire row_block_mode = segment_i.mode == `DUPLEX_MODE_ROW_BLOCK;
   wire block_is_last = row_block_q == k_last;
   wire [SIXTEENS_BITS-1:0] rows = block_is_last ? sixteens_last : sixteens;
   wire final_pass = row_block_mode || block_is_last;
-  wire pair_end = segment_i.mode != 2'd0 || segment_i.last;          // this segment's S is the pair's last
-  wire back = segment_i.mode == 2'd1 && segment_i.last && (segment_i.below || segment_i.above);
+  // this segment's S is the pair's last
+  wire pair_end = segment_i.mode != `DUPLEX_MODE_WHOLE || segment_i.last;
+  wire back = segment_i.mode == `DUPLEX_MODE_SCORES && segment_i.last && (segment_i.below || segment_i.above);
   wire last_slot = this_slot + 9'd1 == segment_i.slots;
   wire result_begins = is_c && segment_i.last && !segment_i.above && (row_block_mode || row_block_q == 0);
 
@@ -269,7 +272,7 @@ module attention_sequencer #(
       else if (joined_i) joining_q <= 1'b0;
       if (record && is_w) writing_q <= 1'b1;
       else if (w_pair) writing_q <= 1'b0;
-      if (s_done && segment_i.mode == 2'd0) open_q <= !segment_i.last;
+      if (s_done && segment_i.mode == `DUPLEX_MODE_WHOLE) open_q <= !segment_i.last;
       else if (drops) open_q <= 1'b0;
       if (s_done) write_q <= write_q + segment_i.words[9:0];
       if (c_pair) pair_q <= word_q + segment_i.words[9:0];
@@ -326,10 +329,10 @@ module attention_sequencer #(
   assign stream_pass_o.k_last = k_last;
   assign stream_pass_o.sixteens = rows[SIXTEENS_BITS-2:0] - 1'b1;
   assign stream_pass_o.first = segment_i.first;
-  assign stream_pass_o.last = is_c || segment_i.mode == 2'd0 ? segment_i.last : back;
+  assign stream_pass_o.last = is_c || segment_i.mode == `DUPLEX_MODE_WHOLE ? segment_i.last : back;
   assign stream_pass_o.keep = keep;
   assign stream_pass_o.final_block = is_c ? final_pass : segment_i.last;
-  assign stream_pass_o.store = segment_i.mode == 2'd1;
+  assign stream_pass_o.store = segment_i.mode == `DUPLEX_MODE_SCORES;
   assign stream_pass_o.back = back;
   assign stream_pass_o.below = segment_i.below;
   assign stream_pass_o.above = segment_i.above;

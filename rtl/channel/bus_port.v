@@ -7,6 +7,7 @@
 // `data_o` in the clock after.
 `default_nettype none
 `include "duplex_params.vh"
+`include "duplex_enumerations.vh"
 `include "duplex_records.vh"
 module bus_port (
   input wire clk_i,
@@ -32,7 +33,7 @@ module bus_port (
   output wire busy_o
 );
   localparam WORD_BITS = $clog2(`DUPLEX_TILE_WORDS);
-  localparam [1:0] GATED = 2'd1;
+  localparam [1:0] GATED = `DUPLEX_BUS_WORD_GATED;
 
   reg [1:0] kind_q, kind_out_q;
   reg two_groups_q, second_group_q;

@@ -13,6 +13,7 @@
 // Records (rtl/common/duplex_records.vh) are plain vectors at these ports, and records inside.
 `default_nettype none
 `include "duplex_params.vh"
+`include "duplex_enumerations.vh"
 `include "duplex_records.vh"
 module channel (
   input wire clk_i,
@@ -78,7 +79,7 @@ module channel (
   input wire [8*`DUPLEX_BEAT_BYTES-1:0] dram_read_data_i
 );
   localparam READ_CREDITS = 32;
-  localparam [1:0] F32 = 2'd1;
+  localparam [1:0] F32 = `DUPLEX_RESULT_FORMAT_F32;
 
   wire job_t job = job_i;
   reg [23:0] share_count_q, count_q;

@@ -6,6 +6,7 @@
 // f32), 1 clock (acc). Numerics rule N3.
 `default_nettype none
 `include "duplex_params.vh"
+`include "duplex_enumerations.vh"
 module drain #(
   parameter ROUND_LATENCY = 3,  // of round.v
   parameter LANES = `DUPLEX_LANES,
@@ -29,7 +30,7 @@ module drain #(
   output wire word_end_o,
   output wire word_single_o   // f32: one row, not two
 );
-  localparam [1:0] F16 = 2'd0, ACC = 2'd2;
+  localparam [1:0] F16 = `DUPLEX_RESULT_FORMAT_F16, ACC = `DUPLEX_RESULT_FORMAT_ACC;
   localparam ROW = 16 * LANES;  // bits of a row as f16: a quarter of a word
 
   // Rounders and what travels beside them.

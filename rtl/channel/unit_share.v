@@ -8,6 +8,7 @@
 // both. Latency: 0 clocks.
 `default_nettype none
 `include "duplex_params.vh"
+`include "duplex_enumerations.vh"
 `include "duplex_records.vh"
 module unit_share (
   input wire attention_i,
@@ -76,7 +77,7 @@ module unit_share (
   output wire place_valid_o,
   output wire result_place_t place_o
 );
-  localparam [1:0] F16 = 2'd0;
+  localparam [1:0] F16 = `DUPLEX_RESULT_FORMAT_F16;
 
   assign read_valid_o = gemm_read_valid_i || attention_read_valid_i;
   assign read_o = attention_i ? attention_read_i : gemm_read_i;

@@ -72,6 +72,7 @@ typedef struct packed {
 
 // ---- Passes of attention
 
+// PASS of params/enumerations.params without the last one, which is no record.
 typedef enum logic [1:0] {
   PASS_Q = 2'd0,              // q into the q RAM
   PASS_S = 2'd1,              // scores

@@ -8,6 +8,7 @@
 // the first `tiles_extra_o` one more.
 `default_nettype none
 `include "duplex_params.vh"
+`include "duplex_enumerations.vh"
 `include "duplex_descriptor.vh"
 `include "duplex_registers.vh"
 module descriptor_check #(
@@ -65,11 +66,11 @@ module descriptor_check #(
   wire [15:0] dst_stride = descriptor_i[`DUPLEX_DESC_DST_STRIDE];
   wire [10:0] tiles = descriptor_i[`DUPLEX_DESC_TILES];
 
-  wire load = opcode == 8'd1;
-  wire gemm = opcode == 8'd2;
-  wire attention = opcode == 8'd3;
-  wire to_dram = destination == 2'd0;
-  wire to_shared = destination == 2'd1;
+  wire load = opcode == `DUPLEX_OPCODE_LOAD;
+  wire gemm = opcode == `DUPLEX_OPCODE_GEMM;
+  wire attention = opcode == `DUPLEX_OPCODE_ATTENTION;
+  wire to_dram = destination == `DUPLEX_DESTINATION_DRAM;
+  wire to_shared = destination == `DUPLEX_DESTINATION_SHARED;
 
   wire first = descriptor_i[`DUPLEX_DESC_FIRST];
   wire last = descriptor_i[`DUPLEX_DESC_LAST];
@@ -258,8 +259,8 @@ module descriptor_check #(
         : two_streams ? {1'b0, k_tiles + {10'd0, k_tiles[0]}}
         : whole_sets[11:0] + {11'd0, beats_q[COLUMN_BITS:0] != 0};
     case (format)
-      2'd0: result_columns_q <= (result_rows + 15) >> 4;
-      2'd1: result_columns_q <= (result_rows + 7) >> 3;
+      `DUPLEX_RESULT_FORMAT_F16: result_columns_q <= (result_rows + 15) >> 4;
+      `DUPLEX_RESULT_FORMAT_F32: result_columns_q <= (result_rows + 7) >> 3;
       default: result_columns_q <= (result_rows + 1) >> 1;
     endcase
     source_end_q <= {18'd0, src_base} + {22'd0, source_sets_q} + (load ? 34'd0 : {2'd0, product_q});
@@ -287,7 +288,7 @@ module descriptor_check #(
       assign lanes_there[t] = t < (1 << lanes);
     end
   endgenerate
-  wire alone = mode == 2'd0 && first && last;
+  wire alone = mode == `DUPLEX_MODE_WHOLE && first && last;
   wire [15:0] later_base = q_base > dst_base ? q_base : dst_base;
   reg [31:0] k_sets_q, slots_q;
   reg [33:0] k_first_q, v_first_q, k_end_q, v_end_q, qo_end_q;
@@ -309,7 +310,7 @@ module descriptor_check #(
     v_end_q <= v_first_q + {{(15 + WIDTH_BITS) {1'b0}}, position_blocks} + {2'd0, product_q};
     later_base_q <= later_base;
     score_sets_q <= score_sets[11:0] + {11'd0, score_blocks[SCORE_SETS_BITS-1:0] != 0};
-    score_end_q <= {1'b0, mode == 2'd1 ? dst_base : src_base} + {5'd0, score_sets_q};
+    score_end_q <= {1'b0, mode == `DUPLEX_MODE_SCORES ? dst_base : src_base} + {5'd0, score_sets_q};
     qo_end_q <= {18'd0, later_base_q} + {23'd0, last_slot} + 34'd1;
   end
 
@@ -332,10 +333,10 @@ module descriptor_check #(
       wrong_q[`DUPLEX_STACK_ERROR_OPCODE] <= !(load || gemm || attention);
       wrong_q[`DUPLEX_STACK_ERROR_RESERVED] <= reserved_low_q || reserved_high_q;
       wrong_q[`DUPLEX_STACK_ERROR_FORMAT] <= attention
-          ? mode == 2'd3 || lane_mask == 0 ||
+          ? mode > `DUPLEX_MODE_ROW_BLOCK || lane_mask == 0 ||
             (wide && 1 << lanes == LANES) || 1 << lanes > LANES || (lane_mask & ~lanes_there) != 0 ||
-            (mode == 2'd2 ? {2'd0, row_block} >= head_tiles : row_block != 0)
-          : load ? !(to_shared || destination == 2'd2)
+            (mode == `DUPLEX_MODE_ROW_BLOCK ? {2'd0, row_block} >= head_tiles : row_block != 0)
+          : load ? !(to_shared || destination == `DUPLEX_DESTINATION_TABLE)
           : destination[1] || (to_dram && format == 2'd3);
       wrong_q[`DUPLEX_STACK_ERROR_STRIPE] <= src_foreign || (!load && dst_foreign);
       if (load) begin
@@ -352,10 +353,11 @@ module descriptor_check #(
             spread > 3'd5 || (spread != 3'd0 && channels_used > {9'd0, CHANNELS_7}) ||
             {2'd0, first_channel} >= CHANNELS_7;
         if (used_after_q && of_q == RESULT) begin
-          wrong_q[`DUPLEX_STACK_ERROR_SOURCE_RANGE] <= (mode != 2'd2 && k_end_q > {17'd0, source_limit_q}) ||
+          wrong_q[`DUPLEX_STACK_ERROR_SOURCE_RANGE] <=
+              (mode != `DUPLEX_MODE_ROW_BLOCK && k_end_q > {17'd0, source_limit_q}) ||
               v_end_q > {17'd0, source_limit_q};
           wrong_q[`DUPLEX_STACK_ERROR_RESULT_RANGE] <= qo_end_q > {17'd0, result_limit_q} ||
-              (mode != 2'd0 && score_end_q > result_limit_q);
+              (mode != `DUPLEX_MODE_WHOLE && score_end_q > result_limit_q);
         end
       end else begin
         wrong_q[`DUPLEX_STACK_ERROR_K_TILES] <= k_tiles == 11'd0 || k_tiles > K_TILES_MAX;

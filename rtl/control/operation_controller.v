@@ -9,6 +9,7 @@
 // when all work is over. Other opcodes, and refusals, wait until all work is over.
 `default_nettype none
 `include "duplex_params.vh"
+`include "duplex_enumerations.vh"
 `include "duplex_descriptor.vh"
 module operation_controller #(
   parameter CHANNELS = `DUPLEX_CHANNELS
@@ -90,8 +91,8 @@ module operation_controller #(
   end
 
   // ---- share of one channel a clock
-  wire load = descriptor_i[`DUPLEX_DESC_OPCODE] == 8'd1;
-  wire attention = descriptor_i[`DUPLEX_DESC_OPCODE] == 8'd3;
+  wire load = descriptor_i[`DUPLEX_DESC_OPCODE] == `DUPLEX_OPCODE_LOAD;
+  wire attention = descriptor_i[`DUPLEX_DESC_OPCODE] == `DUPLEX_OPCODE_ATTENTION;
   wire fence = descriptor_i[`DUPLEX_DESC_FENCE];
   wire [4:0] first_channel = descriptor_i[`DUPLEX_DESC_FIRST_CHANNEL];
   wire [2:0] spread = descriptor_i[`DUPLEX_DESC_SPREAD];
@@ -143,8 +144,8 @@ module operation_controller #(
   reg [2:0] quiet_q, older_q, front_q;
   wire settled = start_q == 2'b00;
   wire quiet = quiet_q[2] && settled, older_done = older_q[2] && settled, front_done = front_q[2] && settled;
-  wire job_load = job_q[`DUPLEX_DESC_OPCODE] == 8'd1;
-  wire job_attention = job_q[`DUPLEX_DESC_OPCODE] == 8'd3;
+  wire job_load = job_q[`DUPLEX_DESC_OPCODE] == `DUPLEX_OPCODE_LOAD;
+  wire job_attention = job_q[`DUPLEX_DESC_OPCODE] == `DUPLEX_OPCODE_ATTENTION;
   reg attention_q;                  // segments may be at work
   wire chain = descriptor_i[`DUPLEX_DESC_CHAIN] && !(load && job_load) && !attention_q;
   wire completed = flight_q != 2'd0 && (flight_q[1] ? older_done : quiet);

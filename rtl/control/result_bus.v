@@ -9,6 +9,7 @@
 // of the shared buffer are written together.
 `default_nettype none
 `include "duplex_params.vh"
+`include "duplex_enumerations.vh"
 `include "duplex_records.vh"
 module result_bus #(
   parameter CHANNELS = 32,
@@ -49,7 +50,8 @@ module result_bus #(
 );
   localparam ROOM = 4;
   localparam [CHANNELS-1:0] ONE = 1;
-  localparam [1:0] ROWS = 2'd0, GATED = 2'd1, LOAD = 2'd2, TABLE = 2'd3;
+  localparam [1:0] ROWS = `DUPLEX_BUS_WORD_ROWS, GATED = `DUPLEX_BUS_WORD_GATED,
+      LOAD = `DUPLEX_BUS_WORD_LOAD, TABLE = `DUPLEX_BUS_WORD_TABLE;
   localparam UNIT = WORD / 4;  // bits of a result
   localparam TABLE_BITS = `DUPLEX_LANE_BITS - 2;  // words of the table in a word: 2^TABLE_BITS
   localparam PART_BITS = TABLE_BITS > 1 ? TABLE_BITS : 1;

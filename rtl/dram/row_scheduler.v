@@ -12,6 +12,7 @@
 // rules: docs/architecture.md. Rule `strict` (activation_window): a bundle is opened in two halves.
 `default_nettype none
 `include "duplex_params.vh"
+`include "duplex_enumerations.vh"
 `include "duplex_dram.vh"
 module row_scheduler (
   input wire clk_i,
@@ -50,7 +51,8 @@ module row_scheduler (
   output reg [7:0] dram_row_mask_o,
   output reg [13:0] dram_row_address_o
 );
-  localparam [1:0] ACT = 2'd0, PRE = 2'd1, REF = 2'd2;
+  localparam [1:0] ACT = `DUPLEX_ROW_COMMAND_ACT, PRE = `DUPLEX_ROW_COMMAND_PRE,
+      REF = `DUPLEX_ROW_COMMAND_REF;
   localparam [3:0] RRD = (`DRAM_NRRDL + 1) / 2 - 1;
   localparam [3:0] REFRESH_URGENT = `DRAM_NREFMAX / 2;
   localparam [3:0] REFRESH_FORCED = `DRAM_NREFMAX - 2;

@@ -3,6 +3,7 @@
 // CHANNELS channels (docs/architecture.md). Channel c has the c-th slice of each flat vector of DRAM pins.
 `default_nettype none
 `include "duplex_params.vh"
+`include "duplex_enumerations.vh"
 `include "duplex_descriptor.vh"
 `include "duplex_records.vh"
 module stack #(
@@ -101,7 +102,7 @@ module stack #(
   wire [WORD/4-1:0] result_data;
   wire row_tag_t row_tag, result_tag;
 
-  wire load = job[`DUPLEX_DESC_OPCODE] == 8'd1;
+  wire load = job[`DUPLEX_DESC_OPCODE] == `DUPLEX_OPCODE_LOAD;
   wire gated = job[`DUPLEX_DESC_GATED];
   wire two_groups = job[`DUPLEX_DESC_GROUPS] == 2'd2;
   wire [1:0] destination = job[`DUPLEX_DESC_DESTINATION];
