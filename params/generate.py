@@ -189,6 +189,7 @@ def derived_parameters(p):
 FIXED = {"CHANNELS": 32, "SUM_BITS": 97, "SUM_FRACTION_BITS": 48, "BUNDLES": 4, "BANK_ROWS": 16384, "SHARED_BUFFERS": 2,
          "SHARED_WORDS": 16384, "TOKEN_GROUPS": 2, "RING_ENTRIES": 16, "DESCRIPTOR_WORDS": 16, "ACTIVATION_SEGMENTS": 512,
          "HEAD_SIZE_MAX": 256, "KV_HEADS_MAX": 256, "POSITIONS_MAX": 131072, "SCORE_WORDS": 1024, "Q_WORDS": 64,
+         "RESULT_WORDS": 32, "ATTENTION_QUEUE": 16, "LINK_ROWS": 16,
          "SCORE_SCALE_CLOCKS": 3, "EXPONENTIAL_CLOCKS": 7, "QUOTIENT_CLOCKS": 17}
 
 
@@ -207,10 +208,7 @@ def check_geometry(p, source):
         if not holds:
             raise Refused(f"{source}: {name} is {p[name]}, expected {expected}")
 
-    def power(name, low, high):
-        expect(name, low <= p[name] <= high and p[name] & (p[name] - 1) == 0, f"a power of two from {low} to {high}")
-
-    power("LANES", 4, 16)
+    expect("LANES", p["LANES"] in (4, 8, 16), "4, 8 or 16")
     for name, value in follows(p).items():
         expect(name, p[name] == value, f"{value} with {p['LANES']} lanes")
     for name, value in FIXED.items():
@@ -219,9 +217,6 @@ def check_geometry(p, source):
     expect("K_TILES_MAX", 1 <= p["K_TILES_MAX"] <= min(1024, most), f"1 to {min(1024, most)} with tiles of {p['WIDTH']} columns")
     expect("CLOCK_KHZ", 1 <= p["CLOCK_KHZ"] <= 4000000, "1 to 4000000")
     expect("MAILBOX_ROWS", 16 <= p["MAILBOX_ROWS"] <= 8192, "16 to 8192")
-    power("RESULT_WORDS", 32, 32)
-    power("ATTENTION_QUEUE", 16, 16)
-    power("LINK_ROWS", 16, 16)
 
 
 def outputs():
