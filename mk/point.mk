@@ -3,7 +3,8 @@
 # (docs/parameters.md).
 PARAMS ?=
 POINT := $(BUILD)/params
-ifneq ($(PARAMS),)
+# The synthesis makes its own headers from PARAMS.
+ifneq ($(if $(filter synth synth-%,$(MAKECMDGOALS)),,$(PARAMS)),)
 ifeq ($(BUILD),build)
 $(error PARAMS=$(PARAMS): expected a build folder of its own, BUILD=build/$(basename $(notdir $(PARAMS))))
 endif
