@@ -55,7 +55,8 @@ static void add_segments(struct planner *p, struct plan_unit *unit, size_t index
     } else {
       p->plan->segments[p->used++] = (struct attention_segment){
           (uint16_t)(this->pool->region.base + this->frame * cache->blocks * cache->tiles),
-          (uint16_t)(this->pool->v_base + this->frame * cache->blocks), segment_lanes_word(mask) | (uint32_t)count};
+          (uint16_t)(this->pool->v_base + this->frame * cache->blocks),
+          segment_lanes_word(mask) | (uint32_t)count};
       unit->segment_count++;
     }
     at += count;

@@ -33,10 +33,9 @@ static int check_identity(struct duplex_stack *stack, char *text, size_t size) {
   if (!error) error = ops->reg_read(stack->backend, DUPLEX_REG_GEOMETRY, &geometry);
   if (error) return error;
   const bool known = id == DUPLEX_ID_VALUE_RESET && version == DUPLEX_VERSION_VALUE_RESET;
-  const uint32_t expected = stack->channels << DUPLEX_GEOMETRY_CHANNELS_LSB |
-                            DUPLEX_LANES << DUPLEX_GEOMETRY_LANES_LSB |
-                            DUPLEX_WIDTH << DUPLEX_GEOMETRY_WIDTH_LSB |
-                            (uint32_t)DUPLEX_ROWS << DUPLEX_GEOMETRY_ROWS_LSB;
+  const uint32_t expected =
+      stack->channels << DUPLEX_GEOMETRY_CHANNELS_LSB | DUPLEX_LANES << DUPLEX_GEOMETRY_LANES_LSB |
+      DUPLEX_WIDTH << DUPLEX_GEOMETRY_WIDTH_LSB | (uint32_t)DUPLEX_ROWS << DUPLEX_GEOMETRY_ROWS_LSB;
   if (known && geometry == expected) return DUPLEX_OK;
   if (known && text && size)
     snprintf(text, size,

@@ -66,7 +66,8 @@ class DramPins {
         pins.column_write = rtl::bits(model.dram_column_write_o, channel, 1);
         pins.column_bundle = rtl::bits(model.dram_column_bundle_o, 2 * channel, 2);
         pins.column_mask = rtl::bits(model.dram_column_mask_o, 8 * channel, 8);
-        pins.column_address = rtl::bits(model.dram_column_address_o, DUPLEX_COLUMN_BITS * channel, DUPLEX_COLUMN_BITS);
+        pins.column_address =
+            rtl::bits(model.dram_column_address_o, DUPLEX_COLUMN_BITS * channel, DUPLEX_COLUMN_BITS);
       }
       int error =
           duplex_hbm_clock(hbm_.get(), channel, clock, &pins, &model.dram_write_data_o[BEAT_WORDS * channel]);

@@ -14,8 +14,9 @@ void stack_gather(const struct channel_job *job, uint32_t row_set, uint32_t stri
                   size_t size) {
   for (size_t done = 0; done < size; row_set++) {
     const uint64_t address = stack_row_set_address(row_set, stripe);
-    const uint8_t *from = duplex_hbm_row_set(job->stack->hbm, job->channel, (unsigned)(address >> DUPLEX_BUNDLE_BYTE_BITS),
-                                             address >> DUPLEX_ROW_SET_BYTE_BITS & (DUPLEX_BANK_ROWS - 1));
+    const uint8_t *from =
+        duplex_hbm_row_set(job->stack->hbm, job->channel, (unsigned)(address >> DUPLEX_BUNDLE_BYTE_BITS),
+                           address >> DUPLEX_ROW_SET_BYTE_BITS & (DUPLEX_BANK_ROWS - 1));
     const size_t left = size - done, part = left < DUPLEX_ROW_SET_BYTES ? left : DUPLEX_ROW_SET_BYTES;
     if (from) {
       memcpy(bytes + done, from, part);

@@ -67,11 +67,14 @@ static uint32_t result_columns(const uint32_t *d) {
 
 static bool source_leaves(const uint32_t *d, bool load, unsigned channels) {
   if (load) {
-    const uint32_t tiles = (GET(TILES) + channels - 1) / channels, of_set = DUPLEX_ROW_SET_BYTES / DUPLEX_TILE_BYTES, row_sets = (tiles + of_set - 1) / of_set;
+    const uint32_t tiles = (GET(TILES) + channels - 1) / channels,
+                   of_set = DUPLEX_ROW_SET_BYTES / DUPLEX_TILE_BYTES,
+                   row_sets = (tiles + of_set - 1) / of_set;
     return GET(SRC_BASE) + row_sets > row_sets_of(GET(SRC_STRIPE));
   }
   const uint32_t beats = GET(BLOCK_ROWS) * GET(K_TILES) + GET(EXPONENTS);
-  const uint32_t row_sets = GET(TWO_STREAMS) ? stack_two_stream_row_sets(GET(K_TILES)) : (beats + 2 * DUPLEX_COLUMNS - 1) / (2 * DUPLEX_COLUMNS);
+  const uint32_t row_sets = GET(TWO_STREAMS) ? stack_two_stream_row_sets(GET(K_TILES))
+                                             : (beats + 2 * DUPLEX_COLUMNS - 1) / (2 * DUPLEX_COLUMNS);
   const uint64_t last_block = (uint64_t)((GET(BLOCKS) - 1) & 0xffff) * GET(SRC_STRIDE);
   return GET(SRC_BASE) + last_block + row_sets > row_sets_of(GET(SRC_STRIPE)) ||
          (GET(BLOCKS) != 1 && GET(SRC_STRIDE) < row_sets);
@@ -174,7 +177,9 @@ static bool mode_wrong(const uint32_t *d) {
 }
 
 // Blocks of 64 positions of a head's first channel.
-static uint32_t position_blocks(const uint32_t *d) { return ((GET(LENGTH) - 1) >> (DUPLEX_WIDTH_BITS + GET(SPREAD))) + 1; }
+static uint32_t position_blocks(const uint32_t *d) {
+  return ((GET(LENGTH) - 1) >> (DUPLEX_WIDTH_BITS + GET(SPREAD))) + 1;
+}
 
 static bool segment_leaves(const uint32_t *d, unsigned channels) {
   const uint32_t blocks = position_blocks(d), last_slot = ((GET(HEADS) - 1) / channels) * GET(SRC_STRIDE);

@@ -57,8 +57,7 @@ static void inside_clock(struct result_bus *b, bool leaves_load, bool load_parit
 void result_bus_clock(struct result_bus *b, bool load_start, const struct bus_word *word, unsigned channels) {
   const struct bus_word head = b->queue[0];
   const struct activation_result result = *result_of(b);
-  const bool load = head.kind == WORD_LOAD,
-             table = head.kind == WORD_TABLE;
+  const bool load = head.kind == WORD_LOAD, table = head.kind == WORD_TABLE;
   const unsigned last_part = table ? TABLE_WORDS - 1 : head.kind == WORD_ROWS && !head.single;
   const bool moves = b->queued && !(load && result.valid), ends = b->part == last_part, pop = moves && ends;
   const bool row = moves && head.kind < WORD_LOAD, direct = moves && load;

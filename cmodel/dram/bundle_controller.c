@@ -9,29 +9,29 @@ static unsigned clocks(unsigned tck) { return (tck + 1) / 2; }
 
 static struct bundle_timing timing_of(const struct duplex_dram_timing *t) {
   const unsigned write_latency = clocks(t->nCWL), pre_act = clocks(t->nRTP) + clocks(t->nRP);
-  return (struct bundle_timing){
-      .rc_wait = clocks(t->nRC) - 1,
-      .ras_wait = clocks(t->nRAS) - 1,
-      .rp_wait = clocks(t->nRP) - 1,
-      .rcdrd_wait = clocks(t->nRCDRD) - 1,
-      .rcdwr_wait = clocks(t->nRCDWR) - 1,
-      .rtp_wait = clocks(t->nRTP) - 1,
-      .wr_pre_wait = clocks(t->nCWL + t->nBL + t->nWR) - 1,
-      .rfc_wait = clocks(t->nRFCPB) - 1,
-      .rrd_wait = clocks(t->nRRDL) - 1,
-      .rd_rd_wait = clocks(t->nCCDL) - 1,
-      .rd_rd_switch_wait = clocks(t->nCCDL + t->nRTR) - 1,
-      .rd_wr_wait = clocks(t->nRTW + t->nRTR) - 1,
-      .wr_rd_wait = clocks(t->nCWL + t->nBL + t->nWTRL) - 1,
-      .wr_wr_wait = write_latency + 2,
-      .read_latency = clocks(t->nCL + t->nBL),
-      .write_latency = write_latency,
-      .refresh_interval = t->nREFI / 2,
-      .refresh_urgent = t->nREFMAX / 2,
-      .refresh_forced = t->nREFMAX - 2,
-      .faw = clocks(t->nFAW),
-      .soon_column = clocks(t->nFAW) > pre_act ? DUPLEX_COLUMNS - 1 - (clocks(t->nFAW) - pre_act + 1) / 2
-                                                    : DUPLEX_COLUMNS - 1};
+  return (struct bundle_timing){.rc_wait = clocks(t->nRC) - 1,
+                                .ras_wait = clocks(t->nRAS) - 1,
+                                .rp_wait = clocks(t->nRP) - 1,
+                                .rcdrd_wait = clocks(t->nRCDRD) - 1,
+                                .rcdwr_wait = clocks(t->nRCDWR) - 1,
+                                .rtp_wait = clocks(t->nRTP) - 1,
+                                .wr_pre_wait = clocks(t->nCWL + t->nBL + t->nWR) - 1,
+                                .rfc_wait = clocks(t->nRFCPB) - 1,
+                                .rrd_wait = clocks(t->nRRDL) - 1,
+                                .rd_rd_wait = clocks(t->nCCDL) - 1,
+                                .rd_rd_switch_wait = clocks(t->nCCDL + t->nRTR) - 1,
+                                .rd_wr_wait = clocks(t->nRTW + t->nRTR) - 1,
+                                .wr_rd_wait = clocks(t->nCWL + t->nBL + t->nWTRL) - 1,
+                                .wr_wr_wait = write_latency + 2,
+                                .read_latency = clocks(t->nCL + t->nBL),
+                                .write_latency = write_latency,
+                                .refresh_interval = t->nREFI / 2,
+                                .refresh_urgent = t->nREFMAX / 2,
+                                .refresh_forced = t->nREFMAX - 2,
+                                .faw = clocks(t->nFAW),
+                                .soon_column = clocks(t->nFAW) > pre_act
+                                                   ? DUPLEX_COLUMNS - 1 - (clocks(t->nFAW) - pre_act + 1) / 2
+                                                   : DUPLEX_COLUMNS - 1};
 }
 
 void bundle_controller_reset(struct bundle_controller *c, const struct duplex_dram_timing *timing,

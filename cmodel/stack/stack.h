@@ -144,7 +144,8 @@ static inline uint64_t stack_row_set_address(uint32_t row_set, uint32_t stripe) 
   const uint32_t bundles = (uint32_t)__builtin_popcount(stripe);
   uint32_t place = row_set % bundles, bundle = 0;
   while (!(stripe >> bundle & 1) || place--) bundle++;
-  return (uint64_t)bundle << DUPLEX_BUNDLE_BYTE_BITS | (uint64_t)(row_set / bundles) << DUPLEX_ROW_SET_BYTE_BITS;
+  return (uint64_t)bundle << DUPLEX_BUNDLE_BYTE_BITS | (uint64_t)(row_set / bundles)
+                                                           << DUPLEX_ROW_SET_BYTE_BITS;
 }
 
 #endif

@@ -33,7 +33,8 @@ static inline bool segment_lies_in(const struct attention_list *list, const stru
 static const struct attention_segment *next_sequence(void *context, uint32_t i,
                                                      struct attention_sequence *sequence) {
   struct attention_list *list = context;
-  const uint32_t word = *list->sequence++, count = word & 0xffff, shift = DUPLEX_WIDTH_BITS + (word >> 21 & 7);
+  const uint32_t word = *list->sequence++, count = word & 0xffff,
+                 shift = DUPLEX_WIDTH_BITS + (word >> 21 & 7);
   *sequence = (struct attention_sequence){(uint16_t)count, (uint8_t)(word >> 16), (uint8_t)(word >> 24)};
   if (count == 0 || count > list->segments || (i + 1 == list->sequences && count != list->segments) ||
       word >> 24 > DUPLEX_LANE_BITS)

@@ -62,8 +62,20 @@ static void test_long_rows(void **state) {
       {.channels = 2, .heads = 1, .group = 8, .d = 80, .page = 512, .batch = 1, .lengths = {2500}},
       {.channels = 1, .heads = 2, .group = 3, .d = 16, .page = 512, .batch = 2, .lengths = {4097, 4096}},
       {.channels = 1, .heads = 2, .group = 1, .d = 16, .page = 1024, .batch = 1, .lengths = {16385}},
-      {.channels = 2, .heads = 5, .group = 2, .d = 144, .page = DUPLEX_WIDTH, .batch = 2, .lengths = {700, 90}},
-      {.channels = 3, .heads = 3, .group = GROUP_MOST * 3 / 4, .d = 32, .page = DUPLEX_WIDTH, .batch = 2, .lengths = {2049, 513}},
+      {.channels = 2,
+       .heads = 5,
+       .group = 2,
+       .d = 144,
+       .page = DUPLEX_WIDTH,
+       .batch = 2,
+       .lengths = {700, 90}},
+      {.channels = 3,
+       .heads = 3,
+       .group = GROUP_MOST * 3 / 4,
+       .d = 32,
+       .page = DUPLEX_WIDTH,
+       .batch = 2,
+       .lengths = {2049, 513}},
       {.channels = 1,
        .heads = 1,
        .group = GROUP_MOST - 3,
@@ -164,9 +176,16 @@ static void test_all_scores_minus_infinity(void **state) {
 // The same bits on any number of channels, stripe set, page size and order, alone or with others.
 static void test_independence(void **state) {
   (void)state;
-  static const unsigned channels[] = {1, 2, 3, 5, 32}, pages[] = {DUPLEX_WIDTH, 2 * DUPLEX_WIDTH, 8 * DUPLEX_WIDTH}, bundles[] = {0, 1, 0x6, 0xf};
-  struct shape shape = {
-      .channels = 1, .heads = 3, .group = 4, .d = 96, .page = DUPLEX_WIDTH, .batch = 4, .lengths = {700, 3, 64, 257}};
+  static const unsigned channels[] = {1, 2, 3, 5, 32},
+                        pages[] = {DUPLEX_WIDTH, 2 * DUPLEX_WIDTH, 8 * DUPLEX_WIDTH},
+                        bundles[] = {0, 1, 0x6, 0xf};
+  struct shape shape = {.channels = 1,
+                        .heads = 3,
+                        .group = 4,
+                        .d = 96,
+                        .page = DUPLEX_WIDTH,
+                        .batch = 4,
+                        .lengths = {700, 3, 64, 257}};
   struct duplex_random random;
   duplex_random_seed(&random, seed, 5000);
   struct tensors t = make_tensors(&shape, &random, MODERATE, MODERATE, MODERATE);
@@ -205,7 +224,8 @@ static void test_many_sequences(void **state) {
   static uint16_t q[MANY * D], k[MANY * L * D], v[MANY * L * D], o[MANY * D];
   struct duplex_sequence *sequences[MANY];
   struct duplex_stack *stack = open_stack(5);
-  const struct shape shape = {.channels = 5, .heads = 1, .group = 1, .d = D, .page = DUPLEX_WIDTH, .batch = MANY};
+  const struct shape shape = {
+      .channels = 5, .heads = 1, .group = 1, .d = D, .page = DUPLEX_WIDTH, .batch = MANY};
   struct duplex_kv_cache *cache = open_cache(stack, &shape, MANY);
   for (size_t i = 0; i < MANY * D; i++) q[i] = draw_operand(&random, MODERATE);
   for (size_t i = 0; i < MANY * L * D; i++)
@@ -238,7 +258,8 @@ static void test_arguments(void **state) {
   assert_int_equal(duplex_stack_attention(cache, 0, &sequence, 1, q, 2, 0, o), 0);
   assert_int_equal(duplex_stack_attention(cache, 0, &sequence, 0, q, 2, 0, o), DUPLEX_ERROR_ARGUMENT);
   assert_int_equal(duplex_stack_attention(cache, 0, &sequence, 1, q, 3, 0, o), DUPLEX_ERROR_ARGUMENT);
-  assert_int_equal(duplex_stack_attention(cache, 0, &sequence, 1, q, 2 * GROUP_MOST + 2, 0, o), DUPLEX_ERROR_ARGUMENT);
+  assert_int_equal(duplex_stack_attention(cache, 0, &sequence, 1, q, 2 * GROUP_MOST + 2, 0, o),
+                   DUPLEX_ERROR_ARGUMENT);
   assert_int_equal(duplex_stack_attention(cache, 0, &sequence, 1, q, 0, 0, o), DUPLEX_ERROR_ARGUMENT);
   assert_int_equal(duplex_stack_attention(cache, 1, &sequence, 1, q, 2, 0, o), DUPLEX_ERROR_ARGUMENT);
   assert_int_equal(duplex_stack_attention(cache, 0, &sequence, 1, q, 2, -1, o), DUPLEX_ERROR_ARGUMENT);

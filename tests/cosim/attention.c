@@ -74,8 +74,8 @@ static void draw_long_row(struct attention_case *c) {
   c->heads = c->batch = 1;
   c->group = DUPLEX_LANES / 2 + 1 + (unsigned)below(c, DUPLEX_LANES / 2);
   c->wide = false;
-  c->piece[c->pieces++] =
-      (struct piece){0, DUPLEX_SCORE_WORDS * DUPLEX_SCORES_OF_WORD / DUPLEX_LANES + 1 + (unsigned)below(c, 300)};
+  c->piece[c->pieces++] = (struct piece){
+      0, DUPLEX_SCORE_WORDS * DUPLEX_SCORES_OF_WORD / DUPLEX_LANES + 1 + (unsigned)below(c, 300)};
 }
 
 static unsigned draw_spread(struct attention_case *c) {
