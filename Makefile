@@ -1,10 +1,11 @@
+# SPDX-License-Identifier: Apache-2.0
 # Duplex: build, test and measure. `make help` lists the commands.
 BUILD ?= build
 .DEFAULT_GOAL := all
 
 include mk/point.mk mk/common.mk
 include $(sort $(wildcard */room.mk */*/room.mk */*/*/room.mk))
-include mk/test.mk mk/install.mk
+include mk/test.mk mk/docs.mk mk/library.mk mk/install.mk
 
 .PHONY: all help clean
 all: $(BUILD)/duplex ## build the command and the library

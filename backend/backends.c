@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The table of back ends. A new one adds its line here, and nothing above it changes.
 #include "backend/backends.h"
 

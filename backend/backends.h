@@ -1,4 +1,6 @@
-// The back ends that a stack can be opened on, by name: the one door from the driver to whatever stands behind duplex/backend.h.
+// SPDX-License-Identifier: Apache-2.0
+// The back ends that a stack can be opened on, by name: the one door from the driver to whatever stands
+// behind duplex/backend.h.
 #ifndef DUPLEX_BACKEND_BACKENDS_H
 #define DUPLEX_BACKEND_BACKENDS_H
 
@@ -7,7 +9,8 @@
 struct backend_entry {
   const char *name;
   int (*open)(const struct duplex_backend_options *options, struct duplex_backend **backend);
-  const char *(*failure)(void);  // why the last open of this thread failed, one line or ""; NULL: the error code says it all
+  const char *(*failure)(
+      void);  // why the last open of this thread failed, one line or ""; NULL: the error code says it all
 };
 
 // NULL: there is no back end of this name.

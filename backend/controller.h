@@ -1,7 +1,8 @@
+// SPDX-License-Identifier: Apache-2.0
 // Who runs the firmware of a stack: this process (native.c), or an RV32 controller (backend/rv32, in a
 // library of its own). Both serve the queues of the same mailbox.
-#ifndef DUPLEX_DRIVER_CONTROLLER_H
-#define DUPLEX_DRIVER_CONTROLLER_H
+#ifndef DUPLEX_BACKEND_CONTROLLER_H
+#define DUPLEX_BACKEND_CONTROLLER_H
 
 #include "duplex/backend.h"
 #include "duplex/controller.h"

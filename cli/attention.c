@@ -1,12 +1,21 @@
+// SPDX-License-Identifier: Apache-2.0
 // duplex attention: Q[B,Hq,D], K,V[B,Hkv,L,D] -> O[B,Hq,D], decode attention of a batch of sequences on one
 // stack.
+#include "cli/attention.h"
+
 #include <errno.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "cli/cli.h"
+#include "cli/commands.h"
+#include "cli/messages.h"
+#include "cli/npy.h"
+#include "cli/options.h"
+#include "cli/output.h"
+#include "cli/stack_options.h"
+#include "cli/statistics.h"
 #include "duplex/error.h"
 #include "duplex/kv_cache.h"
 
@@ -16,19 +25,19 @@ static void help(void) {
   printf(
       "usage: duplex attention --q Q.npy --k K.npy --v V.npy --out O.npy [options]\n\n"
       "Q[B,Hq,D], K,V[B,Hkv,L,D] -> O[B,Hq,D] = softmax(scale Q K^T) V, one query position for each "
-      "sequence. <f2, C order; Hq a "
-      "multiple\nof Hkv, at most 16 times as many; D a multiple of 16 up to 256, L up to 131072.\n\n"
+      "sequence. <f2, C order; Hq a multiple\n"
+      "of Hkv, at most 16 times as many; D a multiple of 16 up to 256, L up to 131072.\n\n"
       "  --scale S              a positive number (default 1/sqrt(D))\n"
-      "  --lengths LIST|FILE    positions of each sequence, 1 to L: numbers with commas, or .npy of <i4 or "
-      "<i8 [B] (default "
-      "L)\n"
-      "  --weights auto|p16|p32 of the softmax: of 12 significant bits, or 23 for twice the lanes (default "
-      "auto: p32 where that "
-      "costs\n                         no time, up to 4 query heads of a KV head)\n"
-      "  --spread auto|1|2|4|8|16|32   channels that share a KV head, at most channels / Hkv (default auto)\n"
-      "  --append before|inside inside: the xPU writes the last position of each sequence as part of the job "
-      "(default "
-      "before)\n%s",
+      "  --lengths LIST|FILE    positions of each sequence, 1 to L: numbers with commas, or .npy of <i4 "
+      "or <i8 [B] (default L)\n"
+      "  --weights auto|p16|p32 of the softmax: of 12 significant bits, or 23 for twice the lanes "
+      "(default auto: p32 where that costs\n"
+      "                         no time, up to 4 query heads of a KV head)\n"
+      "  --spread auto|1|2|4|8|16|32   channels that share a KV head, at most channels / Hkv (default "
+      "auto)\n"
+      "  --append before|inside inside: the xPU writes the last position of each sequence as part of the "
+      "job (default before)\n"
+      "%s",
       stack_options_help);
 }
 
@@ -44,9 +53,12 @@ struct inputs {
   unsigned append;  // 1: the last positions are written in the job
 };
 
+// Head size, heads and positions are in their ranges.
 static int check_heads(const struct option *options, const struct inputs *in) {
-  const size_t *q = in->q.shape, *k = in->k.shape;
-  const char *q_name = option_value(options, "--q"), *k_name = option_value(options, "--k");
+  const size_t *q = in->q.shape;
+  const size_t *k = in->k.shape;
+  const char *q_name = option_value(options, "--q");
+  const char *k_name = option_value(options, "--k");
   if (q[2] % 16 || q[2] > DUPLEX_HEAD_SIZE_MAX)
     return fail(EXIT_BAD_INPUT, "--q %s: head size %zu, expected a multiple of 16 up to %u", q_name, q[2],
                 DUPLEX_HEAD_SIZE_MAX);
@@ -65,8 +77,11 @@ static int check_heads(const struct option *options, const struct inputs *in) {
              : fail(EXIT_BAD_INPUT, "--q %s: has %zu sequences, expected 1 to %u", q_name, q[0], UINT16_MAX);
 }
 
+// K and V have each other's shape, and batch and head size of Q.
 static int check_shapes(const struct option *options, const struct inputs *in) {
-  const size_t *q = in->q.shape, *k = in->k.shape, *v = in->v.shape;
+  const size_t *q = in->q.shape;
+  const size_t *k = in->k.shape;
+  const size_t *v = in->v.shape;
   if (k[0] != q[0] || k[3] != q[2])
     return fail(EXIT_BAD_INPUT,
                 "--k %s: has the shape (%zu, %zu, %zu, %zu), expected (%zu, heads, positions, %zu) as --q",
@@ -86,6 +101,7 @@ static int set_length(const struct inputs *in, size_t index, int64_t length) {
   return EXIT_GOOD;
 }
 
+// A number for each sequence, with commas between them.
 static int read_length_list(const char *text, const struct inputs *in) {
   const size_t batch = in->q.shape[0];
   const char *at = text;
@@ -103,6 +119,7 @@ static int read_length_list(const char *text, const struct inputs *in) {
   return EXIT_GOOD;
 }
 
+// One dimension of <i4 or <i8, an element for each sequence.
 static int read_length_file(const char *path, const struct inputs *in) {
   struct tensor tensor;
   if (npy_read_integers("--lengths", path, &tensor)) return EXIT_BAD_INPUT;
@@ -117,13 +134,14 @@ static int read_length_file(const char *path, const struct inputs *in) {
 }
 
 static int compare_lengths(const void *a, const void *b, void *lengths) {
-  const size_t left = ((const size_t *)lengths)[*(const size_t *)a],
-               right = ((const size_t *)lengths)[*(const size_t *)b];
+  const size_t left = ((const size_t *)lengths)[*(const size_t *)a];
+  const size_t right = ((const size_t *)lengths)[*(const size_t *)b];
   return left != right
              ? (left < right) - (left > right)
              : (*(const size_t *)a > *(const size_t *)b) - (*(const size_t *)a < *(const size_t *)b);
 }
 
+// Lengths of all sequences, and their order, longest first.
 static int read_lengths(const struct option *options, struct inputs *in) {
   const char *text = option_value(options, "--lengths");
   const size_t batch = in->q.shape[0];
@@ -169,12 +187,14 @@ static int read_spread(const struct option *options, struct inputs *in) {
 
 // What depends on the number of channels.
 static int check_spread(const struct duplex_stack *stack, const struct inputs *in) {
-  const unsigned heads = (unsigned)in->k.shape[1], most = duplex_kv_spread_most(stack, heads);
+  const unsigned heads = (unsigned)in->k.shape[1];
+  const unsigned most = duplex_kv_spread_most(stack, heads);
   if (in->spread <= most) return EXIT_GOOD;
   return fail(EXIT_BAD_INPUT, "--spread %u: expected at most %u for %u KV heads on these channels",
               in->spread, most, heads);
 }
 
+// Everything that the options name, and a tensor for the results.
 static int read_inputs(const struct option *options, struct inputs *in) {
   static const char *const places[] = {"before", "inside", NULL};
   if (choice_option(options, "--append", places, &in->append) || read_scale(options, in) ||
@@ -191,13 +211,15 @@ static int read_inputs(const struct option *options, struct inputs *in) {
 // The batch's sequences in the cache, longest first so that the channels are evenly filled; without positions
 // that are appended.
 static int fill_cache(struct duplex_kv_cache *cache, const struct inputs *in) {
-  const size_t *k = in->k.shape, of_head = k[2] * k[3];
+  const size_t *k = in->k.shape;
+  const size_t of_head = k[2] * k[3];
   int error = 0;
   duplex_kv_plan_spreads(cache, in->lengths, k[0],
                          in->wide && group_of(in) > DUPLEX_LANES / 2 ? DUPLEX_LANES / 2 : group_of(in),
                          in->spreads);
   for (size_t i = 0; i < k[0] && !error; i++) {
-    const size_t index = in->order[i], from = index * k[1] * of_head;
+    const size_t index = in->order[i];
+    const size_t from = index * k[1] * of_head;
     error = duplex_kv_begin_spread(cache, DUPLEX_KV_SPACES, in->lengths[index],
                                    in->spread ? in->spread : in->spreads[index], &in->sequences[index]);
     if (!error)
@@ -208,6 +230,7 @@ static int fill_cache(struct duplex_kv_cache *cache, const struct inputs *in) {
   return error;
 }
 
+// A cache with room for the whole batch, as far as the stack has it.
 static struct duplex_kv_options cache_options(struct duplex_stack *stack, const struct inputs *in) {
   struct duplex_kv_options options = {.heads = (unsigned)in->k.shape[1],
                                       .head_size = (unsigned)in->k.shape[3],
@@ -229,8 +252,10 @@ static void last_positions(const struct inputs *in, const struct tensor *from, d
            shape[3] * sizeof *to);
 }
 
+// Returns a code of duplex/error.h.
 static int attend(struct duplex_kv_cache *cache, const struct inputs *in) {
-  const size_t *shape = in->k.shape, elements = shape[0] * shape[1] * shape[3];
+  const size_t *shape = in->k.shape;
+  const size_t elements = shape[0] * shape[1] * shape[3];
   if (!in->append)
     return duplex_stack_attention(cache, 0, in->sequences, shape[0], in->q.data, in->q.shape[1], in->scale,
                                   in->o.data);
@@ -289,6 +314,7 @@ int attention_on(struct duplex_stack *stack, const struct option *options, bool 
   return status;
 }
 
+// Opens the outputs and the stack, computes, and writes all outputs or none.
 static int run(const struct option *options, struct inputs *in, struct outputs *outputs) {
   struct duplex_stack *stack;
   struct duplex_stack_stats stats;

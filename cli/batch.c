@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // duplex batch FILE.jsonl: one job a line, in one process; matrices stay resident between the jobs that name
 // the same files.
 #include <errno.h>
@@ -6,8 +7,14 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "cli/cli.h"
+#include "cli/attention.h"
+#include "cli/commands.h"
+#include "cli/messages.h"
+#include "cli/npy.h"
+#include "cli/options.h"
+#include "cli/output.h"
 #include "cli/resident.h"
+#include "cli/stack_options.h"
 #include "duplex/duplex.h"
 #include "duplex/error.h"
 
@@ -15,24 +22,21 @@ static void help(void) {
   printf(
       "usage: duplex batch FILE.jsonl [options]\n\n"
       "One JSON object a line:\n"
-      "  {\"command\": \"gemm\", \"x\": FILE, \"w\": FILE, \"out\": FILE, \"out_type\": \"f16|f32|acc\"}\n"
-      "  {\"command\": \"expert\", \"x\": FILE, \"gate\": FILE, \"up\": FILE, \"down\": FILE, \"out\": FILE, "
-      "\"act\": NAME, "
-      "\"out_type\": ...}\n"
+      "  {\"command\": \"gemm\", \"x\": FILE, \"w\": FILE, \"out\": FILE, \"out_type\": "
+      "\"f16|f32|acc\"}\n"
+      "  {\"command\": \"expert\", \"x\": FILE, \"gate\": FILE, \"up\": FILE, \"down\": FILE, \"out\": "
+      "FILE, \"act\": NAME, \"out_type\": ...}\n"
       "  {\"command\": \"attention\", \"q\": FILE, \"k\": FILE, \"v\": FILE, \"out\": FILE, \"lengths\": "
-      "LIST or FILE, "
-      "\"scale\": "
-      "NUMBER, \"spread\": NUMBER, \"weights\": \"auto|p16|p32\"}\n"
-      "All values are texts, with the meaning of the command's options; a first dimension of 2 is a pair of "
-      "matrices or "
-      "experts.\n"
-      "Empty lines are skipped. Matrices stay on the stack between jobs that name the same files; if room "
-      "runs out the one not "
-      "used for longest leaves.\nA wrong line is reported with its number and the others still run; the exit "
-      "status is that of "
-      "the first failure. For each line\nthat ran, one JSON object on standard output: line, command, "
-      "cycles, uploaded (matrices "
-      "brought to the stack).\n\n%s",
+      "LIST or FILE, \"scale\": NUMBER, \"spread\": NUMBER, \"weights\": \"auto|p16|p32\"}\n"
+      "All values are texts, with the meaning of the command's options; a first dimension of 2 is a pair "
+      "of matrices or experts.\n"
+      "Empty lines are skipped. Matrices stay on the stack between jobs that name the same files; if "
+      "room runs out the one not used for longest leaves.\n"
+      "A wrong line is reported with its number and the others still run; the exit status is that of the "
+      "first failure. For each line\n"
+      "that ran, one JSON object on standard output: line, command, cycles, uploaded (matrices brought "
+      "to the stack).\n\n"
+      "%s",
       stack_options_help);
 }
 
@@ -41,6 +45,7 @@ struct line {
       *spread, *weights;
 };
 
+// The texts of a JSON object by their keys.
 static int read_line(json_t *json, struct line *line) {
   const struct {
     const char *key;
@@ -75,6 +80,7 @@ static int read_line(json_t *json, struct line *line) {
   return EXIT_GOOD;
 }
 
+// The type that out_type names, f16 if the line has none.
 static int element_of(const struct line *line, enum element *element) {
   static const char *const types[] = {"f16", "f32", "acc", NULL};
   const struct option options[] = {{"out_type", line->out_type}, {0}};
@@ -154,27 +160,31 @@ static int compute_matrices(struct session *session, const struct line *line, bo
 enum command { GEMM, EXPERT, ATTENTION, COMMANDS };
 static const char *const command_names[] = {"gemm", "expert", "attention"};
 
+#define OF(command) (1u << (command))
+#define MATRICES (OF(GEMM) | OF(EXPERT))
+#define ALL (MATRICES | OF(ATTENTION))
+
 // What every command needs and what does not belong to it.
 static int check_keys(const struct line *line, enum command command) {
   const struct {
     const char *key, *value;
     unsigned needed, allowed;  // by a set of commands
   } keys[] = {
-      {"x", line->x, 3, 3},
-      {"out", line->out, 7, 7},
-      {"w", line->w, 1, 1},
-      {"up", line->up, 2, 2},
-      {"down", line->down, 2, 2},
-      {"gate", line->gate, 0, 2},
-      {"act", line->act, 0, 2},
-      {"out_type", line->out_type, 0, 3},
-      {"q", line->q, 4, 4},
-      {"k", line->k, 4, 4},
-      {"v", line->v, 4, 4},
-      {"lengths", line->lengths, 0, 4},
-      {"scale", line->scale, 0, 4},
-      {"spread", line->spread, 0, 4},
-      {"weights", line->weights, 0, 4},
+      {"x", line->x, MATRICES, MATRICES},
+      {"out", line->out, ALL, ALL},
+      {"w", line->w, OF(GEMM), OF(GEMM)},
+      {"up", line->up, OF(EXPERT), OF(EXPERT)},
+      {"down", line->down, OF(EXPERT), OF(EXPERT)},
+      {"gate", line->gate, 0, OF(EXPERT)},
+      {"act", line->act, 0, OF(EXPERT)},
+      {"out_type", line->out_type, 0, MATRICES},
+      {"q", line->q, OF(ATTENTION), OF(ATTENTION)},
+      {"k", line->k, OF(ATTENTION), OF(ATTENTION)},
+      {"v", line->v, OF(ATTENTION), OF(ATTENTION)},
+      {"lengths", line->lengths, 0, OF(ATTENTION)},
+      {"scale", line->scale, 0, OF(ATTENTION)},
+      {"spread", line->spread, 0, OF(ATTENTION)},
+      {"weights", line->weights, 0, OF(ATTENTION)},
   };
   for (size_t i = 0; i < sizeof keys / sizeof *keys; i++) {
     if (!keys[i].value && keys[i].needed >> command & 1)
@@ -185,6 +195,7 @@ static int check_keys(const struct line *line, enum command command) {
   return EXIT_GOOD;
 }
 
+// *command, and that the line has its keys and no others.
 static int check_line(const struct line *line, enum command *command) {
   if (!line->command) return fail(EXIT_BAD_INPUT, "'command' is missing");
   *command = GEMM;
@@ -194,6 +205,7 @@ static int check_line(const struct line *line, enum command *command) {
   return check_keys(line, *command);
 }
 
+// One job, all its outputs or none.
 static int run_line(struct session *session, json_t *json) {
   struct line line = {0};
   struct tensor y = {0};
@@ -220,6 +232,7 @@ static int run_line(struct session *session, json_t *json) {
   return status;
 }
 
+// All lines; the status of the first one that fails.
 static int run_file(struct session *session, FILE *file, const char *path) {
   char *text = NULL;
   size_t room = 0;

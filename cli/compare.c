@@ -1,16 +1,18 @@
+// SPDX-License-Identifier: Apache-2.0
 // duplex compare A B: the differences of two tensors in units in the last place, and the first one.
 #include <stdio.h>
 #include <string.h>
 
-#include "cli/cli.h"
+#include "cli/commands.h"
+#include "cli/messages.h"
+#include "cli/npy.h"
 #include "duplex/numerics.h"
 
 static void help(void) {
   printf(
       "usage: duplex compare A.npy B.npy\n\n"
-      "Two tensors of one type (<f2, <f4 or |V16) and shape: how many elements differ, by how many ulp, and "
-      "the first "
-      "difference.\n"
+      "Two tensors of one type (<f2, <f4 or |V16) and shape: how many elements differ, by how many ulp, "
+      "and the first difference.\n"
       "Exit status 0: the same bits; 1: different; 2: bad input.\n");
 }
 
@@ -44,11 +46,22 @@ static void print_index(const struct tensor *t, size_t i) {
   printf("]");
 }
 
+// The line of the report for so many ulp.
+static unsigned class_of(int64_t distance) {
+  static const int64_t below[] = {1, 2, 4, 16};
+  unsigned class = 0;
+  while (class < sizeof below / sizeof *below && distance >= below[class]) class ++;
+  return class;
+}
+
+// Prints how many elements differ, by how much, and the first of them.
 static int compare(const struct tensor *a, const struct tensor *b) {
   static const char *const classes[] = {"0 ulp, other bits", "1 ulp",           "2 to 3 ulp",
                                         "4 to 15 ulp",       "16 ulp and more", "NaN against a number"};
   const size_t size = element_size(a->element);
-  size_t different = 0, first = 0, count[6] = {0};
+  size_t different = 0;
+  size_t first = 0;
+  size_t count[6] = {0};
   int64_t most = 0;
   for (size_t i = 0; i < a->count; i++) {
     if (memcmp((const char *)a->data + i * size, (const char *)b->data + i * size, size) == 0) continue;
@@ -61,7 +74,7 @@ static int compare(const struct tensor *a, const struct tensor *b) {
     int64_t distance = is_nan(a, i) ? 0 : ordered(a, i) - ordered(b, i);
     if (distance < 0) distance = -distance;
     if (distance > most) most = distance;
-    count[distance == 0 ? 0 : distance == 1 ? 1 : distance < 4 ? 2 : distance < 16 ? 3 : 4]++;
+    count[class_of(distance)]++;
   }
   if (!different) {
     printf("%zu elements, the same bits\n", a->count);
@@ -81,6 +94,7 @@ static int compare(const struct tensor *a, const struct tensor *b) {
   return EXIT_ERROR;
 }
 
+// Type and shape are the same.
 static int check_alike(char **path, const struct tensor *a, const struct tensor *b) {
   if (a->element != b->element)
     return fail(EXIT_BAD_INPUT, "%s: its elements are %s, expected %s as in %s", path[1],
@@ -93,7 +107,8 @@ static int check_alike(char **path, const struct tensor *a, const struct tensor 
 int command_compare(int argc, char **argv) {
   if (argc == 1 && strcmp(argv[0], "--help") == 0) return help(), EXIT_GOOD;
   if (argc != 2) return fail(EXIT_BAD_INPUT, "compare takes two files: see duplex compare --help");
-  struct tensor a = {0}, b = {0};
+  struct tensor a = {0};
+  struct tensor b = {0};
   int status = npy_read("A", argv[0], &a);
   if (!status) status = npy_read("B", argv[1], &b);
   if (!status) status = check_alike(argv, &a, &b);

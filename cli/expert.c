@@ -1,10 +1,17 @@
+// SPDX-License-Identifier: Apache-2.0
 // duplex expert: X[M,H], G,U[F,H], D[H,F] -> Y[M,H], a gated (or plain) feed-forward network on one stack.
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "cli/cli.h"
+#include "cli/commands.h"
+#include "cli/messages.h"
+#include "cli/npy.h"
+#include "cli/options.h"
+#include "cli/output.h"
+#include "cli/stack_options.h"
+#include "cli/statistics.h"
 #include "duplex/duplex.h"
 
 static void help(void) {
@@ -12,12 +19,13 @@ static void help(void) {
       "usage: duplex expert --x X.npy [--gate G.npy] --up U.npy --down D.npy --out Y.npy [options]\n\n"
       "X[M,H], G,U[F,H], D[H,F] -> Y[M,H] = h D^T, h = RN16(act(x G^T) * (x U^T)); without --gate h = "
       "RN16(act(x U^T)).\n"
-      "Tensors with a first dimension of 2: a pair of experts, each in bundles of its own, streamed in turn; "
-      "H, F to 32768.\n\n"
+      "Tensors with a first dimension of 2: a pair of experts, each in bundles of its own, streamed in "
+      "turn; H, F to 32768.\n\n"
       "  --act silu|gelu|gelu_tanh|relu|identity|FILE   activation (default silu); FILE: a table "
       "(docs/activation.md)\n"
       "  --out-type f16|f32|acc elements of Y: <f2 (default), <f4, or |V16, the exact sums of partial "
-      "experts\n%s",
+      "experts\n"
+      "%s",
       stack_options_help);
 }
 
@@ -28,6 +36,7 @@ struct inputs {
   struct duplex_activation_table *own_table;
 };
 
+// An activation table of the user's own.
 static int load_table(const char *path, struct inputs *in) {
   char bytes[DUPLEX_ACTIVATION_FILE_BYTES + 1];
   FILE *file = fopen(path, "rb");
@@ -50,8 +59,11 @@ static int check_shape(const struct option *options, const char *name, const str
               option_value(options, name), tensor->shape[0], tensor->shape[1], rows, columns);
 }
 
+// All tensors are of one expert, within the limits.
 static int check_shapes(const struct option *options, const struct inputs *in) {
-  const size_t m = in->x.shape[0], h = in->x.shape[1], f = in->up.shape[0];
+  const size_t m = in->x.shape[0];
+  const size_t h = in->x.shape[1];
+  const size_t f = in->up.shape[0];
   if (m > 4096)
     return fail(EXIT_BAD_INPUT, "--x %s: has %zu rows, expected 1 to 4096", option_value(options, "--x"), m);
   if (h > 65536)
@@ -65,11 +77,13 @@ static int check_shapes(const struct option *options, const struct inputs *in) {
   return in->gate.data ? check_shape(options, "--gate", &in->gate, f, h) : EXIT_GOOD;
 }
 
+// Everything that the options name, and a tensor for the results.
 static int read_inputs(const struct option *options, struct inputs *in) {
   static const char *const types[] = {"f16", "f32", "acc", NULL};
   unsigned type;
   if (choice_option(options, "--out-type", types, &type)) return EXIT_BAD_INPUT;
-  const char *gate = option_value(options, "--gate"), *act = option_value(options, "--act");
+  const char *gate = option_value(options, "--gate");
+  const char *act = option_value(options, "--act");
   in->table = duplex_activation_builtin(act ? act : "silu");
   if (!in->table && load_table(act, in)) return EXIT_BAD_INPUT;
   if (npy_read_matrices("--x", option_value(options, "--x"), &in->experts, &in->x) ||
@@ -88,9 +102,12 @@ static int upload(struct duplex_stack *stack, unsigned experts, const duplex_f16
               : duplex_stack_upload(stack, w, n, k, NULL, weights);
 }
 
+// Uploads the matrices and runs the job. Returns an exit status.
 static int compute(struct duplex_stack *stack, const struct inputs *in, struct duplex_stack_stats *stats) {
-  struct duplex_weights *up = NULL, *down = NULL;
-  const size_t h = in->x.shape[1], f = in->up.shape[0];
+  struct duplex_weights *up = NULL;
+  struct duplex_weights *down = NULL;
+  const size_t h = in->x.shape[1];
+  const size_t f = in->up.shape[0];
   progress("uploading");
   int error = upload(stack, in->experts, in->gate.data, in->up.data, f, h, &up);
   if (!error) error = upload(stack, in->experts, NULL, in->down.data, h, f, &down);
@@ -106,6 +123,7 @@ static int compute(struct duplex_stack *stack, const struct inputs *in, struct d
   return status;
 }
 
+// Opens the outputs and the stack, computes, and writes all outputs or none.
 static int run(const struct option *options, struct inputs *in, struct outputs *outputs) {
   struct duplex_stack *stack;
   struct duplex_stack_stats stats;

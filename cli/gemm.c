@@ -1,17 +1,26 @@
+// SPDX-License-Identifier: Apache-2.0
 // duplex gemm: X[M,K], W[N,K] -> Y[M,N] = X W^T on one stack.
 #include <stdio.h>
 #include <string.h>
 
-#include "cli/cli.h"
+#include "cli/commands.h"
+#include "cli/messages.h"
+#include "cli/npy.h"
+#include "cli/options.h"
+#include "cli/output.h"
+#include "cli/stack_options.h"
+#include "cli/statistics.h"
 #include "duplex/duplex.h"
 
 static void help(void) {
   printf(
       "usage: duplex gemm --x X.npy --w W.npy --out Y.npy [options]\n\n"
-      "Y[M,N] = X[M,K] W[N,K]^T, every sum exact and rounded once. <f2, C order; M 1 to 4096, K 1 to 65536.\n"
-      "X[2,M,K], W[2,N,K] -> Y[2,M,N]: a pair of matrices, each in bundles of its own, streamed in turn; K "
-      "to 32768.\n\n"
-      "  --out-type f16|f32|acc elements of Y: <f2 (default), <f4, or |V16, the exact sums\n%s",
+      "Y[M,N] = X[M,K] W[N,K]^T, every sum exact and rounded once. <f2, C order; M 1 to 4096, K 1 to "
+      "65536.\n"
+      "X[2,M,K], W[2,N,K] -> Y[2,M,N]: a pair of matrices, each in bundles of its own, streamed in turn; "
+      "K to 32768.\n\n"
+      "  --out-type f16|f32|acc elements of Y: <f2 (default), <f4, or |V16, the exact sums\n"
+      "%s",
       stack_options_help);
 }
 
@@ -20,6 +29,7 @@ struct inputs {
   unsigned matrices;
 };
 
+// Everything that the options name, and a tensor for the results.
 static int read_inputs(const struct option *options, struct inputs *in) {
   static const char *const types[] = {"f16", "f32", "acc", NULL};
   unsigned type;
@@ -27,7 +37,9 @@ static int read_inputs(const struct option *options, struct inputs *in) {
       npy_read_matrices("--x", option_value(options, "--x"), &in->matrices, &in->x) ||
       npy_read_matrices("--w", option_value(options, "--w"), &in->matrices, &in->w))
     return EXIT_BAD_INPUT;
-  const size_t m = in->x.shape[0], k = in->x.shape[1], n = in->w.shape[0];
+  const size_t m = in->x.shape[0];
+  const size_t k = in->x.shape[1];
+  const size_t n = in->w.shape[0];
   if (in->w.shape[1] != k)
     return fail(EXIT_BAD_INPUT, "--w %s: has %zu columns, expected %zu as --x", option_value(options, "--w"),
                 in->w.shape[1], k);
@@ -39,6 +51,7 @@ static int read_inputs(const struct option *options, struct inputs *in) {
   return tensor_new_matrices((enum element)type, in->matrices, m, n, &in->y);
 }
 
+// Opens the outputs and the stack, computes, and writes all outputs or none.
 static int run(const struct option *options, struct inputs *in, struct outputs *outputs) {
   struct duplex_stack *stack;
   struct duplex_weights *weights = NULL;

@@ -1,24 +1,26 @@
+// SPDX-License-Identifier: Apache-2.0
 // duplex info: geometry, version, what this build and this machine can do.
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
-#include "cli/cli.h"
-#include "cmodel/gemm/fast_kernels.h"
+#include "cli/commands.h"
+#include "cli/messages.h"
 #include "duplex/backend.h"
 #include "duplex/dram_presets.h"
+#include "duplex/gemm.h"
+#include "duplex/params.h"
 #include "duplex/registers.h"
 
 static void print_processor(void) {
   printf("processor              ");
 #if defined(__x86_64__)
-  printf("x86-64%s%s%s%s", __builtin_cpu_supports("avx2") ? ", avx2" : "",
-         __builtin_cpu_supports("fma") ? ", fma" : "", __builtin_cpu_supports("f16c") ? ", f16c" : "",
-         __builtin_cpu_supports("avx512f") ? ", avx512f" : "");
+  printf("x86-64%s%s%s", __builtin_cpu_supports("avx2") ? ", avx2" : "",
+         __builtin_cpu_supports("fma") ? ", fma" : "", __builtin_cpu_supports("avx512f") ? ", avx512f" : "");
 #else
   printf("not x86-64");
 #endif
-  printf("; kernel %s, %ld cores\n", duplex_kernels()->name, sysconf(_SC_NPROCESSORS_ONLN));
+  printf("; kernel %s, %ld cores\n", duplex_gemm_kernels(), sysconf(_SC_NPROCESSORS_ONLN));
 }
 
 static void print_back_ends(void) {

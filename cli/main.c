@@ -1,8 +1,10 @@
+// SPDX-License-Identifier: Apache-2.0
 // The command: duplex COMMAND [options].
 #include <stdio.h>
 #include <string.h>
 
-#include "cli/cli.h"
+#include "cli/commands.h"
+#include "cli/messages.h"
 
 static const struct {
   const char *name;
@@ -20,15 +22,15 @@ static const struct {
 
 static int help(void) {
   printf(
-      "usage: duplex COMMAND [options]\n\nLogic-PIM stack on its C model or its Verilated RTL. Tensors are "
-      ".npy files, <f2, C "
-      "order.\n\n");
+      "usage: duplex COMMAND [options]\n\n"
+      "Logic-PIM stack on its C model or its Verilated RTL. Tensors are .npy files, <f2, C order.\n\n");
   for (size_t i = 0; i < sizeof commands / sizeof commands[0]; i++)
     printf("  %-10s %s\n", commands[i].name, commands[i].what);
   printf("\nduplex COMMAND --help explains a command; duplex --version prints the version.\n");
   return EXIT_GOOD;
 }
 
+// Finds the command; --help anywhere behind its name explains it.
 static int run(int argc, char **argv) {
   static char *help_only[] = {"--help", NULL};
   if (argc < 2) return fail(EXIT_BAD_INPUT, "expected a command: see duplex --help");

@@ -1,13 +1,17 @@
+// SPDX-License-Identifier: Apache-2.0
 // NumPy's .npy files, versions 1 to 3: magic, version, header length, a Python dict of descr, fortran_order
 // and shape, then the elements.
+#include "cli/npy.h"
+
 #include <ctype.h>
 #include <errno.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 
-#include "cli/cli.h"
+#include "cli/messages.h"
 
 #define HEADER_MOST 65536u
 
@@ -56,6 +60,7 @@ static const char *read_string(const char *at, char *text, size_t size) {
   return end + 1;
 }
 
+// (a, b, ...) of 0 to RANK_MOST numbers; NULL: it is something else.
 static const char *read_shape(const char *at, struct header *header) {
   if (*at++ != '(') return NULL;
   header->rank = 0;
@@ -76,6 +81,7 @@ static const char *read_shape(const char *at, struct header *header) {
   return at + 1;
 }
 
+// 'key': value; NULL: it is something else, or the key was there already.
 static const char *read_entry(const char *at, struct header *header) {
   char key[32];
   at = read_string(at, key, sizeof key);
@@ -90,7 +96,8 @@ static const char *read_entry(const char *at, struct header *header) {
   if (strcmp(key, "fortran_order") == 0 && !header->has_order) {
     header->has_order = true;
     header->fortran_order = strncmp(at, "True", 4) == 0;
-    return header->fortran_order ? at + 4 : strncmp(at, "False", 5) == 0 ? at + 5 : NULL;
+    if (header->fortran_order) return at + 4;
+    return strncmp(at, "False", 5) == 0 ? at + 5 : NULL;
   }
   if (strcmp(key, "shape") == 0 && !header->has_shape) {
     header->has_shape = true;
@@ -99,6 +106,7 @@ static const char *read_entry(const char *at, struct header *header) {
   return NULL;
 }
 
+// {entry, ...} with all three keys, and nothing behind it.
 static bool read_dict(const char *at, struct header *header) {
   at = skip_space(at);
   if (*at++ != '{') return false;
@@ -119,7 +127,8 @@ static bool read_dict(const char *at, struct header *header) {
 static const char *read_header(FILE *file, struct header *header, size_t *bytes) {
   unsigned char start[12];
   if (fread(start, 1, 8, file) != 8 || memcmp(start, "\x93NUMPY", 6) != 0) return "is not a .npy file";
-  const unsigned version = start[6], length_bytes = version == 1 ? 2 : 4;
+  const unsigned version = start[6];
+  const unsigned length_bytes = version == 1 ? 2 : 4;
   if (version < 1 || version > 3 || start[7] != 0) return "has an unknown .npy version, expected 1 to 3";
   if (fread(start + 8, 1, length_bytes, file) != length_bytes) return "is truncated in its header";
   size_t length = start[8] | (size_t)start[9] << 8;
@@ -132,7 +141,8 @@ static const char *read_header(FILE *file, struct header *header, size_t *bytes)
   const bool good = whole && strlen(text) == length && read_dict(text, header);
   free(text);
   *bytes = 8 + length_bytes + length;
-  return !whole ? "is truncated in its header" : good ? NULL : "has a header that is no valid .npy dict";
+  if (!whole) return "is truncated in its header";
+  return good ? NULL : "has a header that is no valid .npy dict";
 }
 
 static bool multiply(size_t a, size_t b, size_t *product) { return !__builtin_mul_overflow(a, b, product); }
@@ -155,6 +165,7 @@ void tensor_free(struct tensor *tensor) {
   tensor->data = NULL;
 }
 
+// The header's element type, if it is one of those accepted.
 static int find_element(const char *option, const char *path, const struct header *header,
                         const struct accepted *accepted, enum element *element) {
   for (unsigned i = accepted->first; i <= (unsigned)accepted->last; i++)
@@ -166,6 +177,7 @@ static int find_element(const char *option, const char *path, const struct heade
               accepted->names);
 }
 
+// The elements behind the header, into a new tensor; the file must end with them.
 static int read_elements(const char *option, const char *path, FILE *file, const struct header *header,
                          size_t header_bytes, const struct accepted *accepted, struct tensor *tensor) {
   enum element element = ELEMENT_F16;
@@ -192,6 +204,7 @@ static int read_elements(const char *option, const char *path, FILE *file, const
   return fail(EXIT_BAD_INPUT, "%s %s: cannot be read to its end", option, path);
 }
 
+// Header and elements; on failure the tensor has no data.
 static int read_file(const char *option, const char *path, const struct accepted *accepted,
                      struct tensor *tensor) {
   struct header header = {0};
@@ -204,6 +217,26 @@ static int read_file(const char *option, const char *path, const struct accepted
                            : read_elements(option, path, file, &header, header_bytes, accepted, tensor);
   fclose(file);
   return status;
+}
+
+size_t npy_header(const struct tensor *tensor, char header[NPY_HEADER_BYTES]) {
+  char shape[128] = "";
+  for (unsigned i = 0; i < tensor->rank; i++) {
+    const size_t used = strlen(shape);
+    snprintf(shape + used, sizeof shape - used, i ? ", %zu" : "%zu%s", tensor->shape[i],
+             tensor->rank == 1 ? "," : "");
+  }
+  memset(header, ' ', NPY_HEADER_BYTES);
+  const int length =
+      snprintf(header + 10, NPY_HEADER_BYTES - 10, "{'descr': '%s', 'fortran_order': False, 'shape': (%s), }",
+               element_name(tensor->element), shape);
+  const size_t total = ((size_t)length + 10 + 1 + 63) / 64 * 64;
+  header[10 + length] = ' ';
+  header[total - 1] = '\n';
+  memcpy(header, "\x93NUMPY\x01", 8);
+  header[8] = (char)((total - 10) & 0xff);
+  header[9] = (char)((total - 10) >> 8);
+  return total;
 }
 
 int npy_read(const char *option, const char *path, struct tensor *tensor) {

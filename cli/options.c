@@ -1,33 +1,13 @@
+// SPDX-License-Identifier: Apache-2.0
+// Options of a command: --name value.
+#include "cli/options.h"
+
 #include <ctype.h>
 #include <errno.h>
-#include <stdarg.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
-#include "cli/cli.h"
-
-static char context[320];
-
-void fail_context(const char *text) { snprintf(context, sizeof context, "%s", text); }
-
-int fail(int status, const char *format, ...) {
-  char text[8192];
-  va_list arguments;
-  va_start(arguments, format);
-  const int before = snprintf(text, sizeof text, "%s", context);
-  vsnprintf(text + before, sizeof text - (size_t)before, format, arguments);
-  va_end(arguments);
-  for (char *c = text; *c; c++)
-    if (iscntrl((unsigned char)*c)) *c = '?';
-  fprintf(stderr, "duplex: %s\n", text);
-  return status;
-}
-
-void progress(const char *text) {
-  if (isatty(STDERR_FILENO)) fprintf(stderr, "\r\033[K%s", text);
-}
+#include "cli/messages.h"
 
 static struct option *find(struct option *options, const char *name) {
   for (; options->name; options++)
@@ -75,6 +55,7 @@ int number_option(const struct option *options, const char *name, uint64_t least
   return EXIT_GOOD;
 }
 
+// Names all choices.
 static int refuse_choice(const char *name, const char *text, const char *const *choices) {
   char list[200] = "";
   for (; *choices; choices++) {

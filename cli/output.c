@@ -1,16 +1,22 @@
+// SPDX-License-Identifier: Apache-2.0
+// Files that a command will write: whole, or not at all.
+#include "cli/output.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <libgen.h>
 #include <signal.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "cli/cli.h"
+#include "cli/messages.h"
+#include "cli/npy.h"
 
-static struct outputs *open_outputs;
+static struct outputs *open_outputs;  // for the signal handler
 static const int ending_signals[] = {SIGINT, SIGTERM, SIGHUP};
 enum { ENDING_SIGNALS = sizeof ending_signals / sizeof ending_signals[0] };
 
@@ -22,6 +28,7 @@ static void on_signal(int number) {
   raise(number);
 }
 
+// From now on an interrupted command takes the temporary files of `outputs` away.
 static void watch_signals(struct outputs *outputs) {
   if (open_outputs) return;
   open_outputs = outputs;
@@ -49,7 +56,8 @@ static char *join(const char *text, const char *separator, const char *tail) {
 static char *resolve(const char *path) {
   char *real = realpath(path, NULL);
   if (real || errno != ENOENT) return real;
-  char *copy = strdup(path), *other = strdup(path);
+  char *copy = strdup(path);
+  char *other = strdup(path);
   char *folder = copy && other ? realpath(dirname(copy), NULL) : NULL;
   if (folder) real = join(folder, "/", basename(other));
   free(copy);
@@ -58,12 +66,14 @@ static char *resolve(const char *path) {
   return real;
 }
 
+// The output of this name; NULL: it was not opened.
 static struct output *output_of(const struct outputs *outputs, const char *path) {
   for (unsigned i = 0; i < outputs->count; i++)
     if (strcmp(outputs->output[i].path, path) == 0) return (struct output *)&outputs->output[i];
   return NULL;
 }
 
+// Another output means the same file.
 static bool is_taken(const struct outputs *outputs, const struct output *output) {
   for (unsigned i = 0; i < outputs->count; i++)
     if (outputs->output[i].temporary && strcmp(outputs->output[i].target, output->target) == 0) return true;
@@ -111,7 +121,8 @@ int output_open(struct outputs *outputs, const char *option, const char *path) {
 
 const char *output_name(const struct outputs *outputs, const char *path) {
   const struct output *output = path ? output_of(outputs, path) : NULL;
-  return !output ? NULL : output->temporary ? output->temporary : output->target;
+  if (!output) return NULL;
+  return output->temporary ? output->temporary : output->target;
 }
 
 int output_write(struct outputs *outputs, const char *path, const void *bytes, size_t size) {
@@ -127,23 +138,9 @@ int output_write(struct outputs *outputs, const char *path, const void *bytes, s
 }
 
 int output_tensor(struct outputs *outputs, const char *path, const struct tensor *tensor) {
-  char header[256], shape[128] = "";
-  for (unsigned i = 0; i < tensor->rank; i++) {
-    const size_t used = strlen(shape);
-    snprintf(shape + used, sizeof shape - used, i ? ", %zu" : "%zu%s", tensor->shape[i],
-             tensor->rank == 1 ? "," : "");
-  }
-  memset(header, ' ', sizeof header);
-  const int length =
-      snprintf(header + 10, sizeof header - 10, "{'descr': '%s', 'fortran_order': False, 'shape': (%s), }",
-               element_name(tensor->element), shape);
-  const size_t total = ((size_t)length + 10 + 1 + 63) / 64 * 64;
-  header[10 + length] = ' ';
-  header[total - 1] = '\n';
-  memcpy(header, "\x93NUMPY\x01", 8);
-  header[8] = (char)((total - 10) & 0xff);
-  header[9] = (char)((total - 10) >> 8);
-  const int status = output_write(outputs, path, header, total);
+  char header[NPY_HEADER_BYTES];
+  const size_t bytes = npy_header(tensor, header);
+  const int status = output_write(outputs, path, header, bytes);
   return status ? status
                 : output_write(outputs, path, tensor->data, tensor->count * element_size(tensor->element));
 }
@@ -156,6 +153,7 @@ static void keep_old(struct output *output) {
   output->backup = NULL;
 }
 
+// The first `renamed` outputs are again what they were.
 static void undo(struct outputs *outputs, unsigned renamed) {
   for (unsigned i = 0; i < renamed; i++) {
     const struct output *output = &outputs->output[i];
@@ -164,6 +162,7 @@ static void undo(struct outputs *outputs, unsigned renamed) {
   }
 }
 
+// Each output gets its name, or none does.
 static int rename_all(struct outputs *outputs) {
   for (unsigned i = 0; i < outputs->count; i++) {
     struct output *output = &outputs->output[i];

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // duplex random: a binary16 tensor of seeded values, made element by element in row-major order (fewer rows
 // are a prefix of more).
 #include "duplex/random.h"
@@ -7,7 +8,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "cli/cli.h"
+#include "cli/commands.h"
+#include "cli/messages.h"
+#include "cli/npy.h"
+#include "cli/options.h"
+#include "cli/output.h"
 #include "duplex/numerics.h"
 
 static void help(void) {
@@ -16,12 +21,12 @@ static void help(void) {
       "A <f2 tensor of 1 to 4 dimensions of seeded values. DIST:\n"
       "  normal:S    mean 0, deviation S          uniform:A   from -A to A\n"
       "  bits        any of the 65,536 patterns    classes     subnormals, extremes, cancelling pairs, "
-      "zeros, Inf and NaN "
-      "mixed\n");
+      "zeros, Inf and NaN mixed\n");
 }
 
 enum dist { NORMAL, UNIFORM, BITS, CLASSES };
 
+// An element of the kinds that arithmetic likes least.
 static uint16_t draw_class(struct duplex_random *random) {
   const uint16_t bits = (uint16_t)duplex_random_u64(random);
   switch (duplex_random_below(random, 40)) {
@@ -54,6 +59,7 @@ static uint16_t draw(struct duplex_random *random, enum dist dist, double scale)
   }
 }
 
+// normal:S, uniform:A, bits or classes.
 static int read_dist(const char *text, enum dist *dist, double *scale) {
   char *end = "";
   *scale = 1;
@@ -75,6 +81,7 @@ static int read_dist(const char *text, enum dist *dist, double *scale) {
              : EXIT_GOOD;
 }
 
+// 1 to RANK_MOST positive numbers with commas between them.
 static int read_shape(const char *text, unsigned *rank, size_t *shape) {
   const char *at = text;
   for (*rank = 0; *rank < RANK_MOST;) {

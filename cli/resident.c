@@ -1,10 +1,15 @@
+// SPDX-License-Identifier: Apache-2.0
+// Matrices of a batch that stay on the stack.
 #include "cli/resident.h"
 
 #include <errno.h>
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "cli/cli.h"
+#include "cli/messages.h"
+#include "cli/npy.h"
+#include "cli/stack_options.h"
 #include "duplex/error.h"
 
 static bool same_file(const struct stat *a, const struct stat *b) {
@@ -30,6 +35,7 @@ bool resident_evict(struct session *session, const struct resident *kept) {
   return true;
 }
 
+// A resident matrix of these files, which becomes the latest; NULL: there is none.
 static struct resident *find(struct session *session, const struct stat *gate, const struct stat *info) {
   for (struct resident **at = &session->residents; *at; at = &(*at)->next) {
     struct resident *r = *at;
@@ -43,6 +49,8 @@ static struct resident *find(struct session *session, const struct stat *gate, c
   return NULL;
 }
 
+// Reads the files and brings them to the stack; others leave it, but not `kept`, while there is too little
+// room.
 static int upload(struct session *session, const char *gate_key, const char *key, struct resident *r,
                   const struct resident *kept) {
   struct tensor gate = {0}, matrix = {0};
@@ -51,7 +59,8 @@ static int upload(struct session *session, const char *gate_key, const char *key
   if (!status && r->gate && (gate.shape[0] != matrix.shape[0] || gate.shape[1] != matrix.shape[1]))
     status = fail(EXIT_BAD_INPUT, "%s %s: has another shape than %s %s", gate_key, r->gate, key, r->path);
   if (!status) {
-    const size_t n = matrix.shape[0], k = matrix.shape[1];
+    const size_t n = matrix.shape[0];
+    const size_t k = matrix.shape[1];
     int error;
     do {
       if (r->matrices == 2)

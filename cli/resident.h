@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Matrices of a batch that stay on the stack between the lines that name the same files.
 #ifndef DUPLEX_CLI_RESIDENT_H
 #define DUPLEX_CLI_RESIDENT_H

@@ -1,22 +1,25 @@
-// Options, errors and statistics of the commands that run on a stack.
-#include <jansson.h>
+// SPDX-License-Identifier: Apache-2.0
+// Options and errors of the commands that run on a stack.
+#include "cli/stack_options.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "cli/cli.h"
-#include "duplex/duplex.h"
-#include "duplex/energy.h"
+#include "cli/messages.h"
+#include "cli/options.h"
+#include "cli/output.h"
 #include "duplex/error.h"
 #include "duplex/hbm.h"
 
 const char stack_options_help[] =
     "  --backend cmodel|rtl   the C model (default) or the Verilated RTL\n"
-    "  --firmware native|riscv   the firmware runs in this process, at no cost (default), or on an RV32 "
-    "controller\n"
+    "  --firmware native|riscv   the firmware runs in this process, at no cost (default), or on an "
+    "RV32 controller\n"
     "  --firmware-elf FILE    RV32 firmware (default: firmware.elf beside the program)\n"
     "  --instructions-per-clock R   speed of the controller (default 0.7)\n"
-    "  --firmware-trace FILE  calls and register accesses; --firmware-profile FILE  clocks by function\n"
+    "  --firmware-trace FILE  calls and register accesses; --firmware-profile FILE  clocks by "
+    "function\n"
     "  --gdb PORT             the controller waits for GDB: target remote 127.0.0.1:PORT\n"
     "  --channels N           channels of the stack, 1 to 32 (default 32)\n"
     "  --threads N            host threads of the C model (default: all cores)\n"
@@ -64,6 +67,7 @@ static int firmware_options(const struct option *options, struct outputs *output
   return EXIT_GOOD;
 }
 
+// Options that only the Verilated stack has are not given with the C model.
 static int check_rtl_only(const struct option *options, bool rtl) {
   static const char *const names[] = {"--trace", "--trace-from", "--trace-to", "--command-trace", NULL};
   for (unsigned i = 0; names[i] && !rtl; i++)
@@ -115,8 +119,10 @@ static int bundles_option(const struct option *options, const char *name, unsign
   return text && !*bundles ? fail(EXIT_BAD_INPUT, "%s '': expected numbers of bundles", name) : EXIT_GOOD;
 }
 
+// Bundles, rules and timing of the DRAM.
 static int dram_options(const struct option *options, struct duplex_stack_options *wanted) {
-  static const char *const rules[] = {"paper", "strict", NULL}, *const traffic[] = {"none", "stream", NULL};
+  static const char *const rules[] = {"paper", "strict", NULL};
+  static const char *const traffic[] = {"none", "stream", NULL};
   unsigned rule, streams;
   uint64_t rank_switch;
   if (bundles_option(options, "--bundles", &wanted->bundles) ||
@@ -162,71 +168,4 @@ int open_stack(const struct option *options, struct outputs *outputs, struct dup
   duplex_stack_close(*stack);
   return fail(EXIT_BAD_INPUT, "--stripe '%s': expected some of the bundles of --bundles",
               option_value(options, "--stripe"));
-}
-
-static json_t *number(uint64_t value) { return json_integer((json_int_t)value); }
-
-static double ratio(uint64_t part, double whole) { return whole > 0 ? (double)part / whole : 0; }
-
-static json_t *commands_json(const struct duplex_dram_commands *c) {
-  return json_pack("{s:o, s:o, s:o, s:o, s:o}", "act", number(c->act), "rd", number(c->rd), "wr",
-                   number(c->wr), "pre", number(c->pre), "ref", number(c->ref));
-}
-
-static json_t *energy_json(const struct duplex_stack_stats *stats) {
-  const double access_bits = (double)(stats->commands.rd + stats->commands.wr) * DUPLEX_COLUMN_BYTES * 8;
-  const double activate = (double)stats->commands.act * 8 * DUPLEX_ENERGY_ACT_BANK_FJ * 1e-15;
-  const double access = access_bits * DUPLEX_ENERGY_ACCESS_BIT_FJ * 1e-15,
-               mac = (double)stats->macs * DUPLEX_ENERGY_MAC_FJ * 1e-15;
-  return json_pack("{s:f, s:f, s:f, s:f}", "total", activate + access + mac, "dram_activate", activate,
-                   "dram_access", access, "mac", mac);
-}
-
-static json_t *stalls_json(const struct duplex_stack_stats *stats) {
-  return json_pack("{s:o, s:o, s:o}", "weights", number(stats->starved), "activations",
-                   number(stats->no_tile), "room", number(stats->no_room));
-}
-
-static json_t *channels_json(const struct duplex_stack_stats *stats) {
-  json_t *list = json_array();
-  for (unsigned i = 0; i < stats->channels; i++) {
-    const struct duplex_channel_stats *c = &stats->channel[i];
-    json_array_append_new(list, json_pack("{s:o, s:o, s:o}", "rows", number(c->rows), "read_bytes",
-                                          number(c->read_bytes), "macs", number(c->macs)));
-  }
-  return list;
-}
-
-int write_stats(const struct option *options, struct outputs *outputs, const char *command,
-                const struct duplex_stack_stats *stats) {
-  const char *path = option_value(options, "--stats");
-  if (!path) return EXIT_GOOD;
-  const double channel_clocks = (double)stats->channels * (double)stats->cycles,
-               stream_clocks = (double)stats->channels * (double)stats->stream_cycles;
-  json_t *json = json_pack(
-      "{s:i, s:s, s:s, s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:f, s:f, s:f, s:f, s:o, s:o, s:o, "
-      "s:o, s:f}",
-      "schema_version", 1, "command", command, "backend",
-      option_value(options, "--backend") ? option_value(options, "--backend") : "cmodel", "firmware",
-      option_value(options, "--firmware") ? option_value(options, "--firmware") : "native", "cycles",
-      number(stats->cycles), "append_cycles", number(stats->append_cycles), "stream_cycles",
-      number(stats->stream_cycles), "stall_clocks", stalls_json(stats), "useful_bytes",
-      number(stats->useful_bytes), "dram_read_bytes", number(stats->read_bytes), "dram_write_bytes",
-      number(stats->write_bytes), "xpu_write_bytes",
-      number(stats->commands.xpu_wr * (DUPLEX_COLUMN_BYTES / 8)), "dram_commands",
-      commands_json(&stats->commands), "bandwidth_utilisation",
-      ratio(stats->useful_bytes, DUPLEX_BEAT_BYTES * channel_clocks), "stream_bandwidth_utilisation",
-      ratio(stats->useful_bytes, DUPLEX_BEAT_BYTES * stream_clocks), "mac_utilisation",
-      ratio(stats->macs, DUPLEX_WIDTH * DUPLEX_LANES * channel_clocks), "xpu_bandwidth_utilisation",
-      ratio(stats->commands.xpu_rd, channel_clocks), "energy_j", energy_json(stats), "channels",
-      channels_json(stats), "descriptors", number(stats->descriptors), "firmware_instructions",
-      number(stats->firmware_instructions), "firmware_overhead",
-      stats->native_cycles ? ratio(stats->cycles, (double)stats->native_cycles) - 1 : 0.0);
-  char *text = json ? json_dumps(json, JSON_INDENT(2) | JSON_PRESERVE_ORDER | JSON_REAL_PRECISION(9)) : NULL;
-  json_decref(json);
-  if (!text) return fail(EXIT_BAD_INPUT, "too little memory for the statistics");
-  int status = output_write(outputs, path, text, strlen(text));
-  if (!status) status = output_write(outputs, path, "\n", 1);
-  free(text);
-  return status;
 }

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Checks an expert's result against an exact computation that shares no arithmetic with the C model.
 //
 // usage: exact_expert X GATE UP DOWN Y H_OUT
@@ -20,6 +21,8 @@
 
 #include "duplex/activation.h"
 
+#define THREADS_MOST 16
+
 struct tensor {
   const uint16_t *data;
   size_t rows, columns;
@@ -30,6 +33,7 @@ static void die(const char *what, const char *where) {
   exit(2);
 }
 
+// A matrix of finite numbers; anything else ends the program.
 static struct tensor load(const char *path) {
   struct tensor tensor = {0};
   struct stat info;
@@ -91,6 +95,7 @@ static void round_to(mpfr_t result, __int128 sum, mpfr_prec_t precision, mpfr_ex
   mpfr_clear(low);
 }
 
+// Bits of RN32(sum * 2^-48).
 static uint32_t round_f32(__int128 sum) {
   mpfr_t rounded;
   mpfr_init2(rounded, 24);
@@ -129,6 +134,7 @@ static double silu_error(uint32_t g_bits, uint32_t u_bits, uint16_t bits) {
   return error;
 }
 
+// What one thread does: columns first, first + step, ...; and what it found.
 struct work {
   const struct tensor *x, *gate, *up, *down, *y;
   uint16_t *h;
@@ -144,10 +150,13 @@ static int64_t *units_of(const uint16_t *row, size_t count) {
   return result;
 }
 
+// h of every step-th column from `first` on, of all tokens.
 static void *gate_and_up(void *argument) {
   struct work *work = argument;
   const struct duplex_activation_table *table = duplex_activation_builtin("silu");
-  const size_t tokens = work->x->rows, hidden = work->x->columns, inner = work->gate->rows;
+  const size_t tokens = work->x->rows;
+  const size_t hidden = work->x->columns;
+  const size_t inner = work->gate->rows;
   for (size_t m = 0; m < tokens; m++) {
     int64_t *x = units_of(work->x->data + m * hidden, hidden);
     for (size_t f = work->first; f < inner; f += work->step) {
@@ -164,9 +173,12 @@ static void *gate_and_up(void *argument) {
   return NULL;
 }
 
+// Compares every step-th column of y from `first` on with exact sums of h.
 static void *down(void *argument) {
   struct work *work = argument;
-  const size_t tokens = work->x->rows, hidden = work->x->columns, inner = work->gate->rows;
+  const size_t tokens = work->x->rows;
+  const size_t hidden = work->x->columns;
+  const size_t inner = work->gate->rows;
   mpfr_t rounded, got;
   mpfr_init2(rounded, 11);
   mpfr_init2(got, 64);
@@ -187,7 +199,7 @@ static void *down(void *argument) {
 }
 
 static void run_on_all(struct work *works, size_t count, void *(*function)(void *)) {
-  pthread_t threads[16];
+  pthread_t threads[THREADS_MOST];
   for (size_t i = 0; i < count; i++)
     if (pthread_create(&threads[i], NULL, function, &works[i]) != 0) die("no thread", "start");
   for (size_t i = 0; i < count; i++) pthread_join(threads[i], NULL);
@@ -209,8 +221,11 @@ static void save(const char *path, const uint16_t *data, size_t rows, size_t col
 
 int main(int argc, char **argv) {
   if (argc != 7) die("usage: exact_expert X GATE UP DOWN Y H_OUT", "arguments");
-  const struct tensor x = load(argv[1]), gate = load(argv[2]), up = load(argv[3]),
-                      down_matrix = load(argv[4]), y = load(argv[5]);
+  const struct tensor x = load(argv[1]);
+  const struct tensor gate = load(argv[2]);
+  const struct tensor up = load(argv[3]);
+  const struct tensor down_matrix = load(argv[4]);
+  const struct tensor y = load(argv[5]);
   const size_t inner = gate.rows;
   if (gate.columns != x.columns || up.rows != inner || up.columns != x.columns ||
       down_matrix.rows != x.columns || down_matrix.columns != inner || y.rows != x.rows ||
@@ -219,8 +234,9 @@ int main(int argc, char **argv) {
   uint16_t *h = calloc(x.rows * inner, sizeof *h);
   if (!h) die("too little memory", "h");
   long cores = sysconf(_SC_NPROCESSORS_ONLN);
-  const size_t count = cores < 1 ? 1 : cores > 16 ? 16 : (size_t)cores;
-  struct work works[16];
+  if (cores < 1) cores = 1;
+  const size_t count = cores < THREADS_MOST ? (size_t)cores : THREADS_MOST;
+  struct work works[THREADS_MOST];
   for (size_t i = 0; i < count; i++)
     works[i] = (struct work){&x, &gate, &up, &down_matrix, &y, h, i, count, 0.0, 0};
   run_on_all(works, count, gate_and_up);

@@ -1,4 +1,5 @@
 #!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
 # One expert of Mixtral-8x7B in its real shape: complete on the C model and on the RTL, compared, reported.
 # usage: demo/run.sh BUILD [TOKENS]
 # X, GATE, UP and DOWN in the environment name files of your own (<f2, finite values), of any shape that fits: make demo X=... GATE=... UP=... DOWN=...
@@ -10,7 +11,8 @@ dir=$build/demo
 hidden=4096 inner=14336 channels=2
 mkdir -p "$dir"
 fail() { echo "demo: $1" >&2; exit 1; }
-step() { printf '\n== %s\n' "$1"; }
+number=0
+step() { number=$((number + 1)); printf '\n== %d of 5: %s\n' $number "$1"; }
 now() { date +%s.%N; }
 since() { echo "$(now) $1" | awk '{printf "%.1f s", $1 - $2}'; }
 random() { # NAME SHAPE SEED DEVIATION FILE-OF-THE-USER

@@ -1,54 +1,55 @@
-// Decode attention as jobs of the firmware: q to the channels, the kernel, o back, statistics.
+// SPDX-License-Identifier: Apache-2.0
+// Decode attention as jobs of the firmware: checks, messages, and the steps of a job.
+#include "driver/attention.h"
+
 #include <math.h>
-#include <stdlib.h>
 #include <string.h>
 
-#include "driver/attention_plan.h"
-#include "driver/counters.h"
+#include "driver/attention_vectors.h"
+#include "driver/attention_work.h"
+#include "driver/bundle_owner.h"
+#include "driver/kv_spread.h"
+#include "driver/queue.h"
+#include "driver/stack_error.h"
 #include "duplex/descriptor.h"
 #include "duplex/error.h"
 
 #define GROUP_MOST (2 * DUPLEX_LANES)
-#define TILE_ELEMENTS (DUPLEX_WIDTH * DUPLEX_LANES)
 
-struct attention {
-  struct duplex_kv_cache *cache;
-  unsigned layer;
-  struct duplex_sequence *const *sequences;
-  size_t batch, q_heads;
-  const duplex_f16 *q;
-  duplex_f16 *o;
-  duplex_f32 scale;
-  struct plan plan;
-  struct region region, score_region;  // q and o of all units, as firmware.h has them; scores
-  uint32_t row_sets, score_row_sets;   // of all; of scores that do not fit their slices
-  uint32_t descriptors;
-};
+// Sequence i is of the cache, has a position, and lies in the KV spaces, also what is appended to it.
+static int check_sequence(const struct attention *a, size_t i, size_t appended) {
+  struct duplex_stack *stack = a->cache->stack;
+  const struct duplex_sequence *sequence = a->sequences[i];
+  const struct kv_pool *spaces = &a->cache->pools[DUPLEX_KV_SPACES];
+  const struct kv_layer *layer = &sequence->layers[a->layer];
+  if (sequence->cache != a->cache || layer->length + appended == 0)
+    return stack_fail(stack, DUPLEX_ERROR_ARGUMENT, "sequence %zu has no position", i);
+  bool here = !appended || sequence->pool == spaces;
+  for (size_t page = 0; page < layer->count; page++) here &= layer->pages[page]->pool == spaces;
+  return here ? DUPLEX_OK
+              : stack_fail(stack, DUPLEX_ERROR_OWNER, "sequence %zu is in the prefill space: move it first",
+                           i);
+}
 
-int attention_check(struct duplex_kv_cache *cache, unsigned layer, struct duplex_sequence *const *sequences,
-                    size_t batch, size_t q_heads, double scale, size_t appended) {
-  struct duplex_stack *stack = cache->stack;
+int attention_check(const struct attention *a, size_t appended) {
+  struct duplex_stack *stack = a->cache->stack;
+  const uint32_t heads = a->cache->heads;
+  const uint32_t layers = a->cache->layers;
   if (stack->queue.produced != stack->queue.collected)
     return stack_fail(stack, DUPLEX_ERROR_BUSY, "jobs are in flight: wait for them first");
-  if (batch == 0 || batch > UINT16_MAX || layer >= cache->layers)
+  if (a->batch == 0 || a->batch > UINT16_MAX || a->layer >= layers)
     return stack_fail(stack, DUPLEX_ERROR_ARGUMENT,
-                      "%zu sequences, layer %u: expected 1 to %u, and a layer below %u", batch, layer,
-                      UINT16_MAX, cache->layers);
-  if (q_heads == 0 || q_heads % cache->heads || q_heads / cache->heads > GROUP_MOST)
+                      "%zu sequences, layer %u: expected 1 to %u, and a layer below %u", a->batch, a->layer,
+                      UINT16_MAX, layers);
+  if (a->q_heads == 0 || a->q_heads % heads || a->q_heads / heads > GROUP_MOST)
     return stack_fail(stack, DUPLEX_ERROR_ARGUMENT,
                       "%zu query heads for %u KV heads: expected a multiple, at most %u times as many",
-                      q_heads, cache->heads, GROUP_MOST);
-  if (!(scale >= 0) || isinf(scale))
+                      a->q_heads, heads, GROUP_MOST);
+  if (!(a->scale >= 0) || isinf(a->scale))
     return stack_fail(stack, DUPLEX_ERROR_ARGUMENT, "the scale must be a positive finite number");
-  for (size_t i = 0; i < batch; i++) {
-    const struct kv_layer *own = &sequences[i]->layers[layer];
-    if (sequences[i]->cache != cache || own->length + appended == 0)
-      return stack_fail(stack, DUPLEX_ERROR_ARGUMENT, "sequence %zu has no position", i);
-    bool here = !appended || sequences[i]->pool == &cache->pools[DUPLEX_KV_SPACES];
-    for (size_t page = 0; page < own->count; page++)
-      here &= own->pages[page]->pool == &cache->pools[DUPLEX_KV_SPACES];
-    if (!here)
-      return stack_fail(stack, DUPLEX_ERROR_OWNER, "sequence %zu is in the prefill space: move it first", i);
+  for (size_t i = 0; i < a->batch; i++) {
+    const int error = check_sequence(a, i, appended);
+    if (error) return error;
   }
   return DUPLEX_OK;
 }
@@ -61,10 +62,11 @@ static uint32_t score_room(const struct plan *plan) {
   return most;
 }
 
+// DRAM for q and o of all units, and behind them for scores that do not fit their slices.
 static int take_regions(struct attention *a) {
   struct duplex_stack *stack = a->cache->stack;
-  const uint64_t vectors = 2 * (uint64_t)a->plan.count * a->cache->slots,
-                 score_row_sets = score_room(&a->plan);
+  const uint64_t vectors = 2 * (uint64_t)a->plan.count * a->cache->slots;
+  const uint64_t score_row_sets = score_room(&a->plan);
   const uint64_t row_sets = vectors + score_row_sets;
   if (row_sets > DUPLEX_BUNDLES * DUPLEX_BANK_ROWS ||
       !space_take_mailbox(stack->space, stack->bundles, (uint32_t)row_sets, &a->region))
@@ -77,66 +79,6 @@ static int take_regions(struct attention *a) {
 }
 
 static void give_regions(struct attention *a) { space_give(a->cache->stack->space, a->region, a->row_sets); }
-
-// The members of a unit have one place.
-static const struct duplex_sequence *sequence_of(const struct attention *a, size_t unit) {
-  return a->sequences[a->plan.units[unit].members[0].index];
-}
-
-// A row set of a unit, of a KV head's slot.
-static struct region place_of(const struct attention *a, uint32_t row_set, uint32_t head) {
-  return (struct region){a->region.base + row_set + head / a->cache->stack->channels, a->region.stripe};
-}
-
-// The vector of a member's lane in q or o.
-static size_t vector_of(const struct attention *a, const struct plan_member *member, uint32_t head,
-                        uint32_t lane) {
-  const size_t group = a->q_heads / a->cache->heads;
-  return (member->index * a->q_heads + head * group + member->head + lane) * a->cache->head_size;
-}
-
-static int upload_q(const struct attention *a, size_t unit, uint32_t head) {
-  const struct duplex_kv_cache *cache = a->cache;
-  const struct plan_unit *u = &a->plan.units[unit];
-  const struct duplex_sequence *sequence = sequence_of(a, unit);
-  duplex_f16 tiles[DUPLEX_HEAD_SIZE_MAX * DUPLEX_LANES] = {0};
-  uint32_t lane = 0;
-  int error = DUPLEX_OK;
-  for (uint32_t i = 0; i < u->count; i++)
-    for (uint32_t own = 0; own < u->members[i].lanes; own++, lane++)
-      for (uint32_t column = 0; column < cache->head_size; column++)
-        tiles[column * DUPLEX_LANES + lane] = a->q[vector_of(a, &u->members[i], head, own) + column];
-  for (uint32_t member = 0; member < 1u << sequence->spread && !error; member++)
-    error = region_write(cache->stack, kv_channel(sequence, head, member), place_of(a, u->q, head), 0, tiles,
-                         cache->tiles * TILE_ELEMENTS * sizeof *tiles);
-  return error;
-}
-
-static int read_o(const struct attention *a, size_t unit, uint32_t head) {
-  const struct duplex_kv_cache *cache = a->cache;
-  const struct plan_unit *u = &a->plan.units[unit];
-  const struct duplex_sequence *sequence = sequence_of(a, unit);
-  const uint32_t channel = kv_channel(sequence, head, (1u << sequence->spread) - 1);
-  duplex_f16 rows[DUPLEX_HEAD_SIZE_MAX * DUPLEX_LANES];
-  uint32_t lane = 0;
-  const int error = region_read(cache->stack, channel, place_of(a, u->o, head), 0, rows,
-                                cache->head_size * DUPLEX_LANES * sizeof *rows);
-  for (uint32_t i = 0; i < u->count && !error; i++)
-    for (uint32_t own = 0; own < u->members[i].lanes; own++, lane++)
-      for (uint32_t row = 0; row < cache->head_size; row++)
-        a->o[vector_of(a, &u->members[i], head, own) + row] = rows[row * DUPLEX_LANES + lane];
-  return error;
-}
-
-static int for_all_heads(const struct attention *a,
-                         int (*move)(const struct attention *a, size_t unit, uint32_t head)) {
-  for (size_t unit = 0; unit < a->plan.count; unit++)
-    for (uint32_t head = 0; head < a->cache->heads; head++) {
-      const int error = move(a, unit, head);
-      if (error) return error;
-    }
-  return DUPLEX_OK;
-}
 
 // The message that begins with unit `first`.
 static void fill_message(const struct attention *a, size_t first, struct attention_message *message) {
@@ -153,21 +95,22 @@ static void fill_message(const struct attention *a, size_t first, struct attenti
       .v_block_stride = pool->v_block_stride,
       .head_size = a->cache->head_size | DUPLEX_DESCRIPTOR_FIELD(WIDE, a->cache->p32),
       .heads = a->cache->heads,
-      .scale = a->scale};
+      .scale = a->score_factor};
   for (size_t i = first; i < first + a->plan.units[first].together; i++) {
     const struct plan_unit *unit = &a->plan.units[i];
     sequences[message->sequences++] = (struct attention_sequence){
         (uint16_t)unit->segment_count,
-        attention_place(sequence_of(a, i)->first_channel, sequence_of(a, i)->spread),
+        attention_place(attention_sequence_of(a, i)->first_channel, attention_sequence_of(a, i)->spread),
         (uint8_t)stored_lanes(unit->lanes)};
     memcpy(&segments[message->segments], unit->segments, unit->segment_count * sizeof *segments);
     message->segments += unit->segment_count;
   }
-  uint32_t *list = a->cache->stack->machine->controller->mailbox->queue[a->cache->stack->queue.index].list;
+  uint32_t *list = a->cache->stack->shared->controller->mailbox->queue[a->cache->stack->queue.index].list;
   memcpy(list, sequences, message->sequences * sizeof *sequences);
   memcpy(list + message->sequences, segments, message->segments * sizeof *segments);
 }
 
+// Message after message, until all units are done.
 static int run_messages(struct duplex_stack *stack, struct attention *a) {
   struct attention_message message;
   int error = DUPLEX_OK;
@@ -183,94 +126,57 @@ static int run_messages(struct duplex_stack *stack, struct attention *a) {
   return error;
 }
 
+// The job again, for the clocks of a firmware that takes no time.
 static int run_natively(struct duplex_stack *stack, void *context, uint64_t *cycles) {
-  int error = stack_own(stack, stack->bundles);
+  int error = bundle_owner_set(stack, stack->bundles);
   const uint64_t clock = stack->backend->ops->clocks(stack->backend);
   if (!error) error = run_messages(stack, context);
   *cycles = stack->backend->ops->clocks(stack->backend) - clock;
   return error;
 }
 
-// K and V of each page once, however many sequences have it.
-static uint64_t positions_once(const struct attention *a) {
-  const uint64_t visit = ++a->cache->visits;
-  uint64_t positions = 0;
-  for (size_t i = 0; i < a->batch; i++) {
-    const struct kv_layer *layer = &a->sequences[i]->layers[a->layer];
-    const size_t page_positions = kv_page_positions(a->sequences[i]);
-    for (size_t page = 0; page < layer->count; page++) {
-      const size_t left = layer->length - page * page_positions;
-      if (layer->pages[page]->visit == visit) continue;
-      layer->pages[page]->visit = visit;
-      positions += left < page_positions ? left : page_positions;
-    }
-  }
-  return positions;
-}
-
-static void note_work(const struct attention *a) {
-  const struct duplex_kv_cache *cache = a->cache;
-  struct duplex_stack_stats *stats = &cache->stack->stats;
-  const uint64_t group = a->q_heads / cache->heads;
-  stats->useful_bytes = positions_once(a) * cache->heads * 2 * cache->head_size * sizeof(duplex_f16);
-  for (unsigned channel = 0; channel < stats->channels; channel++) stats->channel[channel].rows = 0;
-  for (size_t i = 0; i < a->batch; i++) {
-    const struct duplex_sequence *sequence = a->sequences[i];
-    const uint32_t length = (uint32_t)sequence->layers[a->layer].length;
-    for (uint32_t part = 0; part < cache->heads << sequence->spread; part++) {
-      const uint32_t head = part >> sequence->spread, member = kv_member(sequence, part);
-      struct duplex_channel_stats *own = &stats->channel[kv_channel(sequence, head, member)];
-      const uint64_t positions = kv_positions(length, sequence->spread, member),
-                     macs = positions * 2 * cache->head_size * group;
-      own->rows += positions;
-      own->macs += macs;
-      stats->macs += macs;
-    }
-  }
-}
-
-static int run(struct attention *a, const struct measurement *begun) {
+// With regions and plan there: q in, the messages, statistics, o out.
+static int attend(struct attention *a, const struct measurement *begun) {
   struct duplex_stack *stack = a->cache->stack;
   struct measurement measurement;
-  int error = for_all_heads(a, upload_q);
+  int error = attention_upload_q(a);
   if (begun) measurement = *begun;
-  if (!error) error = begun ? stack_own(stack, stack->bundles) : start_measuring(stack, &measurement);
+  if (!error) error = begun ? bundle_owner_set(stack, stack->bundles) : start_measuring(stack, &measurement);
   if (!error) error = run_messages(stack, a);
   if (!error) error = note_traffic(stack, &measurement, a->descriptors);
-  if (!error) note_work(a);
+  if (!error) attention_note_work(a);
   if (!error && stack->measure_overhead) error = measure_native(stack, run_natively, a);
-  return error ? error : for_all_heads(a, read_o);
+  return error ? error : attention_read_o(a);
 }
 
-int attention_since(const struct measurement *begun, struct duplex_kv_cache *cache, unsigned layer,
-                    struct duplex_sequence *const *sequences, size_t batch, const duplex_f16 *q,
-                    size_t q_heads, double scale, duplex_f16 *o) {
-  struct attention a = {.cache = cache,
-                        .layer = layer,
-                        .sequences = sequences,
-                        .batch = batch,
-                        .q_heads = q_heads,
-                        .q = q,
-                        .o = o};
-  struct duplex_stack *stack = cache->stack;
-  stack->error_text[0] = 0;
-  int error = attention_check(cache, layer, sequences, batch, q_heads, scale, 0);
+int attention_run(struct attention *a, const struct measurement *begun) {
+  const struct duplex_kv_cache *cache = a->cache;
+  cache->stack->error_text[0] = 0;
+  int error = attention_check(a, 0);
   if (error) return error;
-  a.scale = duplex_attention_scale(scale, cache->head_size);
-  error = plan_attention(cache, layer, sequences, batch, (uint32_t)(q_heads / cache->heads),
-                         cache->p32 ? DUPLEX_LANES / 2 : DUPLEX_LANES, &a.plan);
+  a->score_factor = duplex_attention_scale(a->scale, cache->head_size);
+  error = plan_attention(a->cache, a->layer, a->sequences, a->batch, (uint32_t)(a->q_heads / cache->heads),
+                         cache->p32 ? DUPLEX_LANES / 2 : DUPLEX_LANES, &a->plan);
   if (error) return error;
-  error = take_regions(&a);
+  error = take_regions(a);
   if (!error) {
-    error = run(&a, begun);
-    give_regions(&a);
+    error = attend(a, begun);
+    give_regions(a);
   }
-  plan_free(&a.plan);
+  plan_free(&a->plan);
   return error;
 }
 
 int duplex_stack_attention(struct duplex_kv_cache *cache, unsigned layer,
                            struct duplex_sequence *const *sequences, size_t batch, const duplex_f16 *q,
                            size_t q_heads, double scale, duplex_f16 *o) {
-  return attention_since(NULL, cache, layer, sequences, batch, q, q_heads, scale, o);
+  struct attention a = {.cache = cache,
+                        .layer = layer,
+                        .sequences = sequences,
+                        .batch = batch,
+                        .q_heads = q_heads,
+                        .q = q,
+                        .scale = scale,
+                        .o = o};
+  return attention_run(&a, NULL);
 }

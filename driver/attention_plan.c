@@ -1,8 +1,13 @@
+// SPDX-License-Identifier: Apache-2.0
+// Which query heads share a stream of K and V: the plan of a batch.
 #include "driver/attention_plan.h"
 
 #include <stdlib.h>
 
+#include "driver/kv_spread.h"
+#include "driver/stack_error.h"
 #include "duplex/error.h"
+#include "duplex/geometry.h"
 
 struct planner {
   struct duplex_kv_cache *cache;
@@ -23,22 +28,24 @@ static size_t page_positions(const struct planner *p, size_t index) {
   return kv_page_positions(p->sequences[index]);
 }
 
-static size_t smaller(size_t a, size_t b) { return a < b ? a : b; }
-
+// Sequences with the same pages at their beginning come to stand side by side; the shorter one first.
 static int compare_pages(const void *a, const void *b, void *context) {
   const struct planner *p = context;
-  const struct kv_layer *left = layer_of(p, *(const size_t *)a), *right = layer_of(p, *(const size_t *)b);
-  for (size_t i = 0; i < smaller(left->count, right->count); i++)
+  const struct kv_layer *left = layer_of(p, *(const size_t *)a);
+  const struct kv_layer *right = layer_of(p, *(const size_t *)b);
+  for (size_t i = 0; i < duplex_smaller(left->count, right->count); i++)
     if (left->pages[i] != right->pages[i]) return left->pages[i]->serial < right->pages[i]->serial ? -1 : 1;
   return (left->count > right->count) - (left->count < right->count);
 }
 
 // Positions that two sequences have in common: whole pages, and a last one that both have to the same end.
 static size_t common_positions(const struct planner *p, size_t a, size_t b) {
-  const struct kv_layer *left = layer_of(p, a), *right = layer_of(p, b);
+  const struct kv_layer *left = layer_of(p, a);
+  const struct kv_layer *right = layer_of(p, b);
   size_t pages = 0;
-  while (pages < smaller(left->count, right->count) && left->pages[pages] == right->pages[pages]) pages++;
-  return smaller(pages * page_positions(p, a), smaller(left->length, right->length));
+  while (pages < duplex_smaller(left->count, right->count) && left->pages[pages] == right->pages[pages])
+    pages++;
+  return duplex_smaller(pages * page_positions(p, a), duplex_smaller(left->length, right->length));
 }
 
 // Positions [from, to) as segments: pages whose frames follow each other are one.
@@ -47,7 +54,8 @@ static void add_segments(struct planner *p, struct plan_unit *unit, size_t index
   const struct duplex_kv_cache *cache = p->cache;
   const struct kv_layer *layer = layer_of(p, index);
   for (size_t at = from; at < to;) {
-    const size_t page = at / page_positions(p, index), count = smaller(page_positions(p, index), to - at);
+    const size_t page = at / page_positions(p, index);
+    const size_t count = duplex_smaller(page_positions(p, index), to - at);
     const struct kv_page *this = layer->pages[page];
     struct attention_segment *last = &p->plan->segments[p->used - 1];
     if (at != from && this->frame == layer->pages[page - 1]->frame + 1) {
@@ -86,25 +94,27 @@ static void arrange(struct planner *p, struct plan_unit *unit, size_t common) {
 // slice takes them: half a beat a clock.
 static size_t cost(const struct planner *p, const struct plan_unit *unit) {
   const uint32_t spread = p->sequences[unit->members[0].index]->spread;
-  const uint32_t lanes = stored_lanes(unit->lanes), tiles = p->cache->tiles;
+  const uint32_t lanes = stored_lanes(unit->lanes);
+  const uint32_t tiles = p->cache->tiles;
   const bool fits = attention_score_room(unit->segments, unit->segment_count, lanes, spread) == 0;
   size_t blocks = 0;
   for (uint32_t i = 0; i < unit->segment_count; i++)
     for (uint32_t member = 0; member < 1u << spread; member++) {
-      const uint32_t positions = kv_positions(segment_length(&unit->segments[i]), spread, member);
+      const uint32_t positions = duplex_kv_positions(segment_length(&unit->segments[i]), spread, member);
       blocks += positions ? (positions + DUPLEX_WIDTH - 1) / DUPLEX_WIDTH : 1;
     }
   const size_t scores = fits ? 0 : (unit->positions * (1 + tiles) << lanes) / (DUPLEX_SCORES_OF_WORD * tiles);
   return unit->positions + scores + blocks * DUPLEX_WIDTH;
 }
 
+// A unit of `lanes` query heads, from `head` of the group on, of each of these members.
 static void make_unit(struct planner *p, struct plan_unit *unit, const size_t *members, uint32_t count,
                       uint32_t head, uint32_t lanes) {
   *unit = (struct plan_unit){.count = count, .lanes = count * lanes};
   size_t common = layer_of(p, members[0])->length;
   for (uint32_t i = 0; i < count; i++) {
     unit->members[i] = (struct plan_member){members[i], head, lanes};
-    common = smaller(common, common_positions(p, members[0], members[i]));
+    common = duplex_smaller(common, common_positions(p, members[0], members[i]));
   }
   arrange(p, unit, common);
 }
@@ -120,9 +130,10 @@ static size_t try_together(struct planner *p, const size_t *members, uint32_t co
 
 // How many of the next sequences are best served together.
 static uint32_t best_count(struct planner *p, const size_t *members, size_t left) {
-  const uint32_t most = (uint32_t)smaller(p->lanes / p->group, left);
+  const uint32_t most = (uint32_t)duplex_smaller(p->lanes / p->group, left);
   uint32_t best = 1;
-  size_t apart = try_together(p, members, 1), saving = 0;
+  size_t apart = try_together(p, members, 1);
+  size_t saving = 0;
   for (uint32_t count = 2; count <= most && common_positions(p, members[0], members[count - 1]); count++) {
     const size_t together = try_together(p, members, count);
     apart += try_together(p, &members[count - 1], 1);
@@ -133,10 +144,13 @@ static uint32_t best_count(struct planner *p, const size_t *members, size_t left
   return best;
 }
 
+// By share; equal ones by their place in the batch, so that the order is the same everywhere.
 static int busier_first(const void *a, const void *b) {
-  const struct plan_unit *left = a, *right = b;
+  const struct plan_unit *left = a;
+  const struct plan_unit *right = b;
   if (left->share != right->share) return left->share > right->share ? -1 : 1;
-  const size_t i = left->members[0].index, j = right->members[0].index;
+  const size_t i = left->members[0].index;
+  const size_t j = right->members[0].index;
   return i != j ? (i > j) - (i < j)
                 : (left->members[0].head > right->members[0].head) -
                       (left->members[0].head < right->members[0].head);
@@ -149,11 +163,12 @@ static void make_units(struct planner *p, size_t batch) {
     count = p->group <= p->lanes / 2 ? best_count(p, &p->order[at], batch - at) : 1;
     for (uint32_t head = 0; head < p->group; head += p->lanes)
       make_unit(p, &plan->units[plan->count++], &p->order[at], (uint32_t)count, head,
-                (uint32_t)smaller(p->group - head, p->lanes));
+                (uint32_t)duplex_smaller(p->group - head, p->lanes));
   }
   qsort(plan->units, plan->count, sizeof *plan->units, busier_first);
 }
 
+// Each unit fits a message.
 static int check_units(struct duplex_kv_cache *cache, const struct plan *plan) {
   for (size_t i = 0; i < plan->count; i++)
     if (plan->units[i].segment_count > ATTENTION_SEGMENTS)
@@ -165,7 +180,8 @@ static int check_units(struct duplex_kv_cache *cache, const struct plan *plan) {
 
 // As many units as a message holds.
 static uint32_t units_of_message(const struct plan *plan, size_t first) {
-  uint32_t units = 0, segments = 0;
+  uint32_t units = 0;
+  uint32_t segments = 0;
   while (first + units < plan->count && units < ATTENTION_SEQUENCES) {
     segments += plan->units[first + units].segment_count;
     if (segments > ATTENTION_SEGMENTS) break;
@@ -202,7 +218,7 @@ int plan_attention(struct duplex_kv_cache *cache, unsigned layer, struct duplex_
                         .segments = malloc(segments * sizeof *plan->segments)};
   int error = DUPLEX_OK;
   if (!p.order || !plan->units || !plan->segments) {
-    error = stack_fail(cache->stack, DUPLEX_ERROR_NO_MEMORY, "too little memory on the host");
+    error = stack_no_memory(cache->stack);
   } else {
     p.used = 1;  // add_segments looks at the one before
     for (size_t i = 0; i < batch; i++) p.order[i] = i;

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Which query heads share a stream of K and V: the plan of a batch.
 #ifndef DUPLEX_DRIVER_ATTENTION_PLAN_H
 #define DUPLEX_DRIVER_ATTENTION_PLAN_H

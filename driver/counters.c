@@ -1,15 +1,22 @@
+// SPDX-License-Identifier: Apache-2.0
+// What a job did to the stack, from the counters of its channels, its commands and its clock.
 #include "driver/counters.h"
 
 #include <string.h>
 
+#include "driver/bundle_owner.h"
+#include "driver/queue.h"
+#include "driver/stack_error.h"
 #include "duplex/error.h"
 #include "duplex/registers.h"
 
+// All counters of all channels, as they stand.
 static int read_counters(struct duplex_stack *stack, struct measurement *measurement) {
   struct duplex_backend *b = stack->backend;
   for (unsigned channel = 0; channel < stack->channels; channel++)
     for (unsigned counter = 0; counter < COUNTERS; counter++) {
-      uint32_t low = 0, high = 0;
+      uint32_t low = 0;
+      uint32_t high = 0;
       int error = b->ops->reg_write(b, DUPLEX_REG_PERFORMANCE_SELECT,
                                     channel | counter << DUPLEX_PERFORMANCE_SELECT_COUNTER_LSB);
       if (!error) error = b->ops->reg_read(b, DUPLEX_REG_PERFORMANCE_LOW, &low);
@@ -25,12 +32,12 @@ void mark_start(struct duplex_stack *stack, struct measurement *before) {
   struct duplex_backend *b = stack->backend;
   b->ops->commands(b, &before->commands);
   before->clock = b->ops->clocks(b);
-  before->instructions = stack->machine->controller->instructions;
+  before->instructions = stack->shared->controller->instructions;
 }
 
 int start_measuring(struct duplex_stack *stack, struct measurement *before) {
   int error = read_counters(stack, before);
-  if (!error) error = stack_own(stack, stack->bundles);
+  if (!error) error = bundle_owner_set(stack, stack->bundles);
   mark_start(stack, before);
   return error;
 }
@@ -44,7 +51,7 @@ int note_traffic(struct duplex_stack *stack, const struct measurement *before, u
   struct measurement now;
   memset(stats, 0, sizeof *stats);
   stats->cycles = stack->backend->ops->clocks(stack->backend) - before->clock;
-  stats->firmware_instructions = stack->machine->controller->instructions - before->instructions;
+  stats->firmware_instructions = stack->shared->controller->instructions - before->instructions;
   stack->backend->ops->commands(stack->backend, &stats->commands);
   const int error = read_counters(stack, &now);
   if (error) return error;
@@ -69,17 +76,17 @@ int note_traffic(struct duplex_stack *stack, const struct measurement *before, u
 
 int measure_native(struct duplex_stack *stack,
                    int (*run)(struct duplex_stack *stack, void *context, uint64_t *cycles), void *context) {
-  struct machine *machine = stack->machine;
-  struct controller *own = machine->controller;
-  int error = controller_native(stack->backend, stack->watchdog_clocks, &machine->controller);
+  struct shared_stack *shared = stack->shared;
+  struct controller *own = shared->controller;
+  int error = controller_native(stack->backend, stack->watchdog_clocks, &shared->controller);
   if (!error) {
     const struct client_queue queue = stack->queue;
-    *machine->controller->mailbox = *own->mailbox;
+    *shared->controller->mailbox = *own->mailbox;
     queue_start(stack);
     error = run(stack, context, &stack->stats.native_cycles);
     stack->queue = queue;
-    machine->controller->ops->close(machine->controller);
+    shared->controller->ops->close(shared->controller);
   }
-  machine->controller = own;
+  shared->controller = own;
   return error;
 }

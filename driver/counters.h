@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // What a job did to the stack: performance counters, DRAM commands, clocks.
 #ifndef DUPLEX_DRIVER_COUNTERS_H
 #define DUPLEX_DRIVER_COUNTERS_H
@@ -25,8 +26,5 @@ int note_traffic(struct duplex_stack *stack, const struct measurement *before, u
 // the same results.
 int measure_native(struct duplex_stack *stack,
                    int (*run)(struct duplex_stack *stack, void *context, uint64_t *cycles), void *context);
-
-// job.c: runs a message to its end.
-int run_message(struct duplex_stack *stack, uint32_t kind, const void *payload, size_t bytes);
 
 #endif

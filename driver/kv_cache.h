@@ -1,4 +1,5 @@
-// The KV cache, as its parts see it.
+// SPDX-License-Identifier: Apache-2.0
+// The structures of the KV cache: spaces, pages, sequences.
 #ifndef DUPLEX_DRIVER_KV_CACHE_H
 #define DUPLEX_DRIVER_KV_CACHE_H
 
@@ -61,44 +62,5 @@ static inline uint32_t kv_channel(const struct duplex_sequence *sequence, uint32
 static inline size_t kv_page_positions(const struct duplex_sequence *sequence) {
   return (size_t)sequence->cache->page_positions << sequence->spread;
 }
-
-// kv_cache.c: pages for positions that are appended next, the last one the sequence's own; and away with
-// those that it does not need.
-int kv_reserve(struct duplex_sequence *sequence, unsigned layer, size_t positions);
-void kv_trim(struct duplex_sequence *sequence, unsigned layer);
-
-// attention.c: the arguments of duplex_stack_attention when each sequence has that many positions more.
-int attention_check(struct duplex_kv_cache *cache, unsigned layer, struct duplex_sequence *const *sequences,
-                    size_t batch, size_t q_heads, double scale, size_t appended);
-// duplex_stack_attention, measured from `begun` on, with the bundles the xPU's; NULL: from their hand-over
-// on.
-struct measurement;
-int attention_since(const struct measurement *begun, struct duplex_kv_cache *cache, unsigned layer,
-                    struct duplex_sequence *const *sequences, size_t batch, const duplex_f16 *q,
-                    size_t q_heads, double scale, duplex_f16 *o);
-
-// kv_pool.c
-int kv_pool_open(struct duplex_kv_cache *cache, struct kv_pool *pool, uint32_t stripe, size_t frames);
-void kv_pool_close(struct duplex_kv_cache *cache, struct kv_pool *pool);
-// A frame that is free in these channels, the one at `wish` if it can be had; false: there is none.
-bool kv_pool_take(struct kv_pool *pool, uint32_t channels, uint32_t wish, uint32_t *frame);
-void kv_pool_give(struct kv_pool *pool, uint32_t frame, uint32_t channels);
-
-// kv_spread.c: the fewest channels of a KV head with which the scores of so many lanes fit their slices (the
-// most that it can have, if none do).
-unsigned kv_spread_for(const struct duplex_kv_cache *cache, size_t positions, uint32_t lanes);
-
-// Binary logarithm of the lanes that the hardware keeps for so many.
-static inline uint32_t stored_lanes(uint32_t lanes) {
-  return lanes > 1 ? 32 - (uint32_t)__builtin_clz(lanes - 1) : 0;
-}
-
-// kv_page.c: bytes of a page. Positions from `at` on (within the page); K and V of one head at a time are
-// `stride` elements apart.
-int kv_page_write(const struct duplex_sequence *sequence, const struct kv_page *page, size_t at,
-                  const duplex_f16 *k, const duplex_f16 *v, size_t positions, size_t stride);
-// Copies the first positions of a page; behind them V is zero.
-int kv_page_copy(const struct duplex_sequence *sequence, const struct kv_page *from, const struct kv_page *to,
-                 size_t positions);
 
 #endif

@@ -1,8 +1,12 @@
+// SPDX-License-Identifier: Apache-2.0
 // The bytes of a page: K as rows of positions, V as rows of the head's columns, 64 positions to a row set
 // (docs/architecture.md).
+#include "driver/kv_page.h"
+
 #include <string.h>
 
-#include "driver/kv_cache.h"
+#include "driver/transfer.h"
+#include "duplex/arithmetic.h"
 #include "duplex/error.h"
 
 #define BANK_POSITIONS (DUPLEX_BEAT_BYTES / 4u / 2u)  // of a row of V: what one of four banks gives to a beat
@@ -12,8 +16,7 @@ struct row_set {
   duplex_f16 at[DUPLEX_WIDTH][DUPLEX_WIDTH];
 };
 
-static uint32_t smaller(size_t a, size_t b) { return (uint32_t)(a < b ? a : b); }
-
+// The row set of K of one tile of a block.
 static struct region k_region(const struct duplex_kv_cache *cache, const struct kv_page *page, uint32_t head,
                               uint32_t block, uint32_t tile) {
   const struct kv_pool *pool = page->pool;
@@ -23,6 +26,7 @@ static struct region k_region(const struct duplex_kv_cache *cache, const struct 
                          pool->region.stripe};
 }
 
+// The row set of V of one row block of a block.
 static struct region v_region(const struct duplex_kv_cache *cache, const struct kv_page *page, uint32_t head,
                               uint32_t block, uint32_t row_block) {
   const struct kv_pool *pool = page->pool;
@@ -33,7 +37,7 @@ static struct region v_region(const struct duplex_kv_cache *cache, const struct 
 }
 
 static uint32_t rows_of_v(const struct duplex_kv_cache *cache, uint32_t row_block) {
-  return smaller(cache->head_size - row_block * cache->block_rows, cache->block_rows);
+  return (uint32_t)duplex_smaller(cache->head_size - row_block * cache->block_rows, cache->block_rows);
 }
 
 // One head's place: where a 64-position block of it is written.
@@ -50,12 +54,13 @@ static struct place place_of(const struct duplex_sequence *sequence, const struc
                         block >> sequence->spread};
 }
 
+// Positions from `at` on of a block's K: a beat of each tile.
 static int write_k(const struct place *p, uint32_t at, const duplex_f16 *k, uint32_t positions) {
   struct duplex_kv_cache *cache = p->cache;
   int error = DUPLEX_OK;
   for (uint32_t tile = 0; tile < cache->tiles && !error; tile++) {
     struct row_set rows = {0};
-    const uint32_t columns = smaller(cache->head_size - tile * DUPLEX_WIDTH, DUPLEX_WIDTH);
+    const uint32_t columns = (uint32_t)duplex_smaller(cache->head_size - tile * DUPLEX_WIDTH, DUPLEX_WIDTH);
     for (uint32_t i = 0; i < positions; i++)
       memcpy(rows.at[i], k + (size_t)i * cache->head_size + tile * DUPLEX_WIDTH, columns * sizeof *k);
     error = region_write(cache->stack, p->channel, k_region(cache, p->page, p->head, p->block, tile),
@@ -83,7 +88,8 @@ static int put_v(const struct place *p, struct region region, const struct row_s
 // them.
 static int write_v(const struct place *p, uint32_t at, const duplex_f16 *v, uint32_t positions) {
   struct duplex_kv_cache *cache = p->cache;
-  const uint32_t from = at / BANK_POSITIONS * BANK_POSITIONS, end = at + positions + BANK_POSITIONS - 1;
+  const uint32_t from = at / BANK_POSITIONS * BANK_POSITIONS;
+  const uint32_t end = at + positions + BANK_POSITIONS - 1;
   const uint32_t to = at ? end / BANK_POSITIONS * BANK_POSITIONS : DUPLEX_WIDTH;
   int error = DUPLEX_OK;
   for (uint32_t row_block = 0; row_block < cache->tiles && !error; row_block++) {
@@ -106,8 +112,8 @@ int kv_page_write(const struct duplex_sequence *sequence, const struct kv_page *
   int error = DUPLEX_OK;
   for (uint32_t head = 0; head < cache->heads; head++)
     for (size_t done = 0; done < positions && !error;) {
-      const uint32_t in_block = (uint32_t)((at + done) % DUPLEX_WIDTH),
-                     count = smaller(positions - done, DUPLEX_WIDTH - in_block);
+      const uint32_t in_block = (uint32_t)((at + done) % DUPLEX_WIDTH);
+      const uint32_t count = (uint32_t)duplex_smaller(positions - done, DUPLEX_WIDTH - in_block);
       const struct place place = place_of(sequence, page, head, at + done);
       const size_t from = head * stride + done * cache->head_size;
       error = write_k(&place, in_block, k + from, count);
@@ -117,6 +123,7 @@ int kv_page_write(const struct duplex_sequence *sequence, const struct kv_page *
   return error;
 }
 
+// The first positions of a block's K.
 static int copy_k(const struct place *p, const struct kv_page *from, uint32_t positions) {
   struct duplex_kv_cache *cache = p->cache;
   const size_t bytes = positions * DUPLEX_BEAT_BYTES;
@@ -132,6 +139,7 @@ static int copy_k(const struct place *p, const struct kv_page *from, uint32_t po
   return error;
 }
 
+// A block's V; behind the first positions it is zero.
 static int copy_v(const struct place *p, const struct kv_page *from, uint32_t positions) {
   struct duplex_kv_cache *cache = p->cache;
   int error = DUPLEX_OK;
@@ -156,7 +164,7 @@ int kv_page_copy(const struct duplex_sequence *sequence, const struct kv_page *f
   for (uint32_t head = 0; head < sequence->cache->heads; head++)
     for (size_t done = 0; done < positions && !error; done += DUPLEX_WIDTH) {
       const struct place place = place_of(sequence, to, head, done);
-      const uint32_t count = smaller(positions - done, DUPLEX_WIDTH);
+      const uint32_t count = (uint32_t)duplex_smaller(positions - done, DUPLEX_WIDTH);
       error = copy_k(&place, from, count);
       if (!error) error = copy_v(&place, from, count);
     }

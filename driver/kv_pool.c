@@ -1,12 +1,15 @@
+// SPDX-License-Identifier: Apache-2.0
 // Frames of the KV cache: which are taken, in which channels.
+#include "driver/kv_pool.h"
+
 #include <stdlib.h>
 
-#include "driver/kv_cache.h"
+#include "driver/stack_error.h"
 #include "duplex/error.h"
 
 int kv_pool_open(struct duplex_kv_cache *cache, struct kv_pool *pool, uint32_t stripe, size_t frames) {
-  const uint64_t slot_stride = (uint64_t)frames * cache->blocks * cache->tiles,
-                 row_sets = 2 * slot_stride * cache->slots;
+  const uint64_t slot_stride = (uint64_t)frames * cache->blocks * cache->tiles;
+  const uint64_t row_sets = 2 * slot_stride * cache->slots;
   if (frames == 0) return DUPLEX_OK;
   if (frames > UINT16_MAX || row_sets > DUPLEX_BUNDLES * DUPLEX_BANK_ROWS ||
       !space_take(cache->stack->space, stripe, (uint32_t)row_sets, &pool->region))
@@ -19,8 +22,7 @@ int kv_pool_open(struct duplex_kv_cache *cache, struct kv_pool *pool, uint32_t s
   pool->v_base = pool->region.base + cache->slots * pool->slot_stride;
   pool->v_block_stride = pool->frames * cache->blocks;
   pool->taken = calloc(frames, sizeof *pool->taken);
-  return pool->taken ? DUPLEX_OK
-                     : stack_fail(cache->stack, DUPLEX_ERROR_NO_MEMORY, "too little memory on the host");
+  return pool->taken ? DUPLEX_OK : stack_no_memory(cache->stack);
 }
 
 void kv_pool_close(struct duplex_kv_cache *cache, struct kv_pool *pool) {

@@ -1,5 +1,6 @@
+// SPDX-License-Identifier: Apache-2.0
 // How many channels share a KV head of a sequence.
-#include "driver/kv_cache.h"
+#include "driver/kv_spread.h"
 
 #define SCORES (DUPLEX_SCORE_WORDS * DUPLEX_SCORES_OF_WORD)  // of one channel
 #define MEMBER_POSITIONS 256u  // fewer are not worth the way of a descriptor and the join of the sums

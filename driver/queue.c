@@ -1,31 +1,33 @@
+// SPDX-License-Identifier: Apache-2.0
+// The client's side of its job queue: messages in, completions out, what came of them.
 #include "driver/queue.h"
 
 #include <stdio.h>
 #include <string.h>
 
-#include "driver/stack.h"
+#include "driver/stack_error.h"
 #include "duplex/error.h"
 
-static struct queue *shared(const struct duplex_stack *stack) {
-  return &stack->machine->controller->mailbox->queue[stack->queue.index];
+static struct queue *queue_of(const struct duplex_stack *stack) {
+  return &stack->shared->controller->mailbox->queue[stack->queue.index];
 }
 
 struct allotment *queue_allotment(const struct duplex_stack *stack) {
-  return &stack->machine->controller->mailbox->allotment[stack->queue.index];
+  return &stack->shared->controller->mailbox->allotment[stack->queue.index];
 }
 
 void queue_start(struct duplex_stack *stack) {
-  memset(shared(stack), 0, sizeof *shared(stack));
+  memset(queue_of(stack), 0, sizeof *queue_of(stack));
   stack->queue.base += stack->queue.produced;
   stack->queue.produced = stack->queue.collected = 0;
   queue_allotment(stack)->generation += queue_allotment(stack)->generation & 1 ? 2 : 1;
 }
 
 int queue_open(struct duplex_stack *stack, const struct allotment *own) {
-  struct machine *machine = stack->machine;
+  struct shared_stack *shared = stack->shared;
   for (unsigned q = 0; q < PROTOCOL_QUEUES; q++) {
-    if (machine->client[q]) continue;
-    machine->client[q] = stack;
+    if (shared->client[q]) continue;
+    shared->client[q] = stack;
     stack->queue = (struct client_queue){.index = q};
     struct allotment *to = queue_allotment(stack);
     to->bundles = own->bundles;
@@ -37,35 +39,35 @@ int queue_open(struct duplex_stack *stack, const struct allotment *own) {
 }
 
 static bool in_flight(const struct duplex_stack *stack) {
-  return shared(stack)->completed != stack->queue.produced;
+  return queue_of(stack)->completed != stack->queue.produced;
 }
 
 void queue_close(struct duplex_stack *stack) {
-  struct machine *machine = stack->machine;
+  struct shared_stack *shared = stack->shared;
   const bool busy = in_flight(stack);
   queue_allotment(stack)->generation++;
-  machine->client[stack->queue.index] = NULL;
+  shared->client[stack->queue.index] = NULL;
   if (!busy) return;
   // A job that runs sees that its client is gone; a firmware that does not is started afresh.
   int error = DUPLEX_OK;
-  do error = machine->controller->ops->run(machine->controller, UINT64_MAX);
-  while (!error && !machine->controller->idle);
-  if (error) queue_reset(machine);
-  machine->in_mid_job = false;
+  do error = shared->controller->ops->run(shared->controller, UINT64_MAX);
+  while (!error && !shared->controller->idle);
+  if (error) queue_reset(shared);
+  shared->in_mid_job = false;
 }
 
-int queue_reset(struct machine *machine) {
-  const int error = machine->controller->ops->reset(machine->controller);
-  machine->in_mid_job = false;
+int queue_reset(struct shared_stack *shared) {
+  const int error = shared->controller->ops->reset(shared->controller);
+  shared->in_mid_job = false;
   for (unsigned q = 0; q < PROTOCOL_QUEUES; q++)
-    if (machine->client[q]) queue_start(machine->client[q]);
+    if (shared->client[q]) queue_start(shared->client[q]);
   return error;
 }
 
 int queue_submit(struct duplex_stack *stack, uint32_t kind, const void *payload, size_t bytes,
                  uint32_t *number) {
   struct client_queue *own = &stack->queue;
-  struct queue *queue = shared(stack);
+  struct queue *queue = queue_of(stack);
   if (own->produced - own->collected == PROTOCOL_ENTRIES)
     return stack_fail(stack, DUPLEX_ERROR_QUEUE_FULL, "%u jobs are in flight: no more fit the queue",
                       PROTOCOL_ENTRIES);
@@ -79,7 +81,7 @@ int queue_submit(struct duplex_stack *stack, uint32_t kind, const void *payload,
 
 void queue_cancel(struct duplex_stack *stack, uint32_t number) {
   const uint32_t i = number - stack->queue.base;
-  shared(stack)->cancel[i % PROTOCOL_ENTRIES] = i + 1;
+  queue_of(stack)->cancel[i % PROTOCOL_ENTRIES] = i + 1;
 }
 
 static int stack_refused(struct duplex_stack *stack, const struct completion *c) {
@@ -88,12 +90,13 @@ static int stack_refused(struct duplex_stack *stack, const struct completion *c)
                     c->error_tag, c->error_code, c->error_address);
 }
 
+// What a completion means to the user.
 static int outcome(struct duplex_stack *stack, const struct completion *c) {
   static const char *const refusals[] = {
       [COMPLETION_VERSION] = "version", [COMPLETION_LENGTH] = "length", [COMPLETION_KIND] = "kind",
       [COMPLETION_ARGUMENT] = "number", [COMPLETION_REGION] = "region",
   };
-  const struct controller *controller = stack->machine->controller;
+  const struct controller *controller = stack->shared->controller;
   const char *failure = stack->backend->ops->failure(stack->backend);
   if (controller->backend_error)
     return stack_fail(stack, controller->backend_error, "%s",
@@ -115,21 +118,23 @@ static int outcome(struct duplex_stack *stack, const struct completion *c) {
   }
 }
 
+// The firmware has stopped: starts it afresh, and says why it did.
 static int stopped(struct duplex_stack *stack, int error) {
-  struct controller *controller = stack->machine->controller;
+  struct controller *controller = stack->shared->controller;
   char text[sizeof controller->failure];
   memcpy(text, controller->failure, sizeof text);
   const int backend_error = controller->backend_error;
-  queue_reset(stack->machine);
+  queue_reset(stack->shared);
   const char *failure = stack->backend->ops->failure(stack->backend);
   if (backend_error)
     return stack_fail(stack, backend_error, "%s", failure[0] ? failure : duplex_error_text(backend_error));
   return stack_fail(stack, error, "%s", text);
 }
 
+// Runs the firmware until message i is completed, or the clock is at `end`.
 static int run_until(struct duplex_stack *stack, uint32_t i, uint64_t end) {
-  struct controller *controller = stack->machine->controller;
-  const struct queue *queue = shared(stack);
+  struct controller *controller = stack->shared->controller;
+  const struct queue *queue = queue_of(stack);
   while (queue->completed == i) {
     const uint64_t now = stack->backend->ops->clocks(stack->backend);
     if (now >= end) return DUPLEX_ERROR_BUSY;
@@ -151,7 +156,7 @@ int queue_wait(struct duplex_stack *stack, uint32_t number, uint64_t clocks, str
   const uint64_t now = stack->backend->ops->clocks(stack->backend);
   const int error = run_until(stack, i, clocks > UINT64_MAX - now ? UINT64_MAX : now + clocks);
   if (error) return error;
-  *completion = shared(stack)->completions[i % PROTOCOL_ENTRIES];
-  shared(stack)->collected = ++stack->queue.collected;
+  *completion = queue_of(stack)->completions[i % PROTOCOL_ENTRIES];
+  queue_of(stack)->collected = ++stack->queue.collected;
   return outcome(stack, completion);
 }

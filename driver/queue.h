@@ -1,24 +1,9 @@
-// A client's job queue (docs/protocol.md), and what the clients of one stack share.
+// SPDX-License-Identifier: Apache-2.0
+// A client's job queue (docs/protocol.md).
 #ifndef DUPLEX_DRIVER_QUEUE_H
 #define DUPLEX_DRIVER_QUEUE_H
 
-#include "backend/controller.h"
-
-struct duplex_stack;
-
-struct machine {
-  struct duplex_backend *backend;
-  struct controller *controller;
-  unsigned owner;   // bundles of Logic-PIM now
-  bool in_mid_job;  // a wait ended early: the DRAM is Logic-PIM's
-  struct duplex_stack *client[PROTOCOL_QUEUES];
-};
-
-// The client's side of its queue. A message is number base + i, where i counts from the queue's last opening.
-struct client_queue {
-  unsigned index;
-  uint32_t base, produced, collected;
-};
+#include "driver/stack.h"
 
 // Opens a free queue for an allotment (its generation is the queue's). DUPLEX_ERROR_QUEUE_FULL: none is free.
 int queue_open(struct duplex_stack *stack, const struct allotment *own);
@@ -38,6 +23,6 @@ int queue_submit(struct duplex_stack *stack, uint32_t kind, const void *payload,
 int queue_wait(struct duplex_stack *stack, uint32_t number, uint64_t clocks, struct completion *completion);
 void queue_cancel(struct duplex_stack *stack, uint32_t number);
 // The firmware starts afresh; messages in flight, of all clients, are lost.
-int queue_reset(struct machine *machine);
+int queue_reset(struct shared_stack *shared);
 
 #endif

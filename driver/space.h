@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Which rows of the bundles are taken. An allocation covers the same rows in every channel.
 #ifndef DUPLEX_DRIVER_SPACE_H
 #define DUPLEX_DRIVER_SPACE_H

@@ -1,32 +1,30 @@
+// SPDX-License-Identifier: Apache-2.0
+// Opening and closing stacks and clients of them.
 #include "driver/stack.h"
 
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "backend/backends.h"
+#include "driver/queue.h"
+#include "driver/stack_error.h"
+#include "duplex/arithmetic.h"
 #include "duplex/error.h"
 #include "duplex/registers.h"
 
 #define WATCHDOG_CLOCKS (UINT64_C(1) << 34)
 
-int stack_fail(struct duplex_stack *stack, int error, const char *format, ...) {
-  va_list arguments;
-  va_start(arguments, format);
-  vsnprintf(stack->error_text, sizeof stack->error_text, format, arguments);
-  va_end(arguments);
-  return error;
-}
-
 static uint32_t table_row_sets(void) {
-  const uint32_t tiles = (DUPLEX_ACTIVATION_IMAGE_BYTES + DUPLEX_TILE_BYTES - 1) / DUPLEX_TILE_BYTES;
+  const uint32_t tiles = duplex_divide_up(DUPLEX_ACTIVATION_IMAGE_BYTES, DUPLEX_TILE_BYTES);
   return activation_row_sets(tiles, 1);
 }
 
-// The stack must be what this library is built for: its registers, its channels and its geometry.
+// The stack is one of this library: ID, version and geometry.
 static int check_identity(struct duplex_stack *stack, char *text, size_t size) {
-  uint32_t id = 0, version = 0, geometry = 0;
+  uint32_t id = 0;
+  uint32_t version = 0;
+  uint32_t geometry = 0;
   const struct duplex_backend_ops *ops = stack->backend->ops;
   int error = ops->reg_read(stack->backend, DUPLEX_REG_ID, &id);
   if (!error) error = ops->reg_read(stack->backend, DUPLEX_REG_VERSION, &version);
@@ -44,7 +42,8 @@ static int check_identity(struct duplex_stack *stack, char *text, size_t size) {
   return DUPLEX_ERROR_FORMAT;
 }
 
-static struct duplex_stack *new_stack(const struct machine *machine,
+// A client without a queue; NULL: no memory.
+static struct duplex_stack *new_stack(const struct shared_stack *shared,
                                       const struct duplex_stack_options *options) {
   struct duplex_stack *self = calloc(1, sizeof *self);
   struct space *space = calloc(1, sizeof *space);
@@ -53,7 +52,7 @@ static struct duplex_stack *new_stack(const struct machine *machine,
     free(space);
     return NULL;
   }
-  self->backend = machine->backend;
+  self->backend = shared->backend;
   self->space = space;
   self->channels = options->backend.channels;
   self->bundles = options->bundles ? options->bundles : ALL_BUNDLES;
@@ -69,17 +68,17 @@ static void free_stack(struct duplex_stack *stack) {
   free(stack);
 }
 
-static void close_machine(struct machine *machine) {
-  if (machine->controller) machine->controller->ops->close(machine->controller);
-  machine->backend->ops->close(machine->backend);
-  free(machine);
+static void close_shared(struct shared_stack *shared) {
+  if (shared->controller) shared->controller->ops->close(shared->controller);
+  shared->backend->ops->close(shared->backend);
+  free(shared);
 }
 
 static bool within(uint32_t row, const struct row_range *range) { return row - range->first < range->count; }
 
 // Gives the stack its queue and the rows of its allotment; all others are taken.
-static int join(struct duplex_stack *stack, struct machine *machine, const struct allotment *own) {
-  stack->machine = machine;
+static int join(struct duplex_stack *stack, struct shared_stack *shared, const struct allotment *own) {
+  stack->shared = shared;
   for (uint32_t row = 0; row < DUPLEX_BANK_ROWS; row++)
     if (!within(row, &own->part[0]) && !within(row, &own->part[1])) stack->space->taken[row] = ALL_BUNDLES;
   const int error = queue_open(stack, own);
@@ -89,12 +88,13 @@ static int join(struct duplex_stack *stack, struct machine *machine, const struc
   return DUPLEX_ERROR_OUT_OF_SPACE;
 }
 
-static int open_controller(struct machine *machine, const struct duplex_stack *stack,
+// The controller of the options, and what the mailbox tells its firmware.
+static int open_controller(struct shared_stack *shared, const struct duplex_stack *stack,
                            const struct duplex_riscv_options *riscv, char *text, size_t size) {
-  const int error = riscv ? controller_riscv(riscv, machine->backend, &machine->controller, text, size)
-                          : controller_native(machine->backend, stack->watchdog_clocks, &machine->controller);
+  const int error = riscv ? controller_riscv(riscv, shared->backend, &shared->controller, text, size)
+                          : controller_native(shared->backend, stack->watchdog_clocks, &shared->controller);
   if (error) return error;
-  struct mailbox *mailbox = machine->controller->mailbox;
+  struct mailbox *mailbox = shared->controller->mailbox;
   if (mailbox->point != DUPLEX_POINT) {
     if (text && size)
       snprintf(text, size,
@@ -108,26 +108,27 @@ static int open_controller(struct machine *machine, const struct duplex_stack *s
   return DUPLEX_OK;
 }
 
+// The first client, on a back end that is closed if this fails.
 static int open_first(struct duplex_backend *backend, const struct duplex_stack_options *options,
                       struct duplex_stack **stack, char *text, size_t size) {
-  struct machine *machine = options->bundles <= ALL_BUNDLES ? calloc(1, sizeof *machine) : NULL;
+  struct shared_stack *shared = options->bundles <= ALL_BUNDLES ? calloc(1, sizeof *shared) : NULL;
   *stack = NULL;
-  if (!machine) {
+  if (!shared) {
     backend->ops->close(backend);
     return options->bundles <= ALL_BUNDLES ? DUPLEX_ERROR_NO_MEMORY : DUPLEX_ERROR_ARGUMENT;
   }
-  machine->backend = backend;
-  machine->owner = ALL_BUNDLES;
-  struct duplex_stack *self = new_stack(machine, options);
+  shared->backend = backend;
+  shared->logic_pim_bundles = ALL_BUNDLES;
+  struct duplex_stack *self = new_stack(shared, options);
   int error = self ? check_identity(self, text, size) : DUPLEX_ERROR_NO_MEMORY;
-  if (!error) error = open_controller(machine, self, options->riscv, text, size);
+  if (!error) error = open_controller(shared, self, options->riscv, text, size);
   const struct allotment all = {.bundles = self ? self->bundles : 0,
                                 .part = {{0, DUPLEX_BANK_ROWS - DUPLEX_MAILBOX_ROWS},
                                          {DUPLEX_BANK_ROWS - DUPLEX_MAILBOX_ROWS, DUPLEX_MAILBOX_ROWS}}};
-  if (!error) error = join(self, machine, &all);
+  if (!error) error = join(self, shared, &all);
   if (error) {
     free_stack(self);
-    close_machine(machine);
+    close_shared(shared);
     return error;
   }
   *stack = self;
@@ -157,8 +158,8 @@ int duplex_stack_open_client(struct duplex_stack *stack, unsigned rows, struct d
     return stack_fail(stack, DUPLEX_ERROR_ARGUMENT, "the last %u rows of the stack are not free", rows);
   const uint32_t first_row = own->first + own->count - rows;
   const struct allotment its = {.bundles = stack->bundles, .part = {{first_row, rows}}};
-  struct duplex_stack *self = new_stack(stack->machine, &options);
-  const int error = self ? join(self, stack->machine, &its) : DUPLEX_ERROR_NO_MEMORY;
+  struct duplex_stack *self = new_stack(stack->shared, &options);
+  const int error = self ? join(self, stack->shared, &its) : DUPLEX_ERROR_NO_MEMORY;
   if (error) {
     free_stack(self);
     return stack_fail(stack, error, "opening a client: %s", duplex_error_text(error));
@@ -202,16 +203,16 @@ int duplex_stack_set_stripe(struct duplex_stack *stack, unsigned bundles) {
 
 void duplex_stack_close(struct duplex_stack *stack) {
   if (!stack) return;
-  struct machine *machine = stack->machine;
+  struct shared_stack *shared = stack->shared;
   queue_close(stack);
   for (unsigned i = 0; i < PROTOCOL_ENTRIES; i++) free(stack->job[i]);
   free_stack(stack);
   for (unsigned q = 0; q < PROTOCOL_QUEUES; q++)
-    if (machine->client[q]) return;
-  close_machine(machine);
+    if (shared->client[q]) return;
+  close_shared(shared);
 }
 
-int duplex_stack_reset(struct duplex_stack *stack) { return queue_reset(stack->machine); }
+int duplex_stack_reset(struct duplex_stack *stack) { return queue_reset(stack->shared); }
 
 const char *duplex_stack_last_error(const struct duplex_stack *stack) { return stack->error_text; }
 

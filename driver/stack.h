@@ -1,13 +1,32 @@
-// A stack and its weights, as the parts of the library see them.
+// SPDX-License-Identifier: Apache-2.0
+// A stack as the files of the library see it: what its clients share, and one client of it with its weights.
 #ifndef DUPLEX_DRIVER_STACK_H
 #define DUPLEX_DRIVER_STACK_H
 
-#include "driver/queue.h"
+#include "backend/controller.h"
 #include "driver/space.h"
 #include "duplex/duplex.h"
 #include "firmware/firmware.h"
 
-#define ALL_BUNDLES 0xfu
+#define ALL_BUNDLES ((1u << DUPLEX_BUNDLES) - 1)
+
+struct duplex_stack;
+
+// What all clients of one stack share.
+struct shared_stack {
+  struct duplex_backend *backend;
+  struct controller *controller;
+  unsigned logic_pim_bundles;  // the mask of those that are Logic-PIM's now; the others are the xPU's
+  bool in_mid_job;             // a wait ended early: the DRAM is still Logic-PIM's
+  struct duplex_stack *client[PROTOCOL_QUEUES];
+};
+
+// A client's side of its job queue. A message is number base + i, where i counts from the queue's last
+// opening.
+struct client_queue {
+  unsigned index;
+  uint32_t base, produced, collected;
+};
 
 struct duplex_weights {
   struct weight_layout layout;
@@ -15,7 +34,9 @@ struct duplex_weights {
   size_t n, k;  // as the user gave them; gated: n of gate and of up
 };
 
+// What the user calls a stack: one client of it. The first one is the stack's owner.
 struct duplex_stack {
+  struct shared_stack *shared;
   struct duplex_backend *backend;
   unsigned channels;
   unsigned bundles;  // Logic-PIM's during a job
@@ -23,32 +44,16 @@ struct duplex_stack {
   bool strict;
   uint64_t watchdog_clocks;
   struct space *space;
-  struct region table;
-  const struct duplex_activation_table
-      *loaded_table;  // what the stack's activation unit holds, NULL: unknown
+  struct region table;                                 // of the activation table's image
+  const struct duplex_activation_table *loaded_table;  // what the activation unit holds; NULL: unknown
   struct duplex_activation_table table_copy;
-  uint32_t table_serial;    // grows with every table that the client brings
-  struct machine *machine;  // shared with the stack's other clients
+  uint32_t table_serial;  // grows with every table that the client brings
   struct client_queue queue;
   struct duplex_job *job[PROTOCOL_ENTRIES];  // in flight, by number
   bool measure_overhead;
-  bool timed_writes;  // region_write takes the xPU's time (the clocks run in the back end's xpu_wait)
+  bool timed_writes;  // region_write takes the xPU's time: the clock runs in the back end's xpu_wait
   struct duplex_stack_stats stats;
   char error_text[256];
 };
-
-// Notes the text of an error and returns its code.
-int stack_fail(struct duplex_stack *stack, int error, const char *format, ...)
-    __attribute__((format(printf, 3, 4)));
-
-// transfer.c: what the back end says about its error, or the text of the code.
-const char *stack_cause(struct duplex_stack *stack, int error);
-// The bundles of the mask become Logic-PIM's, the others the xPU's, which is the host's side. Bytes of a
-// region in one channel: for these all bundles become the xPU's.
-int stack_own(struct duplex_stack *stack, unsigned bundles);
-int region_write(struct duplex_stack *stack, unsigned channel, struct region region, uint64_t offset,
-                 const void *bytes, size_t size);
-int region_read(struct duplex_stack *stack, unsigned channel, struct region region, uint64_t offset,
-                void *bytes, size_t size);
 
 #endif

@@ -1,8 +1,11 @@
+// SPDX-License-Identifier: Apache-2.0
 // Brings weight matrices into the order in which they stream.
 #include <stdlib.h>
 #include <string.h>
 
-#include "driver/stack.h"
+#include "driver/stack_error.h"
+#include "driver/transfer.h"
+#include "duplex/arithmetic.h"
 #include "duplex/error.h"
 
 // What a matrix consists of: one source of rows, or gate and up in turn.
@@ -19,8 +22,9 @@ static const duplex_f16 *row_of(const struct source *source, uint32_t row) {
 }
 
 static void arrange_row(const duplex_f16 *from, size_t tile, size_t k, uint8_t *beat) {
-  const size_t begin = tile * DUPLEX_WIDTH, left = k - begin,
-               count = left < DUPLEX_WIDTH ? left : DUPLEX_WIDTH;
+  const size_t begin = tile * DUPLEX_WIDTH;
+  const size_t left = k - begin;
+  const size_t count = duplex_smaller(left, DUPLEX_WIDTH);
   memcpy(beat, from + begin, count * sizeof *from);
   memset(beat + count * sizeof *from, 0, DUPLEX_BEAT_BYTES - count * sizeof *from);
 }
@@ -54,13 +58,15 @@ static size_t arrange_block(const struct weight_layout *layout, const struct sou
                              : header + (size_t)rows * layout->k_tiles * DUPLEX_BEAT_BYTES;
 }
 
+// All blocks of one channel; `block` has room for one.
 static int upload_channel(struct duplex_stack *stack, const struct duplex_weights *weights,
                           const struct source *source, unsigned channel, uint8_t *block) {
   const struct weight_layout *layout = &weights->layout;
   uint32_t first;
   const uint32_t rows = layout_channel_rows(layout, channel, &first);
   for (uint32_t done = 0, index = 0; done < rows; done += layout->block_rows, index++) {
-    const uint32_t left = rows - done, count = left < layout->block_rows ? left : layout->block_rows;
+    const uint32_t left = rows - done;
+    const uint32_t count = (uint32_t)duplex_smaller(left, layout->block_rows);
     const size_t size = arrange_block(layout, source, first + done, count, block);
     const uint64_t offset = (uint64_t)index * layout->stride * DUPLEX_ROW_SET_BYTES;
     const int error = region_write(stack, channel, weights->region, offset, block, size);
@@ -69,6 +75,7 @@ static int upload_channel(struct duplex_stack *stack, const struct duplex_weight
   return DUPLEX_OK;
 }
 
+// Fills in the layout; DUPLEX_ERROR_ARGUMENT if the matrix does not fit the fields of a descriptor.
 static int lay_out(struct duplex_stack *stack, const struct source *source, struct weight_layout *layout) {
   const size_t rows = source->odd ? 2 * source->n : source->n;
   *layout = (struct weight_layout){.rows = (uint32_t)rows,
@@ -94,6 +101,7 @@ static int take_space(struct duplex_stack *stack, const struct source *source,
                     layout->rows, source->k);
 }
 
+// Lays out, takes DRAM and brings the matrix there; on failure the DRAM is free again.
 static int upload(struct duplex_stack *stack, const struct source *source, struct duplex_weights *weights) {
   struct weight_layout *layout = &weights->layout;
   int error = lay_out(stack, source, layout);
@@ -113,7 +121,7 @@ static int upload_new(struct duplex_stack *stack, const struct source *source,
                       struct duplex_weights **weights) {
   *weights = NULL;
   struct duplex_weights *made = calloc(1, sizeof *made);
-  if (!made) return stack_fail(stack, DUPLEX_ERROR_NO_MEMORY, "too little memory on the host");
+  if (!made) return stack_no_memory(stack);
   made->n = source->n;
   made->k = source->k;
   const int error = upload(stack, source, made);

@@ -1,4 +1,6 @@
+# SPDX-License-Identifier: Apache-2.0
 # Programs on the library, with the tree's own headers: $(BUILD)/examples/<folder>/<folder>.
 $(BUILD)/examples/%: examples/%.c $(LIB)
 	@mkdir -p $(@D)
-	$(CC) $(ALL_CFLAGS) $< $(LIB) -o $@ -rdynamic $(LDLIBS)
+	$(call say,CC,$<)
+	$(Q)$(CC) $(ALL_CFLAGS) $< $(LIB) -o $@ -rdynamic $(LDLIBS)

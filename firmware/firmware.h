@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Jobs of the host and the kernels that turn them into descriptors.
 //
 // A kernel keeps the ring full, waits for the last descriptor and reports. It moves addresses and lengths,
@@ -24,7 +25,7 @@ struct firmware_report {
 struct gemm_job {
   struct weight_layout weights_layout;
   struct region weights, x, results;
-  enum result_format format;
+  enum duplex_result_format format;
   uint32_t channels, groups;
 };
 
@@ -34,7 +35,7 @@ struct expert_job {
   struct weight_layout up_layout, down_layout;  // up_layout.gated: gate and up rows interleaved
   struct region up, down, x, results, table;
   uint32_t table_tiles;  // tiles of the activation table to load first, 0: it is there
-  enum result_format format;
+  enum duplex_result_format format;
   uint32_t channels, groups;
 };
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Where tensors lie in the channels' DRAM (docs/architecture.md, "Layout of tensors"): the one source of this
 // arithmetic for firmware and driver. Sizes in row sets are per channel and the same for all channels.
 #ifndef DUPLEX_FIRMWARE_LAYOUT_H
@@ -6,13 +7,13 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "duplex/enumerations.h"
+
 // A run of logical row sets in a stripe set.
 struct region {
   uint32_t base;    // first row set
   uint32_t stripe;  // mask of bundles
 };
-
-enum result_format { RESULT_F16, RESULT_F32, RESULT_ACC };
 
 // A weight matrix of `rows` rows (gated: gate and up rows together) spread over the channels; two_streams:
 // two of them, whose row sets take turns in the stripe set.
@@ -38,20 +39,13 @@ uint32_t layout_channel_rows(const struct weight_layout *layout, uint32_t channe
 uint32_t groups_of_pass(uint32_t k_tiles);
 
 // Bytes of a result row (8 lanes), columns of a block of results, row sets of all blocks; `groups` of a pass.
-uint32_t result_row_bytes(enum result_format format);
-uint32_t result_block_columns(const struct weight_layout *layout, enum result_format format, uint32_t groups);
-uint32_t result_row_sets(const struct weight_layout *layout, enum result_format format, uint32_t groups);
+uint32_t result_row_bytes(enum duplex_result_format format);
+uint32_t result_block_columns(const struct weight_layout *layout, enum duplex_result_format format,
+                              uint32_t groups);
+uint32_t result_row_sets(const struct weight_layout *layout, enum duplex_result_format format,
+                         uint32_t groups);
 
 // Row sets of the activation tiles of one pass. Tile k of group g is tile k * groups + g.
 uint32_t activation_row_sets(uint32_t tiles, uint32_t channels);
-
-// K and V of attention: 64-wide tiles of a row of K, which is also the number of row blocks of V; rows of
-// every row block but the last; KV heads of a sequence in one channel. A KV head that 2^spread channels share
-// has its blocks of 64 positions in turn in each: positions of one of them (0 to 2^spread - 1), of which the
-// first has most.
-uint32_t kv_tiles(uint32_t head_size);
-uint32_t kv_block_rows(uint32_t head_size);
-uint32_t kv_slots(uint32_t heads, uint32_t channels);
-uint32_t kv_positions(uint32_t positions, uint32_t spread, uint32_t member);
 
 #endif

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The protocol between host and firmware: job queues in memory that both see (docs/protocol.md). Everything
 // is a 32-bit little-endian word, so both sides see one layout.
 //
@@ -23,8 +24,8 @@ enum message_kind {
   MESSAGE_GEMM = 1,
   MESSAGE_EXPERT = 2,
   MESSAGE_ATTENTION = 3,
-  MESSAGE_USER = 64
-};  // MESSAGE_USER: a kernel added with FIRMWARE=
+  MESSAGE_USER = 64  // a kernel added with FIRMWARE=
+};
 
 struct message {
   uint32_t version, length, kind;  // length: bytes of header and payload
@@ -61,8 +62,7 @@ struct queue {
   uint32_t cancel[PROTOCOL_ENTRIES];  // the client's: number of the message + 1 to cancel it
   struct completion completions[PROTOCOL_ENTRIES];
   struct message messages[PROTOCOL_ENTRIES];
-  uint32_t list[PROTOCOL_LIST_WORDS];  // the client's: what has no room in a payload. So the queue is a page
-                                       // of its own
+  uint32_t list[PROTOCOL_LIST_WORDS];  // the client's: what has no room in a payload; fills a page
 };
 
 // What a queue's client may name: rows of these bundles, in every channel, in two runs; a region lies in one
@@ -92,7 +92,6 @@ _Static_assert(sizeof(struct queue) == 4096 && sizeof(struct mailbox) == 4096 * 
                "pages of 4 KB");
 
 // Payloads
-// --------------------------------------------------------------------------------------------------------------------------
 enum { MATRIX_GATED = 1, MATRIX_EXPONENTS = 2, MATRIX_PAIR = 4 };
 struct matrix_words {
   uint32_t rows, k, flags, base, stripe;  // as weight_layout lays it out
@@ -126,7 +125,6 @@ struct attention_message {
 };
 
 // Firmware side
-// ----------------------------------------------------------------------------------------------------------------------
 
 // The list of an attention message as it is read: a copy of a segment before it is checked, as with messages.
 struct attention_list {

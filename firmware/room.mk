@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: Apache-2.0
+# Kernels and protocol in the library, where the firmware runs natively.
 LIB_SRC += $(wildcard firmware/kernels/*.c firmware/protocol/*.c)
 
 # FIRMWARE=folder: the user's kernel of that folder joins natively and on RV32. The name of the folder is remembered, so that

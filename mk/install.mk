@@ -1,18 +1,32 @@
-# make install: command, library with pkg-config file, headers, man page, the Verilated stacks that are built.
-.PHONY: install
+# SPDX-License-Identifier: Apache-2.0
+# make install: command, shared and static library with pkg-config file, headers, man page, Python module, and what is built of
+# the Verilated stacks and the RV32 firmware. Everything goes below $(DESTDIR)$(PREFIX); make uninstall takes the same files away.
+.PHONY: install uninstall
 PREFIX ?= /usr/local
-VERSION := $(shell cat VERSION)
+# Debian looks for modules of the distribution in dist-packages; a private prefix goes into PYTHONPATH.
+PYTHON_DIR ?= $(PREFIX)/lib/python3/dist-packages
+# Of the files of lib/duplex, those that this build has.
+INSTALLED_PARTS = $(wildcard $(BUILD)/rtl/stack_*.so $(BUILD)/controller.so $(BUILD)/firmware.elf)
 
-$(BUILD)/duplex.pc: VERSION mk/install.mk
-	@mkdir -p $(@D)
-	@printf 'prefix=%s\nlibdir=$${prefix}/lib\nincludedir=$${prefix}/include\n\nName: duplex\nDescription: Duplex Logic-PIM driver and C model\nVersion: %s\nLibs: -L$${libdir} -lduplex -ljansson -lm -ldl -pthread\nCflags: -I$${includedir}\n' '$(PREFIX)' '$(VERSION)' > $@
+# A path as one word of the shell, whatever is in it.
+quoted = '$(subst ','\'',$(1))'
+below = $(call quoted,$(DESTDIR)$(PREFIX)/$(1))
 
-install: all $(BUILD)/duplex.pc ## install command, library, headers and man page below PREFIX (/usr/local)
-	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/lib/pkgconfig $(DESTDIR)$(PREFIX)/include/duplex $(DESTDIR)$(PREFIX)/share/man/man1 $(DESTDIR)$(PREFIX)/lib/duplex
-	install $(BUILD)/duplex $(DESTDIR)$(PREFIX)/bin/duplex
-	install -m 644 $(LIB) $(DESTDIR)$(PREFIX)/lib/libduplex.a
-	install -m 644 $(BUILD)/duplex.pc $(DESTDIR)$(PREFIX)/lib/pkgconfig/duplex.pc
-	install -m 644 include/duplex/*.h $(DESTDIR)$(PREFIX)/include/duplex
-	install -m 644 docs/duplex.1 $(DESTDIR)$(PREFIX)/share/man/man1/duplex.1
-	for library in $(BUILD)/rtl/stack_*.so; do [ ! -e "$$library" ] || install "$$library" $(DESTDIR)$(PREFIX)/lib/duplex/; done
-	for file in $(BUILD)/controller.so $(BUILD)/firmware.elf; do [ ! -e "$$file" ] || install "$$file" $(DESTDIR)$(PREFIX)/lib/duplex/; done
+install: all $(SHARED) $(ONE) ## install command, libraries, headers, man page, Python module below PREFIX (/usr/local)
+	@install -d $(call below,bin) $(call below,lib/pkgconfig) $(call below,lib/duplex) $(call below,include/duplex) \
+	  $(call below,share/man/man1) $(call quoted,$(DESTDIR)$(PYTHON_DIR)/duplex)
+	@install $(BUILD)/duplex $(call below,bin/duplex)
+	@install -m 644 $(BUILD)/$(SONAME) $(call below,lib/$(SONAME))
+	@ln -sf $(SONAME) $(call below,lib/libduplex.so)
+	@install -m 644 $(ONE) $(call below,lib/libduplex.a)
+	@scripts/pkg_config.sh $(call quoted,$(PREFIX)) $(VERSION) > $(call below,lib/pkgconfig/duplex.pc)
+	@install -m 644 include/duplex/*.h $(call below,include/duplex)
+	@install -m 644 docs/duplex.1 $(call below,share/man/man1/duplex.1)
+	@install -m 644 python/duplex/*.py $(call quoted,$(DESTDIR)$(PYTHON_DIR)/duplex)
+	@for part in $(INSTALLED_PARTS); do install "$$part" $(call below,lib/duplex); done
+	@echo "installed below" $(call quoted,$(DESTDIR)$(PREFIX))
+
+uninstall: ## take away what make install put below PREFIX
+	@rm -f $(call below,bin/duplex) $(call below,lib/$(SONAME)) $(call below,lib/libduplex.so) $(call below,lib/libduplex.a) \
+	  $(call below,lib/pkgconfig/duplex.pc) $(call below,share/man/man1/duplex.1)
+	@rm -rf $(call below,lib/duplex) $(call below,include/duplex) $(call quoted,$(DESTDIR)$(PYTHON_DIR)/duplex)

@@ -1,8 +1,9 @@
+# SPDX-License-Identifier: Apache-2.0
 # Another point of the design space: make PARAMS=synth/points/small.params BUILD=build/small
 # Its headers are made in BUILD and found before the committed ones; the build folder stays at its point, with or without PARAMS
 # (docs/parameters.md).
-PARAMS ?=
 POINT := $(BUILD)/params
+PARAMS ?= $(wildcard $(POINT)/point.params)
 # The synthesis makes its own headers from PARAMS.
 ifneq ($(if $(filter synth synth-%,$(MAKECMDGOALS)),,$(PARAMS)),)
 ifeq ($(BUILD),build)

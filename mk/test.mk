@@ -1,10 +1,14 @@
+# SPDX-License-Identifier: Apache-2.0
 # Installation of what is missing, tests, lint, doctor.
-.PHONY: test regress test-build lint doctor
+.PHONY: test plan regress test-build lint doctor
 
-test: ## install what is missing, build, run all tests (15 minutes on 2 cores)
+test: ## install what is missing, build, run all tests (see docs/testing.md for the time)
 	@scripts/dependencies.sh build rtl test
-	@start=$$(date +%s); $(MAKE) --no-print-directory -j$(JOBS) test-build && echo "build took $$(($$(date +%s) - start)) s"
+	@TIMEFORMAT='build took %0R s, %0U s + %0S s of processor'; time $(MAKE) --no-print-directory -j$(JOBS) test-build
 	@scripts/run_tests.sh $(BUILD) test $(GROUPS)
+
+plan: ## the plan of tests: TIER=test|regress GROUPS='unit bench'
+	@scripts/run_tests.sh --list $(or $(TIER),test) $(GROUPS)
 
 regress: ## long random and full-size runs: JOBS=n, DUPLEX_SEED=s, RESUME=1, JUnit XML in the build folder
 	@scripts/dependencies.sh build rtl test
@@ -12,7 +16,8 @@ regress: ## long random and full-size runs: JOBS=n, DUPLEX_SEED=s, RESUME=1, JUn
 	@DUPLEX_CASES=$${DUPLEX_CASES:-10} JOBS=$(JOBS) scripts/run_tests.sh $(BUILD) regress $(GROUPS)
 
 JOBS ?= 2
-test-build: $(BUILD)/duplex $(UNIT_TESTS) $(BENCHES) $(TEST_PREREQUISITES)
+# What takes longest to build comes first, so that no core waits at the end.
+test-build: $(BUILD)/rtl/channel/libchannel.a $(BENCH_OUT)/gemm/gemm_bench $(BUILD)/duplex $(UNIT_TESTS) $(BENCHES) $(TEST_PREREQUISITES) $(SHARED) $(ONE)
 
 doctor: ## what is installed, what is missing
 	@scripts/dependencies.sh --check build rtl test bench synth

@@ -1,12 +1,13 @@
 #!/usr/bin/env python3
-"""Makes the C and Verilog headers of the hardware parameters, the descriptor fields and the
-DRAM timing presets, and the FuseSoC core file.
+# SPDX-License-Identifier: Apache-2.0
+"""Makes the C and Verilog headers of the hardware parameters, the descriptor fields, the
+selectors and the DRAM timing presets, and the FuseSoC core file.
 
 usage: params/generate.py [--check]
        params/generate.py --params FILE --out FOLDER
 With --check nothing is written; the exit status is 1 if a generated file differs from what the sources give.
 With --params the lines of FILE replace those of params/hardware.params, and only the headers that differ at that point are made, below
-FOLDER: include/duplex/*.h and generated/*.vh. Put both before the committed ones. A point that does not fit is refused with one line and
+FOLDER: include/duplex/*.h and generated/*.vh, with a copy of FILE. Put both before the committed ones. A point that does not fit is refused with one line and
 exit status 2; docs/parameters.md lists what must fit.
 """
 import hashlib
@@ -16,6 +17,7 @@ import re
 import sys
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
+LICENCE = "SPDX-License-Identifier: Apache-2.0"
 
 
 class Refused(Exception):
@@ -76,9 +78,54 @@ def read_fields(path, values):
         yield fields[0], word, lsb, width, comment
 
 
+def read_enumerations(path):
+    """[(name, width, meaning, [(value name, number, meaning)])] of the sections of enumerations.params."""
+    found = []
+    for number, line in enumerate(path.read_text().splitlines(), 1):
+        text = line.strip()
+        if not text or text.startswith("#"):
+            continue
+        head = re.fullmatch(r"\[(\w+) (\d+)\] (.+)", text)
+        value = re.fullmatch(r"(\w+)\s+(\d+)\s+(.+)", text)
+        if head:
+            found.append((head[1], int(head[2]), head[3], []))
+        elif value and found and int(value[2]) < 1 << found[-1][1]:
+            found[-1][3].append((value[1], int(value[2]), value[3]))
+        else:
+            sys.exit(f"{path.name}:{number}: expected [NAME width] meaning, or NAME, a number of that width and a meaning")
+    return found
+
+
+def enumerations_c(enumerations):
+    lines = [f"// {BANNER.format('params/enumerations.params')}", "#ifndef DUPLEX_ENUMERATIONS_H", "#define DUPLEX_ENUMERATIONS_H"]
+    for name, _, meaning, values in enumerations:
+        lines += ["", f"// {name}: {meaning}.", f"enum duplex_{name.lower()} {{"]
+        lines += [f"  DUPLEX_{name}_{n} = {v},  // {c}" for n, v, c in values]
+        lines.append("};")
+    return "\n".join(lines + ["", "#endif", ""])
+
+
+def enumerations_verilog(enumerations):
+    lines = [f"// {BANNER.format('params/enumerations.params')}", "`ifndef DUPLEX_ENUMERATIONS_VH", "`define DUPLEX_ENUMERATIONS_VH"]
+    for name, width, meaning, values in enumerations:
+        lines += ["", f"// {name}: {meaning}."]
+        lines += [f"`define DUPLEX_{name}_{n} {width}'d{v}" for n, v, _ in values]
+    return "\n".join(lines + ["", "`endif", ""])
+
+
+def enumerations_page(enumerations):
+    """The section of the descriptor page."""
+    lines = ["## Selectors", "", "The names are those of `duplex/enumerations.h` and `duplex_enumerations.vh`, with `DUPLEX_` before them.", "",
+             "| selector | value | name | meaning |", "|---|---|---|---|"]
+    for name, _, meaning, values in enumerations:
+        lines += [f"| {f'{name}: {meaning}' if i == 0 else ''} | {v} | {name}_{n} | {c} |" for i, (n, v, c) in enumerate(values)]
+    return "\n".join(lines + [""])
+
+
 def descriptor_c(fields):
     lines = [f"// {BANNER.format('params/descriptor.fields')}", "#ifndef DUPLEX_DESCRIPTOR_H", "#define DUPLEX_DESCRIPTOR_H", "",
-             "// Fields of a descriptor: word, lowest bit, width. Use DUPLEX_DESCRIPTOR_GET and _SET with the field's name.", "#include <stdint.h>", ""]
+             "// Fields of a descriptor: word, lowest bit, width. Use DUPLEX_DESCRIPTOR_GET and _SET with the field's name.", "#include <stdint.h>", "",
+             '#include "duplex/enumerations.h"', ""]
     for name, word, lsb, width, comment in fields:
         lines += [f"#define DUPLEX_DESC_{name}_WORD {word}  // {comment}", f"#define DUPLEX_DESC_{name}_LSB {lsb}", f"#define DUPLEX_DESC_{name}_WIDTH {width}"]
     lines += ["", "#define DUPLEX_DESC_MASK(field) ((uint32_t)((UINT64_C(1) << DUPLEX_DESC_##field##_WIDTH) - 1))",
@@ -126,7 +173,7 @@ def preset_table(presets):
 def fusesoc_core(version, includes, files):
     lines = ["CAPI=2:", f"# {BANNER.format('rtl/files.f')}", f"name: duplex:logic_pim:stack:{version}",
              "description: Logic-PIM stack for HBM3, exact GEMM with gated activation", "filesets:", "  rtl:", "    files:"]
-    lines += [f"      - {name}: {{is_include_file: true, include_path: params/generated}}" for name in includes]
+    lines += [f"      - {name}: {{is_include_file: true, include_path: {pathlib.PurePath(name).parent}}}" for name in includes]
     lines += [f"      - {name}" for name in files]
     lines += ["    file_type: systemVerilogSource", "targets:", "  default: &default", "    filesets: [rtl]", "    toplevel: stack",
               "    parameters: [CHANNELS]", "  lint:", "    <<: *default", "    default_tool: verilator", "    tools:", "      verilator:",
@@ -166,6 +213,8 @@ def log2(value):
 def derived_parameters(p):
     """Widths that follow from the parameters, so that nobody works them out a second time."""
     block_bits = log2(p["POSITIONS_MAX"]) - log2(p["WIDTH"])
+    column_lsb = log2(p["COLUMN_BYTES"])
+    row_lsb = column_lsb + log2(p["COLUMNS"])
     return [
         ("LANE_BITS", log2(p["LANES"]), "log2 of the lanes"),
         ("LANES_CODE_BITS", log2(p["LANES"]).bit_length(), "of the number 0 to LANE_BITS"),
@@ -179,9 +228,10 @@ def derived_parameters(p):
         ("PASS_BITS", max(block_bits, log2(p["SCORE_WORDS"]) + 1), "of a count of blocks, or of words of the score slice"),
         ("UNIT_BYTES", 2 * p["LANES"], "a row of all lanes as binary16: the unit of addresses of results, a quarter of a word"),
         ("TILE_BYTES", p["TILE_WORDS"] * p["WORD_BYTES"], "one activation tile"),
-        ("COLUMN_BYTE_BITS", log2(p["COLUMN_BYTES"]), "of a byte in its column: a channel's address is bundle, row, column, byte"),
-        ("ROW_SET_BYTE_BITS", log2(p["ROW_SET_BYTES"]), "of a byte in its row set"),
-        ("BUNDLE_BYTE_BITS", log2(p["ROW_SET_BYTES"]) + log2(p["BANK_ROWS"]), "of a byte in its bundle"),
+        ("COLUMN_LSB", column_lsb, "lowest address bit of the column"),
+        ("ROW_LSB", row_lsb, "lowest address bit of the row"),
+        ("BUNDLE_LSB", row_lsb + log2(p["BANK_ROWS"]), "lowest address bit of the bundle"),
+        ("SCORE_BLOCKS", p["ROW_SET_BYTES"] // (4 * p["WIDTH"]), "blocks of one lane's scores in a row set"),
     ]
 
 
@@ -221,6 +271,7 @@ def check_geometry(p, source):
 
 def outputs():
     hardware = hardware_parameters()
+    enumerations = read_enumerations(ROOT / "params/enumerations.params")
     presets = [(p.stem, list(read_parameters(p))) for p in sorted((ROOT / "params/dram").glob("*.preset"))]
     yield "include/duplex/params.h", params_header(hardware, "params/hardware.params")
     yield "params/generated/duplex_params.vh", verilog_header("DUPLEX_PARAMS_VH", "DUPLEX_", hardware, "params/hardware.params")
@@ -229,25 +280,43 @@ def outputs():
     fields = list(read_fields(ROOT / "params/descriptor.fields", values_of(hardware)))
     yield "include/duplex/descriptor.h", descriptor_c(fields)
     yield "params/generated/duplex_descriptor.vh", descriptor_verilog(fields)
-    yield "docs/descriptors.md", descriptor_page(fields)
+    yield "docs/descriptors.md", descriptor_page(fields) + "\n" + enumerations_page(enumerations)
+    yield "include/duplex/enumerations.h", enumerations_c(enumerations)
+    yield "params/generated/duplex_enumerations.vh", enumerations_verilog(enumerations)
     yield "include/duplex/dram_presets.h", preset_table(presets)
     for name, parameters in presets:
         yield (f"params/generated/dram_{name}.vh",
                verilog_header(f"DUPLEX_DRAM_{name.upper()}_VH", "DRAM_", [(n.upper(), v, c) for n, v, c in parameters], f"params/dram/{name}.preset"))
     includes = ["params/generated/duplex_params.vh", "params/generated/duplex_descriptor.vh", "params/generated/duplex_registers.vh",
-                "params/generated/duplex_exponential.vh"]
+                "params/generated/duplex_exponential.vh", "params/generated/duplex_enumerations.vh"]
     includes += [f"params/generated/dram_{name}.vh" for name, _ in presets]
+    includes += sorted(str(p.relative_to(ROOT)) for p in (ROOT / "rtl").glob("*/*.vh"))
     files = [line for line in (ROOT / "rtl/files.f").read_text().splitlines() if line and not line.startswith("#")]
     yield "duplex.core", fusesoc_core((ROOT / "VERSION").read_text().strip(), includes, files)
+
+
+def licensed(output):
+    """The output with its licence line: the first one, or the second where the format wants its own first; pages have none."""
+    name, text = output
+    if name.endswith((".h", ".vh")):
+        return name, f"// {LICENCE}\n{text}"
+    if name.endswith(".core"):
+        first, rest = text.split("\n", 1)
+        return name, f"{first}\n# {LICENCE}\n{rest}"
+    return output
+
+
+POINT = "params/hardware.params and the lines of a point"
 
 
 def point_outputs(overlay):
     """The headers of another point, with their places below the output folder."""
     hardware = hardware_parameters(overlay)
     fields = list(read_fields(ROOT / "params/descriptor.fields", values_of(hardware)))
-    yield "include/duplex/params.h", params_header(hardware, overlay)
+    yield "point.params", pathlib.Path(overlay).read_text()
+    yield "include/duplex/params.h", params_header(hardware, POINT)
     yield "include/duplex/descriptor.h", descriptor_c(fields)
-    yield "generated/duplex_params.vh", verilog_header("DUPLEX_PARAMS_VH", "DUPLEX_", hardware, overlay)
+    yield "generated/duplex_params.vh", verilog_header("DUPLEX_PARAMS_VH", "DUPLEX_", hardware, POINT)
     yield "generated/duplex_descriptor.vh", descriptor_verilog(fields)
 
 
@@ -266,7 +335,7 @@ def write(path, text):
 
 def check():
     """1 if a committed file is not what its source gives."""
-    stale = [name for name, text in outputs() if not (ROOT / name).exists() or (ROOT / name).read_text() != text]
+    stale = [name for name, text in map(licensed, outputs()) if not (ROOT / name).exists() or (ROOT / name).read_text() != text]
     for name in stale:
         print(f"{name} is not what its source gives: run make regen")
     return 1 if stale else 0
@@ -276,9 +345,9 @@ def main(arguments):
     if arguments == ["--check"]:
         return check()
     if len(arguments) == 4 and arguments[0] == "--params" and arguments[2] == "--out":
-        folder, made = pathlib.Path(arguments[3]), list(point_outputs(arguments[1]))
+        folder, made = pathlib.Path(arguments[3]), list(map(licensed, point_outputs(arguments[1])))
     elif not arguments:
-        folder, made = ROOT, list(outputs())
+        folder, made = ROOT, list(map(licensed, outputs()))
     else:
         raise Refused(__doc__.split("\n\n")[1])
     for name, text in made:

@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: Apache-2.0
+# Generated headers and pages.
 .PHONY: regen check-generated
 regen: ## make the generated headers and pages again (needs PyPI's systemrdl-compiler)
 	python3 params/generate.py

@@ -1,4 +1,5 @@
 rtl/common/ram_1r1w.v
+rtl/common/handshake_check.v
 rtl/gemm/operand.v
 rtl/gemm/dot64.v
 rtl/gemm/accumulator.v
@@ -42,6 +43,7 @@ rtl/attention/maximum_join.v
 rtl/attention/attention_join.v
 rtl/attention/attention_quotient.v
 rtl/attention/attention.v
+rtl/channel/unit_share.v
 rtl/channel/channel.v
 rtl/control/axi_lite.v
 rtl/control/registers.v

@@ -1,4 +1,5 @@
 #!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
 # Looks for what the given groups of scripts/dependencies.txt need and installs what is missing.
 # usage: scripts/dependencies.sh [--check] GROUP...
 #   --check  only report; exit status 1 if anything is missing

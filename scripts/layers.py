@@ -1,4 +1,5 @@
 #!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
 """Holds the code against layers.txt, the table of what each room may include and link.
 
 usage: scripts/layers.py [BUILD] [--list] [--write]
@@ -173,7 +174,7 @@ def pointer_tables(objects):
 def readme_line(room, row):
     def names(cells):
         return ", ".join(f"`{c}`" for c in cells) if cells else "nothing else of the project"
-    return f"**May include:** {names(row[0])}. **May link:** {names(row[1])}."
+    return f"**May include:** {names(row[0])}.\n**May link:** {names(row[1])}."
 
 
 def check_readmes(rows, write, complain):
@@ -187,7 +188,7 @@ def check_readmes(rows, write, complain):
         if line in text:
             continue
         if write:
-            path.write_text(re.sub(r"\*\*May include:\*\*.*", lambda _: line, text) if "**May include:**" in text
+            path.write_text(re.sub(r"\*\*May include:\*\*[^\n]*(\n\*\*May link:\*\*[^\n]*)?", lambda _: line, text) if "**May include:**" in text
                             else text.rstrip() + "\n\n" + line + "\n")
         else:
             complain(f"{room}/README.md does not show its row of layers.txt: run scripts/layers.py --write")

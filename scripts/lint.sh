@@ -1,4 +1,5 @@
 #!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
 # Reads every RTL file with Verilator (-Wall), Icarus and Yosys, checks the format of the C files and the layers of the project.
 # usage: scripts/lint.sh [BUILD]
 set -u
@@ -16,15 +17,26 @@ done
 
 waivers=()
 [ -e rtl/lint.vlt ] && waivers=(rtl/lint.vlt)
-verilator --lint-only -Wall -GCHANNELS=2 -Iparams/generated "${waivers[@]}" --top-module stack "${rtl[@]}" >"$build/lint/verilator.log" 2>&1 ||
-  { cat "$build/lint/verilator.log"; fail "verilator"; }
-[ ! -s "$build/lint/verilator.log" ] || { cat "$build/lint/verilator.log"; fail "verilator warns"; }
-iverilog -g2012 -Wall -t null -Pstack.CHANNELS=2 -Iparams/generated -s stack "${rtl[@]}" >"$build/lint/iverilog.log" 2>&1 || { tail "$build/lint/iverilog.log"; fail "iverilog"; }
-yosys -q -p "read_verilog -sv -Iparams/generated ${rtl[*]}; hierarchy -check -top stack -chparam CHANNELS 2" >"$build/lint/yosys.log" 2>&1 ||
-  { tail "$build/lint/yosys.log"; fail "yosys"; }
+# Without and with the assertions that benches switch on.
+for define in NO_ASSERT DUPLEX_ASSERT; do
+  log=$build/lint/$define
+  verilator --lint-only -Wall -D$define -GCHANNELS=2 -Iparams/generated -Irtl/common "${waivers[@]}" --top-module stack "${rtl[@]}" \
+    >"$log.verilator.log" 2>&1 || { cat "$log.verilator.log"; fail "verilator -D$define"; }
+  [ ! -s "$log.verilator.log" ] || { cat "$log.verilator.log"; fail "verilator warns"; }
+  iverilog -g2012 -Wall -t null -D$define -Pstack.CHANNELS=2 -Iparams/generated -Irtl/common -s stack "${rtl[@]}" \
+    >"$log.iverilog.log" 2>&1 || { tail "$log.iverilog.log"; fail "iverilog -D$define"; }
+  yosys -q -p "read_verilog -sv -D$define -Iparams/generated -Irtl/common ${rtl[*]}; hierarchy -check -top stack -chparam CHANNELS 2" \
+    >"$log.yosys.log" 2>&1 || { tail "$log.yosys.log"; fail "yosys -D$define"; }
+  [ ! -s "$log.yosys.log" ] || { cat "$log.yosys.log"; fail "yosys warns"; }
+done
+scripts/rtl_style.py || fail "rtl_style (docs/rtl_style.md)"
 
-mapfile -t c_files < <(git ls-files "*.c" "*.h" "*.cpp" | grep -v -E "include/duplex/(params|registers|descriptor|dram_presets|energy)\.h$|_tables\.c$")
+mapfile -t c_files < <(git ls-files "*.c" "*.h" "*.cpp" | grep -v -E "include/duplex/(params|registers|descriptor|enumerations|dram_presets|energy)\.h$|_tables\.c$")
 clang-format --dry-run --Werror "${c_files[@]}" >"$build/lint/format.log" 2>&1 || { head -20 "$build/lint/format.log"; fail "clang-format"; }
+
+# Pages: links, anchors, widths; licence lines.
+scripts/check_docs.py || fail "pages"
+scripts/spdx.sh --check || fail "licence lines"
 
 # Layers: what layers.txt says of includes, and of the objects if there are any.
 scripts/layers.py "$build" || fail "layers"

@@ -1,20 +1,30 @@
 #!/bin/bash
-# Runs tests and prints time by group.
+# SPDX-License-Identifier: Apache-2.0
+# Runs the tests of tests/plan.tsv and those found by name, and prints time by group.
 # usage: scripts/run_tests.sh BUILD TIER [GROUP...]
-#   TIER    test or regress; the lines of tests/list.txt with that tier run, besides all unit tests and unit benches
+#        scripts/run_tests.sh --list [TIER [GROUP...]]   prints the plan
+#   TIER    test or regress
 #   GROUP   only these groups
-# environment: JOBS (2) at a time; DUPLEX_SEED (1), DUPLEX_CASES scale the random tests; RESUME=1 skips what passed before in this build
+# environment: JOBS (2) at a time; DUPLEX_SEED (1), DUPLEX_CASES scale the random tests; RESUME=1 skips what passed before in this build;
+#   TEST_LIMIT (600) seconds after which a test is ended; PLAN (tests/plan.tsv)
 # Log of each test: BUILD/test-logs/<tier>/<group>.<name>.log; JUnit XML: BUILD/test-logs/<tier>/junit.xml. Exit status 1 if any test failed.
 set -u
+usage() { sed -n '3,4s/^# //p' "$0" >&2; exit 2; }
+list=0
+if [ "${1:-}" = --list ]; then
+  list=1
+  shift
+  set -- build "${1:-test}" "${@:2}"
+fi
+[ $# -ge 2 ] || usage
+case $2 in test | regress) ;; *) usage ;; esac
 build=$1
 tier=$2
 shift 2
 groups=("$@")
-logs=$build/test-logs/$tier
-mkdir -p "$logs"
-[ "${RESUME:-0}" = 1 ] || rm -f "$logs"/*
+plan_file=${PLAN:-tests/plan.tsv}
 export DUPLEX_SEED=${DUPLEX_SEED:-1} B=$build
-echo "seed $DUPLEX_SEED (set DUPLEX_SEED for another), $tier"
+TIMEFORMAT='%R %U %S'
 
 wanted() { # GROUP
   [ ${#groups[@]} = 0 ] && return 0
@@ -23,70 +33,123 @@ wanted() { # GROUP
   return 1
 }
 
-# One line a test: group, name, command.
+# The rows of the plan for this tier: tier, group, name, seconds, shows, command.
+rows() {
+  awk -F '\t' -v tier="$tier" '
+    /^#/ || NF == 0 {next}
+    NF != 6 || $1 !~ /^(test|regress|both)$/ || $4 !~ /^[0-9]+$/ {
+      printf "%s:%d: expected TIER GROUP NAME SECONDS SHOWS COMMAND with tabs between\n", FILENAME, FNR >"/dev/stderr"; exit 2}
+    $1 == tier || $1 == "both"' "$plan_file"
+}
+
+# What a source file says it is: the first sentence of its first comment.
+first_line() { sed -n '1s|^// *||p' "$1"; }
+
+# A test found by name, with the seconds that the plan gives it, or 1.
+found() { # GROUP NAME FILE COMMAND
+  local seconds
+  seconds=$(awk -F '\t' -v group="$1" -v name="$2" '$2 == group && $3 == name && $6 == "-" {print $4}' <<<"$planned")
+  printf '%s\t%s\t%s\t%s\t%s\n' "$1" "$2" "${seconds:-1}" "$(first_line "$3")" "$4"
+}
+
+# One line a test, long ones first: group, name, seconds, shows, command.
 plan() {
   local file unit
-  while read -r row_tier group name command; do
-    [ "$row_tier" = "$tier" ] || [ "$row_tier" = both ] || continue
-    printf '%s\t%s\t%s\n' "$group" "$name" "$command"
-  done < <(grep -v -e '^#' -e '^$' tests/list.txt)
-  for file in testbench/*/*_bench.cpp; do
-    unit=$(basename "$file" _bench.cpp)
-    printf 'bench\t%s\t%s\n' "$unit" "$build/verilator/$unit/${unit}_bench --seed $DUPLEX_SEED"
-  done
-  for file in tests/*/test_*.c; do
-    file=${file%.c}
-    printf 'unit\t%s\t%s\n' "$(basename "$file")" "$build/$file"
+  {
+    awk -F '\t' -v OFS='\t' '$6 != "-" {print $2, $3, $4, $5, $6}' <<<"$planned"
+    for file in testbench/*/*_bench.cpp; do
+      unit=$(basename "$file" _bench.cpp)
+      found bench "$unit" "$file" "$build/verilator/$unit/${unit}_bench --seed $DUPLEX_SEED"
+    done
+    for file in tests/*/test_*.c; do
+      found unit "$(basename "$file" .c)" "$file" "$build/${file%.c}"
+    done
+  } | sort -s -t $'\t' -k3,3nr | while IFS= read -r line; do
+    if wanted "${line%%$'\t'*}"; then printf '%s\n' "$line"; fi
   done
 }
 
-run_one() { # GROUP NAME COMMAND
-  local log=$logs/$1.$2.log start status
+planned=$(rows) || exit 2
+mapfile -t tests < <(plan)
+if [ $list = 1 ]; then
+  printf '%s\n' "${tests[@]}" | awk -F '\t' '{printf "%-10s %-20s %s\n", $1, $2, $4; printf "%31s %s\n", "", $5}'
+  exit 0
+fi
+
+logs=$build/test-logs/$tier
+mkdir -p "$logs"
+[ "${RESUME:-0}" = 1 ] || rm -f "$logs"/*
+echo "seed $DUPLEX_SEED (set DUPLEX_SEED for another), $tier, ${#tests[@]} tests"
+
+clear_line=
+[ -t 1 ] && clear_line=$'\r\033[K'
+progress() { [ -z "$clear_line" ] || printf '%s  %s' "$clear_line" "$1"; }
+
+# Seconds after which a test is ended: more cases take longer.
+limit_of() { # SECONDS
+  local limit=${TEST_LIMIT:-600}
+  [ $((10 * $1)) -le "$limit" ] || limit=$((10 * $1))
+  echo $((limit * ${DUPLEX_CASES:-1}))
+}
+
+# Runs one test in a process group of its own, which ends with it when the time is over.
+run_one() { # GROUP NAME SECONDS COMMAND
+  local log=$logs/$1.$2.log limit status wall user system why
   [ -e "$log.ok" ] && return
-  start=$(date +%s.%N)
-  bash -c "$3" >"$log" 2>&1 </dev/null
+  limit=$(limit_of "$3")
+  { time timeout -s KILL "$limit" bash -c "$4" >"$log" 2>&1 </dev/null; } 2>"$log.time"
   status=$?
-  local seconds
-  seconds=$(echo "$(date +%s.%N) $start" | awk '{printf "%.1f", $1 - $2}')
+  read -r wall user system < <(tail -n 1 "$log.time")
+  rm -f "$log.time"
+  local result="$wall $(awk "BEGIN {printf \"%.1f\", $user + $system}")"
   if [ $status = 0 ]; then
-    echo "$seconds" >"$log.ok"
-    printf 'ok    %6s s  %s %s\n' "$seconds" "$1" "$2"
+    echo "$result" >"$log.ok"
+    printf '%sok    %6.1f s  %s %s\n' "$clear_line" "$wall" "$1" "$2"
   else
-    echo "$seconds" >"$log.failed"
-    printf 'FAIL  %6s s  %s %s (exit %d): %s\n' "$seconds" "$1" "$2" "$status" "$3"
+    echo "$result" >"$log.failed"
+    why="exit $status"
+    [ "${wall%.*}" -lt "$limit" ] || why="hangs: ended after $limit s"
+    printf '%sFAIL  %6.1f s  %s %s (%s): %s\n' "$clear_line" "$wall" "$1" "$2" "$why" "$4"
     tail -n 25 "$log" | sed 's/^/      | /'
   fi
 }
 
 begin=$(date +%s)
 running=0
-while IFS=$'\t' read -r group name command; do
-  wanted "$group" || continue
+started=0
+for test in "${tests[@]}"; do
+  IFS=$'\t' read -r group name seconds shows command <<<"$test"
   [ "$running" -lt "${JOBS:-2}" ] || { wait -n; running=$((running - 1)); }
-  run_one "$group" "$name" "$command" &
+  started=$((started + 1))
+  run_one "$group" "$name" "$seconds" "$command" &
   running=$((running + 1))
-done < <(plan)
+  progress "$started of ${#tests[@]}: $group $name ($shows)"
+done
 wait
+printf '%s' "$clear_line"
 
-{
-  echo '<?xml version="1.0"?><testsuite name="duplex">'
+# One line a result: group, name, ok or failed, seconds, seconds of processor.
+results() {
+  local result name
   for result in "$logs"/*.log.ok "$logs"/*.log.failed; do
     [ -e "$result" ] || continue
     name=$(basename "$result")
-    name=${name%.log.*}
-    printf '<testcase classname="%s" name="%s" time="%s">' "${name%%.*}" "${name#*.}" "$(cat "$result")"
-    case $result in *.failed) printf '<failure message="see %s"/>' "$(basename "${result%.failed}")" ;; esac
-    echo '</testcase>'
+    echo "${name%%.*} $(sed 's/^[^.]*\.//; s/\.log\..*//' <<<"$name") ${name##*.} $(cat "$result")"
   done
-  echo '</testsuite>'
-} >"$logs/junit.xml"
+}
 
-echo "time by group (seconds of one core):"
-for result in "$logs"/*.log.ok "$logs"/*.log.failed; do
-  [ -e "$result" ] && printf '%s %s\n' "$(basename "$result" | cut -d. -f1)" "$(cat "$result")"
-done | awk '{sum[$1] += $2; count[$1]++} END {for (g in sum) printf "  %-10s %4d tests %8.1f s\n", g, count[g], sum[g]}' | sort
-passed=$(find "$logs" -name '*.log.ok' | wc -l)
-failed=$(find "$logs" -name '*.log.failed' | wc -l)
-echo "tests took $(($(date +%s) - begin)) s"
+results | awk '
+  BEGIN {print "<?xml version=\"1.0\"?><testsuite name=\"duplex\">"}
+  {printf "<testcase classname=\"%s\" name=\"%s\" time=\"%s\">", $1, $2, $4
+   if ($3 == "failed") printf "<failure message=\"see %s.%s.log\"/>", $1, $2
+   print "</testcase>"}
+  END {print "</testsuite>"}' >"$logs/junit.xml"
+
+echo "time by group (seconds, of them on a processor):"
+results | awk '{wall[$1] += $4; cpu[$1] += $5; count[$1]++}
+  END {for (g in wall) printf "  %-10s %4d tests %8.1f s %8.1f s\n", g, count[g], wall[g], cpu[g]}' | sort
+passed=$(results | awk '$3 == "ok"' | wc -l)
+failed=$(results | awk '$3 == "failed"' | wc -l)
+echo "tests took $(($(date +%s) - begin)) s, $(results | awk '{sum += $5} END {printf "%.0f", sum}') s of processor"
 echo "$passed passed, $failed failed"
 [ "$failed" = 0 ] && [ "$passed" -gt 0 ]

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Values of all nets of a mapped unit in every clock of a Verilated run.
 
 The run gives the unit's inputs, its registers and the outputs of what it instantiates; the gates between them are evaluated here, for

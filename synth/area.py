@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Area of the top by unit: each unit is counted once and multiplied by how often it stands in the top."""
 import json
 import pathlib

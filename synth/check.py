@@ -1,4 +1,5 @@
 #!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
 """Compares area and longest paths with the recorded ones, synth/baselines/<library>.json; worse and better both fail.
 
 usage: synth/check.py [--record] [--liberty FILE] [--out FOLDER]

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Sums of many numbers and products ($macc of Yosys) as columns of the library's full adders.
 
 Yosys' own reduction works on whole words and knows no full-adder cell. Here each column of bits is reduced by full adders, the earliest

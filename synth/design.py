@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The design as Yosys elaborates it: modules with their parameters, what each instantiates, and which of them are units."""
 import hashlib
 import pathlib
@@ -88,13 +89,14 @@ class Design:
         self.files = sources()
         self.includes = include_folder(overlay, folder)
         self.headers = sorted(str(pathlib.Path(self.includes) / p.name) for p in (ROOT / self.includes).glob("*.vh"))
+        self.headers += sorted(str(p.relative_to(ROOT)) for p in (ROOT / COMMON).glob("*.vh"))
         self.place = {pathlib.Path(f).stem: f for f in self.files}
         if top not in self.place:
             raise FlowError(f"synth: TOP={top}: expected a module of rtl/files.f")
         folder.mkdir(parents=True, exist_ok=True)
         script, text = folder / "elaborate.ys", folder / "design.il"
         values = "".join(f" -chparam {k} {v}" for k, v in parameters.items())
-        script.write_text(f"read_verilog -sv -I{self.includes} {' '.join(self.files)}\nhierarchy -check -top {top}{values}\nwrite_rtlil {text}\n")
+        script.write_text(f"read_verilog -sv -I{self.includes} -I{COMMON} {' '.join(self.files)}\nhierarchy -check -top {top}{values}\nwrite_rtlil {text}\n")
         run_yosys(script, folder / "elaborate.log")
         modules = re.findall(r"^((?:attribute [^\n]*\n)*module (\S+)\n.*?^end\n)", text.read_text(), re.M | re.S)
         self.modules = {name: Module(name, block) for block, name in modules}

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 # Constraints of the stack or of a channel: one clock of 650 MHz with 10% in hand, synchronous reset. The DRAM pins start and end in
 # registers or a few gates from them. Times in ns: scale them if your library counts in ps.
 create_clock -name clk -period 1.38 [get_ports clk_i]

@@ -1,4 +1,5 @@
 #!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
 """Proves with Yosys (equiv_simple, equiv_induct) that the mapped net lists of small units do what their RTL does.
 
 usage: synth/equivalence.py [UNIT[:NAME=VALUE,...]]... [options of synth/synth.py but --top and --set]

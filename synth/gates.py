@@ -1,4 +1,5 @@
 #!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
 """Simulates the mapped net lists of units: in every clock they must give the bits that the RTL gives.
 
 usage: synth/gates.py [UNIT]... [options of synth/synth.py but --top] [--vectors N] [--cases N] [--seed S]
@@ -98,7 +99,7 @@ def build(run, unit, folder):
 def compile_bench(unit, folder):
     library = os.environ.get("DUPLEX_LIBRARY", "build/libduplex.a")
     bench = next(design.ROOT.glob(f"testbench/*/{unit}_bench.cpp"))
-    command = ["verilator", "--cc", "--exe", "--build", "-Wno-fatal", "-Wno-lint", "-Wno-UNOPTFLAT", "--trace-fst", "--output-split", "20000", "-O3", "--x-assign", "fast", "--x-initial", "fast", "-Iparams/generated",
+    command = ["verilator", "--cc", "--exe", "--build", "-Wno-fatal", "-Wno-lint", "-Wno-UNOPTFLAT", "--output-split", "20000", "-O3", "--x-assign", "fast", "--x-initial", "fast", "-Iparams/generated", "-Irtl/common",
                "-y", "rtl/common", "-y", "rtl/gemm", "-y", "rtl/attention", "--top-module", unit, "-CFLAGS", f"-O1 -I{design.ROOT}/include -I{design.ROOT}",
                "-LDFLAGS", f"{pathlib.Path(library).resolve()} -ljansson -lm -ldl -lmpfr -lgmp", "--Mdir", str(folder / "obj"), "-o", f"{unit}_bench",
                str(folder / "public.vlt"), str(folder / "gates.v"), str(folder / f"{unit}.v"), str(design.ROOT / bench)]
@@ -142,7 +143,7 @@ def rtl_outputs(run, ports, inputs, count, folder):
     (folder / "bench.v").write_text(rtl_bench(ports, inputs, count, folder).replace("{unit}", unit))
     program = folder / "bench.vvp"
     files = [f for f in run.design.files if not f.startswith("rtl/stack/")]
-    for command in (["iverilog", "-g2012", "-Iparams/generated", "-s", "bench", "-o", str(program), str(folder / "bench.v"), *files], ["vvp", "-n", str(program)]):
+    for command in (["iverilog", "-g2012", "-Iparams/generated", "-Irtl/common", "-s", "bench", "-o", str(program), str(folder / "bench.v"), *files], ["vvp", "-n", str(program)]):
         result = subprocess.run(command, cwd=design.ROOT, capture_output=True, text=True)
         if result.returncode:
             raise design.FlowError(f"gates: {unit}: {command[0]}: {result.stderr.strip()[:300]}")

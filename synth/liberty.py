@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Reads what the flow needs from a Liberty file: units, and of each cell its area, pins, functions and whether it stores."""
 import gzip
 import itertools

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Maps units onto a library with Yosys and abc, each once: what was mapped before under the same key is taken from the cache."""
 import hashlib
 import json

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A mapped unit: its cells and their sums, and its Verilog text for timing and simulation."""
 import collections
 import json

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The area of the top as bars, one for each unit: gates, flip-flops, memories."""
 from xml.sax.saxutils import escape
 

@@ -1,4 +1,5 @@
 #!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
 """Switching energy of a channel by unit, in a Verilated run of a matrix product.
 
 usage: synth/power.py [--x X.npy --w W.npy] [--seed S] [--build FOLDER] [options of synth/synth.py but --top and --set]

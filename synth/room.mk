@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 # Area, timing and power of the RTL with Yosys and OpenSTA (docs/synthesis.md).
 .PHONY: synth synth-run
 TOP ?= stack

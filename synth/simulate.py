@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Simulates a mapped unit without feedback on many vectors at once: bit i of a net's integer is its value for vector i.
 
 In a free-flowing pipeline a flip-flop is only a delay, so the values of all clocks come from one pass over the net list, and vector i + 1

@@ -1,4 +1,5 @@
 #!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
 """Area and timing of a module of rtl/files.f and all units below it.
 
 usage: synth/synth.py [--top MODULE] [--set NAME=VALUE]... [--params FILE] [--liberty FILE] [--flow plain|buffered|adders] [--macros FILE]

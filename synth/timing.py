@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Longest paths of units with OpenSTA, on the mapped net lists; wires are ideal."""
 import hashlib
 import json

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Input vectors for the arithmetic units: binary16 numbers by class, exact sums, and anything."""
 import random
 

@@ -1,35 +1,66 @@
+# SPDX-License-Identifier: Apache-2.0
 # One bench per RTL unit: <unit>_bench.cpp drives rtl/*/<unit>.v and compares with the C unit at the unit's boundary.
+#   make build/verilator/gemm/gemm_bench                 one bench
+#   make WAVES=1 build/verilator-waves/gemm/gemm_bench   the same with --wave FILE.fst; its compilation takes twice as long and more
+# A bench runs for seconds, so its generated code is compiled with BENCH_OPTIMIZE. Those that run for longer, as in `make regress`, would
+# gain by more: BENCH_OPTIMIZE=-O2.
 VERILATOR ?= verilator
 RTL_FILES = $(shell grep -hv '^\#' rtl/files.f)
 RTL_INCDIR := params/generated
-VERILATOR_FLAGS = -Wall --Wno-fatal -Irtl/common $(POINT_INCDIR:%=-I%) -I$(RTL_INCDIR) -O3 --x-assign fast --x-initial fast --no-assert
-BENCHES := $(foreach b,$(wildcard testbench/*/*_bench.cpp),$(BUILD)/verilator/$(patsubst %_bench.cpp,%,$(notdir $(b)))/$(patsubst %.cpp,%,$(notdir $(b))))
+VERILATOR_FLAGS = -Wall --Wno-fatal -Irtl/common $(POINT_INCDIR:%=-I%) -I$(RTL_INCDIR) -O3 --x-assign fast --x-initial fast
+# The assertions of the RTL (docs/rtl_style.md).
+VERILATOR_ASSERT = --assert -DDUPLEX_ASSERT
+WAVES ?=
+BENCH_OPTIMIZE ?= -O1
+BENCH_OUT := $(BUILD)/verilator$(if $(WAVES),-waves)
+BENCHES := $(foreach b,$(wildcard testbench/*/*_bench.cpp),$(BENCH_OUT)/$(patsubst %_bench.cpp,%,$(notdir $(b)))/$(patsubst %.cpp,%,$(notdir $(b))))
 
 # $(call rtl_of,unit): the file that holds it
 rtl_of = $(wildcard rtl/*/$(1).v)
 RTL_SEARCH := $(addprefix -y ,$(patsubst %/,%,$(wildcard rtl/*/)))
 
-$(BENCHES): $(BUILD)/verilator/%_bench: $$(wildcard testbench/*/$$(notdir $$*)_bench.cpp) testbench/common/bench.h $(wildcard rtl/*/*.v $(RTL_INCDIR)/*.vh) $(LIB)
-	@mkdir -p $(@D) && rm -f $@  # Verilator's make does not know the library
-	$(VERILATOR) --cc --exe --build -j 2 --trace-fst $(VERILATOR_FLAGS) $(RTL_SEARCH) --top-module $(notdir $*) \
-	  -CFLAGS "-O2 $(patsubst -I%,-I$(CURDIR)/%,$(POINT_INCLUDES)) -I$(CURDIR)/include -I$(CURDIR)" -LDFLAGS "$(abspath $(LIB)) $(LDLIBS) -lmpfr -lgmp" \
-	  --Mdir $(@D) -o $(notdir $@) $(call rtl_of,$(notdir $*)) $(abspath $<) > $(@D)/build.log 2>&1 || { cat $(@D)/build.log; exit 1; }
+# $(call verilate_bench,unit,more options): generated code and its objects, V<unit>__ALL.a, in the bench's folder.
+define verilate_bench
+$(VERILATOR) --cc $(if $(WAVES),--trace-fst) $(VERILATOR_FLAGS) $(VERILATOR_ASSERT) $(2) $(RTL_SEARCH) --top-module $(1) --Mdir $(@D) $(call rtl_of,$(1)) && \
+  $(MAKE) -s --no-print-directory -C $(@D) -f V$(1).mk OPT_FAST=$(BENCH_OPTIMIZE) OPT_SLOW=-O0 V$(1)__ALL.a
+endef
+# $(call link_bench,folder of V<unit>.h,archive of the model,more options)
+link_bench = $(CXX) -std=c++17 $(INCLUDES) -O1 -DVM_TRACE=$(if $(WAVES),1,0) $(3) -isystem $(RTL_RUNTIME_DIR) -isystem $(RTL_RUNTIME_DIR)/vltstd \
+  -isystem $(1) $< $(2) $(RTL_RUNTIME) $(if $(WAVES),$(RTL_RUNTIME_TRACE)) $(LIB) $(LDLIBS) -lmpfr -lgmp -lz -pthread -latomic -o $@
+
+BENCH_COMMON := testbench/common/bench.h testbench/room.mk
+BENCH_NEEDS = $(RTL_RUNTIME) $(if $(WAVES),$(RTL_RUNTIME_TRACE)) $(LIB)
+VERILATED_BENCHES := $(filter-out %/channel_bench,$(BENCHES)) $(if $(WAVES),$(filter %/channel_bench,$(BENCHES)))
+$(VERILATED_BENCHES): $(BENCH_OUT)/%_bench: $$(wildcard testbench/*/$$(notdir $$*)_bench.cpp) $(BENCH_COMMON) $(wildcard rtl/*/*.v rtl/*/*.vh $(RTL_INCDIR)/*.vh) $$(BENCH_NEEDS)
+	@rm -rf $(@D) && mkdir -p $(@D)
+	$(call say,VERILATE,$(notdir $*))
+	$(Q)$(call logged,$(call verilate_bench,$(notdir $*)) && $(call link_bench,$(@D),$(@D)/V$(notdir $*)__ALL.a))
+
+# The channel of the Verilated stack is a library; its bench drives the same objects.
+ifeq ($(WAVES),)
+$(BENCH_OUT)/channel/channel_bench: testbench/channel/channel_bench.cpp $(BENCH_COMMON) $$(RTL_OUT)/channel/libchannel.a $$(BENCH_NEEDS)
+	@mkdir -p $(@D)
+	$(call say,CXX,$<)
+	$(Q)$(call logged,$(call link_bench,$(RTL_OUT)/channel,$(RTL_OUT)/channel/libchannel.a))
+endif
 
 # Benches that compare registers inside their unit.
-$(BUILD)/verilator/dot64/dot64_bench $(BUILD)/verilator/accumulator/accumulator_bench: VERILATOR_FLAGS += --public-flat-rw
-$(BUILD)/verilator/dot64/dot64_bench $(BUILD)/verilator/gemm/gemm_bench: testbench/common/gemm_stimulus.h
-$(foreach u,score_scale running_maximum exponential softmax_sum quotient maximum_join score_path,$(BUILD)/verilator/$(u)/$(u)_bench): testbench/common/softmax_stimulus.h
-$(foreach u,attention_join attention_quotient,$(BUILD)/verilator/$(u)/$(u)_bench): testbench/common/wide_port.h
+$(BENCH_OUT)/dot64/dot64_bench $(BENCH_OUT)/accumulator/accumulator_bench: VERILATOR_FLAGS += --public-flat-rw
+$(BENCH_OUT)/dot64/dot64_bench $(BENCH_OUT)/gemm/gemm_bench: testbench/common/gemm_stimulus.h
+$(foreach u,score_scale running_maximum exponential softmax_sum quotient maximum_join score_path,$(BENCH_OUT)/$(u)/$(u)_bench): testbench/common/softmax_stimulus.h
+$(foreach u,attention_join attention_quotient,$(BENCH_OUT)/$(u)/$(u)_bench): testbench/common/wide_port.h
 
 # The bundle controller with other timings: bundle_controller-VARIANT.
 CONTROLLER_VARIANTS := rtr1 rtr2 hbm3_6400
-CONTROLLER_rtr1 := -DDUPLEX_RANK_SWITCH=1 -CFLAGS -DBENCH_RANK_SWITCH=1
-CONTROLLER_rtr2 := -DDUPLEX_RANK_SWITCH=2 -CFLAGS -DBENCH_RANK_SWITCH=2
-CONTROLLER_hbm3_6400 := '-DDUPLEX_DRAM_PRESET="dram_hbm3_6400.vh"' -CFLAGS -DBENCH_PRESET=1
-CONTROLLER_BENCHES := $(CONTROLLER_VARIANTS:%=$(BUILD)/verilator/bundle_controller-%/bundle_controller_bench)
+CONTROLLER_RTL_rtr1 := -DDUPLEX_RANK_SWITCH=1
+CONTROLLER_RTL_rtr2 := -DDUPLEX_RANK_SWITCH=2
+CONTROLLER_RTL_hbm3_6400 := '-DDUPLEX_DRAM_PRESET="dram_hbm3_6400.vh"'
+CONTROLLER_BENCH_rtr1 := -DBENCH_RANK_SWITCH=1
+CONTROLLER_BENCH_rtr2 := -DBENCH_RANK_SWITCH=2
+CONTROLLER_BENCH_hbm3_6400 := -DBENCH_PRESET=1
+CONTROLLER_BENCHES := $(CONTROLLER_VARIANTS:%=$(BENCH_OUT)/bundle_controller-%/bundle_controller_bench)
 TEST_PREREQUISITES += $(CONTROLLER_BENCHES)
-$(CONTROLLER_BENCHES): $(BUILD)/verilator/bundle_controller-%/bundle_controller_bench: testbench/dram/bundle_controller_bench.cpp testbench/common/bench.h $(wildcard rtl/dram/*.v) $(LIB)
-	@mkdir -p $(@D) && rm -f $@  # Verilator's make does not know the library
-	$(VERILATOR) --cc --exe --build -j 2 --trace-fst $(VERILATOR_FLAGS) $(RTL_SEARCH) --top-module bundle_controller $(CONTROLLER_$*) \
-	  -CFLAGS "-O2 $(patsubst -I%,-I$(CURDIR)/%,$(POINT_INCLUDES)) -I$(CURDIR)/include -I$(CURDIR)" -LDFLAGS "$(abspath $(LIB)) $(LDLIBS) -lmpfr -lgmp" \
-	  --Mdir $(@D) -o $(notdir $@) rtl/dram/bundle_controller.v $(abspath $<) > $(@D)/build.log 2>&1 || { cat $(@D)/build.log; exit 1; }
+$(CONTROLLER_BENCHES): $(BENCH_OUT)/bundle_controller-%/bundle_controller_bench: testbench/dram/bundle_controller_bench.cpp $(BENCH_COMMON) $(wildcard rtl/dram/*.v $(RTL_INCDIR)/*.vh) $$(BENCH_NEEDS)
+	@rm -rf $(@D) && mkdir -p $(@D)
+	$(call say,VERILATE,bundle_controller-$*)
+	$(Q)$(call logged,$(call verilate_bench,bundle_controller,$(CONTROLLER_RTL_$*)) && $(call link_bench,$(@D),$(@D)/Vbundle_controller__ALL.a,$(CONTROLLER_BENCH_$*)))

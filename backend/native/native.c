@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The firmware in the host's process: its registers are the back end's, and it takes no time.
 #include <stdio.h>
 #include <stdlib.h>
@@ -30,6 +31,8 @@ static void write_register(void *context, uint32_t address, uint32_t value) {
   note(c, c->backend->ops->reg_write(c->backend, address, value));
 }
 
+// Advances the stack until its interrupt line is high; not 0: it did not come in time, or the back end
+// failed.
 static int wait_interrupt(void *context) {
   struct native *native = context;
   struct controller *c = &native->base;
@@ -41,6 +44,7 @@ static int wait_interrupt(void *context) {
 
 static void native_close(struct controller *controller) { free(controller); }
 
+// The protocol starts afresh and the stack comes to rest.
 static int native_reset(struct controller *controller) {
   struct native *native = (struct native *)controller;
   controller->backend_error = DUPLEX_OK;

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // AXI4-Lite master, 32 bit, one access at a time, on the pins of the Verilated stack.
 //
 // A master may raise address and data of a write in any order, and may keep the slave waiting on every

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The DRAM behind the pins of the Verilated stack: one device of duplex/hbm.h per channel.
 //
 // Each clock, `drive` puts the read data of that clock on the pins and `sample` hands commands and write data
@@ -128,7 +129,8 @@ class DramPins {
   };
   std::unique_ptr<duplex_hbm, Close> hbm_;
   std::vector<duplex_xpu_traffic> xpu_;
-  unsigned channels_ = 0, owner_ = 15;
+  unsigned channels_ = 0;
+  unsigned owner_ = 15;
   bool strict_ = false;
 };
 #endif

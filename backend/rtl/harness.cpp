@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // One Verilated stack behind duplex/backend.h: AXI4-Lite master, DRAM cells, clock and interrupt; nothing
 // else.
 //
@@ -149,7 +150,8 @@ class Stack {
   Vstack model_;
 #if RTL_TRACE
   std::unique_ptr<VerilatedFstC> wave_;
-  uint64_t trace_from_ = 0, trace_to_ = 0;
+  uint64_t trace_from_ = 0;
+  uint64_t trace_to_ = 0;
 #endif
   rtl::AxiMaster<Vstack> axi_;
   DramPins dram_;

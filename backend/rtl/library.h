@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // What the loader (C, in libduplex) and a library stack_<N>.so (C++, with the Verilated stack inside) have to
 // agree on.
 #ifndef DUPLEX_RTL_LIBRARY_H

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // duplex_rtl_open: finds, builds if needed, and loads the library with the Verilated stack for a number of
 // channels.
 //
@@ -62,6 +63,7 @@ static int read_line(FILE *file, char *line, size_t size) {
   return 1;
 }
 
+// Reads the file `source` of a build folder; false if there is none, or if it does not speak of this folder.
 static int read_source(const char *folder, struct source *source) {
   char path[PATH_SIZE];
   FILE *file = path_of(path, "%s/source", folder) ? fopen(path, "r") : NULL;
@@ -114,7 +116,7 @@ static int run_make(const struct source *source, const char *timing, const char 
   }
   posix_spawn_file_actions_destroy(&actions);
   free(environment);
-  return status == -1 ? -1 : WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+  return status != -1 && WIFEXITED(status) ? WEXITSTATUS(status) : -1;
 }
 
 // Brings a library of a build folder up to date. One process at a time: others wait for the same lock.
@@ -149,6 +151,7 @@ static int usable(const char *folder, const char *library) {
   return read_source(folder, &source) || (path_of(path, "%s/%s", folder, library) && access(path, R_OK) == 0);
 }
 
+// The folder to take the library from; false if there is none.
 static int find_folder(char folder[PATH_SIZE], const char *library) {
   const char *given = getenv("DUPLEX_RTL_DIR");
   if (given && *given) return path_of(folder, "%s", given) && usable(folder, library);

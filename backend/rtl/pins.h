@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Slices of a Verilated port, whatever C++ type its width has: a byte to 64 bits, or an array of 32-bit
 // words.
 #ifndef DUPLEX_PINS_H
@@ -15,7 +16,8 @@ inline uint32_t bits(const Port &port, unsigned lsb, unsigned width) {
   if constexpr (std::is_integral<Port>::value) {
     return (uint32_t)((uint64_t(port) >> lsb) & mask);
   } else {
-    const unsigned word = lsb / 32, shift = lsb % 32;
+    const unsigned word = lsb / 32;
+    const unsigned shift = lsb % 32;
     uint64_t value = port[word];
     if (shift + width > 32) value |= uint64_t(port[word + 1]) << 32;
     return (uint32_t)((value >> shift) & mask);

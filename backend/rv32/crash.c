@@ -1,11 +1,12 @@
+// SPDX-License-Identifier: Apache-2.0
 // Where the firmware is, in words.
+#include "backend/rv32/crash.h"
+
 #include <fcntl.h>
 #include <spawn.h>
 #include <string.h>
 #include <sys/wait.h>
 #include <unistd.h>
-
-#include "backend/rv32/platform.h"
 
 extern char **environ;
 
@@ -54,7 +55,8 @@ void crash_text(const struct platform *p, uint32_t cause, uint32_t pc, uint32_t 
                                        "misaligned store", "store to bad memory"};
   char where[160];
   place_text(p, pc, where, sizeof where);
-  const char *what = cause < sizeof causes / sizeof *causes ? causes[cause] : cause == 11 ? "ecall" : "trap";
+  const char *what = cause == 11 ? "ecall" : "trap";
+  if (cause < sizeof causes / sizeof *causes) what = causes[cause];
   if (cause == 5 || cause == 7) {
     snprintf(text, size, "%s 0x%x at %s", what, value, where);
   } else {

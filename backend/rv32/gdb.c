@@ -1,5 +1,8 @@
+// SPDX-License-Identifier: Apache-2.0
 // Remote stub for GDB: one debugger on the loopback interface. Registers, memory, breakpoints, steps; the
 // stack's clock stands while the debugger looks.
+#include "backend/rv32/gdb.h"
+
 #include <arpa/inet.h>
 #include <errno.h>
 #include <netinet/tcp.h>
@@ -9,11 +12,13 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "backend/rv32/platform.h"
+#include "backend/rv32/cpu.h"
+#include "duplex/arithmetic.h"
 
 #define PACKET_BYTES 4096
 #define BREAKPOINTS 32
-#define REGISTERS 33  // x0 to x31, pc
+#define PC 32  // its number for GDB, behind x0 to x31
+#define REGISTERS 33
 
 struct gdb {
   int socket;
@@ -38,7 +43,8 @@ static const char target[] =
 struct gdb *gdb_open(unsigned port, char *text, size_t size) {
   struct sockaddr_in address = {
       .sin_family = AF_INET, .sin_port = htons((uint16_t)port), .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-  const int one = 1, listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  const int one = 1;
+  const int listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
   struct gdb *gdb = calloc(1, sizeof *gdb);
   if (listener >= 0) setsockopt(listener, SOL_SOCKET, SO_REUSEADDR, &one, sizeof one);
   if (!gdb || listener < 0 || bind(listener, (struct sockaddr *)&address, sizeof address) ||
@@ -69,14 +75,14 @@ void gdb_close(struct gdb *gdb) {
 
 bool gdb_wants_stop(const struct gdb *gdb) { return gdb->attached && (gdb->step || gdb->breakpoints); }
 
-// Packets
-// ---------------------------------------------------------------------------------------------------------------------------
+// The debugger is gone; the firmware runs on.
 static void leave(struct gdb *gdb) {
   gdb->attached = false;
   gdb->breakpoints = 0;
   gdb->step = false;
 }
 
+// -1: the debugger is gone.
 static int next_byte(struct gdb *gdb) {
   unsigned char byte;
   if (gdb->attached && read(gdb->socket, &byte, 1) == 1) return byte;
@@ -84,6 +90,7 @@ static int next_byte(struct gdb *gdb) {
   return -1;
 }
 
+// $text#sum; the debugger has gone if it cannot be sent.
 static void send_packet(struct gdb *gdb, const char *text) {
   unsigned char sum = 0;
   char end[4];
@@ -110,6 +117,7 @@ static bool receive_packet(struct gdb *gdb, char packet[PACKET_BYTES]) {
   return gdb->attached;
 }
 
+// A word as GDB writes it: 8 digits, lowest byte first.
 static void put_word(char *text, uint32_t value) {
   for (unsigned i = 0; i < 4; i++) sprintf(text + 2 * i, "%02x", value >> 8 * i & 0xff);
 }
@@ -121,14 +129,15 @@ static uint32_t get_word(const char *text) {
 }
 
 static uint32_t get_register(struct platform *p, unsigned number) {
-  return number == 32 ? p->pc : number == 0 ? 0 : platform_register(p, UC_RISCV_REG_X0 + (int)number);
+  if (number == PC) return p->pc;
+  return number ? cpu_register(p, UC_RISCV_REG_X0 + (int)number) : 0;
 }
 
 static void set_register(struct platform *p, unsigned number, uint32_t value) {
-  if (number == 32) {
+  if (number == PC) {
     p->pc = value;
-  } else if (number && number < 32) {
-    platform_set_register(p, UC_RISCV_REG_X0 + (int)number, value);
+  } else if (number && number < PC) {
+    cpu_set_register(p, UC_RISCV_REG_X0 + (int)number, value);
   }
 }
 
@@ -147,10 +156,11 @@ static void write_registers(struct gdb *gdb, struct platform *p, const char *pac
 // RAM only: a look at a register would change what the firmware sees.
 static bool is_memory(uint32_t address) { return address >= 0x80000000u; }
 
+// m ADDRESS,BYTES
 static void read_memory(struct gdb *gdb, struct platform *p, const char *packet) {
   char *end, text[PACKET_BYTES];
-  const uint32_t address = (uint32_t)strtoul(packet, &end, 16),
-                 bytes = *end ? (uint32_t)strtoul(end + 1, NULL, 16) : 0;
+  const uint32_t address = (uint32_t)strtoul(packet, &end, 16);
+  const uint32_t bytes = *end ? (uint32_t)strtoul(end + 1, NULL, 16) : 0;
   uint8_t data[(PACKET_BYTES - 1) / 2];
   if (bytes > sizeof data || !is_memory(address) || uc_mem_read(p->engine, address, data, bytes)) {
     send_packet(gdb, "E01");
@@ -161,10 +171,11 @@ static void read_memory(struct gdb *gdb, struct platform *p, const char *packet)
   send_packet(gdb, text);
 }
 
+// M ADDRESS,BYTES:DIGITS
 static void write_memory(struct gdb *gdb, struct platform *p, const char *packet) {
   char *end;
-  const uint32_t address = (uint32_t)strtoul(packet, &end, 16),
-                 bytes = *end ? (uint32_t)strtoul(end + 1, &end, 16) : 0;
+  const uint32_t address = (uint32_t)strtoul(packet, &end, 16);
+  const uint32_t bytes = *end ? (uint32_t)strtoul(end + 1, &end, 16) : 0;
   bool good = *end == ':' && strlen(end + 1) >= 2 * (size_t)bytes && is_memory(address);
   for (uint32_t i = 0; good && i < bytes; i++) {
     const char digits[3] = {end[1 + 2 * i], end[2 + 2 * i], 0};
@@ -180,6 +191,7 @@ static int find_breakpoint(const struct gdb *gdb, uint32_t address) {
   return -1;
 }
 
+// Z0,ADDRESS sets a breakpoint, z0,ADDRESS deletes it.
 static void change_breakpoint(struct gdb *gdb, const char *packet) {
   const char *comma = strchr(packet, ',');
   const uint32_t address = comma ? (uint32_t)strtoul(comma + 1, NULL, 16) : 0;
@@ -199,6 +211,7 @@ static void change_breakpoint(struct gdb *gdb, const char *packet) {
   send_packet(gdb, "OK");
 }
 
+// q...: what the stub can do, the description of the registers, whether it was attached.
 static void query(struct gdb *gdb, const char *packet) {
   static const char features[] = "qXfer:features:read:target.xml:";
   char text[PACKET_BYTES];
@@ -207,10 +220,10 @@ static void query(struct gdb *gdb, const char *packet) {
     send_packet(gdb, text);
   } else if (strncmp(packet, features, sizeof features - 1) == 0) {
     char *end;
-    const size_t from = strtoul(packet + sizeof features - 1, &end, 16),
-                 most = *end ? strtoul(end + 1, NULL, 16) : 0;
+    const size_t from = strtoul(packet + sizeof features - 1, &end, 16);
+    const size_t most = *end ? strtoul(end + 1, NULL, 16) : 0;
     const size_t left = from < sizeof target - 1 ? sizeof target - 1 - from : 0;
-    size_t part = left < most ? left : most;
+    size_t part = duplex_smaller(left, most);
     if (part > sizeof text - 2) part = sizeof text - 2;
     snprintf(text, sizeof text, "%c%.*s", part < left ? 'm' : 'l', (int)part, target + (left ? from : 0));
     send_packet(gdb, text);
@@ -221,6 +234,7 @@ static void query(struct gdb *gdb, const char *packet) {
   }
 }
 
+// p NUMBER reads, P NUMBER=VALUE writes.
 static void one_register(struct gdb *gdb, struct platform *p, const char *packet) {
   char *end, text[9];
   const unsigned number = (unsigned)strtoul(packet + 1, &end, 16);
@@ -235,59 +249,72 @@ static void one_register(struct gdb *gdb, struct platform *p, const char *packet
   }
 }
 
+// The firmware runs on: for one instruction, or until something stops it.
+static void resume(struct gdb *gdb, const struct platform *p, bool step) {
+  gdb->step = step;
+  gdb->running = gdb->stopped_here = true;
+  gdb->stopped_at = p->pc;
+}
+
+// Packets about registers and memory; false: it is another one.
+static bool answer_access(struct gdb *gdb, struct platform *p, const char *packet) {
+  switch (packet[0]) {
+    case 'g':
+      return read_registers(gdb, p), true;
+    case 'G':
+      return write_registers(gdb, p, packet + 1), true;
+    case 'p':
+    case 'P':
+      return one_register(gdb, p, packet), true;
+    case 'm':
+      return read_memory(gdb, p, packet + 1), true;
+    case 'M':
+      return write_memory(gdb, p, packet + 1), true;
+    default:
+      return false;
+  }
+}
+
+// Packets about the run and the debugger itself.
+static void answer_control(struct gdb *gdb, struct platform *p, const char *packet) {
+  switch (packet[0]) {
+    case '?':
+      send_packet(gdb, "S05");
+      break;
+    case 'Z':
+    case 'z':
+      change_breakpoint(gdb, packet);
+      break;
+    case 'c':
+    case 's':
+      resume(gdb, p, packet[0] == 's');
+      break;
+    case 'D':
+    case 'k':
+      if (packet[0] == 'D') send_packet(gdb, "OK");
+      leave(gdb);
+      break;
+    case 'H':
+      send_packet(gdb, "OK");
+      break;
+    case 'q':
+      query(gdb, packet);
+      break;
+    default:
+      send_packet(gdb, "");
+      break;
+  }
+}
+
 // Answers packets until the firmware shall run on.
 static void talk(struct gdb *gdb, struct platform *p) {
   char packet[PACKET_BYTES];
   gdb->running = false;
-  while (!gdb->running && receive_packet(gdb, packet)) {
-    switch (packet[0]) {
-      case '?':
-        send_packet(gdb, "S05");
-        break;
-      case 'g':
-        read_registers(gdb, p);
-        break;
-      case 'G':
-        write_registers(gdb, p, packet + 1);
-        break;
-      case 'p':
-      case 'P':
-        one_register(gdb, p, packet);
-        break;
-      case 'm':
-        read_memory(gdb, p, packet + 1);
-        break;
-      case 'M':
-        write_memory(gdb, p, packet + 1);
-        break;
-      case 'Z':
-      case 'z':
-        change_breakpoint(gdb, packet);
-        break;
-      case 'c':
-      case 's':
-        gdb->step = packet[0] == 's';
-        gdb->running = gdb->stopped_here = true;
-        gdb->stopped_at = p->pc;
-        break;
-      case 'D':
-      case 'k':
-        if (packet[0] == 'D') send_packet(gdb, "OK");
-        leave(gdb);
-        break;
-      case 'H':
-        send_packet(gdb, "OK");
-        break;
-      case 'q':
-        query(gdb, packet);
-        break;
-      default:
-        send_packet(gdb, "");
-        break;
-    }
-  }
+  while (!gdb->running && receive_packet(gdb, packet))
+    if (!answer_access(gdb, p, packet)) answer_control(gdb, p, packet);
 }
 
+// The debugger wants to be heard, or has gone.
 static bool interrupted(const struct gdb *gdb) {
   struct pollfd ready = {.fd = gdb->socket, .events = POLLIN};
   return poll(&ready, 1, 0) > 0;

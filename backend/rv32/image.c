@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+// Reads the firmware's ELF file: segments, entry, functions.
 #include "backend/rv32/image.h"
 
 #include <elf.h>
@@ -14,6 +16,7 @@ static const void *part(const struct image *image, uint64_t offset, uint64_t byt
                                                                                    : NULL;
 }
 
+// The segments to load; false: *wrong says what is wrong with them.
 static bool read_segments(struct image *image, const Elf32_Ehdr *header, const char **wrong) {
   const Elf32_Phdr *table = part(image, header->e_phoff, (uint64_t)header->e_phnum * sizeof *table);
   if (!table || header->e_phentsize != sizeof *table)
@@ -32,10 +35,12 @@ static bool read_segments(struct image *image, const Elf32_Ehdr *header, const c
 }
 
 static int by_address(const void *a, const void *b) {
-  const struct function *x = a, *y = b;
+  const struct function *x = a;
+  const struct function *y = b;
   return x->address < y->address ? -1 : x->address > y->address;
 }
 
+// Functions of the symbol table, in the order of their addresses.
 static void read_functions(struct image *image, const Elf32_Shdr *symbols, const Elf32_Shdr *strings) {
   const Elf32_Sym *symbol = part(image, symbols->sh_offset, symbols->sh_size);
   const uint8_t *names =
@@ -98,7 +103,8 @@ void image_free(struct image *image) {
 }
 
 const struct function *image_function(const struct image *image, uint32_t address) {
-  size_t low = 0, high = image->functions;
+  size_t low = 0;
+  size_t high = image->functions;
   while (low < high) {
     const size_t middle = (low + high) / 2;
     if (image->function[middle].address <= address) {

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // A firmware file: an ELF of RV32 code, its segments and its functions. Nothing in it is trusted.
 #ifndef DUPLEX_CONTROLLER_IMAGE_H
 #define DUPLEX_CONTROLLER_IMAGE_H

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // What the library of the RV32 controller exports.
 #ifndef DUPLEX_CONTROLLER_LIBRARY_H
 #define DUPLEX_CONTROLLER_LIBRARY_H

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Loads the RV32 controller, a library of its own, so that only those who use it need libunicorn.
 #include <dlfcn.h>
 #include <stdio.h>

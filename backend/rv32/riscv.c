@@ -1,11 +1,16 @@
+// SPDX-License-Identifier: Apache-2.0
 // The RV32 controller behind backend/controller.h.
 #include <stdlib.h>
 #include <string.h>
 
+#include "backend/rv32/bus.h"
+#include "backend/rv32/crash.h"
+#include "backend/rv32/gdb.h"
 #include "backend/rv32/library.h"
 #include "backend/rv32/platform.h"
+#include "backend/rv32/stack_link.h"
+#include "backend/rv32/watch.h"
 #include "duplex/error.h"
-#include "duplex/registers.h"
 #include "firmware/port/rv32/platform.h"
 
 #define INSTRUCTIONS_PER_CLOCK 0.7
@@ -27,6 +32,7 @@ static void riscv_close(struct controller *controller) {
   free(p);
 }
 
+// The text of a crash or of a halt.
 static int stopped(struct platform *p) {
   const struct mailbox *box = p->base.mailbox;
   char what[200];
@@ -40,6 +46,7 @@ static int stopped(struct platform *p) {
   return DUPLEX_ERROR_FIRMWARE;
 }
 
+// The text of a firmware that has executed too many instructions without sleeping.
 static int too_quiet(struct platform *p) {
   char where[200];
   place_text(p, p->last_pc, where, sizeof where);
@@ -58,8 +65,8 @@ static bool at_rest(const struct platform *p) {
 
 // The controller sleeps: time passes until something wakes it, `end` at the latest. False: nothing will.
 static bool sleep_until(struct platform *p, uint64_t end) {
-  const uint64_t now = platform_clocks(p);
-  if (platform_pending(p)) {
+  const uint64_t now = stack_clocks(p);
+  if (bus_pending(p)) {
     p->state = RUNNING;
     return true;
   }
@@ -69,7 +76,7 @@ static bool sleep_until(struct platform *p, uint64_t end) {
   int line = 0;
   const int error = p->base.backend->ops->advance(p->base.backend, until - now, &line);
   if (error) p->base.backend_error = error;
-  if (p->watch) watch_clocks(p->watch, p->last_pc, (double)(platform_clocks(p) - now));
+  if (p->watch) watch_clocks(p->watch, p->last_pc, (double)(stack_clocks(p) - now));
   return true;
 }
 
@@ -77,15 +84,15 @@ static bool sleep_until(struct platform *p, uint64_t end) {
 static int run(struct platform *p, uint64_t end) {
   p->base.idle = false;
   p->base.backend_error = DUPLEX_OK;
-  while (!p->complete && platform_clocks(p) < end) {
-    const uint64_t progress = platform_clocks(p);
+  while (!p->complete && stack_clocks(p) < end) {
+    const uint64_t progress = stack_clocks(p);
     if (p->state == SLEEPING) {
       p->quiet = 0;
       if (!sleep_until(p, end)) {
         p->base.idle = true;
         return DUPLEX_OK;
       }
-      if (p->state == SLEEPING && platform_clocks(p) - progress >= SLEEP_CLOCKS) return too_quiet(p);
+      if (p->state == SLEEPING && stack_clocks(p) - progress >= SLEEP_CLOCKS) return too_quiet(p);
     } else {
       platform_slice(p);
     }
@@ -99,7 +106,7 @@ static int run(struct platform *p, uint64_t end) {
 
 static int riscv_run(struct controller *controller, uint64_t clocks) {
   struct platform *p = self(controller);
-  const uint64_t now = platform_clocks(p);
+  const uint64_t now = stack_clocks(p);
   p->doorbell = true;
   p->quiet = 0;
   return run(p, clocks > UINT64_MAX - now ? UINT64_MAX : now + clocks);
@@ -127,6 +134,7 @@ static bool inside(uint32_t address, uint32_t bytes, uint32_t base, uint32_t roo
   return address >= base && address - base <= room && bytes <= room - (address - base);
 }
 
+// Segments and entry lie in the controller's memory.
 static bool segments_fit(const struct image *image) {
   for (unsigned i = 0; i < image->segments; i++) {
     const struct segment *s = &image->segment[i];
@@ -137,24 +145,22 @@ static bool segments_fit(const struct image *image) {
   return inside(image->entry, 4, RV32_CODE, RV32_CODE_BYTES);
 }
 
-static int open_parts(struct platform *p, const struct duplex_riscv_options *options, char *text,
-                      size_t size) {
+// Reads the firmware; its segments must lie in the controller's memory.
+static int open_image(struct platform *p, char *text, size_t size) {
   const char *wrong = NULL;
-  if (!image_read(&p->image, options->elf, &wrong)) {
-    snprintf(text, size, "%s: %s: expected firmware as `make firmware-rv32` builds it", options->elf, wrong);
+  if (!image_read(&p->image, p->elf, &wrong)) {
+    snprintf(text, size, "%s: %s: expected firmware as `make firmware-rv32` builds it", p->elf, wrong);
     return DUPLEX_ERROR_ARGUMENT;
   }
-  if (!segments_fit(&p->image)) {
-    snprintf(text, size,
-             "%s: its segments or its entry lie outside the controller's memory (docs/firmware.md)",
-             options->elf);
-    return DUPLEX_ERROR_ARGUMENT;
-  }
-  int error = platform_open(p);
-  if (error) {
-    snprintf(text, size, "Unicorn cannot be set up: %s", duplex_error_text(error));
-    return error;
-  }
+  if (segments_fit(&p->image)) return DUPLEX_OK;
+  snprintf(text, size, "%s: its segments or its entry lie outside the controller's memory (docs/firmware.md)",
+           p->elf);
+  return DUPLEX_ERROR_ARGUMENT;
+}
+
+// Trace, profile and debugger, if the options ask for them.
+static int open_observers(struct platform *p, const struct duplex_riscv_options *options, char *text,
+                          size_t size) {
   if (options->trace_file || options->profile_file) {
     p->watch = watch_open(&p->image, options->trace_file, options->profile_file, text, size);
     if (!p->watch) return DUPLEX_ERROR_ARGUMENT;
@@ -163,8 +169,23 @@ static int open_parts(struct platform *p, const struct duplex_riscv_options *opt
     p->gdb = gdb_open(options->gdb_port, text, size);
     if (!p->gdb) return DUPLEX_ERROR_ARGUMENT;
   }
+  return DUPLEX_OK;
+}
+
+// Image, machine, observers; then the firmware boots. `text` gets the cause of a failure.
+static int open_parts(struct platform *p, const struct duplex_riscv_options *options, char *text,
+                      size_t size) {
+  int error = open_image(p, text, size);
+  if (error) return error;
+  error = platform_open(p);
+  if (error) {
+    snprintf(text, size, "Unicorn cannot be set up: %s", duplex_error_text(error));
+    return error;
+  }
+  error = open_observers(p, options, text, size);
+  if (error) return error;
   error = boot(p);
-  if (error) snprintf(text, size, "%s: does not start: %s", options->elf, p->base.failure);
+  if (error) snprintf(text, size, "%s: does not start: %s", p->elf, p->base.failure);
   return error == DUPLEX_ERROR_FIRMWARE ? DUPLEX_ERROR_ARGUMENT : error;
 }
 

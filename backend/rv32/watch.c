@@ -1,9 +1,12 @@
+// SPDX-License-Identifier: Apache-2.0
 // Trace of calls and register accesses, and profile by function.
+#include "backend/rv32/watch.h"
+
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "backend/rv32/platform.h"
 #include "duplex/registers.h"
 
 struct count {
@@ -19,6 +22,7 @@ struct watch {
   struct count *count;  // for each function of the image, and one for what is in none
 };
 
+// For the trace; "?": there is no such register.
 static const char *register_name(uint32_t offset) {
   static const struct {
     uint32_t offset;
@@ -51,6 +55,7 @@ static const char *register_name(uint32_t offset) {
   return offset >= DUPLEX_REG_RING ? "RING" : "?";
 }
 
+// NULL without a path, or if it cannot be written: then *good is false and text says why.
 static FILE *open_file(const char *path, bool *good, char *text, size_t size) {
   if (!path) return NULL;
   FILE *file = fopen(path, "w");
@@ -103,19 +108,21 @@ void watch_access(struct watch *watch, uint64_t clocks, bool write, uint32_t off
 
 void watch_clocks(struct watch *watch, uint32_t pc, double clocks) { count_of(watch, pc)->clocks += clocks; }
 
-static const struct count *counts;  // of the sorting below
-static int by_clocks(const void *a, const void *b) {
-  const double x = counts[*(const size_t *)a].clocks, y = counts[*(const size_t *)b].clocks;
-  return x < y ? 1 : x > y ? -1 : 0;
+// Longest first; context: the counts.
+static int by_clocks(const void *a, const void *b, void *context) {
+  const struct count *counts = context;
+  const double left = counts[*(const size_t *)a].clocks;
+  const double right = counts[*(const size_t *)b].clocks;
+  return (left < right) - (left > right);
 }
 
+// A line for each function that was executed, longest first.
 static void write_profile(const struct watch *watch) {
   const size_t all = watch->image->functions + 1;
   size_t *order = calloc(all, sizeof *order);
   if (!order) return;
   for (size_t i = 0; i < all; i++) order[i] = i;
-  counts = watch->count;
-  qsort(order, all, sizeof *order, by_clocks);
+  qsort_r(order, all, sizeof *order, by_clocks, watch->count);
   fprintf(watch->profile, "%12s %12s %10s  %s\n", "clocks", "instructions", "calls", "function");
   for (size_t i = 0; i < all; i++) {
     const struct count *count = &watch->count[order[i]];

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The stages of the activation unit, as in rtl/activation/activation_lane.v.
 #include "duplex/activation.h"
 
@@ -100,7 +101,8 @@ static duplex_f16 round_product(uint64_t product, int exponent) {
   const int below = top < -14 ? -14 - top : 0;  // a subnormal's missing bits
   const int drop = 53 + below;                  // bits below the result's last place
   const uint64_t significand = drop > 63 ? 0 : normal >> drop;
-  const uint64_t half = UINT64_C(1) << (drop - 1), rest = normal & (half | (half - 1));
+  const uint64_t half = UINT64_C(1) << (drop - 1);
+  const uint64_t rest = normal & (half | (half - 1));
   const bool up = rest > half || (rest == half && (significand & 1));
   const int field = top < -14 ? 0 : top + 14;  // the hidden one adds 1; a carry raises the exponent by itself
   return (duplex_f16)(((unsigned)field << 10) + (unsigned)significand + up);

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Fields of the entries of an activation table (layout in duplex/activation.h).
 #ifndef DUPLEX_ACTIVATION_FIELDS_H
 #define DUPLEX_ACTIVATION_FIELDS_H

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Tables: the built-in ones, files, images.
 #include <stdlib.h>
 #include <string.h>
@@ -28,8 +29,9 @@ static bool is_constant(uint64_t entry) {
 }
 
 static const char *check_image(const uint8_t *image) {
-  const uint64_t header = little_endian(image, 8), below = little_endian(image + 8, 8),
-                 above = little_endian(image + 16, 8);
+  const uint64_t header = little_endian(image, 8);
+  const uint64_t below = little_endian(image + 8, 8);
+  const uint64_t above = little_endian(image + 16, 8);
   if (header >> 22 || little_endian(image + 24, 8))
     return "reserved bits of the activation table's header word are not 0";
   if (!is_constant(below) || !is_constant(above)) return "a tail of the activation table is not constant";

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The built-in tables, made by params/activation/generate.py.
 #ifndef DUPLEX_ACTIVATION_BUILTIN_TABLES_H
 #define DUPLEX_ACTIVATION_BUILTIN_TABLES_H

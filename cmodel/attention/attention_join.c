@@ -1,6 +1,7 @@
+// SPDX-License-Identifier: Apache-2.0
 // Rows of context sums between the GEMM module and the quotient or the member above, as
 // rtl/attention/attention_join.v.
-#include "cmodel/attention/attention_timing.h"
+#include "cmodel/attention/attention_join.h"
 
 enum { GEMM_CLOCKS = 6, JOIN_CLOCKS = 2 };
 

@@ -1,22 +1,28 @@
+// SPDX-License-Identifier: Apache-2.0
 // Beats of the passes, as rtl/attention/attention_stream.v.
-#include "cmodel/attention/attention_timing.h"
+#include "cmodel/attention/attention_stream.h"
+
+#include "duplex/params.h"
 
 static bool last_tile(const struct attention_stream *s) {
-  return s->blocks == 0 && (s->pass.kind == PASS_C || s->k == 0);
+  return s->blocks == 0 && (s->pass.kind == DUPLEX_PASS_CONTEXT || s->k == 0);
 }
 
-struct stream_step stream_look(const struct attention_timing *a, const struct attention_in *in) {
-  const struct attention_stream *s = &a->stream;
-  const bool score = s->pass.kind == PASS_S, beats = s->state == ATTENTION_BEATS;
-  const struct pass_fifo *passes = &a->stream_passes;
+// The first pass that waits may begin.
+static bool may_begin(const struct stream_in *in) {
+  const enum duplex_pass kind = in->passes->pass[0].kind;
+  if (kind == DUPLEX_PASS_SCORE) return in->score->records != ATTENTION_FIFO;
+  return kind != DUPLEX_PASS_RELOAD || score_path_empty(in->score);
+}
+
+struct stream_step stream_look(const struct attention_stream *s, const struct stream_in *in) {
+  const bool score = s->pass.kind == DUPLEX_PASS_SCORE;
+  const bool beats = s->state == ATTENTION_BEATS;
   struct stream_step step = {0};
-  const enum attention_kind head = passes->pass[0].kind;
-  const bool may =
-      head == PASS_S ? a->score.records != ATTENTION_FIFO : head != PASS_L || score_path_empty(&a->score);
-  step.take = s->state == ATTENTION_IDLE && passes->count && may;
+  step.take = s->state == ATTENTION_IDLE && in->passes->count && may_begin(in);
   step.emits = score ? s->k == 0 : s->pass.last && s->blocks == 0;
-  const bool below = !s->pass.below || a->join.there,
-             above = s->pass.above ? a->join.room : in->room && s->spacing == 0;
+  const bool below = !s->pass.below || in->join->there;
+  const bool above = s->pass.above ? in->join->room : in->room && s->spacing == 0;
   step.has_room = score || (below && above);
   step.row_end = s->row == s->row_last;
   step.go = beats && in->weight_valid && (step.has_room || !step.emits);
@@ -36,29 +42,37 @@ struct stream_step stream_look(const struct attention_timing *a, const struct at
   return step;
 }
 
+// Positions of the block of a SCORE pass, less one.
+static unsigned score_rows(const struct attention_stream *s) {
+  return s->blocks == 0 ? s->pass.rest : DUPLEX_WIDTH - 1;
+}
+
+// Behind the last beat of a tile.
 static void next_tile(struct attention_stream *s) {
-  const bool block = s->pass.kind == PASS_C || s->k == 0, last = last_tile(s);
+  const bool block = s->pass.kind == DUPLEX_PASS_CONTEXT || s->k == 0;
+  const bool last = last_tile(s);
   s->state = last ? ATTENTION_IDLE : ATTENTION_BEATS;
   if (block) s->blocks--;
   s->k = s->k == 0 ? s->pass.k_last : s->k - 1;
-  if (s->pass.kind == PASS_S) s->row_last = s->blocks == 0 ? s->pass.rest : DUPLEX_WIDTH - 1;
+  if (s->pass.kind == DUPLEX_PASS_SCORE) s->row_last = score_rows(s);
 }
 
+// Takes a pass.
 static void begin(struct attention_stream *s, const struct attention_pass *pass) {
   s->pass = *pass;
   s->blocks = pass->blocks;
   s->k = pass->k_last;
   s->row = s->q = s->word = 0;
-  s->row_last = pass->kind != PASS_S ? pass->rows : pass->blocks == 0 ? pass->rest : DUPLEX_WIDTH - 1;
-  s->state = pass->kind == PASS_Q   ? ATTENTION_LOAD_Q
-             : pass->kind == PASS_L ? ATTENTION_LOAD_SCORES
-                                    : ATTENTION_BEATS;
+  s->row_last = pass->kind == DUPLEX_PASS_SCORE ? score_rows(s) : pass->rows;
+  s->state = ATTENTION_BEATS;
+  if (pass->kind == DUPLEX_PASS_QUERY) s->state = ATTENTION_LOAD_Q;
+  if (pass->kind == DUPLEX_PASS_RELOAD) s->state = ATTENTION_LOAD_SCORES;
 }
 
 void attention_stream_clock(struct attention_stream *s, const struct attention_pass *head,
                             const struct stream_step *step) {
-  s->spacing =
-      step->end_mark && s->pass.kind == PASS_C ? DUPLEX_QUOTIENT_CLOCKS : s->spacing - (s->spacing != 0);
+  s->spacing = step->end_mark && s->pass.kind == DUPLEX_PASS_CONTEXT ? DUPLEX_QUOTIENT_CLOCKS
+                                                                     : s->spacing - (s->spacing != 0);
   if (step->take) {
     begin(s, head);
     return;

@@ -1,37 +1,38 @@
+// SPDX-License-Identifier: Apache-2.0
 // Tiles of q and of weights, as rtl/attention/attention_tiles.v with probability_path.v.
-#include "cmodel/attention/attention_timing.h"
+#include "cmodel/attention/attention_tiles.h"
 
-enum { TILES_DEPTH = 8, WEIGHTS_LATENCY = DUPLEX_EXPONENTIAL_CLOCKS + 3 };
+#include "duplex/params.h"
 
-struct tiles_step tiles_look(const struct attention_timing *a, bool tile_ready, bool load_word) {
-  const struct attention_tiles *t = &a->tiles;
-  const struct attention_pass *head = &a->tiles_passes.pass[0];
-  const bool has_room = t->room != 0, waits_for_l = head->first && head->keep && t->l_count != 0;
-  const bool score = t->q_ready && t->weights == 0,
-             context =
-                 (!head->begins || (maximum_ready(&a->score, &a->maximum_join) && !t->told)) && !waits_for_l;
-  const bool ready = head->kind == PASS_Q || (head->kind == PASS_S ? score : context);
-  struct tiles_step step = {.take = t->state == TILES_IDLE && a->tiles_passes.count && ready};
-  const bool exists = t->blocks != 0 || t->position <= t->pass.rest, word_begins = t->position % 4 == 0;
+enum { WEIGHTS_LATENCY = DUPLEX_EXPONENTIAL_CLOCKS + 3 };
+
+// The first pass that waits may begin.
+static bool may_begin(const struct attention_tiles *t, const struct tiles_in *in) {
+  const struct attention_pass *head = &in->passes->pass[0];
+  if (head->kind == DUPLEX_PASS_QUERY) return true;
+  if (head->kind == DUPLEX_PASS_SCORE) return t->q_ready && t->weights == 0;
+  const bool waits_for_l = head->first && head->keep && t->l_count != 0;
+  return (!head->begins || (in->maximum_ready && !t->told)) && !waits_for_l;
+}
+
+struct tiles_step tiles_look(const struct attention_tiles *t, const struct tiles_in *in) {
+  const bool has_room = t->room != 0;
+  struct tiles_step step = {.take = t->state == TILES_IDLE && in->passes->count && may_begin(t, in)};
+  const bool exists = t->blocks != 0 || t->position <= t->pass.rest;
+  const bool word_begins = t->position % 4 == 0;
   const bool needs_word = exists && t->position % (DUPLEX_SCORES_OF_WORD >> t->pass.lanes) == 0;
   step.q_word = t->state == TILES_SCORES && has_room;
-  step.position = t->state == TILES_CONTEXT && (has_room || !word_begins) &&
-                  !(needs_word && (a->score.write || load_word));
+  step.position = t->state == TILES_CONTEXT && (has_room || !word_begins) && !(needs_word && in->slice_busy);
   step.begins_word = step.position && word_begins;
   step.read = step.position && needs_word;
   step.word_valid = t->words >> (WEIGHTS_LATENCY - 1) & 1;
-  step.pop = t->fifo.valid && tile_ready;
+  step.pop = t->fifo.valid && in->tile_ready;
   return step;
 }
 
-static void fifo_clock(struct attention_tiles *t, bool push, bool pop) {
-  t->fifo.read += pop;
-  t->fifo.valid = t->fifo.read != t->fifo.write;
-  t->fifo.write += push;
-}
-
+// Takes a pass.
 static void begin(struct attention_tiles *t, const struct attention_pass *pass) {
-  if (pass->kind == PASS_Q) {
+  if (pass->kind == DUPLEX_PASS_QUERY) {
     t->q_ready = false;
     return;
   }
@@ -39,10 +40,11 @@ static void begin(struct attention_tiles *t, const struct attention_pass *pass) 
   t->blocks = pass->blocks;
   t->k = pass->k_last;
   t->position = t->word = 0;
-  t->state = pass->kind == PASS_S ? TILES_SCORES : TILES_CONTEXT;
-  t->l_count += pass->kind == PASS_C && pass->keep;
+  t->state = pass->kind == DUPLEX_PASS_SCORE ? TILES_SCORES : TILES_CONTEXT;
+  t->l_count += pass->kind == DUPLEX_PASS_CONTEXT && pass->keep;
 }
 
+// A word of q was read.
 static void q_step(struct attention_tiles *t) {
   t->word = (t->word + 1) % DUPLEX_TILE_WORDS;
   if (t->word) return;
@@ -52,6 +54,7 @@ static void q_step(struct attention_tiles *t) {
   t->state = TILES_IDLE;
 }
 
+// A position went to the weights.
 static void position_step(struct attention_tiles *t) {
   t->position = (t->position + 1) % DUPLEX_WIDTH;
   if (t->position == 0 && t->blocks-- == 0) t->state = TILES_IDLE;
@@ -59,7 +62,7 @@ static void position_step(struct attention_tiles *t) {
 
 void attention_tiles_clock(struct attention_tiles *t, const struct attention_pass *head,
                            const struct tiles_step *step, bool q_done, bool l_done) {
-  fifo_clock(t, t->q_word || step->word_valid, step->pop);
+  ram_fifo_clock(&t->fifo, t->q_word || step->word_valid, step->pop, false, false);
   t->room += (unsigned)step->pop - (unsigned)(step->q_word || step->begins_word);
   t->weights += (unsigned)step->begins_word - (unsigned)step->word_valid;
   t->words = t->words << 1 | (step->position && t->position % 4 == 3);

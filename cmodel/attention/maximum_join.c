@@ -1,6 +1,7 @@
+// SPDX-License-Identifier: Apache-2.0
 // The maxima of a head in several channels, joined, as rtl/attention/maximum_join.v: who waits for whom,
 // without the numbers.
-#include "cmodel/attention/attention_timing.h"
+#include "cmodel/attention/maximum_join.h"
 
 static bool joins(const struct maximum_mark *own) { return own->below || own->above; }
 

@@ -1,7 +1,10 @@
+// SPDX-License-Identifier: Apache-2.0
 // Scores on their way to the slice, as rtl/attention/score_path.v.
+#include "cmodel/attention/score_path.h"
+
 #include <string.h>
 
-#include "cmodel/attention/attention_timing.h"
+#include "duplex/params.h"
 
 #define ROUNDED (SCORE_STAGES - DUPLEX_SCORE_SCALE_CLOCKS)
 
@@ -13,7 +16,8 @@ bool score_path_empty(const struct score_path *s) {
 
 void score_path_clock(struct score_path *s, bool start, const struct score_row *row, bool load_end,
                       bool maximum_taken) {
-  const struct score_row rounded = s->rows[ROUNDED - 1], scaled = s->rows[SCORE_STAGES - 1];
+  const struct score_row rounded = s->rows[ROUNDED - 1];
+  const struct score_row scaled = s->rows[SCORE_STAGES - 1];
   const bool word_end =
       scaled.valid && (scaled.end || s->position == (DUPLEX_SCORES_OF_WORD - 1u) >> scaled.lanes);
   if (maximum_taken) s->maximum[0] = s->maximum[1], s->maxima--;

@@ -1,5 +1,6 @@
+// SPDX-License-Identifier: Apache-2.0
 // Scores from the slice to the result buffer, as rtl/attention/score_writer.v.
-#include "cmodel/attention/attention_timing.h"
+#include "cmodel/attention/score_writer.h"
 
 bool writer_ready(const struct score_writer *w) { return !w->busy && !w->word; }
 

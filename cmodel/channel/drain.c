@@ -1,18 +1,39 @@
-// Rounds the sums of one row, or serialises them, as rtl/channel/drain.v.
-#include "cmodel/stack/stack.h"
+// SPDX-License-Identifier: Apache-2.0
+// From sums to words of results, as rtl/channel/drain.v.
+#include "cmodel/channel/drain.h"
 
-unsigned stack_drain_row(const struct duplex_sum sums[DUPLEX_LANES], int exponent, unsigned format,
-                         uint8_t *bytes) {
-  const unsigned lane_bytes = format == 0 ? 2 : format == 1 ? 4 : 16;
-  for (unsigned lane = 0; lane < DUPLEX_LANES; lane++) {
-    uint8_t *to = bytes + lane * lane_bytes;
-    if (format == 2) {
-      duplex_sum_pack(&sums[lane], to);
-      continue;
-    }
-    const uint32_t bits =
-        format == 0 ? duplex_round_f16(&sums[lane], exponent) : duplex_round_f32(&sums[lane], exponent);
-    for (unsigned i = 0; i < lane_bytes; i++) to[i] = (uint8_t)(bits >> 8 * i);
+#include "duplex/enumerations.h"
+
+enum { ROUND_LATENCY = 3 };
+
+static bool full_word(const struct drain_timing *d, unsigned format) {
+  return format == DUPLEX_RESULT_FORMAT_F16 ? d->held == 3 : (d->held & 1) != 0;
+}
+
+// A rounded row that stands at the end of its pipeline.
+static struct drain_row rounded(const struct drain_timing *d, struct drain_row row) {
+  const unsigned out = ROUND_LATENCY - 1;
+  return row.valid ? row : (struct drain_row){d->rounding >> out & 1, d->ends >> out & 1};
+}
+
+struct drain_word drain_word(const struct drain_timing *d, unsigned format, struct drain_row row) {
+  const bool acc = d->acc_left != 0;
+  const struct drain_row ready = rounded(d, row);
+  struct drain_word word = {.valid = acc || (ready.valid && (full_word(d, format) || ready.end))};
+  word.marks.end = acc ? d->acc_end && d->acc_left == 1 : ready.end;
+  word.marks.single = !acc && !(d->held & 1);
+  return word;
+}
+
+void drain_clock(struct drain_timing *d, unsigned format, struct drain_row row, bool sum, bool end) {
+  const struct drain_row ready = rounded(d, row);
+  if (ready.valid) d->held = full_word(d, format) || ready.end ? 0 : d->held + 1;
+  d->rounding = d->rounding << 1 | (sum && format != DUPLEX_RESULT_FORMAT_ACC);
+  d->ends = d->ends << 1 | end;
+  if (sum && format == DUPLEX_RESULT_FORMAT_ACC) {
+    d->acc_left = 2;
+  } else if (d->acc_left) {
+    d->acc_left--;
   }
-  return DUPLEX_LANES * lane_bytes;
+  if (sum) d->acc_end = end;
 }

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+// The text of each error code.
 #include "duplex/error.h"
 
 const char *duplex_error_text(int error) {

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The fields of a binary32 number, from its bits.
 #ifndef DUPLEX_F32_FIELDS_H
 #define DUPLEX_F32_FIELDS_H

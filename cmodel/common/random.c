@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+// Random numbers: xoshiro256** seeded by splitmix64.
 #include "duplex/random.h"
 
 static uint64_t splitmix64(uint64_t *state) {

@@ -1,5 +1,8 @@
-// As rtl/control/broadcast.v.
-#include "cmodel/control/control_timing.h"
+// SPDX-License-Identifier: Apache-2.0
+// The tile words on their way to all channels, as rtl/control/broadcast.v.
+#include "cmodel/control/broadcast.h"
+
+#include "duplex/params.h"
 
 void broadcast_start(struct broadcast *b, const struct job_timing *job) {
   b->reading = true;
@@ -11,14 +14,16 @@ void broadcast_start(struct broadcast *b, const struct job_timing *job) {
 }
 
 static void next_read(struct broadcast *b, const struct job_timing *job) {
-  const bool tile_end = b->word == DUPLEX_TILE_WORDS - 1, group_end = !job->two_groups || b->second;
+  const bool tile_end = b->word == DUPLEX_TILE_WORDS - 1;
+  const bool group_end = !job->two_groups || b->second;
   const unsigned k_step = job->two_groups && job->x_stride == DUPLEX_TILE_WORDS ? DUPLEX_TILE_WORDS + 1 : 1;
   b->word = (b->word + 1) % DUPLEX_TILE_WORDS;
   if (!tile_end) {
     b->first++;
     return;
   }
-  const bool half = b->half, turn_end = !job->two_streams || half || b->k == 0;
+  const bool half = b->half;
+  const bool turn_end = !job->two_streams || half || b->k == 0;
   b->half = !turn_end;
   if (!turn_end) {
     b->first += k_step;
@@ -39,7 +44,8 @@ static void next_read(struct broadcast *b, const struct job_timing *job) {
 
 void broadcast_clock(struct broadcast *b, const struct job_timing *job, bool read, uint32_t ready,
                      unsigned channels) {
-  const uint32_t all = channels == 32 ? UINT32_MAX : (1u << channels) - 1, taken = b->taken | ready;
+  const uint32_t all = channels == 32 ? UINT32_MAX : (1u << channels) - 1;
+  const uint32_t taken = b->taken | ready;
   const bool pop = b->words != 0 && (taken & all) == all;
   b->room += (unsigned)pop - (unsigned)read;
   b->taken = pop || b->words == 0 ? 0 : taken;

@@ -1,25 +1,32 @@
+// SPDX-License-Identifier: Apache-2.0
 // The registers of params/registers.rdl, as rtl/control/registers.v has them.
-#include "cmodel/stack/stack.h"
-#include "duplex/error.h"
+#include "cmodel/control/registers.h"
 
-// Clocks of an access on the AXI port, and the one in which a write has its effect, in which a read looks.
-enum { WRITE_CLOCKS = 6, WRITE_EFFECT = 2, READ_CLOCKS = 7, READ_LOOK = 3 };
-
-bool registers_run(const struct stack_model *stack) {
-  const struct stack_registers *r = &stack->registers;
-  return r->enable && !r->error_code && !stack->controller.error && !r->empty && r->produced != r->consumed &&
-         !r->write && !stack->controller.fetched;
+void registers_reset(struct stack_registers *r) {
+  *r = (struct stack_registers){.empty = true, .bundle_owner = DUPLEX_BUNDLE_OWNER_LOGIC_PIM_RESET};
 }
 
+bool registers_run(const struct stack_registers *r) {
+  return r->enable && !r->error_code && !r->empty && r->produced != r->consumed && !r->write;
+}
+
+bool registers_settled(const struct stack_registers *r) {
+  const bool settled = r->empty == (r->produced == r->consumed) && !r->doorbell && !r->write;
+  const bool runs = r->enable && !r->error_code && r->produced != r->consumed;
+  return settled && !runs && (r->interrupt_status & r->interrupt_enable) == 0;
+}
+
+// The first error stays until it is cleared.
 static void raise_error(struct stack_registers *r, uint32_t code, uint32_t index, uint32_t tag,
                         uint32_t address) {
-  if (r->error_code) return;  // the first error stays until it is cleared
+  if (r->error_code) return;
   r->error_code = code;
   r->error_descriptor =
       (index & 0xffff) << DUPLEX_ERROR_DESCRIPTOR_INDEX_LSB | tag << DUPLEX_ERROR_DESCRIPTOR_TAG_LSB;
   r->error_address = address;
 }
 
+// The effect of a write.
 static void take_write(struct stack_registers *r) {
   switch (r->write_address) {
     case DUPLEX_REG_CONTROL:
@@ -46,6 +53,7 @@ static void take_write(struct stack_registers *r) {
   }
 }
 
+// The place in the ring of the next descriptor.
 static void consumer_clock(struct stack_registers *r, const struct registers_in *in, bool flush) {
   if (in->fetch) r->index = r->consumed;
   if (flush) {
@@ -60,11 +68,10 @@ static void consumer_clock(struct stack_registers *r, const struct registers_in 
   }
 }
 
-void registers_clock(struct stack_model *stack, const struct registers_in *in) {
-  struct stack_registers *r = &stack->registers;
+void registers_clock(struct stack_registers *r, const struct registers_in *in) {
   // The doorbell is looked at one clock after it was written.
-  const bool overflow = r->doorbell && (uint16_t)(r->claimed - r->consumed) > DUPLEX_RING_ENTRIES,
-             accepted = r->doorbell && !overflow;
+  const bool overflow = r->doorbell && (uint16_t)(r->claimed - r->consumed) > DUPLEX_RING_ENTRIES;
+  const bool accepted = r->doorbell && !overflow;
   const uint32_t cleared =
       r->write && r->write_address == DUPLEX_REG_INTERRUPT_STATUS ? r->write_data & 3 : 0;
   const bool flush =
@@ -93,67 +100,46 @@ static bool in_ring(uint32_t address) {
   return address >= DUPLEX_REG_RING && address < DUPLEX_REG_RING + RING_BYTES;
 }
 
-static bool listed(uint32_t address) {
+bool registers_listed(uint32_t address) {
   return address % 4 == 0 && (address <= DUPLEX_REG_PERFORMANCE_HIGH || in_ring(address));
 }
 
-static int run(struct stack_model *stack, unsigned clocks) {
-  int error = DUPLEX_OK;
-  for (unsigned i = 0; i < clocks && !error; i++) error = stack_clock(stack);
-  return error;
-}
-
-int stack_reg_write(struct stack_model *stack, uint32_t address, uint32_t value) {
-  int error = run(stack, WRITE_EFFECT);
-  if (in_ring(address) && address % 4 == 0) {
-    stack->ring[(address - DUPLEX_REG_RING) / 4] = value;
-  } else if (listed(address)) {
-    stack->registers.write = true;
-    stack->registers.write_address = address;
-    stack->registers.write_data = value;
+void registers_write(struct stack_registers *r, uint32_t address, uint32_t value) {
+  if (!registers_listed(address)) return;
+  if (in_ring(address)) {
+    r->ring[(address - DUPLEX_REG_RING) / 4] = value;
+    return;
   }
-  if (!error) error = run(stack, WRITE_CLOCKS - WRITE_EFFECT);
-  return error ? error : listed(address) ? DUPLEX_OK : DUPLEX_ERROR_BUS;
+  r->write = true;
+  r->write_address = address;
+  r->write_data = value;
 }
 
-static uint64_t selected_counter(const struct stack_model *stack) {
-  const uint32_t channel = stack->registers.performance_select & 0xff,
-                 counter = stack->registers.performance_select >> 8;
-  if (channel >= stack->channels) return 0;
-  const struct channel_counters *n = &stack->channel[channel].counters;
-  const uint64_t values[] = {n->rows,    n->columns_read, n->columns_written, n->beats,
-                             n->starved, n->no_tile,      n->no_room};
-  return counter < sizeof values / sizeof *values ? values[counter] : 0;
-}
-
-static uint32_t status(const struct stack_model *stack) {
-  const struct stack_registers *r = &stack->registers;
-  const struct operation_controller *c = &stack->controller;
-  const bool busy = c->next != NEXT_IDLE || c->flight || c->attention || c->completed;
+static uint32_t status(const struct stack_registers *r, bool busy) {
   return (uint32_t)busy << DUPLEX_STATUS_BUSY_LSB |
          (uint32_t)(r->error_code != 0) << DUPLEX_STATUS_ERROR_LSB |
          (uint32_t)(r->produced == r->consumed) << DUPLEX_STATUS_EMPTY_LSB;
 }
 
-static uint32_t geometry(const struct stack_model *stack) {
-  return stack->channels << DUPLEX_GEOMETRY_CHANNELS_LSB | DUPLEX_LANES << DUPLEX_GEOMETRY_LANES_LSB |
+static uint32_t geometry(unsigned channels) {
+  return channels << DUPLEX_GEOMETRY_CHANNELS_LSB | DUPLEX_LANES << DUPLEX_GEOMETRY_LANES_LSB |
          DUPLEX_WIDTH << DUPLEX_GEOMETRY_WIDTH_LSB | (uint32_t)DUPLEX_ROWS << DUPLEX_GEOMETRY_ROWS_LSB;
 }
 
-static uint32_t look(struct stack_model *stack, uint32_t address) {
-  struct stack_registers *r = &stack->registers;
-  if (in_ring(address)) return stack->ring[(address - DUPLEX_REG_RING) / 4];
+uint32_t registers_look(struct stack_registers *r, uint32_t address, const struct registers_view *view) {
+  if (!registers_listed(address)) return 0;
+  if (in_ring(address)) return r->ring[(address - DUPLEX_REG_RING) / 4];
   switch (address) {
     case DUPLEX_REG_ID:
       return DUPLEX_ID_VALUE_RESET;
     case DUPLEX_REG_VERSION:
       return DUPLEX_VERSION_VALUE_RESET;
     case DUPLEX_REG_GEOMETRY:
-      return geometry(stack);
+      return geometry(view->channels);
     case DUPLEX_REG_CONTROL:
       return r->enable;
     case DUPLEX_REG_STATUS:
-      return status(stack);
+      return status(r, view->busy);
     case DUPLEX_REG_INTERRUPT_ENABLE:
       return r->interrupt_enable;
     case DUPLEX_REG_INTERRUPT_STATUS:
@@ -171,7 +157,7 @@ static uint32_t look(struct stack_model *stack, uint32_t address) {
     case DUPLEX_REG_ERROR_ADDRESS:
       return r->error_address;
     case DUPLEX_REG_BUNDLE_OWNER:
-      return r->bundle_owner | (uint32_t)stack->open << DUPLEX_BUNDLE_OWNER_OPEN_LSB |
+      return r->bundle_owner | view->open << DUPLEX_BUNDLE_OWNER_OPEN_LSB |
              (uint32_t)r->strict << DUPLEX_BUNDLE_OWNER_STRICT_LSB;
     case DUPLEX_REG_BUSY_CLOCKS_LOW:
       r->busy_clocks_high = (uint32_t)(r->busy_clocks >> 32);
@@ -181,18 +167,11 @@ static uint32_t look(struct stack_model *stack, uint32_t address) {
     case DUPLEX_REG_PERFORMANCE_SELECT:
       return r->performance_select;
     case DUPLEX_REG_PERFORMANCE_LOW:
-      r->performance_high = (uint32_t)(selected_counter(stack) >> 32);
-      return (uint32_t)selected_counter(stack);
+      r->performance_high = (uint32_t)(view->counter >> 32);
+      return (uint32_t)view->counter;
     case DUPLEX_REG_PERFORMANCE_HIGH:
       return r->performance_high;
     default:
       return 0;
   }
-}
-
-int stack_reg_read(struct stack_model *stack, uint32_t address, uint32_t *value) {
-  int error = run(stack, READ_LOOK);
-  *value = listed(address) ? look(stack, address) : 0;
-  if (!error) error = run(stack, READ_CLOCKS - READ_LOOK);
-  return error ? error : listed(address) ? DUPLEX_OK : DUPLEX_ERROR_BUS;
 }

@@ -1,7 +1,11 @@
-// As rtl/control/result_bus.v, and the activation unit as a delay.
+// SPDX-License-Identifier: Apache-2.0
+// Words from the channels to the shared buffer, as rtl/control/result_bus.v, and the activation unit as a
+// delay.
+#include "cmodel/control/result_bus.h"
+
 #include <string.h>
 
-#include "cmodel/control/control_timing.h"
+#include "duplex/params.h"
 
 enum { TABLE_WORDS = DUPLEX_WORD_BYTES / 32 };  // of the activation table, in a word of the bus
 
@@ -37,7 +41,7 @@ static void turns_clock(struct result_bus *b, bool load_start, const struct bus_
                         unsigned channels) {
   if (load_start) {
     b->turn = b->turn_word = 0;
-  } else if (word && word->kind >= WORD_LOAD) {
+  } else if (word && word->kind >= DUPLEX_BUS_WORD_LOAD) {
     b->turn_word = (b->turn_word + 1) % DUPLEX_TILE_WORDS;
     if (b->turn_word == 0) b->turn = (b->turn + 1) % channels;
   }
@@ -54,15 +58,23 @@ static void inside_clock(struct result_bus *b, bool leaves_load, bool load_parit
   }
 }
 
+// Parts in which a word leaves, less one: a table's in words of the table, two rows that are not one alone.
+static unsigned last_part(const struct bus_word *word) {
+  if (word->kind == DUPLEX_BUS_WORD_TABLE) return TABLE_WORDS - 1;
+  return word->kind == DUPLEX_BUS_WORD_ROWS && !word->single;
+}
+
 void result_bus_clock(struct result_bus *b, bool load_start, const struct bus_word *word, unsigned channels) {
   const struct bus_word head = b->queue[0];
   const struct activation_result result = *result_of(b);
-  const bool load = head.kind == WORD_LOAD, table = head.kind == WORD_TABLE;
-  const unsigned last_part = table ? TABLE_WORDS - 1 : head.kind == WORD_ROWS && !head.single;
-  const bool moves = b->queued && !(load && result.valid), ends = b->part == last_part, pop = moves && ends;
-  const bool row = moves && head.kind < WORD_LOAD, direct = moves && load;
+  const bool load = head.kind == DUPLEX_BUS_WORD_LOAD;
+  const bool moves = b->queued && !(load && result.valid);
+  const bool ends = b->part == last_part(&head);
+  const bool pop = moves && ends;
+  const bool row = moves && head.kind < DUPLEX_BUS_WORD_LOAD;
+  const bool direct = moves && load;
   turns_clock(b, load_start, word, channels);
-  inside_clock(b, pop && head.kind >= WORD_LOAD, head.parity);
+  inside_clock(b, pop && head.kind >= DUPLEX_BUS_WORD_LOAD, head.parity);
   b->write_valid = direct || result.valid;
   b->gather = result.valid;
   if (b->write_valid) b->write_word = direct ? head.address / 4 : result.unit / 4;

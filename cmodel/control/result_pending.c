@@ -1,5 +1,6 @@
-// As rtl/control/result_pending.v.
-#include "cmodel/control/control_timing.h"
+// SPDX-License-Identifier: Apache-2.0
+// The range of results that have not arrived, as rtl/control/result_pending.v.
+#include "cmodel/control/result_pending.h"
 
 void result_pending_start(struct result_pending *p, const struct job_timing *job, uint32_t units,
                           uint32_t channel_units, uint32_t none) {

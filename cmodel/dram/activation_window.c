@@ -1,5 +1,6 @@
+// SPDX-License-Identifier: Apache-2.0
 // As rtl/dram/activation_window.v, rule strict.
-#include "cmodel/dram/bundle_controller.h"
+#include "cmodel/dram/activation_window.h"
 
 bool activation_window_four(const struct activation_window *w, uint64_t now) {
   return now >= w->slot_at[0] && now >= w->slot_at[1] && now >= w->slot_at[2] && now >= w->slot_at[3];

@@ -1,14 +1,19 @@
+// SPDX-License-Identifier: Apache-2.0
 // Column commands, turns of reads and writes, credits, as rtl/dram/bundle_controller.v.
 #include "cmodel/dram/bundle_controller.h"
 
 #include <string.h>
+
+#include "cmodel/dram/row_scheduler.h"
+#include "cmodel/dram/stripe_map.h"
 
 enum { WRITE_PATIENCE = 4000, WRITE_WAIT = 255, WRITE_TURN = 100, WRITE_LINGER = 7 };
 
 static unsigned clocks(unsigned tck) { return (tck + 1) / 2; }
 
 static struct bundle_timing timing_of(const struct duplex_dram_timing *t) {
-  const unsigned write_latency = clocks(t->nCWL), pre_act = clocks(t->nRTP) + clocks(t->nRP);
+  const unsigned write_latency = clocks(t->nCWL);
+  const unsigned pre_act = clocks(t->nRTP) + clocks(t->nRP);
   return (struct bundle_timing){.rc_wait = clocks(t->nRC) - 1,
                                 .ras_wait = clocks(t->nRAS) - 1,
                                 .rp_wait = clocks(t->nRP) - 1,
@@ -50,10 +55,12 @@ static bool hurries(const struct bundle_controller *c, const struct bundle_contr
 // Who has the column commands in the next clock, and the write that waits.
 static void turns_clock(struct bundle_controller *c, const struct bundle_controller_in *in, bool read_blocked,
                         bool open, bool rd, bool wr) {
-  const bool hurry = hurries(c, in), ripe = in->write_now || (hurry && (open || c->urgent == 0));
+  const bool hurry = hurries(c, in);
+  const bool ripe = in->write_now || (hurry && (open || c->urgent == 0));
   const bool to_write = c->write_known && (read_blocked || (ripe && c->served));
   const bool to_read = c->linger == 0 || (!read_blocked && c->turn == 0 && c->served);
-  const bool mode = c->write_mode, next = mode ? !to_read : to_write;
+  const bool mode = c->write_mode;
+  const bool next = mode ? !to_read : to_write;
   c->urgent = mode || !c->write_known || !hurry ? WRITE_WAIT : c->urgent - (c->urgent != 0);
   c->patience = mode || !c->write_known ? WRITE_PATIENCE : c->patience - (c->patience != 0);
   c->turn = !mode ? WRITE_TURN : c->turn - (c->turn != 0);
@@ -125,15 +132,17 @@ void bundle_controller_clock(struct bundle_controller *c, const struct bundle_co
   for (unsigned b = 0; b < DUPLEX_BUNDLES; b++)
     out->open |= (uint8_t)((c->bundle[b].open || c->bundle[b].half) << b);
   out->xpu_act_grant = (uint8_t)row_scheduler_clock(c, &rows, in, rd ? rd_open : 0, wr ? wr_open : 0, pop);
+  const struct row_set_request request = {in->read_valid, in->read_stripe, in->read_base, in->read_columns};
   columns_clock(c, in, rd, wr, pop);
   turns_clock(c, in, read_blocked, wr_open != 0, rd, wr);
-  row_set_queue_clock(&c->queue, in, pop);
+  row_set_queue_clock(&c->queue, &request, pop);
   c->now++;
 }
 
 // Refreshes that fall due are done at once, and where the skip ends does not cut one short.
 uint64_t bundle_controller_skip(struct bundle_controller *c, uint64_t clocks) {
-  const uint64_t end = c->now + clocks, interval = c->timing.refresh_interval;
+  const uint64_t end = c->now + clocks;
+  const uint64_t interval = c->timing.refresh_interval;
   uint64_t refreshes = 0;
   const uint64_t intervals = c->refresh_due < end ? (end - 1 - c->refresh_due) / interval + 1 : 0;
   for (unsigned b = 0; b < DUPLEX_BUNDLES; b++) {

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The DRAM controller of a channel, clock by clock, without the data: rtl/dram with the same units, stages
 // and pins in the same clocks. Timing comes from a preset at run time. Ports: docs/architecture.md, "Ports of
 // the bundle controller".
@@ -7,7 +8,10 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "cmodel/dram/activation_window.h"
+#include "cmodel/dram/row_set_queue.h"
 #include "duplex/dram_presets.h"
+#include "duplex/enumerations.h"
 #include "duplex/hbm.h"
 #include "duplex/params.h"
 
@@ -29,25 +33,6 @@ struct bundle_state {
   uint16_t row;
   uint8_t owed;  // refreshes
   uint64_t act_at, pre_at, rd_at, wr_at;
-};
-
-struct activation_window {
-  uint64_t slot_at[4];
-  bool turn;  // of the xPU
-};
-
-struct row_set {
-  bool valid;
-  uint8_t bundle, last_column;
-  uint16_t row;
-};
-
-struct row_set_queue {
-  bool map, stream;  // a base is being mapped; row sets are left to enter
-  uint32_t left;     // columns that have not entered
-  uint8_t stripe, base_bundle, bundle;
-  uint16_t base_row, row;
-  struct row_set slot[3];
 };
 
 struct bundle_controller {
@@ -97,28 +82,6 @@ void bundle_controller_clock(struct bundle_controller *c, const struct bundle_co
 
 // Clocks in which nothing is asked for; returns the refreshes that they held.
 uint64_t bundle_controller_skip(struct bundle_controller *c, uint64_t clocks);
-
-// stripe_map.c: place of a logical row set.
-void stripe_map(unsigned row_set, unsigned stripe, uint8_t *bundle, uint16_t *row);
-
-// row_set_queue.c
-void row_set_queue_clock(struct row_set_queue *q, const struct bundle_controller_in *in, bool pop);
-
-// row_scheduler.c: which bundles may be read and written now, and the row command of this clock (c->pins take
-// it).
-struct row_scheduler_in {
-  bool settled, late, soon, write_here, write_ahead;
-};
-void row_scheduler_open(const struct bundle_controller *c, const struct row_scheduler_in *in,
-                        unsigned *rd_open, unsigned *wr_open);
-// Returns the ranks in which the xPU may activate a bank.
-unsigned row_scheduler_clock(struct bundle_controller *c, const struct row_scheduler_in *in,
-                             const struct bundle_controller_in *xpu, unsigned rd, unsigned wr, bool pop);
-
-// activation_window.c
-bool activation_window_four(const struct activation_window *w, uint64_t now);
-bool activation_window_clock(struct activation_window *w, uint64_t now, unsigned faw, bool need, bool act,
-                             bool opened, bool request);
 
 #ifdef __cplusplus
 }

@@ -1,5 +1,6 @@
+// SPDX-License-Identifier: Apache-2.0
 // Row commands of a channel, as rtl/dram/row_scheduler.v and bundle_state.v.
-#include "cmodel/dram/bundle_controller.h"
+#include "cmodel/dram/row_scheduler.h"
 
 // What one bundle should do next.
 struct wish {
@@ -16,10 +17,10 @@ static struct wish wish_of(const struct bundle_controller *c, const struct row_s
   const bool between = (c->ended >> b & 1 && !in->late) || (!in_slot[1] && !in_slot[2]);
   const bool ahead = in->write_ahead && c->write_bundle == b && !in_slot[0] && between;
   struct wish wish = {.wanted = write_here || ahead || in_slot[0] || in_slot[1] || in_slot[2]};
-  wish.row = write_here || ahead ? c->write_row
-             : in_slot[0]        ? slot[0].row
-             : in_slot[1]        ? slot[1].row
-                                 : slot[2].row;
+  wish.row = slot[2].row;
+  if (in_slot[1]) wish.row = slot[1].row;
+  if (in_slot[0]) wish.row = slot[0].row;
+  if (write_here || ahead) wish.row = c->write_row;
   if (bundle->owed == 0) return wish;
   const bool right = wish.wanted && bundle->open && bundle->row == wish.row;
   const bool busy = write_here || (in_slot[0] && c->started);
@@ -32,8 +33,10 @@ static struct wish wish_of(const struct bundle_controller *c, const struct row_s
 
 void row_scheduler_open(const struct bundle_controller *c, const struct row_scheduler_in *in,
                         unsigned *rd_open, unsigned *wr_open) {
-  const unsigned rd = c->queue.slot[0].bundle, wr = c->write_bundle;
-  const struct bundle_state *read = &c->bundle[rd], *write = &c->bundle[wr];
+  const unsigned rd = c->queue.slot[0].bundle;
+  const unsigned wr = c->write_bundle;
+  const struct bundle_state *read = &c->bundle[rd];
+  const struct bundle_state *write = &c->bundle[wr];
   *rd_open = c->queue.slot[0].valid && read->open && c->now >= read->rd_at &&
                      read->row == c->queue.slot[0].row && !wish_of(c, in, rd).refresh_now
                  ? 1u << rd
@@ -44,21 +47,21 @@ void row_scheduler_open(const struct bundle_controller *c, const struct row_sche
           : 0;
 }
 
-enum { ACT, PRE, REF, NOTHING };
+enum { NOTHING = DUPLEX_ROW_COMMAND_REF + 1 };
 
 static unsigned command_of(const struct bundle_controller *c, const struct wish *wish, unsigned b) {
   const struct bundle_state *bundle = &c->bundle[b];
   const bool owned = c->owner >> b & 1;
   const bool window = !c->strict || activation_window_four(&c->window[b / 2], c->now);
   const bool rank = c->now >= c->rank_at[b / 2] && window;
-  if (bundle->half) return rank ? ACT : NOTHING;
+  if (bundle->half) return rank ? DUPLEX_ROW_COMMAND_ACT : NOTHING;
   if (bundle->open) {
     const bool wrong = !owned || wish->refresh_now || (wish->wanted && bundle->row != wish->row);
-    return wrong && c->now >= bundle->pre_at ? PRE : NOTHING;
+    return wrong && c->now >= bundle->pre_at ? DUPLEX_ROW_COMMAND_PRE : NOTHING;
   }
   if (!owned || c->now < bundle->act_at) return NOTHING;
-  if (wish->refresh_now) return REF;
-  return wish->wanted && rank ? ACT : NOTHING;
+  if (wish->refresh_now) return DUPLEX_ROW_COMMAND_REF;
+  return wish->wanted && rank ? DUPLEX_ROW_COMMAND_ACT : NOTHING;
 }
 
 // Will the bundle need its activation within nFAW?
@@ -83,13 +86,14 @@ static void give(struct bundle_controller *c, unsigned b, unsigned command, uint
   c->pins.row_valid = true;
   c->pins.row_command = (uint8_t)command;
   c->pins.row_bundle = (uint8_t)b;
-  c->pins.row_mask = command != ACT || !c->strict ? 0xff : bundle->half ? 0xf0 : 0x0f;
+  c->pins.row_mask = 0xff;
+  if (command == DUPLEX_ROW_COMMAND_ACT && c->strict) c->pins.row_mask = bundle->half ? 0xf0 : 0x0f;
   c->pins.row_address = bundle->half ? bundle->row : row;
-  if (command == ACT && c->strict && !bundle->half) {
+  if (command == DUPLEX_ROW_COMMAND_ACT && c->strict && !bundle->half) {
     bundle->half = true;
     bundle->row = row;
     c->rank_at[b / 2] = next + c->timing.rrd_wait;
-  } else if (command == ACT) {
+  } else if (command == DUPLEX_ROW_COMMAND_ACT) {
     bundle->open = true;
     if (!bundle->half) bundle->row = row;
     bundle->half = false;
@@ -98,7 +102,7 @@ static void give(struct bundle_controller *c, unsigned b, unsigned command, uint
     later(&bundle->act_at, next + c->timing.rc_wait);
     later(&bundle->pre_at, next + c->timing.ras_wait);
     c->rank_at[b / 2] = next + c->timing.rrd_wait;
-  } else if (command == PRE) {
+  } else if (command == DUPLEX_ROW_COMMAND_PRE) {
     bundle->open = false;
     later(&bundle->act_at, next + c->timing.rp_wait);
   } else {
@@ -133,7 +137,11 @@ static unsigned windows_clock(struct bundle_controller *c, unsigned need, unsign
 
 unsigned row_scheduler_clock(struct bundle_controller *c, const struct row_scheduler_in *in,
                              const struct bundle_controller_in *xpu, unsigned rd, unsigned wr, bool pop) {
-  unsigned command = NOTHING, chosen = 0, need = 0, act = 0, opened = 0;
+  unsigned command = NOTHING;
+  unsigned chosen = 0;
+  unsigned need = 0;
+  unsigned act = 0;
+  unsigned opened = 0;
   uint16_t row = 0;
   for (unsigned b = 0; b < DUPLEX_BUNDLES && (command == NOTHING || c->strict); b++) {
     const struct wish wish = wish_of(c, in, b);
@@ -144,7 +152,7 @@ unsigned row_scheduler_clock(struct bundle_controller *c, const struct row_sched
     row = wish.row;
   }
   c->pins.row_valid = false;
-  if (command == ACT) act = 1u << chosen;
+  if (command == DUPLEX_ROW_COMMAND_ACT) act = 1u << chosen;
   if (command != NOTHING) give(c, chosen, command, row);
   if (act && !c->bundle[chosen].half) opened = act;
   if (rd) later(&c->bundle[__builtin_ctz(rd)].pre_at, c->now + 1 + c->timing.rtp_wait);

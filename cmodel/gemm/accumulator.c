@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+// The accumulator of one row and lane, as rtl/gemm/accumulator.v.
 #include "duplex/gemm_units.h"
 
 // The high word is kept modulo 2^49, as a signed number.

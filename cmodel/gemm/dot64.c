@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+// One exact product of 64 weights and 64 activations, stage by stage, as rtl/gemm/dot64.v.
 #include "duplex/gemm_units.h"
 
 static bool is_zero(struct duplex_operand a) { return a.exponent == DUPLEX_OPERAND_SPECIAL && !a.negative; }

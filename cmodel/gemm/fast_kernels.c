@@ -1,8 +1,12 @@
+// SPDX-License-Identifier: Apache-2.0
+// Kernels of the fast path: portable, AVX2 and AVX-512.
 #include "cmodel/gemm/fast_kernels.h"
 
 #include <fenv.h>
 #include <stdlib.h>
 #include <string.h>
+
+#include "duplex/gemm.h"
 
 #define WIDTH DUPLEX_WIDTH
 #define LANES DUPLEX_LANES
@@ -53,6 +57,7 @@ static const struct duplex_kernels portable = {"portable", portable_gemm, portab
 
 // The vector kernels keep a row of 8 lanes in registers.
 #if defined __x86_64__ && DUPLEX_LANES == 8
+#include <cpuid.h>
 #include <immintrin.h>
 
 #define AVX2 __attribute__((target("avx2,fma,f16c")))
@@ -84,10 +89,17 @@ AVX2 static inline void widen_row_avx2(const duplex_f16 *weights, double *wide) 
 
 // Four rows of one tile: 8 accumulators of 4 lanes.
 AVX2 static inline void add_tile_avx2(const double *wide, const double *x, __m256d sums[8]) {
-  __m256d s0 = sums[0], s1 = sums[1], s2 = sums[2], s3 = sums[3], s4 = sums[4], s5 = sums[5], s6 = sums[6],
-          s7 = sums[7];
+  __m256d s0 = sums[0];
+  __m256d s1 = sums[1];
+  __m256d s2 = sums[2];
+  __m256d s3 = sums[3];
+  __m256d s4 = sums[4];
+  __m256d s5 = sums[5];
+  __m256d s6 = sums[6];
+  __m256d s7 = sums[7];
   for (unsigned k = 0; k < WIDTH; k++) {
-    const __m256d low = _mm256_load_pd(x + k * LANES), high = _mm256_load_pd(x + k * LANES + 4);
+    const __m256d low = _mm256_load_pd(x + k * LANES);
+    const __m256d high = _mm256_load_pd(x + k * LANES + 4);
     __m256d weight = _mm256_broadcast_sd(wide + k);
     s0 = _mm256_fmadd_pd(weight, low, s0);
     s1 = _mm256_fmadd_pd(weight, high, s1);
@@ -137,8 +149,8 @@ AVX2 static bool avx2_gemv(const duplex_f16 *weights, size_t stride, unsigned ro
       for (unsigned k = 0; k < WIDTH; k += 16)
         for (unsigned half = 0; half < 2; half++) {
           const __m256 single = _mm256_cvtph_ps(_mm_loadu_si128((const __m128i *)(w + k + 8 * half)));
-          const __m256d low = _mm256_cvtps_pd(_mm256_castps256_ps128(single)),
-                        high = _mm256_cvtps_pd(_mm256_extractf128_ps(single, 1));
+          const __m256d low = _mm256_cvtps_pd(_mm256_castps256_ps128(single));
+          const __m256d high = _mm256_cvtps_pd(_mm256_extractf128_ps(single, 1));
           part[2 * half] = _mm256_fmadd_pd(low, _mm256_load_pd(xt + k + 8 * half), part[2 * half]);
           part[2 * half + 1] =
               _mm256_fmadd_pd(high, _mm256_load_pd(xt + k + 8 * half + 4), part[2 * half + 1]);
@@ -160,7 +172,14 @@ AVX512 static bool avx512_gemm(const duplex_f16 *weights, size_t stride, unsigne
   double wide[DUPLEX_KERNEL_ROWS * WIDTH] __attribute__((aligned(64)));
   if (rows < DUPLEX_KERNEL_ROWS) memset(wide, 0, sizeof wide);
   const unsigned saved = begin_exact();
-  __m512d s0 = _mm512_setzero_pd(), s1 = s0, s2 = s0, s3 = s0, s4 = s0, s5 = s0, s6 = s0, s7 = s0;
+  __m512d s0 = _mm512_setzero_pd();
+  __m512d s1 = s0;
+  __m512d s2 = s0;
+  __m512d s3 = s0;
+  __m512d s4 = s0;
+  __m512d s5 = s0;
+  __m512d s6 = s0;
+  __m512d s7 = s0;
   for (unsigned tile = 0; tile < k_tiles; tile++) {
     for (unsigned row = 0; row < rows; row++)
       for (unsigned k = 0; k < WIDTH; k += 8)
@@ -187,7 +206,10 @@ AVX512 static bool avx512_gemv(const duplex_f16 *weights, size_t stride, unsigne
                                const double *x, double *sums) {
   const unsigned saved = begin_exact();
   for (unsigned row = 0; row < rows; row++) {
-    __m512d p0 = _mm512_setzero_pd(), p1 = p0, p2 = p0, p3 = p0;
+    __m512d p0 = _mm512_setzero_pd();
+    __m512d p1 = p0;
+    __m512d p2 = p0;
+    __m512d p3 = p0;
     for (unsigned tile = 0; tile < k_tiles; tile++) {
       const duplex_f16 *w = weights + tile * stride + row * WIDTH;
       const double *xt = x + (size_t)tile * WIDTH;
@@ -206,10 +228,15 @@ AVX512 static bool avx512_gemv(const duplex_f16 *weights, size_t stride, unsigne
 static const struct duplex_kernels avx2 = {"avx2", avx2_gemm, avx2_gemv};
 static const struct duplex_kernels avx512 = {"avx512", avx512_gemm, avx512_gemv};
 
+// clang 14 does not know the name for __builtin_cpu_supports.
+static bool has_f16c(void) {
+  unsigned a, b, c, d;
+  return __get_cpuid(1, &a, &b, &c, &d) && (c & bit_F16C);
+}
+
 const struct duplex_kernels *duplex_kernels(void) {
   const char *wish = getenv("DUPLEX_KERNEL");
-  const bool has_avx2 =
-      __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && __builtin_cpu_supports("f16c");
+  const bool has_avx2 = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && has_f16c();
   const bool has_avx512 = has_avx2 && __builtin_cpu_supports("avx512f");
   if (wish && strcmp(wish, "portable") == 0) return &portable;
   if (has_avx512 && !(wish && strcmp(wish, "avx2") == 0)) return &avx512;
@@ -219,3 +246,5 @@ const struct duplex_kernels *duplex_kernels(void) {
 #else
 const struct duplex_kernels *duplex_kernels(void) { return &portable; }
 #endif
+
+const char *duplex_gemm_kernels(void) { return duplex_kernels()->name; }

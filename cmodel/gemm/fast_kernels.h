@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Kernels of the fast path: double sums of binary16 products, with the host's own proof that nothing was
 // rounded.
 //

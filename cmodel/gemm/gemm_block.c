@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The block's sums by the plain path, and the tiers of the fast path around the kernels of fast_kernels.c.
 //
 // direct: one double sum over all of K. split: if that was not exact, one double sum for each k-tile, joined
@@ -65,7 +66,8 @@ void duplex_gemm_panel_free(struct duplex_gemm_panel *panel) {
 
 struct duplex_gemm_panel *duplex_gemm_panel_new(const uint16_t *x_tiles, unsigned k_tiles,
                                                 enum duplex_tile_format format) {
-  const size_t columns = (size_t)k_tiles * DUPLEX_WIDTH, count = columns * DUPLEX_LANES;
+  const size_t columns = (size_t)k_tiles * DUPLEX_WIDTH;
+  const size_t count = columns * DUPLEX_LANES;
   struct duplex_gemm_panel *panel = calloc(1, sizeof *panel);
   if (!panel) return NULL;
   panel->kernels = duplex_kernels();

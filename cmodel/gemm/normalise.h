@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Sign and magnitude of an exact sum, and its leading one: what rounding and division begin with
 // (rtl/gemm/normalise.v).
 #ifndef DUPLEX_CMODEL_NORMALISE_H

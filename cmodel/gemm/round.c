@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+// Sums to binary16 and binary32, rounded once, as rtl/gemm/round.v.
 #include "cmodel/gemm/normalise.h"
 
 // Stages, as in rtl/gemm/round.v: magnitude, normalise, round, pack.
@@ -29,7 +31,8 @@ static uint32_t stage_round_and_pack(unsigned __int128 value, int exponent, cons
     significand = 0;
   } else {
     significand = value >> shift;
-    const unsigned __int128 rest = value - (significand << shift), half = (unsigned __int128)1 << (shift - 1);
+    const unsigned __int128 rest = value - (significand << shift);
+    const unsigned __int128 half = (unsigned __int128)1 << (shift - 1);
     if (rest > half || (rest == half && (significand & 1))) significand++;
   }
   // A carry out of the fraction raises the exponent field by itself; a subnormal has no hidden one and

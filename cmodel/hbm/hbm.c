@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+// The cells of a stack, and commands at their pins: judged, carried out, recorded.
 #include "duplex/hbm.h"
 
 #include <inttypes.h>
@@ -111,8 +113,9 @@ int duplex_hbm_mem_read(struct duplex_hbm *hbm, unsigned channel, uint64_t addre
   const int error = check_range(hbm, channel, address, size);
   if (error) return error;
   for (uint8_t *to = bytes; size;) {
-    const size_t offset = address % DUPLEX_ROW_SET_BYTES, left = DUPLEX_ROW_SET_BYTES - offset,
-                 part = size < left ? size : left;
+    const size_t offset = address % DUPLEX_ROW_SET_BYTES;
+    const size_t left = DUPLEX_ROW_SET_BYTES - offset;
+    const size_t part = size < left ? size : left;
     const uint8_t *row_set = hbm->channel[channel].row_sets[address / DUPLEX_ROW_SET_BYTES];
     if (row_set) {
       memcpy(to, row_set + offset, part);
@@ -129,8 +132,9 @@ int duplex_hbm_mem_write(struct duplex_hbm *hbm, unsigned channel, uint64_t addr
   const int error = check_range(hbm, channel, address, size);
   if (error) return error;
   for (const uint8_t *from = bytes; size;) {
-    const size_t offset = address % DUPLEX_ROW_SET_BYTES, left = DUPLEX_ROW_SET_BYTES - offset,
-                 part = size < left ? size : left;
+    const size_t offset = address % DUPLEX_ROW_SET_BYTES;
+    const size_t left = DUPLEX_ROW_SET_BYTES - offset;
+    const size_t part = size < left ? size : left;
     uint8_t *row_set = row_set_to_write(&hbm->channel[channel], address / DUPLEX_ROW_SET_BYTES);
     if (!row_set) return DUPLEX_ERROR_NO_MEMORY;
     memcpy(row_set + offset, from, part);
@@ -142,7 +146,8 @@ int duplex_hbm_mem_write(struct duplex_hbm *hbm, unsigned channel, uint64_t addr
 int duplex_hbm_check_owner(struct duplex_hbm *hbm, unsigned owner, unsigned channel, uint64_t address,
                            size_t size, void *bytes) {
   const uint64_t bundle_bytes = (uint64_t)DUPLEX_BANK_ROWS * DUPLEX_ROW_SET_BYTES;
-  const uint64_t first = address / bundle_bytes, last = (address + size - !!size) / bundle_bytes;
+  const uint64_t first = address / bundle_bytes;
+  const uint64_t last = (address + size - !!size) / bundle_bytes;
   for (uint64_t bundle = first; size && bundle <= last && bundle < DUPLEX_BUNDLES; bundle++) {
     if (!(owner >> bundle & 1)) continue;
     snprintf(hbm->failure, sizeof hbm->failure,

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Names of the DRAM commands in their text form.
 #ifndef DUPLEX_JUDGE_NAMES_H
 #define DUPLEX_JUDGE_NAMES_H

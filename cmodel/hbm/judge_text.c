@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Text forms of commands and presets.
 #include <inttypes.h>
 #include <stdlib.h>
@@ -16,7 +17,8 @@ static bool has_address(enum duplex_judge_kind kind) {
 }
 
 int duplex_judge_print(FILE *file, unsigned channel, const struct duplex_judge_command *command) {
-  const char *name = duplex_judge_kind_names[command->kind], *side = command->xpu ? "X" : "";
+  const char *name = duplex_judge_kind_names[command->kind];
+  const char *side = command->xpu ? "X" : "";
   if (has_address(command->kind))
     return fprintf(file, "%" PRIu64 " %u %s%s %u %x %u\n", command->tck, channel, side, name, command->bundle,
                    command->mask, command->address);

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+// Judges a stream of DRAM commands by the rules of a timing preset.
 #include "duplex/timing_judge.h"
 
 #include <inttypes.h>
@@ -129,7 +131,8 @@ static bool banks_allow(struct duplex_judge *judge, const struct duplex_judge_co
 
 static bool window_allows(struct duplex_judge *judge, const struct duplex_judge_command *command,
                           int64_t window[2][4]) {
-  const unsigned rank = command->bundle / 2, banks = (unsigned)__builtin_popcount(command->mask);
+  const unsigned rank = command->bundle / 2;
+  const unsigned banks = (unsigned)__builtin_popcount(command->mask);
   if (banks > 4) return broken(judge, command, "more than 4 banks at once, nFAW");
   // With these, no five activations may lie in one window: the fifth last of them must have left it.
   return after(judge, command, window[rank][banks - 1], judge->timing.nFAW,
@@ -160,7 +163,8 @@ static bool xpu_column(struct duplex_judge *j, const struct duplex_judge_command
                        unsigned wr_switch) {
   const struct duplex_dram_timing *t = &j->timing;
   const struct duplex_judge_side *side = side_of(j, c);
-  const unsigned rank = c->bundle / 2, group = group_of(c);
+  const unsigned rank = c->bundle / 2;
+  const unsigned group = group_of(c);
   if (!after(j, c, side->group_column[rank][group], t->nCCDL, "column to column of the bank group, nCCDL"))
     return false;
   if (c->kind == DUPLEX_JUDGE_RD)
@@ -175,8 +179,8 @@ static bool xpu_column(struct duplex_judge *j, const struct duplex_judge_command
 static bool channel_allows_column(struct duplex_judge *j, const struct duplex_judge_command *c) {
   const struct duplex_dram_timing *t = &j->timing;
   const struct duplex_judge_side *side = side_of(j, c);
-  const unsigned rd_switch = to_other_rank(j, side->column_rd_rank, c->bundle),
-                 wr_switch = to_other_rank(j, side->column_wr_rank, c->bundle);
+  const unsigned rd_switch = to_other_rank(j, side->column_rd_rank, c->bundle);
+  const unsigned wr_switch = to_other_rank(j, side->column_wr_rank, c->bundle);
   if (c->xpu) return xpu_column(j, c, rd_switch, wr_switch);
   if (c->kind == DUPLEX_JUDGE_RD)
     return after(j, c, side->column_rd, t->nCCDL + rd_switch, "RD to RD, nCCDL + nRTR") &&
@@ -235,7 +239,8 @@ static bool right_side(struct duplex_judge *judge, const struct duplex_judge_com
 // Last tCK at which the bank has not waited too long: floor(tCK / nREFI) refreshes are due since tCK 0.
 static int64_t refresh_limit_of(const struct duplex_dram_timing *timing,
                                 const struct duplex_judge_bank *bank) {
-  const int64_t interval = timing->nREFI, postponed = timing->nREFMAX;
+  const int64_t interval = timing->nREFI;
+  const int64_t postponed = timing->nREFMAX;
   const int64_t owed = ((int64_t)bank->refreshes + postponed + 1) * interval - 1;
   const int64_t last = bank->ref > bank->refab ? bank->ref : bank->refab;
   const int64_t apart = bank->refreshes ? last + (1 + postponed) * interval : INT64_MAX;
@@ -311,7 +316,8 @@ static void note_act(struct duplex_judge *judge, const struct duplex_judge_comma
 
 static void note_column(struct duplex_judge *judge, const struct duplex_judge_command *command) {
   struct duplex_judge_side *side = side_of(judge, command);
-  const unsigned rank = command->bundle / 2, group = group_of(command);
+  const unsigned rank = command->bundle / 2;
+  const unsigned group = group_of(command);
   const int64_t now = (int64_t)command->tck;
   side->group_column[rank][group] = now;
   if (command->kind == DUPLEX_JUDGE_RD) {
@@ -334,7 +340,8 @@ static void note_refresh_of_rank(struct duplex_judge *judge, const struct duplex
 
 static void note(struct duplex_judge *judge, const struct duplex_judge_command *command) {
   const int64_t now = (int64_t)command->tck;
-  const bool first = !judge->used[command->bundle], all_banks = command->kind == DUPLEX_JUDGE_REFAB;
+  const bool first = !judge->used[command->bundle];
+  const bool all_banks = command->kind == DUPLEX_JUDGE_REFAB;
   judge->now = now;
   judge->used[command->bundle] = true;
   for (unsigned bank = 0; bank < BANKS && !all_banks; bank++)

@@ -1,7 +1,10 @@
+// SPDX-License-Identifier: Apache-2.0
+// The xPU's side of a channel: reads, refreshes, the choice of row commands.
 #include "duplex/xpu_traffic.h"
 
 #include <string.h>
 
+#include "cmodel/hbm/xpu_rows.h"
 #include "cmodel/hbm/xpu_writes.h"
 
 enum { PAIRS = 4, AHEAD = 3, READS_OF_PAIR = 2 * DUPLEX_COLUMNS };
@@ -43,7 +46,8 @@ void duplex_xpu_take(struct duplex_xpu_traffic *x, unsigned owned) {
 void duplex_xpu_see_refresh(struct duplex_xpu_traffic *x, unsigned bundle) { x->refreshes[bundle]++; }
 
 void duplex_xpu_skip(struct duplex_xpu_traffic *x, uint64_t clocks_skipped) {
-  const uint64_t end = x->now + clocks_skipped, interval = x->timing.nREFI / 2;
+  const uint64_t end = x->now + clocks_skipped;
+  const uint64_t interval = x->timing.nREFI / 2;
   const uint64_t intervals = x->refresh_due < end ? (end - 1 - x->refresh_due) / interval + 1 : 0;
   for (unsigned bundle = 0; bundle < DUPLEX_BUNDLES; bundle++) x->refreshes[bundle] += intervals;
   x->refresh_due += intervals * interval;
@@ -53,26 +57,11 @@ void duplex_xpu_skip(struct duplex_xpu_traffic *x, uint64_t clocks_skipped) {
 // Pairs go round the owned bundles, then round the banks, then to the next row.
 static struct pair pair_at(const struct duplex_xpu_traffic *x, uint64_t number) {
   const unsigned bundles = (unsigned)__builtin_popcount(x->owned);
-  unsigned place = (unsigned)(number % bundles), bundle = 0;
+  unsigned place = (unsigned)(number % bundles);
+  unsigned bundle = 0;
   while (!(x->owned >> bundle & 1) || place--) bundle++;
   return (struct pair){bundle, (unsigned)(number / bundles % PAIRS) * 2,
                        (uint16_t)(number / bundles / PAIRS % DUPLEX_BANK_ROWS)};
-}
-
-static bool may_activate(const struct duplex_xpu_traffic *x, unsigned bundle, unsigned bank) {
-  const unsigned rank = bundle / 2;
-  const struct duplex_xpu_bank *b = &x->bank[bundle][bank];
-  return x->now >= b->act_at && x->now >= x->rank_at[rank] && x->now >= x->group_act_at[rank][bank % 4] &&
-         x->now >= x->activations[rank][0];
-}
-
-struct xpu_candidate xpu_open_row(const struct duplex_xpu_traffic *x, unsigned bundle, unsigned bank,
-                                  uint16_t row) {
-  const struct duplex_xpu_bank *b = &x->bank[bundle][bank];
-  struct xpu_candidate c = {XPU_NOTHING, bundle, bank, row};
-  if (b->open && b->row != row && x->now >= b->pre_at) c.command = XPU_PRE;
-  if (!b->open && may_activate(x, bundle, bank)) c.command = XPU_ACT;
-  return c;
 }
 
 // Writes go first: somebody waits for them.
@@ -91,8 +80,10 @@ static struct xpu_candidate refresh(const struct duplex_xpu_traffic *x) {
     for (unsigned bank = 0; x->owned >> bundle & 1 && bank < 8; bank++) {
       const struct duplex_xpu_bank *b = &x->bank[bundle][bank];
       if (b->owed == 0 || is_wanted(x, bundle, bank) || xpu_writes_want(x, bundle, bank)) continue;
-      if (b->open && x->now >= b->pre_at) return (struct xpu_candidate){XPU_PRE, bundle, bank, 0};
-      if (!b->open && x->now >= b->act_at) return (struct xpu_candidate){XPU_REF, bundle, bank, 0};
+      if (b->open && x->now >= b->pre_at)
+        return (struct xpu_candidate){DUPLEX_ROW_COMMAND_PRE, bundle, bank, 0};
+      if (!b->open && x->now >= b->act_at)
+        return (struct xpu_candidate){DUPLEX_ROW_COMMAND_REF, bundle, bank, 0};
     }
   }
   return (struct xpu_candidate){.command = XPU_NOTHING};
@@ -103,7 +94,7 @@ static struct xpu_candidate close_given(const struct duplex_xpu_traffic *x) {
   for (unsigned bundle = 0; bundle < DUPLEX_BUNDLES; bundle++)
     for (unsigned bank = 0; !(x->owned >> bundle & 1) && bank < 8; bank++)
       if (x->bank[bundle][bank].open && x->now >= x->bank[bundle][bank].pre_at)
-        return (struct xpu_candidate){XPU_PRE, bundle, bank, 0};
+        return (struct xpu_candidate){DUPLEX_ROW_COMMAND_PRE, bundle, bank, 0};
   return (struct xpu_candidate){.command = XPU_NOTHING};
 }
 
@@ -132,7 +123,7 @@ static void give(struct duplex_xpu_traffic *x, const struct xpu_candidate *c) {
   x->pins.row_bundle = (uint8_t)c->bundle;
   x->pins.row_bank = (uint8_t)c->bank;
   x->pins.row_address = c->row;
-  if (c->command == XPU_ACT) {
+  if (c->command == DUPLEX_ROW_COMMAND_ACT) {
     b->open = true;
     b->row = c->row;
     b->rd_at = x->now + xpu_clocks(t->nRCDRD);
@@ -143,7 +134,7 @@ static void give(struct duplex_xpu_traffic *x, const struct xpu_candidate *c) {
     x->group_act_at[rank][c->bank % 4] = x->now + xpu_clocks(t->nRRDL);
     memmove(&x->activations[rank][0], &x->activations[rank][1], 3 * sizeof x->activations[rank][0]);
     x->activations[rank][3] = x->now + xpu_clocks(t->nFAW);
-  } else if (c->command == XPU_PRE) {
+  } else if (c->command == DUPLEX_ROW_COMMAND_PRE) {
     b->open = false;
     b->act_at = xpu_latest(b->act_at, x->now + xpu_clocks(t->nRP));
   } else {
@@ -155,7 +146,8 @@ static void give(struct duplex_xpu_traffic *x, const struct xpu_candidate *c) {
 
 static void read_column(struct duplex_xpu_traffic *x) {
   const struct pair p = pair_at(x, x->pair);
-  const unsigned rank = p.bundle / 2, bank = p.bank + x->column % 2;
+  const unsigned rank = p.bundle / 2;
+  const unsigned bank = p.bank + x->column % 2;
   struct duplex_xpu_bank *b = &x->bank[p.bundle][bank];
   const uint64_t bus_at = x->read_at + (rank != x->last_rank ? xpu_clocks(x->timing.nRTR) : 0);
   if (!b->open || b->row != p.row || x->now < b->rd_at || x->now < bus_at ||
@@ -209,13 +201,13 @@ void duplex_xpu_clock(struct duplex_xpu_traffic *x, unsigned grant) {
     return;
   }
   struct xpu_candidate c = choose(x);
-  const unsigned rank = c.command == XPU_ACT ? 1u << c.bundle / 2 : 0;
+  const unsigned rank = c.command == DUPLEX_ROW_COMMAND_ACT ? 1u << c.bundle / 2 : 0;
   memset(&x->pins, 0, sizeof x->pins);
-  if (c.command == XPU_ACT && !(asked & grant & rank)) c.command = XPU_NOTHING;
+  if (c.command == DUPLEX_ROW_COMMAND_ACT && !(asked & grant & rank)) c.command = XPU_NOTHING;
   if (c.command != XPU_NOTHING) give(x, &c);
   if (is_streaming(x)) read_column(x);
   if (x->writes_left) xpu_writes_column(x);
   count_refreshes(x);
   const struct xpu_candidate next = choose(x);
-  x->request = next.command == XPU_ACT ? (uint8_t)(1u << next.bundle / 2) : 0;
+  x->request = next.command == DUPLEX_ROW_COMMAND_ACT ? (uint8_t)(1u << next.bundle / 2) : 0;
 }

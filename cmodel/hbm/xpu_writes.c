@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Writes of the xPU: a queue for each bank, and the choice among the banks. The bank group with most left to
 // write goes first, because its banks share one column command every nCCDL; within it the bank with most rows
 // left: rows are finished one after the other, and turn around behind those of the other banks.
@@ -11,11 +12,11 @@ enum { ATOM_BYTES = DUPLEX_COLUMN_BYTES / 8, URGENT = 6, BANKS = 8 };
 
 // A write by the order of the address map (docs/architecture.md).
 static struct duplex_xpu_queue *queue_of(struct duplex_xpu_traffic *x, uint64_t address) {
-  return &x->queue[address >> DUPLEX_BUNDLE_BYTE_BITS][address / ATOM_BYTES % BANKS];
+  return &x->queue[address >> DUPLEX_BUNDLE_LSB][address / ATOM_BYTES % BANKS];
 }
 
 static uint64_t *left_of_group(struct duplex_xpu_traffic *x, uint64_t address) {
-  return &x->group_left[address >> (DUPLEX_BUNDLE_BYTE_BITS + 1)][address / ATOM_BYTES % 4];
+  return &x->group_left[address >> (DUPLEX_BUNDLE_LSB + 1)][address / ATOM_BYTES % 4];
 }
 
 static int add(struct duplex_xpu_traffic *x, uint64_t address) {
@@ -27,7 +28,7 @@ static int add(struct duplex_xpu_traffic *x, uint64_t address) {
     if (!more) return DUPLEX_ERROR_NO_MEMORY;
     q->writes = more, q->room = room;
   }
-  const uint16_t row = address >> DUPLEX_ROW_SET_BYTE_BITS & (DUPLEX_BANK_ROWS - 1);
+  const uint16_t row = address >> DUPLEX_ROW_LSB & (DUPLEX_BANK_ROWS - 1);
   q->rows += q->first == q->count || q->writes[q->count - 1].row != row;
   q->writes[q->count++] =
       (struct duplex_xpu_write){row, (uint8_t)(address / DUPLEX_COLUMN_BYTES % DUPLEX_COLUMNS)};
@@ -65,7 +66,8 @@ struct xpu_candidate xpu_writes_row(const struct duplex_xpu_traffic *x) {
   struct xpu_candidate best = {.command = XPU_NOTHING};
   uint64_t most = 0;
   for (unsigned i = 0; x->writes_left && i < DUPLEX_BUNDLES * BANKS; i++) {
-    const unsigned bundle = i / BANKS, bank = i % BANKS;
+    const unsigned bundle = i / BANKS;
+    const unsigned bank = i % BANKS;
     const uint64_t left = x->group_left[bundle / 2][bank % 4];
     if (left <= most || !xpu_writes_want(x, bundle, bank)) continue;
     const struct duplex_xpu_queue *q = &x->queue[bundle][bank];
@@ -108,7 +110,9 @@ void xpu_writes_column(struct duplex_xpu_traffic *x) {
   unsigned best = 0;
   uint64_t most = 0;
   for (unsigned i = 0; x->writes_left && i < DUPLEX_BUNDLES * BANKS; i++) {
-    const unsigned bundle = i / BANKS, bank = i % BANKS, rank = bundle / 2;
+    const unsigned bundle = i / BANKS;
+    const unsigned bank = i % BANKS;
+    const unsigned rank = bundle / 2;
     if (!may_write(x, bundle, bank)) continue;
     const uint64_t weight = x->group_left[rank][bank % 4] << 32 | x->queue[bundle][bank].rows;
     if (weight > most) most = weight, best = i;

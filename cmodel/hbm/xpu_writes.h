@@ -1,25 +1,11 @@
-// What the parts of the xPU's side share: xpu_traffic.c (reads, refreshes, the choice of row commands) and
-// xpu_writes.c.
+// SPDX-License-Identifier: Apache-2.0
+// Writes of the xPU that wait.
 #ifndef DUPLEX_CMODEL_XPU_WRITES_H
 #define DUPLEX_CMODEL_XPU_WRITES_H
 
-#include "duplex/xpu_traffic.h"
+#include "cmodel/hbm/xpu_rows.h"
 
-enum { XPU_ACT, XPU_PRE, XPU_REF, XPU_NOTHING };
-
-struct xpu_candidate {
-  unsigned command, bundle, bank;
-  uint16_t row;
-};
-
-static inline unsigned xpu_clocks(unsigned tck) { return (tck + 1) / 2; }
-static inline uint64_t xpu_latest(uint64_t a, uint64_t b) { return a > b ? a : b; }
-
-// What a bank needs, and may have in this clock, to have this row open.
-struct xpu_candidate xpu_open_row(const struct duplex_xpu_traffic *x, unsigned bundle, unsigned bank,
-                                  uint16_t row);
-
-// xpu_writes.c: whether writes keep a bank from its refresh; the row command that they want most; one column
+// Whether writes keep a bank from its refresh; the row command that they want most; one column
 // command.
 bool xpu_writes_want(const struct duplex_xpu_traffic *x, unsigned bundle, unsigned bank);
 struct xpu_candidate xpu_writes_row(const struct duplex_xpu_traffic *x);

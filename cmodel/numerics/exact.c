@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+// Exact sums: addition, and their 16 bytes.
 #include <string.h>
 
 #include "duplex/numerics.h"
@@ -13,7 +15,8 @@ static int64_t f16_units(duplex_f16 value) {
 static bool f16_special(duplex_f16 value) { return (value & 0x7c00) == 0x7c00; }
 
 static uint32_t special_product_flags(duplex_f16 a, duplex_f16 b) {
-  const unsigned magnitude_a = a & 0x7fff, magnitude_b = b & 0x7fff;
+  const unsigned magnitude_a = a & 0x7fff;
+  const unsigned magnitude_b = b & 0x7fff;
   if (magnitude_a > 0x7c00 || magnitude_b > 0x7c00 || magnitude_a == 0 || magnitude_b == 0)
     return DUPLEX_SUM_NAN;
   return (a ^ b) & 0x8000 ? DUPLEX_SUM_NEG_INF : DUPLEX_SUM_POS_INF;

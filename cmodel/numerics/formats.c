@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+// Conversions among binary16, binary32, binary64 and the weights of softmax.
 #include <string.h>
 
 #include "duplex/numerics.h"
@@ -11,7 +13,8 @@ void duplex_sum_pack(const struct duplex_sum *sum, uint8_t bytes[16]) {
 }
 
 void duplex_sum_unpack(const uint8_t bytes[16], struct duplex_sum *sum) {
-  uint64_t low = 0, high = 0;
+  uint64_t low = 0;
+  uint64_t high = 0;
   for (int i = 0; i < 8; i++) {
     low |= (uint64_t)bytes[i] << 8 * i;
     high |= (uint64_t)bytes[8 + i] << 8 * i;
@@ -63,7 +66,8 @@ static duplex_f16 round_parts(uint64_t significand, int exponent) {
     kept = 0;
   } else {
     kept = significand >> shift;
-    const uint64_t rest = significand - (kept << shift), half = UINT64_C(1) << (shift - 1);
+    const uint64_t rest = significand - (kept << shift);
+    const uint64_t half = UINT64_C(1) << (shift - 1);
     if (rest > half || (rest == half && (kept & 1))) kept++;
   }
   const uint32_t packed = ((uint32_t)(result_exponent + 14) << 10) + (uint32_t)kept;

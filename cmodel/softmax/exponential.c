@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Stages, as in rtl/softmax/exponential.v: align and subtract, fixed point, segment, slope, multiply, round,
 // pack.
 #include "cmodel/common/f32_fields.h"
@@ -20,7 +21,8 @@ static int32_t align_and_subtract(duplex_f32 large, duplex_f32 small, bool subtr
 uint32_t duplex_softmax_difference(duplex_f32 t, duplex_f32 m) {
   const bool subtract = f32_is_negative(t) == f32_is_negative(m);
   // Of equal signs the larger magnitude is known; otherwise the magnitudes are added.
-  duplex_f32 large = subtract && f32_is_negative(m) ? t : m, small = subtract && f32_is_negative(m) ? m : t;
+  duplex_f32 large = subtract && f32_is_negative(m) ? t : m;
+  duplex_f32 small = subtract && f32_is_negative(m) ? m : t;
   if (f32_exponent(large) < f32_exponent(small)) {
     if (subtract) return 0;
     const duplex_f32 swapped = large;
@@ -64,7 +66,8 @@ static duplex_p16 low_of(uint32_t power, uint32_t whole) {
   const uint32_t rest = power & 0x7ff;
   if (whole > 16) return pack(0, ((rest >> (whole - 17)) + 1) >> 1);
   if (rest == 0) return 0;
-  const uint32_t zeros = (uint32_t)__builtin_clz(rest) - 20, room = 16 - whole;
+  const uint32_t zeros = (uint32_t)__builtin_clz(rest) - 20;
+  const uint32_t room = 16 - whole;
   const uint32_t left = zeros < room ? zeros : room;
   return pack(room - left, rest << left);
 }

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Stages, as in rtl/softmax/quotient.v: magnitude, normalise, divide, round and pack (which is that of
 // duplex_round_f16).
 #include "cmodel/gemm/normalise.h"

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+// The sum of the weights, as rtl/softmax/softmax_sum.v.
 #include "duplex/softmax.h"
 
 uint64_t duplex_softmax_sum(uint64_t l, duplex_p16 p) {

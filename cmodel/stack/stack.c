@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The C model of a stack behind the interface of duplex/backend.h.
 #include "cmodel/stack/stack.h"
 
@@ -5,6 +6,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "cmodel/stack/register_access.h"
+#include "cmodel/stack/stack_clock.h"
 #include "duplex/error.h"
 
 #define RESET_CLOCKS 4  // of the RTL back end
@@ -13,13 +16,10 @@ static struct stack_model *self(struct duplex_backend *backend) { return (struct
 
 static void model_close(struct duplex_backend *backend) {
   duplex_hbm_close(self(backend)->hbm);
-  free(self(backend)->shared);
+  execution_close(&self(backend)->execution);
   for (unsigned channel = 0; self(backend)->xpu && channel < self(backend)->channels; channel++)
     duplex_xpu_stop(&self(backend)->xpu[channel]);
   free(self(backend)->xpu);
-  for (unsigned channel = 0; self(backend)->attention && channel < self(backend)->channels; channel++)
-    free(self(backend)->attention[channel].segments);
-  free(self(backend)->attention);
   free(backend);
 }
 
@@ -102,8 +102,15 @@ static void reset_units(struct stack_model *stack, const struct duplex_dram_timi
     duplex_xpu_start(&stack->xpu[channel], timing, 0, xpu_streams);
   }
   stack->owner = stack->registers.bundle_owner;
-  stack->broadcast.room = BUS_ROOM;
+  stack->broadcast.room = BROADCAST_ROOM;
   result_bus_reset(&stack->bus);
+}
+
+// As many threads as were asked for, or as there are cores.
+static unsigned threads_of(const struct duplex_backend_options *options) {
+  if (options->threads) return options->threads;
+  const long cores = sysconf(_SC_NPROCESSORS_ONLN);
+  return cores > 0 ? (unsigned)cores : 1;
 }
 
 int duplex_cmodel_open(const struct duplex_backend_options *options, struct duplex_backend **backend) {
@@ -112,24 +119,21 @@ int duplex_cmodel_open(const struct duplex_backend_options *options, struct dupl
   if (options->trace_file || options->command_file) return DUPLEX_ERROR_NOT_AVAILABLE;
   struct stack_model *stack = calloc(1, sizeof *stack);
   if (!stack) return DUPLEX_ERROR_NO_MEMORY;
-  const long cores = sysconf(_SC_NPROCESSORS_ONLN);
   stack->backend.ops = &model_ops;
   stack->channels = options->channels;
-  stack->threads = options->threads ? options->threads : cores > 0 ? (unsigned)cores : 1;
   stack->clocks = RESET_CLOCKS;
-  stack->registers.empty = true;
-  stack->registers.bundle_owner = DUPLEX_BUNDLE_OWNER_LOGIC_PIM_RESET;
-  stack->shared = calloc(DUPLEX_SHARED_BUFFERS, (size_t)DUPLEX_SHARED_WORDS * DUPLEX_WORD_BYTES);
+  registers_reset(&stack->registers);
   stack->xpu = calloc(options->channels, sizeof *stack->xpu);
-  stack->attention = calloc(options->channels, sizeof *stack->attention);
   struct duplex_dram_timing timing;
   int error = duplex_dram_timing_of(options, &timing);
-  if (!error && (!stack->shared || !stack->xpu || !stack->attention)) error = DUPLEX_ERROR_NO_MEMORY;
+  if (!error) error = execution_open(&stack->execution, options->channels, threads_of(options));
+  if (!error && !stack->xpu) error = DUPLEX_ERROR_NO_MEMORY;
   if (!error) error = duplex_hbm_open(options->channels, &timing, NULL, &stack->hbm);
   if (error) {
     model_close(&stack->backend);
     return error;
   }
+  stack->execution.hbm = stack->hbm;
   reset_units(stack, &timing, options->xpu_traffic);
   *backend = &stack->backend;
   return DUPLEX_OK;

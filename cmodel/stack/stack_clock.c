@@ -1,55 +1,66 @@
+// SPDX-License-Identifier: Apache-2.0
 // The whole stack, clock by clock, as rtl/stack/stack.v: which clocks a job takes. What it computes is
 // computed when it starts.
+#include "cmodel/stack/stack_clock.h"
+
 #include <string.h>
 
-#include "cmodel/stack/stack.h"
+#include "cmodel/common/channel_share.h"
 #include "duplex/error.h"
 
 #define SLICES DUPLEX_CHANNELS  // of the shared buffers (rtl/control/shared_buffer.v)
-#define GET(field) DUPLEX_DESCRIPTOR_GET(d, field)
 
+// The kind of the words that a job brings over the result bus.
+static enum duplex_bus_word word_of(const uint32_t *d) {
+  if (DUPLEX_DESCRIPTOR_GET(d, OPCODE) != DUPLEX_OPCODE_LOAD)
+    return DUPLEX_DESCRIPTOR_GET(d, GATED) ? DUPLEX_BUS_WORD_GATED : DUPLEX_BUS_WORD_ROWS;
+  return DUPLEX_DESCRIPTOR_GET(d, DESTINATION) == DUPLEX_DESTINATION_TABLE ? DUPLEX_BUS_WORD_TABLE
+                                                                           : DUPLEX_BUS_WORD_LOAD;
+}
+
+// The fields of a job that the units use.
 static struct job_timing job_of(const struct stack_model *stack, const uint32_t *d) {
-  const bool load = GET(OPCODE) == 1;
+  const bool load = DUPLEX_DESCRIPTOR_GET(d, OPCODE) == DUPLEX_OPCODE_LOAD;
   return (struct job_timing){.load = load,
-                             .bus = load || GET(DESTINATION) != 0,
-                             .exponents = GET(EXPONENTS),
-                             .two_groups = GET(GROUPS) == 2,
-                             .two_streams = GET(TWO_STREAMS),
-                             .kind = load         ? (GET(DESTINATION) == 2 ? WORD_TABLE : WORD_LOAD)
-                                     : GET(GATED) ? WORD_GATED
-                                                  : WORD_ROWS,
-                             .format = GET(FORMAT),
-                             .k_tiles = GET(K_TILES),
-                             .block_rows = GET(BLOCK_ROWS),
-                             .blocks = GET(BLOCKS),
-                             .src_base = GET(SRC_BASE),
-                             .src_stripe = GET(SRC_STRIPE),
-                             .src_stride = GET(SRC_STRIDE),
-                             .dst_base = GET(DST_BASE),
-                             .dst_stripe = GET(DST_STRIPE),
-                             .dst_stride = GET(DST_STRIDE),
-                             .x_address = GET(X_ADDRESS),
-                             .x_stride = GET(X_STRIDE),
-                             .dst_address = GET(DST_ADDRESS),
-                             .dst_group = GET(DST_GROUP),
+                             .bus = load || DUPLEX_DESCRIPTOR_GET(d, DESTINATION) != DUPLEX_DESTINATION_DRAM,
+                             .exponents = DUPLEX_DESCRIPTOR_GET(d, EXPONENTS),
+                             .two_groups = DUPLEX_DESCRIPTOR_GET(d, GROUPS) == 2,
+                             .two_streams = DUPLEX_DESCRIPTOR_GET(d, TWO_STREAMS),
+                             .kind = word_of(d),
+                             .format = DUPLEX_DESCRIPTOR_GET(d, FORMAT),
+                             .k_tiles = DUPLEX_DESCRIPTOR_GET(d, K_TILES),
+                             .block_rows = DUPLEX_DESCRIPTOR_GET(d, BLOCK_ROWS),
+                             .blocks = DUPLEX_DESCRIPTOR_GET(d, BLOCKS),
+                             .src_base = DUPLEX_DESCRIPTOR_GET(d, SRC_BASE),
+                             .src_stripe = DUPLEX_DESCRIPTOR_GET(d, SRC_STRIPE),
+                             .src_stride = DUPLEX_DESCRIPTOR_GET(d, SRC_STRIDE),
+                             .dst_base = DUPLEX_DESCRIPTOR_GET(d, DST_BASE),
+                             .dst_stripe = DUPLEX_DESCRIPTOR_GET(d, DST_STRIPE),
+                             .dst_stride = DUPLEX_DESCRIPTOR_GET(d, DST_STRIDE),
+                             .x_address = DUPLEX_DESCRIPTOR_GET(d, X_ADDRESS),
+                             .x_stride = DUPLEX_DESCRIPTOR_GET(d, X_STRIDE),
+                             .dst_address = DUPLEX_DESCRIPTOR_GET(d, DST_ADDRESS),
+                             .dst_group = DUPLEX_DESCRIPTOR_GET(d, DST_GROUP),
                              .tile_step = (stack->channels - 1) * 4 * DUPLEX_TILE_WORDS + 4};
 }
 
+// From now on the next job waits for these results where it needs them.
 static void start_pending(struct stack_model *stack, const uint32_t *d) {
   uint32_t none = 0, address;
-  if (GET(DESTINATION) != 1) return;
+  if (DUPLEX_DESCRIPTOR_GET(d, DESTINATION) != DUPLEX_DESTINATION_SHARED) return;
   for (unsigned channel = 0; channel < stack->channels; channel++)
-    none |= (uint32_t)(stack_channel_share(stack, d, channel, &address) == 0) << channel;
-  const unsigned rows_of_unit = GET(GATED) ? 2 : 1;
-  const uint32_t units = stack->job.load ? GET(TILES) * 4 * DUPLEX_TILE_WORDS : GET(ROWS) / rows_of_unit;
+    none |= (uint32_t)(channel_share_of(d, channel, stack->channels, &address) == 0) << channel;
+  const unsigned rows_of_unit = DUPLEX_DESCRIPTOR_GET(d, GATED) ? 2 : 1;
+  const uint32_t units = stack->job.load ? DUPLEX_DESCRIPTOR_GET(d, TILES) * 4 * DUPLEX_TILE_WORDS
+                                         : DUPLEX_DESCRIPTOR_GET(d, ROWS) / rows_of_unit;
   result_pending_start(&stack->pending[stack->controller.parity], &stack->job, units,
-                       GET(CHANNEL_ROWS) / rows_of_unit, none);
+                       DUPLEX_DESCRIPTOR_GET(d, CHANNEL_ROWS) / rows_of_unit, none);
 }
 
 static void count_commands(struct duplex_dram_commands *commands, const struct duplex_hbm_pins *pins) {
-  commands->act += pins->row_valid && pins->row_command == 0;
-  commands->pre += pins->row_valid && pins->row_command == 1;
-  commands->ref += pins->row_valid && pins->row_command == 2;
+  commands->act += pins->row_valid && pins->row_command == DUPLEX_ROW_COMMAND_ACT;
+  commands->pre += pins->row_valid && pins->row_command == DUPLEX_ROW_COMMAND_PRE;
+  commands->ref += pins->row_valid && pins->row_command == DUPLEX_ROW_COMMAND_REF;
   commands->rd += pins->column_valid && !pins->column_write;
   commands->wr += pins->column_valid && pins->column_write;
 }
@@ -80,7 +91,8 @@ static bool may_read(const struct stack_model *stack, const struct control_write
 
 // What the xPU does on a channel in this clock, and what it sees of Logic-PIM.
 static void clock_xpu(struct duplex_xpu_traffic *xpu, const struct duplex_hbm_pins *pins, unsigned grant) {
-  if (pins->row_valid && pins->row_command == 2) duplex_xpu_see_refresh(xpu, pins->row_bundle);
+  if (pins->row_valid && pins->row_command == DUPLEX_ROW_COMMAND_REF)
+    duplex_xpu_see_refresh(xpu, pins->row_bundle);
   duplex_xpu_clock(xpu, grant);
 }
 
@@ -97,10 +109,14 @@ static void clock_channels(struct stack_model *stack, bool job_valid, bool atten
   struct attention_links links[DUPLEX_CHANNELS];
   look_at_links(stack, links);
   const bool word = stack->broadcast.words != 0;
-  bool front = false, older = false, busy = false, room = true;
+  bool front = false;
+  bool older = false;
+  bool busy = false;
+  bool room = true;
   unsigned open = 0;
   for (unsigned i = 0; i < stack->channels; i++) {
-    const unsigned below = (i ? i : stack->channels) - 1, above = i + 1 == stack->channels ? 0 : i + 1;
+    const unsigned below = (i ? i : stack->channels) - 1;
+    const unsigned above = i + 1 == stack->channels ? 0 : i + 1;
     struct channel_in in = {.job_valid = job_valid,
                             .word_valid = word && !(stack->broadcast.taken >> i & 1),
                             .bus_ready = grant == (int)i,
@@ -114,7 +130,7 @@ static void clock_channels(struct stack_model *stack, bool job_valid, bool atten
       entry = attention_entry_of(stack->controller.job, &share);
       if (share.slots) in.segment = &entry;
     }
-    if (job_valid) in.count = stack_channel_share(stack, stack->controller.job, i, &in.first_address);
+    if (job_valid) in.count = channel_share_of(stack->controller.job, i, stack->channels, &in.first_address);
     struct bundle_controller *dram = &stack->channel[i].controller;
     const struct duplex_hbm_pins pins = dram->pins;
     count_commands(&stack->commands, &pins);
@@ -128,7 +144,8 @@ static void clock_channels(struct stack_model *stack, bool job_valid, bool atten
     *granted = out.word;
     granted->channel = (uint8_t)i;
   }
-  const bool reading = broadcast_busy(&stack->broadcast), *inside = stack->bus.inside_busy;
+  const bool reading = broadcast_busy(&stack->broadcast);
+  const bool *inside = stack->bus.inside_busy;
   stack->open = open;
   stack->front_busy = front || reading;
   stack->older_busy = older || inside[!parity];
@@ -143,22 +160,31 @@ static void stack_hand_over(struct stack_model *stack) {
 }
 
 int stack_clock(struct stack_model *stack) {
-  const bool start = stack->controller.start & 1, parity = stack->controller.parity;
+  const bool start = stack->controller.start & 1;
+  const bool parity = stack->controller.parity;
   const uint32_t *job = stack->controller.job;
-  const bool attention = start && DUPLEX_DESCRIPTOR_GET(job, OPCODE) == 3, job_valid = start && !attention;
+  const bool attention = start && DUPLEX_DESCRIPTOR_GET(job, OPCODE) == DUPLEX_OPCODE_ATTENTION;
+  const bool job_valid = start && !attention;
   stack->interrupt = stack->registers.interrupt;
   if (stack->owner != stack->registers.bundle_owner) stack_hand_over(stack);
   int error = DUPLEX_OK;
   if (job_valid) stack->job = job_of(stack, job);
-  if (start) error = stack_execute(stack, job);
+  if (start) error = execute_descriptor(&stack->execution, job);
   const struct control_write write = result_bus_write(&stack->bus);
   const struct channel_lines lines = look(stack);
-  const bool read = may_read(stack, &write),
-             complete[2] = {stack->controller.complete[0], stack->controller.complete[1]};
+  const bool read = may_read(stack, &write);
+  const bool complete[2] = {stack->controller.complete[0], stack->controller.complete[1]};
   const int grant = result_bus_grant(&stack->bus, lines.bus_valid, lines.bus_load);
+  const struct controller_in controller_in = {.channels = stack->channels,
+                                              .registers = &stack->registers,
+                                              .job_is_load = stack->job.load,
+                                              .front_busy = stack->front_busy,  // of the clock before
+                                              .older_busy = stack->older_busy,
+                                              .work_busy = stack->work_busy,
+                                              .segment_room = stack->segment_room};
   struct registers_in registers;
   struct bus_word granted;
-  operation_controller_clock(stack, &registers);  // sees the busy signals of the clock before
+  operation_controller_clock(&stack->controller, &controller_in, &registers);
   clock_channels(stack, job_valid, attention, parity, grant, &granted);
   broadcast_clock(&stack->broadcast, &stack->job, read, lines.word_ready, stack->channels);
   if (job_valid && !stack->job.load) broadcast_start(&stack->broadcast, &stack->job);
@@ -167,7 +193,7 @@ int stack_clock(struct stack_model *stack) {
     result_pending_clock(&stack->pending[p], complete[p], write.load_word,
                          write.done && write.done_parity == p, write.done_channel);
   if (job_valid) start_pending(stack, stack->controller.job);
-  registers_clock(stack, &registers);
+  registers_clock(&stack->registers, &registers);
   stack->clocks++;
   return error;
 }
@@ -180,13 +206,8 @@ bool stack_xpu_busy(const struct stack_model *stack) {
 
 bool stack_idle(const struct stack_model *stack) {
   const struct operation_controller *c = &stack->controller;
-  const struct stack_registers *r = &stack->registers;
-  const bool settled = r->empty == (r->produced == r->consumed) && !r->doorbell && !r->write;
-  const bool runs = r->enable && !r->error_code && r->produced != r->consumed;
-  const bool signals =
-      c->completed || c->error || c->fetched || (r->interrupt_status & r->interrupt_enable) != 0;
-  return settled && !runs && !signals && c->next == NEXT_IDLE && c->flight == 0 && c->start == 0 &&
-         !c->attention && !stack->work_busy && !stack_xpu_busy(stack);
+  return registers_settled(&stack->registers) && !operation_controller_busy(c) && !c->error && !c->fetched &&
+         c->start == 0 && !stack->work_busy && !stack_xpu_busy(stack);
 }
 
 void stack_skip(struct stack_model *stack, uint64_t clocks) {

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The projections kernel: one LOAD, then a GEMM for each matrix.
 #include <stddef.h>
 
@@ -8,12 +9,13 @@
 
 struct projections_job {
   uint32_t count;
-  enum result_format format;
+  enum duplex_result_format format;
   struct region x;
   struct weight_layout layout[PROJECTIONS_MOST];
   struct region weights[PROJECTIONS_MOST], results[PROJECTIONS_MOST];
 };
 
+// One LOAD, then a GEMM for each matrix.
 static void run(const struct hal *hal, const struct projections_job *job, struct firmware_report *report) {
   struct ring ring;
   uint32_t d[DUPLEX_DESCRIPTOR_WORDS];
@@ -34,9 +36,9 @@ static enum completion_status serve(struct client *client, const void *payload,
                                     struct firmware_report *report, uint32_t *detail) {
   const struct projections_message *m = payload;
   struct projections_job job = {
-      .count = m->count, .format = (enum result_format)m->format, .x = {m->x.base, m->x.stripe}};
+      .count = m->count, .format = (enum duplex_result_format)m->format, .x = {m->x.base, m->x.stripe}};
   if (*detail = AT(count), m->count == 0 || m->count > PROJECTIONS_MOST) return COMPLETION_ARGUMENT;
-  if (*detail = AT(format), m->format > RESULT_ACC) return COMPLETION_ARGUMENT;
+  if (*detail = AT(format), m->format > DUPLEX_RESULT_FORMAT_ACC) return COMPLETION_ARGUMENT;
   for (uint32_t i = 0; i < m->count; i++) {
     *detail = AT(weights) + i * (uint32_t)sizeof m->weights[0];
     const enum completion_status status =

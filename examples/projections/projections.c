@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Sends the projections kernel a job and compares results and clocks with three gemm jobs.
 // usage: projections [native|riscv] [cmodel|rtl] [CHANNELS] [FILE for the trace of the firmware]
 #include "examples/projections/projections.h"
@@ -6,7 +7,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "driver/stack.h"
+#include "driver/bundle_owner.h"
+#include "driver/queue.h"
+#include "driver/transfer.h"
 #include "duplex/random.h"
 
 enum { TOKENS = 8, K = 1024, TILE_BYTES = DUPLEX_TILE_WORDS * DUPLEX_WORD_BYTES };
@@ -44,7 +47,8 @@ static int place_x(struct duplex_stack *stack, struct region region, const duple
 // Results of one matrix: blocks of rows of 8 lanes.
 static int fetch(struct duplex_stack *stack, const struct weight_layout *layout, struct region region,
                  duplex_f16 *y) {
-  const uint32_t block_bytes = result_block_columns(layout, RESULT_F16, 1) * DUPLEX_COLUMN_BYTES;
+  const uint32_t block_bytes =
+      result_block_columns(layout, DUPLEX_RESULT_FORMAT_F16, 1) * DUPLEX_COLUMN_BYTES;
   for (unsigned channel = 0; channel < stack->channels; channel++) {
     uint32_t first;
     const uint32_t count = layout_channel_rows(layout, channel, &first);
@@ -60,23 +64,24 @@ static int fetch(struct duplex_stack *stack, const struct weight_layout *layout,
   return 0;
 }
 
+// Places x, sends the message, and fetches the results; *clocks: of the job.
 static int project(struct duplex_stack *stack, struct duplex_weights *const w[], const duplex_f16 *x,
                    duplex_f16 *const y[], uint64_t *clocks) {
-  struct projections_message m = {.count = PROJECTIONS_MOST, .format = RESULT_F16};
+  struct projections_message m = {.count = PROJECTIONS_MOST, .format = DUPLEX_RESULT_FORMAT_F16};
   struct region place, results[PROJECTIONS_MOST];
   bool taken = space_take(stack->space, stack->bundles,
                           activation_row_sets(K / DUPLEX_WIDTH, stack->channels), &place);
   m.x = (struct region_words){place.base, place.stripe};
   for (uint32_t i = 0; i < PROJECTIONS_MOST; i++) {
-    taken = taken && space_take(stack->space, stack->bundles, result_row_sets(&w[i]->layout, RESULT_F16, 1),
-                                &results[i]);
+    taken = taken && space_take(stack->space, stack->bundles,
+                                result_row_sets(&w[i]->layout, DUPLEX_RESULT_FORMAT_F16, 1), &results[i]);
     m.weights[i] = (struct matrix_words){rows[i], K, 0, w[i]->region.base, w[i]->region.stripe};
     m.results[i] = (struct region_words){results[i].base, results[i].stripe};
   }
   uint32_t number;
   struct completion completion;
   int error = taken ? place_x(stack, place, x) : 1;
-  if (!error) error = stack_own(stack, stack->bundles);
+  if (!error) error = bundle_owner_set(stack, stack->bundles);
   const uint64_t before = stack->backend->ops->clocks(stack->backend);
   if (!error) error = queue_submit(stack, MESSAGE_USER, &m, sizeof m, &number);
   if (!error) error = queue_wait(stack, number, UINT64_MAX, &completion);
@@ -95,7 +100,8 @@ int main(int argc, char **argv) {
   struct duplex_weights *w[PROJECTIONS_MOST] = {NULL};
   duplex_f16 *y[PROJECTIONS_MOST], *expected[PROJECTIONS_MOST], *x = tensor(0, TOKENS * K);
   char text[512];
-  uint64_t one = 0, three = 0;
+  uint64_t one = 0;
+  uint64_t three = 0;
   if (duplex_stack_open(argc > 2 ? argv[2] : "cmodel", &options, &stack, text, sizeof text))
     return fputs(text, stderr), 1;
   for (uint32_t i = 0; i < PROJECTIONS_MOST; i++) {

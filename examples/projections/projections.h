@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The message of the projections kernel: several matrices meet the same activations (Q, K and V of a layer),
 // which are loaded once.
 #ifndef DUPLEX_EXAMPLE_PROJECTIONS_H

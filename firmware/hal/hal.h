@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Access of the firmware to its stack: registers, waiting, and whether the job is still wanted. On the
 // stack's own RV32 controller these are plain loads, stores and `wfi`; natively they go through functions
 // that the driver gives.

@@ -1,14 +1,19 @@
+// SPDX-License-Identifier: Apache-2.0
+// The GEMM kernel: pass after pass a load of activations and the products with all weights.
+#include "duplex/arithmetic.h"
 #include "firmware/kernels/ring.h"
 
 void firmware_gemm(const struct hal *hal, const struct gemm_job *job, struct firmware_report *report) {
   struct ring ring;
   uint32_t d[DUPLEX_DESCRIPTOR_WORDS];
-  const uint32_t k_tiles = job->weights_layout.k_tiles, most = groups_of_pass(k_tiles);
-  struct region x = job->x, results = job->results;
+  const uint32_t k_tiles = job->weights_layout.k_tiles;
+  const uint32_t most = groups_of_pass(k_tiles);
+  struct region x = job->x;
+  struct region results = job->results;
   ring_start(&ring, hal, report);
   for (uint32_t left = job->groups, groups; left; left -= groups) {
-    groups = left < most ? left : most;
-    describe_load(d, x, 1, 0, groups * k_tiles);
+    groups = (uint32_t)duplex_smaller(left, most);
+    describe_load(d, x, DUPLEX_DESTINATION_SHARED, 0, groups * k_tiles);
     if (!ring_push(&ring, d, false)) return;
     describe_gemm(d, &job->weights_layout, job->weights, groups);
     describe_loaded_activations(d, 0, groups);

@@ -1,28 +1,32 @@
+// SPDX-License-Identifier: Apache-2.0
+// Where tensors lie in the channels' DRAM.
 #include "firmware/layout.h"
 
 #include "duplex/descriptor.h"
+#include "duplex/geometry.h"
 #include "duplex/params.h"
-
-static uint32_t divide_up(uint32_t a, uint32_t b) { return (a + b - 1) / b; }
 
 // Row sets of a block.
 static uint32_t block_row_sets(const struct weight_layout *layout) {
-  if (layout->two_streams) return 2 * divide_up(layout->k_tiles, 2);  // two k-tiles of one matrix in each
-  return divide_up((layout->block_rows * layout->k_tiles + layout->exponents) * DUPLEX_BEAT_BYTES,
-                   DUPLEX_ROW_SET_BYTES);
+  if (layout->two_streams)
+    return duplex_two_stream_row_sets(layout->k_tiles);  // two k-tiles of one matrix in each
+  return duplex_divide_up((layout->block_rows * layout->k_tiles + layout->exponents) * DUPLEX_BEAT_BYTES,
+                          DUPLEX_ROW_SET_BYTES);
 }
 
 bool weight_layout(struct weight_layout *layout, uint32_t k, uint32_t channels) {
-  const uint32_t unit = layout->gated ? 2 : 1, rows = layout->rows, groups = layout->two_streams ? 2 : 1;
+  const uint32_t unit = layout->gated ? 2 : 1;
+  const uint32_t rows = layout->rows;
+  const uint32_t groups = layout->two_streams ? 2 : 1;
   if (rows == 0 || rows > DUPLEX_DESC_MASK(ROWS) || k == 0 ||
       k > DUPLEX_K_TILES_MAX / groups * DUPLEX_WIDTH || rows % unit)
     return false;
-  layout->k_tiles = divide_up(k, DUPLEX_WIDTH);
-  layout->channel_rows = divide_up(rows / unit, channels) * unit;
+  layout->k_tiles = duplex_divide_up(k, DUPLEX_WIDTH);
+  layout->channel_rows = duplex_divide_up(rows / unit, channels) * unit;
   // Blocks that leave room for the sums of as many groups of tokens as can share them.
-  layout->blocks = divide_up(layout->channel_rows, DUPLEX_ROWS / DUPLEX_TOKEN_GROUPS);
-  layout->block_rows = divide_up(layout->channel_rows / unit, layout->blocks) * unit;
-  layout->blocks = divide_up(layout->channel_rows, layout->block_rows);
+  layout->blocks = duplex_divide_up(layout->channel_rows, DUPLEX_ROWS / DUPLEX_TOKEN_GROUPS);
+  layout->block_rows = duplex_divide_up(layout->channel_rows / unit, layout->blocks) * unit;
+  layout->blocks = duplex_divide_up(layout->channel_rows, layout->block_rows);
   layout->stride = block_row_sets(layout);
   layout->row_sets = layout->blocks * layout->stride;
   return layout->channel_rows <= DUPLEX_DESC_MASK(CHANNEL_ROWS) &&
@@ -34,40 +38,35 @@ uint32_t layout_channel_rows(const struct weight_layout *layout, uint32_t channe
   const uint64_t begin = (uint64_t)channel * layout->channel_rows;
   *first = begin < layout->rows ? (uint32_t)begin : layout->rows;
   const uint32_t left = layout->rows - *first;
-  return left < layout->channel_rows ? left : layout->channel_rows;
+  return (uint32_t)duplex_smaller(left, layout->channel_rows);
 }
 
-uint32_t result_row_bytes(enum result_format format) {
-  return DUPLEX_LANES * (format == RESULT_F16 ? 2u : format == RESULT_F32 ? 4u : 16u);
+uint32_t result_row_bytes(enum duplex_result_format format) {
+  switch (format) {
+    case DUPLEX_RESULT_FORMAT_F16:
+      return 2 * DUPLEX_LANES;
+    case DUPLEX_RESULT_FORMAT_F32:
+      return 4 * DUPLEX_LANES;
+    default:
+      return 16 * DUPLEX_LANES;
+  }
 }
 
 uint32_t groups_of_pass(uint32_t k_tiles) {
   return k_tiles * DUPLEX_TILE_WORDS * DUPLEX_TOKEN_GROUPS <= DUPLEX_SHARED_WORDS ? DUPLEX_TOKEN_GROUPS : 1;
 }
 
-uint32_t result_block_columns(const struct weight_layout *layout, enum result_format format,
+uint32_t result_block_columns(const struct weight_layout *layout, enum duplex_result_format format,
                               uint32_t groups) {
-  return divide_up(groups * layout->block_rows * result_row_bytes(format), DUPLEX_COLUMN_BYTES);
+  return duplex_divide_up(groups * layout->block_rows * result_row_bytes(format), DUPLEX_COLUMN_BYTES);
 }
 
-uint32_t result_row_sets(const struct weight_layout *layout, enum result_format format, uint32_t groups) {
-  return divide_up(layout->blocks * result_block_columns(layout, format, groups), DUPLEX_COLUMNS);
+uint32_t result_row_sets(const struct weight_layout *layout, enum duplex_result_format format,
+                         uint32_t groups) {
+  return duplex_divide_up(layout->blocks * result_block_columns(layout, format, groups), DUPLEX_COLUMNS);
 }
 
 uint32_t activation_row_sets(uint32_t tiles, uint32_t channels) {
   const uint32_t tiles_of_row_set = DUPLEX_ROW_SET_BYTES / (DUPLEX_TILE_WORDS * DUPLEX_WORD_BYTES);
-  return divide_up(divide_up(tiles, channels), tiles_of_row_set);
-}
-
-uint32_t kv_tiles(uint32_t head_size) { return divide_up(head_size, DUPLEX_WIDTH); }
-
-uint32_t kv_block_rows(uint32_t head_size) { return divide_up(head_size / 16, kv_tiles(head_size)) * 16; }
-
-uint32_t kv_slots(uint32_t heads, uint32_t channels) { return divide_up(heads, channels); }
-
-uint32_t kv_positions(uint32_t positions, uint32_t spread, uint32_t member) {
-  const uint32_t blocks = positions / DUPLEX_WIDTH, members = 1u << spread, whole = blocks >> spread,
-                 next = blocks % members;
-  if (member == next) return whole * DUPLEX_WIDTH + positions % DUPLEX_WIDTH;
-  return (whole + (member < next)) * DUPLEX_WIDTH;
+  return duplex_divide_up(duplex_divide_up(tiles, channels), tiles_of_row_set);
 }

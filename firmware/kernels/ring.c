@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+// The descriptor ring: start, wait, recover, and the descriptors of GEMM and expert.
 #include "firmware/kernels/ring.h"
 
 #include "duplex/registers.h"
@@ -32,6 +34,7 @@ void ring_abandon(struct ring *ring, enum firmware_result result) {
   ring_recover(ring->hal);
 }
 
+// The stack has refused a descriptor: notes which, and ends the job.
 static bool refused(struct ring *ring) {
   const uint32_t code = hal_read(ring->hal, DUPLEX_REG_ERROR_CODE);
   if (code == DUPLEX_STACK_ERROR_NONE) return false;
@@ -43,6 +46,7 @@ static bool refused(struct ring *ring) {
   return true;
 }
 
+// The job is no longer wanted: ends it.
 static bool cancelled(struct ring *ring) {
   if (!hal_cancelled(ring->hal)) return false;
   ring_abandon(ring, FIRMWARE_CANCELLED);
@@ -67,9 +71,9 @@ bool ring_wait_for_room(struct ring *ring) {
 }
 
 bool ring_push(struct ring *ring, const uint32_t descriptor[DUPLEX_DESCRIPTOR_WORDS], bool last) {
-  uint32_t slot, word_0;
-  if (!ring_reserve(ring, last, &slot, &word_0)) return false;
-  hal_write_word(ring->hal, slot, 0, descriptor[0] | word_0);
+  uint32_t slot, ring_fields;
+  if (!ring_reserve(ring, last, &slot, &ring_fields)) return false;
+  hal_write_word(ring->hal, slot, 0, descriptor[0] | ring_fields);
 #pragma GCC unroll 16
   for (uint32_t word = 1; word < DUPLEX_DESCRIPTOR_WORDS; word++)
     hal_write_word(ring->hal, slot, word, descriptor[word]);
@@ -92,8 +96,8 @@ static void clear(uint32_t d[DUPLEX_DESCRIPTOR_WORDS]) {
 void describe_load(uint32_t d[DUPLEX_DESCRIPTOR_WORDS], struct region source, uint32_t destination,
                    uint32_t address, uint32_t tiles) {
   clear(d);
-  DUPLEX_DESCRIPTOR_SET(d, OPCODE, 1);
-  DUPLEX_DESCRIPTOR_SET(d, CHAIN, destination == 1);
+  DUPLEX_DESCRIPTOR_SET(d, OPCODE, DUPLEX_OPCODE_LOAD);
+  DUPLEX_DESCRIPTOR_SET(d, CHAIN, destination == DUPLEX_DESTINATION_SHARED);
   DUPLEX_DESCRIPTOR_SET(d, SRC_BASE, source.base);
   DUPLEX_DESCRIPTOR_SET(d, SRC_STRIPE, source.stripe);
   DUPLEX_DESCRIPTOR_SET(d, DESTINATION, destination);
@@ -104,7 +108,7 @@ void describe_load(uint32_t d[DUPLEX_DESCRIPTOR_WORDS], struct region source, ui
 void describe_gemm(uint32_t d[DUPLEX_DESCRIPTOR_WORDS], const struct weight_layout *layout,
                    struct region weights, uint32_t groups) {
   clear(d);
-  DUPLEX_DESCRIPTOR_SET(d, OPCODE, 2);
+  DUPLEX_DESCRIPTOR_SET(d, OPCODE, DUPLEX_OPCODE_GEMM);
   DUPLEX_DESCRIPTOR_SET(d, CHAIN, 1);
   DUPLEX_DESCRIPTOR_SET(d, GROUPS, groups);
   DUPLEX_DESCRIPTOR_SET(d, TWO_STREAMS, layout->two_streams);
@@ -125,7 +129,7 @@ void describe_loaded_activations(uint32_t d[DUPLEX_DESCRIPTOR_WORDS], uint32_t a
 }
 
 void describe_results(uint32_t d[DUPLEX_DESCRIPTOR_WORDS], const struct weight_layout *layout,
-                      struct region results, enum result_format format, uint32_t groups) {
+                      struct region results, enum duplex_result_format format, uint32_t groups) {
   DUPLEX_DESCRIPTOR_SET(d, FORMAT, format);
   DUPLEX_DESCRIPTOR_SET(d, DST_BASE, results.base);
   DUPLEX_DESCRIPTOR_SET(d, DST_STRIPE, results.stripe);

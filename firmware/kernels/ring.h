@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The descriptor ring as the kernels use it.
 #ifndef DUPLEX_FIRMWARE_RING_H
 #define DUPLEX_FIRMWARE_RING_H
@@ -35,9 +36,9 @@ bool ring_wait_for_room(struct ring *ring);
 bool ring_push(struct ring *ring, const uint32_t descriptor[DUPLEX_DESCRIPTOR_WORDS], bool last);
 
 // The same in two steps, for a kernel that writes the words itself: the slot for hal_write_word, and what
-// word 0 needs besides the kernel's own fields. A slot keeps its words until they are written again;
-// ring_slot_is_new: this job has not written it yet.
-static inline bool ring_reserve(struct ring *ring, bool last, uint32_t *slot, uint32_t *word_0) {
+// word 0 needs besides the kernel's own fields (INTERRUPT and TAG). A slot keeps its words until they are
+// written again; ring_slot_is_new: this job has not written it yet.
+static inline bool ring_reserve(struct ring *ring, bool last, uint32_t *slot, uint32_t *ring_fields) {
   const uint32_t number = ring->produced % DUPLEX_RING_ENTRIES;
   if (hal_cancelled(ring->hal)) {
     ring_abandon(ring, FIRMWARE_CANCELLED);
@@ -47,7 +48,7 @@ static inline bool ring_reserve(struct ring *ring, bool last, uint32_t *slot, ui
   // Half-way through the ring an interrupt asks for more; waiting for the very last slot would leave the
   // stack idle.
   const bool interrupt = last || number % (DUPLEX_RING_ENTRIES / 2) == 0;
-  *word_0 =
+  *ring_fields =
       DUPLEX_DESCRIPTOR_FIELD(INTERRUPT, interrupt) | DUPLEX_DESCRIPTOR_FIELD(TAG, ring->report->descriptors);
   *slot = hal_base(DUPLEX_REG_RING + 4 * DUPLEX_DESCRIPTOR_WORDS * number);
   return true;
@@ -73,6 +74,6 @@ void describe_gemm(uint32_t d[DUPLEX_DESCRIPTOR_WORDS], const struct weight_layo
 // Activations that a LOAD brought to word `address`: the tiles of the groups in turn.
 void describe_loaded_activations(uint32_t d[DUPLEX_DESCRIPTOR_WORDS], uint32_t address, uint32_t groups);
 void describe_results(uint32_t d[DUPLEX_DESCRIPTOR_WORDS], const struct weight_layout *layout,
-                      struct region results, enum result_format format, uint32_t groups);
+                      struct region results, enum duplex_result_format format, uint32_t groups);
 
 #endif

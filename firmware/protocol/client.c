@@ -1,12 +1,15 @@
+// SPDX-License-Identifier: Apache-2.0
 // What a client's message names, against what its queue may touch.
 #include "duplex/params.h"
 #include "firmware/protocol.h"
 
+// So many row sets from `base` on, of a stripe set of so many bundles, lie in a run of rows.
 static bool lies_in(const struct row_range *part, uint32_t bundles, uint32_t base, uint32_t row_sets) {
   return base >= part->first * bundles && base + row_sets <= (part->first + part->count) * bundles;
 }
 
 bool client_owns(const struct client *client, struct region region, uint32_t row_sets) {
+  // By mask: the RV32 has no instruction that counts bits.
   static const uint8_t ones[16] = {0, 1, 1, 2, 1, 2, 2, 3, 1, 2, 2, 3, 2, 3, 3, 4};
   const struct allotment *own = &client->allotment;
   const uint32_t bundles = ones[region.stripe & 15];

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The message of the expert kernel, and which table the activation unit holds.
 #include <stddef.h>
 
@@ -7,6 +8,7 @@
 #define AT(member) (uint32_t) offsetof(struct expert_message, member)
 #define TABLE_TILES_MOST (16384u / DUPLEX_TILE_BYTES)
 
+// The activation unit holds the table that this client calls `serial`.
 static bool table_is_there(const struct client *client, uint32_t serial) {
   const struct protocol *p = client->protocol;
   return p->table.generation == client->allotment.generation && p->table.queue == client->queue &&
@@ -20,6 +22,7 @@ static void note_table(const struct client *client, uint32_t serial, bool loaded
   p->table.serial = serial;
 }
 
+// The parts of a message that name matrices, activations and results.
 static enum completion_status check_tokens(const struct client *client, const struct expert_message *m,
                                            struct expert_job *job, uint32_t *detail) {
   *detail = AT(up);
@@ -32,10 +35,10 @@ static enum completion_status check_tokens(const struct client *client, const st
   const uint32_t inner = job->up_layout.rows / (job->up_layout.gated ? 2 : 1);
   if (m->down.k != inner || job->up_layout.two_streams != job->down_layout.two_streams)
     return COMPLETION_ARGUMENT;
-  if (*detail = AT(format), m->format > RESULT_ACC) return COMPLETION_ARGUMENT;
+  if (*detail = AT(format), m->format > DUPLEX_RESULT_FORMAT_ACC) return COMPLETION_ARGUMENT;
   if (*detail = AT(groups), job->up_layout.two_streams && m->groups % 2) return COMPLETION_ARGUMENT;
-  const uint32_t most = expert_groups_of_pass(&job->up_layout, &job->down_layout),
-                 passes = (m->groups + most - 1) / most;
+  const uint32_t most = expert_groups_of_pass(&job->up_layout, &job->down_layout);
+  const uint32_t passes = (m->groups + most - 1) / most;
   if (*detail = AT(x),
       !client_owns(client, job->x,
                    passes * activation_row_sets(most * job->up_layout.k_tiles, job->channels)))
@@ -56,7 +59,7 @@ static enum completion_status serve_expert(struct client *client, const void *pa
   job.results = (struct region){m->results.base, m->results.stripe};
   job.table = (struct region){m->table.base, m->table.stripe};
   job.table_tiles = m->table_tiles;
-  job.format = (enum result_format)m->format;
+  job.format = (enum duplex_result_format)m->format;
   job.channels = client->channels;
   job.groups = m->groups;
   if (*detail = AT(groups), m->groups > PROTOCOL_TOKEN_GROUPS) return COMPLETION_ARGUMENT;

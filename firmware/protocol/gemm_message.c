@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The message of the GEMM kernel.
 #include <stddef.h>
 
@@ -10,18 +11,19 @@ static enum completion_status serve_gemm(struct client *client, const void *payl
   const struct gemm_message *m = payload;
   struct gemm_job job = {.x = {m->x.base, m->x.stripe},
                          .results = {m->results.base, m->results.stripe},
-                         .format = (enum result_format)m->format,
+                         .format = (enum duplex_result_format)m->format,
                          .channels = client->channels,
                          .groups = m->groups};
   *detail = AT(weights);
   const enum completion_status status =
       client_matrix(client, &m->weights, MATRIX_EXPONENTS | MATRIX_PAIR, &job.weights_layout, &job.weights);
   if (status != COMPLETION_DONE) return status;
-  if (*detail = AT(format), m->format > RESULT_ACC) return COMPLETION_ARGUMENT;
+  if (*detail = AT(format), m->format > DUPLEX_RESULT_FORMAT_ACC) return COMPLETION_ARGUMENT;
   if (*detail = AT(groups), m->groups == 0 || m->groups > PROTOCOL_TOKEN_GROUPS) return COMPLETION_ARGUMENT;
   if (job.weights_layout.two_streams && m->groups % 2) return COMPLETION_ARGUMENT;
-  const uint32_t k_tiles = job.weights_layout.k_tiles, most = groups_of_pass(k_tiles),
-                 passes = (m->groups + most - 1) / most;
+  const uint32_t k_tiles = job.weights_layout.k_tiles;
+  const uint32_t most = groups_of_pass(k_tiles);
+  const uint32_t passes = (m->groups + most - 1) / most;
   if (*detail = AT(x),
       !client_owns(client, job.x, passes * activation_row_sets(most * k_tiles, client->channels)))
     return COMPLETION_REGION;

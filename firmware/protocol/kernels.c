@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The kernels of this firmware. A new one joins by one entry.
 #include <stddef.h>
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Serves the queues in turn: takes a message, checks it, runs its kernel, completes it.
 #include <stddef.h>
 
@@ -33,8 +34,8 @@ static bool is_open(struct protocol *p, uint32_t q) {
 static bool has_work(struct protocol *p, uint32_t q) {
   volatile struct queue *queue = &p->box->queue[q];
   if (!is_open(p, q)) return false;
-  const uint32_t waiting = queue->produced - p->queue[q].consumed,
-                 kept = p->queue[q].completed - queue->collected;
+  const uint32_t waiting = queue->produced - p->queue[q].consumed;
+  const uint32_t kept = p->queue[q].completed - queue->collected;
   if (waiting > PROTOCOL_ENTRIES || kept > PROTOCOL_ENTRIES) {
     queue->generation = 0;
     return false;
@@ -42,6 +43,7 @@ static bool has_work(struct protocol *p, uint32_t q) {
   return waiting != 0 && kept < PROTOCOL_ENTRIES;
 }
 
+// The client may change its message at any time: only the copy is looked at.
 static void copy_message(struct message *to, volatile const struct message *from) {
   to->version = from->version;
   to->length = from->length;
@@ -52,17 +54,22 @@ static void copy_message(struct message *to, volatile const struct message *from
   const volatile uint32_t *in = from->payload;
   const uint32_t *end = to->payload + (to->length - PROTOCOL_HEADER_BYTES + 3) / 4;
   for (uint32_t *out = to->payload; out < end; in += 4, out += 4) {
-    const uint32_t a = in[0], b = in[1], c = in[2], d = in[3];
+    const uint32_t a = in[0];
+    const uint32_t b = in[1];
+    const uint32_t c = in[2];
+    const uint32_t d = in[3];
     out[0] = a, out[1] = b, out[2] = c, out[3] = d;
   }
 }
 
+// NULL: there is no such kernel.
 static const struct kernel *find(uint32_t kind) {
   const struct kernel *const *kernel = firmware_kernels;
   while (*kernel && (*kernel)->kind != kind) kernel++;
   return *kernel;
 }
 
+// Checks the header of the message that was copied and runs its kernel.
 static enum completion_status run(struct client *client, struct firmware_report *report, uint32_t *detail) {
   static const uint8_t statuses[] = {[FIRMWARE_DONE] = COMPLETION_DONE,
                                      [FIRMWARE_REFUSED] = COMPLETION_REFUSED,
@@ -78,6 +85,7 @@ static enum completion_status run(struct client *client, struct firmware_report 
   return status == COMPLETION_DONE ? (enum completion_status)statuses[report->result] : status;
 }
 
+// Answers the message that was served last.
 static void complete(struct protocol *p, uint32_t q, enum completion_status status, uint32_t detail,
                      const struct firmware_report *report) {
   volatile struct queue *queue = &p->box->queue[q];
@@ -92,10 +100,12 @@ static void complete(struct protocol *p, uint32_t q, enum completion_status stat
   queue->completed = ++p->queue[q].completed;
 }
 
+// Serves the oldest message of a queue. Its answer is dropped if the queue was closed meanwhile.
 static void serve_queue(struct protocol *p, uint32_t q) {
   volatile struct queue *queue = &p->box->queue[q];
   volatile struct allotment *allotment = &p->box->allotment[q];
-  const uint32_t number = p->queue[q].consumed, slot = number % PROTOCOL_ENTRIES;
+  const uint32_t number = p->queue[q].consumed;
+  const uint32_t slot = number % PROTOCOL_ENTRIES;
   struct client client = {.protocol = p,
                           .queue = q,
                           .channels = p->box->channels,

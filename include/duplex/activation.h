@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Gated activation: h = RN16(act(g) * u), and RN16(act(u)) without a gate (SPEC N4, docs/activation.md).
 //
 // `act` is a table of DUPLEX_ACTIVATION_SEGMENTS uniform segments, each a cubic with integer coefficients and

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // One interface to a stack, whatever stands behind it: the C model or the Verilated RTL.
 //
 // The side of the host and the xPU: memory-mapped registers (AXI4-Lite, 32 bit), the DRAM behind the channels
@@ -13,7 +14,7 @@
 extern "C" {
 #endif
 
-#define DUPLEX_FOREIGN_BYTE 0xa5
+#define DUPLEX_FOREIGN_BYTE 0xa5  // what a side reads from bundles of the other
 
 // DRAM commands sent by Logic-PIM, by kind, summed over the channels.
 struct duplex_dram_commands {
@@ -35,9 +36,11 @@ struct duplex_backend_options {
 
 struct duplex_backend;
 
+// What a back end can do. address of a register: docs/registers.md.
 struct duplex_backend_ops {
   const char *name;  // "cmodel" or "rtl"
   void (*close)(struct duplex_backend *backend);
+  // One register access. DUPLEX_ERROR_BUS: there is no register at the address, *value is 0.
   int (*reg_read)(struct duplex_backend *backend, uint32_t address, uint32_t *value);
   int (*reg_write)(struct duplex_backend *backend, uint32_t address, uint32_t value);
   // Bytes of one channel's DRAM by physical address (docs/architecture.md), as the xPU accesses them. Cells
@@ -67,11 +70,13 @@ struct duplex_backend {
   const struct duplex_backend_ops *ops;
 };
 
-// The C model of a stack. *backend is NULL on failure.
+// The C model of a stack. *backend is NULL on failure. Errors: ARGUMENT (channels, preset), NO_MEMORY,
+// NOT_AVAILABLE (it writes neither waves nor command files).
 int duplex_cmodel_open(const struct duplex_backend_options *options, struct duplex_backend **backend);
 
 // The Verilated stack, from a shared library built per number of channels: found beside the program, or built
-// on demand.
+// on demand. Errors: ARGUMENT (channels, preset), NOT_AVAILABLE (no library, and no sources to build it), IO
+// (a file of the options), NO_MEMORY.
 int duplex_rtl_open(const struct duplex_backend_options *options, struct duplex_backend **backend);
 // 1 if that library is there already, without a wave file; nothing is built.
 int duplex_rtl_built(unsigned channels);

@@ -1,4 +1,6 @@
-// Options of the RV32 controller that runs the firmware of a stack.
+// SPDX-License-Identifier: Apache-2.0
+// Options of the RV32 controller that runs the firmware of a stack. All files are closed when the stack
+// closes.
 #ifndef DUPLEX_CONTROLLER_H
 #define DUPLEX_CONTROLLER_H
 
@@ -14,8 +16,8 @@ struct duplex_riscv_options {
   const char *trace_file;         // calls and register accesses, or NULL
   const char *profile_file;       // instructions and clocks by function, or NULL
   unsigned gdb_port;              // waits for GDB on this port of the loopback interface; 0: no
-  uint64_t
-      quiet_instructions;  // watchdog: most instructions of a job without a completed descriptor; 0 = 2^30
+  // Watchdog: most instructions that the firmware executes without sleeping; 0 = 2^28.
+  uint64_t quiet_instructions;
 };
 
 #ifdef __cplusplus

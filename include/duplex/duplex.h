@@ -1,9 +1,15 @@
+// SPDX-License-Identifier: Apache-2.0
 // The host library: one stack with its weights resident, jobs on it, results and statistics.
 //
-// Tensors are binary16, row-major, on the host; the library brings them into the stack's layout. Every
-// function that can fail returns 0 or a negative code of duplex/error.h, and duplex_stack_last_error then has
-// a line of text with the cause. Nothing here prints or exits. After any error the stack can be used on,
-// except after DUPLEX_ERROR_DRAM_TIMING. A stack belongs to one thread at a time.
+// Tensors are binary16, row-major, on the host; the library brings them into the stack's layout. A function
+// that can fail returns 0 or a negative code of duplex/error.h; duplex_stack_last_error then has a line of
+// text with the cause. Each function lists its own codes. Besides, everything that reaches the stack may
+// return what its back end reports: DUPLEX_ERROR_BUS, _WATCHDOG, _OWNER, _DRAM_TIMING. Nothing here prints or
+// exits.
+//
+// After an error the stack can be used on, and nothing has changed unless a function says so. After
+// DUPLEX_ERROR_DRAM_TIMING it can only be closed. A stack belongs to one thread at a time, and so do its
+// clients together.
 #ifndef DUPLEX_DUPLEX_H
 #define DUPLEX_DUPLEX_H
 
@@ -18,72 +24,90 @@ extern "C" {
 
 enum duplex_format { DUPLEX_F16, DUPLEX_F32, DUPLEX_ACC };  // 2, 4 and 16 bytes an element
 
-struct duplex_stack;
-struct duplex_weights;  // a matrix that is resident on a stack
+struct duplex_stack;    // an open stack, as one of its clients sees it
+struct duplex_weights;  // a matrix, or two, resident on a stack
 struct duplex_job;      // a job in flight
 
 struct duplex_stack_options {
   struct duplex_backend_options backend;
-  uint64_t watchdog_clocks;  // longest time without news from the stack; 0 = 2^34
-  unsigned bundles;  // bundles that Logic-PIM owns during a job, a mask: weights and results lie there; 0 =
-                     // all four
-  int strict;        // activation rule: at most four bank activations of a rank within tFAW
-  const struct duplex_riscv_options
-      *riscv;            // the firmware runs on an RV32 controller; NULL: in this process, at no cost
+  uint64_t watchdog_clocks;  // longest time without news from the stack, in its clocks; 0 = 2^34
+  // Bundles that Logic-PIM owns during a job, a mask of bits 0 to 3: weights and results lie there; 0 = all.
+  unsigned bundles;
+  int strict;  // activation rule: at most four bank activations of a rank within tFAW
+  // The firmware runs on an RV32 controller; NULL: in this process, at no cost in clocks.
+  const struct duplex_riscv_options *riscv;
   int measure_overhead;  // every job runs a second time natively: stats.native_cycles
 };
 
-// Opens a stack: backend "cmodel" or "rtl". If it fails *stack is NULL and `error_text` (may be NULL) gets a
-// text of at most `size` bytes.
+// Opens a stack on a back end: "cmodel" or "rtl". If it fails *stack is NULL, and `error_text` (may be NULL)
+// gets a text of at most `size` bytes. Errors: ARGUMENT (no such back end, or an option out of its range),
+// NO_MEMORY, NOT_AVAILABLE (the back end or the controller is not built for this), IO (a file of the
+// options), FORMAT (a stack of another version or geometry).
 int duplex_stack_open(const char *backend, const struct duplex_stack_options *options,
                       struct duplex_stack **stack, char *error_text, size_t size);
 
-// The same on a back end that the caller opened with options->backend; closing the stack closes it, also if
-// this fails.
+// Opens a stack on a back end that the caller opened with options->backend. The stack owns the back end from
+// now on: duplex_stack_close closes it, and a failure here has closed it. Errors: as duplex_stack_open.
 int duplex_stack_open_backend(struct duplex_backend *backend, const struct duplex_stack_options *options,
                               struct duplex_stack **stack);
+
+// Ends a client: its jobs in flight are given up; its weights must have been released. With the last client
+// the stack itself and its back end close. NULL: nothing.
 void duplex_stack_close(struct duplex_stack *stack);
 
-// Another client of the stack, with a job queue of its own: it gets the last `rows` of the stack's rows of
-// each bundle (below the mailbox), which must be free, and keeps them. The firmware refuses a job that names
-// rows of another client. At most 4 clients; each is closed with duplex_stack_close, in any order, jobs in
-// flight end; the stack closes with the last.
+// Another client of the stack, with a job queue of its own. It gets the last `rows` (from 1) of the stack's
+// rows of each bundle, below the mailbox; they must be free, and the first client never gets them back. The
+// firmware refuses a job that names rows of another client. At most 4 clients in all, closed in any order.
+// Errors: ARGUMENT (the rows are not free), QUEUE_FULL (4 clients), OUT_OF_SPACE (no room for an activation
+// table), NO_MEMORY; the text is the given stack's.
 int duplex_stack_open_client(struct duplex_stack *stack, unsigned rows, struct duplex_stack **client);
+
+// One line about the last error of this client, "" if there was none. Valid until its next call.
 const char *duplex_stack_last_error(const struct duplex_stack *stack);
 
 // Weights that are uploaded from now on lie in these bundles, a mask of some of those that Logic-PIM owns (at
-// first all of them): their stripe set, over which consecutive row sets rotate.
+// first all of them): their stripe set, over which consecutive row sets rotate. Errors: ARGUMENT.
 int duplex_stack_set_stripe(struct duplex_stack *stack, unsigned bundles);
 
-// Makes W[n, k] resident. exponents: one signed exponent per row (the result is RN(2^e * sum)), or NULL. n
-// from 1, k 1 to 65,536.
+// Makes W[n, k] resident; n from 1, k 1 to 65,536. exponents[n]: the result of a row is RN(2^e * sum), e -128
+// to 127; NULL: all 0. Errors of the three uploads, after which *weights is NULL: ARGUMENT (a shape that does
+// not fit), OUT_OF_SPACE (of the stack's DRAM), NO_MEMORY.
 int duplex_stack_upload(struct duplex_stack *stack, const duplex_f16 *w, size_t n, size_t k,
                         const int8_t *exponents, struct duplex_weights **weights);
 
-// Makes gate[n, k] and up[n, k] resident as pairs, for duplex_stack_expert.
+// Makes gate[n, k] and up[n, k] resident, their rows in turn, for duplex_stack_expert; n, k as above.
 int duplex_stack_upload_gated(struct duplex_stack *stack, const duplex_f16 *gate, const duplex_f16 *up,
                               size_t n, size_t k, struct duplex_weights **weights);
 
-// Makes two matrices w[2][n, k] (gated: gate[2][n, k] and w[2][n, k]) resident, each in bundles of its own,
-// as experts that lie in one memory space each; their row sets take turns when they stream, so that the row
-// turnaround of one bundle hides behind the other. Needs two bundles at least; k 1 to 32,768. gate: NULL if
-// there is none. In jobs with such weights x, y are x[2][m, k], y[2][m, n]: matrix i meets x[i].
+// Makes a pair of matrices w[2][n, k] (with gate: gate[2][n, k] and w[2][n, k]) resident, each in bundles of
+// its own, as experts that lie in one memory space each; their row sets take turns when they stream, so that
+// the row turnaround of one bundle hides behind the other. Needs two bundles at least; k 1 to 32,768; gate:
+// NULL if there is none. In jobs with such weights x and y are x[2][m, k] and y[2][m, n]: matrix i meets
+// x[i].
 int duplex_stack_upload_pair(struct duplex_stack *stack, const duplex_f16 *gate, const duplex_f16 *w,
                              size_t n, size_t k, struct duplex_weights **weights);
+
+// The DRAM of the weights is free again. No job that uses them may be in flight. NULL: nothing.
 void duplex_stack_release(struct duplex_stack *stack, struct duplex_weights *weights);
 
-// y[m, n] = x[m, k] w^T, m from 1 to 4096, y in the given format.
+// y[m, n] = x[m, k] w^T, m 1 to 4096, y in the given format. Errors: those of duplex_stack_start_gemm and
+// duplex_stack_wait.
 int duplex_stack_gemm(struct duplex_stack *stack, const struct duplex_weights *w, const duplex_f16 *x,
                       size_t m, enum duplex_format format, void *y);
 
-// y[m, n] = RN16 of h down^T, h[m, f] = act(x gate^T) * (x up^T), or act(x up^T) if `up` has no gate; f up to
-// 65,536.
+// y[m, n] = RN16(h) down^T with h[m, f] = act(x gate^T) * (x up^T), or act(x up^T) if `up` has no gate; m 1
+// to 4096, f to 65,536, y in the given format. Errors: those of duplex_stack_start_expert and
+// duplex_stack_wait.
 int duplex_stack_expert(struct duplex_stack *stack, const struct duplex_weights *up,
                         const struct duplex_weights *down, const struct duplex_activation_table *table,
                         const duplex_f16 *x, size_t m, enum duplex_format format, void *y);
 
 // The same in two steps. Up to 8 jobs of a client are in flight; they are done in order, and waited for in
-// order. The weights stay resident until then. y as above; it is written by duplex_stack_wait.
+// order. The weights stay resident until then; x may be changed at once. y as above; duplex_stack_wait writes
+// it. Errors, after which *job is NULL: ARGUMENT (m; weights that do not belong together), OUT_OF_SPACE (no
+// room for activations and results), QUEUE_FULL (8 jobs), BUSY (a wait ended early and its job is not done;
+// or an expert brings another table while jobs are in flight), NO_MEMORY; of an expert with a new table also
+// those of duplex_stack_wait.
 int duplex_stack_start_gemm(struct duplex_stack *stack, const struct duplex_weights *w, const duplex_f16 *x,
                             size_t m, enum duplex_format format, struct duplex_job **job);
 int duplex_stack_start_expert(struct duplex_stack *stack, const struct duplex_weights *up,
@@ -91,15 +115,18 @@ int duplex_stack_start_expert(struct duplex_stack *stack, const struct duplex_we
                               const duplex_f16 *x, size_t m, enum duplex_format format,
                               struct duplex_job **job);
 
-// Waits at most `clocks` clocks of the stack (UINT64_MAX: as long as it takes). DUPLEX_ERROR_BUSY: the job is
-// not done, and stays; until it is done the client starts no other. After any other result the job is gone.
+// Waits at most `clocks` clocks of the stack (UINT64_MAX: as long as it takes) and writes y. Errors: BUSY:
+// the job is not done, and stays; until it is done the client starts no other. After any other result the job
+// is gone, and y is undefined after an error: DEVICE (the stack refused a descriptor), WATCHDOG, FIRMWARE (it
+// crashed, stopped, refused the message, or was reset), CANCELLED, ARGUMENT (not the oldest job).
 int duplex_stack_wait(struct duplex_job *job, uint64_t clocks, void *y);
 
 // The job ends as soon as the stack comes to rest: duplex_stack_wait then says DUPLEX_ERROR_CANCELLED, unless
-// it was done already.
+// it was done already. It has to be waited for all the same.
 void duplex_stack_cancel(struct duplex_job *job);
 
-// The controller is reset: jobs in flight, of all clients, are lost (DUPLEX_ERROR_FIRMWARE).
+// Starts the controller afresh: jobs in flight, of all clients, are lost, and waiting for one gives
+// DUPLEX_ERROR_FIRMWARE. Weights stay. Errors: FIRMWARE (it does not start).
 int duplex_stack_reset(struct duplex_stack *stack);
 
 struct duplex_channel_stats {
@@ -108,19 +135,20 @@ struct duplex_channel_stats {
   uint64_t macs;        // useful ones: rows * k * m
 };
 
-// Of the last job.
+// Statistics of the last job.
 struct duplex_stack_stats {
-  uint64_t cycles;         // 650 MHz clocks, the host's doorbell to completion
+  uint64_t cycles;         // 650 MHz clocks, from the host's doorbell to completion
   uint64_t append_cycles;  // of them, the xPU's writes of new positions (duplex_stack_attention_step)
   uint64_t native_cycles;  // the same with firmware that takes no time; 0: not measured
   uint64_t firmware_instructions;
-  uint64_t stream_cycles;  // of them, from first to last weight beat (the longest of all channels), without
-                           // gaps between descriptors
-  uint64_t starved, no_tile,
-      no_room;            // clocks without weights, activations, room for results, summed over the channels
-  uint64_t useful_bytes;  // weights asked for, once
-  uint64_t read_bytes, write_bytes;
-  uint64_t macs;  // useful ones
+  // Of the cycles, from first to last weight beat without gaps between descriptors, the longest of all
+  // channels.
+  uint64_t stream_cycles;
+  // Clocks without weights, without activations, without room for results, summed over the channels.
+  uint64_t starved, no_tile, no_room;
+  uint64_t useful_bytes;             // weights asked for, once
+  uint64_t read_bytes, write_bytes;  // by Logic-PIM from and to DRAM
+  uint64_t macs;                     // useful ones
   uint64_t descriptors;
   struct duplex_dram_commands commands;
   unsigned channels;

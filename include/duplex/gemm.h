@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The GEMM of one block of rows, as one GEMM module of the hardware does it.
 //
 // Shapes, all in the order in which the hardware streams them:
@@ -42,6 +43,10 @@ struct duplex_gemm_tiers {
 void duplex_gemm_block_fast(const duplex_f16 *weights, unsigned rows, unsigned k_tiles,
                             const struct duplex_gemm_panel *panel, struct duplex_sum *sums,
                             struct duplex_gemm_tiers *tiers);
+
+// Name of the instructions that the fast path uses on this processor: "portable", "avx2" or "avx512".
+// DUPLEX_KERNEL in the environment chooses a slower one.
+const char *duplex_gemm_kernels(void);
 
 #ifdef __cplusplus
 }

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The arithmetic units of the GEMM module, stage by stage, as in rtl/gemm: operand, dot64, accumulator
 // (numerics N1, N2).
 //

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The DRAM of one stack: byte-exact cells, sparse, and the device behind the pins of each channel.
 //
 // Cells are reached in two ways: by physical address (the xPU's own path, no simulated time;

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Exact sums of binary16 products, rounded once (docs/numerics.md, N1 to N3).
 //
 // A product of two finite binary16 numbers is a multiple of 2^-48 below 2^32 in magnitude. A sum is kept

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Random numbers for stimulus and demonstration data.
 //
 // xoshiro256** seeded by splitmix64: the same seed gives the same stream on every machine, and neighbouring

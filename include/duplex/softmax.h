@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The arithmetic units of softmax, one lane each, as in rtl/softmax (docs/numerics.md, N5).
 //
 // A row of scores becomes weights and one division: t = RN32(s * c), m = max t, p = 2^(15 - (m - t)) in 12

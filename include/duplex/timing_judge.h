@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Judge of DRAM timing: takes the commands of one channel in order of time and names the first rule that one
 // breaks.
 //

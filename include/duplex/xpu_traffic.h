@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Stands for the xPU on one channel: streams reads at full rate from the bundles that it owns, and refreshes
 // them, on its own command and data path (ordinary HBM3 commands to single banks, one row and one column
 // command a clock of 2 tCK).

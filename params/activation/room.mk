@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: Apache-2.0
+# Activation tables.
 .PHONY: activation-tables activation-tables-check
 activation-tables: ## make the built-in activation tables again
 	python3 params/activation/generate.py

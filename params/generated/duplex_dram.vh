@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The DRAM timing preset that is compiled in; another one by -DDUPLEX_DRAM_PRESET=\"dram_NAME.vh\", another rank switch (tCK) by
 // -DDUPLEX_RANK_SWITCH=n.
 `ifndef DUPLEX_DRAM_VH

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The stack's shared activation unit: rows of 8 binary32 values to rows of 8 binary16 values (SPEC N4,
 // docs/activation.md).
 //

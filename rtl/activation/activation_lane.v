@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // One lane of the activation unit: h = RN16(act(g) * u), without a gate RN16(act(u)) (SPEC N4,
 // docs/activation.md).
 //

@@ -1,4 +1,5 @@
-// act = polynomial * g (or the polynomial alone), then act * u exactly, with the special values
+// SPDX-License-Identifier: Apache-2.0
+// Multiplies: act = polynomial * g (or the polynomial alone), then act * u exactly, with the special values
 // (docs/activation.md).
 //
 // Inputs of one value arrive together. |act * u| = product_o * 2^exponent_o unless a flag says otherwise.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The cubic of a table entry by Horner's rule, each step rounded down (docs/activation.md).
 //
 // place_i: signed, units of 2^-16, -1/2 to 1/2. value_o: signed, in quarters of c0's unit.

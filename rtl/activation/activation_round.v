@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // RN16 of product * 2^exponent with the given sign, or the special value that a flag names
 // (docs/activation.md).
 //

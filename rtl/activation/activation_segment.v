@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Finds the table entry of an argument and its place in the segment (SPEC N4, docs/activation.md).
 //
 // Holds one copy of the table: header word in registers, segments in RAM. The image is loaded word by word

@@ -1,10 +1,11 @@
+// SPDX-License-Identifier: Apache-2.0
 // Decode attention of one channel, around its bundle controller, GEMM module, drain and write path
 // (docs/architecture.md, "The way of a pair through the channel"). Segments come from the operation
 // controller into a queue; the channel's GEMM and LOAD jobs and its attention are never at work at the same
 // time, `active_o` says whose the shared units are.
 `default_nettype none
 `include "duplex_params.vh"
-`include "duplex_descriptor.vh"
+`include "duplex_records.vh"
 module attention (
   input wire clk_i,
   input wire rst_ni,
@@ -20,25 +21,18 @@ module attention (
   // Bundle controller
   output wire read_valid_o,
   input wire read_ready_i,
-  output wire [15:0] read_base_o,
-  output wire [3:0] read_stripe_o,
-  output wire [16:0] read_columns_o,
+  output wire read_request_t read_o,
   input wire weight_valid_i,
   input wire [8*`DUPLEX_BEAT_BYTES-1:0] weight_i,
   output wire weight_pop_o,
   // GEMM module
   output wire tile_valid_o,
   input wire tile_ready_i,
-  output wire [8*`DUPLEX_WORD_BYTES-1:0] tile_data_o,
-  output wire tile_p16_o,
+  output wire tile_t tile_o,
   output wire beats_o,                // beats are those of attention
   output wire beat_valid_o,
   input wire beat_ready_i,
-  output wire [`DUPLEX_ROW_BITS-1:0] beat_row_o,
-  output wire beat_first_o,
-  output wire beat_last_o,
-  output wire beat_release_o,
-  output wire [`DUPLEX_LANES-1:0] beat_mask_o,
+  output wire beat_t beat_o,
   input wire sum_valid_i,
   input wire [`DUPLEX_LANES*`DUPLEX_SUM_BITS-1:0] sum_i,
   input wire [`DUPLEX_LANES*3-1:0] flags_i,
@@ -53,104 +47,47 @@ module attention (
   // Write path
   output wire result_valid_o,
   input wire result_ready_i,
-  output wire [16+`DUPLEX_COLUMN_BITS-1:0] result_column_o,
-  output wire [3:0] result_stripe_o,
-  output wire result_scores_o,        // it is the place of a segment's scores
+  output wire result_place_t result_o,
   input wire scores_written_i,        // a segment's scores are in DRAM
   // scores on their way to the result buffer, as score_read_data_i has them
   output wire word_reserve_o,
   output wire word_valid_o,
   output wire word_end_o,
   // Slice of the shared buffer
-  output wire score_valid_o,
-  output wire score_write_o,
-  output wire [9:0] score_address_o,
-  output wire [8*`DUPLEX_WORD_BYTES-1:0] score_write_data_o,
-  input wire [8*`DUPLEX_WORD_BYTES-1:0] score_read_data_i,
+  output wire score_access_t score_o,
+  input wire [RECORD_WORD-1:0] score_read_data_i,
   // The member below: its maximum, then the pair's back; its rows of context sums
-  input wire below_maximum_valid_i,
-  output wire below_maximum_ready_o,
-  input wire [32*`DUPLEX_LANES-1:0] below_maximum_i,
-  output wire below_final_valid_o,
-  input wire below_final_ready_i,
-  input wire below_row_valid_i,
-  input wire below_row_first_i,
-  input wire [`DUPLEX_LANES*`DUPLEX_SUM_BITS-1:0] below_sum_i,
-  input wire [`DUPLEX_LANES*3-1:0] below_flags_i,
-  input wire [57*`DUPLEX_LANES-1:0] below_l_i,
-  output wire below_taken_o,
+  input wire link_up_t below_i,
+  input wire [RECORD_MAXIMA-1:0] below_maximum_i,
+  output wire link_down_t below_o,
   // The member above
-  output wire above_maximum_valid_o,
-  input wire above_maximum_ready_i,
-  input wire above_final_valid_i,
-  output wire above_final_ready_o,
-  input wire [32*`DUPLEX_LANES-1:0] above_final_i,
-  output wire above_row_valid_o,
-  output wire above_row_first_o,
-  output wire [`DUPLEX_LANES*`DUPLEX_SUM_BITS-1:0] above_sum_o,
-  output wire [`DUPLEX_LANES*3-1:0] above_flags_o,
-  output wire [57*`DUPLEX_LANES-1:0] above_l_o,
-  input wire above_taken_i,
-  output wire [32*`DUPLEX_LANES-1:0] maximum_o,  // for both
+  output wire link_up_t above_o,
+  input wire link_down_t above_i,
+  input wire [RECORD_MAXIMA-1:0] above_maximum_i,
+  output wire [RECORD_MAXIMA-1:0] maximum_o,  // for both
   // Counters
-  output wire starved_o,
-  output wire no_tile_o,
-  output wire no_room_o
+  output wire stalls_t stalls_o
 );
-  localparam MAXIMA = 32 * `DUPLEX_LANES;
   localparam PLACE_BITS = $clog2(`DUPLEX_ATTENTION_QUEUE);
-  // Bits of the records of passes: kind, flags, scale, and the sizes
-  localparam STREAM_PASS = 2 + 9 + 32 + `DUPLEX_PASS_BITS + `DUPLEX_WIDTH_BITS + `DUPLEX_HEAD_TILE_BITS +
-      (`DUPLEX_WIDTH_BITS - 4) + `DUPLEX_LANES_CODE_BITS + `DUPLEX_LANES;
-  localparam TILES_PASS = 2 + 4 + 10 + `DUPLEX_PASS_BITS + `DUPLEX_WIDTH_BITS + `DUPLEX_HEAD_TILE_BITS +
-      `DUPLEX_LANES_CODE_BITS;
 
   // Queue and sequencer
   wire [PLACE_BITS:0] score_index, oldest, index, next;
-  wire [3:0] kv_stripe, qo_stripe, last_sixteen, result_stripe;
-  wire [1:0] score_mode, oldest_mode, mode, pass_kind;
-  wire [`DUPLEX_LANES_CODE_BITS-1:0] lanes;
-  wire [`DUPLEX_HEAD_TILE_BITS-1:0] row_block, pass_k_last;
-  wire [10:0] score_words, words;
-  wire [`DUPLEX_PASS_BITS-1:0] pass_blocks;
-  wire [9:0] pass_address, tiles_address;
-  wire score_first;
-  wire [15:0] k_base, v_base, v_stride, q_base, o_base, stride;
-  wire [17:0] last_position;
-  wire [8:0] slots;
-  wire [`DUPLEX_LANES-1:0] mask;
-  wire [31:0] scale;
-  wire [`DUPLEX_WIDTH_BITS-1:0] pass_rest;
-  wire [`DUPLEX_WIDTH_BITS-5:0] pass_sixteens;
-  wire [16+`DUPLEX_COLUMN_BITS-1:0] result_column;
-  wire wide, first, last, pass_valid, pass_ready, pass_first, pass_last, pass_keep, pass_final, pass_begins,
-    result_valid, result_ready, sequencer_busy;
-  wire member_below, member_above, pass_store, pass_back, pass_below, pass_above, joined;
+  wire [1:0] score_mode, oldest_mode;
+  wire [10:0] score_words;
+  wire score_first, pass_valid, pass_ready, result_valid, result_ready, sequencer_busy, joined;
+  wire segment_t segment;
+  wire stream_pass_t next_stream_pass, stream_pass;
+  wire tiles_pass_t next_tiles_pass, tiles_pass;
+  wire result_place_t next_result;
   // Stream
-  wire stream_valid, stream_pass_ready, stream_ready, score_start, score_ready, q_write, q_done, sum_score,
-    sum_end, sum_wide, l_done, stream_busy;
-  wire [1:0] stream_kind;
-  wire [`DUPLEX_HEAD_TILE_BITS-1:0] stream_k_last;
-  wire [`DUPLEX_LANES_CODE_BITS-1:0] stream_lanes;
-  wire [`DUPLEX_PASS_BITS-1:0] stream_blocks;
-  wire [`DUPLEX_WIDTH_BITS-1:0] stream_rest;
-  wire [`DUPLEX_WIDTH_BITS-5:0] stream_sixteens;
-  wire [`DUPLEX_LANES-1:0] stream_mask;
-  wire [31:0] stream_scale;
-  wire stream_wide, stream_first, stream_last, stream_keep, stream_final, stream_store, stream_back,
-    stream_below, stream_above;
+  wire stream_valid, stream_pass_ready, stream_ready, score_start, score_ready, q_write, q_done, sum_score;
+  wire sum_end, sum_wide, sum_below, sum_above, l_done, stream_busy, below_there, above_room, take, give;
   wire load_valid, load_upper, load_end, score_empty, stored;
-  wire sum_below, sum_above, below_there, above_room, take, give;
   wire [$clog2(`DUPLEX_Q_WORDS/2)-1:0] q_write_address, q_read_address;
   wire [8*`DUPLEX_BEAT_BYTES-1:0] q_data;
   // Tiles
-  wire tiles_valid, tiles_pass_ready, tiles_ready, tiles_wide, tiles_first, tiles_keep, tiles_begins,
-    tiles_busy;
-  wire [1:0] tiles_kind;
-  wire [`DUPLEX_PASS_BITS-1:0] tiles_blocks;
-  wire [`DUPLEX_WIDTH_BITS-1:0] tiles_rest;
-  wire [`DUPLEX_HEAD_TILE_BITS-1:0] tiles_k_last;
-  wire [`DUPLEX_LANES_CODE_BITS-1:0] tiles_lanes, position_lanes;
+  wire tiles_valid, tiles_pass_ready, tiles_ready, tiles_busy;
+  wire [`DUPLEX_LANES_CODE_BITS-1:0] position_lanes;
   wire position_valid, position_exists, position_wide, position_sum, position_clear, word_valid;
   wire [`DUPLEX_LANE_BITS:0] position;
   wire [8*`DUPLEX_WORD_BYTES-1:0] word;
@@ -160,10 +97,10 @@ module attention (
   wire writer_valid, writer_ready, writer_read, writer_done, writer_known;
   wire [9:0] writer_from, writer_address;
   wire [10:0] writer_words;
-  wire [MAXIMA-1:0] maximum, own_maximum;
+  wire [RECORD_MAXIMA-1:0] maximum, own_maximum;
   wire own_valid, own_ready, own_back, own_below, own_above;
-  reg [MAXIMA-1:0] maximum_q;  // of the pair whose weights are made
-  wire [57*`DUPLEX_LANES-1:0] l;
+  reg [RECORD_MAXIMA-1:0] maximum_q;  // of the pair whose weights are made
+  wire [RECORD_LS-1:0] l;
   reg active_q;
   reg [2:0] unwritten_q;       // segments whose scores have still to reach the DRAM
   reg [2:0] rows_open_q;       // pairs' results that have a place and whose last row has still to come
@@ -187,28 +124,7 @@ module attention (
     .oldest_i(oldest),
     .oldest_mode_o(oldest_mode),
     .index_i(index),
-    .k_base_o(k_base),
-    .v_base_o(v_base),
-    .v_stride_o(v_stride),
-    .q_base_o(q_base),
-    .o_base_o(o_base),
-    .stride_o(stride),
-    .kv_stripe_o(kv_stripe),
-    .qo_stripe_o(qo_stripe),
-    .last_position_o(last_position),
-    .last_sixteen_o(last_sixteen),
-    .mode_o(mode),
-    .row_block_o(row_block),
-    .first_o(first),
-    .last_o(last),
-    .lanes_o(lanes),
-    .wide_o(wide),
-    .mask_o(mask),
-    .scale_o(scale),
-    .words_o(words),
-    .slots_o(slots),
-    .below_o(member_below),
-    .above_o(member_above)
+    .segment_o(segment)
   );
 
   attention_sequencer sequencer (
@@ -222,47 +138,15 @@ module attention (
     .score_first_i(score_first),
     .score_words_i(score_words),
     .oldest_mode_i(oldest_mode),
-    .k_base_i(k_base),
-    .v_base_i(v_base),
-    .v_stride_i(v_stride),
-    .q_base_i(q_base),
-    .o_base_i(o_base),
-    .stride_i(stride),
-    .kv_stripe_i(kv_stripe),
-    .qo_stripe_i(qo_stripe),
-    .last_position_i(last_position),
-    .last_sixteen_i(last_sixteen),
-    .mode_i(mode),
-    .row_block_i(row_block),
-    .first_i(first),
-    .last_i(last),
-    .words_i(words),
-    .slots_i(slots),
-    .below_i(member_below),
-    .above_i(member_above),
+    .segment_i(segment),
     .joined_i(joined),
     .read_valid_o(read_valid_o),
     .read_ready_i(read_ready_i),
-    .read_base_o(read_base_o),
-    .read_stripe_o(read_stripe_o),
-    .read_columns_o(read_columns_o),
+    .read_o(read_o),
     .pass_valid_o(pass_valid),
     .pass_ready_i(pass_ready),
-    .pass_kind_o(pass_kind),
-    .pass_blocks_o(pass_blocks),
-    .pass_rest_o(pass_rest),
-    .pass_k_last_o(pass_k_last),
-    .pass_sixteens_o(pass_sixteens),
-    .pass_first_o(pass_first),
-    .pass_last_o(pass_last),
-    .pass_keep_o(pass_keep),
-    .pass_final_o(pass_final),
-    .pass_begins_o(pass_begins),
-    .pass_store_o(pass_store),
-    .pass_back_o(pass_back),
-    .pass_below_o(pass_below),
-    .pass_above_o(pass_above),
-    .pass_address_o(pass_address),
+    .stream_pass_o(next_stream_pass),
+    .tiles_pass_o(next_tiles_pass),
     .write_valid_o(writer_valid),
     .write_ready_i(writer_ready),
     .write_address_o(writer_from),
@@ -273,55 +157,49 @@ module attention (
     .rows_open_i(rows_open_q != 3'd0),
     .result_valid_o(result_valid),
     .result_ready_i(result_ready),
-    .result_column_o(result_column),
-    .result_stripe_o(result_stripe),
+    .result_o(next_result),
     .busy_o(sequencer_busy)
   );
 
   assign pass_ready = stream_pass_ready && tiles_pass_ready;
   fifo #(
-    .WIDTH(STREAM_PASS),
+    .WIDTH(STREAM_PASS_BITS),
     .DEPTH(4)
   ) stream_passes (
     .clk_i(clk_i),
     .rst_ni(rst_ni),
     .valid_i(pass_valid),
     .ready_o(stream_pass_ready),
-    .data_i({pass_kind, pass_blocks, pass_rest, pass_k_last, pass_sixteens, pass_first, pass_last, pass_keep,
-        pass_final, pass_store, pass_back, pass_below, pass_above, lanes, wide, mask, scale}),
+    .data_i(next_stream_pass),
     .valid_o(stream_valid),
     .ready_i(stream_ready),
-    .data_o({stream_kind, stream_blocks, stream_rest, stream_k_last, stream_sixteens, stream_first,
-        stream_last, stream_keep, stream_final, stream_store, stream_back, stream_below, stream_above,
-        stream_lanes, stream_wide, stream_mask, stream_scale})
+    .data_o(stream_pass)
   );
   fifo #(
-    .WIDTH(TILES_PASS),
+    .WIDTH(TILES_PASS_BITS),
     .DEPTH(4)
   ) tiles_passes (
     .clk_i(clk_i),
     .rst_ni(rst_ni),
-    .valid_i(pass_valid && pass_kind != 2'd3),
+    .valid_i(pass_valid && next_tiles_pass.kind != PASS_L),
     .ready_o(tiles_pass_ready),
-    .data_i({pass_kind, pass_blocks, pass_rest, pass_k_last, lanes, wide, pass_first, pass_keep, pass_begins,
-        pass_address}),
+    .data_i(next_tiles_pass),
     .valid_o(tiles_valid),
     .ready_i(tiles_ready),
-    .data_o({tiles_kind, tiles_blocks, tiles_rest, tiles_k_last, tiles_lanes, tiles_wide, tiles_first,
-        tiles_keep, tiles_begins, tiles_address})
+    .data_o(tiles_pass)
   );
   fifo #(
-    .WIDTH(16 + `DUPLEX_COLUMN_BITS + 5),
+    .WIDTH(RESULT_PLACE_BITS),
     .DEPTH(4)
   ) results (
     .clk_i(clk_i),
     .rst_ni(rst_ni),
     .valid_i(result_valid),
     .ready_o(result_ready),
-    .data_i({writer_valid, result_stripe, result_column}),
+    .data_i(next_result),
     .valid_o(result_valid_o),
     .ready_i(result_ready_i),
-    .data_o({result_scores_o, result_stripe_o, result_column_o})
+    .data_o(result_o)
   );
 
   attention_stream stream (
@@ -329,19 +207,7 @@ module attention (
     .rst_ni(rst_ni),
     .pass_valid_i(stream_valid),
     .pass_ready_o(stream_ready),
-    .pass_kind_i(stream_kind),
-    .pass_blocks_i(stream_blocks),
-    .pass_rest_i(stream_rest),
-    .pass_k_last_i(stream_k_last),
-    .pass_sixteens_i(stream_sixteens),
-    .pass_mask_i(stream_mask),
-    .pass_wide_i(stream_wide),
-    .pass_first_i(stream_first),
-    .pass_last_i(stream_last),
-    .pass_keep_i(stream_keep),
-    .pass_final_i(stream_final),
-    .pass_below_i(stream_below),
-    .pass_above_i(stream_above),
+    .pass_i(stream_pass),
     .score_start_o(score_start),
     .score_ready_i(score_ready),
     .score_empty_i(score_empty),
@@ -355,11 +221,7 @@ module attention (
     .q_done_o(q_done),
     .beat_valid_o(beat_valid_o),
     .beat_ready_i(beat_ready_i),
-    .beat_row_o(beat_row_o),
-    .beat_first_o(beat_first_o),
-    .beat_last_o(beat_last_o),
-    .beat_release_o(beat_release_o),
-    .beat_mask_o(beat_mask_o),
+    .beat_o(beat_o),
     .sum_score_o(sum_score),
     .sum_end_o(sum_end),
     .sum_wide_o(sum_wide),
@@ -374,9 +236,7 @@ module attention (
     .row_place_o(room_place_o),
     .l_done_o(l_done),
     .busy_o(stream_busy),
-    .starved_o(starved_o),
-    .no_tile_o(no_tile_o),
-    .no_room_o(no_room_o)
+    .stalls_o(stalls_o)
   );
 
   ram_1r1w #(
@@ -396,16 +256,7 @@ module attention (
     .rst_ni(rst_ni),
     .pass_valid_i(tiles_valid),
     .pass_ready_o(tiles_ready),
-    .pass_kind_i(tiles_kind),
-    .pass_blocks_i(tiles_blocks),
-    .pass_rest_i(tiles_rest),
-    .pass_k_last_i(tiles_k_last),
-    .pass_lanes_i(tiles_lanes),
-    .pass_wide_i(tiles_wide),
-    .pass_first_i(tiles_first),
-    .pass_keep_i(tiles_keep),
-    .pass_begins_i(tiles_begins),
-    .pass_address_i(tiles_address),
+    .pass_i(tiles_pass),
     .q_done_i(q_done),
     .q_address_o(q_read_address),
     .q_data_i(q_data),
@@ -426,8 +277,7 @@ module attention (
     .l_done_i(l_done),
     .tile_valid_o(tile_valid_o),
     .tile_ready_i(tile_ready_i),
-    .tile_data_o(tile_data_o),
-    .tile_p16_o(tile_p16_o),
+    .tile_o(tile_o),
     .busy_o(tiles_busy)
   );
 
@@ -436,21 +286,21 @@ module attention (
     .rst_ni(rst_ni),
     .start_i(score_start),
     .ready_o(score_ready),
-    .lanes_i(stream_lanes),
-    .mask_i(stream_mask),
-    .first_i(stream_first),
-    .last_i(stream_last),
-    .store_i(stream_store),
-    .scale_i(stream_scale),
-    .back_i(stream_back),
-    .below_i(stream_below),
-    .above_i(stream_above),
+    .lanes_i(stream_pass.lanes),
+    .mask_i(stream_pass.mask),
+    .first_i(stream_pass.first),
+    .last_i(stream_pass.last),
+    .store_i(stream_pass.store),
+    .scale_i(stream_pass.scale),
+    .back_i(stream_pass.back),
+    .below_i(stream_pass.below),
+    .above_i(stream_pass.above),
     .sum_valid_i(sum_valid_i && sum_score && active_q),
     .sum_end_i(sum_end),
     .f32_i(f32_i),
     .write_valid_o(write),
     .write_address_o(write_address),
-    .write_data_o(score_write_data_o),
+    .write_data_o(score_o.data),
     .maximum_valid_o(own_valid),
     .maximum_ready_i(own_ready),
     .maximum_o(own_maximum),
@@ -493,16 +343,16 @@ module attention (
     .back_i(own_back),
     .below_i(own_below),
     .above_i(own_above),
-    .up_valid_i(below_maximum_valid_i),
-    .up_ready_o(below_maximum_ready_o),
+    .up_valid_i(below_i.maximum_valid),
+    .up_ready_o(below_o.maximum_ready),
     .up_i(below_maximum_i),
-    .up_valid_o(above_maximum_valid_o),
-    .up_ready_i(above_maximum_ready_i),
-    .down_valid_i(above_final_valid_i),
-    .down_ready_o(above_final_ready_o),
-    .down_i(above_final_i),
-    .down_valid_o(below_final_valid_o),
-    .down_ready_i(below_final_ready_i),
+    .up_valid_o(above_o.maximum_valid),
+    .up_ready_i(above_i.maximum_ready),
+    .down_valid_i(above_i.final_valid),
+    .down_ready_o(above_o.final_ready),
+    .down_i(above_maximum_i),
+    .down_valid_o(below_o.final_valid),
+    .down_ready_i(below_i.final_ready),
     .link_o(maximum_o),
     .maximum_valid_o(maximum_valid),
     .maximum_ready_i(maximum_ready),
@@ -553,20 +403,20 @@ module attention (
     .flags_i(flags_i),
     .l_i(l),
     .row_nan_i(row_nan),
-    .up_valid_i(below_row_valid_i),
-    .up_first_i(below_row_first_i),
-    .up_sum_i(below_sum_i),
-    .up_flags_i(below_flags_i),
-    .up_l_i(below_l_i),
-    .up_taken_o(below_taken_o),
-    .up_valid_o(above_row_valid_o),
-    .up_first_o(above_row_first_o),
-    .up_taken_i(above_taken_i),
+    .up_valid_i(below_i.row_valid),
+    .up_first_i(below_i.row_first),
+    .up_sum_i(below_i.sum),
+    .up_flags_i(below_i.flags),
+    .up_l_i(below_i.l),
+    .up_taken_o(below_o.row_taken),
+    .up_valid_o(above_o.row_valid),
+    .up_first_o(above_o.row_first),
+    .up_taken_i(above_i.row_taken),
     .quotient_valid_o(joined_row),
     .end_o(joined_end),
-    .sum_o(above_sum_o),
-    .flags_o(above_flags_o),
-    .l_o(above_l_o),
+    .sum_o(above_o.sum),
+    .flags_o(above_o.flags),
+    .l_o(above_o.l),
     .row_nan_o(joined_nan)
   );
   // beside attention_join
@@ -584,9 +434,9 @@ module attention (
     .sum_valid_i(joined_row),
     .sum_end_i(joined_end),
     .wide_i(joined_wide),
-    .sum_i(above_sum_o),
-    .flags_i(above_flags_o),
-    .l_i(above_l_o),
+    .sum_i(above_o.sum),
+    .flags_i(above_o.flags),
+    .l_i(above_o.l),
     .row_nan_i(joined_nan),
     .row_valid_o(row_valid_o),
     .row_end_o(row_end_o),
@@ -603,14 +453,14 @@ module attention (
       active_q <= push || (active_q && !job_valid_i);
       unwritten_q <= unwritten_q + {2'd0, writer_valid} - {2'd0, scores_written_i};
       rows_open_q <= rows_open_q + {2'd0, result_valid && !writer_valid} - {2'd0, row_valid_o && row_end_o};
-      rows_q <= rows_q + {7'd0, room_row_o || give} - {7'd0, row_valid_o} - {7'd0, above_row_valid_o};
+      rows_q <= rows_q + {7'd0, room_row_o || give} - {7'd0, row_valid_o} - {7'd0, above_o.row_valid};
     end
   end
 
   assign word_reserve_o = writer_read;
-  assign score_valid_o = write || read || writer_read;
-  assign score_write_o = write;
-  assign score_address_o = write ? write_address : read ? read_address : writer_address;
+  assign score_o.valid = write || read || writer_read;
+  assign score_o.write = write;
+  assign score_o.address = write ? write_address : read ? read_address : writer_address;
   assign active_o = active_q;
   assign beats_o = stream_busy;
   assign busy_o = sequencer_busy || stream_valid || stream_busy || tiles_valid || tiles_busy || score_busy ||

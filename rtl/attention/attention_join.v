@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Rows of context sums on their way from the accumulators to the quotient, joined where a KV head is spread
 // over several channels (docs/architecture.md, "A head in several channels").
 //
@@ -136,5 +137,13 @@ module attention_join #(
   assign end_o = end2_q;
   assign l_o = l_q;
   assign row_nan_o = row_nan_q;
+`ifdef DUPLEX_ASSERT
+  always @(posedge clk_i) begin
+    if (rst_ni) begin
+      assert (there_q <= DEPTH_32[COUNT_BITS-1:0]);
+      assert (room_q <= DEPTH_32[COUNT_BITS-1:0]);
+    end
+  end
+`endif
 endmodule
 `default_nettype wire

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Segments that wait in a channel: ATTENTION descriptors, each with the number of KV heads (slots) that it
 // has here. The sequencer looks at two of them, the next one for a score pass and the oldest one that is
 // still in the queue, and reads one whole. An index has one bit more than a place; the queue holds the
@@ -8,6 +9,7 @@
 `default_nettype none
 `include "duplex_params.vh"
 `include "duplex_descriptor.vh"
+`include "duplex_records.vh"
 module attention_queue #(
   parameter PLACE_BITS = $clog2(`DUPLEX_ATTENTION_QUEUE)
 ) (
@@ -31,32 +33,9 @@ module attention_queue #(
   output wire [1:0] oldest_mode_o,
   // One whole
   input wire [PLACE_BITS:0] index_i,
-  output wire [15:0] k_base_o,
-  output wire [15:0] v_base_o,
-  output wire [15:0] v_stride_o,
-  output wire [15:0] q_base_o,
-  output wire [15:0] o_base_o,
-  output wire [15:0] stride_o,
-  output wire [3:0] kv_stripe_o,
-  output wire [3:0] qo_stripe_o,
-  output wire [17:0] last_position_o,
-  output wire [3:0] last_sixteen_o,  // HEAD_SIZE / 16 - 1
-  output wire [1:0] mode_o,
-  output wire [`DUPLEX_HEAD_TILE_BITS-1:0] row_block_o,
-  output wire first_o,
-  output wire last_o,
-  output wire [`DUPLEX_LANES_CODE_BITS-1:0] lanes_o,
-  output wire wide_o,
-  output wire [`DUPLEX_LANES-1:0] mask_o,
-  output wire [31:0] scale_o,
-  output wire [10:0] words_o,
-  output wire [8:0] slots_o,
-  output wire below_o,               // the head has a member before this one
-  output wire above_o                // and one behind it
+  output wire segment_t segment_o
 );
   localparam BLOCK_BITS = `DUPLEX_BLOCK_BITS, REST_BITS = `DUPLEX_WIDTH_BITS, LANE_BITS = `DUPLEX_LANE_BITS;
-  localparam WIDTH = 16 * 6 + 4 * 2 + 18 + 4 + 2 + `DUPLEX_HEAD_TILE_BITS + 2 + `DUPLEX_LANES_CODE_BITS +
-      1 + `DUPLEX_LANES + 32 + 11 + 9 + 2;
   localparam [31:0] ENTRIES_32 = `DUPLEX_ATTENTION_QUEUE;
   localparam [PLACE_BITS:0] ENTRIES = ENTRIES_32[PLACE_BITS:0], ONE = 1;
 
@@ -85,7 +64,31 @@ module attention_queue #(
   // verilator lint_on UNUSED
   wire [10:0] words = {1'b0, last_score[LANE_BITS+1 +: 10]} + 11'd1;
 
-  reg [WIDTH-1:0] entry_q[0:`DUPLEX_ATTENTION_QUEUE-1];
+  wire segment_t entering;
+  assign entering.k_base = descriptor_i[`DUPLEX_DESC_SRC_BASE];
+  assign entering.v_base = descriptor_i[`DUPLEX_DESC_V_BASE];
+  assign entering.v_stride = descriptor_i[`DUPLEX_DESC_V_BLOCK_STRIDE];
+  assign entering.q_base = descriptor_i[`DUPLEX_DESC_Q_BASE];
+  assign entering.o_base = descriptor_i[`DUPLEX_DESC_DST_BASE];
+  assign entering.stride = descriptor_i[`DUPLEX_DESC_SRC_STRIDE];
+  assign entering.kv_stripe = descriptor_i[`DUPLEX_DESC_SRC_STRIPE];
+  assign entering.qo_stripe = descriptor_i[`DUPLEX_DESC_DST_STRIPE];
+  assign entering.last_position = last_position;
+  assign entering.last_sixteen = last_size[7:4];
+  assign entering.mode = descriptor_i[`DUPLEX_DESC_MODE];
+  assign entering.row_block = descriptor_i[`DUPLEX_DESC_ROW_BLOCK];
+  assign entering.first = descriptor_i[`DUPLEX_DESC_FIRST];
+  assign entering.last = descriptor_i[`DUPLEX_DESC_LAST];
+  assign entering.lanes = descriptor_i[`DUPLEX_DESC_LANES];
+  assign entering.wide = descriptor_i[`DUPLEX_DESC_WIDE];
+  assign entering.mask = mask;
+  assign entering.scale = descriptor_i[`DUPLEX_DESC_SCALE];
+  assign entering.words = words;
+  assign entering.slots = slots_i;
+  assign entering.below = member_i != 5'd0;
+  assign entering.above = member_i != last_member;
+
+  reg [SEGMENT_BITS-1:0] entry_q[0:`DUPLEX_ATTENTION_QUEUE-1];
   reg [1:0] entry_mode_q[0:`DUPLEX_ATTENTION_QUEUE-1];
   reg [`DUPLEX_ATTENTION_QUEUE-1:0] entry_first_q;
   reg [10:0] entry_words_q[0:`DUPLEX_ATTENTION_QUEUE-1];
@@ -100,18 +103,7 @@ module attention_queue #(
       entry_mode_q[next_place] <= descriptor_i[`DUPLEX_DESC_MODE];
       entry_words_q[next_place] <= words;
       entry_first_q[next_place] <= descriptor_i[`DUPLEX_DESC_FIRST];
-      entry_q[next_place] <= {
-        descriptor_i[`DUPLEX_DESC_SRC_BASE], descriptor_i[`DUPLEX_DESC_V_BASE],
-        descriptor_i[`DUPLEX_DESC_V_BLOCK_STRIDE],
-        descriptor_i[`DUPLEX_DESC_Q_BASE], descriptor_i[`DUPLEX_DESC_DST_BASE],
-        descriptor_i[`DUPLEX_DESC_SRC_STRIDE],
-        descriptor_i[`DUPLEX_DESC_SRC_STRIPE], descriptor_i[`DUPLEX_DESC_DST_STRIPE], last_position,
-        last_size[7:4],
-        descriptor_i[`DUPLEX_DESC_MODE], descriptor_i[`DUPLEX_DESC_ROW_BLOCK],
-        descriptor_i[`DUPLEX_DESC_FIRST],
-        descriptor_i[`DUPLEX_DESC_LAST], descriptor_i[`DUPLEX_DESC_LANES], descriptor_i[`DUPLEX_DESC_WIDE],
-        mask, descriptor_i[`DUPLEX_DESC_SCALE], words, slots_i,
-        member_i != 5'd0, member_i != last_member};
+      entry_q[next_place] <= entering;
     end
   end
 
@@ -121,10 +113,7 @@ module attention_queue #(
   assign score_first_o = entry_first_q[score_place];
   assign score_words_o = entry_words_q[score_place];
   assign oldest_mode_o = entry_mode_q[oldest_i[PLACE_BITS-1:0]];
-  assign {k_base_o, v_base_o, v_stride_o, q_base_o, o_base_o, stride_o, kv_stripe_o, qo_stripe_o,
-      last_position_o, last_sixteen_o,
-          mode_o, row_block_o, first_o, last_o, lanes_o, wide_o, mask_o, scale_o, words_o, slots_o, below_o,
-          above_o} = entry_q[index_i[PLACE_BITS-1:0]];
+  assign segment_o = entry_q[index_i[PLACE_BITS-1:0]];
 
   wire unused = &{1'b0, score_index_i[PLACE_BITS], index_i[PLACE_BITS]};
 endmodule

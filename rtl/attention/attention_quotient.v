@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The context's sums of a row (8 lanes) divided by the lanes' l: a row of o as binary16. The divisors, and
 // whether a lane's row is NaN (its maximum is NaN or infinite), are taken with the first row of a pair.
 // `wide_i`: lane l + 4 has the sums of the low parts of lane l's weights, l below 4: they are added first;

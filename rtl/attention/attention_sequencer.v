@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Decides the order of a channel's passes and asks the bundle controller for their row sets.
 //
 // A pair is one sequence and one of its KV heads here. Its passes: Q (the tiles of q into the q RAM), S
@@ -19,6 +20,7 @@
 // stride, one bit a clock.
 `default_nettype none
 `include "duplex_params.vh"
+`include "duplex_records.vh"
 module attention_sequencer #(
   parameter PLACE_BITS = $clog2(`DUPLEX_ATTENTION_QUEUE)
 ) (
@@ -33,50 +35,17 @@ module attention_sequencer #(
   input wire score_first_i,
   input wire [10:0] score_words_i,
   input wire [1:0] oldest_mode_i,
-  input wire [15:0] k_base_i,
-  input wire [15:0] v_base_i,
-  input wire [15:0] v_stride_i,
-  input wire [15:0] q_base_i,
-  input wire [15:0] o_base_i,
-  input wire [15:0] stride_i,
-  input wire [3:0] kv_stripe_i,
-  input wire [3:0] qo_stripe_i,
-  input wire [17:0] last_position_i,
-  input wire [3:0] last_sixteen_i,
-  input wire [1:0] mode_i,
-  input wire [`DUPLEX_HEAD_TILE_BITS-1:0] row_block_i,
-  input wire first_i,
-  input wire last_i,
-  input wire [10:0] words_i,
-  input wire [8:0] slots_i,
-  input wire below_i,
-  input wire above_i,
+  input wire segment_t segment_i,
   input wire joined_i,
   // Row sets
   output wire read_valid_o,
   input wire read_ready_i,
-  output wire [15:0] read_base_o,
-  output wire [3:0] read_stripe_o,
-  output wire [16:0] read_columns_o,
+  output wire read_request_t read_o,
   // Records
   output wire pass_valid_o,
   input wire pass_ready_i,
-  output wire [1:0] pass_kind_o,       // 0 Q, 1 S, 2 C, 3 L
-  output wire [`DUPLEX_PASS_BITS-1:0] pass_blocks_o,    // blocks of 64 positions after the first; L: words
-  output wire [`DUPLEX_WIDTH_BITS-1:0] pass_rest_o,       // positions of the last block, less one
-  output wire [`DUPLEX_HEAD_TILE_BITS-1:0] pass_k_last_o,     // k-tiles after the first
-  output wire [`DUPLEX_WIDTH_BITS-5:0] pass_sixteens_o,   // C: rows of the row block / 16 - 1
-  output wire pass_first_o,
-  output wire pass_last_o,
-  output wire pass_keep_o,
-  output wire pass_final_o,
-  output wire pass_begins_o,
-  output wire pass_store_o,            // S: its scores go to DRAM
-  // S: the maximum goes back to the running maxima (MODE 1 of a head in several channels)
-  output wire pass_back_o,
-  output wire pass_below_o,            // S: maxima, C: sums are joined with the member below, above
-  output wire pass_above_o,
-  output wire [9:0] pass_address_o,    // C: first word of the segment's scores in the slice
+  output wire stream_pass_t stream_pass_o,
+  output wire tiles_pass_t tiles_pass_o,
   // W: a segment's scores to DRAM
   output wire write_valid_o,
   input wire write_ready_i,            // the writer is idle
@@ -89,8 +58,7 @@ module attention_sequencer #(
   // Where a pair's results, or scores, go
   output wire result_valid_o,
   input wire result_ready_i,
-  output wire [16+`DUPLEX_COLUMN_BITS-1:0] result_column_o,
-  output wire [3:0] result_stripe_o,
+  output wire result_place_t result_o,
   output wire busy_o
 );
   localparam [2:0] Q = 3'd0, S = 3'd1, C = 3'd2, L = 3'd3, W = 3'd4;
@@ -145,9 +113,11 @@ module attention_sequencer #(
   wire drop = open_q && pending_q == 2'd0 && (score_there ? other : full);
 
   // ---- the segment at index_o
+  wire [17:0] last_position = segment_i.last_position;
+  wire [3:0] last_sixteen = segment_i.last_sixteen;
   wire is_c = kind_q == C, is_l = kind_q == L, is_w = kind_q == W;
   wire [8:0] this_slot = is_c ? slot_q : score_slot_q;
-  wire [TILE_BITS-1:0] k_last = last_sixteen_i[3-:TILE_BITS];
+  wire [TILE_BITS-1:0] k_last = last_sixteen[3-:TILE_BITS];
   // Rows / 16 of a row block, of the last one: a head is cut into as many as it has tiles.
   reg [SIXTEENS_BITS-1:0] sixteens, sixteens_last;
   // verilator lint_off UNUSED
@@ -160,20 +130,20 @@ module attention_sequencer #(
       blocks_of = h / SIXTEENS_OF_TILE + 1;
       most = (h + blocks_of) / blocks_of;
       rest_of = h + 1 - most * (blocks_of - 1);
-      if (last_sixteen_i == h[3:0]) begin
+      if (last_sixteen == h[3:0]) begin
         sixteens = most[SIXTEENS_BITS-1:0];
         sixteens_last = rest_of[SIXTEENS_BITS-1:0];
       end
     end
   end
-  wire row_block_mode = mode_i == 2'd2;
+  wire row_block_mode = segment_i.mode == 2'd2;
   wire block_is_last = row_block_q == k_last;
   wire [SIXTEENS_BITS-1:0] rows = block_is_last ? sixteens_last : sixteens;
   wire final_pass = row_block_mode || block_is_last;
-  wire pair_end = mode_i != 2'd0 || last_i;          // this segment's S is the pair's last
-  wire back = mode_i == 2'd1 && last_i && (below_i || above_i);
-  wire last_slot = this_slot + 9'd1 == slots_i;
-  wire result_begins = is_c && last_i && !above_i && (row_block_mode || row_block_q == 0);
+  wire pair_end = segment_i.mode != 2'd0 || segment_i.last;          // this segment's S is the pair's last
+  wire back = segment_i.mode == 2'd1 && segment_i.last && (segment_i.below || segment_i.above);
+  wire last_slot = this_slot + 9'd1 == segment_i.slots;
+  wire result_begins = is_c && segment_i.last && !segment_i.above && (row_block_mode || row_block_q == 0);
 
   // ---- address, row sets
   reg [3:0] step_q;
@@ -183,7 +153,7 @@ module attention_sequencer #(
   reg [BLOCK_BITS-1:0] blocks_q;  // blocks after this one
   reg [TILE_BITS-1:0] k_q;        // k-tiles after this one
   reg single_k_q;
-  wire [REST_BITS-1:0] rest = last_position_i[REST_BITS-1:0];
+  wire [REST_BITS-1:0] rest = last_position[REST_BITS-1:0];
   wire last_block = blocks_q == 0;
   // What a bit of the row block adds to the address.
   reg block_step;
@@ -195,7 +165,7 @@ module attention_sequencer #(
     for (s = 0; s < TILE_BITS; s = s + 1) begin
       if ({28'd0, step_q} == SLOT_STEPS + s) begin
         block_step = 1'b1;
-        v_step = row_block_q[s] ? v_stride_i << s : 16'd0;
+        v_step = row_block_q[s] ? segment_i.v_stride << s : 16'd0;
       end
     end
   end
@@ -205,7 +175,7 @@ module attention_sequencer #(
   wire record = state_q == RECORD && pass_ready_i &&
       (!(is_w || result_begins) || (result_ready_i && may_begin));
   // verilator lint_off UNUSED
-  wire [9:0] words_1 = words_i[9:0] - 10'd1;
+  wire [9:0] words_1 = segment_i.words[9:0] - 10'd1;
   // verilator lint_on UNUSED
 
   always @(posedge clk_i) begin
@@ -217,7 +187,7 @@ module attention_sequencer #(
         ADDRESS: if (step_q == LAST_STEP) state_q <= RECORD;
         RECORD: if (record) state_q <= is_w ? CHOOSE : ASK;
         ASK: if (read_ready_i && ask_done) state_q <= NEXT;
-        default: state_q <= is_c && !row_block_mode && !(last_i && block_is_last) ? LOAD : CHOOSE;
+        default: state_q <= is_c && !row_block_mode && !(segment_i.last && block_is_last) ? LOAD : CHOOSE;
       endcase
     end
   end
@@ -232,25 +202,26 @@ module attention_sequencer #(
         word_q <= pair_q;
       end
       LOAD: begin
-        if (row_block_mode) row_block_q <= row_block_i;
+        if (row_block_mode) row_block_q <= segment_i.row_block;
         step_q <= kind_q == Q || is_l || is_w ? LAST_STEP : 4'd0;
         slot_bits_q <= this_slot;
         base_q <= kind_q == Q ? {7'd0, this_slot} : 16'd0;
       end
       ADDRESS: begin
         step_q <= step_q + 4'd1;
-        stripe_q <= kind_q == Q || is_l ? qo_stripe_i : kv_stripe_i;
+        stripe_q <= kind_q == Q || is_l ? segment_i.qo_stripe : segment_i.kv_stripe;
         slot_bits_q <= {slot_bits_q[7:0], 1'b0};
         case (step_q)
-          LAST_STEP: base_q <= base_q + (kind_q == Q ? q_base_i : is_c ? v_base_i : k_base_i);
+          LAST_STEP: base_q <= base_q +
+          (kind_q == Q ? segment_i.q_base : is_c ? segment_i.v_base : segment_i.k_base);
           default:
             if (block_step) base_q <= base_q + (is_c ? v_step : 16'd0);
-            else base_q <= {base_q[14:0], 1'b0} + (slot_bits_q[8] ? stride_i : 16'd0);
+            else base_q <= {base_q[14:0], 1'b0} + (slot_bits_q[8] ? segment_i.stride : 16'd0);
         endcase
       end
       RECORD: begin
         blocks_q <= is_l ? {{(BLOCK_BITS - 8 + COLUMN_BITS) {1'b0}}, words_1[9:COLUMN_BITS+2]}
-            : last_position_i[REST_BITS +: BLOCK_BITS];
+            : last_position[REST_BITS +: BLOCK_BITS];
         k_q <= k_last;
         single_k_q <= k_last == 0;
       end
@@ -261,9 +232,9 @@ module attention_sequencer #(
       end
       default: begin
         begins_q <= 1'b0;
-        at_q <= last_i ? oldest_q : at_q + ONE;
-        word_q <= last_i ? pair_q : word_q + words_i[9:0];
-        if (last_i) row_block_q <= row_block_q + 1'b1;
+        at_q <= segment_i.last ? oldest_q : at_q + ONE;
+        word_q <= segment_i.last ? pair_q : word_q + segment_i.words[9:0];
+        if (segment_i.last) row_block_q <= row_block_q + 1'b1;
       end
     endcase
   end
@@ -272,10 +243,10 @@ module attention_sequencer #(
   wire next = state_q == NEXT;
   wire s_done = next && (kind_q == S || is_l);
   wire s_pair = s_done && pair_end;
-  wire c_pair = next && is_c && (row_block_mode || (last_i && block_is_last));
+  wire c_pair = next && is_c && (row_block_mode || (segment_i.last && block_is_last));
   wire w_pair = writing_q && write_done_i && !next;
   wire drops = state_q == CHOOSE && drop;
-  wire [13:0] newer = newer_q + {3'd0, words_i};
+  wire [13:0] newer = newer_q + {3'd0, segment_i.words};
   always @(posedge clk_i) begin
     if (!rst_ni) begin
       score_index_q <= 0;
@@ -293,20 +264,20 @@ module attention_sequencer #(
       pair_q <= 10'd0;
     end else begin
       if (next && kind_q == Q) q_ready_q <= 1'b1;
-      else if (drops || (s_done && last_i)) q_ready_q <= 1'b0;
+      else if (drops || (s_done && segment_i.last)) q_ready_q <= 1'b0;
       if (s_done && back) joining_q <= 1'b1;
       else if (joined_i) joining_q <= 1'b0;
       if (record && is_w) writing_q <= 1'b1;
       else if (w_pair) writing_q <= 1'b0;
-      if (s_done && mode_i == 2'd0) open_q <= !last_i;
+      if (s_done && segment_i.mode == 2'd0) open_q <= !segment_i.last;
       else if (drops) open_q <= 1'b0;
-      if (s_done) write_q <= write_q + words_i[9:0];
-      if (c_pair) pair_q <= word_q + words_i[9:0];
+      if (s_done) write_q <= write_q + segment_i.words[9:0];
+      if (c_pair) pair_q <= word_q + segment_i.words[9:0];
       else if (w_pair) pair_q <= pair_q + older_q[9:0];
       else if (drops) pair_q <= write_q;
       if (s_done) begin
-        score_slot_q <= last_slot || !last_i ? 9'd0 : this_slot + 9'd1;
-        if (last_slot || !last_i) score_index_q <= score_index_q + ONE;
+        score_slot_q <= last_slot || !segment_i.last ? 9'd0 : this_slot + 9'd1;
+        if (last_slot || !segment_i.last) score_index_q <= score_index_q + ONE;
       end
       if (c_pair) begin
         slot_q <= last_slot ? 9'd0 : this_slot + 9'd1;
@@ -333,47 +304,62 @@ module attention_sequencer #(
   assign oldest_o = oldest_q;
   assign index_o = is_c || is_w ? at_q : score_index_q;
   assign read_valid_o = state_q == ASK;
-  assign read_base_o = base_q;
-  assign read_stripe_o = stripe_q;
+  assign read_o.base = base_q;
+  assign read_o.stripe = stripe_q;
   // Columns: half as many as beats.
   localparam LANE_BITS = `DUPLEX_LANE_BITS;
   wire [TILE_BITS:0] q_tiles = {1'b0, k_last} + 1'b1;
   wire [COLUMN_BITS:0] scores_rest = {1'b0, words_1[2 +: COLUMN_BITS]} + 1'b1;
   wire [COLUMN_BITS:0] block_rest = {1'b0, rest[REST_BITS-1:1]} + 1'b1;
-  assign read_columns_o = kind_q == Q ? {{(17 - TILE_BITS - LANE_BITS) {1'b0}}, q_tiles,
+  assign read_o.columns = kind_q == Q ? {{(17 - TILE_BITS - LANE_BITS) {1'b0}}, q_tiles,
       {(LANE_BITS - 1) {1'b0}}}
       : is_c ? {{(14 - SIXTEENS_BITS) {1'b0}}, rows, 3'd0}
       : !last_block ? COLUMNS
       : {{(16 - COLUMN_BITS) {1'b0}}, is_l ? scores_rest : block_rest};
+  wire [`DUPLEX_PASS_BITS-1:0] blocks = is_l ? {{(`DUPLEX_PASS_BITS - 11) {1'b0}}, segment_i.words}
+      : {{(`DUPLEX_PASS_BITS - BLOCK_BITS) {1'b0}}, last_position[REST_BITS +: BLOCK_BITS]};
+  wire keep = row_block_mode || row_block_q == 0;
   assign pass_valid_o = record && !is_w;
-  assign pass_kind_o = kind_q[1:0];
-  assign pass_blocks_o = is_l ? {{(`DUPLEX_PASS_BITS - 11) {1'b0}}, words_i}
-      : {{(`DUPLEX_PASS_BITS - BLOCK_BITS) {1'b0}}, last_position_i[REST_BITS +: BLOCK_BITS]};
-  assign pass_rest_o = rest;
-  assign pass_k_last_o = k_last;
-  assign pass_sixteens_o = rows[SIXTEENS_BITS-2:0] - 1'b1;
-  assign pass_first_o = first_i;
-  assign pass_last_o = is_c || mode_i == 2'd0 ? last_i : back;
-  assign pass_keep_o = row_block_mode || row_block_q == 0;
-  assign pass_final_o = is_c ? final_pass : last_i;
-  assign pass_begins_o = begins_q;
-  assign pass_store_o = mode_i == 2'd1;
-  assign pass_back_o = back;
+  assign stream_pass_o.kind = kind_q[1:0];
+  assign stream_pass_o.blocks = blocks;
+  assign stream_pass_o.rest = rest;
+  assign stream_pass_o.k_last = k_last;
+  assign stream_pass_o.sixteens = rows[SIXTEENS_BITS-2:0] - 1'b1;
+  assign stream_pass_o.first = segment_i.first;
+  assign stream_pass_o.last = is_c || segment_i.mode == 2'd0 ? segment_i.last : back;
+  assign stream_pass_o.keep = keep;
+  assign stream_pass_o.final_block = is_c ? final_pass : segment_i.last;
+  assign stream_pass_o.store = segment_i.mode == 2'd1;
+  assign stream_pass_o.back = back;
+  assign stream_pass_o.below = segment_i.below;
+  assign stream_pass_o.above = segment_i.above;
+  assign stream_pass_o.lanes = segment_i.lanes;
+  assign stream_pass_o.wide = segment_i.wide;
+  assign stream_pass_o.mask = segment_i.mask;
+  assign stream_pass_o.scale = segment_i.scale;
+  assign tiles_pass_o.kind = kind_q[1:0];
+  assign tiles_pass_o.blocks = blocks;
+  assign tiles_pass_o.rest = rest;
+  assign tiles_pass_o.k_last = k_last;
+  assign tiles_pass_o.lanes = segment_i.lanes;
+  assign tiles_pass_o.wide = segment_i.wide;
+  assign tiles_pass_o.first = segment_i.first;
+  assign tiles_pass_o.keep = keep;
+  assign tiles_pass_o.begins = begins_q;
+  assign tiles_pass_o.address = word_q;
   assign write_valid_o = record && is_w;
   assign write_address_o = word_q;
-  assign write_words_o = words_i;
+  assign write_words_o = segment_i.words;
   assign write_taken_o = w_pair;
-  assign pass_below_o = below_i;
-  assign pass_above_o = above_i;
-  assign pass_address_o = word_q;
   assign result_valid_o = record && (is_w || result_begins);
   // 16 rows of o are a column.
   wire [4:0] block_column =
       {{(5 - TILE_BITS) {1'b0}}, row_block_q} * {{(5 - SIXTEENS_BITS) {1'b0}}, sixteens};
-  assign result_column_o = {o_base_i + (is_w ? 16'd0 : {7'd0, this_slot}), {COLUMN_BITS{1'b0}}} +
+  assign result_o.scores = is_w;
+  assign result_o.stripe = segment_i.qo_stripe;
+  assign result_o.column = {segment_i.o_base + (is_w ? 16'd0 : {7'd0, this_slot}), {COLUMN_BITS{1'b0}}} +
       (row_block_mode ? {{(11 + COLUMN_BITS) {1'b0}}, block_column} : 0);
-  assign result_stripe_o = qo_stripe_i;
   assign busy_o = state_q != CHOOSE || score_there || pending_q != 2'd0 || joining_q;
-  wire unused = &{1'b0, last_position_i[17]};
+  wire unused = &{1'b0, last_position[17]};
 endmodule
 `default_nettype wire

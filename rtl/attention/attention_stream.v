@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Takes the beats of the weight FIFO for the passes of attention, in the order of their records
 // (attention_sequencer): Q: into the q RAM, one beat a clock; S: to the GEMM module, positions are rows,
 // block by block over the k-tiles; a beat that fills the last column is dropped; L: scores that come back
@@ -9,6 +10,7 @@
 // `sum_*`: beside the sum of a last beat when it leaves the GEMM module.
 `default_nettype none
 `include "duplex_params.vh"
+`include "duplex_records.vh"
 module attention_stream #(
   parameter GEMM_LATENCY = 6,
   parameter [4:0] SPACING = 5'd`DUPLEX_QUOTIENT_CLOCKS
@@ -18,19 +20,9 @@ module attention_stream #(
   // Record
   input wire pass_valid_i,
   output wire pass_ready_o,
-  input wire [1:0] pass_kind_i,
-  input wire [`DUPLEX_PASS_BITS-1:0] pass_blocks_i,
-  input wire [`DUPLEX_WIDTH_BITS-1:0] pass_rest_i,
-  input wire [`DUPLEX_HEAD_TILE_BITS-1:0] pass_k_last_i,
-  input wire [`DUPLEX_WIDTH_BITS-5:0] pass_sixteens_i,
-  input wire [`DUPLEX_LANES-1:0] pass_mask_i,
-  input wire pass_wide_i,
-  input wire pass_first_i,
-  input wire pass_last_i,
-  input wire pass_keep_i,
-  input wire pass_final_i,
-  input wire pass_below_i,
-  input wire pass_above_i,
+  // verilator lint_off UNUSED
+  input wire stream_pass_t pass_i,  // some of it is for the score path alone
+  // verilator lint_on UNUSED
   // The score path: takes the record of an S
   output wire score_start_o,
   input wire score_ready_i,
@@ -48,11 +40,7 @@ module attention_stream #(
   // GEMM module
   output wire beat_valid_o,
   input wire beat_ready_i,
-  output wire [`DUPLEX_ROW_BITS-1:0] beat_row_o,
-  output wire beat_first_o,
-  output wire beat_last_o,
-  output wire beat_release_o,
-  output wire [`DUPLEX_LANES-1:0] beat_mask_o,
+  output wire beat_t beat_o,
   output wire sum_score_o,       // a row of scores, else of the context
   output wire sum_end_o,         // S: the pass's last; C: the pair's last
   output wire sum_wide_o,        // C: sums of weights in two parts
@@ -68,12 +56,9 @@ module attention_stream #(
   output wire [1:0] row_place_o,
   output wire l_done_o,          // the pass used its l, if it has to
   output wire busy_o,
-  output wire starved_o,
-  output wire no_tile_o,
-  output wire no_room_o
+  output wire stalls_t stalls_o
 );
   localparam [2:0] IDLE = 3'd0, LOAD_Q = 3'd1, BEATS = 3'd2, PAD = 3'd3, LOAD_SCORES = 3'd4;
-  localparam [1:0] Q = 2'd0, S = 2'd1, L = 2'd3;
   localparam HALF = `DUPLEX_LANES / 2;
 
   reg [2:0] state_q;
@@ -113,7 +98,9 @@ module attention_stream #(
       spacing_q <= 5'd0;
     end else begin
       case (state_q)
-        IDLE: if (take) state_q <= pass_kind_i == Q ? LOAD_Q : pass_kind_i == L ? LOAD_SCORES : BEATS;
+        IDLE: if (take) state_q <= pass_i.kind == PASS_Q ? LOAD_Q
+        : pass_i.kind == PASS_L ? LOAD_SCORES
+        : BEATS;
         LOAD_SCORES: if (load_end) state_q <= IDLE;
         LOAD_Q: if (q_done) state_q <= IDLE;
         BEATS: if (tile_end) state_q <= odd ? PAD : tile_is_last ? IDLE : BEATS;
@@ -126,26 +113,26 @@ module attention_stream #(
   wire next_last = k_q == 0 ? blocks_q == 1 : last_block;  // the next k-tile lies in the last block
   always @(posedge clk_i) begin
     if (state_q == IDLE) begin
-      score_q <= pass_kind_i == S;
-      blocks_q <= pass_blocks_i;
+      score_q <= pass_i.kind == PASS_S;
+      blocks_q <= pass_i.blocks;
       block_first_q <= 1'b1;
-      k_q <= pass_k_last_i;
-      k_last_q <= pass_k_last_i;
+      k_q <= pass_i.k_last;
+      k_last_q <= pass_i.k_last;
       k_first_q <= 1'b1;
       row_q <= 0;
-      rest_q <= pass_rest_i;
-      row_last_q <= pass_kind_i != S ? {pass_sixteens_i, 4'd15}
-          : pass_blocks_i == 0 ? pass_rest_i
+      rest_q <= pass_i.rest;
+      row_last_q <= pass_i.kind != PASS_S ? {pass_i.sixteens, 4'd15}
+          : pass_i.blocks == 0 ? pass_i.rest
           : {`DUPLEX_WIDTH_BITS{1'b1}};
-      mask_q <= pass_kind_i == S ? {`DUPLEX_LANES{1'b1}}
-          : pass_mask_i | (pass_wide_i ? {pass_mask_i[HALF-1:0], {HALF{1'b0}}} : {`DUPLEX_LANES{1'b0}});
-      wide_q <= pass_wide_i;
-      first_q <= pass_first_i;
-      last_q <= pass_last_i;
-      keep_q <= pass_keep_i;
-      final_q <= pass_final_i;
-      below_q <= pass_below_i;
-      above_q <= pass_above_i;
+      mask_q <= pass_i.kind == PASS_S ? {`DUPLEX_LANES{1'b1}}
+          : pass_i.mask | (pass_i.wide ? {pass_i.mask[HALF-1:0], {HALF{1'b0}}} : {`DUPLEX_LANES{1'b0}});
+      wide_q <= pass_i.wide;
+      first_q <= pass_i.first;
+      last_q <= pass_i.last;
+      keep_q <= pass_i.keep;
+      final_q <= pass_i.final_block;
+      below_q <= pass_i.below;
+      above_q <= pass_i.above;
       q_q <= 0;
       word_q <= 2'd0;
     end else begin
@@ -175,8 +162,8 @@ module attention_stream #(
   );
 
   assign pass_ready_o = state_q == IDLE &&
-      (pass_kind_i == S ? score_ready_i : pass_kind_i != L || score_empty_i);
-  assign score_start_o = take && pass_kind_i == S;
+      (pass_i.kind == PASS_S ? score_ready_i : pass_i.kind != PASS_L || score_empty_i);
+  assign score_start_o = take && pass_i.kind == PASS_S;
   assign weight_pop_o = issue || pad || q_write || (load && word_q[0]);
   assign load_valid_o = load && !last_block;
   assign load_upper_o = word_q[0];
@@ -185,11 +172,11 @@ module attention_stream #(
   assign q_address_o = q_q;
   assign q_done_o = q_done;
   assign beat_valid_o = go;
-  assign beat_row_o = row_q;
-  assign beat_first_o = score_q ? k_first_q : first_q && block_first_q;
-  assign beat_last_o = emits;
-  assign beat_release_o = row_end;
-  assign beat_mask_o = mask_q;
+  assign beat_o.row = row_q;
+  assign beat_o.first = score_q ? k_first_q : first_q && block_first_q;
+  assign beat_o.last = emits;
+  assign beat_o.ends_tile = row_end;
+  assign beat_o.mask = mask_q;
   wire row = issue && emits && !score_q;
   assign row_o = row && !above_q;
   assign take_o = row && below_q;
@@ -197,8 +184,8 @@ module attention_stream #(
   assign row_place_o = row_q[1:0];
   assign l_done_o = tile_end && tile_is_last && !score_q && keep_q;
   assign busy_o = state_q != IDLE;
-  assign starved_o = state_q == BEATS && beat_ready_i && !weight_valid_i;
-  assign no_tile_o = state_q == BEATS && !beat_ready_i && weight_valid_i;
-  assign no_room_o = state_q == BEATS && beat_ready_i && weight_valid_i && emits && !has_room;
+  assign stalls_o.starved = state_q == BEATS && beat_ready_i && !weight_valid_i;
+  assign stalls_o.no_tile = state_q == BEATS && !beat_ready_i && weight_valid_i;
+  assign stalls_o.no_room = state_q == BEATS && beat_ready_i && weight_valid_i && emits && !has_room;
 endmodule
 `default_nettype wire

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The tiles that the passes of attention multiply with, in the order of their records: those of q from the q
 // RAM (S), and the weights p of 64 positions each (C), whose scores come from the channel's slice of the
 // shared buffer and go through probability_path.
@@ -7,6 +8,7 @@
 // pair; a C that begins an l waits until the l before was used.
 `default_nettype none
 `include "duplex_params.vh"
+`include "duplex_records.vh"
 module attention_tiles #(
   parameter DEPTH = 8
 ) (
@@ -15,16 +17,7 @@ module attention_tiles #(
   // Record
   input wire pass_valid_i,
   output wire pass_ready_o,
-  input wire [1:0] pass_kind_i,
-  input wire [`DUPLEX_PASS_BITS-1:0] pass_blocks_i,
-  input wire [`DUPLEX_WIDTH_BITS-1:0] pass_rest_i,
-  input wire [`DUPLEX_HEAD_TILE_BITS-1:0] pass_k_last_i,
-  input wire [`DUPLEX_LANES_CODE_BITS-1:0] pass_lanes_i,
-  input wire pass_wide_i,
-  input wire pass_first_i,
-  input wire pass_keep_i,
-  input wire pass_begins_i,
-  input wire [9:0] pass_address_i,
+  input wire tiles_pass_t pass_i,
   // q RAM
   input wire q_done_i,                 // it was filled
   output wire [$clog2(`DUPLEX_Q_WORDS/2)-1:0] q_address_o,
@@ -51,11 +44,9 @@ module attention_tiles #(
   // GEMM module
   output wire tile_valid_o,
   input wire tile_ready_i,
-  output wire [8*`DUPLEX_WORD_BYTES-1:0] tile_data_o,
-  output wire tile_p16_o,              // weights, not q
+  output wire tile_t tile_o,           // weights, or q
   output wire busy_o
 );
-  localparam [1:0] Q = 2'd0, S = 2'd1, C = 2'd2;
   localparam [1:0] IDLE = 2'd0, SCORES = 2'd1, CONTEXT = 2'd2;
   localparam [31:0] DEPTH_32 = DEPTH;
   localparam [3:0] ROOM = DEPTH_32[3:0];
@@ -94,12 +85,13 @@ module attention_tiles #(
 
   wire can_score = q_ready_q && weights_q == 4'd0;
   // A position meets its maximum two clocks after it was told.
-  wire can_context = (!pass_begins_i || (maximum_valid_i && !told_q)) &&
-      (!(pass_first_i && pass_keep_i) || l_count_q == 3'd0);
-  assign pass_ready_o = state_q == IDLE && (pass_kind_i == C ? can_context : can_score || pass_kind_i == Q);
+  wire can_context = (!pass_i.begins || (maximum_valid_i && !told_q)) &&
+      (!(pass_i.first && pass_i.keep) || l_count_q == 3'd0);
+  assign pass_ready_o = state_q == IDLE &&
+      (pass_i.kind == PASS_C ? can_context : can_score || pass_i.kind == PASS_Q);
   wire take = pass_valid_i && pass_ready_o;
-  wire takes_c = take && pass_kind_i == C;
-  wire sums = takes_c && pass_keep_i;
+  wire takes_c = take && pass_i.kind == PASS_C;
+  wire sums = takes_c && pass_i.keep;
   wire pop = tile_valid_o && tile_ready_i;
 
   always @(posedge clk_i) begin
@@ -113,12 +105,12 @@ module attention_tiles #(
       told_q <= 1'b0;
     end else begin
       case (state_q)
-        IDLE: if (take) state_q <= pass_kind_i == Q ? IDLE : pass_kind_i == S ? SCORES : CONTEXT;
+        IDLE: if (take) state_q <= pass_i.kind == PASS_Q ? IDLE : pass_i.kind == PASS_S ? SCORES : CONTEXT;
         SCORES: if (scores_end) state_q <= IDLE;
         default: if (context_end) state_q <= IDLE;
       endcase
       if (q_done_i) q_ready_q <= 1'b1;
-      else if (take && pass_kind_i == Q) q_ready_q <= 1'b0;
+      else if (take && pass_i.kind == PASS_Q) q_ready_q <= 1'b0;
       l_count_q <= l_count_q + {2'd0, sums} - {2'd0, l_done_i};
       room_q <= room_q - {3'd0, q_word || begins_word} + {3'd0, pop};
       weights_q <= weights_q + {3'd0, begins_word} - {3'd0, word_valid_i};
@@ -130,15 +122,15 @@ module attention_tiles #(
   always @(posedge clk_i) begin
     q_half_q <= word_q[0];
     if (state_q == IDLE) begin
-      blocks_q <= pass_blocks_i;
-      rest_q <= pass_rest_i;
-      k_q <= pass_k_last_i;
-      k_last_q <= pass_k_last_i;
-      lanes_q <= pass_lanes_i;
-      wide_q <= pass_wide_i;
-      keep_q <= pass_keep_i;
-      read_q <= pass_address_i;
-      clear_q <= pass_first_i && pass_keep_i;
+      blocks_q <= pass_i.blocks;
+      rest_q <= pass_i.rest;
+      k_q <= pass_i.k_last;
+      k_last_q <= pass_i.k_last;
+      lanes_q <= pass_i.lanes;
+      wide_q <= pass_i.wide;
+      keep_q <= pass_i.keep;
+      read_q <= pass_i.address;
+      clear_q <= pass_i.first && pass_i.keep;
       position_q <= 0;
       word_q <= 0;
     end else begin
@@ -154,7 +146,7 @@ module attention_tiles #(
   end
 
   ram_fifo #(
-    .WIDTH(8*`DUPLEX_WORD_BYTES + 1),
+    .WIDTH(GEMM_TILE_BITS),
     .DEPTH(DEPTH)
   ) words (
     .clk_i(clk_i),
@@ -162,9 +154,9 @@ module attention_tiles #(
     .push_i(q_word_q || word_valid_i),
     .data_i({word_valid_i, word_valid_i ? word_i
         : q_half_q ? q_data_i[8*`DUPLEX_WORD_BYTES +: 8*`DUPLEX_WORD_BYTES]
-            : q_data_i[8*`DUPLEX_WORD_BYTES-1:0]}),
+        : q_data_i[8*`DUPLEX_WORD_BYTES-1:0]}),
     .valid_o(tile_valid_o),
-    .data_o({tile_p16_o, tile_data_o}),
+    .data_o(tile_o),
     .pop_i(pop),
     .mark_i(1'b0),
     .rewind_i(1'b0)
@@ -173,7 +165,7 @@ module attention_tiles #(
   assign q_address_o = {k_last_q - k_q, word_q[`DUPLEX_TILE_WORD_BITS-1:1]};
   assign read_o = read;
   assign read_address_o = read_q;
-  assign maximum_ready_o = takes_c && pass_begins_i;
+  assign maximum_ready_o = takes_c && pass_i.begins;
   assign position_valid_o = position;
   assign position_exists_o = exists;
   assign position_o = place;
@@ -182,5 +174,12 @@ module attention_tiles #(
   assign sum_o = keep_q;
   assign clear_o = clear_q;
   assign busy_o = state_q != IDLE;
+`ifdef DUPLEX_ASSERT
+  always @(posedge clk_i) begin
+    if (rst_ni) begin
+      assert (room_q <= ROOM);
+    end
+  end
+`endif
 endmodule
 `default_nettype wire

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The maxima of a KV head that is spread over several channels, joined (docs/architecture.md, "A head in
 // several channels").
 //

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // From scores to weights: the scores of one position a clock, 8 exponentials, words of the tile (4 positions
 // x 8 lanes of 16 bits), and the exact sum l of each lane's weights.
 //

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // From rounded sums to scores: t = RN32(s * c), the running maximum of each lane, and words of the channel's
 // slice of the shared buffer.
 //
@@ -10,6 +11,7 @@
 // SCALE_CLOCKS; a write one clock after, and the maximum two clocks after the scaled score.
 `default_nettype none
 `include "duplex_params.vh"
+`include "duplex_records.vh"
 module score_path #(
   parameter ROUND_LATENCY = 3,
   parameter SCALE_CLOCKS = `DUPLEX_SCORE_SCALE_CLOCKS
@@ -55,23 +57,30 @@ module score_path #(
   localparam [31:0] MINUS_INFINITY = 32'hff800000;
 
   // ---- the records of the passes on their way
-  wire record_valid, first, last, store, back, below, above;
-  wire [CODE_BITS-1:0] lanes;
-  wire [LANES-1:0] mask;
-  wire [31:0] scale;
+  wire record_valid;
+  wire score_pass_t entering, pass;
+  assign entering.lanes = lanes_i;
+  assign entering.mask = mask_i;
+  assign entering.first = first_i;
+  assign entering.last = last_i;
+  assign entering.store = store_i;
+  assign entering.back = back_i;
+  assign entering.below = below_i;
+  assign entering.above = above_i;
+  assign entering.scale = scale_i;
   wire rounded, rounded_end;
   fifo #(
-    .WIDTH(CODE_BITS + LANES + 6 + 32),
+    .WIDTH(SCORE_PASS_BITS),
     .DEPTH(4)
   ) records (
     .clk_i(clk_i),
     .rst_ni(rst_ni),
     .valid_i(start_i),
     .ready_o(ready_o),
-    .data_i({lanes_i, mask_i, first_i, last_i, store_i, back_i, below_i, above_i, scale_i}),
+    .data_i(entering),
     .valid_o(record_valid),
     .ready_i(rounded && rounded_end),
-    .data_o({lanes, mask, first, last, store, back, below, above, scale})
+    .data_o(pass)
   );
 
   // ---- rounding (in the drain) and scaling
@@ -87,17 +96,23 @@ module score_path #(
     .data_i(sum_end_i),
     .data_o(rounded_end)
   );
-  wire scaled_end, scaled_first, scaled_last, scaled_store;
-  wire [2:0] scaled_join;
-  wire [CODE_BITS-1:0] scaled_lanes;
-  wire [LANES-1:0] scaled_mask;
+  wire score_row_t rounded_row, scaled_row;
+  assign rounded_row.ends = rounded_end;
+  assign rounded_row.first = pass.first;
+  assign rounded_row.last = pass.last;
+  assign rounded_row.store = pass.store;
+  assign rounded_row.back = pass.back;
+  assign rounded_row.below = pass.below;
+  assign rounded_row.above = pass.above;
+  assign rounded_row.lanes = pass.lanes;
+  assign rounded_row.mask = pass.mask;
   delay_line #(
-    .WIDTH(7 + CODE_BITS + LANES),
+    .WIDTH(SCORE_ROW_BITS),
     .CLOCKS(SCALE_CLOCKS)
   ) beside (
     .clk_i(clk_i),
-    .data_i({rounded_end, first, last, store, back, below, above, lanes, mask}),
-    .data_o({scaled_end, scaled_first, scaled_last, scaled_store, scaled_join, scaled_lanes, scaled_mask})
+    .data_i(rounded_row),
+    .data_o(scaled_row)
   );
   always @(posedge clk_i) begin
     rounding_q <= rst_ni ? {rounding_q[ROUND_LATENCY-2:0], sum_valid_i} : 0;
@@ -107,7 +122,7 @@ module score_path #(
   reg begin_q;  // the next score is the pass's first
   always @(posedge clk_i) begin
     if (!rst_ni) begin_q <= 1'b1;
-    else if (scaled) begin_q <= scaled_end;
+    else if (scaled) begin_q <= scaled_row.ends;
   end
 
   wire [32*LANES-1:0] scores;  // -Inf for lanes that there are not
@@ -119,17 +134,17 @@ module score_path #(
       score_scale score_scale (
         .clk_i(clk_i),
         .s_i(f32_i[32*l +: 32]),
-        .c_i(scale),
+        .c_i(pass.scale),
         .t_o(t)
       );
       running_maximum running_maximum (
         .clk_i(clk_i),
-        .clear_i(scaled && begin_q && scaled_first),
-        .valid_i((scaled && scaled_mask[l]) || joined_valid_i),
+        .clear_i(scaled && begin_q && scaled_row.first),
+        .valid_i((scaled && scaled_row.mask[l]) || joined_valid_i),
         .t_i(joined_valid_i ? joined_i[32*l +: 32] : t),
         .m_o(maximum[32*l +: 32])
       );
-      assign scores[32*l +: 32] = scaled_mask[l] ? t : MINUS_INFINITY;
+      assign scores[32*l +: 32] = scaled_row.mask[l] ? t : MINUS_INFINITY;
     end
   endgenerate
 
@@ -138,8 +153,8 @@ module score_path #(
   reg [POSITION_BITS-1:0] position_q;  // in the word
   reg write_q;
   reg [9:0] address_q;
-  wire [POSITION_BITS-1:0] position_last = {POSITION_BITS{1'b1}} >> scaled_lanes;
-  wire word_end = scaled && (scaled_end || position_q == position_last);
+  wire [POSITION_BITS-1:0] position_last = {POSITION_BITS{1'b1}} >> scaled_row.lanes;
+  wire word_end = scaled && (scaled_row.ends || position_q == position_last);
   integer s, c;
   always @(posedge clk_i) begin
     if (!rst_ni) begin
@@ -153,7 +168,7 @@ module score_path #(
     end
     for (s = 0; s < `DUPLEX_SCORES_OF_WORD; s = s + 1) begin
       for (c = 0; c <= LANE_BITS; c = c + 1) begin
-        if (scaled && {{(32 - CODE_BITS) {1'b0}}, scaled_lanes} == c && {{(32 - POSITION_BITS) {1'b0}},
+        if (scaled && {{(32 - CODE_BITS) {1'b0}}, scaled_row.lanes} == c && {{(32 - POSITION_BITS) {1'b0}},
             position_q} == s >> c)
           word_q[32*s +: 32] <= scores[32*(s % (1 << c)) +: 32];
       end
@@ -162,40 +177,54 @@ module score_path #(
 
   // ---- the maximum of a pair, two clocks behind its last score
   reg [1:0] complete_q;
-  wire [2:0] complete_join;
+  wire maximum_t complete, oldest;
+  assign complete.value = maximum;
   wire unused_ready;
   delay_line #(
     .WIDTH(3),
     .CLOCKS(2)
   ) joins (
     .clk_i(clk_i),
-    .data_i(load_end_i ? 3'd0 : scaled_join),
-    .data_o(complete_join)
+    .data_i(load_end_i ? 3'd0 : {scaled_row.back, scaled_row.below, scaled_row.above}),
+    .data_o({complete.back, complete.below, complete.above})
   );
   reg [1:0] stored_q;
   always @(posedge clk_i) begin
-    complete_q <= rst_ni ? {complete_q[0], (scaled && scaled_end && scaled_last) || load_end_i} : 2'd0;
-    stored_q <= rst_ni ? {stored_q[0], scaled && scaled_end && scaled_store} : 2'd0;
+    complete_q <= rst_ni ? {complete_q[0], (scaled && scaled_row.ends && scaled_row.last) || load_end_i}
+        : 2'd0;
+    stored_q <= rst_ni ? {stored_q[0], scaled && scaled_row.ends && scaled_row.store} : 2'd0;
   end
   fifo #(
-    .WIDTH(32 * LANES + 3),
+    .WIDTH(MAXIMUM_BITS),
     .DEPTH(2)
   ) maxima (
     .clk_i(clk_i),
     .rst_ni(rst_ni),
     .valid_i(complete_q[1]),
     .ready_o(unused_ready),
-    .data_i({complete_join, maximum}),
+    .data_i(complete),
     .valid_o(maximum_valid_o),
     .ready_i(maximum_ready_i),
-    .data_o({maximum_back_o, maximum_below_o, maximum_above_o, maximum_o})
+    .data_o(oldest)
   );
 
+  assign maximum_back_o = oldest.back;
+  assign maximum_below_o = oldest.below;
+  assign maximum_above_o = oldest.above;
+  assign maximum_o = oldest.value;
   assign write_valid_o = write_q || load_valid_i;
   assign write_address_o = address_q;
   assign write_data_o = write_q ? word_q : load_i;
   assign empty_o = !record_valid && scaling_q == 0 && !write_q;
   assign stored_o = stored_q[1];
   assign busy_o = record_valid;
+`ifdef DUPLEX_ASSERT
+  always @(posedge clk_i) begin
+    if (rst_ni) begin
+      assert (!(start_i && !ready_o));
+      assert (!(complete_q[1] && !unused_ready));
+    end
+  end
+`endif
 endmodule
 `default_nettype wire

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Brings a segment's scores from the slice to DRAM (MODE 1): words in order into the result buffer, whose
 // write path takes them.
 //

@@ -1,11 +1,13 @@
+// SPDX-License-Identifier: Apache-2.0
 // A channel's port to the result bus: gives each word its shared-buffer address (16-byte units) and offers
-// it. A word of rows holds two of them (one if `word_single_i`), which are two units of results, or one if
+// it. A word of rows holds two of them (one if `single`), which are two units of results, or one if
 // they are a gated pair; the second group of tokens lies `group_i` units behind the first. LOAD: a word is
 // four units, and after the 16 words of a tile comes `step_i`, since the next tiles belong to the other
 // channels. The job's fields are taken at the start. A word that is taken (`valid_o` and `ready_i`) is on
 // `data_o` in the clock after.
 `default_nettype none
 `include "duplex_params.vh"
+`include "duplex_records.vh"
 module bus_port (
   input wire clk_i,
   input wire rst_ni,
@@ -18,13 +20,11 @@ module bus_port (
   input wire [12:0] step_i,    // LOAD: from a tile's last word to the next tile's first
   input wire word_valid_i,
   output wire word_ready_o,
-  input wire [8*`DUPLEX_WORD_BYTES-1:0] word_i,
-  input wire word_single_i,
-  input wire word_end_i,       // last word of a block and group
+  input wire bus_word_t word_i,
   output wire valid_o,
   output wire load_o,          // the word on offer is one of a LOAD
   input wire ready_i,
-  output wire [8*`DUPLEX_WORD_BYTES-1:0] data_o,
+  output wire [RECORD_WORD-1:0] data_o,
   output wire [16:0] tag_o,
   output wire [1:0] kind_o,
   output wire single_o,
@@ -40,29 +40,28 @@ module bus_port (
   reg [WORD_BITS-1:0] word_q;
   reg [16:0] block_q, tag_q, tag_out_q;
   reg [24:0] rows_q;
-  reg [8*`DUPLEX_WORD_BYTES-1:0] data_q;
+  reg [RECORD_WORD-1:0] data_q;
   reg out_q, single_q, last_q;
-  wire [8*`DUPLEX_WORD_BYTES-1:0] head;
-  wire head_single, head_end;
+  wire bus_word_t head;
   wire take = valid_o && ready_i;
   wire load = kind_q[1];
   wire tile_end = &word_q;
   wire [16:0] next = tag_q +
-      (load ? (tile_end ? {4'd0, step_i} : 17'd4) : kind_q == GATED || head_single ? 17'd1 : 17'd2);
+      (load ? (tile_end ? {4'd0, step_i} : 17'd4) : kind_q == GATED || head.single ? 17'd1 : 17'd2);
   wire [16:0] next_block = next - (two_groups_q ? {1'b0, group_q} : 17'd0);
 
   fifo #(
-    .WIDTH(8*`DUPLEX_WORD_BYTES + 2),
+    .WIDTH(BUS_WORD_BITS),
     .DEPTH(2)
   ) words (
     .clk_i(clk_i),
     .rst_ni(rst_ni),
     .valid_i(word_valid_i),
     .ready_o(word_ready_o),
-    .data_i({word_end_i, word_single_i, word_i}),
+    .data_i(word_i),
     .valid_o(valid_o),
     .ready_i(take),
-    .data_o({head_end, head_single, head})
+    .data_o(head)
   );
 
   always @(posedge clk_i) begin
@@ -82,19 +81,19 @@ module bus_port (
       second_group_q <= 1'b0;
     end else if (take) begin
       word_q <= word_q + 1'b1;
-      rows_q <= rows_q - (head_single ? 25'd1 : 25'd2);
+      rows_q <= rows_q - (head.single ? 25'd1 : 25'd2);
       tag_q <= next;
-      if (!load && head_end && two_groups_q) begin
+      if (!load && head.ends && two_groups_q) begin
         second_group_q <= !second_group_q;
         tag_q <= second_group_q ? next_block : block_q + {1'b0, group_q};
         if (second_group_q) block_q <= next_block;
       end
     end
-    data_q <= head;
+    data_q <= head.data;
     tag_out_q <= tag_q;
     kind_out_q <= kind_q;
-    single_q <= head_single;
-    last_q <= rows_q == (head_single ? 25'd1 : 25'd2);
+    single_q <= head.single;
+    last_q <= rows_q == (head.single ? 25'd1 : 25'd2);
   end
 
   assign load_o = load;

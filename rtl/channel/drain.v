@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Turns the finished sums of a row (8 lanes of 8 bytes) into words of 64 bytes: f16 four rows a word, f32
 // two, acc two words a row (four lanes each, 16 bytes a lane). The last word of a block, or of a group of
 // tokens, is marked; what it has no rows for is zero. No back-pressure: the room was reserved when the row's

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // LOAD: cuts the beats of this channel's tiles into words of 64 bytes, the lower one first, and puts them
 // into the result buffer.
 `default_nettype none

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Performance counters of a channel, 64 bits each, since reset: PERFORMANCE_SELECT.counter in
 // params/registers.rdl names them. `event_i[n]` adds one to counter n; the selected value is at the output
 // one clock later.

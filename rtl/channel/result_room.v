@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Counts the free words of the result buffer, those reserved for rows in flight taken off. A row's last beat
 // reserves what the row will need: f16 one word for every fourth row, f32 one for every second, acc two; LOAD
 // reserves word by word. acc rows are kept 2 clocks apart, as the drain needs it.
@@ -36,5 +37,12 @@ module result_room (
   assign room_o = free_q[5:1] != 5'd0 && !pause_q;
   assign scarce_o = free_q < WORDS / 3;
   assign none_o = free_q[5:1] == 5'd0;
+`ifdef DUPLEX_ASSERT
+  always @(posedge clk_i) begin
+    if (rst_ni) begin
+      assert (free_q <= WORDS);
+    end
+  end
+`endif
 endmodule
 `default_nettype wire

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Asks the bundle controller for the data of one job: for a GEMM the columns of block 0, 1, ..., each from
 // its own row set on; for a LOAD all of this channel's tiles at once. Blocks without rows in this channel are
 // not asked for.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Takes the words of the activation tiles from the broadcast: those of blocks in which this channel has rows
 // go on to the GEMM module, the others are dropped. A FIFO of two words cuts the path between the broadcast
 // and the GEMM module.
@@ -66,5 +67,14 @@ module tile_gate (
   end
 
   assign tile_valid_o = valid && !drop_q;
+`ifdef DUPLEX_ASSERT
+  handshake_check #(.WIDTH(8 * `DUPLEX_WORD_BYTES)) word_check (
+    .clk_i(clk_i),
+    .rst_ni(rst_ni),
+    .valid_i(word_valid_i),
+    .ready_i(word_ready_o),
+    .payload_i(word_i)
+  );
+`endif
 endmodule
 `default_nettype wire

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Beats from the bundle controller, kept until they are used. It never refuses one: the controller sends no
 // more columns than there was room for, and each pair of beats that leaves for good gives it the room of one
 // column again. The beats of one k-tile can be read once for each group of tokens: `mark_i` at the first of

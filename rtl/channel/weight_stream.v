@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Turns the beats of the weight FIFO into beats of the GEMM module: takes off the header beat with the rows'
 // exponents and the beat that fills the last column, counts row, group of tokens and k-tile, and lets the
 // beat of a last k-tile go only when its results have room. One beat a clock, also from tile to tile and from
@@ -46,6 +47,7 @@ module weight_stream (
 );
   localparam ROW_BITS = `DUPLEX_ROW_BITS;
   localparam [ROW_BITS:0] ONE = 1, TWO = 2;
+  localparam EXPONENT_BITS = 8 + 1;  // and the mark of a block's last row
   localparam [1:0] IDLE = 2'd0, HEADER = 2'd1, BEATS = 2'd2, PAD = 2'd3;
 
   reg [1:0] state_q;
@@ -139,7 +141,7 @@ module weight_stream (
   // Deep enough for the rows inside the GEMM module (6 clocks from issue to sum), and faster than it (3).
   wire unused_valid;
   ram_fifo #(
-    .WIDTH(9),
+    .WIDTH(EXPONENT_BITS),
     .DEPTH(16)
   ) exponents (
     .clk_i(clk_i),

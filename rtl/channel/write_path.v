@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Gathers result words into columns of 256 bytes and writes them to the channel's own DRAM: block b from
 // logical column `column_i` + b * stride on. A block's last column is filled up with zeros.
 // The words are shifted in from the top; after the fourth the column waits for the bundle controller, and the

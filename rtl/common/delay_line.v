@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Delays WIDTH bits by CLOCKS clocks: what travels beside a pipeline of that length. No reset.
 `default_nettype none
 module delay_line #(

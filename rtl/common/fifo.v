@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // FIFO of WIDTH bits by DEPTH words (2 or more) in flip-flops. `ready_o` and `valid_o` come from registers,
 // so that it cuts every path between its two sides. A word is at the output one clock after it was taken.
 `default_nettype none
@@ -42,5 +43,12 @@ module fifo #(
   assign ready_o = count_q != FULL;
   assign valid_o = count_q != 0;
   assign data_o = memory[read_q];
+`ifdef DUPLEX_ASSERT
+  always @(posedge clk_i) begin
+    if (rst_ni) begin
+      assert (count_q <= FULL);
+    end
+  end
+`endif
 endmodule
 `default_nettype wire

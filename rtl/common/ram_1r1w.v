@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // RAM with one read and one write port, both synchronous. A read of the address that is being written returns
 // the old word. The one place where a memory of this kind stands, so that synthesis can put a macro in its
 // stead. Latency: read data one clock after the address.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Single-port RAM of WIDTH bits by DEPTH words, with one write enable per lane of LANE_BITS bits.
 // A clock does one access: with `write_i` zero in all lanes it reads, and `read_data_o` holds the word from
 // the next clock on; a write leaves `read_data_o` as it was. A generic memory, to be mapped onto SRAM macros.

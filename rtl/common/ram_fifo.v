@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // FIFO of WIDTH bits by DEPTH (a power of two) words in a RAM with a registered read port, first word fall
 // through, full rate. The RAM reads one address ahead, so that the oldest word stands at its output. A word
 // pushed in clock t is at the output in t + 2. The pusher must know that there is room (a counter of
@@ -57,5 +58,15 @@ module ram_fifo #(
   end
 
   assign valid_o = valid_q;
+`ifdef DUPLEX_ASSERT
+  localparam [31:0] FULL_32 = DEPTH;
+  wire [BITS:0] fill = write_q - read_q;
+  always @(posedge clk_i) begin
+    if (rst_ni) begin
+      assert (!(push_i && fill == FULL_32[BITS:0]));
+      assert (!(pop_i && !valid_q));
+    end
+  end
+`endif
 endmodule
 `default_nettype wire

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // AXI4-Lite slave, 32 bit: one write and one read at a time, address and data of a write in any order, each
 // response held until taken. A write is answered 3 clocks after it, when its effect shows on every output,
 // the interrupt line included. To the registers: `write_o` for one clock with address and data (only whole
@@ -102,5 +103,21 @@ module axi_lite (
   assign axi_rdata_o = read_data_q;
   assign read_o = start_q;
   assign read_address_o = read_address_q;
+`ifdef DUPLEX_ASSERT
+  handshake_check #(.WIDTH(2)) write_check (
+    .clk_i(clk_i),
+    .rst_ni(rst_ni),
+    .valid_i(axi_bvalid_o),
+    .ready_i(axi_bready_i),
+    .payload_i(axi_bresp_o)
+  );
+  handshake_check #(.WIDTH(32 + 2)) read_check (
+    .clk_i(clk_i),
+    .rst_ni(rst_ni),
+    .valid_i(axi_rvalid_o),
+    .ready_i(axi_rready_i),
+    .payload_i({axi_rdata_o, axi_rresp_o})
+  );
+`endif
 endmodule
 `default_nettype wire

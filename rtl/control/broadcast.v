@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Reads the activation tiles of a GEMM from the shared buffer, k_tiles * groups * 16 words, once for each
 // block, and offers each word to all channels. A channel takes it when it is ready; the next word comes when
 // all have taken it. One word a clock if nobody waits. Tiles of a group follow each other; with a stride of
@@ -114,9 +115,9 @@ module broadcast #(
     end else if (read) begin
       word_q <= word_q + 1'b1;
       first_q <= !tile_end ? first_q + 15'd1
-               : !turn_end ? first_q + k_step
-               : !group_end ? first_q - (half_q ? TILE + TILE - 15'd2 + k_step : TILE - 15'd1)
-               : last_k_q ? address_i : first_q + k_step;
+          : !turn_end ? first_q + k_step
+          : !group_end ? first_q - (half_q ? TILE + TILE - 15'd2 + k_step : TILE - 15'd1)
+          : last_k_q ? address_i : first_q + k_step;
       if (tile_end) half_q <= !turn_end;
       if (tile_end && turn_end && two_groups_i) second_q <= !second_q;
       if (tile_end && !turn_end) begin
@@ -142,5 +143,12 @@ module broadcast #(
   assign read_address_o = first_q + (second_q ? {1'b0, stride_i} : 15'd0);
   assign word_valid_o = {CHANNELS{valid}} & ~taken_q;
   assign busy_o = reading_q || room_q != ROOM;
+`ifdef DUPLEX_ASSERT
+  always @(posedge clk_i) begin
+    if (rst_ni) begin
+      assert (!(read_data_valid_i && !unused_ready));
+    end
+  end
+`endif
 endmodule
 `default_nettype wire

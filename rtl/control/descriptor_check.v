@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Checks a whole descriptor before anything starts (error codes: params/registers.rdl, fields:
 // params/descriptor.fields). If several things are wrong the lowest code is reported. `address_o`: stripe:
 // the mask; source and result range: the first row set beyond the stripe set; shared range: the first word of
@@ -158,14 +159,26 @@ module descriptor_check #(
   reg [23:0] long;
   always @* begin
     case (product_of_q)
-      BEATS: begin short = attention ? {{(6 + WIDTH_BITS) {1'b0}}, head_tiles}
-          : {{(16 - ROWS_BITS) {1'b0}}, block_rows};
-      long = attention ? {{(5 + WIDTH_BITS) {1'b0}}, position_blocks} : {13'd0, k_tiles}; end
-      COVERED: begin short = {{(16 - ROWS_BITS) {1'b0}}, block_rows}; long = {8'd0, blocks}; end
-      ROWS_MOST: begin short = CHANNELS_32[15:0]; long = channel_rows; end
-      SOURCE: begin short = attention ? {5'd0, last_slot} : blocks_1; long = {8'd0, src_stride}; end
-      default: begin short = attention ? {{(6 + WIDTH_BITS) {1'b0}}, head_tiles - 1'b1} : blocks_1;
-          long = {8'd0, attention ? v_stride : dst_stride}; end
+      BEATS: begin
+        short = attention ? {{(6 + WIDTH_BITS) {1'b0}}, head_tiles} : {{(16 - ROWS_BITS) {1'b0}}, block_rows};
+        long = attention ? {{(5 + WIDTH_BITS) {1'b0}}, position_blocks} : {13'd0, k_tiles};
+      end
+      COVERED: begin
+        short = {{(16 - ROWS_BITS) {1'b0}}, block_rows};
+        long = {8'd0, blocks};
+      end
+      ROWS_MOST: begin
+        short = CHANNELS_32[15:0];
+        long = channel_rows;
+      end
+      SOURCE: begin
+        short = attention ? {5'd0, last_slot} : blocks_1;
+        long = {8'd0, src_stride};
+      end
+      default: begin
+        short = attention ? {{(6 + WIDTH_BITS) {1'b0}}, head_tiles - 1'b1} : blocks_1;
+        long = {8'd0, attention ? v_stride : dst_stride};
+      end
     endcase
   end
 
@@ -239,10 +252,11 @@ module descriptor_check #(
       2) {1'b0}}} : gated ? {1'b0, rows[27:1]} : rows;
   always @(posedge clk_i) begin
     if (use_q && product_of_q == BEATS) beats_q <= product_q[17:0] + {17'd0, exponents};
-    source_sets_q <= load ? {{(1 + SET_TILES_BITS) {1'b0}}, tiles_most[10:SET_TILES_BITS]} + {11'd0,
-        tiles_most[SET_TILES_BITS-1:0] != 0}
-             : two_streams ? {1'b0, k_tiles + {10'd0, k_tiles[0]}}
-                          : whole_sets[11:0] + {11'd0, beats_q[COLUMN_BITS:0] != 0};
+    source_sets_q <= load
+        ? {{(1 + SET_TILES_BITS) {1'b0}}, tiles_most[10:SET_TILES_BITS]} +
+          {11'd0, tiles_most[SET_TILES_BITS-1:0] != 0}
+        : two_streams ? {1'b0, k_tiles + {10'd0, k_tiles[0]}}
+        : whole_sets[11:0] + {11'd0, beats_q[COLUMN_BITS:0] != 0};
     case (format)
       2'd0: result_columns_q <= (result_rows + 15) >> 4;
       2'd1: result_columns_q <= (result_rows + 7) >> 3;
@@ -317,11 +331,12 @@ module descriptor_check #(
     else begin
       wrong_q[`DUPLEX_STACK_ERROR_OPCODE] <= !(load || gemm || attention);
       wrong_q[`DUPLEX_STACK_ERROR_RESERVED] <= reserved_low_q || reserved_high_q;
-      wrong_q[`DUPLEX_STACK_ERROR_FORMAT] <= attention ? mode == 2'd3 || lane_mask == 0 ||
-          (wide && 1 << lanes == LANES) || 1 << lanes > LANES || (lane_mask & ~lanes_there) != 0 ||
-        (mode == 2'd2 ? {2'd0, row_block} >= head_tiles : row_block != 0)
-        : load ? !(to_shared || destination == 2'd2)
-        : destination[1] || (to_dram && format == 2'd3);
+      wrong_q[`DUPLEX_STACK_ERROR_FORMAT] <= attention
+          ? mode == 2'd3 || lane_mask == 0 ||
+            (wide && 1 << lanes == LANES) || 1 << lanes > LANES || (lane_mask & ~lanes_there) != 0 ||
+            (mode == 2'd2 ? {2'd0, row_block} >= head_tiles : row_block != 0)
+          : load ? !(to_shared || destination == 2'd2)
+          : destination[1] || (to_dram && format == 2'd3);
       wrong_q[`DUPLEX_STACK_ERROR_STRIPE] <= src_foreign || (!load && dst_foreign);
       if (load) begin
         wrong_q[`DUPLEX_STACK_ERROR_TILES] <= tiles == 11'd0 || tiles > TILES_MAX;
@@ -334,8 +349,8 @@ module descriptor_check #(
             {4'd0, length} > length_most;
         wrong_q[`DUPLEX_STACK_ERROR_ROWS] <= heads == 9'd0 || heads > 9'd`DUPLEX_KV_HEADS_MAX ||
             (heads > {2'd0, CHANNELS_7} && !alone) ||
-          spread > 3'd5 || (spread != 3'd0 && channels_used > {9'd0, CHANNELS_7}) ||
-          {2'd0, first_channel} >= CHANNELS_7;
+            spread > 3'd5 || (spread != 3'd0 && channels_used > {9'd0, CHANNELS_7}) ||
+            {2'd0, first_channel} >= CHANNELS_7;
         if (used_after_q && of_q == RESULT) begin
           wrong_q[`DUPLEX_STACK_ERROR_SOURCE_RANGE] <= (mode != 2'd2 && k_end_q > {17'd0, source_limit_q}) ||
               v_end_q > {17'd0, source_limit_q};
@@ -347,20 +362,19 @@ module descriptor_check #(
         wrong_q[`DUPLEX_STACK_ERROR_SHARED_RANGE] <= x_leaves || (to_shared && dst_leaves);
         if (use_q && product_of_q == COVERED)
           wrong_q[`DUPLEX_STACK_ERROR_BLOCKS] <= product_q[23:0] < channel_rows || blocks == 16'd0 ||
-              block_rows == 0 ||
-            block_rows > ROWS[ROWS_BITS-1:0] || channel_rows == 24'd0 ||
-            !(groups == 2'd1 || (two_groups && block_rows <= HALF_ROWS[ROWS_BITS-1:0])) ||
-            (gated && (block_rows[0] || channel_rows[0]));
+              block_rows == 0 || block_rows > ROWS[ROWS_BITS-1:0] || channel_rows == 24'd0 ||
+              !(groups == 2'd1 || (two_groups && block_rows <= HALF_ROWS[ROWS_BITS-1:0])) ||
+              (gated && (block_rows[0] || channel_rows[0]));
         if (use_q && product_of_q == ROWS_MOST)
           wrong_q[`DUPLEX_STACK_ERROR_ROWS] <= rows == 28'd0 || (gated && rows[0]) ||
               {4'd0, rows} > product_q;
         if (used_after_q && of_q == SOURCE)
           wrong_q[`DUPLEX_STACK_ERROR_SOURCE_RANGE] <= source_end_q > {17'd0, source_limit_q} ||
-            (blocks_1 != 16'd0 && src_stride < {4'd0, source_sets_q});
+              (blocks_1 != 16'd0 && src_stride < {4'd0, source_sets_q});
         if (used_after_q && of_q == RESULT)
           wrong_q[`DUPLEX_STACK_ERROR_RESULT_RANGE] <= to_dram &&
               (result_end_q > {{(17 - COLUMN_BITS) {1'b0}}, result_limit_q, {COLUMN_BITS{1'b0}}} ||
-            (blocks_1 != 16'd0 && dst_stride < {{(15 - ROWS_BITS) {1'b0}}, result_columns_q}));
+              (blocks_1 != 16'd0 && dst_stride < {{(15 - ROWS_BITS) {1'b0}}, result_columns_q}));
       end
     end
   end

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Descriptor ring: 16 slots of 16 words, written and read by the registers, read by the operation controller.
 // A fetch puts slot `number mod 16` into `descriptor_o` (word 0 in bits 31:0) and is done 18 clocks later;
 // register reads wait meanwhile.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Takes descriptors from the ring one after another: fetch, check, tell the channels their shares (one
 // channel a clock), start, wait until the work is over, count it as completed.
 // The next descriptor is prepared while the one before is at work. It starts when that one is complete, or
@@ -148,8 +149,8 @@ module operation_controller #(
   wire chain = descriptor_i[`DUPLEX_DESC_CHAIN] && !(load && job_load) && !attention_q;
   wire completed = flight_q != 2'd0 && (flight_q[1] ? older_done : quiet);
   assign launch = next_q == READY && code == 8'd0 && settled && !completed &&
-                  (attention ? flight_q == 2'd0 && segment_room_i
-                   : (flight_q == 2'd0 && !attention_q) || (chain && flight_q == 2'd1 && front_done));
+      (attention ? flight_q == 2'd0 && segment_room_i
+      : (flight_q == 2'd0 && !attention_q) || (chain && flight_q == 2'd1 && front_done));
   assign refuse = next_q == READY && code != 8'd0 && settled && flight_q == 2'd0 && !attention_q;
   wire accepted = launch && attention && !fence;
 

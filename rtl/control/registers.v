@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // All registers of params/registers.rdl behind one AXI4-Lite slave; the ring's words lie in descriptor_ring.
 // A read takes 4 clocks from its address to its answer, so that the selected performance counter and the
 // ring's RAM have followed. A write to a register that can only be read is accepted and changes nothing.

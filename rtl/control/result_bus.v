@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Result bus: takes one word of 64 bytes a clock from the channels and gives it to the activation unit, or
 // (LOAD) to the shared buffer or the activation table. The lowest channel that has a word goes first, so that
 // the results of low channels are complete early; the words of a LOAD come tile by tile, each channel in its
@@ -8,22 +9,21 @@
 // of the shared buffer are written together.
 `default_nettype none
 `include "duplex_params.vh"
+`include "duplex_records.vh"
 module result_bus #(
   parameter CHANNELS = 32,
-  parameter ACTIVATION_TAG_BITS = 25,
   parameter WORD = 8*`DUPLEX_WORD_BYTES
 ) (
   input wire clk_i,
   input wire rst_ni,
   input wire load_start_i,         // a LOAD begins: channel 0 has the first tile
   output wire [1:0] busy_o,        // words of a job of this parity are inside
-  // Channels; a tag: last word of the job, one row only, parity, kind (0 rows, 1 gated pair, 2 LOAD, 3 LOAD
-  // of the table), address
+  // Channels
   input wire [CHANNELS-1:0] valid_i,
   input wire [CHANNELS-1:0] load_i,
   output wire [CHANNELS-1:0] ready_o,
   input wire [CHANNELS*WORD-1:0] data_i,
-  input wire [CHANNELS*22-1:0] tag_i,
+  input wire [CHANNELS*BUS_TAG_BITS-1:0] tag_i,  // bus_tag_t
   // Activation unit; address of the table: words of 32 bytes
   output wire table_valid_o,
   output wire [7:0] table_address_o,
@@ -32,10 +32,10 @@ module result_bus #(
   output wire row_gated_o,
   output wire [WORD/2-1:0] row_first_o,  // g of a pair
   output wire [WORD/2-1:0] row_o,        // u, or the row
-  output wire [ACTIVATION_TAG_BITS-1:0] row_tag_o,
+  output wire row_tag_t row_tag_o,
   input wire result_valid_i,
   input wire [WORD/4-1:0] result_data_i,
-  input wire [ACTIVATION_TAG_BITS-1:0] result_tag_i,
+  input wire row_tag_t result_tag_i,
   // Shared buffer; it takes a write every clock
   output wire write_valid_o,
   output wire [3:0] write_enable_o,
@@ -49,7 +49,7 @@ module result_bus #(
 );
   localparam ROOM = 4;
   localparam [CHANNELS-1:0] ONE = 1;
-  localparam [1:0] GATED = 2'd1, LOAD = 2'd2, TABLE = 2'd3;
+  localparam [1:0] ROWS = 2'd0, GATED = 2'd1, LOAD = 2'd2, TABLE = 2'd3;
   localparam UNIT = WORD / 4;  // bits of a result
   localparam TABLE_BITS = `DUPLEX_LANE_BITS - 2;  // words of the table in a word: 2^TABLE_BITS
   localparam PART_BITS = TABLE_BITS > 1 ? TABLE_BITS : 1;
@@ -71,49 +71,47 @@ module result_bus #(
 
   // One-hot selection of the channels' words.
   reg [WORD-1:0] data;
-  reg [21:0] tag;
+  reg [BUS_TAG_BITS-1:0] tag;
   reg [4:0] channel;
   integer c;
   always @* begin
     data = 0;
-    tag = 22'd0;
+    tag = {BUS_TAG_BITS{1'b0}};
     channel = 5'd0;
     for (c = 0; c < CHANNELS; c = c + 1) begin
       data = data | (data_i[c*WORD +: WORD] & {WORD{grant_q[c]}});
-      tag = tag | (tag_i[c*22 +: 22] & {22{grant_q[c]}});
+      tag = tag | (tag_i[c*BUS_TAG_BITS +: BUS_TAG_BITS] & {BUS_TAG_BITS{grant_q[c]}});
       channel = channel | (c[4:0] & {5{grant_q[c]}});
     end
   end
 
   reg on_bus_q, arrived_q;
-  reg [WORD-1:0] data_q;
-  reg [21:0] tag_q;
-  reg [4:0] channel_q;
-  wire valid, unused_ready, last, single, parity;
-  wire [4:0] from_channel;
-  wire [1:0] kind;
-  wire [16:0] address;
-  wire [WORD-1:0] word;
+  wire bus_entry_t on_bus = {channel, tag, data};
+  bus_entry_t entering_q;
+  wire bus_entry_t head;
+  wire valid, unused_ready;
 
   fifo #(
-    .WIDTH(WORD + 22 + 5),
+    .WIDTH(BUS_ENTRY_BITS),
     .DEPTH(ROOM)
   ) words (
     .clk_i(clk_i),
     .rst_ni(rst_ni),
     .valid_i(arrived_q),
     .ready_o(unused_ready),
-    .data_i({channel_q, tag_q, data_q}),
+    .data_i(entering_q),
     .valid_o(valid),
     .ready_i(pop),
-    .data_o({from_channel, last, single, parity, kind, address, word})
+    .data_o(head)
   );
+
+  wire [WORD-1:0] word = head.data;
 
   // The word at the FIFO's output, in one clock or in two.
   reg [PART_BITS-1:0] part_q;
-  wire load = kind == LOAD;
+  wire load = head.kind == LOAD;
   wire [PART_BITS-1:0] last_part =
-      kind == TABLE ? TABLE_LAST[PART_BITS-1:0] : kind == 2'd0 && !single ? 1 : 0;
+      head.kind == TABLE ? TABLE_LAST[PART_BITS-1:0] : head.kind == ROWS && !head.single ? 1 : 0;
   wire moves = valid && !(load && result_valid_i);
   wire ends = part_q == last_part;
   assign pop = moves && ends;
@@ -140,59 +138,59 @@ module result_bus #(
       part_q <= moves && !ends ? part_q + 1'b1 : 0;
     end
     grant_q <= grant;
-    data_q <= data;
-    tag_q <= tag;
-    channel_q <= channel;
+    entering_q <= on_bus;
   end
 
-  assign row_valid_o = moves && !kind[1];
-  assign row_gated_o = kind == GATED;
+  assign row_valid_o = moves && !head.kind[1];
+  assign row_gated_o = head.kind == GATED;
   assign row_first_o = word[WORD/2-1:0];
-  assign row_o = part_q[0] || kind == GATED ? word[WORD/2 +: WORD/2] : word[WORD/2-1:0];
-  assign row_tag_o = {from_channel, last && ends, ends, parity, address + {16'd0, part_q[0]}};
-  wire [16:0] table_word = ({2'd0, address[16:2]} << TABLE_BITS) | (TABLE_BITS == 0 ? 17'd0
-      : {{(17 - PART_BITS) {1'b0}}, part_q});
-  assign table_valid_o = moves && kind == TABLE && table_word[16:8] == 9'd0;
+  assign row_o = part_q[0] || head.kind == GATED ? word[WORD/2 +: WORD/2] : word[WORD/2-1:0];
+  assign row_tag_o.channel = head.channel;
+  assign row_tag_o.last = head.last && ends;
+  assign row_tag_o.ends = ends;
+  assign row_tag_o.parity = head.parity;
+  assign row_tag_o.unit = head.unit + {16'd0, part_q[0]};
+  wire [16:0] table_word = ({2'd0, head.unit[16:2]} << TABLE_BITS) |
+      (TABLE_BITS == 0 ? 17'd0 : {{(17 - PART_BITS) {1'b0}}, part_q});
+  assign table_valid_o = moves && head.kind == TABLE && table_word[16:8] == 9'd0;
   assign table_address_o = table_word[7:0];
   assign table_data_o = word[256*part_q +: 256];
 
   // Words inside, by parity: from the grant to the last write.
-  wire [4:0] result_channel;
-  wire result_last, result_ends, result_parity;
-  wire [16:0] result_unit;
-  assign {result_channel, result_last, result_ends, result_parity, result_unit} = result_tag_i;
-  reg [5:0] inside_q[0:1];
+  reg [2*6-1:0] inside_q;
   reg [1:0] inside_busy_q;
   // A word is counted when it stands on the bus; before that it keeps its channel's port busy.
-  wire [1:0] enters = on_bus_q ? (tag[19] ? 2'b10 : 2'b01) : 2'b00;
-  wire leaves_result = result_valid_i && result_ends;
-  wire leaves_load = pop && kind[1];
-  wire [1:0] left_result = leaves_result ? (result_parity ? 2'b10 : 2'b01) : 2'b00;
-  wire [1:0] left_load = leaves_load ? (parity ? 2'b10 : 2'b01) : 2'b00;
+  wire [1:0] enters = on_bus_q ? (on_bus.parity ? 2'b10 : 2'b01) : 2'b00;
+  wire leaves_result = result_valid_i && result_tag_i.ends;
+  wire leaves_load = pop && head.kind[1];
+  wire [1:0] left_result = leaves_result ? (result_tag_i.parity ? 2'b10 : 2'b01) : 2'b00;
+  wire [1:0] left_load = leaves_load ? (head.parity ? 2'b10 : 2'b01) : 2'b00;
   integer p;
   always @(posedge clk_i) begin
     for (p = 0; p < 2; p = p + 1) begin
-      if (!rst_ni) inside_q[p] <= 6'd0;
-      else inside_q[p] <= inside_q[p] + {5'd0, enters[p]} - {5'd0, left_result[p]} - {5'd0, left_load[p]};
-      inside_busy_q[p] <= rst_ni && (inside_q[p] != 6'd0 || enters[p]);
+      if (!rst_ni) inside_q[6*p +: 6] <= 6'd0;
+      else inside_q[6*p +: 6] <= inside_q[6*p +: 6] + {5'd0, enters[p]} - {5'd0, left_result[p]} -
+          {5'd0, left_load[p]};
+      inside_busy_q[p] <= rst_ni && (inside_q[6*p +: 6] != 6'd0 || enters[p]);
     end
   end
   assign busy_o = inside_busy_q;
 
-  // One register before the shared buffer; results of one word gather in it until another word comes or none.
+  // One register before the shared buffer; results of one word gather in it until another
+  // word comes or none.
   wire direct = moves && load;
-  wire joins = result_valid_i && write_valid_q && gather_q && write_address_q == result_unit[16:2];
+  wire joins = result_valid_i && write_valid_q && gather_q && write_address_q == result_tag_i.unit[16:2];
   reg write_valid_q, gather_q;
   reg [3:0] write_enable_q;
   reg [14:0] write_address_q;
   reg [WORD-1:0] write_data_q;
-  wire [3:0] part = 4'd1 << result_unit[1:0];
+  wire [3:0] part = 4'd1 << result_tag_i.unit[1:0];
   integer l;
   always @(posedge clk_i) begin
     write_valid_q <= rst_ni && (direct || result_valid_i);
     gather_q <= result_valid_i;
     if (direct || result_valid_i) begin
-      write_address_q <= direct ? address[16:2] : result_unit[16:2];
+      write_address_q <= direct ? head.unit[16:2] : result_tag_i.unit[16:2];
       write_enable_q <= direct ? 4'b1111 : joins ? write_enable_q | part : part;
     end
     for (l = 0; l < 4; l = l + 1)
@@ -209,9 +207,9 @@ module result_bus #(
   reg [4:0] done_channel_q, done_channel_late_q;
   always @(posedge clk_i) begin
     load_word_q <= direct;
-    done_q <= rst_ni && result_valid_i && result_last;
-    done_channel_q <= result_channel;
-    done_parity_q <= result_parity;
+    done_q <= rst_ni && result_valid_i && result_tag_i.last;
+    done_channel_q <= result_tag_i.channel;
+    done_parity_q <= result_tag_i.parity;
     done_parity_late_q <= done_parity_q;
     done_late_q <= rst_ni && done_q;
     done_channel_late_q <= done_channel_q;
@@ -220,5 +218,13 @@ module result_bus #(
   assign done_o = done_late_q;
   assign done_parity_o = done_parity_late_q;
   assign done_channel_o = done_channel_late_q;
+`ifdef DUPLEX_ASSERT
+  always @(posedge clk_i) begin
+    if (rst_ni) begin
+      assert ($onehot0(grant));
+      assert (!(arrived_q && !unused_ready));
+    end
+  end
+`endif
 endmodule
 `default_nettype wire

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // What a job has still to write into the shared buffer: 16-byte units from `low_q` on to the end of its
 // results (of each group of tokens; the first group's addresses stand for both). The next job's broadcast
 // waits for words in that range. LOAD: words come in order of address, so the range shrinks word by word.

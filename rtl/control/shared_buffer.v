@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The two shared buffers of a stack, 1 MB each, words of 64 bytes written in parts of 16 bytes, as 32 slices
 // of one port. The low bits of an address select the slice, bit 14 the buffer. Two ways to them, never both
 // at the same time: the whole, for GEMM and LOAD: one write and one read a clock; a write goes before a read
@@ -6,6 +7,7 @@
 // clock later and stay until the next one.
 `default_nettype none
 `include "duplex_params.vh"
+`include "duplex_records.vh"
 module shared_buffer #(
   parameter CHANNELS = `DUPLEX_CHANNELS,
   parameter WORD = 8*`DUPLEX_WORD_BYTES
@@ -21,10 +23,7 @@ module shared_buffer #(
   input wire [14:0] read_address_i,
   output wire read_data_valid_o,
   output wire [WORD-1:0] read_data_o,
-  input wire [CHANNELS-1:0] local_valid_i,
-  input wire [CHANNELS-1:0] local_write_i,
-  input wire [CHANNELS*10-1:0] local_address_i,
-  input wire [CHANNELS*WORD-1:0] local_write_data_i,
+  input wire [CHANNELS*SCORE_ACCESS_BITS-1:0] local_i,  // score_access_t
   output wire [CHANNELS*WORD-1:0] local_read_data_o
 );
   localparam SLICES = `DUPLEX_CHANNELS;
@@ -43,20 +42,16 @@ module shared_buffer #(
     for (s = 0; s < SLICES; s = s + 1) begin : g_slice
       wire write_here = write_valid_i && write_slice == s;
       wire read_here = read && read_slice == s;
+      // The fields of a score_access_t, whose names Yosys does not find inside a generate.
       wire local_here, local_write;
-      wire [9:0] local_address;
-      wire [WORD-1:0] local_data;
+      wire [RECORD_SLICE-1:0] local_address;
+      wire [RECORD_WORD-1:0] local_data;
       if (s < CHANNELS) begin : g_channel
-        assign local_here = local_valid_i[s];
-        assign local_write = local_valid_i[s] && local_write_i[s];
-        assign local_address = local_address_i[s*10 +: 10];
-        assign local_data = local_write_data_i[s*WORD +: WORD];
+        assign {local_here, local_write, local_address, local_data} =
+            local_i[s*SCORE_ACCESS_BITS +: SCORE_ACCESS_BITS];
         assign local_read_data_o[s*WORD +: WORD] = data[s*WORD +: WORD];
       end else begin : g_no_channel
-        assign local_here = 1'b0;
-        assign local_write = 1'b0;
-        assign local_address = 10'd0;
-        assign local_data = {WORD{1'b0}};
+        assign {local_here, local_write, local_address, local_data} = {SCORE_ACCESS_BITS{1'b0}};
       end
       ram_1rw #(
         .WIDTH(WORD),
@@ -65,7 +60,7 @@ module shared_buffer #(
       ) ram (
         .clk_i(clk_i),
         .valid_i(write_here || read_here || local_here),
-        .write_i((write_enable_i & {4{write_here}}) | {4{local_write}}),
+        .write_i((write_enable_i & {4{write_here}}) | {4{local_here && local_write}}),
         .address_i(local_here ? local_address : write_here ? write_address_i[14:5] : read_address_i[14:5]),
         .write_data_i(local_here ? local_data : write_data_i),
         .read_data_o(data[s*WORD +: WORD])

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Rule `strict`: at most four bank activations of one rank within nFAW, those of the xPU among them. Four
 // slots; an activation takes one for nFAW, a Logic-PIM activation of four banks all of them.
 // The xPU asks in each clock in which it would activate a bank; granted in clock t, its ACT is on its pins in
@@ -18,17 +19,17 @@ module activation_window (
   output wire four_o      // all slots are free
 );
   localparam [5:0] FAW = (`DRAM_NFAW + 1) / 2 - 1;
-  reg [5:0] slot_q[0:3];
+  reg [4*6-1:0] slot_q;   // clocks for which each slot is taken
   reg turn_q;             // of the xPU
-  wire [3:0] free = {slot_q[3] == 6'd0, slot_q[2] == 6'd0, slot_q[1] == 6'd0, slot_q[0] == 6'd0};
+  wire [3:0] free = {slot_q[23:18] == 6'd0, slot_q[17:12] == 6'd0, slot_q[11:6] == 6'd0, slot_q[5:0] == 6'd0};
   wire [3:0] first = free & (~free + 4'd1);
   wire granted = request_i && grant_o;
   integer i;
   always @(posedge clk_i) begin
     for (i = 0; i < 4; i = i + 1)
-      if (!rst_ni) slot_q[i] <= 6'd0;
-      else if (act_i || (granted && first[i])) slot_q[i] <= FAW;
-      else if (slot_q[i] != 6'd0) slot_q[i] <= slot_q[i] - 6'd1;
+      if (!rst_ni) slot_q[6*i +: 6] <= 6'd0;
+      else if (act_i || (granted && first[i])) slot_q[6*i +: 6] <= FAW;
+      else if (slot_q[6*i +: 6] != 6'd0) slot_q[6*i +: 6] <= slot_q[6*i +: 6] - 6'd1;
     if (!rst_ni) turn_q <= 1'b0;
     else if (opened_i) turn_q <= 1'b1;
     else if (free != 4'd0) turn_q <= 1'b0;

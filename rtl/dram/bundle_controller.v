@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // DRAM controller of one channel: masked commands to whole bundles, streams of columns in order, result
 // columns in between.
 //
@@ -231,5 +232,30 @@ module bundle_controller #(
       ? write_data_q[8*`DUPLEX_BEAT_BYTES +: 8*`DUPLEX_BEAT_BYTES] : write_data_q[8*`DUPLEX_BEAT_BYTES-1:0];
 
   assign idle_o = !queue_busy && slot_valid == 3'd0 && read_q == 0 && !write_valid_i && write_q == 0;
+`ifdef DUPLEX_ASSERT
+  always @(posedge clk_i) begin
+    if (rst_ni) begin
+      assert ($onehot0({rd_go, wr_go}));
+      assert (credits_q <= READ_CREDITS);
+    end
+  end
+`endif
+
+`ifdef DUPLEX_ASSERT
+  handshake_check #(.WIDTH(16 + 4 + 17)) read_check (
+    .clk_i(clk_i),
+    .rst_ni(rst_ni),
+    .valid_i(read_valid_i),
+    .ready_i(read_ready_o),
+    .payload_i({read_base_i, read_stripe_i, read_columns_i})
+  );
+  handshake_check #(.WIDTH(21 + 4)) write_check (
+    .clk_i(clk_i),
+    .rst_ni(rst_ni),
+    .valid_i(write_valid_i),
+    .ready_i(write_ready_o),
+    .payload_i({write_column_i, write_stripe_i})
+  );
+`endif
 endmodule
 `default_nettype wire

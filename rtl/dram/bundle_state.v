@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // State of one bundle: open row and what its timing allows now (docs/architecture.md, timing rules; all in
 // clocks of 2 tCK, rounded up), and the refreshes that it owes. A command given at clock t is known from t +
 // 1 on.

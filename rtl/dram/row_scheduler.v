@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Row commands of a channel: for each bundle what it should do next (open the row that is wanted first, or
 // refresh), then one command a clock, the lowest bundle first.
 //

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Streams of columns cut into row sets: queue of the next three, the first of which is being read.
 //
 // A stream (read_*, docs/architecture.md "Ports of the bundle controller") begins at column 0 of a logical

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Logical row set of a stripe set to bundle and row: row = L / n, bundle = the (L mod n)-th of the mask, n
 // bundles in the mask (docs/architecture.md, "Memory of a channel"). Latency: 1 clock.
 `default_nettype none

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Accumulators of one token lane: ROWS (64) rows of an exact sum of 97 bits and its sticky flags
 // (docs/numerics.md, N2).
 //

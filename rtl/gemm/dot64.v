@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Exact dot product of WIDTH (64) pairs of numbers, decoded by `operand`: w binary16, x binary16 or weights
 // of softmax (docs/numerics.md, N1 and N2; paper 1.4: one processing unit). WIDTH is a multiple of 8.
 //
@@ -73,11 +74,11 @@ module dot64 #(
       reg  [35:0] high_q;
       always @(posedge clk_i) begin
         low_q <= lane[8*g].low_term + lane[8*g+1].low_term + lane[8*g+2].low_term + lane[8*g+3].low_term +
-                 lane[8*g+4].low_term + lane[8*g+5].low_term + lane[8*g+6].low_term + lane[8*g+7].low_term;
-        high_q <= lane[8*g].high_term + lane[8*g+1].high_term + lane[8*g+2].high_term +
-            lane[8*g+3].high_term +
-                  lane[8*g+4].high_term + lane[8*g+5].high_term + lane[8*g+6].high_term +
-                  lane[8*g+7].high_term;
+            lane[8*g+4].low_term + lane[8*g+5].low_term + lane[8*g+6].low_term + lane[8*g+7].low_term;
+        high_q <= lane[8*g].high_term + lane[8*g+1].high_term +
+            lane[8*g+2].high_term + lane[8*g+3].high_term +
+            lane[8*g+4].high_term + lane[8*g+5].high_term +
+            lane[8*g+6].high_term + lane[8*g+7].high_term;
       end
 
       // Sum of this group and those before it.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // GEMM module of a channel: 8 token lanes x 64-wide exact dot product, 64 accumulator rows (paper 1.4).
 //
 // Tile: 16 words; word i holds columns k = 4i (bits 127:0) to 4i + 3 of 8 lanes, lane l at 16 l, as binary16,
@@ -162,5 +163,14 @@ module gemm #(
       );
     end
   endgenerate
+`ifdef DUPLEX_ASSERT
+  handshake_check #(.WIDTH(1 + 8 * `DUPLEX_WORD_BYTES)) tile_check (
+    .clk_i(clk_i),
+    .rst_ni(rst_ni),
+    .valid_i(tile_valid_i),
+    .ready_i(tile_ready_o),
+    .payload_i({tile_p16_i, tile_data_i})
+  );
+`endif
 endmodule
 `default_nettype wire

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // An exact sum as sign, power and leading bits: what `round` and `quotient` begin with.
 //
 // sum_i in units of 2^-48. leading_o: KEEP bits from the leading one on, sticky_o: a one below them; zero_o:

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Decodes one number for the exact dot product (docs/numerics.md, N1): a binary16 number, or with p16_i a
 // weight of softmax. Combinational. 18 bits keep what a product needs; they are stored for a whole activation
 // tile, so each bit counts: finite, not zero: |value| = magnitude * 2^(exponent - 24); binary16: magnitude 1

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Rounds one exact sum to binary32 and to binary16: RN(2^exponent * sum), docs/numerics.md N3.
 //
 // sum_i in units of 2^-48, flags bit 0 NaN, 1 +Inf, 2 -Inf; exponent_i signed. To nearest, ties to even,

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // A score's weight from the score and the maximum of its row: p = 2^(15 - (m - t)), docs/numerics.md N5.
 //
 // m - t is exact and then rounded down to units of 2^-23; its power has 23 bits. p_o, a weight of 12

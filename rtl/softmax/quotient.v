@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // A row of the context divided by the sum of the weights: o = RN16(sum / l), correctly rounded,
 // docs/numerics.md N5.
 //

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The maximum of one lane's scores: m = max t, docs/numerics.md N5.
 //
 // clear_i forgets what came before (the maximum of no scores is -Inf); valid_i says that t_i counts; both may

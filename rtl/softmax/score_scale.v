@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // A score times the scale of its descriptor, rounded to binary32: t = RN32(s * c), docs/numerics.md N5.
 //
 // IEEE: gradual underflow, overflow to Inf, signed zeros; Inf x 0 and NaN give the canonical NaN.

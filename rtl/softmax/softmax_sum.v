@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The sum of one lane's weights: l = sum p in units of 2^-24, exact, docs/numerics.md N5.
 //
 // clear_i forgets what came before; valid_i says that p_i counts; both may come in one clock. Free-flowing.

@@ -1,8 +1,10 @@
+// SPDX-License-Identifier: Apache-2.0
 // A Duplex stack: registers, operation controller, shared buffers, broadcast, result bus, activation unit and
 // CHANNELS channels (docs/architecture.md). Channel c has the c-th slice of each flat vector of DRAM pins.
 `default_nettype none
 `include "duplex_params.vh"
 `include "duplex_descriptor.vh"
+`include "duplex_records.vh"
 module stack #(
   parameter CHANNELS = `DUPLEX_CHANNELS,
   parameter WORD = 8 * `DUPLEX_WORD_BYTES,
@@ -52,18 +54,13 @@ module stack #(
 
   // Links between neighbouring channels, by the channel that drives them: maxima and rows go up, joined
   // maxima and credits down.
-  localparam MAXIMA = 32 * `DUPLEX_LANES, SUMS = `DUPLEX_LANES * `DUPLEX_SUM_BITS, FLAGS = 3 * `DUPLEX_LANES,
-      LS = 57 * `DUPLEX_LANES;
-  wire [CHANNELS-1:0] link_up_maximum_valid, link_up_maximum_ready, link_final_valid, link_final_ready,
-    link_row_valid, link_row_first, link_row_taken;
-  wire [CHANNELS*MAXIMA-1:0] link_maximum;
-  wire [CHANNELS*SUMS-1:0] link_row_sum;
-  wire [CHANNELS*FLAGS-1:0] link_row_flags;
-  wire [CHANNELS*LS-1:0] link_row_l;
+  wire [CHANNELS*LINK_UP_BITS-1:0] link_up;
+  wire [CHANNELS*LINK_DOWN_BITS-1:0] link_down;
+  wire [CHANNELS*RECORD_MAXIMA-1:0] link_maximum;
   // Score slices
-  wire [CHANNELS-1:0] score_valid, score_write, segment_room;
-  wire [CHANNELS*10-1:0] score_address;
-  wire [CHANNELS*WORD-1:0] score_write_data, score_read_data;
+  wire [CHANNELS-1:0] segment_room;
+  wire [CHANNELS*SCORE_ACCESS_BITS-1:0] score;
+  wire [CHANNELS*WORD-1:0] score_read_data;
   wire segment_valid;
   reg segment_room_q;
   // Control
@@ -91,7 +88,7 @@ module stack #(
   wire [CHANNELS-1:0] word_valid, word_ready, bus_valid, bus_load, bus_ready;
   wire [WORD-1:0] word, read_data, write_data;
   wire [CHANNELS*WORD-1:0] bus_data;
-  wire [CHANNELS*22-1:0] bus_tags;
+  wire [CHANNELS*BUS_TAG_BITS-1:0] bus_tags;
   wire [CHANNELS*64-1:0] performance_values;
   wire read_valid, read_ready, read_data_valid, write_valid, table_valid, row_valid, row_gated, result_valid;
   wire load_word, done, done_parity;
@@ -102,7 +99,7 @@ module stack #(
   wire [WORD/2-1:0] row_first, row;
   wire [255:0] table_data;
   wire [WORD/4-1:0] result_data;
-  wire [24:0] row_tag, result_tag;
+  wire row_tag_t row_tag, result_tag;
 
   wire load = job[`DUPLEX_DESC_OPCODE] == 8'd1;
   wire gated = job[`DUPLEX_DESC_GATED];
@@ -214,10 +211,7 @@ module stack #(
     .read_address_i(read_address),
     .read_data_valid_o(read_data_valid),
     .read_data_o(read_data),
-    .local_valid_i(score_valid),
-    .local_write_i(score_write),
-    .local_address_i(score_address),
-    .local_write_data_i(score_write_data),
+    .local_i(score),
     .local_read_data_o(score_read_data)
   );
 
@@ -276,7 +270,7 @@ module stack #(
     .done_channel_o(done_channel)
   );
 
-  activation #(.TAG_BITS(25)) activation (
+  activation #(.TAG_BITS(ROW_TAG_BITS)) activation (
     .clk_i(clk_i),
     .rst_ni(rst_ni),
     .table_valid_i(table_valid),
@@ -323,6 +317,26 @@ module stack #(
     end
   endgenerate
 
+  wire job_t channel_job;
+  assign channel_job.load = load;
+  assign channel_job.to_table = destination[1];
+  assign channel_job.src_base = job[`DUPLEX_DESC_SRC_BASE];
+  assign channel_job.src_stripe = job[`DUPLEX_DESC_SRC_STRIPE];
+  assign channel_job.src_stride = job[`DUPLEX_DESC_SRC_STRIDE];
+  assign channel_job.k_tiles = job[`DUPLEX_DESC_K_TILES];
+  assign channel_job.block_rows = job[`DUPLEX_DESC_BLOCK_ROWS];
+  assign channel_job.two_groups = two_groups;
+  assign channel_job.two_streams = job[`DUPLEX_DESC_TWO_STREAMS];
+  assign channel_job.exponents = job[`DUPLEX_DESC_EXPONENTS];
+  assign channel_job.format = job[`DUPLEX_DESC_FORMAT];
+  assign channel_job.bus = load || destination != 2'd0;
+  assign channel_job.gated = gated;
+  assign channel_job.dst_group = job[`DUPLEX_DESC_DST_GROUP];
+  assign channel_job.dst_base = job[`DUPLEX_DESC_DST_BASE];
+  assign channel_job.dst_stripe = job[`DUPLEX_DESC_DST_STRIPE];
+  assign channel_job.dst_stride = job[`DUPLEX_DESC_DST_STRIDE];
+  assign channel_job.tile_step = TILE_STEP[12:0];
+
   genvar c;
   generate
     for (c = 0; c < CHANNELS; c = c + 1) begin : g_channel
@@ -340,55 +354,19 @@ module stack #(
         .share_count_i(share_count),
         .share_tag_i(share_tag),
         .job_valid_i(job_valid),
-        .job_load_i(load),
-        .job_table_i(destination[1]),
-        .job_src_base_i(job[`DUPLEX_DESC_SRC_BASE]),
-        .job_src_stripe_i(job[`DUPLEX_DESC_SRC_STRIPE]),
-        .job_src_stride_i(job[`DUPLEX_DESC_SRC_STRIDE]),
-        .job_k_tiles_i(job[`DUPLEX_DESC_K_TILES]),
-        .job_block_rows_i(job[`DUPLEX_DESC_BLOCK_ROWS]),
-        .job_two_groups_i(two_groups),
-        .job_two_streams_i(job[`DUPLEX_DESC_TWO_STREAMS]),
-        .job_exponents_i(job[`DUPLEX_DESC_EXPONENTS]),
-        .job_format_i(job[`DUPLEX_DESC_FORMAT]),
-        .job_bus_i(load || destination != 2'd0),
-        .job_gated_i(gated),
-        .job_dst_group_i(job[`DUPLEX_DESC_DST_GROUP]),
-        .job_dst_base_i(job[`DUPLEX_DESC_DST_BASE]),
-        .job_dst_stripe_i(job[`DUPLEX_DESC_DST_STRIPE]),
-        .job_dst_stride_i(job[`DUPLEX_DESC_DST_STRIDE]),
-        .job_step_i(TILE_STEP[12:0]),
+        .job_i(channel_job),
         .segment_valid_i(segment_valid),
         .segment_i(job),
         .segment_room_o(segment_room[c]),
-        .score_valid_o(score_valid[c]),
-        .score_write_o(score_write[c]),
-        .score_address_o(score_address[c*10 +: 10]),
-        .score_write_data_o(score_write_data[c*WORD +: WORD]),
+        .score_o(score[c*SCORE_ACCESS_BITS +: SCORE_ACCESS_BITS]),
         .score_read_data_i(score_read_data[c*WORD +: WORD]),
-        .below_maximum_valid_i(link_up_maximum_valid[BELOW]),
-        .below_maximum_ready_o(link_up_maximum_ready[c]),
-        .below_maximum_i(link_maximum[BELOW*MAXIMA +: MAXIMA]),
-        .below_final_valid_o(link_final_valid[c]),
-        .below_final_ready_i(link_final_ready[BELOW]),
-        .below_row_valid_i(link_row_valid[BELOW]),
-        .below_row_first_i(link_row_first[BELOW]),
-        .below_sum_i(link_row_sum[BELOW*SUMS +: SUMS]),
-        .below_flags_i(link_row_flags[BELOW*FLAGS +: FLAGS]),
-        .below_l_i(link_row_l[BELOW*LS +: LS]),
-        .below_taken_o(link_row_taken[c]),
-        .above_maximum_valid_o(link_up_maximum_valid[c]),
-        .above_maximum_ready_i(link_up_maximum_ready[ABOVE]),
-        .above_final_valid_i(link_final_valid[ABOVE]),
-        .above_final_ready_o(link_final_ready[c]),
-        .above_final_i(link_maximum[ABOVE*MAXIMA +: MAXIMA]),
-        .above_row_valid_o(link_row_valid[c]),
-        .above_row_first_o(link_row_first[c]),
-        .above_sum_o(link_row_sum[c*SUMS +: SUMS]),
-        .above_flags_o(link_row_flags[c*FLAGS +: FLAGS]),
-        .above_l_o(link_row_l[c*LS +: LS]),
-        .above_taken_i(link_row_taken[ABOVE]),
-        .maximum_o(link_maximum[c*MAXIMA +: MAXIMA]),
+        .below_i(link_up[BELOW*LINK_UP_BITS +: LINK_UP_BITS]),
+        .below_maximum_i(link_maximum[BELOW*RECORD_MAXIMA +: RECORD_MAXIMA]),
+        .below_o(link_down[c*LINK_DOWN_BITS +: LINK_DOWN_BITS]),
+        .above_o(link_up[c*LINK_UP_BITS +: LINK_UP_BITS]),
+        .above_i(link_down[ABOVE*LINK_DOWN_BITS +: LINK_DOWN_BITS]),
+        .above_maximum_i(link_maximum[ABOVE*RECORD_MAXIMA +: RECORD_MAXIMA]),
+        .maximum_o(link_maximum[c*RECORD_MAXIMA +: RECORD_MAXIMA]),
         .front_busy_o(channel_front_busy[c]),
         .older_busy_o(channel_older_busy[c]),
         .busy_o(channel_busy[c]),
@@ -399,7 +377,7 @@ module stack #(
         .bus_load_o(bus_load[c]),
         .bus_ready_i(bus_ready[c]),
         .bus_data_o(bus_data[c*WORD +: WORD]),
-        .bus_tag_o(bus_tags[c*22 +: 22]),
+        .bus_tag_o(bus_tags[c*BUS_TAG_BITS +: BUS_TAG_BITS]),
         .performance_select_i(performance_counter),
         .performance_value_o(performance_values[c*64 +: 64]),
         .dram_row_valid_o(dram_row_valid_o[c]),

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Structures of the exact division of `quotient`, to be compared: normalised dividend (69 bits) by normalised divisor (57 bits, held still),
 // 13 bits of quotient and whether a rest is left. A study, not part of the design; docs/decisions.md has the figures.
 //   KIND  0  one bit a clock, restoring: the difference if it is not negative, else the remainder; 13 clocks

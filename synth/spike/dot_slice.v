@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Structures of the exact dot product, to be compared: one slice of GROUP products (product, align, sum of the group) with its registers.
 // A study, not part of the design; docs/decisions.md has the figures and rtl/gemm/dot64.v the structure that was chosen.
 //   PRODUCT 0  two's complement operands, signed multiplication

@@ -1,4 +1,5 @@
 #!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
 # Area and longest path of one module: Yosys (flattened, mapped and buffered by abc), then OpenSTA on the mapped net list.
 # usage: synth/spike/measure.sh TOP [-p NAME=VALUE]... FILE...
 #   LIBERTY  the library, default osu018 of qflow-tech-osu018; ASAP7 is recognised by its cells

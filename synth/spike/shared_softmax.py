@@ -1,4 +1,5 @@
 #!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
 """Clocks that the streams of 32 channels lose on the buses of a shared softmax unit (shared_softmax.v).
 
 usage: shared_softmax.py [--lengths 512,4096] [--batch 32]

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // One softmax unit for several channels, to be compared with slices in each of them (docs/decisions.md): the area is measured by
 // measure.sh, the clocks that the streams lose on its buses by shared_softmax.py. It has what the slices have (scaling, maxima,
 // weights, their sums, the division), a result bus of 64 bytes a clock on which the scores and the sums of the context come, and a bus

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // activation.v against cmodel/activation, row by row, with pauses at random; a result comes 18 clocks after
 // its row.
 //

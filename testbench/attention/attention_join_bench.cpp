@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // attention_join.v: pairs with and without members below and above, rows issued when the unit allows it.
 // Every row that goes to the quotient or to the member above, and its l, must be the exact sum of the own row
 // and the one from below.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // attention_quotient.v: pairs of random numbers of rows, as close behind each other as they may come. Every
 // row of o must be that of duplex_quotient with the divisors that stood there at its pair's first row, of
 // joined lanes where weights have two parts.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // maximum_join.v: maxima of all kinds, with and without members below and above that answer late. What goes
 // up must be the larger of the own maximum and the one from below (the C unit running_maximum), what is taken
 // for the context the one that came from above.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // probability_path.v: positions with gaps, words of all numbers of lanes, weights in one and in two parts,
 // positions that there are not. Every word of weights, and each lane's l when its last weight has passed,
 // must be those of the C units.

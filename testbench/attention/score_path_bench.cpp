@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // score_path.v: rows of rounded sums with gaps, passes of all kinds of lanes and masks, maxima taken late.
 // Every word that goes to the slice (address and scores, in order) and every maximum must be that of the C
 // units. Between passes a joined maximum comes back now and then and counts like a score, or words of scores

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // channel.v with the DRAM behind its pins: random GEMM and LOAD jobs, the next one often started while the
 // results of the one before still leave, tile words and result bus stalling at random, every DRAM command
 // judged. Words on the bus (value, address, marks, order) and results in DRAM must be those of the C units.
@@ -7,8 +8,14 @@
 
 #include "Vchannel.h"
 #include "testbench/common/bench.h"
+#include "testbench/common/record.h"
 extern "C" {
-#include "cmodel/stack/stack.h"
+#include "cmodel/channel/job_timing.h"
+#include "cmodel/execute/drain.h"
+#include "duplex/descriptor.h"
+#include "duplex/gemm.h"
+#include "duplex/geometry.h"
+#include "duplex/hbm.h"
 }
 
 namespace {
@@ -69,7 +76,7 @@ class Bench {
   }
   // Byte `offset` behind the logical row set.
   uint64_t place(unsigned row_set, unsigned stripe, uint64_t offset) {
-    return stack_row_set_address(row_set + (uint32_t)(offset / DUPLEX_ROW_SET_BYTES), stripe) +
+    return duplex_row_set_address(row_set + (uint32_t)(offset / DUPLEX_ROW_SET_BYTES), stripe) +
            offset % DUPLEX_ROW_SET_BYTES;
   }
   void put(unsigned row_set, uint64_t offset, const void *bytes, size_t size) {
@@ -184,7 +191,7 @@ class Bench {
   // On the bus two rows make a word; each group's rows begin a new one.
   void expect_row(unsigned group, unsigned first, unsigned row, const duplex_sum *sums, int exponent) {
     uint8_t bytes[128];
-    const unsigned size = stack_drain_row(sums, exponent, job_.bus ? F32 : job_.format, bytes);
+    const unsigned size = drain_row_bytes(sums, exponent, job_.bus ? F32 : job_.format, bytes);
     if (!job_.bus) {
       job_.results.back().insert(job_.results.back().end(), bytes, bytes + size);
       return;
@@ -208,25 +215,31 @@ class Bench {
     rtl_->share_valid_i = 0;
     rtl_->share_count_i = rtl_->share_tag_i = 0;
     rtl_->job_valid_i = 1;
-    rtl_->job_load_i = job_.load;
-    rtl_->job_table_i = job_.table;
-    rtl_->job_src_base_i = job_.source;
-    rtl_->job_src_stripe_i = job_.source_stripe;
-    rtl_->job_src_stride_i = job_.source_stride;
-    rtl_->job_k_tiles_i = job_.k_tiles;
-    rtl_->job_block_rows_i = job_.block_rows;
-    rtl_->job_two_groups_i = job_.groups == 2;
-    rtl_->job_two_streams_i = job_.two_streams;
-    rtl_->job_exponents_i = job_.exponents;
-    rtl_->job_format_i = job_.format;
-    rtl_->job_bus_i = job_.bus;
-    rtl_->job_gated_i = job_.gated;
-    rtl_->job_dst_group_i = job_.group;
-    rtl_->job_dst_base_i = job_.result;
-    rtl_->job_dst_stripe_i = job_.result_stripe;
-    rtl_->job_dst_stride_i = job_.result_stride;
-    rtl_->job_step_i = job_.step;
+    put_job();
     return true;
+  }
+
+  // The fields of job_t.
+  void put_job() {
+    record::Fields<decltype(rtl_->job_i)> fields(rtl_->job_i, 128);
+    fields.put(1, job_.load);
+    fields.put(1, job_.table);
+    fields.put(16, job_.source);
+    fields.put(4, job_.source_stripe);
+    fields.put(16, job_.source_stride);
+    fields.put(11, job_.k_tiles);
+    fields.put(7, job_.block_rows);
+    fields.put(1, job_.groups == 2);
+    fields.put(1, job_.two_streams);
+    fields.put(1, job_.exponents);
+    fields.put(2, job_.format);
+    fields.put(1, job_.bus);
+    fields.put(1, job_.gated);
+    fields.put(16, job_.group);
+    fields.put(16, job_.result);
+    fields.put(4, job_.result_stripe);
+    fields.put(16, job_.result_stride);
+    fields.put(13, job_.step);
   }
 
   // Until the next job may start, or until all is done.

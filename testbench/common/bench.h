@@ -1,8 +1,9 @@
+// SPDX-License-Identifier: Apache-2.0
 // What every unit bench shares: options, the loop over cases, replay of one case, the wave file, the report.
 //
 // A bench supplies `bool run_case(bench::Case &)`. A case starts from reset and draws all its stimulus,
 // stalls included, from `Case::random`, which depends only on (seed, case number): `--seed S --only N`
-// repeats case N alone, `--wave FILE` records it.
+// repeats case N alone. A bench built with `make WAVES=1` also takes `--wave FILE`, which records it.
 #ifndef DUPLEX_BENCH_H
 #define DUPLEX_BENCH_H
 
@@ -16,7 +17,9 @@
 
 #include "duplex/random.h"
 #include "verilated.h"
+#if VM_TRACE
 #include "verilated_fst_c.h"
+#endif
 
 namespace bench {
 
@@ -54,15 +57,20 @@ class Clocked {
  public:
   explicit Clocked(const Options &options)
       : context_(new VerilatedContext), model_(new Model(context_.get())) {
-    if (!options.wave.empty()) {
-      context_->traceEverOn(true);
-      wave_.reset(new VerilatedFstC);
-      model_->trace(wave_.get(), 99);
-      wave_->open(options.wave.c_str());
-    }
+#if VM_TRACE
+    if (options.wave.empty()) return;
+    context_->traceEverOn(true);
+    wave_.reset(new VerilatedFstC);
+    model_->trace(wave_.get(), 99);
+    wave_->open(options.wave.c_str());
+#else
+    (void)options;
+#endif
   }
   ~Clocked() {
+#if VM_TRACE
     if (wave_) wave_->close();
+#endif
     model_->final();
   }
   Model *operator->() { return model_.get(); }
@@ -88,12 +96,16 @@ class Clocked {
  private:
   void step() {
     model_->eval();
+#if VM_TRACE
     if (wave_) wave_->dump(context_->time());
+#endif
     context_->timeInc(1);
   }
   std::unique_ptr<VerilatedContext> context_;
   std::unique_ptr<Model> model_;
+#if VM_TRACE
   std::unique_ptr<VerilatedFstC> wave_;
+#endif
   uint64_t cycles_ = 0;
 };
 
@@ -105,6 +117,15 @@ inline uint64_t number_of(const char *option, const char *text) {
     std::exit(2);
   }
   return value;
+}
+
+// The name of a wave file, if this bench can write one.
+inline const char *wave_file(const char *name) {
+#if !VM_TRACE
+  std::fprintf(stderr, "--wave %s: this bench writes no waves, expected one built with make WAVES=1\n", name);
+  std::exit(2);
+#endif
+  return name;
 }
 
 inline Options parse(int argc, char **argv) {
@@ -119,7 +140,7 @@ inline Options parse(int argc, char **argv) {
     else if (name == "--only")
       options.only = (int64_t)number_of("--only", value);
     else if (name == "--wave" && value)
-      options.wave = value;
+      options.wave = wave_file(value);
     else {
       std::fprintf(stderr, "usage: %s [--seed S] [--cases N] [--only CASE] [--wave FILE.fst]\n", argv[0]);
       std::exit(2);
@@ -147,7 +168,7 @@ inline int run(int argc, char **argv, const char *unit, uint64_t default_cases,
       good = false;
     }
     if (!good) {
-      std::printf("FAIL %s: replay with %s --seed %llu --only %llu --wave fail.fst\n", unit, argv[0],
+      std::printf("FAIL %s: replay with %s --seed %llu --only %llu (waves: docs/testing.md)\n", unit, argv[0],
                   (unsigned long long)options.seed, (unsigned long long)number);
       return 1;
     }

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Binary32 numbers for the benches of rtl/softmax.
 #ifndef DUPLEX_SOFTMAX_STIMULUS_H
 #define DUPLEX_SOFTMAX_STIMULUS_H
@@ -9,7 +10,8 @@ namespace softmax {
 
 // Any pattern; zeros, subnormals, infinities and NaN often.
 inline duplex_f32 draw_f32(bench::Case &c) {
-  const duplex_f32 bits = (duplex_f32)c.bits(), sign = bits & 0x80000000u;
+  const duplex_f32 bits = (duplex_f32)c.bits();
+  const duplex_f32 sign = bits & 0x80000000u;
   switch (c.below(16)) {
     case 0:
       return sign;

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Fields of ports that are wider than 64 bits, as Verilator gives them: 32-bit words, or one word.
 #ifndef DUPLEX_WIDE_PORT_H
 #define DUPLEX_WIDE_PORT_H

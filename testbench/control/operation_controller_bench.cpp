@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // operation_controller.v with descriptor_check.v: descriptors legal, just legal and just illegal. Each must
 // be refused with the code and address of the C unit, or reach every channel with its share, start, and
 // complete only when the work is over; the next one starts before that if it is chained and only results are
@@ -10,7 +11,8 @@
 #include "Voperation_controller.h"
 #include "testbench/common/bench.h"
 extern "C" {
-#include "cmodel/stack/stack.h"
+#include "cmodel/common/channel_share.h"
+#include "cmodel/control/descriptor_check.h"
 }
 
 namespace {
@@ -35,7 +37,7 @@ Descriptor legal_load(bench::Case &c) {
   const uint32_t tiles = 1 + c.below(c.chance(50) ? 1024 : 40), stripe = 1 + c.below(15);
   const uint32_t sets = ((tiles + channels - 1) / channels + 7) / 8,
                  room = bundles_of(stripe) * DUPLEX_BANK_ROWS - sets;
-  SET(OPCODE, 1);
+  SET(OPCODE, DUPLEX_OPCODE_LOAD);
   SET(SRC_STRIPE, stripe);
   SET(SRC_BASE, std::min<uint64_t>(0xffff, c.chance(50) ? room : c.below(room + 1)));
   SET(DESTINATION, table ? 2 : 1);
@@ -84,7 +86,7 @@ void choose_source(bench::Case &c, Descriptor &d) {
 }
 
 void choose_results(bench::Case &c, Descriptor &d) {
-  if (GET(DESTINATION) == 1) {
+  if (GET(DESTINATION) == DUPLEX_DESTINATION_SHARED) {
     const uint32_t units = GET(GATED) ? GET(ROWS) / 2 : GET(ROWS),
                    group = GET(GROUPS) == 2 ? c.below(65536 - units) : 0;
     const uint32_t room = 65536 - units - group;
@@ -108,7 +110,7 @@ void choose_results(bench::Case &c, Descriptor &d) {
 
 Descriptor legal_gemm(bench::Case &c) {
   Descriptor d;
-  SET(OPCODE, 2);
+  SET(OPCODE, DUPLEX_OPCODE_GEMM);
   SET(DESTINATION, c.below(2));
   SET(GATED, GET(DESTINATION) && c.chance(50));
   choose_rows(c, d);
@@ -125,7 +127,7 @@ Descriptor legal_attention(bench::Case &c) {
       channels > 1 && c.chance(40) ? c.below(std::min(6u, (uint32_t)std::log2(channels) + 1)) : 0;
   const uint32_t most = std::min<uint32_t>(DUPLEX_POSITIONS_MAX, 16384u >> lanes << spread),
                  length = c.chance(30) ? most : 1 + c.below(std::min(most, 3000u));
-  const bool alone = mode == 0 && c.chance(60);
+  const bool alone = mode == DUPLEX_MODE_WHOLE && c.chance(60);
   const uint32_t heads = 1 + c.below(alone && !spread && c.chance(50) ? 256 : channels >> spread),
                  slots = (heads - 1) / channels + 1, stripe = 1 + c.below(15);
   const int64_t limit = bundles_of(stripe) * DUPLEX_BANK_ROWS,
@@ -134,12 +136,13 @@ Descriptor legal_attention(bench::Case &c) {
       slots == 1 ? (uint32_t)c.bits() : (uint32_t)c.below((limit - blocks * tiles) / slots);
   const int64_t last_slot = (int64_t)(slots - 1) * (stride & 0xffff),
                 v_stride = c.below(std::max<int64_t>(1, (limit - last_slot - blocks) / 4));
-  SET(OPCODE, 3), SET(MODE, mode), SET(LANES, lanes), SET(WIDE, c.chance(lanes < 3 ? 30 : 5)),
-      SET(HEAD_SIZE, size), SET(LENGTH, length), SET(HEADS, heads), SET(SPREAD, spread);
+  SET(OPCODE, DUPLEX_OPCODE_ATTENTION), SET(MODE, mode), SET(LANES, lanes),
+      SET(WIDE, c.chance(lanes < 3 ? 30 : 5)), SET(HEAD_SIZE, size), SET(LENGTH, length), SET(HEADS, heads),
+      SET(SPREAD, spread);
   SET(FIRST, alone || c.chance(50)), SET(LAST, alone || (!GET(FIRST) && c.chance(50))),
       SET(FENCE, c.below(2));
   SET(FIRST_CHANNEL, c.below(channels)), SET(LANE_MASK, 1 + c.below((1u << (1u << lanes)) - 1)),
-      SET(ROW_BLOCK, mode == 2 ? c.below(tiles) : 0);
+      SET(ROW_BLOCK, mode == DUPLEX_MODE_ROW_BLOCK ? c.below(tiles) : 0);
   SET(SRC_STRIPE, stripe), SET(SRC_STRIDE, stride), SET(V_BLOCK_STRIDE, v_stride), SET(SCALE, c.bits());
   const int64_t k_room = limit - last_slot - blocks * tiles,
                 v_room = limit - last_slot - v_stride * (tiles - 1) - blocks;
@@ -152,12 +155,12 @@ Descriptor legal_attention(bench::Case &c) {
   // MODE 1 and 2: scores in the stripe set of the results.
   const uint32_t qo_stripe = 1 + c.below(15), qo_limit = bundles_of(qo_stripe) * DUPLEX_BANK_ROWS,
                  qo_room = qo_limit - slots,
-                 score_room = qo_limit - attention_score_row_sets((uint32_t)blocks, lanes);
+                 score_room = qo_limit - duplex_score_row_sets((uint32_t)blocks, lanes);
   SET(DST_STRIPE, qo_stripe);
   SET(Q_BASE, c.chance(30) ? qo_room : c.below(qo_room)),
       SET(DST_BASE, c.chance(30) ? qo_room : c.below(qo_room));
-  if (mode == 1) SET(DST_BASE, c.chance(30) ? score_room : c.below(score_room));
-  if (mode == 2) SET(SRC_BASE, c.chance(30) ? score_room : c.below(score_room));
+  if (mode == DUPLEX_MODE_SCORES) SET(DST_BASE, c.chance(30) ? score_room : c.below(score_room));
+  if (mode == DUPLEX_MODE_ROW_BLOCK) SET(SRC_BASE, c.chance(30) ? score_room : c.below(score_room));
   return d;
 }
 
@@ -174,7 +177,7 @@ void spoil(bench::Case &c, Descriptor &d) {
       SET(K_TILES, c.chance(50) ? 0 : 1024 + c.below(2));
       return;
     case 2:
-      if (GET(OPCODE) == 1) SET(TILES, c.chance(50) ? 0 : 1024 + c.below(2));
+      if (GET(OPCODE) == DUPLEX_OPCODE_LOAD) SET(TILES, c.chance(50) ? 0 : 1024 + c.below(2));
       return;
     case 3:
       SET(DESTINATION, c.below(4));
@@ -183,15 +186,17 @@ void spoil(bench::Case &c, Descriptor &d) {
       SET(GROUPS, c.below(4));
       return;
     case 5:
-      if (GET(OPCODE) == 3) SET(HEADS, c.chance(50) ? c.below(300) : channels + c.below(2));
+      if (GET(OPCODE) == DUPLEX_OPCODE_ATTENTION)
+        SET(HEADS, c.chance(50) ? c.below(300) : channels + c.below(2));
       return;
     case 6:
-      if (GET(OPCODE) == 3) SET(LENGTH, c.chance(30) ? 0 : (16384u >> GET(LANES)) + c.below(2));
+      if (GET(OPCODE) == DUPLEX_OPCODE_ATTENTION)
+        SET(LENGTH, c.chance(30) ? 0 : (16384u >> GET(LANES)) + c.below(2));
       return;
     default:
       break;
   }
-  uint32_t &word = d.words[c.below(c.chance(80) && GET(OPCODE) != 3 ? 12 : 16)];
+  uint32_t &word = d.words[c.below(c.chance(80) && GET(OPCODE) != DUPLEX_OPCODE_ATTENTION ? 12 : 16)];
   if (c.chance(40))
     word ^= 1u << c.below(32);
   else if (c.chance(50))
@@ -216,11 +221,11 @@ class Bench {
     Descriptor d = c_.chance(30) ? legal_load(c_) : c_.chance(50) ? legal_attention(c_) : legal_gemm(c_);
     SET(TAG, c_.bits());
     SET(INTERRUPT, c_.below(2));
-    if (GET(OPCODE) != 3) SET(CHAIN, c_.below(2));
+    if (GET(OPCODE) != DUPLEX_OPCODE_ATTENTION) SET(CHAIN, c_.below(2));
     if (c_.chance(60)) spoil(c_, d);
     const uint32_t owner = c_.chance(70) ? 15 : c_.below(16);
     uint32_t address;
-    const uint32_t code = stack_descriptor_check(d.words, channels, owner, &address);
+    const uint32_t code = descriptor_check(d.words, channels, owner, &address);
     return fetch(d, owner) && prepare(d, code) && (code ? refused(d, code, address) : started(d));
   }
 
@@ -308,7 +313,7 @@ class Bench {
   }
 
   bool share(const Descriptor &d, unsigned channel) {
-    const bool load = GET(OPCODE) == 1, attention = GET(OPCODE) == 3;
+    const bool load = GET(OPCODE) == DUPLEX_OPCODE_LOAD, attention = GET(OPCODE) == DUPLEX_OPCODE_ATTENTION;
     const int64_t first = (int64_t)channel * GET(CHANNEL_ROWS);
     const attention_share own = attention_share_of(d.words, channel, channels);
     const uint32_t count =
@@ -361,8 +366,8 @@ class Bench {
   }
 
   bool started(const Descriptor &d) {
-    if (GET(OPCODE) == 3) return segment_started(d);
-    const bool load = GET(OPCODE) == 1;
+    if (GET(OPCODE) == DUPLEX_OPCODE_ATTENTION) return segment_started(d);
+    const bool load = GET(OPCODE) == DUPLEX_OPCODE_LOAD;
     for (int clock = 0; clock < 3000 && !rtl_->job_valid_o; clock++)
       if (!tick()) return false;
     if (!rtl_->job_valid_o) return wrong("start", 0, 0, 1);

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // registers.v behind its AXI4-Lite slave: random reads and writes, listed and not, address and data of a
 // write in any order, every response kept waiting; between them fetches, completions and errors. A model of
 // params/registers.rdl says what must be read.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // bundle_controller.v against the DRAM behind its pins and against its clock-exact model: streams and writes
 // at random, both activation rules, columns read back after they were written, credits withheld (for several
 // refresh intervals too), idle times, bundles that belong to the xPU. Every command is judged, every beat and
@@ -48,7 +49,8 @@ uint64_t address_of(unsigned column, unsigned stripe) {
   for (unsigned b = 0; b < 4; b++)
     if (stripe >> b & 1) bundles.push_back(b);
   const unsigned row_set = column / 32, row = row_set / (unsigned)bundles.size();
-  return (uint64_t)bundles[row_set % bundles.size()] << 27 | (uint64_t)row << 13 | (column % 32) << 8;
+  return (uint64_t)bundles[row_set % bundles.size()] << DUPLEX_BUNDLE_LSB | (uint64_t)row << DUPLEX_ROW_LSB |
+         (column % 32) << 8;
 }
 
 class Bench {

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // accumulator.v against cmodel/gemm/accumulator.c: low word, high word and flags of each addition; rows that
 // repeat at every distance, bubbles, sums up to the ends of the 97 bits.
 #include "Vaccumulator.h"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // dot64.v against cmodel/gemm/dot64.c, stage by stage: the registers of products, of the sums of 8, and the
 // result.
 #include <deque>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // gemm.v against the plain sums of the C model: tiles of both formats and beats with stalls on both ports,
 // all operand classes, 1 to 64 rows.
 #include <vector>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // operand.v against cmodel/gemm/operand.c: all binary16 numbers and all weights of softmax in each case.
 #include "Voperand.h"
 #include "duplex/gemm_units.h"

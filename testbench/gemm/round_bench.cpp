@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // round.v against duplex_round_f32 and duplex_round_f16: all classes of sums, ties, underflow and overflow at
 // random exponents.
 #include <deque>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // exponential.v against duplex_exponential: every fraction of a difference, as p16, as the high and as the
 // low part, with whole parts in turn (t = -fraction, m = whole, in the first cases), then random pairs of all
 // classes, of equal and of far exponents, and scores above their maximum.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // quotient.v against duplex_quotient: blocks of rows with one divisor each, loaded as early as the unit
 // allows; random sums, exact quotients, ties and their neighbours, subnormal results, overflow, flags, rows
 // that are NaN.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // running_maximum.v against duplex_running_maximum: rows of random length with gaps, special values, and rows
 // that follow at once.
 #include <deque>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // score_scale.v against duplex_score_scale: patterns of all classes, products near the limits of the format.
 #include <deque>
 

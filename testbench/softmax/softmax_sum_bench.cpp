@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // softmax_sum.v against duplex_softmax_sum: rows of random length with gaps, sums that use all 57 bits.
 #include <deque>
 

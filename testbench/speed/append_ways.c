@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Ways to append a new token's K and V, on one channel of batch 32 with 8 KV heads, head size 128, 32
 // channels: 8 pairs of a sequence and a head, three KV spaces. The xPU's commands are those of
 // duplex/xpu_traffic.h, and are judged. usage: append_ways [ATTENTION_CLOCKS]   (of attention at length 512,
@@ -25,7 +26,9 @@ enum {
 enum way { WHOLE_BLOCK, PIECES, STAGED };
 static const char *const names[] = {"whole block", "pieces", "staging block"};
 
-static uint64_t address_of(uint64_t row_set) { return row_set % 3 << 27 | row_set / 3 << 13; }
+static uint64_t address_of(uint64_t row_set) {
+  return row_set % 3 << DUPLEX_BUNDLE_LSB | row_set / 3 << DUPLEX_ROW_LSB;
+}
 
 static void put(struct duplex_xpu_traffic *x, uint64_t address, size_t size) {
   if (duplex_xpu_write(x, address, size)) abort();
@@ -92,11 +95,18 @@ static uint64_t step(enum way way, unsigned place, unsigned apart, uint64_t *wri
 }
 
 static void report(enum way way, unsigned apart, double attention) {
-  uint64_t least = UINT64_MAX, most = 0, sum = 0, bytes = 0, last = 0, writes;
+  uint64_t least = UINT64_MAX;
+  uint64_t most = 0;
+  uint64_t sum = 0;
+  uint64_t bytes = 0;
+  uint64_t last = 0;
+  uint64_t writes;
   for (unsigned place = 0; place < BLOCK; place++) {
     last = step(way, place, apart, &writes);
-    least = last < least ? last : least, most = last > most ? last : most;
-    sum += last, bytes += writes * ATOM;
+    if (last < least) least = last;
+    if (last > most) most = last;
+    sum += last;
+    bytes += writes * ATOM;
   }
   const double mean = (double)sum / BLOCK;
   printf("%-14s %-8s %9.0f %7llu %8.1f %7llu", names[way], apart ? "apart" : "in step",

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Speed of the fast C model beside OpenBLAS sgemm on the same matrices, one thread, in one run. `make bench`.
 //
 // x ~ N(0, 1), w ~ N(0, 0.02) and N(0, 1), N = K = 4096, M = 1 and 8. sgemm works in binary32 and rounds at
@@ -10,7 +11,6 @@
 #include <string.h>
 #include <time.h>
 
-#include "cmodel/gemm/fast_kernels.h"
 #include "duplex/gemm.h"
 #include "duplex/random.h"
 
@@ -52,7 +52,9 @@ static void make_data(struct data *d, unsigned m, double deviation) {
   for (unsigned n = 0; n < N; n++)
     for (unsigned k = 0; k < K; k++) {
       const duplex_f16 value = duplex_f16_from_double(deviation * duplex_random_normal(&random));
-      const size_t block = n / DUPLEX_ROWS, row = n % DUPLEX_ROWS, tile = k / DUPLEX_WIDTH;
+      const size_t block = n / DUPLEX_ROWS;
+      const size_t row = n % DUPLEX_ROWS;
+      const size_t tile = k / DUPLEX_WIDTH;
       d->w[(size_t)n * K + k] = (float)duplex_f16_to_double(value);
       d->blocks[((block * TILES + tile) * DUPLEX_ROWS + row) * DUPLEX_WIDTH + k % DUPLEX_WIDTH] = value;
     }
@@ -84,7 +86,8 @@ static bool exact(const struct data *d) {
 }
 
 static bool measure(struct data *d, unsigned m, double deviation) {
-  double model = 1e9, sgemm = 1e9;
+  double model = 1e9;
+  double sgemm = 1e9;
   make_data(d, m, deviation);
   d->tiers = (struct duplex_gemm_tiers){0};
   for (int i = 0; i < REPETITIONS; i++) {
@@ -100,8 +103,8 @@ static bool measure(struct data *d, unsigned m, double deviation) {
   const bool good = exact(d);
   const double rows = (double)(d->tiers.direct + d->tiers.split + d->tiers.wide) / 100;
   printf(
-      "M %u, w ~ N(0, %g): model %.2f ms, sgemm %.2f ms; sums %s; tiers: direct %.3f%%, split %.3f%%, wide "
-      "%.3f%%\n",
+      "M %u, w ~ N(0, %g): model %.2f ms, sgemm %.2f ms; sums %s; tiers: direct %.3f%%, split %.3f%%, "
+      "wide %.3f%%\n",
       m, deviation, 1e3 * model, 1e3 * sgemm, good ? "exact" : "NOT EXACT", (double)d->tiers.direct / rows,
       (double)d->tiers.split / rows, (double)d->tiers.wide / rows);
   printf("model_to_sgemm_m%u_w%g: %.2f\n", m, deviation, sgemm / model);
@@ -117,10 +120,9 @@ int main(void) {
                    .sums = must((size_t)N * DUPLEX_LANES * sizeof(struct duplex_sum))};
   bool good = true;
   printf(
-      "fast C model (kernel %s) beside OpenBLAS sgemm (%s, 1 thread), N = K = %u; a ratio above 1 means that "
-      "the model is "
-      "faster\n",
-      duplex_kernels()->name, openblas_get_corename(), N);
+      "fast C model (kernel %s) beside OpenBLAS sgemm (%s, 1 thread), N = K = %u; a ratio above 1 means "
+      "that the model is faster\n",
+      duplex_gemm_kernels(), openblas_get_corename(), N);
   for (unsigned m = 1; m <= 8; m += 7)
     for (double deviation = 0.02; deviation <= 1; deviation *= 50) good &= measure(&d, m, deviation);
   free(d.x), free(d.w), free(d.y), free(d.x_tiles), free(d.blocks), free(d.sums);

@@ -1,12 +1,15 @@
+# SPDX-License-Identifier: Apache-2.0
 # Speed: the fast C model beside OpenBLAS, and the Verilated GEMM module.
 .PHONY: bench bench-run
 $(BUILD)/bench/gemm_bench: testbench/speed/gemm_bench.c $(LIB)
 	@mkdir -p $(@D)
-	$(CC) -isystem /usr/include/$(shell $(CC) -print-multiarch)/openblas-pthread $(ALL_CFLAGS) $< $(LIB) -o $@ -lopenblas $(LDLIBS)
+	$(call say,CC,$<)
+	$(Q)$(CC) -isystem /usr/include/$(shell $(CC) -print-multiarch)/openblas-pthread $(ALL_CFLAGS) $< $(LIB) -o $@ -lopenblas $(LDLIBS)
 
 $(BUILD)/bench/gemm_speed: testbench/speed/gemm_speed.cpp $(wildcard rtl/gemm/*.v rtl/common/*.v)
 	@mkdir -p $(@D)
-	$(VERILATOR) --cc --exe --build -j 2 $(VERILATOR_FLAGS) $(RTL_SEARCH) --top-module gemm -CFLAGS "-O3 -I$(CURDIR)/include" \
+	$(call say,VERILATE,gemm for speed)
+	$(Q)$(VERILATOR) --cc --exe --build -j 2 $(VERILATOR_FLAGS) $(RTL_SEARCH) --top-module gemm -CFLAGS "-O3 -I$(CURDIR)/include" \
 	  --Mdir $(@D)/gemm -o $(abspath $@) rtl/gemm/gemm.v $(abspath $<) > $(@D)/gemm.log 2>&1 || { cat $(@D)/gemm.log; exit 1; }
 
 bench-run: $(BUILD)/bench/gemm_bench $(BUILD)/bench/gemm_speed
@@ -21,12 +24,14 @@ bench: ## speed of the C model beside OpenBLAS, and of the Verilated GEMM module
 .PHONY: attention-bandwidth append-ways
 $(BUILD)/bench/attention_bandwidth: testbench/speed/attention_bandwidth.c $(LIB)
 	@mkdir -p $(@D)
-	$(CC) $(ALL_CFLAGS) $< $(LIB) -o $@ -rdynamic $(LDLIBS)
+	$(call say,CC,$<)
+	$(Q)$(CC) $(ALL_CFLAGS) $< $(LIB) -o $@ -rdynamic $(LDLIBS)
 TEST_PREREQUISITES += $(BUILD)/bench/attention_bandwidth
 
 $(BUILD)/bench/append_ways: testbench/speed/append_ways.c $(LIB)
 	@mkdir -p $(@D)
-	$(CC) $(ALL_CFLAGS) $< $(LIB) -o $@ -rdynamic $(LDLIBS)
+	$(call say,CC,$<)
+	$(Q)$(CC) $(ALL_CFLAGS) $< $(LIB) -o $@ -rdynamic $(LDLIBS)
 
 append-ways: $(BUILD)/bench/append_ways ## ways to append a position to the KV cache, in clocks of the xPU's DRAM commands
 	@$< 18140

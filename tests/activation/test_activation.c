@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Activation unit (C model) against MPFR: at most 1 ulp of binary16 for every built-in function; special
 // values; users' tables.
 //

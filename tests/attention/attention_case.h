@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // A batch of decode attention from the KV cache down on the C model, and its outputs against the oracle. For
 // CMocka tests.
 #ifndef DUPLEX_TEST_ATTENTION_CASE_H

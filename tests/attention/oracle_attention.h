@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Attention by N5 (docs/numerics.md) with GMP integers and rationals, for tests. Shares nothing with the
 // model but the table of the exponential as a function of the quantised difference, which tests/softmax
 // checks over all of its inputs.

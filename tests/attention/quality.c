@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Attention against ideal softmax attention (MPFR, 120 bits), beside the ways in which a GPU does it. usage:
 // quality LONGEST [SEED] Three seeds from SEED on. Errors in units of 2^-11 of the ideal row's root mean
 // square, before and after o is rounded to binary16 (which is the same for all, and most of what is left

@@ -1,5 +1,7 @@
+# SPDX-License-Identifier: Apache-2.0
 $(BUILD)/tests/attention/quality: tests/attention/quality.c $(LIB)
 	@mkdir -p $(@D)
-	$(CC) $(ALL_CFLAGS) $< $(LIB) -o $@ -lmpfr -lgmp $(LDLIBS)
+	$(call say,CC,$<)
+	$(Q)$(CC) $(ALL_CFLAGS) $< $(LIB) -o $@ -lmpfr -lgmp $(LDLIBS)
 
 TEST_PREREQUISITES += $(BUILD)/tests/attention/quality

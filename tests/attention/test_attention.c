@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Decode attention on the C model, from the KV cache down, against the exact oracle: every bit of every
 // output.
 #include <setjmp.h>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Sequences with a common prefix and tails of their own: shared or not, the same bits; shared, the prefix is
 // read once.
 #include <setjmp.h>

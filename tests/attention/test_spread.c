@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // KV heads spread over several channels, on the C model: every bit against the oracle, and against the same
 // heads in one channel.
 #include <setjmp.h>

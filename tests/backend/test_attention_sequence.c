@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Sequences of ATTENTION descriptors that are broken off: refused in the middle, never ended, longer than the
 // queue, never begun. On both back ends errors are reported, the next whole sequence gives what it gives
 // alone, and the clocks are the same.
@@ -35,7 +36,9 @@ static void put(uint32_t address, uint32_t value) {
   assert_int_equal(b->ops->reg_write(b, address, value), DUPLEX_OK);
 }
 
-static uint64_t cell(unsigned bundle, unsigned row) { return (uint64_t)bundle << 27 | (uint64_t)row << 13; }
+static uint64_t cell(unsigned bundle, unsigned row) {
+  return (uint64_t)bundle << DUPLEX_BUNDLE_LSB | (uint64_t)row << DUPLEX_ROW_LSB;
+}
 
 static void own(uint32_t bundles) {
   put(DUPLEX_REG_BUNDLE_OWNER, bundles);
@@ -62,7 +65,7 @@ static void fill_memory(void) {
 
 static void send(bool first, bool last, bool fence, uint32_t length) {
   uint32_t d[DUPLEX_DESCRIPTOR_WORDS] = {0};
-  DUPLEX_DESCRIPTOR_SET(d, OPCODE, 3), DUPLEX_DESCRIPTOR_SET(d, FIRST, first),
+  DUPLEX_DESCRIPTOR_SET(d, OPCODE, DUPLEX_OPCODE_ATTENTION), DUPLEX_DESCRIPTOR_SET(d, FIRST, first),
       DUPLEX_DESCRIPTOR_SET(d, LAST, last);
   DUPLEX_DESCRIPTOR_SET(d, FENCE, fence), DUPLEX_DESCRIPTOR_SET(d, LENGTH, length),
       DUPLEX_DESCRIPTOR_SET(d, HEADS, 1);

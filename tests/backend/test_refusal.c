@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Descriptors that reach where they must not, on both back ends: refused and reported with cause and address;
 // the stack goes on; no byte outside a job's output changes.
 #include <setjmp.h>
@@ -54,9 +55,10 @@ static void all_cells(struct duplex_backend *b, cells bytes,
   for (unsigned channel = 0; channel < CHANNELS; channel++)
     for (unsigned bundle = 0; bundle < DUPLEX_BUNDLES; bundle++)
       for (unsigned i = 0; i < ROWS_LOOKED_AT; i++)
-        assert_int_equal(move(b, channel, (uint64_t)bundle << 27 | (uint64_t)looked_at[i] << 13,
-                              bytes[channel][bundle][i]),
-                         DUPLEX_OK);
+        assert_int_equal(
+            move(b, channel, (uint64_t)bundle << DUPLEX_BUNDLE_LSB | (uint64_t)looked_at[i] << DUPLEX_ROW_LSB,
+                 bytes[channel][bundle][i]),
+            DUPLEX_OK);
   own(b, OWNED);
 }
 
@@ -71,7 +73,7 @@ static int read_cells(struct duplex_backend *b, unsigned channel, uint64_t addre
 // 3 rows and 2 k-tiles in each channel, weights in bundle 0, results a column in bundle 1.
 static void legal(uint32_t d[DUPLEX_DESCRIPTOR_WORDS]) {
   memset(d, 0, DUPLEX_DESCRIPTOR_WORDS * sizeof *d);
-  DUPLEX_DESCRIPTOR_SET(d, OPCODE, 2);
+  DUPLEX_DESCRIPTOR_SET(d, OPCODE, DUPLEX_OPCODE_GEMM);
   DUPLEX_DESCRIPTOR_SET(d, INTERRUPT, 1);
   DUPLEX_DESCRIPTOR_SET(d, TAG, 77);
   DUPLEX_DESCRIPTOR_SET(d, SRC_STRIPE, 1);
@@ -80,7 +82,7 @@ static void legal(uint32_t d[DUPLEX_DESCRIPTOR_WORDS]) {
   DUPLEX_DESCRIPTOR_SET(d, BLOCKS, 1);
   DUPLEX_DESCRIPTOR_SET(d, GROUPS, 1);
   DUPLEX_DESCRIPTOR_SET(d, BLOCK_ROWS, 3);
-  DUPLEX_DESCRIPTOR_SET(d, FORMAT, 1);
+  DUPLEX_DESCRIPTOR_SET(d, FORMAT, DUPLEX_RESULT_FORMAT_F32);
   DUPLEX_DESCRIPTOR_SET(d, ROWS, 6);
   DUPLEX_DESCRIPTOR_SET(d, CHANNEL_ROWS, 3);
   DUPLEX_DESCRIPTOR_SET(d, DST_BASE, Y_ROW);

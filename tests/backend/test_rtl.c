@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The `rtl` back end by hand: registers over AXI4-Lite, memory back door, interrupt, one GEMM without driver
 // or firmware, life cycle.
 //
@@ -168,12 +169,12 @@ static void submit(struct duplex_backend *backend, unsigned slot,
 
 static void submit_job(struct duplex_backend *backend) {
   uint32_t load[DUPLEX_DESCRIPTOR_WORDS] = {0}, gemm[DUPLEX_DESCRIPTOR_WORDS] = {0};
-  DUPLEX_DESCRIPTOR_SET(load, OPCODE, 1);
+  DUPLEX_DESCRIPTOR_SET(load, OPCODE, DUPLEX_OPCODE_LOAD);
   DUPLEX_DESCRIPTOR_SET(load, SRC_BASE, X_BASE);
   DUPLEX_DESCRIPTOR_SET(load, SRC_STRIPE, 1);
-  DUPLEX_DESCRIPTOR_SET(load, DESTINATION, 1);
+  DUPLEX_DESCRIPTOR_SET(load, DESTINATION, DUPLEX_DESTINATION_SHARED);
   DUPLEX_DESCRIPTOR_SET(load, TILES, K_TILES);
-  DUPLEX_DESCRIPTOR_SET(gemm, OPCODE, 2);
+  DUPLEX_DESCRIPTOR_SET(gemm, OPCODE, DUPLEX_OPCODE_GEMM);
   DUPLEX_DESCRIPTOR_SET(gemm, INTERRUPT, 1);
   DUPLEX_DESCRIPTOR_SET(gemm, SRC_BASE, W_BASE);
   DUPLEX_DESCRIPTOR_SET(gemm, SRC_STRIPE, 1);
@@ -182,7 +183,7 @@ static void submit_job(struct duplex_backend *backend) {
   DUPLEX_DESCRIPTOR_SET(gemm, BLOCKS, 1);
   DUPLEX_DESCRIPTOR_SET(gemm, GROUPS, 1);
   DUPLEX_DESCRIPTOR_SET(gemm, BLOCK_ROWS, CHANNEL_ROWS);
-  DUPLEX_DESCRIPTOR_SET(gemm, FORMAT, 1);
+  DUPLEX_DESCRIPTOR_SET(gemm, FORMAT, DUPLEX_RESULT_FORMAT_F32);
   DUPLEX_DESCRIPTOR_SET(gemm, ROWS, ROWS);
   DUPLEX_DESCRIPTOR_SET(gemm, CHANNEL_ROWS, CHANNEL_ROWS);
   DUPLEX_DESCRIPTOR_SET(gemm, DST_BASE, Y_BASE);

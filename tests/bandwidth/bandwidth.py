@@ -1,4 +1,5 @@
 #!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
 """Measures the bandwidth of Logic-PIM and of the xPU beside it, and fails below the targets (docs/dram.md).
 
 usage: bandwidth.py BUILD [--sample] [--seed S] [--threads N]

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The commands that the measurements run, in a folder of their own."""
 import filecmp
 import json

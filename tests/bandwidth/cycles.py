@@ -1,4 +1,5 @@
 #!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
 """Clocks of the C model against those of the RTL, on jobs drawn from a seed.
 
 usage: cycles.py BUILD [--seed S] [--jobs N] [--only JOB] [--timing PRESET:RANK_SWITCH ...]

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 .PHONY: bandwidth cycles
 BANDWIDTH_NEEDS = $(BUILD)/duplex $(BUILD)/timing_judge rtl
 

@@ -1,4 +1,5 @@
 #!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
 # duplex attention: the exact bytes for every number of channels, spread, set of bundles and way to give lengths; statistics.
 # usage: tests/cli/attention.sh BUILD
 # shellcheck source=tests/cli/checks.sh

@@ -1,4 +1,5 @@
 #!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
 # Every kind of bad input: exit status 2, one line on standard error that names the input, nothing left behind, existing outputs unharmed.
 # usage: tests/cli/bad_input.sh BUILD
 set -u

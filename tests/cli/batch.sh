@@ -1,4 +1,5 @@
 #!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
 # duplex batch: the same bytes as single commands, matrices uploaded once, wrong lines named, the others run. usage: tests/cli/batch.sh BUILD
 set -u
 build=$(realpath "$1")

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 # shellcheck shell=bash
 # What the tests of the command share; sourced with the build folder as the first argument. The test goes on in a folder of its own,
 # with build, duplex and dir set, and ends with check_end.

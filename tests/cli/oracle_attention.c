@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Exact attention of .npy files by GMP: usage: oracle_attention Q.npy K.npy V.npy LENGTHS SCALE OUT.npy
 // p16|p32 Q[B,Hq,D], K,V[B,Hkv,L,D] <f2 of version 1; LENGTHS: B numbers with commas; SCALE: 0 for 1/sqrt(D).
 // tests/attention has the rules.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Exact GEMM by GMP, sharing nothing with the library: usage: oracle_gemm X.npy W.npy f16|f32|acc OUT.npy
 // X[M,K] and W[N,K] are <f2 files of version 1; OUT is [M,N] in the given type.
 #include <gmp.h>

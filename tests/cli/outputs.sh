@@ -1,4 +1,5 @@
 #!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
 # Results of the command: the exact bytes whatever the number of channels and threads; outputs all or none; what a failure leaves.
 # usage: tests/cli/outputs.sh BUILD
 # shellcheck source=tests/cli/checks.sh

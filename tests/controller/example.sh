@@ -1,4 +1,5 @@
 #!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
 # The worked example of docs/kernel_howto.md: built as FIRMWARE=, natively and as RV32, the same bytes as three gemm jobs. usage: example.sh BUILD
 set -u
 cd "$(dirname "$0")/../.." || exit 1

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Random jobs on four stacks, {C model, RTL} x {native, RV32}: one answer, bit for bit. Stacks live on, so
 // every job follows others. usage: four_ways [--seed S] [--cases N] [--only CASE] [--channels C] A case is
 // drawn from (seed, case number) alone; gemm, expert and attention take turns.

@@ -1,4 +1,5 @@
 #!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
 # GDB on the RV32 controller: break, step, print, continue, and the result is right. usage: tests/controller/gdb.sh BUILD
 set -u
 build=$(realpath "$1")

@@ -1,6 +1,8 @@
+# SPDX-License-Identifier: Apache-2.0
 # A firmware with a faulty kernel, for the tests of the controller.
 $(BUILD)/tests/controller/faulty.elf: tests/controller/faulty/kernel_faulty.c $(BUILD)/firmware.elf
 	@mkdir -p $(@D)
+	$(call say,RV32,$@)
 	@$(MAKE) -s --no-print-directory BUILD=$(BUILD)/faulty FIRMWARE=tests/controller/faulty $(BUILD)/faulty/firmware.elf
 	@cp $(BUILD)/faulty/firmware.elf $@
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Job queues and the RV32 controller: refusals, cancel, reset in mid-job, full queues, clients that die,
 // firmware that crashes or hangs, damaged files. After each the next job gives the right answer.
 #include <setjmp.h>
@@ -10,7 +11,9 @@
 // CMocka needs the first three before it.
 #include <cmocka.h>
 
-#include "driver/stack.h"
+#include "driver/bundle_owner.h"
+#include "driver/queue.h"
+#include "driver/transfer.h"
 #include "duplex/error.h"
 #include "duplex/kv_cache.h"
 #include "duplex/random.h"
@@ -207,7 +210,7 @@ static void test_client_dies_in_mid_job(void **state) {
 static int send(struct duplex_stack *stack, uint32_t kind, const void *payload, size_t bytes,
                 struct completion *completion) {
   uint32_t number;
-  assert_int_equal(stack_own(stack, stack->bundles), 0);
+  assert_int_equal(bundle_owner_set(stack, stack->bundles), 0);
   assert_int_equal(queue_submit(stack, kind, payload, bytes, &number), 0);
   return queue_wait(stack, number, UINT64_MAX, completion);
 }
@@ -287,7 +290,7 @@ static void test_attention_list(void **state) {
     assert_int_equal(duplex_kv_append(sequences[i], 0, w + i, w + 20000 + i, LENGTH, 0), 0);
   }
   assert_int_equal(duplex_stack_attention(cache, 0, sequences, BATCH, x, HEADS, 0, right), 0);
-  struct queue *queue = &stack->machine->controller->mailbox->queue[stack->queue.index];
+  struct queue *queue = &stack->shared->controller->mailbox->queue[stack->queue.index];
   struct attention_message m;
   memcpy(&m, queue->messages[(stack->queue.produced - 1) % PROTOCOL_ENTRIES].payload, sizeof m);
   const uint32_t last = BATCH - 1, segment = BATCH + 2 * last;
@@ -323,7 +326,7 @@ static void test_attention_list(void **state) {
 // Scores that do not fit the slices need room in DRAM: 20,000 positions of 8 lanes.
 static void test_scores_without_room_are_refused(void **state) {
   struct duplex_stack *stack = open_stack(setup_of(state));
-  uint32_t *list = stack->machine->controller->mailbox->queue[stack->queue.index].list;
+  uint32_t *list = stack->shared->controller->mailbox->queue[stack->queue.index].list;
   const uint32_t blocks = (20000 + 63) / 64;
   struct region kv, qo, scores;
   struct completion completion;
@@ -355,7 +358,7 @@ static void test_scores_without_room_are_refused(void **state) {
 // The message of attention and its list: one sequence of one segment, each wrong number in turn.
 static void test_attention_messages_are_checked(void **state) {
   struct duplex_stack *stack = open_stack(setup_of(state));
-  uint32_t *list = stack->machine->controller->mailbox->queue[stack->queue.index].list;
+  uint32_t *list = stack->shared->controller->mailbox->queue[stack->queue.index].list;
   struct region kv, qo;
   struct completion completion;
   assert_true(space_take(stack->space, 1, 4, &kv) && space_take(stack->space, 1, 2, &qo));
@@ -436,7 +439,7 @@ static void test_client_writes_nonsense(void **state) {
   struct duplex_stack *stack = open_stack(setup_of(state)), *client;
   assert_int_equal(duplex_stack_open_client(stack, ROWS, &client), 0);
   struct duplex_weights *weights = upload(stack), *own = upload(client);
-  struct queue *queue = &stack->machine->controller->mailbox->queue[client->queue.index];
+  struct queue *queue = &stack->shared->controller->mailbox->queue[client->queue.index];
   struct completion completion;
   duplex_f16 y[M * N];
   start(client, own);

@@ -1,4 +1,5 @@
 #!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
 # Decode attention through the command on both back ends: the same bytes, clocks, DRAM commands and counters, and legal DRAM timing.
 # usage: tests/cosim/attention.sh BUILD [--long]   (--long: 32,768 positions and more)
 # Random batches with pages that lie apart and shared prefixes: build/tests/cosim/attention.

@@ -1,4 +1,5 @@
 #!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
 # Random jobs through the command on both back ends: the same bytes, equal to the exact oracle, in the same number of clocks with the
 # same DRAM commands and counters.
 # usage: tests/cosim/cosim.sh BUILD [--seed S] [--cases N] [--only CASE] [--channels "1 2 3 5"] [--keep DIR]

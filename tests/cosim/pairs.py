@@ -1,4 +1,5 @@
 #!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
 """Pairs of matrices and of experts, which stream in turn: the same bytes as one after the other, on both back ends.
 
 usage: pairs.py BUILD [--seed S] [--cases N]

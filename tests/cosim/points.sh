@@ -1,9 +1,10 @@
 #!/bin/bash
 # A point of the design space from its parameters on: its headers, lint of the whole stack with three tools, and random GEMM,
 # expert and attention jobs on C model and RTL (2 channels): the bytes of the exact oracles, equal clocks and counters.
-# usage: tests/cosim/points.sh BUILD POINT [CASES]     POINT: a file of synth/points without its ending
+# usage: tests/cosim/points.sh BUILD POINT [CASES [--plain]]     POINT: a file of synth/points without its ending; --plain: cheap cases of attention
 set -u
 build=$1/points/$2 point=synth/points/$2.params cases=${3:-20} default=$1
+plain=$([ "${4:-}" = --plain ] && echo 1 || echo 0)
 cd "$(dirname "$0")/../.." || exit 2
 fail() { echo "points: $point: $*"; exit 1; }
 
@@ -15,7 +16,7 @@ make -s PARAMS="$point" BUILD="$build" RTL_OPTIMIZE="${POINT_OPTIMIZE:--O1}" "$b
 [ "$(git status --porcelain 2>/dev/null)" = "$before" ] || fail "the build changed committed files"
 
 mapfile -t rtl < <(grep -v -e '^#' -e '^$' rtl/files.f)
-folders=(-I"$build/params/generated" -Iparams/generated)
+folders=(-I"$build/params/generated" -Iparams/generated -Irtl/common)
 verilator --lint-only -Wall -GCHANNELS=2 "${folders[@]}" rtl/lint.vlt --top-module stack "${rtl[@]}" >"$build/lint.log" 2>&1 && [ ! -s "$build/lint.log" ] ||
   { cat "$build/lint.log"; fail "verilator warns"; }
 iverilog -g2012 -Wall -t null -Pstack.CHANNELS=2 "${folders[@]}" -s stack "${rtl[@]}" >"$build/lint.log" 2>&1 && [ ! -s "$build/lint.log" ] ||
@@ -25,7 +26,7 @@ yosys -q -p "read_verilog -sv ${folders[*]} ${rtl[*]}; hierarchy -check -top sta
 
 tests/cosim/cosim.sh "$build" --channels 2 --cases "$cases" || fail "jobs"
 "$build/tests/attention/test_attention" >"$build/oracle.log" 2>&1 || { tail -n 20 "$build/oracle.log"; fail "attention against the exact oracle"; }
-"$build/tests/cosim/attention" --channels 2 --cases "$cases" || fail "attention"
+"$build/tests/cosim/attention" --channels 2 --cases "$cases" --plain "$plain" || fail "attention"
 
 # What is of another point is refused in one line.
 if [ -e "$default/rtl/stack_2.so" ]; then

@@ -1,4 +1,5 @@
 #!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
 # Awkward shapes on both back ends: the same bytes, equal to the exact oracle. usage: tests/cosim/shapes.sh BUILD
 set -u
 build=$1

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // A back end without a stack: it expects an exact sequence of register accesses, answers the reads, and keeps
 // DRAM in a few pages.
 #ifndef DUPLEX_MOCK_BACKEND_H

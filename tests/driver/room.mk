@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 # Several stacks in several threads, under the thread sanitizer.
 .PHONY: threads
 threads: ## several stacks in several threads under the thread sanitizer

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // A decode step (append by the xPU, attention) against an append and attention apart: bytes, number of
 // writes, out of space.
 #include <math.h>

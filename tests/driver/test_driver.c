@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The driver library against a mock register interface that expects exact sequences.
 #include <setjmp.h>
 #include <stdarg.h>

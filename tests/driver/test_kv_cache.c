@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The KV cache on the C model's memory: where K and V lie, append, share, copy on write, free, move, out of
 // space.
 #include <setjmp.h>
@@ -10,6 +11,7 @@
 #include <cmocka.h>
 
 #include "driver/kv_cache.h"
+#include "driver/transfer.h"
 #include "duplex/error.h"
 
 #define PAGE 64u

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Several stacks of one process, each in a thread of its own, give the bytes and clocks that each gives
 // alone: no state of the library is shared. Built a second time under the thread sanitizer (`make threads`).
 #include <setjmp.h>

@@ -1,4 +1,5 @@
 #!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
 # Plants one fault of tests/faults/faults.txt at a time in a copy of the sources and shows that the named test finds it.
 # usage: tests/faults/run.sh BUILD [--check] [NAME...]
 #   --check  only shows that each fault still applies, without building anything

@@ -1,4 +1,5 @@
 #!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
 # Lines of the parsers that the kept corpus reaches; fails below 90%. usage: tests/fuzz/coverage.sh BUILD
 set -u
 build=$(realpath "$1")

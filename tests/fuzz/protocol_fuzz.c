@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Fuzzing of what reads foreign bytes: messages and counters of the queues, descriptors, firmware files
 // (docs/protocol.md).
 //
@@ -10,6 +11,7 @@
 #include <string.h>
 
 #include "backend/rv32/image.h"
+#include "cmodel/control/descriptor_check.h"
 #include "duplex/descriptor.h"
 #include "duplex/params.h"
 #include "duplex/registers.h"
@@ -17,10 +19,6 @@
 #include "firmware/protocol.h"
 
 enum { QUEUE_ROWS = 4096, MAILBOX = 14000, MAILBOX_ROWS = 1000, ROUNDS = 24 };
-
-// Of cmodel/stack/stack.h, whose attention has names of the firmware's.
-uint32_t stack_descriptor_check(const uint32_t *descriptor, unsigned channels, uint32_t owner,
-                                uint32_t *address);
 
 #define REQUIRE(condition)                                                    \
   do {                                                                        \
@@ -70,13 +68,13 @@ static void check_attention(const struct ring_stack *stack, const uint32_t *d) {
 
 static void check_descriptor(const struct ring_stack *stack, const uint32_t *d) {
   uint32_t address;
-  const uint32_t code = stack_descriptor_check(d, stack->channels, 0xf, &address);
-  if (GET(OPCODE) == 3) {  // the firmware checks the regions, the stack the rest
+  const uint32_t code = descriptor_check(d, stack->channels, 0xf, &address);
+  if (GET(OPCODE) == DUPLEX_OPCODE_ATTENTION) {  // the firmware checks the regions, the stack the rest
     if (code == 0) check_attention(stack, d);
     return;
   }
   REQUIRE(code == 0);
-  if (GET(OPCODE) == 1) {
+  if (GET(OPCODE) == DUPLEX_OPCODE_LOAD) {
     const uint32_t tiles = (GET(TILES) + stack->channels - 1) / stack->channels;
     check_rows(stack, GET(SRC_BASE), GET(SRC_STRIPE), (tiles + 7) / 8);
     return;
@@ -84,7 +82,7 @@ static void check_descriptor(const struct ring_stack *stack, const uint32_t *d) 
   const uint32_t beats = GET(BLOCK_ROWS) * GET(K_TILES) + GET(EXPONENTS);
   const uint32_t of_block = GET(TWO_STREAMS) ? 2 * ((GET(K_TILES) + 1) / 2) : (beats + 63) / 64;
   check_rows(stack, GET(SRC_BASE), GET(SRC_STRIPE), (GET(BLOCKS) - 1) * GET(SRC_STRIDE) + of_block);
-  if (GET(DESTINATION) != 0) return;
+  if (GET(DESTINATION) != DUPLEX_DESTINATION_DRAM) return;
   static const uint32_t row_bytes[] = {16, 32, 128};
   const uint32_t columns = (GET(GROUPS) * GET(BLOCK_ROWS) * row_bytes[GET(FORMAT)] + 255) / 256;
   const uint32_t all = (GET(BLOCKS) - 1) * GET(DST_STRIDE) + columns;
@@ -276,20 +274,21 @@ static void fuzz_descriptor(const uint8_t *data, size_t size) {
   if (small & 1) DUPLEX_DESCRIPTOR_SET(d, OPCODE, 1 + small % 8 / 2);
   for (uint32_t word = 1; word < DUPLEX_DESCRIPTOR_WORDS; word++)
     d[word] = zeros >> word & 1 ? 0 : small & 16 ? d[word] & 0xf00ff : d[word];
-  const uint32_t code = stack_descriptor_check(d, channels, owner, &address);
+  const uint32_t code = descriptor_check(d, channels, owner, &address);
   REQUIRE(code <= 0xff);
   if (code) return;
   REQUIRE((GET(SRC_STRIPE) & ~owner) == 0);
   const uint32_t row_sets = (uint32_t)__builtin_popcount(GET(SRC_STRIPE)) * DUPLEX_BANK_ROWS;
-  if (GET(OPCODE) == 1) {
+  if (GET(OPCODE) == DUPLEX_OPCODE_LOAD) {
     REQUIRE(GET(SRC_BASE) < row_sets);
     return;
   }
-  if (GET(OPCODE) != 2) return;
+  if (GET(OPCODE) != DUPLEX_OPCODE_GEMM) return;
   const uint32_t beats = GET(BLOCK_ROWS) * GET(K_TILES) + GET(EXPONENTS);
   REQUIRE((uint64_t)GET(SRC_BASE) + (uint64_t)(GET(BLOCKS) - 1) * GET(SRC_STRIDE) + (beats + 63) / 64 <=
           row_sets);
-  if (GET(DESTINATION) == 0) REQUIRE((GET(DST_STRIPE) & ~owner) == 0 && GET(DST_STRIPE));
+  if (GET(DESTINATION) == DUPLEX_DESTINATION_DRAM)
+    REQUIRE((GET(DST_STRIPE) & ~owner) == 0 && GET(DST_STRIPE));
 }
 
 static void fuzz_image(const uint8_t *data, size_t size) {

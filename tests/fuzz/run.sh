@@ -1,4 +1,5 @@
 #!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
 # Fuzzes the parsers from the kept corpus and prints executions and the lines that the corpus reaches.
 # usage: tests/fuzz/run.sh BUILD RUNS [SEED]; a tenth of the runs with sanitizers. New cases go to BUILD/fuzz, a failing case stays
 # there (crash-*): replay it with BUILD/tests/fuzz/protocol_fuzz FILE. KEEP=1 puts a small set of all cases into tests/fuzz/corpus.

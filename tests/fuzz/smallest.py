@@ -1,4 +1,5 @@
 #!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
 """Prints a small set of the cases in FOLDERs that reaches every line and branch that all of them reach, about as often.
 
 usage: tests/fuzz/smallest.py BUILD FOLDER...

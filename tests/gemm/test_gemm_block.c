@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The fast path of a block against the plain one and against GMP, with every kernel and every tier.
 #include <setjmp.h>
 #include <stdarg.h>

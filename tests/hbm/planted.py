@@ -1,4 +1,5 @@
 #!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
 """Plants faults in the timing judge: every use of a timing parameter, one at a time, counts one tCK less. The judge's unit test must
 fail each time.
 

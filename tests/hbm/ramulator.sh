@@ -1,4 +1,5 @@
 #!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
 # The trace for Ramulator 2: each access of a bank once, in its place.
 set -u
 dir=$(mktemp -d)

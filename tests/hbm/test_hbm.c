@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // DRAM of a stack: cells against a plain array, pins against the protocol of docs/architecture.md, counts,
 // errors, command text.
 #include <pthread.h>
@@ -35,7 +36,7 @@ static struct duplex_hbm *open_stack(unsigned channels, const char *command_file
 
 // Random reads and writes of one channel, around a place where bundles meet, against a plain array.
 static int mirror(struct duplex_hbm *hbm, unsigned channel) {
-  const uint64_t base = UINT64_C(2) * (1 << 27) - REGION / 2;
+  const uint64_t base = UINT64_C(2) * (1 << DUPLEX_BUNDLE_LSB) - REGION / 2;
   uint8_t *plain = calloc(1, REGION), *bytes = malloc(REGION);
   struct duplex_random random;
   int wrong = 0;
@@ -166,8 +167,10 @@ static void test_read(void **state) {
   struct device device = {.hbm = open_stack(1, NULL)};
   uint8_t cells[256];
   for (int i = 0; i < 256; i++) cells[i] = (uint8_t)(i * 7 + 1);
-  assert_int_equal(duplex_hbm_mem_write(device.hbm, 0, (3ull << 27) + (900ull << 13) + (17 << 8), cells, 256),
-                   DUPLEX_OK);
+  assert_int_equal(
+      duplex_hbm_mem_write(device.hbm, 0,
+                           (3ull << DUPLEX_BUNDLE_LSB) + (900ull << DUPLEX_ROW_LSB) + (17 << 8), cells, 256),
+      DUPLEX_OK);
   assert_int_equal(row(&device, 0, 0, 3, 0xff, 900), DUPLEX_OK);
   assert_int_equal(column(&device, 10, false, 3, 0xff, 17), DUPLEX_OK);
   assert_int_equal(column(&device, 12, false, 3, 0x42, 17), DUPLEX_OK);
@@ -194,7 +197,7 @@ static void test_write(void **state) {
   uint8_t before[256], expected[256], after[256];
   memset(before, 0xee, sizeof before);
   memcpy(expected, before, sizeof before);
-  const uint64_t address = (1ull << 27) + (5ull << 13) + (31 << 8);
+  const uint64_t address = (1ull << DUPLEX_BUNDLE_LSB) + (5ull << DUPLEX_ROW_LSB) + (31 << 8);
   duplex_hbm_mem_write(device.hbm, 0, address, before, 256);
   assert_int_equal(row(&device, 0, 0, 1, 0xff, 5), DUPLEX_OK);
   assert_int_equal(column(&device, 10, true, 1, 0x9d, 31), DUPLEX_OK);
@@ -221,7 +224,7 @@ static void test_halves(void **state) {
   uint8_t cells[2][256], expected[256] = {0};
   for (int i = 0; i < 2; i++) {
     memset(cells[i], i + 1, 256);
-    duplex_hbm_mem_write(device.hbm, 0, (uint64_t)(i + 8) << 13, cells[i], 256);
+    duplex_hbm_mem_write(device.hbm, 0, (uint64_t)(i + 8) << DUPLEX_ROW_LSB, cells[i], 256);
   }
   assert_int_equal(row(&device, 0, 0, 0, 0x0f, 8), DUPLEX_OK);
   assert_int_equal(row(&device, 2, 0, 0, 0xf0, 9), DUPLEX_OK);

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Text forms of commands and presets, and the command timing_judge: reports and exit statuses.
 #include <setjmp.h>
 #include <stdarg.h>

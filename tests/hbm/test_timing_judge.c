@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Timing judge: each rule by a pair of traces, legal by 0 tCK and illegal by 1, with times worked out by hand
 // for HBM3 at 5.2 Gb/s; random traces against a second judge that keeps the whole history and looks at all
 // pairs of bank commands.

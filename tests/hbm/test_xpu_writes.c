@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Writes of the xPU before the timing judge: each is done once, in its bank's order, with every preset and
 // both activation rules, beside streams, refreshes and hand-overs; and not slower than its bank groups allow.
 #include <setjmp.h>
@@ -51,10 +52,12 @@ static void open_bench(struct bench *b, const struct duplex_dram_timing *timing,
 // The first write of this bank that is not done must be this one.
 static void note(struct bench *b, const struct duplex_hbm_xpu_pins *pins) {
   const unsigned row = b->judge.banks[pins->column_bundle][pins->column_bank].row;
-  const uint64_t address = (uint64_t)pins->column_bundle << 27 | (uint64_t)row << 13 |
-                           (uint64_t)pins->column_address << 8 | (uint64_t)pins->column_bank * ATOM;
+  const uint64_t address = (uint64_t)pins->column_bundle << DUPLEX_BUNDLE_LSB |
+                           (uint64_t)row << DUPLEX_ROW_LSB | (uint64_t)pins->column_address << 8 |
+                           (uint64_t)pins->column_bank * ATOM;
   for (unsigned i = 0; i < b->count; i++) {
-    if (b->done[i] || (b->wanted[i] ^ address) >> 27 || (b->wanted[i] ^ address) / ATOM % 8) continue;
+    if (b->done[i] || (b->wanted[i] ^ address) >> DUPLEX_BUNDLE_LSB || (b->wanted[i] ^ address) / ATOM % 8)
+      continue;
     assert_int_equal(b->wanted[i], address);
     b->done[i] = true;
     return;
@@ -98,8 +101,8 @@ static void random_writes(struct bench *b, struct duplex_random *random) {
     uint64_t bundle;
     do bundle = duplex_random_below(random, 4);
     while (!(b->owned >> bundle & 1));
-    write(b,
-          bundle << 27 | duplex_random_below(random, rows) << 13 | duplex_random_below(random, 256) * ATOM);
+    write(b, bundle << DUPLEX_BUNDLE_LSB | duplex_random_below(random, rows) << DUPLEX_ROW_LSB |
+                 duplex_random_below(random, 256) * ATOM);
     if (duplex_random_below(random, 50) == 0) clock_once(b);
   }
 }
@@ -143,7 +146,7 @@ static void test_rate(void **state) {
       for (unsigned column = 0; column < 32; column++)
         for (unsigned bank = 0; bank < 8; bank++)
           for (uint64_t bundle = 0; bundle < 2 && cases[i].banks >> bank & 1; bundle++)
-            write(&b, bundle << 27 | row << 13 | column << 8 | bank * ATOM);
+            write(&b, bundle << DUPLEX_BUNDLE_LSB | row << DUPLEX_ROW_LSB | column << 8 | bank * ATOM);
     const uint64_t from = b.xpu.now, count = b.count;
     finish(&b);
     const double clocks = (double)(b.xpu.now - from), least = (double)count * cases[i].clocks_of_write;
@@ -163,7 +166,7 @@ static void test_append(void **state) {
   while (duplex_xpu_busy(&b.xpu)) clock_once(&b);
   for (uint64_t pair = 0; pair < 8; pair++)
     for (uint64_t row_set = 2 * pair; row_set < 2 * pair + 2; row_set++) {
-      const uint64_t address = row_set % 3 << 27 | row_set << 13;
+      const uint64_t address = row_set % 3 << DUPLEX_BUNDLE_LSB | row_set << DUPLEX_ROW_LSB;
       for (unsigned bank = 4; bank < 8; bank++) write(&b, address | bank * ATOM);
       for (uint64_t row = 0; row < 64; row++) write(&b, address | UINT64_C(1) << 26 | row << 7 | 3 * ATOM);
     }
@@ -182,7 +185,7 @@ static void test_refresh(void **state) {
   static struct bench b;
   open_bench(&b, duplex_dram_preset(NULL), false, false);
   own(&b, 15);
-  for (uint64_t i = 0; i < 1000; i++) write(&b, (i % 2) << 13);
+  for (uint64_t i = 0; i < 1000; i++) write(&b, (i % 2) << DUPLEX_ROW_LSB);
   const uint64_t from = b.xpu.now;
   finish(&b);
   assert_true(b.xpu.now - from > (uint64_t)10 * b.xpu.timing.nREFI / 2);

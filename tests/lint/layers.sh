@@ -1,4 +1,5 @@
 #!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
 # Plants what layers.txt forbids, one thing at a time, in a copy of the tree: scripts/layers.py must name each.
 # usage: tests/lint/layers.sh BUILD
 set -u

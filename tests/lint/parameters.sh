@@ -22,7 +22,7 @@ refused() { # NAME LINES EXPECTED_TEXT
   fi
 }
 taken() { # NAME LINES
-  made "$1" "$2" && [ ! -s "$folder/$1.log" ] && [ "$(find "$folder/$1" -type f | wc -l)" = 4 ] && ! find "$folder/$1" -name '.*' -type f | grep -q . ||
+  made "$1" "$2" && [ ! -s "$folder/$1.log" ] && [ "$(find "$folder/$1" -type f | wc -l)" = 5 ] && ! find "$folder/$1" -name '.*' -type f | grep -q . ||
     { echo "parameters: $1 is refused:"; cat "$folder/$1.log"; bad=1; }
 }
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Exact sums and rounding by GMP, for tests: shares nothing with the C model. A value is an integer of units
 // of 2^-48.
 #ifndef DUPLEX_TEST_ORACLE_H

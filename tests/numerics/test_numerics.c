@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Exact sums, rounding and conversions against GMP.
 #include <setjmp.h>
 #include <stdarg.h>

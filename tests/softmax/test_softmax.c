@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Softmax units (C model) against MPFR and GMP: scale, maximum, exponential, sum, quotient (docs/numerics.md,
 // N5).
 //

@@ -1,4 +1,5 @@
 #!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
 # The synthesis flow in a copy of the sources: a unit enters the report by rtl/files.f alone; what did not change is not synthesized again; latches,
 # bad options and macro lists without an entry are refused; areas that are better or worse than recorded are both found.
 # usage: tests/synth/flow.sh BUILD

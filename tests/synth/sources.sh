@@ -1,4 +1,5 @@
 #!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
 # The report names the files that are simulated, with their hash: those that Verilator has read for the stack, and the generated headers.
 # usage: tests/synth/sources.sh BUILD
 set -eu

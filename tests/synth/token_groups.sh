@@ -1,4 +1,5 @@
 #!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
 # What a second group of tokens costs in area: the units that know of groups and pairs, as they are and with these inputs tied to 0.
 # usage: tests/synth/token_groups.sh [LIBERTY]; Yosys with abc, flattened, RAM as it is inferred (registers) left out
 set -eu

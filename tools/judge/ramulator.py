@@ -1,4 +1,5 @@
 #!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
 """Turns the command text of docs/architecture.md into a trace that Ramulator 2 reads.
 
 usage: ramulator.py TRACE OUT [--load-store]

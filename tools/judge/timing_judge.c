@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Judges the text of DRAM commands (docs/architecture.md) by a preset.
 // usage: timing_judge PRESET_FILE TRACE_FILE [--strict]
 // exit status: 0 legal; 1 a rule is broken (line, rule, how many tCK short on standard output); 2 bad input
@@ -10,6 +11,7 @@ static int bad(const char *where, const char *what) {
   return 2;
 }
 
+// Judges every line; returns the exit status.
 static int judge_file(FILE *file, const char *name, const struct duplex_dram_timing *timing, bool strict) {
   static struct duplex_judge judges[DUPLEX_CHANNELS];
   char line[256], where[300];

@@ -1,13 +1,17 @@
 #!/usr/bin/env python3
-"""Draws the DRAM commands of one channel over time, bundle by bundle, as SVG.
+# SPDX-License-Identifier: Apache-2.0
+"""Draws one channel of a run over time as SVG: how busy its two data buses are, and its DRAM commands bundle by bundle.
 
 usage: commands.py TRACE PRESET OUT.svg [--channel C] [--from CLOCK] [--clocks N] [--zoom N]
-TRACE is the command text of docs/architecture.md. Above: N clocks (3000) from CLOCK on; below: the first clocks of these enlarged
-(--zoom, 300). Bars are open rows, ticks are columns read or written, grey is a refresh.
+TRACE is the command text of docs/architecture.md. First the whole run: the share of each data bus that is in use. Then the commands
+of N clocks (3000) from CLOCK on, and the first of these enlarged (--zoom, 300). Bars are open rows, ticks are columns read or
+written, grey is a refresh.
 """
 import argparse
 
-WIDTH, LEFT, LANE, GAP = 1160, 90, 60, 26
+WIDTH, LEFT, LANE, GAP = 960, 92, 44, 12
+WINDOW = 64  # clocks of one step of the first panel
+STEPS = (10, 20, 50, 100, 200, 500, 1000, 2000, 5000, 10000)  # clocks between two marks of an axis
 COLOURS = {"row": "#c9dcf2", "row_x": "#f6dcbd", "RD": "#1f5fa8", "XRD": "#c46a00", "WR": "#7a2a8c", "ACT": "#1a8f3c", "PRE": "#c22929",
            "REF": "#9a9a9a"}
 
@@ -59,18 +63,63 @@ class Panel:
     def text(self, x, y, text, anchor="start", size=12):
         self.parts.append(f'<text x="{x:.1f}" y="{y:.1f}" font-size="{size}" text-anchor="{anchor}">{text}</text>')
 
+    def axis(self, y):
+        step = next(s for s in STEPS if (self.end - self.begin) / 2 / s <= 10)
+        for clock in range((self.begin // 2 + step - 1) // step * step, self.end // 2 + 1, step):
+            self.parts.append(f'<line x1="{self.x(2 * clock):.1f}" x2="{self.x(2 * clock):.1f}" y1="{y}" y2="{y + 5}" stroke="#555"/>')
+            self.text(self.x(2 * clock), y + 18, f"{clock:,}", "middle", 12)
+
     def frame(self, sides):
         for bundle in range(4):
             y = self.y(bundle)
             self.parts.append(f'<rect x="{LEFT}" y="{y}" width="{WIDTH - LEFT - 20}" height="{LANE}" fill="none" stroke="#bbb" stroke-width="0.5"/>')
-            self.text(LEFT - 8, y + 25, f"bundle {bundle}", "end")
-            self.text(LEFT - 8, y + 41, sides[bundle], "end", 10)
-        bottom = self.y(3) + LANE
-        step = next(s for s in (10, 20, 50, 100, 200, 500, 1000, 2000, 5000, 10000) if (self.end - self.begin) / 2 / s <= 12)
-        for clock in range((self.begin // 2 + step - 1) // step * step, self.end // 2 + 1, step):
-            self.parts.append(f'<line x1="{self.x(2 * clock):.1f}" x2="{self.x(2 * clock):.1f}" y1="{bottom}" y2="{bottom + 5}" stroke="#555"/>')
-            self.text(self.x(2 * clock), bottom + 18, str(clock), "middle", 10)
-        self.text(WIDTH - 20, bottom + 32, "clock (650 MHz, 2 tCK)", "end", 10)
+            self.text(LEFT - 8, y + 19, f"bundle {bundle}", "end", 13)
+            self.text(LEFT - 8, y + 35, sides[bundle], "end", 12)
+        self.axis(self.y(3) + LANE)
+
+
+def busy(commands, end, timing):
+    """(of the xPU, window, share of its data bus in use): tCK with data among those of the window."""
+    used = {}
+    for tck, kind, _, _ in commands:
+        if kind.lstrip("X") in ("RD", "WR"):
+            key = (kind[0] == "X", tck // (2 * WINDOW))
+            used[key] = used.get(key, 0) + timing["nCCDS" if key[0] else "nCCDL"]
+    return [[min(used.get((xpu, window), 0) / (2 * WINDOW), 1) for window in range(end // (2 * WINDOW))] for xpu in (False, True)]
+
+
+def draw_busy(panel, commands, end, timing):
+    """Two areas, one for each side: from 0 to 1 of its own bus."""
+    for row, (name, shares) in enumerate(zip(("Logic-PIM", "xPU"), busy(commands, end, timing))):
+        top, base = panel.top + row * (LANE + GAP), panel.top + row * (LANE + GAP) + LANE
+        points = [f"{panel.x(2 * WINDOW * (w + at)):.1f},{base - LANE * share:.1f}" for w, share in enumerate(shares) for at in (0, 1)]
+        panel.parts.append(f'<polygon points="{LEFT},{base} {" ".join(points)} {points[-1].split(",")[0]},{base}" fill="{COLOURS[("RD", "XRD")[row]]}"/>')
+        panel.parts.append(f'<rect x="{LEFT}" y="{top}" width="{WIDTH - LEFT - 20}" height="{LANE}" fill="none" stroke="#bbb" stroke-width="0.5"/>')
+        panel.text(LEFT - 8, top + 27, name, "end", 13)
+    panel.axis(panel.top + 2 * LANE + GAP)
+
+
+def joined(commands, gap):
+    """(from, to, kind, bundle, mask): columns of one bundle and mask that follow each other within `gap` tCK are one."""
+    open_runs, runs = {}, []
+    for tck, kind, bundle, mask in commands:
+        run = open_runs.get((kind, bundle, mask))
+        if run and tck - run[1] < gap:
+            run[1] = tck + 1
+        else:
+            open_runs[kind, bundle, mask] = run = [tck, tck + 1]
+            runs.append((run, kind, bundle, mask))
+    return [(begin, end, kind, bundle, mask) for (begin, end), kind, bundle, mask in runs]
+
+
+def draw_columns(panel, commands):
+    """Columns read and written; where a tick would be too narrow to be seen, those that follow each other as one bar."""
+    columns = [c for c in commands if c[1].lstrip("X") in ("RD", "WR")]
+    for begin, end, kind, bundle, mask in joined(columns, 8 if panel.scale < 1 else 0):
+        banks = [b for b in range(8) if mask >> b & 1]
+        height = (banks[-1] - banks[0] + 1) * LANE / 8
+        colour = COLOURS["WR"] if kind.endswith("WR") else COLOURS[kind]
+        panel.box(begin, end, panel.y(bundle, banks[0]) + height * 0.2, height * 0.6, colour)
 
 
 def draw(panel, commands, rows, timing):
@@ -82,31 +131,42 @@ def draw(panel, commands, rows, timing):
         y, height, tip = panel.y(bundle, banks[0]), (banks[-1] - banks[0] + 1) * LANE / 8, f"{kind} at tCK {tck}"
         if plain == "REF":
             panel.box(tck, tck + timing["nRFCPB"], y, height, COLOURS["REF"], tip)
-        elif plain in ("RD", "WR"):
-            colour = COLOURS["WR"] if plain == "WR" else COLOURS["XRD" if kind[0] == "X" else "RD"]
-            panel.box(tck, tck + 1, y + height * 0.2, height * 0.6, colour, tip)
-        else:
+        elif plain in ("ACT", "PRE"):
             panel.box(tck, tck + 2, y, height, COLOURS[plain], tip)
+    draw_columns(panel, commands)
+
+
+def legend(y):
+    names = [("row", "open row"), ("row_x", "open row, xPU"), ("ACT", "ACT"), ("PRE", "PRE"), ("RD", "RD"), ("XRD", "RD, xPU"), ("WR", "WR"),
+             ("REF", "refresh")]
+    x, parts = LEFT, []
+    for colour, name in names:
+        parts.append(f'<rect x="{x}" y="{y}" width="14" height="12" fill="{COLOURS[colour]}"/><text x="{x + 19}" y="{y + 11}" font-size="13">{name}</text>')
+        x += 48 + 8 * len(name)
+    return parts
 
 
 def picture(commands, timing, begin, clocks, zoom):
     end, height = begin + 2 * clocks, 4 * (LANE + GAP)
+    last = max(tck for tck, kind, _, _ in commands if kind.lstrip("X") in ("RD", "WR"))
     rows = open_rows(commands, end)
     used = {bundle: kind[0] == "X" for _, kind, bundle, _ in commands}
     sides = ["not used" if b not in used else "xPU" if used[b] else "Logic-PIM" for b in range(4)]
-    parts = []
-    for top, last in ((50, end), (50 + height + 40, begin + 2 * zoom)):
-        panel = Panel(top, begin, last)
-        draw(panel, [c for c in commands if begin - 2 * timing["nRFCPB"] <= c[0] <= last], rows, timing)
+    whole = Panel(40, 0, last)
+    whole.text(LEFT, 26, f"The whole run: share of each data bus in use, in steps of {WINDOW} clocks (of 650 MHz)", size=15)
+    draw_busy(whole, commands, last, timing)
+    parts, top = whole.parts, 40 + 2 * (LANE + GAP) + 52
+    for title, stop in ((f"The DRAM commands of {clocks:,} of these clocks", end), (f"The first {zoom} of these, enlarged", begin + 2 * zoom)):
+        panel = Panel(top, begin, stop)
+        panel.text(LEFT, top - 14, title, size=15)
+        draw(panel, [c for c in commands if begin - 2 * timing["nRFCPB"] <= c[0] <= stop], rows, timing)
         panel.frame(sides)
         parts += panel.parts
-    legend = [("row", "open row"), ("row_x", "open row, xPU"), ("ACT", "ACT"), ("PRE", "PRE"), ("RD", "RD"), ("XRD", "RD, xPU"), ("WR", "WR"),
-              ("REF", "refresh")]
-    for i, (colour, name) in enumerate(legend):
-        x = LEFT + i * 128
-        parts.append(f'<rect x="{x}" y="16" width="14" height="12" fill="{COLOURS[colour]}"/><text x="{x + 19}" y="26" font-size="12">{name}</text>')
-    return (f'<svg xmlns="http://www.w3.org/2000/svg" width="{WIDTH}" height="{2 * height + 110}" font-family="sans-serif">\n'
-            '<rect width="100%" height="100%" fill="white"/>\n' + "\n".join(parts) + "\n</svg>\n")
+        top += height + 60
+    parts += legend(top - 38)
+    return (f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {top - 10}" width="{WIDTH}" height="{top - 10}" '
+            'font-family="Helvetica, Arial, DejaVu Sans, sans-serif">\n'
+            '<rect width="100%" height="100%" rx="8" fill="white"/>\n' + "\n".join(parts) + "\n</svg>\n")
 
 
 def main():

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Values of chosen signals of a waveform, as text, for programs that look at a run (synth/power.py).
 // usage: fst_values FILE.fst list                 one line a signal: its width and full name
 //        fst_values FILE.fst values < NAMES       `n NUMBER WIDTH` for each name that is there (its line
@@ -26,9 +27,11 @@ static int by_name(const void *a, const void *b) {
   return strcmp(((const struct wanted *)a)->name, ((const struct wanted *)b)->name);
 }
 
+// The names that are wanted, from standard input, in the order of the alphabet.
 static void read_names(struct reading *reading) {
   char *line = NULL;
-  size_t size = 0, room = 0;
+  size_t size = 0;
+  size_t room = 0;
   while (getline(&line, &size, stdin) > 0) {
     line[strcspn(line, "\n")] = '\0';
     if (reading->count == room) {
@@ -61,6 +64,7 @@ static void variable(struct reading *reading, const char *scope, const struct fs
   printf("n %u %u %u\n", found->number, *number - 1, entry->u.var.length);
 }
 
+// A value change: its time once, then number and bits.
 static void change(void *user, uint64_t time, fstHandle handle, const unsigned char *value) {
   struct reading *reading = user;
   if (!reading->number_of[handle]) return;

@@ -1,6 +1,8 @@
+# SPDX-License-Identifier: Apache-2.0
 # Reads waveforms, with the reader that Verilator brings along.
 FST_FOLDER = $(RTL_RUNTIME_DIR)/gtkwave
 $(BUILD)/fst_values: tools/waves/fst_values.c
 	@mkdir -p $(@D)
-	$(CC) -std=c11 -D_GNU_SOURCE $(WARN) $(CFLAGS) -isystem $(FST_FOLDER) -c $< -o $@.o
-	$(CC) -w $(CFLAGS) -DHAVE_LIBPTHREAD -DFST_CONFIG_INCLUDE='"fst_config.h"' -I$(FST_FOLDER) $@.o $(addprefix $(FST_FOLDER)/,fstapi.c lz4.c fastlz.c) -o $@ -lz -lpthread
+	$(call say,CC,$<)
+	$(Q)$(CC) -std=c11 -D_GNU_SOURCE $(WARN) $(CFLAGS) -isystem $(FST_FOLDER) -c $< -o $@.o
+	$(Q)$(CC) -w $(CFLAGS) -DHAVE_LIBPTHREAD -DFST_CONFIG_INCLUDE='"fst_config.h"' -I$(FST_FOLDER) $@.o $(addprefix $(FST_FOLDER)/,fstapi.c lz4.c fastlz.c) -o $@ -lz -lpthread

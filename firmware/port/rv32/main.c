@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The firmware on the RV32 controller: serves the queues, and sleeps when there is nothing to do.
 #include "firmware/kernels/ring.h"
 #include "firmware/port/rv32/platform.h"
@@ -8,8 +9,10 @@ static struct protocol protocol;
 
 static volatile uint32_t *platform(uint32_t offset) { return (volatile uint32_t *)(RV32_PLATFORM + offset); }
 
+// The timer interrupt comes in so many clocks; 0: never.
 static void set_timer(uint32_t clocks) {
-  uint32_t low = 0xffffffff, high = 0xffffffff;
+  uint32_t low = 0xffffffff;
+  uint32_t high = 0xffffffff;
   if (clocks) {
     const uint32_t now = *platform(RV32_TIME_LOW);
     low = now + clocks;

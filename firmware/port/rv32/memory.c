@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // What the compiler calls for structures, a word at a time; picolibc's go byte by byte.
 #include <stddef.h>
 #include <stdint.h>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Memory and registers of the RV32 controller, as its firmware and whoever simulates it see them
 // (docs/firmware.md).
 #ifndef DUPLEX_RV32_PLATFORM_H

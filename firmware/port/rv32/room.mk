@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 # The firmware as an RV32 program (rv32imc, picolibc), with a budget for its size. No heap: nothing of the C library is linked
 # that needs one (the check below). FIRMWARE=folder adds the kernel of that folder (docs/kernel_howto.md), natively too.
 .PHONY: firmware-rv32
@@ -13,9 +14,10 @@ RV32_NO_RWX := $(shell $(RV32_PREFIX)ld --help 2>/dev/null | grep -q no-warn-rwx
 
 $(BUILD)/firmware.elf: $$(RV32_SRC) $(wildcard firmware/*.h firmware/*/*.h firmware/port/rv32/*) $(wildcard include/duplex/*.h) $(BUILD)/firmware.name
 	@mkdir -p $(@D)
-	$(RV32_CC) $(RV32_CFLAGS) $(RV32_LINK) $(RV32_NO_RWX) $(RV32_SRC) -o $@.new
+	$(call say,RV32,$@)
+	$(Q)$(RV32_CC) $(RV32_CFLAGS) $(RV32_LINK) $(RV32_NO_RWX) $(RV32_SRC) -o $@.new
 	@! $(RV32_PREFIX)nm $@.new | grep -wE 'malloc|sbrk|_sbrk|__heap_start_used' || { echo "firmware.elf: the firmware must not use a heap" >&2; exit 1; }
-	@$(RV32_PREFIX)size $@.new | awk 'NR == 2 { printf "firmware.elf: %d bytes of code, %d of data, budget $(RV32_BUDGET)\n", $$1, $$2; exit $$1 + $$2 > $(RV32_BUDGET) }'
+	@$(RV32_PREFIX)size $@.new | awk 'NR == 2 { printf "            %d bytes of code, %d of data, budget $(RV32_BUDGET)\n", $$1, $$2; exit $$1 + $$2 > $(RV32_BUDGET) }'
 	@mv $@.new $@
 
 firmware-rv32: $(BUILD)/firmware.elf $(BUILD)/controller.so ## the firmware as RV32, and the controller that runs it

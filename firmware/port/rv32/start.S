@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 # Start of the firmware on the RV32 controller: stack, cleared data, main. A trap leaves its cause in the mailbox and stops; it
 # uses no memory but the mailbox, since the stack may be what overflowed.
 #include "firmware/port/rv32/platform.h"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // A kernel with faults to order: what the controller says about each, and that it goes on, is tested in
 // test_controller.c.
 #include "firmware/kernels/ring.h"

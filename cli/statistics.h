@@ -1,0 +1,14 @@
+// SPDX-License-Identifier: Apache-2.0
+// Statistics of a job as a JSON file.
+#ifndef DUPLEX_CLI_STATISTICS_H
+#define DUPLEX_CLI_STATISTICS_H
+
+#include "cli/options.h"
+#include "cli/output.h"
+#include "duplex/duplex.h"
+
+// To the file of --stats, if there is one. Returns 0 or an exit status.
+int write_stats(const struct option *options, struct outputs *outputs, const char *command,
+                const struct duplex_stack_stats *stats);
+
+#endif

@@ -1,0 +1,23 @@
+// SPDX-License-Identifier: Apache-2.0
+// What the parts of the xPU's side share: times, and the row command that a bank may have.
+#ifndef DUPLEX_CMODEL_XPU_ROWS_H
+#define DUPLEX_CMODEL_XPU_ROWS_H
+
+#include "duplex/enumerations.h"
+#include "duplex/xpu_traffic.h"
+
+enum { XPU_NOTHING = DUPLEX_ROW_COMMAND_REF + 1 };
+
+struct xpu_candidate {
+  unsigned command, bundle, bank;
+  uint16_t row;
+};
+
+static inline unsigned xpu_clocks(unsigned tck) { return (tck + 1) / 2; }
+static inline uint64_t xpu_latest(uint64_t a, uint64_t b) { return a > b ? a : b; }
+
+// What a bank needs, and may have in this clock, to have this row open.
+struct xpu_candidate xpu_open_row(const struct duplex_xpu_traffic *x, unsigned bundle, unsigned bank,
+                                  uint16_t row);
+
+#endif

@@ -1,0 +1,16 @@
+// SPDX-License-Identifier: Apache-2.0
+// The bytes of a page.
+#ifndef DUPLEX_DRIVER_KV_PAGE_H
+#define DUPLEX_DRIVER_KV_PAGE_H
+
+#include "driver/kv_cache.h"
+
+// Writes positions from `at` on (within the page); K and V of one head at a time are `stride` elements apart.
+int kv_page_write(const struct duplex_sequence *sequence, const struct kv_page *page, size_t at,
+                  const duplex_f16 *k, const duplex_f16 *v, size_t positions, size_t stride);
+
+// Copies the first positions of a page; behind them V is zero.
+int kv_page_copy(const struct duplex_sequence *sequence, const struct kv_page *from, const struct kv_page *to,
+                 size_t positions);
+
+#endif

@@ -1,0 +1,12 @@
+// SPDX-License-Identifier: Apache-2.0
+// The smaller of two numbers, and division that rounds up. Freestanding.
+#ifndef DUPLEX_ARITHMETIC_H
+#define DUPLEX_ARITHMETIC_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+static inline size_t duplex_smaller(size_t a, size_t b) { return a < b ? a : b; }
+static inline uint32_t duplex_divide_up(uint32_t a, uint32_t b) { return (a + b - 1) / b; }
+
+#endif

@@ -1,0 +1,9 @@
+# SPDX-License-Identifier: Apache-2.0
+# make docs: the reference as HTML in BUILD/docs/html.
+.PHONY: docs
+docs: ## reference of headers and pages as HTML: build/docs/html/index.html
+	@scripts/dependencies.sh docs
+	@mkdir -p $(BUILD)/docs
+	@DUPLEX_DOCS=$(BUILD)/docs doxygen docs/Doxyfile
+	@! grep -E 'include/duplex/' $(BUILD)/docs/warnings.txt
+	@echo $(BUILD)/docs/html/index.html

@@ -1,0 +1,102 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The C library as ctypes sees it: where it lies, its structures (duplex/backend.h, controller.h, duplex.h, kv_cache.h), its functions."""
+import ctypes
+import os
+import pathlib
+from ctypes import POINTER, c_char_p, c_double, c_int, c_size_t, c_uint, c_uint64, c_void_p
+
+MAJOR = 0
+CHANNELS_MOST = 256  # room for the statistics of any library: it fills in as many as it has
+
+
+class BackendOptions(ctypes.Structure):
+    """struct duplex_backend_options"""
+    _fields_ = [("channels", c_uint), ("threads", c_uint), ("trace_file", c_char_p), ("trace_from", c_uint64), ("trace_to", c_uint64),
+                ("command_file", c_char_p), ("dram_preset", c_char_p), ("rank_switch", c_uint), ("xpu_traffic", c_int)]
+
+
+class RiscvOptions(ctypes.Structure):
+    """struct duplex_riscv_options"""
+    _fields_ = [("elf", c_char_p), ("instructions_per_clock", c_double), ("trace_file", c_char_p), ("profile_file", c_char_p),
+                ("gdb_port", c_uint), ("quiet_instructions", c_uint64)]
+
+
+class StackOptions(ctypes.Structure):
+    """struct duplex_stack_options"""
+    _fields_ = [("backend", BackendOptions), ("watchdog_clocks", c_uint64), ("bundles", c_uint), ("strict", c_int),
+                ("riscv", POINTER(RiscvOptions)), ("measure_overhead", c_int)]
+
+
+class DramCommands(ctypes.Structure):
+    """struct duplex_dram_commands"""
+    _fields_ = [(name, c_uint64) for name in ("act", "rd", "wr", "pre", "ref", "xpu_rd", "xpu_wr")]
+
+
+class ChannelStats(ctypes.Structure):
+    """struct duplex_channel_stats"""
+    _fields_ = [(name, c_uint64) for name in ("rows", "read_bytes", "macs")]
+
+
+class StackStats(ctypes.Structure):
+    """struct duplex_stack_stats"""
+    _fields_ = [(name, c_uint64) for name in (
+        "cycles", "append_cycles", "native_cycles", "firmware_instructions", "stream_cycles", "starved", "no_tile", "no_room",
+        "useful_bytes", "read_bytes", "write_bytes", "macs", "descriptors")] + [
+            ("commands", DramCommands), ("channels", c_uint), ("channel", ChannelStats * CHANNELS_MOST)]
+
+
+class KvOptions(ctypes.Structure):
+    """struct duplex_kv_options"""
+    _fields_ = [("heads", c_uint), ("head_size", c_uint), ("layers", c_uint), ("page_positions", c_uint), ("pages", c_size_t),
+                ("prefill_pages", c_size_t), ("bundles", c_uint), ("prefill_bundles", c_uint)]
+
+
+FUNCTIONS = {  # name: (result, arguments)
+    "duplex_error_text": (c_char_p, [c_int]),
+    "duplex_stack_open": (c_int, [c_char_p, POINTER(StackOptions), POINTER(c_void_p), c_char_p, c_size_t]),
+    "duplex_stack_close": (None, [c_void_p]),
+    "duplex_stack_last_error": (c_char_p, [c_void_p]),
+    "duplex_stack_set_stripe": (c_int, [c_void_p, c_uint]),
+    "duplex_stack_upload": (c_int, [c_void_p, c_void_p, c_size_t, c_size_t, c_void_p, POINTER(c_void_p)]),
+    "duplex_stack_upload_gated": (c_int, [c_void_p, c_void_p, c_void_p, c_size_t, c_size_t, POINTER(c_void_p)]),
+    "duplex_stack_release": (None, [c_void_p, c_void_p]),
+    "duplex_stack_gemm": (c_int, [c_void_p, c_void_p, c_void_p, c_size_t, c_int, c_void_p]),
+    "duplex_stack_expert": (c_int, [c_void_p, c_void_p, c_void_p, c_void_p, c_void_p, c_size_t, c_int, c_void_p]),
+    "duplex_stack_reset": (c_int, [c_void_p]),
+    "duplex_stack_last_stats": (None, [c_void_p, POINTER(StackStats)]),
+    "duplex_activation_builtin": (c_void_p, [c_char_p]),
+    "duplex_activation_load": (c_void_p, [c_char_p, c_size_t, POINTER(c_char_p)]),
+    "duplex_activation_free": (None, [c_void_p]),
+    "duplex_kv_open": (c_int, [c_void_p, POINTER(KvOptions), POINTER(c_void_p)]),
+    "duplex_kv_close": (None, [c_void_p]),
+    "duplex_kv_begin_spread": (c_int, [c_void_p, c_int, c_size_t, c_uint, POINTER(c_void_p)]),
+    "duplex_kv_free": (None, [c_void_p]),
+    "duplex_kv_append": (c_int, [c_void_p, c_uint, c_void_p, c_void_p, c_size_t, c_size_t]),
+    "duplex_kv_length": (c_size_t, [c_void_p, c_uint]),
+    "duplex_kv_share": (c_int, [c_void_p, c_size_t, POINTER(c_void_p)]),
+    "duplex_kv_move": (c_int, [c_void_p]),
+    "duplex_kv_use_p32": (None, [c_void_p, ctypes.c_bool]),
+    "duplex_stack_attention": (c_int, [c_void_p, c_uint, POINTER(c_void_p), c_size_t, c_void_p, c_size_t, c_double, c_void_p]),
+    "duplex_stack_attention_step": (
+        c_int, [c_void_p, c_uint, POINTER(c_void_p), c_size_t, c_void_p, c_void_p, c_void_p, c_size_t, c_double, c_void_p]),
+}
+
+
+def find():
+    """The library: $DUPLEX_LIBRARY; below the installation that this module lies in; beside it in a build; the system's."""
+    name = f"libduplex.so.{MAJOR}"
+    if os.environ.get("DUPLEX_LIBRARY"):
+        return os.environ["DUPLEX_LIBRARY"]
+    for folder in pathlib.Path(__file__).resolve().parents:
+        for place in (folder / "lib" / name, folder / name, folder / "build" / name):
+            if place.exists():
+                return str(place)
+    return name
+
+
+def load():
+    library = ctypes.CDLL(find())
+    for name, (result, arguments) in FUNCTIONS.items():
+        function = getattr(library, name)
+        function.restype, function.argtypes = result, arguments
+    return library

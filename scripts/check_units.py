@@ -1,0 +1,117 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""Checks docs/units.md, the table of all RTL modules, against the tree; fills in what can be counted.
+
+usage: scripts/check_units.py [--write]
+Each module of rtl/files.f has one row, in its order; every file that a row links to exists (headings: check_docs.py); a C file or a bench
+that has the unit's own name and room stands in its row; the areas are those of synth/baselines, the counts those of the table.
+--write puts areas and counts right; all else is for the writer. Exit status 1 if something is stale, one line each.
+"""
+import json
+import pathlib
+import re
+import sys
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent
+PAGE = ROOT / "docs/units.md"
+BASELINE = ROOT / "synth/baselines/asap7sc7p5t_rvt_tt.json"
+COLUMNS = ("unit", "room", "RTL", "C model", "bench", "page", "clocks", "um2", "what it does")
+COUNTS = re.compile(r"<!-- counts -->\n.*?<!-- end -->", re.S)
+
+
+def modules():
+    """Paths of rtl/files.f, in its order."""
+    lines = (ROOT / "rtl/files.f").read_text().splitlines()
+    return [line.strip() for line in lines if line.strip() and not line.startswith("#")]
+
+
+def areas():
+    """Unit -> text of its recorded areas, without what it instantiates; one for each set of parameters."""
+    found = {}
+    for name, figures in json.loads(BASELINE.read_text())["runs"]["stack"]["units"].items():
+        found.setdefault(name.split()[0], []).append(f"{figures['area']:,.0f}" if figures["area"] >= 100 else f"{figures['area']:.1f}")
+    return {unit: " / ".join(texts) for unit, texts in found.items()}
+
+
+def area_of(path, recorded):
+    """Text of the area column; building blocks are counted with the unit that uses them."""
+    return recorded.get(pathlib.Path(path).stem, "with its user" if path.split("/")[1] == "common" else "not recorded")
+
+
+def cells(line):
+    return [cell.strip() for cell in line.strip().strip("|").split("|")]
+
+
+def table(text):
+    """(line number, cells) of each row of the table; the row that begins with a backquote is a unit."""
+    return [(number, cells(line)) for number, line in enumerate(text.splitlines()) if line.startswith("| `")]
+
+
+def own_files(unit, room):
+    """Column -> path of the file that has the unit's own name in the unit's own room, if there is one."""
+    named = {"C model": f"cmodel/{room}/{unit}.c", "bench": f"testbench/{room}/{unit}_bench.cpp"}
+    return {column: path for column, path in named.items() if (ROOT / path).exists()}
+
+
+def stale_row(row, path, area):
+    room, unit = path.split("/")[1], pathlib.Path(path).stem
+    where = f"docs/units.md: {unit}"
+    if len(row) != len(COLUMNS):
+        yield f"{where}: {len(row)} cells, expected {len(COLUMNS)}"
+        return
+    cell = dict(zip(COLUMNS, row))
+    if cell["room"] != room:
+        yield f"{where}: room {cell['room']}, expected {room}"
+    for column, own in {"RTL": path, **own_files(unit, room)}.items():
+        if f"(../{own})" not in cell[column]:
+            yield f"{where}: column {column} does not link to {own}"
+    for column in ("C model", "bench", "page", "clocks", "what it does"):
+        if not cell[column]:
+            yield f"{where}: column {column} is empty"
+    if cell["um2"] != area:
+        yield f"{where}: area {cell['um2']}, recorded is {area} (--write)"
+    for name in re.findall(r"\]\(([^)#]+)", " ".join(row)):
+        if not (PAGE.parent / name).exists():
+            yield f"{where}: {name}: no such file"
+
+
+def counts(paths):
+    units = [(pathlib.Path(p).stem, p.split("/")[1]) for p in paths]
+    outside = [u for u in units if u[1] != "common"]
+    model = sum("C model" in own_files(*u) for u in outside)
+    bench = sum("bench" in own_files(*u) for u in outside)
+    return (f"<!-- counts -->\n{len(units)} modules, {len(units) - len(outside)} of them building blocks of `common`. Of the other "
+            f"{len(outside)}, {model} have a C file of the\nsame name in the same room, and {bench} have a bench of their own.\n<!-- end -->")
+
+
+def main():
+    write = sys.argv[1:] == ["--write"]
+    if sys.argv[1:] and not write:
+        sys.exit("usage: scripts/check_units.py [--write]")
+    paths, recorded, text = modules(), areas(), PAGE.read_text()
+    if write:
+        lines = text.splitlines()
+        area = {pathlib.Path(path).stem: area_of(path, recorded) for path in paths}
+        for number, row in table(text):
+            if len(row) == len(COLUMNS):
+                row[COLUMNS.index("um2")] = area.get(row[0].strip("`"), "")
+                lines[number] = "| " + " | ".join(row) + " |"
+        text = COUNTS.sub(lambda _: counts(paths), "\n".join(lines) + "\n")
+        PAGE.write_text(text)
+    rows = {row[0].strip("`"): row for _, row in table(text)}
+    stems = [pathlib.Path(path).stem for path in paths]
+    stale = [f"docs/units.md: {name}: not in rtl/files.f" for name in rows if name not in stems]
+    stale += [f"docs/units.md: {stem}: has no row" for stem in stems if stem not in rows]
+    if not stale and list(rows) != stems:
+        stale.append("docs/units.md: rows are not in the order of rtl/files.f")
+    for stem, path in zip(stems, paths):
+        if stem in rows:
+            stale += stale_row(rows[stem], path, area_of(path, recorded))
+    if counts(paths) not in text:
+        stale.append("docs/units.md: the counts above the table are not those of the tree (--write)")
+    print("\n".join(stale) or f"docs/units.md: {len(rows)} units, every file and page is there")
+    sys.exit(1 if stale else 0)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,145 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""Checks the RTL against docs/rtl_style.md, as far as a program can.
+
+usage: scripts/rtl_style.py [FILE...]
+Without files: all of rtl. One line for each place that breaks a rule; the exit status is 1 if there is any.
+"""
+import pathlib
+import re
+import sys
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent
+COLUMNS = 110
+
+# What one of Verilator 5.006, Icarus 11 and Yosys 0.23 does not read, or reads wrongly.
+UNREAD = [
+    (r"\$bits\s*\(", "$bits"),
+    (r"\w'\((?!\s*\d+\s*\))", "a cast T'(x)"),
+    (r"\bparameter\s+type\b", "parameter type"),
+    (r"\bassert\s*\([^;]*\)\s*else\b", "assert ... else"),
+    (r"'\{", "an assignment pattern"),
+    (r"\bimport\s+\w", "import"),
+    (r"\blogic\s*\[[^\]]*\]\s*\[", "a packed array of more than one dimension"),
+    (r"^\s*(?:wire|reg|logic)?\s*\w+_t\s+\w+\s*\[", "an array of records"),
+]
+
+
+def code_of(line):
+    return line.split("//")[0]
+
+
+def line_rules(number, line):
+    """Rules that one line shows."""
+    code = code_of(line)
+    if len(line) > COLUMNS:
+        yield number, f"{len(line)} columns, at most {COLUMNS}"
+    if "\t" in line:
+        yield number, "a tab"
+    if line != line.rstrip():
+        yield number, "blanks at the end of the line"
+    if (len(line) - len(line.lstrip(" "))) % 2:
+        yield number, "indentation that is not a multiple of 2"
+    if len(re.findall(r"(?<![\w\]).])\.\w+\s*\(", code)) > 1:
+        yield number, "more than one connection"
+    if re.match(r"\s*(?:input|output|inout)\b", code) and re.search(r",\s*\S", re.sub(r"\[[^\]]*\]", "", code)):
+        yield number, "more than one port"
+    if re.search(r"\w*state\w*\s*(?:==|!=|<=|=)\s*\d", code):
+        yield number, "a state by number"
+    for pattern, what in UNREAD:
+        if re.search(pattern, code):
+            yield number, f"{what}: not read by all tools"
+
+
+def opening_rules(lines):
+    """The file opens with a sentence; a module stands between the two `default_nettype."""
+    if not re.match(r"// [A-Z0-9].*", lines[0]):
+        yield 1, "no opening sentence"
+    else:
+        block = " ".join(line[2:] for line in lines[:next(i for i, l in enumerate(lines) if not l.startswith("//"))])
+        if "." not in block and ":" not in block:
+            yield 1, "no opening sentence"
+
+
+def port_rules(header, first):
+    """Ports are named by their direction: _i, _o, active low _ni."""
+    for number, line in enumerate(header, first):
+        port = re.match(r"\s*(input|output)\b.*?(\w+)\s*,?\s*$", code_of(line))
+        if port and not re.search(r"_n?i$" if port[1] == "input" else r"_n?o$", port[2]):
+            yield number, f"port {port[2]}: its name does not say that it is an {port[1]}"
+
+
+def module_rules(text, lines):
+    if not re.search(r"^`default_nettype none$", text, re.M) or lines[-1] != "`default_nettype wire":
+        yield len(lines), "not between `default_nettype none and `default_nettype wire"
+    first = next((i for i, line in enumerate(lines) if line.startswith("module ")), 0)
+    last = next(i for i, line in enumerate(lines) if i >= first and line.startswith(");"))
+    yield from port_rules(lines[first:last], first + 1)
+
+
+def state_rules(lines):
+    """The labels of a `case` over a state are names."""
+    for number, line in enumerate(lines, 1):
+        if not re.search(r"\bcase\s*\(\w*state\w*\)", code_of(line)):
+            continue
+        indent = len(line) - len(line.lstrip())
+        for later, other in enumerate(lines[number:], number + 1):
+            inner = len(other) - len(other.lstrip())
+            if inner == indent and re.match(r"\s*endcase", other):
+                break
+            if inner == indent + 2 and re.match(r"\s*\d+'?\w*\s*:", code_of(other)):
+                yield later, "a state by number"
+
+
+def instance_rules(text, modules):
+    """Instances connect by name; a FIFO's width has a name."""
+    plain = re.sub(r"//[^\n]*", "", text)
+    for found in re.finditer(r"^[ ]*(\w+)\s+(?:#\s*\((?:[^()]|\((?:[^()]|\([^()]*\))*\))*\)\s*)?(\w+)\s*\(\s*(\S)", plain, re.M):
+        if found[1] in modules and found[3] != ".":
+            yield plain.count("\n", 0, found.start(2)) + 1, f"{found[2]}: connected by position"
+    for found in re.finditer(r"\b(?:ram_)?fifo\s*#\s*\(\s*\.WIDTH\(\s*\d+\s*\)", plain):
+        yield plain.count("\n", 0, found.start()) + 1, "the width of a FIFO by number: give it a record or a parameter"
+
+
+def assertion_rules(lines):
+    """Assertions are for benches: between `ifdef DUPLEX_ASSERT and `endif."""
+    depth, inside = 0, 0
+    for number, line in enumerate(lines, 1):
+        if re.match(r"\s*`if", line):
+            depth += 1
+            if "DUPLEX_ASSERT" in line:
+                inside = depth
+        elif re.match(r"\s*`endif", line):
+            if inside == depth:
+                inside = 0
+            depth -= 1
+        elif re.search(r"\bassert\s*\(", code_of(line)) and not inside:
+            yield number, "an assertion outside of `ifdef DUPLEX_ASSERT"
+
+
+def check(path, modules):
+    text = path.read_text()
+    lines = text.rstrip("\n").split("\n")
+    for number, line in enumerate(lines, 1):
+        yield from line_rules(number, line)
+    yield from opening_rules(lines)
+    yield from state_rules(lines)
+    yield from instance_rules(text, modules)
+    yield from assertion_rules(lines)
+    if path.suffix == ".v":
+        yield from module_rules(text, lines)
+
+
+def main(names):
+    paths = [pathlib.Path(n) for n in names] or sorted((ROOT / "rtl").glob("*/*.v")) + sorted((ROOT / "rtl").glob("*/*.vh"))
+    modules = {path.stem for path in (ROOT / "rtl").glob("*/*.v")}
+    bad = 0
+    for path in paths:
+        for number, what in sorted(check(path, modules)):
+            print(f"{path.relative_to(ROOT) if path.is_absolute() else path}:{number}: {what}")
+            bad += 1
+    return 1 if bad else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,153 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: Apache-2.0
+"""The Python module against NumPy's exact integers and the command's own results, its errors, and its structures against the headers.
+
+usage: tests/python/test_duplex.py BUILD
+Operands are small integers, so that binary64 holds every sum exactly and NumPy gives the right answer.
+"""
+import ctypes
+import os
+import pathlib
+import subprocess
+import sys
+import tempfile
+import unittest
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+BUILD = pathlib.Path(sys.argv[1]).resolve()
+SEED = int(os.environ.get("DUPLEX_SEED", "1"))
+sys.dont_write_bytecode = True
+sys.path.insert(0, str(ROOT / "python"))
+os.environ.setdefault("DUPLEX_LIBRARY", str(BUILD / "libduplex.so"))
+
+import numpy as np  # noqa: E402
+
+import duplex  # noqa: E402
+from duplex import _library  # noqa: E402
+
+
+def integers(random, *shape):
+    return random.integers(-8, 9, shape).astype("<f2")
+
+
+class Numbers(unittest.TestCase):
+    def setUp(self):
+        self.random = np.random.default_rng(SEED)
+        self.stack = duplex.Stack(channels=3)
+        self.addCleanup(self.stack.close)
+
+    def test_gemm(self):
+        x, w = integers(self.random, 9, 130), integers(self.random, 70, 130)
+        exact = x.astype("f8") @ w.astype("f8").T
+        weights = self.stack.upload(w)
+        np.testing.assert_array_equal(self.stack.gemm(weights, x), exact.astype("<f2"))
+        np.testing.assert_array_equal(self.stack.gemm(weights, x, "f32"), exact.astype("<f4"))
+        sums = self.stack.gemm(weights, x, "acc")
+        low = int.from_bytes(sums[0, 0].tobytes(), "little") & ((1 << 125) - 1)
+        self.assertEqual(low - (low >> 124 << 125), int(exact[0, 0]) << 48)
+
+    def test_exponents(self):
+        w, e = integers(self.random, 5, 64), np.arange(-2, 3, dtype="i1")
+        weights = self.stack.upload(w, e)
+        x = integers(self.random, 1, 64)
+        np.testing.assert_array_equal(self.stack.gemm(weights, x, "f32"), (x.astype("f8") @ w.astype("f8").T * 2.0 ** e).astype("<f4"))
+
+    def test_in_place(self):
+        x, w, out = integers(self.random, 2, 64), integers(self.random, 3, 64), np.zeros((2, 3), "<f2")
+        self.assertIs(self.stack.gemm(self.stack.upload(w), x, out=out), out)
+        np.testing.assert_array_equal(out, (x.astype("f8") @ w.astype("f8").T).astype("<f2"))
+        np.testing.assert_array_equal(self.stack.gemm(self.stack.upload(np.asfortranarray(w)), x), out)
+
+    def test_expert(self):
+        x, up, down = integers(self.random, 4, 66), integers(self.random, 40, 66), integers(self.random, 66, 40)
+        h = np.maximum(x.astype("f8") @ up.astype("f8").T, 0).astype("<f2").astype("f8")
+        y = self.stack.expert(self.stack.upload(up), self.stack.upload(down), x, act="relu", format="f32")
+        np.testing.assert_array_equal(y, (h @ down.astype("f8").T).astype("<f4"))
+        gate = integers(self.random, 40, 66)
+        g, u = x.astype("f8") @ gate.astype("f8").T, x.astype("f8") @ up.astype("f8").T
+        h = (g * u).clip(-65504, 65504)
+        y = self.stack.expert(self.stack.upload_gated(gate, up), self.stack.upload(down), x, act="identity", format="f32")
+        if np.abs(g * u).max() < 65504:
+            np.testing.assert_array_equal(y, (h.astype("<f2").astype("f8") @ down.astype("f8").T).astype("<f4"))
+
+    def test_attention(self):
+        cache = self.stack.kv_cache(heads=2, head_size=32, pages=16, page_positions=64)
+        k, v, q = integers(self.random, 2, 2, 70, 32), integers(self.random, 2, 2, 70, 32), integers(self.random, 2, 4, 32)
+        sequences = [cache.begin(70), cache.begin(70)]
+        for i, sequence in enumerate(sequences):
+            sequence.append(k[i, :, :50], v[i, :, :50])
+            sequence.append(k[i, :, 50:], v[i, :, 50:])
+            self.assertEqual(sequence.length(), 70)
+        o = cache.attention(sequences, q)
+        with tempfile.TemporaryDirectory() as folder:
+            for name, value in (("q", q), ("k", k), ("v", v)):
+                np.save(f"{folder}/{name}.npy", value)
+            subprocess.run([BUILD / "duplex", "attention", "--q", f"{folder}/q.npy", "--k", f"{folder}/k.npy", "--v", f"{folder}/v.npy",
+                            "--out", f"{folder}/o.npy", "--channels", "5", "--weights", "p16"], check=True)
+            np.testing.assert_array_equal(o, np.load(f"{folder}/o.npy"))
+        shared = sequences[0].share(70)
+        step = cache.attention_step([sequences[0], shared], k[:, :, 0], v[:, :, 0], q[:1].repeat(2, 0))
+        self.assertEqual((sequences[0].length(), shared.length()), (71, 71))
+        self.assertEqual(step.shape, (2, 4, 32))
+        sequences[1].free()
+
+    def test_statistics(self):
+        self.stack.gemm(self.stack.upload(integers(self.random, 70, 130)), integers(self.random, 3, 130))
+        stats = self.stack.stats()
+        self.assertEqual(stats["macs"], 3 * 70 * 130)
+        self.assertEqual(sum(c["rows"] for c in stats["channels"]), 70)
+        self.assertEqual(stats["useful_bytes"], 70 * 130 * 2)
+        self.assertGreater(stats["cycles"], 0)
+
+
+class Errors(unittest.TestCase):
+    def test_texts(self):
+        with self.assertRaisesRegex(duplex.Error, "back end foo"):
+            duplex.Stack("foo")
+        with self.assertRaises(duplex.Error):
+            duplex.Stack(channels=33)
+        with duplex.Stack(channels=1) as stack, duplex.Stack(channels=1) as other:
+            w, x = stack.upload(np.ones((3, 64), "<f2")), np.ones((1, 64), "<f2")
+            for call, error, text in (
+                    (lambda: stack.gemm(w, x.astype("f4")), TypeError, r"x: is <f4, expected <f2 .*astype"),
+                    (lambda: stack.gemm(w, x[:, :5]), ValueError, "shape"),
+                    (lambda: stack.gemm(w, x, out=np.ones((2, 2), "<f2")), ValueError, "out"),
+                    (lambda: other.gemm(w, x), ValueError, "this stack"),
+                    (lambda: stack.expert(w, w, x, act="swish"), ValueError, "swish"),
+                    (lambda: stack.expert(w, w, x, act=b"no table"), ValueError, "act"),
+                    (lambda: stack.expert(w, w, x), duplex.Error, "down"),
+                    (lambda: stack.gemm(w, np.ones((5000, 64), "<f2")), duplex.Error, "4096"),
+                    (lambda: stack.kv_cache(1, 17, 1), duplex.Error, "")):
+                with self.assertRaisesRegex(error, text):
+                    call()
+            w.release()
+            with self.assertRaisesRegex(ValueError, "resident"):
+                stack.gemm(w, x)
+        with self.assertRaisesRegex(ValueError, "closed"):
+            stack.stats()
+
+
+class Structures(unittest.TestCase):
+    """Offsets of the C compiler are those of ctypes."""
+
+    def test_layout(self):
+        named = {"duplex_backend_options": _library.BackendOptions, "duplex_riscv_options": _library.RiscvOptions,
+                 "duplex_stack_options": _library.StackOptions, "duplex_dram_commands": _library.DramCommands,
+                 "duplex_channel_stats": _library.ChannelStats, "duplex_stack_stats": _library.StackStats, "duplex_kv_options": _library.KvOptions}
+        lines = [f'printf("{n}.{f} %zu\\n", offsetof(struct {n}, {f}));' for n, s in named.items() for f, *_ in s._fields_]
+        lines += [f'printf("{n} %zu\\n", sizeof(struct {n}));' for n in named if n != "duplex_stack_stats"]
+        source = '#include <stddef.h>\n#include <stdio.h>\n#include "duplex/kv_cache.h"\nint main(void) {' + "\n".join(lines) + "}"
+        with tempfile.TemporaryDirectory() as folder:
+            program = f"{folder}/layout"
+            subprocess.run([os.environ.get("CC", "cc"), "-x", "c", "-", "-I", ROOT / "include", "-o", program], input=source.encode(), check=True)
+            printed = dict(line.split() for line in subprocess.run([program], capture_output=True, text=True, check=True).stdout.splitlines())
+        for name, structure in named.items():
+            for field, *_ in structure._fields_:
+                self.assertEqual(int(printed[f"{name}.{field}"]), getattr(structure, field).offset, f"{name}.{field}")
+            if name in printed:
+                self.assertEqual(int(printed[name]), ctypes.sizeof(structure), name)
+
+
+if __name__ == "__main__":
+    print(f"seed {SEED}")
+    unittest.main(argv=sys.argv[:1])
