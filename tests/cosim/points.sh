@@ -1,4 +1,5 @@
 #!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
 # A point of the design space from its parameters on: its headers, lint of the whole stack with three tools, and random GEMM,
 # expert and attention jobs on C model and RTL (2 channels): the bytes of the exact oracles, equal clocks and counters.
 # usage: tests/cosim/points.sh BUILD POINT [CASES [--plain]]     POINT: a file of synth/points without its ending; --plain: cheap cases of attention

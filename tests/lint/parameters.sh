@@ -1,4 +1,5 @@
 #!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
 # The generator refuses every point outside the list of docs/parameters.md with one line and exit 2, writes nothing then, and
 # takes the others; its files are whole or not there.
 # usage: tests/lint/parameters.sh BUILD
