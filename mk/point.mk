@@ -2,9 +2,10 @@
 # Another point of the design space: make PARAMS=synth/points/small.params BUILD=build/small
 # Its headers are made in BUILD and found before the committed ones; the build folder stays at its point, with or without PARAMS
 # (docs/parameters.md).
-PARAMS ?=
 POINT := $(BUILD)/params
-ifneq ($(PARAMS),)
+PARAMS ?= $(wildcard $(POINT)/point.params)
+# The synthesis makes its own headers from PARAMS.
+ifneq ($(if $(filter synth synth-%,$(MAKECMDGOALS)),,$(PARAMS)),)
 ifeq ($(BUILD),build)
 $(error PARAMS=$(PARAMS): expected a build folder of its own, BUILD=build/$(basename $(notdir $(PARAMS))))
 endif

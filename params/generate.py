@@ -7,7 +7,7 @@ usage: params/generate.py [--check]
        params/generate.py --params FILE --out FOLDER
 With --check nothing is written; the exit status is 1 if a generated file differs from what the sources give.
 With --params the lines of FILE replace those of params/hardware.params, and only the headers that differ at that point are made, below
-FOLDER: include/duplex/*.h and generated/*.vh. Put both before the committed ones. A point that does not fit is refused with one line and
+FOLDER: include/duplex/*.h and generated/*.vh, with a copy of FILE. Put both before the committed ones. A point that does not fit is refused with one line and
 exit status 2; docs/parameters.md lists what must fit.
 """
 import hashlib
@@ -239,6 +239,7 @@ def derived_parameters(p):
 FIXED = {"CHANNELS": 32, "SUM_BITS": 97, "SUM_FRACTION_BITS": 48, "BUNDLES": 4, "BANK_ROWS": 16384, "SHARED_BUFFERS": 2,
          "SHARED_WORDS": 16384, "TOKEN_GROUPS": 2, "RING_ENTRIES": 16, "DESCRIPTOR_WORDS": 16, "ACTIVATION_SEGMENTS": 512,
          "HEAD_SIZE_MAX": 256, "KV_HEADS_MAX": 256, "POSITIONS_MAX": 131072, "SCORE_WORDS": 1024, "Q_WORDS": 64,
+         "RESULT_WORDS": 32, "ATTENTION_QUEUE": 16, "LINK_ROWS": 16,
          "SCORE_SCALE_CLOCKS": 3, "EXPONENTIAL_CLOCKS": 7, "QUOTIENT_CLOCKS": 17}
 
 
@@ -257,10 +258,7 @@ def check_geometry(p, source):
         if not holds:
             raise Refused(f"{source}: {name} is {p[name]}, expected {expected}")
 
-    def power(name, low, high):
-        expect(name, low <= p[name] <= high and p[name] & (p[name] - 1) == 0, f"a power of two from {low} to {high}")
-
-    power("LANES", 4, 16)
+    expect("LANES", p["LANES"] in (4, 8, 16), "4, 8 or 16")
     for name, value in follows(p).items():
         expect(name, p[name] == value, f"{value} with {p['LANES']} lanes")
     for name, value in FIXED.items():
@@ -269,9 +267,6 @@ def check_geometry(p, source):
     expect("K_TILES_MAX", 1 <= p["K_TILES_MAX"] <= min(1024, most), f"1 to {min(1024, most)} with tiles of {p['WIDTH']} columns")
     expect("CLOCK_KHZ", 1 <= p["CLOCK_KHZ"] <= 4000000, "1 to 4000000")
     expect("MAILBOX_ROWS", 16 <= p["MAILBOX_ROWS"] <= 8192, "16 to 8192")
-    power("RESULT_WORDS", 32, 32)
-    power("ATTENTION_QUEUE", 16, 16)
-    power("LINK_ROWS", 16, 16)
 
 
 def outputs():
@@ -311,13 +306,17 @@ def licensed(output):
     return output
 
 
+POINT = "params/hardware.params and the lines of a point"
+
+
 def point_outputs(overlay):
     """The headers of another point, with their places below the output folder."""
     hardware = hardware_parameters(overlay)
     fields = list(read_fields(ROOT / "params/descriptor.fields", values_of(hardware)))
-    yield "include/duplex/params.h", params_header(hardware, overlay)
+    yield "point.params", pathlib.Path(overlay).read_text()
+    yield "include/duplex/params.h", params_header(hardware, POINT)
     yield "include/duplex/descriptor.h", descriptor_c(fields)
-    yield "generated/duplex_params.vh", verilog_header("DUPLEX_PARAMS_VH", "DUPLEX_", hardware, overlay)
+    yield "generated/duplex_params.vh", verilog_header("DUPLEX_PARAMS_VH", "DUPLEX_", hardware, POINT)
     yield "generated/duplex_descriptor.vh", descriptor_verilog(fields)
 
 

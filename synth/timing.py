@@ -60,6 +60,12 @@ class Timer:
                 name, number = f"{module.base}_{number}", number + 1
             names[elaborated] = name
         self.box_names = {n.removeprefix("\\"): name for n, name in names.items()}
+        self.box_load = self.target.values["box_load"]
+        self.loaded, self.loads = {}, {}
+
+    def smaller_trees(self):
+        """From now on a buffer before boxes drives half as much."""
+        self.box_load /= 2
         self.loaded, self.loads = {}, {}
 
     def load(self, name):
@@ -68,7 +74,7 @@ class Timer:
             children = self.design.children(self.design.modules[name])
             boxes = {child.removeprefix("\\"): self.port_loads(child) for child in children}
             if self.target.flow != "plain":
-                net.buffer_boxes(self.target.library, boxes, self.target.values["buffer"], self.target.values["box_load"])
+                net.buffer_boxes(self.target.library, boxes, self.target.values["buffer"], self.box_load)
             self.loaded[name] = net
             self.loads[name] = net.port_loads(self.target.library, boxes)
         return self.loaded[name]
@@ -108,7 +114,7 @@ class Timer:
     def worst(self, name, left_out=()):
         """[{start, end, ns}] of the longest paths of a unit with all below it, longest first."""
         units, memories = self.below(name, left_out)
-        key = hashlib.sha256("\n".join([self.mapper.key(u) for u in units] + sorted(left_out) + [pathlib.Path(__file__).read_text(), pathlib.Path(netlist.__file__).read_text()]).encode()).hexdigest()[:24]
+        key = hashlib.sha256("\n".join([self.mapper.key(u) for u in units] + sorted(left_out) + [str(self.box_load), pathlib.Path(__file__).read_text(), pathlib.Path(netlist.__file__).read_text()]).encode()).hexdigest()[:24]
         unit = self.design.modules[name]
         folder = self.folder / "timing" / f"{unit.base}_{key}"
         if (folder / "paths.json").exists():

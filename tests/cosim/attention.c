@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Random batches of decode attention on both back ends: the same bytes, clocks, DRAM commands and counters.
-// usage: attention [--seed S] [--cases N] [--only CASE] [--channels C]
+// usage: attention [--seed S] [--cases N] [--only CASE] [--channels C] [--plain 1]
+// --plain: without the cases of many segments and of long rows, which take most of the time.
 // Heads lie in one channel or are spread over several. Sequences grow in turns, so that their pages lie apart
 // and a sequence becomes several segments, and share prefixes, so that segments have lanes that do not exist.
 // One case in eight has more segments than the queue holds, one a row that the slice does not hold: their
@@ -29,9 +30,10 @@ struct attention_case {
   duplex_f16 *k, *v, *q;  // k, v[pieces][heads][positions][head_size]
   size_t offset[PIECES + 1], q_elements;
   double scale;
-  bool gemm;  // of the first numbers of q and k
-  bool step;  // attention with another position for each sequence, the first numbers of k and v
-  bool wide;  // weights in two parts
+  bool gemm;   // of the first numbers of q and k
+  bool step;   // attention with another position for each sequence, the first numbers of k and v
+  bool wide;   // weights in two parts
+  bool plain;  // no many segments, no long rows
 };
 
 struct outcome {
@@ -87,7 +89,7 @@ static unsigned draw_spread(struct attention_case *c) {
 
 // Returns whether sequences may share.
 static bool draw_rows(struct attention_case *c) {
-  switch (below(c, 8)) {
+  switch (c->plain ? 2 : below(c, 8)) {
     case 0:
       draw_many_segments(c);
       return false;
@@ -222,9 +224,9 @@ static bool same_bytes(const struct attention_case *c, const duplex_f16 *model, 
   return true;
 }
 
-static bool run_case(uint64_t seed, uint64_t number, unsigned channels) {
+static bool run_case(uint64_t seed, uint64_t number, unsigned channels, bool plain) {
   static const unsigned few[] = {1, 2, 5};
-  struct attention_case c = {0};
+  struct attention_case c = {.plain = plain};
   duplex_random_seed(&c.random, seed, number);
   draw(&c, channels ? channels : pick(&c, few, 3));
   struct outcome model = {0}, rtl = {0};
@@ -249,17 +251,19 @@ int main(int argc, char **argv) {
   const char *environment = getenv("DUPLEX_SEED");
   uint64_t seed = environment ? strtoull(environment, NULL, 0) : 1, cases = 20, only = UINT64_MAX;
   unsigned channels = 0;
+  bool plain = false;
   for (int i = 1; i + 1 < argc; i += 2) {
     const uint64_t value = strtoull(argv[i + 1], NULL, 0);
     if (!strcmp(argv[i], "--seed")) seed = value;
     if (!strcmp(argv[i], "--cases")) cases = value;
     if (!strcmp(argv[i], "--only")) only = value;
+    if (!strcmp(argv[i], "--plain")) plain = value != 0;
     if (!strcmp(argv[i], "--channels")) channels = (unsigned)value;
   }
   setvbuf(stdout, NULL, _IOLBF, 0);
   for (uint64_t number = only == UINT64_MAX ? 0 : only; number < (only == UINT64_MAX ? cases : only + 1);
        number++) {
-    if (run_case(seed, number, channels)) continue;
+    if (run_case(seed, number, channels, plain)) continue;
     printf("replay: %s --seed %llu --only %llu\n", argv[0], (unsigned long long)seed,
            (unsigned long long)number);
     return 1;
