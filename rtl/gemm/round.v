@@ -60,15 +60,11 @@ module round (
 
   reg [31:0] f32_q;
   reg [15:0] f16_q;
+  wire [31:0] finite32 = {minus, over32 ? 31'h7f800000 : packed32};
+  wire [15:0] finite16 = {minus, over16 ? 15'h7c00 : packed16};
   always @(posedge clk_i) begin
-    f32_q <= nan ? 32'h7fc00000
-        : infinite ? {special_q[2], 31'h7f800000}
-        : zero ? 32'd0
-        : {minus, over32 ? 31'h7f800000 : packed32};
-    f16_q <= nan ? 16'h7e00
-        : infinite ? {special_q[2], 15'h7c00}
-        : zero ? 16'd0
-        : {minus, over16 ? 15'h7c00 : packed16};
+    f32_q <= nan ? 32'h7fc00000 : infinite ? {special_q[2], 31'h7f800000} : zero ? 32'd0 : finite32;
+    f16_q <= nan ? 16'h7e00 : infinite ? {special_q[2], 15'h7c00} : zero ? 16'd0 : finite16;
   end
   assign f32_o = f32_q;
   assign f16_o = f16_q;
