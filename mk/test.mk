@@ -28,7 +28,7 @@ SANITIZED := $(patsubst tests/%.c,$(BUILD)/tests/%,$(shell grep -L -e '"rtl"' -e
 sanitize: ## unit tests and bad input under the address and undefined-behaviour sanitizers
 	@$(MAKE) --no-print-directory BUILD=$(BUILD)/asan SANITIZE="-fsanitize=address,undefined -fno-sanitize-recover=undefined" sanitize-run
 
-sanitize-run: $(BUILD)/duplex $(BUILD)/timing_judge $(SANITIZED)
+sanitize-run: $(BUILD)/duplex $(BUILD)/timing_judge $(BUILD)/firmware.elf $(SANITIZED)
 	@set -e; for program in $(SANITIZED); do echo "$$program"; "$$program" > $(BUILD)/sanitize.log 2>&1 || { tail -n 30 $(BUILD)/sanitize.log; exit 1; }; done
 	@tests/cli/bad_input.sh $(BUILD) | tail -n 1
 

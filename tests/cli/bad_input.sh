@@ -3,7 +3,7 @@
 # Every kind of bad input: exit status 2, one line on standard error that names the input, nothing left behind, existing outputs unharmed.
 # usage: tests/cli/bad_input.sh BUILD
 set -u
-export ASAN_OPTIONS=${ASAN_OPTIONS:-allocator_may_return_null=1:print_summary=0}
+export ASAN_OPTIONS=${ASAN_OPTIONS:+$ASAN_OPTIONS:}allocator_may_return_null=1:print_summary=0
 duplex=$(cd "$1" && pwd)/duplex
 dir=$(mktemp -d)
 trap 'rm -rf "$dir"' EXIT
