@@ -35,7 +35,11 @@ static uint64_t number_of_environment(const char *name) {
   return value ? value : 1;
 }
 
-static uint64_t cases(void) { return number_of_environment("DUPLEX_CASES") * 1000000; }
+// A share of them is enough where only the tools that watch the program look at it (DUPLEX_SHARE=20: one in
+// 20).
+static uint64_t cases(void) {
+  return number_of_environment("DUPLEX_CASES") * 1000000 / number_of_environment("DUPLEX_SHARE");
+}
 
 static struct duplex_random seeded(uint64_t stream) {
   struct duplex_random random;
