@@ -3,7 +3,8 @@
 """Measures the bandwidth of Logic-PIM and of the xPU beside it, and fails below the targets (docs/dram.md).
 
 usage: bandwidth.py BUILD [--sample] [--seed S] [--threads N]
-  --sample   rank switch 0 only, one shape and the smallest expert on the RTL: a minute instead of several
+  --sample   rank switch 0 only, one shape, the smallest expert on the RTL, the numbers of tokens about the first steps: a minute or
+             two instead of many
 Streams of an expert GEMM for every number of owned bundles and both activation rules: the C model with 32 channels, the RTL with 2
 and the rows of a full channel. Whole experts on 32 channels of both; tokens. Clocks, counters and bytes of the RTL have to be those
 of the C model, and every DRAM command is judged. Prints tables, targets beside them; exit status 1 if anything is below.
@@ -21,6 +22,7 @@ OWNED = [(4, "0,1,2,3", 0.985, 0.97), (3, "0,1,2", 0.96, 0.95), (2, "0,1", 0.95,
 XPU_TARGET = 0.95
 EXPERTS = [("a whole expert", INNER, 0.96), ("a fifth", 2868, 0.93), ("a twentieth", 717, 0.85)]
 TOKENS = [1, 8, 9, 16, 17, 24, 32, 64]
+SAMPLE_TOKENS = [1, 9, 17]
 RESIDENT = 16
 
 
@@ -59,7 +61,7 @@ def stream_rows(measure, rows, arguments, **timing):
     return results
 
 
-def streams(measure, rank_switch, rtl_shapes):
+def streams(measure, rank_switch, shapes):
     print(f"\nStreams of an expert GEMM, 8 tokens, refresh on, rank switch {rank_switch} tCK: stream_bandwidth_utilisation (xPU: share "
           "of its own peak)")
     print(f"{'':8}{'':8}{'C model, 32 channels':^38}{'RTL, 2 channels':^38}{'':8}")
@@ -69,9 +71,9 @@ def streams(measure, rank_switch, rtl_shapes):
             arguments = ["--bundles", bundles, "--activation-rule", rule, "--rank-switch", str(rank_switch), "--xpu-traffic",
                          "none" if count == 4 else "stream"]
             line = f"{rule:8}{count:<8}"
-            full = [(HIDDEN, INNER), (INNER, HIDDEN)]
+            full = [(HIDDEN, INNER), (INNER, HIDDEN)][:shapes]
             for results in (stream_rows(measure, full, arguments),
-                            stream_rows(measure, [(k, n // 16) for k, n in full[:rtl_shapes]], arguments, rank_switch=rank_switch,
+                            stream_rows(measure, [(k, n // 16) for k, n in full], arguments, rank_switch=rank_switch,
                                         strict=bool(strict))):
                 for what, reached, xpu in results:
                     if rank_switch == 0:
@@ -120,11 +122,11 @@ def experts(measure, on_rtl):
         measure.below(name, reached, target)
 
 
-def tokens(measure):
+def tokens(measure, counts):
     print(f"\nTokens, K {HIDDEN}, N {INNER}, 32 channels: clocks, and DRAM read bytes without those of the activations")
     print(f"{'tokens':>8}{'clocks':>10}{'a group of 8':>14}{'weight bytes':>14}")
     first = None
-    for count in TOKENS:
+    for count in counts:
         groups = (count + 7) // 8
         stats = measure.run(["gemm", "--x", measure.tensor(count, HIDDEN, 1), "--w", measure.tensor(INNER, HIDDEN, 0.02)], "cmodel",
                             32)
@@ -151,7 +153,7 @@ def main():
             streams(measure, rank_switch, 1 if options.sample else 2)
         spaces(measure)
         experts(measure, [name for name, _, _ in EXPERTS[2 if options.sample else 0:]])
-        tokens(measure)
+        tokens(measure, SAMPLE_TOKENS if options.sample else TOKENS)
     print(f"\n{len(measure.failures)} below target or different" if measure.failures else "\nall targets reached, RTL and C model equal")
     sys.exit(bool(measure.failures))
 

@@ -42,7 +42,7 @@ refused 'expected one of plain' --flow fast
 echo 'ram_1r1w 7 7 100' >macros
 refused "expected a line 'ram_1r1w" --top accumulator --macros macros
 printf 'LANES 5\n' >point.params
-refused 'expected 40 with the other values' --params point.params
+refused 'LANES is 5, expected 4, 8 or 16' --params point.params
 
 baseline=synth/baselines/osu018_stdcells.json
 jq '.runs |= with_entries(select(.key | startswith("fifo")))' $baseline >small.json
