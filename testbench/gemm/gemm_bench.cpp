@@ -74,9 +74,10 @@ bool run_job(bench::Case &c, bench::Clocked<Vgemm> &rtl, const Job &job, unsigne
              unsigned stall_beat) {
   const unsigned beats = job.rows * job.k_tiles, words = job.k_tiles * DUPLEX_TILE_WORDS;
   unsigned beat = 0, word = 0, emitted = 0;
+  bool word_waits = false;  // what is offered stays until it is taken
   for (uint64_t limit = 0; emitted < job.rows; limit++) {
     if (limit > 100000) return c.mismatch("gemm", "progress", beat, word, "stands still", "moves");
-    rtl->tile_valid_i = word < words && !c.chance(stall_tile);
+    rtl->tile_valid_i = word_waits || (word < words && !c.chance(stall_tile));
     rtl->beat_valid_i = beat < beats && !c.chance(stall_beat);
     rtl->tile_p16_i = rtl->tile_valid_i ? job.format == DUPLEX_TILE_P16 : c.chance(50);
     if (word < words)
@@ -94,6 +95,7 @@ bool run_job(bench::Case &c, bench::Clocked<Vgemm> &rtl, const Job &job, unsigne
                beat_taken = rtl->beat_valid_i && rtl->beat_ready_o;
     rtl.tick();
     word += word_taken;
+    word_waits = rtl->tile_valid_i && !word_taken;
     beat += beat_taken;
     if (rtl->sum_valid_o && !check_row(c, rtl, job, emitted++)) return false;
   }
