@@ -39,6 +39,8 @@ int command_info(int argc, char **argv) {
   }
   if (argc) return fail(EXIT_BAD_INPUT, "info takes no arguments, '%s' was given", argv[0]);
   const double clock = DUPLEX_CLOCK_KHZ * 1e3;
+  const unsigned long long stack_bytes =
+      (unsigned long long)DUPLEX_CHANNELS * DUPLEX_BUNDLES * DUPLEX_BANK_ROWS * DUPLEX_ROW_SET_BYTES;
   printf("version                %s, register map %u\n", DUPLEX_VERSION_TEXT, DUPLEX_VERSION_VALUE_RESET);
   printf("channels               %d, each %d lanes x %d-wide exact dot product = %d MACs\n", DUPLEX_CHANNELS,
          DUPLEX_LANES, DUPLEX_WIDTH, DUPLEX_LANES * DUPLEX_WIDTH);
@@ -47,8 +49,8 @@ int command_info(int argc, char **argv) {
          DUPLEX_CHANNELS * DUPLEX_BEAT_BYTES * clock * 1e-12, clock * 1e-6);
   printf("accumulators           %d rows x %d lanes x %d bits, LSB 2^-%d\n", DUPLEX_ROWS, DUPLEX_LANES,
          DUPLEX_SUM_BITS, DUPLEX_SUM_FRACTION_BITS);
-  printf("DRAM                   %d bundles x %d rows x %d bytes a channel = %d GB a stack\n", DUPLEX_BUNDLES,
-         DUPLEX_BANK_ROWS, DUPLEX_ROW_SET_BYTES, 16);
+  printf("DRAM                   %d bundles x %d rows x %d bytes a channel = %llu GB a stack\n",
+         DUPLEX_BUNDLES, DUPLEX_BANK_ROWS, DUPLEX_ROW_SET_BYTES, stack_bytes >> 30);
   for (unsigned i = 0; i < DUPLEX_DRAM_PRESETS; i++)
     printf("DRAM preset            %s, tCK %u ps\n", duplex_dram_presets[i].name,
            duplex_dram_presets[i].tCK_ps);

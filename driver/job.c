@@ -54,9 +54,16 @@ static int note_stats(struct duplex_job *job, uint32_t descriptors) {
   return DUPLEX_OK;
 }
 
-static int check_tokens(struct duplex_stack *stack, size_t m) {
-  if (m >= 1 && m <= TOKENS_MOST) return DUPLEX_OK;
-  return stack_fail(stack, DUPLEX_ERROR_ARGUMENT, "%zu tokens: expected 1 to %u", m, TOKENS_MOST);
+// What every job has: tokens, weights that are resident on this stack, a format.
+static int check_job(struct duplex_stack *stack, const struct duplex_weights *weights, size_t m,
+                     enum duplex_format format) {
+  if (m < 1 || m > TOKENS_MOST)
+    return stack_fail(stack, DUPLEX_ERROR_ARGUMENT, "%zu tokens: expected 1 to %u", m, TOKENS_MOST);
+  if (weights->stack != stack)
+    return stack_fail(stack, DUPLEX_ERROR_ARGUMENT, "the weights are resident on another stack");
+  if ((unsigned)format > DUPLEX_ACC)
+    return stack_fail(stack, DUPLEX_ERROR_ARGUMENT, "format %d: expected f16, f32 or acc", (int)format);
+  return DUPLEX_OK;
 }
 
 // A job with its place in DRAM and its activations there.
@@ -118,8 +125,11 @@ static int start_gemm(struct duplex_stack *stack, const struct duplex_weights *w
 int duplex_stack_start_gemm(struct duplex_stack *stack, const struct duplex_weights *w, const duplex_f16 *x,
                             size_t m, enum duplex_format format, struct duplex_job **job) {
   *job = NULL;
-  const int error = check_tokens(stack, m);
-  return error ? error : start_gemm(stack, w, x, m, format, job);
+  const int error = check_job(stack, w, m, format);
+  if (error) return error;
+  if (w->layout.gated)
+    return stack_fail(stack, DUPLEX_ERROR_ARGUMENT, "the weights are gate and up: expected a matrix alone");
+  return start_gemm(stack, w, x, m, format, job);
 }
 
 // Up and down belong together.
@@ -164,7 +174,8 @@ int duplex_stack_start_expert(struct duplex_stack *stack, const struct duplex_we
                               const duplex_f16 *x, size_t m, enum duplex_format format,
                               struct duplex_job **job) {
   *job = NULL;
-  int error = check_tokens(stack, m);
+  int error = check_job(stack, up, m, format);
+  if (!error) error = check_job(stack, down, m, format);
   if (!error) error = check_expert(stack, up, down);
   if (!error && stack->shared->in_mid_job)
     error = stack_fail(stack, DUPLEX_ERROR_BUSY, "a job is being executed: wait for it first");
@@ -207,6 +218,8 @@ static void withdraw(struct duplex_job *job) {
 int duplex_stack_wait(struct duplex_job *job, uint64_t clocks, void *y) {
   struct duplex_stack *stack = job->stack;
   struct completion completion;
+  if (!queue_is_next(stack, job->number))
+    return stack_fail(stack, DUPLEX_ERROR_ARGUMENT, "jobs are waited for in order: another one comes first");
   int error = job->begun ? DUPLEX_OK : start_measuring(stack, &job->measurement);
   job->begun = true;
   if (error) {

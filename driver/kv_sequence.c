@@ -34,6 +34,9 @@ int duplex_kv_begin_spread(struct duplex_kv_cache *cache, enum duplex_kv_space s
   const size_t weight = expected < DUPLEX_POSITIONS_MAX ? expected : DUPLEX_POSITIONS_MAX;
   const unsigned most = duplex_kv_spread_most(cache->stack, cache->heads);
   *sequence = NULL;
+  if ((unsigned)space > DUPLEX_KV_PREFILL)
+    return stack_fail(cache->stack, DUPLEX_ERROR_ARGUMENT,
+                      "space %d: expected the KV spaces or the prefill space", (int)space);
   if (spread & (spread - 1) || spread > most)
     return stack_fail(
         cache->stack, DUPLEX_ERROR_ARGUMENT,

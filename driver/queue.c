@@ -147,6 +147,12 @@ static int run_until(struct duplex_stack *stack, uint32_t i, uint64_t end) {
   return DUPLEX_OK;
 }
 
+bool queue_is_next(const struct duplex_stack *stack, uint32_t number) {
+  const uint32_t i = number - stack->queue.base;
+  const bool lost = (int32_t)i < 0;
+  return lost || (i == stack->queue.collected && i != stack->queue.produced);
+}
+
 int queue_wait(struct duplex_stack *stack, uint32_t number, uint64_t clocks, struct completion *completion) {
   const uint32_t i = number - stack->queue.base;
   if ((int32_t)i < 0)

@@ -17,6 +17,8 @@ void queue_close(struct duplex_stack *stack);
 // there are entries.
 int queue_submit(struct duplex_stack *stack, uint32_t kind, const void *payload, size_t bytes,
                  uint32_t *number);
+// Whether queue_wait may be called for this message: it is the oldest that nobody has collected, or is lost.
+bool queue_is_next(const struct duplex_stack *stack, uint32_t number);
 // Runs the firmware until the message is completed, or for so many clocks (DUPLEX_ERROR_BUSY: it is not).
 // Error codes and the text of the stack tell what came of it. Messages are waited for in order, each until it
 // is not busy. The caller has given the bundles to Logic-PIM.

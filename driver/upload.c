@@ -122,6 +122,7 @@ static int upload_new(struct duplex_stack *stack, const struct source *source,
   *weights = NULL;
   struct duplex_weights *made = calloc(1, sizeof *made);
   if (!made) return stack_no_memory(stack);
+  made->stack = stack;
   made->n = source->n;
   made->k = source->k;
   const int error = upload(stack, source, made);

@@ -13,16 +13,18 @@ $(BUILD)/libduplex.map: mk/library.mk
 	@echo '{ global: duplex_*; local: *; };' > $@
 
 $(BUILD)/$(SONAME): $$(LIB_OBJ) $(BUILD)/libduplex.map
-	$(CC) $(ALL_CFLAGS) -shared -Wl,-soname,$(SONAME) -Wl,-Bsymbolic -Wl,--no-undefined -Wl,--version-script=$(BUILD)/libduplex.map $(LIB_OBJ) -o $@ -lm -ldl
+	$(call say,LD,$@)
+	$(Q)$(CC) $(ALL_CFLAGS) -shared -Wl,-soname,$(SONAME) -Wl,-Bsymbolic -Wl,--no-undefined -Wl,--version-script=$(BUILD)/libduplex.map $(LIB_OBJ) -o $@ -lm -ldl
 
 $(SHARED): $(BUILD)/$(SONAME)
 	@ln -sf $(SONAME) $@
 
 $(ONE): $$(LIB_OBJ)
 	@rm -f $@
-	$(LD) -r $^ -o $(BUILD)/libduplex_one.o
-	$(OBJCOPY) --wildcard --keep-global-symbol='duplex_*' $(BUILD)/libduplex_one.o
-	$(AR) rcs $@ $(BUILD)/libduplex_one.o
+	$(call say,AR,$@)
+	$(Q)$(LD) -r $^ -o $(BUILD)/libduplex_one.o
+	$(Q)$(OBJCOPY) --wildcard --keep-global-symbol='duplex_*' $(BUILD)/libduplex_one.o
+	$(Q)$(AR) rcs $@ $(BUILD)/libduplex_one.o
 
 OBJCOPY ?= objcopy
 

@@ -5,11 +5,12 @@
 POINT := $(BUILD)/params
 PARAMS ?= $(wildcard $(POINT)/point.params)
 # The synthesis makes its own headers from PARAMS.
-ifneq ($(if $(filter synth synth-%,$(MAKECMDGOALS)),,$(PARAMS)),)
+# `make -n` writes nothing.
+ifneq ($(if $(filter synth synth-%,$(MAKECMDGOALS))$(findstring n,$(firstword -$(MAKEFLAGS))),,$(PARAMS)),)
 ifeq ($(BUILD),build)
 $(error PARAMS=$(PARAMS): expected a build folder of its own, BUILD=build/$(basename $(notdir $(PARAMS))))
 endif
-ifneq ($(shell python3 params/generate.py --params $(PARAMS) --out $(POINT) && echo made),made)
+ifneq ($(shell python3 params/generate.py --params '$(PARAMS)' --out '$(POINT)' && echo made),made)
 $(error PARAMS=$(PARAMS) is refused)
 endif
 endif

@@ -88,6 +88,8 @@ def main():
     write = sys.argv[1:] == ["--write"]
     if sys.argv[1:] and not write:
         sys.exit("usage: scripts/check_units.py [--write]")
+    if not PAGE.exists():
+        sys.exit("docs/units.md: expected the table of units")
     paths, recorded, text = modules(), areas(), PAGE.read_text()
     if write:
         lines = text.splitlines()
@@ -101,6 +103,8 @@ def main():
     rows = {row[0].strip("`"): row for _, row in table(text)}
     stems = [pathlib.Path(path).stem for path in paths]
     stale = [f"docs/units.md: {name}: not in rtl/files.f" for name in rows if name not in stems]
+    names = [row[0].strip("`") for _, row in table(text)]
+    stale += [f"docs/units.md: {name}: more than one row" for name in rows if names.count(name) > 1]
     stale += [f"docs/units.md: {stem}: has no row" for stem in stems if stem not in rows]
     if not stale and list(rows) != stems:
         stale.append("docs/units.md: rows are not in the order of rtl/files.f")

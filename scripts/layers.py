@@ -10,6 +10,7 @@ usage: scripts/layers.py [BUILD] [--list] [--write]
 Exit status 1 if anything is not as the table says.
 """
 import pathlib
+import posixpath
 import re
 import subprocess
 import sys
@@ -53,8 +54,9 @@ def source_files():
 
 def includes_of(name):
     """The project's own files that a file includes."""
-    for header in re.findall(r'^\s*#include "([^"]+)"', (ROOT / name).read_text(errors="replace"), re.M):
-        for candidate in (header, "include/" + header, str(pathlib.PurePosixPath(name).parent / header)):
+    for header in re.findall(r'^\s*#\s*include\s*["<]([^">]+)[">]', (ROOT / name).read_text(errors="replace"), re.M):
+        beside = posixpath.normpath(posixpath.join(posixpath.dirname(name), header))
+        for candidate in (header, "include/" + header, beside):
             if (ROOT / candidate).exists():
                 yield candidate
                 break

@@ -44,7 +44,7 @@ def line_rules(number, line):
         yield number, "more than one connection"
     if re.match(r"\s*(?:input|output|inout)\b", code) and re.search(r",\s*\S", re.sub(r"\[[^\]]*\]", "", code)):
         yield number, "more than one port"
-    if re.search(r"\w*state\w*\s*(?:==|!=|<=|=)\s*\d", code):
+    if re.search(r"\w*state\w*\s*(?:==|!=|<=|=)\s*\d*'?\w*\d\b|\d'\w+\s*[!=]=\s*\w*state", code):
         yield number, "a state by number"
     for pattern, what in UNREAD:
         if re.search(pattern, code):

@@ -20,6 +20,7 @@ fi
 case $2 in test | regress) ;; *) usage ;; esac
 build=$1
 tier=$2
+[ $list = 1 ] || [ -d "$build" ] || { echo "run_tests: $build: expected a build folder" >&2; exit 2; }
 shift 2
 groups=("$@")
 plan_file=${PLAN:-tests/plan.tsv}
@@ -43,7 +44,7 @@ rows() {
 }
 
 # What a source file says it is: the first sentence of its first comment.
-first_line() { sed -n '1s|^// *||p' "$1"; }
+first_line() { sed -n -e '/SPDX-License-Identifier/d' -e 's|^// *||p' "$1" | head -n 1; }
 
 # A test found by name, with the seconds that the plan gives it, or 1.
 found() { # GROUP NAME FILE COMMAND
@@ -71,6 +72,11 @@ plan() {
 
 planned=$(rows) || exit 2
 mapfile -t tests < <(plan)
+for group in "${groups[@]}"; do
+  grep -q "^$group	" < <(printf '%s\n' "${tests[@]}") && continue
+  echo "run_tests: $group: expected a group of the plan (scripts/run_tests.sh --list)" >&2
+  exit 2
+done
 if [ $list = 1 ]; then
   printf '%s\n' "${tests[@]}" | awk -F '\t' '{printf "%-10s %-20s %s\n", $1, $2, $4; printf "%31s %s\n", "", $5}'
   exit 0

@@ -104,7 +104,8 @@ int duplex_stack_expert(struct duplex_stack *stack, const struct duplex_weights 
 
 // The same in two steps. Up to 8 jobs of a client are in flight; they are done in order, and waited for in
 // order. The weights stay resident until then; x may be changed at once. y as above; duplex_stack_wait writes
-// it. Errors, after which *job is NULL: ARGUMENT (m; weights that do not belong together), OUT_OF_SPACE (no
+// it. Errors, after which *job is NULL: ARGUMENT (m; the format; weights of another
+// stack, or that do not belong together), OUT_OF_SPACE (no
 // room for activations and results), QUEUE_FULL (8 jobs), BUSY (a wait ended early and its job is not done;
 // or an expert brings another table while jobs are in flight), NO_MEMORY; of an expert with a new table also
 // those of duplex_stack_wait.
@@ -116,9 +117,10 @@ int duplex_stack_start_expert(struct duplex_stack *stack, const struct duplex_we
                               struct duplex_job **job);
 
 // Waits at most `clocks` clocks of the stack (UINT64_MAX: as long as it takes) and writes y. Errors: BUSY:
-// the job is not done, and stays; until it is done the client starts no other. After any other result the job
-// is gone, and y is undefined after an error: DEVICE (the stack refused a descriptor), WATCHDOG, FIRMWARE (it
-// crashed, stopped, refused the message, or was reset), CANCELLED, ARGUMENT (not the oldest job).
+// the job is not done, and stays; until it is done the client starts no other. ARGUMENT: an older job has to
+// be waited for first; this one stays. After any other result the job is gone, and y is undefined after an
+// error: DEVICE (the stack refused a descriptor), WATCHDOG, FIRMWARE (it crashed, stopped, refused the
+// message, or was reset), CANCELLED.
 int duplex_stack_wait(struct duplex_job *job, uint64_t clocks, void *y);
 
 // The job ends as soon as the stack comes to rest: duplex_stack_wait then says DUPLEX_ERROR_CANCELLED, unless

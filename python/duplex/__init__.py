@@ -43,7 +43,7 @@ def _array(value, name, *shape):
 def _result(out, shape, dtype):
     if out is None:
         return numpy.empty(shape, dtype)
-    if out.shape != shape or out.dtype != dtype or not out.flags.c_contiguous or not out.flags.writeable:
+    if not isinstance(out, numpy.ndarray) or out.shape != shape or out.dtype != dtype or not out.flags.c_contiguous or not out.flags.writeable:
         raise ValueError(f"out: expected a writeable {dtype.str} array in C order of the shape {shape}")
     return out
 
@@ -73,6 +73,9 @@ class Stack:
         if firmware not in ("native", "riscv"):
             raise ValueError(f"firmware: '{firmware}', expected native or riscv")
         self._handle = None
+        for name, value in (("channels", channels), ("threads", threads), ("bundles", bundles), ("rank_switch", rank_switch)):
+            if not 0 <= value < 1 << 32:
+                raise ValueError(f"{name}: {value}, expected 0 to 4294967295")
         options = _library.StackOptions(watchdog_clocks=watchdog_clocks, bundles=bundles, strict=bool(strict))
         options.backend = _library.BackendOptions(
             channels=channels, threads=threads, trace_file=_bytes(trace_file), command_file=_bytes(command_file),
@@ -124,7 +127,10 @@ class Stack:
         """Makes w[n, k] resident. exponents: a signed 8-bit exponent for each row."""
         w, handle = _array(w, "w", None, None), ctypes.c_void_p()
         if exponents is not None:
-            exponents = numpy.ascontiguousarray(exponents, numpy.int8)
+            given = numpy.asarray(exponents)
+            exponents = numpy.ascontiguousarray(given, numpy.int8)
+            if given.dtype.kind not in "iu" or (exponents != given).any():
+                raise ValueError("exponents: expected integers from -128 to 127")
             if exponents.shape != (w.shape[0],):
                 raise ValueError(f"exponents: has the shape {exponents.shape}, expected ({w.shape[0]})")
         self._check(_lib.duplex_stack_upload(self._open(), w.ctypes.data, *w.shape, exponents is not None and exponents.ctypes.data or None,
@@ -159,7 +165,7 @@ class Stack:
             if not table:
                 raise ValueError(f"act: {why.value.decode()}")
         else:
-            table = _lib.duplex_activation_builtin(act.encode())
+            table = _lib.duplex_activation_builtin(str(act).encode())
             if not table:
                 raise ValueError(f"act: '{act}', expected silu, gelu, gelu_tanh, relu, identity or the bytes of a table")
         try:

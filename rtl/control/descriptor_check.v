@@ -337,7 +337,7 @@ module descriptor_check #(
             (wide && 1 << lanes == LANES) || 1 << lanes > LANES || (lane_mask & ~lanes_there) != 0 ||
             (mode == `DUPLEX_MODE_ROW_BLOCK ? {2'd0, row_block} >= head_tiles : row_block != 0)
           : load ? !(to_shared || destination == `DUPLEX_DESTINATION_TABLE)
-          : destination[1] || (to_dram && format == 2'd3);
+          : destination[1] || (to_dram && format > `DUPLEX_RESULT_FORMAT_ACC);
       wrong_q[`DUPLEX_STACK_ERROR_STRIPE] <= src_foreign || (!load && dst_foreign);
       if (load) begin
         wrong_q[`DUPLEX_STACK_ERROR_TILES] <= tiles == 11'd0 || tiles > TILES_MAX;

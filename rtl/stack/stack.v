@@ -301,7 +301,7 @@ module stack #(
       result_pending #(.CHANNELS(CHANNELS)) pending (
         .clk_i(clk_i),
         .rst_ni(rst_ni),
-        .start_i(job_valid && job_parity == p && destination == 2'd1),
+        .start_i(job_valid && job_parity == p && destination == `DUPLEX_DESTINATION_SHARED),
         .stop_i(complete[p]),
         .load_i(load),
         .address_i(job[`DUPLEX_DESC_DST_ADDRESS]),
@@ -330,7 +330,7 @@ module stack #(
   assign channel_job.two_streams = job[`DUPLEX_DESC_TWO_STREAMS];
   assign channel_job.exponents = job[`DUPLEX_DESC_EXPONENTS];
   assign channel_job.format = job[`DUPLEX_DESC_FORMAT];
-  assign channel_job.bus = load || destination != 2'd0;
+  assign channel_job.bus = load || destination != `DUPLEX_DESTINATION_DRAM;
   assign channel_job.gated = gated;
   assign channel_job.dst_group = job[`DUPLEX_DESC_DST_GROUP];
   assign channel_job.dst_base = job[`DUPLEX_DESC_DST_BASE];

@@ -42,6 +42,11 @@ fresh
 "$dir/tree/scripts/layers.py" "$dir/tree/build" || { echo "FAIL the tree itself"; exit 1; }
 echo '#include "driver/stack.h"' >>"$dir/tree/cmodel/common/error.c"
 expect "a lower floor includes a higher one" "cmodel/common/error.c includes driver/stack.h"
+for spelling in '#include <driver/stack.h>' '#  include "driver/stack.h"' '#include "../../driver/stack.h"'; do
+  fresh
+  echo "$spelling" >>"$dir/tree/cmodel/common/error.c"
+  expect "the same as $spelling" "cmodel/common/error.c includes driver/stack.h"
+done
 fresh
 echo '#include "cmodel/gemm/fast_kernels.h"' >>"$dir/tree/cli/info.c"
 expect "the command includes a private header" "cli/info.c includes cmodel/gemm/fast_kernels.h"
