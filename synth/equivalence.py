@@ -19,7 +19,7 @@ def script(run, net):
     """Yosys script: the RTL as `gold`, the net list with the library's functions as `gate`."""
     unit = run.chosen.top
     values = "".join(f" -chparam {k} {v}" for k, v in run.parameters.items())
-    return f"""read_verilog -sv -I{run.design.includes} {' '.join(run.design.files)}
+    return f"""read_verilog -sv -I{run.design.includes} -I{design.COMMON} {' '.join(run.design.files)}
 hierarchy -check -top {unit}{values}
 proc; flatten; memory_map; opt_clean
 rename -top gold
