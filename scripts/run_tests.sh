@@ -102,6 +102,7 @@ limit_of() { # SECONDS
 run_one() { # GROUP NAME SECONDS COMMAND
   local log=$logs/$1.$2.log limit status wall user system why
   [ -e "$log.ok" ] && return
+  rm -f "$log.failed"  # of the run before, with RESUME=1
   limit=$(limit_of "$3")
   { time timeout -s KILL "$limit" bash -c "$4" >"$log" 2>&1 </dev/null; } 2>"$log.time"
   status=$?
