@@ -29,7 +29,7 @@ struct client_queue {
 };
 
 struct duplex_weights {
-  const struct duplex_stack *stack;  // where they are resident
+  struct duplex_stack *stack;  // where they are resident
   struct weight_layout layout;
   struct region region;
   size_t n, k;  // as the user gave them; gated: n of gate and of up

@@ -152,7 +152,8 @@ int duplex_stack_upload_pair(struct duplex_stack *stack, const duplex_f16 *gate,
 }
 
 void duplex_stack_release(struct duplex_stack *stack, struct duplex_weights *weights) {
+  (void)stack;  // they know where they are resident
   if (!weights) return;
-  space_give(stack->space, weights->region, weights->layout.row_sets);
+  space_give(weights->stack->space, weights->region, weights->layout.row_sets);
   free(weights);
 }

@@ -63,6 +63,9 @@ static void test_weights_of_another_stack(void **state) {
                  "another stack");
   expect_good(stack, own, 1);
   expect_good(other, foreign, 2);
+  duplex_stack_release(other, own);  // the DRAM that is freed is that of their own stack
+  resident(other, ones);
+  expect_good(other, foreign, 2);
   duplex_stack_close(other);
   duplex_stack_close(stack);
 }
