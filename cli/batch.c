@@ -215,7 +215,7 @@ static int run_line(struct session *session, json_t *json) {
   session->uploaded = 0;
   int status = read_line(json, &line);
   if (!status) status = check_line(&line, &command);
-  if (!status) status = output_open(&outputs, "out", line.out);  // refused before any work
+  if (!status) status = output_open(&outputs, "out", line.out, OUTPUT_TENSOR);  // refused before any work
   if (!status)
     status = command == ATTENTION ? compute_attention(session, &line, &y)
                                   : compute_matrices(session, &line, command == EXPERT, &y);
@@ -262,8 +262,8 @@ static int run(const struct option *options, const char *path, struct outputs *o
   if (!status) {
     status = run_file(&session, file, path);
     while (resident_evict(&session, NULL)) continue;
-    duplex_stack_close(session.stack);
-    const int committed = outputs_commit(outputs);  // traces and profile
+    const int written = close_stack(session.stack, outputs, EXIT_GOOD);
+    const int committed = written ? written : outputs_commit(outputs);  // traces and profile
     if (!status) status = committed;
   }
   fclose(file);

@@ -5,6 +5,8 @@
 
 #include "cli/commands.h"
 #include "cli/messages.h"
+#include "cli/output.h"
+#include "cli/signals.h"
 
 static const struct {
   const char *name;
@@ -46,6 +48,7 @@ static int run(int argc, char **argv) {
 }
 
 int main(int argc, char **argv) {
+  signals_start(outputs_forsake);
   const int status = run(argc, argv);
   if (fflush(stdout) == 0 && !ferror(stdout)) return status;
   return status ? status : fail(EXIT_ERROR, "standard output: writing failed");

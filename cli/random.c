@@ -117,7 +117,7 @@ int command_random(int argc, char **argv) {
   struct duplex_random random;
   const char *out = option_value(options, "--out");
   int status = tensor_new(ELEMENT_F16, rank, shape, &tensor);
-  if (!status) status = output_open(&outputs, "--out", out);
+  if (!status) status = output_open(&outputs, "--out", out, OUTPUT_TENSOR);
   duplex_random_seed(&random, seed, 0);
   for (size_t i = 0; !status && i < tensor.count; i++)
     ((uint16_t *)tensor.data)[i] = draw(&random, dist, scale);

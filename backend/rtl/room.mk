@@ -65,7 +65,6 @@ $(RTL_OUT)/runtime/%.o: $(RTL_RUNTIME_DIR)/%.cpp $(RTL_HARNESS)/room.mk
 	$(call say,CXX,$(notdir $<))
 	$(Q)$(CXX) -std=c++17 -O2 $(RTL_CFLAGS) -w -DVM_TRACE=1 -DVM_TRACE_FST=1 -DVM_COVERAGE=0 -DVM_SC=0 -I$(RTL_RUNTIME_DIR) -I$(RTL_RUNTIME_DIR)/vltstd -c $< -o $@
 RTL_RUNTIME := $(addprefix $(RTL_OUT)/runtime/,verilated.o verilated_dpi.o verilated_threads.o)
-RTL_RUNTIME_TRACE := $(RTL_OUT)/runtime/verilated_fst_c.o
 
 # $(call rtl_library,folder of Vstack__ALL.a,trace 0 or 1,other inputs): harness and model become one library that exports two names.
 define rtl_library
@@ -74,7 +73,7 @@ $(CXX) -std=c++17 $(WARN) $(INCLUDES) -O2 -g $(RTL_CFLAGS) $(SANITIZE) -DVM_TRAC
 	  $(RTL_HARNESS)/harness.cpp $(filter %.o,$^) $(1)/Vstack__ALL.a $(3) -lz -pthread -latomic -o $@.new && mv $@.new $@
 endef
 
-$(RTL_OUT)/stack_%_trace.so: $(RTL_OUT)/trace_%/Vstack__ALL.a $(RTL_HARNESS)/harness.cpp $(RTL_RUNTIME) $(RTL_RUNTIME_TRACE) $$(RTL_MODEL_OBJ) $(RTL_HARNESS)/exports.map $(RTL_OUT)/source
+$(RTL_OUT)/stack_%_trace.so: $(RTL_OUT)/trace_%/Vstack__ALL.a $(RTL_HARNESS)/harness.cpp $(RTL_RUNTIME) $$(RTL_MODEL_OBJ) $(RTL_HARNESS)/exports.map $(RTL_OUT)/source
 	$(call say,LD,$@)
 	$(Q)$(call rtl_library,$(RTL_OUT)/trace_$*,1,)
 
@@ -82,5 +81,5 @@ $(RTL_OUT)/stack_%.so: $(RTL_OUT)/top_%/Vstack__ALL.a $(RTL_HARNESS)/harness.cpp
 	$(call say,LD,$@)
 	$(Q)$(call rtl_library,$(RTL_OUT)/top_$*,0,$(RTL_OUT)/channel/libchannel.a)
 -include $(wildcard $(RTL_OUT)/stack_*.so.d)
-.SECONDARY: $(RTL_RUNTIME) $(RTL_RUNTIME_TRACE)
+.SECONDARY: $(RTL_RUNTIME)
 .PRECIOUS: $(RTL_OUT)/top_%/Vstack__ALL.a $(RTL_OUT)/trace_%/Vstack__ALL.a $(RTL_OUT)/runtime/%.o
