@@ -258,7 +258,8 @@ static int run(const struct option *options, const char *path, struct outputs *o
   FILE *file = fopen(path, "r");
   if (!file) return fail(EXIT_BAD_INPUT, "%s: %s", path, strerror(errno));
   struct session session = {0};
-  int status = open_stack(options, outputs, &session.stack);
+  int status = output_open(outputs, "standard output", "/dev/stdout", OUTPUT_TEXT);  // no other output's
+  if (!status) status = open_stack(options, outputs, &session.stack);
   if (!status) {
     status = run_file(&session, file, path);
     while (resident_evict(&session, NULL)) continue;

@@ -79,13 +79,13 @@ static struct output *output_of(const struct outputs *outputs, const char *path)
 // An output that is open means the same file, pipe or descriptor. A device takes several.
 static bool is_taken(const struct output *output) {
   struct stat own, other;
-  const bool exists = fstat(output->file, &own) == 0;
+  const bool exists = (output->temporary ? stat(output->target, &own) : fstat(output->file, &own)) == 0;
   for (const struct outputs *outputs = open_outputs; outputs; outputs = outputs->next)
     for (unsigned i = 0; i < outputs->count; i++) {
       const struct output *at = &outputs->output[i];
       if (at == output) continue;
       if (output->temporary && at->temporary && strcmp(at->target, output->target) == 0) return true;
-      if (!output->temporary && exists && !S_ISCHR(own.st_mode) && fstat(at->file, &other) == 0 &&
+      if (!at->temporary && exists && !S_ISCHR(own.st_mode) && fstat(at->file, &other) == 0 &&
           other.st_dev == own.st_dev && other.st_ino == own.st_ino)
         return true;
     }
