@@ -24,7 +24,7 @@ doctor: ## what is installed, what is missing
 
 # Unit tests without the RTL and the command's bad input, under ASan and UBSan.
 .PHONY: sanitize sanitize-run
-SANITIZED := $(patsubst tests/%.c,$(BUILD)/tests/%,$(shell grep -L -e '"rtl"' -e rtl_open tests/*/test_*.c))
+SANITIZED := $(patsubst tests/%.c,$(BUILD)/tests/%,$(shell grep -L -e '"rtl"' -e rtl_open -e controller_case.h tests/*/test_*.c))
 sanitize: ## unit tests and bad input under the address and undefined-behaviour sanitizers
 	@$(MAKE) --no-print-directory BUILD=$(BUILD)/asan SANITIZE="-fsanitize=address,undefined -fno-sanitize-recover=undefined" sanitize-run
 

@@ -7,5 +7,6 @@ $(BUILD)/tests/controller/faulty.elf: tests/controller/faulty/kernel_faulty.c $(
 	@cp $(BUILD)/faulty/firmware.elf $@
 
 TEST_PREREQUISITES += $(BUILD)/tests/controller/faulty.elf $(BUILD)/tests/controller/four_ways
-$(BUILD)/tests/controller/test_controller $(BUILD)/tests/controller/four_ways: | $(BUILD)/controller.so $(BUILD)/firmware.elf $(BUILD)/rtl/stack_2.so
-$(BUILD)/tests/controller/test_controller: | $(BUILD)/tests/controller/faulty.elf
+CONTROLLER_TESTS := $(patsubst tests/%.c,$(BUILD)/tests/%,$(wildcard tests/controller/test_controller_*.c))
+$(CONTROLLER_TESTS) $(BUILD)/tests/controller/four_ways: | $(BUILD)/controller.so $(BUILD)/firmware.elf $(BUILD)/rtl/stack_2.so
+$(BUILD)/tests/controller/test_controller_firmware: | $(BUILD)/tests/controller/faulty.elf
