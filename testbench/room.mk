@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-# One bench per RTL unit: <unit>_bench.cpp drives rtl/*/<unit>.v and compares with the C unit at the unit's boundary.
+# A bench drives one RTL unit: <unit>_bench.cpp compares rtl/*/<unit>.v with its C model at the unit's boundary (docs/units.md: which
+# units have one).
 #   make build/verilator/gemm/gemm_bench                 one bench
 #   make WAVES=1 build/verilator-waves/gemm/gemm_bench   the same with --wave FILE.fst; its compilation takes twice as long and more
 # A bench runs for seconds, so its generated code is compiled with BENCH_OPTIMIZE. Those that run for longer, as in `make regress`, would

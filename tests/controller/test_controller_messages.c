@@ -55,7 +55,7 @@ static void test_regions(void **state) {
       {&m.weights.rows, 1u << 30, COMPLETION_ARGUMENT, 0},
       {&m.weights.k, 65537, COMPLETION_ARGUMENT, 0},
       {&m.weights.flags, 1, COMPLETION_ARGUMENT, 0},
-      {&m.format, 3, COMPLETION_ARGUMENT, 36},
+      {&m.format, DUPLEX_ACC + 1, COMPLETION_ARGUMENT, 36},
       {&m.groups, 0, COMPLETION_ARGUMENT, 40},
       {&m.groups, 1025, COMPLETION_ARGUMENT, 40},
   };
@@ -165,7 +165,8 @@ static void test_attention_messages_are_checked(void **state) {
   uint32_t *list = list_of(stack);
   struct region kv, qo;
   struct completion completion;
-  assert_true(space_take(stack->space, 1, 4, &kv) && space_take(stack->space, 1, 2, &qo));
+  assert_true(space_take(stack->space, 1, 4, &kv));
+  assert_true(space_take(stack->space, 1, 2, &qo));
   struct attention_message m = one_segment(kv, qo, 4, 1);
   list[0] = 1, list[1] = kv.base | (kv.base + 2) << 16, list[2] = 65 | 1 << 24;
   assert_int_equal(send(stack, MESSAGE_ATTENTION, &m, sizeof m, &completion), 0);
@@ -216,7 +217,8 @@ static void test_scores_without_room_are_refused(void **state) {
   const uint32_t blocks = (20000 + 63) / 64;
   struct region kv, qo, scores;
   struct completion completion;
-  assert_true(space_take(stack->space, 1, 2 * blocks, &kv) && space_take(stack->space, 2, 2, &qo));
+  assert_true(space_take(stack->space, 1, 2 * blocks, &kv));
+  assert_true(space_take(stack->space, 2, 2, &qo));
   struct attention_message m = one_segment(kv, qo, 2 * blocks, blocks);
   list[0] = 1 | 3u << 24, list[1] = kv.base | (kv.base + blocks) << 16, list[2] = 20000 | 0xffu << 24;
   const struct attention_segment segment = {0, 0, 20000};

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // Job queues: full ones, jobs cancelled before and in the middle, resets, clients that come, go, die and
 // write nonsense. After each the next job gives the right answer.
+#include <stdlib.h>
+
 #include "duplex/error.h"
 #include "duplex/registers.h"
 #include "tests/controller/controller_case.h"

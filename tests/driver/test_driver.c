@@ -85,11 +85,11 @@ static void expect_push(uint32_t number, uint32_t consumed, const uint32_t words
 #define MAILBOX (4u * (DUPLEX_BANK_ROWS - DUPLEX_MAILBOX_ROWS))
 static void expect_gemm_descriptors(uint32_t number) {
   uint32_t load[DUPLEX_DESCRIPTOR_WORDS] = {0}, gemm[DUPLEX_DESCRIPTOR_WORDS] = {0};
-  load[0] = 1 | (number % 8 == 0) << 8 | 1 << 9;
+  load[0] = DUPLEX_OPCODE_LOAD | (number % 8 == 0) << 8 | 1 << 9;
   load[1] = (MAILBOX + 4) | 0xf << 16;
-  load[4] = 1 << 16;
+  load[4] = DUPLEX_DESTINATION_SHARED << 16;
   load[11] = 1;
-  gemm[0] = 2 | 1 << 8 | 1 << 9 | 1 << 16;
+  gemm[0] = DUPLEX_OPCODE_GEMM | 1 << 8 | 1 << 9 | 1 << 16;
   gemm[1] = 0xf << 16;
   gemm[2] = 1;
   gemm[3] = 1 | 1 << 12 | 1 << 16;
@@ -262,9 +262,9 @@ static void expect_attention_descriptor(uint32_t number) {
   static const uint32_t order[] = {0, 1, 2, 9, 12, 13, 14};
   uint32_t d[DUPLEX_DESCRIPTOR_WORDS] = {0};
   const uint32_t slot = DUPLEX_REG_RING + 64 * (number % DUPLEX_RING_ENTRIES);
-  d[0] = 3 | 1 << 8 | 1 << 10 | 1 << 11 | 1 << 14;  // INTERRUPT, FIRST, LAST, FENCE
-  d[1] = 0x7 << 16 | 1 << 20;                       // K, one lane
-  d[2] = 1 | 1u << 16;                              // one row set a slot, V
+  d[0] = DUPLEX_OPCODE_ATTENTION | 1 << 8 | 1 << 10 | 1 << 11 | 1 << 14;  // INTERRUPT, FIRST, LAST, FENCE
+  d[1] = 0x7 << 16 | 1 << 20;                                             // K, one lane
+  d[2] = 1 | 1u << 16;                                                    // one row set a slot, V
   d[9] = (MAILBOX + 5) | 0xf << 16;
   d[12] = 1;
   d[13] = 16 | 1 << 16;

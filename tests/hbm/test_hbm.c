@@ -19,15 +19,11 @@
 #include "duplex/error.h"
 #include "duplex/hbm.h"
 #include "duplex/random.h"
+#include "tests/common/environment.h"
 
 #define READ_LATENCY 11  // ceil((19 + 2) / 2)
 #define WRITE_LATENCY 3  // 6 / 2
 #define REGION 40000     // bytes of the plain array
-
-static uint64_t seed(void) {
-  const char *text = getenv("DUPLEX_SEED");
-  return text ? strtoull(text, NULL, 0) : 1;
-}
 
 static struct duplex_hbm *open_stack(unsigned channels, const char *command_file) {
   struct duplex_hbm *hbm;
@@ -41,7 +37,7 @@ static int mirror(struct duplex_hbm *hbm, unsigned channel) {
   uint8_t *plain = calloc(1, REGION), *bytes = malloc(REGION);
   struct duplex_random random;
   int wrong = 0;
-  duplex_random_seed(&random, seed(), channel);
+  duplex_random_seed(&random, environment_seed(), channel);
   for (int i = 0; i < 2000; i++) {
     const size_t from = duplex_random_below(&random, REGION), left = REGION - from;
     const size_t size = duplex_random_below(&random, i % 10 ? 300 : 20000) % (left + 1);
@@ -76,7 +72,7 @@ static void test_cells(void **state) {
   struct duplex_hbm *hbm = open_stack(5, NULL);
   pthread_t threads[5];
   struct worker workers[5];
-  print_message("seed %llu\n", (unsigned long long)seed());
+  print_message("seed %llu\n", (unsigned long long)environment_seed());
   for (unsigned i = 0; i < 5; i++) {
     workers[i] = (struct worker){hbm, i, 0};
     assert_int_equal(pthread_create(&threads[i], NULL, run_worker, &workers[i]), 0);

@@ -16,6 +16,7 @@
 
 #include "duplex/random.h"
 #include "duplex/timing_judge.h"
+#include "tests/common/environment.h"
 
 #define LENGTH(array) (sizeof(array) / sizeof *(array))
 
@@ -430,9 +431,7 @@ static void random_trace(uint64_t seed, uint64_t number, unsigned decisions[2]) 
 
 static void test_random_traces(void **state) {
   (void)state;
-  const char *text = getenv("DUPLEX_SEED"), *scale = getenv("DUPLEX_CASES");
-  const uint64_t seed = text ? strtoull(text, NULL, 0) : 1,
-                 traces = 1000 * (scale ? strtoull(scale, NULL, 0) : 1);
+  const uint64_t seed = environment_seed(), traces = 1000 * environment_count("DUPLEX_CASES");
   unsigned decisions[2] = {0, 0};
   for (uint64_t number = 0; number < traces; number++) random_trace(seed, number, decisions);
   print_message("random traces, seed %llu: %u commands legal, %u illegal\n", (unsigned long long)seed,
