@@ -238,7 +238,10 @@ static bool run_case(uint64_t seed, uint64_t number, unsigned channels, bool pla
   draw(&c, channels ? channels : pick(&c, few, 3));
   struct outcome model = {0}, rtl = {0};
   bool good = run_on(&c, "cmodel", &model) == DUPLEX_OK && run_on(&c, "rtl", &rtl) == DUPLEX_OK;
-  if (good) good = same_bytes(&c, model.o, rtl.o) & same_stats(&model.stats, &rtl.stats);
+  if (good) {
+    const bool bytes = same_bytes(&c, model.o, rtl.o), stats = same_stats(&model.stats, &rtl.stats);
+    good = bytes && stats;
+  }
   for (unsigned i = 0; i < 2 && good; i++)
     good = same("clocks of the GEMM", model.gemm_cycles[i], rtl.gemm_cycles[i]) &&
            same("results of the GEMM", 0, (uint64_t)(memcmp(model.y[i], rtl.y[i], sizeof rtl.y[i]) != 0));

@@ -137,14 +137,20 @@ static void test_open_checks_the_identity(void **state) {
   mock_end(&mock);
 }
 
+// A stack of one channel with a matrix of one row and one column.
+static struct duplex_stack *open_with_weights(struct duplex_weights **weights) {
+  struct duplex_stack *stack = open_mock(1);
+  expect_give();
+  assert_int_equal(duplex_stack_upload(stack, &one, 1, 1, NULL, weights), 0);
+  return stack;
+}
+
 static void test_gemm_sequence(void **state) {
   struct duplex_weights *weights;
   struct duplex_stack_stats stats;
   duplex_f16 y = 1;
   (void)state;
-  struct duplex_stack *stack = open_mock(1);
-  expect_give();
-  assert_int_equal(duplex_stack_upload(stack, &one, 1, 1, NULL, &weights), 0);
+  struct duplex_stack *stack = open_with_weights(&weights);
   expect_good_gemm(0);
   assert_int_equal(duplex_stack_gemm(stack, weights, &one, 1, DUPLEX_F16, &y), 0);
   assert_true(mock_satisfied(&mock));
@@ -164,9 +170,7 @@ static void test_ring_goes_on(void **state) {
   struct duplex_weights *weights;
   duplex_f16 y;
   (void)state;
-  struct duplex_stack *stack = open_mock(1);
-  expect_give();
-  assert_int_equal(duplex_stack_upload(stack, &one, 1, 1, NULL, &weights), 0);
+  struct duplex_stack *stack = open_with_weights(&weights);
   expect_good_gemm(8);
   assert_int_equal(duplex_stack_gemm(stack, weights, &one, 1, DUPLEX_F16, &y), 0);
   assert_true(mock_satisfied(&mock));
@@ -186,9 +190,7 @@ static void test_refused_descriptor(void **state) {
   struct duplex_weights *weights;
   duplex_f16 y;
   (void)state;
-  struct duplex_stack *stack = open_mock(1);
-  expect_give();
-  assert_int_equal(duplex_stack_upload(stack, &one, 1, 1, NULL, &weights), 0);
+  struct duplex_stack *stack = open_with_weights(&weights);
   expect_counters(0, 0, 0);
   expect_take();
   expect_start(0, 0);
@@ -216,9 +218,7 @@ static void test_watchdog(void **state) {
   struct duplex_weights *weights;
   duplex_f16 y;
   (void)state;
-  struct duplex_stack *stack = open_mock(1);
-  expect_give();
-  assert_int_equal(duplex_stack_upload(stack, &one, 1, 1, NULL, &weights), 0);
+  struct duplex_stack *stack = open_with_weights(&weights);
   expect_counters(0, 0, 0);
   expect_take();
   expect_start(0, 0);
@@ -237,9 +237,7 @@ static void test_errors_of_the_back_end(void **state) {
   struct duplex_weights *weights;
   duplex_f16 y;
   (void)state;
-  struct duplex_stack *stack = open_mock(1);
-  expect_give();
-  assert_int_equal(duplex_stack_upload(stack, &one, 1, 1, NULL, &weights), 0);
+  struct duplex_stack *stack = open_with_weights(&weights);
   mock_expect(&mock, MOCK_WRITE, DUPLEX_REG_PERFORMANCE_SELECT, 0, DUPLEX_ERROR_BUS);
   assert_int_equal(duplex_stack_gemm(stack, weights, &one, 1, DUPLEX_F16, &y), DUPLEX_ERROR_BUS);
   mock.memory_error = DUPLEX_ERROR_NO_MEMORY;
