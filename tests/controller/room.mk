@@ -7,6 +7,7 @@ $(BUILD)/tests/controller/faulty.elf: tests/controller/faulty/kernel_faulty.c $(
 	@cp $(BUILD)/faulty/firmware.elf $@
 
 TEST_PREREQUISITES += $(BUILD)/tests/controller/faulty.elf $(BUILD)/tests/controller/four_ways
-CONTROLLER_TESTS := $(patsubst tests/%.c,$(BUILD)/tests/%,$(wildcard tests/controller/test_controller_*.c))
-$(CONTROLLER_TESTS) $(BUILD)/tests/controller/four_ways: | $(BUILD)/controller.so $(BUILD)/firmware.elf $(BUILD)/rtl/stack_2.so
+# Queues, messages and firmware, on the C model and on the RTL.
+CONTROLLER_RTL_TESTS := $(patsubst tests/%.c,$(BUILD)/tests/%,$(wildcard tests/controller/test_controller_*.c))
+$(CONTROLLER_RTL_TESTS) $(BUILD)/tests/controller/four_ways: | $(BUILD)/controller.so $(BUILD)/firmware.elf $(BUILD)/rtl/stack_2.so
 $(BUILD)/tests/controller/test_controller_firmware: | $(BUILD)/tests/controller/faulty.elf
