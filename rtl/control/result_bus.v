@@ -62,8 +62,8 @@ module result_bus #(
   reg [CHANNELS-1:0] turn_q;
   reg [`DUPLEX_TILE_WORD_BITS-1:0] turn_word_q;
   reg [2:0] room_q;
-  wire [CHANNELS-1:0] from = valid_i & (~load_i | turn_q);
-  wire [CHANNELS-1:0] grant = room_q == 3'd0 ? {CHANNELS{1'b0}} : from & (~from + ONE);
+  wire [CHANNELS-1:0] offered = valid_i & (~load_i | turn_q);
+  wire [CHANNELS-1:0] grant = room_q == 3'd0 ? {CHANNELS{1'b0}} : offered & (~offered + ONE);
   wire any = grant != 0;
   wire any_load = (grant & load_i) != 0;
   wire turn_ends = any_load && turn_word_q == LAST_WORD[`DUPLEX_TILE_WORD_BITS-1:0];
