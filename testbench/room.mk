@@ -8,7 +8,8 @@
 VERILATOR ?= verilator
 RTL_FILES = $(shell grep -hv '^\#' rtl/files.f)
 RTL_INCDIR := params/generated
-VERILATOR_FLAGS = -Wall --Wno-fatal -Irtl/common $(POINT_INCDIR:%=-I%) -I$(RTL_INCDIR) -O3 --x-assign fast --x-initial fast
+# Registers without a start value get one when a model is made: zero, or random (DUPLEX_RANDOM_START, docs/testing.md).
+VERILATOR_FLAGS = -Wall --Wno-fatal -Irtl/common $(POINT_INCDIR:%=-I%) -I$(RTL_INCDIR) -O3 --x-assign fast --x-initial unique
 # The assertions of the RTL (docs/rtl_style.md).
 VERILATOR_ASSERT = --assert -DDUPLEX_ASSERT
 WAVES ?=

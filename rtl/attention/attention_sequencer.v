@@ -146,9 +146,10 @@ module attention_sequencer #(
   wire final_pass = row_block_mode || block_is_last;
   // this segment's S is the pair's last
   wire pair_end = segment_i.mode != `DUPLEX_MODE_WHOLE || segment_i.last;
-  wire back = segment_i.mode == `DUPLEX_MODE_SCORES && segment_i.last && (segment_i.below || segment_i.above);
+  wire back = segment_i.mode == `DUPLEX_MODE_SCORES && segment_i.last &&
+      (segment_i.has_below || segment_i.has_above);
   wire last_slot = this_slot + 9'd1 == segment_i.slots;
-  wire result_begins = is_c && segment_i.last && !segment_i.above && (row_block_mode || row_block_q == 0);
+  wire result_begins = is_c && segment_i.last && !segment_i.has_above && (row_block_mode || row_block_q == 0);
 
   // ---- address, row sets
   reg [3:0] step_q;
@@ -336,8 +337,8 @@ module attention_sequencer #(
   assign stream_pass_o.final_block = is_c ? final_pass : segment_i.last;
   assign stream_pass_o.store = segment_i.mode == `DUPLEX_MODE_SCORES;
   assign stream_pass_o.back = back;
-  assign stream_pass_o.below = segment_i.below;
-  assign stream_pass_o.above = segment_i.above;
+  assign stream_pass_o.has_below = segment_i.has_below;
+  assign stream_pass_o.has_above = segment_i.has_above;
   assign stream_pass_o.lanes = segment_i.lanes;
   assign stream_pass_o.wide = segment_i.wide;
   assign stream_pass_o.mask = segment_i.mask;

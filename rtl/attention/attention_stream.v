@@ -133,8 +133,8 @@ module attention_stream #(
       last_q <= pass_i.last;
       keep_q <= pass_i.keep;
       final_q <= pass_i.final_block;
-      below_q <= pass_i.below;
-      above_q <= pass_i.above;
+      below_q <= pass_i.has_below;
+      above_q <= pass_i.has_above;
       q_q <= 0;
       word_q <= 2'd0;
     end else begin
