@@ -1,4 +1,4 @@
-#!/usr/bin/env python3
+#!/usr/bin/python3
 # SPDX-License-Identifier: Apache-2.0
 """duplex convert against NumPy: every value, order of bytes and axes, rank, tie and count. usage: tests/cli/convert.py BUILD"""
 import os
