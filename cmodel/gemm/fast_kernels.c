@@ -244,17 +244,37 @@ static bool has_f16c(void) {
   return __get_cpuid(1, &a, &b, &c, &d) && (c & bit_F16C);
 }
 
-const struct duplex_kernels *duplex_kernels(void) {
-  const char *wish = getenv("DUPLEX_KERNEL");
+// Kernels of this processor, the fastest first; ends with NULL.
+static void kernels_here(const struct duplex_kernels *kernels[4]) {
   const bool has_avx2 = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && has_f16c();
-  const bool has_avx512 = has_avx2 && __builtin_cpu_supports("avx512f");
-  if (wish && strcmp(wish, "portable") == 0) return &portable;
-  if (has_avx512 && !(wish && strcmp(wish, "avx2") == 0)) return &avx512;
-  return has_avx2 ? &avx2 : &portable;
+  if (has_avx2 && __builtin_cpu_supports("avx512f")) *kernels++ = &avx512;
+  if (has_avx2) *kernels++ = &avx2;
+  *kernels++ = &portable;
+  *kernels = NULL;
 }
 
 #else
-const struct duplex_kernels *duplex_kernels(void) { return &portable; }
+static void kernels_here(const struct duplex_kernels *kernels[4]) {
+  kernels[0] = &portable;
+  kernels[1] = NULL;
+}
 #endif
 
-const char *duplex_gemm_kernels(void) { return duplex_kernels()->name; }
+// The kernels of a name, NULL: there are none. Without a name the fastest.
+static const struct duplex_kernels *find_kernels(const char *name) {
+  const struct duplex_kernels *kernels[4];
+  kernels_here(kernels);
+  for (unsigned i = 0; kernels[i]; i++)
+    if (!name || strcmp(kernels[i]->name, name) == 0) return kernels[i];
+  return NULL;
+}
+
+const struct duplex_kernels *duplex_kernels(void) {
+  const struct duplex_kernels *wished = find_kernels(getenv("DUPLEX_KERNEL"));
+  return wished ? wished : find_kernels(NULL);
+}
+
+const char *duplex_gemm_kernels(void) {
+  const struct duplex_kernels *kernels = find_kernels(getenv("DUPLEX_KERNEL"));
+  return kernels ? kernels->name : NULL;
+}

@@ -9,6 +9,7 @@
 #include "cmodel/stack/register_access.h"
 #include "cmodel/stack/stack_clock.h"
 #include "duplex/error.h"
+#include "duplex/gemm.h"
 
 #define RESET_CLOCKS 4  // of the RTL back end
 
@@ -122,9 +123,16 @@ static unsigned threads_of(const struct duplex_backend_options *options) {
   return cores > 0 ? (unsigned)cores : 1;
 }
 
+const char *duplex_cmodel_failure(void) {
+  return duplex_gemm_kernels()
+             ? ""
+             : "DUPLEX_KERNEL names no kernel of this processor: expected portable, avx2 or avx512";
+}
+
 int duplex_cmodel_open(const struct duplex_backend_options *options, struct duplex_backend **backend) {
   *backend = NULL;
   if (options->channels < 1 || options->channels > DUPLEX_CHANNELS) return DUPLEX_ERROR_ARGUMENT;
+  if (!duplex_gemm_kernels()) return DUPLEX_ERROR_ARGUMENT;
   if (options->trace_file || options->command_file) return DUPLEX_ERROR_NOT_AVAILABLE;
   struct stack_model *stack = calloc(1, sizeof *stack);
   if (!stack) return DUPLEX_ERROR_NO_MEMORY;
