@@ -60,6 +60,8 @@ static struct duplex_stack *new_stack(const struct shared_stack *shared,
   self->strict = options->strict;
   self->measure_overhead = options->measure_overhead;
   self->watchdog_clocks = options->watchdog_clocks ? options->watchdog_clocks : WATCHDOG_CLOCKS;
+  if (options->riscv && self->watchdog_clocks > UINT32_MAX)
+    self->watchdog_clocks = UINT32_MAX;  // of one word
   self->stripe = self->bundles;
   return self;
 }
@@ -106,8 +108,7 @@ static int open_controller(struct shared_stack *shared, const struct duplex_stac
     return DUPLEX_ERROR_FIRMWARE;
   }
   mailbox->channels = stack->channels;
-  mailbox->watchdog_clocks =
-      stack->watchdog_clocks < UINT32_MAX ? (uint32_t)stack->watchdog_clocks : UINT32_MAX;
+  mailbox->watchdog_clocks = (uint32_t)duplex_smaller(stack->watchdog_clocks, UINT32_MAX);
   return DUPLEX_OK;
 }
 

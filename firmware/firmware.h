@@ -10,11 +10,19 @@
 #include "firmware/hal/hal.h"
 #include "firmware/layout.h"
 
-enum firmware_result { FIRMWARE_DONE, FIRMWARE_REFUSED, FIRMWARE_WATCHDOG, FIRMWARE_CANCELLED };
+// UNFINISHED: descriptors are in the ring that nobody has waited for.
+enum firmware_result {
+  FIRMWARE_DONE,
+  FIRMWARE_REFUSED,
+  FIRMWARE_WATCHDOG,
+  FIRMWARE_CANCELLED,
+  FIRMWARE_UNFINISHED
+};
 
 struct firmware_report {
   enum firmware_result result;
   uint32_t descriptors;  // written to the ring
+  uint32_t finished;     // of them, those that ring_finish has waited for
   uint32_t error_code;   // FIRMWARE_REFUSED: code, tag and address of the registers
   uint32_t error_tag, error_address;
 };

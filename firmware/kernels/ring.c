@@ -85,7 +85,7 @@ void ring_finish(struct ring *ring) {
   while (hal_read(ring->hal, DUPLEX_REG_COMPLETED) - ring->completed < ring->report->descriptors)
     if (!wait_for_news(ring)) return;
   hal_write(ring->hal, DUPLEX_REG_INTERRUPT_STATUS, DONE);
-  ring->report->result = FIRMWARE_DONE;
+  ring->report->finished = ring->report->descriptors;
 }
 
 // Every field 0; written out, because it stands between two descriptors of a job.

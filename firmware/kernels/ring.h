@@ -64,7 +64,8 @@ static inline bool ring_slot_is_new(const struct ring *ring) {
   return ring->report->descriptors < DUPLEX_RING_ENTRIES;
 }
 
-// Waits until all descriptors are completed.
+// Waits until all descriptors are completed. A kernel that returns without it has its job refused: results
+// may still be under way.
 void ring_finish(struct ring *ring);
 
 // Descriptors of the kernels; the tag is the caller's. All but the load of a table may start while the one

@@ -45,7 +45,7 @@ static void test_crashes(void **state) {
       {2, {"load from bad memory 0x10 at pc 0x8000", "serve_faulty", "kernel_faulty.c:"}},
       {3, {"store to bad memory 0x90000000", "serve_faulty", "kernel_faulty.c:"}},
       {4, {"store to bad memory 0x80000000", "serve_faulty", "kernel_faulty.c:"}},
-      {5, {"store to bad memory 0x80020", "overflow_stack", "kernel_faulty.c:"}},
+      {5, {"stack overflow: store to bad memory 0x80020", "overflow_stack", "kernel_faulty.c:"}},
       {6, {"watchdog", "serve_faulty", "kernel_faulty.c:"}},
       {7, {"ecall", "serve_faulty", "kernel_faulty.c:"}},
       {8, {"fetch from bad memory", "0x12340000", ""}},

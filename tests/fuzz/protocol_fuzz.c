@@ -292,12 +292,12 @@ static void fuzz_descriptor(const uint8_t *data, size_t size) {
 }
 
 static void fuzz_image(const uint8_t *data, size_t size) {
-  const char *wrong = NULL;
+  char wrong[IMAGE_TEXT_BYTES] = "";
   struct image image;
   uint8_t *bytes = malloc(size + 1);
   if (!bytes) return;
   memcpy(bytes, data, size);
-  if (image_parse(&image, bytes, size, &wrong)) {
+  if (image_parse(&image, bytes, size, wrong)) {
     volatile uint8_t sum = 0;
     for (unsigned i = 0; i < image.segments; i++)
       for (uint32_t at = 0; at < image.segment[i].bytes; at++)
@@ -305,7 +305,7 @@ static void fuzz_image(const uint8_t *data, size_t size) {
     for (unsigned i = 0; i < image.functions; i++) REQUIRE(strlen(image.function[i].name) <= size);
     image_function(&image, image.entry);
   } else {
-    REQUIRE(wrong);
+    REQUIRE(wrong[0]);
   }
   image_free(&image);
 }
