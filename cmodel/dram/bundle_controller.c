@@ -143,18 +143,24 @@ void bundle_controller_clock(struct bundle_controller *c, const struct bundle_co
   c->now++;
 }
 
-// Refreshes that fall due are done at once, and where the skip ends does not cut one short.
-uint64_t bundle_controller_skip(struct bundle_controller *c, uint64_t clocks) {
-  const uint64_t end = c->now + clocks;
-  const uint64_t interval = c->timing.refresh_interval;
-  uint64_t refreshes = 0;
-  const uint64_t intervals = c->refresh_due < end ? (end - 1 - c->refresh_due) / interval + 1 : 0;
+bool bundle_controller_quiet(const struct bundle_controller *c) {
+  bool quiet = c->now != c->refresh_due && !c->pins.row_valid && !c->pins.column_valid && !c->write_known &&
+               !c->write_mode && c->owner == c->owner_before && !c->window[0].turn && !c->window[1].turn;
   for (unsigned b = 0; b < DUPLEX_BUNDLES; b++) {
-    if (!(c->owner >> b & 1)) continue;  // the xPU's are done by the xPU
-    refreshes += c->bundle[b].owed + intervals;
-    c->bundle[b].owed = 0;
+    const struct bundle_state *bundle = &c->bundle[b];
+    const bool owned = c->owner >> b & 1;
+    quiet = quiet && !bundle->half && (owned ? bundle->owed == 0 : !bundle->open);
   }
-  c->refresh_due += intervals * interval;
-  c->now = end;
-  return refreshes;
+  return quiet;
+}
+
+bool bundle_controller_closed(const struct bundle_controller *c) {
+  bool open = false;
+  for (unsigned b = 0; b < DUPLEX_BUNDLES; b++) open |= c->bundle[b].open;
+  return !open;
+}
+
+void bundle_controller_skip(struct bundle_controller *c, uint64_t clocks, uint64_t intervals) {
+  c->refresh_due += intervals * c->timing.refresh_interval;
+  c->now += clocks;
 }

@@ -133,11 +133,11 @@ static void count_refreshes(struct bundle_controller *c, unsigned xpu_ref) {
 static unsigned windows_clock(struct bundle_controller *c, unsigned need, unsigned act, unsigned opened,
                               unsigned request) {
   unsigned grant = 0;
-  if (!c->strict) return 3;
   for (unsigned rank = 0; rank < 2; rank++) {
     const unsigned shift = 2 * rank;
-    grant |= (unsigned)activation_window_clock(&c->window[rank], c->now, c->timing.faw, need >> shift & 3,
-                                               act >> shift & 3, opened >> shift & 3, request >> rank & 1)
+    grant |= (unsigned)activation_window_clock(&c->window[rank], c->strict, c->now, c->timing.faw,
+                                               need >> shift & 3, act >> shift & 3, opened >> shift & 3,
+                                               request >> rank & 1)
              << rank;
   }
   return grant;

@@ -45,13 +45,30 @@ void duplex_xpu_take(struct duplex_xpu_traffic *x, unsigned owned) {
 
 void duplex_xpu_see_refresh(struct duplex_xpu_traffic *x, unsigned bundle) { x->refreshes[bundle]++; }
 
-void duplex_xpu_skip(struct duplex_xpu_traffic *x, uint64_t clocks_skipped) {
-  const uint64_t end = x->now + clocks_skipped;
-  const uint64_t interval = x->timing.nREFI / 2;
-  const uint64_t intervals = x->refresh_due < end ? (end - 1 - x->refresh_due) / interval + 1 : 0;
+// No bank has a command to come before the next refresh is due; `all_closed`: and none is open.
+static bool banks_rest(const struct duplex_xpu_traffic *x, bool all_closed) {
+  bool rest = true;
+  for (unsigned i = 0; i < DUPLEX_BUNDLES * 8; i++) {
+    const struct duplex_xpu_bank *b = &x->bank[i / 8][i % 8];
+    const bool owned = x->owned >> i / 8 & 1;
+    rest = rest && !(owned && b->owed) && !(b->open && (all_closed || !owned));
+  }
+  return rest;
+}
+
+bool duplex_xpu_quiet(const struct duplex_xpu_traffic *x) {
+  const bool shows = x->pins.row_valid || x->pins.column_valid || x->request || x->refreshed_bundles;
+  return !shows && !x->streams && !x->gave && !x->writes_left && banks_rest(x, false);
+}
+
+bool duplex_xpu_closed(const struct duplex_xpu_traffic *x) { return banks_rest(x, true); }
+
+uint64_t duplex_xpu_to_refresh(const struct duplex_xpu_traffic *x) { return x->refresh_due - 1 - x->now; }
+
+void duplex_xpu_skip(struct duplex_xpu_traffic *x, uint64_t clocks, uint64_t intervals) {
   for (unsigned bundle = 0; bundle < DUPLEX_BUNDLES; bundle++) x->refreshes[bundle] += intervals;
-  x->refresh_due += intervals * interval;
-  x->now = end;
+  x->refresh_due += intervals * (x->timing.nREFI / 2);
+  x->now += clocks;
 }
 
 // Pairs go round the owned bundles, then round the banks, then to the next row.

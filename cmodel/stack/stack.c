@@ -56,13 +56,8 @@ static int model_advance(struct duplex_backend *backend, uint64_t clocks, int *i
   struct stack_model *stack = self(backend);
   const uint64_t end = stack->clocks + clocks;
   int error = DUPLEX_OK;
-  while (stack->clocks < end && !(interrupt && stack->interrupt) && !error) {
-    if (stack_idle(stack)) {
-      stack_skip(stack, end - stack->clocks);
-    } else {
-      error = stack_clock(stack);
-    }
-  }
+  while (stack->clocks < end && !(interrupt && stack->interrupt) && !error)
+    if (stack_skip(stack, end - stack->clocks) == 0) error = stack_clock(stack);
   if (interrupt) *interrupt = stack->interrupt;
   return error;
 }

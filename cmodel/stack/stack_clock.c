@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "cmodel/common/channel_share.h"
+#include "duplex/arithmetic.h"
 #include "duplex/error.h"
 
 #define SLICES DUPLEX_CHANNELS  // of the shared buffers (rtl/control/shared_buffer.v)
@@ -241,16 +242,34 @@ bool stack_xpu_busy(const struct stack_model *stack) {
   return busy;
 }
 
-bool stack_idle(const struct stack_model *stack) {
+// No job and no access of the xPU is under way; DRAM rows may still have to be closed or refreshed.
+static bool stack_idle(const struct stack_model *stack) {
   const struct operation_controller *c = &stack->controller;
   return registers_settled(&stack->registers) && !operation_controller_busy(c) && !c->error && !c->fetched &&
          c->start == 0 && !stack->work_busy && !stack_xpu_busy(stack);
 }
 
-void stack_skip(struct stack_model *stack, uint64_t clocks) {
-  for (unsigned i = 0; i < stack->channels; i++) {
-    stack->commands.ref += bundle_controller_skip(&stack->channel[i].controller, clocks);
-    duplex_xpu_skip(&stack->xpu[i], clocks);
+// An idle stack is quiet up to the next refresh, which is done clock by clock. Whole intervals are passed
+// over only from the last clock before a refresh on, and with all rows closed: then every bundle is refreshed
+// once in each, long before its end, and they leave nothing behind but their number.
+uint64_t stack_skip(struct stack_model *stack, uint64_t most) {
+  bool quiet = stack_idle(stack);
+  bool closed = true;
+  for (unsigned i = 0; i < stack->channels && quiet; i++) {
+    const struct bundle_controller *dram = &stack->channel[i].controller;
+    quiet = bundle_controller_quiet(dram) && duplex_xpu_quiet(&stack->xpu[i]);
+    closed = closed && bundle_controller_closed(dram) && duplex_xpu_closed(&stack->xpu[i]);
   }
+  if (!quiet) return 0;
+  const uint64_t to_refresh = duplex_xpu_to_refresh(&stack->xpu[0]);
+  const uint64_t interval = stack->channel[0].controller.timing.refresh_interval;
+  const uint64_t intervals = to_refresh == 0 && closed ? most / interval : 0;
+  const uint64_t clocks = intervals ? intervals * interval : duplex_smaller(most, to_refresh);
+  for (unsigned i = 0; i < stack->channels; i++) {
+    bundle_controller_skip(&stack->channel[i].controller, clocks, intervals);
+    duplex_xpu_skip(&stack->xpu[i], clocks, intervals);
+  }
+  stack->commands.ref += intervals * stack->channels * (unsigned)__builtin_popcount(stack->owner);
   stack->clocks += clocks;
+  return clocks;
 }
