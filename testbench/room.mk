@@ -50,6 +50,7 @@ endif
 $(BENCH_OUT)/dot64/dot64_bench $(BENCH_OUT)/accumulator/accumulator_bench: VERILATOR_FLAGS += --public-flat-rw
 $(BENCH_OUT)/dot64/dot64_bench $(BENCH_OUT)/gemm/gemm_bench: testbench/common/gemm_stimulus.h
 $(foreach u,score_scale running_maximum exponential softmax_sum quotient maximum_join score_path,$(BENCH_OUT)/$(u)/$(u)_bench): testbench/common/softmax_stimulus.h
+$(foreach u,score_scale running_maximum exponential softmax_sum quotient round,$(BENCH_OUT)/$(u)/$(u)_bench): testbench/common/pipeline.h
 $(foreach u,attention_join attention_quotient,$(BENCH_OUT)/$(u)/$(u)_bench): testbench/common/wide_port.h
 $(BENCH_OUT)/channel/channel_bench $(BENCH_OUT)/bundle_controller/bundle_controller_bench: testbench/common/dram.h
 

@@ -106,7 +106,6 @@ static void add_double(struct duplex_sum *sum, double value) {
   duplex_sum_add(sum, &part);
 }
 
-// No value is Inf or NaN.
 static bool all_finite(const double *values, unsigned count) {
   for (unsigned i = 0; i < count; i++)
     if (!isfinite(values[i])) return false;

@@ -261,7 +261,7 @@ static void refused_descriptor(void **state) {
   (void)state;
   struct duplex_backend *backend = open_channels(CHANNELS);
   uint32_t words[DUPLEX_DESCRIPTOR_WORDS] = {0};
-  DUPLEX_DESCRIPTOR_SET(words, OPCODE, 99);
+  DUPLEX_DESCRIPTOR_SET(words, OPCODE, DUPLEX_OPCODE_ATTENTION + 1);
   DUPLEX_DESCRIPTOR_SET(words, TAG, 0x1234);
   put(backend, DUPLEX_REG_INTERRUPT_ENABLE, 2);
   put(backend, DUPLEX_REG_CONTROL, 1);

@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Firmware that crashes or hangs, and damaged firmware files: each is told by its place, and the stack goes
-// on.
+// Firmware that crashes or hangs, and damaged firmware files: the place is told, and the stack goes on.
 #include <stdlib.h>
 #include <unistd.h>
 

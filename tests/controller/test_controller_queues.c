@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Job queues: full ones, jobs cancelled before and in the middle, resets, clients that come, go, die and
-// write nonsense. After each the next job gives the right answer.
+// Job queues: full ones, cancelled jobs, resets, clients that come, go, die and write nonsense.
+// After each the next job gives the right answer.
 #include <stdlib.h>
 
 #include "duplex/error.h"

@@ -102,6 +102,15 @@ static void expect_gemm_descriptors(uint32_t number) {
   expect_push(number + 1, number, gemm);
 }
 
+// The first gemm until the driver waits for it.
+static void expect_first_gemm(void) {
+  expect_counters(0, 0, 0);
+  expect_take();
+  expect_start(0, 0);
+  expect_gemm_descriptors(0);
+  expect_read(&mock, DUPLEX_REG_COMPLETED, 0);
+}
+
 static void expect_good_gemm(uint32_t number) {
   expect_counters(5, 7, 9);
   expect_take();
@@ -191,11 +200,7 @@ static void test_refused_descriptor(void **state) {
   duplex_f16 y;
   (void)state;
   struct duplex_stack *stack = open_with_weights(&weights);
-  expect_counters(0, 0, 0);
-  expect_take();
-  expect_start(0, 0);
-  expect_gemm_descriptors(0);
-  expect_read(&mock, DUPLEX_REG_COMPLETED, 0);
+  expect_first_gemm();
   expect_advance(&mock, true);
   expect_write(&mock, DUPLEX_REG_INTERRUPT_STATUS, DONE);
   expect_read(&mock, DUPLEX_REG_ERROR_CODE, DUPLEX_STACK_ERROR_STRIPE);
@@ -219,11 +224,7 @@ static void test_watchdog(void **state) {
   duplex_f16 y;
   (void)state;
   struct duplex_stack *stack = open_with_weights(&weights);
-  expect_counters(0, 0, 0);
-  expect_take();
-  expect_start(0, 0);
-  expect_gemm_descriptors(0);
-  expect_read(&mock, DUPLEX_REG_COMPLETED, 0);
+  expect_first_gemm();
   expect_advance(&mock, false);
   expect_clean_up();
   assert_int_equal(duplex_stack_gemm(stack, weights, &one, 1, DUPLEX_F16, &y), DUPLEX_ERROR_WATCHDOG);
