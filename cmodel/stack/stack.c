@@ -114,7 +114,8 @@ static unsigned threads_of(const struct duplex_backend_options *options) {
 }
 
 int duplex_cmodel_open(const struct duplex_backend_options *options, struct duplex_backend **backend) {
-  *backend = NULL;
+  if (backend) *backend = NULL;
+  if (!options || !backend) return DUPLEX_ERROR_ARGUMENT;
   if (options->channels < 1 || options->channels > DUPLEX_CHANNELS) return DUPLEX_ERROR_ARGUMENT;
   if (options->trace_file || options->command_file) return DUPLEX_ERROR_NOT_AVAILABLE;
   struct stack_model *stack = calloc(1, sizeof *stack);
