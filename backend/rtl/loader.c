@@ -215,8 +215,10 @@ static int timing_name(const struct duplex_backend_options *options, char name[T
 }
 
 int duplex_rtl_open(const struct duplex_backend_options *options, struct duplex_backend **backend) {
-  *backend = NULL;
   failure_text[0] = 0;
+  if (backend) *backend = NULL;
+  if (!options || !backend)
+    return fail(DUPLEX_ERROR_ARGUMENT, "no options, or no place for the back end: NULL");
   if (options->channels < 1 || options->channels > DUPLEX_CHANNELS) {
     return fail(DUPLEX_ERROR_ARGUMENT, "%u channels: expected 1 to %d", options->channels,
                 (int)DUPLEX_CHANNELS);

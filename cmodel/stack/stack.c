@@ -125,7 +125,8 @@ const char *duplex_cmodel_failure(void) {
 }
 
 int duplex_cmodel_open(const struct duplex_backend_options *options, struct duplex_backend **backend) {
-  *backend = NULL;
+  if (backend) *backend = NULL;
+  if (!options || !backend) return DUPLEX_ERROR_ARGUMENT;
   if (options->channels < 1 || options->channels > DUPLEX_CHANNELS) return DUPLEX_ERROR_ARGUMENT;
   if (!duplex_gemm_kernels()) return DUPLEX_ERROR_ARGUMENT;
   if (options->trace_file || options->command_file) return DUPLEX_ERROR_NOT_AVAILABLE;
