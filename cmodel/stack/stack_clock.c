@@ -135,10 +135,10 @@ static void clock_channels(struct stack_model *stack, bool job_valid, bool atten
     struct bundle_controller *dram = &stack->channel[i].controller;
     const struct duplex_hbm_pins pins = dram->pins;
     count_commands(&stack->commands, &pins);
-    in.xpu_act_request = stack->xpu[i].request, in.xpu_ref = stack->xpu[i].refreshed_bundles;
+    in.xpu_row_request = stack->xpu[i].request, in.xpu_ref = stack->xpu[i].refreshed_bundles;
     dram->owner = stack->registers.bundle_owner, dram->strict = stack->registers.strict;
     channel_timing_clock(&stack->channel[i], &stack->job, &in, &out);
-    clock_xpu(&stack->xpu[i], &pins, out.xpu_act_grant);
+    clock_xpu(&stack->xpu[i], &pins, out.xpu_row_grant);
     open |= out.open;
     front |= out.front_busy, older |= out.older_busy, busy |= out.busy;
     if (!in.bus_ready) continue;
