@@ -25,6 +25,7 @@ static struct bundle_timing timing_of(const struct duplex_dram_timing *t) {
                                 .wr_pre_wait = clocks(t->nCWL + t->nBL + t->nWR) - 1,
                                 .rfc_wait = clocks(t->nRFCPB) - 1,
                                 .rrd_wait = clocks(t->nRRDL) - 1,
+                                .rrefd_wait = clocks(t->nRREFD) - 1,
                                 .rd_rd_wait = clocks(t->nCCDL) - 1,
                                 .rd_rd_switch_wait = clocks(t->nCCDL + t->nRTR) - 1,
                                 .rd_wr_wait = clocks(t->nRTW + t->nRTR) - 1,
@@ -135,7 +136,7 @@ void bundle_controller_clock(struct bundle_controller *c, const struct bundle_co
   out->open = 0;
   for (unsigned b = 0; b < DUPLEX_BUNDLES; b++)
     out->open |= (uint8_t)((c->bundle[b].open || c->bundle[b].half) << b);
-  out->xpu_act_grant = (uint8_t)row_scheduler_clock(c, &rows, in, rd ? rd_open : 0, wr ? wr_open : 0, pop);
+  out->xpu_row_grant = (uint8_t)row_scheduler_clock(c, &rows, in, rd ? rd_open : 0, wr ? wr_open : 0, pop);
   const struct row_set_request request = {in->read_valid, in->read_stripe, in->read_base, in->read_columns};
   columns_clock(c, in, rd, wr, pop);
   turns_clock(c, in, read_blocked, wr_open != 0, rd, wr);

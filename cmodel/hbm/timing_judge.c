@@ -16,7 +16,8 @@ static void forget(int64_t *times, size_t count) {
 
 // No command of Logic-PIM, or of the xPU, so far.
 static void start_side(struct duplex_judge_side *side) {
-  side->row_command = side->column_command = side->column_rd = side->column_wr = side->data_end = LONG_AGO;
+  side->row_command = side->column_command = side->pre = LONG_AGO;
+  side->column_rd = side->column_wr = side->data_end = LONG_AGO;
   forget(side->rank_act, 2);
   forget(&side->group_act[0][0], 8);
   forget(&side->group_column[0][0], 8);
@@ -31,13 +32,18 @@ void duplex_judge_start(struct duplex_judge *judge, const struct duplex_dram_tim
   judge->owner = (1u << DUPLEX_BUNDLES) - 1;
   for (unsigned bundle = 0; bundle < DUPLEX_BUNDLES; bundle++)
     for (unsigned bank = 0; bank < BANKS; bank++)
-      judge->banks[bundle][bank] =
-          (struct duplex_judge_bank){false, 0, LONG_AGO, LONG_AGO, LONG_AGO, LONG_AGO, LONG_AGO, LONG_AGO, 0};
+      judge->banks[bundle][bank] = (struct duplex_judge_bank){.act = LONG_AGO,
+                                                              .pre = LONG_AGO,
+                                                              .ref = LONG_AGO,
+                                                              .refab = LONG_AGO,
+                                                              .rd = LONG_AGO,
+                                                              .wr = LONG_AGO};
   judge->now = LONG_AGO;
   judge->refresh_limit = INT64_MAX;
   start_side(&judge->side[0]);
   start_side(&judge->side[1]);
   forget(&judge->window[0][0], 8);
+  forget(judge->rank_ref, 2);
 }
 
 // The pins on which the command came: Logic-PIM's or the xPU's.
@@ -91,7 +97,9 @@ static bool bank_act(struct duplex_judge *j, const struct duplex_judge_command *
 static bool bank_pre(struct duplex_judge *j, const struct duplex_judge_command *c,
                      const struct duplex_judge_bank *b) {
   const struct duplex_dram_timing *t = &j->timing;
-  return after(j, c, b->act, t->nRAS, "ACT to PRE, nRAS") && after(j, c, b->rd, t->nRTP, "RD to PRE, nRTP") &&
+  return after(j, c, b->act, t->nRAS, "ACT to PRE, nRAS") &&
+         (b->xpu_rd ? after(j, c, b->rd, t->nRTPL, "RD to PRE of one bank, nRTPL")
+                    : after(j, c, b->rd, t->nRTP, "RD to PRE, nRTP")) &&
          after(j, c, b->wr, t->nCWL + t->nBL + t->nWR, "WR to PRE, nCWL + nBL + nWR") &&
          after(j, c, b->ref, t->nRFCPB, "REF to PRE, nRFCPB") &&
          after(j, c, b->refab, t->nRFC, "REFAB to PRE, nRFC");
@@ -102,7 +110,7 @@ static bool bank_ref(struct duplex_judge *j, const struct duplex_judge_command *
                      const struct duplex_judge_bank *b) {
   const struct duplex_dram_timing *t = &j->timing;
   if (b->open) return broken(j, c, "the bank is open");
-  return after(j, c, b->pre, t->nRP, "PRE to REF, nRP") &&
+  return after(j, c, b->act, t->nRC, "ACT to REF, nRC") && after(j, c, b->pre, t->nRP, "PRE to REF, nRP") &&
          after(j, c, b->ref, t->nRFCPB, "REF to REF, nRFCPB") &&
          after(j, c, b->refab, t->nRFC, "REFAB to REF, nRFC");
 }
@@ -149,21 +157,33 @@ static bool window_allows(struct duplex_judge *judge, const struct duplex_judge_
                "five bank activations of the rank, nFAW");
 }
 
-// Distances between activations of a rank, by side; under the strict rule the window counts both sides.
-static bool rank_allows_act(struct duplex_judge *judge, const struct duplex_judge_command *command) {
-  const struct duplex_dram_timing *t = &judge->timing;
-  struct duplex_judge_side *side = side_of(judge, command);
-  const unsigned rank = command->bundle / 2;
-  if (command->xpu) {
-    if (!after(judge, command, side->rank_act[rank], t->nRRDS, "ACT to ACT of the rank, nRRDS") ||
-        !after(judge, command, side->group_act[rank][group_of(command)], t->nRRDL,
-               "ACT to ACT of the bank group, nRRDL") ||
-        !window_allows(judge, command, side->window))
-      return false;
-  } else if (!after(judge, command, side->rank_act[rank], t->nRRDL, "ACT to ACT of the rank, nRRDL")) {
-    return false;
-  }
+// ACT and REF open rows of other banks than those before, of either side: after an ACT, nRRD; after a REF,
+// nRREFD. A bundle lies in all bank groups, so that nRRDL counts as soon as one of both commands is for one.
+static bool rank_is_ready(struct duplex_judge *j, const struct duplex_judge_command *c) {
+  const struct duplex_dram_timing *t = &j->timing;
+  const struct duplex_judge_side *xpu = &j->side[1];
+  const unsigned rank = c->bundle / 2;
+  const unsigned other_group = c->xpu ? t->nRRDS : t->nRRDL;
+  return after(j, c, j->side[0].rank_act[rank], t->nRRDL, "bundle ACT to ACT or REF of the rank, nRRDL") &&
+         after(j, c, xpu->rank_act[rank], other_group,
+               c->xpu ? "ACT to ACT or REF of the rank, nRRDS"
+                      : "ACT to bundle ACT or REF of the rank, nRRDL") &&
+         after(j, c, xpu->group_act[rank][group_of(c)], t->nRRDL,
+               "ACT to ACT or REF of the bank group, nRRDL") &&
+         after(j, c, j->rank_ref[rank], t->nRREFD, "REF to ACT or REF of the rank, nRREFD");
+}
+
+static bool windows_allow_act(struct duplex_judge *judge, const struct duplex_judge_command *command) {
+  if (command->xpu && !window_allows(judge, command, side_of(judge, command)->window)) return false;
   return !judge->strict || window_allows(judge, command, judge->window);
+}
+
+static bool rank_allows(struct duplex_judge *judge, const struct duplex_judge_command *command) {
+  if (command->kind == DUPLEX_JUDGE_PRE)
+    return after(judge, command, side_of(judge, command)->pre, judge->timing.nPPD, "PRE to PRE, nPPD");
+  if (command->kind != DUPLEX_JUDGE_ACT && command->kind != DUPLEX_JUDGE_REF) return true;
+  if (!rank_is_ready(judge, command)) return false;
+  return command->kind == DUPLEX_JUDGE_REF || windows_allow_act(judge, command);
 }
 
 static unsigned to_other_rank(const struct duplex_judge *judge, unsigned rank_before, unsigned bundle) {
@@ -309,6 +329,7 @@ static void note_bank(struct duplex_judge_bank *bank, const struct duplex_judge_
       break;
     case DUPLEX_JUDGE_RD:
       bank->rd = now;
+      bank->xpu_rd = command->xpu;
       break;
     case DUPLEX_JUDGE_WR:
       bank->wr = now;
@@ -373,6 +394,8 @@ static void note(struct duplex_judge *judge, const struct duplex_judge_command *
   if (all_banks) note_refresh_of_rank(judge, command);
   if (first || all_banks || command->kind == DUPLEX_JUDGE_REF) find_refresh_limit(judge);
   if (command->kind == DUPLEX_JUDGE_ACT) note_act(judge, command);
+  if (command->kind == DUPLEX_JUDGE_REF) judge->rank_ref[command->bundle / 2] = now;
+  if (command->kind == DUPLEX_JUDGE_PRE) side_of(judge, command)->pre = now;
   if (is_column(command->kind)) {
     note_column(judge, command);
     side_of(judge, command)->column_command = now;
@@ -394,7 +417,7 @@ bool duplex_judge_take(struct duplex_judge *judge, const struct duplex_judge_com
   if (!well_formed(judge, command) || !buses_allow(judge, command) || !right_side(judge, command) ||
       !banks_allow(judge, command))
     return false;
-  if (command->kind == DUPLEX_JUDGE_ACT && !rank_allows_act(judge, command)) return false;
+  if (!rank_allows(judge, command)) return false;
   if (is_column(command->kind) && !(channel_allows_column(judge, command) && data_bus_free(judge, command)))
     return false;
   if (!refresh_in_time(judge, (int64_t)command->tck)) return false;

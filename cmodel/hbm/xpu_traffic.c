@@ -101,7 +101,7 @@ static struct xpu_candidate refresh(const struct duplex_xpu_traffic *x) {
       if (b->owed == 0 || is_wanted(x, bundle, bank) || xpu_writes_want(x, bundle, bank)) continue;
       if (b->open && x->now >= b->pre_at)
         return (struct xpu_candidate){DUPLEX_ROW_COMMAND_PRE, bundle, bank, 0};
-      if (!b->open && x->now >= b->act_at)
+      if (!b->open && xpu_rank_ready(x, bundle, bank))
         return (struct xpu_candidate){DUPLEX_ROW_COMMAND_REF, bundle, bank, 0};
     }
   }
@@ -161,6 +161,7 @@ static void give(struct duplex_xpu_traffic *x, const struct xpu_candidate *c) {
     b->act_at = xpu_latest(b->act_at, x->now + xpu_clocks(t->nRP));
   } else {
     b->act_at = x->now + xpu_clocks(t->nRFCPB);
+    x->ref_at[rank] = x->now + xpu_clocks(t->nRREFD);
     b->owed--;
     x->refreshed[c->bundle] |= 1u << c->bank;
   }
@@ -181,7 +182,7 @@ static void read_column(struct duplex_xpu_traffic *x) {
   x->pins.column_bundle = (uint8_t)p.bundle;
   x->pins.column_bank = (uint8_t)bank;
   x->pins.column_address = (uint8_t)(x->column / 2);
-  b->pre_at = xpu_latest(b->pre_at, x->now + xpu_clocks(x->timing.nRTP));
+  b->pre_at = xpu_latest(b->pre_at, x->now + xpu_clocks(x->timing.nRTPL));
   x->read_at = x->now + xpu_clocks(x->timing.nCCDS);
   x->group_column_at[rank][bank % 4] = x->now + xpu_clocks(x->timing.nCCDL);
   x->write_at = xpu_latest(x->write_at, x->now + xpu_clocks(x->timing.nRTW + x->timing.nRTR));
@@ -215,6 +216,21 @@ static bool any_open_given(const struct duplex_xpu_traffic *x) {
   return false;
 }
 
+// ACT and REF need a grant: a bit for each of them in each rank.
+static uint8_t request_of(const struct xpu_candidate *c) {
+  const unsigned rank = 1u << c->bundle / 2;
+  if (c->command == DUPLEX_ROW_COMMAND_ACT) return (uint8_t)rank;
+  return (uint8_t)(c->command == DUPLEX_ROW_COMMAND_REF ? rank << 2 : 0);
+}
+
+// Asks for the row command of the next clock.
+static void ask(struct duplex_xpu_traffic *x) {
+  x->now++;
+  const struct xpu_candidate next = choose(x);
+  x->now--;
+  x->request = request_of(&next);
+}
+
 // All times are those of the pins, one clock after the decision.
 void duplex_xpu_clock(struct duplex_xpu_traffic *x, unsigned grant) {
   const unsigned asked = x->request;
@@ -227,13 +243,11 @@ void duplex_xpu_clock(struct duplex_xpu_traffic *x, unsigned grant) {
     return;
   }
   struct xpu_candidate c = choose(x);
-  const unsigned rank = c.command == DUPLEX_ROW_COMMAND_ACT ? 1u << c.bundle / 2 : 0;
   memset(&x->pins, 0, sizeof x->pins);
-  if (c.command == DUPLEX_ROW_COMMAND_ACT && !(asked & grant & rank)) c.command = XPU_NOTHING;
+  if (request_of(&c) & ~(asked & grant)) c.command = XPU_NOTHING;
   if (c.command != XPU_NOTHING) give(x, &c);
   if (is_streaming(x)) read_column(x);
   if (x->writes_left) xpu_writes_column(x);
   count_refreshes(x);
-  const struct xpu_candidate next = choose(x);
-  x->request = next.command == DUPLEX_ROW_COMMAND_ACT ? (uint8_t)(1u << next.bundle / 2) : 0;
+  ask(x);
 }

@@ -128,7 +128,7 @@ static struct channel_in inputs_of(const struct stack_model *stack, unsigned i, 
       .job_valid = in->job_valid,
       .word_valid = stack->broadcast.words != 0 && !(stack->broadcast.taken >> i & 1),
       .bus_ready = in->grant == (int)i,
-      .xpu_act_request = xpu->request,
+      .xpu_row_request = xpu->request,
       .xpu_ref = xpu->refreshed_bundles};
   if (in->attention) {
     const struct attention_share share = attention_share_of(job, i, stack->channels);
@@ -148,7 +148,7 @@ static void clock_channel(struct stack_model *stack, unsigned i, const struct ch
   dram->owner = stack->registers.bundle_owner;
   dram->strict = stack->registers.strict;
   channel_timing_clock(&stack->channel[i], &stack->job, in, out);
-  clock_xpu(&stack->xpu[i], &pins, out->xpu_act_grant);
+  clock_xpu(&stack->xpu[i], &pins, out->xpu_row_grant);
 }
 
 // One clock of all channels; the word of the one that has the result bus goes to `granted`.

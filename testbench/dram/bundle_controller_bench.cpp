@@ -63,7 +63,7 @@ class Bench {
     duplex_xpu_start(&xpu_, &timing_, ~owner & 15, xpu_streams);
     rtl_->owner_i = owner;
     rtl_->strict_i = strict;
-    rtl_->xpu_act_request_i = rtl_->xpu_ref_i = 0;
+    rtl_->xpu_row_request_i = rtl_->xpu_ref_i = 0;
     rtl_->read_valid_i = rtl_->write_valid_i = rtl_->read_credit_i = 0;
     rtl_.reset();
     bundle_controller_reset(&model_, &timing_, first_credits);
@@ -84,7 +84,7 @@ class Bench {
     present(credit_chance, valid_chance);
     rtl_->write_urgent_i = write_urgent_ = c_.chance(1) ? !write_urgent_ : write_urgent_;
     rtl_->write_now_i = write_urgent_ && c_.chance(5);
-    rtl_->xpu_act_request_i = xpu_.request;
+    rtl_->xpu_row_request_i = xpu_.request;
     rtl_->xpu_ref_i = xpu_.refreshed_bundles;
     dram_.drive(rtl_, clock_);
     rtl_->clk_i = 0;
@@ -178,10 +178,10 @@ class Bench {
     if (duplex_hbm_xpu_clock(dram_.get(), 0, clock_, &xpu_.pins))
       return c_.mismatch("bundle_controller", "timing of the xPU", (long)clock_, 0, dram_.failure(),
                          "legal commands");
-    xpu_waits_ = xpu_.request && !(xpu_.request & rtl_->xpu_act_grant_o) ? xpu_waits_ + 1 : 0;
+    xpu_waits_ = xpu_.request && !(xpu_.request & rtl_->xpu_row_grant_o) ? xpu_waits_ + 1 : 0;
     if (xpu_waits_ > longest_wait)
       return c_.mismatch("bundle_controller", "xPU", (long)clock_, 0, "waits", "goes on");
-    duplex_xpu_clock(&xpu_, rtl_->xpu_act_grant_o);
+    duplex_xpu_clock(&xpu_, rtl_->xpu_row_grant_o);
     return true;
   }
 
@@ -210,12 +210,12 @@ class Bench {
     in.read_columns = rtl_->read_columns_i;
     in.write_column = rtl_->write_column_i, in.write_stripe = rtl_->write_stripe_i;
     in.write_urgent = rtl_->write_urgent_i, in.write_now = rtl_->write_now_i;
-    in.xpu_act_request = rtl_->xpu_act_request_i, in.xpu_ref = rtl_->xpu_ref_i;
+    in.xpu_row_request = rtl_->xpu_row_request_i, in.xpu_ref = rtl_->xpu_ref_i;
     bundle_controller_out out;
     bundle_controller_clock(&model_, &in, &out);
     if (out.read_ready != (bool)rtl_->read_ready_o || out.write_ready != (bool)rtl_->write_ready_o ||
         out.read_beat_valid != (bool)rtl_->read_beat_valid_o || out.idle != (bool)rtl_->idle_o ||
-        out.xpu_act_grant != rtl_->xpu_act_grant_o || out.open != rtl_->open_o)
+        out.xpu_row_grant != rtl_->xpu_row_grant_o || out.open != rtl_->open_o)
       return c_.mismatch("bundle_controller", "outputs of the model", (long)clock_, 0, "others", "");
     c_.compared++;
     return true;
