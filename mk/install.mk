@@ -8,11 +8,9 @@ PYTHON_DIR ?= $(PREFIX)/lib/python3/dist-packages
 # Of the files of lib/duplex, those that this build has.
 INSTALLED_PARTS = $(wildcard $(BUILD)/rtl/stack_*.so $(BUILD)/controller.so $(BUILD)/firmware.elf)
 
-# A path as one word of the shell, whatever is in it.
-quoted = '$(subst ','\'',$(1))'
 below = $(call quoted,$(DESTDIR)$(PREFIX)/$(1))
 
-install: all $(SHARED) $(ONE) ## install command, libraries, headers, man page, Python module below PREFIX (/usr/local)
+install: all $(SHARED) $(ONE) $(INSTALLED_PARTS) ## install command, libraries, headers, man page, Python module below PREFIX (/usr/local)
 	@install -d $(call below,bin) $(call below,lib/pkgconfig) $(call below,lib/duplex) $(call below,include/duplex) \
 	  $(call below,share/man/man1) $(call quoted,$(DESTDIR)$(PYTHON_DIR)/duplex)
 	@install $(BUILD)/duplex $(call below,bin/duplex)

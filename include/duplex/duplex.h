@@ -5,7 +5,7 @@
 // that can fail returns 0 or a negative code of duplex/error.h; duplex_stack_last_error then has a line of
 // text with the cause. Each function lists its own codes. Besides, everything that reaches the stack may
 // return what its back end reports: DUPLEX_ERROR_BUS, _WATCHDOG, _OWNER, _DRAM_TIMING. Nothing here prints or
-// exits.
+// exits, but for the lines on the standard error that tell that a Verilated stack is being built.
 //
 // After an error the stack can be used on, and nothing has changed unless a function says so. After
 // DUPLEX_ERROR_DRAM_TIMING it can only be closed. A stack belongs to one thread at a time, and so do its
@@ -16,6 +16,7 @@
 #include "duplex/activation.h"
 #include "duplex/backend.h"
 #include "duplex/controller.h"
+#include "duplex/error.h"
 #include "duplex/numerics.h"
 
 #ifdef __cplusplus

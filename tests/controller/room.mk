@@ -6,6 +6,7 @@ $(BUILD)/tests/controller/faulty.elf: tests/controller/faulty/kernel_faulty.c $(
 	@$(MAKE) -s --no-print-directory BUILD=$(BUILD)/faulty FIRMWARE=tests/controller/faulty $(BUILD)/faulty/firmware.elf
 	@cp $(BUILD)/faulty/firmware.elf $@
 
-TEST_PREREQUISITES += $(BUILD)/tests/controller/faulty.elf $(BUILD)/tests/controller/four_ways
+TEST_NEEDS_unit += $(BUILD)/tests/controller/faulty.elf
+TEST_NEEDS_firmware += $(BUILD)/tests/controller/four_ways
 $(BUILD)/tests/controller/test_controller $(BUILD)/tests/controller/four_ways: | $(BUILD)/controller.so $(BUILD)/firmware.elf $(BUILD)/rtl/stack_2.so
 $(BUILD)/tests/controller/test_controller: | $(BUILD)/tests/controller/faulty.elf
