@@ -136,7 +136,7 @@ static int run_messages(struct duplex_stack *stack, struct attention *a) {
   int error = DUPLEX_OK;
   a->descriptors = 0;
   for (size_t done = 0; done < a->plan.count && !error; done += message.sequences) {
-    uint32_t number;
+    uint32_t number = 0;
     struct completion completion;
     fill_message(a, done, &message);
     error = queue_submit(stack, MESSAGE_ATTENTION, &message, sizeof message, &number);

@@ -11,10 +11,11 @@ FOLDER: include/duplex/*.h and generated/*.vh, with a copy of FILE. Put both bef
 exit status 2; docs/parameters.md lists what must fit.
 """
 import hashlib
-import os
 import pathlib
 import re
 import sys
+
+from whole_files import write_all
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 LICENCE = "SPDX-License-Identifier: Apache-2.0"
@@ -315,6 +316,14 @@ def outputs():
     includes += sorted(str(p.relative_to(ROOT)) for p in (ROOT / "rtl").glob("*/*.vh"))
     files = [line for line in (ROOT / "rtl/files.f").read_text().splitlines() if line and not line.startswith("#")]
     yield "duplex.core", fusesoc_core((ROOT / "VERSION").read_text().strip(), includes, files)
+    yield "params/generated/sources.sha256", source_hashes()
+
+
+def source_hashes():
+    """What all of this was made from, for `sha256sum --check`: make sees with it that a source changed (mk/point.mk)."""
+    sources = [ROOT / "VERSION", ROOT / "rtl/files.f", *(ROOT / "params").glob("*.params"), *(ROOT / "params").glob("*.fields"),
+               *(ROOT / "params/dram").glob("*.preset")]
+    return "".join(f"{hashlib.sha256(p.read_bytes()).hexdigest()}  {p.relative_to(ROOT)}\n" for p in sorted(sources))
 
 
 def licensed(output):
@@ -342,19 +351,6 @@ def point_outputs(overlay):
     yield "generated/duplex_descriptor.vh", descriptor_verilog(fields)
 
 
-def write(path, text):
-    """Writes the file whole or not at all; one that is right already keeps its time."""
-    if path.exists() and path.read_text() == text:
-        return
-    path.parent.mkdir(parents=True, exist_ok=True)
-    new = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        new.write_text(text)
-        os.replace(new, path)
-    finally:
-        new.unlink(missing_ok=True)
-
-
 def check():
     """1 if a committed file is not what its source gives."""
     stale = [name for name, text in map(licensed, outputs()) if not (ROOT / name).exists() or (ROOT / name).read_text() != text]
@@ -372,8 +368,7 @@ def main(arguments):
         folder, made = ROOT, list(map(licensed, outputs()))
     else:
         raise Refused(__doc__.split("\n\n")[1])
-    for name, text in made:
-        write(folder / name, text)
+    write_all({folder / name: text for name, text in made})
     return 0
 
 

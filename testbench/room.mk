@@ -21,10 +21,13 @@ BENCHES := $(foreach b,$(wildcard testbench/*/*_bench.cpp),$(BENCH_OUT)/$(patsub
 rtl_of = $(wildcard rtl/*/$(1).v)
 RTL_SEARCH := $(addprefix -y ,$(patsubst %/,%,$(wildcard rtl/*/)))
 
+# Compiles what Verilator wrote: with our compiler, and without what the caller of make set for our own files.
+VERILATED_MAKE = MAKEFLAGS= $(MAKE_COMMAND) -s --no-print-directory CXX=$(call quoted,$(CXX)) LINK=$(call quoted,$(CXX))
+
 # $(call verilate_bench,unit,more options): generated code and its objects, V<unit>__ALL.a, in the bench's folder.
 define verilate_bench
 $(VERILATOR) --cc $(if $(WAVES),--trace-fst) $(VERILATOR_FLAGS) $(VERILATOR_ASSERT) $(2) $(RTL_SEARCH) --top-module $(1) --Mdir $(@D) $(call rtl_of,$(1)) && \
-  $(MAKE) -s --no-print-directory -C $(@D) -f V$(1).mk OPT_FAST=$(BENCH_OPTIMIZE) OPT_SLOW=-O0 V$(1)__ALL.a
+  $(VERILATED_MAKE) OPT_FAST=$(BENCH_OPTIMIZE) OPT_SLOW=-O0 -C $(@D) -f V$(1).mk V$(1)__ALL.a
 endef
 # $(call link_bench,folder of V<unit>.h,archive of the model,more options)
 link_bench = $(CXX) -std=c++17 $(INCLUDES) -O1 -DVM_TRACE=$(if $(WAVES),1,0) $(3) -isystem $(RTL_RUNTIME_DIR) -isystem $(RTL_RUNTIME_DIR)/vltstd \
@@ -63,7 +66,7 @@ CONTROLLER_BENCH_rtr1 := -DBENCH_RANK_SWITCH=1
 CONTROLLER_BENCH_rtr2 := -DBENCH_RANK_SWITCH=2
 CONTROLLER_BENCH_hbm3_6400 := -DBENCH_PRESET=1
 CONTROLLER_BENCHES := $(CONTROLLER_VARIANTS:%=$(BENCH_OUT)/bundle_controller-%/bundle_controller_bench)
-TEST_PREREQUISITES += $(CONTROLLER_BENCHES)
+TEST_NEEDS_bench += $(CONTROLLER_BENCHES)
 $(CONTROLLER_BENCHES): $(BENCH_OUT)/bundle_controller-%/bundle_controller_bench: testbench/dram/bundle_controller_bench.cpp testbench/common/dram.h $(BENCH_COMMON) $(wildcard rtl/dram/*.v $(RTL_INCDIR)/*.vh) $$(BENCH_NEEDS)
 	@rm -rf $(@D) && mkdir -p $(@D)
 	$(call say,VERILATE,bundle_controller-$*)
