@@ -201,6 +201,10 @@ const char *output_name(const struct outputs *outputs, const char *path) {
   return output ? output->name : NULL;
 }
 
+int outputs_keep_stdout(struct outputs *outputs) {
+  return output_open(outputs, "standard output", "/dev/stdout", OUTPUT_TEXT);
+}
+
 void output_restore_name(const struct outputs *outputs, char *text, size_t size) {
   for (unsigned i = 0; i < outputs->count; i++) {
     const struct output *output = &outputs->output[i];

@@ -34,6 +34,8 @@ struct outputs {
 // All return 0 or an exit status, with a line on standard error. `path`: as the user gave it; a name whose
 // ending says another format is refused.
 int output_open(struct outputs *outputs, const char *option, const char *path, enum output_format format);
+// Standard output is the command's own: no other output may be the same file or pipe.
+int outputs_keep_stdout(struct outputs *outputs);
 int output_write(struct outputs *outputs, const char *path, const void *bytes, size_t size);
 int output_tensor(struct outputs *outputs, const char *path, const struct tensor *tensor);
 

@@ -21,6 +21,9 @@ DUPLEX_RTL_EXPORT extern const unsigned duplex_rtl_stack_interface;
 // DUPLEX_POINT of the parameters that the stack was built with.
 DUPLEX_RTL_EXPORT extern const unsigned duplex_rtl_stack_point;
 
+// Hash of all sources that the library was built from: RTL, parameters, harness, DRAM model.
+DUPLEX_RTL_EXPORT extern const char duplex_rtl_stack_hash[];
+
 // As duplex_rtl_open, for this library's own number of channels. A failure writes one line of text to
 // `failure`.
 DUPLEX_RTL_EXPORT int duplex_rtl_stack_open(const struct duplex_backend_options *options,
