@@ -23,6 +23,7 @@ const unsigned duplex_riscv_interface = DUPLEX_RISCV_INTERFACE;
 
 static struct platform *self(struct controller *controller) { return (struct platform *)controller; }
 
+// Also a controller that was opened only in part.
 static void riscv_close(struct controller *controller) {
   struct platform *p = self(controller);
   if (p->watch) watch_close(p->watch);
@@ -126,6 +127,7 @@ static int run(struct platform *p, uint64_t end) {
   return DUPLEX_OK;
 }
 
+// Rings the doorbell and runs until a job is complete or there is none, for so many clocks at most.
 static int riscv_run(struct controller *controller, uint64_t clocks) {
   struct platform *p = self(controller);
   const uint64_t now = stack_clocks(p);
