@@ -196,7 +196,7 @@ static int run_line(struct session *session, json_t *json) {
   if (!status) status = output_open(&outputs, "out", line.out);  // refused before any work
   if (!status)
     status = job == ATTENTION ? compute_attention(session, &line, &y)
-                                  : compute_matrices(session, &line, job == EXPERT, &y);
+                              : compute_matrices(session, &line, job == EXPERT, &y);
   duplex_stack_last_stats(session->stack, &stats);
   if (!status) status = output_tensor(&outputs, line.out, &y);
   if (!status) status = outputs_commit(&outputs);

@@ -214,6 +214,8 @@ void duplex_stack_close(struct duplex_stack *stack) {
 
 int duplex_stack_reset(struct duplex_stack *stack) { return queue_reset(stack->shared); }
 
+unsigned duplex_stack_channels(const struct duplex_stack *stack) { return stack->channels; }
+
 const char *duplex_stack_last_error(const struct duplex_stack *stack) { return stack->error_text; }
 
 void duplex_stack_last_stats(const struct duplex_stack *stack, struct duplex_stack_stats *stats) {
