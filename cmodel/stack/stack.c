@@ -19,7 +19,7 @@ static void model_close(struct duplex_backend *backend) {
   duplex_hbm_close(self(backend)->hbm);
   execution_close(&self(backend)->execution);
   for (unsigned channel = 0; self(backend)->xpu && channel < self(backend)->channels; channel++)
-    duplex_xpu_stop(&self(backend)->xpu[channel]);
+    if (self(backend)->twins.leader[channel] == channel) duplex_xpu_stop(&self(backend)->xpu[channel]);
   free(self(backend)->xpu);
   free(backend);
 }
@@ -65,7 +65,10 @@ static int model_advance(struct duplex_backend *backend, uint64_t clocks, int *i
 static int model_xpu_write(struct duplex_backend *backend, unsigned channel, uint64_t address,
                            const void *bytes, size_t size) {
   const int error = model_mem_write(backend, channel, address, bytes, size);
-  return error ? error : duplex_xpu_write(&self(backend)->xpu[channel], address, size);
+  struct stack_model *stack = self(backend);
+  if (error) return error;
+  twins_leave(&stack->twins, stack->channels, channel, stack->channel, stack->xpu);
+  return duplex_xpu_write(&stack->xpu[channel], address, size);
 }
 
 static int model_xpu_wait(struct duplex_backend *backend) {
@@ -82,8 +85,8 @@ static void model_commands(struct duplex_backend *backend, struct duplex_dram_co
   *commands = self(backend)->commands;
   commands->xpu_rd = commands->xpu_wr = 0;
   for (unsigned channel = 0; channel < self(backend)->channels; channel++) {
-    commands->xpu_rd += self(backend)->xpu[channel].reads;
-    commands->xpu_wr += self(backend)->xpu[channel].writes;
+    commands->xpu_rd += self(backend)->xpu[self(backend)->twins.leader[channel]].reads;
+    commands->xpu_wr += self(backend)->xpu[self(backend)->twins.leader[channel]].writes;
   }
 }
 
@@ -102,6 +105,7 @@ static void reset_units(struct stack_model *stack, const struct duplex_dram_timi
     channel_timing_reset(&stack->channel[channel], timing);
     duplex_xpu_start(&stack->xpu[channel], timing, 0, xpu_streams);
   }
+  twins_reset(&stack->twins, stack->channels);
   stack->owner = stack->registers.bundle_owner;
   stack->broadcast.room = BROADCAST_ROOM;
   result_bus_reset(&stack->bus);

@@ -12,6 +12,7 @@
 #include "cmodel/control/result_bus.h"
 #include "cmodel/control/result_pending.h"
 #include "cmodel/execute/execute.h"
+#include "cmodel/stack/twins.h"
 #include "duplex/backend.h"
 #include "duplex/xpu_traffic.h"
 
@@ -26,7 +27,8 @@ struct stack_model {
   struct stack_registers registers;
   struct operation_controller controller;
   struct job_timing job;
-  struct channel_timing channel[DUPLEX_CHANNELS];
+  struct channel_timing channel[DUPLEX_CHANNELS];  // of a twin: its leader's counts
+  struct twins twins;
   struct broadcast broadcast;
   struct result_bus bus;
   struct result_pending pending[2];

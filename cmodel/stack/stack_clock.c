@@ -57,12 +57,17 @@ static void start_pending(struct stack_model *stack, const uint32_t *d) {
                        DUPLEX_DESCRIPTOR_GET(d, CHANNEL_ROWS) / rows_of_unit, none);
 }
 
-static void count_commands(struct duplex_dram_commands *commands, const struct duplex_hbm_pins *pins) {
-  commands->act += pins->row_valid && pins->row_command == DUPLEX_ROW_COMMAND_ACT;
-  commands->pre += pins->row_valid && pins->row_command == DUPLEX_ROW_COMMAND_PRE;
-  commands->ref += pins->row_valid && pins->row_command == DUPLEX_ROW_COMMAND_REF;
-  commands->rd += pins->column_valid && !pins->column_write;
-  commands->wr += pins->column_valid && pins->column_write;
+// Of so many channels with these pins.
+static void count_commands(struct duplex_dram_commands *commands, const struct duplex_hbm_pins *pins,
+                           unsigned channels) {
+  if (pins->row_valid) {
+    commands->act += pins->row_command == DUPLEX_ROW_COMMAND_ACT ? channels : 0;
+    commands->pre += pins->row_command == DUPLEX_ROW_COMMAND_PRE ? channels : 0;
+    commands->ref += pins->row_command == DUPLEX_ROW_COMMAND_REF ? channels : 0;
+  }
+  if (!pins->column_valid) return;
+  commands->rd += pins->column_write ? 0 : channels;
+  commands->wr += pins->column_write ? channels : 0;
 }
 
 // What the channels show to the broadcast and the bus before the edge.
@@ -73,9 +78,10 @@ struct channel_lines {
 static struct channel_lines look(const struct stack_model *stack) {
   struct channel_lines lines = {0};
   for (unsigned i = 0; i < stack->channels; i++) {
-    lines.word_ready |= (uint32_t)channel_word_ready(&stack->channel[i]) << i;
-    lines.bus_valid |= (uint32_t)channel_bus_valid(&stack->channel[i]) << i;
-    lines.bus_load |= (uint32_t)channel_bus_load(&stack->channel[i]) << i;
+    const struct channel_timing *channel = &stack->channel[stack->twins.leader[i]];
+    lines.word_ready |= (uint32_t)channel_word_ready(channel) << i;
+    lines.bus_valid |= (uint32_t)channel_bus_valid(channel) << i;
+    lines.bus_load |= (uint32_t)channel_bus_load(channel) << i;
   }
   return lines;
 }
@@ -100,63 +106,90 @@ static void clock_xpu(struct duplex_xpu_traffic *xpu, const struct duplex_hbm_pi
 static void look_at_links(const struct stack_model *stack, struct attention_links *links) {
   memset(links, 0, stack->channels * sizeof *links);
   if (!stack->controller.attention) return;
-  for (unsigned i = 0; i < stack->channels; i++) links[i] = attention_show(&stack->channel[i].attention);
+  for (unsigned i = 0; i < stack->channels; i++)
+    links[i] = attention_show(&stack->channel[stack->twins.leader[i]].attention);
 }
 
-// `attention`: the job is one.
-static void clock_channels(struct stack_model *stack, bool job_valid, bool attention, bool parity, int grant,
-                           struct bus_word *granted) {
+// What the whole stack tells its channels in a clock. `attention`: the job that starts is one.
+struct stack_lines {
+  bool job_valid, attention, parity;
+  int grant;  // of the result bus, -1: to nobody
+};
+
+// The input of every channel; `entries` is where their segments lie.
+static void look_at_inputs(const struct stack_model *stack, const struct stack_lines *lines,
+                           struct attention_entry *entries, struct channel_in *in) {
   struct attention_links links[DUPLEX_CHANNELS];
   look_at_links(stack, links);
   const bool word = stack->broadcast.words != 0;
-  bool front = false;
-  bool older = false;
-  bool busy = false;
-  bool room = true;
-  unsigned open = 0;
   for (unsigned i = 0; i < stack->channels; i++) {
-    const unsigned below = (i ? i : stack->channels) - 1;
-    const unsigned above = i + 1 == stack->channels ? 0 : i + 1;
-    struct channel_in in = {.job_valid = job_valid,
-                            .word_valid = word && !(stack->broadcast.taken >> i & 1),
-                            .bus_ready = grant == (int)i,
-                            .below = links[below],
-                            .above = links[above]};
-    struct channel_out out;
-    struct attention_entry entry;
-    room &= attention_room(&stack->channel[i].attention);
-    if (attention) {
+    const struct duplex_xpu_traffic *xpu = &stack->xpu[stack->twins.leader[i]];
+    in[i] = (struct channel_in){.job_valid = lines->job_valid,
+                                .word_valid = word && !(stack->broadcast.taken >> i & 1),
+                                .bus_ready = lines->grant == (int)i,
+                                .xpu_act_request = xpu->request,
+                                .xpu_ref = xpu->refreshed_bundles,
+                                .below = links[(i ? i : stack->channels) - 1],
+                                .above = links[i + 1 == stack->channels ? 0 : i + 1]};
+    if (lines->attention) {
       const struct attention_share share = attention_share_of(stack->controller.job, i, stack->channels);
-      entry = attention_entry_of(stack->controller.job, &share);
-      if (share.slots) in.segment = &entry;
+      entries[i] = attention_entry_of(stack->controller.job, &share);
+      if (share.slots) in[i].segment = &entries[i];
     }
-    if (job_valid) in.count = channel_share_of(stack->controller.job, i, stack->channels, &in.first_address);
-    struct bundle_controller *dram = &stack->channel[i].controller;
-    const struct duplex_hbm_pins pins = dram->pins;
-    count_commands(&stack->commands, &pins);
-    in.xpu_act_request = stack->xpu[i].request, in.xpu_ref = stack->xpu[i].refreshed_bundles;
-    dram->owner = stack->registers.bundle_owner, dram->strict = stack->registers.strict;
-    channel_timing_clock(&stack->channel[i], &stack->job, &in, &out);
-    clock_xpu(&stack->xpu[i], &pins, out.xpu_act_grant);
-    open |= out.open;
-    front |= out.front_busy, older |= out.older_busy, busy |= out.busy;
-    if (!in.bus_ready) continue;
-    *granted = out.word;
-    granted->channel = (uint8_t)i;
+    if (lines->job_valid)
+      in[i].count = channel_share_of(stack->controller.job, i, stack->channels, &in[i].first_address);
+    if (!stack->job.bus) in[i].first_address = 0;  // nothing goes there
   }
+}
+
+// The sums and "or"s of what the channels show after a clock.
+struct channel_sums {
+  bool front, older, busy, room;
+  unsigned open;
+};
+
+// A channel and its twins.
+static void clock_leader(struct stack_model *stack, unsigned i, const struct channel_in *in,
+                         struct channel_sums *sums, struct bus_word *granted) {
+  struct channel_out out;
+  struct bundle_controller *dram = &stack->channel[i].controller;
+  const struct duplex_hbm_pins pins = dram->pins;
+  sums->room &= attention_room(&stack->channel[i].attention);
+  count_commands(&stack->commands, &pins, stack->twins.members[i]);
+  dram->owner = stack->registers.bundle_owner, dram->strict = stack->registers.strict;
+  channel_timing_clock(&stack->channel[i], &stack->job, in, &out);
+  clock_xpu(&stack->xpu[i], &pins, out.xpu_act_grant);
+  sums->open |= out.open;
+  sums->front |= out.front_busy, sums->older |= out.older_busy, sums->busy |= out.busy;
+  if (!in->bus_ready) return;
+  *granted = out.word;
+  granted->channel = (uint8_t)i;
+}
+
+static void clock_channels(struct stack_model *stack, const struct stack_lines *lines,
+                           struct bus_word *granted) {
+  struct channel_in in[DUPLEX_CHANNELS];
+  struct attention_entry entries[DUPLEX_CHANNELS];
+  struct channel_sums sums = {.room = true};
+  look_at_inputs(stack, lines, entries, in);
+  twins_part(&stack->twins, stack->channels, stack->channel, stack->xpu, in);
+  for (unsigned i = 0; i < stack->channels; i++)
+    if (stack->twins.members[i]) clock_leader(stack, i, &in[i], &sums, granted);
+  twins_join(&stack->twins, stack->channels, stack->channel, stack->xpu);
   const bool reading = broadcast_busy(&stack->broadcast);
   const bool *inside = stack->bus.inside_busy;
-  stack->open = open;
-  stack->front_busy = front || reading;
-  stack->older_busy = older || inside[!parity];
-  stack->work_busy = busy || reading || inside[0] || inside[1];
-  stack->segment_room = room;
+  stack->open = sums.open;
+  stack->front_busy = sums.front || reading;
+  stack->older_busy = sums.older || inside[!lines->parity];
+  stack->work_busy = sums.busy || reading || inside[0] || inside[1];
+  stack->segment_room = sums.room;
 }
 
 static void stack_hand_over(struct stack_model *stack) {
   stack->owner = stack->registers.bundle_owner;
   for (unsigned i = 0; i < stack->channels; i++)
-    duplex_xpu_take(&stack->xpu[i], ~stack->owner & ((1u << DUPLEX_BUNDLES) - 1));
+    if (stack->twins.members[i])
+      duplex_xpu_take(&stack->xpu[i], ~stack->owner & ((1u << DUPLEX_BUNDLES) - 1));
 }
 
 int stack_clock(struct stack_model *stack) {
@@ -185,7 +218,8 @@ int stack_clock(struct stack_model *stack) {
   struct registers_in registers;
   struct bus_word granted;
   operation_controller_clock(&stack->controller, &controller_in, &registers);
-  clock_channels(stack, job_valid, attention, parity, grant, &granted);
+  const struct stack_lines told = {job_valid, attention, parity, grant};
+  clock_channels(stack, &told, &granted);
   broadcast_clock(&stack->broadcast, &stack->job, read, lines.word_ready, stack->channels);
   if (job_valid && !stack->job.load) broadcast_start(&stack->broadcast, &stack->job);
   result_bus_clock(&stack->bus, job_valid && stack->job.load, grant >= 0 ? &granted : NULL, stack->channels);
@@ -200,7 +234,8 @@ int stack_clock(struct stack_model *stack) {
 
 bool stack_xpu_busy(const struct stack_model *stack) {
   bool busy = stack->owner != stack->registers.bundle_owner;
-  for (unsigned i = 0; i < stack->channels; i++) busy |= duplex_xpu_busy(&stack->xpu[i]);
+  for (unsigned i = 0; i < stack->channels; i++)
+    if (stack->twins.members[i]) busy |= duplex_xpu_busy(&stack->xpu[i]);
   return busy;
 }
 
@@ -212,7 +247,9 @@ bool stack_idle(const struct stack_model *stack) {
 
 void stack_skip(struct stack_model *stack, uint64_t clocks) {
   for (unsigned i = 0; i < stack->channels; i++) {
-    stack->commands.ref += bundle_controller_skip(&stack->channel[i].controller, clocks);
+    if (!stack->twins.members[i]) continue;
+    stack->commands.ref +=
+        stack->twins.members[i] * bundle_controller_skip(&stack->channel[i].controller, clocks);
     duplex_xpu_skip(&stack->xpu[i], clocks);
   }
   stack->clocks += clocks;
