@@ -16,6 +16,7 @@
 static struct stack_model *self(struct duplex_backend *backend) { return (struct stack_model *)backend; }
 
 static void model_close(struct duplex_backend *backend) {
+  worker_close(&self(backend)->worker);
   duplex_hbm_close(self(backend)->hbm);
   execution_close(&self(backend)->execution);
   for (unsigned channel = 0; self(backend)->xpu && channel < self(backend)->channels; channel++)
@@ -34,7 +35,8 @@ static int model_reg_write(struct duplex_backend *backend, uint32_t address, uin
 
 static int model_mem_read(struct duplex_backend *backend, unsigned channel, uint64_t address, void *bytes,
                           size_t size) {
-  const int error = duplex_hbm_mem_read(self(backend)->hbm, channel, address, bytes, size);
+  int error = worker_finish(&self(backend)->worker);
+  if (!error) error = duplex_hbm_mem_read(self(backend)->hbm, channel, address, bytes, size);
   return error ? error
                : duplex_hbm_check_owner(self(backend)->hbm, self(backend)->registers.bundle_owner, channel,
                                         address, size, bytes);
@@ -42,8 +44,10 @@ static int model_mem_read(struct duplex_backend *backend, unsigned channel, uint
 
 static int model_mem_write(struct duplex_backend *backend, unsigned channel, uint64_t address,
                            const void *bytes, size_t size) {
-  const int error = duplex_hbm_check_owner(self(backend)->hbm, self(backend)->registers.bundle_owner, channel,
-                                           address, size, NULL);
+  int error = worker_finish(&self(backend)->worker);
+  if (!error)
+    error = duplex_hbm_check_owner(self(backend)->hbm, self(backend)->registers.bundle_owner, channel,
+                                   address, size, NULL);
   return error ? error : duplex_hbm_mem_write(self(backend)->hbm, channel, address, bytes, size);
 }
 
@@ -139,6 +143,7 @@ int duplex_cmodel_open(const struct duplex_backend_options *options, struct dupl
   struct duplex_dram_timing timing;
   int error = duplex_dram_timing_of(options, &timing);
   if (!error) error = execution_open(&stack->execution, options->channels, threads_of(options));
+  worker_open(&stack->worker, &stack->execution);
   if (!error && !stack->xpu) error = DUPLEX_ERROR_NO_MEMORY;
   if (!error) error = duplex_hbm_open(options->channels, &timing, NULL, &stack->hbm);
   if (error) {

@@ -11,7 +11,7 @@
 #include "cmodel/control/operation_controller.h"
 #include "cmodel/control/result_bus.h"
 #include "cmodel/control/result_pending.h"
-#include "cmodel/execute/execute.h"
+#include "cmodel/execute/worker.h"
 #include "cmodel/stack/twins.h"
 #include "duplex/backend.h"
 #include "duplex/xpu_traffic.h"
@@ -21,6 +21,7 @@ struct stack_model {
   unsigned channels;
   struct duplex_hbm *hbm;
   struct execution execution;
+  struct worker worker;  // computes beside the clock
   uint64_t clocks;
   struct duplex_dram_commands commands;
   // the clocks of the units

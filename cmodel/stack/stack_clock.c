@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // The whole stack, clock by clock, as rtl/stack/stack.v: which clocks a job takes. What it computes is
-// computed when it starts.
+// computed from when it starts to when the host looks.
 #include "cmodel/stack/stack_clock.h"
 
 #include <string.h>
@@ -202,7 +202,7 @@ int stack_clock(struct stack_model *stack) {
   if (stack->owner != stack->registers.bundle_owner) stack_hand_over(stack);
   int error = DUPLEX_OK;
   if (job_valid) stack->job = job_of(stack, job);
-  if (start) error = execute_descriptor(&stack->execution, job);
+  if (start) error = worker_push(&stack->worker, job);
   const struct control_write write = result_bus_write(&stack->bus);
   const struct channel_lines lines = look(stack);
   const bool read = may_read(stack, &write);
