@@ -42,7 +42,7 @@ static void print_names(const struct command *const *commands, const struct comm
   command_options(command, options);
   printf("    %s:*) words='", command->name);
   for (const struct option *o = options; o->name; o++) printf("%s ", o->name);
-  if (command == &help_command)
+  if (strstr(command->operands, "COMMAND"))
     for (unsigned i = 0; commands[i]; i++) printf("%s ", commands[i]->name);
   printf("'%s ;;\n", strstr(command->operands, "npy") || strstr(command->operands, "json") ? " files=1" : "");
 }

@@ -5,6 +5,7 @@
 #        demo/run.sh BUILD --check    only looks at the files of the user
 # X, GATE, UP and DOWN in the environment name files of your own (<f2, finite values), of any shape that fits: make demo X=... GATE=... UP=... DOWN=...
 set -u
+export LC_ALL=C  # points in numbers, whatever the locale
 build=$1
 check_only=0
 [ "${2:-}" != --check ] || { check_only=1; set -- "$1"; }

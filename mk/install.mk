@@ -11,11 +11,9 @@ INSTALLED_PARTS = $(wildcard $(BUILD)/rtl/stack_*.so $(BUILD)/controller.so $(BU
 # The commands of duplex, each with a man page.
 WORDS = $(shell $(BUILD)/duplex help --words)
 
-# A path as one word of the shell, whatever is in it.
-quoted = '$(subst ','\'',$(1))'
 below = $(call quoted,$(DESTDIR)$(PREFIX)/$(1))
 
-install: all $(SHARED) $(ONE) ## install command, libraries, headers, man pages, completion, Python module below PREFIX (/usr/local)
+install: all $(SHARED) $(ONE) $(INSTALLED_PARTS) ## install command, libraries, headers, man pages, completion, Python module below PREFIX (/usr/local)
 	@install -d $(call below,bin) $(call below,lib/pkgconfig) $(call below,lib/duplex) $(call below,include/duplex) \
 	  $(call below,share/man/man1) $(call below,share/bash-completion/completions) $(call quoted,$(DESTDIR)$(PYTHON_DIR)/duplex)
 	@install $(BUILD)/duplex $(call below,bin/duplex)

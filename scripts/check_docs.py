@@ -4,6 +4,7 @@
 below the heads, behind an empty line, the same number of cells in each row.
 
 Tables, code blocks and generated pages are exempt from the width; so is a line that is one link or picture.
+Links by name, `[text][name]` or `[name][]`, have a line `[name]: target`, which needs a use.
 usage: scripts/check_docs.py [FILE.md ...]    exit status 1 and one line for each fault
 """
 import re
@@ -14,6 +15,10 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 WIDTH = 110
 LINK = re.compile(r"\[[^\]]*\]\(\s*<?([^()\s>]+)>?(?:\s+\"[^\"]*\")?\s*\)|<(?:img|a)\b[^>]*?\b(?:src|href)=\"([^\"]+)\"")
+
+
+DEFINITION = re.compile(r"^ {0,3}\[([^\]^][^\]]*)\]:[ \t]*<?([^\s>]*)>?.*$", re.MULTILINE)
+REFERENCE = re.compile(r"(?<![\w\]\\])\[([^\[\]]+)\](?:\[([^\[\]]*)\])?(?![\[(])")
 
 
 def pages():
@@ -58,10 +63,39 @@ def link_fault(page, target):
     return None
 
 
+def name_of(text):
+    """Names of references are compared without case, and blanks are one blank."""
+    return " ".join(text.split()).casefold()
+
+
+def reference_faults(page, shown):
+    """Links by name: every name is defined once and used, and its target is there."""
+    defined = {}
+    for found in DEFINITION.finditer(shown):
+        name, line = name_of(found[1]), shown.count("\n", 0, found.start()) + 1
+        if name in defined:
+            yield line, f"[{found[1]}]: defined more than once"
+        defined.setdefault(name, line)
+        fault = link_fault(page, found[2]) if found[2] else f"[{found[1]}]: no target"
+        if fault:
+            yield line, fault
+    text = DEFINITION.sub("", shown)
+    used = set()
+    for found in REFERENCE.finditer(text):
+        name = name_of(found[2] or found[1])
+        used.add(name)
+        if found[2] is not None and name not in defined:  # [name] alone may be a word in brackets
+            yield text.count("\n", 0, found.start()) + 1, f"link to [{found[2] or found[1]}]: the page does not define it"
+    for name, line in defined.items():
+        if name not in used:
+            yield line, f"[{name}]: no link uses it"
+
+
 def faults(page):
     text = page.read_text(encoding="utf-8")
     lines = prose(text)
     shown = re.sub(r"`[^`\n]*`", "", "\n".join(lines))  # a link's text may run over two lines
+    yield from reference_faults(page, shown)
     for link in LINK.finditer(shown):
         fault = link_fault(page, link.group(1) or link.group(2))
         if fault:

@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 // The whole stack, clock by clock, as rtl/stack/stack.v: which clocks a job takes. What it computes is
-// computed from when it starts to when the host looks.
+// computed when it starts.
 #include "cmodel/stack/stack_clock.h"
 
 #include <string.h>
 
 #include "cmodel/common/channel_share.h"
+#include "duplex/arithmetic.h"
 #include "duplex/error.h"
 
 #define SLICES DUPLEX_CHANNELS  // of the shared buffers (rtl/control/shared_buffer.v)
@@ -57,7 +58,7 @@ static void start_pending(struct stack_model *stack, const uint32_t *d) {
                        DUPLEX_DESCRIPTOR_GET(d, CHANNEL_ROWS) / rows_of_unit, none);
 }
 
-// Of so many channels with these pins.
+// Adds the commands on the pins of so many channels that are alike, in one clock.
 static void count_commands(struct duplex_dram_commands *commands, const struct duplex_hbm_pins *pins,
                            unsigned channels) {
   if (pins->row_valid) {
@@ -75,6 +76,7 @@ struct channel_lines {
   uint32_t word_ready, bus_valid, bus_load;
 };
 
+// Bit i of each word is channel i's line; changes nothing.
 static struct channel_lines look(const struct stack_model *stack) {
   struct channel_lines lines = {0};
   for (unsigned i = 0; i < stack->channels; i++) {
@@ -110,81 +112,102 @@ static void look_at_links(const struct stack_model *stack, struct attention_link
     links[i] = attention_show(&stack->channel[stack->twins.leader[i]].attention);
 }
 
-// What the whole stack tells its channels in a clock. `attention`: the job that starts is one.
-struct stack_lines {
-  bool job_valid, attention, parity;
-  int grant;  // of the result bus, -1: to nobody
+// What the stack tells its channels in a clock.
+struct channels_in {
+  bool job_valid, attention;  // a job starts: a LOAD or GEMM, an attention job
+  int grant;                  // the channel that has the result bus, -1 for none
 };
 
-// The input of every channel; `entries` is where their segments lie.
-static void look_at_inputs(const struct stack_model *stack, const struct stack_lines *lines,
+// What the channels show in a clock, taken together.
+struct channels_out {
+  bool front, older, busy, segment_room;
+  unsigned open;  // bundles with open rows
+};
+
+// The inputs of channel `i` but for its links: its share of a job that starts, which `entry` holds if it is
+// one of attention, and the lines of broadcast, result bus and xPU.
+static struct channel_in inputs_of(const struct stack_model *stack, unsigned i, const struct channels_in *in,
+                                   struct attention_entry *entry) {
+  const uint32_t *job = stack->controller.job;
+  const struct duplex_xpu_traffic *xpu = &stack->xpu[stack->twins.leader[i]];
+  struct channel_in channel = {
+      .job_valid = in->job_valid,
+      .word_valid = stack->broadcast.words != 0 && !(stack->broadcast.taken >> i & 1),
+      .bus_ready = in->grant == (int)i,
+      .xpu_row_request = xpu->request,
+      .xpu_ref = xpu->refreshed_bundles};
+  if (in->attention) {
+    const struct attention_share share = attention_share_of(job, i, stack->channels);
+    *entry = attention_entry_of(job, &share);
+    if (share.slots) channel.segment = entry;
+  }
+  if (in->job_valid) channel.count = channel_share_of(job, i, stack->channels, &channel.first_address);
+  if (!stack->job.bus) channel.first_address = 0;  // nothing goes there
+  return channel;
+}
+
+// One clock of channel `i` and its twins, and of the xPU on it; their DRAM commands are counted.
+static void clock_channel(struct stack_model *stack, unsigned i, const struct channel_in *in,
+                          struct channel_out *out) {
+  struct bundle_controller *dram = &stack->channel[i].controller;
+  const struct duplex_hbm_pins pins = dram->pins;
+  count_commands(&stack->commands, &pins, stack->twins.members[i]);
+  dram->owner = stack->registers.bundle_owner;
+  dram->strict = stack->registers.strict;
+  channel_timing_clock(&stack->channel[i], &stack->job, in, out);
+  clock_xpu(&stack->xpu[i], &pins, out->xpu_row_grant);
+}
+
+// The inputs of all channels, their links among them; `entries` is where segments lie.
+static void look_at_inputs(const struct stack_model *stack, const struct channels_in *channels_in,
                            struct attention_entry *entries, struct channel_in *in) {
   struct attention_links links[DUPLEX_CHANNELS];
   look_at_links(stack, links);
-  const bool word = stack->broadcast.words != 0;
   for (unsigned i = 0; i < stack->channels; i++) {
-    const struct duplex_xpu_traffic *xpu = &stack->xpu[stack->twins.leader[i]];
-    in[i] = (struct channel_in){.job_valid = lines->job_valid,
-                                .word_valid = word && !(stack->broadcast.taken >> i & 1),
-                                .bus_ready = lines->grant == (int)i,
-                                .xpu_act_request = xpu->request,
-                                .xpu_ref = xpu->refreshed_bundles,
-                                .below = links[(i ? i : stack->channels) - 1],
-                                .above = links[i + 1 == stack->channels ? 0 : i + 1]};
-    if (lines->attention) {
-      const struct attention_share share = attention_share_of(stack->controller.job, i, stack->channels);
-      entries[i] = attention_entry_of(stack->controller.job, &share);
-      if (share.slots) in[i].segment = &entries[i];
-    }
-    if (lines->job_valid)
-      in[i].count = channel_share_of(stack->controller.job, i, stack->channels, &in[i].first_address);
-    if (!stack->job.bus) in[i].first_address = 0;  // nothing goes there
+    in[i] = inputs_of(stack, i, channels_in, &entries[i]);
+    in[i].below = links[(i ? i : stack->channels) - 1];
+    in[i].above = links[i + 1 == stack->channels ? 0 : i + 1];
   }
 }
 
-// The sums and "or"s of what the channels show after a clock.
-struct channel_sums {
-  bool front, older, busy, room;
-  unsigned open;
-};
-
-// A channel and its twins.
-static void clock_leader(struct stack_model *stack, unsigned i, const struct channel_in *in,
-                         struct channel_sums *sums, struct bus_word *granted) {
-  struct channel_out out;
-  struct bundle_controller *dram = &stack->channel[i].controller;
-  const struct duplex_hbm_pins pins = dram->pins;
-  sums->room &= attention_room(&stack->channel[i].attention);
-  count_commands(&stack->commands, &pins, stack->twins.members[i]);
-  dram->owner = stack->registers.bundle_owner, dram->strict = stack->registers.strict;
-  channel_timing_clock(&stack->channel[i], &stack->job, in, &out);
-  clock_xpu(&stack->xpu[i], &pins, out.xpu_act_grant);
-  sums->open |= out.open;
-  sums->front |= out.front_busy, sums->older |= out.older_busy, sums->busy |= out.busy;
-  if (!in->bus_ready) return;
-  *granted = out.word;
-  granted->channel = (uint8_t)i;
-}
-
-static void clock_channels(struct stack_model *stack, const struct stack_lines *lines,
-                           struct bus_word *granted) {
+// One clock of all channels; the word of the one that has the result bus goes to `granted`.
+static struct channels_out clock_channels(struct stack_model *stack, const struct channels_in *channels_in,
+                                          struct bus_word *granted) {
   struct channel_in in[DUPLEX_CHANNELS];
   struct attention_entry entries[DUPLEX_CHANNELS];
-  struct channel_sums sums = {.room = true};
-  look_at_inputs(stack, lines, entries, in);
+  struct channels_out all = {.segment_room = true};
+  look_at_inputs(stack, channels_in, entries, in);
   twins_part(&stack->twins, stack->channels, stack->channel, stack->xpu, in);
-  for (unsigned i = 0; i < stack->channels; i++)
-    if (stack->twins.members[i]) clock_leader(stack, i, &in[i], &sums, granted);
+  for (unsigned i = 0; i < stack->channels; i++) {
+    struct channel_out out;
+    if (!stack->twins.members[i]) continue;  // its leader is clocked
+    all.segment_room &= attention_room(&stack->channel[i].attention);
+    clock_channel(stack, i, &in[i], &out);
+    all.open |= out.open;
+    all.front |= out.front_busy;
+    all.older |= out.older_busy;
+    all.busy |= out.busy;
+    if (!in[i].bus_ready) continue;
+    *granted = out.word;
+    granted->channel = (uint8_t)i;
+  }
   twins_join(&stack->twins, stack->channels, stack->channel, stack->xpu);
-  const bool reading = broadcast_busy(&stack->broadcast);
-  const bool *inside = stack->bus.inside_busy;
-  stack->open = sums.open;
-  stack->front_busy = sums.front || reading;
-  stack->older_busy = sums.older || inside[!lines->parity];
-  stack->work_busy = sums.busy || reading || inside[0] || inside[1];
-  stack->segment_room = sums.room;
+  return all;
 }
 
+// What the operation controller and the registers see of the work in the next clock; `parity` is that of the
+// job which was the youngest before this edge.
+static void show_work(struct stack_model *stack, const struct channels_out *channels, bool parity) {
+  const bool reading = broadcast_busy(&stack->broadcast);
+  const bool *inside = stack->bus.inside_busy;
+  stack->open = channels->open;
+  stack->front_busy = channels->front || reading;
+  stack->older_busy = channels->older || inside[!parity];
+  stack->work_busy = channels->busy || reading || inside[0] || inside[1];
+  stack->segment_room = channels->segment_room;
+}
+
+// The bundles that BUNDLE_OWNER leaves to the xPU go to it, on every channel.
 static void stack_hand_over(struct stack_model *stack) {
   stack->owner = stack->registers.bundle_owner;
   for (unsigned i = 0; i < stack->channels; i++)
@@ -218,8 +241,9 @@ int stack_clock(struct stack_model *stack) {
   struct registers_in registers;
   struct bus_word granted;
   operation_controller_clock(&stack->controller, &controller_in, &registers);
-  const struct stack_lines told = {job_valid, attention, parity, grant};
-  clock_channels(stack, &told, &granted);
+  const struct channels_in channels_in = {job_valid, attention, grant};
+  const struct channels_out channels = clock_channels(stack, &channels_in, &granted);
+  show_work(stack, &channels, parity);
   broadcast_clock(&stack->broadcast, &stack->job, read, lines.word_ready, stack->channels);
   if (job_valid && !stack->job.load) broadcast_start(&stack->broadcast, &stack->job);
   result_bus_clock(&stack->bus, job_valid && stack->job.load, grant >= 0 ? &granted : NULL, stack->channels);
@@ -239,18 +263,36 @@ bool stack_xpu_busy(const struct stack_model *stack) {
   return busy;
 }
 
-bool stack_idle(const struct stack_model *stack) {
+// No job and no access of the xPU is under way; DRAM rows may still have to be closed or refreshed.
+static bool stack_idle(const struct stack_model *stack) {
   const struct operation_controller *c = &stack->controller;
   return registers_settled(&stack->registers) && !operation_controller_busy(c) && !c->error && !c->fetched &&
          c->start == 0 && !stack->work_busy && !stack_xpu_busy(stack);
 }
 
-void stack_skip(struct stack_model *stack, uint64_t clocks) {
+// An idle stack is quiet up to the next refresh, which is done clock by clock. Whole intervals are passed
+// over only from the last clock before a refresh on, and with all rows closed: then every bundle is refreshed
+// once in each, long before its end, and they leave nothing behind but their number.
+uint64_t stack_skip(struct stack_model *stack, uint64_t most) {
+  bool quiet = stack_idle(stack);
+  bool closed = true;
+  for (unsigned i = 0; i < stack->channels && quiet; i++) {
+    if (!stack->twins.members[i]) continue;
+    const struct bundle_controller *dram = &stack->channel[i].controller;
+    quiet = bundle_controller_quiet(dram) && duplex_xpu_quiet(&stack->xpu[i]);
+    closed = closed && bundle_controller_closed(dram) && duplex_xpu_closed(&stack->xpu[i]);
+  }
+  if (!quiet) return 0;
+  const uint64_t to_refresh = duplex_xpu_to_refresh(&stack->xpu[0]);
+  const uint64_t interval = stack->channel[0].controller.timing.refresh_interval;
+  const uint64_t intervals = to_refresh == 0 && closed ? most / interval : 0;
+  const uint64_t clocks = intervals ? intervals * interval : duplex_smaller(most, to_refresh);
   for (unsigned i = 0; i < stack->channels; i++) {
     if (!stack->twins.members[i]) continue;
-    stack->commands.ref +=
-        stack->twins.members[i] * bundle_controller_skip(&stack->channel[i].controller, clocks);
-    duplex_xpu_skip(&stack->xpu[i], clocks);
+    bundle_controller_skip(&stack->channel[i].controller, clocks, intervals);
+    duplex_xpu_skip(&stack->xpu[i], clocks, intervals);
   }
+  stack->commands.ref += intervals * stack->channels * (unsigned)__builtin_popcount(stack->owner);
   stack->clocks += clocks;
+  return clocks;
 }

@@ -115,7 +115,7 @@ head -c 3000 "$(dirname "$duplex")/firmware.elf" >short.elf
 refused "firmware cut off" "short.elf" gemm --x x.npy --w w.npy --firmware riscv --firmware-elf short.elf
 refused "firmware no ELF" "x.npy: it is no ELF file" gemm --x x.npy --w w.npy --firmware riscv --firmware-elf x.npy
 refused "firmware missing" "none.elf" gemm --x x.npy --w w.npy --firmware riscv --firmware-elf none.elf
-refused "firmware of the host" "duplex: it is no program for RV32" gemm --x x.npy --w w.npy --firmware riscv --firmware-elf "$duplex"
+refused "firmware of the host" "duplex: its class is 2, 64-bit: expected 1, 32-bit" gemm --x x.npy --w w.npy --firmware riscv --firmware-elf "$duplex"
 refused "firmware file, native" "--firmware-elf" gemm --x x.npy --w w.npy --firmware-elf short.elf
 refused "firmware trace, native" "--firmware-trace" gemm --x x.npy --w w.npy --firmware-trace t.txt
 refused "instructions per clock" "--instructions-per-clock" gemm --x x.npy --w w.npy --firmware riscv --instructions-per-clock 0
