@@ -105,7 +105,7 @@ def check_commands():
 
 
 SOURCES = [path for path in ROOT.rglob("*") if path.suffix in (".c", ".h", ".cpp", ".py", ".sh", ".mk") and "build" not in path.relative_to(ROOT).parts[:1] and path.is_file()]
-READS = [r'getenv\("(DUPLEX_\w+)"\)', r'environ(?:\.get\(|\[)"(DUPLEX_\w+)"', r"\$\{(DUPLEX_\w+):?[-+]", r'environment_number\("(DUPLEX_\w+)"', r'number_of_environment\("(DUPLEX_\w+)"']
+READS = [r'getenv\("(DUPLEX_\w+)"\)', r'environ(?:\.get\(|\[)"(DUPLEX_\w+)"', r"\$\{(DUPLEX_\w+):?[-+]", r'environment_number\("(DUPLEX_\w+)"', r'environment_count\("(DUPLEX_\w+)"']
 
 
 def check_environment(overview):
@@ -140,7 +140,7 @@ def check_targets():
     pages = "\n".join(p.read_text() for p in [ROOT / "README.md", *ROOT.glob("docs/*.md")])
     named = set(re.findall(r"make (?:-\S+ )*(?:[A-Z_]+=\S* )*([a-z0-9-]+)", pages))
     differences.extend(f"make {name}: no page names it" for name in sorted(told - named))
-    inner = re.compile(r"(-run|-build|-check)$|^check-generated$|^FORCE$")
+    inner = re.compile(r"(-run|-build|-check|-script)$|^check-generated$|^FORCE$")
     differences.extend(f"make {name}: has no text for make help" for name in sorted(phony - told) if not inner.search(name))
 
 

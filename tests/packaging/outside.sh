@@ -33,6 +33,10 @@ check "soname" grep -q libduplex.so.0 <(readelf -d "$prefix/lib/libduplex.so")
 cp -r examples/outside "$dir/outside"
 check "outside programs" make -s -C "$dir/outside" run PKG_CONFIG_PATH="$prefix/lib/pkgconfig"
 check "the installed command" "$prefix/bin/duplex" info
+check "a man page for each command" test "$("$prefix/bin/duplex" help --words | sed 's/.*/duplex-&.1/' | sort)" = "$(ls "$prefix/share/man/man1" | grep -v '^duplex.1$')"
+check "the man page" grep -q '^.SH SYNOPSIS' "$prefix/share/man/man1/duplex.1"
+check "man pages without a warning" test -z "$(for page in "$prefix"/share/man/man1/*; do man --warnings -l "$page" 2>&1 >/dev/null; done)"
+check "completion for bash" bash -c 'source "$1"; COMP_WORDS=(duplex gemm --ba); COMP_CWORD=2; _duplex; [ "${COMPREPLY[*]}" = --backend ]' - "$prefix/share/bash-completion/completions/duplex"
 check "a second prefix" install "$dir/second"
 check "its pkg-config file" grep -q "^prefix=$dir/second$" "$dir/second/lib/pkgconfig/duplex.pc"
 check "DESTDIR" install /usr DESTDIR="$dir/staged root"
