@@ -94,7 +94,6 @@ $(RTL_OUT)/runtime/%.o: $$(call unless_made_of,$$@.record,$$(RTL_RUNTIME_MADE_OF
 	$(call say,CXX,$*.cpp)
 	$(Q)$(call made_once,$@.record,$(RTL_RUNTIME_MADE_OF),$(RTL_RUNTIME_COMMAND))
 RTL_RUNTIME := $(addprefix $(RTL_OUT)/runtime/,verilated.o verilated_dpi.o verilated_threads.o)
-RTL_RUNTIME_TRACE := $(RTL_OUT)/runtime/verilated_fst_c.o
 
 # $(call rtl_library,folder of Vstack__ALL.a,trace 0 or 1,other inputs): harness and model become one library that exports few names.
 rtl_library = $(CXX) -std=c++17 $(WARN) $(INCLUDES) -O2 -g $(RTL_CFLAGS) $(SANITIZE) -DVM_TRACE=$(2) -DVM_TRACE_FST=$(2) -DRTL_TRACE=$(2) \
@@ -103,12 +102,12 @@ rtl_library = $(CXX) -std=c++17 $(WARN) $(INCLUDES) -O2 -g $(RTL_CFLAGS) $(SANIT
   $(RTL_HARNESS)/harness.cpp $(RTL_MODEL_OBJ) $(RTL_RUNTIME) $(1)/Vstack__ALL.a $(3) -lz -pthread -latomic -o $@.new && mv $@.new $@
 STACK_NEEDS = $(RTL_RUNTIME) $$(RTL_MODEL_OBJ)
 
-$(RTL_OUT)/stack_%_trace.so: $$(call unless_made_of,$$@.record,$$(STACK_MADE_OF)) | $(RTL_OUT)/trace_%/Vstack__ALL.a $(STACK_NEEDS) $(RTL_RUNTIME_TRACE)
+$(RTL_OUT)/stack_%_trace.so: $$(call unless_made_of,$$@.record,$$(STACK_MADE_OF)) | $(RTL_OUT)/trace_%/Vstack__ALL.a $(STACK_NEEDS)
 	$(call say,LD,$@)
-	$(Q)$(call made_once,$@.record,$(STACK_MADE_OF),$(call rtl_library,$(RTL_OUT)/trace_$*,1,$(RTL_RUNTIME_TRACE)))
+	$(Q)$(call made_once,$@.record,$(STACK_MADE_OF),$(call rtl_library,$(RTL_OUT)/trace_$*,1,))
 
 $(RTL_OUT)/stack_%.so: $$(call unless_made_of,$$@.record,$$(STACK_MADE_OF)) | $(RTL_OUT)/top_%/Vstack__ALL.a $(STACK_NEEDS) $(RTL_CHANNEL)/libchannel.a
 	$(call say,LD,$@)
 	$(Q)$(call made_once,$@.record,$(STACK_MADE_OF),$(call rtl_library,$(RTL_OUT)/top_$*,0,$(RTL_CHANNEL)/libchannel.a))
-.SECONDARY: $(RTL_RUNTIME) $(RTL_RUNTIME_TRACE)
+.SECONDARY: $(RTL_RUNTIME)
 .PRECIOUS: $(RTL_OUT)/top_%/Vstack__ALL.a $(RTL_OUT)/trace_%/Vstack__ALL.a $(RTL_OUT)/runtime/%.o

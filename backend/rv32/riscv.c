@@ -152,6 +152,12 @@ static int boot(struct platform *p) {
   return DUPLEX_ERROR_FIRMWARE;
 }
 
+static int riscv_end_files(struct controller *controller) {
+  struct platform *p = self(controller);
+  if (!p->watch || watch_end_files(p->watch, p->base.failure, sizeof p->base.failure)) return DUPLEX_OK;
+  return DUPLEX_ERROR_IO;
+}
+
 static int riscv_reset(struct controller *controller) { return boot(self(controller)); }
 
 static bool inside(uint32_t address, uint32_t bytes, uint32_t base, uint32_t room) {
@@ -224,7 +230,7 @@ static int open_parts(struct platform *p, const struct duplex_riscv_options *opt
 
 int duplex_riscv_open(const struct duplex_riscv_options *options, struct duplex_backend *backend,
                       struct controller **controller, char *text, size_t size) {
-  static const struct controller_ops ops = {"riscv", riscv_close, riscv_reset, riscv_run};
+  static const struct controller_ops ops = {"riscv", riscv_close, riscv_reset, riscv_run, riscv_end_files};
   struct platform *p = calloc(1, sizeof *p);
   *controller = NULL;
   if (!p) return DUPLEX_ERROR_NO_MEMORY;

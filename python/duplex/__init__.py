@@ -95,15 +95,20 @@ class Stack:
         self.close()
 
     def close(self):
-        """Releases the weights and caches that are left, and the stack. A second call does nothing."""
+        """Releases the weights and caches that are left, and the stack. A second call does nothing.
+
+        Error: a trace could not be written whole; the stack is closed all the same."""
         if not self._handle:
             return
         for thing in self._caches:
             thing.close()
         for thing in self._weights:
             thing.release()
-        _lib.duplex_stack_close(self._handle)
-        self._handle = None
+        try:
+            self._check(_lib.duplex_stack_end_files(self._handle))
+        finally:
+            _lib.duplex_stack_close(self._handle)
+            self._handle = None
 
     def _open(self):
         if not self._handle:

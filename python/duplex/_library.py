@@ -54,6 +54,7 @@ class KvOptions(ctypes.Structure):
 FUNCTIONS = {  # name: (result, arguments)
     "duplex_error_text": (c_char_p, [c_int]),
     "duplex_stack_open": (c_int, [c_char_p, POINTER(StackOptions), POINTER(c_void_p), c_char_p, c_size_t]),
+    "duplex_stack_end_files": (c_int, [c_void_p]),
     "duplex_stack_close": (None, [c_void_p]),
     "duplex_stack_last_error": (c_char_p, [c_void_p]),
     "duplex_stack_set_stripe": (c_int, [c_void_p, c_uint]),

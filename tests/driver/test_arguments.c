@@ -174,6 +174,7 @@ static void test_no_stack(void **state) {
   REFUSED(duplex_stack_wait(NULL, 1, y), "");
   REFUSED(duplex_stack_cancel(NULL), "");
   REFUSED(duplex_stack_reset(NULL), "");
+  REFUSED(duplex_stack_end_files(NULL), "");
   REFUSED(duplex_kv_open(NULL, &options, &opened), "");
   assert_int_equal(duplex_kv_room(NULL, &options), 0);
   assert_int_equal(duplex_kv_spread_most(NULL, 1), 1);
