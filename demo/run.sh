@@ -4,6 +4,7 @@
 # usage: demo/run.sh BUILD [TOKENS]
 # X, GATE, UP and DOWN in the environment name files of your own (<f2, finite values), of any shape that fits: make demo X=... GATE=... UP=... DOWN=...
 set -u
+export LC_ALL=C  # points in numbers, whatever the locale
 build=$1
 tokens=${2:-8}
 duplex=$build/duplex

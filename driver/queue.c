@@ -84,6 +84,7 @@ void queue_cancel(struct duplex_stack *stack, uint32_t number) {
   queue_of(stack)->cancel[i % PROTOCOL_ENTRIES] = i + 1;
 }
 
+// The text of a descriptor that the stack refused; returns DUPLEX_ERROR_DEVICE.
 static int stack_refused(struct duplex_stack *stack, const struct completion *c) {
   return stack_fail(stack, DUPLEX_ERROR_DEVICE,
                     "the stack refused descriptor %u: error %u at address 0x%x (docs/registers.md)",

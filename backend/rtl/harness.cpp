@@ -204,6 +204,7 @@ const duplex_backend_ops rtl_ops = {
 
 const unsigned duplex_rtl_stack_interface = DUPLEX_RTL_INTERFACE;
 const unsigned duplex_rtl_stack_point = DUPLEX_POINT;
+const char duplex_rtl_stack_hash[] = DUPLEX_STACK_HASH;
 
 int duplex_rtl_stack_open(const duplex_backend_options *options, duplex_backend **backend, char *failure,
                           size_t failure_size) {

@@ -6,6 +6,4 @@ LIB_SRC += backend/rv32/loader.c
 $(BUILD)/controller.so: $(CONTROLLER_SRC:%.c=$(BUILD)/obj/%.o) $(BUILD)/obj/cmodel/common/error.o
 	@mkdir -p $(@D)
 	$(call say,LD,$@)
-	$(Q)$(CC) $(ALL_CFLAGS) -shared -Wl,-Bsymbolic $^ -o $@ -lunicorn
-
-TEST_PREREQUISITES += $(BUILD)/controller.so
+	$(Q)$(CC) $(ALL_CFLAGS) $(LDFLAGS) -shared -Wl,-Bsymbolic $^ -o $@ -lunicorn

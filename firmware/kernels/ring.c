@@ -88,6 +88,7 @@ void ring_finish(struct ring *ring) {
   ring->report->finished = ring->report->descriptors;
 }
 
+// Every field 0; written out, because it stands between two descriptors of a job.
 static void clear(uint32_t d[DUPLEX_DESCRIPTOR_WORDS]) {
 #pragma GCC unroll 16
   for (uint32_t word = 0; word < DUPLEX_DESCRIPTOR_WORDS; word++) d[word] = 0;

@@ -53,6 +53,8 @@ static inline bool ring_reserve(struct ring *ring, bool last, uint32_t *slot, ui
   *slot = hal_base(DUPLEX_REG_RING + 4 * DUPLEX_DESCRIPTOR_WORDS * number);
   return true;
 }
+
+// The descriptor in the next slot goes to the stack; its words have been written.
 static inline void ring_commit(struct ring *ring) {
   ring->produced = (ring->produced + 1) & 0xffff;
   ring->report->descriptors++;

@@ -5,7 +5,7 @@
 // that can fail returns 0 or a negative code of duplex/error.h; duplex_stack_last_error then has a line of
 // text with the cause. Each function lists its own codes. Besides, everything that reaches the stack may
 // return what its back end reports: DUPLEX_ERROR_BUS, _WATCHDOG, _OWNER, _DRAM_TIMING. Nothing here prints or
-// exits.
+// exits, but for the lines on the standard error that tell that a Verilated stack is being built.
 //
 // Arguments are checked before anything is done. A NULL that a function does not allow, numbers out of range,
 // weights, jobs, caches and sequences that were given back or are another stack's give DUPLEX_ERROR_ARGUMENT,
@@ -20,6 +20,7 @@
 #include "duplex/activation.h"
 #include "duplex/backend.h"
 #include "duplex/controller.h"
+#include "duplex/error.h"
 #include "duplex/numerics.h"
 
 #ifdef __cplusplus

@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # Lines of the parsers that the kept corpus reaches; fails below 90%. usage: tests/fuzz/coverage.sh BUILD
 set -u
+export LC_ALL=C  # points in numbers, whatever the locale
 build=$(realpath "$1")
 cd "$(dirname "$0")/../.." || exit 1
 rm -f "$build"/tests/fuzz/*.gcda

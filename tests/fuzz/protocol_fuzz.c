@@ -271,7 +271,7 @@ static void fuzz_descriptor(const uint8_t *data, size_t size) {
   const uint32_t channels = 1 + take(&data, &size) % 32, owner = take(&data, &size) & 15;
   const uint32_t zeros = take(&data, &size) | (uint32_t)take(&data, &size) << 8, small = take(&data, &size);
   memcpy(d, data, size < sizeof d ? size : sizeof d);
-  if (small & 1) DUPLEX_DESCRIPTOR_SET(d, OPCODE, 1 + small % 8 / 2);
+  if (small & 1) DUPLEX_DESCRIPTOR_SET(d, OPCODE, DUPLEX_OPCODE_LOAD + small % 8 / 2);
   for (uint32_t word = 1; word < DUPLEX_DESCRIPTOR_WORDS; word++)
     d[word] = zeros >> word & 1 ? 0 : small & 16 ? d[word] & 0xf00ff : d[word];
   const uint32_t code = descriptor_check(d, channels, owner, &address);
