@@ -5,7 +5,7 @@ BUILD ?= build
 
 include mk/point.mk mk/common.mk
 include $(sort $(wildcard */room.mk */*/room.mk */*/*/room.mk))
-include mk/test.mk mk/docs.mk mk/library.mk mk/install.mk
+include mk/test.mk mk/docs.mk mk/library.mk mk/install.mk mk/pypi.mk
 
 .PHONY: all help clean
 all: $(BUILD)/duplex $(RTL_OUT)/source ## build the command and the library
