@@ -5,7 +5,7 @@ BUILD ?= build
 
 include mk/content.mk mk/point.mk mk/flags.mk mk/common.mk
 include $(sort $(wildcard */room.mk */*/room.mk */*/*/room.mk))
-include mk/library.mk mk/test.mk mk/docs.mk mk/install.mk
+include mk/library.mk mk/test.mk mk/docs.mk mk/install.mk mk/pypi.mk
 
 .PHONY: all help clean
 all: $(BUILD)/duplex ## build the command and the library
