@@ -14,4 +14,5 @@ help: ## list the commands
 	@grep -hE '^[a-z_-]+:.*## ' $(MAKEFILE_LIST) | sort | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
 
 clean: ## delete everything that was built
+	@scripts/place_verilated.sh --remove $(wildcard $(BUILD)/rtl* $(BUILD)/*/rtl* $(BUILD)/verilator* $(BUILD)/*/verilator*)
 	rm -rf $(BUILD)
