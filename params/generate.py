@@ -52,6 +52,14 @@ def read_parameters(path):
         yield fields[0], int(fields[1]), fields[2] if len(fields) > 2 else ""
 
 
+def read_preset(path):
+    """As read_parameters; of a comment, only what the parameter means, not where its value is from (behind a bar)."""
+    for name, value, comment in read_parameters(path):
+        if name == "nPPD" and value > 2:
+            raise Refused(f"{path}: nPPD is {value}, expected 2 at most: the controllers keep it by one row command a clock of 2 tCK")
+        yield name, value, comment.split("|")[0].strip()
+
+
 def c_header(guard, prefix, parameters, source):
     lines = [f"// {BANNER.format(source)}", f"#ifndef {guard}", f"#define {guard}", ""]
     lines += [f"#define {prefix}{n} {v} // {c}".rstrip(" /") for n, v, c in parameters]
@@ -287,7 +295,7 @@ def check_geometry(p, source):
 def outputs():
     hardware = hardware_parameters()
     enumerations = read_enumerations(ROOT / "params/enumerations.params")
-    presets = [(p.stem, list(read_parameters(p))) for p in sorted((ROOT / "params/dram").glob("*.preset"))]
+    presets = [(p.stem, list(read_preset(p))) for p in sorted((ROOT / "params/dram").glob("*.preset"))]
     yield "include/duplex/params.h", params_header(hardware, "params/hardware.params")
     yield "params/generated/duplex_params.vh", verilog_header("DUPLEX_PARAMS_VH", "DUPLEX_", hardware, "params/hardware.params")
     energy = list(read_parameters(ROOT / "params/energy.params"))

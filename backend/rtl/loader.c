@@ -30,6 +30,7 @@ static _Thread_local char failure_text[PATH_SIZE + 256];
 
 const char *duplex_rtl_failure(void) { return failure_text; }
 
+// Notes the text for duplex_rtl_failure and returns the error.
 __attribute__((format(printf, 2, 3))) static int fail(int error, const char *format, ...) {
   va_list arguments;
   va_start(arguments, format);
@@ -111,8 +112,10 @@ static int timing_name(const struct duplex_backend_options *options, char name[T
 }
 
 int duplex_rtl_open(const struct duplex_backend_options *options, struct duplex_backend **backend) {
-  *backend = NULL;
   failure_text[0] = 0;
+  if (backend) *backend = NULL;
+  if (!options || !backend)
+    return fail(DUPLEX_ERROR_ARGUMENT, "no options, or no place for the back end: NULL");
   if (options->channels < 1 || options->channels > DUPLEX_CHANNELS) {
     return fail(DUPLEX_ERROR_ARGUMENT, "%u channels: expected 1 to %d", options->channels,
                 (int)DUPLEX_CHANNELS);

@@ -23,8 +23,9 @@ module bundle_controller #(
   input wire [3:0] owner_i,          // bundles of Logic-PIM; the others get no command
   output wire [3:0] open_o,          // bundles with open rows; given away, they are closed first
   input wire strict_i,               // activation rule
-  input wire [1:0] xpu_act_request_i,  // rule strict: the xPU would activate a bank of the rank
-  output wire [1:0] xpu_act_grant_o,
+  // the xPU would activate (bits 0 and 1, by rank) or refresh (2 and 3) a bank
+  input wire [3:0] xpu_row_request_i,
+  output wire [3:0] xpu_row_grant_o,
   input wire [3:0] xpu_ref_i,        // the xPU has refreshed all banks of the bundle
   input wire read_valid_i,
   output wire read_ready_o,
@@ -151,8 +152,8 @@ module bundle_controller #(
     .owner_i(owner_i),
     .open_o(open_o),
     .strict_i(strict_i),
-    .xpu_act_request_i(xpu_act_request_i),
-    .xpu_act_grant_o(xpu_act_grant_o),
+    .xpu_row_request_i(xpu_row_request_i),
+    .xpu_row_grant_o(xpu_row_grant_o),
     .xpu_ref_i(xpu_ref_i),
     .settled_i(slot_valid[2] || !queue_busy),
     .slot_valid_i(slot_valid),
@@ -166,8 +167,8 @@ module bundle_controller #(
     .write_ahead_i(write_known_q && hurry),
     .write_bundle_i(write_bundle),
     .write_row_i(write_row),
-    .rd_i({3'd0, rd_go} << rd_bundle),
-    .wr_i({3'd0, wr_go} << write_bundle),
+    .rd_i({4{rd_go}} & (4'd1 << rd_bundle)),
+    .wr_i({4{wr_go}} & (4'd1 << write_bundle)),
     .rd_open_o(rd_open),
     .wr_open_o(wr_open),
     .dram_row_valid_o(dram_row_valid_o),
@@ -213,8 +214,9 @@ module bundle_controller #(
     if (rd_go || wr_go) last_rank_q <= rd_go ? rd_bundle[1] : write_bundle[1];
     dram_column_valid_o <= rst_ni && (rd_go || wr_go);
     dram_column_write_o <= wr_go;
-    dram_column_bundle_o <= rd_go ? rd_bundle : write_bundle;
-    dram_column_address_o <= rd_go ? column_q : write_column_i[`DUPLEX_COLUMN_BITS-1:0];
+    dram_column_bundle_o <= ({2{rd_go}} & rd_bundle) | ({2{wr_go}} & write_bundle);
+    dram_column_address_o <= ({`DUPLEX_COLUMN_BITS{rd_go}} & column_q) |
+        ({`DUPLEX_COLUMN_BITS{wr_go}} & write_column_i[`DUPLEX_COLUMN_BITS-1:0]);
   end
 
   // ---- data: the command is on the pins one clock after rd_go or wr_go
@@ -228,8 +230,11 @@ module bundle_controller #(
   end
   assign read_beat_valid_o = read_q[READ_LATENCY] || read_q[READ_LATENCY+1];
   assign read_beat_o = dram_read_data_i;
-  assign dram_write_data_o = write_q[WRITE_LATENCY+1]
-      ? write_data_q[8*`DUPLEX_BEAT_BYTES +: 8*`DUPLEX_BEAT_BYTES] : write_data_q[8*`DUPLEX_BEAT_BYTES-1:0];
+  // Zero but for the two clocks of a write's beats: pins that nobody looks at are known, too.
+  assign dram_write_data_o =
+      ({8*`DUPLEX_BEAT_BYTES{write_q[WRITE_LATENCY]}} & write_data_q[8*`DUPLEX_BEAT_BYTES-1:0]) |
+      ({8*`DUPLEX_BEAT_BYTES{write_q[WRITE_LATENCY+1]}} &
+          write_data_q[8*`DUPLEX_BEAT_BYTES +: 8*`DUPLEX_BEAT_BYTES]);
 
   assign idle_o = !queue_busy && slot_valid == 3'd0 && read_q == 0 && !write_valid_i && write_q == 0;
 `ifdef DUPLEX_ASSERT

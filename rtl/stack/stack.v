@@ -34,8 +34,8 @@ module stack #(
   // To the banks' switches, and from and to the xPU's side of each channel (rtl/dram/bundle_controller.v)
   output wire [3:0] bundle_owner_o,
   output wire strict_o,              // activation rule
-  input wire [CHANNELS*2-1:0] xpu_act_request_i,
-  output wire [CHANNELS*2-1:0] xpu_act_grant_o,
+  input wire [CHANNELS*4-1:0] xpu_row_request_i,
+  output wire [CHANNELS*4-1:0] xpu_row_grant_o,
   input wire [CHANNELS*4-1:0] xpu_ref_i,
   output wire [CHANNELS-1:0] dram_row_valid_o,
   output wire [CHANNELS*2-1:0] dram_row_command_o,
@@ -294,7 +294,7 @@ module stack #(
   // verilator lint_on UNUSED
   wire [10:0] tiles = job[`DUPLEX_DESC_TILES];
   wire [16:0] tile_units = {6'd0, tiles} << (`DUPLEX_TILE_WORD_BITS + 2);
-  wire [16:0] units = load ? tile_units : gated ? rows[17:1] : rows[16:0];
+  wire [16:0] result_units = load ? tile_units : gated ? rows[17:1] : rows[16:0];
   genvar p;
   generate
     for (p = 0; p < 2; p = p + 1) begin : g_pending
@@ -305,7 +305,7 @@ module stack #(
         .stop_i(complete[p]),
         .load_i(load),
         .address_i(job[`DUPLEX_DESC_DST_ADDRESS]),
-        .units_i(units),
+        .units_i(result_units),
         .channel_units_i(gated ? channel_rows[17:1] : channel_rows[16:0]),
         .none_i(job_none),
         .load_word_i(load_word),
@@ -348,8 +348,8 @@ module stack #(
         .owner_i(owner),
         .open_o(channel_open[c*4 +: 4]),
         .strict_i(strict_o),
-        .xpu_act_request_i(xpu_act_request_i[c*2 +: 2]),
-        .xpu_act_grant_o(xpu_act_grant_o[c*2 +: 2]),
+        .xpu_row_request_i(xpu_row_request_i[c*4 +: 4]),
+        .xpu_row_grant_o(xpu_row_grant_o[c*4 +: 4]),
         .xpu_ref_i(xpu_ref_i[c*4 +: 4]),
         .share_valid_i(share_valid[c]),
         .share_count_i(share_count),

@@ -20,11 +20,12 @@
 
 // The preset of the paper, line by line.
 static const char *const preset_lines[] = {
-    "tCK_ps 769 comment", "nBL 2 comment",    "nCL 19 comment",     "nCWL 6 comment",   "nRCDRD 19 comment",
-    "nRCDWR 19 comment",  "nRP 19 comment",   "nRAS 45 comment",    "nRC 63 comment",   "nWR 21 comment",
-    "nRTP 6 comment",     "nCCDS 2 comment",  "nCCDL 4 comment",    "nRRDS 2 comment",  "nRRDL 4 comment",
-    "nWTRS 8 comment",    "nWTRL 11 comment", "nRTW 17 comment",    "nFAW 39 comment",  "nRTR 0 comment",
-    "nREFI 5070 comment", "nRFC 455 comment", "nRFCPB 260 comment", "nREFMAX 8 comment"};
+    "tCK_ps 769 comment", "nBL 2 comment",     "nCL 19 comment",  "nCWL 6 comment",     "nRCDRD 19 comment",
+    "nRCDWR 19 comment",  "nRP 19 comment",    "nRAS 45 comment", "nRC 63 comment",     "nWR 21 comment",
+    "nRTP 6 comment",     "nCCDS 2 comment",   "nCCDL 4 comment", "nRRDS 2 comment",    "nRRDL 4 comment",
+    "nRTPL 8 comment",    "nRREFD 11 comment", "nPPD 2 comment",  "nWTRS 8 comment",    "nWTRL 11 comment",
+    "nRTW 17 comment",    "nFAW 39 comment",   "nRTR 0 comment",  "nREFI 5070 comment", "nRFC 455 comment",
+    "nRFCPB 260 comment", "nREFMAX 8 comment"};
 
 // --- text ---
 

@@ -102,7 +102,7 @@ class Numbers(unittest.TestCase):
 
 class Errors(unittest.TestCase):
     def test_texts(self):
-        with self.assertRaisesRegex(duplex.Error, "back end foo"):
+        with self.assertRaisesRegex(duplex.Error, "back end 'foo': expected cmodel or rtl"):
             duplex.Stack("foo")
         with self.assertRaises(duplex.Error):
             duplex.Stack(channels=33)
