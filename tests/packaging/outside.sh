@@ -32,6 +32,13 @@ check "the static library exports duplex_ only" only_prefixed "$prefix/lib/libdu
 check "soname" grep -q libduplex.so.0 <(readelf -d "$prefix/lib/libduplex.so")
 cp -r examples/outside "$dir/outside"
 check "outside programs" make -s -C "$dir/outside" run PKG_CONFIG_PATH="$prefix/lib/pkgconfig"
+python() { # FOLDER CODE: Python with the module of an installation
+  PYTHONPATH="$1/lib/python3/dist-packages" /usr/bin/python3 -c "$2"
+}
+check "the module's own firmware" python "$prefix" 'import duplex, numpy as np
+with duplex.Stack(channels=2, firmware="riscv") as s:
+    assert (s.gemm(s.upload(np.ones((3, 64), "<f2")), np.ones((2, 64), "<f2")) == 64).all()
+    assert s.stats()["firmware_instructions"]'
 check "the installed command" "$prefix/bin/duplex" info
 check "a man page for each command" test "$("$prefix/bin/duplex" help --words | sed 's/.*/duplex-&.1/' | sort)" = "$(ls "$prefix/share/man/man1" | grep -v '^duplex.1$')"
 check "the man page" grep -q '^.SH SYNOPSIS' "$prefix/share/man/man1/duplex.1"
@@ -64,6 +71,8 @@ check "a second prefix" install "$dir/second"
 check "its pkg-config file" grep -q "^prefix=$dir/second$" "$dir/second/lib/pkgconfig/duplex.pc"
 check "DESTDIR" install /usr DESTDIR="$dir/staged root"
 check "its pkg-config file" grep -q '^prefix=/usr$' "$dir/staged root/usr/lib/pkgconfig/duplex.pc"
+check "the module of /usr takes the library beside it" python "$dir/staged root/usr" "import duplex, os
+assert os.path.samefile(duplex._library.find(), '$dir/staged root/usr/lib/libduplex.so')"
 check "uninstall" make -s uninstall BUILD="$build" PREFIX="$prefix"
 check "nothing is left" test -z "$(find "$prefix" -not -type d)"
 [ $failures = 0 ]

@@ -88,6 +88,13 @@ class Numbers(unittest.TestCase):
         o = cache.attention([sequence], np.zeros((1, 1, 16), "<f2"))
         np.testing.assert_array_equal(o.view("<u2"), 0x3C00)
 
+    def test_riscv(self):
+        w, x = integers(self.random, 40, 64), integers(self.random, 9, 64)
+        right = self.stack.gemm(self.stack.upload(w), x)
+        with duplex.Stack(channels=3, firmware="riscv", firmware_elf=BUILD / "firmware.elf") as stack:
+            np.testing.assert_array_equal(stack.gemm(stack.upload(w), x), right)
+            self.assertGreater(stack.stats()["firmware_instructions"], 100)
+
     def test_expert(self):
         x, up, down = integers(self.random, 4, 66), integers(self.random, 40, 66), integers(self.random, 66, 40)
         h = np.maximum(x.astype("f8") @ up.astype("f8").T, 0).astype("<f2").astype("f8")
