@@ -356,7 +356,7 @@ static int run(const struct option *options, struct inputs *in, struct outputs *
   struct duplex_stack *stack;
   struct duplex_stack_stats stats;
   const char *out = option_value(options, "--out");
-  if (output_open(outputs, "--out", out)) return EXIT_BAD_INPUT;
+  if (output_open(outputs, "--out", out, OUTPUT_TENSOR)) return EXIT_BAD_INPUT;
   int status = open_stack(options, outputs, &stack);
   if (status) return status;
   status = check_spread(stack, in);
@@ -364,7 +364,7 @@ static int run(const struct option *options, struct inputs *in, struct outputs *
   const int error = status ? 0 : compute(stack, in, &most);
   if (error) status = refuse(stack, options, in, most, error);
   duplex_stack_last_stats(stack, &stats);
-  duplex_stack_close(stack);
+  status = close_stack(stack, outputs, status);
   if (!status) status = output_tensor(outputs, out, &in->o);
   if (!status) status = write_stats(options, outputs, "attention", &stats);
   return status ? status : outputs_commit(outputs);

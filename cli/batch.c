@@ -195,7 +195,7 @@ static int run_line(struct session *session, json_t *json) {
   session->uploaded = 0;
   int status = read_line(json, &line);
   if (!status) status = check_line(&line, &job);
-  if (!status) status = output_open(&outputs, "out", line.out);  // refused before any work
+  if (!status) status = output_open(&outputs, "out", line.out, OUTPUT_TENSOR);  // refused before any work
   if (!status)
     status = job == ATTENTION ? compute_attention(session, &line, &y)
                               : compute_matrices(session, &line, job == EXPERT, &y);
@@ -245,12 +245,13 @@ static int run(const struct option *options, const char *path, struct outputs *o
   FILE *file = fopen(path, "r");
   if (!file) return fail(EXIT_BAD_INPUT, "%s: %s", path, strerror(errno));
   struct session session = {0};
-  int status = open_stack(options, outputs, &session.stack);
+  int status = outputs_keep_stdout(outputs);
+  if (!status) status = open_stack(options, outputs, &session.stack);
   if (!status) {
     status = run_file(&session, file, path);
     while (resident_evict(&session, NULL)) continue;
-    duplex_stack_close(session.stack);
-    const int committed = outputs_commit(outputs);  // traces and profile
+    const int written = close_stack(session.stack, outputs, EXIT_GOOD);
+    const int committed = written ? written : outputs_commit(outputs);  // traces and profile
     if (!status) status = committed;
   }
   fclose(file);

@@ -5,12 +5,14 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "cli/command.h"
 #include "cli/npy.h"
 #include "cli/output.h"
 #include "cli/progress.h"
 #include "cli/round_half.h"
+#include "duplex/text_file.h"
 
 // What an element of the input is.
 enum kind { KIND_FLOAT, KIND_SIGNED, KIND_UNSIGNED };
@@ -97,8 +99,10 @@ static void convert_all(struct conversion *c) {
   progress_end();
 }
 
+// On standard output, unless that is where the tensor goes.
 static void print_counts(const struct conversion *c, const char *out) {
-  printf("%s: %zu values of %s, %s order, as <f2: %" PRIu64 " inexact, of them %" PRIu64
+  FILE *to = duplex_text_descriptor(out) == STDOUT_FILENO ? stderr : stdout;
+  fprintf(to, "%s: %zu values of %s, %s order, as <f2: %" PRIu64 " inexact, of them %" PRIu64
          " overflowing to infinity and %" PRIu64 " flushed to zero; %" PRIu64 " NaN\n",
          out, c->file->count, c->file->descr, c->file->fortran_order ? "Fortran" : "C", c->inexact,
          c->overflowing, c->flushed, c->nan);
@@ -110,7 +114,7 @@ static int convert(struct conversion *c, const char *out, struct outputs *output
   unsigned char *from = NULL;
   int status = find_source(c);
   if (!status) status = npy_check_size(c->file, c->source->bytes);
-  if (!status) status = output_open(outputs, "OUT", out);
+  if (!status) status = output_open(outputs, "OUT", out, OUTPUT_TENSOR);
   if (!status) status = tensor_new(ELEMENT_F16, c->file->rank, c->file->shape, &tensor);
   if (!status && !(from = malloc(c->file->left)))
     status =

@@ -113,11 +113,11 @@ static int run(const struct option *options, struct inputs *in, struct outputs *
   struct duplex_stack *stack;
   struct duplex_stack_stats stats;
   const char *out = option_value(options, "--out");
-  if (output_open(outputs, "--out", out)) return EXIT_BAD_INPUT;
+  if (output_open(outputs, "--out", out, OUTPUT_TENSOR)) return EXIT_BAD_INPUT;
   int status = open_stack(options, outputs, &stack);
   if (status) return status;
   status = compute(stack, in, &stats);
-  duplex_stack_close(stack);
+  status = close_stack(stack, outputs, status);
   if (!status) status = output_tensor(outputs, out, &in->y);
   if (!status) status = write_stats(options, outputs, "expert", &stats);
   return status ? status : outputs_commit(outputs);

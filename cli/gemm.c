@@ -43,7 +43,7 @@ static int run(const struct option *options, struct inputs *in, struct outputs *
   struct duplex_weights *weights = NULL;
   struct duplex_stack_stats stats;
   const char *out = option_value(options, "--out");
-  if (output_open(outputs, "--out", out)) return EXIT_BAD_INPUT;
+  if (output_open(outputs, "--out", out, OUTPUT_TENSOR)) return EXIT_BAD_INPUT;
   int status = open_stack(options, outputs, &stack);
   if (status) return status;
   progress("uploading");
@@ -59,7 +59,7 @@ static int run(const struct option *options, struct inputs *in, struct outputs *
   if (error) status = stack_error(stack, error);
   duplex_stack_last_stats(stack, &stats);
   duplex_stack_release(stack, weights);
-  duplex_stack_close(stack);
+  status = close_stack(stack, outputs, status);
   if (!status) status = output_tensor(outputs, out, &in->y);
   if (!status) status = write_stats(options, outputs, "gemm", &stats);
   return status ? status : outputs_commit(outputs);

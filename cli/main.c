@@ -5,6 +5,8 @@
 
 #include "cli/environment.h"
 #include "cli/help.h"
+#include "cli/output.h"
+#include "cli/signals.h"
 
 // Finds the command; --help anywhere behind its name explains it.
 static int run(int argc, char **argv) {
@@ -20,6 +22,7 @@ static int run(int argc, char **argv) {
 }
 
 int main(int argc, char **argv) {
+  signals_start(outputs_forsake);
   const int status = run(argc, argv);
   if (fflush(stdout) == 0 && !ferror(stdout)) return status;
   return status ? status : fail(EXIT_ERROR, "standard output: writing failed");

@@ -141,7 +141,7 @@ static int run_random(int argc, char **argv) {
     return EXIT_BAD_INPUT;
   struct outputs outputs = {0};
   const char *out = option_value(options, "--out");
-  int status = output_open(&outputs, "--out", out);
+  int status = output_open(&outputs, "--out", out, OUTPUT_TENSOR);
   if (!status) status = check_room(&outputs, out, &tensor);
   if (!status) status = write_values(&outputs, out, &tensor, seed, dist, scale);
   if (!status) status = outputs_commit(&outputs);

@@ -61,7 +61,8 @@ static int firmware_options(const struct option *options, struct outputs *output
   for (unsigned i = 0; names[i] && kind == 0; i++)
     if (option_value(options, names[i])) return fail(EXIT_BAD_INPUT, "%s needs --firmware riscv", names[i]);
   for (unsigned i = 2; i < 4; i++)
-    if (option_value(options, names[i]) && output_open(outputs, names[i], option_value(options, names[i])))
+    if (option_value(options, names[i]) &&
+        output_open(outputs, names[i], option_value(options, names[i]), OUTPUT_TEXT))
       return EXIT_BAD_INPUT;
   riscv->elf = option_value(options, "--firmware-elf");
   riscv->trace_file = output_name(outputs, option_value(options, "--firmware-trace"));
@@ -101,10 +102,13 @@ int stack_error(const struct duplex_stack *stack, int error) {
 
 // Files of the command that runs on the stack, besides its tensors; the back end writes the traces itself.
 static int open_files(const struct option *options, struct outputs *outputs) {
-  static const char *const names[] = {"--stats", "--trace", "--command-trace", NULL};
-  for (unsigned i = 0; names[i]; i++) {
-    const char *path = option_value(options, names[i]);
-    if (path && output_open(outputs, names[i], path)) return EXIT_BAD_INPUT;
+  static const struct {
+    const char *name;
+    enum output_format format;
+  } files[] = {{"--stats", OUTPUT_JSON}, {"--trace", OUTPUT_WAVE}, {"--command-trace", OUTPUT_TEXT}};
+  for (unsigned i = 0; i < sizeof files / sizeof *files; i++) {
+    const char *path = option_value(options, files[i].name);
+    if (path && output_open(outputs, files[i].name, path, files[i].format)) return EXIT_BAD_INPUT;
   }
   return EXIT_GOOD;
 }
@@ -171,9 +175,20 @@ int open_stack(const struct option *options, struct outputs *outputs, struct dup
   wanted.backend.trace_file = output_name(outputs, option_value(options, "--trace"));
   wanted.backend.command_file = output_name(outputs, option_value(options, "--command-trace"));
   const int error = duplex_stack_open(backends[backend], &wanted, stack, error_text, sizeof error_text);
+  output_restore_name(outputs, error_text, sizeof error_text);
   if (error) return fail(exit_status(error), "%s", error_text);
   if (!stripe || duplex_stack_set_stripe(*stack, stripe) == DUPLEX_OK) return EXIT_GOOD;
   duplex_stack_close(*stack);
   return fail(EXIT_BAD_INPUT, "--stripe '%s': expected some of the bundles of --bundles",
               option_value(options, "--stripe"));
+}
+
+int close_stack(struct duplex_stack *stack, const struct outputs *outputs, int status) {
+  char text[512];
+  const int error = duplex_stack_end_files(stack);
+  snprintf(text, sizeof text, "%s", duplex_stack_last_error(stack));
+  duplex_stack_close(stack);
+  if (status || !error) return status;
+  output_restore_name(outputs, text, sizeof text);
+  return fail(exit_status(error), "%s", text);
 }

@@ -11,6 +11,9 @@ extern const struct option stack_options[];
 
 // Opens the files that the options name, and the stack. Returns 0 or an exit status.
 int open_stack(const struct option *options, struct outputs *outputs, struct duplex_stack **stack);
+// Closes the stack, and tells if one of the files that it writes is not whole. Returns `status`, or the exit
+// status of that error.
+int close_stack(struct duplex_stack *stack, const struct outputs *outputs, int status);
 // Prints the last error of the stack and returns the exit status of the code.
 int stack_error(const struct duplex_stack *stack, int error);
 

@@ -258,6 +258,16 @@ void duplex_stack_close(struct duplex_stack *stack) {
   close_shared(shared);
 }
 
+int duplex_stack_end_files(struct duplex_stack *stack) {
+  if (!stack) return DUPLEX_ERROR_ARGUMENT;
+  struct controller *controller = stack->shared->controller;
+  struct duplex_backend *backend = stack->backend;
+  const int of_controller = controller->ops->end_files ? controller->ops->end_files(controller) : DUPLEX_OK;
+  const int of_backend = backend->ops->end_files ? backend->ops->end_files(backend) : DUPLEX_OK;
+  if (of_controller) return stack_fail(stack, of_controller, "%s", controller->failure);
+  return of_backend ? stack_fail(stack, of_backend, "%s", backend->ops->failure(backend)) : DUPLEX_OK;
+}
+
 int duplex_stack_reset(struct duplex_stack *stack) {
   if (!stack) return DUPLEX_ERROR_ARGUMENT;
   const int error = queue_reset(stack->shared);

@@ -67,7 +67,7 @@ static int native_run(struct controller *controller, uint64_t clocks) {
 
 int controller_native(struct duplex_backend *backend, uint64_t watchdog_clocks,
                       struct controller **controller) {
-  static const struct controller_ops ops = {"native", native_close, native_reset, native_run};
+  static const struct controller_ops ops = {"native", native_close, native_reset, native_run, NULL};
   struct native *native = calloc(1, sizeof *native);
   *controller = &native->base;
   if (!native) return DUPLEX_ERROR_NO_MEMORY;

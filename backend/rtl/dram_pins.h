@@ -7,7 +7,9 @@
 #ifndef DUPLEX_DRAM_PINS_H
 #define DUPLEX_DRAM_PINS_H
 
+#include <cerrno>
 #include <cstdint>
+#include <cstring>
 #include <memory>
 #include <string>
 #include <vector>
@@ -35,7 +37,10 @@ class DramPins {
     hbm_.reset(hbm);
     xpu_.resize(channels_);
     for (duplex_xpu_traffic &xpu : xpu_) duplex_xpu_start(&xpu, &timing, 0, options.xpu_traffic);
-    if (error) failure = "the DRAM model could not be opened: preset or command file";
+    if (error == DUPLEX_ERROR_IO)
+      failure = std::string(options.command_file) + ": cannot be written: " + std::strerror(errno);
+    else if (error)
+      failure = "the DRAM model could not be opened: no such preset, or too little memory";
     return error;
   }
 
@@ -115,6 +120,12 @@ class DramPins {
   void commands(duplex_dram_commands &commands) const {
     duplex_hbm_commands(hbm_.get(), &commands);
     for (const duplex_xpu_traffic &xpu : xpu_) commands.xpu_rd += xpu.reads, commands.xpu_wr += xpu.writes;
+  }
+  // The text of the commands has its last line; a failure gets its text.
+  int end_text(std::string &failure) {
+    const int error = hbm_ ? duplex_hbm_end_text(hbm_.get()) : DUPLEX_OK;
+    if (error) failure = duplex_hbm_failure(hbm_.get());
+    return error;
   }
   const char *failure() const { return duplex_hbm_failure(hbm_.get()); }
 

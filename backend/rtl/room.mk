@@ -34,8 +34,8 @@ STACK_SOURCES := $(sort $(wildcard $(RTL_HARNESS)/*.cpp $(RTL_HARNESS)/*.h $(RTL
   $(POINT)/include/duplex/*.h))
 STACK_HASH := $(RTL_HASH)-$(call hash_of,$(STACK_SOURCES))
 RTL_TOOLS = $(eval RTL_TOOLS := $(shell $(VERILATOR) --version 2>/dev/null))$(RTL_TOOLS)
-RTL_MADE_OF = $(RTL_HASH) $(RTL_TOOLS) $(CXX) $(RTL_OPTIMIZE) $(RTL_VERILATE)
-STACK_MADE_OF = $(STACK_HASH) $(RTL_MADE_OF) $(RTL_MODEL_FLAGS)
+RTL_MADE_OF = $(strip $(RTL_HASH) $(RTL_TOOLS) $(CXX) $(RTL_OPTIMIZE) $(RTL_VERILATE))
+STACK_MADE_OF = $(strip $(STACK_HASH) $(RTL_MADE_OF) $(RTL_MODEL_FLAGS))
 RTL_MODEL_FLAGS = $(CC) $(CFLAGS) $(SANITIZE)
 
 LIB_SRC += $(RTL_HARNESS)/loader.c $(RTL_HARNESS)/builder.c
@@ -56,9 +56,10 @@ define newline
 
 
 endef
-$(if $(DRY),,$(shell mkdir -p $(RTL_OUT)))
+blank := $(subst x,,x x)
+$(if $(DRY),,$(shell scripts/place_verilated.sh $(RTL_OUT) $(BUILD)/verilator$(if $(WAVES),-waves)))
 RTL_VARIABLES := CC CXX CPPFLAGS CFLAGS LDFLAGS SANITIZE VERILATOR RTL_OPTIMIZE
-RTL_VARIABLE_LINES = $(subst $(newline) ,$(newline),$(foreach v,$(RTL_VARIABLES),$(newline)$(v)=$($(v))))
+RTL_VARIABLE_LINES = $(subst $(blank)$(newline),$(newline),$(foreach v,$(RTL_VARIABLES),$(newline)$(v)=$(strip $($(v)))))
 $(call remember,$(RTL_OUT)/source,$(RTL_SOURCE_TEXT)$(RTL_VARIABLE_LINES))
 
 # Each is built by one builder at a time, here and by duplex_rtl_open (scripts/build_once.sh).
@@ -94,7 +95,6 @@ $(RTL_OUT)/runtime/%.o: $$(call unless_made_of,$$@.record,$$(RTL_RUNTIME_MADE_OF
 	$(call say,CXX,$*.cpp)
 	$(Q)$(call made_once,$@.record,$(RTL_RUNTIME_MADE_OF),$(RTL_RUNTIME_COMMAND))
 RTL_RUNTIME := $(addprefix $(RTL_OUT)/runtime/,verilated.o verilated_dpi.o verilated_threads.o)
-RTL_RUNTIME_TRACE := $(RTL_OUT)/runtime/verilated_fst_c.o
 
 # $(call rtl_library,folder of Vstack__ALL.a,trace 0 or 1,other inputs): harness and model become one library that exports few names.
 rtl_library = $(CXX) -std=c++17 $(WARN) $(INCLUDES) -O2 -g $(RTL_CFLAGS) $(SANITIZE) -DVM_TRACE=$(2) -DVM_TRACE_FST=$(2) -DRTL_TRACE=$(2) \
@@ -103,12 +103,12 @@ rtl_library = $(CXX) -std=c++17 $(WARN) $(INCLUDES) -O2 -g $(RTL_CFLAGS) $(SANIT
   $(RTL_HARNESS)/harness.cpp $(RTL_MODEL_OBJ) $(RTL_RUNTIME) $(1)/Vstack__ALL.a $(3) -lz -pthread -latomic -o $@.new && mv $@.new $@
 STACK_NEEDS = $(RTL_RUNTIME) $$(RTL_MODEL_OBJ)
 
-$(RTL_OUT)/stack_%_trace.so: $$(call unless_made_of,$$@.record,$$(STACK_MADE_OF)) | $(RTL_OUT)/trace_%/Vstack__ALL.a $(STACK_NEEDS) $(RTL_RUNTIME_TRACE)
+$(RTL_OUT)/stack_%_trace.so: $$(call unless_made_of,$$@.record,$$(STACK_MADE_OF)) | $(RTL_OUT)/trace_%/Vstack__ALL.a $(STACK_NEEDS)
 	$(call say,LD,$@)
-	$(Q)$(call made_once,$@.record,$(STACK_MADE_OF),$(call rtl_library,$(RTL_OUT)/trace_$*,1,$(RTL_RUNTIME_TRACE)))
+	$(Q)$(call made_once,$@.record,$(STACK_MADE_OF),$(call rtl_library,$(RTL_OUT)/trace_$*,1,))
 
 $(RTL_OUT)/stack_%.so: $$(call unless_made_of,$$@.record,$$(STACK_MADE_OF)) | $(RTL_OUT)/top_%/Vstack__ALL.a $(STACK_NEEDS) $(RTL_CHANNEL)/libchannel.a
 	$(call say,LD,$@)
 	$(Q)$(call made_once,$@.record,$(STACK_MADE_OF),$(call rtl_library,$(RTL_OUT)/top_$*,0,$(RTL_CHANNEL)/libchannel.a))
-.SECONDARY: $(RTL_RUNTIME) $(RTL_RUNTIME_TRACE)
+.SECONDARY: $(RTL_RUNTIME)
 .PRECIOUS: $(RTL_OUT)/top_%/Vstack__ALL.a $(RTL_OUT)/trace_%/Vstack__ALL.a $(RTL_OUT)/runtime/%.o

@@ -23,6 +23,7 @@ const unsigned duplex_riscv_interface = DUPLEX_RISCV_INTERFACE;
 
 static struct platform *self(struct controller *controller) { return (struct platform *)controller; }
 
+// Also a controller that was opened only in part.
 static void riscv_close(struct controller *controller) {
   struct platform *p = self(controller);
   if (p->watch) watch_close(p->watch);
@@ -126,6 +127,7 @@ static int run(struct platform *p, uint64_t end) {
   return DUPLEX_OK;
 }
 
+// Rings the doorbell and runs until a job is complete or there is none, for so many clocks at most.
 static int riscv_run(struct controller *controller, uint64_t clocks) {
   struct platform *p = self(controller);
   const uint64_t now = stack_clocks(p);
@@ -148,6 +150,12 @@ static int boot(struct platform *p) {
   snprintf(p->base.failure, sizeof p->base.failure, "the firmware does not speak version %u of the protocol",
            PROTOCOL_VERSION);
   return DUPLEX_ERROR_FIRMWARE;
+}
+
+static int riscv_end_files(struct controller *controller) {
+  struct platform *p = self(controller);
+  if (!p->watch || watch_end_files(p->watch, p->base.failure, sizeof p->base.failure)) return DUPLEX_OK;
+  return DUPLEX_ERROR_IO;
 }
 
 static int riscv_reset(struct controller *controller) { return boot(self(controller)); }
@@ -222,7 +230,7 @@ static int open_parts(struct platform *p, const struct duplex_riscv_options *opt
 
 int duplex_riscv_open(const struct duplex_riscv_options *options, struct duplex_backend *backend,
                       struct controller **controller, char *text, size_t size) {
-  static const struct controller_ops ops = {"riscv", riscv_close, riscv_reset, riscv_run};
+  static const struct controller_ops ops = {"riscv", riscv_close, riscv_reset, riscv_run, riscv_end_files};
   struct platform *p = calloc(1, sizeof *p);
   *controller = NULL;
   if (!p) return DUPLEX_ERROR_NO_MEMORY;

@@ -26,7 +26,22 @@ int duplex_judge_print(FILE *file, unsigned channel, const struct duplex_judge_c
                  command->mask);
 }
 
+#define TEXT_START "# DRAM commands of a stack\n"
+#define TEXT_END "# end, %" SCNu64 " commands%c"
+
+void duplex_judge_print_start(FILE *file) { fputs(TEXT_START, file); }
+
+void duplex_judge_print_end(FILE *file, uint64_t commands) { fprintf(file, TEXT_END, commands, '\n'); }
+
+bool duplex_judge_is_start(const char *line) { return strcmp(line, TEXT_START) == 0; }
+
+bool duplex_judge_is_end(const char *line, uint64_t *commands) {
+  char newline = 0;
+  return sscanf(line, TEXT_END, commands, &newline) == 2 && newline == '\n';
+}
+
 bool duplex_judge_is_blank(const char *line) {
+  if (!line) return true;
   line += strspn(line, " \t\r\n");
   return *line == 0 || *line == '#';
 }
@@ -64,7 +79,7 @@ static bool read_kind(const char *text, enum duplex_judge_kind *kind) {
 
 bool duplex_judge_parse(const char *line, unsigned *channel, struct duplex_judge_command *command) {
   char copy[128], *fields[FIELDS_MAX];
-  if (strlen(line) >= sizeof copy) return false;
+  if (!line || !channel || !command || strlen(line) >= sizeof copy) return false;
   strcpy(copy, line);
   memset(command, 0, sizeof *command);
   const unsigned count = cut(copy, fields);

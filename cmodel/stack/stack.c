@@ -102,8 +102,10 @@ static const char *model_failure(struct duplex_backend *backend) {
 }
 
 static const struct duplex_backend_ops model_ops = {
-    "cmodel",        model_close,    model_reg_read, model_reg_write, model_mem_read, model_mem_write,
-    model_xpu_write, model_xpu_wait, model_advance,  model_clocks,    model_commands, model_failure,
+    "cmodel",       model_close,     model_reg_read,  model_reg_write,
+    model_mem_read, model_mem_write, model_xpu_write, model_xpu_wait,
+    model_advance,  model_clocks,    model_commands,  model_failure,
+    NULL,  // it writes no files
 };
 
 // All units but the registers as after reset; without streams the xPU is quiet.

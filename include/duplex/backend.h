@@ -63,6 +63,10 @@ struct duplex_backend_ops {
   void (*commands)(struct duplex_backend *backend, struct duplex_dram_commands *commands);
   // Text of the last failure that is the back end's own (DRAM timing violation, watchdog), or "".
   const char *(*failure)(struct duplex_backend *backend);
+  // Ends the files of the options: nothing is written to them any more. DUPLEX_ERROR_IO: one of them is not
+  // whole, and failure() names it and the cause. NULL: it writes no files. close does the same without a
+  // word.
+  int (*end_files)(struct duplex_backend *backend);
 };
 
 // Every implementation begins with this.

@@ -56,6 +56,11 @@ int duplex_stack_open(const char *backend, const struct duplex_stack_options *op
 int duplex_stack_open_backend(struct duplex_backend *backend, const struct duplex_stack_options *options,
                               struct duplex_stack **stack);
 
+// Ends the files of the options (waveform, command trace, firmware trace and profile): nothing is written to
+// them any more. Errors: IO (one of them is not whole; the text names it and the cause). duplex_stack_close
+// ends them too, without a word.
+int duplex_stack_end_files(struct duplex_stack *stack);
+
 // Ends a client: its jobs in flight are given up; weights, caches and sequences that are left go with it.
 // With the last client the stack itself and its back end close. NULL: nothing. No handle of the client can be
 // used afterwards.

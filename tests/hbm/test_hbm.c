@@ -2,6 +2,7 @@
 // DRAM of a stack: cells against a plain array, pins against the protocol of docs/architecture.md, counts,
 // errors, command text.
 #include <pthread.h>
+#include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -273,20 +274,37 @@ static void test_counts_and_text(void **state) {
   duplex_hbm_commands(device.hbm, &commands);
   assert_true(commands.act == 1 && commands.wr == 1 && commands.rd == 2 && commands.pre == 1 &&
               commands.ref == 2);
+  assert_int_equal(duplex_hbm_end_text(device.hbm), DUPLEX_OK);
+  assert_int_equal(duplex_hbm_end_text(device.hbm), DUPLEX_OK);  // once is enough
   duplex_hbm_close(device.hbm);
   FILE *file = fopen(name, "r");
   text[fread(text, 1, sizeof text - 1, file)] = 0;
   fclose(file);
   unlink(name);
   assert_string_equal(text,
-                      "0 0 ACT 1 ff 16383\n20 0 WR 1 ff 3\n40 0 RD 1 f 4\n44 0 RD 1 ff 5\n60 0 PRE 1 ff\n80 "
-                      "0 REF 1 ff\n82 0 REF 2 80\n");
+                      "# DRAM commands of a stack\n0 0 ACT 1 ff 16383\n20 0 WR 1 ff 3\n40 0 RD 1 f 4\n44 0 "
+                      "RD 1 ff 5\n60 0 PRE 1 ff\n80 "
+                      "0 REF 1 ff\n82 0 REF 2 80\n# end, 7 commands\n");
+}
+
+// A text that cannot be written, and one that cannot be opened.
+static void test_text_lost(void **state) {
+  (void)state;
+  struct device device = {.hbm = open_stack(1, "/dev/full")};
+  row(&device, 0, 0, 1, 0xff, 16383);
+  assert_int_equal(duplex_hbm_end_text(device.hbm), DUPLEX_ERROR_IO);
+  assert_string_equal(duplex_hbm_failure(device.hbm), "/dev/full: writing failed: No space left on device");
+  duplex_hbm_close(device.hbm);
+  struct duplex_hbm *hbm;
+  assert_int_equal(duplex_hbm_open(1, NULL, "/nonexistent/commands.txt", &hbm), DUPLEX_ERROR_IO);
+  assert_int_equal(errno, ENOENT);
+  assert_null(hbm);
 }
 
 int main(void) {
-  const struct CMUnitTest tests[] = {cmocka_unit_test(test_cells),          cmocka_unit_test(test_range),
-                                     cmocka_unit_test(test_read),           cmocka_unit_test(test_write),
-                                     cmocka_unit_test(test_halves),         cmocka_unit_test(test_failures),
-                                     cmocka_unit_test(test_counts_and_text)};
+  const struct CMUnitTest tests[] = {
+      cmocka_unit_test(test_text_lost), cmocka_unit_test(test_cells),          cmocka_unit_test(test_range),
+      cmocka_unit_test(test_read),      cmocka_unit_test(test_write),          cmocka_unit_test(test_halves),
+      cmocka_unit_test(test_failures),  cmocka_unit_test(test_counts_and_text)};
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

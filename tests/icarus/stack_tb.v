@@ -131,7 +131,7 @@ module stack_tb #(
 
   reg [63:0] most;
   integer script, found, until_interrupt, expected_interrupt, expected_clocks, lines, start;
-  reg [8*256-1:0] file;
+  string file;
   reg [7:0] operation;
   reg [31:0] address, value;
 
