@@ -112,6 +112,7 @@ refused "threads 0" "--threads" gemm --x x.npy --w w.npy --threads 0
 refused "trace on the C model" "--trace" gemm --x x.npy --w w.npy --trace t.fst
 refused "commands on the C model" "--command-trace" gemm --x x.npy --w w.npy --command-trace t.txt
 head -c 3000 "$(dirname "$duplex")/firmware.elf" >short.elf
+refused "a window that ends before it begins" "--trace-from 9: expected at most --trace-to, 8" gemm --x x.npy --w w.npy --backend rtl --trace t.fst --trace-from 9 --trace-to 8
 refused "firmware cut off" "short.elf" gemm --x x.npy --w w.npy --firmware riscv --firmware-elf short.elf
 refused "firmware no ELF" "x.npy: it is no ELF file" gemm --x x.npy --w w.npy --firmware riscv --firmware-elf x.npy
 refused "firmware missing" "none.elf" gemm --x x.npy --w w.npy --firmware riscv --firmware-elf none.elf
