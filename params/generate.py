@@ -11,10 +11,11 @@ FOLDER: include/duplex/*.h and generated/*.vh, with a copy of FILE. Put both bef
 exit status 2; docs/parameters.md lists what must fit.
 """
 import hashlib
-import os
 import pathlib
 import re
 import sys
+
+from whole_files import write_all
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 LICENCE = "SPDX-License-Identifier: Apache-2.0"
@@ -190,16 +191,60 @@ def preset_table(presets):
     return "\n".join(lines + ["};", "", "#endif", ""])
 
 
+FUSESOC_CORE = """CAPI=2:
+# {banner}
+name: duplex:logic_pim:stack:{version}
+description: Logic-PIM stack for HBM3, exact GEMM with gated activation
+filesets:
+  rtl:
+    files:
+{rtl}
+      - rtl/lint.vlt: {{file_type: vlt}}
+    file_type: systemVerilogSource
+  bench:
+    files:
+      - tests/icarus/dram.v
+      - tests/icarus/stack_tb.v
+      - tests/icarus/gemm.script: {{file_type: user, copyto: gemm.script}}
+    file_type: systemVerilogSource
+targets:
+  default:
+    filesets: [rtl]
+    toplevel: stack
+    parameters: [CHANNELS]
+  lint:
+    filesets: [rtl]
+    toplevel: stack
+    parameters: [CHANNELS=2]
+    default_tool: verilator
+    tools:
+      verilator:
+        mode: lint-only
+        verilator_options: [-Wall]
+  sim:
+    filesets: [rtl, bench]
+    toplevel: stack_tb
+    parameters: [CHANNELS=1, script=gemm.script]
+    default_tool: icarus
+    tools:
+      icarus:
+        iverilog_options: [-g2012]
+parameters:
+  CHANNELS:
+    datatype: int
+    default: 32
+    paramtype: vlogparam
+  script:
+    datatype: str
+    paramtype: plusarg
+    description: sim - what the bench plays (tests/icarus/record.c)
+"""
+
+
 def fusesoc_core(version, includes, files):
-    lines = ["CAPI=2:", f"# {BANNER.format('rtl/files.f')}", f"name: duplex:logic_pim:stack:{version}",
-             "description: Logic-PIM stack for HBM3, exact GEMM with gated activation", "filesets:", "  rtl:", "    files:"]
-    lines += [f"      - {name}: {{is_include_file: true, include_path: {pathlib.PurePath(name).parent}}}" for name in includes]
-    lines += [f"      - {name}" for name in files]
-    lines += ["    file_type: systemVerilogSource", "targets:", "  default: &default", "    filesets: [rtl]", "    toplevel: stack",
-              "    parameters: [CHANNELS]", "  lint:", "    <<: *default", "    default_tool: verilator", "    tools:", "      verilator:",
-              "        mode: lint-only", "        verilator_options: [-Wall]", "parameters:", "  CHANNELS:", "    datatype: int",
-              "    default: 32", "    paramtype: vlogparam"]
-    return "\n".join(lines + [""])
+    rtl = [f"      - {name}: {{is_include_file: true, include_path: {pathlib.PurePath(name).parent}}}" for name in includes]
+    rtl += [f"      - {name}" for name in files]
+    return FUSESOC_CORE.format(banner=BANNER.format("rtl/files.f"), version=version, rtl="\n".join(rtl))
 
 
 def hardware_parameters(overlay=None):
@@ -310,11 +355,19 @@ def outputs():
         yield (f"params/generated/dram_{name}.vh",
                verilog_header(f"DUPLEX_DRAM_{name.upper()}_VH", "DRAM_", [(n.upper(), v, c) for n, v, c in parameters], f"params/dram/{name}.preset"))
     includes = ["params/generated/duplex_params.vh", "params/generated/duplex_descriptor.vh", "params/generated/duplex_registers.vh",
-                "params/generated/duplex_exponential.vh", "params/generated/duplex_enumerations.vh"]
+                "params/generated/duplex_exponential.vh", "params/generated/duplex_enumerations.vh", "params/generated/duplex_dram.vh"]
     includes += [f"params/generated/dram_{name}.vh" for name, _ in presets]
     includes += sorted(str(p.relative_to(ROOT)) for p in (ROOT / "rtl").glob("*/*.vh"))
     files = [line for line in (ROOT / "rtl/files.f").read_text().splitlines() if line and not line.startswith("#")]
     yield "duplex.core", fusesoc_core((ROOT / "VERSION").read_text().strip(), includes, files)
+    yield "params/generated/sources.sha256", source_hashes()
+
+
+def source_hashes():
+    """What all of this was made from, for `sha256sum --check`: make sees with it that a source changed (mk/point.mk)."""
+    sources = [ROOT / "VERSION", ROOT / "rtl/files.f", *(ROOT / "params").glob("*.params"), *(ROOT / "params").glob("*.fields"),
+               *(ROOT / "params/dram").glob("*.preset")]
+    return "".join(f"{hashlib.sha256(p.read_bytes()).hexdigest()}  {p.relative_to(ROOT)}\n" for p in sorted(sources))
 
 
 def licensed(output):
@@ -342,19 +395,6 @@ def point_outputs(overlay):
     yield "generated/duplex_descriptor.vh", descriptor_verilog(fields)
 
 
-def write(path, text):
-    """Writes the file whole or not at all; one that is right already keeps its time."""
-    if path.exists() and path.read_text() == text:
-        return
-    path.parent.mkdir(parents=True, exist_ok=True)
-    new = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        new.write_text(text)
-        os.replace(new, path)
-    finally:
-        new.unlink(missing_ok=True)
-
-
 def check():
     """1 if a committed file is not what its source gives."""
     stale = [name for name, text in map(licensed, outputs()) if not (ROOT / name).exists() or (ROOT / name).read_text() != text]
@@ -372,8 +412,7 @@ def main(arguments):
         folder, made = ROOT, list(map(licensed, outputs()))
     else:
         raise Refused(__doc__.split("\n\n")[1])
-    for name, text in made:
-        write(folder / name, text)
+    write_all({folder / name: text for name, text in made})
     return 0
 
 

@@ -4,7 +4,8 @@
 //
 // Clock n: the inputs are set while the clock is low, the stack settles, its outputs are looked at, the clock
 // rises. The DRAM of a channel sees the commands of clock n and gives the read data that belong to clock n.
-// DUPLEX_AXI_SEED=n makes the AXI master keep the stack waiting at random.
+// DUPLEX_AXI_SEED=n makes the AXI master keep the stack waiting at random, DUPLEX_RANDOM_START=n gives the
+// registers and memories of the stack random values before its reset instead of zeros.
 #include <cinttypes>
 #include <cstdio>
 #include <cstdlib>
@@ -21,20 +22,20 @@
 #include "duplex/params.h"
 #include "verilated.h"
 #if RTL_TRACE
-#include "verilated_fst_c.h"
+#include "backend/rtl/wave.h"
 #endif
 
 namespace {
 
 constexpr unsigned RESET_CLOCKS = 4;
 constexpr unsigned AXI_CLOCKS_MAX = 10000;  // longest register access
+constexpr uint64_t CLOCK_TIME = 1000;       // of a clock in waveforms, in ps: clock n is n ns
 
 class Stack {
  public:
-  Stack() : model_(enter(), "stack"), axi_(model_) {}
+  Stack() : model_(started(), "stack"), axi_(model_) {}
   ~Stack() {
-    enter();
-    close_wave();
+    end_files();
     model_.final();
   }
 
@@ -78,6 +79,13 @@ class Stack {
     if (interrupt) *interrupt = interrupt_;
     return status_;
   }
+  int end_files() {
+    enter();
+    const int error = dram_.end_text(failure_);
+    const std::string wrong = close_wave();
+    if (!wrong.empty()) failure_ = wrong;
+    return wrong.empty() ? error : DUPLEX_ERROR_IO;
+  }
   uint64_t clocks() const { return clocks_; }
   DramPins &dram() { return dram_; }
   const char *failure() const { return failure_.empty() ? dram_.failure() : failure_.c_str(); }
@@ -90,6 +98,15 @@ class Stack {
     context_.fatalOnError(false);
     Verilated::threadContextp(&context_);
     return &context_;
+  }
+
+  // Before the model is made: its start values.
+  VerilatedContext *started() {
+    if (const char *seed = std::getenv("DUPLEX_RANDOM_START")) {
+      context_.randReset(2);
+      context_.randSeed((int)(std::strtoull(seed, nullptr, 0) % INT32_MAX) + 1);
+    }
+    return enter();
   }
 
   int access() {
@@ -110,7 +127,7 @@ class Stack {
     model_.clk_i = 0;
     axi_.drive();
     dram_.drive(model_, clocks_);
-    step();
+    step(0);
     axi_.sample();
     interrupt_ = model_.rst_ni && model_.interrupt_o;
     if (model_.rst_ni) {
@@ -118,7 +135,7 @@ class Stack {
       if (error && !status_) status_ = error;
     }
     model_.clk_i = 1;
-    step();
+    step(CLOCK_TIME / 2);
     clocks_++;
     if (context_.gotError() && !status_) {
       failure_ = "an assertion of the RTL failed in clock " + std::to_string(clocks_) +
@@ -131,36 +148,36 @@ class Stack {
   int open_wave(const duplex_backend_options &options) {
     trace_from_ = options.trace_from;
     trace_to_ = options.trace_to ? options.trace_to : UINT64_MAX;
-    FILE *file = std::fopen(options.trace_file, "wb");
-    if (!file) {
-      failure_ = std::string(options.trace_file) + ": cannot be written";
-      return DUPLEX_ERROR_IO;
-    }
-    std::fclose(file);
     context_.traceEverOn(true);
-    wave_.reset(new VerilatedFstC);
-    model_.trace(wave_.get(), 99);
-    wave_->open(options.trace_file);
-    return 0;
+    failure_ = wave_.open(model_, options.trace_file);
+    tracing_ = failure_.empty();
+    return tracing_ ? 0 : DUPLEX_ERROR_IO;
   }
-  void close_wave() {
-    if (wave_) wave_->close();
+  std::string close_wave() {
+    tracing_ = false;
+    return wave_.close();
   }
-  void step() {
-    model_.eval();
-    if (clocks_ >= trace_from_ && clocks_ <= trace_to_) wave_->dump(context_.time());
-    context_.timeInc(1);
+  void record() {
+    if (tracing_ && clocks_ >= trace_from_ && clocks_ <= trace_to_) wave_.dump(context_.time());
   }
 #else
   int open_wave(const duplex_backend_options &) { return 0; }
-  void close_wave() {}
-  void step() { model_.eval(); }
+  std::string close_wave() { return ""; }
+  void record() {}
 #endif
+
+  // Settles the model at a time of this clock.
+  void step(uint64_t time) {
+    context_.time(clocks_ * CLOCK_TIME + time);
+    model_.eval();
+    record();
+  }
 
   VerilatedContext context_;
   Vstack model_;
 #if RTL_TRACE
-  std::unique_ptr<VerilatedFstC> wave_;
+  rtl::Wave wave_;
+  bool tracing_ = false;
   uint64_t trace_from_ = 0;
   uint64_t trace_to_ = 0;
 #endif
@@ -198,12 +215,14 @@ const duplex_backend_ops rtl_ops = {
     [](duplex_backend *b) { return stack_of(b).clocks(); },
     [](duplex_backend *b, duplex_dram_commands *commands) { stack_of(b).dram().commands(*commands); },
     [](duplex_backend *b) { return stack_of(b).failure(); },
+    [](duplex_backend *b) { return stack_of(b).end_files(); },
 };
 
 }  // namespace
 
 const unsigned duplex_rtl_stack_interface = DUPLEX_RTL_INTERFACE;
 const unsigned duplex_rtl_stack_point = DUPLEX_POINT;
+const char duplex_rtl_stack_hash[] = DUPLEX_STACK_HASH;
 
 int duplex_rtl_stack_open(const duplex_backend_options *options, duplex_backend **backend, char *failure,
                           size_t failure_size) {

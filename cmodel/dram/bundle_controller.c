@@ -11,6 +11,8 @@ enum { WRITE_PATIENCE = 4000, WRITE_WAIT = 255, WRITE_TURN = 100, WRITE_LINGER =
 
 static unsigned clocks(unsigned tck) { return (tck + 1) / 2; }
 
+// The rules of a preset in clocks of two tCK, as the RTL's counters hold them: one less where a counter runs
+// to 0.
 static struct bundle_timing timing_of(const struct duplex_dram_timing *t) {
   const unsigned write_latency = clocks(t->nCWL);
   const unsigned pre_act = clocks(t->nRTP) + clocks(t->nRP);
@@ -73,6 +75,8 @@ static void turns_clock(struct bundle_controller *c, const struct bundle_control
     stripe_map(in->write_column / DUPLEX_COLUMNS, in->write_stripe, &c->write_bundle, &c->write_row);
 }
 
+// The column command of this clock, if any, on the pins, and what it makes the next ones wait for; credits,
+// and the shift registers of data that will come and go. `pop`: the oldest row set ends with this read.
 static void columns_clock(struct bundle_controller *c, const struct bundle_controller_in *in, bool rd,
                           bool wr, bool pop) {
   const struct bundle_timing *t = &c->timing;

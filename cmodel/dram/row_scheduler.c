@@ -8,6 +8,8 @@ struct wish {
   uint16_t row;
 };
 
+// What a bundle wants: a row for the write that waits or for the oldest of its row sets, and whether it
+// refreshes first. Writes nothing.
 static struct wish wish_of(const struct bundle_controller *c, const struct row_scheduler_in *in, unsigned b) {
   const struct bundle_state *bundle = &c->bundle[b];
   const struct row_set *slot = c->queue.slot;
@@ -49,6 +51,7 @@ void row_scheduler_open(const struct bundle_controller *c, const struct row_sche
 
 enum { NOTHING = DUPLEX_ROW_COMMAND_REF + 1 };
 
+// The row command that the bundle may have in this clock for its wish; NOTHING if it has to wait.
 static unsigned command_of(const struct bundle_controller *c, const struct wish *wish, unsigned b) {
   const struct bundle_state *bundle = &c->bundle[b];
   const bool owned = c->owner >> b & 1;
@@ -86,6 +89,8 @@ static unsigned distance_after(const struct bundle_controller *c, unsigned comma
   return command == DUPLEX_ROW_COMMAND_REF ? c->timing.rrefd_wait : c->timing.rrd_wait;
 }
 
+// Puts the row command of bundle `b` on the pins and notes what it makes later commands wait for; under the
+// strict rule a row opens in two halves.
 static void give(struct bundle_controller *c, unsigned b, unsigned command, uint16_t row) {
   struct bundle_state *bundle = &c->bundle[b];
   const uint64_t next = c->now + 1;

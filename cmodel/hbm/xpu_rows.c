@@ -2,6 +2,7 @@
 // Rows of the xPU's banks: which row command one may have now.
 #include "cmodel/hbm/xpu_rows.h"
 
+// Whether the bank, its rank and its group allow an ACT or REF now.
 bool xpu_rank_ready(const struct duplex_xpu_traffic *x, unsigned bundle, unsigned bank) {
   const unsigned rank = bundle / 2;
   return x->now >= x->bank[bundle][bank].act_at && x->now >= x->rank_at[rank] &&

@@ -84,6 +84,7 @@ static struct pair pair_at(const struct duplex_xpu_traffic *x, uint64_t number) 
 // Writes go first: somebody waits for them.
 static bool is_streaming(const struct duplex_xpu_traffic *x) { return x->streams && !x->writes_left; }
 
+// Whether the stream reads from the bank soon.
 static bool is_wanted(const struct duplex_xpu_traffic *x, unsigned bundle, unsigned bank) {
   for (unsigned i = 0; i < AHEAD && is_streaming(x); i++) {
     const struct pair p = pair_at(x, x->pair + i);
@@ -92,6 +93,7 @@ static bool is_wanted(const struct duplex_xpu_traffic *x, unsigned bundle, unsig
   return false;
 }
 
+// A refresh that is owed, or the PRE before it, for a bank that nobody wants; XPU_NOTHING if there is none.
 static struct xpu_candidate refresh(const struct duplex_xpu_traffic *x) {
   for (unsigned bundle = 0; bundle < DUPLEX_BUNDLES; bundle++) {
     for (unsigned bank = 0; x->owned >> bundle & 1 && bank < 8; bank++) {
@@ -115,6 +117,8 @@ static struct xpu_candidate close_given(const struct duplex_xpu_traffic *x) {
   return (struct xpu_candidate){.command = XPU_NOTHING};
 }
 
+// The row command of this clock: rows of bundles given away are closed first, then writes, then the stream,
+// then refreshes.
 static struct xpu_candidate choose(const struct duplex_xpu_traffic *x) {
   const struct xpu_candidate given =
       x->gave ? close_given(x) : (struct xpu_candidate){.command = XPU_NOTHING};
@@ -131,6 +135,7 @@ static struct xpu_candidate choose(const struct duplex_xpu_traffic *x) {
   return refresh(x);
 }
 
+// Puts the chosen row command on the pins and notes what it makes later commands wait for.
 static void give(struct duplex_xpu_traffic *x, const struct xpu_candidate *c) {
   struct duplex_xpu_bank *b = &x->bank[c->bundle][c->bank];
   const struct duplex_dram_timing *t = &x->timing;
@@ -162,6 +167,8 @@ static void give(struct duplex_xpu_traffic *x, const struct xpu_candidate *c) {
   }
 }
 
+// The next read of the stream if its row is open and all rules allow it; goes on to the next pair of banks
+// behind the last one.
 static void read_column(struct duplex_xpu_traffic *x) {
   const struct pair p = pair_at(x, x->pair);
   const unsigned rank = p.bundle / 2;
@@ -186,6 +193,7 @@ static void read_column(struct duplex_xpu_traffic *x) {
   x->pair++;
 }
 
+// Bundles that are refreshed in all banks are told; each nREFI every bank owes one more.
 static void count_refreshes(struct duplex_xpu_traffic *x) {
   x->refreshed_bundles = 0;
   for (unsigned bundle = 0; bundle < DUPLEX_BUNDLES; bundle++) {
@@ -200,6 +208,7 @@ static void count_refreshes(struct duplex_xpu_traffic *x) {
     for (unsigned bank = 0; x->owned >> bundle & 1 && bank < 8; bank++) x->bank[bundle][bank].owed++;
 }
 
+// Whether a row is still open in a bundle that is not the xPU's any more.
 static bool any_open_given(const struct duplex_xpu_traffic *x) {
   for (unsigned bundle = 0; bundle < DUPLEX_BUNDLES; bundle++)
     for (unsigned bank = 0; !(x->owned >> bundle & 1) && bank < 8; bank++)

@@ -83,6 +83,13 @@ bool duplex_judge_finish(struct duplex_judge *judge, uint64_t tck);
 // if the file refuses it.
 int duplex_judge_print(FILE *file, unsigned channel, const struct duplex_judge_command *command);
 
+// The first and the last line of a text that a stack writes: comments, so that every reader passes over them.
+// The last one says how many commands there are; a text that begins so and does not end so was cut off.
+void duplex_judge_print_start(FILE *file);
+void duplex_judge_print_end(FILE *file, uint64_t commands);
+bool duplex_judge_is_start(const char *line);
+bool duplex_judge_is_end(const char *line, uint64_t *commands);
+
 // True if the line holds nothing, or a comment only; a `#` begins one.
 bool duplex_judge_is_blank(const char *line);
 
