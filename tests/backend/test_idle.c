@@ -19,6 +19,7 @@
 #include "duplex/hbm.h"
 #include "duplex/random.h"
 #include "duplex/registers.h"
+#include "tests/common/environment.h"
 
 enum { CHANNELS = 2, STEPS = 40 };
 
@@ -28,11 +29,6 @@ static struct stack_model *model(struct duplex_backend *backend) { return (struc
 static void part_twins(struct duplex_backend *backend) {
   struct stack_model *stack = model(backend);
   for (unsigned i = 0; i < CHANNELS; i++) twins_leave(&stack->twins, CHANNELS, i, stack->channel, stack->xpu);
-}
-
-static uint64_t seed(void) {
-  const char *text = getenv("DUPLEX_SEED");
-  return text ? strtoull(text, NULL, 0) : 1;
 }
 
 static void same(struct duplex_backend *skipped, struct duplex_backend *clocked) {
@@ -103,12 +99,12 @@ static void step(struct duplex_backend *both[2], struct duplex_random *random) {
 
 static void test_idle(void **state) {
   (void)state;
-  printf("seed %llu\n", (unsigned long long)seed());
+  printf("seed %llu\n", (unsigned long long)environment_seed());
   for (unsigned number = 0; number < 20; number++) {
     struct duplex_backend_options options = {.channels = CHANNELS, .threads = 1};
     struct duplex_backend *both[2];
     struct duplex_random random;
-    duplex_random_seed(&random, seed(), number);
+    duplex_random_seed(&random, environment_seed(), number);
     options.dram_preset = number % 2 ? "hbm3_6400" : NULL;
     options.xpu_traffic = number % 5 == 4;
     for (unsigned i = 0; i < 2; i++) assert_int_equal(duplex_cmodel_open(&options, &both[i]), DUPLEX_OK);
