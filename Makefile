@@ -5,7 +5,7 @@ BUILD ?= build
 
 include mk/content.mk mk/point.mk mk/flags.mk mk/common.mk
 include $(sort $(wildcard */room.mk */*/room.mk */*/*/room.mk))
-include mk/library.mk mk/test.mk mk/docs.mk mk/install.mk
+include mk/library.mk mk/test.mk mk/docs.mk mk/install.mk mk/pypi.mk
 
 .PHONY: all help clean
 all: $(BUILD)/duplex ## build the command and the library
@@ -16,4 +16,5 @@ help: ## list the commands
 	  END {for (i = 1; i <= NR; i++) printf "  make %-" wide "s  %s\n", name[i], what[i]}'
 
 clean: ## delete everything that was built
+	@scripts/place_verilated.sh --remove $(wildcard $(BUILD)/rtl* $(BUILD)/*/rtl* $(BUILD)/verilator* $(BUILD)/*/verilator*)
 	rm -rf $(BUILD)

@@ -145,7 +145,8 @@ static int read_lengths(const struct option *options, struct inputs *in) {
   if (!in->lengths || !in->order || !in->sequences || !in->spreads)
     return fail(EXIT_BAD_INPUT, "too little memory for %zu sequences", batch);
   for (size_t i = 0; i < batch; i++) in->lengths[i] = in->k.shape[2], in->order[i] = i;
-  if (text && (is_list(text) ? read_length_list(text, in) : read_length_file(text, in))) return EXIT_BAD_INPUT;
+  if (text && (is_list(text) ? read_length_list(text, in) : read_length_file(text, in)))
+    return EXIT_BAD_INPUT;
   qsort_r(in->order, batch, sizeof *in->order, compare_lengths, in->lengths);
   return EXIT_GOOD;
 }
@@ -228,16 +229,42 @@ static int fill_cache(struct duplex_kv_cache *cache, const struct inputs *in) {
   return error;
 }
 
-// A cache with room for the whole batch, as far as the stack has it.
-static struct duplex_kv_options cache_options(struct duplex_stack *stack, const struct inputs *in) {
+// Pages of the first sequences of the batch, which are at least needed, in every channel.
+static size_t least_pages(const struct duplex_stack *stack, const struct inputs *in, size_t batch,
+                          size_t *all) {
+  const size_t channels = duplex_stack_channels(stack);
+  const size_t heads = in->k.shape[1] < channels ? in->k.shape[1] : channels;  // of a page
+  *all = 0;
+  for (size_t i = 0; i < batch; i++) *all += (in->lengths[i] + PAGE_POSITIONS - 1) / PAGE_POSITIONS;
+  return (*all * heads + channels - 1) / channels;
+}
+
+// A cache that has room for so many sequences of the batch beside their q and o.
+static bool fit(struct duplex_stack *stack, const struct inputs *in, size_t batch,
+                struct duplex_kv_options *options) {
+  size_t pages;
+  const size_t least = least_pages(stack, in, batch, &pages);
+  const size_t room = duplex_kv_room_beside(stack, options, batch, in->q.shape[1], in->wide);
+  options->pages = room < pages ? room : pages;  // may still do: a page takes some of the channels only
+  return least <= room;
+}
+
+// The cache for the batch. *most: so many of its sequences have room, all if it is the batch.
+static struct duplex_kv_options cache_options(struct duplex_stack *stack, const struct inputs *in,
+                                              size_t *most) {
   struct duplex_kv_options options = {.heads = (unsigned)in->k.shape[1],
                                       .head_size = (unsigned)in->k.shape[3],
                                       .page_positions = PAGE_POSITIONS};
-  for (size_t i = 0; i < in->k.shape[0]; i++)
-    options.pages += (in->lengths[i] + PAGE_POSITIONS - 1) / PAGE_POSITIONS;
-  const size_t room = duplex_kv_room(stack, &options);
-  if (room && room < options.pages)
-    options.pages = room;  // may still do: a page takes some of the channels only
+  struct duplex_kv_options tried = options;
+  size_t none = in->k.shape[0] + 1;  // too many
+  *most = fit(stack, in, in->k.shape[0], &options) ? in->k.shape[0] : 0;
+  while (*most != in->k.shape[0] && none - *most > 1) {
+    const size_t middle = *most + (none - *most) / 2;
+    if (fit(stack, in, middle, &tried))
+      *most = middle;
+    else
+      none = middle;
+  }
   return options;
 }
 
@@ -267,10 +294,12 @@ static int attend(struct duplex_kv_cache *cache, const struct inputs *in) {
   return error;
 }
 
-// Returns a code of duplex/error.h.
-static int compute(struct duplex_stack *stack, const struct inputs *in) {
+// Returns a code of duplex/error.h. *most: sequences of the batch that have room, as far as can be told
+// before.
+static int compute(struct duplex_stack *stack, const struct inputs *in, size_t *most) {
   struct duplex_kv_cache *cache = NULL;
-  const struct duplex_kv_options wanted = cache_options(stack, in);
+  const struct duplex_kv_options wanted = cache_options(stack, in, most);
+  if (*most < in->q.shape[0]) return DUPLEX_ERROR_OUT_OF_SPACE;
   progress("filling the KV cache");
   int error = duplex_kv_open(stack, &wanted, &cache);
   if (!error) error = fill_cache(cache, in);
@@ -293,16 +322,26 @@ static void free_inputs(struct inputs *in) {
   free(in->spreads);
 }
 
+// The line for a failure of compute.
+static int refuse(const struct duplex_stack *stack, const struct option *options, const struct inputs *in,
+                  size_t most, int error) {
+  if (most == in->q.shape[0]) return stack_error(stack, error);
+  return fail(EXIT_BAD_INPUT,
+              "--q %s: has %zu sequences, the stack's DRAM has room for K, V, q and o of the first %zu",
+              option_value(options, "--q"), in->q.shape[0], most);
+}
+
 int attention_on(struct duplex_stack *stack, const struct option *options, bool (*make_room)(void *context),
                  void *context, struct tensor *o) {
   struct inputs in = {0};
   int status = read_inputs(options, &in);
   if (!status) status = check_spread(stack, &in);
   if (!status) {
+    size_t most;
     int error;
-    do error = compute(stack, &in);
+    do error = compute(stack, &in, &most);
     while (error == DUPLEX_ERROR_OUT_OF_SPACE && make_room(context));
-    if (error) status = stack_error(stack, error);
+    if (error) status = refuse(stack, options, &in, most, error);
   }
   if (!status) {
     *o = in.o;
@@ -321,8 +360,9 @@ static int run(const struct option *options, struct inputs *in, struct outputs *
   int status = open_stack(options, outputs, &stack);
   if (status) return status;
   status = check_spread(stack, in);
-  const int error = status ? 0 : compute(stack, in);
-  if (error) status = stack_error(stack, error);
+  size_t most;
+  const int error = status ? 0 : compute(stack, in, &most);
+  if (error) status = refuse(stack, options, in, most, error);
   duplex_stack_last_stats(stack, &stats);
   status = close_stack(stack, outputs, status);
   if (!status) status = output_tensor(outputs, out, &in->o);

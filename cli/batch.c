@@ -86,6 +86,7 @@ static int compute_gemm(struct session *session, const struct line *line, const 
   if (!status) status = check_x(line, x, w->k);
   if (!status) status = tensor_new_matrices(element, session->matrices, x->shape[0], w->n, y);
   if (status) return status;
+  progress("line %u: computing gemm", session->line);
   const int error = duplex_stack_gemm(session->stack, w->weights, x->data, x->shape[0],
                                       (enum duplex_format)element, y->data);
   return error ? stack_error(session->stack, error) : EXIT_GOOD;
@@ -107,6 +108,7 @@ static int compute_expert(struct session *session, const struct line *line, cons
                   down->n, down->k, up->k, up->n);
   if (!status) status = tensor_new_matrices(element, session->matrices, x->shape[0], x->shape[1], y);
   if (status) return status;
+  progress("line %u: computing expert", session->line);
   const int error = duplex_stack_expert(session->stack, up->weights, down->weights, table, x->data,
                                         x->shape[0], (enum duplex_format)element, y->data);
   return error ? stack_error(session->stack, error) : EXIT_GOOD;
@@ -196,7 +198,8 @@ static int run_line(struct session *session, json_t *json) {
   if (!status) status = output_open(&outputs, "out", line.out, OUTPUT_TENSOR);  // refused before any work
   if (!status)
     status = job == ATTENTION ? compute_attention(session, &line, &y)
-                                  : compute_matrices(session, &line, job == EXPERT, &y);
+                              : compute_matrices(session, &line, job == EXPERT, &y);
+  progress_end();
   duplex_stack_last_stats(session->stack, &stats);
   if (!status) status = output_tensor(&outputs, line.out, &y);
   if (!status) status = outputs_commit(&outputs);

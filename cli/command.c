@@ -1,21 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-// The list of commands, and their options.
+// The options of a command: its own, and those of all jobs on a stack.
 #include "cli/command.h"
-
-#include <string.h>
 
 #include "cli/progress.h"
 #include "cli/stack_options.h"
-
-const struct command *const commands[] = {
-    &gemm_command,    &expert_command, &attention_command, &batch_command, &convert_command,
-    &compare_command, &random_command, &info_command,      &help_command,  NULL};
-
-const struct command *command_find(const char *name) {
-  for (unsigned i = 0; commands[i]; i++)
-    if (strcmp(commands[i]->name, name) == 0) return commands[i];
-  return NULL;
-}
 
 // Copies a table behind what is there; returns where it ends.
 static struct option *append(struct option *to, const struct option *from) {

@@ -18,9 +18,6 @@ struct command {
 extern const struct command gemm_command, expert_command, attention_command, batch_command, convert_command,
     compare_command, random_command, info_command, help_command;
 
-extern const struct command *const commands[];  // ends with NULL
-const struct command *command_find(const char *name);
-
 // The options of a command, its own first, then those of the stack; OPTIONS_MOST with the NULL name.
 void command_options(const struct command *command, struct option *options);
 

@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 // duplex help --bash: completion for bash from the tables of the commands.
+#include "cli/completion.h"
+
 #include <ctype.h>
 #include <stdio.h>
 #include <string.h>
 
-#include "cli/help.h"
 #include "cli/stack_options.h"
 
 // A choice is in small letters, a word in capitals stands for something.
@@ -36,17 +37,17 @@ static void print_cases(const char *command, const struct option *options) {
   }
 }
 
-static void print_names(const struct command *command) {
+static void print_names(const struct command *const *commands, const struct command *command) {
   struct option options[OPTIONS_MOST];
   command_options(command, options);
   printf("    %s:*) words='", command->name);
   for (const struct option *o = options; o->name; o++) printf("%s ", o->name);
-  if (command == &help_command)
+  if (strstr(command->operands, "COMMAND"))
     for (unsigned i = 0; commands[i]; i++) printf("%s ", commands[i]->name);
   printf("'%s ;;\n", strstr(command->operands, "npy") || strstr(command->operands, "json") ? " files=1" : "");
 }
 
-void print_completion(void) {
+void print_completion(const struct command *const *commands) {
   printf(
       "# Made by duplex help --bash. Do not edit.\n"
       "_duplex() {\n"
@@ -59,7 +60,7 @@ void print_completion(void) {
   for (unsigned i = 0; commands[i]; i++) print_cases(commands[i]->name, commands[i]->options);
   for (unsigned i = 0; commands[i]; i++)
     if (commands[i]->on_stack) print_cases(commands[i]->name, stack_options);
-  for (unsigned i = 0; commands[i]; i++) print_names(commands[i]);
+  for (unsigned i = 0; commands[i]; i++) print_names(commands, commands[i]);
   printf(
       "  esac\n"
       "  mapfile -t COMPREPLY < <(compgen -W \"$words\" -- \"$current\"; [ -z \"$files\" ] || compgen -f -- "

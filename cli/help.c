@@ -5,9 +5,21 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "cli/completion.h"
 #include "cli/environment.h"
+#include "cli/manual.h"
 #include "cli/paragraph.h"
 #include "cli/stack_options.h"
+
+const struct command *const commands[] = {
+    &gemm_command,    &expert_command, &attention_command, &batch_command, &convert_command,
+    &compare_command, &random_command, &info_command,      &help_command,  NULL};
+
+const struct command *command_find(const char *name) {
+  for (unsigned i = 0; commands[i]; i++)
+    if (strcmp(commands[i]->name, name) == 0) return commands[i];
+  return NULL;
+}
 
 void help_overview(void) {
   printf(
@@ -47,14 +59,14 @@ static void print_names(void) {
 
 static int run_help(int argc, char **argv) {
   const bool man = argc && strcmp(argv[0], "--man") == 0;
-  if (argc == 1 && strcmp(argv[0], "--bash") == 0) return print_completion(), EXIT_GOOD;
+  if (argc == 1 && strcmp(argv[0], "--bash") == 0) return print_completion(commands), EXIT_GOOD;
   if (argc == 1 && strcmp(argv[0], "--words") == 0) return print_names(), EXIT_GOOD;
   if (man) argc--, argv++;
   if (argc > 1) return fail(EXIT_BAD_INPUT, "help takes one command, '%s' was given too", argv[1]);
   const struct command *command = argc ? command_find(argv[0]) : NULL;
   if (argc && !command) return fail(EXIT_BAD_INPUT, "unknown command '%s': see duplex --help", argv[0]);
   if (man)
-    manual_page(command);
+    manual_page(commands, command);
   else if (command)
     help_of(command);
   else

@@ -6,13 +6,10 @@
 
 #include "cli/command.h"
 
+extern const struct command *const commands[];  // all of them; ends with NULL
+const struct command *command_find(const char *name);
+
 void help_overview(void);
 void help_of(const struct command *command);
-
-// In troff; NULL: of all commands.
-void manual_page(const struct command *command);
-
-// For bash.
-void print_completion(void);
 
 #endif

@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 // duplex help --man: man pages from the tables of the commands.
+#include "cli/manual.h"
+
 #include <ctype.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "cli/environment.h"
-#include "cli/help.h"
 #include "cli/stack_options.h"
 
 // Text in troff: its special characters are escaped.
@@ -68,7 +69,7 @@ static void put_environment(void) {
   for (const struct variable *v = variables; v->name; v++) put_entry(v->name, v->argument, v->what);
 }
 
-static void put_end(void) {
+static void put_end(const struct command *const *commands) {
   printf(".SH EXIT STATUS\n0; 2 bad input or usage; 1 anything else.\n.SH SEE ALSO\n");
   printf(".BR duplex (1)");
   for (unsigned i = 0; commands[i]; i++) printf(",\n.BR duplex\\-%s (1)", commands[i]->name);
@@ -81,7 +82,7 @@ static void put_title(const char *name) {
   printf(" 1 \"\" \"Duplex %s\" \"User Commands\"\n.SH NAME\n", DUPLEX_VERSION_TEXT);
 }
 
-static void overview_page(void) {
+static void overview_page(const struct command *const *commands) {
   put_title("duplex");
   printf("duplex \\- ");
   put_line("exact GEMM, expert layers and decode attention on a Logic-PIM stack, C model or Verilated RTL");
@@ -119,11 +120,11 @@ static void command_page(const struct command *command) {
   if (command->on_stack) put_options("OPTIONS OF ALL JOBS ON A STACK", stack_options);
 }
 
-void manual_page(const struct command *command) {
+void manual_page(const struct command *const *commands, const struct command *command) {
   if (command)
     command_page(command);
   else
-    overview_page();
+    overview_page(commands);
   put_environment();
-  put_end();
+  put_end(commands);
 }

@@ -10,5 +10,10 @@ demo-build: $(BUILD)/duplex $(BUILD)/exact_expert $(BUILD)/rtl/stack_2.so $(BUIL
 
 demo: ## install what is missing, build, run one expert on the C model and on the RTL, compare, report
 	@scripts/dependencies.sh build rtl demo
+	@$(MAKE) --no-print-directory -j$(JOBS) $(BUILD)/duplex
+	@$(DEMO_FILES) demo/run.sh $(BUILD) --check
 	@$(MAKE) --no-print-directory -j$(JOBS) demo-build
-	@X='$(X)' GATE='$(GATE)' UP='$(UP)' DOWN='$(DOWN)' demo/run.sh $(BUILD)
+	@$(DEMO_FILES) demo/run.sh $(BUILD)
+
+# The user's own, in the environment of the script.
+DEMO_FILES = X='$(X)' GATE='$(GATE)' UP='$(UP)' DOWN='$(DOWN)'

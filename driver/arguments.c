@@ -56,6 +56,7 @@ __attribute__((format(printf, 3, 4))) static int refuse(char *text, size_t size,
   return DUPLEX_ERROR_ARGUMENT;
 }
 
+// What a stack may be opened with; otherwise a text that names the option and what was expected.
 static int check_backend_options(const struct duplex_backend_options *o, char *text, size_t size) {
   if (o->channels < 1 || o->channels > DUPLEX_CHANNELS)
     return refuse(text, size, "%u channels: expected 1 to %d", o->channels, (int)DUPLEX_CHANNELS);

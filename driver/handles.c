@@ -16,6 +16,7 @@ static struct handle *take_retired(struct handles *handles) {
   return handle;
 }
 
+// Memory for a handle, at the head of the list; NULL: there is none.
 static struct handle *make(struct handles *handles, size_t size) {
   struct handle *handle = malloc(size);
   if (!handle) return NULL;

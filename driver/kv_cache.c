@@ -52,12 +52,34 @@ static void set_geometry(struct duplex_kv_cache *cache, struct duplex_stack *sta
   cache->slots = duplex_kv_slots(cache->heads, stack->channels);
 }
 
-size_t duplex_kv_room(struct duplex_stack *stack, const struct duplex_kv_options *options) {
+// The most pages in what is free of `space`; the options are right.
+static size_t pages_in(struct duplex_stack *stack, const struct space *space,
+                       const struct duplex_kv_options *options) {
   struct duplex_kv_cache cache;
-  if (need(stack, "options", options) || check_options(stack, options)) return 0;
   set_geometry(&cache, stack, options);
-  return space_longest(stack->space, stripe_of(stack, options)) /
-         (2 * cache.slots * cache.blocks * cache.tiles);
+  return space_longest(space, stripe_of(stack, options)) / (2 * cache.slots * cache.blocks * cache.tiles);
+}
+
+size_t duplex_kv_room(struct duplex_stack *stack, const struct duplex_kv_options *options) {
+  return need(stack, "options", options) || check_options(stack, options)
+             ? 0
+             : pages_in(stack, stack->space, options);
+}
+
+size_t duplex_kv_room_beside(struct duplex_stack *stack, const struct duplex_kv_options *options,
+                             size_t batch, size_t q_heads, bool p32) {
+  if (need(stack, "options", options) || check_options(stack, options) || batch == 0 || batch > UINT16_MAX ||
+      q_heads < options->heads)
+    return 0;
+  const uint64_t lanes = p32 ? DUPLEX_LANES / 2 : DUPLEX_LANES;
+  const uint64_t units = batch * ((q_heads / options->heads + lanes - 1) / lanes);
+  const uint64_t vectors = 2 * units * duplex_kv_slots(options->heads, stack->channels);
+  struct space space = *stack->space;
+  struct region region;
+  if (vectors > DUPLEX_BUNDLES * DUPLEX_BANK_ROWS ||
+      !space_take_mailbox(&space, stack->bundles, (uint32_t)vectors, &region))
+    return 0;
+  return pages_in(stack, &space, options);
 }
 
 // Pages of sequences that decode and of prompts; an error leaves the first pool for the caller to close.

@@ -277,6 +277,8 @@ int duplex_stack_reset(struct duplex_stack *stack) {
                : DUPLEX_OK;
 }
 
+unsigned duplex_stack_channels(const struct duplex_stack *stack) { return stack ? stack->channels : 0; }
+
 const char *duplex_stack_last_error(const struct duplex_stack *stack) {
   return stack ? stack->error_text : "there is no stack: its pointer is NULL";
 }

@@ -20,14 +20,16 @@ JOBS ?= 2
 GROUPS ?=
 TEST_COMMAND := $(BUILD)/duplex $(BUILD)/timing_judge
 TEST_RTL := $(RTL_OUT)/channel/libchannel.a rtl
+# Of the numbers of channels that tests use only 1 is left to be built on demand.
+stacks = $(foreach name,$(1),$(RTL_OUT)/stack_$(name).so)
 TEST_RV32 := $(BUILD)/firmware.elf $(BUILD)/controller.so
 TEST_NEEDS_static += $(TEST_COMMAND) $(LIB)
-TEST_NEEDS_unit += $(TEST_RTL) $(TEST_RV32) $(UNIT_TESTS) $(TEST_COMMAND)
+TEST_NEEDS_unit += $(TEST_RTL) $(call stacks,1_trace) $(TEST_RV32) $(UNIT_TESTS) $(TEST_COMMAND)
 TEST_NEEDS_bench += $(RTL_OUT)/channel/libchannel.a $(BENCH_OUT)/gemm/gemm_bench $(BENCHES)
 TEST_NEEDS_cli += $(TEST_COMMAND) $(TEST_RTL) $(TEST_RV32) $(SHARED) $(ONE)
-TEST_NEEDS_cosim += $(TEST_RTL) $(TEST_COMMAND)
+TEST_NEEDS_cosim += $(TEST_RTL) $(call stacks,3 5) $(TEST_COMMAND)
 TEST_NEEDS_firmware += $(TEST_RTL) $(TEST_RV32) $(TEST_COMMAND)
-TEST_NEEDS_bandwidth += $(TEST_RTL) $(TEST_COMMAND)
+TEST_NEEDS_bandwidth += $(TEST_RTL) $(call stacks,32) $(TEST_COMMAND)
 TEST_NEEDS_fuzz += $(LIB)
 TEST_NEEDS_synth += $(LIB) $(TEST_COMMAND)
 # What takes longest to build comes first, so that no core waits at the end.

@@ -191,16 +191,60 @@ def preset_table(presets):
     return "\n".join(lines + ["};", "", "#endif", ""])
 
 
+FUSESOC_CORE = """CAPI=2:
+# {banner}
+name: duplex:logic_pim:stack:{version}
+description: Logic-PIM stack for HBM3, exact GEMM with gated activation
+filesets:
+  rtl:
+    files:
+{rtl}
+      - rtl/lint.vlt: {{file_type: vlt}}
+    file_type: systemVerilogSource
+  bench:
+    files:
+      - tests/icarus/dram.v
+      - tests/icarus/stack_tb.v
+      - tests/icarus/gemm.script: {{file_type: user, copyto: gemm.script}}
+    file_type: systemVerilogSource
+targets:
+  default:
+    filesets: [rtl]
+    toplevel: stack
+    parameters: [CHANNELS]
+  lint:
+    filesets: [rtl]
+    toplevel: stack
+    parameters: [CHANNELS=2]
+    default_tool: verilator
+    tools:
+      verilator:
+        mode: lint-only
+        verilator_options: [-Wall]
+  sim:
+    filesets: [rtl, bench]
+    toplevel: stack_tb
+    parameters: [CHANNELS=1, script=gemm.script]
+    default_tool: icarus
+    tools:
+      icarus:
+        iverilog_options: [-g2012]
+parameters:
+  CHANNELS:
+    datatype: int
+    default: 32
+    paramtype: vlogparam
+  script:
+    datatype: str
+    paramtype: plusarg
+    description: sim - what the bench plays (tests/icarus/record.c)
+"""
+
+
 def fusesoc_core(version, includes, files):
-    lines = ["CAPI=2:", f"# {BANNER.format('rtl/files.f')}", f"name: duplex:logic_pim:stack:{version}",
-             "description: Logic-PIM stack for HBM3, exact GEMM with gated activation", "filesets:", "  rtl:", "    files:"]
-    lines += [f"      - {name}: {{is_include_file: true, include_path: {pathlib.PurePath(name).parent}}}" for name in includes]
-    lines += [f"      - {name}" for name in files]
-    lines += ["    file_type: systemVerilogSource", "targets:", "  default: &default", "    filesets: [rtl]", "    toplevel: stack",
-              "    parameters: [CHANNELS]", "  lint:", "    <<: *default", "    default_tool: verilator", "    tools:", "      verilator:",
-              "        mode: lint-only", "        verilator_options: [-Wall]", "parameters:", "  CHANNELS:", "    datatype: int",
-              "    default: 32", "    paramtype: vlogparam"]
-    return "\n".join(lines + [""])
+    rtl = [f"      - {name}: {{is_include_file: true, include_path: {pathlib.PurePath(name).parent}}}" for name in includes]
+    rtl += [f"      - {name}" for name in files]
+    return FUSESOC_CORE.format(banner=BANNER.format("rtl/files.f"), version=version, rtl="\n".join(rtl))
 
 
 def hardware_parameters(overlay=None):
@@ -311,7 +355,7 @@ def outputs():
         yield (f"params/generated/dram_{name}.vh",
                verilog_header(f"DUPLEX_DRAM_{name.upper()}_VH", "DRAM_", [(n.upper(), v, c) for n, v, c in parameters], f"params/dram/{name}.preset"))
     includes = ["params/generated/duplex_params.vh", "params/generated/duplex_descriptor.vh", "params/generated/duplex_registers.vh",
-                "params/generated/duplex_exponential.vh", "params/generated/duplex_enumerations.vh"]
+                "params/generated/duplex_exponential.vh", "params/generated/duplex_enumerations.vh", "params/generated/duplex_dram.vh"]
     includes += [f"params/generated/dram_{name}.vh" for name, _ in presets]
     includes += sorted(str(p.relative_to(ROOT)) for p in (ROOT / "rtl").glob("*/*.vh"))
     files = [line for line in (ROOT / "rtl/files.f").read_text().splitlines() if line and not line.startswith("#")]

@@ -12,6 +12,7 @@ import subprocess
 import design
 import simulate
 
+HALF_CLOCK = 500  # of the waveform's time: clock n is n ns
 
 class Wave:
     """Signals of a waveform file by full name, one value a clock: that before the rising edge."""
@@ -30,7 +31,7 @@ class Wave:
         return result.stdout
 
     def load(self, names):
-        """Takes these signals' changes; a signal changes at most once a clock, before its falling edge is written (even times)."""
+        """Takes these signals' changes; a signal changes at most once a clock, before its falling edge is written (whole clocks)."""
         names = list(names)
         self.changes, self.same = collections.defaultdict(list), {}
         first = clock = 0
@@ -40,7 +41,7 @@ class Wave:
                 number, source, _ = rest.split()
                 self.same[names[int(number)]] = source
             elif kind == "t":
-                time = (int(rest) + 1) // 2
+                time = (int(rest) + HALF_CLOCK) // (2 * HALF_CLOCK)
                 first = first or time
                 clock = time - first
             else:

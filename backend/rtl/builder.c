@@ -62,8 +62,12 @@ static void close_source(struct source *source) { free(source->text); }
 static int read_source(const char *folder, struct source *source) {
   char path[PATH_MAX], here[PATH_MAX];
   memset(source, 0, sizeof *source);
-  if (snprintf(path, sizeof path, "%s/source", folder) >= PATH_MAX || !real_folder(folder, "..", here))
-    return 0;
+  // The build folder by name, since this one may be a link out of it (scripts/place_verilated.sh).
+  snprintf(path, sizeof path, "%s", folder);
+  char *name = strrchr(path, '/');
+  if (!name || name == path) return 0;
+  *name = 0;
+  if (!real_folder(".", path, here) || snprintf(path, sizeof path, "%s/source", folder) >= PATH_MAX) return 0;
   char *rest = NULL;
   source->text = read_text(path);
   const char *sources = source->text ? strtok_r(source->text, "\n", &rest) : NULL;

@@ -4,7 +4,8 @@
 //
 // Clock n: the inputs are set while the clock is low, the stack settles, its outputs are looked at, the clock
 // rises. The DRAM of a channel sees the commands of clock n and gives the read data that belong to clock n.
-// DUPLEX_AXI_SEED=n makes the AXI master keep the stack waiting at random.
+// DUPLEX_AXI_SEED=n makes the AXI master keep the stack waiting at random, DUPLEX_RANDOM_START=n gives the
+// registers and memories of the stack random values before its reset instead of zeros.
 #include <cinttypes>
 #include <cstdio>
 #include <cstdlib>
@@ -28,10 +29,11 @@ namespace {
 
 constexpr unsigned RESET_CLOCKS = 4;
 constexpr unsigned AXI_CLOCKS_MAX = 10000;  // longest register access
+constexpr uint64_t CLOCK_TIME = 1000;       // of a clock in waveforms, in ps: clock n is n ns
 
 class Stack {
  public:
-  Stack() : model_(enter(), "stack"), axi_(model_) {}
+  Stack() : model_(started(), "stack"), axi_(model_) {}
   ~Stack() {
     end_files();
     if (clocks_) model_.final();  // a model that never ran has nothing to end, and cannot
@@ -98,6 +100,15 @@ class Stack {
     return &context_;
   }
 
+  // Before the model is made: its start values.
+  VerilatedContext *started() {
+    if (const char *seed = std::getenv("DUPLEX_RANDOM_START")) {
+      context_.randReset(2);
+      context_.randSeed((int)(std::strtoull(seed, nullptr, 0) % INT32_MAX) + 1);
+    }
+    return enter();
+  }
+
   int access() {
     enter();
     for (unsigned i = 0; axi_.busy() && !status_; i++) {
@@ -116,7 +127,7 @@ class Stack {
     model_.clk_i = 0;
     axi_.drive();
     dram_.drive(model_, clocks_);
-    step();
+    step(0);
     axi_.sample();
     interrupt_ = model_.rst_ni && model_.interrupt_o;
     if (model_.rst_ni) {
@@ -124,7 +135,7 @@ class Stack {
       if (error && !status_) status_ = error;
     }
     model_.clk_i = 1;
-    step();
+    step(CLOCK_TIME / 2);
     clocks_++;
     if (context_.gotError() && !status_) {
       failure_ = "an assertion of the RTL failed in clock " + std::to_string(clocks_) +
@@ -146,16 +157,21 @@ class Stack {
     tracing_ = false;
     return wave_.close();
   }
-  void step() {
-    model_.eval();
+  void record() {
     if (tracing_ && clocks_ >= trace_from_ && clocks_ <= trace_to_) wave_.dump(context_.time());
-    context_.timeInc(1);
   }
 #else
   int open_wave(const duplex_backend_options &) { return 0; }
   std::string close_wave() { return ""; }
-  void step() { model_.eval(); }
+  void record() {}
 #endif
+
+  // Settles the model at a time of this clock.
+  void step(uint64_t time) {
+    context_.time(clocks_ * CLOCK_TIME + time);
+    model_.eval();
+    record();
+  }
 
   VerilatedContext context_;
   Vstack model_;

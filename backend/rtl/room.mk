@@ -34,8 +34,8 @@ STACK_SOURCES := $(sort $(wildcard $(RTL_HARNESS)/*.cpp $(RTL_HARNESS)/*.h $(RTL
   $(POINT)/include/duplex/*.h))
 STACK_HASH := $(RTL_HASH)-$(call hash_of,$(STACK_SOURCES))
 RTL_TOOLS = $(eval RTL_TOOLS := $(shell $(VERILATOR) --version 2>/dev/null))$(RTL_TOOLS)
-RTL_MADE_OF = $(RTL_HASH) $(RTL_TOOLS) $(CXX) $(RTL_OPTIMIZE) $(RTL_VERILATE)
-STACK_MADE_OF = $(STACK_HASH) $(RTL_MADE_OF) $(RTL_MODEL_FLAGS)
+RTL_MADE_OF = $(strip $(RTL_HASH) $(RTL_TOOLS) $(CXX) $(RTL_OPTIMIZE) $(RTL_VERILATE))
+STACK_MADE_OF = $(strip $(STACK_HASH) $(RTL_MADE_OF) $(RTL_MODEL_FLAGS))
 RTL_MODEL_FLAGS = $(CC) $(CFLAGS) $(SANITIZE)
 
 LIB_SRC += $(RTL_HARNESS)/loader.c $(RTL_HARNESS)/builder.c
@@ -56,9 +56,10 @@ define newline
 
 
 endef
-$(if $(DRY),,$(shell mkdir -p $(RTL_OUT)))
+blank := $(subst x,,x x)
+$(if $(DRY),,$(shell scripts/place_verilated.sh $(RTL_OUT) $(BUILD)/verilator$(if $(WAVES),-waves)))
 RTL_VARIABLES := CC CXX CPPFLAGS CFLAGS LDFLAGS SANITIZE VERILATOR RTL_OPTIMIZE
-RTL_VARIABLE_LINES = $(subst $(newline) ,$(newline),$(foreach v,$(RTL_VARIABLES),$(newline)$(v)=$($(v))))
+RTL_VARIABLE_LINES = $(subst $(blank)$(newline),$(newline),$(foreach v,$(RTL_VARIABLES),$(newline)$(v)=$(strip $($(v)))))
 $(call remember,$(RTL_OUT)/source,$(RTL_SOURCE_TEXT)$(RTL_VARIABLE_LINES))
 
 # Each is built by one builder at a time, here and by duplex_rtl_open (scripts/build_once.sh).

@@ -90,17 +90,20 @@ static void put_word(char *text, uint32_t value) {
   for (unsigned i = 0; i < 4; i++) sprintf(text + 2 * i, "%02x", value >> 8 * i & 0xff);
 }
 
+// A word of eight hexadecimal digits as GDB sends it, lowest byte first; missing digits are 0.
 static uint32_t get_word(const char *text) {
   char digits[9] = {0};
   for (unsigned i = 0; i < 4 && strlen(text) >= 2 * (i + 1); i++) memcpy(digits + 6 - 2 * i, text + 2 * i, 2);
   return (uint32_t)strtoul(digits, NULL, 16);
 }
 
+// A register by GDB's number: x0 to x31, then the program counter.
 static uint32_t get_register(struct platform *p, unsigned number) {
   if (number == PC) return p->pc;
   return number ? cpu_register(p, UC_RISCV_REG_X0 + (int)number) : 0;
 }
 
+// The same, written; x0 and numbers that there are not stay as they are.
 static void set_register(struct platform *p, unsigned number, uint32_t value) {
   if (number == PC) {
     p->pc = value;
@@ -109,12 +112,14 @@ static void set_register(struct platform *p, unsigned number, uint32_t value) {
   }
 }
 
+// Answers with all registers in GDB's order.
 static void read_registers(struct gdb *gdb, struct platform *p) {
   char text[8 * REGISTERS + 1];
   for (unsigned i = 0; i < REGISTERS; i++) put_word(text + 8 * i, get_register(p, i));
   send_packet(gdb, text);
 }
 
+// Takes as many whole registers as the packet has, in GDB's order.
 static void write_registers(struct gdb *gdb, struct platform *p, const char *packet) {
   for (unsigned i = 0; i < REGISTERS && strlen(packet) >= 8 * (i + 1); i++)
     set_register(p, i, get_word(packet + 8 * i));
@@ -154,6 +159,7 @@ static void write_memory(struct gdb *gdb, struct platform *p, const char *packet
   send_packet(gdb, good ? "OK" : "E01");
 }
 
+// The place of the breakpoint at an address in the list, or -1.
 static int find_breakpoint(const struct gdb *gdb, uint32_t address) {
   for (unsigned i = 0; i < gdb->breakpoints; i++)
     if (gdb->breakpoint[i] == address) return (int)i;

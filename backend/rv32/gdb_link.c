@@ -35,6 +35,7 @@ void gdb_link_close(struct gdb_link *link) {
   link->listener = -1;
 }
 
+// Whether something can be read at once; waits for nothing.
 static bool is_readable(int file) {
   struct pollfd ready = {.fd = file, .events = POLLIN};
   return poll(&ready, 1, 0) > 0;
@@ -81,6 +82,7 @@ static int next_byte(struct gdb_link *link) {
   return -1;
 }
 
+// The checksum of a packet's text, modulo 256.
 static unsigned char sum_of(const char *text) {
   unsigned char sum = 0;
   for (; *text; text++) sum = (unsigned char)(sum + (unsigned char)*text);

@@ -47,6 +47,7 @@ static bool check_segment(const struct image *image, unsigned number, const Elf3
   return true;
 }
 
+// Order of segments by address, for qsort.
 static int by_place(const void *a, const void *b) {
   const struct segment *x = a;
   const struct segment *y = b;
@@ -106,6 +107,7 @@ static bool read_segments(struct image *image, const Elf32_Ehdr *header, char wr
   return check_overlap(image, wrong) && check_entry(image, wrong);
 }
 
+// Order of functions by address, for qsort.
 static int by_address(const void *a, const void *b) {
   const struct function *x = a;
   const struct function *y = b;

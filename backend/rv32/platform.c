@@ -40,6 +40,8 @@ static void on_instruction(uc_engine *engine, uint64_t address, uint32_t size, v
   if (p->gdb && gdb_wants_stop(p->gdb)) p->stop = true;
 }
 
+// Notes the cause for the platform and ends the emulation. The firmware runs in machine mode, whatever the
+// emulator says of an ecall.
 static void on_exception(uc_engine *engine, uint32_t number, void *context) {
   struct platform *p = context;
   p->exception = (number == CAUSE_ECALL_U ? CAUSE_ECALL_M : number) + 1;

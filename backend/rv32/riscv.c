@@ -23,6 +23,7 @@ const unsigned duplex_riscv_interface = DUPLEX_RISCV_INTERFACE;
 
 static struct platform *self(struct controller *controller) { return (struct platform *)controller; }
 
+// Also a controller that was opened only in part.
 static void riscv_close(struct controller *controller) {
   struct platform *p = self(controller);
   if (p->watch) watch_close(p->watch);
@@ -126,6 +127,7 @@ static int run(struct platform *p, uint64_t end) {
   return DUPLEX_OK;
 }
 
+// Rings the doorbell and runs until a job is complete or there is none, for so many clocks at most.
 static int riscv_run(struct controller *controller, uint64_t clocks) {
   struct platform *p = self(controller);
   const uint64_t now = stack_clocks(p);
@@ -150,6 +152,7 @@ static int boot(struct platform *p) {
   return DUPLEX_ERROR_FIRMWARE;
 }
 
+// Ends trace and profile; an error leaves its text in the controller.
 static int riscv_end_files(struct controller *controller) {
   struct platform *p = self(controller);
   if (!p->watch || watch_end_files(p->watch, p->base.failure, sizeof p->base.failure)) return DUPLEX_OK;
@@ -158,6 +161,7 @@ static int riscv_end_files(struct controller *controller) {
 
 static int riscv_reset(struct controller *controller) { return boot(self(controller)); }
 
+// Whether `bytes` from `address` on lie in `room` bytes from `base` on; no sum overflows.
 static bool inside(uint32_t address, uint32_t bytes, uint32_t base, uint32_t room) {
   return address >= base && address - base <= room && bytes <= room - (address - base);
 }

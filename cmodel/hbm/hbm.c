@@ -48,6 +48,7 @@ const struct duplex_dram_timing *duplex_dram_preset(const char *name) {
 }
 
 int duplex_dram_timing_of(const struct duplex_backend_options *options, struct duplex_dram_timing *timing) {
+  if (!options || !timing) return DUPLEX_ERROR_ARGUMENT;
   const struct duplex_dram_timing *preset = duplex_dram_preset(options->dram_preset);
   if (!preset || options->rank_switch > 2) return DUPLEX_ERROR_ARGUMENT;
   *timing = *preset;
@@ -77,6 +78,7 @@ static int open_text(struct duplex_hbm *hbm, const char *path) {
 int duplex_hbm_open(unsigned channels, const struct duplex_dram_timing *timing, const char *command_file,
                     struct duplex_hbm **hbm) {
   if (!timing) timing = duplex_dram_preset(NULL);
+  if (!hbm) return DUPLEX_ERROR_ARGUMENT;
   *hbm = NULL;
   if (channels < 1 || channels > DUPLEX_CHANNELS) return DUPLEX_ERROR_ARGUMENT;
   struct duplex_hbm *self = calloc(1, sizeof *self + channels * sizeof self->channel[0]);
@@ -139,6 +141,7 @@ static int check_range(const struct duplex_hbm *hbm, unsigned channel, uint64_t 
 
 int duplex_hbm_mem_read(struct duplex_hbm *hbm, unsigned channel, uint64_t address, void *bytes,
                         size_t size) {
+  if (!hbm || (!bytes && size)) return DUPLEX_ERROR_ARGUMENT;
   const int error = check_range(hbm, channel, address, size);
   if (error) return error;
   for (uint8_t *to = bytes; size;) {
@@ -158,6 +161,7 @@ int duplex_hbm_mem_read(struct duplex_hbm *hbm, unsigned channel, uint64_t addre
 
 int duplex_hbm_mem_write(struct duplex_hbm *hbm, unsigned channel, uint64_t address, const void *bytes,
                          size_t size) {
+  if (!hbm || (!bytes && size)) return DUPLEX_ERROR_ARGUMENT;
   const int error = check_range(hbm, channel, address, size);
   if (error) return error;
   for (const uint8_t *from = bytes; size;) {

@@ -41,6 +41,7 @@ bool duplex_judge_is_end(const char *line, uint64_t *commands) {
 }
 
 bool duplex_judge_is_blank(const char *line) {
+  if (!line) return true;
   line += strspn(line, " \t\r\n");
   return *line == 0 || *line == '#';
 }
@@ -78,7 +79,7 @@ static bool read_kind(const char *text, enum duplex_judge_kind *kind) {
 
 bool duplex_judge_parse(const char *line, unsigned *channel, struct duplex_judge_command *command) {
   char copy[128], *fields[FIELDS_MAX];
-  if (strlen(line) >= sizeof copy) return false;
+  if (!line || !channel || !command || strlen(line) >= sizeof copy) return false;
   strcpy(copy, line);
   memset(command, 0, sizeof *command);
   const unsigned count = cut(copy, fields);

@@ -173,11 +173,14 @@ static bool rank_is_ready(struct duplex_judge *j, const struct duplex_judge_comm
          after(j, c, j->rank_ref[rank], t->nRREFD, "REF to ACT or REF of the rank, nRREFD");
 }
 
+// The xPU's own window holds always, that of both sides together under the strict rule.
 static bool windows_allow_act(struct duplex_judge *judge, const struct duplex_judge_command *command) {
   if (command->xpu && !window_allows(judge, command, side_of(judge, command)->window)) return false;
   return !judge->strict || window_allows(judge, command, judge->window);
 }
 
+// Distances between row commands of a rank: PRE to PRE, ACT and REF to those before them, and the windows of
+// ACT.
 static bool rank_allows(struct duplex_judge *judge, const struct duplex_judge_command *command) {
   if (command->kind == DUPLEX_JUDGE_PRE)
     return after(judge, command, side_of(judge, command)->pre, judge->timing.nPPD, "PRE to PRE, nPPD");
@@ -347,7 +350,7 @@ static void note_window(int64_t window[4], const struct duplex_judge_command *co
   }
 }
 
-// What later activations of the rank have to know.
+// What later ACT and REF of the rank have to know.
 static void note_act(struct duplex_judge *judge, const struct duplex_judge_command *command) {
   const unsigned rank = command->bundle / 2;
   struct duplex_judge_side *side = side_of(judge, command);

@@ -20,7 +20,7 @@ static uint64_t selected_counter(const struct stack_model *stack) {
   const uint32_t channel = stack->registers.performance_select & 0xff;
   const uint32_t counter = stack->registers.performance_select >> 8;
   if (channel >= stack->channels) return 0;
-  const struct channel_counters *n = &stack->channel[channel].counters;
+  const struct channel_counters *n = &stack->channel[stack->twins.leader[channel]].counters;
   const uint64_t values[] = {n->rows,    n->columns_read, n->columns_written, n->beats,
                              n->starved, n->no_tile,      n->no_room};
   return counter < sizeof values / sizeof *values ? values[counter] : 0;

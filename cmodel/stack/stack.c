@@ -17,10 +17,11 @@ static struct stack_model *self(struct duplex_backend *backend) { return (struct
 
 // Frees everything; also a stack that was opened only in part.
 static void model_close(struct duplex_backend *backend) {
+  worker_close(&self(backend)->worker);
   duplex_hbm_close(self(backend)->hbm);
   execution_close(&self(backend)->execution);
   for (unsigned channel = 0; self(backend)->xpu && channel < self(backend)->channels; channel++)
-    duplex_xpu_stop(&self(backend)->xpu[channel]);
+    if (self(backend)->twins.leader[channel] == channel) duplex_xpu_stop(&self(backend)->xpu[channel]);
   free(self(backend)->xpu);
   free(backend);
 }
@@ -36,7 +37,8 @@ static int model_reg_write(struct duplex_backend *backend, uint32_t address, uin
 // Bytes of DRAM; those of bundles that are Logic-PIM's read as DUPLEX_FOREIGN_BYTE, with an error.
 static int model_mem_read(struct duplex_backend *backend, unsigned channel, uint64_t address, void *bytes,
                           size_t size) {
-  const int error = duplex_hbm_mem_read(self(backend)->hbm, channel, address, bytes, size);
+  int error = worker_finish(&self(backend)->worker);
+  if (!error) error = duplex_hbm_mem_read(self(backend)->hbm, channel, address, bytes, size);
   return error ? error
                : duplex_hbm_check_owner(self(backend)->hbm, self(backend)->registers.bundle_owner, channel,
                                         address, size, bytes);
@@ -45,8 +47,10 @@ static int model_mem_read(struct duplex_backend *backend, unsigned channel, uint
 // All bytes or, with an error, none.
 static int model_mem_write(struct duplex_backend *backend, unsigned channel, uint64_t address,
                            const void *bytes, size_t size) {
-  const int error = duplex_hbm_check_owner(self(backend)->hbm, self(backend)->registers.bundle_owner, channel,
-                                           address, size, NULL);
+  int error = worker_finish(&self(backend)->worker);
+  if (!error)
+    error = duplex_hbm_check_owner(self(backend)->hbm, self(backend)->registers.bundle_owner, channel,
+                                   address, size, NULL);
   return error ? error : duplex_hbm_mem_write(self(backend)->hbm, channel, address, bytes, size);
 }
 
@@ -66,7 +70,10 @@ static int model_advance(struct duplex_backend *backend, uint64_t clocks, int *i
 static int model_xpu_write(struct duplex_backend *backend, unsigned channel, uint64_t address,
                            const void *bytes, size_t size) {
   const int error = model_mem_write(backend, channel, address, bytes, size);
-  return error ? error : duplex_xpu_write(&self(backend)->xpu[channel], address, size);
+  struct stack_model *stack = self(backend);
+  if (error) return error;
+  twins_leave(&stack->twins, stack->channels, channel, stack->channel, stack->xpu);
+  return duplex_xpu_write(&stack->xpu[channel], address, size);
 }
 
 // Runs until the xPU has its bundles and has written everything, DUPLEX_XPU_WAIT_MOST clocks at most.
@@ -85,8 +92,8 @@ static void model_commands(struct duplex_backend *backend, struct duplex_dram_co
   *commands = self(backend)->commands;
   commands->xpu_rd = commands->xpu_wr = 0;
   for (unsigned channel = 0; channel < self(backend)->channels; channel++) {
-    commands->xpu_rd += self(backend)->xpu[channel].reads;
-    commands->xpu_wr += self(backend)->xpu[channel].writes;
+    commands->xpu_rd += self(backend)->xpu[self(backend)->twins.leader[channel]].reads;
+    commands->xpu_wr += self(backend)->xpu[self(backend)->twins.leader[channel]].writes;
   }
 }
 
@@ -108,6 +115,7 @@ static void reset_units(struct stack_model *stack, const struct duplex_dram_timi
     channel_timing_reset(&stack->channel[channel], timing);
     duplex_xpu_start(&stack->xpu[channel], timing, 0, xpu_streams);
   }
+  twins_reset(&stack->twins, stack->channels);
   stack->owner = stack->registers.bundle_owner;
   stack->broadcast.room = BROADCAST_ROOM;
   result_bus_reset(&stack->bus);
@@ -142,6 +150,7 @@ int duplex_cmodel_open(const struct duplex_backend_options *options, struct dupl
   struct duplex_dram_timing timing;
   int error = duplex_dram_timing_of(options, &timing);
   if (!error) error = execution_open(&stack->execution, options->channels, threads_of(options));
+  worker_open(&stack->worker, &stack->execution);
   if (!error && !stack->xpu) error = DUPLEX_ERROR_NO_MEMORY;
   if (!error) error = duplex_hbm_open(options->channels, &timing, NULL, &stack->hbm);
   if (error) {

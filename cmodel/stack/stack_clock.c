@@ -58,13 +58,17 @@ static void start_pending(struct stack_model *stack, const uint32_t *d) {
                        DUPLEX_DESCRIPTOR_GET(d, CHANNEL_ROWS) / rows_of_unit, none);
 }
 
-// Adds the commands on a channel's pins in one clock.
-static void count_commands(struct duplex_dram_commands *commands, const struct duplex_hbm_pins *pins) {
-  commands->act += pins->row_valid && pins->row_command == DUPLEX_ROW_COMMAND_ACT;
-  commands->pre += pins->row_valid && pins->row_command == DUPLEX_ROW_COMMAND_PRE;
-  commands->ref += pins->row_valid && pins->row_command == DUPLEX_ROW_COMMAND_REF;
-  commands->rd += pins->column_valid && !pins->column_write;
-  commands->wr += pins->column_valid && pins->column_write;
+// Adds the commands on the pins of so many channels that are alike, in one clock.
+static void count_commands(struct duplex_dram_commands *commands, const struct duplex_hbm_pins *pins,
+                           unsigned channels) {
+  if (pins->row_valid) {
+    commands->act += pins->row_command == DUPLEX_ROW_COMMAND_ACT ? channels : 0;
+    commands->pre += pins->row_command == DUPLEX_ROW_COMMAND_PRE ? channels : 0;
+    commands->ref += pins->row_command == DUPLEX_ROW_COMMAND_REF ? channels : 0;
+  }
+  if (!pins->column_valid) return;
+  commands->rd += pins->column_write ? 0 : channels;
+  commands->wr += pins->column_write ? channels : 0;
 }
 
 // What the channels show to the broadcast and the bus before the edge.
@@ -76,9 +80,10 @@ struct channel_lines {
 static struct channel_lines look(const struct stack_model *stack) {
   struct channel_lines lines = {0};
   for (unsigned i = 0; i < stack->channels; i++) {
-    lines.word_ready |= (uint32_t)channel_word_ready(&stack->channel[i]) << i;
-    lines.bus_valid |= (uint32_t)channel_bus_valid(&stack->channel[i]) << i;
-    lines.bus_load |= (uint32_t)channel_bus_load(&stack->channel[i]) << i;
+    const struct channel_timing *channel = &stack->channel[stack->twins.leader[i]];
+    lines.word_ready |= (uint32_t)channel_word_ready(channel) << i;
+    lines.bus_valid |= (uint32_t)channel_bus_valid(channel) << i;
+    lines.bus_load |= (uint32_t)channel_bus_load(channel) << i;
   }
   return lines;
 }
@@ -103,7 +108,8 @@ static void clock_xpu(struct duplex_xpu_traffic *xpu, const struct duplex_hbm_pi
 static void look_at_links(const struct stack_model *stack, struct attention_links *links) {
   memset(links, 0, stack->channels * sizeof *links);
   if (!stack->controller.attention) return;
-  for (unsigned i = 0; i < stack->channels; i++) links[i] = attention_show(&stack->channel[i].attention);
+  for (unsigned i = 0; i < stack->channels; i++)
+    links[i] = attention_show(&stack->channel[stack->twins.leader[i]].attention);
 }
 
 // What the stack tells its channels in a clock.
@@ -123,7 +129,7 @@ struct channels_out {
 static struct channel_in inputs_of(const struct stack_model *stack, unsigned i, const struct channels_in *in,
                                    struct attention_entry *entry) {
   const uint32_t *job = stack->controller.job;
-  const struct duplex_xpu_traffic *xpu = &stack->xpu[i];
+  const struct duplex_xpu_traffic *xpu = &stack->xpu[stack->twins.leader[i]];
   struct channel_in channel = {
       .job_valid = in->job_valid,
       .word_valid = stack->broadcast.words != 0 && !(stack->broadcast.taken >> i & 1),
@@ -136,43 +142,56 @@ static struct channel_in inputs_of(const struct stack_model *stack, unsigned i, 
     if (share.slots) channel.segment = entry;
   }
   if (in->job_valid) channel.count = channel_share_of(job, i, stack->channels, &channel.first_address);
+  if (!stack->job.bus) channel.first_address = 0;  // nothing goes there
   return channel;
 }
 
-// One clock of channel `i` and of the xPU on it; its DRAM commands are counted.
+// One clock of channel `i` and its twins, and of the xPU on it; their DRAM commands are counted.
 static void clock_channel(struct stack_model *stack, unsigned i, const struct channel_in *in,
                           struct channel_out *out) {
   struct bundle_controller *dram = &stack->channel[i].controller;
   const struct duplex_hbm_pins pins = dram->pins;
-  count_commands(&stack->commands, &pins);
+  count_commands(&stack->commands, &pins, stack->twins.members[i]);
   dram->owner = stack->registers.bundle_owner;
   dram->strict = stack->registers.strict;
   channel_timing_clock(&stack->channel[i], &stack->job, in, out);
   clock_xpu(&stack->xpu[i], &pins, out->xpu_row_grant);
 }
 
+// The inputs of all channels, their links among them; `entries` is where segments lie.
+static void look_at_inputs(const struct stack_model *stack, const struct channels_in *channels_in,
+                           struct attention_entry *entries, struct channel_in *in) {
+  struct attention_links links[DUPLEX_CHANNELS];
+  look_at_links(stack, links);
+  for (unsigned i = 0; i < stack->channels; i++) {
+    in[i] = inputs_of(stack, i, channels_in, &entries[i]);
+    in[i].below = links[(i ? i : stack->channels) - 1];
+    in[i].above = links[i + 1 == stack->channels ? 0 : i + 1];
+  }
+}
+
 // One clock of all channels; the word of the one that has the result bus goes to `granted`.
 static struct channels_out clock_channels(struct stack_model *stack, const struct channels_in *channels_in,
                                           struct bus_word *granted) {
-  struct attention_links links[DUPLEX_CHANNELS];
+  struct channel_in in[DUPLEX_CHANNELS];
+  struct attention_entry entries[DUPLEX_CHANNELS];
   struct channels_out all = {.segment_room = true};
-  look_at_links(stack, links);
+  look_at_inputs(stack, channels_in, entries, in);
+  twins_part(&stack->twins, stack->channels, stack->channel, stack->xpu, in);
   for (unsigned i = 0; i < stack->channels; i++) {
-    struct attention_entry entry;
-    struct channel_in in = inputs_of(stack, i, channels_in, &entry);
     struct channel_out out;
-    in.below = links[(i ? i : stack->channels) - 1];
-    in.above = links[i + 1 == stack->channels ? 0 : i + 1];
+    if (!stack->twins.members[i]) continue;  // its leader is clocked
     all.segment_room &= attention_room(&stack->channel[i].attention);
-    clock_channel(stack, i, &in, &out);
+    clock_channel(stack, i, &in[i], &out);
     all.open |= out.open;
     all.front |= out.front_busy;
     all.older |= out.older_busy;
     all.busy |= out.busy;
-    if (!in.bus_ready) continue;
+    if (!in[i].bus_ready) continue;
     *granted = out.word;
     granted->channel = (uint8_t)i;
   }
+  twins_join(&stack->twins, stack->channels, stack->channel, stack->xpu);
   return all;
 }
 
@@ -192,7 +211,8 @@ static void show_work(struct stack_model *stack, const struct channels_out *chan
 static void stack_hand_over(struct stack_model *stack) {
   stack->owner = stack->registers.bundle_owner;
   for (unsigned i = 0; i < stack->channels; i++)
-    duplex_xpu_take(&stack->xpu[i], ~stack->owner & ((1u << DUPLEX_BUNDLES) - 1));
+    if (stack->twins.members[i])
+      duplex_xpu_take(&stack->xpu[i], ~stack->owner & ((1u << DUPLEX_BUNDLES) - 1));
 }
 
 int stack_clock(struct stack_model *stack) {
@@ -205,7 +225,7 @@ int stack_clock(struct stack_model *stack) {
   if (stack->owner != stack->registers.bundle_owner) stack_hand_over(stack);
   int error = DUPLEX_OK;
   if (job_valid) stack->job = job_of(stack, job);
-  if (start) error = execute_descriptor(&stack->execution, job);
+  if (start) error = worker_push(&stack->worker, job);
   const struct control_write write = result_bus_write(&stack->bus);
   const struct channel_lines lines = look(stack);
   const bool read = may_read(stack, &write);
@@ -238,7 +258,8 @@ int stack_clock(struct stack_model *stack) {
 
 bool stack_xpu_busy(const struct stack_model *stack) {
   bool busy = stack->owner != stack->registers.bundle_owner;
-  for (unsigned i = 0; i < stack->channels; i++) busy |= duplex_xpu_busy(&stack->xpu[i]);
+  for (unsigned i = 0; i < stack->channels; i++)
+    if (stack->twins.members[i]) busy |= duplex_xpu_busy(&stack->xpu[i]);
   return busy;
 }
 
@@ -256,6 +277,7 @@ uint64_t stack_skip(struct stack_model *stack, uint64_t most) {
   bool quiet = stack_idle(stack);
   bool closed = true;
   for (unsigned i = 0; i < stack->channels && quiet; i++) {
+    if (!stack->twins.members[i]) continue;
     const struct bundle_controller *dram = &stack->channel[i].controller;
     quiet = bundle_controller_quiet(dram) && duplex_xpu_quiet(&stack->xpu[i]);
     closed = closed && bundle_controller_closed(dram) && duplex_xpu_closed(&stack->xpu[i]);
@@ -266,6 +288,7 @@ uint64_t stack_skip(struct stack_model *stack, uint64_t most) {
   const uint64_t intervals = to_refresh == 0 && closed ? most / interval : 0;
   const uint64_t clocks = intervals ? intervals * interval : duplex_smaller(most, to_refresh);
   for (unsigned i = 0; i < stack->channels; i++) {
+    if (!stack->twins.members[i]) continue;
     bundle_controller_skip(&stack->channel[i].controller, clocks, intervals);
     duplex_xpu_skip(&stack->xpu[i], clocks, intervals);
   }

@@ -171,6 +171,8 @@ struct duplex_stack_stats {
 // All 0 for a stack that is NULL.
 void duplex_stack_last_stats(const struct duplex_stack *stack, struct duplex_stack_stats *stats);
 
+unsigned duplex_stack_channels(const struct duplex_stack *stack);
+
 #ifdef __cplusplus
 }
 #endif

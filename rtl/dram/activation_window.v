@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // Rule `strict`: at most four bank activations of one rank within nFAW, those of the xPU among them. Four
 // slots; an activation takes one for nFAW, a Logic-PIM activation of four banks all of them.
-// Under either rule the xPU gets its grant only in clocks in which the distance to Logic-PIM's commands allows
-// it (`ready_i`, rank_distance). While Logic-PIM will need the slots soon (`need_i`) the xPU has to wait; after
-// each bundle that was opened it has its turn first, so that nobody waits for ever.
+// Under either rule the xPU gets its grant only in clocks in which the distance to Logic-PIM's commands
+// allows it (`ready_i`, rank_distance). While Logic-PIM will need the slots soon (`need_i`) the xPU has to
+// wait; after each bundle that was opened it has its turn first, so that nobody waits for ever.
 `default_nettype none
 `include "duplex_dram.vh"
 module activation_window (

@@ -2,8 +2,8 @@
 // Distance of the commands that open rows of one rank, ACT and REF, whichever side gives them: nRRDL after
 // an ACT, nRREFD after a REF. A bundle lies in all bank groups, so that the long distance counts on both
 // sides; between two commands of the xPU the xPU keeps its own.
-// The xPU asks for each ACT and REF in the clock before its pins show it; granted in clock t it is on its pins
-// in t + 1, as Logic-PIM's own command of clock t. In one clock Logic-PIM goes first.
+// The xPU asks for each ACT and REF in the clock before its pins show it; granted in clock t it is on its
+// pins in t + 1, as Logic-PIM's own command of clock t. In one clock Logic-PIM goes first.
 `default_nettype none
 `include "duplex_dram.vh"
 module rank_distance (

@@ -4,6 +4,7 @@
 // A bench supplies `bool run_case(bench::Case &)`. A case starts from reset and draws all its stimulus,
 // stalls included, from `Case::random`, which depends only on (seed, case number): `--seed S --only N`
 // repeats case N alone. A bench built with `make WAVES=1` also takes `--wave FILE`, which records it.
+// DUPLEX_RANDOM_START=S gives registers and memories random values before the reset of each case, not zeros.
 #ifndef DUPLEX_BENCH_H
 #define DUPLEX_BENCH_H
 
@@ -23,11 +24,15 @@
 
 namespace bench {
 
+constexpr uint64_t HALF_CLOCK = 500;  // in waveforms, in ps: clock n is n ns
+
 struct Options {
   uint64_t seed = 1;
   uint64_t cases = 0;  // 0: the bench's default, times DUPLEX_CASES of the environment
   int64_t only = -1;
   std::string wave;
+  bool random_start = false;
+  uint64_t start_seed = 0;  // of this case
 };
 
 struct Case {
@@ -59,7 +64,7 @@ template <class Model>
 class Clocked {
  public:
   explicit Clocked(const Options &options)
-      : context_(new VerilatedContext), model_(new Model(entered(context_.get()))) {
+      : context_(new VerilatedContext), model_(new Model(started(context_.get(), options))) {
 #if VM_TRACE
     if (options.wave.empty()) return;
     context_->traceEverOn(true);
@@ -108,12 +113,20 @@ class Clocked {
     Verilated::threadContextp(context);
     return context;
   }
+  // Before the model is made: its start values.
+  static VerilatedContext *started(VerilatedContext *context, const Options &options) {
+    if (options.random_start) {
+      context->randReset(2);
+      context->randSeed((int)(options.start_seed % INT32_MAX) + 1);
+    }
+    return entered(context);
+  }
   void step() {
     model_->eval();
 #if VM_TRACE
     if (wave_) wave_->dump(context_->time());
 #endif
-    context_->timeInc(1);
+    context_->timeInc(HALF_CLOCK);
     if (context_->gotError()) throw AssertionFailed();
   }
   std::unique_ptr<VerilatedContext> context_;
@@ -167,7 +180,10 @@ inline Options parse(int argc, char **argv) {
 // Runs the cases and reports; the value is the program's exit status.
 inline int run(int argc, char **argv, const char *unit, uint64_t default_cases,
                const std::function<bool(Case &)> &run_case) {
-  const Options options = parse(argc, argv);
+  Options options = parse(argc, argv);
+  const char *start = std::getenv("DUPLEX_RANDOM_START");
+  options.random_start = start != nullptr;
+  const uint64_t first_start = start ? number_of("DUPLEX_RANDOM_START", start) : 0;
   const char *scale = std::getenv("DUPLEX_CASES");
   const uint64_t cases =
       options.cases ? options.cases : default_cases * (scale ? number_of("DUPLEX_CASES", scale) : 1);
@@ -175,6 +191,7 @@ inline int run(int argc, char **argv, const char *unit, uint64_t default_cases,
   const uint64_t end = options.only < 0 ? cases : first + 1;
   uint64_t compared = 0;
   for (uint64_t number = first; number < end; number++) {
+    options.start_seed = first_start + number;
     Case c{options, number, {}, 0};
     duplex_random_seed(&c.random, options.seed, number);
     bool good = false;

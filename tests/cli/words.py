@@ -45,6 +45,14 @@ def options_of_manual(text):
             for name, argument in re.findall(r"^\.TP\n\\fB(\\-\\-[^\n ]*?)\\fR(?: \\fI([^\n]*)\\fR)?$", text, re.MULTILINE)}
 
 
+def check_troff(what, text):
+    """Only the macros of man(7), and each backslash begins an escape that is meant."""
+    for line in text.splitlines():
+        macro = re.match(r"\.(\S*)", line)
+        if macro and macro[1] not in ("TH", "SH", "TP", "PP", "B", "BR", "br", "nf", "fi", '\\"') or re.search(r"\\(?![-&e\\\"]|f[BRI])", line):
+            differences.append(f"{what}: {line}")
+
+
 def section(title):
     return re.search(rf"^## {title}\n(.*?)(?=^## |\Z)", PAGE, re.MULTILINE | re.DOTALL).group(1)
 
@@ -75,6 +83,7 @@ def check_command(name):
         for option, argument in shown.items():
             if not takes(name, operands, option, argument):
                 differences.append(f"duplex {name} does not take {option}, which its help has")
+    check_troff(f"man page of duplex {name}", run("help", "--man", name))
     differ(f"man page of duplex {name}", set(shown.items()), set(options_of_manual(run("help", "--man", name)).items()))
     if shown:
         names = {w for w in completions(name, "--") if w.startswith("-")}
@@ -100,12 +109,13 @@ def check_commands():
     page = options_of_page(section("Common options"))
     differ("docs/command_line.md, common options", set(common.items()), {(o, a) for o, a in page.items() if a or o == "--quiet"})
     manual = options_of_manual(run("help", "--man"))
+    check_troff("man page of duplex", run("help", "--man"))
     differ("man page of duplex", {o for text in texts.values() for o in options_of_help(text)}, set(manual))
     return overview
 
 
 SOURCES = [path for path in ROOT.rglob("*") if path.suffix in (".c", ".h", ".cpp", ".py", ".sh", ".mk") and "build" not in path.relative_to(ROOT).parts[:1] and path.is_file()]
-READS = [r'getenv\("(DUPLEX_\w+)"\)', r'environ(?:\.get\(|\[)"(DUPLEX_\w+)"', r"\$\{(DUPLEX_\w+):?[-+]", r'environment_number\("(DUPLEX_\w+)"', r'number_of_environment\("(DUPLEX_\w+)"']
+READS = [r'getenv\("(DUPLEX_\w+)"\)', r'environ(?:\.get\(|\[)"(DUPLEX_\w+)"', r"\$\{(DUPLEX_\w+):?[-+]", r'environment_number\("(DUPLEX_\w+)"', r'environment_count\("(DUPLEX_\w+)"']
 
 
 def check_environment(overview):
@@ -140,7 +150,7 @@ def check_targets():
     pages = "\n".join(p.read_text() for p in [ROOT / "README.md", *ROOT.glob("docs/*.md")])
     named = set(re.findall(r"make (?:-\S+ )*(?:[A-Z_]+=\S* )*([a-z0-9-]+)", pages))
     differences.extend(f"make {name}: no page names it" for name in sorted(told - named))
-    inner = re.compile(r"(-run|-build|-check)$|^check-generated$|^FORCE$")
+    inner = re.compile(r"(-run|-build|-check|-script)$|^check-generated$|^FORCE$")
     differences.extend(f"make {name}: has no text for make help" for name in sorted(phony - told) if not inner.search(name))
 
 

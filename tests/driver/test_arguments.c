@@ -13,7 +13,10 @@
 
 #include "duplex/duplex.h"
 #include "duplex/error.h"
+#include "duplex/gemm.h"
+#include "duplex/hbm.h"
 #include "duplex/kv_cache.h"
+#include "duplex/timing_judge.h"
 
 enum { M = 2, N = 6, K = 64, HEADS = 2, D = 16, POSITIONS = 3 };
 
@@ -374,7 +377,7 @@ static void test_attention(void **state) {
   BOTH(cache, 0, one, 1, q, 0, 0, o, "0 query heads");
   BOTH(cache, 0, one, 1, q, HEADS + 1, 0, o, "query heads for 2 KV heads");
   BOTH(cache, 0, one, 1, q, 100 * HEADS, 0, o, "query heads for 2 KV heads");
-  BOTH(cache, 0, one, 1, q, HEADS, -1, o, "the scale must be a positive finite number");
+  BOTH(cache, 0, one, 1, q, HEADS, -1, o, "the scale must be a positive number");
   BOTH(cache, 0, one, 1, q, HEADS, (double)INFINITY, o, "the scale must be");
   BOTH(cache, 0, one, 1, q, HEADS, (double)NAN, o, "the scale must be");
   REFUSED(duplex_stack_attention(cache, 0, none, 1, q, HEADS, 0, o), "sequence 0 has no position");
@@ -411,12 +414,42 @@ static void test_activation(void **state) {
   assert_string_equal(duplex_error_text(12345), duplex_error_text(-12345));
 }
 
+// Headers below the driver, where they can tell of an error.
+static void test_units(void **state) {
+  const struct duplex_backend_options options = {.channels = 1};
+  struct duplex_dram_timing timing;
+  struct duplex_judge_command command;
+  struct duplex_hbm *hbm;
+  uint8_t bytes[4] = {0};
+  unsigned channel;
+  (void)state;
+  assert_int_equal(duplex_hbm_open(1, NULL, NULL, NULL), DUPLEX_ERROR_ARGUMENT);
+  assert_int_equal(duplex_hbm_open(0, NULL, NULL, &hbm), DUPLEX_ERROR_ARGUMENT);
+  assert_int_equal(duplex_hbm_mem_read(NULL, 0, 0, bytes, sizeof bytes), DUPLEX_ERROR_ARGUMENT);
+  assert_int_equal(duplex_hbm_mem_write(NULL, 0, 0, bytes, sizeof bytes), DUPLEX_ERROR_ARGUMENT);
+  assert_int_equal(duplex_hbm_open(1, NULL, NULL, &hbm), 0);
+  assert_int_equal(duplex_hbm_mem_read(hbm, 0, 0, NULL, 1), DUPLEX_ERROR_ARGUMENT);
+  assert_int_equal(duplex_hbm_mem_write(hbm, 0, 0, NULL, 1), DUPLEX_ERROR_ARGUMENT);
+  assert_int_equal(duplex_hbm_mem_write(hbm, 1, 0, bytes, 1), DUPLEX_ERROR_ARGUMENT);
+  assert_int_equal(duplex_hbm_mem_write(hbm, 0, UINT64_MAX, bytes, 2), DUPLEX_ERROR_ARGUMENT);
+  duplex_hbm_close(hbm);
+  duplex_hbm_close(NULL);
+  assert_int_equal(duplex_dram_timing_of(NULL, &timing), DUPLEX_ERROR_ARGUMENT);
+  assert_int_equal(duplex_dram_timing_of(&options, NULL), DUPLEX_ERROR_ARGUMENT);
+  assert_null(duplex_dram_preset("ddr1"));
+  assert_true(duplex_judge_is_blank(NULL));
+  assert_false(duplex_judge_parse(NULL, &channel, &command));
+  assert_false(duplex_judge_parse("0 0 REF 0 ff", NULL, &command));
+  assert_false(duplex_judge_parse("0 0 REF 0 ff", &channel, NULL));
+  duplex_gemm_panel_free(NULL);
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(test_open),    cmocka_unit_test(test_open_backend), cmocka_unit_test(test_no_stack),
       cmocka_unit_test(test_weights), cmocka_unit_test(test_jobs),         cmocka_unit_test(test_job_is_over),
       cmocka_unit_test(test_cache),   cmocka_unit_test(test_sequences),    cmocka_unit_test(test_attention),
-      cmocka_unit_test(test_scale),   cmocka_unit_test(test_activation),
+      cmocka_unit_test(test_scale),   cmocka_unit_test(test_activation),   cmocka_unit_test(test_units),
   };
   return cmocka_run_group_tests(tests, prepare, finish);
 }

@@ -1,18 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
-// Where tensors lie: the sizes of firmware/layout.h against a count of what has to fit, and whole jobs of
-// several passes whose activations, weights and results take several row sets.
+// Where tensors lie: the sizes of firmware/layout.h against a count of what has to fit.
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
-#include <stdlib.h>
 // CMocka needs the first four before it.
 #include <cmocka.h>
-#include <string.h>
 
 #include "duplex/descriptor.h"
-#include "duplex/duplex.h"
-#include "duplex/random.h"
 #include "firmware/firmware.h"
 
 #define BLOCK_ROWS_MOST (DUPLEX_ROWS / DUPLEX_TOKEN_GROUPS)
@@ -91,79 +86,11 @@ static void test_passes(void **state) {
         tiles * DUPLEX_TILE_WORDS * DUPLEX_TOKEN_GROUPS <= DUPLEX_SHARED_WORDS ? DUPLEX_TOKEN_GROUPS : 1);
 }
 
-// Small integers: binary64 holds every sum, and binary32 every result.
-static void fill(struct duplex_random *random, duplex_f16 *to, size_t count) {
-  for (size_t i = 0; i < count; i++)
-    to[i] = duplex_f16_from_double((double)duplex_random_below(random, 7) - 3);
-}
-
-static duplex_f32 exact(const duplex_f16 *a, const duplex_f16 *b, size_t count) {
-  double sum = 0;
-  duplex_f32 bits;
-  for (size_t i = 0; i < count; i++) sum += duplex_f16_to_double(a[i]) * duplex_f16_to_double(b[i]);
-  const float rounded = (float)sum;
-  memcpy(&bits, &rounded, sizeof bits);
-  return bits;
-}
-
-static void check_gemm(unsigned channels, size_t m, size_t n, size_t k) {
-  const struct duplex_stack_options options = {.backend = {.channels = channels, .threads = 1}};
-  duplex_f16 *x = malloc(m * k * sizeof *x), *w = malloc(n * k * sizeof *w);
-  duplex_f32 *y = malloc(m * n * sizeof *y);
-  struct duplex_stack *stack;
-  struct duplex_weights *weights;
-  struct duplex_random random;
-  assert_true(x && w && y);
-  duplex_random_seed(&random, m + 1000 * n, k);
-  fill(&random, x, m * k);
-  fill(&random, w, n * k);
-  assert_int_equal(duplex_stack_open("cmodel", &options, &stack, NULL, 0), 0);
-  assert_int_equal(duplex_stack_upload(stack, w, n, k, NULL, &weights), 0);
-  assert_int_equal(duplex_stack_gemm(stack, weights, x, m, DUPLEX_F32, y), 0);
-  for (size_t i = 0; i < m; i++)
-    for (size_t j = 0; j < n; j++)
-      if (y[i * n + j] != exact(x + i * k, w + j * k, k))
-        fail_msg("%zu x %zu by %zu on %u channels: element %zu, %zu", m, k, n, channels, i, j);
-  duplex_stack_close(stack);
-  free(x), free(w), free(y);
-}
-
-// Tokens of one pass and of several, the last whole or not; tiles that fill row sets, or not.
-static void test_jobs_of_several_passes(void **state) {
-  static const struct {
-    unsigned channels;
-    size_t m, n, k;
-  } cases[] = {
-      {1, 40, 20, 4096}, {2, 40, 20, 4096}, {3, 33, 20, 4097}, {5, 48, 7, 1100},
-      {2, 17, 70, 512},  {1, 9, 130, 65},   {2, 16, 64, 513},  {1, 64, 33, 1024},
-      {4, 25, 5, 8192},  {1, 24, 3, 32768}, {2, 20, 2, 65536}, {3, 100, 201, 64},
-  };
-  (void)state;
-  for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
-    check_gemm(cases[i].channels, cases[i].m, cases[i].n, cases[i].k);
-}
-
-// The same by chance, each size a multiple of what it is divided by, or one more or less.
-static void test_random_jobs(void **state) {
-  struct duplex_random random;
-  (void)state;
-  duplex_random_seed(&random, 1, 0);
-  for (unsigned i = 0; i < 30; i++) {
-    const unsigned channels = 1 + (unsigned)duplex_random_below(&random, 6);
-    const size_t edge = 1 + duplex_random_below(&random, 3);  // 0 behind the multiple, or one beside it
-    const size_t m = 8 * (1 + duplex_random_below(&random, 6)) + edge - 2;
-    const size_t n = BLOCK_ROWS_MOST * channels * (1 + duplex_random_below(&random, 2)) +
-                     duplex_random_below(&random, 3) - 1;
-    const size_t k = 64 * (1 + duplex_random_below(&random, 40)) + duplex_random_below(&random, 3) - 1;
-    check_gemm(channels, m, n, k);
-  }
-}
-
 int main(void) {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(test_activations), cmocka_unit_test(test_weights),
-      cmocka_unit_test(test_passes),      cmocka_unit_test(test_jobs_of_several_passes),
-      cmocka_unit_test(test_random_jobs),
+      cmocka_unit_test(test_activations),
+      cmocka_unit_test(test_weights),
+      cmocka_unit_test(test_passes),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -24,6 +24,9 @@ module axi_lite_tb;
   wire [3:0] owner, slot;
   wire [7:0] ring_write_address, ring_read_address, performance_channel, performance_counter;
 
+  reg [31:0] ring [0:255];
+  always @(posedge clk) if (ring_write) ring[ring_write_address] <= ring_write_data;
+
   registers #(.CHANNELS(CHANNELS)) dut (
     .clk_i(clk), .rst_ni(rst_n),
     .axi_awvalid_i(awvalid), .axi_awready_o(awready), .axi_awaddr_i(awaddr),
@@ -39,9 +42,6 @@ module axi_lite_tb;
     .performance_channel_o(performance_channel), .performance_counter_o(performance_counter),
     .performance_value_i(64'h0123_4567_89ab_cdef)
   );
-
-  reg [31:0] ring [0:255];
-  always @(posedge clk) if (ring_write) ring[ring_write_address] <= ring_write_data;
 
   // The bench's own random numbers (xorshift), so that a seed gives the same run everywhere.
   reg [31:0] state;

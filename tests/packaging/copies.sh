@@ -10,7 +10,7 @@ build=$(realpath "$1")
 dir=$(mktemp -d)
 copy="$dir/a copy of Anna's"
 started=
-trap 'kill $started 2>/dev/null; rm -rf "$dir"' EXIT
+trap 'kill $started 2>/dev/null; cd /; "$copy/scripts/place_verilated.sh" --remove "$copy"/build/rtl* "$copy"/build/verilator; rm -rf "$dir"' EXIT
 failures=0
 check() { # NAME COMMAND...
   local name=$1
@@ -57,21 +57,24 @@ verilated_nothing() { [ ! -e "$dir/verilating" ]; }
 
 check "a copy runs as it is" "${gemm[@]}" --channels 2 --out y.npy
 check "and Verilates nothing" verilated_nothing
-check "the command is what its sources say" make -q CFLAGS="-O2 -g" build/obj/cmodel/common/error.o
 # An edit that is older than all that was built.
 echo "// edited" >>rtl/gemm/round.v
 touch -d 2001-01-01 rtl/gemm/round.v
 check "edited RTL is not run with the old stack" refused "${gemm[@]}" --channels 2
 check "but Verilated anew" test -e "$dir/verilating"
-git -C "$OLDPWD" show "HEAD:rtl/gemm/round.v" >rtl/gemm/round.v 2>/dev/null || cp "$OLDPWD/rtl/gemm/round.v" rtl/gemm/round.v
 cp "$OLDPWD/rtl/gemm/round.v" rtl/gemm/round.v
 
-would_compile() { # FILE MAKE-WORDS...
-  make -n "${@:2}" 2>/dev/null | grep -q -- "-c $1 "
+made_with() { # TEXT MAKE-WORDS...: in the steps
+  make "${@:2}" >"$dir/made" 2>&1
+  grep -q -- "$1" "$dir/made"
 }
-make -s -j2 build/duplex >/dev/null 2>&1
-check "nothing left to build" make -q build/duplex
-check "other CFLAGS compile anew" would_compile cmodel/common/error.c build/duplex CFLAGS=-O1
+object=build/obj/cmodel/common/error.o
+check "a copy compiles C anew" made_with "1/1.*error.c" $object
+check "once" made_with "Nothing to be done\|up to date" $object
+check "other CFLAGS compile anew" made_with "1/1.*error.c" $object CFLAGS=-O1
+echo "// edited" >>cmodel/common/error.c
+touch -d 2001-01-01 cmodel/common/error.c
+check "an edit with an old time" made_with "1/1.*error.c" $object CFLAGS=-O1
 echo 9.8.7 >VERSION
 make -s build/duplex >"$dir/made" 2>&1
 check "another VERSION" grep -q '9\.8\.7' <("$duplex" --version)
@@ -91,6 +94,10 @@ check "regen without its generator" one_line make regen PYTHON=/bin/false
 check "changes nothing" diff "$dir/before" <(sums)
 check "a folder without firmware" one_line make FIRMWARE=/nowhere
 check "a build folder that make cannot name" one_line make BUILD='my build'
+needs() { make -n test-build GROUPS="$1" 2>/dev/null | grep -q "VERILATE"; }
+spared() { ! needs "$1"; }
+check "a group of tests that needs no RTL builds none" spared fuzz
+check "one that needs it does" needs cosim
 
 # Builders.
 echo 1000 >"$dir/seconds"
