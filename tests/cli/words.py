@@ -153,6 +153,9 @@ def check_targets():
     pages = "\n".join(p.read_text() for p in [ROOT / "README.md", *ROOT.glob("docs/*.md")])
     named = set(re.findall(r"make (?:-\S+ )*(?:[A-Z_]+=\S* )*([a-z0-9-]+)", pages))
     differences.extend(f"make {name}: no page names it" for name in sorted(told - named))
+    for setting in sorted(set(re.findall(r"\b([A-Z][A-Z_]+)=", shown)) | {"JOBS", "GROUPS", "RESUME", "TEST_LIMIT", "V"}):
+        if not re.search(rf"\b{setting}=", pages):
+            differences.append(f"make: no page has the setting {setting}=")
     inner = re.compile(r"(-run|-build|-check|-script)$|^check-generated$|^FORCE$")
     differences.extend(f"make {name}: has no text for make help" for name in sorted(phony - told) if not inner.search(name))
 
