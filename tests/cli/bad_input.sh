@@ -202,6 +202,7 @@ for list in '5 7' '5;7' '5.0, 7' '(5, 7)' '0x5,7' '5, seven' ' ' '5, 7,'; do
 done
 for kernel in sse avx9000 AVX2 ''; do refused "kernel '$kernel'" "DUPLEX_KERNEL is '$kernel'" env DUPLEX_KERNEL="$kernel" "$duplex" gemm --x x.npy --w w.npy --out out.npy; done
 for seed in x 7x -1 1e400 99999999999999999999 ''; do refused "AXI seed '$seed'" "DUPLEX_AXI_SEED is '$seed'" env DUPLEX_AXI_SEED="$seed" "$duplex" info; done
+refused "random start" "DUPLEX_RANDOM_START is 'x'" env DUPLEX_RANDOM_START=x "$duplex" info
 refused "convert one file" "two files" "$duplex" convert x.npy
 refused "convert to f4" "--to" "$duplex" convert x.npy out.npy --to f4
 refused "convert a missing file" "none.npy" "$duplex" convert none.npy out.npy
