@@ -102,10 +102,11 @@ static void convert_all(struct conversion *c) {
 // On standard output, unless that is where the tensor goes.
 static void print_counts(const struct conversion *c, const char *out) {
   FILE *to = duplex_text_descriptor(out) == STDOUT_FILENO ? stderr : stdout;
-  fprintf(to, "%s: %zu values of %s, %s order, as <f2: %" PRIu64 " inexact, of them %" PRIu64
-         " overflowing to infinity and %" PRIu64 " flushed to zero; %" PRIu64 " NaN\n",
-         out, c->file->count, c->file->descr, c->file->fortran_order ? "Fortran" : "C", c->inexact,
-         c->overflowing, c->flushed, c->nan);
+  fprintf(to,
+          "%s: %zu values of %s, %s order, as <f2: %" PRIu64 " inexact, of them %" PRIu64
+          " overflowing to infinity and %" PRIu64 " flushed to zero; %" PRIu64 " NaN\n",
+          out, c->file->count, c->file->descr, c->file->fortran_order ? "Fortran" : "C", c->inexact,
+          c->overflowing, c->flushed, c->nan);
 }
 
 // Reads, converts, and writes all or nothing.

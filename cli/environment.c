@@ -16,22 +16,27 @@ const struct variable variables[] = {
     {"DUPLEX_RTL_DIR", "FOLDER", "where the Verilated stacks lie; no other folder is looked at then"},
     {"DUPLEX_AXI_SEED", "N",
      "the register port of the RTL is driven with random delays from this seed (default: none)"},
+    {"DUPLEX_RANDOM_START", "N",
+     "registers and memories of the RTL start with random values from this seed (default: with zeros)"},
     {0}};
 
-static int check_seed(const char *text) {
+// The variable holds a number, if there is one.
+static int check_number(const char *name) {
+  const char *text = getenv(name);
   char *end = NULL;
+  if (!text) return EXIT_GOOD;
   errno = 0;
   if (isdigit((unsigned char)text[0])) strtoull(text, &end, 0);
   return end && !*end && !errno
              ? EXIT_GOOD
-             : fail(EXIT_BAD_INPUT, "DUPLEX_AXI_SEED is '%s': expected a number of 64 bits", text);
+             : fail(EXIT_BAD_INPUT, "%s is '%s': expected a number of 64 bits", name, text);
 }
 
 int environment_check(void) {
-  const char *seed = getenv("DUPLEX_AXI_SEED");
   if (!duplex_gemm_kernels())
     return fail(EXIT_BAD_INPUT,
                 "DUPLEX_KERNEL is '%s': expected portable, avx2 or avx512, as this processor has",
                 getenv("DUPLEX_KERNEL"));
-  return seed ? check_seed(seed) : EXIT_GOOD;
+  const int status = check_number("DUPLEX_AXI_SEED");
+  return status ? status : check_number("DUPLEX_RANDOM_START");
 }

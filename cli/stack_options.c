@@ -24,9 +24,9 @@ const struct option stack_options[] = {
     {"--rank-switch", "0|1|2", "tCK that a data bus needs to turn to the other rank (default 0)", 0, 0},
     {"--xpu-traffic", "none|stream",
      "stream: the xPU reads at full rate from the bundles that it owns (default none)", 0, 0},
-    {"--trace", "FILE.fst", "waveform of the RTL", 0, 0},
+    {"--trace", "FILE.fst", "waveform of the RTL: clock n of the stack is n ns in it", 0, 0},
     {"--trace-from", "CLOCK", "first clock of the waveform (default 0)", 0, 0},
-    {"--trace-to", "CLOCK", "clock before which the waveform ends (default: with the job)", 0, 0},
+    {"--trace-to", "CLOCK", "last clock of the waveform (default: that of the end)", 0, 0},
     {"--command-trace", "FILE", "text of all DRAM commands of the RTL", 0, 0},
     {"--firmware", "native|riscv",
      "the firmware runs in this process, at no cost (default), or on an RV32 controller", 0, 0},
@@ -162,6 +162,9 @@ int open_stack(const struct option *options, struct outputs *outputs, struct dup
       number_option(options, "--trace-from", 0, UINT64_MAX, 0, &from) ||
       number_option(options, "--trace-to", 1, UINT64_MAX, 0, &to))
     return EXIT_BAD_INPUT;
+  if (to && from > to)
+    return fail(EXIT_BAD_INPUT, "--trace-from %llu: expected at most --trace-to, %llu",
+                (unsigned long long)from, (unsigned long long)to);
   struct duplex_stack_options wanted = {
       .backend = {
           .channels = (unsigned)channels, .threads = (unsigned)threads, .trace_from = from, .trace_to = to}};

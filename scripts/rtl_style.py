@@ -215,6 +215,8 @@ def name_rules(text):
     tokens = list(tokens_of(text))
     first, seen = {}, set()
     for i, (number, token) in enumerate(tokens):
+        if i and tokens[i - 1][1] == "module" and token.lower() in VHDL:
+            yield number, f"{token}: a keyword of VHDL"
         if token not in DECLARES or (i and tokens[i - 1][1] in QUALIFIES):
             continue
         for place in declarators(tokens, i):

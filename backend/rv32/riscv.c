@@ -152,6 +152,7 @@ static int boot(struct platform *p) {
   return DUPLEX_ERROR_FIRMWARE;
 }
 
+// Ends trace and profile; an error leaves its text in the controller.
 static int riscv_end_files(struct controller *controller) {
   struct platform *p = self(controller);
   if (!p->watch || watch_end_files(p->watch, p->base.failure, sizeof p->base.failure)) return DUPLEX_OK;
@@ -160,6 +161,7 @@ static int riscv_end_files(struct controller *controller) {
 
 static int riscv_reset(struct controller *controller) { return boot(self(controller)); }
 
+// Whether `bytes` from `address` on lie in `room` bytes from `base` on; no sum overflows.
 static bool inside(uint32_t address, uint32_t bytes, uint32_t base, uint32_t room) {
   return address >= base && address - base <= room && bytes <= room - (address - base);
 }

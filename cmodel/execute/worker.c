@@ -12,6 +12,7 @@ static bool wait_for_work(struct worker *worker) {
   return worker->pushed != worker->done;
 }
 
+// The thread: has the lock but while it computes. After an error descriptors are counted and not computed.
 static void *work(void *argument) {
   struct worker *worker = argument;
   pthread_mutex_lock(&worker->lock);

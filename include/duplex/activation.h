@@ -49,7 +49,8 @@ struct duplex_activation_table {
   uint64_t entries[DUPLEX_ACTIVATION_ENTRIES];
 };
 
-// The table of "silu", "gelu" (erf), "gelu_tanh", "relu" or "identity"; NULL for any other name. Do not free it.
+// The table of "silu", "gelu" (erf), "gelu_tanh", "relu" or "identity"; NULL for any other name. Do not free
+// it.
 const struct duplex_activation_table *duplex_activation_builtin(const char *name);
 
 // The table in the bytes of a file, to be freed with duplex_activation_free. NULL if they are no valid table

@@ -44,8 +44,8 @@ int duplex_kv_open(struct duplex_stack *stack, const struct duplex_kv_options *o
 // The most pages of the KV spaces that the stack has room for; 0 if there is none, or the options are wrong.
 size_t duplex_kv_room(struct duplex_stack *stack, const struct duplex_kv_options *options);
 
-// The most pages beside which q and o of such a batch have room, if the cache is used for one layer of each of
-// its sequences at a time; 0: none, or the options are wrong. Scores of long sequences may need some more.
+// The most pages beside which q and o of such a batch have room, if the cache is used for one layer of each
+// of its sequences at a time; 0: none, or the options are wrong. Scores of long sequences may need some more.
 size_t duplex_kv_room_beside(struct duplex_stack *stack, const struct duplex_kv_options *options,
                              size_t batch, size_t q_heads, bool p32);
 

@@ -9,6 +9,7 @@
 #include <cmocka.h>
 
 #include "tests/attention/attention_case.h"
+#include "tests/common/environment.h"
 
 // 2^exponent.
 static duplex_f16 power(int exponent) { return duplex_f16_from_double(ldexp(1, exponent)); }
@@ -105,8 +106,7 @@ int main(void) {
       cmocka_unit_test(test_ties_of_the_quotient),
       cmocka_unit_test(test_ties_of_the_scores),
   };
-  const char *given = getenv("DUPLEX_SEED");
-  if (given) seed = strtoull(given, NULL, 0);
+  seed = environment_seed();
   printf("seed %llu\n", (unsigned long long)seed);
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -19,14 +19,16 @@
 #include "duplex/hbm.h"
 #include "duplex/random.h"
 #include "duplex/registers.h"
+#include "tests/common/environment.h"
 
 enum { CHANNELS = 2, STEPS = 40 };
 
 static struct stack_model *model(struct duplex_backend *backend) { return (struct stack_model *)backend; }
 
-static uint64_t seed(void) {
-  const char *text = getenv("DUPLEX_SEED");
-  return text ? strtoull(text, NULL, 0) : 1;
+// Every channel gets a state of its own, to be looked at or changed.
+static void part_twins(struct duplex_backend *backend) {
+  struct stack_model *stack = model(backend);
+  for (unsigned i = 0; i < CHANNELS; i++) twins_leave(&stack->twins, CHANNELS, i, stack->channel, stack->xpu);
 }
 
 static void same(struct duplex_backend *skipped, struct duplex_backend *clocked) {
@@ -35,6 +37,8 @@ static void same(struct duplex_backend *skipped, struct duplex_backend *clocked)
   clocked->ops->commands(clocked, &b);
   assert_memory_equal(&a, &b, sizeof a);
   assert_int_equal(model(skipped)->clocks, model(clocked)->clocks);
+  part_twins(skipped);
+  part_twins(clocked);
   for (unsigned i = 0; i < CHANNELS; i++) {
     const struct bundle_controller *c = &model(skipped)->channel[i].controller;
     const struct bundle_controller *d = &model(clocked)->channel[i].controller;
@@ -62,6 +66,7 @@ static void put(struct duplex_backend *backend, uint32_t address, uint32_t value
 
 // As a job leaves it.
 static void leave_open(struct duplex_backend *backend, unsigned bundle) {
+  part_twins(backend);
   for (unsigned i = 0; i < CHANNELS; i++) {
     struct bundle_controller *c = &model(backend)->channel[i].controller;
     c->bundle[bundle].open = true;
@@ -84,20 +89,22 @@ static void step(struct duplex_backend *both[2], struct duplex_random *random) {
     const bool owned = model(backend)->registers.bundle_owner >> bundle & 1;
     if (kind <= 1) put(backend, DUPLEX_REG_BUNDLE_OWNER, owner | kind << DUPLEX_BUNDLE_OWNER_STRICT_LSB);
     if (kind == 2 && owned) leave_open(backend, bundle);
-    if (kind == 3 && !owned)
+    if (kind == 3 && !owned) {
+      part_twins(backend);
       assert_int_equal(duplex_xpu_write(&model(backend)->xpu[0], (uint64_t)bundle << DUPLEX_BUNDLE_LSB, 64),
                        DUPLEX_OK);
+    }
   }
 }
 
 static void test_idle(void **state) {
   (void)state;
-  printf("seed %llu\n", (unsigned long long)seed());
+  printf("seed %llu\n", (unsigned long long)environment_seed());
   for (unsigned number = 0; number < 20; number++) {
     struct duplex_backend_options options = {.channels = CHANNELS, .threads = 1};
     struct duplex_backend *both[2];
     struct duplex_random random;
-    duplex_random_seed(&random, seed(), number);
+    duplex_random_seed(&random, environment_seed(), number);
     options.dram_preset = number % 2 ? "hbm3_6400" : NULL;
     options.xpu_traffic = number % 5 == 4;
     for (unsigned i = 0; i < 2; i++) assert_int_equal(duplex_cmodel_open(&options, &both[i]), DUPLEX_OK);

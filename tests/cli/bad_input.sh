@@ -112,6 +112,7 @@ refused "threads 0" "--threads" gemm --x x.npy --w w.npy --threads 0
 refused "trace on the C model" "--trace" gemm --x x.npy --w w.npy --trace t.fst
 refused "commands on the C model" "--command-trace" gemm --x x.npy --w w.npy --command-trace t.txt
 head -c 3000 "$(dirname "$duplex")/firmware.elf" >short.elf
+refused "a window that ends before it begins" "--trace-from 9: expected at most --trace-to, 8" gemm --x x.npy --w w.npy --backend rtl --trace t.fst --trace-from 9 --trace-to 8
 refused "firmware cut off" "short.elf" gemm --x x.npy --w w.npy --firmware riscv --firmware-elf short.elf
 refused "firmware no ELF" "x.npy: it is no ELF file" gemm --x x.npy --w w.npy --firmware riscv --firmware-elf x.npy
 refused "firmware missing" "none.elf" gemm --x x.npy --w w.npy --firmware riscv --firmware-elf none.elf
@@ -201,6 +202,7 @@ for list in '5 7' '5;7' '5.0, 7' '(5, 7)' '0x5,7' '5, seven' ' ' '5, 7,'; do
 done
 for kernel in sse avx9000 AVX2 ''; do refused "kernel '$kernel'" "DUPLEX_KERNEL is '$kernel'" env DUPLEX_KERNEL="$kernel" "$duplex" gemm --x x.npy --w w.npy --out out.npy; done
 for seed in x 7x -1 1e400 99999999999999999999 ''; do refused "AXI seed '$seed'" "DUPLEX_AXI_SEED is '$seed'" env DUPLEX_AXI_SEED="$seed" "$duplex" info; done
+refused "random start" "DUPLEX_RANDOM_START is 'x'" env DUPLEX_RANDOM_START=x "$duplex" info
 refused "convert one file" "two files" "$duplex" convert x.npy
 refused "convert to f4" "--to" "$duplex" convert x.npy out.npy --to f4
 refused "convert a missing file" "none.npy" "$duplex" convert none.npy out.npy

@@ -45,6 +45,14 @@ def options_of_manual(text):
             for name, argument in re.findall(r"^\.TP\n\\fB(\\-\\-[^\n ]*?)\\fR(?: \\fI([^\n]*)\\fR)?$", text, re.MULTILINE)}
 
 
+def check_troff(what, text):
+    """Only the macros of man(7), and each backslash begins an escape that is meant."""
+    for line in text.splitlines():
+        macro = re.match(r"\.(\S*)", line)
+        if macro and macro[1] not in ("TH", "SH", "TP", "PP", "B", "BR", "br", "nf", "fi", '\\"') or re.search(r"\\(?![-&e\\\"]|f[BRI])", line):
+            differences.append(f"{what}: {line}")
+
+
 def section(title):
     return re.search(rf"^## {title}\n(.*?)(?=^## |\Z)", PAGE, re.MULTILINE | re.DOTALL).group(1)
 
@@ -75,6 +83,7 @@ def check_command(name):
         for option, argument in shown.items():
             if not takes(name, operands, option, argument):
                 differences.append(f"duplex {name} does not take {option}, which its help has")
+    check_troff(f"man page of duplex {name}", run("help", "--man", name))
     differ(f"man page of duplex {name}", set(shown.items()), set(options_of_manual(run("help", "--man", name)).items()))
     if shown:
         names = {w for w in completions(name, "--") if w.startswith("-")}
@@ -100,6 +109,7 @@ def check_commands():
     page = options_of_page(section("Common options"))
     differ("docs/command_line.md, common options", set(common.items()), {(o, a) for o, a in page.items() if a or o == "--quiet"})
     manual = options_of_manual(run("help", "--man"))
+    check_troff("man page of duplex", run("help", "--man"))
     differ("man page of duplex", {o for text in texts.values() for o in options_of_help(text)}, set(manual))
     return overview
 

@@ -37,6 +37,14 @@ try() { # TREE TEST: builds and runs the test; the exit status is the test's
       targets=build/verilator/${test#bench:}/${test#bench:}_bench
       command=$targets
       ;;
+    random:*)
+      targets=build/verilator/${test#random:}/${test#random:}_bench
+      command="env DUPLEX_RANDOM_START=1 $targets"
+      ;;
+    icarus)
+      targets=build/tests/icarus/record
+      command='tests/icarus/run.sh build'
+      ;;
     unit:*)
       command=build/tests/${test#unit:}
       targets=$command

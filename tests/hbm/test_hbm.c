@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // DRAM of a stack: cells against a plain array, pins against the protocol of docs/architecture.md, counts,
 // errors, command text.
-#include <pthread.h>
 #include <errno.h>
+#include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

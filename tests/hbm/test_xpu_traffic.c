@@ -17,6 +17,7 @@
 #include "duplex/random.h"
 #include "duplex/timing_judge.h"
 #include "duplex/xpu_traffic.h"
+#include "tests/common/environment.h"
 
 #define LONG_AGO (-1000000)
 
@@ -68,11 +69,6 @@ struct bench {
   int64_t taken;
   int64_t slack[COUNT];  // least clocks above the rule so far
 };
-
-static uint64_t seed(void) {
-  const char *text = getenv("DUPLEX_SEED");
-  return text ? strtoull(text, NULL, 0) : 1;
-}
 
 static int64_t clocks(unsigned tck) { return (tck + 1) / 2; }
 
@@ -238,11 +234,11 @@ static void run(const struct duplex_dram_timing *timing, unsigned owned, bool st
 // that it does.
 static void test_neither_early_nor_late(void **state) {
   (void)state;
-  printf("seed %llu\n", (unsigned long long)seed());
+  printf("seed %llu\n", (unsigned long long)environment_seed());
   for (unsigned preset = 0; preset < DUPLEX_DRAM_PRESETS; preset++) {
     struct duplex_random random;
     int64_t slack[COUNT];
-    duplex_random_seed(&random, seed(), preset);
+    duplex_random_seed(&random, environment_seed(), preset);
     for (unsigned i = 0; i < COUNT; i++) slack[i] = INT64_MAX;
     for (unsigned variant = 0; variant < 5; variant++) {
       struct duplex_dram_timing timing = duplex_dram_presets[preset];
@@ -315,7 +311,7 @@ static void test_grants(void **state) {
   for (unsigned number = 0; number < 30; number++) {
     static struct bench b;
     struct duplex_random random;
-    duplex_random_seed(&random, seed(), 100 + number);
+    duplex_random_seed(&random, environment_seed(), 100 + number);
     struct duplex_dram_timing timing = duplex_dram_presets[number % DUPLEX_DRAM_PRESETS];
     timing.nRTR = (unsigned)duplex_random_below(&random, 3);
     start(&b, &timing, duplex_random_below(&random, 2));

@@ -14,14 +14,18 @@ compile() { # TOP OUTPUT OPTION... FILE...
   iverilog -g2012 -Wall -Wno-timescale -Iparams/generated -Irtl/common -s "$1" -o "$2" "${@:3}"
 }
 
-# What driver and firmware do for a job, played on the RTL in four states.
+# What driver and firmware do for a job, played on the RTL in four states; once it is reset in the middle of it, in a random clock.
 job() { # KIND CHANNELS ROWS COLUMNS TOKENS
   local bench=$out/stack_$2.vvp script=$out/$1_$2_$3_$4_$5.script
   [ -n "${compiled[$2]:-}" ] || compile stack_tb "$bench" -Pstack_tb.CHANNELS="$2" "${rtl[@]}" tests/icarus/{dram,stack_tb}.v
   compiled[$2]=1
   "$build/tests/icarus/record" "$@" >"$script"
   echo "$*:"
-  vvp -n "$bench" +script="$script"
+  local clocks reset
+  clocks=$(grep '^[WRA]' "$script" | tail -n 1 | cut -d ' ' -f 4)
+  RANDOM=$((${DUPLEX_SEED:-1} + $2 + $3))
+  reset=$((10 + RANDOM % (clocks - 20)))
+  vvp -n "$bench" +script="$script" +reset=$reset
 }
 declare -A compiled
 

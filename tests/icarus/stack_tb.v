@@ -2,6 +2,7 @@
 // A plain Verilog bench of the whole stack: AXI4-Lite port, DRAM of each channel, interrupt. It plays a script
 // of tests/icarus/record.c and compares every register, every byte and every clock with those of the C model
 // in it; in no clock after reset may an output of the stack be unknown. vvp stack_tb.vvp +script=FILE
+// +reset=N: in clock N, whatever the stack is doing, it is reset, and the script begins anew.
 `timescale 1ns / 1ps
 `default_nettype none
 `include "duplex_params.vh"
@@ -90,6 +91,9 @@ module stack_tb #(
     end
   endtask
 
+  integer reset_at = 0;    // clock of the reset in the middle, 0: none (any more)
+  reg stopping = 1'b0;  // it is due: what is being played ends here
+
   // One clock. The inputs were set before; outputs are looked at before the edge.
   reg interrupt_seen, took_aw, took_w, took_b, took_ar, took_r;
   task tick;
@@ -105,6 +109,7 @@ module stack_tb #(
       clk = 1'b1;
       #0.5 clk = 1'b0;
       clocks = clocks + 1;
+      if (clocks == reset_at) stopping = 1'b1;
       if (took_aw) awvalid = 1'b0;
       if (took_w) wvalid = 1'b0;
       if (took_b) bready = 1'b0;
@@ -117,7 +122,7 @@ module stack_tb #(
   reg [31:0] answer;
   task access;
     begin
-      while (bready || rready) begin
+      while ((bready || rready) && !stopping) begin
         #0.4 if (rready && rvalid === 1'b1) answer = rdata;
         tick;
         if (clocks > 1000000) begin
@@ -125,7 +130,7 @@ module stack_tb #(
           $fatal(1);
         end
       end
-      tick;
+      if (!stopping) tick;
     end
   endtask
 
@@ -147,11 +152,11 @@ module stack_tb #(
         {arvalid, rready} = 2'b11;
       end
       access;
-      if (!write && answer !== value) begin
+      if (!write && !stopping && answer !== value) begin
         $display("register %h: %h, expected %h", address, answer, value);
         fail("value of a register");
       end
-      if (clocks !== expected_clocks) fail("clocks of a register access");
+      if (!stopping && clocks !== expected_clocks) fail("clocks of a register access");
     end
   endtask
 
@@ -159,9 +164,9 @@ module stack_tb #(
     begin
       found = $fscanf(script, " %h %d %d %d", most, until_interrupt, expected_interrupt, expected_clocks);
       start = clocks;
-      while (clocks - start != most && !(until_interrupt != 0 && interrupt_seen)) tick;
-      if (until_interrupt != 0 && interrupt_seen !== expected_interrupt[0]) fail("interrupt");
-      if (clocks !== expected_clocks) begin
+      while (clocks - start != most && !(until_interrupt != 0 && interrupt_seen) && !stopping) tick;
+      if (!stopping && until_interrupt != 0 && interrupt_seen !== expected_interrupt[0]) fail("interrupt");
+      if (!stopping && clocks !== expected_clocks) begin
         $display("%0d clocks, expected %0d", clocks, expected_clocks);
         fail("clocks of a job");
       end
@@ -181,6 +186,32 @@ module stack_tb #(
     end
   endtask
 
+  task reset;
+    begin
+      rst_n = 1'b0;
+      clocks = 0;
+      repeat (RESET_CLOCKS) tick;
+      rst_n = 1'b1;
+    end
+  endtask
+
+  task play_script;
+    begin
+      lines = 0;
+      while (!stopping && $fscanf(script, " %c", operation) == 1) begin
+        lines = lines + 1;
+        case (operation)
+          "W": play_register(1'b1);
+          "R": play_register(1'b0);
+          "A": play_advance;
+          "D": play_memory(1'b1);
+          "E": play_memory(1'b0);
+          default: fail("script: an unknown operation");
+        endcase
+      end
+    end
+  endtask
+
   initial begin
     if (!$value$plusargs("script=%s", file)) begin
       $display("stack_tb: expected +script=FILE");
@@ -191,20 +222,18 @@ module stack_tb #(
       $display("stack_tb: %0s cannot be read", file);
       $fatal(1);
     end
-    repeat (RESET_CLOCKS) tick;
-    rst_n = 1'b1;
-    lines = 0;
-    while ($fscanf(script, " %c", operation) == 1) begin
-      lines = lines + 1;
-      case (operation)
-        "W": play_register(1'b1);
-        "R": play_register(1'b0);
-        "A": play_advance;
-        "D": play_memory(1'b1);
-        "E": play_memory(1'b0);
-        default: fail("script: an unknown operation");
-      endcase
-    end
+    found = $value$plusargs("reset=%d", reset_at);
+    reset_at = found ? reset_at : 0;
+    reset;
+    play_script;
+    if (stopping) begin
+      $display("stack: reset in clock %0d, after %0d operations", clocks, lines);
+      {stopping, awvalid, wvalid, bready, arvalid, rready} = 6'd0;
+      reset_at = 0;
+      found = $rewind(script);
+      reset;
+      play_script;
+    end else if (reset_at != 0) fail("the script ends before the reset");
     if (lines == 0) fail("the script is empty");
     $display("stack: %0d operations, %0d clocks, %0d failures", lines, clocks, failures);
     if (failures != 0) $fatal(1);

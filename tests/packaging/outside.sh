@@ -42,7 +42,7 @@ with duplex.Stack(channels=2, firmware="riscv") as s:
 check "the installed command" "$prefix/bin/duplex" info
 check "a man page for each command" test "$("$prefix/bin/duplex" help --words | sed 's/.*/duplex-&.1/' | sort)" = "$(ls "$prefix/share/man/man1" | grep -v '^duplex.1$')"
 check "the man page" grep -q '^.SH SYNOPSIS' "$prefix/share/man/man1/duplex.1"
-check "man pages without a warning" test -z "$(for page in "$prefix"/share/man/man1/*; do man --warnings -l "$page" 2>&1 >/dev/null; done)"
+! command -v man >/dev/null || check "man pages without a warning" test -z "$(for page in "$prefix"/share/man/man1/*; do man --warnings -l "$page" 2>&1 >/dev/null; done)"
 check "completion for bash" bash -c 'source "$1"; COMP_WORDS=(duplex gemm --ba); COMP_CWORD=2; _duplex; [ "${COMPREPLY[*]}" = --backend ]' - "$prefix/share/bash-completion/completions/duplex"
 
 # The Verilated stack of the installation, by the shared library and by the command, also after a move.

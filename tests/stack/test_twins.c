@@ -15,6 +15,7 @@
 #include "duplex/error.h"
 #include "duplex/kv_cache.h"
 #include "duplex/random.h"
+#include "tests/common/environment.h"
 
 #define TOKENS 20u
 #define ROWS 200u
@@ -140,8 +141,7 @@ static void run(uint64_t seed, uint64_t number, unsigned threads,
 static void twins_are_what_each_is_alone(void **state) {
   (void)state;
   static struct outcome together, apart, beside;
-  const char *text = getenv("DUPLEX_SEED");
-  const uint64_t seed = text ? strtoull(text, NULL, 0) : 1;
+  const uint64_t seed = environment_seed();
   for (uint64_t number = 0; number < 6; number++) {
     run(seed, number, 1, twin_advance, &together);
     run(seed, number, 1, alone_advance, &apart);
