@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // Writes what driver and firmware do to a stack during one job, and what the C model answers: a script for
 // tests/icarus/stack_tb.v.
-// usage: record gemm|expert|attention CHANNELS ROWS COLUMNS TOKENS   (attention: KV heads, positions, q heads)
+// usage: record gemm|expert|attention CHANNELS ROWS COLUMNS TOKENS   (attention: KV heads, positions, q
+// heads)
 //
 // One line each: W address value, R address value, A most-clocks until-interrupt interrupt, each with the
 // clock after it; D channel address 32 bytes (written to DRAM), E channel address 32 bytes (expected there).
@@ -147,7 +148,8 @@ static int run_expert(struct duplex_stack *stack, struct duplex_random *random, 
   int error = w && x && y ? DUPLEX_OK : DUPLEX_ERROR_NO_MEMORY;
   if (!error) error = duplex_stack_upload_gated(stack, w, w + rows * columns, rows, columns, &up);
   if (!error) error = duplex_stack_upload(stack, w + 2 * rows * columns, columns, rows, NULL, &down);
-  if (!error) error = duplex_stack_expert(stack, up, down, duplex_activation_builtin("silu"), x, tokens, DUPLEX_F16, y);
+  if (!error)
+    error = duplex_stack_expert(stack, up, down, duplex_activation_builtin("silu"), x, tokens, DUPLEX_F16, y);
   free(w), free(x), free(y);
   return error;
 }
@@ -205,7 +207,8 @@ int main(int argc, char **argv) {
   if (!error)
     error = jobs[job].run(stack, &random, strtoul(argv[FIRST], NULL, 10), strtoul(argv[SECOND], NULL, 10),
                           strtoul(argv[THIRD], NULL, 10));
-  if (error) fprintf(stderr, "record: %s\n", stack ? duplex_stack_last_error(stack) : duplex_error_text(error));
+  if (error)
+    fprintf(stderr, "record: %s\n", stack ? duplex_stack_last_error(stack) : duplex_error_text(error));
   if (stack) duplex_stack_close(stack);
   return error ? 1 : 0;
 }
