@@ -2,10 +2,11 @@
 // The table of back ends. A new one adds its line here, and nothing above it changes.
 #include "backend/backends.h"
 
+#include <stdio.h>
 #include <string.h>
 
 static const struct backend_entry backends[] = {
-    {"cmodel", duplex_cmodel_open, NULL},
+    {"cmodel", duplex_cmodel_open, duplex_cmodel_failure},
     {"rtl", duplex_rtl_open, duplex_rtl_failure},
 };
 
@@ -13,4 +14,15 @@ const struct backend_entry *backend_find(const char *name) {
   for (unsigned i = 0; i < sizeof backends / sizeof *backends; i++)
     if (strcmp(backends[i].name, name) == 0) return &backends[i];
   return NULL;
+}
+
+void backend_names(char *text, size_t size) {
+  const size_t count = sizeof backends / sizeof *backends;
+  size_t at = 0;
+  for (size_t i = 0; i < count && at < size; i++)
+    at += (size_t)snprintf(text + at, size - at, "%s%s",
+                           i == 0           ? ""
+                           : i + 1 == count ? " or "
+                                            : ", ",
+                           backends[i].name);
 }

@@ -16,4 +16,7 @@ struct backend_entry {
 // NULL: there is no back end of this name.
 const struct backend_entry *backend_find(const char *name);
 
+// All names, as "a or b".
+void backend_names(char *text, size_t size);
+
 #endif

@@ -19,6 +19,8 @@ struct controller_ops {
   // have passed (native: a job is not interrupted). An error means that the firmware has stopped: it needs a
   // reset.
   int (*run)(struct controller *controller, uint64_t clocks);
+  // As end_files of duplex/backend.h, for trace and profile; the text is in `failure`. NULL: it writes none.
+  int (*end_files)(struct controller *controller);
 };
 
 // Every implementation begins with this.

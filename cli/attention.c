@@ -8,38 +8,21 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
-#include "cli/commands.h"
+#include "cli/command.h"
 #include "cli/messages.h"
 #include "cli/npy.h"
 #include "cli/options.h"
 #include "cli/output.h"
+#include "cli/progress.h"
 #include "cli/stack_options.h"
 #include "cli/statistics.h"
 #include "duplex/error.h"
 #include "duplex/kv_cache.h"
 
 #define PAGE_POSITIONS 512u
-
-static void help(void) {
-  printf(
-      "usage: duplex attention --q Q.npy --k K.npy --v V.npy --out O.npy [options]\n\n"
-      "Q[B,Hq,D], K,V[B,Hkv,L,D] -> O[B,Hq,D] = softmax(scale Q K^T) V, one query position for each "
-      "sequence. <f2, C order; Hq a multiple\n"
-      "of Hkv, at most 16 times as many; D a multiple of 16 up to 256, L up to 131072.\n\n"
-      "  --scale S              a positive number (default 1/sqrt(D))\n"
-      "  --lengths LIST|FILE    positions of each sequence, 1 to L: numbers with commas, or .npy of <i4 "
-      "or <i8 [B] (default L)\n"
-      "  --weights auto|p16|p32 of the softmax: of 12 significant bits, or 23 for twice the lanes "
-      "(default auto: p32 where that costs\n"
-      "                         no time, up to 4 query heads of a KV head)\n"
-      "  --spread auto|1|2|4|8|16|32   channels that share a KV head, at most channels / Hkv (default "
-      "auto)\n"
-      "  --append before|inside inside: the xPU writes the last position of each sequence as part of the "
-      "job (default before)\n"
-      "%s",
-      stack_options_help);
-}
+#define F32_INFINITY 0x7f800000u
 
 struct inputs {
   struct tensor q, k, v, o;
@@ -101,7 +84,9 @@ static int set_length(const struct inputs *in, size_t index, int64_t length) {
   return EXIT_GOOD;
 }
 
-// A number for each sequence, with commas between them.
+static const char *skip_blanks(const char *at) { return at + strspn(at, " \t"); }
+
+// A number for each sequence, with commas between them, and blanks around both.
 static int read_length_list(const char *text, const struct inputs *in) {
   const size_t batch = in->q.shape[0];
   const char *at = text;
@@ -109,14 +94,22 @@ static int read_length_list(const char *text, const struct inputs *in) {
     char *end;
     errno = 0;
     const long long length = strtoll(at, &end, 10);
-    if (end == at || errno || *end != (i + 1 < batch ? ',' : 0))
+    const char *next = skip_blanks(end);
+    if (end == at || errno || *next != (i + 1 < batch ? ',' : 0))
       return fail(EXIT_BAD_INPUT,
                   "--lengths '%s': expected %zu numbers with commas between them, or the name of a .npy file",
                   text, batch);
     if (set_length(in, i, length)) return EXIT_BAD_INPUT;
-    at = end + 1;
+    at = next + 1;
   }
   return EXIT_GOOD;
+}
+
+// What is not a list is the name of a file that is there, or at least one of the kind.
+static bool is_list(const char *text) {
+  const size_t length = strlen(text);
+  if (text[0] && strspn(text, "0123456789,+- \t") == length) return true;
+  return access(text, F_OK) != 0 && !(length > 4 && strcmp(text + length - 4, ".npy") == 0);
 }
 
 // One dimension of <i4 or <i8, an element for each sequence.
@@ -151,9 +144,9 @@ static int read_lengths(const struct option *options, struct inputs *in) {
   in->spreads = malloc(batch * sizeof *in->spreads);
   if (!in->lengths || !in->order || !in->sequences || !in->spreads)
     return fail(EXIT_BAD_INPUT, "too little memory for %zu sequences", batch);
-  const bool list = text && text[0] && strspn(text, "0123456789,+-") == strlen(text);
   for (size_t i = 0; i < batch; i++) in->lengths[i] = in->k.shape[2], in->order[i] = i;
-  if (text && (list ? read_length_list(text, in) : read_length_file(text, in))) return EXIT_BAD_INPUT;
+  if (text && (is_list(text) ? read_length_list(text, in) : read_length_file(text, in)))
+    return EXIT_BAD_INPUT;
   qsort_r(in->order, batch, sizeof *in->order, compare_lengths, in->lengths);
   return EXIT_GOOD;
 }
@@ -165,6 +158,12 @@ static int read_scale(const struct option *options, struct inputs *in) {
   in->scale = strtod(text, &end);
   if (end == text || *end || !isfinite(in->scale) || !(in->scale > 0))
     return fail(EXIT_BAD_INPUT, "--scale '%s': expected a positive finite number", text);
+  const duplex_f32 factor = duplex_attention_scale(in->scale, DUPLEX_HEAD_SIZE_MAX);
+  if (factor == 0 || factor >= F32_INFINITY)
+    return fail(EXIT_BAD_INPUT,
+                "--scale '%s': expected a number that is neither zero nor infinity when it is rounded to "
+                "binary32 (times log2 e)",
+                text);
   return EXIT_GOOD;
 }
 
@@ -230,16 +229,42 @@ static int fill_cache(struct duplex_kv_cache *cache, const struct inputs *in) {
   return error;
 }
 
-// A cache with room for the whole batch, as far as the stack has it.
-static struct duplex_kv_options cache_options(struct duplex_stack *stack, const struct inputs *in) {
+// Pages of the first sequences of the batch, which are at least needed, in every channel.
+static size_t least_pages(const struct duplex_stack *stack, const struct inputs *in, size_t batch,
+                          size_t *all) {
+  const size_t channels = duplex_stack_channels(stack);
+  const size_t heads = in->k.shape[1] < channels ? in->k.shape[1] : channels;  // of a page
+  *all = 0;
+  for (size_t i = 0; i < batch; i++) *all += (in->lengths[i] + PAGE_POSITIONS - 1) / PAGE_POSITIONS;
+  return (*all * heads + channels - 1) / channels;
+}
+
+// A cache that has room for so many sequences of the batch beside their q and o.
+static bool fit(struct duplex_stack *stack, const struct inputs *in, size_t batch,
+                struct duplex_kv_options *options) {
+  size_t pages;
+  const size_t least = least_pages(stack, in, batch, &pages);
+  const size_t room = duplex_kv_room_beside(stack, options, batch, in->q.shape[1], in->wide);
+  options->pages = room < pages ? room : pages;  // may still do: a page takes some of the channels only
+  return least <= room;
+}
+
+// The cache for the batch. *most: so many of its sequences have room, all if it is the batch.
+static struct duplex_kv_options cache_options(struct duplex_stack *stack, const struct inputs *in,
+                                              size_t *most) {
   struct duplex_kv_options options = {.heads = (unsigned)in->k.shape[1],
                                       .head_size = (unsigned)in->k.shape[3],
                                       .page_positions = PAGE_POSITIONS};
-  for (size_t i = 0; i < in->k.shape[0]; i++)
-    options.pages += (in->lengths[i] + PAGE_POSITIONS - 1) / PAGE_POSITIONS;
-  const size_t room = duplex_kv_room(stack, &options);
-  if (room && room < options.pages)
-    options.pages = room;  // may still do: a page takes some of the channels only
+  struct duplex_kv_options tried = options;
+  size_t none = in->k.shape[0] + 1;  // too many
+  *most = fit(stack, in, in->k.shape[0], &options) ? in->k.shape[0] : 0;
+  while (*most != in->k.shape[0] && none - *most > 1) {
+    const size_t middle = *most + (none - *most) / 2;
+    if (fit(stack, in, middle, &tried))
+      *most = middle;
+    else
+      none = middle;
+  }
   return options;
 }
 
@@ -269,17 +294,19 @@ static int attend(struct duplex_kv_cache *cache, const struct inputs *in) {
   return error;
 }
 
-// Returns a code of duplex/error.h.
-static int compute(struct duplex_stack *stack, const struct inputs *in) {
+// Returns a code of duplex/error.h. *most: sequences of the batch that have room, as far as can be told
+// before.
+static int compute(struct duplex_stack *stack, const struct inputs *in, size_t *most) {
   struct duplex_kv_cache *cache = NULL;
-  const struct duplex_kv_options wanted = cache_options(stack, in);
+  const struct duplex_kv_options wanted = cache_options(stack, in, most);
+  if (*most < in->q.shape[0]) return DUPLEX_ERROR_OUT_OF_SPACE;
   progress("filling the KV cache");
   int error = duplex_kv_open(stack, &wanted, &cache);
   if (!error) error = fill_cache(cache, in);
   progress("computing");
   if (!error) duplex_kv_use_p32(cache, in->wide);
   if (!error) error = attend(cache, in);
-  progress("");
+  progress_end();
   duplex_kv_close(cache);
   return error;
 }
@@ -295,16 +322,26 @@ static void free_inputs(struct inputs *in) {
   free(in->spreads);
 }
 
+// The line for a failure of compute.
+static int refuse(const struct duplex_stack *stack, const struct option *options, const struct inputs *in,
+                  size_t most, int error) {
+  if (most == in->q.shape[0]) return stack_error(stack, error);
+  return fail(EXIT_BAD_INPUT,
+              "--q %s: has %zu sequences, the stack's DRAM has room for K, V, q and o of the first %zu",
+              option_value(options, "--q"), in->q.shape[0], most);
+}
+
 int attention_on(struct duplex_stack *stack, const struct option *options, bool (*make_room)(void *context),
                  void *context, struct tensor *o) {
   struct inputs in = {0};
   int status = read_inputs(options, &in);
   if (!status) status = check_spread(stack, &in);
   if (!status) {
+    size_t most;
     int error;
-    do error = compute(stack, &in);
+    do error = compute(stack, &in, &most);
     while (error == DUPLEX_ERROR_OUT_OF_SPACE && make_room(context));
-    if (error) status = stack_error(stack, error);
+    if (error) status = refuse(stack, options, &in, most, error);
   }
   if (!status) {
     *o = in.o;
@@ -319,39 +356,57 @@ static int run(const struct option *options, struct inputs *in, struct outputs *
   struct duplex_stack *stack;
   struct duplex_stack_stats stats;
   const char *out = option_value(options, "--out");
-  if (output_open(outputs, "--out", out)) return EXIT_BAD_INPUT;
+  if (output_open(outputs, "--out", out, OUTPUT_TENSOR)) return EXIT_BAD_INPUT;
   int status = open_stack(options, outputs, &stack);
   if (status) return status;
   status = check_spread(stack, in);
-  const int error = status ? 0 : compute(stack, in);
-  if (error) status = stack_error(stack, error);
+  size_t most;
+  const int error = status ? 0 : compute(stack, in, &most);
+  if (error) status = refuse(stack, options, in, most, error);
   duplex_stack_last_stats(stack, &stats);
-  duplex_stack_close(stack);
+  status = close_stack(stack, outputs, status);
   if (!status) status = output_tensor(outputs, out, &in->o);
   if (!status) status = write_stats(options, outputs, "attention", &stats);
   return status ? status : outputs_commit(outputs);
 }
 
-int command_attention(int argc, char **argv) {
-  struct option options[] = {{"--q", 0},
-                             {"--k", 0},
-                             {"--v", 0},
-                             {"--out", 0},
-                             {"--scale", 0},
-                             {"--lengths", 0},
-                             {"--spread", 0},
-                             {"--append", 0},
-                             {"--weights", 0},
-                             STACK_OPTIONS,
-                             {0}};
-  if (argc == 1 && strcmp(argv[0], "--help") == 0) return help(), EXIT_GOOD;
+static int run_attention(int argc, char **argv) {
+  struct option options[OPTIONS_MOST];
   struct inputs in = {0};
   struct outputs outputs = {0};
-  int status = read_options(argc, argv, options);
-  if (!status) status = require_options(options, (const char *const[]){"--q", "--k", "--v", "--out", NULL});
+  int status = command_read(&attention_command, argc, argv, options);
   if (!status) status = read_inputs(options, &in);
   if (!status) status = run(options, &in, &outputs);
   outputs_discard(&outputs);
   free_inputs(&in);
   return status;
 }
+
+static const struct option own_options[] = {
+    {"--q", "FILE.npy", "Q: one query position of Hq heads for each sequence", true, 0},
+    {"--k", "FILE.npy", "K: L positions of Hkv heads for each sequence", true, 0},
+    {"--v", "FILE.npy", "V, of the shape of K", true, 0},
+    {"--out", "FILE.npy", "O, written", true, 0},
+    {"--scale", "S", "factor of the scores, a positive number (default 1/sqrt(D))", 0, 0},
+    {"--lengths", "LIST|FILE.npy",
+     "positions of each sequence, 1 to L: numbers with commas, or <i4 or <i8 [B] (default L)", 0, 0},
+    {"--spread", "auto|1|2|4|8|16|32", "channels that share a KV head, at most channels / Hkv (default auto)",
+     0, 0},
+    {"--append", "before|inside",
+     "inside: the xPU writes the last position of each sequence as part of the job (default before)", 0, 0},
+    {"--weights", "auto|p16|p32",
+     "weights of the softmax of 12 significant bits, or of 23 for twice the lanes (default auto: p32 where "
+     "that costs no time, up to 4 query heads of a KV head)",
+     0, 0},
+    {0}};
+
+const struct command attention_command = {
+    "attention",
+    "",
+    "decode attention over K and V of a batch of sequences",
+    "Q[B,Hq,D], K,V[B,Hkv,L,D] -> O[B,Hq,D] = softmax(scale Q K^T) V, one query position for each sequence. "
+    "<f2, C order; Hq a multiple of Hkv, at most 16 times as many; D a multiple of 16 up to 256, L up to "
+    "131072.\n",
+    own_options,
+    true,
+    run_attention};

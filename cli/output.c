@@ -5,7 +5,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <libgen.h>
-#include <signal.h>
+#include <limits.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -13,35 +13,22 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "cli/file_format.h"
 #include "cli/messages.h"
 #include "cli/npy.h"
+#include "cli/signals.h"
+#include "duplex/text_file.h"
 
-static struct outputs *open_outputs;  // for the signal handler
-static const int ending_signals[] = {SIGINT, SIGTERM, SIGHUP};
-enum { ENDING_SIGNALS = sizeof ending_signals / sizeof ending_signals[0] };
+#define LINKS_MOST 40  // as many symbolic links as the system follows
 
-// Takes temporary files away when the command is interrupted; only calls that a signal handler may make.
-static void on_signal(int number) {
-  for (unsigned i = 0; open_outputs && i < open_outputs->count; i++)
-    if (open_outputs->output[i].temporary) unlink(open_outputs->output[i].temporary);
-  signal(number, SIG_DFL);
-  raise(number);
-}
+static struct outputs *open_outputs;  // for the signal handler, and to see that two mean the same file
 
-// From now on an interrupted command takes the temporary files of `outputs` away.
-static void watch_signals(struct outputs *outputs) {
-  if (open_outputs) return;
-  open_outputs = outputs;
-  for (unsigned i = 0; i < ENDING_SIGNALS; i++)
-    if (signal(ending_signals[i], on_signal) == SIG_IGN)
-      signal(ending_signals[i], SIG_IGN);  // as under nohup
-}
-
-static void block_signals(int how) {
-  sigset_t set;
-  sigemptyset(&set);
-  for (unsigned i = 0; i < ENDING_SIGNALS; i++) sigaddset(&set, ending_signals[i]);
-  sigprocmask(how, &set, NULL);
+void outputs_forsake(void) {
+  for (const struct outputs *outputs = open_outputs; outputs; outputs = outputs->next)
+    for (unsigned i = 0; i < outputs->count; i++) {
+      if (outputs->output[i].temporary) unlink(outputs->output[i].temporary);
+      if (outputs->output[i].backup) unlink(outputs->output[i].backup);
+    }
 }
 
 // `text` with something behind it; NULL: too little memory.
@@ -51,18 +38,34 @@ static char *join(const char *text, const char *separator, const char *tail) {
   return joined;
 }
 
-// The file that a path means, so that a link stays a link and two names of one file are seen. NULL: see
-// errno.
-static char *resolve(const char *path) {
+// A name in the folder of another path, or the name itself if it is absolute. NULL: see errno.
+static char *beside(const char *path, const char *name) {
+  char *copy = strdup(path);
+  char *folder = copy ? realpath(dirname(copy), NULL) : NULL;
+  char *result = NULL;
+  if (folder) result = name[0] == '/' ? strdup(name) : join(folder, "/", name);
+  free(copy);
+  free(folder);
+  return result;
+}
+
+// The file that a path means, be it there or not, so that a link stays a link and two names of one file are
+// seen. NULL: see errno.
+static char *resolve(const char *path, unsigned links) {
   char *real = realpath(path, NULL);
   if (real || errno != ENOENT) return real;
+  char target[PATH_MAX];
+  const ssize_t length = readlink(path, target, sizeof target - 1);
+  if (length > 0) {  // a link to a file that is not there yet
+    target[length] = 0;
+    char *next = beside(path, target);
+    real = next && links < LINKS_MOST ? resolve(next, links + 1) : NULL;
+    free(next);
+    return real;
+  }
   char *copy = strdup(path);
-  char *other = strdup(path);
-  char *folder = copy && other ? realpath(dirname(copy), NULL) : NULL;
-  if (folder) real = join(folder, "/", basename(other));
+  real = copy ? beside(path, basename(copy)) : NULL;
   free(copy);
-  free(other);
-  free(folder);
   return real;
 }
 
@@ -73,56 +76,145 @@ static struct output *output_of(const struct outputs *outputs, const char *path)
   return NULL;
 }
 
-// Another output means the same file.
-static bool is_taken(const struct outputs *outputs, const struct output *output) {
-  for (unsigned i = 0; i < outputs->count; i++)
-    if (outputs->output[i].temporary && strcmp(outputs->output[i].target, output->target) == 0) return true;
+// An output that is open means the same file, pipe or descriptor. A device takes several.
+static bool is_taken(const struct output *output) {
+  struct stat own, other;
+  const bool exists = (output->temporary ? stat(output->target, &own) : fstat(output->file, &own)) == 0;
+  for (const struct outputs *outputs = open_outputs; outputs; outputs = outputs->next)
+    for (unsigned i = 0; i < outputs->count; i++) {
+      const struct output *at = &outputs->output[i];
+      if (at == output) continue;
+      if (output->temporary && at->temporary && strcmp(at->target, output->target) == 0) return true;
+      if (!at->temporary && exists && !S_ISCHR(own.st_mode) && fstat(at->file, &other) == 0 &&
+          other.st_dev == own.st_dev && other.st_ino == own.st_ino)
+        return true;
+    }
   return false;
 }
 
-// A device or pipe is written as it is; a file under a temporary name.
-static void open_file(struct output *output, bool special) {
-  if (special) {
-    output->file = open(output->target, O_WRONLY | O_CLOEXEC);
-    return;
+// A file that is there is written only if its mode and the system allow it; else errno says why.
+static bool may_replace(const char *target, const struct stat *old) {
+  if (old->st_mode & 0222 && access(target, W_OK) == 0) return true;
+  if (!(old->st_mode & 0222)) errno = EACCES;
+  return false;
+}
+
+// The temporary file beside the target, with owner and mode of the file that is there (NULL: none).
+static void make_temporary(struct output *output, const struct stat *old) {
+  sigset_t before;
+  if (old && !may_replace(output->target, old)) return;
+  char *name = beside(output->target, ".duplex-XXXXXX");
+  if (!name) return;
+  signals_hold(&before);
+  output->file = mkostemp(name, O_CLOEXEC);
+  if (output->file >= 0) {
+    output->temporary = name;
+  } else {
+    free(name);
   }
-  output->temporary = join(output->target, ".", "XXXXXX");
-  if (!output->temporary) return;
-  output->file = mkostemp(output->temporary, O_CLOEXEC);
+  signals_release(&before);
   if (output->file < 0) return;
   const mode_t mask = umask(0);
   umask(mask);
-  fchmod(output->file, 0666 & ~mask);
+  mode_t mode = old ? old->st_mode & 07777 : 0666 & ~mask;
+  if (old && fchown(output->file, old->st_uid, old->st_gid) != 0) mode &= 0777;
+  fchmod(output->file, mode);
 }
 
-int output_open(struct outputs *outputs, const char *option, const char *path) {
+// What is wrong with the name of an output before anything is opened, or NULL. info: of what is there, or
+// NULL.
+static const char *name_wrong(const char *path, enum output_format format, const struct stat *info) {
+  const bool shared = duplex_text_descriptor(path) >= 0;
+  if (strcmp(path, "-") == 0) return "expected the name of a file; /dev/stdout means standard output";
+  if (path[0] == 0 || path[strlen(path) - 1] == '/' || (info && S_ISDIR(info->st_mode)))
+    return "expected the name of a file";
+  if (!shared && (!info || S_ISREG(info->st_mode))) return file_format_wrong(path, format);
+  return format == OUTPUT_WAVE ? "expected a regular file, which a waveform needs" : NULL;
+}
+
+// Opens an output whose path is good; file is -1 if it cannot be written, and errno says why.
+static void open_output(struct output *output, const struct stat *info) {
+  const int shared = duplex_text_descriptor(output->path);
+  if (shared >= 0) {
+    output->file = fcntl(shared, F_DUPFD_CLOEXEC, 0);
+  } else if (info && !S_ISREG(info->st_mode)) {
+    output->file = open(output->path, O_WRONLY | O_CLOEXEC | O_NOCTTY);
+  } else {
+    output->target = resolve(output->path, 0);
+    if (output->target) make_temporary(output, info);
+  }
+  snprintf(output->name, sizeof output->name, "/dev/fd/%d", output->file);
+}
+
+static void free_output(struct output *output) {
+  if (output->file >= 0) close(output->file);
+  if (output->temporary) unlink(output->temporary);
+  if (output->backup) unlink(output->backup);
+  free(output->target);
+  free(output->temporary);
+  free(output->backup);
+}
+
+// From now on a signal takes the temporary files of `outputs` away.
+static void enlist(struct outputs *outputs) {
+  outputs->next = open_outputs;
+  open_outputs = outputs;
+}
+
+// Frees the outputs from number `first` on; if none is left the list of open outputs forgets them.
+static void close_outputs(struct outputs *outputs, unsigned first) {
+  sigset_t before;
+  signals_hold(&before);
+  for (struct outputs **at = &open_outputs; first == 0 && *at; at = &(*at)->next)
+    if (*at == outputs) {
+      *at = outputs->next;
+      break;
+    }
+  for (unsigned i = first; i < outputs->count; i++) free_output(&outputs->output[i]);
+  outputs->count = first;
+  signals_release(&before);
+}
+
+int output_open(struct outputs *outputs, const char *option, const char *path, enum output_format format) {
   struct stat info;
-  struct output output = {.path = path, .file = -1};
-  const bool exists = stat(path, &info) == 0;
-  if (path[0] == 0 || path[strlen(path) - 1] == '/' || (exists && S_ISDIR(info.st_mode)))
-    return fail(EXIT_BAD_INPUT, "%s '%s': expected the name of a file", option, path);
-  const bool special = exists && !S_ISREG(info.st_mode);
-  output.target = special ? strdup(path) : resolve(path);
-  if (output.target && !special && is_taken(outputs, &output)) {
-    free(output.target);
-    return fail(EXIT_BAD_INPUT, "%s %s: is named for two outputs", option, path);
+  const struct stat *there = stat(path, &info) == 0 ? &info : NULL;
+  const char *wrong = name_wrong(path, format, there);
+  if (wrong) return fail(EXIT_BAD_INPUT, "%s '%s': %s", option, path, wrong);
+  const unsigned index = outputs->count;
+  struct output *output = &outputs->output[index];
+  *output = (struct output){.path = path, .file = -1};
+  outputs->count++;
+  if (index == 0) enlist(outputs);
+  open_output(output, there);
+  int status = EXIT_GOOD;
+  if (output->file < 0) {
+    status = fail(EXIT_BAD_INPUT, "%s %s: cannot be written: %s", option, path, strerror(errno));
+  } else if (is_taken(output)) {
+    status = fail(EXIT_BAD_INPUT, "%s %s: is named for two outputs", option, path);
   }
-  if (output.target) open_file(&output, special);
-  if (output.file < 0) {
-    const int status = fail(EXIT_BAD_INPUT, "%s %s: cannot be written: %s", option, path, strerror(errno));
-    free(output.target);
-    free(output.temporary);
-    return status;
-  }
-  outputs->output[outputs->count++] = output;
-  watch_signals(outputs);
-  return EXIT_GOOD;
+  if (status) close_outputs(outputs, index);
+  return status;
 }
 
 const char *output_name(const struct outputs *outputs, const char *path) {
   const struct output *output = path ? output_of(outputs, path) : NULL;
-  if (!output) return NULL;
-  return output->temporary ? output->temporary : output->target;
+  return output ? output->name : NULL;
+}
+
+int outputs_keep_stdout(struct outputs *outputs) {
+  return output_open(outputs, "standard output", "/dev/stdout", OUTPUT_TEXT);
+}
+
+void output_restore_name(const struct outputs *outputs, char *text, size_t size) {
+  for (unsigned i = 0; i < outputs->count; i++) {
+    const struct output *output = &outputs->output[i];
+    const size_t length = strlen(output->name);
+    if (strncmp(text, output->name, length) != 0 || text[length] != ':') continue;
+    char *restored = join(output->path, "", text + length);
+    if (restored) snprintf(text, size, "%s", restored);
+    free(restored);
+    return;
+  }
 }
 
 int output_write(struct outputs *outputs, const char *path, const void *bytes, size_t size) {
@@ -176,30 +268,26 @@ static int rename_all(struct outputs *outputs) {
   return EXIT_GOOD;
 }
 
-int outputs_commit(struct outputs *outputs) {
+// Errors that a file system tells only now.
+static int close_all(struct outputs *outputs) {
   for (unsigned i = 0; i < outputs->count; i++) {
     const int file = outputs->output[i].file;
     outputs->output[i].file = -1;
     if (close(file) != 0)
       return fail(EXIT_ERROR, "%s: writing failed: %s", outputs->output[i].path, strerror(errno));
   }
-  block_signals(SIG_BLOCK);
-  const int status = rename_all(outputs);
+  return EXIT_GOOD;
+}
+
+int outputs_commit(struct outputs *outputs) {
+  sigset_t before;
+  int status = close_all(outputs);
+  if (status) return status;
+  signals_hold(&before);
+  status = rename_all(outputs);
   outputs_discard(outputs);
-  block_signals(SIG_UNBLOCK);
+  signals_release(&before);
   return status;
 }
 
-void outputs_discard(struct outputs *outputs) {
-  open_outputs = NULL;
-  for (unsigned i = 0; i < outputs->count; i++) {
-    struct output *output = &outputs->output[i];
-    if (output->file >= 0) close(output->file);
-    if (output->temporary) unlink(output->temporary);
-    if (output->backup) unlink(output->backup);
-    free(output->target);
-    free(output->temporary);
-    free(output->backup);
-  }
-  outputs->count = 0;
-}
+void outputs_discard(struct outputs *outputs) { close_outputs(outputs, 0); }

@@ -1,13 +1,20 @@
 // SPDX-License-Identifier: Apache-2.0
-// Files that a command will write. They are made under temporary names at once, so that an output that cannot
-// be written is refused before any work, and get their names together at the end: all or none. A link to a
-// file stays one; a device (/dev/null) or pipe is written as it is.
+// Every file that the command writes goes through here.
+//
+// Files are made under temporary names at once, so that an output that cannot be written is refused before
+// any work, and get their names together at the end: all or none. Owner and mode of a file that was there
+// stay; a symbolic link stays and its target is written; another hard link keeps the old contents. A file
+// without write bits is refused, also for root. A device, a pipe, or a descriptor (/dev/stdout, /dev/fd/N) is
+// written as it is. Whatever ends the program but SIGKILL takes the temporary files away.
 #ifndef DUPLEX_CLI_OUTPUT_H
 #define DUPLEX_CLI_OUTPUT_H
 
 #include <stddef.h>
 
 #include "cli/npy.h"
+
+// What an output holds. OUTPUT_WAVE: written by the library, which goes back in it: a regular file only.
+enum output_format { OUTPUT_TENSOR, OUTPUT_JSON, OUTPUT_TEXT, OUTPUT_WAVE };
 
 #define OUTPUTS_MOST 8
 struct output {
@@ -16,22 +23,32 @@ struct output {
   char *temporary;   // NULL: written as it is
   char *backup;      // second name of the file that was there
   int file;
+  char name[24];  // for the library: /dev/fd/N
 };
 struct outputs {
+  struct outputs *next;  // others that are open
   unsigned count;
   struct output output[OUTPUTS_MOST];
 };
 
-// All return 0 or an exit status, with a line on standard error. `path`: as the user gave it.
-int output_open(struct outputs *outputs, const char *option, const char *path);
+// All return 0 or an exit status, with a line on standard error. `path`: as the user gave it; a name whose
+// ending says another format is refused.
+int output_open(struct outputs *outputs, const char *option, const char *path, enum output_format format);
+// Standard output is the command's own: no other output may be the same file or pipe.
+int outputs_keep_stdout(struct outputs *outputs);
 int output_write(struct outputs *outputs, const char *path, const void *bytes, size_t size);
 int output_tensor(struct outputs *outputs, const char *path, const struct tensor *tensor);
 
-// Where somebody else writes an output; NULL: it was not opened.
+// Where the library writes an output; NULL: it was not opened.
 const char *output_name(const struct outputs *outputs, const char *path);
+// The option's path in place of such a name at the beginning of a text of the library.
+void output_restore_name(const struct outputs *outputs, char *text, size_t size);
 
 int outputs_commit(struct outputs *outputs);
 // What is open is given up; after a commit: does nothing.
 void outputs_discard(struct outputs *outputs);
+
+// Takes the temporary files of all open outputs away; only calls that a signal handler may make.
+void outputs_forsake(void);
 
 #endif

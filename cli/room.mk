@@ -1,3 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # The command.
 CLI_SRC += $(wildcard cli/*.c)
+OBJ_CFLAGS_main += -DDUPLEX_VERSION_TEXT='"$(file <VERSION)"'
+OBJ_CFLAGS_info += -DDUPLEX_VERSION_TEXT='"$(file <VERSION)"'
+OBJ_CFLAGS_manual += -DDUPLEX_VERSION_TEXT='"$(file <VERSION)"'
+$(BUILD)/obj/cli/main.o $(BUILD)/obj/cli/info.o $(BUILD)/obj/cli/manual.o: $(BUILD)/version

@@ -2,9 +2,7 @@
 // Options and errors of the commands that run on a stack.
 #include "cli/stack_options.h"
 
-#include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 
 #include "cli/messages.h"
 #include "cli/options.h"
@@ -12,26 +10,33 @@
 #include "duplex/error.h"
 #include "duplex/hbm.h"
 
-const char stack_options_help[] =
-    "  --backend cmodel|rtl   the C model (default) or the Verilated RTL\n"
-    "  --firmware native|riscv   the firmware runs in this process, at no cost (default), or on an "
-    "RV32 controller\n"
-    "  --firmware-elf FILE    RV32 firmware (default: firmware.elf beside the program)\n"
-    "  --instructions-per-clock R   speed of the controller (default 0.7)\n"
-    "  --firmware-trace FILE  calls and register accesses; --firmware-profile FILE  clocks by "
-    "function\n"
-    "  --gdb PORT             the controller waits for GDB: target remote 127.0.0.1:PORT\n"
-    "  --channels N           channels of the stack, 1 to 32 (default 32)\n"
-    "  --threads N            host threads of the C model (default: all cores)\n"
-    "  --seed S               accepted for scripts; nothing here is random\n"
-    "  --stats FILE.json      clocks, bytes, commands, utilisation, energy\n"
-    "  --trace FILE.fst       waveform (rtl only); --trace-from CLOCK, --trace-to CLOCK limit it\n"
-    "  --command-trace FILE   text of all DRAM commands (rtl only)\n"
-    "  --bundles LIST         bundles that Logic-PIM owns and streams from (default 0,1,2,3)\n"
-    "  --stripe LIST          those of them in which the weights lie (default: all of them)\n"
-    "  --activation-rule paper|strict   strict: at most four bank activations of a rank within tFAW\n"
-    "  --dram-preset NAME     hbm3_5200 (default) or hbm3_6400; --rank-switch 0|1|2 tCK (default 0)\n"
-    "  --xpu-traffic none|stream   stream: the xPU reads at full rate from the bundles that it owns\n";
+const struct option stack_options[] = {
+    {"--backend", "cmodel|rtl", "the C model (default) or the Verilated RTL", 0, 0},
+    {"--channels", "N", "channels of the stack, 1 to 32 (default 32)", 0, 0},
+    {"--threads", "N", "host threads of the C model (default all cores)", 0, 0},
+    {"--stats", "FILE.json", "clocks, bytes, commands, utilisation, energy of the job", 0, 0},
+    {"--quiet", NULL, "no line of progress on a terminal", 0, 0},
+    {"--bundles", "LIST", "bundles that Logic-PIM owns and streams from (default 0,1,2,3)", 0, 0},
+    {"--stripe", "LIST", "those of them in which the weights lie (default all of them)", 0, 0},
+    {"--activation-rule", "paper|strict",
+     "strict: at most four bank activations of a rank within tFAW (default paper)", 0, 0},
+    {"--dram-preset", "NAME", "timing of the DRAM: hbm3_5200 (default) or hbm3_6400", 0, 0},
+    {"--rank-switch", "0|1|2", "tCK that a data bus needs to turn to the other rank (default 0)", 0, 0},
+    {"--xpu-traffic", "none|stream",
+     "stream: the xPU reads at full rate from the bundles that it owns (default none)", 0, 0},
+    {"--trace", "FILE.fst", "waveform of the RTL: clock n of the stack is n ns in it", 0, 0},
+    {"--trace-from", "CLOCK", "first clock of the waveform (default 0)", 0, 0},
+    {"--trace-to", "CLOCK", "last clock of the waveform (default: that of the end)", 0, 0},
+    {"--command-trace", "FILE", "text of all DRAM commands of the RTL", 0, 0},
+    {"--firmware", "native|riscv",
+     "the firmware runs in this process, at no cost (default), or on an RV32 controller", 0, 0},
+    {"--firmware-elf", "FILE", "RV32 firmware (default: that of the build or installation)", 0, 0},
+    {"--instructions-per-clock", "R", "speed of the RV32 controller, 0.001 to 1000 (default 0.7)", 0, 0},
+    {"--firmware-trace", "FILE", "calls and register accesses of the RV32 firmware", 0, 0},
+    {"--firmware-profile", "FILE", "clocks of the RV32 firmware by function", 0, 0},
+    {"--gdb", "PORT", "the RV32 controller waits for GDB: target remote 127.0.0.1:PORT", 0, 0},
+    {"--seed", "S", "accepted for scripts; nothing here is random", 0, 0},
+    {0}};
 
 static int rate_option(const struct option *options, double *rate) {
   const char *text = option_value(options, "--instructions-per-clock");
@@ -56,7 +61,8 @@ static int firmware_options(const struct option *options, struct outputs *output
   for (unsigned i = 0; names[i] && kind == 0; i++)
     if (option_value(options, names[i])) return fail(EXIT_BAD_INPUT, "%s needs --firmware riscv", names[i]);
   for (unsigned i = 2; i < 4; i++)
-    if (option_value(options, names[i]) && output_open(outputs, names[i], option_value(options, names[i])))
+    if (option_value(options, names[i]) &&
+        output_open(outputs, names[i], option_value(options, names[i]), OUTPUT_TEXT))
       return EXIT_BAD_INPUT;
   riscv->elf = option_value(options, "--firmware-elf");
   riscv->trace_file = output_name(outputs, option_value(options, "--firmware-trace"));
@@ -96,10 +102,13 @@ int stack_error(const struct duplex_stack *stack, int error) {
 
 // Files of the command that runs on the stack, besides its tensors; the back end writes the traces itself.
 static int open_files(const struct option *options, struct outputs *outputs) {
-  static const char *const names[] = {"--stats", "--trace", "--command-trace", NULL};
-  for (unsigned i = 0; names[i]; i++) {
-    const char *path = option_value(options, names[i]);
-    if (path && output_open(outputs, names[i], path)) return EXIT_BAD_INPUT;
+  static const struct {
+    const char *name;
+    enum output_format format;
+  } files[] = {{"--stats", OUTPUT_JSON}, {"--trace", OUTPUT_WAVE}, {"--command-trace", OUTPUT_TEXT}};
+  for (unsigned i = 0; i < sizeof files / sizeof *files; i++) {
+    const char *path = option_value(options, files[i].name);
+    if (path && output_open(outputs, files[i].name, path, files[i].format)) return EXIT_BAD_INPUT;
   }
   return EXIT_GOOD;
 }
@@ -153,6 +162,9 @@ int open_stack(const struct option *options, struct outputs *outputs, struct dup
       number_option(options, "--trace-from", 0, UINT64_MAX, 0, &from) ||
       number_option(options, "--trace-to", 1, UINT64_MAX, 0, &to))
     return EXIT_BAD_INPUT;
+  if (to && from > to)
+    return fail(EXIT_BAD_INPUT, "--trace-from %llu: expected at most --trace-to, %llu",
+                (unsigned long long)from, (unsigned long long)to);
   struct duplex_stack_options wanted = {
       .backend = {
           .channels = (unsigned)channels, .threads = (unsigned)threads, .trace_from = from, .trace_to = to}};
@@ -163,9 +175,20 @@ int open_stack(const struct option *options, struct outputs *outputs, struct dup
   wanted.backend.trace_file = output_name(outputs, option_value(options, "--trace"));
   wanted.backend.command_file = output_name(outputs, option_value(options, "--command-trace"));
   const int error = duplex_stack_open(backends[backend], &wanted, stack, error_text, sizeof error_text);
+  output_restore_name(outputs, error_text, sizeof error_text);
   if (error) return fail(exit_status(error), "%s", error_text);
   if (!stripe || duplex_stack_set_stripe(*stack, stripe) == DUPLEX_OK) return EXIT_GOOD;
   duplex_stack_close(*stack);
   return fail(EXIT_BAD_INPUT, "--stripe '%s': expected some of the bundles of --bundles",
               option_value(options, "--stripe"));
+}
+
+int close_stack(struct duplex_stack *stack, const struct outputs *outputs, int status) {
+  char text[512];
+  const int error = duplex_stack_end_files(stack);
+  snprintf(text, sizeof text, "%s", duplex_stack_last_error(stack));
+  duplex_stack_close(stack);
+  if (status || !error) return status;
+  output_restore_name(outputs, text, sizeof text);
+  return fail(exit_status(error), "%s", text);
 }

@@ -150,6 +150,14 @@ static int64_t *units_of(const uint16_t *row, size_t count) {
   return result;
 }
 
+// How far the first thread is, on a terminal; `of` 0: nothing any more.
+static void show(const struct work *work, const char *what, size_t token, size_t of) {
+  if (work->first || !isatty(STDERR_FILENO)) return;
+  fprintf(stderr, "\r\033[K");
+  if (of) fprintf(stderr, "%s: token %zu of %zu", what, token + 1, of);
+  fflush(stderr);
+}
+
 // h of every step-th column from `first` on, of all tokens.
 static void *gate_and_up(void *argument) {
   struct work *work = argument;
@@ -158,6 +166,7 @@ static void *gate_and_up(void *argument) {
   const size_t hidden = work->x->columns;
   const size_t inner = work->gate->rows;
   for (size_t m = 0; m < tokens; m++) {
+    show(work, "gate and up", m, tokens);
     int64_t *x = units_of(work->x->data + m * hidden, hidden);
     for (size_t f = work->first; f < inner; f += work->step) {
       const uint32_t g = round_f32(exact_dot(x, work->gate->data + f * hidden, hidden));
@@ -170,6 +179,7 @@ static void *gate_and_up(void *argument) {
     free(x);
   }
   mpfr_free_cache();
+  show(work, "", 0, 0);
   return NULL;
 }
 
@@ -183,6 +193,7 @@ static void *down(void *argument) {
   mpfr_init2(rounded, 11);
   mpfr_init2(got, 64);
   for (size_t m = 0; m < tokens; m++) {
+    show(work, "down", m, tokens);
     int64_t *h = units_of(work->h + m * inner, inner);
     for (size_t n = work->first; n < hidden; n += work->step) {
       round_to(rounded, exact_dot(h, work->down->data + n * inner, inner), 11, -23, 16);
@@ -195,6 +206,7 @@ static void *down(void *argument) {
   mpfr_clear(rounded);
   mpfr_clear(got);
   mpfr_free_cache();
+  show(work, "", 0, 0);
   return NULL;
 }
 

@@ -2,9 +2,13 @@
 # SPDX-License-Identifier: Apache-2.0
 # One expert of Mixtral-8x7B in its real shape: complete on the C model and on the RTL, compared, reported.
 # usage: demo/run.sh BUILD [TOKENS]
+#        demo/run.sh BUILD --check    only looks at the files of the user
 # X, GATE, UP and DOWN in the environment name files of your own (<f2, finite values), of any shape that fits: make demo X=... GATE=... UP=... DOWN=...
 set -u
+export LC_ALL=C  # points in numbers, whatever the locale
 build=$1
+check_only=0
+[ "${2:-}" != --check ] || { check_only=1; set -- "$1"; }
 tokens=${2:-8}
 duplex=$build/duplex
 dir=$build/demo
@@ -19,6 +23,45 @@ random() { # NAME SHAPE SEED DEVIATION FILE-OF-THE-USER
   if [ -n "$5" ]; then ln -s "$(realpath "$5")" "$dir/$1.npy"; return; fi
   "$duplex" random --shape "$2" --seed "$3" --dist "normal:$4" --out "$dir/$1.npy" || fail "no data for $1"
 }
+
+# The user's files are looked at before anything else is made: each is a tensor of <f2, and fits what it meets.
+shape_of() { # FILE
+  head -c 400 "$1" | grep -ao "'shape': *([^)]*)" | tr -dc '0-9,' | sed 's/,$//'
+}
+refuse() { echo "demo: $1" >&2; exit 2; }
+check_file() { # NAME FILE ROWS COLUMNS: as many as the demonstration or another file of the user has, or "any"
+  local shape rows columns
+  [ -n "$2" ] || return 0
+  [ -r "$2" ] || refuse "$1=$2: cannot be read, expected a .npy file"
+  "$duplex" compare "$2" "$2" >"$dir/said" 2>&1 || refuse "$1=$(sed 's/^duplex: A //' "$dir/said")"
+  head -c 400 "$2" | grep -aq "'descr': *'<f2'" || refuse "$1=$2: its elements are not <f2; duplex convert makes these"
+  shape=$(shape_of "$2")
+  IFS=, read -r rows columns <<<"$shape"
+  [[ $shape =~ ^[0-9]+,[0-9]+$ ]] || refuse "$1=$2: has the shape ($shape), expected two dimensions"
+  { [ "$3" = any ] || [ "$rows" = "$3" ]; } && { [ "$4" = any ] || [ "$columns" = "$4" ]; } ||
+    refuse "$1=$2: has the shape ($shape), expected ($3, $4)"
+}
+size_of() { # FILE AXIS OTHERWISE
+  if [ -n "$1" ] && [ -r "$1" ]; then shape_of "$1" | cut -d, -f"$2"; else echo "$3"; fi
+}
+check_files() {
+  check_file X "${X:-}" any "$hidden"
+  check_file GATE "${GATE:-}" "$inner" "$hidden"
+  check_file UP "${UP:-}" "$inner" "$hidden"
+  check_file DOWN "${DOWN:-}" "$hidden" "$inner"
+}
+# What is not given fits what is.
+for name in DOWN:1 UP:2 GATE:2 X:2; do
+  file=${name%:*}
+  hidden=$(size_of "${!file:-}" "${name#*:}" "$hidden")
+done
+for name in DOWN:2 UP:1 GATE:1; do
+  file=${name%:*}
+  inner=$(size_of "${!file:-}" "${name#*:}" "$inner")
+done
+hidden=${hidden:-any} inner=${inner:-any}
+check_files
+[ $check_only = 0 ] || exit 0
 
 if [ -n "${X:-}${GATE:-}${UP:-}${DOWN:-}" ]; then
   step "Data: your files; what is not given is hidden $hidden, intermediate $inner, $tokens tokens"

@@ -5,6 +5,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "driver/arguments.h"
 #include "driver/attention_vectors.h"
 #include "driver/attention_work.h"
 #include "driver/bundle_owner.h"
@@ -14,15 +15,21 @@
 #include "duplex/descriptor.h"
 #include "duplex/error.h"
 
+#define F32_INFINITY 0x7f800000u
 #define GROUP_MOST (2 * DUPLEX_LANES)
 
 // Sequence i is of the cache, has a position, and lies in the KV spaces, also what is appended to it.
 static int check_sequence(const struct attention *a, size_t i, size_t appended) {
   struct duplex_stack *stack = a->cache->stack;
   const struct duplex_sequence *sequence = a->sequences[i];
+  if (!sequence || !sequence->handle.live || sequence->cache != a->cache)
+    return stack_fail(stack, DUPLEX_ERROR_ARGUMENT, "sequence %zu %s", i,
+                      !sequence                ? "is NULL"
+                      : !sequence->handle.live ? "was freed"
+                                               : "is of another KV cache");
   const struct kv_pool *spaces = &a->cache->pools[DUPLEX_KV_SPACES];
   const struct kv_layer *layer = &sequence->layers[a->layer];
-  if (sequence->cache != a->cache || layer->length + appended == 0)
+  if (layer->length + appended == 0)
     return stack_fail(stack, DUPLEX_ERROR_ARGUMENT, "sequence %zu has no position", i);
   bool here = !appended || sequence->pool == spaces;
   for (size_t page = 0; page < layer->count; page++) here &= layer->pages[page]->pool == spaces;
@@ -31,7 +38,19 @@ static int check_sequence(const struct attention *a, size_t i, size_t appended) 
                            i);
 }
 
+// Neither zero nor infinite when it is rounded to binary32.
+static bool scale_is_good(const struct attention *a) {
+  if (!(a->scale >= 0) || isinf(a->scale)) return false;
+  const duplex_f32 factor = duplex_attention_scale(a->scale, a->cache->head_size);
+  return factor != 0 && factor < F32_INFINITY;
+}
+
 int attention_check(const struct attention *a, size_t appended) {
+  int error = need_cache(a->cache);
+  if (!error) error = need(a->cache->stack, "sequences", a->sequences);
+  if (!error) error = need_f16(a->cache->stack, "q", a->q);
+  if (!error) error = need_f16(a->cache->stack, "o", a->o);
+  if (error) return error;
   struct duplex_stack *stack = a->cache->stack;
   const uint32_t heads = a->cache->heads;
   const uint32_t layers = a->cache->layers;
@@ -45,10 +64,11 @@ int attention_check(const struct attention *a, size_t appended) {
     return stack_fail(stack, DUPLEX_ERROR_ARGUMENT,
                       "%zu query heads for %u KV heads: expected a multiple, at most %u times as many",
                       a->q_heads, heads, GROUP_MOST);
-  if (!(a->scale >= 0) || isinf(a->scale))
-    return stack_fail(stack, DUPLEX_ERROR_ARGUMENT, "the scale must be a positive finite number");
+  if (!scale_is_good(a))
+    return stack_fail(stack, DUPLEX_ERROR_ARGUMENT,
+                      "the scale must be a positive number within binary32 (times log2 e)");
   for (size_t i = 0; i < a->batch; i++) {
-    const int error = check_sequence(a, i, appended);
+    error = check_sequence(a, i, appended);
     if (error) return error;
   }
   return DUPLEX_OK;
@@ -116,7 +136,7 @@ static int run_messages(struct duplex_stack *stack, struct attention *a) {
   int error = DUPLEX_OK;
   a->descriptors = 0;
   for (size_t done = 0; done < a->plan.count && !error; done += message.sequences) {
-    uint32_t number;
+    uint32_t number = 0;
     struct completion completion;
     fill_message(a, done, &message);
     error = queue_submit(stack, MESSAGE_ATTENTION, &message, sizeof message, &number);
@@ -151,9 +171,9 @@ static int attend(struct attention *a, const struct measurement *begun) {
 
 int attention_run(struct attention *a, const struct measurement *begun) {
   const struct duplex_kv_cache *cache = a->cache;
-  cache->stack->error_text[0] = 0;
   int error = attention_check(a, 0);
   if (error) return error;
+  cache->stack->error_text[0] = 0;
   a->score_factor = duplex_attention_scale(a->scale, cache->head_size);
   error = plan_attention(a->cache, a->layer, a->sequences, a->batch, (uint32_t)(a->q_heads / cache->heads),
                          cache->p32 ? DUPLEX_LANES / 2 : DUPLEX_LANES, &a->plan);

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // The constant c of attention, correctly rounded, in integers only.
+#include <math.h>
 #include <string.h>
 
 #include "duplex/kv_cache.h"
@@ -43,6 +44,7 @@ static duplex_f32 times_log2_e(uint64_t significand, int exponent) {
 
 duplex_f32 duplex_attention_scale(double scale, unsigned head_size) {
   int exponent;
+  if (!(scale >= 0) || isinf(scale) || (scale == 0 && head_size < 2)) return DUPLEX_F32_NAN;
   if (scale == 0) {
     const uint64_t significand = inverse_root(head_size, &exponent);
     return times_log2_e(significand, exponent);

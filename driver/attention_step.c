@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // A decode step: the xPU appends a position to each sequence and hands the KV spaces over, Logic-PIM attends.
+#include "driver/arguments.h"
 #include "driver/attention.h"
 #include "driver/bundle_owner.h"
 #include "driver/kv_sequence.h"
@@ -58,11 +59,14 @@ int duplex_stack_attention_step(struct duplex_kv_cache *cache, unsigned layer,
                                  .o = o},
                    .k = k,
                    .v = v};
-  struct duplex_stack *stack = cache->stack;
   struct measurement begun;
-  stack->error_text[0] = 0;
   int error = attention_check(&s.attention, 1);
-  if (!error) error = reserve(&s.attention);
+  if (!error) error = need_f16(cache->stack, "k", k);
+  if (!error) error = need_f16(cache->stack, "v", v);
+  if (error) return error;
+  struct duplex_stack *stack = cache->stack;
+  stack->error_text[0] = 0;
+  error = reserve(&s.attention);
   if (!error) error = take_spaces(stack, &begun);
   if (!error) error = write(&s);
   if (error) return error;

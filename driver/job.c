@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 // Jobs: activations in, the firmware's kernel, results out, statistics.
-#include <stdlib.h>
+#include "driver/job.h"
+
 #include <string.h>
 
 #include "driver/activation_table.h"
+#include "driver/arguments.h"
 #include "driver/bundle_owner.h"
 #include "driver/counters.h"
 #include "driver/messages.h"
@@ -15,6 +17,7 @@
 #define TOKENS_MOST 4096u
 
 struct duplex_job {
+  struct handle handle;
   struct duplex_stack *stack;
   struct token_work work;
   uint32_t kind, number, bytes;  // of the message
@@ -54,13 +57,23 @@ static int note_stats(struct duplex_job *job, uint32_t descriptors) {
   return DUPLEX_OK;
 }
 
-// What every job has: tokens, weights that are resident on this stack, a format.
-static int check_job(struct duplex_stack *stack, const struct duplex_weights *weights, size_t m,
-                     enum duplex_format format) {
+bool job_uses(const struct duplex_stack *stack, const struct duplex_weights *weights) {
+  for (const struct handle *handle = stack->jobs.first; handle; handle = handle->next) {
+    const struct duplex_job *job = (const struct duplex_job *)handle;
+    for (unsigned i = 0; handle->live && i < job->count; i++)
+      if (job->matrices[i] == weights) return true;
+  }
+  return false;
+}
+
+// What every job has: activations, tokens, weights that are resident on this stack, a format.
+static int check_job(struct duplex_stack *stack, const char *name, const struct duplex_weights *weights,
+                     const duplex_f16 *x, size_t m, enum duplex_format format) {
+  int error = need_weights(stack, name, weights);
+  if (!error) error = need_f16(stack, "x", x);
+  if (error) return error;
   if (m < 1 || m > TOKENS_MOST)
     return stack_fail(stack, DUPLEX_ERROR_ARGUMENT, "%zu tokens: expected 1 to %u", m, TOKENS_MOST);
-  if (weights->stack != stack)
-    return stack_fail(stack, DUPLEX_ERROR_ARGUMENT, "the weights are resident on another stack");
   if ((unsigned)format > DUPLEX_ACC)
     return stack_fail(stack, DUPLEX_ERROR_ARGUMENT, "format %d: expected f16, f32 or acc", (int)format);
   return DUPLEX_OK;
@@ -73,16 +86,18 @@ static int begin(struct duplex_stack *stack, const struct duplex_job *plan, cons
   *made = NULL;
   if (stack->shared->in_mid_job)
     return stack_fail(stack, DUPLEX_ERROR_BUSY, "a job is being executed: wait for it first");
-  struct duplex_job *job = malloc(sizeof *job);
+  struct duplex_job *job = handle_take(&stack->jobs, sizeof *job);
   if (!job) return stack_no_memory(stack);
+  const struct handle handle = job->handle;
   *job = *plan;
+  job->handle = handle;
   int error = tokens_take_space(stack, &job->work);
   if (!error) {
     error = tokens_upload(stack, &job->work, x, job->matrices[0]->k);
     if (error) tokens_give_back(stack, &job->work);
   }
   if (error) {
-    free(job);
+    handle_retire(&stack->jobs, job);
     return error;
   }
   *made = job;
@@ -95,14 +110,13 @@ static int submit(struct duplex_job **job) {
   const int error = queue_submit(stack, (*job)->kind, &(*job)->message, (*job)->bytes, &(*job)->number);
   if (error) {
     tokens_give_back(stack, &(*job)->work);
-    free(*job);
+    handle_retire(&stack->jobs, *job);
     *job = NULL;
-    return error;
   }
-  stack->job[(*job)->number % PROTOCOL_ENTRIES] = *job;
-  return DUPLEX_OK;
+  return error;
 }
 
+// Row sets, the activations in them, and the message of one matrix; *job is NULL with an error.
 static int start_gemm(struct duplex_stack *stack, const struct duplex_weights *w, const duplex_f16 *x,
                       size_t m, enum duplex_format format, struct duplex_job **job) {
   const enum duplex_result_format result_format = (enum duplex_result_format)format;
@@ -124,8 +138,9 @@ static int start_gemm(struct duplex_stack *stack, const struct duplex_weights *w
 
 int duplex_stack_start_gemm(struct duplex_stack *stack, const struct duplex_weights *w, const duplex_f16 *x,
                             size_t m, enum duplex_format format, struct duplex_job **job) {
-  *job = NULL;
-  const int error = check_job(stack, w, m, format);
+  if (job) *job = NULL;
+  int error = need(stack, "job", job);
+  if (!error) error = check_job(stack, "w", w, x, m, format);
   if (error) return error;
   if (w->layout.gated)
     return stack_fail(stack, DUPLEX_ERROR_ARGUMENT, "the weights are gate and up: expected a matrix alone");
@@ -145,6 +160,7 @@ static int check_expert(struct duplex_stack *stack, const struct duplex_weights 
   return DUPLEX_OK;
 }
 
+// The same for an expert: two matrices, and the activation table, which is sent if the firmware has it not.
 static int start_expert(struct duplex_stack *stack, const struct duplex_weights *up,
                         const struct duplex_weights *down, const duplex_f16 *x, size_t m,
                         enum duplex_format format, struct duplex_job **job) {
@@ -173,9 +189,11 @@ int duplex_stack_start_expert(struct duplex_stack *stack, const struct duplex_we
                               const struct duplex_weights *down, const struct duplex_activation_table *table,
                               const duplex_f16 *x, size_t m, enum duplex_format format,
                               struct duplex_job **job) {
-  *job = NULL;
-  int error = check_job(stack, up, m, format);
-  if (!error) error = check_job(stack, down, m, format);
+  if (job) *job = NULL;
+  int error = need(stack, "job", job);
+  if (!error) error = check_job(stack, "up", up, x, m, format);
+  if (!error) error = check_job(stack, "down", down, x, m, format);
+  if (!error) error = need(stack, "table", table);
   if (!error) error = check_expert(stack, up, down);
   if (!error && stack->shared->in_mid_job)
     error = stack_fail(stack, DUPLEX_ERROR_BUSY, "a job is being executed: wait for it first");
@@ -196,12 +214,21 @@ static int run_natively(struct duplex_stack *stack, void *context, uint64_t *cyc
   return error;
 }
 
+// A job that was answered: its statistics, and its results into y.
 static int finish(struct duplex_job *job, uint32_t descriptors, void *y) {
   struct duplex_stack *stack = job->stack;
   const struct weight_layout *layout = &job->matrices[job->count - 1]->layout;
   int error = note_stats(job, descriptors);
   if (!error && stack->measure_overhead) error = measure_native(stack, run_natively, job);
   return error ? error : tokens_read_results(stack, &job->work, layout, job->format, y);
+}
+
+// The job is there and nobody has waited for its end.
+static int need_job(const struct duplex_job *job) {
+  if (!job) return DUPLEX_ERROR_ARGUMENT;
+  return job->handle.live
+             ? DUPLEX_OK
+             : stack_fail(job->stack, DUPLEX_ERROR_ARGUMENT, "the job is gone: it was waited for already");
 }
 
 // A job that could not start leaves the queue.
@@ -216,11 +243,14 @@ static void withdraw(struct duplex_job *job) {
 }
 
 int duplex_stack_wait(struct duplex_job *job, uint64_t clocks, void *y) {
+  int error = need_job(job);
+  if (!error) error = need(job->stack, "y", y);
+  if (error) return error;
   struct duplex_stack *stack = job->stack;
   struct completion completion;
   if (!queue_is_next(stack, job->number))
     return stack_fail(stack, DUPLEX_ERROR_ARGUMENT, "jobs are waited for in order: another one comes first");
-  int error = job->begun ? DUPLEX_OK : start_measuring(stack, &job->measurement);
+  error = job->begun ? DUPLEX_OK : start_measuring(stack, &job->measurement);
   job->begun = true;
   if (error) {
     withdraw(job);
@@ -231,17 +261,21 @@ int duplex_stack_wait(struct duplex_job *job, uint64_t clocks, void *y) {
   if (error == DUPLEX_ERROR_BUSY) return error;
   if (!error) error = finish(job, completion.descriptors, y);
   tokens_give_back(stack, &job->work);
-  stack->job[job->number % PROTOCOL_ENTRIES] = NULL;
-  free(job);
+  handle_retire(&stack->jobs, job);
   return error;
 }
 
-void duplex_stack_cancel(struct duplex_job *job) { queue_cancel(job->stack, job->number); }
+int duplex_stack_cancel(struct duplex_job *job) {
+  const int error = need_job(job);
+  if (!error) queue_cancel(job->stack, job->number);
+  return error;
+}
 
 int duplex_stack_gemm(struct duplex_stack *stack, const struct duplex_weights *w, const duplex_f16 *x,
                       size_t m, enum duplex_format format, void *y) {
   struct duplex_job *job;
-  const int error = duplex_stack_start_gemm(stack, w, x, m, format, &job);
+  int error = need(stack, "y", y);
+  if (!error) error = duplex_stack_start_gemm(stack, w, x, m, format, &job);
   return error ? error : duplex_stack_wait(job, UINT64_MAX, y);
 }
 
@@ -249,6 +283,7 @@ int duplex_stack_expert(struct duplex_stack *stack, const struct duplex_weights 
                         const struct duplex_weights *down, const struct duplex_activation_table *table,
                         const duplex_f16 *x, size_t m, enum duplex_format format, void *y) {
   struct duplex_job *job;
-  const int error = duplex_stack_start_expert(stack, up, down, table, x, m, format, &job);
+  int error = need(stack, "y", y);
+  if (!error) error = duplex_stack_start_expert(stack, up, down, table, x, m, format, &job);
   return error ? error : duplex_stack_wait(job, UINT64_MAX, y);
 }

@@ -4,6 +4,7 @@
 
 #include <stdlib.h>
 
+#include "driver/arguments.h"
 #include "driver/kv_pool.h"
 #include "driver/stack_error.h"
 #include "duplex/error.h"
@@ -13,6 +14,7 @@
 #define LAYERS_MOST 1024u
 #define PREFILL_BUNDLE (1u << (DUPLEX_BUNDLES - 1))  // unless the options name others
 
+// What a cache may be asked for; the text of an error names the number and what was expected.
 static int check_options(struct duplex_stack *stack, const struct duplex_kv_options *o) {
   if (o->heads < 1 || o->heads > DUPLEX_KV_HEADS_MAX)
     return stack_fail(stack, DUPLEX_ERROR_ARGUMENT, "%u KV heads: expected 1 to %u", o->heads,
@@ -50,14 +52,37 @@ static void set_geometry(struct duplex_kv_cache *cache, struct duplex_stack *sta
   cache->slots = duplex_kv_slots(cache->heads, stack->channels);
 }
 
-size_t duplex_kv_room(struct duplex_stack *stack, const struct duplex_kv_options *options) {
+// The most pages in what is free of `space`; the options are right.
+static size_t pages_in(struct duplex_stack *stack, const struct space *space,
+                       const struct duplex_kv_options *options) {
   struct duplex_kv_cache cache;
-  if (check_options(stack, options)) return 0;
   set_geometry(&cache, stack, options);
-  return space_longest(stack->space, stripe_of(stack, options)) /
-         (2 * cache.slots * cache.blocks * cache.tiles);
+  return space_longest(space, stripe_of(stack, options)) / (2 * cache.slots * cache.blocks * cache.tiles);
 }
 
+size_t duplex_kv_room(struct duplex_stack *stack, const struct duplex_kv_options *options) {
+  return need(stack, "options", options) || check_options(stack, options)
+             ? 0
+             : pages_in(stack, stack->space, options);
+}
+
+size_t duplex_kv_room_beside(struct duplex_stack *stack, const struct duplex_kv_options *options,
+                             size_t batch, size_t q_heads, bool p32) {
+  if (need(stack, "options", options) || check_options(stack, options) || batch == 0 || batch > UINT16_MAX ||
+      q_heads < options->heads)
+    return 0;
+  const uint64_t lanes = p32 ? DUPLEX_LANES / 2 : DUPLEX_LANES;
+  const uint64_t units = batch * ((q_heads / options->heads + lanes - 1) / lanes);
+  const uint64_t vectors = 2 * units * duplex_kv_slots(options->heads, stack->channels);
+  struct space space = *stack->space;
+  struct region region;
+  if (vectors > DUPLEX_BUNDLES * DUPLEX_BANK_ROWS ||
+      !space_take_mailbox(&space, stack->bundles, (uint32_t)vectors, &region))
+    return 0;
+  return pages_in(stack, &space, options);
+}
+
+// Pages of sequences that decode and of prompts; an error leaves the first pool for the caller to close.
 static int open_pools(struct duplex_kv_cache *cache, const struct duplex_kv_options *o) {
   const int error =
       kv_pool_open(cache, &cache->pools[DUPLEX_KV_SPACES], stripe_of(cache->stack, o), o->pages);
@@ -68,10 +93,12 @@ static int open_pools(struct duplex_kv_cache *cache, const struct duplex_kv_opti
 
 int duplex_kv_open(struct duplex_stack *stack, const struct duplex_kv_options *options,
                    struct duplex_kv_cache **cache) {
-  *cache = NULL;
-  int error = check_options(stack, options);
+  if (cache) *cache = NULL;
+  int error = need(stack, "options", options);
+  if (!error) error = need(stack, "cache", cache);
+  if (!error) error = check_options(stack, options);
   if (error) return error;
-  struct duplex_kv_cache *self = calloc(1, sizeof *self);
+  struct duplex_kv_cache *self = handle_take(&stack->caches, sizeof *self);
   if (!self) return stack_no_memory(stack);
   set_geometry(self, stack, options);
   error = open_pools(self, options);
@@ -83,17 +110,24 @@ int duplex_kv_open(struct duplex_stack *stack, const struct duplex_kv_options *o
   return DUPLEX_OK;
 }
 
-void duplex_kv_close(struct duplex_kv_cache *cache) {
-  if (!cache) return;
+int duplex_kv_close(struct duplex_kv_cache *cache) {
+  const int error = cache ? need_cache(cache) : DUPLEX_OK;
+  if (error || !cache) return error;
   while (cache->sequences) duplex_kv_free(cache->sequences);
   kv_pool_close(cache, &cache->pools[DUPLEX_KV_SPACES]);
   kv_pool_close(cache, &cache->pools[DUPLEX_KV_PREFILL]);
-  free(cache);
+  handle_retire(&cache->stack->caches, cache);
+  return DUPLEX_OK;
 }
 
-void duplex_kv_use_p32(struct duplex_kv_cache *cache, bool p32) { cache->p32 = p32; }
+int duplex_kv_use_p32(struct duplex_kv_cache *cache, bool p32) {
+  const int error = need_cache(cache);
+  if (!error) cache->p32 = p32;
+  return error;
+}
 
 size_t duplex_kv_used(const struct duplex_kv_cache *cache, enum duplex_kv_space space) {
+  if (need_cache(cache) || (unsigned)space > DUPLEX_KV_PREFILL) return 0;
   const struct kv_pool *pool = &cache->pools[space];
   size_t used = 0;
   for (uint32_t frame = 0; frame < pool->frames; frame++)

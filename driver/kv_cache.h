@@ -31,15 +31,17 @@ struct kv_layer {
 };
 
 struct duplex_sequence {
+  struct handle handle;
   struct duplex_kv_cache *cache;
   struct duplex_sequence *next, **link;  // list of the cache
   struct kv_pool *pool;
   uint32_t first_channel, spread;  // 2^spread channels share a KV head
   size_t weight;                   // positions that it counts for in the balance
-  struct kv_layer layers[];
+  struct kv_layer *layers;         // of the cache's number
 };
 
 struct duplex_kv_cache {
+  struct handle handle;
   struct duplex_stack *stack;
   uint32_t heads, head_size, layers, page_positions;
   uint32_t tiles, block_rows, slots, blocks;  // blocks of 64 positions of a page in one channel

@@ -4,6 +4,7 @@
 
 #include <stdlib.h>
 
+#include "driver/arguments.h"
 #include "driver/kv_balance.h"
 #include "driver/kv_layer.h"
 #include "driver/kv_page.h"
@@ -15,8 +16,13 @@
 // A sequence without pages in the list of the cache; NULL: no memory.
 static struct duplex_sequence *new_sequence(struct duplex_kv_cache *cache, struct kv_pool *pool,
                                             uint32_t first_channel, uint32_t spread, size_t weight) {
-  struct duplex_sequence *self = calloc(1, sizeof *self + cache->layers * sizeof self->layers[0]);
-  if (!self) return NULL;
+  struct kv_layer *layers = calloc(cache->layers, sizeof *layers);
+  struct duplex_sequence *self = layers ? handle_take(&cache->stack->sequences, sizeof *self) : NULL;
+  if (!self) {
+    free(layers);
+    return NULL;
+  }
+  self->layers = layers;
   self->cache = cache;
   self->pool = pool;
   self->first_channel = first_channel;
@@ -32,8 +38,11 @@ static struct duplex_sequence *new_sequence(struct duplex_kv_cache *cache, struc
 int duplex_kv_begin_spread(struct duplex_kv_cache *cache, enum duplex_kv_space space, size_t expected,
                            unsigned spread, struct duplex_sequence **sequence) {
   const size_t weight = expected < DUPLEX_POSITIONS_MAX ? expected : DUPLEX_POSITIONS_MAX;
+  int error = need_cache(cache);
+  if (sequence) *sequence = NULL;
+  if (!error) error = need(cache->stack, "sequence", sequence);
+  if (error) return error;
   const unsigned most = duplex_kv_spread_most(cache->stack, cache->heads);
-  *sequence = NULL;
   if ((unsigned)space > DUPLEX_KV_PREFILL)
     return stack_fail(cache->stack, DUPLEX_ERROR_ARGUMENT,
                       "space %d: expected the KV spaces or the prefill space", (int)space);
@@ -54,18 +63,21 @@ int duplex_kv_begin(struct duplex_kv_cache *cache, enum duplex_kv_space space, s
   return duplex_kv_begin_spread(cache, space, expected, 0, sequence);
 }
 
-void duplex_kv_free(struct duplex_sequence *sequence) {
-  if (!sequence) return;
+int duplex_kv_free(struct duplex_sequence *sequence) {
+  const int error = sequence ? need_sequence(sequence) : DUPLEX_OK;
+  if (error || !sequence) return error;
   struct duplex_kv_cache *cache = sequence->cache;
   for (uint32_t i = 0; i < cache->layers; i++) {
     for (size_t page = 0; page < sequence->layers[i].count; page++)
       kv_page_release(sequence->layers[i].pages[page]);
     free(sequence->layers[i].pages);
   }
+  free(sequence->layers);
   kv_set_weight(sequence, 0);
   *sequence->link = sequence->next;
   if (sequence->next) sequence->next->link = sequence->link;
-  free(sequence);
+  handle_retire(&cache->stack->sequences, sequence);
+  return DUPLEX_OK;
 }
 
 // Positions behind the end of the layer, whose pages are there.
@@ -124,9 +136,24 @@ int kv_reserve(struct duplex_sequence *sequence, unsigned layer, size_t position
   return error;
 }
 
+// The vectors are there, and the heads of each lie in memory.
+static int check_vectors(const struct duplex_sequence *sequence, const duplex_f16 *k, const duplex_f16 *v,
+                         size_t positions, size_t stride) {
+  int error = need_sequence(sequence);
+  if (error || positions == 0) return error;
+  const struct duplex_kv_cache *cache = sequence->cache;
+  error = need_f16(cache->stack, "k", k);
+  if (!error) error = need_f16(cache->stack, "v", v);
+  if (!error && stride > PTRDIFF_MAX / sizeof *k / cache->heads)
+    error = stack_fail(cache->stack, DUPLEX_ERROR_ARGUMENT,
+                       "a stride of %zu elements: %u heads leave the memory", stride, cache->heads);
+  return error;
+}
+
 int duplex_kv_append(struct duplex_sequence *sequence, unsigned layer, const duplex_f16 *k,
                      const duplex_f16 *v, size_t positions, size_t stride) {
-  int error = kv_reserve(sequence, layer, positions);
+  int error = check_vectors(sequence, k, v, positions, stride);
+  if (!error) error = kv_reserve(sequence, layer, positions);
   if (error || positions == 0) return error;
   struct kv_layer *own = &sequence->layers[layer];
   error =
@@ -141,6 +168,7 @@ int duplex_kv_append(struct duplex_sequence *sequence, unsigned layer, const dup
 }
 
 size_t duplex_kv_length(const struct duplex_sequence *sequence, unsigned layer) {
+  if (!sequence || !sequence->handle.live) return 0;
   return layer < sequence->cache->layers ? sequence->layers[layer].length : 0;
 }
 
@@ -165,9 +193,11 @@ static int share_layer(struct duplex_sequence *shared, const struct kv_layer *fr
 
 int duplex_kv_share(const struct duplex_sequence *sequence, size_t positions,
                     struct duplex_sequence **shared) {
+  int error = need_sequence(sequence);
+  if (shared) *shared = NULL;
+  if (!error) error = need(sequence->cache->stack, "shared", shared);
+  if (error) return error;
   struct duplex_kv_cache *cache = sequence->cache;
-  int error = DUPLEX_OK;
-  *shared = NULL;
   for (uint32_t i = 0; i < cache->layers; i++)
     if (positions > sequence->layers[i].length)
       return stack_fail(cache->stack, DUPLEX_ERROR_ARGUMENT, "a prefix of %zu positions: layer %u has %zu",
@@ -213,6 +243,8 @@ static void take_place(struct kv_page *page, struct kv_page *copy) {
 }
 
 int duplex_kv_move(struct duplex_sequence *sequence) {
+  const int given = need_sequence(sequence);
+  if (given) return given;
   struct duplex_kv_cache *cache = sequence->cache;
   struct duplex_sequence *moved =
       new_sequence(cache, &cache->pools[DUPLEX_KV_SPACES], sequence->first_channel, sequence->spread, 0);

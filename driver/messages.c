@@ -17,7 +17,7 @@ struct region_words message_region(struct region region) {
 }
 
 int message_run(struct duplex_stack *stack, uint32_t kind, const void *payload, size_t bytes) {
-  uint32_t number;
+  uint32_t number = 0;
   struct completion completion;
   int error = bundle_owner_set(stack, stack->bundles);
   if (!error) error = queue_submit(stack, kind, payload, bytes, &number);

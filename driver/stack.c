@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "backend/backends.h"
+#include "driver/arguments.h"
 #include "driver/queue.h"
 #include "driver/stack_error.h"
 #include "duplex/arithmetic.h"
@@ -15,6 +16,7 @@
 
 #define WATCHDOG_CLOCKS (UINT64_C(1) << 34)
 
+// Row sets of an activation table on one channel, which has more of it than one of several.
 static uint32_t table_row_sets(void) {
   const uint32_t tiles = duplex_divide_up(DUPLEX_ACTIVATION_IMAGE_BYTES, DUPLEX_TILE_BYTES);
   return activation_row_sets(tiles, 1);
@@ -59,15 +61,19 @@ static struct duplex_stack *new_stack(const struct shared_stack *shared,
   self->strict = options->strict;
   self->measure_overhead = options->measure_overhead;
   self->watchdog_clocks = options->watchdog_clocks ? options->watchdog_clocks : WATCHDOG_CLOCKS;
+  if (options->riscv && self->watchdog_clocks > UINT32_MAX)
+    self->watchdog_clocks = UINT32_MAX;  // of one word
   self->stripe = self->bundles;
   return self;
 }
 
+// The memory of one client; the stack behind it stays. NULL is nothing.
 static void free_stack(struct duplex_stack *stack) {
   if (stack) free(stack->space);
   free(stack);
 }
 
+// What all clients of a stack share; the last one calls it.
 static void close_shared(struct shared_stack *shared) {
   if (shared->controller) shared->controller->ops->close(shared->controller);
   shared->backend->ops->close(shared->backend);
@@ -103,19 +109,18 @@ static int open_controller(struct shared_stack *shared, const struct duplex_stac
     return DUPLEX_ERROR_FIRMWARE;
   }
   mailbox->channels = stack->channels;
-  mailbox->watchdog_clocks =
-      stack->watchdog_clocks < UINT32_MAX ? (uint32_t)stack->watchdog_clocks : UINT32_MAX;
+  mailbox->watchdog_clocks = (uint32_t)duplex_smaller(stack->watchdog_clocks, UINT32_MAX);
   return DUPLEX_OK;
 }
 
 // The first client, on a back end that is closed if this fails.
 static int open_first(struct duplex_backend *backend, const struct duplex_stack_options *options,
                       struct duplex_stack **stack, char *text, size_t size) {
-  struct shared_stack *shared = options->bundles <= ALL_BUNDLES ? calloc(1, sizeof *shared) : NULL;
+  struct shared_stack *shared = calloc(1, sizeof *shared);
   *stack = NULL;
   if (!shared) {
     backend->ops->close(backend);
-    return options->bundles <= ALL_BUNDLES ? DUPLEX_ERROR_NO_MEMORY : DUPLEX_ERROR_ARGUMENT;
+    return DUPLEX_ERROR_NO_MEMORY;
   }
   shared->backend = backend;
   shared->logic_pim_bundles = ALL_BUNDLES;
@@ -137,9 +142,17 @@ static int open_first(struct duplex_backend *backend, const struct duplex_stack_
 
 int duplex_stack_open_backend(struct duplex_backend *backend, const struct duplex_stack_options *options,
                               struct duplex_stack **stack) {
+  if (stack) *stack = NULL;
+  if (!backend) return DUPLEX_ERROR_ARGUMENT;
+  const int error = stack ? check_stack_options(options, NULL, 0) : DUPLEX_ERROR_ARGUMENT;
+  if (error) {
+    backend->ops->close(backend);
+    return error;
+  }
   return open_first(backend, options, stack, NULL, 0);
 }
 
+// Whether nobody has any of these rows.
 static bool rows_free(const struct duplex_stack *stack, unsigned first_row, unsigned rows) {
   for (unsigned row = first_row; row < first_row + rows; row++)
     if (stack->space->taken[row]) return false;
@@ -147,13 +160,15 @@ static bool rows_free(const struct duplex_stack *stack, unsigned first_row, unsi
 }
 
 int duplex_stack_open_client(struct duplex_stack *stack, unsigned rows, struct duplex_stack **client) {
+  if (client) *client = NULL;
+  const int given = need(stack, "client", client);
+  if (given) return given;
   const struct duplex_stack_options options = {.backend.channels = stack->channels,
                                                .bundles = stack->bundles,
                                                .strict = stack->strict,
                                                .watchdog_clocks = stack->watchdog_clocks,
                                                .measure_overhead = stack->measure_overhead};
   struct row_range *own = &queue_allotment(stack)->part[0];
-  *client = NULL;
   if (rows == 0 || rows > own->count || !rows_free(stack, own->first + own->count - rows, rows))
     return stack_fail(stack, DUPLEX_ERROR_ARGUMENT, "the last %u rows of the stack are not free", rows);
   const uint32_t first_row = own->first + own->count - rows;
@@ -179,13 +194,33 @@ static void open_error(int error, const char *name, const struct backend_entry *
              detail[0] ? detail : duplex_error_text(error));
 }
 
+// The arguments of duplex_stack_open besides the options.
+static int check_open(const char *backend, const struct backend_entry *entry, struct duplex_stack **stack,
+                      char *text, size_t size) {
+  char names[64];
+  if (entry && stack) return DUPLEX_OK;
+  backend_names(names, sizeof names);
+  if (!text || !size) return DUPLEX_ERROR_ARGUMENT;
+  if (entry) {
+    snprintf(text, size, "stack is NULL: expected a pointer");
+  } else if (backend) {
+    snprintf(text, size, "back end '%s': expected %s", backend, names);
+  } else {
+    snprintf(text, size, "the back end is NULL: expected %s", names);
+  }
+  return DUPLEX_ERROR_ARGUMENT;
+}
+
 int duplex_stack_open(const char *backend, const struct duplex_stack_options *options,
                       struct duplex_stack **stack, char *error_text, size_t size) {
-  const struct backend_entry *entry = backend_find(backend);
+  const struct backend_entry *entry = backend ? backend_find(backend) : NULL;
   struct duplex_backend *opened = NULL;
-  *stack = NULL;
   if (error_text && size) error_text[0] = 0;
-  int error = entry ? entry->open(&options->backend, &opened) : DUPLEX_ERROR_ARGUMENT;
+  if (stack) *stack = NULL;
+  int error = check_open(backend, entry, stack, error_text, size);
+  if (!error) error = check_stack_options(options, error_text, size);
+  if (error) return error;
+  error = entry->open(&options->backend, &opened);
   if (!error) error = open_first(opened, options, stack, error_text, size);
   if (error && !(error_text && size && error_text[0]))
     open_error(error, backend, entry, options->backend.channels, error_text, size);
@@ -193,6 +228,7 @@ int duplex_stack_open(const char *backend, const struct duplex_stack_options *op
 }
 
 int duplex_stack_set_stripe(struct duplex_stack *stack, unsigned bundles) {
+  if (!stack) return DUPLEX_ERROR_ARGUMENT;
   if (bundles == 0 || bundles & ~stack->bundles)
     return stack_fail(stack, DUPLEX_ERROR_ARGUMENT,
                       "stripe set 0x%x: expected some of the bundles 0x%x of Logic-PIM", bundles,
@@ -201,21 +237,53 @@ int duplex_stack_set_stripe(struct duplex_stack *stack, unsigned bundles) {
   return DUPLEX_OK;
 }
 
+// What the caller has not given back.
+static void free_handles(struct duplex_stack *stack) {
+  for (struct handle *cache = stack->caches.first; cache; cache = cache->next)
+    if (cache->live) duplex_kv_close((struct duplex_kv_cache *)cache);
+  handles_free(&stack->weights);
+  handles_free(&stack->jobs);
+  handles_free(&stack->caches);
+  handles_free(&stack->sequences);
+}
+
 void duplex_stack_close(struct duplex_stack *stack) {
   if (!stack) return;
   struct shared_stack *shared = stack->shared;
   queue_close(stack);
-  for (unsigned i = 0; i < PROTOCOL_ENTRIES; i++) free(stack->job[i]);
+  free_handles(stack);
   free_stack(stack);
   for (unsigned q = 0; q < PROTOCOL_QUEUES; q++)
     if (shared->client[q]) return;
   close_shared(shared);
 }
 
-int duplex_stack_reset(struct duplex_stack *stack) { return queue_reset(stack->shared); }
+int duplex_stack_end_files(struct duplex_stack *stack) {
+  if (!stack) return DUPLEX_ERROR_ARGUMENT;
+  struct controller *controller = stack->shared->controller;
+  struct duplex_backend *backend = stack->backend;
+  const int of_controller = controller->ops->end_files ? controller->ops->end_files(controller) : DUPLEX_OK;
+  const int of_backend = backend->ops->end_files ? backend->ops->end_files(backend) : DUPLEX_OK;
+  if (of_controller) return stack_fail(stack, of_controller, "%s", controller->failure);
+  return of_backend ? stack_fail(stack, of_backend, "%s", backend->ops->failure(backend)) : DUPLEX_OK;
+}
 
-const char *duplex_stack_last_error(const struct duplex_stack *stack) { return stack->error_text; }
+int duplex_stack_reset(struct duplex_stack *stack) {
+  if (!stack) return DUPLEX_ERROR_ARGUMENT;
+  const int error = queue_reset(stack->shared);
+  const char *why = stack->shared->controller->failure;
+  return error ? stack_fail(stack, error, "the firmware does not start: %s",
+                            why[0] ? why : duplex_error_text(error))
+               : DUPLEX_OK;
+}
+
+unsigned duplex_stack_channels(const struct duplex_stack *stack) { return stack ? stack->channels : 0; }
+
+const char *duplex_stack_last_error(const struct duplex_stack *stack) {
+  return stack ? stack->error_text : "there is no stack: its pointer is NULL";
+}
 
 void duplex_stack_last_stats(const struct duplex_stack *stack, struct duplex_stack_stats *stats) {
-  *stats = stack->stats;
+  if (!stats) return;
+  *stats = stack ? stack->stats : (struct duplex_stack_stats){0};
 }

@@ -4,6 +4,7 @@
 #define DUPLEX_DRIVER_STACK_H
 
 #include "backend/controller.h"
+#include "driver/handles.h"
 #include "driver/space.h"
 #include "duplex/duplex.h"
 #include "firmware/firmware.h"
@@ -29,7 +30,7 @@ struct client_queue {
 };
 
 struct duplex_weights {
-  struct duplex_stack *stack;  // where they are resident
+  struct handle handle;
   struct weight_layout layout;
   struct region region;
   size_t n, k;  // as the user gave them; gated: n of gate and of up
@@ -50,7 +51,7 @@ struct duplex_stack {
   struct duplex_activation_table table_copy;
   uint32_t table_serial;  // grows with every table that the client brings
   struct client_queue queue;
-  struct duplex_job *job[PROTOCOL_ENTRIES];  // in flight, by number
+  struct handles weights, jobs, caches, sequences;  // that the client holds
   bool measure_overhead;
   bool timed_writes;  // region_write takes the xPU's time: the clock runs in the back end's xpu_wait
   struct duplex_stack_stats stats;

@@ -3,6 +3,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "driver/arguments.h"
+#include "driver/job.h"
 #include "driver/stack_error.h"
 #include "driver/transfer.h"
 #include "duplex/arithmetic.h"
@@ -16,11 +18,13 @@ struct source {
   bool pair;  // a second one behind it
 };
 
+// A row of the matrix, or of the pair of matrices whose rows stand in turn.
 static const duplex_f16 *row_of(const struct source *source, uint32_t row) {
   if (!source->odd) return source->even + (size_t)row * source->k;
   return (row & 1 ? source->odd : source->even) + (size_t)(row / 2) * source->k;
 }
 
+// 64 weights of a row from tile `tile` on as a beat; zeros behind the end of the row.
 static void arrange_row(const duplex_f16 *from, size_t tile, size_t k, uint8_t *beat) {
   const size_t begin = tile * DUPLEX_WIDTH;
   const size_t left = k - begin;
@@ -77,7 +81,8 @@ static int upload_channel(struct duplex_stack *stack, const struct duplex_weight
 
 // Fills in the layout; DUPLEX_ERROR_ARGUMENT if the matrix does not fit the fields of a descriptor.
 static int lay_out(struct duplex_stack *stack, const struct source *source, struct weight_layout *layout) {
-  const size_t rows = source->odd ? 2 * source->n : source->n;
+  const size_t n = duplex_smaller(source->n, UINT32_MAX);  // more never fits
+  const size_t rows = source->odd ? 2 * n : n;
   *layout = (struct weight_layout){.rows = (uint32_t)rows,
                                    .gated = source->odd != NULL,
                                    .exponents = source->exponents != NULL,
@@ -117,17 +122,22 @@ static int upload(struct duplex_stack *stack, const struct source *source, struc
   return error;
 }
 
-static int upload_new(struct duplex_stack *stack, const struct source *source,
-                      struct duplex_weights **weights) {
-  *weights = NULL;
-  struct duplex_weights *made = calloc(1, sizeof *made);
+// Memory for a matrix and its upload; with an error nothing is kept, and *weights is NULL. `even`, `odd`:
+// what the caller calls them; odd may be NULL.
+static int upload_new(struct duplex_stack *stack, const struct source *source, const char *even,
+                      const char *odd, struct duplex_weights **weights) {
+  if (weights) *weights = NULL;
+  int error = need(stack, "weights", weights);
+  if (!error) error = need_f16(stack, even, source->even);
+  if (!error && odd) error = need_f16(stack, odd, source->odd);
+  if (error) return error;
+  struct duplex_weights *made = handle_take(&stack->weights, sizeof *made);
   if (!made) return stack_no_memory(stack);
-  made->stack = stack;
   made->n = source->n;
   made->k = source->k;
-  const int error = upload(stack, source, made);
+  error = upload(stack, source, made);
   if (error) {
-    free(made);
+    handle_retire(&stack->weights, made);
   } else {
     *weights = made;
   }
@@ -136,24 +146,30 @@ static int upload_new(struct duplex_stack *stack, const struct source *source,
 
 int duplex_stack_upload(struct duplex_stack *stack, const duplex_f16 *w, size_t n, size_t k,
                         const int8_t *exponents, struct duplex_weights **weights) {
-  return upload_new(stack, &(struct source){.even = w, .exponents = exponents, .n = n, .k = k}, weights);
+  return upload_new(stack, &(struct source){.even = w, .exponents = exponents, .n = n, .k = k}, "w", NULL,
+                    weights);
 }
 
 int duplex_stack_upload_gated(struct duplex_stack *stack, const duplex_f16 *gate, const duplex_f16 *up,
                               size_t n, size_t k, struct duplex_weights **weights) {
-  return upload_new(stack, &(struct source){.even = gate, .odd = up, .n = n, .k = k}, weights);
+  return upload_new(stack, &(struct source){.even = gate, .odd = up, .n = n, .k = k}, "gate", "up", weights);
 }
 
 int duplex_stack_upload_pair(struct duplex_stack *stack, const duplex_f16 *gate, const duplex_f16 *w,
                              size_t n, size_t k, struct duplex_weights **weights) {
   const struct source source = {
       .even = gate ? gate : w, .odd = gate ? w : NULL, .n = n, .k = k, .pair = true};
-  return upload_new(stack, &source, weights);
+  return upload_new(stack, &source, gate ? "gate" : "w", gate ? "w" : NULL, weights);
 }
 
-void duplex_stack_release(struct duplex_stack *stack, struct duplex_weights *weights) {
-  (void)stack;  // they know where they are resident
-  if (!weights) return;
-  space_give(weights->stack->space, weights->region, weights->layout.row_sets);
-  free(weights);
+int duplex_stack_release(struct duplex_stack *stack, struct duplex_weights *weights) {
+  if (!weights) return DUPLEX_OK;
+  const int error = need_weights(stack, "weights", weights);
+  if (error) return error;
+  if (job_uses(stack, weights))
+    return stack_fail(stack, DUPLEX_ERROR_BUSY,
+                      "a job that uses the weights is in flight: wait for it first");
+  space_give(stack->space, weights->region, weights->layout.row_sets);
+  handle_retire(&stack->weights, weights);
+  return DUPLEX_OK;
 }

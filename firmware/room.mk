@@ -8,12 +8,11 @@ FIRMWARE ?=
 FIRMWARE_SRC := $(if $(FIRMWARE),$(wildcard $(FIRMWARE)/kernel*.c))
 FIRMWARE_DEFINES := $(if $(FIRMWARE),-DFIRMWARE_USER_KERNEL)
 ifneq ($(FIRMWARE),)
+ifeq ($(FIRMWARE_SRC),)
+$(error FIRMWARE=$(FIRMWARE): expected a folder with the kernel of a user, kernel*.c (docs/kernel_howto.md))
+endif
 LIB_SRC += $(FIRMWARE_SRC)
 OBJ_CFLAGS_kernels += $(FIRMWARE_DEFINES)
 endif
-$(BUILD)/firmware.name: FORCE
-	@mkdir -p $(@D)
-	@echo '$(FIRMWARE)' | cmp -s - $@ || echo '$(FIRMWARE)' > $@
+$(call remember,$(BUILD)/firmware.name,folder $(FIRMWARE))
 $(BUILD)/obj/firmware/protocol/kernels.o: $(BUILD)/firmware.name
-.PHONY: FORCE
-FORCE:

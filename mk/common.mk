@@ -1,30 +1,31 @@
 # SPDX-License-Identifier: Apache-2.0
-# Compilers, flags and the rules that every room uses.
+# The rules that every room uses; compilers and flags are in mk/flags.mk.
 # A room adds its C files to LIB_SRC in its room.mk; tests and benches are found by name:
 #   tests/<room>/test_<unit>.c                -> $(BUILD)/tests/<room>/test_<unit>     (CMocka)
 #   testbench/<room>/<unit>_bench.cpp -> $(BUILD)/verilator/<unit>/<unit>_bench (RTL unit against C unit)
 SHELL := /bin/bash
 .SHELLFLAGS := -o pipefail -c
+# Points in numbers, bytes in order.
+export LC_ALL := C
 .DELETE_ON_ERROR:
 .SECONDEXPANSION:
 
-CC ?= cc
-CXX ?= c++
-SANITIZE ?=
-# One line a step; V=1 prints the commands instead.
+# One line a step, with its number and how many there are; V=1 prints the commands instead.
 V ?=
 Q := $(if $(filter-out 0,$(V)),,@)
 # $(call say,STEP,of what): the line of a step; none under make -s
-SILENT := $(findstring s,$(firstword -$(MAKEFLAGS)))
-say = $(if $(filter @,$(Q)$(SILENT)),@printf '  %-9s %s\n' '$(1)' '$(2)')
+SILENT := $(findstring s,$(filter-out --%,$(firstword -$(MAKEFLAGS))))
+say = $(if $(COUNTING),@: counted step,$(if $(filter @,$(Q)$(SILENT)),@printf '  [%d/%d] %-9s %s\n' $(this_step) $(STEPS) '$(1)' '$(2)'))
+# All steps of this make, counted by a dry run at the first of them.
+STEPS = $(eval STEPS := $(shell MAKEFLAGS= $(MAKE_COMMAND) -n COUNTING=1 $(MAKEOVERRIDES) $(MAKECMDGOALS) 2>/dev/null | grep -c '^: counted step'))$(STEPS)
+STEPS_DONE :=
+this_step = $(eval STEPS_DONE += x)$(words $(STEPS_DONE))
 # $(call logged,command): runs it with its output in a log beside the target, which is shown only if the command fails
 logged = { $(1); } > $@.log 2>&1 || { cat $@.log >&2; exit 1; }
 
-WARN := -Wall -Wextra -Werror
-INCLUDES := $(POINT_INCLUDES) -Iinclude -I.
-CFLAGS ?= -O2 -g
-ALL_CFLAGS = -std=c11 -DDUPLEX_VERSION_TEXT='"$(shell cat VERSION)"' -D_GNU_SOURCE $(WARN) $(INCLUDES) -fPIC -pthread -ffp-contract=off -MMD -MP $(CFLAGS) $(SANITIZE)
-ALL_CXXFLAGS = -std=c++17 $(WARN) $(INCLUDES) -fPIC -pthread -MMD -MP $(CFLAGS) $(SANITIZE)
+# After a step that failed: if a package is missing, what tells which.
+tell_missing = { status=$$?; scripts/dependencies.sh --check build >/dev/null 2>&1 && command -v $(firstword $(CC)) >/dev/null || \
+  echo 'a compiler or a package is missing: `make doctor` lists what is, `make test` installs it' >&2; exit $$status; }
 
 LIB_SRC :=
 CLI_SRC :=
@@ -33,10 +34,15 @@ LIB_OBJ = $(LIB_SRC:%.c=$(BUILD)/obj/%.o)
 CLI_OBJ = $(CLI_SRC:%.c=$(BUILD)/obj/%.o)
 LDLIBS = -ljansson -lm -ldl
 
-$(BUILD)/obj/%.o: %.c
+# Other flags compile everything anew.
+$(call remember,$(BUILD)/flags,$(CC) $(ALL_CFLAGS) $(LDFLAGS))
+$(call remember,$(BUILD)/version,$(file <VERSION))
+
+# Two builders may want an object at once, so that it comes whole or not at all.
+$(BUILD)/obj/%.o: %.c $(BUILD)/flags
 	@mkdir -p $(@D)
 	$(call say,CC,$<)
-	$(Q)$(CC) $(ALL_CFLAGS) $(OBJ_CFLAGS_$(notdir $*)) -c $< -o $@
+	$(Q)$(CC) $(ALL_CFLAGS) $(OBJ_CFLAGS_$(notdir $*)) -MF $(@:.o=.d) -MT $@ -c $< -o $@.$$$$ && mv -f $@.$$$$ $@ || $(tell_missing)
 
 $(LIB): $$(LIB_OBJ)
 	@mkdir -p $(@D)
@@ -46,12 +52,15 @@ $(LIB): $$(LIB_OBJ)
 
 $(BUILD)/duplex: $$(CLI_OBJ) $(LIB)
 	$(call say,LD,$@)
-	$(Q)$(CC) $(ALL_CFLAGS) $^ -o $@ -rdynamic $(LDLIBS)
+	$(Q)$(CC) $(ALL_CFLAGS) $(LDFLAGS) $^ -o $@ -rdynamic $(LDLIBS)
 
-$(BUILD)/tests/%: tests/%.c $(LIB)
+# Programs of one C file and the library: compiled once, linked whenever the library changes.
+link_program = $(CC) $(ALL_CFLAGS) $(LDFLAGS) $< $(filter %.a,$^) -o $@ -rdynamic
+.PRECIOUS: $(BUILD)/obj/%.o
+$(BUILD)/tests/%: $(BUILD)/obj/tests/%.o $(LIB)
 	@mkdir -p $(@D)
-	$(call say,CC,$<)
-	$(Q)$(CC) $(ALL_CFLAGS) $< $(LIB) -o $@ -rdynamic -lcmocka -lmpfr -lgmp $(LDLIBS)
+	$(call say,LD,$@)
+	$(Q)$(link_program) -lcmocka -lmpfr -lgmp $(LDLIBS)
 
 UNIT_TESTS := $(patsubst tests/%.c,$(BUILD)/tests/%,$(wildcard tests/*/test_*.c))
 

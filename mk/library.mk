@@ -8,13 +8,11 @@ SONAME := libduplex.so.$(firstword $(subst ., ,$(VERSION)))
 SHARED := $(BUILD)/libduplex.so
 ONE := $(BUILD)/libduplex_one.a
 
-$(BUILD)/libduplex.map: mk/library.mk
-	@mkdir -p $(@D)
-	@echo '{ global: duplex_*; local: *; };' > $@
+$(call remember,$(BUILD)/libduplex.map,{ global: duplex_*; local: *; };)
 
 $(BUILD)/$(SONAME): $$(LIB_OBJ) $(BUILD)/libduplex.map
 	$(call say,LD,$@)
-	$(Q)$(CC) $(ALL_CFLAGS) -shared -Wl,-soname,$(SONAME) -Wl,-Bsymbolic -Wl,--no-undefined -Wl,--version-script=$(BUILD)/libduplex.map $(LIB_OBJ) -o $@ -lm -ldl
+	$(Q)$(CC) $(ALL_CFLAGS) $(LDFLAGS) -shared -Wl,-soname,$(SONAME) -Wl,-Bsymbolic $(if $(SANITIZED_BUILD),,-Wl,--no-undefined) -Wl,--version-script=$(BUILD)/libduplex.map $(LIB_OBJ) -o $@ -lm -ldl
 
 $(SHARED): $(BUILD)/$(SONAME)
 	@ln -sf $(SONAME) $@
@@ -23,7 +21,7 @@ $(ONE): $$(LIB_OBJ)
 	@rm -f $@
 	$(call say,AR,$@)
 	$(Q)$(LD) -r $^ -o $(BUILD)/libduplex_one.o
-	$(Q)$(OBJCOPY) --wildcard --keep-global-symbol='duplex_*' $(BUILD)/libduplex_one.o
+	$(Q)$(OBJCOPY) --remove-section='.gnu.lto_*' --wildcard --keep-global-symbol='duplex_*' $(BUILD)/libduplex_one.o
 	$(Q)$(AR) rcs $@ $(BUILD)/libduplex_one.o
 
 OBJCOPY ?= objcopy

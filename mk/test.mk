@@ -2,7 +2,7 @@
 # Installation of what is missing, tests, lint, doctor.
 .PHONY: test plan regress test-build lint doctor
 
-test: ## install what is missing, build, run all tests (see docs/testing.md for the time)
+test: ## install what is missing, build, run all tests (see docs/testing.md for the time); GROUPS='unit cli' some of them
 	@scripts/dependencies.sh build rtl test
 	@TIMEFORMAT='build took %0R s, %0U s + %0S s of processor'; time $(MAKE) --no-print-directory -j$(JOBS) test-build
 	@scripts/run_tests.sh $(BUILD) test $(GROUPS)
@@ -16,17 +16,34 @@ regress: ## long random and full-size runs: JOBS=n, DUPLEX_SEED=s, RESUME=1, JUn
 	@DUPLEX_CASES=$${DUPLEX_CASES:-10} JOBS=$(JOBS) scripts/run_tests.sh $(BUILD) regress $(GROUPS)
 
 JOBS ?= 2
+# What each group of tests needs, besides what the rooms add. Tests build nothing that another test may use, so all of it is here.
+GROUPS ?=
+TEST_COMMAND := $(BUILD)/duplex $(BUILD)/timing_judge
+TEST_RTL := $(RTL_OUT)/channel/libchannel.a rtl
+# Of the numbers of channels that tests use only 1 is left to be built on demand.
+stacks = $(foreach name,$(1),$(RTL_OUT)/stack_$(name).so)
+TEST_RV32 := $(BUILD)/firmware.elf $(BUILD)/controller.so
+TEST_NEEDS_static += $(TEST_COMMAND) $(LIB)
+TEST_NEEDS_unit += $(TEST_RTL) $(call stacks,1_trace) $(TEST_RV32) $(UNIT_TESTS) $(TEST_COMMAND)
+TEST_NEEDS_bench += $(RTL_OUT)/channel/libchannel.a $(BENCH_OUT)/gemm/gemm_bench $(BENCHES)
+TEST_NEEDS_cli += $(TEST_COMMAND) $(TEST_RTL) $(TEST_RV32) $(SHARED) $(ONE)
+TEST_NEEDS_cosim += $(TEST_RTL) $(call stacks,3 5) $(TEST_COMMAND)
+TEST_NEEDS_firmware += $(TEST_RTL) $(TEST_RV32) $(TEST_COMMAND)
+TEST_NEEDS_bandwidth += $(TEST_RTL) $(call stacks,32) $(TEST_COMMAND)
+TEST_NEEDS_fuzz += $(LIB)
+TEST_NEEDS_synth += $(LIB) $(TEST_COMMAND)
 # What takes longest to build comes first, so that no core waits at the end.
-test-build: $(BUILD)/rtl/channel/libchannel.a $(BENCH_OUT)/gemm/gemm_bench $(BUILD)/duplex $(UNIT_TESTS) $(BENCHES) $(TEST_PREREQUISITES) $(SHARED) $(ONE)
+TEST_GROUPS := unit bench cosim cli firmware bandwidth static fuzz synth
+test-build: $(foreach group,$(or $(GROUPS),$(TEST_GROUPS)),$(TEST_NEEDS_$(group)))
 
-doctor: ## what is installed, what is missing
-	@scripts/dependencies.sh --check build rtl test bench synth
+doctor: ## what is installed and missing, of all groups; fails only if plain make lacks something
+	@scripts/dependencies.sh --doctor
 
 # Unit tests without the RTL and the command's bad input, under ASan and UBSan.
 .PHONY: sanitize sanitize-run
-SANITIZED := $(patsubst tests/%.c,$(BUILD)/tests/%,$(shell grep -L -e '"rtl"' -e rtl_open tests/*/test_*.c))
+SANITIZED := $(patsubst tests/%.c,$(BUILD)/tests/%,$(shell grep -L -e '"rtl"' -e rtl_open -e controller_case.h tests/*/test_*.c))
 sanitize: ## unit tests and bad input under the address and undefined-behaviour sanitizers
-	@$(MAKE) --no-print-directory BUILD=$(BUILD)/asan SANITIZE="-fsanitize=address,undefined -fno-sanitize-recover=undefined" sanitize-run
+	@$(MAKE) --no-print-directory BUILD=$(BUILD)/asan CFLAGS="-O1 -g1" SANITIZE="-fsanitize=address,undefined -fno-sanitize-recover=undefined" sanitize-run
 
 sanitize-run: $(BUILD)/duplex $(BUILD)/timing_judge $(BUILD)/firmware.elf $(SANITIZED)
 	@set -e; for program in $(SANITIZED); do echo "$$program"; "$$program" > $(BUILD)/sanitize.log 2>&1 || { tail -n 30 $(BUILD)/sanitize.log; exit 1; }; done

@@ -11,10 +11,11 @@ FOLDER: include/duplex/*.h and generated/*.vh, with a copy of FILE. Put both bef
 exit status 2; docs/parameters.md lists what must fit.
 """
 import hashlib
-import os
 import pathlib
 import re
 import sys
+
+from whole_files import write_all
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 LICENCE = "SPDX-License-Identifier: Apache-2.0"
@@ -49,6 +50,14 @@ def read_parameters(path):
             raise Refused(f"{path}:{number}: {fields[0]} stands there twice, expected each name once")
         seen.add(fields[0])
         yield fields[0], int(fields[1]), fields[2] if len(fields) > 2 else ""
+
+
+def read_preset(path):
+    """As read_parameters; of a comment, only what the parameter means, not where its value is from (behind a bar)."""
+    for name, value, comment in read_parameters(path):
+        if name == "nPPD" and value > 2:
+            raise Refused(f"{path}: nPPD is {value}, expected 2 at most: the controllers keep it by one row command a clock of 2 tCK")
+        yield name, value, comment.split("|")[0].strip()
 
 
 def c_header(guard, prefix, parameters, source):
@@ -330,7 +339,7 @@ def check_geometry(p, source):
 def outputs():
     hardware = hardware_parameters()
     enumerations = read_enumerations(ROOT / "params/enumerations.params")
-    presets = [(p.stem, list(read_parameters(p))) for p in sorted((ROOT / "params/dram").glob("*.preset"))]
+    presets = [(p.stem, list(read_preset(p))) for p in sorted((ROOT / "params/dram").glob("*.preset"))]
     yield "include/duplex/params.h", params_header(hardware, "params/hardware.params")
     yield "params/generated/duplex_params.vh", verilog_header("DUPLEX_PARAMS_VH", "DUPLEX_", hardware, "params/hardware.params")
     energy = list(read_parameters(ROOT / "params/energy.params"))
@@ -351,6 +360,14 @@ def outputs():
     includes += sorted(str(p.relative_to(ROOT)) for p in (ROOT / "rtl").glob("*/*.vh"))
     files = [line for line in (ROOT / "rtl/files.f").read_text().splitlines() if line and not line.startswith("#")]
     yield "duplex.core", fusesoc_core((ROOT / "VERSION").read_text().strip(), includes, files)
+    yield "params/generated/sources.sha256", source_hashes()
+
+
+def source_hashes():
+    """What all of this was made from, for `sha256sum --check`: make sees with it that a source changed (mk/point.mk)."""
+    sources = [ROOT / "VERSION", ROOT / "rtl/files.f", *(ROOT / "params").glob("*.params"), *(ROOT / "params").glob("*.fields"),
+               *(ROOT / "params/dram").glob("*.preset")]
+    return "".join(f"{hashlib.sha256(p.read_bytes()).hexdigest()}  {p.relative_to(ROOT)}\n" for p in sorted(sources))
 
 
 def licensed(output):
@@ -378,19 +395,6 @@ def point_outputs(overlay):
     yield "generated/duplex_descriptor.vh", descriptor_verilog(fields)
 
 
-def write(path, text):
-    """Writes the file whole or not at all; one that is right already keeps its time."""
-    if path.exists() and path.read_text() == text:
-        return
-    path.parent.mkdir(parents=True, exist_ok=True)
-    new = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        new.write_text(text)
-        os.replace(new, path)
-    finally:
-        new.unlink(missing_ok=True)
-
-
 def check():
     """1 if a committed file is not what its source gives."""
     stale = [name for name, text in map(licensed, outputs()) if not (ROOT / name).exists() or (ROOT / name).read_text() != text]
@@ -408,8 +412,7 @@ def main(arguments):
         folder, made = ROOT, list(map(licensed, outputs()))
     else:
         raise Refused(__doc__.split("\n\n")[1])
-    for name, text in made:
-        write(folder / name, text)
+    write_all({folder / name: text for name, text in made})
     return 0
 
 

@@ -10,6 +10,8 @@ import pathlib
 from systemrdl import RDLCompiler
 from systemrdl.node import MemNode, RegNode
 
+from whole_files import write_all
+
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 SOURCE = ROOT / "params/registers.rdl"
 OUTPUTS = {
@@ -79,10 +81,10 @@ def main():
     compiler = RDLCompiler()
     compiler.compile_file(str(SOURCE))
     top = compiler.elaborate().top
-    for kind, text in (("c", c_text(top)), ("verilog", verilog_text(top)), ("page", page_text(top))):
-        OUTPUTS[kind].write_text(text)
-    files = [pathlib.Path(__file__).resolve(), SOURCE, *OUTPUTS.values()]
-    HASHES.write_text("".join(f"{hashlib.sha256(p.read_bytes()).hexdigest()}  {p.relative_to(ROOT)}\n" for p in files))
+    made = {OUTPUTS["c"]: c_text(top), OUTPUTS["verilog"]: verilog_text(top), OUTPUTS["page"]: page_text(top)}
+    sources = {path: path.read_text() for path in (pathlib.Path(__file__).resolve(), SOURCE)}
+    made[HASHES] = "".join(f"{hashlib.sha256(text.encode()).hexdigest()}  {path.relative_to(ROOT)}\n" for path, text in (sources | made).items())
+    write_all(made)
 
 
 main()

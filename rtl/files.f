@@ -58,6 +58,7 @@ rtl/stack/stack.v
 rtl/dram/stripe_map.v
 rtl/dram/row_set_queue.v
 rtl/dram/activation_window.v
+rtl/dram/rank_distance.v
 rtl/dram/bundle_state.v
 rtl/dram/row_scheduler.v
 rtl/dram/bundle_controller.v

@@ -11,6 +11,21 @@ import sys
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 COLUMNS = 110
+NUMBER = r"\d*'[sS]?[bodhBODH][0-9a-fA-F_xzXZ]+|\d+"
+SIGNAL_OF = {"RESULT_FORMAT": "format", "BUS_WORD": "kind", "PASS": "kind", "ROW_COMMAND": "command"}
+
+
+def selectors():
+    """What a signal is called whose values have names: those of params/enumerations.params, and states."""
+    text = (ROOT / "params/enumerations.params").read_text()
+    names = {SIGNAL_OF.get(name, name.lower()) for name in re.findall(r"^\[(\w+) \d+\]", text, re.M)}
+    # The name ends with it, but for _i, _o, _q, _d and a number: write_mode_i, kind_q, head.kind, format2_q.
+    return rf"\b(?:\w+\.)*(?:\w*_)?(?:\w*state|{'|'.join(sorted(names))})\d*(?:_n?[ioqd])?\b(?:\[[^\]]*:[^\]]*\])?"
+
+
+SELECTOR = selectors()
+BY_NUMBER = re.compile(rf"{SELECTOR}\)?\s*(?:[=!]==?|<=|(?<![<>=!])=)\s*(?:{NUMBER})(?![\w'])|"
+                       rf"(?<![\w'])(?:{NUMBER})\s*[=!]==?\s*\(?{SELECTOR}")
 
 # What one of Verilator 5.006, Icarus 11 and Yosys 0.23 does not read, or reads wrongly.
 UNREAD = [
@@ -75,8 +90,10 @@ def line_rules(number, line):
         yield number, "more than one connection"
     if re.match(r"\s*(?:input|output|inout)\b", code) and re.search(r",\s*\S", re.sub(r"\[[^\]]*\]", "", code)):
         yield number, "more than one port"
-    if re.search(r"\w*state\w*\s*(?:==|!=|<=|=)\s*\d*'?\w*\d\b|\d'\w+\s*[!=]=\s*\w*state", code):
-        yield number, "a state by number"
+    # One bit is a flag, whatever its name: the enumerations have more.
+    found = [use[0] for use in BY_NUMBER.finditer(code) if "state" in use[0] or not re.search(r"(?<!\d)1'", use[0])]
+    if found and not re.match(r"\s*localparam\b", code):
+        yield number, "a state or a selector by number"
     for pattern, what in UNREAD:
         if re.search(pattern, code):
             yield number, f"{what}: not read by all tools"
@@ -108,18 +125,24 @@ def module_rules(text, lines):
     yield from port_rules(lines[first:last], first + 1)
 
 
-def state_rules(lines):
-    """The labels of a `case` over a state are names."""
+def label_rules(lines):
+    """The labels of a `case` over a state or a selector are names, each one of an item that has several."""
     for number, line in enumerate(lines, 1):
-        if not re.search(r"\bcase\s*\(\w*state\w*\)", code_of(line)):
+        if not re.search(rf"\bcase[zx]?\s*\(\s*{SELECTOR}\s*\)", code_of(line)):
             continue
         indent = len(line) - len(line.lstrip())
+        goes_on = False  # the line before ended in the middle of an item's labels
         for later, other in enumerate(lines[number:], number + 1):
             inner = len(other) - len(other.lstrip())
             if inner == indent and re.match(r"\s*endcase", other):
                 break
-            if inner == indent + 2 and re.match(r"\s*\d+'?\w*\s*:", code_of(other)):
-                yield later, "a state by number"
+            labels = re.match(r"\s*([\w'`]+(?:\s*,\s*[\w'`]+)*)\s*(:|,\s*$)", code_of(other))
+            if not labels or not (goes_on or inner == indent + 2):
+                goes_on = False
+                continue
+            goes_on = labels[2] != ":"
+            if any(re.fullmatch(NUMBER, label.strip()) for label in labels[1].split(",")):
+                yield later, "a state or a selector by number"
 
 
 def instance_rules(text, modules):
@@ -232,7 +255,7 @@ def check(path, modules):
     for number, line in enumerate(lines, 1):
         yield from line_rules(number, line)
     yield from opening_rules(lines)
-    yield from state_rules(lines)
+    yield from label_rules(lines)
     yield from instance_rules(text, modules)
     yield from assertion_rules(lines)
     yield from name_rules(text)
@@ -246,7 +269,7 @@ def main(names):
     bad = 0
     for path in paths:
         for number, what in sorted(check(path, modules)):
-            print(f"{path.relative_to(ROOT) if path.is_absolute() else path}:{number}: {what}")
+            print(f"{path.relative_to(ROOT) if path.is_relative_to(ROOT) else path}:{number}: {what}")
             bad += 1
     return 1 if bad else 0
 

@@ -9,6 +9,7 @@
 #   TEST_LIMIT (600) seconds after which a test is ended; PLAN (tests/plan.tsv)
 # Log of each test: BUILD/test-logs/<tier>/<group>.<name>.log; JUnit XML: BUILD/test-logs/<tier>/junit.xml. Exit status 1 if any test failed.
 set -u
+export LC_ALL=C  # points in numbers, whatever the locale
 usage() { sed -n '3,4s/^# //p' "$0" >&2; exit 2; }
 list=0
 if [ "${1:-}" = --list ]; then

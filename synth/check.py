@@ -2,8 +2,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Compares area and longest paths with the recorded ones, synth/baselines/<library>.json; worse and better both fail.
 
-usage: synth/check.py [--record] [--liberty FILE] [--out FOLDER]
+usage: synth/check.py [--record] [--only NAME]... [--liberty FILE] [--out FOLDER]
   --record   writes what is measured now as the new baseline
+  --only     this run of the baseline, and no other that is not named so
 The baseline names the runs; with other versions of Yosys or OpenSTA than the recorded ones nothing is compared.
 """
 import argparse
@@ -45,6 +46,7 @@ def differences(name, old, new):
 def main(arguments):
     parser = argparse.ArgumentParser(usage=__doc__.split("\n\n")[1])
     parser.add_argument("--record", action="store_true")
+    parser.add_argument("--only", action="append")
     parser.add_argument("--liberty", default=synth.OSU018)
     parser.add_argument("--out", default="build/synth")
     chosen = parser.parse_args(arguments)
@@ -55,14 +57,18 @@ def main(arguments):
             print(f"check: recorded with {baseline['versions']}, here {mapping.tool_versions()}: nothing to compare; record it anew")
             return 0
         lines = []
-        for name, entry in baseline["runs"].items():
+        runs = {name: entry for name, entry in baseline["runs"].items() if not chosen.only or name in chosen.only}
+        unknown = sorted(set(chosen.only or []) - runs.keys())
+        if unknown or (chosen.record and chosen.only):
+            raise ValueError(f"--only {(unknown or chosen.only)[0]}: expected a run of the baseline, and no --record")
+        for name, entry in runs.items():
             units = measure(entry, chosen)
             lines += differences(name, entry["units"], units)
             entry["units"] = units
     except (design.FlowError, OSError, ValueError) as cause:
         print(f"check: {cause}", file=sys.stderr)
         return 2
-    print("\n".join(lines + [f"{len(baseline['runs'])} runs, {sum(len(e['units']) for e in baseline['runs'].values())} units, {len(lines)} differences"]))
+    print("\n".join(lines + [f"{len(runs)} runs, {sum(len(e['units']) for e in runs.values())} units, {len(lines)} differences"]))
     if chosen.record:
         baseline["versions"] = mapping.tool_versions()
         path.write_text(json.dumps(baseline, indent=1) + "\n")

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-# One bench per RTL unit: <unit>_bench.cpp drives rtl/*/<unit>.v and compares with the C unit at the unit's boundary.
+# A bench drives one RTL unit: <unit>_bench.cpp compares rtl/*/<unit>.v with its C model at the unit's boundary (docs/units.md: which
+# units have one).
 #   make build/verilator/gemm/gemm_bench                 one bench
 #   make WAVES=1 build/verilator-waves/gemm/gemm_bench   the same with --wave FILE.fst; its compilation takes twice as long and more
 # A bench runs for seconds, so its generated code is compiled with BENCH_OPTIMIZE. Those that run for longer, as in `make regress`, would
@@ -20,10 +21,13 @@ BENCHES := $(foreach b,$(wildcard testbench/*/*_bench.cpp),$(BENCH_OUT)/$(patsub
 rtl_of = $(wildcard rtl/*/$(1).v)
 RTL_SEARCH := $(addprefix -y ,$(patsubst %/,%,$(wildcard rtl/*/)))
 
+# Compiles what Verilator wrote: with our compiler, and without what the caller of make set for our own files.
+VERILATED_MAKE = MAKEFLAGS= $(MAKE_COMMAND) -s --no-print-directory CXX=$(call quoted,$(CXX)) LINK=$(call quoted,$(CXX))
+
 # $(call verilate_bench,unit,more options): generated code and its objects, V<unit>__ALL.a, in the bench's folder.
 define verilate_bench
 $(VERILATOR) --cc $(if $(WAVES),--trace-fst) $(VERILATOR_FLAGS) $(VERILATOR_ASSERT) $(2) $(RTL_SEARCH) --top-module $(1) --Mdir $(@D) $(call rtl_of,$(1)) && \
-  $(MAKE) -s --no-print-directory -C $(@D) -f V$(1).mk OPT_FAST=$(BENCH_OPTIMIZE) OPT_SLOW=-O0 V$(1)__ALL.a
+  $(VERILATED_MAKE) OPT_FAST=$(BENCH_OPTIMIZE) OPT_SLOW=-O0 -C $(@D) -f V$(1).mk V$(1)__ALL.a
 endef
 # $(call link_bench,folder of V<unit>.h,archive of the model,more options)
 link_bench = $(CXX) -std=c++17 $(INCLUDES) -O1 -DVM_TRACE=$(if $(WAVES),1,0) $(3) -isystem $(RTL_RUNTIME_DIR) -isystem $(RTL_RUNTIME_DIR)/vltstd \
@@ -49,7 +53,9 @@ endif
 $(BENCH_OUT)/dot64/dot64_bench $(BENCH_OUT)/accumulator/accumulator_bench: VERILATOR_FLAGS += --public-flat-rw
 $(BENCH_OUT)/dot64/dot64_bench $(BENCH_OUT)/gemm/gemm_bench: testbench/common/gemm_stimulus.h
 $(foreach u,score_scale running_maximum exponential softmax_sum quotient maximum_join score_path,$(BENCH_OUT)/$(u)/$(u)_bench): testbench/common/softmax_stimulus.h
+$(foreach u,score_scale running_maximum exponential softmax_sum quotient round,$(BENCH_OUT)/$(u)/$(u)_bench): testbench/common/pipeline.h
 $(foreach u,attention_join attention_quotient,$(BENCH_OUT)/$(u)/$(u)_bench): testbench/common/wide_port.h
+$(BENCH_OUT)/channel/channel_bench $(BENCH_OUT)/bundle_controller/bundle_controller_bench: testbench/common/dram.h
 
 # The bundle controller with other timings: bundle_controller-VARIANT.
 CONTROLLER_VARIANTS := rtr1 rtr2 hbm3_6400
@@ -60,8 +66,8 @@ CONTROLLER_BENCH_rtr1 := -DBENCH_RANK_SWITCH=1
 CONTROLLER_BENCH_rtr2 := -DBENCH_RANK_SWITCH=2
 CONTROLLER_BENCH_hbm3_6400 := -DBENCH_PRESET=1
 CONTROLLER_BENCHES := $(CONTROLLER_VARIANTS:%=$(BENCH_OUT)/bundle_controller-%/bundle_controller_bench)
-TEST_PREREQUISITES += $(CONTROLLER_BENCHES)
-$(CONTROLLER_BENCHES): $(BENCH_OUT)/bundle_controller-%/bundle_controller_bench: testbench/dram/bundle_controller_bench.cpp $(BENCH_COMMON) $(wildcard rtl/dram/*.v $(RTL_INCDIR)/*.vh) $$(BENCH_NEEDS)
+TEST_NEEDS_bench += $(CONTROLLER_BENCHES)
+$(CONTROLLER_BENCHES): $(BENCH_OUT)/bundle_controller-%/bundle_controller_bench: testbench/dram/bundle_controller_bench.cpp testbench/common/dram.h $(BENCH_COMMON) $(wildcard rtl/dram/*.v $(RTL_INCDIR)/*.vh) $$(BENCH_NEEDS)
 	@rm -rf $(@D) && mkdir -p $(@D)
 	$(call say,VERILATE,bundle_controller-$*)
 	$(Q)$(call logged,$(call verilate_bench,bundle_controller,$(CONTROLLER_RTL_$*)) && $(call link_bench,$(@D),$(@D)/Vbundle_controller__ALL.a,$(CONTROLLER_BENCH_$*)))

@@ -7,13 +7,16 @@
 #ifndef DUPLEX_DRAM_PINS_H
 #define DUPLEX_DRAM_PINS_H
 
+#include <cerrno>
 #include <cstdint>
+#include <cstring>
 #include <memory>
 #include <string>
 #include <vector>
 
 #include "backend/rtl/pins.h"
 #include "duplex/backend.h"
+#include "duplex/enumerations.h"
 #include "duplex/error.h"
 #include "duplex/hbm.h"
 #include "duplex/params.h"
@@ -34,7 +37,10 @@ class DramPins {
     hbm_.reset(hbm);
     xpu_.resize(channels_);
     for (duplex_xpu_traffic &xpu : xpu_) duplex_xpu_start(&xpu, &timing, 0, options.xpu_traffic);
-    if (error) failure = "the DRAM model could not be opened: preset or command file";
+    if (error == DUPLEX_ERROR_IO)
+      failure = std::string(options.command_file) + ": cannot be written: " + std::strerror(errno);
+    else if (error)
+      failure = "the DRAM model could not be opened: no such preset, or too little memory";
     return error;
   }
 
@@ -42,7 +48,7 @@ class DramPins {
   void drive(Model &model, uint64_t clock) {
     for (unsigned channel = 0; channel < channels_; channel++) {
       duplex_hbm_read_data(hbm_.get(), channel, clock, &model.dram_read_data_i[BEAT_WORDS * channel]);
-      rtl::set_bits(model.xpu_act_request_i, 2 * channel, 2, xpu_[channel].request);
+      rtl::set_bits(model.xpu_row_request_i, 4 * channel, 4, xpu_[channel].request);
       rtl::set_bits(model.xpu_ref_i, 4 * channel, 4, xpu_[channel].refreshed_bundles);
     }
   }
@@ -73,8 +79,9 @@ class DramPins {
       int error =
           duplex_hbm_clock(hbm_.get(), channel, clock, &pins, &model.dram_write_data_o[BEAT_WORDS * channel]);
       if (!error) error = duplex_hbm_xpu_clock(hbm_.get(), channel, clock, &xpu_[channel].pins);
-      if (pins.row_valid && pins.row_command == 2) duplex_xpu_see_refresh(&xpu_[channel], pins.row_bundle);
-      duplex_xpu_clock(&xpu_[channel], rtl::bits(model.xpu_act_grant_o, 2 * channel, 2));
+      if (pins.row_valid && pins.row_command == DUPLEX_ROW_COMMAND_REF)
+        duplex_xpu_see_refresh(&xpu_[channel], pins.row_bundle);
+      duplex_xpu_clock(&xpu_[channel], rtl::bits(model.xpu_row_grant_o, 4 * channel, 4));
       if (error) {
         failure = duplex_hbm_failure(hbm_.get());
         return error;
@@ -113,6 +120,12 @@ class DramPins {
   void commands(duplex_dram_commands &commands) const {
     duplex_hbm_commands(hbm_.get(), &commands);
     for (const duplex_xpu_traffic &xpu : xpu_) commands.xpu_rd += xpu.reads, commands.xpu_wr += xpu.writes;
+  }
+  // The text of the commands has its last line; a failure gets its text.
+  int end_text(std::string &failure) {
+    const int error = hbm_ ? duplex_hbm_end_text(hbm_.get()) : DUPLEX_OK;
+    if (error) failure = duplex_hbm_failure(hbm_.get());
+    return error;
   }
   const char *failure() const { return duplex_hbm_failure(hbm_.get()); }
 

@@ -23,7 +23,7 @@
 #include "duplex/random.h"
 #include "verilated.h"
 #if RTL_TRACE
-#include "verilated_fst_c.h"
+#include "backend/rtl/wave.h"
 #endif
 
 namespace {
@@ -36,8 +36,7 @@ class Stack {
  public:
   Stack() : model_(started(), "stack"), axi_(model_) {}
   ~Stack() {
-    enter();
-    close_wave();
+    end_files();
     model_.final();
   }
 
@@ -80,6 +79,13 @@ class Stack {
     if (!status_) status_ = dram_.finish(clocks_, failure_);
     if (interrupt) *interrupt = interrupt_;
     return status_;
+  }
+  int end_files() {
+    enter();
+    const int error = dram_.end_text(failure_);
+    const std::string wrong = close_wave();
+    if (!wrong.empty()) failure_ = wrong;
+    return wrong.empty() ? error : DUPLEX_ERROR_IO;
   }
   uint64_t clocks() const { return clocks_; }
   DramPins &dram() { return dram_; }
@@ -145,27 +151,21 @@ class Stack {
   int open_wave(const duplex_backend_options &options) {
     trace_from_ = options.trace_from;
     trace_to_ = options.trace_to ? options.trace_to : UINT64_MAX;
-    FILE *file = std::fopen(options.trace_file, "wb");
-    if (!file) {
-      failure_ = std::string(options.trace_file) + ": cannot be written";
-      return DUPLEX_ERROR_IO;
-    }
-    std::fclose(file);
     context_.traceEverOn(true);
-    wave_.reset(new VerilatedFstC);
-    model_.trace(wave_.get(), 99);
-    wave_->open(options.trace_file);
-    return 0;
+    failure_ = wave_.open(model_, options.trace_file);
+    tracing_ = failure_.empty();
+    return tracing_ ? 0 : DUPLEX_ERROR_IO;
   }
-  void close_wave() {
-    if (wave_) wave_->close();
+  std::string close_wave() {
+    tracing_ = false;
+    return wave_.close();
   }
   void record() {
-    if (clocks_ >= trace_from_ && clocks_ <= trace_to_) wave_->dump(context_.time());
+    if (tracing_ && clocks_ >= trace_from_ && clocks_ <= trace_to_) wave_.dump(context_.time());
   }
 #else
   int open_wave(const duplex_backend_options &) { return 0; }
-  void close_wave() {}
+  std::string close_wave() { return ""; }
   void record() {}
 #endif
 
@@ -179,7 +179,8 @@ class Stack {
   VerilatedContext context_;
   Vstack model_;
 #if RTL_TRACE
-  std::unique_ptr<VerilatedFstC> wave_;
+  rtl::Wave wave_;
+  bool tracing_ = false;
   uint64_t trace_from_ = 0;
   uint64_t trace_to_ = 0;
 #endif
@@ -217,12 +218,14 @@ const duplex_backend_ops rtl_ops = {
     [](duplex_backend *b) { return stack_of(b).clocks(); },
     [](duplex_backend *b, duplex_dram_commands *commands) { stack_of(b).dram().commands(*commands); },
     [](duplex_backend *b) { return stack_of(b).failure(); },
+    [](duplex_backend *b) { return stack_of(b).end_files(); },
 };
 
 }  // namespace
 
 const unsigned duplex_rtl_stack_interface = DUPLEX_RTL_INTERFACE;
 const unsigned duplex_rtl_stack_point = DUPLEX_POINT;
+const char duplex_rtl_stack_hash[] = DUPLEX_STACK_HASH;
 
 int duplex_rtl_stack_open(const duplex_backend_options *options, duplex_backend **backend, char *failure,
                           size_t failure_size) {

@@ -11,7 +11,7 @@ extern "C" {
 #endif
 
 // Changes with any change of duplex/backend.h or of this file that an old library would not survive.
-#define DUPLEX_RTL_INTERFACE 4u
+#define DUPLEX_RTL_INTERFACE 6u
 
 #define DUPLEX_RTL_EXPORT __attribute__((visibility("default")))
 
@@ -20,6 +20,9 @@ DUPLEX_RTL_EXPORT extern const unsigned duplex_rtl_stack_interface;
 
 // DUPLEX_POINT of the parameters that the stack was built with.
 DUPLEX_RTL_EXPORT extern const unsigned duplex_rtl_stack_point;
+
+// Hash of all sources that the library was built from: RTL, parameters, harness, DRAM model.
+DUPLEX_RTL_EXPORT extern const char duplex_rtl_stack_hash[];
 
 // As duplex_rtl_open, for this library's own number of channels. A failure writes one line of text to
 // `failure`.

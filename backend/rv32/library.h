@@ -7,7 +7,7 @@
 
 #include "backend/controller.h"
 
-#define DUPLEX_RISCV_INTERFACE 1u  // grows with every change of backend/controller.h or of the mailbox
+#define DUPLEX_RISCV_INTERFACE 2u  // grows with every change of backend/controller.h or of the mailbox
 
 typedef int open_riscv(const struct duplex_riscv_options *options, struct duplex_backend *backend,
                        struct controller **controller, char *text, size_t size);

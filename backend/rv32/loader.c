@@ -7,35 +7,23 @@
 #include <unistd.h>
 
 #include "backend/controller.h"
+#include "backend/places.h"
 #include "backend/rv32/library.h"
 #include "duplex/error.h"
 
-#define PATH_SIZE 4096
-#define LEVELS_ABOVE 3
-
-// The first file of this name beside the program, in a folder above it, or in ../lib/duplex. False if there
-// is none.
-static int find_file(const char *name, char path[PATH_SIZE]) {
-  char folder[PATH_SIZE];
-  const ssize_t length = readlink("/proc/self/exe", folder, sizeof folder - 1);
-  if (length <= 0) return 0;
-  folder[length] = 0;
-  for (int level = 0; level < LEVELS_ABOVE; level++) {
-    char *slash = strrchr(folder, '/');
-    if (!slash) return 0;
-    *slash = 0;
-    static const char *const places[] = {"", "/lib/duplex"};
-    for (unsigned i = 0; i < 2; i++)
-      if (snprintf(path, PATH_SIZE, "%s%s/%s", folder, places[i], name) < PATH_SIZE &&
-          access(path, R_OK) == 0)
-        return 1;
-  }
-  return 0;
+// The first file of this name in a place of the library (backend/places.h), or in $DUPLEX_RTL_DIR. False if
+// there is none.
+static int find_file(const char *name, char path[PLACE_SIZE]) {
+  char folder[PLACE_SIZE];
+  const char *given = getenv("DUPLEX_RTL_DIR");
+  for (unsigned i = 0; place_of(i, ".", folder); i++)
+    if (snprintf(path, PLACE_SIZE, "%s/%s", folder, name) < PLACE_SIZE && access(path, R_OK) == 0) return 1;
+  return given && snprintf(path, PLACE_SIZE, "%s/%s", given, name) < PLACE_SIZE && access(path, R_OK) == 0;
 }
 
 int controller_riscv(const struct duplex_riscv_options *options, struct duplex_backend *backend,
                      struct controller **controller, char *text, size_t size) {
-  char path[PATH_SIZE], elf[PATH_SIZE];
+  char path[PLACE_SIZE], elf[PLACE_SIZE];
   struct duplex_riscv_options own = *options;
   *controller = NULL;
   if (!own.elf) own.elf = find_file("firmware.elf", elf) ? elf : NULL;

@@ -3,9 +3,7 @@
 CONTROLLER_SRC := $(filter-out backend/rv32/loader.c,$(wildcard backend/rv32/*.c))
 LIB_SRC += backend/rv32/loader.c
 
-$(BUILD)/controller.so: $(CONTROLLER_SRC:%.c=$(BUILD)/obj/%.o) $(BUILD)/obj/cmodel/common/error.o
+$(BUILD)/controller.so: $(CONTROLLER_SRC:%.c=$(BUILD)/obj/%.o) $(BUILD)/obj/cmodel/common/error.o $(BUILD)/obj/cmodel/common/text_file.o
 	@mkdir -p $(@D)
 	$(call say,LD,$@)
-	$(Q)$(CC) $(ALL_CFLAGS) -shared -Wl,-Bsymbolic $^ -o $@ -lunicorn
-
-TEST_PREREQUISITES += $(BUILD)/controller.so
+	$(Q)$(CC) $(ALL_CFLAGS) $(LDFLAGS) -shared -Wl,-Bsymbolic $^ -o $@ -lunicorn

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "duplex/registers.h"
+#include "duplex/text_file.h"
 
 struct count {
   uint64_t calls, instructions;
@@ -17,6 +18,7 @@ struct count {
 struct watch {
   const struct image *image;
   FILE *trace, *profile;
+  char *trace_path, *profile_path;
   const struct function *last;
   uint32_t last_pc;
   struct count *count;  // for each function of the image, and one for what is in none
@@ -55,10 +57,11 @@ static const char *register_name(uint32_t offset) {
   return offset >= DUPLEX_REG_RING ? "RING" : "?";
 }
 
-// NULL without a path, or if it cannot be written: then *good is false and text says why.
-static FILE *open_file(const char *path, bool *good, char *text, size_t size) {
+// NULL without a path, or if it cannot be written: then *good is false and text says why. *name: the path.
+static FILE *open_file(const char *path, char **name, bool *good, char *text, size_t size) {
   if (!path) return NULL;
-  FILE *file = fopen(path, "w");
+  *name = strdup(path);
+  FILE *file = *name ? duplex_text_open(path) : NULL;
   if (!file) {
     snprintf(text, size, "%s: cannot be written: %s", path, strerror(errno));
     *good = false;
@@ -72,20 +75,22 @@ struct watch *watch_open(const struct image *image, const char *trace_file, cons
   bool good = watch != NULL;
   if (!watch) return NULL;
   watch->image = image;
-  watch->trace = open_file(trace_file, &good, text, size);
-  watch->profile = open_file(profile_file, &good, text, size);
+  watch->trace = open_file(trace_file, &watch->trace_path, &good, text, size);
+  watch->profile = open_file(profile_file, &watch->profile_path, &good, text, size);
   watch->count = calloc(image->functions + 1, sizeof *watch->count);
   if (good && watch->count) return watch;
   watch_close(watch);
   return NULL;
 }
 
+// The function of the image at `pc`, or NULL; most calls ask for the same one again.
 static const struct function *function_of(struct watch *watch, uint32_t pc) {
   if (!watch->last || pc - watch->last->address >= watch->last->bytes)
     watch->last = image_function(watch->image, pc);
   return watch->last;
 }
 
+// The counter of that function; one more counts what lies in none.
 static struct count *count_of(struct watch *watch, uint32_t pc) {
   const struct function *function = function_of(watch, pc);
   return &watch->count[function ? (size_t)(function - watch->image->function) : watch->image->functions];
@@ -134,14 +139,25 @@ static void write_profile(const struct watch *watch) {
   free(order);
 }
 
-int watch_close(struct watch *watch) {
-  int wrong = 0;
-  if (watch->profile) {
-    if (watch->count) write_profile(watch);
-    wrong |= fclose(watch->profile);
-  }
-  if (watch->trace) wrong |= fclose(watch->trace);
+// Closes one of the files; false: it is not whole, and text says why.
+static bool end_file(FILE **file, const char *path, char *text, size_t size) {
+  const bool whole = duplex_text_close(*file) == 0;
+  if (!whole) snprintf(text, size, "%s: writing failed: %s", path, strerror(errno));
+  *file = NULL;
+  return whole;
+}
+
+bool watch_end_files(struct watch *watch, char *text, size_t size) {
+  if (watch->profile && watch->count) write_profile(watch);
+  const bool profile_whole = end_file(&watch->profile, watch->profile_path, text, size);
+  return end_file(&watch->trace, watch->trace_path, text, size) && profile_whole;
+}
+
+void watch_close(struct watch *watch) {
+  char text[1];
+  watch_end_files(watch, text, sizeof text);
+  free(watch->trace_path);
+  free(watch->profile_path);
   free(watch->count);
   free(watch);
-  return wrong;
 }

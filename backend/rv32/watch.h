@@ -18,7 +18,8 @@ void watch_instruction(struct watch *watch, uint32_t pc, uint64_t clocks);
 void watch_access(struct watch *watch, uint64_t clocks, bool write, uint32_t offset, uint32_t value);
 // Clocks that passed while the controller was at pc.
 void watch_clocks(struct watch *watch, uint32_t pc, double clocks);
-// Writes the profile; not 0: not everything could be written.
-int watch_close(struct watch *watch);
+// Writes the profile and closes both files. False: one of them is not whole, and text says which and why.
+bool watch_end_files(struct watch *watch, char *text, size_t size);
+void watch_close(struct watch *watch);
 
 #endif

@@ -7,18 +7,20 @@
 #include "builtin_tables.h"
 
 const struct duplex_activation_table *duplex_activation_builtin(const char *name) {
-  for (unsigned i = 0; i < DUPLEX_ACTIVATION_BUILTINS; i++) {
+  for (unsigned i = 0; name && i < DUPLEX_ACTIVATION_BUILTINS; i++) {
     if (strcmp(name, duplex_activation_builtins[i].name) == 0) return &duplex_activation_builtins[i].table;
   }
   return NULL;
 }
 
+// The number in the first `count` bytes (0 to 8).
 static uint64_t little_endian(const uint8_t *bytes, unsigned count) {
   uint64_t value = 0;
   for (unsigned i = 0; i < count; i++) value |= (uint64_t)bytes[i] << (8 * i);
   return value;
 }
 
+// Whether the field of what an infinite argument gives has a meaning; `tail` is the entry of that side.
 static bool limit_is_valid(unsigned limit, uint64_t tail) {
   if (limit == ACTIVATION_LIMIT_TAIL) return !activation_ratio(tail) || activation_c0(tail) == 0;
   return limit != ACTIVATION_LIMIT_NEGATIVE && limit != (ACTIVATION_LIMIT_NEGATIVE | ACTIVATION_LIMIT_NAN);
@@ -28,6 +30,7 @@ static bool is_constant(uint64_t entry) {
   return activation_field(entry, 18, 27) == 0 && activation_c3(entry) == 0;
 }
 
+// What is wrong with the header and the tails of a table's image of ACTIVATION_TABLE_BYTES; NULL: nothing.
 static const char *check_image(const uint8_t *image) {
   const uint64_t header = little_endian(image, 8);
   const uint64_t below = little_endian(image + 8, 8);
@@ -44,6 +47,7 @@ static const char *check_image(const uint8_t *image) {
 
 const char *duplex_activation_check(const void *bytes, size_t size) {
   const uint8_t *file = bytes;
+  if (!file) return "no activation table: its bytes are NULL";
   if (size < 8 || memcmp(file, DUPLEX_ACTIVATION_MAGIC, 8) != 0)
     return "not an activation table: it does not begin with " DUPLEX_ACTIVATION_MAGIC;
   if (size < DUPLEX_ACTIVATION_FILE_HEADER_BYTES) return "the activation table ends inside its file header";
@@ -59,13 +63,11 @@ const char *duplex_activation_check(const void *bytes, size_t size) {
 
 struct duplex_activation_table *duplex_activation_load(const void *bytes, size_t size,
                                                        const char **error_text) {
-  *error_text = duplex_activation_check(bytes, size);
-  if (*error_text) return NULL;
-  struct duplex_activation_table *table = malloc(sizeof *table);
-  if (!table) {
-    *error_text = "too little memory for an activation table";
-    return NULL;
-  }
+  const char *wrong = duplex_activation_check(bytes, size);
+  struct duplex_activation_table *table = wrong ? NULL : malloc(sizeof *table);
+  if (!wrong && !table) wrong = "too little memory for an activation table";
+  if (error_text) *error_text = wrong;
+  if (!table) return NULL;
   const uint8_t *image = (const uint8_t *)bytes + DUPLEX_ACTIVATION_FILE_HEADER_BYTES;
   for (unsigned word = 0; word < DUPLEX_ACTIVATION_IMAGE_WORDS; word++)
     duplex_activation_write(table, word, image + (size_t)word * DUPLEX_ACTIVATION_WORD_BYTES);

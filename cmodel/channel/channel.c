@@ -115,7 +115,7 @@ static struct bundle_controller_out dram_clock(struct channel_timing *c, const s
       .write_valid = step->write_full,
       .write_urgent = c->room.free < DUPLEX_RESULT_WORDS / 3 || c->front != c->back || c->back_start,
       .write_now = c->room.free < 2,
-      .xpu_act_request = in->xpu_act_request,
+      .xpu_row_request = in->xpu_row_request,
       .xpu_ref = in->xpu_ref,
       .read_stripe = a->read_valid ? a->read_stripe : (uint8_t)job->src_stripe,
       .write_stripe = c->write.stripe,
@@ -127,6 +127,7 @@ static struct bundle_controller_out dram_clock(struct channel_timing *c, const s
   return dram;
 }
 
+// The counters of the channel for this clock; looks at the units before their edge.
 static void count(struct channel_timing *c, const struct channel_step *step,
                   const struct bundle_controller_out *dram) {
   const struct attention_out *a = &step->attention;
@@ -152,7 +153,7 @@ static void show(const struct channel_timing *c, const struct channel_step *step
   out->busy = out->front_busy || c->tail || out->older_busy || step->left || step->write_full || c->left ||
               step->attention.busy || c->results_open || !dram->idle;
   out->word.parity = c->back;
-  out->xpu_act_grant = dram->xpu_act_grant;
+  out->xpu_row_grant = dram->xpu_row_grant;
   out->open = dram->open;
 }
 

@@ -46,14 +46,14 @@ struct channel_timing {
 struct channel_in {
   bool job_valid, word_valid, bus_ready;
   uint32_t count, first_address;  // the share, with job_valid
-  uint8_t xpu_act_request, xpu_ref;
+  uint8_t xpu_row_request, xpu_ref;
   const struct attention_entry *segment;  // of ATTENTION, NULL: none comes
   struct attention_links below, above;    // of the neighbouring channels
 };
 
 struct channel_out {
   bool front_busy, older_busy, busy;
-  uint8_t xpu_act_grant, open;
+  uint8_t xpu_row_grant, open;
   struct bus_word word;  // the one that is taken, if bus_ready
 };
 

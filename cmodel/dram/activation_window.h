@@ -14,9 +14,15 @@ struct activation_window {
 
 // Whether four more activations would be allowed now.
 bool activation_window_four(const struct activation_window *w, uint64_t now);
-// One clock; returns whether the xPU may activate. `need`: Logic-PIM wants to; `act`: it does; `opened`: the
-// last half of its banks is; `request`: of the xPU.
-bool activation_window_clock(struct activation_window *w, uint64_t now, unsigned faw, bool need, bool act,
-                             bool opened, bool request);
+// What a window sees in a clock.
+struct window_in {
+  bool strict;
+  bool need, act, opened;  // Logic-PIM will activate soon; activates now; and with it the bundle is open
+  bool ready, request;     // the xPU may activate, but for this rule; it wants to
+};
+// One clock; returns whether the xPU may activate. The slots are kept under either rule, so that a change to
+// rule strict finds them.
+bool activation_window_clock(struct activation_window *w, uint64_t now, unsigned faw,
+                             const struct window_in *in);
 
 #endif

@@ -22,6 +22,7 @@ extern "C" {
 // A preset in clocks of 2 tCK, each sum rounded up once; "wait" is what lies between two commands, less one.
 struct bundle_timing {
   unsigned rc_wait, ras_wait, rp_wait, rcdrd_wait, rcdwr_wait, rtp_wait, wr_pre_wait, rfc_wait, rrd_wait;
+  unsigned rrefd_wait;
   unsigned rd_rd_wait, rd_rd_switch_wait, rd_wr_wait, wr_rd_wait, wr_wr_wait;
   unsigned read_latency, write_latency, refresh_interval, refresh_urgent, refresh_forced;
   unsigned faw, soon_column;
@@ -43,8 +44,9 @@ struct bundle_controller {
   struct activation_window window[2];
   struct row_set_queue queue;
   struct bundle_state bundle[DUPLEX_BUNDLES];
-  uint64_t refresh_due, rank_at[2];  // next interval; next ACT of a rank
-  unsigned ended;                    // mask: the bundle whose row set was read last
+  uint64_t refresh_due;            // next interval
+  uint64_t rank_at[2], xpu_at[2];  // next ACT or REF of a rank, by either side (rtl/dram/rank_distance.v)
+  unsigned ended;                  // mask: the bundle whose row set was read last
   // the column to write
   bool write_known, write_mode, served;
   uint8_t write_bundle;
@@ -61,7 +63,8 @@ struct bundle_controller {
 
 struct bundle_controller_in {
   bool read_valid, read_credit, write_valid, write_urgent, write_now;
-  uint8_t xpu_act_request, xpu_ref;  // masks of ranks, of bundles
+  uint8_t xpu_row_request;  // mask: ACT by rank in bits 0 and 1, REF in 2 and 3
+  uint8_t xpu_ref;          // mask of bundles
   uint8_t read_stripe, write_stripe;
   uint16_t read_base;
   uint32_t read_columns, write_column;
@@ -70,7 +73,7 @@ struct bundle_controller_in {
 // What stands at the outputs in this clock, before its edge.
 struct bundle_controller_out {
   bool read_ready, read_beat_valid, write_ready, idle;
-  uint8_t xpu_act_grant, open;
+  uint8_t xpu_row_grant, open;
 };
 
 void bundle_controller_reset(struct bundle_controller *c, const struct duplex_dram_timing *timing,
@@ -80,8 +83,12 @@ void bundle_controller_reset(struct bundle_controller *c, const struct duplex_dr
 void bundle_controller_clock(struct bundle_controller *c, const struct bundle_controller_in *in,
                              struct bundle_controller_out *out);
 
-// Clocks in which nothing is asked for; returns the refreshes that they held.
-uint64_t bundle_controller_skip(struct bundle_controller *c, uint64_t clocks);
+// If nothing is asked for, nothing happens before the next refresh is due.
+bool bundle_controller_quiet(const struct bundle_controller *c);
+// No row is open.
+bool bundle_controller_closed(const struct bundle_controller *c);
+// Quiet clocks pass, among them whole intervals of refresh, whose refreshes are done.
+void bundle_controller_skip(struct bundle_controller *c, uint64_t clocks, uint64_t intervals);
 
 #ifdef __cplusplus
 }

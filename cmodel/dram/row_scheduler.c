@@ -8,6 +8,8 @@ struct wish {
   uint16_t row;
 };
 
+// What a bundle wants: a row for the write that waits or for the oldest of its row sets, and whether it
+// refreshes first. Writes nothing.
 static struct wish wish_of(const struct bundle_controller *c, const struct row_scheduler_in *in, unsigned b) {
   const struct bundle_state *bundle = &c->bundle[b];
   const struct row_set *slot = c->queue.slot;
@@ -49,19 +51,21 @@ void row_scheduler_open(const struct bundle_controller *c, const struct row_sche
 
 enum { NOTHING = DUPLEX_ROW_COMMAND_REF + 1 };
 
+// The row command that the bundle may have in this clock for its wish; NOTHING if it has to wait.
 static unsigned command_of(const struct bundle_controller *c, const struct wish *wish, unsigned b) {
   const struct bundle_state *bundle = &c->bundle[b];
   const bool owned = c->owner >> b & 1;
   const bool window = !c->strict || activation_window_four(&c->window[b / 2], c->now);
-  const bool rank = c->now >= c->rank_at[b / 2] && window;
-  if (bundle->half) return rank ? DUPLEX_ROW_COMMAND_ACT : NOTHING;
+  const bool rank = c->now >= c->rank_at[b / 2];
+  if (bundle->half) return rank && window ? DUPLEX_ROW_COMMAND_ACT : NOTHING;
   if (bundle->open) {
     const bool wrong = !owned || wish->refresh_now || (wish->wanted && bundle->row != wish->row);
     return wrong && c->now >= bundle->pre_at ? DUPLEX_ROW_COMMAND_PRE : NOTHING;
   }
   if (!owned || c->now < bundle->act_at) return NOTHING;
+  if (!rank) return NOTHING;
   if (wish->refresh_now) return DUPLEX_ROW_COMMAND_REF;
-  return wish->wanted && rank ? DUPLEX_ROW_COMMAND_ACT : NOTHING;
+  return wish->wanted && window ? DUPLEX_ROW_COMMAND_ACT : NOTHING;
 }
 
 // Will the bundle need its activation within nFAW?
@@ -80,9 +84,18 @@ static void later(uint64_t *at, uint64_t clock) {
   if (clock > *at) *at = clock;
 }
 
+// Clocks from an ACT or REF of either side to the next one of the rank.
+static unsigned distance_after(const struct bundle_controller *c, unsigned command) {
+  return command == DUPLEX_ROW_COMMAND_REF ? c->timing.rrefd_wait : c->timing.rrd_wait;
+}
+
+// Puts the row command of bundle `b` on the pins and notes what it makes later commands wait for; under the
+// strict rule a row opens in two halves.
 static void give(struct bundle_controller *c, unsigned b, unsigned command, uint16_t row) {
   struct bundle_state *bundle = &c->bundle[b];
   const uint64_t next = c->now + 1;
+  const bool opens = command != DUPLEX_ROW_COMMAND_PRE;
+  if (opens) c->rank_at[b / 2] = c->xpu_at[b / 2] = next + distance_after(c, command);
   c->pins.row_valid = true;
   c->pins.row_command = (uint8_t)command;
   c->pins.row_bundle = (uint8_t)b;
@@ -92,7 +105,6 @@ static void give(struct bundle_controller *c, unsigned b, unsigned command, uint
   if (command == DUPLEX_ROW_COMMAND_ACT && c->strict && !bundle->half) {
     bundle->half = true;
     bundle->row = row;
-    c->rank_at[b / 2] = next + c->timing.rrd_wait;
   } else if (command == DUPLEX_ROW_COMMAND_ACT) {
     bundle->open = true;
     if (!bundle->half) bundle->row = row;
@@ -101,7 +113,6 @@ static void give(struct bundle_controller *c, unsigned b, unsigned command, uint
     bundle->wr_at = next + c->timing.rcdwr_wait;
     later(&bundle->act_at, next + c->timing.rc_wait);
     later(&bundle->pre_at, next + c->timing.ras_wait);
-    c->rank_at[b / 2] = next + c->timing.rrd_wait;
   } else if (command == DUPLEX_ROW_COMMAND_PRE) {
     bundle->open = false;
     later(&bundle->act_at, next + c->timing.rp_wait);
@@ -122,15 +133,24 @@ static void count_refreshes(struct bundle_controller *c, unsigned xpu_ref) {
   }
 }
 
-static unsigned windows_clock(struct bundle_controller *c, unsigned need, unsigned act, unsigned opened,
-                              unsigned request) {
+// The xPU's rows: what it may do now in each rank, and what it does leaves its distance to Logic-PIM.
+static unsigned xpu_clock(struct bundle_controller *c, unsigned need, unsigned act, unsigned opened,
+                          unsigned request) {
   unsigned grant = 0;
-  if (!c->strict) return 3;
   for (unsigned rank = 0; rank < 2; rank++) {
     const unsigned shift = 2 * rank;
-    grant |= (unsigned)activation_window_clock(&c->window[rank], c->now, c->timing.faw, need >> shift & 3,
-                                               act >> shift & 3, opened >> shift & 3, request >> rank & 1)
-             << rank;
+    const struct window_in in = {.strict = c->strict,
+                                 .need = need >> shift & 3,
+                                 .act = act >> shift & 3,
+                                 .opened = opened >> shift & 3,
+                                 .ready = c->now >= c->xpu_at[rank],
+                                 .request = request >> rank & 1};
+    const bool activate = activation_window_clock(&c->window[rank], c->now, c->timing.faw, &in);
+    grant |= (unsigned)activate << rank | (unsigned)in.ready << (2 + rank);
+    for (unsigned ref = 0; ref < 2; ref++)
+      if (request & grant & (ref ? 4u : 1u) << rank)
+        later(&c->rank_at[rank],
+              c->now + 1 + distance_after(c, ref ? DUPLEX_ROW_COMMAND_REF : DUPLEX_ROW_COMMAND_ACT));
   }
   return grant;
 }
@@ -159,5 +179,5 @@ unsigned row_scheduler_clock(struct bundle_controller *c, const struct row_sched
   if (wr) later(&c->bundle[__builtin_ctz(wr)].pre_at, c->now + 1 + c->timing.wr_pre_wait);
   count_refreshes(c, xpu->xpu_ref);
   if (pop) c->ended = 1u << c->queue.slot[0].bundle;
-  return windows_clock(c, need, act, opened, xpu->xpu_act_request);
+  return xpu_clock(c, need, act, opened, xpu->xpu_row_request);
 }

@@ -11,7 +11,7 @@ struct row_scheduler_in {
 };
 void row_scheduler_open(const struct bundle_controller *c, const struct row_scheduler_in *in,
                         unsigned *rd_open, unsigned *wr_open);
-// Returns the ranks in which the xPU may activate a bank.
+// Returns in which ranks the xPU may activate (bits 0 and 1) and refresh (2 and 3) a bank.
 unsigned row_scheduler_clock(struct bundle_controller *c, const struct row_scheduler_in *in,
                              const struct bundle_controller_in *xpu, unsigned rd, unsigned wr, bool pop);
 

@@ -2,12 +2,14 @@
 // The cells of a stack, and commands at their pins: judged, carried out, recorded.
 #include "duplex/hbm.h"
 
+#include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "duplex/error.h"
+#include "duplex/text_file.h"
 #include "duplex/timing_judge.h"
 
 #define BEATS_IN_FLIGHT 64u  // power of two above the longest latency in clocks
@@ -33,6 +35,8 @@ struct duplex_hbm {
   unsigned channels;
   unsigned read_latency, write_latency;  // clocks from command to first beat
   FILE *command_file;
+  char *command_path;
+  uint64_t command_lines;
   char failure[200];
   struct channel channel[];
 };
@@ -44,6 +48,7 @@ const struct duplex_dram_timing *duplex_dram_preset(const char *name) {
 }
 
 int duplex_dram_timing_of(const struct duplex_backend_options *options, struct duplex_dram_timing *timing) {
+  if (!options || !timing) return DUPLEX_ERROR_ARGUMENT;
   const struct duplex_dram_timing *preset = duplex_dram_preset(options->dram_preset);
   if (!preset || options->rank_switch > 2) return DUPLEX_ERROR_ARGUMENT;
   *timing = *preset;
@@ -51,6 +56,7 @@ int duplex_dram_timing_of(const struct duplex_backend_options *options, struct d
   return DUPLEX_OK;
 }
 
+// Cells that were never written, no command yet; row sets are made when they are first written.
 static int start_channel(struct channel *channel, const struct duplex_dram_timing *timing) {
   channel->row_sets = calloc((size_t)DUPLEX_BUNDLES * DUPLEX_BANK_ROWS, sizeof *channel->row_sets);
   if (!channel->row_sets) return DUPLEX_ERROR_NO_MEMORY;
@@ -59,9 +65,20 @@ static int start_channel(struct channel *channel, const struct duplex_dram_timin
   return DUPLEX_OK;
 }
 
+// The text of all commands begins with a comment that promises its end.
+static int open_text(struct duplex_hbm *hbm, const char *path) {
+  hbm->command_path = strdup(path);
+  if (!hbm->command_path) return DUPLEX_ERROR_NO_MEMORY;
+  hbm->command_file = duplex_text_open(path);
+  if (!hbm->command_file) return DUPLEX_ERROR_IO;
+  duplex_judge_print_start(hbm->command_file);
+  return DUPLEX_OK;
+}
+
 int duplex_hbm_open(unsigned channels, const struct duplex_dram_timing *timing, const char *command_file,
                     struct duplex_hbm **hbm) {
   if (!timing) timing = duplex_dram_preset(NULL);
+  if (!hbm) return DUPLEX_ERROR_ARGUMENT;
   *hbm = NULL;
   if (channels < 1 || channels > DUPLEX_CHANNELS) return DUPLEX_ERROR_ARGUMENT;
   struct duplex_hbm *self = calloc(1, sizeof *self + channels * sizeof self->channel[0]);
@@ -72,26 +89,39 @@ int duplex_hbm_open(unsigned channels, const struct duplex_dram_timing *timing, 
   int error = DUPLEX_OK;
   for (unsigned i = 0; i < channels && !error; i++) error = start_channel(&self->channel[i], timing);
   if (!error && command_file) {
-    self->command_file = fopen(command_file, "w");
-    if (!self->command_file) error = DUPLEX_ERROR_IO;
+    error = open_text(self, command_file);
   }
   if (error) {
+    const int cause = errno;  // of a file that cannot be opened
     duplex_hbm_close(self);
+    errno = cause;
     return error;
   }
   *hbm = self;
   return DUPLEX_OK;
 }
 
+// Also for a channel that start_channel has not filled.
 static void free_channel(struct channel *channel) {
   for (size_t i = 0; channel->row_sets && i < (size_t)DUPLEX_BUNDLES * DUPLEX_BANK_ROWS; i++)
     free(channel->row_sets[i]);
   free(channel->row_sets);
 }
 
+int duplex_hbm_end_text(struct duplex_hbm *hbm) {
+  FILE *file = hbm->command_file;
+  if (!file) return DUPLEX_OK;
+  hbm->command_file = NULL;
+  duplex_judge_print_end(file, hbm->command_lines);
+  if (duplex_text_close(file) == 0) return DUPLEX_OK;
+  snprintf(hbm->failure, sizeof hbm->failure, "%s: writing failed: %s", hbm->command_path, strerror(errno));
+  return DUPLEX_ERROR_IO;
+}
+
 void duplex_hbm_close(struct duplex_hbm *hbm) {
   if (!hbm) return;
-  if (hbm->command_file) fclose(hbm->command_file);
+  duplex_hbm_end_text(hbm);
+  free(hbm->command_path);
   for (unsigned i = 0; i < hbm->channels; i++) free_channel(&hbm->channel[i]);
   free(hbm);
 }
@@ -102,6 +132,7 @@ static uint8_t *row_set_to_write(struct channel *channel, size_t index) {
   return channel->row_sets[index];
 }
 
+// DUPLEX_ERROR_ARGUMENT unless the channel is there and the bytes lie within it.
 static int check_range(const struct duplex_hbm *hbm, unsigned channel, uint64_t address, size_t size) {
   const bool good =
       channel < hbm->channels && size <= DUPLEX_CHANNEL_BYTES && address <= DUPLEX_CHANNEL_BYTES - size;
@@ -110,6 +141,7 @@ static int check_range(const struct duplex_hbm *hbm, unsigned channel, uint64_t 
 
 int duplex_hbm_mem_read(struct duplex_hbm *hbm, unsigned channel, uint64_t address, void *bytes,
                         size_t size) {
+  if (!hbm || (!bytes && size)) return DUPLEX_ERROR_ARGUMENT;
   const int error = check_range(hbm, channel, address, size);
   if (error) return error;
   for (uint8_t *to = bytes; size;) {
@@ -129,6 +161,7 @@ int duplex_hbm_mem_read(struct duplex_hbm *hbm, unsigned channel, uint64_t addre
 
 int duplex_hbm_mem_write(struct duplex_hbm *hbm, unsigned channel, uint64_t address, const void *bytes,
                          size_t size) {
+  if (!hbm || (!bytes && size)) return DUPLEX_ERROR_ARGUMENT;
   const int error = check_range(hbm, channel, address, size);
   if (error) return error;
   for (const uint8_t *from = bytes; size;) {
@@ -164,17 +197,23 @@ const uint8_t *duplex_hbm_row_set(const struct duplex_hbm *hbm, unsigned channel
   return hbm->channel[channel].row_sets[(size_t)bundle * DUPLEX_BANK_ROWS + row];
 }
 
+// Notes the text for duplex_hbm_failure and returns the error.
 static int fail(struct duplex_hbm *hbm, unsigned channel, const char *text) {
   snprintf(hbm->failure, sizeof hbm->failure, "DRAM channel %u: %s", channel, text);
   return DUPLEX_ERROR_DRAM_TIMING;
 }
 
+// Writes the command to the command file, if there is one, and has it judged.
 static int judge(struct duplex_hbm *hbm, unsigned index, const struct duplex_judge_command *command) {
-  if (hbm->command_file) duplex_judge_print(hbm->command_file, index, command);
+  if (hbm->command_file) {
+    duplex_judge_print(hbm->command_file, index, command);
+    hbm->command_lines++;
+  }
   if (duplex_judge_take(&hbm->channel[index].judge, command)) return DUPLEX_OK;
   return fail(hbm, index, hbm->channel[index].judge.text);
 }
 
+// The row command on the pins of channel `index`: judged and counted.
 static int row_command(struct duplex_hbm *hbm, unsigned index, uint64_t clock,
                        const struct duplex_hbm_pins *pins) {
   struct channel *channel = &hbm->channel[index];
@@ -194,6 +233,8 @@ static int row_command(struct duplex_hbm *hbm, unsigned index, uint64_t clock,
   return DUPLEX_OK;
 }
 
+// Two beats of a column (NULL: cells never written, which read as 0) that will be on the data pins from
+// `first_clock` on; banks outside of the mask give 0.
 static void start_read(struct channel *channel, uint64_t first_clock, const uint8_t *column, uint8_t mask) {
   for (unsigned beat = 0; beat < 2; beat++) {
     const uint64_t clock = first_clock + beat;
@@ -211,6 +252,7 @@ static void start_read(struct channel *channel, uint64_t first_clock, const uint
   }
 }
 
+// The column command on the pins: judged and counted; a read's data are those of now, a write's come later.
 static int column_command(struct duplex_hbm *hbm, unsigned index, uint64_t clock,
                           const struct duplex_hbm_pins *pins) {
   struct channel *channel = &hbm->channel[index];
@@ -237,6 +279,7 @@ static int column_command(struct duplex_hbm *hbm, unsigned index, uint64_t clock
   return DUPLEX_OK;
 }
 
+// The bytes on the write-data pins go into the column whose turn it is, if there is one.
 static void take_write_data(struct channel *channel, uint64_t clock, const uint8_t *data) {
   if (!channel->write_count) return;
   const struct write_in_flight *write = &channel->writes[channel->write_first];

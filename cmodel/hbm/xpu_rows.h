@@ -16,6 +16,9 @@ struct xpu_candidate {
 static inline unsigned xpu_clocks(unsigned tck) { return (tck + 1) / 2; }
 static inline uint64_t xpu_latest(uint64_t a, uint64_t b) { return a > b ? a : b; }
 
+// A closed bank may be refreshed now, and activated if the window of four activations allows it too.
+bool xpu_rank_ready(const struct duplex_xpu_traffic *x, unsigned bundle, unsigned bank);
+
 // What a bank needs, and may have in this clock, to have this row open.
 struct xpu_candidate xpu_open_row(const struct duplex_xpu_traffic *x, unsigned bundle, unsigned bank,
                                   uint16_t row);

@@ -45,13 +45,30 @@ void duplex_xpu_take(struct duplex_xpu_traffic *x, unsigned owned) {
 
 void duplex_xpu_see_refresh(struct duplex_xpu_traffic *x, unsigned bundle) { x->refreshes[bundle]++; }
 
-void duplex_xpu_skip(struct duplex_xpu_traffic *x, uint64_t clocks_skipped) {
-  const uint64_t end = x->now + clocks_skipped;
-  const uint64_t interval = x->timing.nREFI / 2;
-  const uint64_t intervals = x->refresh_due < end ? (end - 1 - x->refresh_due) / interval + 1 : 0;
+// No bank has a command to come before the next refresh is due; `all_closed`: and none is open.
+static bool banks_rest(const struct duplex_xpu_traffic *x, bool all_closed) {
+  bool rest = true;
+  for (unsigned i = 0; i < DUPLEX_BUNDLES * 8; i++) {
+    const struct duplex_xpu_bank *b = &x->bank[i / 8][i % 8];
+    const bool owned = x->owned >> i / 8 & 1;
+    rest = rest && !(owned && b->owed) && !(b->open && (all_closed || !owned));
+  }
+  return rest;
+}
+
+bool duplex_xpu_quiet(const struct duplex_xpu_traffic *x) {
+  const bool shows = x->pins.row_valid || x->pins.column_valid || x->request || x->refreshed_bundles;
+  return !shows && !x->streams && !x->gave && !x->writes_left && banks_rest(x, false);
+}
+
+bool duplex_xpu_closed(const struct duplex_xpu_traffic *x) { return banks_rest(x, true); }
+
+uint64_t duplex_xpu_to_refresh(const struct duplex_xpu_traffic *x) { return x->refresh_due - 1 - x->now; }
+
+void duplex_xpu_skip(struct duplex_xpu_traffic *x, uint64_t clocks, uint64_t intervals) {
   for (unsigned bundle = 0; bundle < DUPLEX_BUNDLES; bundle++) x->refreshes[bundle] += intervals;
-  x->refresh_due += intervals * interval;
-  x->now = end;
+  x->refresh_due += intervals * (x->timing.nREFI / 2);
+  x->now += clocks;
 }
 
 // Pairs go round the owned bundles, then round the banks, then to the next row.
@@ -67,6 +84,7 @@ static struct pair pair_at(const struct duplex_xpu_traffic *x, uint64_t number) 
 // Writes go first: somebody waits for them.
 static bool is_streaming(const struct duplex_xpu_traffic *x) { return x->streams && !x->writes_left; }
 
+// Whether the stream reads from the bank soon.
 static bool is_wanted(const struct duplex_xpu_traffic *x, unsigned bundle, unsigned bank) {
   for (unsigned i = 0; i < AHEAD && is_streaming(x); i++) {
     const struct pair p = pair_at(x, x->pair + i);
@@ -75,6 +93,7 @@ static bool is_wanted(const struct duplex_xpu_traffic *x, unsigned bundle, unsig
   return false;
 }
 
+// A refresh that is owed, or the PRE before it, for a bank that nobody wants; XPU_NOTHING if there is none.
 static struct xpu_candidate refresh(const struct duplex_xpu_traffic *x) {
   for (unsigned bundle = 0; bundle < DUPLEX_BUNDLES; bundle++) {
     for (unsigned bank = 0; x->owned >> bundle & 1 && bank < 8; bank++) {
@@ -82,7 +101,7 @@ static struct xpu_candidate refresh(const struct duplex_xpu_traffic *x) {
       if (b->owed == 0 || is_wanted(x, bundle, bank) || xpu_writes_want(x, bundle, bank)) continue;
       if (b->open && x->now >= b->pre_at)
         return (struct xpu_candidate){DUPLEX_ROW_COMMAND_PRE, bundle, bank, 0};
-      if (!b->open && x->now >= b->act_at)
+      if (!b->open && xpu_rank_ready(x, bundle, bank))
         return (struct xpu_candidate){DUPLEX_ROW_COMMAND_REF, bundle, bank, 0};
     }
   }
@@ -98,6 +117,8 @@ static struct xpu_candidate close_given(const struct duplex_xpu_traffic *x) {
   return (struct xpu_candidate){.command = XPU_NOTHING};
 }
 
+// The row command of this clock: rows of bundles given away are closed first, then writes, then the stream,
+// then refreshes.
 static struct xpu_candidate choose(const struct duplex_xpu_traffic *x) {
   const struct xpu_candidate given =
       x->gave ? close_given(x) : (struct xpu_candidate){.command = XPU_NOTHING};
@@ -114,6 +135,7 @@ static struct xpu_candidate choose(const struct duplex_xpu_traffic *x) {
   return refresh(x);
 }
 
+// Puts the chosen row command on the pins and notes what it makes later commands wait for.
 static void give(struct duplex_xpu_traffic *x, const struct xpu_candidate *c) {
   struct duplex_xpu_bank *b = &x->bank[c->bundle][c->bank];
   const struct duplex_dram_timing *t = &x->timing;
@@ -139,11 +161,14 @@ static void give(struct duplex_xpu_traffic *x, const struct xpu_candidate *c) {
     b->act_at = xpu_latest(b->act_at, x->now + xpu_clocks(t->nRP));
   } else {
     b->act_at = x->now + xpu_clocks(t->nRFCPB);
+    x->ref_at[rank] = x->now + xpu_clocks(t->nRREFD);
     b->owed--;
     x->refreshed[c->bundle] |= 1u << c->bank;
   }
 }
 
+// The next read of the stream if its row is open and all rules allow it; goes on to the next pair of banks
+// behind the last one.
 static void read_column(struct duplex_xpu_traffic *x) {
   const struct pair p = pair_at(x, x->pair);
   const unsigned rank = p.bundle / 2;
@@ -157,7 +182,7 @@ static void read_column(struct duplex_xpu_traffic *x) {
   x->pins.column_bundle = (uint8_t)p.bundle;
   x->pins.column_bank = (uint8_t)bank;
   x->pins.column_address = (uint8_t)(x->column / 2);
-  b->pre_at = xpu_latest(b->pre_at, x->now + xpu_clocks(x->timing.nRTP));
+  b->pre_at = xpu_latest(b->pre_at, x->now + xpu_clocks(x->timing.nRTPL));
   x->read_at = x->now + xpu_clocks(x->timing.nCCDS);
   x->group_column_at[rank][bank % 4] = x->now + xpu_clocks(x->timing.nCCDL);
   x->write_at = xpu_latest(x->write_at, x->now + xpu_clocks(x->timing.nRTW + x->timing.nRTR));
@@ -168,6 +193,7 @@ static void read_column(struct duplex_xpu_traffic *x) {
   x->pair++;
 }
 
+// Bundles that are refreshed in all banks are told; each nREFI every bank owes one more.
 static void count_refreshes(struct duplex_xpu_traffic *x) {
   x->refreshed_bundles = 0;
   for (unsigned bundle = 0; bundle < DUPLEX_BUNDLES; bundle++) {
@@ -182,11 +208,27 @@ static void count_refreshes(struct duplex_xpu_traffic *x) {
     for (unsigned bank = 0; x->owned >> bundle & 1 && bank < 8; bank++) x->bank[bundle][bank].owed++;
 }
 
+// Whether a row is still open in a bundle that is not the xPU's any more.
 static bool any_open_given(const struct duplex_xpu_traffic *x) {
   for (unsigned bundle = 0; bundle < DUPLEX_BUNDLES; bundle++)
     for (unsigned bank = 0; !(x->owned >> bundle & 1) && bank < 8; bank++)
       if (x->bank[bundle][bank].open) return true;
   return false;
+}
+
+// ACT and REF need a grant: a bit for each of them in each rank.
+static uint8_t request_of(const struct xpu_candidate *c) {
+  const unsigned rank = 1u << c->bundle / 2;
+  if (c->command == DUPLEX_ROW_COMMAND_ACT) return (uint8_t)rank;
+  return (uint8_t)(c->command == DUPLEX_ROW_COMMAND_REF ? rank << 2 : 0);
+}
+
+// Asks for the row command of the next clock.
+static void ask(struct duplex_xpu_traffic *x) {
+  x->now++;
+  const struct xpu_candidate next = choose(x);
+  x->now--;
+  x->request = request_of(&next);
 }
 
 // All times are those of the pins, one clock after the decision.
@@ -201,13 +243,11 @@ void duplex_xpu_clock(struct duplex_xpu_traffic *x, unsigned grant) {
     return;
   }
   struct xpu_candidate c = choose(x);
-  const unsigned rank = c.command == DUPLEX_ROW_COMMAND_ACT ? 1u << c.bundle / 2 : 0;
   memset(&x->pins, 0, sizeof x->pins);
-  if (c.command == DUPLEX_ROW_COMMAND_ACT && !(asked & grant & rank)) c.command = XPU_NOTHING;
+  if (request_of(&c) & ~(asked & grant)) c.command = XPU_NOTHING;
   if (c.command != XPU_NOTHING) give(x, &c);
   if (is_streaming(x)) read_column(x);
   if (x->writes_left) xpu_writes_column(x);
   count_refreshes(x);
-  const struct xpu_candidate next = choose(x);
-  x->request = next.command == DUPLEX_ROW_COMMAND_ACT ? (uint8_t)(1u << next.bundle / 2) : 0;
+  ask(x);
 }

@@ -8,6 +8,7 @@
 // Clocks of an access, and the one in which a write has its effect, in which a read looks.
 enum { WRITE_CLOCKS = 6, WRITE_EFFECT = 2, READ_CLOCKS = 7, READ_LOOK = 3 };
 
+// That many clocks of the stack, or fewer if one of them fails: then its error.
 static int run(struct stack_model *stack, unsigned clocks) {
   int error = DUPLEX_OK;
   for (unsigned i = 0; i < clocks && !error; i++) error = stack_clock(stack);
@@ -19,7 +20,7 @@ static uint64_t selected_counter(const struct stack_model *stack) {
   const uint32_t channel = stack->registers.performance_select & 0xff;
   const uint32_t counter = stack->registers.performance_select >> 8;
   if (channel >= stack->channels) return 0;
-  const struct channel_counters *n = &stack->channel[channel].counters;
+  const struct channel_counters *n = &stack->channel[stack->twins.leader[channel]].counters;
   const uint64_t values[] = {n->rows,    n->columns_read, n->columns_written, n->beats,
                              n->starved, n->no_tile,      n->no_room};
   return counter < sizeof values / sizeof *values ? values[counter] : 0;

@@ -11,7 +11,8 @@
 #include "cmodel/control/operation_controller.h"
 #include "cmodel/control/result_bus.h"
 #include "cmodel/control/result_pending.h"
-#include "cmodel/execute/execute.h"
+#include "cmodel/execute/worker.h"
+#include "cmodel/stack/twins.h"
 #include "duplex/backend.h"
 #include "duplex/xpu_traffic.h"
 
@@ -20,13 +21,15 @@ struct stack_model {
   unsigned channels;
   struct duplex_hbm *hbm;
   struct execution execution;
+  struct worker worker;  // computes beside the clock
   uint64_t clocks;
   struct duplex_dram_commands commands;
   // the clocks of the units
   struct stack_registers registers;
   struct operation_controller controller;
   struct job_timing job;
-  struct channel_timing channel[DUPLEX_CHANNELS];
+  struct channel_timing channel[DUPLEX_CHANNELS];  // of a twin: its leader's counts
+  struct twins twins;
   struct broadcast broadcast;
   struct result_bus bus;
   struct result_pending pending[2];

@@ -22,7 +22,7 @@ def reg(name):
 async def started(dut):
     """Clock, DRAM and reset; then the port."""
     axi, dram = AxiLite(dut), Dram(dut)
-    dut.xpu_act_request_i.value = 0
+    dut.xpu_row_request_i.value = 0
     dut.xpu_ref_i.value = 0
     dut.dram_read_data_i.value = 0
     dut.rst_ni.value = 0

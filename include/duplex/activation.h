@@ -49,11 +49,12 @@ struct duplex_activation_table {
   uint64_t entries[DUPLEX_ACTIVATION_ENTRIES];
 };
 
-// The table of "silu", "gelu" (erf), "gelu_tanh", "relu" or "identity"; NULL for any other name. Do not free.
+// The table of "silu", "gelu" (erf), "gelu_tanh", "relu" or "identity"; NULL for any other name. Do not free
+// it.
 const struct duplex_activation_table *duplex_activation_builtin(const char *name);
 
 // The table in the bytes of a file, to be freed with duplex_activation_free. NULL if they are no valid table
-// or memory is short: *error_text then says why (a constant text).
+// or memory is short: *error_text (may be NULL) then says why, a constant text.
 struct duplex_activation_table *duplex_activation_load(const void *bytes, size_t size,
                                                        const char **error_text);
 void duplex_activation_free(struct duplex_activation_table *table);

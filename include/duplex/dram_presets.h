@@ -16,11 +16,14 @@ struct duplex_dram_timing {
   unsigned nRAS;  // activate to precharge
   unsigned nRC;  // activate to activate, same bank
   unsigned nWR;  // end of write data to precharge
-  unsigned nRTP;  // read to precharge
+  unsigned nRTP;  // read to precharge, of a bundle
+  unsigned nRTPL;  // read to precharge, of one bank (the xPU)
   unsigned nCCDS;  // column to column, other bank group
   unsigned nCCDL;  // column to column, same bank group
   unsigned nRRDS;  // activate to activate, other bank group
   unsigned nRRDL;  // activate to activate, same bank group
+  unsigned nRREFD;  // refresh to activate or refresh of another bank of the rank
+  unsigned nPPD;  // precharge to precharge of another bank
   unsigned nWTRS;  // end of write data to read, other bank group
   unsigned nWTRL;  // end of write data to read, same bank group
   unsigned nRTW;  // read command to write command: nCL + nBL + 2 - nCWL
@@ -33,12 +36,12 @@ struct duplex_dram_timing {
 };
 
 // NAME(field) for every field.
-#define DUPLEX_DRAM_FIELDS(NAME) NAME(tCK_ps) NAME(nBL) NAME(nCL) NAME(nCWL) NAME(nRCDRD) NAME(nRCDWR) NAME(nRP) NAME(nRAS) NAME(nRC) NAME(nWR) NAME(nRTP) NAME(nCCDS) NAME(nCCDL) NAME(nRRDS) NAME(nRRDL) NAME(nWTRS) NAME(nWTRL) NAME(nRTW) NAME(nFAW) NAME(nRTR) NAME(nREFI) NAME(nRFC) NAME(nRFCPB) NAME(nREFMAX)
+#define DUPLEX_DRAM_FIELDS(NAME) NAME(tCK_ps) NAME(nBL) NAME(nCL) NAME(nCWL) NAME(nRCDRD) NAME(nRCDWR) NAME(nRP) NAME(nRAS) NAME(nRC) NAME(nWR) NAME(nRTP) NAME(nRTPL) NAME(nCCDS) NAME(nCCDL) NAME(nRRDS) NAME(nRRDL) NAME(nRREFD) NAME(nPPD) NAME(nWTRS) NAME(nWTRL) NAME(nRTW) NAME(nFAW) NAME(nRTR) NAME(nREFI) NAME(nRFC) NAME(nRFCPB) NAME(nREFMAX)
 
 #define DUPLEX_DRAM_PRESETS 2
 static const struct duplex_dram_timing duplex_dram_presets[DUPLEX_DRAM_PRESETS] = {
-    {"hbm3_5200", 769, 2, 19, 6, 19, 19, 19, 45, 63, 21, 6, 2, 4, 2, 4, 8, 11, 17, 39, 0, 5070, 455, 260, 8},
-    {"hbm3_6400", 625, 2, 24, 8, 24, 24, 24, 56, 78, 26, 8, 2, 4, 2, 5, 10, 14, 20, 48, 0, 6240, 560, 320, 8},
+    {"hbm3_5200", 769, 2, 19, 6, 19, 19, 19, 45, 63, 21, 6, 8, 2, 4, 2, 4, 11, 2, 8, 11, 17, 39, 0, 5070, 455, 260, 8},
+    {"hbm3_6400", 625, 2, 24, 8, 24, 24, 24, 56, 78, 26, 8, 10, 2, 4, 2, 5, 14, 2, 10, 14, 20, 48, 0, 6240, 560, 320, 8},
 };
 
 #endif

@@ -5,7 +5,11 @@
 // that can fail returns 0 or a negative code of duplex/error.h; duplex_stack_last_error then has a line of
 // text with the cause. Each function lists its own codes. Besides, everything that reaches the stack may
 // return what its back end reports: DUPLEX_ERROR_BUS, _WATCHDOG, _OWNER, _DRAM_TIMING. Nothing here prints or
-// exits.
+// exits, but for the lines on the standard error that tell that a Verilated stack is being built.
+//
+// Arguments are checked before anything is done. A NULL that a function does not allow, numbers out of range,
+// weights, jobs, caches and sequences that were given back or are another stack's give DUPLEX_ERROR_ARGUMENT,
+// with a text that names the argument; there is no text if the stack, cache, sequence or job is NULL itself.
 //
 // After an error the stack can be used on, and nothing has changed unless a function says so. After
 // DUPLEX_ERROR_DRAM_TIMING it can only be closed. A stack belongs to one thread at a time, and so do its
@@ -16,6 +20,7 @@
 #include "duplex/activation.h"
 #include "duplex/backend.h"
 #include "duplex/controller.h"
+#include "duplex/error.h"
 #include "duplex/numerics.h"
 
 #ifdef __cplusplus
@@ -51,8 +56,14 @@ int duplex_stack_open(const char *backend, const struct duplex_stack_options *op
 int duplex_stack_open_backend(struct duplex_backend *backend, const struct duplex_stack_options *options,
                               struct duplex_stack **stack);
 
-// Ends a client: its jobs in flight are given up; its weights must have been released. With the last client
-// the stack itself and its back end close. NULL: nothing.
+// Ends the files of the options (waveform, command trace, firmware trace and profile): nothing is written to
+// them any more. Errors: IO (one of them is not whole; the text names it and the cause). duplex_stack_close
+// ends them too, without a word.
+int duplex_stack_end_files(struct duplex_stack *stack);
+
+// Ends a client: its jobs in flight are given up; weights, caches and sequences that are left go with it.
+// With the last client the stack itself and its back end close. NULL: nothing. No handle of the client can be
+// used afterwards.
 void duplex_stack_close(struct duplex_stack *stack);
 
 // Another client of the stack, with a job queue of its own. It gets the last `rows` (from 1) of the stack's
@@ -87,8 +98,9 @@ int duplex_stack_upload_gated(struct duplex_stack *stack, const duplex_f16 *gate
 int duplex_stack_upload_pair(struct duplex_stack *stack, const duplex_f16 *gate, const duplex_f16 *w,
                              size_t n, size_t k, struct duplex_weights **weights);
 
-// The DRAM of the weights is free again. No job that uses them may be in flight. NULL: nothing.
-void duplex_stack_release(struct duplex_stack *stack, struct duplex_weights *weights);
+// The DRAM of the weights is free again. NULL: nothing. Errors: ARGUMENT (another stack's, or released
+// before), BUSY (a job in flight uses them).
+int duplex_stack_release(struct duplex_stack *stack, struct duplex_weights *weights);
 
 // y[m, n] = x[m, k] w^T, m 1 to 4096, y in the given format. Errors: those of duplex_stack_start_gemm and
 // duplex_stack_wait.
@@ -124,8 +136,8 @@ int duplex_stack_start_expert(struct duplex_stack *stack, const struct duplex_we
 int duplex_stack_wait(struct duplex_job *job, uint64_t clocks, void *y);
 
 // The job ends as soon as the stack comes to rest: duplex_stack_wait then says DUPLEX_ERROR_CANCELLED, unless
-// it was done already. It has to be waited for all the same.
-void duplex_stack_cancel(struct duplex_job *job);
+// it was done already. It has to be waited for all the same. Errors: ARGUMENT (NULL, or it was waited for).
+int duplex_stack_cancel(struct duplex_job *job);
 
 // Starts the controller afresh: jobs in flight, of all clients, are lost, and waiting for one gives
 // DUPLEX_ERROR_FIRMWARE. Weights stay. Errors: FIRMWARE (it does not start).
@@ -156,7 +168,10 @@ struct duplex_stack_stats {
   unsigned channels;
   struct duplex_channel_stats channel[DUPLEX_CHANNELS];
 };
+// All 0 for a stack that is NULL.
 void duplex_stack_last_stats(const struct duplex_stack *stack, struct duplex_stack_stats *stats);
+
+unsigned duplex_stack_channels(const struct duplex_stack *stack);
 
 #ifdef __cplusplus
 }

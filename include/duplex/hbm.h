@@ -31,10 +31,16 @@ const struct duplex_dram_timing *duplex_dram_preset(const char *name);
 // The timing that the options of a back end ask for; DUPLEX_ERROR_ARGUMENT if there is none.
 int duplex_dram_timing_of(const struct duplex_backend_options *options, struct duplex_dram_timing *timing);
 
-// timing: NULL for "hbm3_5200"; command_file: receives the text of all commands, or NULL.
+// timing: NULL for "hbm3_5200"; command_file: receives the text of all commands, or NULL. DUPLEX_ERROR_IO: it
+// cannot be opened, errno says why.
 int duplex_hbm_open(unsigned channels, const struct duplex_dram_timing *timing, const char *command_file,
                     struct duplex_hbm **hbm);
 void duplex_hbm_close(struct duplex_hbm *hbm);
+
+// Ends the text of the commands: its last line is a comment with their number, so that a text that was cut
+// off can be told. DUPLEX_ERROR_IO: it could not be written whole; the text of duplex_hbm_failure says why.
+// duplex_hbm_close does the same without a word.
+int duplex_hbm_end_text(struct duplex_hbm *hbm);
 
 // Bytes [address, address + size) of a channel, 0 to DUPLEX_CHANNEL_BYTES.
 int duplex_hbm_mem_read(struct duplex_hbm *hbm, unsigned channel, uint64_t address, void *bytes, size_t size);
@@ -51,7 +57,7 @@ int duplex_hbm_check_owner(struct duplex_hbm *hbm, unsigned owner, unsigned chan
 const uint8_t *duplex_hbm_row_set(const struct duplex_hbm *hbm, unsigned channel, unsigned bundle,
                                   unsigned row);
 
-// Command pins of one channel in one clock. Row command: 0 ACT, 1 PRE, 2 REF.
+// Command pins of one channel in one clock; row_command: enum duplex_row_command.
 struct duplex_hbm_pins {
   bool row_valid, column_valid, column_write;
   uint8_t row_command, row_bundle, row_mask;

@@ -41,11 +41,17 @@ struct duplex_kv_options {
 int duplex_kv_open(struct duplex_stack *stack, const struct duplex_kv_options *options,
                    struct duplex_kv_cache **cache);
 
-// The most pages of the KV spaces that the stack has room for; 0 if the options are wrong.
+// The most pages of the KV spaces that the stack has room for; 0 if there is none, or the options are wrong.
 size_t duplex_kv_room(struct duplex_stack *stack, const struct duplex_kv_options *options);
 
-// Frees the sequences that are left, too. The stack must still be open. NULL: nothing.
-void duplex_kv_close(struct duplex_kv_cache *cache);
+// The most pages beside which q and o of such a batch have room, if the cache is used for one layer of each
+// of its sequences at a time; 0: none, or the options are wrong. Scores of long sequences may need some more.
+size_t duplex_kv_room_beside(struct duplex_stack *stack, const struct duplex_kv_options *options,
+                             size_t batch, size_t q_heads, bool p32);
+
+// Frees the sequences that are left, too. The stack must still be open: its closing closes its caches. NULL:
+// nothing. Errors: ARGUMENT (closed before).
+int duplex_kv_close(struct duplex_kv_cache *cache);
 
 enum duplex_kv_space { DUPLEX_KV_SPACES, DUPLEX_KV_PREFILL };
 
@@ -60,17 +66,18 @@ int duplex_kv_begin(struct duplex_kv_cache *cache, enum duplex_kv_space space, s
 int duplex_kv_begin_spread(struct duplex_kv_cache *cache, enum duplex_kv_space space, size_t expected,
                            unsigned spread, struct duplex_sequence **sequence);
 
-// The largest spread for a cache of so many KV heads.
+// The largest spread for a cache of so many KV heads, 1 at least.
 unsigned duplex_kv_spread_most(const struct duplex_stack *stack, unsigned heads);
 
 // Writes spreads[batch] for sequences of lengths[batch] that are attended to together, `group` query heads to
 // a KV head: such that scores fit, and that no sequence keeps a channel busy for more than half of the mean
 // time of all, but not below 256 positions in a channel.
-void duplex_kv_plan_spreads(const struct duplex_kv_cache *cache, const size_t *lengths, size_t batch,
-                            size_t group, unsigned *spreads);
+int duplex_kv_plan_spreads(const struct duplex_kv_cache *cache, const size_t *lengths, size_t batch,
+                           size_t group, unsigned *spreads);
 
-// Gives back its pages, as far as no other sequence shares them. NULL: nothing.
-void duplex_kv_free(struct duplex_sequence *sequence);
+// Gives back its pages, as far as no other sequence shares them. NULL: nothing. Errors: ARGUMENT (freed
+// before).
+int duplex_kv_free(struct duplex_sequence *sequence);
 
 // Appends positions to a layer: k and v[heads][positions][head_size], `stride` elements from head to head (0:
 // positions * head_size). At most 131,072 positions in all. Errors: ARGUMENT (layer, positions),
@@ -116,7 +123,7 @@ int duplex_stack_attention_step(struct duplex_kv_cache *cache, unsigned layer,
 
 // From now on weights have two parts, so that they are as good as binary32 (numerics N5, p32), or one again.
 // With two a stream of K and V serves at most 4 query heads instead of 8.
-void duplex_kv_use_p32(struct duplex_kv_cache *cache, bool p32);
+int duplex_kv_use_p32(struct duplex_kv_cache *cache, bool p32);
 
 // c of numerics N5: RN32(scale * log2 e), in bits; scale: positive and finite; for scale = 0 with 1 /
 // sqrt(head_size) correctly rounded to binary64.

@@ -43,6 +43,7 @@ struct duplex_judge_bank {
   bool open;
   uint32_t row;
   int64_t act, pre, ref, refab, rd, wr;  // times of the last ones
+  bool xpu_rd;                           // the last read was the xPU's
   uint64_t refreshes;
 };
 
@@ -57,7 +58,7 @@ struct duplex_judge {
   int64_t now;     // time of the last command
   // Each side has buses of its own: Logic-PIM, the xPU.
   struct duplex_judge_side {
-    int64_t row_command, column_command;
+    int64_t row_command, column_command, pre;
     int64_t rank_act[2], group_act[2][4];  // a rank's last ACT, a bank group's
     int64_t column_rd, column_wr, group_column[2][4], group_wr[2][4];
     unsigned column_rd_rank, column_wr_rank;
@@ -66,6 +67,7 @@ struct duplex_judge {
   } side[2];
   int64_t refresh_limit;  // last tCK at which no bundle in use has waited too long for its refresh
   int64_t window[2][4];   // bank activations of both sides, rule strict
+  int64_t rank_ref[2];    // last REF of a bank of the rank, of either side
   char text[160];         // of the violation
 };
 
@@ -80,6 +82,13 @@ bool duplex_judge_finish(struct duplex_judge *judge, uint64_t tck);
 // The text form of a command: `tCK channel KIND bundle mask [row or column]`. Returns 0, or a negative number
 // if the file refuses it.
 int duplex_judge_print(FILE *file, unsigned channel, const struct duplex_judge_command *command);
+
+// The first and the last line of a text that a stack writes: comments, so that every reader passes over them.
+// The last one says how many commands there are; a text that begins so and does not end so was cut off.
+void duplex_judge_print_start(FILE *file);
+void duplex_judge_print_end(FILE *file, uint64_t commands);
+bool duplex_judge_is_start(const char *line);
+bool duplex_judge_is_end(const char *line, uint64_t *commands);
 
 // True if the line holds nothing, or a comment only; a `#` begins one.
 bool duplex_judge_is_blank(const char *line);

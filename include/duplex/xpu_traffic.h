@@ -4,8 +4,9 @@
 // command a clock of 2 tCK).
 //
 // Pairs of banks of two bank groups are read in turn, column by column, one read every nCCDS; the rows of the
-// next two pairs are opened meanwhile, and a pair is refreshed when its rows have been read. Rule strict: an
-// activation needs the grant of Logic-PIM's controller (rtl/dram/activation_window.v).
+// next two pairs are opened meanwhile, and a pair is refreshed when its rows have been read. An
+// activation or refresh needs the grant of Logic-PIM's controller (rtl/dram/rank_distance.v,
+// activation_window.v).
 //
 // Writes are queued by address, and go before the stream: 32 bytes of a bank each, one every nCCDS, or nCCDL
 // in one bank group.
@@ -44,15 +45,17 @@ struct duplex_xpu_traffic {
   bool gave;                      // rows may be open in bundles that it gave back
   uint64_t now, taken_until, refresh_due, reads, writes;
   struct duplex_xpu_bank bank[DUPLEX_BUNDLES][8];
-  uint64_t pair;    // number of the pair that is read
-  unsigned column;  // 0 to 63 of the pair
-  uint64_t rank_at[2], group_act_at[2][4], group_column_at[2][4], read_at, write_at;
+  uint64_t pair;                                       // number of the pair that is read
+  unsigned column;                                     // 0 to 63 of the pair
+  uint64_t rank_at[2], group_act_at[2][4], ref_at[2];  // next ACT or REF after an ACT, after a REF
+  uint64_t group_column_at[2][4], read_at, write_at;
   unsigned last_rank, last_write_rank;
   uint64_t activations[2][4];          // last four of a rank
   unsigned refreshed[DUPLEX_BUNDLES];  // banks refreshed in this round, a mask
   uint64_t refreshes[DUPLEX_BUNDLES];  // of whole bundles, by either side
-  uint8_t request, refreshed_bundles;  // to Logic-PIM's controller in this clock
-  struct duplex_hbm_xpu_pins pins;     // of this clock
+  uint8_t request;  // to Logic-PIM's controller in this clock: ACT by rank in bits 0 and 1, REF in 2, 3
+  uint8_t refreshed_bundles;        // to it too
+  struct duplex_hbm_xpu_pins pins;  // of this clock
   struct duplex_xpu_queue queue[DUPLEX_BUNDLES][8];
   uint64_t writes_left, group_left[2][4];  // queued and not commanded; of a rank's bank group
 };
@@ -76,8 +79,12 @@ void duplex_xpu_take(struct duplex_xpu_traffic *x, unsigned owned);
 // Logic-PIM has refreshed a bundle.
 void duplex_xpu_see_refresh(struct duplex_xpu_traffic *x, unsigned bundle);
 
-// Clocks in which nothing but refreshes happens, which are not done command by command.
-void duplex_xpu_skip(struct duplex_xpu_traffic *x, uint64_t clocks);
+// Nothing happens before the next refresh is due, in so many clocks; and no row is open either.
+bool duplex_xpu_quiet(const struct duplex_xpu_traffic *x);
+uint64_t duplex_xpu_to_refresh(const struct duplex_xpu_traffic *x);
+bool duplex_xpu_closed(const struct duplex_xpu_traffic *x);
+// Quiet clocks pass, among them whole intervals of refresh, in which either side has refreshed its bundles.
+void duplex_xpu_skip(struct duplex_xpu_traffic *x, uint64_t clocks, uint64_t intervals);
 
 // One clock: before the call `request` and `refreshed_bundles` are what the controller sees, `pins` what the
 // DRAM sees; `grant` is the controller's answer.

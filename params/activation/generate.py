@@ -18,6 +18,9 @@ import sys
 from decimal import Decimal, getcontext
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
+sys.path.insert(0, str(ROOT / "params"))
+from whole_files import write_all  # noqa: E402
+
 OUTPUT = ROOT / "cmodel/activation/builtin_tables.c"
 
 getcontext().prec = 90
@@ -215,7 +218,7 @@ def main():
         for name, (_, (error, at)) in tables():
             print(f"{name:10} {'exact' if error == 0 else f'2^{math.log2(error):.2f} in the segment at {at}'}")
     elif not sys.argv[1:]:
-        OUTPUT.write_text(c_file())
+        write_all({OUTPUT: c_file()})
     else:
         sys.exit(__doc__)
 

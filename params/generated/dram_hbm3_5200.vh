@@ -14,10 +14,13 @@
 `define DRAM_NRC 63
 `define DRAM_NWR 21
 `define DRAM_NRTP 6
+`define DRAM_NRTPL 8
 `define DRAM_NCCDS 2
 `define DRAM_NCCDL 4
 `define DRAM_NRRDS 2
 `define DRAM_NRRDL 4
+`define DRAM_NRREFD 11
+`define DRAM_NPPD 2
 `define DRAM_NWTRS 8
 `define DRAM_NWTRL 11
 `define DRAM_NRTW 17

@@ -14,10 +14,13 @@
 `define DRAM_NRC 78
 `define DRAM_NWR 26
 `define DRAM_NRTP 8
+`define DRAM_NRTPL 10
 `define DRAM_NCCDS 2
 `define DRAM_NCCDL 4
 `define DRAM_NRRDS 2
 `define DRAM_NRRDL 5
+`define DRAM_NRREFD 14
+`define DRAM_NPPD 2
 `define DRAM_NWTRS 10
 `define DRAM_NWTRL 14
 `define DRAM_NRTW 20

@@ -19,6 +19,9 @@ import sys
 from decimal import Decimal, getcontext
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
+sys.path.insert(0, str(ROOT / "params"))
+from whole_files import write_all  # noqa: E402
+
 C_HEADER = "cmodel/softmax/exponential_table.h"
 VERILOG_HEADER = "params/generated/duplex_exponential.vh"
 LICENCE = "// SPDX-License-Identifier: Apache-2.0"
@@ -144,15 +147,14 @@ def main():
     if sys.argv[1:] not in ([], ["--check"]):
         sys.exit(__doc__)
     entries, _ = table(CHOSEN)
-    stale = 0
-    for name, text in ((C_HEADER, c_header(entries)), (VERILOG_HEADER, verilog_header(entries, CHOSEN))):
-        path = ROOT / name
-        if not sys.argv[1:]:
-            path.write_text(text)
-        elif not path.exists() or path.read_text() != text:
-            print(f"{name} is not what its source gives: run make regen")
-            stale = 1
-    sys.exit(stale)
+    made = {ROOT / C_HEADER: c_header(entries), ROOT / VERILOG_HEADER: verilog_header(entries, CHOSEN)}
+    if not sys.argv[1:]:
+        write_all(made)
+        return
+    stale = [path for path, text in made.items() if not path.exists() or path.read_text() != text]
+    for path in stale:
+        print(f"{path.relative_to(ROOT)} is not what its source gives: run make regen")
+    sys.exit(1 if stale else 0)
 
 
 main()

@@ -37,7 +37,7 @@ def _array(value, name, *shape):
     if array.ndim != len(shape) or any(want is not None and want != have for want, have in zip(shape, array.shape)):
         wanted = ", ".join("any" if n is None else str(n) for n in shape)
         raise ValueError(f"{name}: has the shape {array.shape}, expected ({wanted})")
-    return numpy.ascontiguousarray(array)
+    return numpy.require(array, requirements="CA")
 
 
 def _result(out, shape, dtype):
@@ -46,6 +46,12 @@ def _result(out, shape, dtype):
     if not isinstance(out, numpy.ndarray) or out.shape != shape or out.dtype != dtype or not out.flags.c_contiguous or not out.flags.writeable:
         raise ValueError(f"out: expected a writeable {dtype.str} array in C order of the shape {shape}")
     return out
+
+
+def _format(name):
+    if name not in _FORMATS:
+        raise ValueError(f"format: {name!r}, expected {', '.join(_FORMATS)}")
+    return _FORMATS[name]
 
 
 def _bytes(text):
@@ -61,7 +67,8 @@ class Weights:
 
     def release(self):
         if self._handle and self.stack._handle:
-            _lib.duplex_stack_release(self.stack._handle, self._handle)
+            self.stack._check(_lib.duplex_stack_release(self.stack._handle, self._handle))
+            self.stack._weights.remove(self)
         self._handle = None
 
 
@@ -95,15 +102,20 @@ class Stack:
         self.close()
 
     def close(self):
-        """Releases the weights and caches that are left, and the stack. A second call does nothing."""
+        """Releases the weights and caches that are left, and the stack. A second call does nothing.
+
+        Error: a trace could not be written whole; the stack is closed all the same."""
         if not self._handle:
             return
-        for thing in self._caches:
+        for thing in list(self._caches):
             thing.close()
-        for thing in self._weights:
+        for thing in list(self._weights):
             thing.release()
-        _lib.duplex_stack_close(self._handle)
-        self._handle = None
+        try:
+            self._check(_lib.duplex_stack_end_files(self._handle))
+        finally:
+            _lib.duplex_stack_close(self._handle)
+            self._handle = None
 
     def _open(self):
         if not self._handle:
@@ -149,7 +161,7 @@ class Stack:
     def gemm(self, weights, x, format="f16", out=None):
         """y[m, n] = x[m, k] w^T, every sum exact and rounded once."""
         handle, x = self._own(weights, "weights"), _array(x, "x", None, weights.k)
-        number, dtype = _FORMATS[format]
+        number, dtype = _format(format)
         out = _result(out, (x.shape[0], weights.n), dtype)
         self._check(_lib.duplex_stack_gemm(self._open(), handle, x.ctypes.data, x.shape[0], number, out.ctypes.data))
         return out
@@ -157,7 +169,7 @@ class Stack:
     def expert(self, up, down, x, act="silu", format="f16", out=None):
         """y = h down^T with h = act(x gate^T) * (x up^T), or act(x up^T) without a gate. act: a name, or the bytes of a table."""
         handles, x = (self._own(up, "up"), self._own(down, "down")), _array(x, "x", None, up.k)
-        number, dtype = _FORMATS[format]
+        number, dtype = _format(format)
         out, table, loaded = _result(out, (x.shape[0], down.n), dtype), None, None
         if isinstance(act, bytes):
             why = ctypes.c_char_p()
@@ -230,7 +242,8 @@ class Sequence:
 
     def free(self):
         if self._handle and self.cache._handle:
-            _lib.duplex_kv_free(self._handle)
+            self.cache.stack._check(_lib.duplex_kv_free(self._handle))
+            self.cache._sequences.remove(self)
         self._handle = None
 
 
@@ -243,7 +256,8 @@ class KvCache:
 
     def close(self):
         if self._handle:
-            _lib.duplex_kv_close(self._handle)
+            self.stack._check(_lib.duplex_kv_close(self._handle))
+            self.stack._caches.remove(self)
         self._handle = None
 
     def _open(self):
@@ -263,10 +277,10 @@ class KvCache:
 
     def use_p32(self, on=True):
         """Weights of softmax in two parts, as good as binary32."""
-        _lib.duplex_kv_use_p32(self._open(), on)
+        self.stack._check(_lib.duplex_kv_use_p32(self._open(), on))
 
     def _batch(self, sequences, q):
-        if any(s.cache is not self for s in sequences):
+        if any(not isinstance(s, Sequence) or s.cache is not self for s in sequences):
             raise ValueError("sequences: expected sequences of this cache")
         q = _array(q, "q", len(sequences), None, self.head_size)
         return (ctypes.c_void_p * len(sequences))(*[s._open().value for s in sequences]), q

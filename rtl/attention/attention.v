@@ -5,6 +5,7 @@
 // time, `active_o` says whose the shared units are.
 `default_nettype none
 `include "duplex_params.vh"
+`include "duplex_enumerations.vh"
 `include "duplex_records.vh"
 module attention (
   input wire clk_i,
@@ -181,7 +182,7 @@ module attention (
   ) tiles_passes (
     .clk_i(clk_i),
     .rst_ni(rst_ni),
-    .valid_i(pass_valid && next_tiles_pass.kind != PASS_L),
+    .valid_i(pass_valid && {1'b0, next_tiles_pass.kind} != `DUPLEX_PASS_RELOAD),
     .ready_o(tiles_pass_ready),
     .data_i(next_tiles_pass),
     .valid_o(tiles_valid),

@@ -70,15 +70,8 @@ typedef struct packed {
   logic has_above;            // and one behind it
 } segment_t;
 
-// ---- Passes of attention
-
-// PASS of params/enumerations.params without the last one, which is no record.
-typedef enum logic [1:0] {
-  PASS_Q = 2'd0,              // q into the q RAM
-  PASS_S = 2'd1,              // scores
-  PASS_C = 2'd2,              // context
-  PASS_L = 2'd3               // scores that come back from DRAM
-} pass_kind_t;
+// ---- Passes of attention: `kind` is PASS of params/enumerations.params, without STORE, which is no record.
+// Comments name a pass by a letter: Q QUERY, S SCORE, C CONTEXT, L RELOAD.
 
 // A pass for the stream and the score path.
 localparam STREAM_PASS_BITS = 2 + `DUPLEX_PASS_BITS + `DUPLEX_WIDTH_BITS + `DUPLEX_HEAD_TILE_BITS +

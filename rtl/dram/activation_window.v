@@ -1,10 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // Rule `strict`: at most four bank activations of one rank within nFAW, those of the xPU among them. Four
 // slots; an activation takes one for nFAW, a Logic-PIM activation of four banks all of them.
-// The xPU asks in each clock in which it would activate a bank; granted in clock t, its ACT is on its pins in
-// t + 1, in the first half of the clock, as Logic-PIM's own. While Logic-PIM will need the slots soon
-// (`need_i`) the xPU has to wait; after each bundle that was opened it has its turn first, so that nobody
-// waits for ever.
+// Under either rule the xPU gets its grant only in clocks in which the distance to Logic-PIM's commands
+// allows it (`ready_i`, rank_distance). While Logic-PIM will need the slots soon (`need_i`) the xPU has to
+// wait; after each bundle that was opened it has its turn first, so that nobody waits for ever.
 `default_nettype none
 `include "duplex_dram.vh"
 module activation_window (
@@ -14,6 +13,7 @@ module activation_window (
   input wire need_i,      // Logic-PIM will activate a bundle soon
   input wire act_i,       // four banks of it now
   input wire opened_i,    // and with them the whole bundle is open
+  input wire ready_i,     // the xPU may activate, but for this rule
   input wire request_i,
   output wire grant_o,
   output wire four_o      // all slots are free
@@ -32,9 +32,9 @@ module activation_window (
       else if (slot_q[6*i +: 6] != 6'd0) slot_q[6*i +: 6] <= slot_q[6*i +: 6] - 6'd1;
     if (!rst_ni) turn_q <= 1'b0;
     else if (opened_i) turn_q <= 1'b1;
-    else if (free != 4'd0) turn_q <= 1'b0;
+    else if (free != 4'd0 && ready_i) turn_q <= 1'b0;
   end
   assign four_o = !strict_i || &free;
-  assign grant_o = !strict_i || (free != 4'd0 && !act_i && (!need_i || turn_q));
+  assign grant_o = ready_i && (!strict_i || (free != 4'd0 && (!need_i || turn_q)));
 endmodule
 `default_nettype wire

@@ -23,8 +23,9 @@ module bundle_controller #(
   input wire [3:0] owner_i,          // bundles of Logic-PIM; the others get no command
   output wire [3:0] open_o,          // bundles with open rows; given away, they are closed first
   input wire strict_i,               // activation rule
-  input wire [1:0] xpu_act_request_i,  // rule strict: the xPU would activate a bank of the rank
-  output wire [1:0] xpu_act_grant_o,
+  // the xPU would activate (bits 0 and 1, by rank) or refresh (2 and 3) a bank
+  input wire [3:0] xpu_row_request_i,
+  output wire [3:0] xpu_row_grant_o,
   input wire [3:0] xpu_ref_i,        // the xPU has refreshed all banks of the bundle
   input wire read_valid_i,
   output wire read_ready_o,
@@ -151,8 +152,8 @@ module bundle_controller #(
     .owner_i(owner_i),
     .open_o(open_o),
     .strict_i(strict_i),
-    .xpu_act_request_i(xpu_act_request_i),
-    .xpu_act_grant_o(xpu_act_grant_o),
+    .xpu_row_request_i(xpu_row_request_i),
+    .xpu_row_grant_o(xpu_row_grant_o),
     .xpu_ref_i(xpu_ref_i),
     .settled_i(slot_valid[2] || !queue_busy),
     .slot_valid_i(slot_valid),

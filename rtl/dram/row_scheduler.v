@@ -9,7 +9,8 @@
 // REFRESH_FORCED on before everything (a row set whose reading stands still for lack of credits must not keep
 // the refresh out).
 // A bundle that is not owned gets no command but the PRE that closes the row that was left open. Timing
-// rules: docs/architecture.md. Rule `strict` (activation_window): a bundle is opened in two halves.
+// rules: docs/architecture.md; ACT and REF of both sides keep their distance (rank_distance). Rule `strict`
+// (activation_window): a bundle is opened in two halves.
 `default_nettype none
 `include "duplex_params.vh"
 `include "duplex_enumerations.vh"
@@ -19,10 +20,10 @@ module row_scheduler (
   input wire rst_ni,
   input wire [3:0] owner_i,
   output wire [3:0] open_o,     // rows are open, or about to be
-  // Rule strict, and the xPU's activations and refreshes
+  // Rule strict, and the xPU's activations and refreshes: ACT in bits 0 and 1, by rank, REF in 2 and 3
   input wire strict_i,
-  input wire [1:0] xpu_act_request_i,
-  output wire [1:0] xpu_act_grant_o,
+  input wire [3:0] xpu_row_request_i,
+  output wire [3:0] xpu_row_grant_o,
   input wire [3:0] xpu_ref_i,
   // Wanted rows: those of the row sets in the queue (slot 0 first), before them that of a write
   input wire settled_i,         // no row set enters the queue in the next clocks
@@ -53,7 +54,6 @@ module row_scheduler (
 );
   localparam [1:0] ACT = `DUPLEX_ROW_COMMAND_ACT, PRE = `DUPLEX_ROW_COMMAND_PRE,
       REF = `DUPLEX_ROW_COMMAND_REF;
-  localparam [3:0] RRD = (`DRAM_NRRDL + 1) / 2 - 1;
   localparam [3:0] REFRESH_URGENT = `DRAM_NREFMAX / 2;
   localparam [3:0] REFRESH_FORCED = `DRAM_NREFMAX - 2;
 
@@ -114,7 +114,7 @@ module row_scheduler (
       // The row set after the one being read needs another row of the same bundle.
       wire next_here = in0 && slot_valid_i[1] && slot_bundle_i[3:2] == b && soon_i;
       assign rows[14*b+:14] = half[b] ? open_row : row;
-      assign wants_ref[b] = owner_i[b] && refresh_now && !open && ref_ok;
+      assign wants_ref[b] = owner_i[b] && refresh_now && !open && ref_ok && rank_ok[b/2];
       assign wants_pre[b] = open && pre_ok && (!owner_i[b] || refresh_now || (wanted && !right));
       assign wants_act[b] = (half[b] || (owner_i[b] && wanted && !refresh_now && !open && act_ok)) &&
           rank_ok[b/2] && four_ok[b/2];
@@ -133,10 +133,23 @@ module row_scheduler (
   assign pre = grant & wants_pre;
   assign refresh = grant & wants_ref;
 
+  wire [3:0] xpu_row = xpu_row_request_i & xpu_row_grant_o;
+  wire [1:0] xpu_ok;
+  assign xpu_row_grant_o[3:2] = xpu_ok;
   wire [3:0] opened = act & (strict_i ? half : 4'hf);
   genvar r;
   generate
     for (r = 0; r < 2; r = r + 1) begin : rank
+      rank_distance distance (
+        .clk_i(clk_i),
+        .rst_ni(rst_ni),
+        .act_i(|act[2*r+:2]),
+        .ref_i(|refresh[2*r+:2]),
+        .xpu_act_i(xpu_row[r]),
+        .xpu_ref_i(xpu_row[2+r]),
+        .ok_o(rank_ok[r]),
+        .xpu_ok_o(xpu_ok[r])
+      );
       activation_window window (
         .clk_i(clk_i),
         .rst_ni(rst_ni),
@@ -144,19 +157,15 @@ module row_scheduler (
         .need_i(|needs_act[2*r+:2]),
         .act_i(|act[2*r+:2]),
         .opened_i(|opened[2*r+:2]),
-        .request_i(xpu_act_request_i[r]),
-        .grant_o(xpu_act_grant_o[r]),
+        .ready_i(xpu_ok[r]),
+        .request_i(xpu_row_request_i[r]),
+        .grant_o(xpu_row_grant_o[r]),
         .four_o(four_ok[r])
       );
     end
   endgenerate
 
-  // ACTs of one rank keep nRRDL.
-  reg [3:0] rank0_q, rank1_q;
-  assign rank_ok = {rank1_q == 4'd0, rank0_q == 4'd0};
   always @(posedge clk_i) begin
-    rank0_q <= !rst_ni ? 4'd0 : |act[1:0] ? RRD : rank0_q == 4'd0 ? 4'd0 : rank0_q - 4'd1;
-    rank1_q <= !rst_ni ? 4'd0 : |act[3:2] ? RRD : rank1_q == 4'd0 ? 4'd0 : rank1_q - 4'd1;
     dram_row_valid_o <= rst_ni && |wants;
     dram_row_command_o <= |act ? ACT : |pre ? PRE : REF;
     dram_row_bundle_o <= chosen;

@@ -34,8 +34,8 @@ module stack #(
   // To the banks' switches, and from and to the xPU's side of each channel (rtl/dram/bundle_controller.v)
   output wire [3:0] bundle_owner_o,
   output wire strict_o,              // activation rule
-  input wire [CHANNELS*2-1:0] xpu_act_request_i,
-  output wire [CHANNELS*2-1:0] xpu_act_grant_o,
+  input wire [CHANNELS*4-1:0] xpu_row_request_i,
+  output wire [CHANNELS*4-1:0] xpu_row_grant_o,
   input wire [CHANNELS*4-1:0] xpu_ref_i,
   output wire [CHANNELS-1:0] dram_row_valid_o,
   output wire [CHANNELS*2-1:0] dram_row_command_o,
@@ -348,8 +348,8 @@ module stack #(
         .owner_i(owner),
         .open_o(channel_open[c*4 +: 4]),
         .strict_i(strict_o),
-        .xpu_act_request_i(xpu_act_request_i[c*2 +: 2]),
-        .xpu_act_grant_o(xpu_act_grant_o[c*2 +: 2]),
+        .xpu_row_request_i(xpu_row_request_i[c*4 +: 4]),
+        .xpu_row_grant_o(xpu_row_grant_o[c*4 +: 4]),
         .xpu_ref_i(xpu_ref_i[c*4 +: 4]),
         .share_valid_i(share_valid[c]),
         .share_count_i(share_count),

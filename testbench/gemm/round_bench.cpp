@@ -1,11 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // round.v against duplex_round_f32 and duplex_round_f16: all classes of sums, ties, underflow and overflow at
 // random exponents.
-#include <deque>
-
 #include "Vround.h"
 #include "duplex/numerics.h"
-#include "testbench/common/bench.h"
+#include "testbench/common/pipeline.h"
 
 namespace {
 
@@ -38,28 +36,22 @@ void drive(bench::Clocked<Vround> &rtl, const duplex_sum &sum, int exponent) {
 }
 
 bool run_case(bench::Case &c) {
-  static std::unique_ptr<bench::Clocked<Vround>> kept;
-  if (!kept || !c.options.wave.empty()) kept.reset(new bench::Clocked<Vround>(c.options));
-  bench::Clocked<Vround> &rtl = *kept;
+  bench::Clocked<Vround> &rtl = pipeline::unit<Vround>(c);
   struct Expected {
     uint32_t f32;
     uint16_t f16;
   };
-  std::deque<Expected> expected;
+  pipeline::Expected<Expected> expected(latency);
   for (int i = 0; i < 1000 + latency; i++) {
     const duplex_sum sum = draw_sum(c);
     const int exponent = c.chance(50) ? 0 : (int)c.below(256) - 128;
     drive(rtl, sum, exponent);
-    expected.push_back({duplex_round_f32(&sum, exponent), duplex_round_f16(&sum, exponent)});
+    const Expected in = {duplex_round_f32(&sum, exponent), duplex_round_f16(&sum, exponent)};
     rtl.tick();
-    if (i < latency - 1) continue;
-    const Expected want = expected.front();
-    expected.pop_front();
-    if (rtl->f32_o != want.f32)
-      return c.mismatch("round", "f32", i, 0, std::to_string(rtl->f32_o), std::to_string(want.f32));
-    if (rtl->f16_o != want.f16)
-      return c.mismatch("round", "f16", i, 0, std::to_string(rtl->f16_o), std::to_string(want.f16));
-    c.compared += 2;
+    Expected want;
+    if (!expected.next(in, &want)) continue;
+    if (!pipeline::same(c, "round", "f32", (long)i, rtl->f32_o, want.f32)) return false;
+    if (!pipeline::same(c, "round", "f16", (long)i, rtl->f16_o, want.f16)) return false;
   }
   return true;
 }

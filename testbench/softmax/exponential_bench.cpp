@@ -2,9 +2,8 @@
 // exponential.v against duplex_exponential: every fraction of a difference, as p16, as the high and as the
 // low part, with whole parts in turn (t = -fraction, m = whole, in the first cases), then random pairs of all
 // classes, of equal and of far exponents, and scores above their maximum.
-#include <deque>
-
 #include "Vexponential.h"
+#include "testbench/common/pipeline.h"
 #include "testbench/common/softmax_stimulus.h"
 
 namespace {
@@ -40,10 +39,8 @@ Pair draw_pair(bench::Case &c) {
 }
 
 bool run_case(bench::Case &c) {
-  static std::unique_ptr<bench::Clocked<Vexponential>> kept;
-  if (!kept || !c.options.wave.empty()) kept.reset(new bench::Clocked<Vexponential>(c.options));
-  bench::Clocked<Vexponential> &rtl = *kept;
-  std::deque<duplex_p16> expected;
+  bench::Clocked<Vexponential> &rtl = pipeline::unit<Vexponential>(c);
+  pipeline::Expected<duplex_p16> expected(latency);
   for (uint64_t i = 0; i < pairs + latency; i++) {
     const bool exhaustive = c.number < exhaustive_cases;
     const uint64_t at = c.number * pairs + i;
@@ -54,14 +51,11 @@ bool run_case(bench::Case &c) {
     rtl->m_i = pair.m;
     rtl->wide_i = part != DUPLEX_P16;
     rtl->low_i = part == DUPLEX_P32_LOW;
-    expected.push_back(duplex_exponential(pair.t, pair.m, part));
+    const duplex_p16 in = duplex_exponential(pair.t, pair.m, part);
     rtl.tick();
-    if (i < latency - 1) continue;
-    const duplex_p16 want = expected.front();
-    expected.pop_front();
-    if (rtl->p_o != want)
-      return c.mismatch("exponential", "p", (long)i, 0, std::to_string(rtl->p_o), std::to_string(want));
-    c.compared++;
+    duplex_p16 want;
+    if (!expected.next(in, &want)) continue;
+    if (!pipeline::same(c, "exponential", "p", (long)i, rtl->p_o, want)) return false;
   }
   return true;
 }

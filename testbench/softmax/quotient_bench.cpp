@@ -2,9 +2,8 @@
 // quotient.v against duplex_quotient: blocks of rows with one divisor each, loaded as early as the unit
 // allows; random sums, exact quotients, ties and their neighbours, subnormal results, overflow, flags, rows
 // that are NaN.
-#include <deque>
-
 #include "Vquotient.h"
+#include "testbench/common/pipeline.h"
 #include "testbench/common/softmax_stimulus.h"
 
 namespace {
@@ -54,14 +53,12 @@ void drive(bench::Clocked<Vquotient> &rtl, const duplex_sum &sum) {
 }
 
 bool run_case(bench::Case &c) {
-  static std::unique_ptr<bench::Clocked<Vquotient>> kept;
-  if (!kept || !c.options.wave.empty()) kept.reset(new bench::Clocked<Vquotient>(c.options));
-  bench::Clocked<Vquotient> &rtl = *kept;
+  bench::Clocked<Vquotient> &rtl = pipeline::unit<Vquotient>(c);
   struct Expected {
     bool counts;
     duplex_f16 o;
   };
-  std::deque<Expected> expected;
+  pipeline::Expected<Expected> expected(latency);
   uint64_t l = 0;
   bool row_nan = false;
   int rows = 0, wait = 0;  // left of this divisor; clocks until the next load
@@ -77,19 +74,16 @@ bool run_case(bench::Case &c) {
     rtl->load_i = load;
     const duplex_sum sum = draw_sum(c, l);
     drive(rtl, sum);
-    expected.push_back({rows > 0, duplex_quotient(&sum, l, row_nan)});
+    const Expected in = {rows > 0, duplex_quotient(&sum, l, row_nan)};
     if (rows > 0 && --rows == 0)
       wait = reload - 1;
     else if (wait > 0)
       wait--;
     rtl.tick();
-    if (i < latency - 1) continue;
-    const Expected want = expected.front();
-    expected.pop_front();
+    Expected want;
+    if (!expected.next(in, &want)) continue;
     if (!want.counts) continue;
-    if (rtl->o_o != want.o)
-      return c.mismatch("quotient", "o", i, 0, std::to_string(rtl->o_o), std::to_string(want.o));
-    c.compared++;
+    if (!pipeline::same(c, "quotient", "o", (long)i, rtl->o_o, want.o)) return false;
   }
   return true;
 }

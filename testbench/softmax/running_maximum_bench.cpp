@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // running_maximum.v against duplex_running_maximum: rows of random length with gaps, special values, and rows
 // that follow at once.
-#include <deque>
-
 #include "Vrunning_maximum.h"
+#include "testbench/common/pipeline.h"
 #include "testbench/common/softmax_stimulus.h"
 
 namespace {
@@ -11,10 +10,8 @@ namespace {
 constexpr int latency = 2;
 
 bool run_case(bench::Case &c) {
-  static std::unique_ptr<bench::Clocked<Vrunning_maximum>> kept;
-  if (!kept || !c.options.wave.empty()) kept.reset(new bench::Clocked<Vrunning_maximum>(c.options));
-  bench::Clocked<Vrunning_maximum> &rtl = *kept;
-  std::deque<duplex_f32> expected;
+  bench::Clocked<Vrunning_maximum> &rtl = pipeline::unit<Vrunning_maximum>(c);
+  pipeline::Expected<duplex_f32> expected(latency);
   duplex_f32 m = DUPLEX_MAXIMUM_START;
   unsigned special = 0;  // percent of a row's scores: most rows must not meet NaN at once
   for (int i = 0; i < 1000 + latency; i++) {
@@ -28,14 +25,10 @@ bool run_case(bench::Case &c) {
     rtl->t_i = t;
     if (clear) m = DUPLEX_MAXIMUM_START;
     if (valid) m = duplex_running_maximum(m, t);
-    expected.push_back(m);
     rtl.tick();
-    if (i < latency - 1) continue;
-    const duplex_f32 want = expected.front();
-    expected.pop_front();
-    if (rtl->m_o != want)
-      return c.mismatch("running_maximum", "m", i, 0, std::to_string(rtl->m_o), std::to_string(want));
-    c.compared++;
+    duplex_f32 want;
+    if (!expected.next(m, &want)) continue;
+    if (!pipeline::same(c, "running_maximum", "m", (long)i, rtl->m_o, want)) return false;
   }
   return true;
 }

@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // score_scale.v against duplex_score_scale: patterns of all classes, products near the limits of the format.
-#include <deque>
-
 #include "Vscore_scale.h"
+#include "testbench/common/pipeline.h"
 #include "testbench/common/softmax_stimulus.h"
 
 namespace {
@@ -17,23 +16,18 @@ duplex_f32 draw_partner(bench::Case &c, duplex_f32 s) {
 }
 
 bool run_case(bench::Case &c) {
-  static std::unique_ptr<bench::Clocked<Vscore_scale>> kept;
-  if (!kept || !c.options.wave.empty()) kept.reset(new bench::Clocked<Vscore_scale>(c.options));
-  bench::Clocked<Vscore_scale> &rtl = *kept;
-  std::deque<duplex_f32> expected;
+  bench::Clocked<Vscore_scale> &rtl = pipeline::unit<Vscore_scale>(c);
+  pipeline::Expected<duplex_f32> expected(latency);
   for (int i = 0; i < 1000 + latency; i++) {
     const duplex_f32 s = softmax::draw_f32(c),
                      factor = c.chance(50) ? draw_partner(c, s) : softmax::draw_f32(c);
     rtl->s_i = s;
     rtl->c_i = factor;
-    expected.push_back(duplex_score_scale(s, factor));
+    const duplex_f32 in = duplex_score_scale(s, factor);
     rtl.tick();
-    if (i < latency - 1) continue;
-    const duplex_f32 want = expected.front();
-    expected.pop_front();
-    if (rtl->t_o != want)
-      return c.mismatch("score_scale", "t", i, 0, std::to_string(rtl->t_o), std::to_string(want));
-    c.compared++;
+    duplex_f32 want;
+    if (!expected.next(in, &want)) continue;
+    if (!pipeline::same(c, "score_scale", "t", (long)i, rtl->t_o, want)) return false;
   }
   return true;
 }

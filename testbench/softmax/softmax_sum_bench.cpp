@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // softmax_sum.v against duplex_softmax_sum: rows of random length with gaps, sums that use all 57 bits.
-#include <deque>
-
 #include "Vsoftmax_sum.h"
+#include "testbench/common/pipeline.h"
 #include "testbench/common/softmax_stimulus.h"
 
 namespace {
@@ -10,10 +9,8 @@ namespace {
 constexpr int latency = 2;
 
 bool run_case(bench::Case &c) {
-  static std::unique_ptr<bench::Clocked<Vsoftmax_sum>> kept;
-  if (!kept || !c.options.wave.empty()) kept.reset(new bench::Clocked<Vsoftmax_sum>(c.options));
-  bench::Clocked<Vsoftmax_sum> &rtl = *kept;
-  std::deque<uint64_t> expected;
+  bench::Clocked<Vsoftmax_sum> &rtl = pipeline::unit<Vsoftmax_sum>(c);
+  pipeline::Expected<uint64_t> expected(latency);
   uint64_t l = 0;
   const bool largest = c.number == 0;  // the longest row of the largest weights, and beyond the sum's end
   const int adds = largest ? 300000 : 2000;
@@ -25,14 +22,10 @@ bool run_case(bench::Case &c) {
     rtl->p_i = p;
     if (clear) l = 0;
     if (valid) l = duplex_softmax_sum(l, p);
-    expected.push_back(l);
     rtl.tick();
-    if (i < latency - 1) continue;
-    const uint64_t want = expected.front();
-    expected.pop_front();
-    if (rtl->l_o != want)
-      return c.mismatch("softmax_sum", "l", i, 0, std::to_string(rtl->l_o), std::to_string(want));
-    c.compared++;
+    uint64_t want;
+    if (!expected.next(l, &want)) continue;
+    if (!pipeline::same(c, "softmax_sum", "l", (long)i, rtl->l_o, want)) return false;
   }
   return true;
 }

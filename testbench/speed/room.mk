@@ -1,15 +1,17 @@
 # SPDX-License-Identifier: Apache-2.0
 # Speed: the fast C model beside OpenBLAS, and the Verilated GEMM module.
 .PHONY: bench bench-run
-$(BUILD)/bench/gemm_bench: testbench/speed/gemm_bench.c $(LIB)
+OBJ_CFLAGS_gemm_bench = -isystem /usr/include/$(shell $(CC) -print-multiarch)/openblas-pthread
+$(BUILD)/bench/gemm_bench: LDLIBS := -lopenblas $(LDLIBS)
+$(BUILD)/bench/%: $(BUILD)/obj/testbench/speed/%.o $(LIB)
 	@mkdir -p $(@D)
-	$(call say,CC,$<)
-	$(Q)$(CC) -isystem /usr/include/$(shell $(CC) -print-multiarch)/openblas-pthread $(ALL_CFLAGS) $< $(LIB) -o $@ -lopenblas $(LDLIBS)
+	$(call say,LD,$@)
+	$(Q)$(link_program) $(LDLIBS)
 
 $(BUILD)/bench/gemm_speed: testbench/speed/gemm_speed.cpp $(wildcard rtl/gemm/*.v rtl/common/*.v)
 	@mkdir -p $(@D)
 	$(call say,VERILATE,gemm for speed)
-	$(Q)$(VERILATOR) --cc --exe --build -j 2 $(VERILATOR_FLAGS) $(RTL_SEARCH) --top-module gemm -CFLAGS "-O3 -I$(CURDIR)/include" \
+	$(Q)MAKEFLAGS= $(VERILATOR) --cc --exe --build -j 2 $(VERILATOR_FLAGS) $(RTL_SEARCH) --top-module gemm -CFLAGS "-O3 -I$(CURDIR)/include" \
 	  --Mdir $(@D)/gemm -o $(abspath $@) rtl/gemm/gemm.v $(abspath $<) > $(@D)/gemm.log 2>&1 || { cat $(@D)/gemm.log; exit 1; }
 
 bench-run: $(BUILD)/bench/gemm_bench $(BUILD)/bench/gemm_speed
@@ -22,16 +24,7 @@ bench: ## speed of the C model beside OpenBLAS, and of the Verilated GEMM module
 
 # Utilisation of decode attention on the cycle model, beside its targets.
 .PHONY: attention-bandwidth append-ways
-$(BUILD)/bench/attention_bandwidth: testbench/speed/attention_bandwidth.c $(LIB)
-	@mkdir -p $(@D)
-	$(call say,CC,$<)
-	$(Q)$(CC) $(ALL_CFLAGS) $< $(LIB) -o $@ -rdynamic $(LDLIBS)
-TEST_PREREQUISITES += $(BUILD)/bench/attention_bandwidth
-
-$(BUILD)/bench/append_ways: testbench/speed/append_ways.c $(LIB)
-	@mkdir -p $(@D)
-	$(call say,CC,$<)
-	$(Q)$(CC) $(ALL_CFLAGS) $< $(LIB) -o $@ -rdynamic $(LDLIBS)
+TEST_NEEDS_bandwidth += $(BUILD)/bench/attention_bandwidth
 
 append-ways: $(BUILD)/bench/append_ways ## ways to append a position to the KV cache, in clocks of the xPU's DRAM commands
 	@$< 18140

@@ -66,4 +66,17 @@ open('lengths.npy', 'wb').write(b'\x93NUMPY\1\0' + struct.pack('<H', len(header)
   check "lengths as $descr" "$duplex" attention --q q.npy --k k.npy --v v.npy --lengths lengths.npy --out o.npy
   check "lengths as $descr: the same" cmp o.npy exact.npy
 done
+# The largest batch: what the refusal of a larger one names has room, and its o is right (one position: o is v).
+batch() { # SEQUENCES
+  "$duplex" random --shape "$1,1,16" --seed 1 --dist normal:1 --out q.npy && "$duplex" random --shape "$1,1,1,16" --seed 2 --dist normal:1 --out kv.npy
+}
+elements() { tail -c "$1" "$2"; }
+batch 3000
+check "a batch that is too large" [ "$("$duplex" attention --q q.npy --k kv.npy --v kv.npy --out o.npy --channels 1 2>&1 >/dev/null; echo $?)" = "duplex: --q q.npy: has 3000 sequences, the stack's DRAM has room for K, V, q and o of the first 2764
+2" ]
+batch 2765
+check "one sequence too many" [ "$("$duplex" attention --q q.npy --k kv.npy --v kv.npy --out o.npy --channels 1 2>/dev/null; echo $?)" = 2 ]
+batch 2764
+check "the largest batch" "$duplex" attention --q q.npy --k kv.npy --v kv.npy --out o.npy --channels 1
+check "the largest batch: exact" cmp <(elements $((2764 * 32)) o.npy) <(elements $((2764 * 32)) kv.npy)
 check_end attention

@@ -1,14 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
-$(BUILD)/tests/cli/oracle_gemm: tests/cli/oracle_gemm.c
+TEST_NEEDS_cli += $(BUILD)/tests/cli/oracle_gemm $(BUILD)/tests/cli/oracle_attention
+
+# Unit tests of the command's own files: those that stand alone, as an archive beside the library.
+CLI_UNITS := npy messages progress
+$(BUILD)/tests/cli/units.a: $(CLI_UNITS:%=$(BUILD)/obj/cli/%.o)
 	@mkdir -p $(@D)
-	$(call say,CC,$<)
-	$(Q)$(CC) $(ALL_CFLAGS) $< -o $@ -lgmp
-
-TEST_PREREQUISITES += $(BUILD)/tests/cli/oracle_gemm
-
-$(BUILD)/tests/cli/oracle_attention: tests/cli/oracle_attention.c $(LIB)
-	@mkdir -p $(@D)
-	$(call say,CC,$<)
-	$(Q)$(CC) $(ALL_CFLAGS) $< $(LIB) -o $@ -lmpfr -lgmp $(LDLIBS)
-
-TEST_PREREQUISITES += $(BUILD)/tests/cli/oracle_attention
+	@rm -f $@
+	$(call say,AR,$@)
+	$(Q)$(AR) rcs $@ $^
+$(BUILD)/tests/cli/test_npy: $(BUILD)/tests/cli/units.a

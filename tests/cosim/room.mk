@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: Apache-2.0
-TEST_PREREQUISITES += $(BUILD)/tests/cosim/attention
+TEST_NEEDS_cosim += $(BUILD)/tests/cosim/attention

@@ -106,7 +106,8 @@ static inline void mock_close(struct duplex_backend *backend) { mock_of(backend)
 static inline void mock_start(struct mock *mock, unsigned channels) {
   static const struct duplex_backend_ops ops = {"mock",        mock_close,     mock_reg_read,  mock_reg_write,
                                                 mock_mem_read, mock_mem_write, mock_mem_write, mock_xpu_wait,
-                                                mock_advance,  mock_clocks,    mock_commands,  mock_failure};
+                                                mock_advance,  mock_clocks,    mock_commands,  mock_failure,
+                                                NULL};
   memset(mock, 0, sizeof *mock);
   mock->backend.ops = &ops;
   duplex_hbm_open(channels, NULL, NULL, &mock->memory);

@@ -2,7 +2,7 @@
 # Fuzzing of the parsers (protocol, descriptors, firmware files): libFuzzer with clang and its sanitizers, and a replay program of
 # the same code with the project's own compiler.
 FUZZ_SRC := tests/fuzz/protocol_fuzz.c $(wildcard firmware/protocol/*.c firmware/kernels/*.c) cmodel/control/descriptor_check.c backend/rv32/image.c
-FUZZ_CFLAGS := -std=c11 -D_GNU_SOURCE $(WARN) $(INCLUDES) -g -O1
+FUZZ_CFLAGS = -std=c11 -D_GNU_SOURCE $(WARN) $(INCLUDES) -g -O1 $(EXACT)
 CLANG ?= clang
 
 $(BUILD)/tests/fuzz/protocol_fuzz: $(FUZZ_SRC) $(wildcard firmware/*.h)
@@ -25,4 +25,4 @@ $(BUILD)/tests/fuzz/protocol_replay: $(FUZZ_SRC) $(wildcard firmware/*.h)
 fuzz: $(BUILD)/tests/fuzz/protocol_fuzz_fast $(BUILD)/tests/fuzz/protocol_fuzz $(BUILD)/tests/fuzz/protocol_replay ## fuzz the parsers: FUZZ_RUNS=n
 	@tests/fuzz/run.sh $(BUILD) $(or $(FUZZ_RUNS),1000000)
 
-TEST_PREREQUISITES += $(BUILD)/tests/fuzz/protocol_replay
+TEST_NEEDS_fuzz += $(BUILD)/tests/fuzz/protocol_replay

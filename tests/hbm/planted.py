@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""Plants faults in the timing judge: every use of a timing parameter, one at a time, counts one tCK less. The judge's unit test must
-fail each time.
+"""Plants faults in the timing judge and in the xPU's stand-in, one at a time: every use of a timing parameter in the judge counts one tCK
+less, every timer of the stand-in one clock more. A unit test must fail each time.
 
-usage: planted.py BUILD
+usage: planted.py BUILD [SOURCE...]
 """
 import os
 import re
@@ -11,30 +11,54 @@ import subprocess
 import sys
 import tempfile
 
-SOURCE, TEST = "cmodel/hbm/timing_judge.c", "tests/hbm/test_timing_judge.c"
+JUDGE = ["tests/hbm/test_timing_judge.c"]
+XPU = ["tests/hbm/test_xpu_traffic.c", "tests/hbm/test_xpu_writes.c"]
+# source -> what is replaced, by what, the tests of which one must fail
+SOURCES = {
+    "cmodel/hbm/timing_judge.c": (r"\b[a-z]+(?:->timing\.|->)n[A-Z]\w*", "({} - 1)", JUDGE),
+    "cmodel/hbm/xpu_traffic.c": (r"\bxpu_clocks\([^()]*\)", "({} + 1)", XPU),
+    "cmodel/hbm/xpu_writes.c": (r"\bxpu_clocks\([^()]*\)", "({} + 1)", XPU),
+}
+
+
+def is_message(text, number):
+    """The text of a message, not a decision."""
+    lines = text.splitlines()
+    return "snprintf" in lines[number - 1] or "tck - limit" in lines[number]
+
+
+def fails(build, broken, test, program):
+    subprocess.run(["cc", "-std=c11", "-D_GNU_SOURCE", "-O1", "-Iinclude", "-I.", test, broken, build + "/libduplex.a", "-o", program,
+                    "-lcmocka", "-Wl,--allow-multiple-definition"], check=True)
+    return subprocess.run([program], capture_output=True, check=False).returncode != 0
+
+
+def plant(build, folder, source):
+    """Plants all faults of one source; returns how many, and how many no test found."""
+    pattern, replacement, tests = SOURCES[source]
+    planted = missed = 0
+    with open(source, encoding="utf-8") as file:
+        text = file.read()
+    broken, program = os.path.join(folder, "broken.c"), os.path.join(folder, "test")
+    for use in re.finditer(pattern, text):
+        number = text.count("\n", 0, use.start())
+        if is_message(text, number):
+            continue
+        with open(broken, "w", encoding="utf-8") as file:
+            file.write(text[:use.start()] + replacement.format(use.group()) + text[use.end():])
+        planted += 1
+        if not any(fails(build, broken, test, program) for test in tests):
+            missed += 1
+            print(f"MISSED {source}:{number + 1}: {replacement.format(use.group())}")
+    print(f"{source}: {planted} planted, {planted - missed} found", flush=True)
+    return planted, missed
 
 
 def main():
-    build = sys.argv[1]
-    with open(SOURCE, encoding="utf-8") as file:
-        text = file.read()
-    missed = planted = 0
+    build, sources = sys.argv[1], sys.argv[2:] or list(SOURCES)
     with tempfile.TemporaryDirectory() as folder:
-        broken, program = os.path.join(folder, "judge.c"), os.path.join(folder, "test")
-        for use in re.finditer(r"\b[a-z]+(?:->timing\.|->)n[A-Z]\w*", text):
-            number = text.count("\n", 0, use.start())
-            if "snprintf" in text.splitlines()[number - 1] or "tck - limit" in text.splitlines()[number]:
-                continue  # the text of a message
-            with open(broken, "w", encoding="utf-8") as file:
-                file.write(f"{text[:use.start()]}({use.group()} - 1){text[use.end():]}")
-            subprocess.run(["cc", "-std=c11", "-D_GNU_SOURCE", "-O1", "-Iinclude", "-I.", TEST, broken, build + "/libduplex.a", "-o",
-                            program, "-lcmocka", "-Wl,--allow-multiple-definition"], check=True)
-            planted += 1
-            if subprocess.run([program], capture_output=True, check=False).returncode == 0:
-                missed += 1
-                print(f"MISSED {SOURCE}:{number + 1}: {use.group()} - 1")
-    print(f"{planted} planted, {planted - missed} found")
-    sys.exit(bool(missed) or planted == 0)
+        results = [plant(build, folder, source) for source in sources]
+    sys.exit(any(missed or not planted for planted, missed in results))
 
 
 if __name__ == "__main__":

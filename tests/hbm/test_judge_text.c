@@ -20,11 +20,12 @@
 
 // The preset of the paper, line by line.
 static const char *const preset_lines[] = {
-    "tCK_ps 769 comment", "nBL 2 comment",    "nCL 19 comment",     "nCWL 6 comment",   "nRCDRD 19 comment",
-    "nRCDWR 19 comment",  "nRP 19 comment",   "nRAS 45 comment",    "nRC 63 comment",   "nWR 21 comment",
-    "nRTP 6 comment",     "nCCDS 2 comment",  "nCCDL 4 comment",    "nRRDS 2 comment",  "nRRDL 4 comment",
-    "nWTRS 8 comment",    "nWTRL 11 comment", "nRTW 17 comment",    "nFAW 39 comment",  "nRTR 0 comment",
-    "nREFI 5070 comment", "nRFC 455 comment", "nRFCPB 260 comment", "nREFMAX 8 comment"};
+    "tCK_ps 769 comment", "nBL 2 comment",     "nCL 19 comment",  "nCWL 6 comment",     "nRCDRD 19 comment",
+    "nRCDWR 19 comment",  "nRP 19 comment",    "nRAS 45 comment", "nRC 63 comment",     "nWR 21 comment",
+    "nRTP 6 comment",     "nCCDS 2 comment",   "nCCDL 4 comment", "nRRDS 2 comment",    "nRRDL 4 comment",
+    "nRTPL 8 comment",    "nRREFD 11 comment", "nPPD 2 comment",  "nWTRS 8 comment",    "nWTRL 11 comment",
+    "nRTW 17 comment",    "nFAW 39 comment",   "nRTR 0 comment",  "nREFI 5070 comment", "nRFC 455 comment",
+    "nRFCPB 260 comment", "nREFMAX 8 comment"};
 
 // --- text ---
 
@@ -127,6 +128,29 @@ static void test_command(void **state) {
       strstr(report, "trace:3: channel 0: tCK 18 RD bundle 0: ACT to RD, nRCDRD is 19, missed by 1 tCK"));
   assert_int_equal(judge_text(preset, "0 0 ACT 0 ff 5\n45630 1 PRE 0 ff\n", "", report, sizeof report), 1);
   assert_non_null(strstr(report, "waits for REF"));
+  // A text of a stack is whole, and no text is empty.
+  const char *const whole = "# DRAM commands of a stack\n0 0 ACT 0 ff 5\n0 1 ACT 0 ff 7\n# end, 2 commands\n";
+  assert_int_equal(judge_text(preset, whole, "", report, sizeof report), 0);
+  assert_non_null(strstr(report, "trace: 2 commands, no violation\n"));
+  static const struct {
+    const char *trace, *text;
+  } cut[] = {
+      {"", "trace: holds no commands\n"},
+      {"# a comment\n\n", "trace: holds no commands\n"},
+      {"# DRAM commands of a stack\n# end, 0 commands\n", "trace: holds no commands\n"},
+      {"# DRAM commands of a stack\n", "trace: was cut off: expected `# end, N commands` as its last line\n"},
+      {"# DRAM commands of a stack\n0 0 ACT 0 ff 5\n", "trace: was cut off: expected `# end, N commands`"},
+      {"# DRAM commands of a stack\n0 0 ACT 0 ff 5\n# end, 1 commands", "trace: was cut off"},
+      {"# DRAM commands of a stack\n0 0 ACT 0 ff 5\n# end, 2 commands\n",
+       "trace:3: says another number of commands\n"},
+      {"0 0 ACT 0 ff 5\n# end, 0 commands\n", "trace:2: says another number of commands\n"},
+      {"0 0 ACT 0 ff 5\n# end, 1 commands\n\n45 0 PRE 0 ff\n",
+       "trace:4: stands behind the end of the text\n"},
+  };
+  for (size_t i = 0; i < LENGTH(cut); i++) {
+    assert_int_equal(judge_text(preset, cut[i].trace, "", report, sizeof report), 2);
+    if (!strstr(report, cut[i].text)) fail_msg("%s: %s", cut[i].trace, report);
+  }
   static const char *const wrong_traces[] = {"0 0 ACT 0 ff\n", "0 32 PRE 0 ff\n",
                                              "10 0 PRE 0 ff\n9 0 PRE 1 ff\n", "hello\n"};
   for (size_t i = 0; i < LENGTH(wrong_traces); i++)

@@ -16,6 +16,7 @@
 
 #include "duplex/random.h"
 #include "duplex/timing_judge.h"
+#include "tests/common/environment.h"
 
 #define LENGTH(array) (sizeof(array) / sizeof *(array))
 
@@ -32,10 +33,13 @@ static const struct duplex_dram_timing hbm3 = {.name = "test",
                                                .nRC = 63,
                                                .nWR = 21,
                                                .nRTP = 6,
+                                               .nRTPL = 8,
                                                .nCCDS = 2,
                                                .nCCDL = 4,
                                                .nRRDS = 2,
                                                .nRRDL = 4,
+                                               .nRREFD = 11,
+                                               .nPPD = 2,
                                                .nWTRS = 8,
                                                .nWTRL = 11,
                                                .nRTW = 17,
@@ -80,6 +84,7 @@ struct pair {
 };
 
 #define XPU "0 0 OWNER 0 0; "
+#define MIXED "0 0 OWNER 0 2; "
 #define TWO_GROUPS "0 0 XACT 0 01 5; 2 0 XACT 0 02 5; "
 #define SAME_GROUP "0 0 XACT 0 01 5; 4 0 XACT 0 10 5; "
 #define TWO_RANKS "0 0 XACT 0 01 5; 4 0 XACT 2 02 5; "
@@ -110,6 +115,12 @@ static const struct pair pairs[] = {
      .value = 4},
     {"0 0 ACT 0 ff 5; 100 0 RD 0 ff 0", "PRE 0 ff", 106, .rule = "nRTP"},
     {"0 0 ACT 0 ff 5; 100 0 WR 0 ff 0", "PRE 0 ff", 129, .rule = "nWR"},
+    {"0 0 ACT 0 ff 5; 40 0 PRE 0 ff", "REF 0 ff", 63, .rule = "nRC", .field = "nRAS", .value = 40},
+    {"0 0 ACT 0 ff 5; 4 0 ACT 1 ff 5; 100 0 PRE 0 ff", "PRE 1 ff", 102, .rule = "nPPD"},
+    {"0 0 ACT 0 ff 5", "REF 1 ff", 4, .rule = "nRRDL"},
+    {"0 0 REF 0 ff", "REF 1 ff", 11, .rule = "nRREFD"},
+    {"0 0 REF 3 0f", "REF 3 f0", 11, .rule = "nRREFD"},
+    {"0 0 REF 2 ff", "ACT 3 ff 5", 11, .rule = "nRREFD"},
     {"10 0 REF 3 ff", "ACT 3 ff 1", 270, .rule = "nRFCPB"},
     {"10 0 REF 3 ff", "REF 3 ff", 270, .rule = "nRFCPB"},
     {"10 0 REF 3 ff", "PRE 3 ff", 270, .rule = "nRFCPB"},
@@ -156,7 +167,12 @@ static const struct pair pairs[] = {
      .value = 4},
     {XPU TWO_GROUPS "100 0 XWR 0 01 0", "XRD 0 02 0", 116, .rule = "nWTRS"},
     {XPU SAME_GROUP "100 0 XWR 0 01 0", "XRD 0 10 0", 119, .rule = "nWTRL"},
-    {XPU "0 0 XACT 0 01 5; 100 0 XRD 0 01 0", "XPRE 0 01", 106, .rule = "nRTP"},
+    {XPU "0 0 XACT 0 01 5; 100 0 XRD 0 01 0", "XPRE 0 01", 108, .rule = "nRTPL"},
+    {XPU TWO_GROUPS "100 0 XPRE 0 01", "XPRE 0 02", 102, .rule = "nPPD"},
+    {XPU "0 0 XACT 0 01 5", "XREF 1 02", 2, .rule = "nRRDS"},
+    {XPU "0 0 XACT 0 01 5", "XREF 1 10", 4, .rule = "nRRDL"},
+    {XPU "0 0 XREF 0 01", "XREF 0 02", 11, .rule = "nRREFD"},
+    {XPU "0 0 XREF 2 01", "XACT 3 02 5", 11, .rule = "nRREFD"},
     {XPU "0 0 XACT 0 01 5; 100 0 XWR 0 01 0", "XPRE 0 01", 129, .rule = "nWR"},
     {XPU "10 0 XREF 3 04", "XACT 3 04 1", 270, .rule = "nRFCPB"},
     {XPU "10 0 XREF 3 04", "XREF 3 04", 270, .rule = "nRFCPB"},
@@ -169,7 +185,15 @@ static const struct pair pairs[] = {
     {XPU "0 0 XREFAB 0 ff", "XPRE 1 01", 45630, .rule = "waits for REF", .latest = true},
     {XPU "0 0 XREF 0 01", "XPRE 0 01", 45629, .rule = "waits for REF", .latest = true},
     {XPU "7 0 XACT 0 01 5", "XACT 2 01 5", 8, .rule = "one row command"},
-    // Both sides in one rank, rule strict; and a hand-over, which carries the refreshes owed.
+    // Both sides in one rank; with rule strict; and a hand-over, which carries the refreshes owed.
+    {MIXED "0 0 ACT 1 ff 5", "XACT 0 01 5", 4, .rule = "nRRDL"},
+    {MIXED "0 0 XACT 0 01 5", "ACT 1 ff 5", 4, .rule = "nRRDL"},
+    {MIXED "0 0 ACT 1 ff 5", "XREF 0 01", 4, .rule = "nRRDL"},
+    {MIXED "0 0 XACT 0 01 5", "REF 1 ff", 4, .rule = "nRRDL"},
+    {MIXED "0 0 REF 1 ff", "XREF 0 01", 11, .rule = "nRREFD"},
+    {MIXED "0 0 XREF 0 01", "REF 1 ff", 11, .rule = "nRREFD"},
+    {MIXED "0 0 REF 1 ff", "XACT 0 01 5", 11, .rule = "nRREFD"},
+    {MIXED "0 0 XREF 0 01", "ACT 1 ff 5", 11, .rule = "nRREFD"},
     {"0 0 OWNER 0 2; 0 0 ACT 1 0f 5", "XACT 0 01 5", 39, .rule = "nFAW", .strict = true},
     {"0 0 OWNER 0 2; 0 0 XACT 0 01 5", "ACT 1 0f 5", 39, .rule = "nFAW", .strict = true},
     {"0 0 REF 0 ff; 300 0 OWNER 0 e; 300 0 XREF 0 01", "XPRE 0 01", 45630, .rule = "waits for REF",
@@ -261,7 +285,7 @@ static void test_no_rule(void **state) {
   duplex_judge_start(&judge, &hbm3, false);  // the sides have buses of their own, on a rank too
   take_text(
       &judge,
-      "0 0 OWNER 0 2; 0 0 ACT 1 ff 5; 0 0 XACT 0 01 5; 2 0 XACT 0 02 5; 100 0 RD 1 ff 0; 100 0 XRD 0 01 0; "
+      "0 0 OWNER 0 2; 0 0 ACT 1 ff 5; 4 0 XACT 0 01 5; 6 0 XACT 0 02 5; 100 0 RD 1 ff 0; 100 0 XRD 0 01 0; "
       "102 0 XRD 0 02 0; "
       "104 0 RD 1 ff 1; 104 0 XRD 0 01 1; 200 0 PRE 1 ff; 200 0 XPRE 0 01; 201 0 XREF 2 01; 219 0 REF 1 ff");
   assert_true(duplex_judge_finish(&judge, 45629));
@@ -272,6 +296,15 @@ static void test_no_rule(void **state) {
 // --- a second judge: the whole history, all pairs of bank commands ---
 
 #define HISTORY 80
+enum {
+  ACT = DUPLEX_JUDGE_ACT,
+  PRE = DUPLEX_JUDGE_PRE,
+  REF = DUPLEX_JUDGE_REF,
+  RD = DUPLEX_JUDGE_RD,
+  WR = DUPLEX_JUDGE_WR
+};
+
+static bool is_column(int kind) { return kind == RD || kind == WR; }
 
 struct event {
   int64_t tck;
@@ -280,17 +313,16 @@ struct event {
 };
 
 // Least distance of two commands to one bank; -1: no rule.
-static int same_bank(const struct duplex_dram_timing *t, int before, int now) {
-  enum { ACT, PRE, REF, RD, WR };
+static int same_bank(const struct duplex_dram_timing *t, int before, int now, bool xpu_before) {
   if (before == ACT)
-    return now == ACT   ? (int)t->nRC
-           : now == PRE ? (int)t->nRAS
-           : now == RD  ? (int)t->nRCDRD
-           : now == WR  ? (int)t->nRCDWR
-                        : -1;
+    return now == ACT || now == REF ? (int)t->nRC
+           : now == PRE             ? (int)t->nRAS
+           : now == RD              ? (int)t->nRCDRD
+           : now == WR              ? (int)t->nRCDWR
+                                    : -1;
   if (before == PRE) return now == ACT || now == REF ? (int)t->nRP : -1;
   if (before == REF) return now == ACT || now == PRE || now == REF ? (int)t->nRFCPB : -1;
-  if (before == RD) return now == PRE ? (int)t->nRTP : -1;
+  if (before == RD) return now == PRE ? (int)(xpu_before ? t->nRTPL : t->nRTP) : -1;
   return now == PRE ? (int)(t->nCWL + t->nBL + t->nWR) : -1;
 }
 
@@ -309,7 +341,7 @@ static int same_xpu_channel(const struct duplex_dram_timing *t, const struct eve
   int least;
   if (before->kind == now->kind) {
     least = (int)t->nCCDS + rank_switch;
-  } else if (before->kind == 3) {
+  } else if (before->kind == RD) {
     least = (int)t->nRTW + rank_switch;
   } else {
     least = (int)(t->nCWL + t->nBL + (group ? t->nWTRL : t->nWTRS));
@@ -320,11 +352,11 @@ static int same_xpu_channel(const struct duplex_dram_timing *t, const struct eve
 static int same_channel(const struct duplex_dram_timing *t, const struct event *one,
                         const struct event *other) {
   const int before = one->kind, now = other->kind;
-  if (before < 3 || now < 3) return -1;
+  if (!is_column(before) || !is_column(now)) return -1;
   if (other->xpu) return same_xpu_channel(t, one, other);
   const int rank_switch = one->bundle / 2 != other->bundle / 2 ? (int)t->nRTR : 0;
-  if (before == 3) return (now == 3 ? (int)t->nCCDL : (int)t->nRTW) + rank_switch;
-  return now == 4 ? (int)t->nCCDL + rank_switch : (int)(t->nCWL + t->nBL + t->nWTRL);
+  if (before == RD) return (now == RD ? (int)t->nCCDL : (int)t->nRTW) + rank_switch;
+  return now == WR ? (int)t->nCCDL + rank_switch : (int)(t->nCWL + t->nBL + t->nWTRL);
 }
 
 // Row that is open in the bank, -1: none; *closed_by: index of the PRE that did something, to tell it from
@@ -333,8 +365,8 @@ static int row_of(const struct event *history, int count, int bundle, int bank) 
   int row = -1;
   for (int i = 0; i < count; i++)
     if (history[i].bundle == bundle && history[i].mask >> bank & 1) {
-      if (history[i].kind == 0) row = history[i].address;
-      if (history[i].kind == 1) row = -1;
+      if (history[i].kind == ACT) row = history[i].address;
+      if (history[i].kind == PRE) row = -1;
     }
   return row;
 }
@@ -342,19 +374,28 @@ static int row_of(const struct event *history, int count, int bundle, int bank) 
 static bool bank_pair_legal(const struct duplex_dram_timing *t, const struct event *history, int i,
                             const struct event *now, int bank) {
   if (history[i].bundle != now->bundle || !(history[i].mask >> bank & 1)) return true;
-  if (history[i].kind == 1 && row_of(history, i, now->bundle, bank) < 0) return true;  // it closed nothing
-  return now->tck - history[i].tck >= same_bank(t, history[i].kind, now->kind);
+  if (history[i].kind == PRE && row_of(history, i, now->bundle, bank) < 0) return true;  // it closed nothing
+  return now->tck - history[i].tck >= same_bank(t, history[i].kind, now->kind, history[i].xpu);
+}
+
+// Least distance of two ACTs or REFs to one rank, of either side.
+static int same_rank_rows(const struct duplex_dram_timing *t, const struct event *before,
+                          const struct event *now) {
+  if (now->kind != ACT && now->kind != REF) return -1;
+  if (before->kind == REF) return (int)t->nRREFD;
+  if (before->kind != ACT) return -1;
+  return (int)(before->xpu && now->xpu && !same_group(before, now) ? t->nRRDS : t->nRRDL);
 }
 
 static bool all_pairs_legal(const struct duplex_dram_timing *t, const struct event *history, int count,
                             const struct event *now, bool strict, unsigned owner) {
   int same_row = -2, activations = 0, own_activations = 0;
-  if (now->kind != 1 && (owner >> now->bundle & 1) == now->xpu) return false;
+  if (now->kind != PRE && (owner >> now->bundle & 1) == now->xpu) return false;
   for (int bank = 0; bank < 8; bank++) {
     if (!(now->mask >> bank & 1)) continue;
     const int row = row_of(history, count, now->bundle, bank);
-    if ((now->kind == 0 || now->kind == 2) && row >= 0) return false;
-    if (now->kind >= 3 && (row < 0 || (same_row != -2 && row != same_row))) return false;
+    if ((now->kind == ACT || now->kind == REF) && row >= 0) return false;
+    if (is_column(now->kind) && (row < 0 || (same_row != -2 && row != same_row))) return false;
     same_row = row;
     activations++, own_activations++;
     for (int i = 0; i < count; i++)
@@ -365,18 +406,20 @@ static bool all_pairs_legal(const struct duplex_dram_timing *t, const struct eve
     const bool same_rank = before->bundle / 2 == now->bundle / 2;
     if (before->xpu == now->xpu) {
       if (now->tck - before->tck < same_channel(t, before, now)) return false;
-      if ((before->kind < 3) == (now->kind < 3) && before->tck == now->tck) return false;
+      if (is_column(before->kind) == is_column(now->kind) && before->tck == now->tck) return false;
     }
-    if (before->kind == 0 && now->kind == 0 && same_rank) {
-      const unsigned least = now->xpu && !same_group(before, now) ? t->nRRDS : t->nRRDL;
+    if (before->kind == PRE && now->kind == PRE && now->xpu == before->xpu &&
+        now->tck - before->tck < (int)t->nPPD)
+      return false;
+    if (same_rank && now->tck - before->tck < same_rank_rows(t, before, now)) return false;
+    if (before->kind == ACT && now->kind == ACT && same_rank) {
       const int banks =
           now->tck - before->tck < (int)t->nFAW ? __builtin_popcount((unsigned)before->mask) : 0;
-      if (before->xpu == now->xpu && now->tck - before->tck < (int)least) return false;
       activations += banks;
       if (before->xpu == now->xpu) own_activations += banks;
     }
   }
-  return now->kind != 0 || ((!strict || activations <= 4) && (!now->xpu || own_activations <= 4));
+  return now->kind != ACT || ((!strict || activations <= 4) && (!now->xpu || own_activations <= 4));
 }
 
 static struct event random_event(struct duplex_random *random, int64_t last, unsigned owner) {
@@ -388,8 +431,8 @@ static struct event random_event(struct duplex_random *random, int64_t last, uns
   const int mask =
       xpu ? 1 << duplex_random_below(random, 6) : masks[duplex_random_below(random, LENGTH(masks))];
   if (owner != 15 && duplex_random_below(random, 2)) gap = (int64_t)duplex_random_below(random, 5);
-  return (struct event){last + gap, (int)duplex_random_below(random, 5), bundle,
-                        mask,       (int)duplex_random_below(random, 2), xpu};
+  return (struct event){last + gap, (int)duplex_random_below(random, WR + 1), bundle,
+                        mask,       (int)duplex_random_below(random, 2),      xpu};
 }
 
 static void random_trace(uint64_t seed, uint64_t number, unsigned decisions[2]) {
@@ -422,9 +465,7 @@ static void random_trace(uint64_t seed, uint64_t number, unsigned decisions[2]) 
 
 static void test_random_traces(void **state) {
   (void)state;
-  const char *text = getenv("DUPLEX_SEED"), *scale = getenv("DUPLEX_CASES");
-  const uint64_t seed = text ? strtoull(text, NULL, 0) : 1,
-                 traces = 1000 * (scale ? strtoull(scale, NULL, 0) : 1);
+  const uint64_t seed = environment_seed(), traces = 1000 * environment_count("DUPLEX_CASES");
   unsigned decisions[2] = {0, 0};
   for (uint64_t number = 0; number < traces; number++) random_trace(seed, number, decisions);
   print_message("random traces, seed %llu: %u commands legal, %u illegal\n", (unsigned long long)seed,

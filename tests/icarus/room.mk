@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-TEST_PREREQUISITES += $(BUILD)/tests/icarus/record
+TEST_NEEDS_bench += $(BUILD)/tests/icarus/record
 
 # After a change of clocks or of the firmware's accesses; tests/icarus/run.sh compares.
 .PHONY: icarus-script

@@ -22,7 +22,8 @@ module stack_tb #(
   wire [31:0] rdata;
   wire [3:0] owner;
   wire [CHANNELS-1:0] row_valid, column_valid, column_write, dram_failed;
-  wire [CHANNELS*2-1:0] grant, row_command, row_bundle, column_bundle;
+  wire [CHANNELS*4-1:0] grant;
+  wire [CHANNELS*2-1:0] row_command, row_bundle, column_bundle;
   wire [CHANNELS*8-1:0] row_mask, column_mask;
   wire [CHANNELS*14-1:0] row_address;
   wire [CHANNELS*`DUPLEX_COLUMN_BITS-1:0] column_address;
@@ -36,7 +37,7 @@ module stack_tb #(
     .axi_arvalid_i(arvalid), .axi_arready_o(arready), .axi_araddr_i(araddr),
     .axi_rvalid_o(rvalid), .axi_rready_i(rready), .axi_rdata_o(rdata), .axi_rresp_o(rresp),
     .interrupt_o(interrupt), .bundle_owner_o(owner), .strict_o(strict),
-    .xpu_act_request_i({CHANNELS*2{1'b0}}), .xpu_act_grant_o(grant), .xpu_ref_i({CHANNELS*4{1'b0}}),
+    .xpu_row_request_i({CHANNELS*4{1'b0}}), .xpu_row_grant_o(grant), .xpu_ref_i({CHANNELS*4{1'b0}}),
     .dram_row_valid_o(row_valid), .dram_row_command_o(row_command), .dram_row_bundle_o(row_bundle),
     .dram_row_mask_o(row_mask), .dram_row_address_o(row_address),
     .dram_column_valid_o(column_valid), .dram_column_write_o(column_write),

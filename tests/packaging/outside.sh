@@ -32,11 +32,47 @@ check "the static library exports duplex_ only" only_prefixed "$prefix/lib/libdu
 check "soname" grep -q libduplex.so.0 <(readelf -d "$prefix/lib/libduplex.so")
 cp -r examples/outside "$dir/outside"
 check "outside programs" make -s -C "$dir/outside" run PKG_CONFIG_PATH="$prefix/lib/pkgconfig"
+python() { # FOLDER CODE: Python with the module of an installation
+  PYTHONPATH="$1/lib/python3/dist-packages" /usr/bin/python3 -c "$2"
+}
+check "the module's own firmware" python "$prefix" 'import duplex, numpy as np
+with duplex.Stack(channels=2, firmware="riscv") as s:
+    assert (s.gemm(s.upload(np.ones((3, 64), "<f2")), np.ones((2, 64), "<f2")) == 64).all()
+    assert s.stats()["firmware_instructions"]'
 check "the installed command" "$prefix/bin/duplex" info
+check "a man page for each command" test "$("$prefix/bin/duplex" help --words | sed 's/.*/duplex-&.1/' | sort)" = "$(ls "$prefix/share/man/man1" | grep -v '^duplex.1$')"
+check "the man page" grep -q '^.SH SYNOPSIS' "$prefix/share/man/man1/duplex.1"
+! command -v man >/dev/null || check "man pages without a warning" test -z "$(for page in "$prefix"/share/man/man1/*; do man --warnings -l "$page" 2>&1 >/dev/null; done)"
+check "completion for bash" bash -c 'source "$1"; COMP_WORDS=(duplex gemm --ba); COMP_CWORD=2; _duplex; [ "${COMPREPLY[*]}" = --backend ]' - "$prefix/share/bash-completion/completions/duplex"
+
+# The Verilated stack of the installation, by the shared library and by the command, also after a move.
+[ -e "$prefix/lib/duplex/stack_2.so" ] || { echo "FAIL no stack is installed"; failures=$((failures + 1)); }
+cp -r examples/outside "$dir/rtl"
+sed -i -e 's/"cmodel"/"rtl"/' -e 's/channels = 4/channels = 2/' "$dir/rtl/gemm.c"
+make -s -C "$dir/rtl" gemm_shared PKG_CONFIG_PATH="$prefix/lib/pkgconfig"
+check "the stack, by the shared library" env LD_LIBRARY_PATH="$prefix/lib" "$dir/rtl/gemm_shared"
+cp -r "$prefix" "$dir/moved"
+check "the stack, moved, by the shared library" env LD_LIBRARY_PATH="$dir/moved/lib" "$dir/rtl/gemm_shared"
+"$dir/moved/bin/duplex" random --shape 3,130 --dist normal:1 --out "$dir/x.npy"
+gemm=("$dir/moved/bin/duplex" gemm --x "$dir/x.npy" --w "$dir/x.npy" --backend rtl --channels 2 --out "$dir/y.npy")
+check "the stack, moved, by the command" "${gemm[@]}"
+check "DUPLEX_RTL_DIR" env DUPLEX_RTL_DIR="$prefix/lib/duplex" "${gemm[@]}"
+hash=$(cat "$build/stack.hash")
+sed -i "s/$hash/${hash//[0-9a-f]/0}/" "$dir/moved/lib/duplex/stack_2.so"
+refused() { ! "$@" 2>"$dir/error" && [ "$(wc -l <"$dir/error")" = 1 ] && grep -q 'built from other RTL' "$dir/error"; }
+check "a stack of other RTL is refused" refused "${gemm[@]}"
+rm -r "$dir/moved/lib/duplex"
+none() { ! "$@" 2>"$dir/error" && [ "$(wc -l <"$dir/error")" = 1 ] && grep -q 'no sources to build it' "$dir/error"; }
+check "no stack at all is one line" none "${gemm[@]}"
+printf '#include <duplex/duplex.h>\nint main(void) { return DUPLEX_OK; }\n' >"$dir/header.c"
+check "duplex.h brings the error codes" cc -I"$prefix/include" "$dir/header.c" -o "$dir/header"
+
 check "a second prefix" install "$dir/second"
 check "its pkg-config file" grep -q "^prefix=$dir/second$" "$dir/second/lib/pkgconfig/duplex.pc"
 check "DESTDIR" install /usr DESTDIR="$dir/staged root"
 check "its pkg-config file" grep -q '^prefix=/usr$' "$dir/staged root/usr/lib/pkgconfig/duplex.pc"
+check "the module of /usr takes the library beside it" python "$dir/staged root/usr" "import duplex, os
+assert os.path.samefile(duplex._library.find(), '$dir/staged root/usr/lib/libduplex.so')"
 check "uninstall" make -s uninstall BUILD="$build" PREFIX="$prefix"
 check "nothing is left" test -z "$(find "$prefix" -not -type d)"
 [ $failures = 0 ]

@@ -58,6 +58,43 @@ class Numbers(unittest.TestCase):
         np.testing.assert_array_equal(out, (x.astype("f8") @ w.astype("f8").T).astype("<f2"))
         np.testing.assert_array_equal(self.stack.gemm(self.stack.upload(np.asfortranarray(w)), x), out)
 
+    def test_what_is_in_place(self):
+        """What has the layout already is not copied: the library reads it and writes to it where it lies."""
+        x = integers(self.random, 4, 64)
+        for given in (x, x[1:3], x.reshape(2, 2, 64)[1]):
+            self.assertEqual(duplex._array(given, "x", None, 64).ctypes.data, given.ctypes.data)
+        odd = np.frombuffer(b"\0" + x.tobytes(), "u1")[1:].view("<f2").reshape(4, 64)
+        w = self.stack.upload(integers(self.random, 3, 64))
+        right = self.stack.gemm(w, x)
+        for given in (odd, np.asfortranarray(x), np.repeat(x, 2, 0)[::2], x[::-1][::-1]):
+            np.testing.assert_array_equal(self.stack.gemm(w, given), right)
+        whole = np.zeros((6, 3), "<f2")
+        self.stack.gemm(w, x, out=whole[1:5])  # a part of the caller's array
+        np.testing.assert_array_equal(whole[1:5], right)
+        self.assertFalse(whole[0].any() or whole[5].any())
+
+    def test_uploaded_weights_are_a_copy(self):
+        x, w = integers(self.random, 2, 64), integers(self.random, 3, 64)
+        weights, right = self.stack.upload(w), (x.astype("f8") @ w.astype("f8").T).astype("<f2")
+        w[:] = 0
+        np.testing.assert_array_equal(self.stack.gemm(weights, x), right)
+
+    def test_attention_is_exact(self):
+        """Equal scores: o is the mean of V, a tie between two numbers, and goes to the even one."""
+        cache = self.stack.kv_cache(heads=1, head_size=16, pages=1, page_positions=64)
+        v = np.array([0x3C00, 0x3C01] * 16, "<u2").view("<f2").reshape(16, 2).T.reshape(1, 2, 16)
+        sequence = cache.begin(2)
+        sequence.append(np.ones_like(v), np.ascontiguousarray(v))
+        o = cache.attention([sequence], np.zeros((1, 1, 16), "<f2"))
+        np.testing.assert_array_equal(o.view("<u2"), 0x3C00)
+
+    def test_riscv(self):
+        w, x = integers(self.random, 40, 64), integers(self.random, 9, 64)
+        right = self.stack.gemm(self.stack.upload(w), x)
+        with duplex.Stack(channels=3, firmware="riscv", firmware_elf=BUILD / "firmware.elf") as stack:
+            np.testing.assert_array_equal(stack.gemm(stack.upload(w), x), right)
+            self.assertGreater(stack.stats()["firmware_instructions"], 100)
+
     def test_expert(self):
         x, up, down = integers(self.random, 4, 66), integers(self.random, 40, 66), integers(self.random, 66, 40)
         h = np.maximum(x.astype("f8") @ up.astype("f8").T, 0).astype("<f2").astype("f8")
@@ -102,7 +139,7 @@ class Numbers(unittest.TestCase):
 
 class Errors(unittest.TestCase):
     def test_texts(self):
-        with self.assertRaisesRegex(duplex.Error, "back end foo"):
+        with self.assertRaisesRegex(duplex.Error, "back end 'foo': expected cmodel or rtl"):
             duplex.Stack("foo")
         with self.assertRaises(duplex.Error):
             duplex.Stack(channels=33)
@@ -117,6 +154,13 @@ class Errors(unittest.TestCase):
                     (lambda: stack.upload(np.ones((3, 64), "<f2"), [1.7, 0, 0]), ValueError, "exponents"),
                     (lambda: duplex.Stack(channels=2 ** 32 + 4), ValueError, "channels"),
                     (lambda: duplex.Stack(threads=-1), ValueError, "threads"),
+                    (lambda: stack.gemm(w, x, "f64"), ValueError, "format: 'f64', expected f16, f32, acc"),
+                    (lambda: duplex.Stack(dram_preset="ddr1"), duplex.Error, "DRAM preset 'ddr1': expected hbm3_5200"),
+                    (lambda: duplex.Stack(bundles=16), duplex.Error, "bundles 0x10"),
+                    (lambda: stack.set_stripe(0), duplex.Error, "stripe set 0x0"),
+                    (lambda: stack.upload(np.ones((0, 64), "<f2")), duplex.Error, "0 x 64"),
+                    (lambda: stack.upload(np.ones(64, "<f2")), ValueError, "shape"),
+                    (lambda: stack.upload([[1.0]]), TypeError, "w: is <f8, expected <f2"),
                     (lambda: stack.expert(w, w, x, act=5), ValueError, "act"),
                     (lambda: other.gemm(w, x), ValueError, "this stack"),
                     (lambda: stack.expert(w, w, x, act="swish"), ValueError, "swish"),
@@ -131,6 +175,33 @@ class Errors(unittest.TestCase):
                 stack.gemm(w, x)
         with self.assertRaisesRegex(ValueError, "closed"):
             stack.stats()
+
+    def test_what_was_given_back(self):
+        with duplex.Stack(channels=2) as stack:
+            weights, cache = stack.upload(np.ones((3, 64), "<f2")), stack.kv_cache(1, 16, 4, page_positions=64)
+            other = stack.kv_cache(1, 16, 4, page_positions=64)
+            sequence, foreign = cache.begin(), other.begin()
+            one = np.ones((1, 1, 16), "<f2")
+            sequence.append(one, one)
+            for thing in (lambda: cache.attention([foreign], one), lambda: cache.attention([None], one)):
+                with self.assertRaisesRegex(ValueError, "this cache"):
+                    thing()
+            with self.assertRaisesRegex(duplex.Error, "layer 1: the cache has 1"):
+                sequence.append(one, one, layer=1)
+            with self.assertRaisesRegex(duplex.Error, "0 sequences"):
+                cache.attention([], np.ones((0, 1, 16), "<f2"))
+            for call in (sequence.free, sequence.free, weights.release, weights.release, cache.close, cache.close):
+                call()  # a second time is nothing
+            for thing in (lambda: sequence.length(), lambda: cache.begin(), lambda: stack.gemm(weights, np.ones((1, 64), "<f2"))):
+                with self.assertRaises(ValueError):
+                    thing()
+        stack.close()
+        weights.release()
+
+    def test_code(self):
+        with self.assertRaises(duplex.Error) as caught:
+            duplex.Stack(channels=99)
+        self.assertEqual(caught.exception.code, -1)
 
 
 class Structures(unittest.TestCase):

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # Reads waveforms, with the reader that Verilator brings along.
 FST_FOLDER = $(RTL_RUNTIME_DIR)/gtkwave
-$(BUILD)/fst_values: tools/waves/fst_values.c
+$(BUILD)/fst_values: tools/waves/fst_values.c $(BUILD)/flags
 	@mkdir -p $(@D)
 	$(call say,CC,$<)
 	$(Q)$(CC) -std=c11 -D_GNU_SOURCE $(WARN) $(CFLAGS) -isystem $(FST_FOLDER) -c $< -o $@.o

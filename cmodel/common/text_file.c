@@ -1,0 +1,50 @@
+// SPDX-License-Identifier: Apache-2.0
+// Files of text that the library writes: opened by name or by descriptor, write errors told when they close.
+#include "duplex/text_file.h"
+
+#include <ctype.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+int duplex_text_descriptor(const char *path) {
+  static const char *const folders[] = {"/dev/fd/", "/proc/self/fd/"};
+  if (strcmp(path, "/dev/stdout") == 0) return STDOUT_FILENO;
+  if (strcmp(path, "/dev/stderr") == 0) return STDERR_FILENO;
+  for (size_t i = 0; i < sizeof folders / sizeof *folders; i++) {
+    const char *digits = path + strlen(folders[i]);
+    char *end;
+    if (strncmp(path, folders[i], strlen(folders[i])) != 0 || !isdigit((unsigned char)*digits)) continue;
+    const long number = strtol(digits, &end, 10);
+    if (!*end && number <= INT_MAX) return (int)number;
+  }
+  return -1;
+}
+
+FILE *duplex_text_open(const char *path) {
+  const int shared = duplex_text_descriptor(path);
+  if (shared < 0) return fopen(path, "we");
+  const int own = fcntl(shared, F_DUPFD_CLOEXEC, 0);
+  FILE *file = own < 0 ? NULL : fdopen(own, "w");
+  if (!file && own >= 0) close(own);
+  return file;
+}
+
+int duplex_text_close(FILE *file) {
+  if (!file) return 0;
+  const int failed = fflush(file) != 0 || ferror(file);
+  const int cause = errno;
+  if (fclose(file) != 0) return -1;
+  if (failed) errno = cause ? cause : EIO;
+  return failed ? -1 : 0;
+}
+
+void duplex_reserve_descriptors(void) {
+  int file;
+  do file = open("/dev/null", O_RDWR);
+  while (file >= 0 && file <= STDERR_FILENO);
+  if (file >= 0) close(file);
+}

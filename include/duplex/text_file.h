@@ -1,0 +1,31 @@
+// SPDX-License-Identifier: Apache-2.0
+// Files of text that the library writes: traces and profiles.
+//
+// The names /dev/stdout, /dev/stderr, /dev/fd/N and /proc/self/fd/N mean the open descriptor itself, also if
+// it is a file or a socket: what was written to it stays, and its place in the file goes on.
+#ifndef DUPLEX_TEXT_FILE_H
+#define DUPLEX_TEXT_FILE_H
+
+#include <stdio.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+// The descriptor that a name of the forms above means; -1: it means a file.
+int duplex_text_descriptor(const char *path);
+
+// Opens for writing; what the file held is gone. NULL: it cannot be opened, errno says why.
+FILE *duplex_text_open(const char *path);
+
+// Closes. -1: not all that was written could be, now or earlier; errno says why. NULL: 0.
+int duplex_text_close(FILE *file);
+
+// For programs, before they open anything: descriptors 0 to 2 that are closed become /dev/null, so that no
+// file gets the number of standard output and what is printed lands in it.
+void duplex_reserve_descriptors(void);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

@@ -1,0 +1,32 @@
+# SPDX-License-Identifier: Apache-2.0
+# Content decides what is built again, where times cannot: values of variables, sources of a checkout that was copied or moved, and
+# what takes minutes to build.
+# A path as one word of the shell, whatever is in it.
+quoted = '$(subst ','\'',$(1))'
+# Characters that make, or a tool that it calls, takes for something else in the name of a target.
+STRANGE := $(shell printf %s $(call quoted,$(BUILD)) | LC_ALL=C tr -d 'A-Za-z0-9_./+@,=~-' | wc -c)
+ifneq ($(STRANGE),0)
+$(error BUILD=$(BUILD): expected letters, digits and _./+@,=~- only; make cannot name other targets)
+endif
+
+# What only tells or deletes does not look at the build folder, and `make -n` writes nothing.
+ONLY_TELLS := help clean doctor plan uninstall
+DRY := $(findstring n,$(filter-out --%,$(firstword -$(MAKEFLAGS))))$(if $(MAKECMDGOALS),$(if $(filter-out $(ONLY_TELLS),$(MAKECMDGOALS)),,tells))
+ifeq ($(DRY),)
+ifneq ($(shell scripts/content.sh $(BUILD) && echo looked),looked)
+$(error $(BUILD) cannot be used)
+endif
+endif
+
+differ = $(subst x$(1)x,,x$(2)x)$(subst x$(2)x,,x$(1)x)
+# $(call remember,file,text): a file below BUILD whose time changes when the text does.
+remember = $(if $(DRY),,$(if $(call differ,$(file <$(1)),$(2)),$(file >$(1),$(2))))
+# $(call unless_made_of,record,text): FORCE, as a prerequisite, unless the record of what was built holds this text.
+unless_made_of = $(if $(call differ,$(file <$(1)),$(2)),FORCE)
+# $(call made_once,record,text,command): scripts/build_once.sh as a recipe.
+made_once = scripts/build_once.sh $@ $(1) $(call quoted,$(2)) $(call quoted,$(3))
+# Hash of the content of files.
+hash_of = $(shell sha256sum $(1) | cut -c1-64 | sha256sum | cut -c1-16)
+
+.PHONY: FORCE
+FORCE:

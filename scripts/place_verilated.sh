@@ -1,0 +1,20 @@
+#!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
+# Makes folders for what is Verilated. Verilator's makefiles refuse to work below a path with blanks: there each folder becomes a link
+# to one outside, which says so in one line. usage: scripts/place_verilated.sh [--remove] FOLDER...
+#   --remove   deletes what such links lead to
+set -u
+if [ "${1:-}" = --remove ]; then
+  for folder in "${@:2}"; do [ ! -L "$folder" ] || rm -rf "$(dirname "$(readlink "$folder")")"; done
+  exit 0
+fi
+for folder in "$@"; do
+  [ -d "$folder" ] || [ -L "$folder" ] || mkdir -p "$folder" || exit 1
+  here=$(cd "$folder" 2>/dev/null && pwd -P)
+  [ -n "$here" ] && [[ $here != *[[:space:]]* ]] && continue
+  # A checkout that was moved here has the folder itself; a link whose target is gone begins anew.
+  away=$(mktemp -d /var/tmp/duplex.XXXXXX) && mkdir "$away/verilated" || exit 1
+  [ ! -d "$folder" ] || cp -a "$folder/." "$away/verilated" || exit 1
+  rm -rf "$folder" && ln -s "$away/verilated" "$folder" || exit 1
+  echo "$folder: Verilator cannot build below a path with blanks, so this is a link to $away/verilated" >&2
+done

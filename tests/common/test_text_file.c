@@ -1,0 +1,152 @@
+// SPDX-License-Identifier: Apache-2.0
+// Text files of the library: names that mean descriptors, write errors, descriptors that are closed.
+#include <errno.h>
+#include <fcntl.h>
+#include <setjmp.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "duplex/text_file.h"
+
+// clang-format off: after what it needs
+#include <cmocka.h>
+// clang-format on
+
+static void test_names(void **state) {
+  (void)state;
+  static const struct {
+    const char *path;
+    int descriptor;
+  } names[] = {{"/dev/stdout", 1},
+               {"/dev/stderr", 2},
+               {"/dev/fd/0", 0},
+               {"/dev/fd/17", 17},
+               {"/proc/self/fd/3", 3},
+               {"/dev/fd/", -1},
+               {"/dev/fd/x", -1},
+               {"/dev/fd/3x", -1},
+               {"/dev/fd/-3", -1},
+               {"/dev/fd/ 3", -1},
+               {"/dev/fd/99999999999", -1},
+               {"/dev/stdin", -1},
+               {"/dev/stdout2", -1},
+               {"stdout", -1},
+               {"", -1}};
+  for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+    assert_int_equal(duplex_text_descriptor(names[i].path), names[i].descriptor);
+}
+
+// What a descriptor holds stays, and so does its place; a name alone begins anew.
+static void test_places(void **state) {
+  (void)state;
+  char path[] = P_tmpdir "/duplex_text_XXXXXX", name[32], text[64];
+  const int file = mkstemp(path);
+  assert_true(file >= 0);
+  assert_int_equal(write(file, "before\n", 7), 7);
+  snprintf(name, sizeof name, "/dev/fd/%d", file);
+  FILE *stream = duplex_text_open(name);
+  assert_non_null(stream);
+  assert_true(fcntl(fileno(stream), F_GETFD) & FD_CLOEXEC);
+  fputs("middle\n", stream);
+  assert_int_equal(duplex_text_close(stream), 0);
+  assert_int_equal(write(file, "after\n", 6), 6);  // still open
+  text[pread(file, text, sizeof text - 1, 0)] = 0;
+  assert_string_equal(text, "before\nmiddle\nafter\n");
+  stream = duplex_text_open(path);
+  fputs("new\n", stream);
+  assert_int_equal(duplex_text_close(stream), 0);
+  text[pread(file, text, sizeof text - 1, 0)] = 0;
+  assert_string_equal(text, "new\n");
+  close(file);
+  unlink(path);
+  assert_null(duplex_text_open(name));
+  assert_int_equal(errno, EBADF);
+  assert_null(duplex_text_open("/nonexistent/text"));
+  assert_int_equal(errno, ENOENT);
+  assert_int_equal(duplex_text_close(NULL), 0);
+}
+
+// A socket has no name that could be opened.
+static void test_socket(void **state) {
+  (void)state;
+  int ends[2];
+  char name[32], text[8] = "";
+  assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, ends), 0);
+  snprintf(name, sizeof name, "/dev/fd/%d", ends[0]);
+  FILE *stream = duplex_text_open(name);
+  assert_non_null(stream);
+  fputs("text", stream);
+  assert_int_equal(duplex_text_close(stream), 0);
+  assert_int_equal(read(ends[1], text, sizeof text), 4);
+  assert_string_equal(text, "text");
+  close(ends[0]), close(ends[1]);
+}
+
+static void test_write_errors(void **state) {
+  (void)state;
+  for (unsigned size = 1; size <= 100000; size *= 10) {  // fails when it closes, or long before
+    FILE *stream = duplex_text_open("/dev/full");
+    assert_non_null(stream);
+    for (unsigned i = 0; i < size; i++) fputc('x', stream);
+    errno = 0;
+    assert_int_equal(duplex_text_close(stream), -1);
+    assert_int_equal(errno, ENOSPC);
+  }
+  int ends[2];
+  char name[32];
+  signal(SIGPIPE, SIG_IGN);
+  assert_int_equal(pipe(ends), 0);
+  close(ends[0]);
+  snprintf(name, sizeof name, "/dev/fd/%d", ends[1]);
+  FILE *stream = duplex_text_open(name);
+  fputs("text", stream);
+  assert_int_equal(duplex_text_close(stream), -1);
+  assert_int_equal(errno, EPIPE);
+  close(ends[1]);
+  signal(SIGPIPE, SIG_DFL);
+}
+
+// Of the eight sets of closed descriptors each: those become /dev/null, the others stay.
+static void test_reserve(void **state) {
+  (void)state;
+  for (int closed = 0; closed < 8; closed++) {
+    const pid_t child = fork();
+    if (child == 0) {
+      struct stat null, before[3], after;
+      int good = stat("/dev/null", &null) == 0;
+      for (int i = 0; i < 3; i++) {
+        fstat(i, &before[i]);
+        if (closed >> i & 1) close(i);
+      }
+      duplex_reserve_descriptors();
+      for (int i = 0; i < 3; i++) {
+        good &= fstat(i, &after) == 0;
+        good &= closed >> i & 1 ? after.st_rdev == null.st_rdev && S_ISCHR(after.st_mode)
+                                : after.st_ino == before[i].st_ino && after.st_dev == before[i].st_dev;
+        if (closed >> i & 1) good &= (fcntl(i, F_GETFL) & O_ACCMODE) == O_RDWR;
+      }
+      const int next = open("/dev/null", O_RDONLY);
+      close(next);
+      duplex_reserve_descriptors();  // takes nothing more
+      _exit(good && open("/dev/null", O_RDONLY) == next && next > 2 ? 0 : 1);
+    }
+    int status;
+    assert_int_equal(waitpid(child, &status, 0), child);
+    assert_int_equal(status, 0);
+  }
+}
+
+int main(void) {
+  const struct CMUnitTest tests[] = {cmocka_unit_test(test_names), cmocka_unit_test(test_places),
+                                     cmocka_unit_test(test_socket), cmocka_unit_test(test_write_errors),
+                                     cmocka_unit_test(test_reserve)};
+  return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,96 @@
+// SPDX-License-Identifier: Apache-2.0
+// Where tensors lie: the sizes of firmware/layout.h against a count of what has to fit.
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+// CMocka needs the first four before it.
+#include <cmocka.h>
+
+#include "duplex/descriptor.h"
+#include "firmware/firmware.h"
+
+#define BLOCK_ROWS_MOST (DUPLEX_ROWS / DUPLEX_TOKEN_GROUPS)
+
+// The smallest number of units of which `each` holds `all`.
+static uint32_t count_up(uint64_t all, uint64_t each) {
+  uint32_t units = 0;
+  while (units * each < all) units++;
+  return units;
+}
+
+// Tile t lies in channel t mod channels, behind the tiles of that channel before it.
+static void test_activations(void **state) {
+  (void)state;
+  for (uint32_t channels = 1; channels <= DUPLEX_CHANNELS; channels++)
+    for (uint32_t tiles = 1; tiles <= 300; tiles++) {
+      uint64_t end = 0;
+      for (uint32_t t = 0; t < tiles; t++)
+        if ((t / channels + 1) * (uint64_t)DUPLEX_TILE_BYTES > end)
+          end = (t / channels + 1) * DUPLEX_TILE_BYTES;
+      assert_int_equal(activation_row_sets(tiles, channels), count_up(end, DUPLEX_ROW_SET_BYTES));
+    }
+}
+
+static void check_weights(uint32_t rows, uint32_t k, uint32_t channels, unsigned kind) {
+  struct weight_layout l = {
+      .rows = rows, .gated = kind == 1, .exponents = kind == 2, .two_streams = kind == 3};
+  const uint32_t unit = l.gated ? 2 : 1;
+  if (!weight_layout(&l, k, channels)) fail_msg("%u x %u on %u channels", rows, k, channels);
+  assert_int_equal(l.k_tiles, count_up(k, DUPLEX_WIDTH));
+  assert_int_equal(l.channel_rows, count_up(rows / unit, channels) * unit);
+  assert_true(l.block_rows % unit == 0 && l.block_rows <= BLOCK_ROWS_MOST);
+  assert_int_equal(l.blocks, count_up(l.channel_rows, l.block_rows));
+  assert_int_equal(l.blocks, count_up(l.channel_rows, BLOCK_ROWS_MOST));  // no more than need be
+  const uint64_t beats = (uint64_t)l.block_rows * l.k_tiles + l.exponents;
+  const uint32_t stride =
+      l.two_streams ? 2 * count_up(l.k_tiles, 2) : count_up(beats * DUPLEX_BEAT_BYTES, DUPLEX_ROW_SET_BYTES);
+  assert_int_equal(l.stride, stride);
+  assert_int_equal(l.row_sets, l.blocks * l.stride);
+  uint32_t next = 0;
+  for (uint32_t channel = 0; channel < channels; channel++) {
+    uint32_t first;
+    const uint32_t own = layout_channel_rows(&l, channel, &first);
+    assert_int_equal(first, next);
+    assert_true(own == l.channel_rows || first + own == rows);
+    next += own;
+  }
+  assert_int_equal(next, rows);
+  for (unsigned format = 0; format < 3; format++)
+    for (uint32_t groups = 1; groups <= DUPLEX_TOKEN_GROUPS; groups++) {
+      const uint64_t bytes = (uint64_t)groups * l.block_rows * DUPLEX_LANES * (uint64_t[]){2, 4, 16}[format];
+      const uint32_t columns = count_up(bytes, DUPLEX_COLUMN_BYTES);
+      assert_int_equal(result_block_columns(&l, (enum duplex_result_format)format, groups), columns);
+      assert_int_equal(result_row_sets(&l, (enum duplex_result_format)format, groups),
+                       count_up((uint64_t)l.blocks * columns, DUPLEX_COLUMNS));
+    }
+}
+
+// Numbers around each multiple that a division can meet: none, one or more left over.
+static void test_weights(void **state) {
+  static const uint32_t channels[] = {1, 2, 3, 5, 7, 32};
+  static const uint32_t ks[] = {1, 63, 64, 65, 127, 128, 129, 4096, 4097, 32768};
+  (void)state;
+  for (size_t c = 0; c < sizeof channels / sizeof *channels; c++)
+    for (size_t i = 0; i < sizeof ks / sizeof *ks; i++)
+      for (uint32_t rows = 1; rows <= 200; rows += 1 + rows / 40)
+        for (unsigned kind = 0; kind < 4; kind++)
+          check_weights(kind == 1 ? 2 * rows : rows, ks[i], channels[c], kind);
+}
+
+static void test_passes(void **state) {
+  (void)state;
+  for (uint32_t tiles = 1; tiles <= DUPLEX_K_TILES_MAX; tiles++)
+    assert_int_equal(
+        groups_of_pass(tiles),
+        tiles * DUPLEX_TILE_WORDS * DUPLEX_TOKEN_GROUPS <= DUPLEX_SHARED_WORDS ? DUPLEX_TOKEN_GROUPS : 1);
+}
+
+int main(void) {
+  const struct CMUnitTest tests[] = {
+      cmocka_unit_test(test_activations),
+      cmocka_unit_test(test_weights),
+      cmocka_unit_test(test_passes),
+  };
+  return cmocka_run_group_tests(tests, NULL, NULL);
+}

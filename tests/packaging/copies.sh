@@ -1,0 +1,126 @@
+#!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
+# Content decides: a copied checkout whose RTL was edited never runs the old stack; values of variables that changed build anew what
+# they must; a build on demand says so, ends with who asked for it, and is done by one builder at a time.
+# usage: tests/packaging/copies.sh BUILD
+# In the copy, whose path has blanks and a quote, `verilator` is one that never Verilates, so that every attempt shows.
+set -u
+cd "$(dirname "$0")/../.." || exit 1
+build=$(realpath "$1")
+dir=$(mktemp -d)
+copy="$dir/a copy of Anna's"
+started=
+trap 'kill $started 2>/dev/null; cd /; "$copy/scripts/place_verilated.sh" --remove "$copy"/build/rtl* "$copy"/build/verilator; rm -rf "$dir"' EXIT
+failures=0
+check() { # NAME COMMAND...
+  local name=$1
+  shift
+  if "$@" >"$dir/said" 2>&1; then echo "ok   $name"; else
+    echo "FAIL $name"
+    tail -5 "$dir/said"
+    failures=$((failures + 1))
+  fi
+}
+
+mkdir -p "$copy/build" "$dir/bin"
+git ls-files -z 2>/dev/null | xargs -0 cp -r --parents -t "$copy" || exit 1
+for part in "$build"/*; do
+  case ${part##*/} in duplex | obj | rtl | params | *.a | content | flags | rv32.flags | version | stack.hash | libduplex.map | firmware.name) cp -r "$part" "$copy/build/" ;; esac
+done
+rm -f "$copy"/build/rtl/stack_3*.so
+real=$(command -v verilator)
+cat >"$dir/bin/verilator" <<SH
+#!/bin/bash
+case " \$* " in *" --cc "*) echo \$\$ >>"$dir/verilating"; exec sleep "\$(cat "$dir/seconds")" ;; esac
+exec "$real" "\$@"
+SH
+chmod +x "$dir/bin/verilator"
+echo 0 >"$dir/seconds"
+cd "$copy" || exit 1
+# Tests may run under make, whose variables are not for the copy.
+unset MAKEFLAGS MFLAGS MAKELEVEL MAKEOVERRIDES
+export PATH="$dir/bin:$PATH"
+duplex=$copy/build/duplex
+python3 - <<'PY'
+import struct
+head = "{'descr': '<f2', 'fortran_order': False, 'shape': (3, 3), }"
+head += " " * (-(len(head) + 11) % 64) + "\n"
+with open("x.npy", "wb") as out:
+    out.write(b"\x93NUMPY\1\0" + struct.pack("<H", len(head)) + head.encode() + struct.pack("<9H", *range(0x3C00, 0x3C09)))
+PY
+gemm=("$duplex" gemm --x x.npy --w x.npy --backend rtl)
+refused() { # COMMAND...: one line, and no result
+  rm -f y.npy
+  ! "$@" --out y.npy 2>"$dir/error" && [ ! -e y.npy ] && grep -q 'could not be built' "$dir/error"
+}
+verilated_nothing() { [ ! -e "$dir/verilating" ]; }
+
+check "a copy runs as it is" "${gemm[@]}" --channels 2 --out y.npy
+check "and Verilates nothing" verilated_nothing
+# An edit that is older than all that was built.
+echo "// edited" >>rtl/gemm/round.v
+touch -d 2001-01-01 rtl/gemm/round.v
+check "edited RTL is not run with the old stack" refused "${gemm[@]}" --channels 2
+check "but Verilated anew" test -e "$dir/verilating"
+cp "$OLDPWD/rtl/gemm/round.v" rtl/gemm/round.v
+
+made_with() { # TEXT MAKE-WORDS...: in the steps
+  make "${@:2}" >"$dir/made" 2>&1
+  grep -q -- "$1" "$dir/made"
+}
+object=build/obj/cmodel/common/error.o
+check "a copy compiles C anew" made_with "1/1.*error.c" $object
+check "once" made_with "Nothing to be done\|up to date" $object
+check "other CFLAGS compile anew" made_with "1/1.*error.c" $object CFLAGS=-O1
+echo "// edited" >>cmodel/common/error.c
+touch -d 2001-01-01 cmodel/common/error.c
+check "an edit with an old time" made_with "1/1.*error.c" $object CFLAGS=-O1
+echo 9.8.7 >VERSION
+make -s build/duplex >"$dir/made" 2>&1
+check "another VERSION" grep -q '9\.8\.7' <("$duplex" --version)
+check "its core file" grep -q ':9.8.7$' duplex.core
+sed -i 's/^CLOCK_KHZ *[0-9]*/CLOCK_KHZ 640000/' params/hardware.params
+touch -d 2001-01-01 params/hardware.params
+make -s build/duplex >"$dir/made" 2>&1
+check "another parameter" grep -q 'CLOCK_KHZ 640000' include/duplex/params.h
+check "in the command" grep -q '640 MHz' <("$duplex" info)
+echo '// edited' >>params/registers.rdl
+one_line() { ! "$@" >"$dir/out" 2>"$dir/error" && [ "$(wc -l <"$dir/error")" -le 2 ]; }
+check "registers without their generator are refused" one_line make build/duplex PYTHON=/bin/false
+cp "$OLDPWD/params/registers.rdl" params/registers.rdl
+sums() { sha256sum include/duplex/* params/generated/* docs/registers.md docs/descriptors.md; }
+sums >"$dir/before"
+check "regen without its generator" one_line make regen PYTHON=/bin/false
+check "changes nothing" diff "$dir/before" <(sums)
+check "a folder without firmware" one_line make FIRMWARE=/nowhere
+check "a build folder that make cannot name" one_line make BUILD='my build'
+needs() { make -n test-build GROUPS="$1" 2>/dev/null | grep -q "VERILATE"; }
+spared() { ! needs "$1"; }
+check "a group of tests that needs no RTL builds none" spared fuzz
+check "one that needs it does" needs cosim
+
+# Builders.
+echo 1000 >"$dir/seconds"
+rm -f "$dir/verilating"
+"${gemm[@]}" --channels 3 --out y.npy 2>"$dir/error" &
+builder=$!
+started=$builder
+soon() { # COMMAND...: within 20 seconds
+  for _ in $(seq 100); do "$@" >/dev/null 2>&1 && return; sleep 0.2; done
+  return 1
+}
+check "a build on demand says so" soon grep -q 'building stack_3.so, once' "$dir/error"
+check "and works" soon test -s "$dir/verilating"
+make build/rtl/stack_3.so >"$dir/second" 2>&1 &
+second=$!
+started+=" $second"
+check "a second builder waits and says so" soon grep -q 'waiting for another builder' "$dir/second"
+verilator=$(head -n 1 "$dir/verilating")
+kill -KILL $builder
+ended() { ! kill -0 "$1"; }
+check "its compiler ends with a builder that is killed" soon ended "$verilator"
+next() { [ "$(wc -l <"$dir/verilating")" -ge 2 ]; }
+check "and leaves no lock" soon next
+kill "$(tail -n 1 "$dir/verilating")" $second 2>/dev/null
+wait 2>/dev/null
+[ $failures = 0 ]
