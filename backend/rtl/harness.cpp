@@ -20,6 +20,7 @@
 #include "backend/rtl/library.h"
 #include "duplex/error.h"
 #include "duplex/params.h"
+#include "duplex/random.h"
 #include "verilated.h"
 #if RTL_TRACE
 #include "backend/rtl/wave.h"
@@ -36,7 +37,7 @@ class Stack {
   Stack() : model_(started(), "stack"), axi_(model_) {}
   ~Stack() {
     end_files();
-    model_.final();
+    if (clocks_) model_.final();  // a model that never ran has nothing to end, and cannot
   }
 
   int open(const duplex_backend_options &options) {
@@ -103,8 +104,10 @@ class Stack {
   // Before the model is made: its start values.
   VerilatedContext *started() {
     if (const char *seed = std::getenv("DUPLEX_RANDOM_START")) {
+      duplex_random random;  // Verilator's own generator gives neighbouring small seeds equal bits
+      duplex_random_seed(&random, std::strtoull(seed, nullptr, 0), 0);
       context_.randReset(2);
-      context_.randSeed((int)(std::strtoull(seed, nullptr, 0) % INT32_MAX) + 1);
+      context_.randSeed((int)(duplex_random_u64(&random) >> 33) | 1);
     }
     return enter();
   }

@@ -47,7 +47,7 @@ class Bench {
     rtl_->job_valid_i = rtl_->share_valid_i = rtl_->word_valid_i = rtl_->bus_ready_i = rtl_->segment_valid_i =
         0;
     rtl_->performance_select_i = 0;
-    rtl_->strict_i = rtl_->xpu_act_request_i = rtl_->xpu_ref_i = 0;
+    rtl_->strict_i = rtl_->xpu_row_request_i = rtl_->xpu_ref_i = 0;
     clear(rtl_->below_i);  // no neighbours
     clear(rtl_->above_i);
     rtl_.reset();

@@ -139,10 +139,8 @@ static void test_open(void **state) {
   assert_open_refused("cmodel", NULL, "the options are NULL");
   assert_int_equal(duplex_stack_open("cmodel", &good, NULL, said, sizeof said), DUPLEX_ERROR_ARGUMENT);
   assert_non_null(strstr(said, "stack is NULL"));
-  for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+  for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
     assert_open_refused("cmodel", &cases[i].options, cases[i].text);
-    assert_open_refused("rtl", &cases[i].options, cases[i].text);
-  }
 }
 
 static void test_open_backend(void **state) {
@@ -161,9 +159,6 @@ static void test_open_backend(void **state) {
   assert_int_equal(duplex_stack_open_backend(backend, &options, NULL), DUPLEX_ERROR_ARGUMENT);
   assert_int_equal(duplex_cmodel_open(NULL, &backend), DUPLEX_ERROR_ARGUMENT);
   assert_int_equal(duplex_cmodel_open(&options.backend, NULL), DUPLEX_ERROR_ARGUMENT);
-  assert_int_equal(duplex_rtl_open(NULL, &backend), DUPLEX_ERROR_ARGUMENT);
-  assert_int_equal(duplex_rtl_open(&options.backend, NULL), DUPLEX_ERROR_ARGUMENT);
-  assert_int_equal(duplex_rtl_built(UINT32_MAX), 0);
 }
 
 static void test_no_stack(void **state) {
