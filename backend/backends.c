@@ -19,10 +19,8 @@ const struct backend_entry *backend_find(const char *name) {
 void backend_names(char *text, size_t size) {
   const size_t count = sizeof backends / sizeof *backends;
   size_t at = 0;
-  for (size_t i = 0; i < count && at < size; i++)
-    at += (size_t)snprintf(text + at, size - at, "%s%s",
-                           i == 0           ? ""
-                           : i + 1 == count ? " or "
-                                            : ", ",
-                           backends[i].name);
+  for (size_t i = 0; i < count && at < size; i++) {
+    const char *join = i + 1 == count ? " or " : ", ";
+    at += (size_t)snprintf(text + at, size - at, "%s%s", i ? join : "", backends[i].name);
+  }
 }

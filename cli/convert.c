@@ -12,23 +12,8 @@
 #include "cli/output.h"
 #include "cli/progress.h"
 #include "cli/round_half.h"
+#include "cli/source.h"
 #include "duplex/text_file.h"
-
-// What an element of the input is.
-enum kind { KIND_FLOAT, KIND_SIGNED, KIND_UNSIGNED };
-struct source {
-  const char *name;  // of NumPy, without the order of its bytes
-  enum kind kind;
-  unsigned bytes, exponent_bits, fraction_bits;
-};
-
-// V2 and bfloat16 are what files with the type of ml_dtypes say.
-static const struct source sources[] = {
-    {"f2", KIND_FLOAT, 2, 5, 10},   {"f4", KIND_FLOAT, 4, 8, 23},      {"f8", KIND_FLOAT, 8, 11, 52},
-    {"V2", KIND_FLOAT, 2, 8, 7},    {"bfloat16", KIND_FLOAT, 2, 8, 7}, {"b1", KIND_UNSIGNED, 1, 0, 0},
-    {"i1", KIND_SIGNED, 1, 0, 0},   {"i2", KIND_SIGNED, 2, 0, 0},      {"i4", KIND_SIGNED, 4, 0, 0},
-    {"i8", KIND_SIGNED, 8, 0, 0},   {"u1", KIND_UNSIGNED, 1, 0, 0},    {"u2", KIND_UNSIGNED, 2, 0, 0},
-    {"u4", KIND_UNSIGNED, 4, 0, 0}, {"u8", KIND_UNSIGNED, 8, 0, 0}};
 
 struct conversion {
   const struct npy_file *file;
@@ -39,20 +24,13 @@ struct conversion {
   uint64_t inexact, overflowing, flushed, nan;
 };
 
-// Descr is the order of the bytes (<, >, | or =, none with bfloat16) and the type.
 static int find_source(struct conversion *c) {
-  const char *descr = c->file->descr;
-  const char *name = descr + (strchr("<>|=", descr[0]) != NULL && descr[0]);
-  for (size_t i = 0; i < sizeof sources / sizeof *sources; i++)
-    if (strcmp(sources[i].name, name) == 0) {
-      c->source = &sources[i];
-      c->big_endian = descr[0] == '>';
-      return EXIT_GOOD;
-    }
+  c->source = source_find(c->file->descr, &c->big_endian);
+  if (c->source) return EXIT_GOOD;
   return fail(EXIT_BAD_INPUT,
               "IN %s: its elements are %s, expected f2, f4, f8, bfloat16 (as V2), integers or booleans, of "
               "either order of bytes",
-              c->file->path, descr);
+              c->file->path, c->file->descr);
 }
 
 static uint64_t element_bits(const struct conversion *c, size_t index) {

@@ -14,6 +14,7 @@
 
 #include "cli/messages.h"
 #include "cli/progress.h"
+#include "cli/source.h"
 
 #define HEADER_MOST 65536u
 #define READ_PART ((size_t)1 << 24)  // bytes at a time
@@ -27,7 +28,7 @@ static const struct {
                 [ELEMENT_I32] = {"<i4", 4},
                 [ELEMENT_I64] = {"<i8", 8}};
 
-// Element types that a reader takes, and what it says otherwise. The last %s is the file's name.
+// Element types that a reader takes, and what it says otherwise; advice if the type is one that others have.
 struct accepted {
   enum element first, last;
   const char *names, *advice;
@@ -184,8 +185,9 @@ static int find_element(const struct npy_file *file, const struct accepted *acce
       *element = (enum element)i;
       return EXIT_GOOD;
     }
+  bool big_endian;
   return fail(EXIT_BAD_INPUT, "%s %s: its elements are %s, expected %s%s", file->option, file->path,
-              file->descr, accepted->names, accepted->advice);
+              file->descr, accepted->names, source_find(file->descr, &big_endian) ? accepted->advice : "");
 }
 
 int npy_open(const char *option, const char *path, struct npy_file *file) {

@@ -22,11 +22,10 @@
 static int check_sequence(const struct attention *a, size_t i, size_t appended) {
   struct duplex_stack *stack = a->cache->stack;
   const struct duplex_sequence *sequence = a->sequences[i];
-  if (!sequence || !sequence->handle.live || sequence->cache != a->cache)
-    return stack_fail(stack, DUPLEX_ERROR_ARGUMENT, "sequence %zu %s", i,
-                      !sequence                ? "is NULL"
-                      : !sequence->handle.live ? "was freed"
-                                               : "is of another KV cache");
+  if (!sequence) return stack_fail(stack, DUPLEX_ERROR_ARGUMENT, "sequence %zu is NULL", i);
+  if (!sequence->handle.live) return stack_fail(stack, DUPLEX_ERROR_ARGUMENT, "sequence %zu was freed", i);
+  if (sequence->cache != a->cache)
+    return stack_fail(stack, DUPLEX_ERROR_ARGUMENT, "sequence %zu is of another KV cache", i);
   const struct kv_pool *spaces = &a->cache->pools[DUPLEX_KV_SPACES];
   const struct kv_layer *layer = &sequence->layers[a->layer];
   if (layer->length + appended == 0)

@@ -54,10 +54,23 @@ def read_parameters(path):
 
 def read_preset(path):
     """As read_parameters; of a comment, only what the parameter means, not where its value is from (behind a bar)."""
-    for name, value, comment in read_parameters(path):
-        if name == "nPPD" and value > 2:
-            raise Refused(f"{path}: nPPD is {value}, expected 2 at most: the controllers keep it by one row command a clock of 2 tCK")
-        yield name, value, comment.split("|")[0].strip()
+    parameters = [(name, value, comment.split("|")[0].strip()) for name, value, comment in read_parameters(path)]
+    check_preset({name: value for name, value, _ in parameters}, path)
+    return parameters
+
+
+# Longest times in tCK that the counters of rtl/dram hold, with a rank switch of 2; nPPD is kept by one row command a clock of two tCK.
+LONGEST = {"nPPD": 2, "nRC": 512, "nRAS": 512, "nRP": 512, "nRCDRD": 512, "nRCDWR": 512, "nRTP": 512, "nCWL + nBL + nWR": 512, "nRFCPB": 1024,
+           "nFAW": 128, "nRRDL": 32, "nRREFD": 32, "nCCDL": 62, "nRTW": 62, "nCWL + nBL + nWTRL": 64, "nCL + nBL": 56, "nREFI": 16384,
+           "nREFMAX": 15}
+
+
+def check_preset(timing, path):
+    """Refuses times that a counter does not hold."""
+    for name, most in LONGEST.items():
+        terms = name.split(" + ")
+        if all(term in timing for term in terms) and not 1 <= (value := sum(timing[term] for term in terms)) <= most:
+            raise Refused(f"{path}: {name} is {value}, expected 1 to {most}")
 
 
 def c_header(guard, prefix, parameters, source):

@@ -37,7 +37,7 @@ class Stack {
   Stack() : model_(started(), "stack"), axi_(model_) {}
   ~Stack() {
     end_files();
-    model_.final();
+    if (clocks_) model_.final();  // a model that never ran has nothing to end, and cannot
   }
 
   int open(const duplex_backend_options &options) {

@@ -123,6 +123,7 @@ int main(int argc, char **argv) {
     free(y[i]), free(expected[i]);
     duplex_stack_release(stack, w[i]);
   }
+  if (duplex_stack_end_files(stack)) return fail(stack, "trace");
   printf("%s bytes; three gemm jobs %llu clocks, one projections job %llu\n", same ? "the same" : "DIFFERENT",
          (unsigned long long)three, (unsigned long long)one);
   free(x);

@@ -90,9 +90,9 @@ static void step(struct duplex_backend *both[2], struct duplex_random *random) {
     if (kind <= 1) put(backend, DUPLEX_REG_BUNDLE_OWNER, owner | kind << DUPLEX_BUNDLE_OWNER_STRICT_LSB);
     if (kind == 2 && owned) leave_open(backend, bundle);
     if (kind == 3 && !owned) {
-      part_twins(backend);
-      assert_int_equal(duplex_xpu_write(&model(backend)->xpu[0], (uint64_t)bundle << DUPLEX_BUNDLE_LSB, 64),
-                       DUPLEX_OK);
+      const uint8_t bytes[64] = {1};
+      const uint64_t address = (uint64_t)bundle << DUPLEX_BUNDLE_LSB;
+      assert_int_equal(backend->ops->xpu_write(backend, owner & 1, address, bytes, sizeof bytes), DUPLEX_OK);
     }
   }
 }

@@ -5,12 +5,14 @@
 // The expected numbers are sums of small integers, computed here in `int`: every one of them is exact in
 // binary32.
 #include <setjmp.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -291,16 +293,68 @@ static void wave_file(void **state) {
   assert_true(file >= 0);
   close(file);
   struct duplex_backend_options options = {.channels = 1, .trace_file = path};
+  struct stat before, status;
+  assert_int_equal(chmod(path, 0640), 0);
+  assert_int_equal(stat(path, &before), 0);
   struct duplex_backend *backend = open_stack(&options);
   check_registers(backend, 1);
-  backend->ops->close(backend);
-  struct stat status;  // by name: the writer makes the file anew
-  assert_int_equal(stat(path, &status), 0);
+  assert_int_equal(backend->ops->end_files(backend), DUPLEX_OK);
+  assert_int_equal(stat(path, &status), 0);  // it is whole before the stack closes
   assert_true(status.st_size > 1000);
+  assert_true(status.st_ino == before.st_ino && status.st_mode == before.st_mode);
+  check_registers(backend, 1);  // and works on without
+  backend->ops->close(backend);
+  assert_int_equal(stat(path, &before), 0);
+  assert_int_equal(before.st_size, status.st_size);
   unlink(path);
-  options.trace_file = "/nonexistent/wave.fst";
+  char beside[sizeof path + 5];
+  snprintf(beside, sizeof beside, "%s.hier", path);
+  assert_int_not_equal(access(beside, F_OK), 0);
+  static const char *const wrong[][2] = {
+      {"/nonexistent/wave.fst", "/nonexistent/wave.fst: cannot be written: No such file or directory"},
+      {"/dev/null", "/dev/null: is no regular file"},
+      {P_tmpdir, P_tmpdir ": is no regular file"}};
+  for (unsigned i = 0; i < sizeof wrong / sizeof *wrong; i++) {
+    options.trace_file = wrong[i][0];
+    assert_int_equal(duplex_rtl_open(&options, &backend), DUPLEX_ERROR_IO);
+    assert_null(backend);
+    assert_string_equal(duplex_rtl_failure(), wrong[i][1]);
+  }
+  assert_int_equal(stat("/dev/null", &status), 0);
+  assert_true(S_ISCHR(status.st_mode));
+}
+
+// Files that a full disk or a limit cuts off: end_files tells, and the stack works on.
+static void lost_files(void **state) {
+  (void)state;
+  struct duplex_backend_options options = {.channels = CHANNELS, .command_file = "/dev/full"};
+  struct duplex_backend *backend = open_stack(&options);
+  check_registers(backend, CHANNELS);
+  assert_int_equal(backend->ops->end_files(backend), DUPLEX_ERROR_IO);
+  assert_string_equal(backend->ops->failure(backend), "/dev/full: writing failed: No space left on device");
+  assert_int_equal(backend->ops->end_files(backend), DUPLEX_OK);  // told once
+  backend->ops->close(backend);
+  options.command_file = "/nonexistent/commands.txt";
   assert_int_equal(duplex_rtl_open(&options, &backend), DUPLEX_ERROR_IO);
-  assert_null(backend);
+  assert_string_equal(duplex_rtl_failure(),
+                      "/nonexistent/commands.txt: cannot be written: No such file or directory");
+  char path[] = P_tmpdir "/duplex_wave_XXXXXX", expected[sizeof path + 40];
+  close(mkstemp(path));
+  snprintf(expected, sizeof expected, "%s: writing failed: File too large", path);
+  options = (struct duplex_backend_options){.channels = 1, .trace_file = path};
+  backend = open_stack(&options);  // built by now
+  check_registers(backend, 1);
+  struct rlimit all, little;
+  assert_int_equal(getrlimit(RLIMIT_FSIZE, &all), 0);
+  little = (struct rlimit){.rlim_cur = 4096, .rlim_max = all.rlim_max};
+  signal(SIGXFSZ, SIG_IGN);
+  assert_int_equal(setrlimit(RLIMIT_FSIZE, &little), 0);
+  const int error = backend->ops->end_files(backend);
+  assert_int_equal(setrlimit(RLIMIT_FSIZE, &all), 0);
+  assert_int_equal(error, DUPLEX_ERROR_IO);
+  assert_string_equal(backend->ops->failure(backend), expected);
+  backend->ops->close(backend);
+  unlink(path);
 }
 
 static void not_available(void **state) {
@@ -328,6 +382,7 @@ int main(void) {
       cmocka_unit_test(refused_descriptor),
       cmocka_unit_test(several_stacks),
       cmocka_unit_test(wave_file),
+      cmocka_unit_test(lost_files),
       cmocka_unit_test(not_available),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);

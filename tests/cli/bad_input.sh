@@ -188,12 +188,14 @@ refused "random dist" "--dist" "$duplex" random --shape 3 --dist cauchy --out ou
 refused "more than the disk holds" "its file system has" "$duplex" random --shape 1048576,1048576,1024 --dist bits --out out.npy
 refused "more than can be counted" "too large" "$duplex" random --shape 1048576,1048576,1048576,1048576 --dist bits --out out.npy
 # Elements and orders that others understand: the message says how to come by <f2.
-for type in '<f4' '<f8' '>f2' '|V2' '<i4' '<c8'; do
+for type in '<f4' '<f8' '>f2' '|V2' '<i4' '>u8' '|b1'; do
   npy other.npy "$type" False '(5, 100)' $((500 * ${type#??}))
   refused "--w of $type" "its elements are $type, expected <f2: .duplex convert. makes it, or astype('<f2')" gemm --x x.npy --w other.npy
 done
-npy other.npy '|V16' False '(5, 100)' 8000
-refused "--w of exact sums" "its elements are |V16, expected <f2" gemm --x x.npy --w other.npy
+for type in '|V16' '<c8' '<M8' '|S2'; do
+  npy other.npy "$type" False '(5, 100)' $((500 * ${type#??}))
+  refused "--w of $type, which nothing converts" "its elements are $type, expected <f2 *$" gemm --x x.npy --w other.npy
+done
 refused "--w in Fortran order" "expected C order: .duplex convert. makes it, or ascontiguousarray" gemm --x x.npy --w fortran.npy
 refused "--lengths of <f4" "astype('<i4')" attention --q q.npy --k kv.npy --v kv.npy --lengths f4.npy
 for scale in 1e39 2.4e38 1e-50 -nan INF; do refused "attention: scale $scale" "--scale" attention --q q.npy --k kv.npy --v kv.npy --scale "$scale"; done

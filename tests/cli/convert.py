@@ -28,13 +28,12 @@ def expected_of(values):
     """binary16 of them, and counts: inexact, overflowing, flushed, NaN."""
     with np.errstate(all="ignore"):
         half = values.astype(np.float16)
-    back = half.astype(np.float64) if values.dtype.kind == "f" else half
-    nan = np.isnan(half)
-    if values.dtype.kind == "f":
-        inexact = ~nan & (back != values.astype(np.float64))
-    else:  # exactly, in integers of any size
-        exact = [int(h) == int(v) if np.isfinite(h) else False for h, v in zip(half.ravel().tolist() if half.size else [], values.ravel().tolist())]
-        inexact = ~np.array(exact, bool).reshape(values.shape)
+        nan = np.isnan(half)
+        if values.dtype.kind == "f":
+            inexact = ~nan & (half.astype(np.float64) != values.astype(np.float64))
+        else:  # exactly, in integers of any size
+            exact = [np.isfinite(h) and int(h) == int(v) for h, v in zip(half.ravel().tolist(), values.ravel().tolist())]
+            inexact = ~np.array(exact, bool).reshape(values.shape)
     return half, [int(c.sum()) for c in (inexact, inexact & np.isinf(half), inexact & (half == 0), nan)]
 
 
@@ -62,7 +61,8 @@ def neighbours(kind):
     points = np.concatenate([numbers, (numbers[1:] + numbers[:-1]) / 2, [2.0**-25, 2.0**-26, 2.0**-149, 2.0**-1074]])
     with np.errstate(all="ignore"):
         near = points.astype(kind)
-        all_of_it = np.concatenate([near, np.nextafter(near, kind(0)), np.nextafter(near, kind(np.inf)), [kind(np.inf), kind(np.nan), np.finfo(kind).max]])
+        ends = [kind(np.inf), kind(np.nan), np.finfo(kind).max]
+        all_of_it = np.concatenate([near, np.nextafter(near, kind(0)), np.nextafter(near, kind(np.inf)), ends])
     return np.concatenate([all_of_it, -all_of_it]).astype(kind)
 
 
@@ -84,7 +84,8 @@ with tempfile.TemporaryDirectory() as name:
     for kind in ("i1", "i2", "i4", "i8", "u1", "u2", "u4", "u8"):
         size = int(kind[1])
         raw = generator.integers(0, 1 << 64, 3000, dtype=np.uint64) >> generator.integers(0, 64, 3000, dtype=np.uint64)
-        edges = np.array([0, 1, 2047, 2048, 2049, 2050, 2051, 4095, 4097, 65504, 65519, 65520, 65535, (1 << 63) - 1, (1 << 63), (1 << 64) - 1], np.uint64)
+        edges = np.array([0, 1, 2047, 2048, 2049, 2050, 2051, 4095, 4097, 65504, 65519, 65520, 65535, (1 << 63) - 1, 1 << 63, (1 << 64) - 1],
+                         np.uint64)
         values = np.concatenate([raw, edges, ~edges]).astype("u%d" % size).view(kind)
         for order in "<>" if size > 1 else "|":
             check(values.astype(order + kind), order + kind)

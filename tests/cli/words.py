@@ -59,7 +59,8 @@ def section(title):
 
 def completions(*words):
     """What bash offers for the last of these words."""
-    script = run("help", "--bash") + f'COMP_WORDS=({" ".join(repr(w) for w in ("duplex", *words))}); COMP_CWORD={len(words)}; _duplex; printf "%s\\n" "${{COMPREPLY[@]}}"'
+    given = " ".join(repr(word) for word in ("duplex", *words))
+    script = run("help", "--bash") + f'COMP_WORDS=({given}); COMP_CWORD={len(words)}; _duplex; printf "%s\\n" "${{COMPREPLY[@]}}"'
     done = subprocess.run(["bash", "-c", script], check=True, capture_output=True, text=True)
     assert not done.stderr, done.stderr
     return set(done.stdout.split())
@@ -94,7 +95,7 @@ def check_command(name):
             differences.append(f"completion of duplex {name} {option}: {choices - completions(name, option, '')} is missing")
     if own and name not in ("help", "batch"):
         page = options_of_page(section(name))
-        differ(f"docs/command_line.md, {name}", {(o, a) for o, a in own.items() if o != "--quiet"}, {(o, a) for o, a in page.items() if o in own or o not in shown} - {("--gate", "")})
+        differ(f"docs/command_line.md, {name}", {(o, a) for o, a in own.items() if o != "--quiet"}, set(page.items()))
     return text
 
 
@@ -114,8 +115,10 @@ def check_commands():
     return overview
 
 
-SOURCES = [path for path in ROOT.rglob("*") if path.suffix in (".c", ".h", ".cpp", ".py", ".sh", ".mk") and "build" not in path.relative_to(ROOT).parts[:1] and path.is_file()]
-READS = [r'getenv\("(DUPLEX_\w+)"\)', r'environ(?:\.get\(|\[)"(DUPLEX_\w+)"', r"\$\{(DUPLEX_\w+):?[-+]", r'environment_number\("(DUPLEX_\w+)"', r'environment_count\("(DUPLEX_\w+)"']
+SOURCES = [path for path in ROOT.rglob("*") if path.suffix in (".c", ".h", ".cpp", ".py", ".sh", ".mk")
+           and path.relative_to(ROOT).parts[0] != "build" and path.is_file()]
+READS = [r'getenv\("(DUPLEX_\w+)"\)', r'environ(?:\.get\(|\[)"(DUPLEX_\w+)"', r"\$\{(DUPLEX_\w+):?[-+]",
+         r'environment_(?:number|count)\("(DUPLEX_\w+)"']
 
 
 def check_environment(overview):
@@ -150,6 +153,9 @@ def check_targets():
     pages = "\n".join(p.read_text() for p in [ROOT / "README.md", *ROOT.glob("docs/*.md")])
     named = set(re.findall(r"make (?:-\S+ )*(?:[A-Z_]+=\S* )*([a-z0-9-]+)", pages))
     differences.extend(f"make {name}: no page names it" for name in sorted(told - named))
+    for setting in sorted(set(re.findall(r"\b([A-Z][A-Z_]+)=", shown)) | {"JOBS", "GROUPS", "RESUME", "TEST_LIMIT", "V"}):
+        if not re.search(rf"\b{setting}=", pages):
+            differences.append(f"make: no page has the setting {setting}=")
     inner = re.compile(r"(-run|-build|-check|-script)$|^check-generated$|^FORCE$")
     differences.extend(f"make {name}: has no text for make help" for name in sorted(phony - told) if not inner.search(name))
 
@@ -175,7 +181,8 @@ def check_statistics():
                 "attention": ["--q", at["q"], "--k", at["k"], "--v", at["k"]]}
         rows = re.findall(r"^\| (`[^|]*) \|([^|]*)\|([^|]*)\|[^|]*\|$", section("Statistics"), re.MULTILINE)
         documented = {key for row in rows for key in re.findall(r"`([^`]+)`", row[0])}
-        differences.extend(f"statistics: {row[0]} has no unit or origin" for row in rows if not row[2].strip() or (not row[1].strip() and row[0] != "`schema_version`"))
+        differences.extend(f"statistics: {row[0]} has no unit or origin" for row in rows
+                           if not row[2].strip() or (not row[1].strip() and row[0] != "`schema_version`"))
         for command, arguments in jobs.items():
             run(command, *arguments, "--out", folder / "y.npy", "--stats", folder / "s.json", "--channels", "2")
             differ(f"statistics of {command} against docs/command_line.md", set(keys_of(json.loads((folder / "s.json").read_text()))), documented)

@@ -28,6 +28,7 @@ while read -r b hq hkv l d channels dist lengths options; do
   case $options in *strict*) rule=--strict ;; *) rule= ;; esac
   case $options in *hbm3_6400*) preset=hbm3_6400 ;; *) preset=hbm3_5200 ;; esac
   "$build/timing_judge" params/dram/$preset.preset "$dir/commands.txt" $rule >"$dir/judge.txt" || { cat "$dir/judge.txt"; fail "DRAM timing"; }
+  tests/cosim/trace_counts.py "$dir/commands.txt" "$dir/rtl.json" || fail "the trace and the statistics"
   echo "same: $shape, $(jq .cycles "$dir/rtl.json") clocks"
 done < <(
   if [ -n "$long" ]; then

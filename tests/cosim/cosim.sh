@@ -81,6 +81,7 @@ run_case() {
   counters rtl.json
   cmp -s "$dir/model.json.all" "$dir/rtl.json.all" || { diff "$dir/model.json.all" "$dir/rtl.json.all"; fail "statistics differ"; }
   "$build/timing_judge" params/dram/hbm3_5200.preset "$dir/commands.txt" >"$dir/judge.txt" || { cat "$dir/judge.txt"; fail "DRAM timing"; }
+  tests/cosim/trace_counts.py "$dir/commands.txt" "$dir/rtl.json" || fail "the trace and the statistics"
   pick 1 3 5 32
   "$duplex" "${arguments[@]}" --channels "$value" --threads 2 --out "$dir/other.npy" || fail "the C model with $value channels fails"
   same model.npy other.npy

@@ -99,6 +99,18 @@ static void assert_open_refused(const char *backend, const struct duplex_stack_o
   assert_null(opened);
 }
 
+static void test_kernel(void **state) {
+  const struct duplex_stack_options options = {.backend.channels = 1};
+  struct duplex_stack *opened;
+  (void)state;
+  setenv("DUPLEX_KERNEL", "sse9", 1);
+  assert_open_refused("cmodel", &options, "DUPLEX_KERNEL names no kernel of this processor");
+  setenv("DUPLEX_KERNEL", "portable", 1);
+  assert_int_equal(duplex_stack_open("cmodel", &options, &opened, NULL, 0), DUPLEX_OK);
+  duplex_stack_close(opened);
+  unsetenv("DUPLEX_KERNEL");
+}
+
 static void test_open(void **state) {
   static const struct duplex_riscv_options negative = {.instructions_per_clock = -1};
   static const struct duplex_riscv_options endless = {.instructions_per_clock = INFINITY};
@@ -127,10 +139,8 @@ static void test_open(void **state) {
   assert_open_refused("cmodel", NULL, "the options are NULL");
   assert_int_equal(duplex_stack_open("cmodel", &good, NULL, said, sizeof said), DUPLEX_ERROR_ARGUMENT);
   assert_non_null(strstr(said, "stack is NULL"));
-  for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+  for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
     assert_open_refused("cmodel", &cases[i].options, cases[i].text);
-    assert_open_refused("rtl", &cases[i].options, cases[i].text);
-  }
 }
 
 static void test_open_backend(void **state) {
@@ -149,9 +159,6 @@ static void test_open_backend(void **state) {
   assert_int_equal(duplex_stack_open_backend(backend, &options, NULL), DUPLEX_ERROR_ARGUMENT);
   assert_int_equal(duplex_cmodel_open(NULL, &backend), DUPLEX_ERROR_ARGUMENT);
   assert_int_equal(duplex_cmodel_open(&options.backend, NULL), DUPLEX_ERROR_ARGUMENT);
-  assert_int_equal(duplex_rtl_open(NULL, &backend), DUPLEX_ERROR_ARGUMENT);
-  assert_int_equal(duplex_rtl_open(&options.backend, NULL), DUPLEX_ERROR_ARGUMENT);
-  assert_int_equal(duplex_rtl_built(UINT32_MAX), 0);
 }
 
 static void test_no_stack(void **state) {
@@ -180,6 +187,8 @@ static void test_no_stack(void **state) {
   REFUSED(duplex_stack_end_files(NULL), "");
   REFUSED(duplex_kv_open(NULL, &options, &opened), "");
   assert_int_equal(duplex_kv_room(NULL, &options), 0);
+  assert_int_equal(duplex_kv_room_beside(NULL, &options, 1, HEADS, false), 0);
+  assert_int_equal(duplex_stack_channels(NULL), 0);
   assert_int_equal(duplex_kv_spread_most(NULL, 1), 1);
   duplex_stack_last_stats(NULL, &stats);
   assert_int_equal(stats.cycles, 0);
@@ -282,7 +291,13 @@ static void test_cache(void **state) {
   REFUSED(duplex_kv_open(stack, &options, &opened), "0 KV heads: expected 1 to");
   assert_int_equal(duplex_kv_room(stack, &options), 0);
   assert_int_equal(duplex_kv_room(stack, NULL), 0);
+  assert_int_equal(duplex_kv_room_beside(stack, &options, 1, HEADS, false), 0);
+  assert_int_equal(duplex_kv_room_beside(stack, NULL, 1, HEADS, false), 0);
   options.heads = HEADS, options.pages = SIZE_MAX;
+  assert_int_equal(duplex_kv_room_beside(stack, &options, 0, HEADS, false), 0);
+  assert_int_equal(duplex_kv_room_beside(stack, &options, 65536, HEADS, false), 0);
+  assert_int_equal(duplex_kv_room_beside(stack, &options, 1, HEADS - 1, false), 0);
+  assert_int_equal(duplex_kv_room_beside(stack, &options, 1, HEADS, false), duplex_kv_room(stack, &options));
   assert_int_equal(duplex_kv_open(stack, &options, &opened), DUPLEX_ERROR_OUT_OF_SPACE);
   REFUSED(duplex_kv_begin(NULL, DUPLEX_KV_SPACES, 1, &made), "");
   assert_null(made);
@@ -380,6 +395,9 @@ static void test_attention(void **state) {
   BOTH(cache, 0, one, 1, q, HEADS, -1, o, "the scale must be a positive number");
   BOTH(cache, 0, one, 1, q, HEADS, (double)INFINITY, o, "the scale must be");
   BOTH(cache, 0, one, 1, q, HEADS, (double)NAN, o, "the scale must be");
+  BOTH(cache, 0, one, 1, q, HEADS, 1e39, o, "within binary32");
+  BOTH(cache, 0, one, 1, q, HEADS, 2.4e38, o, "within binary32");
+  BOTH(cache, 0, one, 1, q, HEADS, 1e-50, o, "within binary32");
   REFUSED(duplex_stack_attention(cache, 0, none, 1, q, HEADS, 0, o), "sequence 0 has no position");
   REFUSED(duplex_stack_attention_step(cache, 0, one, 1, NULL, v, q, HEADS, 0, o), "k is NULL");
   REFUSED(duplex_stack_attention_step(cache, 0, one, 1, k, NULL, q, HEADS, 0, o), "v is NULL");
@@ -449,7 +467,8 @@ int main(void) {
       cmocka_unit_test(test_open),    cmocka_unit_test(test_open_backend), cmocka_unit_test(test_no_stack),
       cmocka_unit_test(test_weights), cmocka_unit_test(test_jobs),         cmocka_unit_test(test_job_is_over),
       cmocka_unit_test(test_cache),   cmocka_unit_test(test_sequences),    cmocka_unit_test(test_attention),
-      cmocka_unit_test(test_scale),   cmocka_unit_test(test_activation),   cmocka_unit_test(test_units),
+      cmocka_unit_test(test_kernel),  cmocka_unit_test(test_scale),        cmocka_unit_test(test_activation),
+      cmocka_unit_test(test_units),
   };
   return cmocka_run_group_tests(tests, prepare, finish);
 }

@@ -9,6 +9,7 @@
 #include <stdlib.h>
 // CMocka needs the four above first.
 #include <cmocka.h>
+#include <math.h>
 #include <string.h>
 
 #include "duplex/duplex.h"
@@ -50,30 +51,46 @@ struct job {
   size_t m, n, k;
   size_t inner;  // of an expert; 0: a gemm
   bool gated;
+  bool exponents;  // of the rows of a gemm
 };
+
+// The exponent of a row.
+static int exponent_of(const struct job *job, size_t row) {
+  return job->exponents ? (int)(row * 5 % 9) - 4 : 0;
+}
 
 // y[m, n] = x[m, k] w^T of one matrix.
 static void assert_product(const struct job *job, const duplex_f16 *x, const duplex_f16 *w, size_t k,
                            const duplex_f32 *y) {
   for (size_t i = 0; i < job->m; i++)
     for (size_t j = 0; j < job->n; j++)
-      if (y[i * job->n + j] != rounded(dot(x + i * k, w + j * k, k)))
+      if (y[i * job->n + j] != rounded(ldexp(dot(x + i * k, w + j * k, k), exponent_of(job, j))))
         fail_msg("%zu x %zu by %zu (inner %zu, gated %d, %u matrices) on %u channels: element %zu, %zu",
                  job->m, job->k, job->n, job->inner, job->gated, job->matrices, job->channels, i, j);
 }
 
+static struct duplex_weights *upload(struct duplex_stack *stack, const struct job *job, const duplex_f16 *w) {
+  struct duplex_weights *weights;
+  int8_t *exponents = malloc(job->n);
+  assert_non_null(exponents);
+  for (size_t row = 0; row < job->n; row++) exponents[row] = (int8_t)exponent_of(job, row);
+  assert_int_equal(job->matrices == 2 ? duplex_stack_upload_pair(stack, NULL, w, job->n, job->k, &weights)
+                                      : duplex_stack_upload(stack, w, job->n, job->k,
+                                                            job->exponents ? exponents : NULL, &weights),
+                   0);
+  free(exponents);
+  return weights;
+}
+
 static void check_gemm(const struct job *job) {
   struct duplex_stack *stack = open_stack(job->channels);
-  struct duplex_weights *weights;
   struct duplex_random random;
   duplex_random_seed(&random, job->m + 1000 * job->n, job->k);
   duplex_f16 *x = integers(&random, job->matrices * job->m * job->k, 3);
   duplex_f16 *w = integers(&random, job->matrices * job->n * job->k, 3);
   duplex_f32 *y = malloc(job->matrices * job->m * job->n * sizeof *y);
   assert_non_null(y);
-  assert_int_equal(job->matrices == 2 ? duplex_stack_upload_pair(stack, NULL, w, job->n, job->k, &weights)
-                                      : duplex_stack_upload(stack, w, job->n, job->k, NULL, &weights),
-                   0);
+  const struct duplex_weights *weights = upload(stack, job, w);
   assert_int_equal(duplex_stack_gemm(stack, weights, x, job->m, DUPLEX_F32, y), 0);
   for (unsigned i = 0; i < job->matrices; i++)
     assert_product(job, x + i * job->m * job->k, w + i * job->n * job->k, job->k, y + i * job->m * job->n);
@@ -151,7 +168,7 @@ static void test_several_passes(void **state) {
   };
   (void)state;
   for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
-    check_gemm(&(struct job){cases[i].channels, 1, cases[i].m, cases[i].n, cases[i].k, 0, false});
+    check_gemm(&(struct job){cases[i].channels, 1, cases[i].m, cases[i].n, cases[i].k, 0, false, i % 2});
 }
 
 // One less, as many, or one more.
@@ -164,7 +181,9 @@ static void test_random_gemms(void **state) {
   (void)state;
   duplex_random_seed(&random, 1, 0);
   for (unsigned i = 0; i < 30; i++) {
-    struct job job = {.channels = 1 + (unsigned)duplex_random_below(&random, 6), .matrices = 1 + i % 3 / 2};
+    struct job job = {.channels = 1 + (unsigned)duplex_random_below(&random, 6),
+                      .matrices = 1 + i % 3 / 2,
+                      .exponents = i % 3 == 1};
     job.m = beside(&random, DUPLEX_LANES * (1 + duplex_random_below(&random, 6)));
     job.n = beside(&random, BLOCK_ROWS_MOST * job.channels * (1 + duplex_random_below(&random, 2)));
     job.k = beside(&random, DUPLEX_WIDTH * (1 + duplex_random_below(&random, 40)));

@@ -53,5 +53,22 @@ taken default 'LANES 8'
 taken clock 'CLOCK_KHZ 800000'
 taken k_short 'K_TILES_MAX 256'
 taken mailbox_512 'MAILBOX_ROWS 512'
+# A DRAM preset with a time that no counter holds, or without one of the parameters.
+refused_preset() { # NAME PARAMETER VALUE EXPECTED_TEXT
+  mkdir -p "$folder/$1" && cp -r params "$folder/$1"
+  sed -i "s/^$2 .*/$3/" "$folder/$1/params/dram/hbm3_6400.preset"
+  (cd "$folder/$1" && python3 params/generate.py) >"$folder/$1.log" 2>&1
+  local code=$?
+  if [ $code != 2 ] || [ "$(wc -l <"$folder/$1.log")" != 1 ] || ! grep -q -- "$4" "$folder/$1.log" || [ -e "$folder/$1/include" ]; then
+    echo "parameters: $1: expected one line with '$4' and exit 2, found exit $code:"
+    cat "$folder/$1.log"
+    bad=1
+  fi
+}
+refused_preset preset_long nRRDL 'nRRDL 33' 'hbm3_6400.preset: nRRDL is 33, expected 1 to 32'
+refused_preset preset_zero nRREFD 'nRREFD 0' 'nRREFD is 0, expected 1 to 32'
+refused_preset preset_precharge nPPD 'nPPD 3' 'nPPD is 3, expected 1 to 2'
+refused_preset preset_sum nWR 'nWR 503' 'nCWL + nBL + nWR is 513, expected 1 to 512'
+refused_preset preset_without nFAW '# none' 'its parameters are not those of hbm3_5200.preset'
 [ $bad = 0 ] && echo "parameters: all points taken or refused as documented"
 exit $bad

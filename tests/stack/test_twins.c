@@ -17,7 +17,7 @@
 #include "duplex/random.h"
 #include "tests/common/environment.h"
 
-#define TOKENS 20u
+#define TOKENS 50u
 #define ROWS 200u
 #define COLUMNS 300u
 #define POSITIONS 200u

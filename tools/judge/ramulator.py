@@ -9,7 +9,11 @@ One line for each access of 32 bytes of one bank, in order of time; the rows and
   --load-store   front end LoadStoreTrace: `LD address`, with the physical address, the channel above it (bits 29 to 33).
 """
 import argparse
+import pathlib
 import sys
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent))
+from outputs import output  # noqa: E402
 
 
 def accesses(file):
@@ -46,7 +50,7 @@ def main():
     parser.add_argument("out")
     parser.add_argument("--load-store", action="store_true")
     options = parser.parse_args()
-    with open(options.trace, encoding="utf-8") as trace, open(options.out, "w", encoding="utf-8") as out:
+    with output(options.out) as out, open(options.trace, encoding="utf-8") as trace:
         out.writelines((address if options.load_store else vector)(*access) for access in accesses(trace))
 
 

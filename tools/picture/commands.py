@@ -8,6 +8,11 @@ of N clocks (3000) from CLOCK on, and the first of these enlarged (--zoom, 300).
 written, grey is a refresh.
 """
 import argparse
+import pathlib
+import sys
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent))
+from outputs import output  # noqa: E402
 
 WIDTH, LEFT, LANE, GAP = 960, 92, 44, 12
 WINDOW = 64  # clocks of one step of the first panel
@@ -179,8 +184,8 @@ def main():
     parser.add_argument("--clocks", type=int, default=3000)
     parser.add_argument("--zoom", type=int, default=300)
     options = parser.parse_args()
-    commands = sorted(read_commands(options.trace, options.channel))
-    with open(options.out, "w", encoding="utf-8") as file:
+    with output(options.out) as file:
+        commands = sorted(read_commands(options.trace, options.channel))
         file.write(picture(commands, read_preset(options.preset), 2 * options.begin, options.clocks, options.zoom))
 
 

@@ -8,6 +8,9 @@ Solid: what this project has. Dashed: what is to come. With --check nothing is w
 import pathlib
 import sys
 
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent))
+from outputs import output  # noqa: E402
+
 WIDTH, HEIGHT = 960, 676
 INK, GREY, PAPER = "#1f2933", "#5f6b7a", "#ffffff"
 FILLS = {"stack": "#f4f6f8", "memory": "#e4ecf7", "compute": "#d9ecdf", "control": "#fbeccb", "attention": "#f0e0f2", "plain": "#ffffff"}
@@ -134,7 +137,8 @@ def main():
     for part in (draw_device, draw_stack, draw_channel, draw_dram):
         part(drawing, parameters)
     if "--check" not in sys.argv:
-        out.write_text(drawing.svg(), encoding="utf-8")
+        with output(out) as file:
+            file.write(drawing.svg())
     elif not out.exists() or out.read_text(encoding="utf-8") != drawing.svg():
         sys.exit(f"{out} is not what {sys.argv[1]} gives: make pictures")
 

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "duplex/text_file.h"
 #include "fstapi.h"
 
 struct wanted {
@@ -75,6 +76,7 @@ static void change(void *user, uint64_t time, fstHandle handle, const unsigned c
 }
 
 int main(int argc, char **argv) {
+  duplex_reserve_descriptors();
   const int list = argc == 3 && !strcmp(argv[2], "list");
   if (argc != 3 || (!list && strcmp(argv[2], "values"))) {
     fprintf(stderr, "usage: fst_values FILE.fst list|values\n");
@@ -106,5 +108,7 @@ int main(int argc, char **argv) {
   for (size_t i = 0; i < reading.count; i++) free(reading.wanted[i].name);
   free(reading.wanted);
   free(reading.number_of);
-  return 0;
+  if (fflush(stdout) == 0 && !ferror(stdout)) return 0;
+  fprintf(stderr, "fst_values: standard output: writing failed\n");
+  return 1;
 }
