@@ -80,7 +80,7 @@ module probability_path #(
       assign weights[16*l +: 16] = exists ? p : 16'd0;
       softmax_sum softmax_sum (
         .clk_i(clk_i),
-        .clear_i(done && clear),
+        .clear_i(!rst_ni || (done && clear)),
         .valid_i(done && sum && exists),
         .p_i(p),
         .l_o(l_o[57*l +: 57])

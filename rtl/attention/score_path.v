@@ -139,7 +139,7 @@ module score_path #(
       );
       running_maximum running_maximum (
         .clk_i(clk_i),
-        .clear_i(scaled && begin_q && scaled_row.first),
+        .clear_i(!rst_ni || (scaled && begin_q && scaled_row.first)),
         .valid_i((scaled && scaled_row.mask[l]) || joined_valid_i),
         .t_i(joined_valid_i ? joined_i[32*l +: 32] : t),
         .m_o(maximum[32*l +: 32])
