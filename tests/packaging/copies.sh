@@ -68,13 +68,13 @@ made_with() { # TEXT MAKE-WORDS...: in the steps
   make "${@:2}" >"$dir/made" 2>&1
   grep -q -- "$1" "$dir/made"
 }
-object=build/obj/cmodel/common/error.o
-check "a copy compiles C anew" made_with "1/1.*error.c" $object
+object=build/obj/driver/messages.o
+check "a copy compiles C anew" made_with "1/1.*messages.c" $object
 check "once" made_with "Nothing to be done\|up to date" $object
-check "other CFLAGS compile anew" made_with "1/1.*error.c" $object CFLAGS=-O1
-echo "// edited" >>cmodel/common/error.c
-touch -d 2001-01-01 cmodel/common/error.c
-check "an edit with an old time" made_with "1/1.*error.c" $object CFLAGS=-O1
+check "other CFLAGS compile anew" made_with "1/1.*messages.c" $object CFLAGS=-O1
+echo "// edited" >>driver/messages.c
+touch -d 2001-01-01 driver/messages.c
+check "an edit with an old time" made_with "1/1.*messages.c" $object CFLAGS=-O1
 echo 9.8.7 >VERSION
 make -s build/duplex >"$dir/made" 2>&1
 check "another VERSION" grep -q '9\.8\.7' <("$duplex" --version)
@@ -104,6 +104,7 @@ echo 1000 >"$dir/seconds"
 rm -f "$dir/verilating"
 "${gemm[@]}" --channels 3 --out y.npy 2>"$dir/error" &
 builder=$!
+disown
 started=$builder
 soon() { # COMMAND...: within 20 seconds
   for _ in $(seq 100); do "$@" >/dev/null 2>&1 && return; sleep 0.2; done

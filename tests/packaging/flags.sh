@@ -16,7 +16,7 @@ make -s BUILD="$other" CC="$cc" CFLAGS="$flags" LDFLAGS="$flags" WERROR=1 "$othe
   "${tests[@]/#/$other/tests/}" || exit 1
 
 for test in "${tests[@]}"; do "$other/tests/$test" >"$other/log" 2>&1 || { tail -n 5 "$other/log"; fail "$test"; }; done
-cc -O1 tests/packaging/control_word.c -o "$other/control_word" -ldl || exit 1
+cc -O1 tests/packaging/control_word.c -o "$other/control_word" -ldl -lm || exit 1
 "$other/control_word" "$other/libduplex.so" "$other/rtl/stack_2.so" || fail "control words"
 # The check sees a library that is linked so.
 echo 'int nothing;' | gcc -x c -Ofast -fPIC -shared - -o "$other/fast.so" && ! "$other/control_word" "$other/fast.so" >"$other/log" || fail "the check"
