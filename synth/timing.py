@@ -9,7 +9,8 @@ import subprocess
 import design
 import netlist
 
-PERIOD = 1000000  # library units: nothing fails in OpenSTA itself, lengths are compared here
+# Paths are sorted by slack, a binary32 number of OpenSTA: with a long period it has too few digits left to tell paths apart.
+PERIOD_NS = 50
 
 
 def memory_library(name, memories, target):
@@ -135,9 +136,10 @@ class Timer:
 def run_sta(target, folder, module, files, memories=None, input_ns=0, output_ns=0):
     """[{start, end, ns}] of the five longest paths of a module, longest first; `input_ns` and `output_ns` of a path lie outside. Any error of
     OpenSTA stops the run: it would go on with half a net list."""
+    period = PERIOD_NS / target.library.time_ns
     tcl = [f"read_liberty {target.path}"] + [f"read_liberty {memories}"] * bool(memories) + [f"read_verilog {f}" for f in files]
     tcl += [f"link_design {module}", "set clocks [get_ports -quiet clk_i]",
-            f"if {{[llength $clocks]}} {{ create_clock -name clk -period {PERIOD} $clocks }} else {{ create_clock -name clk -period {PERIOD} }}",
+            f"if {{[llength $clocks]}} {{ create_clock -name clk -period {period} $clocks }} else {{ create_clock -name clk -period {period} }}",
             f"set_input_delay {input_ns / target.library.time_ns} -clock clk [all_inputs]",
             f"set_output_delay {output_ns / target.library.time_ns} -clock clk [all_outputs]",
             "report_checks -path_delay max -path_group clk -group_count 5 -format full -digits 4"]
@@ -149,7 +151,11 @@ def run_sta(target, folder, module, files, memories=None, input_ns=0, output_ns=
     errors = [line for line in text.split("\n") if line.startswith("Error")]
     if errors or result.returncode:
         raise design.FlowError(f"sta: {(errors or [f'exit status {result.returncode}'])[0]} (log {log})")
-    return [path_of(block, target.library.time_ns) for block in text.split("Startpoint: ")[1:]]
+    paths = [path_of(block, target.library.time_ns) for block in text.split("Startpoint: ")[1:]]
+    for longer, shorter in zip(paths, paths[1:]):
+        if shorter["ns"] > longer["ns"] + 0.001:
+            raise design.FlowError(f"sta: path to {longer['end']} of {longer['ns']} ns before one of {shorter['ns']} ns, expected longest first")
+    return paths
 
 
 def path_of(block, unit_ns):
