@@ -34,8 +34,8 @@ LIB_OBJ = $(LIB_SRC:%.c=$(BUILD)/obj/%.o)
 CLI_OBJ = $(CLI_SRC:%.c=$(BUILD)/obj/%.o)
 LDLIBS = -ljansson -lm -ldl
 
-# Other flags compile everything anew.
-$(call remember,$(BUILD)/flags,$(CC) $(ALL_CFLAGS) $(LDFLAGS))
+# Other flags compile everything anew, but for -Werror: it changes no object, and the back end rtl calls make without it.
+$(call remember,$(BUILD)/flags,$(filter-out -Werror,$(CC) $(ALL_CFLAGS) $(LDFLAGS)))
 $(call remember,$(BUILD)/version,$(file <VERSION))
 
 # Two builders may want an object at once, so that it comes whole or not at all.

@@ -8,14 +8,15 @@ build=$1
 record=$build/content
 mkdir -p "$build" 2>/dev/null
 [ -w "$build" ] || exit 0  # somebody else's, which can only be read
-new=$record.$$
-trap 'rm -f "$new"' EXIT
-{
+listing() {
   stat -c 'folder %d:%i' "$build"
   find include params/generated rtl cmodel backend driver firmware cli tools testbench tests demo examples -type f \
     \( -name '*.[chvS]' -o -name '*.vh' -o -name '*.cpp' -o -name '*.ld' -o -name '*.map' \) -print0 | LC_ALL=C sort -z | xargs -0 sha256sum
-} >"$new" || exit 1
-cmp -s "$new" "$record" && exit 0
+}
+listing | cmp -s - "$record" && exit 0  # and nothing is written
+new=$record.$$
+trap 'rm -f "$new"' EXIT
+listing >"$new" || exit 1
 
 # Objects and programs, without what has records of its own.
 built() {
