@@ -294,8 +294,8 @@ static void test_exponential(void **state) {
       "exponential: %llu differences, falling at each; p16 worst %.4f ulp at d %u, %.4f ulp of binary16 at d "
       "%u; p32 worst "
       "2^%.2f of it at d %u\n",
-      ((unsigned long long)WHOLES << FRACTION_BITS) / step, worst.p16, worst.p16_at, worst.binary16, worst.binary16_at,
-      log2(worst.p32), worst.p32_at);
+      ((unsigned long long)WHOLES << FRACTION_BITS) / step, worst.p16, worst.p16_at, worst.binary16,
+      worst.binary16_at, log2(worst.p32), worst.p32_at);
   static const uint32_t beyond[] = {DUPLEX_DIFFERENCE_FAR, DUPLEX_DIFFERENCE_FAR + 1, 0x7fffffffu,
                                     0xffffffffu};
   for (int part = 0; part < PARTS; part++) {
