@@ -16,7 +16,7 @@
 
 #include "duplex/error.h"
 
-enum { VARIABLES = 16, LOOK_MS = 200, STEP_SIZE = 128 };
+enum { VARIABLES = 16, LOOK_MS = 200, QUIET_MS = 1000, STEP_SIZE = 128 };
 
 // What the file `source` of a build says (backend/rtl/room.mk writes it).
 struct source {
@@ -135,9 +135,16 @@ static int last_step(const char *log, char step[STEP_SIZE]) {
   return found;
 }
 
-// Waits for make and tells what it does, once it does something. The status of waitpid, or -1.
+static long ms_since(const struct timespec *begin) {
+  struct timespec now;
+  clock_gettime(CLOCK_MONOTONIC, &now);
+  return (now.tv_sec - begin->tv_sec) * 1000 + (now.tv_nsec - begin->tv_nsec) / 1000000;
+}
+
+// Waits for make and tells what it does, once it has done something for a second. The status of waitpid, or
+// -1.
 static int wait_and_tell(pid_t child, const char *library, const char *log) {
-  struct timespec begin, now;
+  struct timespec begin;
   clock_gettime(CLOCK_MONOTONIC, &begin);
   char step[STEP_SIZE];
   const int terminal = isatty(2);
@@ -146,11 +153,11 @@ static int wait_and_tell(pid_t child, const char *library, const char *log) {
     int status;
     const pid_t ended = waitpid(child, &status, WNOHANG);
     if (ended < 0 && errno == EINTR) continue;
-    const int working = ended == 0 && last_step(log, step);
+    const long ms = ms_since(&begin);
+    const int working = ended == 0 && ms >= QUIET_MS && last_step(log, step);
     if (working && !told) fprintf(stderr, "building %s, once: some minutes (log: %s)\n", library, log);
     told |= working;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    if (working && terminal) fprintf(stderr, "\r\033[K%4ld s  %s", (long)(now.tv_sec - begin.tv_sec), step);
+    if (working && terminal) fprintf(stderr, "\r\033[K%4ld s  %s", ms / 1000, step);
     if (ended != 0) {
       if (told && terminal) fputs("\r\033[K", stderr);
       return ended == child ? status : -1;
