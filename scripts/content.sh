@@ -13,7 +13,7 @@ listing() {
   find include params/generated rtl cmodel backend driver firmware cli tools testbench tests demo examples -type f \
     \( -name '*.[chvS]' -o -name '*.vh' -o -name '*.cpp' -o -name '*.ld' -o -name '*.map' \) -print0 | LC_ALL=C sort -z | xargs -0 sha256sum
 }
-listing | cmp -s - "$record" && exit 0  # and nothing is written
+listing 2>/dev/null | cmp -s - "$record" && exit 0  # and nothing is written
 new=$record.$$
 trap 'rm -f "$new"' EXIT
 listing >"$new" || exit 1
