@@ -15,9 +15,12 @@ V ?=
 Q := $(if $(filter-out 0,$(V)),,@)
 # $(call say,STEP,of what): the line of a step; none under make -s
 SILENT := $(findstring s,$(filter-out --%,$(firstword -$(MAKEFLAGS))))
-say = $(if $(COUNTING),@: counted step,$(if $(filter @,$(Q)$(SILENT)),@printf '  [%d/%d] %-9s %s\n' $(this_step) $(STEPS) '$(1)' '$(2)'))
-# All steps of this make, counted by a dry run at the first of them.
-STEPS = $(eval STEPS := $(shell MAKEFLAGS= $(MAKE_COMMAND) -n COUNTING=1 $(MAKEOVERRIDES) $(MAKECMDGOALS) 2>/dev/null | grep -c '^: counted step'))$(STEPS)
+say = $(if $(COUNTING),@: counted step,$(if $(filter @,$(Q)$(SILENT)),@printf '  [%s/%s] %-9s %s\n' '$(this_step)' '$(STEPS)' '$(1)' '$(2)'))
+# All steps of this make, counted by a dry run at the first of them; with the caller's variables if the shell takes them as they are.
+ODD_WORDS = $(foreach c,' " ` & ; | < > * ? ~ ! $(open) $(close),$(findstring $(c),$(MAKEOVERRIDES)))
+open := (
+close := )
+STEPS = $(eval STEPS := $(shell MAKEFLAGS= $(MAKE_COMMAND) -n COUNTING=1 $(if $(strip $(ODD_WORDS)),BUILD=$(BUILD),$(MAKEOVERRIDES)) $(MAKECMDGOALS) 2>/dev/null | grep -c '^: counted step'))$(STEPS)
 STEPS_DONE :=
 this_step = $(eval STEPS_DONE += x)$(words $(STEPS_DONE))
 # $(call logged,command): runs it with its output in a log beside the target, which is shown only if the command fails

@@ -8,6 +8,11 @@ PYTHON_DIR ?= $(PREFIX)/lib/python3/dist-packages
 # Of the files of lib/duplex, those that this build has.
 INSTALLED_PARTS = $(wildcard $(BUILD)/rtl/stack_*.so $(BUILD)/controller.so $(BUILD)/firmware.elf)
 
+# The list of what make install has written, for make uninstall: paths without DESTDIR.
+MANIFEST := lib/duplex/installed
+INSTALLED_NAMES = bin/duplex lib/$(SONAME) lib/libduplex.so lib/libduplex.a lib/pkgconfig/duplex.pc share/man/man1/duplex.1 \
+  share/bash-completion/completions/duplex $(wildcard include/duplex/*.h)
+
 # The commands of duplex, each with a man page.
 WORDS = $(shell $(BUILD)/duplex help --words)
 
@@ -27,10 +32,13 @@ install: all $(SHARED) $(ONE) $(INSTALLED_PARTS) ## install command, libraries, 
 	@$(BUILD)/duplex help --bash > $(call below,share/bash-completion/completions/duplex)
 	@install -m 644 python/duplex/*.py $(call quoted,$(DESTDIR)$(PYTHON_DIR)/duplex)
 	@for part in $(INSTALLED_PARTS); do install "$$part" $(call below,lib/duplex); done
+	@for name in $(INSTALLED_NAMES) $(INSTALLED_PARTS:$(BUILD)/%=lib/duplex/%) $(WORDS:%=share/man/man1/duplex-%.1); do \
+	  case $$name in lib/duplex/*) name=lib/duplex/$${name##*/} ;; esac; printf '%s\n' $(call quoted,$(PREFIX))"/$$name"; done > $(call below,$(MANIFEST))
+	@for name in $(notdir $(wildcard python/duplex/*.py)); do printf '%s\n' $(call quoted,$(PYTHON_DIR))"/duplex/$$name"; done >> $(call below,$(MANIFEST))
 	@echo "installed below" $(call quoted,$(DESTDIR)$(PREFIX))
 
-uninstall: ## take away what make install put below PREFIX
-	@rm -f $(call below,bin/duplex) $(call below,lib/$(SONAME)) $(call below,lib/libduplex.so) $(call below,lib/libduplex.a) \
-	  $(call below,lib/pkgconfig/duplex.pc) $(call below,share/man/man1/duplex.1) $(call below,share/bash-completion/completions/duplex)
-	@rm -f $(call below,share/man/man1)/duplex-*.1
-	@rm -rf $(call below,lib/duplex) $(call below,include/duplex) $(call quoted,$(DESTDIR)$(PYTHON_DIR)/duplex)
+uninstall: ## take away what make install put below PREFIX, and nothing else
+	@[ -f $(call below,$(MANIFEST)) ] || { echo "uninstall: "$(call below,$(MANIFEST))": no such file, expected the list that make install writes" >&2; exit 2; }
+	@while IFS= read -r name; do rm -f $(call quoted,$(DESTDIR))"$$name"; done < $(call below,$(MANIFEST))
+	@rm -rf $(call below,$(MANIFEST)) $(call quoted,$(DESTDIR)$(PYTHON_DIR)/duplex/__pycache__)
+	@rmdir --ignore-fail-on-non-empty $(call below,lib/duplex) $(call below,include/duplex) $(call quoted,$(DESTDIR)$(PYTHON_DIR)/duplex)

@@ -15,4 +15,4 @@ flock -n 9 || { echo "  waiting for another builder of $thing"; flock 9; }
 [ -e "$thing" ] && [ "$(cat "$record" 2>/dev/null)" = "$content" ] && exit 0
 rm -f "$record"
 bash -o pipefail -c "$command" >"$locks/$name.log" 2>&1 || { cat "$locks/$name.log" >&2; exit 1; }
-printf '%s\n' "$content" >"$record"
+printf %s "$content" >"$record"  # without an end of line, which make's $(file <) may keep

@@ -5,7 +5,8 @@
 exec 3<&0 </dev/null
 "$@" 3<&- &
 command=$!
-{ read -r _ <&3; kill -KILL 0; } &
+log=$(readlink /proc/self/fd/1)  # of interest to the caller alone
+{ read -r _ <&3; [ -f "$log" ] && rm -f "$log"; kill -KILL 0; } &
 watch=$!
 exec 3<&-
 wait $command

@@ -190,7 +190,7 @@ static int run_make(const struct source *source, const char *timing, const char 
 
 int rtl_build(const char *folder, const char *timing, const char *library, char *text, size_t size) {
   struct source source;
-  char log[PATH_MAX];
+  char log[PATH_MAX], kept[PATH_MAX];
   if (snprintf(log, sizeof log, "%s/%s%s%s.%ld.log", folder, library, timing[0] ? "-" : "", timing,
                (long)getpid()) >= PATH_MAX ||
       !read_source(folder, &source)) {
@@ -200,6 +200,9 @@ int rtl_build(const char *folder, const char *timing, const char *library, char 
   const int status = run_make(&source, timing, library, log);
   close_source(&source);
   if (status == 0) return unlink(log), DUPLEX_OK;
-  snprintf(text, size, "%s could not be built: see %s", library, log);
+  // One log for each library, that of the last failure.
+  snprintf(kept, sizeof kept, "%s/%s%s%s.failed.log", folder, library, timing[0] ? "-" : "", timing);
+  if (rename(log, kept) != 0) snprintf(kept, sizeof kept, "%s", log);
+  snprintf(text, size, "%s could not be built: see %s", library, kept);
   return DUPLEX_ERROR_NOT_AVAILABLE;
 }

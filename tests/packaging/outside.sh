@@ -73,6 +73,11 @@ check "DESTDIR" install /usr DESTDIR="$dir/staged root"
 check "its pkg-config file" grep -q '^prefix=/usr$' "$dir/staged root/usr/lib/pkgconfig/duplex.pc"
 check "the module of /usr takes the library beside it" python "$dir/staged root/usr" "import duplex, os
 assert os.path.samefile(duplex._library.find(), '$dir/staged root/usr/lib/libduplex.so')"
+check "a prefix with a quote" install "$dir/it's here"
+check "its pkg-config file" grep -q "^libdir" "$dir/it's here/lib/pkgconfig/duplex.pc"
+touch "$prefix/include/duplex/foreign.h" "$prefix/share/man/man1/duplex-foreign.1"
 check "uninstall" make -s uninstall BUILD="$build" PREFIX="$prefix"
-check "nothing is left" test -z "$(find "$prefix" -not -type d)"
+check "only foreign files are left" test "$(find "$prefix" -not -type d | sed 's|.*/||' | sort | tr '\n' ' ')" = "duplex-foreign.1 foreign.h "
+refused() { ! "$@" 2>"$dir/error" && grep -q 'expected the list that make install writes' "$dir/error"; }
+check "uninstall of nothing" refused make -s uninstall BUILD="$build" PREFIX="$prefix"
 [ $failures = 0 ]
