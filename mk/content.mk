@@ -20,7 +20,8 @@ endif
 
 differ = $(subst x$(1)x,,x$(2)x)$(subst x$(2)x,,x$(1)x)
 # $(call remember,file,text): a file below BUILD whose time changes when the text does. Others may read it meanwhile, so it comes whole.
-remember = $(if $(DRY),,$(if $(call differ,$(file <$(1)),$(2)),$(file >$(1).new,$(2))$(shell mv -f $(call quoted,$(1).new) $(call quoted,$(1)))))
+# A dry run does not write it, and takes it for made.
+remember = $(if $(DRY),$(eval $(1): ;),$(if $(call differ,$(file <$(1)),$(2)),$(file >$(1).new,$(2))$(shell mv -f $(call quoted,$(1).new) $(call quoted,$(1)))))
 # $(call unless_made_of,record,text): FORCE, as a prerequisite, unless the record of what was built holds this text.
 unless_made_of = $(if $(call differ,$(file <$(1)),$(2)),FORCE)
 # $(call made_once,record,text,command): scripts/build_once.sh as a recipe.

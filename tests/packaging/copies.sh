@@ -94,6 +94,8 @@ check "regen without its generator" one_line make regen PYTHON=/bin/false
 check "changes nothing" diff "$dir/before" <(sums)
 check "a folder without firmware" one_line make FIRMWARE=/nowhere
 check "a build folder that make cannot name" one_line make BUILD='my build'
+whole_count() { [ "$(make -n COUNTING=1 BUILD=fresh test-build | grep -c '^: counted step')" -gt 200 ] && [ ! -e fresh ]; }
+check "a dry run counts all steps and writes nothing" whole_count
 needs() { make -n test-build GROUPS="$1" 2>/dev/null | grep -q "VERILATE"; }
 spared() { ! needs "$1"; }
 check "a group of tests that needs no RTL builds none" spared fuzz
