@@ -230,6 +230,8 @@ static void test_weights(void **state) {
     REFUSED(duplex_stack_upload_pair(stack, w, w, sizes[i], K, &made), tall);
     REFUSED(duplex_stack_upload_pair(stack, NULL, w, N, sizes[i], &made), wide);
   }
+  REFUSED(duplex_stack_upload(stack, w, N, 65537, NULL, &made), "as its DRAM holds, of 1 to 65536");
+  REFUSED(duplex_stack_upload_pair(stack, NULL, w, N, 32769, &made), "as its DRAM holds, of 1 to 32768");
   assert_int_equal(duplex_stack_upload(stack, w, N, K, NULL, &made), 0);
   assert_int_equal(duplex_stack_release(stack, made), 0);
   REFUSED(duplex_stack_release(stack, made), "they were released");
