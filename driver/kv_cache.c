@@ -14,6 +14,13 @@
 #define LAYERS_MOST 1024u
 #define PREFILL_BUNDLE (1u << (DUPLEX_BUNDLES - 1))  // unless the options name others
 
+// A mask of bundles that there are; `name`: what the text calls it.
+static int check_mask(struct duplex_stack *stack, const char *name, unsigned mask) {
+  if (mask <= ALL_BUNDLES) return DUPLEX_OK;
+  return stack_fail(stack, DUPLEX_ERROR_ARGUMENT, "%s 0x%x: expected a mask of bundles 0 to %d", name, mask,
+                    DUPLEX_BUNDLES - 1);
+}
+
 // What a cache may be asked for; the text of an error names the number and what was expected.
 static int check_options(struct duplex_stack *stack, const struct duplex_kv_options *o) {
   if (o->heads < 1 || o->heads > DUPLEX_KV_HEADS_MAX)
@@ -26,10 +33,11 @@ static int check_options(struct duplex_stack *stack, const struct duplex_kv_opti
     return stack_fail(stack, DUPLEX_ERROR_ARGUMENT,
                       "pages of %u positions: expected a multiple of %u, at most %u", o->page_positions,
                       DUPLEX_WIDTH, DUPLEX_POSITIONS_MAX);
-  if (o->layers > LAYERS_MOST || o->bundles > ALL_BUNDLES || o->prefill_bundles > ALL_BUNDLES)
-    return stack_fail(stack, DUPLEX_ERROR_ARGUMENT, "KV cache: at most %u layers, bundles 0 to %d",
-                      LAYERS_MOST, DUPLEX_BUNDLES - 1);
-  return DUPLEX_OK;
+  if (o->layers > LAYERS_MOST)
+    return stack_fail(stack, DUPLEX_ERROR_ARGUMENT, "%u layers: expected 1 to %u, or 0 for 1", o->layers,
+                      LAYERS_MOST);
+  const int error = check_mask(stack, "KV bundles", o->bundles);
+  return error ? error : check_mask(stack, "prefill bundles", o->prefill_bundles);
 }
 
 // The bundles of the KV spaces.

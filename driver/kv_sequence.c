@@ -107,8 +107,8 @@ static int check_append(const struct duplex_sequence *sequence, unsigned layer, 
     return stack_fail(stack, DUPLEX_ERROR_ARGUMENT, "layer %u: the cache has %u", layer,
                       sequence->cache->layers);
   if (positions > DUPLEX_POSITIONS_MAX - sequence->layers[layer].length)
-    return stack_fail(stack, DUPLEX_ERROR_ARGUMENT, "a sequence of %zu positions: at most %u",
-                      sequence->layers[layer].length + positions, DUPLEX_POSITIONS_MAX);
+    return stack_fail(stack, DUPLEX_ERROR_ARGUMENT, "%zu positions behind %zu: expected at most %u in all",
+                      positions, sequence->layers[layer].length, DUPLEX_POSITIONS_MAX);
   return DUPLEX_OK;
 }
 

@@ -90,8 +90,12 @@ static int lay_out(struct duplex_stack *stack, const struct source *source, stru
   if (rows <= UINT32_MAX && source->k <= UINT32_MAX &&
       weight_layout(layout, (uint32_t)source->k, stack->channels))
     return DUPLEX_OK;
-  return stack_fail(stack, DUPLEX_ERROR_ARGUMENT, "%s matrix of %zu x %zu does not fit the stack",
-                    source->pair ? "each" : "a", rows, source->k);
+  return stack_fail(
+      stack, DUPLEX_ERROR_ARGUMENT,
+      "%s matrix of %zu x %zu does not fit the stack: expected from 1 row on, as many as its DRAM "
+      "holds, of 1 to %u",
+      source->pair || source->odd ? "each" : "a", source->n, source->k,
+      DUPLEX_K_TILES_MAX * DUPLEX_WIDTH / (source->pair ? 2 : 1));
 }
 
 // A pair takes an even number of bundles, so that each matrix has bundles of its own.
@@ -102,8 +106,8 @@ static int take_space(struct duplex_stack *stack, const struct source *source,
   if (stripe == 0)
     return stack_fail(stack, DUPLEX_ERROR_ARGUMENT, "a pair of matrices needs two bundles, there is one");
   if (space_take(stack->space, stripe, layout->row_sets, region)) return DUPLEX_OK;
-  return stack_fail(stack, DUPLEX_ERROR_OUT_OF_SPACE, "no room in the stack's DRAM for a matrix of %u x %zu",
-                    layout->rows, source->k);
+  return stack_fail(stack, DUPLEX_ERROR_OUT_OF_SPACE, "no room in the stack's DRAM for %s of %zu x %zu",
+                    source->pair || source->odd ? "matrices" : "a matrix", source->n, source->k);
 }
 
 // Lays out, takes DRAM and brings the matrix there; on failure the DRAM is free again.

@@ -161,8 +161,10 @@ static bool check_header(const struct image *image, Elf32_Ehdr *header, char wro
     return say(wrong, "its byte order is %u, %s: expected 1, little-endian", ident[EI_DATA],
                ident[EI_DATA] == ELFDATA2MSB ? "big-endian" : "unknown");
   memcpy(header, image->file, sizeof *header);
-  if (ident[EI_VERSION] != EV_CURRENT || header->e_version != EV_CURRENT)
-    return say(wrong, "it is of version %u of ELF: expected 1", header->e_version);
+  if (ident[EI_VERSION] != EV_CURRENT)
+    return say(wrong, "its identification is of version %u of ELF (byte 6): expected 1", ident[EI_VERSION]);
+  if (header->e_version != EV_CURRENT)
+    return say(wrong, "its header is of version %u of ELF (byte 20): expected 1", header->e_version);
   if (header->e_machine != EM_RISCV)
     return say(wrong, "it is for machine %u: expected %u, RISC-V", header->e_machine, EM_RISCV);
   if (header->e_type != ET_EXEC)

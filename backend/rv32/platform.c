@@ -93,13 +93,21 @@ static void deliver_interrupt(struct platform *p) {
   }
 }
 
-// The instruction that raised the exception. Unicorn stands 4 bytes behind it, and on one with a bad access.
+// An emulation that ended without a hook: Unicorn calls ebreak and c.ebreak invalid, and stands on them.
+static void note_error(struct platform *p, uc_err error) {
+  p->exception = (error == UC_ERR_INSN_INVALID ? CAUSE_BREAKPOINT : CAUSE_FETCH) + 1;
+  p->fault_address = p->pc;
+}
+
+// The instruction that raised the exception. Unicorn stands 4 bytes behind it, and on one with a bad access
+// or a breakpoint.
 static uint32_t excepted_pc(const struct platform *p) {
   switch (p->exception - 1) {
     case CAUSE_LOAD:
     case CAUSE_STORE:
       return p->last_pc;
     case CAUSE_FETCH:
+    case CAUSE_BREAKPOINT:
       return p->fault_address;
     default:
       return p->pc - 4;
@@ -116,7 +124,7 @@ void platform_slice(struct platform *p) {
   p->pc = cpu_register(p, UC_RISCV_REG_PC);
   uint32_t word = 0;
   uc_mem_read(p->engine, p->last_pc, &word, sizeof word);
-  if (error && !p->exception) p->exception = CAUSE_FETCH + 1, p->fault_address = p->pc;
+  if (error && !p->exception) note_error(p, error);
   if (p->exception) {
     raise_exception(p, excepted_pc(p));
   } else if (word == WFI && !p->cut) {

@@ -28,13 +28,14 @@ struct duplex_sequence;  // K and V of all layers of one sequence
 struct duplex_kv_options {
   unsigned heads;           // KV heads, 1 to 256
   unsigned head_size;       // D, a multiple of 16 from 16 to 256
-  unsigned layers;          // 1 or more; 0 = 1
-  unsigned page_positions;  // of a channel: a multiple of 64; 0 = 1024
-  size_t pages;             // of the KV spaces, in every channel
+  unsigned layers;          // 1 to 1024; 0 = 1
+  unsigned page_positions;  // of a channel: a multiple of 64 up to 131,072; 0 = 1024
+  size_t pages;             // of the KV spaces, in every channel: 0 to 65,535, as far as there is room
   size_t prefill_pages;     // of the prefill space, 0 if nothing is prefilled here
-  // KV spaces, a mask of bundles; 0: bundles 0 to 2 if Logic-PIM owns all four, otherwise all that it owns.
+  // KV spaces, a mask of bundles 0 to 3; 0: bundles 0 to 2 if Logic-PIM owns all four, otherwise all that it
+  // owns.
   unsigned bundles;
-  unsigned prefill_bundles;  // prefill space, a mask of bundles; 0: bundle 3
+  unsigned prefill_bundles;  // prefill space, a mask of bundles 0 to 3; 0: bundle 3
 };
 
 // Takes the DRAM of all pages. Errors: ARGUMENT (an option out of its range), OUT_OF_SPACE, NO_MEMORY.

@@ -49,6 +49,8 @@ static void test_crashes(void **state) {
       {7, {"ecall", "serve_faulty", "kernel_faulty.c:"}},
       {8, {"fetch from bad memory", "0x12340000", ""}},
       {9, {"store to bad memory 0x40000100", "", "hal.h:"}},
+      {15, {"breakpoint (cause 3) at pc 0x8000", "serve_faulty", "kernel_faulty.c:"}},
+      {16, {"breakpoint (cause 3) at pc 0x8000", "serve_faulty", "kernel_faulty.c:"}},
   };
   const struct duplex_riscv_options riscv = {.elf = elf_path("tests/controller/faulty.elf"),
                                              .quiet_instructions = 100000};

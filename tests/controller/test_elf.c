@@ -200,8 +200,8 @@ static void test_header(void **state) {
       {EI_CLASS, 7, "its class is 7, unknown"},
       {EI_DATA, ELFDATA2MSB, "its byte order is 2, big-endian: expected 1"},
       {EI_DATA, 0, "its byte order is 0, unknown"},
-      {EI_VERSION, 2, "of version"},
-      {offsetof(Elf32_Ehdr, e_version), 9, "of version 9 of ELF"},
+      {EI_VERSION, 9, "its identification is of version 9 of ELF (byte 6): expected 1"},
+      {offsetof(Elf32_Ehdr, e_version), 9, "its header is of version 9 of ELF (byte 20): expected 1"},
       {offsetof(Elf32_Ehdr, e_machine), EM_386, "it is for machine 3: expected 243, RISC-V"},
       {offsetof(Elf32_Ehdr, e_type), ET_DYN, "its type is 3: expected 2"},
       {offsetof(Elf32_Ehdr, e_type), ET_REL, "its type is 1: expected 2"},
@@ -219,6 +219,35 @@ static void test_header(void **state) {
   assert_refused(good_bytes, "it is linked dynamically");
   program(0)->p_type = program(1)->p_type = PT_NOTE;
   assert_refused(good_bytes, "it has no segment to load");
+}
+
+// An exception before there is a handler is told by its own name, at its own instruction.
+static void test_first_instruction(void **state) {
+  static const uint32_t nop = 0x00000013;
+  static const struct {
+    uint32_t word;
+    const char *why;
+    bool jumps;  // to address 0
+  } cases[] = {
+      {0x00100073, "breakpoint (cause 3)", false},
+      {0x90029002, "breakpoint (cause 3)", false},
+      {0x00000073, "ecall (cause 11)", false},
+      {0x00000000, "illegal instruction (cause 2)", false},
+      {0xffffffff, "illegal instruction (cause 2)", false},
+      {0x00008067, "fetch from bad memory (cause 1)", true},
+      {0x01002503, "load from bad memory 0x10", false},
+  };
+  for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
+    for (uint32_t before = 0; before < 2; before++) {
+      char why[128];
+      start(state);
+      uint8_t *code = file + program(0)->p_offset;
+      memcpy(code, &nop, sizeof nop);
+      memcpy(code + before * sizeof nop, &cases[i].word, sizeof nop);
+      snprintf(why, sizeof why, "%s at pc 0x%x", cases[i].why,
+               cases[i].jumps ? 0 : CODE + before * (uint32_t)sizeof nop);
+      assert_refused(good_bytes, why);
+    }
 }
 
 static void test_cut(void **state) {
@@ -270,12 +299,19 @@ int main(int argc, char **argv) {
   read_good();
 #define FRESH(test) cmocka_unit_test_setup(test, start)
   const struct CMUnitTest tests[] = {
-      FRESH(test_runs_as_it_is), FRESH(test_any_offset_of_a_segment),
-      FRESH(test_alignment),     FRESH(test_table_at_any_offset),
-      FRESH(test_sizes),         FRESH(test_segment_that_takes_no_memory),
-      FRESH(test_overlap),       FRESH(test_memory),
-      FRESH(test_entry),         FRESH(test_header),
-      FRESH(test_cut),           FRESH(test_many_segments),
+      FRESH(test_runs_as_it_is),
+      FRESH(test_any_offset_of_a_segment),
+      FRESH(test_alignment),
+      FRESH(test_table_at_any_offset),
+      FRESH(test_sizes),
+      FRESH(test_segment_that_takes_no_memory),
+      FRESH(test_overlap),
+      FRESH(test_memory),
+      FRESH(test_entry),
+      FRESH(test_header),
+      FRESH(test_cut),
+      FRESH(test_many_segments),
+      FRESH(test_first_instruction),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

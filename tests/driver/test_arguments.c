@@ -220,11 +220,18 @@ static void test_weights(void **state) {
   static const size_t sizes[] = {
       0, SIZE_MAX, SIZE_MAX / 2 + 1, SIZE_MAX / 2 + 2, UINT32_MAX, (size_t)UINT32_MAX + 2};
   for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
-    REFUSED(duplex_stack_upload(stack, w, sizes[i], K, NULL, &made), "does not fit the stack");
-    REFUSED(duplex_stack_upload(stack, w, N, sizes[i], NULL, &made), "does not fit the stack");
-    REFUSED(duplex_stack_upload_gated(stack, w, w, sizes[i], K, &made), "does not fit the stack");
-    REFUSED(duplex_stack_upload_pair(stack, w, w, sizes[i], K, &made), "does not fit the stack");
+    char tall[64], wide[64];  // the caller's own numbers
+    snprintf(tall, sizeof tall, "matrix of %zu x %d does not fit the stack", sizes[i], K);
+    snprintf(wide, sizeof wide, "matrix of %d x %zu does not fit the stack", N, sizes[i]);
+    REFUSED(duplex_stack_upload(stack, w, sizes[i], K, NULL, &made), tall);
+    REFUSED(duplex_stack_upload(stack, w, N, sizes[i], NULL, &made), wide);
+    REFUSED(duplex_stack_upload_gated(stack, w, w, sizes[i], K, &made), tall);
+    REFUSED(duplex_stack_upload_gated(stack, w, w, N, sizes[i], &made), wide);
+    REFUSED(duplex_stack_upload_pair(stack, w, w, sizes[i], K, &made), tall);
+    REFUSED(duplex_stack_upload_pair(stack, NULL, w, N, sizes[i], &made), wide);
   }
+  REFUSED(duplex_stack_upload(stack, w, N, 65537, NULL, &made), "as its DRAM holds, of 1 to 65536");
+  REFUSED(duplex_stack_upload_pair(stack, NULL, w, N, 32769, &made), "as its DRAM holds, of 1 to 32768");
   assert_int_equal(duplex_stack_upload(stack, w, N, K, NULL, &made), 0);
   assert_int_equal(duplex_stack_release(stack, made), 0);
   REFUSED(duplex_stack_release(stack, made), "they were released");
@@ -294,7 +301,16 @@ static void test_cache(void **state) {
   assert_int_equal(duplex_kv_room(stack, NULL), 0);
   assert_int_equal(duplex_kv_room_beside(stack, &options, 1, HEADS, false), 0);
   assert_int_equal(duplex_kv_room_beside(stack, NULL, 1, HEADS, false), 0);
-  options.heads = HEADS, options.pages = SIZE_MAX;
+  options.heads = HEADS, options.layers = 1025;
+  REFUSED(duplex_kv_open(stack, &options, &opened), "1025 layers: expected 1 to 1024, or 0 for 1");
+  options.layers = ~0u;
+  REFUSED(duplex_kv_open(stack, &options, &opened), "4294967295 layers: expected 1 to 1024");
+  options.layers = 0, options.bundles = 16;
+  REFUSED(duplex_kv_open(stack, &options, &opened), "KV bundles 0x10: expected a mask of bundles 0 to 3");
+  options.bundles = 0, options.prefill_bundles = ~0u;
+  REFUSED(duplex_kv_open(stack, &options, &opened),
+          "prefill bundles 0xffffffff: expected a mask of bundles 0 to 3");
+  options.prefill_bundles = 0, options.pages = SIZE_MAX;
   assert_int_equal(duplex_kv_room_beside(stack, &options, 0, HEADS, false), 0);
   assert_int_equal(duplex_kv_room_beside(stack, &options, 65536, HEADS, false), 0);
   assert_int_equal(duplex_kv_room_beside(stack, &options, 1, HEADS - 1, false), 0);
@@ -336,8 +352,10 @@ static void test_sequences(void **state) {
   REFUSED(duplex_kv_append(sequence, 0, odd(k), v, 1, 0), "k lies at an odd address");
   REFUSED(duplex_kv_append(sequence, 0, k, odd(v), 1, 0), "v lies at an odd address");
   REFUSED(duplex_kv_append(sequence, 1, k, v, 1, 0), "layer 1: the cache has 1");
-  REFUSED(duplex_kv_append(sequence, 0, k, v, 131072, 0), "positions: at most 131072");
-  REFUSED(duplex_kv_append(sequence, 0, k, v, SIZE_MAX, 0), "positions: at most 131072");
+  REFUSED(duplex_kv_append(sequence, 0, k, v, 131072, 0),
+          "131072 positions behind 3: expected at most 131072 in all");
+  REFUSED(duplex_kv_append(sequence, 0, k, v, SIZE_MAX, 0),
+          "18446744073709551615 positions behind 3: expected at most 131072");
   REFUSED(duplex_kv_append(sequence, 0, k, v, 1, SIZE_MAX / 2), "a stride of");
   assert_int_equal(duplex_kv_append(sequence, 0, NULL, NULL, 0, 0), 0);
   assert_int_equal(duplex_kv_length(NULL, 0), 0);

@@ -23,7 +23,7 @@ os.environ.setdefault("DUPLEX_LIBRARY", str(BUILD / "libduplex.so"))
 import numpy as np  # noqa: E402
 
 import duplex  # noqa: E402
-from duplex import _library  # noqa: E402
+from duplex import _arguments, _library  # noqa: E402
 
 
 def integers(random, *shape):
@@ -62,7 +62,7 @@ class Numbers(unittest.TestCase):
         """What has the layout already is not copied: the library reads it and writes to it where it lies."""
         x = integers(self.random, 4, 64)
         for given in (x, x[1:3], x.reshape(2, 2, 64)[1]):
-            self.assertEqual(duplex._array(given, "x", None, 64).ctypes.data, given.ctypes.data)
+            self.assertEqual(_arguments.array(given, "x", None, 64).ctypes.data, given.ctypes.data)
         odd = np.frombuffer(b"\0" + x.tobytes(), "u1")[1:].view("<f2").reshape(4, 64)
         w = self.stack.upload(integers(self.random, 3, 64))
         right = self.stack.gemm(w, x)
@@ -161,7 +161,7 @@ class Errors(unittest.TestCase):
                     (lambda: stack.upload(np.ones((0, 64), "<f2")), duplex.Error, "0 x 64"),
                     (lambda: stack.upload(np.ones(64, "<f2")), ValueError, "shape"),
                     (lambda: stack.upload([[1.0]]), TypeError, "w: is <f8, expected <f2"),
-                    (lambda: stack.expert(w, w, x, act=5), ValueError, "act"),
+                    (lambda: stack.expert(w, w, x, act=5), TypeError, "act: 5, expected silu"),
                     (lambda: other.gemm(w, x), ValueError, "this stack"),
                     (lambda: stack.expert(w, w, x, act="swish"), ValueError, "swish"),
                     (lambda: stack.expert(w, w, x, act=b"no table"), ValueError, "act"),
@@ -186,7 +186,7 @@ class Errors(unittest.TestCase):
             for thing in (lambda: cache.attention([foreign], one), lambda: cache.attention([None], one)):
                 with self.assertRaisesRegex(ValueError, "this cache"):
                     thing()
-            with self.assertRaisesRegex(duplex.Error, "layer 1: the cache has 1"):
+            with self.assertRaisesRegex(duplex.Error, "layer: 1, expected 0"):
                 sequence.append(one, one, layer=1)
             with self.assertRaisesRegex(duplex.Error, "0 sequences"):
                 cache.attention([], np.ones((0, 1, 16), "<f2"))
@@ -197,6 +197,113 @@ class Errors(unittest.TestCase):
                     thing()
         stack.close()
         weights.release()
+
+    def test_arguments(self):
+        """Every argument with what is no number, beyond its range, and beyond the type of C: its name, the value, what was expected."""
+        with duplex.Stack(channels=4) as stack:
+            w, one = stack.upload(np.ones((3, 64), "<f2")), np.ones((1, 1, 16), "<f2")
+            x = np.ones((1, 64), "<f2")
+            cache = stack.kv_cache(1, 16, 4, layers=2, page_positions=64)
+            sequence = cache.begin()
+            sequence.append(one, one)
+            integers = {
+                "channels": (duplex.Stack, 1, 32), "threads": (duplex.Stack, 0, 1024), "rank_switch": (duplex.Stack, 0, 2),
+                "watchdog_clocks": (duplex.Stack, 0, 2 ** 64 - 1), "layer": (lambda layer: sequence.length(layer), 0, 1),
+                "positions": (sequence.share, 0, 131072), "expected": (cache.begin, 0, 2 ** 64 - 1), "spread": (cache.begin, 0, 4)}
+            for name, least, most in (("heads", 1, 256), ("head_size", 16, 256), ("layers", 0, 1024), ("page_positions", 0, 131072),
+                                      ("pages", 0, 65535), ("prefill_pages", 0, 65535)):
+                integers[name] = lambda _kv=name, **given: stack.kv_cache(**{"heads": 1, "head_size": 16, "pages": 1, **given}), least, most
+            for call in (lambda layer: sequence.append(one, one, layer), lambda layer: cache.attention([sequence], one, layer),
+                         lambda layer: cache.attention_step([sequence], one, one, one, layer)):
+                self.refuses_integers(call, "layer", 0, 1)
+            for name, (call, least, most) in integers.items():
+                self.refuses_integers(call, name, least, most)
+            kv = {"heads": 1, "head_size": 16, "pages": 1}
+            for call, name in ((duplex.Stack, "bundles"), (stack.set_stripe, "bundles"), (lambda **given: stack.kv_cache(**kv, **given), "bundles"),
+                               (lambda **given: stack.kv_cache(**kv, **given), "prefill_bundles")):
+                self.refuses(call, name, "expected a mask of bundles 0 to 3", ((v, f"{name} {v:#x}") for v in (-1, 16, 2 ** 32 + 1)))
+                self.refuses(call, name, "expected an integer, a mask", ((v, f"{name}: {v!r}") for v in (None, "3", 1.0, [1])))
+            for call, name in ((duplex.Stack, "strict"), (duplex.Stack, "xpu_traffic"), (cache.begin, "prefill"), (cache.use_p32, "on")):
+                self.refuses(call, name, "expected True or False", ((v, f"{name}: {v!r}") for v in (None, "no", 2, -1, 0.5, [])))
+            for call in (lambda scale: cache.attention([sequence], one, scale=scale),
+                         lambda scale: cache.attention_step([sequence], one, one, one, scale=scale)):
+                self.refuses(call, "scale", "expected a positive number, or 0",
+                             ((v, f"scale: {v!r}") for v in (None, "1", True, 1j, [1.0], -1, -0.5, float("nan"), float("inf"), 10 ** 400)))
+            for name in ("backend", "firmware"):
+                self.refuses(duplex.Stack, name, "expected", ((v, f"{name}: {v!r}") for v in (None, 5, b"cmodel", [], ("cmodel",))))
+            for name in ("trace_file", "command_file", "firmware_elf"):
+                self.refuses(duplex.Stack, name, "expected a path or None", ((v, f"{name}: {v!r}") for v in (5, 1.5, [], object)))
+            self.refuses(duplex.Stack, "dram_preset", "expected the name of a preset", ((v, f"dram_preset: {v!r}") for v in (5, b"x", [])))
+            for name in ("backend", "dram_preset", "trace_file", "command_file", "firmware_elf"):
+                self.refuses(duplex.Stack, name, "expected no NUL character", [("cmodel\0rtl", f"{name}: b'cmodel")])
+            self.refuses(lambda act: stack.expert(w, w, x, act), "act", "expected silu", ((v, f"act: {v!r}") for v in (None, 5, [])))
+            self.refuses(lambda act: stack.expert(w, w, x, act), "act", "no NUL", [("relu\0", "act")])
+            self.refuses(lambda format: stack.gemm(w, x, format), "format", "expected f16", ((v, f"format: {v!r}") for v in (None, 0, [])))
+            for call in (lambda sequences: cache.attention(sequences, one), lambda sequences: cache.attention_step(sequences, one, one, one)):
+                self.refuses(call, "sequences", "expected", ((v, "sequences: ") for v in (None, 5, sequence, "s", [None], [w])))
+            for call in (lambda weights: stack.gemm(weights, x), lambda up: stack.expert(up, w, x), lambda down: stack.expert(w, down, x)):
+                name = call.__code__.co_varnames[0]
+                self.refuses(call, name, "expected weights", ((v, f"{name}: ") for v in (None, 5, x, sequence)))
+            two = np.ones((2, 64), "<f2")
+            self.refuses(lambda exponents: stack.upload(two, exponents), "exponents", "expected",
+                         ((v, "exponents: ") for v in ("ab", [1], [128, 0], [0, -129], [2 ** 70, 0], [None, 1], [[1], [1, 2]], [True, False], 0)))
+            for call, name in ((lambda w: stack.upload(w), "w"), (lambda gate: stack.upload_gated(gate, two), "gate"),
+                               (lambda up: stack.upload_gated(two, up), "up"), (lambda x: stack.gemm(w, x), "x"),
+                               (lambda k: sequence.append(k, one), "k"), (lambda v: sequence.append(one, v), "v"),
+                               (lambda q: cache.attention([sequence], q), "q")):
+                self.refuses(call, name, "expected", ((v, f"{name}: ") for v in (None, 5, "x", [[1.0], [1.0, 2.0]], one.astype("f4"), one[0, 0])))
+            self.assertEqual(sequence.length(), 1)  # nothing was appended
+            self.assertEqual(sequence.length(np.int64(1)), 0)
+            cache.attention([sequence], one, layer=np.uint8(0), scale=np.float32(0.5))
+        duplex.Stack(channels=np.int32(1), strict=np.bool_(True), threads=1024, bundles=15, rank_switch=2).close()
+
+    def refuses(self, call, name, text, values):
+        """call(name=value) is a TypeError or ValueError with that text, and how it begins."""
+        for value, begin in values:
+            with self.subTest(name=name, value=repr(value)), self.assertRaises((TypeError, ValueError)) as caught:
+                call(**{name: value})
+            self.assertTrue(str(caught.exception).startswith(begin), f"{caught.exception}: expected {begin}")
+            self.assertIn(text, str(caught.exception))
+
+    def refuses_integers(self, call, name, least, most):
+        text = f"{least} to {most}"
+        self.refuses(call, name, text, ((v, f"{name}: {v!r}, expected an integer") for v in (None, "1", 1.0, float("nan"), [1], True, b"1")))
+        self.refuses(call, name, text, ((v, f"{name}: {v}, expected {least}") for v in (least - 1, -2 ** 31, most + 1, 2 ** 64 + least, 10 ** 30)))
+
+    def test_ranges_are_those_of_the_library(self):
+        """What the module refuses the library refuses too, with the same limits, and takes the last number within."""
+        lib, given, text = duplex._lib, {"channels": 1}, ctypes.create_string_buffer(512)
+
+        def open_stack(name, value):
+            handle = ctypes.c_void_p()
+            options = _library.StackOptions(backend=_library.BackendOptions(**{**given, name: value}))
+            code = lib.duplex_stack_open(b"cmodel", ctypes.byref(options), ctypes.byref(handle), text, len(text))
+            lib.duplex_stack_close(handle)
+            return code, text.value.decode()
+
+        def open_cache(name, value):
+            handle = ctypes.c_void_p()
+            options = _library.KvOptions(**{"heads": 1, "head_size": 16, name: value})
+            code = lib.duplex_kv_open(stack._handle, ctypes.byref(options), ctypes.byref(handle))
+            lib.duplex_kv_close(handle)
+            return code, lib.duplex_stack_last_error(stack._handle).decode()
+
+        with duplex.Stack(channels=1) as stack:
+            for call, names in ((open_stack, ("channels", "threads", "rank_switch")), (open_cache, ("heads", "head_size", "layers", "page_positions"))):
+                for name in names:
+                    least, most = _arguments.RANGES[name]
+                    self.assertEqual([call(name, least)[0], call(name, most)[0]], [0, 0], name)
+                    for value in (most + 1, *([least - 1] if least else ())):
+                        code, said = call(name, value)
+                        self.assertEqual(code, -1, name)
+                        self.assertRegex(said, rf"{value}\b.*expected .*\b{most}\b")
+            for name in ("bundles", "prefill_bundles"):
+                self.assertEqual([open_cache(name, 15)[0], open_cache(name, 16)[0]], [0, -1])
+            for name in ("pages", "prefill_pages"):
+                self.assertNotEqual(open_cache(name, _arguments.RANGES[name][1] + 1)[0], 0)
+            sequence = stack.kv_cache(1, 16, 1, page_positions=64).begin()
+            with self.assertRaisesRegex(duplex.ArgumentError, "a prefix of 131072 positions"):
+                sequence.share(_arguments.RANGES["positions"][1])
 
     def test_code(self):
         with self.assertRaises(duplex.Error) as caught:

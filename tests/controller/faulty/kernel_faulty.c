@@ -21,7 +21,9 @@ enum {
   FAULT_NO_FINISH,
   FAULT_PUSH_AFTER_FINISH,
   FAULT_REFUSES_LATE,  // with descriptors in the ring
-  FAULT_FINISHES       // none: the same with ring_finish
+  FAULT_FINISHES,      // none: the same with ring_finish
+  FAULT_BREAKPOINT,
+  FAULT_SHORT_BREAKPOINT
 };
 
 static volatile uint32_t sink;
@@ -95,6 +97,12 @@ static enum completion_status serve_faulty(struct client *client, const void *pa
       return take_interrupt();
     case FAULT_ECALL:
       __asm__ volatile("ecall");
+      break;
+    case FAULT_BREAKPOINT:
+      __asm__ volatile(".word 0x00100073");  // ebreak, whatever is compressed
+      break;
+    case FAULT_SHORT_BREAKPOINT:
+      __asm__ volatile("c.ebreak");
       break;
 #endif
     case FAULT_LOAD:
