@@ -141,12 +141,12 @@ static const char *name_wrong(const char *path, enum output_format format, const
 // Opens an output; file is -1 if it cannot be written, and errno says why.
 static void open_output(struct output *output) {
   const int shared = duplex_text_descriptor(output->path);
-  if (shared >= 0) {
-    output->file = fcntl(shared, F_DUPFD_CLOEXEC, 0);
-  } else if (output->exists && !S_ISREG(output->there.st_mode)) {
-    output->file = open(output->path, O_WRONLY | O_CLOEXEC | O_NOCTTY);
-  } else {
+  if (output->target) {
     make_temporary(output, output->exists ? &output->there : NULL);
+  } else if (shared >= 0) {
+    output->file = fcntl(shared, F_DUPFD_CLOEXEC, 0);
+  } else {
+    output->file = open(output->path, O_WRONLY | O_CLOEXEC | O_NOCTTY);
   }
   snprintf(output->name, sizeof output->name, "/dev/fd/%d", output->file);
 }

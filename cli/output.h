@@ -22,8 +22,8 @@ enum output_format { OUTPUT_TENSOR, OUTPUT_JSON, OUTPUT_TEXT, OUTPUT_WAVE };
 #define OUTPUTS_MOST 8
 struct output {
   const char *option, *path;  // as given
-  char *target;               // the file it means
-  char *temporary;            // NULL: written as it is
+  char *target;               // the file it means; NULL: written as it is
+  char *temporary;            // name of the new file
   char *backup;               // second name of the file that was there
   int file;                   // -1: not open
   bool exists;                // when it was named
