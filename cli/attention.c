@@ -154,9 +154,7 @@ static int read_lengths(const struct option *options, struct inputs *in) {
 static int read_scale(const struct option *options, struct inputs *in) {
   const char *text = option_value(options, "--scale");
   if (!text) return EXIT_GOOD;
-  char *end;
-  in->scale = strtod(text, &end);
-  if (end == text || *end || !isfinite(in->scale) || !(in->scale > 0))
+  if (!read_real(text, &in->scale) || !isfinite(in->scale) || !(in->scale > 0))
     return fail(EXIT_BAD_INPUT, "--scale '%s': expected a positive finite number", text);
   const duplex_f32 factor = duplex_attention_scale(in->scale, DUPLEX_HEAD_SIZE_MAX);
   if (factor == 0 || factor >= F32_INFINITY)
@@ -356,7 +354,7 @@ static int run(const struct option *options, struct inputs *in, struct outputs *
   struct duplex_stack *stack;
   struct duplex_stack_stats stats;
   const char *out = option_value(options, "--out");
-  if (output_open(outputs, "--out", out, OUTPUT_TENSOR)) return EXIT_BAD_INPUT;
+  if (output_add(outputs, "--out", out, OUTPUT_TENSOR)) return EXIT_BAD_INPUT;
   int status = open_stack(options, outputs, &stack);
   if (status) return status;
   status = check_spread(stack, in);
@@ -398,6 +396,7 @@ static const struct option own_options[] = {
      "weights of the softmax of 12 significant bits, or of 23 for twice the lanes (default auto: p32 where "
      "that costs no time, up to 4 query heads of a KV head)",
      0, 0},
+    STATS_OPTION,
     {0}};
 
 const struct command attention_command = {

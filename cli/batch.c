@@ -24,37 +24,49 @@ struct line {
       *spread, *weights;
 };
 
+// The value is a text from now on, as the option of the command is; false: it is something else.
+static bool make_text(json_t *object, void *at, bool may_be_number) {
+  json_t *value = json_object_iter_value(at);
+  if (!may_be_number || !json_is_number(value)) return json_is_string(value);
+  char *text = json_dumps(value, JSON_ENCODE_ANY);
+  const bool made = text && json_object_iter_set_new(object, at, json_string(text)) == 0;
+  free(text);
+  return made;
+}
+
 // The texts of a JSON object by their keys.
 static int read_line(json_t *json, struct line *line) {
   const struct {
     const char *key;
     const char **value;
-  } keys[] = {{"command", &line->command},
-              {"x", &line->x},
-              {"w", &line->w},
-              {"gate", &line->gate},
-              {"up", &line->up},
-              {"down", &line->down},
-              {"out", &line->out},
-              {"act", &line->act},
-              {"out_type", &line->out_type},
-              {"q", &line->q},
-              {"k", &line->k},
-              {"v", &line->v},
-              {"lengths", &line->lengths},
-              {"scale", &line->scale},
-              {"spread", &line->spread},
-              {"weights", &line->weights}};
-  const char *key;
-  json_t *value;
+    bool may_be_number;
+  } keys[] = {{"command", &line->command, false},
+              {"x", &line->x, false},
+              {"w", &line->w, false},
+              {"gate", &line->gate, false},
+              {"up", &line->up, false},
+              {"down", &line->down, false},
+              {"out", &line->out, false},
+              {"act", &line->act, false},
+              {"out_type", &line->out_type, false},
+              {"q", &line->q, false},
+              {"k", &line->k, false},
+              {"v", &line->v, false},
+              {"lengths", &line->lengths, true},
+              {"scale", &line->scale, true},
+              {"spread", &line->spread, true},
+              {"weights", &line->weights, false}};
   if (!json_is_object(json)) return fail(EXIT_BAD_INPUT, "expected a JSON object");
-  json_object_foreach(json, key, value) {
+  for (void *at = json_object_iter(json); at; at = json_object_iter_next(json, at)) {
+    const char *key = json_object_iter_key(at);
     size_t i = 0;
     while (i < sizeof keys / sizeof *keys && strcmp(keys[i].key, key) != 0) i++;
     if (i == sizeof keys / sizeof *keys)
       return fail(EXIT_BAD_INPUT, "unknown key '%s': see duplex batch --help", key);
-    if (!json_is_string(value)) return fail(EXIT_BAD_INPUT, "'%s': expected a text", key);
-    *keys[i].value = json_string_value(value);
+    if (!make_text(json, at, keys[i].may_be_number))
+      return fail(EXIT_BAD_INPUT, "'%s': expected a text%s", key,
+                  keys[i].may_be_number ? " or a number" : "");
+    *keys[i].value = json_string_value(json_object_iter_value(at));
   }
   return EXIT_GOOD;
 }
@@ -195,7 +207,8 @@ static int run_line(struct session *session, json_t *json) {
   session->uploaded = 0;
   int status = read_line(json, &line);
   if (!status) status = check_line(&line, &job);
-  if (!status) status = output_open(&outputs, "out", line.out, OUTPUT_TENSOR);  // refused before any work
+  if (!status) status = output_add(&outputs, "out", line.out, OUTPUT_TENSOR);
+  if (!status) status = outputs_open(&outputs);  // refused before any work
   if (!status)
     status = job == ATTENTION ? compute_attention(session, &line, &y)
                               : compute_matrices(session, &line, job == EXPERT, &y);
@@ -264,8 +277,6 @@ static int run_batch(int argc, char **argv) {
     return fail(EXIT_BAD_INPUT, "batch needs a file: see duplex batch --help");
   struct outputs outputs = {0};
   int status = command_read(&batch_command, argc - 1, argv + 1, options);
-  if (!status && option_value(options, "--stats"))
-    status = fail(EXIT_BAD_INPUT, "--stats belongs to a single job; batch prints the clocks of each line");
   if (!status) status = run(options, argv[0], &outputs);
   outputs_discard(&outputs);
   return status;
@@ -280,9 +291,10 @@ const struct command batch_command = {
     "  {\"command\": \"expert\", \"x\": FILE, \"gate\": FILE, \"up\": FILE, \"down\": FILE, \"out\": FILE, "
     "\"act\": NAME, \"out_type\": ...}\n"
     "  {\"command\": \"attention\", \"q\": FILE, \"k\": FILE, \"v\": FILE, \"out\": FILE, \"lengths\": LIST "
-    "or "
-    "FILE, \"scale\": NUMBER, \"spread\": NUMBER, \"weights\": \"auto|p16|p32\"}\n"
-    "All values are texts, with the meaning of the command's options; a first dimension of 2 is a pair of "
+    "or FILE, \"scale\": NUMBER, \"spread\": NUMBER, \"weights\": \"auto|p16|p32\"}\n"
+    "All values are texts, with the meaning of the command's options; scale, spread and lengths may be "
+    "numbers, "
+    "too. A first dimension of 2 is a pair of "
     "matrices or experts.\n"
     "Empty lines are skipped. Matrices stay on the stack between jobs that name the same files; if room runs "
     "out the one not used for longest leaves.\n"

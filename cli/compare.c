@@ -83,6 +83,7 @@ static int compare(const struct tensor *a, const struct tensor *b) {
   printf("\n");
   for (unsigned i = 0; i < 6; i++)
     if (count[i]) printf("  %-22s %zu\n", classes[i], count[i]);
+  flush_stdout();  // with a line if that fails: the exit status is the same
   return EXIT_ERROR;
 }
 

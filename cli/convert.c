@@ -78,13 +78,14 @@ static void convert_all(struct conversion *c) {
 }
 
 // On standard output, unless that is where the tensor goes.
-static void print_counts(const struct conversion *c, const char *out) {
+static int print_counts(const struct conversion *c, const char *out) {
   FILE *to = duplex_text_descriptor(out) == STDOUT_FILENO ? stderr : stdout;
   fprintf(to,
           "%s: %zu values of %s, %s order, as <f2: %" PRIu64 " inexact, of them %" PRIu64
           " overflowing to infinity and %" PRIu64 " flushed to zero; %" PRIu64 " NaN\n",
           out, c->file->count, c->file->descr, c->file->fortran_order ? "Fortran" : "C", c->inexact,
           c->overflowing, c->flushed, c->nan);
+  return flush_stdout();
 }
 
 // Reads, converts, and writes all or nothing.
@@ -93,7 +94,9 @@ static int convert(struct conversion *c, const char *out, struct outputs *output
   unsigned char *from = NULL;
   int status = find_source(c);
   if (!status) status = npy_check_size(c->file, c->source->bytes);
-  if (!status) status = output_open(outputs, "OUT", out, OUTPUT_TENSOR);
+  if (!status) status = output_add(outputs, "OUT", out, OUTPUT_TENSOR);
+  if (!status && duplex_text_descriptor(out) != STDOUT_FILENO) status = outputs_keep_stdout(outputs);
+  if (!status) status = outputs_open(outputs);
   if (!status) status = tensor_new(ELEMENT_F16, c->file->rank, c->file->shape, &tensor);
   if (!status && !(from = malloc(c->file->left)))
     status =
@@ -105,9 +108,9 @@ static int convert(struct conversion *c, const char *out, struct outputs *output
     convert_all(c);
     status = output_tensor(outputs, out, &tensor);
   }
+  if (!status) status = print_counts(c, out);  // before OUT gets its name: all or nothing
   if (!status) status = outputs_commit(outputs);
   outputs_discard(outputs);
-  if (!status) print_counts(c, out);
   free(from);
   tensor_free(&tensor);
   return status;

@@ -113,7 +113,7 @@ static int run(const struct option *options, struct inputs *in, struct outputs *
   struct duplex_stack *stack;
   struct duplex_stack_stats stats;
   const char *out = option_value(options, "--out");
-  if (output_open(outputs, "--out", out, OUTPUT_TENSOR)) return EXIT_BAD_INPUT;
+  if (output_add(outputs, "--out", out, OUTPUT_TENSOR)) return EXIT_BAD_INPUT;
   int status = open_stack(options, outputs, &stack);
   if (status) return status;
   status = compute(stack, in, &stats);
@@ -150,6 +150,7 @@ static const struct option own_options[] = {
      "activation (default silu); FILE: a table (docs/activation.md)", 0, 0},
     {"--out-type", "f16|f32|acc",
      "elements of Y: <f2 (default), <f4, or |V16, the exact sums of partial experts", 0, 0},
+    STATS_OPTION,
     {0}};
 
 const struct command expert_command = {"expert",

@@ -43,7 +43,7 @@ static int run(const struct option *options, struct inputs *in, struct outputs *
   struct duplex_weights *weights = NULL;
   struct duplex_stack_stats stats;
   const char *out = option_value(options, "--out");
-  if (output_open(outputs, "--out", out, OUTPUT_TENSOR)) return EXIT_BAD_INPUT;
+  if (output_add(outputs, "--out", out, OUTPUT_TENSOR)) return EXIT_BAD_INPUT;
   int status = open_stack(options, outputs, &stack);
   if (status) return status;
   progress("uploading");
@@ -84,6 +84,7 @@ static const struct option own_options[] = {
     {"--w", "FILE.npy", "W: N rows of K weights", true, 0},
     {"--out", "FILE.npy", "Y, written", true, 0},
     {"--out-type", "f16|f32|acc", "elements of Y: <f2 (default), <f4, or |V16, the exact sums", 0, 0},
+    STATS_OPTION,
     {0}};
 
 const struct command gemm_command = {

@@ -28,7 +28,9 @@ void help_overview(void) {
   for (unsigned i = 0; commands[i]; i++) printf("  %-10s %s\n", commands[i]->name, commands[i]->what);
   printf("\nEnvironment:\n");
   for (const struct variable *v = variables; v->name; v++) print_entry(v->name, v->argument, v->what);
-  printf("\nduplex help COMMAND explains a command; duplex --version prints the version.\n");
+  printf(
+      "\nduplex help COMMAND, or duplex COMMAND --help (-h), explains a command; duplex --version prints the "
+      "version.\n");
 }
 
 static void print_options(const char *title, const struct option *options) {

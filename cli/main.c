@@ -8,15 +8,19 @@
 #include "cli/output.h"
 #include "cli/signals.h"
 
+static bool is_help(const char *argument) {
+  return strcmp(argument, "--help") == 0 || strcmp(argument, "-h") == 0;
+}
+
 // Finds the command; --help anywhere behind its name explains it.
 static int run(int argc, char **argv) {
   if (argc < 2) return fail(EXIT_BAD_INPUT, "expected a command: see duplex --help");
-  if (strcmp(argv[1], "--help") == 0) return help_overview(), EXIT_GOOD;
+  if (is_help(argv[1])) return help_overview(), EXIT_GOOD;
   if (strcmp(argv[1], "--version") == 0) return printf("duplex %s\n", DUPLEX_VERSION_TEXT), EXIT_GOOD;
   const struct command *command = command_find(argv[1]);
   if (!command) return fail(EXIT_BAD_INPUT, "unknown command '%s': see duplex --help", argv[1]);
   for (int i = 2; i < argc; i++)
-    if (strcmp(argv[i], "--help") == 0) return help_of(command), EXIT_GOOD;
+    if (is_help(argv[i])) return help_of(command), EXIT_GOOD;
   const int status = environment_check();
   return status ? status : command->run(argc - 2, argv + 2);
 }
@@ -24,6 +28,5 @@ static int run(int argc, char **argv) {
 int main(int argc, char **argv) {
   signals_start(outputs_forsake);
   const int status = run(argc, argv);
-  if (fflush(stdout) == 0 && !ferror(stdout)) return status;
-  return status ? status : fail(EXIT_ERROR, "standard output: writing failed");
+  return status ? status : flush_stdout();
 }

@@ -10,6 +10,11 @@
 
 static char context[320];  // text before every message
 
+int flush_stdout(void) {
+  if (fflush(stdout) == 0 && !ferror(stdout)) return EXIT_GOOD;
+  return fail(EXIT_ERROR, "standard output: writing failed");
+}
+
 void fail_context(const char *text) { snprintf(context, sizeof context, "%s", text); }
 
 int fail(int status, const char *format, ...) {

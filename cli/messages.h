@@ -10,6 +10,9 @@ enum { EXIT_GOOD = 0, EXIT_ERROR = 1, EXIT_BAD_INPUT = 2 };
 // Prints one line "duplex: <message>", control characters as '?', and returns the status.
 int fail(int status, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
+// What was printed is written. Returns 0, or an exit status with a line on standard error.
+int flush_stdout(void);
+
 // Text before every message from now on, "" for none.
 void fail_context(const char *text);
 

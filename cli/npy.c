@@ -65,6 +65,7 @@ static const char *read_shape(const char *at, struct npy_file *header) {
   for (at = skip_space(at); *at != ')'; at = skip_space(at)) {
     char *end;
     if (!isdigit((unsigned char)*at) || header->rank == RANK_MOST) return NULL;
+    if (*at == '0' && isdigit((unsigned char)at[1])) return NULL;  // no number of Python
     errno = 0;
     const unsigned long long value = strtoull(at, &end, 10);
     if (errno || value > SIZE_MAX) return NULL;

@@ -58,6 +58,12 @@ int number_option(const struct option *options, const char *name, uint64_t least
   return EXIT_GOOD;
 }
 
+bool read_real(const char *text, double *number) {
+  char *end;
+  *number = strtod(text, &end);
+  return end != text && *end == 0 && !isspace((unsigned char)text[0]);
+}
+
 // Names all choices.
 static int refuse_choice(const char *name, const char *text, const char *const *choices) {
   char list[200] = "";

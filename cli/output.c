@@ -76,19 +76,18 @@ static struct output *output_of(const struct outputs *outputs, const char *path)
   return NULL;
 }
 
-// An output that is open means the same file, pipe or descriptor. A device takes several.
+// Both mean one file, pipe or descriptor, by whatever names. A device takes several outputs.
+static bool is_same(const struct output *a, const struct output *b) {
+  if (a->target && b->target && strcmp(a->target, b->target) == 0) return true;
+  return a->exists && b->exists && !S_ISCHR(a->there.st_mode) && a->there.st_dev == b->there.st_dev &&
+         a->there.st_ino == b->there.st_ino;
+}
+
+// An output of this or another job has it already.
 static bool is_taken(const struct output *output) {
-  struct stat own, other;
-  const bool exists = (output->temporary ? stat(output->target, &own) : fstat(output->file, &own)) == 0;
   for (const struct outputs *outputs = open_outputs; outputs; outputs = outputs->next)
-    for (unsigned i = 0; i < outputs->count; i++) {
-      const struct output *at = &outputs->output[i];
-      if (at == output) continue;
-      if (output->temporary && at->temporary && strcmp(at->target, output->target) == 0) return true;
-      if (!at->temporary && exists && !S_ISCHR(own.st_mode) && fstat(at->file, &other) == 0 &&
-          other.st_dev == own.st_dev && other.st_ino == own.st_ino)
-        return true;
-    }
+    for (unsigned i = 0; i < outputs->count; i++)
+      if (is_same(&outputs->output[i], output)) return true;
   return false;
 }
 
@@ -121,10 +120,17 @@ static void make_temporary(struct output *output, const struct stat *old) {
   fchmod(output->file, mode);
 }
 
+static bool is_read_only(int descriptor) {
+  const int flags = fcntl(descriptor, F_GETFL);
+  return flags >= 0 && (flags & O_ACCMODE) == O_RDONLY;
+}
+
 // What is wrong with the name of an output before anything is opened, or NULL. info: of what is there, or
 // NULL.
 static const char *name_wrong(const char *path, enum output_format format, const struct stat *info) {
-  const bool shared = duplex_text_descriptor(path) >= 0;
+  const int descriptor = duplex_text_descriptor(path);
+  const bool shared = descriptor >= 0;
+  if (shared && is_read_only(descriptor)) return "expected a descriptor that is open for writing";
   if (strcmp(path, "-") == 0) return "expected the name of a file; /dev/stdout means standard output";
   if (path[0] == 0 || path[strlen(path) - 1] == '/' || (info && S_ISDIR(info->st_mode)))
     return "expected the name of a file";
@@ -132,16 +138,15 @@ static const char *name_wrong(const char *path, enum output_format format, const
   return format == OUTPUT_WAVE ? "expected a regular file, which a waveform needs" : NULL;
 }
 
-// Opens an output whose path is good; file is -1 if it cannot be written, and errno says why.
-static void open_output(struct output *output, const struct stat *info) {
+// Opens an output; file is -1 if it cannot be written, and errno says why.
+static void open_output(struct output *output) {
   const int shared = duplex_text_descriptor(output->path);
-  if (shared >= 0) {
+  if (output->target) {
+    make_temporary(output, output->exists ? &output->there : NULL);
+  } else if (shared >= 0) {
     output->file = fcntl(shared, F_DUPFD_CLOEXEC, 0);
-  } else if (info && !S_ISREG(info->st_mode)) {
-    output->file = open(output->path, O_WRONLY | O_CLOEXEC | O_NOCTTY);
   } else {
-    output->target = resolve(output->path, 0);
-    if (output->target) make_temporary(output, info);
+    output->file = open(output->path, O_WRONLY | O_CLOEXEC | O_NOCTTY);
   }
   snprintf(output->name, sizeof output->name, "/dev/fd/%d", output->file);
 }
@@ -161,39 +166,43 @@ static void enlist(struct outputs *outputs) {
   open_outputs = outputs;
 }
 
-// Frees the outputs from number `first` on; if none is left the list of open outputs forgets them.
-static void close_outputs(struct outputs *outputs, unsigned first) {
-  sigset_t before;
-  signals_hold(&before);
-  for (struct outputs **at = &open_outputs; first == 0 && *at; at = &(*at)->next)
-    if (*at == outputs) {
-      *at = outputs->next;
-      break;
-    }
-  for (unsigned i = first; i < outputs->count; i++) free_output(&outputs->output[i]);
-  outputs->count = first;
-  signals_release(&before);
+// What the name of an output means now.
+static void look(struct output *output) {
+  const int shared = duplex_text_descriptor(output->path);
+  const int error = shared >= 0 ? fstat(shared, &output->there) : stat(output->path, &output->there);
+  output->exists = error == 0;
 }
 
-int output_open(struct outputs *outputs, const char *option, const char *path, enum output_format format) {
-  struct stat info;
-  const struct stat *there = stat(path, &info) == 0 ? &info : NULL;
-  const char *wrong = name_wrong(path, format, there);
+// It becomes a file with a temporary name first.
+static bool is_replaced(const struct output *output) {
+  return duplex_text_descriptor(output->path) < 0 && (!output->exists || S_ISREG(output->there.st_mode));
+}
+
+static int refuse(const struct output *output) {
+  return fail(EXIT_BAD_INPUT, "%s %s: cannot be written: %s", output->option, output->path, strerror(errno));
+}
+
+int output_add(struct outputs *outputs, const char *option, const char *path, enum output_format format) {
+  struct output output = {.option = option, .path = path, .file = -1};
+  look(&output);
+  const char *wrong = name_wrong(path, format, output.exists ? &output.there : NULL);
   if (wrong) return fail(EXIT_BAD_INPUT, "%s '%s': %s", option, path, wrong);
-  const unsigned index = outputs->count;
-  struct output *output = &outputs->output[index];
-  *output = (struct output){.path = path, .file = -1};
-  outputs->count++;
-  if (index == 0) enlist(outputs);
-  open_output(output, there);
-  int status = EXIT_GOOD;
-  if (output->file < 0) {
-    status = fail(EXIT_BAD_INPUT, "%s %s: cannot be written: %s", option, path, strerror(errno));
-  } else if (is_taken(output)) {
-    status = fail(EXIT_BAD_INPUT, "%s %s: is named for two outputs", option, path);
+  if (is_replaced(&output) && !(output.target = resolve(path, 0))) return refuse(&output);
+  if (is_taken(&output)) {
+    free_output(&output);
+    return fail(EXIT_BAD_INPUT, "%s %s: is named for two outputs", option, path);
   }
-  if (status) close_outputs(outputs, index);
-  return status;
+  outputs->output[outputs->count] = output;
+  if (outputs->count++ == 0) enlist(outputs);
+  return EXIT_GOOD;
+}
+
+int outputs_open(struct outputs *outputs) {
+  for (unsigned i = 0; i < outputs->count; i++) {
+    open_output(&outputs->output[i]);
+    if (outputs->output[i].file < 0) return refuse(&outputs->output[i]);
+  }
+  return EXIT_GOOD;
 }
 
 const char *output_name(const struct outputs *outputs, const char *path) {
@@ -202,7 +211,7 @@ const char *output_name(const struct outputs *outputs, const char *path) {
 }
 
 int outputs_keep_stdout(struct outputs *outputs) {
-  return output_open(outputs, "standard output", "/dev/stdout", OUTPUT_TEXT);
+  return output_add(outputs, "standard output", "/dev/stdout", OUTPUT_TEXT);
 }
 
 void output_restore_name(const struct outputs *outputs, char *text, size_t size) {
@@ -290,4 +299,15 @@ int outputs_commit(struct outputs *outputs) {
   return status;
 }
 
-void outputs_discard(struct outputs *outputs) { close_outputs(outputs, 0); }
+void outputs_discard(struct outputs *outputs) {
+  sigset_t before;
+  signals_hold(&before);
+  for (struct outputs **at = &open_outputs; *at; at = &(*at)->next)
+    if (*at == outputs) {
+      *at = outputs->next;
+      break;
+    }
+  for (unsigned i = 0; i < outputs->count; i++) free_output(&outputs->output[i]);
+  outputs->count = 0;
+  signals_release(&before);
+}

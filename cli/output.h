@@ -1,15 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
 // Every file that the command writes goes through here.
 //
-// Files are made under temporary names at once, so that an output that cannot be written is refused before
-// any work, and get their names together at the end: all or none. Owner and mode of a file that was there
+// The outputs of a job are named first and then opened together, before any work: none is opened if two of
+// them are the same file, and one that cannot be written costs no time. Files are made under temporary names,
+// and get their own together at the end: all or none. Owner and mode of a file that was there
 // stay; a symbolic link stays and its target is written; another hard link keeps the old contents. A file
 // without write bits is refused, also for root. A device, a pipe, or a descriptor (/dev/stdout, /dev/fd/N) is
 // written as it is. Whatever ends the program but SIGKILL takes the temporary files away.
 #ifndef DUPLEX_CLI_OUTPUT_H
 #define DUPLEX_CLI_OUTPUT_H
 
+#include <stdbool.h>
 #include <stddef.h>
+#include <sys/stat.h>
 
 #include "cli/npy.h"
 
@@ -18,11 +21,13 @@ enum output_format { OUTPUT_TENSOR, OUTPUT_JSON, OUTPUT_TEXT, OUTPUT_WAVE };
 
 #define OUTPUTS_MOST 8
 struct output {
-  const char *path;  // as given
-  char *target;      // the file it means
-  char *temporary;   // NULL: written as it is
-  char *backup;      // second name of the file that was there
-  int file;
+  const char *option, *path;  // as given
+  char *target;               // the file it means; NULL: written as it is
+  char *temporary;            // name of the new file
+  char *backup;               // second name of the file that was there
+  int file;                   // -1: not open
+  bool exists;                // when it was named
+  struct stat there;
   char name[24];  // for the library: /dev/fd/N
 };
 struct outputs {
@@ -32,8 +37,10 @@ struct outputs {
 };
 
 // All return 0 or an exit status, with a line on standard error. `path`: as the user gave it; a name whose
-// ending says another format is refused.
-int output_open(struct outputs *outputs, const char *option, const char *path, enum output_format format);
+// ending says another format is refused, and the same file, pipe or descriptor as another output's.
+int output_add(struct outputs *outputs, const char *option, const char *path, enum output_format format);
+// All that were added.
+int outputs_open(struct outputs *outputs);
 // Standard output is the command's own: no other output may be the same file or pipe.
 int outputs_keep_stdout(struct outputs *outputs);
 int output_write(struct outputs *outputs, const char *path, const void *bytes, size_t size);

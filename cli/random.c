@@ -4,6 +4,7 @@
 #include "duplex/random.h"
 
 #include <errno.h>
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -17,7 +18,8 @@
 #include "cli/progress.h"
 #include "duplex/numerics.h"
 
-#define PART 65536u  // elements at a time
+#define PART 65536u      // elements at a time
+#define SCALE_END 65520  // from here on binary16 is infinity
 
 enum dist { NORMAL, UNIFORM, BITS, CLASSES };
 
@@ -54,26 +56,28 @@ static uint16_t draw(struct duplex_random *random, enum dist dist, double scale)
   }
 }
 
-// normal:S, uniform:A, bits or classes.
+// normal:S, uniform:A, bits or classes; S and A that binary16 can hold.
 static int read_dist(const char *text, enum dist *dist, double *scale) {
-  char *end = "";
+  bool good = true;
   *scale = 1;
   if (strncmp(text, "normal:", 7) == 0) {
     *dist = NORMAL;
-    *scale = strtod(text + 7, &end);
+    good = read_real(text + 7, scale);
   } else if (strncmp(text, "uniform:", 8) == 0) {
     *dist = UNIFORM;
-    *scale = strtod(text + 8, &end);
+    good = read_real(text + 8, scale);
   } else if (strcmp(text, "bits") == 0) {
     *dist = BITS;
   } else if (strcmp(text, "classes") == 0) {
     *dist = CLASSES;
   } else {
-    end = "x";
+    good = false;
   }
-  return *end || !(*scale > 0 && *scale < 65520)
-             ? fail(EXIT_BAD_INPUT, "--dist is '%s': expected normal:S, uniform:A, bits or classes", text)
-             : EXIT_GOOD;
+  if (good && *scale > 0 && *scale < SCALE_END) return EXIT_GOOD;
+  return fail(EXIT_BAD_INPUT,
+              "--dist is '%s': expected normal:S or uniform:A with a number above 0 and below %d, bits or "
+              "classes",
+              text, SCALE_END);
 }
 
 // 1 to RANK_MOST positive numbers with commas between them.
@@ -141,7 +145,8 @@ static int run_random(int argc, char **argv) {
     return EXIT_BAD_INPUT;
   struct outputs outputs = {0};
   const char *out = option_value(options, "--out");
-  int status = output_open(&outputs, "--out", out, OUTPUT_TENSOR);
+  int status = output_add(&outputs, "--out", out, OUTPUT_TENSOR);
+  if (!status) status = outputs_open(&outputs);
   if (!status) status = check_room(&outputs, out, &tensor);
   if (!status) status = write_values(&outputs, out, &tensor, seed, dist, scale);
   if (!status) status = outputs_commit(&outputs);
@@ -152,7 +157,8 @@ static int run_random(int argc, char **argv) {
 static const struct option own_options[] = {
     {"--shape", "M,N", "1 to 4 dimensions with commas between them", true, 0},
     {"--dist", "normal:S|uniform:A|bits|classes",
-     "normal:S: mean 0, deviation S; uniform:A: from -A to A; bits: any of the 65,536 patterns; classes: "
+     "normal:S: mean 0, deviation S; uniform:A: from -A to A; S, A above 0 and below 65520; bits: any of the "
+     "65,536 patterns; classes: "
      "subnormals, extremes, cancelling pairs, zeros, Inf and NaN mixed",
      true, 0},
     {"--out", "FILE.npy", "the tensor, written", true, 0},

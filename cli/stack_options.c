@@ -2,8 +2,6 @@
 // Options and errors of the commands that run on a stack.
 #include "cli/stack_options.h"
 
-#include <stdlib.h>
-
 #include "cli/messages.h"
 #include "cli/options.h"
 #include "cli/output.h"
@@ -14,13 +12,12 @@ const struct option stack_options[] = {
     {"--backend", "cmodel|rtl", "the C model (default) or the Verilated RTL", 0, 0},
     {"--channels", "N", "channels of the stack, 1 to 32 (default 32)", 0, 0},
     {"--threads", "N", "host threads of the C model (default all cores)", 0, 0},
-    {"--stats", "FILE.json", "clocks, bytes, commands, utilisation, energy of the job", 0, 0},
     {"--quiet", NULL, "no line of progress on a terminal", 0, 0},
     {"--bundles", "LIST", "bundles that Logic-PIM owns and streams from (default 0,1,2,3)", 0, 0},
     {"--stripe", "LIST", "those of them in which the weights lie (default all of them)", 0, 0},
     {"--activation-rule", "paper|strict",
      "strict: at most four bank activations of a rank within tFAW (default paper)", 0, 0},
-    {"--dram-preset", "NAME", "timing of the DRAM: hbm3_5200 (default) or hbm3_6400", 0, 0},
+    {"--dram-preset", "hbm3_5200|hbm3_6400", "timing of the DRAM (default hbm3_5200)", 0, 0},
     {"--rank-switch", "0|1|2", "tCK that a data bus needs to turn to the other rank (default 0)", 0, 0},
     {"--xpu-traffic", "none|stream",
      "stream: the xPU reads at full rate from the bundles that it owns (default none)", 0, 0},
@@ -40,9 +37,8 @@ const struct option stack_options[] = {
 
 static int rate_option(const struct option *options, double *rate) {
   const char *text = option_value(options, "--instructions-per-clock");
-  char *end = NULL;
-  *rate = text ? strtod(text, &end) : 0;
-  if (!text || (end != text && !*end && *rate >= 0.001 && *rate <= 1000)) return EXIT_GOOD;
+  *rate = 0;
+  if (!text || (read_real(text, rate) && *rate >= 0.001 && *rate <= 1000)) return EXIT_GOOD;
   return fail(EXIT_BAD_INPUT, "--instructions-per-clock is '%s': expected a number from 0.001 to 1000", text);
 }
 
@@ -62,11 +58,9 @@ static int firmware_options(const struct option *options, struct outputs *output
     if (option_value(options, names[i])) return fail(EXIT_BAD_INPUT, "%s needs --firmware riscv", names[i]);
   for (unsigned i = 2; i < 4; i++)
     if (option_value(options, names[i]) &&
-        output_open(outputs, names[i], option_value(options, names[i]), OUTPUT_TEXT))
+        output_add(outputs, names[i], option_value(options, names[i]), OUTPUT_TEXT))
       return EXIT_BAD_INPUT;
   riscv->elf = option_value(options, "--firmware-elf");
-  riscv->trace_file = output_name(outputs, option_value(options, "--firmware-trace"));
-  riscv->profile_file = output_name(outputs, option_value(options, "--firmware-profile"));
   riscv->gdb_port = (unsigned)port;
   wanted->riscv = kind == 1 ? riscv : NULL;
   wanted->measure_overhead = kind == 1 && option_value(options, "--stats");
@@ -101,14 +95,14 @@ int stack_error(const struct duplex_stack *stack, int error) {
 }
 
 // Files of the command that runs on the stack, besides its tensors; the back end writes the traces itself.
-static int open_files(const struct option *options, struct outputs *outputs) {
+static int add_files(const struct option *options, struct outputs *outputs) {
   static const struct {
     const char *name;
     enum output_format format;
   } files[] = {{"--stats", OUTPUT_JSON}, {"--trace", OUTPUT_WAVE}, {"--command-trace", OUTPUT_TEXT}};
   for (unsigned i = 0; i < sizeof files / sizeof *files; i++) {
     const char *path = option_value(options, files[i].name);
-    if (path && output_open(outputs, files[i].name, path, files[i].format)) return EXIT_BAD_INPUT;
+    if (path && output_add(outputs, files[i].name, path, files[i].format)) return EXIT_BAD_INPUT;
   }
   return EXIT_GOOD;
 }
@@ -170,10 +164,13 @@ int open_stack(const struct option *options, struct outputs *outputs, struct dup
           .channels = (unsigned)channels, .threads = (unsigned)threads, .trace_from = from, .trace_to = to}};
   struct duplex_riscv_options riscv = {0};
   if (dram_options(options, &wanted) || bundles_option(options, "--stripe", &stripe) ||
-      open_files(options, outputs) || firmware_options(options, outputs, &wanted, &riscv))
+      add_files(options, outputs) || firmware_options(options, outputs, &wanted, &riscv) ||
+      outputs_open(outputs))
     return EXIT_BAD_INPUT;
   wanted.backend.trace_file = output_name(outputs, option_value(options, "--trace"));
   wanted.backend.command_file = output_name(outputs, option_value(options, "--command-trace"));
+  riscv.trace_file = output_name(outputs, option_value(options, "--firmware-trace"));
+  riscv.profile_file = output_name(outputs, option_value(options, "--firmware-profile"));
   const int error = duplex_stack_open(backends[backend], &wanted, stack, error_text, sizeof error_text);
   output_restore_name(outputs, error_text, sizeof error_text);
   if (error) return fail(exit_status(error), "%s", error_text);

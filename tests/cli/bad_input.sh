@@ -67,6 +67,8 @@ npy longer.npy '<f2' False '(5, 100)' 1001
 npy huge.npy '<f2' False '(4294967296, 4294967296)' 16
 npy overflow.npy '<f2' False '(18446744073709551616, 1)' 16
 npy negative.npy '<f2' False '(-5, 100)' 1000
+npy zeros.npy '<f2' False '(005, 0100)' 1000
+npy zero.npy '<f2' False '(5, 0100)' 1000
 npy version9.npy '<f2' False '(5, 100)' 1000 9
 npy wide.npy '<f2' False '(1, 65537)' 131074
 npy many.npy '<f2' False '(4097, 1)' 8194
@@ -88,7 +90,7 @@ refused "option twice" "--x" gemm --x x.npy --x x.npy --w w.npy
 refused "missing option" "--w" gemm --x x.npy
 refused "missing file" "missing.npy" gemm --x missing.npy --w w.npy
 refused "a folder" "folder.npy" gemm --x folder.npy --w w.npy
-for file in f4 big_endian fortran rank1 rank3 rank5 scalar empty truncated longer huge overflow negative version9 stub cut_header foreign nothing; do
+for file in f4 big_endian fortran rank1 rank3 rank5 scalar empty truncated longer huge overflow negative zeros zero version9 stub cut_header foreign nothing; do
   refused "gemm --w $file" "$file.npy" gemm --x x.npy --w $file.npy
   refused "gemm --x $file" "$file.npy" gemm --x $file.npy --w w.npy
 done
@@ -120,6 +122,7 @@ refused "firmware of the host" "duplex: its class is 2, 64-bit: expected 1, 32-b
 refused "firmware file, native" "--firmware-elf" gemm --x x.npy --w w.npy --firmware-elf short.elf
 refused "firmware trace, native" "--firmware-trace" gemm --x x.npy --w w.npy --firmware-trace t.txt
 refused "instructions per clock" "--instructions-per-clock" gemm --x x.npy --w w.npy --firmware riscv --instructions-per-clock 0
+for rate in ' 1' '1 ' '1	' x ''; do refused "instructions per clock '$rate'" "--instructions-per-clock" gemm --x x.npy --w w.npy --firmware riscv --instructions-per-clock "$rate"; done
 refused "gdb port" "--gdb" gemm --x x.npy --w w.npy --firmware riscv --gdb 70000
 refused "firmware unknown" "--firmware" gemm --x x.npy --w w.npy --firmware z80
 refused "output in no folder" "no/where.npy" "$duplex" gemm --x x.npy --w w.npy --out no/where.npy
@@ -174,7 +177,7 @@ for list in 3 3,4,5 3,,4 3, 99999999999999999999,1 ''; do refused "attention: le
 refused "attention: lengths of 0 in a file" "length 0" attention --q q.npy --k kv.npy --v kv.npy --lengths lengths0.npy
 refused "attention: lengths of another batch" "lengths3.npy" attention --q q.npy --k kv.npy --v kv.npy --lengths lengths3.npy
 refused "attention: lengths as <f2" "x.npy" attention --q q.npy --k kv.npy --v kv.npy --lengths x.npy
-for scale in 0 -1 nan inf 1e400 x '' 1x; do refused "attention: scale '$scale'" "--scale" attention --q q.npy --k kv.npy --v kv.npy --scale "$scale"; done
+for scale in 0 -1 nan inf 1e400 x '' 1x ' 1' '1 '; do refused "attention: scale '$scale'" "--scale" attention --q q.npy --k kv.npy --v kv.npy --scale "$scale"; done
 for spread in 0 3 64 x ''; do refused "attention: spread '$spread'" "--spread" attention --q q.npy --k kv.npy --v kv.npy --spread "$spread"; done
 refused "attention: spread beyond the channels" "at most 16" attention --q q.npy --k kv.npy --v kv.npy --spread 32
 refused "attention: spread on one channel" "at most 1" attention --q q.npy --k kv.npy --v kv.npy --spread 2 --channels 3
@@ -185,6 +188,9 @@ refused "compare shapes" "w90.npy" "$duplex" compare w.npy w90.npy
 refused "random without shape" "--shape" "$duplex" random --dist bits --out out.npy
 refused "random shape" "--shape" "$duplex" random --shape 3,0 --dist bits --out out.npy
 refused "random dist" "--dist" "$duplex" random --shape 3 --dist cauchy --out out.npy
+for dist in normal:1e5 uniform:65520 normal:0 uniform:-1 normal:nan normal:inf uniform: 'normal: 1' 'normal:1 ' 'uniform:	1' ' bits' 'bits '; do
+  refused "random dist '$dist'" "expected normal:S or uniform:A with a number above 0 and below 65520, bits or classes" "$duplex" random --shape 3 --dist "$dist" --out out.npy
+done
 refused "more than the disk holds" "its file system has" "$duplex" random --shape 1048576,1048576,1024 --dist bits --out out.npy
 refused "more than can be counted" "too large" "$duplex" random --shape 1048576,1048576,1048576,1048576 --dist bits --out out.npy
 # Elements and orders that others understand: the message says how to come by <f2.
@@ -217,10 +223,19 @@ refused "help of no command" "nonsense" "$duplex" help nonsense
 refused "info with argument" "x.npy" "$duplex" info x.npy
 
 # What must be accepted: the help, header versions 2 and 3, an output over an input.
-for arguments in "--help" "--version" "help" "help gemm" "help --man" "help --man batch" "help --bash" "convert --help" "batch --help" "help --help" "gemm --help" "expert --help" "attention --help" "compare --help" "random --help" "info --help" "info"; do
+for arguments in "--help" "-h" "gemm -h" "batch -h" "gemm --x -h" "info -h" "--version" "help" "help gemm" "help --man" "help --man batch" "help --bash" "convert --help" "batch --help" "help --help" "gemm --help" "expert --help" "attention --help" "compare --help" "random --help" "info --help" "info"; do
   count=$((count + 1))
   # shellcheck disable=SC2086
   "$duplex" $arguments >stdout 2>stderr && [ -s stdout ] && [ ! -s stderr ] || { echo "FAIL duplex $arguments"; failures=$((failures + 1)); }
+done
+for command in '' gemm batch help; do
+  count=$((count + 1))
+  # shellcheck disable=SC2086
+  cmp <("$duplex" $command -h) <("$duplex" $command --help) || { echo "FAIL -h of '$command'"; failures=$((failures + 1)); }
+done
+for dist in normal:65519 uniform:1e-9; do
+  count=$((count + 1))
+  "$duplex" random --shape 3 --dist $dist --out random.npy || { echo "FAIL --dist $dist"; failures=$((failures + 1)); }
 done
 for version in 2 3; do
   count=$((count + 1))

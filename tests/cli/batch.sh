@@ -40,6 +40,16 @@ cat >jobs.jsonl <<'L'
 {"command": "expert", "x": "px.npy", "gate": "pg.npy", "up": "pu.npy", "down": "pd.npy", "out": "j.npy"}
 {"command": "gemm", "x": "px.npy", "w": "pu.npy", "out": "l.npy"}
 L
+for numbers in '"scale": 0.5, "spread": 1' '"scale": 5e-1, "spread": "1"' '"scale": "0.5", "spread": 1'; do
+  echo '{"command": "attention", "q": "q.npy", "k": "k.npy", "v": "v.npy", "lengths": "90,1,70", '"$numbers"', "weights": "p32", "out": "i.npy"}' >numbers.jsonl
+  "$duplex" batch numbers.jsonl --channels 3 >out 2>err && cmp i.npy five.npy && rm i.npy || fail "numbers: $numbers"
+done
+random 1,8,48 13 q1
+random 1,2,90,48 14 k1
+"$duplex" attention --q q1.npy --k k1.npy --v k1.npy --lengths 70 --scale 2 --spread 4 --out six.npy --channels 8 || fail attention
+echo '{"command": "attention", "q": "q1.npy", "k": "k1.npy", "v": "k1.npy", "lengths": 70, "scale": 2, "spread": 4, "out": "i.npy"}' >numbers.jsonl
+"$duplex" batch numbers.jsonl --channels 8 >out 2>err && cmp i.npy six.npy || fail "integers"
+
 for firmware in native riscv; do
   rm -f [abcefhijl].npy
   "$duplex" batch jobs.jsonl --channels 3 --firmware $firmware >out 2>err || fail "$firmware: exit status $?"
@@ -92,6 +102,11 @@ wrong '{"command": "attention", "q": "q.npy", "k": "k.npy", "out": "bad.npy"}' "
 wrong '{"command": "attention", "q": "q.npy", "k": "k.npy", "v": "v.npy", "x": "x.npy", "out": "bad.npy"}' "'x' does not belong"
 wrong '{"command": "attention", "q": "q.npy", "k": "k.npy", "v": "v.npy", "lengths": "1,91,1", "out": "bad.npy"}' '--lengths: sequence 1 has length 91'
 wrong '{"command": "attention", "q": "q.npy", "k": "k.npy", "v": "v.npy", "spread": "2", "out": "bad.npy"}' '--spread 2: expected at most 1 for 2 KV heads'
+for number in '"scale": 0' '"scale": -0.5' '"scale": true' '"scale": null' '"scale": [1]' '"spread": 3' '"spread": 1.5' '"spread": false' '"lengths": 91' '"lengths": {}' '"weights": 16'; do
+  key=${number#\"}
+  wrong '{"command": "attention", "q": "q1.npy", "k": "k1.npy", "v": "k1.npy", '"$number"', "out": "bad.npy"}' ''
+  grep -q -e "${key%%\"*}" err || fail "$number is not named"
+done
 wrong_nul() { # FORMAT of printf
   printf "$1\n" >wrong.jsonl
   rm -f bad.npy
@@ -103,4 +118,6 @@ wrong_nul '\0{"command": "gemm", "x": "x.npy", "w": "g.npy", "out": "bad.npy"}'
 wrong_nul '  \0'
 wrong '{"command": "gemm", "x": "x.npy", "w": "g.npy", "out": "bad.npy"} x' 'not JSON'
 "$duplex" batch none.jsonl 2>err; [ $? = 2 ] || fail "a missing file"
+"$duplex" batch numbers.jsonl --stats s.json 2>err; [ $? = 2 ] && grep -q "unknown option '--stats'" err && [ ! -e s.json ] || fail "--stats"
+"$duplex" help batch | grep -q '^  --stats' && fail "the help has --stats"
 echo "batch: the same bytes as single commands, every wrong line named"

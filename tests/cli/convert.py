@@ -94,4 +94,11 @@ with tempfile.TemporaryDirectory() as name:
         for turn in (np.ascontiguousarray, np.asfortranarray):
             check(turn(generator.normal(size=shape)), "<f8")
             check(turn(generator.normal(size=shape).astype(">f4")), ">f4")
+with tempfile.TemporaryDirectory() as name, open("/dev/full", "w") as full:
+    # The line that tells of the rounding is part of the work: without it there is no file.
+    path = pathlib.Path(name) / "in.npy"
+    np.save(path, np.arange(5.0))
+    done = subprocess.run([DUPLEX, "convert", path, path], stdout=full, stderr=subprocess.PIPE, text=True)
+    assert done.returncode == 1 and done.stderr.count("\n") == 1, done
+    assert (np.load(path) == np.arange(5.0)).all() and os.listdir(name) == ["in.npy"]
 print(f"convert: {cases} files, every value and count as NumPy's")

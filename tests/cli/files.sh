@@ -112,6 +112,25 @@ check "batch: a result among the lines" refused 2 "is named for two outputs" bas
 echo '{"command": "gemm", "x": "x.npy", "w": "w.npy", "out": "c"}' >jobs.jsonl
 check "batch: a result over a trace" refused 2 "is named for two outputs" bash -c '"$@"; s=$?; rm -f c; exit $s' - "$duplex" batch jobs.jsonl --firmware riscv --firmware-trace c
 rm also jobs.jsonl
+# The same file by a descriptor, a hard link, or a FIFO that nobody reads: in either order, before anything is opened.
+echo old >shared
+ln shared linked
+for names in "--out shared --stats /dev/fd/5" "--out /dev/fd/5 --stats shared" "--out linked --stats /dev/fd/5" "--out shared --stats linked"; do
+  # shellcheck disable=SC2086
+  check "$names" refused 2 "is named for two outputs" "${gemm[@]}" $names 5>>shared
+done
+check "the shared file is unharmed" [ "$(cat shared)" = old ]
+check "a FIFO twice" refused 2 "is named for two outputs" "${gemm[@]}" --out pipe --stats pipe
+check "a FIFO twice, as a trace" refused 2 "is named for two outputs" "${riscv[@]}" --stats pipe --firmware-trace ./pipe
+echo '{"command": "gemm", "x": "x.npy", "w": "w.npy", "out": "linked"}' >jobs.jsonl
+check "batch: a result over its lines" refused 2 "is named for two outputs" bash -c '"$@" >>shared' - "$duplex" batch jobs.jsonl
+check "convert over its line" refused 2 "is named for two outputs" bash -c '"$@" >>shared' - "$duplex" convert x.npy linked
+for descriptor in 0 7; do
+  check "descriptor $descriptor for reading" refused 2 "--out '/dev/fd/$descriptor': expected a descriptor that is open for writing" \
+    "${gemm[@]}" --out /dev/fd/$descriptor </dev/null 7<shared
+done
+check "statistics to a descriptor for reading" refused 2 "--stats '/dev/fd/7': expected a descriptor" "${gemm[@]}" --out y.npy --stats /dev/fd/7 7<shared
+rm shared linked jobs.jsonl
 
 # Owner, mode, links.
 echo old >kept.npy
@@ -156,6 +175,20 @@ check "command trace on a full disk" refused 1 "/dev/full: writing failed: No sp
 check "firmware trace on a full disk" refused 1 "/dev/full: writing failed: No space left" "${riscv[@]}" --firmware-trace /dev/full
 check "firmware profile on a full disk" refused 1 "/dev/full: writing failed: No space left" "${riscv[@]}" --firmware-profile /dev/full
 check "random on a full disk" refused 1 "/dev/full: writing failed: No space left" "$duplex" random --shape 5 --dist bits --out /dev/full
+# A line that cannot be printed: no output is left, and the old one stays.
+full=(bash -c 'exec "$@" >/dev/full' -)
+printed="standard output: writing failed"
+check "convert whose line is lost" refused 1 "$printed" "${full[@]}" "$duplex" convert x.npy new.npy
+echo old >old.npy
+check "convert over a file whose line is lost" refused 1 "$printed" "${full[@]}" "$duplex" convert x.npy old.npy
+check "the old file is unharmed" [ "$(cat old.npy)" = old ]
+rm old.npy
+"$duplex" random --shape 3,130 --seed 9 --dist bits --out other.npy
+for command in "compare x.npy x.npy" "compare x.npy other.npy" info -h "gemm --help" "help --man" "help --bash"; do
+  # shellcheck disable=SC2086
+  check "$command on a full disk" refused 1 "$printed" "${full[@]}" "$duplex" $command
+done
+rm other.npy
 limited=(bash -c 'ulimit -f "$1"; shift; exec "$@"' -)
 "${rtl[@]}" && "${wave[@]}" --trace wave.fst || check "RTL" false
 rm -f wave.fst y.npy

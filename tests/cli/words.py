@@ -89,6 +89,8 @@ def check_command(name):
     if shown:
         names = {w for w in completions(name, "--") if w.startswith("-")}
         differ(f"completion of duplex {name}", set(shown), names)
+    if "batch" == name and ("--stats" in shown or "--stats" in completions(name, "--")):
+        differences.append("duplex batch refuses --stats, which its help has")
     for option, argument in shown.items():
         choices = {c for c in (argument or "").split("|") if c and not re.search("[A-Z]", c)}
         if choices and choices - completions(name, option, ""):
@@ -109,6 +111,8 @@ def check_commands():
     common = options_of_help(texts["gemm"].split("Options of all jobs")[1])
     page = options_of_page(section("Common options"))
     differ("docs/command_line.md, common options", set(common.items()), {(o, a) for o, a in page.items() if a or o == "--quiet"})
+    presets = re.findall(r"^DRAM preset +(\w+),", run("info"), re.MULTILINE)
+    differ("presets of --dram-preset", set(presets), set(common["--dram-preset"].split("|")))
     manual = options_of_manual(run("help", "--man"))
     check_troff("man page of duplex", run("help", "--man"))
     differ("man page of duplex", {o for text in texts.values() for o in options_of_help(text)}, set(manual))
