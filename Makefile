@@ -16,5 +16,5 @@ help: ## list the commands
 	  END {for (i = 1; i <= NR; i++) printf "  make %-" wide "s  %s\n", name[i], what[i]}'
 
 clean: ## delete everything that was built
-	@scripts/place_verilated.sh --remove $(wildcard $(BUILD)/rtl* $(BUILD)/*/rtl* $(BUILD)/verilator* $(BUILD)/*/verilator*)
+	@scripts/place_verilated.sh --remove $(wildcard $(BUILD)/synth $(BUILD)/rtl* $(BUILD)/*/rtl* $(BUILD)/verilator* $(BUILD)/*/verilator*)
 	rm -rf $(BUILD)

@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: Apache-2.0
-# Makes folders for what is Verilated. Verilator's makefiles refuse to work below a path with blanks: there each folder becomes a link
-# to one outside, which says so in one line. usage: scripts/place_verilated.sh [--remove] FOLDER...
+# Makes folders for what is Verilated or synthesized. Verilator's makefiles and Yosys refuse to work below a path with blanks: there each
+# folder becomes a link to one outside, which says so in one line. usage: scripts/place_verilated.sh [--remove] FOLDER...
 #   --remove   deletes what such links lead to
 set -u
 if [ "${1:-}" = --remove ]; then
@@ -16,5 +16,5 @@ for folder in "$@"; do
   away=$(mktemp -d /var/tmp/duplex.XXXXXX) && mkdir "$away/verilated" || exit 1
   [ ! -d "$folder" ] || cp -a "$folder/." "$away/verilated" || exit 1
   rm -rf "$folder" && ln -s "$away/verilated" "$folder" || exit 1
-  echo "$folder: Verilator cannot build below a path with blanks, so this is a link to $away/verilated" >&2
+  echo "$folder: Verilator and Yosys cannot work below a path with blanks, so this is a link to $away/verilated" >&2
 done

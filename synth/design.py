@@ -8,6 +8,14 @@ import subprocess
 import sys
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
+
+
+def place(folder):
+    """The real path of an output folder. Yosys and its tools cannot work below a path with blanks: there the folder becomes a link out of it."""
+    path = pathlib.Path(folder).resolve()
+    if re.search(r"\s", str(path)):
+        subprocess.run([ROOT / "scripts/place_verilated.sh", folder], check=True)
+    return path if not re.search(r"\s", str(path)) else pathlib.Path(folder).resolve()
 COMMON = "rtl/common/"  # building blocks: they count with the unit that uses them
 MEMORIES = "ram_"       # modules of COMMON that a macro replaces
 

@@ -96,13 +96,21 @@ def build(run, unit, folder):
     return compile_bench(unit, folder)
 
 
+def link(path, target):
+    path.unlink(missing_ok=True)
+    path.symlink_to(target)
+    return path
+
+
 def compile_bench(unit, folder):
     library = os.environ.get("DUPLEX_LIBRARY", "build/libduplex.a")
     bench = next(design.ROOT.glob(f"testbench/*/{unit}_bench.cpp"))
+    # By links, since Verilator's makefiles take no path with blanks.
+    sources, archive = link(folder / "sources", design.ROOT), link(folder / "library.a", pathlib.Path(library).resolve())
     command = ["verilator", "--cc", "--exe", "--build", "-Wno-fatal", "-Wno-lint", "-Wno-UNOPTFLAT", "--output-split", "20000", "-O3", "--x-assign", "fast", "--x-initial", "fast", "-Iparams/generated", "-Irtl/common",
-               "-y", "rtl/common", "-y", "rtl/gemm", "-y", "rtl/attention", "--top-module", unit, "-CFLAGS", f"-O1 -I{design.ROOT}/include -I{design.ROOT}",
-               "-LDFLAGS", f"{pathlib.Path(library).resolve()} -ljansson -lm -ldl -lmpfr -lgmp", "--Mdir", str(folder / "obj"), "-o", f"{unit}_bench",
-               str(folder / "public.vlt"), str(folder / "gates.v"), str(folder / f"{unit}.v"), str(design.ROOT / bench)]
+               "-y", "rtl/common", "-y", "rtl/gemm", "-y", "rtl/attention", "--top-module", unit, "-CFLAGS", f"-O1 -I{sources}/include -I{sources}",
+               "-LDFLAGS", f"{archive} -ljansson -lm -ldl -lmpfr -lgmp", "--Mdir", str(folder / "obj"), "-o", f"{unit}_bench",
+               str(folder / "public.vlt"), str(folder / "gates.v"), str(folder / f"{unit}.v"), str(sources / bench.relative_to(design.ROOT))]
     result = subprocess.run(command, cwd=design.ROOT, capture_output=True, text=True)
     (folder / "build.log").write_text(result.stdout + result.stderr)
     if result.returncode:

@@ -61,7 +61,7 @@ class Run:
 
     def __init__(self, chosen):
         self.chosen = chosen
-        self.folder = pathlib.Path(chosen.out).resolve()
+        self.folder = design.place(chosen.out)
         self.folder.mkdir(parents=True, exist_ok=True)
         self.parameters = dict(text.split("=") for text in chosen.set)
         given = {"driver": chosen.driver, "load": chosen.load, "target_ps": chosen.target}
