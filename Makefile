@@ -11,7 +11,9 @@ include mk/test.mk mk/docs.mk mk/library.mk mk/install.mk
 all: $(BUILD)/duplex $(RTL_OUT)/source ## build the command and the library
 
 help: ## list the commands
-	@grep -hE '^[a-z_-]+:.*## ' $(MAKEFILE_LIST) | sort | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z0-9_-]+:.*## ' $(MAKEFILE_LIST) | sort | awk -F ':.*## ' \
+	  '{name[NR] = $$1; what[NR] = $$2; if (length($$1) > wide) wide = length($$1)} \
+	  END {for (i = 1; i <= NR; i++) printf "  make %-" wide "s  %s\n", name[i], what[i]}'
 
 clean: ## delete everything that was built
 	rm -rf $(BUILD)

@@ -5,7 +5,7 @@
 #include <string.h>
 
 static const struct backend_entry backends[] = {
-    {"cmodel", duplex_cmodel_open, NULL},
+    {"cmodel", duplex_cmodel_open, duplex_cmodel_failure},
     {"rtl", duplex_rtl_open, duplex_rtl_failure},
 };
 

@@ -8,38 +8,21 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
-#include "cli/commands.h"
+#include "cli/command.h"
 #include "cli/messages.h"
 #include "cli/npy.h"
 #include "cli/options.h"
 #include "cli/output.h"
+#include "cli/progress.h"
 #include "cli/stack_options.h"
 #include "cli/statistics.h"
 #include "duplex/error.h"
 #include "duplex/kv_cache.h"
 
 #define PAGE_POSITIONS 512u
-
-static void help(void) {
-  printf(
-      "usage: duplex attention --q Q.npy --k K.npy --v V.npy --out O.npy [options]\n\n"
-      "Q[B,Hq,D], K,V[B,Hkv,L,D] -> O[B,Hq,D] = softmax(scale Q K^T) V, one query position for each "
-      "sequence. <f2, C order; Hq a multiple\n"
-      "of Hkv, at most 16 times as many; D a multiple of 16 up to 256, L up to 131072.\n\n"
-      "  --scale S              a positive number (default 1/sqrt(D))\n"
-      "  --lengths LIST|FILE    positions of each sequence, 1 to L: numbers with commas, or .npy of <i4 "
-      "or <i8 [B] (default L)\n"
-      "  --weights auto|p16|p32 of the softmax: of 12 significant bits, or 23 for twice the lanes "
-      "(default auto: p32 where that costs\n"
-      "                         no time, up to 4 query heads of a KV head)\n"
-      "  --spread auto|1|2|4|8|16|32   channels that share a KV head, at most channels / Hkv (default "
-      "auto)\n"
-      "  --append before|inside inside: the xPU writes the last position of each sequence as part of the "
-      "job (default before)\n"
-      "%s",
-      stack_options_help);
-}
+#define F32_INFINITY 0x7f800000u
 
 struct inputs {
   struct tensor q, k, v, o;
@@ -101,7 +84,9 @@ static int set_length(const struct inputs *in, size_t index, int64_t length) {
   return EXIT_GOOD;
 }
 
-// A number for each sequence, with commas between them.
+static const char *skip_blanks(const char *at) { return at + strspn(at, " \t"); }
+
+// A number for each sequence, with commas between them, and blanks around both.
 static int read_length_list(const char *text, const struct inputs *in) {
   const size_t batch = in->q.shape[0];
   const char *at = text;
@@ -109,14 +94,22 @@ static int read_length_list(const char *text, const struct inputs *in) {
     char *end;
     errno = 0;
     const long long length = strtoll(at, &end, 10);
-    if (end == at || errno || *end != (i + 1 < batch ? ',' : 0))
+    const char *next = skip_blanks(end);
+    if (end == at || errno || *next != (i + 1 < batch ? ',' : 0))
       return fail(EXIT_BAD_INPUT,
                   "--lengths '%s': expected %zu numbers with commas between them, or the name of a .npy file",
                   text, batch);
     if (set_length(in, i, length)) return EXIT_BAD_INPUT;
-    at = end + 1;
+    at = next + 1;
   }
   return EXIT_GOOD;
+}
+
+// What is not a list is the name of a file that is there, or at least one of the kind.
+static bool is_list(const char *text) {
+  const size_t length = strlen(text);
+  if (text[0] && strspn(text, "0123456789,+- \t") == length) return true;
+  return access(text, F_OK) != 0 && !(length > 4 && strcmp(text + length - 4, ".npy") == 0);
 }
 
 // One dimension of <i4 or <i8, an element for each sequence.
@@ -151,9 +144,8 @@ static int read_lengths(const struct option *options, struct inputs *in) {
   in->spreads = malloc(batch * sizeof *in->spreads);
   if (!in->lengths || !in->order || !in->sequences || !in->spreads)
     return fail(EXIT_BAD_INPUT, "too little memory for %zu sequences", batch);
-  const bool list = text && text[0] && strspn(text, "0123456789,+-") == strlen(text);
   for (size_t i = 0; i < batch; i++) in->lengths[i] = in->k.shape[2], in->order[i] = i;
-  if (text && (list ? read_length_list(text, in) : read_length_file(text, in))) return EXIT_BAD_INPUT;
+  if (text && (is_list(text) ? read_length_list(text, in) : read_length_file(text, in))) return EXIT_BAD_INPUT;
   qsort_r(in->order, batch, sizeof *in->order, compare_lengths, in->lengths);
   return EXIT_GOOD;
 }
@@ -165,6 +157,12 @@ static int read_scale(const struct option *options, struct inputs *in) {
   in->scale = strtod(text, &end);
   if (end == text || *end || !isfinite(in->scale) || !(in->scale > 0))
     return fail(EXIT_BAD_INPUT, "--scale '%s': expected a positive finite number", text);
+  const duplex_f32 factor = duplex_attention_scale(in->scale, DUPLEX_HEAD_SIZE_MAX);
+  if (factor == 0 || factor >= F32_INFINITY)
+    return fail(EXIT_BAD_INPUT,
+                "--scale '%s': expected a number that is neither zero nor infinity when it is rounded to "
+                "binary32 (times log2 e)",
+                text);
   return EXIT_GOOD;
 }
 
@@ -279,7 +277,7 @@ static int compute(struct duplex_stack *stack, const struct inputs *in) {
   progress("computing");
   if (!error) duplex_kv_use_p32(cache, in->wide);
   if (!error) error = attend(cache, in);
-  progress("");
+  progress_end();
   duplex_kv_close(cache);
   return error;
 }
@@ -332,26 +330,43 @@ static int run(const struct option *options, struct inputs *in, struct outputs *
   return status ? status : outputs_commit(outputs);
 }
 
-int command_attention(int argc, char **argv) {
-  struct option options[] = {{"--q", 0},
-                             {"--k", 0},
-                             {"--v", 0},
-                             {"--out", 0},
-                             {"--scale", 0},
-                             {"--lengths", 0},
-                             {"--spread", 0},
-                             {"--append", 0},
-                             {"--weights", 0},
-                             STACK_OPTIONS,
-                             {0}};
-  if (argc == 1 && strcmp(argv[0], "--help") == 0) return help(), EXIT_GOOD;
+static int run_attention(int argc, char **argv) {
+  struct option options[OPTIONS_MOST];
   struct inputs in = {0};
   struct outputs outputs = {0};
-  int status = read_options(argc, argv, options);
-  if (!status) status = require_options(options, (const char *const[]){"--q", "--k", "--v", "--out", NULL});
+  int status = command_read(&attention_command, argc, argv, options);
   if (!status) status = read_inputs(options, &in);
   if (!status) status = run(options, &in, &outputs);
   outputs_discard(&outputs);
   free_inputs(&in);
   return status;
 }
+
+static const struct option own_options[] = {
+    {"--q", "FILE.npy", "Q: one query position of Hq heads for each sequence", true, 0},
+    {"--k", "FILE.npy", "K: L positions of Hkv heads for each sequence", true, 0},
+    {"--v", "FILE.npy", "V, of the shape of K", true, 0},
+    {"--out", "FILE.npy", "O, written", true, 0},
+    {"--scale", "S", "factor of the scores, a positive number (default 1/sqrt(D))", 0, 0},
+    {"--lengths", "LIST|FILE.npy",
+     "positions of each sequence, 1 to L: numbers with commas, or <i4 or <i8 [B] (default L)", 0, 0},
+    {"--spread", "auto|1|2|4|8|16|32", "channels that share a KV head, at most channels / Hkv (default auto)",
+     0, 0},
+    {"--append", "before|inside",
+     "inside: the xPU writes the last position of each sequence as part of the job (default before)", 0, 0},
+    {"--weights", "auto|p16|p32",
+     "weights of the softmax of 12 significant bits, or of 23 for twice the lanes (default auto: p32 where "
+     "that costs no time, up to 4 query heads of a KV head)",
+     0, 0},
+    {0}};
+
+const struct command attention_command = {
+    "attention",
+    "",
+    "decode attention over K and V of a batch of sequences",
+    "Q[B,Hq,D], K,V[B,Hkv,L,D] -> O[B,Hq,D] = softmax(scale Q K^T) V, one query position for each sequence. "
+    "<f2, C order; Hq a multiple of Hkv, at most 16 times as many; D a multiple of 16 up to 256, L up to "
+    "131072.\n",
+    own_options,
+    true,
+    run_attention};

@@ -8,37 +8,16 @@
 #include <string.h>
 
 #include "cli/attention.h"
-#include "cli/commands.h"
+#include "cli/command.h"
 #include "cli/messages.h"
 #include "cli/npy.h"
 #include "cli/options.h"
 #include "cli/output.h"
+#include "cli/progress.h"
 #include "cli/resident.h"
 #include "cli/stack_options.h"
 #include "duplex/duplex.h"
 #include "duplex/error.h"
-
-static void help(void) {
-  printf(
-      "usage: duplex batch FILE.jsonl [options]\n\n"
-      "One JSON object a line:\n"
-      "  {\"command\": \"gemm\", \"x\": FILE, \"w\": FILE, \"out\": FILE, \"out_type\": "
-      "\"f16|f32|acc\"}\n"
-      "  {\"command\": \"expert\", \"x\": FILE, \"gate\": FILE, \"up\": FILE, \"down\": FILE, \"out\": "
-      "FILE, \"act\": NAME, \"out_type\": ...}\n"
-      "  {\"command\": \"attention\", \"q\": FILE, \"k\": FILE, \"v\": FILE, \"out\": FILE, \"lengths\": "
-      "LIST or FILE, \"scale\": NUMBER, \"spread\": NUMBER, \"weights\": \"auto|p16|p32\"}\n"
-      "All values are texts, with the meaning of the command's options; a first dimension of 2 is a pair "
-      "of matrices or experts.\n"
-      "Empty lines are skipped. Matrices stay on the stack between jobs that name the same files; if "
-      "room runs out the one not used for longest leaves.\n"
-      "A wrong line is reported with its number and the others still run; the exit status is that of the "
-      "first failure. For each line\n"
-      "that ran, one JSON object on standard output: line, command, cycles, uploaded (matrices brought "
-      "to the stack).\n\n"
-      "%s",
-      stack_options_help);
-}
 
 struct line {
   const char *command, *x, *w, *gate, *up, *down, *out, *act, *out_type, *q, *k, *v, *lengths, *scale,
@@ -83,7 +62,7 @@ static int read_line(json_t *json, struct line *line) {
 // The type that out_type names, f16 if the line has none.
 static int element_of(const struct line *line, enum element *element) {
   static const char *const types[] = {"f16", "f32", "acc", NULL};
-  const struct option options[] = {{"out_type", line->out_type}, {0}};
+  const struct option options[] = {{.name = "out_type", .value = line->out_type}, {0}};
   unsigned type;
   const int status = choice_option(options, "out_type", types, &type);
   *element = (enum element)type;
@@ -136,14 +115,13 @@ static int compute_expert(struct session *session, const struct line *line, cons
 static bool make_room(void *context) { return resident_evict(context, NULL); }
 
 static int compute_attention(struct session *session, const struct line *line, struct tensor *o) {
-  const struct option options[] = {{"--q", line->q},
-                                   {"--k", line->k},
-                                   {"--v", line->v},
-                                   {"--scale", line->scale},
-                                   {"--lengths", line->lengths},
-                                   {"--spread", line->spread},
-                                   {"--append", NULL},
-                                   {"--weights", line->weights},
+  const struct option options[] = {{.name = "--q", .value = line->q},
+                                   {.name = "--k", .value = line->k},
+                                   {.name = "--v", .value = line->v},
+                                   {.name = "--scale", .value = line->scale},
+                                   {.name = "--lengths", .value = line->lengths},
+                                   {.name = "--spread", .value = line->spread},
+                                   {.name = "--weights", .value = line->weights},
                                    {0}};
   return attention_on(session->stack, options, make_room, session, o);
 }
@@ -157,15 +135,15 @@ static int compute_matrices(struct session *session, const struct line *line, bo
   return status;
 }
 
-enum command { GEMM, EXPERT, ATTENTION, COMMANDS };
-static const char *const command_names[] = {"gemm", "expert", "attention"};
+enum job { GEMM, EXPERT, ATTENTION, JOBS };
+static const char *const job_names[] = {"gemm", "expert", "attention"};
 
-#define OF(command) (1u << (command))
+#define OF(job) (1u << (job))
 #define MATRICES (OF(GEMM) | OF(EXPERT))
 #define ALL (MATRICES | OF(ATTENTION))
 
 // What every command needs and what does not belong to it.
-static int check_keys(const struct line *line, enum command command) {
+static int check_keys(const struct line *line, enum job job) {
   const struct {
     const char *key, *value;
     unsigned needed, allowed;  // by a set of commands
@@ -187,22 +165,22 @@ static int check_keys(const struct line *line, enum command command) {
       {"weights", line->weights, 0, OF(ATTENTION)},
   };
   for (size_t i = 0; i < sizeof keys / sizeof *keys; i++) {
-    if (!keys[i].value && keys[i].needed >> command & 1)
+    if (!keys[i].value && keys[i].needed >> job & 1)
       return fail(EXIT_BAD_INPUT, "'%s' is missing", keys[i].key);
-    if (keys[i].value && !(keys[i].allowed >> command & 1))
+    if (keys[i].value && !(keys[i].allowed >> job & 1))
       return fail(EXIT_BAD_INPUT, "'%s' does not belong to this command", keys[i].key);
   }
   return EXIT_GOOD;
 }
 
-// *command, and that the line has its keys and no others.
-static int check_line(const struct line *line, enum command *command) {
+// *job, and that the line has its keys and no others.
+static int check_line(const struct line *line, enum job *job) {
   if (!line->command) return fail(EXIT_BAD_INPUT, "'command' is missing");
-  *command = GEMM;
-  while (*command < COMMANDS && strcmp(line->command, command_names[*command]) != 0) ++*command;
-  if (*command == COMMANDS)
+  *job = GEMM;
+  while (*job < JOBS && strcmp(line->command, job_names[*job]) != 0) ++*job;
+  if (*job == JOBS)
     return fail(EXIT_BAD_INPUT, "command is '%s': expected gemm, expert or attention", line->command);
-  return check_keys(line, *command);
+  return check_keys(line, *job);
 }
 
 // One job, all its outputs or none.
@@ -211,14 +189,14 @@ static int run_line(struct session *session, json_t *json) {
   struct tensor y = {0};
   struct outputs outputs = {0};
   struct duplex_stack_stats stats;
-  enum command command = GEMM;
+  enum job job = GEMM;
   session->uploaded = 0;
   int status = read_line(json, &line);
-  if (!status) status = check_line(&line, &command);
+  if (!status) status = check_line(&line, &job);
   if (!status) status = output_open(&outputs, "out", line.out);  // refused before any work
   if (!status)
-    status = command == ATTENTION ? compute_attention(session, &line, &y)
-                                  : compute_matrices(session, &line, command == EXPERT, &y);
+    status = job == ATTENTION ? compute_attention(session, &line, &y)
+                                  : compute_matrices(session, &line, job == EXPERT, &y);
   duplex_stack_last_stats(session->stack, &stats);
   if (!status) status = output_tensor(&outputs, line.out, &y);
   if (!status) status = outputs_commit(&outputs);
@@ -237,14 +215,20 @@ static int run_file(struct session *session, FILE *file, const char *path) {
   char *text = NULL;
   size_t room = 0;
   int status = EXIT_GOOD;
-  for (session->line = 1; getline(&text, &room, file) >= 0; session->line++) {
+  ssize_t length;
+  for (session->line = 1; (length = getline(&text, &room, file)) >= 0; session->line++) {
     char where[300];
     json_error_t wrong;
-    if (text[strspn(text, " \t\r\n")] == 0) continue;
+    const bool whole = strlen(text) == (size_t)length;
+    if (whole && text[strspn(text, " \t\r\n")] == 0) continue;
     snprintf(where, sizeof where, "%.200s line %u: ", path, session->line);
     fail_context(where);
-    json_t *json = json_loads(text, JSON_REJECT_DUPLICATES, &wrong);
-    const int of_line = json ? run_line(session, json) : fail(EXIT_BAD_INPUT, "not JSON: %s", wrong.text);
+    json_t *json = whole ? json_loads(text, JSON_REJECT_DUPLICATES, &wrong) : NULL;
+    int of_line;
+    if (json)
+      of_line = run_line(session, json);
+    else
+      of_line = fail(EXIT_BAD_INPUT, "not JSON: %s", whole ? wrong.text : "there is a NUL byte in it");
     json_decref(json);
     fail_context("");
     if (!status) status = of_line;
@@ -270,16 +254,37 @@ static int run(const struct option *options, const char *path, struct outputs *o
   return status;
 }
 
-int command_batch(int argc, char **argv) {
-  struct option options[] = {STACK_OPTIONS, {0}};
-  if (argc == 1 && strcmp(argv[0], "--help") == 0) return help(), EXIT_GOOD;
+static int run_batch(int argc, char **argv) {
+  struct option options[OPTIONS_MOST];
   if (argc == 0 || argv[0][0] == '-')
     return fail(EXIT_BAD_INPUT, "batch needs a file: see duplex batch --help");
   struct outputs outputs = {0};
-  int status = read_options(argc - 1, argv + 1, options);
+  int status = command_read(&batch_command, argc - 1, argv + 1, options);
   if (!status && option_value(options, "--stats"))
     status = fail(EXIT_BAD_INPUT, "--stats belongs to a single job; batch prints the clocks of each line");
   if (!status) status = run(options, argv[0], &outputs);
   outputs_discard(&outputs);
   return status;
 }
+
+const struct command batch_command = {
+    "batch",
+    "FILE.jsonl",
+    "many jobs of a file, matrices resident",
+    "One JSON object a line:\n"
+    "  {\"command\": \"gemm\", \"x\": FILE, \"w\": FILE, \"out\": FILE, \"out_type\": \"f16|f32|acc\"}\n"
+    "  {\"command\": \"expert\", \"x\": FILE, \"gate\": FILE, \"up\": FILE, \"down\": FILE, \"out\": FILE, "
+    "\"act\": NAME, \"out_type\": ...}\n"
+    "  {\"command\": \"attention\", \"q\": FILE, \"k\": FILE, \"v\": FILE, \"out\": FILE, \"lengths\": LIST "
+    "or "
+    "FILE, \"scale\": NUMBER, \"spread\": NUMBER, \"weights\": \"auto|p16|p32\"}\n"
+    "All values are texts, with the meaning of the command's options; a first dimension of 2 is a pair of "
+    "matrices or experts.\n"
+    "Empty lines are skipped. Matrices stay on the stack between jobs that name the same files; if room runs "
+    "out the one not used for longest leaves.\n"
+    "A wrong line is reported with its number and the others still run; the exit status is that of the first "
+    "failure. For each line that ran, one JSON object on standard output: line, command, cycles, uploaded "
+    "(matrices brought to the stack). --stats belongs to single jobs.\n",
+    NULL,
+    true,
+    run_batch};

@@ -3,18 +3,10 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "cli/commands.h"
+#include "cli/command.h"
 #include "cli/messages.h"
 #include "cli/npy.h"
 #include "duplex/numerics.h"
-
-static void help(void) {
-  printf(
-      "usage: duplex compare A.npy B.npy\n\n"
-      "Two tensors of one type (<f2, <f4 or |V16) and shape: how many elements differ, by how many ulp, "
-      "and the first difference.\n"
-      "Exit status 0: the same bits; 1: different; 2: bad input.\n");
-}
 
 // Bits of an element as an integer whose order is that of the numbers, so that a difference of 1 is one ulp.
 static int64_t ordered(const struct tensor *t, size_t i) {
@@ -104,8 +96,7 @@ static int check_alike(char **path, const struct tensor *a, const struct tensor 
   return same ? EXIT_GOOD : fail(EXIT_BAD_INPUT, "%s: has another shape than %s", path[1], path[0]);
 }
 
-int command_compare(int argc, char **argv) {
-  if (argc == 1 && strcmp(argv[0], "--help") == 0) return help(), EXIT_GOOD;
+static int run_compare(int argc, char **argv) {
   if (argc != 2) return fail(EXIT_BAD_INPUT, "compare takes two files: see duplex compare --help");
   struct tensor a = {0};
   struct tensor b = {0};
@@ -117,3 +108,14 @@ int command_compare(int argc, char **argv) {
   tensor_free(&b);
   return status;
 }
+
+const struct command compare_command = {"compare",
+                                        "A.npy B.npy",
+                                        "differences of two tensors in ulp",
+                                        "Two tensors of one type (<f2, <f4 or |V16) and shape: how many "
+                                        "elements differ, by how many ulp, and the "
+                                        "first difference.\n"
+                                        "Exit status 0: the same bits; 1: different; 2: bad input.\n",
+                                        NULL,
+                                        false,
+                                        run_compare};

@@ -2,32 +2,17 @@
 // duplex expert: X[M,H], G,U[F,H], D[H,F] -> Y[M,H], a gated (or plain) feed-forward network on one stack.
 #include <errno.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
-#include "cli/commands.h"
+#include "cli/command.h"
 #include "cli/messages.h"
 #include "cli/npy.h"
 #include "cli/options.h"
 #include "cli/output.h"
+#include "cli/progress.h"
 #include "cli/stack_options.h"
 #include "cli/statistics.h"
 #include "duplex/duplex.h"
-
-static void help(void) {
-  printf(
-      "usage: duplex expert --x X.npy [--gate G.npy] --up U.npy --down D.npy --out Y.npy [options]\n\n"
-      "X[M,H], G,U[F,H], D[H,F] -> Y[M,H] = h D^T, h = RN16(act(x G^T) * (x U^T)); without --gate h = "
-      "RN16(act(x U^T)).\n"
-      "Tensors with a first dimension of 2: a pair of experts, each in bundles of its own, streamed in "
-      "turn; H, F to 32768.\n\n"
-      "  --act silu|gelu|gelu_tanh|relu|identity|FILE   activation (default silu); FILE: a table "
-      "(docs/activation.md)\n"
-      "  --out-type f16|f32|acc elements of Y: <f2 (default), <f4, or |V16, the exact sums of partial "
-      "experts\n"
-      "%s",
-      stack_options_help);
-}
 
 struct inputs {
   struct tensor x, gate, up, down, y;
@@ -115,7 +100,7 @@ static int compute(struct duplex_stack *stack, const struct inputs *in, struct d
   if (!error)
     error = duplex_stack_expert(stack, up, down, in->table, in->x.data, in->x.shape[0],
                                 (enum duplex_format)in->y.element, in->y.data);
-  progress("");
+  progress_end();
   duplex_stack_last_stats(stack, stats);
   const int status = error ? stack_error(stack, error) : EXIT_GOOD;
   duplex_stack_release(stack, up);
@@ -138,16 +123,11 @@ static int run(const struct option *options, struct inputs *in, struct outputs *
   return status ? status : outputs_commit(outputs);
 }
 
-int command_expert(int argc, char **argv) {
-  struct option options[] = {{"--x", 0},        {"--gate", 0}, {"--up", 0},
-                             {"--down", 0},     {"--out", 0},  {"--act", 0},
-                             {"--out-type", 0}, STACK_OPTIONS, {0}};
-  if (argc == 1 && strcmp(argv[0], "--help") == 0) return help(), EXIT_GOOD;
+static int run_expert(int argc, char **argv) {
+  struct option options[OPTIONS_MOST];
   struct inputs in = {0};
   struct outputs outputs = {0};
-  int status = read_options(argc, argv, options);
-  if (!status)
-    status = require_options(options, (const char *const[]){"--x", "--up", "--down", "--out", NULL});
+  int status = command_read(&expert_command, argc, argv, options);
   if (!status) status = read_inputs(options, &in);
   if (!status) status = run(options, &in, &outputs);
   outputs_discard(&outputs);
@@ -159,3 +139,28 @@ int command_expert(int argc, char **argv) {
   duplex_activation_free(in.own_table);
   return status;
 }
+
+static const struct option own_options[] = {
+    {"--x", "FILE.npy", "X: M tokens of H values", true, 0},
+    {"--gate", "FILE.npy", "G: F rows of H weights; without it h = RN16(act(x U^T))", 0, 0},
+    {"--up", "FILE.npy", "U: F rows of H weights", true, 0},
+    {"--down", "FILE.npy", "D: H rows of F weights", true, 0},
+    {"--out", "FILE.npy", "Y, written", true, 0},
+    {"--act", "silu|gelu|gelu_tanh|relu|identity|FILE",
+     "activation (default silu); FILE: a table (docs/activation.md)", 0, 0},
+    {"--out-type", "f16|f32|acc",
+     "elements of Y: <f2 (default), <f4, or |V16, the exact sums of partial experts", 0, 0},
+    {0}};
+
+const struct command expert_command = {"expert",
+                                       "",
+                                       "a gated feed-forward network",
+                                       "X[M,H], G,U[F,H], D[H,F] -> Y[M,H] = h D^T, h = RN16(act(x G^T) * (x "
+                                       "U^T)). <f2, C order; M 1 to 4096, H "
+                                       "and F 1 to 65536.\n"
+                                       "Tensors with a first dimension of 2 are a pair of experts, each in "
+                                       "bundles of its own, streamed in turn; "
+                                       "H and F to 32768.\n",
+                                       own_options,
+                                       true,
+                                       run_expert};

@@ -1,28 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 // duplex gemm: X[M,K], W[N,K] -> Y[M,N] = X W^T on one stack.
-#include <stdio.h>
-#include <string.h>
-
-#include "cli/commands.h"
+#include "cli/command.h"
 #include "cli/messages.h"
 #include "cli/npy.h"
 #include "cli/options.h"
 #include "cli/output.h"
+#include "cli/progress.h"
 #include "cli/stack_options.h"
 #include "cli/statistics.h"
 #include "duplex/duplex.h"
-
-static void help(void) {
-  printf(
-      "usage: duplex gemm --x X.npy --w W.npy --out Y.npy [options]\n\n"
-      "Y[M,N] = X[M,K] W[N,K]^T, every sum exact and rounded once. <f2, C order; M 1 to 4096, K 1 to "
-      "65536.\n"
-      "X[2,M,K], W[2,N,K] -> Y[2,M,N]: a pair of matrices, each in bundles of its own, streamed in turn; "
-      "K to 32768.\n\n"
-      "  --out-type f16|f32|acc elements of Y: <f2 (default), <f4, or |V16, the exact sums\n"
-      "%s",
-      stack_options_help);
-}
 
 struct inputs {
   struct tensor x, w, y;
@@ -69,7 +55,7 @@ static int run(const struct option *options, struct inputs *in, struct outputs *
   if (!error)
     error = duplex_stack_gemm(stack, weights, in->x.data, in->x.shape[0], (enum duplex_format)in->y.element,
                               in->y.data);
-  progress("");
+  progress_end();
   if (error) status = stack_error(stack, error);
   duplex_stack_last_stats(stack, &stats);
   duplex_stack_release(stack, weights);
@@ -79,13 +65,11 @@ static int run(const struct option *options, struct inputs *in, struct outputs *
   return status ? status : outputs_commit(outputs);
 }
 
-int command_gemm(int argc, char **argv) {
-  struct option options[] = {{"--x", 0}, {"--w", 0}, {"--out", 0}, {"--out-type", 0}, STACK_OPTIONS, {0}};
-  if (argc == 1 && strcmp(argv[0], "--help") == 0) return help(), EXIT_GOOD;
+static int run_gemm(int argc, char **argv) {
+  struct option options[OPTIONS_MOST];
   struct inputs in = {0};
   struct outputs outputs = {0};
-  int status = read_options(argc, argv, options);
-  if (!status) status = require_options(options, (const char *const[]){"--x", "--w", "--out", NULL});
+  int status = command_read(&gemm_command, argc, argv, options);
   if (!status) status = read_inputs(options, &in);
   if (!status) status = run(options, &in, &outputs);
   outputs_discard(&outputs);
@@ -94,3 +78,23 @@ int command_gemm(int argc, char **argv) {
   tensor_free(&in.y);
   return status;
 }
+
+static const struct option own_options[] = {
+    {"--x", "FILE.npy", "X: M tokens of K values", true, 0},
+    {"--w", "FILE.npy", "W: N rows of K weights", true, 0},
+    {"--out", "FILE.npy", "Y, written", true, 0},
+    {"--out-type", "f16|f32|acc", "elements of Y: <f2 (default), <f4, or |V16, the exact sums", 0, 0},
+    {0}};
+
+const struct command gemm_command = {
+    "gemm",
+    "",
+    "Y = X W^T, exact and rounded once",
+    "X[M,K], W[N,K] -> Y[M,N] = X W^T, every sum exact and rounded once. <f2, C order; M 1 to 4096, K 1 to "
+    "65536.\n"
+    "X[2,M,K], W[2,N,K] -> Y[2,M,N] is a pair of matrices, each in bundles of its own, streamed in turn; K "
+    "to "
+    "32768.\n",
+    own_options,
+    true,
+    run_gemm};

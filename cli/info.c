@@ -1,10 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // duplex info: geometry, version, what this build and this machine can do.
 #include <stdio.h>
-#include <string.h>
 #include <unistd.h>
 
-#include "cli/commands.h"
+#include "cli/command.h"
 #include "cli/messages.h"
 #include "duplex/backend.h"
 #include "duplex/dram_presets.h"
@@ -32,11 +31,7 @@ static void print_back_ends(void) {
   printf("%s; others are Verilated at their first use\n", built ? "" : " none");
 }
 
-int command_info(int argc, char **argv) {
-  if (argc == 1 && strcmp(argv[0], "--help") == 0) {
-    printf("usage: duplex info\n\nGeometry of a stack, version, what this build and this machine can do.\n");
-    return EXIT_GOOD;
-  }
+static int run_info(int argc, char **argv) {
   if (argc) return fail(EXIT_BAD_INPUT, "info takes no arguments, '%s' was given", argv[0]);
   const double clock = DUPLEX_CLOCK_KHZ * 1e3;
   const unsigned long long stack_bytes =
@@ -60,3 +55,12 @@ int command_info(int argc, char **argv) {
   print_processor();
   return EXIT_GOOD;
 }
+
+const struct command info_command = {
+    "info",
+    "",
+    "geometry, version, back ends",
+    "Geometry of a stack, version, what this build and this machine can do.\n",
+    NULL,
+    false,
+    run_info};

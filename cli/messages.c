@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
-// One line on standard error for each failure, progress on a terminal.
+// One line on standard error for each failure.
 #include "cli/messages.h"
 
 #include <ctype.h>
 #include <stdarg.h>
 #include <stdio.h>
-#include <unistd.h>
+
+#include "cli/progress.h"
 
 static char context[320];  // text before every message
 
@@ -20,10 +21,7 @@ int fail(int status, const char *format, ...) {
   va_end(arguments);
   for (char *c = text; *c; c++)
     if (iscntrl((unsigned char)*c)) *c = '?';
+  progress_end();
   fprintf(stderr, "duplex: %s\n", text);
   return status;
-}
-
-void progress(const char *text) {
-  if (isatty(STDERR_FILENO)) fprintf(stderr, "\r\033[K%s", text);
 }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// One line on standard error for each failure, progress on a terminal.
+// One line on standard error for each failure.
 //
 // Exit status: 0; 2 bad input or usage; 1 anything else.
 #ifndef DUPLEX_CLI_MESSAGES_H
@@ -12,8 +12,5 @@ int fail(int status, const char *format, ...) __attribute__((format(printf, 2, 3
 
 // Text before every message from now on, "" for none.
 void fail_context(const char *text);
-
-// Progress on a terminal, nothing in a pipe.
-void progress(const char *text);
 
 #endif

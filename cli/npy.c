@@ -10,10 +10,13 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "cli/messages.h"
+#include "cli/progress.h"
 
 #define HEADER_MOST 65536u
+#define READ_PART ((size_t)1 << 24)  // bytes at a time
 
 static const struct {
   const char *name;
@@ -24,25 +27,19 @@ static const struct {
                 [ELEMENT_I32] = {"<i4", 4},
                 [ELEMENT_I64] = {"<i8", 8}};
 
-// Element types that a reader takes, and what it says otherwise.
+// Element types that a reader takes, and what it says otherwise. The last %s is the file's name.
 struct accepted {
   enum element first, last;
-  const char *names;
+  const char *names, *advice;
 };
-static const struct accepted values = {ELEMENT_F16, ELEMENT_ACC, "<f2, <f4 or |V16"};
-static const struct accepted integers = {ELEMENT_I32, ELEMENT_I64, "<i4 or <i8"};
+static const struct accepted halves = {ELEMENT_F16, ELEMENT_F16, "<f2",
+                                       ": `duplex convert` makes it, or astype('<f2') of NumPy"};
+static const struct accepted values = {ELEMENT_F16, ELEMENT_ACC, "<f2, <f4 or |V16", ""};
+static const struct accepted integers = {ELEMENT_I32, ELEMENT_I64, "<i4 or <i8",
+                                         ": astype('<i4') of NumPy makes it"};
 
 size_t element_size(enum element element) { return elements[element].size; }
 const char *element_name(enum element element) { return elements[element].name; }
-
-// What the header says, and what is wrong with it.
-struct header {
-  char descr[16];
-  bool fortran_order;
-  unsigned rank;
-  size_t shape[RANK_MOST];
-  bool has_descr, has_order, has_shape;
-};
 
 static const char *skip_space(const char *at) {
   while (isspace((unsigned char)*at)) at++;
@@ -61,7 +58,7 @@ static const char *read_string(const char *at, char *text, size_t size) {
 }
 
 // (a, b, ...) of 0 to RANK_MOST numbers; NULL: it is something else.
-static const char *read_shape(const char *at, struct header *header) {
+static const char *read_shape(const char *at, struct npy_file *header) {
   if (*at++ != '(') return NULL;
   header->rank = 0;
   for (at = skip_space(at); *at != ')'; at = skip_space(at)) {
@@ -82,7 +79,7 @@ static const char *read_shape(const char *at, struct header *header) {
 }
 
 // 'key': value; NULL: it is something else, or the key was there already.
-static const char *read_entry(const char *at, struct header *header) {
+static const char *read_entry(const char *at, struct npy_file *header) {
   char key[32];
   at = read_string(at, key, sizeof key);
   if (!at) return NULL;
@@ -107,7 +104,7 @@ static const char *read_entry(const char *at, struct header *header) {
 }
 
 // {entry, ...} with all three keys, and nothing behind it.
-static bool read_dict(const char *at, struct header *header) {
+static bool read_dict(const char *at, struct npy_file *header) {
   at = skip_space(at);
   if (*at++ != '{') return false;
   for (at = skip_space(at); *at != '}'; at = skip_space(at)) {
@@ -124,7 +121,7 @@ static bool read_dict(const char *at, struct header *header) {
 }
 
 // Magic, version, length and dict. Returns NULL, or what is wrong.
-static const char *read_header(FILE *file, struct header *header, size_t *bytes) {
+static const char *read_header(FILE *file, struct npy_file *header, size_t *bytes) {
   unsigned char start[12];
   if (fread(start, 1, 8, file) != 8 || memcmp(start, "\x93NUMPY", 6) != 0) return "is not a .npy file";
   const unsigned version = start[6];
@@ -147,7 +144,14 @@ static const char *read_header(FILE *file, struct header *header, size_t *bytes)
 
 static bool multiply(size_t a, size_t b, size_t *product) { return !__builtin_mul_overflow(a, b, product); }
 
-int tensor_new(enum element element, unsigned rank, const size_t *shape, struct tensor *tensor) {
+// Of this machine; SIZE_MAX: not known.
+static size_t memory_bytes(void) {
+  const long pages = sysconf(_SC_PHYS_PAGES);
+  const long page = sysconf(_SC_PAGESIZE);
+  return pages > 0 && page > 0 ? (size_t)pages * (size_t)page : SIZE_MAX;
+}
+
+int tensor_shape(enum element element, unsigned rank, const size_t *shape, struct tensor *tensor) {
   size_t bytes;
   *tensor = (struct tensor){.element = element, .rank = rank, .count = 1};
   for (unsigned i = 0; i < rank; i++) {
@@ -155,7 +159,15 @@ int tensor_new(enum element element, unsigned rank, const size_t *shape, struct 
     if (!multiply(tensor->count, shape[i], &tensor->count))
       return fail(EXIT_BAD_INPUT, "a tensor is too large");
   }
-  tensor->data = multiply(tensor->count, element_size(element), &bytes) ? malloc(bytes ? bytes : 1) : NULL;
+  return multiply(tensor->count, element_size(element), &bytes) && bytes <= INT64_MAX
+             ? EXIT_GOOD
+             : fail(EXIT_BAD_INPUT, "a tensor of %zu elements is too large", tensor->count);
+}
+
+int tensor_new(enum element element, unsigned rank, const size_t *shape, struct tensor *tensor) {
+  if (tensor_shape(element, rank, shape, tensor)) return EXIT_BAD_INPUT;
+  const size_t bytes = tensor->count * element_size(element);
+  tensor->data = bytes <= memory_bytes() ? malloc(bytes ? bytes : 1) : NULL;
   return tensor->data ? EXIT_GOOD
                       : fail(EXIT_BAD_INPUT, "too little memory for a tensor of %zu elements", tensor->count);
 }
@@ -166,56 +178,85 @@ void tensor_free(struct tensor *tensor) {
 }
 
 // The header's element type, if it is one of those accepted.
-static int find_element(const char *option, const char *path, const struct header *header,
-                        const struct accepted *accepted, enum element *element) {
+static int find_element(const struct npy_file *file, const struct accepted *accepted, enum element *element) {
   for (unsigned i = accepted->first; i <= (unsigned)accepted->last; i++)
-    if (strcmp(header->descr, elements[i].name) == 0) {
+    if (strcmp(file->descr, elements[i].name) == 0) {
       *element = (enum element)i;
       return EXIT_GOOD;
     }
-  return fail(EXIT_BAD_INPUT, "%s %s: its elements are %s, expected %s", option, path, header->descr,
-              accepted->names);
+  return fail(EXIT_BAD_INPUT, "%s %s: its elements are %s, expected %s%s", file->option, file->path,
+              file->descr, accepted->names, accepted->advice);
+}
+
+int npy_open(const char *option, const char *path, struct npy_file *file) {
+  size_t header_bytes = 0;
+  struct stat info;
+  *file = (struct npy_file){.option = option, .path = path, .stream = fopen(path, "rb"), .count = 1};
+  if (!file->stream) return fail(EXIT_BAD_INPUT, "%s %s: cannot be read: %s", option, path, strerror(errno));
+  const char *wrong = read_header(file->stream, file, &header_bytes);
+  if (wrong) return fail(EXIT_BAD_INPUT, "%s %s: %s", option, path, wrong);
+  for (unsigned i = 0; i < file->rank; i++)
+    if (!multiply(file->count, file->shape[i], &file->count))
+      return fail(EXIT_BAD_INPUT, "%s %s: its shape is too large", option, path);
+  if (file->count == 0) return fail(EXIT_BAD_INPUT, "%s %s: is an empty tensor", option, path);
+  if (fstat(fileno(file->stream), &info) != 0 || !S_ISREG(info.st_mode))
+    return fail(EXIT_BAD_INPUT, "%s %s: expected a file of the size that its shape says", option, path);
+  file->left = (uint64_t)info.st_size - header_bytes;
+  return EXIT_GOOD;
+}
+
+int npy_check_size(const struct npy_file *file, size_t element_bytes) {
+  size_t bytes;
+  if (!multiply(file->count, element_bytes, &bytes))
+    return fail(EXIT_BAD_INPUT, "%s %s: its shape is too large", file->option, file->path);
+  if (file->left == bytes) return EXIT_GOOD;
+  return fail(EXIT_BAD_INPUT, "%s %s: %s, its shape needs %zu bytes of elements and it has %llu",
+              file->option, file->path, file->left < bytes ? "is truncated" : "has bytes behind its elements",
+              bytes, (unsigned long long)file->left);
+}
+
+int npy_read_bytes(const struct npy_file *file, void *to, size_t bytes) {
+  progress("reading %s", file->path);
+  for (size_t done = 0; done < bytes;) {
+    const size_t part = bytes - done < READ_PART ? bytes - done : READ_PART;
+    if (fread((char *)to + done, 1, part, file->stream) != part) break;
+    done += part;
+    progress_share(done, bytes);
+    if (done == bytes) return progress_end(), EXIT_GOOD;
+  }
+  return fail(EXIT_BAD_INPUT, "%s %s: cannot be read to its end", file->option, file->path);
+}
+
+void npy_close(struct npy_file *file) {
+  if (file->stream) fclose(file->stream);
+  file->stream = NULL;
 }
 
 // The elements behind the header, into a new tensor; the file must end with them.
-static int read_elements(const char *option, const char *path, FILE *file, const struct header *header,
-                         size_t header_bytes, const struct accepted *accepted, struct tensor *tensor) {
+static int read_elements(const struct npy_file *file, const struct accepted *accepted,
+                         struct tensor *tensor) {
   enum element element = ELEMENT_F16;
-  struct stat info;
-  size_t count = 1, bytes;
-  if (find_element(option, path, header, accepted, &element)) return EXIT_BAD_INPUT;
-  for (unsigned i = 0; i < header->rank; i++)
-    if (!multiply(count, header->shape[i], &count))
-      return fail(EXIT_BAD_INPUT, "%s %s: its shape is too large", option, path);
-  if (header->fortran_order)
-    return fail(EXIT_BAD_INPUT, "%s %s: is in Fortran order, expected C order", option, path);
-  if (count == 0) return fail(EXIT_BAD_INPUT, "%s %s: is an empty tensor", option, path);
-  if (!multiply(count, element_size(element), &bytes) || fstat(fileno(file), &info) != 0 ||
-      !S_ISREG(info.st_mode))
-    return fail(EXIT_BAD_INPUT, "%s %s: expected a file of the size that its shape says", option, path);
-  const uint64_t left = (uint64_t)info.st_size - header_bytes;
-  if (left != bytes)
-    return fail(EXIT_BAD_INPUT, "%s %s: %s, its shape needs %zu bytes of elements and it has %llu", option,
-                path, left < bytes ? "is truncated" : "has bytes behind its elements", bytes,
-                (unsigned long long)left);
-  if (tensor_new(element, header->rank, header->shape, tensor)) return EXIT_BAD_INPUT;
-  if (fread(tensor->data, 1, bytes, file) == bytes) return EXIT_GOOD;
-  tensor_free(tensor);
-  return fail(EXIT_BAD_INPUT, "%s %s: cannot be read to its end", option, path);
+  if (find_element(file, accepted, &element)) return EXIT_BAD_INPUT;
+  if (file->fortran_order)
+    return fail(EXIT_BAD_INPUT,
+                "%s %s: is in Fortran order, expected C order: `duplex convert` makes it, or "
+                "ascontiguousarray of NumPy",
+                file->option, file->path);
+  if (npy_check_size(file, element_size(element)) || tensor_new(element, file->rank, file->shape, tensor))
+    return EXIT_BAD_INPUT;
+  const int status = npy_read_bytes(file, tensor->data, file->count * element_size(element));
+  if (status) tensor_free(tensor);
+  return status;
 }
 
 // Header and elements; on failure the tensor has no data.
 static int read_file(const char *option, const char *path, const struct accepted *accepted,
                      struct tensor *tensor) {
-  struct header header = {0};
-  size_t header_bytes = 0;
+  struct npy_file file;
   tensor->data = NULL;
-  FILE *file = fopen(path, "rb");
-  if (!file) return fail(EXIT_BAD_INPUT, "%s %s: cannot be read: %s", option, path, strerror(errno));
-  const char *wrong = read_header(file, &header, &header_bytes);
-  const int status = wrong ? fail(EXIT_BAD_INPUT, "%s %s: %s", option, path, wrong)
-                           : read_elements(option, path, file, &header, header_bytes, accepted, tensor);
-  fclose(file);
+  int status = npy_open(option, path, &file);
+  if (!status) status = read_elements(&file, accepted, tensor);
+  npy_close(&file);
   return status;
 }
 
@@ -253,26 +294,17 @@ int64_t tensor_integer(const struct tensor *tensor, size_t index) {
 }
 
 int npy_read_f16(const char *option, const char *path, unsigned rank, struct tensor *tensor) {
-  if (npy_read(option, path, tensor)) return EXIT_BAD_INPUT;
-  int status = EXIT_GOOD;
-  if (tensor->element != ELEMENT_F16) {
-    status = fail(EXIT_BAD_INPUT, "%s %s: its elements are %s, expected <f2", option, path,
-                  element_name(tensor->element));
-  } else if (tensor->rank != rank) {
-    status = fail(EXIT_BAD_INPUT, "%s %s: has %u dimensions, expected %u", option, path, tensor->rank, rank);
-  }
-  if (status) tensor_free(tensor);
-  return status;
+  if (read_file(option, path, &halves, tensor)) return EXIT_BAD_INPUT;
+  if (tensor->rank == rank) return EXIT_GOOD;
+  tensor_free(tensor);
+  return fail(EXIT_BAD_INPUT, "%s %s: has %u dimensions, expected %u", option, path, tensor->rank, rank);
 }
 
 int npy_read_matrices(const char *option, const char *path, unsigned *matrices, struct tensor *tensor) {
-  if (npy_read(option, path, tensor)) return EXIT_BAD_INPUT;
+  if (read_file(option, path, &halves, tensor)) return EXIT_BAD_INPUT;
   const bool pair = tensor->rank == 3 && tensor->shape[0] == 2;
   int status = EXIT_GOOD;
-  if (tensor->element != ELEMENT_F16) {
-    status = fail(EXIT_BAD_INPUT, "%s %s: its elements are %s, expected <f2", option, path,
-                  element_name(tensor->element));
-  } else if (tensor->rank != 2 && !pair) {
+  if (tensor->rank != 2 && !pair) {
     status = fail(EXIT_BAD_INPUT, "%s %s: has %u dimensions, expected 2, or 3 for a pair of matrices", option,
                   path, tensor->rank);
   } else if (*matrices && *matrices != (pair ? 2 : 1)) {

@@ -3,6 +3,7 @@
 #ifndef DUPLEX_CLI_NPY_H
 #define DUPLEX_CLI_NPY_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -20,6 +21,26 @@ struct tensor {
   void *data;
 };
 
+// A .npy file that is open, and what its header says.
+struct npy_file {
+  const char *option, *path;  // for messages
+  FILE *stream;
+  char descr[16];
+  bool fortran_order;
+  unsigned rank;
+  size_t shape[RANK_MOST];
+  size_t count;                          // elements, at least 1
+  uint64_t left;                         // bytes behind the header
+  bool has_descr, has_order, has_shape;  // of the dict
+};
+
+// The header. npy_close has to follow whatever it returns. All return 0 or an exit status.
+int npy_open(const char *option, const char *path, struct npy_file *file);
+// The file ends with its elements of so many bytes.
+int npy_check_size(const struct npy_file *file, size_t element_bytes);
+int npy_read_bytes(const struct npy_file *file, void *to, size_t bytes);
+void npy_close(struct npy_file *file);
+
 size_t element_size(enum element element);
 const char *element_name(enum element element);
 
@@ -32,6 +53,8 @@ int npy_read_f16(const char *option, const char *path, unsigned rank, struct ten
 int npy_read_integers(const char *option, const char *path, struct tensor *tensor);
 int64_t tensor_integer(const struct tensor *tensor, size_t index);
 int tensor_new(enum element element, unsigned rank, const size_t *shape, struct tensor *tensor);
+// The same without memory for the elements.
+int tensor_shape(enum element element, unsigned rank, const size_t *shape, struct tensor *tensor);
 
 // A matrix, or a pair of them in one tensor of 3 dimensions; shape[0] and [1] are then rows and columns of
 // each. *matrices is 1 or 2 after the first one, and the others have to agree.

@@ -15,29 +15,32 @@ static struct option *find(struct option *options, const char *name) {
   return NULL;
 }
 
+static int check_required(const struct option *options) {
+  for (; options->name; options++)
+    if (options->required && !options->value)
+      return fail(EXIT_BAD_INPUT, "%s is missing: see --help", options->name);
+  return EXIT_GOOD;
+}
+
 int read_options(int argc, char **argv, struct option *options) {
-  for (int i = 0; i < argc; i += 2) {
+  for (int i = 0; i < argc; i++) {
     struct option *option = find(options, argv[i]);
     if (!option)
       return fail(EXIT_BAD_INPUT, "unknown %s '%s': see --help", argv[i][0] == '-' ? "option" : "argument",
                   argv[i]);
     if (option->value) return fail(EXIT_BAD_INPUT, "%s is given twice", argv[i]);
-    if (i + 1 == argc) return fail(EXIT_BAD_INPUT, "%s needs a value", argv[i]);
-    option->value = argv[i + 1];
+    option->value = "";
+    if (!option->argument) continue;
+    if (++i == argc) return fail(EXIT_BAD_INPUT, "%s needs a value", argv[i - 1]);
+    option->value = argv[i];
   }
-  return EXIT_GOOD;
+  return check_required(options);
 }
 
 const char *option_value(const struct option *options, const char *name) {
   for (; options->name; options++)
     if (strcmp(options->name, name) == 0) return options->value;
   return NULL;
-}
-
-int require_options(const struct option *options, const char *const *names) {
-  for (; *names; names++)
-    if (!option_value(options, *names)) return fail(EXIT_BAD_INPUT, "%s is missing: see --help", *names);
-  return EXIT_GOOD;
 }
 
 int number_option(const struct option *options, const char *name, uint64_t least, uint64_t most,

@@ -1,21 +1,27 @@
 // SPDX-License-Identifier: Apache-2.0
-// Options of a command: --name value.
+// Options of a command: --name value, or --name alone. The tables of the commands are the only place that
+// names them; help, man pages and completion are made from these.
 #ifndef DUPLEX_CLI_OPTIONS_H
 #define DUPLEX_CLI_OPTIONS_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "cli/messages.h"
 
 struct option {
-  const char *name;   // with its dashes
-  const char *value;  // as given; NULL if not given
+  const char *name;      // with its dashes; NULL ends a table
+  const char *argument;  // choices with | between them, or words in capitals; NULL: the option stands alone
+  const char *what;      // what the help says of it
+  bool required;
+  const char *value;  // as given, "" of one that stands alone; NULL if not given
 };
+#define OPTIONS_MOST 48
 
-// Reads `--name value` pairs of the list, which ends with a NULL name. Returns 0 or an exit status.
+// Reads the options of the list, which ends with a NULL name; the required ones have to be there. Returns 0
+// or an exit status.
 int read_options(int argc, char **argv, struct option *options);
 const char *option_value(const struct option *options, const char *name);  // NULL: not given
-int require_options(const struct option *options, const char *const *names);
 
 // The number of an option, `otherwise` if it was not given. Returns 0 or an exit status.
 int number_option(const struct option *options, const char *name, uint64_t least, uint64_t most,

@@ -4,25 +4,20 @@
 #include "duplex/random.h"
 
 #include <errno.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <sys/statvfs.h>
 
-#include "cli/commands.h"
+#include "cli/command.h"
 #include "cli/messages.h"
 #include "cli/npy.h"
 #include "cli/options.h"
 #include "cli/output.h"
+#include "cli/progress.h"
 #include "duplex/numerics.h"
 
-static void help(void) {
-  printf(
-      "usage: duplex random --shape M,N --dist DIST --out F.npy [--seed S]\n\n"
-      "A <f2 tensor of 1 to 4 dimensions of seeded values. DIST:\n"
-      "  normal:S    mean 0, deviation S          uniform:A   from -A to A\n"
-      "  bits        any of the 65,536 patterns    classes     subnormals, extremes, cancelling pairs, "
-      "zeros, Inf and NaN mixed\n");
-}
+#define PART 65536u  // elements at a time
 
 enum dist { NORMAL, UNIFORM, BITS, CLASSES };
 
@@ -98,32 +93,79 @@ static int read_shape(const char *text, unsigned *rank, size_t *shape) {
               RANK_MOST);
 }
 
-int command_random(int argc, char **argv) {
-  struct option options[] = {{"--shape", 0}, {"--dist", 0}, {"--out", 0}, {"--seed", 0}, {0}};
-  if (argc == 1 && strcmp(argv[0], "--help") == 0) return help(), EXIT_GOOD;
+// What it takes is there, as far as the file system knows.
+static int check_room(const struct outputs *outputs, const char *out, const struct tensor *tensor) {
+  struct stat info;
+  struct statvfs room;
+  const char *name = output_name(outputs, out);
+  const uint64_t bytes = NPY_HEADER_BYTES + tensor->count * (uint64_t)sizeof(uint16_t);
+  if (stat(name, &info) != 0 || !S_ISREG(info.st_mode) || statvfs(name, &room) != 0) return EXIT_GOOD;
+  const uint64_t left = (uint64_t)room.f_bavail * room.f_frsize;
+  if (bytes <= left) return EXIT_GOOD;
+  return fail(EXIT_BAD_INPUT, "--out %s: a tensor of %zu elements takes %llu bytes, its file system has %llu",
+              out, tensor->count, (unsigned long long)bytes, (unsigned long long)left);
+}
+
+// Header and elements, some at a time: a tensor may be larger than the memory.
+static int write_values(struct outputs *outputs, const char *out, const struct tensor *tensor, uint64_t seed,
+                        enum dist dist, double scale) {
+  struct duplex_random random;
+  char header[NPY_HEADER_BYTES];
+  uint16_t part[PART];
+  int status = output_write(outputs, out, header, npy_header(tensor, header));
+  duplex_random_seed(&random, seed, 0);
+  progress("drawing values");
+  for (size_t done = 0, count; !status && done < tensor->count; done += count) {
+    count = tensor->count - done < PART ? tensor->count - done : PART;
+    for (size_t i = 0; i < count; i++) part[i] = draw(&random, dist, scale);
+    status = output_write(outputs, out, part, count * sizeof *part);
+    progress_share(done, tensor->count);
+  }
+  progress_end();
+  return status;
+}
+
+static int run_random(int argc, char **argv) {
+  struct option options[OPTIONS_MOST];
   enum dist dist = NORMAL;
   double scale = 1;
   unsigned rank = 0;
   size_t shape[RANK_MOST];
   uint64_t seed;
-  if (read_options(argc, argv, options) ||
-      require_options(options, (const char *const[]){"--shape", "--dist", "--out", NULL}) ||
+  struct tensor tensor = {0};
+  if (command_read(&random_command, argc, argv, options) ||
       number_option(options, "--seed", 0, UINT64_MAX, 1, &seed) ||
       read_dist(option_value(options, "--dist"), &dist, &scale) ||
-      read_shape(option_value(options, "--shape"), &rank, shape))
+      read_shape(option_value(options, "--shape"), &rank, shape) ||
+      tensor_shape(ELEMENT_F16, rank, shape, &tensor))
     return EXIT_BAD_INPUT;
-  struct tensor tensor = {0};
   struct outputs outputs = {0};
-  struct duplex_random random;
   const char *out = option_value(options, "--out");
-  int status = tensor_new(ELEMENT_F16, rank, shape, &tensor);
-  if (!status) status = output_open(&outputs, "--out", out);
-  duplex_random_seed(&random, seed, 0);
-  for (size_t i = 0; !status && i < tensor.count; i++)
-    ((uint16_t *)tensor.data)[i] = draw(&random, dist, scale);
-  if (!status) status = output_tensor(&outputs, out, &tensor);
+  int status = output_open(&outputs, "--out", out);
+  if (!status) status = check_room(&outputs, out, &tensor);
+  if (!status) status = write_values(&outputs, out, &tensor, seed, dist, scale);
   if (!status) status = outputs_commit(&outputs);
   outputs_discard(&outputs);
-  tensor_free(&tensor);
   return status;
 }
+
+static const struct option own_options[] = {
+    {"--shape", "M,N", "1 to 4 dimensions with commas between them", true, 0},
+    {"--dist", "normal:S|uniform:A|bits|classes",
+     "normal:S: mean 0, deviation S; uniform:A: from -A to A; bits: any of the 65,536 patterns; classes: "
+     "subnormals, extremes, cancelling pairs, zeros, Inf and NaN mixed",
+     true, 0},
+    {"--out", "FILE.npy", "the tensor, written", true, 0},
+    {"--seed", "S", "another seed gives other values (default 1)", 0, 0},
+    {"--quiet", NULL, "no line of progress on a terminal", 0, 0},
+    {0}};
+
+const struct command random_command = {
+    "random",
+    "",
+    "a tensor of seeded values",
+    "A <f2 tensor of seeded values, made element by element in C order: fewer rows with the same seed are a "
+    "prefix of more.\n",
+    own_options,
+    false,
+    run_random};

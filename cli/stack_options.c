@@ -2,9 +2,7 @@
 // Options and errors of the commands that run on a stack.
 #include "cli/stack_options.h"
 
-#include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 
 #include "cli/messages.h"
 #include "cli/options.h"
@@ -12,26 +10,33 @@
 #include "duplex/error.h"
 #include "duplex/hbm.h"
 
-const char stack_options_help[] =
-    "  --backend cmodel|rtl   the C model (default) or the Verilated RTL\n"
-    "  --firmware native|riscv   the firmware runs in this process, at no cost (default), or on an "
-    "RV32 controller\n"
-    "  --firmware-elf FILE    RV32 firmware (default: firmware.elf beside the program)\n"
-    "  --instructions-per-clock R   speed of the controller (default 0.7)\n"
-    "  --firmware-trace FILE  calls and register accesses; --firmware-profile FILE  clocks by "
-    "function\n"
-    "  --gdb PORT             the controller waits for GDB: target remote 127.0.0.1:PORT\n"
-    "  --channels N           channels of the stack, 1 to 32 (default 32)\n"
-    "  --threads N            host threads of the C model (default: all cores)\n"
-    "  --seed S               accepted for scripts; nothing here is random\n"
-    "  --stats FILE.json      clocks, bytes, commands, utilisation, energy\n"
-    "  --trace FILE.fst       waveform (rtl only); --trace-from CLOCK, --trace-to CLOCK limit it\n"
-    "  --command-trace FILE   text of all DRAM commands (rtl only)\n"
-    "  --bundles LIST         bundles that Logic-PIM owns and streams from (default 0,1,2,3)\n"
-    "  --stripe LIST          those of them in which the weights lie (default: all of them)\n"
-    "  --activation-rule paper|strict   strict: at most four bank activations of a rank within tFAW\n"
-    "  --dram-preset NAME     hbm3_5200 (default) or hbm3_6400; --rank-switch 0|1|2 tCK (default 0)\n"
-    "  --xpu-traffic none|stream   stream: the xPU reads at full rate from the bundles that it owns\n";
+const struct option stack_options[] = {
+    {"--backend", "cmodel|rtl", "the C model (default) or the Verilated RTL", 0, 0},
+    {"--channels", "N", "channels of the stack, 1 to 32 (default 32)", 0, 0},
+    {"--threads", "N", "host threads of the C model (default all cores)", 0, 0},
+    {"--stats", "FILE.json", "clocks, bytes, commands, utilisation, energy of the job", 0, 0},
+    {"--quiet", NULL, "no line of progress on a terminal", 0, 0},
+    {"--bundles", "LIST", "bundles that Logic-PIM owns and streams from (default 0,1,2,3)", 0, 0},
+    {"--stripe", "LIST", "those of them in which the weights lie (default all of them)", 0, 0},
+    {"--activation-rule", "paper|strict",
+     "strict: at most four bank activations of a rank within tFAW (default paper)", 0, 0},
+    {"--dram-preset", "NAME", "timing of the DRAM: hbm3_5200 (default) or hbm3_6400", 0, 0},
+    {"--rank-switch", "0|1|2", "tCK that a data bus needs to turn to the other rank (default 0)", 0, 0},
+    {"--xpu-traffic", "none|stream",
+     "stream: the xPU reads at full rate from the bundles that it owns (default none)", 0, 0},
+    {"--trace", "FILE.fst", "waveform of the RTL", 0, 0},
+    {"--trace-from", "CLOCK", "first clock of the waveform (default 0)", 0, 0},
+    {"--trace-to", "CLOCK", "clock before which the waveform ends (default: with the job)", 0, 0},
+    {"--command-trace", "FILE", "text of all DRAM commands of the RTL", 0, 0},
+    {"--firmware", "native|riscv",
+     "the firmware runs in this process, at no cost (default), or on an RV32 controller", 0, 0},
+    {"--firmware-elf", "FILE", "RV32 firmware (default: that of the build or installation)", 0, 0},
+    {"--instructions-per-clock", "R", "speed of the RV32 controller, 0.001 to 1000 (default 0.7)", 0, 0},
+    {"--firmware-trace", "FILE", "calls and register accesses of the RV32 firmware", 0, 0},
+    {"--firmware-profile", "FILE", "clocks of the RV32 firmware by function", 0, 0},
+    {"--gdb", "PORT", "the RV32 controller waits for GDB: target remote 127.0.0.1:PORT", 0, 0},
+    {"--seed", "S", "accepted for scripts; nothing here is random", 0, 0},
+    {0}};
 
 static int rate_option(const struct option *options, double *rate) {
   const char *text = option_value(options, "--instructions-per-clock");

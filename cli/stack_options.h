@@ -7,15 +7,7 @@
 #include "cli/output.h"
 #include "duplex/duplex.h"
 
-#define STACK_OPTIONS                                                                                        \
-  {"--backend", 0}, {"--firmware", 0}, {"--firmware-elf", 0}, {"--instructions-per-clock", 0},               \
-      {"--firmware-trace", 0}, {"--firmware-profile", 0}, {"--gdb", 0}, {"--channels", 0}, {"--threads", 0}, \
-      {"--seed", 0}, {"--stats", 0}, {"--trace", 0}, {"--trace-from", 0}, {"--trace-to", 0},                 \
-      {"--command-trace", 0}, {"--bundles", 0}, {"--stripe", 0}, {"--activation-rule", 0},                   \
-      {"--dram-preset", 0}, {"--rank-switch", 0}, {                                                          \
-    "--xpu-traffic", 0                                                                                       \
-  }
-extern const char stack_options_help[];
+extern const struct option stack_options[];
 
 // Opens the files that the options name, and the stack. Returns 0 or an exit status.
 int open_stack(const struct option *options, struct outputs *outputs, struct duplex_stack **stack);

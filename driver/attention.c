@@ -14,6 +14,7 @@
 #include "duplex/descriptor.h"
 #include "duplex/error.h"
 
+#define F32_INFINITY 0x7f800000u
 #define GROUP_MOST (2 * DUPLEX_LANES)
 
 // Sequence i is of the cache, has a position, and lies in the KV spaces, also what is appended to it.
@@ -31,6 +32,13 @@ static int check_sequence(const struct attention *a, size_t i, size_t appended) 
                            i);
 }
 
+// Neither zero nor infinite when it is rounded to binary32.
+static bool scale_is_good(const struct attention *a) {
+  if (!(a->scale >= 0) || isinf(a->scale)) return false;
+  const duplex_f32 factor = duplex_attention_scale(a->scale, a->cache->head_size);
+  return factor != 0 && factor < F32_INFINITY;
+}
+
 int attention_check(const struct attention *a, size_t appended) {
   struct duplex_stack *stack = a->cache->stack;
   const uint32_t heads = a->cache->heads;
@@ -45,8 +53,9 @@ int attention_check(const struct attention *a, size_t appended) {
     return stack_fail(stack, DUPLEX_ERROR_ARGUMENT,
                       "%zu query heads for %u KV heads: expected a multiple, at most %u times as many",
                       a->q_heads, heads, GROUP_MOST);
-  if (!(a->scale >= 0) || isinf(a->scale))
-    return stack_fail(stack, DUPLEX_ERROR_ARGUMENT, "the scale must be a positive finite number");
+  if (!scale_is_good(a))
+    return stack_fail(stack, DUPLEX_ERROR_ARGUMENT,
+                      "the scale must be a positive number within binary32 (times log2 e)");
   for (size_t i = 0; i < a->batch; i++) {
     const int error = check_sequence(a, i, appended);
     if (error) return error;

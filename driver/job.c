@@ -103,6 +103,7 @@ static int submit(struct duplex_job **job) {
   return DUPLEX_OK;
 }
 
+// Row sets, the activations in them, and the message of one matrix; *job is NULL with an error.
 static int start_gemm(struct duplex_stack *stack, const struct duplex_weights *w, const duplex_f16 *x,
                       size_t m, enum duplex_format format, struct duplex_job **job) {
   const enum duplex_result_format result_format = (enum duplex_result_format)format;
@@ -145,6 +146,7 @@ static int check_expert(struct duplex_stack *stack, const struct duplex_weights 
   return DUPLEX_OK;
 }
 
+// The same for an expert: two matrices, and the activation table, which is sent if the firmware has it not.
 static int start_expert(struct duplex_stack *stack, const struct duplex_weights *up,
                         const struct duplex_weights *down, const duplex_f16 *x, size_t m,
                         enum duplex_format format, struct duplex_job **job) {
@@ -196,6 +198,7 @@ static int run_natively(struct duplex_stack *stack, void *context, uint64_t *cyc
   return error;
 }
 
+// A job that was answered: its statistics, and its results into y.
 static int finish(struct duplex_job *job, uint32_t descriptors, void *y) {
   struct duplex_stack *stack = job->stack;
   const struct weight_layout *layout = &job->matrices[job->count - 1]->layout;

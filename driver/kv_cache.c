@@ -13,6 +13,7 @@
 #define LAYERS_MOST 1024u
 #define PREFILL_BUNDLE (1u << (DUPLEX_BUNDLES - 1))  // unless the options name others
 
+// What a cache may be asked for; the text of an error names the number and what was expected.
 static int check_options(struct duplex_stack *stack, const struct duplex_kv_options *o) {
   if (o->heads < 1 || o->heads > DUPLEX_KV_HEADS_MAX)
     return stack_fail(stack, DUPLEX_ERROR_ARGUMENT, "%u KV heads: expected 1 to %u", o->heads,
@@ -58,6 +59,7 @@ size_t duplex_kv_room(struct duplex_stack *stack, const struct duplex_kv_options
          (2 * cache.slots * cache.blocks * cache.tiles);
 }
 
+// Pages of sequences that decode and of prompts; an error leaves the first pool for the caller to close.
 static int open_pools(struct duplex_kv_cache *cache, const struct duplex_kv_options *o) {
   const int error =
       kv_pool_open(cache, &cache->pools[DUPLEX_KV_SPACES], stripe_of(cache->stack, o), o->pages);

@@ -47,6 +47,7 @@ struct place {
   uint32_t channel, head, block;  // block: of those in the channel
 };
 
+// The channel, and the block in it, that keep a position of a head; `position` counts from the page's begin.
 static struct place place_of(const struct duplex_sequence *sequence, const struct kv_page *page,
                              uint32_t head, size_t position) {
   const uint32_t block = (uint32_t)(position / DUPLEX_WIDTH);

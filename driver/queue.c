@@ -84,18 +84,41 @@ void queue_cancel(struct duplex_stack *stack, uint32_t number) {
   queue_of(stack)->cancel[i % PROTOCOL_ENTRIES] = i + 1;
 }
 
+// The text of a descriptor that the stack refused; returns DUPLEX_ERROR_DEVICE.
 static int stack_refused(struct duplex_stack *stack, const struct completion *c) {
   return stack_fail(stack, DUPLEX_ERROR_DEVICE,
                     "the stack refused descriptor %u: error %u at address 0x%x (docs/registers.md)",
                     c->error_tag, c->error_code, c->error_address);
 }
 
-// What a completion means to the user.
-static int outcome(struct duplex_stack *stack, const struct completion *c) {
-  static const char *const refusals[] = {
-      [COMPLETION_VERSION] = "version", [COMPLETION_LENGTH] = "length", [COMPLETION_KIND] = "kind",
-      [COMPLETION_ARGUMENT] = "number", [COMPLETION_REGION] = "region",
-  };
+// The firmware has not run the message, or its kernel is wrong.
+static int message_refused(struct duplex_stack *stack, uint32_t kind, const struct completion *c) {
+  switch (c->status) {
+    case COMPLETION_VERSION:
+      return stack_fail(stack, DUPLEX_ERROR_FIRMWARE,
+                        "the firmware speaks another version of the protocol than %u", PROTOCOL_VERSION);
+    case COMPLETION_LENGTH:
+      return stack_fail(stack, DUPLEX_ERROR_FIRMWARE,
+                        "the firmware refused the message: its length is not that of kind %u", kind);
+    case COMPLETION_KIND:
+      return stack_fail(stack, DUPLEX_ERROR_FIRMWARE, "the firmware has no kernel for messages of kind %u",
+                        kind);
+    case COMPLETION_UNFINISHED:
+      return stack_fail(stack, DUPLEX_ERROR_FIRMWARE,
+                        "the kernel of message kind %u left %u descriptors that it did not wait for "
+                        "(ring_finish is missing, docs/kernel_howto.md)",
+                        kind, c->detail);
+    default:
+      return stack_fail(stack, DUPLEX_ERROR_FIRMWARE,
+                        "the firmware refused the message of kind %u: the %s at byte %u of its payload is %s "
+                        "(docs/protocol.md)",
+                        kind, c->status == COMPLETION_REGION ? "region" : "number", c->detail,
+                        c->status == COMPLETION_REGION ? "not this client's" : "out of range");
+  }
+}
+
+// What a completion means to the user; kind: of the message.
+static int outcome(struct duplex_stack *stack, uint32_t kind, const struct completion *c) {
   const struct controller *controller = stack->shared->controller;
   const char *failure = stack->backend->ops->failure(stack->backend);
   if (controller->backend_error)
@@ -107,14 +130,13 @@ static int outcome(struct duplex_stack *stack, const struct completion *c) {
     case COMPLETION_REFUSED:
       return stack_refused(stack, c);
     case COMPLETION_WATCHDOG:
-      return stack_fail(stack, DUPLEX_ERROR_WATCHDOG, "no completion within %llu clocks",
-                        (unsigned long long)stack->watchdog_clocks);
+      return stack_fail(stack, DUPLEX_ERROR_WATCHDOG,
+                        "the watchdog: no news from the stack for %llu clocks after descriptor %u",
+                        (unsigned long long)stack->watchdog_clocks, c->descriptors);
     case COMPLETION_CANCELLED:
       return stack_fail(stack, DUPLEX_ERROR_CANCELLED, "the job was cancelled");
     default:
-      return stack_fail(stack, DUPLEX_ERROR_FIRMWARE,
-                        "the firmware refused the message: %s at byte %u (docs/protocol.md)",
-                        c->status < COMPLETION_REFUSED ? refusals[c->status] : "?", c->detail);
+      return message_refused(stack, kind, c);
   }
 }
 
@@ -164,5 +186,5 @@ int queue_wait(struct duplex_stack *stack, uint32_t number, uint64_t clocks, str
   if (error) return error;
   *completion = queue_of(stack)->completions[i % PROTOCOL_ENTRIES];
   queue_of(stack)->collected = ++stack->queue.collected;
-  return outcome(stack, completion);
+  return outcome(stack, queue_of(stack)->messages[i % PROTOCOL_ENTRIES].kind, completion);
 }

@@ -15,6 +15,7 @@
 
 #define WATCHDOG_CLOCKS (UINT64_C(1) << 34)
 
+// Row sets of an activation table on one channel, which has more of it than one of several.
 static uint32_t table_row_sets(void) {
   const uint32_t tiles = duplex_divide_up(DUPLEX_ACTIVATION_IMAGE_BYTES, DUPLEX_TILE_BYTES);
   return activation_row_sets(tiles, 1);
@@ -59,15 +60,19 @@ static struct duplex_stack *new_stack(const struct shared_stack *shared,
   self->strict = options->strict;
   self->measure_overhead = options->measure_overhead;
   self->watchdog_clocks = options->watchdog_clocks ? options->watchdog_clocks : WATCHDOG_CLOCKS;
+  if (options->riscv && self->watchdog_clocks > UINT32_MAX)
+    self->watchdog_clocks = UINT32_MAX;  // of one word
   self->stripe = self->bundles;
   return self;
 }
 
+// The memory of one client; the stack behind it stays. NULL is nothing.
 static void free_stack(struct duplex_stack *stack) {
   if (stack) free(stack->space);
   free(stack);
 }
 
+// What all clients of a stack share; the last one calls it.
 static void close_shared(struct shared_stack *shared) {
   if (shared->controller) shared->controller->ops->close(shared->controller);
   shared->backend->ops->close(shared->backend);
@@ -103,8 +108,7 @@ static int open_controller(struct shared_stack *shared, const struct duplex_stac
     return DUPLEX_ERROR_FIRMWARE;
   }
   mailbox->channels = stack->channels;
-  mailbox->watchdog_clocks =
-      stack->watchdog_clocks < UINT32_MAX ? (uint32_t)stack->watchdog_clocks : UINT32_MAX;
+  mailbox->watchdog_clocks = (uint32_t)duplex_smaller(stack->watchdog_clocks, UINT32_MAX);
   return DUPLEX_OK;
 }
 
@@ -140,6 +144,7 @@ int duplex_stack_open_backend(struct duplex_backend *backend, const struct duple
   return open_first(backend, options, stack, NULL, 0);
 }
 
+// Whether nobody has any of these rows.
 static bool rows_free(const struct duplex_stack *stack, unsigned first_row, unsigned rows) {
   for (unsigned row = first_row; row < first_row + rows; row++)
     if (stack->space->taken[row]) return false;

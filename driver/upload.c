@@ -16,11 +16,13 @@ struct source {
   bool pair;  // a second one behind it
 };
 
+// A row of the matrix, or of the pair of matrices whose rows stand in turn.
 static const duplex_f16 *row_of(const struct source *source, uint32_t row) {
   if (!source->odd) return source->even + (size_t)row * source->k;
   return (row & 1 ? source->odd : source->even) + (size_t)(row / 2) * source->k;
 }
 
+// 64 weights of a row from tile `tile` on as a beat; zeros behind the end of the row.
 static void arrange_row(const duplex_f16 *from, size_t tile, size_t k, uint8_t *beat) {
   const size_t begin = tile * DUPLEX_WIDTH;
   const size_t left = k - begin;
@@ -117,6 +119,7 @@ static int upload(struct duplex_stack *stack, const struct source *source, struc
   return error;
 }
 
+// Memory for a matrix and its upload; with an error nothing is kept, and *weights is NULL.
 static int upload_new(struct duplex_stack *stack, const struct source *source,
                       struct duplex_weights **weights) {
   *weights = NULL;

@@ -10,11 +10,19 @@
 #include "firmware/hal/hal.h"
 #include "firmware/layout.h"
 
-enum firmware_result { FIRMWARE_DONE, FIRMWARE_REFUSED, FIRMWARE_WATCHDOG, FIRMWARE_CANCELLED };
+// UNFINISHED: descriptors are in the ring that nobody has waited for.
+enum firmware_result {
+  FIRMWARE_DONE,
+  FIRMWARE_REFUSED,
+  FIRMWARE_WATCHDOG,
+  FIRMWARE_CANCELLED,
+  FIRMWARE_UNFINISHED
+};
 
 struct firmware_report {
   enum firmware_result result;
   uint32_t descriptors;  // written to the ring
+  uint32_t finished;     // of them, those that ring_finish has waited for
   uint32_t error_code;   // FIRMWARE_REFUSED: code, tag and address of the registers
   uint32_t error_tag, error_address;
 };
@@ -39,6 +47,7 @@ struct expert_job {
   uint32_t channels, groups;
 };
 
+// Groups of tokens in a pass of an expert: what the longer of its two inputs leaves room for.
 static inline uint32_t expert_groups_of_pass(const struct weight_layout *up,
                                              const struct weight_layout *down) {
   return groups_of_pass(up->k_tiles > down->k_tiles ? up->k_tiles : down->k_tiles);
@@ -82,6 +91,9 @@ static inline uint32_t segment_lanes(const struct attention_segment *segment) {
   const uint32_t lanes = segment->length_and_lanes >> 24;
   return DUPLEX_LANES <= 8 ? lanes : ((UINT32_C(2) << lanes % 16) - 1) << lanes / 16;
 }
+
+// The bits of a segment's word that tell its lanes: the mask, or first and number of the lanes if there are
+// too many for it.
 static inline uint32_t segment_lanes_word(uint32_t mask) {
   if (DUPLEX_LANES <= 8) return mask << 24;
   return (uint32_t)(__builtin_ctz(mask) << 4 | (__builtin_popcount(mask) - 1)) << 24;

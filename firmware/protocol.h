@@ -35,14 +35,15 @@ struct message {
 
 enum completion_status {
   COMPLETION_DONE,
-  COMPLETION_VERSION,    // not PROTOCOL_VERSION
-  COMPLETION_LENGTH,     // not the length of this kind
-  COMPLETION_KIND,       // no such kernel
-  COMPLETION_ARGUMENT,   // detail: byte of the payload with a number out of range
-  COMPLETION_REGION,     // detail: byte of the payload with a region outside the allotment
-  COMPLETION_REFUSED,    // the stack refused a descriptor: error_code, error_tag, error_address
-  COMPLETION_WATCHDOG,   // no news from the stack for watchdog_clocks
-  COMPLETION_CANCELLED,  // before or during its work
+  COMPLETION_VERSION,     // not PROTOCOL_VERSION
+  COMPLETION_LENGTH,      // not the length of this kind
+  COMPLETION_KIND,        // no such kernel
+  COMPLETION_ARGUMENT,    // detail: byte of the payload with a number out of range
+  COMPLETION_REGION,      // detail: byte of the payload with a region outside the allotment
+  COMPLETION_REFUSED,     // the stack refused a descriptor: error_code, error_tag, error_address
+  COMPLETION_WATCHDOG,    // no news from the stack for watchdog_clocks
+  COMPLETION_CANCELLED,   // before or during its work
+  COMPLETION_UNFINISHED,  // detail: descriptors that the kernel did not wait for (no ring_finish)
   COMPLETION_STATUSES
 };
 

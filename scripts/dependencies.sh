@@ -2,10 +2,18 @@
 # SPDX-License-Identifier: Apache-2.0
 # Looks for what the given groups of scripts/dependencies.txt need and installs what is missing.
 # usage: scripts/dependencies.sh [--check] GROUP...
+#        scripts/dependencies.sh --doctor    reports on all groups; exit status 1 only if plain `make` lacks something
 #   --check  only report; exit status 1 if anything is missing
 set -u
 cd "$(dirname "$0")/.." || exit 1
 check=0
+if [ "${1:-}" = --doctor ]; then
+  # shellcheck disable=SC2046
+  "$0" --check $(awk '!/^#/ && NF && !seen[$1]++ {print $1}' scripts/dependencies.txt)
+  "$0" --check build >/dev/null && exit 0
+  echo "plain make needs the packages of the group build" >&2
+  exit 1
+fi
 if [ "${1:-}" = --check ]; then check=1; shift; fi
 
 present() { # FILE-OR-COMMAND

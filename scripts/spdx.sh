@@ -19,7 +19,6 @@ line_of() { # FILE
     *.c | *.h | *.cpp | *.v | *.vh | *.vlt | *.rdl) echo "// $text" ;;
     *.S | *.ld | *.map) echo "/* $text */" ;;
     *.py | *.sh | *.mk | *.sdc | *.params | *.preset | *.fields | *.core | Makefile | */Makefile | .ci/*) echo "# $text" ;;
-    */duplex.1) echo ".\\\" $text" ;;
   esac
 }
 

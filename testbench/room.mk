@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-# One bench per RTL unit: <unit>_bench.cpp drives rtl/*/<unit>.v and compares with the C unit at the unit's boundary.
+# A bench drives one RTL unit: <unit>_bench.cpp compares rtl/*/<unit>.v with its C model at the unit's boundary (docs/units.md: which
+# units have one).
 #   make build/verilator/gemm/gemm_bench                 one bench
 #   make WAVES=1 build/verilator-waves/gemm/gemm_bench   the same with --wave FILE.fst; its compilation takes twice as long and more
 # A bench runs for seconds, so its generated code is compiled with BENCH_OPTIMIZE. Those that run for longer, as in `make regress`, would
@@ -7,7 +8,8 @@
 VERILATOR ?= verilator
 RTL_FILES = $(shell grep -hv '^\#' rtl/files.f)
 RTL_INCDIR := params/generated
-VERILATOR_FLAGS = -Wall --Wno-fatal -Irtl/common $(POINT_INCDIR:%=-I%) -I$(RTL_INCDIR) -O3 --x-assign fast --x-initial fast
+# Registers without a start value get one when a model is made: zero, or random (DUPLEX_RANDOM_START, docs/testing.md).
+VERILATOR_FLAGS = -Wall --Wno-fatal -Irtl/common $(POINT_INCDIR:%=-I%) -I$(RTL_INCDIR) -O3 --x-assign fast --x-initial unique
 # The assertions of the RTL (docs/rtl_style.md).
 VERILATOR_ASSERT = --assert -DDUPLEX_ASSERT
 WAVES ?=
@@ -49,6 +51,7 @@ $(BENCH_OUT)/dot64/dot64_bench $(BENCH_OUT)/accumulator/accumulator_bench: VERIL
 $(BENCH_OUT)/dot64/dot64_bench $(BENCH_OUT)/gemm/gemm_bench: testbench/common/gemm_stimulus.h
 $(foreach u,score_scale running_maximum exponential softmax_sum quotient maximum_join score_path,$(BENCH_OUT)/$(u)/$(u)_bench): testbench/common/softmax_stimulus.h
 $(foreach u,attention_join attention_quotient,$(BENCH_OUT)/$(u)/$(u)_bench): testbench/common/wide_port.h
+$(BENCH_OUT)/channel/channel_bench $(BENCH_OUT)/bundle_controller/bundle_controller_bench: testbench/common/dram.h
 
 # The bundle controller with other timings: bundle_controller-VARIANT.
 CONTROLLER_VARIANTS := rtr1 rtr2 hbm3_6400
@@ -60,7 +63,7 @@ CONTROLLER_BENCH_rtr2 := -DBENCH_RANK_SWITCH=2
 CONTROLLER_BENCH_hbm3_6400 := -DBENCH_PRESET=1
 CONTROLLER_BENCHES := $(CONTROLLER_VARIANTS:%=$(BENCH_OUT)/bundle_controller-%/bundle_controller_bench)
 TEST_PREREQUISITES += $(CONTROLLER_BENCHES)
-$(CONTROLLER_BENCHES): $(BENCH_OUT)/bundle_controller-%/bundle_controller_bench: testbench/dram/bundle_controller_bench.cpp $(BENCH_COMMON) $(wildcard rtl/dram/*.v $(RTL_INCDIR)/*.vh) $$(BENCH_NEEDS)
+$(CONTROLLER_BENCHES): $(BENCH_OUT)/bundle_controller-%/bundle_controller_bench: testbench/dram/bundle_controller_bench.cpp testbench/common/dram.h $(BENCH_COMMON) $(wildcard rtl/dram/*.v $(RTL_INCDIR)/*.vh) $$(BENCH_NEEDS)
 	@rm -rf $(@D) && mkdir -p $(@D)
 	$(call say,VERILATE,bundle_controller-$*)
 	$(Q)$(call logged,$(call verilate_bench,bundle_controller,$(CONTROLLER_RTL_$*)) && $(call link_bench,$(@D),$(@D)/Vbundle_controller__ALL.a,$(CONTROLLER_BENCH_$*)))

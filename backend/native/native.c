@@ -19,6 +19,7 @@ static void note(struct controller *controller, int error) {
   if (error && !controller->backend_error) controller->backend_error = error;
 }
 
+// An access of the firmware; an error stays in the controller, and the value is 0 then.
 static uint32_t read_register(void *context, uint32_t address) {
   struct controller *c = context;
   uint32_t value = 0;
@@ -26,6 +27,7 @@ static uint32_t read_register(void *context, uint32_t address) {
   return value;
 }
 
+// The same, written.
 static void write_register(void *context, uint32_t address, uint32_t value) {
   struct controller *c = context;
   note(c, c->backend->ops->reg_write(c->backend, address, value));
@@ -54,6 +56,7 @@ static int native_reset(struct controller *controller) {
   return controller->backend_error;
 }
 
+// Serves all messages; the jobs let clocks of the stack pass, so that `clocks` is no limit.
 static int native_run(struct controller *controller, uint64_t clocks) {
   struct native *native = (struct native *)controller;
   (void)clocks;

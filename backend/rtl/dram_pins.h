@@ -14,6 +14,7 @@
 
 #include "backend/rtl/pins.h"
 #include "duplex/backend.h"
+#include "duplex/enumerations.h"
 #include "duplex/error.h"
 #include "duplex/hbm.h"
 #include "duplex/params.h"
@@ -73,7 +74,8 @@ class DramPins {
       int error =
           duplex_hbm_clock(hbm_.get(), channel, clock, &pins, &model.dram_write_data_o[BEAT_WORDS * channel]);
       if (!error) error = duplex_hbm_xpu_clock(hbm_.get(), channel, clock, &xpu_[channel].pins);
-      if (pins.row_valid && pins.row_command == 2) duplex_xpu_see_refresh(&xpu_[channel], pins.row_bundle);
+      if (pins.row_valid && pins.row_command == DUPLEX_ROW_COMMAND_REF)
+        duplex_xpu_see_refresh(&xpu_[channel], pins.row_bundle);
       duplex_xpu_clock(&xpu_[channel], rtl::bits(model.xpu_act_grant_o, 2 * channel, 2));
       if (error) {
         failure = duplex_hbm_failure(hbm_.get());

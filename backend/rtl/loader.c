@@ -33,6 +33,7 @@ static _Thread_local char failure_text[PATH_SIZE + 256];
 
 const char *duplex_rtl_failure(void) { return failure_text; }
 
+// Notes the text for duplex_rtl_failure and returns the error.
 __attribute__((format(printf, 2, 3))) static int fail(int error, const char *format, ...) {
   va_list arguments;
   va_start(arguments, format);
@@ -57,6 +58,7 @@ struct source {
   char sanitize[256];       // value of SANITIZE
 };
 
+// A line without its end; 0 if there is none.
 static int read_line(FILE *file, char *line, size_t size) {
   if (!fgets(line, (int)size, file)) return 0;
   line[strcspn(line, "\n")] = 0;

@@ -2,6 +2,7 @@
 // The registers that the firmware sees: those of the stack and those of the platform.
 #include "backend/rv32/bus.h"
 
+#include "backend/rv32/cpu.h"
 #include "backend/rv32/stack_link.h"
 #include "backend/rv32/watch.h"
 #include "duplex/error.h"

@@ -5,9 +5,6 @@
 
 #include "backend/rv32/platform.h"
 
-// The exceptions that an access can raise, as mcause has them.
-enum { CAUSE_FETCH = 1, CAUSE_LOAD = 5, CAUSE_STORE = 7 };
-
 // Maps both into the memory of the engine; false: Unicorn cannot.
 bool bus_map(struct platform *p);
 

@@ -8,6 +8,9 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "backend/rv32/cpu.h"
+#include "firmware/port/rv32/platform.h"
+
 extern char **environ;
 
 // Source file and line by addr2line, if it is installed; false if not.
@@ -48,17 +51,27 @@ void place_text(const struct platform *p, uint32_t pc, char *text, size_t size) 
   }
 }
 
-void crash_text(const struct platform *p, uint32_t cause, uint32_t pc, uint32_t value, char *text,
-                size_t size) {
+// Loads and stores of a stack that has grown out of its memory go to where it has grown, into the guard.
+static bool is_stack_overflow(const struct mailbox *box) {
+  const bool access = box->crash_cause == CAUSE_LOAD || box->crash_cause == CAUSE_STORE;
+  return access && box->crash_stack < RV32_STACK && box->crash_stack >= RV32_DATA + RV32_DATA_BYTES;
+}
+
+void crash_text(const struct platform *p, char *text, size_t size) {
   static const char *const causes[] = {"misaligned fetch", "fetch from bad memory", "illegal instruction",
                                        "breakpoint",       "misaligned load",       "load from bad memory",
                                        "misaligned store", "store to bad memory"};
+  const struct mailbox *box = p->base.mailbox;
+  const uint32_t cause = box->crash_cause;
   char where[160];
-  place_text(p, pc, where, sizeof where);
-  const char *what = cause == 11 ? "ecall" : "trap";
+  place_text(p, box->crash_pc, where, sizeof where);
+  const char *what = cause == CAUSE_ECALL_M ? "ecall" : "trap";
   if (cause < sizeof causes / sizeof *causes) what = causes[cause];
-  if (cause == 5 || cause == 7) {
-    snprintf(text, size, "%s 0x%x at %s", what, value, where);
+  if (is_stack_overflow(box)) {
+    snprintf(text, size, "stack overflow: %s 0x%x, sp 0x%x is below the stack, at %s", what, box->crash_value,
+             box->crash_stack, where);
+  } else if (cause == CAUSE_LOAD || cause == CAUSE_STORE) {
+    snprintf(text, size, "%s 0x%x at %s", what, box->crash_value, where);
   } else {
     snprintf(text, size, "%s (cause %u) at %s", what, cause, where);
   }

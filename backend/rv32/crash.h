@@ -8,8 +8,7 @@
 // "pc 0x..., firmware_gemm + 0x14, gemm.c:17".
 void place_text(const struct platform *p, uint32_t pc, char *text, size_t size);
 
-// "load from bad memory 0x... at pc ...": an exception by its mcause, mepc and mtval.
-void crash_text(const struct platform *p, uint32_t cause, uint32_t pc, uint32_t value, char *text,
-                size_t size);
+// "load from bad memory 0x... at pc ...": the exception that the mailbox tells of.
+void crash_text(const struct platform *p, char *text, size_t size);
 
 #endif

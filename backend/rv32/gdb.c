@@ -3,28 +3,27 @@
 // stack's clock stands while the debugger looks.
 #include "backend/rv32/gdb.h"
 
-#include <arpa/inet.h>
-#include <errno.h>
-#include <netinet/tcp.h>
-#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
-#include <unistd.h>
 
 #include "backend/rv32/cpu.h"
+#include "backend/rv32/gdb_link.h"
 #include "duplex/arithmetic.h"
 
-#define PACKET_BYTES 4096
+#define PACKET_BYTES GDB_PACKET_BYTES
 #define BREAKPOINTS 32
 #define PC 32  // its number for GDB, behind x0 to x31
 #define REGISTERS 33
 
+// Signals, as GDB numbers them.
+enum { SIGNAL_INT = 2, SIGNAL_ILL = 4, SIGNAL_TRAP = 5, SIGNAL_SEGV = 11 };
+
 struct gdb {
-  int socket;
-  bool attached, running, step, trapped;
+  struct gdb_link link;
+  bool running, step;
   bool stopped_here;  // the instruction at which it stopped has not been executed yet
   uint32_t stopped_at;
+  unsigned signal;  // of the last stop
   unsigned breakpoints;
   uint32_t breakpoint[BREAKPOINTS];
 };
@@ -40,81 +39,50 @@ static const char target[] =
                 REG("t4") REG("t5")
                     REG("t6") "<reg name=\"pc\" bitsize=\"32\" type=\"code_ptr\"/></feature></target>";
 
+// A debugger comes: the firmware stands until it is told to run.
+static void greet(struct gdb *gdb) {
+  gdb->running = gdb->step = false;
+  gdb->signal = SIGNAL_TRAP;
+  gdb->breakpoints = 0;
+}
+
 struct gdb *gdb_open(unsigned port, char *text, size_t size) {
-  struct sockaddr_in address = {
-      .sin_family = AF_INET, .sin_port = htons((uint16_t)port), .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-  const int one = 1;
-  const int listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
   struct gdb *gdb = calloc(1, sizeof *gdb);
-  if (listener >= 0) setsockopt(listener, SOL_SOCKET, SO_REUSEADDR, &one, sizeof one);
-  if (!gdb || listener < 0 || bind(listener, (struct sockaddr *)&address, sizeof address) ||
-      listen(listener, 1)) {
-    snprintf(text, size, "port %u cannot be opened for GDB: %s", port, strerror(errno));
-    if (listener >= 0) close(listener);
+  if (!gdb) {
+    snprintf(text, size, "too little memory for GDB");
+    return NULL;
+  }
+  if (!gdb_link_open(&gdb->link, port, text, size)) {
     free(gdb);
     return NULL;
   }
   fprintf(stderr, "waiting for GDB: target remote 127.0.0.1:%u\n", port);
-  gdb->socket = accept4(listener, NULL, NULL, SOCK_CLOEXEC);
-  close(listener);
-  if (gdb->socket < 0) {
-    snprintf(text, size, "GDB: %s", strerror(errno));
-    free(gdb);
+  if (!gdb_link_accept(&gdb->link, true)) {
+    snprintf(text, size, "GDB cannot be waited for on port %u", port);
+    gdb_close(gdb);
     return NULL;
   }
-  setsockopt(gdb->socket, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
-  gdb->attached = true;
+  greet(gdb);
   return gdb;
 }
 
 void gdb_close(struct gdb *gdb) {
-  if (gdb->attached) (void)!write(gdb->socket, "$W00#b7", 7);
-  close(gdb->socket);
+  if (gdb_link_attached(&gdb->link)) gdb_link_send(&gdb->link, "W00");
+  gdb_link_close(&gdb->link);
   free(gdb);
 }
 
-bool gdb_wants_stop(const struct gdb *gdb) { return gdb->attached && (gdb->step || gdb->breakpoints); }
-
-// The debugger is gone; the firmware runs on.
-static void leave(struct gdb *gdb) {
-  gdb->attached = false;
-  gdb->breakpoints = 0;
-  gdb->step = false;
+bool gdb_wants_stop(const struct gdb *gdb) {
+  return gdb_link_attached(&gdb->link) && (gdb->step || gdb->breakpoints);
 }
 
-// -1: the debugger is gone.
-static int next_byte(struct gdb *gdb) {
-  unsigned char byte;
-  if (gdb->attached && read(gdb->socket, &byte, 1) == 1) return byte;
-  leave(gdb);
-  return -1;
-}
+static void send_packet(struct gdb *gdb, const char *text) { gdb_link_send(&gdb->link, text); }
 
-// $text#sum; the debugger has gone if it cannot be sent.
-static void send_packet(struct gdb *gdb, const char *text) {
-  unsigned char sum = 0;
-  char end[4];
-  for (const char *c = text; *c; c++) sum = (unsigned char)(sum + (unsigned char)*c);
-  snprintf(end, sizeof end, "#%02x", sum);
-  const bool sent = write(gdb->socket, "$", 1) == 1 &&
-                    write(gdb->socket, text, strlen(text)) == (ssize_t)strlen(text) &&
-                    write(gdb->socket, end, 3) == 3;
-  if (!sent) leave(gdb);
-}
-
-// False: the debugger is gone.
-static bool receive_packet(struct gdb *gdb, char packet[PACKET_BYTES]) {
-  int byte;
-  do byte = next_byte(gdb);
-  while (byte >= 0 && byte != '$' && byte != 3);
-  if (byte == 3) return strcpy(packet, "?"), true;
-  size_t length = 0;
-  while ((byte = next_byte(gdb)) >= 0 && byte != '#')
-    if (length + 1 < PACKET_BYTES) packet[length++] = (char)byte;
-  packet[length] = 0;
-  next_byte(gdb), next_byte(gdb);  // the sum: TCP keeps it right
-  if (gdb->attached) (void)!write(gdb->socket, "+", 1);
-  return gdb->attached;
+// Why the firmware stands.
+static void send_stop(struct gdb *gdb) {
+  char text[8];
+  snprintf(text, sizeof text, "S%02x", gdb->signal);
+  send_packet(gdb, text);
 }
 
 // A word as GDB writes it: 8 digits, lowest byte first.
@@ -160,9 +128,10 @@ static bool is_memory(uint32_t address) { return address >= 0x80000000u; }
 static void read_memory(struct gdb *gdb, struct platform *p, const char *packet) {
   char *end, text[PACKET_BYTES];
   const uint32_t address = (uint32_t)strtoul(packet, &end, 16);
-  const uint32_t bytes = *end ? (uint32_t)strtoul(end + 1, NULL, 16) : 0;
+  const uint32_t bytes = *end == ',' ? (uint32_t)strtoul(end + 1, NULL, 16) : 0;
   uint8_t data[(PACKET_BYTES - 1) / 2];
-  if (bytes > sizeof data || !is_memory(address) || uc_mem_read(p->engine, address, data, bytes)) {
+  if (bytes == 0 || bytes > sizeof data || !is_memory(address) ||
+      uc_mem_read(p->engine, address, data, bytes)) {
     send_packet(gdb, "E01");
     return;
   }
@@ -175,7 +144,7 @@ static void read_memory(struct gdb *gdb, struct platform *p, const char *packet)
 static void write_memory(struct gdb *gdb, struct platform *p, const char *packet) {
   char *end;
   const uint32_t address = (uint32_t)strtoul(packet, &end, 16);
-  const uint32_t bytes = *end ? (uint32_t)strtoul(end + 1, &end, 16) : 0;
+  const uint32_t bytes = *end == ',' ? (uint32_t)strtoul(end + 1, &end, 16) : 0;
   bool good = *end == ':' && strlen(end + 1) >= 2 * (size_t)bytes && is_memory(address);
   for (uint32_t i = 0; good && i < bytes; i++) {
     const char digits[3] = {end[1 + 2 * i], end[2 + 2 * i], 0};
@@ -200,6 +169,10 @@ static void change_breakpoint(struct gdb *gdb, const char *packet) {
     send_packet(gdb, "");
     return;
   }
+  if (!comma) {
+    send_packet(gdb, "E01");
+    return;
+  }
   if (packet[0] == 'Z' && found < 0) {
     if (gdb->breakpoints == BREAKPOINTS) {
       send_packet(gdb, "E01");
@@ -211,27 +184,42 @@ static void change_breakpoint(struct gdb *gdb, const char *packet) {
   send_packet(gdb, "OK");
 }
 
-// q...: what the stub can do, the description of the registers, whether it was attached.
+// Part of the description of the registers: `l` before the last one, `m` before the others. range:
+// FROM,BYTES.
+static void send_target(struct gdb *gdb, const char *range) {
+  char *end, text[PACKET_BYTES];
+  const size_t from = strtoul(range, &end, 16);
+  const size_t most = *end ? strtoul(end + 1, NULL, 16) : 0;
+  const size_t left = from < sizeof target - 1 ? sizeof target - 1 - from : 0;
+  const size_t part = duplex_smaller(duplex_smaller(left, most), sizeof text - 2);
+  snprintf(text, sizeof text, "%c%.*s", part < left ? 'm' : 'l', (int)part, target + (left ? from : 0));
+  send_packet(gdb, text);
+}
+
+// q...: what the stub can do, the description of the registers, its one thread, whether it was attached to.
 static void query(struct gdb *gdb, const char *packet) {
   static const char features[] = "qXfer:features:read:target.xml:";
-  char text[PACKET_BYTES];
+  static const struct {
+    const char *query, *answer;
+  } constant[] = {
+      {"qAttached", "1"}, {"qC", "QC1"}, {"qfThreadInfo", "m1"}, {"qsThreadInfo", "l"}, {"qSymbol::", "OK"}};
+  char text[64];
   if (strncmp(packet, "qSupported", 10) == 0) {
-    snprintf(text, sizeof text, "PacketSize=%x;qXfer:features:read+", PACKET_BYTES - 16);
+    snprintf(text, sizeof text, "PacketSize=%x;qXfer:features:read+;vContSupported+", PACKET_BYTES - 16);
     send_packet(gdb, text);
-  } else if (strncmp(packet, features, sizeof features - 1) == 0) {
-    char *end;
-    const size_t from = strtoul(packet + sizeof features - 1, &end, 16);
-    const size_t most = *end ? strtoul(end + 1, NULL, 16) : 0;
-    const size_t left = from < sizeof target - 1 ? sizeof target - 1 - from : 0;
-    size_t part = duplex_smaller(left, most);
-    if (part > sizeof text - 2) part = sizeof text - 2;
-    snprintf(text, sizeof text, "%c%.*s", part < left ? 'm' : 'l', (int)part, target + (left ? from : 0));
-    send_packet(gdb, text);
-  } else if (strcmp(packet, "qAttached") == 0) {
-    send_packet(gdb, "1");
-  } else {
-    send_packet(gdb, "");
+    return;
   }
+  if (strncmp(packet, features, sizeof features - 1) == 0) {
+    send_target(gdb, packet + sizeof features - 1);
+    return;
+  }
+  for (size_t i = 0; i < sizeof constant / sizeof *constant; i++)
+    if (strcmp(packet, constant[i].query) == 0 ||
+        (strcmp(constant[i].query, "qAttached") == 0 && strncmp(packet, "qAttached:", 10) == 0)) {
+      send_packet(gdb, constant[i].answer);
+      return;
+    }
+  send_packet(gdb, "");
 }
 
 // p NUMBER reads, P NUMBER=VALUE writes.
@@ -244,8 +232,9 @@ static void one_register(struct gdb *gdb, struct platform *p, const char *packet
     put_word(text, get_register(p, number));
     send_packet(gdb, text);
   } else {
-    if (*end) set_register(p, number, get_word(end + 1));
-    send_packet(gdb, "OK");
+    const bool good = *end == '=' && strlen(end + 1) == 8;
+    if (good) set_register(p, number, get_word(end + 1));
+    send_packet(gdb, good ? "OK" : "E01");
   }
 }
 
@@ -275,11 +264,40 @@ static bool answer_access(struct gdb *gdb, struct platform *p, const char *packe
   }
 }
 
+// c, s, C SIGNAL, S SIGNAL, each with an address or without: a signal is nothing to the firmware.
+static void resume_at(struct gdb *gdb, struct platform *p, const char *packet) {
+  const bool with_signal = packet[0] == 'C' || packet[0] == 'S';
+  const char *address = with_signal ? strchr(packet, ';') : packet;
+  if (address && address[1]) p->pc = (uint32_t)strtoul(address + 1, NULL, 16);
+  resume(gdb, p, packet[0] == 's' || packet[0] == 'S');
+}
+
+// The debugger goes, and the firmware runs on without it. Another one may come.
+static void leave(struct gdb *gdb, const char *answer) {
+  if (answer) send_packet(gdb, answer);
+  gdb_link_leave(&gdb->link);
+}
+
+// v...: what the only thread shall do; kill.
+static void answer_v(struct gdb *gdb, struct platform *p, const char *packet) {
+  if (strcmp(packet, "vCont?") == 0) {
+    send_packet(gdb, "vCont;c;C;s;S");
+  } else if (strncmp(packet, "vCont;", 6) == 0 && packet[6] && strchr("cCsS", packet[6])) {
+    resume(gdb, p, packet[6] == 's' || packet[6] == 'S');  // the first action is that of the only thread
+  } else if (strncmp(packet, "vCont;", 6) == 0) {
+    send_packet(gdb, "E01");
+  } else if (strncmp(packet, "vKill;", 6) == 0) {
+    leave(gdb, "OK");
+  } else {
+    send_packet(gdb, "");
+  }
+}
+
 // Packets about the run and the debugger itself.
 static void answer_control(struct gdb *gdb, struct platform *p, const char *packet) {
   switch (packet[0]) {
     case '?':
-      send_packet(gdb, "S05");
+      send_stop(gdb);
       break;
     case 'Z':
     case 'z':
@@ -287,14 +305,21 @@ static void answer_control(struct gdb *gdb, struct platform *p, const char *pack
       break;
     case 'c':
     case 's':
-      resume(gdb, p, packet[0] == 's');
+    case 'C':
+    case 'S':
+      resume_at(gdb, p, packet);
+      break;
+    case 'v':
+      answer_v(gdb, p, packet);
       break;
     case 'D':
+      leave(gdb, "OK");
+      break;
     case 'k':
-      if (packet[0] == 'D') send_packet(gdb, "OK");
-      leave(gdb);
+      leave(gdb, NULL);
       break;
     case 'H':
+    case 'T':
       send_packet(gdb, "OK");
       break;
     case 'q':
@@ -310,31 +335,55 @@ static void answer_control(struct gdb *gdb, struct platform *p, const char *pack
 static void talk(struct gdb *gdb, struct platform *p) {
   char packet[PACKET_BYTES];
   gdb->running = false;
-  while (!gdb->running && receive_packet(gdb, packet))
+  while (!gdb->running && gdb_link_receive(&gdb->link, packet))
     if (!answer_access(gdb, p, packet)) answer_control(gdb, p, packet);
 }
 
-// The debugger wants to be heard, or has gone.
-static bool interrupted(const struct gdb *gdb) {
-  struct pollfd ready = {.fd = gdb->socket, .events = POLLIN};
-  return poll(&ready, 1, 0) > 0;
+// The firmware stands: tells why, once, and serves the debugger.
+static void stop(struct gdb *gdb, struct platform *p, unsigned signal) {
+  gdb->signal = signal;
+  send_stop(gdb);
+  talk(gdb, p);
+}
+
+// A debugger is there; one that comes now finds the firmware standing.
+static bool attached(struct gdb *gdb) {
+  if (gdb_link_attached(&gdb->link)) return true;
+  if (!gdb_link_accept(&gdb->link, false)) return false;
+  greet(gdb);
+  return true;
+}
+
+void gdb_serve_asleep(struct gdb *gdb, struct platform *p) {
+  if (!attached(gdb)) return;
+  if (!gdb->running) {
+    talk(gdb, p);
+  } else if (gdb_link_interrupted(&gdb->link)) {
+    stop(gdb, p, SIGNAL_INT);
+  }
 }
 
 void gdb_serve(struct gdb *gdb, struct platform *p) {
-  if (!gdb->attached) return;
+  if (!attached(gdb)) return;
   if (!gdb->running) {  // the first time: GDB asks why it stands
     talk(gdb, p);
     return;
   }
   const bool here = gdb->stopped_here && gdb->stopped_at == p->pc;
   gdb->stopped_here = false;
-  if (here || !(gdb->step || find_breakpoint(gdb, p->pc) >= 0 || interrupted(gdb))) return;
-  send_packet(gdb, "S05");
-  talk(gdb, p);
+  if (gdb_link_interrupted(&gdb->link)) {
+    stop(gdb, p, SIGNAL_INT);
+  } else if (!here && (gdb->step || find_breakpoint(gdb, p->pc) >= 0)) {
+    stop(gdb, p, SIGNAL_TRAP);
+  }
 }
 
-void gdb_trap(struct gdb *gdb, struct platform *p) {
-  if (!gdb->attached) return;
-  send_packet(gdb, "S0b");
-  talk(gdb, p);
+// The signal that a debugger knows for an exception.
+static unsigned signal_of(uint32_t cause) {
+  if (cause == CAUSE_ILLEGAL) return SIGNAL_ILL;
+  return cause == CAUSE_BREAKPOINT || cause >= CAUSE_ECALL_U ? SIGNAL_TRAP : SIGNAL_SEGV;
+}
+
+void gdb_trap(struct gdb *gdb, struct platform *p, uint32_t cause) {
+  if (gdb_link_attached(&gdb->link)) stop(gdb, p, signal_of(cause));
 }

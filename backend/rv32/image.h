@@ -7,11 +7,13 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define IMAGE_SEGMENTS 8
+#define IMAGE_TEXT_BYTES 160
 
 struct segment {
+  unsigned number;                        // in the file's table
   uint32_t address, bytes, memory_bytes;  // the rest up to memory_bytes is zero
   const uint8_t *contents;                // within the file's bytes
+  bool executable;
 };
 
 struct function {
@@ -24,14 +26,14 @@ struct image {
   size_t size;
   uint32_t entry;
   unsigned segments, functions;
-  struct segment segment[IMAGE_SEGMENTS];
+  struct segment *segment;    // owned; by address
   struct function *function;  // owned; by address
 };
 
-// Takes the bytes of a file (malloc). On failure false, and *wrong says what is wrong; image_free is due in
-// any case.
-bool image_parse(struct image *image, uint8_t *file, size_t size, const char **wrong);
-bool image_read(struct image *image, const char *path, const char **wrong);
+// Takes the bytes of a file (malloc). On failure false, and `wrong` says what is wrong; image_free is due in
+// any case. The segments that are kept do not overlap, and the entry lies in one that can be executed.
+bool image_parse(struct image *image, uint8_t *file, size_t size, char wrong[IMAGE_TEXT_BYTES]);
+bool image_read(struct image *image, const char *path, char wrong[IMAGE_TEXT_BYTES]);
 void image_free(struct image *image);
 
 // The function that holds an address, NULL if none does.

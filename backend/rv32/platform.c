@@ -19,8 +19,6 @@
 #define TIMER (1u << 7)
 #define INTERRUPT 0x80000000u
 
-enum { CAUSE_ILLEGAL = 2, CAUSE_ECALL_U = 8, CAUSE_ECALL_M = 11 };
-
 // Before each instruction: time, profile, and the end of the slice.
 static void on_instruction(uc_engine *engine, uint64_t address, uint32_t size, void *context) {
   struct platform *p = context;
@@ -72,11 +70,12 @@ static void raise_exception(struct platform *p, uint32_t pc) {
   p->exception = 0;
   if (vector == 0 || (handler && handler == image_function(&p->image, pc)) || pc == vector) {
     struct mailbox *box = p->base.mailbox;
-    box->crash_cause = cause, box->crash_pc = pc, box->crash_value = value, box->crashed = 1;
+    box->crash_cause = cause, box->crash_pc = pc, box->crash_value = value;
+    box->crash_stack = cpu_register(p, UC_RISCV_REG_SP), box->crashed = 1;
     p->state = HALTED;
     return;
   }
-  if (p->gdb) gdb_trap(p->gdb, p);
+  if (p->gdb) gdb_trap(p->gdb, p, cause);
   cpu_trap(p, cause, pc, value);
 }
 

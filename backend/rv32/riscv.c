@@ -10,11 +10,13 @@
 #include "backend/rv32/platform.h"
 #include "backend/rv32/stack_link.h"
 #include "backend/rv32/watch.h"
+#include "duplex/arithmetic.h"
 #include "duplex/error.h"
 #include "firmware/port/rv32/platform.h"
 
 #define INSTRUCTIONS_PER_CLOCK 0.7
 #define QUIET_INSTRUCTIONS (UINT64_C(1) << 28)
+#define CLOCKS_BETWEEN_LOOKS 4096u  // at a debugger, while the firmware sleeps
 #define SLEEP_CLOCKS (UINT64_C(1) << 34)
 
 const unsigned duplex_riscv_interface = DUPLEX_RISCV_INTERFACE;
@@ -34,10 +36,9 @@ static void riscv_close(struct controller *controller) {
 
 // The text of a crash or of a halt.
 static int stopped(struct platform *p) {
-  const struct mailbox *box = p->base.mailbox;
-  char what[200];
-  if (box->crashed) {
-    crash_text(p, box->crash_cause, box->crash_pc, box->crash_value, what, sizeof what);
+  char what[256];
+  if (p->base.mailbox->crashed) {
+    crash_text(p, what, sizeof what);
     snprintf(p->base.failure, sizeof p->base.failure, "the firmware crashed: %s", what);
   } else {
     place_text(p, p->last_pc, what, sizeof what);
@@ -56,11 +57,33 @@ static int too_quiet(struct platform *p) {
   return DUPLEX_ERROR_FIRMWARE;
 }
 
+// The text of a firmware that has slept too long without news from its stack.
+static int too_sleepy(struct platform *p) {
+  char where[200];
+  place_text(p, p->last_pc, where, sizeof where);
+  snprintf(p->base.failure, sizeof p->base.failure,
+           "the firmware's watchdog: asleep for %llu clocks without news from the stack, at %s",
+           (unsigned long long)SLEEP_CLOCKS, where);
+  return DUPLEX_ERROR_FIRMWARE;
+}
+
 // No job is between its message and its completion.
 static bool at_rest(const struct platform *p) {
   for (unsigned q = 0; q < PROTOCOL_QUEUES; q++)
     if (p->base.mailbox->queue[q].consumed != p->base.mailbox->queue[q].completed) return false;
   return true;
+}
+
+// The stack runs until its interrupt comes, to this clock at the latest; a debugger is heard meanwhile.
+static int advance(struct platform *p, uint64_t until) {
+  int line = 0;
+  int error = DUPLEX_OK;
+  for (uint64_t now = stack_clocks(p); !error && !line && now < until; now = stack_clocks(p)) {
+    const uint64_t part = p->gdb ? duplex_smaller(until - now, CLOCKS_BETWEEN_LOOKS) : until - now;
+    error = p->base.backend->ops->advance(p->base.backend, part, &line);
+    if (p->gdb && !line) gdb_serve_asleep(p->gdb, p);
+  }
+  return error;
 }
 
 // The controller sleeps: time passes until something wakes it, `end` at the latest. False: nothing will.
@@ -73,8 +96,7 @@ static bool sleep_until(struct platform *p, uint64_t end) {
   if (at_rest(p)) return false;
   uint64_t until = p->compare < end ? p->compare : end;
   if (until > now + SLEEP_CLOCKS) until = now + SLEEP_CLOCKS;
-  int line = 0;
-  const int error = p->base.backend->ops->advance(p->base.backend, until - now, &line);
+  const int error = advance(p, until);
   if (error) p->base.backend_error = error;
   if (p->watch) watch_clocks(p->watch, p->last_pc, (double)(stack_clocks(p) - now));
   return true;
@@ -92,7 +114,7 @@ static int run(struct platform *p, uint64_t end) {
         p->base.idle = true;
         return DUPLEX_OK;
       }
-      if (p->state == SLEEPING && stack_clocks(p) - progress >= SLEEP_CLOCKS) return too_quiet(p);
+      if (p->state == SLEEPING && stack_clocks(p) - progress >= SLEEP_CLOCKS) return too_sleepy(p);
     } else {
       platform_slice(p);
     }
@@ -134,27 +156,36 @@ static bool inside(uint32_t address, uint32_t bytes, uint32_t base, uint32_t roo
   return address >= base && address - base <= room && bytes <= room - (address - base);
 }
 
-// Segments and entry lie in the controller's memory.
-static bool segments_fit(const struct image *image) {
+// The first segment that lies in no memory that is loaded; NULL: all do.
+static const struct segment *outside(const struct image *image) {
   for (unsigned i = 0; i < image->segments; i++) {
     const struct segment *s = &image->segment[i];
     if (!inside(s->address, s->memory_bytes, RV32_CODE, RV32_CODE_BYTES) &&
         !inside(s->address, s->memory_bytes, RV32_DATA, RV32_DATA_BYTES))
-      return false;
+      return s;
   }
-  return inside(image->entry, 4, RV32_CODE, RV32_CODE_BYTES);
+  return NULL;
 }
 
-// Reads the firmware; its segments must lie in the controller's memory.
+// Reads the firmware; its segments must lie in the controller's memory, its entry where code can lie.
 static int open_image(struct platform *p, char *text, size_t size) {
-  const char *wrong = NULL;
-  if (!image_read(&p->image, p->elf, &wrong)) {
+  char wrong[IMAGE_TEXT_BYTES];
+  if (!image_read(&p->image, p->elf, wrong)) {
     snprintf(text, size, "%s: %s: expected firmware as `make firmware-rv32` builds it", p->elf, wrong);
     return DUPLEX_ERROR_ARGUMENT;
   }
-  if (segments_fit(&p->image)) return DUPLEX_OK;
-  snprintf(text, size, "%s: its segments or its entry lie outside the controller's memory (docs/firmware.md)",
-           p->elf);
+  const struct segment *out = outside(&p->image);
+  if (out) {
+    snprintf(text, size,
+             "%s: segment %u of %u bytes at 0x%x lies outside the controller's memory: expected 0x%x to 0x%x "
+             "or 0x%x to 0x%x (docs/firmware.md)",
+             p->elf, out->number, out->memory_bytes, out->address, RV32_CODE, RV32_CODE + RV32_CODE_BYTES - 1,
+             RV32_DATA, RV32_DATA + RV32_DATA_BYTES - 1);
+    return DUPLEX_ERROR_ARGUMENT;
+  }
+  if (inside(p->image.entry, 2, RV32_CODE, RV32_CODE_BYTES)) return DUPLEX_OK;
+  snprintf(text, size, "%s: its entry 0x%x lies where no code can be executed (docs/firmware.md)", p->elf,
+           p->image.entry);
   return DUPLEX_ERROR_ARGUMENT;
 }
 

@@ -80,12 +80,14 @@ struct watch *watch_open(const struct image *image, const char *trace_file, cons
   return NULL;
 }
 
+// The function of the image at `pc`, or NULL; most calls ask for the same one again.
 static const struct function *function_of(struct watch *watch, uint32_t pc) {
   if (!watch->last || pc - watch->last->address >= watch->last->bytes)
     watch->last = image_function(watch->image, pc);
   return watch->last;
 }
 
+// The counter of that function; one more counts what lies in none.
 static struct count *count_of(struct watch *watch, uint32_t pc) {
   const struct function *function = function_of(watch, pc);
   return &watch->count[function ? (size_t)(function - watch->image->function) : watch->image->functions];

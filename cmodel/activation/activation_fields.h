@@ -18,6 +18,7 @@ static inline uint32_t activation_field(uint64_t entry, unsigned lsb, unsigned w
   return (uint32_t)(entry >> lsb) & ((1u << width) - 1);
 }
 
+// The field of `width` bits (1 to 31) from bit `lsb` on, as a number in two's complement.
 static inline int32_t activation_signed_field(uint64_t entry, unsigned lsb, unsigned width) {
   const uint32_t sign = 1u << (width - 1);
   return (int32_t)(activation_field(entry, lsb, width) ^ sign) - (int32_t)sign;

@@ -13,12 +13,14 @@ const struct duplex_activation_table *duplex_activation_builtin(const char *name
   return NULL;
 }
 
+// The number in the first `count` bytes (0 to 8).
 static uint64_t little_endian(const uint8_t *bytes, unsigned count) {
   uint64_t value = 0;
   for (unsigned i = 0; i < count; i++) value |= (uint64_t)bytes[i] << (8 * i);
   return value;
 }
 
+// Whether the field of what an infinite argument gives has a meaning; `tail` is the entry of that side.
 static bool limit_is_valid(unsigned limit, uint64_t tail) {
   if (limit == ACTIVATION_LIMIT_TAIL) return !activation_ratio(tail) || activation_c0(tail) == 0;
   return limit != ACTIVATION_LIMIT_NEGATIVE && limit != (ACTIVATION_LIMIT_NEGATIVE | ACTIVATION_LIMIT_NAN);
@@ -28,6 +30,7 @@ static bool is_constant(uint64_t entry) {
   return activation_field(entry, 18, 27) == 0 && activation_c3(entry) == 0;
 }
 
+// What is wrong with the header and the tails of a table's image of ACTIVATION_TABLE_BYTES; NULL: nothing.
 static const char *check_image(const uint8_t *image) {
   const uint64_t header = little_endian(image, 8);
   const uint64_t below = little_endian(image + 8, 8);

@@ -127,6 +127,7 @@ static struct bundle_controller_out dram_clock(struct channel_timing *c, const s
   return dram;
 }
 
+// The counters of the channel for this clock; looks at the units before their edge.
 static void count(struct channel_timing *c, const struct channel_step *step,
                   const struct bundle_controller_out *dram) {
   const struct attention_out *a = &step->attention;

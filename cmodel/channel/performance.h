@@ -14,6 +14,8 @@ struct channel_counters {
 struct channel_events {
   bool row, column_read, column_written, beat, starved, no_tile, no_room;
 };
+
+// One clock of the counters: each event that is there counts once.
 static inline void performance_clock(struct channel_counters *n, const struct channel_events *e) {
   n->rows += e->row;
   n->columns_read += e->column_read;

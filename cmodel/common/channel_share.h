@@ -36,6 +36,8 @@ struct attention_share {
   uint32_t length, lane_mask;
 };
 
+// What an attention job gives to a channel: the heads it works at, its member number of them, its own length
+// and lanes. A channel that has no position of its own gets length 1 and no lane; one without a head 0 slots.
 static inline struct attention_share attention_share_of(const uint32_t *d, unsigned channel,
                                                         unsigned channels) {
   const uint32_t spread = DUPLEX_DESCRIPTOR_GET(d, SPREAD);

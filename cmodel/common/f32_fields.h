@@ -14,6 +14,8 @@ static inline bool f32_is_negative(duplex_f32 bits) { return bits >> 31; }
 static inline uint32_t f32_significand(duplex_f32 bits) {
   return (bits & 0x7fffffu) | (bits & 0x7f800000u ? 0x800000u : 0);
 }
+
+// The biased exponent by which the significand counts: that of subnormal numbers is 1.
 static inline int f32_exponent(duplex_f32 bits) {
   const int field = (int)(bits >> 23 & 255);
   return field ? field : 1;

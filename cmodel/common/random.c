@@ -2,6 +2,7 @@
 // Random numbers: xoshiro256** seeded by splitmix64.
 #include "duplex/random.h"
 
+// The next 64 bits of a generator whose whole state is one word; spreads a seed over a larger state.
 static uint64_t splitmix64(uint64_t *state) {
   uint64_t z = (*state += 0x9e3779b97f4a7c15u);
   z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9u;

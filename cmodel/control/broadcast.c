@@ -13,6 +13,8 @@ void broadcast_start(struct broadcast *b, const struct job_timing *job) {
   b->blocks = job->blocks - 1;
 }
 
+// Moves to the word that is read next: word of the tile, tiles of a stream in pairs, group of tokens, block.
+// Ends the reading behind the last word of the last block.
 static void next_read(struct broadcast *b, const struct job_timing *job) {
   const bool tile_end = b->word == DUPLEX_TILE_WORDS - 1;
   const bool group_end = !job->two_groups || b->second;

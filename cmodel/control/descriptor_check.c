@@ -15,11 +15,13 @@
 static void use(uint32_t *used, unsigned word, unsigned lsb, uint32_t mask) { used[word] |= mask << lsb; }
 #define USE(field) use(used, DUPLEX_DESC_##field##_WORD, DUPLEX_DESC_##field##_LSB, DUPLEX_DESC_MASK(field))
 
+// Adds the bits that a LOAD may have besides those of all jobs; use_gemm, use_attention likewise.
 static void use_load(const uint32_t *d, uint32_t *used) {
   USE(CHAIN), USE(DESTINATION), USE(TILES);
   if (DUPLEX_DESCRIPTOR_GET(d, DESTINATION) == DUPLEX_DESTINATION_SHARED) USE(DST_ADDRESS);
 }
 
+// As use_load: which fields count depends on the destination, the groups and the streams.
 static void use_gemm(const uint32_t *d, uint32_t *used) {
   const bool to_dram = DUPLEX_DESCRIPTOR_GET(d, DESTINATION) == DUPLEX_DESTINATION_DRAM;
   const bool to_shared = DUPLEX_DESCRIPTOR_GET(d, DESTINATION) == DUPLEX_DESTINATION_SHARED;
@@ -33,6 +35,7 @@ static void use_gemm(const uint32_t *d, uint32_t *used) {
   if (to_dram) USE(FORMAT), USE(DST_BASE), USE(DST_STRIPE), USE(DST_STRIDE);
 }
 
+// As use_load: all modes have the same fields.
 static void use_attention(uint32_t *used) {
   USE(FIRST), USE(LAST), USE(MODE), USE(FENCE), USE(LANE_MASK), USE(ROW_BLOCK), USE(SRC_STRIDE), USE(V_BASE),
       USE(DST_BASE);
@@ -52,8 +55,10 @@ static bool reserved_bits(const uint32_t *d) {
   return false;
 }
 
+// Whether a stripe set is empty or has bundles that are the xPU's.
 static bool foreign(uint32_t stripe, uint32_t owner) { return stripe == 0 || (stripe & ~owner) != 0; }
 
+// Columns of 256 bytes that the results of one block take in a channel.
 static uint32_t result_columns(const uint32_t *d) {
   const uint32_t rows = DUPLEX_DESCRIPTOR_GET(d, GROUPS) * DUPLEX_DESCRIPTOR_GET(d, BLOCK_ROWS);
   switch (DUPLEX_DESCRIPTOR_GET(d, FORMAT)) {
@@ -66,6 +71,7 @@ static uint32_t result_columns(const uint32_t *d) {
   }
 }
 
+// Whether a channel's part of the source ends behind the rows of its stripe set, or blocks overlap (GEMM).
 static bool source_leaves(const uint32_t *d, bool load, unsigned channels) {
   if (load) {
     const uint32_t tiles = duplex_divide_up(DUPLEX_DESCRIPTOR_GET(d, TILES), channels);
@@ -85,6 +91,7 @@ static bool source_leaves(const uint32_t *d, bool load, unsigned channels) {
          (DUPLEX_DESCRIPTOR_GET(d, BLOCKS) != 1 && DUPLEX_DESCRIPTOR_GET(d, SRC_STRIDE) < row_sets);
 }
 
+// The same for the results of a GEMM in DRAM.
 static bool results_leave(const uint32_t *d) {
   const uint64_t last_block =
       (uint64_t)((DUPLEX_DESCRIPTOR_GET(d, BLOCKS) - 1) & 0xffff) * DUPLEX_DESCRIPTOR_GET(d, DST_STRIDE);
@@ -94,6 +101,8 @@ static bool results_leave(const uint32_t *d) {
          (DUPLEX_DESCRIPTOR_GET(d, BLOCKS) != 1 && DUPLEX_DESCRIPTOR_GET(d, DST_STRIDE) < result_columns(d));
 }
 
+// Whether the tiles of x end behind the shared buffer; with two groups they come behind each other or in
+// turn.
 static bool x_leaves(const uint32_t *d) {
   const uint32_t words = DUPLEX_DESCRIPTOR_GET(d, K_TILES) * DUPLEX_TILE_WORDS;
   const uint32_t stride = DUPLEX_DESCRIPTOR_GET(d, X_STRIDE);
@@ -102,6 +111,7 @@ static bool x_leaves(const uint32_t *d) {
   return DUPLEX_DESCRIPTOR_GET(d, X_ADDRESS) % DUPLEX_SHARED_WORDS + all > DUPLEX_SHARED_WORDS;
 }
 
+// Whether what a job brings to a shared buffer ends behind it.
 static bool destination_leaves(const uint32_t *d, bool load) {
   const uint32_t rows = DUPLEX_DESCRIPTOR_GET(d, ROWS) / (DUPLEX_DESCRIPTOR_GET(d, GATED) ? 2 : 1);
   const uint32_t units = load ? DUPLEX_DESCRIPTOR_GET(d, TILES) * 4 * DUPLEX_TILE_WORDS : rows;
@@ -109,6 +119,8 @@ static bool destination_leaves(const uint32_t *d, bool load) {
   return DUPLEX_DESCRIPTOR_GET(d, DST_ADDRESS) % SHARED_UNITS + group + units > SHARED_UNITS;
 }
 
+// The error code of a LOAD: the lowest that applies first. Sets `address` where the code has one
+// (docs/registers.md).
 static uint32_t check_load(const uint32_t *d, unsigned channels, uint32_t owner, uint32_t *address) {
   const bool to_shared = DUPLEX_DESCRIPTOR_GET(d, DESTINATION) == DUPLEX_DESTINATION_SHARED;
   if (!to_shared && DUPLEX_DESCRIPTOR_GET(d, DESTINATION) != DUPLEX_DESTINATION_TABLE)
@@ -130,6 +142,8 @@ static uint32_t check_load(const uint32_t *d, unsigned channels, uint32_t owner,
              : DUPLEX_STACK_ERROR_NONE;
 }
 
+// Blocks, rows of a block, groups: out of range, odd where rows come in pairs, or too few for the channel's
+// rows.
 static bool blocks_wrong(const uint32_t *d) {
   const bool range = DUPLEX_DESCRIPTOR_GET(d, BLOCKS) == 0 || DUPLEX_DESCRIPTOR_GET(d, BLOCK_ROWS) == 0 ||
                      DUPLEX_DESCRIPTOR_GET(d, BLOCK_ROWS) > DUPLEX_ROWS ||
@@ -143,12 +157,14 @@ static bool blocks_wrong(const uint32_t *d) {
              DUPLEX_DESCRIPTOR_GET(d, CHANNEL_ROWS);
 }
 
+// Rows of the whole matrix: none, odd where they come in pairs, or more than all channels have.
 static bool rows_wrong(const uint32_t *d, unsigned channels) {
   return DUPLEX_DESCRIPTOR_GET(d, ROWS) == 0 ||
          (DUPLEX_DESCRIPTOR_GET(d, GATED) && (DUPLEX_DESCRIPTOR_GET(d, ROWS) & 1)) ||
          DUPLEX_DESCRIPTOR_GET(d, ROWS) > (uint64_t)channels * DUPLEX_DESCRIPTOR_GET(d, CHANNEL_ROWS);
 }
 
+// As check_load.
 static uint32_t check_gemm(const uint32_t *d, unsigned channels, uint32_t owner, uint32_t *address) {
   const bool to_dram = DUPLEX_DESCRIPTOR_GET(d, DESTINATION) == DUPLEX_DESTINATION_DRAM;
   if (DUPLEX_DESCRIPTOR_GET(d, K_TILES) < 1 || DUPLEX_DESCRIPTOR_GET(d, K_TILES) > DUPLEX_K_TILES_MAX)
@@ -178,6 +194,7 @@ static uint32_t check_gemm(const uint32_t *d, unsigned channels, uint32_t owner,
   return DUPLEX_STACK_ERROR_NONE;
 }
 
+// Positions of a segment: none, or more than the slices of the channels hold, which share a head.
 static bool length_wrong(const uint32_t *d) {
   const uint32_t positions = (DUPLEX_SCORE_WORDS * DUPLEX_SCORES_OF_WORD) >>
                              DUPLEX_DESCRIPTOR_GET(d, LANES) << DUPLEX_DESCRIPTOR_GET(d, SPREAD);
@@ -185,6 +202,8 @@ static bool length_wrong(const uint32_t *d) {
          DUPLEX_DESCRIPTOR_GET(d, LENGTH) > positions;
 }
 
+// Heads: none, too many, spread over more channels than there are, or more than one for a channel where only
+// one is possible; a first channel that is not there.
 static bool heads_wrong(const uint32_t *d, unsigned channels) {
   const bool alone = DUPLEX_DESCRIPTOR_GET(d, MODE) == DUPLEX_MODE_WHOLE && DUPLEX_DESCRIPTOR_GET(d, FIRST) &&
                      DUPLEX_DESCRIPTOR_GET(d, LAST);
@@ -197,6 +216,7 @@ static bool heads_wrong(const uint32_t *d, unsigned channels) {
          DUPLEX_DESCRIPTOR_GET(d, FIRST_CHANNEL) >= channels;
 }
 
+// Mode, row block, lanes: out of range, or a lane named that is not there.
 static bool mode_wrong(const uint32_t *d) {
   const bool row_block = DUPLEX_DESCRIPTOR_GET(d, MODE) == DUPLEX_MODE_ROW_BLOCK
                              ? DUPLEX_DESCRIPTOR_GET(d, ROW_BLOCK) >= attention_k_tiles(d)
@@ -214,6 +234,7 @@ static uint32_t position_blocks(const uint32_t *d) {
          1;
 }
 
+// Whether K or V of the segment ends behind the rows of its stripe set in any channel.
 static bool segment_leaves(const uint32_t *d, unsigned channels) {
   const uint32_t blocks = position_blocks(d);
   const uint32_t last_slot =
@@ -226,6 +247,7 @@ static bool segment_leaves(const uint32_t *d, unsigned channels) {
          v_end > duplex_row_sets_of(DUPLEX_DESCRIPTOR_GET(d, SRC_STRIPE));
 }
 
+// Whether scores that go to DRAM, or come from there, leave the rows of their stripe set.
 static bool scores_leave(const uint32_t *d) {
   const uint32_t first = DUPLEX_DESCRIPTOR_GET(d, MODE) == DUPLEX_MODE_SCORES
                              ? DUPLEX_DESCRIPTOR_GET(d, DST_BASE)
@@ -235,6 +257,7 @@ static bool scores_leave(const uint32_t *d) {
              duplex_row_sets_of(DUPLEX_DESCRIPTOR_GET(d, DST_STRIPE));
 }
 
+// As check_load.
 static uint32_t check_attention(const uint32_t *d, unsigned channels, uint32_t owner, uint32_t *address) {
   if (DUPLEX_DESCRIPTOR_GET(d, HEAD_SIZE) == 0 ||
       DUPLEX_DESCRIPTOR_GET(d, HEAD_SIZE) > DUPLEX_HEAD_SIZE_MAX || DUPLEX_DESCRIPTOR_GET(d, HEAD_SIZE) % 16)

@@ -22,6 +22,7 @@ static void fetch(struct operation_controller *c, const struct controller_in *in
   c->code = descriptor_check(c->descriptor, in->channels, r->bundle_owner, &c->address);
 }
 
+// The next descriptor goes into state `next` and stays there for `wait` clocks more than one.
 static void enter(struct operation_controller *c, unsigned next, unsigned wait) {
   c->next = next;
   c->wait = wait;
@@ -63,6 +64,19 @@ static void watch(struct operation_controller *c, const struct controller_in *in
   c->front = seen(c->front, in->front_busy);
 }
 
+// What the registers see of the controller in this clock; `run`: they let a descriptor be fetched.
+static struct registers_in report(const struct operation_controller *c, bool run) {
+  return (struct registers_in){.busy = operation_controller_busy(c),
+                               .fetch = c->next == NEXT_IDLE && run,
+                               .fetched = c->fetched,
+                               .completed = c->completed,
+                               .completed_interrupt = c->completed_interrupt,
+                               .error = c->error,
+                               .error_code = c->code,
+                               .error_address = c->address,
+                               .error_tag = DUPLEX_DESCRIPTOR_GET(c->descriptor, TAG)};
+}
+
 void operation_controller_clock(struct operation_controller *c, const struct controller_in *in,
                                 struct registers_in *registers) {
   const uint32_t *d = c->descriptor;
@@ -81,15 +95,7 @@ void operation_controller_clock(struct operation_controller *c, const struct con
   const bool accepted = launch && attention && !DUPLEX_DESCRIPTOR_GET(d, FENCE);
   const bool run = registers_run(in->registers) && !c->fetched && !c->error;
   const bool oldest = c->flight == 2 ? !c->parity : c->parity;
-  *registers = (struct registers_in){.busy = operation_controller_busy(c),
-                                     .fetch = c->next == NEXT_IDLE && run,
-                                     .fetched = c->fetched,
-                                     .completed = c->completed,
-                                     .completed_interrupt = c->completed_interrupt,
-                                     .error = c->error,
-                                     .error_code = c->code,
-                                     .error_address = c->address,
-                                     .error_tag = DUPLEX_DESCRIPTOR_GET(d, TAG)};
+  *registers = report(c, run);
   watch(c, in, settled, launch, completed);
   c->completed = completed || accepted;
   c->completed_interrupt = accepted ? DUPLEX_DESCRIPTOR_GET(d, INTERRUPT) : c->interrupt[oldest];

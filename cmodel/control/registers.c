@@ -115,15 +115,37 @@ void registers_write(struct stack_registers *r, uint32_t address, uint32_t value
   r->write_data = value;
 }
 
+// The word that a read of STATUS gives; `busy`: a job is under way.
 static uint32_t status(const struct stack_registers *r, bool busy) {
   return (uint32_t)busy << DUPLEX_STATUS_BUSY_LSB |
          (uint32_t)(r->error_code != 0) << DUPLEX_STATUS_ERROR_LSB |
          (uint32_t)(r->produced == r->consumed) << DUPLEX_STATUS_EMPTY_LSB;
 }
 
+// The word that a read of GEOMETRY gives for a stack of so many channels.
 static uint32_t geometry(unsigned channels) {
   return channels << DUPLEX_GEOMETRY_CHANNELS_LSB | DUPLEX_LANES << DUPLEX_GEOMETRY_LANES_LSB |
          DUPLEX_WIDTH << DUPLEX_GEOMETRY_WIDTH_LSB | (uint32_t)DUPLEX_ROWS << DUPLEX_GEOMETRY_ROWS_LSB;
+}
+
+// Counters of 64 bits: a read of the low half latches the high one. 0 where there is none.
+static uint32_t look_at_counters(struct stack_registers *r, uint32_t address, uint64_t counter) {
+  switch (address) {
+    case DUPLEX_REG_BUSY_CLOCKS_LOW:
+      r->busy_clocks_high = (uint32_t)(r->busy_clocks >> 32);
+      return (uint32_t)r->busy_clocks;
+    case DUPLEX_REG_BUSY_CLOCKS_HIGH:
+      return r->busy_clocks_high;
+    case DUPLEX_REG_PERFORMANCE_SELECT:
+      return r->performance_select;
+    case DUPLEX_REG_PERFORMANCE_LOW:
+      r->performance_high = (uint32_t)(counter >> 32);
+      return (uint32_t)counter;
+    case DUPLEX_REG_PERFORMANCE_HIGH:
+      return r->performance_high;
+    default:
+      return 0;
+  }
 }
 
 uint32_t registers_look(struct stack_registers *r, uint32_t address, const struct registers_view *view) {
@@ -159,19 +181,7 @@ uint32_t registers_look(struct stack_registers *r, uint32_t address, const struc
     case DUPLEX_REG_BUNDLE_OWNER:
       return r->bundle_owner | view->open << DUPLEX_BUNDLE_OWNER_OPEN_LSB |
              (uint32_t)r->strict << DUPLEX_BUNDLE_OWNER_STRICT_LSB;
-    case DUPLEX_REG_BUSY_CLOCKS_LOW:
-      r->busy_clocks_high = (uint32_t)(r->busy_clocks >> 32);
-      return (uint32_t)r->busy_clocks;
-    case DUPLEX_REG_BUSY_CLOCKS_HIGH:
-      return r->busy_clocks_high;
-    case DUPLEX_REG_PERFORMANCE_SELECT:
-      return r->performance_select;
-    case DUPLEX_REG_PERFORMANCE_LOW:
-      r->performance_high = (uint32_t)(view->counter >> 32);
-      return (uint32_t)view->counter;
-    case DUPLEX_REG_PERFORMANCE_HIGH:
-      return r->performance_high;
     default:
-      return 0;
+      return look_at_counters(r, address, view->counter);
   }
 }

@@ -23,6 +23,7 @@ static const struct activation_result *result_of(const struct result_bus *b) {
   return &b->pipe[b->pipe_head];
 }
 
+// Whether the oldest result of the activation unit goes into the word that is being gathered.
 static bool joins(const struct result_bus *b) {
   const struct activation_result *result = result_of(b);
   return result->valid && b->write_valid && b->gather && b->write_word == result->unit / 4;
@@ -37,6 +38,8 @@ struct control_write result_bus_write(const struct result_bus *b) {
                                 .done_channel = b->done_result[1].channel};
 }
 
+// The channel whose word of a LOAD comes next: 16 words, a tile, from each in turn. `word`: the one that is
+// taken, NULL for none.
 static void turns_clock(struct result_bus *b, bool load_start, const struct bus_word *word,
                         unsigned channels) {
   if (load_start) {

@@ -15,8 +15,9 @@ struct activation_window {
 // Whether four more activations would be allowed now.
 bool activation_window_four(const struct activation_window *w, uint64_t now);
 // One clock; returns whether the xPU may activate. `need`: Logic-PIM wants to; `act`: it does; `opened`: the
-// last half of its banks is; `request`: of the xPU.
-bool activation_window_clock(struct activation_window *w, uint64_t now, unsigned faw, bool need, bool act,
-                             bool opened, bool request);
+// last half of its banks is; `request`: of the xPU. The slots are kept under either rule, so that a change to
+// rule strict finds them.
+bool activation_window_clock(struct activation_window *w, bool strict, uint64_t now, unsigned faw, bool need,
+                             bool act, bool opened, bool request);
 
 #endif

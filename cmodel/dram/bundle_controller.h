@@ -80,8 +80,12 @@ void bundle_controller_reset(struct bundle_controller *c, const struct duplex_dr
 void bundle_controller_clock(struct bundle_controller *c, const struct bundle_controller_in *in,
                              struct bundle_controller_out *out);
 
-// Clocks in which nothing is asked for; returns the refreshes that they held.
-uint64_t bundle_controller_skip(struct bundle_controller *c, uint64_t clocks);
+// If nothing is asked for, nothing happens before the next refresh is due.
+bool bundle_controller_quiet(const struct bundle_controller *c);
+// No row is open.
+bool bundle_controller_closed(const struct bundle_controller *c);
+// Quiet clocks pass, among them whole intervals of refresh, whose refreshes are done.
+void bundle_controller_skip(struct bundle_controller *c, uint64_t clocks, uint64_t intervals);
 
 #ifdef __cplusplus
 }

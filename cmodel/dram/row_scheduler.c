@@ -8,6 +8,8 @@ struct wish {
   uint16_t row;
 };
 
+// What a bundle wants: a row for the write that waits or for the oldest of its row sets, and whether it
+// refreshes first. Writes nothing.
 static struct wish wish_of(const struct bundle_controller *c, const struct row_scheduler_in *in, unsigned b) {
   const struct bundle_state *bundle = &c->bundle[b];
   const struct row_set *slot = c->queue.slot;
@@ -49,6 +51,7 @@ void row_scheduler_open(const struct bundle_controller *c, const struct row_sche
 
 enum { NOTHING = DUPLEX_ROW_COMMAND_REF + 1 };
 
+// The row command that the bundle may have in this clock for its wish; NOTHING if it has to wait.
 static unsigned command_of(const struct bundle_controller *c, const struct wish *wish, unsigned b) {
   const struct bundle_state *bundle = &c->bundle[b];
   const bool owned = c->owner >> b & 1;
@@ -80,6 +83,8 @@ static void later(uint64_t *at, uint64_t clock) {
   if (clock > *at) *at = clock;
 }
 
+// Puts the row command of bundle `b` on the pins and notes what it makes later commands wait for; under the
+// strict rule a row opens in two halves.
 static void give(struct bundle_controller *c, unsigned b, unsigned command, uint16_t row) {
   struct bundle_state *bundle = &c->bundle[b];
   const uint64_t next = c->now + 1;
@@ -122,14 +127,17 @@ static void count_refreshes(struct bundle_controller *c, unsigned xpu_ref) {
   }
 }
 
+// One clock of the activation windows of both ranks; returns the ranks in which the xPU (without the strict
+// rule: both) may activate, one bit each. `need`, `act`, `opened`: one bit a bundle; `request`: one bit a
+// rank.
 static unsigned windows_clock(struct bundle_controller *c, unsigned need, unsigned act, unsigned opened,
                               unsigned request) {
   unsigned grant = 0;
-  if (!c->strict) return 3;
   for (unsigned rank = 0; rank < 2; rank++) {
     const unsigned shift = 2 * rank;
-    grant |= (unsigned)activation_window_clock(&c->window[rank], c->now, c->timing.faw, need >> shift & 3,
-                                               act >> shift & 3, opened >> shift & 3, request >> rank & 1)
+    grant |= (unsigned)activation_window_clock(&c->window[rank], c->strict, c->now, c->timing.faw,
+                                               need >> shift & 3, act >> shift & 3, opened >> shift & 3,
+                                               request >> rank & 1)
              << rank;
   }
   return grant;

@@ -208,6 +208,7 @@ static uint32_t score_bytes(const uint32_t *d) {
   return (DUPLEX_DESCRIPTOR_GET(d, LENGTH) + of_word - 1) / of_word * DUPLEX_WORD_BYTES;
 }
 
+// Mode SCORES: the channel's scores go to DRAM, row set by row set; an error of the DRAM model ends it.
 static int store_scores(struct channel_job *job) {
   const uint32_t *d = job->descriptor;
   const uint32_t bytes = score_bytes(d);
@@ -222,6 +223,7 @@ static int store_scores(struct channel_job *job) {
   return error;
 }
 
+// Mode ROW_BLOCK: the scores that mode SCORES left come back; cells that were never written read as 0.
 static void load_scores(struct channel_job *job) {
   const uint32_t *d = job->descriptor;
   const uint32_t bytes = score_bytes(d);
@@ -232,6 +234,9 @@ static void load_scores(struct channel_job *job) {
                   duplex_smaller(bytes - at, row_set_bytes));
 }
 
+// Scores of one head's segment and the running maxima, by mode: made, made and stored, or loaded. The first
+// segment of a head starts the maxima and forgets the segments before. An error leaves the head's state
+// unusable.
 static int make_scores(struct channel_job *job, uint32_t slot) {
   const uint32_t *d = job->descriptor;
   struct attention_state *state = &job->execution->attention[job->channel];
@@ -299,6 +304,7 @@ static struct attention_state *member(const struct channel_job *job, uint32_t fr
   return &job->execution->attention[(job->channel + channels - from_last) % channels];
 }
 
+// Whether the channel is the last member of a head, which joins what all of them have.
 static bool joins(const struct channel_job *job) {
   const uint32_t *d = job->descriptor;
   return job->count && attention_share_of(d, job->channel, job->execution->channels).member + 1 ==

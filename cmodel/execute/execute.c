@@ -26,6 +26,7 @@ struct share_out {
   atomic_int error;
 };
 
+// A thread: takes channels one after the other until there is none left; an error stays in `shares`.
 static void *work(void *argument) {
   struct share_out *shares = argument;
   for (;;) {
@@ -48,6 +49,7 @@ static int run_shares(struct execution *execution, struct share_out *shares) {
   return atomic_load(&shares->error);
 }
 
+// The tiles go round the channels: each has a share of equal size, the first ones one tile more.
 static int execute_load(struct execution *execution, const uint32_t *d) {
   struct share_out shares = {.channels = execution->channels, .run = load_share};
   for (unsigned channel = 0; channel < execution->channels; channel++) {
@@ -88,6 +90,7 @@ static struct duplex_gemm_panel *read_panel(const struct execution *execution, c
   return panel;
 }
 
+// Adds what the channels counted of the fast path's tiers.
 static void note_tiers(struct execution *execution, const struct share_out *shares) {
   for (unsigned channel = 0; channel < execution->channels; channel++) {
     execution->tiers.direct += shares->jobs[channel].tiers.direct;
@@ -96,6 +99,7 @@ static void note_tiers(struct execution *execution, const struct share_out *shar
   }
 }
 
+// Rows in order of the channels, CHANNEL_ROWS each; the last ones may have fewer or none.
 static int execute_gemm(struct execution *execution, const uint32_t *d) {
   struct duplex_gemm_panel *panels[DUPLEX_TOKEN_GROUPS] = {NULL};
   int error = DUPLEX_OK;
@@ -121,6 +125,7 @@ static int execute_gemm(struct execution *execution, const uint32_t *d) {
   return error;
 }
 
+// One step of all channels; `shares` may be used again for the next.
 static int run_step(struct execution *execution, struct share_out *shares,
                     int (*run)(struct channel_job *job)) {
   shares->run = run;
@@ -142,6 +147,7 @@ static int run_spread(struct execution *execution, const uint32_t *d, struct sha
   return error;
 }
 
+// Each channel works at a descriptor of its own, with its own length and lanes.
 static int execute_attention(struct execution *execution, const uint32_t *d) {
   struct share_out shares = {.channels = execution->channels, .run = attention_heads};
   uint32_t own[DUPLEX_CHANNELS][DUPLEX_DESCRIPTOR_WORDS];

@@ -43,6 +43,8 @@ static int drain_to_dram(const struct channel_job *job, uint32_t block, uint32_t
   return write_results(job, block, bytes, size);
 }
 
+// Rows of exact sums of a token group through the activation into the shared buffer: one row, or a gate row
+// and its up row, gives a unit of 8 lanes in binary16.
 static void drain_to_shared(const struct channel_job *job, uint32_t group, uint32_t first_row, uint32_t rows,
                             const struct duplex_sum *sums, const int8_t *exponents) {
   const uint32_t *d = job->descriptor;

@@ -6,6 +6,7 @@ static bool is_zero(struct duplex_operand a) { return a.exponent == DUPLEX_OPERA
 static bool is_nan(struct duplex_operand a) { return a.exponent == DUPLEX_OPERAND_SPECIAL && a.negative; }
 static bool is_inf(struct duplex_operand a) { return a.exponent == DUPLEX_OPERAND_INF; }
 
+// What a product with a NaN or an infinity does to the sum: flags of duplex_sum_flags, 0 for finite operands.
 static uint32_t product_flags(struct duplex_operand x, struct duplex_operand w) {
   if (is_nan(x) || is_nan(w)) return DUPLEX_SUM_NAN;
   if (!is_inf(x) && !is_inf(w)) return 0;
@@ -13,6 +14,7 @@ static uint32_t product_flags(struct duplex_operand x, struct duplex_operand w) 
   return x.negative != w.negative ? DUPLEX_SUM_NEG_INF : DUPLEX_SUM_POS_INF;
 }
 
+// The 64 products as integers, each with the even part of its shift, its sign and all flags together.
 static void stage_product(const struct duplex_operand *x, const struct duplex_operand *w,
                           struct duplex_dot64_stages *stages) {
   stages->flags = 0;
@@ -37,6 +39,7 @@ static void align(uint32_t product, unsigned shift, bool negative, uint64_t *low
   *high = negative ? -1 - (int64_t)above : (int64_t)above;
 }
 
+// Aligned products in two words, low and high, summed in groups of 8; the carry stays in the low word.
 static void stage_align_and_sum_of_8(struct duplex_dot64_stages *stages) {
   for (unsigned group = 0; group < DUPLEX_DOT64_GROUPS; group++) {
     stages->group_low[group] = 0;
@@ -51,6 +54,7 @@ static void stage_align_and_sum_of_8(struct duplex_dot64_stages *stages) {
   }
 }
 
+// The sums of the groups, still as two words that are joined in the accumulator.
 static void stage_sum_of_64(struct duplex_dot64_stages *stages) {
   stages->low = 0;
   stages->high = 0;

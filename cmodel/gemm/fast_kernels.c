@@ -14,6 +14,8 @@
 // Keeps the compiler from moving floating operations across the accesses of the floating-point state.
 #define BARRIER(pointer) __asm__ volatile("" : : "r"(pointer) : "memory")
 
+// The kernels of struct duplex_kernels in C: true if every operation was exact; the caller's rounding mode
+// and flags stay.
 static bool portable_gemm(const duplex_f16 *weights, size_t stride, unsigned rows, unsigned k_tiles,
                           const double *x, double *sums) {
   fenv_t saved;
@@ -34,6 +36,7 @@ static bool portable_gemm(const duplex_f16 *weights, size_t stride, unsigned row
   return exact;
 }
 
+// As portable_gemm for one lane; x holds that lane alone.
 static bool portable_gemv(const duplex_f16 *weights, size_t stride, unsigned rows, unsigned k_tiles,
                           const double *x, double *sums) {
   fenv_t saved;
@@ -65,6 +68,7 @@ static const struct duplex_kernels portable = {"portable", portable_gemm, portab
 #define MXCSR_DEFAULT 0x1f80u  // all exceptions masked, to nearest, no flush to zero
 #define MXCSR_INEXACT 0x20u
 
+// Round to nearest, no exception raised, no flushing of subnormals; returns what end_exact puts back.
 static unsigned begin_exact(void) {
   const unsigned saved = _mm_getcsr();
   _mm_setcsr(MXCSR_DEFAULT);
@@ -72,6 +76,7 @@ static unsigned begin_exact(void) {
   return saved;
 }
 
+// True if nothing was inexact since begin_exact.
 static bool end_exact(unsigned saved, const double *sums) {
   BARRIER(sums);
   const bool exact = !(_mm_getcsr() & MXCSR_INEXACT);
@@ -79,6 +84,7 @@ static bool end_exact(unsigned saved, const double *sums) {
   return exact;
 }
 
+// 64 weights in binary16 as doubles, into 32-byte aligned room.
 AVX2 static inline void widen_row_avx2(const duplex_f16 *weights, double *wide) {
   for (unsigned k = 0; k < WIDTH; k += 8) {
     const __m256 single = _mm256_cvtph_ps(_mm_loadu_si128((const __m128i *)(weights + k)));
@@ -117,6 +123,7 @@ AVX2 static inline void add_tile_avx2(const double *wide, const double *x, __m25
   sums[7] = s7;
 }
 
+// As portable_gemm, 4 rows at a time; rows that there are not count as 0.
 AVX2 static bool avx2_gemm(const duplex_f16 *weights, size_t stride, unsigned rows, unsigned k_tiles,
                            const double *x, double *sums) {
   double wide[4 * WIDTH] __attribute__((aligned(64)));
@@ -137,6 +144,7 @@ AVX2 static bool avx2_gemm(const duplex_f16 *weights, size_t stride, unsigned ro
   return end_exact(saved, sums);
 }
 
+// As portable_gemv.
 AVX2 static bool avx2_gemv(const duplex_f16 *weights, size_t stride, unsigned rows, unsigned k_tiles,
                            const double *x, double *sums) {
   const unsigned saved = begin_exact();
@@ -167,6 +175,7 @@ AVX512 static inline __m512d widen8(const duplex_f16 *weights) {
   return _mm512_cvtps_pd(_mm256_cvtph_ps(_mm_loadu_si128((const __m128i *)weights)));
 }
 
+// As portable_gemm, DUPLEX_KERNEL_ROWS at most, which stay in registers over all tiles.
 AVX512 static bool avx512_gemm(const duplex_f16 *weights, size_t stride, unsigned rows, unsigned k_tiles,
                                const double *x, double *sums) {
   double wide[DUPLEX_KERNEL_ROWS * WIDTH] __attribute__((aligned(64)));
@@ -202,6 +211,7 @@ AVX512 static bool avx512_gemm(const duplex_f16 *weights, size_t stride, unsigne
   return end_exact(saved, sums);
 }
 
+// As portable_gemv.
 AVX512 static bool avx512_gemv(const duplex_f16 *weights, size_t stride, unsigned rows, unsigned k_tiles,
                                const double *x, double *sums) {
   const unsigned saved = begin_exact();
@@ -234,17 +244,37 @@ static bool has_f16c(void) {
   return __get_cpuid(1, &a, &b, &c, &d) && (c & bit_F16C);
 }
 
-const struct duplex_kernels *duplex_kernels(void) {
-  const char *wish = getenv("DUPLEX_KERNEL");
+// Kernels of this processor, the fastest first; ends with NULL.
+static void kernels_here(const struct duplex_kernels *kernels[4]) {
   const bool has_avx2 = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && has_f16c();
-  const bool has_avx512 = has_avx2 && __builtin_cpu_supports("avx512f");
-  if (wish && strcmp(wish, "portable") == 0) return &portable;
-  if (has_avx512 && !(wish && strcmp(wish, "avx2") == 0)) return &avx512;
-  return has_avx2 ? &avx2 : &portable;
+  if (has_avx2 && __builtin_cpu_supports("avx512f")) *kernels++ = &avx512;
+  if (has_avx2) *kernels++ = &avx2;
+  *kernels++ = &portable;
+  *kernels = NULL;
 }
 
 #else
-const struct duplex_kernels *duplex_kernels(void) { return &portable; }
+static void kernels_here(const struct duplex_kernels *kernels[4]) {
+  kernels[0] = &portable;
+  kernels[1] = NULL;
+}
 #endif
 
-const char *duplex_gemm_kernels(void) { return duplex_kernels()->name; }
+// The kernels of a name, NULL: there are none. Without a name the fastest.
+static const struct duplex_kernels *find_kernels(const char *name) {
+  const struct duplex_kernels *kernels[4];
+  kernels_here(kernels);
+  for (unsigned i = 0; kernels[i]; i++)
+    if (!name || strcmp(kernels[i]->name, name) == 0) return kernels[i];
+  return NULL;
+}
+
+const struct duplex_kernels *duplex_kernels(void) {
+  const struct duplex_kernels *wished = find_kernels(getenv("DUPLEX_KERNEL"));
+  return wished ? wished : find_kernels(NULL);
+}
+
+const char *duplex_gemm_kernels(void) {
+  const struct duplex_kernels *kernels = find_kernels(getenv("DUPLEX_KERNEL"));
+  return kernels ? kernels->name : NULL;
+}

@@ -21,6 +21,7 @@ struct duplex_gemm_panel {
   double *first_lane;  // [k_tiles * 64]: lane 0 alone
 };
 
+// Adds one product exactly; x is a binary16 or, in a tile of weights of attention, a p16.
 static void add_product(struct duplex_sum *sum, duplex_f16 weight, uint16_t x,
                         enum duplex_tile_format format) {
   if (format == DUPLEX_TILE_P16) {
@@ -30,6 +31,7 @@ static void add_product(struct duplex_sum *sum, duplex_f16 weight, uint16_t x,
   }
 }
 
+// Adds the products of all rows and tiles one after the other; `stride`: weights from a tile to the next.
 static void block_reference(const duplex_f16 *weights, size_t stride, unsigned rows, unsigned k_tiles,
                             const uint16_t *x_tiles, enum duplex_tile_format format,
                             struct duplex_sum *sums) {
@@ -47,6 +49,7 @@ void duplex_gemm_block_reference(const duplex_f16 *weights, unsigned rows, unsig
   block_reference(weights, (size_t)rows * DUPLEX_WIDTH, rows, k_tiles, x_tiles, format, sums);
 }
 
+// Lanes up to the last with a bit that is not 0 (also -0 counts), at least 1.
 static unsigned lanes_in_use(const uint16_t *x_tiles, size_t columns) {
   uint16_t used[DUPLEX_LANES] = {0};
   for (size_t k = 0; k < columns; k++)
@@ -89,6 +92,7 @@ struct duplex_gemm_panel *duplex_gemm_panel_new(const uint16_t *x_tiles, unsigne
   return panel;
 }
 
+// No value is Inf or NaN.
 static bool all_finite(const double *values, unsigned count) {
   for (unsigned i = 0; i < count; i++)
     if (!isfinite(values[i])) return false;
@@ -113,6 +117,8 @@ static bool add_by_doubles(const struct duplex_gemm_panel *panel, const duplex_f
   return true;
 }
 
+// One row whose double sum was not exact: tile by tile by doubles, and plainly where that is not exact
+// either.
 static void add_row_in_pieces(const struct duplex_gemm_panel *panel, const duplex_f16 *weights, size_t stride,
                               struct duplex_sum *sums, struct duplex_gemm_tiers *tiers) {
   bool wide = false;

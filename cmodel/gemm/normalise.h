@@ -11,6 +11,7 @@ struct magnitude {
   unsigned __int128 value;
 };
 
+// Sign and magnitude of a sum without flags; 0 is not negative.
 static inline struct magnitude stage_magnitude(const struct duplex_sum *sum) {
   const unsigned __int128 bits = (unsigned __int128)(uint64_t)sum->high << 64 | sum->low;
   const bool negative = sum->high < 0;

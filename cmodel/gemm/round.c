@@ -42,6 +42,7 @@ static uint32_t stage_round_and_pack(unsigned __int128 value, int exponent, cons
   return packed > format->infinity ? format->infinity : packed;
 }
 
+// RN(2^exponent * sum) in a format, as bits; a sum with flags gives NaN or an infinity, 0 gives +0.
 static uint32_t round_to(const struct duplex_sum *sum, int exponent, const struct format *format) {
   const bool both = (sum->flags & DUPLEX_SUM_POS_INF) && (sum->flags & DUPLEX_SUM_NEG_INF);
   if ((sum->flags & DUPLEX_SUM_NAN) || both) return format->nan;

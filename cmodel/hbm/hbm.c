@@ -51,6 +51,7 @@ int duplex_dram_timing_of(const struct duplex_backend_options *options, struct d
   return DUPLEX_OK;
 }
 
+// Cells that were never written, no command yet; row sets are made when they are first written.
 static int start_channel(struct channel *channel, const struct duplex_dram_timing *timing) {
   channel->row_sets = calloc((size_t)DUPLEX_BUNDLES * DUPLEX_BANK_ROWS, sizeof *channel->row_sets);
   if (!channel->row_sets) return DUPLEX_ERROR_NO_MEMORY;
@@ -83,6 +84,7 @@ int duplex_hbm_open(unsigned channels, const struct duplex_dram_timing *timing, 
   return DUPLEX_OK;
 }
 
+// Also for a channel that start_channel has not filled.
 static void free_channel(struct channel *channel) {
   for (size_t i = 0; channel->row_sets && i < (size_t)DUPLEX_BUNDLES * DUPLEX_BANK_ROWS; i++)
     free(channel->row_sets[i]);
@@ -102,6 +104,7 @@ static uint8_t *row_set_to_write(struct channel *channel, size_t index) {
   return channel->row_sets[index];
 }
 
+// DUPLEX_ERROR_ARGUMENT unless the channel is there and the bytes lie within it.
 static int check_range(const struct duplex_hbm *hbm, unsigned channel, uint64_t address, size_t size) {
   const bool good =
       channel < hbm->channels && size <= DUPLEX_CHANNEL_BYTES && address <= DUPLEX_CHANNEL_BYTES - size;
@@ -164,17 +167,20 @@ const uint8_t *duplex_hbm_row_set(const struct duplex_hbm *hbm, unsigned channel
   return hbm->channel[channel].row_sets[(size_t)bundle * DUPLEX_BANK_ROWS + row];
 }
 
+// Notes the text for duplex_hbm_failure and returns the error.
 static int fail(struct duplex_hbm *hbm, unsigned channel, const char *text) {
   snprintf(hbm->failure, sizeof hbm->failure, "DRAM channel %u: %s", channel, text);
   return DUPLEX_ERROR_DRAM_TIMING;
 }
 
+// Writes the command to the command file, if there is one, and has it judged.
 static int judge(struct duplex_hbm *hbm, unsigned index, const struct duplex_judge_command *command) {
   if (hbm->command_file) duplex_judge_print(hbm->command_file, index, command);
   if (duplex_judge_take(&hbm->channel[index].judge, command)) return DUPLEX_OK;
   return fail(hbm, index, hbm->channel[index].judge.text);
 }
 
+// The row command on the pins of channel `index`: judged and counted.
 static int row_command(struct duplex_hbm *hbm, unsigned index, uint64_t clock,
                        const struct duplex_hbm_pins *pins) {
   struct channel *channel = &hbm->channel[index];
@@ -194,6 +200,8 @@ static int row_command(struct duplex_hbm *hbm, unsigned index, uint64_t clock,
   return DUPLEX_OK;
 }
 
+// Two beats of a column (NULL: cells never written, which read as 0) that will be on the data pins from
+// `first_clock` on; banks outside of the mask give 0.
 static void start_read(struct channel *channel, uint64_t first_clock, const uint8_t *column, uint8_t mask) {
   for (unsigned beat = 0; beat < 2; beat++) {
     const uint64_t clock = first_clock + beat;
@@ -211,6 +219,7 @@ static void start_read(struct channel *channel, uint64_t first_clock, const uint
   }
 }
 
+// The column command on the pins: judged and counted; a read's data are those of now, a write's come later.
 static int column_command(struct duplex_hbm *hbm, unsigned index, uint64_t clock,
                           const struct duplex_hbm_pins *pins) {
   struct channel *channel = &hbm->channel[index];
@@ -237,6 +246,7 @@ static int column_command(struct duplex_hbm *hbm, unsigned index, uint64_t clock
   return DUPLEX_OK;
 }
 
+// The bytes on the write-data pins go into the column whose turn it is, if there is one.
 static void take_write_data(struct channel *channel, uint64_t clock, const uint8_t *data) {
   if (!channel->write_count) return;
   const struct write_in_flight *write = &channel->writes[channel->write_first];

@@ -43,6 +43,7 @@ static unsigned cut(char *line, char *fields[FIELDS_MAX]) {
   return count;
 }
 
+// A number of digits only, at most `most`; false, and any value, if it is none.
 static bool read_number(const char *text, int base, uint64_t most, uint64_t *value) {
   const char *digits = base == 16 ? "0123456789abcdefABCDEF" : "0123456789";
   const size_t length = strspn(text, digits);
@@ -51,6 +52,7 @@ static bool read_number(const char *text, int base, uint64_t most, uint64_t *val
   return *value <= most;
 }
 
+// The kind of that name; false if there is none.
 static bool read_kind(const char *text, enum duplex_judge_kind *kind) {
   for (unsigned i = 0; i < DUPLEX_JUDGE_KINDS; i++)
     if (strcmp(text, duplex_judge_kind_names[i]) == 0) {
@@ -81,6 +83,7 @@ bool duplex_judge_parse(const char *line, unsigned *channel, struct duplex_judge
   return true;
 }
 
+// The timing parameter of that name and its number in the list; NULL if there is none.
 static unsigned *field_named(struct duplex_dram_timing *timing, const char *name, unsigned *number) {
   *number = 0;
 #define FIELD(field)                                    \
@@ -91,6 +94,8 @@ static unsigned *field_named(struct duplex_dram_timing *timing, const char *name
   return NULL;
 }
 
+// One line of a preset into `timing`; `seen` has one bit for each parameter that was given. NULL, or what is
+// wrong.
 static const char *read_preset_line(const char *line, struct duplex_dram_timing *timing, uint64_t *seen) {
   char name[32], text[32];
   uint64_t value;

@@ -14,6 +14,7 @@ static void forget(int64_t *times, size_t count) {
   for (size_t i = 0; i < count; i++) times[i] = LONG_AGO;
 }
 
+// No command of Logic-PIM, or of the xPU, so far.
 static void start_side(struct duplex_judge_side *side) {
   side->row_command = side->column_command = side->column_rd = side->column_wr = side->data_end = LONG_AGO;
   forget(side->rank_act, 2);
@@ -39,6 +40,7 @@ void duplex_judge_start(struct duplex_judge *judge, const struct duplex_dram_tim
   forget(&judge->window[0][0], 8);
 }
 
+// The pins on which the command came: Logic-PIM's or the xPU's.
 static struct duplex_judge_side *side_of(struct duplex_judge *judge,
                                          const struct duplex_judge_command *command) {
   return &judge->side[command->xpu];
@@ -49,6 +51,7 @@ static unsigned group_of(const struct duplex_judge_command *command) {
   return (unsigned)__builtin_ctz(command->mask) % 4;
 }
 
+// Notes which rule the command breaks; false, so that a rule can end with it.
 static bool broken(struct duplex_judge *judge, const struct duplex_judge_command *command, const char *rule) {
   snprintf(judge->text, sizeof judge->text, "tCK %" PRIu64 " %s%s bundle %u: %s", command->tck,
            command->xpu ? "X" : "", duplex_judge_kind_names[command->kind], command->bundle, rule);
@@ -73,6 +76,8 @@ static bool is_column(enum duplex_judge_kind kind) {
 
 // --- rules of one bank ---
 
+// The rules of a command to one bank, one function for each kind: true if all hold, else false with the text
+// of the first that does not.
 static bool bank_act(struct duplex_judge *j, const struct duplex_judge_command *c,
                      const struct duplex_judge_bank *b) {
   const struct duplex_dram_timing *t = &j->timing;
@@ -82,6 +87,7 @@ static bool bank_act(struct duplex_judge *j, const struct duplex_judge_command *
          after(j, c, b->refab, t->nRFC, "REFAB to ACT, nRFC");
 }
 
+// As bank_act.
 static bool bank_pre(struct duplex_judge *j, const struct duplex_judge_command *c,
                      const struct duplex_judge_bank *b) {
   const struct duplex_dram_timing *t = &j->timing;
@@ -91,6 +97,7 @@ static bool bank_pre(struct duplex_judge *j, const struct duplex_judge_command *
          after(j, c, b->refab, t->nRFC, "REFAB to PRE, nRFC");
 }
 
+// As bank_act, for REF and REFAB.
 static bool bank_ref(struct duplex_judge *j, const struct duplex_judge_command *c,
                      const struct duplex_judge_bank *b) {
   const struct duplex_dram_timing *t = &j->timing;
@@ -100,6 +107,7 @@ static bool bank_ref(struct duplex_judge *j, const struct duplex_judge_command *
          after(j, c, b->refab, t->nRFC, "REFAB to REF, nRFC");
 }
 
+// As bank_act, for RD and WR: all banks of the mask must have the same row open.
 static bool bank_column(struct duplex_judge *j, const struct duplex_judge_command *c,
                         const struct duplex_judge_bank *b) {
   const struct duplex_dram_timing *t = &j->timing;
@@ -110,6 +118,7 @@ static bool bank_column(struct duplex_judge *j, const struct duplex_judge_comman
                                     : after(j, c, b->act, t->nRCDWR, "ACT to WR, nRCDWR");
 }
 
+// The rules of each bank that the command names; REFAB names all banks of a rank.
 static bool banks_allow(struct duplex_judge *judge, const struct duplex_judge_command *command) {
   typedef bool rule(struct duplex_judge *, const struct duplex_judge_command *,
                     const struct duplex_judge_bank *);
@@ -129,6 +138,7 @@ static bool banks_allow(struct duplex_judge *judge, const struct duplex_judge_co
 
 // --- rules of rank and channel ---
 
+// No five activations of a rank within nFAW; `window` holds the last four times of each rank.
 static bool window_allows(struct duplex_judge *judge, const struct duplex_judge_command *command,
                           int64_t window[2][4]) {
   const unsigned rank = command->bundle / 2;
@@ -139,6 +149,7 @@ static bool window_allows(struct duplex_judge *judge, const struct duplex_judge_
                "five bank activations of the rank, nFAW");
 }
 
+// Distances between activations of a rank, by side; under the strict rule the window counts both sides.
 static bool rank_allows_act(struct duplex_judge *judge, const struct duplex_judge_command *command) {
   const struct duplex_dram_timing *t = &judge->timing;
   struct duplex_judge_side *side = side_of(judge, command);
@@ -159,6 +170,7 @@ static unsigned to_other_rank(const struct duplex_judge *judge, unsigned rank_be
   return rank_before != bundle / 2 ? judge->timing.nRTR : 0;
 }
 
+// Distances between column commands of the xPU; `rd_switch`, `wr_switch`: tCK more for another rank.
 static bool xpu_column(struct duplex_judge *j, const struct duplex_judge_command *c, unsigned rd_switch,
                        unsigned wr_switch) {
   const struct duplex_dram_timing *t = &j->timing;
@@ -176,6 +188,7 @@ static bool xpu_column(struct duplex_judge *j, const struct duplex_judge_command
          after(j, c, side->column_rd, t->nRTW + rd_switch, "RD to WR, nRTW + nRTR");
 }
 
+// Distances between column commands of one side of the channel.
 static bool channel_allows_column(struct duplex_judge *j, const struct duplex_judge_command *c) {
   const struct duplex_dram_timing *t = &j->timing;
   const struct duplex_judge_side *side = side_of(j, c);
@@ -193,6 +206,7 @@ static int64_t data_start(const struct duplex_judge *judge, const struct duplex_
   return (int64_t)command->tck + (command->kind == DUPLEX_JUDGE_RD ? judge->timing.nCL : judge->timing.nCWL);
 }
 
+// The data of the command before must have left the bus.
 static bool data_bus_free(struct duplex_judge *judge, const struct duplex_judge_command *command) {
   const int64_t overlap = side_of(judge, command)->data_end - data_start(judge, command);
   if (overlap <= 0) return true;
@@ -203,6 +217,7 @@ static bool data_bus_free(struct duplex_judge *judge, const struct duplex_judge_
   return false;
 }
 
+// Times rise; one row and one column command a tCK on each side.
 static bool buses_allow(struct duplex_judge *judge, const struct duplex_judge_command *command) {
   const bool column = is_column(command->kind);
   if ((int64_t)command->tck < judge->now) return broken(judge, command, "earlier than the command before it");
@@ -211,6 +226,7 @@ static bool buses_allow(struct duplex_judge *judge, const struct duplex_judge_co
   return after(judge, command, last, 1, column ? "one column command a tCK" : "one row command a tCK");
 }
 
+// Bundle, mask, row and column are there, and the side may give such a command.
 static bool well_formed(struct duplex_judge *judge, const struct duplex_judge_command *command) {
   if (command->bundle >= DUPLEX_BUNDLES) return broken(judge, command, "no such bundle");
   if (command->mask == 0 || command->mask > 0xff) return broken(judge, command, "the mask is not 1 to ff");
@@ -247,6 +263,7 @@ static int64_t refresh_limit_of(const struct duplex_dram_timing *timing,
   return owed < apart ? owed : apart;
 }
 
+// The first time at which a bank in use will have waited too long, so that most commands need not look.
 static void find_refresh_limit(struct duplex_judge *judge) {
   judge->refresh_limit = INT64_MAX;
   for (unsigned bundle = 0; bundle < DUPLEX_BUNDLES; bundle++)
@@ -256,6 +273,7 @@ static void find_refresh_limit(struct duplex_judge *judge) {
     }
 }
 
+// False, with the text, if a bank in use has waited too long at `tck`.
 static bool refresh_in_time(struct duplex_judge *judge, int64_t tck) {
   if (tck <= judge->refresh_limit) return true;
   for (unsigned bundle = 0; bundle < DUPLEX_BUNDLES; bundle++)
@@ -272,6 +290,7 @@ static bool refresh_in_time(struct duplex_judge *judge, int64_t tck) {
 
 // --- what a legal command leaves behind ---
 
+// What later commands to the bank have to know of this one.
 static void note_bank(struct duplex_judge_bank *bank, const struct duplex_judge_command *command) {
   const int64_t now = (int64_t)command->tck;
   switch (command->kind) {
@@ -299,6 +318,7 @@ static void note_bank(struct duplex_judge_bank *bank, const struct duplex_judge_
   }
 }
 
+// Shifts the times of the banks that the command activates into the window.
 static void note_window(int64_t window[4], const struct duplex_judge_command *command) {
   for (int i = 0; i < __builtin_popcount(command->mask); i++) {
     memmove(&window[0], &window[1], 3 * sizeof window[0]);
@@ -306,6 +326,7 @@ static void note_window(int64_t window[4], const struct duplex_judge_command *co
   }
 }
 
+// What later activations of the rank have to know.
 static void note_act(struct duplex_judge *judge, const struct duplex_judge_command *command) {
   const unsigned rank = command->bundle / 2;
   struct duplex_judge_side *side = side_of(judge, command);
@@ -314,6 +335,7 @@ static void note_act(struct duplex_judge *judge, const struct duplex_judge_comma
   note_window(judge->window[rank], command);
 }
 
+// What later column commands of the same side have to know, and until when its data are on the bus.
 static void note_column(struct duplex_judge *judge, const struct duplex_judge_command *command) {
   struct duplex_judge_side *side = side_of(judge, command);
   const unsigned rank = command->bundle / 2;
@@ -330,6 +352,7 @@ static void note_column(struct duplex_judge *judge, const struct duplex_judge_co
   side->data_end = data_start(judge, command) + (command->xpu ? judge->timing.nBL : judge->timing.nCCDL);
 }
 
+// A refresh of both bundles of the rank, all banks.
 static void note_refresh_of_rank(struct duplex_judge *judge, const struct duplex_judge_command *command) {
   for (unsigned i = 0; i < 2 * BANKS; i++) {
     struct duplex_judge_bank *bank = &judge->banks[command->bundle / 2 * 2 + i / BANKS][i % BANKS];
@@ -338,6 +361,7 @@ static void note_refresh_of_rank(struct duplex_judge *judge, const struct duplex
   }
 }
 
+// Notes a command that was found legal.
 static void note(struct duplex_judge *judge, const struct duplex_judge_command *command) {
   const int64_t now = (int64_t)command->tck;
   const bool first = !judge->used[command->bundle];
@@ -357,6 +381,7 @@ static void note(struct duplex_judge *judge, const struct duplex_judge_command *
   }
 }
 
+// OWNER: from now on the bundles of the mask are Logic-PIM's.
 static bool take_owner(struct duplex_judge *judge, const struct duplex_judge_command *command) {
   if ((int64_t)command->tck < judge->now) return broken(judge, command, "earlier than the command before it");
   if (command->mask > 0xf) return broken(judge, command, "the mask is not 0 to f");

@@ -2,6 +2,7 @@
 // Rows of the xPU's banks: which row command one may have now.
 #include "cmodel/hbm/xpu_rows.h"
 
+// Whether the bank, its rank, its group and the window of four allow an ACT now.
 static bool may_activate(const struct duplex_xpu_traffic *x, unsigned bundle, unsigned bank) {
   const unsigned rank = bundle / 2;
   const struct duplex_xpu_bank *b = &x->bank[bundle][bank];

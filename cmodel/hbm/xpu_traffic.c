@@ -45,13 +45,30 @@ void duplex_xpu_take(struct duplex_xpu_traffic *x, unsigned owned) {
 
 void duplex_xpu_see_refresh(struct duplex_xpu_traffic *x, unsigned bundle) { x->refreshes[bundle]++; }
 
-void duplex_xpu_skip(struct duplex_xpu_traffic *x, uint64_t clocks_skipped) {
-  const uint64_t end = x->now + clocks_skipped;
-  const uint64_t interval = x->timing.nREFI / 2;
-  const uint64_t intervals = x->refresh_due < end ? (end - 1 - x->refresh_due) / interval + 1 : 0;
+// No bank has a command to come before the next refresh is due; `all_closed`: and none is open.
+static bool banks_rest(const struct duplex_xpu_traffic *x, bool all_closed) {
+  bool rest = true;
+  for (unsigned i = 0; i < DUPLEX_BUNDLES * 8; i++) {
+    const struct duplex_xpu_bank *b = &x->bank[i / 8][i % 8];
+    const bool owned = x->owned >> i / 8 & 1;
+    rest = rest && !(owned && b->owed) && !(b->open && (all_closed || !owned));
+  }
+  return rest;
+}
+
+bool duplex_xpu_quiet(const struct duplex_xpu_traffic *x) {
+  const bool shows = x->pins.row_valid || x->pins.column_valid || x->request || x->refreshed_bundles;
+  return !shows && !x->streams && !x->gave && !x->writes_left && banks_rest(x, false);
+}
+
+bool duplex_xpu_closed(const struct duplex_xpu_traffic *x) { return banks_rest(x, true); }
+
+uint64_t duplex_xpu_to_refresh(const struct duplex_xpu_traffic *x) { return x->refresh_due - 1 - x->now; }
+
+void duplex_xpu_skip(struct duplex_xpu_traffic *x, uint64_t clocks, uint64_t intervals) {
   for (unsigned bundle = 0; bundle < DUPLEX_BUNDLES; bundle++) x->refreshes[bundle] += intervals;
-  x->refresh_due += intervals * interval;
-  x->now = end;
+  x->refresh_due += intervals * (x->timing.nREFI / 2);
+  x->now += clocks;
 }
 
 // Pairs go round the owned bundles, then round the banks, then to the next row.
@@ -67,6 +84,7 @@ static struct pair pair_at(const struct duplex_xpu_traffic *x, uint64_t number) 
 // Writes go first: somebody waits for them.
 static bool is_streaming(const struct duplex_xpu_traffic *x) { return x->streams && !x->writes_left; }
 
+// Whether the stream reads from the bank soon.
 static bool is_wanted(const struct duplex_xpu_traffic *x, unsigned bundle, unsigned bank) {
   for (unsigned i = 0; i < AHEAD && is_streaming(x); i++) {
     const struct pair p = pair_at(x, x->pair + i);
@@ -75,6 +93,7 @@ static bool is_wanted(const struct duplex_xpu_traffic *x, unsigned bundle, unsig
   return false;
 }
 
+// A refresh that is owed, or the PRE before it, for a bank that nobody wants; XPU_NOTHING if there is none.
 static struct xpu_candidate refresh(const struct duplex_xpu_traffic *x) {
   for (unsigned bundle = 0; bundle < DUPLEX_BUNDLES; bundle++) {
     for (unsigned bank = 0; x->owned >> bundle & 1 && bank < 8; bank++) {
@@ -98,6 +117,8 @@ static struct xpu_candidate close_given(const struct duplex_xpu_traffic *x) {
   return (struct xpu_candidate){.command = XPU_NOTHING};
 }
 
+// The row command of this clock: rows of bundles given away are closed first, then writes, then the stream,
+// then refreshes.
 static struct xpu_candidate choose(const struct duplex_xpu_traffic *x) {
   const struct xpu_candidate given =
       x->gave ? close_given(x) : (struct xpu_candidate){.command = XPU_NOTHING};
@@ -114,6 +135,7 @@ static struct xpu_candidate choose(const struct duplex_xpu_traffic *x) {
   return refresh(x);
 }
 
+// Puts the chosen row command on the pins and notes what it makes later commands wait for.
 static void give(struct duplex_xpu_traffic *x, const struct xpu_candidate *c) {
   struct duplex_xpu_bank *b = &x->bank[c->bundle][c->bank];
   const struct duplex_dram_timing *t = &x->timing;
@@ -144,6 +166,8 @@ static void give(struct duplex_xpu_traffic *x, const struct xpu_candidate *c) {
   }
 }
 
+// The next read of the stream if its row is open and all rules allow it; goes on to the next pair of banks
+// behind the last one.
 static void read_column(struct duplex_xpu_traffic *x) {
   const struct pair p = pair_at(x, x->pair);
   const unsigned rank = p.bundle / 2;
@@ -168,6 +192,7 @@ static void read_column(struct duplex_xpu_traffic *x) {
   x->pair++;
 }
 
+// Bundles that are refreshed in all banks are told; each nREFI every bank owes one more.
 static void count_refreshes(struct duplex_xpu_traffic *x) {
   x->refreshed_bundles = 0;
   for (unsigned bundle = 0; bundle < DUPLEX_BUNDLES; bundle++) {
@@ -182,6 +207,7 @@ static void count_refreshes(struct duplex_xpu_traffic *x) {
     for (unsigned bank = 0; x->owned >> bundle & 1 && bank < 8; bank++) x->bank[bundle][bank].owed++;
 }
 
+// Whether a row is still open in a bundle that is not the xPU's any more.
 static bool any_open_given(const struct duplex_xpu_traffic *x) {
   for (unsigned bundle = 0; bundle < DUPLEX_BUNDLES; bundle++)
     for (unsigned bank = 0; !(x->owned >> bundle & 1) && bank < 8; bank++)

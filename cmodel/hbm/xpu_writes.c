@@ -19,6 +19,7 @@ static uint64_t *left_of_group(struct duplex_xpu_traffic *x, uint64_t address) {
   return &x->group_left[address >> (DUPLEX_BUNDLE_LSB + 1)][address / ATOM_BYTES % 4];
 }
 
+// Queues the write of one column at its bank; DUPLEX_ERROR_NO_MEMORY leaves the queue as it was.
 static int add(struct duplex_xpu_traffic *x, uint64_t address) {
   struct duplex_xpu_queue *q = queue_of(x, address);
   if (q->first == q->count) q->first = q->count = 0;
@@ -77,6 +78,7 @@ struct xpu_candidate xpu_writes_row(const struct duplex_xpu_traffic *x) {
   return best;
 }
 
+// Whether the bank's oldest write may go now: its row is open and all rules allow it.
 static bool may_write(const struct duplex_xpu_traffic *x, unsigned bundle, unsigned bank) {
   const struct duplex_xpu_bank *b = &x->bank[bundle][bank];
   const struct duplex_xpu_queue *q = &x->queue[bundle][bank];
@@ -86,6 +88,7 @@ static bool may_write(const struct duplex_xpu_traffic *x, unsigned bundle, unsig
          x->now >= x->write_at + (rank != x->last_write_rank ? xpu_clocks(x->timing.nRTR) : 0);
 }
 
+// Puts the bank's oldest write on the pins and notes what it makes later commands wait for.
 static void write_one(struct duplex_xpu_traffic *x, unsigned bundle, unsigned bank) {
   const struct duplex_dram_timing *t = &x->timing;
   struct duplex_xpu_queue *q = &x->queue[bundle][bank];

@@ -14,6 +14,7 @@ static int64_t f16_units(duplex_f16 value) {
 
 static bool f16_special(duplex_f16 value) { return (value & 0x7c00) == 0x7c00; }
 
+// The flags of a product in which one factor or both are Inf or NaN: Inf times 0 is NaN.
 static uint32_t special_product_flags(duplex_f16 a, duplex_f16 b) {
   const unsigned magnitude_a = a & 0x7fff;
   const unsigned magnitude_b = b & 0x7fff;
@@ -22,6 +23,7 @@ static uint32_t special_product_flags(duplex_f16 a, duplex_f16 b) {
   return (a ^ b) & 0x8000 ? DUPLEX_SUM_NEG_INF : DUPLEX_SUM_POS_INF;
 }
 
+// Adds high * 2^64 + low, with the carry from the low word.
 static void add_parts(struct duplex_sum *sum, uint64_t low, int64_t high) {
   const uint64_t old = sum->low;
   sum->low += low;

@@ -8,6 +8,7 @@
 // Clocks of an access, and the one in which a write has its effect, in which a read looks.
 enum { WRITE_CLOCKS = 6, WRITE_EFFECT = 2, READ_CLOCKS = 7, READ_LOOK = 3 };
 
+// That many clocks of the stack, or fewer if one of them fails: then its error.
 static int run(struct stack_model *stack, unsigned clocks) {
   int error = DUPLEX_OK;
   for (unsigned i = 0; i < clocks && !error; i++) error = stack_clock(stack);

@@ -9,11 +9,13 @@
 #include "cmodel/stack/register_access.h"
 #include "cmodel/stack/stack_clock.h"
 #include "duplex/error.h"
+#include "duplex/gemm.h"
 
 #define RESET_CLOCKS 4  // of the RTL back end
 
 static struct stack_model *self(struct duplex_backend *backend) { return (struct stack_model *)backend; }
 
+// Frees everything; also a stack that was opened only in part.
 static void model_close(struct duplex_backend *backend) {
   duplex_hbm_close(self(backend)->hbm);
   execution_close(&self(backend)->execution);
@@ -31,6 +33,7 @@ static int model_reg_write(struct duplex_backend *backend, uint32_t address, uin
   return stack_reg_write(self(backend), address, value);
 }
 
+// Bytes of DRAM; those of bundles that are Logic-PIM's read as DUPLEX_FOREIGN_BYTE, with an error.
 static int model_mem_read(struct duplex_backend *backend, unsigned channel, uint64_t address, void *bytes,
                           size_t size) {
   const int error = duplex_hbm_mem_read(self(backend)->hbm, channel, address, bytes, size);
@@ -39,6 +42,7 @@ static int model_mem_read(struct duplex_backend *backend, unsigned channel, uint
                                         address, size, bytes);
 }
 
+// All bytes or, with an error, none.
 static int model_mem_write(struct duplex_backend *backend, unsigned channel, uint64_t address,
                            const void *bytes, size_t size) {
   const int error = duplex_hbm_check_owner(self(backend)->hbm, self(backend)->registers.bundle_owner, channel,
@@ -46,27 +50,26 @@ static int model_mem_write(struct duplex_backend *backend, unsigned channel, uin
   return error ? error : duplex_hbm_mem_write(self(backend)->hbm, channel, address, bytes, size);
 }
 
+// So many clocks, or until the interrupt line rises if `interrupt` is not NULL; clocks in which nothing
+// happens are skipped.
 static int model_advance(struct duplex_backend *backend, uint64_t clocks, int *interrupt) {
   struct stack_model *stack = self(backend);
   const uint64_t end = stack->clocks + clocks;
   int error = DUPLEX_OK;
-  while (stack->clocks < end && !(interrupt && stack->interrupt) && !error) {
-    if (stack_idle(stack)) {
-      stack_skip(stack, end - stack->clocks);
-    } else {
-      error = stack_clock(stack);
-    }
-  }
+  while (stack->clocks < end && !(interrupt && stack->interrupt) && !error)
+    if (stack_skip(stack, end - stack->clocks) == 0) error = stack_clock(stack);
   if (interrupt) *interrupt = stack->interrupt;
   return error;
 }
 
+// As model_mem_write; the column commands of the xPU that it takes come in later clocks.
 static int model_xpu_write(struct duplex_backend *backend, unsigned channel, uint64_t address,
                            const void *bytes, size_t size) {
   const int error = model_mem_write(backend, channel, address, bytes, size);
   return error ? error : duplex_xpu_write(&self(backend)->xpu[channel], address, size);
 }
 
+// Runs until the xPU has its bundles and has written everything, DUPLEX_XPU_WAIT_MOST clocks at most.
 static int model_xpu_wait(struct duplex_backend *backend) {
   struct stack_model *stack = self(backend);
   int error = DUPLEX_OK;
@@ -77,6 +80,7 @@ static int model_xpu_wait(struct duplex_backend *backend) {
 
 static uint64_t model_clocks(struct duplex_backend *backend) { return self(backend)->clocks; }
 
+// DRAM commands since open, of Logic-PIM and of the xPU.
 static void model_commands(struct duplex_backend *backend, struct duplex_dram_commands *commands) {
   *commands = self(backend)->commands;
   commands->xpu_rd = commands->xpu_wr = 0;
@@ -95,6 +99,7 @@ static const struct duplex_backend_ops model_ops = {
     model_xpu_write, model_xpu_wait, model_advance,  model_clocks,    model_commands, model_failure,
 };
 
+// All units but the registers as after reset; without streams the xPU is quiet.
 static void reset_units(struct stack_model *stack, const struct duplex_dram_timing *timing,
                         bool xpu_streams) {
   for (unsigned channel = 0; channel < stack->channels; channel++) {
@@ -113,9 +118,16 @@ static unsigned threads_of(const struct duplex_backend_options *options) {
   return cores > 0 ? (unsigned)cores : 1;
 }
 
+const char *duplex_cmodel_failure(void) {
+  return duplex_gemm_kernels()
+             ? ""
+             : "DUPLEX_KERNEL names no kernel of this processor: expected portable, avx2 or avx512";
+}
+
 int duplex_cmodel_open(const struct duplex_backend_options *options, struct duplex_backend **backend) {
   *backend = NULL;
   if (options->channels < 1 || options->channels > DUPLEX_CHANNELS) return DUPLEX_ERROR_ARGUMENT;
+  if (!duplex_gemm_kernels()) return DUPLEX_ERROR_ARGUMENT;
   if (options->trace_file || options->command_file) return DUPLEX_ERROR_NOT_AVAILABLE;
   struct stack_model *stack = calloc(1, sizeof *stack);
   if (!stack) return DUPLEX_ERROR_NO_MEMORY;

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "cmodel/common/channel_share.h"
+#include "duplex/arithmetic.h"
 #include "duplex/error.h"
 
 #define SLICES DUPLEX_CHANNELS  // of the shared buffers (rtl/control/shared_buffer.v)
@@ -57,6 +58,7 @@ static void start_pending(struct stack_model *stack, const uint32_t *d) {
                        DUPLEX_DESCRIPTOR_GET(d, CHANNEL_ROWS) / rows_of_unit, none);
 }
 
+// Adds the commands on a channel's pins in one clock.
 static void count_commands(struct duplex_dram_commands *commands, const struct duplex_hbm_pins *pins) {
   commands->act += pins->row_valid && pins->row_command == DUPLEX_ROW_COMMAND_ACT;
   commands->pre += pins->row_valid && pins->row_command == DUPLEX_ROW_COMMAND_PRE;
@@ -70,6 +72,7 @@ struct channel_lines {
   uint32_t word_ready, bus_valid, bus_load;
 };
 
+// Bit i of each word is channel i's line; changes nothing.
 static struct channel_lines look(const struct stack_model *stack) {
   struct channel_lines lines = {0};
   for (unsigned i = 0; i < stack->channels; i++) {
@@ -103,56 +106,89 @@ static void look_at_links(const struct stack_model *stack, struct attention_link
   for (unsigned i = 0; i < stack->channels; i++) links[i] = attention_show(&stack->channel[i].attention);
 }
 
-// `attention`: the job is one.
-static void clock_channels(struct stack_model *stack, bool job_valid, bool attention, bool parity, int grant,
-                           struct bus_word *granted) {
+// What the stack tells its channels in a clock.
+struct channels_in {
+  bool job_valid, attention;  // a job starts: a LOAD or GEMM, an attention job
+  int grant;                  // the channel that has the result bus, -1 for none
+};
+
+// What the channels show in a clock, taken together.
+struct channels_out {
+  bool front, older, busy, segment_room;
+  unsigned open;  // bundles with open rows
+};
+
+// The inputs of channel `i` but for its links: its share of a job that starts, which `entry` holds if it is
+// one of attention, and the lines of broadcast, result bus and xPU.
+static struct channel_in inputs_of(const struct stack_model *stack, unsigned i, const struct channels_in *in,
+                                   struct attention_entry *entry) {
+  const uint32_t *job = stack->controller.job;
+  const struct duplex_xpu_traffic *xpu = &stack->xpu[i];
+  struct channel_in channel = {
+      .job_valid = in->job_valid,
+      .word_valid = stack->broadcast.words != 0 && !(stack->broadcast.taken >> i & 1),
+      .bus_ready = in->grant == (int)i,
+      .xpu_act_request = xpu->request,
+      .xpu_ref = xpu->refreshed_bundles};
+  if (in->attention) {
+    const struct attention_share share = attention_share_of(job, i, stack->channels);
+    *entry = attention_entry_of(job, &share);
+    if (share.slots) channel.segment = entry;
+  }
+  if (in->job_valid) channel.count = channel_share_of(job, i, stack->channels, &channel.first_address);
+  return channel;
+}
+
+// One clock of channel `i` and of the xPU on it; its DRAM commands are counted.
+static void clock_channel(struct stack_model *stack, unsigned i, const struct channel_in *in,
+                          struct channel_out *out) {
+  struct bundle_controller *dram = &stack->channel[i].controller;
+  const struct duplex_hbm_pins pins = dram->pins;
+  count_commands(&stack->commands, &pins);
+  dram->owner = stack->registers.bundle_owner;
+  dram->strict = stack->registers.strict;
+  channel_timing_clock(&stack->channel[i], &stack->job, in, out);
+  clock_xpu(&stack->xpu[i], &pins, out->xpu_act_grant);
+}
+
+// One clock of all channels; the word of the one that has the result bus goes to `granted`.
+static struct channels_out clock_channels(struct stack_model *stack, const struct channels_in *channels_in,
+                                          struct bus_word *granted) {
   struct attention_links links[DUPLEX_CHANNELS];
+  struct channels_out all = {.segment_room = true};
   look_at_links(stack, links);
-  const bool word = stack->broadcast.words != 0;
-  bool front = false;
-  bool older = false;
-  bool busy = false;
-  bool room = true;
-  unsigned open = 0;
   for (unsigned i = 0; i < stack->channels; i++) {
-    const unsigned below = (i ? i : stack->channels) - 1;
-    const unsigned above = i + 1 == stack->channels ? 0 : i + 1;
-    struct channel_in in = {.job_valid = job_valid,
-                            .word_valid = word && !(stack->broadcast.taken >> i & 1),
-                            .bus_ready = grant == (int)i,
-                            .below = links[below],
-                            .above = links[above]};
-    struct channel_out out;
     struct attention_entry entry;
-    room &= attention_room(&stack->channel[i].attention);
-    if (attention) {
-      const struct attention_share share = attention_share_of(stack->controller.job, i, stack->channels);
-      entry = attention_entry_of(stack->controller.job, &share);
-      if (share.slots) in.segment = &entry;
-    }
-    if (job_valid) in.count = channel_share_of(stack->controller.job, i, stack->channels, &in.first_address);
-    struct bundle_controller *dram = &stack->channel[i].controller;
-    const struct duplex_hbm_pins pins = dram->pins;
-    count_commands(&stack->commands, &pins);
-    in.xpu_act_request = stack->xpu[i].request, in.xpu_ref = stack->xpu[i].refreshed_bundles;
-    dram->owner = stack->registers.bundle_owner, dram->strict = stack->registers.strict;
-    channel_timing_clock(&stack->channel[i], &stack->job, &in, &out);
-    clock_xpu(&stack->xpu[i], &pins, out.xpu_act_grant);
-    open |= out.open;
-    front |= out.front_busy, older |= out.older_busy, busy |= out.busy;
+    struct channel_in in = inputs_of(stack, i, channels_in, &entry);
+    struct channel_out out;
+    in.below = links[(i ? i : stack->channels) - 1];
+    in.above = links[i + 1 == stack->channels ? 0 : i + 1];
+    all.segment_room &= attention_room(&stack->channel[i].attention);
+    clock_channel(stack, i, &in, &out);
+    all.open |= out.open;
+    all.front |= out.front_busy;
+    all.older |= out.older_busy;
+    all.busy |= out.busy;
     if (!in.bus_ready) continue;
     *granted = out.word;
     granted->channel = (uint8_t)i;
   }
-  const bool reading = broadcast_busy(&stack->broadcast);
-  const bool *inside = stack->bus.inside_busy;
-  stack->open = open;
-  stack->front_busy = front || reading;
-  stack->older_busy = older || inside[!parity];
-  stack->work_busy = busy || reading || inside[0] || inside[1];
-  stack->segment_room = room;
+  return all;
 }
 
+// What the operation controller and the registers see of the work in the next clock; `parity` is that of the
+// job which was the youngest before this edge.
+static void show_work(struct stack_model *stack, const struct channels_out *channels, bool parity) {
+  const bool reading = broadcast_busy(&stack->broadcast);
+  const bool *inside = stack->bus.inside_busy;
+  stack->open = channels->open;
+  stack->front_busy = channels->front || reading;
+  stack->older_busy = channels->older || inside[!parity];
+  stack->work_busy = channels->busy || reading || inside[0] || inside[1];
+  stack->segment_room = channels->segment_room;
+}
+
+// The bundles that BUNDLE_OWNER leaves to the xPU go to it, on every channel.
 static void stack_hand_over(struct stack_model *stack) {
   stack->owner = stack->registers.bundle_owner;
   for (unsigned i = 0; i < stack->channels; i++)
@@ -185,7 +221,9 @@ int stack_clock(struct stack_model *stack) {
   struct registers_in registers;
   struct bus_word granted;
   operation_controller_clock(&stack->controller, &controller_in, &registers);
-  clock_channels(stack, job_valid, attention, parity, grant, &granted);
+  const struct channels_in channels_in = {job_valid, attention, grant};
+  const struct channels_out channels = clock_channels(stack, &channels_in, &granted);
+  show_work(stack, &channels, parity);
   broadcast_clock(&stack->broadcast, &stack->job, read, lines.word_ready, stack->channels);
   if (job_valid && !stack->job.load) broadcast_start(&stack->broadcast, &stack->job);
   result_bus_clock(&stack->bus, job_valid && stack->job.load, grant >= 0 ? &granted : NULL, stack->channels);
@@ -204,16 +242,34 @@ bool stack_xpu_busy(const struct stack_model *stack) {
   return busy;
 }
 
-bool stack_idle(const struct stack_model *stack) {
+// No job and no access of the xPU is under way; DRAM rows may still have to be closed or refreshed.
+static bool stack_idle(const struct stack_model *stack) {
   const struct operation_controller *c = &stack->controller;
   return registers_settled(&stack->registers) && !operation_controller_busy(c) && !c->error && !c->fetched &&
          c->start == 0 && !stack->work_busy && !stack_xpu_busy(stack);
 }
 
-void stack_skip(struct stack_model *stack, uint64_t clocks) {
-  for (unsigned i = 0; i < stack->channels; i++) {
-    stack->commands.ref += bundle_controller_skip(&stack->channel[i].controller, clocks);
-    duplex_xpu_skip(&stack->xpu[i], clocks);
+// An idle stack is quiet up to the next refresh, which is done clock by clock. Whole intervals are passed
+// over only from the last clock before a refresh on, and with all rows closed: then every bundle is refreshed
+// once in each, long before its end, and they leave nothing behind but their number.
+uint64_t stack_skip(struct stack_model *stack, uint64_t most) {
+  bool quiet = stack_idle(stack);
+  bool closed = true;
+  for (unsigned i = 0; i < stack->channels && quiet; i++) {
+    const struct bundle_controller *dram = &stack->channel[i].controller;
+    quiet = bundle_controller_quiet(dram) && duplex_xpu_quiet(&stack->xpu[i]);
+    closed = closed && bundle_controller_closed(dram) && duplex_xpu_closed(&stack->xpu[i]);
   }
+  if (!quiet) return 0;
+  const uint64_t to_refresh = duplex_xpu_to_refresh(&stack->xpu[0]);
+  const uint64_t interval = stack->channel[0].controller.timing.refresh_interval;
+  const uint64_t intervals = to_refresh == 0 && closed ? most / interval : 0;
+  const uint64_t clocks = intervals ? intervals * interval : duplex_smaller(most, to_refresh);
+  for (unsigned i = 0; i < stack->channels; i++) {
+    bundle_controller_skip(&stack->channel[i].controller, clocks, intervals);
+    duplex_xpu_skip(&stack->xpu[i], clocks, intervals);
+  }
+  stack->commands.ref += intervals * stack->channels * (unsigned)__builtin_popcount(stack->owner);
   stack->clocks += clocks;
+  return clocks;
 }

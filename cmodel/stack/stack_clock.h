@@ -5,11 +5,10 @@
 
 #include "cmodel/stack/stack.h"
 
-// An error if a job could not be computed. stack_idle: nothing will happen any more. stack_skip: so many
-// clocks in which nothing does.
+// An error if a job could not be computed.
 int stack_clock(struct stack_model *stack);
 bool stack_xpu_busy(const struct stack_model *stack);  // on any channel: writes, or a hand-over
-bool stack_idle(const struct stack_model *stack);
-void stack_skip(struct stack_model *stack, uint64_t clocks);
+// Passes over clocks in which nothing happens, `most` of them; returns how many there were, maybe none.
+uint64_t stack_skip(struct stack_model *stack, uint64_t most);
 
 #endif

@@ -85,9 +85,10 @@ void ring_finish(struct ring *ring) {
   while (hal_read(ring->hal, DUPLEX_REG_COMPLETED) - ring->completed < ring->report->descriptors)
     if (!wait_for_news(ring)) return;
   hal_write(ring->hal, DUPLEX_REG_INTERRUPT_STATUS, DONE);
-  ring->report->result = FIRMWARE_DONE;
+  ring->report->finished = ring->report->descriptors;
 }
 
+// Every field 0; written out, because it stands between two descriptors of a job.
 static void clear(uint32_t d[DUPLEX_DESCRIPTOR_WORDS]) {
 #pragma GCC unroll 16
   for (uint32_t word = 0; word < DUPLEX_DESCRIPTOR_WORDS; word++) d[word] = 0;

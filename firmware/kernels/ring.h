@@ -53,6 +53,8 @@ static inline bool ring_reserve(struct ring *ring, bool last, uint32_t *slot, ui
   *slot = hal_base(DUPLEX_REG_RING + 4 * DUPLEX_DESCRIPTOR_WORDS * number);
   return true;
 }
+
+// The descriptor in the next slot goes to the stack; its words have been written.
 static inline void ring_commit(struct ring *ring) {
   ring->produced = (ring->produced + 1) & 0xffff;
   ring->report->descriptors++;
@@ -62,7 +64,8 @@ static inline bool ring_slot_is_new(const struct ring *ring) {
   return ring->report->descriptors < DUPLEX_RING_ENTRIES;
 }
 
-// Waits until all descriptors are completed.
+// Waits until all descriptors are completed. A kernel that returns without it has its job refused: results
+// may still be under way.
 void ring_finish(struct ring *ring);
 
 // Descriptors of the kernels; the tag is the caller's. All but the load of a table may start while the one

@@ -88,6 +88,8 @@ static enum completion_status check_numbers(const struct attention_message *m, u
   return COMPLETION_DONE;
 }
 
+// Checks a message of attention and runs it; its list is checked sequence by sequence as it is read. Another
+// status than DONE sets `detail` to the offset of what is wrong.
 static enum completion_status serve_attention(struct client *client, const void *payload,
                                               struct firmware_report *report, uint32_t *detail) {
   const struct attention_message *m = payload;

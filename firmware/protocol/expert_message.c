@@ -15,6 +15,7 @@ static bool table_is_there(const struct client *client, uint32_t serial) {
          p->table.serial == serial;
 }
 
+// Whose activation table the stack has now; none if it was not loaded whole.
 static void note_table(const struct client *client, uint32_t serial, bool loaded) {
   struct protocol *p = client->protocol;
   p->table.queue = client->queue;
@@ -49,6 +50,8 @@ static enum completion_status check_tokens(const struct client *client, const st
   return COMPLETION_DONE;
 }
 
+// Checks a message of an expert and runs it; loads the table unless the stack has it. As serve_attention sets
+// `detail`.
 static enum completion_status serve_expert(struct client *client, const void *payload,
                                            struct firmware_report *report, uint32_t *detail) {
   const struct expert_message *m = payload;

@@ -6,6 +6,7 @@
 
 #define AT(member) (uint32_t) offsetof(struct gemm_message, member)
 
+// Checks a message of a GEMM and runs it. As serve_attention sets `detail`.
 static enum completion_status serve_gemm(struct client *client, const void *payload,
                                          struct firmware_report *report, uint32_t *detail) {
   const struct gemm_message *m = payload;

@@ -2,6 +2,7 @@
 // Serves the queues in turn: takes a message, checks it, runs its kernel, completes it.
 #include <stddef.h>
 
+#include "firmware/kernels/ring.h"
 #include "firmware/protocol.h"
 
 void protocol_start(struct protocol *protocol, struct mailbox *box) {
@@ -69,12 +70,22 @@ static const struct kernel *find(uint32_t kind) {
   return *kernel;
 }
 
+// What a kernel left in the ring without waiting for it is dropped: its results are nobody's. True if there
+// was something.
+static bool drop_unfinished(const struct client *client, struct firmware_report *report) {
+  if (report->result != FIRMWARE_DONE || report->finished == report->descriptors) return false;
+  report->result = FIRMWARE_UNFINISHED;
+  ring_recover(&client->protocol->hal);
+  return true;
+}
+
 // Checks the header of the message that was copied and runs its kernel.
 static enum completion_status run(struct client *client, struct firmware_report *report, uint32_t *detail) {
   static const uint8_t statuses[] = {[FIRMWARE_DONE] = COMPLETION_DONE,
                                      [FIRMWARE_REFUSED] = COMPLETION_REFUSED,
                                      [FIRMWARE_WATCHDOG] = COMPLETION_WATCHDOG,
-                                     [FIRMWARE_CANCELLED] = COMPLETION_CANCELLED};
+                                     [FIRMWARE_CANCELLED] = COMPLETION_CANCELLED,
+                                     [FIRMWARE_UNFINISHED] = COMPLETION_UNFINISHED};
   const struct message *message = &client->protocol->message;
   if (hal_cancelled(&client->protocol->hal)) return COMPLETION_CANCELLED;
   if (message->version != PROTOCOL_VERSION) return COMPLETION_VERSION;
@@ -82,7 +93,10 @@ static enum completion_status run(struct client *client, struct firmware_report 
   if (!kernel) return COMPLETION_KIND;
   if (message->length != PROTOCOL_HEADER_BYTES + kernel->bytes) return COMPLETION_LENGTH;
   const enum completion_status status = kernel->serve(client, message->payload, report, detail);
-  return status == COMPLETION_DONE ? (enum completion_status)statuses[report->result] : status;
+  const bool unfinished = drop_unfinished(client, report);
+  if (status != COMPLETION_DONE) return status;
+  if (unfinished) *detail = report->descriptors - report->finished;
+  return (enum completion_status)statuses[report->result];
 }
 
 // Answers the message that was served last.

@@ -70,9 +70,11 @@ struct duplex_backend {
   const struct duplex_backend_ops *ops;
 };
 
-// The C model of a stack. *backend is NULL on failure. Errors: ARGUMENT (channels, preset), NO_MEMORY,
-// NOT_AVAILABLE (it writes neither waves nor command files).
+// The C model of a stack. *backend is NULL on failure. Errors: ARGUMENT (channels, preset, DUPLEX_KERNEL),
+// NO_MEMORY, NOT_AVAILABLE (it writes neither waves nor command files).
 int duplex_cmodel_open(const struct duplex_backend_options *options, struct duplex_backend **backend);
+// What is wrong with the environment of the C model, one line, or "".
+const char *duplex_cmodel_failure(void);
 
 // The Verilated stack, from a shared library built per number of channels: found beside the program, or built
 // on demand. Errors: ARGUMENT (channels, preset), NOT_AVAILABLE (no library, and no sources to build it), IO

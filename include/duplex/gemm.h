@@ -45,7 +45,7 @@ void duplex_gemm_block_fast(const duplex_f16 *weights, unsigned rows, unsigned k
                             struct duplex_gemm_tiers *tiers);
 
 // Name of the instructions that the fast path uses on this processor: "portable", "avx2" or "avx512".
-// DUPLEX_KERNEL in the environment chooses a slower one.
+// DUPLEX_KERNEL in the environment chooses a slower one; NULL: it names none that this processor has.
 const char *duplex_gemm_kernels(void);
 
 #ifdef __cplusplus

@@ -51,7 +51,7 @@ int duplex_hbm_check_owner(struct duplex_hbm *hbm, unsigned owner, unsigned chan
 const uint8_t *duplex_hbm_row_set(const struct duplex_hbm *hbm, unsigned channel, unsigned bundle,
                                   unsigned row);
 
-// Command pins of one channel in one clock. Row command: 0 ACT, 1 PRE, 2 REF.
+// Command pins of one channel in one clock; row_command: enum duplex_row_command.
 struct duplex_hbm_pins {
   bool row_valid, column_valid, column_write;
   uint8_t row_command, row_bundle, row_mask;

@@ -76,8 +76,12 @@ void duplex_xpu_take(struct duplex_xpu_traffic *x, unsigned owned);
 // Logic-PIM has refreshed a bundle.
 void duplex_xpu_see_refresh(struct duplex_xpu_traffic *x, unsigned bundle);
 
-// Clocks in which nothing but refreshes happens, which are not done command by command.
-void duplex_xpu_skip(struct duplex_xpu_traffic *x, uint64_t clocks);
+// Nothing happens before the next refresh is due, in so many clocks; and no row is open either.
+bool duplex_xpu_quiet(const struct duplex_xpu_traffic *x);
+uint64_t duplex_xpu_to_refresh(const struct duplex_xpu_traffic *x);
+bool duplex_xpu_closed(const struct duplex_xpu_traffic *x);
+// Quiet clocks pass, among them whole intervals of refresh, in which either side has refreshed its bundles.
+void duplex_xpu_skip(struct duplex_xpu_traffic *x, uint64_t clocks, uint64_t intervals);
 
 // One clock: before the call `request` and `refreshed_bundles` are what the controller sees, `pins` what the
 // DRAM sees; `grant` is the controller's answer.

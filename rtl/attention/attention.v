@@ -5,6 +5,7 @@
 // time, `active_o` says whose the shared units are.
 `default_nettype none
 `include "duplex_params.vh"
+`include "duplex_enumerations.vh"
 `include "duplex_records.vh"
 module attention (
   input wire clk_i,
@@ -181,7 +182,7 @@ module attention (
   ) tiles_passes (
     .clk_i(clk_i),
     .rst_ni(rst_ni),
-    .valid_i(pass_valid && next_tiles_pass.kind != PASS_L),
+    .valid_i(pass_valid && {1'b0, next_tiles_pass.kind} != `DUPLEX_PASS_RELOAD),
     .ready_o(tiles_pass_ready),
     .data_i(next_tiles_pass),
     .valid_o(tiles_valid),
@@ -293,8 +294,8 @@ module attention (
     .store_i(stream_pass.store),
     .scale_i(stream_pass.scale),
     .back_i(stream_pass.back),
-    .below_i(stream_pass.below),
-    .above_i(stream_pass.above),
+    .below_i(stream_pass.has_below),
+    .above_i(stream_pass.has_above),
     .sum_valid_i(sum_valid_i && sum_score && active_q),
     .sum_end_i(sum_end),
     .f32_i(f32_i),

@@ -85,8 +85,8 @@ module attention_queue #(
   assign entering.scale = descriptor_i[`DUPLEX_DESC_SCALE];
   assign entering.words = words;
   assign entering.slots = slots_i;
-  assign entering.below = member_i != 5'd0;
-  assign entering.above = member_i != last_member;
+  assign entering.has_below = member_i != 5'd0;
+  assign entering.has_above = member_i != last_member;
 
   reg [SEGMENT_BITS-1:0] entry_q[0:`DUPLEX_ATTENTION_QUEUE-1];
   reg [1:0] entry_mode_q[0:`DUPLEX_ATTENTION_QUEUE-1];

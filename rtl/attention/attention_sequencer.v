@@ -1,13 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 // Decides the order of a channel's passes and asks the bundle controller for their row sets.
 //
-// A pair is one sequence and one of its KV heads here. Its passes: Q (the tiles of q into the q RAM), S
-// (scores, segment by segment), C (context, row block by row block, in each segment by segment). The order of
-// the stream is q(i+1), S(i+1), C(i): the next pair's scores hide the end of this pair's scores. S(i+1) goes
-// behind C(i) if the slice cannot hold the scores of both, or if its segment has not come yet. MODE 1 has S
-// and W, segment by segment: its scores leave the slice for DRAM, beside the stream. MODE 2 has L, which
-// brings them back, and C of one row block, segment by segment; an L waits until the scores of all W before
-// it lie in DRAM, an S until the row block is over.
+// A pair is one sequence and one of its KV heads here. Its passes (PASS of params/enumerations.params), with
+// the letter that the comments give each: Q, QUERY (the tiles of q into the q RAM), S, SCORE (scores, segment
+// by segment), C, CONTEXT (row block by row block, in each segment by segment), L, RELOAD, and W, STORE. The
+// order of the stream is q(i+1), S(i+1), C(i): the next pair's scores hide the end of this pair's scores.
+// S(i+1) goes behind C(i) if the slice cannot hold the scores of both, or if its segment has not come yet.
+// MODE 1 has S and W, segment by segment: its scores leave the slice for DRAM, beside the stream. MODE 2 has
+// L, which brings them back, and C of one row block, segment by segment; an L waits until the scores of all W
+// before it lie in DRAM, an S until the row block is over.
 // Each pass goes to the units behind as a record, before its row sets are asked for: kind, flags, sizes
 // (attention_stream, attention_tiles). Flags: `first` the first segment (accumulators and l are begun, S: the
 // maximum), `last` the last one (C: sums leave; S: the pair's scores are complete), `store` S: scores go on
@@ -62,7 +63,8 @@ module attention_sequencer #(
   output wire result_place_t result_o,
   output wire busy_o
 );
-  localparam [2:0] Q = 3'd0, S = 3'd1, C = 3'd2, L = 3'd3, W = 3'd4;
+  localparam [2:0] QUERY = `DUPLEX_PASS_QUERY, SCORE = `DUPLEX_PASS_SCORE, CONTEXT = `DUPLEX_PASS_CONTEXT,
+      RELOAD = `DUPLEX_PASS_RELOAD, STORE = `DUPLEX_PASS_STORE;
   localparam [2:0] CHOOSE = 3'd0, LOAD = 3'd1, ADDRESS = 3'd2, RECORD = 3'd3, ASK = 3'd4, NEXT = 3'd5;
   localparam [14:0] SLICE_WORDS = `DUPLEX_SCORE_WORDS;
   localparam REST_BITS = `DUPLEX_WIDTH_BITS, BLOCK_BITS = `DUPLEX_BLOCK_BITS, TILE_BITS =
@@ -117,7 +119,7 @@ module attention_sequencer #(
   // ---- the segment at index_o
   wire [17:0] last_position = segment_i.last_position;
   wire [3:0] last_sixteen = segment_i.last_sixteen;
-  wire is_c = kind_q == C, is_l = kind_q == L, is_w = kind_q == W;
+  wire is_c = kind_q == CONTEXT, is_l = kind_q == RELOAD, is_w = kind_q == STORE;
   wire [8:0] this_slot = is_c ? slot_q : score_slot_q;
   wire [TILE_BITS-1:0] k_last = last_sixteen[3-:TILE_BITS];
   // Rows / 16 of a row block, of the last one: a head is cut into as many as it has tiles.
@@ -144,9 +146,10 @@ module attention_sequencer #(
   wire final_pass = row_block_mode || block_is_last;
   // this segment's S is the pair's last
   wire pair_end = segment_i.mode != `DUPLEX_MODE_WHOLE || segment_i.last;
-  wire back = segment_i.mode == `DUPLEX_MODE_SCORES && segment_i.last && (segment_i.below || segment_i.above);
+  wire back = segment_i.mode == `DUPLEX_MODE_SCORES && segment_i.last &&
+      (segment_i.has_below || segment_i.has_above);
   wire last_slot = this_slot + 9'd1 == segment_i.slots;
-  wire result_begins = is_c && segment_i.last && !segment_i.above && (row_block_mode || row_block_q == 0);
+  wire result_begins = is_c && segment_i.last && !segment_i.has_above && (row_block_mode || row_block_q == 0);
 
   // ---- address, row sets
   reg [3:0] step_q;
@@ -173,7 +176,7 @@ module attention_sequencer #(
     end
   end
   wire one_k = is_c || is_l;
-  wire ask_done = kind_q == Q || (last_block && (one_k || k_q == 0));
+  wire ask_done = kind_q == QUERY || (last_block && (one_k || k_q == 0));
   wire may_begin = is_w ? write_ready_i && !rows_open_i : write_ready_i;  // results and scores take turns
   wire record = state_q == RECORD && pass_ready_i &&
       (!(is_w || result_begins) || (result_ready_i && may_begin));
@@ -198,7 +201,7 @@ module attention_sequencer #(
   always @(posedge clk_i) begin
     case (state_q)
       CHOOSE: begin
-        kind_q <= want_w ? W : want_q ? Q : want_s ? S : want_l ? L : C;
+        kind_q <= want_w ? STORE : want_q ? QUERY : want_s ? SCORE : want_l ? RELOAD : CONTEXT;
         at_q <= oldest_q;
         row_block_q <= 0;
         begins_q <= 1'b1;
@@ -206,17 +209,17 @@ module attention_sequencer #(
       end
       LOAD: begin
         if (row_block_mode) row_block_q <= segment_i.row_block;
-        step_q <= kind_q == Q || is_l || is_w ? LAST_STEP : 4'd0;
+        step_q <= kind_q == QUERY || is_l || is_w ? LAST_STEP : 4'd0;
         slot_bits_q <= this_slot;
-        base_q <= kind_q == Q ? {7'd0, this_slot} : 16'd0;
+        base_q <= kind_q == QUERY ? {7'd0, this_slot} : 16'd0;
       end
       ADDRESS: begin
         step_q <= step_q + 4'd1;
-        stripe_q <= kind_q == Q || is_l ? segment_i.qo_stripe : segment_i.kv_stripe;
+        stripe_q <= kind_q == QUERY || is_l ? segment_i.qo_stripe : segment_i.kv_stripe;
         slot_bits_q <= {slot_bits_q[7:0], 1'b0};
         case (step_q)
           LAST_STEP: base_q <= base_q +
-          (kind_q == Q ? segment_i.q_base : is_c ? segment_i.v_base : segment_i.k_base);
+          (kind_q == QUERY ? segment_i.q_base : is_c ? segment_i.v_base : segment_i.k_base);
           default:
             if (block_step) base_q <= base_q + (is_c ? v_step : 16'd0);
             else base_q <= {base_q[14:0], 1'b0} + (slot_bits_q[8] ? segment_i.stride : 16'd0);
@@ -244,7 +247,7 @@ module attention_sequencer #(
 
   // ---- the pairs
   wire next = state_q == NEXT;
-  wire s_done = next && (kind_q == S || is_l);
+  wire s_done = next && (kind_q == SCORE || is_l);
   wire s_pair = s_done && pair_end;
   wire c_pair = next && is_c && (row_block_mode || (segment_i.last && block_is_last));
   wire w_pair = writing_q && write_done_i && !next;
@@ -266,7 +269,7 @@ module attention_sequencer #(
       write_q <= 10'd0;
       pair_q <= 10'd0;
     end else begin
-      if (next && kind_q == Q) q_ready_q <= 1'b1;
+      if (next && kind_q == QUERY) q_ready_q <= 1'b1;
       else if (drops || (s_done && segment_i.last)) q_ready_q <= 1'b0;
       if (s_done && back) joining_q <= 1'b1;
       else if (joined_i) joining_q <= 1'b0;
@@ -314,7 +317,7 @@ module attention_sequencer #(
   wire [TILE_BITS:0] q_tiles = {1'b0, k_last} + 1'b1;
   wire [COLUMN_BITS:0] scores_rest = {1'b0, words_1[2 +: COLUMN_BITS]} + 1'b1;
   wire [COLUMN_BITS:0] block_rest = {1'b0, rest[REST_BITS-1:1]} + 1'b1;
-  assign read_o.columns = kind_q == Q ? {{(17 - TILE_BITS - LANE_BITS) {1'b0}}, q_tiles,
+  assign read_o.columns = kind_q == QUERY ? {{(17 - TILE_BITS - LANE_BITS) {1'b0}}, q_tiles,
       {(LANE_BITS - 1) {1'b0}}}
       : is_c ? {{(14 - SIXTEENS_BITS) {1'b0}}, rows, 3'd0}
       : !last_block ? COLUMNS
@@ -334,8 +337,8 @@ module attention_sequencer #(
   assign stream_pass_o.final_block = is_c ? final_pass : segment_i.last;
   assign stream_pass_o.store = segment_i.mode == `DUPLEX_MODE_SCORES;
   assign stream_pass_o.back = back;
-  assign stream_pass_o.below = segment_i.below;
-  assign stream_pass_o.above = segment_i.above;
+  assign stream_pass_o.has_below = segment_i.has_below;
+  assign stream_pass_o.has_above = segment_i.has_above;
   assign stream_pass_o.lanes = segment_i.lanes;
   assign stream_pass_o.wide = segment_i.wide;
   assign stream_pass_o.mask = segment_i.mask;

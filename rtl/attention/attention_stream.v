@@ -10,6 +10,7 @@
 // `sum_*`: beside the sum of a last beat when it leaves the GEMM module.
 `default_nettype none
 `include "duplex_params.vh"
+`include "duplex_enumerations.vh"
 `include "duplex_records.vh"
 module attention_stream #(
   parameter GEMM_LATENCY = 6,
@@ -59,6 +60,7 @@ module attention_stream #(
   output wire stalls_t stalls_o
 );
   localparam [2:0] IDLE = 3'd0, LOAD_Q = 3'd1, BEATS = 3'd2, PAD = 3'd3, LOAD_SCORES = 3'd4;
+  wire [2:0] kind = {1'b0, pass_i.kind};
   localparam HALF = `DUPLEX_LANES / 2;
 
   reg [2:0] state_q;
@@ -98,8 +100,8 @@ module attention_stream #(
       spacing_q <= 5'd0;
     end else begin
       case (state_q)
-        IDLE: if (take) state_q <= pass_i.kind == PASS_Q ? LOAD_Q
-        : pass_i.kind == PASS_L ? LOAD_SCORES
+        IDLE: if (take) state_q <= kind == `DUPLEX_PASS_QUERY ? LOAD_Q
+        : kind == `DUPLEX_PASS_RELOAD ? LOAD_SCORES
         : BEATS;
         LOAD_SCORES: if (load_end) state_q <= IDLE;
         LOAD_Q: if (q_done) state_q <= IDLE;
@@ -113,7 +115,7 @@ module attention_stream #(
   wire next_last = k_q == 0 ? blocks_q == 1 : last_block;  // the next k-tile lies in the last block
   always @(posedge clk_i) begin
     if (state_q == IDLE) begin
-      score_q <= pass_i.kind == PASS_S;
+      score_q <= kind == `DUPLEX_PASS_SCORE;
       blocks_q <= pass_i.blocks;
       block_first_q <= 1'b1;
       k_q <= pass_i.k_last;
@@ -121,18 +123,18 @@ module attention_stream #(
       k_first_q <= 1'b1;
       row_q <= 0;
       rest_q <= pass_i.rest;
-      row_last_q <= pass_i.kind != PASS_S ? {pass_i.sixteens, 4'd15}
+      row_last_q <= kind != `DUPLEX_PASS_SCORE ? {pass_i.sixteens, 4'd15}
           : pass_i.blocks == 0 ? pass_i.rest
           : {`DUPLEX_WIDTH_BITS{1'b1}};
-      mask_q <= pass_i.kind == PASS_S ? {`DUPLEX_LANES{1'b1}}
+      mask_q <= kind == `DUPLEX_PASS_SCORE ? {`DUPLEX_LANES{1'b1}}
           : pass_i.mask | (pass_i.wide ? {pass_i.mask[HALF-1:0], {HALF{1'b0}}} : {`DUPLEX_LANES{1'b0}});
       wide_q <= pass_i.wide;
       first_q <= pass_i.first;
       last_q <= pass_i.last;
       keep_q <= pass_i.keep;
       final_q <= pass_i.final_block;
-      below_q <= pass_i.below;
-      above_q <= pass_i.above;
+      below_q <= pass_i.has_below;
+      above_q <= pass_i.has_above;
       q_q <= 0;
       word_q <= 2'd0;
     end else begin
@@ -162,8 +164,8 @@ module attention_stream #(
   );
 
   assign pass_ready_o = state_q == IDLE &&
-      (pass_i.kind == PASS_S ? score_ready_i : pass_i.kind != PASS_L || score_empty_i);
-  assign score_start_o = take && pass_i.kind == PASS_S;
+      (kind == `DUPLEX_PASS_SCORE ? score_ready_i : kind != `DUPLEX_PASS_RELOAD || score_empty_i);
+  assign score_start_o = take && kind == `DUPLEX_PASS_SCORE;
   assign weight_pop_o = issue || pad || q_write || (load && word_q[0]);
   assign load_valid_o = load && !last_block;
   assign load_upper_o = word_q[0];

@@ -8,6 +8,7 @@
 // pair; a C that begins an l waits until the l before was used.
 `default_nettype none
 `include "duplex_params.vh"
+`include "duplex_enumerations.vh"
 `include "duplex_records.vh"
 module attention_tiles #(
   parameter DEPTH = 8
@@ -48,6 +49,7 @@ module attention_tiles #(
   output wire busy_o
 );
   localparam [1:0] IDLE = 2'd0, SCORES = 2'd1, CONTEXT = 2'd2;
+  wire [2:0] kind = {1'b0, pass_i.kind};
   localparam [31:0] DEPTH_32 = DEPTH;
   localparam [3:0] ROOM = DEPTH_32[3:0];
 
@@ -88,9 +90,9 @@ module attention_tiles #(
   wire can_context = (!pass_i.begins || (maximum_valid_i && !told_q)) &&
       (!(pass_i.first && pass_i.keep) || l_count_q == 3'd0);
   assign pass_ready_o = state_q == IDLE &&
-      (pass_i.kind == PASS_C ? can_context : can_score || pass_i.kind == PASS_Q);
+      (kind == `DUPLEX_PASS_CONTEXT ? can_context : can_score || kind == `DUPLEX_PASS_QUERY);
   wire take = pass_valid_i && pass_ready_o;
-  wire takes_c = take && pass_i.kind == PASS_C;
+  wire takes_c = take && kind == `DUPLEX_PASS_CONTEXT;
   wire sums = takes_c && pass_i.keep;
   wire pop = tile_valid_o && tile_ready_i;
 
@@ -105,12 +107,13 @@ module attention_tiles #(
       told_q <= 1'b0;
     end else begin
       case (state_q)
-        IDLE: if (take) state_q <= pass_i.kind == PASS_Q ? IDLE : pass_i.kind == PASS_S ? SCORES : CONTEXT;
+        IDLE: if (take && kind != `DUPLEX_PASS_QUERY)
+          state_q <= kind == `DUPLEX_PASS_SCORE ? SCORES : CONTEXT;
         SCORES: if (scores_end) state_q <= IDLE;
         default: if (context_end) state_q <= IDLE;
       endcase
       if (q_done_i) q_ready_q <= 1'b1;
-      else if (take && pass_i.kind == PASS_Q) q_ready_q <= 1'b0;
+      else if (take && kind == `DUPLEX_PASS_QUERY) q_ready_q <= 1'b0;
       l_count_q <= l_count_q + {2'd0, sums} - {2'd0, l_done_i};
       room_q <= room_q - {3'd0, q_word || begins_word} + {3'd0, pop};
       weights_q <= weights_q + {3'd0, begins_word} - {3'd0, word_valid_i};

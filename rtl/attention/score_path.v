@@ -65,8 +65,8 @@ module score_path #(
   assign entering.last = last_i;
   assign entering.store = store_i;
   assign entering.back = back_i;
-  assign entering.below = below_i;
-  assign entering.above = above_i;
+  assign entering.has_below = below_i;
+  assign entering.has_above = above_i;
   assign entering.scale = scale_i;
   wire rounded, rounded_end;
   fifo #(
@@ -102,8 +102,8 @@ module score_path #(
   assign rounded_row.last = pass.last;
   assign rounded_row.store = pass.store;
   assign rounded_row.back = pass.back;
-  assign rounded_row.below = pass.below;
-  assign rounded_row.above = pass.above;
+  assign rounded_row.has_below = pass.has_below;
+  assign rounded_row.has_above = pass.has_above;
   assign rounded_row.lanes = pass.lanes;
   assign rounded_row.mask = pass.mask;
   delay_line #(
@@ -185,8 +185,8 @@ module score_path #(
     .CLOCKS(2)
   ) joins (
     .clk_i(clk_i),
-    .data_i(load_end_i ? 3'd0 : {scaled_row.back, scaled_row.below, scaled_row.above}),
-    .data_o({complete.back, complete.below, complete.above})
+    .data_i(load_end_i ? 3'd0 : {scaled_row.back, scaled_row.has_below, scaled_row.has_above}),
+    .data_o({complete.back, complete.has_below, complete.has_above})
   );
   reg [1:0] stored_q;
   always @(posedge clk_i) begin
@@ -209,8 +209,8 @@ module score_path #(
   );
 
   assign maximum_back_o = oldest.back;
-  assign maximum_below_o = oldest.below;
-  assign maximum_above_o = oldest.above;
+  assign maximum_below_o = oldest.has_below;
+  assign maximum_above_o = oldest.has_above;
   assign maximum_o = oldest.value;
   assign write_valid_o = write_q || load_valid_i;
   assign write_address_o = address_q;

@@ -66,19 +66,12 @@ typedef struct packed {
   logic [31:0] scale;
   logic [10:0] words;         // of the slice that its scores take
   logic [8:0] slots;
-  logic below;                // the head has a member before this one
-  logic above;                // and one behind it
+  logic has_below;            // the head has a member before this one
+  logic has_above;            // and one behind it
 } segment_t;
 
-// ---- Passes of attention
-
-// PASS of params/enumerations.params without the last one, which is no record.
-typedef enum logic [1:0] {
-  PASS_Q = 2'd0,              // q into the q RAM
-  PASS_S = 2'd1,              // scores
-  PASS_C = 2'd2,              // context
-  PASS_L = 2'd3               // scores that come back from DRAM
-} pass_kind_t;
+// ---- Passes of attention: `kind` is PASS of params/enumerations.params, without STORE, which is no record.
+// Comments name a pass by a letter: Q QUERY, S SCORE, C CONTEXT, L RELOAD.
 
 // A pass for the stream and the score path.
 localparam STREAM_PASS_BITS = 2 + `DUPLEX_PASS_BITS + `DUPLEX_WIDTH_BITS + `DUPLEX_HEAD_TILE_BITS +
@@ -95,8 +88,8 @@ typedef struct packed {
   logic final_block;          // C: the last row block
   logic store;                // S: its scores go to DRAM
   logic back;                 // S: the maximum goes back to the running maxima
-  logic below;                // S: maxima, C: sums are joined with the member below, above
-  logic above;
+  logic has_below;            // S: maxima, C: sums are joined with the member below, above
+  logic has_above;
   logic [`DUPLEX_LANES_CODE_BITS-1:0] lanes;
   logic wide;
   logic [`DUPLEX_LANES-1:0] mask;
@@ -128,8 +121,8 @@ typedef struct packed {
   logic last;
   logic store;
   logic back;
-  logic below;
-  logic above;
+  logic has_below;
+  logic has_above;
   logic [31:0] scale;
 } score_pass_t;
 
@@ -141,8 +134,8 @@ typedef struct packed {
   logic last;
   logic store;
   logic back;
-  logic below;
-  logic above;
+  logic has_below;
+  logic has_above;
   logic [`DUPLEX_LANES_CODE_BITS-1:0] lanes;
   logic [`DUPLEX_LANES-1:0] mask;
 } score_row_t;
@@ -151,8 +144,8 @@ typedef struct packed {
 localparam MAXIMUM_BITS = 3 + RECORD_MAXIMA;
 typedef struct packed {
   logic back;
-  logic below;
-  logic above;
+  logic has_below;
+  logic has_above;
   logic [RECORD_MAXIMA-1:0] value;
 } maximum_t;
 

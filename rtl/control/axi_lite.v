@@ -63,7 +63,8 @@ module axi_lite (
       write_data_q <= axi_wdata_i;
       partial_q <= axi_wstrb_i != 4'hf;
     end
-    if (both) error_q <= write_error_i || partial_q;
+    if (!rst_ni) error_q <= 1'b0;
+    else if (both) error_q <= write_error_i || partial_q;
   end
 
   assign axi_awready_o = !address_q;
@@ -91,7 +92,10 @@ module axi_lite (
       else if (axi_rready_i) answer_q <= 1'b0;
     end
     if (axi_arvalid_i && axi_arready_o) read_address_q <= axi_araddr_i;
-    if (asked_q && read_done_i) begin
+    if (!rst_ni) begin
+      read_error_q <= 1'b0;
+      read_data_q <= 32'd0;
+    end else if (asked_q && read_done_i) begin
       read_error_q <= read_error_i;
       read_data_q <= read_error_i ? 32'd0 : read_data_i;
     end

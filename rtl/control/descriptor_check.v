@@ -147,6 +147,8 @@ module descriptor_check #(
   reg [2:0] step_q;
   reg [15:0] short_q;
   reg [31:0] product_q;
+  reg [10:0] dividend_q, quotient_q;
+  reg [5:0] rest_q;
   wire [15:0] blocks_1 = blocks - 16'd1;
   // verilator lint_off UNUSED
   // ATTENTION: k-tiles, blocks of 64 positions of a head's first channel, KV heads of a channel less one.
@@ -213,8 +215,6 @@ module descriptor_check #(
   end
 
   // Division of the tiles, or of the KV heads, 11 steps.
-  reg [10:0] dividend_q, quotient_q;
-  reg [5:0] rest_q;
   reg [3:0] divide_q;
   wire [6:0] trial = {rest_q, dividend_q[10]};
   wire fits = trial >= CHANNELS_7;
@@ -233,6 +233,12 @@ module descriptor_check #(
     end
   end
 
+  // Words of x: with two groups the second behind the first, or (stride of one tile) tile by tile in turn.
+  wire [16:0] group_words = {6'd0, k_tiles} << TILE_WORD_BITS;
+  wire [16:0] x_words = !two_groups ? group_words
+      : x_stride == TILE_WORDS ? group_words << 1
+      : {3'd0, x_stride} + group_words;
+
   // Sizes and ends, in registers so that each comparison has a clock of its own.
   function [2:0] ones(input [3:0] mask);
     ones = {2'd0, mask[0]} + {2'd0, mask[1]} + {2'd0, mask[2]} + {2'd0, mask[3]};
@@ -249,7 +255,7 @@ module descriptor_check #(
   reg [16:0] x_end_q;
   wire [10:0] tiles_most = quotient_q + {10'd0, rest_q != 6'd0};
   wire [ROWS_BITS:0] result_rows = two_groups ? {block_rows, 1'b0} : {1'b0, block_rows};
-  wire [27:0] units = load ? {{(15 - `DUPLEX_TILE_WORD_BITS) {1'b0}}, tiles, {(`DUPLEX_TILE_WORD_BITS +
+  wire [27:0] result_units = load ? {{(15 - `DUPLEX_TILE_WORD_BITS) {1'b0}}, tiles, {(`DUPLEX_TILE_WORD_BITS +
       2) {1'b0}}} : gated ? {1'b0, rows[27:1]} : rows;
   always @(posedge clk_i) begin
     if (use_q && product_of_q == BEATS) beats_q <= product_q[17:0] + {17'd0, exponents};
@@ -268,15 +274,9 @@ module descriptor_check #(
         {{(33 - ROWS_BITS) {1'b0}}, result_columns_q} + {2'd0, product_q};
     source_limit_q <= {ones(src_stripe), 14'd0};
     result_limit_q <= {ones(dst_stripe), 14'd0};
-    units_q <= {14'd0, dst_address[15:0]} + {2'b00, units} + (two_groups ? {14'd0, dst_group} : 30'd0);
+    units_q <= {14'd0, dst_address[15:0]} + {2'b00, result_units} + (two_groups ? {14'd0, dst_group} : 30'd0);
     x_end_q <= {3'd0, x_address[13:0]} + x_words;
   end
-
-  // Words of x: with two groups the second behind the first, or (stride of one tile) tile by tile in turn.
-  wire [16:0] group_words = {6'd0, k_tiles} << TILE_WORD_BITS;
-  wire [16:0] x_words = !two_groups ? group_words
-      : x_stride == TILE_WORDS ? group_words << 1
-      : {3'd0, x_stride} + group_words;
 
   // ATTENTION: what begins at a base ends beyond the last slot.
   wire [21:0] length_most = (SLICE_SCORES >> lanes) << spread;

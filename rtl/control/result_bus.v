@@ -62,8 +62,8 @@ module result_bus #(
   reg [CHANNELS-1:0] turn_q;
   reg [`DUPLEX_TILE_WORD_BITS-1:0] turn_word_q;
   reg [2:0] room_q;
-  wire [CHANNELS-1:0] from = valid_i & (~load_i | turn_q);
-  wire [CHANNELS-1:0] grant = room_q == 3'd0 ? {CHANNELS{1'b0}} : from & (~from + ONE);
+  wire [CHANNELS-1:0] offered = valid_i & (~load_i | turn_q);
+  wire [CHANNELS-1:0] grant = room_q == 3'd0 ? {CHANNELS{1'b0}} : offered & (~offered + ONE);
   wire any = grant != 0;
   wire any_load = (grant & load_i) != 0;
   wire turn_ends = any_load && turn_word_q == LAST_WORD[`DUPLEX_TILE_WORD_BITS-1:0];
@@ -181,11 +181,11 @@ module result_bus #(
   // One register before the shared buffer; results of one word gather in it until another
   // word comes or none.
   wire direct = moves && load;
-  wire joins = result_valid_i && write_valid_q && gather_q && write_address_q == result_tag_i.unit[16:2];
   reg write_valid_q, gather_q;
   reg [3:0] write_enable_q;
   reg [14:0] write_address_q;
   reg [WORD-1:0] write_data_q;
+  wire joins = result_valid_i && write_valid_q && gather_q && write_address_q == result_tag_i.unit[16:2];
   wire [3:0] part = 4'd1 << result_tag_i.unit[1:0];
   integer l;
   always @(posedge clk_i) begin

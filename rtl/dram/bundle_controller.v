@@ -166,8 +166,8 @@ module bundle_controller #(
     .write_ahead_i(write_known_q && hurry),
     .write_bundle_i(write_bundle),
     .write_row_i(write_row),
-    .rd_i({3'd0, rd_go} << rd_bundle),
-    .wr_i({3'd0, wr_go} << write_bundle),
+    .rd_i({4{rd_go}} & (4'd1 << rd_bundle)),
+    .wr_i({4{wr_go}} & (4'd1 << write_bundle)),
     .rd_open_o(rd_open),
     .wr_open_o(wr_open),
     .dram_row_valid_o(dram_row_valid_o),
@@ -213,8 +213,9 @@ module bundle_controller #(
     if (rd_go || wr_go) last_rank_q <= rd_go ? rd_bundle[1] : write_bundle[1];
     dram_column_valid_o <= rst_ni && (rd_go || wr_go);
     dram_column_write_o <= wr_go;
-    dram_column_bundle_o <= rd_go ? rd_bundle : write_bundle;
-    dram_column_address_o <= rd_go ? column_q : write_column_i[`DUPLEX_COLUMN_BITS-1:0];
+    dram_column_bundle_o <= ({2{rd_go}} & rd_bundle) | ({2{wr_go}} & write_bundle);
+    dram_column_address_o <= ({`DUPLEX_COLUMN_BITS{rd_go}} & column_q) |
+        ({`DUPLEX_COLUMN_BITS{wr_go}} & write_column_i[`DUPLEX_COLUMN_BITS-1:0]);
   end
 
   // ---- data: the command is on the pins one clock after rd_go or wr_go
@@ -228,8 +229,11 @@ module bundle_controller #(
   end
   assign read_beat_valid_o = read_q[READ_LATENCY] || read_q[READ_LATENCY+1];
   assign read_beat_o = dram_read_data_i;
-  assign dram_write_data_o = write_q[WRITE_LATENCY+1]
-      ? write_data_q[8*`DUPLEX_BEAT_BYTES +: 8*`DUPLEX_BEAT_BYTES] : write_data_q[8*`DUPLEX_BEAT_BYTES-1:0];
+  // Zero but for the two clocks of a write's beats: pins that nobody looks at are known, too.
+  assign dram_write_data_o =
+      ({8*`DUPLEX_BEAT_BYTES{write_q[WRITE_LATENCY]}} & write_data_q[8*`DUPLEX_BEAT_BYTES-1:0]) |
+      ({8*`DUPLEX_BEAT_BYTES{write_q[WRITE_LATENCY+1]}} &
+          write_data_q[8*`DUPLEX_BEAT_BYTES +: 8*`DUPLEX_BEAT_BYTES]);
 
   assign idle_o = !queue_busy && slot_valid == 3'd0 && read_q == 0 && !write_valid_i && write_q == 0;
 `ifdef DUPLEX_ASSERT

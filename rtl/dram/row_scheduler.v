@@ -161,7 +161,7 @@ module row_scheduler (
     dram_row_command_o <= |act ? ACT : |pre ? PRE : REF;
     dram_row_bundle_o <= chosen;
     dram_row_mask_o <= !(|act) || !strict_i ? 8'hff : half[chosen] ? 8'hf0 : 8'h0f;
-    dram_row_address_o <= rows[14*chosen+:14];
+    dram_row_address_o <= {14{|act}} & rows[14*chosen+:14];
   end
 endmodule
 `default_nettype wire

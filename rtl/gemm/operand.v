@@ -20,10 +20,10 @@ module operand (
   wire       fraction_zero = value_i[9:0] == 10'd0 && !(p16_i && value_i[10]);
   wire       zero = !normal && fraction_zero;
   wire       nan = top && !fraction_zero;
-  wire       inf = top && fraction_zero;
+  wire       infinite = top && fraction_zero;
   wire [11:0] magnitude = p16_i ? {normal, value_i[10:0]} : {1'b0, normal, value_i[9:0]};
 
   assign significand_o = {nan || (sign && !zero), top ? 12'd0 : magnitude};
-  assign exponent_o    = zero || nan ? 5'd31 : inf ? 5'd30 : normal ? field - 5'd1 : 5'd0;
+  assign exponent_o    = zero || nan ? 5'd31 : infinite ? 5'd30 : normal ? field - 5'd1 : 5'd0;
 endmodule
 `default_nettype wire

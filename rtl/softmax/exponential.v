@@ -79,10 +79,10 @@ module exponential (
   localparam [7:0] UNITS = 8'd127 + WINDOW + MOST;  // exponent at which the difference counts 2^MOST units
   wire huge = exponent2_q > UNITS;
   wire [7:0] right = UNITS - exponent2_q;
-  wire [WIDTH+MOST-1:0] units = right[7:6] != 2'd0 ? {(WIDTH + MOST) {1'b0}}
+  wire [WIDTH+MOST-1:0] places = right[7:6] != 2'd0 ? {(WIDTH + MOST) {1'b0}}
       : {difference_q, {MOST{1'b0}}} >> right[5:0];
   wire [(STRIDE<<SEGMENT)-1:0] entries = `EXPONENTIAL_TABLE;
-  wire [CURVE+BASE+START-1:0] entry = entries[STRIDE*units[22-:SEGMENT]+:CURVE+BASE+START];
+  wire [CURVE+BASE+START-1:0] entry = entries[STRIDE*places[22-:SEGMENT]+:CURVE+BASE+START];
   reg [START-1:0] start_q;
   reg [BASE-1:0] base_q;
   reg [CURVE-1:0] curve_q;
@@ -91,9 +91,9 @@ module exponential (
   reg zero3_q;
   always @(posedge clk_i) begin
     {curve_q, base_q, start_q} <= entry;
-    place_q <= ~units[PLACE-1:0];
-    whole3_q <= units[28:23];
-    zero3_q <= zero2_q || (huge ? difference_q != {WIDTH{1'b0}} : units[WIDTH+MOST-1:23] > 40);
+    place_q <= ~places[PLACE-1:0];
+    whole3_q <= places[28:23];
+    zero3_q <= zero2_q || (huge ? difference_q != {WIDTH{1'b0}} : places[WIDTH+MOST-1:23] > 40);
   end
 
   // Stage 4: the slope at this distance from the segment's end.

@@ -294,7 +294,7 @@ module stack #(
   // verilator lint_on UNUSED
   wire [10:0] tiles = job[`DUPLEX_DESC_TILES];
   wire [16:0] tile_units = {6'd0, tiles} << (`DUPLEX_TILE_WORD_BITS + 2);
-  wire [16:0] units = load ? tile_units : gated ? rows[17:1] : rows[16:0];
+  wire [16:0] result_units = load ? tile_units : gated ? rows[17:1] : rows[16:0];
   genvar p;
   generate
     for (p = 0; p < 2; p = p + 1) begin : g_pending
@@ -305,7 +305,7 @@ module stack #(
         .stop_i(complete[p]),
         .load_i(load),
         .address_i(job[`DUPLEX_DESC_DST_ADDRESS]),
-        .units_i(units),
+        .units_i(result_units),
         .channel_units_i(gated ? channel_rows[17:1] : channel_rows[16:0]),
         .none_i(job_none),
         .load_word_i(load_word),

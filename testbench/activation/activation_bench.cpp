@@ -112,6 +112,16 @@ bool check_row(bench::Case &c, const duplex_activation_table &table, const Row &
   return true;
 }
 
+// A row at the inputs; without a gate the values of g do not matter.
+void put_row(bench::Case &c, const Row &row, bench::Clocked<Vactivation> &dut) {
+  dut->gated_i = row.gated;
+  dut->in_tag_i = row.tag;
+  for (unsigned lane = 0; lane < lanes; lane++) {
+    dut->g_i[lane] = row.gated ? row.g[lane] : (uint32_t)c.bits();
+    dut->u_i[lane] = row.u[lane];
+  }
+}
+
 bool run_case(bench::Case &c) {
   bench::Clocked<Vactivation> dut(c.options);
   const bool sweep = c.number < sweep_cases;
@@ -130,12 +140,7 @@ bool run_case(bench::Case &c) {
   while (compared < rows) {
     const Row row = next_row(c, !sweep, gated, taken);
     dut->in_valid_i = taken < rows && !c.chance(pause);
-    dut->gated_i = row.gated;
-    dut->in_tag_i = row.tag;
-    for (unsigned lane = 0; lane < lanes; lane++) {
-      dut->g_i[lane] = row.gated ? row.g[lane] : (uint32_t)c.bits();
-      dut->u_i[lane] = row.u[lane];
-    }
+    put_row(c, row, dut);
     if (dut->in_valid_i) {
       pending.push_back({row, dut.cycles() + latency});
       taken++;

@@ -55,45 +55,72 @@ class Bench {
     return true;
   }
 
+  // A pair: which members its head has, its maxima, and what of it has happened.
+  struct Pair {
+    bool below, above, back;
+    Maxima joined, last;                    // with the one below; what the pair gets in the end
+    bool received, sent, returned, passed;  // from below, to above, from above, to below
+  };
+
+  Pair begin() {
+    const Maxima own = draw(), from_below = draw(), from_above = draw();
+    Pair p = {};
+    p.below = c_.chance(60), p.above = c_.chance(60), p.back = (p.below || p.above) && c_.chance(30);
+    p.received = p.passed = !p.below;
+    p.sent = p.returned = !p.above;
+    p.joined = own;
+    for (unsigned lane = 0; lane < lanes && p.below; lane++)
+      p.joined[lane] = duplex_running_maximum(own[lane], from_below[lane]);
+    p.last = p.above ? from_above : p.joined;
+    put(rtl_->own_i, own), put(rtl_->up_i, from_below), put(rtl_->down_i, from_above);
+    rtl_->back_i = p.back, rtl_->below_i = p.below, rtl_->above_i = p.above;
+    rtl_->own_valid_i = 1;
+    return p;
+  }
+
+  // What the links offer and take in a clock.
+  void offer(const Pair &p) {
+    rtl_->up_valid_i = !p.received && c_.chance(speed_);
+    rtl_->up_ready_i = c_.chance(speed_);
+    rtl_->down_valid_i = p.sent && !p.returned && c_.chance(speed_);
+    rtl_->down_ready_i = c_.chance(speed_);
+    rtl_->maximum_ready_i = c_.chance(speed_);
+    rtl_->clk_i = 0;
+    rtl_.settle();
+  }
+
+  bool links_right(const Pair &p) {
+    if (rtl_->up_valid_o && (p.sent || !p.received || !same("up", rtl_->link_o, p.joined)))
+      return wrong("up", 0, 1, 0);
+    if (rtl_->down_valid_o && (p.passed || !p.returned || !same("down", rtl_->link_o, p.last)))
+      return wrong("down", 0, 1, 0);
+    return true;
+  }
+
+  // In the clock in which the pair is taken or goes back.
+  bool end(const Pair &p, bool goes_back) {
+    if (goes_back != p.back || !p.received || !p.sent || !p.returned || !p.passed || !rtl_->own_ready_o)
+      return wrong("end", 0, goes_back, p.back);
+    if (!same("maximum", rtl_->maximum_o, p.last)) return false;
+    rtl_.tick();
+    rtl_->own_valid_i = 0;
+    while (c_.chance(30)) rtl_.tick();
+    return true;
+  }
+
   // One pair from its own maximum to the clock in which it is taken.
   bool pair() {
-    const Maxima own = draw(), from_below = draw(), from_above = draw();
-    const bool below = c_.chance(60), above = c_.chance(60), back = (below || above) && c_.chance(30);
-    Maxima joined = own;
-    for (unsigned lane = 0; lane < lanes && below; lane++)
-      joined[lane] = duplex_running_maximum(own[lane], from_below[lane]);
-    bool received = !below, sent = !above, returned = !above, passed = !below;
-    put(rtl_->own_i, own), put(rtl_->up_i, from_below), put(rtl_->down_i, from_above);
-    rtl_->back_i = back, rtl_->below_i = below, rtl_->above_i = above;
-    rtl_->own_valid_i = 1;
+    Pair p = begin();
     for (int clock = 0; clock < 2000; clock++) {
-      rtl_->up_valid_i = !received && c_.chance(speed_);
-      rtl_->up_ready_i = c_.chance(speed_);
-      rtl_->down_valid_i = sent && !returned && c_.chance(speed_);
-      rtl_->down_ready_i = c_.chance(speed_);
-      rtl_->maximum_ready_i = c_.chance(speed_);
-      rtl_->clk_i = 0;
-      rtl_.settle();
+      offer(p);
       const bool taken = rtl_->maximum_valid_o && rtl_->maximum_ready_i, goes_back = rtl_->back_o;
-      if (rtl_->up_valid_o && (sent || !received || !same("up", rtl_->link_o, joined)))
-        return wrong("up", 0, 1, 0);
-      if (rtl_->down_valid_o &&
-          (passed || !returned || !same("down", rtl_->link_o, above ? from_above : joined)))
-        return wrong("down", 0, 1, 0);
-      if (taken || goes_back) {
-        if (goes_back != back || !received || !sent || !returned || !passed || !rtl_->own_ready_o)
-          return wrong("end", 0, goes_back, back);
-        if (!same("maximum", rtl_->maximum_o, above ? from_above : joined)) return false;
-        rtl_.tick();
-        rtl_->own_valid_i = 0;
-        while (c_.chance(30)) rtl_.tick();
-        return true;
-      }
+      if (!links_right(p)) return false;
+      if (taken || goes_back) return end(p, goes_back);
       if (rtl_->own_ready_o && !rtl_->maximum_ready_i) return wrong("ready", 0, 1, 0);
-      received |= rtl_->up_valid_i && rtl_->up_ready_o;
-      returned |= rtl_->down_valid_i && rtl_->down_ready_o;
-      sent |= rtl_->up_valid_o && rtl_->up_ready_i;
-      passed |= rtl_->down_valid_o && rtl_->down_ready_i;
+      p.received |= rtl_->up_valid_i && rtl_->up_ready_o;
+      p.returned |= rtl_->down_valid_i && rtl_->down_ready_o;
+      p.sent |= rtl_->up_valid_o && rtl_->up_ready_i;
+      p.passed |= rtl_->down_valid_o && rtl_->down_ready_i;
       rtl_.tick();
     }
     return wrong("stands still", 0, 0, 0);

@@ -8,6 +8,7 @@
 
 #include "Vchannel.h"
 #include "testbench/common/bench.h"
+#include "testbench/common/dram.h"
 #include "testbench/common/record.h"
 extern "C" {
 #include "cmodel/channel/job_timing.h"
@@ -15,12 +16,10 @@ extern "C" {
 #include "duplex/descriptor.h"
 #include "duplex/gemm.h"
 #include "duplex/geometry.h"
-#include "duplex/hbm.h"
 }
 
 namespace {
 
-constexpr unsigned F32 = 1;
 constexpr uint64_t still_clocks_max = 20000;  // without a tile word, a column command or a word on the bus
 
 struct Job {
@@ -39,9 +38,6 @@ struct Word {
 class Bench {
  public:
   explicit Bench(bench::Case &c) : c_(c), rtl_(c.options), step_(4 + 64 * (unsigned)c.below(32)) {
-    duplex_hbm *hbm = nullptr;
-    if (duplex_hbm_open(1, nullptr, nullptr, &hbm)) std::abort();
-    hbm_.reset(hbm);
     rtl_->owner_i = 15;
     rtl_->job_valid_i = rtl_->share_valid_i = rtl_->word_valid_i = rtl_->bus_ready_i = rtl_->segment_valid_i =
         0;
@@ -80,8 +76,7 @@ class Bench {
            offset % DUPLEX_ROW_SET_BYTES;
   }
   void put(unsigned row_set, uint64_t offset, const void *bytes, size_t size) {
-    if (duplex_hbm_mem_write(hbm_.get(), 0, place(row_set, job_.source_stripe, offset), bytes, size))
-      std::abort();
+    dram_.write(place(row_set, job_.source_stripe, offset), bytes, size);
   }
 
   void draw(unsigned number) {
@@ -91,8 +86,9 @@ class Bench {
     job_.table = job_.load && c_.chance(20);
     job_.bus = job_.load || c_.chance(50);
     job_.gated = !job_.load && job_.bus && c_.chance(50);
-    job_.kind = job_.load ? 2 + job_.table : job_.gated;
-    job_.format = job_.bus ? 0 : (unsigned)c_.below(3);
+    job_.kind = job_.load ? (job_.table ? DUPLEX_BUS_WORD_TABLE : DUPLEX_BUS_WORD_LOAD)
+                          : (job_.gated ? DUPLEX_BUS_WORD_GATED : DUPLEX_BUS_WORD_ROWS);
+    job_.format = job_.bus ? DUPLEX_RESULT_FORMAT_F16 : (unsigned)c_.below(DUPLEX_RESULT_FORMAT_ACC + 1);
     job_.k_tiles = 1 + (unsigned)c_.below(c_.chance(20) ? 20 : 4);
     job_.groups = 1 + (unsigned)c_.below(2);
     job_.block_rows = 1 + (unsigned)c_.below(c_.chance(30) ? 4 : 64 / job_.groups);
@@ -107,8 +103,8 @@ class Bench {
     const bool flood =
         !job_.bus && c_.chance(15);  // more results than the write path can take: the buffer runs full
     if (flood)
-      job_.format = 2, job_.k_tiles = 1, job_.groups = 1, job_.two_streams = false, job_.block_rows = 64,
-      job_.count = 1500, job_.blocks = 24;
+      job_.format = DUPLEX_RESULT_FORMAT_ACC, job_.k_tiles = 1, job_.groups = 1, job_.two_streams = false,
+      job_.block_rows = 64, job_.count = 1500, job_.blocks = 24;
     const unsigned sets = job_.two_streams ? (job_.k_tiles + 1) / 2 * 2
                                            : (job_.k_tiles * job_.block_rows + job_.exponents + 63) / 64;
     job_.source = (unsigned)c_.below(1000);
@@ -120,7 +116,16 @@ class Bench {
     tile_chance_ = flood ? 100 : 20 + (unsigned)c_.below(81);
     bus_chance_ = 5 + (unsigned)c_.below(96);
   }
-  unsigned row_bytes() const { return job_.format == 0 ? 16 : job_.format == 1 ? 32 : 128; }
+  unsigned row_bytes() const {
+    switch (job_.format) {
+      case DUPLEX_RESULT_FORMAT_F16:
+        return 16;
+      case DUPLEX_RESULT_FORMAT_F32:
+        return 32;
+      default:
+        return 128;
+    }
+  }
 
   void expect_word(const Word &word, unsigned address) {
     expected_.push_back(word);
@@ -191,7 +196,8 @@ class Bench {
   // On the bus two rows make a word; each group's rows begin a new one.
   void expect_row(unsigned group, unsigned first, unsigned row, const duplex_sum *sums, int exponent) {
     uint8_t bytes[128];
-    const unsigned size = drain_row_bytes(sums, exponent, job_.bus ? F32 : job_.format, bytes);
+    const unsigned size =
+        drain_row_bytes(sums, exponent, job_.bus ? DUPLEX_RESULT_FORMAT_F32 : job_.format, bytes);
     if (!job_.bus) {
       job_.results.back().insert(job_.results.back().end(), bytes, bytes + size);
       return;
@@ -263,7 +269,7 @@ class Bench {
         !rtl_->job_valid_i && !rtl_->share_valid_i && !tiles_.empty() && (held_ || c_.chance(tile_chance_));
     if (rtl_->word_valid_i) std::memcpy(rtl_->word_i.data(), tiles_.front().words, 64);
     rtl_->bus_ready_i = 0;
-    duplex_hbm_read_data(hbm_.get(), 0, clock_, rtl_->dram_read_data_i.data());
+    dram_.drive(rtl_, clock_);
     rtl_->clk_i = 0;
     rtl_.settle();
     held_ = rtl_->word_valid_i && !rtl_->word_ready_o;
@@ -282,19 +288,8 @@ class Bench {
   }
 
   bool sample_dram() {
-    duplex_hbm_pins pins = {};
-    pins.row_valid = rtl_->dram_row_valid_o;
-    pins.row_command = rtl_->dram_row_command_o;
-    pins.row_bundle = rtl_->dram_row_bundle_o;
-    pins.row_mask = rtl_->dram_row_mask_o;
-    pins.row_address = rtl_->dram_row_address_o;
-    pins.column_valid = rtl_->dram_column_valid_o;
-    pins.column_write = rtl_->dram_column_write_o;
-    pins.column_bundle = rtl_->dram_column_bundle_o;
-    pins.column_mask = rtl_->dram_column_mask_o;
-    pins.column_address = rtl_->dram_column_address_o;
-    if (!duplex_hbm_clock(hbm_.get(), 0, clock_, &pins, rtl_->dram_write_data_o.data())) return true;
-    return wrong("timing", (long)clock_, duplex_hbm_failure(hbm_.get()), "legal commands");
+    if (dram_.sample(rtl_, clock_)) return true;
+    return wrong("timing", (long)clock_, dram_.failure(), "legal commands");
   }
 
   bool check_word() {
@@ -321,7 +316,7 @@ class Bench {
       for (size_t byte = 0; byte < want.size(); byte += 16) {
         uint8_t got[16];
         const uint64_t offset = 256ull * block * job.result_stride + byte;
-        duplex_hbm_mem_read(hbm_.get(), 0, place(job.result, job.result_stripe, offset), got, 16);
+        dram_.read(place(job.result, job.result_stripe, offset), got, 16);
         c_.compared++;
         if (std::memcmp(got, &want[byte], 16))
           return wrong("result in DRAM, block", (long)block, "byte " + std::to_string(byte), "");
@@ -330,13 +325,10 @@ class Bench {
     return true;
   }
 
-  struct Close {
-    void operator()(duplex_hbm *hbm) const { duplex_hbm_close(hbm); }
-  };
   bench::Case &c_;
   bench::Clocked<Vchannel> rtl_;
   const unsigned step_;  // of the stack
-  std::unique_ptr<duplex_hbm, Close> hbm_;
+  dram::Memory dram_;
   Job job_ = {};
   std::deque<Word> tiles_, expected_;
   uint64_t moved_ = 0;  // clock of the last progress

@@ -40,7 +40,7 @@ Descriptor legal_load(bench::Case &c) {
   SET(OPCODE, DUPLEX_OPCODE_LOAD);
   SET(SRC_STRIPE, stripe);
   SET(SRC_BASE, std::min<uint64_t>(0xffff, c.chance(50) ? room : c.below(room + 1)));
-  SET(DESTINATION, table ? 2 : 1);
+  SET(DESTINATION, table ? DUPLEX_DESTINATION_TABLE : DUPLEX_DESTINATION_SHARED);
   const uint32_t free = 65536 - tiles * 64;
   if (!table) SET(DST_ADDRESS, (c.chance(50) ? free : c.below(free + 1) & ~3u) | c.below(2) << 16);
   SET(TILES, tiles);
@@ -94,11 +94,10 @@ void choose_results(bench::Case &c, Descriptor &d) {
     SET(DST_ADDRESS, (c.chance(50) ? room : c.below(room + 1)) | c.below(2) << 16);
     return;
   }
-  const uint32_t format = c.below(3), stripe = 1 + c.below(15),
-                 row_bytes = format == 0   ? 16
-                             : format == 1 ? 32
-                                           : 128;
-  const uint32_t columns = (GET(GROUPS) * GET(BLOCK_ROWS) * row_bytes + 255) / 256,
+  static const uint32_t row_bytes[] = {16, 32, 128};  // by DUPLEX_RESULT_FORMAT_
+  const uint32_t format = c.below(DUPLEX_RESULT_FORMAT_ACC + 1);
+  const uint32_t stripe = 1 + c.below(15);
+  const uint32_t columns = (GET(GROUPS) * GET(BLOCK_ROWS) * row_bytes[format] + 255) / 256,
                  stride = columns + c.below(3);
   const uint32_t limit = bundles_of(stripe) * DUPLEX_BANK_ROWS,
                  sets = (stride * (GET(BLOCKS) - 1) + columns + 31) / 32;
@@ -111,91 +110,113 @@ void choose_results(bench::Case &c, Descriptor &d) {
 Descriptor legal_gemm(bench::Case &c) {
   Descriptor d;
   SET(OPCODE, DUPLEX_OPCODE_GEMM);
-  SET(DESTINATION, c.below(2));
-  SET(GATED, GET(DESTINATION) && c.chance(50));
+  SET(DESTINATION, c.chance(50) ? DUPLEX_DESTINATION_SHARED : DUPLEX_DESTINATION_DRAM);
+  SET(GATED, GET(DESTINATION) == DUPLEX_DESTINATION_SHARED && c.chance(50));
   choose_rows(c, d);
   choose_source(c, d);
   choose_results(c, d);
   return d;
 }
 
-Descriptor legal_attention(bench::Case &c) {
-  Descriptor d;
-  const uint32_t mode = c.below(3), lanes = c.below(4), size = 16 * (1 + c.below(16)),
-                 tiles = (size + 63) / 64;
+// The end of the room, or a place in it, as a row set number; a room may be empty.
+uint32_t place_in(bench::Case &c, int64_t room) {
+  const int64_t place = c.chance(50) ? room : (int64_t)c.below(std::max<int64_t>(1, room));
+  return (uint32_t)std::max<int64_t>(0, std::min<int64_t>(0xffff, place));
+}
+
+// Mode, lanes, heads and length, which decide how much room K, V and the scores take.
+void choose_shape(bench::Case &c, Descriptor &d) {
+  const uint32_t mode = c.below(DUPLEX_MODE_ROW_BLOCK + 1), lanes = c.below(4), size = 16 * (1 + c.below(16));
   const uint32_t spread =
       channels > 1 && c.chance(40) ? c.below(std::min(6u, (uint32_t)std::log2(channels) + 1)) : 0;
   const uint32_t most = std::min<uint32_t>(DUPLEX_POSITIONS_MAX, 16384u >> lanes << spread),
                  length = c.chance(30) ? most : 1 + c.below(std::min(most, 3000u));
   const bool alone = mode == DUPLEX_MODE_WHOLE && c.chance(60);
-  const uint32_t heads = 1 + c.below(alone && !spread && c.chance(50) ? 256 : channels >> spread),
-                 slots = (heads - 1) / channels + 1, stripe = 1 + c.below(15);
+  SET(OPCODE, DUPLEX_OPCODE_ATTENTION);
+  SET(MODE, mode);
+  SET(LANES, lanes);
+  SET(WIDE, c.chance(lanes < 3 ? 30 : 5));
+  SET(HEAD_SIZE, size);
+  SET(LENGTH, length);
+  SET(HEADS, 1 + c.below(alone && !spread && c.chance(50) ? 256 : channels >> spread));
+  SET(SPREAD, spread);
+  SET(FIRST, alone || c.chance(50));
+  SET(LAST, alone || (!GET(FIRST) && c.chance(50)));
+  SET(FENCE, c.below(2));
+  SET(FIRST_CHANNEL, c.below(channels));
+  SET(LANE_MASK, 1 + c.below((1u << (1u << lanes)) - 1));
+  SET(ROW_BLOCK, mode == DUPLEX_MODE_ROW_BLOCK ? c.below((size + 63) / 64) : 0);
+  SET(SCALE, c.bits());
+}
+
+// q, results and, in modes SCORES and ROW_BLOCK, scores in one stripe set; `blocks` of positions a channel.
+void choose_q_and_results(bench::Case &c, Descriptor &d, uint32_t slots, uint32_t blocks) {
+  const uint32_t stripe = 1 + c.below(15), limit = bundles_of(stripe) * DUPLEX_BANK_ROWS,
+                 room = limit - slots;
+  const uint32_t score_room = limit - duplex_score_row_sets(blocks, GET(LANES));
+  SET(DST_STRIPE, stripe);
+  SET(Q_BASE, c.chance(30) ? room : c.below(room));
+  SET(DST_BASE, c.chance(30) ? room : c.below(room));
+  if (GET(MODE) == DUPLEX_MODE_SCORES) SET(DST_BASE, c.chance(30) ? score_room : c.below(score_room));
+  if (GET(MODE) == DUPLEX_MODE_ROW_BLOCK) SET(SRC_BASE, c.chance(30) ? score_room : c.below(score_room));
+}
+
+Descriptor legal_attention(bench::Case &c) {
+  Descriptor d;
+  choose_shape(c, d);
+  const uint32_t tiles = (GET(HEAD_SIZE) + 63) / 64, slots = (GET(HEADS) - 1) / channels + 1,
+                 spread = GET(SPREAD), stripe = 1 + c.below(15);
   const int64_t limit = bundles_of(stripe) * DUPLEX_BANK_ROWS,
-                blocks = ((length + 63) / 64 + (1 << spread) - 1) >> spread;
+                blocks = ((GET(LENGTH) + 63) / 64 + (1 << spread) - 1) >> spread;
   const uint32_t stride =
       slots == 1 ? (uint32_t)c.bits() : (uint32_t)c.below((limit - blocks * tiles) / slots);
   const int64_t last_slot = (int64_t)(slots - 1) * (stride & 0xffff),
                 v_stride = c.below(std::max<int64_t>(1, (limit - last_slot - blocks) / 4));
-  SET(OPCODE, DUPLEX_OPCODE_ATTENTION), SET(MODE, mode), SET(LANES, lanes),
-      SET(WIDE, c.chance(lanes < 3 ? 30 : 5)), SET(HEAD_SIZE, size), SET(LENGTH, length), SET(HEADS, heads),
-      SET(SPREAD, spread);
-  SET(FIRST, alone || c.chance(50)), SET(LAST, alone || (!GET(FIRST) && c.chance(50))),
-      SET(FENCE, c.below(2));
-  SET(FIRST_CHANNEL, c.below(channels)), SET(LANE_MASK, 1 + c.below((1u << (1u << lanes)) - 1)),
-      SET(ROW_BLOCK, mode == DUPLEX_MODE_ROW_BLOCK ? c.below(tiles) : 0);
-  SET(SRC_STRIPE, stripe), SET(SRC_STRIDE, stride), SET(V_BLOCK_STRIDE, v_stride), SET(SCALE, c.bits());
-  const int64_t k_room = limit - last_slot - blocks * tiles,
-                v_room = limit - last_slot - v_stride * (tiles - 1) - blocks;
-  SET(SRC_BASE, std::max<int64_t>(
-                    0, std::min<int64_t>(
-                           0xffff, c.chance(50) ? k_room : (int64_t)c.below(std::max<int64_t>(1, k_room)))));
-  SET(V_BASE, std::max<int64_t>(
-                  0, std::min<int64_t>(
-                         0xffff, c.chance(50) ? v_room : (int64_t)c.below(std::max<int64_t>(1, v_room)))));
-  // MODE 1 and 2: scores in the stripe set of the results.
-  const uint32_t qo_stripe = 1 + c.below(15), qo_limit = bundles_of(qo_stripe) * DUPLEX_BANK_ROWS,
-                 qo_room = qo_limit - slots,
-                 score_room = qo_limit - duplex_score_row_sets((uint32_t)blocks, lanes);
-  SET(DST_STRIPE, qo_stripe);
-  SET(Q_BASE, c.chance(30) ? qo_room : c.below(qo_room)),
-      SET(DST_BASE, c.chance(30) ? qo_room : c.below(qo_room));
-  if (mode == DUPLEX_MODE_SCORES) SET(DST_BASE, c.chance(30) ? score_room : c.below(score_room));
-  if (mode == DUPLEX_MODE_ROW_BLOCK) SET(SRC_BASE, c.chance(30) ? score_room : c.below(score_room));
+  SET(SRC_STRIPE, stripe);
+  SET(SRC_STRIDE, stride);
+  SET(V_BLOCK_STRIDE, v_stride);
+  SET(SRC_BASE, place_in(c, limit - last_slot - blocks * tiles));
+  SET(V_BASE, place_in(c, limit - last_slot - v_stride * (tiles - 1) - blocks));
+  choose_q_and_results(c, d, slots, (uint32_t)blocks);
   return d;
+}
+
+// A field of its own just at or beyond its limits; false if the descriptor has none of that number.
+bool spoil_field(bench::Case &c, Descriptor &d, uint64_t number) {
+  const bool attention = GET(OPCODE) == DUPLEX_OPCODE_ATTENTION;
+  switch (number) {
+    case 0:
+      SET(BLOCK_ROWS, c.chance(50) ? 0 : 64 + c.below(2));
+      return true;
+    case 1:
+      SET(K_TILES, c.chance(50) ? 0 : 1024 + c.below(2));
+      return true;
+    case 2:
+      if (GET(OPCODE) == DUPLEX_OPCODE_LOAD) SET(TILES, c.chance(50) ? 0 : 1024 + c.below(2));
+      return true;
+    case 3:
+      SET(DESTINATION, c.below(DUPLEX_DESTINATION_TABLE + 2));
+      return true;
+    case 4:
+      SET(GROUPS, c.below(4));
+      return true;
+    case 5:
+      if (attention) SET(HEADS, c.chance(50) ? c.below(300) : channels + c.below(2));
+      return true;
+    case 6:
+      if (attention) SET(LENGTH, c.chance(30) ? 0 : (16384u >> GET(LANES)) + c.below(2));
+      return true;
+    case 7:
+      SET(SPREAD, c.below(8));
+      return true;
+    default:
+      return false;
+  }
 }
 
 // A field just beyond its own limits, one bit, or one up or down in one of the words' fields.
 void spoil(bench::Case &c, Descriptor &d) {
-  switch (c.below(13)) {
-    case 12:
-      SET(SPREAD, c.below(8));
-      return;
-    case 0:
-      SET(BLOCK_ROWS, c.chance(50) ? 0 : 64 + c.below(2));
-      return;
-    case 1:
-      SET(K_TILES, c.chance(50) ? 0 : 1024 + c.below(2));
-      return;
-    case 2:
-      if (GET(OPCODE) == DUPLEX_OPCODE_LOAD) SET(TILES, c.chance(50) ? 0 : 1024 + c.below(2));
-      return;
-    case 3:
-      SET(DESTINATION, c.below(4));
-      return;
-    case 4:
-      SET(GROUPS, c.below(4));
-      return;
-    case 5:
-      if (GET(OPCODE) == DUPLEX_OPCODE_ATTENTION)
-        SET(HEADS, c.chance(50) ? c.below(300) : channels + c.below(2));
-      return;
-    case 6:
-      if (GET(OPCODE) == DUPLEX_OPCODE_ATTENTION)
-        SET(LENGTH, c.chance(30) ? 0 : (16384u >> GET(LANES)) + c.below(2));
-      return;
-    default:
-      break;
-  }
+  if (spoil_field(c, d, c.below(13))) return;
   uint32_t &word = d.words[c.below(c.chance(80) && GET(OPCODE) != DUPLEX_OPCODE_ATTENTION ? 12 : 16)];
   if (c.chance(40))
     word ^= 1u << c.below(32);
@@ -204,7 +225,7 @@ void spoil(bench::Case &c, Descriptor &d) {
   else if (c.chance(50))
     word += c.chance(50) ? 0x10000 : -0x10000;
   else
-    SET(OPCODE, c.below(5));
+    SET(OPCODE, c.below(DUPLEX_OPCODE_ATTENTION + 2));
 }
 
 class Bench {

@@ -10,9 +10,10 @@
 
 #include "Vbundle_controller.h"
 #include "cmodel/dram/bundle_controller.h"
-#include "duplex/hbm.h"
+#include "duplex/enumerations.h"
 #include "duplex/xpu_traffic.h"
 #include "testbench/common/bench.h"
+#include "testbench/common/dram.h"
 
 #ifndef BENCH_PRESET
 #define BENCH_PRESET 0
@@ -56,20 +57,16 @@ uint64_t address_of(unsigned column, unsigned stripe) {
 class Bench {
  public:
   Bench(bench::Case &c, unsigned owner, bool strict, bool xpu_streams)
-      : owner(owner), c_(c), rtl_(c.options) {
-    duplex_hbm *hbm = nullptr;
-    const duplex_dram_timing t = timing();
-    if (duplex_hbm_open(1, &t, nullptr, &hbm)) std::abort();
-    hbm_.reset(hbm);
-    duplex_hbm_strict(hbm, strict);
-    if (duplex_hbm_owner(hbm, 0, owner)) std::abort();
-    duplex_xpu_start(&xpu_, &t, ~owner & 15, xpu_streams);
+      : owner(owner), c_(c), rtl_(c.options), timing_(timing()), dram_(&timing_) {
+    duplex_hbm_strict(dram_.get(), strict);
+    if (duplex_hbm_owner(dram_.get(), 0, owner)) std::abort();
+    duplex_xpu_start(&xpu_, &timing_, ~owner & 15, xpu_streams);
     rtl_->owner_i = owner;
     rtl_->strict_i = strict;
     rtl_->xpu_act_request_i = rtl_->xpu_ref_i = 0;
     rtl_->read_valid_i = rtl_->write_valid_i = rtl_->read_credit_i = 0;
     rtl_.reset();
-    bundle_controller_reset(&model_, &t, first_credits);
+    bundle_controller_reset(&model_, &timing_, first_credits);
     model_.owner = owner;
     model_.strict = strict;
   }
@@ -89,7 +86,7 @@ class Bench {
     rtl_->write_now_i = write_urgent_ && c_.chance(5);
     rtl_->xpu_act_request_i = xpu_.request;
     rtl_->xpu_ref_i = xpu_.refreshed_bundles;
-    duplex_hbm_read_data(hbm_.get(), 0, clock_, rtl_->dram_read_data_i.data());
+    dram_.drive(rtl_, clock_);
     rtl_->clk_i = 0;
     rtl_.settle();
     if (!check_commands() || !check_xpu() || !check_model()) return false;
@@ -116,13 +113,13 @@ class Bench {
   uint64_t clocks() const { return clock_; }
   uint64_t beats() const { return beats_; }
   uint64_t xpu_reads() const { return xpu_.reads; }
-  duplex_hbm *hbm() { return hbm_.get(); }
+  dram::Memory &memory() { return dram_; }
 
   // What is left to check at the end: written columns, refreshes.
   bool finish() {
     for (const Write &write : written_) {
       uint8_t bytes[256];
-      duplex_hbm_mem_read(hbm_.get(), 0, address_of(write.column, write.stripe), bytes, sizeof bytes);
+      dram_.read(address_of(write.column, write.stripe), bytes, sizeof bytes);
       if (std::memcmp(bytes, write.data.data(), sizeof bytes) != 0)
         return c_.mismatch("bundle_controller", "write", write.column, 0, "other bytes", "the data");
       c_.compared++;
@@ -133,9 +130,8 @@ class Bench {
         return c_.mismatch("bundle_controller", "refresh", b, 0, std::to_string(refreshes_[b]),
                            "about " + std::to_string(due));
     }
-    if (duplex_hbm_finish(hbm_.get(), clock_))
-      return c_.mismatch("bundle_controller", "refresh", (long)clock_, 0, duplex_hbm_failure(hbm_.get()),
-                         "in time");
+    if (duplex_hbm_finish(dram_.get(), clock_))
+      return c_.mismatch("bundle_controller", "refresh", (long)clock_, 0, dram_.failure(), "in time");
     return true;
   }
 
@@ -162,20 +158,9 @@ class Bench {
   }
 
   bool check_commands() {
-    duplex_hbm_pins pins = {};
-    pins.row_valid = rtl_->dram_row_valid_o;
-    pins.row_command = rtl_->dram_row_command_o;
-    pins.row_bundle = rtl_->dram_row_bundle_o;
-    pins.row_mask = rtl_->dram_row_mask_o;
-    pins.row_address = rtl_->dram_row_address_o;
-    pins.column_valid = rtl_->dram_column_valid_o;
-    pins.column_write = rtl_->dram_column_write_o;
-    pins.column_bundle = rtl_->dram_column_bundle_o;
-    pins.column_mask = rtl_->dram_column_mask_o;
-    pins.column_address = rtl_->dram_column_address_o;
-    if (duplex_hbm_clock(hbm_.get(), 0, clock_, &pins, rtl_->dram_write_data_o.data()))
-      return c_.mismatch("bundle_controller", "timing", (long)clock_, 0, duplex_hbm_failure(hbm_.get()),
-                         "legal commands");
+    const duplex_hbm_pins pins = dram::pins_of(rtl_);
+    if (!dram_.sample(rtl_, clock_))
+      return c_.mismatch("bundle_controller", "timing", (long)clock_, 0, dram_.failure(), "legal commands");
     if ((pins.row_valid && !(owner >> pins.row_bundle & 1)) ||
         (pins.column_valid && !(owner >> pins.column_bundle & 1)))
       return c_.mismatch("bundle_controller", "owner", (long)clock_, 0, "a command to a bundle of the xPU",
@@ -185,14 +170,14 @@ class Bench {
       return c_.mismatch("bundle_controller", "credit", (long)clock_, 0, "a column without a credit", "none");
     if (rtl_->idle_o && (open_columns_ > 0 || clock_ < writing_until_))
       return c_.mismatch("bundle_controller", "idle", (long)clock_, 0, "idle", "not yet");
-    if (pins.row_valid && pins.row_command == 2) refreshes_[pins.row_bundle]++;
+    if (pins.row_valid && pins.row_command == DUPLEX_ROW_COMMAND_REF) refreshes_[pins.row_bundle]++;
     return true;
   }
 
   bool check_xpu() {
-    if (duplex_hbm_xpu_clock(hbm_.get(), 0, clock_, &xpu_.pins))
-      return c_.mismatch("bundle_controller", "timing of the xPU", (long)clock_, 0,
-                         duplex_hbm_failure(hbm_.get()), "legal commands");
+    if (duplex_hbm_xpu_clock(dram_.get(), 0, clock_, &xpu_.pins))
+      return c_.mismatch("bundle_controller", "timing of the xPU", (long)clock_, 0, dram_.failure(),
+                         "legal commands");
     xpu_waits_ = xpu_.request && !(xpu_.request & rtl_->xpu_act_grant_o) ? xpu_waits_ + 1 : 0;
     if (xpu_waits_ > longest_wait)
       return c_.mismatch("bundle_controller", "xPU", (long)clock_, 0, "waits", "goes on");
@@ -203,10 +188,11 @@ class Bench {
   // The clock-exact model sees the same inputs and must have the same pins and outputs.
   bool check_model() {
     const duplex_hbm_pins &pins = model_.pins;
-    const bool row = pins.row_valid &&
-                     !(pins.row_command == rtl_->dram_row_command_o &&
-                       pins.row_bundle == rtl_->dram_row_bundle_o && pins.row_mask == rtl_->dram_row_mask_o &&
-                       (pins.row_command != 0 || pins.row_address == rtl_->dram_row_address_o));
+    const bool row =
+        pins.row_valid &&
+        !(pins.row_command == rtl_->dram_row_command_o && pins.row_bundle == rtl_->dram_row_bundle_o &&
+          pins.row_mask == rtl_->dram_row_mask_o &&
+          (pins.row_command != DUPLEX_ROW_COMMAND_ACT || pins.row_address == rtl_->dram_row_address_o));
     const bool column = pins.column_valid && !(pins.column_write == rtl_->dram_column_write_o &&
                                                pins.column_bundle == rtl_->dram_column_bundle_o &&
                                                pins.column_mask == rtl_->dram_column_mask_o &&
@@ -238,7 +224,7 @@ class Bench {
   bool check_beat() {
     if (expected_.empty()) return c_.mismatch("bundle_controller", "beat", (long)clock_, 0, "a beat", "none");
     uint8_t want[128];
-    duplex_hbm_mem_read(hbm_.get(), 0, expected_.front() + 128 * half_, want, sizeof want);
+    dram_.read(expected_.front() + 128 * half_, want, sizeof want);
     if (std::memcmp(want, rtl_->read_beat_o.data(), sizeof want) != 0)
       return c_.mismatch("bundle_controller", "beat", (long)clock_, half_, "other bytes",
                          "address " + std::to_string(expected_.front()));
@@ -248,12 +234,10 @@ class Bench {
     return true;
   }
 
-  struct Close {
-    void operator()(duplex_hbm *hbm) const { duplex_hbm_close(hbm); }
-  };
   bench::Case &c_;
   bench::Clocked<Vbundle_controller> rtl_;
-  std::unique_ptr<duplex_hbm, Close> hbm_;
+  const duplex_dram_timing timing_;
+  dram::Memory dram_;
   bundle_controller model_;
   duplex_xpu_traffic xpu_;
   uint64_t xpu_waits_ = 0;
@@ -267,11 +251,11 @@ class Bench {
   bool read_held_ = false, write_urgent_ = false;
 };
 
-void fill(bench::Case &c, duplex_hbm *hbm, const Stream &stream) {
+void fill(bench::Case &c, dram::Memory &memory, const Stream &stream) {
   for (unsigned i = 0; i < stream.columns; i++) {
     uint64_t words[32];
     for (uint64_t &word : words) word = c.bits();
-    duplex_hbm_mem_write(hbm, 0, address_of(stream.base * 32 + i, stream.stripe), words, sizeof words);
+    memory.write(address_of(stream.base * 32 + i, stream.stripe), words, sizeof words);
   }
 }
 
@@ -321,7 +305,7 @@ bool run_case(bench::Case &c) {
   for (uint64_t i = 0, count = 1 + c.below(4); i < count; i++) {
     const Stream stream = {(unsigned)c.below(2900), part_of(c, bench.owner),
                            1 + (unsigned)c.below(c.chance(20) ? 3000 : 200)};
-    fill(c, bench.hbm(), stream);
+    fill(c, bench.memory(), stream);
     bench.add_stream(stream);
   }
   const unsigned stripe = part_of(c, bench.owner), base = 12000,

@@ -22,29 +22,13 @@
 
 #include "duplex/activation.h"
 #include "duplex/random.h"
+#include "tests/common/environment.h"
+#include "tests/numerics/f32_bits.h"
 
 #define PRECISION 90
 #define LENGTH(array) (sizeof(array) / sizeof *(array))
 #define ACT_ERROR_LIMIT 8.6316745750310983e-05  // 2^-13.5
 #define ACT_SMALLEST 0x1p-73
-
-static uint64_t number_of_environment(const char *name) {
-  const char *text = getenv(name);
-  const uint64_t value = text ? strtoull(text, NULL, 0) : 1;
-  return value ? value : 1;
-}
-
-static uint32_t bits_of(float value) {
-  uint32_t bits;
-  memcpy(&bits, &value, 4);
-  return bits;
-}
-
-static float float_of(uint32_t bits) {
-  float value;
-  memcpy(&value, &bits, 4);
-  return value;
-}
 
 // --- the real functions of a finite g ---
 
@@ -269,11 +253,10 @@ static void random_pairs(const struct function *function) {
   const struct duplex_activation_table *table = duplex_activation_builtin(function->name);
   // A share of them is enough where only the tools that watch the program look at it (DUPLEX_SHARE=20: one in
   // 20).
-  const uint64_t pairs =
-      number_of_environment("DUPLEX_CASES") * 1000000 / number_of_environment("DUPLEX_SHARE");
+  const uint64_t pairs = environment_count("DUPLEX_CASES") * 1000000 / environment_count("DUPLEX_SHARE");
   struct worst worst = {0};
   struct duplex_random random;
-  duplex_random_seed(&random, number_of_environment("DUPLEX_SEED"), (uint64_t)(function - functions));
+  duplex_random_seed(&random, environment_seed(), (uint64_t)(function - functions));
   for (uint64_t i = 0; i < pairs; i++) {
     const float g = random_g(&random, function);
     function->real(act, g);
@@ -519,7 +502,7 @@ static void test_images(void **state) {
 
 int main(void) {
   mpfr_inits2(PRECISION, act, product, scratch, (mpfr_ptr)0);
-  printf("seed %llu\n", (unsigned long long)number_of_environment("DUPLEX_SEED"));
+  printf("seed %llu\n", (unsigned long long)environment_seed());
   const struct CMUnitTest tests[] = {
       {"silu", test_function, NULL, NULL, (void *)&functions[0]},
       {"gelu", test_function, NULL, NULL, (void *)&functions[1]},

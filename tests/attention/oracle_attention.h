@@ -10,13 +10,8 @@
 #include <string.h>
 
 #include "duplex/softmax.h"
+#include "tests/numerics/f32_bits.h"
 #include "tests/numerics/oracle.h"
-
-static inline float float_of(uint32_t bits) {
-  float value;
-  memcpy(&value, &bits, sizeof value);
-  return value;
-}
 
 // RN32(scale * log2 e); scale 0: 1 / sqrt(d), first rounded to binary64.
 static inline float oracle_scale(double scale, unsigned d) {

@@ -43,7 +43,7 @@ struct figures {
   double median, mean_square, most;
 };
 
-static void die(const char *what) {
+static _Noreturn void die(const char *what) {
   fprintf(stderr, "quality: %s\n", what);
   exit(1);
 }

@@ -10,6 +10,7 @@
 
 #include "duplex/error.h"
 #include "tests/attention/attention_case.h"
+#include "tests/common/environment.h"
 
 static uint64_t cases;
 
@@ -271,12 +272,6 @@ static void test_arguments(void **state) {
   duplex_stack_close(stack);
 }
 
-static uint32_t bits_of(float value) {
-  uint32_t bits;
-  memcpy(&bits, &value, sizeof bits);
-  return bits;
-}
-
 static void test_scale(void **state) {
   (void)state;
   struct duplex_random random;
@@ -296,7 +291,7 @@ static void test_scale(void **state) {
 }
 
 int main(void) {
-  seed = environment_number("DUPLEX_SEED", 1);
+  seed = environment_seed();
   cases = environment_number("DUPLEX_CASES", 1);
   printf("seed %llu\n", (unsigned long long)seed);
   const struct CMUnitTest tests[] = {

@@ -10,6 +10,7 @@
 
 #include "duplex/error.h"
 #include "tests/attention/attention_case.h"
+#include "tests/common/environment.h"
 
 struct prefix_case {
   unsigned channels, heads, group, d, page, spread;
@@ -199,7 +200,7 @@ static void test_read_once(void **state) {
 }
 
 int main(void) {
-  seed = environment_number("DUPLEX_SEED", 1);
+  seed = environment_seed();
   printf("seed %llu\n", (unsigned long long)seed);
   const struct CMUnitTest tests[] = {cmocka_unit_test(test_shared_prefix), cmocka_unit_test(test_read_once)};
   return cmocka_run_group_tests(tests, NULL, NULL);

@@ -10,6 +10,7 @@
 
 #include "duplex/error.h"
 #include "tests/attention/attention_case.h"
+#include "tests/common/environment.h"
 
 static uint64_t cases;
 
@@ -137,7 +138,7 @@ static void test_special_positions(void **state) {
 }
 
 int main(void) {
-  seed = environment_number("DUPLEX_SEED", 1);
+  seed = environment_seed();
   cases = environment_number("DUPLEX_CASES", 1);
   printf("seed %llu\n", (unsigned long long)seed);
   const struct CMUnitTest tests[] = {

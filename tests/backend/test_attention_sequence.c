@@ -100,23 +100,31 @@ static void whole_sequence(uint8_t o[O_BYTES]) {
   own(15);
 }
 
-static void broken(unsigned kind) {
-  if (kind == 0) {  // refused in the middle
-    send(true, false, false, LENGTH);
-    send(false, true, true, 0);
-    run(5000);
-    assert_int_equal(get(DUPLEX_REG_ERROR_CODE), DUPLEX_STACK_ERROR_BLOCKS);
-    put(DUPLEX_REG_CONTROL, 1u << DUPLEX_CONTROL_ENABLE_LSB | 1u << DUPLEX_CONTROL_FLUSH_LSB);
-    put(DUPLEX_REG_ERROR_CODE, 0);
-  } else if (kind == 1) {  // never ended
-    send(true, false, true, LENGTH);
-    run(3000);
-  } else if (kind == 2) {  // longer than the queue
-    for (unsigned i = 0; i < 12; i++) send(i == 0, false, false, 40), run(300);
-    run(5000);
-  } else {  // never begun
-    send(false, true, true, LENGTH);
-    run(5000);
+// Sequences that never give results: what comes behind them must not wait for them.
+enum broken { REFUSED_IN_THE_MIDDLE, NEVER_ENDED, LONGER_THAN_THE_QUEUE, NEVER_BEGUN, BROKEN_KINDS };
+
+static void send_broken(enum broken kind) {
+  switch (kind) {
+    case REFUSED_IN_THE_MIDDLE:
+      send(true, false, false, LENGTH);
+      send(false, true, true, 0);
+      run(5000);
+      assert_int_equal(get(DUPLEX_REG_ERROR_CODE), DUPLEX_STACK_ERROR_BLOCKS);
+      put(DUPLEX_REG_CONTROL, 1u << DUPLEX_CONTROL_ENABLE_LSB | 1u << DUPLEX_CONTROL_FLUSH_LSB);
+      put(DUPLEX_REG_ERROR_CODE, 0);
+      break;
+    case NEVER_ENDED:
+      send(true, false, true, LENGTH);
+      run(3000);
+      break;
+    case LONGER_THAN_THE_QUEUE:
+      for (unsigned i = 0; i < 12; i++) send(i == 0, false, false, 40), run(300);
+      run(5000);
+      break;
+    default:  // NEVER_BEGUN
+      send(false, true, true, LENGTH);
+      run(5000);
+      break;
   }
 }
 
@@ -129,8 +137,8 @@ static uint64_t sequences_on(int (*open)(const struct duplex_backend_options *, 
   fill_memory();
   put(DUPLEX_REG_CONTROL, 1u << DUPLEX_CONTROL_ENABLE_LSB);
   whole_sequence(o);
-  for (unsigned kind = 0; kind < 4; kind++) {
-    broken(kind);
+  for (unsigned kind = 0; kind < BROKEN_KINDS; kind++) {
+    send_broken((enum broken)kind);
     whole_sequence(again);
     assert_memory_equal(o, again, O_BYTES);
   }

@@ -19,6 +19,8 @@
 #include "duplex/params.h"
 #include "duplex/random.h"
 #include "duplex/registers.h"
+#include "tests/backend/register_access.h"
+#include "tests/common/environment.h"
 
 enum {
   CHANNELS = 2,
@@ -33,16 +35,6 @@ enum {
 static const unsigned looked_at[ROWS_LOOKED_AT] = {0, 1, 2, 9000, LAST_ROW - 1, LAST_ROW};
 typedef uint8_t cells[CHANNELS][DUPLEX_BUNDLES][ROWS_LOOKED_AT][DUPLEX_ROW_SET_BYTES];
 static cells written, found;
-
-static uint32_t get(struct duplex_backend *b, uint32_t address) {
-  uint32_t value = 0;
-  assert_int_equal(b->ops->reg_read(b, address, &value), DUPLEX_OK);
-  return value;
-}
-
-static void put(struct duplex_backend *b, uint32_t address, uint32_t value) {
-  assert_int_equal(b->ops->reg_write(b, address, value), DUPLEX_OK);
-}
 
 static void own(struct duplex_backend *b, uint32_t bundles) {
   put(b, DUPLEX_REG_BUNDLE_OWNER, bundles);
@@ -175,8 +167,7 @@ static void go_on(struct duplex_backend *b) {
 
 static void refusals(struct duplex_backend *b) {
   struct duplex_random random;
-  const char *text = getenv("DUPLEX_SEED");
-  duplex_random_seed(&random, text ? strtoull(text, NULL, 0) : 1, 1);
+  duplex_random_seed(&random, environment_seed(), 1);
   uint8_t *bytes = (uint8_t *)written;
   for (size_t i = 0; i < sizeof written; i++)
     bytes[i] = (uint8_t)(duplex_random_u64(&random) & 0x3f);  // finite weights

@@ -24,13 +24,10 @@
 #include "duplex/params.h"
 #include "duplex/random.h"
 #include "duplex/registers.h"
+#include "tests/backend/register_access.h"
+#include "tests/common/environment.h"
 
 enum { CHANNELS = 2, ROW_SET = DUPLEX_ROW_SET_BYTES, ADVANCE_CLOCKS = 100000 };
-
-static uint64_t seed_value(void) {
-  const char *text = getenv("DUPLEX_SEED");
-  return text ? strtoull(text, NULL, 0) : 1;
-}
 
 static struct duplex_backend *open_stack(const struct duplex_backend_options *options) {
   struct duplex_backend *backend;
@@ -42,16 +39,6 @@ static struct duplex_backend *open_stack(const struct duplex_backend_options *op
 static struct duplex_backend *open_channels(unsigned channels) {
   const struct duplex_backend_options options = {.channels = channels};
   return open_stack(&options);
-}
-
-static uint32_t get(struct duplex_backend *backend, uint32_t address) {
-  uint32_t value = 0;
-  assert_int_equal(backend->ops->reg_read(backend, address, &value), DUPLEX_OK);
-  return value;
-}
-
-static void put(struct duplex_backend *backend, uint32_t address, uint32_t value) {
-  assert_int_equal(backend->ops->reg_write(backend, address, value), DUPLEX_OK);
 }
 
 static void check_registers(struct duplex_backend *backend, unsigned channels) {
@@ -81,7 +68,7 @@ static void registers(void **state) {
 static void registers_with_random_delays(void **state) {
   (void)state;
   char text[32];
-  snprintf(text, sizeof text, "%llu", (unsigned long long)seed_value());
+  snprintf(text, sizeof text, "%llu", (unsigned long long)environment_seed());
   setenv("DUPLEX_AXI_SEED", text, 1);
   struct duplex_backend *backend = open_channels(CHANNELS);
   unsetenv("DUPLEX_AXI_SEED");
@@ -101,7 +88,7 @@ static void memory(void **state) {
   (void)state;
   struct duplex_backend *backend = open_channels(CHANNELS);
   struct duplex_random random;
-  duplex_random_seed(&random, seed_value(), 2);
+  duplex_random_seed(&random, environment_seed(), 2);
   uint8_t written[700] = {0}, back[700];
   assert_int_equal(backend->ops->mem_write(backend, 0, 0, written, 1), DUPLEX_ERROR_OWNER);
   assert_int_equal(backend->ops->mem_read(backend, 0, 0, back, 1), DUPLEX_ERROR_OWNER);
@@ -236,7 +223,7 @@ static void gemm(void **state) {
   const struct duplex_backend_options options = {.channels = CHANNELS, .command_file = commands_path};
   struct duplex_backend *backend = open_stack(&options);
   struct duplex_random random;
-  duplex_random_seed(&random, seed_value(), 3);
+  duplex_random_seed(&random, environment_seed(), 3);
   static struct job job;
   for (int k = 0; k < K; k++) {
     for (int lane = 0; lane < DUPLEX_LANES; lane++)
@@ -332,7 +319,7 @@ static void not_available(void **state) {
 }
 
 int main(void) {
-  printf("seed %llu\n", (unsigned long long)seed_value());
+  printf("seed %llu\n", (unsigned long long)environment_seed());
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(registers),
       cmocka_unit_test(registers_with_random_delays),

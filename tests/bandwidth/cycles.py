@@ -4,9 +4,10 @@
 
 usage: cycles.py BUILD [--seed S] [--jobs N] [--only JOB] [--timing PRESET:RANK_SWITCH ...]
 The jobs run with 1 to 4 owned bundles in turn, under both activation rules, with the xPU streaming from its own bundles, some as pairs of matrices, first with
-the preset of the paper, then with another one. The first job is 1 x 64 x 64, the last one has the full rows of a channel. Prints a
-table; exit status 1 if a difference is more than 1% and more than 16 clocks, if other statistics or a byte differ, or if the judge
-finds a violation. A job is drawn from (seed, its number) alone: --only repeats it.
+the preset of the paper, then with another one; half of them with the firmware on the RV32 controller, which leaves the stack idle between
+register accesses. The first job is 1 x 1 x 1, the last one has the full rows of a channel. Prints a table; exit status 1 if the
+clocks, any other statistic or a byte differ, or if the judge finds a violation. A job is drawn from (seed, its number) alone: --only
+repeats it.
 """
 import argparse
 import os
@@ -31,16 +32,17 @@ def draw_job(seed, number, jobs):
     count = number % 4 + 1
     dram = ["--bundles", draw.choice(OWNED[count]), "--activation-rule", draw.choice(["paper", "strict"])]
     dram += ["--xpu-traffic", "none" if count == 4 else draw.choice(["none", "stream", "stream"])]
-    shape = [between(draw, 1, 40), between(draw, 64, 4096), between(draw, 64, 900)]
+    least = draw.choice([1, 64])
+    shape = [between(draw, 1, 40), between(draw, least, 4096), between(draw, least, 900)]
     if number in (0, jobs - 1):
-        shape = [1, 64, 64] if number == 0 else [8, 4096, 896]
+        shape = [1, 1, 1] if number == 0 else [8, 4096, 896]
     kind = draw.choice(["gemm", "gemm", "gemm", "expert"]) if 0 < number < jobs - 1 else "gemm"
     pair = count > 1 and 0 < number < jobs - 1 and draw.random() < 0.25
     extra = ["--out-type", draw.choice(["f16", "f32", "acc"])]
     if kind == "expert":
         shape[1] = min(shape[1], 1024)
         extra = ["--act", draw.choice(["silu", "gelu", "relu"])]
-    return kind, pair, shape, dram, extra
+    return kind, pair, shape, dram, extra + ["--firmware", draw.choice(["native", "riscv"])]
 
 
 def arguments_of(command, kind, pair, shape):
@@ -63,17 +65,14 @@ def one(command, seed, number, jobs, preset, rank_switch):
     rtl, model = command.run(arguments, "rtl", CHANNELS), command.run(arguments, "cmodel", CHANNELS)
     difference = model["cycles"] - rtl["cycles"]
     wrong = []
-    if abs(difference) > max(16, 0.01 * rtl["cycles"]):
-        wrong.append("clocks")
-    if {**rtl, "cycles": 0} != {**model, "cycles": 0} and difference == 0:
-        wrong.append("statistics")
+    wrong += [f"{name} {rtl[name]} and {model[name]}" for name in rtl if rtl[name] != model[name]]
     if not command.same_output():
         wrong.append("bytes")
     violation = command.violation(preset, rank_switch, dram[3] == "strict")
     if violation:
         wrong.append(violation)
     traffic = "xPU streams" if dram[5] == "stream" else ""
-    line = (f"{number:4}  {kind + (' x 2' if pair else ''):11}{shape[0]:4} x {shape[1]:4} x {shape[2]:4}  {extra[1]:5} {dram[1]:8}{dram[3]:7}{traffic:12}"
+    line = (f"{number:4}  {kind + (' x 2' if pair else ''):11}{shape[0]:4} x {shape[1]:4} x {shape[2]:4}  {extra[1]:5}{extra[3]:7} {dram[1]:8}{dram[3]:7}{traffic:12}"
             f"{rtl['cycles']:9}{model['cycles']:9}{difference:7}")
     return line, difference, wrong
 
@@ -92,13 +91,13 @@ def main():
         for timing in options.timing:
             preset, rank_switch = timing.split(":")
             print(f"preset {preset}, rank switch {rank_switch} tCK, seed {options.seed}, {CHANNELS} channels")
-            print(" job  kind       tokens x inputs x outputs    bundles rule               RTL  C model  difference (clocks)")
+            print(" job  kind       tokens x inputs x outputs    firmware bundles rule               RTL  C model  difference (clocks)")
             for number in range(options.jobs) if options.only is None else [options.only]:
                 line, difference, wrong = one(command, options.seed, number, options.jobs, preset, rank_switch)
                 print(line + ("  MISMATCH: " + ", ".join(wrong) if wrong else ""), flush=True)
                 worst = max(worst, abs(difference))
                 failed += bool(wrong)
-    print(f"largest difference: {worst} clocks; {failed} jobs outside 1% or 16 clocks, or with other differences")
+    print(f"largest difference: {worst} clocks; {failed} jobs with differences")
     sys.exit(bool(failed))
 
 

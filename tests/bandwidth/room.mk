@@ -7,5 +7,5 @@ bandwidth: ## what the streams reach of the bandwidth, beside the targets: SEED=
 	@tests/bandwidth/bandwidth.py $(BUILD) --seed $(or $(SEED),1) $(if $(QUICK),--sample)
 
 cycles: ## clocks of the C model against those of the RTL on random jobs: SEED=s, N=60 jobs
-	@$(MAKE) -s --no-print-directory $(BANDWIDTH_NEEDS)
+	@$(MAKE) -s --no-print-directory $(BANDWIDTH_NEEDS) firmware-rv32
 	@tests/bandwidth/cycles.py $(BUILD) --seed $(or $(SEED),1) --jobs $(or $(N),60)

@@ -184,11 +184,36 @@ refused "compare shapes" "w90.npy" "$duplex" compare w.npy w90.npy
 refused "random without shape" "--shape" "$duplex" random --dist bits --out out.npy
 refused "random shape" "--shape" "$duplex" random --shape 3,0 --dist bits --out out.npy
 refused "random dist" "--dist" "$duplex" random --shape 3 --dist cauchy --out out.npy
-refused "too little memory" "memory" "$duplex" random --shape 1048576,1048576,1024 --dist bits --out out.npy
+refused "more than the disk holds" "its file system has" "$duplex" random --shape 1048576,1048576,1024 --dist bits --out out.npy
+refused "more than can be counted" "too large" "$duplex" random --shape 1048576,1048576,1048576,1048576 --dist bits --out out.npy
+# Elements and orders that others understand: the message says how to come by <f2.
+for type in '<f4' '<f8' '>f2' '|V2' '<i4' '<c8'; do
+  npy other.npy "$type" False '(5, 100)' $((500 * ${type#??}))
+  refused "--w of $type" "its elements are $type, expected <f2: .duplex convert. makes it, or astype('<f2')" gemm --x x.npy --w other.npy
+done
+npy other.npy '|V16' False '(5, 100)' 8000
+refused "--w of exact sums" "its elements are |V16, expected <f2" gemm --x x.npy --w other.npy
+refused "--w in Fortran order" "expected C order: .duplex convert. makes it, or ascontiguousarray" gemm --x x.npy --w fortran.npy
+refused "--lengths of <f4" "astype('<i4')" attention --q q.npy --k kv.npy --v kv.npy --lengths f4.npy
+for scale in 1e39 2.4e38 1e-50 -nan INF; do refused "attention: scale $scale" "--scale" attention --q q.npy --k kv.npy --v kv.npy --scale "$scale"; done
+for list in '5 7' '5;7' '5.0, 7' '(5, 7)' '0x5,7' '5, seven' ' ' '5, 7,'; do
+  refused "attention: lengths '$list'" "2 numbers with commas" attention --q q.npy --k kv.npy --v kv.npy --lengths "$list"
+done
+for kernel in sse avx9000 AVX2 ''; do refused "kernel '$kernel'" "DUPLEX_KERNEL is '$kernel'" env DUPLEX_KERNEL="$kernel" "$duplex" gemm --x x.npy --w w.npy --out out.npy; done
+for seed in x 7x -1 1e400 99999999999999999999 ''; do refused "AXI seed '$seed'" "DUPLEX_AXI_SEED is '$seed'" env DUPLEX_AXI_SEED="$seed" "$duplex" info; done
+refused "convert one file" "two files" "$duplex" convert x.npy
+refused "convert to f4" "--to" "$duplex" convert x.npy out.npy --to f4
+refused "convert a missing file" "none.npy" "$duplex" convert none.npy out.npy
+refused "convert what is no tensor" "foreign.npy" "$duplex" convert foreign.npy out.npy
+npy other.npy '<c8' False '(5, 100)' 4000
+refused "convert complex numbers" "its elements are <c8, expected f2, f4" "$duplex" convert other.npy out.npy
+for file in truncated longer empty huge overflow negative version9 rank5; do refused "convert $file" "$file.npy" "$duplex" convert $file.npy out.npy; done
+refused "help of two commands" "one command" "$duplex" help gemm expert
+refused "help of no command" "nonsense" "$duplex" help nonsense
 refused "info with argument" "x.npy" "$duplex" info x.npy
 
 # What must be accepted: the help, header versions 2 and 3, an output over an input.
-for arguments in "--help" "--version" "gemm --help" "expert --help" "attention --help" "compare --help" "random --help" "info --help" "info"; do
+for arguments in "--help" "--version" "help" "help gemm" "help --man" "help --man batch" "help --bash" "convert --help" "batch --help" "help --help" "gemm --help" "expert --help" "attention --help" "compare --help" "random --help" "info --help" "info"; do
   count=$((count + 1))
   # shellcheck disable=SC2086
   "$duplex" $arguments >stdout 2>stderr && [ -s stdout ] && [ ! -s stderr ] || { echo "FAIL duplex $arguments"; failures=$((failures + 1)); }
@@ -201,5 +226,8 @@ done
 count=$((count + 1))
 cp x.npy both.npy
 "$duplex" gemm --x both.npy --w w.npy --out both.npy --channels 2 && ! cmp -s x.npy both.npy || { echo "FAIL output over input"; failures=$((failures + 1)); }
+count=$((count + 1))
+"$duplex" attention --q q.npy --k kv.npy --v kv.npy --out list.npy --lengths ' 5,	7 ' && "$duplex" attention --q q.npy --k kv.npy --v kv.npy --out out.npy --lengths 5,7 && cmp list.npy out.npy ||
+  { echo "FAIL lengths with blanks"; failures=$((failures + 1)); }
 echo "bad input: $count cases, $failures failures"
 [ $failures = 0 ]

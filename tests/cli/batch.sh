@@ -92,5 +92,15 @@ wrong '{"command": "attention", "q": "q.npy", "k": "k.npy", "out": "bad.npy"}' "
 wrong '{"command": "attention", "q": "q.npy", "k": "k.npy", "v": "v.npy", "x": "x.npy", "out": "bad.npy"}' "'x' does not belong"
 wrong '{"command": "attention", "q": "q.npy", "k": "k.npy", "v": "v.npy", "lengths": "1,91,1", "out": "bad.npy"}' '--lengths: sequence 1 has length 91'
 wrong '{"command": "attention", "q": "q.npy", "k": "k.npy", "v": "v.npy", "spread": "2", "out": "bad.npy"}' '--spread 2: expected at most 1 for 2 KV heads'
+wrong_nul() { # FORMAT of printf
+  printf "$1\n" >wrong.jsonl
+  rm -f bad.npy
+  "$duplex" batch wrong.jsonl --channels 1 >out 2>err
+  [ $? = 2 ] && grep -q 'line 1: not JSON: there is a NUL byte' err && [ ! -s out ] && [ ! -e bad.npy ] || fail "a NUL byte: $1"
+}
+wrong_nul '{"command": "gemm", "x": "x.npy", "w": "g.npy", "out": "bad.npy"}\0, "out_type": "f32"}'
+wrong_nul '\0{"command": "gemm", "x": "x.npy", "w": "g.npy", "out": "bad.npy"}'
+wrong_nul '  \0'
+wrong '{"command": "gemm", "x": "x.npy", "w": "g.npy", "out": "bad.npy"} x' 'not JSON'
 "$duplex" batch none.jsonl 2>err; [ $? = 2 ] || fail "a missing file"
 echo "batch: the same bytes as single commands, every wrong line named"

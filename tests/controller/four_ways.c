@@ -10,6 +10,7 @@
 #include "duplex/duplex.h"
 #include "duplex/kv_cache.h"
 #include "duplex/random.h"
+#include "tests/common/environment.h"
 
 enum { WAYS = 4, CHANNELS = 2, SEQUENCES = 4, PIECES = 14, POSITIONS = 200 };
 enum kind { GEMM, EXPERT, ATTENTION, KINDS };
@@ -211,8 +212,7 @@ static bool open_all(struct duplex_stack *stack[WAYS], unsigned channels) {
 }
 
 int main(int argc, char **argv) {
-  uint64_t seed = getenv("DUPLEX_SEED") ? strtoull(getenv("DUPLEX_SEED"), NULL, 0) : 1, cases = 20,
-           only = UINT64_MAX;
+  uint64_t seed = environment_seed(), cases = 20, only = UINT64_MAX;
   unsigned channels = CHANNELS;
   for (int i = 1; i + 1 < argc; i += 2) {
     const uint64_t value = strtoull(argv[i + 1], NULL, 0);

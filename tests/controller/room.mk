@@ -7,5 +7,10 @@ $(BUILD)/tests/controller/faulty.elf: tests/controller/faulty/kernel_faulty.c $(
 	@cp $(BUILD)/faulty/firmware.elf $@
 
 TEST_PREREQUISITES += $(BUILD)/tests/controller/faulty.elf $(BUILD)/tests/controller/four_ways
-$(BUILD)/tests/controller/test_controller $(BUILD)/tests/controller/four_ways: | $(BUILD)/controller.so $(BUILD)/firmware.elf $(BUILD)/rtl/stack_2.so
-$(BUILD)/tests/controller/test_controller: | $(BUILD)/tests/controller/faulty.elf
+# Queues, messages and firmware, on the C model and on the RTL.
+CONTROLLER_RTL_TESTS := $(patsubst tests/%.c,$(BUILD)/tests/%,$(wildcard tests/controller/test_controller_*.c))
+$(CONTROLLER_RTL_TESTS) $(BUILD)/tests/controller/four_ways: | $(BUILD)/controller.so $(BUILD)/firmware.elf $(BUILD)/rtl/stack_2.so
+$(BUILD)/tests/controller/test_controller_firmware: | $(BUILD)/tests/controller/faulty.elf
+# Without the RTL: the C model with the RV32 controller.
+CONTROLLER_TESTS := $(BUILD)/tests/controller/test_elf $(BUILD)/tests/controller/test_kernel_faults
+$(CONTROLLER_TESTS): | $(BUILD)/controller.so $(BUILD)/firmware.elf $(BUILD)/tests/controller/faulty.elf

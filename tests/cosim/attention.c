@@ -13,6 +13,7 @@
 #include "duplex/error.h"
 #include "duplex/kv_cache.h"
 #include "duplex/random.h"
+#include "tests/common/environment.h"
 
 enum { SEQUENCES = 5, PIECES = 40, PAGE = DUPLEX_WIDTH, GEMM_ROWS = 3, GEMM_COLUMNS = 16 };
 
@@ -203,16 +204,22 @@ static bool same(const char *what, uint64_t model, uint64_t rtl) {
   return model == rtl;
 }
 
+// Every counter is compared, so that a failure names all that differ.
 static bool same_stats(const struct duplex_stack_stats *a, const struct duplex_stack_stats *b) {
   bool good = same("cycles", a->cycles, b->cycles);
-  good &= same("ACT", a->commands.act, b->commands.act) & same("PRE", a->commands.pre, b->commands.pre);
-  good &= same("RD", a->commands.rd, b->commands.rd) & same("WR", a->commands.wr, b->commands.wr);
-  good &= same("REF", a->commands.ref, b->commands.ref) & same("bytes read", a->read_bytes, b->read_bytes);
-  good &= same("clocks of the append", a->append_cycles, b->append_cycles) &
-          same("xPU WR", a->commands.xpu_wr, b->commands.xpu_wr);
-  good &= same("starved", a->starved, b->starved) & same("no tile", a->no_tile, b->no_tile);
-  return good & same("no room", a->no_room, b->no_room) &
-         same("bytes written", a->write_bytes, b->write_bytes);
+  good &= same("ACT", a->commands.act, b->commands.act);
+  good &= same("PRE", a->commands.pre, b->commands.pre);
+  good &= same("RD", a->commands.rd, b->commands.rd);
+  good &= same("WR", a->commands.wr, b->commands.wr);
+  good &= same("REF", a->commands.ref, b->commands.ref);
+  good &= same("bytes read", a->read_bytes, b->read_bytes);
+  good &= same("bytes written", a->write_bytes, b->write_bytes);
+  good &= same("clocks of the append", a->append_cycles, b->append_cycles);
+  good &= same("xPU WR", a->commands.xpu_wr, b->commands.xpu_wr);
+  good &= same("starved", a->starved, b->starved);
+  good &= same("no tile", a->no_tile, b->no_tile);
+  good &= same("no room", a->no_room, b->no_room);
+  return good;
 }
 
 static bool same_bytes(const struct attention_case *c, const duplex_f16 *model, const duplex_f16 *rtl) {
@@ -231,7 +238,10 @@ static bool run_case(uint64_t seed, uint64_t number, unsigned channels, bool pla
   draw(&c, channels ? channels : pick(&c, few, 3));
   struct outcome model = {0}, rtl = {0};
   bool good = run_on(&c, "cmodel", &model) == DUPLEX_OK && run_on(&c, "rtl", &rtl) == DUPLEX_OK;
-  if (good) good = same_bytes(&c, model.o, rtl.o) & same_stats(&model.stats, &rtl.stats);
+  if (good) {
+    const bool bytes = same_bytes(&c, model.o, rtl.o), stats = same_stats(&model.stats, &rtl.stats);
+    good = bytes && stats;
+  }
   for (unsigned i = 0; i < 2 && good; i++)
     good = same("clocks of the GEMM", model.gemm_cycles[i], rtl.gemm_cycles[i]) &&
            same("results of the GEMM", 0, (uint64_t)(memcmp(model.y[i], rtl.y[i], sizeof rtl.y[i]) != 0));
@@ -248,8 +258,7 @@ static bool run_case(uint64_t seed, uint64_t number, unsigned channels, bool pla
 }
 
 int main(int argc, char **argv) {
-  const char *environment = getenv("DUPLEX_SEED");
-  uint64_t seed = environment ? strtoull(environment, NULL, 0) : 1, cases = 20, only = UINT64_MAX;
+  uint64_t seed = environment_seed(), cases = 20, only = UINT64_MAX;
   unsigned channels = 0;
   bool plain = false;
   for (int i = 1; i + 1 < argc; i += 2) {

@@ -14,6 +14,7 @@
 #include "duplex/error.h"
 #include "duplex/kv_cache.h"
 #include "duplex/random.h"
+#include "tests/common/environment.h"
 
 enum { D = 80, HEADS = 3, GROUP = 2, BATCH = 5, STEPS = 70, MOST = 200, PAGE = 64, INFINITE = 0x7c00 };
 
@@ -27,8 +28,7 @@ static duplex_f16 k[BATCH][HEADS][MOST][D], v[BATCH][HEADS][MOST][D], q[BATCH * 
 
 static void make_values(void) {
   struct duplex_random random;
-  const char *text = getenv("DUPLEX_SEED");
-  duplex_random_seed(&random, text ? strtoull(text, NULL, 0) : 1, 0);
+  duplex_random_seed(&random, environment_seed(), 0);
   duplex_f16 *all[] = {&k[0][0][0][0], &v[0][0][0][0], q};
   const size_t counts[] = {sizeof k / 2, sizeof v / 2, sizeof q / 2};
   for (unsigned i = 0; i < 3; i++)

@@ -85,11 +85,11 @@ static void expect_push(uint32_t number, uint32_t consumed, const uint32_t words
 #define MAILBOX (4u * (DUPLEX_BANK_ROWS - DUPLEX_MAILBOX_ROWS))
 static void expect_gemm_descriptors(uint32_t number) {
   uint32_t load[DUPLEX_DESCRIPTOR_WORDS] = {0}, gemm[DUPLEX_DESCRIPTOR_WORDS] = {0};
-  load[0] = 1 | (number % 8 == 0) << 8 | 1 << 9;
+  load[0] = DUPLEX_OPCODE_LOAD | (number % 8 == 0) << 8 | 1 << 9;
   load[1] = (MAILBOX + 4) | 0xf << 16;
-  load[4] = 1 << 16;
+  load[4] = DUPLEX_DESTINATION_SHARED << 16;
   load[11] = 1;
-  gemm[0] = 2 | 1 << 8 | 1 << 9 | 1 << 16;
+  gemm[0] = DUPLEX_OPCODE_GEMM | 1 << 8 | 1 << 9 | 1 << 16;
   gemm[1] = 0xf << 16;
   gemm[2] = 1;
   gemm[3] = 1 | 1 << 12 | 1 << 16;
@@ -137,14 +137,20 @@ static void test_open_checks_the_identity(void **state) {
   mock_end(&mock);
 }
 
+// A stack of one channel with a matrix of one row and one column.
+static struct duplex_stack *open_with_weights(struct duplex_weights **weights) {
+  struct duplex_stack *stack = open_mock(1);
+  expect_give();
+  assert_int_equal(duplex_stack_upload(stack, &one, 1, 1, NULL, weights), 0);
+  return stack;
+}
+
 static void test_gemm_sequence(void **state) {
   struct duplex_weights *weights;
   struct duplex_stack_stats stats;
   duplex_f16 y = 1;
   (void)state;
-  struct duplex_stack *stack = open_mock(1);
-  expect_give();
-  assert_int_equal(duplex_stack_upload(stack, &one, 1, 1, NULL, &weights), 0);
+  struct duplex_stack *stack = open_with_weights(&weights);
   expect_good_gemm(0);
   assert_int_equal(duplex_stack_gemm(stack, weights, &one, 1, DUPLEX_F16, &y), 0);
   assert_true(mock_satisfied(&mock));
@@ -164,9 +170,7 @@ static void test_ring_goes_on(void **state) {
   struct duplex_weights *weights;
   duplex_f16 y;
   (void)state;
-  struct duplex_stack *stack = open_mock(1);
-  expect_give();
-  assert_int_equal(duplex_stack_upload(stack, &one, 1, 1, NULL, &weights), 0);
+  struct duplex_stack *stack = open_with_weights(&weights);
   expect_good_gemm(8);
   assert_int_equal(duplex_stack_gemm(stack, weights, &one, 1, DUPLEX_F16, &y), 0);
   assert_true(mock_satisfied(&mock));
@@ -186,9 +190,7 @@ static void test_refused_descriptor(void **state) {
   struct duplex_weights *weights;
   duplex_f16 y;
   (void)state;
-  struct duplex_stack *stack = open_mock(1);
-  expect_give();
-  assert_int_equal(duplex_stack_upload(stack, &one, 1, 1, NULL, &weights), 0);
+  struct duplex_stack *stack = open_with_weights(&weights);
   expect_counters(0, 0, 0);
   expect_take();
   expect_start(0, 0);
@@ -216,9 +218,7 @@ static void test_watchdog(void **state) {
   struct duplex_weights *weights;
   duplex_f16 y;
   (void)state;
-  struct duplex_stack *stack = open_mock(1);
-  expect_give();
-  assert_int_equal(duplex_stack_upload(stack, &one, 1, 1, NULL, &weights), 0);
+  struct duplex_stack *stack = open_with_weights(&weights);
   expect_counters(0, 0, 0);
   expect_take();
   expect_start(0, 0);
@@ -237,9 +237,7 @@ static void test_errors_of_the_back_end(void **state) {
   struct duplex_weights *weights;
   duplex_f16 y;
   (void)state;
-  struct duplex_stack *stack = open_mock(1);
-  expect_give();
-  assert_int_equal(duplex_stack_upload(stack, &one, 1, 1, NULL, &weights), 0);
+  struct duplex_stack *stack = open_with_weights(&weights);
   mock_expect(&mock, MOCK_WRITE, DUPLEX_REG_PERFORMANCE_SELECT, 0, DUPLEX_ERROR_BUS);
   assert_int_equal(duplex_stack_gemm(stack, weights, &one, 1, DUPLEX_F16, &y), DUPLEX_ERROR_BUS);
   mock.memory_error = DUPLEX_ERROR_NO_MEMORY;
@@ -262,9 +260,9 @@ static void expect_attention_descriptor(uint32_t number) {
   static const uint32_t order[] = {0, 1, 2, 9, 12, 13, 14};
   uint32_t d[DUPLEX_DESCRIPTOR_WORDS] = {0};
   const uint32_t slot = DUPLEX_REG_RING + 64 * (number % DUPLEX_RING_ENTRIES);
-  d[0] = 3 | 1 << 8 | 1 << 10 | 1 << 11 | 1 << 14;  // INTERRUPT, FIRST, LAST, FENCE
-  d[1] = 0x7 << 16 | 1 << 20;                       // K, one lane
-  d[2] = 1 | 1u << 16;                              // one row set a slot, V
+  d[0] = DUPLEX_OPCODE_ATTENTION | 1 << 8 | 1 << 10 | 1 << 11 | 1 << 14;  // INTERRUPT, FIRST, LAST, FENCE
+  d[1] = 0x7 << 16 | 1 << 20;                                             // K, one lane
+  d[2] = 1 | 1u << 16;                                                    // one row set a slot, V
   d[9] = (MAILBOX + 5) | 0xf << 16;
   d[12] = 1;
   d[13] = 16 | 1 << 16;

@@ -78,7 +78,8 @@ static void test_gated_and_format(void **state) {
   (void)state;
   assert_int_equal(duplex_stack_upload_gated(stack, ones, twos, ROWS, COLUMNS, &gated), DUPLEX_OK);
   expect_refused(stack, duplex_stack_gemm(stack, gated, x, TOKENS, DUPLEX_F16, y), "gate and up");
-  expect_refused(stack, duplex_stack_gemm(stack, own, x, TOKENS, (enum duplex_format)3, y), "format 3");
+  expect_refused(stack, duplex_stack_gemm(stack, own, x, TOKENS, (enum duplex_format)(DUPLEX_ACC + 1), y),
+                 "format 3");
   expect_refused(stack, duplex_stack_gemm(stack, own, x, TOKENS, (enum duplex_format) - 1, y), "format -1");
   expect_refused(stack, duplex_stack_gemm(stack, own, x, 0, DUPLEX_F16, y), "0 tokens");
   expect_refused(stack, duplex_stack_gemm(stack, own, x, 4097, DUPLEX_F16, y), "4097 tokens");

@@ -14,6 +14,7 @@
 #include "duplex/duplex.h"
 #include "duplex/kv_cache.h"
 #include "duplex/random.h"
+#include "tests/common/environment.h"
 
 #define STACKS 4u
 #define ROUNDS 6u
@@ -170,7 +171,7 @@ static void test_stacks_in_threads_do_as_alone(void **state) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {cmocka_unit_test(test_stacks_in_threads_do_as_alone)};
-  if (getenv("DUPLEX_SEED")) seed = strtoull(getenv("DUPLEX_SEED"), NULL, 0);
+  seed = environment_seed();
   printf("seed %llu\n", (unsigned long long)seed);
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

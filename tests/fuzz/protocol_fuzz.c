@@ -271,7 +271,7 @@ static void fuzz_descriptor(const uint8_t *data, size_t size) {
   const uint32_t channels = 1 + take(&data, &size) % 32, owner = take(&data, &size) & 15;
   const uint32_t zeros = take(&data, &size) | (uint32_t)take(&data, &size) << 8, small = take(&data, &size);
   memcpy(d, data, size < sizeof d ? size : sizeof d);
-  if (small & 1) DUPLEX_DESCRIPTOR_SET(d, OPCODE, 1 + small % 8 / 2);
+  if (small & 1) DUPLEX_DESCRIPTOR_SET(d, OPCODE, DUPLEX_OPCODE_LOAD + small % 8 / 2);
   for (uint32_t word = 1; word < DUPLEX_DESCRIPTOR_WORDS; word++)
     d[word] = zeros >> word & 1 ? 0 : small & 16 ? d[word] & 0xf00ff : d[word];
   const uint32_t code = descriptor_check(d, channels, owner, &address);
@@ -292,12 +292,12 @@ static void fuzz_descriptor(const uint8_t *data, size_t size) {
 }
 
 static void fuzz_image(const uint8_t *data, size_t size) {
-  const char *wrong = NULL;
+  char wrong[IMAGE_TEXT_BYTES] = "";
   struct image image;
   uint8_t *bytes = malloc(size + 1);
   if (!bytes) return;
   memcpy(bytes, data, size);
-  if (image_parse(&image, bytes, size, &wrong)) {
+  if (image_parse(&image, bytes, size, wrong)) {
     volatile uint8_t sum = 0;
     for (unsigned i = 0; i < image.segments; i++)
       for (uint32_t at = 0; at < image.segment[i].bytes; at++)
@@ -305,7 +305,7 @@ static void fuzz_image(const uint8_t *data, size_t size) {
     for (unsigned i = 0; i < image.functions; i++) REQUIRE(strlen(image.function[i].name) <= size);
     image_function(&image, image.entry);
   } else {
-    REQUIRE(wrong);
+    REQUIRE(wrong[0]);
   }
   image_free(&image);
 }

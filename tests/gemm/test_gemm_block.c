@@ -10,6 +10,7 @@
 #include <fenv.h>
 
 #include "duplex/gemm.h"
+#include "tests/common/environment.h"
 #include "tests/numerics/oracle.h"
 
 #define LANES DUPLEX_LANES
@@ -205,7 +206,7 @@ static void test_special_weights_and_empty_lanes(void **state) {
 }
 
 int main(void) {
-  seed = environment_number("DUPLEX_SEED", 1);
+  seed = environment_seed();
   scale = environment_number("DUPLEX_CASES", 1);
   printf("seed %llu\n", (unsigned long long)seed);
   const struct CMUnitTest tests[] = {

@@ -15,18 +15,15 @@
 #include <cmocka.h>
 // clang-format on
 
+#include "duplex/enumerations.h"
 #include "duplex/error.h"
 #include "duplex/hbm.h"
 #include "duplex/random.h"
+#include "tests/common/environment.h"
 
 #define READ_LATENCY 11  // ceil((19 + 2) / 2)
 #define WRITE_LATENCY 3  // 6 / 2
 #define REGION 40000     // bytes of the plain array
-
-static uint64_t seed(void) {
-  const char *text = getenv("DUPLEX_SEED");
-  return text ? strtoull(text, NULL, 0) : 1;
-}
 
 static struct duplex_hbm *open_stack(unsigned channels, const char *command_file) {
   struct duplex_hbm *hbm;
@@ -40,7 +37,7 @@ static int mirror(struct duplex_hbm *hbm, unsigned channel) {
   uint8_t *plain = calloc(1, REGION), *bytes = malloc(REGION);
   struct duplex_random random;
   int wrong = 0;
-  duplex_random_seed(&random, seed(), channel);
+  duplex_random_seed(&random, environment_seed(), channel);
   for (int i = 0; i < 2000; i++) {
     const size_t from = duplex_random_below(&random, REGION), left = REGION - from;
     const size_t size = duplex_random_below(&random, i % 10 ? 300 : 20000) % (left + 1);
@@ -75,7 +72,7 @@ static void test_cells(void **state) {
   struct duplex_hbm *hbm = open_stack(5, NULL);
   pthread_t threads[5];
   struct worker workers[5];
-  print_message("seed %llu\n", (unsigned long long)seed());
+  print_message("seed %llu\n", (unsigned long long)environment_seed());
   for (unsigned i = 0; i < 5; i++) {
     workers[i] = (struct worker){hbm, i, 0};
     assert_int_equal(pthread_create(&threads[i], NULL, run_worker, &workers[i]), 0);
@@ -171,7 +168,7 @@ static void test_read(void **state) {
       duplex_hbm_mem_write(device.hbm, 0,
                            (3ull << DUPLEX_BUNDLE_LSB) + (900ull << DUPLEX_ROW_LSB) + (17 << 8), cells, 256),
       DUPLEX_OK);
-  assert_int_equal(row(&device, 0, 0, 3, 0xff, 900), DUPLEX_OK);
+  assert_int_equal(row(&device, 0, DUPLEX_ROW_COMMAND_ACT, 3, 0xff, 900), DUPLEX_OK);
   assert_int_equal(column(&device, 10, false, 3, 0xff, 17), DUPLEX_OK);
   assert_int_equal(column(&device, 12, false, 3, 0x42, 17), DUPLEX_OK);
   expect_beat(&device, 10 + READ_LATENCY - 1, NULL);
@@ -185,7 +182,7 @@ static void test_read(void **state) {
   expect_beat(&device, 12 + READ_LATENCY + 2, NULL);
   // A row set that was never written gives zeros.
   const uint8_t zeros[128] = {0};
-  assert_int_equal(row(&device, 40, 0, 0, 0xff, 1), DUPLEX_OK);
+  assert_int_equal(row(&device, 40, DUPLEX_ROW_COMMAND_ACT, 0, 0xff, 1), DUPLEX_OK);
   assert_int_equal(column(&device, 50, false, 0, 0xff, 0), DUPLEX_OK);
   expect_beat(&device, 50 + READ_LATENCY, zeros);
   duplex_hbm_close(device.hbm);
@@ -199,7 +196,7 @@ static void test_write(void **state) {
   memcpy(expected, before, sizeof before);
   const uint64_t address = (1ull << DUPLEX_BUNDLE_LSB) + (5ull << DUPLEX_ROW_LSB) + (31 << 8);
   duplex_hbm_mem_write(device.hbm, 0, address, before, 256);
-  assert_int_equal(row(&device, 0, 0, 1, 0xff, 5), DUPLEX_OK);
+  assert_int_equal(row(&device, 0, DUPLEX_ROW_COMMAND_ACT, 1, 0xff, 5), DUPLEX_OK);
   assert_int_equal(column(&device, 10, true, 1, 0x9d, 31), DUPLEX_OK);
   for (unsigned beat = 0; beat < 2; beat++) {
     // The data are on the pins in one clock only; before and after it there is something else.
@@ -226,15 +223,15 @@ static void test_halves(void **state) {
     memset(cells[i], i + 1, 256);
     duplex_hbm_mem_write(device.hbm, 0, (uint64_t)(i + 8) << DUPLEX_ROW_LSB, cells[i], 256);
   }
-  assert_int_equal(row(&device, 0, 0, 0, 0x0f, 8), DUPLEX_OK);
-  assert_int_equal(row(&device, 2, 0, 0, 0xf0, 9), DUPLEX_OK);
+  assert_int_equal(row(&device, 0, DUPLEX_ROW_COMMAND_ACT, 0, 0x0f, 8), DUPLEX_OK);
+  assert_int_equal(row(&device, 2, DUPLEX_ROW_COMMAND_ACT, 0, 0xf0, 9), DUPLEX_OK);
   assert_int_equal(column(&device, 20, false, 0, 0x0f, 0), DUPLEX_OK);
   assert_int_equal(column(&device, 22, false, 0, 0xf0, 0), DUPLEX_OK);
   memset(expected, 1, 128);
   expect_beat(&device, 20 + READ_LATENCY, expected);
   memset(expected, 2, 128);
   expect_beat(&device, 22 + READ_LATENCY + 1, expected);
-  assert_int_equal(row(&device, 40, 1, 0, 0x0f, 0), DUPLEX_OK);
+  assert_int_equal(row(&device, 40, DUPLEX_ROW_COMMAND_PRE, 0, 0x0f, 0), DUPLEX_OK);
   assert_int_equal(column(&device, 50, false, 0, 0xf0, 0), DUPLEX_OK);  // the other half stays open
   assert_int_equal(column(&device, 60, false, 0, 0xff, 0), DUPLEX_ERROR_DRAM_TIMING);
   duplex_hbm_close(device.hbm);
@@ -247,8 +244,8 @@ static void test_failures(void **state) {
   assert_int_equal(column(&device, 5, false, 2, 0xff, 0), DUPLEX_ERROR_DRAM_TIMING);
   assert_non_null(
       strstr(duplex_hbm_failure(device.hbm), "DRAM channel 0: tCK 10 RD bundle 2: the bank is closed"));
-  assert_int_equal(row(&device, 10, 3, 2, 0xff, 0), DUPLEX_ERROR_DRAM_TIMING);
-  assert_int_equal(row(&device, 20, 0, 2, 0xff, 0), DUPLEX_OK);
+  assert_int_equal(row(&device, 10, DUPLEX_ROW_COMMAND_REF + 1, 2, 0xff, 0), DUPLEX_ERROR_DRAM_TIMING);
+  assert_int_equal(row(&device, 20, DUPLEX_ROW_COMMAND_ACT, 2, 0xff, 0), DUPLEX_OK);
   assert_int_equal(column(&device, 29, true, 2, 0xff, 0), DUPLEX_ERROR_DRAM_TIMING);
   assert_non_null(strstr(duplex_hbm_failure(device.hbm), "nRCDWR is 19, missed by 1 tCK"));
   assert_int_equal(column(&device, 30, true, 2, 0xff, 0), DUPLEX_OK);
@@ -266,13 +263,13 @@ static void test_counts_and_text(void **state) {
   close(descriptor);
   struct device device = {.hbm = open_stack(1, name)};
   struct duplex_dram_commands commands;
-  row(&device, 0, 0, 1, 0xff, 16383);
+  row(&device, 0, DUPLEX_ROW_COMMAND_ACT, 1, 0xff, 16383);
   column(&device, 10, true, 1, 0xff, 3);
   column(&device, 20, false, 1, 0x0f, 4);
   column(&device, 22, false, 1, 0xff, 5);
-  row(&device, 30, 1, 1, 0xff, 0);
-  row(&device, 40, 2, 1, 0xff, 0);
-  row(&device, 41, 2, 2, 0x80, 0);
+  row(&device, 30, DUPLEX_ROW_COMMAND_PRE, 1, 0xff, 0);
+  row(&device, 40, DUPLEX_ROW_COMMAND_REF, 1, 0xff, 0);
+  row(&device, 41, DUPLEX_ROW_COMMAND_REF, 2, 0x80, 0);
   duplex_hbm_commands(device.hbm, &commands);
   assert_true(commands.act == 1 && commands.wr == 1 && commands.rd == 2 && commands.pre == 1 &&
               commands.ref == 2);

@@ -16,6 +16,7 @@
 
 #include "duplex/random.h"
 #include "duplex/timing_judge.h"
+#include "tests/common/environment.h"
 
 #define LENGTH(array) (sizeof(array) / sizeof *(array))
 
@@ -272,6 +273,15 @@ static void test_no_rule(void **state) {
 // --- a second judge: the whole history, all pairs of bank commands ---
 
 #define HISTORY 80
+enum {
+  ACT = DUPLEX_JUDGE_ACT,
+  PRE = DUPLEX_JUDGE_PRE,
+  REF = DUPLEX_JUDGE_REF,
+  RD = DUPLEX_JUDGE_RD,
+  WR = DUPLEX_JUDGE_WR
+};
+
+static bool is_column(int kind) { return kind == RD || kind == WR; }
 
 struct event {
   int64_t tck;
@@ -281,7 +291,6 @@ struct event {
 
 // Least distance of two commands to one bank; -1: no rule.
 static int same_bank(const struct duplex_dram_timing *t, int before, int now) {
-  enum { ACT, PRE, REF, RD, WR };
   if (before == ACT)
     return now == ACT   ? (int)t->nRC
            : now == PRE ? (int)t->nRAS
@@ -309,7 +318,7 @@ static int same_xpu_channel(const struct duplex_dram_timing *t, const struct eve
   int least;
   if (before->kind == now->kind) {
     least = (int)t->nCCDS + rank_switch;
-  } else if (before->kind == 3) {
+  } else if (before->kind == RD) {
     least = (int)t->nRTW + rank_switch;
   } else {
     least = (int)(t->nCWL + t->nBL + (group ? t->nWTRL : t->nWTRS));
@@ -320,11 +329,11 @@ static int same_xpu_channel(const struct duplex_dram_timing *t, const struct eve
 static int same_channel(const struct duplex_dram_timing *t, const struct event *one,
                         const struct event *other) {
   const int before = one->kind, now = other->kind;
-  if (before < 3 || now < 3) return -1;
+  if (!is_column(before) || !is_column(now)) return -1;
   if (other->xpu) return same_xpu_channel(t, one, other);
   const int rank_switch = one->bundle / 2 != other->bundle / 2 ? (int)t->nRTR : 0;
-  if (before == 3) return (now == 3 ? (int)t->nCCDL : (int)t->nRTW) + rank_switch;
-  return now == 4 ? (int)t->nCCDL + rank_switch : (int)(t->nCWL + t->nBL + t->nWTRL);
+  if (before == RD) return (now == RD ? (int)t->nCCDL : (int)t->nRTW) + rank_switch;
+  return now == WR ? (int)t->nCCDL + rank_switch : (int)(t->nCWL + t->nBL + t->nWTRL);
 }
 
 // Row that is open in the bank, -1: none; *closed_by: index of the PRE that did something, to tell it from
@@ -333,8 +342,8 @@ static int row_of(const struct event *history, int count, int bundle, int bank) 
   int row = -1;
   for (int i = 0; i < count; i++)
     if (history[i].bundle == bundle && history[i].mask >> bank & 1) {
-      if (history[i].kind == 0) row = history[i].address;
-      if (history[i].kind == 1) row = -1;
+      if (history[i].kind == ACT) row = history[i].address;
+      if (history[i].kind == PRE) row = -1;
     }
   return row;
 }
@@ -342,19 +351,19 @@ static int row_of(const struct event *history, int count, int bundle, int bank) 
 static bool bank_pair_legal(const struct duplex_dram_timing *t, const struct event *history, int i,
                             const struct event *now, int bank) {
   if (history[i].bundle != now->bundle || !(history[i].mask >> bank & 1)) return true;
-  if (history[i].kind == 1 && row_of(history, i, now->bundle, bank) < 0) return true;  // it closed nothing
+  if (history[i].kind == PRE && row_of(history, i, now->bundle, bank) < 0) return true;  // it closed nothing
   return now->tck - history[i].tck >= same_bank(t, history[i].kind, now->kind);
 }
 
 static bool all_pairs_legal(const struct duplex_dram_timing *t, const struct event *history, int count,
                             const struct event *now, bool strict, unsigned owner) {
   int same_row = -2, activations = 0, own_activations = 0;
-  if (now->kind != 1 && (owner >> now->bundle & 1) == now->xpu) return false;
+  if (now->kind != PRE && (owner >> now->bundle & 1) == now->xpu) return false;
   for (int bank = 0; bank < 8; bank++) {
     if (!(now->mask >> bank & 1)) continue;
     const int row = row_of(history, count, now->bundle, bank);
-    if ((now->kind == 0 || now->kind == 2) && row >= 0) return false;
-    if (now->kind >= 3 && (row < 0 || (same_row != -2 && row != same_row))) return false;
+    if ((now->kind == ACT || now->kind == REF) && row >= 0) return false;
+    if (is_column(now->kind) && (row < 0 || (same_row != -2 && row != same_row))) return false;
     same_row = row;
     activations++, own_activations++;
     for (int i = 0; i < count; i++)
@@ -365,9 +374,9 @@ static bool all_pairs_legal(const struct duplex_dram_timing *t, const struct eve
     const bool same_rank = before->bundle / 2 == now->bundle / 2;
     if (before->xpu == now->xpu) {
       if (now->tck - before->tck < same_channel(t, before, now)) return false;
-      if ((before->kind < 3) == (now->kind < 3) && before->tck == now->tck) return false;
+      if (is_column(before->kind) == is_column(now->kind) && before->tck == now->tck) return false;
     }
-    if (before->kind == 0 && now->kind == 0 && same_rank) {
+    if (before->kind == ACT && now->kind == ACT && same_rank) {
       const unsigned least = now->xpu && !same_group(before, now) ? t->nRRDS : t->nRRDL;
       const int banks =
           now->tck - before->tck < (int)t->nFAW ? __builtin_popcount((unsigned)before->mask) : 0;
@@ -376,7 +385,7 @@ static bool all_pairs_legal(const struct duplex_dram_timing *t, const struct eve
       if (before->xpu == now->xpu) own_activations += banks;
     }
   }
-  return now->kind != 0 || ((!strict || activations <= 4) && (!now->xpu || own_activations <= 4));
+  return now->kind != ACT || ((!strict || activations <= 4) && (!now->xpu || own_activations <= 4));
 }
 
 static struct event random_event(struct duplex_random *random, int64_t last, unsigned owner) {
@@ -388,8 +397,8 @@ static struct event random_event(struct duplex_random *random, int64_t last, uns
   const int mask =
       xpu ? 1 << duplex_random_below(random, 6) : masks[duplex_random_below(random, LENGTH(masks))];
   if (owner != 15 && duplex_random_below(random, 2)) gap = (int64_t)duplex_random_below(random, 5);
-  return (struct event){last + gap, (int)duplex_random_below(random, 5), bundle,
-                        mask,       (int)duplex_random_below(random, 2), xpu};
+  return (struct event){last + gap, (int)duplex_random_below(random, WR + 1), bundle,
+                        mask,       (int)duplex_random_below(random, 2),      xpu};
 }
 
 static void random_trace(uint64_t seed, uint64_t number, unsigned decisions[2]) {
@@ -422,9 +431,7 @@ static void random_trace(uint64_t seed, uint64_t number, unsigned decisions[2]) 
 
 static void test_random_traces(void **state) {
   (void)state;
-  const char *text = getenv("DUPLEX_SEED"), *scale = getenv("DUPLEX_CASES");
-  const uint64_t seed = text ? strtoull(text, NULL, 0) : 1,
-                 traces = 1000 * (scale ? strtoull(scale, NULL, 0) : 1);
+  const uint64_t seed = environment_seed(), traces = 1000 * environment_count("DUPLEX_CASES");
   unsigned decisions[2] = {0, 0};
   for (uint64_t number = 0; number < traces; number++) random_trace(seed, number, decisions);
   print_message("random traces, seed %llu: %u commands legal, %u illegal\n", (unsigned long long)seed,

@@ -17,6 +17,7 @@
 #include "duplex/random.h"
 #include "duplex/timing_judge.h"
 #include "duplex/xpu_traffic.h"
+#include "tests/common/environment.h"
 
 enum { MOST = 3000, ATOM = 32, SETTLE = 500 };
 
@@ -27,11 +28,6 @@ struct bench {
   bool done[MOST];
   unsigned count, owned;
 };
-
-static uint64_t seed(void) {
-  const char *text = getenv("DUPLEX_SEED");
-  return text ? strtoull(text, NULL, 0) : 1;
-}
 
 static void take(struct bench *b, const struct duplex_judge_command *command) {
   if (!duplex_judge_take(&b->judge, command)) fail_msg("%s", b->judge.text);
@@ -109,11 +105,11 @@ static void random_writes(struct bench *b, struct duplex_random *random) {
 
 static void test_random(void **state) {
   (void)state;
-  printf("seed %llu\n", (unsigned long long)seed());
+  printf("seed %llu\n", (unsigned long long)environment_seed());
   for (unsigned number = 0; number < 60; number++) {
     static struct bench b;
     struct duplex_random random;
-    duplex_random_seed(&random, seed(), number);
+    duplex_random_seed(&random, environment_seed(), number);
     struct duplex_dram_timing timing = *duplex_dram_preset(number % 2 ? "hbm3_6400" : NULL);
     timing.nRTR = (uint16_t)duplex_random_below(&random, 3);
     open_bench(&b, &timing, duplex_random_below(&random, 2), duplex_random_below(&random, 2));

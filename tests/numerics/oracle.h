@@ -170,11 +170,4 @@ static inline uint16_t draw_weight(struct duplex_random *random, enum operand_cl
   }
 }
 
-// The seed of the run (DUPLEX_SEED, default 1) and how much more than usual to test (DUPLEX_CASES, default
-// 1).
-static inline uint64_t environment_number(const char *name, uint64_t otherwise) {
-  const char *text = getenv(name);
-  return text ? strtoull(text, NULL, 0) : otherwise;
-}
-
 #endif

@@ -9,6 +9,7 @@
 #include <cmocka.h>
 #include <math.h>
 
+#include "tests/common/environment.h"
 #include "tests/numerics/oracle.h"
 
 static uint64_t seed, scale;
@@ -191,7 +192,7 @@ static void test_rounding_to_f16_between_neighbours(void **state) {
 }
 
 int main(void) {
-  seed = environment_number("DUPLEX_SEED", 1);
+  seed = environment_seed();
   scale = environment_number("DUPLEX_CASES", 1);
   printf("seed %llu\n", (unsigned long long)seed);
   const struct CMUnitTest tests[] = {

@@ -20,6 +20,8 @@
 
 #include "duplex/random.h"
 #include "duplex/softmax.h"
+#include "tests/common/environment.h"
+#include "tests/numerics/f32_bits.h"
 #include "tests/numerics/oracle.h"
 
 #define LENGTH(array) (sizeof(array) / sizeof *(array))
@@ -29,34 +31,16 @@
 #define ONE 0x3f800000u
 #define PARTS 3  // of enum duplex_weight_part
 
-static uint64_t number_of_environment(const char *name) {
-  const char *text = getenv(name);
-  const uint64_t value = text ? strtoull(text, NULL, 0) : 1;
-  return value ? value : 1;
-}
-
 // A share of them is enough where only the tools that watch the program look at it (DUPLEX_SHARE=20: one in
 // 20).
 static uint64_t cases(void) {
-  return number_of_environment("DUPLEX_CASES") * 1000000 / number_of_environment("DUPLEX_SHARE");
+  return environment_count("DUPLEX_CASES") * 1000000 / environment_count("DUPLEX_SHARE");
 }
 
 static struct duplex_random seeded(uint64_t stream) {
   struct duplex_random random;
-  duplex_random_seed(&random, number_of_environment("DUPLEX_SEED"), stream);
+  duplex_random_seed(&random, environment_seed(), stream);
   return random;
-}
-
-static uint32_t bits_of(float value) {
-  uint32_t bits;
-  memcpy(&bits, &value, 4);
-  return bits;
-}
-
-static float float_of(uint32_t bits) {
-  float value;
-  memcpy(&value, &bits, 4);
-  return value;
 }
 
 // Edges of the format, both signs of each are tried.

@@ -17,7 +17,11 @@ enum {
   FAULT_ECALL,
   FAULT_JUMP,
   FAULT_REGISTER,
-  FAULT_INTERRUPT  // none: a timer interrupt with a handler
+  FAULT_INTERRUPT,  // none: a timer interrupt with a handler
+  FAULT_NO_FINISH,
+  FAULT_PUSH_AFTER_FINISH,
+  FAULT_REFUSES_LATE,  // with descriptors in the ring
+  FAULT_FINISHES       // none: the same with ring_finish
 };
 
 static volatile uint32_t sink;
@@ -60,9 +64,26 @@ static enum completion_status take_interrupt(void) {
 }
 #endif
 
+// Loads the first tile of the client's rows, `count` times.
+static void push_loads(struct ring *ring, unsigned count) {
+  uint32_t d[DUPLEX_DESCRIPTOR_WORDS];
+  describe_load(d, (struct region){0, 1}, DUPLEX_DESTINATION_SHARED, 0, 1);
+  for (unsigned i = 0; i < count; i++) ring_push(ring, d, i + 1 == count);
+}
+
+static enum completion_status leave_ring(const struct hal *hal, uint32_t fault,
+                                         struct firmware_report *report) {
+  struct ring ring;
+  ring_start(&ring, hal, report);
+  push_loads(&ring, 3);
+  if (fault == FAULT_PUSH_AFTER_FINISH || fault == FAULT_FINISHES) ring_finish(&ring);
+  if (fault == FAULT_PUSH_AFTER_FINISH) push_loads(&ring, 1);
+  return fault == FAULT_REFUSES_LATE ? COMPLETION_ARGUMENT : COMPLETION_DONE;
+}
+
 static enum completion_status serve_faulty(struct client *client, const void *payload,
                                            struct firmware_report *report, uint32_t *detail) {
-  (void)detail, (void)report;
+  (void)detail;
   switch (*(const uint32_t *)payload) {
     case FAULT_NONE:
       return COMPLETION_DONE;
@@ -96,6 +117,11 @@ static enum completion_status serve_faulty(struct client *client, const void *pa
     case FAULT_REGISTER:
       hal_write(&client->protocol->hal, 0x100, 1);
       break;
+    case FAULT_NO_FINISH:
+    case FAULT_PUSH_AFTER_FINISH:
+    case FAULT_REFUSES_LATE:
+    case FAULT_FINISHES:
+      return leave_ring(&client->protocol->hal, *(const uint32_t *)payload, report);
     default:
       return COMPLETION_ARGUMENT;
   }
