@@ -188,9 +188,13 @@ static void test_tiers(void **state) {
   run_and_check(&job, &tiers);
   assert_int_equal(tiers.direct, 4);
   assert_int_equal(tiers.split, 0);
-  job.x.values[9 * job.x.stride + 500] = duplex_f16_from_double(3000);  // in every row's sum above 32
-  for (unsigned row = 0; row < 48; row++)
+  // One token's sums leave 32 before its smallest product comes.
+  job.x.values[9 * job.x.stride + 500] = duplex_f16_from_double(3000);
+  job.x.values[9 * job.x.stride + 501] = 1;
+  for (unsigned row = 0; row < 48; row++) {
     job.w.values[row * job.w.stride + 500] = duplex_f16_from_double(0.03);
+    job.w.values[row * job.w.stride + 501] = 1;
+  }
   memset(&tiers, 0, sizeof tiers);
   run_and_check(&job, &tiers);
   assert_int_equal(tiers.direct, 2);
