@@ -92,20 +92,7 @@ struct duplex_gemm_panel *duplex_gemm_panel_new(const uint16_t *x_tiles, unsigne
   return panel;
 }
 
-// sum += value, a finite multiple of 2^-48 below 2^48 in magnitude.
-static void add_double(struct duplex_sum *sum, double value) {
-  uint64_t bits;
-  memcpy(&bits, &value, sizeof bits);
-  const int exponent = (int)(bits >> 52 & 2047);
-  if (exponent == 0) return;  // zero: the smallest other value is 2^-48
-  const __int128 significand = (__int128)((bits & 0xfffffffffffffu) | UINT64_C(1) << 52);
-  const int shift = exponent - 1075 + DUPLEX_SUM_FRACTION_BITS;
-  __int128 units = shift >= 0 ? significand << shift : significand >> -shift;
-  if (bits >> 63) units = -units;
-  const struct duplex_sum part = {(uint64_t)units, (int64_t)(units >> 64), 0};
-  duplex_sum_add(sum, &part);
-}
-
+// No value is Inf or NaN.
 static bool all_finite(const double *values, unsigned count) {
   for (unsigned i = 0; i < count; i++)
     if (!isfinite(values[i])) return false;
@@ -126,7 +113,7 @@ static bool add_by_doubles(const struct duplex_gemm_panel *panel, const duplex_f
   if (!exact || !all_finite(values, rows * lanes)) return false;
   for (unsigned row = 0; row < rows; row++)
     for (unsigned lane = 0; lane < lanes; lane++)
-      add_double(&sums[row * DUPLEX_LANES + lane], values[row * lanes + lane]);
+      duplex_sum_add_double(&sums[row * DUPLEX_LANES + lane], values[row * lanes + lane]);
   return true;
 }
 

@@ -52,3 +52,15 @@ void duplex_sum_add(struct duplex_sum *sum, const struct duplex_sum *other) {
   add_parts(sum, other->low, other->high);
   sum->flags |= other->flags;
 }
+
+void duplex_sum_add_double(struct duplex_sum *sum, double value) {
+  uint64_t bits;
+  memcpy(&bits, &value, sizeof bits);
+  const int exponent = (int)(bits >> 52 & 2047);
+  if (exponent == 0) return;  // zero: the smallest other value is 2^-48
+  const __int128 significand = (__int128)((bits & 0xfffffffffffffu) | UINT64_C(1) << 52);
+  const int shift = exponent - 1075 + DUPLEX_SUM_FRACTION_BITS;
+  __int128 units = shift >= 0 ? significand << shift : significand >> -shift;
+  if (bits >> 63) units = -units;
+  add_parts(sum, (uint64_t)units, (int64_t)(units >> 64));
+}

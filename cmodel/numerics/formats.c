@@ -51,14 +51,16 @@ uint64_t duplex_p16_units(duplex_p16 value) {
 
 double duplex_p16_to_double(duplex_p16 value) { return (double)duplex_p16_units(value) * 0x1p-24; }
 
-// Rounds significand * 2^exponent to binary16; the significand is below 2^62.
-static duplex_f16 round_parts(uint64_t significand, int exponent) {
+// Rounds significand * 2^exponent, the significand below 2^62, to the grid of a format of `fraction_bits`;
+// its largest exponent is `bias`. The result is the packed exponent and fraction.
+static uint32_t round_parts(uint64_t significand, int exponent, int fraction_bits, int bias) {
   if (!significand) return 0;
-  const int top = 63 - __builtin_clzll(significand);
-  int result_exponent = top + exponent;
-  if (result_exponent > 15) return 0x7c00;
-  if (result_exponent < -14) result_exponent = -14;
-  const int shift = result_exponent - 10 - exponent;
+  const uint32_t infinity = (uint32_t)(2 * bias + 1) << fraction_bits;
+  const int smallest = 1 - bias;
+  int result_exponent = 63 - __builtin_clzll(significand) + exponent;
+  if (result_exponent > bias) return infinity;
+  if (result_exponent < smallest) result_exponent = smallest;
+  const int shift = result_exponent - fraction_bits - exponent;
   uint64_t kept;
   if (shift <= 0) {
     kept = significand << -shift;
@@ -70,8 +72,7 @@ static duplex_f16 round_parts(uint64_t significand, int exponent) {
     const uint64_t half = UINT64_C(1) << (shift - 1);
     if (rest > half || (rest == half && (kept & 1))) kept++;
   }
-  const uint32_t packed = ((uint32_t)(result_exponent + 14) << 10) + (uint32_t)kept;
-  return (duplex_f16)(packed > 0x7c00 ? 0x7c00 : packed);
+  return ((uint32_t)(result_exponent + bias - 1) << fraction_bits) + (uint32_t)kept;
 }
 
 duplex_f16 duplex_f16_from_f32(duplex_f32 value) {
@@ -79,16 +80,40 @@ duplex_f16 duplex_f16_from_f32(duplex_f32 value) {
   const int exponent = (int)(value >> 23 & 255);
   const uint32_t fraction = value & 0x7fffff;
   if (exponent == 255) return fraction ? DUPLEX_F16_NAN : sign | 0x7c00;
-  return sign | round_parts(exponent ? fraction | 0x800000 : fraction, (exponent ? exponent : 1) - 150);
+  const uint32_t significand = exponent ? fraction | 0x800000 : fraction;
+  return sign | (duplex_f16)round_parts(significand, (exponent ? exponent : 1) - 150, 10, 15);
 }
 
-duplex_f16 duplex_f16_from_double(double value) {
+// A finite double is significand * 2^exponent.
+struct parts {
+  bool negative, finite;
+  uint64_t significand;
+  int exponent;
+};
+
+static struct parts parts_of(double value) {
   uint64_t bits;
   memcpy(&bits, &value, sizeof bits);
-  const uint16_t sign = (uint16_t)(bits >> 48 & 0x8000);
   const int exponent = (int)(bits >> 52 & 2047);
   const uint64_t fraction = bits & 0xfffffffffffffu;
-  if (exponent == 2047) return fraction ? DUPLEX_F16_NAN : sign | 0x7c00;
-  return sign |
-         round_parts(exponent ? fraction | UINT64_C(1) << 52 : fraction, (exponent ? exponent : 1) - 1075);
+  return (struct parts){.negative = bits >> 63,
+                        .finite = exponent != 2047,
+                        .significand = exponent && exponent != 2047 ? fraction | UINT64_C(1) << 52 : fraction,
+                        .exponent = (exponent ? exponent : 1) - 1075};
 }
+
+duplex_f16 duplex_f16_from_scaled(double value, int exponent) {
+  const struct parts parts = parts_of(value);
+  const duplex_f16 sign = parts.negative ? 0x8000 : 0;
+  if (!parts.finite) return parts.significand ? DUPLEX_F16_NAN : sign | 0x7c00;
+  return sign | (duplex_f16)round_parts(parts.significand, parts.exponent + exponent, 10, 15);
+}
+
+duplex_f32 duplex_f32_from_scaled(double value, int exponent) {
+  const struct parts parts = parts_of(value);
+  const duplex_f32 sign = parts.negative ? 0x80000000u : 0;
+  if (!parts.finite) return parts.significand ? DUPLEX_F32_NAN : sign | 0x7f800000;
+  return sign | round_parts(parts.significand, parts.exponent + exponent, 23, 127);
+}
+
+duplex_f16 duplex_f16_from_double(double value) { return duplex_f16_from_scaled(value, 0); }

@@ -49,6 +49,9 @@ void duplex_sum_add_weighted(struct duplex_sum *sum, duplex_p16 p, duplex_f16 v)
 // sum += other, exactly; flags are joined.
 void duplex_sum_add(struct duplex_sum *sum, const struct duplex_sum *other);
 
+// sum += value, a finite multiple of 2^-48 below 2^48 in magnitude.
+void duplex_sum_add_double(struct duplex_sum *sum, double value);
+
 // RN(2^exponent * sum), exponent -128 to 127 in hardware, any of 16 bits here: to nearest, ties to even,
 // gradual underflow, overflow to Inf. An exact zero is +0; a negative sum that rounds to zero is -0; NaN, or
 // infinities of both signs, give the canonical quiet NaN.
@@ -70,6 +73,10 @@ uint64_t duplex_p16_units(duplex_p16 value);
 // RN16 of a double, and of a binary32 given by its bits.
 duplex_f16 duplex_f16_from_double(double value);
 duplex_f16 duplex_f16_from_f32(duplex_f32 value);
+
+// RN16 and RN32 of 2^exponent * value; exponent -1,000 to 1,000.
+duplex_f16 duplex_f16_from_scaled(double value, int exponent);
+duplex_f32 duplex_f32_from_scaled(double value, int exponent);
 
 #ifdef __cplusplus
 }
