@@ -4,7 +4,7 @@
 # checks what the libraries export, a second prefix, and that uninstall leaves nothing. usage: tests/packaging/outside.sh BUILD
 set -u
 cd "$(dirname "$0")/../.." || exit 1
-name=$1  # as make can name it
+given=$1  # as make can name it
 build=$(realpath "$1")
 dir=$(mktemp -d)
 trap 'rm -rf "$dir"' EXIT
@@ -26,7 +26,7 @@ only_prefixed() { # FILE NM-FLAGS...
 }
 
 prefix="$dir/a place of Anna's"
-install() { make -s install BUILD="$name" PREFIX="$1" "${@:2}"; }
+install() { make -s install BUILD="$given" PREFIX="$1" "${@:2}"; }
 check "install" install "$prefix"
 check "the shared library exports duplex_ only" only_prefixed "$prefix/lib/libduplex.so" -D
 check "the static library exports duplex_ only" only_prefixed "$prefix/lib/libduplex.a" -g
@@ -77,8 +77,8 @@ assert os.path.samefile(duplex._library.find(), '$dir/staged root/usr/lib/libdup
 check "a prefix with a quote" install "$dir/it's here"
 check "its pkg-config file" grep -q "^libdir" "$dir/it's here/lib/pkgconfig/duplex.pc"
 touch "$prefix/include/duplex/foreign.h" "$prefix/share/man/man1/duplex-foreign.1"
-check "uninstall" make -s uninstall BUILD="$name" PREFIX="$prefix"
+check "uninstall" make -s uninstall BUILD="$given" PREFIX="$prefix"
 check "only foreign files are left" test "$(find "$prefix" -not -type d | sed 's|.*/||' | sort | tr '\n' ' ')" = "duplex-foreign.1 foreign.h "
 refused() { ! "$@" 2>"$dir/error" && grep -q 'expected the list that make install writes' "$dir/error"; }
-check "uninstall of nothing" refused make -s uninstall BUILD="$name" PREFIX="$prefix"
+check "uninstall of nothing" refused make -s uninstall BUILD="$given" PREFIX="$prefix"
 [ $failures = 0 ]
