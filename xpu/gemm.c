@@ -20,7 +20,8 @@
 #define ROWS XPU_PANEL_ROWS
 #define BLOCK (TOKENS * ROWS)
 #define MOST_COLUMNS 65536u
-#define PLAIN_COLUMNS 16u  // pieces of this size are not halved any more
+#define MOST_ROWS (1u << 30)  // of weights, and tokens
+#define PLAIN_COLUMNS 16u     // pieces of this size are not halved any more
 
 // What is worked on together stays in the caches: a chunk of columns of one group of weight rows in the first
 // level, the same of a token block in the second; a piece's groups share the token block.
@@ -285,10 +286,16 @@ static void free_room(struct room *room) {
   free(room->large);
 }
 
+// Rows and tokens that neither overflow nor overlap.
+static bool has_legal_shape(const struct xpu_gemm *gemm) {
+  return gemm->tokens && gemm->tokens <= MOST_ROWS && gemm->rows && gemm->rows <= MOST_ROWS &&
+         gemm->columns && gemm->columns <= MOST_COLUMNS && gemm->out_stride >= gemm->rows &&
+         gemm->x_stride >= gemm->columns && gemm->weights.stride >= gemm->columns;
+}
+
 static bool is_legal(const struct xpu_gemm *gemm) {
-  return gemm && gemm->x && gemm->out && gemm->weights.rows && gemm->tokens && gemm->rows && gemm->columns &&
-         gemm->columns <= MOST_COLUMNS && gemm->format <= DUPLEX_RESULT_FORMAT_ACC &&
-         (!gemm->add || gemm->format == DUPLEX_RESULT_FORMAT_ACC);
+  return gemm && gemm->x && gemm->out && gemm->weights.rows && has_legal_shape(gemm) &&
+         gemm->format <= DUPLEX_RESULT_FORMAT_ACC && (!gemm->add || gemm->format == DUPLEX_RESULT_FORMAT_ACC);
 }
 
 static void join_tiers(struct xpu_gemm_tiers *tiers, const struct xpu_gemm_tiers *parts, unsigned threads) {

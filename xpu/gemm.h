@@ -27,11 +27,11 @@ struct xpu_dense {
 struct xpu_weights xpu_dense_weights(const struct xpu_dense *dense);
 
 struct xpu_gemm {
-  const duplex_f16 *x;  // [tokens][columns], x_stride values apart
+  const duplex_f16 *x;  // [tokens][columns], x_stride values apart: strides hold a whole row
   size_t x_stride;
-  unsigned tokens;   // from 1
+  unsigned tokens;   // 1 to 2^30
   unsigned columns;  // 1 to 65,536
-  unsigned rows;     // from 1
+  unsigned rows;     // 1 to 2^30
   struct xpu_weights weights;
   const int8_t *exponents;  // of the rows, or NULL: all 0; not applied to acc
   enum duplex_result_format format;

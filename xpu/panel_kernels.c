@@ -2,21 +2,16 @@
 // Kernels of the xPU's GEMM: portable, AVX2 and AVX-512.
 #include "xpu/panel_kernels.h"
 
-#include <fenv.h>
 #include <stdlib.h>
 #include <string.h>
+
+#include "cmodel/numerics/exact_mode.h"
 
 #define TOKENS XPU_PANEL_TOKENS
 #define ROWS XPU_PANEL_ROWS
 
-// Keeps the compiler from moving floating operations across the accesses of the floating-point state.
-#define BARRIER(pointer) __asm__ volatile("" : : "r"(pointer) : "memory")
-
 static bool portable_panel(const double *x, const double *w, unsigned columns, double *sums) {
-  fenv_t saved;
-  feholdexcept(&saved);
-  fesetround(FE_TONEAREST);
-  BARRIER(sums);
+  const exact_mode saved = exact_begin(sums);
   for (unsigned token = 0; token < TOKENS; token++) {
     double row_sums[ROWS];
     memcpy(row_sums, sums + token * ROWS, sizeof row_sums);
@@ -24,10 +19,7 @@ static bool portable_panel(const double *x, const double *w, unsigned columns, d
       for (unsigned row = 0; row < ROWS; row++) row_sums[row] += w[k * ROWS + row] * x[k * TOKENS + token];
     memcpy(sums + token * ROWS, row_sums, sizeof row_sums);
   }
-  BARRIER(sums);
-  const bool exact = !fetestexcept(FE_INEXACT);
-  fesetenv(&saved);
-  return exact;
+  return exact_end(saved, sums);
 }
 
 static void portable_round_f16(const double *values, const int8_t *exponents, unsigned count,
@@ -49,22 +41,6 @@ static const struct xpu_kernels portable = {"portable", portable_panel, portable
 #include <immintrin.h>
 
 #define AVX512 __attribute__((target("avx512f,avx2,fma,f16c")))
-#define MXCSR_DEFAULT 0x1f80u  // all exceptions masked, to nearest, no flush to zero
-#define MXCSR_INEXACT 0x20u
-
-static unsigned begin_exact(void) {
-  const unsigned saved = _mm_getcsr();
-  _mm_setcsr(MXCSR_DEFAULT);
-  BARRIER(&saved);
-  return saved;
-}
-
-static bool end_exact(unsigned saved, const double *sums) {
-  BARRIER(sums);
-  const bool exact = !(_mm_getcsr() & MXCSR_INEXACT);
-  _mm_setcsr(saved);
-  return exact;
-}
 
 // Four tokens by 12 rows: 12 accumulators of 4 rows.
 __attribute__((target("avx2,fma"))) static void avx2_part(const double *x, const double *w, unsigned columns,
@@ -89,11 +65,11 @@ __attribute__((target("avx2,fma"))) static void avx2_part(const double *x, const
 }
 
 static bool avx2_panel(const double *x, const double *w, unsigned columns, double *sums) {
-  const unsigned saved = begin_exact();
+  const exact_mode saved = exact_begin(x);
   for (unsigned token = 0; token < TOKENS; token += 4)
     for (unsigned row = 0; row < ROWS; row += 12)
       avx2_part(x + token, w + row, columns, sums + token * ROWS + row);
-  return end_exact(saved, sums);
+  return exact_end(saved, sums);
 }
 
 // All eight tokens by 24 rows: 24 accumulators of 8 rows.
@@ -127,9 +103,9 @@ AVX512 static void avx512_block(const double *x, const double *w, unsigned colum
 }
 
 static bool avx512_panel(const double *x, const double *w, unsigned columns, double *sums) {
-  const unsigned saved = begin_exact();
+  const exact_mode saved = exact_begin(x);
   avx512_block(x, w, columns, sums);
-  return end_exact(saved, sums);
+  return exact_end(saved, sums);
 }
 
 // Eight sums times 2^exponent, which changes no digit of them in binary64.
@@ -171,15 +147,15 @@ AVX512 static void round_f16_vectors(const double *values, const int8_t *exponen
 }
 
 static void avx512_round_f16(const double *values, const int8_t *exponents, unsigned count, duplex_f16 *out) {
-  const unsigned saved = begin_exact();
+  const exact_mode saved = exact_begin(values);
   round_f16_vectors(values, exponents, count, out);
-  end_exact(saved, values);
+  exact_end(saved, values);
 }
 
 static void avx512_round_f32(const double *values, const int8_t *exponents, unsigned count, duplex_f32 *out) {
-  const unsigned saved = begin_exact();
+  const exact_mode saved = exact_begin(values);
   round_f32_vectors(values, exponents, count, out);
-  end_exact(saved, values);
+  exact_end(saved, values);
 }
 
 static const struct xpu_kernels avx2 = {"avx2", avx2_panel, portable_round_f16, portable_round_f32};

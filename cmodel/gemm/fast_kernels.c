@@ -2,26 +2,20 @@
 // Kernels of the fast path: portable, AVX2 and AVX-512.
 #include "cmodel/gemm/fast_kernels.h"
 
-#include <fenv.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "cmodel/numerics/exact_mode.h"
 #include "duplex/gemm.h"
 
 #define WIDTH DUPLEX_WIDTH
 #define LANES DUPLEX_LANES
 
-// Keeps the compiler from moving floating operations across the accesses of the floating-point state.
-#define BARRIER(pointer) __asm__ volatile("" : : "r"(pointer) : "memory")
-
 // The kernels of struct duplex_kernels in C: true if every operation was exact; the caller's rounding mode
 // and flags stay.
 static bool portable_gemm(const duplex_f16 *weights, size_t stride, unsigned rows, unsigned k_tiles,
                           const double *x, double *sums) {
-  fenv_t saved;
-  feholdexcept(&saved);
-  fesetround(FE_TONEAREST);
-  BARRIER(x);
+  const exact_mode saved = exact_begin(x);
   memset(sums, 0, rows * LANES * sizeof *sums);
   for (unsigned tile = 0; tile < k_tiles; tile++)
     for (unsigned row = 0; row < rows; row++)
@@ -30,19 +24,13 @@ static bool portable_gemm(const duplex_f16 *weights, size_t stride, unsigned row
         for (unsigned lane = 0; lane < LANES; lane++)
           sums[row * LANES + lane] += weight * x[((size_t)tile * WIDTH + k) * LANES + lane];
       }
-  BARRIER(sums);
-  const bool exact = !fetestexcept(FE_INEXACT);
-  fesetenv(&saved);
-  return exact;
+  return exact_end(saved, sums);
 }
 
 // As portable_gemm for one lane; x holds that lane alone.
 static bool portable_gemv(const duplex_f16 *weights, size_t stride, unsigned rows, unsigned k_tiles,
                           const double *x, double *sums) {
-  fenv_t saved;
-  feholdexcept(&saved);
-  fesetround(FE_TONEAREST);
-  BARRIER(x);
+  const exact_mode saved = exact_begin(x);
   for (unsigned row = 0; row < rows; row++) {
     double sum = 0;
     for (unsigned tile = 0; tile < k_tiles; tile++)
@@ -50,10 +38,7 @@ static bool portable_gemv(const duplex_f16 *weights, size_t stride, unsigned row
         sum += duplex_f16_to_double(weights[tile * stride + row * WIDTH + k]) * x[(size_t)tile * WIDTH + k];
     sums[row] = sum;
   }
-  BARRIER(sums);
-  const bool exact = !fetestexcept(FE_INEXACT);
-  fesetenv(&saved);
-  return exact;
+  return exact_end(saved, sums);
 }
 
 static const struct duplex_kernels portable = {"portable", portable_gemm, portable_gemv};
@@ -65,24 +50,6 @@ static const struct duplex_kernels portable = {"portable", portable_gemm, portab
 
 #define AVX2 __attribute__((target("avx2,fma,f16c")))
 #define AVX512 __attribute__((target("avx512f,avx2,fma,f16c")))
-#define MXCSR_DEFAULT 0x1f80u  // all exceptions masked, to nearest, no flush to zero
-#define MXCSR_INEXACT 0x20u
-
-// Round to nearest, no exception raised, no flushing of subnormals; returns what end_exact puts back.
-static unsigned begin_exact(void) {
-  const unsigned saved = _mm_getcsr();
-  _mm_setcsr(MXCSR_DEFAULT);
-  BARRIER(&saved);
-  return saved;
-}
-
-// True if nothing was inexact since begin_exact.
-static bool end_exact(unsigned saved, const double *sums) {
-  BARRIER(sums);
-  const bool exact = !(_mm_getcsr() & MXCSR_INEXACT);
-  _mm_setcsr(saved);
-  return exact;
-}
 
 // 64 weights in binary16 as doubles, into 32-byte aligned room.
 AVX2 static inline void widen_row_avx2(const duplex_f16 *weights, double *wide) {
@@ -128,7 +95,7 @@ AVX2 static bool avx2_gemm(const duplex_f16 *weights, size_t stride, unsigned ro
                            const double *x, double *sums) {
   double wide[4 * WIDTH] __attribute__((aligned(64)));
   memset(wide, 0, sizeof wide);
-  const unsigned saved = begin_exact();
+  const exact_mode saved = exact_begin(x);
   for (unsigned first = 0; first < rows; first += 4) {
     const unsigned count = rows - first < 4 ? rows - first : 4;
     __m256d group[8];
@@ -141,13 +108,13 @@ AVX2 static bool avx2_gemm(const duplex_f16 *weights, size_t stride, unsigned ro
     for (unsigned i = 0; i < 2 * count; i++) _mm256_storeu_pd(sums + first * LANES + 4 * i, group[i]);
     memset(wide, 0, sizeof wide);
   }
-  return end_exact(saved, sums);
+  return exact_end(saved, sums);
 }
 
 // As portable_gemv.
 AVX2 static bool avx2_gemv(const duplex_f16 *weights, size_t stride, unsigned rows, unsigned k_tiles,
                            const double *x, double *sums) {
-  const unsigned saved = begin_exact();
+  const exact_mode saved = exact_begin(x);
   for (unsigned row = 0; row < rows; row++) {
     __m256d part[4];
     for (int i = 0; i < 4; i++) part[i] = _mm256_setzero_pd();
@@ -168,7 +135,7 @@ AVX2 static bool avx2_gemv(const duplex_f16 *weights, size_t stride, unsigned ro
     _mm256_storeu_pd(lanes, _mm256_add_pd(_mm256_add_pd(part[0], part[1]), _mm256_add_pd(part[2], part[3])));
     sums[row] = (lanes[0] + lanes[1]) + (lanes[2] + lanes[3]);
   }
-  return end_exact(saved, sums);
+  return exact_end(saved, sums);
 }
 
 AVX512 static inline __m512d widen8(const duplex_f16 *weights) {
@@ -180,7 +147,7 @@ AVX512 static bool avx512_gemm(const duplex_f16 *weights, size_t stride, unsigne
                                const double *x, double *sums) {
   double wide[DUPLEX_KERNEL_ROWS * WIDTH] __attribute__((aligned(64)));
   if (rows < DUPLEX_KERNEL_ROWS) memset(wide, 0, sizeof wide);
-  const unsigned saved = begin_exact();
+  const exact_mode saved = exact_begin(x);
   __m512d s0 = _mm512_setzero_pd();
   __m512d s1 = s0;
   __m512d s2 = s0;
@@ -208,13 +175,13 @@ AVX512 static bool avx512_gemm(const duplex_f16 *weights, size_t stride, unsigne
   }
   const __m512d all[DUPLEX_KERNEL_ROWS] = {s0, s1, s2, s3, s4, s5, s6, s7};
   for (unsigned row = 0; row < rows; row++) _mm512_storeu_pd(sums + row * LANES, all[row]);
-  return end_exact(saved, sums);
+  return exact_end(saved, sums);
 }
 
 // As portable_gemv.
 AVX512 static bool avx512_gemv(const duplex_f16 *weights, size_t stride, unsigned rows, unsigned k_tiles,
                                const double *x, double *sums) {
-  const unsigned saved = begin_exact();
+  const exact_mode saved = exact_begin(x);
   for (unsigned row = 0; row < rows; row++) {
     __m512d p0 = _mm512_setzero_pd();
     __m512d p1 = p0;
@@ -232,7 +199,7 @@ AVX512 static bool avx512_gemv(const duplex_f16 *weights, size_t stride, unsigne
     }
     sums[row] = _mm512_reduce_add_pd(_mm512_add_pd(_mm512_add_pd(p0, p1), _mm512_add_pd(p2, p3)));
   }
-  return end_exact(saved, sums);
+  return exact_end(saved, sums);
 }
 
 static const struct duplex_kernels avx2 = {"avx2", avx2_gemm, avx2_gemv};

@@ -73,7 +73,7 @@ npy version9.npy '<f2' False '(5, 100)' 1000 9
 npy wide.npy '<f2' False '(1, 65537)' 131074
 npy many.npy '<f2' False '(4097, 1)' 8194
 npy column.npy '<f2' False '(2, 1)' 4
-head -c 5 x.npy >stub.npy
+head -c 5 x.npy >short.npy
 head -c 40 x.npy >cut_header.npy
 echo "not an array" >foreign.npy
 : >nothing.npy
@@ -90,7 +90,7 @@ refused "option twice" "--x" gemm --x x.npy --x x.npy --w w.npy
 refused "missing option" "--w" gemm --x x.npy
 refused "missing file" "missing.npy" gemm --x missing.npy --w w.npy
 refused "a folder" "folder.npy" gemm --x folder.npy --w w.npy
-for file in f4 big_endian fortran rank1 rank3 rank5 scalar empty truncated longer huge overflow negative zeros zero version9 stub cut_header foreign nothing; do
+for file in f4 big_endian fortran rank1 rank3 rank5 scalar empty truncated longer huge overflow negative zeros zero version9 short cut_header foreign nothing; do
   refused "gemm --w $file" "$file.npy" gemm --x x.npy --w $file.npy
   refused "gemm --x $file" "$file.npy" gemm --x $file.npy --w w.npy
 done

@@ -260,8 +260,9 @@ static void test_refusals(void **state) {
                                 .out_stride = 1};
   assert_int_equal(xpu_gemm_run(&good, NULL), DUPLEX_OK);
   assert_int_equal(xpu_gemm_run(NULL, NULL), DUPLEX_ERROR_ARGUMENT);
-  struct xpu_gemm bad[9];
-  for (int i = 0; i < 9; i++) bad[i] = good;
+  enum { BAD = 14 };
+  struct xpu_gemm bad[BAD];
+  for (int i = 0; i < BAD; i++) bad[i] = good;
   bad[0].x = NULL;
   bad[1].out = NULL;
   bad[2].tokens = 0;
@@ -271,9 +272,16 @@ static void test_refusals(void **state) {
   bad[6].weights.rows = NULL;
   bad[7].format = (enum duplex_result_format)3;
   bad[8].add = true;  // of binary32
-  for (int i = 0; i < 9; i++) assert_int_equal(xpu_gemm_run(&bad[i], NULL), DUPLEX_ERROR_ARGUMENT);
+  bad[9].rows = UINT32_MAX;
+  bad[9].out_stride = UINT32_MAX;  // rounded up to whole pieces they would be none
+  bad[10].tokens = UINT32_MAX;
+  bad[11].out_stride = 0;
+  bad[12].x_stride = 0;
+  bad[13].weights.stride = 0;
+  for (int i = 0; i < BAD; i++) assert_int_equal(xpu_gemm_run(&bad[i], NULL), DUPLEX_ERROR_ARGUMENT);
   struct xpu_gemm broken = good;
   broken.rows = 400;
+  broken.out_stride = 400;
   broken.weights = (struct xpu_weights){.rows = no_rows, .stride = 1};
   assert_int_equal(xpu_gemm_run(&broken, NULL), DUPLEX_ERROR_IO);
 }
