@@ -1,9 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // duplex expert: X[M,H], G,U[F,H], D[H,F] -> Y[M,H], a gated (or plain) feed-forward network on one stack.
-#include <errno.h>
-#include <stdio.h>
-#include <string.h>
-
+#include "cli/activation_option.h"
 #include "cli/command.h"
 #include "cli/messages.h"
 #include "cli/npy.h"
@@ -20,22 +17,6 @@ struct inputs {
   const struct duplex_activation_table *table;
   struct duplex_activation_table *own_table;
 };
-
-// An activation table of the user's own.
-static int load_table(const char *path, struct inputs *in) {
-  char bytes[DUPLEX_ACTIVATION_FILE_BYTES + 1];
-  FILE *file = fopen(path, "rb");
-  if (!file)
-    return fail(EXIT_BAD_INPUT,
-                "--act '%s': expected silu, gelu, gelu_tanh, relu, identity or a table's file: %s", path,
-                strerror(errno));
-  const size_t size = fread(bytes, 1, sizeof bytes, file);
-  fclose(file);
-  const char *wrong = NULL;
-  in->own_table = duplex_activation_load(bytes, size, &wrong);
-  in->table = in->own_table;
-  return in->table ? EXIT_GOOD : fail(EXIT_BAD_INPUT, "--act %s: %s", path, wrong);
-}
 
 static int check_shape(const struct option *options, const char *name, const struct tensor *tensor,
                        size_t rows, size_t columns) {
@@ -68,10 +49,8 @@ static int read_inputs(const struct option *options, struct inputs *in) {
   unsigned type;
   if (choice_option(options, "--out-type", types, &type)) return EXIT_BAD_INPUT;
   const char *gate = option_value(options, "--gate");
-  const char *act = option_value(options, "--act");
-  in->table = duplex_activation_builtin(act ? act : "silu");
-  if (!in->table && load_table(act, in)) return EXIT_BAD_INPUT;
-  if (npy_read_matrices("--x", option_value(options, "--x"), &in->experts, &in->x) ||
+  if (activation_option(options, &in->table, &in->own_table) ||
+      npy_read_matrices("--x", option_value(options, "--x"), &in->experts, &in->x) ||
       (gate && npy_read_matrices("--gate", gate, &in->experts, &in->gate)) ||
       npy_read_matrices("--up", option_value(options, "--up"), &in->experts, &in->up) ||
       npy_read_matrices("--down", option_value(options, "--down"), &in->experts, &in->down) ||
@@ -146,8 +125,7 @@ static const struct option own_options[] = {
     {"--up", "FILE.npy", "U: F rows of H weights", true, 0},
     {"--down", "FILE.npy", "D: H rows of F weights", true, 0},
     {"--out", "FILE.npy", "Y, written", true, 0},
-    {"--act", "silu|gelu|gelu_tanh|relu|identity|FILE",
-     "activation (default silu); FILE: a table (docs/activation.md)", 0, 0},
+    ACT_OPTION,
     {"--out-type", "f16|f32|acc",
      "elements of Y: <f2 (default), <f4, or |V16, the exact sums of partial experts", 0, 0},
     STATS_OPTION,

@@ -11,9 +11,17 @@
 #include "cli/paragraph.h"
 #include "cli/stack_options.h"
 
-const struct command *const commands[] = {
-    &gemm_command,    &expert_command, &attention_command, &batch_command, &convert_command,
-    &compare_command, &random_command, &info_command,      &help_command,  NULL};
+const struct command *const commands[] = {&gemm_command,
+                                          &expert_command,
+                                          &attention_command,
+                                          &moe_command,
+                                          &batch_command,
+                                          &convert_command,
+                                          &compare_command,
+                                          &random_command,
+                                          &info_command,
+                                          &help_command,
+                                          NULL};
 
 const struct command *command_find(const char *name) {
   for (unsigned i = 0; commands[i]; i++)
@@ -24,7 +32,8 @@ const struct command *command_find(const char *name) {
 void help_overview(void) {
   printf(
       "usage: duplex COMMAND [options]\n\n"
-      "Logic-PIM stack on its C model or its Verilated RTL. Tensors are .npy files, <f2, C order.\n\n");
+      "Logic-PIM stacks on their C model or their Verilated RTL, alone or beside an xPU. Tensors are .npy "
+      "files, <f2, C order.\n\n");
   for (unsigned i = 0; commands[i]; i++) printf("  %-10s %s\n", commands[i]->name, commands[i]->what);
   printf("\nEnvironment:\n");
   for (const struct variable *v = variables; v->name; v++) print_entry(v->name, v->argument, v->what);

@@ -79,7 +79,7 @@ static int check_rtl_only(const struct option *options, bool rtl) {
   return EXIT_GOOD;
 }
 
-static int exit_status(int error) {
+int exit_status_of(int error) {
   switch (error) {
     case DUPLEX_ERROR_ARGUMENT:
     case DUPLEX_ERROR_NO_MEMORY:
@@ -91,7 +91,7 @@ static int exit_status(int error) {
 }
 
 int stack_error(const struct duplex_stack *stack, int error) {
-  return fail(exit_status(error), "%s", duplex_stack_last_error(stack));
+  return fail(exit_status_of(error), "%s", duplex_stack_last_error(stack));
 }
 
 // Files of the command that runs on the stack, besides its tensors; the back end writes the traces itself.
@@ -143,12 +143,11 @@ static int dram_options(const struct option *options, struct duplex_stack_option
   return EXIT_GOOD;
 }
 
-int open_stack(const struct option *options, struct outputs *outputs, struct duplex_stack **stack) {
+// Channels, threads, traces: what the back end gets.
+static int backend_options(const struct option *options, struct wanted_stack *wanted) {
   static const char *const backends[] = {"cmodel", "rtl", NULL};
-  unsigned backend, stripe;
+  unsigned backend;
   uint64_t channels, threads, seed, from, to;
-  char error_text[512];
-  *stack = NULL;
   if (choice_option(options, "--backend", backends, &backend) || check_rtl_only(options, backend == 1) ||
       number_option(options, "--channels", 1, DUPLEX_CHANNELS, DUPLEX_CHANNELS, &channels) ||
       number_option(options, "--threads", 1, 1024, 0, &threads) ||
@@ -159,22 +158,34 @@ int open_stack(const struct option *options, struct outputs *outputs, struct dup
   if (to && from > to)
     return fail(EXIT_BAD_INPUT, "--trace-from %llu: expected at most --trace-to, %llu",
                 (unsigned long long)from, (unsigned long long)to);
-  struct duplex_stack_options wanted = {
-      .backend = {
+  *wanted = (struct wanted_stack){
+      .backend = backends[backend],
+      .stack.backend = {
           .channels = (unsigned)channels, .threads = (unsigned)threads, .trace_from = from, .trace_to = to}};
-  struct duplex_riscv_options riscv = {0};
-  if (dram_options(options, &wanted) || bundles_option(options, "--stripe", &stripe) ||
-      add_files(options, outputs) || firmware_options(options, outputs, &wanted, &riscv) ||
-      outputs_open(outputs))
+  return EXIT_GOOD;
+}
+
+int read_stack_options(const struct option *options, struct outputs *outputs, struct wanted_stack *wanted) {
+  if (backend_options(options, wanted) || dram_options(options, &wanted->stack) ||
+      bundles_option(options, "--stripe", &wanted->stripe) || add_files(options, outputs) ||
+      firmware_options(options, outputs, &wanted->stack, &wanted->riscv) || outputs_open(outputs))
     return EXIT_BAD_INPUT;
-  wanted.backend.trace_file = output_name(outputs, option_value(options, "--trace"));
-  wanted.backend.command_file = output_name(outputs, option_value(options, "--command-trace"));
-  riscv.trace_file = output_name(outputs, option_value(options, "--firmware-trace"));
-  riscv.profile_file = output_name(outputs, option_value(options, "--firmware-profile"));
-  const int error = duplex_stack_open(backends[backend], &wanted, stack, error_text, sizeof error_text);
+  wanted->stack.backend.trace_file = output_name(outputs, option_value(options, "--trace"));
+  wanted->stack.backend.command_file = output_name(outputs, option_value(options, "--command-trace"));
+  wanted->riscv.trace_file = output_name(outputs, option_value(options, "--firmware-trace"));
+  wanted->riscv.profile_file = output_name(outputs, option_value(options, "--firmware-profile"));
+  return EXIT_GOOD;
+}
+
+int open_stack(const struct option *options, struct outputs *outputs, struct duplex_stack **stack) {
+  struct wanted_stack wanted;
+  char error_text[512];
+  *stack = NULL;
+  if (read_stack_options(options, outputs, &wanted)) return EXIT_BAD_INPUT;
+  const int error = duplex_stack_open(wanted.backend, &wanted.stack, stack, error_text, sizeof error_text);
   output_restore_name(outputs, error_text, sizeof error_text);
-  if (error) return fail(exit_status(error), "%s", error_text);
-  if (!stripe || duplex_stack_set_stripe(*stack, stripe) == DUPLEX_OK) return EXIT_GOOD;
+  if (error) return fail(exit_status_of(error), "%s", error_text);
+  if (!wanted.stripe || duplex_stack_set_stripe(*stack, wanted.stripe) == DUPLEX_OK) return EXIT_GOOD;
   duplex_stack_close(*stack);
   return fail(EXIT_BAD_INPUT, "--stripe '%s': expected some of the bundles of --bundles",
               option_value(options, "--stripe"));
@@ -187,5 +198,5 @@ int close_stack(struct duplex_stack *stack, const struct outputs *outputs, int s
   duplex_stack_close(stack);
   if (status || !error) return status;
   output_restore_name(outputs, text, sizeof text);
-  return fail(exit_status(error), "%s", text);
+  return fail(exit_status_of(error), "%s", text);
 }

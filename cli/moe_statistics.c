@@ -1,0 +1,48 @@
+// SPDX-License-Identifier: Apache-2.0
+// Statistics of an MoE layer as a JSON file.
+#include "cli/moe_statistics.h"
+
+#include <jansson.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "cli/json_values.h"
+
+// Clocks of the layer, and what they consist of.
+static json_t *time_json(const struct duplex_moe_stats *s) {
+  return json_pack(
+      "{s:I, s:I, s:I, s:f, s:[I,I], s:[I,I], s:[I,I], s:{s:I, s:I, s:I, s:I, s:I, s:I, s:I}, s:I}", "cycles",
+      (json_int_t)s->cycles, "bound_cycles", (json_int_t)s->bound, "sides_cycles", (json_int_t)s->sides,
+      "sides_over_bound", ratio(s->sides, (double)s->bound), "logic_pim_cycles", (json_int_t)s->logic_pim[0],
+      (json_int_t)s->logic_pim[1], "xpu_read_cycles", (json_int_t)s->xpu_reads[0],
+      (json_int_t)s->xpu_reads[1], "xpu_arithmetic_cycles", (json_int_t)s->xpu_arithmetic[0],
+      (json_int_t)s->xpu_arithmetic[1], "charged_cycles", "route", (json_int_t)s->route, "decide",
+      (json_int_t)s->decide, "distribute", (json_int_t)s->distribute, "launch", (json_int_t)s->launch,
+      "hand_over", (json_int_t)s->hand_over, "reduce", (json_int_t)s->reduce, "combine",
+      (json_int_t)s->combine, "hidden_cycles", (json_int_t)s->hidden);
+}
+
+// Who ran what, and what moved.
+static json_t *work_json(const struct duplex_moe_stats *s) {
+  return json_pack(
+      "{s:I, s:{s:I, s:I, s:I}, s:I, s:I, s:I, s:I, s:o, s:I, s:I, s:o, s:I}", "pairs", (json_int_t)s->pairs,
+      "experts", "logic_pim", (json_int_t)s->logic_pim_experts, "xpu", (json_int_t)s->xpu_experts, "shared",
+      (json_int_t)s->shared_experts, "logic_pim_macs", (json_int_t)s->logic_pim_macs, "xpu_macs",
+      (json_int_t)s->xpu_macs, "logic_pim_bytes", (json_int_t)s->logic_pim_bytes, "xpu_bytes",
+      (json_int_t)s->xpu_bytes, "dram_commands", commands_json(&s->commands), "xpu_read_bytes",
+      (json_int_t)(s->commands.xpu_rd * XPU_BYTES), "xpu_write_bytes",
+      (json_int_t)(s->commands.xpu_wr * XPU_BYTES), "energy_j", energy_json(&s->commands, s->logic_pim_macs),
+      "firmware_instructions", (json_int_t)s->firmware_instructions);
+}
+
+int write_moe_stats(const struct option *options, struct outputs *outputs,
+                    const struct duplex_device *device) {
+  struct duplex_moe_stats stats;
+  duplex_device_last_stats(device, &stats);
+  json_t *what = json_pack(
+      "{s:i, s:s, s:s, s:s, s:s, s:i}", "schema_version", 1, "command", "moe", "backend",
+      value_or(options, "--backend", "cmodel"), "firmware", value_or(options, "--firmware", "native"),
+      "policy", value_or(options, "--policy", "best"), "stacks", (int)duplex_device_stacks(device));
+  return write_json(option_value(options, "--stats"), outputs,
+                    (json_t *[]){what, time_json(&stats), work_json(&stats)}, 3);
+}

@@ -1,0 +1,152 @@
+// SPDX-License-Identifier: Apache-2.0
+// Opening and closing a device, and what all of it needs.
+#include "device/device.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "device/layer.h"
+#include "duplex/arithmetic.h"
+#include "xpu/parallel.h"
+
+int device_fail(struct duplex_device *device, int error, const char *format, ...) {
+  va_list arguments;
+  va_start(arguments, format);
+  vsnprintf(device->error_text, sizeof device->error_text, format, arguments);
+  va_end(arguments);
+  return error;
+}
+
+int device_no_memory(struct duplex_device *device) {
+  return device_fail(device, DUPLEX_ERROR_NO_MEMORY, "too little memory on the host");
+}
+
+struct each {
+  int (*work)(void *context, unsigned stack);
+  void *context;
+  int error[DUPLEX_STACKS_MOST];
+};
+
+static void work_on_stack(void *context, unsigned thread, size_t stack) {
+  struct each *each = context;
+  (void)thread;
+  each->error[stack] = each->work(each->context, (unsigned)stack);
+}
+
+int device_each_stack(struct duplex_device *device, int (*work)(void *context, unsigned stack),
+                      void *context) {
+  struct each each = {.work = work, .context = context};
+  xpu_parallel(device->threads, device->stacks, work_on_stack, &each);
+  for (unsigned i = 0; i < device->stacks; i++) {
+    if (!each.error[i]) continue;
+    const char *text = duplex_stack_last_error(device->stack[i]);
+    return device_fail(device, each.error[i], "stack %u: %s", i,
+                       text[0] ? text : duplex_error_text(each.error[i]));
+  }
+  return DUPLEX_OK;
+}
+
+static int refuse(char *text, size_t size, const char *format, ...) __attribute__((format(printf, 3, 4)));
+static int refuse(char *text, size_t size, const char *format, ...) {
+  va_list arguments;
+  va_start(arguments, format);
+  if (text && size) vsnprintf(text, size, format, arguments);
+  va_end(arguments);
+  return DUPLEX_ERROR_ARGUMENT;
+}
+
+// Whether the options name files, or a debugger, of which each stack would need its own.
+static bool has_files(const struct duplex_stack_options *stack) {
+  const struct duplex_riscv_options *riscv = stack->riscv;
+  return stack->backend.trace_file || stack->backend.command_file ||
+         (riscv && (riscv->trace_file || riscv->profile_file || riscv->gdb_port));
+}
+
+static int check_options(const struct duplex_device_options *options, char *text, size_t size) {
+  if (!options) return refuse(text, size, "options is NULL: expected a pointer");
+  if (options->stacks > DUPLEX_STACKS_MOST)
+    return refuse(text, size, "%u stacks: expected 1 to %d", options->stacks, DUPLEX_STACKS_MOST);
+  if (options->stack.bundles || options->stack.backend.xpu_traffic)
+    return refuse(text, size, "bundles and the xPU's traffic of a stack are the device's own: expected none");
+  if ((unsigned)options->policy > DUPLEX_POLICY_XPU)
+    return refuse(text, size, "policy %d: expected best, paper, Logic-PIM or xPU", (int)options->policy);
+  if ((unsigned)options->partials > DUPLEX_PARTIALS_F32)
+    return refuse(text, size, "partial sums %d: expected acc or f32", (int)options->partials);
+  const unsigned stacks = options->stacks ? options->stacks : DUPLEX_STACKS_DEFAULT;
+  if (stacks > 1 && has_files(&options->stack))
+    return refuse(text, size,
+                  "traces, profiles and a debugger are of one stack: expected one stack with them");
+  return DUPLEX_OK;
+}
+
+// The stacks of a device whose options are checked; those before one that fails stay open.
+static int open_stacks(struct duplex_device *device, const char *backend, char *text, size_t size) {
+  struct duplex_stack_options options = device->options.stack;
+  options.backend.threads = (device->threads + device->stacks - 1) / device->stacks;
+  for (unsigned i = 0; i < device->stacks; i++) {
+    const int error = duplex_stack_open(backend, &options, &device->stack[i], text, size);
+    if (error) return error;
+  }
+  return DUPLEX_OK;
+}
+
+int duplex_device_open(const char *backend, const struct duplex_device_options *options,
+                       struct duplex_device **device, char *error_text, size_t size) {
+  if (error_text && size) error_text[0] = 0;
+  if (device) *device = NULL;
+  int error = device ? check_options(options, error_text, size)
+                     : refuse(error_text, size, "device is NULL: expected a pointer");
+  if (error) return error;
+  struct duplex_device *self = calloc(1, sizeof *self);
+  if (!self) return DUPLEX_ERROR_NO_MEMORY;
+  const long cores = sysconf(_SC_NPROCESSORS_ONLN);
+  self->options = *options;
+  self->stacks = options->stacks ? options->stacks : DUPLEX_STACKS_DEFAULT;
+  self->threads = options->threads ? options->threads : cores > 0 ? (unsigned)cores : 1;
+  error = open_stacks(self, backend, error_text, size);
+  if (error) {
+    duplex_device_close(self);
+    return error;
+  }
+  *device = self;
+  return DUPLEX_OK;
+}
+
+static int end_files(void *context, unsigned stack) {
+  struct duplex_device *device = context;
+  return duplex_stack_end_files(device->stack[stack]);
+}
+
+int duplex_device_end_files(struct duplex_device *device) {
+  return device ? device_each_stack(device, end_files, device) : DUPLEX_ERROR_ARGUMENT;
+}
+
+void duplex_device_close(struct duplex_device *device) {
+  if (!device) return;
+  while (device->layers) duplex_device_release_moe(device, device->layers);
+  for (unsigned i = 0; i < device->stacks; i++) duplex_stack_close(device->stack[i]);
+  events_free(&device->events);
+  free(device);
+}
+
+const char *duplex_device_last_error(const struct duplex_device *device) {
+  return device ? device->error_text : "there is no device: its pointer is NULL";
+}
+
+void duplex_device_last_stats(const struct duplex_device *device, struct duplex_moe_stats *stats) {
+  if (!stats) return;
+  *stats = device ? device->stats : (struct duplex_moe_stats){0};
+}
+
+size_t duplex_device_events(const struct duplex_device *device, const struct duplex_event **events) {
+  if (events) *events = device ? device->events.list : NULL;
+  return device ? device->events.count : 0;
+}
+
+unsigned duplex_device_stacks(const struct duplex_device *device) { return device ? device->stacks : 0; }
+
+struct duplex_stack *duplex_device_stack(struct duplex_device *device, unsigned number) {
+  return device && number < device->stacks ? device->stack[number] : NULL;
+}

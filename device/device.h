@@ -1,0 +1,29 @@
+// SPDX-License-Identifier: Apache-2.0
+// What an open device consists of.
+#ifndef DEVICE_DEVICE_H
+#define DEVICE_DEVICE_H
+
+#include "device/events.h"
+#include "duplex/device.h"
+
+struct duplex_device {
+  struct duplex_device_options options;  // with the defaults in place of zeros
+  unsigned stacks, threads;
+  struct duplex_stack *stack[DUPLEX_STACKS_MOST];
+  struct duplex_moe *layers;  // all that are loaded, latest first
+  struct duplex_moe_stats stats;
+  struct events events;
+  char error_text[512];
+};
+
+// Notes the text of an error and returns the code.
+int device_fail(struct duplex_device *device, int error, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+int device_no_memory(struct duplex_device *device);
+
+// Calls work(context, stack number) for every stack, several at once, and returns the error of the lowest one
+// that has one, with the stack's text.
+int device_each_stack(struct duplex_device *device, int (*work)(void *context, unsigned stack),
+                      void *context);
+
+#endif

@@ -1,0 +1,1 @@
+#include "duplex/device.h"

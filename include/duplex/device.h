@@ -1,0 +1,134 @@
+// SPDX-License-Identifier: Apache-2.0
+// A Duplex device: one xPU and its stacks on the same memory. It runs whole MoE layers: router, top-k,
+// experts on both processors at once, combination.
+//
+// The bits of a layer do not depend on policy, stacks, channels, back end, firmware or threads: sums are
+// exact and rounded once (docs/numerics.md), and what the xPU adds is defined in docs/xpu_numerics.md. Only
+// partial sums that travel as binary32 (DUPLEX_PARTIALS_F32) depend on the placement.
+//
+// Conventions as in duplex/duplex.h: 0 or a negative code of duplex/error.h, a line of text by
+// duplex_device_last_error, arguments checked before anything is done. A device belongs to one thread at a
+// time; inside, its stacks run on several.
+#ifndef DUPLEX_DEVICE_H
+#define DUPLEX_DEVICE_H
+
+#include "duplex/duplex.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#define DUPLEX_STACKS_MOST 8
+#define DUPLEX_STACKS_DEFAULT 5
+#define DUPLEX_EXPERTS_MOST 256
+
+struct duplex_device;
+struct duplex_moe;  // a layer whose weights are resident on a device
+
+// Who runs which expert. BEST: each expert, or part of one, where it costs least, both sides at once. PAPER:
+// the rules of the paper. LOGIC_PIM, XPU: one side alone. The placement of the weights follows the policy.
+enum duplex_policy { DUPLEX_POLICY_BEST, DUPLEX_POLICY_PAPER, DUPLEX_POLICY_LOGIC_PIM, DUPLEX_POLICY_XPU };
+enum duplex_partials { DUPLEX_PARTIALS_ACC, DUPLEX_PARTIALS_F32 };
+
+struct duplex_device_options {
+  unsigned stacks;  // 1 to DUPLEX_STACKS_MOST; 0: DUPLEX_STACKS_DEFAULT
+  // Each stack's. `bundles` has to be 0: the device hands bundles over as it works. Files of the back end
+  // and the controller only with one stack.
+  struct duplex_stack_options stack;
+  enum duplex_policy policy;
+  enum duplex_partials partials;
+  unsigned threads;  // of the host, for stacks and xPU; 0: all cores
+};
+
+// Opens a device of stacks on a back end, "cmodel" or "rtl". If it fails *device is NULL, and `error_text`
+// (may be NULL) gets a text of at most `size` bytes. Errors: those of duplex_stack_open.
+int duplex_device_open(const char *backend, const struct duplex_device_options *options,
+                       struct duplex_device **device, char *error_text, size_t size);
+
+// Ends the files of the options, as duplex_stack_end_files.
+int duplex_device_end_files(struct duplex_device *device);
+
+// Closes the stacks; layers that are left go with them. NULL: nothing.
+void duplex_device_close(struct duplex_device *device);
+
+// One line about the last error, "" if there was none. Valid until the next call.
+const char *duplex_device_last_error(const struct duplex_device *device);
+
+// The shape of a layer: E experts of H hidden and F inner columns.
+struct duplex_moe_shape {
+  size_t experts;  // 1 to DUPLEX_EXPERTS_MOST
+  size_t hidden;   // 1 to 65,536
+  size_t inner;    // 1 to 65,536
+};
+
+// Weights in the memory of the host, row by row without gaps; they are copied.
+struct duplex_moe_weights {
+  const duplex_f16 *router;  // [E, H]
+  const duplex_f16 *gate;    // [E, F, H], or NULL: h = RN16(act(x up^T))
+  const duplex_f16 *up;      // [E, F, H]
+  const duplex_f16 *down;    // [E, H, F]
+};
+
+// Makes the weights of a layer resident, slices of every expert on every stack. The table stays the caller's,
+// and has to live as long as the layer. Errors, after which *moe is NULL: ARGUMENT, OUT_OF_SPACE (names the
+// space and what it lacks), NO_MEMORY.
+int duplex_device_load_moe(struct duplex_device *device, const struct duplex_moe_shape *shape,
+                           const struct duplex_moe_weights *weights,
+                           const struct duplex_activation_table *table, struct duplex_moe **moe);
+
+// The DRAM of the layer is free again. NULL: nothing. Errors: ARGUMENT (another device's, or released).
+int duplex_device_release_moe(struct duplex_device *device, struct duplex_moe *moe);
+
+enum duplex_score { DUPLEX_SCORE_TOPK_SOFTMAX, DUPLEX_SCORE_SOFTMAX, DUPLEX_SCORE_SIGMOID };
+
+struct duplex_moe_routing {
+  unsigned top_k;  // 1 to the number of experts
+  enum duplex_score score;
+  bool renormalise;  // the weights of the chosen experts are divided by their sum
+};
+
+// y[T, H] = sum over the chosen experts of weight * expert(x), T 1 to 4096 (docs/xpu_numerics.md). Errors:
+// ARGUMENT, NO_MEMORY, OUT_OF_SPACE (activations and results do not fit), and those of duplex_stack_wait; y
+// is undefined then, and the device goes on.
+int duplex_device_moe(struct duplex_device *device, const struct duplex_moe *moe,
+                      const struct duplex_moe_routing *routing, const duplex_f16 *x, size_t tokens,
+                      duplex_f16 *y);
+
+// Times of the last layer, in clocks of 650 MHz. A phase lasts as long as its longer side.
+#define DUPLEX_PHASES 2
+struct duplex_moe_stats {
+  uint64_t cycles;                    // the whole layer
+  uint64_t bound;                     // least time of any division between the sides, nothing else charged
+  uint64_t sides;                     // both phases
+  uint64_t logic_pim[DUPLEX_PHASES];  // of the slowest stack, from doorbell to completion
+  uint64_t xpu_reads[DUPLEX_PHASES];  // of the slowest stack, to the last data
+  uint64_t xpu_arithmetic[DUPLEX_PHASES];
+  uint64_t route, decide, distribute, launch, hand_over, reduce, combine;  // charged beside the phases
+  uint64_t hidden;                                          // of these, what lies behind the phases
+  uint64_t pairs;                                           // of token and expert
+  uint64_t logic_pim_experts, xpu_experts, shared_experts;  // experts with tokens, by who runs them
+  uint64_t logic_pim_macs, xpu_macs;
+  uint64_t logic_pim_bytes, xpu_bytes;   // of weights
+  uint64_t firmware_instructions;        // of all stacks
+  struct duplex_dram_commands commands;  // of all stacks
+};
+void duplex_device_last_stats(const struct duplex_device *device, struct duplex_moe_stats *stats);
+
+// What happened in the last layer, in order of its begin: one event of a track. Times in clocks from the
+// beginning of the layer. Tracks: 0 the xPU, 1 to s the stacks. Valid until the next layer.
+struct duplex_event {
+  const char *name;
+  unsigned track;
+  uint64_t begin, end;
+  int expert;  // -1: of no expert
+};
+size_t duplex_device_events(const struct duplex_device *device, const struct duplex_event **events);
+
+unsigned duplex_device_stacks(const struct duplex_device *device);
+// A stack of the device, for its statistics. NULL if there is none of that number.
+struct duplex_stack *duplex_device_stack(struct duplex_device *device, unsigned number);
+
+#ifdef __cplusplus
+}
+#endif
+#endif
