@@ -10,7 +10,7 @@
 
 #include "duplex/random.h"
 #include "tests/common/environment.h"
-#include "tests/xpu/oracle_exponential.h"
+#include "tests/xpu/oracle_binary32.h"
 #include "xpu/exponential.h"
 
 static uint64_t seed, scale;
@@ -77,7 +77,7 @@ int main(void) {
   seed = environment_seed();
   scale = environment_count("DUPLEX_CASES");
   printf("test_exponential: seed %lu, cases x%lu\n", (unsigned long)seed, (unsigned long)scale);
-  oracle_exponential_begin();
+  oracle_binary32_begin();
   const struct CMUnitTest tests[] = {cmocka_unit_test(test_special), cmocka_unit_test(test_multiples),
                                      cmocka_unit_test(test_random), cmocka_unit_test(test_environment)};
   const int failed = cmocka_run_group_tests(tests, NULL, NULL);

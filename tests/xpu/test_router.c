@@ -11,28 +11,13 @@
 #include "duplex/error.h"
 #include "tests/common/environment.h"
 #include "tests/numerics/oracle.h"
-#include "tests/xpu/oracle_exponential.h"
+#include "tests/xpu/oracle_binary32.h"
 #include "xpu/router.h"
 
 #define EXPERTS_MOST 70
 #define COLUMNS_MOST 40
 
 static uint64_t seed, scale;
-
-// One operation of binary32, rounded once, by MPFR.
-typedef int operation(mpfr_t result, const mpfr_t a, const mpfr_t b, mpfr_rnd_t direction);
-
-static float apply(operation *operate, float a, float b) {
-  mpfr_t x, y;
-  mpfr_inits2(24, x, y, (mpfr_ptr)0);
-  mpfr_set_flt(x, a, MPFR_RNDN);
-  mpfr_set_flt(y, b, MPFR_RNDN);
-  const int direction = operate(x, x, y, MPFR_RNDN);
-  mpfr_subnormalize(x, direction, MPFR_RNDN);
-  const float result = mpfr_get_flt(x, MPFR_RNDN);
-  mpfr_clears(x, y, (mpfr_ptr)0);
-  return result;
-}
 
 static float power(float x) { return float_of(oracle_exponential(bits_of(x))); }
 
@@ -44,24 +29,24 @@ static void oracle_softmax(const float *logits, unsigned experts, const bool *ta
   for (unsigned e = 0; e < experts; e++)
     if (is_chosen(taken, e) && logits[e] > most) most = logits[e];
   for (unsigned e = 0; e < experts; e++) {
-    weights[e] = power(apply(mpfr_sub, logits[e], most));
-    if (is_chosen(taken, e)) sum = apply(mpfr_add, sum, weights[e]);
+    weights[e] = power(oracle_apply(mpfr_sub, logits[e], most));
+    if (is_chosen(taken, e)) sum = oracle_apply(mpfr_add, sum, weights[e]);
   }
-  for (unsigned e = 0; e < experts; e++) weights[e] = apply(mpfr_div, weights[e], sum);
+  for (unsigned e = 0; e < experts; e++) weights[e] = oracle_apply(mpfr_div, weights[e], sum);
 }
 
 static void oracle_weights(enum xpu_score score, bool renormalise, const float *logits, unsigned experts,
                            const bool *chosen, float *weights) {
   if (score == XPU_SCORE_SIGMOID) {
     for (unsigned e = 0; e < experts; e++)
-      weights[e] = apply(mpfr_div, 1, apply(mpfr_add, 1, power(-logits[e])));
+      weights[e] = oracle_apply(mpfr_div, 1, oracle_apply(mpfr_add, 1, power(-logits[e])));
   } else {
     oracle_softmax(logits, experts, score == XPU_SCORE_SOFTMAX ? NULL : chosen, weights);
   }
   float sum = 0;
   for (unsigned e = 0; e < experts; e++)
-    if (chosen[e]) sum = apply(mpfr_add, sum, weights[e]);
-  for (unsigned e = 0; renormalise && e < experts; e++) weights[e] = apply(mpfr_div, weights[e], sum);
+    if (chosen[e]) sum = oracle_apply(mpfr_add, sum, weights[e]);
+  for (unsigned e = 0; renormalise && e < experts; e++) weights[e] = oracle_apply(mpfr_div, weights[e], sum);
 }
 
 // Expert `e` is chosen if fewer than k others rank above it.
@@ -219,7 +204,7 @@ int main(void) {
   seed = environment_seed();
   scale = environment_count("DUPLEX_CASES");
   printf("test_router: seed %lu, cases x%lu\n", (unsigned long)seed, (unsigned long)scale);
-  oracle_exponential_begin();
+  oracle_binary32_begin();
   const struct CMUnitTest tests[] = {cmocka_unit_test(test_random), cmocka_unit_test(test_special),
                                      cmocka_unit_test(test_refusals)};
   const int failed = cmocka_run_group_tests(tests, NULL, NULL);
