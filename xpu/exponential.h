@@ -1,0 +1,12 @@
+// SPDX-License-Identifier: Apache-2.0
+// The exponential function of binary32 numbers, correctly rounded (docs/xpu_numerics.md).
+#ifndef XPU_EXPONENTIAL_H
+#define XPU_EXPONENTIAL_H
+
+#include "duplex/numerics.h"
+
+// RN32(e^x): +Inf where that is 2^128 - 2^103 or more, +0 for -Inf and below 2^-150, the canonical NaN for
+// NaN. Integers only: nothing depends on the host's floating-point mode or libm.
+duplex_f32 xpu_exponential(duplex_f32 x);
+
+#endif

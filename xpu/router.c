@@ -1,0 +1,53 @@
+// SPDX-License-Identifier: Apache-2.0
+// The router of an MoE layer: one GEMM, then token by token.
+#include "xpu/router.h"
+
+#include <stdlib.h>
+
+#include "duplex/error.h"
+#include "xpu/parallel.h"
+#include "xpu/top_k.h"
+
+struct choice {
+  const struct xpu_router *router;
+  const duplex_f32 *logits;  // [tokens][experts]
+  uint32_t *chosen;
+  duplex_f32 *weights;
+};
+
+static void choose(void *context, unsigned thread, size_t token) {
+  (void)thread;
+  const struct choice *choice = context;
+  const struct xpu_router *router = choice->router;
+  const duplex_f32 *logits = choice->logits + token * router->experts;
+  uint32_t *chosen = choice->chosen + token * router->top_k;
+  xpu_top_k(logits, router->experts, router->top_k, chosen);
+  xpu_score_token(router->score, router->renormalise, logits, router->experts, chosen, router->top_k,
+                  choice->weights + token * router->top_k);
+}
+
+static bool is_legal(const struct xpu_router *router, const uint32_t *chosen, const duplex_f32 *weights) {
+  return router && chosen && weights && router->top_k && router->top_k <= router->experts &&
+         (unsigned)router->score < XPU_SCORES;
+}
+
+int xpu_route(const struct xpu_router *router, uint32_t *chosen, duplex_f32 *weights) {
+  if (!is_legal(router, chosen, weights)) return DUPLEX_ERROR_ARGUMENT;
+  duplex_f32 *logits = calloc((size_t)router->tokens + 1, router->experts * sizeof *logits);
+  if (!logits) return DUPLEX_ERROR_NO_MEMORY;
+  const struct xpu_gemm gemm = {.x = router->x,
+                                .x_stride = router->x_stride,
+                                .tokens = router->tokens,
+                                .columns = router->columns,
+                                .rows = router->experts,
+                                .weights = router->weights,
+                                .format = DUPLEX_RESULT_FORMAT_F32,
+                                .out = logits,
+                                .out_stride = router->experts,
+                                .threads = router->threads};
+  const int error = xpu_gemm_run(&gemm, NULL);
+  struct choice choice = {router, logits, chosen, weights};
+  if (!error) xpu_parallel(router->threads, router->tokens, choose, &choice);
+  free(logits);
+  return error;
+}
