@@ -112,9 +112,43 @@ static inline uint8_t attention_place(uint32_t first_channel, uint32_t spread) {
 uint32_t attention_score_room(const struct attention_segment *segments, uint32_t count, uint32_t lanes,
                               uint32_t spread);
 
+// Logic-PIM's share of one piece of an MoE layer: its experts in turn, without a pause between them. A piece
+// of an expert has `parts` matrices of gate and up, one behind the other, and one down matrix, whose columns
+// are the rows of h in the order of the parts. A cut of i is the parts 0 to i - 1 and their columns of down.
+#define LAYER_PARTS 10u
+struct layer_job {
+  uint32_t hidden, parts;
+  const uint32_t *inner;  // [parts]: rows of h; multiples of 64 but for the last
+  bool gated, exponents;  // of gate and up
+  uint32_t stripe;        // of the weights
+  struct weight_layout down_layout;
+  uint32_t x_stripe, results_stripe, groups_of_pass;
+  struct region table;
+  uint32_t table_tiles;  // as in expert_job
+  enum duplex_result_format format;
+  uint32_t channels;
+};
+
+// One expert with work: row sets of its matrices, of its x and of its results, pass behind pass as
+// layer_x_row_sets and layer_result_row_sets count them; parts that are done, groups of 8 tokens.
+struct layer_expert {
+  uint32_t up, down, x, results, cut, groups;
+};
+
+// Gives the next expert that has work. What it finds wrong ends the job, and what is still in the ring is
+// dropped.
+enum layer_next_result { LAYER_EXPERT, LAYER_END, LAYER_WRONG };
+typedef enum layer_next_result layer_next(void *context, struct layer_expert *expert);
+
+// Row sets of the activations and of the results of one expert.
+uint32_t layer_x_row_sets(const struct layer_job *job, uint32_t groups);
+uint32_t layer_result_row_sets(const struct layer_job *job, uint32_t groups);
+
 void firmware_attention(const struct hal *hal, const struct attention_job *job, attention_next *next,
                         void *context, struct firmware_report *report);
 void firmware_gemm(const struct hal *hal, const struct gemm_job *job, struct firmware_report *report);
 void firmware_expert(const struct hal *hal, const struct expert_job *job, struct firmware_report *report);
+void firmware_layer(const struct hal *hal, const struct layer_job *job, layer_next *next, void *context,
+                    struct firmware_report *report);
 
 #endif

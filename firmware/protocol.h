@@ -12,18 +12,27 @@
 #include "firmware/firmware.h"
 
 #define PROTOCOL_MAGIC 0x51504c44u  // "DLPQ"
-#define PROTOCOL_VERSION 1u
+#define PROTOCOL_VERSION 2u
 #define PROTOCOL_QUEUES 4u
 #define PROTOCOL_ENTRIES 8u  // of a queue, a power of two
 #define PROTOCOL_PAYLOAD_WORDS 60u
 #define PROTOCOL_HEADER_BYTES 16u
 #define PROTOCOL_LIST_WORDS 432u
 #define PROTOCOL_TOKEN_GROUPS 1024u  // most groups of 8 tokens of a job, of both matrices of a pair
+// Layers that a queue may have registered, and what they may have: experts of one, and a word for each expert
+// and piece of all of them.
+#define PROTOCOL_LAYERS 16u
+#define PROTOCOL_LAYER_EXPERTS 512u
+#define PROTOCOL_LAYER_ENTRIES 2048u
+#define PROTOCOL_LAYER_PIECES 4u
 
 enum message_kind {
   MESSAGE_GEMM = 1,
   MESSAGE_EXPERT = 2,
   MESSAGE_ATTENTION = 3,
+  MESSAGE_LAYER = 4,          // registers a layer
+  MESSAGE_LAYER_EXPERTS = 5,  // registers experts of it
+  MESSAGE_LAYER_RUN = 6,
   MESSAGE_USER = 64  // a kernel added with FIRMWARE=
 };
 
@@ -125,7 +134,47 @@ struct attention_message {
   uint32_t heads, scale, sequences, segments;
 };
 
+// Registers a layer without experts; what was registered under the same number is forgotten. Its entries, one
+// for each expert of piece 0, then of piece 1 and so on, are first to first + pieces * experts - 1 of the
+// queue's table.
+enum { LAYER_GATED = 1, LAYER_UP_EXPONENTS = 2, LAYER_DOWN_EXPONENTS = 4 };
+struct layer_message {
+  uint32_t layer, first, experts, pieces, hidden, flags;
+  struct layer_piece_words {
+    uint32_t stripe, parts;       // 0 parts: an empty piece
+    uint32_t inner[LAYER_PARTS];  // of each part, multiples of 64 but for the last
+  } piece[PROTOCOL_LAYER_PIECES];
+};
+
+// Registers entries first to first + count - 1 of a layer. The queue's list has a word for each: first row
+// set of gate and up in bits 15:0, of down in 31:16; LAYER_ABSENT: the expert has no such piece.
+#define LAYER_ABSENT UINT32_MAX
+struct layer_experts_message {
+  uint32_t layer, first, count;
+};
+
+// Runs one piece of a layer. The list has half a word for each of its experts, the even one low: groups of 8
+// tokens in bits 11:0, the cut in 15:12. x and results of the experts with work lie one behind the other in
+// x_row_sets and result_row_sets row sets.
+#define LAYER_LIST(groups, cut) ((groups) | (cut) << 12)
+struct layer_run_message {
+  uint32_t layer, piece, experts;
+  struct region_words x, results, table;
+  uint32_t x_row_sets, result_row_sets;
+  uint32_t table_tiles, table_serial, format;
+};
+
 // Firmware side
+
+// A registered layer: its message, and what follows from it. `generation`: of its queue, 0: there is none.
+// The weights of all experts of a piece lie in row sets low to high - 1.
+struct layer_record {
+  uint32_t generation;
+  struct layer_message shape;
+  struct {
+    uint32_t up_row_sets, down_row_sets, low, high;
+  } piece[PROTOCOL_LAYER_PIECES];
+};
 
 // The list of an attention message as it is read: a copy of a segment before it is checked, as with messages.
 struct attention_list {
@@ -151,6 +200,8 @@ struct protocol {
   } table;
   struct message message;      // a copy: the client may change its own while it is checked
   struct attention_list list;  // of the one job that is served; too large for the RV32 stack
+  struct layer_record layer[PROTOCOL_QUEUES][PROTOCOL_LAYERS];
+  uint32_t layer_entry[PROTOCOL_QUEUES][PROTOCOL_LAYER_ENTRIES];
 };
 
 // What a kernel may know of the job's client.
@@ -178,5 +229,15 @@ bool protocol_serve(struct protocol *protocol);
 bool client_owns(const struct client *client, struct region region, uint32_t row_sets);
 enum completion_status client_matrix(const struct client *client, const struct matrix_words *words,
                                      uint32_t flags, struct weight_layout *layout, struct region *region);
+
+// protocol/activation_table.c: what a message says of its activation table, and whether it must be loaded.
+// `tiles` is a size that a table may have, and the region the client's.
+enum completion_status client_table(const struct client *client, struct region table, uint32_t tiles);
+bool client_table_loaded(const struct client *client, uint32_t serial);
+void client_note_table(const struct client *client, uint32_t serial, bool loaded);
+
+// protocol/layer_table.c: the client's registered layer, or NULL; whether the weights of a piece are its own.
+struct layer_record *layer_find(const struct client *client, uint32_t layer);
+bool layer_owned(const struct client *client, const struct layer_record *record, uint32_t piece);
 
 #endif

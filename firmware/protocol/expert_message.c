@@ -1,27 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
-// The message of the expert kernel, and which table the activation unit holds.
+// The message of the expert kernel.
 #include <stddef.h>
 
 #include "duplex/params.h"
 #include "firmware/protocol.h"
 
 #define AT(member) (uint32_t) offsetof(struct expert_message, member)
-#define TABLE_TILES_MOST (16384u / DUPLEX_TILE_BYTES)
-
-// The activation unit holds the table that this client calls `serial`.
-static bool table_is_there(const struct client *client, uint32_t serial) {
-  const struct protocol *p = client->protocol;
-  return p->table.generation == client->allotment.generation && p->table.queue == client->queue &&
-         p->table.serial == serial;
-}
-
-// Whose activation table the stack has now; none if it was not loaded whole.
-static void note_table(const struct client *client, uint32_t serial, bool loaded) {
-  struct protocol *p = client->protocol;
-  p->table.queue = client->queue;
-  p->table.generation = loaded ? client->allotment.generation : 0;
-  p->table.serial = serial;
-}
 
 // The parts of a message that name matrices, activations and results.
 static enum completion_status check_tokens(const struct client *client, const struct expert_message *m,
@@ -66,18 +50,15 @@ static enum completion_status serve_expert(struct client *client, const void *pa
   job.channels = client->channels;
   job.groups = m->groups;
   if (*detail = AT(groups), m->groups > PROTOCOL_TOKEN_GROUPS) return COMPLETION_ARGUMENT;
-  if (*detail = AT(table_tiles), m->table_tiles == 0 || m->table_tiles > TABLE_TILES_MOST)
-    return COMPLETION_ARGUMENT;
-  if (*detail = AT(table),
-      !client_owns(client, job.table, activation_row_sets(m->table_tiles, client->channels)))
-    return COMPLETION_REGION;
-  const enum completion_status status = m->groups ? check_tokens(client, m, &job, detail) : COMPLETION_DONE;
+  enum completion_status status = client_table(client, job.table, job.table_tiles);
+  *detail = status == COMPLETION_REGION ? AT(table) : AT(table_tiles);
+  if (status == COMPLETION_DONE && m->groups) status = check_tokens(client, m, &job, detail);
   if (status != COMPLETION_DONE) return status;
   *detail = 0;
-  if (table_is_there(client, m->table_serial)) job.table_tiles = 0;
+  if (client_table_loaded(client, m->table_serial)) job.table_tiles = 0;
   if (job.table_tiles == 0 && job.groups == 0) return COMPLETION_DONE;
   firmware_expert(&client->protocol->hal, &job, report);
-  note_table(client, m->table_serial, report->result == FIRMWARE_DONE);
+  client_note_table(client, m->table_serial, report->result == FIRMWARE_DONE);
   return COMPLETION_DONE;
 }
 

@@ -1,0 +1,133 @@
+// SPDX-License-Identifier: Apache-2.0
+// The message that runs one piece of a registered layer.
+#include <stddef.h>
+
+#include "duplex/arithmetic.h"
+#include "firmware/protocol.h"
+
+#define AT(member) (uint32_t) offsetof(struct layer_run_message, member)
+
+// The experts of a job as they are read from the list, and where the next one's x and results begin.
+struct run {
+  const struct layer_run_message *m;
+  const struct layer_job *job;
+  volatile const uint32_t *list;
+  const uint32_t *entry;  // of expert 0
+  uint32_t expert;        // to be read next
+  uint32_t word;          // of the list, that of the last even expert
+  uint32_t x_used, results_used;
+  enum completion_status status;
+  uint32_t detail;
+};
+
+// The half word of the next expert.
+static uint32_t next_half(struct run *run) {
+  const uint32_t i = run->expert++;
+  if (i % 2 == 0) run->word = run->list[i / 2];
+  return i % 2 ? run->word >> 16 : run->word & 0xffff;
+}
+
+static enum layer_next_result wrong(struct run *run, enum completion_status status, uint32_t detail) {
+  run->status = status;
+  run->detail = detail;
+  return LAYER_WRONG;
+}
+
+// The next expert with work, checked. An expert without tokens or with cut 0 takes no room.
+static enum layer_next_result next_expert(void *context, struct layer_expert *expert) {
+  struct run *run = context;
+  const struct layer_job *job = run->job;
+  uint32_t half = 0;
+  do {
+    if (run->expert == run->m->experts) return LAYER_END;
+    half = next_half(run);
+  } while (!(half & 0xfff) || !(half >> 12));
+  const uint32_t entry = run->entry[run->expert - 1];
+  *expert = (struct layer_expert){.up = entry & 0xffff,
+                                  .down = entry >> 16,
+                                  .x = run->m->x.base + run->x_used,
+                                  .results = run->m->results.base + run->results_used,
+                                  .cut = half >> 12,
+                                  .groups = half & 0xfff};
+  if (entry == LAYER_ABSENT || expert->cut > job->parts || expert->groups > PROTOCOL_TOKEN_GROUPS)
+    return wrong(run, COMPLETION_ARGUMENT, AT(experts));
+  run->x_used += layer_x_row_sets(job, expert->groups);
+  run->results_used += layer_result_row_sets(job, expert->groups);
+  if (run->x_used > run->m->x_row_sets) return wrong(run, COMPLETION_REGION, AT(x_row_sets));
+  if (run->results_used > run->m->result_row_sets) return wrong(run, COMPLETION_REGION, AT(result_row_sets));
+  return LAYER_EXPERT;
+}
+
+// The job of a registered piece; its parts were laid out when it was registered.
+static void describe_job(const struct client *client, const struct layer_record *record,
+                         const struct layer_run_message *m, struct layer_job *job) {
+  const struct layer_message *shape = &record->shape;
+  const struct layer_piece_words *piece = &shape->piece[m->piece];
+  uint32_t inner = 0;
+  for (uint32_t part = 0; part < piece->parts; part++) inner += piece->inner[part];
+  *job = (struct layer_job){.hidden = shape->hidden,
+                            .parts = piece->parts,
+                            .inner = piece->inner,
+                            .gated = (shape->flags & LAYER_GATED) != 0,
+                            .exponents = (shape->flags & LAYER_UP_EXPONENTS) != 0,
+                            .stripe = piece->stripe,
+                            .x_stripe = m->x.stripe,
+                            .results_stripe = m->results.stripe,
+                            .table = {m->table.base, m->table.stripe},
+                            .table_tiles = m->table_tiles,
+                            .format = (enum duplex_result_format)m->format,
+                            .channels = client->channels};
+  job->down_layout.rows = shape->hidden;
+  job->down_layout.exponents = (shape->flags & LAYER_DOWN_EXPONENTS) != 0;
+  weight_layout(&job->down_layout, inner, client->channels);
+  const uint32_t hidden_tiles = duplex_divide_up(shape->hidden, DUPLEX_WIDTH);
+  const uint32_t inner_tiles = job->down_layout.k_tiles;
+  job->groups_of_pass = groups_of_pass(hidden_tiles > inner_tiles ? hidden_tiles : inner_tiles);
+}
+
+// The numbers and regions of a message, of a layer that is registered.
+static enum completion_status check_run(const struct client *client, const struct layer_record *record,
+                                        const struct layer_run_message *m, uint32_t *detail) {
+  if (*detail = AT(layer), !record) return COMPLETION_ARGUMENT;
+  if (*detail = AT(piece), m->piece >= record->shape.pieces || record->shape.piece[m->piece].parts == 0)
+    return COMPLETION_ARGUMENT;
+  if (!layer_owned(client, record, m->piece)) return COMPLETION_REGION;  // its allotment has shrunk
+  if (*detail = AT(experts), m->experts != record->shape.experts) return COMPLETION_ARGUMENT;
+  if (*detail = AT(format), m->format > DUPLEX_RESULT_FORMAT_ACC) return COMPLETION_ARGUMENT;
+  const struct region table = {m->table.base, m->table.stripe};
+  const enum completion_status status = client_table(client, table, m->table_tiles);
+  *detail = status == COMPLETION_REGION ? AT(table) : AT(table_tiles);
+  if (status != COMPLETION_DONE) return status;
+  if (*detail = AT(x), !client_owns(client, (struct region){m->x.base, m->x.stripe}, m->x_row_sets))
+    return COMPLETION_REGION;
+  if (*detail = AT(results),
+      !client_owns(client, (struct region){m->results.base, m->results.stripe}, m->result_row_sets))
+    return COMPLETION_REGION;
+  return COMPLETION_DONE;
+}
+
+// Checks a message and runs its piece. The list is checked while its first experts run. As serve_attention
+// sets `detail`.
+static enum completion_status serve_run(struct client *client, const void *payload,
+                                        struct firmware_report *report, uint32_t *detail) {
+  const struct layer_run_message *m = payload;
+  struct protocol *p = client->protocol;
+  const struct layer_record *record = layer_find(client, m->layer);
+  const enum completion_status status = check_run(client, record, m, detail);
+  if (status != COMPLETION_DONE) return status;
+  struct layer_job job;
+  describe_job(client, record, m, &job);
+  if (client_table_loaded(client, m->table_serial)) job.table_tiles = 0;
+  struct run run = {
+      .m = m,
+      .job = &job,
+      .list = p->box->queue[client->queue].list,
+      .entry = p->layer_entry[client->queue] + record->shape.first + m->piece * record->shape.experts,
+      .status = COMPLETION_DONE};
+  firmware_layer(&p->hal, &job, next_expert, &run, report);
+  client_note_table(client, m->table_serial, report->result == FIRMWARE_DONE);
+  *detail = run.detail;
+  return run.status;
+}
+
+const struct kernel layer_run_kernel = {MESSAGE_LAYER_RUN, sizeof(struct layer_run_message), serve_run};
