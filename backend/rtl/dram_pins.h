@@ -107,6 +107,12 @@ class DramPins {
     const int error = duplex_hbm_check_owner(hbm_.get(), owner_, channel, address, size, nullptr);
     return error ? error : duplex_hbm_mem_write(hbm_.get(), channel, address, bytes, size);
   }
+  int xpu_read(unsigned channel, uint64_t address, void *bytes, size_t size) {
+    if (channel >= channels_) return DUPLEX_ERROR_ARGUMENT;
+    const int error = bytes ? read(channel, address, bytes, size)
+                            : duplex_hbm_check_owner(hbm_.get(), owner_, channel, address, size, nullptr);
+    return error ? error : duplex_xpu_read(&xpu_[channel], address, size);
+  }
   int xpu_write(unsigned channel, uint64_t address, const void *bytes, size_t size) {
     const int error = write(channel, address, bytes, size);
     return error ? error : duplex_xpu_write(&xpu_[channel], address, size);
@@ -116,6 +122,10 @@ class DramPins {
     bool busy = owner_ != model.bundle_owner_o;
     for (const duplex_xpu_traffic &xpu : xpu_) busy |= duplex_xpu_busy(&xpu);
     return busy;
+  }
+  void xpu_state(uint64_t clocks, duplex_xpu_state &state) const {
+    state = {};
+    for (const duplex_xpu_traffic &xpu : xpu_) duplex_xpu_add_state(&xpu, clocks, &state);
   }
   void commands(duplex_dram_commands &commands) const {
     duplex_hbm_commands(hbm_.get(), &commands);

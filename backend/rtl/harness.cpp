@@ -66,16 +66,12 @@ class Stack {
     return error;
   }
   int xpu_wait() {
-    enter();
-    for (unsigned i = 0; dram_.xpu_busy(model_) && !status_; i++) {
-      if (i == DUPLEX_XPU_WAIT_MOST) return status_ = DUPLEX_ERROR_WATCHDOG;
-      tick();
-    }
+    run(DUPLEX_XPU_WAIT_MOST, nullptr, true);
+    if (!status_ && dram_.xpu_busy(model_)) status_ = DUPLEX_ERROR_WATCHDOG;
     return status_;
   }
-  int advance(uint64_t clocks, int *interrupt) {
-    enter();
-    for (uint64_t i = 0; i < clocks && !(interrupt && interrupt_) && !status_; i++) tick();
+  int advance(uint64_t clocks, int *interrupt, bool xpu) {
+    run(clocks, interrupt, xpu);
     if (!status_) status_ = dram_.finish(clocks_, failure_);
     if (interrupt) *interrupt = interrupt_;
     return status_;
@@ -92,6 +88,16 @@ class Stack {
   const char *failure() const { return failure_.empty() ? dram_.failure() : failure_.c_str(); }
 
  private:
+  // So many clocks, or until the interrupt line is high if `interrupt` is not NULL, or the xPU is ready if
+  // `xpu` is set.
+  void run(uint64_t clocks, const int *interrupt, bool xpu) {
+    enter();
+    for (uint64_t i = 0; i < clocks && !(interrupt && interrupt_) && !status_; i++) {
+      if (xpu && !dram_.xpu_busy(model_)) return;
+      tick();
+    }
+  }
+
   // Several stacks may live in one thread, and Verilator's run-time library wants to know which one is meant,
   // also while a model is made and deleted. A failed assertion is an error of this stack, not the program's
   // end.
@@ -210,11 +216,22 @@ const duplex_backend_ops rtl_ops = {
     [](duplex_backend *b, unsigned channel, uint64_t address, const void *bytes, size_t size) {
       return stack_of(b).dram().write(channel, address, bytes, size);
     },
+    [](duplex_backend *b, unsigned channel, uint64_t address, void *bytes, size_t size) {
+      return stack_of(b).dram().xpu_read(channel, address, bytes, size);
+    },
     [](duplex_backend *b, unsigned channel, uint64_t address, const void *bytes, size_t size) {
       return stack_of(b).dram().xpu_write(channel, address, bytes, size);
     },
+    [](duplex_backend *b, duplex_xpu_state *state) {
+      stack_of(b).dram().xpu_state(stack_of(b).clocks(), *state);
+    },
+    [](duplex_backend *b, uint64_t clocks, int *interrupt) {
+      return stack_of(b).advance(clocks, interrupt, true);
+    },
     [](duplex_backend *b) { return stack_of(b).xpu_wait(); },
-    [](duplex_backend *b, uint64_t clocks, int *interrupt) { return stack_of(b).advance(clocks, interrupt); },
+    [](duplex_backend *b, uint64_t clocks, int *interrupt) {
+      return stack_of(b).advance(clocks, interrupt, false);
+    },
     [](duplex_backend *b) { return stack_of(b).clocks(); },
     [](duplex_backend *b, duplex_dram_commands *commands) { stack_of(b).dram().commands(*commands); },
     [](duplex_backend *b) { return stack_of(b).failure(); },

@@ -11,7 +11,7 @@ extern "C" {
 #endif
 
 // Changes with any change of duplex/backend.h or of this file that an old library would not survive.
-#define DUPLEX_RTL_INTERFACE 6u
+#define DUPLEX_RTL_INTERFACE 7u
 
 #define DUPLEX_RTL_EXPORT __attribute__((visibility("default")))
 

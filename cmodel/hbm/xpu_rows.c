@@ -1,6 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
-// Rows of the xPU's banks: which row command one may have now.
+// What reads and writes of the xPU have in common: their ranges, and which row command a bank may have now.
 #include "cmodel/hbm/xpu_rows.h"
+
+bool xpu_is_range(uint64_t address, size_t size) {
+  return address % XPU_PIECE_BYTES == 0 && size % XPU_PIECE_BYTES == 0 && size <= DUPLEX_CHANNEL_BYTES &&
+         address <= DUPLEX_CHANNEL_BYTES - size;
+}
 
 // Whether the bank, its rank and its group allow an ACT or REF now.
 bool xpu_rank_ready(const struct duplex_xpu_traffic *x, unsigned bundle, unsigned bank) {

@@ -6,7 +6,13 @@
 #include "duplex/enumerations.h"
 #include "duplex/xpu_traffic.h"
 
-enum { XPU_NOTHING = DUPLEX_ROW_COMMAND_REF + 1 };
+enum {
+  XPU_NOTHING = DUPLEX_ROW_COMMAND_REF + 1,
+  XPU_BANKS = 8,
+  XPU_PIECE_BYTES = DUPLEX_COLUMN_BYTES / XPU_BANKS
+};
+
+enum { XPU_URGENT = 6 };  // so many refreshes that are owed do not wait for reads or writes any more
 
 struct xpu_candidate {
   unsigned command, bundle, bank;
@@ -15,6 +21,9 @@ struct xpu_candidate {
 
 static inline unsigned xpu_clocks(unsigned tck) { return (tck + 1) / 2; }
 static inline uint64_t xpu_latest(uint64_t a, uint64_t b) { return a > b ? a : b; }
+
+// Whether the xPU can move these bytes of a channel: whole pieces, and there.
+bool xpu_is_range(uint64_t address, size_t size);
 
 // A closed bank may be refreshed now, and activated if the window of four activations allows it too.
 bool xpu_rank_ready(const struct duplex_xpu_traffic *x, unsigned bundle, unsigned bank);

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-// The xPU's side of a channel: reads, refreshes, the choice of row commands.
+// The xPU's side of a channel: the stream, refreshes, the choice of row commands.
 #include "duplex/xpu_traffic.h"
 
 #include <string.h>
 
+#include "cmodel/hbm/xpu_reads.h"
 #include "cmodel/hbm/xpu_rows.h"
 #include "cmodel/hbm/xpu_writes.h"
 
@@ -58,7 +59,7 @@ static bool banks_rest(const struct duplex_xpu_traffic *x, bool all_closed) {
 
 bool duplex_xpu_quiet(const struct duplex_xpu_traffic *x) {
   const bool shows = x->pins.row_valid || x->pins.column_valid || x->request || x->refreshed_bundles;
-  return !shows && !x->streams && !x->gave && !x->writes_left && banks_rest(x, false);
+  return !shows && !x->streams && !x->gave && !x->writes_left && !x->reads_left && banks_rest(x, false);
 }
 
 bool duplex_xpu_closed(const struct duplex_xpu_traffic *x) { return banks_rest(x, true); }
@@ -81,8 +82,10 @@ static struct pair pair_at(const struct duplex_xpu_traffic *x, uint64_t number) 
                        (uint16_t)(number / bundles / PAIRS % DUPLEX_BANK_ROWS)};
 }
 
-// Writes go first: somebody waits for them.
-static bool is_streaming(const struct duplex_xpu_traffic *x) { return x->streams && !x->writes_left; }
+// What is queued goes first: somebody waits for it.
+static bool is_streaming(const struct duplex_xpu_traffic *x) {
+  return x->streams && !x->writes_left && !x->reads_left;
+}
 
 // Whether the stream reads from the bank soon.
 static bool is_wanted(const struct duplex_xpu_traffic *x, unsigned bundle, unsigned bank) {
@@ -98,7 +101,9 @@ static struct xpu_candidate refresh(const struct duplex_xpu_traffic *x) {
   for (unsigned bundle = 0; bundle < DUPLEX_BUNDLES; bundle++) {
     for (unsigned bank = 0; x->owned >> bundle & 1 && bank < 8; bank++) {
       const struct duplex_xpu_bank *b = &x->bank[bundle][bank];
-      if (b->owed == 0 || is_wanted(x, bundle, bank) || xpu_writes_want(x, bundle, bank)) continue;
+      if (b->owed == 0 || is_wanted(x, bundle, bank) || xpu_writes_want(x, bundle, bank) ||
+          xpu_reads_want(x, bundle, bank))
+        continue;
       if (b->open && x->now >= b->pre_at)
         return (struct xpu_candidate){DUPLEX_ROW_COMMAND_PRE, bundle, bank, 0};
       if (!b->open && xpu_rank_ready(x, bundle, bank))
@@ -117,14 +122,16 @@ static struct xpu_candidate close_given(const struct duplex_xpu_traffic *x) {
   return (struct xpu_candidate){.command = XPU_NOTHING};
 }
 
-// The row command of this clock: rows of bundles given away are closed first, then writes, then the stream,
-// then refreshes.
+// The row command of this clock: rows of bundles given away are closed first, then writes, then reads, then
+// the stream, then refreshes.
 static struct xpu_candidate choose(const struct duplex_xpu_traffic *x) {
   const struct xpu_candidate given =
       x->gave ? close_given(x) : (struct xpu_candidate){.command = XPU_NOTHING};
   if (given.command != XPU_NOTHING) return given;
   const struct xpu_candidate written = xpu_writes_row(x);
   if (written.command != XPU_NOTHING) return written;
+  const struct xpu_candidate read = xpu_reads_row(x);
+  if (read.command != XPU_NOTHING) return read;
   for (unsigned i = 0; i < AHEAD && is_streaming(x); i++) {
     const struct pair p = pair_at(x, x->pair + i);
     for (unsigned bank = p.bank; bank < p.bank + 2; bank++) {
@@ -169,25 +176,11 @@ static void give(struct duplex_xpu_traffic *x, const struct xpu_candidate *c) {
 
 // The next read of the stream if its row is open and all rules allow it; goes on to the next pair of banks
 // behind the last one.
-static void read_column(struct duplex_xpu_traffic *x) {
+static void stream_column(struct duplex_xpu_traffic *x) {
   const struct pair p = pair_at(x, x->pair);
-  const unsigned rank = p.bundle / 2;
   const unsigned bank = p.bank + x->column % 2;
-  struct duplex_xpu_bank *b = &x->bank[p.bundle][bank];
-  const uint64_t bus_at = x->read_at + (rank != x->last_rank ? xpu_clocks(x->timing.nRTR) : 0);
-  if (!b->open || b->row != p.row || x->now < b->rd_at || x->now < bus_at ||
-      x->now < x->group_column_at[rank][bank % 4])
-    return;
-  x->pins.column_valid = true;
-  x->pins.column_bundle = (uint8_t)p.bundle;
-  x->pins.column_bank = (uint8_t)bank;
-  x->pins.column_address = (uint8_t)(x->column / 2);
-  b->pre_at = xpu_latest(b->pre_at, x->now + xpu_clocks(x->timing.nRTPL));
-  x->read_at = x->now + xpu_clocks(x->timing.nCCDS);
-  x->group_column_at[rank][bank % 4] = x->now + xpu_clocks(x->timing.nCCDL);
-  x->write_at = xpu_latest(x->write_at, x->now + xpu_clocks(x->timing.nRTW + x->timing.nRTR));
-  x->last_rank = rank;
-  x->reads++;
+  if (!xpu_may_read(x, p.bundle, bank, p.row)) return;
+  xpu_read_column(x, p.bundle, bank, x->column / 2);
   if (++x->column < READS_OF_PAIR) return;
   x->column = 0;
   x->pair++;
@@ -246,8 +239,11 @@ void duplex_xpu_clock(struct duplex_xpu_traffic *x, unsigned grant) {
   memset(&x->pins, 0, sizeof x->pins);
   if (request_of(&c) & ~(asked & grant)) c.command = XPU_NOTHING;
   if (c.command != XPU_NOTHING) give(x, &c);
-  if (is_streaming(x)) read_column(x);
-  if (x->writes_left) xpu_writes_column(x);
+  if (is_streaming(x)) stream_column(x);
+  if (x->writes_left)
+    xpu_writes_column(x);
+  else if (x->reads_left)
+    xpu_reads_column(x);
   count_refreshes(x);
   ask(x);
 }

@@ -8,30 +8,27 @@
 
 #include "duplex/error.h"
 
-enum { ATOM_BYTES = DUPLEX_COLUMN_BYTES / 8, URGENT = 6, BANKS = 8 };
-
-// A write by the order of the address map (docs/architecture.md).
-static struct duplex_xpu_queue *queue_of(struct duplex_xpu_traffic *x, uint64_t address) {
-  return &x->queue[address >> DUPLEX_BUNDLE_LSB][address / ATOM_BYTES % BANKS];
-}
-
 static uint64_t *left_of_group(struct duplex_xpu_traffic *x, uint64_t address) {
-  return &x->group_left[address >> (DUPLEX_BUNDLE_LSB + 1)][address / ATOM_BYTES % 4];
+  return &x->group_left[address >> (DUPLEX_BUNDLE_LSB + 1)][address / XPU_PIECE_BYTES % 4];
 }
 
 // Queues the write of one column at its bank; DUPLEX_ERROR_NO_MEMORY leaves the queue as it was.
 static int add(struct duplex_xpu_traffic *x, uint64_t address) {
-  struct duplex_xpu_queue *q = queue_of(x, address);
+  const unsigned bundle = (unsigned)(address >> DUPLEX_BUNDLE_LSB);
+  const unsigned bank = (unsigned)(address / XPU_PIECE_BYTES % XPU_BANKS);
+  struct duplex_xpu_queue *q = &x->queue[bundle][bank];
+  struct duplex_xpu_write **writes = &x->memory.writes[bundle][bank];
+  size_t *room = &x->memory.writes_room[bundle][bank];
   if (q->first == q->count) q->first = q->count = 0;
-  if (q->count == q->room) {
-    const size_t room = q->room ? 2 * q->room : 64;
-    struct duplex_xpu_write *more = realloc(q->writes, room * sizeof *more);
+  if (q->count == *room) {
+    const size_t larger = *room ? 2 * *room : 64;
+    struct duplex_xpu_write *more = realloc(*writes, larger * sizeof *more);
     if (!more) return DUPLEX_ERROR_NO_MEMORY;
-    q->writes = more, q->room = room;
+    *writes = more, *room = larger;
   }
   const uint16_t row = address >> DUPLEX_ROW_LSB & (DUPLEX_BANK_ROWS - 1);
-  q->rows += q->first == q->count || q->writes[q->count - 1].row != row;
-  q->writes[q->count++] =
+  q->rows += q->first == q->count || (*writes)[q->count - 1].row != row;
+  (*writes)[q->count++] =
       (struct duplex_xpu_write){row, (uint8_t)(address / DUPLEX_COLUMN_BYTES % DUPLEX_COLUMNS)};
   ++*left_of_group(x, address);
   x->writes_left++;
@@ -39,40 +36,34 @@ static int add(struct duplex_xpu_traffic *x, uint64_t address) {
 }
 
 int duplex_xpu_write(struct duplex_xpu_traffic *x, uint64_t address, size_t size) {
-  if (address % ATOM_BYTES || size % ATOM_BYTES || size > DUPLEX_CHANNEL_BYTES ||
-      address > DUPLEX_CHANNEL_BYTES - size)
-    return DUPLEX_ERROR_ARGUMENT;
-  for (size_t done = 0; done < size; done += ATOM_BYTES) {
+  if (!xpu_is_range(address, size)) return DUPLEX_ERROR_ARGUMENT;
+  for (size_t done = 0; done < size; done += XPU_PIECE_BYTES) {
     const int error = add(x, address + done);
     if (error) return error;
   }
   return DUPLEX_OK;
 }
 
-bool duplex_xpu_busy(const struct duplex_xpu_traffic *x) { return x->writes_left || x->now < x->taken_until; }
-
-void duplex_xpu_stop(struct duplex_xpu_traffic *x) {
-  for (unsigned i = 0; i < DUPLEX_BUNDLES * BANKS; i++) {
-    free(x->queue[i / BANKS][i % BANKS].writes);
-    x->queue[i / BANKS][i % BANKS] = (struct duplex_xpu_queue){0};
-  }
+// The oldest write of a bank that has one.
+static const struct duplex_xpu_write *oldest(const struct duplex_xpu_traffic *x, unsigned bundle,
+                                             unsigned bank) {
+  return &x->memory.writes[bundle][bank][x->queue[bundle][bank].first];
 }
 
 bool xpu_writes_want(const struct duplex_xpu_traffic *x, unsigned bundle, unsigned bank) {
   const struct duplex_xpu_queue *q = &x->queue[bundle][bank];
-  return q->first < q->count && x->owned >> bundle & 1 && x->bank[bundle][bank].owed < URGENT;
+  return q->first < q->count && x->owned >> bundle & 1 && x->bank[bundle][bank].owed < XPU_URGENT;
 }
 
 struct xpu_candidate xpu_writes_row(const struct duplex_xpu_traffic *x) {
   struct xpu_candidate best = {.command = XPU_NOTHING};
   uint64_t most = 0;
-  for (unsigned i = 0; x->writes_left && i < DUPLEX_BUNDLES * BANKS; i++) {
-    const unsigned bundle = i / BANKS;
-    const unsigned bank = i % BANKS;
+  for (unsigned i = 0; x->writes_left && i < DUPLEX_BUNDLES * XPU_BANKS; i++) {
+    const unsigned bundle = i / XPU_BANKS;
+    const unsigned bank = i % XPU_BANKS;
     const uint64_t left = x->group_left[bundle / 2][bank % 4];
     if (left <= most || !xpu_writes_want(x, bundle, bank)) continue;
-    const struct duplex_xpu_queue *q = &x->queue[bundle][bank];
-    const struct xpu_candidate c = xpu_open_row(x, bundle, bank, q->writes[q->first].row);
+    const struct xpu_candidate c = xpu_open_row(x, bundle, bank, oldest(x, bundle, bank)->row);
     if (c.command != XPU_NOTHING) best = c, most = left;
   }
   return best;
@@ -81,9 +72,8 @@ struct xpu_candidate xpu_writes_row(const struct duplex_xpu_traffic *x) {
 // Whether the bank's oldest write may go now: its row is open and all rules allow it.
 static bool may_write(const struct duplex_xpu_traffic *x, unsigned bundle, unsigned bank) {
   const struct duplex_xpu_bank *b = &x->bank[bundle][bank];
-  const struct duplex_xpu_queue *q = &x->queue[bundle][bank];
   const unsigned rank = bundle / 2;
-  return xpu_writes_want(x, bundle, bank) && b->open && b->row == q->writes[q->first].row &&
+  return xpu_writes_want(x, bundle, bank) && b->open && b->row == oldest(x, bundle, bank)->row &&
          x->now >= b->wr_at && x->now >= x->group_column_at[rank][bank % 4] &&
          x->now >= x->write_at + (rank != x->last_write_rank ? xpu_clocks(x->timing.nRTR) : 0);
 }
@@ -96,8 +86,10 @@ static void write_one(struct duplex_xpu_traffic *x, unsigned bundle, unsigned ba
   x->pins.column_valid = x->pins.column_write = true;
   x->pins.column_bundle = (uint8_t)bundle;
   x->pins.column_bank = (uint8_t)bank;
-  x->pins.column_address = q->writes[q->first++].column;
-  q->rows -= q->first == q->count || q->writes[q->first].row != q->writes[q->first - 1].row;
+  const uint16_t row = oldest(x, bundle, bank)->row;
+  x->pins.column_address = oldest(x, bundle, bank)->column;
+  q->first++;
+  q->rows -= q->first == q->count || oldest(x, bundle, bank)->row != row;
   x->bank[bundle][bank].pre_at =
       xpu_latest(x->bank[bundle][bank].pre_at, x->now + xpu_clocks(t->nCWL + t->nBL + t->nWR));
   x->write_at = x->now + xpu_clocks(t->nCCDS);
@@ -112,13 +104,13 @@ static void write_one(struct duplex_xpu_traffic *x, unsigned bundle, unsigned ba
 void xpu_writes_column(struct duplex_xpu_traffic *x) {
   unsigned best = 0;
   uint64_t most = 0;
-  for (unsigned i = 0; x->writes_left && i < DUPLEX_BUNDLES * BANKS; i++) {
-    const unsigned bundle = i / BANKS;
-    const unsigned bank = i % BANKS;
+  for (unsigned i = 0; x->writes_left && i < DUPLEX_BUNDLES * XPU_BANKS; i++) {
+    const unsigned bundle = i / XPU_BANKS;
+    const unsigned bank = i % XPU_BANKS;
     const unsigned rank = bundle / 2;
     if (!may_write(x, bundle, bank)) continue;
     const uint64_t weight = x->group_left[rank][bank % 4] << 32 | x->queue[bundle][bank].rows;
     if (weight > most) most = weight, best = i;
   }
-  if (most) write_one(x, best / BANKS, best % BANKS);
+  if (most) write_one(x, best / XPU_BANKS, best % XPU_BANKS);
 }

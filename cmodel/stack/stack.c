@@ -21,7 +21,7 @@ static void model_close(struct duplex_backend *backend) {
   duplex_hbm_close(self(backend)->hbm);
   execution_close(&self(backend)->execution);
   for (unsigned channel = 0; self(backend)->xpu && channel < self(backend)->channels; channel++)
-    if (self(backend)->twins.leader[channel] == channel) duplex_xpu_stop(&self(backend)->xpu[channel]);
+    duplex_xpu_stop(&self(backend)->xpu[channel]);
   free(self(backend)->xpu);
   free(backend);
 }
@@ -54,16 +54,24 @@ static int model_mem_write(struct duplex_backend *backend, unsigned channel, uin
   return error ? error : duplex_hbm_mem_write(self(backend)->hbm, channel, address, bytes, size);
 }
 
-// So many clocks, or until the interrupt line rises if `interrupt` is not NULL; clocks in which nothing
-// happens are skipped.
-static int model_advance(struct duplex_backend *backend, uint64_t clocks, int *interrupt) {
-  struct stack_model *stack = self(backend);
+// So many clocks, or until the interrupt line rises if `interrupt` is not NULL, or until the xPU has nothing
+// more to do if `xpu` is set; clocks in which nothing happens are skipped.
+static int run(struct stack_model *stack, uint64_t clocks, int *interrupt, bool xpu) {
   const uint64_t end = stack->clocks + clocks;
   int error = DUPLEX_OK;
-  while (stack->clocks < end && !(interrupt && stack->interrupt) && !error)
+  while (stack->clocks < end && !(interrupt && stack->interrupt) && !(xpu && !stack_xpu_busy(stack)) &&
+         !error)
     if (stack_skip(stack, end - stack->clocks) == 0) error = stack_clock(stack);
   if (interrupt) *interrupt = stack->interrupt;
   return error;
+}
+
+static int model_advance(struct duplex_backend *backend, uint64_t clocks, int *interrupt) {
+  return run(self(backend), clocks, interrupt, false);
+}
+
+static int model_xpu_advance(struct duplex_backend *backend, uint64_t clocks, int *interrupt) {
+  return run(self(backend), clocks, interrupt, true);
 }
 
 // As model_mem_write; the column commands of the xPU that it takes come in later clocks.
@@ -76,13 +84,33 @@ static int model_xpu_write(struct duplex_backend *backend, unsigned channel, uin
   return duplex_xpu_write(&stack->xpu[channel], address, size);
 }
 
-// Runs until the xPU has its bundles and has written everything, DUPLEX_XPU_WAIT_MOST clocks at most.
-static int model_xpu_wait(struct duplex_backend *backend) {
+// As model_mem_read, or only the look at the owner if nobody wants the bytes; the column commands come in
+// later clocks.
+static int model_xpu_read(struct duplex_backend *backend, unsigned channel, uint64_t address, void *bytes,
+                          size_t size) {
   struct stack_model *stack = self(backend);
-  int error = DUPLEX_OK;
-  for (unsigned clocks = 0; stack_xpu_busy(stack) && !error; clocks++)
-    error = clocks < DUPLEX_XPU_WAIT_MOST ? stack_clock(stack) : DUPLEX_ERROR_WATCHDOG;
-  return error;
+  if (channel >= stack->channels) return DUPLEX_ERROR_ARGUMENT;
+  const int error =
+      bytes ? model_mem_read(backend, channel, address, bytes, size)
+            : duplex_hbm_check_owner(stack->hbm, stack->registers.bundle_owner, channel, address, size, NULL);
+  if (error) return error;
+  twins_leave(&stack->twins, stack->channels, channel, stack->channel, stack->xpu);
+  return duplex_xpu_read(&stack->xpu[channel], address, size);
+}
+
+// Runs until the xPU has its bundles and has done everything, DUPLEX_XPU_WAIT_MOST clocks at most.
+static int model_xpu_wait(struct duplex_backend *backend) {
+  const int error = run(self(backend), DUPLEX_XPU_WAIT_MOST, NULL, true);
+  return !error && stack_xpu_busy(self(backend)) ? DUPLEX_ERROR_WATCHDOG : error;
+}
+
+// Sums over the channels, and the last of their times; a channel's clock began with the first one after
+// reset.
+static void model_xpu_state(struct duplex_backend *backend, struct duplex_xpu_state *state) {
+  const struct stack_model *stack = self(backend);
+  *state = (struct duplex_xpu_state){0};
+  for (unsigned channel = 0; channel < stack->channels; channel++)
+    duplex_xpu_add_state(&stack->xpu[stack->twins.leader[channel]], stack->clocks, state);
 }
 
 static uint64_t model_clocks(struct duplex_backend *backend) { return self(backend)->clocks; }
@@ -102,10 +130,21 @@ static const char *model_failure(struct duplex_backend *backend) {
 }
 
 static const struct duplex_backend_ops model_ops = {
-    "cmodel",       model_close,     model_reg_read,  model_reg_write,
-    model_mem_read, model_mem_write, model_xpu_write, model_xpu_wait,
-    model_advance,  model_clocks,    model_commands,  model_failure,
-    NULL,  // it writes no files
+    .name = "cmodel",
+    .close = model_close,
+    .reg_read = model_reg_read,
+    .reg_write = model_reg_write,
+    .mem_read = model_mem_read,
+    .mem_write = model_mem_write,
+    .xpu_read = model_xpu_read,
+    .xpu_write = model_xpu_write,
+    .xpu_state = model_xpu_state,
+    .xpu_advance = model_xpu_advance,
+    .xpu_wait = model_xpu_wait,
+    .advance = model_advance,
+    .clocks = model_clocks,
+    .commands = model_commands,
+    .failure = model_failure,  // it writes no files, which it could end
 };
 
 // All units but the registers as after reset; without streams the xPU is quiet.

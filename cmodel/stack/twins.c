@@ -27,7 +27,7 @@ static void part(struct twins *twins, unsigned one, struct channel_timing *chann
                  struct duplex_xpu_traffic *xpu) {
   const unsigned leader = twins->leader[one];
   channel[one] = channel[leader];
-  xpu[one] = xpu[leader];
+  duplex_xpu_follow(&xpu[one], &xpu[leader]);
   twins->members[leader]--;
   twins->leader[one] = (uint8_t)one;
   twins->members[one] = 1;
@@ -67,7 +67,7 @@ void twins_join(struct twins *twins, unsigned channels, const struct channel_tim
     if (twins->leader[i] != i) continue;
     unsigned j = 0;
     while (j < i && (twins->leader[j] != j || memcmp(&channel[i], &channel[j], sizeof *channel) != 0 ||
-                     memcmp(&xpu[i], &xpu[j], sizeof *xpu) != 0))
+                     !duplex_xpu_same(&xpu[i], &xpu[j])))
       j++;
     if (j == i) continue;
     for (unsigned k = i; k < channels; k++)

@@ -22,6 +22,14 @@ struct duplex_dram_commands {
   uint64_t xpu_rd, xpu_wr;  // reads and writes of 32 bytes by the xPU meanwhile
 };
 
+// What the xPU has still to do, summed over the channels, in pieces of 32 bytes.
+struct duplex_xpu_state {
+  uint64_t reads_left, writes_left;  // queued, and their commands have not been given
+  // The clock, as `clocks` counts them, by which all data have come that queued reads have brought so far, on
+  // the channel where that was last; 0: there were none.
+  uint64_t read_at;
+};
+
 struct duplex_backend_options {
   unsigned channels;         // 1 to DUPLEX_CHANNELS
   unsigned threads;          // C model: worker threads; 0 = all cores
@@ -50,11 +58,19 @@ struct duplex_backend_ops {
                   size_t size);
   int (*mem_write)(struct duplex_backend *backend, unsigned channel, uint64_t address, const void *bytes,
                    size_t size);
-  // The same write with the time that it takes: the cells change at once, the xPU's DRAM commands are queued
-  // (address and size: multiples of 32) and go out as the clock runs. xpu_wait runs until all of them have
-  // been given, and until the xPU may use the bundles that it took; they stay the xPU's until then.
+  // The same with the time that it takes: the bytes are read, the cells change at once, the xPU's DRAM
+  // commands are queued (address and size: multiples of 32) and go out as the clock runs, writes before
+  // reads. Bundles stay the xPU's until then. With an error nothing is queued, but for NO_MEMORY. bytes of
+  // xpu_read may be NULL: only the time counts. Reads are queued by ranges: row sets that follow each other,
+  // or the same bytes of them one by one, take the room of one.
+  int (*xpu_read)(struct duplex_backend *backend, unsigned channel, uint64_t address, void *bytes,
+                  size_t size);
   int (*xpu_write)(struct duplex_backend *backend, unsigned channel, uint64_t address, const void *bytes,
                    size_t size);
+  void (*xpu_state)(struct duplex_backend *backend, struct duplex_xpu_state *state);
+  // As advance, and ends too when the xPU is ready: all that was queued is done, its data have come, and it
+  // may use the bundles that it took. xpu_wait runs until then.
+  int (*xpu_advance)(struct duplex_backend *backend, uint64_t clocks, int *interrupt);
   int (*xpu_wait)(struct duplex_backend *backend);
   // Runs until the interrupt line is high, at most `clocks` clocks; *interrupt says whether it is. interrupt
   // NULL: runs all of them, whatever the line does.

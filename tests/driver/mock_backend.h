@@ -89,6 +89,11 @@ static inline int mock_xpu_wait(struct duplex_backend *backend) {
   return 0;
 }
 
+static inline void mock_xpu_state(struct duplex_backend *backend, struct duplex_xpu_state *state) {
+  (void)backend;
+  memset(state, 0, sizeof *state);
+}
+
 static inline uint64_t mock_clocks(struct duplex_backend *backend) { return 100u * mock_of(backend)->done; }
 
 static inline void mock_commands(struct duplex_backend *backend, struct duplex_dram_commands *commands) {
@@ -104,10 +109,21 @@ static inline const char *mock_failure(struct duplex_backend *backend) {
 static inline void mock_close(struct duplex_backend *backend) { mock_of(backend)->closed = true; }
 
 static inline void mock_start(struct mock *mock, unsigned channels) {
-  static const struct duplex_backend_ops ops = {"mock",        mock_close,     mock_reg_read,  mock_reg_write,
-                                                mock_mem_read, mock_mem_write, mock_mem_write, mock_xpu_wait,
-                                                mock_advance,  mock_clocks,    mock_commands,  mock_failure,
-                                                NULL};
+  static const struct duplex_backend_ops ops = {.name = "mock",
+                                                .close = mock_close,
+                                                .reg_read = mock_reg_read,
+                                                .reg_write = mock_reg_write,
+                                                .mem_read = mock_mem_read,
+                                                .mem_write = mock_mem_write,
+                                                .xpu_read = mock_mem_read,
+                                                .xpu_write = mock_mem_write,
+                                                .xpu_state = mock_xpu_state,
+                                                .xpu_advance = mock_advance,
+                                                .xpu_wait = mock_xpu_wait,
+                                                .advance = mock_advance,
+                                                .clocks = mock_clocks,
+                                                .commands = mock_commands,
+                                                .failure = mock_failure};
   memset(mock, 0, sizeof *mock);
   mock->backend.ops = &ops;
   duplex_hbm_open(channels, NULL, NULL, &mock->memory);

@@ -76,10 +76,22 @@ static int record_mem_write(struct duplex_backend *backend, unsigned channel, ui
   return error ? error : parts(backend, 'D', channel, address, size);
 }
 
-// Writes of the xPU that take time are not part of these jobs.
+// What the xPU does in time is not part of these jobs.
+static int record_xpu_read(struct duplex_backend *backend, unsigned channel, uint64_t address, void *bytes,
+                           size_t size) {
+  (void)backend, (void)channel, (void)address, (void)bytes, (void)size;
+  return DUPLEX_ERROR_NOT_AVAILABLE;
+}
 static int record_xpu_write(struct duplex_backend *backend, unsigned channel, uint64_t address,
                             const void *bytes, size_t size) {
   (void)backend, (void)channel, (void)address, (void)bytes, (void)size;
+  return DUPLEX_ERROR_NOT_AVAILABLE;
+}
+static void record_xpu_state(struct duplex_backend *backend, struct duplex_xpu_state *state) {
+  model_of(backend)->ops->xpu_state(model_of(backend), state);
+}
+static int record_xpu_advance(struct duplex_backend *backend, uint64_t clocks, int *interrupt) {
+  (void)backend, (void)clocks, (void)interrupt;
   return DUPLEX_ERROR_NOT_AVAILABLE;
 }
 static int record_xpu_wait(struct duplex_backend *backend) {
@@ -108,7 +120,10 @@ static const struct duplex_backend_ops record_ops = {
     .reg_write = record_reg_write,
     .mem_read = record_mem_read,
     .mem_write = record_mem_write,
+    .xpu_read = record_xpu_read,
     .xpu_write = record_xpu_write,
+    .xpu_state = record_xpu_state,
+    .xpu_advance = record_xpu_advance,
     .xpu_wait = record_xpu_wait,
     .advance = record_advance,
     .clocks = clock_of,
