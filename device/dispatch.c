@@ -16,7 +16,7 @@ void dispatch_free(struct dispatch *dispatch) {
 }
 
 // How many tokens each expert has, and where its first one goes.
-static void count_tokens(struct dispatch *dispatch, const uint16_t *experts_of) {
+static void count_tokens(struct dispatch *dispatch, const uint32_t *experts_of) {
   memset(dispatch->count, 0, dispatch->experts * sizeof *dispatch->count);
   for (size_t i = 0; i < dispatch->pairs; i++) dispatch->count[experts_of[i]]++;
   dispatch->first[0] = 0;
@@ -25,7 +25,7 @@ static void count_tokens(struct dispatch *dispatch, const uint16_t *experts_of) 
 }
 
 // Tokens ascend, so those of each expert do.
-static void place_pairs(struct dispatch *dispatch, uint32_t *next, size_t top_k, const uint16_t *experts_of,
+static void place_pairs(struct dispatch *dispatch, uint32_t *next, size_t top_k, const uint32_t *experts_of,
                         const uint32_t *weights) {
   memcpy(next, dispatch->first, dispatch->experts * sizeof *next);
   for (size_t i = 0; i < dispatch->pairs; i++) {
@@ -36,7 +36,7 @@ static void place_pairs(struct dispatch *dispatch, uint32_t *next, size_t top_k,
 }
 
 int dispatch_make(struct dispatch *dispatch, size_t tokens, size_t top_k, size_t experts,
-                  const uint16_t *experts_of, const uint32_t *weights) {
+                  const uint32_t *experts_of, const uint32_t *weights) {
   *dispatch = (struct dispatch){.experts = experts, .pairs = tokens * top_k};
   dispatch->first = calloc(experts + 1, sizeof *dispatch->first);
   dispatch->count = calloc(experts, sizeof *dispatch->count);

@@ -18,7 +18,7 @@ struct dispatch {
 // From `experts_of`[tokens][top_k] and `weights` likewise, experts of a token in any order. Returns 0 or
 // DUPLEX_ERROR_NO_MEMORY.
 int dispatch_make(struct dispatch *dispatch, size_t tokens, size_t top_k, size_t experts,
-                  const uint16_t *experts_of, const uint32_t *weights);
+                  const uint32_t *experts_of, const uint32_t *weights);
 void dispatch_free(struct dispatch *dispatch);
 
 #endif

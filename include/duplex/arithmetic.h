@@ -7,6 +7,7 @@
 #include <stdint.h>
 
 static inline size_t duplex_smaller(size_t a, size_t b) { return a < b ? a : b; }
+static inline size_t duplex_larger(size_t a, size_t b) { return a > b ? a : b; }
 static inline uint32_t duplex_divide_up(uint32_t a, uint32_t b) { return (a + b - 1) / b; }
 
 #endif

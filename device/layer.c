@@ -1,0 +1,226 @@
+// SPDX-License-Identifier: Apache-2.0
+// Brings the weights of MoE layers to the stacks, where the policy of the device places them.
+#include "device/layer.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "duplex/arithmetic.h"
+
+bool moe_has_piece(const struct duplex_moe *moe, unsigned expert, unsigned piece) {
+  return !moe->dealt || expert % moe->pieces == piece;
+}
+
+size_t moe_inner_before(const struct moe_piece *piece, unsigned cut) {
+  size_t inner = 0;
+  for (unsigned part = 0; part < piece->parts && part < cut; part++) inner += piece->inner[part];
+  return inner;
+}
+
+size_t moe_inner_behind(const struct moe_piece *piece, unsigned cut) {
+  return moe_inner_before(piece, piece->parts) - moe_inner_before(piece, cut);
+}
+
+bool moe_is_of(const struct duplex_device *device, const struct duplex_moe *moe) {
+  for (const struct duplex_moe *layer = device->layers; layer; layer = layer->next)
+    if (layer == moe) return true;
+  return false;
+}
+
+// The whole slice of each stack as one part of one piece.
+static void place_whole(struct duplex_moe *moe) {
+  const size_t inner = moe->shape.inner;
+  const unsigned stacks = moe->device->stacks;
+  for (unsigned stack = 0; stack < stacks; stack++) {
+    const size_t first = inner * stack / stacks;
+    const size_t count = inner * (stack + 1) / stacks - first;
+    for (unsigned q = 0; q < moe->pieces; q++)
+      moe->piece[stack][q] = (struct moe_piece){.bundles = moe->pieces == 1 ? SCHEDULE_ALL_BUNDLES : 1u << q,
+                                                .parts = count > 0,
+                                                .first = first,
+                                                .inner = {count}};
+  }
+}
+
+// The parts of one piece on one stack, but for empty ones.
+static void place_piece(struct duplex_moe *moe, unsigned stack, unsigned q, unsigned of_schedule) {
+  const struct schedule_placement *placement = &moe->times.placement;
+  struct moe_piece *piece = &moe->piece[stack][q];
+  for (unsigned part = 0; part < placement->parts[of_schedule]; part++) {
+    const struct schedule_range range = schedule_part(&moe->times.shape, placement, stack, of_schedule, part);
+    if (range.count == 0) continue;
+    if (piece->parts == 0) piece->first = range.first;
+    piece->inner[piece->parts++] = range.count;
+  }
+}
+
+// As the policy `best` wants them.
+static void place_best(struct duplex_moe *moe) {
+  const bool striped = moe->times.placement.layout == SCHEDULE_STRIPED;
+  moe->dealt = moe->times.placement.layout == SCHEDULE_ALTERNATE;
+  moe->pieces = striped ? 1 : 2;
+  for (unsigned stack = 0; stack < moe->device->stacks; stack++)
+    for (unsigned q = 0; q < moe->pieces; q++) {
+      moe->piece[stack][q].bundles = striped ? SCHEDULE_ALL_BUNDLES : 3u << 2 * q;
+      place_piece(moe, stack, q, moe->dealt ? 0 : q);
+    }
+}
+
+// Shape, placement and times of the schedule; false if it does not take the shape.
+static bool plan(struct duplex_moe *moe) {
+  const struct duplex_device *device = moe->device;
+  const struct schedule_shape shape = {.hidden = (uint32_t)moe->shape.hidden,
+                                       .inner = (uint32_t)moe->shape.inner,
+                                       .experts = (uint32_t)moe->shape.experts,
+                                       .stacks = device->stacks,
+                                       .channels = device->options.stack.backend.channels,
+                                       .gated = moe->gated};
+  struct schedule_placement placement;
+  if (!schedule_place(&shape, &placement)) return false;
+  schedule_formula(&shape, &placement, &moe->times);
+  if (device->options.policy == DUPLEX_POLICY_BEST) {
+    place_best(moe);
+  } else {
+    moe->dealt = device->options.policy == DUPLEX_POLICY_PAPER;
+    moe->pieces = moe->dealt ? SCHEDULE_BUNDLES : 1;
+    place_whole(moe);
+  }
+  return true;
+}
+
+// What the loading of all stacks needs.
+struct loading {
+  struct duplex_moe *moe;
+  const struct duplex_moe_weights *weights;
+};
+
+static int load_piece(const struct loading *loading, unsigned stack, unsigned expert, unsigned q) {
+  const struct duplex_moe *moe = loading->moe;
+  const struct moe_piece *piece = &moe->piece[stack][q];
+  const size_t hidden = moe->shape.hidden;
+  const size_t inner = moe->shape.inner;
+  const size_t rows = (expert * inner + piece->first) * hidden;
+  const struct duplex_layer_source source = {
+      .gate = moe->gated ? loading->weights->gate + rows : NULL,
+      .up = loading->weights->up + rows,
+      .up_stride = hidden,
+      .down = loading->weights->down + expert * inner * hidden + piece->first,
+      .down_stride = inner};
+  return duplex_layer_load(moe->slice[stack], expert, q, &source);
+}
+
+// All experts' pieces of one stack.
+static int load_stack(void *context, unsigned stack) {
+  const struct loading *loading = context;
+  struct duplex_moe *moe = loading->moe;
+  struct duplex_layer_options options = {
+      .experts = (unsigned)moe->shape.experts, .hidden = moe->shape.hidden, .gated = moe->gated};
+  bool any = false;
+  for (unsigned q = 0; q < moe->pieces; q++) {
+    const struct moe_piece *piece = &moe->piece[stack][q];
+    options.piece[q].bundles = piece->bundles;
+    options.piece[q].parts = piece->parts;
+    memcpy(options.piece[q].inner, piece->inner, sizeof piece->inner);
+    any = any || piece->parts;
+  }
+  if (!any) return DUPLEX_OK;
+  int error = duplex_stack_open_layer(moe->device->stack[stack], &options, &moe->slice[stack]);
+  for (unsigned expert = 0; expert < options.experts && !error; expert++)
+    for (unsigned q = 0; q < moe->pieces && !error; q++)
+      if (moe_has_piece(moe, expert, q) && moe->piece[stack][q].parts)
+        error = load_piece(loading, stack, expert, q);
+  return error;
+}
+
+// What the caller brings.
+static int check(struct duplex_device *device, const struct duplex_moe_shape *shape,
+                 const struct duplex_moe_weights *weights, const struct duplex_activation_table *table,
+                 struct duplex_moe **moe) {
+  const struct {
+    const char *name;
+    const void *pointer;
+  } needed[] = {{"moe", moe},
+                {"shape", shape},
+                {"weights", weights},
+                {"table", table},
+                {"weights->router", weights ? weights->router : NULL},
+                {"weights->up", weights ? weights->up : NULL},
+                {"weights->down", weights ? weights->down : NULL}};
+  for (unsigned i = 0; i < sizeof needed / sizeof *needed; i++)
+    if (!needed[i].pointer)
+      return device_fail(device, DUPLEX_ERROR_ARGUMENT, "%s is NULL: expected a pointer", needed[i].name);
+  if (shape->experts < 1 || shape->experts > DUPLEX_EXPERTS_MOST)
+    return device_fail(device, DUPLEX_ERROR_ARGUMENT, "%zu experts: expected 1 to %d", shape->experts,
+                       DUPLEX_EXPERTS_MOST);
+  if (shape->hidden < 1 || shape->hidden > 65536 || shape->inner < 1 || shape->inner > 65536)
+    return device_fail(device, DUPLEX_ERROR_ARGUMENT, "experts of %zu x %zu: expected 1 to 65,536 each",
+                       shape->hidden, shape->inner);
+  return DUPLEX_OK;
+}
+
+// Frees a layer that is in no list.
+static void free_moe(struct duplex_moe *moe) {
+  for (unsigned stack = 0; stack < moe->device->stacks; stack++) duplex_layer_close(moe->slice[stack]);
+  free(moe->router);
+  free(moe->work);
+  free(moe);
+}
+
+// Memory for a layer, with its router; NULL: too little.
+static struct duplex_moe *new_moe(struct duplex_device *device, const struct duplex_moe_shape *shape,
+                                  const struct duplex_moe_weights *weights,
+                                  const struct duplex_activation_table *table) {
+  struct duplex_moe *moe = calloc(1, sizeof *moe);
+  if (!moe) return NULL;
+  const size_t bytes = shape->experts * shape->hidden * sizeof *moe->router;
+  moe->device = device;
+  moe->shape = *shape;
+  moe->gated = weights->gate != NULL;
+  moe->table = table;
+  moe->router = malloc(bytes);
+  moe->work = aligned_alloc(16, (sizeof *moe->work + 15) / 16 * 16);
+  if (moe->router && moe->work) {
+    memcpy(moe->router, weights->router, bytes);
+    return moe;
+  }
+  free_moe(moe);
+  return NULL;
+}
+
+int duplex_device_load_moe(struct duplex_device *device, const struct duplex_moe_shape *shape,
+                           const struct duplex_moe_weights *weights,
+                           const struct duplex_activation_table *table, struct duplex_moe **moe) {
+  if (moe) *moe = NULL;
+  if (!device) return DUPLEX_ERROR_ARGUMENT;
+  device->error_text[0] = 0;
+  int error = check(device, shape, weights, table, moe);
+  if (error) return error;
+  struct duplex_moe *made = new_moe(device, shape, weights, table);
+  if (!made) return device_no_memory(device);
+  struct loading loading = {made, weights};
+  if (plan(made)) {
+    error = device_each_stack(device, load_stack, &loading);
+  } else {
+    error = device_fail(device, DUPLEX_ERROR_ARGUMENT, "experts of %zu x %zu: there is no placement for them",
+                        shape->hidden, shape->inner);
+  }
+  if (error) {
+    free_moe(made);
+    return error;
+  }
+  made->next = device->layers;
+  device->layers = made;
+  *moe = made;
+  return DUPLEX_OK;
+}
+
+int duplex_device_release_moe(struct duplex_device *device, struct duplex_moe *moe) {
+  if (!device) return DUPLEX_ERROR_ARGUMENT;
+  if (!moe) return DUPLEX_OK;
+  struct duplex_moe **link = &device->layers;
+  while (*link && *link != moe) link = &(*link)->next;
+  if (!*link) return device_fail(device, DUPLEX_ERROR_ARGUMENT, "the layer is not one of this device");
+  *link = moe->next;
+  free_moe(moe);
+  return DUPLEX_OK;
+}

@@ -1,0 +1,251 @@
+// SPDX-License-Identifier: Apache-2.0
+// Runs an MoE layer: router, decision, two phases, reduction, combination.
+#include <stdlib.h>
+#include <string.h>
+
+#include "device/phase.h"
+#include "driver/stack.h"
+#include "duplex/arithmetic.h"
+#include "xpu/combine.h"
+#include "xpu/partials.h"
+#include "xpu/router.h"
+
+#define TOKENS_MOST 4096u
+
+// Which experts each token has, and the tokens of each expert.
+static int route(struct moe_run *run, const struct duplex_moe_routing *routing) {
+  const struct duplex_moe *moe = run->moe;
+  struct xpu_dense router_rows = {moe->router, moe->shape.hidden};
+  uint32_t *chosen = malloc(run->tokens * routing->top_k * sizeof *chosen);
+  duplex_f32 *weights = malloc(run->tokens * routing->top_k * sizeof *weights);
+  const struct xpu_router router = {.x = run->x,
+                                    .x_stride = moe->shape.hidden,
+                                    .tokens = (unsigned)run->tokens,
+                                    .columns = (unsigned)moe->shape.hidden,
+                                    .experts = (unsigned)moe->shape.experts,
+                                    .weights = xpu_dense_weights(&router_rows),
+                                    .top_k = routing->top_k,
+                                    .score = (enum xpu_score)routing->score,
+                                    .renormalise = routing->renormalise,
+                                    .threads = run->device->threads};
+  int error = chosen && weights ? xpu_route(&router, chosen, weights) : DUPLEX_ERROR_NO_MEMORY;
+  if (!error)
+    error = dispatch_make(&run->dispatch, run->tokens, routing->top_k, moe->shape.experts, chosen, weights);
+  free(chosen);
+  free(weights);
+  for (size_t e = 0; e < moe->shape.experts && !error; e++) run->counts[e] = run->dispatch.count[e];
+  return error;
+}
+
+static void decide(struct moe_run *run) {
+  static const enum schedule_policy policies[] = {[DUPLEX_POLICY_BEST] = SCHEDULE_BEST,
+                                                  [DUPLEX_POLICY_PAPER] = SCHEDULE_PAPER,
+                                                  [DUPLEX_POLICY_LOGIC_PIM] = SCHEDULE_PIM,
+                                                  [DUPLEX_POLICY_XPU] = SCHEDULE_XPU};
+  schedule_decide(policies[run->device->options.policy], &run->moe->times, run->dispatch.count,
+                  run->moe->work, &run->decision);
+}
+
+// Room for the sums, and for rounded ones where Logic-PIM has work.
+static int take_sums(struct moe_run *run) {
+  const size_t count = run->dispatch.pairs * run->moe->shape.hidden;
+  run->sums = calloc(count, 16);
+  bool all = run->sums;
+  if (run->device->options.partials == DUPLEX_PARTIALS_F32)
+    for (unsigned stack = 0; stack < run->device->stacks; stack++)
+      for (unsigned piece = 0; piece < run->moe->pieces && run->moe->slice[stack]; piece++) {
+        run->rounded[stack][piece] = calloc(count, sizeof(duplex_f32));
+        all = all && run->rounded[stack][piece];
+      }
+  return all ? DUPLEX_OK : DUPLEX_ERROR_NO_MEMORY;
+}
+
+static void free_run(struct moe_run *run) {
+  dispatch_free(&run->dispatch);
+  free(run->sums);
+  for (unsigned stack = 0; stack < DUPLEX_STACKS_MOST; stack++)
+    for (unsigned piece = 0; piece < DUPLEX_LAYER_PIECES; piece++) free(run->rounded[stack][piece]);
+  pthread_mutex_destroy(&run->lock);
+}
+
+// Notes the times of a phase that begins at clock `begin`; returns its end.
+static uint64_t note_phase(struct moe_run *run, unsigned number, const struct phase_times *times,
+                           uint64_t begin) {
+  struct duplex_moe_stats *stats = &run->device->stats;
+  uint64_t all = 0;
+  for (unsigned stack = 0; stack < run->device->stacks; stack++) {
+    const struct phase_times *own = &times[stack];
+    stats->logic_pim[number] = duplex_larger(stats->logic_pim[number], own->logic_pim);
+    stats->xpu_reads[number] = duplex_larger(stats->xpu_reads[number], own->xpu_reads);
+    all = duplex_larger(all, own->all);
+    events_add(&run->device->events, number ? "experts, phase 1" : "experts, phase 0", stack + 1, begin,
+               begin + own->logic_pim, -1);
+  }
+  const uint64_t sides = duplex_larger(stats->logic_pim[number], stats->xpu_reads[number]);
+  stats->sides += sides;
+  stats->hand_over += all > sides ? all - sides : 0;
+  events_add(&run->device->events, number ? "read, phase 1" : "read, phase 0", 0, begin,
+             begin + stats->xpu_reads[number], -1);
+  return begin + duplex_larger(all, sides);
+}
+
+// Both phases of the decision.
+static int run_phases(struct moe_run *run) {
+  struct phase_times times[DUPLEX_STACKS_MOST];
+  uint64_t clock = 0;
+  int error = DUPLEX_OK;
+  for (unsigned phase = 0; phase < DUPLEX_PHASES && !error; phase++) {
+    error = phase_run(run, run->decision.owned[phase], times);
+    clock = note_phase(run, phase, times, clock);
+  }
+  run->device->stats.cycles = clock;
+  return error;
+}
+
+// y_e of one expert: what all stacks, pieces and sides have, rounded once, or the rounded ones in order of
+// stacks and pieces behind the xPU's.
+static int join_expert(const struct moe_run *run, unsigned expert, duplex_f32 *y) {
+  const size_t hidden = run->moe->shape.hidden;
+  const size_t at = run->dispatch.first[expert] * hidden;
+  const void *exact = run->sums + at * 16;
+  const void *sources[1 + DUPLEX_STACKS_MOST * DUPLEX_LAYER_PIECES];
+  struct xpu_partials partials = {.sources = &exact,
+                                  .count = 1,
+                                  .stride = hidden,
+                                  .tokens = run->counts[expert],
+                                  .columns = (unsigned)hidden,
+                                  .format = DUPLEX_RESULT_FORMAT_ACC,
+                                  .y = y,
+                                  .y_stride = hidden,
+                                  .threads = run->device->threads};
+  const int error = xpu_join_partials(&partials);
+  if (error || run->device->options.partials == DUPLEX_PARTIALS_ACC) return error;
+  duplex_f32 *of_xpu = malloc(run->counts[expert] * hidden * sizeof *y);
+  if (!of_xpu) return DUPLEX_ERROR_NO_MEMORY;
+  memcpy(of_xpu, y, run->counts[expert] * hidden * sizeof *y);
+  partials.count = 0;
+  sources[partials.count++] = of_xpu;
+  for (unsigned stack = 0; stack < run->device->stacks; stack++)
+    for (unsigned piece = 0; piece < run->moe->pieces; piece++)
+      if (run->rounded[stack][piece]) sources[partials.count++] = run->rounded[stack][piece] + at;
+  partials.sources = sources;
+  partials.format = DUPLEX_RESULT_FORMAT_F32;
+  const int joined = xpu_join_partials(&partials);
+  free(of_xpu);
+  return joined;
+}
+
+// The weighted sum over the experts, in their order.
+static int combine(const struct moe_run *run, duplex_f16 *y) {
+  const size_t hidden = run->moe->shape.hidden;
+  uint32_t most = 0;
+  for (size_t e = 0; e < run->moe->shape.experts; e++) most = run->counts[e] > most ? run->counts[e] : most;
+  duplex_f32 *sums = malloc(run->tokens * hidden * sizeof *sums);
+  duplex_f32 *of_expert = malloc(most * hidden * sizeof *of_expert);
+  const struct xpu_combine all = {sums, hidden, (unsigned)run->tokens, (unsigned)hidden,
+                                  run->device->threads};
+  int error = sums && of_expert ? DUPLEX_OK : DUPLEX_ERROR_NO_MEMORY;
+  if (!error) xpu_combine_begin(&all);
+  for (unsigned e = 0; e < run->moe->shape.experts && !error; e++) {
+    if (run->counts[e] == 0) continue;
+    const uint32_t first = run->dispatch.first[e];
+    error = join_expert(run, e, of_expert);
+    if (!error)
+      xpu_combine_add(&all, run->dispatch.token + first, run->dispatch.weight + first, run->counts[e],
+                      of_expert, hidden);
+  }
+  if (!error) xpu_combine_finish(&all, y, hidden);
+  free(sums);
+  free(of_expert);
+  return error;
+}
+
+// Experts with tokens, by who runs them.
+static void count_experts(const struct moe_run *run) {
+  struct duplex_moe_stats *stats = &run->device->stats;
+  for (unsigned e = 0; e < run->moe->shape.experts; e++) {
+    bool logic_pim = false;
+    bool xpu = false;
+    for (unsigned stack = 0; stack < run->device->stacks && run->counts[e]; stack++)
+      for (unsigned piece = 0; piece < run->moe->pieces; piece++) {
+        logic_pim = logic_pim || run_cut(run, stack, piece, e);
+        xpu = xpu || run_is_shared(run, stack, piece, e);
+      }
+    stats->shared_experts += logic_pim && xpu;
+    stats->logic_pim_experts += logic_pim && !xpu;
+    stats->xpu_experts += xpu && !logic_pim;
+  }
+}
+
+static void add_commands(struct duplex_dram_commands *sum, const struct duplex_dram_commands *of, int sign) {
+  const uint64_t *from = (const uint64_t *)of;
+  uint64_t *to = (uint64_t *)sum;
+  for (size_t i = 0; i < sizeof *sum / sizeof *to; i++) to[i] += sign < 0 ? 0 - from[i] : from[i];
+}
+
+// Adds what all stacks have commanded since they were opened, or takes it off.
+static void count_commands(const struct moe_run *run, int sign) {
+  for (unsigned stack = 0; stack < run->device->stacks; stack++) {
+    struct duplex_backend *backend = run->device->stack[stack]->backend;
+    struct duplex_dram_commands commands;
+    backend->ops->commands(backend, &commands);
+    add_commands(&run->device->stats.commands, &commands, sign);
+  }
+}
+
+static int check(struct duplex_device *device, const struct duplex_moe *moe,
+                 const struct duplex_moe_routing *routing, const duplex_f16 *x, size_t tokens,
+                 const duplex_f16 *y) {
+  if (!moe_is_of(device, moe))
+    return device_fail(device, DUPLEX_ERROR_ARGUMENT, "the layer is not one of this device");
+  if (!routing || !x || !y)
+    return device_fail(device, DUPLEX_ERROR_ARGUMENT, "%s is NULL: expected a pointer",
+                       !routing ? "routing"
+                       : !x     ? "x"
+                                : "y");
+  if (routing->top_k < 1 || routing->top_k > moe->shape.experts)
+    return device_fail(device, DUPLEX_ERROR_ARGUMENT, "top-k %u: expected 1 to %zu, the number of experts",
+                       routing->top_k, moe->shape.experts);
+  if ((unsigned)routing->score > DUPLEX_SCORE_SIGMOID)
+    return device_fail(device, DUPLEX_ERROR_ARGUMENT, "score %d: expected softmax of top-k, softmax, sigmoid",
+                       (int)routing->score);
+  if (tokens < 1 || tokens > TOKENS_MOST)
+    return device_fail(device, DUPLEX_ERROR_ARGUMENT, "%zu tokens: expected 1 to %u", tokens, TOKENS_MOST);
+  return DUPLEX_OK;
+}
+
+// All steps of a run that is checked.
+static int run_layer(struct moe_run *run, const struct duplex_moe_routing *routing, duplex_f16 *y) {
+  struct duplex_moe_stats *stats = &run->device->stats;
+  int error = route(run, routing);
+  if (error) return error;
+  decide(run);
+  count_commands(run, -1);
+  error = take_sums(run);
+  if (!error) error = run_phases(run);
+  if (!error) error = combine(run, y);
+  count_commands(run, 1);
+  stats->pairs = run->dispatch.pairs;
+  stats->bound =
+      (uint64_t)schedule_bound(&run->moe->times, run->dispatch.count) * run->moe->times.clocks_per_unit;
+  count_experts(run);
+  events_sort(&run->device->events);
+  return error;
+}
+
+int duplex_device_moe(struct duplex_device *device, const struct duplex_moe *moe,
+                      const struct duplex_moe_routing *routing, const duplex_f16 *x, size_t tokens,
+                      duplex_f16 *y) {
+  if (!device) return DUPLEX_ERROR_ARGUMENT;
+  device->error_text[0] = 0;
+  int error = check(device, moe, routing, x, tokens, y);
+  if (error) return error;
+  struct moe_run run = {.device = device, .moe = moe, .x = x, .tokens = tokens};
+  pthread_mutex_init(&run.lock, NULL);
+  device->stats = (struct duplex_moe_stats){0};
+  events_clear(&device->events);
+  error = run_layer(&run, routing, y);
+  free_run(&run);
+  if (error && !device->error_text[0]) return device_fail(device, error, "%s", duplex_error_text(error));
+  return error;
+}

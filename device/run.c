@@ -1,0 +1,17 @@
+// SPDX-License-Identifier: Apache-2.0
+// Who does what of a run.
+#include "device/run.h"
+
+unsigned run_cut(const struct moe_run *run, unsigned stack, unsigned piece, unsigned expert) {
+  const struct duplex_moe *moe = run->moe;
+  if (!moe_has_piece(moe, expert, piece)) return 0;
+  const bool best = run->decision.policy == SCHEDULE_BEST;
+  const unsigned cut = run->decision.cut[best ? piece : 0][expert];
+  const unsigned parts = moe->piece[stack][piece].parts;
+  return cut < parts ? cut : parts;
+}
+
+bool run_is_shared(const struct moe_run *run, unsigned stack, unsigned piece, unsigned expert) {
+  return run->counts[expert] && moe_has_piece(run->moe, expert, piece) &&
+         run_cut(run, stack, piece, expert) < run->moe->piece[stack][piece].parts;
+}

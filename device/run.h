@@ -1,0 +1,33 @@
+// SPDX-License-Identifier: Apache-2.0
+// One run of an MoE layer on a device: what its steps share.
+#ifndef DEVICE_RUN_H
+#define DEVICE_RUN_H
+
+#include <pthread.h>
+
+#include "device/dispatch.h"
+#include "device/layer.h"
+
+struct moe_run {
+  struct duplex_device *device;
+  const struct duplex_moe *moe;
+  const duplex_f16 *x;  // [tokens][hidden]
+  size_t tokens;
+  struct dispatch dispatch;
+  uint32_t counts[DUPLEX_EXPERTS_MOST];  // tokens of each expert
+  struct schedule_decision decision;
+  // Exact sums [pairs][hidden] in the order of the dispatch, 16 bytes each: of the xPU, and of Logic-PIM
+  // unless partial sums are rounded.
+  uint8_t *sums;
+  pthread_mutex_t lock;  // of the sums
+  // Rounded partial sums, [pairs][hidden] of each stack and piece; NULL: none.
+  duplex_f32 *rounded[DUPLEX_STACKS_MOST][DUPLEX_LAYER_PIECES];
+};
+
+// The cut of an expert's piece on a stack: parts that Logic-PIM does. 0 for a piece that the expert has not.
+unsigned run_cut(const struct moe_run *run, unsigned stack, unsigned piece, unsigned expert);
+
+// Whether the xPU has a share of it.
+bool run_is_shared(const struct moe_run *run, unsigned stack, unsigned piece, unsigned expert);
+
+#endif
