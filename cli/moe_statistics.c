@@ -8,18 +8,24 @@
 
 #include "cli/json_values.h"
 
+static json_t *phases_json(const struct duplex_moe_stats *s) {
+  json_t *list = json_array();
+  for (unsigned i = 0; i < DUPLEX_PHASES; i++)
+    json_array_append_new(list, json_pack("{s:I, s:I, s:I}", "logic_pim_cycles", (json_int_t)s->logic_pim[i],
+                                          "xpu_read_cycles", (json_int_t)s->xpu_reads[i],
+                                          "xpu_arithmetic_cycles", (json_int_t)s->xpu_arithmetic[i]));
+  return list;
+}
+
 // Clocks of the layer, and what they consist of.
 static json_t *time_json(const struct duplex_moe_stats *s) {
   return json_pack(
-      "{s:I, s:I, s:I, s:f, s:[I,I], s:[I,I], s:[I,I], s:{s:I, s:I, s:I, s:I, s:I, s:I, s:I}, s:I}", "cycles",
+      "{s:I, s:I, s:I, s:f, s:o, s:{s:I, s:I, s:I, s:I, s:I, s:I, s:I}, s:I}", "cycles",
       (json_int_t)s->cycles, "bound_cycles", (json_int_t)s->bound, "sides_cycles", (json_int_t)s->sides,
-      "sides_over_bound", ratio(s->sides, (double)s->bound), "logic_pim_cycles", (json_int_t)s->logic_pim[0],
-      (json_int_t)s->logic_pim[1], "xpu_read_cycles", (json_int_t)s->xpu_reads[0],
-      (json_int_t)s->xpu_reads[1], "xpu_arithmetic_cycles", (json_int_t)s->xpu_arithmetic[0],
-      (json_int_t)s->xpu_arithmetic[1], "charged_cycles", "route", (json_int_t)s->route, "decide",
-      (json_int_t)s->decide, "distribute", (json_int_t)s->distribute, "launch", (json_int_t)s->launch,
-      "hand_over", (json_int_t)s->hand_over, "reduce", (json_int_t)s->reduce, "combine",
-      (json_int_t)s->combine, "hidden_cycles", (json_int_t)s->hidden);
+      "sides_over_bound", ratio(s->sides, (double)s->bound), "phases", phases_json(s), "charged_cycles",
+      "route", (json_int_t)s->route, "decide", (json_int_t)s->decide, "distribute", (json_int_t)s->distribute,
+      "launch", (json_int_t)s->launch, "hand_over", (json_int_t)s->hand_over, "reduce", (json_int_t)s->reduce,
+      "combine", (json_int_t)s->combine, "hidden_cycles", (json_int_t)s->hidden);
 }
 
 // Who ran what, and what moved.

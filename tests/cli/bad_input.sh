@@ -222,8 +222,46 @@ refused "help of two commands" "one command" "$duplex" help gemm expert
 refused "help of no command" "nonsense" "$duplex" help nonsense
 refused "info with argument" "x.npy" "$duplex" info x.npy
 
+# A layer of 2 experts, 100 hidden and 5 inner.
+npy router.npy '<f2' False '(2, 100)' 400
+npy router3.npy '<f2' False '(3, 100)' 600
+npy router90.npy '<f2' False '(2, 90)' 360
+npy router257.npy '<f2' False '(257, 100)' 51400
+npy ups.npy '<f2' False '(2, 5, 100)' 2000
+npy ups3.npy '<f2' False '(3, 5, 100)' 3000
+npy ups6.npy '<f2' False '(2, 6, 100)' 2400
+npy downs.npy '<f2' False '(2, 100, 5)' 2000
+npy downs90.npy '<f2' False '(2, 90, 5)' 1800
+npy x4097.npy '<f2' False '(4097, 100)' 819400
+moe() { "$duplex" moe --out out.npy --x x.npy --channels 2 "$@"; }
+layer=(--router router.npy --gate ups.npy --up ups.npy --down downs.npy)
+refused "moe: the router's columns" "router90.npy: dimension 1 is 90, expected 100" moe --router router90.npy --up ups.npy --down downs.npy
+refused "moe: experts of router and up" "--up ups3.npy: dimension 0 is 3, expected 2" moe --router router.npy --up ups3.npy --down downs.npy
+refused "moe: experts of router and down" "--down downs.npy: dimension 0 is 2, expected 3" moe --router router3.npy --up ups3.npy --down downs.npy
+refused "moe: gate and up" "--gate ups6.npy: dimension 1 is 6, expected 5" moe --router router.npy --gate ups6.npy --up ups.npy --down downs.npy
+refused "moe: up and down" "--down downs.npy: dimension 2 is 5, expected 6" moe --router router.npy --up ups6.npy --down downs.npy
+refused "moe: hidden size of down" "--down downs90.npy: dimension 1 is 90, expected 100" moe --router router.npy --up ups.npy --down downs90.npy
+refused "moe: a matrix for experts" "--up w.npy" moe --router router.npy --up w.npy --down downs.npy
+refused "moe: a missing router" "--router is missing" moe --up ups.npy --down downs.npy
+refused "moe: 257 experts" "router257.npy: has 257 rows, expected 1 to 256" moe --router router257.npy --up ups.npy --down downs.npy
+refused "moe: 4097 tokens" "x4097.npy: has 4097 rows, expected 1 to 4096" "$duplex" moe --out out.npy --x x4097.npy "${layer[@]}"
+refused "moe: top-k above the experts" "--top-k 3: expected 1 to 2" moe "${layer[@]}" --top-k 3
+refused "moe: top-k 0" "--top-k" moe "${layer[@]}" --top-k 0
+refused "moe: 0 stacks" "--stacks" moe "${layer[@]}" --stacks 0
+refused "moe: 9 stacks" "--stacks" moe "${layer[@]}" --stacks 9
+refused "moe: an unknown policy" "--policy" moe "${layer[@]}" --policy fastest
+refused "moe: an unknown score" "--score" moe "${layer[@]}" --score max
+refused "moe: unknown partial sums" "--partials" moe "${layer[@]}" --partials f16
+refused "moe: bundles" "--bundles: expected none" moe "${layer[@]}" --bundles 0
+refused "moe: a stripe set" "--stripe: expected none" moe "${layer[@]}" --stripe 0
+refused "moe: the xPU's traffic" "--xpu-traffic: expected none" moe "${layer[@]}" --xpu-traffic stream
+refused "moe: a command trace of five stacks" "expected --stacks 1" moe "${layer[@]}" --backend rtl --command-trace commands.txt
+refused "moe: a timeline that is a picture" "another format than .json" moe "${layer[@]}" --timeline t.svg
+refused "moe: a picture that is a timeline" "another format than .svg" moe "${layer[@]}" --timeline-picture t.json
+refused "moe: an unknown activation" "--act" moe "${layer[@]}" --act swish
+
 # What must be accepted: the help, header versions 2 and 3, an output over an input.
-for arguments in "--help" "-h" "gemm -h" "batch -h" "gemm --x -h" "info -h" "--version" "help" "help gemm" "help --man" "help --man batch" "help --bash" "convert --help" "batch --help" "help --help" "gemm --help" "expert --help" "attention --help" "compare --help" "random --help" "info --help" "info"; do
+for arguments in "--help" "-h" "gemm -h" "batch -h" "gemm --x -h" "info -h" "--version" "help" "help gemm" "help --man" "help --man batch" "help --bash" "convert --help" "batch --help" "help --help" "gemm --help" "expert --help" "attention --help" "moe --help" "compare --help" "random --help" "info --help" "info"; do
   count=$((count + 1))
   # shellcheck disable=SC2086
   "$duplex" $arguments >stdout 2>stderr && [ -s stdout ] && [ ! -s stderr ] || { echo "FAIL duplex $arguments"; failures=$((failures + 1)); }
