@@ -12,20 +12,20 @@
 #include <string.h>
 
 #include "duplex/error.h"
+#include "xpu/block.h"
 #include "xpu/panel.h"
 #include "xpu/panel_kernels.h"
 #include "xpu/parallel.h"
 
 #define TOKENS XPU_PANEL_TOKENS
 #define ROWS XPU_PANEL_ROWS
-#define BLOCK (TOKENS * ROWS)
+#define BLOCK XPU_BLOCK_SUMS
 #define MOST_COLUMNS 65536u
 #define MOST_ROWS (1u << 30)  // of weights, and tokens
-#define PLAIN_COLUMNS 16u     // pieces of this size are not halved any more
 
 // What is worked on together stays in the caches: a chunk of columns of one group of weight rows in the first
 // level, the same of a token block in the second; a piece's groups share the token block.
-#define CHUNK 256u        // columns
+#define CHUNK XPU_BLOCK_COLUMNS
 #define BLOCK_PANELS 16u  // token panels of a block
 #define PASS_PANELS 64u   // token panels of a pass over the weights
 #define PIECE_GROUPS 8u   // groups of weight rows of a piece, the work that a thread takes at a time
@@ -37,8 +37,6 @@ struct room {
   double *weights;   // [PIECE_GROUPS][CHUNK][ROWS]
   double *sums;      // [PIECE_GROUPS][PASS_PANELS][TOKENS][ROWS]
   bool *exact;       // [PIECE_GROUPS][PASS_PANELS]
-  double *small;     // [CHUNK][TOKENS]
-  double *large;
 };
 
 // A GEMM, and the pass over its weights that is under way.
@@ -81,35 +79,6 @@ static unsigned panel_tokens(const struct work *work, unsigned panel) {
 }
 
 static void *room_of(size_t bytes) { return aligned_alloc(64, (bytes + 63) / 64 * 64); }
-
-static void add_all(struct duplex_sum *sums, const double *values) {
-  for (unsigned i = 0; i < BLOCK; i++) duplex_sum_add_double(&sums[i], values[i]);
-}
-
-// Products are exact in binary64: 22 significant bits, 2^-48 to 2^32.
-static void add_plain(const double *x, const double *w, unsigned columns, struct duplex_sum *sums) {
-  for (unsigned k = 0; k < columns; k++)
-    for (unsigned token = 0; token < TOKENS; token++)
-      for (unsigned row = 0; row < ROWS; row++)
-        duplex_sum_add_double(&sums[token * ROWS + row], x[k * TOKENS + token] * w[k * ROWS + row]);
-}
-
-// Adds the columns of a piece into `sums`, halving it as long as its double sums are not exact.
-static void add_piece(const struct xpu_kernels *kernels, const double *x, const double *w, unsigned columns,
-                      struct duplex_sum *sums, struct xpu_gemm_tiers *tiers) {
-  double values[BLOCK] __attribute__((aligned(64))) = {0};
-  if (kernels->panel(x, w, columns, values)) {
-    add_all(sums, values);
-  } else if (columns <= PLAIN_COLUMNS) {
-    add_plain(x, w, columns, sums);
-    tiers->plain++;
-  } else {
-    const unsigned half = columns / 2;
-    tiers->halved++;
-    add_piece(kernels, x, w, half, sums, tiers);
-    add_piece(kernels, x + (size_t)half * TOKENS, w + (size_t)half * ROWS, columns - half, sums, tiers);
-  }
-}
 
 // What NaN and infinities do to the sums: panels have zeros in their place.
 static void add_special(const struct work *work, const struct piece *piece, unsigned group, unsigned panel,
@@ -180,11 +149,9 @@ static uint32_t pack_group(const struct work *work, const struct piece *piece, u
 static void add_split(const struct work *work, struct room *room, const struct piece *piece, unsigned group,
                       unsigned panel, struct duplex_sum *sums, struct xpu_gemm_tiers *tiers) {
   for (unsigned k = 0; k < work->gemm->columns; k += CHUNK) {
-    const unsigned columns = chunk_columns(work->gemm, k);
     pack_group(work, piece, group, k, room->weights);
-    xpu_split_panel(chunk_of(work, panel, k), (size_t)columns * TOKENS, room->small, room->large);
-    add_piece(work->kernels, room->small, room->weights, columns, sums, tiers);
-    add_piece(work->kernels, room->large, room->weights, columns, sums, tiers);
+    xpu_block_add(work->kernels, chunk_of(work, panel, k), room->weights, chunk_columns(work->gemm, k), sums,
+                  tiers);
   }
 }
 
@@ -205,7 +172,7 @@ static void finish_block(const struct work *work, struct room *room, const struc
   }
   struct duplex_sum sums[BLOCK] = {0};
   if (exact) {
-    add_all(sums, values);
+    xpu_block_add_values(values, sums);
   } else {
     add_split(work, room, piece, group, panel, sums, tiers);
   }
@@ -227,6 +194,12 @@ static void add_chunk(const struct work *work, struct room *room, unsigned group
     }
 }
 
+static void clear_group(const struct work *work, struct room *room, unsigned group) {
+  const size_t first = (size_t)group * PASS_PANELS;
+  memset(room->sums + first * BLOCK, 0, (size_t)work->panels * BLOCK * sizeof *room->sums);
+  for (unsigned panel = 0; panel < work->panels; panel++) room->exact[first + panel] = true;
+}
+
 // One piece of the weight rows for all tokens of the pass.
 static void do_piece(void *context, unsigned thread, size_t number) {
   struct work *work = context;
@@ -241,8 +214,7 @@ static void do_piece(void *context, unsigned thread, size_t number) {
     return;
   }
   const unsigned groups = (piece.count + ROWS - 1) / ROWS;
-  memset(room->sums, 0, (size_t)groups * PASS_PANELS * BLOCK * sizeof *room->sums);
-  for (unsigned i = 0; i < groups * PASS_PANELS; i++) room->exact[i] = true;
+  for (unsigned group = 0; group < groups; group++) clear_group(work, room, group);
   for (unsigned k = 0; k < gemm->columns; k += CHUNK) {
     for (unsigned group = 0; group < groups; group++)
       piece.special[group] |= pack_group(work, &piece, group, k, room->weights + group * CHUNK * ROWS);
@@ -272,9 +244,7 @@ static bool make_room(const struct work *work, struct room *room) {
   room->weights = room_of(CHUNK * PIECE_ROWS * sizeof *room->weights);
   room->sums = room_of(blocks * BLOCK * sizeof *room->sums);
   room->exact = room_of(blocks * sizeof *room->exact);
-  room->small = room_of(CHUNK * TOKENS * sizeof *room->small);
-  room->large = room_of(CHUNK * TOKENS * sizeof *room->large);
-  return room->rows && room->weights && room->sums && room->exact && room->small && room->large;
+  return room->rows && room->weights && room->sums && room->exact;
 }
 
 static void free_room(struct room *room) {
@@ -282,8 +252,6 @@ static void free_room(struct room *room) {
   free(room->weights);
   free(room->sums);
   free(room->exact);
-  free(room->small);
-  free(room->large);
 }
 
 // Rows and tokens that neither overflow nor overlap.
