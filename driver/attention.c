@@ -9,6 +9,7 @@
 #include "driver/attention_vectors.h"
 #include "driver/attention_work.h"
 #include "driver/bundle_owner.h"
+#include "driver/job.h"
 #include "driver/kv_spread.h"
 #include "driver/queue.h"
 #include "driver/stack_error.h"
@@ -55,6 +56,8 @@ int attention_check(const struct attention *a, size_t appended) {
   const uint32_t layers = a->cache->layers;
   if (stack->queue.produced != stack->queue.collected)
     return stack_fail(stack, DUPLEX_ERROR_BUSY, "jobs are in flight: wait for them first");
+  error = jobs_agree(stack, stack->bundles);
+  if (error) return error;
   if (a->batch == 0 || a->batch > UINT16_MAX || a->layer >= layers)
     return stack_fail(stack, DUPLEX_ERROR_ARGUMENT,
                       "%zu sequences, layer %u: expected 1 to %u, and a layer below %u", a->batch, a->layer,
@@ -124,7 +127,7 @@ static void fill_message(const struct attention *a, size_t first, struct attenti
     memcpy(&segments[message->segments], unit->segments, unit->segment_count * sizeof *segments);
     message->segments += unit->segment_count;
   }
-  uint32_t *list = a->cache->stack->shared->controller->mailbox->queue[a->cache->stack->queue.index].list;
+  uint32_t *list = queue_list(a->cache->stack);
   memcpy(list, sequences, message->sequences * sizeof *sequences);
   memcpy(list + message->sequences, segments, message->segments * sizeof *segments);
 }
@@ -160,7 +163,9 @@ static int attend(struct attention *a, const struct measurement *begun) {
   struct measurement measurement;
   int error = attention_upload_q(a);
   if (begun) measurement = *begun;
-  if (!error) error = begun ? bundle_owner_set(stack, stack->bundles) : start_measuring(stack, &measurement);
+  if (!error)
+    error = begun ? bundle_owner_set(stack, stack->bundles)
+                  : start_measuring(stack, stack->bundles, &measurement);
   if (!error) error = run_messages(stack, a);
   if (!error) error = note_traffic(stack, &measurement, a->descriptors);
   if (!error) attention_note_work(a);

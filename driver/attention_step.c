@@ -38,7 +38,7 @@ static int write(const struct step *s) {
 
 // The xPU has had its spaces for long when k and v are there: what it does to take them is not the step's.
 static int take_spaces(struct duplex_stack *stack, struct measurement *begun) {
-  int error = start_measuring(stack, begun);
+  int error = start_measuring(stack, stack->bundles, begun);
   if (!error) error = bundle_owner_set(stack, 0);
   if (!error) error = stack->backend->ops->xpu_wait(stack->backend);
   if (!error) mark_start(stack, begun);

@@ -35,9 +35,9 @@ void mark_start(struct duplex_stack *stack, struct measurement *before) {
   before->instructions = stack->shared->controller->instructions;
 }
 
-int start_measuring(struct duplex_stack *stack, struct measurement *before) {
+int start_measuring(struct duplex_stack *stack, unsigned bundles, struct measurement *before) {
   int error = read_counters(stack, before);
-  if (!error) error = bundle_owner_set(stack, stack->bundles);
+  if (!error) error = bundle_owner_set(stack, bundles);
   mark_start(stack, before);
   return error;
 }

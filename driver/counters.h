@@ -14,7 +14,7 @@ struct measurement {
 };
 
 // Before the first clock of a job: its bundles become Logic-PIM's.
-int start_measuring(struct duplex_stack *stack, struct measurement *before);
+int start_measuring(struct duplex_stack *stack, unsigned bundles, struct measurement *before);
 // Counts commands, clocks and instructions from now on instead.
 void mark_start(struct duplex_stack *stack, struct measurement *before);
 

@@ -1,215 +1,88 @@
 // SPDX-License-Identifier: Apache-2.0
-// Jobs: activations in, the firmware's kernel, results out, statistics.
+// The life of a job, whatever it does: handle, message, waiting, statistics, end.
 #include "driver/job.h"
 
 #include <string.h>
 
-#include "driver/activation_table.h"
 #include "driver/arguments.h"
 #include "driver/bundle_owner.h"
-#include "driver/counters.h"
-#include "driver/messages.h"
 #include "driver/queue.h"
 #include "driver/stack_error.h"
-#include "driver/tokens.h"
 #include "duplex/error.h"
-
-#define TOKENS_MOST 4096u
-
-struct duplex_job {
-  struct handle handle;
-  struct duplex_stack *stack;
-  struct token_work work;
-  uint32_t kind, number, bytes;  // of the message
-  bool begun;                    // somebody waited for it
-  struct measurement measurement;
-  union {
-    struct gemm_message gemm;
-    struct expert_message expert;
-  } message;
-  const struct duplex_weights *matrices[2];  // that its passes stream; the last one's rows are the results'
-  unsigned count;
-  enum duplex_result_format format;
-};
-
-// Statistics of a job; matrices are those that its passes streamed.
-static int note_stats(struct duplex_job *job, uint32_t descriptors) {
-  struct duplex_stack *stack = job->stack;
-  struct duplex_stack_stats *stats = &stack->stats;
-  const struct token_work *work = &job->work;
-  const int error = note_traffic(stack, &job->measurement, descriptors);
-  if (error) return error;
-  const unsigned of_pair = work->pair ? 2 : 1;
-  for (unsigned channel = 0; channel < stack->channels; channel++) {
-    struct duplex_channel_stats *own = &stats->channel[channel];
-    own->rows = own->rows * of_pair / work->groups;
-    for (unsigned i = 0; i < job->count; i++) {
-      const struct duplex_weights *matrix = job->matrices[i];
-      uint32_t first;
-      own->macs +=
-          (uint64_t)layout_channel_rows(&matrix->layout, channel, &first) * matrix->k * work->m * of_pair;
-    }
-    stats->macs += own->macs;
-  }
-  for (unsigned i = 0; i < job->count; i++)
-    stats->useful_bytes +=
-        (uint64_t)job->matrices[i]->layout.rows * job->matrices[i]->k * sizeof(duplex_f16) * of_pair;
-  return DUPLEX_OK;
-}
 
 bool job_uses(const struct duplex_stack *stack, const struct duplex_weights *weights) {
   for (const struct handle *handle = stack->jobs.first; handle; handle = handle->next) {
-    const struct duplex_job *job = (const struct duplex_job *)handle;
-    for (unsigned i = 0; handle->live && i < job->count; i++)
-      if (job->matrices[i] == weights) return true;
+    const struct token_job *own = &((const struct duplex_job *)handle)->tokens;
+    for (unsigned i = 0; handle->live && i < own->count; i++)
+      if (own->matrices[i] == weights) return true;
   }
   return false;
 }
 
-// What every job has: activations, tokens, weights that are resident on this stack, a format.
-static int check_job(struct duplex_stack *stack, const char *name, const struct duplex_weights *weights,
-                     const duplex_f16 *x, size_t m, enum duplex_format format) {
-  int error = need_weights(stack, name, weights);
-  if (!error) error = need_f16(stack, "x", x);
-  if (error) return error;
-  if (m < 1 || m > TOKENS_MOST)
-    return stack_fail(stack, DUPLEX_ERROR_ARGUMENT, "%zu tokens: expected 1 to %u", m, TOKENS_MOST);
-  if ((unsigned)format > DUPLEX_ACC)
-    return stack_fail(stack, DUPLEX_ERROR_ARGUMENT, "format %d: expected f16, f32 or acc", (int)format);
+bool job_uses_layer(const struct duplex_stack *stack, const struct duplex_layer *layer) {
+  for (const struct handle *handle = stack->jobs.first; handle; handle = handle->next) {
+    const struct duplex_layer *own = ((const struct duplex_job *)handle)->layer.layer;
+    if (handle->live && own && (!layer || own == layer)) return true;
+  }
+  return false;
+}
+
+int jobs_agree(struct duplex_stack *stack, unsigned bundles) {
+  for (unsigned q = 0; q < PROTOCOL_QUEUES; q++) {
+    const struct duplex_stack *client = stack->shared->client[q];
+    const struct handle *handle = client ? client->jobs.first : NULL;
+    for (; handle; handle = handle->next)
+      if (handle->live && ((const struct duplex_job *)handle)->bundles != bundles)
+        return stack_fail(stack, DUPLEX_ERROR_BUSY,
+                          "jobs in flight need other bundles of Logic-PIM: wait for them first");
+  }
   return DUPLEX_OK;
 }
 
-// A job with its place in DRAM and its activations there.
-static int begin(struct duplex_stack *stack, const struct duplex_job *plan, const duplex_f16 *x,
-                 struct duplex_job **made) {
-  stack->error_text[0] = 0;
+int job_new(struct duplex_stack *stack, const struct duplex_job *plan, struct duplex_job **made) {
   *made = NULL;
   if (stack->shared->in_mid_job)
     return stack_fail(stack, DUPLEX_ERROR_BUSY, "a job is being executed: wait for it first");
+  const int error = jobs_agree(stack, plan->bundles);
+  if (error) return error;
   struct duplex_job *job = handle_take(&stack->jobs, sizeof *job);
   if (!job) return stack_no_memory(stack);
   const struct handle handle = job->handle;
   *job = *plan;
   job->handle = handle;
-  int error = tokens_take_space(stack, &job->work);
-  if (!error) {
-    error = tokens_upload(stack, &job->work, x, job->matrices[0]->k);
-    if (error) tokens_give_back(stack, &job->work);
-  }
-  if (error) {
-    handle_retire(&stack->jobs, job);
-    return error;
-  }
+  job->stack = stack;
   *made = job;
   return DUPLEX_OK;
 }
 
-// The message goes to the queue. On failure the job is gone, and *job NULL.
-static int submit(struct duplex_job **job) {
-  struct duplex_stack *stack = (*job)->stack;
-  const int error = queue_submit(stack, (*job)->kind, &(*job)->message, (*job)->bytes, &(*job)->number);
-  if (error) {
-    tokens_give_back(stack, &(*job)->work);
-    handle_retire(&stack->jobs, *job);
-    *job = NULL;
-  }
+void job_retire(struct duplex_job *job) {
+  job->ops->give_back(job);
+  handle_retire(&job->stack->jobs, job);
+}
+
+void job_drop(struct duplex_job **job) {
+  job_retire(*job);
+  *job = NULL;
+}
+
+int job_submit(struct duplex_job **job) {
+  const int error =
+      queue_submit((*job)->stack, (*job)->kind, &(*job)->message, (*job)->bytes, &(*job)->number);
+  if (error) job_drop(job);
   return error;
 }
 
-// Row sets, the activations in them, and the message of one matrix; *job is NULL with an error.
-static int start_gemm(struct duplex_stack *stack, const struct duplex_weights *w, const duplex_f16 *x,
-                      size_t m, enum duplex_format format, struct duplex_job **job) {
-  const enum duplex_result_format result_format = (enum duplex_result_format)format;
-  const struct duplex_job planned = {.stack = stack,
-                                     .work = tokens_plan(stack, m, groups_of_pass(w->layout.k_tiles),
-                                                         w->layout.k_tiles, &w->layout, result_format),
-                                     .kind = MESSAGE_GEMM,
-                                     .bytes = sizeof(struct gemm_message),
-                                     .matrices = {w},
-                                     .count = 1,
-                                     .format = result_format};
-  const int error = begin(stack, &planned, x, job);
-  if (error) return error;
-  const struct token_work *work = &(*job)->work;
-  (*job)->message.gemm = (struct gemm_message){message_matrix(w), message_region(work->x),
-                                               message_region(work->results), result_format, work->groups};
-  return submit(job);
-}
-
-int duplex_stack_start_gemm(struct duplex_stack *stack, const struct duplex_weights *w, const duplex_f16 *x,
-                            size_t m, enum duplex_format format, struct duplex_job **job) {
-  if (job) *job = NULL;
-  int error = need(stack, "job", job);
-  if (!error) error = check_job(stack, "w", w, x, m, format);
-  if (error) return error;
-  if (w->layout.gated)
-    return stack_fail(stack, DUPLEX_ERROR_ARGUMENT, "the weights are gate and up: expected a matrix alone");
-  return start_gemm(stack, w, x, m, format, job);
-}
-
-// Up and down belong together.
-static int check_expert(struct duplex_stack *stack, const struct duplex_weights *up,
-                        const struct duplex_weights *down) {
-  if (down->layout.two_streams != up->layout.two_streams)
-    return stack_fail(stack, DUPLEX_ERROR_ARGUMENT,
-                      "one of up and down is a pair, the other is not: expected both or none");
-  if (down->k != up->n || down->layout.gated || up->n > DUPLEX_K_TILES_MAX * DUPLEX_WIDTH)
-    return stack_fail(stack, DUPLEX_ERROR_ARGUMENT,
-                      "up has %zu rows and down %zu columns: expected the same number, up to %u", up->n,
-                      down->k, DUPLEX_K_TILES_MAX * DUPLEX_WIDTH);
-  return DUPLEX_OK;
-}
-
-// The same for an expert: two matrices, and the activation table, which is sent if the firmware has it not.
-static int start_expert(struct duplex_stack *stack, const struct duplex_weights *up,
-                        const struct duplex_weights *down, const duplex_f16 *x, size_t m,
-                        enum duplex_format format, struct duplex_job **job) {
-  const enum duplex_result_format result_format = (enum duplex_result_format)format;
-  const uint32_t groups_of_pass = expert_groups_of_pass(&up->layout, &down->layout);
-  const struct duplex_job planned = {
-      .stack = stack,
-      .work = tokens_plan(stack, m, groups_of_pass, up->layout.k_tiles, &down->layout, result_format),
-      .kind = MESSAGE_EXPERT,
-      .bytes = sizeof(struct expert_message),
-      .matrices = {up, down},
-      .count = 2,
-      .format = result_format};
-  const int error = begin(stack, &planned, x, job);
-  if (error) return error;
-  const struct token_work *work = &(*job)->work;
-  struct expert_message *message = &(*job)->message.expert;
-  *message = activation_table_message(stack);
-  message->up = message_matrix(up), message->down = message_matrix(down);
-  message->x = message_region(work->x), message->results = message_region(work->results);
-  message->format = result_format, message->groups = work->groups;
-  return submit(job);
-}
-
-int duplex_stack_start_expert(struct duplex_stack *stack, const struct duplex_weights *up,
-                              const struct duplex_weights *down, const struct duplex_activation_table *table,
-                              const duplex_f16 *x, size_t m, enum duplex_format format,
-                              struct duplex_job **job) {
-  if (job) *job = NULL;
-  int error = need(stack, "job", job);
-  if (!error) error = check_job(stack, "up", up, x, m, format);
-  if (!error) error = check_job(stack, "down", down, x, m, format);
-  if (!error) error = need(stack, "table", table);
-  if (!error) error = check_expert(stack, up, down);
-  if (!error && stack->shared->in_mid_job)
-    error = stack_fail(stack, DUPLEX_ERROR_BUSY, "a job is being executed: wait for it first");
-  if (!error) error = activation_table_load(stack, table);
-  return error ? error : start_expert(stack, up, down, x, m, format, job);
-}
-
-// The job again, for the clocks of a firmware that takes no time; an expert with its table loaded before.
+// The job again, for the clocks of a firmware that takes no time.
 static int run_natively(struct duplex_stack *stack, void *context, uint64_t *cycles) {
-  const struct duplex_job *job = context;
+  struct duplex_job *job = context;
   struct duplex_backend *b = stack->backend;
-  struct expert_message table = activation_table_message(stack);
-  int error = bundle_owner_set(stack, stack->bundles);
-  if (!error && job->kind == MESSAGE_EXPERT) error = message_run(stack, MESSAGE_EXPERT, &table, sizeof table);
+  uint32_t number = 0;
+  struct completion completion;
+  int error = job->ops->prepare(job);
+  if (!error) error = bundle_owner_set(stack, job->bundles);
   const uint64_t clock = b->ops->clocks(b);
-  if (!error) error = message_run(stack, job->kind, &job->message, job->bytes);
+  if (!error) error = queue_submit(stack, job->kind, &job->message, job->bytes, &number);
+  if (!error) error = queue_wait(stack, number, UINT64_MAX, &completion);
   *cycles = b->ops->clocks(b) - clock;
   return error;
 }
@@ -217,10 +90,10 @@ static int run_natively(struct duplex_stack *stack, void *context, uint64_t *cyc
 // A job that was answered: its statistics, and its results into y.
 static int finish(struct duplex_job *job, uint32_t descriptors, void *y) {
   struct duplex_stack *stack = job->stack;
-  const struct weight_layout *layout = &job->matrices[job->count - 1]->layout;
-  int error = note_stats(job, descriptors);
+  int error = note_traffic(stack, &job->measurement, descriptors);
+  if (!error) error = job->ops->note_work(job);
   if (!error && stack->measure_overhead) error = measure_native(stack, run_natively, job);
-  return error ? error : tokens_read_results(stack, &job->work, layout, job->format, y);
+  return error ? error : job->ops->read_results(job, y);
 }
 
 // The job is there and nobody has waited for its end.
@@ -250,7 +123,7 @@ int duplex_stack_wait(struct duplex_job *job, uint64_t clocks, void *y) {
   struct completion completion;
   if (!queue_is_next(stack, job->number))
     return stack_fail(stack, DUPLEX_ERROR_ARGUMENT, "jobs are waited for in order: another one comes first");
-  error = job->begun ? DUPLEX_OK : start_measuring(stack, &job->measurement);
+  error = job->begun ? DUPLEX_OK : start_measuring(stack, job->bundles, &job->measurement);
   job->begun = true;
   if (error) {
     withdraw(job);
@@ -260,8 +133,7 @@ int duplex_stack_wait(struct duplex_job *job, uint64_t clocks, void *y) {
   stack->shared->in_mid_job = error == DUPLEX_ERROR_BUSY;
   if (error == DUPLEX_ERROR_BUSY) return error;
   if (!error) error = finish(job, completion.descriptors, y);
-  tokens_give_back(stack, &job->work);
-  handle_retire(&stack->jobs, job);
+  job_retire(job);
   return error;
 }
 
@@ -269,21 +141,4 @@ int duplex_stack_cancel(struct duplex_job *job) {
   const int error = need_job(job);
   if (!error) queue_cancel(job->stack, job->number);
   return error;
-}
-
-int duplex_stack_gemm(struct duplex_stack *stack, const struct duplex_weights *w, const duplex_f16 *x,
-                      size_t m, enum duplex_format format, void *y) {
-  struct duplex_job *job;
-  int error = need(stack, "y", y);
-  if (!error) error = duplex_stack_start_gemm(stack, w, x, m, format, &job);
-  return error ? error : duplex_stack_wait(job, UINT64_MAX, y);
-}
-
-int duplex_stack_expert(struct duplex_stack *stack, const struct duplex_weights *up,
-                        const struct duplex_weights *down, const struct duplex_activation_table *table,
-                        const duplex_f16 *x, size_t m, enum duplex_format format, void *y) {
-  struct duplex_job *job;
-  int error = need(stack, "y", y);
-  if (!error) error = duplex_stack_start_expert(stack, up, down, table, x, m, format, &job);
-  return error ? error : duplex_stack_wait(job, UINT64_MAX, y);
 }

@@ -3,6 +3,7 @@
 #include "driver/messages.h"
 
 #include "driver/bundle_owner.h"
+#include "driver/job.h"
 #include "driver/queue.h"
 
 struct matrix_words message_matrix(const struct duplex_weights *w) {
@@ -17,6 +18,11 @@ struct region_words message_region(struct region region) {
 }
 
 int message_run(struct duplex_stack *stack, uint32_t kind, const void *payload, size_t bytes) {
+  const int error = jobs_agree(stack, stack->bundles);
+  return error ? error : message_run_beside(stack, kind, payload, bytes);
+}
+
+int message_run_beside(struct duplex_stack *stack, uint32_t kind, const void *payload, size_t bytes) {
   uint32_t number = 0;
   struct completion completion;
   int error = bundle_owner_set(stack, stack->bundles);

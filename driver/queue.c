@@ -16,6 +16,8 @@ struct allotment *queue_allotment(const struct duplex_stack *stack) {
   return &stack->shared->controller->mailbox->allotment[stack->queue.index];
 }
 
+uint32_t *queue_list(const struct duplex_stack *stack) { return queue_of(stack)->list; }
+
 void queue_start(struct duplex_stack *stack) {
   memset(queue_of(stack), 0, sizeof *queue_of(stack));
   stack->queue.base += stack->queue.produced;

@@ -10,6 +10,7 @@ int queue_open(struct duplex_stack *stack, const struct allotment *own);
 // Empties the queue of an open client: the firmware takes it as new when it sees another generation.
 void queue_start(struct duplex_stack *stack);
 struct allotment *queue_allotment(const struct duplex_stack *stack);
+uint32_t *queue_list(const struct duplex_stack *stack);
 // Ends the client: what waits is dropped, what runs is cancelled.
 void queue_close(struct duplex_stack *stack);
 

@@ -8,6 +8,7 @@
 
 #include "backend/backends.h"
 #include "driver/arguments.h"
+#include "driver/job.h"
 #include "driver/queue.h"
 #include "driver/stack_error.h"
 #include "duplex/arithmetic.h"
@@ -241,6 +242,11 @@ int duplex_stack_set_stripe(struct duplex_stack *stack, unsigned bundles) {
 static void free_handles(struct duplex_stack *stack) {
   for (struct handle *cache = stack->caches.first; cache; cache = cache->next)
     if (cache->live) duplex_kv_close((struct duplex_kv_cache *)cache);
+  for (struct handle *job = stack->jobs.first; job; job = job->next)
+    if (job->live) job_retire((struct duplex_job *)job);
+  for (struct handle *layer = stack->layers.first; layer; layer = layer->next)
+    if (layer->live) duplex_layer_close((struct duplex_layer *)layer);
+  handles_free(&stack->layers);
   handles_free(&stack->weights);
   handles_free(&stack->jobs);
   handles_free(&stack->caches);

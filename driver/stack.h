@@ -36,6 +36,13 @@ struct duplex_weights {
   size_t n, k;  // as the user gave them; gated: n of gate and of up
 };
 
+// The table of layers in the controller's memory, in units of which a layer takes as many as it needs: its
+// number there is that of its first unit.
+struct layer_slots {
+  struct duplex_layer *owner[PROTOCOL_LAYERS];
+  unsigned next;  // unit to take next, in turn
+};
+
 // What the user calls a stack: one client of it. The first one is the stack's owner.
 struct duplex_stack {
   struct shared_stack *shared;
@@ -51,7 +58,8 @@ struct duplex_stack {
   struct duplex_activation_table table_copy;
   uint32_t table_serial;  // grows with every table that the client brings
   struct client_queue queue;
-  struct handles weights, jobs, caches, sequences;  // that the client holds
+  struct handles weights, jobs, caches, sequences, layers;  // that the client holds
+  struct layer_slots layer_slots;
   bool measure_overhead;
   bool timed_writes;  // region_write takes the xPU's time: the clock runs in the back end's xpu_wait
   struct duplex_stack_stats stats;

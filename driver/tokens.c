@@ -14,12 +14,11 @@ void tokens_give_back(struct duplex_stack *stack, const struct token_work *work)
   if (work->results.stripe) space_give(stack->space, work->results, work->result_row_sets * work->passes);
 }
 
-int tokens_take_space(struct duplex_stack *stack, struct token_work *work) {
+int tokens_take_space(struct duplex_stack *stack, unsigned bundles, struct token_work *work) {
   const bool taken =
-      space_take_mailbox(stack->space, stack->bundles, work->x_row_sets * work->passes, &work->x) &&
-      space_take_mailbox(stack->space, stack->bundles, work->result_row_sets * work->passes, &work->results);
+      space_take_mailbox(stack->space, bundles, work->x_row_sets * work->passes, &work->x) &&
+      space_take_mailbox(stack->space, bundles, work->result_row_sets * work->passes, &work->results);
   if (taken) return DUPLEX_OK;
-  tokens_give_back(stack, work);
   return stack_fail(stack, DUPLEX_ERROR_OUT_OF_SPACE,
                     "no room in the stack's DRAM for activations and results");
 }
@@ -40,8 +39,9 @@ static void arrange_tile(const struct token_work *work, const duplex_f16 *x, siz
   for (uint32_t lane = 0; lane < DUPLEX_LANES; lane++) {
     size_t token;
     if (!token_of(work, pass, group, lane, &token)) continue;
+    const duplex_f16 *row = x + (work->rows ? work->rows[token] : token) * k;
     for (size_t i = 0; i < DUPLEX_WIDTH && index * DUPLEX_WIDTH + i < k; i++)
-      tile[i * DUPLEX_LANES + lane] = x[token * k + index * DUPLEX_WIDTH + i];
+      tile[i * DUPLEX_LANES + lane] = row[index * DUPLEX_WIDTH + i];
   }
 }
 

@@ -14,6 +14,7 @@ struct token_work {
   uint32_t groups, groups_of_pass, passes;  // groups of 8 tokens
   size_t m;                                 // tokens, of each matrix of a pair
   bool pair;                                // a pass has one group for each matrix
+  const uint32_t *rows;                     // of x, of each token; NULL: in order
 };
 
 // The work of m tokens (of each matrix of a pair) whose activations have k_tiles tiles, in passes that serve
@@ -22,8 +23,9 @@ struct token_work tokens_plan(const struct duplex_stack *stack, size_t m, uint32
                               uint32_t k_tiles, const struct weight_layout *results,
                               enum duplex_result_format format);
 
-// Regions for activations and results. DUPLEX_ERROR_OUT_OF_SPACE: nothing is taken.
-int tokens_take_space(struct duplex_stack *stack, struct token_work *work);
+// Regions for activations and results in these bundles. DUPLEX_ERROR_OUT_OF_SPACE: what was taken is in
+// `work`, for tokens_give_back.
+int tokens_take_space(struct duplex_stack *stack, unsigned bundles, struct token_work *work);
 void tokens_give_back(struct duplex_stack *stack, const struct token_work *work);
 
 // x[m][k] (pair: [2][m][k]) as tiles of 64 columns and 8 tokens, over the channels.

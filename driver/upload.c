@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Brings weight matrices into the order in which they stream.
+#include "driver/upload.h"
+
 #include <stdlib.h>
 #include <string.h>
 
@@ -10,18 +12,16 @@
 #include "duplex/arithmetic.h"
 #include "duplex/error.h"
 
-// What a matrix consists of: one source of rows, or gate and up in turn.
-struct source {
-  const duplex_f16 *even, *odd;  // odd: NULL if not gated
-  const int8_t *exponents;
-  size_t n, k;
-  bool pair;  // a second one behind it
-};
-
 // A row of the matrix, or of the pair of matrices whose rows stand in turn.
-static const duplex_f16 *row_of(const struct source *source, uint32_t row) {
-  if (!source->odd) return source->even + (size_t)row * source->k;
-  return (row & 1 ? source->odd : source->even) + (size_t)(row / 2) * source->k;
+static const duplex_f16 *row_of(const struct upload_source *source, uint32_t row) {
+  if (!source->odd) return source->even + (size_t)row * source->stride;
+  return (row & 1 ? source->odd : source->even) + (size_t)(row / 2) * source->stride;
+}
+
+// The exponent of such a row.
+static int8_t exponent_of(const struct upload_source *source, uint32_t row) {
+  if (!source->odd) return source->even_exponents[row];
+  return (row & 1 ? source->odd_exponents : source->even_exponents)[row / 2];
 }
 
 // 64 weights of a row from tile `tile` on as a beat; zeros behind the end of the row.
@@ -42,13 +42,13 @@ static uint8_t *place_of_tile(const struct weight_layout *layout, uint8_t *beats
 }
 
 // One block as it streams; `block` has room for a whole one. Returns its bytes.
-static size_t arrange_block(const struct weight_layout *layout, const struct source *source,
+static size_t arrange_block(const struct weight_layout *layout, const struct upload_source *source,
                             uint32_t first_row, uint32_t rows, uint8_t *block) {
   const size_t header = layout->exponents ? DUPLEX_BEAT_BYTES : 0;
   if (layout->two_streams) memset(block, 0, (size_t)layout->stride * DUPLEX_ROW_SET_BYTES);
   if (header) {
     memset(block, 0, header);
-    memcpy(block, source->exponents + first_row, rows);
+    for (uint32_t row = 0; row < rows; row++) block[row] = (uint8_t)exponent_of(source, first_row + row);
   }
   for (unsigned matrix = 0; matrix <= source->pair; matrix++)
     for (uint32_t row = 0; row < rows; row++) {
@@ -63,9 +63,9 @@ static size_t arrange_block(const struct weight_layout *layout, const struct sou
 }
 
 // All blocks of one channel; `block` has room for one.
-static int upload_channel(struct duplex_stack *stack, const struct duplex_weights *weights,
-                          const struct source *source, unsigned channel, uint8_t *block) {
-  const struct weight_layout *layout = &weights->layout;
+static int upload_channel(struct duplex_stack *stack, const struct weight_layout *layout,
+                          struct region region, const struct upload_source *source, unsigned channel,
+                          uint8_t *block) {
   uint32_t first;
   const uint32_t rows = layout_channel_rows(layout, channel, &first);
   for (uint32_t done = 0, index = 0; done < rows; done += layout->block_rows, index++) {
@@ -73,19 +73,20 @@ static int upload_channel(struct duplex_stack *stack, const struct duplex_weight
     const uint32_t count = (uint32_t)duplex_smaller(left, layout->block_rows);
     const size_t size = arrange_block(layout, source, first + done, count, block);
     const uint64_t offset = (uint64_t)index * layout->stride * DUPLEX_ROW_SET_BYTES;
-    const int error = region_write(stack, channel, weights->region, offset, block, size);
+    const int error = region_write(stack, channel, region, offset, block, size);
     if (error) return error;
   }
   return DUPLEX_OK;
 }
 
 // Fills in the layout; DUPLEX_ERROR_ARGUMENT if the matrix does not fit the fields of a descriptor.
-static int lay_out(struct duplex_stack *stack, const struct source *source, struct weight_layout *layout) {
+static int lay_out(struct duplex_stack *stack, const struct upload_source *source,
+                   struct weight_layout *layout) {
   const size_t n = duplex_smaller(source->n, UINT32_MAX);  // more never fits
   const size_t rows = source->odd ? 2 * n : n;
   *layout = (struct weight_layout){.rows = (uint32_t)rows,
                                    .gated = source->odd != NULL,
-                                   .exponents = source->exponents != NULL,
+                                   .exponents = source->even_exponents != NULL,
                                    .two_streams = source->pair};
   if (rows <= UINT32_MAX && source->k <= UINT32_MAX &&
       weight_layout(layout, (uint32_t)source->k, stack->channels))
@@ -99,7 +100,7 @@ static int lay_out(struct duplex_stack *stack, const struct source *source, stru
 }
 
 // A pair takes an even number of bundles, so that each matrix has bundles of its own.
-static int take_space(struct duplex_stack *stack, const struct source *source,
+static int take_space(struct duplex_stack *stack, const struct upload_source *source,
                       const struct weight_layout *layout, struct region *region) {
   uint32_t stripe = stack->stripe;
   if (source->pair && __builtin_popcount(stripe) % 2) stripe &= stripe - 1;
@@ -110,25 +111,33 @@ static int take_space(struct duplex_stack *stack, const struct source *source,
                     source->pair || source->odd ? "matrices" : "a matrix", source->n, source->k);
 }
 
-// Lays out, takes DRAM and brings the matrix there; on failure the DRAM is free again.
-static int upload(struct duplex_stack *stack, const struct source *source, struct duplex_weights *weights) {
-  struct weight_layout *layout = &weights->layout;
-  int error = lay_out(stack, source, layout);
-  if (!error) error = take_space(stack, source, layout, &weights->region);
-  if (error) return error;
+int upload_matrix(struct duplex_stack *stack, const struct weight_layout *layout, struct region region,
+                  const struct upload_source *source) {
+  int error = DUPLEX_OK;
   uint8_t *block = malloc((size_t)layout->stride * DUPLEX_ROW_SET_BYTES);
   if (!block)
     error = stack_fail(stack, DUPLEX_ERROR_NO_MEMORY, "too little memory on the host to arrange the weights");
   for (unsigned channel = 0; channel < stack->channels && !error; channel++)
-    error = upload_channel(stack, weights, source, channel, block);
+    error = upload_channel(stack, layout, region, source, channel, block);
   free(block);
+  return error;
+}
+
+// Lays out, takes DRAM and brings the matrix there; on failure the DRAM is free again.
+static int upload(struct duplex_stack *stack, const struct upload_source *source,
+                  struct duplex_weights *weights) {
+  struct weight_layout *layout = &weights->layout;
+  int error = lay_out(stack, source, layout);
+  if (!error) error = take_space(stack, source, layout, &weights->region);
+  if (error) return error;
+  error = upload_matrix(stack, layout, weights->region, source);
   if (error) space_give(stack->space, weights->region, layout->row_sets);
   return error;
 }
 
 // Memory for a matrix and its upload; with an error nothing is kept, and *weights is NULL. `even`, `odd`:
 // what the caller calls them; odd may be NULL.
-static int upload_new(struct duplex_stack *stack, const struct source *source, const char *even,
+static int upload_new(struct duplex_stack *stack, const struct upload_source *source, const char *even,
                       const char *odd, struct duplex_weights **weights) {
   if (weights) *weights = NULL;
   int error = need(stack, "weights", weights);
@@ -150,19 +159,21 @@ static int upload_new(struct duplex_stack *stack, const struct source *source, c
 
 int duplex_stack_upload(struct duplex_stack *stack, const duplex_f16 *w, size_t n, size_t k,
                         const int8_t *exponents, struct duplex_weights **weights) {
-  return upload_new(stack, &(struct source){.even = w, .exponents = exponents, .n = n, .k = k}, "w", NULL,
-                    weights);
+  return upload_new(
+      stack, &(struct upload_source){.even = w, .even_exponents = exponents, .n = n, .k = k, .stride = k},
+      "w", NULL, weights);
 }
 
 int duplex_stack_upload_gated(struct duplex_stack *stack, const duplex_f16 *gate, const duplex_f16 *up,
                               size_t n, size_t k, struct duplex_weights **weights) {
-  return upload_new(stack, &(struct source){.even = gate, .odd = up, .n = n, .k = k}, "gate", "up", weights);
+  return upload_new(stack, &(struct upload_source){.even = gate, .odd = up, .n = n, .k = k, .stride = k},
+                    "gate", "up", weights);
 }
 
 int duplex_stack_upload_pair(struct duplex_stack *stack, const duplex_f16 *gate, const duplex_f16 *w,
                              size_t n, size_t k, struct duplex_weights **weights) {
-  const struct source source = {
-      .even = gate ? gate : w, .odd = gate ? w : NULL, .n = n, .k = k, .pair = true};
+  const struct upload_source source = {
+      .even = gate ? gate : w, .odd = gate ? w : NULL, .n = n, .k = k, .stride = k, .pair = true};
   return upload_new(stack, &source, gate ? "gate" : "w", gate ? "w" : NULL, weights);
 }
 

@@ -99,8 +99,8 @@ enum duplex_layer_matrix { DUPLEX_LAYER_GATE, DUPLEX_LAYER_UP, DUPLEX_LAYER_DOWN
 
 // out[rows][columns] (rows `stride` values apart, 0: columns) = a block of a matrix of one piece, from DRAM,
 // as the xPU reads it: gate and up[inner][hidden], down[hidden][inner]. exponents[rows]: of these rows, 0 if
-// they have none; may be NULL. Errors: ARGUMENT (no such block, or not loaded), OWNER (bundles of Logic-PIM),
-// NO_MEMORY.
+// they have none; may be NULL. By one thread at a time, as all of a stack. Errors: ARGUMENT (no such block,
+// or not loaded), OWNER (bundles of Logic-PIM), NO_MEMORY.
 int duplex_layer_read(struct duplex_layer *layer, unsigned expert, unsigned piece,
                       enum duplex_layer_matrix matrix, size_t first_row, size_t rows, size_t first_column,
                       size_t columns, duplex_f16 *out, size_t stride, int8_t *exponents);

@@ -1,0 +1,244 @@
+// SPDX-License-Identifier: Apache-2.0
+// Layers: their shape, and the DRAM and weights of their experts.
+#include "driver/layer.h"
+
+#include <stdlib.h>
+
+#include "driver/arguments.h"
+#include "driver/job.h"
+#include "driver/stack_error.h"
+#include "driver/upload.h"
+#include "duplex/arithmetic.h"
+#include "duplex/error.h"
+
+_Static_assert(DUPLEX_LAYER_EXPERTS == PROTOCOL_LAYER_EXPERTS && DUPLEX_LAYER_PARTS == LAYER_PARTS &&
+                   DUPLEX_LAYER_PIECES == PROTOCOL_LAYER_PIECES,
+               "the firmware's limits");
+
+#define INNER_MOST (DUPLEX_K_TILES_MAX * DUPLEX_WIDTH)
+
+int need_layer(const struct duplex_layer *layer) {
+  if (!layer) return DUPLEX_ERROR_ARGUMENT;
+  return layer->handle.live ? DUPLEX_OK
+                            : stack_fail(layer->stack, DUPLEX_ERROR_ARGUMENT, "the layer is closed");
+}
+
+int need_piece(const struct duplex_layer *layer, unsigned piece) {
+  if (piece < layer->pieces && layer->piece[piece].parts) return DUPLEX_OK;
+  return stack_fail(layer->stack, DUPLEX_ERROR_ARGUMENT, "piece %u of a layer: there is none, or it is empty",
+                    piece);
+}
+
+struct layer_place *layer_place(const struct duplex_layer *layer, unsigned expert, unsigned piece) {
+  return &layer->places[piece * layer->experts + expert];
+}
+
+// The numbers of all pieces together.
+static int check_options(struct duplex_stack *stack, const struct duplex_layer_options *options) {
+  if (options->experts < 1 || options->experts > DUPLEX_LAYER_EXPERTS)
+    return stack_fail(stack, DUPLEX_ERROR_ARGUMENT, "%u experts: expected 1 to %u", options->experts,
+                      DUPLEX_LAYER_EXPERTS);
+  if (options->hidden < 1 || options->hidden > INNER_MOST)
+    return stack_fail(stack, DUPLEX_ERROR_ARGUMENT, "hidden size %zu: expected 1 to %d", options->hidden,
+                      INNER_MOST);
+  return DUPLEX_OK;
+}
+
+// The part of a piece that begins at inner row piece->inner.
+static int lay_out_part(struct duplex_stack *stack, const struct duplex_layer_options *options,
+                        struct layer_piece *piece, uint32_t part, size_t inner) {
+  struct weight_layout *layout = &piece->up[part];
+  if (inner < 1 || inner > INNER_MOST - piece->inner || piece->inner % DUPLEX_WIDTH)
+    return stack_fail(stack, DUPLEX_ERROR_ARGUMENT,
+                      "part %u of a piece with inner size %zu: expected from 1 on, all parts but the last "
+                      "multiples of %d, at most %d in all",
+                      part, inner, DUPLEX_WIDTH, INNER_MOST);
+  *layout = (struct weight_layout){.rows = (uint32_t)inner * (options->gated ? 2 : 1),
+                                   .gated = options->gated,
+                                   .exponents = options->up_exponents};
+  if (!weight_layout(layout, (uint32_t)options->hidden, stack->channels))
+    return stack_fail(stack, DUPLEX_ERROR_ARGUMENT, "a part of %zu x %zu does not fit the stack", inner,
+                      options->hidden);
+  piece->inner_of[part] = (uint32_t)inner;
+  piece->inner += (uint32_t)inner;
+  piece->up_row_sets += layout->row_sets;
+  return DUPLEX_OK;
+}
+
+// A piece with parts: their layouts, and that of down.
+static int lay_out_piece(struct duplex_stack *stack, const struct duplex_layer_options *options,
+                         const struct duplex_layer_piece *from, struct layer_piece *piece) {
+  piece->stripe = from->bundles;
+  piece->parts = from->parts;
+  if (from->bundles == 0 || from->bundles & ~stack->bundles || from->parts > LAYER_PARTS)
+    return stack_fail(stack, DUPLEX_ERROR_ARGUMENT,
+                      "a piece in bundles 0x%x with %u parts: expected some of 0x%x, and at most %u",
+                      from->bundles, from->parts, stack->bundles, LAYER_PARTS);
+  for (uint32_t part = 0; part < from->parts; part++) {
+    const int error = lay_out_part(stack, options, piece, part, from->inner[part]);
+    if (error) return error;
+  }
+  piece->down =
+      (struct weight_layout){.rows = (uint32_t)options->hidden, .exponents = options->down_exponents};
+  if (weight_layout(&piece->down, piece->inner, stack->channels)) return DUPLEX_OK;
+  return stack_fail(stack, DUPLEX_ERROR_ARGUMENT, "a down matrix of %zu x %u does not fit the stack",
+                    options->hidden, piece->inner);
+}
+
+// Fills in a layer without experts.
+static int describe(struct duplex_layer *layer, const struct duplex_layer_options *options) {
+  layer->experts = options->experts;
+  layer->pieces = DUPLEX_LAYER_PIECES;
+  layer->hidden = (uint32_t)options->hidden;
+  layer->gated = options->gated;
+  layer->up_exponents = options->up_exponents;
+  layer->down_exponents = options->down_exponents;
+  for (unsigned i = 0; i < layer->pieces; i++) {
+    if (!options->piece[i].parts) continue;
+    const int error = lay_out_piece(layer->stack, options, &options->piece[i], &layer->piece[i]);
+    if (error) return error;
+  }
+  while (layer->pieces > 1 && !layer->piece[layer->pieces - 1].parts) layer->pieces--;
+  layer->places = calloc((size_t)layer->pieces * layer->experts, sizeof *layer->places);
+  return layer->places ? DUPLEX_OK : stack_no_memory(layer->stack);
+}
+
+int duplex_stack_open_layer(struct duplex_stack *stack, const struct duplex_layer_options *options,
+                            struct duplex_layer **layer) {
+  if (layer) *layer = NULL;
+  int error = need(stack, "layer", layer);
+  if (!error) error = need(stack, "options", options);
+  if (!error) error = check_options(stack, options);
+  if (error) return error;
+  struct duplex_layer *made = handle_take(&stack->layers, sizeof *made);
+  if (!made) return stack_no_memory(stack);
+  made->stack = stack;
+  error = describe(made, options);
+  if (error) {
+    handle_retire(&stack->layers, made);
+  } else {
+    *layer = made;
+  }
+  return error;
+}
+
+// The DRAM of one piece of an expert is free again.
+static void give_place(struct duplex_layer *layer, unsigned piece, struct layer_place *place) {
+  if (place->up.stripe) space_give(layer->stack->space, place->up, layer->piece[piece].up_row_sets);
+  if (place->down.stripe) space_give(layer->stack->space, place->down, layer->piece[piece].down.row_sets);
+  *place = (struct layer_place){0};
+}
+
+// No job of the layer may be in flight.
+static int need_idle(const struct duplex_layer *layer) {
+  if (!job_uses_layer(layer->stack, layer)) return DUPLEX_OK;
+  return stack_fail(layer->stack, DUPLEX_ERROR_BUSY, "a job of the layer is in flight: wait for it first");
+}
+
+int duplex_layer_close(struct duplex_layer *layer) {
+  if (!layer) return DUPLEX_OK;
+  int error = need_layer(layer);
+  if (!error) error = need_idle(layer);
+  if (error) return error;
+  for (unsigned piece = 0; piece < layer->pieces; piece++)
+    for (unsigned expert = 0; expert < layer->experts; expert++)
+      give_place(layer, piece, layer_place(layer, expert, piece));
+  layer_forget(layer);
+  free(layer->places);
+  handle_retire(&layer->stack->layers, layer);
+  return DUPLEX_OK;
+}
+
+int duplex_layer_reserve(struct duplex_layer *layer, unsigned expert, unsigned piece) {
+  int error = need_layer(layer);
+  if (!error) error = need_piece(layer, piece);
+  if (!error) error = need_idle(layer);
+  if (error) return error;
+  struct duplex_stack *stack = layer->stack;
+  const struct layer_piece *shape = &layer->piece[piece];
+  if (expert >= layer->experts || layer_place(layer, expert, piece)->there)
+    return stack_fail(stack, DUPLEX_ERROR_ARGUMENT,
+                      "piece %u of expert %u: expected an expert below %u that has not this piece yet", piece,
+                      expert, layer->experts);
+  struct layer_place *place = layer_place(layer, expert, piece);
+  if (!space_take(stack->space, shape->stripe, shape->up_row_sets, &place->up) ||
+      !space_take(stack->space, shape->stripe, shape->down.row_sets, &place->down)) {
+    give_place(layer, piece, place);
+    return stack_fail(stack, DUPLEX_ERROR_OUT_OF_SPACE, "no room in the stack's DRAM for expert %u", expert);
+  }
+  place->there = true;
+  layer->registered = 0;
+  return DUPLEX_OK;
+}
+
+// Gate and up of the part that begins at inner row `first`, whose row sets begin with `row_set` of the place.
+static int load_part(struct duplex_layer *layer, const struct layer_piece *shape, uint32_t part,
+                     struct region region, size_t first, const struct duplex_layer_source *source) {
+  const size_t stride = source->up_stride ? source->up_stride : layer->hidden;
+  const duplex_f16 *up = source->up + first * stride;
+  const int8_t *exponents = layer->up_exponents ? source->up_exponents + first : NULL;
+  struct upload_source from = {.even = up,
+                               .even_exponents = exponents,
+                               .n = shape->inner_of[part],
+                               .k = layer->hidden,
+                               .stride = stride};
+  if (layer->gated) {
+    from.even = source->gate + first * stride;
+    from.even_exponents = exponents ? source->gate_exponents + first : NULL;
+    from.odd = up;
+    from.odd_exponents = exponents;
+  }
+  return upload_matrix(layer->stack, &shape->up[part], region, &from);
+}
+
+// All matrices of a piece, into its place.
+static int load(struct duplex_layer *layer, const struct layer_piece *shape, const struct layer_place *place,
+                const struct duplex_layer_source *source) {
+  struct region region = place->up;
+  size_t first = 0;
+  for (uint32_t part = 0; part < shape->parts; part++) {
+    const int error = load_part(layer, shape, part, region, first, source);
+    if (error) return error;
+    first += shape->inner_of[part];
+    region.base += shape->up[part].row_sets;
+  }
+  const struct upload_source down = {.even = source->down,
+                                     .even_exponents = layer->down_exponents ? source->down_exponents : NULL,
+                                     .n = layer->hidden,
+                                     .k = shape->inner,
+                                     .stride = source->down_stride ? source->down_stride : shape->inner};
+  return upload_matrix(layer->stack, &shape->down, place->down, &down);
+}
+
+// What the layer needs of a source is there.
+static int check_source(const struct duplex_layer *layer, const struct duplex_layer_source *source,
+                        const struct layer_piece *shape) {
+  struct duplex_stack *stack = layer->stack;
+  int error = need(stack, "source", source);
+  if (!error) error = need_f16(stack, "up", source->up);
+  if (!error) error = need_f16(stack, "down", source->down);
+  if (!error && layer->gated) error = need_f16(stack, "gate", source->gate);
+  if (!error && layer->up_exponents) error = need(stack, "up_exponents", source->up_exponents);
+  if (!error && layer->up_exponents && layer->gated)
+    error = need(stack, "gate_exponents", source->gate_exponents);
+  if (!error && layer->down_exponents) error = need(stack, "down_exponents", source->down_exponents);
+  if (error) return error;
+  if ((source->up_stride && source->up_stride < layer->hidden) ||
+      (source->down_stride && source->down_stride < shape->inner))
+    return stack_fail(stack, DUPLEX_ERROR_ARGUMENT, "strides %zu and %zu: expected 0, or a whole row",
+                      source->up_stride, source->down_stride);
+  return DUPLEX_OK;
+}
+
+int duplex_layer_load(struct duplex_layer *layer, unsigned expert, unsigned piece,
+                      const struct duplex_layer_source *source) {
+  int error = need_layer(layer);
+  if (!error) error = need_piece(layer, piece);
+  if (!error) error = check_source(layer, source, &layer->piece[piece]);
+  if (!error) error = duplex_layer_reserve(layer, expert, piece);
+  if (error) return error;
+  struct layer_place *place = layer_place(layer, expert, piece);
+  error = load(layer, &layer->piece[piece], place, source);
+  if (error) give_place(layer, piece, place);
+  return error;
+}

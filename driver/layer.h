@@ -1,0 +1,60 @@
+// SPDX-License-Identifier: Apache-2.0
+// A layer as the files of the driver see it.
+#ifndef DUPLEX_DRIVER_LAYER_H
+#define DUPLEX_DRIVER_LAYER_H
+
+#include "driver/stack.h"
+#include "duplex/layer.h"
+
+// One piece: the same for all experts but for the places.
+struct layer_piece {
+  uint32_t stripe, parts;
+  uint32_t inner_of[LAYER_PARTS];
+  struct weight_layout up[LAYER_PARTS];  // of the parts, one behind the other
+  struct weight_layout down;
+  uint32_t inner, up_row_sets;
+};
+
+// Where a piece of an expert lies.
+struct layer_place {
+  bool there;
+  struct region up, down;
+};
+
+struct duplex_layer {
+  struct handle handle;
+  struct duplex_stack *stack;
+  unsigned experts, pieces;
+  uint32_t hidden;
+  bool gated, up_exponents, down_exponents;
+  struct layer_piece piece[PROTOCOL_LAYER_PIECES];
+  struct layer_place *places;  // [pieces][experts]
+  // The generation of the queue in which the firmware has the layer as it is now; 0: it has not.
+  uint32_t registered;
+  unsigned slot;  // of the stack's layer_slots, if they name the layer as owner
+};
+
+// The layer is there and was not closed; the piece is one of it and not empty.
+int need_layer(const struct duplex_layer *layer);
+int need_piece(const struct duplex_layer *layer, unsigned piece);
+struct layer_place *layer_place(const struct duplex_layer *layer, unsigned expert, unsigned piece);
+
+// Tells the firmware of the layer, unless it knows; messages of their own. Errors: those of
+// message_run_beside.
+int layer_register(struct duplex_layer *layer);
+// The firmware's table has room again.
+void layer_forget(struct duplex_layer *layer);
+
+// Logic-PIM's share of a job, expert by expert.
+struct layer_share {
+  unsigned piece;
+  struct region x, results;
+  uint32_t x_row_sets, result_row_sets;
+  size_t tokens;   // of all experts
+  uint32_t *list;  // of the message
+  struct layer_share_expert {
+    uint32_t cut, count;
+  } expert[];
+};
+
+#endif

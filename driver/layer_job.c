@@ -1,0 +1,319 @@
+// SPDX-License-Identifier: Apache-2.0
+// A job of Logic-PIM on one piece of all experts of a layer.
+#include <stdlib.h>
+#include <string.h>
+
+#include "driver/activation_table.h"
+#include "driver/arguments.h"
+#include "driver/bundle_owner.h"
+#include "driver/job.h"
+#include "driver/layer.h"
+#include "driver/messages.h"
+#include "driver/queue.h"
+#include "driver/stack_error.h"
+#include "driver/transfer.h"
+#include "duplex/arithmetic.h"
+#include "duplex/error.h"
+
+#define TOKENS_MOST 4096u
+
+static uint32_t groups_of(uint32_t count) { return duplex_divide_up(count, DUPLEX_LANES); }
+
+// The job as the firmware has it: for the sizes of x and results.
+static struct layer_job layer_job(const struct duplex_layer *layer, unsigned piece,
+                                  enum duplex_result_format format) {
+  const struct weight_layout *down = &layer->piece[piece].down;
+  const uint32_t hidden_tiles = duplex_divide_up(layer->hidden, DUPLEX_WIDTH);
+  return (struct layer_job){
+      .hidden = layer->hidden,
+      .down_layout = *down,
+      .groups_of_pass = groups_of_pass(hidden_tiles > down->k_tiles ? hidden_tiles : down->k_tiles),
+      .format = format,
+      .channels = layer->stack->channels};
+}
+
+// The tokens of one expert, whose x and results begin at these row sets of the job's.
+static struct token_work expert_work(const struct layer_job *job, const struct layer_share *share,
+                                     uint32_t count, uint32_t x, uint32_t results) {
+  const uint32_t groups = groups_of(count);
+  return (struct token_work){.x = {share->x.base + x, share->x.stripe},
+                             .results = {share->results.base + results, share->results.stripe},
+                             .x_row_sets = layer_x_row_sets(job, job->groups_of_pass),
+                             .result_row_sets = layer_result_row_sets(job, job->groups_of_pass),
+                             .groups = groups,
+                             .groups_of_pass = job->groups_of_pass,
+                             .passes = duplex_divide_up(groups, job->groups_of_pass),
+                             .m = count};
+}
+
+// The numbers of a job, against its layer.
+static int check_work(const struct duplex_layer *layer, const struct duplex_layer_work *work) {
+  struct duplex_stack *stack = layer->stack;
+  int error = need(stack, "work", work);
+  if (!error) error = need(stack, "cuts", work->cuts);
+  if (!error) error = need(stack, "counts", work->counts);
+  if (!error) error = need_f16(stack, "x", work->x);
+  if (!error) error = need_piece(layer, work->piece);
+  if (error) return error;
+  const unsigned own = layer->piece[work->piece].stripe;
+  if (work->bundles && (own & ~work->bundles || work->bundles & ~stack->bundles))
+    return stack_fail(stack, DUPLEX_ERROR_ARGUMENT,
+                      "bundles 0x%x: expected some of 0x%x, and those of the piece, 0x%x", work->bundles,
+                      stack->bundles, own);
+  if ((unsigned)work->format > DUPLEX_ACC)
+    return stack_fail(stack, DUPLEX_ERROR_ARGUMENT, "format %d: expected f16, f32 or acc", (int)work->format);
+  return DUPLEX_OK;
+}
+
+// One expert's cut and tokens.
+static int check_expert(const struct duplex_layer *layer, const struct duplex_layer_work *work,
+                        unsigned expert) {
+  const unsigned cut = work->cuts[expert];
+  if (work->counts[expert] > TOKENS_MOST)
+    return stack_fail(layer->stack, DUPLEX_ERROR_ARGUMENT, "%u tokens for expert %u: expected at most %u",
+                      work->counts[expert], expert, TOKENS_MOST);
+  if (cut == 0 || (cut <= layer->piece[work->piece].parts && layer_place(layer, expert, work->piece)->there))
+    return DUPLEX_OK;
+  return stack_fail(layer->stack, DUPLEX_ERROR_ARGUMENT,
+                    "cut %u of expert %u: expected at most %u, and 0 where the piece was not loaded", cut,
+                    expert, layer->piece[work->piece].parts);
+}
+
+// What Logic-PIM does, and the list that tells the firmware. NULL with an error.
+static int plan_share(const struct duplex_layer *layer, const struct duplex_layer_work *work,
+                      struct layer_share **made) {
+  const unsigned experts = layer->experts;
+  const struct layer_job job = layer_job(layer, work->piece, (enum duplex_result_format)work->format);
+  const size_t of_experts = sizeof **made + experts * sizeof *(*made)->expert;
+  struct layer_share *share = calloc(1, of_experts + (experts + 1) / 2 * sizeof *share->list);
+  *made = share;
+  if (!share) return stack_no_memory(layer->stack);
+  share->piece = work->piece;
+  share->list = (uint32_t *)(share->expert + experts);
+  for (unsigned i = 0; i < experts; i++) {
+    const int error = check_expert(layer, work, i);
+    if (error) return error;
+    const uint32_t groups = groups_of(work->counts[i]);
+    share->expert[i] = (struct layer_share_expert){work->cuts[i], work->counts[i]};
+    share->tokens += work->counts[i];
+    share->list[i / 2] |= LAYER_LIST(groups, (uint32_t)work->cuts[i]) << i % 2 * 16;
+    if (!work->cuts[i]) continue;
+    share->x_row_sets += layer_x_row_sets(&job, groups);
+    share->result_row_sets += layer_result_row_sets(&job, groups);
+  }
+  return DUPLEX_OK;
+}
+
+// Row sets in the bundles of the piece. Without work the regions are any that are the client's.
+static int take_space(struct duplex_stack *stack, unsigned bundles, struct layer_share *share) {
+  if (share->x_row_sets == 0) {
+    share->x = share->results = stack->table;
+    return DUPLEX_OK;
+  }
+  if (space_take_mailbox(stack->space, bundles, share->x_row_sets, &share->x) &&
+      space_take_mailbox(stack->space, bundles, share->result_row_sets, &share->results))
+    return DUPLEX_OK;
+  return stack_fail(stack, DUPLEX_ERROR_OUT_OF_SPACE,
+                    "no room in the stack's DRAM for the activations and results of %zu tokens",
+                    share->tokens);
+}
+
+static void give_back(struct duplex_job *job) {
+  struct layer_share *share = job->layer.share;
+  struct space *space = job->stack->space;
+  if (share->x_row_sets && share->x.stripe) space_give(space, share->x, share->x_row_sets);
+  if (share->x_row_sets && share->results.stripe) space_give(space, share->results, share->result_row_sets);
+  free(share);
+}
+
+// Calls `visit` for each expert with work on Logic-PIM, with its tokens' first place among all.
+static int for_each_expert(const struct duplex_job *job,
+                           int (*visit)(const struct duplex_job *job, struct token_work *work,
+                                        unsigned expert, size_t first, void *context),
+                           void *context) {
+  const struct duplex_layer *layer = job->layer.layer;
+  const struct layer_share *share = job->layer.share;
+  const struct layer_job sizes = layer_job(layer, share->piece, job->format);
+  uint32_t x = 0;
+  uint32_t results = 0;
+  size_t first = 0;
+  int error = DUPLEX_OK;
+  for (unsigned i = 0; i < layer->experts && !error; i++) {
+    const struct layer_share_expert *expert = &share->expert[i];
+    if (expert->cut && expert->count) {
+      struct token_work work = expert_work(&sizes, share, expert->count, x, results);
+      error = visit(job, &work, i, first, context);
+      x += layer_x_row_sets(&sizes, work.groups);
+      results += layer_result_row_sets(&sizes, work.groups);
+    }
+    first += expert->count;
+  }
+  return error;
+}
+
+static int upload_expert(const struct duplex_job *job, struct token_work *work, unsigned expert, size_t first,
+                         void *context) {
+  const struct duplex_layer_work *from = context;
+  const size_t hidden = job->layer.layer->hidden;
+  (void)expert;
+  if (from->tokens) work->rows = from->tokens + first;
+  return tokens_upload(job->stack, work, from->tokens ? from->x : from->x + first * hidden, hidden);
+}
+
+static int read_expert(const struct duplex_job *job, struct token_work *work, unsigned expert, size_t first,
+                       void *context) {
+  const struct weight_layout *down = &job->layer.layer->piece[job->layer.share->piece].down;
+  const size_t row_bytes = down->rows * (result_row_bytes(job->format) / DUPLEX_LANES);
+  (void)expert;
+  return tokens_read_results(job->stack, work, down, job->format, (uint8_t *)context + first * row_bytes);
+}
+
+static int read_results(struct duplex_job *job, void *y) {
+  const size_t row_bytes = (size_t)job->layer.layer->hidden * (result_row_bytes(job->format) / DUPLEX_LANES);
+  memset(y, 0, job->layer.share->tokens * row_bytes);
+  return for_each_expert(job, read_expert, y);
+}
+
+// Weights and products of one matrix, or of the first `columns` of its columns.
+static void note_matrix(struct duplex_stack *stack, const struct weight_layout *layout, uint32_t columns,
+                        size_t tokens) {
+  struct duplex_stack_stats *stats = &stack->stats;
+  for (unsigned channel = 0; channel < stack->channels; channel++) {
+    uint32_t first;
+    const uint64_t rows = layout_channel_rows(layout, channel, &first);
+    stats->channel[channel].rows += rows;
+    stats->channel[channel].macs += rows * columns * tokens;
+    stats->macs += rows * columns * tokens;
+  }
+  stats->useful_bytes += (uint64_t)layout->rows * columns * sizeof(duplex_f16);
+}
+
+static int note_expert(const struct duplex_job *job, struct token_work *work, unsigned expert, size_t first,
+                       void *context) {
+  const struct duplex_layer *layer = job->layer.layer;
+  const struct layer_piece *piece = &layer->piece[job->layer.share->piece];
+  uint32_t inner = 0;
+  (void)first, (void)context;
+  for (uint32_t part = 0; part < job->layer.share->expert[expert].cut; part++) {
+    note_matrix(job->stack, &piece->up[part], layer->hidden, work->m);
+    inner += piece->inner_of[part];
+  }
+  note_matrix(job->stack, &piece->down, inner, work->m);
+  return DUPLEX_OK;
+}
+
+static int note_work(struct duplex_job *job) {
+  for (unsigned channel = 0; channel < job->stack->channels; channel++)
+    job->stack->stats.channel[channel].rows = 0;
+  return for_each_expert(job, note_expert, NULL);
+}
+
+static void write_list(const struct duplex_job *job) {
+  memcpy(queue_list(job->stack), job->layer.share->list,
+         (job->layer.layer->experts + 1) / 2 * sizeof *job->layer.share->list);
+}
+
+// The activation unit has the client's table: a job whose bundles are not all of the client's cannot load it.
+static int bring_table(struct duplex_stack *stack) {
+  const struct expert_message table = activation_table_message(stack);
+  return message_run_beside(stack, MESSAGE_EXPERT, &table, sizeof table);
+}
+
+// For a firmware that knows nothing of the layer; the one that does still knows it afterwards.
+static int prepare(struct duplex_job *job) {
+  struct duplex_layer *layer = job->layer.layer;
+  const uint32_t registered = layer->registered;
+  int error = layer_register(layer);
+  layer->registered = registered;
+  if (!error) error = bring_table(job->stack);
+  write_list(job);
+  return error;
+}
+
+// Before the job is submitted: layer and table are there, as messages of their own. With jobs in flight
+// nothing but the layer that is registered already will do.
+static int make_ready(struct duplex_layer *layer, const struct duplex_layer_work *work, unsigned bundles) {
+  struct duplex_stack *stack = layer->stack;
+  const struct duplex_activation_table *table = work->table ? work->table : duplex_activation_builtin("silu");
+  if (stack->shared->in_mid_job)
+    return stack_fail(stack, DUPLEX_ERROR_BUSY, "a job is being executed: wait for it first");
+  if (stack->queue.produced != stack->queue.collected)
+    return stack_fail(stack, DUPLEX_ERROR_BUSY, "jobs are in flight: wait for them first");
+  int error = jobs_agree(stack, stack->bundles);
+  if (!error) error = activation_table_load(stack, table);
+  if (!error && bundles != stack->bundles) error = bring_table(stack);
+  return error ? error : layer_register(layer);
+}
+
+// The message of a job that has its regions.
+static void fill_message(struct duplex_job *job) {
+  const struct layer_share *share = job->layer.share;
+  const struct expert_message table = activation_table_message(job->stack);
+  job->message.layer = (struct layer_run_message){.layer = job->layer.layer->slot,
+                                                  .piece = share->piece,
+                                                  .experts = job->layer.layer->experts,
+                                                  .x = message_region(share->x),
+                                                  .results = message_region(share->results),
+                                                  .table = table.table,
+                                                  .x_row_sets = share->x_row_sets,
+                                                  .result_row_sets = share->result_row_sets,
+                                                  .table_tiles = table.table_tiles,
+                                                  .table_serial = table.table_serial,
+                                                  .format = job->format};
+}
+
+// Starts the planned share.
+static int start(struct duplex_layer *layer, const struct duplex_layer_work *work, unsigned bundles,
+                 struct layer_share *share, struct duplex_job **job) {
+  static const struct job_ops ops = {note_work, read_results, prepare, give_back};
+  struct duplex_stack *stack = layer->stack;
+  const struct duplex_job planned = {.ops = &ops,
+                                     .bundles = bundles,
+                                     .kind = MESSAGE_LAYER_RUN,
+                                     .bytes = sizeof(struct layer_run_message),
+                                     .format = (enum duplex_result_format)work->format,
+                                     .layer = {layer, share}};
+  int error = job_new(stack, &planned, job);
+  if (error) {
+    free(share);
+    return error;
+  }
+  error = take_space(stack, layer->piece[work->piece].stripe, share);
+  if (!error) error = for_each_expert(*job, upload_expert, (void *)(uintptr_t)work);
+  if (error) {
+    job_drop(job);
+    return error;
+  }
+  fill_message(*job);
+  write_list(*job);
+  return job_submit(job);
+}
+
+int duplex_layer_start(struct duplex_layer *layer, const struct duplex_layer_work *work,
+                       struct duplex_job **job) {
+  struct layer_share *share = NULL;
+  if (job) *job = NULL;
+  int error = need_layer(layer);
+  if (error) return error;
+  struct duplex_stack *stack = layer->stack;
+  error = need(stack, "job", job);
+  if (!error) error = check_work(layer, work);
+  if (error) return error;
+  const unsigned bundles = work->bundles ? work->bundles : stack->bundles;
+  stack->error_text[0] = 0;
+  error = plan_share(layer, work, &share);
+  if (!error) error = make_ready(layer, work, bundles);
+  if (!error) return start(layer, work, bundles, share, job);
+  free(share);
+  return error;
+}
+
+int duplex_stack_hand_over(struct duplex_stack *stack, unsigned bundles) {
+  if (!stack) return DUPLEX_ERROR_ARGUMENT;
+  if (bundles & ~stack->bundles)
+    return stack_fail(stack, DUPLEX_ERROR_ARGUMENT, "bundles 0x%x: expected some of 0x%x", bundles,
+                      stack->bundles);
+  if (stack->shared->in_mid_job)
+    return stack_fail(stack, DUPLEX_ERROR_BUSY, "a job is being executed: wait for it first");
+  return bundle_owner_set(stack, bundles);
+}
