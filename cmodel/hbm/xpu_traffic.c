@@ -96,21 +96,30 @@ static bool is_wanted(const struct duplex_xpu_traffic *x, unsigned bundle, unsig
   return false;
 }
 
-// A refresh that is owed, or the PRE before it, for a bank that nobody wants; XPU_NOTHING if there is none.
+// A refresh that a bank owes, or the PRE before it, if nobody wants its row; XPU_NOTHING: none, or not now.
+static struct xpu_candidate refresh_of(const struct duplex_xpu_traffic *x, unsigned bundle, unsigned bank) {
+  const struct duplex_xpu_bank *b = &x->bank[bundle][bank];
+  struct xpu_candidate c = {XPU_NOTHING, bundle, bank, 0};
+  if (b->owed == 0 || is_wanted(x, bundle, bank) || xpu_writes_want(x, bundle, bank) ||
+      xpu_reads_want(x, bundle, bank))
+    return c;
+  if (b->open && x->now >= b->pre_at) c.command = DUPLEX_ROW_COMMAND_PRE;
+  if (!b->open && xpu_rank_ready(x, bundle, bank)) c.command = DUPLEX_ROW_COMMAND_REF;
+  return c;
+}
+
+// The refresh of this clock: first that of a bank whose reads wait for it.
 static struct xpu_candidate refresh(const struct duplex_xpu_traffic *x) {
+  struct xpu_candidate first = {.command = XPU_NOTHING};
   for (unsigned bundle = 0; bundle < DUPLEX_BUNDLES; bundle++) {
     for (unsigned bank = 0; x->owned >> bundle & 1 && bank < 8; bank++) {
-      const struct duplex_xpu_bank *b = &x->bank[bundle][bank];
-      if (b->owed == 0 || is_wanted(x, bundle, bank) || xpu_writes_want(x, bundle, bank) ||
-          xpu_reads_want(x, bundle, bank))
-        continue;
-      if (b->open && x->now >= b->pre_at)
-        return (struct xpu_candidate){DUPLEX_ROW_COMMAND_PRE, bundle, bank, 0};
-      if (!b->open && xpu_rank_ready(x, bundle, bank))
-        return (struct xpu_candidate){DUPLEX_ROW_COMMAND_REF, bundle, bank, 0};
+      const struct xpu_candidate c = refresh_of(x, bundle, bank);
+      if (c.command == XPU_NOTHING) continue;
+      if (x->read[bundle].pair[bank / 2].left) return c;
+      if (first.command == XPU_NOTHING) first = c;
     }
   }
-  return (struct xpu_candidate){.command = XPU_NOTHING};
+  return first;
 }
 
 // Rows of bundles that were given back.
