@@ -89,12 +89,18 @@ static uint64_t note_phase(struct moe_run *run, unsigned number, const struct ph
   return begin + duplex_larger(all, sides);
 }
 
-// Both phases of the decision.
+// Whether any side has work in a phase.
+static bool has_work(const struct schedule_decision *decision, unsigned phase) {
+  return decision->pim[phase] || decision->xpu[1 - phase];
+}
+
+// The phases of the decision.
 static int run_phases(struct moe_run *run) {
   struct phase_times times[DUPLEX_STACKS_MOST];
   uint64_t clock = 0;
   int error = DUPLEX_OK;
   for (unsigned phase = 0; phase < DUPLEX_PHASES && !error; phase++) {
+    if (!has_work(&run->decision, phase)) continue;
     error = phase_run(run, run->decision.owned[phase], times);
     clock = note_phase(run, phase, times, clock);
   }
