@@ -72,21 +72,25 @@ static void free_run(struct moe_run *run) {
 static uint64_t note_phase(struct moe_run *run, unsigned number, const struct phase_times *times,
                            uint64_t begin) {
   struct duplex_moe_stats *stats = &run->device->stats;
-  uint64_t all = 0;
+  struct events *events = &run->device->events;
+  uint64_t hand_over = 0;
   for (unsigned stack = 0; stack < run->device->stacks; stack++) {
-    const struct phase_times *own = &times[stack];
-    stats->logic_pim[number] = duplex_larger(stats->logic_pim[number], own->logic_pim);
-    stats->xpu_reads[number] = duplex_larger(stats->xpu_reads[number], own->xpu_reads);
-    all = duplex_larger(all, own->all);
-    events_add(&run->device->events, number ? "experts, phase 1" : "experts, phase 0", stack + 1, begin,
-               begin + own->logic_pim, -1);
+    stats->logic_pim[number] = duplex_larger(stats->logic_pim[number], times[stack].logic_pim);
+    stats->xpu_reads[number] = duplex_larger(stats->xpu_reads[number], times[stack].xpu_reads);
+    hand_over = duplex_larger(hand_over, times[stack].hand_over);
   }
   const uint64_t sides = duplex_larger(stats->logic_pim[number], stats->xpu_reads[number]);
+  const uint64_t from = begin + hand_over;
+  for (unsigned stack = 0; stack < run->device->stacks; stack++) {
+    events_add(events, "hand-over", stack + 1, begin, begin + times[stack].hand_over, -1);
+    events_add(events, number ? "experts, phase 1" : "experts, phase 0", stack + 1, from,
+               from + times[stack].logic_pim, -1);
+  }
+  events_add(events, number ? "read, phase 1" : "read, phase 0", 0, from, from + stats->xpu_reads[number],
+             -1);
   stats->sides += sides;
-  stats->hand_over += all > sides ? all - sides : 0;
-  events_add(&run->device->events, number ? "read, phase 1" : "read, phase 0", 0, begin,
-             begin + stats->xpu_reads[number], -1);
-  return begin + duplex_larger(all, sides);
+  stats->hand_over += hand_over;
+  return from + sides;
 }
 
 // Whether any side has work in a phase.

@@ -135,15 +135,17 @@ static int read_share(struct moe_run *run, const struct share *share) {
   return share_read(share);
 }
 
-// Works of the xPU beside a job of Logic-PIM: reads are queued and the arithmetic is done while it is in
-// flight.
-static int start_xpu(const struct phase *phase, unsigned stack) {
+// The xPU's work on a stack: reads are queued, and its numbers are computed before the clock runs on. *begin
+// is the clock at which the reads may begin.
+static int start_xpu(const struct phase *phase, unsigned stack, uint64_t *begin) {
+  struct duplex_backend *backend = phase->run->device->stack[stack]->backend;
+  *begin = backend->ops->clocks(backend);
   const int error = each_share(phase, stack, read_share);
   return error ? error : each_share(phase, stack, compute_share);
 }
 
-// All jobs of the phase on a stack, one after another; the xPU starts beside the first one.
-static int run_jobs(const struct phase *phase, unsigned stack) {
+// All jobs of the phase on a stack, one after another; the xPU starts with the first one.
+static int run_jobs(const struct phase *phase, unsigned stack, uint64_t *begin) {
   uint8_t cuts[DUPLEX_EXPERTS_MOST];
   const struct moe_run *run = phase->run;
   bool xpu_started = false;
@@ -152,12 +154,12 @@ static int run_jobs(const struct phase *phase, unsigned stack) {
     if (!is_logic_pims(phase, stack, piece) || !cuts_of(run, stack, piece, cuts)) continue;
     int error = start_job(phase, stack, piece, cuts, &job);
     if (error) return error;
-    const int of_xpu = xpu_started ? DUPLEX_OK : start_xpu(phase, stack);
+    const int of_xpu = xpu_started ? DUPLEX_OK : start_xpu(phase, stack, begin);
     xpu_started = true;
     error = finish_job(phase, stack, piece, cuts, job);
     if (error || of_xpu) return error ? error : of_xpu;
   }
-  return xpu_started ? DUPLEX_OK : start_xpu(phase, stack);
+  return xpu_started ? DUPLEX_OK : start_xpu(phase, stack, begin);
 }
 
 static int run_stack(void *context, unsigned stack) {
@@ -166,12 +168,12 @@ static int run_stack(void *context, unsigned stack) {
   struct duplex_backend *backend = phase->run->device->stack[stack]->backend;
   struct phase_times *times = &phase->times[stack];
   struct duplex_xpu_state state;
+  uint64_t begin = backend->ops->clocks(backend);
   int error = duplex_stack_hand_over(phase->run->device->stack[stack], phase->owned);
-  const uint64_t begin = backend->ops->clocks(backend);
-  if (!error) error = run_jobs(phase, stack);
+  times->hand_over = backend->ops->clocks(backend) - begin;
+  if (!error) error = run_jobs(phase, stack, &begin);
   if (!error) error = backend->ops->xpu_wait(backend);
   backend->ops->xpu_state(backend, &state);
-  times->all = backend->ops->clocks(backend) - begin;
   times->xpu_reads = state.read_at > begin ? state.read_at - begin : 0;
   return error;
 }

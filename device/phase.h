@@ -5,11 +5,12 @@
 
 #include "device/run.h"
 
-// What a phase took on a stack, in clocks from its beginning.
+// What a phase took on a stack, in clocks. Both sides begin at the first doorbell. Registers that the host
+// reads for statistics take clocks too, which count for nobody.
 struct phase_times {
-  uint64_t logic_pim;  // from the first doorbell to the last completion, without what lies between jobs
+  uint64_t hand_over;  // of the bundles, before the sides begin
+  uint64_t logic_pim;  // of its jobs, from doorbell to completion
   uint64_t xpu_reads;  // to the last data
-  uint64_t all;        // until both sides are at rest
 };
 
 // Runs the phase on all stacks. Logic-PIM owns the bundles `owned`, the xPU the others; pieces whose bundles
