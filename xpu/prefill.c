@@ -101,7 +101,8 @@ static bool is_legal(const struct xpu_prefill *prefill) {
 
 // What all blocks have in common, and the size of a whole one.
 static struct prefill_block common_of(const struct xpu_prefill *prefill) {
-  struct prefill_block block = {.prefill = prefill, .kernels = xpu_kernels()};
+  struct prefill_block block = {
+      .prefill = prefill, .kernels = xpu_kernels(), .softmax = xpu_softmax_kernels()};
   block.heads = prefill->q_heads / prefill->kv_heads;
   block.positions = block.heads < BLOCK_TOKENS ? BLOCK_TOKENS / block.heads : 1;
   if (block.positions > prefill->positions) block.positions = prefill->positions;

@@ -6,6 +6,7 @@
 
 #include "xpu/block.h"
 #include "xpu/prefill.h"
+#include "xpu/softmax.h"
 
 #define PREFILL_CHUNK XPU_BLOCK_COLUMNS  // keys that the context takes together
 
@@ -33,6 +34,7 @@ struct prefill_room {
 struct prefill_block {
   const struct xpu_prefill *prefill;
   const struct xpu_kernels *kernels;
+  const struct xpu_softmax_kernels *softmax;
   struct prefill_room *room;
   unsigned kv_head;
   unsigned first, positions;  // of the queries

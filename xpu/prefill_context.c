@@ -4,7 +4,6 @@
 
 #include "xpu/panel.h"
 #include "xpu/prefill_block.h"
-#include "xpu/softmax.h"
 
 #define TOKENS XPU_PANEL_TOKENS
 #define ROWS XPU_PANEL_ROWS
@@ -79,8 +78,8 @@ static void add_panel(const struct prefill_block *block, unsigned panel, const s
   const unsigned left = prefill_panel_keys(block, panel) - chunk->first;
   const unsigned count = left < chunk->count ? left : chunk->count;
   struct xpu_softmax_weights weights = {.coarse = room->coarse, .fine = room->fine};
-  xpu_softmax_weigh(prefill_scores(block, panel, chunk->first), count, softmax->maximum, block->prefill->wide,
-                    &weights, softmax->l);
+  block->softmax->weigh(prefill_scores(block, panel, chunk->first), count, softmax->maximum,
+                        block->prefill->wide, &weights, softmax->l);
   for (unsigned group = 0; group < block->groups; group++) {
     struct xpu_block *sums = sums_of(block, panel, group);
     const double *v = v_panel(block, group);

@@ -4,7 +4,6 @@
 
 #include "xpu/panel.h"
 #include "xpu/prefill_block.h"
-#include "xpu/softmax.h"
 
 #define TOKENS XPU_PANEL_TOKENS
 #define ROWS XPU_PANEL_ROWS
@@ -99,7 +98,7 @@ void prefill_make_scores(const struct prefill_block *block) {
   for (unsigned panel = 0; panel < block->panels; panel++) {
     duplex_f32 *maximum = room->softmax[panel].maximum;
     for (unsigned token = 0; token < TOKENS; token++) maximum[token] = DUPLEX_MAXIMUM_START;
-    xpu_softmax_scale(prefill_scores(block, panel, 0), prefill_panel_keys(block, panel), prefill->scale,
-                      maximum);
+    block->softmax->scale(prefill_scores(block, panel, 0), prefill_panel_keys(block, panel), prefill->scale,
+                          maximum);
   }
 }
