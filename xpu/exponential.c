@@ -26,6 +26,7 @@ static const __int128 ln_2 = (__int128)0xb17217f7d << 64 | 0x1cf79abc9e3b3980;
 // e^r for r in units of 2^-63 below ln 2.
 static uint64_t series(uint64_t r) {
   uint64_t sum = ONE;
+#pragma GCC unroll 20  // divisions by constants are products
   for (unsigned n = SERIES_TERMS; n > 0; n--) sum = ONE + (uint64_t)((unsigned __int128)r * sum >> 63) / n;
   return sum;
 }
