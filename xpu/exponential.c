@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // e^x = 2^k * e^r with r = x - k ln 2 in [0, ln 2), and a power series for e^r, in integers.
 //
-// The series' sum comes up to 5 units of 2^-63 too low and never too high. Of all binary32 arguments none has
-// an exponential that close above a tie of binary32, which tests/xpu/exponential_all.c tries out, so the
-// sum's rounding is that of e^x.
+// The series' sum comes less than 5 units of 2^-63 too low, or one too high. No binary32 argument has an
+// exponential that close to a tie of binary32, which tests/xpu/exponential_all.c tries out, so the sum's
+// rounding is that of e^x.
 #include "xpu/exponential.h"
 
 #include "cmodel/common/f32_fields.h"
