@@ -59,7 +59,8 @@ static void test_random(void **state) {
   (void)state;
   struct duplex_random random;
   duplex_random_seed(&random, seed, 0);
-  for (uint64_t i = 0; i < 1000000 * scale; i++) {
+  const uint64_t count = 1000000 * scale / environment_count("DUPLEX_SHARE");
+  for (uint64_t i = 0; i < count; i++) {
     const uint32_t sign_and_fraction = (uint32_t)duplex_random_u64(&random) & 0x807fffffu;
     check(sign_and_fraction | (uint32_t)(100 + duplex_random_below(&random, 34)) << 23);
   }
