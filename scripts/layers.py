@@ -18,7 +18,7 @@ import sys
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 TABLE = ROOT / "layers.txt"
 SOURCES = (".c", ".h", ".cpp")
-LIBRARY = ("cmodel", "xpu", "firmware", "driver", "backend")  # no mutable state at file scope
+LIBRARY = ("cmodel", "xpu", "schedule", "firmware", "driver", "backend")  # no mutable state at file scope
 ACYCLIC = LIBRARY + ("cli",)
 
 

@@ -1,0 +1,144 @@
+// SPDX-License-Identifier: Apache-2.0
+// The schedule of an MoE layer over both sides of a device: placement, tables of time, policies, bound
+// (docs/schedule.md).
+//
+// Freestanding but for tables_file.h: no library, no heap, no floating point. One code for the firmware, the
+// driver and the simulator. Times are integers, in units of `clocks_per_unit` clocks of 650 MHz.
+#ifndef DUPLEX_SCHEDULE_H
+#define DUPLEX_SCHEDULE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#define SCHEDULE_VERSION 1u
+#define SCHEDULE_EXPERTS 256u  // of a layer, on one device
+#define SCHEDULE_GROUPS 64u    // groups of 8 tokens with times of their own; beyond them times are linear
+#define SCHEDULE_PIECES 2u
+#define SCHEDULE_PARTS 10u
+#define SCHEDULE_CUTS (SCHEDULE_PARTS + 1u)
+#define SCHEDULE_BUNDLES 4u
+#define SCHEDULE_STACKS 8u
+#define SCHEDULE_ALL_BUNDLES 0xfu
+#define SCHEDULE_HOT 64u          // experts beyond SCHEDULE_GROUPS that `best` considers one by one
+#define SCHEDULE_MOST (1u << 23)  // a time of SCHEDULE_GROUPS groups is less, so that sums fit 32 bits
+
+struct schedule_shape {
+  uint32_t hidden, inner;     // H, F; from 1
+  uint32_t experts;           // of the layer on this device, 1 to SCHEDULE_EXPERTS
+  uint32_t stacks, channels;  // 1 to 8, 1 to 32
+  uint32_t gated;             // 1: gate and up, 0: up alone
+};
+
+// Where the weights of an expert lie in each stack; fixed when they are loaded.
+//   STRIPED    one piece over all four bundles: the sides take turns
+//   ALTERNATE  one piece in bundles {0, 1} (even experts) or {2, 3} (odd ones)
+//   HALVED     piece 0 in bundles {0, 1}, piece 1 in {2, 3}
+enum schedule_layout { SCHEDULE_STRIPED, SCHEDULE_ALTERNATE, SCHEDULE_HALVED };
+
+// A piece is a list of parts: inner columns in order, whose gate and up rows are a matrix each. `width`:
+// inner columns of a part in the widest slice; the others differ in the last part of the last piece
+// (schedule_part). Stack i has the inner columns from F i / stacks on to F (i + 1) / stacks.
+struct schedule_placement {
+  uint32_t layout;  // enum schedule_layout
+  uint32_t pieces;  // 1 or 2
+  uint32_t parts[SCHEDULE_PIECES];
+  uint32_t width[SCHEDULE_PIECES][SCHEDULE_PARTS];
+};
+
+// The times of one expert with a given number of groups of 8 tokens. Cut i: parts 0 to i - 1 on Logic-PIM,
+// the rest on the xPU; cut 0 takes Logic-PIM no time. A piece is streamed by Logic-PIM from its own bundles.
+// `xpu` of a cut may hold besides what Logic-PIM's share costs the xPU in that phase (x written, partial sums
+// read).
+struct schedule_row {
+  uint32_t pim[SCHEDULE_PIECES][SCHEDULE_CUTS];
+  uint32_t xpu[SCHEDULE_PIECES][SCHEDULE_CUTS];
+  uint32_t striped[SCHEDULE_BUNDLES];  // Logic-PIM: the whole expert striped over 1 to 4 bundles
+  uint32_t whole;                      // the xPU: the whole expert
+};
+
+struct schedule_times {
+  uint32_t version;  // SCHEDULE_VERSION
+  uint32_t hash;     // schedule_hash of what follows
+  uint32_t clocks_per_unit;
+  struct schedule_shape shape;
+  struct schedule_placement placement;
+  uint32_t knee[SCHEDULE_PIECES];  // a cut before the last that takes a clock off the xPU most cheaply, or 0
+  struct schedule_row rows[SCHEDULE_GROUPS + 1];  // rows[0] is zero
+  struct schedule_row slope;                      // added for each group beyond SCHEDULE_GROUPS
+};
+
+enum schedule_policy { SCHEDULE_XPU, SCHEDULE_PIM, SCHEDULE_PAPER, SCHEDULE_BEST };
+
+// Two phases. In phase f Logic-PIM owns the bundles `owned[f]` and the xPU the others; Logic-PIM works on the
+// prefixes of pieces f (for pim[f] units) while the xPU works on the suffixes of pieces 1 - f (xpu[1 - f]).
+// "Piece" of an expert that lies as one piece in pair f: f. total = max(pim[0], xpu[1]) + max(pim[1],
+// xpu[0]). A phase without work has no time and needs no hand-over.
+//
+// `best`: cut[q][e] is the cut of piece q of expert e; of an ALTERNATE expert cut[e % 2][e] is used and the
+// other is 0, of a STRIPED one cut[0][e] is 0 or 1. `xpu`, `pim`, `paper` have their own placement (striped
+// over four bundles, or an expert in bundle e % 4): cut[0][e] is 1 for Logic-PIM and 0 for the xPU.
+struct schedule_decision {
+  uint32_t policy;
+  uint32_t spaces;  // 1: `paper` chose one bundle an expert; else its experts are striped over all four
+  uint32_t owned[2];
+  uint32_t pim[2], xpu[2], total;
+  uint8_t cut[SCHEDULE_PIECES][SCHEDULE_EXPERTS];
+};
+
+// What `best` notes meanwhile: memory of the caller's, too large for a small stack. A bin: experts of a class with
+// the same number of groups, and what such an expert as a whole takes Logic-PIM, and off the xPU.
+struct schedule_bin {
+  uint32_t groups, rank, experts;
+  uint32_t pim, relief;
+};
+#define SCHEDULE_BINS (SCHEDULE_GROUPS + SCHEDULE_HOT)
+struct schedule_work {
+  uint32_t histogram[SCHEDULE_GROUPS + 1];
+  uint32_t hot_experts, left_experts, left_groups;
+  uint16_t hot[SCHEDULE_HOT];           // groups of the experts beyond SCHEDULE_GROUPS
+  uint8_t rank[SCHEDULE_EXPERTS];       // of an expert: the bin that it is in
+  struct schedule_bin bins[SCHEDULE_PIECES][SCHEDULE_BINS];
+  uint32_t marginal[SCHEDULE_PIECES][2][SCHEDULE_CUTS];  // times of the cuts of a hot expert
+};
+
+// Chooses layout and parts. False if the shape is out of range.
+bool schedule_place(const struct schedule_shape *shape, struct schedule_placement *placement);
+
+// Inner columns of the layer (0 to F - 1) that a part of a piece has in one stack: the first and how many,
+// perhaps none.
+struct schedule_range {
+  uint32_t first, count;
+};
+struct schedule_range schedule_part(const struct schedule_shape *shape,
+                                    const struct schedule_placement *placement, uint32_t stack,
+                                    uint32_t piece, uint32_t part);
+
+// Tables from formulas instead of the cycle model (docs/schedule.md); shape and placement are copied.
+void schedule_formula(const struct schedule_shape *shape, const struct schedule_placement *placement,
+                      struct schedule_times *times);
+
+// Version, knees and hash of a table whose other fields are filled in.
+void schedule_seal(struct schedule_times *times);
+uint32_t schedule_hash(const struct schedule_times *times);
+
+// True if version, hash, ranges and the order of times are as they must be.
+bool schedule_valid(const struct schedule_times *times);
+
+// counts[e]: tokens of expert e of times->shape.experts. The table must be valid.
+void schedule_decide(enum schedule_policy policy, const struct schedule_times *times, const uint16_t *counts,
+                     struct schedule_work *work, struct schedule_decision *decision);
+
+// The least time, in units, of a fractional division of the experts over both sides, each at its best rate,
+// with nothing else charged; rounded down.
+uint32_t schedule_bound(const struct schedule_times *times, const uint16_t *counts);
+
+// Groups of 8 tokens.
+static inline uint32_t schedule_groups(uint32_t tokens) { return (tokens + 7) / 8; }
+
+// One time of a row, for any number of groups. `field`: of struct schedule_row.
+#define SCHEDULE_TIME(times, groups_, field) \
+  ((groups_) <= SCHEDULE_GROUPS              \
+       ? (times)->rows[groups_].field        \
+       : (times)->rows[SCHEDULE_GROUPS].field + ((groups_)-SCHEDULE_GROUPS) * (times)->slope.field)
+
+#endif

@@ -1,0 +1,16 @@
+// SPDX-License-Identifier: Apache-2.0
+// Tables of time in text files: for hosts, not freestanding.
+#ifndef DUPLEX_SCHEDULE_TABLES_FILE_H
+#define DUPLEX_SCHEDULE_TABLES_FILE_H
+
+#include <stddef.h>
+
+#include "schedule/schedule.h"
+
+// 0, DUPLEX_ERROR_IO, or for loading DUPLEX_ERROR_FORMAT: the text then says what is wrong, in which line,
+// and what was expected. A file is written under a temporary name and renamed, so that it appears whole or
+// not.
+int schedule_save(const char *path, const struct schedule_times *times, char *text, size_t size);
+int schedule_load(const char *path, struct schedule_times *times, char *text, size_t size);
+
+#endif
