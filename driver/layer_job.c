@@ -71,11 +71,11 @@ static int check_work(const struct duplex_layer *layer, const struct duplex_laye
   return DUPLEX_OK;
 }
 
-// A decision counts the parts of the widest slice; this stack's may end before.
+// A decision counts the parts of the widest slice, of experts that may have no such piece.
 static uint32_t cut_of(const struct duplex_layer *layer, const struct duplex_layer_work *work,
                        unsigned expert) {
   const uint32_t cut = work->cuts[expert];
-  const uint32_t parts = layer->piece[work->piece].parts;
+  const uint32_t parts = layer_place(layer, expert, work->piece)->there ? layer->piece[work->piece].parts : 0;
   return work->policy == DUPLEX_LAYER_CUTS || cut < parts ? cut : parts;
 }
 

@@ -30,11 +30,15 @@ static void next_of_list(struct run *run, uint32_t i, struct layer_expert *exper
   expert->cut = half >> 12;
 }
 
-// The same by the decision. A stack whose slice ends before a part has fewer of them.
+// The same by the decision, which is about whole experts unless it is `best`. A stack whose slice ends before
+// a part has fewer of them, and where an expert has no such piece there is nothing to do.
 static void next_of_decision(const struct run *run, uint32_t i, struct layer_expert *expert) {
+  const struct schedule_decision *decision = &run->decided->decision;
+  const uint32_t piece = decision->policy == SCHEDULE_BEST ? run->m->piece : 0;
+  const uint32_t cut = decision->cut[piece][i];
   expert->groups = schedule_groups(run->decided->counts[i]);
-  expert->cut = run->decided->decision.cut[run->m->piece][i];
-  if (expert->cut > run->job->parts) expert->cut = run->job->parts;
+  expert->cut = cut < run->job->parts ? cut : run->job->parts;
+  if (run->entry[i] == LAYER_ABSENT) expert->cut = 0;
 }
 
 static enum layer_next_result wrong(struct run *run, enum completion_status status, uint32_t detail) {
@@ -106,8 +110,7 @@ static enum completion_status check_run(const struct client *client, const struc
     return COMPLETION_ARGUMENT;
   if (!layer_owned(client, record, m->piece)) return COMPLETION_REGION;  // its allotment has shrunk
   if (*detail = AT(experts), m->experts != record->shape.experts) return COMPLETION_ARGUMENT;
-  if (*detail = AT(policy), m->policy >= LAYER_POLICIES || (m->policy && m->piece >= SCHEDULE_PIECES))
-    return COMPLETION_ARGUMENT;
+  if (*detail = AT(policy), m->policy >= LAYER_POLICIES) return COMPLETION_ARGUMENT;
   if (*detail = AT(format), m->format > DUPLEX_RESULT_FORMAT_ACC) return COMPLETION_ARGUMENT;
   const struct region table = {m->table.base, m->table.stripe};
   const enum completion_status status = client_table(client, table, m->table_tiles);
@@ -133,7 +136,9 @@ static enum completion_status serve_run(struct client *client, const void *paylo
   const struct layer_schedule *decided = NULL;
   if (m->policy != LAYER_CUTS) {
     decided = layer_decide(client, &record->shape, (enum layer_policy)m->policy);
-    if (*detail = AT(policy), !decided) return COMPLETION_ARGUMENT;
+    if (*detail = AT(policy),
+        !decided || (decided->decision.policy == SCHEDULE_BEST && m->piece >= SCHEDULE_PIECES))
+      return COMPLETION_ARGUMENT;
   }
   struct layer_job job;
   describe_job(client, record, m, &job);

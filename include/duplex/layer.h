@@ -90,7 +90,8 @@ int duplex_stack_set_times(struct duplex_stack *stack, const struct schedule_tim
 struct duplex_layer_work {
   unsigned piece;
   // With a policy `cuts` are what the caller's own schedule_decide gave for this piece: x and results are
-  // placed by them, and it is an error of the firmware if it decides otherwise. More than the parts: all.
+  // placed by them, and it is an error of the firmware if it decides otherwise. More than the parts, or no
+  // such piece: as many as there are.
   enum duplex_layer_policy policy;
   unsigned bundles;     // that Logic-PIM owns during the job, those of the piece among them; 0: the client's
   const uint8_t *cuts;  // [experts]: parts that Logic-PIM does; 0: it does nothing for this expert
