@@ -267,11 +267,13 @@ static void fuzz_queues(const uint8_t *data, size_t size) {
   static struct mailbox box;
   static struct ring_stack stack;
   static struct protocol protocol;
+  static struct layer_tables tables;
   memset(&box, 0, sizeof(struct mailbox));
   memset(&stack, 0, sizeof stack);
   memset(&protocol, 0, sizeof protocol);
   protocol.hal = (struct hal){
       .context = &stack, .read = read_register, .write = write_register, .wait_interrupt = wait_interrupt};
+  protocol.tables = &tables;
   stack.protocol = &protocol;
   box.channels = stack.channels = 1 + take(&data, &size) % 32;
   stack.refuse = take(&data, &size) % 32;
