@@ -66,7 +66,7 @@ struct duplex_xpu_prefill {
   unsigned heads, kv_heads, dimension;
   uint32_t first, tokens;
   const duplex_f16 *q;      // [heads][tokens][dimension]
-  const duplex_f16 *k, *v;  // [kv_heads][first + tokens][dimension], kv_stride positions from head to head
+  const duplex_f16 *k, *v;  // [kv_heads][first + tokens][dimension], kv_stride values from head to head
   size_t kv_stride;
   duplex_f32 scale;
   bool wide;        // weights of two parts (docs/numerics.md, p32)
