@@ -14,6 +14,10 @@
 uint32_t xpu_pack_panel(const duplex_f16 *values, size_t stride, unsigned rows, unsigned columns,
                         unsigned width, double *panel);
 
+// The same of a matrix that lies the other way: value r of column c is values[c * stride + r].
+uint32_t xpu_pack_transposed(const duplex_f16 *values, size_t stride, unsigned rows, unsigned columns,
+                             unsigned width, double *panel);
+
 // Splits a panel's numbers by size: those of 2^-1 or more stay in `large`, the others in `small`, zeros
 // elsewhere.
 void xpu_split_panel(const double *panel, size_t count, double *small, double *large);

@@ -1,0 +1,34 @@
+// SPDX-License-Identifier: Apache-2.0
+// Causal attention of many positions of one sequence: the bits of decode attention (docs/xpu_numerics.md).
+#ifndef XPU_PREFILL_H
+#define XPU_PREFILL_H
+
+#include <stddef.h>
+
+#include "duplex/numerics.h"
+
+// o of positions first to first + positions - 1, each over the keys up to its own. Query heads h to h + g -
+// 1, g = q_heads / kv_heads, share KV head h / g.
+struct xpu_prefill {
+  const duplex_f16 *q;      // [q_heads][positions][head_size], q_stride values from head to head
+  const duplex_f16 *k, *v;  // [kv_heads][first + positions][head_size], kv_stride values from head to head
+  size_t q_stride, kv_stride;
+  unsigned q_heads;    // a multiple of kv_heads
+  unsigned kv_heads;   // from 1
+  unsigned head_size;  // 1 to 256
+  unsigned first;      // first + positions is at most 131,072
+  unsigned positions;  // from 1
+  duplex_f32 scale;    // c of numerics N5 (duplex_attention_scale), positive and finite
+  bool wide;           // weights of two parts (p32)
+  duplex_f16 *o;       // as q, o_stride values from head to head
+  size_t o_stride;
+  unsigned threads;  // 0: one
+};
+
+struct xpu_gemm_tiers;
+
+// Runs it; `tiers` may be NULL and counts the context's blocks of 256 positions: all, those that were split,
+// and their pieces. DUPLEX_ERROR_ARGUMENT or _NO_MEMORY.
+int xpu_prefill_run(const struct xpu_prefill *prefill, struct xpu_gemm_tiers *tiers);
+
+#endif
