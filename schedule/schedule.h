@@ -85,14 +85,20 @@ struct schedule_decision {
   uint8_t cut[SCHEDULE_PIECES][SCHEDULE_EXPERTS];
 };
 
-// What `best` notes meanwhile: 16-byte aligned memory of the caller's, not on a small stack.
+// What `best` notes meanwhile: memory of the caller's, too large for a small stack. A bin: experts of a class with
+// the same number of groups, and what such an expert as a whole takes Logic-PIM, and off the xPU.
 struct schedule_bin {
-  uint16_t groups, experts;
+  uint32_t groups, rank, experts;
+  uint32_t pim, relief;
 };
 #define SCHEDULE_BINS (SCHEDULE_GROUPS + SCHEDULE_HOT)
 struct schedule_work {
-  uint16_t histogram[2][SCHEDULE_GROUPS + 2];
-  struct schedule_bin bins[2][SCHEDULE_BINS];
+  uint32_t histogram[SCHEDULE_GROUPS + 1];
+  uint32_t hot_experts, left_experts, left_groups;
+  uint16_t hot[SCHEDULE_HOT];           // groups of the experts beyond SCHEDULE_GROUPS
+  uint8_t rank[SCHEDULE_EXPERTS];       // of an expert: the bin that it is in
+  struct schedule_bin bins[SCHEDULE_PIECES][SCHEDULE_BINS];
+  uint32_t marginal[SCHEDULE_PIECES][2][SCHEDULE_CUTS];  // times of the cuts of a hot expert
 };
 
 // Chooses layout and parts. False if the shape is out of range.

@@ -1,0 +1,58 @@
+// SPDX-License-Identifier: Apache-2.0
+// The policies by name; those with one side.
+#include "schedule/policies.h"
+
+// Every expert on one side, one after another, from four bundles.
+static void one_side(const struct schedule_times *times, const uint16_t *counts, bool pim,
+                     struct schedule_decision *decision) {
+  uint32_t sum = 0;
+  for (uint32_t e = 0; e < times->shape.experts; e++) {
+    const uint32_t groups = schedule_groups(counts[e]);
+    sum += pim ? SCHEDULE_TIME(times, groups, striped[SCHEDULE_BUNDLES - 1]) : SCHEDULE_TIME(times, groups, whole);
+    decision->cut[0][e] = pim && groups;
+  }
+  decision->owned[0] = SCHEDULE_ALL_BUNDLES;
+  if (pim) {
+    decision->pim[0] = sum;
+  } else {
+    decision->xpu[0] = sum;
+  }
+}
+
+void schedule_turns(const struct schedule_times *times, const uint16_t *counts,
+                    struct schedule_decision *decision) {
+  for (uint32_t e = 0; e < times->shape.experts; e++) {
+    const uint32_t groups = schedule_groups(counts[e]);
+    const uint32_t pim = SCHEDULE_TIME(times, groups, striped[SCHEDULE_BUNDLES - 1]);
+    const uint32_t xpu = SCHEDULE_TIME(times, groups, whole);
+    decision->cut[0][e] = pim < xpu;
+    if (pim < xpu) {
+      decision->pim[0] += pim;
+    } else {
+      decision->xpu[0] += xpu;
+    }
+  }
+  decision->owned[0] = SCHEDULE_ALL_BUNDLES;
+}
+
+void schedule_decide(enum schedule_policy policy, const struct schedule_times *times, const uint16_t *counts,
+                     struct schedule_work *work, struct schedule_decision *decision) {
+  uint32_t *word = &decision->policy;
+  while (word != &decision->total) *word++ = 0;
+  decision->policy = policy;
+  switch (policy) {
+    case SCHEDULE_XPU:
+      one_side(times, counts, false, decision);
+      break;
+    case SCHEDULE_PIM:
+      one_side(times, counts, true, decision);
+      break;
+    case SCHEDULE_PAPER:
+      schedule_paper(times, counts, decision);
+      break;
+    default:
+      schedule_best(times, counts, work, decision);
+  }
+  decision->total = schedule_larger(decision->pim[0], decision->xpu[1]) +
+                    schedule_larger(decision->pim[1], decision->xpu[0]);
+}

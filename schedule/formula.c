@@ -1,0 +1,126 @@
+// SPDX-License-Identifier: Apache-2.0
+// Times of one expert by formulas, from the rates of the machine (docs/schedule.md, "Formulas").
+#include "schedule/formula.h"
+
+#include "duplex/arithmetic.h"
+#include "duplex/params.h"
+
+#define BLOCK_ROWS (DUPLEX_ROWS / DUPLEX_TOKEN_GROUPS)
+#define DESCRIPTOR_CLOCKS 16u  // from one descriptor to the next in a chain
+#define LOAD_CLOCKS 48u        // from the start of a LOAD to the first tile of x
+#define XPU_BEAT 32u           // bytes of a channel's pins in a clock
+#define PER_MILLE 1000u
+#define XPU_RATE 993u  // per mille of the pins
+#define RIDGE 297u     // tokens from which the xPU's sums take longer than its reads: 989.4e12 / (2 * 160 * 32 B * 650e6 / 2)
+
+// Per mille of 128 bytes a clock from 1 to 4 bundles.
+static const uint16_t stream_rate[SCHEDULE_BUNDLES] = {713, 957, 981, 993};
+
+static uint64_t divide_up(uint64_t a, uint64_t b) { return (a + b - 1) / b; }
+static uint64_t greater(uint64_t a, uint64_t b) { return a > b ? a : b; }
+
+// Clocks of a block of rows of a channel: a word of the broadcast a clock, a beat a clock for each group, and
+// the stream with the results that are written between.
+static uint64_t block_clocks(uint64_t rows, uint64_t tiles, uint32_t groups, uint32_t bundles, uint64_t writes) {
+  const uint64_t sums = tiles * greater(rows, DUPLEX_TILE_WORDS) * groups;
+  return greater(sums, divide_up(rows * tiles * PER_MILLE, stream_rate[bundles - 1]) + rows * writes);
+}
+
+// Clocks of a matrix in blocks, as weight_layout cuts it. unit: rows that stay together. writes: beats of
+// results for each row.
+static uint64_t matrix_clocks(const struct schedule_shape *shape, uint32_t rows, uint32_t unit, uint64_t tiles,
+                              uint32_t groups, uint32_t bundles, uint32_t writes) {
+  const uint32_t of_channel = duplex_divide_up(rows, shape->channels) * unit;
+  const uint32_t blocks = duplex_divide_up(of_channel, BLOCK_ROWS);
+  const uint32_t block_rows = duplex_divide_up(of_channel / unit, blocks) * unit;
+  const uint32_t whole = of_channel / block_rows;
+  uint64_t clocks = whole * block_clocks(block_rows, tiles, groups, bundles, writes);
+  if (of_channel % block_rows)
+    clocks += block_clocks(of_channel % block_rows, tiles, groups, bundles, writes);
+  return clocks;
+}
+
+// One pass over the weights with 1 or 2 groups: gate and up part by part, down over the columns of all of them,
+// whose exact sums are written, a beat for a row and group. x comes by the result bus, a word a clock, while the
+// first block uses it.
+static uint64_t pass_clocks(const struct schedule_shape *shape, const uint32_t *width, uint32_t cut,
+                            uint32_t groups, uint32_t bundles) {
+  const uint64_t tiles = duplex_divide_up(shape->hidden, DUPLEX_WIDTH);
+  uint64_t clocks = LOAD_CLOCKS + 2 * DESCRIPTOR_CLOCKS;
+  uint32_t columns = 0;
+  for (uint32_t part = 0; part < cut; part++) {
+    if (width[part] == 0) continue;
+    clocks += matrix_clocks(shape, width[part], 1 + shape->gated, tiles, groups, bundles, 0) + DESCRIPTOR_CLOCKS;
+    columns += width[part];
+  }
+  if (columns == 0) return 0;
+  const uint64_t down = duplex_divide_up(columns, SCHEDULE_TILE);
+  return clocks + matrix_clocks(shape, shape->hidden, 1, down, groups, bundles, groups);
+}
+
+uint64_t formula_pim_clocks(const struct schedule_shape *shape, const uint32_t *width, uint32_t cut,
+                            uint32_t groups, uint32_t bundles) {
+  const uint64_t pairs = groups / DUPLEX_TOKEN_GROUPS;
+  uint64_t clocks = groups % DUPLEX_TOKEN_GROUPS ? pass_clocks(shape, width, cut, 1, bundles) : 0;
+  if (pairs) clocks += pairs * pass_clocks(shape, width, cut, DUPLEX_TOKEN_GROUPS, bundles);
+  return clocks;
+}
+
+uint64_t formula_xpu_clocks(const struct schedule_shape *shape, uint32_t columns, uint32_t groups) {
+  if (groups == 0) return 0;
+  const uint64_t bytes = 2ull * (2 + shape->gated) * shape->hidden * columns;
+  const uint64_t reads = divide_up(bytes * PER_MILLE, XPU_BEAT * XPU_RATE * shape->channels);
+  const uint64_t sums = divide_up(bytes * groups * DUPLEX_LANES, (uint64_t)XPU_BEAT * RIDGE * shape->channels);
+  return greater(reads, sums);
+}
+
+// Inner columns of a piece from part `from` on.
+static uint32_t columns_behind(const struct schedule_placement *placement, uint32_t piece, uint32_t from) {
+  uint32_t columns = 0;
+  for (uint32_t part = from; part < placement->parts[piece]; part++) columns += placement->width[piece][part];
+  return columns;
+}
+
+// Times of a row with that many groups, in units.
+static void fill_row(struct schedule_times *times, uint32_t groups, struct schedule_row *row) {
+  const struct schedule_placement *placement = &times->placement;
+  const uint32_t slice = formula_slice(&times->shape), unit = times->clocks_per_unit;
+  const uint32_t bundles = placement->layout == SCHEDULE_STRIPED ? SCHEDULE_BUNDLES : SCHEDULE_BUNDLES / 2;
+  for (uint32_t q = 0; q < placement->pieces; q++)
+    for (uint32_t cut = 0; cut <= placement->parts[q]; cut++) {
+      const uint64_t pim = formula_pim_clocks(&times->shape, placement->width[q], cut, groups, bundles);
+      const uint64_t xpu = formula_xpu_clocks(&times->shape, columns_behind(placement, q, cut), groups);
+      row->pim[q][cut] = (uint32_t)divide_up(pim, unit);
+      row->xpu[q][cut] = (uint32_t)divide_up(xpu, unit);
+    }
+  for (uint32_t b = 1; b <= SCHEDULE_BUNDLES; b++)
+    row->striped[b - 1] = (uint32_t)divide_up(formula_pim_clocks(&times->shape, &slice, 1, groups, b), unit);
+  row->whole = (uint32_t)divide_up(formula_xpu_clocks(&times->shape, slice, groups), unit);
+}
+
+// What a group adds beyond the last row: half of what two add. `low` and `high`: two groups apart.
+static void fill_slope(const struct schedule_row *low, const struct schedule_row *high,
+                       struct schedule_row *slope) {
+  const uint32_t *a = &low->pim[0][0], *b = &high->pim[0][0];
+  uint32_t *to = &slope->pim[0][0];
+  for (uint32_t i = 0; i < sizeof *slope / sizeof *to; i++) to[i] = (b[i] - a[i]) / 2;
+}
+
+// The smallest power of two that leaves every time of SCHEDULE_GROUPS groups below SCHEDULE_MOST.
+static uint32_t unit_of(const struct schedule_shape *shape) {
+  const uint32_t slice = formula_slice(shape);
+  const uint64_t most = 2 * greater(formula_pim_clocks(shape, &slice, 1, SCHEDULE_GROUPS, 1),
+                                    formula_xpu_clocks(shape, slice, SCHEDULE_GROUPS));
+  uint32_t unit = 1;
+  while (divide_up(most, unit) >= SCHEDULE_MOST) unit *= 2;
+  return unit;
+}
+
+void schedule_formula(const struct schedule_shape *shape, const struct schedule_placement *placement,
+                      struct schedule_times *times) {
+  *times = (struct schedule_times){.shape = *shape, .placement = *placement};
+  times->clocks_per_unit = unit_of(shape);
+  for (uint32_t groups = 1; groups <= SCHEDULE_GROUPS; groups++) fill_row(times, groups, &times->rows[groups]);
+  fill_slope(&times->rows[SCHEDULE_GROUPS - 2], &times->rows[SCHEDULE_GROUPS], &times->slope);
+  schedule_seal(times);
+}

@@ -1,0 +1,23 @@
+// SPDX-License-Identifier: Apache-2.0
+// Times by formulas: what the placement is chosen with, and tables where none were measured
+// (docs/schedule.md, "Formulas").
+#ifndef DUPLEX_SCHEDULE_FORMULA_H
+#define DUPLEX_SCHEDULE_FORMULA_H
+
+#include "schedule/schedule.h"
+
+#define SCHEDULE_TILE 64u  // inner columns of a k-tile of down
+
+// Clocks of one stack's Logic-PIM for the first `cut` of the parts of these widths, streamed from 1 to 4 bundles.
+uint64_t formula_pim_clocks(const struct schedule_shape *shape, const uint32_t *width, uint32_t cut,
+                            uint32_t groups, uint32_t bundles);
+
+// Clocks of the xPU for that many inner columns of every stack.
+uint64_t formula_xpu_clocks(const struct schedule_shape *shape, uint32_t columns, uint32_t groups);
+
+// Inner columns of the widest slice.
+static inline uint32_t formula_slice(const struct schedule_shape *shape) {
+  return (shape->inner + shape->stacks - 1) / shape->stacks;
+}
+
+#endif

@@ -1,0 +1,18 @@
+// SPDX-License-Identifier: Apache-2.0
+// The policies, each of which fills in a cleared decision but for its total.
+#ifndef DUPLEX_SCHEDULE_POLICIES_H
+#define DUPLEX_SCHEDULE_POLICIES_H
+
+#include "schedule/schedule.h"
+
+static inline uint32_t schedule_larger(uint32_t a, uint32_t b) { return a > b ? a : b; }
+
+// The sides take turns over weights that are striped over four bundles: each expert on its faster side.
+void schedule_turns(const struct schedule_times *times, const uint16_t *counts,
+                    struct schedule_decision *decision);
+void schedule_paper(const struct schedule_times *times, const uint16_t *counts,
+                    struct schedule_decision *decision);
+void schedule_best(const struct schedule_times *times, const uint16_t *counts, struct schedule_work *work,
+                   struct schedule_decision *decision);
+
+#endif

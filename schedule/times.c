@@ -1,0 +1,67 @@
+// SPDX-License-Identifier: Apache-2.0
+// Tables of time: hash, knees, and what a table must be.
+#include "schedule/schedule.h"
+
+// FNV-1a over words.
+uint32_t schedule_hash(const struct schedule_times *times) {
+  const uint32_t *word = &times->clocks_per_unit;
+  const uint32_t words = (uint32_t)((const uint32_t *)(times + 1) - word);
+  uint32_t hash = 2166136261u;
+  for (uint32_t i = 0; i < words; i++) hash = (hash ^ word[i]) * 16777619u;
+  return hash;
+}
+
+// The cut with the most xPU time taken off for each unit of Logic-PIM, at one group; 0 if that is the last one.
+static uint32_t knee_of(const struct schedule_times *times, uint32_t piece) {
+  const uint32_t *pim = times->rows[1].pim[piece], *xpu = times->rows[1].xpu[piece];
+  const uint32_t last = times->placement.parts[piece];
+  uint32_t best = last;
+  for (uint32_t cut = last; cut-- > 1;) {
+    const uint64_t now = (uint64_t)(xpu[0] - xpu[cut]) * pim[best];
+    const uint64_t before = (uint64_t)(xpu[0] - xpu[best]) * pim[cut];
+    if (now > before + before / 64) best = cut;  // not for a trifle
+  }
+  return best == last ? 0 : best;
+}
+
+void schedule_seal(struct schedule_times *times) {
+  times->version = SCHEDULE_VERSION;
+  for (uint32_t q = 0; q < SCHEDULE_PIECES; q++)
+    times->knee[q] = q < times->placement.pieces ? knee_of(times, q) : 0;
+  times->hash = schedule_hash(times);
+}
+
+static bool valid_shape(const struct schedule_times *times) {
+  const struct schedule_shape *s = &times->shape;
+  const struct schedule_placement *p = &times->placement;
+  bool good = times->clocks_per_unit && s->hidden && s->inner && s->experts && s->stacks && s->channels &&
+              s->experts <= SCHEDULE_EXPERTS && s->stacks <= SCHEDULE_STACKS && s->channels <= 32 &&
+              s->gated <= 1 && p->layout <= SCHEDULE_HALVED &&
+              p->pieces == (p->layout == SCHEDULE_HALVED ? 2u : 1u);
+  for (uint32_t q = 0; q < SCHEDULE_PIECES; q++)
+    good = good && (q < p->pieces ? p->parts[q] >= 1 && p->parts[q] <= SCHEDULE_PARTS : p->parts[q] == 0);
+  return good;
+}
+
+// Along the cuts of a piece Logic-PIM's times do not fall and the xPU's do not rise, apart from what the first
+// share of Logic-PIM costs the xPU.
+static bool valid_row(const struct schedule_times *times, const struct schedule_row *row) {
+  const struct schedule_placement *placement = &times->placement;
+  bool good = row->whole < SCHEDULE_MOST;
+  for (uint32_t b = 0; b < SCHEDULE_BUNDLES; b++) good = good && row->striped[b] < SCHEDULE_MOST;
+  for (uint32_t q = 0; q < placement->pieces; q++) {
+    good = good && row->pim[q][0] == 0 && row->xpu[q][0] < SCHEDULE_MOST;
+    for (uint32_t cut = 1; cut <= placement->parts[q]; cut++)
+      good = good && row->pim[q][cut] < SCHEDULE_MOST && row->pim[q][cut] >= row->pim[q][cut - 1] &&
+             row->xpu[q][cut] <= (cut > 1 ? row->xpu[q][cut - 1] : SCHEDULE_MOST);
+  }
+  return good;
+}
+
+bool schedule_valid(const struct schedule_times *times) {
+  if (times->version != SCHEDULE_VERSION || times->hash != schedule_hash(times) || !valid_shape(times))
+    return false;
+  for (uint32_t groups = 1; groups <= SCHEDULE_GROUPS; groups++)
+    if (!valid_row(times, &times->rows[groups])) return false;
+  return valid_row(times, &times->slope);
+}
