@@ -167,6 +167,18 @@ int duplex_kv_append(struct duplex_sequence *sequence, unsigned layer, const dup
   return DUPLEX_OK;
 }
 
+int kv_fetch(const struct duplex_sequence *sequence, unsigned layer, uint32_t head, duplex_f16 *k,
+             duplex_f16 *v, size_t positions) {
+  const size_t page_positions = kv_page_positions(sequence), head_size = sequence->cache->head_size;
+  int error = DUPLEX_OK;
+  for (size_t done = 0; done < positions && !error; done += page_positions) {
+    const size_t count = duplex_smaller(positions - done, page_positions);
+    error = kv_page_fetch(sequence, sequence->layers[layer].pages[done / page_positions], head,
+                          k + done * head_size, v + done * head_size, count);
+  }
+  return error;
+}
+
 size_t duplex_kv_length(const struct duplex_sequence *sequence, unsigned layer) {
   if (!sequence || !sequence->handle.live) return 0;
   return layer < sequence->cache->layers ? sequence->layers[layer].length : 0;
