@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // An idle stack of the C model, whose clocks are passed over, against one that is clocked through: the same
-// commands, counters and DRAM state after random waits, hand-overs, rules, rows left open, writes of the xPU.
+// commands, counters and DRAM state after random waits, hand-overs, rules, rows left open, reads and writes
+// of the xPU.
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -92,7 +93,11 @@ static void step(struct duplex_backend *both[2], struct duplex_random *random) {
     if (kind == 3 && !owned) {
       const uint8_t bytes[64] = {1};
       const uint64_t address = (uint64_t)bundle << DUPLEX_BUNDLE_LSB;
-      assert_int_equal(backend->ops->xpu_write(backend, owner & 1, address, bytes, sizeof bytes), DUPLEX_OK);
+      if (owner & 2)
+        assert_int_equal(backend->ops->xpu_read(backend, owner & 1, address, NULL, 3200), DUPLEX_OK);
+      else
+        assert_int_equal(backend->ops->xpu_write(backend, owner & 1, address, bytes, sizeof bytes),
+                         DUPLEX_OK);
     }
   }
 }

@@ -12,11 +12,12 @@ import sys
 import tempfile
 
 JUDGE = ["tests/hbm/test_timing_judge.c"]
-XPU = ["tests/hbm/test_xpu_traffic.c", "tests/hbm/test_xpu_writes.c"]
+XPU = ["tests/hbm/test_xpu_traffic.c", "tests/hbm/test_xpu_writes.c", "tests/hbm/test_xpu_reads.c"]
 # source -> what is replaced, by what, the tests of which one must fail
 SOURCES = {
     "cmodel/hbm/timing_judge.c": (r"\b[a-z]+(?:->timing\.|->)n[A-Z]\w*", "({} - 1)", JUDGE),
     "cmodel/hbm/xpu_traffic.c": (r"\bxpu_clocks\([^()]*\)", "({} + 1)", XPU),
+    "cmodel/hbm/xpu_reads.c": (r"\bxpu_clocks\([^()]*\)", "({} + 1)", XPU),
     "cmodel/hbm/xpu_writes.c": (r"\bxpu_clocks\([^()]*\)", "({} + 1)", XPU),
 }
 

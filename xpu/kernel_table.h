@@ -1,0 +1,46 @@
+// SPDX-License-Identifier: Apache-2.0
+// Times of kernels that somebody measured on hardware, from a table that the user gives.
+//
+// The file is text: a line that names its columns, then a kernel a line, numbers with commas between, times
+// in microseconds. Three tables are known by their first line:
+//   m,n,k,latency_us                                                       products of [m, k] by [n, k]
+//   num_heads,num_key_value_heads,head_dim,batch_size,isl,latency_us      causal prefill of `isl` positions
+//   bytes,latency_us                                                       work on elements
+//
+// Between: a shape (all but m, isl or bytes) that is not in the table takes the times of the nearest one, by
+// the sum of |log2| of the ratios of its fields, the first in order if two are as near, times the ratio of
+// the work: n * k, or num_heads * head_dim * batch_size. Between two lengths (m, isl, bytes) of a shape the
+// time goes straight, below the least it stays, and beyond the largest it grows as the length, for prefill as
+// its square.
+#ifndef XPU_KERNEL_TABLE_H
+#define XPU_KERNEL_TABLE_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+enum { XPU_KERNEL_SHAPE = 4 };  // fields of a shape, at most
+
+enum xpu_kernel_kind { XPU_KERNEL_GEMM, XPU_KERNEL_PREFILL, XPU_KERNEL_ELEMENTS };
+
+struct xpu_kernel {
+  uint64_t shape[XPU_KERNEL_SHAPE];  // in the order of the file; 1 where the table has no field
+  uint64_t length, picoseconds;
+  size_t line;
+};
+
+struct xpu_kernel_table {
+  enum xpu_kernel_kind kind;
+  struct xpu_kernel *kernels;  // by shape, then length
+  size_t count;                // 1 at least
+};
+
+// Reads a table. An error leaves *table empty and one line in `cause` (what, where, what was expected):
+// DUPLEX_ERROR_IO, _FORMAT, _NO_MEMORY.
+int xpu_kernel_table_load(const char *path, struct xpu_kernel_table *table, char *cause, size_t cause_size);
+void xpu_kernel_table_free(struct xpu_kernel_table *table);
+
+// The time of a kernel, from 1 on in all fields, below 2^24 of a shape. `shape`: n, k; or heads, KV heads,
+// head size, batch; or NULL.
+uint64_t xpu_kernel_time(const struct xpu_kernel_table *table, const uint64_t *shape, uint64_t length);
+
+#endif

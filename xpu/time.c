@@ -1,0 +1,161 @@
+// SPDX-License-Identifier: Apache-2.0
+// Time of the modelled xPU (time.h).
+#include "xpu/time.h"
+
+#include "duplex/error.h"
+#include "xpu/rational.h"
+
+enum {
+  WHOLE_CHANNELS = 160,  // five stacks of 32
+  F16_BYTES = 2,
+  // Tokens are the narrow side of the matrix units, which take them by eight: an H100's wgmma multiplies 64
+  // rows of weights by 8, 16, ... tokens, and mma m16n8k16 by 8.
+  TOKEN_GROUP = 8,
+  SHARES = 1000,
+  COUNT_MOST = 1 << 24,  // tokens, rows
+  COLUMNS_MOST = 65536,
+  POSITIONS_MOST = 1 << 22,
+  HEADS_MOST = 1024,
+};
+
+#define SECOND UINT64_C(1000000000000)  // in ps
+
+struct xpu_time_model xpu_time_h100(unsigned channels) {
+  return (struct xpu_time_model){
+      .channels = channels,
+      // H100 SXM, data sheet: dense binary16 with sums in binary32; five stacks of HBM3.
+      .flops = UINT64_C(989400000000000),
+      .bytes = UINT64_C(3352000000000),
+      // 940 of 989.4 TFLOP/s: the highest points of the paper's roofline (MICRO 2024, Fig. 4b).
+      .gemm_share = 950,
+      // FlashAttention-3 (arXiv 2407.08608): about 0.6 of the peak, causal, head dimension 128, 8192
+      // positions.
+      .attention_share = 600,
+      // Timed reads of this project's xPU: 0.993 of 32 bytes a clock of 650 MHz and channel, which is 3.305
+      // TB/s of 160 channels.
+      .memory_share = 986,
+      // An assumption: what a kernel costs within a captured graph.
+      .launch = 1000000,
+  };
+}
+
+// Time of `amount`, below 2^70, at `peak` a second, of which `share` thousandths are reached.
+static uint64_t time_at(const struct xpu_time_model *m, xpu_wide amount, uint64_t peak, unsigned share) {
+  return xpu_rounded_up(amount * SECOND * SHARES * WHOLE_CHANNELS, (xpu_wide)peak * share * m->channels);
+}
+
+static uint64_t memory_time(const struct xpu_time_model *m, xpu_wide bytes) {
+  return time_at(m, bytes, m->bytes, m->memory_share);
+}
+
+static uint64_t later(uint64_t a, uint64_t b) { return a > b ? a : b; }
+
+static uint64_t sum(uint64_t a, uint64_t b) { return a > UINT64_MAX - b ? UINT64_MAX : a + b; }
+
+// A measured time of 160 channels, which holds a launch, on those of this device.
+static uint64_t scaled(const struct xpu_time_model *m, uint64_t measured) {
+  const uint64_t work = measured > m->launch ? measured - m->launch : 0;
+  return xpu_rounded_up((xpu_wide)work * WHOLE_CHANNELS, m->channels);
+}
+
+uint64_t xpu_time_gemm(const struct xpu_time_model *m, unsigned tokens, unsigned columns, unsigned rows,
+                       unsigned result_bytes) {
+  if (tokens == 0 || columns == 0 || rows == 0) return 0;
+  if (m->gemm_table) return scaled(m, xpu_kernel_time(m->gemm_table, (uint64_t[]){rows, columns}, tokens));
+  const unsigned lanes = (tokens + TOKEN_GROUP - 1) / TOKEN_GROUP * TOKEN_GROUP;
+  const xpu_wide bytes = (xpu_wide)rows * columns * F16_BYTES + (xpu_wide)tokens * columns * F16_BYTES +
+                         (xpu_wide)tokens * rows * result_bytes;
+  const xpu_wide flops = (xpu_wide)2 * lanes * columns * rows;
+  return later(time_at(m, flops, m->flops, m->gemm_share), memory_time(m, bytes));
+}
+
+uint64_t xpu_time_expert(const struct xpu_time_model *m, unsigned tokens, unsigned columns, unsigned inner,
+                         bool gated, unsigned result_bytes) {
+  const unsigned rows = gated ? 2 * inner : inner;  // one product: its results stay inside, h goes out
+  return sum(xpu_time_gemm(m, tokens, columns, rows, gated ? F16_BYTES / 2 : F16_BYTES),
+             xpu_time_gemm(m, tokens, inner, columns, result_bytes));
+}
+
+// Pairs of a query and a position that it sees.
+static uint64_t pairs_of(uint64_t first, uint64_t tokens) {
+  return tokens * first + tokens * (tokens + 1) / 2;
+}
+
+// A table has prefills that begin at position 0: a chunk takes its share of the pairs.
+static uint64_t measured_prefill(const struct xpu_time_model *m, const uint64_t shape[XPU_KERNEL_SHAPE],
+                                 uint64_t first, uint64_t tokens) {
+  const uint64_t whole = scaled(m, xpu_kernel_time(m->prefill_table, shape, first + tokens));
+  return xpu_rounded_up((xpu_wide)whole * pairs_of(first, tokens), pairs_of(0, first + tokens));
+}
+
+uint64_t xpu_time_prefill(const struct xpu_time_model *m, unsigned heads, unsigned kv_heads,
+                          unsigned dimension, uint32_t first, uint32_t tokens) {
+  if (tokens == 0) return 0;
+  if (m->prefill_table)
+    return measured_prefill(m, (uint64_t[]){heads, kv_heads, dimension, 1}, first, tokens);
+  const xpu_wide flops = (xpu_wide)4 * dimension * heads * pairs_of(first, tokens);
+  const xpu_wide values = (xpu_wide)2 * heads * dimension * tokens +
+                          (xpu_wide)2 * kv_heads * dimension * ((uint64_t)first + tokens);
+  return later(time_at(m, flops, m->flops, m->attention_share), memory_time(m, values * F16_BYTES));
+}
+
+uint64_t xpu_time_elements(const struct xpu_time_model *m, uint64_t bytes) {
+  if (bytes == 0) return 0;
+  if (m->elements_table) return scaled(m, xpu_kernel_time(m->elements_table, NULL, bytes));
+  return memory_time(m, bytes);
+}
+
+// Bytes of a result, 0 for a format that there is not.
+static unsigned result_bytes(enum duplex_result_format format) {
+  switch (format) {
+    case DUPLEX_RESULT_FORMAT_F16:
+      return 2;
+    case DUPLEX_RESULT_FORMAT_F32:
+      return 4;
+    case DUPLEX_RESULT_FORMAT_ACC:
+      return 16;
+  }
+  return 0;
+}
+
+static int gemm_work(const struct xpu_time_model *m, const struct duplex_xpu_gemm *w, uint64_t *ps) {
+  const unsigned bytes = result_bytes(w->format);
+  if (w->tokens > COUNT_MOST || w->rows > COUNT_MOST || w->columns > COLUMNS_MOST || !bytes)
+    return DUPLEX_ERROR_ARGUMENT;
+  *ps = xpu_time_gemm(m, w->tokens, w->columns, w->rows, bytes);
+  return DUPLEX_OK;
+}
+
+static int expert_work(const struct xpu_time_model *m, const struct duplex_xpu_expert *w, uint64_t *ps) {
+  const unsigned bytes = result_bytes(w->format);
+  if (w->tokens > COUNT_MOST || w->inner > COLUMNS_MOST || w->columns > COLUMNS_MOST || !bytes)
+    return DUPLEX_ERROR_ARGUMENT;
+  *ps = xpu_time_expert(m, w->tokens, w->columns, w->inner, w->gated, bytes);
+  return DUPLEX_OK;
+}
+
+static int prefill_work(const struct xpu_time_model *m, const struct duplex_xpu_prefill *w, uint64_t *ps) {
+  const bool groups = w->kv_heads && w->heads && w->heads % w->kv_heads == 0;
+  if (!groups || w->heads > HEADS_MOST || w->dimension == 0 || w->dimension > HEADS_MOST ||
+      w->first > POSITIONS_MOST || w->tokens > POSITIONS_MOST - w->first)
+    return DUPLEX_ERROR_ARGUMENT;
+  *ps = xpu_time_prefill(m, w->heads, w->kv_heads, w->dimension, w->first, w->tokens);
+  return DUPLEX_OK;
+}
+
+int xpu_time_work(const struct xpu_time_model *m, const struct duplex_xpu_work *work, uint64_t *picoseconds) {
+  switch (work->kind) {
+    case DUPLEX_XPU_GEMM:
+      return gemm_work(m, &work->gemm, picoseconds);
+    case DUPLEX_XPU_EXPERT:
+      return expert_work(m, &work->expert, picoseconds);
+    case DUPLEX_XPU_PREFILL:
+      return prefill_work(m, &work->prefill, picoseconds);
+    case DUPLEX_XPU_ELEMENTS:
+      *picoseconds = xpu_time_elements(m, work->elements.bytes);
+      return DUPLEX_OK;
+  }
+  return DUPLEX_ERROR_ARGUMENT;
+}
+
+uint64_t xpu_time_clocks(uint64_t picoseconds) { return xpu_rounded_up((xpu_wide)picoseconds * 13, 20000); }
