@@ -254,19 +254,30 @@ static void take_place(struct kv_page *page, struct kv_page *copy) {
   copy->pool = here.pool, copy->frame = here.frame;
 }
 
-int duplex_kv_move(struct duplex_sequence *sequence) {
-  const int given = need_sequence(sequence);
-  if (given) return given;
+int kv_copy_to_spaces(const struct duplex_sequence *sequence, struct duplex_sequence **copy) {
   struct duplex_kv_cache *cache = sequence->cache;
   struct duplex_sequence *moved =
       new_sequence(cache, &cache->pools[DUPLEX_KV_SPACES], sequence->first_channel, sequence->spread, 0);
   int error = moved ? DUPLEX_OK : stack_no_memory(cache->stack);
   for (uint32_t i = 0; i < cache->layers && !error; i++)
     error = move_layer(moved, &sequence->layers[i], &moved->layers[i]);
-  for (uint32_t i = 0; i < cache->layers && !error; i++)
+  if (error) duplex_kv_free(moved);
+  *copy = error ? NULL : moved;
+  return error;
+}
+
+void kv_take_place(struct duplex_sequence *sequence, struct duplex_sequence *copy) {
+  for (uint32_t i = 0; i < sequence->cache->layers; i++)
     for (size_t page = 0; page < sequence->layers[i].count; page++)
-      take_place(sequence->layers[i].pages[page], moved->layers[i].pages[page]);
-  if (!error) sequence->pool = moved->pool;
-  duplex_kv_free(moved);
+      take_place(sequence->layers[i].pages[page], copy->layers[i].pages[page]);
+  sequence->pool = copy->pool;
+  duplex_kv_free(copy);
+}
+
+int duplex_kv_move(struct duplex_sequence *sequence) {
+  struct duplex_sequence *copy;
+  int error = need_sequence(sequence);
+  if (!error) error = kv_copy_to_spaces(sequence, &copy);
+  if (!error) kv_take_place(sequence, copy);
   return error;
 }
