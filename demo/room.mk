@@ -8,7 +8,7 @@ $(BUILD)/exact_expert: $(BUILD)/obj/demo/exact_expert.o $(LIB)
 
 demo-build: $(BUILD)/duplex $(BUILD)/exact_expert $(BUILD)/rtl/stack_2.so $(BUILD)/timing_judge
 
-demo: ## install what is missing, build, run one expert on the C model and on the RTL, compare, report
+demo: ## install what is missing, build, run one expert on the C model and on the RTL, and an MoE layer on a device, compare, report
 	@scripts/dependencies.sh build rtl demo
 	@$(MAKE) --no-print-directory -j$(JOBS) $(BUILD)/duplex
 	@$(DEMO_FILES) demo/run.sh $(BUILD) --check

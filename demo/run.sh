@@ -16,7 +16,7 @@ hidden=4096 inner=14336 channels=2
 mkdir -p "$dir"
 fail() { echo "demo: $1" >&2; exit 1; }
 number=0
-step() { number=$((number + 1)); printf '\n== %d of 5: %s\n' $number "$1"; }
+step() { number=$((number + 1)); printf '\n== %d of 6: %s\n' $number "$1"; }
 now() { date +%s.%N; }
 since() { echo "$(now) $1" | awk '{printf "%.1f s", $1 - $2}'; }
 random() { # NAME SHAPE SEED DEVIATION FILE-OF-THE-USER
@@ -113,3 +113,23 @@ report "RTL, whole expert, $channels channels" rtl
 echo
 echo "Compared bit by bit: all of y with exact sums rounded once, and the RTL's y with the C model's."
 echo "Files: $dir"
+
+step "A mixture-of-experts layer on a device: an xPU and five stacks, 8 experts, 32 tokens, top-2"
+layer=$dir/moe
+mkdir -p "$layer"
+"$duplex" random --shape 32,1024 --seed 1 --dist normal:1 --out "$layer/x.npy" &&
+  "$duplex" random --shape 8,1024 --seed 2 --dist normal:0.05 --out "$layer/router.npy" &&
+  "$duplex" random --shape 8,3584,1024 --seed 3 --dist normal:0.02 --out "$layer/gate.npy" &&
+  "$duplex" random --shape 8,3584,1024 --seed 4 --dist normal:0.02 --out "$layer/up.npy" &&
+  "$duplex" random --shape 8,1024,3584 --seed 5 --dist normal:0.02 --out "$layer/down.npy" || fail "no data for the layer"
+moe=(moe --x "$layer/x.npy" --router "$layer/router.npy" --gate "$layer/gate.npy" --up "$layer/up.npy" --down "$layer/down.npy")
+for policy in xpu pim best; do
+  start=$(now)
+  "$duplex" "${moe[@]}" --policy $policy --out "$layer/$policy.npy" --stats "$layer/$policy.json" --timeline "$layer/$policy.timeline.json" \
+    --timeline-picture "$layer/$policy.svg" || fail "the layer under policy $policy"
+  jq -r --arg policy $policy --arg host "$(since "$start")" '"policy \($policy): \(.cycles / 6.5 | round / 100) us, both sides \(.sides_cycles / 6.5 | round / 100) us, bound \(.bound_cycles / 6.5 | round / 100) us; \($host) of host time"' "$layer/$policy.json"
+  echo -n "  bits against the xPU alone: "
+  "$duplex" compare "$layer/xpu.npy" "$layer/$policy.npy" || fail "policies differ"
+done
+rm -f "$layer"/{gate,up,down}.npy
+echo "What each processor did and when: $layer/best.svg (a picture), $layer/best.timeline.json (for ui.perfetto.dev)"

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "device/charges.h"
 #include "device/phase.h"
 #include "driver/stack.h"
 #include "duplex/arithmetic.h"
@@ -68,29 +69,56 @@ static void free_run(struct moe_run *run) {
   pthread_mutex_destroy(&run->lock);
 }
 
-// Notes the times of a phase that begins at clock `begin`; returns its end.
-static uint64_t note_phase(struct moe_run *run, unsigned number, const struct phase_times *times,
-                           uint64_t begin) {
-  struct duplex_moe_stats *stats = &run->device->stats;
+// Charges something of the xPU's at clock `begin`; returns its end.
+static uint64_t charge(struct moe_run *run, const char *name, uint64_t *sum, uint64_t begin,
+                       uint64_t clocks) {
+  *sum += clocks;
+  events_add(&run->device->events, name, 0, begin, begin + clocks, -1);
+  return begin + clocks;
+}
+
+// The slowest stack's times of a phase, and an event of each stack from `begin` on; returns the end of the
+// hand-over.
+static uint64_t note_stacks(struct moe_run *run, unsigned number, const struct phase_times *times,
+                            uint64_t begin, struct phase_times *most) {
   struct events *events = &run->device->events;
-  uint64_t hand_over = 0;
+  *most = (struct phase_times){0};
   for (unsigned stack = 0; stack < run->device->stacks; stack++) {
-    stats->logic_pim[number] = duplex_larger(stats->logic_pim[number], times[stack].logic_pim);
-    stats->xpu_reads[number] = duplex_larger(stats->xpu_reads[number], times[stack].xpu_reads);
-    hand_over = duplex_larger(hand_over, times[stack].hand_over);
+    most->hand_over = duplex_larger(most->hand_over, times[stack].hand_over);
+    most->logic_pim = duplex_larger(most->logic_pim, times[stack].logic_pim);
+    most->xpu_reads = duplex_larger(most->xpu_reads, times[stack].xpu_reads);
   }
-  const uint64_t sides = duplex_larger(stats->logic_pim[number], stats->xpu_reads[number]);
-  const uint64_t from = begin + hand_over;
+  const uint64_t from = begin + most->hand_over;
   for (unsigned stack = 0; stack < run->device->stacks; stack++) {
     events_add(events, "hand-over", stack + 1, begin, begin + times[stack].hand_over, -1);
     events_add(events, number ? "experts, phase 1" : "experts, phase 0", stack + 1, from,
                from + times[stack].logic_pim, -1);
   }
-  events_add(events, number ? "read, phase 1" : "read, phase 0", 0, from, from + stats->xpu_reads[number],
-             -1);
+  return from;
+}
+
+// Notes the times of a phase that begins at clock `begin`; returns its end. Behind its own work the xPU
+// writes x of the phase to come and reads the sums of the one before, in bundles that are its own: `beside`
+// clocks, of which *exposed are longer than Logic-PIM's side.
+static uint64_t note_phase(struct moe_run *run, unsigned number, const struct phase_times *times,
+                           uint64_t begin, uint64_t beside, uint64_t *exposed) {
+  struct duplex_moe_stats *stats = &run->device->stats;
+  struct events *events = &run->device->events;
+  struct phase_times most;
+  const uint64_t from = note_stacks(run, number, times, begin, &most);
+  const uint64_t xpu =
+      most.xpu_reads + charges_arithmetic(run, run->decision.owned[number], &stats->xpu_arithmetic[number]);
+  const uint64_t sides = duplex_larger(most.logic_pim, xpu);
+  const uint64_t all = duplex_larger(sides, xpu + beside);
+  events_add(events, number ? "read, phase 1" : "read, phase 0", 0, from, from + xpu, -1);
+  events_add(events, number ? "sums, phase 0" : "tokens, phase 1", 0, from + xpu, from + xpu + beside, -1);
+  stats->logic_pim[number] = most.logic_pim;
+  stats->xpu_reads[number] = most.xpu_reads;
   stats->sides += sides;
-  stats->hand_over += hand_over;
-  return from + sides;
+  stats->hand_over += most.hand_over;
+  stats->hidden += beside - (all - sides);
+  *exposed += all - sides;
+  return from + all;
 }
 
 // Whether any side has work in a phase.
@@ -98,17 +126,26 @@ static bool has_work(const struct schedule_decision *decision, unsigned phase) {
   return decision->pim[phase] || decision->xpu[1 - phase];
 }
 
-// The phases of the decision.
-static int run_phases(struct moe_run *run) {
+// The phases of the decision, from clock `clock` on.
+static int run_phases(struct moe_run *run, uint64_t *clock) {
+  const struct schedule_decision *decision = &run->decision;
+  struct duplex_moe_stats *stats = &run->device->stats;
+  struct traffic traffic[DUPLEX_PHASES] = {{0}};
   struct phase_times times[DUPLEX_STACKS_MOST];
-  uint64_t clock = 0;
   int error = DUPLEX_OK;
-  for (unsigned phase = 0; phase < DUPLEX_PHASES && !error; phase++) {
-    if (!has_work(&run->decision, phase)) continue;
-    error = phase_run(run, run->decision.owned[phase], times);
-    clock = note_phase(run, phase, times, clock);
+  for (unsigned i = 0; i < DUPLEX_PHASES; i++)
+    if (has_work(decision, i)) traffic[i] = charges_traffic(run, decision->owned[i]);
+  *clock = charge(run, "tokens, phase 0", &stats->distribute, *clock, traffic[0].x);
+  for (unsigned i = 0; i < DUPLEX_PHASES && !error; i++) {
+    if (!has_work(decision, i)) continue;
+    stats->launch += charges_launch(run);
+    *clock += charges_launch(run);
+    error = phase_run(run, decision->owned[i], times);
+    *clock = note_phase(run, i, times, *clock, i ? traffic[0].sums : traffic[1].x,
+                        i ? &stats->reduce : &stats->distribute);
   }
-  run->device->stats.cycles = clock;
+  const bool second = has_work(decision, 1);
+  *clock = charge(run, "sums", &stats->reduce, *clock, second ? traffic[1].sums : traffic[0].sums);
   return error;
 }
 
@@ -214,10 +251,13 @@ static int run_layer(struct moe_run *run, const struct duplex_moe_routing *routi
   int error = route(run, routing);
   if (error) return error;
   decide(run);
+  uint64_t clock = charge(run, "router", &stats->route, 0, charges_route(run) + charges_launch(run));
+  clock = charge(run, "decide", &stats->decide, clock, charges_decide(run));
   device_count_commands(run->device, &stats->commands, -1);
   error = take_sums(run);
-  if (!error) error = run_phases(run);
+  if (!error) error = run_phases(run, &clock);
   if (!error) error = combine(run, y);
+  stats->cycles = charge(run, "combine", &stats->combine, clock, charges_combine(run));
   device_count_commands(run->device, &stats->commands, 1);
   stats->pairs = run->dispatch.pairs;
   stats->bound =

@@ -2,6 +2,7 @@
 // Partial sums: integer additions of 125 bits, flags joined beside them.
 #include "xpu/partials.h"
 
+#include <endian.h>
 #include <string.h>
 
 #include "cmodel/numerics/exact_mode.h"
@@ -11,44 +12,53 @@
 
 #define SUM_BYTES 16u
 #define CHUNK 64u                  // columns that are joined together
+#define SCALE_LEAST (-78)          // 2^(e - 48) is a normal number
+#define SCALE_MOST 64              // and 2^63 times it as well
 #define FLAGS (UINT64_C(7) << 61)  // of a sum's upper word
 
-// The two words of a sum's 16 bytes, the first one lower.
+// A sum's two words, the first one lower. The flags are joined beside them: what is above a sum's 125 bits
+// has no part in additions.
 struct words {
-  uint64_t low, high;
+  uint64_t low, high, flags;
 };
 
 static uint64_t load_word(const uint8_t *bytes) {
-  uint64_t word = 0;
-  for (int i = 0; i < 8; i++) word |= (uint64_t)bytes[i] << 8 * i;
-  return word;
+  uint64_t word;
+  memcpy(&word, bytes, sizeof word);
+  return le64toh(word);
 }
 
 static void store_word(uint64_t word, uint8_t *bytes) {
-  for (int i = 0; i < 8; i++) bytes[i] = (uint8_t)(word >> 8 * i);
+  word = htole64(word);
+  memcpy(bytes, &word, sizeof word);
 }
 
-static struct words load(const uint8_t *bytes) {
-  return (struct words){load_word(bytes), load_word(bytes + 8)};
-}
-
-static struct words add(struct words a, struct words b) {
-  const uint64_t low = a.low + b.low;
-  const uint64_t high = a.high + b.high - (b.high & FLAGS) - (a.high & FLAGS) + (low < a.low);
-  return (struct words){low, (high & ~FLAGS) | ((a.high | b.high) & FLAGS)};
+static void add(struct words *sum, const uint8_t *bytes) {
+  const uint64_t low = load_word(bytes);
+  const uint64_t high = load_word(bytes + 8);
+  sum->low += low;
+  sum->high += high + (sum->low < low);
+  sum->flags |= high & FLAGS;
 }
 
 void xpu_add_sums(uint8_t *to, const uint8_t *from, size_t count) {
   for (size_t i = 0; i < count; i++) {
-    const struct words sum = add(load(to + SUM_BYTES * i), load(from + SUM_BYTES * i));
+    struct words sum = {0};
+    add(&sum, to + SUM_BYTES * i);
+    add(&sum, from + SUM_BYTES * i);
     store_word(sum.low, to + SUM_BYTES * i);
-    store_word(sum.high, to + SUM_BYTES * i + 8);
+    store_word((sum.high & ~FLAGS) | sum.flags, to + SUM_BYTES * i + 8);
   }
 }
 
-static duplex_f32 round_words(struct words words, int exponent) {
-  const struct duplex_sum sum = {words.low, (int64_t)(words.high << 3) >> 3, (uint32_t)(words.high >> 61)};
-  return duplex_round_f32(&sum, exponent);
+// RN32(2^exponent * sum). Of a sum of 63 bits the host's conversion rounds, and its scale cuts nothing off.
+static duplex_f32 round_words(const struct words *words, int exponent) {
+  const struct duplex_sum sum = {words->low, (int64_t)(words->high << 3) >> 3,
+                                 (uint32_t)(words->flags >> 61)};
+  const bool is_short = sum.high == (int64_t)sum.low >> 63 && !sum.flags;
+  if (!is_short || exponent < SCALE_LEAST || exponent > SCALE_MOST) return duplex_round_f32(&sum, exponent);
+  const uint32_t power = (uint32_t)(exponent - DUPLEX_SUM_FRACTION_BITS + 127) << 23;
+  return binary32_bits((float)(int64_t)sum.low * binary32_float(power));
 }
 
 // Joins `count` columns from element `at` of every source on, at most CHUNK.
@@ -57,9 +67,11 @@ static void join_exact(const struct xpu_partials *partials, size_t at, const int
   struct words sums[CHUNK] = {0};
   for (unsigned source = 0; source < partials->count; source++) {
     const uint8_t *bytes = (const uint8_t *)partials->sources[source] + SUM_BYTES * at;
-    for (unsigned i = 0; i < count; i++) sums[i] = add(sums[i], load(bytes + SUM_BYTES * i));
+    for (unsigned i = 0; i < count; i++) add(&sums[i], bytes + SUM_BYTES * i);
   }
-  for (unsigned i = 0; i < count; i++) y[i] = round_words(sums[i], exponents ? exponents[i] : 0);
+  const exact_mode saved = exact_begin(sums);
+  for (unsigned i = 0; i < count; i++) y[i] = round_words(&sums[i], exponents ? exponents[i] : 0);
+  exact_end(saved, y);
 }
 
 static void join_rounded(const struct xpu_partials *partials, size_t at, unsigned count, duplex_f32 *y) {

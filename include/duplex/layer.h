@@ -92,7 +92,7 @@ int duplex_layer_start(struct duplex_layer *layer, const struct duplex_layer_wor
                        struct duplex_job **job);
 
 // The bundles of the mask become Logic-PIM's, all others the xPU's, until the next job or upload. Errors:
-// BUSY (a job is being executed).
+// ARGUMENT (bundles that the client may not use), BUSY (a job is being executed).
 int duplex_stack_hand_over(struct duplex_stack *stack, unsigned bundles);
 
 enum duplex_layer_matrix { DUPLEX_LAYER_GATE, DUPLEX_LAYER_UP, DUPLEX_LAYER_DOWN };

@@ -1,8 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 # Speed: the fast C model beside OpenBLAS, and the Verilated GEMM module.
 .PHONY: bench bench-run
-OBJ_CFLAGS_gemm_bench = -isystem /usr/include/$(shell $(CC) -print-multiarch)/openblas-pthread
-$(BUILD)/bench/gemm_bench: LDLIBS := -lopenblas $(LDLIBS)
+OBJ_CFLAGS_gemm_bench = $(OPENBLAS_INCLUDE)
+OBJ_CFLAGS_xpu_bench = $(OPENBLAS_INCLUDE)
+OBJ_CFLAGS_moe_bench = $(OPENBLAS_INCLUDE)
+OPENBLAS_INCLUDE = -isystem /usr/include/$(shell $(CC) -print-multiarch)/openblas-pthread
+$(BUILD)/bench/gemm_bench $(BUILD)/bench/xpu_bench $(BUILD)/bench/moe_bench: LDLIBS := -lopenblas $(LDLIBS)
 $(BUILD)/bench/%: $(BUILD)/obj/testbench/speed/%.o $(LIB)
 	@mkdir -p $(@D)
 	$(call say,LD,$@)
@@ -14,11 +17,13 @@ $(BUILD)/bench/gemm_speed: testbench/speed/gemm_speed.cpp $(wildcard rtl/gemm/*.
 	$(Q)MAKEFLAGS= $(VERILATOR) --cc --exe --build -j 2 $(VERILATOR_FLAGS) $(RTL_SEARCH) --top-module gemm -CFLAGS "-O3 -I$(CURDIR)/include" \
 	  --Mdir $(@D)/gemm -o $(abspath $@) rtl/gemm/gemm.v $(abspath $<) > $(@D)/gemm.log 2>&1 || { cat $(@D)/gemm.log; exit 1; }
 
-bench-run: $(BUILD)/bench/gemm_bench $(BUILD)/bench/gemm_speed
+bench-run: $(addprefix $(BUILD)/bench/,gemm_bench xpu_bench moe_bench gemm_speed)
 	OPENBLAS_CORETYPE=Haswell OPENBLAS_NUM_THREADS=1 $(BUILD)/bench/gemm_bench
+	OPENBLAS_NUM_THREADS=1 $(BUILD)/bench/xpu_bench
+	OPENBLAS_NUM_THREADS=2 $(BUILD)/bench/moe_bench
 	$(BUILD)/bench/gemm_speed
 
-bench: ## speed of the C model beside OpenBLAS, and of the Verilated GEMM module
+bench: ## speed of the C model, the xPU and an MoE layer beside OpenBLAS, and of the Verilated GEMM module
 	@scripts/dependencies.sh build rtl bench
 	@$(MAKE) --no-print-directory bench-run
 

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-// Random jobs on four stacks, {C model, RTL} x {native, RV32}: one answer, bit for bit. Stacks live on, so
+// Random jobs on four stacks, {C model, RTL} x {native, RV32}: one answer, bit for bit, and
+// one number of clocks of C model and RTL. Stacks live on, so
 // every job follows others. usage: four_ways [--seed S] [--cases N] [--only CASE] [--channels C] A case is
-// drawn from (seed, case number) alone; gemm, expert and attention take turns.
+// drawn from (seed, case number) alone; gemm, expert, attention and layer take turns.
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -9,12 +10,13 @@
 
 #include "duplex/duplex.h"
 #include "duplex/kv_cache.h"
+#include "duplex/layer.h"
 #include "duplex/random.h"
 #include "tests/common/environment.h"
 
-enum { WAYS = 4, CHANNELS = 2, SEQUENCES = 4, PIECES = 14, POSITIONS = 200 };
-enum kind { GEMM, EXPERT, ATTENTION, KINDS };
-static const char *const kind_names[KINDS] = {"gemm", "expert", "attention"};
+enum { WAYS = 4, CHANNELS = 2, SEQUENCES = 4, PIECES = 14, POSITIONS = 200, EXPERTS = 7 };
+enum kind { GEMM, EXPERT, ATTENTION, LAYER, KINDS };
+static const char *const kind_names[KINDS] = {"gemm", "expert", "attention", "layer"};
 static const char *const way_names[WAYS] = {"cmodel native", "cmodel riscv", "rtl native", "rtl riscv"};
 
 // Sequences grow in turns, so that their pages lie apart; some begin with the first positions of the one
@@ -28,9 +30,19 @@ struct attention_case {
   duplex_f16 *k, *v, *q;  // k, v[heads][POSITIONS][head_size] of a piece, of the next one a position later
 };
 
+// One piece; all experts have the same weights.
+struct layer_case {
+  struct duplex_layer_options options;
+  unsigned owned;
+  size_t inner;
+  uint8_t cuts[EXPERTS];
+  uint32_t counts[EXPERTS];
+};
+
 struct test_case {
   enum kind kind;
   struct attention_case attention;
+  struct layer_case layer;
   bool gated;
   size_t matrices;  // 2: a pair, in turn
   size_t m, n, k;
@@ -89,12 +101,40 @@ static void draw_attention(struct attention_case *a, struct duplex_random *rando
   a->q = tensor(random, (size_t)a->batch * a->heads * a->group * a->head_size, 1);
 }
 
+// k is the hidden size, m the tokens of all experts.
+static void draw_layer(struct test_case *c, struct duplex_random *random) {
+  struct layer_case *l = &c->layer;
+  struct duplex_layer_piece *piece = &l->options.piece[0];
+  draw_matrices(c, random);
+  free(c->x), free(c->w);
+  c->m = c->matrices = 1;
+  l->options.experts = 1 + (unsigned)duplex_random_below(random, EXPERTS);
+  l->options.hidden = c->k;
+  l->options.gated = c->gated;
+  piece->bundles = 1 + (unsigned)duplex_random_below(random, 15);
+  piece->parts = 1 + (unsigned)duplex_random_below(random, 3);
+  for (unsigned i = 0; i < piece->parts; i++) {
+    piece->inner[i] = i + 1 == piece->parts ? 1 + duplex_random_below(random, 70) : 64;
+    l->inner += piece->inner[i];
+  }
+  l->owned = piece->bundles | (unsigned)duplex_random_below(random, 16);
+  for (unsigned i = 0; i < l->options.experts; i++) {
+    l->cuts[i] = (uint8_t)duplex_random_below(random, piece->parts + 1);
+    l->counts[i] = (uint32_t)duplex_random_below(random, 3) * (uint32_t)duplex_random_below(random, 18);
+    c->m += l->counts[i];
+  }
+  c->x = tensor(random, c->m * c->k, 1);
+  c->w = tensor(random, 3 * l->inner * c->k, 0.1);
+}
+
 static struct test_case draw(uint64_t seed, uint64_t number) {
   struct duplex_random random;
   struct test_case c = {.kind = (enum kind)(number % KINDS)};
   duplex_random_seed(&random, seed, number);
   if (c.kind == ATTENTION)
     draw_attention(&c.attention, &random);
+  else if (c.kind == LAYER)
+    draw_layer(&c, &random);
   else
     draw_matrices(&c, &random);
   return c;
@@ -109,7 +149,7 @@ static size_t result_bytes(const struct test_case *c) {
   static const size_t element[] = {2, 4, 16};
   const struct attention_case *a = &c->attention;
   if (c->kind == ATTENTION) return (size_t)a->batch * a->heads * a->group * a->head_size * sizeof(duplex_f16);
-  return c->matrices * c->m * (c->kind == EXPERT ? c->k : c->n) * element[c->format];
+  return c->matrices * c->m * (c->kind == GEMM ? c->n : c->k) * element[c->format];
 }
 
 static int upload(struct duplex_stack *stack, const struct test_case *c, const duplex_f16 *gate,
@@ -130,6 +170,26 @@ static int run_matrices(struct duplex_stack *stack, const struct test_case *c, v
                               : duplex_stack_gemm(stack, up, c->x, c->m, c->format, y);
   duplex_stack_release(stack, up);
   duplex_stack_release(stack, down);
+  return error;
+}
+
+static int run_layer(struct duplex_stack *stack, const struct test_case *c, void *y) {
+  const struct layer_case *l = &c->layer;
+  const size_t one = l->inner * c->k;
+  const struct duplex_layer_source source = {.gate = c->w, .up = c->w + one, .down = c->w + 2 * one};
+  const struct duplex_layer_work work = {.bundles = l->owned,
+                                         .cuts = l->cuts,
+                                         .counts = l->counts,
+                                         .x = c->x,
+                                         .table = duplex_activation_builtin(c->act),
+                                         .format = c->format};
+  struct duplex_layer *layer = NULL;
+  struct duplex_job *job = NULL;
+  int error = duplex_stack_open_layer(stack, &l->options, &layer);
+  for (unsigned i = 0; i < l->options.experts && !error; i++) error = duplex_layer_load(layer, i, 0, &source);
+  if (!error) error = duplex_layer_start(layer, &work, &job);
+  if (!error) error = duplex_stack_wait(job, UINT64_MAX, y);
+  duplex_layer_close(layer);
   return error;
 }
 
@@ -167,6 +227,7 @@ static int run_attention(struct duplex_stack *stack, const struct attention_case
 }
 
 static int run(struct duplex_stack *stack, const struct test_case *c, void *y) {
+  if (c->kind == LAYER) return run_layer(stack, c, y);
   return c->kind == ATTENTION ? run_attention(stack, &c->attention, y) : run_matrices(stack, c, y);
 }
 
@@ -180,19 +241,30 @@ static void print_case(const struct test_case *c) {
            c->n, c->k, (int)c->format);
 }
 
+static uint64_t cycles_of(const struct duplex_stack *stack) {
+  struct duplex_stack_stats stats;
+  duplex_stack_last_stats(stack, &stats);
+  return stats.cycles;
+}
+
 static bool run_case(struct duplex_stack *const stack[WAYS], uint64_t seed, uint64_t number) {
   struct test_case c = draw(seed, number);
   const size_t bytes = result_bytes(&c);
   uint8_t *expected = calloc(1, bytes), *y = calloc(1, bytes);
+  uint64_t cycles[WAYS];
   bool good = expected && y;
   for (unsigned way = 0; way < WAYS && good; way++) {
+    const char *wrong = NULL;
     const int error = run(stack[way], &c, way ? y : expected);
-    good = !error && (way == 0 || memcmp(expected, y, bytes) == 0);
+    cycles[way] = cycles_of(stack[way]);
+    if (way >= 2 && cycles[way] != cycles[way - 2]) wrong = "other clocks than the C model";
+    if (way && memcmp(expected, y, bytes) != 0) wrong = "other bytes than cmodel native";
+    if (error) wrong = duplex_stack_last_error(stack[way]);
+    good = !wrong;
     if (good) continue;
     printf("MISMATCH case %llu of seed %llu (", (unsigned long long)number, (unsigned long long)seed);
     print_case(&c);
-    printf("): %s: %s\n", way_names[way],
-           error ? duplex_stack_last_error(stack[way]) : "other bytes than cmodel native");
+    printf("): %s: %s\n", way_names[way], wrong);
   }
   free(expected), free(y), free_case(&c);
   return good;
@@ -235,7 +307,7 @@ int main(int argc, char **argv) {
   }
   for (unsigned way = 0; way < WAYS; way++) duplex_stack_close(stack[way]);
   for (unsigned kind = 0; kind < KINDS && good; kind++)
-    printf("four ways: %llu %s jobs, the same bytes on each\n", (unsigned long long)done[kind],
-           kind_names[kind]);
+    printf("four ways: %llu %s jobs, the same bytes on each, the same clocks of RTL and C model\n",
+           (unsigned long long)done[kind], kind_names[kind]);
   return good ? 0 : 1;
 }

@@ -118,6 +118,15 @@ static void test_examples(void **state) {
   xpu_combine_add(&combine, tokens, one, 1, minus_one, 1);
   xpu_combine_add(&combine, tokens, above, 1, above, 1);
   assert_int_equal(sums[0], bits_of(0x1p-22f));
+  // docs/xpu_numerics.md
+  const uint32_t first[] = {0x3ec14d03}, second[] = {0x3f1f597f}, three[] = {0x40400000};
+  xpu_combine_begin(&combine);
+  xpu_combine_add(&combine, tokens, first, 1, three, 1);
+  assert_int_equal(sums[0], 0x3f90f9c2);
+  xpu_combine_add(&combine, tokens, second, 1, minus_one, 1);
+  assert_int_equal(sums[0], 0x3f029a05);
+  xpu_combine_finish(&combine, y, 1);
+  assert_int_equal(y[0], 0x3815);
 }
 
 int main(void) {

@@ -215,7 +215,7 @@ static void test_long(void **state) {
   c.inner = 6500;
   c.rows = 2;
   c.gated = true;
-  c.exponents = NULL;
+  draw_exponents(&c, &random);
   c.x = draw_matrix(&random, (size_t)c.tokens * c.columns, MODERATE, 1000000);
   c.gate = draw_matrix(&random, (size_t)c.inner * c.columns, MODERATE, 1000000);
   c.up = draw_matrix(&random, (size_t)c.inner * c.columns, MODERATE, 1000000);

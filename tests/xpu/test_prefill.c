@@ -229,6 +229,33 @@ static void test_stack(void **state) {
   }
 }
 
+// The example of docs/xpu_numerics.md; NaN behind a position does not show.
+static void test_page(void **state) {
+  (void)state;
+  const duplex_f16 q[] = {0x3c00, 0x3c00, 0x3c00, 0x3c00};
+  const duplex_f16 k[] = {0x4e00, 0x4a40, 0xd100, 0xde40, 0x7e00};
+  const duplex_f16 v[] = {0x3c00, 0xbc00, 0x4200, 0x7bff, 0x7e00};
+  static const duplex_f16 expected[] = {0x3c00, 0x377f, 0x379a, 0x379a};
+  for (unsigned first = 0; first < 4; first++) {
+    duplex_f16 o[4];
+    const struct xpu_prefill prefill = {.q = q,
+                                        .k = k,
+                                        .v = v,
+                                        .q_stride = 4,
+                                        .kv_stride = 5,
+                                        .q_heads = 1,
+                                        .kv_heads = 1,
+                                        .head_size = 1,
+                                        .first = first,
+                                        .positions = 4 - first,
+                                        .scale = 0x3e0293ee,
+                                        .o = o,
+                                        .o_stride = 4};
+    assert_int_equal(xpu_prefill_run(&prefill, NULL), DUPLEX_OK);
+    for (unsigned i = first; i < 4; i++) assert_int_equal(o[i - first], expected[i]);
+  }
+}
+
 static void test_refusals(void **state) {
   (void)state;
   const duplex_f16 x[4] = {0};
@@ -279,8 +306,8 @@ int main(void) {
   scale = environment_count("DUPLEX_CASES");
   printf("test_prefill: seed %lu, cases x%lu\n", (unsigned long)seed, (unsigned long)scale);
   const struct CMUnitTest tests[] = {cmocka_unit_test(test_random), cmocka_unit_test(test_chunks),
-                                     cmocka_unit_test(test_large), cmocka_unit_test(test_stack),
-                                     cmocka_unit_test(test_refusals)};
+                                     cmocka_unit_test(test_large),  cmocka_unit_test(test_stack),
+                                     cmocka_unit_test(test_page),   cmocka_unit_test(test_refusals)};
   const int failed = cmocka_run_group_tests(tests, NULL, NULL);
   mpfr_free_cache();
   return failed;

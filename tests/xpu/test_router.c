@@ -171,6 +171,28 @@ static void test_special(void **state) {
   assert_int_equal(weights[0], nan);
 }
 
+// The example of docs/xpu_numerics.md.
+static void test_page(void **state) {
+  (void)state;
+  static const uint32_t logits[] = {0x3fc00000, 0x40000000, 0xbe800000};
+  static const struct {
+    enum xpu_score score;
+    bool renormalise;
+    uint32_t weights[2];
+  } rows[] = {{XPU_SCORE_TOP_K_SOFTMAX, false, {0x3ec14d03, 0x3f1f597f}},
+              {XPU_SCORE_TOP_K_SOFTMAX, true, {0x3ec14d03, 0x3f1f597f}},
+              {XPU_SCORE_SOFTMAX, false, {0x3eb56658, 0x3f1589f1}},
+              {XPU_SCORE_SOFTMAX, true, {0x3ec14d03, 0x3f1f597f}},
+              {XPU_SCORE_SIGMOID, false, {0x3f514c8f, 0x3f617bea}},
+              {XPU_SCORE_SIGMOID, true, {0x3ef67866, 0x3f04c3ce}}};
+  for (unsigned i = 0; i < sizeof rows / sizeof *rows; i++) {
+    uint32_t weights[2];
+    xpu_score_token(rows[i].score, rows[i].renormalise, logits, 3, (uint32_t[]){0, 1}, 2, weights);
+    assert_int_equal(weights[0], rows[i].weights[0]);
+    assert_int_equal(weights[1], rows[i].weights[1]);
+  }
+}
+
 static void test_refusals(void **state) {
   (void)state;
   const uint16_t x[2] = {0x3c00, 0x3c00};
@@ -206,7 +228,7 @@ int main(void) {
   printf("test_router: seed %lu, cases x%lu\n", (unsigned long)seed, (unsigned long)scale);
   oracle_binary32_begin();
   const struct CMUnitTest tests[] = {cmocka_unit_test(test_random), cmocka_unit_test(test_special),
-                                     cmocka_unit_test(test_refusals)};
+                                     cmocka_unit_test(test_page), cmocka_unit_test(test_refusals)};
   const int failed = cmocka_run_group_tests(tests, NULL, NULL);
   mpfr_free_cache();
   return failed;

@@ -1,0 +1,111 @@
+// SPDX-License-Identifier: Apache-2.0
+// Costs of a layer beside its streams.
+#include "device/charges.h"
+
+#include "duplex/arithmetic.h"
+#include "xpu/time.h"
+
+// The decision on the RV32 controller: instructions for a layer, and for each expert; 0.7 of them a clock
+// (tests/schedule/decide_cost).
+#define DECIDE_INSTRUCTIONS 600u
+#define DECIDE_INSTRUCTIONS_OF_EXPERT 30u
+
+#define XPU_RATE_THOUSANDTHS 993u  // of 32 bytes a clock and channel (docs/dram.md)
+#define PIECE_BYTES (DUPLEX_COLUMN_BYTES / 8)
+
+static struct xpu_time_model model_of(const struct moe_run *run) {
+  return xpu_time_h100(run->device->stacks * run->device->options.stack.backend.channels);
+}
+
+// Clocks of so many bytes on the xPU's path to one stack.
+static uint64_t stack_clocks(const struct moe_run *run, uint64_t bytes) {
+  const uint64_t rate = (uint64_t)PIECE_BYTES * run->device->options.stack.backend.channels;
+  return (bytes * 1000 + rate * XPU_RATE_THOUSANDTHS - 1) / (rate * XPU_RATE_THOUSANDTHS);
+}
+
+static bool is_logic_pims(const struct moe_run *run, unsigned stack, unsigned piece, unsigned owned) {
+  return !(run->moe->piece[stack][piece].bundles & ~owned);
+}
+static bool is_xpus(const struct moe_run *run, unsigned stack, unsigned piece, unsigned owned) {
+  return !(run->moe->piece[stack][piece].bundles & owned);
+}
+
+// Bytes of the partial sums of so many tokens: of each row the pieces of 32 bytes that hold their lanes.
+static uint64_t sums_bytes(const struct moe_run *run, uint32_t tokens) {
+  const uint64_t bytes = run->device->options.partials == DUPLEX_PARTIALS_F32 ? 4 : 16;
+  uint64_t pieces = tokens / DUPLEX_LANES * (DUPLEX_LANES * bytes / PIECE_BYTES);
+  pieces += (tokens % DUPLEX_LANES * bytes + PIECE_BYTES - 1) / PIECE_BYTES;
+  return run->moe->shape.hidden * pieces * PIECE_BYTES;
+}
+
+struct traffic charges_traffic(const struct moe_run *run, unsigned owned) {
+  const struct duplex_moe *moe = run->moe;
+  struct traffic most = {0};
+  for (unsigned stack = 0; stack < run->device->stacks; stack++) {
+    struct traffic bytes = {0};
+    for (unsigned piece = 0; piece < moe->pieces; piece++) {
+      if (!is_logic_pims(run, stack, piece, owned)) continue;
+      for (unsigned e = 0; e < moe->shape.experts; e++) {
+        if (!run->counts[e] || !run_cut(run, stack, piece, e)) continue;
+        bytes.x +=
+            (uint64_t)schedule_groups(run->counts[e]) * DUPLEX_LANES * moe->shape.hidden * sizeof(duplex_f16);
+        bytes.sums += sums_bytes(run, run->counts[e]);
+      }
+    }
+    most.x = duplex_larger(most.x, stack_clocks(run, bytes.x));
+    most.sums = duplex_larger(most.sums, stack_clocks(run, bytes.sums));
+  }
+  return most;
+}
+
+// Inner columns of an expert that are the xPU's in this phase, of all stacks.
+static uint64_t shared_inner(const struct moe_run *run, unsigned owned, unsigned expert) {
+  uint64_t inner = 0;
+  for (unsigned stack = 0; stack < run->device->stacks; stack++)
+    for (unsigned piece = 0; piece < run->moe->pieces; piece++)
+      if (is_xpus(run, stack, piece, owned) && run_is_shared(run, stack, piece, expert))
+        inner += moe_inner_behind(&run->moe->piece[stack][piece], run_cut(run, stack, piece, expert));
+  return inner;
+}
+
+uint64_t charges_arithmetic(const struct moe_run *run, unsigned owned, uint64_t *all) {
+  struct xpu_time_model model = model_of(run);
+  struct xpu_time_model arithmetic = model;
+  arithmetic.bytes = UINT64_C(1) << 50;  // so that only arithmetic counts
+  uint64_t longer = 0;
+  *all = 0;
+  for (unsigned e = 0; e < run->moe->shape.experts; e++) {
+    const unsigned inner = (unsigned)shared_inner(run, owned, e);
+    if (!inner) continue;
+    const unsigned hidden = (unsigned)run->moe->shape.hidden;
+    const uint64_t alone = xpu_time_expert(&arithmetic, run->counts[e], hidden, inner, run->moe->gated, 0);
+    const uint64_t reads =
+        xpu_time_elements(&model, (uint64_t)inner * hidden * (run->moe->gated ? 3 : 2) * sizeof(duplex_f16));
+    *all += alone;
+    longer += alone > reads ? alone - reads : 0;
+  }
+  *all = xpu_time_clocks(*all);
+  return xpu_time_clocks(longer);
+}
+
+uint64_t charges_route(const struct moe_run *run) {
+  const struct xpu_time_model model = model_of(run);
+  return xpu_time_clocks(xpu_time_gemm(&model, (unsigned)run->tokens, (unsigned)run->moe->shape.hidden,
+                                       (unsigned)run->moe->shape.experts, sizeof(duplex_f32)));
+}
+
+uint64_t charges_decide(const struct moe_run *run) {
+  const enum duplex_policy policy = run->device->options.policy;
+  if (policy == DUPLEX_POLICY_LOGIC_PIM || policy == DUPLEX_POLICY_XPU) return 0;
+  const uint64_t instructions =
+      DECIDE_INSTRUCTIONS + (uint64_t)DECIDE_INSTRUCTIONS_OF_EXPERT * run->moe->shape.experts;
+  return (instructions * 10 + 6) / 7;
+}
+
+uint64_t charges_launch(const struct moe_run *run) { return xpu_time_clocks(model_of(run).launch); }
+
+uint64_t charges_combine(const struct moe_run *run) {
+  const struct xpu_time_model model = model_of(run);
+  return xpu_time_clocks(
+      xpu_time_elements(&model, run->tokens * run->moe->shape.hidden * sizeof(duplex_f16)));
+}

@@ -1,0 +1,25 @@
+// SPDX-License-Identifier: Apache-2.0
+// What a layer costs beside the phases' streams, by formulas (docs/device.md, "What the times are").
+#ifndef DEVICE_CHARGES_H
+#define DEVICE_CHARGES_H
+
+#include "device/run.h"
+
+// Of the pieces that Logic-PIM works on while it owns these bundles, in clocks of the xPU's path to the
+// slowest stack: x of its experts, written; its partial sums, read.
+struct traffic {
+  uint64_t x, sums;
+};
+struct traffic charges_traffic(const struct moe_run *run, unsigned owned);
+
+// Clocks by which the xPU's arithmetic on its shares is longer than their reads, expert by expert, while
+// Logic-PIM owns these bundles; *all: of the arithmetic alone.
+uint64_t charges_arithmetic(const struct moe_run *run, unsigned owned, uint64_t *all);
+
+// Router and top-k; the decision of the policy; a launch of a kernel; the output.
+uint64_t charges_route(const struct moe_run *run);
+uint64_t charges_decide(const struct moe_run *run);
+uint64_t charges_launch(const struct moe_run *run);
+uint64_t charges_combine(const struct moe_run *run);
+
+#endif

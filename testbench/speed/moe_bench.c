@@ -1,0 +1,120 @@
+// SPDX-License-Identifier: Apache-2.0
+// An MoE layer on a device, clocks and numbers, beside OpenBLAS sgemm on the same products in the same run.
+// usage: moe_bench [TOKENS] [EXPERTS HIDDEN INNER TOP_K] [STACKS] [THREADS]   (default: Mixtral-8x7B, batch
+// 32, 5 stacks, 2 threads)
+//
+// Loading the weights is not measured. sgemm uses one set of weights for all experts: its time does not
+// depend on their values.
+#include <cblas.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <time.h>
+
+#include "duplex/device.h"
+#include "duplex/random.h"
+
+struct bench {
+  size_t tokens, experts, hidden, inner, top_k, stacks, threads;
+};
+
+static double seconds(void) {
+  struct timespec now;
+  clock_gettime(CLOCK_MONOTONIC, &now);
+  return (double)now.tv_sec + 1e-9 * (double)now.tv_nsec;
+}
+
+static void *take(size_t bytes) {
+  void *memory = malloc(bytes);
+  if (!memory) fprintf(stderr, "moe_bench: too little memory\n"), exit(1);
+  return memory;
+}
+
+static duplex_f16 *draw(struct duplex_random *random, size_t count, double deviation) {
+  duplex_f16 *made = take(count * sizeof *made);
+  // A block of normal values, again and again from other places: drawing billions would take minutes.
+  enum { BLOCK = 1 << 20 };
+  for (size_t i = 0; i < count && i < BLOCK; i++)
+    made[i] = duplex_f16_from_double(deviation * duplex_random_normal(random));
+  for (size_t i = BLOCK; i < count; i++) made[i] = made[(i * 7919 + i / BLOCK) % BLOCK];
+  return made;
+}
+
+static void fail(const struct duplex_device *device) {
+  fprintf(stderr, "moe_bench: %s\n", duplex_device_last_error(device));
+  exit(1);
+}
+
+static struct duplex_moe *load(struct duplex_device *device, const struct bench *b) {
+  struct duplex_random random;
+  duplex_random_seed(&random, 1, 1);
+  const size_t matrix = b->experts * b->inner * b->hidden;
+  const struct duplex_moe_shape shape = {b->experts, b->hidden, b->inner};
+  const struct duplex_moe_weights weights = {draw(&random, b->experts * b->hidden, 0.05),
+                                             draw(&random, matrix, 0.02), draw(&random, matrix, 0.02),
+                                             draw(&random, matrix, 0.02)};
+  struct duplex_moe *moe;
+  if (duplex_device_load_moe(device, &shape, &weights, duplex_activation_builtin("silu"), &moe)) fail(device);
+  free((void *)weights.router);
+  free((void *)weights.gate);
+  free((void *)weights.up);
+  free((void *)weights.down);
+  return moe;
+}
+
+// Seconds of sgemm for as many products, experts with the mean number of tokens each.
+static double sgemm_seconds(const struct bench *b) {
+  const size_t n = (b->tokens * b->top_k + b->experts - 1) / b->experts;
+  float *x = take(4 * n * b->hidden), *h = take(4 * n * b->inner), *w = take(4 * b->inner * b->hidden);
+  for (size_t i = 0; i < n * b->hidden; i++) x[i] = (float)(i % 17) - 8;
+  for (size_t i = 0; i < b->inner * b->hidden; i++) w[i] = (float)(i % 13) - 6;
+  const double begin = seconds();
+  for (size_t e = 0; e < b->experts; e++) {
+    for (int i = 0; i < 2; i++)
+      cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasTrans, (int)n, (int)b->inner, (int)b->hidden, 1, x,
+                  (int)b->hidden, w, (int)b->hidden, 0, h, (int)b->inner);
+    cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasTrans, (int)n, (int)b->hidden, (int)b->inner, 1, h,
+                (int)b->inner, w, (int)b->inner, 0, x, (int)b->hidden);
+  }
+  const double taken = seconds() - begin;
+  free(x), free(h), free(w);
+  return taken;
+}
+
+static void run(const struct bench *b) {
+  const struct duplex_device_options options = {.stacks = (unsigned)b->stacks,
+                                                .stack = {.backend = {.channels = DUPLEX_CHANNELS}},
+                                                .threads = (unsigned)b->threads};
+  struct duplex_device *device;
+  struct duplex_moe_stats stats;
+  char text[256];
+  if (duplex_device_open("cmodel", &options, &device, text, sizeof text))
+    fprintf(stderr, "moe_bench: %s\n", text), exit(1);
+  struct duplex_moe *moe = load(device, b);
+  struct duplex_random random;
+  duplex_random_seed(&random, 1, 2);
+  duplex_f16 *x = draw(&random, b->tokens * b->hidden, 1);
+  duplex_f16 *y = take(b->tokens * b->hidden * sizeof *y);
+  const struct duplex_moe_routing routing = {.top_k = (unsigned)b->top_k};
+  const double begin = seconds();
+  if (duplex_device_moe(device, moe, &routing, x, b->tokens, y)) fail(device);
+  const double taken = seconds() - begin;
+  duplex_device_last_stats(device, &stats);
+  duplex_device_close(device);
+  free(x), free(y);
+  const double macs = (double)stats.pairs * 3 * (double)b->hidden * (double)b->inner;
+  const double sgemm = sgemm_seconds(b);
+  printf(
+      "MoE layer, %zu tokens, %zu experts of %zu x %zu, top-%zu, %zu stacks, %zu threads: %.2f s of the "
+      "host, clocks and all; %.1f us modelled; %.2f G MAC/s, sgemm %.2f G MAC/s on as many products\n",
+      b->tokens, b->experts, b->hidden, b->inner, b->top_k, b->stacks, b->threads, taken,
+      (double)stats.cycles / 650, 1e-9 * macs / taken, 1e-9 * macs / sgemm);
+}
+
+int main(int argc, char **argv) {
+  struct bench b = {32, 8, 4096, 14336, 2, 5, 2};
+  size_t *const numbers[] = {&b.tokens, &b.experts, &b.hidden, &b.inner, &b.top_k, &b.stacks, &b.threads};
+  for (int i = 1; i < argc && i <= 7; i++) *numbers[i - 1] = strtoull(argv[i], NULL, 10);
+  run(&b);
+  return 0;
+}

@@ -1,0 +1,21 @@
+#!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
+# The clocks of a piece of an expert that the C model tells are those of the RTL: for each cut, 1 to 32 tokens, weights in 1 to 4
+# bundles, which are all that Logic-PIM owns or not. usage: tests/driver/layer_times.sh BUILD
+# [--all]
+set -u
+times=$1/tests/driver/layer_times
+same() { # OPTIONS...
+  diff <("$times" --channels 2 "$@") <("$times" --channels 2 "$@" --backend rtl) || { echo "layer_times $*: other clocks"; exit 1; }
+}
+if [ "${2:-}" = --all ]; then
+  for bundles in 1 3 7 15; do
+    same --hidden 320 --inner 128,64,50 --bundles $bundles --owned $bundles
+  done
+  same --hidden 200 --inner 64,30 --gated 0 --bundles 3 --owned 15 --format 1
+fi
+for bundles in 1 3 7 15; do
+  same --hidden 100 --inner 64,20 --bundles $bundles --owned $bundles --tokens 4,9
+done
+same --hidden 100 --inner 64,30 --bundles 12 --owned 15 --firmware riscv --tokens 32
+echo "C model and RTL: the same clocks"
