@@ -118,11 +118,11 @@ static void find_span(const struct schedule_class classes[2], struct front front
   amount[1] = fronts[1].xpu > low ? fronts[1].xpu - low : 0;
 }
 
-static struct cuts cuts_of(const struct schedule_times *times, const struct schedule_class *class,
+static struct cuts cuts_of(const struct schedule_times *times, const struct schedule_population *population,
                            uint32_t groups, uint32_t hot[2][SCHEDULE_CUTS]) {
-  const uint32_t q = class->piece;
+  const uint32_t q = population->piece;
   if (groups <= SCHEDULE_GROUPS) return (struct cuts){times->rows[groups].pim[q], times->rows[groups].xpu[q]};
-  for (uint32_t cut = 0; cut <= class->cuts; cut++) {
+  for (uint32_t cut = 0; cut <= population->cuts; cut++) {
     hot[0][cut] = SCHEDULE_TIME(times, groups, pim[q][cut]);
     hot[1][cut] = SCHEDULE_TIME(times, groups, xpu[q][cut]);
   }
@@ -130,16 +130,16 @@ static struct cuts cuts_of(const struct schedule_times *times, const struct sche
 }
 
 // The last place of a bin that takes at most `amount` of Logic-PIM's time (of_pim), or off the xPU's.
-static struct place place_at(const struct schedule_class *class, const struct front *front, struct cuts cuts,
-                             uint32_t amount, bool of_pim) {
-  const uint32_t experts = class->bins[front->bin].experts, knee = class->knee;
+static struct place place_at(const struct schedule_population *population, uint32_t experts,
+                             const struct front *front, struct cuts cuts, uint32_t amount, bool of_pim) {
+  const uint32_t knee = population->knee;
   const uint32_t *time = of_pim ? cuts.pim : cuts.xpu;
-  struct place place = {.low = 0, .high = knee ? knee : class->cuts};
+  struct place place = {.low = 0, .high = knee ? knee : population->cuts};
   const uint32_t to_knee = of_pim ? time[knee] : time[0] - time[knee];
   if (knee && amount >= experts * to_knee) {
     amount -= experts * to_knee;
     place.low = knee;
-    place.high = class->cuts;
+    place.high = population->cuts;
   }
   const uint32_t base = time[place.low];
   const uint32_t each = of_pim ? time[place.high] - base : base - time[place.high];
@@ -200,8 +200,9 @@ static uint32_t places_of(const struct schedule_times *times, const struct sched
     return 1;
   }
   const struct schedule_bin *bin = &class->bins[front->bin];
-  const struct cuts cuts = cuts_of(times, class, bin->groups, hot);
-  return window(place_at(class, front, cuts, amount, of_pim), bin->experts, cuts, places);
+  const struct schedule_population *population = &class->population[bin->population];
+  const struct cuts cuts = cuts_of(times, population, bin->groups, hot);
+  return window(place_at(population, bin->experts, front, cuts, amount, of_pim), bin->experts, cuts, places);
 }
 
 // The pair of places with the shortest phases.
@@ -228,28 +229,39 @@ static uint8_t take(struct place *place) {
   return cut;
 }
 
-// Cuts of the experts first, first + step, ... of a class.
-static void write_cuts(const struct schedule_class *class, const struct front *front, struct place place,
-                       const uint8_t *rank, uint32_t first, uint32_t step, uint32_t experts, uint8_t *cuts) {
-  const uint32_t marginal = front->bin < class->count ? class->bins[front->bin].rank : SCHEDULE_NEVER;
-  for (uint32_t e = first; e < experts; e += step) {
-    cuts[e] = rank[e] < marginal ? (uint8_t)class->cuts : 0;
-    if (rank[e] == marginal && marginal != SCHEDULE_NEVER) cuts[e] = take(&place);
+// The rank from which on the experts of a population are behind the front, that of the front's bin too.
+static uint32_t first_behind(const struct schedule_class *class, uint32_t population, uint32_t bin) {
+  while (bin-- > 0)
+    if (class->bins[bin].population == population) return class->bins[bin].rank + 1u;
+  return 0;
+}
+
+// Cuts of a population: whole before the front, 0 behind it, and in the front's bin as the place says.
+static void write_cuts(const struct schedule_class *class, uint32_t index, uint32_t bin, struct place place,
+                       const uint8_t *rank, uint32_t experts, uint8_t *cuts) {
+  const struct schedule_population *population = &class->population[index];
+  const bool divided = bin < class->count && class->bins[bin].population == index;
+  const uint32_t behind = first_behind(class, index, bin), step = population->step;
+  const uint32_t marginal = divided ? class->bins[bin].rank : UINT32_MAX;
+  const uint8_t whole = (uint8_t)population->cuts;
+  for (uint32_t e = population->first; e < experts; e += step) {
+    cuts[e] = rank[e] < behind ? whole : 0;
+    if (rank[e] == marginal) cuts[e] = take(&place);
   }
 }
 
-static void clear_other(uint8_t *cuts, uint32_t first, uint32_t experts) {
-  for (uint32_t e = first; e < experts; e += 2) cuts[e] = 0;
+static void clear_other(uint8_t *cuts, uint32_t experts) {
+  for (uint32_t e = 0; e < experts; e++) cuts[e] = 0;
 }
 
 void schedule_best(const struct schedule_times *times, const uint16_t *counts, struct schedule_work *work,
                    struct schedule_decision *decision) {
-  const uint32_t experts = times->shape.experts;
-  const bool halved = times->placement.layout == SCHEDULE_HALVED;
+  const uint32_t experts = times->shape.experts, layout = times->placement.layout;
+  const bool halved = layout == SCHEDULE_HALVED;
   struct schedule_class classes[2];
   struct place places[2][WINDOW], chosen[2];
   uint32_t tried[2], amount[2];
-  if (times->placement.layout == SCHEDULE_STRIPED) {
+  if (layout == SCHEDULE_STRIPED) {
     schedule_turns(times, counts, decision);
     return;
   }
@@ -263,12 +275,13 @@ void schedule_best(const struct schedule_times *times, const uint16_t *counts, s
   for (uint32_t q = 0; q < 2; q++)
     tried[q] = places_of(times, &classes[q], &fronts[q], amount[q], halved || q == 0, work->marginal[q], places[q]);
   choose(places[0], tried[0], places[1], tried[1], chosen);
+  if (layout == SCHEDULE_ALTERNATE) clear_other(decision->cut[1], experts);
   for (uint32_t q = 0; q < 2; q++) {
     decision->owned[q] = q ? 12 : 3;
     decision->pim[q] = chosen[q].pim;
     decision->xpu[q] = chosen[q].xpu;
-    if (!halved) clear_other(decision->cut[q], 1 - q, experts);
-    write_cuts(&classes[q], &fronts[q], chosen[q], work->rank, halved ? 0 : q, halved ? 1 : 2, experts,
-               decision->cut[q]);
+    for (uint32_t i = 0; i < classes[q].populations; i++)
+      write_cuts(&classes[q], i, fronts[q].bin, chosen[q], work->rank, experts,
+                 decision->cut[classes[q].population[i].piece]);
   }
 }

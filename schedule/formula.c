@@ -74,11 +74,19 @@ uint64_t formula_xpu_clocks(const struct schedule_shape *shape, uint32_t columns
   return greater(reads, sums);
 }
 
-// Inner columns of a piece from part `from` on.
-static uint32_t columns_behind(const struct schedule_placement *placement, uint32_t piece, uint32_t from) {
-  uint32_t columns = 0;
-  for (uint32_t part = from; part < placement->parts[piece]; part++) columns += placement->width[piece][part];
-  return columns;
+// The xPU's times for the cuts of a piece, in units. They add up: all of both pieces take it what the whole takes.
+static void fill_xpu(const struct schedule_times *times, uint32_t piece, uint32_t groups,
+                     uint32_t xpu[SCHEDULE_CUTS]) {
+  const struct schedule_placement *placement = &times->placement;
+  const uint32_t unit = times->clocks_per_unit;
+  uint32_t before = 0, columns = 0;
+  for (uint32_t part = 0; piece && part < placement->parts[0]; part++) before += placement->width[0][part];
+  const uint64_t from = divide_up(formula_xpu_clocks(&times->shape, before, groups), unit);
+  for (uint32_t cut = placement->parts[piece] + 1; cut-- > 0;) {
+    const uint64_t to = divide_up(formula_xpu_clocks(&times->shape, before + columns, groups), unit);
+    xpu[cut] = (uint32_t)(to - from);
+    if (cut) columns += placement->width[piece][cut - 1];
+  }
 }
 
 // Times of a row with that many groups, in units.
@@ -86,13 +94,13 @@ static void fill_row(struct schedule_times *times, uint32_t groups, struct sched
   const struct schedule_placement *placement = &times->placement;
   const uint32_t slice = formula_slice(&times->shape), unit = times->clocks_per_unit;
   const uint32_t bundles = placement->layout == SCHEDULE_STRIPED ? SCHEDULE_BUNDLES : SCHEDULE_BUNDLES / 2;
-  for (uint32_t q = 0; q < placement->pieces; q++)
+  for (uint32_t q = 0; q < placement->pieces; q++) {
     for (uint32_t cut = 0; cut <= placement->parts[q]; cut++) {
       const uint64_t pim = formula_pim_clocks(&times->shape, placement->width[q], cut, groups, bundles);
-      const uint64_t xpu = formula_xpu_clocks(&times->shape, columns_behind(placement, q, cut), groups);
       row->pim[q][cut] = (uint32_t)divide_up(pim, unit);
-      row->xpu[q][cut] = (uint32_t)divide_up(xpu, unit);
     }
+    fill_xpu(times, q, groups, row->xpu[q]);
+  }
   for (uint32_t b = 1; b <= SCHEDULE_BUNDLES; b++)
     row->striped[b - 1] = (uint32_t)divide_up(formula_pim_clocks(&times->shape, &slice, 1, groups, b), unit);
   row->whole = (uint32_t)divide_up(formula_xpu_clocks(&times->shape, slice, groups), unit);

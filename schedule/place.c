@@ -7,8 +7,12 @@
 // Groups of a lone expert for which the parts are chosen: those where a clock of Logic-PIM is worth something
 // else each time. What a whole piece on Logic-PIM takes counts as much as WHOLE of them.
 #define SAMPLES 10u
-#define WHOLE 4u
+#define WHOLE 2u
 #define SCALE 4096u
+
+#define BALANCE 793u     // per mille of an expert of one group on Logic-PIM with which both sides take equally long
+#define HALVED_ROWS 64u  // both halves can be cut in parts of 16 rows of a channel, below which a part costs more
+#define SPLIT_ROWS 20u   // BALANCE of them are 16
 
 static const uint8_t sample_groups[SAMPLES] = {1, 2, 3, 4, 5, 6, 8, 12, 20, 40};
 
@@ -61,7 +65,7 @@ static uint64_t loss(const struct schedule_shape *shape, const struct schedule_p
     fill_trial(shape, placement, groups, &trial);
     sum += sample_weights[i] * penalty(lone_time(placement, &trial), pim * xpu / (pim + xpu));
     if (groups <= 2)
-      sum += WHOLE * penalty(trial.pim[0][placement->parts[0]] + trial.pim[1][placement->parts[1]], pim);
+      sum += WHOLE * shape->experts * penalty(trial.pim[0][placement->parts[0]] + trial.pim[1][placement->parts[1]], pim);
   }
   return sum;
 }
@@ -113,19 +117,58 @@ static bool improve(const struct schedule_shape *shape, struct schedule_placemen
   return *least < before;
 }
 
+// One end of a part at about `per_mille` of a piece, at a tile.
+static uint32_t share_of(uint32_t columns, uint32_t per_mille) {
+  return (columns / SCHEDULE_TILE * per_mille + 500) / 1000 * SCHEDULE_TILE;
+}
+
 static void place_halved(const struct schedule_shape *shape, struct schedule_placement *placement) {
-  const uint32_t slice = formula_slice(shape);
-  const uint32_t first = duplex_divide_up(slice, SCHEDULE_TILE) / 2 * SCHEDULE_TILE;
+  const uint32_t slice = formula_slice(shape), first = share_of(slice, 500);
   *placement = (struct schedule_placement){SCHEDULE_HALVED, 2, {1, 1}, {{first}, {slice - first}}};
   for (uint32_t q = 0; q < SCHEDULE_PIECES; q++)
-    split(placement, q, (placement->width[q][0] / SCHEDULE_TILE * 4 + 2) / 5);
+    split(placement, q, share_of(placement->width[q][0], BALANCE) / SCHEDULE_TILE);
   uint64_t least = loss(shape, placement);
   while (improve(shape, placement, &least)) continue;
+}
+
+static void place_split(const struct schedule_shape *shape, struct schedule_placement *placement) {
+  const uint32_t slice = formula_slice(shape), first = share_of(slice, BALANCE);
+  *placement = (struct schedule_placement){SCHEDULE_SPLIT, 2, {1, 1}, {{first}, {slice - first}}};
+}
+
+bool schedule_place(const struct schedule_shape *shape, struct schedule_placement *placement) {
+  if (!schedule_shape_valid(shape)) return false;
+  const uint32_t slice = formula_slice(shape);
+  const uint32_t rows = (1 + shape->gated) * slice / shape->channels;  // of gate and up, of a channel
+  if (rows >= HALVED_ROWS) {
+    place_halved(shape, placement);
+  } else if (rows >= SPLIT_ROWS) {
+    place_split(shape, placement);
+  } else {
+    const uint32_t layout = shape->experts > 1 ? SCHEDULE_ALTERNATE : SCHEDULE_STRIPED;
+    *placement = (struct schedule_placement){layout, 1, {1}, {{slice}}};
+  }
+  return true;
+}
+
+struct schedule_range schedule_part(const struct schedule_shape *shape,
+                                    const struct schedule_placement *placement, uint32_t stack,
+                                    uint32_t piece, uint32_t part) {
+  const uint64_t inner = shape->inner;
+  const uint32_t first = (uint32_t)(inner * stack / shape->stacks);
+  const uint32_t end = (uint32_t)(inner * (stack + 1) / shape->stacks);
+  uint32_t from = first;
+  for (uint32_t q = 0; q <= piece; q++)
+    for (uint32_t p = 0; p < (q < piece ? placement->parts[q] : part); p++) from += placement->width[q][p];
+  const uint32_t width = placement->width[piece][part];
+  if (from >= end) return (struct schedule_range){end, 0};
+  return (struct schedule_range){from, width < end - from ? width : end - from};
 }
 #ifdef RESEARCH
 static void place_one(const struct schedule_shape *shape, struct schedule_placement *placement, uint32_t layout, uint32_t np){
   const uint32_t slice = formula_slice(shape);
   *placement = (struct schedule_placement){layout, 1, {1}, {{slice}}};
+  if(layout==SCHEDULE_SPLIT){ placement->pieces=2; placement->parts[1]=1; placement->width[0][0]=np*64; placement->width[1][0]=slice-np*64;}
   if(layout==SCHEDULE_ALTERNATE) for(uint32_t i=1;i<np;i++) split(placement,0,(slice/SCHEDULE_TILE)*i/np);
 }
 #endif

@@ -18,6 +18,8 @@
 #define SCHEDULE_CUTS (SCHEDULE_PARTS + 1u)
 #define SCHEDULE_BUNDLES 4u
 #define SCHEDULE_STACKS 8u
+#define SCHEDULE_CHANNELS 32u
+#define SCHEDULE_SIZE 65536u  // most columns of a matrix
 #define SCHEDULE_ALL_BUNDLES 0xfu
 #define SCHEDULE_HOT 64u          // experts beyond SCHEDULE_GROUPS that `best` considers one by one
 #define SCHEDULE_MOST (1u << 23)  // a time of SCHEDULE_GROUPS groups is less, so that sums fit 32 bits
@@ -29,11 +31,12 @@ struct schedule_shape {
   uint32_t gated;             // 1: gate and up, 0: up alone
 };
 
-// Where the weights of an expert lie in each stack; fixed when they are loaded.
+// Where the weights of an expert lie in each stack; fixed when they are loaded (schedule_bundles).
 //   STRIPED    one piece over all four bundles: the sides take turns
 //   ALTERNATE  one piece in bundles {0, 1} (even experts) or {2, 3} (odd ones)
+//   SPLIT      a large piece 0 as with ALTERNATE, and a small piece 1 in the other pair of bundles
 //   HALVED     piece 0 in bundles {0, 1}, piece 1 in {2, 3}
-enum schedule_layout { SCHEDULE_STRIPED, SCHEDULE_ALTERNATE, SCHEDULE_HALVED };
+enum schedule_layout { SCHEDULE_STRIPED, SCHEDULE_ALTERNATE, SCHEDULE_SPLIT, SCHEDULE_HALVED };
 
 // A piece is a list of parts: inner columns in order, whose gate and up rows are a matrix each. `width`:
 // inner columns of a part in the widest slice; the others differ in the last part of the last piece
@@ -69,14 +72,13 @@ struct schedule_times {
 
 enum schedule_policy { SCHEDULE_XPU, SCHEDULE_PIM, SCHEDULE_PAPER, SCHEDULE_BEST };
 
-// Two phases. In phase f Logic-PIM owns the bundles `owned[f]` and the xPU the others; Logic-PIM works on the
-// prefixes of pieces f (for pim[f] units) while the xPU works on the suffixes of pieces 1 - f (xpu[1 - f]).
-// "Piece" of an expert that lies as one piece in pair f: f. total = max(pim[0], xpu[1]) + max(pim[1],
-// xpu[0]). A phase without work has no time and needs no hand-over.
+// Two phases. In phase f Logic-PIM owns the bundles `owned[f]` and the xPU the others: {0, 1} and {2, 3} for
+// `best`. Logic-PIM works for pim[f] units on its shares of the pieces in owned[f], while the xPU works for
+// xpu[1 - f] units on its shares of the pieces in owned[1 - f]. total = max(pim[0], xpu[1]) + max(pim[1], xpu[0]).
 //
-// `best`: cut[q][e] is the cut of piece q of expert e; of an ALTERNATE expert cut[e % 2][e] is used and the
-// other is 0, of a STRIPED one cut[0][e] is 0 or 1. `xpu`, `pim`, `paper` have their own placement (striped
-// over four bundles, or an expert in bundle e % 4): cut[0][e] is 1 for Logic-PIM and 0 for the xPU.
+// `best`: cut[q][e] is the cut of piece q of expert e. STRIPED, `xpu`, `pim` and `paper` (whose experts are
+// striped over four bundles, or lie in bundle e % 4): cut[0][e] is 1 for Logic-PIM and 0 for the xPU. With
+// weights over all bundles Logic-PIM owns them in phase 0, and the xPU in phase 1.
 struct schedule_decision {
   uint32_t policy;
   uint32_t spaces;  // 1: `paper` chose one bundle an expert; else its experts are striped over all four
@@ -85,21 +87,27 @@ struct schedule_decision {
   uint8_t cut[SCHEDULE_PIECES][SCHEDULE_EXPERTS];
 };
 
-// What `best` notes meanwhile: memory of the caller's, too large for a small stack. A bin: experts of a class with
-// the same number of groups, and what such an expert as a whole takes Logic-PIM, and off the xPU.
+// What `best` notes meanwhile: memory of the caller's, too large for a small stack. A bin: pieces with the same
+// times, of experts with the same number of groups; `pim`: what such a piece takes Logic-PIM as a whole,
+// `relief`: what that takes off the xPU.
 struct schedule_bin {
-  uint32_t groups, rank, experts;
+  uint16_t groups, experts;
+  uint8_t rank, population;
   uint32_t pim, relief;
 };
-#define SCHEDULE_BINS (SCHEDULE_GROUPS + SCHEDULE_HOT)
-struct schedule_work {
-  uint32_t histogram[SCHEDULE_GROUPS + 1];
+struct schedule_counted {
+  uint32_t histogram[SCHEDULE_GROUPS + 1];  // experts by groups
   uint32_t hot_experts, left_experts, left_groups;
-  uint16_t hot[SCHEDULE_HOT];           // groups of the experts beyond SCHEDULE_GROUPS
-  uint8_t rank[SCHEDULE_EXPERTS];       // of an expert: the bin that it is in
-  struct schedule_bin bins[SCHEDULE_PIECES][SCHEDULE_BINS];
-  uint32_t marginal[SCHEDULE_PIECES][2][SCHEDULE_CUTS];  // times of the cuts of a hot expert
+  uint16_t hot[SCHEDULE_HOT];  // groups of the experts beyond SCHEDULE_GROUPS
 };
+struct schedule_work {
+  struct schedule_counted counted[2];  // all experts, or even and odd ones
+  uint8_t rank[SCHEDULE_EXPERTS];      // of an expert: the bin that it is in
+  struct schedule_bin bins[2][SCHEDULE_EXPERTS];
+  uint32_t marginal[2][2][SCHEDULE_CUTS];  // times of the cuts of a hot expert
+};
+
+bool schedule_shape_valid(const struct schedule_shape *shape);
 
 // Chooses layout and parts. False if the shape is out of range.
 bool schedule_place(const struct schedule_shape *shape, struct schedule_placement *placement);
@@ -112,6 +120,14 @@ struct schedule_range {
 struct schedule_range schedule_part(const struct schedule_shape *shape,
                                     const struct schedule_placement *placement, uint32_t stack,
                                     uint32_t piece, uint32_t part);
+
+// The bundles in which a piece of an expert lies.
+static inline uint32_t schedule_bundles(const struct schedule_placement *placement, uint32_t expert,
+                                        uint32_t piece) {
+  if (placement->layout == SCHEDULE_STRIPED) return SCHEDULE_ALL_BUNDLES;
+  const uint32_t turned = placement->layout == SCHEDULE_HALVED ? 0 : expert;
+  return (turned + piece) % 2 ? 12 : 3;
+}
 
 // Tables from formulas instead of the cycle model (docs/schedule.md); shape and placement are copied.
 void schedule_formula(const struct schedule_shape *shape, const struct schedule_placement *placement,

@@ -31,13 +31,16 @@ void schedule_seal(struct schedule_times *times) {
   times->hash = schedule_hash(times);
 }
 
-static bool valid_shape(const struct schedule_times *times) {
-  const struct schedule_shape *s = &times->shape;
+bool schedule_shape_valid(const struct schedule_shape *shape) {
+  return shape->hidden - 1 < SCHEDULE_SIZE && shape->inner - 1 < SCHEDULE_SIZE &&
+         shape->experts - 1 < SCHEDULE_EXPERTS && shape->stacks - 1 < SCHEDULE_STACKS &&
+         shape->channels - 1 < SCHEDULE_CHANNELS && shape->gated <= 1;
+}
+
+static bool valid_placement(const struct schedule_times *times) {
   const struct schedule_placement *p = &times->placement;
-  bool good = times->clocks_per_unit && s->hidden && s->inner && s->experts && s->stacks && s->channels &&
-              s->experts <= SCHEDULE_EXPERTS && s->stacks <= SCHEDULE_STACKS && s->channels <= 32 &&
-              s->gated <= 1 && p->layout <= SCHEDULE_HALVED &&
-              p->pieces == (p->layout == SCHEDULE_HALVED ? 2u : 1u);
+  bool good = times->clocks_per_unit && schedule_shape_valid(&times->shape) && p->layout <= SCHEDULE_HALVED &&
+              p->pieces == (p->layout >= SCHEDULE_SPLIT ? 2u : 1u);
   for (uint32_t q = 0; q < SCHEDULE_PIECES; q++)
     good = good && (q < p->pieces ? p->parts[q] >= 1 && p->parts[q] <= SCHEDULE_PARTS : p->parts[q] == 0);
   return good;
@@ -47,19 +50,20 @@ static bool valid_shape(const struct schedule_times *times) {
 // share of Logic-PIM costs the xPU.
 static bool valid_row(const struct schedule_times *times, const struct schedule_row *row) {
   const struct schedule_placement *placement = &times->placement;
-  bool good = row->whole < SCHEDULE_MOST;
-  for (uint32_t b = 0; b < SCHEDULE_BUNDLES; b++) good = good && row->striped[b] < SCHEDULE_MOST;
+  bool good = row->whole - 1 < SCHEDULE_MOST;
+  for (uint32_t b = 0; b < SCHEDULE_BUNDLES; b++) good = good && row->striped[b] - 1 < SCHEDULE_MOST;
   for (uint32_t q = 0; q < placement->pieces; q++) {
     good = good && row->pim[q][0] == 0 && row->xpu[q][0] < SCHEDULE_MOST;
     for (uint32_t cut = 1; cut <= placement->parts[q]; cut++)
       good = good && row->pim[q][cut] < SCHEDULE_MOST && row->pim[q][cut] >= row->pim[q][cut - 1] &&
              row->xpu[q][cut] <= (cut > 1 ? row->xpu[q][cut - 1] : SCHEDULE_MOST);
+    good = good && row->pim[q][placement->parts[q]] > 0;
   }
   return good;
 }
 
 bool schedule_valid(const struct schedule_times *times) {
-  if (times->version != SCHEDULE_VERSION || times->hash != schedule_hash(times) || !valid_shape(times))
+  if (times->version != SCHEDULE_VERSION || times->hash != schedule_hash(times) || !valid_placement(times))
     return false;
   for (uint32_t groups = 1; groups <= SCHEDULE_GROUPS; groups++)
     if (!valid_row(times, &times->rows[groups])) return false;
