@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "device/kv.h"
 #include "device/layer.h"
 #include "duplex/arithmetic.h"
 #include "xpu/parallel.h"
@@ -126,6 +127,7 @@ int duplex_device_end_files(struct duplex_device *device) {
 void duplex_device_close(struct duplex_device *device) {
   if (!device) return;
   while (device->layers) duplex_device_release_moe(device, device->layers);
+  kv_close_all(device);
   for (unsigned i = 0; i < device->stacks; i++) duplex_stack_close(device->stack[i]);
   events_free(&device->events);
   free(device);

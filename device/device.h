@@ -4,13 +4,15 @@
 #define DEVICE_DEVICE_H
 
 #include "device/events.h"
+#include "driver/handles.h"
 #include "duplex/device.h"
 
 struct duplex_device {
   struct duplex_device_options options;  // with the defaults in place of zeros
   unsigned stacks, threads;
   struct duplex_stack *stack[DUPLEX_STACKS_MOST];
-  struct duplex_moe *layers;  // all that are loaded, latest first
+  struct duplex_moe *layers;      // all that are loaded, latest first
+  struct handles kvs, sequences;  // KV caches of the device, and their sequences
   struct duplex_moe_stats stats;
   struct events events;
   char error_text[512];
@@ -25,5 +27,8 @@ int device_no_memory(struct duplex_device *device);
 // that has one, with the stack's text.
 int device_each_stack(struct duplex_device *device, int (*work)(void *context, unsigned stack),
                       void *context);
+
+// Adds what all stacks have commanded since they were opened (sign 1), or takes it off (-1).
+void device_count_commands(const struct duplex_device *device, struct duplex_dram_commands *sum, int sign);
 
 #endif

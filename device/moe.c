@@ -224,22 +224,6 @@ static void count_experts(const struct moe_run *run) {
   }
 }
 
-static void add_commands(struct duplex_dram_commands *sum, const struct duplex_dram_commands *of, int sign) {
-  const uint64_t *from = (const uint64_t *)of;
-  uint64_t *to = (uint64_t *)sum;
-  for (size_t i = 0; i < sizeof *sum / sizeof *to; i++) to[i] += sign < 0 ? 0 - from[i] : from[i];
-}
-
-// Adds what all stacks have commanded since they were opened, or takes it off.
-static void count_commands(const struct moe_run *run, int sign) {
-  for (unsigned stack = 0; stack < run->device->stacks; stack++) {
-    struct duplex_backend *backend = run->device->stack[stack]->backend;
-    struct duplex_dram_commands commands;
-    backend->ops->commands(backend, &commands);
-    add_commands(&run->device->stats.commands, &commands, sign);
-  }
-}
-
 static int check(struct duplex_device *device, const struct duplex_moe *moe,
                  const struct duplex_moe_routing *routing, const duplex_f16 *x, size_t tokens,
                  const duplex_f16 *y) {
@@ -269,12 +253,12 @@ static int run_layer(struct moe_run *run, const struct duplex_moe_routing *routi
   decide(run);
   uint64_t clock = charge(run, "router", &stats->route, 0, charges_route(run) + charges_launch(run));
   clock = charge(run, "decide", &stats->decide, clock, charges_decide(run));
-  count_commands(run, -1);
+  device_count_commands(run->device, &stats->commands, -1);
   error = take_sums(run);
   if (!error) error = run_phases(run, &clock);
   if (!error) error = combine(run, y);
   stats->cycles = charge(run, "combine", &stats->combine, clock, charges_combine(run));
-  count_commands(run, 1);
+  device_count_commands(run->device, &stats->commands, 1);
   stats->pairs = run->dispatch.pairs;
   stats->bound =
       (uint64_t)schedule_bound(&run->moe->times, run->dispatch.count) * run->moe->times.clocks_per_unit;

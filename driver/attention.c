@@ -56,7 +56,7 @@ int attention_check(const struct attention *a, size_t appended) {
   const uint32_t layers = a->cache->layers;
   if (stack->queue.produced != stack->queue.collected)
     return stack_fail(stack, DUPLEX_ERROR_BUSY, "jobs are in flight: wait for them first");
-  error = jobs_agree(stack, stack->bundles);
+  error = jobs_agree(stack, attention_bundles(a));
   if (error) return error;
   if (a->batch == 0 || a->batch > UINT16_MAX || a->layer >= layers)
     return stack_fail(stack, DUPLEX_ERROR_ARGUMENT,
@@ -91,7 +91,7 @@ static int take_regions(struct attention *a) {
   const uint64_t score_row_sets = score_room(&a->plan);
   const uint64_t row_sets = vectors + score_row_sets;
   if (row_sets > DUPLEX_BUNDLES * DUPLEX_BANK_ROWS ||
-      !space_take_mailbox(stack->space, stack->bundles, (uint32_t)row_sets, &a->region))
+      !space_take_mailbox(stack->space, attention_bundles(a), (uint32_t)row_sets, &a->region))
     return stack_fail(stack, DUPLEX_ERROR_OUT_OF_SPACE,
                       "no room in the stack's DRAM for queries, results and scores");
   a->row_sets = (uint32_t)row_sets;
@@ -150,9 +150,10 @@ static int run_messages(struct duplex_stack *stack, struct attention *a) {
 
 // The job again, for the clocks of a firmware that takes no time.
 static int run_natively(struct duplex_stack *stack, void *context, uint64_t *cycles) {
-  int error = bundle_owner_set(stack, stack->bundles);
+  struct attention *a = context;
+  int error = bundle_owner_set(stack, attention_bundles(a));
   const uint64_t clock = stack->backend->ops->clocks(stack->backend);
-  if (!error) error = run_messages(stack, context);
+  if (!error) error = run_messages(stack, a);
   *cycles = stack->backend->ops->clocks(stack->backend) - clock;
   return error;
 }
@@ -164,8 +165,9 @@ static int attend(struct attention *a, const struct measurement *begun) {
   int error = attention_upload_q(a);
   if (begun) measurement = *begun;
   if (!error)
-    error = begun ? bundle_owner_set(stack, stack->bundles)
-                  : start_measuring(stack, stack->bundles, &measurement);
+    error = begun ? bundle_owner_set(stack, attention_bundles(a))
+                  : start_measuring(stack, attention_bundles(a), &measurement);
+  if (!error && a->begin) error = a->begin(a->context);
   if (!error) error = run_messages(stack, a);
   if (!error) error = note_traffic(stack, &measurement, a->descriptors);
   if (!error) attention_note_work(a);

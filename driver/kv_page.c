@@ -124,6 +124,13 @@ int kv_page_write(const struct duplex_sequence *sequence, const struct kv_page *
   return error;
 }
 
+// A row set of a page that is copied.
+static int read_copied(const struct place *p, struct region region, struct row_set *set, size_t bytes) {
+  int (*const read)(struct duplex_stack *, unsigned, struct region, uint64_t, void *, size_t) =
+      p->cache->stack->timed_copies ? region_fetch : region_read;
+  return read(p->cache->stack, p->channel, region, 0, set, bytes);
+}
+
 // The first positions of a block's K.
 static int copy_k(const struct place *p, const struct kv_page *from, uint32_t positions) {
   struct duplex_kv_cache *cache = p->cache;
@@ -131,8 +138,7 @@ static int copy_k(const struct place *p, const struct kv_page *from, uint32_t po
   struct row_set set;
   int error = DUPLEX_OK;
   for (uint32_t tile = 0; tile < cache->tiles && !error; tile++) {
-    error =
-        region_read(cache->stack, p->channel, k_region(cache, from, p->head, p->block, tile), 0, &set, bytes);
+    error = read_copied(p, k_region(cache, from, p->head, p->block, tile), &set, bytes);
     if (!error)
       error = region_write(cache->stack, p->channel, k_region(cache, p->page, p->head, p->block, tile), 0,
                            &set, bytes);
@@ -148,8 +154,7 @@ static int copy_v(const struct place *p, const struct kv_page *from, uint32_t po
     const uint32_t rows = rows_of_v(cache, row_block);
     const size_t bytes = rows * DUPLEX_BEAT_BYTES;
     struct row_set set;
-    error = region_read(cache->stack, p->channel, v_region(cache, from, p->head, p->block, row_block), 0,
-                        &set, bytes);
+    error = read_copied(p, v_region(cache, from, p->head, p->block, row_block), &set, bytes);
     for (uint32_t row = 0; row < rows; row++)
       memset(&set.at[row][positions], 0, (DUPLEX_WIDTH - positions) * sizeof(duplex_f16));
     if (!error)
@@ -168,6 +173,49 @@ int kv_page_copy(const struct duplex_sequence *sequence, const struct kv_page *f
       const uint32_t count = (uint32_t)duplex_smaller(positions - done, DUPLEX_WIDTH);
       error = copy_k(&place, from, count);
       if (!error) error = copy_v(&place, from, count);
+    }
+  return error;
+}
+
+// The first positions of a block's K, [positions][head_size].
+static int fetch_k(const struct place *p, duplex_f16 *k, uint32_t positions) {
+  const struct duplex_kv_cache *cache = p->cache;
+  int error = DUPLEX_OK;
+  for (uint32_t tile = 0; tile < cache->tiles && !error; tile++) {
+    struct row_set set;
+    const uint32_t columns = (uint32_t)duplex_smaller(cache->head_size - tile * DUPLEX_WIDTH, DUPLEX_WIDTH);
+    error = region_fetch(cache->stack, p->channel, k_region(cache, p->page, p->head, p->block, tile), 0, &set,
+                         positions * DUPLEX_BEAT_BYTES);
+    for (uint32_t i = 0; i < positions && !error; i++)
+      memcpy(k + (size_t)i * cache->head_size + tile * DUPLEX_WIDTH, set.at[i], columns * sizeof *k);
+  }
+  return error;
+}
+
+// Of a row block of its V; the rows come whole.
+static int fetch_v(const struct place *p, uint32_t row_block, duplex_f16 *v, uint32_t positions) {
+  const struct duplex_kv_cache *cache = p->cache;
+  const uint32_t rows = rows_of_v(cache, row_block);
+  struct row_set set;
+  const int error =
+      region_fetch(cache->stack, p->channel, v_region(cache, p->page, p->head, p->block, row_block), 0, &set,
+                   rows * DUPLEX_BEAT_BYTES);
+  for (uint32_t row = 0; row < rows && !error; row++)
+    for (uint32_t i = 0; i < positions; i++)
+      v[(size_t)i * cache->head_size + row_block * cache->block_rows + row] = set.at[row][i];
+  return error;
+}
+
+int kv_page_fetch(const struct duplex_sequence *sequence, const struct kv_page *page, uint32_t head,
+                  duplex_f16 *k, duplex_f16 *v, size_t positions) {
+  const struct duplex_kv_cache *cache = sequence->cache;
+  int error = DUPLEX_OK;
+  for (uint32_t pass = 0; pass <= cache->tiles; pass++)  // K, then V, so that row sets follow each other
+    for (size_t done = 0; done < positions && !error; done += DUPLEX_WIDTH) {
+      const struct place place = place_of(sequence, page, head, done);
+      const uint32_t count = (uint32_t)duplex_smaller(positions - done, DUPLEX_WIDTH);
+      error = pass == 0 ? fetch_k(&place, k + done * cache->head_size, count)
+                        : fetch_v(&place, pass - 1, v + done * cache->head_size, count);
     }
   return error;
 }

@@ -13,4 +13,9 @@ int kv_page_write(const struct duplex_sequence *sequence, const struct kv_page *
 int kv_page_copy(const struct duplex_sequence *sequence, const struct kv_page *from, const struct kv_page *to,
                  size_t positions);
 
+// The first positions of a page, one KV head of it, as the xPU reads them in its time (region_fetch): k and
+// v[positions][head_size].
+int kv_page_fetch(const struct duplex_sequence *sequence, const struct kv_page *page, uint32_t head,
+                  duplex_f16 *k, duplex_f16 *v, size_t positions);
+
 #endif

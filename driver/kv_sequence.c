@@ -167,6 +167,18 @@ int duplex_kv_append(struct duplex_sequence *sequence, unsigned layer, const dup
   return DUPLEX_OK;
 }
 
+int kv_fetch(const struct duplex_sequence *sequence, unsigned layer, uint32_t head, duplex_f16 *k,
+             duplex_f16 *v, size_t positions) {
+  const size_t page_positions = kv_page_positions(sequence), head_size = sequence->cache->head_size;
+  int error = DUPLEX_OK;
+  for (size_t done = 0; done < positions && !error; done += page_positions) {
+    const size_t count = duplex_smaller(positions - done, page_positions);
+    error = kv_page_fetch(sequence, sequence->layers[layer].pages[done / page_positions], head,
+                          k + done * head_size, v + done * head_size, count);
+  }
+  return error;
+}
+
 size_t duplex_kv_length(const struct duplex_sequence *sequence, unsigned layer) {
   if (!sequence || !sequence->handle.live) return 0;
   return layer < sequence->cache->layers ? sequence->layers[layer].length : 0;
@@ -242,19 +254,30 @@ static void take_place(struct kv_page *page, struct kv_page *copy) {
   copy->pool = here.pool, copy->frame = here.frame;
 }
 
-int duplex_kv_move(struct duplex_sequence *sequence) {
-  const int given = need_sequence(sequence);
-  if (given) return given;
+int kv_copy_to_spaces(const struct duplex_sequence *sequence, struct duplex_sequence **copy) {
   struct duplex_kv_cache *cache = sequence->cache;
   struct duplex_sequence *moved =
       new_sequence(cache, &cache->pools[DUPLEX_KV_SPACES], sequence->first_channel, sequence->spread, 0);
   int error = moved ? DUPLEX_OK : stack_no_memory(cache->stack);
   for (uint32_t i = 0; i < cache->layers && !error; i++)
     error = move_layer(moved, &sequence->layers[i], &moved->layers[i]);
-  for (uint32_t i = 0; i < cache->layers && !error; i++)
+  if (error) duplex_kv_free(moved);
+  *copy = error ? NULL : moved;
+  return error;
+}
+
+void kv_take_place(struct duplex_sequence *sequence, struct duplex_sequence *copy) {
+  for (uint32_t i = 0; i < sequence->cache->layers; i++)
     for (size_t page = 0; page < sequence->layers[i].count; page++)
-      take_place(sequence->layers[i].pages[page], moved->layers[i].pages[page]);
-  if (!error) sequence->pool = moved->pool;
-  duplex_kv_free(moved);
+      take_place(sequence->layers[i].pages[page], copy->layers[i].pages[page]);
+  sequence->pool = copy->pool;
+  duplex_kv_free(copy);
+}
+
+int duplex_kv_move(struct duplex_sequence *sequence) {
+  struct duplex_sequence *copy;
+  int error = need_sequence(sequence);
+  if (!error) error = kv_copy_to_spaces(sequence, &copy);
+  if (!error) kv_take_place(sequence, copy);
   return error;
 }

@@ -64,6 +64,7 @@ struct duplex_stack {
   uint32_t times_registered;
   bool measure_overhead;
   bool timed_writes;  // region_write takes the xPU's time: the clock runs in the back end's xpu_wait
+  bool timed_copies;  // so do the reads of a page that is copied
   struct duplex_stack_stats stats;
   char error_text[256];
 };

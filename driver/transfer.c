@@ -30,17 +30,28 @@ int region_write(struct duplex_stack *stack, unsigned channel, struct region reg
   return DUPLEX_OK;
 }
 
-int region_read(struct duplex_stack *stack, unsigned channel, struct region region, uint64_t offset,
-                void *bytes, size_t size) {
-  const int owned = bundle_owner_set(stack, 0);
-  if (owned) return owned;
+// Row set by row set, with one of the back end's ways to read.
+static int read_with(int (*read)(struct duplex_backend *, unsigned, uint64_t, void *, size_t),
+                     struct duplex_stack *stack, unsigned channel, struct region region, uint64_t offset,
+                     void *bytes, size_t size) {
   for (uint8_t *to = bytes; size;) {
     const size_t part = in_row_set(offset, size);
-    const int error =
-        stack->backend->ops->mem_read(stack->backend, channel, space_address(region, offset), to, part);
+    const int error = read(stack->backend, channel, space_address(region, offset), to, part);
     if (error)
       return stack_fail(stack, error, "reading DRAM of channel %u: %s", channel, stack_cause(stack, error));
     to += part, offset += part, size -= part;
   }
   return DUPLEX_OK;
+}
+
+int region_read(struct duplex_stack *stack, unsigned channel, struct region region, uint64_t offset,
+                void *bytes, size_t size) {
+  const int owned = bundle_owner_set(stack, 0);
+  return owned ? owned
+               : read_with(stack->backend->ops->mem_read, stack, channel, region, offset, bytes, size);
+}
+
+int region_fetch(struct duplex_stack *stack, unsigned channel, struct region region, uint64_t offset,
+                 void *bytes, size_t size) {
+  return read_with(stack->backend->ops->xpu_read, stack, channel, region, offset, bytes, size);
 }

@@ -1,0 +1,177 @@
+// SPDX-License-Identifier: Apache-2.0
+// Fills the memory spaces of a device's KV cache: appends positions, and moves sequences behind their
+// prefill.
+#include <string.h>
+
+#include "device/kv.h"
+#include "driver/bundle_owner.h"
+#include "driver/kv_balance.h"
+#include "driver/kv_sequence.h"
+#include "driver/stack_error.h"
+#include "duplex/arithmetic.h"
+
+// Pages of a pair's space that are free in all of the pair's channels.
+static unsigned free_pages(const struct kv_pool *pool, const struct duplex_sequence *sequence) {
+  const uint32_t channels = kv_channels_of(sequence);
+  unsigned pages = 0;
+  for (uint32_t frame = 0; frame < pool->frames; frame++) pages += !(pool->taken[frame] & channels);
+  return pages;
+}
+
+// OUT_OF_SPACE of a pair, for which `pages` were asked.
+static int space_is_full(const struct duplex_device_sequence *sequence, unsigned head,
+                         enum duplex_kv_space space, size_t pages) {
+  const struct kv_pair *pair = &sequence->pair[head];
+  const struct kv_pool *pool = &sequence->kv->cache[pair->stack]->pools[space];
+  return device_fail(
+      sequence->kv->device, DUPLEX_ERROR_OUT_OF_SPACE,
+      "stack %u: %s of %u pages of %zu positions, %u of them free for KV head %u of the sequence: %zu were "
+      "asked for",
+      pair->stack, space == DUPLEX_KV_PREFILL ? "a prefill space (bundle 3)" : "KV spaces (bundles 0 to 2)",
+      pool->frames, kv_page_positions(pair->sequence), free_pages(pool, pair->sequence), head, pages);
+}
+
+// The error of a pair's stack, with its text.
+static int pair_failed(const struct duplex_device_sequence *sequence, unsigned head, int error) {
+  const struct kv_pair *pair = &sequence->pair[head];
+  struct duplex_device *device = sequence->kv->device;
+  return device_fail(device, error, "stack %u: %s", pair->stack,
+                     duplex_stack_last_error(device->stack[pair->stack]));
+}
+
+void kv_trim_pairs(const struct duplex_device_sequence *sequence, unsigned layer) {
+  for (unsigned head = 0; head < sequence->kv->options.heads; head++)
+    kv_trim(sequence->pair[head].sequence, layer);
+}
+
+int kv_reserve_pairs(struct duplex_device_sequence *sequence, unsigned layer, size_t positions) {
+  int error = DUPLEX_OK;
+  for (unsigned head = 0; head < sequence->kv->options.heads && !error; head++) {
+    const struct duplex_sequence *own = sequence->pair[head].sequence;
+    const size_t of_page = kv_page_positions(own);
+    error = kv_reserve(sequence->pair[head].sequence, layer, positions);
+    if (error == DUPLEX_ERROR_OUT_OF_SPACE)
+      space_is_full(
+          sequence, head, sequence->space,
+          (own->layers[layer].length + positions + of_page - 1) / of_page - own->layers[layer].count);
+    else if (error)
+      pair_failed(sequence, head, error);
+  }
+  if (error) kv_trim_pairs(sequence, layer);
+  return error;
+}
+
+// What is appended to the pairs of a sequence.
+struct append {
+  struct duplex_device_sequence *sequence;
+  unsigned layer;
+  const duplex_f16 *k, *v;
+  size_t positions;
+};
+
+static int append_on_stack(void *context, unsigned stack) {
+  const struct append *a = context;
+  const size_t of_head = a->positions * a->sequence->kv->options.head_size;
+  int error = DUPLEX_OK;
+  for (unsigned head = 0; head < a->sequence->kv->options.heads && !error; head++) {
+    const struct kv_pair *pair = &a->sequence->pair[head];
+    if (pair->stack == stack)
+      error = duplex_kv_append(pair->sequence, a->layer, a->k + head * of_head, a->v + head * of_head,
+                               a->positions, 0);
+  }
+  return error;
+}
+
+int duplex_device_append(struct duplex_device_sequence *sequence, unsigned layer, const duplex_f16 *k,
+                         const duplex_f16 *v, size_t positions) {
+  int error = need_device_sequence(sequence);
+  if (error) return error;
+  struct duplex_device *device = sequence->kv->device;
+  device->error_text[0] = 0;
+  if (layer >= sequence->kv->options.layers)
+    return device_fail(device, DUPLEX_ERROR_ARGUMENT, "layer %u: the KV cache has %u", layer,
+                       sequence->kv->options.layers);
+  if (positions == 0) return DUPLEX_OK;
+  struct append append = {sequence, layer, k, v, positions};
+  error = need_device_f16(device, "k", k);
+  if (!error) error = need_device_f16(device, "v", v);
+  if (!error) error = kv_reserve_pairs(sequence, layer, positions);
+  if (!error) error = device_each_stack(device, append_on_stack, &append);
+  const size_t length = duplex_device_sequence_length(sequence, layer);
+  if (length > sequence->weight) kv_weigh(sequence, sequence->space, length);
+  return error;
+}
+
+// A move under way: copies of the pairs on all stacks.
+struct move {
+  struct duplex_device_sequence *sequence;
+  struct duplex_sequence *copy[DUPLEX_KV_HEADS_MAX];
+  int error[DUPLEX_KV_HEADS_MAX];
+  uint64_t clocks[DUPLEX_STACKS_MOST];
+};
+
+static int copy_pairs(struct move *move, unsigned stack) {
+  int error = DUPLEX_OK;
+  for (unsigned head = 0; head < move->sequence->kv->options.heads && !error; head++) {
+    const struct kv_pair *pair = &move->sequence->pair[head];
+    if (pair->stack != stack) continue;
+    error = kv_copy_to_spaces(pair->sequence, &move->copy[head]);
+    move->error[head] = error;
+  }
+  return error;
+}
+
+// The xPU's reads and writes on one stack, all spaces its own.
+static int copy_on_stack(void *context, unsigned stack) {
+  struct move *move = context;
+  struct duplex_stack *own = move->sequence->kv->device->stack[stack];
+  struct duplex_backend *backend = own->backend;
+  int error = bundle_owner_set(own, 0);
+  if (!error) error = backend->ops->xpu_wait(backend);
+  const uint64_t begin = backend->ops->clocks(backend);
+  own->timed_writes = own->timed_copies = true;
+  if (!error) error = copy_pairs(move, stack);
+  own->timed_writes = own->timed_copies = false;
+  const int waited = backend->ops->xpu_wait(backend);
+  move->clocks[stack] = backend->ops->clocks(backend) - begin;
+  return error ? error : waited;
+}
+
+// Tells of the first pair that had no room.
+static void tell_full(const struct move *move) {
+  for (unsigned head = 0; head < move->sequence->kv->options.heads; head++) {
+    size_t pages = 0;
+    const struct duplex_sequence *own = move->sequence->pair[head].sequence;
+    for (unsigned layer = 0; layer < move->sequence->kv->options.layers; layer++)
+      pages += own->layers[layer].count;
+    if (move->error[head] != DUPLEX_ERROR_OUT_OF_SPACE) continue;
+    space_is_full(move->sequence, head, DUPLEX_KV_SPACES, pages);
+    return;
+  }
+}
+
+// The sequence has its copies now, or, after an error, they are freed.
+static void end_move(const struct move *move, int error) {
+  for (unsigned head = 0; head < move->sequence->kv->options.heads; head++)
+    if (error)
+      duplex_kv_free(move->copy[head]);
+    else
+      kv_take_place(move->sequence->pair[head].sequence, move->copy[head]);
+}
+
+int duplex_device_move_sequence(struct duplex_device_sequence *sequence, uint64_t *clocks) {
+  int error = need_device_sequence(sequence);
+  if (clocks) *clocks = 0;
+  if (error) return error;
+  struct duplex_device *device = sequence->kv->device;
+  device->error_text[0] = 0;
+  if (sequence->space == DUPLEX_KV_SPACES) return DUPLEX_OK;
+  struct move move = {.sequence = sequence};
+  error = device_each_stack(device, copy_on_stack, &move);
+  if (error == DUPLEX_ERROR_OUT_OF_SPACE) tell_full(&move);
+  end_move(&move, error);
+  if (error) return error;
+  kv_weigh(sequence, DUPLEX_KV_SPACES, sequence->weight);
+  for (unsigned i = 0; i < device->stacks && clocks; i++) *clocks = duplex_larger(*clocks, move.clocks[i]);
+  return DUPLEX_OK;
+}

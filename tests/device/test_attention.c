@@ -1,0 +1,338 @@
+// SPDX-License-Identifier: Apache-2.0
+// Random mixed stages on a device against exact sums; prefill and decode of the same positions: the same
+// bits.
+//
+// A stage runs on several devices, and all of them have to give the oracle's bits. DUPLEX_SEED repeats a run,
+// DUPLEX_CASES multiplies the stages, DUPLEX_ONLY=n runs stage n alone.
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+
+// clang-format off: after what it needs
+#include <cmocka.h>
+// clang-format on
+
+#include "tests/common/environment.h"
+#include "tests/device/attention_case.h"
+
+#define STAGES 24
+#define DEVICES 3  // that run each stage
+#define PAGES 24   // of each space
+
+static unsigned below(struct duplex_random *random, unsigned most) {
+  return (unsigned)duplex_random_below(random, most);
+}
+
+static struct mixed_case draw_case(struct duplex_random *random) {
+  static const unsigned sizes[] = {16, 32, 48, 64, 80, 128};
+  struct mixed_case c = {.heads = 1 + below(random, 5),
+                         .group = 1 + below(random, below(random, 4) ? 4 : 16),
+                         .d = sizes[below(random, 6)],
+                         .p32 = below(random, 3) == 0,
+                         .scale = below(random, 2) ? 0 : 0.01 * (1 + below(random, 100)),
+                         .appends = below(random, 2),
+                         .batch = below(random, MOST + 1),
+                         .count = below(random, MOST)};
+  const bool any = below(random, 4) == 0;
+  for (size_t i = 0; i < c.batch; i++) {
+    const size_t length = 1 + below(random, 150);
+    c.decode[i] = draw_tensors(random, &c, length, length - 1, 1, any);
+  }
+  for (size_t i = 0; i < c.count; i++) {
+    const size_t length = 1 + below(random, 150);
+    const size_t first = below(random, 3) ? below(random, (unsigned)length) : 0;
+    const size_t left = length - first;
+    c.prefill[i] = draw_tensors(random, &c, length, first, left < 9 ? left : 1 + below(random, 9), any);
+  }
+  return c;
+}
+
+// A stage on a device.
+struct stage {
+  const struct mixed_case *c;
+  struct duplex_device *device;
+  struct duplex_device_kv *kv;
+  unsigned layer;
+  struct duplex_device_sequence *decode[MOST], *prefill[MOST];
+  duplex_f16 *k, *v, *q, *o;  // of those that decode
+  duplex_f16 *prefill_o[MOST];
+};
+
+// A sequence with positions up to `length`, in pieces of random size.
+static struct duplex_device_sequence *fill(struct stage *s, struct duplex_random *random,
+                                           const struct tensors *t, enum duplex_kv_space space,
+                                           size_t length) {
+  struct duplex_device_sequence *sequence;
+  must(s->device, duplex_device_begin_sequence(s->kv, space, below(random, 2) ? length : 0, &sequence));
+  for (size_t done = 0, count; done < length; done += count) {
+    count = 1 + below(random, (unsigned)(length - done));
+    must(s->device, append_positions(s->c, t, s->layer, sequence, done, count));
+  }
+  assert_int_equal(duplex_device_sequence_length(sequence, s->layer), length);
+  return sequence;
+}
+
+// One that decodes: it begins in the KV spaces, or moves there.
+static struct duplex_device_sequence *fill_decode(struct stage *s, struct duplex_random *random,
+                                                  const struct tensors *t) {
+  const bool moves = below(random, 2);
+  uint64_t clocks;
+  struct duplex_device_sequence *sequence =
+      fill(s, random, t, moves ? DUPLEX_KV_PREFILL : DUPLEX_KV_SPACES, t->length - s->c->appends);
+  must(s->device, duplex_device_move_sequence(sequence, &clocks));
+  assert_true(moves == (clocks > 0) || t->length == s->c->appends);
+  return sequence;
+}
+
+// Queries of all that decode, and the positions that they get.
+static void gather(struct stage *s) {
+  const struct mixed_case *c = s->c;
+  const size_t of_q = c->heads * c->group * c->d;
+  const size_t of_kv = c->heads * c->d;
+  s->k = new_values(c->batch * of_kv);
+  s->v = new_values(c->batch * of_kv);
+  s->q = new_values(c->batch * of_q);
+  s->o = new_values(c->batch * of_q);
+  for (size_t i = 0; i < c->batch; i++) {
+    const struct tensors *t = &c->decode[i];
+    memcpy(s->q + i * of_q, t->q, of_q * sizeof *s->q);
+    for (size_t head = 0; head < c->heads; head++) {
+      const size_t from = ((head + 1) * t->length - 1) * c->d;
+      memcpy(s->k + i * of_kv + head * c->d, t->k + from, c->d * sizeof *s->k);
+      memcpy(s->v + i * of_kv + head * c->d, t->v + from, c->d * sizeof *s->v);
+    }
+  }
+}
+
+static void prepare(struct stage *s, struct duplex_random *random) {
+  const struct mixed_case *c = s->c;
+  const struct duplex_device_kv_options options = {.heads = c->heads,
+                                                   .head_size = c->d,
+                                                   .layers = 2,
+                                                   .page_positions = 64u << below(random, 2),
+                                                   .pages = PAGES,
+                                                   .prefill_pages = PAGES,
+                                                   .p32 = c->p32};
+  must(s->device, duplex_device_open_kv(s->device, &options, &s->kv));
+  s->layer = below(random, 2);
+  for (size_t i = 0; i < c->batch; i++) s->decode[i] = fill_decode(s, random, &c->decode[i]);
+  for (size_t i = 0; i < c->count; i++) {
+    const struct tensors *t = &c->prefill[i];
+    s->prefill[i] = fill(s, random, t, DUPLEX_KV_PREFILL, t->length);
+    s->prefill_o[i] = new_values(c->heads * c->group * t->count * c->d);
+  }
+  gather(s);
+}
+
+static void attend(struct stage *s) {
+  const struct mixed_case *c = s->c;
+  struct duplex_device_prefill prefills[MOST];
+  for (size_t i = 0; i < c->count; i++)
+    prefills[i] = (struct duplex_device_prefill){s->prefill[i], c->prefill[i].first, c->prefill[i].count,
+                                                 c->prefill[i].q, s->prefill_o[i]};
+  const struct duplex_device_attention attention = {
+      .layer = s->layer,
+      .q_heads = c->heads * c->group,
+      .scale = c->scale,
+      .decode = {s->decode, c->batch, c->appends ? s->k : NULL, c->appends ? s->v : NULL, s->q, s->o},
+      .prefills = prefills,
+      .prefill_count = c->count};
+  must(s->device, duplex_device_attention(s->kv, &attention));
+}
+
+static void check_bits(const char *what, size_t i, const duplex_f16 *o, const duplex_f16 *expected,
+                       size_t count, uint64_t number, unsigned device) {
+  for (size_t k = 0; k < count; k++)
+    if (o[k] != expected[k])
+      fail_msg("DUPLEX_SEED=%llu DUPLEX_ONLY=%llu, device %u: o[%zu] of %s %zu is %04x, expected %04x",
+               (unsigned long long)environment_seed(), (unsigned long long)number, device, k, what, i, o[k],
+               expected[k]);
+}
+
+// Statistics that follow from the stage alone, and those that follow from others.
+static void check_stats(const struct stage *s) {
+  const struct mixed_case *c = s->c;
+  struct duplex_device_attention_stats stats;
+  size_t decoded = 0;
+  size_t seen = 0;
+  size_t fetched = 0;
+  duplex_device_attention_last_stats(s->kv, &stats);
+  for (size_t i = 0; i < c->batch; i++) decoded += c->decode[i].length;
+  for (size_t i = 0; i < c->count; i++) {
+    const struct tensors *t = &c->prefill[i];
+    for (size_t k = 0; k < t->count; k++) seen += t->first + k + 1;
+    fetched += c->heads * (c->group * t->count + 2 * (t->first + t->count)) * c->d * sizeof *t->q;
+  }
+  assert_int_equal(stats.logic_pim_bytes, decoded * c->heads * 2 * c->d * sizeof *s->q);
+  assert_int_equal(stats.logic_pim_macs, decoded * c->heads * c->group * 2 * c->d);
+  assert_int_equal(stats.xpu_bytes, fetched);
+  assert_int_equal(stats.xpu_macs, seen * c->heads * c->group * 2 * c->d);
+  assert_true(stats.commands.xpu_rd * 32 >= fetched);
+  assert_int_equal(stats.commands.xpu_wr > 0, c->appends && c->batch);
+  assert_true((stats.append > 0) == (c->appends && c->batch));
+  assert_true((stats.logic_pim > 0) == (c->batch > 0) && (stats.xpu_reads > 0) == (c->count > 0));
+  assert_int_equal(stats.cycles, stats.append + stats.hand_over + stats.sides);
+  assert_true(stats.sides == (stats.logic_pim > stats.xpu ? stats.logic_pim : stats.xpu));
+}
+
+static void check_events(const struct stage *s) {
+  struct duplex_device_attention_stats stats;
+  const struct duplex_event *events;
+  uint64_t end = 0;
+  duplex_device_attention_last_stats(s->kv, &stats);
+  const size_t count = duplex_device_events(s->device, &events);
+  for (size_t i = 0; i < count; i++) {
+    assert_true(events[i].track <= duplex_device_stacks(s->device));
+    if (events[i].end > end) end = events[i].end;
+  }
+  assert_int_equal(end, stats.cycles);
+}
+
+static void end_stage(struct stage *s) {
+  for (size_t i = 0; i < s->c->count; i++) free(s->prefill_o[i]);
+  free(s->k);
+  free(s->v);
+  free(s->q);
+  free(s->o);
+  duplex_device_close(s->device);
+}
+
+static struct duplex_device_options draw_device(struct duplex_random *random,
+                                                struct duplex_riscv_options *riscv) {
+  struct duplex_device_options options = {
+      .stacks = 1 + below(random, DUPLEX_STACKS_MOST),
+      .stack = {.backend = {.channels = 1 + below(random, 6)}, .strict = (int)below(random, 2)},
+      .threads = 1 + below(random, 3)};
+  if (below(random, 6) == 0) options.stack.riscv = riscv;
+  return options;
+}
+
+static void check_stage(uint64_t number) {
+  struct duplex_random random;
+  struct duplex_riscv_options riscv = {0};
+  duplex_random_seed(&random, environment_seed(), number);
+  struct mixed_case c = draw_case(&random);
+  const size_t of_q = c.heads * c.group * c.d;
+  duplex_f16 *decode = new_values(c.batch * of_q);
+  duplex_f16 *prefill[MOST];
+  for (size_t i = 0; i < c.batch; i++) oracle_tensors(&c, &c.decode[i], decode + i * of_q);
+  for (size_t i = 0; i < c.count; i++) {
+    prefill[i] = new_values(of_q * c.prefill[i].count);
+    oracle_tensors(&c, &c.prefill[i], prefill[i]);
+  }
+  for (unsigned device = 0; device < DEVICES; device++) {
+    const struct duplex_device_options options = draw_device(&random, &riscv);
+    struct stage s = {.c = &c, .device = open_device(&options)};
+    prepare(&s, &random);
+    attend(&s);
+    check_bits("the batch", 0, s.o, decode, c.batch * of_q, number, device);
+    for (size_t i = 0; i < c.count; i++)
+      check_bits("prefill", i, s.prefill_o[i], prefill[i], of_q * c.prefill[i].count, number, device);
+    check_stats(&s);
+    check_events(&s);
+    end_stage(&s);
+  }
+  for (size_t i = 0; i < c.count; i++) free(prefill[i]);
+  free(decode);
+  free_mixed(&c);
+}
+
+static void test_random_stages(void **state) {
+  (void)state;
+  const uint64_t only = environment_number("DUPLEX_ONLY", 0);
+  const uint64_t stages = STAGES * environment_count("DUPLEX_CASES");
+  for (uint64_t i = only ? only : 1; i <= (only ? only : stages); i++) check_stage(i);
+}
+
+// The whole prompt as a prefill in chunks of random sizes: o[q_heads][length][d].
+static void prefill_in_chunks(const struct mixed_case *c, struct duplex_random *random, duplex_f16 *o) {
+  const struct tensors *t = &c->prefill[0];
+  const struct duplex_device_options options = {
+      .stacks = 3, .stack.backend.channels = 1 + below(random, 4), .threads = 2};
+  struct stage s = {.c = c, .device = open_device(&options)};
+  const struct duplex_device_kv_options kv = {
+      .heads = c->heads, .head_size = c->d, .pages = 1, .prefill_pages = PAGES, .p32 = c->p32};
+  must(s.device, duplex_device_open_kv(s.device, &kv, &s.kv));
+  s.prefill[0] = fill(&s, random, t, DUPLEX_KV_PREFILL, t->length);
+  for (size_t done = 0, count; done < t->length; done += count) {
+    count = 1 + below(random, (unsigned)(t->length - done));
+    duplex_f16 *q = new_values(c->heads * c->group * count * c->d);
+    duplex_f16 *of_chunk = new_values(c->heads * c->group * count * c->d);
+    const struct duplex_device_prefill chunk = {s.prefill[0], done, count, q, of_chunk};
+    const struct duplex_device_attention attention = {
+        .q_heads = c->heads * c->group, .prefills = &chunk, .prefill_count = 1};
+    for (size_t head = 0; head < c->heads * c->group; head++)
+      memcpy(q + head * count * c->d, t->q + (head * t->length + done) * c->d, count * c->d * sizeof *q);
+    must(s.device, duplex_device_attention(s.kv, &attention));
+    for (size_t head = 0; head < c->heads * c->group; head++)
+      memcpy(o + (head * t->length + done) * c->d, of_chunk + head * count * c->d, count * c->d * sizeof *o);
+    free(q);
+    free(of_chunk);
+  }
+  duplex_device_close(s.device);
+}
+
+// The same positions decoded one after another.
+static void decode_each(const struct mixed_case *c, const struct duplex_device_options *options,
+                        duplex_f16 *o) {
+  const struct tensors *t = &c->prefill[0];
+  struct duplex_device *device = open_device(options);
+  struct duplex_device_kv *kv;
+  struct duplex_device_sequence *sequence;
+  duplex_f16 *q = new_values(c->heads * c->group * c->d);
+  duplex_f16 *of_step = new_values(c->heads * c->group * c->d);
+  const struct duplex_device_kv_options kv_options = {
+      .heads = c->heads, .head_size = c->d, .pages = PAGES, .p32 = c->p32};
+  must(device, duplex_device_open_kv(device, &kv_options, &kv));
+  must(device, duplex_device_begin_sequence(kv, DUPLEX_KV_SPACES, t->length, &sequence));
+  for (size_t i = 0; i < t->length; i++) {
+    duplex_f16 *k = positions_of(c, t, t->k, i, 1);
+    duplex_f16 *v = positions_of(c, t, t->v, i, 1);
+    const struct duplex_device_attention attention = {.q_heads = c->heads * c->group,
+                                                      .decode = {&sequence, 1, k, v, q, of_step}};
+    for (size_t head = 0; head < c->heads * c->group; head++)
+      memcpy(q + head * c->d, t->q + (head * t->length + i) * c->d, c->d * sizeof *q);
+    must(device, duplex_device_attention(kv, &attention));
+    for (size_t head = 0; head < c->heads * c->group; head++)
+      memcpy(o + (head * t->length + i) * c->d, of_step + head * c->d, c->d * sizeof *o);
+    free(k);
+    free(v);
+  }
+  free(q);
+  free(of_step);
+  duplex_device_close(device);
+}
+
+static void test_prefill_is_decode(void **state) {
+  (void)state;
+  struct duplex_random random;
+  duplex_random_seed(&random, environment_seed(), 1000000);
+  for (unsigned p32 = 0; p32 < 2; p32++) {
+    struct mixed_case c = {.heads = 2, .group = 3, .d = 128, .p32 = p32, .count = 1};
+    c.prefill[0] = draw_tensors(&random, &c, 100, 0, 100, false);
+    const size_t count = c.heads * c.group * c.prefill[0].length * c.d;
+    duplex_f16 *prefilled = new_values(count);
+    duplex_f16 *decoded = new_values(count);
+    struct duplex_riscv_options riscv = {0};
+    const struct duplex_device_options options = {
+        .stacks = 2, .stack = {.backend.channels = 1 + below(&random, 4), .riscv = p32 ? &riscv : NULL}};
+    prefill_in_chunks(&c, &random, prefilled);
+    decode_each(&c, &options, decoded);
+    for (size_t i = 0; i < count; i++)
+      if (prefilled[i] != decoded[i])
+        fail_msg("o[%zu]: prefill %04x, decode %04x", i, prefilled[i], decoded[i]);
+    free(prefilled);
+    free(decoded);
+    free_mixed(&c);
+  }
+}
+
+int main(void) {
+  const struct CMUnitTest tests[] = {cmocka_unit_test(test_random_stages),
+                                     cmocka_unit_test(test_prefill_is_decode)};
+  printf("seed %llu\n", (unsigned long long)environment_seed());
+  return cmocka_run_group_tests(tests, NULL, NULL);
+}
