@@ -41,6 +41,12 @@ static inline struct moe_case draw_case(struct duplex_random *random) {
   c.shape.hidden = draw_size(random, 192);
   c.shape.inner = draw_size(random, 192);
   c.tokens = 1 + duplex_random_below(random, 20);
+  if (duplex_random_below(random, 3) == 0) {  // experts large enough to be cut
+    c.shape.experts = 1 + duplex_random_below(random, 3);
+    c.shape.hidden = 1 + duplex_random_below(random, 40);
+    c.shape.inner = 256 + duplex_random_below(random, 1200);
+    c.tokens = 1 + duplex_random_below(random, 12);
+  }
   c.relu = duplex_random_below(random, 2);
   c.routing = (struct duplex_moe_routing){1 + (unsigned)duplex_random_below(random, c.shape.experts),
                                           (enum duplex_score)duplex_random_below(random, 2),
@@ -62,9 +68,10 @@ static inline void free_case(struct moe_case *c) {
   free((void *)c->x);
 }
 
-// Runs the layer on one device; y has room for one value more, which has to stay.
+// Runs the layer on one device.
 static inline void run_layer(const struct moe_case *c, const char *backend,
-                             const struct duplex_device_options *options, duplex_f16 *y) {
+                             const struct duplex_device_options *options, duplex_f16 *y,
+                             struct duplex_moe_stats *stats) {
   struct duplex_device *device;
   struct duplex_moe *moe;
   char text[256];
@@ -73,6 +80,7 @@ static inline void run_layer(const struct moe_case *c, const char *backend,
   if (duplex_device_load_moe(device, &c->shape, &c->weights, table, &moe) ||
       duplex_device_moe(device, moe, &c->routing, c->x, c->tokens, y))
     fail_msg("%s", duplex_device_last_error(device));
+  duplex_device_last_stats(device, stats);
   duplex_device_close(device);
 }
 

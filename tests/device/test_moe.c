@@ -27,12 +27,16 @@ static struct duplex_device_options draw_device(struct duplex_random *random,
       .stack = {.backend = {.channels = 1 + (unsigned)duplex_random_below(random, 5)}},
       .policy = (enum duplex_policy)duplex_random_below(random, 4),
       .threads = 1 + (unsigned)duplex_random_below(random, 3)};
+  if (duplex_random_below(random, 2)) options.stacks = 1 + options.stacks % 2;
+  if (duplex_random_below(random, 2)) options.policy = DUPLEX_POLICY_BEST;
   options.stack.strict = duplex_random_below(random, 2);
   if (duplex_random_below(random, 4) == 0) options.stack.riscv = riscv;
   return options;
 }
 
-static void check_layer(uint64_t number) {
+// Runs the layer on several devices; returns how many experts both sides had a share of, over all of them.
+static uint64_t check_layer(uint64_t number) {
+  uint64_t shared = 0;
   struct duplex_random random;
   struct duplex_riscv_options riscv = {0};
   duplex_random_seed(&random, environment_seed(), number);
@@ -44,8 +48,10 @@ static void check_layer(uint64_t number) {
   oracle_moe(&c, expected);
   for (unsigned i = 0; i < DEVICES; i++) {
     const struct duplex_device_options options = draw_device(&random, &riscv);
+    struct duplex_moe_stats stats;
     memset(y, 0xc3, (count + 1) * sizeof *y);
-    run_layer(&c, "cmodel", &options, y);
+    run_layer(&c, "cmodel", &options, y, &stats);
+    shared += stats.shared_experts;
     for (size_t k = 0; k < count; k++)
       if (y[k] != expected[k])
         fail_msg(
@@ -58,13 +64,16 @@ static void check_layer(uint64_t number) {
   free(expected);
   free(y);
   free_case(&c);
+  return shared;
 }
 
 static void test_random_layers(void **state) {
   (void)state;
   const uint64_t only = environment_number("DUPLEX_ONLY", 0);
   const uint64_t layers = LAYERS * environment_count("DUPLEX_CASES");
-  for (uint64_t i = only ? only : 1; i <= (only ? only : layers); i++) check_layer(i);
+  uint64_t shared = 0;
+  for (uint64_t i = only ? only : 1; i <= (only ? only : layers); i++) shared += check_layer(i);
+  if (!only) assert_true(shared > layers / 4);  // else nothing was cut
 }
 
 int main(void) {

@@ -16,23 +16,6 @@
 
 #define LAYERS 4
 
-// What a run took.
-static struct duplex_moe_stats stats_of(const struct moe_case *c, const char *backend,
-                                        const struct duplex_device_options *options, duplex_f16 *y) {
-  struct duplex_device *device;
-  struct duplex_moe *moe;
-  struct duplex_moe_stats stats;
-  char text[256];
-  if (duplex_device_open(backend, options, &device, text, sizeof text)) fail_msg("%s", text);
-  const struct duplex_activation_table *table = duplex_activation_builtin(c->relu ? "relu" : "identity");
-  if (duplex_device_load_moe(device, &c->shape, &c->weights, table, &moe) ||
-      duplex_device_moe(device, moe, &c->routing, c->x, c->tokens, y))
-    fail_msg("%s", duplex_device_last_error(device));
-  duplex_device_last_stats(device, &stats);
-  duplex_device_close(device);
-  return stats;
-}
-
 static void check_layer(uint64_t number) {
   struct duplex_random random;
   duplex_random_seed(&random, environment_seed(), 1000 + number);
@@ -47,9 +30,11 @@ static void check_layer(uint64_t number) {
       .stack = {.backend = {.channels = 2}},
       .policy = number % 4 ? DUPLEX_POLICY_BEST : DUPLEX_POLICY_PAPER,
       .threads = 2};
-  const struct duplex_moe_stats rtl = stats_of(&c, "rtl", &options, y);
+  struct duplex_moe_stats rtl;
+  struct duplex_moe_stats model;
+  run_layer(&c, "rtl", &options, y, &rtl);
   assert_memory_equal(y, expected, bytes);
-  const struct duplex_moe_stats model = stats_of(&c, "cmodel", &options, y);
+  run_layer(&c, "cmodel", &options, y, &model);
   assert_memory_equal(y, expected, bytes);
   assert_memory_equal(&rtl, &model, sizeof rtl);
   free(expected);
