@@ -7,8 +7,7 @@
 #include "schedule/classes.h"
 #include "schedule/policies.h"
 
-#define WINDOW 4u    // places of a front that are tried in all combinations with those of the other
-#define HALVINGS 8u  // of the range of the span
+#define WINDOW 3u    // places of a front that are tried in all combinations with those of the other
 
 // The bin that a front is in, and the times of both sides with all bins before it on Logic-PIM.
 struct front {
@@ -26,6 +25,8 @@ struct place {
 struct cuts {
   const uint32_t *pim, *xpu;
 };
+
+static uint32_t smaller(uint32_t a, uint32_t b) { return a < b ? a : b; }
 
 static struct front front_of(const struct schedule_class *class) {
   return (struct front){0, 0, class->xpu};
@@ -100,7 +101,7 @@ static bool longer_pays(const struct schedule_class classes[2], const struct fro
 // it. `amount`: what Logic-PIM takes of the bin there, or for class 1 what is taken off the xPU.
 static void find_span(const struct schedule_class classes[2], struct front fronts[2], uint32_t amount[2]) {
   uint32_t low = 0, range = schedule_larger(classes[0].pim, classes[1].xpu);
-  for (uint32_t i = 0; i < HALVINGS; i++) {
+  while (range > smaller(classes[0].bins[fronts[0].bin].pim, classes[1].bins[fronts[1].bin].relief) / 4) {
     range /= 2;
     struct front tried[2] = {fronts[0], fronts[1]};
     const uint32_t xpu = reach_pim(&classes[0], low + range, &tried[0]);
@@ -193,15 +194,18 @@ static uint32_t window(struct place place, uint32_t experts, struct cuts cuts, s
 
 // Places around the fronts of a class around that amount of their bin.
 static uint32_t places_of(const struct schedule_times *times, const struct schedule_class *class,
-                          const struct front *front, uint32_t amount, bool of_pim, uint32_t hot[2][SCHEDULE_CUTS],
+                          const struct front *front, uint32_t amount, bool of_pim,
+                          const struct schedule_counted *counted, uint32_t hot[2][SCHEDULE_CUTS],
                           struct place places[WINDOW]) {
   if (front->bin == class->count) {
     places[0] = (struct place){.pim = front->pim, .xpu = front->xpu};
     return 1;
   }
   const struct schedule_bin *bin = &class->bins[front->bin];
-  const struct schedule_population *population = &class->population[bin->population];
-  const struct cuts cuts = cuts_of(times, population, bin->groups, hot);
+  const struct schedule_population *population = &class->population[bin->rank >> SCHEDULE_POPULATION];
+  const uint32_t rank = bin->rank % (1u << SCHEDULE_POPULATION);
+  const uint32_t groups = rank < SCHEDULE_GROUPS ? rank + 1 : counted[population->first].hot[rank - SCHEDULE_GROUPS];
+  const struct cuts cuts = cuts_of(times, population, groups, hot);
   return window(place_at(population, bin->experts, front, cuts, amount, of_pim), bin->experts, cuts, places);
 }
 
@@ -230,9 +234,10 @@ static uint8_t take(struct place *place) {
 }
 
 // The rank from which on the experts of a population are behind the front, that of the front's bin too.
-static uint32_t first_behind(const struct schedule_class *class, uint32_t population, uint32_t bin) {
+static uint32_t first_behind(const struct schedule_bin *bins, uint32_t bin, uint32_t population) {
   while (bin-- > 0)
-    if (class->bins[bin].population == population) return class->bins[bin].rank + 1u;
+    if (bins[bin].rank >> SCHEDULE_POPULATION == population)
+      return bins[bin].rank % (1u << SCHEDULE_POPULATION) + 1;
   return 0;
 }
 
@@ -240,13 +245,14 @@ static uint32_t first_behind(const struct schedule_class *class, uint32_t popula
 static void write_cuts(const struct schedule_class *class, uint32_t index, uint32_t bin, struct place place,
                        const uint8_t *rank, uint32_t experts, uint8_t *cuts) {
   const struct schedule_population *population = &class->population[index];
-  const bool divided = bin < class->count && class->bins[bin].population == index;
-  const uint32_t behind = first_behind(class, index, bin), step = population->step;
-  const uint32_t marginal = divided ? class->bins[bin].rank : UINT32_MAX;
+  const uint32_t behind = first_behind(class->bins, bin, index), step = population->step;
+  const uint32_t marginal =
+      bin < class->count ? class->bins[bin].rank - (index << SCHEDULE_POPULATION) : UINT32_MAX;
   const uint8_t whole = (uint8_t)population->cuts;
   for (uint32_t e = population->first; e < experts; e += step) {
-    cuts[e] = rank[e] < behind ? whole : 0;
-    if (rank[e] == marginal) cuts[e] = take(&place);
+    uint8_t cut = rank[e] < behind ? whole : 0;
+    if (rank[e] == marginal) cut = take(&place);
+    cuts[e] = cut;
   }
 }
 
@@ -273,7 +279,7 @@ void schedule_best(const struct schedule_times *times, const uint16_t *counts, s
     find_span(classes, fronts, amount);
   }
   for (uint32_t q = 0; q < 2; q++)
-    tried[q] = places_of(times, &classes[q], &fronts[q], amount[q], halved || q == 0, work->marginal[q], places[q]);
+    tried[q] = places_of(times, &classes[q], &fronts[q], amount[q], halved || q == 0, work->counted, work->marginal[q], places[q]);
   choose(places[0], tried[0], places[1], tried[1], chosen);
   if (layout == SCHEDULE_ALTERNATE) clear_other(decision->cut[1], experts);
   for (uint32_t q = 0; q < 2; q++) {

@@ -66,6 +66,7 @@ struct schedule_times {
   struct schedule_shape shape;
   struct schedule_placement placement;
   uint32_t knee[SCHEDULE_PIECES];  // a cut before the last that takes a clock off the xPU most cheaply, or 0
+  uint32_t overtaken[SCHEDULE_GROUPS + 1];  // piece 1 of that many groups relieves the xPU more cheaply than pieces 0 of more than this
   struct schedule_row rows[SCHEDULE_GROUPS + 1];  // rows[0] is zero
   struct schedule_row slope;                      // added for each group beyond SCHEDULE_GROUPS
 };
@@ -91,19 +92,23 @@ struct schedule_decision {
 // times, of experts with the same number of groups; `pim`: what such a piece takes Logic-PIM as a whole,
 // `relief`: what that takes off the xPU.
 struct schedule_bin {
-  uint16_t groups, experts;
-  uint8_t rank, population;
-  uint32_t pim, relief;
+  uint32_t experts, pim, relief;
+  uint32_t rank;  // and population << 8
 };
 struct schedule_counted {
-  uint32_t histogram[SCHEDULE_GROUPS + 1];  // experts by groups
+  union {
+    uint16_t groups[SCHEDULE_GROUPS + 2];  // experts by groups
+    uint32_t pairs[SCHEDULE_GROUPS / 2 + 1];
+  } histogram;
+  uint32_t ranks;  // how many of `rank` there are: the bins that are not empty, and then each hot expert
+  uint8_t rank[SCHEDULE_GROUPS + SCHEDULE_HOT];
   uint32_t hot_experts, left_experts, left_groups;
   uint16_t hot[SCHEDULE_HOT];  // groups of the experts beyond SCHEDULE_GROUPS
 };
 struct schedule_work {
   struct schedule_counted counted[2];  // all experts, or even and odd ones
   uint8_t rank[SCHEDULE_EXPERTS];      // of an expert: the bin that it is in
-  struct schedule_bin bins[2][SCHEDULE_EXPERTS];
+  struct schedule_bin bins[2][SCHEDULE_EXPERTS + 1];
   uint32_t marginal[2][2][SCHEDULE_CUTS];  // times of the cuts of a hot expert
 };
 
