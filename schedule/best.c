@@ -5,6 +5,7 @@
 // phase 0, its `span`, the front of class 0 is as far as Logic-PIM comes, and that of class 1 where the xPU
 // can do the rest.
 #include "schedule/classes.h"
+#include "schedule/cuts.h"
 #include "schedule/policies.h"
 
 #define WINDOW 3u    // places of a front that are tried in all combinations with those of the other
@@ -223,16 +224,6 @@ static void choose(const struct place a[WINDOW], uint32_t a_count, const struct 
     }
 }
 
-static uint8_t take(struct place *place) {
-  if (place->full) {
-    place->full--;
-    return (uint8_t)place->high;
-  }
-  const uint8_t cut = (uint8_t)place->cut;
-  place->cut = place->low;
-  return cut;
-}
-
 // The rank from which on the experts of a population are behind the front, that of the front's bin too.
 static uint32_t first_behind(const struct schedule_bin *bins, uint32_t bin, uint32_t population) {
   while (bin-- > 0)
@@ -241,23 +232,17 @@ static uint32_t first_behind(const struct schedule_bin *bins, uint32_t bin, uint
   return 0;
 }
 
-// Cuts of a population: whole before the front, 0 behind it, and in the front's bin as the place says.
-static void write_cuts(const struct schedule_class *class, uint32_t index, uint32_t bin, struct place place,
-                       const uint8_t *rank, uint32_t experts, uint8_t *cuts) {
+// The cuts of a population of a class, whose front is in that bin.
+static void set_cuts(const struct schedule_class *class, uint32_t index, uint32_t bin,
+                     struct schedule_share *share, struct schedule_cuts *cuts) {
   const struct schedule_population *population = &class->population[index];
-  const uint32_t behind = first_behind(class->bins, bin, index), step = population->step;
-  const uint32_t marginal =
-      bin < class->count ? class->bins[bin].rank - (index << SCHEDULE_POPULATION) : UINT32_MAX;
-  const uint8_t whole = (uint8_t)population->cuts;
-  for (uint32_t e = population->first; e < experts; e += step) {
-    uint8_t cut = rank[e] < behind ? whole : 0;
-    if (rank[e] == marginal) cut = take(&place);
-    cuts[e] = cut;
-  }
-}
-
-static void clear_other(uint8_t *cuts, uint32_t experts) {
-  for (uint32_t e = 0; e < experts; e++) cuts[e] = 0;
+  const uint32_t behind = first_behind(class->bins, bin, index);
+  uint32_t rank = SCHEDULE_NO_RANK;
+  if (bin < class->count && class->bins[bin].rank >> SCHEDULE_POPULATION == index)
+    rank = class->bins[bin].rank % (1u << SCHEDULE_POPULATION);
+  cuts->whole = population->cuts;
+  for (uint32_t parity = population->first; parity < 2; parity += population->step)
+    schedule_set_cuts(cuts, parity, behind, rank, share);
 }
 
 void schedule_best(const struct schedule_times *times, const uint16_t *counts, struct schedule_work *work,
@@ -266,6 +251,8 @@ void schedule_best(const struct schedule_times *times, const uint16_t *counts, s
   const bool halved = layout == SCHEDULE_HALVED;
   struct schedule_class classes[2];
   struct place places[2][WINDOW], chosen[2];
+  struct schedule_cuts cuts[SCHEDULE_PIECES] = {0};
+  struct schedule_share shares[2];
   uint32_t tried[2], amount[2];
   if (layout == SCHEDULE_STRIPED) {
     schedule_turns(times, counts, decision);
@@ -281,13 +268,14 @@ void schedule_best(const struct schedule_times *times, const uint16_t *counts, s
   for (uint32_t q = 0; q < 2; q++)
     tried[q] = places_of(times, &classes[q], &fronts[q], amount[q], halved || q == 0, work->counted, work->marginal[q], places[q]);
   choose(places[0], tried[0], places[1], tried[1], chosen);
-  if (layout == SCHEDULE_ALTERNATE) clear_other(decision->cut[1], experts);
   for (uint32_t q = 0; q < 2; q++) {
     decision->owned[q] = q ? 12 : 3;
     decision->pim[q] = chosen[q].pim;
     decision->xpu[q] = chosen[q].xpu;
+    shares[q] = (struct schedule_share){chosen[q].full, chosen[q].high, chosen[q].cut, chosen[q].low};
     for (uint32_t i = 0; i < classes[q].populations; i++)
-      write_cuts(&classes[q], i, fronts[q].bin, chosen[q], work->rank, experts,
-                 decision->cut[classes[q].population[i].piece]);
+      set_cuts(&classes[q], i, fronts[q].bin, &shares[q], &cuts[classes[q].population[i].piece]);
   }
+  if (layout == SCHEDULE_ALTERNATE) cuts[1].divided = SCHEDULE_NO_RANK * 0x01010101u;
+  for (uint32_t q = 0; q < SCHEDULE_PIECES; q++) schedule_write_cuts(&cuts[q], work->rank, experts, decision->cut[q]);
 }

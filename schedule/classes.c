@@ -13,28 +13,35 @@ static uint32_t hot_rank(uint32_t groups, struct schedule_counted *counted) {
   return SCHEDULE_NEVER;
 }
 
-// Counts the experts first, first + step, ... by groups, and notes their ranks.
-static void count_groups(const uint16_t *counts, uint32_t first, uint32_t step, uint32_t experts,
-                         struct schedule_counted *counted, uint8_t *ranks) {
-  uint16_t *histogram = counted->histogram.groups;
-  counted->hot_experts = counted->left_experts = counted->left_groups = 0;
+static void clear(struct schedule_counted *counted) {
   for (uint32_t i = 0; i <= SCHEDULE_GROUPS / 2; i++) counted->histogram.pairs[i] = 0;
-  for (uint32_t e = first; e < experts; e += step) {
-    const uint32_t groups = schedule_groups(counts[e]);
-    uint32_t rank = groups - 1;  // of an expert without tokens SCHEDULE_NEVER, as a byte
-    if (groups <= SCHEDULE_GROUPS) {
-      histogram[groups]++;
-    } else {
-      rank = hot_rank(groups, counted);
-    }
-    ranks[e] = (uint8_t)rank;
+  counted->hot_experts = counted->left_experts = counted->left_groups = 0;
+}
+
+// Counts experts by groups, and notes their ranks.
+static inline uint32_t count_expert(uint32_t tokens, struct schedule_counted *counted) {
+  const uint32_t groups = schedule_groups(tokens);
+  if (groups > SCHEDULE_GROUPS) return hot_rank(groups, counted);
+  counted->histogram.groups[groups]++;
+  return groups - 1;  // of an expert without tokens SCHEDULE_NEVER, as a byte
+}
+
+// Even experts to the one, odd ones to the other, which may be the same.
+static void count_groups(const uint16_t *counts, uint32_t experts, struct schedule_counted *even,
+                         struct schedule_counted *odd, uint8_t *ranks) {
+  const uint16_t *const end = counts + experts / 2 * 2;
+  for (; counts < end; counts += 2, ranks += 2) {
+    ranks[0] = (uint8_t)count_expert(counts[0], even);
+    ranks[1] = (uint8_t)count_expert(counts[1], odd);
   }
-  histogram[0] = 0;
+  if (experts % 2) *ranks++ = (uint8_t)count_expert(*counts, even);
+  for (uint32_t e = experts; e % 4; e++) *ranks++ = SCHEDULE_NEVER;
 }
 
 // The ranks that there are, in order; two bins of the histogram are looked at together.
 static void list_ranks(struct schedule_counted *counted) {
   uint8_t *to = counted->rank;
+  counted->histogram.groups[0] = 0;
   for (uint32_t i = 0; i <= SCHEDULE_GROUPS / 2; i++) {
     if (counted->histogram.pairs[i] == 0) continue;
     if (counted->histogram.groups[2 * i]) *to++ = (uint8_t)(2 * i - 1);
@@ -133,11 +140,10 @@ static void fill_class(const struct schedule_times *times, struct schedule_work 
 
 void schedule_classes(const struct schedule_times *times, const uint16_t *counts, struct schedule_work *work,
                       struct schedule_class classes[2]) {
-  const uint32_t layout = times->placement.layout, step = layout == SCHEDULE_HALVED ? 1 : 2;
-  for (uint32_t first = 0; first < step; first++) {
-    count_groups(counts, first, step, times->shape.experts, &work->counted[first], work->rank);
-    list_ranks(&work->counted[first]);
-  }
+  const uint32_t layout = times->placement.layout, kinds = layout == SCHEDULE_HALVED ? 1 : 2;
+  for (uint32_t i = 0; i < kinds; i++) clear(&work->counted[i]);
+  count_groups(counts, times->shape.experts, &work->counted[0], &work->counted[kinds - 1], work->rank);
+  for (uint32_t i = 0; i < kinds; i++) list_ranks(&work->counted[i]);
   for (uint32_t q = 0; q < 2; q++) {
     classes[q] = (struct schedule_class){.populations = 1};
     classes[q].population[0] = (struct schedule_population){.first = q, .step = 2, .piece = 0};

@@ -21,7 +21,7 @@
 #define SCHEDULE_CHANNELS 32u
 #define SCHEDULE_SIZE 65536u  // most columns of a matrix
 #define SCHEDULE_ALL_BUNDLES 0xfu
-#define SCHEDULE_HOT 64u          // experts beyond SCHEDULE_GROUPS that `best` considers one by one
+#define SCHEDULE_HOT 63u          // experts beyond SCHEDULE_GROUPS that `best` considers one by one
 #define SCHEDULE_MOST (1u << 23)  // a time of SCHEDULE_GROUPS groups is less, so that sums fit 32 bits
 
 struct schedule_shape {
@@ -85,7 +85,7 @@ struct schedule_decision {
   uint32_t spaces;  // 1: `paper` chose one bundle an expert; else its experts are striped over all four
   uint32_t owned[2];
   uint32_t pim[2], xpu[2], total;
-  uint8_t cut[SCHEDULE_PIECES][SCHEDULE_EXPERTS];
+  _Alignas(4) uint8_t cut[SCHEDULE_PIECES][SCHEDULE_EXPERTS];
 };
 
 // What `best` notes meanwhile: memory of the caller's, too large for a small stack. A bin: pieces with the same
@@ -107,7 +107,7 @@ struct schedule_counted {
 };
 struct schedule_work {
   struct schedule_counted counted[2];  // all experts, or even and odd ones
-  uint8_t rank[SCHEDULE_EXPERTS];      // of an expert: the bin that it is in
+  _Alignas(4) uint8_t rank[SCHEDULE_EXPERTS];  // of an expert: the bin that it is in
   struct schedule_bin bins[2][SCHEDULE_EXPERTS + 1];
   uint32_t marginal[2][2][SCHEDULE_CUTS];  // times of the cuts of a hot expert
 };
