@@ -8,7 +8,7 @@
 #include "duplex/arithmetic.h"
 
 bool moe_has_piece(const struct duplex_moe *moe, unsigned expert, unsigned piece) {
-  return !moe->dealt || expert % moe->pieces == piece;
+  return expert % moe->turns == piece % moe->turns;
 }
 
 size_t moe_inner_before(const struct moe_piece *piece, unsigned cut) {
@@ -54,15 +54,17 @@ static void place_piece(struct duplex_moe *moe, unsigned stack, unsigned q, unsi
   }
 }
 
-// As the policy `best` wants them.
+// As the policy `best` wants them. If the pieces of odd experts lie in other bundles than those of even ones,
+// a piece of the schedule is two here.
 static void place_best(struct duplex_moe *moe) {
-  const bool striped = moe->times.placement.layout == SCHEDULE_STRIPED;
-  moe->dealt = moe->times.placement.layout == SCHEDULE_ALTERNATE;
-  moe->pieces = striped ? 1 : 2;
+  const struct schedule_placement *placement = &moe->times.placement;
+  moe->turns = schedule_bundles(placement, 0, 0) == schedule_bundles(placement, 1, 0) ? 1 : 2;
+  moe->pieces = placement->pieces * moe->turns;
   for (unsigned stack = 0; stack < moe->device->stacks; stack++)
     for (unsigned q = 0; q < moe->pieces; q++) {
-      moe->piece[stack][q].bundles = striped ? SCHEDULE_ALL_BUNDLES : 3u << 2 * q;
-      place_piece(moe, stack, q, moe->dealt ? 0 : q);
+      const unsigned of_schedule = q / moe->turns;
+      moe->piece[stack][q].bundles = schedule_bundles(placement, q % moe->turns, of_schedule);
+      place_piece(moe, stack, q, of_schedule);
     }
 }
 
@@ -81,8 +83,8 @@ static bool plan(struct duplex_moe *moe) {
   if (device->options.policy == DUPLEX_POLICY_BEST) {
     place_best(moe);
   } else {
-    moe->dealt = device->options.policy == DUPLEX_POLICY_PAPER;
-    moe->pieces = moe->dealt ? SCHEDULE_BUNDLES : 1;
+    moe->turns = device->options.policy == DUPLEX_POLICY_PAPER ? SCHEDULE_BUNDLES : 1;
+    moe->pieces = moe->turns;
     place_whole(moe);
   }
   return true;

@@ -25,7 +25,8 @@ struct duplex_moe {
   struct schedule_times times;
   struct schedule_work *work;  // of the decision
   unsigned pieces;             // on each stack
-  bool dealt;                  // expert e has piece e mod `pieces` alone; else all pieces
+  // Expert e has the pieces q with q mod turns = e mod turns; q / turns is the schedule's number of it.
+  unsigned turns;
   struct moe_piece piece[DUPLEX_STACKS_MOST][DUPLEX_LAYER_PIECES];
   struct duplex_layer *slice[DUPLEX_STACKS_MOST];  // NULL: the stack has nothing of the layer
 };

@@ -5,8 +5,7 @@
 unsigned run_cut(const struct moe_run *run, unsigned stack, unsigned piece, unsigned expert) {
   const struct duplex_moe *moe = run->moe;
   if (!moe_has_piece(moe, expert, piece)) return 0;
-  const bool best = run->decision.policy == SCHEDULE_BEST;
-  const unsigned cut = run->decision.cut[best ? piece : 0][expert];
+  const unsigned cut = run->decision.cut[piece / moe->turns][expert];
   const unsigned parts = moe->piece[stack][piece].parts;
   return cut < parts ? cut : parts;
 }

@@ -88,10 +88,10 @@ static int run_natively(struct duplex_stack *stack, void *context, uint64_t *cyc
 }
 
 // A job that was answered: its statistics, and its results into y.
-static int finish(struct duplex_job *job, uint32_t descriptors, void *y) {
+static int finish(struct duplex_job *job, const struct completion *completion, void *y) {
   struct duplex_stack *stack = job->stack;
-  int error = note_traffic(stack, &job->measurement, descriptors);
-  if (!error) error = job->ops->note_work(job);
+  int error = note_traffic(stack, &job->measurement, completion->descriptors);
+  if (!error) error = job->ops->note_work(job, completion);
   if (!error && stack->measure_overhead) error = measure_native(stack, run_natively, job);
   return error ? error : job->ops->read_results(job, y);
 }
@@ -132,7 +132,7 @@ int duplex_stack_wait(struct duplex_job *job, uint64_t clocks, void *y) {
   }
   stack->shared->in_mid_job = error == DUPLEX_ERROR_BUSY;
   if (error == DUPLEX_ERROR_BUSY) return error;
-  if (!error) error = finish(job, completion.descriptors, y);
+  if (!error) error = finish(job, &completion, y);
   job_retire(job);
   return error;
 }

@@ -25,7 +25,7 @@ struct layer_job_part {
 // What a kind of job does when it was answered, again natively, and at its end.
 struct job_ops {
   // Its statistics beyond the traffic, and its results into y.
-  int (*note_work)(struct duplex_job *job);
+  int (*note_work)(struct duplex_job *job, const struct completion *completion);
   int (*read_results)(struct duplex_job *job, void *y);
   // What its message needs, for a firmware that has nothing yet.
   int (*prepare)(struct duplex_job *job);

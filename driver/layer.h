@@ -42,16 +42,20 @@ struct layer_place *layer_place(const struct duplex_layer *layer, unsigned exper
 // Tells the firmware of the layer, unless it knows; messages of their own. Errors: those of
 // message_run_beside.
 int layer_register(struct duplex_layer *layer);
+// Brings the stack's table of times to the firmware, unless it is there. Errors: ARGUMENT (there is none).
+int layer_times_register(struct duplex_stack *stack);
 // The firmware's table has room again.
 void layer_forget(struct duplex_layer *layer);
 
 // Logic-PIM's share of a job, expert by expert.
 struct layer_share {
   unsigned piece;
+  enum duplex_layer_policy policy;
+  uint32_t sum;  // as the completion of the message tells it
   struct region x, results;
   uint32_t x_row_sets, result_row_sets;
-  size_t tokens;   // of all experts
-  uint32_t *list;  // of the message
+  size_t tokens;            // of all experts
+  uint32_t *list, *counts;  // of the message: groups and cuts, or tokens
   struct layer_share_expert {
     uint32_t cut, count;
   } expert[];

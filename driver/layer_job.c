@@ -17,6 +17,9 @@
 
 #define TOKENS_MOST 4096u
 
+_Static_assert((int)DUPLEX_LAYER_CUTS == LAYER_CUTS && (int)DUPLEX_LAYER_DECIDED == LAYER_DECIDED,
+               "the firmware's policies");
+
 static uint32_t groups_of(uint32_t count) { return duplex_divide_up(count, DUPLEX_LANES); }
 
 // The job as the firmware has it: for the sizes of x and results.
@@ -60,15 +63,25 @@ static int check_work(const struct duplex_layer *layer, const struct duplex_laye
     return stack_fail(stack, DUPLEX_ERROR_ARGUMENT,
                       "bundles 0x%x: expected some of 0x%x, and those of the piece, 0x%x", work->bundles,
                       stack->bundles, own);
+  if ((unsigned)work->policy > DUPLEX_LAYER_DECIDED)
+    return stack_fail(stack, DUPLEX_ERROR_ARGUMENT, "policy %d: expected 0 to %d", (int)work->policy,
+                      DUPLEX_LAYER_DECIDED);
   if ((unsigned)work->format > DUPLEX_ACC)
     return stack_fail(stack, DUPLEX_ERROR_ARGUMENT, "format %d: expected f16, f32 or acc", (int)work->format);
   return DUPLEX_OK;
 }
 
+// A decision counts the parts of the widest slice, of experts that may have no such piece.
+static uint32_t cut_of(const struct duplex_layer *layer, const struct duplex_layer_work *work,
+                       unsigned expert) {
+  const uint32_t cut = work->cuts[expert];
+  const uint32_t parts = layer_place(layer, expert, work->piece)->there ? layer->piece[work->piece].parts : 0;
+  return work->policy == DUPLEX_LAYER_CUTS || cut < parts ? cut : parts;
+}
+
 // One expert's cut and tokens.
 static int check_expert(const struct duplex_layer *layer, const struct duplex_layer_work *work,
-                        unsigned expert) {
-  const unsigned cut = work->cuts[expert];
+                        unsigned expert, uint32_t cut) {
   if (work->counts[expert] > TOKENS_MOST)
     return stack_fail(layer->stack, DUPLEX_ERROR_ARGUMENT, "%u tokens for expert %u: expected at most %u",
                       work->counts[expert], expert, TOKENS_MOST);
@@ -85,19 +98,25 @@ static int plan_share(const struct duplex_layer *layer, const struct duplex_laye
   const unsigned experts = layer->experts;
   const struct layer_job job = layer_job(layer, work->piece, (enum duplex_result_format)work->format);
   const size_t of_experts = sizeof **made + experts * sizeof *(*made)->expert;
-  struct layer_share *share = calloc(1, of_experts + (experts + 1) / 2 * sizeof *share->list);
+  const unsigned words = (experts + 1) / 2;
+  struct layer_share *share = calloc(1, of_experts + 2 * words * sizeof *share->list);
   *made = share;
   if (!share) return stack_no_memory(layer->stack);
   share->piece = work->piece;
+  share->policy = work->policy;
   share->list = (uint32_t *)(share->expert + experts);
+  share->counts = share->list + words;
   for (unsigned i = 0; i < experts; i++) {
-    const int error = check_expert(layer, work, i);
-    if (error) return error;
+    const uint32_t cut = cut_of(layer, work, i);
     const uint32_t groups = groups_of(work->counts[i]);
-    share->expert[i] = (struct layer_share_expert){work->cuts[i], work->counts[i]};
+    const int error = check_expert(layer, work, i, cut);
+    if (error) return error;
+    share->expert[i] = (struct layer_share_expert){cut, work->counts[i]};
     share->tokens += work->counts[i];
-    share->list[i / 2] |= LAYER_LIST(groups, (uint32_t)work->cuts[i]) << i % 2 * 16;
-    if (!work->cuts[i]) continue;
+    share->list[i / 2] |= LAYER_LIST(groups, cut) << i % 2 * 16;
+    share->counts[i / 2] |= work->counts[i] << i % 2 * 16;
+    if (!cut || !groups) continue;
+    share->sum += cut * (i + 1);
     share->x_row_sets += layer_x_row_sets(&job, groups);
     share->result_row_sets += layer_result_row_sets(&job, groups);
   }
@@ -202,15 +221,16 @@ static int note_expert(const struct duplex_job *job, struct token_work *work, un
   return DUPLEX_OK;
 }
 
-static int note_work(struct duplex_job *job) {
+static int note_work(struct duplex_job *job, const struct completion *completion) {
+  if (completion->share != job->layer.share->sum)
+    return stack_fail(job->stack, DUPLEX_ERROR_FIRMWARE, "the firmware decided on other cuts than the host");
   for (unsigned channel = 0; channel < job->stack->channels; channel++)
     job->stack->stats.channel[channel].rows = 0;
   return for_each_expert(job, note_expert, NULL);
 }
 
-static void write_list(const struct duplex_job *job) {
-  memcpy(queue_list(job->stack), job->layer.share->list,
-         (job->layer.layer->experts + 1) / 2 * sizeof *job->layer.share->list);
+static void write_list(const struct duplex_job *job, const uint32_t *list) {
+  memcpy(queue_list(job->stack), list, (job->layer.layer->experts + 1) / 2 * sizeof *list);
 }
 
 // The activation unit has the client's table: a job whose bundles are not all of the client's cannot load it.
@@ -219,14 +239,16 @@ static int bring_table(struct duplex_stack *stack) {
   return message_run_beside(stack, MESSAGE_EXPERT, &table, sizeof table);
 }
 
-// For a firmware that knows nothing of the layer; the one that does still knows it afterwards.
+// For a firmware that knows nothing of the layer, and whose decisions take no time: it is given the cuts. The
+// one that does know still does afterwards.
 static int prepare(struct duplex_job *job) {
   struct duplex_layer *layer = job->layer.layer;
   const uint32_t registered = layer->registered;
   int error = layer_register(layer);
   layer->registered = registered;
   if (!error) error = bring_table(job->stack);
-  write_list(job);
+  job->message.layer.policy = LAYER_CUTS;
+  write_list(job, job->layer.share->list);
   return error;
 }
 
@@ -242,6 +264,7 @@ static int make_ready(struct duplex_layer *layer, const struct duplex_layer_work
   int error = jobs_agree(stack, stack->bundles);
   if (!error) error = activation_table_load(stack, table);
   if (!error && bundles != stack->bundles) error = bring_table(stack);
+  if (!error && work->policy != DUPLEX_LAYER_CUTS) error = layer_times_register(stack);
   return error ? error : layer_register(layer);
 }
 
@@ -259,7 +282,8 @@ static void fill_message(struct duplex_job *job) {
                                                   .result_row_sets = share->result_row_sets,
                                                   .table_tiles = table.table_tiles,
                                                   .table_serial = table.table_serial,
-                                                  .format = job->format};
+                                                  .format = job->format,
+                                                  .policy = share->policy};
 }
 
 // Starts the planned share.
@@ -285,7 +309,7 @@ static int start(struct duplex_layer *layer, const struct duplex_layer_work *wor
     return error;
   }
   fill_message(*job);
-  write_list(*job);
+  write_list(*job, share->policy == DUPLEX_LAYER_CUTS ? share->list : share->counts);
   return job_submit(job);
 }
 

@@ -70,7 +70,10 @@ static struct duplex_stack *new_stack(const struct shared_stack *shared,
 
 // The memory of one client; the stack behind it stays. NULL is nothing.
 static void free_stack(struct duplex_stack *stack) {
-  if (stack) free(stack->space);
+  if (stack) {
+    free(stack->space);
+    free(stack->times);
+  }
   free(stack);
 }
 

@@ -60,6 +60,8 @@ struct duplex_stack {
   struct client_queue queue;
   struct handles weights, jobs, caches, sequences, layers;  // that the client holds
   struct layer_slots layer_slots;
+  struct schedule_times *times;  // or NULL; known to the firmware in that generation of the queue
+  uint32_t times_registered;
   bool measure_overhead;
   bool timed_writes;  // region_write takes the xPU's time: the clock runs in the back end's xpu_wait
   bool timed_copies;  // so do the reads of a page that is copied

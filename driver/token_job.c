@@ -10,7 +10,8 @@
 #define TOKENS_MOST 4096u
 
 // Of the matrices that its passes streamed.
-static int note_work(struct duplex_job *job) {
+static int note_work(struct duplex_job *job, const struct completion *completion) {
+  (void)completion;
   struct duplex_stack *stack = job->stack;
   struct duplex_stack_stats *stats = &stack->stats;
   const struct token_job *own_job = &job->tokens;

@@ -10,6 +10,7 @@
 #define DUPLEX_FIRMWARE_PROTOCOL_H
 
 #include "firmware/firmware.h"
+#include "schedule/schedule.h"
 
 #define PROTOCOL_MAGIC 0x51504c44u  // "DLPQ"
 #define PROTOCOL_VERSION 2u
@@ -33,7 +34,8 @@ enum message_kind {
   MESSAGE_LAYER = 4,          // registers a layer
   MESSAGE_LAYER_EXPERTS = 5,  // registers experts of it
   MESSAGE_LAYER_RUN = 6,
-  MESSAGE_USER = 64  // a kernel added with FIRMWARE=
+  MESSAGE_LAYER_TIMES = 7,  // brings a part of a table of times
+  MESSAGE_USER = 64         // a kernel added with FIRMWARE=
 };
 
 struct message {
@@ -60,7 +62,7 @@ struct completion {
   uint32_t ticket, status, detail;
   uint32_t descriptors;  // written to the ring
   uint32_t error_code, error_tag, error_address;
-  uint32_t reserved;
+  uint32_t share;  // of a layer's run: sum of cut * (expert + 1) over the experts with work
 };
 
 // `produced`, `consumed`, `completed` and `collected` count messages since the queue was opened.
@@ -153,15 +155,33 @@ struct layer_experts_message {
   uint32_t layer, first, count;
 };
 
-// Runs one piece of a layer. The list has half a word for each of its experts, the even one low: groups of 8
-// tokens in bits 11:0, the cut in 15:12. x and results of the experts with work lie one behind the other in
-// x_row_sets and result_row_sets row sets.
+// Words first to first + count - 1 of the table of times (struct schedule_times), from the queue's list.
+// Parts come in order; with the last one the table is checked, and from then on it is the queue's.
+struct layer_times_message {
+  uint32_t first, count;
+};
+
+// Runs one piece of a layer. The list has half a word for each of its experts, the even one low. LAYER_CUTS:
+// groups of 8 tokens in bits 11:0, the cut in 15:12. A policy of schedule/schedule.h: tokens; the firmware
+// decides by the queue's table. LAYER_DECIDED: the list is not read; tokens and cuts are those of the last
+// decision. x and results of the experts with work lie one behind the other in x_row_sets and result_row_sets
+// row sets.
+enum layer_policy {
+  LAYER_CUTS,
+  LAYER_XPU,
+  LAYER_PIM,
+  LAYER_PAPER,
+  LAYER_BEST,
+  LAYER_DECIDED,
+  LAYER_POLICIES
+};
 #define LAYER_LIST(groups, cut) ((groups) | (cut) << 12)
 struct layer_run_message {
   uint32_t layer, piece, experts;
   struct region_words x, results, table;
   uint32_t x_row_sets, result_row_sets;
   uint32_t table_tiles, table_serial, format;
+  uint32_t policy;
 };
 
 // Firmware side
@@ -188,6 +208,23 @@ struct attention_list {
   struct attention_segment copy[ATTENTION_SEGMENTS];
 };
 
+// A queue's table of times and its last decision. A generation that is not the queue's: there is none.
+struct layer_schedule {
+  uint32_t words;  // that have come
+  uint32_t times_generation, decision_generation;
+  struct schedule_times times;
+  uint16_t counts[SCHEDULE_EXPERTS];
+  struct schedule_decision decision;
+};
+
+// What the clients have registered; too much for the memory that holds the rest.
+struct layer_tables {
+  struct layer_record layer[PROTOCOL_QUEUES][PROTOCOL_LAYERS];
+  uint32_t entry[PROTOCOL_QUEUES][PROTOCOL_LAYER_ENTRIES];
+  struct layer_schedule schedule[PROTOCOL_QUEUES];
+  struct schedule_work work;
+};
+
 struct protocol {
   struct hal hal;
   volatile struct mailbox *box;
@@ -198,10 +235,10 @@ struct protocol {
   struct {
     uint32_t queue, generation, serial;  // generation 0: unknown
   } table;
-  struct message message;      // a copy: the client may change its own while it is checked
-  struct attention_list list;  // of the one job that is served; too large for the RV32 stack
-  struct layer_record layer[PROTOCOL_QUEUES][PROTOCOL_LAYERS];
-  uint32_t layer_entry[PROTOCOL_QUEUES][PROTOCOL_LAYER_ENTRIES];
+  struct message message;       // a copy: the client may change its own while it is checked
+  struct attention_list list;   // of the one job that is served; too large for the RV32 stack
+  struct layer_tables *tables;  // memory of whoever has the protocol
+  uint32_t share;               // of the job that is served, for its completion
 };
 
 // What a kernel may know of the job's client.
@@ -220,7 +257,8 @@ struct kernel {
 };
 extern const struct kernel *const firmware_kernels[];  // ends with NULL
 
-// protocol/serve.c: ready to serve; a false return of protocol_serve means that there is nothing to do.
+// protocol/serve.c: ready to serve, with hal and tables there; a false return of protocol_serve means that
+// there is nothing to do.
 void protocol_start(struct protocol *protocol, struct mailbox *box);
 bool protocol_serve(struct protocol *protocol);
 
@@ -236,7 +274,13 @@ enum completion_status client_table(const struct client *client, struct region t
 bool client_table_loaded(const struct client *client, uint32_t serial);
 void client_note_table(const struct client *client, uint32_t serial, bool loaded);
 
+// protocol/layer_decision.c: the cuts of all experts by a policy and the counts in the list, or NULL if there
+// is no table for such a layer. LAYER_DECIDED: the last ones.
+const struct layer_schedule *layer_decide(struct client *client, const struct layer_message *shape,
+                                          enum layer_policy policy);
+
 // protocol/layer_table.c: the client's registered layer, or NULL; whether the weights of a piece are its own.
+void layer_tables_clear(struct layer_tables *tables);  // nothing is registered
 struct layer_record *layer_find(const struct client *client, uint32_t layer);
 bool layer_owned(const struct client *client, const struct layer_record *record, uint32_t piece);
 

@@ -136,13 +136,16 @@ static void place_split(const struct schedule_shape *shape, struct schedule_plac
   *placement = (struct schedule_placement){SCHEDULE_SPLIT, 2, {1, 1}, {{first}, {slice - first}}};
 }
 
+// A slice of a few columns is not cut: a piece would be empty.
+#define CUT_COLUMNS (4 * SCHEDULE_TILE)
+
 bool schedule_place(const struct schedule_shape *shape, struct schedule_placement *placement) {
   if (!schedule_shape_valid(shape)) return false;
   const uint32_t slice = formula_slice(shape);
   const uint32_t rows = (1 + shape->gated) * slice / shape->channels;  // of gate and up, of a channel
-  if (rows >= HALVED_ROWS) {
+  if (rows >= HALVED_ROWS && slice >= CUT_COLUMNS) {
     place_halved(shape, placement);
-  } else if (rows >= SPLIT_ROWS) {
+  } else if (rows >= SPLIT_ROWS && slice >= CUT_COLUMNS) {
     place_split(shape, placement);
   } else {
     const uint32_t layout = shape->experts > 1 ? SCHEDULE_ALTERNATE : SCHEDULE_STRIPED;

@@ -115,18 +115,14 @@ static int latency(struct reader *r, uint64_t *picoseconds) {
   return good && !*at && whole ? DUPLEX_OK : wrong_field(r, expected);
 }
 
-// The kind by the first line.
+// The first line, which is that of the kind.
 static int header(struct reader *r) {
+  const char *expected = xpu_kernel_kinds[r->table->kind].header;
   bool found = false;
   const int error = next_line(r, &found);
   if (error) return error;
-  for (unsigned kind = 0; kind < XPU_KERNEL_KINDS; kind++) {
-    if (!found || strcmp(r->text, xpu_kernel_kinds[kind].header)) continue;
-    r->table->kind = (enum xpu_kernel_kind)kind;
-    return DUPLEX_OK;
-  }
-  return refuse(r, "expected the columns '%s', '%s' or '%s'", xpu_kernel_kinds[0].header,
-                xpu_kernel_kinds[1].header, xpu_kernel_kinds[2].header);
+  return found && strcmp(r->text, expected) == 0 ? DUPLEX_OK
+                                                 : refuse(r, "expected the columns '%s'", expected);
 }
 
 // The numbers of a line.
@@ -192,9 +188,10 @@ static int read_table(struct reader *r) {
   return error ? error : sort(r);
 }
 
-int xpu_kernel_table_load(const char *path, struct xpu_kernel_table *table, char *cause, size_t cause_size) {
+int xpu_kernel_table_load(const char *path, enum xpu_kernel_kind kind, struct xpu_kernel_table *table,
+                          char *cause, size_t cause_size) {
   struct reader r = {.path = path, .table = table, .cause = cause, .cause_size = cause_size};
-  *table = (struct xpu_kernel_table){0};
+  *table = (struct xpu_kernel_table){.kind = kind};
   r.file = fopen(path, "r");
   if (!r.file) return io_error(&r);
   const int error = read_table(&r);

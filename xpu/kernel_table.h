@@ -2,7 +2,7 @@
 // Times of kernels that somebody measured on hardware, from a table that the user gives.
 //
 // The file is text: a line that names its columns, then a kernel a line, numbers with commas between, times
-// in microseconds. Three tables are known by their first line:
+// in microseconds. There are three kinds, each with its first line:
 //   m,n,k,latency_us                                                       products of [m, k] by [n, k]
 //   num_heads,num_key_value_heads,head_dim,batch_size,isl,latency_us      causal prefill of `isl` positions
 //   bytes,latency_us                                                       work on elements
@@ -34,9 +34,10 @@ struct xpu_kernel_table {
   size_t count;                // 1 at least
 };
 
-// Reads a table. An error leaves *table empty and one line in `cause` (what, where, what was expected):
-// DUPLEX_ERROR_IO, _FORMAT, _NO_MEMORY.
-int xpu_kernel_table_load(const char *path, struct xpu_kernel_table *table, char *cause, size_t cause_size);
+// Reads a table of this kind. An error leaves *table empty and one line in `cause` (what, where, what was
+// expected): DUPLEX_ERROR_IO, _FORMAT, _NO_MEMORY.
+int xpu_kernel_table_load(const char *path, enum xpu_kernel_kind kind, struct xpu_kernel_table *table,
+                          char *cause, size_t cause_size);
 void xpu_kernel_table_free(struct xpu_kernel_table *table);
 
 // The time of a kernel, from 1 on in all fields, below 2^24 of a shape. `shape`: n, k; or heads, KV heads,

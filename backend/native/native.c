@@ -13,6 +13,7 @@ struct native {
   uint64_t watchdog_clocks;
   struct protocol protocol;
   struct mailbox mailbox;
+  struct layer_tables tables;
 };
 
 static void note(struct controller *controller, int error) {
@@ -75,6 +76,7 @@ int controller_native(struct duplex_backend *backend, uint64_t watchdog_clocks,
   native->base.backend = backend;
   native->base.mailbox = &native->mailbox;
   native->watchdog_clocks = watchdog_clocks;
+  native->protocol.tables = &native->tables;
   native->protocol.hal = (struct hal){
       .context = native, .read = read_register, .write = write_register, .wait_interrupt = wait_interrupt};
   protocol_start(&native->protocol, &native->mailbox);

@@ -142,6 +142,7 @@ int platform_open(struct platform *p) {
   const bool good = !uc_open(UC_ARCH_RISCV, UC_MODE_RISCV32, &p->engine) &&
                     !uc_mem_map(p->engine, RV32_CODE, RV32_CODE_BYTES, UC_PROT_READ | UC_PROT_EXEC) &&
                     !uc_mem_map(p->engine, RV32_DATA, RV32_DATA_BYTES, UC_PROT_READ | UC_PROT_WRITE) &&
+                    !uc_mem_map(p->engine, RV32_TABLES, RV32_TABLES_BYTES, UC_PROT_READ | UC_PROT_WRITE) &&
                     !uc_mem_map(p->engine, RV32_STACK, RV32_STACK_BYTES, UC_PROT_READ | UC_PROT_WRITE) &&
                     !uc_mem_map_ptr(p->engine, RV32_MAILBOX, RV32_MAILBOX_BYTES, UC_PROT_READ | UC_PROT_WRITE,
                                     p->base.mailbox) &&
@@ -165,6 +166,7 @@ void platform_load(struct platform *p) {
   fill(p, RV32_CODE, RV32_CODE_BYTES);
   fill(p, RV32_DATA, RV32_DATA_BYTES);
   fill(p, RV32_STACK, RV32_STACK_BYTES);
+  fill(p, RV32_TABLES, RV32_TABLES_BYTES);
   for (unsigned i = 0; i < p->image.segments; i++)
     if (p->image.segment[i].bytes)
       uc_mem_write(p->engine, p->image.segment[i].address, p->image.segment[i].contents,

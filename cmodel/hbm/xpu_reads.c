@@ -128,37 +128,48 @@ int duplex_xpu_read(struct duplex_xpu_traffic *x, uint64_t address, size_t size)
   return DUPLEX_OK;
 }
 
-// Whether a bank has something to read in the row where its pair is; that row.
-static bool needs(const struct duplex_xpu_traffic *x, unsigned bundle, unsigned bank, uint16_t *row) {
+// The row where a pair is that has something to read.
+static uint16_t row_of(const struct duplex_xpu_traffic *x, unsigned bundle, unsigned pair) {
+  const struct duplex_xpu_reader *r = &x->read[bundle].pair[pair];
+  return (uint16_t)(x->memory.rows[bundle][r->at].first + r->row);
+}
+
+// Whether a bank of such a pair has something to read in that row.
+static bool needs_row(const struct duplex_xpu_traffic *x, unsigned bundle, unsigned bank) {
   const struct duplex_xpu_reader *r = &x->read[bundle].pair[bank / 2];
-  if (!r->left || !(x->owned >> bundle & 1)) return false;
-  const struct duplex_xpu_rows *rows = &x->memory.rows[bundle][r->at];
   const unsigned to_other = bank % 2 ? 1 : XPU_BANKS - 1;
-  *row = (uint16_t)(rows->first + r->row);
-  return r->piece + (r->piece % 2 == bank % 2 ? 0 : to_other) < rows->to;
+  return r->piece + (r->piece % 2 == bank % 2 ? 0 : to_other) < x->memory.rows[bundle][r->at].to;
+}
+
+static bool can_read(const struct duplex_xpu_traffic *x, unsigned bundle, unsigned pair) {
+  return x->read[bundle].pair[pair].left && x->owned >> bundle & 1;
 }
 
 bool xpu_reads_want(const struct duplex_xpu_traffic *x, unsigned bundle, unsigned bank) {
   const struct duplex_xpu_bank *b = &x->bank[bundle][bank];
-  uint16_t row;
-  return needs(x, bundle, bank, &row) && b->open && b->row == row && b->owed < XPU_URGENT;
+  return b->open && b->owed < XPU_URGENT && can_read(x, bundle, bank / 2) &&
+         b->row == row_of(x, bundle, bank / 2) && needs_row(x, bundle, bank);
 }
 
-// What a bank needs for its next row, if it owes no refresh and has no writes.
-static struct xpu_candidate row_of(const struct duplex_xpu_traffic *x, unsigned bundle, unsigned bank) {
-  uint16_t row;
-  if (x->bank[bundle][bank].owed || xpu_writes_want(x, bundle, bank) || !needs(x, bundle, bank, &row))
-    return (struct xpu_candidate){.command = XPU_NOTHING};
-  return xpu_open_row(x, bundle, bank, row);
+// What a pair needs for its next row, of banks that owe no refresh and have no writes.
+static struct xpu_candidate open_pair(const struct duplex_xpu_traffic *x, unsigned bundle, unsigned pair) {
+  const uint16_t row = row_of(x, bundle, pair);
+  struct xpu_candidate c = {.command = XPU_NOTHING};
+  for (unsigned bank = 2 * pair; bank < 2 * pair + 2 && c.command == XPU_NOTHING; bank++) {
+    const struct duplex_xpu_bank *b = &x->bank[bundle][bank];
+    if ((b->open && b->row == row) || b->owed || !needs_row(x, bundle, bank)) continue;
+    if (!xpu_writes_want(x, bundle, bank)) c = xpu_open_row(x, bundle, bank, row);
+  }
+  return c;
 }
 
 struct xpu_candidate xpu_reads_row(const struct duplex_xpu_traffic *x) {
   struct xpu_candidate best = {.command = XPU_NOTHING};
   uint64_t most = 0;
-  for (unsigned i = 0; x->reads_left && i < DUPLEX_BUNDLES * XPU_BANKS; i++) {
-    const uint64_t left = x->read[i / XPU_BANKS].pair[i % XPU_BANKS / 2].left;
-    if (left <= most) continue;
-    const struct xpu_candidate c = row_of(x, i / XPU_BANKS, i % XPU_BANKS);
+  for (unsigned i = 0; x->reads_left && i < DUPLEX_BUNDLES * PAIRS; i++) {
+    const uint64_t left = x->read[i / PAIRS].pair[i % PAIRS].left;
+    if (left <= most || !can_read(x, i / PAIRS, i % PAIRS)) continue;
+    const struct xpu_candidate c = open_pair(x, i / PAIRS, i % PAIRS);
     if (c.command != XPU_NOTHING) best = c, most = left;
   }
   return best;
@@ -166,10 +177,8 @@ struct xpu_candidate xpu_reads_row(const struct duplex_xpu_traffic *x) {
 
 // Whether the next piece of a pair may be read now.
 static bool may_go_on(const struct duplex_xpu_traffic *x, unsigned bundle, unsigned pair) {
-  const struct duplex_xpu_reader *r = &x->read[bundle].pair[pair];
-  if (!r->left || !(x->owned >> bundle & 1)) return false;
-  const uint16_t row = (uint16_t)(x->memory.rows[bundle][r->at].first + r->row);
-  return xpu_may_read(x, bundle, r->piece % XPU_BANKS, row);
+  return can_read(x, bundle, pair) &&
+         xpu_may_read(x, bundle, x->read[bundle].pair[pair].piece % XPU_BANKS, row_of(x, bundle, pair));
 }
 
 // On to the next piece, in this row or in the next one that has pieces of the pair.

@@ -5,13 +5,19 @@
 #include "firmware/protocol.h"
 
 extern const struct kernel gemm_kernel, expert_kernel, attention_kernel;
-extern const struct kernel layer_kernel, layer_experts_kernel, layer_run_kernel;
+extern const struct kernel layer_kernel, layer_experts_kernel, layer_run_kernel, layer_times_kernel;
 #ifdef FIRMWARE_USER_KERNEL
 extern const struct kernel user_kernel;
 #endif
 
 const struct kernel *const firmware_kernels[] = {
-    &gemm_kernel, &expert_kernel, &attention_kernel, &layer_kernel, &layer_experts_kernel, &layer_run_kernel,
+    &gemm_kernel,
+    &expert_kernel,
+    &attention_kernel,
+    &layer_kernel,
+    &layer_experts_kernel,
+    &layer_run_kernel,
+    &layer_times_kernel,
 #ifdef FIRMWARE_USER_KERNEL
     &user_kernel,
 #endif

@@ -12,19 +12,33 @@ struct run {
   const struct layer_run_message *m;
   const struct layer_job *job;
   volatile const uint32_t *list;
-  const uint32_t *entry;  // of expert 0
-  uint32_t expert;        // to be read next
-  uint32_t word;          // of the list, that of the last even expert
+  const struct layer_schedule *decided;  // NULL: cuts and groups are in the list
+  const uint32_t *entry;                 // of expert 0
+  uint32_t expert;                       // to be read next
+  uint32_t word;                         // of the list, that of the last even expert
   uint32_t x_used, results_used;
+  uint32_t share;
   enum completion_status status;
   uint32_t detail;
 };
 
-// The half word of the next expert.
-static uint32_t next_half(struct run *run) {
-  const uint32_t i = run->expert++;
+// Groups and cut of the next expert, from the list.
+static void next_of_list(struct run *run, uint32_t i, struct layer_expert *expert) {
   if (i % 2 == 0) run->word = run->list[i / 2];
-  return i % 2 ? run->word >> 16 : run->word & 0xffff;
+  const uint32_t half = i % 2 ? run->word >> 16 : run->word & 0xffff;
+  expert->groups = half & 0xfff;
+  expert->cut = half >> 12;
+}
+
+// The same by the decision, which is about whole experts unless it is `best`. A stack whose slice ends before
+// a part has fewer of them, and where an expert has no such piece there is nothing to do.
+static void next_of_decision(const struct run *run, uint32_t i, struct layer_expert *expert) {
+  const struct schedule_decision *decision = &run->decided->decision;
+  const uint32_t piece = decision->policy == SCHEDULE_BEST ? run->m->piece : 0;
+  const uint32_t cut = decision->cut[piece][i];
+  expert->groups = schedule_groups(run->decided->counts[i]);
+  expert->cut = cut < run->job->parts ? cut : run->job->parts;
+  if (run->entry[i] == LAYER_ABSENT) expert->cut = 0;
 }
 
 static enum layer_next_result wrong(struct run *run, enum completion_status status, uint32_t detail) {
@@ -37,18 +51,21 @@ static enum layer_next_result wrong(struct run *run, enum completion_status stat
 static enum layer_next_result next_expert(void *context, struct layer_expert *expert) {
   struct run *run = context;
   const struct layer_job *job = run->job;
-  uint32_t half = 0;
   do {
     if (run->expert == run->m->experts) return LAYER_END;
-    half = next_half(run);
-  } while (!(half & 0xfff) || !(half >> 12));
+    const uint32_t i = run->expert++;
+    if (run->decided) {
+      next_of_decision(run, i, expert);
+    } else {
+      next_of_list(run, i, expert);
+    }
+  } while (!expert->groups || !expert->cut);
   const uint32_t entry = run->entry[run->expert - 1];
-  *expert = (struct layer_expert){.up = entry & 0xffff,
-                                  .down = entry >> 16,
-                                  .x = run->m->x.base + run->x_used,
-                                  .results = run->m->results.base + run->results_used,
-                                  .cut = half >> 12,
-                                  .groups = half & 0xfff};
+  expert->up = entry & 0xffff;
+  expert->down = entry >> 16;
+  expert->x = run->m->x.base + run->x_used;
+  expert->results = run->m->results.base + run->results_used;
+  run->share += expert->cut * run->expert;
   if (entry == LAYER_ABSENT || expert->cut > job->parts || expert->groups > PROTOCOL_TOKEN_GROUPS)
     return wrong(run, COMPLETION_ARGUMENT, AT(experts));
   run->x_used += layer_x_row_sets(job, expert->groups);
@@ -93,6 +110,7 @@ static enum completion_status check_run(const struct client *client, const struc
     return COMPLETION_ARGUMENT;
   if (!layer_owned(client, record, m->piece)) return COMPLETION_REGION;  // its allotment has shrunk
   if (*detail = AT(experts), m->experts != record->shape.experts) return COMPLETION_ARGUMENT;
+  if (*detail = AT(policy), m->policy >= LAYER_POLICIES) return COMPLETION_ARGUMENT;
   if (*detail = AT(format), m->format > DUPLEX_RESULT_FORMAT_ACC) return COMPLETION_ARGUMENT;
   const struct region table = {m->table.base, m->table.stripe};
   const enum completion_status status = client_table(client, table, m->table_tiles);
@@ -115,6 +133,13 @@ static enum completion_status serve_run(struct client *client, const void *paylo
   const struct layer_record *record = layer_find(client, m->layer);
   const enum completion_status status = check_run(client, record, m, detail);
   if (status != COMPLETION_DONE) return status;
+  const struct layer_schedule *decided = NULL;
+  if (m->policy != LAYER_CUTS) {
+    decided = layer_decide(client, &record->shape, (enum layer_policy)m->policy);
+    if (*detail = AT(policy),
+        !decided || (decided->decision.policy == SCHEDULE_BEST && m->piece >= SCHEDULE_PIECES))
+      return COMPLETION_ARGUMENT;
+  }
   struct layer_job job;
   describe_job(client, record, m, &job);
   if (client_table_loaded(client, m->table_serial)) job.table_tiles = 0;
@@ -122,10 +147,12 @@ static enum completion_status serve_run(struct client *client, const void *paylo
       .m = m,
       .job = &job,
       .list = p->box->queue[client->queue].list,
-      .entry = p->layer_entry[client->queue] + record->shape.first + m->piece * record->shape.experts,
+      .decided = decided,
+      .entry = p->tables->entry[client->queue] + record->shape.first + m->piece * record->shape.experts,
       .status = COMPLETION_DONE};
   firmware_layer(&p->hal, &job, next_expert, &run, report);
   client_note_table(client, m->table_serial, report->result == FIRMWARE_DONE);
+  p->share = run.share;
   *detail = run.detail;
   return run.status;
 }

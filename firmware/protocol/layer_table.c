@@ -54,7 +54,7 @@ static enum completion_status serve_layer(struct client *client, const void *pay
   const enum completion_status status = check_layer(m, detail);
   if (status != COMPLETION_DONE) return status;
   struct protocol *p = client->protocol;
-  struct layer_record *record = &p->layer[client->queue][m->layer];
+  struct layer_record *record = &p->tables->layer[client->queue][m->layer];
   *record = (struct layer_record){.shape = *m};
   for (uint32_t piece = 0; piece < m->pieces; piece++) {
     *detail = AT(piece) + piece * (uint32_t)sizeof *m->piece;
@@ -63,7 +63,7 @@ static enum completion_status serve_layer(struct client *client, const void *pay
     record->piece[piece].low = UINT32_MAX;
   }
   for (uint32_t i = 0; i < m->pieces * m->experts; i++)
-    p->layer_entry[client->queue][m->first + i] = LAYER_ABSENT;
+    p->tables->entry[client->queue][m->first + i] = LAYER_ABSENT;
   *detail = 0;
   record->generation = client->allotment.generation;
   return COMPLETION_DONE;
@@ -88,9 +88,17 @@ bool layer_owned(const struct client *client, const struct layer_record *record,
          client_owns(client, (struct region){low, record->shape.piece[piece].stripe}, high - low);
 }
 
+void layer_tables_clear(struct layer_tables *tables) {
+  for (uint32_t q = 0; q < PROTOCOL_QUEUES; q++) {
+    for (uint32_t layer = 0; layer < PROTOCOL_LAYERS; layer++) tables->layer[q][layer].generation = 0;
+    tables->schedule[q].words = 0;
+    tables->schedule[q].times_generation = tables->schedule[q].decision_generation = 0;
+  }
+}
+
 struct layer_record *layer_find(const struct client *client, uint32_t layer) {
   if (layer >= PROTOCOL_LAYERS) return NULL;
-  struct layer_record *record = &client->protocol->layer[client->queue][layer];
+  struct layer_record *record = &client->protocol->tables->layer[client->queue][layer];
   return record->generation == client->allotment.generation ? record : NULL;
 }
 
@@ -110,7 +118,7 @@ static enum completion_status serve_experts(struct client *client, const void *p
   if (*detail = EXPERTS_AT(first), m->first > entries - m->count) return COMPLETION_ARGUMENT;
   for (uint32_t i = 0; i < m->count; i++) {
     const uint32_t entry = list[i];
-    p->layer_entry[client->queue][record->shape.first + m->first + i] = entry;
+    p->tables->entry[client->queue][record->shape.first + m->first + i] = entry;
     if (entry != LAYER_ABSENT) widen(record, (m->first + i) / record->shape.experts, entry);
   }
   for (uint32_t piece = 0; piece < record->shape.pieces; piece++)

@@ -9,6 +9,7 @@ void protocol_start(struct protocol *protocol, struct mailbox *box) {
   for (uint32_t q = 0; q < PROTOCOL_QUEUES; q++) protocol->queue[q].generation = 0;
   protocol->next = 0;
   protocol->table.generation = 0;
+  layer_tables_clear(protocol->tables);
   protocol->box = box;
   protocol->box->queues = PROTOCOL_QUEUES;
   protocol->box->entries = PROTOCOL_ENTRIES;
@@ -111,6 +112,7 @@ static void complete(struct protocol *p, uint32_t q, enum completion_status stat
   completion->error_code = report->error_code;
   completion->error_tag = report->error_tag;
   completion->error_address = report->error_address;
+  completion->share = p->share;
   queue->completed = ++p->queue[q].completed;
 }
 
@@ -130,6 +132,7 @@ static void serve_queue(struct protocol *p, uint32_t q) {
   struct firmware_report report = {0};
   uint32_t detail = 0;
   copy_message(&p->message, &queue->messages[slot]);
+  p->share = 0;
   queue->consumed = ++p->queue[q].consumed;
   p->hal.cancel = &queue->cancel[slot];
   p->hal.cancel_value = number + 1;

@@ -70,9 +70,29 @@ int duplex_layer_load(struct duplex_layer *layer, unsigned expert, unsigned piec
 // The same without the weights: the DRAM is taken and stays as it is. For measuring.
 int duplex_layer_reserve(struct duplex_layer *layer, unsigned expert, unsigned piece);
 
+// Who decides the cuts: the caller, or the firmware by its table of times and a policy of schedule/schedule.h
+// (two pieces at most, 256 experts). DECIDED: the firmware keeps to its last decision, as for the second
+// piece of a layer.
+enum duplex_layer_policy {
+  DUPLEX_LAYER_CUTS,
+  DUPLEX_LAYER_XPU,
+  DUPLEX_LAYER_PIM,
+  DUPLEX_LAYER_PAPER,
+  DUPLEX_LAYER_BEST,
+  DUPLEX_LAYER_DECIDED
+};
+
+// The table of times by which the firmware decides; it is copied. Errors: ARGUMENT (not a table), NO_MEMORY.
+struct schedule_times;
+int duplex_stack_set_times(struct duplex_stack *stack, const struct schedule_times *times);
+
 // Logic-PIM's share of one piece of all experts.
 struct duplex_layer_work {
   unsigned piece;
+  // With a policy `cuts` are what the caller's own schedule_decide gave for this piece: x and results are
+  // placed by them, and it is an error of the firmware if it decides otherwise. More than the parts, or no
+  // such piece: as many as there are.
+  enum duplex_layer_policy policy;
   unsigned bundles;     // that Logic-PIM owns during the job, those of the piece among them; 0: the client's
   const uint8_t *cuts;  // [experts]: parts that Logic-PIM does; 0: it does nothing for this expert
   const uint32_t *counts;  // [experts]: tokens of each, 0 to 4096

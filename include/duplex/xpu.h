@@ -12,6 +12,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "duplex/activation.h"
 #include "duplex/enumerations.h"
 #include "duplex/numerics.h"
 
@@ -41,7 +42,7 @@ struct duplex_xpu_gemm {
   bool add;  // acc only: the sums are added to what `out` holds
 };
 
-// One expert, or the part of it that has `inner` of its inner columns: h = RN16(act(g) * u), or act(u)
+// One expert, or the part of it that has `inner` of its inner columns: h = RN16(act(g) * u), or RN16(act(u))
 // without gate; out = the sums of h with the down matrix, as struct duplex_xpu_gemm has them.
 struct duplex_xpu_expert {
   const duplex_f16 *x;  // [tokens][columns], x_stride values apart
@@ -52,6 +53,7 @@ struct duplex_xpu_expert {
   struct duplex_xpu_weights down;               // [columns][inner]
   const int8_t *gate_exponents, *up_exponents;  // of the rows, or NULL: all 0
   const int8_t *down_exponents;
+  const struct duplex_activation_table *activation;
   enum duplex_result_format format;
   void *out;  // [tokens][columns]
   size_t out_stride;
@@ -64,9 +66,10 @@ struct duplex_xpu_prefill {
   unsigned heads, kv_heads, dimension;
   uint32_t first, tokens;
   const duplex_f16 *q;      // [heads][tokens][dimension]
-  const duplex_f16 *k, *v;  // [kv_heads][first + tokens][dimension], kv_stride positions from head to head
+  const duplex_f16 *k, *v;  // [kv_heads][first + tokens][dimension], kv_stride values from head to head
   size_t kv_stride;
   duplex_f32 scale;
+  bool wide;        // weights of two parts (docs/numerics.md, p32)
   duplex_f16 *out;  // [heads][tokens][dimension]
 };
 
@@ -116,6 +119,20 @@ struct duplex_xpu_ops {
 struct duplex_xpu {
   const struct duplex_xpu_ops *ops;
 };
+
+// The built-in xPU: the host's processor does the works, one after the other in the order in which they come,
+// each on several threads; their time is that of a modelled H100-class processor (docs/xpu_time.md).
+struct duplex_xpu_options {
+  unsigned channels;  // of all stacks of the device, 1 to 256
+  unsigned threads;   // 0: one
+  // Tables of measured kernels that replace the model's roofline, or NULL.
+  const char *gemm_table, *prefill_table, *elements_table;
+};
+
+// *xpu is NULL on failure. ARGUMENT (no options, channels), IO or FORMAT (a table), NO_MEMORY. `cause`, which
+// may be NULL, gets one line, "" if there is nothing to tell.
+int duplex_xpu_open(const struct duplex_xpu_options *options, struct duplex_xpu **xpu, char *cause,
+                    size_t cause_size);
 
 #ifdef __cplusplus
 }

@@ -8,6 +8,7 @@
 #include "duplex/error.h"
 #include "duplex/geometry.h"
 #include "duplex/layer.h"
+#include "schedule/schedule.h"
 #include "tests/controller/controller_case.h"
 
 enum { HIDDEN = 200, INNER = 100, EXPERTS = 5, TOKENS = 20 };
@@ -76,6 +77,31 @@ static void refuse(struct duplex_stack *stack, uint32_t kind, const void *messag
   *wrong.word = good;
 }
 
+// Parts of a table of times: in order, whole, and not damaged.
+static void test_times(void **state) {
+  static struct schedule_times times;
+  struct duplex_stack *stack = open_stack(setup_of(state));
+  struct completion completion;
+  struct layer_times_message m = {0, 1};
+  uint32_t *list = queue_in(stack)->list;
+  assert_int_equal(send(stack, MESSAGE_LAYER_TIMES, &m, sizeof m, &completion), 0);
+  const struct wrong_word wrong[] = {
+      {&m.first, 2, COMPLETION_ARGUMENT, 0},
+      {&m.count, 0, COMPLETION_ARGUMENT, 4},
+      {&m.count, PROTOCOL_LIST_WORDS + 1, COMPLETION_ARGUMENT, 4},
+  };
+  for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++)
+    refuse(stack, MESSAGE_LAYER_TIMES, &m, sizeof m, wrong[i]);
+  for (m.first = 0; m.first < sizeof times / 4; m.first += m.count) {
+    m.count = (uint32_t)duplex_smaller(sizeof times / 4 - m.first, PROTOCOL_LIST_WORDS);
+    memset(list, 0x55, PROTOCOL_LIST_WORDS * 4);
+    const bool last = m.first + m.count == sizeof times / 4;
+    assert_int_equal(send(stack, MESSAGE_LAYER_TIMES, &m, sizeof m, &completion),
+                     last ? DUPLEX_ERROR_FIRMWARE : 0);
+  }
+  duplex_stack_close(stack);
+}
+
 static void test_wrong_words(void **state) {
   struct duplex_stack *stack = open_stack(setup_of(state)), *client;
   assert_int_equal(duplex_stack_open_client(stack, ROWS, &client), 0);
@@ -139,6 +165,9 @@ static void test_wrong_words(void **state) {
       {&run.layer, PROTOCOL_LAYERS, COMPLETION_ARGUMENT, RUN_AT(layer)},
       {&run.piece, 1, COMPLETION_ARGUMENT, RUN_AT(piece)},
       {&run.experts, EXPERTS - 1, COMPLETION_ARGUMENT, RUN_AT(experts)},
+      {&run.policy, LAYER_POLICIES, COMPLETION_ARGUMENT, RUN_AT(policy)},
+      {&run.policy, LAYER_BEST, COMPLETION_ARGUMENT, RUN_AT(policy)},
+      {&run.policy, LAYER_DECIDED, COMPLETION_ARGUMENT, RUN_AT(policy)},
       {&run.format, DUPLEX_ACC + 1, COMPLETION_ARGUMENT, RUN_AT(format)},
       {&run.table_tiles, 0, COMPLETION_ARGUMENT, RUN_AT(table_tiles)},
       {&run.table.base, 65536, COMPLETION_REGION, RUN_AT(table)},
@@ -227,6 +256,82 @@ static void test_clients(void **state) {
   duplex_stack_close(client);
 }
 
+// A layer of two pieces, and the table of its times.
+static struct duplex_layer *load_halved(struct duplex_stack *stack, struct schedule_times *times) {
+  static const struct schedule_shape shape = {.hidden = HIDDEN,
+                                              .inner = 2 * INNER,
+                                              .experts = EXPERTS,
+                                              .stacks = 1,
+                                              .channels = CHANNELS,
+                                              .gated = 1};
+  static const struct schedule_placement placement = {
+      .layout = SCHEDULE_HALVED, .pieces = 2, .parts = {2, 2}, .width = {{64, INNER - 64}, {64, INNER - 64}}};
+  const struct duplex_layer_options options = {
+      .experts = EXPERTS,
+      .hidden = HIDDEN,
+      .gated = true,
+      .piece = {{0x3, 2, {64, INNER - 64}}, {0xc, 2, {64, INNER - 64}}}};
+  const struct duplex_layer_source source = {.gate = w, .up = w + 7, .down = w + 13};
+  struct duplex_layer *layer;
+  schedule_formula(&shape, &placement, times);
+  assert_true(schedule_valid(times));
+  assert_int_equal(duplex_stack_open_layer(stack, &options, &layer), 0);
+  for (unsigned i = 0; i < 2 * EXPERTS; i++)
+    assert_int_equal(duplex_layer_load(layer, i / 2, i % 2, &source), 0);
+  return layer;
+}
+
+// One piece with a policy, or with its cuts; y as duplex_stack_wait writes it.
+static int run_piece(struct duplex_layer *layer, unsigned piece, enum duplex_layer_policy policy,
+                     const uint8_t *cuts, duplex_f32 *y) {
+  static const uint32_t counts[EXPERTS] = {TOKENS, 3, 2, 0, 9};
+  static const uint32_t tokens[EXPERTS * TOKENS];
+  const struct duplex_layer_work work = {.piece = piece,
+                                         .policy = policy,
+                                         .bundles = piece ? 0xc : 0x3,
+                                         .cuts = cuts,
+                                         .counts = counts,
+                                         .tokens = tokens,
+                                         .x = x,
+                                         .format = DUPLEX_F32};
+  struct duplex_job *job;
+  const int error = duplex_layer_start(layer, &work, &job);
+  return error ? error : duplex_stack_wait(job, UINT64_MAX, y);
+}
+
+// The firmware decides as the host does, by the table that it was given, again after a reset.
+static void test_policies(void **state) {
+  static duplex_f32 y[EXPERTS * TOKENS * HIDDEN], expected[EXPERTS * TOKENS * HIDDEN];
+  static const uint16_t counts[EXPERTS] = {TOKENS, 3, 2, 0, 9};
+  static struct schedule_times times;
+  static struct schedule_work work;
+  static struct schedule_decision decision;
+  struct duplex_stack *stack = open_stack(setup_of(state));
+  struct duplex_layer *layer = load_halved(stack, &times);
+  assert_int_equal(run_piece(layer, 0, DUPLEX_LAYER_BEST, decision.cut[0], y), DUPLEX_ERROR_ARGUMENT);
+  assert_int_equal(duplex_stack_set_times(stack, &times), 0);
+  for (unsigned round = 0; round < 2; round++)
+    for (int policy = DUPLEX_LAYER_XPU; policy <= DUPLEX_LAYER_BEST; policy++) {
+      memset(&decision, 0, sizeof decision);
+      schedule_decide((enum schedule_policy)(policy - 1), &times, counts, &work, &decision);
+      for (unsigned piece = 0; piece < 2; piece++) {
+        const uint8_t *cuts = decision.cut[policy == DUPLEX_LAYER_BEST ? piece : 0];
+        assert_int_equal(run_piece(layer, piece, DUPLEX_LAYER_CUTS, cuts, expected), 0);
+        const enum duplex_layer_policy how = piece ? DUPLEX_LAYER_DECIDED : (enum duplex_layer_policy)policy;
+        if (run_piece(layer, piece, how, cuts, y)) fail_msg("%s", duplex_stack_last_error(stack));
+        assert_memory_equal(y, expected, sizeof y);
+      }
+      if (policy == DUPLEX_LAYER_PIM) assert_int_equal(decision.cut[0][0], 1);
+      assert_int_equal(duplex_stack_reset(stack), 0);
+      assert_int_equal(run_piece(layer, 1, DUPLEX_LAYER_DECIDED, decision.cut[1], y), DUPLEX_ERROR_FIRMWARE);
+    }
+  static const uint8_t other[EXPERTS] = {0, 0, 0, 0, 1};
+  assert_int_equal(run_piece(layer, 0, DUPLEX_LAYER_XPU, other, y), DUPLEX_ERROR_FIRMWARE);
+  times.rows[1].pim[0][1]++;
+  assert_int_equal(duplex_stack_set_times(stack, &times), DUPLEX_ERROR_ARGUMENT);
+  duplex_stack_close(stack);
+}
+
 // What the right results are: on the native firmware, once.
 static int prepare_layer(void **state) {
   if (prepare(state)) return 1;
@@ -243,10 +348,8 @@ static int prepare_layer(void **state) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {
-      ON_BOTH(test_wrong_words),
-      ON_BOTH(test_registered_again),
-      ON_BOTH(test_cancel),
-      ON_BOTH(test_clients),
+      ON_BOTH(test_wrong_words), ON_BOTH(test_times),   ON_BOTH(test_registered_again),
+      ON_BOTH(test_cancel),      ON_BOTH(test_clients), ON_BOTH(test_policies),
   };
   (void)rtl_riscv;
   return cmocka_run_group_tests(tests, prepare_layer, NULL);

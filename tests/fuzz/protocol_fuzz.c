@@ -211,12 +211,54 @@ static void fill_attention(volatile struct queue *queue, const uint8_t **data, s
   queue->messages[queue->produced % PROTOCOL_ENTRIES] = m;
 }
 
+// A message of a layer of two pieces: its shape, its experts or a run, as `what` tells.
+static void fill_layer(volatile struct queue *queue, const uint8_t **data, size_t *size, uint32_t q) {
+  const uint32_t base = q * QUEUE_ROWS * 4, mailbox = (MAILBOX + q * MAILBOX_ROWS) * 4;
+  const uint8_t what = take(data, size);
+  const uint32_t experts = 1 + what / 4 % 4;
+  struct message m = {.version = PROTOCOL_VERSION};
+  if (what % 4 == 0) {
+    struct layer_message l = {
+        WORD(q), WORD(16 * q), WORD(experts), WORD(2), WORD(100 + 4 * what), WORD(what / 16 % 8), {{0}}};
+    for (uint32_t piece = 0; piece < 2; piece++) {
+      l.piece[piece].stripe = WORD(0xf), l.piece[piece].parts = WORD(2);
+      l.piece[piece].inner[0] = WORD(64), l.piece[piece].inner[1] = WORD(70);
+    }
+    m.kind = MESSAGE_LAYER, m.length = WORD(PROTOCOL_HEADER_BYTES + sizeof l);
+    memcpy(m.payload, &l, sizeof l);
+  } else if (what % 4 == 1) {
+    const struct layer_experts_message e = {WORD(q), WORD(0), WORD(2 * experts)};
+    m.kind = MESSAGE_LAYER_EXPERTS, m.length = WORD(PROTOCOL_HEADER_BYTES + sizeof e);
+    memcpy(m.payload, &e, sizeof e);
+    for (uint32_t i = 0; i < 2 * experts; i++)
+      queue->list[i] = WORD((base + 400 * i) | (base + 400 * i + 200) << 16);
+  } else {
+    struct layer_run_message r = {WORD(q),
+                                  WORD(what / 64 % 2),
+                                  WORD(experts),
+                                  {WORD(mailbox), WORD(0xf)},
+                                  {WORD(base + 9000), WORD(0xf)},
+                                  {WORD(base), WORD(0xf)},
+                                  WORD(500),
+                                  WORD(3000),
+                                  WORD(5),
+                                  WORD(1),
+                                  WORD(what / 128 * 2)};
+    m.kind = MESSAGE_LAYER_RUN, m.length = WORD(PROTOCOL_HEADER_BYTES + sizeof r);
+    memcpy(m.payload, &r, sizeof r);
+    for (uint32_t i = 0; i < (experts + 1) / 2; i++)
+      queue->list[i] = WORD(LAYER_LIST(3u, 2u) | LAYER_LIST(1u, 1u) << 16);
+  }
+  queue->messages[queue->produced % PROTOCOL_ENTRIES] = m;
+}
+
 static void check_completion(const struct mailbox *box, uint32_t q, uint32_t number) {
   const struct completion *c = &box->queue[q].completions[number % PROTOCOL_ENTRIES];
   REQUIRE(c->status < COMPLETION_STATUSES);
   const bool refused = c->status >= COMPLETION_VERSION && c->status <= COMPLETION_REGION;
-  // The list of an attention job is checked while its first sequences run.
-  const bool list = box->queue[q].messages[number % PROTOCOL_ENTRIES].kind == MESSAGE_ATTENTION;
+  // The list of an attention job is checked while its first sequences run, that of a layer with its experts.
+  const uint32_t kind = box->queue[q].messages[number % PROTOCOL_ENTRIES].kind;
+  const bool list = kind == MESSAGE_ATTENTION || kind == MESSAGE_LAYER_RUN;
   REQUIRE(!refused || c->descriptors == 0 || list);
   REQUIRE((c->status == COMPLETION_REFUSED) == (c->error_code != 0));
 }
@@ -225,11 +267,13 @@ static void fuzz_queues(const uint8_t *data, size_t size) {
   static struct mailbox box;
   static struct ring_stack stack;
   static struct protocol protocol;
+  static struct layer_tables tables;
   memset(&box, 0, sizeof(struct mailbox));
   memset(&stack, 0, sizeof stack);
   memset(&protocol, 0, sizeof protocol);
   protocol.hal = (struct hal){
       .context = &stack, .read = read_register, .write = write_register, .wait_interrupt = wait_interrupt};
+  protocol.tables = &tables;
   stack.protocol = &protocol;
   box.channels = stack.channels = 1 + take(&data, &size) % 32;
   stack.refuse = take(&data, &size) % 32;
@@ -244,6 +288,8 @@ static void fuzz_queues(const uint8_t *data, size_t size) {
     if (what < 200) {
       if (what % 8 == 6 || what % 8 == 7)
         fill_attention(queue, &data, &size, q);
+      else if (what % 8 >= 4)
+        fill_layer(queue, &data, &size, q);
       else
         fill_message(&queue->messages[queue->produced % PROTOCOL_ENTRIES], &data, &size, q, queue->produced);
       queue->produced++;

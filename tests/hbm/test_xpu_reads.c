@@ -319,11 +319,11 @@ static void test_twins(void **state) {
     duplex_xpu_follow(&b.xpu, &a.xpu);
     assert_true(duplex_xpu_same(&a.xpu, &b.xpu));
   }
-  ask(&a, 2, 7, 3);
-  ask(&b, 2, 7, 4);
-  assert_false(duplex_xpu_same(&a.xpu, &b.xpu));
-  ask(&a, 2, 100, 2);  // the same number in other places
-  ask(&b, 2, 100, 1);
+  ask(&a, 2, 0, ROW_PIECES);
+  ask(&b, 2, 0, ROW_PIECES);
+  assert_true(duplex_xpu_same(&a.xpu, &b.xpu));
+  ask(&a, 2, 3 * ROW_PIECES, ROW_PIECES);  // as much behind it, of another row
+  ask(&b, 2, 5 * ROW_PIECES, ROW_PIECES);
   assert_false(duplex_xpu_same(&a.xpu, &b.xpu));
   duplex_xpu_stop(&a.xpu);
   duplex_xpu_stop(&b.xpu);

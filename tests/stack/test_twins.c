@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // A stack whose channels are clocked once while they are alike, beside one in which each is clocked alone:
-// the same bytes, statistics and commands of random jobs.
+// the same bytes, statistics and commands of random jobs, some beside reads of the xPU.
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -29,6 +29,7 @@ struct outcome {
   int error[4];
   struct duplex_stack_stats stats[4];
   duplex_f16 y[4][TOKENS * COLUMNS];
+  struct duplex_xpu_state xpu;
 };
 
 static const struct duplex_backend_ops *model_ops;
@@ -67,7 +68,19 @@ static size_t size_of(struct duplex_random *random, size_t most) {
   return 1 + duplex_random_below(random, (uint32_t)most);
 }
 
-static void run_matrices(struct duplex_stack *stack, struct duplex_random *random, struct outcome *outcome) {
+// The xPU reads beside the jobs from a bundle of its own: the same on all channels, but more on the first
+// one.
+static void queue_reads(struct duplex_backend *backend, struct duplex_random *random) {
+  const uint64_t bundle = UINT64_C(3) << DUPLEX_BUNDLE_LSB;
+  const size_t bytes = 32 * size_of(random, 50000);
+  for (unsigned channel = 0; channel < ((struct stack_model *)backend)->channels; channel++)
+    assert_int_equal(backend->ops->xpu_read(backend, channel, bundle, NULL, bytes + (channel ? 0 : 99904)),
+                     DUPLEX_OK);
+}
+
+// `reader`: the back end of the stack if the xPU reads meanwhile, or NULL.
+static void run_matrices(struct duplex_stack *stack, struct duplex_backend *reader,
+                         struct duplex_random *random, struct outcome *outcome) {
   static duplex_f16 x[TOKENS * COLUMNS], gate[ROWS * COLUMNS], up[ROWS * COLUMNS], down[ROWS * COLUMNS];
   const size_t m = size_of(random, TOKENS);
   const size_t n = size_of(random, ROWS);
@@ -80,6 +93,7 @@ static void run_matrices(struct duplex_stack *stack, struct duplex_random *rando
   assert_int_equal(duplex_stack_upload_gated(stack, gate, up, n, k, &pair), DUPLEX_OK);
   assert_int_equal(duplex_stack_upload(stack, up, n, k, NULL, &plain), DUPLEX_OK);
   assert_int_equal(duplex_stack_upload(stack, down, k, n, NULL, &back), DUPLEX_OK);
+  if (reader) queue_reads(reader, random);
   outcome->error[0] = duplex_stack_gemm(stack, plain, x, m, DUPLEX_F16, outcome->y[0]);
   duplex_stack_last_stats(stack, &outcome->stats[0]);
   outcome->error[1] = duplex_stack_expert(stack, pair, back, duplex_activation_builtin("silu"), x, m,
@@ -133,8 +147,9 @@ static void run(uint64_t seed, uint64_t number, unsigned threads,
   backend->ops = &ops;
   assert_int_equal(duplex_stack_open_backend(backend, &options, &stack), DUPLEX_OK);
   memset(outcome, 0, sizeof *outcome);
-  run_matrices(stack, &random, outcome);
+  run_matrices(stack, options.bundles ? backend : NULL, &random, outcome);
   run_attention(stack, &random, outcome);
+  backend->ops->xpu_state(backend, &outcome->xpu);
   duplex_stack_close(stack);
 }
 

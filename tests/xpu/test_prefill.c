@@ -38,6 +38,14 @@ static uint16_t *draw_values(struct duplex_random *random, size_t count, uint64_
   return values;
 }
 
+static uint16_t *draw_normal(struct duplex_random *random, size_t count, double deviation) {
+  uint16_t *values = malloc(count * sizeof *values);
+  assert_non_null(values);
+  for (size_t i = 0; i < count; i++)
+    values[i] = duplex_f16_from_double(deviation * duplex_random_normal(random));
+  return values;
+}
+
 static void draw_tensors(struct sequence *s, struct duplex_random *random) {
   const size_t keys = (size_t)s->kv_heads * s->keys * s->d;
   const uint64_t every = duplex_random_below(random, 3) ? 100000000 : keys / 2 + 1;
@@ -187,7 +195,7 @@ static void check_on_stack(const struct sequence *s, const uint16_t *o, struct d
   const struct duplex_stack_options options = {.backend.channels =
                                                    1 + (unsigned)duplex_random_below(random, 4)};
   const struct duplex_kv_options kv = {
-      .heads = s->kv_heads, .head_size = s->d, .page_positions = 64, .pages = 40};
+      .heads = s->kv_heads, .head_size = s->d, .page_positions = 64, .pages = BATCH * (s->keys / 64 + 1)};
   uint16_t *q = malloc(BATCH * heads * s->d * sizeof *q);
   uint16_t *expected = malloc(BATCH * heads * s->d * sizeof *expected);
   assert_true(q && expected);
@@ -211,6 +219,14 @@ static void check_on_stack(const struct sequence *s, const uint16_t *o, struct d
   free(expected);
 }
 
+static void compare_with_stack(struct sequence *s, struct duplex_random *random) {
+  uint16_t *o = new_outputs(s);
+  run(s, 0, s->keys, 2, o, NULL);
+  check_on_stack(s, o, random);
+  free(o);
+  free_sequence(s);
+}
+
 static void test_stack(void **state) {
   (void)state;
   for (uint64_t i = 0; i < 16 * scale; i++) {
@@ -221,11 +237,22 @@ static void test_stack(void **state) {
                          .d = 16 * (1 + (unsigned)duplex_random_below(&random, 8)),
                          .keys = 1 + (unsigned)duplex_random_below(&random, 140)};
     draw_tensors(&s, &random);
-    uint16_t *o = new_outputs(&s);
-    run(&s, 0, s.keys, 1, o, NULL);
-    check_on_stack(&s, o, &random);
-    free(o);
-    free_sequence(&s);
+    compare_with_stack(&s, &random);
+  }
+}
+
+// Scores as a model has them, over more keys; the weights have one part and two.
+static void test_model(void **state) {
+  (void)state;
+  for (unsigned parts = 1; parts <= 2; parts++) {
+    struct duplex_random random;
+    duplex_random_seed(&random, seed, 4000 + parts);
+    struct sequence s = {.kv_heads = 1, .group = 4, .d = 128, .keys = 1100, .wide = parts == 2};
+    const size_t count = (size_t)s.keys * s.d;
+    s.q = draw_normal(&random, count * s.group, 2);
+    s.k = draw_normal(&random, count, 1);
+    s.v = draw_normal(&random, count, 1);
+    compare_with_stack(&s, &random);
   }
 }
 
@@ -305,9 +332,10 @@ int main(void) {
   seed = environment_seed();
   scale = environment_count("DUPLEX_CASES");
   printf("test_prefill: seed %lu, cases x%lu\n", (unsigned long)seed, (unsigned long)scale);
-  const struct CMUnitTest tests[] = {cmocka_unit_test(test_random), cmocka_unit_test(test_chunks),
-                                     cmocka_unit_test(test_large),  cmocka_unit_test(test_stack),
-                                     cmocka_unit_test(test_page),   cmocka_unit_test(test_refusals)};
+  const struct CMUnitTest tests[] = {cmocka_unit_test(test_random),  cmocka_unit_test(test_chunks),
+                                     cmocka_unit_test(test_large),   cmocka_unit_test(test_stack),
+                                     cmocka_unit_test(test_model),   cmocka_unit_test(test_page),
+                                     cmocka_unit_test(test_refusals)};
   const int failed = cmocka_run_group_tests(tests, NULL, NULL);
   mpfr_free_cache();
   return failed;

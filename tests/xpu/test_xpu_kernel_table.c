@@ -23,26 +23,27 @@
 
 static char path[] = "/tmp/duplex_kernel_table_XXXXXX";
 
-static int load_bytes(const char *text, size_t size, struct xpu_kernel_table *table, char cause[256]) {
+static int load_bytes(enum xpu_kernel_kind kind, const char *text, size_t size,
+                      struct xpu_kernel_table *table, char cause[256]) {
   FILE *file = fopen(path, "w");
   assert_non_null(file);
   assert_int_equal(fwrite(text, 1, size, file), size);
   assert_int_equal(fclose(file), 0);
   cause[0] = 0;
-  return xpu_kernel_table_load(path, table, cause, 256);
+  return xpu_kernel_table_load(path, kind, table, cause, 256);
 }
 
-static struct xpu_kernel_table load(const char *text) {
+static struct xpu_kernel_table load(enum xpu_kernel_kind kind, const char *text) {
   struct xpu_kernel_table table;
   char cause[256];
-  if (load_bytes(text, strlen(text), &table, cause)) fail_msg("%s", cause);
+  if (load_bytes(kind, text, strlen(text), &table, cause)) fail_msg("%s", cause);
   return table;
 }
 
 static void test_numbers(void **state) {
   (void)state;
-  struct xpu_kernel_table t =
-      load(GEMM "16,64,32,2.5\r\n8,64,32,1\r\n8,32,64,0.0000019\r\n8,16,64,999999999.999999\n");
+  struct xpu_kernel_table t = load(
+      XPU_KERNEL_GEMM, GEMM "16,64,32,2.5\r\n8,64,32,1\r\n8,32,64,0.0000019\r\n8,16,64,999999999.999999\n");
   assert_int_equal(t.kind, XPU_KERNEL_GEMM);
   assert_int_equal(t.count, 4);
   assert_int_equal(xpu_kernel_time(&t, (uint64_t[]){64, 32}, 16), 2500000);
@@ -55,7 +56,7 @@ static void test_numbers(void **state) {
 
 static void test_lengths(void **state) {
   (void)state;
-  struct xpu_kernel_table t = load(GEMM "4,64,32,1\n8,64,32,2\n16,64,32,1.5\n");
+  struct xpu_kernel_table t = load(XPU_KERNEL_GEMM, GEMM "4,64,32,1\n8,64,32,2\n16,64,32,1.5\n");
   const uint64_t shape[] = {64, 32};
   static const struct {
     uint64_t m, ps;
@@ -65,12 +66,12 @@ static void test_lengths(void **state) {
   for (unsigned i = 0; i < sizeof cases / sizeof *cases; i++)
     assert_int_equal(xpu_kernel_time(&t, shape, cases[i].m), cases[i].ps);
   xpu_kernel_table_free(&t);
-  t = load(PREFILL "32,8,128,1,100,10\n32,8,128,1,200,30\n");
+  t = load(XPU_KERNEL_PREFILL, PREFILL "32,8,128,1,100,10\n32,8,128,1,200,30\n");
   const uint64_t heads[] = {32, 8, 128, 1};
   assert_int_equal(xpu_kernel_time(&t, heads, 150), 20000000);
   assert_int_equal(xpu_kernel_time(&t, heads, 400), 120000000);  // four times the pairs
   xpu_kernel_table_free(&t);
-  t = load(ELEMENTS "1000,3\n");
+  t = load(XPU_KERNEL_ELEMENTS, ELEMENTS "1000,3\n");
   assert_int_equal(xpu_kernel_time(&t, NULL, 999), 3000000);
   assert_int_equal(xpu_kernel_time(&t, NULL, 1501), 4503000);
   xpu_kernel_table_free(&t);
@@ -79,7 +80,7 @@ static void test_lengths(void **state) {
 // 64 x 32 takes 1 us, 256 x 512 takes 20 us.
 static void test_shapes(void **state) {
   (void)state;
-  struct xpu_kernel_table t = load(GEMM "8,64,32,1\n8,256,512,20\n");
+  struct xpu_kernel_table t = load(XPU_KERNEL_GEMM, GEMM "8,64,32,1\n8,256,512,20\n");
   assert_int_equal(xpu_kernel_time(&t, (uint64_t[]){64, 33}, 8), 1031250);
   assert_int_equal(xpu_kernel_time(&t, (uint64_t[]){32, 32}, 8), 500000);
   assert_int_equal(xpu_kernel_time(&t, (uint64_t[]){256, 511}, 8), 19960938);  // rounded up
@@ -89,16 +90,16 @@ static void test_shapes(void **state) {
   assert_int_equal(xpu_kernel_time(&t, (uint64_t[]){129, 128}, 8), 2519532);
   xpu_kernel_table_free(&t);
   // KV heads choose the nearest one and are no work.
-  t = load(PREFILL "32,8,128,1,100,10\n32,32,128,1,100,14\n");
+  t = load(XPU_KERNEL_PREFILL, PREFILL "32,8,128,1,100,10\n32,32,128,1,100,14\n");
   assert_int_equal(xpu_kernel_time(&t, (uint64_t[]){32, 4, 128, 1}, 100), 10000000);
   assert_int_equal(xpu_kernel_time(&t, (uint64_t[]){64, 64, 128, 2}, 100), 56000000);
   xpu_kernel_table_free(&t);
 }
 
-static void refused(const char *text, size_t size, const char *expected) {
+static void refused(enum xpu_kernel_kind kind, const char *text, size_t size, const char *expected) {
   struct xpu_kernel_table table = {.count = 1};
   char cause[256], wanted[256];
-  assert_int_equal(load_bytes(text, size, &table, cause), DUPLEX_ERROR_FORMAT);
+  assert_int_equal(load_bytes(kind, text, size, &table, cause), DUPLEX_ERROR_FORMAT);
   snprintf(wanted, sizeof wanted, "%s, %s", path, expected);
   assert_string_equal(cause, wanted);
   assert_null(table.kernels);
@@ -107,64 +108,68 @@ static void refused(const char *text, size_t size, const char *expected) {
 
 static void test_damaged(void **state) {
   (void)state;
-#define HEADERS                               \
-  "expected the columns 'm,n,k,latency_us', " \
-  "'num_heads,num_key_value_heads,head_dim,batch_size,isl,latency_us' or 'bytes,latency_us'"
+#define COLUMNS "expected the columns 'm,n,k,latency_us'"
 #define WHOLE "expected a whole number from 1 to "
 #define TIME "expected microseconds above 0 and below 10^9, as 12.34, found "
   static const struct {
     const char *text, *cause;
+    enum xpu_kernel_kind kind;
   } cases[] = {
-      {"", "line 1, column 1: " HEADERS},
-      {"m,n,k,latency_ms\n1,1,1,1\n", "line 1, column 1: " HEADERS},
-      {"m,n,k,latency_us", "line 1, column 1: expected the end of the line: the file was cut off"},
-      {GEMM, "line 2, column 1: expected a kernel"},
-      {GEMM "1,2,3,4\n1,2,4,5.", "line 3, column 1: expected the end of the line: the file was cut off"},
-      {GEMM "1,2,3\n", "line 2, column 5: expected more columns"},
-      {GEMM "1,2,3,4,5\n", "line 2, column 7: " TIME "'4'"},
-      {GEMM "0,2,3,4\n", "line 2, column 1: " WHOLE "1099511627775, found '0'"},
-      {GEMM "1,,3,4\n", "line 2, column 3: " WHOLE "16777215, found ''"},
-      {GEMM "1,2,16777216,4\n", "line 2, column 5: " WHOLE "16777215, found '16777216'"},
+      {"", "line 1, column 1: " COLUMNS, XPU_KERNEL_GEMM},
+      {ELEMENTS "1,1\n", "line 1, column 1: " COLUMNS, XPU_KERNEL_GEMM},
+      {"m,n,k,latency_ms\n1,1,1,1\n", "line 1, column 1: " COLUMNS, XPU_KERNEL_GEMM},
+      {"m,n,k,latency_us", "line 1, column 1: expected the end of the line: the file was cut off",
+       XPU_KERNEL_GEMM},
+      {GEMM, "line 2, column 1: expected a kernel", XPU_KERNEL_GEMM},
+      {GEMM "1,2,3,4\n1,2,4,5.", "line 3, column 1: expected the end of the line: the file was cut off",
+       XPU_KERNEL_GEMM},
+      {GEMM "1,2,3\n", "line 2, column 5: expected more columns", XPU_KERNEL_GEMM},
+      {GEMM "1,2,3,4,5\n", "line 2, column 7: " TIME "'4'", XPU_KERNEL_GEMM},
+      {GEMM "0,2,3,4\n", "line 2, column 1: " WHOLE "1099511627775, found '0'", XPU_KERNEL_GEMM},
+      {GEMM "1,,3,4\n", "line 2, column 3: " WHOLE "16777215, found ''", XPU_KERNEL_GEMM},
+      {GEMM "1,2,16777216,4\n", "line 2, column 5: " WHOLE "16777215, found '16777216'", XPU_KERNEL_GEMM},
       {GEMM "1,2,99999999999999999999999999999,4\n",
-       "line 2, column 5: " WHOLE "16777215, found '999999999999999999999999'"},
-      {GEMM "1,2,-3,4\n", "line 2, column 5: " WHOLE "16777215, found '-3'"},
-      {GEMM "1, 2,3,4\n", "line 2, column 3: " WHOLE "16777215, found ' 2'"},
-      {GEMM "1.0,2,3,4\n", "line 2, column 1: " WHOLE "1099511627775, found '1.0'"},
-      {GEMM "\n1,2,3,4\n", "line 2, column 1: " WHOLE "1099511627775, found ''"},
-      {GEMM "1,2,3,\n", "line 2, column 7: " TIME "''"},
-      {GEMM "1,2,3,0\n", "line 2, column 7: " TIME "'0'"},
-      {GEMM "1,2,3,0.0000009\n", "line 2, column 7: " TIME "'0.0000009'"},
-      {GEMM "1,2,3,1000000000\n", "line 2, column 7: " TIME "'1000000000'"},
-      {GEMM "1,2,3,1e3\n", "line 2, column 7: " TIME "'1e3'"},
-      {GEMM "1,2,3,nan\n", "line 2, column 7: " TIME "'nan'"},
-      {GEMM "1,2,3,4.\n", "line 2, column 7: " TIME "'4.'"},
-      {GEMM "1,2,3,.5\n", "line 2, column 7: " TIME "'.5'"},
-      {GEMM "1,2,3,4 \n", "line 2, column 7: " TIME "'4 '"},
+       "line 2, column 5: " WHOLE "16777215, found '999999999999999999999999'", XPU_KERNEL_GEMM},
+      {GEMM "1,2,-3,4\n", "line 2, column 5: " WHOLE "16777215, found '-3'", XPU_KERNEL_GEMM},
+      {GEMM "1, 2,3,4\n", "line 2, column 3: " WHOLE "16777215, found ' 2'", XPU_KERNEL_GEMM},
+      {GEMM "1.0,2,3,4\n", "line 2, column 1: " WHOLE "1099511627775, found '1.0'", XPU_KERNEL_GEMM},
+      {GEMM "\n1,2,3,4\n", "line 2, column 1: " WHOLE "1099511627775, found ''", XPU_KERNEL_GEMM},
+      {GEMM "1,2,3,\n", "line 2, column 7: " TIME "''", XPU_KERNEL_GEMM},
+      {GEMM "1,2,3,0\n", "line 2, column 7: " TIME "'0'", XPU_KERNEL_GEMM},
+      {GEMM "1,2,3,0.0000009\n", "line 2, column 7: " TIME "'0.0000009'", XPU_KERNEL_GEMM},
+      {GEMM "1,2,3,1000000000\n", "line 2, column 7: " TIME "'1000000000'", XPU_KERNEL_GEMM},
+      {GEMM "1,2,3,1e3\n", "line 2, column 7: " TIME "'1e3'", XPU_KERNEL_GEMM},
+      {GEMM "1,2,3,nan\n", "line 2, column 7: " TIME "'nan'", XPU_KERNEL_GEMM},
+      {GEMM "1,2,3,4.\n", "line 2, column 7: " TIME "'4.'", XPU_KERNEL_GEMM},
+      {GEMM "1,2,3,.5\n", "line 2, column 7: " TIME "'.5'", XPU_KERNEL_GEMM},
+      {GEMM "1,2,3,4 \n", "line 2, column 7: " TIME "'4 '", XPU_KERNEL_GEMM},
       {GEMM "1,2,3,4\n5,6,7,8\n1,2,3,4\n",
-       "line 4, column 1: expected a kernel of its own, found that of line 2 again"},
-      {PREFILL "1,2,3,4\n", "line 2, column 7: expected more columns"},
-      {ELEMENTS "1,2\n1,2\n", "line 3, column 1: expected a kernel of its own, found that of line 2 again"},
+       "line 4, column 1: expected a kernel of its own, found that of line 2 again", XPU_KERNEL_GEMM},
+      {PREFILL "1,2,3,4\n", "line 2, column 7: expected more columns", XPU_KERNEL_PREFILL},
+      {ELEMENTS "1,2\n1,2\n", "line 3, column 1: expected a kernel of its own, found that of line 2 again",
+       XPU_KERNEL_ELEMENTS},
   };
   for (unsigned i = 0; i < sizeof cases / sizeof *cases; i++)
-    refused(cases[i].text, strlen(cases[i].text), cases[i].cause);
+    refused(cases[i].kind, cases[i].text, strlen(cases[i].text), cases[i].cause);
   static const char zero[] = GEMM "1,2,3,4\0\n";
-  refused(zero, sizeof zero - 1, "line 2, column 1: expected text, found a byte 0");
+  refused(XPU_KERNEL_GEMM, zero, sizeof zero - 1, "line 2, column 1: expected text, found a byte 0");
   char line[400];
   memset(line, '1', sizeof line);
-  refused(line, sizeof line, "line 1, column 1: expected at most 256 characters");
+  refused(XPU_KERNEL_GEMM, line, sizeof line, "line 1, column 1: expected at most 256 characters");
 }
 
 static void test_files(void **state) {
   (void)state;
   struct xpu_kernel_table table;
   char cause[256];
-  assert_int_equal(xpu_kernel_table_load("/nonexistent/table.csv", &table, cause, sizeof cause),
-                   DUPLEX_ERROR_IO);
+  assert_int_equal(
+      xpu_kernel_table_load("/nonexistent/table.csv", XPU_KERNEL_GEMM, &table, cause, sizeof cause),
+      DUPLEX_ERROR_IO);
   assert_string_equal(cause, "/nonexistent/table.csv: cannot be read: No such file or directory");
-  assert_int_equal(xpu_kernel_table_load("/", &table, cause, sizeof cause), DUPLEX_ERROR_IO);
+  assert_int_equal(xpu_kernel_table_load("/", XPU_KERNEL_GEMM, &table, cause, sizeof cause), DUPLEX_ERROR_IO);
   assert_string_equal(cause, "/: cannot be read: Is a directory");
   char small[8];
-  assert_int_equal(xpu_kernel_table_load("/", &table, small, sizeof small), DUPLEX_ERROR_IO);
+  assert_int_equal(xpu_kernel_table_load("/", XPU_KERNEL_GEMM, &table, small, sizeof small), DUPLEX_ERROR_IO);
   assert_string_equal(small, "/: cann");
 }
 

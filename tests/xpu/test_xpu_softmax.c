@@ -116,10 +116,28 @@ static void test_differences(void **state) {
   }
 }
 
+// Differences that are just below a multiple of 2^-23, too near for binary64.
+static void test_just_below(void **state) {
+  (void)state;
+  struct duplex_random random;
+  duplex_random_seed(&random, seed, 6000);
+  for (uint64_t i = 0; i < 200 * scale; i++) {
+    uint32_t t[POSITIONS * ROWS];
+    uint32_t maximum[ROWS];
+    for (unsigned row = 0; row < ROWS; row++)
+      maximum[row] = 0x3f000000 + (uint32_t)duplex_random_below(&random, 6 << 23);
+    for (unsigned j = 0; j < POSITIONS * ROWS; j++)
+      t[j] = 1 + (uint32_t)duplex_random_below(&random, 0x30000000);
+    check_weights(t, maximum, false);
+    check_weights(t, maximum, true);
+  }
+}
+
 int main(void) {
   seed = environment_seed();
   scale = environment_count("DUPLEX_CASES");
   printf("test_xpu_softmax: seed %lu, cases x%lu\n", (unsigned long)seed, (unsigned long)scale);
-  const struct CMUnitTest tests[] = {cmocka_unit_test(test_random), cmocka_unit_test(test_differences)};
+  const struct CMUnitTest tests[] = {cmocka_unit_test(test_random), cmocka_unit_test(test_differences),
+                                     cmocka_unit_test(test_just_below)};
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

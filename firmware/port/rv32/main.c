@@ -5,6 +5,7 @@
 #include "firmware/protocol.h"
 
 struct mailbox mailbox __attribute__((section(".mailbox")));
+static struct layer_tables tables __attribute__((section(".tables")));
 static struct protocol protocol;
 
 static volatile uint32_t *platform(uint32_t offset) { return (volatile uint32_t *)(RV32_PLATFORM + offset); }
@@ -32,6 +33,7 @@ int hal_wait_interrupt(const struct hal *hal) {
 }
 
 int main(void) {
+  protocol.tables = &tables;
   ring_recover(&protocol.hal);
   protocol_start(&protocol, &mailbox);
   for (;;) {

@@ -7,11 +7,13 @@
 #define RV32_CODE 0x80000000u
 #define RV32_CODE_BYTES 0x8000u
 #define RV32_DATA 0x80010000u
-#define RV32_DATA_BYTES 0x10000u
+#define RV32_DATA_BYTES 0x2000u
 #define RV32_STACK 0x80021000u  // nothing below it: a guard
 #define RV32_STACK_BYTES 0x2000u
 #define RV32_MAILBOX 0x80030000u
 #define RV32_MAILBOX_BYTES 0x5000u
+#define RV32_TABLES 0x80040000u  // of layers and of times
+#define RV32_TABLES_BYTES 0x20000u
 #define RV32_STACK_REGISTERS 0x40000000u  // the registers and the ring of the Logic-PIM stack
 #define RV32_PLATFORM 0x50000000u
 

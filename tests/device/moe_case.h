@@ -1,0 +1,87 @@
+// SPDX-License-Identifier: Apache-2.0
+// Random MoE layers for tests, and a run of one on a device.
+#ifndef DUPLEX_TEST_MOE_CASE_H
+#define DUPLEX_TEST_MOE_CASE_H
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+// CMocka needs the four above first.
+#include <cmocka.h>
+
+#include "duplex/random.h"
+#include "tests/device/moe_oracle.h"
+
+// Moderate values, and now and then any bits: infinities and NaN too.
+static inline duplex_f16 *draw(struct duplex_random *random, size_t count, double deviation, bool any) {
+  duplex_f16 *made = malloc(count * sizeof *made);
+  assert_non_null(made);
+  for (size_t i = 0; i < count; i++)
+    made[i] = any && duplex_random_below(random, 500) == 0
+                  ? draw_operand(random, ANY_BITS)
+                  : duplex_f16_from_double(deviation * duplex_random_normal(random));
+  return made;
+}
+
+// Mostly small, now and then beside a multiple of 64.
+static inline size_t draw_size(struct duplex_random *random, size_t most) {
+  if (duplex_random_below(random, 3) == 0) {
+    const size_t size =
+        64 * (1 + duplex_random_below(random, most / 64)) + duplex_random_below(random, 3) - 1;
+    return size > most ? most : size;
+  }
+  return 1 + duplex_random_below(random, most);
+}
+
+static inline struct moe_case draw_case(struct duplex_random *random) {
+  struct moe_case c = {0};
+  const bool any = duplex_random_below(random, 4) == 0;
+  c.shape.experts = 1 + duplex_random_below(random, 9);
+  c.shape.hidden = draw_size(random, 192);
+  c.shape.inner = draw_size(random, 192);
+  c.tokens = 1 + duplex_random_below(random, 20);
+  if (duplex_random_below(random, 3) == 0) {  // experts large enough to be cut
+    c.shape.experts = 1 + duplex_random_below(random, 3);
+    c.shape.hidden = 1 + duplex_random_below(random, 40);
+    c.shape.inner = 256 + duplex_random_below(random, 1200);
+    c.tokens = 1 + duplex_random_below(random, 12);
+  }
+  c.relu = duplex_random_below(random, 2);
+  c.routing = (struct duplex_moe_routing){1 + (unsigned)duplex_random_below(random, c.shape.experts),
+                                          (enum duplex_score)duplex_random_below(random, 2),
+                                          duplex_random_below(random, 2)};
+  const size_t matrix = c.shape.experts * c.shape.inner * c.shape.hidden;
+  c.weights.router = draw(random, c.shape.experts * c.shape.hidden, 0.3, any);
+  c.weights.gate = duplex_random_below(random, 3) ? draw(random, matrix, 0.2, any) : NULL;
+  c.weights.up = draw(random, matrix, 0.2, any);
+  c.weights.down = draw(random, matrix, 0.2, any);
+  c.x = draw(random, c.tokens * c.shape.hidden, 1, any);
+  return c;
+}
+
+static inline void free_case(struct moe_case *c) {
+  free((void *)c->weights.router);
+  free((void *)c->weights.gate);
+  free((void *)c->weights.up);
+  free((void *)c->weights.down);
+  free((void *)c->x);
+}
+
+// Runs the layer on one device.
+static inline void run_layer(const struct moe_case *c, const char *backend,
+                             const struct duplex_device_options *options, duplex_f16 *y,
+                             struct duplex_moe_stats *stats) {
+  struct duplex_device *device;
+  struct duplex_moe *moe;
+  char text[256];
+  if (duplex_device_open(backend, options, &device, text, sizeof text)) fail_msg("%s", text);
+  const struct duplex_activation_table *table = duplex_activation_builtin(c->relu ? "relu" : "identity");
+  if (duplex_device_load_moe(device, &c->shape, &c->weights, table, &moe) ||
+      duplex_device_moe(device, moe, &c->routing, c->x, c->tokens, y))
+    fail_msg("%s", duplex_device_last_error(device));
+  duplex_device_last_stats(device, stats);
+  duplex_device_close(device);
+}
+
+#endif

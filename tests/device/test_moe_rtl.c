@@ -1,0 +1,54 @@
+// SPDX-License-Identifier: Apache-2.0
+// MoE layers on devices of Verilated stacks: the oracle's bits, and the clocks of the C model.
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+
+// clang-format off: after what it needs
+#include <cmocka.h>
+// clang-format on
+
+#include "tests/common/environment.h"
+#include "tests/device/moe_case.h"
+
+#define LAYERS 4
+
+static void check_layer(uint64_t number) {
+  struct duplex_random random;
+  duplex_random_seed(&random, environment_seed(), 1000 + number);
+  struct moe_case c = draw_case(&random);
+  const size_t bytes = c.tokens * c.shape.hidden * sizeof(duplex_f16);
+  duplex_f16 *expected = malloc(bytes);
+  duplex_f16 *y = malloc(bytes);
+  assert_true(expected && y);
+  oracle_moe(&c, expected);
+  const struct duplex_device_options options = {
+      .stacks = 1 + (unsigned)duplex_random_below(&random, 3),
+      .stack = {.backend = {.channels = 2}},
+      .policy = number % 4 ? DUPLEX_POLICY_BEST : DUPLEX_POLICY_PAPER,
+      .threads = 2};
+  struct duplex_moe_stats rtl;
+  struct duplex_moe_stats model;
+  run_layer(&c, "rtl", &options, y, &rtl);
+  assert_memory_equal(y, expected, bytes);
+  run_layer(&c, "cmodel", &options, y, &model);
+  assert_memory_equal(y, expected, bytes);
+  assert_memory_equal(&rtl, &model, sizeof rtl);
+  free(expected);
+  free(y);
+  free_case(&c);
+}
+
+static void test_rtl(void **state) {
+  (void)state;
+  for (uint64_t i = 1; i <= LAYERS * environment_count("DUPLEX_CASES"); i++) check_layer(i);
+}
+
+int main(void) {
+  const struct CMUnitTest tests[] = {cmocka_unit_test(test_rtl)};
+  printf("seed %llu\n", (unsigned long long)environment_seed());
+  return cmocka_run_group_tests(tests, NULL, NULL);
+}
