@@ -8,6 +8,7 @@
 #include "duplex/arithmetic.h"
 
 #define PAGE_POSITIONS 256u
+#define MEMBER_POSITIONS 512u  // a pair has no more channels than each has so many positions of
 
 int need_kv(const struct duplex_device_kv *kv) {
   if (!kv) return DUPLEX_ERROR_ARGUMENT;
@@ -131,16 +132,22 @@ static unsigned choose_stack(const struct duplex_device_kv *kv, enum duplex_kv_s
   return best;
 }
 
-// One pair on its stack, in as many channels as serve it best.
+// How many channels share a pair: more make channels more alike, and pairs more work.
+static unsigned spread_for(const struct duplex_stack *stack, size_t positions) {
+  const unsigned most = duplex_kv_spread_most(stack, 1);
+  unsigned spread = 1;
+  while (spread < most && positions / (2 * spread) >= MEMBER_POSITIONS) spread *= 2;
+  return spread;
+}
+
+// One pair on its stack.
 static int begin_pair(struct duplex_device_sequence *sequence, unsigned head) {
   struct duplex_device_kv *kv = sequence->kv;
   const unsigned stack = choose_stack(kv, sequence->space);
   const size_t expected = duplex_smaller(sequence->weight, DUPLEX_POSITIONS_MAX);
   struct kv_pair *pair = &sequence->pair[head];
-  unsigned spread;
-  int error = duplex_kv_plan_spreads(kv->cache[stack], &expected, 1, DUPLEX_LANES, &spread);
-  if (!error)
-    error = duplex_kv_begin_spread(kv->cache[stack], sequence->space, expected, spread, &pair->sequence);
+  const int error = duplex_kv_begin_spread(kv->cache[stack], sequence->space, expected,
+                                           spread_for(kv->device->stack[stack], expected), &pair->sequence);
   if (error)
     return device_fail(kv->device, error, "stack %u: %s", stack,
                        duplex_stack_last_error(kv->device->stack[stack]));

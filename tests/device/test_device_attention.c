@@ -20,128 +20,6 @@
 
 #define STAGES 24
 #define DEVICES 3  // that run each stage
-#define PAGES 24   // of each space
-
-static unsigned below(struct duplex_random *random, unsigned most) {
-  return (unsigned)duplex_random_below(random, most);
-}
-
-static struct mixed_case draw_case(struct duplex_random *random) {
-  static const unsigned sizes[] = {16, 32, 48, 64, 80, 128};
-  struct mixed_case c = {.heads = 1 + below(random, 5),
-                         .group = 1 + below(random, below(random, 4) ? 4 : 16),
-                         .d = sizes[below(random, 6)],
-                         .p32 = below(random, 3) == 0,
-                         .scale = below(random, 2) ? 0 : 0.01 * (1 + below(random, 100)),
-                         .appends = below(random, 2),
-                         .batch = below(random, MOST + 1),
-                         .count = below(random, MOST)};
-  const bool any = below(random, 4) == 0;
-  for (size_t i = 0; i < c.batch; i++) {
-    const size_t length = 1 + below(random, 150);
-    c.decode[i] = draw_tensors(random, &c, length, length - 1, 1, any);
-  }
-  for (size_t i = 0; i < c.count; i++) {
-    const size_t length = 1 + below(random, 150);
-    const size_t first = below(random, 3) ? below(random, (unsigned)length) : 0;
-    const size_t left = length - first;
-    c.prefill[i] = draw_tensors(random, &c, length, first, left < 9 ? left : 1 + below(random, 9), any);
-  }
-  return c;
-}
-
-// A stage on a device.
-struct stage {
-  const struct mixed_case *c;
-  struct duplex_device *device;
-  struct duplex_device_kv *kv;
-  unsigned layer;
-  struct duplex_device_sequence *decode[MOST], *prefill[MOST];
-  duplex_f16 *k, *v, *q, *o;  // of those that decode
-  duplex_f16 *prefill_o[MOST];
-};
-
-// A sequence with positions up to `length`, in pieces of random size.
-static struct duplex_device_sequence *fill(struct stage *s, struct duplex_random *random,
-                                           const struct tensors *t, enum duplex_kv_space space,
-                                           size_t length) {
-  struct duplex_device_sequence *sequence;
-  must(s->device, duplex_device_begin_sequence(s->kv, space, below(random, 2) ? length : 0, &sequence));
-  for (size_t done = 0, count; done < length; done += count) {
-    count = 1 + below(random, (unsigned)(length - done));
-    must(s->device, append_positions(s->c, t, s->layer, sequence, done, count));
-  }
-  assert_int_equal(duplex_device_sequence_length(sequence, s->layer), length);
-  return sequence;
-}
-
-// One that decodes: it begins in the KV spaces, or moves there.
-static struct duplex_device_sequence *fill_decode(struct stage *s, struct duplex_random *random,
-                                                  const struct tensors *t) {
-  const bool moves = below(random, 2);
-  uint64_t clocks;
-  struct duplex_device_sequence *sequence =
-      fill(s, random, t, moves ? DUPLEX_KV_PREFILL : DUPLEX_KV_SPACES, t->length - s->c->appends);
-  must(s->device, duplex_device_move_sequence(sequence, &clocks));
-  assert_true(moves == (clocks > 0) || t->length == s->c->appends);
-  return sequence;
-}
-
-// Queries of all that decode, and the positions that they get.
-static void gather(struct stage *s) {
-  const struct mixed_case *c = s->c;
-  const size_t of_q = c->heads * c->group * c->d;
-  const size_t of_kv = c->heads * c->d;
-  s->k = new_values(c->batch * of_kv);
-  s->v = new_values(c->batch * of_kv);
-  s->q = new_values(c->batch * of_q);
-  s->o = new_values(c->batch * of_q);
-  for (size_t i = 0; i < c->batch; i++) {
-    const struct tensors *t = &c->decode[i];
-    memcpy(s->q + i * of_q, t->q, of_q * sizeof *s->q);
-    for (size_t head = 0; head < c->heads; head++) {
-      const size_t from = ((head + 1) * t->length - 1) * c->d;
-      memcpy(s->k + i * of_kv + head * c->d, t->k + from, c->d * sizeof *s->k);
-      memcpy(s->v + i * of_kv + head * c->d, t->v + from, c->d * sizeof *s->v);
-    }
-  }
-}
-
-static void prepare(struct stage *s, struct duplex_random *random) {
-  const struct mixed_case *c = s->c;
-  const struct duplex_device_kv_options options = {.heads = c->heads,
-                                                   .head_size = c->d,
-                                                   .layers = 2,
-                                                   .page_positions = 64u << below(random, 2),
-                                                   .pages = PAGES,
-                                                   .prefill_pages = PAGES,
-                                                   .p32 = c->p32};
-  must(s->device, duplex_device_open_kv(s->device, &options, &s->kv));
-  s->layer = below(random, 2);
-  for (size_t i = 0; i < c->batch; i++) s->decode[i] = fill_decode(s, random, &c->decode[i]);
-  for (size_t i = 0; i < c->count; i++) {
-    const struct tensors *t = &c->prefill[i];
-    s->prefill[i] = fill(s, random, t, DUPLEX_KV_PREFILL, t->length);
-    s->prefill_o[i] = new_values(c->heads * c->group * t->count * c->d);
-  }
-  gather(s);
-}
-
-static void attend(struct stage *s) {
-  const struct mixed_case *c = s->c;
-  struct duplex_device_prefill prefills[MOST];
-  for (size_t i = 0; i < c->count; i++)
-    prefills[i] = (struct duplex_device_prefill){s->prefill[i], c->prefill[i].first, c->prefill[i].count,
-                                                 c->prefill[i].q, s->prefill_o[i]};
-  const struct duplex_device_attention attention = {
-      .layer = s->layer,
-      .q_heads = c->heads * c->group,
-      .scale = c->scale,
-      .decode = {s->decode, c->batch, c->appends ? s->k : NULL, c->appends ? s->v : NULL, s->q, s->o},
-      .prefills = prefills,
-      .prefill_count = c->count};
-  must(s->device, duplex_device_attention(s->kv, &attention));
-}
 
 static void check_bits(const char *what, size_t i, const duplex_f16 *o, const duplex_f16 *expected,
                        size_t count, uint64_t number, unsigned device) {
@@ -191,15 +69,6 @@ static void check_events(const struct stage *s) {
   assert_int_equal(end, stats.cycles);
 }
 
-static void end_stage(struct stage *s) {
-  for (size_t i = 0; i < s->c->count; i++) free(s->prefill_o[i]);
-  free(s->k);
-  free(s->v);
-  free(s->q);
-  free(s->o);
-  duplex_device_close(s->device);
-}
-
 static struct duplex_device_options draw_device(struct duplex_random *random,
                                                 struct duplex_riscv_options *riscv) {
   struct duplex_device_options options = {
@@ -225,7 +94,7 @@ static void check_stage(uint64_t number) {
   }
   for (unsigned device = 0; device < DEVICES; device++) {
     const struct duplex_device_options options = draw_device(&random, &riscv);
-    struct stage s = {.c = &c, .device = open_device(&options)};
+    struct stage s = {.c = &c, .device = open_device("cmodel", &options)};
     prepare(&s, &random);
     attend(&s);
     check_bits("the batch", 0, s.o, decode, c.batch * of_q, number, device);
@@ -252,7 +121,7 @@ static void prefill_in_chunks(const struct mixed_case *c, struct duplex_random *
   const struct tensors *t = &c->prefill[0];
   const struct duplex_device_options options = {
       .stacks = 3, .stack.backend.channels = 1 + below(random, 4), .threads = 2};
-  struct stage s = {.c = c, .device = open_device(&options)};
+  struct stage s = {.c = c, .device = open_device("cmodel", &options)};
   const struct duplex_device_kv_options kv = {
       .heads = c->heads, .head_size = c->d, .pages = 1, .prefill_pages = PAGES, .p32 = c->p32};
   must(s.device, duplex_device_open_kv(s.device, &kv, &s.kv));
@@ -279,7 +148,7 @@ static void prefill_in_chunks(const struct mixed_case *c, struct duplex_random *
 static void decode_each(const struct mixed_case *c, const struct duplex_device_options *options,
                         duplex_f16 *o) {
   const struct tensors *t = &c->prefill[0];
-  struct duplex_device *device = open_device(options);
+  struct duplex_device *device = open_device("cmodel", options);
   struct duplex_device_kv *kv;
   struct duplex_device_sequence *sequence;
   duplex_f16 *q = new_values(c->heads * c->group * c->d);
