@@ -17,14 +17,23 @@ static uint32_t take(struct schedule_share *share) {
   return cut;
 }
 
-// Cuts of the experts of the divided ranks among four; `divided`: the highest bits of their bytes.
-static uint32_t divide(const struct schedule_cuts *cuts, uint32_t divided, uint32_t word) {
+// Cuts of the experts of the divided ranks among four; `divided`: the lowest bits of their bytes.
+static uint32_t divide_each(const struct schedule_cuts *cuts, uint32_t divided, uint32_t word) {
   for (uint32_t i = 0; i < 4; i++, divided >>= 8) {
-    if (!(divided & 0x80)) continue;
+    if (!(divided & 1)) continue;
     word &= ~(0xffu << 8 * i);
     word |= take(cuts->share[i % 2]) << 8 * i;
   }
   return word;
+}
+
+// The same; if all of them are sure to have the cut `high`, at once.
+static uint32_t divide(const struct schedule_cuts *cuts, uint32_t divided, uint32_t word) {
+  struct schedule_share *even = cuts->share[0], *odd = cuts->share[1];
+  if (even->full < 4 || odd->full < 4 || even->high != odd->high) return divide_each(cuts, divided, word);
+  even->full -= (divided & 1) + (divided >> 16 & 1);
+  odd->full -= (divided >> 8 & 1) + (divided >> 24);
+  return word + divided * even->high;
 }
 
 // True if the experts of a divided rank that are left have nothing on Logic-PIM.
@@ -42,7 +51,7 @@ void schedule_write_cuts(const struct schedule_cuts *cuts, const uint8_t *ranks,
     uint32_t four;
     __builtin_memcpy(&four, __builtin_assume_aligned(ranks + e, 4), sizeof four);
     uint32_t word = ((~((four | HIGH) - behind) & HIGH) >> 7) * whole;  // bytes that are less
-    const uint32_t some = done ? 0 : zero_bytes(four ^ divided);
+    const uint32_t some = done ? 0 : zero_bytes(four ^ divided) >> 7;
     if (some) {
       word = divide(cuts, some, word);
       done = exhausted(cuts->share[0]) && exhausted(cuts->share[1]);
