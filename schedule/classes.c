@@ -14,7 +14,10 @@ static uint32_t hot_rank(uint32_t groups, struct schedule_counted *counted) {
 }
 
 static void clear(struct schedule_counted *counted) {
-  for (uint32_t i = 0; i <= SCHEDULE_GROUPS / 2; i++) counted->histogram.pairs[i] = 0;
+  uint32_t *pair = counted->histogram.pairs;
+  for (; pair < counted->histogram.pairs + SCHEDULE_GROUPS / 2; pair += 8)
+    pair[0] = pair[1] = pair[2] = pair[3] = pair[4] = pair[5] = pair[6] = pair[7] = 0;
+  *pair = 0;
   counted->hot_experts = counted->left_experts = counted->left_groups = 0;
 }
 
@@ -79,15 +82,26 @@ static inline void add_bin(const struct schedule_times *times, const struct sche
 // The bins of a class of one population.
 static struct schedule_bin *add_one(const struct schedule_times *times, const struct schedule_counted *counted,
                                     struct schedule_bin *bin, struct schedule_class *class) {
-  struct schedule_class sums = *class;
   const uint32_t piece = class->population[0].piece, cuts = class->population[0].cuts;
-  const uint8_t *end = counted->rank + counted->ranks;
-  for (const uint8_t *rank = counted->rank; rank != end; rank++, bin++) {
-    add_bin(times, counted, piece, cuts, *rank, bin, &sums);
+  const uint8_t *const end = counted->rank + counted->ranks;
+  uint32_t pim = 0, xpu = 0;
+  const uint8_t *rank = counted->rank;
+  for (; rank != end && *rank < SCHEDULE_GROUPS; rank++, bin++) {
+    const struct schedule_row *row = &times->rows[*rank + 1];
+    const uint32_t experts = counted->histogram.groups[*rank + 1], all = row->xpu[piece][0];
+    bin->experts = experts;
+    bin->pim = row->pim[piece][cuts];
+    bin->relief = all - row->xpu[piece][cuts];
+    bin->rank = *rank;
+    pim += experts * bin->pim;
+    xpu += experts * all;
+  }
+  class->pim += pim;
+  class->xpu += xpu;
+  for (; rank != end; rank++, bin++) {
+    add_bin(times, counted, piece, cuts, *rank, bin, class);
     bin->rank = *rank;
   }
-  class->pim = sums.pim;
-  class->xpu = sums.xpu;
   return bin;
 }
 
