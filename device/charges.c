@@ -97,6 +97,7 @@ uint64_t charges_route(const struct moe_run *run) {
 uint64_t charges_decide(const struct moe_run *run) {
   const enum duplex_policy policy = run->device->options.policy;
   if (policy == DUPLEX_POLICY_LOGIC_PIM || policy == DUPLEX_POLICY_XPU) return 0;
+  if (run->firmware_decides && run->device->options.stack.riscv) return 0;  // within the first job
   const uint64_t instructions =
       DECIDE_INSTRUCTIONS + (uint64_t)DECIDE_INSTRUCTIONS_OF_EXPERT * run->moe->shape.experts;
   return (instructions * 10 + 6) / 7;

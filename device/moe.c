@@ -47,6 +47,18 @@ static void decide(struct moe_run *run) {
                   run->moe->work, &run->decision);
 }
 
+// Every stack's firmware gets the table of times, if it decides too.
+static int set_times(void *context, unsigned stack) {
+  struct moe_run *run = context;
+  return run->moe->slice[stack] ? duplex_stack_set_times(run->device->stack[stack], &run->moe->times)
+                                : DUPLEX_OK;
+}
+
+static int prepare_firmware(struct moe_run *run) {
+  run->firmware_decides = run->moe->turns == 1;
+  return run->firmware_decides ? device_each_stack(run->device, set_times, run) : DUPLEX_OK;
+}
+
 // Room for the sums, and for rounded ones where Logic-PIM has work.
 static int take_sums(struct moe_run *run) {
   const size_t count = run->dispatch.pairs * run->moe->shape.hidden;
@@ -251,6 +263,8 @@ static int run_layer(struct moe_run *run, const struct duplex_moe_routing *routi
   int error = route(run, routing);
   if (error) return error;
   decide(run);
+  error = prepare_firmware(run);
+  if (error) return error;
   uint64_t clock = charge(run, "router", &stats->route, 0, charges_route(run) + charges_launch(run));
   clock = charge(run, "decide", &stats->decide, clock, charges_decide(run));
   device_count_commands(run->device, &stats->commands, -1);
