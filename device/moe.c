@@ -118,8 +118,8 @@ static uint64_t note_phase(struct moe_run *run, unsigned number, const struct ph
   struct events *events = &run->device->events;
   struct phase_times most;
   const uint64_t from = note_stacks(run, number, times, begin, &most);
-  const uint64_t xpu =
-      most.xpu_reads + charges_arithmetic(run, run->decision.owned[number], &stats->xpu_arithmetic[number]);
+  stats->xpu_estimate[number] = charges_estimate(run, run->decision.owned[number]);
+  const uint64_t xpu = duplex_larger(most.xpu_reads, stats->xpu_estimate[number]);
   const uint64_t sides = duplex_larger(most.logic_pim, xpu);
   const uint64_t all = duplex_larger(sides, xpu + beside);
   events_add(events, number ? "read, phase 1" : "read, phase 0", 0, from, from + xpu, -1);
