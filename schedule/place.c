@@ -47,7 +47,7 @@ static uint64_t lone_time(const struct schedule_placement *placement, const stru
 
 static const uint8_t sample_weights[SAMPLES] = {8, 2, 1, 2, 1, 1, 1, 1, 1, 1};
 
-// Grows with the cube of the ratio, so that the worst counts most.
+// Grows with the square of what is lost, so that the worst counts most.
 static uint64_t penalty(uint64_t time, uint64_t bound) {
   const uint64_t excess = time > bound ? (time - bound) * SCALE / bound : 0;
   return excess * excess;
@@ -63,7 +63,7 @@ static uint64_t loss(const struct schedule_shape *shape, const struct schedule_p
     const uint64_t pim = formula_pim_clocks(shape, &slice, 1, groups, 3);
     const uint64_t xpu = formula_xpu_clocks(shape, slice, groups);
     fill_trial(shape, placement, groups, &trial);
-    sum += sample_weights[i] * penalty(lone_time(placement, &trial), pim * xpu / (pim + xpu));
+    sum += sample_weights[i] * penalty(lone_time(placement, &trial), pim * xpu / (pim + xpu) + 1);
     if (groups <= 2)
       sum += WHOLE * shape->experts * penalty(trial.pim[0][placement->parts[0]] + trial.pim[1][placement->parts[1]], pim);
   }
@@ -164,11 +164,3 @@ struct schedule_range schedule_part(const struct schedule_shape *shape,
   if (from >= end) return (struct schedule_range){end, 0};
   return (struct schedule_range){from, width < end - from ? width : end - from};
 }
-#ifdef RESEARCH
-static void place_one(const struct schedule_shape *shape, struct schedule_placement *placement, uint32_t layout, uint32_t np){
-  const uint32_t slice = formula_slice(shape);
-  *placement = (struct schedule_placement){layout, 1, {1}, {{slice}}};
-  if(layout==SCHEDULE_SPLIT){ placement->pieces=2; placement->parts[1]=1; placement->width[0][0]=np*64; placement->width[1][0]=slice-np*64;}
-  if(layout==SCHEDULE_ALTERNATE) for(uint32_t i=1;i<np;i++) split(placement,0,(slice/SCHEDULE_TILE)*i/np);
-}
-#endif

@@ -100,7 +100,6 @@ static uint64_t most_instructions(uint32_t experts, unsigned cases) {
     const uint32_t chosen = 1 + (uint32_t)duplex_random_below(&random, 8), tokens = draw_scale(&random, 4096);
     draw_counts(&random, i / MODELS % KINDS, experts, tokens, chosen, counts);
     const uint64_t now = run(engine, entry, SCHEDULE_BEST, counts);
-    if (getenv("COST")) printf("%u %s %s T %u k %u: %lu\n", experts, model_names[i % MODELS], kind_names[i / MODELS % KINDS], tokens, chosen, now);
     if (now > most) most = now;
     sum += now;
   }
