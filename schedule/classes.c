@@ -80,8 +80,9 @@ static inline void add_bin(const struct schedule_times *times, const struct sche
 }
 
 // The bins of a class of one population.
-static struct schedule_bin *add_one(const struct schedule_times *times, const struct schedule_counted *counted,
-                                    struct schedule_bin *bin, struct schedule_class *class) {
+static struct schedule_bin *add_one(const struct schedule_times *times,
+                                    const struct schedule_counted *counted, struct schedule_bin *bin,
+                                    struct schedule_class *class) {
   const uint32_t piece = class->population[0].piece, cuts = class->population[0].cuts;
   const uint8_t *const end = counted->rank + counted->ranks;
   uint32_t pim = 0, xpu = 0;

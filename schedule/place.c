@@ -10,9 +10,11 @@
 #define WHOLE 2u
 #define SCALE 4096u
 
-#define BALANCE 793u     // per mille of an expert of one group on Logic-PIM with which both sides take equally long
-#define HALVED_ROWS 64u  // both halves can be cut in parts of 16 rows of a channel, below which a part costs more
-#define SPLIT_ROWS 20u   // BALANCE of them are 16
+#define BALANCE \
+  793u  // per mille of an expert of one group on Logic-PIM with which both sides take equally long
+#define HALVED_ROWS \
+  64u  // both halves can be cut in parts of 16 rows of a channel, below which a part costs more
+#define SPLIT_ROWS 20u  // BALANCE of them are 16
 
 static const uint8_t sample_groups[SAMPLES] = {1, 2, 3, 4, 5, 6, 8, 12, 20, 40};
 
@@ -45,7 +47,7 @@ static uint64_t lone_time(const struct schedule_placement *placement, const stru
   return least;
 }
 
-static const uint8_t sample_weights[SAMPLES] = {8, 2, 1, 2, 1, 1, 1, 1, 1, 1};
+static const uint8_t sample_weights[SAMPLES] = {8, 2, 1, 6, 1, 1, 1, 1, 1, 1};
 
 // Grows with the square of what is lost, so that the worst counts most.
 static uint64_t penalty(uint64_t time, uint64_t bound) {
@@ -65,7 +67,8 @@ static uint64_t loss(const struct schedule_shape *shape, const struct schedule_p
     fill_trial(shape, placement, groups, &trial);
     sum += sample_weights[i] * penalty(lone_time(placement, &trial), pim * xpu / (pim + xpu) + 1);
     if (groups <= 2)
-      sum += WHOLE * shape->experts * penalty(trial.pim[0][placement->parts[0]] + trial.pim[1][placement->parts[1]], pim);
+      sum += WHOLE * shape->experts *
+             penalty(trial.pim[0][placement->parts[0]] + trial.pim[1][placement->parts[1]], pim);
   }
   return sum;
 }
@@ -100,7 +103,8 @@ static void keep_better(const struct schedule_shape *shape, const struct schedul
 }
 
 // The best placement with one end of a part more, fewer or elsewhere, if it loses less.
-static bool improve(const struct schedule_shape *shape, struct schedule_placement *placement, uint64_t *least) {
+static bool improve(const struct schedule_shape *shape, struct schedule_placement *placement,
+                    uint64_t *least) {
   struct schedule_placement best = *placement;
   const uint64_t before = *least;
   for (uint32_t q = 0; q < placement->pieces; q++)
@@ -117,16 +121,18 @@ static bool improve(const struct schedule_shape *shape, struct schedule_placemen
   return *least < before;
 }
 
-// One end of a part at about `per_mille` of a piece, at a tile.
+// About `per_mille` of columns that are more than a tile, in tiles, from one to all but one.
 static uint32_t share_of(uint32_t columns, uint32_t per_mille) {
-  return (columns / SCHEDULE_TILE * per_mille + 500) / 1000 * SCHEDULE_TILE;
+  const uint32_t tiles = duplex_divide_up(columns, SCHEDULE_TILE), share = (tiles * per_mille + 500) / 1000;
+  return (uint32_t)duplex_smaller(share ? share : 1, tiles - 1) * SCHEDULE_TILE;
 }
 
 static void place_halved(const struct schedule_shape *shape, struct schedule_placement *placement) {
   const uint32_t slice = formula_slice(shape), first = share_of(slice, 500);
   *placement = (struct schedule_placement){SCHEDULE_HALVED, 2, {1, 1}, {{first}, {slice - first}}};
   for (uint32_t q = 0; q < SCHEDULE_PIECES; q++)
-    split(placement, q, share_of(placement->width[q][0], BALANCE) / SCHEDULE_TILE);
+    if (placement->width[q][0] > SCHEDULE_TILE)
+      split(placement, q, share_of(placement->width[q][0], BALANCE) / SCHEDULE_TILE);
   uint64_t least = loss(shape, placement);
   while (improve(shape, placement, &least)) continue;
 }
@@ -140,9 +146,9 @@ bool schedule_place(const struct schedule_shape *shape, struct schedule_placemen
   if (!schedule_shape_valid(shape)) return false;
   const uint32_t slice = formula_slice(shape);
   const uint32_t rows = (1 + shape->gated) * slice / shape->channels;  // of gate and up, of a channel
-  if (rows >= HALVED_ROWS) {
+  if (rows >= HALVED_ROWS && slice > SCHEDULE_TILE) {
     place_halved(shape, placement);
-  } else if (rows >= SPLIT_ROWS) {
+  } else if (rows >= SPLIT_ROWS && slice > SCHEDULE_TILE) {
     place_split(shape, placement);
   } else {
     const uint32_t layout = shape->experts > 1 ? SCHEDULE_ALTERNATE : SCHEDULE_STRIPED;

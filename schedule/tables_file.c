@@ -107,10 +107,11 @@ static int read_file(FILE *file, const char *path, struct schedule_times *times,
   int error = 0;
   for (size_t i = 0; i < count && !error; i++)
     if (getline(&buffer, &room, file) < 0 || !read_line(buffer, &lines[i]))
-      error = complain(DUPLEX_ERROR_FORMAT, text, size, "%s:%zu: expected '%s' and %zu numbers of 32 bits", path,
-                       i + 1, lines[i].name, lines[i].count);
+      error = complain(DUPLEX_ERROR_FORMAT, text, size, "%s:%zu: expected '%s' and %zu numbers of 32 bits",
+                       path, i + 1, lines[i].name, lines[i].count);
   if (!error && getline(&buffer, &room, file) >= 0)
-    error = complain(DUPLEX_ERROR_FORMAT, text, size, "%s:%zu: expected the end of the file", path, count + 1);
+    error =
+        complain(DUPLEX_ERROR_FORMAT, text, size, "%s:%zu: expected the end of the file", path, count + 1);
   free(buffer);
   return error;
 }
@@ -123,8 +124,8 @@ int schedule_load(const char *path, struct schedule_times *times, char *text, si
   fclose(file);
   if (error) return error;
   if (read.version != SCHEDULE_VERSION)
-    return complain(DUPLEX_ERROR_FORMAT, text, size, "%s:1: version %" PRIu32 ", expected %u", path, read.version,
-                    SCHEDULE_VERSION);
+    return complain(DUPLEX_ERROR_FORMAT, text, size, "%s:1: version %" PRIu32 ", expected %u", path,
+                    read.version, SCHEDULE_VERSION);
   if (!schedule_valid(&read))
     return complain(DUPLEX_ERROR_FORMAT, text, size,
                     "%s:2: the tables are damaged: expected hash %" PRIu32 " and times in order", path,

@@ -24,8 +24,8 @@ static inline void recount(const struct schedule_times *times, const uint16_t *c
       decision->pim[phase] += SCHEDULE_TIME(times, groups, pim[q][cut]);
       decision->xpu[phase] += SCHEDULE_TIME(times, groups, xpu[q][cut]);
     }
-  decision->total = recount_larger(decision->pim[0], decision->xpu[1]) +
-                    recount_larger(decision->pim[1], decision->xpu[0]);
+  decision->total =
+      recount_larger(decision->pim[0], decision->xpu[1]) + recount_larger(decision->pim[1], decision->xpu[0]);
 }
 
 #endif

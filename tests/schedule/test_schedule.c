@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Placement, tables and policies of an MoE layer: hand-worked layers, all decisions of small ones, damaged tables.
+// Placement, tables and policies of an MoE layer: hand-worked layers, all decisions of small ones, damaged
+// tables.
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -19,8 +20,8 @@ static struct schedule_times times;
 static struct schedule_work work;
 static struct schedule_decision decision;
 
-// A table with round numbers: the xPU takes 100 for an expert of up to 10 groups and 10 a group beyond, Logic-PIM
-// 25 a group, from one bundle 40.
+// A table with round numbers: the xPU takes 100 for an expert of up to 10 groups and 10 a group beyond,
+// Logic-PIM 25 a group, from one bundle 40.
 static void make_round(uint32_t experts) {
   times = (struct schedule_times){.clocks_per_unit = 1,
                                   .shape = {4096, 4096, experts, 1, 32, 1},
@@ -53,10 +54,12 @@ static void test_paper_by_hand(void **state) {
       {1, {8}, 0, 15, 25, 0, 25},
       // 5 groups: Logic-PIM would take 125.
       {1, {40}, 0, 15, 0, 100, 100},
-      // By increasing tokens 1, 2, 3, 9 groups: sums on Logic-PIM 40 (alone), 75, 150, 375 against 300, 200, 100, 0;
+      // By increasing tokens 1, 2, 3, 9 groups: sums on Logic-PIM 40 (alone), 75, 150, 375 against 300, 200,
+      // 100, 0;
       // three of them is the least, 150. Turns would take 25 + 50 + 75 + 100.
       {4, {16, 8, 72, 24}, 1, 0xb, 150, 100, 150},
-      // Spaces {0, 4}, {1, 5}, {2}, {3} of 2, 9, 1 and 1 groups in all, tokens 16, 65, 8, 7. By increasing tokens
+      // Spaces {0, 4}, {1, 5}, {2}, {3} of 2, 9, 1 and 1 groups in all, tokens 16, 65, 8, 7. By increasing
+      // tokens
       // 3, 2, 0, 1: 40, 50, 100 against 500, 400, 200: the last is not moved (325).
       {6, {8, 64, 8, 7, 8, 1}, 1, 0xd, 100, 200, 200},
       // Nobody has a token.
@@ -130,7 +133,8 @@ static void make_model(unsigned model, uint32_t experts) {
   assert_true(schedule_valid(&times));
 }
 
-// Layers of up to three experts (small models: five) against all decisions: how much is lost by not trying them.
+// Layers of up to three experts (small models: five) against all decisions: how much is lost by not trying
+// them.
 static void test_all_decisions(void **state) {
   double sum = 0, worst = 1;
   unsigned cases = 0;
@@ -148,8 +152,9 @@ static void test_all_decisions(void **state) {
     const uint32_t least = least_total(counts);
     assert_true(decision.total >= least);
     const double ratio = (double)decision.total / least;
-    if (ratio > 1.25) fail_msg("case %u, %s, %u experts: %u, expected at most 1.25 x %u", i, model_names[model],
-                               experts, decision.total, least);
+    if (ratio > 1.25)
+      fail_msg("case %u, %s, %u experts: %u, expected at most 1.25 x %u", i, model_names[model], experts,
+               decision.total, least);
     sum += ratio;
     if (ratio > worst) worst = ratio;
   }
@@ -190,9 +195,9 @@ static void test_parts_cover(void **state) {
 }
 
 static void test_bad_shapes(void **state) {
-  static const struct schedule_shape bad[] = {{0, 1, 1, 1, 1, 0},   {1, 0, 1, 1, 1, 0}, {1, 1, 0, 1, 1, 0},
-                                              {1, 1, 257, 1, 1, 0}, {1, 1, 1, 0, 1, 0}, {1, 1, 1, 9, 1, 0},
-                                              {1, 1, 1, 1, 33, 0},  {1, 1, 1, 1, 1, 2}, {65537, 1, 1, 1, 1, 1}};
+  static const struct schedule_shape bad[] = {
+      {0, 1, 1, 1, 1, 0}, {1, 0, 1, 1, 1, 0},  {1, 1, 0, 1, 1, 0}, {1, 1, 257, 1, 1, 0},  {1, 1, 1, 0, 1, 0},
+      {1, 1, 1, 9, 1, 0}, {1, 1, 1, 1, 33, 0}, {1, 1, 1, 1, 1, 2}, {65537, 1, 1, 1, 1, 1}};
   struct schedule_placement placement;
   (void)state;
   for (unsigned i = 0; i < sizeof bad / sizeof *bad; i++) assert_false(schedule_place(&bad[i], &placement));
@@ -222,7 +227,8 @@ static void write_text(const char *path, const char *text) {
 }
 
 // The text of a saved file with one change, and what is said of it.
-static void assert_refused(const char *path, const char *good, const char *from, const char *to, const char *said) {
+static void assert_refused(const char *path, const char *good, const char *from, const char *to,
+                           const char *said) {
   static char text[1 << 18], message[512];
   const char *at = strstr(good, from);
   static struct schedule_times loaded, before;
@@ -266,8 +272,9 @@ static void test_files(void **state) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(test_paper_by_hand), cmocka_unit_test(test_one_side),   cmocka_unit_test(test_best_by_hand),
-      cmocka_unit_test(test_all_decisions), cmocka_unit_test(test_parts_cover), cmocka_unit_test(test_bad_shapes),
+      cmocka_unit_test(test_paper_by_hand), cmocka_unit_test(test_one_side),
+      cmocka_unit_test(test_best_by_hand),  cmocka_unit_test(test_all_decisions),
+      cmocka_unit_test(test_parts_cover),   cmocka_unit_test(test_bad_shapes),
       cmocka_unit_test(test_damage),        cmocka_unit_test(test_files),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
