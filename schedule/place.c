@@ -121,10 +121,11 @@ static bool improve(const struct schedule_shape *shape, struct schedule_placemen
   return *least < before;
 }
 
-// About `per_mille` of columns that are more than a tile, in tiles, from one to all but one.
+// About `per_mille` of the whole tiles of columns that are more than a tile: from one tile to less than all
+// columns.
 static uint32_t share_of(uint32_t columns, uint32_t per_mille) {
-  const uint32_t tiles = duplex_divide_up(columns, SCHEDULE_TILE), share = (tiles * per_mille + 500) / 1000;
-  return (uint32_t)duplex_smaller(share ? share : 1, tiles - 1) * SCHEDULE_TILE;
+  const uint32_t share = (columns / SCHEDULE_TILE * per_mille + 500) / 1000;
+  return (uint32_t)duplex_smaller(share ? share : 1, (columns - 1) / SCHEDULE_TILE) * SCHEDULE_TILE;
 }
 
 static void place_halved(const struct schedule_shape *shape, struct schedule_placement *placement) {

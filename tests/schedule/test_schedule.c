@@ -167,7 +167,7 @@ static void test_all_decisions(void **state) {
 static void test_parts_cover(void **state) {
   static uint8_t seen[SCHEDULE_SIZE];
   (void)state;
-  for (unsigned i = 0; i < 300; i++) {
+  for (unsigned i = 0; i < 100; i++) {
     struct duplex_random random;
     struct schedule_placement placement;
     duplex_random_seed(&random, environment_seed(), 1000 + i);
