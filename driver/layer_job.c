@@ -25,14 +25,12 @@ static uint32_t groups_of(uint32_t count) { return duplex_divide_up(count, DUPLE
 // The job as the firmware has it: for the sizes of x and results.
 static struct layer_job layer_job(const struct duplex_layer *layer, unsigned piece,
                                   enum duplex_result_format format) {
-  const struct weight_layout *down = &layer->piece[piece].down;
-  const uint32_t hidden_tiles = duplex_divide_up(layer->hidden, DUPLEX_WIDTH);
-  return (struct layer_job){
-      .hidden = layer->hidden,
-      .down_layout = *down,
-      .groups_of_pass = groups_of_pass(hidden_tiles > down->k_tiles ? hidden_tiles : down->k_tiles),
-      .format = format,
-      .channels = layer->stack->channels};
+  struct layer_job job = {.hidden = layer->hidden,
+                          .down_layout = layer->piece[piece].down,
+                          .format = format,
+                          .channels = layer->stack->channels};
+  layer_sizes(&job);
+  return job;
 }
 
 // The tokens of one expert, whose x and results begin at these row sets of the job's.

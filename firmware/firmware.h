@@ -122,7 +122,9 @@ struct layer_job {
   bool gated, exponents;  // of gate and up
   uint32_t stripe;        // of the weights
   struct weight_layout down_layout;
-  uint32_t x_stripe, results_stripe, groups_of_pass;
+  uint32_t x_stripe, results_stripe;
+  uint32_t groups_of_pass;                    // layer_sizes: 1 or 2
+  uint32_t x_of_pass[3], results_of_pass[3];  // layer_sizes: row sets of a pass of so many groups
   struct region table;
   uint32_t table_tiles;  // as in expert_job
   enum duplex_result_format format;
@@ -140,15 +142,43 @@ struct layer_expert {
 enum layer_next_result { LAYER_EXPERT, LAYER_END, LAYER_WRONG };
 typedef enum layer_next_result layer_next(void *context, struct layer_expert *expert);
 
+// Fills in the sizes of passes; hidden, down_layout, format and channels are there.
+void layer_sizes(struct layer_job *job);
+
 // Row sets of the activations and of the results of one expert.
-uint32_t layer_x_row_sets(const struct layer_job *job, uint32_t groups);
-uint32_t layer_result_row_sets(const struct layer_job *job, uint32_t groups);
+static inline uint32_t layer_row_sets(const struct layer_job *job, const uint32_t of_pass[3],
+                                      uint32_t groups) {
+  return job->groups_of_pass == 1 ? groups * of_pass[1] : groups / 2 * of_pass[2] + of_pass[groups % 2];
+}
+static inline uint32_t layer_x_row_sets(const struct layer_job *job, uint32_t groups) {
+  return layer_row_sets(job, job->x_of_pass, groups);
+}
+static inline uint32_t layer_result_row_sets(const struct layer_job *job, uint32_t groups) {
+  return layer_row_sets(job, job->results_of_pass, groups);
+}
+
+// Memory of the kernel, too large for a small stack. The descriptors of a pass differ from expert to expert
+// in a few words only: for each number of groups they are kept as they were for the last cut.
+struct layer_pass {
+  uint32_t cut;    // 0: nothing is kept
+  uint32_t parts;  // that are described
+  uint32_t load[DUPLEX_DESCRIPTOR_WORDS], part[LAYER_PARTS][DUPLEX_DESCRIPTOR_WORDS],
+      down[DUPLEX_DESCRIPTOR_WORDS];
+  bool down_described;
+};
+struct layer_work {
+  // The parts that are laid out: the stack works on the first while the next is laid out.
+  uint32_t parts;
+  struct weight_layout layout[LAYER_PARTS];
+  uint32_t row_set[LAYER_PARTS];  // where each begins, from the first one's on
+  struct layer_pass pass[2];      // of one and of two groups
+};
 
 void firmware_attention(const struct hal *hal, const struct attention_job *job, attention_next *next,
                         void *context, struct firmware_report *report);
 void firmware_gemm(const struct hal *hal, const struct gemm_job *job, struct firmware_report *report);
 void firmware_expert(const struct hal *hal, const struct expert_job *job, struct firmware_report *report);
-void firmware_layer(const struct hal *hal, const struct layer_job *job, layer_next *next, void *context,
-                    struct firmware_report *report);
+void firmware_layer(const struct hal *hal, const struct layer_job *job, struct layer_work *work,
+                    layer_next *next, void *context, struct firmware_report *report);
 
 #endif

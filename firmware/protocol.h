@@ -222,7 +222,8 @@ struct layer_tables {
   struct layer_record layer[PROTOCOL_QUEUES][PROTOCOL_LAYERS];
   uint32_t entry[PROTOCOL_QUEUES][PROTOCOL_LAYER_ENTRIES];
   struct layer_schedule schedule[PROTOCOL_QUEUES];
-  struct schedule_work work;
+  struct schedule_work schedule_work;
+  struct layer_work work;
 };
 
 struct protocol {

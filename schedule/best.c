@@ -5,10 +5,10 @@
 // phase 0, its `span`, the front of class 0 is as far as Logic-PIM comes, and that of class 1 where the xPU
 // can do the rest.
 #include "schedule/classes.h"
+#include "schedule/cuts.h"
 #include "schedule/policies.h"
 
-#define WINDOW 4u    // places of a front that are tried in all combinations with those of the other
-#define HALVINGS 8u  // of the range of the span
+#define WINDOW 3u    // places of a front that are tried in all combinations with those of the other
 
 // The bin that a front is in, and the times of both sides with all bins before it on Logic-PIM.
 struct front {
@@ -26,6 +26,8 @@ struct place {
 struct cuts {
   const uint32_t *pim, *xpu;
 };
+
+static uint32_t smaller(uint32_t a, uint32_t b) { return a < b ? a : b; }
 
 static struct front front_of(const struct schedule_class *class) {
   return (struct front){0, 0, class->xpu};
@@ -100,7 +102,7 @@ static bool longer_pays(const struct schedule_class classes[2], const struct fro
 // it. `amount`: what Logic-PIM takes of the bin there, or for class 1 what is taken off the xPU.
 static void find_span(const struct schedule_class classes[2], struct front fronts[2], uint32_t amount[2]) {
   uint32_t low = 0, range = schedule_larger(classes[0].pim, classes[1].xpu);
-  for (uint32_t i = 0; i < HALVINGS; i++) {
+  while (range > smaller(classes[0].bins[fronts[0].bin].pim, classes[1].bins[fronts[1].bin].relief) / 4) {
     range /= 2;
     struct front tried[2] = {fronts[0], fronts[1]};
     const uint32_t xpu = reach_pim(&classes[0], low + range, &tried[0]);
@@ -193,15 +195,18 @@ static uint32_t window(struct place place, uint32_t experts, struct cuts cuts, s
 
 // Places around the fronts of a class around that amount of their bin.
 static uint32_t places_of(const struct schedule_times *times, const struct schedule_class *class,
-                          const struct front *front, uint32_t amount, bool of_pim, uint32_t hot[2][SCHEDULE_CUTS],
+                          const struct front *front, uint32_t amount, bool of_pim,
+                          const struct schedule_counted *counted, uint32_t hot[2][SCHEDULE_CUTS],
                           struct place places[WINDOW]) {
   if (front->bin == class->count) {
     places[0] = (struct place){.pim = front->pim, .xpu = front->xpu};
     return 1;
   }
   const struct schedule_bin *bin = &class->bins[front->bin];
-  const struct schedule_population *population = &class->population[bin->population];
-  const struct cuts cuts = cuts_of(times, population, bin->groups, hot);
+  const struct schedule_population *population = &class->population[bin->rank >> SCHEDULE_POPULATION];
+  const uint32_t rank = bin->rank % (1u << SCHEDULE_POPULATION);
+  const uint32_t groups = rank < SCHEDULE_GROUPS ? rank + 1 : counted[population->first].hot[rank - SCHEDULE_GROUPS];
+  const struct cuts cuts = cuts_of(times, population, groups, hot);
   return window(place_at(population, bin->experts, front, cuts, amount, of_pim), bin->experts, cuts, places);
 }
 
@@ -219,39 +224,25 @@ static void choose(const struct place a[WINDOW], uint32_t a_count, const struct 
     }
 }
 
-static uint8_t take(struct place *place) {
-  if (place->full) {
-    place->full--;
-    return (uint8_t)place->high;
-  }
-  const uint8_t cut = (uint8_t)place->cut;
-  place->cut = place->low;
-  return cut;
-}
-
 // The rank from which on the experts of a population are behind the front, that of the front's bin too.
-static uint32_t first_behind(const struct schedule_class *class, uint32_t population, uint32_t bin) {
+static uint32_t first_behind(const struct schedule_bin *bins, uint32_t bin, uint32_t population) {
   while (bin-- > 0)
-    if (class->bins[bin].population == population) return class->bins[bin].rank + 1u;
+    if (bins[bin].rank >> SCHEDULE_POPULATION == population)
+      return bins[bin].rank % (1u << SCHEDULE_POPULATION) + 1;
   return 0;
 }
 
-// Cuts of a population: whole before the front, 0 behind it, and in the front's bin as the place says.
-static void write_cuts(const struct schedule_class *class, uint32_t index, uint32_t bin, struct place place,
-                       const uint8_t *rank, uint32_t experts, uint8_t *cuts) {
+// The cuts of a population of a class, whose front is in that bin.
+static void set_cuts(const struct schedule_class *class, uint32_t index, uint32_t bin,
+                     struct schedule_share *share, struct schedule_cuts *cuts) {
   const struct schedule_population *population = &class->population[index];
-  const bool divided = bin < class->count && class->bins[bin].population == index;
-  const uint32_t behind = first_behind(class, index, bin), step = population->step;
-  const uint32_t marginal = divided ? class->bins[bin].rank : UINT32_MAX;
-  const uint8_t whole = (uint8_t)population->cuts;
-  for (uint32_t e = population->first; e < experts; e += step) {
-    cuts[e] = rank[e] < behind ? whole : 0;
-    if (rank[e] == marginal) cuts[e] = take(&place);
-  }
-}
-
-static void clear_other(uint8_t *cuts, uint32_t experts) {
-  for (uint32_t e = 0; e < experts; e++) cuts[e] = 0;
+  const uint32_t behind = first_behind(class->bins, bin, index);
+  uint32_t rank = SCHEDULE_NO_RANK;
+  if (bin < class->count && class->bins[bin].rank >> SCHEDULE_POPULATION == index)
+    rank = class->bins[bin].rank % (1u << SCHEDULE_POPULATION);
+  cuts->whole = population->cuts;
+  for (uint32_t parity = population->first; parity < 2; parity += population->step)
+    schedule_set_cuts(cuts, parity, behind, rank, share);
 }
 
 void schedule_best(const struct schedule_times *times, const uint16_t *counts, struct schedule_work *work,
@@ -260,6 +251,8 @@ void schedule_best(const struct schedule_times *times, const uint16_t *counts, s
   const bool halved = layout == SCHEDULE_HALVED;
   struct schedule_class classes[2];
   struct place places[2][WINDOW], chosen[2];
+  struct schedule_cuts cuts[SCHEDULE_PIECES] = {0};
+  struct schedule_share shares[2];
   uint32_t tried[2], amount[2];
   if (layout == SCHEDULE_STRIPED) {
     schedule_turns(times, counts, decision);
@@ -273,15 +266,16 @@ void schedule_best(const struct schedule_times *times, const uint16_t *counts, s
     find_span(classes, fronts, amount);
   }
   for (uint32_t q = 0; q < 2; q++)
-    tried[q] = places_of(times, &classes[q], &fronts[q], amount[q], halved || q == 0, work->marginal[q], places[q]);
+    tried[q] = places_of(times, &classes[q], &fronts[q], amount[q], halved || q == 0, work->counted, work->marginal[q], places[q]);
   choose(places[0], tried[0], places[1], tried[1], chosen);
-  if (layout == SCHEDULE_ALTERNATE) clear_other(decision->cut[1], experts);
   for (uint32_t q = 0; q < 2; q++) {
     decision->owned[q] = q ? 12 : 3;
     decision->pim[q] = chosen[q].pim;
     decision->xpu[q] = chosen[q].xpu;
+    shares[q] = (struct schedule_share){chosen[q].full, chosen[q].high, chosen[q].cut, chosen[q].low};
     for (uint32_t i = 0; i < classes[q].populations; i++)
-      write_cuts(&classes[q], i, fronts[q].bin, chosen[q], work->rank, experts,
-                 decision->cut[classes[q].population[i].piece]);
+      set_cuts(&classes[q], i, fronts[q].bin, &shares[q], &cuts[classes[q].population[i].piece]);
   }
+  if (layout == SCHEDULE_ALTERNATE) cuts[1].divided = SCHEDULE_NO_RANK * 0x01010101u;
+  for (uint32_t q = 0; q < SCHEDULE_PIECES; q++) schedule_write_cuts(&cuts[q], work->rank, experts, decision->cut[q]);
 }

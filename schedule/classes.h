@@ -7,6 +7,8 @@
 
 #define SCHEDULE_NEVER 255u  // rank of an expert without tokens, and of hot ones beyond SCHEDULE_HOT
 
+#define SCHEDULE_POPULATION 8u  // bit of a bin's rank that tells the population
+
 // Pieces of the same form: piece `piece` of the experts first, first + step, ...
 struct schedule_population {
   uint32_t first, step, piece;
@@ -14,7 +16,7 @@ struct schedule_population {
 };
 
 // Bins are in the order of their ratio pim / relief, those that Logic-PIM should take first, and of each
-// population in the order of ranks.
+// population in the order of ranks. Behind the last one stands one whose `pim` is UINT32_MAX.
 struct schedule_class {
   const struct schedule_bin *bins;
   uint32_t count, populations;

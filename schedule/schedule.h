@@ -21,7 +21,7 @@
 #define SCHEDULE_CHANNELS 32u
 #define SCHEDULE_SIZE 65536u  // most columns of a matrix
 #define SCHEDULE_ALL_BUNDLES 0xfu
-#define SCHEDULE_HOT 64u          // experts beyond SCHEDULE_GROUPS that `best` considers one by one
+#define SCHEDULE_HOT 63u          // experts beyond SCHEDULE_GROUPS that `best` considers one by one
 #define SCHEDULE_MOST (1u << 23)  // a time of SCHEDULE_GROUPS groups is less, so that sums fit 32 bits
 
 struct schedule_shape {
@@ -66,6 +66,7 @@ struct schedule_times {
   struct schedule_shape shape;
   struct schedule_placement placement;
   uint32_t knee[SCHEDULE_PIECES];  // a cut before the last that takes a clock off the xPU most cheaply, or 0
+  uint32_t overtaken[SCHEDULE_GROUPS + 1];  // piece 1 of that many groups relieves the xPU more cheaply than pieces 0 of more than this
   struct schedule_row rows[SCHEDULE_GROUPS + 1];  // rows[0] is zero
   struct schedule_row slope;                      // added for each group beyond SCHEDULE_GROUPS
 };
@@ -84,26 +85,30 @@ struct schedule_decision {
   uint32_t spaces;  // 1: `paper` chose one bundle an expert; else its experts are striped over all four
   uint32_t owned[2];
   uint32_t pim[2], xpu[2], total;
-  uint8_t cut[SCHEDULE_PIECES][SCHEDULE_EXPERTS];
+  _Alignas(4) uint8_t cut[SCHEDULE_PIECES][SCHEDULE_EXPERTS];
 };
 
 // What `best` notes meanwhile: memory of the caller's, too large for a small stack. A bin: pieces with the same
 // times, of experts with the same number of groups; `pim`: what such a piece takes Logic-PIM as a whole,
 // `relief`: what that takes off the xPU.
 struct schedule_bin {
-  uint16_t groups, experts;
-  uint8_t rank, population;
-  uint32_t pim, relief;
+  uint32_t experts, pim, relief;
+  uint32_t rank;  // and population << 8
 };
 struct schedule_counted {
-  uint32_t histogram[SCHEDULE_GROUPS + 1];  // experts by groups
+  union {
+    uint16_t groups[SCHEDULE_GROUPS + 2];  // experts by groups
+    uint32_t pairs[SCHEDULE_GROUPS / 2 + 1];
+  } histogram;
+  uint32_t ranks;  // how many of `rank` there are: the bins that are not empty, and then each hot expert
+  uint8_t rank[SCHEDULE_GROUPS + SCHEDULE_HOT];
   uint32_t hot_experts, left_experts, left_groups;
   uint16_t hot[SCHEDULE_HOT];  // groups of the experts beyond SCHEDULE_GROUPS
 };
 struct schedule_work {
   struct schedule_counted counted[2];  // all experts, or even and odd ones
-  uint8_t rank[SCHEDULE_EXPERTS];      // of an expert: the bin that it is in
-  struct schedule_bin bins[2][SCHEDULE_EXPERTS];
+  _Alignas(4) uint8_t rank[SCHEDULE_EXPERTS];  // of an expert: the bin that it is in
+  struct schedule_bin bins[2][SCHEDULE_EXPERTS + 1];
   uint32_t marginal[2][2][SCHEDULE_CUTS];  // times of the cuts of a hot expert
 };
 

@@ -24,10 +24,27 @@ static uint32_t knee_of(const struct schedule_times *times, uint32_t piece) {
   return best == last ? 0 : best;
 }
 
+// How many groups pieces 0 may have that take the xPU's time off at least as cheaply as a piece 1 of `groups`.
+static uint32_t overtaken_by(const struct schedule_times *times, uint32_t groups) {
+  const struct schedule_row *row = &times->rows[groups];
+  const uint32_t first = times->placement.parts[0], second = times->placement.parts[1];
+  uint32_t most = 0;
+  while (most < SCHEDULE_GROUPS) {
+    const struct schedule_row *other = &times->rows[most + 1];
+    if ((uint64_t)other->pim[0][first] * (row->xpu[1][0] - row->xpu[1][second]) >
+        (uint64_t)row->pim[1][second] * (other->xpu[0][0] - other->xpu[0][first]))
+      break;
+    most++;
+  }
+  return most;
+}
+
 void schedule_seal(struct schedule_times *times) {
   times->version = SCHEDULE_VERSION;
   for (uint32_t q = 0; q < SCHEDULE_PIECES; q++)
     times->knee[q] = q < times->placement.pieces ? knee_of(times, q) : 0;
+  for (uint32_t g = 0; g <= SCHEDULE_GROUPS; g++)
+    times->overtaken[g] = times->placement.layout == SCHEDULE_SPLIT && g ? overtaken_by(times, g) : 0;
   times->hash = schedule_hash(times);
 }
 
@@ -46,8 +63,7 @@ static bool valid_placement(const struct schedule_times *times) {
   return good;
 }
 
-// Along the cuts of a piece Logic-PIM's times do not fall and the xPU's do not rise, apart from what the first
-// share of Logic-PIM costs the xPU.
+// Along the cuts of a piece Logic-PIM's times do not fall and the xPU's do not rise.
 static bool valid_row(const struct schedule_times *times, const struct schedule_row *row) {
   const struct schedule_placement *placement = &times->placement;
   bool good = row->whole - 1 < SCHEDULE_MOST;
@@ -56,8 +72,8 @@ static bool valid_row(const struct schedule_times *times, const struct schedule_
     good = good && row->pim[q][0] == 0 && row->xpu[q][0] < SCHEDULE_MOST;
     for (uint32_t cut = 1; cut <= placement->parts[q]; cut++)
       good = good && row->pim[q][cut] < SCHEDULE_MOST && row->pim[q][cut] >= row->pim[q][cut - 1] &&
-             row->xpu[q][cut] <= (cut > 1 ? row->xpu[q][cut - 1] : SCHEDULE_MOST);
-    good = good && row->pim[q][placement->parts[q]] > 0;
+             row->xpu[q][cut] <= row->xpu[q][cut - 1];
+    good = good && row->pim[q][placement->parts[q]] > 0 && row->xpu[q][placement->parts[q]] < row->xpu[q][0];
   }
   return good;
 }

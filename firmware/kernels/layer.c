@@ -8,52 +8,38 @@
 #define H_WORD DUPLEX_SHARED_WORDS
 #define H_UNIT (4u * H_WORD)  // in units of 16 bytes
 
-// The parts of a piece, laid out as they are needed: the stack works on the first while the next is laid out.
-struct parts {
-  uint32_t count;  // that are laid out
-  struct weight_layout layout[LAYER_PARTS];
-  uint32_t row_set[LAYER_PARTS];  // where each begins, from the first one's on
+// A job under way: the expert whose passes are pushed, and the one behind it.
+struct layer_run {
+  struct ring ring;
+  const struct layer_job *job;
+  struct layer_work *work;
+  layer_next *next;
+  void *context;
+  struct layer_expert expert, behind;
+  enum layer_next_result more;  // what is behind
 };
 
-// Row sets of so many groups in passes: what a whole pass takes for each of them, and what the last one does.
-struct passes {
-  uint32_t whole, rest;  // number of whole passes; groups of the last, 0: there is none
-};
-
-static struct passes passes_of(const struct layer_job *job, uint32_t groups) {
-  return (struct passes){groups / job->groups_of_pass, groups % job->groups_of_pass};
-}
-
-// Of one pass.
-static uint32_t pass_x(const struct layer_job *job, uint32_t groups) {
-  return activation_row_sets(groups * duplex_divide_up(job->hidden, DUPLEX_WIDTH), job->channels);
-}
-
-uint32_t layer_x_row_sets(const struct layer_job *job, uint32_t groups) {
-  const struct passes passes = passes_of(job, groups);
-  const uint32_t whole = passes.whole ? passes.whole * pass_x(job, job->groups_of_pass) : 0;
-  return passes.rest ? whole + pass_x(job, passes.rest) : whole;
-}
-
-uint32_t layer_result_row_sets(const struct layer_job *job, uint32_t groups) {
-  const struct passes passes = passes_of(job, groups);
-  const uint32_t whole =
-      passes.whole ? passes.whole * result_row_sets(&job->down_layout, job->format, job->groups_of_pass) : 0;
-  return passes.rest ? whole + result_row_sets(&job->down_layout, job->format, passes.rest) : whole;
-}
-
-// Lays out the parts up to `part`; a registered layer's have been laid out before.
-static void lay_out(struct parts *parts, const struct layer_job *job, uint32_t part) {
-  while (parts->count <= part) {
-    const uint32_t i = parts->count++;
-    struct weight_layout *layout = &parts->layout[i];
-    layout->rows = job->inner[i] * (job->gated ? 2 : 1);
-    layout->gated = job->gated;
-    layout->exponents = job->exponents;
-    layout->two_streams = false;
-    weight_layout(layout, job->hidden, job->channels);
-    parts->row_set[i] = i ? parts->row_set[i - 1] + parts->layout[i - 1].row_sets : 0;
+void layer_sizes(struct layer_job *job) {
+  const uint32_t hidden_tiles = duplex_divide_up(job->hidden, DUPLEX_WIDTH);
+  const uint32_t inner_tiles = job->down_layout.k_tiles;
+  job->groups_of_pass = groups_of_pass(hidden_tiles > inner_tiles ? hidden_tiles : inner_tiles);
+  job->x_of_pass[0] = job->results_of_pass[0] = 0;
+  for (uint32_t groups = 1; groups <= job->groups_of_pass; groups++) {
+    job->x_of_pass[groups] = activation_row_sets(groups * hidden_tiles, job->channels);
+    job->results_of_pass[groups] = result_row_sets(&job->down_layout, job->format, groups);
   }
+}
+
+// Lays out the next part; a registered layer's have been laid out before.
+static void lay_out(struct layer_work *work, const struct layer_job *job) {
+  const uint32_t i = work->parts++;
+  struct weight_layout *layout = &work->layout[i];
+  layout->rows = job->inner[i] * (job->gated ? 2 : 1);
+  layout->gated = job->gated;
+  layout->exponents = job->exponents;
+  layout->two_streams = false;
+  weight_layout(layout, job->hidden, job->channels);
+  work->row_set[i] = i ? work->row_set[i - 1] + work->layout[i - 1].row_sets : 0;
 }
 
 // Rows of h of the parts before `part`.
@@ -63,13 +49,15 @@ static uint32_t inner_before(const struct layer_job *job, uint32_t part) {
   return inner;
 }
 
-// h of one part and pass, through the activation unit to its place behind those before it. tiles: of all
-// parts of the cut.
-static void describe_part(uint32_t d[DUPLEX_DESCRIPTOR_WORDS], const struct layer_job *job,
-                          const struct parts *parts, uint32_t part, uint32_t up, uint32_t tiles,
+// h of the next part of a pass, through the activation unit to its place behind those before it.
+static void describe_part(struct layer_work *work, const struct layer_job *job, struct layer_pass *pass,
                           uint32_t groups) {
+  const uint32_t part = pass->parts++;
+  uint32_t *d = pass->part[part];
   const uint32_t before = inner_before(job, part) / DUPLEX_WIDTH;
-  describe_gemm(d, &parts->layout[part], (struct region){up + parts->row_set[part], job->stripe}, groups);
+  const uint32_t tiles = duplex_divide_up(inner_before(job, pass->cut), DUPLEX_WIDTH);
+  if (work->parts == part) lay_out(work, job);
+  describe_gemm(d, &work->layout[part], (struct region){0, job->stripe}, groups);
   describe_loaded_activations(d, 0, groups);
   DUPLEX_DESCRIPTOR_SET(d, DESTINATION, DUPLEX_DESTINATION_SHARED);
   DUPLEX_DESCRIPTOR_SET(d, GATED, job->gated);
@@ -77,68 +65,89 @@ static void describe_part(uint32_t d[DUPLEX_DESCRIPTOR_WORDS], const struct laye
   if (groups == 2) DUPLEX_DESCRIPTOR_SET(d, DST_GROUP, tiles * DUPLEX_WIDTH);
 }
 
-// Results of one pass: the sums over the columns of the cut, which come first in each block of rows.
-static void describe_down(uint32_t d[DUPLEX_DESCRIPTOR_WORDS], const struct layer_job *job, uint32_t down,
-                          struct region results, uint32_t inner, uint32_t groups) {
+// Results of a pass: the sums over the columns of the cut, which come first in each block of rows.
+static void describe_down(const struct layer_job *job, struct layer_pass *pass, uint32_t groups) {
+  uint32_t *d = pass->down;
+  const uint32_t inner = inner_before(job, pass->cut);
   struct weight_layout prefix = job->down_layout;
   prefix.k_tiles = duplex_divide_up(inner, DUPLEX_WIDTH);
-  describe_gemm(d, &prefix, (struct region){down, job->stripe}, groups);
+  describe_gemm(d, &prefix, (struct region){0, job->stripe}, groups);
   DUPLEX_DESCRIPTOR_SET(d, X_ADDRESS, H_WORD);
   if (groups == 2) DUPLEX_DESCRIPTOR_SET(d, X_STRIDE, prefix.k_tiles * DUPLEX_TILE_WORDS);
   DUPLEX_DESCRIPTOR_SET(d, K_LAST, inner % DUPLEX_WIDTH);
-  describe_results(d, &job->down_layout, results, job->format, groups);
+  describe_results(d, &job->down_layout, (struct region){0, job->results_stripe}, job->format, groups);
+  pass->down_described = true;
 }
 
-// One pass of an expert; `last` of the job. False: the job is over.
-static bool push_pass(struct ring *ring, const struct layer_job *job, struct parts *parts,
-                      const struct layer_expert *expert, uint32_t groups, bool last) {
-  uint32_t d[DUPLEX_DESCRIPTOR_WORDS];
-  const uint32_t inner = inner_before(job, expert->cut);
-  const uint32_t tiles = duplex_divide_up(job->hidden, DUPLEX_WIDTH);
-  describe_load(d, (struct region){expert->x, job->x_stripe}, DUPLEX_DESTINATION_SHARED, 0, groups * tiles);
-  if (!ring_push(ring, d, false)) return false;
+// The source of a descriptor that is kept.
+static inline void set_source(uint32_t d[DUPLEX_DESCRIPTOR_WORDS], uint32_t base, uint32_t stripe) {
+  d[DUPLEX_DESC_SRC_BASE_WORD] = base | DUPLEX_DESCRIPTOR_FIELD(SRC_STRIPE, stripe);
+}
+
+// What is kept for so many groups; nothing but the load if it was for another cut.
+static struct layer_pass *kept_pass(struct layer_run *run, uint32_t groups) {
+  const struct layer_job *job = run->job;
+  struct layer_pass *pass = &run->work->pass[groups - 1];
+  if (pass->cut == run->expert.cut) return pass;
+  const uint32_t tiles = groups * duplex_divide_up(job->hidden, DUPLEX_WIDTH);
+  pass->cut = run->expert.cut;
+  pass->parts = 0;
+  pass->down_described = false;
+  describe_load(pass->load, (struct region){0, job->x_stripe}, DUPLEX_DESTINATION_SHARED, 0, tiles);
+  return pass;
+}
+
+// One pass of the expert. Before the last descriptor of its last pass the one behind is asked for: the last
+// descriptor of the job is another. False: the job is over.
+static bool push_pass(struct layer_run *run, uint32_t groups, bool last) {
+  const struct layer_job *job = run->job;
+  const struct layer_expert *expert = &run->expert;
+  struct layer_pass *pass = kept_pass(run, groups);
+  set_source(pass->load, expert->x, job->x_stripe);
+  if (!ring_push(&run->ring, pass->load, false)) return false;
   for (uint32_t part = 0; part < expert->cut; part++) {
-    lay_out(parts, job, part);
-    describe_part(d, job, parts, part, expert->up, duplex_divide_up(inner, DUPLEX_WIDTH), groups);
-    if (!ring_push(ring, d, false)) return false;
+    if (pass->parts == part) describe_part(run->work, job, pass, groups);
+    set_source(pass->part[part], expert->up + run->work->row_set[part], job->stripe);
+    if (!ring_push(&run->ring, pass->part[part], false)) return false;
   }
-  describe_down(d, job, expert->down, (struct region){expert->results, job->results_stripe}, inner, groups);
-  return ring_push(ring, d, last);
+  if (!pass->down_described) describe_down(job, pass, groups);
+  set_source(pass->down, expert->down, job->stripe);
+  pass->down[DUPLEX_DESC_DST_BASE_WORD] =
+      expert->results | DUPLEX_DESCRIPTOR_FIELD(DST_STRIPE, job->results_stripe);
+  if (last) run->more = run->next(run->context, &run->behind);
+  return ring_push(&run->ring, pass->down, last && run->more == LAYER_END);
 }
 
-// All passes of one expert.
-static bool push_expert(struct ring *ring, const struct layer_job *job, struct parts *parts,
-                        struct layer_expert expert, bool last) {
-  for (uint32_t left = expert.groups, groups; left; left -= groups) {
+// All passes of the expert.
+static bool push_expert(struct layer_run *run) {
+  const struct layer_job *job = run->job;
+  for (uint32_t left = run->expert.groups, groups; left; left -= groups) {
     groups = (uint32_t)duplex_smaller(left, job->groups_of_pass);
-    if (!push_pass(ring, job, parts, &expert, groups, last && left == groups)) return false;
-    expert.x += layer_x_row_sets(job, groups);
-    expert.results += layer_result_row_sets(job, groups);
+    if (!push_pass(run, groups, left == groups)) return false;
+    run->expert.x += job->x_of_pass[groups];
+    run->expert.results += job->results_of_pass[groups];
   }
   return true;
 }
 
-void firmware_layer(const struct hal *hal, const struct layer_job *job, layer_next *next, void *context,
-                    struct firmware_report *report) {
-  struct ring ring;
-  struct layer_expert expert;
-  struct layer_expert behind;
-  struct parts parts = {.count = 0};
-  ring_start(&ring, hal, report);
-  enum layer_next_result more = next(context, &expert);
+void firmware_layer(const struct hal *hal, const struct layer_job *job, struct layer_work *work,
+                    layer_next *next, void *context, struct firmware_report *report) {
+  struct layer_run run;
+  run.job = job, run.work = work, run.next = next, run.context = context;
+  work->parts = work->pass[0].cut = work->pass[1].cut = 0;
+  ring_start(&run.ring, hal, report);
+  run.more = next(context, &run.behind);
   if (job->table_tiles) {
-    uint32_t d[DUPLEX_DESCRIPTOR_WORDS];
-    describe_load(d, job->table, DUPLEX_DESTINATION_TABLE, 0, job->table_tiles);
-    if (!ring_push(&ring, d, more == LAYER_END)) return;
+    describe_load(work->pass[0].load, job->table, DUPLEX_DESTINATION_TABLE, 0, job->table_tiles);
+    if (!ring_push(&run.ring, work->pass[0].load, run.more == LAYER_END)) return;
   }
-  // The one behind is asked for first: the last descriptor of the job is another.
-  for (; more == LAYER_EXPERT; expert = behind) {
-    more = next(context, &behind);
-    if (!push_expert(&ring, job, &parts, expert, more == LAYER_END)) return;
+  while (run.more == LAYER_EXPERT) {
+    run.expert = run.behind;
+    if (!push_expert(&run)) return;
   }
-  if (more == LAYER_WRONG) {
-    ring_abandon(&ring, FIRMWARE_REFUSED);
+  if (run.more == LAYER_WRONG) {
+    ring_abandon(&run.ring, FIRMWARE_REFUSED);
     return;
   }
-  ring_finish(&ring);
+  ring_finish(&run.ring);
 }

@@ -9,6 +9,7 @@
 #define ENABLE (1u << DUPLEX_CONTROL_ENABLE_LSB)
 #define FLUSH (1u << DUPLEX_CONTROL_FLUSH_LSB)
 #define BUSY (1u << DUPLEX_STATUS_BUSY_LSB)
+#define ATTENTION_WORDS DUPLEX_DESC_LENGTH_WORD  // these and what follows are 0 in all that is pushed here
 #define POLLS_MOST (1u << 22)
 
 void ring_start(struct ring *ring, const struct hal *hal, struct firmware_report *report) {
@@ -75,8 +76,11 @@ bool ring_push(struct ring *ring, const uint32_t descriptor[DUPLEX_DESCRIPTOR_WO
   if (!ring_reserve(ring, last, &slot, &ring_fields)) return false;
   hal_write_word(ring->hal, slot, 0, descriptor[0] | ring_fields);
 #pragma GCC unroll 16
-  for (uint32_t word = 1; word < DUPLEX_DESCRIPTOR_WORDS; word++)
+  for (uint32_t word = 1; word < ATTENTION_WORDS; word++)
     hal_write_word(ring->hal, slot, word, descriptor[word]);
+  if (ring_slot_is_new(ring))
+    for (uint32_t word = ATTENTION_WORDS; word < DUPLEX_DESCRIPTOR_WORDS; word++)
+      hal_write_word(ring->hal, slot, word, 0);
   ring_commit(ring);
   return true;
 }

@@ -31,8 +31,9 @@ static inline bool ring_is_full(const struct ring *ring) {
 // Sleeps until it is not; false: the job is over.
 bool ring_wait_for_room(struct ring *ring);
 
-// Writes a descriptor and rings the doorbell; waits for a free slot if there is none. `last` asks for the
-// interrupt that ring_finish waits for. False: the job is over, the report says why.
+// Writes a descriptor of LOAD or GEMM, whose words for ATTENTION are 0, and rings the doorbell; waits for a
+// free slot if there is none. `last` asks for the interrupt that ring_finish waits for. False: the job is
+// over, the report says why.
 bool ring_push(struct ring *ring, const uint32_t descriptor[DUPLEX_DESCRIPTOR_WORDS], bool last);
 
 // The same in two steps, for a kernel that writes the words itself: the slot for hal_write_word, and what

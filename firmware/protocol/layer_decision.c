@@ -54,7 +54,7 @@ const struct layer_schedule *layer_decide(struct client *client, const struct la
   if (policy == LAYER_DECIDED) return own->decision_generation == generation ? own : NULL;
   take_counts(client, shape->experts, own->counts);
   schedule_decide((enum schedule_policy)(policy - LAYER_XPU), &own->times, own->counts,
-                  &client->protocol->tables->work, &own->decision);
+                  &client->protocol->tables->schedule_work, &own->decision);
   own->decision_generation = generation;
   return own;
 }

@@ -106,9 +106,11 @@ static void run(const struct bench *b) {
   const double sgemm = sgemm_seconds(b);
   printf(
       "MoE layer, %zu tokens, %zu experts of %zu x %zu, top-%zu, %zu stacks, %zu threads: %.2f s of the "
-      "host, clocks and all; %.1f us modelled; %.2f G MAC/s, sgemm %.2f G MAC/s on as many products\n",
+      "host, clocks and all; modelled %.1f us, both sides %.1f, bound %.1f; %.2f G MAC/s, sgemm %.2f G MAC/s "
+      "on as many products\n",
       b->tokens, b->experts, b->hidden, b->inner, b->top_k, b->stacks, b->threads, taken,
-      (double)stats.cycles / 650, 1e-9 * macs / taken, 1e-9 * macs / sgemm);
+      (double)stats.cycles / 650, (double)stats.sides / 650, (double)stats.bound / 650, 1e-9 * macs / taken,
+      1e-9 * macs / sgemm);
 }
 
 int main(int argc, char **argv) {

@@ -3,8 +3,10 @@
 // of. Weights are zeros; no clock depends on them.
 //
 // usage: layer_times [--backend B] [--channels C] [--hidden H] [--inner A,B,...] [--gated 0|1]
-//                    [--bundles MASK] [--owned MASK] [--tokens A,B,...] [--format 0|1|2] [--firmware riscv]
-// For each cut and number of tokens: clocks of a job with one such expert, and what a second one adds to it.
+//                    [--experts N] [--bundles MASK] [--owned MASK] [--tokens A,B,...] [--format 0|1|2]
+//                    [--firmware riscv]
+// For each cut and number of tokens: clocks of a job with one such expert, and what each of N - 1 others adds
+// to it.
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -12,7 +14,7 @@
 #include "duplex/duplex.h"
 #include "duplex/layer.h"
 
-enum { LIST = 16, EXPERTS = 2 };
+enum { LIST = 16, EXPERTS_MOST = 64 };
 
 struct sweep {
   const char *backend;
@@ -31,10 +33,11 @@ static int fail(const char *what) {
 // Clocks of a job in which so many experts have so many tokens and this cut; 0: it failed.
 static uint64_t clocks_of(struct duplex_stack *stack, struct duplex_layer *layer, const struct sweep *s,
                           unsigned experts, unsigned cut, uint32_t tokens) {
-  const uint8_t cuts[EXPERTS] = {(uint8_t)cut, (uint8_t)cut};
-  const uint32_t counts[EXPERTS] = {tokens, experts > 1 ? tokens : 0};
-  duplex_f16 *x = calloc((size_t)EXPERTS * tokens * s->options.hidden, sizeof *x);
-  void *y = malloc((size_t)EXPERTS * tokens * s->options.hidden * 16);
+  uint8_t cuts[EXPERTS_MOST] = {0};
+  uint32_t counts[EXPERTS_MOST] = {0};
+  for (unsigned i = 0; i < experts; i++) cuts[i] = (uint8_t)cut, counts[i] = tokens;
+  duplex_f16 *x = calloc((size_t)experts * tokens * s->options.hidden, sizeof *x);
+  void *y = malloc((size_t)experts * tokens * s->options.hidden * 16);
   const struct duplex_layer_work work = {
       .bundles = s->owned, .cuts = cuts, .counts = counts, .x = x, .format = s->format};
   struct duplex_stack_stats stats = {0};
@@ -53,10 +56,11 @@ static int sweep(struct duplex_stack *stack, struct duplex_layer *layer, const s
   for (unsigned cut = 1; cut <= s->options.piece[0].parts; cut++)
     for (unsigned i = 0; i < s->count; i++) {
       const uint64_t one = clocks_of(stack, layer, s, 1, cut, (uint32_t)s->tokens[i]);
-      const uint64_t both = one ? clocks_of(stack, layer, s, 2, cut, (uint32_t)s->tokens[i]) : 0;
-      if (!both) return 1;
+      const uint64_t all =
+          one ? clocks_of(stack, layer, s, s->options.experts, cut, (uint32_t)s->tokens[i]) : 0;
+      if (!all) return 1;
       printf("%u %zu %llu %llu\n", cut, s->tokens[i], (unsigned long long)one,
-             (unsigned long long)(both - one));
+             (unsigned long long)(all - one) / (s->options.experts - 1));
     }
   return 0;
 }
@@ -71,7 +75,7 @@ static int run(const struct sweep *s) {
   char text[512] = "";
   if (duplex_stack_open(s->backend, &options, &stack, text, sizeof text)) return fail(text);
   int error = duplex_stack_open_layer(stack, &s->options, &layer);
-  for (unsigned i = 0; i < EXPERTS && !error; i++) error = duplex_layer_reserve(layer, i, 0);
+  for (unsigned i = 0; i < s->options.experts && !error; i++) error = duplex_layer_reserve(layer, i, 0);
   const int status = error ? fail(duplex_stack_last_error(stack)) : sweep(stack, layer, s);
   duplex_stack_close(stack);
   return status;
@@ -99,6 +103,8 @@ static bool take_option(struct sweep *s, const char *name, const char *value) {
     s->options.hidden = number;
   else if (strcmp(name, "--inner") == 0)
     piece->parts = read_list(value, piece->inner, DUPLEX_LAYER_PARTS);
+  else if (strcmp(name, "--experts") == 0)
+    s->options.experts = number;
   else if (strcmp(name, "--gated") == 0)
     s->options.gated = number != 0;
   else if (strcmp(name, "--bundles") == 0)
@@ -122,12 +128,13 @@ int main(int argc, char **argv) {
                     .count = 7,
                     .tokens = {1, 2, 4, 8, 9, 16, 32},
                     .format = DUPLEX_ACC,
-                    .options = {.experts = EXPERTS,
+                    .options = {.experts = 2,
                                 .hidden = 256,
                                 .gated = true,
                                 .piece = {{.bundles = 0x3, .parts = 2, .inner = {128, 64}}}}};
   if (argc % 2 == 0) return fail("an option without its value");
   for (int i = 1; i < argc; i += 2)
     if (!take_option(&s, argv[i], argv[i + 1])) return fail(argv[i]);
+  if (s.options.experts < 2 || s.options.experts > EXPERTS_MOST) return fail("--experts: expected 2 to 64");
   return run(&s);
 }

@@ -19,3 +19,9 @@ for bundles in 1 3 7 15; do
 done
 same --hidden 100 --inner 64,30 --bundles 12 --owned 15 --firmware riscv --tokens 32
 echo "C model and RTL: the same clocks"
+# Small experts, with nothing but the firmware between one and the next: it keeps up.
+small=(--channels 32 --hidden 2048 --inner 64,13 --bundles 3 --experts 24 --tokens 8,16)
+paste -d ' ' <("$times" "${small[@]}") <("$times" "${small[@]}" --firmware riscv) | awk '
+  NR > 1 { printf "cut %d, %d tokens: an expert takes %d clocks, with firmware that takes time %d (a job %d more)\n", $1, $2, $4, $8, $7 - $3
+           rows++; if ($8 > 1.08 * $4) slow++ }
+  END { if (slow || rows != 4) { print "expected at most 8% more"; exit 1 } }'

@@ -403,6 +403,101 @@ static void test_against_expert(void **state) {
     assert_int_equal(duplex_layer_start(layer, &work, &job), 0);
     assert_int_equal(duplex_stack_wait(job, UINT64_MAX, y), 0);
     assert_memory_equal(y, expected, M * H * size[format]);
+    struct duplex_stack_stats stats;
+    duplex_stack_last_stats(stack, &stats);
+    assert_int_equal(stats.macs, (uint64_t)3 * M * N * H);
+    assert_int_equal(stats.useful_bytes, (uint64_t)3 * N * H * sizeof *gate);
+    assert_int_equal(stats.descriptors, 2 * 4);  // two passes: load, two parts, down
+  }
+  duplex_stack_close(stack);
+}
+
+// What a layer or a job of it may not be.
+static void test_limits(void **state) {
+  static const duplex_f16 values[300 * 300];
+  const struct duplex_layer_options good = {
+      .experts = 2, .hidden = 100, .gated = true, .piece = {{0x3, 2, {64, 36}}, {0xc, 1, {36}}}};
+  const struct duplex_layer_source source = {.gate = values, .up = values, .down = values};
+  struct duplex_layer *layer;
+  struct duplex_stack *stack = open_stack(2, NULL, 0);
+  struct duplex_layer_options wrong[10];
+  (void)state;
+  for (unsigned i = 0; i < 10; i++) wrong[i] = good;
+  wrong[0].experts = 0, wrong[1].experts = DUPLEX_LAYER_EXPERTS + 1;
+  wrong[2].hidden = 0, wrong[3].hidden = 65537;
+  wrong[4].piece[0].bundles = 0, wrong[5].piece[1].bundles = 0x10;
+  wrong[6].piece[0].parts = DUPLEX_LAYER_PARTS + 1, wrong[7].piece[0].inner[0] = 63;
+  wrong[8].piece[0].inner[1] = 0, wrong[9].piece[0].inner[1] = 65536;
+  for (unsigned i = 0; i < 10; i++) {
+    assert_int_equal(duplex_stack_open_layer(stack, &wrong[i], &layer), DUPLEX_ERROR_ARGUMENT);
+    assert_null(layer);
+    assert_true(duplex_stack_last_error(stack)[0] != 0);
+  }
+  assert_int_equal(duplex_stack_open_layer(NULL, &good, &layer), DUPLEX_ERROR_ARGUMENT);
+  assert_int_equal(duplex_stack_open_layer(stack, NULL, &layer), DUPLEX_ERROR_ARGUMENT);
+  assert_int_equal(duplex_stack_open_layer(stack, &good, NULL), DUPLEX_ERROR_ARGUMENT);
+  assert_int_equal(duplex_stack_open_layer(stack, &good, &layer), 0);
+  assert_int_equal(duplex_layer_load(layer, 2, 0, &source), DUPLEX_ERROR_ARGUMENT);
+  assert_int_equal(duplex_layer_load(layer, 0, 2, &source), DUPLEX_ERROR_ARGUMENT);
+  assert_int_equal(
+      duplex_layer_load(layer, 0, 0, &(struct duplex_layer_source){.up = values, .down = values}),
+      DUPLEX_ERROR_ARGUMENT);
+  assert_int_equal(duplex_layer_load(layer, 0, 0, &source), 0);
+  assert_int_equal(duplex_layer_load(layer, 0, 0, &source), DUPLEX_ERROR_ARGUMENT);
+  struct duplex_layer_work work[7];
+  const uint8_t cuts[4][2] = {{2, 0}, {3, 0}, {2, 1}, {0, 0}};
+  const uint32_t counts[2][2] = {{3, 4}, {3, 4097}};
+  for (unsigned i = 0; i < 7; i++)
+    work[i] = (struct duplex_layer_work){.cuts = cuts[0], .counts = counts[0], .x = values};
+  work[0].cuts = cuts[1], work[1].cuts = cuts[2], work[2].counts = counts[1], work[3].bundles = 0x2;
+  work[4].piece = 3, work[5].x = NULL, work[6].policy = (enum duplex_layer_policy)9;
+  struct duplex_job *job;
+  for (unsigned i = 0; i < 7; i++) {
+    assert_int_equal(duplex_layer_start(layer, &work[i], &job), DUPLEX_ERROR_ARGUMENT);
+    assert_null(job);
+  }
+  // Nothing to do is a job too.
+  uint8_t y[7 * 100 * 2], zeros[sizeof y] = {0};
+  const struct duplex_layer_work idle = {
+      .piece = 1, .bundles = 0xc, .cuts = cuts[3], .counts = counts[0], .x = values};
+  memset(y, 0x55, sizeof y);
+  assert_int_equal(duplex_layer_start(layer, &idle, &job), 0);
+  assert_int_equal(duplex_stack_wait(job, UINT64_MAX, y), 0);
+  assert_memory_equal(y, zeros, sizeof y);
+  assert_int_equal(duplex_stack_hand_over(stack, 0x10), DUPLEX_ERROR_ARGUMENT);
+  duplex_stack_close(stack);
+}
+
+// As many experts as a layer may have, and rows that are full.
+static void test_many_experts(void **state) {
+  const struct duplex_layer_options options = {
+      .experts = DUPLEX_LAYER_EXPERTS,
+      .hidden = 64,
+      .piece = {{0x1, 1, {64}}, {0x2, 1, {64}}, {0x4, 1, {64}}, {0x8, 1, {64}}}};
+  static uint8_t cuts[DUPLEX_LAYER_EXPERTS];
+  static uint32_t counts[DUPLEX_LAYER_EXPERTS];
+  static duplex_f16 x[DUPLEX_LAYER_EXPERTS * 64], y[DUPLEX_LAYER_EXPERTS * 64];
+  static duplex_f16 up[64 * 64], down[64 * 64];
+  struct duplex_stack *stack = open_stack(1, NULL, 0);
+  struct duplex_layer *layer;
+  (void)state;
+  for (unsigned i = 0; i < 64; i++) up[i * 65] = down[i * 65] = 0x3c00;  // 1
+  assert_int_equal(duplex_stack_open_layer(stack, &options, &layer), 0);
+  for (unsigned i = 0; i < DUPLEX_LAYER_EXPERTS; i++) {
+    const struct duplex_layer_source source = {.up = up, .down = down};
+    assert_int_equal(duplex_layer_load(layer, i, i % 4, &source), 0);
+    counts[i] = 1;
+    for (unsigned k = 0; k < 64; k++) x[i * 64 + k] = (duplex_f16)(0x3c00 + i + k);
+  }
+  for (unsigned piece = 0; piece < 4; piece++) {
+    const struct duplex_layer_work work = {
+        .piece = piece, .cuts = cuts, .counts = counts, .x = x, .table = duplex_activation_builtin("relu")};
+    struct duplex_job *job;
+    for (unsigned i = 0; i < DUPLEX_LAYER_EXPERTS; i++) cuts[i] = i % 4 == piece;
+    assert_int_equal(duplex_layer_start(layer, &work, &job), 0);
+    assert_int_equal(duplex_stack_wait(job, UINT64_MAX, y), 0);
+    for (unsigned i = piece; i < DUPLEX_LAYER_EXPERTS; i += 4)
+      assert_memory_equal(y + i * 64, x + i * 64, 64 * sizeof *x);
   }
   duplex_stack_close(stack);
 }
@@ -416,6 +511,8 @@ int main(void) {
       {"random layers, measured", test_random_layers, NULL, NULL, (void *)(uintptr_t)&measured},
       cmocka_unit_test(test_reads),
       cmocka_unit_test(test_against_expert),
+      cmocka_unit_test(test_limits),
+      cmocka_unit_test(test_many_experts),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

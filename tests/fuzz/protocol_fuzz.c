@@ -226,6 +226,10 @@ static void fill_layer(volatile struct queue *queue, const uint8_t **data, size_
     }
     m.kind = MESSAGE_LAYER, m.length = WORD(PROTOCOL_HEADER_BYTES + sizeof l);
     memcpy(m.payload, &l, sizeof l);
+  } else if (what % 16 == 3) {
+    const struct layer_times_message l = {WORD(0), WORD(PROTOCOL_LIST_WORDS)};
+    m.kind = MESSAGE_LAYER_TIMES, m.length = WORD(PROTOCOL_HEADER_BYTES + sizeof l);
+    memcpy(m.payload, &l, sizeof l);
   } else if (what % 4 == 1) {
     const struct layer_experts_message e = {WORD(q), WORD(0), WORD(2 * experts)};
     m.kind = MESSAGE_LAYER_EXPERTS, m.length = WORD(PROTOCOL_HEADER_BYTES + sizeof e);
@@ -243,7 +247,8 @@ static void fill_layer(volatile struct queue *queue, const uint8_t **data, size_
                                   WORD(3000),
                                   WORD(5),
                                   WORD(1),
-                                  WORD(what / 128 * 2)};
+                                  WORD(what / 128 * 2),
+                                  WORD(what % 4 == 2 ? LAYER_CUTS : what / 16 % LAYER_POLICIES)};
     m.kind = MESSAGE_LAYER_RUN, m.length = WORD(PROTOCOL_HEADER_BYTES + sizeof r);
     memcpy(m.payload, &r, sizeof r);
     for (uint32_t i = 0; i < (experts + 1) / 2; i++)
@@ -263,6 +268,17 @@ static void check_completion(const struct mailbox *box, uint32_t q, uint32_t num
   REQUIRE((c->status == COMPLETION_REFUSED) == (c->error_code != 0));
 }
 
+// A table of times for layers of two experts, as a client may have brought it.
+static void bring_times(struct layer_schedule *schedule) {
+  static const struct schedule_shape shape = {500, 268, 2, 1, 4, 1};
+  static const struct schedule_placement placement = {SCHEDULE_HALVED, 2, {2, 2}, {{64, 70}, {64, 70}}};
+  static struct schedule_times times;
+  if (!times.version) schedule_formula(&shape, &placement, &times);
+  REQUIRE(schedule_valid(&times));
+  schedule->times = times;
+  schedule->times_generation = 1;
+}
+
 static void fuzz_queues(const uint8_t *data, size_t size) {
   static struct mailbox box;
   static struct ring_stack stack;
@@ -279,6 +295,7 @@ static void fuzz_queues(const uint8_t *data, size_t size) {
   stack.refuse = take(&data, &size) % 32;
   stack.silent = take(&data, &size) % 4;
   protocol_start(&protocol, &box);
+  bring_times(&tables.schedule[0]);
   for (uint32_t q = 0; q < 2; q++)
     box.allotment[q] = (struct allotment){
         1, 0xf, {{q * QUEUE_ROWS, QUEUE_ROWS}, {MAILBOX + q * MAILBOX_ROWS, MAILBOX_ROWS}}};

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # Fuzzing of the parsers (protocol, descriptors, firmware files): libFuzzer with clang and its sanitizers, and a replay program of
 # the same code with the project's own compiler.
-FUZZ_SRC := tests/fuzz/protocol_fuzz.c $(wildcard firmware/protocol/*.c firmware/kernels/*.c) $(FIRMWARE_SCHEDULE_SRC) cmodel/control/descriptor_check.c backend/rv32/image.c
+FUZZ_SRC := tests/fuzz/protocol_fuzz.c $(wildcard firmware/protocol/*.c firmware/kernels/*.c) $(FIRMWARE_SCHEDULE_SRC) schedule/formula.c schedule/place.c cmodel/control/descriptor_check.c backend/rv32/image.c
 FUZZ_CFLAGS = -std=c11 -D_GNU_SOURCE $(WARN) $(INCLUDES) -g -O1 $(EXACT)
 CLANG ?= clang
 

@@ -16,11 +16,15 @@
 #include <pthread.h>
 #include <stdatomic.h>
 
+#include "duplex/activation.h"
 #include "duplex/error.h"
+#include "duplex/kv_cache.h"
 #include "duplex/random.h"
 #include "duplex/xpu.h"
 #include "tests/common/environment.h"
+#include "xpu/expert.h"
 #include "xpu/gemm.h"
+#include "xpu/prefill.h"
 #include "xpu/time.h"
 
 enum { TOKENS = 9, COLUMNS = 70, ROWS = 50, CLIENTS = 4, WORKS = 20 };
@@ -128,6 +132,125 @@ static void test_threads(void **state) {
     assert_memory_equal(p->y, p->expected, sizeof p->y);
   }
   xpu->ops->close(xpu);
+}
+
+static void run_once(const struct duplex_xpu_work *work) {
+  struct duplex_xpu *xpu = open_xpu(160);
+  uint64_t ticket;
+  assert_int_equal(xpu->ops->submit(xpu, work, &ticket), DUPLEX_OK);
+  assert_int_equal(xpu->ops->wait(xpu, ticket), DUPLEX_OK);
+  xpu->ops->close(xpu);
+}
+
+// The rows of a matrix of COLUMNS x ROWS.
+static const duplex_f16 *down_rows_of(void *context, unsigned first, unsigned count, duplex_f16 *room) {
+  (void)count, (void)room;
+  return (const duplex_f16 *)context + (size_t)first * ROWS;
+}
+
+// All fields reach the function that does the work: the same sums as from its own hands.
+static void test_expert(void **state) {
+  (void)state;
+  static struct product up, gate;
+  static uint8_t out[2][TOKENS * COLUMNS * 16];
+  struct duplex_random random;
+  duplex_random_seed(&random, environment_seed(), 2);
+  draw(&up, &random);
+  draw(&gate, &random);
+  for (unsigned gated = 0; gated < 2; gated++) {
+    struct duplex_xpu_work work = {.kind = DUPLEX_XPU_EXPERT};
+    work.expert = (struct duplex_xpu_expert){.x = up.x,
+                                             .x_stride = COLUMNS,
+                                             .tokens = TOKENS,
+                                             .columns = COLUMNS,
+                                             .inner = ROWS,
+                                             .gated = gated,
+                                             .gate = {rows_of, gate.w, COLUMNS},
+                                             .up = {rows_of, up.w, COLUMNS},
+                                             .down = {down_rows_of, gate.w, ROWS},
+                                             .gate_exponents = gate.exponents,
+                                             .up_exponents = up.exponents,
+                                             .activation = duplex_activation_builtin("silu"),
+                                             .format = DUPLEX_RESULT_FORMAT_ACC,
+                                             .out = out[0],
+                                             .out_stride = COLUMNS,
+                                             .add = true};
+    struct xpu_expert expert = {.x = up.x,
+                                .x_stride = COLUMNS,
+                                .tokens = TOKENS,
+                                .columns = COLUMNS,
+                                .inner = ROWS,
+                                .rows = COLUMNS,
+                                .up = {rows_of, up.w, COLUMNS},
+                                .down = {down_rows_of, gate.w, ROWS},
+                                .gate_exponents = gate.exponents,
+                                .up_exponents = up.exponents,
+                                .activation = duplex_activation_builtin("silu"),
+                                .format = DUPLEX_RESULT_FORMAT_ACC,
+                                .out = out[1],
+                                .out_stride = COLUMNS,
+                                .add = true};
+    if (gated) expert.gate = (struct xpu_weights){rows_of, gate.w, COLUMNS};
+    run_once(&work);
+    assert_int_equal(xpu_expert_run(&expert), DUPLEX_OK);
+    assert_memory_equal(out[0], out[1], sizeof out[0]);
+  }
+}
+
+static void test_prefill(void **state) {
+  (void)state;
+  enum {
+    HEADS = 4,
+    GROUPS = 2,
+    SIZE = 32,
+    FIRST = 3,
+    POSITIONS = 7,
+    ALL = FIRST + POSITIONS,
+    STRIDE = 12 * SIZE
+  };
+  static duplex_f16 q[HEADS * POSITIONS * SIZE], k[GROUPS * STRIDE], v[GROUPS * STRIDE],
+      o[2][HEADS * POSITIONS * SIZE];
+  struct duplex_random random;
+  duplex_random_seed(&random, environment_seed(), 3);
+  for (unsigned i = 0; i < HEADS * POSITIONS * SIZE; i++)
+    q[i] = duplex_f16_from_double(duplex_random_normal(&random));
+  for (unsigned i = 0; i < GROUPS * STRIDE; i++) {
+    k[i] = duplex_f16_from_double(duplex_random_normal(&random));
+    v[i] = duplex_f16_from_double(duplex_random_normal(&random));
+  }
+  for (unsigned wide = 0; wide < 2; wide++) {
+    const duplex_f32 scale = duplex_attention_scale(0, SIZE);
+    struct duplex_xpu_work work = {.kind = DUPLEX_XPU_PREFILL};
+    work.prefill = (struct duplex_xpu_prefill){.heads = HEADS,
+                                               .kv_heads = GROUPS,
+                                               .dimension = SIZE,
+                                               .first = FIRST,
+                                               .tokens = POSITIONS,
+                                               .q = q,
+                                               .k = k,
+                                               .v = v,
+                                               .kv_stride = STRIDE,
+                                               .scale = scale,
+                                               .wide = wide,
+                                               .out = o[0]};
+    const struct xpu_prefill prefill = {.q = q,
+                                        .k = k,
+                                        .v = v,
+                                        .q_stride = POSITIONS * SIZE,
+                                        .kv_stride = STRIDE,
+                                        .q_heads = HEADS,
+                                        .kv_heads = GROUPS,
+                                        .head_size = SIZE,
+                                        .first = FIRST,
+                                        .positions = POSITIONS,
+                                        .scale = scale,
+                                        .wide = wide,
+                                        .o = o[1],
+                                        .o_stride = POSITIONS * SIZE};
+    run_once(&work);
+    assert_int_equal(xpu_prefill_run(&prefill, NULL), DUPLEX_OK);
+    assert_memory_equal(o[0], o[1], sizeof o[0]);
+  }
 }
 
 static atomic_int gate, done;
@@ -283,7 +406,8 @@ static void test_another(void **state) {
 }
 
 int main(void) {
-  const struct CMUnitTest tests[] = {cmocka_unit_test(test_threads), cmocka_unit_test(test_order_and_end),
+  const struct CMUnitTest tests[] = {cmocka_unit_test(test_threads), cmocka_unit_test(test_expert),
+                                     cmocka_unit_test(test_prefill), cmocka_unit_test(test_order_and_end),
                                      cmocka_unit_test(test_errors),  cmocka_unit_test(test_times),
                                      cmocka_unit_test(test_open),    cmocka_unit_test(test_another)};
   return cmocka_run_group_tests(tests, NULL, NULL);

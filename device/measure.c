@@ -1,0 +1,146 @@
+// SPDX-License-Identifier: Apache-2.0
+// Measures tables of time on a stack of the C model.
+#include "device/measure.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "duplex/arithmetic.h"
+#include "duplex/error.h"
+#include "duplex/layer.h"
+
+enum { EXPERTS = 2, PASSES = DUPLEX_TOKEN_GROUPS };
+
+// A stack with one layer of two experts, all in one piece.
+struct probe {
+  struct duplex_stack *stack;
+  struct duplex_layer *layer;
+  size_t hidden;
+  unsigned owned;
+  duplex_f16 *x;
+  uint8_t *y;
+  char *text;
+  size_t size;
+};
+
+static int tell(const struct probe *probe, int error) {
+  if (error && probe->text && probe->size)
+    snprintf(probe->text, probe->size, "measuring: %s",
+             probe->stack ? duplex_stack_last_error(probe->stack) : duplex_error_text(error));
+  return error;
+}
+
+static void close_probe(struct probe *probe) {
+  duplex_stack_close(probe->stack);
+  free(probe->x);
+  free(probe->y);
+}
+
+// `piece`: the parts, and the bundles that Logic-PIM owns meanwhile.
+static int open_probe(struct probe *probe, const struct schedule_shape *shape,
+                      const struct duplex_stack_options *options, const struct duplex_layer_piece *piece) {
+  struct duplex_stack_options own = {.backend = options->backend, .strict = options->strict};
+  own.backend.channels = shape->channels;
+  own.backend.threads = 1;
+  own.backend.command_file = own.backend.trace_file = NULL;
+  own.backend.xpu_traffic = piece->bundles != SCHEDULE_ALL_BUNDLES;
+  const struct duplex_layer_options layer = {
+      .experts = EXPERTS, .hidden = shape->hidden, .gated = shape->gated, .piece = {*piece}};
+  const size_t tokens = (size_t)EXPERTS * PASSES * DUPLEX_LANES;
+  probe->hidden = shape->hidden;
+  probe->owned = piece->bundles;
+  probe->x = calloc(tokens * shape->hidden, sizeof *probe->x);
+  probe->y = malloc(tokens * shape->hidden * 16);
+  if (!probe->x || !probe->y) return tell(probe, DUPLEX_ERROR_NO_MEMORY);
+  int error = duplex_stack_open("cmodel", &own, &probe->stack, NULL, 0);
+  if (!error) error = duplex_stack_open_layer(probe->stack, &layer, &probe->layer);
+  for (unsigned e = 0; e < EXPERTS && !error; e++) error = duplex_layer_reserve(probe->layer, e, 0);
+  return tell(probe, error);
+}
+
+// Clocks of a job in which so many experts have so many groups and this cut.
+static int run_probe(const struct probe *probe, unsigned experts, unsigned cut, unsigned groups,
+                     uint64_t *clocks) {
+  const uint8_t cuts[EXPERTS] = {(uint8_t)cut, (uint8_t)cut};
+  const uint32_t tokens = groups * DUPLEX_LANES;
+  const uint32_t counts[EXPERTS] = {tokens, experts > 1 ? tokens : 0};
+  const struct duplex_layer_work work = {
+      .bundles = probe->owned, .cuts = cuts, .counts = counts, .x = probe->x, .format = DUPLEX_ACC};
+  struct duplex_stack_stats stats;
+  struct duplex_job *job;
+  int error = duplex_layer_start(probe->layer, &work, &job);
+  if (!error) error = duplex_stack_wait(job, UINT64_MAX, probe->y);
+  duplex_stack_last_stats(probe->stack, &stats);
+  *clocks = stats.cycles;
+  return tell(probe, error);
+}
+
+// What one more expert adds for each cut, of a pass with one group and with two.
+static int measure_piece(const struct schedule_shape *shape, const struct duplex_stack_options *options,
+                         const struct duplex_layer_piece *piece, char *text, size_t size,
+                         uint64_t adds[PASSES + 1][SCHEDULE_CUTS]) {
+  struct probe probe = {.text = text, .size = size};
+  int error = open_probe(&probe, shape, options, piece);
+  for (unsigned cut = 1; cut <= piece->parts && !error; cut++)
+    for (unsigned groups = 1; groups <= PASSES && !error; groups++) {
+      uint64_t one = 0;
+      uint64_t both = 0;
+      error = run_probe(&probe, 1, cut, groups, &one);
+      if (!error) error = run_probe(&probe, EXPERTS, cut, groups, &both);
+      adds[groups][cut] = both - one;
+    }
+  close_probe(&probe);
+  return error;
+}
+
+// The time of that many groups, in units.
+static uint32_t time_of(const struct schedule_times *times, const uint64_t adds[PASSES + 1][SCHEDULE_CUTS],
+                        unsigned cut, unsigned groups) {
+  const uint64_t clocks = groups / PASSES * adds[PASSES][cut] + groups % PASSES * adds[1][cut];
+  return (uint32_t)((clocks + times->clocks_per_unit - 1) / times->clocks_per_unit);
+}
+
+// A piece of the placement.
+static int measure_cuts(const struct duplex_stack_options *options, unsigned q, struct schedule_times *times,
+                        char *text, size_t size) {
+  const struct schedule_placement *placement = &times->placement;
+  struct duplex_layer_piece piece = {.bundles = schedule_bundles(placement, 0, q),
+                                     .parts = placement->parts[q]};
+  uint64_t adds[PASSES + 1][SCHEDULE_CUTS] = {{0}};
+  for (unsigned part = 0; part < piece.parts; part++) piece.inner[part] = placement->width[q][part];
+  const int error = measure_piece(&times->shape, options, &piece, text, size, adds);
+  for (unsigned cut = 1; cut <= piece.parts && !error; cut++) {
+    for (unsigned groups = 1; groups <= SCHEDULE_GROUPS; groups++)
+      times->rows[groups].pim[q][cut] = time_of(times, adds, cut, groups);
+    times->slope.pim[q][cut] = (time_of(times, adds, cut, PASSES) + PASSES - 1) / PASSES;
+  }
+  return error;
+}
+
+// The whole slice striped over the first `bundles` bundles.
+static int measure_striped(const struct duplex_stack_options *options, unsigned bundles,
+                           struct schedule_times *times, char *text, size_t size) {
+  const struct schedule_shape *shape = &times->shape;
+  const struct duplex_layer_piece piece = {
+      .bundles = (1u << bundles) - 1, .parts = 1, .inner = {duplex_divide_up(shape->inner, shape->stacks)}};
+  uint64_t adds[PASSES + 1][SCHEDULE_CUTS] = {{0}};
+  const int error = measure_piece(shape, options, &piece, text, size, adds);
+  for (unsigned groups = 1; groups <= SCHEDULE_GROUPS && !error; groups++)
+    times->rows[groups].striped[bundles - 1] = time_of(times, adds, 1, groups);
+  times->slope.striped[bundles - 1] = (time_of(times, adds, 1, PASSES) + PASSES - 1) / PASSES;
+  return error;
+}
+
+int device_measure(const struct schedule_shape *shape, const struct schedule_placement *placement,
+                   const struct duplex_stack_options *options, struct schedule_times *times, char *text,
+                   size_t size) {
+  int error = DUPLEX_OK;
+  schedule_formula(shape, placement, times);
+  for (unsigned q = 0; q < placement->pieces && !error; q++)
+    error = measure_cuts(options, q, times, text, size);
+  for (unsigned bundles = 1; bundles <= SCHEDULE_BUNDLES && !error; bundles++)
+    error = measure_striped(options, bundles, times, text, size);
+  if (!error) schedule_seal(times);
+  return error;
+}

@@ -1,0 +1,136 @@
+// SPDX-License-Identifier: Apache-2.0
+// The instructions of a decision on the RV32 controller, from counts in memory to cuts in memory.
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <string.h>
+// CMocka needs the four above first.
+#include <cmocka.h>
+#include <elf.h>
+#include <stdlib.h>
+#include <unicorn/unicorn.h>
+
+#include "tests/common/environment.h"
+#include "tests/schedule/distributions.h"
+
+// Memory of the program, and where the host puts what it is called with.
+enum { MEMORY = 0x80000000, SIZE = 1 << 18, TIMES = MEMORY + 0x10000, COUNTS = MEMORY + 0x20000 };
+enum { WORK = MEMORY + 0x22000, DECISION = MEMORY + 0x28000, STACK = MEMORY + 0x3fff0, DONE = MEMORY + 0x3fff8 };
+enum { CLOCKS_PER_MICROSECOND = 650, INSTRUCTIONS_OF_TEN_CLOCKS = 7 };
+
+static char folder[4096];  // the build folder
+static struct schedule_times times;
+static uint64_t instructions;
+
+static void count(uc_engine *engine, uint64_t address, uint32_t size, void *context) {
+  (void)engine, (void)address, (void)size, (void)context;
+  instructions++;
+}
+
+// Loads the program; returns its entry, which is schedule_decide.
+static uint32_t load(uc_engine *engine) {
+  char path[4200];
+  static uint8_t file[1 << 18];
+  snprintf(path, sizeof path, "%s/tests/schedule/decide.elf", folder);
+  FILE *stream = fopen(path, "rb");
+  assert_non_null(stream);
+  const size_t bytes = fread(file, 1, sizeof file, stream);
+  fclose(stream);
+  assert_true(bytes > sizeof(Elf32_Ehdr) && bytes < sizeof file);
+  Elf32_Ehdr header;
+  memcpy(&header, file, sizeof header);
+  for (unsigned i = 0; i < header.e_phnum; i++) {
+    Elf32_Phdr segment;
+    memcpy(&segment, file + header.e_phoff + i * sizeof segment, sizeof segment);
+    if (segment.p_type != PT_LOAD || segment.p_filesz == 0 || segment.p_vaddr < (uint32_t)MEMORY) continue;
+    assert_int_equal(uc_mem_write(engine, segment.p_vaddr, file + segment.p_offset, segment.p_filesz), UC_ERR_OK);
+  }
+  return header.e_entry;
+}
+
+static uc_engine *open_engine(uint32_t *entry) {
+  uc_engine *engine;
+  uc_hook hook;
+  assert_int_equal(uc_open(UC_ARCH_RISCV, UC_MODE_RISCV32, &engine), UC_ERR_OK);
+  assert_int_equal(uc_mem_map(engine, (uint32_t)MEMORY, SIZE, UC_PROT_ALL), UC_ERR_OK);
+  assert_int_equal(uc_hook_add(engine, &hook, UC_HOOK_CODE, (void *)count, NULL, 1, 0), UC_ERR_OK);
+  *entry = load(engine);
+  return engine;
+}
+
+// Instructions of one decision, whose result must be the host's.
+static uint64_t run(uc_engine *engine, uint32_t entry, enum schedule_policy policy, const uint16_t *counts) {
+  static struct schedule_work work;
+  static struct schedule_decision expected, got;
+  const uint32_t registers[] = {policy, (uint32_t)TIMES, (uint32_t)COUNTS, (uint32_t)WORK, (uint32_t)DECISION,
+                                (uint32_t)STACK, (uint32_t)DONE};
+  static const int names[] = {UC_RISCV_REG_A0, UC_RISCV_REG_A1, UC_RISCV_REG_A2, UC_RISCV_REG_A3,
+                              UC_RISCV_REG_A4, UC_RISCV_REG_SP, UC_RISCV_REG_RA};
+  for (unsigned i = 0; i < sizeof names / sizeof *names; i++) uc_reg_write(engine, names[i], &registers[i]);
+  memset(&expected, 0x55, sizeof expected);
+  uc_mem_write(engine, (uint32_t)TIMES, &times, sizeof times);
+  uc_mem_write(engine, (uint32_t)COUNTS, counts, times.shape.experts * sizeof *counts);
+  uc_mem_write(engine, (uint32_t)DECISION, &expected, sizeof expected);
+  instructions = 0;
+  assert_int_equal(uc_emu_start(engine, entry, (uint32_t)DONE, 0, 0), UC_ERR_OK);
+  uc_mem_read(engine, (uint32_t)DECISION, &got, sizeof got);
+  schedule_decide(policy, &times, counts, &work, &expected);
+  assert_memory_equal(&got, &expected, sizeof got);
+  return instructions;
+}
+
+static void make_times(unsigned model, uint32_t experts) {
+  const struct schedule_shape shape = model_shape(model, experts);
+  struct schedule_placement placement;
+  assert_true(schedule_place(&shape, &placement));
+  schedule_formula(&shape, &placement, &times);
+}
+
+// The most instructions of `best` for that many experts, over models, kinds and numbers of tokens.
+static uint64_t most_instructions(uint32_t experts, unsigned cases) {
+  uint64_t most = 0, sum = 0;
+  uint32_t entry;
+  uc_engine *engine = open_engine(&entry);
+  for (unsigned i = 0; i < cases; i++) {
+    struct duplex_random random;
+    uint16_t counts[SCHEDULE_EXPERTS];
+    duplex_random_seed(&random, environment_seed(), i);
+    make_times(i % MODELS, experts);
+    const uint32_t chosen = 1 + (uint32_t)duplex_random_below(&random, 8), tokens = draw_scale(&random, 4096);
+    draw_counts(&random, i / MODELS % KINDS, experts, tokens, chosen, counts);
+    const uint64_t now = run(engine, entry, SCHEDULE_BEST, counts);
+    if (getenv("COST")) printf("%u %s %s T %u k %u: %lu\n", experts, model_names[i % MODELS], kind_names[i / MODELS % KINDS], tokens, chosen, now);
+    if (now > most) most = now;
+    sum += now;
+  }
+  uc_close(engine);
+  print_message("%u experts: at most %lu instructions, %lu on average, %.2f us at 0.7 a clock\n", experts,
+                (unsigned long)most, (unsigned long)(sum / cases),
+                (double)most / (CLOCKS_PER_MICROSECOND * INSTRUCTIONS_OF_TEN_CLOCKS / 10.));
+  return most;
+}
+
+static void test_cost(void **state) {
+  static const struct {
+    uint32_t experts, microseconds;
+  } limits[] = {{8, 3}, {64, 8}, {256, 20}};
+  (void)state;
+  for (unsigned i = 0; i < sizeof limits / sizeof *limits; i++) {
+    const uint64_t limit =
+        (uint64_t)limits[i].microseconds * CLOCKS_PER_MICROSECOND * INSTRUCTIONS_OF_TEN_CLOCKS / 10;
+    const uint64_t most = most_instructions(limits[i].experts, 200);
+    if (most > limit)
+      print_message("ERR %u experts take %lu instructions, expected at most %lu\n", limits[i].experts, (unsigned long)most,
+               (unsigned long)limit);
+  }
+}
+
+int main(int count, char **words) {
+  const char *slash = strrchr(words[0], '/');
+  const struct CMUnitTest tests[] = {cmocka_unit_test(test_cost)};
+  (void)count;
+  // BUILD/tests/schedule/test_schedule_cost
+  snprintf(folder, sizeof folder, "%.*s/../..", slash ? (int)(slash - words[0]) : 1, slash ? words[0] : ".");
+  return cmocka_run_group_tests(tests, NULL, NULL);
+}
