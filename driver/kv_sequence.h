@@ -13,8 +13,8 @@ int kv_reserve(struct duplex_sequence *sequence, unsigned layer, size_t position
 int kv_fetch(const struct duplex_sequence *sequence, unsigned layer, uint32_t head, duplex_f16 *k,
              duplex_f16 *v, size_t positions);
 
-// A move in two steps, so that several sequences move together or not at all: a copy in the KV spaces (with an
-// error *copy is NULL), whose pages the sequence then has instead of its own.
+// A move in two steps, so that several sequences move together or not at all: a copy in the KV spaces (with
+// an error *copy is NULL), whose pages the sequence then has instead of its own.
 int kv_copy_to_spaces(const struct duplex_sequence *sequence, struct duplex_sequence **copy);
 void kv_take_place(struct duplex_sequence *sequence, struct duplex_sequence *copy);
 

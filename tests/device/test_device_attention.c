@@ -199,9 +199,90 @@ static void test_prefill_is_decode(void **state) {
   }
 }
 
+// A move reads and writes all bytes by a path of 32 bytes a clock, and no more than a row set of a block
+// beside them.
+static void test_move_takes_time(void **state) {
+  (void)state;
+  enum { POSITIONS = 2048, SIZE = 128, BYTES = POSITIONS * SIZE * 2 * 2 };
+  const struct duplex_device_options options = {.stacks = 1, .stack.backend.channels = 1};
+  const struct duplex_device_kv_options kv_options = {
+      .heads = 1, .head_size = SIZE, .pages = PAGES, .prefill_pages = PAGES};
+  struct duplex_device *device = open_device("cmodel", &options);
+  struct duplex_device_kv *kv;
+  struct duplex_device_sequence *sequence;
+  uint64_t clocks;
+  duplex_f16 *values = new_values(POSITIONS * SIZE);
+  must(device, duplex_device_open_kv(device, &kv_options, &kv));
+  must(device, duplex_device_begin_sequence(kv, DUPLEX_KV_PREFILL, POSITIONS, &sequence));
+  must(device, duplex_device_append(sequence, 0, values, values, POSITIONS));
+  must(device, duplex_device_move_sequence(sequence, &clocks));
+  assert_true(clocks >= 2 * BYTES / 32 && clocks < 3 * BYTES / 32);
+  must(device, duplex_device_move_sequence(sequence, &clocks));
+  assert_int_equal(clocks, 0);
+  free(values);
+  duplex_device_close(device);
+}
+
+// Of the pairs in the KV spaces no stack has two more than another, also when some of them have moved there
+// and others were freed.
+static void test_balance(void **state) {
+  (void)state;
+  enum { STACKS = 5, HEADS = 8, SEQUENCES = 31 };
+  const struct duplex_device_options options = {.stacks = STACKS, .stack.backend.channels = 1};
+  const struct duplex_device_kv_options kv_options = {.heads = HEADS, .head_size = 16};
+  struct duplex_device *device = open_device("cmodel", &options);
+  struct duplex_device_kv *kv;
+  struct duplex_device_sequence *sequence[SEQUENCES];
+  unsigned pairs[STACKS] = {0};
+  must(device, duplex_device_open_kv(device, &kv_options, &kv));
+  for (unsigned i = 0; i < SEQUENCES; i++) {
+    const bool moves = i % 7 == 1;
+    must(device,
+         duplex_device_begin_sequence(kv, moves ? DUPLEX_KV_PREFILL : DUPLEX_KV_SPACES, 2048, &sequence[i]));
+    if (moves) must(device, duplex_device_move_sequence(sequence[i], NULL));
+    if (i % 5 || i == 0) continue;
+    must(device, duplex_device_free_sequence(sequence[i]));
+    must(device, duplex_device_begin_sequence(kv, DUPLEX_KV_SPACES, 2048, &sequence[i]));
+  }
+  for (unsigned i = 0; i < SEQUENCES; i++)
+    for (unsigned head = 0; head < HEADS; head++) pairs[duplex_device_sequence_stack(sequence[i], head)]++;
+  for (unsigned i = 1; i < STACKS; i++) assert_in_range(pairs[i] + 1 - pairs[0], 0, 2);
+  assert_int_equal(duplex_device_sequence_stack(sequence[0], HEADS), DUPLEX_STACKS_MOST);
+  duplex_device_close(device);
+}
+
+// Sequences that have moved count where they are now, and no longer where they were.
+static void test_balance_after_moves(void **state) {
+  (void)state;
+  enum { STACKS = 5, MOVED = 2, BEGUN = 8 };
+  const struct duplex_device_options options = {.stacks = STACKS, .stack.backend.channels = 1};
+  const struct duplex_device_kv_options kv_options = {.heads = 1, .head_size = 16};
+  struct duplex_device *device = open_device("cmodel", &options);
+  struct duplex_device_kv *kv;
+  struct duplex_device_sequence *prompt[STACKS], *sequence;
+  unsigned pairs[STACKS] = {0};
+  must(device, duplex_device_open_kv(device, &kv_options, &kv));
+  for (unsigned i = 0; i < STACKS; i++)
+    must(device, duplex_device_begin_sequence(kv, DUPLEX_KV_PREFILL, 100, &prompt[i]));
+  for (unsigned i = 0; i < MOVED; i++) {
+    must(device, duplex_device_move_sequence(prompt[i], NULL));
+    pairs[duplex_device_sequence_stack(prompt[i], 0)]++;
+  }
+  for (unsigned i = 0; i < BEGUN; i++) {
+    must(device, duplex_device_begin_sequence(kv, DUPLEX_KV_SPACES, 100, &sequence));
+    pairs[duplex_device_sequence_stack(sequence, 0)]++;
+  }
+  for (unsigned i = 0; i < STACKS; i++) assert_int_equal(pairs[i], (MOVED + BEGUN) / STACKS);
+  must(device, duplex_device_begin_sequence(kv, DUPLEX_KV_PREFILL, 100, &sequence));
+  assert_true(duplex_device_sequence_stack(sequence, 0) < MOVED);
+  duplex_device_close(device);
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {cmocka_unit_test(test_random_stages),
-                                     cmocka_unit_test(test_prefill_is_decode)};
+                                     cmocka_unit_test(test_prefill_is_decode),
+                                     cmocka_unit_test(test_move_takes_time), cmocka_unit_test(test_balance),
+                                     cmocka_unit_test(test_balance_after_moves)};
   printf("seed %llu\n", (unsigned long long)environment_seed());
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -212,6 +212,58 @@ static void test_full_spaces(void **state) {
   free(values);
 }
 
+// Room that one sequence of a batch has taken is given back if another has none.
+static void test_batch_gives_back(void **state) {
+  struct good *good = *state;
+  struct duplex_device *device = good->stage.device;
+  const struct duplex_device_kv_options options = {
+      .heads = 3, .head_size = 32, .page_positions = 64, .pages = 3};
+  struct duplex_device_kv *kv;
+  struct duplex_device_sequence *batch[2], *third;
+  duplex_f16 *values = new_values(3 * 256 * 32);
+  must(device, duplex_device_open_kv(device, &options, &kv));
+  must(device, duplex_device_begin_sequence(kv, DUPLEX_KV_SPACES, 64, &batch[0]));
+  must(device, duplex_device_begin_sequence(kv, DUPLEX_KV_SPACES, 192, &batch[1]));
+  must(device, duplex_device_append(batch[0], 0, values, values, 64));
+  must(device, duplex_device_append(batch[1], 0, values, values, 192));
+  const struct duplex_device_attention step = {.q_heads = 3,
+                                               .decode = {batch, 2, values, values, values, values + 4096}};
+  check_refused(good, duplex_device_attention(kv, &step), DUPLEX_ERROR_OUT_OF_SPACE, "1 were asked for");
+  assert_int_equal(duplex_device_sequence_length(batch[0], 0), 64);
+  must(device, duplex_device_begin_sequence(kv, DUPLEX_KV_SPACES, 128, &third));
+  must(device, duplex_device_append(third, 0, values, values, 128));
+  must(device, duplex_device_close_kv(kv));
+  free(values);
+}
+
+// A move that fails on one stack gives back what it had taken on another.
+static void test_move_gives_back(void **state) {
+  (void)state;
+  const struct duplex_device_options options = {.stacks = 3, .stack.backend.channels = 1};
+  const struct duplex_device_kv_options kv_options = {
+      .heads = 2, .head_size = 32, .page_positions = 64, .pages = 2, .prefill_pages = 2};
+  struct duplex_device *device = open_device("cmodel", &options);
+  struct duplex_device_kv *kv;
+  struct duplex_device_sequence *first, *prompt, *second, *third;
+  duplex_f16 *values = new_values(2 * 128 * 32);
+  must(device, duplex_device_open_kv(device, &kv_options, &kv));
+  must(device, duplex_device_begin_sequence(kv, DUPLEX_KV_SPACES, 128, &first));
+  must(device, duplex_device_append(first, 0, values, values, 128));
+  must(device, duplex_device_begin_sequence(kv, DUPLEX_KV_PREFILL, 100, &prompt));
+  must(device, duplex_device_append(prompt, 0, values, values, 100));
+  assert_int_equal(duplex_device_sequence_stack(prompt, 0), 2);
+  assert_int_equal(duplex_device_sequence_stack(prompt, 1), 0);
+  assert_int_equal(duplex_device_move_sequence(prompt, NULL), DUPLEX_ERROR_OUT_OF_SPACE);
+  must(device, duplex_device_free_sequence(first));
+  must(device, duplex_device_begin_sequence(kv, DUPLEX_KV_SPACES, 64, &second));
+  must(device, duplex_device_append(second, 0, values, values, 64));
+  must(device, duplex_device_begin_sequence(kv, DUPLEX_KV_SPACES, 64, &third));
+  assert_int_equal(duplex_device_sequence_stack(third, 0), 2);
+  must(device, duplex_device_append(third, 0, values, values, 64));
+  free(values);
+  duplex_device_close(device);
+}
+
 // No room for queries beside pages that take the whole bundle.
 static void test_no_room_for_queries(void **state) {
   struct good *good = *state;
@@ -240,6 +292,8 @@ int main(void) {
       cmocka_unit_test_setup_teardown(test_sequences, make_good, free_good),
       cmocka_unit_test_setup_teardown(test_options, make_good, free_good),
       cmocka_unit_test_setup_teardown(test_full_spaces, make_good, free_good),
+      cmocka_unit_test_setup_teardown(test_batch_gives_back, make_good, free_good),
+      cmocka_unit_test(test_move_gives_back),
       cmocka_unit_test_setup_teardown(test_no_room_for_queries, make_good, free_good)};
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
