@@ -11,9 +11,9 @@
 static json_t *phases_json(const struct duplex_moe_stats *s) {
   json_t *list = json_array();
   for (unsigned i = 0; i < DUPLEX_PHASES; i++)
-    json_array_append_new(list, json_pack("{s:I, s:I, s:I}", "logic_pim_cycles", (json_int_t)s->logic_pim[i],
-                                          "xpu_read_cycles", (json_int_t)s->xpu_reads[i],
-                                          "xpu_arithmetic_cycles", (json_int_t)s->xpu_arithmetic[i]));
+    json_array_append_new(
+        list, json_pack("{s:I, s:I, s:I}", "logic_pim_cycles", (json_int_t)s->logic_pim[i], "xpu_read_cycles",
+                        (json_int_t)s->xpu_reads[i], "xpu_estimate_cycles", (json_int_t)s->xpu_estimate[i]));
   return list;
 }
 

@@ -13,10 +13,6 @@
 #define XPU_RATE_THOUSANDTHS 993u  // of 32 bytes a clock and channel (docs/dram.md)
 #define PIECE_BYTES (DUPLEX_COLUMN_BYTES / 8)
 
-static struct xpu_time_model model_of(const struct moe_run *run) {
-  return xpu_time_h100(run->device->stacks * run->device->options.stack.backend.channels);
-}
-
 // Clocks of so many bytes on the xPU's path to one stack.
 static uint64_t stack_clocks(const struct moe_run *run, uint64_t bytes) {
   const uint64_t rate = (uint64_t)PIECE_BYTES * run->device->options.stack.backend.channels;
@@ -68,44 +64,53 @@ static uint64_t shared_inner(const struct moe_run *run, unsigned owned, unsigned
   return inner;
 }
 
-uint64_t charges_arithmetic(const struct moe_run *run, unsigned owned, uint64_t *all) {
-  struct xpu_time_model model = model_of(run);
-  struct xpu_time_model arithmetic = model;
-  arithmetic.bytes = UINT64_C(1) << 50;  // so that only arithmetic counts
-  uint64_t longer = 0;
-  *all = 0;
+// What the xPU tells of a work, in clocks; 0 if it does not.
+static uint64_t estimate(const struct moe_run *run, const struct duplex_xpu_work *work) {
+  struct duplex_xpu *xpu = run->device->xpu;
+  uint64_t picoseconds;
+  return xpu->ops->estimate(xpu, work, &picoseconds) ? 0 : xpu_time_clocks(picoseconds);
+}
+
+uint64_t charges_estimate(const struct moe_run *run, unsigned owned) {
+  uint64_t clocks = 0;
   for (unsigned e = 0; e < run->moe->shape.experts; e++) {
-    const unsigned inner = (unsigned)shared_inner(run, owned, e);
-    if (!inner) continue;
-    const unsigned hidden = (unsigned)run->moe->shape.hidden;
-    const uint64_t alone = xpu_time_expert(&arithmetic, run->counts[e], hidden, inner, run->moe->gated, 0);
-    const uint64_t reads =
-        xpu_time_elements(&model, (uint64_t)inner * hidden * (run->moe->gated ? 3 : 2) * sizeof(duplex_f16));
-    *all += alone;
-    longer += alone > reads ? alone - reads : 0;
+    const struct duplex_xpu_work work = {.kind = DUPLEX_XPU_EXPERT,
+                                         .expert = {.tokens = run->counts[e],
+                                                    .columns = (unsigned)run->moe->shape.hidden,
+                                                    .inner = (unsigned)shared_inner(run, owned, e),
+                                                    .gated = run->moe->gated,
+                                                    .format = DUPLEX_RESULT_FORMAT_F16}};
+    if (work.expert.inner) clocks += estimate(run, &work);
   }
-  *all = xpu_time_clocks(*all);
-  return xpu_time_clocks(longer);
+  return clocks;
 }
 
 uint64_t charges_route(const struct moe_run *run) {
-  const struct xpu_time_model model = model_of(run);
-  return xpu_time_clocks(xpu_time_gemm(&model, (unsigned)run->tokens, (unsigned)run->moe->shape.hidden,
-                                       (unsigned)run->moe->shape.experts, sizeof(duplex_f32)));
+  const struct duplex_xpu_work work = {.kind = DUPLEX_XPU_GEMM,
+                                       .gemm = {.tokens = (unsigned)run->tokens,
+                                                .columns = (unsigned)run->moe->shape.hidden,
+                                                .rows = (unsigned)run->moe->shape.experts,
+                                                .format = DUPLEX_RESULT_FORMAT_F32}};
+  return estimate(run, &work);
 }
 
 uint64_t charges_decide(const struct moe_run *run) {
   const enum duplex_policy policy = run->device->options.policy;
   if (policy == DUPLEX_POLICY_LOGIC_PIM || policy == DUPLEX_POLICY_XPU) return 0;
+  if (run->firmware_decides && run->device->options.stack.riscv) return 0;  // within the first job
   const uint64_t instructions =
       DECIDE_INSTRUCTIONS + (uint64_t)DECIDE_INSTRUCTIONS_OF_EXPERT * run->moe->shape.experts;
   return (instructions * 10 + 6) / 7;
 }
 
-uint64_t charges_launch(const struct moe_run *run) { return xpu_time_clocks(model_of(run).launch); }
+uint64_t charges_launch(const struct moe_run *run) {
+  struct duplex_xpu *xpu = run->device->xpu;
+  return xpu_time_clocks(xpu->ops->launch(xpu));
+}
 
 uint64_t charges_combine(const struct moe_run *run) {
-  const struct xpu_time_model model = model_of(run);
-  return xpu_time_clocks(
-      xpu_time_elements(&model, run->tokens * run->moe->shape.hidden * sizeof(duplex_f16)));
+  const struct duplex_xpu_work work = {
+      .kind = DUPLEX_XPU_ELEMENTS,
+      .elements = {.bytes = run->tokens * run->moe->shape.hidden * sizeof(duplex_f16)}};
+  return estimate(run, &work);
 }

@@ -12,9 +12,8 @@ struct traffic {
 };
 struct traffic charges_traffic(const struct moe_run *run, unsigned owned);
 
-// Clocks by which the xPU's arithmetic on its shares is longer than their reads, expert by expert, while
-// Logic-PIM owns these bundles; *all: of the arithmetic alone.
-uint64_t charges_arithmetic(const struct moe_run *run, unsigned owned, uint64_t *all);
+// What the xPU tells of its works while Logic-PIM owns these bundles: all parts of an expert are one.
+uint64_t charges_estimate(const struct moe_run *run, unsigned owned);
 
 // Router and top-k; the decision of the policy; a launch of a kernel; the output.
 uint64_t charges_route(const struct moe_run *run);

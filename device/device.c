@@ -55,6 +55,17 @@ static int open_stacks(struct duplex_device *device, const char *backend, char *
   return DUPLEX_OK;
 }
 
+// The caller's xPU, or the built-in one.
+static int open_xpu(struct duplex_device *device, char *text, size_t size) {
+  const struct duplex_xpu_options options = {
+      .channels = device->stacks * device->options.stack.backend.channels, .threads = device->threads};
+  device->xpu = device->options.xpu;
+  if (device->xpu) return DUPLEX_OK;
+  const int error = duplex_xpu_open(&options, &device->own_xpu, text, size);
+  device->xpu = device->own_xpu;
+  return error;
+}
+
 int duplex_device_open(const char *backend, const struct duplex_device_options *options,
                        struct duplex_device **device, char *error_text, size_t size) {
   if (error_text && size) error_text[0] = 0;
@@ -69,6 +80,7 @@ int duplex_device_open(const char *backend, const struct duplex_device_options *
   self->stacks = options->stacks ? options->stacks : DUPLEX_STACKS_DEFAULT;
   self->threads = options->threads ? options->threads : cores > 0 ? (unsigned)cores : 1;
   error = open_stacks(self, backend, error_text, size);
+  if (!error) error = open_xpu(self, error_text, size);
   if (error) {
     duplex_device_close(self);
     return error;
@@ -91,6 +103,7 @@ void duplex_device_close(struct duplex_device *device) {
   while (device->layers) duplex_device_release_moe(device, device->layers);
   kv_close_all(device);
   for (unsigned i = 0; i < device->stacks; i++) duplex_stack_close(device->stack[i]);
+  if (device->own_xpu) device->own_xpu->ops->close(device->own_xpu);
   events_free(&device->events);
   free(device);
 }

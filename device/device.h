@@ -11,6 +11,8 @@ struct duplex_device {
   struct duplex_device_options options;  // with the defaults in place of zeros
   unsigned stacks, threads;
   struct duplex_stack *stack[DUPLEX_STACKS_MOST];
+  struct duplex_xpu *xpu;  // the caller's, or `own_xpu`
+  struct duplex_xpu *own_xpu;
   struct duplex_moe *layers;      // all that are loaded, latest first
   struct handles kvs, sequences;  // KV caches of the device, and their sequences
   struct duplex_moe_stats stats;

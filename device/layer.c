@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "device/measure.h"
 #include "duplex/arithmetic.h"
 
 bool moe_has_piece(const struct duplex_moe *moe, unsigned expert, unsigned piece) {
@@ -68,9 +69,23 @@ static void place_best(struct duplex_moe *moe) {
     }
 }
 
-// Shape, placement and times of the schedule; false if it does not take the shape.
-static bool plan(struct duplex_moe *moe) {
-  const struct duplex_device *device = moe->device;
+// Times of the shape: those of a layer that is there, or measured.
+static int take_times(struct duplex_moe *moe, const struct schedule_shape *shape,
+                      const struct schedule_placement *placement) {
+  struct duplex_device *device = moe->device;
+  char text[256] = "";
+  for (const struct duplex_moe *other = device->layers; other; other = other->next)
+    if (memcmp(&other->times.shape, shape, sizeof *shape) == 0) {
+      moe->times = other->times;
+      return DUPLEX_OK;
+    }
+  const int error = device_measure(shape, placement, &device->options.stack, &moe->times, text, sizeof text);
+  return error ? device_fail(device, error, "%s", text) : DUPLEX_OK;
+}
+
+// Shape, placement and times of the schedule.
+static int plan(struct duplex_moe *moe) {
+  struct duplex_device *device = moe->device;
   const struct schedule_shape shape = {.hidden = (uint32_t)moe->shape.hidden,
                                        .inner = (uint32_t)moe->shape.inner,
                                        .experts = (uint32_t)moe->shape.experts,
@@ -78,8 +93,11 @@ static bool plan(struct duplex_moe *moe) {
                                        .channels = device->options.stack.backend.channels,
                                        .gated = moe->gated};
   struct schedule_placement placement;
-  if (!schedule_place(&shape, &placement)) return false;
-  schedule_formula(&shape, &placement, &moe->times);
+  if (!schedule_place(&shape, &placement))
+    return device_fail(device, DUPLEX_ERROR_ARGUMENT, "experts of %zu x %zu: there is no placement for them",
+                       moe->shape.hidden, moe->shape.inner);
+  const int error = take_times(moe, &shape, &placement);
+  if (error) return error;
   if (device->options.policy == DUPLEX_POLICY_BEST) {
     place_best(moe);
   } else {
@@ -87,7 +105,7 @@ static bool plan(struct duplex_moe *moe) {
     moe->pieces = moe->turns;
     place_whole(moe);
   }
-  return true;
+  return DUPLEX_OK;
 }
 
 // What the loading of all stacks needs.
@@ -200,12 +218,8 @@ int duplex_device_load_moe(struct duplex_device *device, const struct duplex_moe
   struct duplex_moe *made = new_moe(device, shape, weights, table);
   if (!made) return device_no_memory(device);
   struct loading loading = {made, weights};
-  if (plan(made)) {
-    error = device_each_stack(device, load_stack, &loading);
-  } else {
-    error = device_fail(device, DUPLEX_ERROR_ARGUMENT, "experts of %zu x %zu: there is no placement for them",
-                        shape->hidden, shape->inner);
-  }
+  error = plan(made);
+  if (!error) error = device_each_stack(device, load_stack, &loading);
   if (error) {
     free_moe(made);
     return error;

@@ -47,6 +47,18 @@ static void decide(struct moe_run *run) {
                   run->moe->work, &run->decision);
 }
 
+// Every stack's firmware gets the table of times, if it decides too.
+static int set_times(void *context, unsigned stack) {
+  struct moe_run *run = context;
+  return run->moe->slice[stack] ? duplex_stack_set_times(run->device->stack[stack], &run->moe->times)
+                                : DUPLEX_OK;
+}
+
+static int prepare_firmware(struct moe_run *run) {
+  run->firmware_decides = run->moe->turns == 1;
+  return run->firmware_decides ? device_each_stack(run->device, set_times, run) : DUPLEX_OK;
+}
+
 // Room for the sums, and for rounded ones where Logic-PIM has work.
 static int take_sums(struct moe_run *run) {
   const size_t count = run->dispatch.pairs * run->moe->shape.hidden;
@@ -106,8 +118,8 @@ static uint64_t note_phase(struct moe_run *run, unsigned number, const struct ph
   struct events *events = &run->device->events;
   struct phase_times most;
   const uint64_t from = note_stacks(run, number, times, begin, &most);
-  const uint64_t xpu =
-      most.xpu_reads + charges_arithmetic(run, run->decision.owned[number], &stats->xpu_arithmetic[number]);
+  stats->xpu_estimate[number] = charges_estimate(run, run->decision.owned[number]);
+  const uint64_t xpu = duplex_larger(most.xpu_reads, stats->xpu_estimate[number]);
   const uint64_t sides = duplex_larger(most.logic_pim, xpu);
   const uint64_t all = duplex_larger(sides, xpu + beside);
   events_add(events, number ? "read, phase 1" : "read, phase 0", 0, from, from + xpu, -1);
@@ -251,6 +263,8 @@ static int run_layer(struct moe_run *run, const struct duplex_moe_routing *routi
   int error = route(run, routing);
   if (error) return error;
   decide(run);
+  error = prepare_firmware(run);
+  if (error) return error;
   uint64_t clock = charge(run, "router", &stats->route, 0, charges_route(run) + charges_launch(run));
   clock = charge(run, "decide", &stats->decide, clock, charges_decide(run));
   device_count_commands(run->device, &stats->commands, -1);

@@ -44,12 +44,25 @@ static void add_sums(struct moe_run *run, const uint8_t *cuts, const uint8_t *y)
   pthread_mutex_unlock(&run->lock);
 }
 
+// Who decides the cuts of the next job on a stack.
+static enum duplex_layer_policy policy_of(struct moe_run *run, unsigned stack) {
+  static const enum duplex_layer_policy policies[] = {[SCHEDULE_XPU] = DUPLEX_LAYER_XPU,
+                                                      [SCHEDULE_PIM] = DUPLEX_LAYER_PIM,
+                                                      [SCHEDULE_PAPER] = DUPLEX_LAYER_PAPER,
+                                                      [SCHEDULE_BEST] = DUPLEX_LAYER_BEST};
+  if (!run->firmware_decides) return DUPLEX_LAYER_CUTS;
+  if (run->decided[stack]) return DUPLEX_LAYER_DECIDED;
+  run->decided[stack] = true;
+  return policies[run->decision.policy];
+}
+
 // Logic-PIM's share of one piece: starts the job.
 static int start_job(const struct phase *phase, unsigned stack, unsigned piece, const uint8_t *cuts,
                      struct duplex_job **job) {
-  const struct moe_run *run = phase->run;
+  struct moe_run *run = phase->run;
   const struct duplex_layer_work work = {
       .piece = piece,
+      .policy = policy_of(run, stack),
       .bundles = phase->owned,
       .cuts = cuts,
       .counts = run->counts,

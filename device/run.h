@@ -16,6 +16,10 @@ struct moe_run {
   struct dispatch dispatch;
   uint32_t counts[DUPLEX_EXPERTS_MOST];  // tokens of each expert
   struct schedule_decision decision;
+  // The firmware of a stack decides for itself, and has to come to the same: if the schedule's pieces are the
+  // layer's. `decided`: it has, in this run.
+  bool firmware_decides;
+  bool decided[DUPLEX_STACKS_MOST];
   // Exact sums [pairs][hidden] in the order of the dispatch, 16 bytes each: of the xPU, and of Logic-PIM
   // unless partial sums are rounded.
   uint8_t *sums;

@@ -4,7 +4,7 @@
 
 #include "driver/stack.h"
 #include "duplex/error.h"
-#include "xpu/expert.h"
+#include "duplex/xpu.h"
 
 // A matrix of the share as a source of rows.
 struct matrix {
@@ -22,8 +22,8 @@ static const duplex_f16 *read_rows(void *context, unsigned first, unsigned count
   return error ? NULL : room;
 }
 
-static struct xpu_weights source_of(struct matrix *matrix) {
-  return (struct xpu_weights){read_rows, matrix, matrix->columns};
+static struct duplex_xpu_weights source_of(struct matrix *matrix) {
+  return (struct duplex_xpu_weights){read_rows, matrix, matrix->columns};
 }
 
 int share_compute(const struct share *share, const duplex_f16 *x, unsigned tokens, uint8_t *sums) {
@@ -32,25 +32,28 @@ int share_compute(const struct share *share, const duplex_f16 *x, unsigned token
   const size_t hidden = moe->shape.hidden;
   const size_t before = moe_inner_before(piece, share->cut);
   const size_t inner = moe_inner_behind(piece, share->cut);
+  struct duplex_xpu *xpu = moe->device->xpu;
   struct matrix gate = {share, DUPLEX_LAYER_GATE, before, 0, hidden};
   struct matrix up = {share, DUPLEX_LAYER_UP, before, 0, hidden};
   struct matrix down = {share, DUPLEX_LAYER_DOWN, 0, before, inner};
-  const struct xpu_expert expert = {.x = x,
-                                    .x_stride = hidden,
-                                    .tokens = tokens,
-                                    .columns = (unsigned)hidden,
-                                    .inner = (unsigned)inner,
-                                    .rows = (unsigned)hidden,
-                                    .gate = moe->gated ? source_of(&gate) : (struct xpu_weights){0},
-                                    .up = source_of(&up),
-                                    .down = source_of(&down),
-                                    .activation = moe->table,
-                                    .format = DUPLEX_RESULT_FORMAT_ACC,
-                                    .out = sums,
-                                    .out_stride = hidden,
-                                    .add = true,
-                                    .threads = 1};
-  return xpu_expert_run(&expert);
+  const struct duplex_xpu_work work = {.kind = DUPLEX_XPU_EXPERT,
+                                       .expert = {.x = x,
+                                                  .x_stride = hidden,
+                                                  .tokens = tokens,
+                                                  .columns = (unsigned)hidden,
+                                                  .inner = (unsigned)inner,
+                                                  .gated = moe->gated,
+                                                  .gate = source_of(&gate),
+                                                  .up = source_of(&up),
+                                                  .down = source_of(&down),
+                                                  .activation = moe->table,
+                                                  .format = DUPLEX_RESULT_FORMAT_ACC,
+                                                  .out = sums,
+                                                  .out_stride = hidden,
+                                                  .add = true}};
+  uint64_t ticket;
+  const int error = xpu->ops->submit(xpu, &work, &ticket);
+  return error ? error : xpu->ops->wait(xpu, ticket);
 }
 
 static int queue_read(void *context, unsigned channel, uint64_t address, size_t bytes) {

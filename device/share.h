@@ -11,7 +11,8 @@ struct share {
   unsigned cut;  // the parts from here on are the xPU's
 };
 
-// Adds the exact sums of x[tokens][hidden] to sums[tokens][hidden], 16 bytes each. Its bundles are the xPU's.
+// Adds the exact sums of x[tokens][hidden] to sums[tokens][hidden], 16 bytes each, by the device's xPU. Its
+// bundles are the xPU's.
 int share_compute(const struct share *share, const duplex_f16 *x, unsigned tokens, uint8_t *sums);
 
 // Queues the reads of its weights as DRAM commands of the xPU.

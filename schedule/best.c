@@ -8,7 +8,7 @@
 #include "schedule/cuts.h"
 #include "schedule/policies.h"
 
-#define WINDOW 3u    // places of a front that are tried in all combinations with those of the other
+#define WINDOW 3u  // places of a front that are tried in all combinations with those of the other
 
 // The bin that a front is in, and the times of both sides with all bins before it on Logic-PIM.
 struct front {
@@ -16,7 +16,8 @@ struct front {
   uint32_t pim, xpu;
 };
 
-// A place in the bin of a front: `full` of its experts have the cut `high`, the next one `cut`, the others `low`.
+// A place in the bin of a front: `full` of its experts have the cut `high`, the next one `cut`, the others
+// `low`.
 struct place {
   uint32_t full, low, cut, high;
   uint32_t pim, xpu;  // times of both sides
@@ -29,9 +30,7 @@ struct cuts {
 
 static uint32_t smaller(uint32_t a, uint32_t b) { return a < b ? a : b; }
 
-static struct front front_of(const struct schedule_class *class) {
-  return (struct front){0, 0, class->xpu};
-}
+static struct front front_of(const struct schedule_class *class) { return (struct front){0, 0, class->xpu}; }
 
 static void step(const struct schedule_class *class, struct front *front) {
   const struct schedule_bin *bin = &class->bins[front->bin++];
@@ -86,7 +85,8 @@ static uint32_t reach_xpu(const struct schedule_class *class, uint32_t span, str
   return front->pim;
 }
 
-// True if a longer phase 0 shortens phase 1 by more: by its longer side, of which the front's bin tells the rate.
+// True if a longer phase 0 shortens phase 1 by more: by its longer side, of which the front's bin tells the
+// rate.
 static bool longer_pays(const struct schedule_class classes[2], const struct front fronts[2], uint32_t pim,
                         uint32_t xpu) {
   if (pim > xpu) {
@@ -98,8 +98,8 @@ static bool longer_pays(const struct schedule_class classes[2], const struct fro
   return bin->pim < bin->relief;
 }
 
-// Pairs: the span that makes both phases shortest, by halving, since their sum is convex in it. Fronts come to
-// it. `amount`: what Logic-PIM takes of the bin there, or for class 1 what is taken off the xPU.
+// Pairs: the span that makes both phases shortest, by halving, since their sum is convex in it. Fronts come
+// to it. `amount`: what Logic-PIM takes of the bin there, or for class 1 what is taken off the xPU.
 static void find_span(const struct schedule_class classes[2], struct front fronts[2], uint32_t amount[2]) {
   uint32_t low = 0, range = schedule_larger(classes[0].pim, classes[1].xpu);
   while (range > smaller(classes[0].bins[fronts[0].bin].pim, classes[1].bins[fronts[1].bin].relief) / 4) {
@@ -205,7 +205,8 @@ static uint32_t places_of(const struct schedule_times *times, const struct sched
   const struct schedule_bin *bin = &class->bins[front->bin];
   const struct schedule_population *population = &class->population[bin->rank >> SCHEDULE_POPULATION];
   const uint32_t rank = bin->rank % (1u << SCHEDULE_POPULATION);
-  const uint32_t groups = rank < SCHEDULE_GROUPS ? rank + 1 : counted[population->first].hot[rank - SCHEDULE_GROUPS];
+  const uint32_t groups =
+      rank < SCHEDULE_GROUPS ? rank + 1 : counted[population->first].hot[rank - SCHEDULE_GROUPS];
   const struct cuts cuts = cuts_of(times, population, groups, hot);
   return window(place_at(population, bin->experts, front, cuts, amount, of_pim), bin->experts, cuts, places);
 }
@@ -266,7 +267,8 @@ void schedule_best(const struct schedule_times *times, const uint16_t *counts, s
     find_span(classes, fronts, amount);
   }
   for (uint32_t q = 0; q < 2; q++)
-    tried[q] = places_of(times, &classes[q], &fronts[q], amount[q], halved || q == 0, work->counted, work->marginal[q], places[q]);
+    tried[q] = places_of(times, &classes[q], &fronts[q], amount[q], halved || q == 0, work->counted,
+                         work->marginal[q], places[q]);
   choose(places[0], tried[0], places[1], tried[1], chosen);
   for (uint32_t q = 0; q < 2; q++) {
     decision->owned[q] = q ? 12 : 3;
@@ -277,5 +279,6 @@ void schedule_best(const struct schedule_times *times, const uint16_t *counts, s
       set_cuts(&classes[q], i, fronts[q].bin, &shares[q], &cuts[classes[q].population[i].piece]);
   }
   if (layout == SCHEDULE_ALTERNATE) cuts[1].divided = SCHEDULE_NO_RANK * 0x01010101u;
-  for (uint32_t q = 0; q < SCHEDULE_PIECES; q++) schedule_write_cuts(&cuts[q], work->rank, experts, decision->cut[q]);
+  for (uint32_t q = 0; q < SCHEDULE_PIECES; q++)
+    schedule_write_cuts(&cuts[q], work->rank, experts, decision->cut[q]);
 }

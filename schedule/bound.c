@@ -27,8 +27,7 @@ static uint64_t divide(const struct load *loads, uint32_t count) {
   for (uint32_t i = 0; i < count; i++) xpu += loads[i].xpu;
   for (uint32_t i = 0; i < count; i++) {
     const struct load *load = &loads[i];
-    if (pim + load->pim >= xpu - load->xpu)
-      return pim + load->pim * (xpu - pim) / (load->pim + load->xpu);
+    if (pim + load->pim >= xpu - load->xpu) return pim + load->pim * (xpu - pim) / (load->pim + load->xpu);
     pim += load->pim;
     xpu -= load->xpu;
   }
@@ -42,7 +41,8 @@ uint32_t schedule_bound(const struct schedule_times *times, const uint16_t *coun
   for (uint32_t e = 0; e < times->shape.experts; e++) {
     const uint32_t groups = schedule_groups(counts[e]);
     if (groups == 0) continue;
-    loads[count++] = (struct load){SCHEDULE_TIME(times, groups, striped[THREE]), SCHEDULE_TIME(times, groups, whole)};
+    loads[count++] =
+        (struct load){SCHEDULE_TIME(times, groups, striped[THREE]), SCHEDULE_TIME(times, groups, whole)};
     alone += SCHEDULE_TIME(times, groups, striped[FOUR]);
   }
   sort(loads, count);

@@ -58,12 +58,12 @@ static void list_ranks(struct schedule_counted *counted) {
 static inline void add_bin(const struct schedule_times *times, const struct schedule_counted *counted,
                            uint32_t piece, uint32_t cuts, uint32_t rank, struct schedule_bin *bin,
                            struct schedule_class *class) {
-  const struct schedule_row *row = &times->rows[rank + 1];
+  const struct schedule_row *row = &times->rows[SCHEDULE_GROUPS];
   uint32_t experts = 1, more = 0;
   if (rank < SCHEDULE_GROUPS) {
+    row = &times->rows[rank + 1];
     experts = counted->histogram.groups[rank + 1];
   } else {
-    row = &times->rows[SCHEDULE_GROUPS];
     more = counted->hot[rank - SCHEDULE_GROUPS] - SCHEDULE_GROUPS;
   }
   uint32_t pim = row->pim[piece][cuts], xpu = row->xpu[piece][0], least = row->xpu[piece][cuts];
@@ -80,8 +80,9 @@ static inline void add_bin(const struct schedule_times *times, const struct sche
 }
 
 // The bins of a class of one population.
-static struct schedule_bin *add_one(const struct schedule_times *times, const struct schedule_counted *counted,
-                                    struct schedule_bin *bin, struct schedule_class *class) {
+static struct schedule_bin *add_one(const struct schedule_times *times,
+                                    const struct schedule_counted *counted, struct schedule_bin *bin,
+                                    struct schedule_class *class) {
   const uint32_t piece = class->population[0].piece, cuts = class->population[0].cuts;
   const uint8_t *const end = counted->rank + counted->ranks;
   uint32_t pim = 0, xpu = 0;

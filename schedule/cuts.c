@@ -37,14 +37,15 @@ static uint32_t divide(const struct schedule_cuts *cuts, uint32_t divided, uint3
 }
 
 // True if the experts of a divided rank that are left have nothing on Logic-PIM.
-static bool exhausted(const struct schedule_share *share) { return (share->full | share->cut | share->low) == 0; }
-
-// The highest bits of the bytes that are 0.
-static uint32_t zero_bytes(uint32_t word) {
-  return ~(((word & ~HIGH) + ~HIGH) | word) & HIGH;
+static bool exhausted(const struct schedule_share *share) {
+  return (share->full | share->cut | share->low) == 0;
 }
 
-void schedule_write_cuts(const struct schedule_cuts *cuts, const uint8_t *ranks, uint32_t experts, uint8_t *to) {
+// The highest bits of the bytes that are 0.
+static uint32_t zero_bytes(uint32_t word) { return ~(((word & ~HIGH) + ~HIGH) | word) & HIGH; }
+
+void schedule_write_cuts(const struct schedule_cuts *cuts, const uint8_t *ranks, uint32_t experts,
+                         uint8_t *to) {
   const uint32_t behind = cuts->behind, divided = cuts->divided, whole = cuts->whole;
   bool done = false;  // no expert of a divided rank has any more on Logic-PIM
   for (uint32_t e = 0; e < experts; e += 4) {

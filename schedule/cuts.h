@@ -7,7 +7,8 @@
 
 #define SCHEDULE_NO_RANK 254u  // of no expert
 
-// Experts of one rank in their order: the first `full` have the cut `high`, the next one `cut`, the others `low`.
+// Experts of one rank in their order: the first `full` have the cut `high`, the next one `cut`, the others
+// `low`.
 struct schedule_share {
   uint32_t full, high, cut, low;
 };
@@ -15,8 +16,8 @@ struct schedule_share {
 // The cuts of a piece. Even and odd experts may have their own ranks from which on they are behind the front,
 // and their own rank that is divided, as the share says that is counted down.
 struct schedule_cuts {
-  uint32_t whole;             // the cut of those before the front
-  uint32_t behind, divided;   // a byte for each of four experts in turn
+  uint32_t whole;            // the cut of those before the front
+  uint32_t behind, divided;  // a byte for each of four experts in turn
   struct schedule_share *share[2];
 };
 
@@ -30,6 +31,7 @@ static inline void schedule_set_cuts(struct schedule_cuts *cuts, uint32_t parity
 
 // `ranks` and `to` are aligned to 4 bytes and have whole words; ranks are below 127, or at least
 // SCHEDULE_NO_RANK.
-void schedule_write_cuts(const struct schedule_cuts *cuts, const uint8_t *ranks, uint32_t experts, uint8_t *to);
+void schedule_write_cuts(const struct schedule_cuts *cuts, const uint8_t *ranks, uint32_t experts,
+                         uint8_t *to);
 
 #endif

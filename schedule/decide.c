@@ -8,7 +8,8 @@ static void one_side(const struct schedule_times *times, const uint16_t *counts,
   uint32_t sum = 0;
   for (uint32_t e = 0; e < times->shape.experts; e++) {
     const uint32_t groups = schedule_groups(counts[e]);
-    sum += pim ? SCHEDULE_TIME(times, groups, striped[SCHEDULE_BUNDLES - 1]) : SCHEDULE_TIME(times, groups, whole);
+    sum += pim ? SCHEDULE_TIME(times, groups, striped[SCHEDULE_BUNDLES - 1])
+               : SCHEDULE_TIME(times, groups, whole);
     decision->cut[0][e] = pim && groups;
   }
   decision->owned[0] = SCHEDULE_ALL_BUNDLES;

@@ -11,7 +11,9 @@
 #define XPU_BEAT 32u           // bytes of a channel's pins in a clock
 #define PER_MILLE 1000u
 #define XPU_RATE 993u  // per mille of the pins
-#define RIDGE 297u     // tokens from which the xPU's sums take longer than its reads: 989.4e12 / (2 * 160 * 32 B * 650e6 / 2)
+#define RIDGE \
+  297u  // tokens from which the xPU's sums take longer than its reads: 989.4e12 / (2 * 160 * 32 B * 650e6 /
+        // 2)
 
 // Per mille of 128 bytes a clock from 1 to 4 bundles.
 static const uint16_t stream_rate[SCHEDULE_BUNDLES] = {713, 957, 981, 993};
@@ -21,15 +23,16 @@ static uint64_t greater(uint64_t a, uint64_t b) { return a > b ? a : b; }
 
 // Clocks of a block of rows of a channel: a word of the broadcast a clock, a beat a clock for each group, and
 // the stream with the results that are written between.
-static uint64_t block_clocks(uint64_t rows, uint64_t tiles, uint32_t groups, uint32_t bundles, uint64_t writes) {
+static uint64_t block_clocks(uint64_t rows, uint64_t tiles, uint32_t groups, uint32_t bundles,
+                             uint64_t writes) {
   const uint64_t sums = tiles * greater(rows, DUPLEX_TILE_WORDS) * groups;
   return greater(sums, divide_up(rows * tiles * PER_MILLE, stream_rate[bundles - 1]) + rows * writes);
 }
 
 // Clocks of a matrix in blocks, as weight_layout cuts it. unit: rows that stay together. writes: beats of
 // results for each row.
-static uint64_t matrix_clocks(const struct schedule_shape *shape, uint32_t rows, uint32_t unit, uint64_t tiles,
-                              uint32_t groups, uint32_t bundles, uint32_t writes) {
+static uint64_t matrix_clocks(const struct schedule_shape *shape, uint32_t rows, uint32_t unit,
+                              uint64_t tiles, uint32_t groups, uint32_t bundles, uint32_t writes) {
   const uint32_t of_channel = duplex_divide_up(rows, shape->channels) * unit;
   const uint32_t blocks = duplex_divide_up(of_channel, BLOCK_ROWS);
   const uint32_t block_rows = duplex_divide_up(of_channel / unit, blocks) * unit;
@@ -40,9 +43,9 @@ static uint64_t matrix_clocks(const struct schedule_shape *shape, uint32_t rows,
   return clocks;
 }
 
-// One pass over the weights with 1 or 2 groups: gate and up part by part, down over the columns of all of them,
-// whose exact sums are written, a beat for a row and group. x comes by the result bus, a word a clock, while the
-// first block uses it.
+// One pass over the weights with 1 or 2 groups: gate and up part by part, down over the columns of all of
+// them, whose exact sums are written, a beat for a row and group. x comes by the result bus, a word a clock,
+// while the first block uses it.
 static uint64_t pass_clocks(const struct schedule_shape *shape, const uint32_t *width, uint32_t cut,
                             uint32_t groups, uint32_t bundles) {
   const uint64_t tiles = duplex_divide_up(shape->hidden, DUPLEX_WIDTH);
@@ -50,7 +53,8 @@ static uint64_t pass_clocks(const struct schedule_shape *shape, const uint32_t *
   uint32_t columns = 0;
   for (uint32_t part = 0; part < cut; part++) {
     if (width[part] == 0) continue;
-    clocks += matrix_clocks(shape, width[part], 1 + shape->gated, tiles, groups, bundles, 0) + DESCRIPTOR_CLOCKS;
+    clocks +=
+        matrix_clocks(shape, width[part], 1 + shape->gated, tiles, groups, bundles, 0) + DESCRIPTOR_CLOCKS;
     columns += width[part];
   }
   if (columns == 0) return 0;
@@ -70,11 +74,13 @@ uint64_t formula_xpu_clocks(const struct schedule_shape *shape, uint32_t columns
   if (groups == 0) return 0;
   const uint64_t bytes = 2ull * (2 + shape->gated) * shape->hidden * columns;
   const uint64_t reads = divide_up(bytes * PER_MILLE, XPU_BEAT * XPU_RATE * shape->channels);
-  const uint64_t sums = divide_up(bytes * groups * DUPLEX_LANES, (uint64_t)XPU_BEAT * RIDGE * shape->channels);
+  const uint64_t sums =
+      divide_up(bytes * groups * DUPLEX_LANES, (uint64_t)XPU_BEAT * RIDGE * shape->channels);
   return greater(reads, sums);
 }
 
-// The xPU's times for the cuts of a piece, in units. They add up: all of both pieces take it what the whole takes.
+// The xPU's times for the cuts of a piece, in units. They add up: all of both pieces take it what the whole
+// takes.
 static void fill_xpu(const struct schedule_times *times, uint32_t piece, uint32_t groups,
                      uint32_t xpu[SCHEDULE_CUTS]) {
   const struct schedule_placement *placement = &times->placement;
@@ -106,12 +112,13 @@ static void fill_row(struct schedule_times *times, uint32_t groups, struct sched
   row->whole = (uint32_t)divide_up(formula_xpu_clocks(&times->shape, slice, groups), unit);
 }
 
-// What a group adds beyond the last row: half of what two add. `low` and `high`: two groups apart.
+// What a group adds beyond the last row: half of what two add, at least a unit of what takes time at all. `low`
+// and `high`: two groups apart.
 static void fill_slope(const struct schedule_row *low, const struct schedule_row *high,
                        struct schedule_row *slope) {
   const uint32_t *a = &low->pim[0][0], *b = &high->pim[0][0];
   uint32_t *to = &slope->pim[0][0];
-  for (uint32_t i = 0; i < sizeof *slope / sizeof *to; i++) to[i] = (b[i] - a[i]) / 2;
+  for (uint32_t i = 0; i < sizeof *slope / sizeof *to; i++) to[i] = b[i] ? (uint32_t)greater(1, (b[i] - a[i] + 1) / 2) : 0;
 }
 
 // The smallest power of two that leaves every time of SCHEDULE_GROUPS groups below SCHEDULE_MOST.
@@ -128,7 +135,8 @@ void schedule_formula(const struct schedule_shape *shape, const struct schedule_
                       struct schedule_times *times) {
   *times = (struct schedule_times){.shape = *shape, .placement = *placement};
   times->clocks_per_unit = unit_of(shape);
-  for (uint32_t groups = 1; groups <= SCHEDULE_GROUPS; groups++) fill_row(times, groups, &times->rows[groups]);
+  for (uint32_t groups = 1; groups <= SCHEDULE_GROUPS; groups++)
+    fill_row(times, groups, &times->rows[groups]);
   fill_slope(&times->rows[SCHEDULE_GROUPS - 2], &times->rows[SCHEDULE_GROUPS], &times->slope);
   schedule_seal(times);
 }

@@ -8,7 +8,8 @@
 
 #define SCHEDULE_TILE 64u  // inner columns of a k-tile of down
 
-// Clocks of one stack's Logic-PIM for the first `cut` of the parts of these widths, streamed from 1 to 4 bundles.
+// Clocks of one stack's Logic-PIM for the first `cut` of the parts of these widths, streamed from 1 to 4
+// bundles.
 uint64_t formula_pim_clocks(const struct schedule_shape *shape, const uint32_t *width, uint32_t cut,
                             uint32_t groups, uint32_t bundles);
 

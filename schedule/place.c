@@ -10,9 +10,11 @@
 #define WHOLE 2u
 #define SCALE 4096u
 
-#define BALANCE 793u     // per mille of an expert of one group on Logic-PIM with which both sides take equally long
-#define HALVED_ROWS 64u  // both halves can be cut in parts of 16 rows of a channel, below which a part costs more
-#define SPLIT_ROWS 20u   // BALANCE of them are 16
+#define BALANCE \
+  793u  // per mille of an expert of one group on Logic-PIM with which both sides take equally long
+#define HALVED_ROWS \
+  64u  // both halves can be cut in parts of 16 rows of a channel, below which a part costs more
+#define SPLIT_ROWS 20u  // BALANCE of them are 16
 
 static const uint8_t sample_groups[SAMPLES] = {1, 2, 3, 4, 5, 6, 8, 12, 20, 40};
 
@@ -45,9 +47,9 @@ static uint64_t lone_time(const struct schedule_placement *placement, const stru
   return least;
 }
 
-static const uint8_t sample_weights[SAMPLES] = {8, 2, 1, 2, 1, 1, 1, 1, 1, 1};
+static const uint8_t sample_weights[SAMPLES] = {8, 2, 1, 6, 1, 1, 1, 1, 1, 1};
 
-// Grows with the cube of the ratio, so that the worst counts most.
+// Grows with the square of what is lost, so that the worst counts most.
 static uint64_t penalty(uint64_t time, uint64_t bound) {
   const uint64_t excess = time > bound ? (time - bound) * SCALE / bound : 0;
   return excess * excess;
@@ -63,9 +65,10 @@ static uint64_t loss(const struct schedule_shape *shape, const struct schedule_p
     const uint64_t pim = formula_pim_clocks(shape, &slice, 1, groups, 3);
     const uint64_t xpu = formula_xpu_clocks(shape, slice, groups);
     fill_trial(shape, placement, groups, &trial);
-    sum += sample_weights[i] * penalty(lone_time(placement, &trial), pim * xpu / (pim + xpu));
+    sum += sample_weights[i] * penalty(lone_time(placement, &trial), pim * xpu / (pim + xpu) + 1);
     if (groups <= 2)
-      sum += WHOLE * shape->experts * penalty(trial.pim[0][placement->parts[0]] + trial.pim[1][placement->parts[1]], pim);
+      sum += WHOLE * shape->experts *
+             penalty(trial.pim[0][placement->parts[0]] + trial.pim[1][placement->parts[1]], pim);
   }
   return sum;
 }
@@ -100,7 +103,8 @@ static void keep_better(const struct schedule_shape *shape, const struct schedul
 }
 
 // The best placement with one end of a part more, fewer or elsewhere, if it loses less.
-static bool improve(const struct schedule_shape *shape, struct schedule_placement *placement, uint64_t *least) {
+static bool improve(const struct schedule_shape *shape, struct schedule_placement *placement,
+                    uint64_t *least) {
   struct schedule_placement best = *placement;
   const uint64_t before = *least;
   for (uint32_t q = 0; q < placement->pieces; q++)
@@ -117,16 +121,19 @@ static bool improve(const struct schedule_shape *shape, struct schedule_placemen
   return *least < before;
 }
 
-// One end of a part at about `per_mille` of a piece, at a tile.
+// About `per_mille` of the whole tiles of columns that are more than a tile: from one tile to less than all
+// columns.
 static uint32_t share_of(uint32_t columns, uint32_t per_mille) {
-  return (columns / SCHEDULE_TILE * per_mille + 500) / 1000 * SCHEDULE_TILE;
+  const uint32_t share = (columns / SCHEDULE_TILE * per_mille + 500) / 1000;
+  return (uint32_t)duplex_smaller(share ? share : 1, (columns - 1) / SCHEDULE_TILE) * SCHEDULE_TILE;
 }
 
 static void place_halved(const struct schedule_shape *shape, struct schedule_placement *placement) {
   const uint32_t slice = formula_slice(shape), first = share_of(slice, 500);
   *placement = (struct schedule_placement){SCHEDULE_HALVED, 2, {1, 1}, {{first}, {slice - first}}};
   for (uint32_t q = 0; q < SCHEDULE_PIECES; q++)
-    split(placement, q, share_of(placement->width[q][0], BALANCE) / SCHEDULE_TILE);
+    if (placement->width[q][0] > SCHEDULE_TILE)
+      split(placement, q, share_of(placement->width[q][0], BALANCE) / SCHEDULE_TILE);
   uint64_t least = loss(shape, placement);
   while (improve(shape, placement, &least)) continue;
 }
@@ -136,16 +143,13 @@ static void place_split(const struct schedule_shape *shape, struct schedule_plac
   *placement = (struct schedule_placement){SCHEDULE_SPLIT, 2, {1, 1}, {{first}, {slice - first}}};
 }
 
-// A slice of a few columns is not cut: a piece would be empty.
-#define CUT_COLUMNS (4 * SCHEDULE_TILE)
-
 bool schedule_place(const struct schedule_shape *shape, struct schedule_placement *placement) {
   if (!schedule_shape_valid(shape)) return false;
   const uint32_t slice = formula_slice(shape);
   const uint32_t rows = (1 + shape->gated) * slice / shape->channels;  // of gate and up, of a channel
-  if (rows >= HALVED_ROWS && slice >= CUT_COLUMNS) {
+  if (rows >= HALVED_ROWS && slice > SCHEDULE_TILE) {
     place_halved(shape, placement);
-  } else if (rows >= SPLIT_ROWS && slice >= CUT_COLUMNS) {
+  } else if (rows >= SPLIT_ROWS && slice > SCHEDULE_TILE) {
     place_split(shape, placement);
   } else {
     const uint32_t layout = shape->experts > 1 ? SCHEDULE_ALTERNATE : SCHEDULE_STRIPED;
@@ -167,11 +171,3 @@ struct schedule_range schedule_part(const struct schedule_shape *shape,
   if (from >= end) return (struct schedule_range){end, 0};
   return (struct schedule_range){from, width < end - from ? width : end - from};
 }
-#ifdef RESEARCH
-static void place_one(const struct schedule_shape *shape, struct schedule_placement *placement, uint32_t layout, uint32_t np){
-  const uint32_t slice = formula_slice(shape);
-  *placement = (struct schedule_placement){layout, 1, {1}, {{slice}}};
-  if(layout==SCHEDULE_SPLIT){ placement->pieces=2; placement->parts[1]=1; placement->width[0][0]=np*64; placement->width[1][0]=slice-np*64;}
-  if(layout==SCHEDULE_ALTERNATE) for(uint32_t i=1;i<np;i++) split(placement,0,(slice/SCHEDULE_TILE)*i/np);
-}
-#endif

@@ -66,7 +66,8 @@ struct schedule_times {
   struct schedule_shape shape;
   struct schedule_placement placement;
   uint32_t knee[SCHEDULE_PIECES];  // a cut before the last that takes a clock off the xPU most cheaply, or 0
-  uint32_t overtaken[SCHEDULE_GROUPS + 1];  // piece 1 of that many groups relieves the xPU more cheaply than pieces 0 of more than this
+  uint32_t overtaken[SCHEDULE_GROUPS + 1];  // piece 1 of that many groups relieves the xPU more cheaply than
+                                            // pieces 0 of more than this
   struct schedule_row rows[SCHEDULE_GROUPS + 1];  // rows[0] is zero
   struct schedule_row slope;                      // added for each group beyond SCHEDULE_GROUPS
 };
@@ -75,7 +76,8 @@ enum schedule_policy { SCHEDULE_XPU, SCHEDULE_PIM, SCHEDULE_PAPER, SCHEDULE_BEST
 
 // Two phases. In phase f Logic-PIM owns the bundles `owned[f]` and the xPU the others: {0, 1} and {2, 3} for
 // `best`. Logic-PIM works for pim[f] units on its shares of the pieces in owned[f], while the xPU works for
-// xpu[1 - f] units on its shares of the pieces in owned[1 - f]. total = max(pim[0], xpu[1]) + max(pim[1], xpu[0]).
+// xpu[1 - f] units on its shares of the pieces in owned[1 - f]. total = max(pim[0], xpu[1]) + max(pim[1],
+// xpu[0]).
 //
 // `best`: cut[q][e] is the cut of piece q of expert e. STRIPED, `xpu`, `pim` and `paper` (whose experts are
 // striped over four bundles, or lie in bundle e % 4): cut[0][e] is 1 for Logic-PIM and 0 for the xPU. With
@@ -88,8 +90,8 @@ struct schedule_decision {
   _Alignas(4) uint8_t cut[SCHEDULE_PIECES][SCHEDULE_EXPERTS];
 };
 
-// What `best` notes meanwhile: memory of the caller's, too large for a small stack. A bin: pieces with the same
-// times, of experts with the same number of groups; `pim`: what such a piece takes Logic-PIM as a whole,
+// What `best` notes meanwhile: memory of the caller's, too large for a small stack. A bin: pieces with the
+// same times, of experts with the same number of groups; `pim`: what such a piece takes Logic-PIM as a whole,
 // `relief`: what that takes off the xPU.
 struct schedule_bin {
   uint32_t experts, pim, relief;
@@ -106,7 +108,7 @@ struct schedule_counted {
   uint16_t hot[SCHEDULE_HOT];  // groups of the experts beyond SCHEDULE_GROUPS
 };
 struct schedule_work {
-  struct schedule_counted counted[2];  // all experts, or even and odd ones
+  struct schedule_counted counted[2];          // all experts, or even and odd ones
   _Alignas(4) uint8_t rank[SCHEDULE_EXPERTS];  // of an expert: the bin that it is in
   struct schedule_bin bins[2][SCHEDULE_EXPERTS + 1];
   uint32_t marginal[2][2][SCHEDULE_CUTS];  // times of the cuts of a hot expert

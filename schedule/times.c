@@ -11,7 +11,8 @@ uint32_t schedule_hash(const struct schedule_times *times) {
   return hash;
 }
 
-// The cut with the most xPU time taken off for each unit of Logic-PIM, at one group; 0 if that is the last one.
+// The cut with the most xPU time taken off for each unit of Logic-PIM, at one group; 0 if that is the last
+// one.
 static uint32_t knee_of(const struct schedule_times *times, uint32_t piece) {
   const uint32_t *pim = times->rows[1].pim[piece], *xpu = times->rows[1].xpu[piece];
   const uint32_t last = times->placement.parts[piece];
@@ -24,7 +25,8 @@ static uint32_t knee_of(const struct schedule_times *times, uint32_t piece) {
   return best == last ? 0 : best;
 }
 
-// How many groups pieces 0 may have that take the xPU's time off at least as cheaply as a piece 1 of `groups`.
+// How many groups pieces 0 may have that take the xPU's time off at least as cheaply as a piece 1 of
+// `groups`.
 static uint32_t overtaken_by(const struct schedule_times *times, uint32_t groups) {
   const struct schedule_row *row = &times->rows[groups];
   const uint32_t first = times->placement.parts[0], second = times->placement.parts[1];
@@ -64,17 +66,22 @@ static bool valid_placement(const struct schedule_times *times) {
 }
 
 // Along the cuts of a piece Logic-PIM's times do not fall and the xPU's do not rise.
-static bool valid_row(const struct schedule_times *times, const struct schedule_row *row) {
-  const struct schedule_placement *placement = &times->placement;
-  bool good = row->whole - 1 < SCHEDULE_MOST;
-  for (uint32_t b = 0; b < SCHEDULE_BUNDLES; b++) good = good && row->striped[b] - 1 < SCHEDULE_MOST;
+static bool in_order(const struct schedule_placement *placement, const struct schedule_row *row) {
+  bool good = true;
   for (uint32_t q = 0; q < placement->pieces; q++) {
     good = good && row->pim[q][0] == 0 && row->xpu[q][0] < SCHEDULE_MOST;
     for (uint32_t cut = 1; cut <= placement->parts[q]; cut++)
       good = good && row->pim[q][cut] < SCHEDULE_MOST && row->pim[q][cut] >= row->pim[q][cut - 1] &&
              row->xpu[q][cut] <= row->xpu[q][cut - 1];
-    good = good && row->pim[q][placement->parts[q]] > 0 && row->xpu[q][placement->parts[q]] < row->xpu[q][0];
   }
+  return good;
+}
+
+// Nothing that is done takes no time.
+static bool positive(const struct schedule_placement *placement, const struct schedule_row *row) {
+  bool good = row->whole - 1 < SCHEDULE_MOST;
+  for (uint32_t b = 0; b < SCHEDULE_BUNDLES; b++) good = good && row->striped[b] - 1 < SCHEDULE_MOST;
+  for (uint32_t q = 0; q < placement->pieces; q++) good = good && row->pim[q][placement->parts[q]] > 0;
   return good;
 }
 
@@ -82,6 +89,8 @@ bool schedule_valid(const struct schedule_times *times) {
   if (times->version != SCHEDULE_VERSION || times->hash != schedule_hash(times) || !valid_placement(times))
     return false;
   for (uint32_t groups = 1; groups <= SCHEDULE_GROUPS; groups++)
-    if (!valid_row(times, &times->rows[groups])) return false;
-  return valid_row(times, &times->slope);
+    if (!in_order(&times->placement, &times->rows[groups]) ||
+        !positive(&times->placement, &times->rows[groups]))
+      return false;
+  return in_order(&times->placement, &times->slope);
 }

@@ -3,8 +3,8 @@
 # units have one).
 #   make build/verilator/gemm/gemm_bench                 one bench
 #   make WAVES=1 build/verilator-waves/gemm/gemm_bench   the same with --wave FILE.fst; its compilation takes twice as long and more
-# A bench runs for seconds, so its generated code is compiled with BENCH_OPTIMIZE. Those that run for longer, as in `make regress`, would
-# gain by more: BENCH_OPTIMIZE=-O2.
+# A bench runs for seconds, so its generated code is compiled with BENCH_OPTIMIZE: the largest ones not optimised at all, since they
+# compile for longer than they run. Those that run for longer, as in `make regress`, would gain by more: BENCH_OPTIMIZE=-O2.
 VERILATOR ?= verilator
 RTL_FILES = $(shell grep -hv '^\#' rtl/files.f)
 RTL_INCDIR := params/generated
@@ -15,6 +15,7 @@ VERILATOR_ASSERT = --assert -DDUPLEX_ASSERT
 WAVES ?=
 BENCH_OPTIMIZE ?= -O1
 BENCH_OUT := $(BUILD)/verilator$(if $(WAVES),-waves)
+$(BENCH_OUT)/gemm/gemm_bench $(BENCH_OUT)/dot64/dot64_bench: BENCH_OPTIMIZE := -O0
 BENCHES := $(foreach b,$(wildcard testbench/*/*_bench.cpp),$(BENCH_OUT)/$(patsubst %_bench.cpp,%,$(notdir $(b)))/$(patsubst %.cpp,%,$(notdir $(b))))
 
 # $(call rtl_of,unit): the file that holds it

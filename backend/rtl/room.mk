@@ -11,7 +11,8 @@
 #   make RTL_TIMING=hbm3_6400-rtr1 build/rtl-hbm3_6400-rtr1/stack_2.so   another DRAM preset, and 1 tCK for a rank switch
 VERILATOR ?= verilator
 RTL_VARIANTS ?= 2
-RTL_OPTIMIZE ?= -O3
+# -O3 compiles for 2.5 times as long and simulates 9% faster: worth it for hours of simulation.
+RTL_OPTIMIZE ?= -O1
 RTL_TIMING ?=
 RTL_OUT := $(BUILD)/rtl$(if $(RTL_TIMING),-$(RTL_TIMING))
 RTL_TIMING_WORDS := $(subst -rtr, ,$(RTL_TIMING))

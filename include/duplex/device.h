@@ -13,6 +13,7 @@
 #define DUPLEX_DEVICE_H
 
 #include "duplex/duplex.h"
+#include "duplex/xpu.h"
 
 #ifdef __cplusplus
 extern "C" {
@@ -38,6 +39,8 @@ struct duplex_device_options {
   enum duplex_policy policy;
   enum duplex_partials partials;
   unsigned threads;  // of the host, for stacks and xPU; 0: all cores
+  // The other processor: it stays the caller's and has to live as long as the device. NULL: the built-in one.
+  struct duplex_xpu *xpu;
 };
 
 // Opens a device of stacks on a back end, "cmodel" or "rtl". If it fails *device is NULL, and `error_text`
@@ -97,12 +100,12 @@ int duplex_device_moe(struct duplex_device *device, const struct duplex_moe *moe
 // Times of the last layer, in clocks of 650 MHz. A phase lasts as long as its longer side.
 #define DUPLEX_PHASES 2
 struct duplex_moe_stats {
-  uint64_t cycles;                    // the whole layer
-  uint64_t bound;                     // least time of any division between the sides, nothing else charged
-  uint64_t sides;                     // both phases
-  uint64_t logic_pim[DUPLEX_PHASES];  // of the slowest stack, from doorbell to completion
-  uint64_t xpu_reads[DUPLEX_PHASES];  // of the slowest stack, to the last data
-  uint64_t xpu_arithmetic[DUPLEX_PHASES];
+  uint64_t cycles;                       // the whole layer
+  uint64_t bound;                        // least time of any division between the sides, nothing else charged
+  uint64_t sides;                        // both phases
+  uint64_t logic_pim[DUPLEX_PHASES];     // of the slowest stack, from doorbell to completion
+  uint64_t xpu_reads[DUPLEX_PHASES];     // of the slowest stack, to the last data
+  uint64_t xpu_estimate[DUPLEX_PHASES];  // what the xPU tells of its works; the longer of the two counts
   uint64_t route, decide, distribute, launch, hand_over, reduce, combine;  // charged beside the phases
   uint64_t hidden;                                          // of these, what lies behind the phases
   uint64_t pairs;                                           // of token and expert

@@ -175,6 +175,14 @@ def keys_of(value, before=""):
             yield before + key
 
 
+def keys_of_page(title):
+    """The keys in the table of a section; each has a unit and an origin."""
+    rows = re.findall(r"^\| (`[^|]*) \|([^|]*)\|([^|]*)\|[^|]*\|$", section(title), re.MULTILINE)
+    differences.extend(f"statistics: {row[0]} has no unit or origin" for row in rows
+                       if not row[2].strip() or (not row[1].strip() and row[0] != "`schema_version`"))
+    return {key for row in rows for key in re.findall(r"`([^`]+)`", row[0])}
+
+
 def check_statistics():
     with tempfile.TemporaryDirectory() as name:
         folder = pathlib.Path(name)
@@ -183,13 +191,16 @@ def check_statistics():
         at = {file: folder / f"{file}.npy" for file in "xwdqk"}
         jobs = {"gemm": ["--x", at["x"], "--w", at["w"]], "expert": ["--x", at["x"], "--up", at["w"], "--down", at["d"]],
                 "attention": ["--q", at["q"], "--k", at["k"], "--v", at["k"]]}
-        rows = re.findall(r"^\| (`[^|]*) \|([^|]*)\|([^|]*)\|[^|]*\|$", section("Statistics"), re.MULTILINE)
-        documented = {key for row in rows for key in re.findall(r"`([^`]+)`", row[0])}
-        differences.extend(f"statistics: {row[0]} has no unit or origin" for row in rows
-                           if not row[2].strip() or (not row[1].strip() and row[0] != "`schema_version`"))
+        documented = keys_of_page("Statistics")
         for command, arguments in jobs.items():
             run(command, *arguments, "--out", folder / "y.npy", "--stats", folder / "s.json", "--channels", "2")
             differ(f"statistics of {command} against docs/command_line.md", set(keys_of(json.loads((folder / "s.json").read_text()))), documented)
+        for file, shape in (("r", "2,70"), ("u", "2,5,70"), ("e", "2,70,5")):
+            run("random", "--shape", shape, "--dist", "normal:1", "--out", folder / f"{file}.npy")
+        run("moe", "--x", at["x"], "--router", folder / "r.npy", "--up", folder / "u.npy", "--down", folder / "e.npy", "--stacks", "2",
+            "--out", folder / "y.npy", "--stats", folder / "s.json", "--channels", "2")
+        differ("statistics of moe against docs/command_line.md", set(keys_of(json.loads((folder / "s.json").read_text()))),
+               keys_of_page("Statistics of a layer"))
 
 
 def check_watchdog():

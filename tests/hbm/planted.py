@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
 """Plants faults in the timing judge and in the xPU's stand-in, one at a time: every use of a timing parameter in the judge counts one tCK
-less, every timer of the stand-in one clock more. A unit test must fail each time.
+less, every timer of the stand-in one clock more, and every comparison with its clock decides one clock later. A unit test must fail each
+time.
 
 usage: planted.py BUILD [SOURCE...]
 """
@@ -13,13 +14,13 @@ import tempfile
 
 JUDGE = ["tests/hbm/test_timing_judge.c"]
 XPU = ["tests/hbm/test_xpu_traffic.c", "tests/hbm/test_xpu_writes.c", "tests/hbm/test_xpu_reads.c"]
-# source -> what is replaced, by what, the tests of which one must fail
-SOURCES = {
-    "cmodel/hbm/timing_judge.c": (r"\b[a-z]+(?:->timing\.|->)n[A-Z]\w*", "({} - 1)", JUDGE),
-    "cmodel/hbm/xpu_traffic.c": (r"\bxpu_clocks\([^()]*\)", "({} + 1)", XPU),
-    "cmodel/hbm/xpu_reads.c": (r"\bxpu_clocks\([^()]*\)", "({} + 1)", XPU),
-    "cmodel/hbm/xpu_writes.c": (r"\bxpu_clocks\([^()]*\)", "({} + 1)", XPU),
-}
+TIMER = (r"\bxpu_clocks\([^()]*\)", "({} + 1)")
+REACHED = (r"x->now(?= (?:>=|<) )", "x->now - 1")
+# source, what is replaced, by what, the tests of which one must fail
+PLANTS = [
+    ("cmodel/hbm/timing_judge.c", r"\b[a-z]+(?:->timing\.|->)n[A-Z]\w*", "({} - 1)", JUDGE),
+    *((f"cmodel/hbm/xpu_{part}.c", *plants, XPU) for part in ("reads", "rows", "traffic", "writes") for plants in (TIMER, REACHED)),
+]
 
 
 def is_message(text, number):
@@ -34,9 +35,8 @@ def fails(build, broken, test, program):
     return subprocess.run([program], capture_output=True, check=False).returncode != 0
 
 
-def plant(build, folder, source):
-    """Plants all faults of one source; returns how many, and how many no test found."""
-    pattern, replacement, tests = SOURCES[source]
+def plant(build, folder, source, pattern, replacement, tests):
+    """Plants all faults of one kind in one source; returns how many, and how many no test found."""
     planted = missed = 0
     with open(source, encoding="utf-8") as file:
         text = file.read()
@@ -51,15 +51,17 @@ def plant(build, folder, source):
         if not any(fails(build, broken, test, program) for test in tests):
             missed += 1
             print(f"MISSED {source}:{number + 1}: {replacement.format(use.group())}")
-    print(f"{source}: {planted} planted, {planted - missed} found", flush=True)
     return planted, missed
 
 
 def main():
-    build, sources = sys.argv[1], sys.argv[2:] or list(SOURCES)
+    build, sources = sys.argv[1], sys.argv[2:] or sorted({plants[0] for plants in PLANTS})
     with tempfile.TemporaryDirectory() as folder:
-        results = [plant(build, folder, source) for source in sources]
-    sys.exit(any(missed or not planted for planted, missed in results))
+        results = {source: [plant(build, folder, *plants) for plants in PLANTS if plants[0] == source] for source in sources}
+    for source, kinds in results.items():
+        planted, missed = map(sum, zip(*kinds))
+        print(f"{source}: {planted} planted, {planted - missed} found")
+    sys.exit(any(missed for kinds in results.values() for _, missed in kinds) or not all(sum(planted for planted, _ in k) for k in results.values()))
 
 
 if __name__ == "__main__":

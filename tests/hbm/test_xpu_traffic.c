@@ -23,7 +23,11 @@
 
 enum { BANKS = 8, ALL = 15, READS_OF_PAIR = 64 };
 
-// Rules whose first legal clock is looked for: from a command to another one, tCK of the timing.
+#define WRITE_TO_PRE (t->nCWL + t->nBL + t->nWR)
+
+// Rules whose first legal clock is looked for: from a command to another one, tCK of the timing. A PRE has
+// three reasons, each with a decision of its own, and for each one must come in its first legal clock:
+// another row of the bank, a refresh, a bundle given back.
 #define RULES(RULE)                        \
   RULE(act_act_other_group, t->nRRDS)      \
   RULE(act_act_same_group, t->nRRDL)       \
@@ -47,8 +51,11 @@ enum { BANKS = 8, ALL = 15, READS_OF_PAIR = 64 };
   RULE(wr_wr_group, t->nCCDL)              \
   RULE(wr_wr_rank, t->nCCDS + t->nRTR)     \
   RULE(wr_rd, t->nCWL + t->nBL + t->nWTRL) \
-  RULE(wr_pre, t->nCWL + t->nBL + t->nWR)  \
-  RULE(taken_ref, t->nRFCPB)
+  RULE(wr_pre, WRITE_TO_PRE)               \
+  RULE(taken_ref, t->nRFCPB)               \
+  RULE(pre_row, 0)                         \
+  RULE(pre_refresh, 0)                     \
+  RULE(pre_given, 0)
 
 #define NAME(rule, tck) rule,
 enum rule { RULES(NAME) COUNT };
@@ -61,13 +68,17 @@ struct times {
   int64_t act, pre, ref, rd, wr;
 };
 
+// Why a PRE came, as the order of its rules; of several possible reasons none is sure.
+enum reason { ROW, REFRESH, GIVEN, UNSURE };
+
 struct bench {
   struct duplex_xpu_traffic xpu;
   struct duplex_judge judge;
   struct times bank[DUPLEX_BUNDLES][BANKS];
   int64_t acts[2][4];  // last ones of each rank
-  int64_t taken;
-  int64_t slack[COUNT];  // least clocks above the rule so far
+  int64_t taken[DUPLEX_BUNDLES];
+  bool refresh_due, idle;  // before this clock: banks come to owe a refresh in it; nothing to read or write
+  int64_t slack[COUNT];    // least clocks above the rule so far
 };
 
 static int64_t clocks(unsigned tck) { return (tck + 1) / 2; }
@@ -103,6 +114,22 @@ static int64_t latest(int64_t a, int64_t b) { return a > b ? a : b; }
 #define SAME(kind) last_of(b, offsetof(struct times, kind), bundle, bank, true)
 #define OTHER(kind) last_of(b, offsetof(struct times, kind), bundle, bank, false)
 
+static enum reason reason_of(const struct bench *b, unsigned bundle, unsigned bank) {
+  if (!(b->xpu.owned >> bundle & 1)) return GIVEN;
+  if (b->idle) return REFRESH;
+  return b->xpu.bank[bundle][bank].owed || b->refresh_due ? UNSURE : ROW;
+}
+
+static void note_pre(struct bench *b, const struct times *own, enum reason reason) {
+  const struct duplex_dram_timing *t = &b->xpu.timing;
+  note(b, act_pre, own->act);
+  note(b, rd_pre, own->rd);
+  note(b, wr_pre, own->wr);
+  if (reason == UNSURE) return;
+  const int64_t after_columns = latest(own->rd + clocks(t->nRTPL), own->wr + clocks(WRITE_TO_PRE));
+  note(b, pre_row + reason, latest(own->act + clocks(t->nRAS), after_columns));
+}
+
 static void note_row(struct bench *b, const struct duplex_hbm_xpu_pins *pins) {
   const unsigned bundle = pins->row_bundle, bank = pins->row_bank, rank = bundle / 2;
   struct times *own = &b->bank[bundle][bank];
@@ -118,15 +145,13 @@ static void note_row(struct bench *b, const struct duplex_hbm_xpu_pins *pins) {
     memmove(&b->acts[rank][0], &b->acts[rank][1], 3 * sizeof b->acts[rank][0]);
     own->act = b->acts[rank][3] = now;
   } else if (pins->row_command == DUPLEX_JUDGE_PRE) {
-    note(b, act_pre, own->act);
-    note(b, rd_pre, own->rd);
-    note(b, wr_pre, own->wr);
+    note_pre(b, own, reason_of(b, bundle, bank));
     own->pre = now;
   } else {
     note(b, pre_ref, own->pre);
     note(b, ref_ref, latest(SAME(ref), OTHER(ref)));
     note(b, act_ref, OTHER(act));
-    note(b, taken_ref, b->taken);
+    note(b, taken_ref, b->taken[bundle]);
     own->ref = now;
   }
 }
@@ -166,6 +191,8 @@ static void note_column(struct bench *b, const struct duplex_hbm_xpu_pins *pins)
 static void clock_once(struct bench *b, unsigned grant) {
   const struct duplex_hbm_xpu_pins *pins = &b->xpu.pins;
   const unsigned asked = b->xpu.request;
+  b->refresh_due = b->xpu.refresh_due == b->xpu.now + 1;
+  b->idle = !b->xpu.streams && !b->xpu.writes_left;
   duplex_xpu_clock(&b->xpu, grant);
   const uint64_t tck = 2 * b->xpu.now;
   if (pins->row_valid) {
@@ -185,8 +212,9 @@ static void clock_once(struct bench *b, unsigned grant) {
 
 static void own(struct bench *b, unsigned owned) {
   take(b, &(struct duplex_judge_command){2 * b->xpu.now + 1, DUPLEX_JUDGE_OWNER, 0, ~owned & 15, 0, false});
+  for (unsigned bundle = 0; bundle < DUPLEX_BUNDLES; bundle++)
+    if ((owned & ~b->xpu.owned) >> bundle & 1) b->taken[bundle] = (int64_t)b->xpu.now;
   duplex_xpu_take(&b->xpu, owned);
-  b->taken = (int64_t)b->xpu.now;
 }
 
 static void start(struct bench *b, const struct duplex_dram_timing *timing, bool streams) {
@@ -214,6 +242,22 @@ static void write_some(struct bench *b, struct duplex_random *random) {
   }
 }
 
+// Bundles change hands in the middle of reads, or behind the last write.
+static void hand_over(struct bench *b, struct duplex_random *random) {
+  own(b, ALL);
+  for (uint64_t i = 200 + duplex_random_below(random, 600); i > 0; i--) clock_once(b, ALL);
+  write_some(b, random);
+  while (b->xpu.writes_left) clock_once(b, ALL);
+  for (uint64_t i = duplex_random_below(random, 4) * 20; i > 0; i--) clock_once(b, ALL);
+  own(b, (unsigned)duplex_random_below(random, ALL));
+  for (unsigned i = 0; i < 100; i++) clock_once(b, ALL);
+}
+
+static void keep_least(int64_t slack[COUNT], const struct bench *b) {
+  for (unsigned i = 0; i < COUNT; i++)
+    if (b->slack[i] < slack[i]) slack[i] = b->slack[i];
+}
+
 // A run beside random writes; what it finds goes into `slack`.
 static void run(const struct duplex_dram_timing *timing, unsigned owned, bool streams,
                 struct duplex_random *random, int64_t slack[COUNT]) {
@@ -225,8 +269,17 @@ static void run(const struct duplex_dram_timing *timing, unsigned owned, bool st
     if (duplex_random_below(random, 1500) == 0) write_some(&b, random);
     clock_once(&b, ALL);
   }
-  for (unsigned i = 0; i < COUNT; i++)
-    if (b.slack[i] < slack[i]) slack[i] = b.slack[i];
+  keep_least(slack, &b);
+  duplex_xpu_stop(&b.xpu);
+}
+
+// Hand-overs, for a time in which nobody must refresh what the xPU does not own.
+static void run_hand_overs(const struct duplex_dram_timing *timing, bool streams,
+                           struct duplex_random *random, int64_t slack[COUNT]) {
+  static struct bench b;
+  start(&b, timing, streams);
+  while (b.xpu.now < 3 * timing->nREFI) hand_over(&b, random);
+  keep_least(slack, &b);
   duplex_xpu_stop(&b.xpu);
 }
 
@@ -249,6 +302,7 @@ static void test_neither_early_nor_late(void **state) {
       if (variant == 4) timing.nRREFD = 151;
       for (unsigned owned = 1; owned < 16; owned++) run(&timing, owned, owned % 4 != 3, &random, slack);
       for (unsigned bundle = 0; bundle < 4; bundle++) run(&timing, 1u << bundle, true, &random, slack);
+      for (unsigned i = 0; i < 4; i++) run_hand_overs(&timing, i % 2, &random, slack);
     }
     for (unsigned i = 0; i < COUNT; i++)
       if (slack[i] != 0)
@@ -277,13 +331,14 @@ static void test_rate(void **state) {
     const uint64_t pairs = 12 * 8;
     start(&b, &timing, true);
     own(&b, owned);
+    const int64_t taken = (int64_t)b.xpu.now;
     while (b.xpu.reads == 0) {
-      const bool left_alone = (int64_t)b.xpu.now < b.taken + clocks(timing.nRFCPB);
+      const bool left_alone = (int64_t)b.xpu.now < taken + clocks(timing.nRFCPB);
       assert_int_equal(duplex_xpu_busy(&b.xpu), left_alone);
       clock_once(&b, ALL);
     }
     const uint64_t first = (uint64_t)(clocks(timing.nRFCPB) + clocks(timing.nRCDRD));
-    assert_int_equal(b.xpu.now - (uint64_t)b.taken, first);
+    assert_int_equal(b.xpu.now - (uint64_t)taken, first);
     const uint64_t begin = b.xpu.now;
     while (b.xpu.reads <= pairs * READS_OF_PAIR) clock_once(&b, ALL);
     assert_int_equal(b.xpu.now - begin, formula(&timing, owned, pairs));

@@ -33,9 +33,7 @@ static inline long oracle_units(uint16_t bits) {
 // The same of a weight of softmax.
 static inline long oracle_weight_units(uint16_t bits) {
   const long fraction = bits % 2048, exponent = bits / 2048;
-  long value = exponent == 0 ? fraction : fraction + 2048;
-  for (long i = 1; i < exponent; i++) value *= 2;
-  return value;
+  return exponent == 0 ? fraction : (fraction + 2048) << (exponent - 1);
 }
 
 // A product of two numbers in units of 2^-24.

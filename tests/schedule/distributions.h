@@ -11,7 +11,8 @@
 enum { MODELS = 5, KINDS = 4 };
 enum { UNIFORM, ZIPF, ONE_HOT, BIMODAL };
 
-static const char *const model_names[MODELS] = {"Mixtral-8x7B", "GLaM", "Grok1", "Qwen3-30B-A3B", "DeepSeek-V3"};
+static const char *const model_names[MODELS] = {"Mixtral-8x7B", "GLaM", "Grok1", "Qwen3-30B-A3B",
+                                                "DeepSeek-V3"};
 static const char *const kind_names[KINDS] = {"uniform", "zipf", "one hot", "bimodal"};
 
 static inline struct schedule_shape model_shape(unsigned model, uint32_t experts) {
@@ -32,7 +33,8 @@ static inline uint32_t draw_scale(struct duplex_random *random, uint32_t most) {
 }
 
 // Weights of the experts as running sums, in an order drawn at random.
-static inline double draw_weights(struct duplex_random *random, unsigned kind, uint32_t experts, double *sums) {
+static inline double draw_weights(struct duplex_random *random, unsigned kind, uint32_t experts,
+                                  double *sums) {
   const double hot = 1 + 20 * duplex_random_unit(random), skew = 0.5 + duplex_random_unit(random);
   double weight[SCHEDULE_EXPERTS], sum = 0;
   for (uint32_t e = 0; e < experts; e++) {
@@ -76,7 +78,8 @@ static inline void draw_counts(struct duplex_random *random, unsigned kind, uint
     for (uint32_t i = 0; i < chosen; i++) {
       bool again = true;
       for (uint32_t tries = 0; again; tries++) {
-        taken[i] = tries < 16 ? draw_expert(random, sums, experts) : (uint32_t)duplex_random_below(random, experts);
+        taken[i] =
+            tries < 16 ? draw_expert(random, sums, experts) : (uint32_t)duplex_random_below(random, experts);
         again = false;
         for (uint32_t j = 0; j < i; j++) again |= taken[j] == taken[i];
       }

@@ -1,0 +1,135 @@
+// SPDX-License-Identifier: Apache-2.0
+// Tables of time in text files (docs/schedule.md, "Files"). For hosts.
+#include "schedule/tables_file.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "duplex/error.h"
+
+#define ROW_WORDS (sizeof(struct schedule_row) / sizeof(uint32_t))
+#define LINES (6 + SCHEDULE_GROUPS + 2)
+
+// A line of the file: a name, and that many numbers at a place in the tables.
+struct line {
+  const char *name;
+  uint32_t *words;
+  size_t count;
+};
+
+// The lines in order; returns how many. The rows have the number of groups in their name.
+static size_t lines_of(struct schedule_times *times, struct line lines[LINES], char names[][16]) {
+  size_t count = 0;
+  lines[count++] = (struct line){"version", &times->version, 1};
+  lines[count++] = (struct line){"hash", &times->hash, 1};
+  lines[count++] = (struct line){"clocks_per_unit", &times->clocks_per_unit, 1};
+  lines[count++] = (struct line){"shape", &times->shape.hidden, sizeof times->shape / sizeof(uint32_t)};
+  lines[count++] =
+      (struct line){"placement", &times->placement.layout, sizeof times->placement / sizeof(uint32_t)};
+  lines[count++] = (struct line){"knee", times->knee, SCHEDULE_PIECES + SCHEDULE_GROUPS + 1};
+  for (uint32_t groups = 0; groups <= SCHEDULE_GROUPS; groups++) {
+    snprintf(names[groups], sizeof names[groups], "groups_%" PRIu32, groups);
+    lines[count++] = (struct line){names[groups], &times->rows[groups].pim[0][0], ROW_WORDS};
+  }
+  lines[count++] = (struct line){"slope", &times->slope.pim[0][0], ROW_WORDS};
+  return count;
+}
+
+static int complain(int error, char *text, size_t size, const char *format, ...) {
+  va_list words;
+  va_start(words, format);
+  vsnprintf(text, size, format, words);
+  va_end(words);
+  return error;
+}
+
+static void write_lines(FILE *file, const struct line *lines, size_t count) {
+  for (size_t i = 0; i < count; i++) {
+    fputs(lines[i].name, file);
+    for (size_t j = 0; j < lines[i].count; j++) fprintf(file, " %" PRIu32, lines[i].words[j]);
+    fputc('\n', file);
+  }
+}
+
+int schedule_save(const char *path, const struct schedule_times *times, char *text, size_t size) {
+  struct schedule_times copy = *times;
+  struct line lines[LINES];
+  char names[SCHEDULE_GROUPS + 1][16];
+  const size_t length = strlen(path) + 32;
+  char *temporary = malloc(length);
+  if (!temporary) return complain(DUPLEX_ERROR_NO_MEMORY, text, size, "%s: too little memory", path);
+  snprintf(temporary, length, "%s.%ld", path, (long)getpid());
+  FILE *file = fopen(temporary, "wxe");
+  bool good = file != NULL;
+  if (good) {
+    write_lines(file, lines, lines_of(&copy, lines, names));
+    good = !ferror(file);
+    good = fclose(file) == 0 && good && rename(temporary, path) == 0;
+  }
+  const int cause = errno;
+  if (!good && file) remove(temporary);
+  free(temporary);
+  return good ? 0 : complain(DUPLEX_ERROR_IO, text, size, "%s: %s", path, strerror(cause));
+}
+
+// One number of 32 bits after one blank; *at goes behind it.
+static bool read_number(const char **at, uint32_t *number) {
+  if (**at != ' ' || (*at)[1] < '0' || (*at)[1] > '9') return false;
+  char *end;
+  errno = 0;
+  const unsigned long long value = strtoull(*at + 1, &end, 10);
+  if (errno || value > UINT32_MAX) return false;
+  *number = (uint32_t)value;
+  *at = end;
+  return true;
+}
+
+// True if the line is what is expected.
+static bool read_line(const char *at, const struct line *line) {
+  const size_t length = strlen(line->name);
+  if (strncmp(at, line->name, length) != 0) return false;
+  at += length;
+  for (size_t i = 0; i < line->count; i++)
+    if (!read_number(&at, &line->words[i])) return false;
+  return strcmp(at, "\n") == 0;
+}
+
+static int read_file(FILE *file, const char *path, struct schedule_times *times, char *text, size_t size) {
+  struct line lines[LINES];
+  char names[SCHEDULE_GROUPS + 1][16], *buffer = NULL;
+  size_t room = 0;
+  const size_t count = lines_of(times, lines, names);
+  int error = 0;
+  for (size_t i = 0; i < count && !error; i++)
+    if (getline(&buffer, &room, file) < 0 || !read_line(buffer, &lines[i]))
+      error = complain(DUPLEX_ERROR_FORMAT, text, size, "%s:%zu: expected '%s' and %zu numbers of 32 bits",
+                       path, i + 1, lines[i].name, lines[i].count);
+  if (!error && getline(&buffer, &room, file) >= 0)
+    error =
+        complain(DUPLEX_ERROR_FORMAT, text, size, "%s:%zu: expected the end of the file", path, count + 1);
+  free(buffer);
+  return error;
+}
+
+int schedule_load(const char *path, struct schedule_times *times, char *text, size_t size) {
+  struct schedule_times read;
+  FILE *file = fopen(path, "re");
+  if (!file) return complain(DUPLEX_ERROR_IO, text, size, "%s: %s", path, strerror(errno));
+  const int error = read_file(file, path, &read, text, size);
+  fclose(file);
+  if (error) return error;
+  if (read.version != SCHEDULE_VERSION)
+    return complain(DUPLEX_ERROR_FORMAT, text, size, "%s:1: version %" PRIu32 ", expected %u", path,
+                    read.version, SCHEDULE_VERSION);
+  if (!schedule_valid(&read))
+    return complain(DUPLEX_ERROR_FORMAT, text, size,
+                    "%s:2: the tables are damaged: expected hash %" PRIu32 " and times in order", path,
+                    schedule_hash(&read));
+  *times = read;
+  return 0;
+}

@@ -1,0 +1,31 @@
+// SPDX-License-Identifier: Apache-2.0
+// The times of a decision of `best`, counted from its cuts expert by expert.
+#ifndef DUPLEX_TEST_SCHEDULE_RECOUNT_H
+#define DUPLEX_TEST_SCHEDULE_RECOUNT_H
+
+#include "schedule/schedule.h"
+
+static inline uint32_t recount_larger(uint32_t a, uint32_t b) { return a > b ? a : b; }
+
+// Fills in pim, xpu and total from the cuts and counts.
+static inline void recount(const struct schedule_times *times, const uint16_t *counts,
+                           struct schedule_decision *decision) {
+  const struct schedule_placement *placement = &times->placement;
+  for (uint32_t f = 0; f < 2; f++) decision->pim[f] = decision->xpu[f] = 0;
+  for (uint32_t e = 0; e < times->shape.experts; e++)
+    for (uint32_t q = 0; q < placement->pieces; q++) {
+      const uint32_t groups = (counts[e] + 7u) / 8, cut = decision->cut[q][e];
+      const uint32_t phase = schedule_bundles(placement, e, q) == 12;
+      if (placement->layout == SCHEDULE_STRIPED) {
+        if (cut) decision->pim[0] += SCHEDULE_TIME(times, groups, striped[SCHEDULE_BUNDLES - 1]);
+        if (!cut) decision->xpu[0] += SCHEDULE_TIME(times, groups, whole);
+        continue;
+      }
+      decision->pim[phase] += SCHEDULE_TIME(times, groups, pim[q][cut]);
+      decision->xpu[phase] += SCHEDULE_TIME(times, groups, xpu[q][cut]);
+    }
+  decision->total =
+      recount_larger(decision->pim[0], decision->xpu[1]) + recount_larger(decision->pim[1], decision->xpu[0]);
+}
+
+#endif

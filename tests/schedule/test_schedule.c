@@ -1,0 +1,281 @@
+// SPDX-License-Identifier: Apache-2.0
+// Placement, tables and policies of an MoE layer: hand-worked layers, all decisions of small ones, damaged
+// tables.
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <string.h>
+// CMocka needs the four above first.
+#include <cmocka.h>
+#include <unistd.h>
+
+#include "duplex/error.h"
+#include "schedule/tables_file.h"
+#include "tests/common/environment.h"
+#include "tests/schedule/distributions.h"
+#include "tests/schedule/recount.h"
+
+static struct schedule_times times;
+static struct schedule_work work;
+static struct schedule_decision decision;
+
+// A table with round numbers: the xPU takes 100 for an expert of up to 10 groups and 10 a group beyond,
+// Logic-PIM 25 a group, from one bundle 40.
+static void make_round(uint32_t experts) {
+  times = (struct schedule_times){.clocks_per_unit = 1,
+                                  .shape = {4096, 4096, experts, 1, 32, 1},
+                                  .placement = {SCHEDULE_HALVED, 2, {2, 2}, {{1024, 1024}, {1024, 1024}}}};
+  for (uint32_t g = 1; g <= SCHEDULE_GROUPS; g++) {
+    struct schedule_row *row = &times.rows[g];
+    row->whole = g <= 10 ? 100 : 10 * g;
+    for (uint32_t b = 0; b < SCHEDULE_BUNDLES; b++) row->striped[b] = b ? 25 * g : 40 * g;
+    for (uint32_t q = 0; q < 2; q++)
+      for (uint32_t cut = 0; cut <= 2; cut++) {
+        row->pim[q][cut] = 25 * g * cut / 4;
+        row->xpu[q][cut] = row->whole * (2 - cut) / 4;
+      }
+  }
+  times.slope = times.rows[4];
+  times.slope.whole = 10;
+  schedule_seal(&times);
+  assert_true(schedule_valid(&times));
+}
+
+struct worked {
+  uint32_t experts;
+  uint16_t counts[8];
+  uint32_t spaces, owned, pim, xpu, total;
+};
+
+static void test_paper_by_hand(void **state) {
+  static const struct worked cases[] = {
+      // One expert of 1 group: 25 on Logic-PIM, which beats 40 from its own space, and 100.
+      {1, {8}, 0, 15, 25, 0, 25},
+      // 5 groups: Logic-PIM would take 125.
+      {1, {40}, 0, 15, 0, 100, 100},
+      // By increasing tokens 1, 2, 3, 9 groups: sums on Logic-PIM 40 (alone), 75, 150, 375 against 300, 200,
+      // 100, 0;
+      // three of them is the least, 150. Turns would take 25 + 50 + 75 + 100.
+      {4, {16, 8, 72, 24}, 1, 0xb, 150, 100, 150},
+      // Spaces {0, 4}, {1, 5}, {2}, {3} of 2, 9, 1 and 1 groups in all, tokens 16, 65, 8, 7. By increasing
+      // tokens
+      // 3, 2, 0, 1: 40, 50, 100 against 500, 400, 200: the last is not moved (325).
+      {6, {8, 64, 8, 7, 8, 1}, 1, 0xd, 100, 200, 200},
+      // Nobody has a token.
+      {4, {0, 0, 0, 0}, 0, 15, 0, 0, 0},
+  };
+  (void)state;
+  for (unsigned i = 0; i < sizeof cases / sizeof *cases; i++) {
+    const struct worked *c = &cases[i];
+    make_round(c->experts);
+    schedule_decide(SCHEDULE_PAPER, &times, c->counts, &work, &decision);
+    assert_int_equal(decision.spaces, c->spaces);
+    assert_int_equal(decision.owned[0], c->owned);
+    assert_int_equal(decision.pim[0] + decision.pim[1], c->pim);
+    assert_int_equal(decision.xpu[0] + decision.xpu[1], c->xpu);
+    assert_int_equal(decision.total, c->total);
+  }
+}
+
+static void test_one_side(void **state) {
+  static const uint16_t counts[] = {1, 0, 17, 800};
+  (void)state;
+  make_round(4);
+  schedule_decide(SCHEDULE_XPU, &times, counts, &work, &decision);
+  assert_int_equal(decision.total, 100 + 100 + 640 + 36 * 10);
+  schedule_decide(SCHEDULE_PIM, &times, counts, &work, &decision);
+  assert_int_equal(decision.total, 25 + 75 + 64 * 25 + 36 * 100);
+  // 25 and 75 against 100: fractions of the last one, whose 1000 on the xPU fall by 1000 a 5200 of Logic-PIM.
+  assert_int_equal(schedule_bound(&times, counts), 100 + 5200 * 900 / 6200);
+}
+
+static void test_best_by_hand(void **state) {
+  static const uint16_t one[] = {32};
+  static const uint16_t four[] = {8, 8, 8, 8};
+  (void)state;
+  make_round(1);
+  // 4 groups take both sides 100: halves of both pieces on either side.
+  schedule_decide(SCHEDULE_BEST, &times, one, &work, &decision);
+  assert_int_equal(decision.total, 50);
+  assert_int_equal(decision.cut[0][0] + decision.cut[1][0], 2);
+  // Of four experts with a group, 3.2 belong on Logic-PIM.
+  make_round(4);
+  schedule_decide(SCHEDULE_BEST, &times, four, &work, &decision);
+  assert_in_range(decision.total, schedule_bound(&times, four), 90);
+  assert_int_equal(schedule_bound(&times, four), 80);
+}
+
+// The least total of all decisions, by trying them.
+static uint32_t least_total(const uint16_t *counts) {
+  const struct schedule_placement *p = &times.placement;
+  const uint32_t first = p->parts[0] + 1, each = first * (p->pieces == 2 ? p->parts[1] + 1 : 1);
+  uint32_t all = 1, least = UINT32_MAX;
+  static struct schedule_decision tried;
+  for (uint32_t e = 0; e < times.shape.experts; e++) all *= each;
+  for (uint32_t code = 0; code < all; code++) {
+    uint32_t left = code;
+    for (uint32_t e = 0; e < times.shape.experts; e++, left /= each) {
+      tried.cut[0][e] = (uint8_t)(left % each % first);
+      tried.cut[1][e] = (uint8_t)(left % each / first);
+    }
+    recount(&times, counts, &tried);
+    if (tried.total < least) least = tried.total;
+  }
+  return least;
+}
+
+static void make_model(unsigned model, uint32_t experts) {
+  const struct schedule_shape shape = model_shape(model, experts);
+  struct schedule_placement placement;
+  assert_true(schedule_place(&shape, &placement));
+  schedule_formula(&shape, &placement, &times);
+  assert_true(schedule_valid(&times));
+}
+
+// Layers of up to three experts (small models: five) against all decisions: how much is lost by not trying
+// them.
+static void test_all_decisions(void **state) {
+  double sum = 0, worst = 1;
+  unsigned cases = 0;
+  (void)state;
+  for (unsigned i = 0; i < 300; i++, cases++) {
+    struct duplex_random random;
+    uint16_t counts[SCHEDULE_EXPERTS];
+    duplex_random_seed(&random, environment_seed(), i);
+    const unsigned model = i % MODELS;
+    const uint32_t experts = 1 + (uint32_t)duplex_random_below(&random, model < 3 ? 2 : 5);
+    make_model(model, experts);
+    const uint32_t chosen = 1 + (uint32_t)duplex_random_below(&random, experts);
+    draw_counts(&random, i / MODELS % KINDS, experts, draw_scale(&random, 1024), chosen, counts);
+    schedule_decide(SCHEDULE_BEST, &times, counts, &work, &decision);
+    const uint32_t least = least_total(counts);
+    assert_true(decision.total >= least);
+    const double ratio = (double)decision.total / least;
+    if (ratio > 1.25)
+      fail_msg("case %u, %s, %u experts: %u, expected at most 1.25 x %u", i, model_names[model], experts,
+               decision.total, least);
+    sum += ratio;
+    if (ratio > worst) worst = ratio;
+  }
+  print_message("best against all decisions of %u small layers: %.4f on average, %.3f at most\n", cases,
+                sum / cases, worst);
+  assert_true(sum / cases < 1.01);
+}
+
+// Every inner column lies in one part of one stack.
+static void test_parts_cover(void **state) {
+  static uint8_t seen[SCHEDULE_SIZE];
+  (void)state;
+  for (unsigned i = 0; i < 100; i++) {
+    struct duplex_random random;
+    struct schedule_placement placement;
+    duplex_random_seed(&random, environment_seed(), 1000 + i);
+    const struct schedule_shape shape = {draw_scale(&random, 8192),
+                                         draw_scale(&random, 32768),
+                                         draw_scale(&random, SCHEDULE_EXPERTS),
+                                         1 + (uint32_t)duplex_random_below(&random, 8),
+                                         1 + (uint32_t)duplex_random_below(&random, 32),
+                                         (uint32_t)duplex_random_below(&random, 2)};
+    assert_true(schedule_place(&shape, &placement));
+    memset(seen, 0, sizeof seen);
+    for (uint32_t stack = 0; stack < shape.stacks; stack++)
+      for (uint32_t q = 0; q < placement.pieces; q++)
+        for (uint32_t part = 0; part < placement.parts[q]; part++) {
+          const struct schedule_range range = schedule_part(&shape, &placement, stack, q, part);
+          assert_true(range.first + range.count <= shape.inner && range.count <= placement.width[q][part]);
+          for (uint32_t c = 0; c < range.count; c++) seen[range.first + c]++;
+        }
+    for (uint32_t c = 0; c < shape.inner; c++) assert_int_equal(seen[c], 1);
+    schedule_formula(&shape, &placement, &times);
+    if (!schedule_valid(&times))
+      fail_msg("case %u: H %u F %u stacks %u channels %u gated %u layout %u", i, shape.hidden, shape.inner,
+               shape.stacks, shape.channels, shape.gated, placement.layout);
+  }
+}
+
+static void test_bad_shapes(void **state) {
+  static const struct schedule_shape bad[] = {
+      {0, 1, 1, 1, 1, 0}, {1, 0, 1, 1, 1, 0},  {1, 1, 0, 1, 1, 0}, {1, 1, 257, 1, 1, 0},  {1, 1, 1, 0, 1, 0},
+      {1, 1, 1, 9, 1, 0}, {1, 1, 1, 1, 33, 0}, {1, 1, 1, 1, 1, 2}, {65537, 1, 1, 1, 1, 1}};
+  struct schedule_placement placement;
+  (void)state;
+  for (unsigned i = 0; i < sizeof bad / sizeof *bad; i++) assert_false(schedule_place(&bad[i], &placement));
+}
+
+// Any word of a table that changes is found, and so are times out of order with the right hash.
+static void test_damage(void **state) {
+  (void)state;
+  make_model(0, 8);
+  uint32_t *const words = (uint32_t *)&times;
+  for (size_t i = 0; i < sizeof times / sizeof *words; i++) {
+    words[i] ^= 1u << i % 32;
+    assert_false(schedule_valid(&times));
+    words[i] ^= 1u << i % 32;
+  }
+  assert_true(schedule_valid(&times));
+  times.rows[5].pim[1][1] = times.rows[5].pim[1][2] + 1;
+  schedule_seal(&times);
+  assert_false(schedule_valid(&times));
+}
+
+static void write_text(const char *path, const char *text) {
+  FILE *file = fopen(path, "w");
+  assert_non_null(file);
+  fputs(text, file);
+  assert_int_equal(fclose(file), 0);
+}
+
+// The text of a saved file with one change, and what is said of it.
+static void assert_refused(const char *path, const char *good, const char *from, const char *to,
+                           const char *said) {
+  static char text[1 << 18], message[512];
+  const char *at = strstr(good, from);
+  static struct schedule_times loaded, before;
+  assert_non_null(at);
+  snprintf(text, sizeof text, "%.*s%s%s", (int)(at - good), good, to, at + strlen(from));
+  write_text(path, text);
+  before = loaded;
+  assert_int_equal(schedule_load(path, &loaded, message, sizeof message), DUPLEX_ERROR_FORMAT);
+  if (!strstr(message, said)) fail_msg("'%s': expected '%s'", message, said);
+  assert_memory_equal(&loaded, &before, sizeof loaded);
+}
+
+static void test_files(void **state) {
+  static struct schedule_times loaded;
+  static char good[1 << 18];
+  char path[] = "/tmp/schedule_XXXXXX", message[512];
+  (void)state;
+  make_model(4, 32);
+  const int descriptor = mkstemp(path);
+  assert_true(descriptor >= 0);
+  close(descriptor);
+  assert_int_equal(schedule_save(path, &times, message, sizeof message), 0);
+  assert_int_equal(schedule_load(path, &loaded, message, sizeof message), 0);
+  assert_memory_equal(&loaded, &times, sizeof times);
+  FILE *file = fopen(path, "r");
+  assert_non_null(file);
+  const size_t bytes = fread(good, 1, sizeof good - 1, file);
+  fclose(file);
+  good[bytes] = 0;
+  assert_refused(path, good, "version 1", "version 2", ":1: version 2, expected 1");
+  assert_refused(path, good, "\nshape 7168", "\nshape 7169", ":2: the tables are damaged");
+  assert_refused(path, good, "\nshape 7168", "\nshape 4294967296", ":4: expected 'shape' and 6 numbers");
+  assert_refused(path, good, "\nshape 7168", "\nshape -1", ":4: expected 'shape'");
+  assert_refused(path, good, "\ngroups_7 ", "\ngroups_8 ", ":14: expected 'groups_7'");
+  assert_refused(path, good, "\nslope ", "\nslope 1 ", ":72: expected 'slope'");
+  assert_refused(path, good, "\nslope ", "\n", ":72: expected 'slope'");
+  assert_int_equal(unlink(path), 0);
+  assert_int_equal(schedule_load(path, &loaded, message, sizeof message), DUPLEX_ERROR_IO);
+  assert_int_equal(schedule_save("/nowhere/tables", &times, message, sizeof message), DUPLEX_ERROR_IO);
+}
+
+int main(void) {
+  const struct CMUnitTest tests[] = {
+      cmocka_unit_test(test_paper_by_hand), cmocka_unit_test(test_one_side),
+      cmocka_unit_test(test_best_by_hand),  cmocka_unit_test(test_all_decisions),
+      cmocka_unit_test(test_parts_cover),   cmocka_unit_test(test_bad_shapes),
+      cmocka_unit_test(test_damage),        cmocka_unit_test(test_files),
+  };
+  return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,178 @@
+// SPDX-License-Identifier: Apache-2.0
+// Random layers of five models: how close `best` comes to the bound, and what it gains over the other
+// policies.
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <string.h>
+// CMocka needs the four above first.
+#include <cmocka.h>
+
+#include "tests/common/environment.h"
+#include "tests/schedule/attainable.h"
+#include "tests/schedule/distributions.h"
+#include "tests/schedule/recount.h"
+
+// DUPLEX_CASES thousands of layers.
+enum { CASES = 1000, OCTAVES = 9, FEW = 6 };
+
+static struct schedule_times tables[MODELS][OCTAVES];
+static struct schedule_work work;
+static struct schedule_decision decided[SCHEDULE_BEST + 1];
+
+struct tally {
+  unsigned cases, slower;
+  double loss, worst, gain, slowest;
+};
+
+static uint32_t octave_of(uint32_t experts) {
+  uint32_t octave = 0;
+  while (experts >> (octave + 1)) octave++;
+  return octave;
+}
+
+static int make_tables(void **state) {
+  (void)state;
+  for (unsigned model = 0; model < MODELS; model++)
+    for (uint32_t octave = 0; octave < OCTAVES; octave++) {
+      const struct schedule_shape shape = model_shape(model, 1u << octave);
+      struct schedule_placement placement;
+      if (!schedule_place(&shape, &placement)) return -1;
+      schedule_formula(&shape, &placement, &tables[model][octave]);
+    }
+  return 0;
+}
+
+static void count_in(struct tally *tally, double bound) {
+  const double total = decided[SCHEDULE_BEST].total, loss = total / bound;
+  double other = decided[SCHEDULE_PAPER].total;
+  if (decided[SCHEDULE_XPU].total < other) other = decided[SCHEDULE_XPU].total;
+  if (decided[SCHEDULE_PIM].total < other) other = decided[SCHEDULE_PIM].total;
+  tally->cases++;
+  tally->loss += loss;
+  tally->gain += decided[SCHEDULE_PAPER].total / total;
+  if (loss > tally->worst) tally->worst = loss;
+  tally->slower += total > other;
+  if (total / other > tally->slowest) tally->slowest = total / other;
+}
+
+// The cuts are those whose times are told, and experts without tokens have none.
+static void assert_consistent(const struct schedule_times *times, const uint16_t *counts) {
+  const struct schedule_decision *best = &decided[SCHEDULE_BEST];
+  static struct schedule_decision counted;
+  counted = *best;
+  recount(times, counts, &counted);
+  assert_memory_equal(counted.pim, best->pim, sizeof counted.pim);
+  assert_memory_equal(counted.xpu, best->xpu, sizeof counted.xpu);
+  assert_int_equal(counted.total, best->total);
+  for (uint32_t e = 0; e < times->shape.experts; e++)
+    for (uint32_t q = 0; q < times->placement.pieces; q++)
+      assert_true(best->cut[q][e] <= (counts[e] ? times->placement.parts[q] : 0));
+}
+
+static void print_tally(const char *name, const struct tally *t) {
+  print_message(
+      "%-14s %6u layers: time / bound %.4f on average, %.3f at most; paper / best %.3f; slower than "
+      "another policy in %u, by %.1f%% at most\n",
+      name, t->cases, t->loss / t->cases, t->worst, t->gain / t->cases, t->slower, 100 * (t->slowest - 1));
+}
+
+// uniform: any number of experts is as likely; else any octave.
+static void run_layers(bool uniform, struct tally by_model[MODELS], struct tally *all) {
+  for (uint64_t i = 0; i < CASES * environment_count("DUPLEX_CASES"); i++) {
+    struct duplex_random random;
+    uint16_t counts[SCHEDULE_EXPERTS];
+    duplex_random_seed(&random, environment_seed(), i);
+    const unsigned model = i % MODELS, kind = i / MODELS % KINDS;
+    const uint32_t experts = uniform ? 1 + (uint32_t)duplex_random_below(&random, SCHEDULE_EXPERTS)
+                                     : draw_scale(&random, SCHEDULE_EXPERTS);
+    struct schedule_times *times = &tables[model][octave_of(experts)];
+    times->shape.experts = experts;
+    const uint32_t tokens = draw_scale(&random, 4096);
+    draw_counts(&random, kind, experts, tokens,
+                1 + (uint32_t)duplex_random_below(&random, experts < 8 ? experts : 8), counts);
+    for (unsigned policy = 0; policy <= SCHEDULE_BEST; policy++)
+      schedule_decide(policy, times, counts, &work, &decided[policy]);
+    assert_consistent(times, counts);
+    const double bound = schedule_bound(times, counts);
+    count_in(&by_model[model], bound);
+    count_in(all, bound);
+  }
+}
+
+static void test_layers(void **state) {
+  struct tally by_model[MODELS] = {0}, all = {0}, flat[MODELS] = {0}, all_flat = {0};
+  (void)state;
+  run_layers(false, by_model, &all);
+  run_layers(true, flat, &all_flat);
+  print_message("1 to 256 experts, octaves as likely as each other:\n");
+  for (unsigned model = 0; model < MODELS; model++) print_tally(model_names[model], &by_model[model]);
+  print_tally("all", &all);
+  print_message("1 to 256 experts, all as likely as each other:\n");
+  for (unsigned model = 0; model < MODELS; model++) print_tally(model_names[model], &flat[model]);
+  print_tally("all", &all_flat);
+  assert_true(all_flat.loss / all_flat.cases <= 1.05);
+  assert_true(all.loss / all.cases <= 1.065);
+  assert_true(all.gain / all.cases >= 1.15);
+  assert_true(by_model[2].worst <= 1.15);
+  for (unsigned model = 0; model < 3; model++) {
+    assert_true(by_model[model].loss / by_model[model].cases <= 1.055);
+    assert_true(by_model[model].worst <= 1.25);
+    assert_true(by_model[model].gain / by_model[model].cases >= 1.15);
+  }
+}
+
+// One expert a device: up to 8 tokens, and 32.
+static void test_one_expert(void **state) {
+  (void)state;
+  for (unsigned model = 0; model < 3; model++)
+    for (uint16_t tokens = 1; tokens <= 32; tokens += tokens == 1 ? 7 : 24) {
+      struct schedule_times *times = &tables[model][0];
+      times->shape.experts = 1;
+      for (unsigned policy = 0; policy <= SCHEDULE_BEST; policy++)
+        schedule_decide(policy, times, &tokens, &work, &decided[policy]);
+      const double gain = (double)decided[SCHEDULE_PAPER].total / decided[SCHEDULE_BEST].total;
+      print_message("%-14s one expert, %2u tokens: paper / best %.3f, time / bound %.3f\n",
+                    model_names[model], tokens, gain,
+                    (double)decided[SCHEDULE_BEST].total / schedule_bound(times, &tokens));
+      assert_true(gain >= (tokens <= 8 ? 1.17 : 1.80));
+    }
+}
+
+// Few small experts: how much of what is lost no placement in slices over all stacks can win.
+static void test_what_can_be_attained(void **state) {
+  (void)state;
+  for (unsigned model = 3; model < MODELS; model++)
+    for (uint32_t experts = 1; experts <= FEW; experts += experts == 1 ? 1 : 2) {
+      double best = 0, least = 0, worst = 0;
+      struct schedule_times *times = &tables[model][octave_of(experts)];
+      times->shape.experts = experts;
+      for (unsigned i = 0; i < 200; i++) {
+        struct duplex_random random;
+        uint16_t counts[SCHEDULE_EXPERTS];
+        duplex_random_seed(&random, environment_seed(), 5000 + i);
+        draw_counts(&random, i % KINDS, experts, draw_scale(&random, 4096),
+                    1 + (uint32_t)duplex_random_below(&random, experts), counts);
+        schedule_decide(SCHEDULE_BEST, times, counts, &work, &decided[0]);
+        const double bound = schedule_bound(times, counts), floor = attainable_time(times, counts);
+        best += decided[0].total / bound;
+        least += floor / bound;
+        if (decided[0].total / floor > worst) worst = decided[0].total / floor;
+      }
+      print_message(
+          "%-14s %u experts: time / bound %.3f on average, of which no placement avoids %.3f; time / "
+          "attainable %.3f at most\n",
+          model_names[model], experts, best / 200, least / 200, worst);
+      assert_true(least <= best * 1.001);
+    }
+}
+
+int main(void) {
+  const struct CMUnitTest tests[] = {
+      cmocka_unit_test(test_layers),
+      cmocka_unit_test(test_one_expert),
+      cmocka_unit_test(test_what_can_be_attained),
+  };
+  return cmocka_run_group_tests(tests, make_tables, NULL);
+}
