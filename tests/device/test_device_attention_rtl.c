@@ -26,12 +26,21 @@ static struct stage run(const struct mixed_case *c, const char *backend, struct 
   return s;
 }
 
+// A stage in which both sides have work.
+static struct mixed_case draw_mixed(struct duplex_random *random) {
+  for (;;) {
+    struct mixed_case c = draw_case(random);
+    if (c.batch && c.count) return c;
+    free_mixed(&c);
+  }
+}
+
 static void check_stage(uint64_t number) {
   struct duplex_random random;
   struct duplex_device_attention_stats of_model;
   struct duplex_device_attention_stats of_rtl;
   duplex_random_seed(&random, environment_seed(), number);
-  struct mixed_case c = draw_case(&random);
+  struct mixed_case c = draw_mixed(&random);
   const size_t of_q = c.heads * c.group * c.d;
   struct stage model = run(&c, "cmodel", random);
   struct stage rtl = run(&c, "rtl", random);
