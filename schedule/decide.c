@@ -35,6 +35,12 @@ void schedule_decide(enum schedule_policy policy, const struct schedule_times *t
     case SCHEDULE_PAPER:
       schedule_paper(times, counts, decision);
       break;
+    case SCHEDULE_SPACES:
+      schedule_spaces(times, counts, decision);
+      break;
+    case SCHEDULE_TURNS:
+      schedule_turns(times, counts, decision);
+      break;
     default:
       schedule_best(times, counts, work, decision);
   }
