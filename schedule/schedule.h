@@ -72,8 +72,8 @@ struct schedule_times {
   struct schedule_row slope;                      // added for each group beyond SCHEDULE_GROUPS
 };
 
-// PAPER is the faster of its two halves: SPACES, an expert in bundle e % 4, and TURNS, striped over all bundles
-// with one side at a time. Where the placement is there already, its own half is asked for.
+// PAPER is the faster of its two halves: SPACES, an expert in bundle e % 4, and TURNS, striped over all
+// bundles with one side at a time. Where the placement is there already, its own half is asked for.
 enum schedule_policy {
   SCHEDULE_XPU,
   SCHEDULE_PIM,
