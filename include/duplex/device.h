@@ -102,6 +102,7 @@ int duplex_device_moe(struct duplex_device *device, const struct duplex_moe *moe
 struct duplex_moe_stats {
   uint64_t cycles;                       // the whole layer
   uint64_t bound;                        // least time of any division between the sides, nothing else charged
+  uint64_t predicted;                    // both phases, by the table of times
   uint64_t sides;                        // both phases
   uint64_t logic_pim[DUPLEX_PHASES];     // of the slowest stack, from doorbell to completion
   uint64_t xpu_reads[DUPLEX_PHASES];     // of the slowest stack, to the last data
