@@ -29,16 +29,19 @@ static inline uint32_t count_expert(uint32_t tokens, struct schedule_counted *co
   return groups - 1;  // of an expert without tokens SCHEDULE_NEVER, as a byte
 }
 
-// Even experts to the one, odd ones to the other, which may be the same.
+// Even experts to the one, odd ones to the other, which may be the same. Ranks are written up to whole words.
 static void count_groups(const uint16_t *counts, uint32_t experts, struct schedule_counted *even,
                          struct schedule_counted *odd, uint8_t *ranks) {
-  const uint16_t *const end = counts + experts / 2 * 2;
-  for (; counts < end; counts += 2, ranks += 2) {
+  const uint16_t *const end = counts + experts / 4 * 4;
+  for (; counts < end; counts += 4, ranks += 4) {
     ranks[0] = (uint8_t)count_expert(counts[0], even);
     ranks[1] = (uint8_t)count_expert(counts[1], odd);
+    ranks[2] = (uint8_t)count_expert(counts[2], even);
+    ranks[3] = (uint8_t)count_expert(counts[3], odd);
   }
-  if (experts % 2) *ranks++ = (uint8_t)count_expert(*counts, even);
-  for (uint32_t e = experts; e % 4; e++) *ranks++ = SCHEDULE_NEVER;
+  if (experts % 4 == 0) return;
+  for (uint32_t i = 0; i < 4; i++)
+    ranks[i] = i < experts % 4 ? (uint8_t)count_expert(counts[i], i % 2 ? odd : even) : SCHEDULE_NEVER;
 }
 
 // The ranks that there are, in order, until all `experts` are found; two bins of the histogram are looked at
