@@ -279,7 +279,8 @@ void schedule_best(const struct schedule_times *times, const uint16_t *counts, s
     for (uint32_t i = 0; i < classes[q].populations; i++)
       set_cuts(&classes[q], i, fronts[q].bin, &shares[q], &cuts[classes[q].population[i].piece]);
   }
-  if (layout == SCHEDULE_ALTERNATE) cuts[1].divided = SCHEDULE_NO_RANK * 0x01010101u;
+  for (uint32_t parity = 0; parity < 2 && layout == SCHEDULE_ALTERNATE; parity++)
+    schedule_set_cuts(&cuts[1], parity, 0, SCHEDULE_NO_RANK, &shares[0]);
   for (uint32_t q = 0; q < SCHEDULE_PIECES; q++)
     schedule_write_cuts(&cuts[q], work->rank, experts, decision->cut[q]);
 }

@@ -27,17 +27,11 @@ static uint32_t divide_each(const struct schedule_cuts *cuts, uint32_t divided, 
   return word;
 }
 
-// The same; if all of them have the cut `high`, at once. Even and odd experts may have the same share.
+// The same; if all of them have the cut `high`, at once.
 static uint32_t divide(const struct schedule_cuts *cuts, uint32_t divided, uint32_t word) {
   struct schedule_share *even = cuts->share[0], *odd = cuts->share[1];
-  if (even == odd) {
-    const uint32_t count = divided * LOW >> 24;
-    if (even->full < count) return divide_each(cuts, divided, word);
-    even->full -= count;
-    return word + divided * even->high;
-  }
   const uint32_t evens = (divided & 1) + (divided >> 16 & 1), odds = (divided >> 8 & 1) + (divided >> 24);
-  if (even->full < evens || odd->full < odds || even->high != odd->high)
+  if (even == odd || even->full < evens || odd->full < odds || even->high != odd->high)
     return divide_each(cuts, divided, word);
   even->full -= evens;
   odd->full -= odds;
@@ -55,15 +49,21 @@ static uint32_t zero_bytes(uint32_t word) { return ~(((word & ~HIGH) + ~HIGH) | 
 void schedule_write_cuts(const struct schedule_cuts *cuts, const uint8_t *ranks, uint32_t experts,
                          uint8_t *to) {
   const uint32_t behind = cuts->behind, divided = cuts->divided, whole = cuts->whole;
+  struct schedule_share *const share = cuts->share[0];
+  const bool one = share == cuts->share[1];  // for even and odd experts
+  const uint32_t high = share->high;
   bool done = false;  // no expert of a divided rank has any more on Logic-PIM
   for (uint32_t e = 0; e < experts; e += 4) {
     uint32_t four;
     __builtin_memcpy(&four, __builtin_assume_aligned(ranks + e, 4), sizeof four);
     uint32_t word = ((~((four | HIGH) - behind) & HIGH) >> 7) * whole;  // bytes that are less
     const uint32_t some = done ? 0 : zero_bytes(four ^ divided) >> 7;
-    if (some) {
+    if (some && one && share->full >= some * LOW >> 24) {  // that many have the cut `high`
+      share->full -= some * LOW >> 24;
+      word += some * high;
+    } else if (some) {
       word = divide(cuts, some, word);
-      done = cuts->share[0]->full == 0 && exhausted(cuts->share[0]) && exhausted(cuts->share[1]);
+      done = share->full == 0 && exhausted(share) && exhausted(cuts->share[1]);
     }
     __builtin_memcpy(__builtin_assume_aligned(to + e, 4), &word, sizeof word);
   }
