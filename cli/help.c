@@ -68,11 +68,34 @@ static void print_names(void) {
   for (unsigned i = 0; commands[i]; i++) printf("%s\n", commands[i]->name);
 }
 
+// Prints what stands for itself: the names of all commands, or the completion.
+static int print_list(const char *option) {
+  if (strcmp(option, "--bash") == 0)
+    print_completion(commands);
+  else
+    print_names();
+  return EXIT_GOOD;
+}
+
+static bool is_own(const char *word) {
+  for (const struct option *o = own_options; o->name; o++)
+    if (strcmp(o->name, word) == 0) return true;
+  return false;
+}
+
 static int run_help(int argc, char **argv) {
-  const bool man = argc && strcmp(argv[0], "--man") == 0;
-  if (argc == 1 && strcmp(argv[0], "--bash") == 0) return print_completion(commands), EXIT_GOOD;
-  if (argc == 1 && strcmp(argv[0], "--words") == 0) return print_names(), EXIT_GOOD;
-  if (man) argc--, argv++;
+  const char *option = argc && is_own(argv[0]) ? argv[0] : NULL;
+  if (option) argc--, argv++;
+  for (int i = 0; i < argc; i++) {
+    if (argv[i][0] != '-') continue;
+    if (!is_own(argv[i])) return fail(EXIT_BAD_INPUT, "unknown option '%s' of help", argv[i]);
+    return option ? fail(EXIT_BAD_INPUT, "help takes one option, '%s' was given with %s", argv[i], option)
+                  : fail(EXIT_BAD_INPUT, "help takes '%s' before the command only", argv[i]);
+  }
+  const bool man = option && strcmp(option, "--man") == 0;
+  if (option && !man)
+    return argc ? fail(EXIT_BAD_INPUT, "help %s takes no command, '%s' was given", option, argv[0])
+                : print_list(option);
   if (argc > 1) return fail(EXIT_BAD_INPUT, "help takes one command, '%s' was given too", argv[1]);
   const struct command *command = argc ? command_find(argv[0]) : NULL;
   if (argc && !command) return fail(EXIT_BAD_INPUT, "unknown command '%s': see duplex --help", argv[0]);

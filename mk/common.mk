@@ -26,9 +26,12 @@ this_step = $(eval STEPS_DONE += x)$(words $(STEPS_DONE))
 # $(call logged,command): runs it with its output in a log beside the target, which is shown only if the command fails
 logged = { $(1); } > $@.log 2>&1 || { cat $@.log >&2; exit 1; }
 
-# After a step that failed: if a package is missing, what tells which.
-tell_missing = { status=$$?; scripts/dependencies.sh --check build >/dev/null 2>&1 && command -v $(firstword $(CC)) >/dev/null || \
-  echo 'a compiler or a package is missing: `make doctor` lists what is, `make test` installs it' >&2; exit $$status; }
+# After a step that failed: the compiler that is not there, or that a package is missing, and what tells which.
+COMPILER = $(firstword $(CC))
+tell_missing = { status=$$?; \
+  if ! command -v $(COMPILER) >/dev/null; then echo $(call quoted,CC=$(CC): $(COMPILER) is not installed; `make doctor` lists what is) >&2; \
+  elif ! scripts/dependencies.sh --check build >/dev/null 2>&1; then echo 'a package is missing: `make doctor` lists what is' >&2; fi; \
+  exit $$status; }
 
 LIB_SRC :=
 CLI_SRC :=

@@ -1,12 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
-# Content decides what is built again, where times cannot: values of variables, sources of a checkout that was copied or moved, and
+# Content decides what is built again, where times cannot: values of variables, sources of a checkout that was copied, and
 # what takes minutes to build.
 # A path as one word of the shell, whatever is in it.
 quoted = '$(subst ','\'',$(1))'
-# Characters that make, or a tool that it calls, takes for something else in the name of a target.
-STRANGE := $(shell printf %s $(call quoted,$(BUILD)) | LC_ALL=C tr -d 'A-Za-z0-9_./+@,=~-' | wc -c)
-ifneq ($(STRANGE),0)
-$(error BUILD=$(BUILD): expected letters, digits and _./+@,=~- only; make cannot name other targets)
+# A path that make, the shell and the tools take for the same name, before anything is made of it: no character, and no beginning of a
+# part, that one of them takes for something else.
+NAMED := $(shell printf %s $(call quoted,$(BUILD)) | LC_ALL=C grep -cxE '/*([A-Za-z0-9_.+@][A-Za-z0-9_.+@,=~-]*/*)+')
+ifneq ($(NAMED),1)
+$(error BUILD=$(BUILD): expected letters, digits and _./+@,=~- only, and no part that begins with one of ,=~-)
 endif
 
 # What only tells or deletes does not look at the build folder, and `make -n` writes nothing.

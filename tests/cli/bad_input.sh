@@ -220,6 +220,12 @@ refused "convert complex numbers" "its elements are <c8, expected f2, f4" "$dupl
 for file in truncated longer empty huge overflow negative version9 rank5; do refused "convert $file" "$file.npy" "$duplex" convert $file.npy out.npy; done
 refused "help of two commands" "one command" "$duplex" help gemm expert
 refused "help of no command" "nonsense" "$duplex" help nonsense
+refused "help with two options" "takes one option, '--bash' was given with --man" "$duplex" help --man --bash
+refused "help with an option twice" "takes one option, '--man' was given with --man" "$duplex" help --man --man
+refused "help with two options and a command" "takes one option, '--words'" "$duplex" help --man gemm --words
+refused "help with an option behind the command" "'--man' before the command" "$duplex" help gemm --man
+refused "help with an option of another command" "unknown option '--foo' of help" "$duplex" help --foo
+refused "help --words of a command" "takes no command, 'gemm' was given" "$duplex" help --words gemm
 refused "info with argument" "x.npy" "$duplex" info x.npy
 
 # A layer of 2 experts, 100 hidden and 5 inner.

@@ -11,16 +11,7 @@ dir=$(mktemp -d)
 copy="$dir/a copy of Anna's"
 started=
 trap 'kill $started 2>/dev/null; cd /; "$copy/scripts/place_verilated.sh" --remove "$copy"/build/rtl* "$copy"/build/verilator; rm -rf "$dir"' EXIT
-failures=0
-check() { # NAME COMMAND...
-  local name=$1
-  shift
-  if "$@" >"$dir/said" 2>&1; then echo "ok   $name"; else
-    echo "FAIL $name"
-    tail -5 "$dir/said"
-    failures=$((failures + 1))
-  fi
-}
+source tests/packaging/checks.sh
 
 mkdir -p "$copy/build" "$dir/bin"
 git ls-files -z 2>/dev/null | xargs -0 cp -r --parents -t "$copy" || exit 1
@@ -71,6 +62,13 @@ made_with() { # TEXT MAKE-WORDS...: in the steps
 object=build/obj/driver/messages.o
 check "a copy compiles C anew" made_with "1/1.*messages.c" $object
 check "once" made_with "Nothing to be done\|up to date" $object
+moved_is_as_new() (  # what was compiled does not look old
+  cd "$dir" && mv "$copy" moved && cd moved && scripts/content.sh build && [ -n "$(find "$object" -newermt 1971-01-01)" ]
+  status=$?
+  cd "$dir" && mv moved "$copy"
+  exit $status
+)
+check "nor does a checkout that was moved" moved_is_as_new
 check "other CFLAGS compile anew" made_with "1/1.*messages.c" $object CFLAGS=-O1
 echo "// edited" >>driver/messages.c
 touch -d 2001-01-01 driver/messages.c
@@ -93,7 +91,15 @@ sums >"$dir/before"
 check "regen without its generator" one_line make regen PYTHON=/bin/false
 check "changes nothing" diff "$dir/before" <(sums)
 check "a folder without firmware" one_line make FIRMWARE=/nowhere
-check "a build folder that make cannot name" one_line make BUILD='my build'
+entries() { find . -maxdepth 2 -not -path './build*' | sort; }
+entries >"$dir/before"
+for name in 'my build' '' / '~' '~/x' ,x ./-x x/-y =x x:y 'x%y' 'x$$y' 'x#y' "x'y"; do
+  check "a build folder that make cannot name: '$name'" one_line make BUILD="$name" all
+done
+check "leaves nothing" diff "$dir/before" <(entries)
+named() { ! make build/obj/driver/messages.o BUILD=build CC="$1" 2>"$dir/error" && grep -q "^CC=$1: nowhere is not installed" "$dir/error"; }
+check "a compiler that is not there is named" named nowhere
+check "and what goes before a compiler" named 'nowhere gcc'
 whole_count() { [ "$(make -n COUNTING=1 BUILD=fresh test-build | grep -c '^: counted step')" -gt 200 ] && [ ! -e fresh ]; }
 check "a dry run counts all steps and writes nothing" whole_count
 needs() { make -n test-build GROUPS="$1" 2>/dev/null | grep -q "VERILATE"; }

@@ -8,16 +8,7 @@ given=$1  # as make can name it
 build=$(realpath "$1")
 dir=$(mktemp -d)
 trap 'rm -rf "$dir"' EXIT
-failures=0
-check() { # NAME COMMAND...
-  local name=$1
-  shift
-  if "$@" >"$dir/said" 2>&1; then echo "ok   $name"; else
-    echo "FAIL $name"
-    tail -5 "$dir/said"
-    failures=$((failures + 1))
-  fi
-}
+source tests/packaging/checks.sh
 only_prefixed() { # FILE NM-FLAGS...
   local others
   others=$(nm --defined-only "${@:2}" "$1" | awk 'NF == 3 && $3 !~ /^duplex_/ {print $3}')
