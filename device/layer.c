@@ -101,7 +101,10 @@ static int plan(struct duplex_moe *moe) {
   if (device->options.policy == DUPLEX_POLICY_BEST) {
     place_best(moe);
   } else {
-    moe->turns = device->options.policy == DUPLEX_POLICY_PAPER ? SCHEDULE_BUNDLES : 1;
+    // The paper's spaces need experts to choose from; fewer are striped, and the sides take turns.
+    const bool spaces =
+        device->options.policy == DUPLEX_POLICY_PAPER && moe->shape.experts >= SCHEDULE_BUNDLES;
+    moe->turns = spaces ? SCHEDULE_BUNDLES : 1;
     moe->pieces = moe->turns;
     place_whole(moe);
   }

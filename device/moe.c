@@ -38,13 +38,22 @@ static int route(struct moe_run *run, const struct duplex_moe_routing *routing) 
   return error;
 }
 
+// The schedule's policy for where the weights lie.
+static enum schedule_policy policy_of(const struct moe_run *run) {
+  switch (run->device->options.policy) {
+    case DUPLEX_POLICY_PAPER:
+      return run->moe->turns > 1 ? SCHEDULE_SPACES : SCHEDULE_TURNS;
+    case DUPLEX_POLICY_LOGIC_PIM:
+      return SCHEDULE_PIM;
+    case DUPLEX_POLICY_XPU:
+      return SCHEDULE_XPU;
+    default:
+      return SCHEDULE_BEST;
+  }
+}
+
 static void decide(struct moe_run *run) {
-  static const enum schedule_policy policies[] = {[DUPLEX_POLICY_BEST] = SCHEDULE_BEST,
-                                                  [DUPLEX_POLICY_PAPER] = SCHEDULE_PAPER,
-                                                  [DUPLEX_POLICY_LOGIC_PIM] = SCHEDULE_PIM,
-                                                  [DUPLEX_POLICY_XPU] = SCHEDULE_XPU};
-  schedule_decide(policies[run->device->options.policy], &run->moe->times, run->dispatch.count,
-                  run->moe->work, &run->decision);
+  schedule_decide(policy_of(run), &run->moe->times, run->dispatch.count, run->moe->work, &run->decision);
 }
 
 // Every stack's firmware gets the table of times, if it decides too.
@@ -55,7 +64,7 @@ static int set_times(void *context, unsigned stack) {
 }
 
 static int prepare_firmware(struct moe_run *run) {
-  run->firmware_decides = run->moe->turns == 1;
+  run->firmware_decides = run->moe->turns == 1 && run->device->options.policy != DUPLEX_POLICY_PAPER;
   return run->firmware_decides ? device_each_stack(run->device, set_times, run) : DUPLEX_OK;
 }
 

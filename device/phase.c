@@ -48,7 +48,6 @@ static void add_sums(struct moe_run *run, const uint8_t *cuts, const uint8_t *y)
 static enum duplex_layer_policy policy_of(struct moe_run *run, unsigned stack) {
   static const enum duplex_layer_policy policies[] = {[SCHEDULE_XPU] = DUPLEX_LAYER_XPU,
                                                       [SCHEDULE_PIM] = DUPLEX_LAYER_PIM,
-                                                      [SCHEDULE_PAPER] = DUPLEX_LAYER_PAPER,
                                                       [SCHEDULE_BEST] = DUPLEX_LAYER_BEST};
   if (!run->firmware_decides) return DUPLEX_LAYER_CUTS;
   if (run->decided[stack]) return DUPLEX_LAYER_DECIDED;

@@ -192,7 +192,8 @@ struct layer_record {
   uint32_t generation;
   struct layer_message shape;
   struct {
-    uint32_t up_row_sets, down_row_sets, low, high;
+    struct weight_layout down;
+    uint32_t up_row_sets, low, high;
   } piece[PROTOCOL_LAYER_PIECES];
 };
 

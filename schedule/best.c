@@ -212,16 +212,16 @@ static uint32_t places_of(const struct schedule_times *times, const struct sched
 }
 
 // The pair of places with the shortest phases.
-static void choose(const struct place a[WINDOW], uint32_t a_count, const struct place b[WINDOW],
-                   uint32_t b_count, struct place chosen[2]) {
+static void choose(const struct place *a, uint32_t a_count, const struct place *b, uint32_t b_count,
+                   const struct place *chosen[2]) {
   uint32_t least = UINT32_MAX;
   for (const struct place *x = a; x < a + a_count; x++)
     for (const struct place *y = b; y < b + b_count; y++) {
       const uint32_t total = schedule_larger(x->pim, y->xpu) + schedule_larger(y->pim, x->xpu);
       if (total >= least) continue;
       least = total;
-      chosen[0] = *x;
-      chosen[1] = *y;
+      chosen[0] = x;
+      chosen[1] = y;
     }
 }
 
@@ -251,7 +251,8 @@ void schedule_best(const struct schedule_times *times, const uint16_t *counts, s
   const uint32_t experts = times->shape.experts, layout = times->placement.layout;
   const bool halved = layout == SCHEDULE_HALVED;
   struct schedule_class classes[2];
-  struct place places[2][WINDOW], chosen[2];
+  struct place places[2][WINDOW];
+  const struct place *chosen[2];
   struct schedule_cuts cuts[SCHEDULE_PIECES] = {0};
   struct schedule_share shares[2];
   uint32_t tried[2], amount[2];
@@ -272,9 +273,9 @@ void schedule_best(const struct schedule_times *times, const uint16_t *counts, s
   choose(places[0], tried[0], places[1], tried[1], chosen);
   for (uint32_t q = 0; q < 2; q++) {
     decision->owned[q] = q ? 12 : 3;
-    decision->pim[q] = chosen[q].pim;
-    decision->xpu[q] = chosen[q].xpu;
-    shares[q] = (struct schedule_share){chosen[q].full, chosen[q].high, chosen[q].cut, chosen[q].low};
+    decision->pim[q] = chosen[q]->pim;
+    decision->xpu[q] = chosen[q]->xpu;
+    shares[q] = (struct schedule_share){chosen[q]->full, chosen[q]->high, chosen[q]->cut, chosen[q]->low};
     for (uint32_t i = 0; i < classes[q].populations; i++)
       set_cuts(&classes[q], i, fronts[q].bin, &shares[q], &cuts[classes[q].population[i].piece]);
   }

@@ -29,26 +29,34 @@ static inline uint32_t count_expert(uint32_t tokens, struct schedule_counted *co
   return groups - 1;  // of an expert without tokens SCHEDULE_NEVER, as a byte
 }
 
-// Even experts to the one, odd ones to the other, which may be the same.
+// Even experts to the one, odd ones to the other, which may be the same. Ranks are written up to whole words.
 static void count_groups(const uint16_t *counts, uint32_t experts, struct schedule_counted *even,
                          struct schedule_counted *odd, uint8_t *ranks) {
-  const uint16_t *const end = counts + experts / 2 * 2;
-  for (; counts < end; counts += 2, ranks += 2) {
+  const uint16_t *const end = counts + experts / 4 * 4;
+  for (; counts < end; counts += 4, ranks += 4) {
     ranks[0] = (uint8_t)count_expert(counts[0], even);
     ranks[1] = (uint8_t)count_expert(counts[1], odd);
+    ranks[2] = (uint8_t)count_expert(counts[2], even);
+    ranks[3] = (uint8_t)count_expert(counts[3], odd);
   }
-  if (experts % 2) *ranks++ = (uint8_t)count_expert(*counts, even);
-  for (uint32_t e = experts; e % 4; e++) *ranks++ = SCHEDULE_NEVER;
+  if (experts % 4 == 0) return;
+  for (uint32_t i = 0; i < 4; i++)
+    ranks[i] = i < experts % 4 ? (uint8_t)count_expert(counts[i], i % 2 ? odd : even) : SCHEDULE_NEVER;
 }
 
-// The ranks that there are, in order; two bins of the histogram are looked at together.
-static void list_ranks(struct schedule_counted *counted) {
+// The ranks that there are, in order, until all `experts` are found; two bins of the histogram are looked at
+// together.
+static void list_ranks(struct schedule_counted *counted, uint32_t experts) {
   uint8_t *to = counted->rank;
+  const uint32_t *pair = counted->histogram.pairs;
+  uint32_t left = experts - counted->hot_experts - counted->left_experts - counted->histogram.groups[0];
   counted->histogram.groups[0] = 0;
-  for (uint32_t i = 0; i <= SCHEDULE_GROUPS / 2; i++) {
-    if (counted->histogram.pairs[i] == 0) continue;
-    if (counted->histogram.groups[2 * i]) *to++ = (uint8_t)(2 * i - 1);
-    if (counted->histogram.groups[2 * i + 1]) *to++ = (uint8_t)(2 * i);
+  for (uint32_t rank = 0; left; rank += 2, pair++) {
+    const uint32_t both = *pair, low = both % 65536, high = both >> 16;
+    if (both == 0) continue;
+    if (low) *to++ = (uint8_t)(rank - 1);
+    if (high) *to++ = (uint8_t)rank;
+    left -= low + high;
   }
   for (uint32_t i = 0; i < counted->hot_experts; i++) *to++ = (uint8_t)(SCHEDULE_GROUPS + i);
   counted->ranks = (uint32_t)(to - counted->rank);
@@ -79,39 +87,54 @@ static inline void add_bin(const struct schedule_times *times, const struct sche
   class->xpu += experts * xpu;
 }
 
-// The bins of a class of one population.
-static struct schedule_bin *add_one(const struct schedule_times *times,
-                                    const struct schedule_counted *counted, struct schedule_bin *bin,
-                                    struct schedule_class *class) {
-  const uint32_t piece = class->population[0].piece, cuts = class->population[0].cuts;
-  const uint8_t *const end = counted->rank + counted->ranks;
-  uint32_t pim = 0, xpu = 0;
-  const uint8_t *rank = counted->rank;
-  for (; rank != end && *rank < SCHEDULE_GROUPS; rank++, bin++) {
-    const struct schedule_row *row = &times->rows[*rank + 1];
-    const uint32_t experts = counted->histogram.groups[*rank + 1], all = row->xpu[piece][0];
-    bin->experts = experts;
-    bin->pim = row->pim[piece][cuts];
-    bin->relief = all - row->xpu[piece][cuts];
-    bin->rank = *rank;
-    pim += experts * bin->pim;
-    xpu += experts * all;
-  }
-  class->pim += pim;
-  class->xpu += xpu;
-  for (; rank != end; rank++, bin++) {
-    add_bin(times, counted, piece, cuts, *rank, bin, class);
-    bin->rank = *rank;
-  }
-  return bin;
+static void close_bins(struct schedule_bin *end, const struct schedule_bin *bins,
+                       struct schedule_class *class) {
+  end->pim = end->relief = UINT32_MAX;
+  class->bins = bins;
+  class->count = (uint32_t)(end - bins);
 }
 
-// The bins of a class of two populations in order: the table tells what the pieces 1 overtake.
-static struct schedule_bin *add_two(const struct schedule_times *times, const struct schedule_counted *first,
-                                    const struct schedule_counted *second, struct schedule_bin *bin,
-                                    struct schedule_class *class) {
+// The bins of both halves, which have the same ranks.
+static void add_halves(const struct schedule_times *times, struct schedule_work *work,
+                       struct schedule_class classes[2]) {
+  const struct schedule_counted *counted = &work->counted[0];
+  const uint32_t first_cuts = classes[0].population[0].cuts, second_cuts = classes[1].population[0].cuts;
+  struct schedule_bin *first = work->bins[0], *second = work->bins[1];
+  const uint8_t *const end = counted->rank + counted->ranks;
+  uint32_t first_xpu = 0, second_xpu = 0;
+  for (const uint8_t *rank = counted->rank; rank != end; rank++, first++, second++) {
+    first->rank = second->rank = *rank;
+    if (*rank >= SCHEDULE_GROUPS) {
+      add_bin(times, counted, 0, first_cuts, *rank, first, &classes[0]);
+      add_bin(times, counted, 1, second_cuts, *rank, second, &classes[1]);
+      continue;
+    }
+    const struct schedule_row *row = &times->rows[*rank + 1];
+    const uint32_t experts = counted->histogram.groups[*rank + 1];
+    const uint32_t first_all = row->xpu[0][0], second_all = row->xpu[1][0];
+    first->experts = second->experts = experts;
+    first->pim = row->pim[0][first_cuts];
+    second->pim = row->pim[1][second_cuts];
+    first->relief = first_all - row->xpu[0][first_cuts];
+    second->relief = second_all - row->xpu[1][second_cuts];
+    first_xpu += experts * first_all;
+    second_xpu += experts * second_all;
+  }
+  classes[0].xpu += first_xpu;
+  classes[1].xpu += second_xpu;
+  close_bins(first, work->bins[0], &classes[0]);
+  close_bins(second, work->bins[1], &classes[1]);
+}
+
+// The bins of a class of one or two populations in order: the table tells what the pieces 1 overtake.
+static void add_pieces(const struct schedule_times *times, const struct schedule_work *work,
+                       struct schedule_bin *bins, struct schedule_class *class) {
+  const struct schedule_counted *first = &work->counted[class->population[0].first];
+  const struct schedule_counted *second = &work->counted[class->population[1].first];
   const uint8_t *a = first->rank, *b = second->rank;
-  const uint8_t *const a_end = a + first->ranks, *const b_end = b + second->ranks;
+  const uint8_t *const a_end = a + first->ranks, *const b_end =
+                                                     class->populations == 2 ? b + second->ranks : b;
+  struct schedule_bin *bin = bins;
   for (; a != a_end || b != b_end; bin++)
     if (b == b_end || (a != a_end && (*b >= SCHEDULE_GROUPS || times->overtaken[*b + 1] > *a))) {
       add_bin(times, first, 0, class->population[0].cuts, *a, bin, class);
@@ -120,54 +143,37 @@ static struct schedule_bin *add_two(const struct schedule_times *times, const st
       add_bin(times, second, 1, class->population[1].cuts, *b, bin, class);
       bin->rank = *b++ | 1u << SCHEDULE_POPULATION;
     }
-  return bin;
+  close_bins(bin, bins, class);
 }
 
-// What stays on the xPU whatever is decided.
-static uint32_t left_over(const struct schedule_times *times, const struct schedule_counted *counted,
-                          uint32_t piece) {
-  if (counted->left_experts == 0) return 0;
-  return counted->left_experts * times->rows[SCHEDULE_GROUPS].xpu[piece][0] +
-         counted->left_groups * times->slope.xpu[piece][0];
-}
-
-// The bins of a class whose populations are set.
-static void fill_class(const struct schedule_times *times, struct schedule_work *work, uint32_t index,
-                       struct schedule_class *class) {
-  struct schedule_bin *const bins = work->bins[index], *end;
-  const struct schedule_counted *counted[2] = {&work->counted[class->population[0].first],
-                                               &work->counted[class->population[1].first]};
-  for (uint32_t i = 0; i < class->populations; i++) {
-    struct schedule_population *population = &class->population[i];
-    population->cuts = times->placement.parts[population->piece];
-    population->knee = times->knee[population->piece];
-    class->xpu += left_over(times, counted[i], population->piece);
-  }
-  if (class->populations == 1) {
-    end = add_one(times, counted[0], bins, class);
-  } else {
-    end = add_two(times, counted[0], counted[1], bins, class);
-  }
-  end->pim = end->relief = UINT32_MAX;
-  class->bins = bins;
-  class->count = (uint32_t)(end - bins);
+// Adds a population to a class, with what stays on the xPU whatever is decided.
+static void add_population(const struct schedule_times *times, const struct schedule_work *work,
+                           uint32_t first, uint32_t step, uint32_t piece, struct schedule_class *class) {
+  const struct schedule_counted *counted = &work->counted[first];
+  class->population[class->populations++] =
+      (struct schedule_population){first, step, piece, times->placement.parts[piece], times->knee[piece]};
+  if (counted->left_experts == 0) return;
+  class->xpu += counted->left_experts * times->rows[SCHEDULE_GROUPS].xpu[piece][0] +
+                counted->left_groups * times->slope.xpu[piece][0];
 }
 
 void schedule_classes(const struct schedule_times *times, const uint16_t *counts, struct schedule_work *work,
                       struct schedule_class classes[2]) {
-  const uint32_t layout = times->placement.layout, kinds = layout == SCHEDULE_HALVED ? 1 : 2;
+  const uint32_t layout = times->placement.layout, experts = times->shape.experts;
+  const uint32_t kinds = layout == SCHEDULE_HALVED ? 1 : 2;
   for (uint32_t i = 0; i < kinds; i++) clear(&work->counted[i]);
-  count_groups(counts, times->shape.experts, &work->counted[0], &work->counted[kinds - 1], work->rank);
-  for (uint32_t i = 0; i < kinds; i++) list_ranks(&work->counted[i]);
+  count_groups(counts, experts, &work->counted[0], &work->counted[kinds - 1], work->rank);
+  for (uint32_t i = 0; i < kinds; i++) list_ranks(&work->counted[i], (experts + kinds - 1 - i) / kinds);
   for (uint32_t q = 0; q < 2; q++) {
-    classes[q] = (struct schedule_class){.populations = 1};
-    classes[q].population[0] = (struct schedule_population){.first = q, .step = 2, .piece = 0};
-    if (layout == SCHEDULE_HALVED)
-      classes[q].population[0] = (struct schedule_population){.first = 0, .step = 1, .piece = q};
-    if (layout == SCHEDULE_SPLIT) {
-      classes[q].populations = 2;
-      classes[q].population[1] = (struct schedule_population){.first = 1 - q, .step = 2, .piece = 1};
+    classes[q].populations = classes[q].pim = classes[q].xpu = 0;
+    if (layout == SCHEDULE_HALVED) {
+      add_population(times, work, 0, 1, q, &classes[q]);
+      continue;
     }
-    fill_class(times, work, q, &classes[q]);
+    add_population(times, work, q, 2, 0, &classes[q]);
+    classes[q].population[1].first = 1 - q;
+    if (layout == SCHEDULE_SPLIT) add_population(times, work, 1 - q, 2, 1, &classes[q]);
+    add_pieces(times, work, work->bins[q], &classes[q]);
   }
+  if (layout == SCHEDULE_HALVED) add_halves(times, work, classes);
 }

@@ -21,7 +21,8 @@ struct schedule_class {
   const struct schedule_bin *bins;
   uint32_t count, populations;
   struct schedule_population population[2];
-  uint32_t pim, xpu;  // times if all is on Logic-PIM, if all is on the xPU
+  uint32_t xpu;  // time if all is on the xPU
+  uint32_t pim;  // time if all is on Logic-PIM; not of halves
 };
 
 // Fills in both classes and the ranks of all experts.

@@ -27,12 +27,20 @@ static uint32_t divide_each(const struct schedule_cuts *cuts, uint32_t divided, 
   return word;
 }
 
-// The same; if all of them are sure to have the cut `high`, at once.
+// The same; if all of them have the cut `high`, at once. Even and odd experts may have the same share.
 static uint32_t divide(const struct schedule_cuts *cuts, uint32_t divided, uint32_t word) {
   struct schedule_share *even = cuts->share[0], *odd = cuts->share[1];
-  if (even->full < 4 || odd->full < 4 || even->high != odd->high) return divide_each(cuts, divided, word);
-  even->full -= (divided & 1) + (divided >> 16 & 1);
-  odd->full -= (divided >> 8 & 1) + (divided >> 24);
+  if (even == odd) {
+    const uint32_t count = divided * LOW >> 24;
+    if (even->full < count) return divide_each(cuts, divided, word);
+    even->full -= count;
+    return word + divided * even->high;
+  }
+  const uint32_t evens = (divided & 1) + (divided >> 16 & 1), odds = (divided >> 8 & 1) + (divided >> 24);
+  if (even->full < evens || odd->full < odds || even->high != odd->high)
+    return divide_each(cuts, divided, word);
+  even->full -= evens;
+  odd->full -= odds;
   return word + divided * even->high;
 }
 
@@ -55,7 +63,7 @@ void schedule_write_cuts(const struct schedule_cuts *cuts, const uint8_t *ranks,
     const uint32_t some = done ? 0 : zero_bytes(four ^ divided) >> 7;
     if (some) {
       word = divide(cuts, some, word);
-      done = exhausted(cuts->share[0]) && exhausted(cuts->share[1]);
+      done = cuts->share[0]->full == 0 && exhausted(cuts->share[0]) && exhausted(cuts->share[1]);
     }
     __builtin_memcpy(__builtin_assume_aligned(to + e, 4), &word, sizeof word);
   }

@@ -20,22 +20,6 @@ static void one_side(const struct schedule_times *times, const uint16_t *counts,
   }
 }
 
-void schedule_turns(const struct schedule_times *times, const uint16_t *counts,
-                    struct schedule_decision *decision) {
-  for (uint32_t e = 0; e < times->shape.experts; e++) {
-    const uint32_t groups = schedule_groups(counts[e]);
-    const uint32_t pim = SCHEDULE_TIME(times, groups, striped[SCHEDULE_BUNDLES - 1]);
-    const uint32_t xpu = SCHEDULE_TIME(times, groups, whole);
-    decision->cut[0][e] = pim < xpu;
-    if (pim < xpu) {
-      decision->pim[0] += pim;
-    } else {
-      decision->xpu[0] += xpu;
-    }
-  }
-  decision->owned[0] = SCHEDULE_ALL_BUNDLES;
-}
-
 void schedule_decide(enum schedule_policy policy, const struct schedule_times *times, const uint16_t *counts,
                      struct schedule_work *work, struct schedule_decision *decision) {
   uint32_t *word = &decision->policy;
@@ -50,6 +34,12 @@ void schedule_decide(enum schedule_policy policy, const struct schedule_times *t
       break;
     case SCHEDULE_PAPER:
       schedule_paper(times, counts, decision);
+      break;
+    case SCHEDULE_SPACES:
+      schedule_spaces(times, counts, decision);
+      break;
+    case SCHEDULE_TURNS:
+      schedule_turns(times, counts, decision);
       break;
     default:
       schedule_best(times, counts, work, decision);

@@ -60,11 +60,21 @@ static void choose_prefix(const struct space spaces[SCHEDULE_BUNDLES], struct sc
   }
 }
 
+void schedule_spaces(const struct schedule_times *times, const uint16_t *counts,
+                     struct schedule_decision *decision) {
+  struct space spaces[SCHEDULE_BUNDLES];
+  sum_spaces(times, counts, spaces);
+  choose_prefix(spaces, decision);
+  decision->spaces = 1;
+  for (uint32_t e = 0; e < times->shape.experts; e++)
+    decision->cut[0][e] = counts[e] && decision->owned[0] >> e % SCHEDULE_BUNDLES & 1;
+}
+
 void schedule_paper(const struct schedule_times *times, const uint16_t *counts,
                     struct schedule_decision *decision) {
-  struct space spaces[SCHEDULE_BUNDLES];
   schedule_turns(times, counts, decision);
   const uint32_t turns = decision->pim[0] + decision->xpu[0], pim = decision->pim[0];
+  struct space spaces[SCHEDULE_BUNDLES];
   sum_spaces(times, counts, spaces);
   choose_prefix(spaces, decision);
   if (schedule_larger(decision->pim[0], decision->xpu[1]) >= turns) {
@@ -73,8 +83,6 @@ void schedule_paper(const struct schedule_times *times, const uint16_t *counts,
     decision->xpu[1] = 0;
     return;
   }
-  decision->spaces = 1;
   decision->xpu[0] = 0;
-  for (uint32_t e = 0; e < times->shape.experts; e++)
-    decision->cut[0][e] = counts[e] && decision->owned[0] >> e % SCHEDULE_BUNDLES & 1;
+  schedule_spaces(times, counts, decision);
 }

@@ -10,6 +10,9 @@ static inline uint32_t schedule_larger(uint32_t a, uint32_t b) { return a > b ? 
 // The sides take turns over weights that are striped over four bundles: each expert on its faster side.
 void schedule_turns(const struct schedule_times *times, const uint16_t *counts,
                     struct schedule_decision *decision);
+// Whole bundles on either side, both at once.
+void schedule_spaces(const struct schedule_times *times, const uint16_t *counts,
+                     struct schedule_decision *decision);
 void schedule_paper(const struct schedule_times *times, const uint16_t *counts,
                     struct schedule_decision *decision);
 void schedule_best(const struct schedule_times *times, const uint16_t *counts, struct schedule_work *work,

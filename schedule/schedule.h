@@ -72,7 +72,16 @@ struct schedule_times {
   struct schedule_row slope;                      // added for each group beyond SCHEDULE_GROUPS
 };
 
-enum schedule_policy { SCHEDULE_XPU, SCHEDULE_PIM, SCHEDULE_PAPER, SCHEDULE_BEST };
+// PAPER is the faster of its two halves: SPACES, an expert in bundle e % 4, and TURNS, striped over all
+// bundles with one side at a time. Where the placement is there already, its own half is asked for.
+enum schedule_policy {
+  SCHEDULE_XPU,
+  SCHEDULE_PIM,
+  SCHEDULE_PAPER,
+  SCHEDULE_BEST,
+  SCHEDULE_SPACES,
+  SCHEDULE_TURNS
+};
 
 // Two phases. In phase f Logic-PIM owns the bundles `owned[f]` and the xPU the others: {0, 1} and {2, 3} for
 // `best`. Logic-PIM works for pim[f] units on its shares of the pieces in owned[f], while the xPU works for

@@ -14,6 +14,7 @@ import posixpath
 import re
 import subprocess
 import sys
+import textwrap
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 TABLE = ROOT / "layers.txt"
@@ -188,7 +189,8 @@ def pointer_tables(symbol_tables, relocations):
 def readme_line(room, row):
     def names(cells):
         return ", ".join(f"`{c}`" for c in cells) if cells else "nothing else of the project"
-    return f"**May include:** {names(row[0])}.\n**May link:** {names(row[1])}."
+    lines = (f"**May include:** {names(row[0])}.", f"**May link:** {names(row[1])}.")
+    return "\n".join(textwrap.fill(line, 110) for line in lines)
 
 
 def check_readmes(rows, write, complain):
@@ -202,7 +204,7 @@ def check_readmes(rows, write, complain):
         if line in text:
             continue
         if write:
-            path.write_text(re.sub(r"\*\*May include:\*\*[^\n]*(\n\*\*May link:\*\*[^\n]*)?", lambda _: line, text) if "**May include:**" in text
+            path.write_text(re.sub(r"\*\*May include:\*\*[^.]*\.(\s*\*\*May link:\*\*[^.]*\.)?", lambda _: line, text) if "**May include:**" in text
                             else text.rstrip() + "\n\n" + line + "\n")
         else:
             complain(f"{room}/README.md does not show its row of layers.txt: run scripts/layers.py --write")

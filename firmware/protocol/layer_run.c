@@ -80,8 +80,6 @@ static void describe_job(const struct client *client, const struct layer_record 
                          const struct layer_run_message *m, struct layer_job *job) {
   const struct layer_message *shape = &record->shape;
   const struct layer_piece_words *piece = &shape->piece[m->piece];
-  uint32_t inner = 0;
-  for (uint32_t part = 0; part < piece->parts; part++) inner += piece->inner[part];
   job->hidden = shape->hidden;
   job->parts = piece->parts;
   job->inner = piece->inner;
@@ -94,10 +92,7 @@ static void describe_job(const struct client *client, const struct layer_record 
   job->table_tiles = client_table_loaded(client, m->table_serial) ? 0 : m->table_tiles;
   job->format = (enum duplex_result_format)m->format;
   job->channels = client->channels;
-  job->down_layout.rows = shape->hidden;
-  job->down_layout.exponents = (shape->flags & LAYER_DOWN_EXPONENTS) != 0;
-  job->down_layout.gated = job->down_layout.two_streams = false;
-  weight_layout(&job->down_layout, inner, client->channels);
+  job->down_layout = record->piece[m->piece].down;
   layer_sizes(job);
 }
 

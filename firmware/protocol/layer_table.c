@@ -27,10 +27,10 @@ static bool lay_out_piece(const struct client *client, const struct layer_messag
     row_sets += layout.row_sets;
   }
   if (!piece->parts) return true;
-  layout = (struct weight_layout){.rows = m->hidden, .exponents = (m->flags & LAYER_DOWN_EXPONENTS) != 0};
-  if (!weight_layout(&layout, inner, client->channels)) return false;
+  struct weight_layout *down = &record->piece[index].down;
+  *down = (struct weight_layout){.rows = m->hidden, .exponents = (m->flags & LAYER_DOWN_EXPONENTS) != 0};
+  if (!weight_layout(down, inner, client->channels)) return false;
   record->piece[index].up_row_sets = row_sets;
-  record->piece[index].down_row_sets = layout.row_sets;
   return row_sets <= DUPLEX_BUNDLES * DUPLEX_BANK_ROWS;
 }
 
@@ -74,7 +74,7 @@ static void widen(struct layer_record *record, uint32_t piece, uint32_t entry) {
   const uint32_t up = entry & 0xffff;
   const uint32_t down = entry >> 16;
   const uint32_t up_end = up + record->piece[piece].up_row_sets;
-  const uint32_t down_end = down + record->piece[piece].down_row_sets;
+  const uint32_t down_end = down + record->piece[piece].down.row_sets;
   const uint32_t low = up < down ? up : down;
   const uint32_t high = up_end > down_end ? up_end : down_end;
   if (low < record->piece[piece].low) record->piece[piece].low = low;

@@ -100,6 +100,10 @@ static void run(const struct bench *b) {
   if (duplex_device_moe(device, moe, &routing, x, b->tokens, y)) fail(device);
   const double taken = seconds() - begin;
   duplex_device_last_stats(device, &stats);
+  for (unsigned i = 0; i < DUPLEX_PHASES; i++)
+    printf("phase %u: Logic-PIM %.1f us, xPU reads %.1f us, its estimate %.1f us\n", i,
+           (double)stats.logic_pim[i] / 650, (double)stats.xpu_reads[i] / 650,
+           (double)stats.xpu_estimate[i] / 650);
   duplex_device_close(device);
   free(x), free(y);
   const double macs = (double)stats.pairs * 3 * (double)b->hidden * (double)b->inner;

@@ -160,6 +160,7 @@ static void test_wrong_words(void **state) {
   queue_in(stack)->list[0] = LAYER_LIST(3u, 2u) | LAYER_LIST(1u, 1u) << 16;
   queue_in(stack)->list[2] = LAYER_LIST(2u, 1u);
   run.x.base = 2 * 16200, run.results.base = 2 * 16200 + 40;
+  run.x_row_sets = run.result_row_sets = 4;  // of two passes, one, and one
   const struct wrong_word in_run[] = {
       {&run.layer, 1, COMPLETION_ARGUMENT, RUN_AT(layer)},
       {&run.layer, PROTOCOL_LAYERS, COMPLETION_ARGUMENT, RUN_AT(layer)},
@@ -175,8 +176,8 @@ static void test_wrong_words(void **state) {
       {&run.x.stripe, 0, COMPLETION_REGION, RUN_AT(x)},
       {&run.results.stripe, 16, COMPLETION_REGION, RUN_AT(results)},
       {&run.result_row_sets, UINT32_MAX, COMPLETION_REGION, RUN_AT(results)},
-      {&run.x_row_sets, 0, COMPLETION_REGION, RUN_AT(x_row_sets)},
-      {&run.result_row_sets, 1, COMPLETION_REGION, RUN_AT(result_row_sets)},
+      {&run.x_row_sets, 3, COMPLETION_REGION, RUN_AT(x_row_sets)},
+      {&run.result_row_sets, 3, COMPLETION_REGION, RUN_AT(result_row_sets)},
       {&queue_in(stack)->list[0], LAYER_LIST(3u, 3u), COMPLETION_ARGUMENT, RUN_AT(experts)},
       {&queue_in(stack)->list[2], LAYER_LIST(1025u, 1u), COMPLETION_ARGUMENT, RUN_AT(experts)},
   };

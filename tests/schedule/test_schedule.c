@@ -167,7 +167,7 @@ static void test_all_decisions(void **state) {
 static void test_parts_cover(void **state) {
   static uint8_t seen[SCHEDULE_SIZE];
   (void)state;
-  for (unsigned i = 0; i < 100; i++) {
+  for (unsigned i = 0; i < 40; i++) {
     struct duplex_random random;
     struct schedule_placement placement;
     duplex_random_seed(&random, environment_seed(), 1000 + i);
@@ -191,6 +191,42 @@ static void test_parts_cover(void **state) {
     if (!schedule_valid(&times))
       fail_msg("case %u: H %u F %u stacks %u channels %u gated %u layout %u", i, shape.hidden, shape.inner,
                shape.stacks, shape.channels, shape.gated, placement.layout);
+  }
+}
+
+static void assert_recounted(const uint16_t *counts) {
+  static struct schedule_decision counted;
+  schedule_decide(SCHEDULE_BEST, &times, counts, &work, &decision);
+  counted = decision;
+  recount(&times, counts, &counted);
+  assert_int_equal(counted.total, decision.total);
+  assert_memory_equal(counted.pim, decision.pim, sizeof counted.pim);
+  assert_memory_equal(counted.xpu, decision.xpu, sizeof counted.xpu);
+}
+
+// Any shape, layout and counts, hot experts and idle ones: the times told are those of the cuts.
+static void test_times_are_those_of_the_cuts(void **state) {
+  (void)state;
+  for (unsigned i = 0; i < 400; i++) {
+    struct duplex_random random;
+    struct schedule_placement placement;
+    uint16_t counts[SCHEDULE_EXPERTS];
+    duplex_random_seed(&random, environment_seed(), 2000 + i);
+    const struct schedule_shape shape = {draw_scale(&random, 2048),
+                                         draw_scale(&random, 4096),
+                                         draw_scale(&random, SCHEDULE_EXPERTS),
+                                         1 + (uint32_t)duplex_random_below(&random, 8),
+                                         1 + (uint32_t)duplex_random_below(&random, 32),
+                                         (uint32_t)duplex_random_below(&random, 2)};
+    assert_true(schedule_place(&shape, &placement));
+    schedule_formula(&shape, &placement, &times);
+    const uint32_t most = 8 * 4096 / shape.experts;
+    for (unsigned layer = 0; layer < 10; layer++) {
+      const uint64_t idle = duplex_random_below(&random, 4);
+      for (uint32_t e = 0; e < shape.experts; e++)
+        counts[e] = duplex_random_below(&random, 4) < idle ? 0 : (uint16_t)draw_scale(&random, most);
+      assert_recounted(counts);
+    }
   }
 }
 
@@ -274,8 +310,9 @@ int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(test_paper_by_hand), cmocka_unit_test(test_one_side),
       cmocka_unit_test(test_best_by_hand),  cmocka_unit_test(test_all_decisions),
-      cmocka_unit_test(test_parts_cover),   cmocka_unit_test(test_bad_shapes),
-      cmocka_unit_test(test_damage),        cmocka_unit_test(test_files),
+      cmocka_unit_test(test_parts_cover),   cmocka_unit_test(test_times_are_those_of_the_cuts),
+      cmocka_unit_test(test_bad_shapes),    cmocka_unit_test(test_damage),
+      cmocka_unit_test(test_files),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
