@@ -9,15 +9,15 @@
 #include "duplex/layer.h"
 #include "xpu/time.h"
 
-// How many pairs of the batch each stack has.
-static void count_decode_pairs(struct attention_run *run) {
+// How many parts of the batch each stack has.
+static void count_decode_parts(struct attention_run *run) {
   for (size_t i = 0; i < run->work->decode.batch; i++)
-    for (unsigned head = 0; head < run->kv->options.heads; head++)
-      run->share[run->work->decode.sequences[i]->pair[head].stack].decode_pairs++;
+    for (unsigned number = 0; number < run->kv->parts; number++)
+      run->share[run->work->decode.sequences[i]->part[number].stack].decode_parts++;
 }
 
 static void trim_batch(const struct attention_run *run, size_t count) {
-  for (size_t i = 0; i < count; i++) kv_trim_pairs(run->work->decode.sequences[i], run->work->layer);
+  for (size_t i = 0; i < count; i++) kv_trim_parts(run->work->decode.sequences[i], run->work->layer);
 }
 
 // Room for all that is appended, before anything is.
@@ -25,7 +25,7 @@ static int reserve(const struct attention_run *run) {
   const struct duplex_device_decode *decode = &run->work->decode;
   int error = DUPLEX_OK;
   for (size_t i = 0; decode->k && i < decode->batch && !error; i++) {
-    error = kv_reserve_pairs(decode->sequences[i], run->work->layer, 1);
+    error = kv_reserve_parts(decode->sequences[i], run->work->layer, 1);
     if (error) trim_batch(run, i);
   }
   return error;
@@ -44,7 +44,7 @@ static int hand_over(const struct stack_run *on) {
   struct duplex_stack *stack = on->run->kv->device->stack[on->stack];
   struct attention_share *share = &on->run->share[on->stack];
   const uint64_t begin = stack->backend->ops->clocks(stack->backend);
-  const int error = duplex_stack_hand_over(stack, share->decode_pairs ? KV_BUNDLES : 0);
+  const int error = duplex_stack_hand_over(stack, share->decode_parts ? KV_BUNDLES : 0);
   share->hand_over = stack->backend->ops->clocks(stack->backend) - begin;
   return error;
 }
@@ -56,7 +56,7 @@ static int run_sides(const struct stack_run *on) {
   struct duplex_backend *backend = on->run->kv->device->stack[on->stack]->backend;
   struct duplex_xpu_state state;
   int error = hand_over(on);
-  if (!error) error = share->decode_pairs ? decode_attend(on, begin_xpu) : begin_xpu(&context);
+  if (!error) error = share->decode_parts ? decode_attend(on, begin_xpu) : begin_xpu(&context);
   const int waited = backend->ops->xpu_wait(backend);
   backend->ops->xpu_state(backend, &state);
   share->xpu_reads = state.read_at > share->begin ? state.read_at - share->begin : 0;
@@ -67,9 +67,9 @@ static int run_stack(void *context, unsigned stack) {
   struct attention_run *run = context;
   const struct stack_run on = {run, stack};
   const struct attention_share *share = &run->share[stack];
-  if (!share->decode_pairs && !share->prefill_bytes) return DUPLEX_OK;
+  if (!share->decode_parts && !share->prefill_bytes) return DUPLEX_OK;
   int error = prefill_store_q(&on);
-  if (!error && run->work->decode.k && share->decode_pairs) error = decode_append(&on);
+  if (!error && run->work->decode.k && share->decode_parts) error = decode_append(&on);
   return error ? error : run_sides(&on);
 }
 
@@ -136,7 +136,7 @@ static void note_events(const struct attention_run *run) {
 static int run_work(struct attention_run *run) {
   struct duplex_device *device = run->kv->device;
   struct duplex_dram_commands *commands = &run->kv->stats.commands;
-  count_decode_pairs(run);
+  count_decode_parts(run);
   int error = prefill_take_space(run);
   if (error) return error;
   error = reserve(run);

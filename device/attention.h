@@ -8,8 +8,8 @@
 
 // What one stack does, and what it took, in clocks.
 struct attention_share {
-  size_t decode_pairs;
-  size_t prefill_bytes;  // of Q of the pairs that are prefilled here
+  size_t decode_parts;
+  size_t prefill_bytes;  // of Q of the parts that are prefilled here
   struct region q;       // where Q lies, in the prefill space
   uint32_t q_row_sets;   // of it in each channel
 
@@ -39,12 +39,12 @@ int attention_check_work(const struct duplex_device_kv *kv, const struct duplex_
 // back.
 int prefill_take_space(struct attention_run *run);
 void prefill_give_space(const struct attention_run *run);
-// Q of the stack's pairs to DRAM: no time, it belongs to the work that made it.
+// Q of the stack's parts to DRAM: no time, it belongs to the work that made it.
 int prefill_store_q(const struct stack_run *on);
-// Queues the reads of the stack's pairs and computes their numbers; the clock does not run.
+// Queues the reads of the stack's parts and computes their numbers; the clock does not run.
 int prefill_begin(const struct stack_run *on);
 
-// Logic-PIM's side. The positions that the stack's pairs get, in the xPU's time.
+// Logic-PIM's side. The positions that the stack's parts get, in the xPU's time.
 int decode_append(const struct stack_run *on);
 // Attends; begin(on) is called when Logic-PIM has its bundles.
 int decode_attend(const struct stack_run *on, int (*begin)(void *on));

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Logic-PIM's side of a mixed stage: decode attention of the pairs that lie on a stack.
+// Logic-PIM's side of a mixed stage: decode attention of the parts that lie on a stack.
 #include <stdlib.h>
 #include <string.h>
 
@@ -8,12 +8,12 @@
 #include "driver/bundle_owner.h"
 #include "driver/stack_error.h"
 
-// The pairs of the batch on one stack, in the order of the batch.
+// The parts of the batch on one stack, in the order of the batch.
 struct batch {
   size_t count;
-  size_t *vector;  // of each: its KV head in [batch][KV heads]
+  size_t *vector;  // of each: its place in [batch][parts]
   struct duplex_sequence **sequences;
-  duplex_f16 *q, *o;  // [count][group][head_size]
+  duplex_f16 *q, *o;  // [count][query heads of a part][head_size]
 };
 
 static void free_batch(struct batch *batch) {
@@ -23,55 +23,57 @@ static void free_batch(struct batch *batch) {
   free(batch->o);
 }
 
-// The elements of the query heads of one KV head.
-static size_t of_group(const struct attention_run *run) { return run->group * run->kv->options.head_size; }
+// The elements of the query heads of one part.
+static size_t queries_of_part(const struct attention_run *run) {
+  return run->kv->part_heads * run->group * run->kv->options.head_size;
+}
 
-// Finds the pairs and gathers their queries.
+// Finds the parts and gathers their queries.
 static int make_batch(const struct stack_run *on, struct batch *batch) {
   const struct attention_run *run = on->run;
   const struct duplex_device_decode *decode = &run->work->decode;
-  const size_t elements = of_group(run);
-  const size_t pairs = run->share[on->stack].decode_pairs;
-  *batch = (struct batch){.vector = malloc(pairs * sizeof *batch->vector),
-                          .sequences = malloc(pairs * sizeof(struct duplex_sequence *)),
-                          .q = malloc(pairs * elements * sizeof *batch->q),
-                          .o = malloc(pairs * elements * sizeof *batch->o)};
+  const size_t elements = queries_of_part(run);
+  const size_t parts = run->share[on->stack].decode_parts;
+  *batch = (struct batch){.vector = malloc(parts * sizeof *batch->vector),
+                          .sequences = malloc(parts * sizeof(struct duplex_sequence *)),
+                          .q = malloc(parts * elements * sizeof *batch->q),
+                          .o = malloc(parts * elements * sizeof *batch->o)};
   if (!batch->vector || !batch->sequences || !batch->q || !batch->o) {
     free_batch(batch);
     return stack_no_memory(run->kv->device->stack[on->stack]);
   }
   for (size_t i = 0; i < decode->batch; i++)
-    for (unsigned head = 0; head < run->kv->options.heads; head++) {
-      const struct kv_pair *pair = &decode->sequences[i]->pair[head];
-      if (pair->stack != on->stack) continue;
-      const size_t vector = i * run->kv->options.heads + head;
+    for (unsigned number = 0; number < run->kv->parts; number++) {
+      const struct kv_part *part = &decode->sequences[i]->part[number];
+      if (part->stack != on->stack) continue;
+      const size_t vector = i * run->kv->parts + number;
       memcpy(batch->q + batch->count * elements, decode->q + vector * elements, elements * sizeof *batch->q);
       batch->vector[batch->count] = vector;
-      batch->sequences[batch->count++] = pair->sequence;
+      batch->sequences[batch->count++] = part->sequence;
     }
   return DUPLEX_OK;
 }
 
 // Results to where the caller wants them.
 static void scatter(const struct stack_run *on, const struct batch *batch) {
-  const size_t elements = of_group(on->run);
+  const size_t elements = queries_of_part(on->run);
   for (size_t i = 0; i < batch->count; i++)
     memcpy(on->run->work->decode.o + batch->vector[i] * elements, batch->o + i * elements,
            elements * sizeof *batch->o);
 }
 
-// K and V of a position, to each pair of the stack.
+// K and V of a position, to each part of the stack.
 static int write_positions(const struct stack_run *on) {
   const struct attention_run *run = on->run;
   const struct duplex_device_decode *decode = &run->work->decode;
-  const size_t head_size = run->kv->options.head_size;
+  const size_t elements = run->kv->part_heads * run->kv->options.head_size;
   int error = DUPLEX_OK;
   for (size_t i = 0; i < decode->batch; i++)
-    for (unsigned head = 0; head < run->kv->options.heads && !error; head++) {
-      const struct kv_pair *pair = &decode->sequences[i]->pair[head];
-      const size_t at = (i * run->kv->options.heads + head) * head_size;
-      if (pair->stack == on->stack)
-        error = duplex_kv_append(pair->sequence, run->work->layer, decode->k + at, decode->v + at, 1, 0);
+    for (unsigned number = 0; number < run->kv->parts && !error; number++) {
+      const struct kv_part *part = &decode->sequences[i]->part[number];
+      const size_t at = (i * run->kv->parts + number) * elements;
+      if (part->stack == on->stack)
+        error = duplex_kv_append(part->sequence, run->work->layer, decode->k + at, decode->v + at, 1, 0);
     }
   return error;
 }
@@ -111,7 +113,7 @@ int decode_attend(const struct stack_run *on, int (*begin)(void *on)) {
                                 .layer = run->work->layer,
                                 .sequences = batch.sequences,
                                 .batch = batch.count,
-                                .q_heads = run->group,
+                                .q_heads = run->kv->part_heads * run->group,
                                 .q = batch.q,
                                 .scale = run->work->scale,
                                 .o = batch.o,

@@ -10,37 +10,38 @@
 #include "duplex/arithmetic.h"
 #include "xpu/prefill.h"
 
-// One pair of a prefill on its stack.
-struct pair_work {
+// One part of a prefill on its stack.
+struct part_work {
   const struct stack_run *on;
   const struct duplex_device_prefill *prefill;
-  unsigned head;
+  unsigned number;
   size_t q_at;  // of its Q in that of the stack, in bytes
 };
 
-// Bytes of Q, and of o, of one pair.
+// Bytes of Q, and of o, of one part.
 static size_t q_bytes(const struct attention_run *run, const struct duplex_device_prefill *prefill) {
-  return run->group * prefill->positions * run->kv->options.head_size * sizeof(duplex_f16);
+  return run->kv->part_heads * run->group * prefill->positions * run->kv->options.head_size *
+         sizeof(duplex_f16);
 }
 
-// Calls `what` for each pair that is prefilled on the stack.
-static int each_pair(const struct stack_run *on, int (*what)(const struct pair_work *pair)) {
+// Calls `what` for each part that is prefilled on the stack.
+static int each_part(const struct stack_run *on, int (*what)(const struct part_work *part)) {
   const struct attention_run *run = on->run;
   size_t at = 0;
   for (size_t i = 0; i < run->work->prefill_count; i++)
-    for (unsigned head = 0; head < run->kv->options.heads; head++) {
+    for (unsigned number = 0; number < run->kv->parts; number++) {
       const struct duplex_device_prefill *prefill = &run->work->prefills[i];
-      if (prefill->sequence->pair[head].stack != on->stack) continue;
-      const struct pair_work pair = {on, prefill, head, at};
-      const int error = what(&pair);
+      if (prefill->sequence->part[number].stack != on->stack) continue;
+      const struct part_work part = {on, prefill, number, at};
+      const int error = what(&part);
       if (error) return error;
       at += q_bytes(run, prefill);
     }
   return DUPLEX_OK;
 }
 
-static int count_q(const struct pair_work *pair) {
-  pair->on->run->share[pair->on->stack].prefill_bytes += q_bytes(pair->on->run, pair->prefill);
+static int count_q(const struct part_work *part) {
+  part->on->run->share[part->on->stack].prefill_bytes += q_bytes(part->on->run, part->prefill);
   return DUPLEX_OK;
 }
 
@@ -48,7 +49,7 @@ static int count_q(const struct pair_work *pair) {
 static int take_on_stack(const struct stack_run *on) {
   struct duplex_stack *stack = on->run->kv->device->stack[on->stack];
   struct attention_share *share = &on->run->share[on->stack];
-  each_pair(on, count_q);
+  each_part(on, count_q);
   const size_t round = (size_t)DUPLEX_ROW_SET_BYTES * stack->channels;
   const size_t row_sets = (share->prefill_bytes + round - 1) / round;
   if (row_sets == 0) return DUPLEX_OK;
@@ -79,17 +80,17 @@ void prefill_give_space(const struct attention_run *run) {
       space_give(run->kv->device->stack[i]->space, run->share[i].q, run->share[i].q_row_sets);
 }
 
-// The stretch of a pair's Q from byte `done` on that lies in one row set.
+// The stretch of a part's Q from byte `done` on that lies in one row set.
 struct stretch {
   unsigned channel;
   struct region region;
   size_t offset, bytes;
 };
 
-static struct stretch stretch_of(const struct pair_work *pair, size_t done, size_t size) {
-  const struct attention_share *share = &pair->on->run->share[pair->on->stack];
-  const unsigned channels = pair->on->run->kv->device->stack[pair->on->stack]->channels;
-  const size_t at = pair->q_at + done;
+static struct stretch stretch_of(const struct part_work *part, size_t done, size_t size) {
+  const struct attention_share *share = &part->on->run->share[part->on->stack];
+  const unsigned channels = part->on->run->kv->device->stack[part->on->stack]->channels;
+  const size_t at = part->q_at + done;
   const size_t row_set = at / DUPLEX_ROW_SET_BYTES;
   const size_t offset = at % DUPLEX_ROW_SET_BYTES;
   return (struct stretch){(unsigned)(row_set % channels),
@@ -98,77 +99,87 @@ static struct stretch stretch_of(const struct pair_work *pair, size_t done, size
                           duplex_smaller(size - done, DUPLEX_ROW_SET_BYTES - offset)};
 }
 
-static int store_q(const struct pair_work *pair) {
-  struct duplex_stack *stack = pair->on->run->kv->device->stack[pair->on->stack];
-  const size_t size = q_bytes(pair->on->run, pair->prefill);
-  const uint8_t *q = (const uint8_t *)pair->prefill->q + pair->head * size;
+static int store_q(const struct part_work *part) {
+  struct duplex_stack *stack = part->on->run->kv->device->stack[part->on->stack];
+  const size_t size = q_bytes(part->on->run, part->prefill);
+  const uint8_t *q = (const uint8_t *)part->prefill->q + part->number * size;
   int error = DUPLEX_OK;
   for (size_t done = 0; done < size && !error;) {
-    const struct stretch s = stretch_of(pair, done, size);
+    const struct stretch s = stretch_of(part, done, size);
     error = region_write(stack, s.channel, s.region, s.offset, q + done, s.bytes);
     done += s.bytes;
   }
   return error;
 }
 
-int prefill_store_q(const struct stack_run *on) { return each_pair(on, store_q); }
+int prefill_store_q(const struct stack_run *on) { return each_part(on, store_q); }
 
-static int fetch_q(const struct pair_work *pair, duplex_f16 *q) {
-  struct duplex_stack *stack = pair->on->run->kv->device->stack[pair->on->stack];
-  const size_t size = q_bytes(pair->on->run, pair->prefill);
+static int fetch_q(const struct part_work *part, duplex_f16 *q) {
+  struct duplex_stack *stack = part->on->run->kv->device->stack[part->on->stack];
+  const size_t size = q_bytes(part->on->run, part->prefill);
   int error = DUPLEX_OK;
   for (size_t done = 0; done < size && !error;) {
-    const struct stretch s = stretch_of(pair, done, size);
+    const struct stretch s = stretch_of(part, done, size);
     error = region_fetch(stack, s.channel, s.region, s.offset, (uint8_t *)q + done, s.bytes);
     done += s.bytes;
   }
   return error;
 }
 
-// The pair's numbers, of what was read.
-static int compute(const struct pair_work *pair, const duplex_f16 *q, const duplex_f16 *k,
+// The part's numbers, of what was read.
+static int compute(const struct part_work *part, const duplex_f16 *q, const duplex_f16 *k,
                    const duplex_f16 *v) {
-  const struct attention_run *run = pair->on->run;
+  const struct attention_run *run = part->on->run;
   const struct duplex_device_kv *kv = run->kv;
-  const size_t positions = pair->prefill->positions;
+  const size_t positions = part->prefill->positions;
   const size_t head_size = kv->options.head_size;
   const unsigned stacks = kv->device->stacks;
-  const struct xpu_prefill prefill = {.q = q,
-                                      .k = k,
-                                      .v = v,
-                                      .q_stride = positions * head_size,
-                                      .kv_stride = (pair->prefill->first + positions) * head_size,
-                                      .q_heads = (unsigned)run->group,
-                                      .kv_heads = 1,
-                                      .head_size = (unsigned)head_size,
-                                      .first = (unsigned)pair->prefill->first,
-                                      .positions = (unsigned)positions,
-                                      .scale = duplex_attention_scale(run->work->scale, (unsigned)head_size),
-                                      .wide = kv->options.p32,
-                                      .o = pair->prefill->o + pair->head * run->group * positions * head_size,
-                                      .o_stride = positions * head_size,
-                                      .threads = (kv->device->threads + stacks - 1) / stacks};
+  const struct xpu_prefill prefill = {
+      .q = q,
+      .k = k,
+      .v = v,
+      .q_stride = positions * head_size,
+      .kv_stride = (part->prefill->first + positions) * head_size,
+      .q_heads = (unsigned)run->group * kv->part_heads,
+      .kv_heads = kv->part_heads,
+      .head_size = (unsigned)head_size,
+      .first = (unsigned)part->prefill->first,
+      .positions = (unsigned)positions,
+      .scale = duplex_attention_scale(run->work->scale, (unsigned)head_size),
+      .wide = kv->options.p32,
+      .o = part->prefill->o + part->number * (q_bytes(run, part->prefill) / sizeof(duplex_f16)),
+      .o_stride = positions * head_size,
+      .threads = (kv->device->threads + stacks - 1) / stacks};
   return xpu_prefill_run(&prefill, NULL);
 }
 
-static int attend_pair(const struct pair_work *pair) {
-  struct attention_run *run = pair->on->run;
-  struct duplex_stack *stack = run->kv->device->stack[pair->on->stack];
-  struct attention_share *share = &run->share[pair->on->stack];
-  const size_t positions = pair->prefill->first + pair->prefill->positions;
-  const size_t of_q = q_bytes(run, pair->prefill);
-  const size_t of_k = positions * run->kv->options.head_size * sizeof(duplex_f16);
+// K and V[heads of the part][positions][head_size].
+static int fetch_kv(const struct part_work *part, duplex_f16 *k, duplex_f16 *v, size_t positions) {
+  const struct attention_run *run = part->on->run;
+  const struct duplex_sequence *own = part->prefill->sequence->part[part->number].sequence;
+  const size_t of_head = positions * run->kv->options.head_size;
+  int error = DUPLEX_OK;
+  for (unsigned head = 0; head < run->kv->part_heads && !error; head++)
+    error = kv_fetch(own, run->work->layer, head, k + head * of_head, v + head * of_head, positions);
+  return error;
+}
+
+static int attend_part(const struct part_work *part) {
+  struct attention_run *run = part->on->run;
+  struct duplex_stack *stack = run->kv->device->stack[part->on->stack];
+  struct attention_share *share = &run->share[part->on->stack];
+  const size_t positions = part->prefill->first + part->prefill->positions;
+  const size_t of_q = q_bytes(run, part->prefill);
+  const size_t of_k = run->kv->part_heads * positions * run->kv->options.head_size * sizeof(duplex_f16);
   duplex_f16 *q = malloc(of_q);
   duplex_f16 *k = malloc(of_k);
   duplex_f16 *v = malloc(of_k);
   int error = q && k && v ? DUPLEX_OK : stack_no_memory(stack);
-  if (!error) error = fetch_q(pair, q);
-  if (!error)
-    error =
-        kv_fetch(pair->prefill->sequence->pair[pair->head].sequence, run->work->layer, 0, k, v, positions);
+  if (!error) error = fetch_q(part, q);
+  if (!error) error = fetch_kv(part, k, v, positions);
   share->fetched_bytes += of_q + 2 * of_k;
   if (!error) {
-    error = compute(pair, q, k, v);
+    error = compute(part, q, k, v);
     if (error) stack_fail(stack, error, "prefill attention: %s", duplex_error_text(error));
   }
   free(q);
@@ -177,4 +188,4 @@ static int attend_pair(const struct pair_work *pair) {
   return error;
 }
 
-int prefill_begin(const struct stack_run *on) { return each_pair(on, attend_pair); }
+int prefill_begin(const struct stack_run *on) { return each_part(on, attend_part); }

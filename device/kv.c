@@ -8,7 +8,7 @@
 #include "duplex/arithmetic.h"
 
 #define PAGE_POSITIONS 256u
-#define MEMBER_POSITIONS 512u  // a pair has no more channels than each has so many positions of
+#define MEMBER_POSITIONS 512u  // a KV head has no more channels than each has so many positions of
 
 int need_kv(const struct duplex_device_kv *kv) {
   if (!kv) return DUPLEX_ERROR_ARGUMENT;
@@ -29,10 +29,18 @@ int need_device_f16(struct duplex_device *device, const char *name, const duplex
   return device_fail(device, DUPLEX_ERROR_ARGUMENT, "%s is odd: expected an even address", name);
 }
 
-// The cache of one stack: its sequences have one KV head.
+// The largest divisor of the KV heads that spreads those of a sequence as well as single heads do: a message
+// and a descriptor for more heads is less work for the firmware.
+static unsigned heads_of_part(unsigned heads, unsigned stacks) {
+  unsigned of_part = (heads + stacks - 1) / stacks;
+  while (heads % of_part) of_part--;
+  return of_part;
+}
+
+// The cache of one stack: a sequence there is a part.
 static int open_cache(struct duplex_device_kv *kv, unsigned stack) {
   const struct duplex_device_kv_options *options = &kv->options;
-  const struct duplex_kv_options one = {.heads = 1,
+  const struct duplex_kv_options one = {.heads = kv->part_heads,
                                         .head_size = options->head_size,
                                         .layers = options->layers,
                                         .page_positions = options->page_positions,
@@ -66,6 +74,8 @@ int duplex_device_open_kv(struct duplex_device *device, const struct duplex_devi
   self->device = device;
   self->options = *options;
   if (options->layers == 0) self->options.layers = 1;
+  self->part_heads = heads_of_part(options->heads, device->stacks);
+  self->parts = options->heads / self->part_heads;
   if (options->page_positions == 0) self->options.page_positions = PAGE_POSITIONS;
   int error = DUPLEX_OK;
   for (unsigned i = 0; i < device->stacks && !error; i++) error = open_cache(self, i);
@@ -78,13 +88,13 @@ int duplex_device_open_kv(struct duplex_device *device, const struct duplex_devi
   return DUPLEX_OK;
 }
 
-// Frees a sequence on all stacks; pairs that were not begun are NULL there.
+// Frees a sequence on all stacks; parts that were not begun are NULL there.
 static void free_sequence(struct duplex_device_sequence *sequence) {
   struct duplex_device_kv *kv = sequence->kv;
   kv_weigh(sequence, sequence->space, 0);
-  for (unsigned head = 0; head < kv->options.heads; head++) duplex_kv_free(sequence->pair[head].sequence);
-  free(sequence->pair);
-  sequence->pair = NULL;
+  for (unsigned number = 0; number < kv->parts; number++) duplex_kv_free(sequence->part[number].sequence);
+  free(sequence->part);
+  sequence->part = NULL;
   handle_retire(&kv->device->sequences, sequence);
 }
 
@@ -112,11 +122,11 @@ void kv_close_all(struct duplex_device *device) {
 
 void kv_weigh(struct duplex_device_sequence *sequence, enum duplex_kv_space space, size_t weight) {
   struct duplex_device_kv *kv = sequence->kv;
-  for (unsigned head = 0; head < kv->options.heads; head++) {
-    const struct kv_pair *pair = &sequence->pair[head];
-    if (!pair->sequence) continue;
-    kv->load[sequence->space][pair->stack] -= sequence->weight;
-    kv->load[space][pair->stack] += weight;
+  for (unsigned number = 0; number < kv->parts; number++) {
+    const struct kv_part *part = &sequence->part[number];
+    if (!part->sequence) continue;
+    kv->load[sequence->space][part->stack] -= sequence->weight;
+    kv->load[space][part->stack] += weight;
   }
   sequence->space = space;
   sequence->weight = weight;
@@ -132,26 +142,26 @@ static unsigned choose_stack(const struct duplex_device_kv *kv, enum duplex_kv_s
   return best;
 }
 
-// How many channels share a pair: more make channels more alike, and pairs more work.
-static unsigned spread_for(const struct duplex_stack *stack, size_t positions) {
-  const unsigned most = duplex_kv_spread_most(stack, 1);
+// How many channels share a KV head: more make channels more alike, and the way to each more work.
+static unsigned spread_for(const struct duplex_device_kv *kv, size_t positions) {
+  const unsigned most = duplex_kv_spread_most(kv->device->stack[0], kv->part_heads);
   unsigned spread = 1;
   while (spread < most && positions / (2 * spread) >= MEMBER_POSITIONS) spread *= 2;
   return spread;
 }
 
-// One pair on its stack.
-static int begin_pair(struct duplex_device_sequence *sequence, unsigned head) {
+// One part on its stack.
+static int begin_part(struct duplex_device_sequence *sequence, unsigned number) {
   struct duplex_device_kv *kv = sequence->kv;
   const unsigned stack = choose_stack(kv, sequence->space);
   const size_t expected = duplex_smaller(sequence->weight, DUPLEX_POSITIONS_MAX);
-  struct kv_pair *pair = &sequence->pair[head];
+  struct kv_part *part = &sequence->part[number];
   const int error = duplex_kv_begin_spread(kv->cache[stack], sequence->space, expected,
-                                           spread_for(kv->device->stack[stack], expected), &pair->sequence);
+                                           spread_for(kv, expected), &part->sequence);
   if (error)
     return device_fail(kv->device, error, "stack %u: %s", stack,
                        duplex_stack_last_error(kv->device->stack[stack]));
-  pair->stack = stack;
+  part->stack = stack;
   kv->load[sequence->space][stack] += sequence->weight;
   return DUPLEX_OK;
 }
@@ -172,12 +182,12 @@ int duplex_device_begin_sequence(struct duplex_device_kv *kv, enum duplex_kv_spa
   self->kv = kv;
   self->space = space;
   self->weight = expected ? expected : 1;
-  self->pair = calloc(kv->options.heads, sizeof *self->pair);
-  if (!self->pair) {
+  self->part = calloc(kv->parts, sizeof *self->part);
+  if (!self->part) {
     handle_retire(&device->sequences, self);
     return device_no_memory(device);
   }
-  for (unsigned head = 0; head < kv->options.heads && !error; head++) error = begin_pair(self, head);
+  for (unsigned number = 0; number < kv->parts && !error; number++) error = begin_part(self, number);
   if (error) {
     free_sequence(self);
     return error;
@@ -193,10 +203,10 @@ int duplex_device_free_sequence(struct duplex_device_sequence *sequence) {
 }
 
 size_t duplex_device_sequence_length(const struct duplex_device_sequence *sequence, unsigned layer) {
-  return sequence && sequence->handle.live ? duplex_kv_length(sequence->pair[0].sequence, layer) : 0;
+  return sequence && sequence->handle.live ? duplex_kv_length(sequence->part[0].sequence, layer) : 0;
 }
 
 unsigned duplex_device_sequence_stack(const struct duplex_device_sequence *sequence, unsigned head) {
   const bool there = sequence && sequence->handle.live && head < sequence->kv->options.heads;
-  return there ? sequence->pair[head].stack : DUPLEX_STACKS_MOST;
+  return there ? sequence->part[head / sequence->kv->part_heads].stack : DUPLEX_STACKS_MOST;
 }

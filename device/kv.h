@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
-// The KV cache of a device: its sequences, and the stacks of their pairs.
+// The KV cache of a device: its sequences, and the stacks of their parts.
 #ifndef DEVICE_KV_H
 #define DEVICE_KV_H
 
 #include "device/device.h"
 #include "duplex/device_attention.h"
 
-// One KV head of a sequence: on each stack it is a sequence of one head.
-struct kv_pair {
+// Some adjacent KV heads of a sequence: a sequence of the stack that has them.
+struct kv_part {
   unsigned stack;
   struct duplex_sequence *sequence;
 };
@@ -16,16 +16,17 @@ struct duplex_device_sequence {
   struct handle handle;
   struct duplex_device_kv *kv;
   enum duplex_kv_space space;
-  size_t weight;         // positions that each pair counts for in the balance
-  struct kv_pair *pair;  // of each KV head
+  size_t weight;         // positions that each part counts for in the balance
+  struct kv_part *part;  // of the cache's number
 };
 
 struct duplex_device_kv {
   struct handle handle;
   struct duplex_device *device;
   struct duplex_device_kv_options options;  // with the defaults in place of zeros
+  unsigned part_heads, parts;               // KV heads of a part, parts of a sequence
   struct duplex_kv_cache *cache[DUPLEX_STACKS_MOST];
-  size_t load[2][DUPLEX_STACKS_MOST];  // positions by enum duplex_kv_space and stack, of all pairs
+  size_t load[2][DUPLEX_STACKS_MOST];  // positions by enum duplex_kv_space and stack, of all parts
   struct duplex_device_attention_stats stats;
 };
 
@@ -42,11 +43,11 @@ int need_device_f16(struct duplex_device *device, const char *name, const duplex
 // The sequence counts for that many positions from now on, in that space.
 void kv_weigh(struct duplex_device_sequence *sequence, enum duplex_kv_space space, size_t weight);
 
-// Room for more positions of a layer in all pairs. OUT_OF_SPACE, with a text of the space; NO_MEMORY;
-// ARGUMENT. Errors leave the pairs as they were.
-int kv_reserve_pairs(struct duplex_device_sequence *sequence, unsigned layer, size_t positions);
+// Room for more positions of a layer in all parts. OUT_OF_SPACE, with a text of the space; NO_MEMORY;
+// ARGUMENT. Errors leave the parts as they were.
+int kv_reserve_parts(struct duplex_device_sequence *sequence, unsigned layer, size_t positions);
 // Gives such room back.
-void kv_trim_pairs(const struct duplex_device_sequence *sequence, unsigned layer);
+void kv_trim_parts(const struct duplex_device_sequence *sequence, unsigned layer);
 
 // Closes the caches of a device and frees what they hold on the host.
 void kv_close_all(struct duplex_device *device);

@@ -10,7 +10,7 @@
 #include "driver/stack_error.h"
 #include "duplex/arithmetic.h"
 
-// Pages of a pair's space that are free in all of the pair's channels.
+// Pages of a part's space that are free in all of the part's channels.
 static unsigned free_pages(const struct kv_pool *pool, const struct duplex_sequence *sequence) {
   const uint32_t channels = kv_channels_of(sequence);
   unsigned pages = 0;
@@ -18,50 +18,51 @@ static unsigned free_pages(const struct kv_pool *pool, const struct duplex_seque
   return pages;
 }
 
-// OUT_OF_SPACE of a pair, for which `pages` were asked.
-static int space_is_full(const struct duplex_device_sequence *sequence, unsigned head,
+// OUT_OF_SPACE of a part, for which `pages` were asked.
+static int space_is_full(const struct duplex_device_sequence *sequence, unsigned number,
                          enum duplex_kv_space space, size_t pages) {
-  const struct kv_pair *pair = &sequence->pair[head];
-  const struct kv_pool *pool = &sequence->kv->cache[pair->stack]->pools[space];
+  const struct kv_part *part = &sequence->part[number];
+  const struct kv_pool *pool = &sequence->kv->cache[part->stack]->pools[space];
   return device_fail(
       sequence->kv->device, DUPLEX_ERROR_OUT_OF_SPACE,
       "stack %u: %s of %u pages of %zu positions, %u of them free for KV head %u of the sequence: %zu were "
       "asked for",
-      pair->stack, space == DUPLEX_KV_PREFILL ? "a prefill space (bundle 3)" : "KV spaces (bundles 0 to 2)",
-      pool->frames, kv_page_positions(pair->sequence), free_pages(pool, pair->sequence), head, pages);
+      part->stack, space == DUPLEX_KV_PREFILL ? "a prefill space (bundle 3)" : "KV spaces (bundles 0 to 2)",
+      pool->frames, kv_page_positions(part->sequence), free_pages(pool, part->sequence),
+      number * sequence->kv->part_heads, pages);
 }
 
-// The error of a pair's stack, with its text.
-static int pair_failed(const struct duplex_device_sequence *sequence, unsigned head, int error) {
-  const struct kv_pair *pair = &sequence->pair[head];
+// The error of a part's stack, with its text.
+static int part_failed(const struct duplex_device_sequence *sequence, unsigned number, int error) {
+  const struct kv_part *part = &sequence->part[number];
   struct duplex_device *device = sequence->kv->device;
-  return device_fail(device, error, "stack %u: %s", pair->stack,
-                     duplex_stack_last_error(device->stack[pair->stack]));
+  return device_fail(device, error, "stack %u: %s", part->stack,
+                     duplex_stack_last_error(device->stack[part->stack]));
 }
 
-void kv_trim_pairs(const struct duplex_device_sequence *sequence, unsigned layer) {
-  for (unsigned head = 0; head < sequence->kv->options.heads; head++)
-    kv_trim(sequence->pair[head].sequence, layer);
+void kv_trim_parts(const struct duplex_device_sequence *sequence, unsigned layer) {
+  for (unsigned number = 0; number < sequence->kv->parts; number++)
+    kv_trim(sequence->part[number].sequence, layer);
 }
 
-int kv_reserve_pairs(struct duplex_device_sequence *sequence, unsigned layer, size_t positions) {
+int kv_reserve_parts(struct duplex_device_sequence *sequence, unsigned layer, size_t positions) {
   int error = DUPLEX_OK;
-  for (unsigned head = 0; head < sequence->kv->options.heads && !error; head++) {
-    const struct duplex_sequence *own = sequence->pair[head].sequence;
+  for (unsigned number = 0; number < sequence->kv->parts && !error; number++) {
+    const struct duplex_sequence *own = sequence->part[number].sequence;
     const size_t of_page = kv_page_positions(own);
-    error = kv_reserve(sequence->pair[head].sequence, layer, positions);
+    error = kv_reserve(sequence->part[number].sequence, layer, positions);
     if (error == DUPLEX_ERROR_OUT_OF_SPACE)
       space_is_full(
-          sequence, head, sequence->space,
+          sequence, number, sequence->space,
           (own->layers[layer].length + positions + of_page - 1) / of_page - own->layers[layer].count);
     else if (error)
-      pair_failed(sequence, head, error);
+      part_failed(sequence, number, error);
   }
-  if (error) kv_trim_pairs(sequence, layer);
+  if (error) kv_trim_parts(sequence, layer);
   return error;
 }
 
-// What is appended to the pairs of a sequence.
+// What is appended to the parts of a sequence.
 struct append {
   struct duplex_device_sequence *sequence;
   unsigned layer;
@@ -71,12 +72,12 @@ struct append {
 
 static int append_on_stack(void *context, unsigned stack) {
   const struct append *a = context;
-  const size_t of_head = a->positions * a->sequence->kv->options.head_size;
+  const size_t of_part = a->sequence->kv->part_heads * a->positions * a->sequence->kv->options.head_size;
   int error = DUPLEX_OK;
-  for (unsigned head = 0; head < a->sequence->kv->options.heads && !error; head++) {
-    const struct kv_pair *pair = &a->sequence->pair[head];
-    if (pair->stack == stack)
-      error = duplex_kv_append(pair->sequence, a->layer, a->k + head * of_head, a->v + head * of_head,
+  for (unsigned number = 0; number < a->sequence->kv->parts && !error; number++) {
+    const struct kv_part *part = &a->sequence->part[number];
+    if (part->stack == stack)
+      error = duplex_kv_append(part->sequence, a->layer, a->k + number * of_part, a->v + number * of_part,
                                a->positions, 0);
   }
   return error;
@@ -95,14 +96,14 @@ int duplex_device_append(struct duplex_device_sequence *sequence, unsigned layer
   struct append append = {sequence, layer, k, v, positions};
   error = need_device_f16(device, "k", k);
   if (!error) error = need_device_f16(device, "v", v);
-  if (!error) error = kv_reserve_pairs(sequence, layer, positions);
+  if (!error) error = kv_reserve_parts(sequence, layer, positions);
   if (!error) error = device_each_stack(device, append_on_stack, &append);
   const size_t length = duplex_device_sequence_length(sequence, layer);
   if (length > sequence->weight) kv_weigh(sequence, sequence->space, length);
   return error;
 }
 
-// A move under way: copies of the pairs on all stacks.
+// A move under way: copies of the parts on all stacks.
 struct move {
   struct duplex_device_sequence *sequence;
   struct duplex_sequence *copy[DUPLEX_KV_HEADS_MAX];
@@ -110,13 +111,13 @@ struct move {
   uint64_t clocks[DUPLEX_STACKS_MOST];
 };
 
-static int copy_pairs(struct move *move, unsigned stack) {
+static int copy_parts(struct move *move, unsigned stack) {
   int error = DUPLEX_OK;
-  for (unsigned head = 0; head < move->sequence->kv->options.heads && !error; head++) {
-    const struct kv_pair *pair = &move->sequence->pair[head];
-    if (pair->stack != stack) continue;
-    error = kv_copy_to_spaces(pair->sequence, &move->copy[head]);
-    move->error[head] = error;
+  for (unsigned number = 0; number < move->sequence->kv->parts && !error; number++) {
+    const struct kv_part *part = &move->sequence->part[number];
+    if (part->stack != stack) continue;
+    error = kv_copy_to_spaces(part->sequence, &move->copy[number]);
+    move->error[number] = error;
   }
   return error;
 }
@@ -130,33 +131,33 @@ static int copy_on_stack(void *context, unsigned stack) {
   if (!error) error = backend->ops->xpu_wait(backend);
   const uint64_t begin = backend->ops->clocks(backend);
   own->timed_writes = own->timed_copies = true;
-  if (!error) error = copy_pairs(move, stack);
+  if (!error) error = copy_parts(move, stack);
   own->timed_writes = own->timed_copies = false;
   const int waited = backend->ops->xpu_wait(backend);
   move->clocks[stack] = backend->ops->clocks(backend) - begin;
   return error ? error : waited;
 }
 
-// Tells of the first pair that had no room.
+// Tells of the first part that had no room.
 static void tell_full(const struct move *move) {
-  for (unsigned head = 0; head < move->sequence->kv->options.heads; head++) {
+  for (unsigned number = 0; number < move->sequence->kv->parts; number++) {
     size_t pages = 0;
-    const struct duplex_sequence *own = move->sequence->pair[head].sequence;
+    const struct duplex_sequence *own = move->sequence->part[number].sequence;
     for (unsigned layer = 0; layer < move->sequence->kv->options.layers; layer++)
       pages += own->layers[layer].count;
-    if (move->error[head] != DUPLEX_ERROR_OUT_OF_SPACE) continue;
-    space_is_full(move->sequence, head, DUPLEX_KV_SPACES, pages);
+    if (move->error[number] != DUPLEX_ERROR_OUT_OF_SPACE) continue;
+    space_is_full(move->sequence, number, DUPLEX_KV_SPACES, pages);
     return;
   }
 }
 
 // The sequence has its copies now, or, after an error, they are freed.
 static void end_move(const struct move *move, int error) {
-  for (unsigned head = 0; head < move->sequence->kv->options.heads; head++)
+  for (unsigned number = 0; number < move->sequence->kv->parts; number++)
     if (error)
-      duplex_kv_free(move->copy[head]);
+      duplex_kv_free(move->copy[number]);
     else
-      kv_take_place(move->sequence->pair[head].sequence, move->copy[head]);
+      kv_take_place(move->sequence->part[number].sequence, move->copy[number]);
 }
 
 int duplex_device_move_sequence(struct duplex_device_sequence *sequence, uint64_t *clocks) {

@@ -2,9 +2,9 @@
 // Attention of a mixed stage on a device: decode attention of some sequences on Logic-PIM and causal prefill
 // attention of others on the xPU, at the same time on every stack, each from memory spaces of its own.
 //
-// A *pair* is a sequence and one of its KV heads. Pairs are spread over the stacks, and a pair is on one
-// stack alone. Decoding sequences lie in the KV spaces (bundles 0 to 2), those that are being prefilled in
-// the prefill space (bundle 3); a sequence moves when its prefill is done.
+// A *part* of a sequence is one or more adjacent KV heads of it: as many as spread over the stacks as well as
+// single heads do. A part lies on one stack. Decoding sequences lie in the KV spaces (bundles 0 to 2), those
+// that are being prefilled in the prefill space (bundle 3); a sequence moves when its prefill is done.
 //
 // The bits of a position are the same on either side, and do not depend on stacks, channels, chunks of a
 // prefill, back end, firmware or threads (numerics N5, docs/numerics.md).
@@ -30,8 +30,8 @@ struct duplex_device_kv_options {
   unsigned head_size;       // D, a multiple of 16 from 16 to 256
   unsigned layers;          // 1 to 1024; 0 = 1
   unsigned page_positions;  // of a channel: a multiple of 64 up to 131,072; 0 = 64
-  // Pages of the KV spaces and of the prefill space, in every channel of every stack: a page of a pair takes
-  // one in each of its channels. 0: there is no such space.
+  // Pages of the KV spaces and of the prefill space, in every channel of every stack: a page of a KV head
+  // takes one in each of its channels. 0: there is no such space.
   size_t pages, prefill_pages;
   bool p32;  // weights of two parts (numerics N5)
 };
@@ -45,9 +45,9 @@ int duplex_device_open_kv(struct duplex_device *device, const struct duplex_devi
 // ARGUMENT (closed before).
 int duplex_device_close_kv(struct duplex_device_kv *kv);
 
-// A sequence without positions. Each of its pairs goes to the stack that has fewest positions in that space.
+// A sequence without positions. Each of its parts goes to the stack that has fewest positions in that space.
 // expected: how many positions it will have, as far as known; used for this balance and for the channels of a
-// pair. Errors, after which *sequence is NULL: ARGUMENT, NO_MEMORY.
+// KV head. Errors, after which *sequence is NULL: ARGUMENT, NO_MEMORY.
 int duplex_device_begin_sequence(struct duplex_device_kv *kv, enum duplex_kv_space space, size_t expected,
                                  struct duplex_device_sequence **sequence);
 
@@ -55,7 +55,7 @@ int duplex_device_begin_sequence(struct duplex_device_kv *kv, enum duplex_kv_spa
 int duplex_device_free_sequence(struct duplex_device_sequence *sequence);
 
 // Appends positions to a layer: k and v[heads][positions][head_size]. Takes no time: it belongs to the work
-// that made K and V. Errors, after which no pair has changed: ARGUMENT, OUT_OF_SPACE (the text names the
+// that made K and V. Errors, after which no part has changed: ARGUMENT, OUT_OF_SPACE (the text names the
 // space, what it has and what was asked for), NO_MEMORY.
 int duplex_device_append(struct duplex_device_sequence *sequence, unsigned layer, const duplex_f16 *k,
                          const duplex_f16 *v, size_t positions);
@@ -63,10 +63,10 @@ int duplex_device_append(struct duplex_device_sequence *sequence, unsigned layer
 // Positions of a layer; 0 if there is no such layer.
 size_t duplex_device_sequence_length(const struct duplex_device_sequence *sequence, unsigned layer);
 
-// The stack on which a pair lies; DUPLEX_STACKS_MOST if there is no such head.
+// The stack on which a KV head lies; DUPLEX_STACKS_MOST if there is no such head.
 unsigned duplex_device_sequence_stack(const struct duplex_device_sequence *sequence, unsigned head);
 
-// After its prefill a sequence moves from the prefill space to the KV spaces: every pair is read and written
+// After its prefill a sequence moves from the prefill space to the KV spaces: every part is read and written
 // by the xPU on its own stack, all stacks at once. *clocks (may be NULL): the time of the slowest one.
 // Errors, after which it is where it was: ARGUMENT, OUT_OF_SPACE (as append), NO_MEMORY.
 int duplex_device_move_sequence(struct duplex_device_sequence *sequence, uint64_t *clocks);

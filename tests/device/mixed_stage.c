@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// A mixed stage of Mixtral's shape (32 query heads, 8 KV heads, head size 128): decode attention on Logic-PIM
-// and a prefill on the xPU at once take no longer than 1.03 times the longer side alone. usage: mixed_stage
+// A mixed stage of Mixtral's shape (32 query heads, 8 KV heads, head size 128), firmware on the RV32
+// controllers: decode attention on Logic-PIM and a prefill on the xPU at once take no longer than 1.03 times
+// the longer side alone. usage: mixed_stage
 // [STACKS CHANNELS PREFILL DECODES LENGTH], otherwise 5 32 2048 31 2048. Does it for that prefill, and for
 // the length at which both sides take equally long. The last position of the prompt and of a sequence that
 // decodes are the same, and so have to be their results.
@@ -68,8 +69,9 @@ static struct duplex_device_sequence *begin(struct stage *s, enum duplex_kv_spac
 }
 
 static void open_stage(struct stage *s) {
-  const struct duplex_device_options options = {.stacks = s->setting.stacks,
-                                                .stack.backend.channels = s->setting.channels};
+  struct duplex_riscv_options riscv = {0};
+  const struct duplex_device_options options = {
+      .stacks = s->setting.stacks, .stack = {.backend.channels = s->setting.channels, .riscv = &riscv}};
   const size_t pages = (size_t)(s->setting.decodes + 1) * HEADS * (s->longest / PAGE + 32);
   const size_t rooms = (size_t)s->setting.stacks * s->setting.channels;
   const struct duplex_device_kv_options kv = {.heads = HEADS,
