@@ -132,6 +132,22 @@ static int load_piece(const struct loading *loading, unsigned stack, unsigned ex
   return duplex_layer_load(moe->slice[stack], expert, q, &source);
 }
 
+// The activation table comes to the stack with the weights, by a job without tokens: it would be part of the
+// first layer's time.
+static int load_table(const struct duplex_moe *moe, unsigned stack) {
+  static const uint8_t cuts[DUPLEX_EXPERTS_MOST];
+  static const uint32_t counts[DUPLEX_EXPERTS_MOST];
+  const duplex_f16 x = 0;
+  duplex_f16 y;
+  struct duplex_job *job;
+  unsigned piece = 0;
+  while (!moe->piece[stack][piece].parts) piece++;
+  const struct duplex_layer_work work = {
+      .piece = piece, .cuts = cuts, .counts = counts, .x = &x, .table = moe->table};
+  const int error = duplex_layer_start(moe->slice[stack], &work, &job);
+  return error ? error : duplex_stack_wait(job, UINT64_MAX, &y);
+}
+
 // All experts' pieces of one stack.
 static int load_stack(void *context, unsigned stack) {
   const struct loading *loading = context;
@@ -152,7 +168,7 @@ static int load_stack(void *context, unsigned stack) {
     for (unsigned q = 0; q < moe->pieces && !error; q++)
       if (moe_has_piece(moe, expert, q) && moe->piece[stack][q].parts)
         error = load_piece(loading, stack, expert, q);
-  return error;
+  return error ? error : load_table(moe, stack);
 }
 
 // What the caller brings.

@@ -6,9 +6,11 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "driver/stack.h"
 #include "duplex/arithmetic.h"
 #include "duplex/error.h"
 #include "duplex/layer.h"
+#include "schedule/formula.h"
 
 enum { EXPERTS = 2, PASSES = DUPLEX_TOKEN_GROUPS };
 
@@ -76,31 +78,92 @@ static int run_probe(const struct probe *probe, unsigned experts, unsigned cut, 
   return tell(probe, error);
 }
 
-// What one more expert adds for each cut, of a pass with one group and with two.
+static int queue_read(void *context, unsigned channel, uint64_t address, size_t bytes) {
+  struct duplex_backend *backend = context;
+  return backend->ops->xpu_read(backend, channel, address, NULL, bytes);
+}
+
+// Clocks of the xPU's reads of what so many experts have behind this cut.
+static int run_reads(const struct probe *probe, unsigned experts, unsigned cut, uint64_t *clocks) {
+  struct duplex_backend *backend = probe->stack->backend;
+  struct duplex_xpu_state state;
+  int error = duplex_stack_hand_over(probe->stack, 0);
+  const uint64_t begin = backend->ops->clocks(backend);
+  for (unsigned e = 0; e < experts && !error; e++)
+    error = duplex_layer_ranges(probe->layer, e, 0, cut, queue_read, backend);
+  if (!error) error = backend->ops->xpu_wait(backend);
+  backend->ops->xpu_state(backend, &state);
+  *clocks = state.read_at > begin ? state.read_at - begin : 0;
+  return tell(probe, error);
+}
+
+// What one more expert adds, at least 1.
+static uint64_t added(uint64_t one, uint64_t both) { return both > one ? both - one : 1; }
+
+// What one more expert adds for each cut: to Logic-PIM, of a pass with one group and with two; to the xPU's
+// reads, of the parts behind the cut.
+struct adds {
+  uint64_t pim[PASSES + 1][SCHEDULE_CUTS];
+  uint64_t reads[SCHEDULE_CUTS];
+};
+
+static int measure_pim(const struct probe *probe, unsigned cut, unsigned groups, struct adds *adds) {
+  uint64_t one = 0;
+  uint64_t both = 0;
+  int error = run_probe(probe, 1, cut, groups, &one);
+  if (!error) error = run_probe(probe, EXPERTS, cut, groups, &both);
+  // A longer piece may end a few clocks earlier where its rows fall luckier: times do not fall with cuts.
+  adds->pim[groups][cut] = duplex_larger(added(one, both), adds->pim[groups][cut - 1]);
+  return error;
+}
+
+static int measure_reads(const struct probe *probe, unsigned cut, unsigned parts, struct adds *adds) {
+  uint64_t one = 0;
+  uint64_t both = 0;
+  int error = run_reads(probe, 1, cut, &one);
+  if (!error) error = run_reads(probe, EXPERTS, cut, &both);
+  adds->reads[cut] = duplex_larger(added(one, both), cut + 1 < parts ? adds->reads[cut + 1] : 0);
+  return error;
+}
+
 static int measure_piece(const struct schedule_shape *shape, const struct duplex_stack_options *options,
-                         const struct duplex_layer_piece *piece, char *text, size_t size,
-                         uint64_t adds[PASSES + 1][SCHEDULE_CUTS]) {
+                         const struct duplex_layer_piece *piece, char *text, size_t size, struct adds *adds) {
   struct probe probe = {.text = text, .size = size};
   int error = open_probe(&probe, shape, options, piece);
+  *adds = (struct adds){0};
   for (unsigned cut = 1; cut <= piece->parts && !error; cut++)
-    for (unsigned groups = 1; groups <= PASSES && !error; groups++) {
-      uint64_t one = 0;
-      uint64_t both = 0;
-      error = run_probe(&probe, 1, cut, groups, &one);
-      if (!error) error = run_probe(&probe, EXPERTS, cut, groups, &both);
-      // A longer piece may end a few clocks earlier where its rows fall luckier: times do not fall with cuts.
-      const uint64_t added = both > one ? both - one : 1;
-      adds[groups][cut] = duplex_larger(added, adds[groups][cut - 1]);
-    }
+    for (unsigned groups = 1; groups <= PASSES && !error; groups++)
+      error = measure_pim(&probe, cut, groups, adds);
+  for (unsigned cut = piece->parts; cut-- > 0 && !error;)
+    error = measure_reads(&probe, cut, piece->parts, adds);
   close_probe(&probe);
   return error;
 }
 
-// The time of that many groups, in units.
-static uint32_t time_of(const struct schedule_times *times, const uint64_t adds[PASSES + 1][SCHEDULE_CUTS],
-                        unsigned cut, unsigned groups) {
-  const uint64_t clocks = groups / PASSES * adds[PASSES][cut] + groups % PASSES * adds[1][cut];
+static uint32_t units_of(const struct schedule_times *times, uint64_t clocks) {
   return (uint32_t)((clocks + times->clocks_per_unit - 1) / times->clocks_per_unit);
+}
+
+// Logic-PIM's time of that many groups, in units.
+static uint32_t pim_time(const struct schedule_times *times, const struct adds *adds, unsigned cut,
+                         unsigned groups) {
+  return units_of(times, groups / PASSES * adds->pim[PASSES][cut] + groups % PASSES * adds->pim[1][cut]);
+}
+
+// The xPU's time of so many inner columns of a stack: its reads or its arithmetic, whichever is longer.
+static uint32_t xpu_time(const struct schedule_times *times, uint64_t reads, uint32_t columns,
+                         unsigned groups) {
+  return units_of(times, duplex_larger(reads, formula_xpu_clocks(&times->shape, columns, groups)));
+}
+
+// The times of one cut of a piece, behind which `columns` are left.
+static void fill_cut(struct schedule_times *times, unsigned q, unsigned cut, uint32_t columns,
+                     const struct adds *adds) {
+  for (unsigned groups = 1; groups <= SCHEDULE_GROUPS; groups++) {
+    times->rows[groups].pim[q][cut] = pim_time(times, adds, cut, groups);
+    times->rows[groups].xpu[q][cut] = columns ? xpu_time(times, adds->reads[cut], columns, groups) : 0;
+  }
+  times->slope.pim[q][cut] = (pim_time(times, adds, cut, PASSES) + PASSES - 1) / PASSES;
 }
 
 // A piece of the placement.
@@ -109,13 +172,13 @@ static int measure_cuts(const struct duplex_stack_options *options, unsigned q, 
   const struct schedule_placement *placement = &times->placement;
   struct duplex_layer_piece piece = {.bundles = schedule_bundles(placement, 0, q),
                                      .parts = placement->parts[q]};
-  uint64_t adds[PASSES + 1][SCHEDULE_CUTS] = {{0}};
+  struct adds adds;
   for (unsigned part = 0; part < piece.parts; part++) piece.inner[part] = placement->width[q][part];
-  const int error = measure_piece(&times->shape, options, &piece, text, size, adds);
-  for (unsigned cut = 1; cut <= piece.parts && !error; cut++) {
-    for (unsigned groups = 1; groups <= SCHEDULE_GROUPS; groups++)
-      times->rows[groups].pim[q][cut] = time_of(times, adds, cut, groups);
-    times->slope.pim[q][cut] = (time_of(times, adds, cut, PASSES) + PASSES - 1) / PASSES;
+  const int error = measure_piece(&times->shape, options, &piece, text, size, &adds);
+  uint32_t columns = 0;
+  for (unsigned cut = piece.parts + 1; cut-- > 0 && !error;) {
+    fill_cut(times, q, cut, columns, &adds);
+    if (cut) columns += placement->width[q][cut - 1];
   }
   return error;
 }
@@ -125,12 +188,14 @@ static int measure_striped(const struct duplex_stack_options *options, unsigned 
                            struct schedule_times *times, char *text, size_t size) {
   const struct schedule_shape *shape = &times->shape;
   const struct duplex_layer_piece piece = {
-      .bundles = (1u << bundles) - 1, .parts = 1, .inner = {duplex_divide_up(shape->inner, shape->stacks)}};
-  uint64_t adds[PASSES + 1][SCHEDULE_CUTS] = {{0}};
-  const int error = measure_piece(shape, options, &piece, text, size, adds);
-  for (unsigned groups = 1; groups <= SCHEDULE_GROUPS && !error; groups++)
-    times->rows[groups].striped[bundles - 1] = time_of(times, adds, 1, groups);
-  times->slope.striped[bundles - 1] = (time_of(times, adds, 1, PASSES) + PASSES - 1) / PASSES;
+      .bundles = (1u << bundles) - 1, .parts = 1, .inner = {formula_slice(shape)}};
+  struct adds adds;
+  const int error = measure_piece(shape, options, &piece, text, size, &adds);
+  for (unsigned groups = 1; groups <= SCHEDULE_GROUPS && !error; groups++) {
+    times->rows[groups].striped[bundles - 1] = pim_time(times, &adds, 1, groups);
+    times->rows[groups].whole = xpu_time(times, adds.reads[0], formula_slice(shape), groups);
+  }
+  times->slope.striped[bundles - 1] = (pim_time(times, &adds, 1, PASSES) + PASSES - 1) / PASSES;
   return error;
 }
 

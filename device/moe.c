@@ -283,6 +283,7 @@ static int run_layer(struct moe_run *run, const struct duplex_moe_routing *routi
   stats->cycles = charge(run, "combine", &stats->combine, clock, charges_combine(run));
   device_count_commands(run->device, &stats->commands, 1);
   stats->pairs = run->dispatch.pairs;
+  stats->predicted = (uint64_t)run->decision.total * run->moe->times.clocks_per_unit;
   stats->bound =
       (uint64_t)schedule_bound(&run->moe->times, run->dispatch.count) * run->moe->times.clocks_per_unit;
   count_experts(run);

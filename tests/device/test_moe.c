@@ -17,8 +17,8 @@
 #include "tests/common/environment.h"
 #include "tests/device/moe_case.h"
 
-#define LAYERS 24
-#define DEVICES 5  // that run each layer
+#define LAYERS 20
+#define DEVICES 4  // that run each layer
 
 static struct duplex_device_options draw_device(struct duplex_random *random,
                                                 struct duplex_riscv_options *riscv) {
@@ -70,10 +70,10 @@ static uint64_t check_layer(uint64_t number) {
 static void test_random_layers(void **state) {
   (void)state;
   const uint64_t only = environment_number("DUPLEX_ONLY", 0);
-  const uint64_t layers = LAYERS * environment_count("DUPLEX_CASES");
+  const uint64_t layers = 2 + LAYERS * environment_count("DUPLEX_CASES") / environment_count("DUPLEX_SHARE");
   uint64_t shared = 0;
   for (uint64_t i = only ? only : 1; i <= (only ? only : layers); i++) shared += check_layer(i);
-  if (!only) assert_true(shared > layers / 4);  // else nothing was cut
+  if (!only && layers > 10) assert_true(shared > layers / 4);  // else nothing was cut
 }
 
 int main(void) {
