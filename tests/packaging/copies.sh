@@ -31,6 +31,7 @@ cd "$copy" || exit 1
 # Tests may run under make, whose variables are not for the copy.
 unset MAKEFLAGS MFLAGS MAKELEVEL MAKEOVERRIDES
 export PATH="$dir/bin:$PATH"
+export LC_ALL=C  # the words of make
 duplex=$copy/build/duplex
 python3 - <<'PY'
 import struct
