@@ -17,7 +17,7 @@
 #include "tests/common/environment.h"
 #include "tests/device/moe_case.h"
 
-#define LAYERS 20
+#define LAYERS 12
 #define DEVICES 4  // that run each layer
 
 static struct duplex_device_options draw_device(struct duplex_random *random,
