@@ -5,10 +5,11 @@
 #include "duplex/arithmetic.h"
 #include "xpu/time.h"
 
-// The decision on the RV32 controller: instructions for a layer, and for each expert; 0.7 of them a clock
-// (tests/schedule/decide_cost).
-#define DECIDE_INSTRUCTIONS 600u
-#define DECIDE_INSTRUCTIONS_OF_EXPERT 30u
+// The decision on the RV32 controller in instructions, of which it does 0.7 a clock: lines through the most
+// that build/tests/schedule/test_schedule_cost counts for 8 and 256 experts (docs/schedule.md), up to so many
+// tokens for halved experts, for others, and beyond. `paper` is charged as if it were `best`.
+#define DECIDE_TOKENS 128u
+static const struct { uint32_t first, of_expert; } decide_cost[] = {{1600, 29}, {2900, 29}, {3340, 44}};
 
 #define XPU_RATE_THOUSANDTHS 993u  // of 32 bytes a clock and channel (docs/dram.md)
 #define PIECE_BYTES (DUPLEX_COLUMN_BYTES / 8)
@@ -98,8 +99,10 @@ uint64_t charges_decide(const struct moe_run *run) {
   const enum duplex_policy policy = run->device->options.policy;
   if (policy == DUPLEX_POLICY_LOGIC_PIM || policy == DUPLEX_POLICY_XPU) return 0;
   if (run->firmware_decides && run->device->options.stack.riscv) return 0;  // within the first job
+  const bool halved = run->moe->times.placement.layout == SCHEDULE_HALVED;
+  const unsigned kind = run->tokens > DECIDE_TOKENS ? 2 : !halved;
   const uint64_t instructions =
-      DECIDE_INSTRUCTIONS + (uint64_t)DECIDE_INSTRUCTIONS_OF_EXPERT * run->moe->shape.experts;
+      decide_cost[kind].first + decide_cost[kind].of_expert * run->moe->shape.experts;
   return (instructions * 10 + 6) / 7;
 }
 

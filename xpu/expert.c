@@ -22,7 +22,7 @@ struct chunk {
 
 // A matrix from one of its rows on.
 struct lower_part {
-  const struct xpu_weights *whole;
+  const struct duplex_xpu_weights *whole;
   unsigned first;
 };
 
@@ -32,8 +32,8 @@ static const duplex_f16 *lower_rows(void *context, unsigned first, unsigned coun
 }
 
 // g or u of a chunk.
-static int multiply(const struct chunk *chunk, const struct xpu_weights *weights, const int8_t *exponents,
-                    duplex_f32 *out) {
+static int multiply(const struct chunk *chunk, const struct duplex_xpu_weights *weights,
+                    const int8_t *exponents, duplex_f32 *out) {
   const struct xpu_expert *expert = chunk->expert;
   struct lower_part part = {weights, chunk->first};
   const struct xpu_gemm gemm = {.x = expert->x,

@@ -12,14 +12,14 @@
 struct xpu_expert {
   const duplex_f16 *x;  // [tokens][columns], x_stride values apart
   size_t x_stride;
-  unsigned tokens, columns;      // as of struct xpu_gemm
-  unsigned inner;                // 0 to 65,536; 0: all sums are 0
-  unsigned rows;                 // of down, from 1
-  struct xpu_weights gate, up;   // [inner][columns]; gate.rows NULL: no gate
-  struct xpu_weights down;       // [rows][inner]
-  const int8_t *gate_exponents;  // of the inner columns, or NULL: all 0
-  const int8_t *up_exponents;    // the same
-  const int8_t *down_exponents;  // of the rows, or NULL: all 0; not applied to acc
+  unsigned tokens, columns;            // as of struct xpu_gemm
+  unsigned inner;                      // 0 to 65,536; 0: all sums are 0
+  unsigned rows;                       // of down, from 1
+  struct duplex_xpu_weights gate, up;  // [inner][columns]; gate.rows NULL: no gate
+  struct duplex_xpu_weights down;      // [rows][inner]
+  const int8_t *gate_exponents;        // of the inner columns, or NULL: all 0
+  const int8_t *up_exponents;          // the same
+  const int8_t *down_exponents;        // of the rows, or NULL: all 0; not applied to acc
   const struct duplex_activation_table *activation;
   enum duplex_result_format format;
   void *out;  // [tokens][rows] of 2, 4 or 16 bytes, out_stride elements apart

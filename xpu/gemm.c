@@ -313,6 +313,6 @@ static const duplex_f16 *dense_rows(void *context, unsigned first, unsigned coun
   return dense->values + first * dense->stride;
 }
 
-struct xpu_weights xpu_dense_weights(const struct xpu_dense *dense) {
-  return (struct xpu_weights){.rows = dense_rows, .context = (void *)dense, .stride = dense->stride};
+struct duplex_xpu_weights xpu_dense_weights(const struct xpu_dense *dense) {
+  return (struct duplex_xpu_weights){.rows = dense_rows, .context = (void *)dense, .stride = dense->stride};
 }

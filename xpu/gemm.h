@@ -8,23 +8,15 @@
 
 #include "duplex/enumerations.h"
 #include "duplex/numerics.h"
+#include "duplex/xpu.h"
 
-// Where weight rows come from. `rows` returns `count` rows from `first` on, `stride` values apart: of the
-// memory that holds them, or brought into `room` (count x columns values); NULL if they cannot be had. Called
-// from several threads at once, for each row once in a GEMM.
-struct xpu_weights {
-  const duplex_f16 *(*rows)(void *context, unsigned first, unsigned count, duplex_f16 *room);
-  void *context;
-  size_t stride;
-};
-
-// Weights in memory, row by row without gaps: the `rows` of struct xpu_weights with the first value as
+// Weights in memory, row by row without gaps: the `rows` of struct duplex_xpu_weights with the first value as
 // context needs no room.
 struct xpu_dense {
   const duplex_f16 *values;
   size_t stride;
 };
-struct xpu_weights xpu_dense_weights(const struct xpu_dense *dense);
+struct duplex_xpu_weights xpu_dense_weights(const struct xpu_dense *dense);
 
 struct xpu_gemm {
   const duplex_f16 *x;  // [tokens][columns], x_stride values apart: strides hold a whole row
@@ -32,7 +24,7 @@ struct xpu_gemm {
   unsigned tokens;   // 1 to 2^30
   unsigned columns;  // 1 to 65,536
   unsigned rows;     // 1 to 2^30
-  struct xpu_weights weights;
+  struct duplex_xpu_weights weights;
   const int8_t *exponents;  // of the rows, or NULL: all 0; not applied to acc
   enum duplex_result_format format;
   void *out;  // [tokens][rows] of 2, 4 or 16 bytes, out_stride elements apart

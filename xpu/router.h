@@ -9,10 +9,10 @@
 struct xpu_router {
   const duplex_f16 *x;  // [tokens][columns], x_stride values apart
   size_t x_stride;
-  unsigned tokens, columns;    // as of struct xpu_gemm
-  unsigned experts;            // from 1
-  struct xpu_weights weights;  // [experts][columns]
-  unsigned top_k;              // 1 to experts
+  unsigned tokens, columns;           // as of struct xpu_gemm
+  unsigned experts;                   // from 1
+  struct duplex_xpu_weights weights;  // [experts][columns]
+  unsigned top_k;                     // 1 to experts
   enum xpu_score score;
   bool renormalise;
   unsigned threads;  // 0: one

@@ -7,17 +7,13 @@
 #include "xpu/gemm.h"
 #include "xpu/prefill.h"
 
-static struct xpu_weights weights_of(const struct duplex_xpu_weights *w) {
-  return (struct xpu_weights){.rows = w->rows, .context = w->context, .stride = w->stride};
-}
-
 static int run_gemm(const struct duplex_xpu_gemm *w, unsigned threads) {
   const struct xpu_gemm gemm = {.x = w->x,
                                 .x_stride = w->x_stride,
                                 .tokens = w->tokens,
                                 .columns = w->columns,
                                 .rows = w->rows,
-                                .weights = weights_of(&w->weights),
+                                .weights = w->weights,
                                 .exponents = w->exponents,
                                 .format = w->format,
                                 .out = w->out,
@@ -34,8 +30,8 @@ static int run_expert(const struct duplex_xpu_expert *w, unsigned threads) {
                               .columns = w->columns,
                               .inner = w->inner,
                               .rows = w->columns,
-                              .up = weights_of(&w->up),
-                              .down = weights_of(&w->down),
+                              .up = w->up,
+                              .down = w->down,
                               .gate_exponents = w->gate_exponents,
                               .up_exponents = w->up_exponents,
                               .down_exponents = w->down_exponents,
@@ -45,7 +41,7 @@ static int run_expert(const struct duplex_xpu_expert *w, unsigned threads) {
                               .out_stride = w->out_stride,
                               .add = w->add,
                               .threads = threads};
-  if (w->gated) expert.gate = weights_of(&w->gate);
+  if (w->gated) expert.gate = w->gate;
   return w->gated && !w->gate.rows ? DUPLEX_ERROR_ARGUMENT : xpu_expert_run(&expert);
 }
 

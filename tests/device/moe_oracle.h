@@ -78,6 +78,7 @@ static inline void oracle_route(const struct moe_case *c, const float *logits, b
     for (size_t i = 0; i < experts; i++) before += oracle_before(logits[i], i, logits[e], e);
     chosen[e] = before < c->routing.top_k;
   }
+  const bool sigmoid = c->routing.score == DUPLEX_SCORE_SIGMOID;
   const bool over_all = c->routing.score == DUPLEX_SCORE_SOFTMAX;
   float most = NAN, sum = 0, kept = 0;
   for (size_t e = 0; e < experts; e++)
@@ -90,7 +91,8 @@ static inline void oracle_route(const struct moe_case *c, const float *logits, b
     sum = sum + weights[e];
   }
   for (size_t e = 0; e < experts; e++) {
-    weights[e] = chosen[e] ? weights[e] / sum : 0;
+    const float below = 1.0f + oracle_exp(-logits[e]);
+    weights[e] = !chosen[e] ? 0 : sigmoid ? 1.0f / below : weights[e] / sum;
     if (chosen[e]) kept = kept + weights[e];
   }
   for (size_t e = 0; e < experts && c->routing.renormalise; e++)

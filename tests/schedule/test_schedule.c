@@ -280,7 +280,7 @@ static void assert_refused(const char *path, const char *good, const char *from,
 static void test_files(void **state) {
   static struct schedule_times loaded;
   static char good[1 << 18];
-  char path[] = "/tmp/schedule_XXXXXX", message[512];
+  char path[] = P_tmpdir "/duplex_schedule_XXXXXX", message[512];
   (void)state;
   make_model(4, 32);
   const int descriptor = mkstemp(path);

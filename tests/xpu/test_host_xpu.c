@@ -190,7 +190,7 @@ static void test_expert(void **state) {
                                 .out = out[1],
                                 .out_stride = COLUMNS,
                                 .add = true};
-    if (gated) expert.gate = (struct xpu_weights){rows_of, gate.w, COLUMNS};
+    if (gated) expert.gate = (struct duplex_xpu_weights){rows_of, gate.w, COLUMNS};
     run_once(&work);
     assert_int_equal(xpu_expert_run(&expert), DUPLEX_OK);
     assert_memory_equal(out[0], out[1], sizeof out[0]);
@@ -328,7 +328,7 @@ static void test_times(void **state) {
 static void test_open(void **state) {
   (void)state;
   struct duplex_xpu *xpu;
-  char path[] = "/tmp/duplex_host_xpu_XXXXXX", cause[200], expected[200];
+  char path[] = P_tmpdir "/duplex_host_xpu_XXXXXX", cause[200], expected[200];
   const int file = mkstemp(path);
   assert_true(file >= 0);
   static const char good[] = "bytes,latency_us\n100,3\n";

@@ -282,7 +282,7 @@ static void test_refusals(void **state) {
   struct xpu_gemm broken = good;
   broken.rows = 400;
   broken.out_stride = 400;
-  broken.weights = (struct xpu_weights){.rows = no_rows, .stride = 1};
+  broken.weights = (struct duplex_xpu_weights){.rows = no_rows, .stride = 1};
   assert_int_equal(xpu_gemm_run(&broken, NULL), DUPLEX_ERROR_IO);
 }
 

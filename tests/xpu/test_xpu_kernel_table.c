@@ -21,7 +21,7 @@
 #define PREFILL "num_heads,num_key_value_heads,head_dim,batch_size,isl,latency_us\n"
 #define ELEMENTS "bytes,latency_us\n"
 
-static char path[] = "/tmp/duplex_kernel_table_XXXXXX";
+static char path[] = P_tmpdir "/duplex_kernel_table_XXXXXX";
 
 static int load_bytes(enum xpu_kernel_kind kind, const char *text, size_t size,
                       struct xpu_kernel_table *table, char cause[256]) {
