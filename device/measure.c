@@ -12,9 +12,9 @@
 #include "duplex/layer.h"
 #include "schedule/formula.h"
 
-enum { EXPERTS = 2, PASSES = DUPLEX_TOKEN_GROUPS };
+enum { EXPERTS = 4, PASSES = DUPLEX_TOKEN_GROUPS };
 
-// A stack with one layer of two experts, all in one piece.
+// A stack with one layer of a few experts, all in one piece.
 struct probe {
   struct duplex_stack *stack;
   struct duplex_layer *layer;
@@ -64,9 +64,12 @@ static int open_probe(struct probe *probe, const struct schedule_shape *shape,
 // Clocks of a job in which so many experts have so many groups and this cut.
 static int run_probe(const struct probe *probe, unsigned experts, unsigned cut, unsigned groups,
                      uint64_t *clocks) {
-  const uint8_t cuts[EXPERTS] = {(uint8_t)cut, (uint8_t)cut};
-  const uint32_t tokens = groups * DUPLEX_LANES;
-  const uint32_t counts[EXPERTS] = {tokens, experts > 1 ? tokens : 0};
+  uint8_t cuts[EXPERTS] = {0};
+  uint32_t counts[EXPERTS] = {0};
+  for (unsigned e = 0; e < experts; e++) {
+    cuts[e] = (uint8_t)cut;
+    counts[e] = groups * DUPLEX_LANES;
+  }
   const struct duplex_layer_work work = {
       .bundles = probe->owned, .cuts = cuts, .counts = counts, .x = probe->x, .format = DUPLEX_ACC};
   struct duplex_stack_stats stats;
@@ -97,8 +100,11 @@ static int run_reads(const struct probe *probe, unsigned experts, unsigned cut, 
   return tell(probe, error);
 }
 
-// What one more expert adds, at least 1.
-static uint64_t added(uint64_t one, uint64_t both) { return both > one ? both - one : 1; }
+// What one more expert adds, in the mean of those behind the first one; at least 1.
+static uint64_t added(uint64_t one, uint64_t all) {
+  const uint64_t mean = all > one ? (all - one + (EXPERTS - 1) / 2) / (EXPERTS - 1) : 0;
+  return mean ? mean : 1;
+}
 
 // What one more expert adds for each cut: to Logic-PIM, of a pass with one group and with two; to the xPU's
 // reads, of the parts behind the cut.
@@ -109,20 +115,20 @@ struct adds {
 
 static int measure_pim(const struct probe *probe, unsigned cut, unsigned groups, struct adds *adds) {
   uint64_t one = 0;
-  uint64_t both = 0;
+  uint64_t all = 0;
   int error = run_probe(probe, 1, cut, groups, &one);
-  if (!error) error = run_probe(probe, EXPERTS, cut, groups, &both);
+  if (!error) error = run_probe(probe, EXPERTS, cut, groups, &all);
   // A longer piece may end a few clocks earlier where its rows fall luckier: times do not fall with cuts.
-  adds->pim[groups][cut] = duplex_larger(added(one, both), adds->pim[groups][cut - 1]);
+  adds->pim[groups][cut] = duplex_larger(added(one, all), adds->pim[groups][cut - 1]);
   return error;
 }
 
 static int measure_reads(const struct probe *probe, unsigned cut, unsigned parts, struct adds *adds) {
   uint64_t one = 0;
-  uint64_t both = 0;
+  uint64_t all = 0;
   int error = run_reads(probe, 1, cut, &one);
-  if (!error) error = run_reads(probe, EXPERTS, cut, &both);
-  adds->reads[cut] = duplex_larger(added(one, both), cut + 1 < parts ? adds->reads[cut + 1] : 0);
+  if (!error) error = run_reads(probe, EXPERTS, cut, &all);
+  adds->reads[cut] = duplex_larger(added(one, all), cut + 1 < parts ? adds->reads[cut + 1] : 0);
   return error;
 }
 

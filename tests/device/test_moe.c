@@ -34,6 +34,49 @@ static struct duplex_device_options draw_device(struct duplex_random *random,
   return options;
 }
 
+// The whole is the sum of its parts, and no side is faster than the bound of both.
+static void check_times(const struct duplex_moe_stats *s) {
+  const uint64_t charged =
+      s->route + s->decide + s->distribute + s->launch + s->hand_over + s->reduce + s->combine;
+  uint64_t sides = 0;
+  for (unsigned i = 0; i < DUPLEX_PHASES; i++) {
+    const uint64_t xpu = s->xpu_reads[i] > s->xpu_estimate[i] ? s->xpu_reads[i] : s->xpu_estimate[i];
+    sides += xpu > s->logic_pim[i] ? xpu : s->logic_pim[i];
+  }
+  assert_true(s->sides == sides);
+  assert_true(s->cycles == sides + charged);
+}
+
+// Charges worked out by hand: 3 tokens of one expert, hidden 64, one channel, all on Logic-PIM.
+static void test_charges(void **state) {
+  (void)state;
+  const duplex_f16 one = 0x3c00;
+  duplex_f16 *ones = malloc(64 * 64 * sizeof *ones);
+  duplex_f16 y[3 * 64];
+  assert_non_null(ones);
+  for (unsigned i = 0; i < 64 * 64; i++) ones[i] = one;
+  const struct moe_case c = {.shape = {1, 64, 64},
+                             .weights = {ones, NULL, ones, ones},
+                             .routing = {1, 0, false},
+                             .x = ones,
+                             .tokens = 3};
+  const struct duplex_device_options options = {
+      .stacks = 1, .stack = {.backend = {.channels = 1}}, .policy = DUPLEX_POLICY_LOGIC_PIM, .threads = 1};
+  struct duplex_moe_stats s;
+  run_layer(&c, "cmodel", &options, y, &s);
+  check_times(&s);
+  assert_int_equal(s.distribute, 33);  // 8 lanes x 64 x 2 bytes / 32 / 0.993, rounded up
+  assert_int_equal(s.reduce, 129);     // 3 x 16 bytes are 2 pieces of 32, 64 rows: 128 / 0.993, rounded up
+  assert_int_equal(s.launch, 650);     // 1 us
+  assert_int_equal(s.decide, 0);
+  assert_int_equal(s.pairs, 3);
+  assert_int_equal(s.logic_pim_experts, 1);
+  assert_int_equal(s.logic_pim_macs, 3 * 2 * 64 * 64);
+  assert_int_equal(s.logic_pim_bytes, 2 * 64 * 64 * 2);
+  assert_int_equal(s.xpu_macs + s.xpu_bytes + s.commands.xpu_rd, 0);
+  free(ones);
+}
+
 // Runs the layer on several devices; returns how many experts both sides had a share of, over all of them.
 static uint64_t check_layer(uint64_t number) {
   uint64_t shared = 0;
@@ -51,6 +94,7 @@ static uint64_t check_layer(uint64_t number) {
     struct duplex_moe_stats stats;
     memset(y, 0xc3, (count + 1) * sizeof *y);
     run_layer(&c, "cmodel", &options, y, &stats);
+    check_times(&stats);
     shared += stats.shared_experts;
     for (size_t k = 0; k < count; k++)
       if (y[k] != expected[k])
@@ -77,7 +121,7 @@ static void test_random_layers(void **state) {
 }
 
 int main(void) {
-  const struct CMUnitTest tests[] = {cmocka_unit_test(test_random_layers)};
+  const struct CMUnitTest tests[] = {cmocka_unit_test(test_charges), cmocka_unit_test(test_random_layers)};
   printf("seed %llu\n", (unsigned long long)environment_seed());
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

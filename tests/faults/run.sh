@@ -48,6 +48,7 @@ try() { # TREE TEST: builds and runs the test; the exit status is the test's
     unit:*)
       command=build/tests/${test#unit:}
       targets=$command
+      if grep -q riscv "tests/${test#unit:}.c"; then targets+=' build/firmware.elf build/controller.so'; fi
       if grep -q '"rtl"' "tests/${test#unit:}.c"; then targets+=' build/rtl/stack_1.so build/rtl/stack_2.so build/rtl/stack_5.so'; fi
       ;;
     cosim)

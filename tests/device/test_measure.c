@@ -1,0 +1,84 @@
+// SPDX-License-Identifier: Apache-2.0
+// Tables of time against jobs of several experts: 1 to 32 tokens, 1 to 4 bundles, within 2%.
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+// clang-format off: after what it needs
+#include <cmocka.h>
+// clang-format on
+
+#include "device/measure.h"
+#include "duplex/layer.h"
+
+enum { EXPERTS = 5, HIDDEN = 512, INNER = 192, CHANNELS = 2 };
+
+static const struct schedule_shape shape = {
+    .hidden = HIDDEN, .inner = INNER, .experts = EXPERTS, .stacks = 1, .channels = CHANNELS, .gated = 1};
+
+// Clocks of a job of so many experts with as many tokens each, striped over the first bundles.
+static uint64_t clocks_of(unsigned bundles, unsigned experts, uint32_t tokens) {
+  const struct duplex_stack_options options = {.backend = {.channels = CHANNELS, .threads = 1}};
+  const struct duplex_layer_options layer_options = {
+      .experts = EXPERTS,
+      .hidden = HIDDEN,
+      .gated = true,
+      .piece = {{.bundles = (1u << bundles) - 1, .parts = 1, .inner = {INNER}}}};
+  uint8_t cuts[EXPERTS] = {0};
+  uint32_t counts[EXPERTS] = {0};
+  duplex_f16 *x = calloc((size_t)EXPERTS * tokens * HIDDEN, sizeof *x);
+  void *y = malloc((size_t)EXPERTS * tokens * HIDDEN * 16);
+  struct duplex_stack *stack;
+  struct duplex_layer *layer;
+  struct duplex_job *job;
+  struct duplex_stack_stats stats;
+  assert_true(x && y);
+  assert_int_equal(duplex_stack_open("cmodel", &options, &stack, NULL, 0), 0);
+  assert_int_equal(duplex_stack_open_layer(stack, &layer_options, &layer), 0);
+  for (unsigned e = 0; e < experts; e++) {
+    assert_int_equal(duplex_layer_reserve(layer, e, 0), 0);
+    cuts[e] = 1;
+    counts[e] = tokens;
+  }
+  const struct duplex_layer_work work = {
+      .bundles = (1u << bundles) - 1, .cuts = cuts, .counts = counts, .x = x, .format = DUPLEX_ACC};
+  assert_int_equal(duplex_layer_start(layer, &work, &job), 0);
+  assert_int_equal(duplex_stack_wait(job, UINT64_MAX, y), 0);
+  duplex_stack_last_stats(stack, &stats);
+  duplex_stack_close(stack);
+  free(x);
+  free(y);
+  return stats.cycles;
+}
+
+static void test_striped(void **state) {
+  static const uint32_t tokens[] = {1, 2, 4, 8, 9, 16, 32};
+  struct schedule_placement placement;
+  struct schedule_times *times = malloc(sizeof *times);
+  const struct duplex_stack_options options = {0};
+  char text[256] = "";
+  (void)state;
+  assert_non_null(times);
+  assert_true(schedule_place(&shape, &placement));
+  if (device_measure(&shape, &placement, &options, times, text, sizeof text)) fail_msg("%s", text);
+  assert_true(schedule_valid(times));
+  for (unsigned bundles = 1; bundles <= SCHEDULE_BUNDLES; bundles++)
+    for (unsigned i = 0; i < sizeof tokens / sizeof *tokens; i++) {
+      const double told = (double)times->rows[schedule_groups(tokens[i])].striped[bundles - 1] *
+                          times->clocks_per_unit * (EXPERTS - 1);
+      const double shown =
+          (double)(clocks_of(bundles, EXPERTS, tokens[i]) - clocks_of(bundles, 1, tokens[i]));
+      printf("%u bundles, %u tokens: told %.0f, shown %.0f, %+.2f%%\n", bundles, tokens[i], told, shown,
+             100 * (shown / told - 1));
+      assert_true(shown <= 1.02 * told && shown >= 0.98 * told);
+    }
+  free(times);
+}
+
+int main(void) {
+  const struct CMUnitTest tests[] = {cmocka_unit_test(test_striped)};
+  return cmocka_run_group_tests(tests, NULL, NULL);
+}
