@@ -117,7 +117,8 @@ static int device_error(const struct duplex_device *device, const struct outputs
 // Brings the layer to the device and runs it. Returns an exit status.
 static int compute(struct duplex_device *device, const struct outputs *outputs, const struct inputs *in) {
   const struct duplex_moe_shape shape = {in->router.shape[0], in->x.shape[1], in->up.shape[1]};
-  const struct duplex_moe_weights weights = {in->router.data, in->gate.data, in->up.data, in->down.data};
+  const struct duplex_moe_weights weights = {
+      .router = in->router.data, .gate = in->gate.data, .up = in->up.data, .down = in->down.data};
   struct duplex_moe *moe = NULL;
   progress("uploading");
   int error = duplex_device_load_moe(device, &shape, &weights, in->table, &moe);

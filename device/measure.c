@@ -48,7 +48,12 @@ static int open_probe(struct probe *probe, const struct schedule_shape *shape,
   own.backend.command_file = own.backend.trace_file = NULL;
   own.backend.xpu_traffic = false;
   const struct duplex_layer_options layer = {
-      .experts = EXPERTS, .hidden = shape->hidden, .gated = shape->gated, .piece = {*piece}};
+      .experts = EXPERTS,
+      .hidden = shape->hidden,
+      .gated = shape->gated,
+      .up_exponents = (shape->exponents & SCHEDULE_UP_EXPONENTS) != 0,
+      .down_exponents = (shape->exponents & SCHEDULE_DOWN_EXPONENTS) != 0,
+      .piece = {*piece}};
   const size_t tokens = (size_t)EXPERTS * PASSES * DUPLEX_LANES;
   probe->hidden = shape->hidden;
   probe->owned = piece->bundles;

@@ -25,6 +25,7 @@ static int route(struct moe_run *run, const struct duplex_moe_routing *routing) 
                                     .columns = (unsigned)moe->shape.hidden,
                                     .experts = (unsigned)moe->shape.experts,
                                     .weights = xpu_dense_weights(&router_rows),
+                                    .exponents = moe->router_exponents,
                                     .top_k = routing->top_k,
                                     .score = (enum xpu_score)routing->score,
                                     .renormalise = routing->renormalise,
@@ -175,6 +176,7 @@ static int run_phases(struct moe_run *run, uint64_t *clock) {
 static int join_expert(const struct moe_run *run, unsigned expert, duplex_f32 *y) {
   const size_t hidden = run->moe->shape.hidden;
   const size_t at = run->dispatch.first[expert] * hidden;
+  const int8_t *exponents = run->moe->down_exponents;
   const void *exact = run->sums + at * 16;
   const void *sources[1 + DUPLEX_STACKS_MOST * DUPLEX_LAYER_PIECES];
   struct xpu_partials partials = {.sources = &exact,
@@ -183,6 +185,7 @@ static int join_expert(const struct moe_run *run, unsigned expert, duplex_f32 *y
                                   .tokens = run->counts[expert],
                                   .columns = (unsigned)hidden,
                                   .format = DUPLEX_RESULT_FORMAT_ACC,
+                                  .exponents = exponents ? exponents + expert * hidden : NULL,
                                   .y = y,
                                   .y_stride = hidden,
                                   .threads = run->device->threads};
@@ -198,6 +201,7 @@ static int join_expert(const struct moe_run *run, unsigned expert, duplex_f32 *y
       if (run->rounded[stack][piece]) sources[partials.count++] = run->rounded[stack][piece] + at;
   partials.sources = sources;
   partials.format = DUPLEX_RESULT_FORMAT_F32;
+  partials.exponents = NULL;  // these had theirs
   const int joined = xpu_join_partials(&partials);
   free(of_xpu);
   return joined;

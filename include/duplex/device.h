@@ -64,12 +64,17 @@ struct duplex_moe_shape {
   size_t inner;    // 1 to 65,536
 };
 
-// Weights in the memory of the host, row by row without gaps; they are copied.
+// Weights in the memory of the host, row by row without gaps; they are copied. The exponents are of rows that
+// were scaled, NULL: all 0. A product is RN32(2^e * exact sum) then, of down the sum over all stacks
+// (numerics N3); with DUPLEX_PARTIALS_F32 each partial sum is rounded so.
 struct duplex_moe_weights {
-  const duplex_f16 *router;  // [E, H]
-  const duplex_f16 *gate;    // [E, F, H], or NULL: h = RN16(act(x up^T))
-  const duplex_f16 *up;      // [E, F, H]
-  const duplex_f16 *down;    // [E, H, F]
+  const duplex_f16 *router;                     // [E, H]
+  const duplex_f16 *gate;                       // [E, F, H], or NULL: h = RN16(act(x up^T))
+  const duplex_f16 *up;                         // [E, F, H]
+  const duplex_f16 *down;                       // [E, H, F]
+  const int8_t *router_exponents;               // [E]
+  const int8_t *gate_exponents, *up_exponents;  // [E, F]; of gate: NULL if there is none
+  const int8_t *down_exponents;                 // [E, H]
 };
 
 // Makes the weights of a layer resident, slices of every expert on every stack. The table stays the caller's,

@@ -176,7 +176,8 @@ static void test_parts_cover(void **state) {
                                          draw_scale(&random, SCHEDULE_EXPERTS),
                                          1 + (uint32_t)duplex_random_below(&random, 8),
                                          1 + (uint32_t)duplex_random_below(&random, 32),
-                                         (uint32_t)duplex_random_below(&random, 2)};
+                                         (uint32_t)duplex_random_below(&random, 2),
+                                         0};
     assert_true(schedule_place(&shape, &placement));
     memset(seen, 0, sizeof seen);
     for (uint32_t stack = 0; stack < shape.stacks; stack++)
@@ -217,7 +218,8 @@ static void test_times_are_those_of_the_cuts(void **state) {
                                          draw_scale(&random, SCHEDULE_EXPERTS),
                                          1 + (uint32_t)duplex_random_below(&random, 8),
                                          1 + (uint32_t)duplex_random_below(&random, 32),
-                                         (uint32_t)duplex_random_below(&random, 2)};
+                                         (uint32_t)duplex_random_below(&random, 2),
+                                         0};
     assert_true(schedule_place(&shape, &placement));
     schedule_formula(&shape, &placement, &times);
     const uint32_t most = 8 * 4096 / shape.experts;
@@ -232,8 +234,9 @@ static void test_times_are_those_of_the_cuts(void **state) {
 
 static void test_bad_shapes(void **state) {
   static const struct schedule_shape bad[] = {
-      {0, 1, 1, 1, 1, 0}, {1, 0, 1, 1, 1, 0},  {1, 1, 0, 1, 1, 0}, {1, 1, 257, 1, 1, 0},  {1, 1, 1, 0, 1, 0},
-      {1, 1, 1, 9, 1, 0}, {1, 1, 1, 1, 33, 0}, {1, 1, 1, 1, 1, 2}, {65537, 1, 1, 1, 1, 1}};
+      {0, 1, 1, 1, 1, 0, 0}, {1, 0, 1, 1, 1, 0, 0}, {1, 1, 0, 1, 1, 0, 0},     {1, 1, 257, 1, 1, 0, 0},
+      {1, 1, 1, 0, 1, 0, 0}, {1, 1, 1, 9, 1, 0, 0}, {1, 1, 1, 1, 33, 0, 0},    {1, 1, 1, 1, 1, 2, 0},
+      {1, 1, 1, 1, 1, 0, 4}, {1, 1, 1, 1, 0, 0, 0}, {65537, 1, 1, 1, 1, 1, 0}, {1, 65537, 1, 1, 1, 1, 0}};
   struct schedule_placement placement;
   (void)state;
   for (unsigned i = 0; i < sizeof bad / sizeof *bad; i++) assert_false(schedule_place(&bad[i], &placement));
@@ -294,9 +297,9 @@ static void test_files(void **state) {
   const size_t bytes = fread(good, 1, sizeof good - 1, file);
   fclose(file);
   good[bytes] = 0;
-  assert_refused(path, good, "version 1", "version 2", ":1: version 2, expected 1");
+  assert_refused(path, good, "version 2", "version 1", ":1: version 1, expected 2");
   assert_refused(path, good, "\nshape 7168", "\nshape 7169", ":2: the tables are damaged");
-  assert_refused(path, good, "\nshape 7168", "\nshape 4294967296", ":4: expected 'shape' and 6 numbers");
+  assert_refused(path, good, "\nshape 7168", "\nshape 4294967296", ":4: expected 'shape' and 7 numbers");
   assert_refused(path, good, "\nshape 7168", "\nshape -1", ":4: expected 'shape'");
   assert_refused(path, good, "\ngroups_7 ", "\ngroups_8 ", ":14: expected 'groups_7'");
   assert_refused(path, good, "\nslope ", "\nslope 1 ", ":72: expected 'slope'");
