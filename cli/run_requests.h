@@ -1,0 +1,20 @@
+// SPDX-License-Identifier: Apache-2.0
+// The requests of `duplex run`: one of the options, or those of a JSON Lines file.
+#ifndef DUPLEX_CLI_RUN_REQUESTS_H
+#define DUPLEX_CLI_RUN_REQUESTS_H
+
+#include "cli/options.h"
+#include "model/generation.h"
+
+struct run_requests {
+  struct generation_request *request;  // [count], with memory for their tokens
+  size_t count;
+  size_t longest;  // prompt and new tokens of one
+};
+
+// Reads and checks them against the model. Returns 0 or an exit status; run_requests_free has to follow.
+int run_requests_read(const struct option *options, const struct model_config *config,
+                      struct run_requests *requests);
+void run_requests_free(struct run_requests *requests);
+
+#endif

@@ -1,0 +1,84 @@
+// SPDX-License-Identifier: Apache-2.0
+// The feed-forward block of a layer: norm, then one FFN on the xPU or the experts on both processors.
+#include "model/network_state.h"
+#include "xpu/gemm.h"
+#include "xpu/norm.h"
+
+#define MOE_TOKENS_MOST 4096u  // of a call of duplex_device_moe
+
+static int run_dense(struct network_rows *rows, const struct network_layer *layer) {
+  struct network *network = rows->network;
+  const struct xpu_dense gate = {layer->gate.values, layer->gate.columns};
+  const struct xpu_dense up = {layer->up.values, layer->up.columns};
+  const struct xpu_dense down = {layer->down.values, layer->down.columns};
+  const struct duplex_xpu_work work = {.kind = DUPLEX_XPU_EXPERT,
+                                       .expert = {.x = rows->narrow,
+                                                  .x_stride = layer->up.columns,
+                                                  .tokens = (unsigned)rows->tokens,
+                                                  .columns = (unsigned)layer->up.columns,
+                                                  .inner = (unsigned)layer->up.rows,
+                                                  .gated = true,
+                                                  .gate = xpu_dense_weights(&gate),
+                                                  .up = xpu_dense_weights(&up),
+                                                  .down = xpu_dense_weights(&down),
+                                                  .gate_exponents = layer->gate.exponents,
+                                                  .up_exponents = layer->up.exponents,
+                                                  .down_exponents = layer->down.exponents,
+                                                  .activation = network->activation,
+                                                  .format = DUPLEX_RESULT_FORMAT_F32,
+                                                  .out = rows->wide,
+                                                  .out_stride = layer->down.rows}};
+  return network_work(network, &work);
+}
+
+static void note_moe(struct network *network) {
+  struct duplex_moe_stats stats;
+  duplex_device_last_stats(network->device, &stats);
+  network->statistics.times.moe_clocks += stats.cycles;
+  network->statistics.moe_bound_clocks += stats.bound;
+  network->statistics.moe_layers++;
+  network->statistics.logic_pim_experts += stats.logic_pim_experts;
+  network->statistics.xpu_experts += stats.xpu_experts;
+  network->statistics.shared_experts += stats.shared_experts;
+}
+
+// The experts give binary16 (docs/xpu_numerics.md, combination), which is written over their input.
+static int run_experts(struct network_rows *rows, const struct network_layer *layer) {
+  struct network *network = rows->network;
+  const struct model_config *config = network->config;
+  const struct duplex_moe_routing routing = {config->chosen, (enum duplex_score)config->score,
+                                             config->renormalise};
+  int error = DUPLEX_OK;
+  for (size_t first = 0; first < rows->tokens && !error; first += MOE_TOKENS_MOST) {
+    const size_t left = rows->tokens - first;
+    duplex_f16 *x = rows->narrow + first * config->hidden;
+    error = duplex_device_moe(network->device, layer->moe, &routing, x,
+                              left < MOE_TOKENS_MOST ? left : MOE_TOKENS_MOST, rows->experts);
+    if (error) break;
+    note_moe(network);
+    const size_t count = (left < MOE_TOKENS_MOST ? left : MOE_TOKENS_MOST) * config->hidden;
+    for (size_t i = 0; i < count; i++)
+      rows->wide[first * config->hidden + i] = duplex_f16_to_f32(rows->experts[i]);
+  }
+  return error;
+}
+
+int network_feed_forward(struct network_rows *rows, unsigned layer, struct model_error *error_text) {
+  struct network *network = rows->network;
+  const struct model_config *config = network->config;
+  const struct network_layer *weights = &network->layers[layer];
+  for (size_t token = 0; token < rows->tokens; token++)
+    xpu_norm(rows->residual + token * config->hidden, weights->ffn_norm, config->norm_epsilon, config->hidden,
+             rows->wide + token * config->hidden);
+  network_narrow(network, rows->wide, rows->tokens * config->hidden, rows->narrow);
+  int error;
+  if (weights->moe) {
+    error = run_experts(rows, weights);
+    if (error) network_device_failed(network, error, error_text);
+  } else {
+    error = run_dense(rows, weights);
+    if (error) model_fail(error_text, error, "FFN of layer %u: %s", layer, duplex_error_text(error));
+  }
+  if (!error) network_add(rows, rows->wide, NULL);
+  return error;
+}
