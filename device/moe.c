@@ -238,6 +238,7 @@ static void count_experts(const struct moe_run *run) {
   for (unsigned e = 0; e < run->moe->shape.experts; e++) {
     bool logic_pim = false;
     bool xpu = false;
+    stats->tokens[e] = (uint16_t)run->counts[e];
     for (unsigned stack = 0; stack < run->device->stacks && run->counts[e]; stack++)
       for (unsigned piece = 0; piece < run->moe->pieces; piece++) {
         logic_pim = logic_pim || run_cut(run, stack, piece, e);

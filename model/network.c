@@ -222,6 +222,7 @@ int network_open(const struct model *model, const struct network_options *option
   }
   network->model = model;
   network->config = config;
+  network->options = *options;
   network->activation = duplex_activation_builtin(config->act);
   set_geometry(network);
   const int status = open_device(network, options, error);

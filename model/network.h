@@ -21,6 +21,12 @@ struct network_options {
   // as one sequence of the model's largest length, at most 4096.
   size_t decode_positions, prefill_positions;
   size_t sequences;  // at once, at most; 0: 1
+  // Told of the tokens of each expert of an MoE layer, [experts], and of the rows of the residual stream
+  // behind each block of a layer (unit 0: attention, 1: FFN), token by token. NULL: nobody.
+  void (*routed)(void *context, size_t step, unsigned layer, const uint16_t *tokens);
+  void (*passed)(void *context, unsigned layer, unsigned unit, const struct network_sequence *sequence,
+                 size_t position, const duplex_f32 *row);
+  void *context;
 };
 
 // Brings the weights to the device. The model stays the caller's, and has to live as long. Errors, after

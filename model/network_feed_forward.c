@@ -31,9 +31,11 @@ static int run_dense(struct network_rows *rows, const struct network_layer *laye
   return network_work(network, &work);
 }
 
-static void note_moe(struct network *network) {
+static void note_moe(struct network *network, unsigned layer) {
   struct duplex_moe_stats stats;
   duplex_device_last_stats(network->device, &stats);
+  if (network->options.routed)
+    network->options.routed(network->options.context, network->steps, layer, stats.tokens);
   network->statistics.times.moe_clocks += stats.cycles;
   network->statistics.moe_bound_clocks += stats.bound;
   network->statistics.moe_layers++;
@@ -43,8 +45,9 @@ static void note_moe(struct network *network) {
 }
 
 // The experts give binary16 (docs/xpu_numerics.md, combination), which is written over their input.
-static int run_experts(struct network_rows *rows, const struct network_layer *layer) {
+static int run_experts(struct network_rows *rows, unsigned number) {
   struct network *network = rows->network;
+  const struct network_layer *layer = &network->layers[number];
   const struct model_config *config = network->config;
   const struct duplex_moe_routing routing = {config->chosen, (enum duplex_score)config->score,
                                              config->renormalise};
@@ -55,7 +58,7 @@ static int run_experts(struct network_rows *rows, const struct network_layer *la
     error = duplex_device_moe(network->device, layer->moe, &routing, x,
                               left < MOE_TOKENS_MOST ? left : MOE_TOKENS_MOST, rows->experts);
     if (error) break;
-    note_moe(network);
+    note_moe(network, number);
     const size_t count = (left < MOE_TOKENS_MOST ? left : MOE_TOKENS_MOST) * config->hidden;
     for (size_t i = 0; i < count; i++)
       rows->wide[first * config->hidden + i] = duplex_f16_to_f32(rows->experts[i]);
@@ -73,7 +76,7 @@ int network_feed_forward(struct network_rows *rows, unsigned layer, struct model
   network_narrow(network, rows->wide, rows->tokens * config->hidden, rows->narrow);
   int error;
   if (weights->moe) {
-    error = run_experts(rows, weights);
+    error = run_experts(rows, layer);
     if (error) network_device_failed(network, error, error_text);
   } else {
     error = run_dense(rows, weights);

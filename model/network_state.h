@@ -19,6 +19,7 @@ struct network_layer {
 struct network {
   const struct model *model;
   const struct model_config *config;
+  struct network_options options;
   struct duplex_device *device;
   struct duplex_device_kv *kv;
   struct duplex_xpu *xpu;
@@ -31,6 +32,7 @@ struct network {
   unsigned head_size, kv_heads;
   double scale;  // of scores, where the model has none of its own
   struct network_statistics statistics;
+  size_t steps;  // that have been run
 };
 
 struct network_sequence {

@@ -93,6 +93,16 @@ static int begin_rows(struct network_rows *rows, struct model_error *error) {
   return DUPLEX_OK;
 }
 
+// Tells of the residual stream behind a block.
+static void tell(const struct network_rows *rows, unsigned layer, unsigned unit) {
+  const struct network_options *options = &rows->network->options;
+  const duplex_f32 *row = rows->residual;
+  for (size_t i = 0; i < rows->piece_count && options->passed; i++)
+    for (size_t t = 0; t < rows->pieces[i].count; t++, row += rows->network->config->hidden)
+      options->passed(options->context, layer, unit, rows->pieces[i].sequence,
+                      rows->pieces[i].sequence->length + t, row);
+}
+
 // The last token of each piece whose logits are wanted, normed and rounded, one behind the other; returns how
 // many.
 static size_t narrow_ends(struct network_rows *rows) {
@@ -174,10 +184,13 @@ int network_step(struct network *network, const struct network_piece *pieces, si
   if (!status) status = begin_rows(&rows, error);
   for (unsigned layer = 0; layer < network->config->layers && !status; layer++) {
     status = network_attend(&rows, layer, error);
+    if (!status) tell(&rows, layer, 0);
     if (!status) status = network_feed_forward(&rows, layer, error);
+    if (!status) tell(&rows, layer, 1);
   }
   if (!status) status = run_head(&rows, error);
   if (!status) status = end_pieces(&rows, error);
+  network->steps++;
   free_rows(&rows);
   return status;
 }

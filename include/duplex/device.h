@@ -116,6 +116,7 @@ struct duplex_moe_stats {
   uint64_t hidden;                                          // of these, what lies behind the phases
   uint64_t pairs;                                           // of token and expert
   uint64_t logic_pim_experts, xpu_experts, shared_experts;  // experts with tokens, by who runs them
+  uint16_t tokens[DUPLEX_EXPERTS_MOST];                     // of each expert
   uint64_t logic_pim_macs, xpu_macs;
   uint64_t logic_pim_bytes, xpu_bytes;   // of weights
   uint64_t firmware_instructions;        // of all stacks

@@ -181,7 +181,7 @@ static bool is_sparse(const struct toy *toy, unsigned layer) {
 }
 
 static void put_tensors(struct writer *w, const struct toy *toy) {
-  tensor(w, 0, 1, toy->vocabulary, toy->hidden, 0, "model.embed_tokens.weight");
+  tensor(w, 0, toy->tied ? 0.02 : 1, toy->vocabulary, toy->hidden, 0, "model.embed_tokens.weight");
   for (unsigned layer = 0; layer < toy->layers; layer++) {
     tensor(w, 1, 0.2, toy->hidden, 0, 0, "model.layers.%u.input_layernorm.weight", layer);
     put_attention(w, toy, layer);
