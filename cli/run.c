@@ -10,6 +10,7 @@
 #include "cli/npy.h"
 #include "cli/output.h"
 #include "cli/progress.h"
+#include "cli/run_invariance.h"
 #include "cli/run_requests.h"
 #include "cli/run_statistics.h"
 
@@ -191,7 +192,9 @@ static int run_model(int argc, char **argv) {
     run.streams = run.requests.count == 1 && isatty(STDOUT_FILENO);
     run.routing.experts = model_config_of(run.model)->experts;
     set_network(&run, &wanted);
-    status = generate(&run);
+    status = option_value(options, "--check-invariance")
+                 ? check_invariance(run.model, &run.requests, &run.network)
+                 : generate(&run);
   }
   outputs_discard(&run.outputs);
   tensor_free(&run.logits);
@@ -219,6 +222,11 @@ static const struct option own_options[] = {
     POLICY_OPTION,
     STACKS_OPTION,
     PARTIALS_OPTION,
+    {"--check-invariance", NULL,
+     "runs the requests under other batches, orders, chunks, policies, numbers of stacks and on the RTL, and "
+     "prints a "
+     "hash of all logits for each, or the first difference",
+     0, 0},
     {"--logits", "FILE.npy", "the logits of each new token, <f4 [tokens, vocabulary], written", 0, 0},
     {"--record-routing", "FILE.csv", "layer, step, expert, tokens of each MoE layer, written", 0, 0},
     {"--stats", "FILE.json", "tokens, times of the parts, rates of device and host", 0, 0},

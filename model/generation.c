@@ -65,7 +65,8 @@ static int admit(struct run *run) {
     if (slot->request || run->next == run->count || run->requests[run->next].arrival > *now) continue;
     struct generation_request *request = &run->requests[run->next++];
     const int status =
-        network_begin(run->network, request->prompt_count + request->new_tokens, &slot->sequence, run->error);
+        network_begin(run->network, request->number, request->prompt_count + request->new_tokens,
+                      &slot->sequence, run->error);
     if (status) return status;
     slot->request = request;
     slot->prefilled = 0;

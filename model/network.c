@@ -254,12 +254,13 @@ void network_close(struct network *network) {
   free(network);
 }
 
-int network_begin(struct network *network, size_t expected, struct network_sequence **made,
+int network_begin(struct network *network, uint64_t number, size_t expected, struct network_sequence **made,
                   struct model_error *error) {
   struct network_sequence *sequence = calloc(1, sizeof *sequence);
   *made = NULL;
   if (!sequence) return model_no_memory(error);
   sequence->network = network;
+  sequence->number = number;
   const int status = duplex_device_begin_sequence(network->kv, DUPLEX_KV_PREFILL, expected, &sequence->kv);
   if (status) {
     free(sequence);

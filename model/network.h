@@ -24,8 +24,8 @@ struct network_options {
   // Told of the tokens of each expert of an MoE layer, [experts], and of the rows of the residual stream
   // behind each block of a layer (unit 0: attention, 1: FFN), token by token. NULL: nobody.
   void (*routed)(void *context, size_t step, unsigned layer, const uint16_t *tokens);
-  void (*passed)(void *context, unsigned layer, unsigned unit, const struct network_sequence *sequence,
-                 size_t position, const duplex_f32 *row);
+  void (*passed)(void *context, unsigned layer, unsigned unit, uint64_t number, size_t position,
+                 const duplex_f32 *row);
   void *context;
 };
 
@@ -35,9 +35,9 @@ int network_open(const struct model *model, const struct network_options *option
                  struct model_error *error);
 void network_close(struct network *network);  // its sequences have to be ended; NULL: nothing
 
-// A sequence without tokens. expected: its length at last, as far as known.
-int network_begin(struct network *network, size_t expected, struct network_sequence **sequence,
-                  struct model_error *error);
+// A sequence without tokens. number: the caller's name for it; expected: its length at last, as far as known.
+int network_begin(struct network *network, uint64_t number, size_t expected,
+                  struct network_sequence **sequence, struct model_error *error);
 void network_end(struct network_sequence *sequence);  // NULL: nothing
 size_t network_length(const struct network_sequence *sequence);
 

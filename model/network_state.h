@@ -38,6 +38,7 @@ struct network {
 struct network_sequence {
   struct network *network;
   struct duplex_device_sequence *kv;
+  uint64_t number;
   size_t length;
   bool decodes;
 };

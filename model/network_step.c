@@ -99,7 +99,7 @@ static void tell(const struct network_rows *rows, unsigned layer, unsigned unit)
   const duplex_f32 *row = rows->residual;
   for (size_t i = 0; i < rows->piece_count && options->passed; i++)
     for (size_t t = 0; t < rows->pieces[i].count; t++, row += rows->network->config->hidden)
-      options->passed(options->context, layer, unit, rows->pieces[i].sequence,
+      options->passed(options->context, layer, unit, rows->pieces[i].sequence->number,
                       rows->pieces[i].sequence->length + t, row);
 }
 

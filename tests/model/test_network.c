@@ -73,7 +73,7 @@ static void step(struct network *network, const struct network_piece *pieces, si
 static struct network_sequence *begin(struct network *network) {
   struct network_sequence *sequence;
   struct model_error error;
-  if (network_begin(network, TOKENS, &sequence, &error)) fail_msg("%s", error.text);
+  if (network_begin(network, 0, TOKENS, &sequence, &error)) fail_msg("%s", error.text);
   return sequence;
 }
 
