@@ -329,7 +329,3 @@ bool model_gguf_text(const struct model_gguf_value *value, const uint8_t **at, s
   *at += 8 + text->length;
   return true;
 }
-
-bool model_text_is(const struct model_text *text, const char *word) {
-  return text->length == strlen(word) && memcmp(text->bytes, word, text->length) == 0;
-}

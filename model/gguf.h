@@ -4,6 +4,7 @@
 #define MODEL_GGUF_H
 
 #include "model/tensor.h"
+#include "model/text.h"
 
 // Numbers of the format.
 enum model_gguf_type {
@@ -21,12 +22,6 @@ enum model_gguf_type {
   MODEL_GGUF_I64,
   MODEL_GGUF_F64,
   MODEL_GGUF_TYPES
-};
-
-// A text in the file, without a 0 at its end.
-struct model_text {
-  const char *bytes;
-  size_t length;
 };
 
 struct model_gguf_value {
@@ -60,6 +55,5 @@ bool model_gguf_real(const struct model_gguf_value *value, uint64_t i, double *r
 
 // Texts have to be read in their order: *at starts as NULL.
 bool model_gguf_text(const struct model_gguf_value *value, const uint8_t **at, struct model_text *text);
-bool model_text_is(const struct model_text *text, const char *word);
 
 #endif

@@ -78,7 +78,7 @@ static void read_class(struct reader *r) {
   struct model_text name = {"", 0};
   if (!find_text(r, false, "general.architecture", &name)) refuse(r, "general.architecture", "this key");
   for (size_t i = 0; i < sizeof classes / sizeof *classes && !r->status; i++)
-    if (model_text_is(&name, classes[i].name)) {
+    if (model_text_is(name, classes[i].name)) {
       r->class = &classes[i];
       return;
     }
@@ -92,12 +92,12 @@ static void read_class(struct reader *r) {
 
 static void read_scaling(struct reader *r, struct model_rope *rope, double positions) {
   struct model_text type;
-  if (!find_text(r, true, "rope.scaling.type", &type) || model_text_is(&type, "none")) return;
+  if (!find_text(r, true, "rope.scaling.type", &type) || model_text_is(type, "none")) return;
   rope->factor = real(r, "rope.scaling.factor", 1);
   find(r, true, "rope.scaling.finetuned");  // says nothing of what is computed
-  if (model_text_is(&type, "linear")) {
+  if (model_text_is(type, "linear")) {
     rope->type = MODEL_ROPE_LINEAR;
-  } else if (model_text_is(&type, "yarn")) {
+  } else if (model_text_is(type, "yarn")) {
     rope->type = MODEL_ROPE_YARN;
     rope->original_positions =
         integer(r, true, "rope.scaling.original_context_length", 1, UINT32_MAX, (unsigned)positions);

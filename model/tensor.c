@@ -88,8 +88,14 @@ static int64_t units_of_half(duplex_f16 value) {
   return value & 0x8000 ? -magnitude : magnitude;
 }
 
-// RN32 of a number of units of 2^-24; the magnitude is below 2^53.
-static duplex_f32 from_units(int64_t units) { return duplex_f32_from_scaled((double)units, -24); }
+// RN32 of a number of units of 2^-24; the magnitude is below 2^53. Of 24 bits the host's conversion is exact.
+static duplex_f32 from_units(int64_t units) {
+  if (units <= -(1 << 24) || units >= 1 << 24) return duplex_f32_from_scaled((double)units, -24);
+  const float value = (float)(int32_t)units * 0x1p-24f;
+  duplex_f32 bits;
+  memcpy(&bits, &value, sizeof bits);
+  return bits;
+}
 
 // A block of 32: its values as d * (q + offset) + m.
 static bool read_block(enum model_type type, const uint8_t *block, duplex_f32 *values) {
