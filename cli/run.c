@@ -13,6 +13,7 @@
 #include "cli/run_invariance.h"
 #include "cli/run_requests.h"
 #include "cli/run_statistics.h"
+#include "cli/run_text.h"
 
 struct run {
   const struct option *options;
@@ -26,6 +27,7 @@ struct run {
   struct routing routing;  // what --record-routing writes
   size_t done, all;        // tokens
   bool streams;            // each token is printed as it is chosen
+  struct model_stream stream;
 };
 
 static int model_error_status(int error, const char *text) { return fail(exit_status_of(error), "%s", text); }
@@ -78,22 +80,15 @@ static int chosen(void *context, const struct generation_request *request, const
   if (run->logits.data)
     memcpy((duplex_f32 *)run->logits.data + (run->first[request->number] + index) * run->logits.shape[1],
            logits, run->logits.shape[1] * sizeof *logits);
-  if (run->streams) {
-    printf("%s%u", index ? "," : "", request->tokens[index]);
-    fflush(stdout);
-  }
+  if (run->streams) run_print_token(&run->requests, request, &run->stream);
   return DUPLEX_OK;
 }
 
-static void print_tokens(const struct run *run) {
+static void print_requests(const struct run *run) {
   for (size_t number = 0; number < run->requests.count; number++)
-    for (size_t i = 0; i < run->requests.count; i++) {
-      const struct generation_request *request = &run->requests.request[i];
-      if (request->number != number) continue;
-      for (size_t t = 0; t < request->token_count && !run->streams; t++)
-        printf("%s%u", t ? "," : "", request->tokens[t]);
-      printf("\n");
-    }
+    for (size_t i = 0; i < run->requests.count; i++)
+      if (run->requests.request[i].number == number)
+        run_print_request(&run->requests, &run->requests.request[i]);
 }
 
 static double now(void) {
@@ -111,7 +106,8 @@ static int write_results(struct run *run, const struct generation_statistics *st
   if (!status) status = routing_write(&run->routing, run->options, &run->outputs);
   if (!status) status = write_run_stats(run->options, &run->outputs, &run->requests, statistics, seconds);
   if (!status) status = outputs_commit(&run->outputs);
-  if (!status) print_tokens(run);
+  if (!status && run->streams) run_print_end(&run->stream);
+  if (!status && !run->streams) print_requests(run);
   return status;
 }
 
@@ -132,7 +128,7 @@ static int generate(struct run *run) {
                           &error);
   const double seconds = now() - begin;
   progress_end();
-  if (status && run->streams) printf("\n");
+  if (status && run->streams) run_print_end(&run->stream);
   if (status) status = model_error_status(status, error.text);
   if (!status) status = write_results(run, &statistics, seconds);
   network_close(network);
@@ -208,8 +204,9 @@ static int run_model(int argc, char **argv) {
 static const struct option own_options[] = {
     {"--model", "DIR|FILE.gguf", "a folder with config.json and .safetensors, or a GGUF file", true, 0},
     {"--prompt-ids", "LIST", "token numbers of one prompt, with commas between them", 0, 0},
+    {"--prompt", "TEXT", "one prompt, by the model's tokenizer; the answer is a text", 0, 0},
     {"--requests", "FILE.jsonl",
-     "a request a line: prompt_ids, and max_new, arrival_s, seed that may be left out", 0, 0},
+     "a request a line: prompt_ids or prompt; max_new, arrival_s, seed may be left out", 0, 0},
     {"--max-new", "N", "new tokens of a request at most (default 64)", 0, 0},
     {"--ignore-eos", NULL, "end tokens do not end a request", 0, 0},
     {"--temperature", "T", "draws from the softmax of logits / T; 0 (default): the largest logit", 0, 0},

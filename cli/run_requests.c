@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // Requests of `duplex run`.
 //
-// A line of the file: {"prompt_ids": [1, 2], "max_new": 16, "arrival_s": 0.5, "seed": 7}; all but the prompt
-// may be left out.
+// A line of the file: {"prompt_ids": [1, 2], "max_new": 16, "arrival_s": 0.5, "seed": 7}, or "prompt" with a
+// text in place of the numbers; all but the prompt may be left out.
 #include "cli/run_requests.h"
 
 #include <errno.h>
@@ -10,6 +10,8 @@
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
+
+#include "cli/stack_options.h"
 
 #define NEW_TOKENS 64u
 #define NEW_TOKENS_MOST 1048576u
@@ -20,6 +22,10 @@ static struct generation_request *add(struct run_requests *requests) {
       realloc(requests->request, (requests->count + 1) * sizeof *requests->request);
   if (!more) return NULL;
   requests->request = more;
+  bool *text = realloc(requests->text, (requests->count + 1) * sizeof *text);
+  if (!text) return NULL;
+  requests->text = text;
+  text[requests->count] = false;
   struct generation_request *request = &more[requests->count];
   *request = (struct generation_request){.number = requests->count};
   requests->count++;
@@ -45,6 +51,20 @@ static int read_ids(const char *text, struct generation_request *request) {
     if (!*end) return EXIT_GOOD;
     at = end + 1;
   }
+}
+
+// The tokens of a text, by the model's tokenizer.
+static int read_text(const char *model, const char *text, size_t length, struct run_requests *requests,
+                     struct generation_request *request) {
+  struct model_tokens tokens = {0};
+  struct model_error error;
+  int status = requests->tokenizer ? DUPLEX_OK : model_tokenizer_open(model, &requests->tokenizer, &error);
+  if (!status) status = model_tokenizer_encode(requests->tokenizer, text, length, true, &tokens, &error);
+  if (status) return fail(exit_status_of(status), "%s", error.text);
+  request->prompt = tokens.list;
+  request->prompt_count = tokens.count;
+  requests->text[request->number] = true;
+  return tokens.count ? EXIT_GOOD : fail(EXIT_BAD_INPUT, "the prompt has no token: expected a text");
 }
 
 // Sampling of the options; a request of a file may have a seed of its own.
@@ -90,9 +110,15 @@ static int read_count(json_t *value, const char *key, uint64_t least, uint64_t m
   return EXIT_GOOD;
 }
 
-static int read_member(const char *key, json_t *value, struct generation_request *request) {
+static int read_member(const char *model, const char *key, json_t *value, struct run_requests *requests,
+                       struct generation_request *request) {
   uint64_t number = 0;
   int status = EXIT_GOOD;
+  const bool text = strcmp(key, "prompt") == 0;
+  if ((text || strcmp(key, "prompt_ids") == 0) && request->prompt)
+    return fail(EXIT_BAD_INPUT, "has 'prompt' and 'prompt_ids': expected one of them");
+  if (text && !json_is_string(value)) return fail(EXIT_BAD_INPUT, "'prompt': expected a text");
+  if (text) return read_text(model, json_string_value(value), json_string_length(value), requests, request);
   if (strcmp(key, "prompt_ids") == 0) return read_prompt(value, request);
   if (strcmp(key, "max_new") == 0) {
     status = read_count(value, key, 1, NEW_TOKENS_MOST, &number);
@@ -110,7 +136,7 @@ static int read_member(const char *key, json_t *value, struct generation_request
   return status;
 }
 
-static int read_line(const char *text, size_t size, const struct generation_request *usual,
+static int read_line(const char *model, const char *text, size_t size, const struct generation_request *usual,
                      struct run_requests *requests) {
   json_error_t at;
   json_t *object = json_loadb(text, size, JSON_REJECT_DUPLICATES, &at);
@@ -127,8 +153,9 @@ static int read_line(const char *text, size_t size, const struct generation_requ
     request->sampler = usual->sampler;
     for (void *member = json_object_iter(object); member && !status;
          member = json_object_iter_next(object, member))
-      status = read_member(json_object_iter_key(member), json_object_iter_value(member), request);
-    if (!status && !request->prompt) status = fail(EXIT_BAD_INPUT, "'prompt_ids' is missing");
+      status =
+          read_member(model, json_object_iter_key(member), json_object_iter_value(member), requests, request);
+    if (!status && !request->prompt) status = fail(EXIT_BAD_INPUT, "'prompt_ids' or 'prompt' is missing");
   }
   json_decref(object);
   return status;
@@ -139,7 +166,7 @@ static bool is_blank(const char *text, ssize_t size) {
   return size == 0;
 }
 
-static int read_file(const char *path, const struct generation_request *usual,
+static int read_file(const char *model, const char *path, const struct generation_request *usual,
                      struct run_requests *requests) {
   FILE *file = fopen(path, "r");
   if (!file) return fail(EXIT_BAD_INPUT, "--requests %s: %s", path, strerror(errno));
@@ -151,7 +178,7 @@ static int read_file(const char *path, const struct generation_request *usual,
     char context[512];
     snprintf(context, sizeof context, "--requests %s: line %u: ", path, number);
     fail_context(context);
-    if (!is_blank(text, size)) status = read_line(text, (size_t)size, usual, requests);
+    if (!is_blank(text, size)) status = read_line(model, text, (size_t)size, usual, requests);
     fail_context("");
   }
   if (!status && ferror(file)) status = fail(EXIT_BAD_INPUT, "--requests %s: %s", path, strerror(errno));
@@ -192,23 +219,26 @@ static int check(const struct model_config *config, struct run_requests *request
 
 int run_requests_read(const struct option *options, const struct model_config *config,
                       struct run_requests *requests) {
+  const char *model = option_value(options, "--model");
   const char *ids = option_value(options, "--prompt-ids");
+  const char *text = option_value(options, "--prompt");
   const char *file = option_value(options, "--requests");
   struct generation_request usual = {0};
   uint64_t new_tokens;
-  if (!ids == !file) return fail(EXIT_BAD_INPUT, "expected either --prompt-ids or --requests");
+  if (!!ids + !!text + !!file != 1)
+    return fail(EXIT_BAD_INPUT, "expected one of --prompt-ids, --prompt and --requests");
   int status = read_sampler(options, &usual.sampler);
   if (!status) status = number_option(options, "--max-new", 1, NEW_TOKENS_MOST, NEW_TOKENS, &new_tokens);
   if (status) return status;
   usual.new_tokens = new_tokens;
   if (file) {
-    status = read_file(file, &usual, requests);
+    status = read_file(model, file, &usual, requests);
   } else {
     struct generation_request *request = add(requests);
     if (!request) return no_memory();
     request->new_tokens = usual.new_tokens;
     request->sampler = usual.sampler;
-    status = read_ids(ids, request);
+    status = ids ? read_ids(ids, request) : read_text(model, text, strlen(text), requests, request);
   }
   return status ? status : check(config, requests);
 }
@@ -219,4 +249,6 @@ void run_requests_free(struct run_requests *requests) {
     free(requests->request[i].tokens);
   }
   free(requests->request);
+  free(requests->text);
+  model_tokenizer_close(requests->tokenizer);
 }
