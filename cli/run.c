@@ -212,7 +212,7 @@ static const struct option own_options[] = {
     {"--temperature", "T", "draws from the softmax of logits / T; 0 (default): the largest logit", 0, 0},
     {"--top-k", "K", "draws from the K largest logits only; 0 (default): from all", 0, 0},
     {"--top-p", "P", "draws from the fewest tokens that have the share P of the weights (default 1)", 0, 0},
-    {"--seed", "N", "of the draws, which depend on it, on the request and on the position alone (default 1)",
+    {"--seed", "S", "of the draws, which depend on it, on the request and on the position alone (default 1)",
      0, 0},
     {"--batch", "N", "requests at once, at most (default 32)", 0, 0},
     {"--prefill-chunk", "N", "tokens of a prompt in a step, at most; 0 (default): all", 0, 0},
