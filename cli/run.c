@@ -140,6 +140,7 @@ static int read_options_of_run(struct run *run) {
   if (number_option(run->options, "--batch", 1, 4096, 32, &batch) ||
       number_option(run->options, "--prefill-chunk", 0, 1048576, 0, &chunk))
     return EXIT_BAD_INPUT;
+  run->network.untimed = option_value(run->options, "--no-clocks") != NULL;
   run->generation =
       (struct generation_options){.batch = batch,
                                   .chunk = chunk,
@@ -219,6 +220,7 @@ static const struct option own_options[] = {
     POLICY_OPTION,
     STACKS_OPTION,
     PARTIALS_OPTION,
+    {"--no-clocks", NULL, "the same bits on the host alone, without stacks and their time", 0, 0},
     {"--check-invariance", NULL,
      "runs the requests under other batches, orders, chunks, policies, numbers of stacks and on the RTL, and "
      "prints a "

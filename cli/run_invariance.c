@@ -104,6 +104,13 @@ static int check_stacks(struct check *check) {
   return status;
 }
 
+// Without stacks, on the host alone.
+static int check_untimed(struct check *check) {
+  struct invariance_way way = batch_of(check, "no clocks", 8, 0);
+  way.network.untimed = true;
+  return run_way(check, &way);
+}
+
 // The Verilated stack: one of few channels, and few tokens.
 static int check_rtl(struct check *check) {
   struct invariance_way way = batch_of(check, "RTL", 2, 0);
@@ -123,6 +130,7 @@ int check_invariance(const struct model *model, const struct run_requests *reque
   int status = check_batches(&check);
   if (!status) status = check_policies(&check);
   if (!status) status = check_stacks(&check);
+  if (!status) status = check_untimed(&check);
   if (!status) status = check_rtl(&check);
   if (!status) printf("%u ways, one hash: %016llx\n", check.ways, (unsigned long long)check.hash);
   invariance_free(check.invariance);

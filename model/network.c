@@ -8,7 +8,7 @@
 
 #include "cmodel/numerics/exact_mode.h"
 #include "duplex/arithmetic.h"
-#include "model/network_state.h"
+#include "model/network_untimed.h"
 
 #define GROUP_MOST 16u     // query heads to a KV head
 #define HEAD_STEP 16u      // values of a head come in whole 16
@@ -64,61 +64,67 @@ static int read_dense(const struct network *network, unsigned number, struct mod
 }
 
 // One matrix of all experts, one behind the other.
-struct expert_matrices {
-  duplex_f16 *values;
-  int8_t *exponents;
-};
-
-static int read_experts_of(const struct network *network, enum model_part part, unsigned layer, size_t rows,
-                           size_t columns, struct expert_matrices *all, struct model_error *error) {
+static int read_experts_of(const struct network *network, enum model_part part, unsigned layer,
+                           duplex_f16 **values, int8_t **exponents, struct model_error *error) {
   const unsigned experts = network->config->experts;
-  all->values = malloc(experts * rows * columns * sizeof *all->values);
-  all->exponents = malloc(experts * rows);
-  int status = all->values && all->exponents ? DUPLEX_OK : model_no_memory(error);
+  size_t rows, columns;
+  if (!model_part_shape(network->model, part, layer, &rows, &columns))
+    return model_fail(error, DUPLEX_ERROR_FORMAT, "layer %u has no %s", layer, model_part_name(part));
+  *values = malloc(experts * rows * columns * sizeof **values);
+  *exponents = malloc(experts * rows);
+  int status = *values && *exponents ? DUPLEX_OK : model_no_memory(error);
   for (unsigned expert = 0; expert < experts && !status; expert++) {
     struct model_matrix one;
     status = model_matrix_read(network->model, part, layer, expert, &one, error);
     if (status) break;
-    memcpy(all->values + expert * rows * columns, one.values, rows * columns * sizeof *one.values);
-    memcpy(all->exponents + expert * rows, one.exponents, rows);
+    memcpy(*values + expert * rows * columns, one.values, rows * columns * sizeof **values);
+    memcpy(*exponents + expert * rows, one.exponents, rows);
     model_matrix_free(&one);
   }
   return status;
 }
 
-static void free_experts(struct expert_matrices *all) {
-  free(all->values);
-  free(all->exponents);
+static void free_experts(struct network_layer *layer) {
+  free(layer->experts.gate);
+  free(layer->experts.up);
+  free(layer->experts.down);
+  free(layer->experts.gate_exponents);
+  free(layer->experts.up_exponents);
+  free(layer->experts.down_exponents);
+  layer->experts = (struct expert_matrices){0};
+  model_matrix_free(&layer->router);
+}
+
+// The device has copies of its own.
+static int load_experts(struct network *network, struct network_layer *layer, struct model_error *error) {
+  const struct model_config *config = network->config;
+  const struct duplex_moe_shape shape = {config->experts, config->hidden, config->expert_inner};
+  const struct expert_matrices *experts = &layer->experts;
+  const struct duplex_moe_weights weights = {.router = layer->router.values,
+                                             .gate = experts->gate,
+                                             .up = experts->up,
+                                             .down = experts->down,
+                                             .router_exponents = layer->router.exponents,
+                                             .gate_exponents = experts->gate_exponents,
+                                             .up_exponents = experts->up_exponents,
+                                             .down_exponents = experts->down_exponents};
+  const int status =
+      duplex_device_load_moe(network->device, &shape, &weights, network->activation, &layer->moe);
+  free_experts(layer);
+  return status ? network_device_failed(network, status, error) : DUPLEX_OK;
 }
 
 static int read_sparse(struct network *network, unsigned number, struct model_error *error) {
-  const struct model_config *config = network->config;
-  const size_t hidden = config->hidden;
-  const size_t inner = config->expert_inner;
-  const struct duplex_moe_shape shape = {config->experts, hidden, inner};
-  struct model_matrix router = {0};
-  struct expert_matrices gate = {0}, up = {0}, down = {0};
-  int status = model_matrix_read(network->model, MODEL_ROUTER, number, 0, &router, error);
-  if (!status) status = read_experts_of(network, MODEL_GATE, number, inner, hidden, &gate, error);
-  if (!status) status = read_experts_of(network, MODEL_UP, number, inner, hidden, &up, error);
-  if (!status) status = read_experts_of(network, MODEL_DOWN, number, hidden, inner, &down, error);
-  if (!status) {
-    const struct duplex_moe_weights weights = {.router = router.values,
-                                               .gate = gate.values,
-                                               .up = up.values,
-                                               .down = down.values,
-                                               .router_exponents = router.exponents,
-                                               .gate_exponents = gate.exponents,
-                                               .up_exponents = up.exponents,
-                                               .down_exponents = down.exponents};
-    status = duplex_device_load_moe(network->device, &shape, &weights, network->activation,
-                                    &network->layers[number].moe);
-    if (status) network_device_failed(network, status, error);
-  }
-  model_matrix_free(&router);
-  free_experts(&gate);
-  free_experts(&up);
-  free_experts(&down);
+  struct network_layer *layer = &network->layers[number];
+  struct expert_matrices *experts = &layer->experts;
+  int status = model_matrix_read(network->model, MODEL_ROUTER, number, 0, &layer->router, error);
+  if (!status)
+    status = read_experts_of(network, MODEL_GATE, number, &experts->gate, &experts->gate_exponents, error);
+  if (!status)
+    status = read_experts_of(network, MODEL_UP, number, &experts->up, &experts->up_exponents, error);
+  if (!status)
+    status = read_experts_of(network, MODEL_DOWN, number, &experts->down, &experts->down_exponents, error);
+  if (!status && network->device) status = load_experts(network, layer, error);
   return status;
 }
 
@@ -161,6 +167,7 @@ static void set_geometry(struct network *network) {
                                           .whole_corrections = config->rope.truncate};
   network->head_size = rounded_up(config->head_size, HEAD_STEP);
   network->kv_heads = config->kv_heads * copies_of(config);
+  network->wide = config->heads / network->kv_heads <= P32_GROUP_MOST;
   const exact_mode saved = exact_begin(config);
   network->scale = 1 / sqrt(config->head_size);
   exact_end(saved, network);
@@ -188,7 +195,7 @@ static int open_kv(struct network *network, const struct network_options *option
       .page_positions = PAGE_POSITIONS,
       .pages = pages_for(network, decode, sequences, channels),
       .prefill_pages = pages_for(network, prefill, sequences, channels),
-      .p32 = config->heads / network->kv_heads <= P32_GROUP_MOST};
+      .p32 = network->wide};
   const int status = duplex_device_open_kv(network->device, &kv, &network->kv);
   return status ? network_device_failed(network, status, error) : DUPLEX_OK;
 }
@@ -203,9 +210,10 @@ static int open_device(struct network *network, const struct network_options *op
   int status = duplex_xpu_open(&xpu, &network->xpu, error->text, sizeof error->text);
   if (status) return status;
   device.xpu = network->xpu;
-  status = duplex_device_open(options->backend, &device, &network->device, error->text, sizeof error->text);
+  if (!options->untimed)
+    status = duplex_device_open(options->backend, &device, &network->device, error->text, sizeof error->text);
   if (!status) status = read_layers(network, error);
-  if (!status) status = open_kv(network, options, channels, error);
+  if (!status && !options->untimed) status = open_kv(network, options, channels, error);
   return status;
 }
 
@@ -215,6 +223,10 @@ int network_open(const struct model *model, const struct network_options *option
   struct network *network = calloc(1, sizeof *network);
   *made = NULL;
   error->text[0] = 0;
+  if (config->experts > DUPLEX_EXPERTS_MOST)
+    return model_fail(error, DUPLEX_ERROR_NOT_AVAILABLE,
+                      "the model has %u experts a layer, a device takes %u", config->experts,
+                      DUPLEX_EXPERTS_MOST);
   if (network) network->layers = calloc(config->layers, sizeof *network->layers);
   if (!network || !network->layers) {
     free(network);
@@ -240,6 +252,7 @@ static void free_layer(struct network_layer *layer) {
                                            &layer->gate, &layer->up, &layer->down};
   for (unsigned i = 0; i < sizeof vectors / sizeof *vectors; i++) free(vectors[i]);
   for (unsigned i = 0; i < sizeof matrices / sizeof *matrices; i++) model_matrix_free(matrices[i]);
+  free_experts(layer);
 }
 
 // The device takes its layers, cache and sequences with it.
@@ -261,17 +274,21 @@ int network_begin(struct network *network, uint64_t number, size_t expected, str
   if (!sequence) return model_no_memory(error);
   sequence->network = network;
   sequence->number = number;
-  const int status = duplex_device_begin_sequence(network->kv, DUPLEX_KV_PREFILL, expected, &sequence->kv);
-  if (status) {
-    free(sequence);
-    return network_device_failed(network, status, error);
+  const int status =
+      network->device ? duplex_device_begin_sequence(network->kv, DUPLEX_KV_PREFILL, expected, &sequence->kv)
+                      : untimed_begin(network, expected, &sequence->untimed);
+  if (!status) {
+    *made = sequence;
+    return DUPLEX_OK;
   }
-  *made = sequence;
-  return DUPLEX_OK;
+  free(sequence);
+  return network->device ? network_device_failed(network, status, error) : model_no_memory(error);
 }
 
 void network_end(struct network_sequence *sequence) {
-  if (sequence) duplex_device_free_sequence(sequence->kv);
+  if (!sequence) return;
+  duplex_device_free_sequence(sequence->kv);
+  untimed_end(sequence->network, sequence->untimed);
   free(sequence);
 }
 

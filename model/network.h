@@ -21,6 +21,7 @@ struct network_options {
   // as one sequence of the model's largest length, at most 4096.
   size_t decode_positions, prefill_positions;
   size_t sequences;  // at once, at most; 0: 1
+  bool untimed;      // no stacks: the same bits on the host alone, without clocks; then `backend` is not read
   // Told of the tokens of each expert of an MoE layer, [experts], and of the rows of the residual stream
   // behind each block of a layer (unit 0: attention, 1: FFN), token by token. NULL: nobody.
   void (*routed)(void *context, size_t step, unsigned layer, const uint16_t *tokens);

@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "cmodel/numerics/exact_mode.h"
-#include "model/network_state.h"
+#include "model/network_untimed.h"
 #include "xpu/binary32.h"
 #include "xpu/norm.h"
 
@@ -190,6 +190,21 @@ static double scale_of(const struct network *network) {
   return config->attention_scale != 0 ? config->attention_scale : network->scale;
 }
 
+// Piece by piece on the host.
+static int run_untimed(struct stage *stage) {
+  struct network *network = stage->rows->network;
+  const size_t of_keys = (size_t)network->kv_heads * network->head_size;
+  const size_t of_queries = (size_t)network->config->heads * network->head_size;
+  int error = DUPLEX_OK;
+  for (size_t i = 0; i < stage->rows->piece_count && !error; i++) {
+    const size_t at = stage->block[i];
+    error = untimed_attend(network, stage->rows->pieces[i].sequence->untimed, stage->layer,
+                           stage->rows->pieces[i].count, stage->k + at * of_keys, stage->v + at * of_keys,
+                           stage->q + at * of_queries, stage->o + at * of_queries);
+  }
+  return error;
+}
+
 static int run_stage(struct stage *stage) {
   struct network *network = stage->rows->network;
   int error = append_prefills(stage);
@@ -221,8 +236,10 @@ int network_attend(struct network_rows *rows, unsigned layer, struct model_error
   if (!error) {
     place_blocks(&stage);
     each_piece(&stage, bring_piece);
-    error = run_stage(&stage);
-    if (error) network_device_failed(network, error, error_text);
+    error = network->device ? run_stage(&stage) : run_untimed(&stage);
+    if (error && network->device) network_device_failed(network, error, error_text);
+    if (error && !network->device)
+      model_fail(error_text, error, "attention of layer %u: %s", layer, duplex_error_text(error));
   }
   if (!error) {
     each_piece(&stage, take_piece);

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // The feed-forward block of a layer: norm, then one FFN on the xPU or the experts on both processors.
-#include "model/network_state.h"
+#include <string.h>
+
+#include "model/network_untimed.h"
 #include "xpu/gemm.h"
 #include "xpu/norm.h"
 
@@ -31,11 +33,10 @@ static int run_dense(struct network_rows *rows, const struct network_layer *laye
   return network_work(network, &work);
 }
 
-static void note_moe(struct network *network, unsigned layer) {
+static void note_moe(struct network *network, uint16_t *counts) {
   struct duplex_moe_stats stats;
   duplex_device_last_stats(network->device, &stats);
-  if (network->options.routed)
-    network->options.routed(network->options.context, network->steps, layer, stats.tokens);
+  memcpy(counts, stats.tokens, sizeof stats.tokens);
   network->statistics.times.moe_clocks += stats.cycles;
   network->statistics.moe_bound_clocks += stats.bound;
   network->statistics.moe_layers++;
@@ -44,24 +45,34 @@ static void note_moe(struct network *network, unsigned layer) {
   network->statistics.shared_experts += stats.shared_experts;
 }
 
-// The experts give binary16 (docs/xpu_numerics.md, combination), which is written over their input.
-static int run_experts(struct network_rows *rows, unsigned number) {
-  struct network *network = rows->network;
-  const struct network_layer *layer = &network->layers[number];
+// At most MOE_TOKENS_MOST tokens, and how many each expert has.
+static int run_some(struct network *network, const struct network_layer *layer, const duplex_f16 *x,
+                    size_t tokens, duplex_f16 *y, uint16_t *counts) {
   const struct model_config *config = network->config;
   const struct duplex_moe_routing routing = {config->chosen, (enum duplex_score)config->score,
                                              config->renormalise};
+  if (!network->device) return untimed_experts(network, layer, x, tokens, y, counts);
+  const int error = duplex_device_moe(network->device, layer->moe, &routing, x, tokens, y);
+  if (!error) note_moe(network, counts);
+  return error;
+}
+
+// The experts give binary16 (docs/xpu_numerics.md, combination).
+static int run_experts(struct network_rows *rows, unsigned number) {
+  struct network *network = rows->network;
+  const size_t hidden = network->config->hidden;
   int error = DUPLEX_OK;
   for (size_t first = 0; first < rows->tokens && !error; first += MOE_TOKENS_MOST) {
     const size_t left = rows->tokens - first;
-    duplex_f16 *x = rows->narrow + first * config->hidden;
-    error = duplex_device_moe(network->device, layer->moe, &routing, x,
-                              left < MOE_TOKENS_MOST ? left : MOE_TOKENS_MOST, rows->experts);
+    const size_t count = left < MOE_TOKENS_MOST ? left : MOE_TOKENS_MOST;
+    uint16_t counts[DUPLEX_EXPERTS_MOST] = {0};
+    error = run_some(network, &network->layers[number], rows->narrow + first * hidden, count, rows->experts,
+                     counts);
     if (error) break;
-    note_moe(network, number);
-    const size_t count = (left < MOE_TOKENS_MOST ? left : MOE_TOKENS_MOST) * config->hidden;
-    for (size_t i = 0; i < count; i++)
-      rows->wide[first * config->hidden + i] = duplex_f16_to_f32(rows->experts[i]);
+    if (network->options.routed)
+      network->options.routed(network->options.context, network->steps, number, counts);
+    for (size_t i = 0; i < count * hidden; i++)
+      rows->wide[first * hidden + i] = duplex_f16_to_f32(rows->experts[i]);
   }
   return error;
 }
@@ -75,9 +86,11 @@ int network_feed_forward(struct network_rows *rows, unsigned layer, struct model
              rows->wide + token * config->hidden);
   network_narrow(network, rows->wide, rows->tokens * config->hidden, rows->narrow);
   int error;
-  if (weights->moe) {
+  if (network->config->layer[layer].sparse) {
     error = run_experts(rows, layer);
-    if (error) network_device_failed(network, error, error_text);
+    if (error && network->device) network_device_failed(network, error, error_text);
+    if (error && !network->device)
+      model_fail(error_text, error, "experts of layer %u: %s", layer, duplex_error_text(error));
   } else {
     error = run_dense(rows, weights);
     if (error) model_fail(error_text, error, "FFN of layer %u: %s", layer, duplex_error_text(error));

@@ -6,6 +6,12 @@
 #include "model/network.h"
 #include "xpu/rotary.h"
 
+// Matrices of all experts of a layer, one expert behind the other.
+struct expert_matrices {
+  duplex_f16 *gate, *up, *down;
+  int8_t *gate_exponents, *up_exponents, *down_exponents;
+};
+
 // Weights of one layer. What the model does not have is NULL, or a matrix without rows.
 struct network_layer {
   duplex_f32 *attention_norm, *ffn_norm;
@@ -13,7 +19,9 @@ struct network_layer {
   duplex_f32 *q_bias, *k_bias, *v_bias, *o_bias;
   duplex_f32 *q_norm, *k_norm;
   struct model_matrix gate, up, down;  // of a dense layer
-  struct duplex_moe *moe;              // of a sparse one
+  struct duplex_moe *moe;              // of a sparse one, or, without stacks, the next two
+  struct model_matrix router;
+  struct expert_matrices experts;
 };
 
 struct network {
@@ -31,6 +39,7 @@ struct network {
   // As the stacks have them: heads of whole 16 values, at most 16 query heads to a KV head.
   unsigned head_size, kv_heads;
   double scale;  // of scores, where the model has none of its own
+  bool wide;     // softmax weights of two parts
   struct network_statistics statistics;
   size_t steps;  // that have been run
 };
@@ -38,6 +47,7 @@ struct network {
 struct network_sequence {
   struct network *network;
   struct duplex_device_sequence *kv;
+  struct untimed_kv *untimed;
   uint64_t number;
   size_t length;
   bool decodes;
