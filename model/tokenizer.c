@@ -149,6 +149,14 @@ uint32_t model_tokenizer_size(const struct model_tokenizer *tokenizer) {
   return size;
 }
 
+int model_tokenizer_check(const struct model_tokenizer *tokenizer, uint32_t vocabulary,
+                          struct model_error *error) {
+  const uint32_t size = model_tokenizer_size(tokenizer);
+  if (size <= vocabulary) return DUPLEX_OK;
+  return model_fail(error, DUPLEX_ERROR_FORMAT, "%s: has %u tokens, expected at most the %u of the model",
+                    tokenizer->path, size, vocabulary);
+}
+
 // <0x00> to <0xFF>.
 static bool is_byte_token(struct model_text text, uint8_t *byte) {
   static const char digits[] = "0123456789ABCDEF";

@@ -26,6 +26,10 @@ void model_tokenizer_close(struct model_tokenizer *tokenizer);  // NULL: nothing
 // One more than the largest token.
 uint32_t model_tokenizer_size(const struct model_tokenizer *tokenizer);
 
+// A model's embedding has a row for each token. Errors: FORMAT.
+int model_tokenizer_check(const struct model_tokenizer *tokenizer, uint32_t vocabulary,
+                          struct model_error *error);
+
 struct model_tokens {
   uint32_t *list;
   size_t count, room;

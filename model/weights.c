@@ -315,6 +315,24 @@ static int read_turned(const struct source *source, duplex_f32 *values, struct m
   return status;
 }
 
+int model_tensor_inexact(const struct model_tensor *tensor, uint64_t *inexact, struct model_error *error) {
+  *inexact = 0;
+  if (tensor->rank < 2 || tensor->count == 0) return DUPLEX_OK;
+  const size_t columns = tensor->shape[tensor->rank - 1];
+  const struct source source = {.tensor = tensor, .rows = tensor->count / columns, .columns = columns};
+  duplex_f32 *row = malloc(columns * sizeof *row);
+  duplex_f16 *values = malloc(columns * sizeof *values);
+  int status = row && values ? DUPLEX_OK : model_no_memory(error);
+  for (size_t r = 0; r < source.rows && !status; r++) {
+    int8_t exponent;
+    status = read_row(&source, r, row, error);
+    if (!status) *inexact += model_row_convert(row, columns, values, &exponent);
+  }
+  free(row);
+  free(values);
+  return status;
+}
+
 int model_row_read(const struct model *model, enum model_part part, unsigned layer, unsigned expert,
                    size_t row, duplex_f32 *values, struct model_error *error) {
   struct source source;

@@ -73,6 +73,10 @@ void model_matrix_free(struct model_matrix *matrix);
 int model_row_read(const struct model *model, enum model_part part, unsigned layer, unsigned expert,
                    size_t row, duplex_f32 *values, struct model_error *error);
 
+// How many weights of a tensor model_matrix_read rounds; none of a vector, which stays binary32. Errors:
+// FORMAT, NO_MEMORY.
+int model_tensor_inexact(const struct model_tensor *tensor, uint64_t *inexact, struct model_error *error);
+
 // One row of binary32 to binary16: the rule of model_matrix. Returns how many were rounded. The values are
 // finite.
 size_t model_row_convert(const duplex_f32 *from, size_t columns, duplex_f16 *to, int8_t *exponent);
