@@ -37,7 +37,7 @@ static int open_model(struct run *run) {
   progress("opening the model");
   const int status = model_open(option_value(run->options, "--model"), &run->model, &error);
   progress_end();
-  return status ? model_error_status(status, error.text) : EXIT_GOOD;
+  return status ? input_error(status, error.text) : EXIT_GOOD;
 }
 
 // Rows of the requests in the logits, in the order in which they were given.
@@ -154,7 +154,7 @@ static int add_outputs(struct run *run) {
   const char *logits = option_value(run->options, "--logits");
   const char *routing = option_value(run->options, "--record-routing");
   if (logits && output_add(&run->outputs, "--logits", logits, OUTPUT_TENSOR)) return EXIT_BAD_INPUT;
-  if (routing && output_add(&run->outputs, "--record-routing", routing, OUTPUT_TEXT)) return EXIT_BAD_INPUT;
+  if (routing && output_add(&run->outputs, "--record-routing", routing, OUTPUT_TABLE)) return EXIT_BAD_INPUT;
   return outputs_keep_stdout(&run->outputs);
 }
 

@@ -32,6 +32,10 @@ static struct generation_request *add(struct run_requests *requests) {
   return request;
 }
 
+int input_error(int error, const char *text) {
+  return fail(error == DUPLEX_ERROR_NO_MEMORY ? EXIT_ERROR : EXIT_BAD_INPUT, "%s", text);
+}
+
 static int no_memory(void) { return fail(EXIT_ERROR, "too little memory for the requests"); }
 
 // "1,2,3" as token numbers.
@@ -60,7 +64,7 @@ static int read_text(const char *model, const char *text, size_t length, struct 
   struct model_error error;
   int status = requests->tokenizer ? DUPLEX_OK : model_tokenizer_open(model, &requests->tokenizer, &error);
   if (!status) status = model_tokenizer_encode(requests->tokenizer, text, length, true, &tokens, &error);
-  if (status) return fail(exit_status_of(status), "%s", error.text);
+  if (status) return input_error(status, error.text);
   request->prompt = tokens.list;
   request->prompt_count = tokens.count;
   requests->text[request->number] = true;
