@@ -245,7 +245,7 @@ static int read_tensors(struct reader *r, uint64_t count, struct model_gguf *ggu
 
 int model_gguf_read(const uint8_t *bytes, size_t size, const char *path, struct model_gguf *gguf,
                     struct model_tensors *tensors, struct model_error *error) {
-  struct reader r = {bytes, bytes, bytes + size, path, error};
+  struct reader r = {.bytes = bytes, .at = bytes, .path = path, .error = error};
   uint64_t version;
   uint64_t tensor_count;
   uint64_t value_count;
@@ -253,6 +253,7 @@ int model_gguf_read(const uint8_t *bytes, size_t size, const char *path, struct 
   if (size < 4 || memcmp(bytes, "GGUF", 4) != 0)
     return model_fail(error, DUPLEX_ERROR_FORMAT, "%s: expected a folder with config.json, or a GGUF file",
                       path);
+  r.end = bytes + size;
   r.at += 4;
   int status = read_number(&r, 4, &version);
   if (!status && version != VERSION)

@@ -17,16 +17,9 @@
 #include "duplex/registers.h"
 #include "firmware/kernels/ring.h"
 #include "firmware/protocol.h"
+#include "tests/fuzz/require.h"
 
 enum { QUEUE_ROWS = 4096, MAILBOX = 14000, MAILBOX_ROWS = 1000, ROUNDS = 24 };
-
-#define REQUIRE(condition)                                                    \
-  do {                                                                        \
-    if (!(condition)) {                                                       \
-      fprintf(stderr, "FUZZ: %s is false (line %d)\n", #condition, __LINE__); \
-      abort();                                                                \
-    }                                                                         \
-  } while (0)
 
 // A stack without arithmetic
 // ----------------------------------------------------------------------------------------------------------------
@@ -373,7 +366,6 @@ static void fuzz_image(const uint8_t *data, size_t size) {
   image_free(&image);
 }
 
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
   if (size < 2) return 0;
   switch (data[0] % 8) {
@@ -390,18 +382,3 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
   }
   return 0;
 }
-
-#ifdef REPLAY
-int main(int argc, char **argv) {
-  static uint8_t bytes[1 << 20];
-  for (int i = 1; i < argc; i++) {
-    FILE *file = fopen(argv[i], "rb");
-    if (!file) return 2;
-    const size_t size = fread(bytes, 1, sizeof bytes, file);
-    fclose(file);
-    LLVMFuzzerTestOneInput(bytes, size);
-  }
-  printf("replayed %d cases\n", argc - 1);
-  return 0;
-}
-#endif

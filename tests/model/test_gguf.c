@@ -5,7 +5,7 @@
 #include "model/weights.h"
 #include "tests/model/files.h"
 
-enum { HIDDEN = 32, HEADS = 4, KV = 2, HEAD = 8, INNER = 64, VOCABULARY = 6, LAYERS = 2, EXPERTS = 2 };
+enum { HIDDEN = 8, HEADS = 4, KV = 2, HEAD = 2, INNER = 12, VOCABULARY = 6, LAYERS = 2, EXPERTS = 2 };
 
 static struct model_error error;
 
@@ -356,7 +356,7 @@ static void test_config(void **state) {
                {"llama.attention.value_length", 4, "attention.value_length"},
                {"llama.rope.scaling.type", 1, "rope.scaling.type: expected a text"},
                {"llama.vocab_size", 0, "vocab_size: expected an integer in its range"},
-               {"llama.vocab_size", 7, "token_embd.weight': expected the shape [7, 32]"},
+               {"llama.vocab_size", 7, "token_embd.weight': expected the shape [7, 8]"},
                {"llama.expert_count", 2, "num_experts_per_tok"}};
   struct folder folder;
   char path[160];

@@ -252,15 +252,7 @@ static struct model_tokenizer *open_gguf(const struct model_bytes *values, unsig
 
 static void test_gguf(void **state) {
   (void)state;
-  static const char *const tokens[] = {"a",
-                                       "b",
-                                       "\xc4\xa0",
-                                       "ab",
-                                       "\xc4\xa0"
-                                       "ab",
-                                       "<s>",
-                                       "1",
-                                       "11"};
+  static const char *const tokens[] = {"a", "b", "\304\240", "ab", "\304\240ab", "<s>", "1", "11"};
   static const char *const merges[] = {"a b", "\xc4\xa0 ab", "1 1"};
   struct model_bytes values = {0};
   put_string(&values, "tokenizer.ggml.model", "gpt2");
