@@ -9,6 +9,7 @@
 
 #include "device/kv.h"
 #include "device/layer.h"
+#include "device/tables.h"
 #include "duplex/arithmetic.h"
 
 static int refuse(char *text, size_t size, const char *format, ...) __attribute__((format(printf, 3, 4)));
@@ -105,6 +106,7 @@ void duplex_device_close(struct duplex_device *device) {
   for (unsigned i = 0; i < device->stacks; i++) duplex_stack_close(device->stack[i]);
   if (device->own_xpu) device->own_xpu->ops->close(device->own_xpu);
   events_free(&device->events);
+  tables_free(device);
   free(device);
 }
 

@@ -222,3 +222,16 @@ int device_measure(const struct schedule_shape *shape, const struct schedule_pla
   if (!error) schedule_seal(times);
   return error;
 }
+
+int device_probe(const struct duplex_stack_options *options, uint64_t clocks[DEVICE_PROBE_CLOCKS], char *text,
+                 size_t size) {
+  const struct schedule_shape shape = {
+      .hidden = 512, .experts = EXPERTS, .channels = options->backend.channels, .gated = 1};
+  const struct duplex_layer_piece piece = {.bundles = 3, .parts = 1, .inner = {256}};
+  struct adds adds;
+  const int error = measure_piece(&shape, options, &piece, text, size, &adds);
+  clocks[0] = adds.pim[1][1];
+  clocks[1] = adds.pim[PASSES][1];
+  clocks[2] = adds.reads[0];
+  return error;
+}

@@ -16,4 +16,10 @@ int device_measure(const struct schedule_shape *shape, const struct schedule_pla
                    const struct duplex_stack_options *options, struct schedule_times *times, char *text,
                    size_t size);
 
+// Clocks by which models, DRAM presets and activation rules differ: a fixed piece on such a stack, with one
+// group of tokens, with two, and read by the xPU. Errors as above.
+#define DEVICE_PROBE_CLOCKS 3
+int device_probe(const struct duplex_stack_options *options, uint64_t clocks[DEVICE_PROBE_CLOCKS], char *text,
+                 size_t size);
+
 #endif

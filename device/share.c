@@ -34,8 +34,9 @@ static int read_exponents(const struct share *share, size_t first, size_t rows, 
   const struct duplex_moe *moe = share->moe;
   struct duplex_layer *slice = moe->slice[share->stack];
   duplex_f16 none;
-  *exponents = moe->up_exponents ? malloc(2 * rows) : NULL;
-  if (!*exponents) return moe->up_exponents ? DUPLEX_ERROR_NO_MEMORY : DUPLEX_OK;
+  const bool any = moe->times.shape.exponents & SCHEDULE_UP_EXPONENTS;
+  *exponents = any ? malloc(2 * rows) : NULL;
+  if (!*exponents) return any ? DUPLEX_ERROR_NO_MEMORY : DUPLEX_OK;
   int error = DUPLEX_OK;
   if (moe->gated)
     error = duplex_layer_read(slice, share->expert, share->piece, DUPLEX_LAYER_GATE, first, rows, 0, 0, &none,
