@@ -1,5 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 // duplex moe: X[T,H], R[E,H], G,U[E,F,H], D[E,H,F] -> Y[T,H], a whole MoE layer on a device.
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <unistd.h>
+
 #include "cli/activation_option.h"
 #include "cli/command.h"
 #include "cli/moe_statistics.h"
@@ -114,6 +119,16 @@ static int check_device_options(const struct option *options, uint64_t stacks) {
   return EXIT_GOOD;
 }
 
+// The file of measured times can be read; what is wrong in it the library tells.
+static int check_xpu_times(const struct option *options) {
+  const char *path = option_value(options, "--xpu-times");
+  const int file = path ? open(path, O_RDONLY | O_DIRECTORY) : -1;
+  if (file >= 0) close(file);
+  if (file >= 0) return fail(EXIT_BAD_INPUT, "--xpu-times %s: is a folder, expected a file", path);
+  if (!path || access(path, R_OK) == 0) return EXIT_GOOD;
+  return fail(EXIT_BAD_INPUT, "--xpu-times %s: %s", path, strerror(errno));
+}
+
 static int device_error(const struct duplex_device *device, const struct outputs *outputs, int error) {
   char text[512];
   snprintf(text, sizeof text, "%s", duplex_device_last_error(device));
@@ -158,7 +173,8 @@ static int run(const struct option *options, const struct inputs *in, struct out
                                                        .stack = wanted.stack,
                                                        .policy = (enum duplex_policy)in->policy,
                                                        .partials = (enum duplex_partials)in->partials,
-                                                       .threads = wanted.stack.backend.threads};
+                                                       .threads = wanted.stack.backend.threads,
+                                                       .xpu_times = option_value(options, "--xpu-times")};
   int error = duplex_device_open(wanted.backend, &device_options, &device, error_text, sizeof error_text);
   output_restore_name(outputs, error_text, sizeof error_text);
   if (error) return fail(exit_status_of(error), "%s", error_text);
@@ -178,6 +194,7 @@ static int run_moe(int argc, char **argv) {
   int status = command_read(&moe_command, argc, argv, options);
   if (!status) status = read_choices(options, &in);
   if (!status) status = check_device_options(options, in.stacks);
+  if (!status) status = check_xpu_times(options);
   if (!status) status = read_tensors(options, &in);
   if (!status) status = check_top_k(&in);
   if (!status) status = run(options, &in, &outputs);
@@ -213,6 +230,8 @@ static const struct option own_options[] = {
      "partial sums travel exactly (default), or rounded: then bits depend on the placement", 0, 0},
     {"--tables", "FILE",
      "table of time of such layers on such a device: read, or measured and written if it is not there", 0, 0},
+    {"--xpu-times", "FILE.csv",
+     "times of matrix products that were measured on hardware, in place of the xPU's roofline", 0, 0},
     {"--timeline", "FILE.json", "what each processor did and when, for Perfetto", 0, 0},
     {"--timeline-picture", "FILE.svg", "the same as a picture", 0, 0},
     {"--stats", "FILE.json", "times of both sides beside the bound, bytes, commands, energy of the layer", 0,

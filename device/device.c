@@ -38,6 +38,8 @@ static int check_options(const struct duplex_device_options *options, char *text
     return refuse(text, size, "policy %d: expected best, paper, Logic-PIM or xPU", (int)options->policy);
   if ((unsigned)options->partials > DUPLEX_PARTIALS_F32)
     return refuse(text, size, "partial sums %d: expected acc or f32", (int)options->partials);
+  if (options->xpu && options->xpu_times)
+    return refuse(text, size, "times for the built-in xPU: expected none with one of the caller's");
   const unsigned stacks = options->stacks ? options->stacks : DUPLEX_STACKS_DEFAULT;
   if (stacks > 1 && has_files(&options->stack))
     return refuse(text, size,
@@ -59,7 +61,9 @@ static int open_stacks(struct duplex_device *device, const char *backend, char *
 // The caller's xPU, or the built-in one.
 static int open_xpu(struct duplex_device *device, char *text, size_t size) {
   const struct duplex_xpu_options options = {
-      .channels = device->stacks * device->options.stack.backend.channels, .threads = device->threads};
+      .channels = device->stacks * device->options.stack.backend.channels,
+      .threads = device->threads,
+      .gemm_table = device->options.xpu_times};
   device->xpu = device->options.xpu;
   if (device->xpu) return DUPLEX_OK;
   const int error = duplex_xpu_open(&options, &device->own_xpu, text, size);

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "device/measure.h"
+#include "device/xpu_estimate.h"
 #include "schedule/formula.h"
 #include "schedule/tables_file.h"
 
@@ -69,7 +70,8 @@ static int measure(struct duplex_device *device, const struct schedule_shape *sh
                    const struct schedule_placement *placement) {
   char text[256] = "";
   struct schedule_times times;
-  const int error = device_measure(shape, placement, &device->options.stack, &times, text, sizeof text);
+  const int error =
+      device_measure(shape, placement, &device->options.stack, device->xpu, &times, text, sizeof text);
   return error ? device_fail(device, error, "%s", text) : keep(device, &times);
 }
 
@@ -99,16 +101,8 @@ static uint32_t mix(uint32_t hash, uint64_t number) {
 
 // What the xPU tells of works that its memory bounds, and that its arithmetic does.
 static uint32_t mix_xpu(uint32_t hash, struct duplex_xpu *xpu) {
-  for (unsigned tokens = 8; tokens <= 512; tokens *= 8) {
-    const struct duplex_xpu_work work = {.kind = DUPLEX_XPU_EXPERT,
-                                         .expert = {.tokens = tokens,
-                                                    .columns = 4096,
-                                                    .inner = 2048,
-                                                    .gated = true,
-                                                    .format = DUPLEX_RESULT_FORMAT_F16}};
-    uint64_t picoseconds;
-    hash = mix(hash, xpu->ops->estimate(xpu, &work, &picoseconds) ? 0 : picoseconds);
-  }
+  for (unsigned tokens = 8; tokens <= 512; tokens *= 8)
+    hash = mix(hash, xpu_estimate_expert(xpu, tokens, 4096, 2048, true));
   return mix(hash, xpu->ops->launch(xpu));
 }
 
