@@ -122,6 +122,7 @@ struct duplex_moe_stats {
   uint64_t logic_pim_experts, xpu_experts, shared_experts;  // experts with tokens, by who runs them
   uint64_t logic_pim_macs, xpu_macs;
   uint64_t logic_pim_bytes, xpu_bytes;   // of weights
+  uint64_t other_macs, other_bytes;      // of the xPU: router and combination
   uint64_t firmware_instructions;        // of all stacks
   struct duplex_dram_commands commands;  // of all stacks
 };
