@@ -2,7 +2,7 @@
 // Costs of a layer beside its streams.
 #include "device/charges.h"
 
-#include "device/xpu_estimate.h"
+#include "device/xpu_works.h"
 #include "duplex/arithmetic.h"
 #include "xpu/time.h"
 
@@ -70,8 +70,8 @@ uint64_t charges_estimate(const struct moe_run *run, unsigned owned) {
   const struct duplex_moe *moe = run->moe;
   uint64_t clocks = 0;
   for (unsigned e = 0; e < moe->shape.experts; e++)
-    clocks += xpu_estimate_expert(run->device->xpu, run->counts[e], (unsigned)moe->shape.hidden,
-                                  (unsigned)shared_inner(run, owned, e), moe->gated);
+    clocks += device_xpu_expert_clocks(run->device->xpu, run->counts[e], (unsigned)moe->shape.hidden,
+                                       (unsigned)shared_inner(run, owned, e), moe->gated);
   return clocks;
 }
 
@@ -81,7 +81,7 @@ uint64_t charges_route(const struct moe_run *run) {
                                                 .columns = (unsigned)run->moe->shape.hidden,
                                                 .rows = (unsigned)run->moe->shape.experts,
                                                 .format = DUPLEX_RESULT_FORMAT_F32}};
-  return xpu_estimate(run->device->xpu, &work);
+  return device_xpu_clocks(run->device->xpu, &work);
 }
 
 uint64_t charges_decide(const struct moe_run *run) {
@@ -104,5 +104,5 @@ uint64_t charges_combine(const struct moe_run *run) {
   const struct duplex_xpu_work work = {
       .kind = DUPLEX_XPU_ELEMENTS,
       .elements = {.bytes = run->tokens * run->moe->shape.hidden * sizeof(duplex_f16)}};
-  return xpu_estimate(run->device->xpu, &work);
+  return device_xpu_clocks(run->device->xpu, &work);
 }

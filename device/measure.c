@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "device/xpu_estimate.h"
+#include "device/xpu_works.h"
 #include "driver/stack.h"
 #include "duplex/arithmetic.h"
 #include "duplex/error.h"
@@ -169,15 +169,16 @@ static uint32_t xpu_time(const struct schedule_times *times, struct duplex_xpu *
                          uint32_t columns, unsigned groups) {
   const struct schedule_shape *shape = &times->shape;
   const uint32_t inner = (uint32_t)duplex_smaller((uint64_t)columns * shape->stacks, shape->inner);
-  const uint64_t told = xpu_estimate_expert(xpu, groups * DUPLEX_LANES, shape->hidden, inner, shape->gated);
+  const uint64_t told =
+      device_xpu_expert_clocks(xpu, groups * DUPLEX_LANES, shape->hidden, inner, shape->gated);
   return units_of(times, columns ? duplex_larger(reads, told) : 0);
 }
 
 // The unit of the formulas, and larger where the xPU tells of longer times.
 static void fit_unit(struct schedule_times *times, struct duplex_xpu *xpu) {
   const struct schedule_shape *shape = &times->shape;
-  const uint64_t most =
-      xpu_estimate_expert(xpu, SCHEDULE_GROUPS * DUPLEX_LANES, shape->hidden, shape->inner, shape->gated);
+  const uint64_t most = device_xpu_expert_clocks(xpu, SCHEDULE_GROUPS * DUPLEX_LANES, shape->hidden,
+                                                 shape->inner, shape->gated);
   while (2 * most / times->clocks_per_unit >= SCHEDULE_MOST && times->clocks_per_unit < UNIT_MOST)
     times->clocks_per_unit *= 2;
 }

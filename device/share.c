@@ -4,6 +4,7 @@
 
 #include <stdlib.h>
 
+#include "device/xpu_works.h"
 #include "driver/stack.h"
 #include "duplex/error.h"
 #include "duplex/xpu.h"
@@ -46,13 +47,6 @@ static int read_exponents(const struct share *share, size_t first, size_t rows, 
                            *exponents + rows);
 }
 
-static int run_expert(struct duplex_xpu *xpu, const struct duplex_xpu_expert *expert) {
-  const struct duplex_xpu_work work = {.kind = DUPLEX_XPU_EXPERT, .expert = *expert};
-  uint64_t ticket;
-  const int error = xpu->ops->submit(xpu, &work, &ticket);
-  return error ? error : xpu->ops->wait(xpu, ticket);
-}
-
 int share_compute(const struct share *share, const duplex_f16 *x, unsigned tokens, uint8_t *sums) {
   const struct duplex_moe *moe = share->moe;
   const struct moe_piece *piece = &moe->piece[share->stack][share->piece];
@@ -64,23 +58,24 @@ int share_compute(const struct share *share, const duplex_f16 *x, unsigned token
   struct matrix down = {share, DUPLEX_LAYER_DOWN, 0, before, inner};
   int8_t *exponents;
   int error = read_exponents(share, before, inner, &exponents);
-  const struct duplex_xpu_expert expert = {.x = x,
-                                           .x_stride = hidden,
-                                           .tokens = tokens,
-                                           .columns = (unsigned)hidden,
-                                           .inner = (unsigned)inner,
-                                           .gated = moe->gated,
-                                           .gate = source_of(&gate),
-                                           .up = source_of(&up),
-                                           .down = source_of(&down),
-                                           .gate_exponents = exponents,
-                                           .up_exponents = exponents ? exponents + inner : NULL,
-                                           .activation = moe->table,
-                                           .format = DUPLEX_RESULT_FORMAT_ACC,
-                                           .out = sums,
-                                           .out_stride = hidden,
-                                           .add = true};
-  if (!error) error = run_expert(moe->device->xpu, &expert);
+  const struct duplex_xpu_work work = {.kind = DUPLEX_XPU_EXPERT,
+                                       .expert = {.x = x,
+                                                  .x_stride = hidden,
+                                                  .tokens = tokens,
+                                                  .columns = (unsigned)hidden,
+                                                  .inner = (unsigned)inner,
+                                                  .gated = moe->gated,
+                                                  .gate = source_of(&gate),
+                                                  .up = source_of(&up),
+                                                  .down = source_of(&down),
+                                                  .gate_exponents = exponents,
+                                                  .up_exponents = exponents ? exponents + inner : NULL,
+                                                  .activation = moe->table,
+                                                  .format = DUPLEX_RESULT_FORMAT_ACC,
+                                                  .out = sums,
+                                                  .out_stride = hidden,
+                                                  .add = true}};
+  if (!error) error = device_xpu_run(moe->device->xpu, &work);
   free(exponents);
   return error;
 }

@@ -7,7 +7,7 @@
 #include <string.h>
 
 #include "device/measure.h"
-#include "device/xpu_estimate.h"
+#include "device/xpu_works.h"
 #include "schedule/formula.h"
 #include "schedule/tables_file.h"
 
@@ -102,7 +102,7 @@ static uint32_t mix(uint32_t hash, uint64_t number) {
 // What the xPU tells of works that its memory bounds, and that its arithmetic does.
 static uint32_t mix_xpu(uint32_t hash, struct duplex_xpu *xpu) {
   for (unsigned tokens = 8; tokens <= 512; tokens *= 8)
-    hash = mix(hash, xpu_estimate_expert(xpu, tokens, 4096, 2048, true));
+    hash = mix(hash, device_xpu_expert_clocks(xpu, tokens, 4096, 2048, true));
   return mix(hash, xpu->ops->launch(xpu));
 }
 
