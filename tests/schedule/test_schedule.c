@@ -253,6 +253,16 @@ static void test_damage(void **state) {
     words[i] ^= 1u << i % 32;
   }
   assert_true(schedule_valid(&times));
+  const uint32_t knee = times.knee[0];
+  times.knee[0] = times.placement.parts[0] + 1;
+  times.hash = schedule_hash(&times);
+  assert_false(schedule_valid(&times));
+  times.knee[0] = knee;
+  times.overtaken[7] = SCHEDULE_GROUPS + 1;
+  times.hash = schedule_hash(&times);
+  assert_false(schedule_valid(&times));
+  schedule_seal(&times);
+  assert_true(schedule_valid(&times));
   times.rows[5].pim[1][1] = times.rows[5].pim[1][2] + 1;
   schedule_seal(&times);
   assert_false(schedule_valid(&times));
