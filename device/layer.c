@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "device/measure.h"
+#include "device/tables.h"
 #include "duplex/arithmetic.h"
 
 bool moe_has_piece(const struct duplex_moe *moe, unsigned expert, unsigned piece) {
@@ -69,42 +69,13 @@ static void place_best(struct duplex_moe *moe) {
     }
 }
 
-// Times of the shape: those of a layer that is there, or measured.
-static int take_times(struct duplex_moe *moe, const struct schedule_shape *shape,
-                      const struct schedule_placement *placement) {
+// Where its pieces lie, by the table of time.
+static int plan(struct duplex_moe *moe, const struct duplex_moe_form *form) {
   struct duplex_device *device = moe->device;
-  char text[256] = "";
-  for (const struct duplex_moe *other = device->layers; other; other = other->next)
-    if (memcmp(&other->times.shape, shape, sizeof *shape) == 0) {
-      moe->times = other->times;
-      return DUPLEX_OK;
-    }
-  const int error = device_measure(shape, placement, &device->options.stack, &moe->times, text, sizeof text);
-  return error ? device_fail(device, error, "%s", text) : DUPLEX_OK;
-}
-
-// Whether the rows of down have exponents in DRAM: exact sums get theirs in the reduction.
-static bool has_down_exponents(const struct duplex_moe *moe) {
-  return moe->down_exponents && moe->device->options.partials == DUPLEX_PARTIALS_F32;
-}
-
-// Shape, placement and times of the schedule.
-static int plan(struct duplex_moe *moe) {
-  struct duplex_device *device = moe->device;
-  const struct schedule_shape shape = {.hidden = (uint32_t)moe->shape.hidden,
-                                       .inner = (uint32_t)moe->shape.inner,
-                                       .experts = (uint32_t)moe->shape.experts,
-                                       .stacks = device->stacks,
-                                       .channels = device->options.stack.backend.channels,
-                                       .gated = moe->gated,
-                                       .exponents = (moe->up_exponents ? SCHEDULE_UP_EXPONENTS : 0) |
-                                                    (has_down_exponents(moe) ? SCHEDULE_DOWN_EXPONENTS : 0)};
-  struct schedule_placement placement;
-  if (!schedule_place(&shape, &placement))
-    return device_fail(device, DUPLEX_ERROR_ARGUMENT, "experts of %zu x %zu: there is no placement for them",
-                       moe->shape.hidden, moe->shape.inner);
-  const int error = take_times(moe, &shape, &placement);
+  const struct schedule_times *times;
+  const int error = tables_take(device, form, &times);
   if (error) return error;
+  moe->times = *times;
   if (device->options.policy == DUPLEX_POLICY_BEST) {
     place_best(moe);
   } else {
@@ -168,11 +139,12 @@ static int load_table(const struct duplex_moe *moe, unsigned stack) {
 static int load_stack(void *context, unsigned stack) {
   const struct loading *loading = context;
   struct duplex_moe *moe = loading->moe;
-  struct duplex_layer_options options = {.experts = (unsigned)moe->shape.experts,
-                                         .hidden = moe->shape.hidden,
-                                         .gated = moe->gated,
-                                         .up_exponents = moe->up_exponents,
-                                         .down_exponents = has_down_exponents(moe)};
+  struct duplex_layer_options options = {
+      .experts = (unsigned)moe->shape.experts,
+      .hidden = moe->shape.hidden,
+      .gated = moe->gated,
+      .up_exponents = moe->times.shape.exponents & SCHEDULE_UP_EXPONENTS,
+      .down_exponents = moe->times.shape.exponents & SCHEDULE_DOWN_EXPONENTS};
   bool any = false;
   for (unsigned q = 0; q < moe->pieces; q++) {
     const struct moe_piece *piece = &moe->piece[stack][q];
@@ -246,7 +218,6 @@ static struct duplex_moe *new_moe(struct duplex_device *device, const struct dup
   moe->shape = *shape;
   moe->gated = weights->gate != NULL;
   moe->table = table;
-  moe->up_exponents = weights->gate_exponents || weights->up_exponents;
   moe->work = aligned_alloc(16, (sizeof *moe->work + 15) / 16 * 16);
   bool complete = moe->work;
   const size_t rows = shape->experts * shape->hidden;
@@ -269,7 +240,8 @@ int duplex_device_load_moe(struct duplex_device *device, const struct duplex_moe
   struct duplex_moe *made = new_moe(device, shape, weights, table);
   if (!made) return device_no_memory(device);
   struct loading loading = {made, weights};
-  error = plan(made);
+  const struct duplex_moe_form form = duplex_moe_form(shape, weights);
+  error = plan(made, &form);
   if (!error) error = device_each_stack(device, load_stack, &loading);
   if (error) {
     free_moe(made);

@@ -23,7 +23,6 @@ struct duplex_moe {
   const struct duplex_activation_table *table;
   duplex_f16 *router;                         // a copy
   int8_t *router_exponents, *down_exponents;  // copies; NULL: all 0
-  bool up_exponents;                          // the rows of gate and up have exponents, in DRAM
   struct schedule_times times;
   struct schedule_work *work;  // of the decision
   unsigned pieces;             // on each stack

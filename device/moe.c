@@ -271,6 +271,15 @@ static int check(struct duplex_device *device, const struct duplex_moe *moe,
   return DUPLEX_OK;
 }
 
+// Router and combination: products of the logits and of the weighted sum; router, x and logits, and y.
+static void count_others(struct moe_run *run) {
+  const struct duplex_moe_shape *shape = &run->moe->shape;
+  struct duplex_moe_stats *stats = &run->device->stats;
+  stats->other_macs = run->tokens * shape->experts * shape->hidden + run->dispatch.pairs * shape->hidden;
+  stats->other_bytes = (shape->experts + 2 * run->tokens) * shape->hidden * sizeof(duplex_f16) +
+                       run->tokens * shape->experts * sizeof(duplex_f32);
+}
+
 // All steps of a run that is checked.
 static int run_layer(struct moe_run *run, const struct duplex_moe_routing *routing, duplex_f16 *y) {
   struct duplex_moe_stats *stats = &run->device->stats;
@@ -292,6 +301,7 @@ static int run_layer(struct moe_run *run, const struct duplex_moe_routing *routi
   stats->bound =
       (uint64_t)schedule_bound(&run->moe->times, run->dispatch.count) * run->moe->times.clocks_per_unit;
   count_experts(run);
+  count_others(run);
   events_sort(&run->device->events);
   return error;
 }

@@ -4,6 +4,7 @@
 
 #include <stdlib.h>
 
+#include "device/xpu_works.h"
 #include "driver/stack.h"
 #include "duplex/error.h"
 #include "duplex/xpu.h"
@@ -34,8 +35,9 @@ static int read_exponents(const struct share *share, size_t first, size_t rows, 
   const struct duplex_moe *moe = share->moe;
   struct duplex_layer *slice = moe->slice[share->stack];
   duplex_f16 none;
-  *exponents = moe->up_exponents ? malloc(2 * rows) : NULL;
-  if (!*exponents) return moe->up_exponents ? DUPLEX_ERROR_NO_MEMORY : DUPLEX_OK;
+  const bool any = moe->times.shape.exponents & SCHEDULE_UP_EXPONENTS;
+  *exponents = any ? malloc(2 * rows) : NULL;
+  if (!*exponents) return any ? DUPLEX_ERROR_NO_MEMORY : DUPLEX_OK;
   int error = DUPLEX_OK;
   if (moe->gated)
     error = duplex_layer_read(slice, share->expert, share->piece, DUPLEX_LAYER_GATE, first, rows, 0, 0, &none,
@@ -43,13 +45,6 @@ static int read_exponents(const struct share *share, size_t first, size_t rows, 
   if (error) return error;
   return duplex_layer_read(slice, share->expert, share->piece, DUPLEX_LAYER_UP, first, rows, 0, 0, &none, 0,
                            *exponents + rows);
-}
-
-static int run_expert(struct duplex_xpu *xpu, const struct duplex_xpu_expert *expert) {
-  const struct duplex_xpu_work work = {.kind = DUPLEX_XPU_EXPERT, .expert = *expert};
-  uint64_t ticket;
-  const int error = xpu->ops->submit(xpu, &work, &ticket);
-  return error ? error : xpu->ops->wait(xpu, ticket);
 }
 
 int share_compute(const struct share *share, const duplex_f16 *x, unsigned tokens, uint8_t *sums) {
@@ -63,23 +58,24 @@ int share_compute(const struct share *share, const duplex_f16 *x, unsigned token
   struct matrix down = {share, DUPLEX_LAYER_DOWN, 0, before, inner};
   int8_t *exponents;
   int error = read_exponents(share, before, inner, &exponents);
-  const struct duplex_xpu_expert expert = {.x = x,
-                                           .x_stride = hidden,
-                                           .tokens = tokens,
-                                           .columns = (unsigned)hidden,
-                                           .inner = (unsigned)inner,
-                                           .gated = moe->gated,
-                                           .gate = source_of(&gate),
-                                           .up = source_of(&up),
-                                           .down = source_of(&down),
-                                           .gate_exponents = exponents,
-                                           .up_exponents = exponents ? exponents + inner : NULL,
-                                           .activation = moe->table,
-                                           .format = DUPLEX_RESULT_FORMAT_ACC,
-                                           .out = sums,
-                                           .out_stride = hidden,
-                                           .add = true};
-  if (!error) error = run_expert(moe->device->xpu, &expert);
+  const struct duplex_xpu_work work = {.kind = DUPLEX_XPU_EXPERT,
+                                       .expert = {.x = x,
+                                                  .x_stride = hidden,
+                                                  .tokens = tokens,
+                                                  .columns = (unsigned)hidden,
+                                                  .inner = (unsigned)inner,
+                                                  .gated = moe->gated,
+                                                  .gate = source_of(&gate),
+                                                  .up = source_of(&up),
+                                                  .down = source_of(&down),
+                                                  .gate_exponents = exponents,
+                                                  .up_exponents = exponents ? exponents + inner : NULL,
+                                                  .activation = moe->table,
+                                                  .format = DUPLEX_RESULT_FORMAT_ACC,
+                                                  .out = sums,
+                                                  .out_stride = hidden,
+                                                  .add = true}};
+  if (!error) error = device_xpu_run(moe->device->xpu, &work);
   free(exponents);
   return error;
 }

@@ -41,10 +41,14 @@ struct duplex_device_options {
   unsigned threads;  // of the host, for stacks and xPU; 0: all cores
   // The other processor: it stays the caller's and has to live as long as the device. NULL: the built-in one.
   struct duplex_xpu *xpu;
+  // For the built-in one: file of times of products that somebody measured, in place of its roofline
+  // (docs/xpu_time.md). NULL: none.
+  const char *xpu_times;
 };
 
 // Opens a device of stacks on a back end, "cmodel" or "rtl". If it fails *device is NULL, and `error_text`
-// (may be NULL) gets a text of at most `size` bytes. Errors: those of duplex_stack_open.
+// (may be NULL) gets a text of at most `size` bytes. Errors: those of duplex_stack_open
+// and duplex_xpu_open.
 int duplex_device_open(const char *backend, const struct duplex_device_options *options,
                        struct duplex_device **device, char *error_text, size_t size);
 
@@ -119,6 +123,7 @@ struct duplex_moe_stats {
   uint16_t tokens[DUPLEX_EXPERTS_MOST];                     // of each expert
   uint64_t logic_pim_macs, xpu_macs;
   uint64_t logic_pim_bytes, xpu_bytes;   // of weights
+  uint64_t other_macs, other_bytes;      // of the xPU: router and combination
   uint64_t firmware_instructions;        // of all stacks
   struct duplex_dram_commands commands;  // of all stacks
 };

@@ -59,10 +59,13 @@ static void check_striped(const struct schedule_shape *shape, unsigned most_bund
   struct schedule_placement placement;
   struct schedule_times *times = malloc(sizeof *times);
   const struct duplex_stack_options options = {0};
+  const struct duplex_xpu_options xpu_options = {.channels = CHANNELS};
+  struct duplex_xpu *xpu;
   char text[256] = "";
   assert_non_null(times);
+  assert_int_equal(duplex_xpu_open(&xpu_options, &xpu, NULL, 0), 0);
   assert_true(schedule_place(shape, &placement));
-  if (device_measure(shape, &placement, &options, times, text, sizeof text)) fail_msg("%s", text);
+  if (device_measure(shape, &placement, &options, xpu, times, text, sizeof text)) fail_msg("%s", text);
   assert_true(schedule_valid(times));
   for (unsigned bundles = 1; bundles <= most_bundles; bundles++)
     for (unsigned i = 0; i < sizeof tokens / sizeof *tokens; i++) {
@@ -74,6 +77,7 @@ static void check_striped(const struct schedule_shape *shape, unsigned most_bund
              100 * (shown / told - 1));
       assert_true(shown <= 1.02 * told && shown >= 0.98 * told);
     }
+  xpu->ops->close(xpu);
   free(times);
 }
 

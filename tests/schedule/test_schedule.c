@@ -253,6 +253,16 @@ static void test_damage(void **state) {
     words[i] ^= 1u << i % 32;
   }
   assert_true(schedule_valid(&times));
+  const uint32_t knee = times.knee[0];
+  times.knee[0] = times.placement.parts[0] + 1;
+  times.hash = schedule_hash(&times);
+  assert_false(schedule_valid(&times));
+  times.knee[0] = knee;
+  times.overtaken[7] = SCHEDULE_GROUPS + 1;
+  times.hash = schedule_hash(&times);
+  assert_false(schedule_valid(&times));
+  schedule_seal(&times);
+  assert_true(schedule_valid(&times));
   times.rows[5].pim[1][1] = times.rows[5].pim[1][2] + 1;
   schedule_seal(&times);
   assert_false(schedule_valid(&times));
@@ -271,11 +281,12 @@ static void assert_refused(const char *path, const char *good, const char *from,
   static char text[1 << 18], message[512];
   const char *at = strstr(good, from);
   static struct schedule_times loaded, before;
+  uint32_t origin;
   assert_non_null(at);
   snprintf(text, sizeof text, "%.*s%s%s", (int)(at - good), good, to, at + strlen(from));
   write_text(path, text);
   before = loaded;
-  assert_int_equal(schedule_load(path, &loaded, message, sizeof message), DUPLEX_ERROR_FORMAT);
+  assert_int_equal(schedule_load(path, &loaded, &origin, message, sizeof message), DUPLEX_ERROR_FORMAT);
   if (!strstr(message, said)) fail_msg("'%s': expected '%s'", message, said);
   assert_memory_equal(&loaded, &before, sizeof loaded);
 }
@@ -283,15 +294,17 @@ static void assert_refused(const char *path, const char *good, const char *from,
 static void test_files(void **state) {
   static struct schedule_times loaded;
   static char good[1 << 18];
+  uint32_t origin = 0;
   char path[] = P_tmpdir "/duplex_schedule_XXXXXX", message[512];
   (void)state;
   make_model(4, 32);
   const int descriptor = mkstemp(path);
   assert_true(descriptor >= 0);
   close(descriptor);
-  assert_int_equal(schedule_save(path, &times, message, sizeof message), 0);
-  assert_int_equal(schedule_load(path, &loaded, message, sizeof message), 0);
+  assert_int_equal(schedule_save(path, &times, 4711, message, sizeof message), 0);
+  assert_int_equal(schedule_load(path, &loaded, &origin, message, sizeof message), 0);
   assert_memory_equal(&loaded, &times, sizeof times);
+  assert_int_equal(origin, 4711);
   FILE *file = fopen(path, "r");
   assert_non_null(file);
   const size_t bytes = fread(good, 1, sizeof good - 1, file);
@@ -299,14 +312,14 @@ static void test_files(void **state) {
   good[bytes] = 0;
   assert_refused(path, good, "version 2", "version 1", ":1: version 1, expected 2");
   assert_refused(path, good, "\nshape 7168", "\nshape 7169", ":2: the tables are damaged");
-  assert_refused(path, good, "\nshape 7168", "\nshape 4294967296", ":4: expected 'shape' and 7 numbers");
-  assert_refused(path, good, "\nshape 7168", "\nshape -1", ":4: expected 'shape'");
-  assert_refused(path, good, "\ngroups_7 ", "\ngroups_8 ", ":14: expected 'groups_7'");
-  assert_refused(path, good, "\nslope ", "\nslope 1 ", ":72: expected 'slope'");
-  assert_refused(path, good, "\nslope ", "\n", ":72: expected 'slope'");
+  assert_refused(path, good, "\nshape 7168", "\nshape 4294967296", ":5: expected 'shape' and 7 numbers");
+  assert_refused(path, good, "\nshape 7168", "\nshape -1", ":5: expected 'shape'");
+  assert_refused(path, good, "\ngroups_7 ", "\ngroups_8 ", ":15: expected 'groups_7'");
+  assert_refused(path, good, "\nslope ", "\nslope 1 ", ":73: expected 'slope'");
+  assert_refused(path, good, "\nslope ", "\n", ":73: expected 'slope'");
   assert_int_equal(unlink(path), 0);
-  assert_int_equal(schedule_load(path, &loaded, message, sizeof message), DUPLEX_ERROR_IO);
-  assert_int_equal(schedule_save("/nowhere/tables", &times, message, sizeof message), DUPLEX_ERROR_IO);
+  assert_int_equal(schedule_load(path, &loaded, &origin, message, sizeof message), DUPLEX_ERROR_IO);
+  assert_int_equal(schedule_save("/nowhere/tables", &times, 0, message, sizeof message), DUPLEX_ERROR_IO);
 }
 
 int main(void) {
