@@ -7,6 +7,7 @@
 
 #include "cli/command.h"
 #include "cli/device_options.h"
+#include "cli/model_error.h"
 #include "cli/npy.h"
 #include "cli/output.h"
 #include "cli/progress.h"
@@ -37,7 +38,7 @@ static int open_model(struct run *run) {
   progress("opening the model");
   const int status = model_open(option_value(run->options, "--model"), &run->model, &error);
   progress_end();
-  return status ? input_error(status, error.text) : EXIT_GOOD;
+  return status ? model_file_error(status, error.text) : EXIT_GOOD;
 }
 
 // Rows of the requests in the logits, in the order in which they were given.

@@ -11,7 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "cli/stack_options.h"
+#include "cli/model_error.h"
 
 #define NEW_TOKENS 64u
 #define NEW_TOKENS_MOST 1048576u
@@ -30,10 +30,6 @@ static struct generation_request *add(struct run_requests *requests) {
   *request = (struct generation_request){.number = requests->count};
   requests->count++;
   return request;
-}
-
-int input_error(int error, const char *text) {
-  return fail(error == DUPLEX_ERROR_NO_MEMORY ? EXIT_ERROR : EXIT_BAD_INPUT, "%s", text);
 }
 
 static int no_memory(void) { return fail(EXIT_ERROR, "too little memory for the requests"); }
@@ -64,7 +60,7 @@ static int read_text(const char *model, const char *text, size_t length, struct 
   struct model_error error;
   int status = requests->tokenizer ? DUPLEX_OK : model_tokenizer_open(model, &requests->tokenizer, &error);
   if (!status) status = model_tokenizer_encode(requests->tokenizer, text, length, true, &tokens, &error);
-  if (status) return input_error(status, error.text);
+  if (status) return model_file_error(status, error.text);
   request->prompt = tokens.list;
   request->prompt_count = tokens.count;
   requests->text[request->number] = true;

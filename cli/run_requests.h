@@ -19,10 +19,6 @@ struct run_requests {
 // exit status; run_requests_free has to follow.
 int run_requests_read(const struct option *options, const struct model_config *config,
                       struct run_requests *requests);
-// A file of the model that cannot be read is bad input, as one that cannot be understood. Prints the text,
-// and returns the exit status.
-int input_error(int error, const char *text);
-
 void run_requests_free(struct run_requests *requests);
 
 #endif
