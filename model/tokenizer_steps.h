@@ -43,6 +43,10 @@ int model_byte_level(struct model_text text, struct model_bytes *bytes, struct m
 #define MODEL_PATTERN_GPT2 \
   "'s|'t|'re|'ve|'m|'ll|'d| ?\\p{L}+| ?\\p{N}+| ?[^\\s\\p{L}\\p{N}]+|\\s+(?!\\S)|\\s+"
 
+// to = from with each `what` replaced; an empty `what` is nowhere. False: too little memory.
+bool model_text_replace(struct model_text from, struct model_text what, struct model_text with,
+                        struct model_bytes *to);
+
 // to = the normalised text. False: too little memory.
 bool model_tokenizer_normalise(const struct model_tokenizer *tokenizer, struct model_text text,
                                struct model_bytes *to);

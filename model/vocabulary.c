@@ -83,7 +83,8 @@ bool model_vocabulary_has(const struct model_vocabulary *v, uint32_t token) {
 }
 
 struct model_text model_vocabulary_text(const struct model_vocabulary *v, uint32_t token) {
-  return (struct model_text){v->bytes.data + v->entry[token].at, v->entry[token].length};
+  const struct model_entry *entry = &v->entry[token];
+  return (struct model_text){entry->length ? v->bytes.data + entry->at : "", entry->length};
 }
 
 void model_vocabulary_free(struct model_vocabulary *v) {
