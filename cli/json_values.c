@@ -63,6 +63,17 @@ json_t *layer_energy_json(const struct duplex_moe_stats *stats) {
                    parts_json(logic_pim), "xpu", parts_json(xpu), "other", parts_json(other));
 }
 
+double sides_energy(const struct sides_work *work) {
+  return total(energy_of_logic_pim(&work->commands, work->logic_pim_macs)) +
+         total(energy_of_xpu(work->xpu_bytes, work->xpu_macs));
+}
+
+json_t *sides_energy_json(const struct sides_work *work) {
+  return json_pack("{s:f, s:o, s:o}", "total", sides_energy(work), "logic_pim",
+                   energy_json(&work->commands, work->logic_pim_macs), "xpu",
+                   parts_json(energy_of_xpu(work->xpu_bytes, work->xpu_macs)));
+}
+
 // One object of these parts, in this order; NULL: too little memory. The parts are given away.
 static json_t *joined(json_t *parts[], unsigned count) {
   json_t *all = json_object();

@@ -24,6 +24,14 @@ json_t *energy_json(const struct duplex_dram_commands *commands, uint64_t macs);
 // Of both sides of a layer: what each has of DRAM and MACs, and their sum.
 json_t *layer_energy_json(const struct duplex_moe_stats *stats);
 
+// What both sides of a device did: commands and useful MACs of Logic-PIM, bytes and MACs of the xPU.
+struct sides_work {
+  struct duplex_dram_commands commands;
+  uint64_t logic_pim_macs, xpu_bytes, xpu_macs;
+};
+double sides_energy(const struct sides_work *work);  // joule
+json_t *sides_energy_json(const struct sides_work *work);
+
 // One object of these parts, in this order, to the output of this path; nothing if the path is NULL. The
 // parts are given away. Returns 0 or an exit status.
 int write_json(const char *path, struct outputs *outputs, json_t *parts[], unsigned count);

@@ -149,12 +149,20 @@ static int compute(struct duplex_device *device, const struct outputs *outputs, 
   return error ? device_error(device, outputs, error) : EXIT_GOOD;
 }
 
+// The events of the layer.
+static int write_device_timeline(const struct option *options, struct outputs *outputs,
+                                 const struct duplex_device *device) {
+  struct timeline timeline = {.stacks = duplex_device_stacks(device)};
+  timeline.count = duplex_device_events(device, &timeline.events);
+  return write_timeline(options, outputs, &timeline);
+}
+
 // Everything that is written, once the layer has run.
 static int write_results(const struct option *options, struct outputs *outputs, const struct inputs *in,
                          const struct table_file *table, struct duplex_device *device) {
   int status = output_tensor(outputs, option_value(options, "--out"), &in->y);
   if (!status) status = write_moe_stats(options, outputs, device);
-  if (!status) status = write_timeline(options, outputs, device);
+  if (!status) status = write_device_timeline(options, outputs, device);
   if (!status) status = write_table(table, outputs, device, &in->form);
   return status;
 }

@@ -19,7 +19,7 @@
 // What an output holds. OUTPUT_WAVE: written by the library, which goes back in it: a regular file only.
 enum output_format { OUTPUT_TENSOR, OUTPUT_JSON, OUTPUT_TEXT, OUTPUT_TABLE, OUTPUT_PICTURE, OUTPUT_WAVE };
 
-#define OUTPUTS_MOST 8
+#define OUTPUTS_MOST 12
 struct output {
   const char *option, *path;  // as given
   char *target;               // the file it means; NULL: written as it is

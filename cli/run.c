@@ -14,7 +14,9 @@
 #include "cli/run_invariance.h"
 #include "cli/run_requests.h"
 #include "cli/run_statistics.h"
+#include "cli/run_summary.h"
 #include "cli/run_text.h"
+#include "cli/run_timeline.h"
 
 struct run {
   const struct option *options;
@@ -26,8 +28,9 @@ struct run {
   struct tensor logits;    // [all new tokens][vocabulary], by request; no data: not wanted
   size_t *first;           // row of each request's first token
   struct routing routing;  // what --record-routing writes
-  size_t done, all;        // tokens
-  bool streams;            // each token is printed as it is chosen
+  struct run_timeline timeline;
+  size_t done, all;  // tokens
+  bool streams;      // each token is printed as it is chosen
   struct model_stream stream;
 };
 
@@ -105,11 +108,31 @@ static int write_results(struct run *run, const struct generation_statistics *st
     status = output_tensor(&run->outputs, option_value(run->options, "--logits"), &run->logits);
   }
   if (!status) status = routing_write(&run->routing, run->options, &run->outputs);
+  if (!status) status = run_timeline_write(&run->timeline, run->options, &run->outputs);
   if (!status) status = write_run_stats(run->options, &run->outputs, &run->requests, statistics, seconds);
   if (!status) status = outputs_commit(&run->outputs);
   if (!status && run->streams) run_print_end(&run->stream);
   if (!status && !run->streams) print_requests(run);
+  if (!status) run_summary(statistics, seconds, !run->network.untimed);
   return status;
+}
+
+static void routed(void *context, size_t step, unsigned layer, const uint16_t *tokens) {
+  routing_note(&((struct run *)context)->routing, step, layer, tokens);
+}
+
+static void happened(void *context, size_t step, int layer, const struct duplex_event *event) {
+  run_timeline_note(&((struct run *)context)->timeline, step, layer, event);
+}
+
+static bool wants_timeline(const struct run *run) {
+  return option_value(run->options, "--timeline") || option_value(run->options, "--timeline-picture");
+}
+
+static void set_observers(struct run *run) {
+  run->network.context = run;
+  if (option_value(run->options, "--record-routing")) run->network.routed = routed;
+  if (wants_timeline(run)) run->network.happened = happened;
 }
 
 static int generate(struct run *run) {
@@ -117,12 +140,14 @@ static int generate(struct run *run) {
   struct model_error error;
   struct generation_statistics statistics;
   progress("bringing weights to the device");
+  set_observers(run);
   int status = network_open(run->model, &run->network, &network, &error);
   if (status) {
     progress_end();
     output_restore_name(&run->outputs, error.text, sizeof error.text);
     return model_error_status(status, error.text);
   }
+  if (network_device(network)) run->timeline.stacks = duplex_device_stacks(network_device(network));
   progress("generating");
   const double begin = now();
   status = generation_run(network, run->requests.request, run->requests.count, &run->generation, &statistics,
@@ -137,10 +162,12 @@ static int generate(struct run *run) {
 }
 
 static int read_options_of_run(struct run *run) {
-  uint64_t batch, chunk;
+  uint64_t batch, chunk, parts;
   if (number_option(run->options, "--batch", 1, 4096, 32, &batch) ||
-      number_option(run->options, "--prefill-chunk", 0, 1048576, 0, &chunk))
+      number_option(run->options, "--prefill-chunk", 0, 1048576, 0, &chunk) ||
+      number_option(run->options, "--split-ffn", 1, 65536, 0, &parts))
     return EXIT_BAD_INPUT;
+  run->network.split_ffn = (unsigned)parts;
   run->network.untimed = option_value(run->options, "--no-clocks") != NULL;
   run->generation =
       (struct generation_options){.batch = batch,
@@ -148,6 +175,8 @@ static int read_options_of_run(struct run *run) {
                                   .ignore_end_tokens = option_value(run->options, "--ignore-eos"),
                                   .chosen = chosen,
                                   .context = run};
+  if (run->network.untimed && wants_timeline(run))
+    return fail(EXIT_BAD_INPUT, "--timeline: expected without --no-clocks, which has no times of stacks");
   return read_device_options(run->options, &run->network.device);
 }
 
@@ -156,6 +185,7 @@ static int add_outputs(struct run *run) {
   const char *routing = option_value(run->options, "--record-routing");
   if (logits && output_add(&run->outputs, "--logits", logits, OUTPUT_TENSOR)) return EXIT_BAD_INPUT;
   if (routing && output_add(&run->outputs, "--record-routing", routing, OUTPUT_TABLE)) return EXIT_BAD_INPUT;
+  if (add_timeline(run->options, &run->outputs)) return EXIT_BAD_INPUT;
   return outputs_keep_stdout(&run->outputs);
 }
 
@@ -169,10 +199,6 @@ static void set_network(struct run *run, const struct wanted_stack *wanted) {
   run->network.device.threads = wanted->stack.backend.threads;
   run->network.sequences = batch;
   run->network.decode_positions = run->network.prefill_positions = batch * run->requests.longest;
-  if (option_value(run->options, "--record-routing")) {
-    run->network.routed = routing_note;
-    run->network.context = &run->routing;
-  }
 }
 
 static int run_model(int argc, char **argv) {
@@ -197,6 +223,7 @@ static int run_model(int argc, char **argv) {
   outputs_discard(&run.outputs);
   tensor_free(&run.logits);
   routing_free(&run.routing);
+  run_timeline_free(&run.timeline);
   free(run.first);
   run_requests_free(&run.requests);
   model_close(run.model);
@@ -221,6 +248,8 @@ static const struct option own_options[] = {
     POLICY_OPTION,
     STACKS_OPTION,
     PARTIALS_OPTION,
+    {"--split-ffn", "E",
+     "each dense FFN as E experts that are all active, their sums added exactly: the same bits", 0, 0},
     {"--no-clocks", NULL, "the same bits on the host alone, without stacks and their time", 0, 0},
     {"--check-invariance", NULL,
      "runs the requests under other batches, orders, chunks, policies, numbers of stacks and on the RTL, and "
@@ -229,6 +258,8 @@ static const struct option own_options[] = {
      0, 0},
     {"--logits", "FILE.npy", "the logits of each new token, <f4 [tokens, vocabulary], written", 0, 0},
     {"--record-routing", "FILE.csv", "layer, step, expert, tokens of each MoE layer, written", 0, 0},
+    {"--timeline", "FILE.json", "what each processor did and when, for Perfetto", 0, 0},
+    {"--timeline-picture", "FILE.svg", "the same as a picture", 0, 0},
     {"--stats", "FILE.json", "tokens, times of the parts, rates of device and host", 0, 0},
     {0}};
 

@@ -7,8 +7,6 @@
 
 #include "cli/json_values.h"
 
-#define CLOCK_HERTZ 650e6
-
 static json_t *what_json(const struct option *options) {
   return json_pack("{s:i, s:s, s:s, s:s, s:s, s:s}", "schema_version", 1, "command", "run", "model",
                    option_value(options, "--model"), "backend", value_or(options, "--backend", "cmodel"),
@@ -40,17 +38,42 @@ static json_t *experts_json(const struct generation_statistics *s) {
                    "shared", (json_int_t)s->sum.shared_experts);
 }
 
+struct sides_work run_work(const struct generation_statistics *s) {
+  return (struct sides_work){s->sum.commands, s->sum.logic_pim_macs, s->sum.xpu_bytes, s->sum.xpu_macs};
+}
+
+// Work of both sides and its energy; without stacks there is no division between them, and no energy.
+static json_t *energy_of_run_json(const struct option *options, const struct generation_statistics *s) {
+  if (option_value(options, "--no-clocks")) return json_pack("{s:n}", "energy_j");
+  const struct sides_work work = run_work(s);
+  return json_pack("{s:{s:I, s:I, s:I}, s:I, s:I, s:I, s:o, s:f}", "dram_commands", "act",
+                   (json_int_t)work.commands.act, "rd", (json_int_t)work.commands.rd, "wr",
+                   (json_int_t)work.commands.wr, "logic_pim_macs", (json_int_t)work.logic_pim_macs,
+                   "xpu_macs", (json_int_t)work.xpu_macs, "xpu_bytes", (json_int_t)work.xpu_bytes, "energy_j",
+                   sides_energy_json(&work), "energy_per_token_j",
+                   s->new_tokens ? sides_energy(&work) / (double)s->new_tokens : 0);
+}
+
+// Outputs of FFNs that were split, and how many the combination of MoE layers would have changed.
+static json_t *split_json(const struct generation_statistics *s) {
+  return json_pack("{s:{s:I, s:I, s:I}}", "split_ffn", "outputs", (json_int_t)s->sum.split_outputs,
+                   "n7_changes_f32", (json_int_t)s->sum.split_changed_f32, "n7_changes_f16",
+                   (json_int_t)s->sum.split_changed_f16);
+}
+
 int write_run_stats(const struct option *options, struct outputs *outputs,
                     const struct run_requests *requests, const struct generation_statistics *statistics,
                     double seconds) {
-  return write_json(option_value(options, "--stats"), outputs,
-                    (json_t *[]){what_json(options), counts_json(requests, statistics),
-                                 times_json(statistics, seconds), experts_json(statistics)},
-                    4);
+  json_t *parts[] = {what_json(options),
+                     counts_json(requests, statistics),
+                     times_json(statistics, seconds),
+                     experts_json(statistics),
+                     split_json(statistics),
+                     energy_of_run_json(options, statistics)};
+  return write_json(option_value(options, "--stats"), outputs, parts, sizeof parts / sizeof *parts);
 }
 
-void routing_note(void *context, size_t step, unsigned layer, const uint16_t *tokens) {
-  struct routing *routing = context;
+void routing_note(struct routing *routing, size_t step, unsigned layer, const uint16_t *tokens) {
   if (!routing->stream) {
     routing->stream = open_memstream(&routing->text, &routing->size);
     if (!routing->stream) return;

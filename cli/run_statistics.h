@@ -3,8 +3,14 @@
 #ifndef DUPLEX_CLI_RUN_STATISTICS_H
 #define DUPLEX_CLI_RUN_STATISTICS_H
 
+#include "cli/json_values.h"
 #include "cli/output.h"
 #include "cli/run_requests.h"
+
+#define CLOCK_HERTZ 650e6
+
+// What both sides did in all steps.
+struct sides_work run_work(const struct generation_statistics *statistics);
 
 // `seconds`: of the host, for all steps. Returns 0 or an exit status.
 int write_run_stats(const struct option *options, struct outputs *outputs,
@@ -19,8 +25,8 @@ struct routing {
   FILE *stream;  // over `text`
 };
 
-// A `routed` of struct network_options; the context is a struct routing.
-void routing_note(void *context, size_t step, unsigned layer, const uint16_t *tokens);
+// Notes what a `routed` of struct network_options is told.
+void routing_note(struct routing *routing, size_t step, unsigned layer, const uint16_t *tokens);
 // Writes the file, if it is wanted. Returns 0 or an exit status.
 int routing_write(struct routing *routing, const struct option *options, struct outputs *outputs);
 void routing_free(struct routing *routing);

@@ -18,31 +18,48 @@ int add_timeline(const struct option *options, struct outputs *outputs) {
 
 static double microseconds(uint64_t clocks) { return (double)clocks / DUPLEX_CLOCKS_OF_MICROSECOND; }
 
+unsigned timeline_tracks(const struct timeline *timeline) {
+  return timeline->stacks + 1 + (timeline->places ? 2 : 0);
+}
+
+void timeline_track_name(const struct timeline *timeline, unsigned track, char *name, size_t size) {
+  if (track == 0)
+    snprintf(name, size, "xPU");
+  else if (track <= timeline->stacks)
+    snprintf(name, size, "stack %u", track - 1);
+  else
+    snprintf(name, size, "%s", track == timeline->stacks + 1 ? "layers" : "steps");
+}
+
 // The name of a track.
-static json_t *track_json(unsigned track) {
+static json_t *track_json(const struct timeline *timeline, unsigned track) {
   char name[24];
-  timeline_track_name(track, name, sizeof name);
+  timeline_track_name(timeline, track, name, sizeof name);
   return json_pack("{s:s, s:s, s:i, s:i, s:{s:s}}", "name", "thread_name", "ph", "M", "pid", 1, "tid",
                    (int)track + 1, "args", "name", name);
 }
 
-static json_t *event_json(const struct duplex_event *event) {
+static json_t *event_json(const struct duplex_event *event, const struct timeline_place *place) {
   json_t *json = json_pack("{s:s, s:s, s:i, s:i, s:f, s:f, s:{s:I, s:I}}", "name", event->name, "ph", "X",
                            "pid", 1, "tid", (int)event->track + 1, "ts", microseconds(event->begin), "dur",
                            microseconds(event->end - event->begin), "args", "first_clock",
                            (json_int_t)event->begin, "end_clock", (json_int_t)event->end);
   if (json && event->expert >= 0)
     json_object_set_new(json_object_get(json, "args"), "expert", json_integer(event->expert));
+  if (json && place)
+    json_object_set_new(json_object_get(json, "args"), "step", json_integer((json_int_t)place->step));
+  if (json && place && place->layer >= 0)
+    json_object_set_new(json_object_get(json, "args"), "layer", json_integer(place->layer));
   return json;
 }
 
-static json_t *timeline_json(const struct duplex_device *device) {
-  const struct duplex_event *events;
-  const size_t count = duplex_device_events(device, &events);
+static json_t *timeline_json(const struct timeline *timeline) {
   json_t *list = json_array();
-  for (unsigned track = 0; track <= duplex_device_stacks(device); track++)
-    json_array_append_new(list, track_json(track));
-  for (size_t i = 0; i < count; i++) json_array_append_new(list, event_json(&events[i]));
+  for (unsigned track = 0; track < timeline_tracks(timeline); track++)
+    json_array_append_new(list, track_json(timeline, track));
+  for (size_t i = 0; i < timeline->count; i++)
+    json_array_append_new(list,
+                          event_json(&timeline->events[i], timeline->places ? &timeline->places[i] : NULL));
   return json_pack("{s:o, s:s}", "traceEvents", list, "displayTimeUnit", "ns");
 }
 
@@ -55,16 +72,15 @@ static int write_text(struct outputs *outputs, const char *path, char *text) {
   return status;
 }
 
-int write_timeline(const struct option *options, struct outputs *outputs,
-                   const struct duplex_device *device) {
+int write_timeline(const struct option *options, struct outputs *outputs, const struct timeline *timeline) {
   const char *path = option_value(options, "--timeline");
   const char *picture = option_value(options, "--timeline-picture");
   int status = EXIT_GOOD;
   if (path) {
-    json_t *json = timeline_json(device);
+    json_t *json = timeline_json(timeline);
     status = write_text(outputs, path, json ? json_dumps(json, JSON_INDENT(1) | JSON_PRESERVE_ORDER) : NULL);
     json_decref(json);
   }
-  if (!status && picture) status = write_text(outputs, picture, timeline_picture(device));
+  if (!status && picture) status = write_text(outputs, picture, timeline_picture(timeline));
   return status;
 }

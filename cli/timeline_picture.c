@@ -2,11 +2,12 @@
 // Draws the events of a device.
 #include "cli/timeline_picture.h"
 
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-enum { WIDTH = 960, LEFT = 70, RIGHT = 20, TOP = 34, LANE = 34, GAP = 8, AXIS = 34 };
+enum { WIDTH = 960, LEFT = 70, RIGHT = 20, LEGEND_LINE = 16, TOP = 50, LANE = 34, GAP = 8, AXIS = 34 };
 #define CHARACTER 6.2  // of a label, in units of the picture
 
 // Kinds of events by the first word of their names; the last one is for all others.
@@ -17,16 +18,14 @@ static const struct {
              {"decide", "decision", "#c22929"},
              {"hand-over", "hand-over of bundles", "#6b6b6b"},
              {"sums", "reduction", "#7a2a8c"},
-             {"", "router, tokens, combination", "#1a8f3c"}};
+             {"decode", "attention on Logic-PIM", "#4f9bd9"},
+             {"prefill", "attention on the xPU", "#e09a3a"},
+             {"product", "products", "#a85a20"},
+             {"FFN", "FFNs", "#8a4a10"},
+             {"attention", "attention of a layer", "#8fae5d"},
+             {"step", "steps", "#555599"},
+             {"", "others: router, tokens, combination, migration", "#1a8f3c"}};
 #define KINDS (sizeof kinds / sizeof *kinds)
-
-void timeline_track_name(unsigned track, char *name, size_t size) {
-  if (track == 0) {
-    snprintf(name, size, "xPU");
-  } else {
-    snprintf(name, size, "stack %u", track - 1);
-  }
-}
 
 static size_t kind_of(const char *name) {
   size_t kind = 0;
@@ -46,14 +45,24 @@ static double place(uint64_t clock, uint64_t end) {
   return LEFT + (double)(WIDTH - LEFT - RIGHT) * (double)clock / (double)end;
 }
 
-static void draw_legend(FILE *to) {
+// Kinds that there are, in as many lines as they need, room for two.
+static void draw_legend(FILE *to, const struct timeline *timeline) {
+  bool used[KINDS] = {false};
   double x = LEFT;
+  int y = 10;
+  for (size_t i = 0; i < timeline->count; i++) used[kind_of(timeline->events[i].name)] = true;
   for (size_t i = 0; i < KINDS; i++) {
+    const double width = 14 + CHARACTER * (double)strlen(kinds[i].what) + 14;
+    if (!used[i]) continue;
+    if (x + width > WIDTH) {
+      x = LEFT;
+      y += LEGEND_LINE;
+    }
     fprintf(to,
-            "<rect x=\"%.0f\" y=\"10\" width=\"10\" height=\"10\" fill=\"%s\"/>"
-            "<text x=\"%.0f\" y=\"19\">%s</text>\n",
-            x, kinds[i].colour, x + 14, kinds[i].what);
-    x += 14 + CHARACTER * (double)strlen(kinds[i].what) + 14;
+            "<rect x=\"%.0f\" y=\"%d\" width=\"10\" height=\"10\" fill=\"%s\"/>"
+            "<text x=\"%.0f\" y=\"%d\">%s</text>\n",
+            x, y, kinds[i].colour, x + 14, y + 9, kinds[i].what);
+    x += width;
   }
 }
 
@@ -98,33 +107,31 @@ static void draw_axis(FILE *to, unsigned tracks, uint64_t end) {
   fprintf(to, "<text x=\"%d\" y=\"%d\" text-anchor=\"end\">microseconds</text>\n", WIDTH - RIGHT, y + 28);
 }
 
-static void draw(FILE *to, const struct duplex_device *device) {
-  const struct duplex_event *events;
-  const size_t count = duplex_device_events(device, &events);
-  const unsigned tracks = duplex_device_stacks(device) + 1;
-  const uint64_t end = end_of(events, count);
+static void draw(FILE *to, const struct timeline *timeline) {
+  const unsigned tracks = timeline_tracks(timeline);
+  const uint64_t end = end_of(timeline->events, timeline->count);
   const int height = TOP + (int)tracks * (LANE + GAP) + AXIS;
   fprintf(to,
           "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 %d %d\" font-family=\"sans-serif\" "
           "font-size=\"11\">\n<rect width=\"%d\" height=\"%d\" fill=\"#fff\"/>\n",
           WIDTH, height, WIDTH, height);
-  draw_legend(to);
+  draw_legend(to, timeline);
   draw_axis(to, tracks, end);
   for (unsigned track = 0; track < tracks; track++) {
     char name[24];
-    timeline_track_name(track, name, sizeof name);
+    timeline_track_name(timeline, track, name, sizeof name);
     fprintf(to, "<text x=\"8\" y=\"%d\">%s</text>\n", TOP + (int)track * (LANE + GAP) + LANE / 2 + 4, name);
   }
-  for (size_t i = 0; i < count; i++) draw_event(to, &events[i], end);
+  for (size_t i = 0; i < timeline->count; i++) draw_event(to, &timeline->events[i], end);
   fprintf(to, "</svg>");
 }
 
-char *timeline_picture(const struct duplex_device *device) {
+char *timeline_picture(const struct timeline *timeline) {
   char *text = NULL;
   size_t size = 0;
   FILE *to = open_memstream(&text, &size);
   if (!to) return NULL;
-  draw(to, device);
+  draw(to, timeline);
   if (fclose(to) == 0) return text;
   free(text);
   return NULL;

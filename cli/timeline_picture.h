@@ -5,14 +5,11 @@
 
 #include <stddef.h>
 
-#include "duplex/device.h"
+#include "cli/timeline.h"
 
 #define DUPLEX_CLOCKS_OF_MICROSECOND 650
 
-// "xPU", "stack 0", ...
-void timeline_track_name(unsigned track, char *name, size_t size);
-
 // The text of the picture, to be freed; NULL: too little memory.
-char *timeline_picture(const struct duplex_device *device);
+char *timeline_picture(const struct timeline *timeline);
 
 #endif

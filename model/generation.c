@@ -58,8 +58,10 @@ static size_t running(const struct run *run) {
 // Requests that have arrived, into free slots; if nothing runs, time goes on to the next arrival.
 static int admit(struct run *run) {
   double *now = &run->statistics->seconds;
-  if (run->next < run->count && !running(run) && run->requests[run->next].arrival > *now)
+  if (run->next < run->count && !running(run) && run->requests[run->next].arrival > *now) {
+    network_wait(run->network, run->requests[run->next].arrival - *now);
     *now = run->requests[run->next].arrival;
+  }
   for (size_t i = 0; i < run->options->batch; i++) {
     struct slot *slot = &run->slots[i];
     if (slot->request || run->next == run->count || run->requests[run->next].arrival > *now) continue;
@@ -93,16 +95,7 @@ static struct network_piece piece_of(const struct run *run, const struct slot *s
 
 static void add_statistics(struct run *run) {
   const struct network_statistics *step = network_last_statistics(run->network);
-  struct network_statistics *sum = &run->statistics->sum;
-  sum->times.xpu_ps += step->times.xpu_ps;
-  sum->times.attention_clocks += step->times.attention_clocks;
-  sum->times.moe_clocks += step->times.moe_clocks;
-  sum->overflows = step->overflows;
-  sum->moe_layers += step->moe_layers;
-  sum->moe_bound_clocks += step->moe_bound_clocks;
-  sum->logic_pim_experts += step->logic_pim_experts;
-  sum->xpu_experts += step->xpu_experts;
-  sum->shared_experts += step->shared_experts;
+  network_statistics_add(&run->statistics->sum, step);
   run->statistics->seconds += (double)step->times.xpu_ps * 1e-12 +
                               (double)(step->times.attention_clocks + step->times.moe_clocks) / CLOCK_HERTZ;
   run->statistics->steps++;

@@ -217,16 +217,30 @@ static int open_device(struct network *network, const struct network_options *op
   return status;
 }
 
+// Parts of the dense FFNs, of which there have to be some.
+static int check_split(const struct model_config *config, unsigned parts, struct model_error *error) {
+  bool dense = false;
+  for (unsigned i = 0; i < config->layers; i++) dense = dense || !config->layer[i].sparse;
+  if (parts && !dense)
+    return model_fail(error, DUPLEX_ERROR_ARGUMENT, "%u parts of a dense FFN: the model has none", parts);
+  if (parts > config->inner)
+    return model_fail(error, DUPLEX_ERROR_ARGUMENT, "%u parts of a dense FFN: it has %u inner columns", parts,
+                      config->inner);
+  return DUPLEX_OK;
+}
+
 int network_open(const struct model *model, const struct network_options *options, struct network **made,
                  struct model_error *error) {
   const struct model_config *config = model_config_of(model);
-  struct network *network = calloc(1, sizeof *network);
   *made = NULL;
   error->text[0] = 0;
   if (config->experts > DUPLEX_EXPERTS_MOST)
     return model_fail(error, DUPLEX_ERROR_NOT_AVAILABLE,
                       "the model has %u experts a layer, a device takes %u", config->experts,
                       DUPLEX_EXPERTS_MOST);
+  int status = check_split(config, options->split_ffn, error);
+  if (status) return status;
+  struct network *network = calloc(1, sizeof *network);
   if (network) network->layers = calloc(config->layers, sizeof *network->layers);
   if (!network || !network->layers) {
     free(network);
@@ -237,7 +251,7 @@ int network_open(const struct model *model, const struct network_options *option
   network->options = *options;
   network->activation = duplex_activation_builtin(config->act);
   set_geometry(network);
-  const int status = open_device(network, options, error);
+  status = open_device(network, options, error);
   if (status)
     network_close(network);
   else

@@ -21,17 +21,28 @@ struct network_options {
   // as one sequence of the model's largest length, at most 4096.
   size_t decode_positions, prefill_positions;
   size_t sequences;  // at once, at most; 0: 1
-  bool untimed;      // no stacks: the same bits on the host alone, without clocks; then `backend` is not read
+  // Each dense FFN in as many parts of its inner columns, experts that are all active with weight 1: their
+  // sums are added exactly and rounded once. 0: whole. At most the inner columns. The same bits.
+  unsigned split_ffn;
+  bool untimed;  // no stacks: the same bits on the host alone, without clocks; then `backend` is not read
   // Told of the tokens of each expert of an MoE layer, [experts], and of the rows of the residual stream
   // behind each block of a layer (unit 0: attention, 1: FFN), token by token. NULL: nobody.
   void (*routed)(void *context, size_t step, unsigned layer, const uint16_t *tokens);
   void (*passed)(void *context, unsigned layer, unsigned unit, uint64_t number, size_t position,
                  const duplex_f32 *row);
+  // Told of each thing that a processor does, in clocks of 650 MHz from the beginning of the first step.
+  // Tracks: 0 the xPU, then the stacks, then NETWORK_LAYERS and NETWORK_STEPS. layer: -1 outside of layers.
+  void (*happened)(void *context, size_t step, int layer, const struct duplex_event *event);
   void *context;
 };
 
+// Tracks behind those of the stacks, whose events are blocks of layers and whole steps.
+#define NETWORK_LAYERS (DUPLEX_STACKS_MOST + 1)
+#define NETWORK_STEPS (DUPLEX_STACKS_MOST + 2)
+
 // Brings the weights to the device. The model stays the caller's, and has to live as long. Errors, after
-// which *network is NULL: those of model_matrix_read and duplex_device_open.
+// which *network is NULL: ARGUMENT (split_ffn without
+// dense FFNs, or beyond their inner columns), and those of model_matrix_read and duplex_device_open.
 int network_open(const struct model *model, const struct network_options *options, struct network **network,
                  struct model_error *error);
 void network_close(struct network *network);  // its sequences have to be ended; NULL: nothing
@@ -57,6 +68,9 @@ struct network_piece {
 int network_step(struct network *network, const struct network_piece *pieces, size_t count,
                  struct model_error *error);
 
+// Nothing is done for so long, between two steps.
+void network_wait(struct network *network, double seconds);
+
 // Times of the last step, by the models of the device.
 struct network_times {
   uint64_t xpu_ps;            // products, norms and head, launches too
@@ -68,7 +82,15 @@ struct network_statistics {
   uint64_t overflows;  // finite numbers that became infinite as binary16, since network_open
   uint64_t moe_layers, moe_bound_clocks;
   uint64_t logic_pim_experts, xpu_experts, shared_experts;
+  // Of FFNs that were split: outputs, and how many the combination of MoE layers (rule N7: binary32 sums of
+  // rounded y_e) would have changed: its sums, and these rounded to binary16.
+  uint64_t split_outputs, split_changed_f32, split_changed_f16;
+  // For the energy: Logic-PIM's act, rd and wr, and useful MACs; bytes that the xPU read and wrote, its MACs.
+  struct duplex_dram_commands commands;
+  uint64_t logic_pim_macs, xpu_bytes, xpu_macs;
 };
+// sum += step; overflows are counted since network_open.
+void network_statistics_add(struct network_statistics *sum, const struct network_statistics *step);
 const struct network_statistics *network_last_statistics(const struct network *network);
 
 const struct model_config *network_config(const struct network *network);

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "cmodel/numerics/exact_mode.h"
+#include "model/network_account.h"
 #include "model/network_untimed.h"
 #include "xpu/binary32.h"
 #include "xpu/norm.h"
@@ -220,9 +221,7 @@ static int run_stage(struct stage *stage) {
       .prefills = stage->prefills,
       .prefill_count = stage->prefill_count};
   error = duplex_device_attention(network->kv, &attention);
-  struct duplex_device_attention_stats stats;
-  duplex_device_attention_last_stats(network->kv, &stats);
-  network->statistics.times.attention_clocks += stats.cycles;
+  if (!error) account_attention(network);
   return error;
 }
 

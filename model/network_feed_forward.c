@@ -2,6 +2,8 @@
 // The feed-forward block of a layer: norm, then one FFN on the xPU or the experts on both processors.
 #include <string.h>
 
+#include "model/network_account.h"
+#include "model/network_split.h"
 #include "model/network_untimed.h"
 #include "xpu/gemm.h"
 #include "xpu/norm.h"
@@ -30,19 +32,14 @@ static int run_dense(struct network_rows *rows, const struct network_layer *laye
                                                   .format = DUPLEX_RESULT_FORMAT_F32,
                                                   .out = rows->wide,
                                                   .out_stride = layer->down.rows}};
-  return network_work(network, &work);
+  return network->options.split_ffn ? network_split_ffn(network, &work.expert) : network_work(network, &work);
 }
 
 static void note_moe(struct network *network, uint16_t *counts) {
   struct duplex_moe_stats stats;
   duplex_device_last_stats(network->device, &stats);
   memcpy(counts, stats.tokens, sizeof stats.tokens);
-  network->statistics.times.moe_clocks += stats.cycles;
-  network->statistics.moe_bound_clocks += stats.bound;
-  network->statistics.moe_layers++;
-  network->statistics.logic_pim_experts += stats.logic_pim_experts;
-  network->statistics.xpu_experts += stats.xpu_experts;
-  network->statistics.shared_experts += stats.shared_experts;
+  account_moe(network, &stats);
 }
 
 // At most MOE_TOKENS_MOST tokens, and how many each expert has.

@@ -4,7 +4,7 @@
 
 #include "cmodel/common/f32_fields.h"
 #include "cmodel/numerics/exact_mode.h"
-#include "model/network_state.h"
+#include "model/network_account.h"
 #include "xpu/binary32.h"
 #include "xpu/gemm.h"
 
@@ -34,7 +34,7 @@ int network_work(struct network *network, const struct duplex_xpu_work *work) {
   int error = xpu->ops->estimate(xpu, work, &picoseconds);
   if (!error) error = xpu->ops->submit(xpu, work, &ticket);
   if (!error) error = xpu->ops->wait(xpu, ticket);
-  if (!error) network->statistics.times.xpu_ps += picoseconds + xpu->ops->launch(xpu);
+  if (!error) account_work(network, work, picoseconds + xpu->ops->launch(xpu));
   return error;
 }
 

@@ -5,7 +5,7 @@
 
 #include "cmodel/numerics/exact_mode.h"
 #include "duplex/arithmetic.h"
-#include "model/network_state.h"
+#include "model/network_account.h"
 #include "xpu/binary32.h"
 #include "xpu/norm.h"
 
@@ -159,15 +159,27 @@ static int end_pieces(struct network_rows *rows, struct model_error *error) {
     uint64_t clocks = 0;
     const int status = network->device ? duplex_device_move_sequence(sequence->kv, &clocks) : DUPLEX_OK;
     if (status) return network_device_failed(network, status, error);
-    network->statistics.times.attention_clocks += clocks;
+    if (network->device) account_migration(network, sequence->length, clocks);
     sequence->decodes = true;
   }
   return DUPLEX_OK;
 }
 
-static void begin_statistics(struct network *network) {
-  const uint64_t overflows = network->statistics.overflows;
-  network->statistics = (struct network_statistics){.overflows = overflows};
+static int run_layer(struct network_rows *rows, unsigned layer, struct model_error *error) {
+  struct network *network = rows->network;
+  network->layer = (int)layer;
+  uint64_t begin = account_clock(network);
+  int status = network_attend(rows, layer, error);
+  if (status) return status;
+  account_event(network, "attention", NETWORK_LAYERS, begin);
+  tell(rows, layer, 0);
+  begin = account_clock(network);
+  status = network_feed_forward(rows, layer, error);
+  if (status) return status;
+  account_event(network, "FFN", NETWORK_LAYERS, begin);
+  tell(rows, layer, 1);
+  network->layer = -1;
+  return DUPLEX_OK;
 }
 
 int network_step(struct network *network, const struct network_piece *pieces, size_t count,
@@ -179,17 +191,16 @@ int network_step(struct network *network, const struct network_piece *pieces, si
     rows.tokens += pieces[i].count;
   }
   if (status || count == 0) return status;
-  begin_statistics(network);
+  account_begin_step(network);
+  network->layer = -1;
+  const uint64_t begin = account_clock(network);
   if (!take_rows(&rows)) status = model_no_memory(error);
   if (!status) status = begin_rows(&rows, error);
-  for (unsigned layer = 0; layer < network->config->layers && !status; layer++) {
-    status = network_attend(&rows, layer, error);
-    if (!status) tell(&rows, layer, 0);
-    if (!status) status = network_feed_forward(&rows, layer, error);
-    if (!status) tell(&rows, layer, 1);
-  }
+  for (unsigned layer = 0; layer < network->config->layers && !status; layer++)
+    status = run_layer(&rows, layer, error);
   if (!status) status = run_head(&rows, error);
   if (!status) status = end_pieces(&rows, error);
+  account_event(network, "step", NETWORK_STEPS, begin);
   network->steps++;
   free_rows(&rows);
   return status;

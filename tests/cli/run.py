@@ -5,7 +5,9 @@
 usage: tests/cli/run.py BUILD [--all]     --all: invariance of every model, 64 tokens
 """
 import json
+import os
 import pathlib
+import pty
 import re
 import subprocess
 import sys
@@ -58,6 +60,87 @@ def check_outputs(folder):
     return tokens
 
 
+# nJ of a bank's activation, pJ a bit of either path, pJ a MAC (docs/device.md, "Energy").
+ACTIVATE, LOGIC_PIM_BIT, XPU_BIT, MAC = 0.909e-9, 1.81e-12, 3.48e-12, 0.46e-12
+
+
+def check_energy(folder):
+    common = ["--prompt-ids", "3,5,7,11", "--max-new", 4, *SMALL, "--ignore-eos", "--stats"]
+    for name in ("llama", "mixtral"):
+        good("--model", name, *common, "e.json", folder=folder)
+        s = json.loads((folder / "e.json").read_text())
+        commands = s["dram_commands"]
+        logic_pim = 8 * commands["act"] * ACTIVATE + 256 * 8 * (commands["rd"] + commands["wr"]) * LOGIC_PIM_BIT + s["logic_pim_macs"] * MAC
+        xpu = s["xpu_bytes"] / 1024 * ACTIVATE + 8 * s["xpu_bytes"] * XPU_BIT + s["xpu_macs"] * MAC
+        expect(f"{name}: energy is commands, bytes and MACs times the constants",
+               logic_pim > 0 and numpy.allclose([s["energy_j"]["logic_pim"]["total"], s["energy_j"]["xpu"]["total"], s["energy_j"]["total"],
+                                                 4 * s["energy_per_token_j"]], [logic_pim, xpu, logic_pim + xpu, logic_pim + xpu], rtol=1e-8))
+        config = json.loads((folder / name / "config.json").read_text())
+        hidden, heads, kv_heads = config["hidden_size"], config["num_attention_heads"], config["num_key_value_heads"]
+        size, layers, tokens = config.get("head_dim") or hidden // heads, config["num_hidden_layers"], 7
+        # Products of a token in a layer; scores and contexts of 28 pairs of positions; the head for four tokens.
+        experts = config.get("num_local_experts", 0)
+        active = config.get("num_experts_per_tok", 1)
+        ffn = 3 * active * hidden * config["intermediate_size"] + (experts + active if experts else 0) * hidden
+        least = layers * tokens * (2 * hidden * size * (heads + kv_heads) + ffn) + 4 * hidden * config["vocab_size"]
+        attention = layers * 2 * heads * size * 28
+        found = s["logic_pim_macs"] + s["xpu_macs"]
+        expect(f"{name}: MACs {found} are those of the shapes, {least} and {attention} of attention", least + attention <= found <= least + 4 * attention)
+
+
+def check_timeline(folder):
+    good("--model", "mixtral", "--prompt-ids", "3,5,7,11", "--max-new", 3, *SMALL, "--timeline", "t.json", "--timeline-picture", "t.svg",
+         "--stats", "t_stats.json", folder=folder)
+    events = json.loads((folder / "t.json").read_text())["traceEvents"]
+    tracks = {e["tid"]: e["args"]["name"] for e in events if e["ph"] == "M"}
+    expect("tracks of a timeline", list(tracks.values()) == ["xPU", "stack 0", "stack 1", "layers", "steps"])
+    of = {name: [e for e in events if e["ph"] == "X" and tracks[e["tid"]] == name] for name in tracks.values()}
+    clock = [(e["args"]["first_clock"], e["args"]["end_clock"]) for e in of["steps"]]
+    seconds = json.loads((folder / "t_stats.json").read_text())["device_seconds"]
+    expect("steps follow each other, and last as long as the device's time",
+           len(clock) == 3 and clock[0][0] == 0 and all(a[1] == b[0] for a, b in zip(clock, clock[1:])) and
+           abs(clock[-1][1] - seconds * 650e6) <= 1)
+    expect("every event lies in its step", all(clock[e["args"]["step"]][0] <= e["args"]["first_clock"] and e["args"]["end_clock"] <= clock[e["args"]["step"]][1]
+                                               for es in of.values() for e in es))
+    expect("what a track does does not overlap", all(a["args"]["end_clock"] <= b["args"]["first_clock"]
+                                                     for es in of.values() for a, b in zip(es, es[1:])))
+    expect("both blocks of both layers of each step", [(e["name"], e["args"]["layer"]) for e in of["layers"]] == [("attention", 0), ("FFN", 0), ("attention", 1), ("FFN", 1)] * 3)
+    expect("both sides do something", {e["name"] for e in of["stack 1"]} >= {"decode attention"} and {e["name"] for e in of["xPU"]} >= {"product", "prefill attention", "migration"})
+    picture = (folder / "t.svg").read_text()
+    expect("the picture has them all", all(f">{name}<" in picture for name in tracks.values()) and picture.count("<title>") == sum(map(len, of.values())))
+
+
+def on_terminal(*arguments, folder):
+    pid, terminal = pty.fork()
+    if pid == 0:
+        os.chdir(folder)
+        os.execv(BUILD / "duplex", ["duplex", "run", *map(str, arguments)])
+    text = b""
+    try:
+        while part := os.read(terminal, 4096):
+            text += part
+    except OSError:
+        pass
+    os.waitpid(pid, 0)
+    return text.decode()
+
+
+def check_summary(folder):
+    text = on_terminal("--model", "mixtral", "--prompt-ids", "3,5", "--max-new", 4, *SMALL, folder=folder)
+    expect(f"a summary on a terminal: {text!r}", all(word in text for word in ("2 of prompts, 4 new, in 4 steps", "mJ a token", "on Logic-PIM", "experts")))
+    text = on_terminal("--model", "llama", "--prompt-ids", "3,5", "--max-new", 4, "--no-clocks", "--split-ffn", 3, folder=folder)
+    expect(f"without clocks no device, with parts what N7 would change: {text!r}", "device" not in text and re.search(r"changed [1-9]\d* of 640 outputs", text))
+
+
+def check_split(folder):
+    common = ["--model", "llama", "--prompt-ids", "3,5,7", "--max-new", 8, "--no-clocks", "--logits"]
+    whole = good(*common, "w.npy", folder=folder)
+    expect("an FFN as experts: the same tokens and logits", whole == good(*common, "p.npy", "--split-ffn", 4, "--stats", "p.json", folder=folder) and
+           (folder / "w.npy").read_bytes() == (folder / "p.npy").read_bytes())
+    split = json.loads((folder / "p.json").read_text())["split_ffn"]
+    expect(f"outputs that rule N7 would change: {split}", split["outputs"] == 10 * 2 * 64 and 0 < split["n7_changes_f32"] < split["outputs"])
+
+
 def check_requests(folder, alone):
     lines = [{"prompt_ids": [3, 5, 7, 11], "max_new": 6}, {"prompt_ids": [9] * 20, "max_new": 3, "arrival_s": 1e-4},
              {"prompt_ids": [1], "max_new": 8, "seed": 7}]
@@ -102,6 +185,11 @@ BAD = [
     (["--model", "mixtral", "--prompt-ids", "1", "--bundles", "0"], "--bundles"),
     (["--model", "mixtral", "--prompt-ids", "1", "--logits", "l.json"], "npy"),
     (["--model", "mixtral", "--prompt-ids", "1", "--logits", "nowhere/l.npy"], "nowhere"),
+    (["--model", "mixtral", "--prompt-ids", "1", "--split-ffn", "2"], "the model has none"),
+    (["--model", "llama", "--prompt-ids", "1", "--split-ffn", "113"], "inner columns"),
+    (["--model", "llama", "--prompt-ids", "1", "--split-ffn", "0"], "--split-ffn"),
+    (["--model", "llama", "--prompt-ids", "1", "--timeline", "t.json", "--no-clocks"], "--no-clocks"),
+    (["--model", "llama", "--prompt-ids", "1", "--timeline", "t.svg"], "json"),
     (["--model", "mixtral", "--prompt", "a"], "tokenizer"),
     (["--model", "nothing", "--prompt-ids", "1"], "nothing"),
     (["--model", "/dev/null", "--prompt-ids", "1"], "/dev/null"),
@@ -140,6 +228,10 @@ def main():
             (folder / model).mkdir()
             subprocess.run([toy, folder / model, model, "bf16", "1"], check=True)
         check_requests(folder, check_outputs(folder))
+        check_energy(folder)
+        check_timeline(folder)
+        check_summary(folder)
+        check_split(folder)
         check_bad(folder)
         check_invariance(folder, names if ALL else ["qwen3_moe"], 64 if ALL else 4)
     print(f"run: {len(failures)} failures")

@@ -219,10 +219,59 @@ static void test_same_bits(void **state) {
   }
 }
 
+// Dense FFNs as experts: the same bits, while rounded parts would change some outputs.
+static void check_split(const char *name, unsigned parts) {
+  struct network_options whole = usual;
+  whole.untimed = true;
+  struct network_options split = whole;
+  split.split_ffn = parts;
+  struct case_of of = open_case(name, TOY_BF16, &whole);
+  uint32_t *logits = malloc(TOKENS * (size_t)model_config_of(of.model)->vocabulary * sizeof *logits);
+  one_by_one(of.network, TOKENS / 2, logits);
+  close_case(&of);
+  check_same(name, &split, 5, logits);
+  free(logits);
+  of = open_case(name, TOY_BF16, &split);
+  const uint32_t token = 1;
+  struct network_sequence *sequence = begin(of.network);
+  step(of.network, &(struct network_piece){.sequence = sequence, .tokens = &token, .count = 1}, 1);
+  const struct network_statistics *statistics = network_last_statistics(of.network);
+  printf("%-14s %u parts: rounded sums would change %llu of %llu outputs\n", name, parts,
+         (unsigned long long)statistics->split_changed_f32, (unsigned long long)statistics->split_outputs);
+  assert_int_equal(statistics->split_outputs,
+                   (uint64_t)model_config_of(of.model)->layers * model_config_of(of.model)->hidden);
+  assert_int_equal(statistics->split_changed_f32 > 0, parts > 1);
+  network_end(sequence);
+  close_case(&of);
+}
+
+static void test_split_ffn(void **state) {
+  (void)state;
+  check_split("llama", 1);
+  check_split("llama", 2);
+  check_split("qwen3", 5);
+  check_split("mistral", 112);
+}
+
+static void test_too_many_parts(void **state) {
+  (void)state;
+  struct model *model = open_toy("llama", TOY_F16);
+  struct network_options options = usual;
+  struct network *network;
+  struct model_error error;
+  options.split_ffn = 113;
+  assert_int_equal(network_open(model, &options, &network, &error), DUPLEX_ERROR_ARGUMENT);
+  assert_null(network);
+  assert_non_null(strstr(error.text, "112 inner columns"));
+  model_close(model);
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(test_golden),
       cmocka_unit_test(test_same_bits),
+      cmocka_unit_test(test_split_ffn),
+      cmocka_unit_test(test_too_many_parts),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

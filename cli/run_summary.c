@@ -1,0 +1,45 @@
+// SPDX-License-Identifier: Apache-2.0
+// Prints the summary of a run; the statistics of --stats have the same numbers and more.
+#include "cli/run_summary.h"
+
+#include <stdio.h>
+#include <unistd.h>
+
+#include "cli/json_values.h"
+#include "cli/run_statistics.h"
+
+static double rate(double count, double seconds) { return seconds > 0 ? count / seconds : 0; }
+
+static double percent(double part, double whole) { return whole > 0 ? 100 * part / whole : 0; }
+
+static void tell_device(const struct generation_statistics *s) {
+  const struct network_statistics *sum = &s->sum;
+  const struct sides_work work = run_work(s);
+  const double attention = (double)sum->times.attention_clocks / CLOCK_HERTZ;
+  const double moe = (double)sum->times.moe_clocks / CLOCK_HERTZ;
+  const double xpu = (double)sum->times.xpu_ps * 1e-12;
+  const double busy = attention + moe + xpu;
+  const double macs = (double)sum->xpu_macs + (double)sum->logic_pim_macs;
+  fprintf(stderr, "device  %.4g tokens/s, %.3g mJ a token\n", rate((double)s->new_tokens, s->seconds),
+          1e3 * rate(sides_energy(&work), (double)s->new_tokens));
+  fprintf(stderr, "time    %.1f%% products and head on the xPU, %.1f%% attention, %.1f%% MoE layers\n",
+          percent(xpu, busy), percent(attention, busy), percent(moe, busy));
+  fprintf(stderr, "MACs    %.1f%% on the xPU, %.1f%% on Logic-PIM\n", percent((double)sum->xpu_macs, macs),
+          percent((double)sum->logic_pim_macs, macs));
+  if (sum->moe_layers)
+    fprintf(stderr, "experts %llu on the xPU, %llu on Logic-PIM, %llu on both\n",
+            (unsigned long long)sum->xpu_experts, (unsigned long long)sum->logic_pim_experts,
+            (unsigned long long)sum->shared_experts);
+}
+
+void run_summary(const struct generation_statistics *s, double seconds, bool timed) {
+  if (!isatty(STDERR_FILENO)) return;
+  fprintf(stderr, "tokens  %zu of prompts, %zu new, in %zu steps\n", s->prompt_tokens, s->new_tokens,
+          s->steps);
+  fprintf(stderr, "host    %.4g tokens/s\n", rate((double)s->new_tokens, seconds));
+  if (timed) tell_device(s);
+  if (s->sum.split_outputs)
+    fprintf(stderr, "FFNs    rule N7 would have changed %llu of %llu outputs (%llu as binary16)\n",
+            (unsigned long long)s->sum.split_changed_f32, (unsigned long long)s->sum.split_outputs,
+            (unsigned long long)s->sum.split_changed_f16);
+}

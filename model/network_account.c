@@ -1,0 +1,143 @@
+// SPDX-License-Identifier: Apache-2.0
+// Adds up times, work and events of the parts of a step.
+#include "model/network_account.h"
+
+#include "duplex/params.h"
+
+// A tick divides a clock of 650 MHz and a picosecond, so that sums of both are exact.
+#define TICKS_OF_CLOCK 20000u
+#define TICKS_OF_PICOSECOND 13u
+#define PICOSECONDS_OF_SECOND 1e12
+#define XPU_BYTES (DUPLEX_COLUMN_BYTES / 8)  // of a read or write by the xPU: one bank of a column
+
+static uint64_t ticks_of(const struct network_times *times) {
+  return times->xpu_ps * TICKS_OF_PICOSECOND + (times->attention_clocks + times->moe_clocks) * TICKS_OF_CLOCK;
+}
+
+uint64_t account_clock(const struct network *network) {
+  return (network->ticks + ticks_of(&network->statistics.times)) / TICKS_OF_CLOCK;
+}
+
+void network_wait(struct network *network, double seconds) {
+  network->ticks += (uint64_t)(seconds * PICOSECONDS_OF_SECOND) * TICKS_OF_PICOSECOND;
+}
+
+void account_begin_step(struct network *network) {
+  const uint64_t overflows = network->statistics.overflows;
+  network->ticks += ticks_of(&network->statistics.times);
+  network->statistics = (struct network_statistics){.overflows = overflows};
+}
+
+static void tell(const struct network *network, const struct duplex_event *event) {
+  const struct network_options *options = &network->options;
+  if (options->happened) options->happened(options->context, network->steps, network->layer, event);
+}
+
+void account_event(const struct network *network, const char *name, unsigned track, uint64_t begin) {
+  const struct duplex_event event = {name, track, begin, account_clock(network), -1};
+  if (event.end > begin) tell(network, &event);
+}
+
+// Those of the device's last call, which began at this clock.
+static void tell_device_events(const struct network *network, uint64_t begin) {
+  const struct duplex_event *events;
+  const size_t count = duplex_device_events(network->device, &events);
+  for (size_t i = 0; i < count; i++) {
+    struct duplex_event event = events[i];
+    event.begin += begin;
+    event.end += begin;
+    tell(network, &event);
+  }
+}
+
+static uint64_t result_bytes(enum duplex_result_format format) {
+  static const uint8_t bytes[] = {[DUPLEX_RESULT_FORMAT_F16] = sizeof(duplex_f16),
+                                  [DUPLEX_RESULT_FORMAT_F32] = sizeof(duplex_f32),
+                                  [DUPLEX_RESULT_FORMAT_ACC] = 16};
+  return bytes[format];
+}
+
+// Weights, inputs and results of one product go through DRAM once.
+static void add_product(struct network_statistics *statistics, uint64_t tokens, uint64_t columns,
+                        uint64_t rows, uint64_t bytes_of_result) {
+  statistics->xpu_macs += tokens * columns * rows;
+  statistics->xpu_bytes += (rows + tokens) * columns * sizeof(duplex_f16) + tokens * rows * bytes_of_result;
+}
+
+void account_work(struct network *network, const struct duplex_xpu_work *work, uint64_t picoseconds) {
+  const uint64_t begin = account_clock(network);
+  struct network_statistics *statistics = &network->statistics;
+  statistics->times.xpu_ps += picoseconds;
+  if (work->kind == DUPLEX_XPU_GEMM) {
+    const struct duplex_xpu_gemm *gemm = &work->gemm;
+    add_product(statistics, gemm->tokens, gemm->columns, gemm->rows, result_bytes(gemm->format));
+    account_event(network, "product", 0, begin);
+  } else if (work->kind == DUPLEX_XPU_EXPERT) {
+    const struct duplex_xpu_expert *expert = &work->expert;
+    // Gate and up together; their results stay inside, and h goes out: one value for each two.
+    add_product(statistics, expert->tokens, expert->columns, 2 * (uint64_t)expert->inner,
+                sizeof(duplex_f16) / 2);
+    add_product(statistics, expert->tokens, expert->inner, expert->columns, result_bytes(expert->format));
+    account_event(network, "FFN", 0, begin);
+  }
+}
+
+static void add_commands(struct network_statistics *statistics, const struct duplex_dram_commands *commands) {
+  statistics->commands.act += commands->act;
+  statistics->commands.rd += commands->rd;
+  statistics->commands.wr += commands->wr;
+  statistics->xpu_bytes += (commands->xpu_rd + commands->xpu_wr) * XPU_BYTES;
+}
+
+void account_moe(struct network *network, const struct duplex_moe_stats *stats) {
+  struct network_statistics *statistics = &network->statistics;
+  tell_device_events(network, account_clock(network));
+  statistics->times.moe_clocks += stats->cycles;
+  statistics->moe_bound_clocks += stats->bound;
+  statistics->moe_layers++;
+  statistics->logic_pim_experts += stats->logic_pim_experts;
+  statistics->xpu_experts += stats->xpu_experts;
+  statistics->shared_experts += stats->shared_experts;
+  statistics->logic_pim_macs += stats->logic_pim_macs;
+  statistics->xpu_macs += stats->xpu_macs + stats->other_macs;
+  statistics->xpu_bytes += stats->other_bytes;
+  add_commands(statistics, &stats->commands);
+}
+
+void account_attention(struct network *network) {
+  struct network_statistics *statistics = &network->statistics;
+  struct duplex_device_attention_stats stats;
+  duplex_device_attention_last_stats(network->kv, &stats);
+  tell_device_events(network, account_clock(network));
+  statistics->times.attention_clocks += stats.cycles;
+  statistics->logic_pim_macs += stats.logic_pim_macs;
+  statistics->xpu_macs += stats.xpu_macs;
+  add_commands(statistics, &stats.commands);
+}
+
+void account_migration(struct network *network, size_t positions, uint64_t clocks) {
+  const uint64_t begin = account_clock(network);
+  const uint64_t values = 2 * (uint64_t)network->config->layers * network->kv_heads * network->head_size;
+  network->statistics.times.attention_clocks += clocks;
+  network->statistics.xpu_bytes += 2 * positions * values * sizeof(duplex_f16);
+  account_event(network, "migration", 0, begin);
+}
+
+void network_statistics_add(struct network_statistics *sum, const struct network_statistics *step) {
+  sum->times.xpu_ps += step->times.xpu_ps;
+  sum->times.attention_clocks += step->times.attention_clocks;
+  sum->times.moe_clocks += step->times.moe_clocks;
+  sum->overflows = step->overflows;
+  sum->moe_layers += step->moe_layers;
+  sum->moe_bound_clocks += step->moe_bound_clocks;
+  sum->logic_pim_experts += step->logic_pim_experts;
+  sum->xpu_experts += step->xpu_experts;
+  sum->shared_experts += step->shared_experts;
+  sum->split_outputs += step->split_outputs;
+  sum->split_changed_f32 += step->split_changed_f32;
+  sum->split_changed_f16 += step->split_changed_f16;
+  add_commands(sum, &step->commands);
+  sum->logic_pim_macs += step->logic_pim_macs;
+  sum->xpu_macs += step->xpu_macs;
+  sum->xpu_bytes += step->xpu_bytes;
+}

@@ -1,0 +1,28 @@
+// SPDX-License-Identifier: Apache-2.0
+// What a step costs: its time, who does what meanwhile, and the work of both sides for its energy.
+#ifndef MODEL_NETWORK_ACCOUNT_H
+#define MODEL_NETWORK_ACCOUNT_H
+
+#include "model/network_state.h"
+
+// A work of the xPU that takes so long, launch included. Products and experts have MACs, and bytes of
+// weights, inputs and results; prefill attention, which is a work of its own only without stacks, has none.
+void account_work(struct network *network, const struct duplex_xpu_work *work, uint64_t picoseconds);
+
+// What the device did last, an MoE layer or the attention of a layer: time, work, events.
+void account_moe(struct network *network, const struct duplex_moe_stats *stats);
+void account_attention(struct network *network);
+
+// K and V of all layers of so many positions, read and written.
+void account_migration(struct network *network, size_t positions, uint64_t clocks);
+
+// Clocks from the beginning of the first step to now.
+uint64_t account_clock(const struct network *network);
+
+// Tells of an event from the clock `begin` to now, if that is later.
+void account_event(const struct network *network, const char *name, unsigned track, uint64_t begin);
+
+// The next step begins now, with statistics of its own.
+void account_begin_step(struct network *network);
+
+#endif
