@@ -3,7 +3,6 @@
 #include "cli/timeline.h"
 
 #include <jansson.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -17,19 +16,6 @@ int add_timeline(const struct option *options, struct outputs *outputs) {
 }
 
 static double microseconds(uint64_t clocks) { return (double)clocks / DUPLEX_CLOCKS_OF_MICROSECOND; }
-
-unsigned timeline_tracks(const struct timeline *timeline) {
-  return timeline->stacks + 1 + (timeline->places ? 2 : 0);
-}
-
-void timeline_track_name(const struct timeline *timeline, unsigned track, char *name, size_t size) {
-  if (track == 0)
-    snprintf(name, size, "xPU");
-  else if (track <= timeline->stacks)
-    snprintf(name, size, "stack %u", track - 1);
-  else
-    snprintf(name, size, "%s", track == timeline->stacks + 1 ? "layers" : "steps");
-}
 
 // The name of a track.
 static json_t *track_json(const struct timeline *timeline, unsigned track) {

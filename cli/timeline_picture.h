@@ -5,7 +5,7 @@
 
 #include <stddef.h>
 
-#include "cli/timeline.h"
+#include "cli/timeline_tracks.h"
 
 #define DUPLEX_CLOCKS_OF_MICROSECOND 650
 
