@@ -174,11 +174,12 @@ static void set_geometry(struct network *network) {
   xpu_rotary_begin(&network->rotary, &rope, config->head_size);
 }
 
-// Pages of each channel for that many positions of all layers and heads, in sequences of their own.
+// Pages of each channel for that many positions, in sequences of their own: all layers of a KV head of a
+// sequence lie in the same channels, and channels are not equally full where there are several sequences.
 static size_t pages_for(const struct network *network, size_t positions, size_t sequences, size_t channels) {
-  const size_t heads = (size_t)network->kv_heads * network->config->layers;
-  const size_t pages = heads * (positions / PAGE_POSITIONS + sequences);
-  return 2 * (pages / channels + 1) + SPARE_PAGES;
+  const size_t of_head = network->config->layers * (positions / sequences / PAGE_POSITIONS + 1);
+  const size_t heads = network->kv_heads * sequences / channels + 1;
+  return (sequences > 1 ? 2 : 1) * heads * of_head + SPARE_PAGES;
 }
 
 static int open_kv(struct network *network, const struct network_options *options, size_t channels,

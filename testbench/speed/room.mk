@@ -4,8 +4,9 @@
 OBJ_CFLAGS_gemm_bench = $(OPENBLAS_INCLUDE)
 OBJ_CFLAGS_xpu_bench = $(OPENBLAS_INCLUDE)
 OBJ_CFLAGS_moe_bench = $(OPENBLAS_INCLUDE)
+OBJ_CFLAGS_model_bench = $(OPENBLAS_INCLUDE)
 OPENBLAS_INCLUDE = -isystem /usr/include/$(shell $(CC) -print-multiarch)/openblas-pthread
-$(BUILD)/bench/gemm_bench $(BUILD)/bench/xpu_bench $(BUILD)/bench/moe_bench: LDLIBS := -lopenblas $(LDLIBS)
+$(addprefix $(BUILD)/bench/,gemm_bench xpu_bench moe_bench model_bench): LDLIBS := -lopenblas $(LDLIBS)
 $(BUILD)/bench/%: $(BUILD)/obj/testbench/speed/%.o $(LIB)
 	@mkdir -p $(@D)
 	$(call say,LD,$@)
@@ -20,13 +21,16 @@ $(BUILD)/bench/gemm_speed: testbench/speed/gemm_speed.cpp $(wildcard rtl/gemm/*.
 # OpenBLAS takes its oldest kernels in virtual machines that it does not know.
 BLAS_CORE = $(if $(shell grep -m 1 -o avx512f /proc/cpuinfo),SkylakeX,Haswell)
 
-bench-run: $(addprefix $(BUILD)/bench/,gemm_bench xpu_bench moe_bench gemm_speed)
+bench-run: $(addprefix $(BUILD)/bench/,gemm_bench xpu_bench moe_bench model_bench gemm_speed)
 	OPENBLAS_CORETYPE=Haswell OPENBLAS_NUM_THREADS=1 $(BUILD)/bench/gemm_bench
 	OPENBLAS_CORETYPE=$(BLAS_CORE) OPENBLAS_NUM_THREADS=1 $(BUILD)/bench/xpu_bench
 	OPENBLAS_CORETYPE=$(BLAS_CORE) OPENBLAS_NUM_THREADS=2 $(BUILD)/bench/moe_bench
+	if $(MAKE) --no-print-directory model-smollm2; then \
+	  OPENBLAS_CORETYPE=$(BLAS_CORE) OPENBLAS_NUM_THREADS=1 $(BUILD)/bench/model_bench $(SMOLLM2); \
+	else echo "model_bench: skipped, no package index"; fi
 	$(BUILD)/bench/gemm_speed
 
-bench: ## speed of the C model, the xPU and an MoE layer beside OpenBLAS, and of the Verilated GEMM module
+bench: ## speed of the C model, the xPU, an MoE layer and a trained model beside OpenBLAS, and of the Verilated GEMM module
 	@scripts/dependencies.sh build rtl bench
 	@$(MAKE) --no-print-directory bench-run
 
