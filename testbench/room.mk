@@ -24,11 +24,13 @@ RTL_SEARCH := $(addprefix -y ,$(patsubst %/,%,$(wildcard rtl/*/)))
 
 # Compiles what Verilator wrote: with our compiler, and without what the caller of make set for our own files.
 VERILATED_MAKE = MAKEFLAGS= $(MAKE_COMMAND) -s --no-print-directory CXX=$(call quoted,$(CXX)) LINK=$(call quoted,$(CXX))
+# $(call compile_verilated,folder,model,archive,optimisation): what runs every clock with that optimisation, what runs once with none.
+compile_verilated = $(VERILATED_MAKE) -j2 -C $(1) -f $(call quoted,$(CURDIR)/mk/verilated.mk) MODEL=$(2) FAST="$(4)" SLOW=-O0 $(3)
 
 # $(call verilate_bench,unit,more options): generated code and its objects, V<unit>__ALL.a, in the bench's folder.
 define verilate_bench
 $(VERILATOR) --cc $(if $(WAVES),--trace-fst) $(VERILATOR_FLAGS) $(VERILATOR_ASSERT) $(2) $(RTL_SEARCH) --top-module $(1) --Mdir $(@D) $(call rtl_of,$(1)) && \
-  $(VERILATED_MAKE) OPT_FAST=$(BENCH_OPTIMIZE) OPT_SLOW=-O0 -C $(@D) -f V$(1).mk V$(1)__ALL.a
+  $(call compile_verilated,$(@D),V$(1),V$(1)__ALL.a,$(BENCH_OPTIMIZE))
 endef
 # $(call link_bench,folder of V<unit>.h,archive of the model,more options)
 link_bench = $(CXX) -std=c++17 $(INCLUDES) -O1 -DVM_TRACE=$(if $(WAVES),1,0) $(3) -isystem $(RTL_RUNTIME_DIR) -isystem $(RTL_RUNTIME_DIR)/vltstd \
