@@ -60,13 +60,17 @@ static const struct option own_options[] = {
      "a model in place of the hardware: a folder with config.json and .safetensors, or a GGUF file; its "
      "description, its tensors, and how many weights binary16 with an exponent per row rounds",
      0, 0},
+    {"--tokens", "TEXT", "the tokens of a text, by the tokenizer of --model, instead", 0, 0},
     {0}};
 
 static int run_info(int argc, char **argv) {
   struct option options[OPTIONS_MOST];
   const int status = command_read(&info_command, argc, argv, options);
   const char *model = option_value(options, "--model");
+  const char *tokens = option_value(options, "--tokens");
   if (status) return status;
+  if (tokens && !model) return fail(EXIT_BAD_INPUT, "--tokens needs --model");
+  if (tokens) return print_model_tokens(model, tokens);
   if (model) return print_model(model);
   print_stack();
   return EXIT_GOOD;

@@ -4,15 +4,13 @@
 
 #include <inttypes.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "cli/messages.h"
+#include "cli/model_error.h"
 #include "cli/progress.h"
 #include "model/tokenizer.h"
 #include "model/weights.h"
-
-static int status_of(int code, const struct model_error *error) {
-  return fail(code == DUPLEX_ERROR_NO_MEMORY ? EXIT_ERROR : EXIT_BAD_INPUT, "--model %s", error->text);
-}
 
 static void print_attention(const struct model_config *c) {
   static const char *const norms[] = {[MODEL_QK_NORM_NONE] = "",
@@ -88,7 +86,7 @@ static int print_tokenizer(const char *path, uint32_t vocabulary) {
   printf("tokenizer              %u tokens\n", model_tokenizer_size(tokenizer));
   const int code = model_tokenizer_check(tokenizer, vocabulary, &error);
   model_tokenizer_close(tokenizer);
-  return code ? status_of(code, &error) : EXIT_GOOD;
+  return code ? model_file_error(code, error.text) : EXIT_GOOD;
 }
 
 static void print_shape(const struct model_tensor *tensor) {
@@ -111,7 +109,7 @@ static int print_tensors(const struct model *model) {
   for (size_t i = 0; i < tensors->count; i++) {
     uint64_t rounded = 0;
     const int code = model_tensor_inexact(&tensors->list[i], &rounded, &error);
-    if (code) return status_of(code, &error);
+    if (code) return model_file_error(code, error.text);
     progress_share(i + 1, tensors->count);
     print_shape(&tensors->list[i]);
     printf(" %" PRIu64 "\n", rounded);
@@ -127,10 +125,24 @@ int print_model(const char *path) {
   struct model *model;
   struct model_error error;
   const int code = model_open(path, &model, &error);
-  if (code) return status_of(code, &error);
+  if (code) return model_file_error(code, error.text);
   print_config(model_config_of(model));
   int status = print_tokenizer(path, model_config_of(model)->vocabulary);
   if (!status) status = print_tensors(model);
   model_close(model);
   return status;
+}
+
+int print_model_tokens(const char *path, const char *text) {
+  struct model_tokenizer *tokenizer;
+  struct model_tokens tokens = {0};
+  struct model_error error;
+  int code = model_tokenizer_open(path, &tokenizer, &error);
+  if (code) return model_file_error(code, error.text);
+  code = model_tokenizer_encode(tokenizer, text, strlen(text), true, &tokens, &error);
+  for (size_t i = 0; i < tokens.count; i++) printf("%s%" PRIu32, i ? "," : "", tokens.list[i]);
+  printf("\n");
+  model_tokens_free(&tokens);
+  model_tokenizer_close(tokenizer);
+  return code ? model_file_error(code, error.text) : EXIT_GOOD;
 }

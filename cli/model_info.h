@@ -7,4 +7,7 @@
 // of weights that binary16 with an exponent per row rounds. Returns 0 or an exit status.
 int print_model(const char *path);
 
+// Prints the tokens of a text, with those that the file puts before and behind it, and commas between them.
+int print_model_tokens(const char *path, const char *text);
+
 #endif
