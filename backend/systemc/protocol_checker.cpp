@@ -39,8 +39,10 @@ void copy_debug_part(const tlm::tlm_generic_payload &payload, tlm::tlm_generic_p
   part.set_data_length(payload.get_data_length());
 }
 
-// Now and the annotation; the clock of the simulation stops before that runs over.
 sc_time effective(const sc_time &delay) { return sc_core::sc_time_stamp() + delay; }
+
+// A difference below zero: sc_time has no sign, and runs over.
+bool negative(const sc_time &time) { return time.value() >> 63; }
 
 }  // namespace
 
@@ -167,7 +169,7 @@ void protocol_checks::check_held(const payload_type &payload, const flight &flig
 
 void protocol_checks::check_time(flight &flight, const sc_time &delay) {
   const sc_time time = effective(delay);
-  if (time < sc_core::sc_time_stamp()) {
+  if (negative(delay)) {
     report(protocol_rule::negative_time, "annotation " + delay.to_string());
     return;
   }
@@ -195,8 +197,13 @@ bool protocol_checks::check_free(const payload_type &payload, bool blocking) {
 protocol_checks::flight &protocol_checks::open(payload_type &payload, state state, const sc_time &delay) {
   const bool held = state != state::blocking && payload.has_mm();
   if (held) payload.acquire();
-  const flight opened = {++serial_, state, payload_image(payload),      sc_core::SC_ZERO_TIME,
-                         held,      0,     tlm::TLM_INCOMPLETE_RESPONSE};
+  const flight opened = {++serial_,
+                         state,
+                         payload_image(payload),
+                         sc_core::SC_ZERO_TIME,
+                         held,
+                         payload.get_address(),
+                         tlm::TLM_INCOMPLETE_RESPONSE};
   flight &flight = flights_.emplace(&payload, opened).first->second;
   check_time(flight, delay);
   return flight;
@@ -456,7 +463,7 @@ bool protocol_checks::get_direct_mem_ptr(payload_type &payload, tlm::tlm_dmi &dm
   if (!dmi.get_dmi_ptr()) report(protocol_rule::dmi_pointer, "the pointer is null");
   if ((payload.is_read() && !dmi.is_read_allowed()) || (payload.is_write() && !dmi.is_write_allowed()))
     report(protocol_rule::dmi_access, "access " + number(unsigned(dmi.get_granted_access())));
-  if (effective(dmi.get_read_latency()) < before.time || effective(dmi.get_write_latency()) < before.time)
+  if (negative(dmi.get_read_latency()) || negative(dmi.get_write_latency()))
     report(protocol_rule::dmi_latency,
            "read " + dmi.get_read_latency().to_string() + ", write " + dmi.get_write_latency().to_string());
   grant({start, end, unsigned(dmi.get_granted_access())});

@@ -45,7 +45,7 @@ constexpr rule_words WORDS[] = {
     RULE(sync_value, "The value that is returned is one that the phase allows."),
     RULE(updated_phase, "TLM_UPDATED comes with a phase that may follow."),
     RULE(accepted_unchanged, "With TLM_ACCEPTED, phase and time stay as they were."),
-    RULE(negative_time, "The annotated time is not negative: now and it stay below the largest time."),
+    RULE(negative_time, "The annotated time is not negative."),
     RULE(time_order, "The time of a transaction, now and annotation, does not go back."),
     RULE(no_wait, "Non-blocking, debug and direct memory calls take no simulated time."),
     RULE(thread_process, "The blocking interface is called from a thread process."),
