@@ -43,7 +43,7 @@ $(BUILD)/$(SYSTEMC_SONAME): $$(SYSTEMC_OBJ) $(BUILD)/$$(SONAME)
 $(SYSTEMC_LIB): $(BUILD)/$$(SYSTEMC_SONAME)
 	@ln -sf $(SYSTEMC_SONAME) $@
 
-systemc_link = $(CXX) $(LDFLAGS) $(SANITIZE) -pthread $< -o $@ $(BUILD)/$(SYSTEMC_SONAME) $(BUILD)/$(SONAME) -lsystemc -Wl,-rpath,'$$ORIGIN/..' -Wl,-rpath,'$$ORIGIN/../..'
+systemc_link = $(CXX) $(LDFLAGS) $(SANITIZE) -pthread $(filter %.o,$^) -o $@ $(BUILD)/$(SYSTEMC_SONAME) $(BUILD)/$(SONAME) -lsystemc -Wl,-rpath,'$$ORIGIN/..' -Wl,-rpath,'$$ORIGIN/../..'
 $(SYSTEMC)/%: $(SYSTEMC)/obj/%_main.o $(SYSTEMC_LIB) $$(SHARED)
 	$(call say,LD,$@)
 	$(Q)$(systemc_link)
@@ -57,5 +57,7 @@ $(SYSTEMC_TESTS): $(BUILD)/tests/systemc/%: $(BUILD)/obj/tests/systemc/%.o $(SYS
 	@mkdir -p $(@D)
 	$(call say,LD,$@)
 	$(Q)$(systemc_link)
+
+$(BUILD)/tests/systemc/random_jobs: $(BUILD)/obj/tests/systemc/job.o
 
 -include $(wildcard $(SYSTEMC)/obj/*.d)
