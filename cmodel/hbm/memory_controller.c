@@ -12,7 +12,7 @@ int duplex_memory_defaults(const char *preset, struct duplex_memory_parameters *
   const struct duplex_dram_timing *timing = duplex_dram_preset(preset);
   if (timing == NULL) return DUPLEX_ERROR_ARGUMENT;
   *p = (struct duplex_memory_parameters){.timing = *timing,
-                                         .mapping = *duplex_memory_mapping(NULL),
+                                         .mapping = *duplex_memory_mapping_of(NULL),
                                          .channels = DUPLEX_CHANNELS,
                                          .read_queue = 64,
                                          .write_queue = 64,
@@ -129,6 +129,6 @@ uint64_t duplex_memory_now(const struct duplex_memory_controller *m, unsigned ch
   return channel < m->parameters.channels ? m->channel[channel].now : 0;
 }
 
-struct duplex_memory_statistics duplex_memory_statistics(const struct duplex_memory_controller *m) {
+struct duplex_memory_statistics duplex_memory_statistics_of(const struct duplex_memory_controller *m) {
   return m->statistics;
 }

@@ -18,7 +18,7 @@ static const struct duplex_memory_mapping mappings[] = {
       DUPLEX_MEMORY_ROW, DUPLEX_MEMORY_HALF, DUPLEX_MEMORY_RANK}},
 };
 
-const struct duplex_memory_mapping *duplex_memory_mapping(const char *name) {
+const struct duplex_memory_mapping *duplex_memory_mapping_of(const char *name) {
   if (name == NULL) return &mappings[0];
   for (unsigned i = 0; i < sizeof mappings / sizeof mappings[0]; i++)
     if (strcmp(name, mappings[i].name) == 0) return &mappings[i];

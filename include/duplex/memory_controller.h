@@ -49,7 +49,7 @@ struct duplex_memory_mapping {
 // "row_bank_column": channel, bank group, column, bank, half, rank, row;
 // "bundle": channel, bank group, bank, column, row, half, rank: a bundle of Logic-PIM is one range.
 // Another name: NULL. NULL for the name: "tensor".
-const struct duplex_memory_mapping *duplex_memory_mapping(const char *name);
+const struct duplex_memory_mapping *duplex_memory_mapping_of(const char *name);
 
 struct duplex_memory_parameters {
   struct duplex_dram_timing timing;
@@ -144,7 +144,8 @@ uint64_t duplex_memory_address_of(const struct duplex_memory_controller *control
 // Bytes of all channels together.
 uint64_t duplex_memory_bytes(const struct duplex_memory_controller *controller);
 
-struct duplex_memory_statistics duplex_memory_statistics(const struct duplex_memory_controller *controller);
+struct duplex_memory_statistics duplex_memory_statistics_of(
+    const struct duplex_memory_controller *controller);
 
 #ifdef __cplusplus
 }

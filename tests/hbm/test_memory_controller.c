@@ -195,7 +195,7 @@ static void close_bench(struct bench *b) {
 static struct duplex_memory_parameters defaults(const char *preset, const char *mapping, unsigned channels) {
   struct duplex_memory_parameters p;
   assert_int_equal(duplex_memory_defaults(preset, &p), 0);
-  p.mapping = *duplex_memory_mapping(mapping);
+  p.mapping = *duplex_memory_mapping_of(mapping);
   p.channels = channels;
   return p;
 }
@@ -428,7 +428,7 @@ static void test_age_limit(void **state) {
       if (i == 500) b.latency_most = 0;
     }
     drain(&b);
-    const struct duplex_memory_statistics s = duplex_memory_statistics(b.controller);
+    const struct duplex_memory_statistics s = duplex_memory_statistics_of(b.controller);
     assert_true(b.latency_most > p.age_limit / 2 && b.latency_most <= longest(&p, 0));
     assert_int_equal(s.reads + s.writes, 2000);
     if (!write) assert_true(s.limited > 0);
@@ -523,7 +523,7 @@ static void test_mapping(void **state) {
   for (unsigned i = 0; i < 8; i++)
     assert_int_equal(duplex_memory_address_of(m, &at[i]), UINT64_C(1) << bit[i]);
   duplex_memory_close(m);
-  assert_null(duplex_memory_mapping("none"));
+  assert_null(duplex_memory_mapping_of("none"));
 }
 
 static void refuse(struct duplex_memory_parameters p) {
