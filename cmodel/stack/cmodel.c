@@ -10,7 +10,7 @@ static struct stack_model *self(struct duplex_backend *backend) { return (struct
 
 int duplex_cmodel_reset(struct duplex_backend *backend) { return stack_reset(self(backend)); }
 
-void duplex_cmodel_line(struct duplex_backend *backend, struct duplex_cmodel_line *line) {
+void duplex_cmodel_see_interrupt(struct duplex_backend *backend, struct duplex_cmodel_interrupt *line) {
   const struct stack_model *stack = self(backend);
   line->high = stack->interrupt;
   line->may_rise = !stack->interrupt && stack_working(stack);

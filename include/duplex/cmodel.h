@@ -15,12 +15,12 @@ extern "C" {
 int duplex_cmodel_reset(struct duplex_backend *backend);
 
 // The interrupt line. Times are counts of clocks, as `clocks` of the back end gives them.
-struct duplex_cmodel_line {
+struct duplex_cmodel_interrupt {
   int high;
   int may_rise;               // it is low and may rise without a register access
   uint64_t rose_at, fell_at;  // from when on it was seen high, low, the last time; 0: never
 };
-void duplex_cmodel_line(struct duplex_backend *backend, struct duplex_cmodel_line *line);
+void duplex_cmodel_see_interrupt(struct duplex_backend *backend, struct duplex_cmodel_interrupt *line);
 
 // A register at once: no clock passes, and reading latches nothing. DUPLEX_ERROR_BUS: there is none.
 int duplex_cmodel_peek(struct duplex_backend *backend, uint32_t address, uint32_t *value);

@@ -64,8 +64,8 @@ class stack_module : public sc_core::sc_module {
 
   const stack_parameters &parameters() const { return parameters_; }
 
-  // What the stack itself counted of the last job: the clock in which the access to DOORBELL began that came
-  // first since the interrupt line was low, and the one from which on the line was high. 0: there was none.
+  // What the stack itself counted: the clock with which the first write of DOORBELL began since the interrupt
+  // line rose, or since reset, and the clock with which the line rose last. 0: there was none.
   uint64_t doorbell_clock() const { return doorbell_clock_; }
   uint64_t interrupt_clock() const { return interrupt_clock_; }
 
