@@ -17,12 +17,14 @@
 #define SC_INCLUDE_DYNAMIC_PROCESSES
 #endif
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <string>
 #include <systemc>
 #include <tlm>
 
 #include "duplex/backend.h"
+#include "tlm_utils/simple_initiator_socket.h"
 #include "tlm_utils/simple_target_socket.h"
 
 namespace duplex {
@@ -112,6 +114,33 @@ class stack_tlm : public stack_module {
   bool memory_get_direct_mem_ptr(tlm::tlm_generic_payload &payload, tlm::tlm_dmi &dmi) override;
 
   std::unique_ptr<model> model_;
+};
+
+// The initiator that drives a stack: the host library and the firmware run in its thread, over its sockets,
+// on a back end like any other (duplex_stack_open_backend). Registers are accessed by blocking transport,
+// under a quantum keeper with the global quantum of TLM-2.0; mem_read and mem_write are debug transports,
+// xpu_read and xpu_write blocking transports, which return when they are over. `commands` of the back end are
+// all 0.
+class initiator : public sc_core::sc_module {
+ public:
+  tlm_utils::simple_initiator_socket<initiator> registers;
+  tlm_utils::simple_initiator_socket<initiator> memory;
+  sc_core::sc_in<bool> interrupt;
+
+  // `program` runs once, in a thread of 8 MB of stack, from the start of the simulation.
+  initiator(const sc_core::sc_module_name &name, std::function<void(initiator &)> program);
+  ~initiator() override;
+
+  // Belongs to the initiator; its `close` does nothing. Only for the program, in its thread.
+  duplex_backend *backend();
+  // The time of the program: that of the simulation and what it is ahead of it, in clocks.
+  uint64_t clock() const;
+  // The simulation comes to the program's time.
+  void synchronize();
+
+ private:
+  class link;
+  std::unique_ptr<link> link_;
 };
 
 }  // namespace duplex
