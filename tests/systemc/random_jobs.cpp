@@ -45,14 +45,7 @@ class way {
         riscv_(with_riscv),
         stack_((std::string(name) + "_stack").c_str(), parameters(o)),
         host_((std::string(name) + "_host").c_str(), [this](duplex::initiator &) { program(); }),
-        interrupt_((std::string(name) + "_interrupt").c_str()),
-        reset_n_((std::string(name) + "_reset_n").c_str(), true) {
-    host_.registers.bind(stack_.registers);
-    host_.memory.bind(stack_.memory);
-    host_.interrupt(interrupt_);
-    stack_.interrupt(interrupt_);
-    stack_.reset_n(reset_n_);
-  }
+        wires_(host_, stack_) {}
   const totals &result() const { return total_; }
   const char *name() const { return name_; }
   bool finished() const { return finished_; }
@@ -135,7 +128,7 @@ class way {
   totals total_;
   duplex::stack_tlm stack_;
   duplex::initiator host_;
-  sc_core::sc_signal<bool> interrupt_, reset_n_;
+  duplex::wires wires_;
 };
 
 options read(int argc, char **argv) {
