@@ -445,11 +445,7 @@ void check_records(const std::string &base, const std::vector<access> &requests)
                bytes == a.bytes,
            "line of request " + std::to_string(i));
   }
-  uint64_t commands = 0;
-  const std::vector<std::string> given = lines_of(base + ".commands");
-  expect(
-      !given.empty() && duplex_judge_is_end(given.back().c_str(), &commands) && commands == given.size() - 2,
-      "the record of commands is whole");
+  check_commands(lines_of(base + ".commands"));
 }
 
 }  // namespace
