@@ -6,7 +6,7 @@
 
 namespace duplex {
 
-memory_port::memory_port(socket &memory, timeline &line, memory_cells &cells, unsigned channels,
+memory_port::memory_port(socket &memory, memory_line &line, memory_cells &cells, unsigned channels,
                          std::function<void()> changed)
     : socket_(memory),
       line_(line),

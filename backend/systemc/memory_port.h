@@ -13,18 +13,33 @@
 #include <vector>
 
 #include "backend/systemc/memory_access.h"
-#include "backend/systemc/timeline.h"
 #include "tlm_utils/peq_with_cb_and_phase.h"
 
 namespace duplex {
 
 constexpr unsigned REQUESTS_MOST = 32;
 
+// The commands of accesses behind the port, on the clocks of the stack; functions that return int return 0 or
+// an error of duplex/error.h.
+class memory_line {
+ public:
+  virtual ~memory_line() = default;
+  virtual uint64_t clock() const = 0;
+  // Runs to this clock, if that is not past.
+  virtual int run_to(uint64_t clock) = 0;
+  // Queues the DRAM commands of an access whose bytes are where they should be.
+  virtual int queue_read(unsigned channel, uint64_t address, size_t size) = 0;
+  virtual int queue_write(unsigned channel, uint64_t address, size_t size) = 0;
+  // Whether all commands of the channel have gone out; then *done is the clock by which the last queued
+  // access is over.
+  virtual bool commands_are_out(unsigned channel, uint64_t *done) const = 0;
+};
+
 class memory_port {
  public:
   using socket = tlm_utils::simple_target_socket<stack_module>;
   // `changed` is called when something is at work that was not before.
-  memory_port(socket &memory, timeline &line, memory_cells &cells, unsigned channels,
+  memory_port(socket &memory, memory_line &line, memory_cells &cells, unsigned channels,
               std::function<void()> changed);
 
   tlm::tlm_sync_enum nb_transport_fw(tlm::tlm_generic_payload &payload, tlm::tlm_phase &phase,
@@ -54,7 +69,7 @@ class memory_port {
   int queue_commands(const tlm::tlm_generic_payload &payload);
 
   socket &socket_;
-  timeline &line_;
+  memory_line &line_;
   memory_cells &cells_;
   const unsigned channels_;
   std::function<void()> changed_;

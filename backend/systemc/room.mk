@@ -1,15 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
-# SystemC: modules of the stack for a virtual platform. Every .cpp here goes into libduplex-systemc.so, but for the main programs, which
-# are SYSTEMC_PROGRAMS: backend/systemc/NAME_main.cpp -> BUILD/systemc/NAME. Tests are tests/systemc/NAME.cpp -> BUILD/tests/systemc/NAME.
+# SystemC: modules of the stack for a virtual platform. Every .cpp here goes into libduplex-systemc.so; those of platform/ become the
+# program BUILD/systemc/platform. Tests are tests/systemc/NAME.cpp -> BUILD/tests/systemc/NAME.
 # Debian's libsystemc links with C++17 only. What all files include is compiled once (precompiled.h), with the flags of the files.
 SYSTEMC := $(BUILD)/systemc
 SYSTEMC_OPTIMIZE ?= -O1
 SYSTEMC_CXXFLAGS = -std=c++17 $(WARN) $(INCLUDES) -fPIC -pthread -MMD -MP $(CPPFLAGS) \
   $(SYSTEMC_OPTIMIZE) $(SANITIZE) $(EXACT)
-SYSTEMC_MAIN := $(wildcard backend/systemc/*_main.cpp)
-SYSTEMC_SRC := $(filter-out $(SYSTEMC_MAIN),$(wildcard backend/systemc/*.cpp))
+SYSTEMC_SRC := $(wildcard backend/systemc/*.cpp)
+SYSTEMC_PLATFORM := $(wildcard backend/systemc/platform/*.cpp)
 SYSTEMC_OBJ = $(SYSTEMC_SRC:backend/systemc/%.cpp=$(SYSTEMC)/obj/%.o)
-SYSTEMC_PROGRAMS := $(SYSTEMC_MAIN:backend/systemc/%_main.cpp=$(SYSTEMC)/%)
 SYSTEMC_SONAME := libduplex-systemc.so.$(firstword $(subst ., ,$(file <VERSION)))
 SYSTEMC_LIB := $(BUILD)/libduplex-systemc.so
 SYSTEMC_TESTS := $(patsubst tests/%.cpp,$(BUILD)/tests/%,$(wildcard tests/systemc/*.cpp))
@@ -24,7 +23,7 @@ systemc: ## SystemC: library, platform (installs what is missing)
 	@scripts/dependencies.sh build rtl systemc
 	@$(MAKE) --no-print-directory systemc-build
 .PHONY: systemc-build
-systemc-build: $(SYSTEMC_LIB) $(SYSTEMC_PROGRAMS)
+systemc-build: $(SYSTEMC_LIB) $(SYSTEMC)/platform $(BUILD)/firmware.elf $(BUILD)/controller.so
 
 $(SYSTEMC_PCH): backend/systemc/precompiled.h $(BUILD)/systemc.flags
 	@mkdir -p $(@D)
@@ -43,8 +42,8 @@ $(BUILD)/$(SYSTEMC_SONAME): $$(SYSTEMC_OBJ) $(BUILD)/$$(SONAME)
 $(SYSTEMC_LIB): $(BUILD)/$$(SYSTEMC_SONAME)
 	@ln -sf $(SYSTEMC_SONAME) $@
 
-systemc_link = $(CXX) $(LDFLAGS) $(SANITIZE) -pthread $< -o $@ $(BUILD)/$(SYSTEMC_SONAME) $(BUILD)/$(SONAME) -lsystemc -Wl,-rpath,'$$ORIGIN/..' -Wl,-rpath,'$$ORIGIN/../..'
-$(SYSTEMC)/%: $(SYSTEMC)/obj/%_main.o $(SYSTEMC_LIB) $$(SHARED)
+systemc_link = $(CXX) $(LDFLAGS) $(SANITIZE) -pthread $(filter %.o,$^) -o $@ $(BUILD)/$(SYSTEMC_SONAME) $(BUILD)/$(SONAME) -lsystemc -Wl,-rpath,'$$ORIGIN/..' -Wl,-rpath,'$$ORIGIN/../..'
+$(SYSTEMC)/platform: $(SYSTEMC_PLATFORM:backend/systemc/%.cpp=$(SYSTEMC)/obj/%.o) $(SYSTEMC_LIB) $$(SHARED)
 	$(call say,LD,$@)
 	$(Q)$(systemc_link)
 
@@ -58,4 +57,6 @@ $(SYSTEMC_TESTS): $(BUILD)/tests/systemc/%: $(BUILD)/obj/tests/systemc/%.o $(SYS
 	$(call say,LD,$@)
 	$(Q)$(systemc_link)
 
--include $(wildcard $(SYSTEMC)/obj/*.d)
+$(BUILD)/tests/systemc/random_jobs: $(BUILD)/obj/tests/systemc/job.o
+
+-include $(wildcard $(SYSTEMC)/obj/*.d $(SYSTEMC)/obj/*/*.d)

@@ -46,6 +46,7 @@ class stack_tlm::model : private memory_cells {
   bool in_reset() const { return !stack_.reset_n.read(); }
   void begin(const sc_core::sc_time &delay);
   void end(sc_core::sc_time &delay);
+  void note_doorbell();
   int reg_access(tlm::tlm_generic_payload &payload);
   unsigned owner() const;
   void catch_up() { fail_if(line_.run_to(clock_at(sc_core::sc_time_stamp()))); }
@@ -63,7 +64,8 @@ class stack_tlm::model : private memory_cells {
   memory_port port_;
   sc_core::sc_event step_event_, edge_event_;
   bool was_reset_ = false;
-  bool new_job_ = true;  // the next doorbell is the first one of a job
+  bool in_job_ = false;     // there was a doorbell since reset,
+  uint64_t job_rises_ = 0;  // and so many rises of the interrupt before the first one of the job
 };
 
 stack_tlm::model::model(stack_tlm &stack)
@@ -113,6 +115,14 @@ unsigned stack_tlm::model::owner() const {
   return value & ((1u << DUPLEX_BUNDLES) - 1);
 }
 
+// The first doorbell of a job, in the order of the model's clock and not of the simulation.
+void stack_tlm::model::note_doorbell() {
+  if (in_job_ && line_.rises() == job_rises_) return;
+  stack_.doorbell_clock_ = line_.clock();
+  job_rises_ = line_.rises();
+  in_job_ = true;
+}
+
 int stack_tlm::model::reg_access(tlm::tlm_generic_payload &payload) {
   const uint32_t address = static_cast<uint32_t>(payload.get_address());
   uint32_t value = 0;
@@ -122,10 +132,7 @@ int stack_tlm::model::reg_access(tlm::tlm_generic_payload &payload) {
     return error;
   }
   std::copy_n(payload.get_data_ptr(), sizeof value, reinterpret_cast<unsigned char *>(&value));
-  if (address == DUPLEX_REG_DOORBELL && new_job_) {
-    stack_.doorbell_clock_ = line_.clock();
-    new_job_ = false;
-  }
+  if (address == DUPLEX_REG_DOORBELL) note_doorbell();
   const unsigned before = owner();
   const int error = line_.reg_write(address, value);
   invalidate(owner() & ~before);
@@ -264,9 +271,7 @@ void stack_tlm::model::drive_edges() {
     const edge next = line_.edges().front();
     line_.edges().pop_front();
     stack_.interrupt.write(next.high);
-    if (!next.high) continue;
-    stack_.interrupt_clock_ = next.clock;
-    new_job_ = true;
+    if (next.high) stack_.interrupt_clock_ = next.clock;
   }
   schedule_edges();
 }
@@ -276,7 +281,7 @@ void stack_tlm::model::drive() {
   if (in_reset()) {
     if (!was_reset_) port_.begin_reset();
     was_reset_ = true;
-    new_job_ = true;
+    in_job_ = false;
     line_.edges().clear();
     stack_.interrupt.write(false);
     invalidate((1u << DUPLEX_BUNDLES) - 1);

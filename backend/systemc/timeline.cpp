@@ -45,6 +45,7 @@ int timeline::noted(int error) {
   duplex_cmodel_see_interrupt(backend_, &line);
   const bool rose = line.rose_at != rose_at_;
   const bool fell = line.fell_at != fell_at_;
+  rises_ += rose;
   rose_at_ = line.rose_at, fell_at_ = line.fell_at;
   if (fell && (!rose || fell_at_ < rose_at_)) edges_.push_back({fell_at_ + offset_, false});
   if (rose) edges_.push_back({rose_at_ + offset_, true});
@@ -81,7 +82,9 @@ int timeline::peek(uint32_t address, uint32_t *value) const {
   return duplex_cmodel_peek(backend_, address, value);
 }
 
-int timeline::poke(uint32_t address, uint32_t value) { return duplex_cmodel_poke(backend_, address, value); }
+int timeline::poke(uint32_t address, uint32_t value) {
+  return noted(duplex_cmodel_poke(backend_, address, value));
+}
 
 int timeline::mem_read(unsigned channel, uint64_t address, void *bytes, size_t size) {
   return backend_->ops->mem_read(backend_, channel, address, bytes, size);

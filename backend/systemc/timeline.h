@@ -8,6 +8,7 @@
 
 #include <deque>
 
+#include "backend/systemc/memory_port.h"
 #include "duplex/systemc.h"
 
 namespace duplex {
@@ -18,10 +19,10 @@ struct edge {
   bool high;
 };
 
-class timeline {
+class timeline : public memory_line {
  public:
   timeline() = default;
-  ~timeline();
+  ~timeline() override;
   timeline(const timeline &) = delete;
   timeline &operator=(const timeline &) = delete;
 
@@ -30,12 +31,13 @@ class timeline {
   // The reset line goes high with this clock: everything but the cells of the DRAM starts afresh.
   void reset(uint64_t clock);
 
-  uint64_t clock() const { return backend_->ops->clocks(backend_) + offset_; }
+  uint64_t clock() const override { return backend_->ops->clocks(backend_) + offset_; }
   // Runs to this clock, if that is not past. 0 or an error of duplex/error.h, as the accesses.
-  int run_to(uint64_t clock);
+  int run_to(uint64_t clock) override;
   // The same, and ends when the interrupt line rises.
   int run_until_rise(uint64_t clock);
   bool may_rise() const;
+  uint64_t rises() const { return rises_; }  // of the line so far, as far as the model has come
   // Edges in their order; what took them removes them.
   std::deque<edge> &edges() { return edges_; }
 
@@ -47,12 +49,9 @@ class timeline {
   int mem_read(unsigned channel, uint64_t address, void *bytes, size_t size);
   int mem_write(unsigned channel, uint64_t address, const void *bytes, size_t size);
   int row_set(unsigned channel, uint64_t address, uint8_t **bytes);
-  // Queues the DRAM commands of an access whose bytes are where they should be.
-  int queue_read(unsigned channel, uint64_t address, size_t size);
-  int queue_write(unsigned channel, uint64_t address, size_t size);
-  // Whether all commands of the channel have gone out; then *done is the clock by which the last queued
-  // access is over.
-  bool commands_are_out(unsigned channel, uint64_t *done) const;
+  int queue_read(unsigned channel, uint64_t address, size_t size) override;
+  int queue_write(unsigned channel, uint64_t address, size_t size) override;
+  bool commands_are_out(unsigned channel, uint64_t *done) const override;
   // Runs until the xPU has nothing more to do.
   int run_xpu();
 
@@ -64,6 +63,7 @@ class timeline {
   duplex_backend *backend_ = nullptr;
   uint64_t offset_ = 0;                 // from the model's count to that of the simulation
   uint64_t rose_at_ = 0, fell_at_ = 0;  // as the model told them last
+  uint64_t rises_ = 0;
   std::deque<edge> edges_;
 };
 
