@@ -204,4 +204,32 @@ uint64_t initiator::clock() const { return link_->clock(); }
 
 void initiator::synchronize() { link_->synchronize(); }
 
+std::function<void(initiator &)> with_device(unsigned channels, std::function<void(duplex_stack *)> program,
+                                             const duplex_riscv_options *riscv) {
+  return [channels, program = std::move(program), riscv](initiator &host) {
+    duplex_stack_options options = {};
+    options.backend.channels = channels;
+    options.riscv = riscv;
+    duplex_stack *device = nullptr;
+    const int error = duplex_stack_open_backend(host.backend(), &options, &device);
+    if (error) {
+      const std::string text = std::string(host.name()) + ": opening the stack: " + duplex_error_text(error);
+      SC_REPORT_ERROR("/duplex/initiator", text.c_str());
+      return;
+    }
+    program(device);
+    duplex_stack_close(device);
+  };
+}
+
+wires::wires(initiator &host, stack_module &stack)
+    : interrupt((std::string(stack.basename()) + "_interrupt").c_str()),
+      reset_n((std::string(stack.basename()) + "_reset_n").c_str(), true) {
+  host.registers.bind(stack.registers);
+  host.memory.bind(stack.memory);
+  host.interrupt(interrupt);
+  stack.interrupt(interrupt);
+  stack.reset_n(reset_n);
+}
+
 }  // namespace duplex

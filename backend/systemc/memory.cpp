@@ -82,6 +82,7 @@ class hbm3_memory::model {
   bool offer(uint32_t number, uint64_t tck);
   void on_wake();
   void plan_wake();
+  void offer_now();
 
   hbm3_memory &module_;
   const hbm3_parameters parameters_;
@@ -119,9 +120,9 @@ hbm3_memory::model::model(hbm3_memory &module, const hbm3_parameters &parameters
                     (std::string(module.name()) + ".parameters: " + duplex_error_text(error) +
                      ": expected values as duplex/memory_controller.h gives them")
                         .c_str());
-  start_judges();
   if (requests_) std::fputs("# Requests to a memory: tCK address R|W bytes\n", requests_.get());
   if (commands_) duplex_judge_print_start(commands_.get());
+  start_judges();
   sc_core::sc_spawn_options options;
   options.spawn_method();
   options.dont_initialize();
@@ -136,12 +137,12 @@ hbm3_memory::model::~model() {
 
 // All banks are the xPU's.
 void hbm3_memory::model::start_judges() {
+  duplex_judge_command owner = {};
+  owner.kind = DUPLEX_JUDGE_OWNER;
   judges_.resize(parameters_.controller.channels);
-  for (duplex_judge &judge : judges_) {
-    duplex_judge_command owner = {};
-    owner.kind = DUPLEX_JUDGE_OWNER;
-    duplex_judge_start(&judge, &parameters_.controller.timing, false);
-    duplex_judge_take(&judge, &owner);
+  for (unsigned channel = 0; channel < judges_.size(); channel++) {
+    duplex_judge_start(&judges_[channel], &parameters_.controller.timing, false);
+    on_command(this, channel, &owner);
   }
 }
 
@@ -233,7 +234,7 @@ void hbm3_memory::model::blocking(tlm::tlm_generic_payload &payload, int port, s
   const sc_core::sc_time end = module_.time_of_tck(transfer.done());
   if (end > start) delay += end - start;
   leave(number);
-  plan_wake();
+  offer_now();
 }
 
 // --- non-blocking transport ---
@@ -344,6 +345,14 @@ void hbm3_memory::model::plan_wake() {
   const sc_core::sc_time now = sc_core::sc_time_stamp();
   const sc_core::sc_time at = module_.time_of_tck(next);
   wake_.notify(at > now ? at - now : sc_core::SC_ZERO_TIME);
+}
+
+// A blocking payload may have made room ahead of time.
+void hbm3_memory::model::offer_now() {
+  plan_wake();
+  if (waiting_.empty()) return;
+  wake_.cancel();
+  wake_.notify(sc_core::SC_ZERO_TIME);
 }
 
 // --- direct memory interface ---

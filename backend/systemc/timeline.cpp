@@ -76,7 +76,9 @@ int timeline::peek(uint32_t address, uint32_t *value) const {
   return duplex_cmodel_peek(backend_, address, value);
 }
 
-int timeline::poke(uint32_t address, uint32_t value) { return duplex_cmodel_poke(backend_, address, value); }
+int timeline::poke(uint32_t address, uint32_t value) {
+  return noted(duplex_cmodel_poke(backend_, address, value));
+}
 
 int timeline::mem_read(unsigned channel, uint64_t address, void *bytes, size_t size) {
   return backend_->ops->mem_read(backend_, channel, address, bytes, size);

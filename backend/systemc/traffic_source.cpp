@@ -144,7 +144,8 @@ std::string traffic_source::read_line(const std::string &line, unsigned number) 
                              std::vector<unsigned char>(bytes),
                              {},
                              false};
-  request.at_ps = (clock * 1000000 + parameters_.clock_mhz / 2) / parameters_.clock_mhz;
+  request.at_ps =
+      parameters_.start_ps + (clock * 1000000 + parameters_.clock_mhz / 2) / parameters_.clock_mhz;
   draw_bytes(random, request.data);
   if (parts.size() == 5 && !read_bytes(parts[4], request.data))
     return "'" + parts[4] + "': expected two hexadecimal digits for each byte";
@@ -172,7 +173,7 @@ bool traffic_source::next(traffic_request &request) {
   const uint64_t offset = any ? p.alignment * below(random, places) : step * index % places;
   request = {draw_interface(random, p.weights),
              !percent(random, p.read_percent),
-             index * p.gap_ps,
+             p.start_ps + index * p.gap_ps,
              p.address + offset,
              length,
              std::vector<unsigned char>(length),

@@ -61,5 +61,5 @@ int stack_reg_peek(const struct stack_model *stack, uint32_t address, uint32_t *
 int stack_reg_poke(struct stack_model *stack, uint32_t address, uint32_t value) {
   if (!registers_listed(address)) return DUPLEX_ERROR_BUS;
   registers_write(&stack->registers, address, value);
-  return DUPLEX_OK;
+  return stack_clock(stack);
 }

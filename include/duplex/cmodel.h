@@ -22,7 +22,8 @@ struct duplex_cmodel_interrupt {
 };
 void duplex_cmodel_see_interrupt(struct duplex_backend *backend, struct duplex_cmodel_interrupt *line);
 
-// A register at once: no clock passes, and reading latches nothing. DUPLEX_ERROR_BUS: there is none.
+// A register for a debugger: a read takes no clock and latches nothing, a write takes the clock in which it
+// has its effect. DUPLEX_ERROR_BUS: there is none.
 int duplex_cmodel_peek(struct duplex_backend *backend, uint32_t address, uint32_t *value);
 int duplex_cmodel_poke(struct duplex_backend *backend, uint32_t address, uint32_t value);
 

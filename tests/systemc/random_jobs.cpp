@@ -13,6 +13,7 @@
 #include <string>
 #include <vector>
 
+#include "backend/systemc/protocol_checker.h"
 #include "duplex/error.h"
 #include "duplex/systemc.h"
 #include "tests/common/environment.h"
@@ -49,10 +50,14 @@ class way {
         riscv_(with_riscv),
         stack_(make((std::string(name) + "_stack").c_str(), o)),
         host_((std::string(name) + "_host").c_str(), [this](duplex::initiator &) { program(); }),
+        registers_((std::string(name) + "_registers").c_str()),
+        memory_((std::string(name) + "_memory").c_str()),
         interrupt_((std::string(name) + "_interrupt").c_str()),
         reset_n_((std::string(name) + "_reset_n").c_str(), true) {
-    host_.registers.bind(stack_->registers);
-    host_.memory.bind(stack_->memory);
+    host_.registers.bind(registers_.target);
+    registers_.initiator.bind(stack_->registers);
+    host_.memory.bind(memory_.target);
+    memory_.initiator.bind(stack_->memory);
     host_.interrupt(interrupt_);
     stack_->interrupt(interrupt_);
     stack_->reset_n(reset_n_);
@@ -142,6 +147,7 @@ class way {
   totals total_;
   std::unique_ptr<duplex::stack_module> stack_;
   duplex::initiator host_;
+  duplex::protocol_checker<> registers_, memory_;
   sc_core::sc_signal<bool> interrupt_, reset_n_;
 };
 

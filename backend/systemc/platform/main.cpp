@@ -3,6 +3,7 @@
 // on both side by side; `platform --help`.
 #include <cerrno>
 #include <cstdio>
+#include <cstdlib>
 #include <cstring>
 #include <memory>
 #include <vector>
@@ -113,6 +114,7 @@ sc_core::sc_trace_file *open_trace(const options &o, const std::vector<std::uniq
   if (path.size() > vcd.size() && path.compare(path.size() - vcd.size(), vcd.size(), vcd) == 0)
     path.resize(path.size() - vcd.size());  // SystemC adds it
   sc_core::sc_trace_file *file = sc_core::sc_create_vcd_trace_file(path.c_str());
+  file->set_time_unit(1, sc_core::SC_PS);
   for (const std::unique_ptr<board> &b : boards) b->trace(file);
   return file;
 }
@@ -150,6 +152,12 @@ int run(const options &o) {
 }
 
 }  // namespace
+
+// Bad input is one line on the standard error: SystemC's own lines stay away.
+int main(int argc, char **argv) {
+  setenv("SYSTEMC_DISABLE_COPYRIGHT_MESSAGE", "1", 0);
+  return sc_core::sc_elab_and_sim(argc, argv);
+}
 
 int sc_main(int argc, char **argv) {
   options o;
