@@ -21,6 +21,7 @@
 #include "duplex/random.h"
 #include "duplex/registers.h"
 #include "duplex/systemc.h"
+#include "tests/common/environment.h"
 
 namespace {
 
@@ -455,7 +456,7 @@ void elaboration() {
 }  // namespace
 
 int sc_main(int count, char **arguments) {
-  const uint64_t seed = count > 1 ? std::strtoull(arguments[1], nullptr, 0) : 1;
+  const uint64_t seed = count > 1 ? std::strtoull(arguments[1], nullptr, 0) : environment_seed();
   std::printf("Loosely timed stack, seed %llu\n", (unsigned long long)seed);
   std::fflush(stdout);
   elaboration();

@@ -125,10 +125,12 @@ int run(const options &o) {
   if (!open(o.memory_trace, "--memory-trace", memory_trace)) return 2;
   const kernel job(o);
   std::vector<std::unique_ptr<board>> boards;
+  unsigned running = o.module == "both" ? 2 : 1;
   for (const char *name : {"tlm", "pin"})
     if (o.module == name || o.module == "both")
-      boards.push_back(std::make_unique<board>(name, o, job, registers_trace.get(), memory_trace.get()));
-  sc_core::sc_trace_file *trace = o.trace.empty() || o.module == "pin" ? nullptr : open_trace(o, boards);
+      boards.push_back(
+          std::make_unique<board>(name, o, job, registers_trace.get(), memory_trace.get(), running));
+  sc_core::sc_trace_file *trace = o.trace.empty() || o.module != "tlm" ? nullptr : open_trace(o, boards);
   std::printf("%s, %s firmware, %u channels, quantum %llu ns, seed %llu\n", job.text().c_str(),
               o.firmware.c_str(), o.stack.channels, (unsigned long long)o.quantum_ns,
               (unsigned long long)o.seed);
