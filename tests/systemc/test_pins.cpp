@@ -60,17 +60,26 @@ using R = duplex::axi_rule;
 
 void nothing(A &) {}
 
+// A signal shows a new value later: it cannot be assigned on to the next one.
+void set(bool value, std::initializer_list<sc_core::sc_signal<bool> *> signals) {
+  for (sc_core::sc_signal<bool> *signal : signals) signal->write(value);
+}
+
 std::vector<planted> cases() {
-  const auto write = [](A &a) { a.axi_awvalid_i = a.axi_awready_o = a.axi_wvalid_i = a.axi_wready_o = true; };
-  const auto quiet = [](A &a) {
-    a.axi_awvalid_i = a.axi_wvalid_i = a.axi_bvalid_o = a.axi_arvalid_i = a.axi_rvalid_o = false;
+  const auto write = [](A &a) {
+    set(true, {&a.axi_awvalid_i, &a.axi_awready_o, &a.axi_wvalid_i, &a.axi_wready_o});
   };
-  const auto response = [=](A &a) { quiet(a), a.axi_bvalid_o = a.axi_bready_i = true; };
+  const auto quiet = [](A &a) {
+    set(false, {&a.axi_awvalid_i, &a.axi_wvalid_i, &a.axi_bvalid_o, &a.axi_arvalid_i, &a.axi_rvalid_o});
+  };
+  const auto response = [=](A &a) { quiet(a), set(true, {&a.axi_bvalid_o, &a.axi_bready_i}); };
   std::vector<planted> list = {
       {"a write", {}, {write, response, quiet}},
       {"a write whose address waits",
        {},
-       {[](A &a) { a.axi_awvalid_i = a.axi_wvalid_i = a.axi_wready_o = true; },
+       {[](A &a) {
+          set(true, {&a.axi_awvalid_i, &a.axi_wvalid_i, &a.axi_wready_o});
+        },
         [](A &a) { a.axi_wvalid_i = false, a.axi_awready_o = true; }, response, quiet}},
       {"a read",
        {},
@@ -80,24 +89,40 @@ std::vector<planted> cases() {
       {"AW falls", {R::valid_kept}, {[](A &a) { a.axi_awvalid_i = true; }, quiet}},
       {"R falls",
        {R::valid_kept},
-       {[](A &a) { a.axi_arvalid_i = a.axi_arready_o = true; },
+       {[](A &a) {
+          set(true, {&a.axi_arvalid_i, &a.axi_arready_o});
+        },
         [=](A &a) { quiet(a), a.axi_rvalid_o = true; }, quiet,
-        [](A &a) { a.axi_rvalid_o = a.axi_rready_i = true; }, quiet}},
+        [](A &a) {
+          set(true, {&a.axi_rvalid_o, &a.axi_rready_i});
+        },
+        quiet}},
       {"an address changes",
        {R::payload_kept},
        {[](A &a) { a.axi_arvalid_i = true; }, [](A &a) { a.axi_araddr_i = 4, a.axi_arready_o = true; },
-        [=](A &a) { quiet(a), a.axi_rvalid_o = a.axi_rready_i = true; }, quiet}},
+        [=](A &a) {
+          quiet(a), set(true, {&a.axi_rvalid_o, &a.axi_rready_i});
+        },
+        quiet}},
       {"a strobe changes",
        {R::payload_kept},
-       {[](A &a) { a.axi_wvalid_i = true; }, [](A &a) { a.axi_wstrb_i = 3; }}},
+       {[](A &a) { a.axi_wvalid_i = true; }, [](A &a) { a.axi_wstrb_i = 3, a.axi_wready_o = true; }, quiet}},
       {"B without a request", {R::response_first}, {response, quiet}},
       {"B without data",
        {R::response_first},
-       {[](A &a) { a.axi_awvalid_i = a.axi_awready_o = true; }, response, quiet}},
+       {[](A &a) {
+          set(true, {&a.axi_awvalid_i, &a.axi_awready_o});
+        },
+        response, quiet}},
       {"R twice",
        {R::response_first},
-       {[](A &a) { a.axi_arvalid_i = a.axi_arready_o = true; },
-        [=](A &a) { quiet(a), a.axi_rvalid_o = a.axi_rready_i = true; }, nothing, quiet}},
+       {[](A &a) {
+          set(true, {&a.axi_arvalid_i, &a.axi_arready_o});
+        },
+        [=](A &a) {
+          quiet(a), set(true, {&a.axi_rvalid_o, &a.axi_rready_i});
+        },
+        nothing, quiet}},
       {"a response code", {R::response_code}, {write, [=](A &a) { response(a), a.axi_bresp_o = 1; }, quiet}},
       {"a valid signal in reset",
        {R::reset_value},
@@ -110,8 +135,12 @@ std::vector<planted> cases() {
   late = {"B does not come", {R::response_late}, {write, quiet}};
   late.steps.resize(rig::LATE + 4, nothing);
   list.push_back(late);
-  late = {
-      "R does not come", {R::response_late}, {[](A &a) { a.axi_arvalid_i = a.axi_arready_o = true; }, quiet}};
+  late = {"R does not come",
+          {R::response_late},
+          {[](A &a) {
+             set(true, {&a.axi_arvalid_i, &a.axi_arready_o});
+           },
+           quiet}};
   late.steps.resize(rig::LATE + 4, nothing);
   list.push_back(late);
   return list;
