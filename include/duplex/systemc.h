@@ -9,8 +9,7 @@
 #define DUPLEX_SYSTEMC_H
 
 #if !defined(__cplusplus) || __cplusplus < 201703L
-#error \
-    "duplex/systemc.h needs C++17 (-std=c++17, as pkg-config --cflags duplex-systemc says): libsystemc links with no other"
+#error "duplex/systemc.h needs C++17 (pkg-config --cflags duplex-systemc): libsystemc links with no other"
 #endif
 
 // Modules create processes while the simulation runs.
