@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The memory controller before the timing judge: every request done once and in order, no command too early
 // and none too late, rates of streams, the limit of age, refresh, and time in any steps. DUPLEX_SEED repeats
-// a run, DUPLEX_CASE=n one case of it.
+// a run, DUPLEX_ONLY=n one case of it.
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -394,7 +394,7 @@ static void test_random(void **state) {
   static struct bench whole, stepped;
   const uint64_t share = environment_count("DUPLEX_SHARE");
   const uint64_t cases = 60 * environment_count("DUPLEX_CASES") / share + 1;
-  const uint64_t one = environment_number("DUPLEX_CASE", UINT64_MAX);
+  const uint64_t one = environment_number("DUPLEX_ONLY", UINT64_MAX);
   int64_t least[2][DISTANCES];
   for (unsigned i = 0; i < 2 * DISTANCES; i++) least[i / DISTANCES][i % DISTANCES] = INT64_MAX;
   printf("seed %llu\n", (unsigned long long)environment_seed());

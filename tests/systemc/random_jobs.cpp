@@ -12,6 +12,7 @@
 #include <string>
 #include <vector>
 
+#include "backend/systemc/protocol_checker.h"
 #include "duplex/error.h"
 #include "duplex/systemc.h"
 #include "tests/common/environment.h"
@@ -45,7 +46,18 @@ class way {
         riscv_(with_riscv),
         stack_((std::string(name) + "_stack").c_str(), parameters(o)),
         host_((std::string(name) + "_host").c_str(), [this](duplex::initiator &) { program(); }),
-        wires_(host_, stack_) {}
+        registers_((std::string(name) + "_registers").c_str()),
+        memory_((std::string(name) + "_memory").c_str()),
+        interrupt_((std::string(name) + "_interrupt").c_str()),
+        reset_n_((std::string(name) + "_reset_n").c_str(), true) {
+    host_.registers.bind(registers_.target);
+    registers_.initiator.bind(stack_.registers);
+    host_.memory.bind(memory_.target);
+    memory_.initiator.bind(stack_.memory);
+    host_.interrupt(interrupt_);
+    stack_.interrupt(interrupt_);
+    stack_.reset_n(reset_n_);
+  }
   const totals &result() const { return total_; }
   const char *name() const { return name_; }
   bool finished() const { return finished_; }
@@ -128,7 +140,8 @@ class way {
   totals total_;
   duplex::stack_tlm stack_;
   duplex::initiator host_;
-  duplex::wires wires_;
+  duplex::protocol_checker<> registers_, memory_;
+  sc_core::sc_signal<bool> interrupt_, reset_n_;
 };
 
 options read(int argc, char **argv) {

@@ -416,7 +416,7 @@ std::vector<planted> return_cases() {
        }},
       initiator_returns(R::sync_value, tlm::END_REQ, tlm::TLM_COMPLETED, tlm::END_REQ),
       initiator_returns(R::sync_value, tlm::END_REQ, tlm::TLM_UPDATED, tlm::BEGIN_RESP),
-      initiator_returns(R::sync_value, tlm::BEGIN_RESP, tlm_sync_enum(-1), tlm::BEGIN_RESP),
+      initiator_returns(R::sync_value, tlm::BEGIN_RESP, tlm_sync_enum(3), tlm::BEGIN_RESP),
       initiator_returns(R::updated_phase, tlm::BEGIN_RESP, tlm::TLM_UPDATED, tlm::BEGIN_RESP),
       initiator_returns(R::accepted_unchanged, tlm::BEGIN_RESP, tlm::TLM_ACCEPTED, tlm::END_RESP),
       initiator_returns(R::time_order, tlm::BEGIN_RESP, tlm::TLM_COMPLETED, tlm::END_RESP,
