@@ -83,6 +83,7 @@ std::string wrong_parameters(const traffic_parameters &p) {
   for (const unsigned weight : p.weights) sum += weight;
   if (sum < 1 || sum > 1000000) return "weights: expected a sum of 1 to 1000000";
   if (p.outstanding < 1) return "outstanding: expected 1 or more";
+  if (p.clock_ps > 1000000) return "clock_ps: expected 0 to 1000000";
   return p.clock_mhz < 1 || p.clock_mhz > 1000000 ? "clock_mhz: expected 1 to 1000000" : "";
 }
 
@@ -144,8 +145,9 @@ std::string traffic_source::read_line(const std::string &line, unsigned number) 
                              std::vector<unsigned char>(bytes),
                              {},
                              false};
-  request.at_ps =
-      parameters_.start_ps + (clock * 1000000 + parameters_.clock_mhz / 2) / parameters_.clock_mhz;
+  const uint64_t mhz = parameters_.clock_mhz;
+  request.at_ps = parameters_.start_ps;
+  request.at_ps += parameters_.clock_ps ? clock * parameters_.clock_ps : (clock * 1000000 + mhz / 2) / mhz;
   draw_bytes(random, request.data);
   if (parts.size() == 5 && !read_bytes(parts[4], request.data))
     return "'" + parts[4] + "': expected two hexadecimal digits for each byte";

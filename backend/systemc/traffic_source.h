@@ -33,6 +33,7 @@ struct traffic_parameters {
   uint64_t gap_ps = 0;       // from a request to the next one, at least
   std::string file;          // pattern file: the requests (docs/systemc.md)
   uint64_t clock_mhz = 650;  // of the clocks of the file
+  uint64_t clock_ps = 0;     // their period, in place of clock_mhz; 0: none
 };
 
 struct traffic_request {

@@ -53,6 +53,8 @@ struct memory_channel {
   unsigned number;
   uint64_t now, next;  // first tCK that is not decided; first one from there on in which something can happen
   struct memory_bank bank[MEMORY_BANKS];
+  uint32_t busy;       // banks with requests of either queue
+  uint64_t urgent_at;  // when the first bank will be urgent
   struct memory_bus_times bus;
   struct memory_queue queue[2];  // reads, writes
   bool writes;                   // whose turn it is
@@ -97,6 +99,8 @@ uint64_t memory_refresh_due(const struct duplex_memory_parameters *p, const stru
                             unsigned bank);
 uint64_t memory_refresh_urgent(const struct duplex_memory_parameters *p, const struct memory_channel *c,
                                unsigned bank);
+// When the first bank of a channel will be urgent.
+uint64_t memory_first_urgent(const struct duplex_memory_parameters *p, const struct memory_channel *c);
 
 // memory_queue.c: a request comes in, the queue having room; entry `index` of a queue leaves.
 void memory_enter(struct memory_channel *c, const struct duplex_memory_request *request,

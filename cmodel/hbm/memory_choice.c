@@ -54,6 +54,7 @@ static void give_pre(struct look *l, unsigned bank) {
 
 static void give_ref(struct look *l, unsigned bank) {
   memory_note_ref(l->c, l->t, l->now, bank);
+  l->c->urgent_at = memory_first_urgent(&l->m->parameters, l->c);
   l->m->statistics.refreshes++;
   tell(l, DUPLEX_JUDGE_REF, bank, 0);
 }
@@ -156,44 +157,54 @@ static bool give_row(struct look *l, const struct memory_entry *entry) {
   return true;
 }
 
-static uint32_t banks_with_hits(const struct look *l, const struct memory_queue *queue) {
-  uint32_t banks = 0;
-  for (unsigned i = 0; i < queue->count; i++)
-    if (!queue->entry[i].blocked && is_hit(l, &queue->entry[i])) banks |= 1u << queue->entry[i].bank;
-  return banks;
+// Banks for which requests of a queue wait, and those whose open row some of these hit.
+static uint32_t wanted_banks(const struct look *l, const struct memory_queue *queue, uint32_t *hits) {
+  uint32_t wanted = 0;
+  *hits = 0;
+  for (unsigned i = 0; i < queue->count; i++) {
+    const struct memory_entry *entry = &queue->entry[i];
+    if (entry->blocked) continue;
+    wanted |= 1u << entry->bank;
+    if (is_hit(l, entry)) *hits |= 1u << entry->bank;
+  }
+  return wanted;
 }
 
 // A step towards the row of the oldest request of some bank; an open row stays as long as requests of this
 // queue hit it. `taken`: banks that others want; those of this queue are added.
 static bool give_row_of(struct look *l, const struct memory_queue *queue, uint32_t *taken) {
-  const uint32_t leave = banks_with_hits(l, queue) | l->urgent;
-  for (unsigned i = 0; i < queue->count; i++) {
+  uint32_t hits;
+  const uint32_t wanted = wanted_banks(l, queue, &hits);
+  uint32_t rest = wanted & ~(hits | l->urgent | *taken);
+  *taken |= wanted;
+  for (unsigned i = 0; rest; i++) {
     const struct memory_entry *entry = &queue->entry[i];
-    const uint32_t bank = 1u << entry->bank;
-    if (entry->blocked || *taken & bank) continue;
-    *taken |= bank;
-    if (!(leave & bank) && give_row(l, entry)) return true;
+    if (entry->blocked || !(rest >> entry->bank & 1)) continue;
+    rest &= ~(1u << entry->bank);
+    if (give_row(l, entry)) return true;
   }
   return false;
 }
 
 static bool give_urgent_refresh(struct look *l) {
-  for (unsigned bank = 0; bank < MEMORY_BANKS; bank++)
-    if (is_urgent(l, bank) && give_refresh(l, bank)) return true;
+  for (uint32_t rest = l->urgent; rest; rest &= rest - 1)
+    if (give_refresh(l, (unsigned)__builtin_ctz(rest))) return true;
   return false;
 }
 
 // Banks that nobody waits for pay what they owe.
 static bool give_idle_refresh(struct look *l) {
-  for (unsigned bank = 0; bank < MEMORY_BANKS; bank++) {
-    if (l->c->bank[bank].waiting || is_urgent(l, bank)) continue;
+  for (uint32_t rest = ~(l->c->busy | l->urgent); rest; rest &= rest - 1) {
+    const unsigned bank = (unsigned)__builtin_ctz(rest);
     if (has_come(l, memory_refresh_due(&l->m->parameters, l->c, bank)) && give_refresh(l, bank)) return true;
   }
   return false;
 }
 
+// Looks at the banks only when the first of them is urgent, which changes with a refresh.
 static uint32_t urgent_banks(struct look *l) {
   uint32_t banks = 0;
+  if (!has_come(l, l->c->urgent_at)) return 0;
   for (unsigned bank = 0; bank < MEMORY_BANKS; bank++)
     if (has_come(l, memory_refresh_urgent(&l->m->parameters, l->c, bank))) banks |= 1u << bank;
   return banks;

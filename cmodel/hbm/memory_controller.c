@@ -39,6 +39,7 @@ static void start_channels(struct duplex_memory_controller *m) {
   for (unsigned i = 0; i < m->parameters.channels; i++) {
     struct memory_channel *c = &m->channel[i];
     c->number = i;
+    c->urgent_at = memory_first_urgent(&m->parameters, c);
     c->queue[0] = (struct memory_queue){.entry = entry, .room = m->parameters.read_queue};
     entry += c->queue[0].room;
     c->queue[1] = (struct memory_queue){.entry = entry, .room = m->parameters.write_queue};

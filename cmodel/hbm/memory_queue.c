@@ -30,6 +30,7 @@ void memory_enter(struct memory_channel *c, const struct duplex_memory_request *
   queue->blocked += entry.blocked != 0;
   queue->entry[queue->count++] = entry;
   c->bank[entry.bank].waiting++;
+  c->busy |= 1u << entry.bank;
 }
 
 // The younger ones that waited for this one have one less to wait for.
@@ -46,7 +47,7 @@ void memory_leave(struct memory_channel *c, bool write, unsigned index) {
   const struct memory_entry gone = queue->entry[index];
   queue->count--;
   memmove(&queue->entry[index], &queue->entry[index + 1], (queue->count - index) * sizeof gone);
-  c->bank[gone.bank].waiting--;
+  if (--c->bank[gone.bank].waiting == 0) c->busy &= ~(1u << gone.bank);
   release(&c->queue[0], &gone);
   release(&c->queue[1], &gone);
 }

@@ -14,3 +14,12 @@ uint64_t memory_refresh_urgent(const struct duplex_memory_parameters *p, const s
                                unsigned bank) {
   return memory_refresh_due(p, c, bank) + (uint64_t)p->postponed_refreshes * p->timing.nREFI;
 }
+
+uint64_t memory_first_urgent(const struct duplex_memory_parameters *p, const struct memory_channel *c) {
+  uint64_t first = MEMORY_NEVER;
+  for (unsigned bank = 0; bank < MEMORY_BANKS; bank++) {
+    const uint64_t at = memory_refresh_urgent(p, c, bank);
+    if (at < first) first = at;
+  }
+  return first;
+}

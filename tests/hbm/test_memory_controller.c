@@ -397,10 +397,12 @@ static void test_random(void **state) {
   const uint64_t one = environment_number("DUPLEX_ONLY", UINT64_MAX);
   int64_t least[2][DISTANCES];
   for (unsigned i = 0; i < 2 * DISTANCES; i++) least[i / DISTANCES][i % DISTANCES] = INT64_MAX;
-  printf("seed %llu\n", (unsigned long long)environment_seed());
+  printf("seed %llu", (unsigned long long)environment_seed());
   for (uint64_t number = one == UINT64_MAX ? 0 : one; number < cases || number == one; number++) {
     struct duplex_random steps;
     duplex_random_seed(&steps, environment_seed(), ~number);
+    printf(number % 20 ? " %llu" : "\ncases %llu", (unsigned long long)number);  // the last one has failed
+    fflush(stdout);
     run_case(&whole, number, NULL);
     run_case(&stepped, number, &steps);
     assert_memory_equal(whole.hash, stepped.hash, sizeof whole.hash);
@@ -410,6 +412,7 @@ static void test_random(void **state) {
       if (whole.least[i] < least[preset][i]) least[preset][i] = whole.least[i];
     if (number == one) return;
   }
+  printf("\n");
   if (share > 1) return;  // too few to meet every distance
   for (unsigned i = 0; i < 2; i++) check_least(least[i], duplex_dram_preset(presets[i]));
 }

@@ -431,21 +431,27 @@ void check_commands(const std::vector<std::string> &lines) {
          "the record of commands is whole: " + std::to_string(commands) + " of " + std::to_string(told));
 }
 
-// The record of requests, and that of commands.
+// The record of requests, as the traffic initiator reads it, and that of commands.
 void check_records(const std::string &base, const std::vector<access> &requests) {
-  const std::vector<std::string> recorded = lines_of(base + ".requests");
-  expect(recorded.size() == requests.size() + 1, "a line for each request");
-  for (size_t i = 0; i + 1 < recorded.size() && i < requests.size(); i++) {
-    uint64_t tck, address;
-    char kind;
-    unsigned bytes;
-    const int fields =
-        std::sscanf(recorded[i + 1].c_str(), "%" SCNu64 " %" SCNx64 " %c %u", &tck, &address, &kind, &bytes);
-    const access &a = requests[i];
-    expect(fields == 4 && tck >= a.tck && address == a.address && kind == (a.write ? 'W' : 'R') &&
-               bytes == a.bytes,
-           "line of request " + std::to_string(i));
+  duplex::traffic_parameters parameters;
+  parameters.pattern = duplex::traffic_pattern::file;
+  parameters.file = base + ".requests";
+  parameters.bytes = UINT64_MAX;
+  parameters.requests = requests.size();
+  parameters.clock_ps = duplex::hbm3_parameters::defaults().timing.tCK_ps;
+  duplex::traffic_source source;
+  const std::string error = source.open(parameters);
+  expect(error.empty(), error);
+  duplex::traffic_request read;
+  uint64_t last = 0;
+  for (const access &a : requests) {
+    if (!source.next(read)) return expect(false, "a line for each request");
+    expect(read.address == a.address && read.data.size() == a.bytes && read.write == a.write &&
+               read.at_ps >= std::max(last, a.tck * parameters.clock_ps),
+           "a line of the record of requests");
+    last = read.at_ps;
   }
+  expect(!source.next(read) && last > 0, "no line that is not of a request");
   check_commands(lines_of(base + ".commands"));
 }
 
