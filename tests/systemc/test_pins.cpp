@@ -183,16 +183,20 @@ class cut_job : public sc_core::sc_module {
     host_.interrupt(interrupt_);
     stack_.interrupt(interrupt_);
     stack_.reset_n(reset_n_);
+    SC_HAS_PROCESS(cut_job);
+    SC_THREAD(reset);
   }
   bool done() const { return done_; }
   const sc_core::sc_event &done_event() const { return done_event_; }
 
  private:
-  static constexpr size_t N = 64, K = 512;
+  static constexpr size_t N = 128, K = 2048;
+  static constexpr uint64_t WATCHDOG_CLOCKS = 5000;  // more than the job takes
 
   duplex_stack *open(duplex_weights **weights) {
     duplex_stack_options options = {};
     options.backend.channels = CHANNELS;
+    options.watchdog_clocks = WATCHDOG_CLOCKS;
     duplex_stack *stack = nullptr;
     expect(duplex_stack_open_backend(host_.backend(), &options, &stack) == 0, "a stack is opened");
     expect(duplex_stack_upload(stack, w_.data(), N, K, nullptr, weights) == 0, "weights are uploaded");
@@ -205,18 +209,24 @@ class cut_job : public sc_core::sc_module {
     *clocks = stack_.interrupt_clock() - stack_.doorbell_clock();
     return y;
   }
+  void reset() {
+    wait(cut_);
+    expect(stack_.doorbell_clock() > stack_.interrupt_clock(), "there is no job for the reset to cut off");
+    reset_n_ = false;
+  }
+  // The host begins afresh with the first clock out of reset, so that refreshes come in the same clocks.
   void program() {
     duplex_weights *weights = nullptr;
     uint64_t clocks = 0, clocks_behind = 0;
     duplex_stack *stack = open(&weights);
     const std::vector<float> y = run(stack, weights, &clocks);
-    duplex_job *job = nullptr;
-    expect(duplex_stack_start_gemm(stack, weights, x_.data(), 1, DUPLEX_F32, &job) == 0, "a job is started");
-    wait(duplex::time_of_clock(clocks / 2));
-    reset_n_ = false;
-    wait(duplex::time_of_clock(8));
+    std::vector<float> lost(N);
+    cut_.notify(duplex::time_of_clock(clocks / 2));
+    expect(duplex_stack_gemm(stack, weights, x_.data(), 1, DUPLEX_F32, lost.data()) != 0,
+           "a job outlives a reset");
+    host_.synchronize();
     reset_n_ = true;
-    wait(duplex::time_of_clock(2));
+    wait(sc_core::SC_ZERO_TIME);
     duplex_stack_close(stack);
     stack = open(&weights);
     expect(run(stack, weights, &clocks_behind) == y, "other bytes behind a reset in mid-job");
@@ -229,9 +239,10 @@ class cut_job : public sc_core::sc_module {
 
   duplex::stack_pin stack_;
   duplex::initiator host_;
-  sc_core::sc_signal<bool> interrupt_, reset_n_;
+  sc_core::sc_signal<bool> interrupt_;
+  sc_core::sc_signal<bool, sc_core::SC_MANY_WRITERS> reset_n_;
   std::vector<duplex_f16> w_, x_;
-  sc_core::sc_event done_event_;
+  sc_core::sc_event cut_, done_event_;
   bool done_ = false;
 };
 
