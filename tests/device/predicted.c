@@ -92,7 +92,7 @@ int main(int argc, char **argv) {
         i, layer.shape.experts, layer.shape.hidden, layer.shape.inner, layer.gated ? "" : " without gate",
         layer.tokens, layer.top_k, layer.stacks, (unsigned long long)stats.predicted,
         (unsigned long long)stats.sides, 100 * share, (unsigned long long)stats.bound, is_far ? " FAR" : "");
-    for (unsigned phase = 0; phase < DUPLEX_PHASES && is_far; phase++)
+    for (unsigned phase = 0; phase < DUPLEX_PHASES; phase++)
       printf("     phase %u: Logic-PIM %llu, xPU reads %llu, its estimate %llu\n", phase,
              (unsigned long long)stats.logic_pim[phase], (unsigned long long)stats.xpu_reads[phase],
              (unsigned long long)stats.xpu_estimate[phase]);
