@@ -83,6 +83,20 @@ static int take_times(struct duplex_moe *moe, const struct schedule_shape *shape
   return error ? device_fail(device, error, "%s", text) : DUPLEX_OK;
 }
 
+// The costs beside the table, measured with a piece of the widest slice.
+static int take_costs(struct duplex_moe *moe, const struct schedule_shape *shape) {
+  struct duplex_device *device = moe->device;
+  const struct moe_piece *piece = &moe->piece[device->stacks - 1][0];
+  struct duplex_layer_piece like = {.bundles = piece->bundles, .parts = piece->parts};
+  char text[256] = "";
+  memcpy(like.inner, piece->inner, sizeof like.inner);
+  const int error =
+      device_measure_costs(shape, &like, &device->options.stack,
+                           device->options.partials == DUPLEX_PARTIALS_F32 ? DUPLEX_F32 : DUPLEX_ACC,
+                           &moe->costs, text, sizeof text);
+  return error ? device_fail(device, error, "%s", text) : DUPLEX_OK;
+}
+
 // Shape, placement and times of the schedule.
 static int plan(struct duplex_moe *moe) {
   struct duplex_device *device = moe->device;
@@ -108,7 +122,7 @@ static int plan(struct duplex_moe *moe) {
     moe->pieces = moe->turns;
     place_whole(moe);
   }
-  return DUPLEX_OK;
+  return take_costs(moe, &shape);
 }
 
 // What the loading of all stacks needs.

@@ -4,6 +4,7 @@
 #define DEVICE_LAYER_H
 
 #include "device/device.h"
+#include "device/measure.h"
 #include "duplex/layer.h"
 #include "schedule/schedule.h"
 
@@ -23,6 +24,7 @@ struct duplex_moe {
   const struct duplex_activation_table *table;
   duplex_f16 *router;  // a copy
   struct schedule_times times;
+  struct device_costs costs;   // beside the table of times
   struct schedule_work *work;  // of the decision
   unsigned pieces;             // on each stack
   // Expert e has the pieces q with q mod turns = e mod turns; q / turns is the schedule's number of it.

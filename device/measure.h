@@ -4,6 +4,7 @@
 #define DEVICE_MEASURE_H
 
 #include "duplex/duplex.h"
+#include "duplex/layer.h"
 #include "schedule/schedule.h"
 
 // Times of a shape and its placement on stacks with these options (channels, activation rule, DRAM preset),
@@ -15,5 +16,20 @@
 int device_measure(const struct schedule_shape *shape, const struct schedule_placement *placement,
                    const struct duplex_stack_options *options, struct schedule_times *times, char *text,
                    size_t size);
+
+// What the table does not have, in clocks: of a job besides what its experts add; of the xPU's reads in a
+// phase besides those of its experts, [1] from bundles that were Logic-PIM's just before; of bundles given to
+// Logic-PIM and taken back; of the xPU's transfers for Logic-PIM's share of a layer, x of a group of 8 tokens
+// and the sums of a group with so many tokens, and what the first one takes besides.
+struct device_costs {
+  uint64_t job, reads[2], given, taken;
+  uint64_t first_tokens, tokens;
+  uint64_t first_sums, sums[DUPLEX_LANES + 1];
+};
+
+// The costs of a shape with a piece like this one. Errors as those of device_measure.
+int device_measure_costs(const struct schedule_shape *shape, const struct duplex_layer_piece *piece,
+                         const struct duplex_stack_options *options, enum duplex_format format,
+                         struct device_costs *costs, char *text, size_t size);
 
 #endif

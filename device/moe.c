@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "device/charges.h"
+#include "device/model.h"
 #include "device/phase.h"
 #include "driver/stack.h"
 #include "duplex/arithmetic.h"
@@ -199,12 +200,12 @@ static int run_layer(struct moe_run *run, const struct duplex_moe_routing *routi
   clock = charges_note(run, "decide", &stats->decide, clock, charges_decide(run));
   device_count_commands(run->device, &stats->commands, -1);
   error = take_sums(run);
+  model_predict(run);
   if (!error) error = phases_run(run, &clock);
   if (!error) error = combine(run, y);
   stats->cycles = charges_note(run, "combine", &stats->combine, clock, charges_combine(run));
   device_count_commands(run->device, &stats->commands, 1);
   stats->pairs = run->dispatch.pairs;
-  stats->predicted = (uint64_t)run->decision.total * run->moe->times.clocks_per_unit;
   stats->bound =
       (uint64_t)schedule_bound(&run->moe->times, run->dispatch.count) * run->moe->times.clocks_per_unit;
   count_experts(run);

@@ -202,14 +202,15 @@ static int read_share(struct moe_run *run, const struct share *share) {
   return share_read(share);
 }
 
-// The xPU's work on a stack is queued, and its numbers are computed before the clock runs on. *begin is the
-// clock at which its commands may begin.
+// The xPU's work on a stack is queued, and its numbers are computed before the clock runs on. Sums go first:
+// they lie in few banks, behind which weights of the others fill the bus. *begin is the clock at which its
+// commands may begin.
 static int start_xpu(const struct phase *phase, unsigned stack, uint64_t *begin) {
   struct duplex_backend *backend = phase->run->device->stack[stack]->backend;
   *begin = backend->ops->clocks(backend);
   int error = bring_tokens(phase->run, stack, ALL_BUNDLES & ~phase->owned);
-  if (!error) error = each_share(phase, stack, read_share);
   if (!error) error = fetch_sums(phase->run, stack, ALL_BUNDLES & ~phase->owned);
+  if (!error) error = each_share(phase, stack, read_share);
   return error ? error : each_share(phase, stack, compute_share);
 }
 

@@ -55,19 +55,15 @@ static uint64_t note_reduction(struct moe_run *run, const struct phase_times *ti
   return charges_note(run, "sums", &stats->reduce, clock + most.hand_over, most.xpu);
 }
 
-// Whether any side has work in a phase.
-static bool has_work(const struct schedule_decision *decision, unsigned phase) {
-  return decision->pim[phase] || decision->xpu[1 - phase];
-}
-
 int phases_run(struct moe_run *run, uint64_t *clock) {
   const struct schedule_decision *decision = &run->decision;
+  const unsigned phases = run_phases(run);
   struct phase_times times[DUPLEX_STACKS_MOST];
   int error = DUPLEX_OK;
   for (unsigned i = 0; i < DUPLEX_PHASES && !error; i++)
-    if (has_work(decision, i)) error = phase_plan(run, decision->owned[i]);
+    if (phases >> i & 1) error = phase_plan(run, decision->owned[i]);
   for (unsigned i = 0; i < DUPLEX_PHASES && !error; i++) {
-    if (!has_work(decision, i)) continue;
+    if (!(phases >> i & 1)) continue;
     run->device->stats.launch += charges_launch(run);
     *clock += charges_launch(run);
     error = phase_run(run, decision->owned[i], times);

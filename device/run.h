@@ -35,6 +35,9 @@ struct moe_run {
 // The cut of an expert's piece on a stack: parts that Logic-PIM does. 0 for a piece that the expert has not.
 unsigned run_cut(const struct moe_run *run, unsigned stack, unsigned piece, unsigned expert);
 
+// Phases in which any side has work: a mask.
+unsigned run_phases(const struct moe_run *run);
+
 // Whether the xPU has a share of it.
 bool run_is_shared(const struct moe_run *run, unsigned stack, unsigned piece, unsigned expert);
 

@@ -102,7 +102,9 @@ int duplex_device_moe(struct duplex_device *device, const struct duplex_moe *moe
 struct duplex_moe_stats {
   uint64_t cycles;                       // the whole layer
   uint64_t bound;                        // least time of any division between the sides, nothing else charged
-  uint64_t predicted;                    // both phases, by the table of times
+  // By the tables of time, before the layer runs: sides, hand_over, distribute and reduce together; of these
+  // both sides of each phase, xpu as the longer one of its commands and its estimate.
+  uint64_t predicted, predicted_logic_pim[DUPLEX_PHASES], predicted_xpu[DUPLEX_PHASES];
   uint64_t sides;                        // both phases
   uint64_t logic_pim[DUPLEX_PHASES];     // of the slowest stack, from doorbell to completion
   uint64_t xpu_reads[DUPLEX_PHASES];     // of the slowest stack, to the last data, x and sums among them
