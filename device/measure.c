@@ -9,7 +9,7 @@
 
 enum { EXPERTS_LEAST = 4, PASSES = PROBE_PASSES };
 
-#define CLOCKS_WANTED 48000u  // so that a job's end, a few hundred clocks earlier or later, is below 1%
+#define CLOCKS_WANTED 40000u  // so that a job's end, a few hundred clocks earlier or later, is below 1%
 
 // How many experts are measured together if one alone takes so long.
 static unsigned experts_of(uint64_t clocks) {
@@ -17,6 +17,9 @@ static unsigned experts_of(uint64_t clocks) {
   const uint64_t most = duplex_larger(wanted, EXPERTS_LEAST);
   return (unsigned)duplex_smaller(most, PROBE_EXPERTS);
 }
+
+// What is left of a time without what so many of its parts add.
+static uint64_t first_of(uint64_t clocks, uint64_t add) { return clocks > add ? clocks - add : 0; }
 
 // What one more expert adds, in the mean of those behind the first one; at least 1.
 static uint64_t added(uint64_t one, uint64_t all, unsigned experts) {
@@ -35,12 +38,16 @@ static int measure_job(const struct probe *probe, unsigned cut, unsigned groups,
   return error;
 }
 
+// The same of the xPU's reads, from a few experts to many: where all banks are refreshed does not count then.
 static int measure_reading(const struct probe *probe, unsigned cut, bool taken, uint64_t *first,
                            uint64_t *add) {
-  uint64_t all = 0;
-  int error = probe_read(probe, 1, cut, taken, first);
-  if (!error) error = probe_read(probe, EXPERTS_LEAST, cut, taken, &all);
-  *add = added(*first, all, EXPERTS_LEAST);
+  const unsigned more = PROBE_EXPERTS / 2 - EXPERTS_LEAST;
+  uint64_t few = 0;
+  uint64_t many = 0;
+  int error = probe_read(probe, EXPERTS_LEAST, cut, taken, &few);
+  if (!error) error = probe_read(probe, EXPERTS_LEAST + more, cut, taken, &many);
+  *add = added(few, many, more + 1);
+  *first = first_of(few, (EXPERTS_LEAST - 1) * *add);
   return error;
 }
 
@@ -68,15 +75,17 @@ static int measure_reads(const struct probe *probe, unsigned cut, unsigned parts
   return error;
 }
 
+// Every cut of a piece; the xPU's reads too, if wanted.
 static int measure_piece(const struct schedule_shape *shape, const struct duplex_stack_options *options,
-                         const struct duplex_layer_piece *piece, char *text, size_t size, struct adds *adds) {
+                         const struct duplex_layer_piece *piece, bool reads, char *text, size_t size,
+                         struct adds *adds) {
   struct probe probe;
   int error = probe_open(&probe, shape, options, piece, text, size);
   *adds = (struct adds){0};
   for (unsigned cut = 1; cut <= piece->parts && !error; cut++)
     for (unsigned groups = 1; groups <= PASSES && !error; groups++)
       error = measure_pim(&probe, cut, groups, adds);
-  for (unsigned cut = piece->parts; cut-- > 0 && !error;)
+  for (unsigned cut = piece->parts; cut-- > 0 && reads && !error;)
     error = measure_reads(&probe, cut, piece->parts, adds);
   probe_close(&probe);
   return error;
@@ -116,7 +125,7 @@ static int measure_cuts(const struct duplex_stack_options *options, unsigned q, 
                                      .parts = placement->parts[q]};
   struct adds adds;
   for (unsigned part = 0; part < piece.parts; part++) piece.inner[part] = placement->width[q][part];
-  const int error = measure_piece(&times->shape, options, &piece, text, size, &adds);
+  const int error = measure_piece(&times->shape, options, &piece, true, text, size, &adds);
   uint32_t columns = 0;
   for (unsigned cut = piece.parts + 1; cut-- > 0 && !error;) {
     fill_cut(times, q, cut, columns, &adds);
@@ -132,10 +141,11 @@ static int measure_striped(const struct duplex_stack_options *options, unsigned 
   const struct duplex_layer_piece piece = {
       .bundles = (1u << bundles) - 1, .parts = 1, .inner = {formula_slice(shape)}};
   struct adds adds;
-  const int error = measure_piece(shape, options, &piece, text, size, &adds);
+  const bool all = bundles == SCHEDULE_BUNDLES;  // that the xPU reads a whole expert from
+  const int error = measure_piece(shape, options, &piece, all, text, size, &adds);
   for (unsigned groups = 1; groups <= SCHEDULE_GROUPS && !error; groups++) {
     times->rows[groups].striped[bundles - 1] = pim_time(times, &adds, 1, groups);
-    times->rows[groups].whole = xpu_time(times, adds.reads[0], formula_slice(shape), groups);
+    if (all) times->rows[groups].whole = xpu_time(times, adds.reads[0], formula_slice(shape), groups);
   }
   times->slope.striped[bundles - 1] = (pim_time(times, &adds, 1, PASSES) + PASSES - 1) / PASSES;
   return error;
@@ -153,9 +163,6 @@ int device_measure(const struct schedule_shape *shape, const struct schedule_pla
   if (!error) schedule_seal(times);
   return error;
 }
-
-// What is left of a time without what so many of its parts add.
-static uint64_t first_of(uint64_t clocks, uint64_t add) { return clocks > add ? clocks - add : 0; }
 
 // A group with so many tokens.
 static int measure_group(const struct probe *probe, uint32_t tokens, enum duplex_format format,
@@ -191,13 +198,14 @@ static int measure_groups(const struct schedule_shape *shape, const struct duple
 }
 
 // What jobs and reads take besides what their experts add.
-static int measure_starts(const struct probe *probe, struct device_costs *costs) {
+static int measure_starts(const struct probe *probe, const uint64_t whole[PASSES],
+                          struct device_costs *costs) {
   uint64_t first = 0;
   uint64_t add = 0;
   int error = DUPLEX_OK;
-  for (unsigned groups = 1; groups <= PASSES && !error; groups++) {
-    error = measure_job(probe, probe->piece.parts, groups, &first, &add);
-    costs->job += first_of(first, add) / PASSES;
+  for (unsigned i = 0; i < PASSES && !error; i++) {
+    error = probe_run(probe, 1, probe->piece.parts, (i + 1) * DUPLEX_LANES, &first);
+    costs->job += first_of(first, whole[i]) / PASSES;
   }
   for (unsigned taken = 0; taken < 2 && !error; taken++) {
     error = measure_reading(probe, 0, taken, &first, &add);
@@ -207,12 +215,12 @@ static int measure_starts(const struct probe *probe, struct device_costs *costs)
 }
 
 int device_measure_costs(const struct schedule_shape *shape, const struct duplex_layer_piece *piece,
-                         const struct duplex_stack_options *options, enum duplex_format format,
-                         struct device_costs *costs, char *text, size_t size) {
+                         const uint64_t whole[PROBE_PASSES], const struct duplex_stack_options *options,
+                         enum duplex_format format, struct device_costs *costs, char *text, size_t size) {
   struct probe probe;
   *costs = (struct device_costs){0};
   int error = probe_open(&probe, shape, options, piece, text, size);
-  if (!error) error = measure_starts(&probe, costs);
+  if (!error) error = measure_starts(&probe, whole, costs);
   probe_close(&probe);
   return error ? error : measure_groups(shape, options, piece->bundles, format, costs, text, size);
 }

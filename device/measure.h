@@ -27,8 +27,10 @@ struct device_costs {
   uint64_t first_sums, sums[DUPLEX_LANES + 1];
 };
 
-// The costs of a shape with a piece like this one. Errors as those of device_measure.
+// The costs of a shape with a piece like this one, of which the table has whole[groups - 1] clocks for all
+// its parts with 1 and 2 groups. Errors as those of device_measure.
 int device_measure_costs(const struct schedule_shape *shape, const struct duplex_layer_piece *piece,
+                         const uint64_t whole[DUPLEX_TOKEN_GROUPS],
                          const struct duplex_stack_options *options, enum duplex_format format,
                          struct device_costs *costs, char *text, size_t size);
 

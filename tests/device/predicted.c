@@ -75,7 +75,7 @@ int main(int argc, char **argv) {
   double worst = 0;
   unsigned far = 0;
   printf("seed %llu\n", (unsigned long long)environment_seed());
-  for (unsigned long i = 0; i < layers; i++) {
+  for (unsigned long i = getenv("FIRST") ? atoi(getenv("FIRST")) : 0; i < layers; i++) {
     struct duplex_random random;
     struct duplex_moe_stats stats;
     duplex_random_seed(&random, environment_seed(), i);
@@ -100,6 +100,7 @@ int main(int argc, char **argv) {
              (unsigned long long)stats.xpu_reads[phase],
              (long long)(stats.xpu_reads[phase] - stats.predicted_xpu[phase]),
              (unsigned long long)stats.xpu_estimate[phase]);
+    printf("     xpu_rd %.0f, first_sums %llu\n", (double)stats.commands.xpu_rd / layer.stacks / channels, 0ull);
     printf("     tokens %llu, hand-over %llu, sums %llu\n", (unsigned long long)stats.distribute, (unsigned long long)stats.hand_over, (unsigned long long)stats.reduce);
   }
   printf("%lu layers, worst %+.2f%%, %u beyond 2%% and 200 clocks\n", layers, 100 * worst, far);
