@@ -35,7 +35,12 @@ int probe_open(struct probe *probe, const struct schedule_shape *shape,
   own.backend.command_file = own.backend.trace_file = NULL;
   own.backend.xpu_traffic = false;
   const struct duplex_layer_options layer = {
-      .experts = PROBE_EXPERTS, .hidden = shape->hidden, .gated = shape->gated, .piece = {*piece}};
+      .experts = PROBE_EXPERTS,
+      .hidden = shape->hidden,
+      .gated = shape->gated,
+      .up_exponents = (shape->exponents & SCHEDULE_UP_EXPONENTS) != 0,
+      .down_exponents = (shape->exponents & SCHEDULE_DOWN_EXPONENTS) != 0,
+      .piece = {*piece}};
   const size_t elements = (size_t)PROBE_EXPERTS * TOKENS_MOST * shape->hidden;
   *probe = (struct probe){.piece = *piece, .text = text, .size = size};
   probe->x = calloc(elements, sizeof *probe->x);
