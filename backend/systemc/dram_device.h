@@ -22,6 +22,7 @@ class dram_device : public sc_core::sc_module {
 
   // Bytes and commands of the xPU; clocks are those that it has seen.
   DramPins &pins() { return pins_; }
+  const DramPins &pins() const { return pins_; }
   bool xpu_busy() const { return pins_.xpu_busy(stack_o.read()); }
 
  private:

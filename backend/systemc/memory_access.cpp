@@ -10,6 +10,8 @@
 namespace duplex {
 namespace {
 
+constexpr uint64_t PIECE = 32;  // bytes of a DRAM command of the xPU
+
 tlm::tlm_response_status response_of(int error) {
   if (error == DUPLEX_OK) return tlm::TLM_OK_RESPONSE;
   return error == DUPLEX_ERROR_ARGUMENT ? tlm::TLM_ADDRESS_ERROR_RESPONSE : tlm::TLM_GENERIC_ERROR_RESPONSE;
@@ -44,6 +46,11 @@ int move_enabled(tlm::tlm_generic_payload &payload, memory_cells &cells) {
 memory_place memory_place_of(const tlm::tlm_generic_payload &payload) {
   return {static_cast<unsigned>(payload.get_address() / CHANNEL_BYTES),
           payload.get_address() % CHANNEL_BYTES};
+}
+
+dram_pieces pieces_of(uint64_t address, size_t size) {
+  const uint64_t first = address / PIECE * PIECE;
+  return {first, (address + size + PIECE - 1) / PIECE * PIECE - first};
 }
 
 bool memory_check(tlm::tlm_generic_payload &payload, unsigned channels) {

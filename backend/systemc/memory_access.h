@@ -22,6 +22,12 @@ struct memory_place {
 };
 memory_place memory_place_of(const tlm::tlm_generic_payload &payload);
 
+// The DRAM moves pieces of 32 bytes: those that hold these bytes.
+struct dram_pieces {
+  uint64_t first, bytes;
+};
+dram_pieces pieces_of(uint64_t address, size_t size);
+
 // Whether a stack of so many channels takes the payload; otherwise its response says why not. Bytes that do
 // not lie in one channel are two accesses.
 bool memory_check(tlm::tlm_generic_payload &payload, unsigned channels);

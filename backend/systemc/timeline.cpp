@@ -9,12 +9,6 @@
 #include "duplex/xpu_traffic.h"
 
 namespace duplex {
-namespace {
-
-constexpr uint64_t PIECE = 32;  // bytes of a DRAM command of the xPU
-
-}  // namespace
-
 timeline::~timeline() {
   if (backend_) backend_->ops->close(backend_);
 }
@@ -99,17 +93,16 @@ int timeline::row_set(unsigned channel, uint64_t address, uint8_t **bytes) {
 }
 
 int timeline::queue_read(unsigned channel, uint64_t address, size_t size) {
-  const uint64_t first = address / PIECE * PIECE;
-  const uint64_t end = (address + size + PIECE - 1) / PIECE * PIECE;
-  return backend_->ops->xpu_read(backend_, channel, first, nullptr, end - first);
+  const dram_pieces pieces = pieces_of(address, size);
+  return backend_->ops->xpu_read(backend_, channel, pieces.first, nullptr, pieces.bytes);
 }
 
 int timeline::queue_write(unsigned channel, uint64_t address, size_t size) {
-  const uint64_t first = address / PIECE * PIECE;
-  const uint64_t end = (address + size + PIECE - 1) / PIECE * PIECE;
-  std::vector<uint8_t> bytes(end - first);  // the cells have them already, and keep them
-  const int error = mem_read(channel, first, bytes.data(), bytes.size());
-  return error ? error : backend_->ops->xpu_write(backend_, channel, first, bytes.data(), bytes.size());
+  const dram_pieces pieces = pieces_of(address, size);
+  std::vector<uint8_t> bytes(pieces.bytes);  // the cells have them already, and keep them
+  const int error = mem_read(channel, pieces.first, bytes.data(), bytes.size());
+  return error ? error
+               : backend_->ops->xpu_write(backend_, channel, pieces.first, bytes.data(), bytes.size());
 }
 
 bool timeline::commands_are_out(unsigned channel, uint64_t *done) const {

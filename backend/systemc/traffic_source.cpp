@@ -146,7 +146,9 @@ std::string traffic_source::read_line(const std::string &line, unsigned number) 
                              {},
                              false};
   const uint64_t mhz = parameters_.clock_mhz;
-  request.at_ps = parameters_.clock_ps ? clock * parameters_.clock_ps : (clock * 1000000 + mhz / 2) / mhz;
+  const uint64_t after =
+      parameters_.clock_ps ? clock * parameters_.clock_ps : (clock * 1000000 + mhz / 2) / mhz;
+  request.at_ps = parameters_.start_ps + after;
   draw_bytes(random, request.data);
   if (parts.size() == 5 && !read_bytes(parts[4], request.data))
     return "'" + parts[4] + "': expected two hexadecimal digits for each byte";
@@ -174,7 +176,7 @@ bool traffic_source::next(traffic_request &request) {
   const uint64_t offset = any ? p.alignment * below(random, places) : step * index % places;
   request = {draw_interface(random, p.weights),
              !percent(random, p.read_percent),
-             index * p.gap_ps,
+             p.start_ps + index * p.gap_ps,
              p.address + offset,
              length,
              std::vector<unsigned char>(length),

@@ -29,10 +29,11 @@ struct traffic_parameters {
   unsigned narrow_percent = 0;  // that have a streaming width below their length; likewise
   unsigned weights[TRAFFIC_INTERFACES] = {1, 0, 0, 0};  // of the interfaces, in the order of their names
   unsigned outstanding = 8;                             // non-blocking requests in flight
-  uint64_t gap_ps = 0;                                  // from a request to the next one, at least
-  std::string file;                                     // pattern file: the requests (docs/systemc.md)
-  uint64_t clock_mhz = 650;                             // of the clocks of the file
-  uint64_t clock_ps = 0;                                // their period, in place of clock_mhz; 0: none
+  uint64_t start_ps = 0;     // the first request comes no earlier; in a file, clock 0 is this time
+  uint64_t gap_ps = 0;       // from a request to the next one, at least
+  std::string file;          // pattern file: the requests (docs/systemc.md)
+  uint64_t clock_mhz = 650;  // of the clocks of the file
+  uint64_t clock_ps = 0;     // their period, in place of clock_mhz; 0: none
 };
 
 struct traffic_request {

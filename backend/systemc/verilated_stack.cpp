@@ -23,11 +23,8 @@ verilated_stack::verilated_stack(const sc_core::sc_module_name &name, const dupl
   else if (ops_->open(&options, &stack_, why, sizeof why))
     fail(why);
   SC_HAS_PROCESS(verilated_stack);
-  SC_METHOD(fall);
-  sensitive << clk_i.neg();
-  dont_initialize();
-  SC_METHOD(rise);
-  sensitive << clk_i.pos();
+  SC_METHOD(clock);
+  sensitive << clk_i;
   dont_initialize();
 }
 
@@ -80,13 +77,11 @@ void verilated_stack::show() {
   dram_o.write(dram_out_);
 }
 
-void verilated_stack::fall() {
-  settle(rst_ni);
-  show();
-}
-
-void verilated_stack::rise() {
-  if (ops_->rise(stack_, now_ps())) fail(ops_->failure(stack_));
+void verilated_stack::clock() {
+  if (!clk_i)
+    settle(rst_ni);
+  else if (ops_->rise(stack_, now_ps()))
+    fail(ops_->failure(stack_));
   show();
 }
 

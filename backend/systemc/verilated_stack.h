@@ -29,8 +29,7 @@ class verilated_stack : public sc_core::sc_module, public axi_lite_slave_ports {
  private:
   void start_of_simulation() override;
   void end_of_simulation() override;
-  void fall();
-  void rise();
+  void clock();
   void settle(bool reset_n);
   void show();
   void fail(const std::string &why) const;

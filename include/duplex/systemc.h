@@ -2,14 +2,14 @@
 // Duplex in SystemC and TLM-2.0: a stack of Logic-PIM as a module of a virtual platform (docs/systemc.md).
 //
 // `stack_module` is the outer face of every stack, whatever keeps its time: `stack_tlm` is loosely timed over
-// the C model. Time comes from the count of clocks of 650 MHz and never from a sum of periods: at
-// time_of_clock(n) a stack has completed n clocks since the start of the simulation.
+// the C model, `stack_pin` is the Verilated RTL at its pins. Time comes from the count of clocks of 650 MHz
+// and never from a sum of periods: at time_of_clock(n) a stack has completed n clocks since the start of the
+// simulation.
 #ifndef DUPLEX_SYSTEMC_H
 #define DUPLEX_SYSTEMC_H
 
 #if !defined(__cplusplus) || __cplusplus < 201703L
-#error \
-    "duplex/systemc.h needs C++17 (-std=c++17, as pkg-config --cflags duplex-systemc says): libsystemc links with no other"
+#error "duplex/systemc.h needs C++17 (pkg-config --cflags duplex-systemc): libsystemc links with no other"
 #endif
 
 // Modules create processes while the simulation runs.
@@ -45,7 +45,7 @@ struct stack_parameters {
   std::string dram_preset = "hbm3_5200";  // docs/dram.md
   unsigned rank_switch = 0;               // tCK that the data buses need to turn to the other rank, 0 to 2
   bool xpu_traffic = false;               // the xPU streams at full rate from the bundles that it owns
-  std::string trace_file;                 // pin-level module: FST wave file, "" = none
+  std::string trace_file;                 // pin-level module: wave file, "" = none
 };
 
 // The outer face of a stack. Both sockets take any initiator socket of the default width; payloads may be of
@@ -114,6 +114,33 @@ class stack_tlm : public stack_module {
   bool memory_get_direct_mem_ptr(tlm::tlm_generic_payload &payload, tlm::tlm_dmi &dmi) override;
 
   std::unique_ptr<model> model_;
+};
+
+// A stack whose RTL runs clock by clock at its pins: the adapter from the register socket to AXI4-Lite, the
+// DRAM at the pins, each a module inside with signals between them. Bytes and clocks are those of the back
+// end `rtl`. The library with the Verilated stack is found, or built, as duplex_rtl_open does it.
+// Registers and cells cannot be reached by pointer, registers not by debug transport.
+// trace_file of the parameters: NAME.vcd holds the AXI4-Lite pins, any other name is an FST file of all
+// signals of the RTL.
+class stack_pin : public stack_module {
+ public:
+  stack_pin(const sc_core::sc_module_name &name, const stack_parameters &parameters = stack_parameters());
+  ~stack_pin() override;
+
+  // The AXI4-Lite master keeps the RTL waiting at random, 0 to 3 clocks at each handshake.
+  void random_delays(uint64_t seed);
+
+ private:
+  class board;
+  void registers_b_transport(tlm::tlm_generic_payload &payload, sc_core::sc_time &delay) override;
+  unsigned registers_transport_dbg(tlm::tlm_generic_payload &payload) override;
+  void memory_b_transport(tlm::tlm_generic_payload &payload, sc_core::sc_time &delay) override;
+  unsigned memory_transport_dbg(tlm::tlm_generic_payload &payload) override;
+  tlm::tlm_sync_enum memory_nb_transport_fw(tlm::tlm_generic_payload &payload, tlm::tlm_phase &phase,
+                                            sc_core::sc_time &delay) override;
+  bool memory_get_direct_mem_ptr(tlm::tlm_generic_payload &payload, tlm::tlm_dmi &dmi) override;
+
+  std::unique_ptr<board> board_;
 };
 
 // The initiator that drives a stack: the host library and the firmware run in its thread, over its sockets,

@@ -266,6 +266,46 @@ refused "moe: a timeline that is a picture" "another format than .json" moe "${l
 refused "moe: a picture that is a timeline" "another format than .svg" moe "${layer[@]}" --timeline-picture t.json
 refused "moe: an unknown activation" "--act" moe "${layer[@]}" --act swish
 
+# Tables of time: a good one first.
+"$duplex" moe --out out.npy --x x.npy --channels 1 --stacks 1 "${layer[@]}" --tables good.tables || failures=$((failures + 1))
+sed '/^groups_9 /s/ 0 / 1 /' good.tables >damaged.tables
+sed 's/^version .*/version 1/' good.tables >version.tables
+sed 's/^origin .*/origin 1/' good.tables >origin.tables
+head -c 3000 good.tables >cut.tables
+printf 'm,n,k,latency_us\n8,10,100,3.0\n' >good.csv
+: >empty.tables
+table() { "$duplex" moe --out out.npy --x x.npy --channels 1 --stacks 1 "${layer[@]}" "$@"; }
+refused "moe: a damaged table" "damaged.tables:2: the tables are damaged" table --tables damaged.tables
+refused "moe: a table of another version" "version.tables:1: version 1, expected" table --tables version.tables
+refused "moe: a table of another model" "origin.tables: a table of another" table --tables origin.tables
+refused "moe: a table that is cut off" "cut.tables:" table --tables cut.tables
+refused "moe: an empty table" "empty.tables:1: expected 'version'" table --tables empty.tables
+refused "moe: a folder as table" "--tables ..:1: expected" table --tables ..
+refused "moe: a tensor as table" "x.npy:1: expected 'version'" table --tables x.npy
+refused "moe: a table in no folder" "--tables nowhere/t.tables: cannot be written" table --tables nowhere/t.tables
+refused "moe: a table of other stacks" "good.tables: a table of another shape: stacks 1, expected 2" "$duplex" moe --out out.npy --x x.npy --channels 1 --stacks 2 "${layer[@]}" --tables good.tables
+refused "moe: a table of experts without gate" "good.tables: a table of another shape: gated 1, expected 0" "$duplex" moe --out out.npy --x x.npy --channels 1 --stacks 1 --router router.npy --up ups.npy --down downs.npy --tables good.tables
+
+# Times of the xPU.
+printf 'm,n,k,latency_us\n8,10,100,3.0\n8,10,100,3.0\n' >twice.csv
+printf 'm,n,k,latency_us\n8,10,100,3.x\n' >letter.csv
+printf 'bytes,latency_us\n8,3.0\n' >other.csv
+printf 'm,n,k,latency_us\n' >none.csv
+refused "moe: times of the xPU twice" "twice.csv, line 3" table --xpu-times twice.csv
+refused "moe: a time of the xPU that is none" "letter.csv, line 2, column 10" table --xpu-times letter.csv
+refused "moe: times of other kernels" "other.csv, line 1, column 1: expected the columns 'm,n,k,latency_us'" table --xpu-times other.csv
+refused "moe: no times of the xPU" "none.csv" table --xpu-times none.csv
+refused "moe: a missing file of times" "--xpu-times nowhere.csv: No such file" table --xpu-times nowhere.csv
+refused "moe: a folder of times" "--xpu-times ..: is a folder" table --xpu-times ..
+refused "moe: a table of another xPU" "good.tables: a table of another" table --xpu-times good.csv --tables good.tables
+
+# A channel has not enough row sets for all experts. A table that was to be made is not left either.
+npy one.npy '<f2' False '(1, 1)' 2
+npy many_router.npy '<f2' False '(256, 1)' 512
+npy many_up.npy '<f2' False '(256, 4096, 1)' 2097152
+npy many_down.npy '<f2' False '(256, 1, 4096)' 2097152
+refused "moe: a space that is too small" "no room for expert 248 in bundles 0x3" "$duplex" moe --out out.npy --x one.npy --router many_router.npy --gate many_up.npy --up many_up.npy --down many_down.npy --channels 1 --stacks 1 --tables many.tables
+
 # What must be accepted: the help, header versions 2 and 3, an output over an input.
 for arguments in "--help" "-h" "gemm -h" "batch -h" "gemm --x -h" "info -h" "--version" "help" "help gemm" "help --man" "help --man batch" "help --bash" "convert --help" "batch --help" "help --help" "gemm --help" "expert --help" "attention --help" "moe --help" "compare --help" "random --help" "info --help" "info"; do
   count=$((count + 1))

@@ -23,6 +23,16 @@ check "the other DRAM preset, 1 tCK to turn" same 0 --dram-preset hbm3_6400 --ra
 printf '# a small one\nkernel = attention  # of one sequence\nsequences=1\n\n  channels =3\n' >"$dir/parameters"
 check "parameters of a file" same 0 --parameters "$dir/parameters"
 check "they were read" grep -q '^attention, 1 sequences .* 3 channels' "$dir/out"
+side_by_side() {
+  "$platform" --module both "$@" >"$dir/out" 2>&1 && grep -qx 'tlm and pin: the same bytes, 0 clocks of difference' "$dir/out" || { cat "$dir/out"; return 1; }
+}
+small=(--hidden 64 --inner 64)
+check "expert side by side" side_by_side "${small[@]}"
+check "attention side by side" side_by_side --kernel attention --positions 64 --sequences 1 --firmware native
+alike() { [ "$(awk '/last interrupt/ {$1 = ""; print}' "$dir/out" | uniq | wc -l)" = 1 ]; }
+check "the last interrupt at the same time" alike
+check "pins as VCD" "$platform" --module pin --firmware native "${small[@]}" --trace "$dir/pins.vcd"
+check "the waveform has the pins" grep -q 'awvalid' "$dir/pins.vcd"
 traces=(--trace "$dir/w.vcd" --registers-trace "$dir/r.txt" --memory-trace "$dir/m.txt")
 check "traces" "$platform" --kernel attention --positions 20 "${traces[@]}"
 check "the waveform has the interrupt" grep -q 'interrupt' "$dir/w.vcd"

@@ -1,14 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
-// Random jobs on two loosely timed stacks of one simulation, with native and with RV32 firmware, against a
-// back end outside of SystemC: the same bytes; without a quantum the same clocks, as the host sees them and
-// as the stack counts them from doorbell to interrupt; with a quantum the same count of the stack, and one
-// quantum of difference for the host at most.
+// Random jobs on two stacks of one simulation, loosely timed or with pins, with native and with RV32
+// firmware, against a back end outside of SystemC: the same bytes; without a quantum the same clocks, as the
+// host sees them and as the stack counts them from doorbell to interrupt; with a quantum the same count of
+// the stack, and one quantum of difference for the host at most.
 //
-// usage: random_jobs [--seed S] [--cases N] [--only CASE] [--channels C] [--quantum NS] [--reference
-// cmodel|rtl]
+// usage: random_jobs [--module tlm|pin] [--seed S] [--cases N] [--only CASE] [--channels C] [--quantum NS]
+// [--reference cmodel|rtl]
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -29,6 +30,7 @@ struct options {
   unsigned channels = 2;
   uint64_t quantum_ns = 0;
   bool rtl = false;
+  bool pin = false;
 };
 
 struct totals {
@@ -37,6 +39,8 @@ struct totals {
 
 const duplex_riscv_options riscv = {};
 
+unsigned programs = 2;  // that are not over yet
+
 // One stack with the program that drives it, and the back end that it is compared with.
 class way {
  public:
@@ -44,29 +48,30 @@ class way {
       : name_(name),
         o_(o),
         riscv_(with_riscv),
-        stack_((std::string(name) + "_stack").c_str(), parameters(o)),
+        stack_(make((std::string(name) + "_stack").c_str(), o)),
         host_((std::string(name) + "_host").c_str(), [this](duplex::initiator &) { program(); }),
         registers_((std::string(name) + "_registers").c_str()),
         memory_((std::string(name) + "_memory").c_str()),
         interrupt_((std::string(name) + "_interrupt").c_str()),
         reset_n_((std::string(name) + "_reset_n").c_str(), true) {
     host_.registers.bind(registers_.target);
-    registers_.initiator.bind(stack_.registers);
+    registers_.initiator.bind(stack_->registers);
     host_.memory.bind(memory_.target);
-    memory_.initiator.bind(stack_.memory);
+    memory_.initiator.bind(stack_->memory);
     host_.interrupt(interrupt_);
-    stack_.interrupt(interrupt_);
-    stack_.reset_n(reset_n_);
+    stack_->interrupt(interrupt_);
+    stack_->reset_n(reset_n_);
   }
   const totals &result() const { return total_; }
   const char *name() const { return name_; }
   bool finished() const { return finished_; }
 
  private:
-  static duplex::stack_parameters parameters(const options &o) {
+  static std::unique_ptr<duplex::stack_module> make(const char *name, const options &o) {
     duplex::stack_parameters p;
     p.channels = o.channels;
-    return p;
+    if (o.pin) return std::make_unique<duplex::stack_pin>(name, p);
+    return std::make_unique<duplex::stack_tlm>(name, p);
   }
 
   duplex_stack *open(duplex_backend *backend) {
@@ -87,6 +92,7 @@ class way {
     const bool rtl = o_.rtl && !riscv_;
     if (rtl ? duplex_rtl_open(&options, &inner) : duplex_cmodel_open(&options, &inner)) {
       std::printf("%s: %s\n", name_, rtl ? duplex_rtl_failure() : duplex_cmodel_failure());
+      sc_core::sc_stop();
       return;
     }
     counted_backend counted(inner);
@@ -96,6 +102,7 @@ class way {
     for (uint64_t i = all ? 0 : o_.only; reference && own && i < (all ? o_.cases : o_.only + 1); i++)
       one(reference, counted, own, i);
     finished_ = reference && own;
+    if (--programs == 0) sc_core::sc_stop();  // a stack with pins has a clock that would go on
     duplex_stack_close(own);
     duplex_stack_close(reference);
   }
@@ -106,7 +113,7 @@ class way {
     uint64_t expected_clocks = 0, clocks = 0;
     const int expected_error = job_run(reference, job, expected.data(), &expected_clocks);
     const int error = job_run(own, job, bytes.data(), &clocks);
-    const uint64_t counts = stack_.interrupt_clock() - stack_.doorbell_clock();
+    const uint64_t counts = stack_->interrupt_clock() - stack_->doorbell_clock();
     const uint64_t off = clocks > expected_clocks ? clocks - expected_clocks : expected_clocks - clocks;
     const uint64_t quantum = duplex::clock_from(sc_core::sc_time(double(o_.quantum_ns), sc_core::SC_NS));
     std::string wrong;
@@ -138,7 +145,7 @@ class way {
   const bool riscv_;
   bool finished_ = false;
   totals total_;
-  duplex::stack_tlm stack_;
+  std::unique_ptr<duplex::stack_module> stack_;
   duplex::initiator host_;
   duplex::protocol_checker<> registers_, memory_;
   sc_core::sc_signal<bool> interrupt_, reset_n_;
@@ -154,6 +161,7 @@ options read(int argc, char **argv) {
     if (word == "--only") o.only = value;
     if (word == "--channels") o.channels = unsigned(value);
     if (word == "--quantum") o.quantum_ns = value;
+    if (word == "--module") o.pin = std::strcmp(argv[i + 1], "pin") == 0;
     if (word == "--reference") o.rtl = std::strcmp(argv[i + 1], "rtl") == 0;
   }
   return o;

@@ -21,6 +21,7 @@
 #include "duplex/error.h"
 #include "duplex/random.h"
 #include "duplex/systemc_memory.h"
+#include "tests/common/environment.h"
 
 using sc_core::sc_time;
 using tlm::tlm_generic_payload;
@@ -457,7 +458,7 @@ void check_records(const std::string &base, const std::vector<access> &requests)
 }  // namespace
 
 int sc_main(int argc, char **argv) {
-  const uint64_t seed = argc > 1 ? std::strtoull(argv[1], nullptr, 0) : 1;
+  const uint64_t seed = argc > 1 ? std::strtoull(argv[1], nullptr, 0) : environment_seed();
   std::printf("seed %" PRIu64 "\n", seed);
   check_elaboration();
   std::vector<std::unique_ptr<line>> lines;

@@ -21,6 +21,7 @@
 #include "duplex/random.h"
 #include "duplex/registers.h"
 #include "duplex/systemc.h"
+#include "tests/common/environment.h"
 
 namespace {
 
@@ -363,6 +364,22 @@ class reset_line : public sc_core::sc_module {
     checked_.reset_n = false;
     wait(duplex::time_of_clock(10));
     checked_.reset_n = true;
+    wait(duplex::time_of_clock(2));
+    expect(debug_read(DUPLEX_REG_STATUS) == 1u << DUPLEX_STATUS_EMPTY_LSB,
+           "reset ends the job that was under way");
+    expect(debug_read(DUPLEX_REG_DOORBELL) == 0 && debug_read(DUPLEX_REG_COMPLETED) == 0,
+           "reset clears the ring");
+  }
+  uint32_t debug_read(uint32_t address) {
+    tlm::tlm_generic_payload payload;
+    uint32_t value = UINT32_MAX;
+    payload.set_command(tlm::TLM_READ_COMMAND);
+    payload.set_address(address);
+    payload.set_data_ptr(reinterpret_cast<unsigned char *>(&value));
+    payload.set_data_length(sizeof value);
+    payload.set_streaming_width(sizeof value);
+    expect(host_.registers->transport_dbg(payload) == sizeof value, "debug read");
+    return value;
   }
   void see_interrupt() {
     if (!checked_.interrupt.read()) return;
@@ -455,7 +472,7 @@ void elaboration() {
 }  // namespace
 
 int sc_main(int count, char **arguments) {
-  const uint64_t seed = count > 1 ? std::strtoull(arguments[1], nullptr, 0) : 1;
+  const uint64_t seed = count > 1 ? std::strtoull(arguments[1], nullptr, 0) : environment_seed();
   std::printf("Loosely timed stack, seed %llu\n", (unsigned long long)seed);
   std::fflush(stdout);
   elaboration();

@@ -15,6 +15,7 @@
 #include "backend/systemc/protocol_checker.h"
 #include "backend/systemc/traffic.h"
 #include "duplex/random.h"
+#include "tests/common/environment.h"
 #include "tlm_utils/peq_with_cb_and_phase.h"
 #include "tlm_utils/simple_target_socket.h"
 
@@ -246,7 +247,7 @@ int bad_files() {
 }  // namespace
 
 int sc_main(int count, char **arguments) {
-  const uint64_t seed = count > 1 ? std::strtoull(arguments[1], nullptr, 0) : 1;
+  const uint64_t seed = count > 1 ? std::strtoull(arguments[1], nullptr, 0) : environment_seed();
   std::printf("Traffic initiator and its checker, seed %llu\n", (unsigned long long)seed);
   std::vector<std::unique_ptr<line>> lines;
   std::vector<uint64_t> requests;

@@ -8,20 +8,23 @@ namespace {
 constexpr uint64_t RESET_CLOCKS = 16;
 
 std::unique_ptr<duplex::stack_module> make_stack(const std::string &module, const options &o) {
-  if (module == "pin") SC_REPORT_ERROR("--module pin", "the stack at its pins is not part of this build");
-  return std::make_unique<duplex::stack_tlm>("stack", o.stack);
+  if (module == "tlm") return std::make_unique<duplex::stack_tlm>("stack", o.stack);
+  duplex::stack_parameters with_trace = o.stack;
+  with_trace.trace_file = o.trace;
+  return std::make_unique<duplex::stack_pin>("stack", with_trace);
 }
 
 }  // namespace
 
 board::board(const sc_core::sc_module_name &name, const options &o, const kernel &job,
-             std::FILE *registers_trace, std::FILE *memory_trace)
+             std::FILE *registers_trace, std::FILE *memory_trace, unsigned &running)
     : sc_core::sc_module(name),
       stack_(make_stack(basename(), o)),
       host_("host",
-            [this, &job](duplex::initiator &host) {
+            [this, &job, &running](duplex::initiator &host) {
               sc_core::wait(reset_n_.posedge_event());
               result_ = job.run(host.backend());
+              if (--running == 0) sc_core::sc_stop();  // a stack with pins has a clock that would go on
             }),
       interrupt_("interrupt"),
       reset_n_("reset_n", false) {

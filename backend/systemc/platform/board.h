@@ -12,9 +12,10 @@ namespace platform {
 
 class board : public sc_core::sc_module {
  public:
-  // name: tlm or pin, the stack that it gets. The trace files are the caller's, NULL: none.
+  // name: tlm or pin, the stack that it gets. The trace files are the caller's, NULL: none. The last of the
+  // boards `running` whose job is over stops the simulation.
   board(const sc_core::sc_module_name &name, const options &o, const kernel &job, std::FILE *registers_trace,
-        std::FILE *memory_trace);
+        std::FILE *memory_trace, unsigned &running);
 
   const outcome &result() const { return result_; }
   // Clocks that the stack counted from the last job's first doorbell to its interrupt.

@@ -56,21 +56,23 @@ uint64_t digest(const std::vector<uint8_t> &bytes) {
   return hash;
 }
 
-// Of one way to run the job; whether it ran.
-bool tell(const char *name, const outcome &out) {
+// Of one way to run the job, and what it took the host if it ran alone; whether it ran.
+bool tell(const char *name, const outcome &out, bool alone) {
   if (!out.good) {
     std::fprintf(stderr, "platform: %s: %s\n", name,
                  out.error.empty() ? "the job did not end" : out.error.c_str());
     return false;
   }
-  std::printf("%-9s %10llu clocks of the host, result %016llx, %llu instructions, %.3f s of host time\n",
-              name, (unsigned long long)out.clocks, (unsigned long long)digest(out.bytes),
-              (unsigned long long)out.instructions, out.seconds);
+  std::printf("%-9s %10llu clocks of the host, result %016llx, %llu instructions", name,
+              (unsigned long long)out.clocks, (unsigned long long)digest(out.bytes),
+              (unsigned long long)out.instructions);
+  if (alone) std::printf(", %.3f s of host time", out.seconds);
+  std::printf("\n");
   return true;
 }
 
-bool tell(const board &b) {
-  if (!tell(b.basename(), b.result())) return false;
+bool tell(const board &b, bool alone) {
+  if (!tell(b.basename(), b.result(), alone)) return false;
   const std::string at = duplex::time_of_clock(b.interrupt_clock()).to_string();
   std::printf("%-9s %10llu clocks from doorbell to interrupt, the last interrupt at clock %llu, %s\n", "",
               (unsigned long long)b.stack_clocks(), (unsigned long long)b.interrupt_clock(), at.c_str());
@@ -104,7 +106,7 @@ bool run_reference(const options &o, const kernel &job, outcome &out) {
     return false;
   }
   out = job.run(backend);
-  return tell(o.reference.c_str(), out);
+  return tell(o.reference.c_str(), out, true);
 }
 
 // The waveform of a board without pins: interrupt and reset.
@@ -125,17 +127,19 @@ int run(const options &o) {
   if (!open(o.memory_trace, "--memory-trace", memory_trace)) return 2;
   const kernel job(o);
   std::vector<std::unique_ptr<board>> boards;
+  unsigned running = o.module == "both" ? 2 : 1;
   for (const char *name : {"tlm", "pin"})
     if (o.module == name || o.module == "both")
-      boards.push_back(std::make_unique<board>(name, o, job, registers_trace.get(), memory_trace.get()));
-  sc_core::sc_trace_file *trace = o.trace.empty() || o.module == "pin" ? nullptr : open_trace(o, boards);
+      boards.push_back(
+          std::make_unique<board>(name, o, job, registers_trace.get(), memory_trace.get(), running));
+  sc_core::sc_trace_file *trace = o.trace.empty() || o.module != "tlm" ? nullptr : open_trace(o, boards);
   std::printf("%s, %s firmware, %u channels, quantum %llu ns, seed %llu\n", job.text().c_str(),
               o.firmware.c_str(), o.stack.channels, (unsigned long long)o.quantum_ns,
               (unsigned long long)o.seed);
   sc_core::sc_start();
   if (trace) sc_core::sc_close_vcd_trace_file(trace);
   bool good = true;
-  for (const std::unique_ptr<board> &b : boards) good = tell(*b) && good;
+  for (const std::unique_ptr<board> &b : boards) good = tell(*b, boards.size() == 1) && good;
   const uint64_t quantum = duplex::clock_from(sc_core::sc_time(double(o.quantum_ns), sc_core::SC_NS));
   outcome reference;
   if (good && o.reference != "none") good = run_reference(o, job, reference);
@@ -164,6 +168,7 @@ int sc_main(int argc, char **argv) {
   const int status = platform::read_options(argc, argv, o);
   if (status >= 0) return status;
   tlm::tlm_global_quantum::instance().set(sc_core::sc_time(double(o.quantum_ns), sc_core::SC_NS));
+  sc_core::sc_report_handler::set_actions("/OSCI/SystemC", sc_core::SC_INFO, sc_core::SC_DO_NOTHING);
   try {
     return run(o);
   } catch (const sc_core::sc_report &report) {

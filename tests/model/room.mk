@@ -1,0 +1,2 @@
+# SPDX-License-Identifier: Apache-2.0
+TEST_NEEDS_unit += $(BUILD)/tests/model/tokens
