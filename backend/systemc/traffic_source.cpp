@@ -146,9 +146,8 @@ std::string traffic_source::read_line(const std::string &line, unsigned number) 
                              {},
                              false};
   const uint64_t mhz = parameters_.clock_mhz;
-  const uint64_t after =
-      parameters_.clock_ps ? clock * parameters_.clock_ps : (clock * 1000000 + mhz / 2) / mhz;
-  request.at_ps = parameters_.start_ps + after;
+  request.at_ps = parameters_.start_ps;
+  request.at_ps += parameters_.clock_ps ? clock * parameters_.clock_ps : (clock * 1000000 + mhz / 2) / mhz;
   draw_bytes(random, request.data);
   if (parts.size() == 5 && !read_bytes(parts[4], request.data))
     return "'" + parts[4] + "': expected two hexadecimal digits for each byte";
