@@ -168,12 +168,14 @@ static int read_options_of_run(struct run *run) {
       number_option(run->options, "--split-ffn", 1, 65536, 0, &parts))
     return EXIT_BAD_INPUT;
   run->network.split_ffn = (unsigned)parts;
+  run->network.shares = option_value(run->options, "--share-prefix") != NULL;
   run->network.untimed = option_value(run->options, "--no-clocks") != NULL;
   run->generation =
       (struct generation_options){.batch = batch,
                                   .chunk = chunk,
                                   .ignore_end_tokens = option_value(run->options, "--ignore-eos"),
                                   .chosen = chosen,
+                                  .shares_prefix = run->network.shares,
                                   .context = run};
   if (run->network.untimed && wants_timeline(run))
     return fail(EXIT_BAD_INPUT, "--timeline: expected without --no-clocks, which has no times of stacks");
@@ -197,8 +199,9 @@ static void set_network(struct run *run, const struct wanted_stack *wanted) {
   run->network.backend = wanted->backend;
   run->network.device.stack = wanted->stack;
   run->network.device.threads = wanted->stack.backend.threads;
-  run->network.sequences = batch;
-  run->network.decode_positions = run->network.prefill_positions = batch * run->requests.longest;
+  run->network.sequences = batch + run->network.shares;
+  run->network.decode_positions = run->network.sequences * run->requests.longest;
+  run->network.prefill_positions = run->network.decode_positions;
 }
 
 static int run_model(int argc, char **argv) {
@@ -245,6 +248,8 @@ static const struct option own_options[] = {
      0, 0},
     {"--batch", "N", "requests at once, at most (default 32)", 0, 0},
     {"--prefill-chunk", "N", "tokens of a prompt in a step, at most; 0 (default): all", 0, 0},
+    {"--share-prefix", NULL, "tokens that all prompts begin with are prefilled, stored and streamed once", 0,
+     0},
     POLICY_OPTION,
     STACKS_OPTION,
     PARTIALS_OPTION,

@@ -111,6 +111,19 @@ static int check_untimed(struct check *check) {
   return run_way(check, &way);
 }
 
+// With a prefix that is stored once, on a device and on the host alone.
+static int check_sharing(struct check *check) {
+  struct invariance_way way = batch_of(check, "prefix shared", check->requests->count, 0);
+  if (!check->network->shares) return EXIT_GOOD;
+  way.shares_prefix = true;
+  way.network.sequences++;
+  way.network.decode_positions += check->requests->longest;
+  const int status = run_way(check, &way);
+  way.name = "prefix shared, no clocks";
+  way.network.untimed = true;
+  return status ? status : run_way(check, &way);
+}
+
 // The Verilated stack: one of few channels, and few tokens.
 static int check_rtl(struct check *check) {
   struct invariance_way way = batch_of(check, "RTL", 2, 0);
@@ -131,6 +144,7 @@ int check_invariance(const struct model *model, const struct run_requests *reque
   if (!status) status = check_policies(&check);
   if (!status) status = check_stacks(&check);
   if (!status) status = check_untimed(&check);
+  if (!status) status = check_sharing(&check);
   if (!status) status = check_rtl(&check);
   if (!status) printf("%u ways, one hash: %016llx\n", check.ways, (unsigned long long)check.hash);
   invariance_free(check.invariance);

@@ -20,6 +20,8 @@ struct run {
   struct generation_statistics *statistics;
   struct generation_request *requests;
   size_t count, next;  // requests, and how many have been begun
+  size_t prefix;                   // tokens that all prompts begin with, if they are shared
+  struct network_sequence *trunk;  // that has them; NULL: none
   struct slot *slots;
   struct network_piece *pieces;
   struct sampler *sampler;
@@ -40,6 +42,7 @@ static bool take(struct run *run) {
 }
 
 static void give_back(struct run *run) {
+  network_end(run->trunk);
   for (size_t i = 0; i < run->options->batch && run->slots; i++) {
     network_end(run->slots[i].sequence);
     free(run->slots[i].logits);
@@ -55,23 +58,35 @@ static size_t running(const struct run *run) {
   return count;
 }
 
-// Requests that have arrived, into free slots; if nothing runs, time goes on to the next arrival.
-static int admit(struct run *run) {
+// If nothing runs, time goes on to the next arrival.
+static void wait_for_arrival(struct run *run) {
   double *now = &run->statistics->seconds;
-  if (run->next < run->count && !running(run) && run->requests[run->next].arrival > *now) {
-    network_wait(run->network, run->requests[run->next].arrival - *now);
-    *now = run->requests[run->next].arrival;
-  }
+  if (run->next == run->count || running(run) || run->requests[run->next].arrival <= *now) return;
+  network_wait(run->network, run->requests[run->next].arrival - *now);
+  *now = run->requests[run->next].arrival;
+}
+
+static int begin_slot(struct run *run, struct slot *slot, struct generation_request *request) {
+  const size_t expected = request->prompt_count + request->new_tokens;
+  const int status = run->trunk ? network_share(run->trunk, run->prefix, request->number, expected,
+                                                &slot->sequence, run->error)
+                                : network_begin(run->network, request->number, expected, &slot->sequence,
+                                                run->error);
+  if (status) return status;
+  slot->request = request;
+  slot->prefilled = run->prefix;
+  return DUPLEX_OK;
+}
+
+// Requests that have arrived, into free slots.
+static int admit(struct run *run) {
+  const double *now = &run->statistics->seconds;
+  wait_for_arrival(run);
   for (size_t i = 0; i < run->options->batch; i++) {
     struct slot *slot = &run->slots[i];
     if (slot->request || run->next == run->count || run->requests[run->next].arrival > *now) continue;
-    struct generation_request *request = &run->requests[run->next++];
-    const int status =
-        network_begin(run->network, request->number, request->prompt_count + request->new_tokens,
-                      &slot->sequence, run->error);
+    const int status = begin_slot(run, slot, &run->requests[run->next++]);
     if (status) return status;
-    slot->request = request;
-    slot->prefilled = 0;
   }
   return DUPLEX_OK;
 }
@@ -85,7 +100,8 @@ static struct network_piece piece_of(const struct run *run, const struct slot *s
                                   .tokens = &request->tokens[request->token_count - 1],
                                   .count = 1,
                                   .logits = slot->logits};
-  const size_t chunk = run->options->chunk && run->options->chunk < left ? run->options->chunk : left;
+  const size_t most = run->trunk ? 1 : run->options->chunk;
+  const size_t chunk = most && most < left ? most : left;
   return (struct network_piece){.sequence = slot->sequence,
                                 .tokens = request->prompt + slot->prefilled,
                                 .count = chunk,
@@ -156,6 +172,39 @@ static int step(struct run *run) {
   return end_step(run);
 }
 
+// Tokens with which all prompts begin, each of them having one more; 0 if the rest of one is longer.
+static size_t common_prefix(const struct generation_request *requests, size_t count) {
+  size_t common = count > 1 ? requests[0].prompt_count - 1 : 0;
+  size_t longest = 0;
+  for (size_t i = 0; i < count; i++) {
+    size_t same = 0;
+    while (same < common && same + 1 < requests[i].prompt_count &&
+           requests[i].prompt[same] == requests[0].prompt[same])
+      same++;
+    common = same;
+    if (requests[i].prompt_count > longest) longest = requests[i].prompt_count;
+  }
+  return longest - common <= common ? common : 0;
+}
+
+// The tokens that all share, before the first request.
+static int prefill_trunk(struct run *run) {
+  run->prefix = run->statistics->prefix_tokens = common_prefix(run->requests, run->count);
+  if (!run->prefix) return DUPLEX_OK;
+  wait_for_arrival(run);
+  int status = network_begin(run->network, run->count, run->prefix, &run->trunk, run->error);
+  for (size_t done = 0; done < run->prefix && !status;) {
+    const size_t left = run->prefix - done;
+    const size_t chunk = run->options->chunk && run->options->chunk < left ? run->options->chunk : left;
+    const struct network_piece piece = {run->trunk, run->requests[0].prompt + done, chunk, chunk == left, NULL};
+    status = network_step(run->network, &piece, 1, run->error);
+    if (!status) add_statistics(run);
+    done += chunk;
+  }
+  run->statistics->prompt_tokens += status ? 0 : run->prefix;
+  return status;
+}
+
 int generation_run(struct network *network, struct generation_request *requests, size_t count,
                    const struct generation_options *options, struct generation_statistics *statistics,
                    struct model_error *error) {
@@ -167,6 +216,7 @@ int generation_run(struct network *network, struct generation_request *requests,
                     .error = error};
   *statistics = (struct generation_statistics){0};
   int status = take(&run) ? DUPLEX_OK : model_no_memory(error);
+  if (!status && options->shares_prefix) status = prefill_trunk(&run);
   while (!status && (run.next < count || running(&run))) {
     status = admit(&run);
     if (!status) status = step(&run);

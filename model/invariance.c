@@ -144,8 +144,11 @@ static int run_network(struct invariance *run, const struct invariance_way *way,
                        struct generation_request *requests, size_t all, struct model_error *error) {
   struct network_options options = way->network;
   struct network *network;
-  const struct generation_options generation = {
-      .batch = way->batch, .chunk = way->chunk, .chosen = chosen, .context = run};
+  const struct generation_options generation = {.batch = way->batch,
+                                                .chunk = way->chunk,
+                                                .shares_prefix = way->shares_prefix,
+                                                .chosen = chosen,
+                                                .context = run};
   options.passed = passed;
   options.context = run;
   int status = network_open(run->model, &options, &network, error);

@@ -11,6 +11,7 @@ struct invariance_way {
   const char *name;
   struct network_options network;  // without observers
   size_t batch, chunk;             // as struct generation_options
+  bool shares_prefix;              // likewise
   uint64_t order;                  // 0: as given; otherwise shuffled by this seed
   size_t companions;               // other requests beside them, which are not compared
   size_t new_tokens;               // of a request at most; 0: all of its own

@@ -175,11 +175,12 @@ static void set_geometry(struct network *network) {
 }
 
 // Pages of each channel for that many positions, in sequences of their own: all layers of a KV head of a
-// sequence lie in the same channels, and channels are not equally full where there are several sequences.
-static size_t pages_for(const struct network *network, size_t positions, size_t sequences, size_t channels) {
+// sequence lie in the same channels, those of sequences with one prefix too, and channels are not equally full where there are several sequences.
+static size_t pages_for(const struct network *network, size_t positions, size_t sequences, size_t channels,
+ bool shares) {
   const size_t of_head = network->config->layers * (positions / sequences / PAGE_POSITIONS + 1);
-  const size_t heads = network->kv_heads * sequences / channels + 1;
-  return (sequences > 1 ? 2 : 1) * heads * of_head + SPARE_PAGES;
+  const size_t heads = shares ? sequences : network->kv_heads * sequences / channels + 1;
+  return (sequences > 1 && !shares ? 2 : 1) * heads * of_head + SPARE_PAGES;
 }
 
 static int open_kv(struct network *network, const struct network_options *options, size_t channels,
@@ -194,8 +195,8 @@ static int open_kv(struct network *network, const struct network_options *option
       .head_size = network->head_size,
       .layers = config->layers,
       .page_positions = PAGE_POSITIONS,
-      .pages = pages_for(network, decode, sequences, channels),
-      .prefill_pages = pages_for(network, prefill, sequences, channels),
+      .pages = pages_for(network, decode, sequences, channels, options->shares),
+      .prefill_pages = pages_for(network, prefill, sequences, channels, false),
       .p32 = network->wide};
   const int status = duplex_device_open_kv(network->device, &kv, &network->kv);
   return status ? network_device_failed(network, status, error) : DUPLEX_OK;
@@ -297,6 +298,27 @@ int network_begin(struct network *network, uint64_t number, size_t expected, str
     return DUPLEX_OK;
   }
   free(sequence);
+  return network->device ? network_device_failed(network, status, error) : model_no_memory(error);
+}
+
+int network_share(const struct network_sequence *from, size_t positions, uint64_t number, size_t expected,
+                  struct network_sequence **shared, struct model_error *error) {
+  struct network *network = from->network;
+  *shared = NULL;
+  if (!from->decodes || positions > from->length)
+    return model_fail(error, DUPLEX_ERROR_ARGUMENT, "%zu positions of a sequence: it has %zu behind its prompt",
+                      positions, from->decodes ? from->length : 0);
+  struct network_sequence *made = calloc(1, sizeof *made);
+  if (!made) return model_no_memory(error);
+  *made = (struct network_sequence){.network = network, .number = number, .length = positions, .decodes = true};
+  const int status = network->device
+                         ? duplex_device_share_sequence(from->kv, positions, expected, &made->kv)
+                         : untimed_share(network, from->untimed, positions, expected, &made->untimed);
+  if (!status) {
+    *shared = made;
+    return DUPLEX_OK;
+  }
+  free(made);
   return network->device ? network_device_failed(network, status, error) : model_no_memory(error);
 }
 

@@ -24,6 +24,7 @@ struct network_options {
   // Each dense FFN in as many parts of its inner columns, experts that are all active with weight 1: their
   // sums are added exactly and rounded once. 0: whole. At most the inner columns. The same bits.
   unsigned split_ffn;
+  bool shares;       // sequences are made by network_share: those of one prefix lie in the same channels
   bool untimed;  // no stacks: the same bits on the host alone, without clocks; then `backend` is not read
   // Told of the tokens of each expert of an MoE layer, [experts], and of the rows of the residual stream
   // behind each block of a layer (unit 0: attention, 1: FFN), token by token. NULL: nobody.
@@ -50,6 +51,10 @@ void network_close(struct network *network);  // its sequences have to be ended;
 // A sequence without tokens. number: the caller's name for it; expected: its length at last, as far as known.
 int network_begin(struct network *network, uint64_t number, size_t expected,
                   struct network_sequence **sequence, struct model_error *error);
+// A sequence behind its prompt that begins with the first `positions` of another one behind its prompt: stored
+// once on a device, copied on the host alone. Errors: ARGUMENT, OUT_OF_SPACE, NO_MEMORY.
+int network_share(const struct network_sequence *sequence, size_t positions, uint64_t number, size_t expected,
+                  struct network_sequence **shared, struct model_error *error);
 void network_end(struct network_sequence *sequence);  // NULL: nothing
 size_t network_length(const struct network_sequence *sequence);
 
@@ -88,6 +93,8 @@ struct network_statistics {
   // For the energy: Logic-PIM's act, rd and wr, and useful MACs; bytes that the xPU read and wrote, its MACs.
   struct duplex_dram_commands commands;
   uint64_t logic_pim_macs, xpu_bytes, xpu_macs;
+  // K and V that decode attention reads, what is shared once; and what it would be if nothing were shared.
+  uint64_t kv_bytes, unshared_kv_bytes;
 };
 // sum += step; overflows are counted since network_open.
 void network_statistics_add(struct network_statistics *sum, const struct network_statistics *step);

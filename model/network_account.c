@@ -104,7 +104,7 @@ void account_moe(struct network *network, const struct duplex_moe_stats *stats) 
   add_commands(statistics, &stats->commands);
 }
 
-void account_attention(struct network *network) {
+void account_attention(struct network *network, size_t decoded) {
   struct network_statistics *statistics = &network->statistics;
   struct duplex_device_attention_stats stats;
   duplex_device_attention_last_stats(network->kv, &stats);
@@ -112,6 +112,9 @@ void account_attention(struct network *network) {
   statistics->times.attention_clocks += stats.cycles;
   statistics->logic_pim_macs += stats.logic_pim_macs;
   statistics->xpu_macs += stats.xpu_macs;
+  statistics->kv_bytes += stats.logic_pim_bytes;
+  statistics->unshared_kv_bytes +=
+      2 * decoded * network->kv_heads * network->head_size * sizeof(duplex_f16);
   add_commands(statistics, &stats.commands);
 }
 
@@ -140,4 +143,6 @@ void network_statistics_add(struct network_statistics *sum, const struct network
   sum->logic_pim_macs += step->logic_pim_macs;
   sum->xpu_macs += step->xpu_macs;
   sum->xpu_bytes += step->xpu_bytes;
+  sum->kv_bytes += step->kv_bytes;
+  sum->unshared_kv_bytes += step->unshared_kv_bytes;
 }

@@ -9,9 +9,10 @@
 // weights, inputs and results; prefill attention, which is a work of its own only without stacks, has none.
 void account_work(struct network *network, const struct duplex_xpu_work *work, uint64_t picoseconds);
 
-// What the device did last, an MoE layer or the attention of a layer: time, work, events.
+// What the device did last, an MoE layer or the attention of a layer: time, work, events. decoded: positions
+// of all sequences that decode.
 void account_moe(struct network *network, const struct duplex_moe_stats *stats);
-void account_attention(struct network *network);
+void account_attention(struct network *network, size_t decoded);
 
 // K and V of all layers of so many positions, read and written.
 void account_migration(struct network *network, size_t positions, uint64_t clocks);

@@ -20,6 +20,7 @@ struct stage {
   struct duplex_device_sequence **decoding;
   struct duplex_device_prefill *prefills;
   size_t decodes, prefill_count;
+  size_t decoded;  // positions of all that decode
 };
 
 static void add_bias(duplex_f32 *values, const duplex_f32 *bias, size_t tokens, size_t columns) {
@@ -156,7 +157,7 @@ static void list_piece(struct stage *stage, size_t i, size_t row) {
   struct network_sequence *sequence = rows->pieces[i].sequence;
   const size_t of_queries = stage->block[i] * rows->network->config->heads * rows->network->head_size;
   if (sequence->decodes)
-    stage->decoding[stage->decodes++] = sequence->kv;
+    stage->decoding[stage->decodes++] = sequence->kv, stage->decoded += sequence->length + 1;
   else
     stage->prefills[stage->prefill_count++] =
         (struct duplex_device_prefill){.sequence = sequence->kv,
@@ -221,7 +222,7 @@ static int run_stage(struct stage *stage) {
       .prefills = stage->prefills,
       .prefill_count = stage->prefill_count};
   error = duplex_device_attention(network->kv, &attention);
-  if (!error) account_attention(network);
+  if (!error) account_attention(network, stage->decoded);
   return error;
 }
 

@@ -50,6 +50,23 @@ void untimed_end(const struct network *network, struct untimed_kv *kv) {
   free(kv);
 }
 
+int untimed_share(const struct network *network, const struct untimed_kv *from, size_t positions,
+                  size_t expected, struct untimed_kv **made) {
+  const int error = untimed_begin(network, expected > positions ? expected : positions, made);
+  if (error) return error;
+  const size_t bytes = positions * network->head_size * sizeof(duplex_f16);
+  for (unsigned layer = 0; layer < network->config->layers; layer++) {
+    for (unsigned head = 0; head < network->kv_heads; head++) {
+      const size_t to_at = head * head_values(network, *made);
+      const size_t from_at = head * head_values(network, from);
+      memcpy((*made)->k[layer] + to_at, from->k[layer] + from_at, bytes);
+      memcpy((*made)->v[layer] + to_at, from->v[layer] + from_at, bytes);
+    }
+    (*made)->lengths[layer] = positions;
+  }
+  return DUPLEX_OK;
+}
+
 // Heads of one matrix with room for more positions.
 static int widen(const struct network *network, duplex_f16 **heads, size_t old_values, size_t new_values) {
   duplex_f16 *more = realloc(*heads, network->kv_heads * new_values * sizeof *more);

@@ -13,6 +13,9 @@ struct untimed_kv {
 };
 
 int untimed_begin(const struct network *network, size_t expected, struct untimed_kv **kv);
+// A copy of the first positions of a sequence.
+int untimed_share(const struct network *network, const struct untimed_kv *from, size_t positions,
+                  size_t expected, struct untimed_kv **kv);
 void untimed_end(const struct network *network, struct untimed_kv *kv);  // NULL: nothing
 
 // Appends k and v, [kv_heads][positions][head_size], to a layer, and attends from there: q and o are

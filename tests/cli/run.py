@@ -141,6 +141,27 @@ def check_split(folder):
     expect(f"outputs that rule N7 would change: {split}", split["outputs"] == 10 * 2 * 64 and 0 < split["n7_changes_f32"] < split["outputs"])
 
 
+def check_sharing(folder):
+    shots = [(7 * i * i + 3) % 150 for i in range(70)]  # a page of 64 positions, and a part of one
+    lines = [{"prompt_ids": shots + rest, "max_new": 6} for rest in ([5], [9, 11, 2, 4], [5, 6], [1, 1, 1])]
+    (folder / "many_shot.jsonl").write_text("\n".join(map(json.dumps, lines)) + "\n")
+    for name in ("mixtral", "llama") if ALL else ("llama",):
+        common = ["--model", name, "--requests", "many_shot.jsonl", "--ignore-eos", "--logits"]
+        good(*common, "n.npy", *SMALL, "--stats", "n.json", folder=folder)
+        for more in ([*SMALL, "--stats", "s.json"], [*SMALL, "--batch", 3, "--prefill-chunk", 9], ["--no-clocks"], ["--stacks", 3, "--channels", 1]):
+            good(*common, "s.npy", "--share-prefix", *more, folder=folder)
+            expect(f"{name}: a shared prefix leaves all logits as they are", (folder / "n.npy").read_bytes() == (folder / "s.npy").read_bytes())
+        alone, shared = (json.loads((folder / f"{of}.json").read_text()) for of in "ns")
+        expect(f"{name}: without sharing nothing is saved {alone['prefix']}",
+               alone["prefix"] == {"tokens": 0, "prompt_tokens_saved": 0, "kv_bytes": alone["prefix"]["kv_bytes"], "kv_bytes_saved": 0})
+        expect(f"{name}: the prefix is prefilled once, and streamed less often {shared['prefix']}",
+               shared["prefix"]["tokens"] == 70 and shared["prompt_tokens"] == alone["prompt_tokens"] - 210 == alone["prompt_tokens"] - shared["prefix"]["prompt_tokens_saved"]
+               and shared["prefix"]["kv_bytes_saved"] > 0)
+    (folder / "other.jsonl").write_text('{"prompt_ids": [1, 2, 3]}\n{"prompt_ids": [2, 2, 3]}\n')
+    good("--model", "llama", "--requests", "other.jsonl", "--max-new", 2, "--share-prefix", *SMALL, "--stats", "o.json", folder=folder)
+    expect("prompts without a common prefix run each by itself", json.loads((folder / "o.json").read_text())["prefix"]["tokens"] == 0)
+
+
 def check_requests(folder, alone):
     lines = [{"prompt_ids": [3, 5, 7, 11], "max_new": 6}, {"prompt_ids": [9] * 20, "max_new": 3, "arrival_s": 1e-4},
              {"prompt_ids": [1], "max_new": 8, "seed": 7}]
@@ -156,12 +177,14 @@ def check_requests(folder, alone):
 
 
 def check_invariance(folder, names, tokens):
-    lines = [{"prompt_ids": [3, 5, 7, 11, 4, 6], "max_new": tokens}, {"prompt_ids": list(range(20, 40)), "max_new": tokens // 2}]
+    # A prefix of 12 tokens, which two ways share.
+    shots = list(range(20, 32))
+    lines = [{"prompt_ids": shots + [3], "max_new": tokens}, {"prompt_ids": shots + [4, 6, 5, 8, 2, 7], "max_new": tokens // 2}]
     (folder / "i.jsonl").write_text("\n".join(map(json.dumps, lines)))
     for name in names:
-        out = good("--model", name, "--requests", "i.jsonl", *SMALL, "--check-invariance", folder=folder)
+        out = good("--model", name, "--requests", "i.jsonl", *SMALL, "--check-invariance", "--share-prefix", folder=folder)
         hashes = set(re.findall(r"\b[0-9a-f]{16}\b", out))
-        expect(f"{name}: {out.splitlines()[-1] if out else 'nothing'}", len(hashes) == 1 and "one hash" in out)
+        expect(f"{name}: {out.splitlines()[-1] if out else 'nothing'}", len(hashes) == 1 and "19 ways, one hash" in out)
 
 
 BAD = [
@@ -232,6 +255,7 @@ def main():
         check_timeline(folder)
         check_summary(folder)
         check_split(folder)
+        check_sharing(folder)
         check_bad(folder)
         check_invariance(folder, names if ALL else ["qwen3_moe"], 64 if ALL else 4)
     print(f"run: {len(failures)} failures")
