@@ -145,6 +145,28 @@ static void test_sequences(void **state) {
   must(good->stage.device, duplex_device_free_sequence(empty));
 }
 
+static void test_sharing(void **state) {
+  struct good *good = *state;
+  struct duplex_device_sequence *const of = good->stage.decode[0];
+  struct duplex_device_sequence *shared = of;
+  check_refused(good, duplex_device_share_sequence(of, 100000, 0, &shared), DUPLEX_ERROR_ARGUMENT,
+                "a prefix of 100000 positions");
+  assert_null(shared);
+  check_refused(good, duplex_device_share_sequence(of, 1, 0, NULL), DUPLEX_ERROR_ARGUMENT, "shared is NULL");
+  assert_int_equal(duplex_device_share_sequence(NULL, 1, 0, &shared), DUPLEX_ERROR_ARGUMENT);
+  struct duplex_device_sequence *whole;
+  must(good->stage.device, duplex_device_begin_sequence(good->stage.kv, DUPLEX_KV_SPACES, 1, &whole));
+  for (unsigned layer = 0; layer < 2; layer++)
+    must(good->stage.device, duplex_device_append(whole, layer, good->stage.k, good->stage.v, 1));
+  must(good->stage.device, duplex_device_share_sequence(whole, 1, 0, &shared));
+  assert_int_equal(duplex_device_sequence_length(shared, 1), 1);
+  assert_int_equal(duplex_device_sequence_stack(shared, 0), duplex_device_sequence_stack(whole, 0));
+  must(good->stage.device, duplex_device_free_sequence(whole));
+  must(good->stage.device, duplex_device_free_sequence(shared));
+  check_refused(good, duplex_device_share_sequence(shared, 1, 0, &shared), DUPLEX_ERROR_ARGUMENT,
+                "was freed");
+}
+
 static void test_options(void **state) {
   struct good *good = *state;
   struct duplex_device *device = good->stage.device;
@@ -290,6 +312,7 @@ int main(void) {
       cmocka_unit_test_setup_teardown(test_shapes, make_good, free_good),
       cmocka_unit_test_setup_teardown(test_pointers, make_good, free_good),
       cmocka_unit_test_setup_teardown(test_sequences, make_good, free_good),
+      cmocka_unit_test_setup_teardown(test_sharing, make_good, free_good),
       cmocka_unit_test_setup_teardown(test_options, make_good, free_good),
       cmocka_unit_test_setup_teardown(test_full_spaces, make_good, free_good),
       cmocka_unit_test_setup_teardown(test_batch_gives_back, make_good, free_good),
