@@ -1,0 +1,121 @@
+// SPDX-License-Identifier: Apache-2.0
+// duplex serve: simulates a system that serves a model.
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+
+#include "cli/command.h"
+#include "cli/json_values.h"
+#include "cli/output.h"
+#include "cli/serve_report.h"
+#include "duplex/error.h"
+#include "serving/serving.h"
+
+static int real_option(const struct option *options, const char *name, double least, double most,
+                       double *number) {
+  const char *text = option_value(options, name);
+  if (!text || (read_real(text, number) && *number >= least && *number <= most)) return EXIT_GOOD;
+  return fail(EXIT_BAD_INPUT, "%s is '%s': expected a number from %g to %g", name, text, least, most);
+}
+
+static int whole_option(const struct option *options, const char *name, unsigned least, unsigned most,
+                        unsigned *number) {
+  uint64_t value;
+  const int status = number_option(options, name, least, most, *number, &value);
+  *number = (unsigned)value;
+  return status;
+}
+
+static int read_serving(const struct option *options, struct serving_options *s) {
+  static const char *const modes[] = {"paper", "authors", NULL};
+  unsigned mode;
+  *s = (struct serving_options){.system = option_value(options, "--system"),
+                                .model = option_value(options, "--model"),
+                                .constants = option_value(options, "--constants"),
+                                .batch = 64,
+                                .input = 1024,
+                                .output = 1024};
+  if (choice_option(options, "--mode", modes, &mode) || real_option(options, "--len-sd", 0, 1, &s->deviation) ||
+      real_option(options, "--qps", 1e-6, 1e6, &s->rate))
+    return EXIT_BAD_INPUT;
+  s->mode = (enum serving_mode)mode;
+  s->warm_up = s->rate > 0 ? 500 : 1000;
+  s->measured = s->rate > 0 ? 4000 : 10000;
+  return whole_option(options, "--batch", 1, 65536, &s->batch) ||
+                 whole_option(options, "--lin", 1, 1 << 20, &s->input) ||
+                 whole_option(options, "--lout", 1, 1 << 20, &s->output) ||
+                 whole_option(options, "--nodes", 1, 1024, &s->nodes) ||
+                 whole_option(options, "--devices", 1, 1024, &s->devices) ||
+                 whole_option(options, "--warm-up", 0, 1 << 30, &s->warm_up) ||
+                 whole_option(options, "--measured", 1, 1 << 30, &s->measured) ||
+                 number_option(options, "--seed", 0, UINT64_MAX, 1, &s->seed)
+             ? EXIT_BAD_INPUT
+             : EXIT_GOOD;
+}
+
+static double clock_now(void) {
+  struct timespec now;
+  clock_gettime(CLOCK_MONOTONIC, &now);
+  return (double)now.tv_sec + (double)now.tv_nsec * 1e-9;
+}
+
+static int simulate(const struct option *options, const struct serving_options *serving,
+                    struct outputs *outputs) {
+  struct serving_result result;
+  char error[1024];
+  const double begin = clock_now();
+  const int code = serving_run(serving, &result, error, sizeof error);
+  const double host = clock_now() - begin;
+  if (code) return fail(code == DUPLEX_ERROR_NO_MEMORY ? EXIT_ERROR : EXIT_BAD_INPUT, "%s", error);
+  const int status = write_json(option_value(options, "--json"), outputs,
+                                (json_t *[]){serve_json(serving, &result)}, 1);
+  if (status) return status;
+  serve_print(serving, &result, host);
+  return outputs_commit(outputs);
+}
+
+static int run_serve(int argc, char **argv) {
+  struct option options[OPTIONS_MOST];
+  struct serving_options serving;
+  struct outputs outputs = {0};
+  int status = command_read(&serve_command, argc, argv, options);
+  if (!status) status = read_serving(options, &serving);
+  const char *json = status ? NULL : option_value(options, "--json");
+  if (json) status = output_add(&outputs, "--json", json, OUTPUT_JSON);
+  if (json && !status) status = outputs_open(&outputs);
+  if (!status) status = simulate(options, &serving, &outputs);
+  outputs_discard(&outputs);
+  return status;
+}
+
+static const struct option own_options[] = {
+    {"--system", "NAME|FILE.json",
+     "gpu, 2xgpu, duplex, duplex-pe, duplex-pe-et, bank-pim, bankgroup-pim, hetero, duplex-split, or a file",
+     true, 0},
+    {"--model", "NAME|FILE.json",
+     "mixtral, glam, grok1, opt-66b, llama3-70b, a file, or a config.json of Hugging Face", true, 0},
+    {"--batch", "N", "most requests in flight (default 64)", 0, 0},
+    {"--lin", "N", "mean length of a prompt in tokens (default 1024)", 0, 0},
+    {"--lout", "N", "mean length of an output in tokens (default 1024)", 0, 0},
+    {"--len-sd", "S", "deviation of both lengths, as a fraction of the mean (default 0)", 0, 0},
+    {"--qps", "R", "requests a second, Poisson; without it a closed loop", 0, 0},
+    {"--mode", "paper|authors",
+     "the paper's idealisation (default), or that of its authors' public simulator, decoding only", 0, 0},
+    {"--constants", "FILE.json", "rates, links and energies in place of the built-in ones", 0, 0},
+    {"--nodes", "N", "nodes (default: the model's, times the system's factor)", 0, 0},
+    {"--devices", "N", "devices of a node (default: likewise)", 0, 0},
+    {"--warm-up", "N", "stages before measuring (default 1000); with --qps requests (500)", 0, 0},
+    {"--measured", "N", "stages that are measured (default 10000); with --qps requests (4000)", 0, 0},
+    {"--seed", "N", "of all random numbers (default 1)", 0, 0},
+    {"--json", "FILE.json", "the results", 0, 0},
+    {0}};
+
+const struct command serve_command = {
+    "serve",
+    "",
+    "simulates a system that serves a model",
+    "Continuous batching in stages on nodes of xPUs, with or without Logic-PIM: throughput, latencies, time "
+    "and energy by part. The same seed gives the same result on every machine.\n",
+    own_options,
+    false,
+    run_serve};

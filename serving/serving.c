@@ -1,0 +1,62 @@
+// SPDX-License-Identifier: Apache-2.0
+// A run of the simulator: system and model are read, stages run, results made.
+#include "serving/serving.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "duplex/error.h"
+#include "serving/batching.h"
+
+// AUTHORS: a full batch decodes for ever, at a fixed number of positions.
+static void run_decoding(const struct serving_options *options, struct stage_model *stage,
+                         struct node_load *loads, struct tally *tally) {
+  const unsigned nodes = stage->machine->nodes;
+  const double mean = (options->input + (double)options->output) / 2;
+  struct serving_cost cost;
+  for (unsigned n = 0; n < nodes; n++) {
+    loads[n].decoding = options->batch / nodes + (n < options->batch % nodes);
+    loads[n].positions = loads[n].decoding * mean * stage->machine->context_share;
+  }
+  for (unsigned i = 0; i < options->measured; i++) {
+    stage_run(stage, loads, &cost);
+    tally_stage(tally, &cost, options->batch, false);
+    tally->result->tokens += options->batch;
+    tally->result->seconds += cost.seconds;
+    tally->result->all_stages++;
+  }
+  tally->result->batch = options->batch;
+}
+
+static int run(const struct serving_options *options, struct stage_model *stage, struct tally *tally,
+               char *error, size_t size) {
+  if (options->mode != SERVING_AUTHORS) return batching_run(options, stage, tally, error, size);
+  struct node_load *loads = calloc(stage->machine->nodes, sizeof *loads);
+  if (!loads) return DUPLEX_ERROR_NO_MEMORY;
+  run_decoding(options, stage, loads, tally);
+  free(loads);
+  return DUPLEX_OK;
+}
+
+int serving_run(const struct serving_options *options, struct serving_result *result, char *error,
+                size_t size) {
+  struct serving_model model;
+  struct machine machine;
+  struct stage_model *stage = calloc(1, sizeof *stage);
+  struct tally tally = {.result = result};
+  *result = (struct serving_result){0};
+  snprintf(error, size, "too little memory");
+  int status = stage ? serving_model_read(&model, options->model, error, size) : DUPLEX_ERROR_NO_MEMORY;
+  if (!status) status = machine_read(&machine, options, &model, error, size);
+  if (!status) {
+    result->nodes = machine.nodes;
+    result->devices = machine.nodes * machine.per_node;
+    result->kv_capacity = machine_kv_capacity(&machine, &model);
+    status = stage_open(stage, &machine, &model, options->seed);
+    if (!status) status = run(options, stage, &tally, error, size);
+    stage_close(stage);
+  }
+  const int closed = tally_close(&tally);
+  free(stage);
+  return status ? status : closed;
+}

@@ -1,0 +1,63 @@
+// SPDX-License-Identifier: Apache-2.0
+// The serving simulator: requests, stages, time and energy of a system that serves a model
+// (docs/serving.md).
+//
+// Doubles throughout, of sums, products, quotients and comparisons only: the same result by seed on every
+// machine.
+#ifndef SERVING_SERVING_H
+#define SERVING_SERVING_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+// PAPER: the paper's idealisation. AUTHORS: that of the authors' public simulator, decoding only.
+enum serving_mode { SERVING_PAPER, SERVING_AUTHORS };
+
+struct serving_options {
+  const char *system, *model, *constants;  // built-in names or files; constants may be NULL
+  enum serving_mode mode;
+  unsigned nodes, devices;  // 0: those of the model, times the system's factor
+  unsigned batch;           // most requests in flight, 1 to 65536
+  unsigned input, output;   // mean lengths in tokens, 1 to 2^20
+  double deviation;         // of both lengths, as a fraction of the mean, 0 to 1
+  double rate;              // requests per second; 0: closed loop
+  unsigned warm_up, measured;  // stages of a closed loop, requests of an open one
+  uint64_t seed;
+};
+
+struct serving_percentiles {
+  double p50, p90, p99, mean;
+  size_t count;
+};
+
+enum serving_part { SERVING_FC, SERVING_PREFILL, SERVING_DECODE, SERVING_MOE, SERVING_LINKS, SERVING_PARTS };
+enum serving_energy { SERVING_FC_J, SERVING_ATTENTION_J, SERVING_MOE_J, SERVING_ENERGIES };
+
+// What a stage takes. `part` adds up to `seconds`: of two that run at once the longer one counts.
+struct serving_cost {
+  double seconds;
+  double part[SERVING_PARTS];
+  double xpu_busy, pim_busy;                                // seconds
+  double dram_j[SERVING_ENERGIES], comp_j[SERVING_ENERGIES];  // of all devices
+};
+
+struct serving_result {
+  unsigned nodes, devices;  // as simulated
+  unsigned batch;           // most requests that were in flight
+  double seconds;           // measured
+  double tokens;            // generated meanwhile
+  double requests;          // completed meanwhile
+  uint64_t stages, decoding_only, all_stages;
+  double throughput;        // tokens per second
+  double kv_capacity, kv_most;  // bytes of all devices
+  struct serving_percentiles tbt, t2ft, e2e;  // seconds
+  struct serving_cost sum;                    // of the measured stages
+  struct serving_cost decoding_cost;          // of those of them that only decode
+};
+
+// Simulates. Returns 0 or a code of duplex/error.h, with a line in `error`.
+int serving_run(const struct serving_options *options, struct serving_result *result, char *error,
+                size_t size);
+
+#endif

@@ -1,0 +1,41 @@
+// SPDX-License-Identifier: Apache-2.0
+// What is measured of a run.
+#include "serving/tally.h"
+
+#include "serving/stage.h"
+
+static void note(struct tally *t, struct samples *samples, double value, double weight) {
+  const int error = weight > 0 ? samples_add(samples, value, weight) : 0;
+  if (!t->error) t->error = error;
+}
+
+void tally_stage(struct tally *t, const struct serving_cost *cost, unsigned decoding, bool prefills) {
+  t->result->stages++;
+  stage_add_cost(&t->result->sum, cost);
+  if (!prefills) {
+    t->result->decoding_only++;
+    stage_add_cost(&t->result->decoding_cost, cost);
+  }
+  note(t, &t->tbt, cost->seconds, decoding);
+}
+
+void tally_first(struct tally *t, const struct request *request, double now) {
+  note(t, &t->t2ft, now - request->arrival, 1);
+}
+
+void tally_end(struct tally *t, const struct request *request, double now) {
+  t->result->requests += 1;
+  note(t, &t->e2e, now - request->arrival, 1);
+}
+
+int tally_close(struct tally *t) {
+  struct serving_result *r = t->result;
+  r->tbt = samples_percentiles(&t->tbt);
+  r->t2ft = samples_percentiles(&t->t2ft);
+  r->e2e = samples_percentiles(&t->e2e);
+  r->throughput = r->seconds > 0 ? r->tokens / r->seconds : 0;
+  samples_free(&t->tbt);
+  samples_free(&t->t2ft);
+  samples_free(&t->e2e);
+  return t->error;
+}

@@ -1,0 +1,24 @@
+// SPDX-License-Identifier: Apache-2.0
+// What is measured of a run: stages, tokens, waits.
+#ifndef SERVING_TALLY_H
+#define SERVING_TALLY_H
+
+#include "serving/arrivals.h"
+#include "serving/samples.h"
+
+struct tally {
+  struct serving_result *result;
+  struct samples tbt, t2ft, e2e;
+  int error;  // the first one: too little memory
+};
+
+// A stage that took `cost`, in which so many sequences got a token behind another one.
+void tally_stage(struct tally *tally, const struct serving_cost *cost, unsigned decoding, bool prefills);
+// The first token of a request, and its last one.
+void tally_first(struct tally *tally, const struct request *request, double now);
+void tally_end(struct tally *tally, const struct request *request, double now);
+
+// Percentiles and rates into the result; frees the samples. Returns the first error.
+int tally_close(struct tally *tally);
+
+#endif
