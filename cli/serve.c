@@ -35,7 +35,8 @@ static int read_serving(const struct option *options, struct serving_options *s)
                                 .batch = 64,
                                 .input = 1024,
                                 .output = 1024};
-  if (choice_option(options, "--mode", modes, &mode) || real_option(options, "--len-sd", 0, 1, &s->deviation) ||
+  if (choice_option(options, "--mode", modes, &mode) ||
+      real_option(options, "--len-sd", 0, 1, &s->deviation) ||
       real_option(options, "--qps", 1e-6, 1e6, &s->rate))
     return EXIT_BAD_INPUT;
   s->mode = (enum serving_mode)mode;
@@ -67,8 +68,8 @@ static int simulate(const struct option *options, const struct serving_options *
   const int code = serving_run(serving, &result, error, sizeof error);
   const double host = clock_now() - begin;
   if (code) return fail(code == DUPLEX_ERROR_NO_MEMORY ? EXIT_ERROR : EXIT_BAD_INPUT, "%s", error);
-  const int status = write_json(option_value(options, "--json"), outputs,
-                                (json_t *[]){serve_json(serving, &result)}, 1);
+  const int status =
+      write_json(option_value(options, "--json"), outputs, (json_t *[]){serve_json(serving, &result)}, 1);
   if (status) return status;
   serve_print(serving, &result, host);
   return outputs_commit(outputs);

@@ -7,10 +7,10 @@
 #include "serving/serving.h"
 
 struct request {
-  double arrival, first;      // seconds; of the first token
-  unsigned input, output;     // tokens
-  unsigned generated;         // so far
-  uint64_t number;            // in order of arrival
+  double arrival, first;   // seconds; of the first token
+  unsigned input, output;  // tokens
+  unsigned generated;      // so far
+  uint64_t number;         // in order of arrival
 };
 
 struct arrivals {

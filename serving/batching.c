@@ -22,7 +22,7 @@ struct batching {
   struct running *running;
   unsigned count;
   struct node_load *loads;
-  unsigned *of_node;  // requests of each node
+  unsigned *of_node;                           // requests of each node
   double now, kv_capacity, kv_used, kv_token;  // seconds, bytes
   double begun;                                // when measuring began
   uint64_t ended;                              // requests that count and have ended
@@ -153,25 +153,12 @@ static void run_open(struct batching *b) {
   }
 }
 
-// The longest request that there can be has to fit an empty system.
-static int check_capacity(const struct batching *b, char *error, size_t size) {
-  const double longest = b->options->deviation > 0 ? 2 : 1;
-  const double tokens = longest * ((double)b->options->input + b->options->output);
-  if (b->kv_capacity >= tokens * b->kv_token) return DUPLEX_OK;
-  snprintf(error, size,
-           "%s on %s: %.1f GB are left for K and V beside the weights, expected %.1f GB for a request of "
-           "%.0f tokens",
-           b->options->model, b->options->system, b->kv_capacity / 1e9, tokens * b->kv_token / 1e9, tokens);
-  return DUPLEX_ERROR_OUT_OF_SPACE;
-}
-
 int batching_run(const struct serving_options *options, struct stage_model *stage, struct tally *tally,
                  char *error, size_t size) {
   struct batching b = {.options = options, .stage = stage, .tally = tally};
   b.kv_capacity = tally->result->kv_capacity;
   b.kv_token = model_kv_bytes(stage->model);
-  int status = check_capacity(&b, error, size);
-  if (status) return status;
+  int status = DUPLEX_OK;
   b.running = calloc(options->batch, sizeof *b.running);
   b.loads = calloc(stage->machine->nodes, sizeof *b.loads);
   b.of_node = calloc(stage->machine->nodes, sizeof *b.of_node);

@@ -6,8 +6,8 @@
 
 #include "schedule/schedule.h"
 
-#define SCALES 14u      // tables of 1, 2, 4, ... tokens a step
-#define UNIT 1e-9       // seconds of a table's unit, times the step
+#define SCALES 14u       // tables of 1, 2, 4, ... tokens a step
+#define UNIT 1e-9        // seconds of a table's unit, times the step
 #define FORK_SHARE 0.75  // AUTHORS: what their splitter takes the bandwidth for
 
 // One product of an expert with n tokens: max(n flops, weights + n tokens) seconds.
@@ -124,8 +124,7 @@ static void decide(struct experts *x, const unsigned *counts) {
   unsigned most = 0, scale = 0;
   for (unsigned e = 0; e < x->of_group; e++) most = counts[e] > most ? counts[e] : most;
   while (scale + 1 < SCALES && steps_of(most, scale) > SCHEDULE_GROUPS) scale++;
-  for (unsigned e = 0; e < x->of_group; e++)
-    steps[e] = (uint16_t)(steps_of(counts[e], scale) * 8);
+  for (unsigned e = 0; e < x->of_group; e++) steps[e] = (uint16_t)(steps_of(counts[e], scale) * 8);
   schedule_decide(x->policy, x->tables[scale], steps, &x->work, &x->decision);
 }
 
@@ -143,7 +142,9 @@ static struct sides run_group(const struct experts *x, const unsigned *counts, s
     const struct processor *p = pim ? &x->machine->pim : &x->machine->xpu;
     const double weights = x->matrices * hidden * x->model->inner;
     const double values = x->matrices * (hidden * x->devices + x->model->inner) * counts[e];
-    cost->dram_j += (weights * model_weight_bytes(x->model) + 2 * values) * p->dram_j;
+    const double dram_j = (weights * model_weight_bytes(x->model) + 2 * values) * p->dram_j;
+    cost->dram_j += dram_j;
+    if (pim) cost->pim_dram_j += dram_j;
     cost->comp_j += weights * counts[e] * p->mac_j;
     *(pim ? &sides.pim : &sides.xpu) += time_of(x, pim ? &x->pim : &x->xpu, counts[e]);
   }

@@ -10,7 +10,7 @@ struct experts;
 // Of all devices; seconds of the slowest, busy ones in the mean of the devices.
 struct experts_cost {
   double seconds, xpu_busy, pim_busy;
-  double dram_j, comp_j;
+  double dram_j, comp_j, pim_dram_j;
 };
 
 // NULL: too little memory. Machine and model stay the caller's.

@@ -22,7 +22,7 @@ struct rates {
 struct numbers {
   struct rates xpu, pim[3];
   double gib, node_gb_s, between_gb_s;
-  double xpu_compute, xpu_bandwidth, pim_compute, pim_bandwidth, node_us, between_us, context;
+  double xpu_compute, xpu_bandwidth, pim_compute, pim_bandwidth, node_us, between_us, context, mac_pj;
   unsigned beside, layout, times_devices, nodes, devices;
   bool co_processing, expert_tensor;
 };
@@ -64,6 +64,7 @@ static int read_mode(const struct config_file *file, const char *mode, struct nu
       {"node_latency_us", CONFIG_NUMBER, true, &n->node_us, 0, 1e6, 0},
       {"between_latency_us", CONFIG_NUMBER, true, &n->between_us, 0, 1e6, 0},
       {"context_share", CONFIG_NUMBER, false, &n->context, 1e-3, 10, 0},
+      {"mac_pj", CONFIG_NUMBER, false, &n->mac_pj, 0, 1e3, 0},
       {0}};
   return config_fields(file, mode, json_object_get(file->root, mode), fields, false);
 }
@@ -96,37 +97,49 @@ static int check_system(const struct config_file *file, const struct numbers *n)
   return DUPLEX_OK;
 }
 
-static int read_system(const char *name, struct numbers *n, char *error, size_t size) {
+// What a system is in the authors' simulator, where that differs.
+static int read_as_authors(const struct config_file *file, struct numbers *n) {
+  json_t *object = json_object_get(file->root, "authors");
+  const struct config_field fields[] = {{"co_processing", CONFIG_FLAG, false, &n->co_processing, 0, 0, 0},
+                                        {"expert_tensor", CONFIG_FLAG, false, &n->expert_tensor, 0, 0, 0},
+                                        {0}};
+  return object ? config_fields(file, "authors", object, fields, false) : DUPLEX_OK;
+}
+
+static int read_system(const char *name, enum serving_mode mode, struct numbers *n, char *error,
+                       size_t size) {
   static const char *const besides[] = {"none", "logic_pim", "bank_pim", "bankgroup_pim", NULL};
   static const char *const layouts[] = {"together", "hetero", "split", NULL};
   struct config_file file;
   json_t *object;
-  const struct config_field fields[] = {
-      {"beside", CONFIG_CHOICE, true, &n->beside, 0, 0, besides},
-      {"layout", CONFIG_CHOICE, false, &n->layout, 0, 0, layouts},
-      {"co_processing", CONFIG_FLAG, false, &n->co_processing, 0, 0, 0},
-      {"expert_tensor", CONFIG_FLAG, false, &n->expert_tensor, 0, 0, 0},
-      {"times_devices", CONFIG_WHOLE, false, &n->times_devices, 1, 64, 0},
-      {"nodes", CONFIG_WHOLE, false, &n->nodes, 1, DEVICES_MOST, 0},
-      {"devices", CONFIG_WHOLE, false, &n->devices, 1, DEVICES_MOST, 0},
-      {"memory", CONFIG_OBJECT, false, &object, 0, 0, 0},
-      {"links", CONFIG_OBJECT, false, &object, 0, 0, 0},
-      {"xpu", CONFIG_OBJECT, false, &object, 0, 0, 0},
-      {"logic_pim", CONFIG_OBJECT, false, &object, 0, 0, 0},
-      {"bank_pim", CONFIG_OBJECT, false, &object, 0, 0, 0},
-      {"bankgroup_pim", CONFIG_OBJECT, false, &object, 0, 0, 0},
-      {0}};
+  const struct config_field fields[] = {{"beside", CONFIG_CHOICE, true, &n->beside, 0, 0, besides},
+                                        {"layout", CONFIG_CHOICE, false, &n->layout, 0, 0, layouts},
+                                        {"co_processing", CONFIG_FLAG, false, &n->co_processing, 0, 0, 0},
+                                        {"expert_tensor", CONFIG_FLAG, false, &n->expert_tensor, 0, 0, 0},
+                                        {"times_devices", CONFIG_WHOLE, false, &n->times_devices, 1, 64, 0},
+                                        {"nodes", CONFIG_WHOLE, false, &n->nodes, 1, DEVICES_MOST, 0},
+                                        {"devices", CONFIG_WHOLE, false, &n->devices, 1, DEVICES_MOST, 0},
+                                        {"memory", CONFIG_OBJECT, false, &object, 0, 0, 0},
+                                        {"links", CONFIG_OBJECT, false, &object, 0, 0, 0},
+                                        {"xpu", CONFIG_OBJECT, false, &object, 0, 0, 0},
+                                        {"logic_pim", CONFIG_OBJECT, false, &object, 0, 0, 0},
+                                        {"bank_pim", CONFIG_OBJECT, false, &object, 0, 0, 0},
+                                        {"bankgroup_pim", CONFIG_OBJECT, false, &object, 0, 0, 0},
+                                        {"authors", CONFIG_OBJECT, false, &object, 0, 0, 0},
+                                        {0}};
   int status = config_open(&file, "systems", name, error, size);
   if (!status) status = config_fields(&file, "", file.root, fields, false);
   if (!status) status = read_hardware(&file, false, n);
+  if (!status && mode == SERVING_AUTHORS) status = read_as_authors(&file, n);
   if (!status) status = check_system(&file, n);
   config_close(&file);
   return status;
 }
 
-static struct processor reached(const struct rates *r, double compute, double bandwidth) {
+// mac_pj: of the mode, 0 for the processor's own.
+static struct processor reached(const struct rates *r, double compute, double bandwidth, double mac_pj) {
   return (struct processor){r->tflops * TERA * compute, r->gb_s * GIGA * bandwidth, r->dram_pj_bit * 8 * PICO,
-                            r->mac_pj * PICO};
+                            (mac_pj > 0 ? mac_pj : r->mac_pj) * PICO};
 }
 
 // Devices as the options say, or the system, or the model with the system's factor: more of them in each node
@@ -168,48 +181,53 @@ static int check_experts(const struct machine *m, const struct serving_options *
   return DUPLEX_OK;
 }
 
-static int check_machine(const struct machine *m, const struct serving_options *options,
-                         const struct serving_model *model, char *error, size_t size) {
+static int check_machine(const struct machine *m, const struct serving_options *options, char *error,
+                         size_t size) {
   if (m->nodes * m->per_node > DEVICES_MOST)
     return impossible(error, size, options->system, "devices", m->nodes * m->per_node, "at most 1024");
   if (m->layout != LAYOUT_TOGETHER && m->per_node % 2)
     return impossible(error, size, options->system, "devices of a node", m->per_node, "an even number");
-  return check_experts(m, options, model, error, size);
+  return DUPLEX_OK;
 }
 
 int machine_read(struct machine *m, const struct serving_options *options, const struct serving_model *model,
                  char *error, size_t size) {
   struct numbers n = {.times_devices = 1};
   int status = read_constants(options->constants, options->mode, &n, error, size);
-  if (!status) status = read_system(options->system, &n, error, size);
+  if (!status) status = read_system(options->system, options->mode, &n, error, size);
   if (status) return status;
   *m = (struct machine){.mode = options->mode,
                         .beside = n.beside,
                         .layout = n.layout,
                         .co_processing = n.co_processing,
                         .expert_tensor = n.expert_tensor,
-                        .xpu = reached(&n.xpu, n.xpu_compute, n.xpu_bandwidth),
+                        .xpu = reached(&n.xpu, n.xpu_compute, n.xpu_bandwidth, n.mac_pj),
                         .node_rate = n.node_gb_s * GIGA,
                         .node_latency = n.node_us * MICRO,
                         .between_rate = n.between_gb_s * GIGA,
                         .between_latency = n.between_us * MICRO,
                         .memory = n.gib * 1073741824.0,
                         .context_share = n.context};
-  if (n.beside) m->pim = reached(&n.pim[n.beside - 1], n.pim_compute, n.pim_bandwidth);
+  if (n.beside) m->pim = reached(&n.pim[n.beside - 1], n.pim_compute, n.pim_bandwidth, n.mac_pj);
   set_devices(m, options, &n, model);
-  const bool halves = m->layout != LAYOUT_TOGETHER;
-  m->xpus = m->pims = halves ? m->per_node / 2 : m->per_node;
-  return check_machine(m, options, model, error, size);
+  status = check_machine(m, options, error, size);
+  if (m->layout == LAYOUT_SPLIT) m->per_node /= 2;
+  m->xpus = m->pims = m->layout == LAYOUT_HETERO ? m->per_node / 2 : m->per_node;
+  return status ? status : check_experts(m, options, model, error, size);
 }
 
 double machine_kv_capacity(const struct machine *m, const struct serving_model *model) {
   const double experts = (double)model_moe_layers(model) * model->experts * model_expert_weights(model);
   const double others = model_other_weights(model) * m->nodes;
-  const double memory = m->nodes * (m->layout == LAYOUT_TOGETHER ? m->per_node : m->pims) * m->memory;
+  const double memory = m->nodes * m->pims * m->memory;
   const double weights = m->layout == LAYOUT_HETERO ? experts : experts + others;
   return memory - weights * model_weight_bytes(model);
 }
 
-double machine_all_reduce(const struct machine *m, double bytes) {
-  return 2.0 * (m->per_node - 1) * (m->node_latency + bytes / m->per_node / m->node_rate);
+double machine_all_reduce(const struct machine *m, unsigned devices, double bytes) {
+  return 2.0 * (devices - 1) * (m->node_latency + bytes / devices / m->node_rate);
+}
+
+double machine_across(const struct machine *m, double bytes) {
+  return m->node_latency + bytes / m->xpus / m->node_rate;
 }

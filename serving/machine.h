@@ -11,7 +11,7 @@ enum machine_layout { LAYOUT_TOGETHER, LAYOUT_HETERO, LAYOUT_SPLIT };
 
 // What a processor reaches, of one device.
 struct processor {
-  double flops, bytes;  // per second
+  double flops, bytes;   // per second
   double dram_j, mac_j;  // joule for a byte of DRAM, for a multiply and accumulate
 };
 
@@ -23,8 +23,8 @@ struct machine {
   unsigned xpus, pims;       // of a node: devices whose xPU works, and whose Logic-PIM
   struct processor xpu, pim;
   double node_rate, node_latency, between_rate, between_latency;  // of a device, bytes per second, seconds
-  double memory;          // bytes of a device
-  double context_share;   // AUTHORS: positions of a decoding sequence, of the mean of both lengths
+  double memory;                                                  // bytes of a device
+  double context_share;  // AUTHORS: positions of a decoding sequence, of the mean of both lengths
 };
 
 int machine_read(struct machine *machine, const struct serving_options *options,
@@ -33,8 +33,10 @@ int machine_read(struct machine *machine, const struct serving_options *options,
 // Bytes for K and V in all devices together; below 0: the weights do not fit.
 double machine_kv_capacity(const struct machine *machine, const struct serving_model *model);
 
-// Seconds of an all-reduce of so many bytes over the devices of a node: 2 (d - 1) steps, each with the
-// latency and a slice of 1 / d.
-double machine_all_reduce(const struct machine *machine, double bytes);
+// Seconds of an all-reduce of so many bytes over d devices of a node: 2 (d - 1) steps, each with the latency
+// and a slice of 1 / d.
+double machine_all_reduce(const struct machine *machine, unsigned devices, double bytes);
+// HETERO: from one half of a node to the other, in one step.
+double machine_across(const struct machine *machine, double bytes);
 
 #endif

@@ -8,13 +8,13 @@
 
 struct serving_model {
   unsigned layers, hidden, inner, heads, kv_heads, head_size, vocabulary;
-  unsigned dense_inner;      // of dense feed-forward layers
-  unsigned experts, top_k;   // 0: dense
-  unsigned shared_experts;   // for each token, beside the chosen ones
-  unsigned moe_every;        // a layer in so many has experts, the others are dense
-  unsigned matrices;         // 2 or 3 (gated) of a feed-forward
-  unsigned weight_bits;      // 4, 8 or 16
-  unsigned nodes, devices;   // default: nodes, devices of a node
+  unsigned dense_inner;     // of dense feed-forward layers
+  unsigned experts, top_k;  // 0: dense
+  unsigned shared_experts;  // for each token, beside the chosen ones
+  unsigned moe_every;       // a layer in so many has experts, the others are dense
+  unsigned matrices;        // 2 or 3 (gated) of a feed-forward
+  unsigned weight_bits;     // 4, 8 or 16
+  unsigned nodes, devices;  // default: nodes, devices of a node
 };
 
 // A built-in name, a file of these keys, or a Hugging Face config.json. Returns 0 or an error of config_open

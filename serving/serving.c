@@ -7,6 +7,7 @@
 
 #include "duplex/error.h"
 #include "serving/batching.h"
+#include "serving/split.h"
 
 // AUTHORS: a full batch decodes for ever, at a fixed number of positions.
 static void run_decoding(const struct serving_options *options, struct stage_model *stage,
@@ -28,9 +29,27 @@ static void run_decoding(const struct serving_options *options, struct stage_mod
   tally->result->batch = options->batch;
 }
 
+// The longest request that there can be has to fit an empty system.
+static int check_capacity(const struct serving_options *options, const struct serving_model *model,
+                          double capacity, char *error, size_t size) {
+  const double longest = options->deviation > 0 ? 2 : 1;
+  const double tokens = longest * ((double)options->input + options->output);
+  const double needed = tokens * model_kv_bytes(model);
+  if (capacity >= needed) return DUPLEX_OK;
+  snprintf(error, size,
+           "%s on %s: %.1f GB are left for K and V beside the weights, expected %.1f GB for a request of "
+           "%.0f tokens",
+           options->model, options->system, capacity / 1e9, needed / 1e9, tokens);
+  return DUPLEX_ERROR_OUT_OF_SPACE;
+}
+
 static int run(const struct serving_options *options, struct stage_model *stage, struct tally *tally,
                char *error, size_t size) {
-  if (options->mode != SERVING_AUTHORS) return batching_run(options, stage, tally, error, size);
+  const bool split = stage->machine->layout == LAYOUT_SPLIT;
+  const int status = check_capacity(options, stage->model, tally->result->kv_capacity, error, size);
+  if (status) return status;
+  if (options->mode != SERVING_AUTHORS)
+    return (split ? split_run : batching_run)(options, stage, tally, error, size);
   struct node_load *loads = calloc(stage->machine->nodes, sizeof *loads);
   if (!loads) return DUPLEX_ERROR_NO_MEMORY;
   run_decoding(options, stage, loads, tally);
@@ -50,7 +69,7 @@ int serving_run(const struct serving_options *options, struct serving_result *re
   if (!status) status = machine_read(&machine, options, &model, error, size);
   if (!status) {
     result->nodes = machine.nodes;
-    result->devices = machine.nodes * machine.per_node;
+    result->devices = machine.nodes * machine.per_node * (machine.layout == LAYOUT_SPLIT ? 2 : 1);
     result->kv_capacity = machine_kv_capacity(&machine, &model);
     status = stage_open(stage, &machine, &model, options->seed);
     if (!status) status = run(options, stage, &tally, error, size);

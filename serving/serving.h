@@ -17,11 +17,11 @@ enum serving_mode { SERVING_PAPER, SERVING_AUTHORS };
 struct serving_options {
   const char *system, *model, *constants;  // built-in names or files; constants may be NULL
   enum serving_mode mode;
-  unsigned nodes, devices;  // 0: those of the model, times the system's factor
-  unsigned batch;           // most requests in flight, 1 to 65536
-  unsigned input, output;   // mean lengths in tokens, 1 to 2^20
-  double deviation;         // of both lengths, as a fraction of the mean, 0 to 1
-  double rate;              // requests per second; 0: closed loop
+  unsigned nodes, devices;     // 0: those of the model, times the system's factor
+  unsigned batch;              // most requests in flight, 1 to 65536
+  unsigned input, output;      // mean lengths in tokens, 1 to 2^20
+  double deviation;            // of both lengths, as a fraction of the mean, 0 to 1
+  double rate;                 // requests per second; 0: closed loop
   unsigned warm_up, measured;  // stages of a closed loop, requests of an open one
   uint64_t seed;
 };
@@ -38,8 +38,9 @@ enum serving_energy { SERVING_FC_J, SERVING_ATTENTION_J, SERVING_MOE_J, SERVING_
 struct serving_cost {
   double seconds;
   double part[SERVING_PARTS];
-  double xpu_busy, pim_busy;                                // seconds
+  double xpu_busy, pim_busy;                                  // seconds
   double dram_j[SERVING_ENERGIES], comp_j[SERVING_ENERGIES];  // of all devices
+  double pim_dram_j;                                          // what Logic-PIM has of dram_j
 };
 
 struct serving_result {
@@ -49,8 +50,8 @@ struct serving_result {
   double tokens;            // generated meanwhile
   double requests;          // completed meanwhile
   uint64_t stages, decoding_only, all_stages;
-  double throughput;        // tokens per second
-  double kv_capacity, kv_most;  // bytes of all devices
+  double throughput;                          // tokens per second
+  double kv_capacity, kv_most;                // bytes of all devices
   struct serving_percentiles tbt, t2ft, e2e;  // seconds
   struct serving_cost sum;                    // of the measured stages
   struct serving_cost decoding_cost;          // of those of them that only decode

@@ -29,14 +29,15 @@ int stage_open(struct stage_model *stage, const struct machine *machine, const s
 
 void stage_close(struct stage_model *stage) { experts_close(stage->experts); }
 
-// Products of `tokens` rows with weights of [columns, rows], one after another on an xPU; the sum of a device.
+// Products of `tokens` rows with weights of [columns, rows], one after another on an xPU; the sum of a
+// device.
 struct products {
   double seconds;
   struct work work;
 };
 
-static void add_product(const struct stage_model *s, double tokens, double columns, double rows,
-                        double times, struct products *sum) {
+static void add_product(const struct stage_model *s, double tokens, double columns, double rows, double times,
+                        struct products *sum) {
   const struct work work = {tokens * columns * rows,
                             columns * rows * model_weight_bytes(s->model) + F16 * tokens * (columns + rows)};
   sum->seconds += times * seconds_of(&s->machine->xpu, work);
@@ -67,12 +68,13 @@ static struct products fc_of(const struct stage_model *s, const struct node_load
   if (moe > 0) add_product(s, tokens, m->hidden, m->experts, moe, &sum);
   if (m->shared_experts) add_dense(s, tokens, (double)m->inner * m->shared_experts, moe, &sum);
   if (s->machine->mode == SERVING_PAPER)
-    add_product(s, load->decoding + load->prefill.count, m->hidden,
-                (double)m->vocabulary / s->machine->xpus, 1, &sum);
+    add_product(s, load->decoding + load->prefill.count, m->hidden, (double)m->vocabulary / s->machine->xpus,
+                1, &sum);
   return sum;
 }
 
-// Attention of a whole prompt in a layer, on the xPUs of a node: the matrix of scores goes out and comes back.
+// Attention of a whole prompt in a layer, on the xPUs of a node: the matrix of scores goes out and comes
+// back.
 void stage_add_prefill(const struct stage_model *s, struct node_load *node, unsigned tokens) {
   const struct serving_model *m = s->model;
   const double n = tokens;
@@ -115,7 +117,8 @@ static struct decode decode_of(const struct stage_model *s, const struct node_lo
   return decode_on(s, load, s->machine->beside != BESIDE_NONE);
 }
 
-// Between nodes: each token goes once to every other node that has one of its experts, and its sum comes back.
+// Between nodes: each token goes once to every other node that has one of its experts, and its sum comes
+// back.
 static double exchange(const struct stage_model *s, double tokens) {
   const struct serving_model *m = s->model;
   const unsigned nodes = s->machine->nodes;
@@ -127,13 +130,27 @@ static double exchange(const struct stage_model *s, double tokens) {
   return 2 * (s->machine->between_latency + bytes / s->machine->per_node / s->machine->between_rate);
 }
 
+// HETERO: behind attention and experts the halves reduce among themselves; q, k, v and the tokens go to
+// Logic-PIM, and what it makes of them comes back.
+static double links_of_halves(const struct stage_model *s, double tokens) {
+  const struct machine *m = s->machine;
+  const double values = tokens * F16;
+  const double heads = s->model->head_size * (double)s->model->heads;
+  const double kv_heads = s->model->head_size * (double)s->model->kv_heads;
+  const double reduce = machine_all_reduce(m, m->xpus, values * s->model->hidden);
+  const double attention =
+      machine_across(m, values * (heads + 2 * kv_heads)) + machine_across(m, values * heads);
+  return s->model->layers * (2 * reduce + attention + 2 * machine_across(m, values * s->model->hidden));
+}
+
 // All-reduces of a node's tokens behind attention and feed-forward of every layer.
 static double links_of(const struct stage_model *s, const struct node_load *load) {
   const double tokens = load->decoding + load->prefill.tokens;
-  const double reduce = machine_all_reduce(s->machine, tokens * s->model->hidden * F16);
+  const double reduce = machine_all_reduce(s->machine, s->machine->per_node, tokens * s->model->hidden * F16);
   const double moe = model_moe_layers(s->model);
   const bool extra = s->machine->expert_tensor && s->machine->mode == SERVING_AUTHORS;
   if (tokens == 0) return 0;
+  if (s->machine->layout == LAYOUT_HETERO) return links_of_halves(s, tokens);
   return 2 * s->model->layers * reduce + moe * (exchange(s, tokens) + (extra ? reduce : 0));
 }
 
@@ -159,6 +176,7 @@ static void add_energy(const struct stage_model *s, const struct node_load *load
   cost->comp_j[SERVING_FC_J] += xpus * fc->work.macs * xpu->mac_j;
   cost->dram_j[SERVING_ATTENTION_J] +=
       layers * xpus * load->prefill.bytes * xpu->dram_j + of * decode->work.bytes * p->dram_j;
+  if (decode->pim) cost->pim_dram_j += of * decode->work.bytes * p->dram_j;
   cost->comp_j[SERVING_ATTENTION_J] +=
       layers * xpus * load->prefill.macs * xpu->mac_j + of * decode->work.macs * p->mac_j;
 }
@@ -196,6 +214,7 @@ static void run_experts(struct stage_model *s, unsigned tokens, struct serving_c
     cost->pim_busy += moe.pim_busy;
     cost->dram_j[SERVING_MOE_J] += moe.dram_j;
     cost->comp_j[SERVING_MOE_J] += moe.comp_j;
+    cost->pim_dram_j += moe.pim_dram_j;
   }
 }
 
@@ -223,6 +242,7 @@ void stage_add_cost(struct serving_cost *sum, const struct serving_cost *cost) {
   sum->seconds += cost->seconds;
   sum->xpu_busy += cost->xpu_busy;
   sum->pim_busy += cost->pim_busy;
+  sum->pim_dram_j += cost->pim_dram_j;
   for (unsigned i = 0; i < SERVING_PARTS; i++) sum->part[i] += cost->part[i];
   for (unsigned i = 0; i < SERVING_ENERGIES; i++) {
     sum->dram_j[i] += cost->dram_j[i];

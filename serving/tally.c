@@ -19,6 +19,8 @@ void tally_stage(struct tally *t, const struct serving_cost *cost, unsigned deco
   note(t, &t->tbt, cost->seconds, decoding);
 }
 
+void tally_gap(struct tally *t, double seconds) { note(t, &t->tbt, seconds, 1); }
+
 void tally_first(struct tally *t, const struct request *request, double now) {
   note(t, &t->t2ft, now - request->arrival, 1);
 }

@@ -14,6 +14,8 @@ struct tally {
 
 // A stage that took `cost`, in which so many sequences got a token behind another one.
 void tally_stage(struct tally *tally, const struct serving_cost *cost, unsigned decoding, bool prefills);
+// A token of a request behind its last one, that many seconds later.
+void tally_gap(struct tally *tally, double seconds);
 // The first token of a request, and its last one.
 void tally_first(struct tally *tally, const struct request *request, double now);
 void tally_end(struct tally *tally, const struct request *request, double now);
