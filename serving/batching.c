@@ -10,7 +10,7 @@
 struct running {
   struct request request;
   unsigned node;
-  bool begun_before;  // in the middle of its output when the run began: no arrival, no first token
+  bool begun_before;  // in the middle of its output when the run began
 };
 
 struct batching {
@@ -104,7 +104,7 @@ static void end_request(struct batching *b, unsigned at) {
   b->of_node[r->node]--;
   if (counts(b, &r->request)) {
     b->ended++;
-    if (!r->begun_before) tally_end(b->tally, &r->request, b->now);
+    tally_end(b->tally, &r->request, !r->begun_before, b->now);
   }
   *r = b->running[--b->count];
 }

@@ -55,6 +55,7 @@ struct serving_result {
   struct serving_percentiles tbt, t2ft, e2e;  // seconds
   struct serving_cost sum;                    // of the measured stages
   struct serving_cost decoding_cost;          // of those of them that only decode
+  struct serving_cost mixed_cost;             // of the others
 };
 
 // Simulates. Returns 0 or a code of duplex/error.h, with a line in `error`.

@@ -12,6 +12,7 @@ struct moved {
   struct request request;
   double ready, last;  // its K and V are at the decoding half; its last token
   unsigned node;
+  bool whole;  // not in the middle of its output when the run began
 };
 
 struct split {
@@ -63,7 +64,7 @@ static void take_next(struct split *s, unsigned generated, double ready) {
   }
   s->next.generated = generated;
   s->kv_used += kv_of(s, &s->next);
-  s->flight[s->count] = (struct moved){s->next, ready, ready, s->count % s->stage->machine->nodes};
+  s->flight[s->count] = (struct moved){s->next, ready, ready, s->count % s->stage->machine->nodes, true};
   s->count++;
   if (s->count > r->batch) r->batch = s->count;
   if (s->kv_used > r->kv_most) r->kv_most = s->kv_used;
@@ -106,7 +107,7 @@ static void end_request(struct split *s, unsigned at) {
   if (!is_open(s)) s->freed[(s->freed_first + s->freed_count++) % s->options->batch] = s->decode_free;
   if (counts(s, &m->request)) {
     s->ended++;
-    if (!isnan(m->request.first)) tally_end(s->tally, &m->request, s->decode_free);
+    tally_end(s->tally, &m->request, m->whole, s->decode_free);
   }
   for (unsigned i = at; i + 1 < s->count; i++) s->flight[i] = s->flight[i + 1];
   s->count--;
@@ -166,7 +167,7 @@ static void run_closed(struct split *s) {
   for (; s->freed_count < s->options->batch; s->freed_count++) s->freed[s->freed_count] = 0;
   while (has_room(s)) {
     take_next(s, 1 + (unsigned)duplex_random_below(&s->arrivals.random, s->next.output), 0);
-    s->flight[s->count - 1].request.first = NAN;  // begun before: its end is no sample
+    s->flight[s->count - 1].whole = false;
   }
   while (s->decode_stages < (uint64_t)s->options->warm_up + s->options->measured) step(s);
 }

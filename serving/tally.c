@@ -12,10 +12,8 @@ static void note(struct tally *t, struct samples *samples, double value, double 
 void tally_stage(struct tally *t, const struct serving_cost *cost, unsigned decoding, bool prefills) {
   t->result->stages++;
   stage_add_cost(&t->result->sum, cost);
-  if (!prefills) {
-    t->result->decoding_only++;
-    stage_add_cost(&t->result->decoding_cost, cost);
-  }
+  t->result->decoding_only += !prefills;
+  stage_add_cost(prefills ? &t->result->mixed_cost : &t->result->decoding_cost, cost);
   note(t, &t->tbt, cost->seconds, decoding);
 }
 
@@ -25,9 +23,9 @@ void tally_first(struct tally *t, const struct request *request, double now) {
   note(t, &t->t2ft, now - request->arrival, 1);
 }
 
-void tally_end(struct tally *t, const struct request *request, double now) {
+void tally_end(struct tally *t, const struct request *request, bool whole, double now) {
   t->result->requests += 1;
-  note(t, &t->e2e, now - request->arrival, 1);
+  note(t, &t->e2e, now - request->arrival, whole);
 }
 
 int tally_close(struct tally *t) {

@@ -16,9 +16,10 @@ struct tally {
 void tally_stage(struct tally *tally, const struct serving_cost *cost, unsigned decoding, bool prefills);
 // A token of a request behind its last one, that many seconds later.
 void tally_gap(struct tally *tally, double seconds);
-// The first token of a request, and its last one.
+// The first token of a request.
 void tally_first(struct tally *tally, const struct request *request, double now);
-void tally_end(struct tally *tally, const struct request *request, double now);
+// Its last one; `whole`: it came in the run, and did not begin in the middle of its output.
+void tally_end(struct tally *tally, const struct request *request, bool whole, double now);
 
 // Percentiles and rates into the result; frees the samples. Returns the first error.
 int tally_close(struct tally *tally);
