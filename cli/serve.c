@@ -27,8 +27,10 @@ static int whole_option(const struct option *options, const char *name, unsigned
 }
 
 static int read_serving(const struct option *options, struct serving_options *s) {
-  static const char *const modes[] = {"paper", "authors", NULL};
+  static const char *const modes[] = {"full", "paper", "authors", NULL};
+  static const char *const policies[] = {"default", "best", "paper", "pim", "xpu", NULL};
   unsigned mode;
+  unsigned policy;
   *s = (struct serving_options){.system = option_value(options, "--system"),
                                 .model = option_value(options, "--model"),
                                 .constants = option_value(options, "--constants"),
@@ -36,10 +38,13 @@ static int read_serving(const struct option *options, struct serving_options *s)
                                 .input = 1024,
                                 .output = 1024};
   if (choice_option(options, "--mode", modes, &mode) ||
+      choice_option(options, "--policy", policies, &policy) ||
       real_option(options, "--len-sd", 0, 1, &s->deviation) ||
       real_option(options, "--qps", 1e-6, 1e6, &s->rate))
     return EXIT_BAD_INPUT;
   s->mode = (enum serving_mode)mode;
+  s->policy = (enum serving_policy)policy;
+  s->tables = option_value(options, "--times");
   s->warm_up = s->rate > 0 ? 500 : 1000;
   s->measured = s->rate > 0 ? 4000 : 10000;
   return whole_option(options, "--batch", 1, 65536, &s->batch) ||
@@ -100,8 +105,17 @@ static const struct option own_options[] = {
     {"--lout", "N", "mean length of an output in tokens (default 1024)", 0, 0},
     {"--len-sd", "S", "deviation of both lengths, as a fraction of the mean (default 0)", 0, 0},
     {"--qps", "R", "requests a second, Poisson; without it a closed loop", 0, 0},
-    {"--mode", "paper|authors",
-     "the paper's idealisation (default), or that of its authors' public simulator, decoding only", 0, 0},
+    {"--mode", "full|paper|authors",
+     "everything charged and Logic-PIM by the cycle model (default), the paper's idealisation, or that of "
+     "its "
+     "authors' public simulator, decoding only",
+     0, 0},
+    {"--policy", "default|best|paper|pim|xpu",
+     "who runs which expert in mode full: best or paper, whichever is faster for the batch, with "
+     "co-processing, and else each on its faster side (default)",
+     0, 0},
+    {"--times", "FOLDER", "tables of Logic-PIM's times that are not built in: read, or measured and kept", 0,
+     0},
     {"--constants", "FILE.json", "rates, links and energies in place of the built-in ones", 0, 0},
     {"--nodes", "N", "nodes (default: the model's, times the system's factor)", 0, 0},
     {"--devices", "N", "devices of a node (default: likewise)", 0, 0},

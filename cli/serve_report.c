@@ -4,8 +4,12 @@
 
 #include <stdio.h>
 
-static const char *const part_names[SERVING_PARTS] = {"fc", "attention_prefill", "attention_decode", "moe",
-                                                      "links"};
+static const char *const part_names[SERVING_PARTS] = {
+    "fc", "attention_prefill", "attention_decode", "moe", "links", "other"};
+static const char *const charge_names[SERVING_CHARGES] = {
+    "launches",         "norms",        "lm_head",  "kv_append", "kv_migration", "combine",
+    "tokens_to_stacks", "partial_sums", "decision", "hand_over", "firmware"};
+static const char *const mode_names[] = {"full", "paper", "authors"};
 
 static double share(double part, double whole) { return whole > 0 ? part / whole : 0; }
 
@@ -19,6 +23,14 @@ static json_t *shares_json(const struct serving_cost *cost) {
   json_t *object = json_object();
   for (unsigned i = 0; i < SERVING_PARTS; i++)
     json_object_set_new(object, part_names[i], json_real(share(cost->part[i], cost->seconds)));
+  return object;
+}
+
+// What the part "other" consists of, as shares of the whole time.
+static json_t *charges_json(const struct serving_cost *cost) {
+  json_t *object = json_object();
+  for (unsigned i = 0; i < SERVING_CHARGES; i++)
+    json_object_set_new(object, charge_names[i], json_real(share(cost->charge[i], cost->seconds)));
   return object;
 }
 
@@ -40,10 +52,10 @@ static json_t *energy_json_of(const struct serving_cost *c, double tokens) {
 
 static json_t *what_json(const struct serving_options *o, const struct serving_result *r) {
   return json_pack("{s:i, s:s, s:s, s:s, s:s, s:i, s:i, s:i, s:i, s:i, s:f, s:f, s:I}", "schema_version", 1,
-                   "command", "serve", "system", o->system, "model", o->model, "mode",
-                   o->mode == SERVING_PAPER ? "paper" : "authors", "nodes", (int)r->nodes, "devices",
-                   (int)r->devices, "batch", (int)r->batch, "lin", (int)o->input, "lout", (int)o->output,
-                   "len_sd", o->deviation, "qps", o->rate, "seed", (json_int_t)o->seed);
+                   "command", "serve", "system", o->system, "model", o->model, "mode", mode_names[o->mode],
+                   "nodes", (int)r->nodes, "devices", (int)r->devices, "batch", (int)r->batch, "lin",
+                   (int)o->input, "lout", (int)o->output, "len_sd", o->deviation, "qps", o->rate, "seed",
+                   (json_int_t)o->seed);
 }
 
 json_t *serve_json(const struct serving_options *o, const struct serving_result *r) {
@@ -61,6 +73,7 @@ json_t *serve_json(const struct serving_options *o, const struct serving_result 
   if (o->mode == SERVING_AUTHORS)  // whose simulator counts what Logic-PIM reads twice
     json_object_set_new(all, "energy_j_per_token_counted_twice",
                         json_real(share(energy_of(&r->sum) + r->sum.pim_dram_j, r->tokens)));
+  if (o->mode == SERVING_FULL) json_object_set_new(all, "charged_shares", charges_json(&r->sum));
   json_object_set_new(all, "time_shares_mixed", shares_json(&r->mixed_cost));
   json_decref(results);
   return all;
@@ -73,7 +86,7 @@ static void print_times(const char *name, const struct serving_percentiles *p) {
 
 void serve_print(const struct serving_options *o, const struct serving_result *r, double host) {
   printf("%s on %s, %u device%s, mode %s\n", o->model, o->system, r->devices, r->devices == 1 ? "" : "s",
-         o->mode == SERVING_PAPER ? "paper" : "authors");
+         mode_names[o->mode]);
   printf("  throughput   %10.1f tokens/s, %u requests in flight at most\n", r->throughput, r->batch);
   print_times("TBT", &r->tbt);
   print_times("T2FT", &r->t2ft);

@@ -11,6 +11,9 @@
 // and what was expected. A file is written under a temporary name and renamed, so that it appears whole or
 // not.
 int schedule_save(const char *path, const struct schedule_times *times, char *text, size_t size);
+// Of a text in memory instead; `name` stands for the path in messages.
+int schedule_load_text(const char *table, const char *name, struct schedule_times *times, char *text,
+                       size_t size);
 int schedule_load(const char *path, struct schedule_times *times, char *text, size_t size);
 
 #endif

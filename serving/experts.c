@@ -18,8 +18,8 @@ struct product {
 struct experts {
   const struct machine *machine;
   const struct serving_model *model;
-  unsigned groups, of_group, devices;  // groups of devices, experts and devices of a group
-  double matrices, slice;              // products of an expert; inner columns of a device
+  struct expert_layout layout;
+  double matrices, slice;  // products of an expert; inner columns of a device
   struct product xpu, pim;
   enum schedule_policy policy;
   struct schedule_times *tables[SCALES];  // for the decision alone; [i] has 2^i tokens a step
@@ -65,20 +65,16 @@ static void fill_row(const struct experts *x, double tokens, double step, struct
 
 // A table whose groups are steps of `step` tokens.
 static void fill_table(const struct experts *x, double step, struct schedule_times *times) {
-  *times = (struct schedule_times){.clocks_per_unit = 1, .shape = {.experts = x->of_group}};
+  *times = (struct schedule_times){.clocks_per_unit = 1, .shape = {.experts = x->layout.of_group}};
   for (unsigned g = 1; g <= SCHEDULE_GROUPS; g++) fill_row(x, g * step, step, &times->rows[g]);
 }
 
-static void place(struct experts *x) {
-  const unsigned e = x->model->experts;
-  const unsigned devices = x->machine->nodes * x->machine->pims;
-  if (x->machine->expert_tensor)
-    x->groups = x->machine->nodes;
-  else
-    x->groups = e < devices ? e : devices;
-  x->of_group = e / x->groups;
-  x->devices = devices / x->groups;
-  x->slice = (double)x->model->inner / x->devices;
+struct expert_layout experts_layout(const struct machine *machine, const struct serving_model *model) {
+  const unsigned e = model->experts;
+  const unsigned devices = machine->nodes * machine->pims;
+  unsigned groups = e < devices ? e : devices;
+  if (machine->expert_tensor) groups = machine->nodes;
+  return (struct expert_layout){groups, e / groups, devices / groups};
 }
 
 static enum schedule_policy policy_of(const struct machine *m) {
@@ -92,7 +88,8 @@ struct experts *experts_open(const struct machine *machine, const struct serving
   if (!x) return NULL;
   x->machine = machine;
   x->model = model;
-  place(x);
+  x->layout = experts_layout(machine, model);
+  x->slice = (double)model->inner / x->layout.devices;
   x->matrices = model->matrices;
   x->xpu = product_of(x, &machine->xpu);
   x->pim = product_of(x, &machine->pim);
@@ -122,9 +119,9 @@ static unsigned steps_of(unsigned tokens, unsigned scale) { return (tokens + (1u
 static void decide(struct experts *x, const unsigned *counts) {
   uint16_t steps[SCHEDULE_EXPERTS];
   unsigned most = 0, scale = 0;
-  for (unsigned e = 0; e < x->of_group; e++) most = counts[e] > most ? counts[e] : most;
+  for (unsigned e = 0; e < x->layout.of_group; e++) most = counts[e] > most ? counts[e] : most;
   while (scale + 1 < SCALES && steps_of(most, scale) > SCHEDULE_GROUPS) scale++;
-  for (unsigned e = 0; e < x->of_group; e++) steps[e] = (uint16_t)(steps_of(counts[e], scale) * 8);
+  for (unsigned e = 0; e < x->layout.of_group; e++) steps[e] = (uint16_t)(steps_of(counts[e], scale) * 8);
   schedule_decide(x->policy, x->tables[scale], steps, &x->work, &x->decision);
 }
 
@@ -136,12 +133,12 @@ struct sides {
 static struct sides run_group(const struct experts *x, const unsigned *counts, struct experts_cost *cost) {
   const double hidden = x->model->hidden;
   struct sides sides = {0};
-  for (unsigned e = 0; e < x->of_group; e++) {
+  for (unsigned e = 0; e < x->layout.of_group; e++) {
     if (counts[e] == 0) continue;
     const bool pim = x->decision.cut[0][e];
     const struct processor *p = pim ? &x->machine->pim : &x->machine->xpu;
     const double weights = x->matrices * hidden * x->model->inner;
-    const double values = x->matrices * (hidden * x->devices + x->model->inner) * counts[e];
+    const double values = x->matrices * (hidden * x->layout.devices + x->model->inner) * counts[e];
     const double dram_j = (weights * model_weight_bytes(x->model) + 2 * values) * p->dram_j;
     cost->dram_j += dram_j;
     if (pim) cost->pim_dram_j += dram_j;
@@ -153,14 +150,14 @@ static struct sides run_group(const struct experts *x, const unsigned *counts, s
 
 struct experts_cost experts_run(struct experts *x, const unsigned *counts) {
   struct experts_cost cost = {0};
-  for (unsigned g = 0; g < x->groups; g++, counts += x->of_group) {
+  for (unsigned g = 0; g < x->layout.groups; g++, counts += x->layout.of_group) {
     decide(x, counts);
     const struct sides sides = run_group(x, counts, &cost);
     const double longer = sides.xpu > sides.pim ? sides.xpu : sides.pim;
     const double seconds = x->machine->co_processing ? longer : sides.xpu + sides.pim;
     cost.seconds = seconds > cost.seconds ? seconds : cost.seconds;
-    cost.xpu_busy += sides.xpu / x->groups;
-    cost.pim_busy += sides.pim / x->groups;
+    cost.xpu_busy += sides.xpu / x->layout.groups;
+    cost.pim_busy += sides.pim / x->layout.groups;
   }
   return cost;
 }

@@ -7,6 +7,12 @@
 
 struct experts;
 
+// Groups of devices, experts and devices of each.
+struct expert_layout {
+  unsigned groups, of_group, devices;
+};
+struct expert_layout experts_layout(const struct machine *machine, const struct serving_model *model);
+
 // Of all devices; seconds of the slowest, busy ones in the mean of the devices.
 struct experts_cost {
   double seconds, xpu_busy, pim_busy;

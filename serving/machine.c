@@ -22,7 +22,8 @@ struct rates {
 struct numbers {
   struct rates xpu, pim[3];
   double gib, node_gb_s, between_gb_s;
-  double xpu_compute, xpu_bandwidth, pim_compute, pim_bandwidth, node_us, between_us, context, mac_pj;
+  double xpu_compute, xpu_bandwidth, pim_compute, pim_bandwidth, node_us, between_us, context, mac_pj,
+      attention, launch_us;
   unsigned beside, layout, times_devices, nodes, devices;
   bool co_processing, expert_tensor;
 };
@@ -65,13 +66,15 @@ static int read_mode(const struct config_file *file, const char *mode, struct nu
       {"between_latency_us", CONFIG_NUMBER, true, &n->between_us, 0, 1e6, 0},
       {"context_share", CONFIG_NUMBER, false, &n->context, 1e-3, 10, 0},
       {"mac_pj", CONFIG_NUMBER, false, &n->mac_pj, 0, 1e3, 0},
+      {"xpu_attention_share", CONFIG_NUMBER, false, &n->attention, 1e-3, 1, 0},
+      {"launch_us", CONFIG_NUMBER, false, &n->launch_us, 0, 1e3, 0},
       {0}};
   return config_fields(file, mode, json_object_get(file->root, mode), fields, false);
 }
 
 static int read_constants(const char *name, enum serving_mode mode, struct numbers *n, char *error,
                           size_t size) {
-  static const char *const modes[] = {"paper", "authors"};
+  static const char *const modes[] = {"full", "paper", "authors"};
   struct config_file file;
   json_t *object;
   const struct config_field fields[] = {{"memory", CONFIG_OBJECT, true, &object, 0, 0, 0},
@@ -80,6 +83,7 @@ static int read_constants(const char *name, enum serving_mode mode, struct numbe
                                         {"logic_pim", CONFIG_OBJECT, true, &object, 0, 0, 0},
                                         {"bank_pim", CONFIG_OBJECT, true, &object, 0, 0, 0},
                                         {"bankgroup_pim", CONFIG_OBJECT, true, &object, 0, 0, 0},
+                                        {"full", CONFIG_OBJECT, true, &object, 0, 0, 0},
                                         {"paper", CONFIG_OBJECT, true, &object, 0, 0, 0},
                                         {"authors", CONFIG_OBJECT, true, &object, 0, 0, 0},
                                         {0}};
@@ -142,6 +146,11 @@ static struct processor reached(const struct rates *r, double compute, double ba
                             (mac_pj > 0 ? mac_pj : r->mac_pj) * PICO};
 }
 
+static unsigned thousandths(double share) {
+  const double value = share * 1000 + 0.5;
+  return value < 1 ? 1 : (unsigned)value;
+}
+
 // Devices as the options say, or the system, or the model with the system's factor: more of them in each node
 // up to 8, then more nodes.
 static void set_devices(struct machine *m, const struct serving_options *options, const struct numbers *n,
@@ -187,6 +196,11 @@ static int check_machine(const struct machine *m, const struct serving_options *
     return impossible(error, size, options->system, "devices", m->nodes * m->per_node, "at most 1024");
   if (m->layout != LAYOUT_TOGETHER && m->per_node % 2)
     return impossible(error, size, options->system, "devices of a node", m->per_node, "an even number");
+  if (m->mode == SERVING_FULL && m->beside > BESIDE_LOGIC_PIM) {
+    snprintf(error, size, "%s: units on the DRAM die have no cycle model, expected mode paper",
+             options->system);
+    return DUPLEX_ERROR_ARGUMENT;
+  }
   return DUPLEX_OK;
 }
 
@@ -209,6 +223,13 @@ int machine_read(struct machine *m, const struct serving_options *options, const
                         .memory = n.gib * 1073741824.0,
                         .context_share = n.context};
   if (n.beside) m->pim = reached(&n.pim[n.beside - 1], n.pim_compute, n.pim_bandwidth, n.mac_pj);
+  m->launch = n.launch_us * MICRO;
+  m->xpu_time = (struct xpu_time_model){.channels = 160,
+                                        .flops = (uint64_t)(n.xpu.tflops * TERA),
+                                        .bytes = (uint64_t)(n.xpu.gb_s * GIGA),
+                                        .gemm_share = thousandths(n.xpu_compute),
+                                        .attention_share = thousandths(n.attention),
+                                        .memory_share = thousandths(n.xpu_bandwidth)};
   set_devices(m, options, &n, model);
   status = check_machine(m, options, error, size);
   if (m->layout == LAYOUT_SPLIT) m->per_node /= 2;
@@ -225,6 +246,8 @@ double machine_kv_capacity(const struct machine *m, const struct serving_model *
 }
 
 double machine_all_reduce(const struct machine *m, unsigned devices, double bytes) {
+  if (m->mode == SERVING_FULL && devices > 1)
+    return 2 * (m->node_latency + bytes * (devices - 1) / devices / m->node_rate);
   return 2.0 * (devices - 1) * (m->node_latency + bytes / devices / m->node_rate);
 }
 

@@ -5,6 +5,7 @@
 
 #include "serving/model.h"
 #include "serving/serving.h"
+#include "xpu/time.h"
 
 enum machine_beside { BESIDE_NONE, BESIDE_LOGIC_PIM, BESIDE_BANK_PIM, BESIDE_BANKGROUP_PIM };
 enum machine_layout { LAYOUT_TOGETHER, LAYOUT_HETERO, LAYOUT_SPLIT };
@@ -23,6 +24,8 @@ struct machine {
   unsigned xpus, pims;       // of a node: devices whose xPU works, and whose Logic-PIM
   struct processor xpu, pim;
   double node_rate, node_latency, between_rate, between_latency;  // of a device, bytes per second, seconds
+  struct xpu_time_model xpu_time;                                 // FULL
+  double launch;                                                  // of a kernel, seconds
   double memory;                                                  // bytes of a device
   double context_share;  // AUTHORS: positions of a decoding sequence, of the mean of both lengths
 };
@@ -34,7 +37,7 @@ int machine_read(struct machine *machine, const struct serving_options *options,
 double machine_kv_capacity(const struct machine *machine, const struct serving_model *model);
 
 // Seconds of an all-reduce of so many bytes over d devices of a node: 2 (d - 1) steps, each with the latency
-// and a slice of 1 / d.
+// and a slice of 1 / d. FULL: two steps, in each of which every device sends d - 1 slices through the switch.
 double machine_all_reduce(const struct machine *machine, unsigned devices, double bytes);
 // HETERO: from one half of a node to the other, in one step.
 double machine_across(const struct machine *machine, double bytes);

@@ -71,7 +71,7 @@ int serving_run(const struct serving_options *options, struct serving_result *re
     result->nodes = machine.nodes;
     result->devices = machine.nodes * machine.per_node * (machine.layout == LAYOUT_SPLIT ? 2 : 1);
     result->kv_capacity = machine_kv_capacity(&machine, &model);
-    status = stage_open(stage, &machine, &model, options->seed);
+    status = stage_open(stage, &machine, &model, options, error, size);
     if (!status) status = run(options, stage, &tally, error, size);
     stage_close(stage);
   }

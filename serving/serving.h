@@ -11,12 +11,25 @@
 #include <stddef.h>
 #include <stdint.h>
 
-// PAPER: the paper's idealisation. AUTHORS: that of the authors' public simulator, decoding only.
-enum serving_mode { SERVING_PAPER, SERVING_AUTHORS };
+// FULL: everything charged, Logic-PIM by the cycle model. PAPER: the paper's idealisation. AUTHORS: that of
+// the authors' public simulator, decoding only.
+enum serving_mode { SERVING_FULL, SERVING_PAPER, SERVING_AUTHORS };
+
+// Of mode FULL, for systems with Logic-PIM. DEFAULT: with co-processing best or paper, whichever is faster
+// for the batch by the tables; each expert on its faster side without.
+enum serving_policy {
+  SERVING_POLICY_DEFAULT,
+  SERVING_POLICY_BEST,
+  SERVING_POLICY_PAPER,
+  SERVING_POLICY_PIM,
+  SERVING_POLICY_XPU
+};
 
 struct serving_options {
   const char *system, *model, *constants;  // built-in names or files; constants may be NULL
   enum serving_mode mode;
+  enum serving_policy policy;
+  const char *tables;          // folder of tables of time that are not built in; may be NULL
   unsigned nodes, devices;     // 0: those of the model, times the system's factor
   unsigned batch;              // most requests in flight, 1 to 65536
   unsigned input, output;      // mean lengths in tokens, 1 to 2^20
@@ -31,13 +44,37 @@ struct serving_percentiles {
   size_t count;
 };
 
-enum serving_part { SERVING_FC, SERVING_PREFILL, SERVING_DECODE, SERVING_MOE, SERVING_LINKS, SERVING_PARTS };
+enum serving_part {
+  SERVING_FC,
+  SERVING_PREFILL,
+  SERVING_DECODE,
+  SERVING_MOE,
+  SERVING_LINKS,
+  SERVING_OTHER,
+  SERVING_PARTS
+};
+// Mode FULL: what the part OTHER consists of.
+enum serving_charge {
+  SERVING_LAUNCHES,
+  SERVING_NORMS,
+  SERVING_HEAD,
+  SERVING_APPEND,
+  SERVING_MIGRATION,
+  SERVING_COMBINE,
+  SERVING_TOKENS,
+  SERVING_SUMS,
+  SERVING_DECISION,
+  SERVING_HAND_OVER,
+  SERVING_FIRMWARE,
+  SERVING_CHARGES
+};
 enum serving_energy { SERVING_FC_J, SERVING_ATTENTION_J, SERVING_MOE_J, SERVING_ENERGIES };
 
 // What a stage takes. `part` adds up to `seconds`: of two that run at once the longer one counts.
 struct serving_cost {
   double seconds;
   double part[SERVING_PARTS];
+  double charge[SERVING_CHARGES];
   double xpu_busy, pim_busy;                                  // seconds
   double dram_j[SERVING_ENERGIES], comp_j[SERVING_ENERGIES];  // of all devices
   double pim_dram_j;                                          // what Logic-PIM has of dram_j

@@ -3,6 +3,7 @@
 #include "serving/stage.h"
 
 #include "duplex/error.h"
+#include "serving/charged.h"
 #include "serving/routing.h"
 
 #define F16 2.0  // bytes of a value
@@ -19,15 +20,23 @@ static double seconds_of(const struct processor *p, struct work work) {
 }
 
 int stage_open(struct stage_model *stage, const struct machine *machine, const struct serving_model *model,
-               uint64_t seed) {
+               const struct serving_options *options, char *error, size_t size) {
   stage->machine = machine;
   stage->model = model;
-  stage->experts = model->experts ? experts_open(machine, model) : NULL;
-  duplex_random_seed(&stage->random, seed, 1);
-  return model->experts && !stage->experts ? DUPLEX_ERROR_NO_MEMORY : DUPLEX_OK;
+  duplex_random_seed(&stage->random, options->seed, 1);
+  if (!model->experts) return DUPLEX_OK;
+  if (machine->mode == SERVING_FULL)
+    return measured_open(&stage->measured, machine, model, options, error, size);
+  stage->experts = experts_open(machine, model);
+  return stage->experts ? DUPLEX_OK : DUPLEX_ERROR_NO_MEMORY;
 }
 
-void stage_close(struct stage_model *stage) { experts_close(stage->experts); }
+void stage_close(struct stage_model *stage) {
+  experts_close(stage->experts);
+  measured_close(stage->measured);
+}
+
+static bool is_full(const struct stage_model *s) { return s->machine->mode == SERVING_FULL; }
 
 // Products of `tokens` rows with weights of [columns, rows], one after another on an xPU; the sum of a
 // device.
@@ -40,7 +49,8 @@ static void add_product(const struct stage_model *s, double tokens, double colum
                         struct products *sum) {
   const struct work work = {tokens * columns * rows,
                             columns * rows * model_weight_bytes(s->model) + F16 * tokens * (columns + rows)};
-  sum->seconds += times * seconds_of(&s->machine->xpu, work);
+  sum->seconds += times * (is_full(s) ? charged_product(s->machine, tokens, columns, rows)
+                                      : seconds_of(&s->machine->xpu, work));
   sum->work.macs += times * work.macs;
   sum->work.bytes += times * work.bytes;
 }
@@ -74,17 +84,18 @@ static struct products fc_of(const struct stage_model *s, const struct node_load
 }
 
 // Attention of a whole prompt in a layer, on the xPUs of a node: the matrix of scores goes out and comes
-// back.
+// back, but in mode FULL, whose kernel is causal and keeps it.
 void stage_add_prefill(const struct stage_model *s, struct node_load *node, unsigned tokens) {
   const struct serving_model *m = s->model;
   const double n = tokens;
   const double heads = (double)m->heads / s->machine->xpus;
   const double kv_heads = (double)m->kv_heads / s->machine->xpus;
-  const struct work work = {2 * n * n * m->head_size * heads,
-                            F16 * 2 * n * (n * heads + m->head_size * (heads + kv_heads))};
+  const struct work work = {(is_full(s) ? 1 : 2) * n * n * m->head_size * heads,
+                            F16 * 2 * n * ((is_full(s) ? 0 : n * heads) + m->head_size * (heads + kv_heads))};
   node->prefill.count++;
   node->prefill.tokens += n;
-  node->prefill.seconds += seconds_of(&s->machine->xpu, work);
+  node->prefill.seconds +=
+      is_full(s) ? charged_prefill(s->machine, m, tokens) : seconds_of(&s->machine->xpu, work);
   node->prefill.bytes += work.bytes;
   node->prefill.macs += work.macs;
 }
@@ -109,7 +120,8 @@ static struct work decode_work(const struct stage_model *s, const struct node_lo
 
 static struct decode decode_on(const struct stage_model *s, const struct node_load *load, bool pim) {
   struct decode d = {.pim = pim, .work = decode_work(s, load, pim)};
-  d.seconds = seconds_of(pim ? &s->machine->pim : &s->machine->xpu, d.work);
+  d.seconds = pim && is_full(s) ? charged_decode(s->machine, s->model, load)
+                                : seconds_of(pim ? &s->machine->pim : &s->machine->xpu, d.work);
   return d;
 }
 
@@ -162,6 +174,7 @@ static double norms_of(const struct stage_model *s, const struct node_load *load
 }
 
 struct node_cost {
+  double charge[SERVING_CHARGES];
   double fc, prefill, decode, links, busy_xpu, busy_pim;
 };
 
@@ -199,16 +212,22 @@ static struct node_cost run_node(const struct stage_model *s, const struct node_
     else
       n.decode = 0;
   }
+  if (is_full(s)) charged_node(s->machine, s->model, load, n.charge);
   add_energy(s, load, &fc, &decode, cost);
   return n;
 }
 
-static double node_seconds(const struct node_cost *n) { return n->fc + n->prefill + n->decode + n->links; }
+static double node_seconds(const struct node_cost *n) {
+  double sum = n->fc + n->prefill + n->decode + n->links;
+  for (unsigned i = 0; i < SERVING_CHARGES; i++) sum += n->charge[i];
+  return sum;
+}
 
 static void run_experts(struct stage_model *s, unsigned tokens, struct serving_cost *cost) {
   for (unsigned layer = 0; layer < model_moe_layers(s->model); layer++) {
     routing_draw(&s->random, tokens, s->model->experts, s->model->top_k, s->counts);
-    const struct experts_cost moe = experts_run(s->experts, s->counts);
+    const struct experts_cost moe = s->measured ? measured_run(s->measured, s->counts, tokens, cost->charge)
+                                                : experts_run(s->experts, s->counts);
     cost->part[SERVING_MOE] += moe.seconds;
     cost->xpu_busy += moe.xpu_busy;
     cost->pim_busy += moe.pim_busy;
@@ -234,7 +253,9 @@ void stage_run(struct stage_model *s, const struct node_load *loads, struct serv
   cost->part[SERVING_LINKS] = slowest.links;
   cost->xpu_busy = slowest.busy_xpu;
   cost->pim_busy = slowest.busy_pim;
-  if (s->experts) run_experts(s, (unsigned)tokens, cost);
+  for (unsigned i = 0; i < SERVING_CHARGES; i++) cost->charge[i] = slowest.charge[i];
+  if (s->model->experts) run_experts(s, (unsigned)tokens, cost);
+  for (unsigned i = 0; i < SERVING_CHARGES; i++) cost->part[SERVING_OTHER] += cost->charge[i];
   for (unsigned i = 0; i < SERVING_PARTS; i++) cost->seconds += cost->part[i];
 }
 
@@ -244,6 +265,7 @@ void stage_add_cost(struct serving_cost *sum, const struct serving_cost *cost) {
   sum->pim_busy += cost->pim_busy;
   sum->pim_dram_j += cost->pim_dram_j;
   for (unsigned i = 0; i < SERVING_PARTS; i++) sum->part[i] += cost->part[i];
+  for (unsigned i = 0; i < SERVING_CHARGES; i++) sum->charge[i] += cost->charge[i];
   for (unsigned i = 0; i < SERVING_ENERGIES; i++) {
     sum->dram_j[i] += cost->dram_j[i];
     sum->comp_j[i] += cost->comp_j[i];

@@ -5,6 +5,7 @@
 
 #include "duplex/random.h"
 #include "serving/experts.h"
+#include "serving/measured.h"
 
 // Sums over the prompts that a stage computes: attention of each one alone, seconds of a layer.
 struct prefills {
@@ -22,14 +23,15 @@ struct node_load {
 struct stage_model {
   const struct machine *machine;
   const struct serving_model *model;
-  struct experts *experts;  // NULL: dense
+  struct experts *experts;  // NULL: dense, or mode FULL, whose are
+  struct measured *measured;
   struct duplex_random random;
   unsigned counts[4096];
 };
 
-// Returns 0 or DUPLEX_ERROR_NO_MEMORY. Machine and model stay the caller's.
+// Returns 0 or a code, with a line in `error`. Machine and model stay the caller's.
 int stage_open(struct stage_model *stage, const struct machine *machine, const struct serving_model *model,
-               uint64_t seed);
+               const struct serving_options *options, char *error, size_t size);
 void stage_close(struct stage_model *stage);
 
 // Adds a prompt of so many tokens to what a node does.

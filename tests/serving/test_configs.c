@@ -34,6 +34,7 @@ static void refuse(const char *system, const char *model, const char *constants,
                                           .model = model,
                                           .constants = constants,
                                           .batch = 4,
+                                          .mode = SERVING_PAPER,
                                           .input = 16,
                                           .output = 16,
                                           .measured = 2};
@@ -98,8 +99,13 @@ static void test_wrong_files(void **state) {
 
 // A Hugging Face file of Mixtral is the built-in model, and a missing file names those there are.
 static void test_hugging_face(void **state) {
-  struct serving_options options = {
-      .system = "duplex-pe-et", .model = "mixtral", .batch = 4, .input = 16, .output = 16, .measured = 20};
+  struct serving_options options = {.system = "duplex-pe-et",
+                                    .model = "mixtral",
+                                    .mode = SERVING_PAPER,
+                                    .batch = 4,
+                                    .input = 16,
+                                    .output = 16,
+                                    .measured = 20};
   struct serving_result built_in, read;
   char error[1024] = "";
   (void)state;

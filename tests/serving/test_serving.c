@@ -20,6 +20,7 @@ static struct serving_options options_of(const char *system, const char *model, 
                                   .batch = batch,
                                   .input = 200,
                                   .output = 100,
+                                  .mode = SERVING_PAPER,
                                   .warm_up = 50,
                                   .measured = 400,
                                   .seed = 3};
