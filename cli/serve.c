@@ -45,6 +45,7 @@ static int read_serving(const struct option *options, struct serving_options *s)
   s->mode = (enum serving_mode)mode;
   s->policy = (enum serving_policy)policy;
   s->tables = option_value(options, "--times");
+  s->measure = option_value(options, "--measure") != NULL;
   s->warm_up = s->rate > 0 ? 500 : 1000;
   s->measured = s->rate > 0 ? 4000 : 10000;
   return whole_option(options, "--batch", 1, 65536, &s->batch) ||
@@ -116,6 +117,7 @@ static const struct option own_options[] = {
      0, 0},
     {"--times", "FOLDER", "tables of Logic-PIM's times that are not built in: read, or measured and kept", 0,
      0},
+    {"--measure", NULL, "measures the tables in mode full even if they are built in or in the folder", 0, 0},
     {"--constants", "FILE.json", "rates, links and energies in place of the built-in ones", 0, 0},
     {"--nodes", "N", "nodes (default: the model's, times the system's factor)", 0, 0},
     {"--devices", "N", "devices of a node (default: likewise)", 0, 0},

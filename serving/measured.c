@@ -20,16 +20,17 @@
 #define STACK_BYTES (32 * CHANNELS * 0.993)  // of the xPU's path to a stack, in a clock
 #define EXACT_BYTES 16.0                     // of a partial sum
 #define FIRMWARE_SHARE 0.018                 // of Logic-PIM's time (docs/results.md)
-#define HAND_OVER 40.0                       // clocks of a phase
+#define HAND_OVER 6.0                        // clocks of a phase: bundles that change sides
+#define JOB 300.0  // of a job of Logic-PIM beside its stream, doorbell to completion
 
 #define TRIED 200u        // layers by which a policy is chosen
 #define KEPT 4096u        // decisions that are kept
 #define KEPT_EXPERTS 64u  // of so many experts at most
 
-// A decision and the groups of 8 tokens that it is of.
+// A decision and the tokens that it is of.
 struct kept {
   uint64_t hash;  // 0: none
-  uint16_t groups[KEPT_EXPERTS];
+  uint16_t tokens[KEPT_EXPERTS];
   struct schedule_decision decision;
 };
 
@@ -75,16 +76,16 @@ static int measure(struct measured *m, const char *path, char *error, size_t siz
   return status || !path ? status : schedule_save(path, &m->times, error, size);
 }
 
-static int load_tables(struct measured *m, const char *folder, char *error, size_t size) {
+static int load_tables(struct measured *m, const struct serving_options *options, char *error, size_t size) {
   const struct schedule_shape shape = shape_of(m);
   char name[64], path[1024];
   snprintf(name, sizeof name, "%u_%u_%u_%u", shape.hidden, shape.inner, shape.experts, shape.gated);
-  const char *text = builtin_table(name);
+  snprintf(path, sizeof path, "%s/%s.times", options->tables ? options->tables : "", name);
+  const char *text = options->measure ? NULL : builtin_table(name);
   if (text) return schedule_load_text(text, name, &m->times, error, size);
-  if (!folder) return measure(m, NULL, error, size);
-  snprintf(path, sizeof path, "%s/%s.times", folder, name);
-  return access(path, F_OK) == 0 ? schedule_load(path, &m->times, error, size)
-                                 : measure(m, path, error, size);
+  if (!options->tables) return measure(m, NULL, error, size);
+  return !options->measure && access(path, F_OK) == 0 ? schedule_load(path, &m->times, error, size)
+                                                      : measure(m, path, error, size);
 }
 
 // The time of all groups' layers under a policy, in units, over a number of draws of that many tokens.
@@ -103,15 +104,21 @@ static uint64_t try_policy(struct measured *m, enum schedule_policy policy, unsi
   return sum;
 }
 
+// The half of the paper's policy whose placement the experts of a device have.
+static enum schedule_policy paper_half(const struct measured *m) {
+  return m->layout.of_group < SCHEDULE_BUNDLES ? SCHEDULE_TURNS : SCHEDULE_SPACES;
+}
+
 // Weights are placed once: as the policy wants them that is faster for the batch that is expected.
 static void choose_policy(struct measured *m, const struct serving_options *options) {
   const uint64_t best = try_policy(m, SCHEDULE_BEST, options->batch, options->seed);
-  const uint64_t paper = try_policy(m, SCHEDULE_PAPER, options->batch, options->seed);
-  m->policy = best <= paper ? SCHEDULE_BEST : SCHEDULE_PAPER;
+  const uint64_t paper = try_policy(m, paper_half(m), options->batch, options->seed);
+  if (paper < best) m->policy = paper_half(m);
 }
 
-static enum schedule_policy policy_of(const struct machine *machine, unsigned policy) {
-  static const enum schedule_policy given[] = {SCHEDULE_BEST, SCHEDULE_PAPER, SCHEDULE_PIM, SCHEDULE_XPU};
+static enum schedule_policy policy_of(const struct measured *m, unsigned policy) {
+  const struct machine *machine = m->machine;
+  const enum schedule_policy given[] = {SCHEDULE_BEST, paper_half(m), SCHEDULE_PIM, SCHEDULE_XPU};
   if (machine->beside == BESIDE_NONE) return SCHEDULE_XPU;
   if (machine->layout == LAYOUT_HETERO) return SCHEDULE_PIM;
   if (policy != SERVING_POLICY_DEFAULT) return given[policy - 1];
@@ -127,7 +134,7 @@ int measured_open(struct measured **measured, const struct machine *machine,
   m->machine = machine;
   m->model = model;
   m->layout = experts_layout(machine, model);
-  m->policy = policy_of(machine, options->policy);
+  m->policy = policy_of(m, options->policy);
   if (model->inner % m->layout.devices || model->weight_bits != 16) {
     snprintf(error, size,
              "%s on %s: mode full expected weights of 16 bits, and an inner size that the %u devices of an "
@@ -140,11 +147,11 @@ int measured_open(struct measured **measured, const struct machine *machine,
     struct schedule_placement placement;
     if (schedule_place(&shape, &placement)) schedule_formula(&shape, &placement, &m->times);
   } else {
-    const int status = load_tables(m, options->tables, error, size);
+    const int status = load_tables(m, options, error, size);
     if (status) return status;
   }
   if (options->policy == SERVING_POLICY_DEFAULT && m->policy == SCHEDULE_BEST) choose_policy(m, options);
-  m->classes = m->policy == SCHEDULE_BEST ? 2 : m->policy == SCHEDULE_PAPER ? SCHEDULE_BUNDLES : 1;
+  m->classes = m->policy == SCHEDULE_BEST ? 2 : m->policy == SCHEDULE_SPACES ? SCHEDULE_BUNDLES : 1;
   m->kept = calloc(KEPT, sizeof *m->kept);
   if (!m->kept) return DUPLEX_ERROR_NO_MEMORY;
   return DUPLEX_OK;
@@ -165,26 +172,27 @@ static void sort_counts(const struct measured *m, const unsigned *counts, unsign
   }
 }
 
-// The policy's decision about sorted counts, of which only the groups matter; kept ones are taken again.
+// The policy's decision about sorted counts; kept ones are taken again. The spaces of the paper's policy are
+// in order of their tokens, for all others only groups matter.
 static void decide(struct measured *m, const unsigned *counts) {
   uint16_t tokens[SCHEDULE_EXPERTS];
   uint64_t hash = 14695981039346656037u;  // FNV-1a
   const unsigned experts = m->layout.of_group;
   for (unsigned e = 0; e < experts; e++) {
-    const unsigned groups = schedule_groups(counts[e]);
-    tokens[e] = (uint16_t)(groups < UINT16_MAX / 8 ? groups * 8 : UINT16_MAX);
-    hash = (hash ^ groups) * 1099511628211u;
+    const unsigned count = m->policy == SCHEDULE_SPACES ? counts[e] : schedule_groups(counts[e]) * 8;
+    tokens[e] = (uint16_t)(count < UINT16_MAX ? count : UINT16_MAX);
+    hash = (hash ^ tokens[e]) * 1099511628211u;
   }
   struct kept *kept = &m->kept[(hash ^ hash >> 32) % KEPT];
   const size_t size = experts * sizeof *tokens;
-  if (experts <= KEPT_EXPERTS && kept->hash == hash && memcmp(kept->groups, tokens, size) == 0) {
+  if (experts <= KEPT_EXPERTS && kept->hash == hash && memcmp(kept->tokens, tokens, size) == 0) {
     m->decision = kept->decision;
     return;
   }
   schedule_decide(m->policy, &m->times, tokens, &m->work, &m->decision);
   if (experts > KEPT_EXPERTS) return;
   kept->hash = hash;
-  memcpy(kept->groups, tokens, size);
+  memcpy(kept->tokens, tokens, size);
   kept->decision = m->decision;
 }
 
@@ -247,14 +255,16 @@ static void charge_group(const struct measured *m, const unsigned *counts, unsig
   const double unit = m->times.clocks_per_unit;
   double x[2] = {0}, sums[2] = {0};
   unsigned phases = 0;
+  unsigned jobs = 0;
   for (unsigned f = 0; f < 2; f++) {
     traffic_of(m, counts, f, &x[f], &sums[f]);
     phases += d->pim[f] || d->xpu[1 - f];
+    jobs += d->pim[f] > 0;
   }
   const bool second = d->pim[1] || d->xpu[0];
   const bool turns = m->policy == SCHEDULE_TURNS;
   g->charge[SERVING_LAUNCHES] += phases * m->machine->launch;
-  g->charge[SERVING_HAND_OVER] += (m->policy == SCHEDULE_XPU ? 0 : phases) * HAND_OVER / CLOCK;
+  g->charge[SERVING_HAND_OVER] += (jobs * JOB + (jobs ? phases * HAND_OVER : 0)) / CLOCK;
   g->charge[SERVING_FIRMWARE] += g->pim * FIRMWARE_SHARE;
   g->charge[SERVING_TOKENS] += (x[0] + exposed(d->pim[0] * unit, d->xpu[1] * unit, x[1])) / CLOCK;
   g->charge[SERVING_SUMS] +=

@@ -30,6 +30,7 @@ struct serving_options {
   enum serving_mode mode;
   enum serving_policy policy;
   const char *tables;          // folder of tables of time that are not built in; may be NULL
+  bool measure;                // measure tables that are there, too
   unsigned nodes, devices;     // 0: those of the model, times the system's factor
   unsigned batch;              // most requests in flight, 1 to 65536
   unsigned input, output;      // mean lengths in tokens, 1 to 2^20

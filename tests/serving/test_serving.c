@@ -43,9 +43,11 @@ static double sum_of_parts(const struct serving_cost *cost) {
 }
 
 // Each request in flight gets one token a stage; time and energy of all parts are those of the whole.
-static void check_conservation(const char *system, const char *model, double deviation) {
+static void check_conservation(enum serving_mode mode, const char *system, const char *model,
+                               double deviation) {
   struct serving_options o = options_of(system, model, 24);
   struct serving_result r;
+  o.mode = mode;
   o.deviation = deviation;
   run(&o, &r);
   assert_int_equal(r.batch, 24);
@@ -68,9 +70,40 @@ static void test_conservation(void **state) {
   (void)state;
   for (unsigned s = 0; s < sizeof systems / sizeof *systems; s++)
     for (unsigned m = 0; m < sizeof models / sizeof *models; m++) {
-      check_conservation(systems[s], models[m], 0);
-      check_conservation(systems[s], models[m], 0.3);
+      check_conservation(SERVING_PAPER, systems[s], models[m], 0);
+      check_conservation(SERVING_PAPER, systems[s], models[m], 0.3);
     }
+}
+
+static void test_conservation_full(void **state) {
+  static const char *const systems[] = {"gpu", "2xgpu", "duplex", "duplex-pe", "duplex-pe-et"};
+  (void)state;
+  for (unsigned s = 0; s < sizeof systems / sizeof *systems; s++) {
+    check_conservation(SERVING_FULL, systems[s], "mixtral", 0);
+    check_conservation(SERVING_FULL, systems[s], "mixtral", 0.3);
+    check_conservation(SERVING_FULL, systems[s], "llama3-70b", 0.3);
+  }
+}
+
+// What is charged is the part OTHER; another policy takes another time, and no policy none.
+static void test_full(void **state) {
+  struct serving_options o = options_of("duplex-pe-et", "mixtral", 32);
+  struct serving_result chosen, r;
+  char error[1024] = "";
+  (void)state;
+  o.mode = SERVING_FULL;
+  run(&o, &chosen);
+  double charged = 0;
+  for (unsigned i = 0; i < SERVING_CHARGES; i++) charged += chosen.sum.charge[i];
+  assert_near(charged, chosen.sum.part[SERVING_OTHER], 1e-12);
+  for (unsigned policy = SERVING_POLICY_BEST; policy <= SERVING_POLICY_XPU; policy++) {
+    o.policy = (enum serving_policy)policy;
+    run(&o, &r);
+    assert_true(r.throughput <= 1.001 * chosen.throughput);
+  }
+  assert_true(r.sum.pim_dram_j < chosen.sum.pim_dram_j);
+  o.system = "bank-pim";
+  assert_int_equal(serving_run(&o, &r, error, sizeof error), DUPLEX_ERROR_ARGUMENT);
 }
 
 // Requests of an open loop: all come to their end, none waits below the capacity.
@@ -184,10 +217,14 @@ static void test_capacity(void **state) {
 }
 
 int main(void) {
-  const struct CMUnitTest tests[] = {
-      cmocka_unit_test(test_conservation),      cmocka_unit_test(test_open_loop),
-      cmocka_unit_test(test_split_closed_loop), cmocka_unit_test(test_seed),
-      cmocka_unit_test(test_one_request),       cmocka_unit_test(test_one_token_of_experts),
-      cmocka_unit_test(test_capacity)};
+  const struct CMUnitTest tests[] = {cmocka_unit_test(test_conservation),
+                                     cmocka_unit_test(test_conservation_full),
+                                     cmocka_unit_test(test_full),
+                                     cmocka_unit_test(test_open_loop),
+                                     cmocka_unit_test(test_split_closed_loop),
+                                     cmocka_unit_test(test_seed),
+                                     cmocka_unit_test(test_one_request),
+                                     cmocka_unit_test(test_one_token_of_experts),
+                                     cmocka_unit_test(test_capacity)};
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
