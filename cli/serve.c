@@ -29,7 +29,9 @@ static int whole_option(const struct option *options, const char *name, unsigned
 static int read_serving(const struct option *options, struct serving_options *s) {
   static const char *const modes[] = {"full", "paper", "authors", NULL};
   static const char *const policies[] = {"default", "best", "paper", "pim", "xpu", NULL};
-  unsigned mode;
+  static const char *const rules[] = {"paper", "strict", NULL};
+  static const char *const presets[] = {"hbm3_5200", "hbm3_6400", NULL};
+  unsigned mode, rule, preset;
   unsigned policy;
   *s = (struct serving_options){.system = option_value(options, "--system"),
                                 .model = option_value(options, "--model"),
@@ -39,12 +41,16 @@ static int read_serving(const struct option *options, struct serving_options *s)
                                 .output = 1024};
   if (choice_option(options, "--mode", modes, &mode) ||
       choice_option(options, "--policy", policies, &policy) ||
+      choice_option(options, "--activation-rule", rules, &rule) ||
+      choice_option(options, "--dram-preset", presets, &preset) ||
       real_option(options, "--len-sd", 0, 1, &s->deviation) ||
       real_option(options, "--qps", 1e-6, 1e6, &s->rate))
     return EXIT_BAD_INPUT;
   s->mode = (enum serving_mode)mode;
   s->policy = (enum serving_policy)policy;
   s->tables = option_value(options, "--times");
+  s->strict = rule == 1;
+  s->dram_preset = preset ? presets[preset] : NULL;
   s->measure = option_value(options, "--measure") != NULL;
   s->warm_up = s->rate > 0 ? 500 : 1000;
   s->measured = s->rate > 0 ? 4000 : 10000;
@@ -112,12 +118,14 @@ static const struct option own_options[] = {
      "authors' public simulator, decoding only",
      0, 0},
     {"--policy", "default|best|paper|pim|xpu",
-     "who runs which expert in mode full: best or paper, whichever is faster for the batch, with "
-     "co-processing, and else each on its faster side (default)",
+     "who runs which expert in mode full: best with co-processing, each on its faster side without (default)",
      0, 0},
     {"--times", "FOLDER", "tables of Logic-PIM's times that are not built in: read, or measured and kept", 0,
      0},
     {"--measure", NULL, "measures the tables in mode full even if they are built in or in the folder", 0, 0},
+    {"--activation-rule", "paper|strict",
+     "strict: at most four bank activations of a rank within tFAW (default paper), in mode full", 0, 0},
+    {"--dram-preset", "hbm3_5200|hbm3_6400", "timing of the DRAM in mode full (default hbm3_5200)", 0, 0},
     {"--constants", "FILE.json", "rates, links and energies in place of the built-in ones", 0, 0},
     {"--nodes", "N", "nodes (default: the model's, times the system's factor)", 0, 0},
     {"--devices", "N", "devices of a node (default: likewise)", 0, 0},

@@ -10,11 +10,11 @@
 #include "device/charges.h"
 #include "device/measure.h"
 #include "duplex/error.h"
+#include "duplex/hbm.h"
+#include "duplex/params.h"
 #include "schedule/tables_file.h"
 #include "serving/builtin_configs.h"
-#include "serving/routing.h"
 
-#define CLOCK 650e6
 #define STACKS 5u
 #define CHANNELS 32u
 #define STACK_BYTES (32 * CHANNELS * 0.993)  // of the xPU's path to a stack, in a clock
@@ -23,7 +23,6 @@
 #define HAND_OVER 6.0                        // clocks of a phase: bundles that change sides
 #define JOB 300.0  // of a job of Logic-PIM beside its stream, doorbell to completion
 
-#define TRIED 200u        // layers by which a policy is chosen
 #define KEPT 4096u        // decisions that are kept
 #define KEPT_EXPERTS 64u  // of so many experts at most
 
@@ -39,6 +38,7 @@ struct measured {
   const struct serving_model *model;
   struct expert_layout layout;
   enum schedule_policy policy;
+  double clock;  // of Logic-PIM, per second: two tCK of the DRAM a clock
   struct schedule_times times;
   struct schedule_work work;
   struct schedule_decision decision;
@@ -56,16 +56,18 @@ static struct schedule_shape shape_of(const struct measured *m) {
 }
 
 static const char *builtin_table(const char *name) {
-  char path[96];
+  char path[160];
   snprintf(path, sizeof path, "tables/%s", name);
   for (const struct builtin_config *c = builtin_configs; c->path; c++)
     if (strcmp(c->path, path) == 0) return c->text;
   return NULL;
 }
 
-static int measure(struct measured *m, const char *path, char *error, size_t size) {
+static int measure(struct measured *m, const struct serving_options *given, const char *path, char *error,
+                   size_t size) {
   const struct schedule_shape shape = shape_of(m);
-  const struct duplex_stack_options options = {0};
+  const struct duplex_stack_options options = {.backend = {.dram_preset = given->dram_preset},
+                                               .strict = given->strict};
   struct schedule_placement placement;
   if (!schedule_place(&shape, &placement)) {
     snprintf(error, size, "%u columns and %u rows of experts: expected what a stack can hold", shape.hidden,
@@ -78,42 +80,27 @@ static int measure(struct measured *m, const char *path, char *error, size_t siz
 
 static int load_tables(struct measured *m, const struct serving_options *options, char *error, size_t size) {
   const struct schedule_shape shape = shape_of(m);
-  char name[64], path[1024];
-  snprintf(name, sizeof name, "%u_%u_%u_%u", shape.hidden, shape.inner, shape.experts, shape.gated);
+  char name[128], path[1024];
+  snprintf(name, sizeof name, "%u_%u_%u_%u%s%s%s", shape.hidden, shape.inner, shape.experts, shape.gated,
+           options->strict ? "_strict" : "", options->dram_preset ? "_" : "",
+           options->dram_preset ? options->dram_preset : "");
   snprintf(path, sizeof path, "%s/%s.times", options->tables ? options->tables : "", name);
   const char *text = options->measure ? NULL : builtin_table(name);
   if (text) return schedule_load_text(text, name, &m->times, error, size);
-  if (!options->tables) return measure(m, NULL, error, size);
+  if (!options->tables) return measure(m, options, NULL, error, size);
   return !options->measure && access(path, F_OK) == 0 ? schedule_load(path, &m->times, error, size)
-                                                      : measure(m, path, error, size);
+                                                      : measure(m, options, path, error, size);
 }
 
-// The time of all groups' layers under a policy, in units, over a number of draws of that many tokens.
-static uint64_t try_policy(struct measured *m, enum schedule_policy policy, unsigned tokens, uint64_t seed) {
-  struct duplex_random random;
-  unsigned counts[ROUTING_EXPERTS];
-  uint16_t given[SCHEDULE_EXPERTS];
-  uint64_t sum = 0;
-  duplex_random_seed(&random, seed, 2);
-  for (unsigned i = 0; i < TRIED; i++) {
-    routing_draw(&random, tokens, m->model->experts, m->model->top_k, counts);
-    for (unsigned e = 0; e < m->layout.of_group; e++) given[e] = (uint16_t)counts[e];
-    schedule_decide(policy, &m->times, given, &m->work, &m->decision);
-    sum += m->decision.total;
-  }
-  return sum;
+static double clock_of(const struct serving_options *options) {
+  const struct duplex_dram_timing *timing =
+      options->dram_preset ? duplex_dram_preset(options->dram_preset) : NULL;
+  return timing ? 1e12 / (2.0 * timing->tCK_ps) : DUPLEX_CLOCK_KHZ * 1e3;
 }
 
 // The half of the paper's policy whose placement the experts of a device have.
 static enum schedule_policy paper_half(const struct measured *m) {
   return m->layout.of_group < SCHEDULE_BUNDLES ? SCHEDULE_TURNS : SCHEDULE_SPACES;
-}
-
-// Weights are placed once: as the policy wants them that is faster for the batch that is expected.
-static void choose_policy(struct measured *m, const struct serving_options *options) {
-  const uint64_t best = try_policy(m, SCHEDULE_BEST, options->batch, options->seed);
-  const uint64_t paper = try_policy(m, paper_half(m), options->batch, options->seed);
-  if (paper < best) m->policy = paper_half(m);
 }
 
 static enum schedule_policy policy_of(const struct measured *m, unsigned policy) {
@@ -134,6 +121,7 @@ int measured_open(struct measured **measured, const struct machine *machine,
   m->machine = machine;
   m->model = model;
   m->layout = experts_layout(machine, model);
+  m->clock = clock_of(options);
   m->policy = policy_of(m, options->policy);
   if (model->inner % m->layout.devices || model->weight_bits != 16) {
     snprintf(error, size,
@@ -150,7 +138,6 @@ int measured_open(struct measured **measured, const struct machine *machine,
     const int status = load_tables(m, options, error, size);
     if (status) return status;
   }
-  if (options->policy == SERVING_POLICY_DEFAULT && m->policy == SCHEDULE_BEST) choose_policy(m, options);
   m->classes = m->policy == SCHEDULE_BEST ? 2 : m->policy == SCHEDULE_SPACES ? SCHEDULE_BUNDLES : 1;
   m->kept = calloc(KEPT, sizeof *m->kept);
   if (!m->kept) return DUPLEX_ERROR_NO_MEMORY;
@@ -245,7 +232,7 @@ struct group_cost {
 };
 
 static double seconds_of(const struct measured *m, double units) {
-  return units * m->times.clocks_per_unit / CLOCK;
+  return units * m->times.clocks_per_unit / m->clock;
 }
 
 // Charges of a group's layer, as device/ has them (docs/device.md, "What the times are").
@@ -264,15 +251,16 @@ static void charge_group(const struct measured *m, const unsigned *counts, unsig
   const bool second = d->pim[1] || d->xpu[0];
   const bool turns = m->policy == SCHEDULE_TURNS;
   g->charge[SERVING_LAUNCHES] += phases * m->machine->launch;
-  g->charge[SERVING_HAND_OVER] += (jobs * JOB + (jobs ? phases * HAND_OVER : 0)) / CLOCK;
+  g->charge[SERVING_HAND_OVER] += (jobs * JOB + (jobs ? phases * HAND_OVER : 0)) / m->clock;
   g->charge[SERVING_FIRMWARE] += g->pim * FIRMWARE_SHARE;
-  g->charge[SERVING_TOKENS] += (x[0] + exposed(d->pim[0] * unit, d->xpu[1] * unit, x[1])) / CLOCK;
+  g->charge[SERVING_TOKENS] += (x[0] + exposed(d->pim[0] * unit, d->xpu[1] * unit, x[1])) / m->clock;
   g->charge[SERVING_SUMS] +=
-      (second && !turns ? exposed(d->pim[1] * unit, d->xpu[0] * unit, sums[0]) + sums[1] : sums[0]) / CLOCK;
+      (second && !turns ? exposed(d->pim[1] * unit, d->xpu[0] * unit, sums[0]) + sums[1] : sums[0]) /
+      m->clock;
   if (m->policy != SCHEDULE_XPU && m->policy != SCHEDULE_PIM)
     g->charge[SERVING_DECISION] +=
         (double)charges_decision(tokens, m->layout.of_group, m->times.placement.layout == SCHEDULE_HALVED) /
-        CLOCK;
+        m->clock;
 }
 
 static struct group_cost run_group(struct measured *m, const unsigned *given, unsigned tokens,

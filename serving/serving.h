@@ -15,8 +15,8 @@
 // the authors' public simulator, decoding only.
 enum serving_mode { SERVING_FULL, SERVING_PAPER, SERVING_AUTHORS };
 
-// Of mode FULL, for systems with Logic-PIM. DEFAULT: with co-processing best or paper, whichever is faster
-// for the batch by the tables; each expert on its faster side without.
+// Of mode FULL, for systems with Logic-PIM. DEFAULT: best with co-processing, each expert on its faster side
+// without.
 enum serving_policy {
   SERVING_POLICY_DEFAULT,
   SERVING_POLICY_BEST,
@@ -30,6 +30,8 @@ struct serving_options {
   enum serving_mode mode;
   enum serving_policy policy;
   const char *tables;          // folder of tables of time that are not built in; may be NULL
+  bool strict;                 // activation rule of the DRAM in mode FULL
+  const char *dram_preset;     // its timing; NULL: hbm3_5200
   bool measure;                // measure tables that are there, too
   unsigned nodes, devices;     // 0: those of the model, times the system's factor
   unsigned batch;              // most requests in flight, 1 to 65536
