@@ -26,7 +26,38 @@ static int whole_option(const struct option *options, const char *name, unsigned
   return status;
 }
 
-static int read_serving(const struct option *options, struct serving_options *s) {
+// Requests of a file: all of them are measured unless something else is asked for.
+static int read_trace(const struct option *options, struct serving_options *s, struct serving_trace *trace) {
+  const char *path = option_value(options, "--trace");
+  unsigned format;
+  double rate = 0;
+  char error[600];
+  if (choice_option(options, "--format", serving_trace_formats, &format) ||
+      real_option(options, "--rate", 1e-6, 1e6, &rate))
+    return EXIT_BAD_INPUT;
+  if (!path) return EXIT_GOOD;
+  if (s->rate > 0)
+    return fail(EXIT_BAD_INPUT, "--qps with --trace: expected --rate, which stretches its arrivals");
+  if (s->mode == SERVING_AUTHORS)
+    return fail(EXIT_BAD_INPUT, "--trace with --mode authors: expected another mode");
+  if (serving_trace_read(trace, path, format, rate, error, sizeof error))
+    return fail(EXIT_BAD_INPUT, "--trace %s", error);
+  s->trace = trace;
+  s->warm_up = 0;
+  s->measured = (unsigned)trace->count;
+  return EXIT_GOOD;
+}
+
+// What is measured is there.
+static int check_trace(const struct serving_options *s) {
+  if (!s->trace || (size_t)s->warm_up + s->measured <= s->trace->count) return EXIT_GOOD;
+  return fail(EXIT_BAD_INPUT,
+              "--warm-up and --measured are %u and %u: expected at most %zu requests, as --trace has",
+              s->warm_up, s->measured, s->trace->count);
+}
+
+static int read_serving(const struct option *options, struct serving_options *s,
+                        struct serving_trace *trace) {
   static const char *const modes[] = {"full", "paper", "authors", NULL};
   static const char *const policies[] = {"default", "best", "paper", "pim", "xpu", NULL};
   static const char *const rules[] = {"paper", "strict", NULL};
@@ -44,8 +75,12 @@ static int read_serving(const struct option *options, struct serving_options *s)
       choice_option(options, "--activation-rule", rules, &rule) ||
       choice_option(options, "--dram-preset", presets, &preset) ||
       real_option(options, "--len-sd", 0, 1, &s->deviation) ||
-      real_option(options, "--qps", 1e-6, 1e6, &s->rate))
+      real_option(options, "--qps", 1e-6, 1e6, &s->rate) ||
+      real_option(options, "--limit-first", 0, 1e9, &s->limit_first) ||
+      real_option(options, "--limit-token", 0, 1e9, &s->limit_token))
     return EXIT_BAD_INPUT;
+  s->limit_first *= 1e-3;
+  s->limit_token *= 1e-3;
   s->mode = (enum serving_mode)mode;
   s->policy = (enum serving_policy)policy;
   s->tables = option_value(options, "--times");
@@ -54,6 +89,7 @@ static int read_serving(const struct option *options, struct serving_options *s)
   s->measure = option_value(options, "--measure") != NULL;
   s->warm_up = s->rate > 0 ? 500 : 1000;
   s->measured = s->rate > 0 ? 4000 : 10000;
+  if (read_trace(options, s, trace)) return EXIT_BAD_INPUT;
   return whole_option(options, "--batch", 1, 65536, &s->batch) ||
                  whole_option(options, "--lin", 1, 1 << 20, &s->input) ||
                  whole_option(options, "--lout", 1, 1 << 20, &s->output) ||
@@ -90,14 +126,17 @@ static int simulate(const struct option *options, const struct serving_options *
 static int run_serve(int argc, char **argv) {
   struct option options[OPTIONS_MOST];
   struct serving_options serving;
+  struct serving_trace trace = {0};
   struct outputs outputs = {0};
   int status = command_read(&serve_command, argc, argv, options);
-  if (!status) status = read_serving(options, &serving);
+  if (!status) status = read_serving(options, &serving, &trace);
+  if (!status) status = check_trace(&serving);
   const char *json = status ? NULL : option_value(options, "--json");
   if (json) status = output_add(&outputs, "--json", json, OUTPUT_JSON);
   if (json && !status) status = outputs_open(&outputs);
   if (!status) status = simulate(options, &serving, &outputs);
   outputs_discard(&outputs);
+  serving_trace_free(&trace);
   return status;
 }
 
@@ -112,6 +151,12 @@ static const struct option own_options[] = {
     {"--lout", "N", "mean length of an output in tokens (default 1024)", 0, 0},
     {"--len-sd", "S", "deviation of both lengths, as a fraction of the mean (default 0)", 0, 0},
     {"--qps", "R", "requests a second, Poisson; without it a closed loop", 0, 0},
+    {"--trace", "FILE", "requests of a file: arrivals and lengths", 0, 0},
+    {"--format", "auto|csv|azure|mooncake|burstgpt|vidur|splitwise|llmservingsim",
+     "of the trace (default: by the columns or keys of its first line)", 0, 0},
+    {"--rate", "R", "requests a second to which the arrivals of the trace are stretched", 0, 0},
+    {"--limit-first", "MS", "a good request waits at most so long for its first token", 0, 0},
+    {"--limit-token", "MS", "and takes at most so long for each other one, in the mean", 0, 0},
     {"--mode", "full|paper|authors",
      "everything charged and Logic-PIM by the cycle model (default), the paper's idealisation, or that of "
      "its "

@@ -73,6 +73,8 @@ json_t *serve_json(const struct serving_options *o, const struct serving_result 
   if (o->mode == SERVING_AUTHORS)  // whose simulator counts what Logic-PIM reads twice
     json_object_set_new(all, "energy_j_per_token_counted_twice",
                         json_real(share(energy_of(&r->sum) + r->sum.pim_dram_j, r->tokens)));
+  json_object_set_new(all, "goodput_requests_s", json_real(share(r->good, r->seconds)));
+  json_object_set_new(all, "good_requests", json_real(r->good));
   if (o->mode == SERVING_FULL) json_object_set_new(all, "charged_shares", charges_json(&r->sum));
   json_object_set_new(all, "time_shares_mixed", shares_json(&r->mixed_cost));
   json_decref(results);

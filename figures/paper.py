@@ -3,7 +3,7 @@
 """The evaluation of the Duplex paper again by `duplex serve`: tables, pictures, and the error of each cell that is published.
 
 usage: figures/paper.py BUILD [FIGURE ...] [--check] [--measured N] [--jobs N]
-  FIGURE       fig4a fig5a fig5b fig5c fig8 fig11 fig12 fig13 fig14 fig15 fig16 authors; without any: all
+  FIGURE       fig4a fig5a fig5b fig5c fig8 fig11 fig12 fig13 fig14 fig15 fig16 full charged authors; without any: all
   --check      no files: one line a figure, and exit status 1 if a limit of docs/serving.md is missed
   --measured   stages of a closed loop that are measured, and a tenth as many of warm-up (default 10000)
 Writes BUILD/paper/FIGURE.csv and .svg (by gnuplot), and index.html with all of them.
@@ -169,6 +169,27 @@ def authors(runs):
         yield (batch, length, system), run.result()["tbt_ms"]["mean"]
 
 
+def full(runs):
+    """Fig. 11 with everything charged, beside what the paper has for its idealisation."""
+    cells = [(b, le, [runs.start("mixtral", s, b, le, le, "--mode", "full") for s in ("gpu", *DUPLEX)]) for b in BATCHES
+             for le in LENGTHS["mixtral"]]
+    for batch, length, group in cells:
+        gpu, *others = (run.result()["throughput_tok_s"] for run in group)
+        for system, value in zip(DUPLEX, others):
+            yield ("mixtral", batch, length, system), value / gpu
+
+
+def charged(runs):
+    """Microseconds a layer of each part and of what is charged, Mixtral, Duplex+PE+ET."""
+    cells = [(b, le, runs.start("mixtral", "duplex-pe-et", b, le, le, "--mode", "full")) for b, le in ((32, 4096), (128, 256))]
+    for batch, length, run in cells:
+        result = run.result()
+        layer = result["seconds"] / result["stages"]["all"] / 32 * 1e6
+        for item, share in {**result["time_shares"], **result["charged_shares"]}.items():
+            if item != "other":
+                yield (batch, length, item), share * layer
+
+
 FIGURES = {
     "fig4a": (fig4a, "model,batch,lout,stage,part", "Shares of the time of a stage on GPU, Lin 2048"),
     "fig5a": (fig5a, "batch,lin,lout", "Share of the stages that only decode, Mixtral, 4 GPUs"),
@@ -181,13 +202,15 @@ FIGURES = {
     "fig14": (fig14, "model,batch,length,system", "Throughput over GPU, Bank-PIM and Duplex"),
     "fig15": (fig15, "model,batch,length,system,part", "Energy of a token over the total of GPU"),
     "fig16": (fig16, "model,batch,length,system", "Throughput over GPU, split and together"),
+    "full": (full, "model,batch,length,system", "Throughput over GPU, mode full, beside the paper"),
+    "charged": (charged, "batch,length,item", "Microseconds a layer, mode full, Duplex+PE+ET"),
     "authors": (authors, "batch,length,system", "Milliseconds between tokens, mode authors"),
 }
 
 
 def rows_of(name, runs):
     """[(columns, ours, published or None)]"""
-    known = published(name)
+    known = published("fig11" if name == "full" else name)
     return [(cell, ours, known.get(tuple(str(c) for c in cell))) for cell, ours in FIGURES[name][0](runs)]
 
 

@@ -29,7 +29,17 @@ void arrivals_start(struct arrivals *a, const struct serving_options *options) {
   if (options->rate > 0) a->next = arrivals_exponential(&a->random) / options->rate;
 }
 
+// Behind the last request of a file none comes.
+static struct request take_traced(struct arrivals *a) {
+  const struct serving_trace *trace = a->options->trace;
+  const struct serving_trace_request last = {.arrival = INFINITY, .input = 1, .output = 1};
+  const struct serving_trace_request *next = a->number < trace->count ? &trace->list[a->number] : &last;
+  return (struct request){
+      .arrival = next->arrival, .input = next->input, .output = next->output, .number = a->number++};
+}
+
 struct request arrivals_take(struct arrivals *a, double now) {
+  if (a->options->trace) return take_traced(a);
   const bool open = a->options->rate > 0;
   const struct request request = {.arrival = open ? a->next : now,
                                   .input = length_of(a, a->options->input),

@@ -7,7 +7,7 @@
 #include "serving/serving.h"
 
 struct request {
-  double arrival;          // seconds
+  double arrival, first;   // seconds; of the first token
   unsigned input, output;  // tokens
   unsigned generated;      // so far
   uint64_t number;         // in order of arrival

@@ -32,7 +32,7 @@ static double kv_of(const struct batching *b, const struct request *r) {
   return ((double)r->input + r->output) * b->kv_token;
 }
 
-static bool is_open(const struct batching *b) { return b->options->rate > 0; }
+static bool is_open(const struct batching *b) { return serving_is_open(b->options); }
 
 // In an open loop requests count, from the warm-up on; in a closed one stages do.
 static bool counts(const struct batching *b, const struct request *r) {
@@ -114,7 +114,10 @@ static void deliver(struct batching *b) {
   for (unsigned i = b->count; i-- > 0;) {
     struct request *r = &b->running[i].request;
     const bool counted = counts(b, r);
-    if (r->generated++ == 0 && counted) tally_first(b->tally, r, b->now);
+    if (r->generated++ == 0) {
+      r->first = b->now;
+      if (counted) tally_first(b->tally, r);
+    }
     b->tally->result->tokens += counted;
     if (r->generated == r->output) end_request(b, i);
   }

@@ -29,11 +29,23 @@ static void run_decoding(const struct serving_options *options, struct stage_mod
   tally->result->batch = options->batch;
 }
 
-// The longest request that there can be has to fit an empty system.
+// Tokens of the longest request that there can be.
+static double longest_of(const struct serving_options *options) {
+  const double longest = options->deviation > 0 ? 2 : 1;
+  double tokens = longest * ((double)options->input + options->output);
+  if (!options->trace) return tokens;
+  tokens = 0;
+  for (size_t i = 0; i < options->trace->count; i++) {
+    const struct serving_trace_request *r = &options->trace->list[i];
+    tokens = (double)r->input + r->output > tokens ? (double)r->input + r->output : tokens;
+  }
+  return tokens;
+}
+
+// The longest request has to fit an empty system.
 static int check_capacity(const struct serving_options *options, const struct serving_model *model,
                           double capacity, char *error, size_t size) {
-  const double longest = options->deviation > 0 ? 2 : 1;
-  const double tokens = longest * ((double)options->input + options->output);
+  const double tokens = longest_of(options);
   const double needed = tokens * model_kv_bytes(model);
   if (capacity >= needed) return DUPLEX_OK;
   snprintf(error, size,
@@ -62,7 +74,7 @@ int serving_run(const struct serving_options *options, struct serving_result *re
   struct serving_model model;
   struct machine machine;
   struct stage_model *stage = calloc(1, sizeof *stage);
-  struct tally tally = {.result = result};
+  struct tally tally = {.options = options, .result = result};
   *result = (struct serving_result){0};
   snprintf(error, size, "too little memory");
   int status = stage ? serving_model_read(&model, options->model, error, size) : DUPLEX_ERROR_NO_MEMORY;

@@ -11,6 +11,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "serving/trace_file.h"
+
 // FULL: everything charged, Logic-PIM by the cycle model. PAPER: the paper's idealisation. AUTHORS: that of
 // the authors' public simulator, decoding only.
 enum serving_mode { SERVING_FULL, SERVING_PAPER, SERVING_AUTHORS };
@@ -29,16 +31,19 @@ struct serving_options {
   const char *system, *model, *constants;  // built-in names or files; constants may be NULL
   enum serving_mode mode;
   enum serving_policy policy;
-  const char *tables;          // folder of tables of time that are not built in; may be NULL
-  bool strict;                 // activation rule of the DRAM in mode FULL
-  const char *dram_preset;     // its timing; NULL: hbm3_5200
-  bool measure;                // measure tables that are there, too
-  unsigned nodes, devices;     // 0: those of the model, times the system's factor
-  unsigned batch;              // most requests in flight, 1 to 65536
-  unsigned input, output;      // mean lengths in tokens, 1 to 2^20
-  double deviation;            // of both lengths, as a fraction of the mean, 0 to 1
-  double rate;                 // requests per second; 0: closed loop
-  unsigned warm_up, measured;  // stages of a closed loop, requests of an open one
+  const char *tables;                 // folder of tables of time that are not built in; may be NULL
+  bool strict;                        // activation rule of the DRAM in mode FULL
+  const char *dram_preset;            // its timing; NULL: hbm3_5200
+  bool measure;                       // measure tables that are there, too
+  unsigned nodes, devices;            // 0: those of the model, times the system's factor
+  unsigned batch;                     // most requests in flight, 1 to 65536
+  unsigned input, output;             // mean lengths in tokens, 1 to 2^20
+  double deviation;                   // of both lengths, as a fraction of the mean, 0 to 1
+  const struct serving_trace *trace;  // requests of a file, in place of `rate` and lengths; or NULL
+  double limit_first, limit_token;  // seconds that a good request may wait for its first token, and take for
+                                    // each other one in the mean; 0: any
+  double rate;                      // requests per second; 0: closed loop
+  unsigned warm_up, measured;       // stages of a closed loop, requests of an open one
   uint64_t seed;
 };
 
@@ -90,6 +95,7 @@ struct serving_result {
   double tokens;            // generated meanwhile
   double requests;          // completed meanwhile
   uint64_t stages, decoding_only, all_stages;
+  double good;                                // of `requests`: within both limits
   double throughput;                          // tokens per second
   double kv_capacity, kv_most;                // bytes of all devices
   struct serving_percentiles tbt, t2ft, e2e;  // seconds
@@ -97,6 +103,8 @@ struct serving_result {
   struct serving_cost decoding_cost;          // of those of them that only decode
   struct serving_cost mixed_cost;             // of the others
 };
+
+static inline bool serving_is_open(const struct serving_options *o) { return o->rate > 0 || o->trace; }
 
 // Simulates. Returns 0 or a code of duplex/error.h, with a line in `error`.
 int serving_run(const struct serving_options *options, struct serving_result *result, char *error,

@@ -36,7 +36,7 @@ static double kv_of(const struct split *s, const struct request *r) {
   return ((double)r->input + r->output) * s->kv_token;
 }
 
-static bool is_open(const struct split *s) { return s->options->rate > 0; }
+static bool is_open(const struct split *s) { return serving_is_open(s->options); }
 
 static bool counts(const struct split *s, const struct request *r) {
   if (is_open(s))
@@ -93,8 +93,9 @@ static void run_prefill(struct split *s, double begin) {
     struct moved *m = &s->flight[i];
     m->last = s->prefill_free;
     m->ready = s->prefill_free + move_seconds(s, m->request.input);
+    m->request.first = s->prefill_free;
     if (!counts(s, &m->request)) continue;
-    tally_first(s->tally, &m->request, s->prefill_free);
+    tally_first(s->tally, &m->request);
     s->tally->result->tokens += 1;
   }
   s->tally->result->all_stages++;

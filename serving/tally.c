@@ -19,12 +19,20 @@ void tally_stage(struct tally *t, const struct serving_cost *cost, unsigned deco
 
 void tally_gap(struct tally *t, double seconds) { note(t, &t->tbt, seconds, 1); }
 
-void tally_first(struct tally *t, const struct request *request, double now) {
-  note(t, &t->t2ft, now - request->arrival, 1);
+void tally_first(struct tally *t, const struct request *request) {
+  note(t, &t->t2ft, request->first - request->arrival, 1);
+}
+
+// Within the limits of the options.
+static bool is_good(const struct serving_options *o, const struct request *r, double now) {
+  const double others = r->output > 1 ? (now - r->first) / (r->output - 1) : 0;
+  return (o->limit_first == 0 || r->first - r->arrival <= o->limit_first) &&
+         (o->limit_token == 0 || others <= o->limit_token);
 }
 
 void tally_end(struct tally *t, const struct request *request, bool whole, double now) {
   t->result->requests += 1;
+  t->result->good += whole && is_good(t->options, request, now);
   note(t, &t->e2e, now - request->arrival, whole);
 }
 

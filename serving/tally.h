@@ -7,6 +7,7 @@
 #include "serving/samples.h"
 
 struct tally {
+  const struct serving_options *options;
   struct serving_result *result;
   struct samples tbt, t2ft, e2e;
   int error;  // the first one: too little memory
@@ -17,7 +18,7 @@ void tally_stage(struct tally *tally, const struct serving_cost *cost, unsigned 
 // A token of a request behind its last one, that many seconds later.
 void tally_gap(struct tally *tally, double seconds);
 // The first token of a request.
-void tally_first(struct tally *tally, const struct request *request, double now);
+void tally_first(struct tally *tally, const struct request *request);
 // Its last one; `whole`: it came in the run, and did not begin in the middle of its output.
 void tally_end(struct tally *tally, const struct request *request, bool whole, double now);
 
