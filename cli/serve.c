@@ -8,8 +8,9 @@
 #include "cli/json_values.h"
 #include "cli/output.h"
 #include "cli/serve_report.h"
+#include "cli/serve_tables.h"
 #include "duplex/error.h"
-#include "serving/serving.h"
+#include "serving/rate.h"
 
 static int real_option(const struct option *options, const char *name, double least, double most,
                        double *number) {
@@ -108,34 +109,68 @@ static double clock_now(void) {
   return (double)now.tv_sec + (double)now.tv_nsec * 1e-9;
 }
 
-static int simulate(const struct option *options, const struct serving_options *serving,
-                    struct outputs *outputs) {
-  struct serving_result result;
+// Once, or at the highest rate that keeps the limits.
+static int run_model(const struct serving_options *serving, double share, struct serving_result *result,
+                     double *rate) {
   char error[1024];
+  *rate = 0;
+  const int code = share > 0 ? serving_find_rate(serving, share, rate, result, error, sizeof error)
+                             : serving_run(serving, result, error, sizeof error);
+  if (!code) return EXIT_GOOD;
+  return fail(code == DUPLEX_ERROR_NO_MEMORY ? EXIT_ERROR : EXIT_BAD_INPUT, "%s", error);
+}
+
+static int simulate(const struct option *options, const struct serving_options *serving, double share,
+                    struct serve_tables *tables, struct outputs *outputs) {
+  struct serving_result result;
+  double rate;
   const double begin = clock_now();
-  const int code = serving_run(serving, &result, error, sizeof error);
+  int status = run_model(serving, share, &result, &rate);
   const double host = clock_now() - begin;
-  if (code) return fail(code == DUPLEX_ERROR_NO_MEMORY ? EXIT_ERROR : EXIT_BAD_INPUT, "%s", error);
-  const int status =
-      write_json(option_value(options, "--json"), outputs, (json_t *[]){serve_json(serving, &result)}, 1);
+  if (!status) status = serve_tables_write(tables, options, outputs);
+  if (!status)
+    status = write_json(option_value(options, "--json"), outputs,
+                        (json_t *[]){serve_json(serving, &result), serve_rate_json(share, rate)}, 2);
   if (status) return status;
   serve_print(serving, &result, host);
+  if (share > 0) printf("  highest rate %10.3f requests a second\n", rate);
   return outputs_commit(outputs);
+}
+
+// A search needs what it searches: limits, and requests that come by a rate.
+static int read_share(const struct option *options, struct serving_options *serving, double *share) {
+  *share = 0;
+  if (real_option(options, "--find-rate", 1e-3, 1, share)) return EXIT_BAD_INPUT;
+  if (*share == 0) return EXIT_GOOD;
+  if (serving_is_open(serving) || serving->mode == SERVING_AUTHORS)
+    return fail(EXIT_BAD_INPUT, "--find-rate: expected neither --qps, --trace nor --mode authors with it");
+  if (serving->limit_first == 0 && serving->limit_token == 0)
+    return fail(EXIT_BAD_INPUT, "--find-rate: expected --limit-first or --limit-token with it");
+  if (option_value(options, "--requests-out") || option_value(options, "--stages-out"))
+    return fail(EXIT_BAD_INPUT, "--find-rate: expected no table of one run with it");
+  if (!option_value(options, "--warm-up")) serving->warm_up = 500;
+  if (!option_value(options, "--measured")) serving->measured = 4000;
+  return EXIT_GOOD;
 }
 
 static int run_serve(int argc, char **argv) {
   struct option options[OPTIONS_MOST];
   struct serving_options serving;
   struct serving_trace trace = {0};
+  struct serve_tables tables = {0};
   struct outputs outputs = {0};
+  double share = 0;
   int status = command_read(&serve_command, argc, argv, options);
   if (!status) status = read_serving(options, &serving, &trace);
   if (!status) status = check_trace(&serving);
+  if (!status) status = read_share(options, &serving, &share);
+  if (!status) status = serve_tables_open(&tables, options, &outputs, &serving);
   const char *json = status ? NULL : option_value(options, "--json");
   if (json) status = output_add(&outputs, "--json", json, OUTPUT_JSON);
-  if (json && !status) status = outputs_open(&outputs);
-  if (!status) status = simulate(options, &serving, &outputs);
+  if (!status) status = outputs_open(&outputs);
+  if (!status) status = simulate(options, &serving, share, &tables, &outputs);
   outputs_discard(&outputs);
+  serve_tables_close(&tables);
   serving_trace_free(&trace);
   return status;
 }
@@ -177,7 +212,11 @@ static const struct option own_options[] = {
     {"--warm-up", "N", "stages before measuring (default 1000); with --qps requests (500)", 0, 0},
     {"--measured", "N", "stages that are measured (default 10000); with --qps requests (4000)", 0, 0},
     {"--seed", "N", "of all random numbers (default 1)", 0, 0},
+    {"--find-rate", "SHARE", "searches the highest rate of requests of which this share is good, 0.001 to 1",
+     0, 0},
     {"--json", "FILE.json", "the results", 0, 0},
+    {"--requests-out", "FILE.csv", "a row for each measured request that is whole", 0, 0},
+    {"--stages-out", "FILE.csv", "a row for each measured stage, with its time by part", 0, 0},
     {0}};
 
 const struct command serve_command = {

@@ -81,6 +81,11 @@ json_t *serve_json(const struct serving_options *o, const struct serving_result 
   return all;
 }
 
+json_t *serve_rate_json(double share, double rate) {
+  return share > 0 ? json_pack("{s:f, s:f}", "find_rate_share", share, "highest_rate_requests_s", rate)
+                   : json_object();
+}
+
 static void print_times(const char *name, const struct serving_percentiles *p) {
   printf("  %-12s %10.3f %10.3f %10.3f  ms, p50 p90 p99 of %zu\n", name, p->p50 * 1e3, p->p90 * 1e3,
          p->p99 * 1e3, p->count);

@@ -133,7 +133,7 @@ static void run_stage(struct batching *b) {
   stage_run(b->stage, b->loads, &cost);
   if (r->all_stages == b->options->warm_up + 1 && !is_open(b)) b->begun = b->now;
   b->now += cost.seconds;
-  if (measured) tally_stage(b->tally, &cost, counted, prefills > 0);
+  if (measured) tally_stage(b->tally, &cost, b->count - prefills, prefills, counted, b->now);
   deliver(b);
 }
 

@@ -21,9 +21,9 @@ static void run_decoding(const struct serving_options *options, struct stage_mod
   }
   for (unsigned i = 0; i < options->measured; i++) {
     stage_run(stage, loads, &cost);
-    tally_stage(tally, &cost, options->batch, false);
     tally->result->tokens += options->batch;
     tally->result->seconds += cost.seconds;
+    tally_stage(tally, &cost, options->batch, 0, options->batch, tally->result->seconds);
     tally->result->all_stages++;
   }
   tally->result->batch = options->batch;

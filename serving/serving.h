@@ -27,6 +27,22 @@ enum serving_policy {
   SERVING_POLICY_XPU
 };
 
+struct serving_cost;
+
+// A whole request that is measured, and a measured stage, as they end; times in seconds from the begin.
+struct serving_request {
+  uint64_t number;
+  double arrival, first, end;
+  unsigned input, output;
+  bool good;
+};
+struct serving_stage {
+  uint64_t number;
+  double end, seconds;
+  unsigned decoding, prefills;
+  const struct serving_cost *cost;
+};
+
 struct serving_options {
   const char *system, *model, *constants;  // built-in names or files; constants may be NULL
   enum serving_mode mode;
@@ -45,6 +61,10 @@ struct serving_options {
   double rate;                      // requests per second; 0: closed loop
   unsigned warm_up, measured;       // stages of a closed loop, requests of an open one
   uint64_t seed;
+  // Told as they end; may be NULL.
+  void (*on_request)(void *context, const struct serving_request *request);
+  void (*on_stage)(void *context, const struct serving_stage *stage);
+  void *context;
 };
 
 struct serving_percentiles {

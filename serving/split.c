@@ -99,7 +99,8 @@ static void run_prefill(struct split *s, double begin) {
     s->tally->result->tokens += 1;
   }
   s->tally->result->all_stages++;
-  if (s->decode_stages > s->options->warm_up || is_open(s)) tally_stage(s->tally, &cost, 0, true);
+  if (s->decode_stages > s->options->warm_up || is_open(s))
+    tally_stage(s->tally, &cost, 0, s->count - first, 0, s->prefill_free);
 }
 
 static void end_request(struct split *s, unsigned at) {
@@ -145,7 +146,8 @@ static void run_decode(struct split *s, double begin) {
   if (++s->decode_stages == s->options->warm_up + 1 && !is_open(s)) s->begun = begin;
   s->decode_free = begin + cost.seconds;
   s->tally->result->all_stages++;
-  if (s->decode_stages > s->options->warm_up || is_open(s)) tally_stage(s->tally, &cost, 0, false);
+  if (s->decode_stages > s->options->warm_up || is_open(s))
+    tally_stage(s->tally, &cost, s->decoding, 0, 0, s->decode_free);
   deliver(s);
 }
 

@@ -9,12 +9,16 @@ static void note(struct tally *t, struct samples *samples, double value, double 
   if (!t->error) t->error = error;
 }
 
-void tally_stage(struct tally *t, const struct serving_cost *cost, unsigned decoding, bool prefills) {
+void tally_stage(struct tally *t, const struct serving_cost *cost, unsigned decoding, unsigned prefills,
+                 double weight, double now) {
   t->result->stages++;
   stage_add_cost(&t->result->sum, cost);
   t->result->decoding_only += !prefills;
   stage_add_cost(prefills ? &t->result->mixed_cost : &t->result->decoding_cost, cost);
-  note(t, &t->tbt, cost->seconds, decoding);
+  note(t, &t->tbt, cost->seconds, weight);
+  if (!t->options->on_stage) return;
+  const struct serving_stage stage = {t->result->stages, now, cost->seconds, decoding, prefills, cost};
+  t->options->on_stage(t->options->context, &stage);
 }
 
 void tally_gap(struct tally *t, double seconds) { note(t, &t->tbt, seconds, 1); }
@@ -32,8 +36,17 @@ static bool is_good(const struct serving_options *o, const struct request *r, do
 
 void tally_end(struct tally *t, const struct request *request, bool whole, double now) {
   t->result->requests += 1;
-  t->result->good += whole && is_good(t->options, request, now);
-  note(t, &t->e2e, now - request->arrival, whole);
+  if (!whole) return;
+  const struct serving_request told = {request->number,
+                                       request->arrival,
+                                       request->first,
+                                       now,
+                                       request->input,
+                                       request->output,
+                                       is_good(t->options, request, now)};
+  t->result->good += told.good;
+  note(t, &t->e2e, now - request->arrival, 1);
+  if (t->options->on_request) t->options->on_request(t->options->context, &told);
 }
 
 int tally_close(struct tally *t) {

@@ -13,8 +13,10 @@ struct tally {
   int error;  // the first one: too little memory
 };
 
-// A stage that took `cost`, in which so many sequences got a token behind another one.
-void tally_stage(struct tally *tally, const struct serving_cost *cost, unsigned decoding, bool prefills);
+// A stage that took `cost` and has ended `now`, in which so many sequences got a token behind another one,
+// and `weight` of them count for TBT.
+void tally_stage(struct tally *tally, const struct serving_cost *cost, unsigned decoding, unsigned prefills,
+                 double weight, double now);
 // A token of a request behind its last one, that many seconds later.
 void tally_gap(struct tally *tally, double seconds);
 // The first token of a request.

@@ -12,7 +12,7 @@
 // clang-format on
 
 #include "duplex/error.h"
-#include "serving/serving.h"
+#include "serving/rate.h"
 
 static struct serving_options options_of(const char *system, const char *model, unsigned batch) {
   return (struct serving_options){.system = system,
@@ -216,10 +216,68 @@ static void test_capacity(void **state) {
   assert_non_null(strstr(error, "GB are left"));
 }
 
+struct told {
+  double tokens, seconds, parts;
+  unsigned requests, good;
+};
+
+static void add_stage(void *context, const struct serving_stage *stage) {
+  struct told *told = context;
+  told->tokens += stage->decoding + stage->prefills;
+  told->seconds += stage->seconds;
+  told->parts += sum_of_parts(stage->cost);
+}
+
+static void add_request(void *context, const struct serving_request *request) {
+  struct told *told = context;
+  assert_true(request->arrival <= request->first && request->first < request->end);
+  told->requests++;
+  told->good += request->good;
+}
+
+// What is told of each stage and request adds up to the result.
+static void test_told(void **state) {
+  struct told told = {0};
+  struct serving_options o = options_of("duplex-pe", "mixtral", 16);
+  struct serving_result r;
+  (void)state;
+  o.limit_token = 6e-3;
+  o.on_stage = add_stage;
+  o.on_request = add_request;
+  o.context = &told;
+  run(&o, &r);
+  assert_true(told.tokens == r.tokens);
+  assert_near(told.seconds, r.seconds, 1e-9);
+  assert_near(told.parts, r.sum.seconds, 1e-12);
+  assert_int_equal(told.requests, r.e2e.count);
+  assert_true(told.good == r.good);
+}
+
+// At the rate that is found enough requests are good, and at 2% more not.
+static void test_find_rate(void **state) {
+  struct serving_options o = options_of("gpu", "llama3-70b", 64);
+  struct serving_result r;
+  char error[1024] = "";
+  double rate = 0;
+  (void)state;
+  o.limit_first = 0.3;
+  assert_int_equal(serving_find_rate(&o, 0.9, &rate, &r, error, sizeof error), 0);
+  assert_true(rate > 1 && r.good >= 0.9 * r.requests);
+  o.rate = rate * 1.02;
+  run(&o, &r);
+  assert_true(r.good < 0.9 * r.requests);
+  o.rate = 0;
+  o.limit_first = 1e-6;
+  assert_int_equal(serving_find_rate(&o, 0.9, &rate, &r, error, sizeof error), 0);
+  assert_true(rate == 0 && r.good == 0);
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {cmocka_unit_test(test_conservation),
                                      cmocka_unit_test(test_conservation_full),
                                      cmocka_unit_test(test_full),
+                                     cmocka_unit_test(test_told),
+                                     cmocka_unit_test(test_find_rate),
                                      cmocka_unit_test(test_open_loop),
                                      cmocka_unit_test(test_split_closed_loop),
                                      cmocka_unit_test(test_seed),
