@@ -5,6 +5,7 @@
 
 #include "cli/command.h"
 #include "cli/messages.h"
+#include "cli/model_info.h"
 #include "duplex/backend.h"
 #include "duplex/dram_presets.h"
 #include "duplex/gemm.h"
@@ -31,8 +32,7 @@ static void print_back_ends(void) {
   printf("%s; others are Verilated at their first use\n", built ? "" : " none");
 }
 
-static int run_info(int argc, char **argv) {
-  if (argc) return fail(EXIT_BAD_INPUT, "info takes no arguments, '%s' was given", argv[0]);
+static void print_stack(void) {
   const double clock = DUPLEX_CLOCK_KHZ * 1e3;
   const unsigned long long stack_bytes =
       (unsigned long long)DUPLEX_CHANNELS * DUPLEX_BUNDLES * DUPLEX_BANK_ROWS * DUPLEX_ROW_SET_BYTES;
@@ -53,14 +53,34 @@ static int run_info(int argc, char **argv) {
          DUPLEX_SHARED_WORDS * DUPLEX_WORD_BYTES / 1024);
   print_back_ends();
   print_processor();
+}
+
+static const struct option own_options[] = {
+    {"--model", "DIR|FILE",
+     "a model in place of the hardware: a folder with config.json and .safetensors, or a GGUF file; its "
+     "description, its tensors, and how many weights binary16 with an exponent per row rounds",
+     0, 0},
+    {"--tokens", "TEXT", "the tokens of a text, by the tokenizer of --model, instead", 0, 0},
+    {0}};
+
+static int run_info(int argc, char **argv) {
+  struct option options[OPTIONS_MOST];
+  const int status = command_read(&info_command, argc, argv, options);
+  const char *model = option_value(options, "--model");
+  const char *tokens = option_value(options, "--tokens");
+  if (status) return status;
+  if (tokens && !model) return fail(EXIT_BAD_INPUT, "--tokens needs --model");
+  if (tokens) return print_model_tokens(model, tokens);
+  if (model) return print_model(model);
+  print_stack();
   return EXIT_GOOD;
 }
 
 const struct command info_command = {
     "info",
     "",
-    "geometry, version, back ends",
-    "Geometry of a stack, version, what this build and this machine can do.\n",
-    NULL,
+    "geometry, version, back ends; what is in the files of a model",
+    "Geometry of a stack, version, what this build and this machine can do. With --model: what a model is.\n",
+    own_options,
     false,
     run_info};

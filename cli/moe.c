@@ -1,8 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 // duplex moe: X[T,H], R[E,H], G,U[E,F,H], D[E,H,F] -> Y[T,H], a whole MoE layer on a device.
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <unistd.h>
+
 #include "cli/activation_option.h"
 #include "cli/command.h"
 #include "cli/moe_statistics.h"
+#include "cli/moe_tables.h"
 #include "cli/npy.h"
 #include "cli/output.h"
 #include "cli/progress.h"
@@ -12,8 +18,10 @@
 
 struct inputs {
   struct tensor x, router, gate, up, down, y;
-  const struct duplex_activation_table *table;
-  struct duplex_activation_table *own_table;
+  struct duplex_moe_weights weights;  // in the tensors
+  struct duplex_moe_form form;
+  const struct duplex_activation_table *activation;
+  struct duplex_activation_table *own_activation;
   struct duplex_moe_routing routing;
   unsigned policy, partials;
   uint64_t stacks;
@@ -65,6 +73,10 @@ static int read_tensors(const struct option *options, struct inputs *in) {
       npy_read_f16("--up", option_value(options, "--up"), 3, &in->up) ||
       npy_read_f16("--down", option_value(options, "--down"), 3, &in->down) || check_shapes(options, in))
     return EXIT_BAD_INPUT;
+  const struct duplex_moe_shape shape = {in->router.shape[0], in->x.shape[1], in->up.shape[1]};
+  in->weights = (struct duplex_moe_weights){
+      .router = in->router.data, .gate = in->gate.data, .up = in->up.data, .down = in->down.data};
+  in->form = duplex_moe_form(&shape, &in->weights);
   return tensor_new(ELEMENT_F16, 2, in->x.shape, &in->y);
 }
 
@@ -83,7 +95,7 @@ static int read_choices(const struct option *options, struct inputs *in) {
     return EXIT_BAD_INPUT;
   in->routing = (struct duplex_moe_routing){(unsigned)top_k, (enum duplex_score)score,
                                             option_value(options, "--renormalise") != NULL};
-  return activation_option(options, &in->table, &in->own_table);
+  return activation_option(options, &in->activation, &in->own_activation);
 }
 
 // With the tensors there: no more experts are chosen than there are.
@@ -107,6 +119,16 @@ static int check_device_options(const struct option *options, uint64_t stacks) {
   return EXIT_GOOD;
 }
 
+// The file of measured times can be read; what is wrong in it the library tells.
+static int check_xpu_times(const struct option *options) {
+  const char *path = option_value(options, "--xpu-times");
+  const int file = path ? open(path, O_RDONLY | O_DIRECTORY) : -1;
+  if (file >= 0) close(file);
+  if (file >= 0) return fail(EXIT_BAD_INPUT, "--xpu-times %s: is a folder, expected a file", path);
+  if (!path || access(path, R_OK) == 0) return EXIT_GOOD;
+  return fail(EXIT_BAD_INPUT, "--xpu-times %s: %s", path, strerror(errno));
+}
+
 static int device_error(const struct duplex_device *device, const struct outputs *outputs, int error) {
   char text[512];
   snprintf(text, sizeof text, "%s", duplex_device_last_error(device));
@@ -116,11 +138,11 @@ static int device_error(const struct duplex_device *device, const struct outputs
 
 // Brings the layer to the device and runs it. Returns an exit status.
 static int compute(struct duplex_device *device, const struct outputs *outputs, const struct inputs *in) {
-  const struct duplex_moe_shape shape = {in->router.shape[0], in->x.shape[1], in->up.shape[1]};
-  const struct duplex_moe_weights weights = {in->router.data, in->gate.data, in->up.data, in->down.data};
   struct duplex_moe *moe = NULL;
+  progress("measuring the table of time");
+  int error = duplex_device_measure_table(device, &in->form);
   progress("uploading");
-  int error = duplex_device_load_moe(device, &shape, &weights, in->table, &moe);
+  if (!error) error = duplex_device_load_moe(device, &in->form.shape, &in->weights, in->activation, &moe);
   progress("computing");
   if (!error) error = duplex_device_moe(device, moe, &in->routing, in->x.data, in->x.shape[0], in->y.data);
   progress_end();
@@ -129,10 +151,11 @@ static int compute(struct duplex_device *device, const struct outputs *outputs, 
 
 // Everything that is written, once the layer has run.
 static int write_results(const struct option *options, struct outputs *outputs, const struct inputs *in,
-                         const struct duplex_device *device) {
+                         const struct table_file *table, struct duplex_device *device) {
   int status = output_tensor(outputs, option_value(options, "--out"), &in->y);
   if (!status) status = write_moe_stats(options, outputs, device);
   if (!status) status = write_timeline(options, outputs, device);
+  if (!status) status = write_table(table, outputs, device, &in->form);
   return status;
 }
 
@@ -141,19 +164,23 @@ static int run(const struct option *options, const struct inputs *in, struct out
   struct duplex_device *device;
   struct wanted_stack wanted;
   char error_text[512];
+  struct table_file table;
   if (output_add(outputs, "--out", option_value(options, "--out"), OUTPUT_TENSOR) ||
-      add_timeline(options, outputs) || read_stack_options(options, outputs, &wanted))
+      add_timeline(options, outputs) || add_table(options, outputs, &table) ||
+      read_stack_options(options, outputs, &wanted))
     return EXIT_BAD_INPUT;
   const struct duplex_device_options device_options = {.stacks = (unsigned)in->stacks,
                                                        .stack = wanted.stack,
                                                        .policy = (enum duplex_policy)in->policy,
                                                        .partials = (enum duplex_partials)in->partials,
-                                                       .threads = wanted.stack.backend.threads};
+                                                       .threads = wanted.stack.backend.threads,
+                                                       .xpu_times = option_value(options, "--xpu-times")};
   int error = duplex_device_open(wanted.backend, &device_options, &device, error_text, sizeof error_text);
   output_restore_name(outputs, error_text, sizeof error_text);
   if (error) return fail(exit_status_of(error), "%s", error_text);
-  int status = compute(device, outputs, in);
-  if (!status) status = write_results(options, outputs, in, device);
+  int status = read_table(&table, device, &in->form);
+  if (!status) status = compute(device, outputs, in);
+  if (!status) status = write_results(options, outputs, in, &table, device);
   error = duplex_device_end_files(device);
   if (!status && error) status = device_error(device, outputs, error);
   duplex_device_close(device);
@@ -167,6 +194,7 @@ static int run_moe(int argc, char **argv) {
   int status = command_read(&moe_command, argc, argv, options);
   if (!status) status = read_choices(options, &in);
   if (!status) status = check_device_options(options, in.stacks);
+  if (!status) status = check_xpu_times(options);
   if (!status) status = read_tensors(options, &in);
   if (!status) status = check_top_k(&in);
   if (!status) status = run(options, &in, &outputs);
@@ -177,7 +205,7 @@ static int run_moe(int argc, char **argv) {
   tensor_free(&in.up);
   tensor_free(&in.down);
   tensor_free(&in.y);
-  duplex_activation_free(in.own_table);
+  duplex_activation_free(in.own_activation);
   return status;
 }
 
@@ -200,6 +228,10 @@ static const struct option own_options[] = {
     {"--stacks", "N", "stacks of the device, 1 to 8 (default 5)", 0, 0},
     {"--partials", "acc|f32",
      "partial sums travel exactly (default), or rounded: then bits depend on the placement", 0, 0},
+    {"--tables", "FILE",
+     "table of time of such layers on such a device: read, or measured and written if it is not there", 0, 0},
+    {"--xpu-times", "FILE.csv",
+     "times of matrix products that were measured on hardware, in place of the xPU's roofline", 0, 0},
     {"--timeline", "FILE.json", "what each processor did and when, for Perfetto", 0, 0},
     {"--timeline-picture", "FILE.svg", "the same as a picture", 0, 0},
     {"--stats", "FILE.json", "times of both sides beside the bound, bytes, commands, energy of the layer", 0,

@@ -31,15 +31,16 @@ static json_t *time_json(const struct duplex_moe_stats *s) {
 
 // Who ran what, and what moved.
 static json_t *work_json(const struct duplex_moe_stats *s) {
-  return json_pack(
-      "{s:I, s:{s:I, s:I, s:I}, s:I, s:I, s:I, s:I, s:o, s:I, s:I, s:o, s:I}", "pairs", (json_int_t)s->pairs,
-      "experts", "logic_pim", (json_int_t)s->logic_pim_experts, "xpu", (json_int_t)s->xpu_experts, "shared",
-      (json_int_t)s->shared_experts, "logic_pim_macs", (json_int_t)s->logic_pim_macs, "xpu_macs",
-      (json_int_t)s->xpu_macs, "logic_pim_bytes", (json_int_t)s->logic_pim_bytes, "xpu_bytes",
-      (json_int_t)s->xpu_bytes, "dram_commands", commands_json(&s->commands), "xpu_read_bytes",
-      (json_int_t)(s->commands.xpu_rd * XPU_BYTES), "xpu_write_bytes",
-      (json_int_t)(s->commands.xpu_wr * XPU_BYTES), "energy_j", energy_json(&s->commands, s->logic_pim_macs),
-      "firmware_instructions", (json_int_t)s->firmware_instructions);
+  return json_pack("{s:I, s:{s:I, s:I, s:I}, s:I, s:I, s:I, s:I, s:I, s:I, s:o, s:I, s:I, s:o, s:I}", "pairs",
+                   (json_int_t)s->pairs, "experts", "logic_pim", (json_int_t)s->logic_pim_experts, "xpu",
+                   (json_int_t)s->xpu_experts, "shared", (json_int_t)s->shared_experts, "logic_pim_macs",
+                   (json_int_t)s->logic_pim_macs, "xpu_macs", (json_int_t)s->xpu_macs, "logic_pim_bytes",
+                   (json_int_t)s->logic_pim_bytes, "xpu_bytes", (json_int_t)s->xpu_bytes, "other_macs",
+                   (json_int_t)s->other_macs, "other_bytes", (json_int_t)s->other_bytes, "dram_commands",
+                   commands_json(&s->commands), "xpu_read_bytes",
+                   (json_int_t)(s->commands.xpu_rd * XPU_BYTES), "xpu_write_bytes",
+                   (json_int_t)(s->commands.xpu_wr * XPU_BYTES), "energy_j", layer_energy_json(s),
+                   "firmware_instructions", (json_int_t)s->firmware_instructions);
 }
 
 int write_moe_stats(const struct option *options, struct outputs *outputs,

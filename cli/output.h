@@ -17,7 +17,7 @@
 #include "cli/npy.h"
 
 // What an output holds. OUTPUT_WAVE: written by the library, which goes back in it: a regular file only.
-enum output_format { OUTPUT_TENSOR, OUTPUT_JSON, OUTPUT_TEXT, OUTPUT_PICTURE, OUTPUT_TABLE, OUTPUT_WAVE };
+enum output_format { OUTPUT_TENSOR, OUTPUT_JSON, OUTPUT_TEXT, OUTPUT_TABLE, OUTPUT_PICTURE, OUTPUT_WAVE };
 
 #define OUTPUTS_MOST 8
 struct output {

@@ -82,6 +82,7 @@ static int check_rtl_only(const struct option *options, bool rtl) {
 int exit_status_of(int error) {
   switch (error) {
     case DUPLEX_ERROR_ARGUMENT:
+    case DUPLEX_ERROR_FORMAT:
     case DUPLEX_ERROR_NO_MEMORY:
     case DUPLEX_ERROR_OUT_OF_SPACE:
       return EXIT_BAD_INPUT;

@@ -73,22 +73,27 @@ static int run_stack(void *context, unsigned stack) {
   return error ? error : run_sides(&on);
 }
 
-// The xPU's arithmetic of all prefills, and what it multiplies.
+// What the xPU tells of all prefills, 0 where it does not; and what it multiplies.
 static void time_xpu(const struct attention_run *run, struct duplex_device_attention_stats *stats) {
   const struct duplex_device_kv *kv = run->kv;
-  const struct xpu_time_model model =
-      xpu_time_h100(kv->device->stacks * duplex_stack_channels(kv->device->stack[0]));
-  uint64_t picoseconds = 0;
+  struct duplex_xpu *xpu = kv->device->xpu;
+  uint64_t all = 0;
   for (size_t i = 0; i < run->work->prefill_count; i++) {
     const struct duplex_device_prefill *prefill = &run->work->prefills[i];
     const uint64_t positions = prefill->positions;
     const uint64_t seen = positions * prefill->first + positions * (positions + 1) / 2;
-    picoseconds += xpu_time_prefill(&model, (unsigned)run->work->q_heads, kv->options.heads,
-                                    kv->options.head_size, (uint32_t)prefill->first, (uint32_t)positions);
+    const struct duplex_xpu_work work = {.kind = DUPLEX_XPU_PREFILL,
+                                         .prefill = {.heads = (unsigned)run->work->q_heads,
+                                                     .kv_heads = kv->options.heads,
+                                                     .dimension = kv->options.head_size,
+                                                     .first = (uint32_t)prefill->first,
+                                                     .tokens = (uint32_t)positions}};
+    uint64_t picoseconds;
+    if (xpu->ops->estimate(xpu, &work, &picoseconds) == 0) all += picoseconds;
     stats->xpu_macs += 2 * seen * run->work->q_heads * kv->options.head_size;
   }
-  stats->launch = picoseconds ? xpu_time_clocks(model.launch) : 0;
-  stats->xpu_arithmetic = xpu_time_clocks(picoseconds);
+  stats->launch = run->work->prefill_count ? xpu_time_clocks(xpu->ops->launch(xpu)) : 0;
+  stats->xpu_arithmetic = xpu_time_clocks(all);
 }
 
 // Joins what the stacks took and did.

@@ -3,12 +3,12 @@
 #include <stdlib.h>
 
 #include "device/attention.h"
+#include "device/xpu_works.h"
 #include "driver/kv_sequence.h"
 #include "driver/space.h"
 #include "driver/stack_error.h"
 #include "driver/transfer.h"
 #include "duplex/arithmetic.h"
-#include "xpu/prefill.h"
 
 // One part of a prefill on its stack.
 struct part_work {
@@ -133,24 +133,22 @@ static int compute(const struct part_work *part, const duplex_f16 *q, const dupl
   const struct duplex_device_kv *kv = run->kv;
   const size_t positions = part->prefill->positions;
   const size_t head_size = kv->options.head_size;
-  const unsigned stacks = kv->device->stacks;
-  const struct xpu_prefill prefill = {
-      .q = q,
-      .k = k,
-      .v = v,
-      .q_stride = positions * head_size,
-      .kv_stride = (part->prefill->first + positions) * head_size,
-      .q_heads = (unsigned)run->group * kv->part_heads,
-      .kv_heads = kv->part_heads,
-      .head_size = (unsigned)head_size,
-      .first = (unsigned)part->prefill->first,
-      .positions = (unsigned)positions,
-      .scale = duplex_attention_scale(run->work->scale, (unsigned)head_size),
-      .wide = kv->options.p32,
-      .o = part->prefill->o + part->number * (q_bytes(run, part->prefill) / sizeof(duplex_f16)),
-      .o_stride = positions * head_size,
-      .threads = (kv->device->threads + stacks - 1) / stacks};
-  return xpu_prefill_run(&prefill, NULL);
+  const struct duplex_xpu_work work = {
+      .kind = DUPLEX_XPU_PREFILL,
+      .prefill = {
+          .heads = (unsigned)run->group * kv->part_heads,
+          .kv_heads = kv->part_heads,
+          .dimension = (unsigned)head_size,
+          .first = (uint32_t)part->prefill->first,
+          .tokens = (uint32_t)positions,
+          .q = q,
+          .k = k,
+          .v = v,
+          .kv_stride = (part->prefill->first + positions) * head_size,
+          .scale = duplex_attention_scale(run->work->scale, (unsigned)head_size),
+          .wide = kv->options.p32,
+          .out = part->prefill->o + part->number * (q_bytes(run, part->prefill) / sizeof(duplex_f16))}};
+  return device_xpu_run(kv->device->xpu, &work);
 }
 
 // K and V[heads of the part][positions][head_size].

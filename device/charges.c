@@ -2,6 +2,7 @@
 // Costs of a layer beside its streams.
 #include "device/charges.h"
 
+#include "device/xpu_works.h"
 #include "duplex/arithmetic.h"
 #include "xpu/time.h"
 
@@ -65,24 +66,12 @@ static uint64_t shared_inner(const struct moe_run *run, unsigned owned, unsigned
   return inner;
 }
 
-// What the xPU tells of a work, in clocks; 0 if it does not.
-static uint64_t estimate(const struct moe_run *run, const struct duplex_xpu_work *work) {
-  struct duplex_xpu *xpu = run->device->xpu;
-  uint64_t picoseconds;
-  return xpu->ops->estimate(xpu, work, &picoseconds) ? 0 : xpu_time_clocks(picoseconds);
-}
-
 uint64_t charges_estimate(const struct moe_run *run, unsigned owned) {
+  const struct duplex_moe *moe = run->moe;
   uint64_t clocks = 0;
-  for (unsigned e = 0; e < run->moe->shape.experts; e++) {
-    const struct duplex_xpu_work work = {.kind = DUPLEX_XPU_EXPERT,
-                                         .expert = {.tokens = run->counts[e],
-                                                    .columns = (unsigned)run->moe->shape.hidden,
-                                                    .inner = (unsigned)shared_inner(run, owned, e),
-                                                    .gated = run->moe->gated,
-                                                    .format = DUPLEX_RESULT_FORMAT_F16}};
-    if (work.expert.inner) clocks += estimate(run, &work);
-  }
+  for (unsigned e = 0; e < moe->shape.experts; e++)
+    clocks += device_xpu_expert_clocks(run->device->xpu, run->counts[e], (unsigned)moe->shape.hidden,
+                                       (unsigned)shared_inner(run, owned, e), moe->gated);
   return clocks;
 }
 
@@ -92,7 +81,7 @@ uint64_t charges_route(const struct moe_run *run) {
                                                 .columns = (unsigned)run->moe->shape.hidden,
                                                 .rows = (unsigned)run->moe->shape.experts,
                                                 .format = DUPLEX_RESULT_FORMAT_F32}};
-  return estimate(run, &work);
+  return device_xpu_clocks(run->device->xpu, &work);
 }
 
 uint64_t charges_decision(size_t tokens, size_t experts, bool halved) {
@@ -118,5 +107,5 @@ uint64_t charges_combine(const struct moe_run *run) {
   const struct duplex_xpu_work work = {
       .kind = DUPLEX_XPU_ELEMENTS,
       .elements = {.bytes = run->tokens * run->moe->shape.hidden * sizeof(duplex_f16)}};
-  return estimate(run, &work);
+  return device_xpu_clocks(run->device->xpu, &work);
 }

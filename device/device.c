@@ -9,6 +9,7 @@
 
 #include "device/kv.h"
 #include "device/layer.h"
+#include "device/tables.h"
 #include "duplex/arithmetic.h"
 
 static int refuse(char *text, size_t size, const char *format, ...) __attribute__((format(printf, 3, 4)));
@@ -37,6 +38,8 @@ static int check_options(const struct duplex_device_options *options, char *text
     return refuse(text, size, "policy %d: expected best, paper, Logic-PIM or xPU", (int)options->policy);
   if ((unsigned)options->partials > DUPLEX_PARTIALS_F32)
     return refuse(text, size, "partial sums %d: expected acc or f32", (int)options->partials);
+  if (options->xpu && options->xpu_times)
+    return refuse(text, size, "times for the built-in xPU: expected none with one of the caller's");
   const unsigned stacks = options->stacks ? options->stacks : DUPLEX_STACKS_DEFAULT;
   if (stacks > 1 && has_files(&options->stack))
     return refuse(text, size,
@@ -58,7 +61,9 @@ static int open_stacks(struct duplex_device *device, const char *backend, char *
 // The caller's xPU, or the built-in one.
 static int open_xpu(struct duplex_device *device, char *text, size_t size) {
   const struct duplex_xpu_options options = {
-      .channels = device->stacks * device->options.stack.backend.channels, .threads = device->threads};
+      .channels = device->stacks * device->options.stack.backend.channels,
+      .threads = device->threads,
+      .gemm_table = device->options.xpu_times};
   device->xpu = device->options.xpu;
   if (device->xpu) return DUPLEX_OK;
   const int error = duplex_xpu_open(&options, &device->own_xpu, text, size);
@@ -105,6 +110,7 @@ void duplex_device_close(struct duplex_device *device) {
   for (unsigned i = 0; i < device->stacks; i++) duplex_stack_close(device->stack[i]);
   if (device->own_xpu) device->own_xpu->ops->close(device->own_xpu);
   events_free(&device->events);
+  tables_free(device);
   free(device);
 }
 

@@ -13,6 +13,7 @@ struct duplex_device {
   struct duplex_stack *stack[DUPLEX_STACKS_MOST];
   struct duplex_xpu *xpu;  // the caller's, or `own_xpu`
   struct duplex_xpu *own_xpu;
+  struct device_table *tables;    // of time
   struct duplex_moe *layers;      // all that are loaded, latest first
   struct handles kvs, sequences;  // KV caches of the device, and their sequences
   struct duplex_moe_stats stats;

@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "device/measure.h"
+#include "device/tables.h"
 #include "duplex/arithmetic.h"
 
 bool moe_has_piece(const struct duplex_moe *moe, unsigned expert, unsigned piece) {
@@ -69,35 +69,13 @@ static void place_best(struct duplex_moe *moe) {
     }
 }
 
-// Times of the shape: those of a layer that is there, or measured.
-static int take_times(struct duplex_moe *moe, const struct schedule_shape *shape,
-                      const struct schedule_placement *placement) {
+// Where its pieces lie, by the table of time.
+static int plan(struct duplex_moe *moe, const struct duplex_moe_form *form) {
   struct duplex_device *device = moe->device;
-  char text[256] = "";
-  for (const struct duplex_moe *other = device->layers; other; other = other->next)
-    if (memcmp(&other->times.shape, shape, sizeof *shape) == 0) {
-      moe->times = other->times;
-      return DUPLEX_OK;
-    }
-  const int error = device_measure(shape, placement, &device->options.stack, &moe->times, text, sizeof text);
-  return error ? device_fail(device, error, "%s", text) : DUPLEX_OK;
-}
-
-// Shape, placement and times of the schedule.
-static int plan(struct duplex_moe *moe) {
-  struct duplex_device *device = moe->device;
-  const struct schedule_shape shape = {.hidden = (uint32_t)moe->shape.hidden,
-                                       .inner = (uint32_t)moe->shape.inner,
-                                       .experts = (uint32_t)moe->shape.experts,
-                                       .stacks = device->stacks,
-                                       .channels = device->options.stack.backend.channels,
-                                       .gated = moe->gated};
-  struct schedule_placement placement;
-  if (!schedule_place(&shape, &placement))
-    return device_fail(device, DUPLEX_ERROR_ARGUMENT, "experts of %zu x %zu: there is no placement for them",
-                       moe->shape.hidden, moe->shape.inner);
-  const int error = take_times(moe, &shape, &placement);
+  const struct schedule_times *times;
+  const int error = tables_take(device, form, &times);
   if (error) return error;
+  moe->times = *times;
   if (device->options.policy == DUPLEX_POLICY_BEST) {
     place_best(moe);
   } else {
@@ -117,18 +95,27 @@ struct loading {
   const struct duplex_moe_weights *weights;
 };
 
+// Those of row `row` on, or none.
+static const int8_t *exponents_from(const int8_t *exponents, size_t row) {
+  return exponents ? exponents + row : NULL;
+}
+
 static int load_piece(const struct loading *loading, unsigned stack, unsigned expert, unsigned q) {
   const struct duplex_moe *moe = loading->moe;
   const struct moe_piece *piece = &moe->piece[stack][q];
   const size_t hidden = moe->shape.hidden;
   const size_t inner = moe->shape.inner;
-  const size_t rows = (expert * inner + piece->first) * hidden;
+  const size_t row = expert * inner + piece->first;
+  const struct duplex_moe_weights *weights = loading->weights;
   const struct duplex_layer_source source = {
-      .gate = moe->gated ? loading->weights->gate + rows : NULL,
-      .up = loading->weights->up + rows,
+      .gate = moe->gated ? weights->gate + row * hidden : NULL,
+      .up = weights->up + row * hidden,
       .up_stride = hidden,
-      .down = loading->weights->down + expert * inner * hidden + piece->first,
-      .down_stride = inner};
+      .down = weights->down + expert * inner * hidden + piece->first,
+      .down_stride = inner,
+      .gate_exponents = exponents_from(weights->gate_exponents, row),
+      .up_exponents = exponents_from(weights->up_exponents, row),
+      .down_exponents = exponents_from(weights->down_exponents, expert * hidden)};
   return duplex_layer_load(moe->slice[stack], expert, q, &source);
 }
 
@@ -153,7 +140,11 @@ static int load_stack(void *context, unsigned stack) {
   const struct loading *loading = context;
   struct duplex_moe *moe = loading->moe;
   struct duplex_layer_options options = {
-      .experts = (unsigned)moe->shape.experts, .hidden = moe->shape.hidden, .gated = moe->gated};
+      .experts = (unsigned)moe->shape.experts,
+      .hidden = moe->shape.hidden,
+      .gated = moe->gated,
+      .up_exponents = moe->times.shape.exponents & SCHEDULE_UP_EXPONENTS,
+      .down_exponents = moe->times.shape.exponents & SCHEDULE_DOWN_EXPONENTS};
   bool any = false;
   for (unsigned q = 0; q < moe->pieces; q++) {
     const struct moe_piece *piece = &moe->piece[stack][q];
@@ -194,6 +185,8 @@ static int check(struct duplex_device *device, const struct duplex_moe_shape *sh
   if (shape->hidden < 1 || shape->hidden > 65536 || shape->inner < 1 || shape->inner > 65536)
     return device_fail(device, DUPLEX_ERROR_ARGUMENT, "experts of %zu x %zu: expected 1 to 65,536 each",
                        shape->hidden, shape->inner);
+  if (weights->gate_exponents && !weights->gate)
+    return device_fail(device, DUPLEX_ERROR_ARGUMENT, "exponents of gate: expected none, there is no gate");
   return DUPLEX_OK;
 }
 
@@ -201,27 +194,37 @@ static int check(struct duplex_device *device, const struct duplex_moe_shape *sh
 static void free_moe(struct duplex_moe *moe) {
   for (unsigned stack = 0; stack < moe->device->stacks; stack++) duplex_layer_close(moe->slice[stack]);
   free(moe->router);
+  free(moe->router_exponents);
+  free(moe->down_exponents);
   free(moe->work);
   free(moe);
 }
 
-// Memory for a layer, with its router; NULL: too little.
+// A copy, or NULL of NULL. Where there is too little memory *complete becomes false.
+static void *copy(const void *from, size_t bytes, bool *complete) {
+  void *made = from ? malloc(bytes) : NULL;
+  if (made) memcpy(made, from, bytes);
+  *complete = *complete && (made || !from);
+  return made;
+}
+
+// Memory for a layer, with what of its weights does not go to the stacks; NULL: too little.
 static struct duplex_moe *new_moe(struct duplex_device *device, const struct duplex_moe_shape *shape,
                                   const struct duplex_moe_weights *weights,
                                   const struct duplex_activation_table *table) {
   struct duplex_moe *moe = calloc(1, sizeof *moe);
   if (!moe) return NULL;
-  const size_t bytes = shape->experts * shape->hidden * sizeof *moe->router;
   moe->device = device;
   moe->shape = *shape;
   moe->gated = weights->gate != NULL;
   moe->table = table;
-  moe->router = malloc(bytes);
   moe->work = aligned_alloc(16, (sizeof *moe->work + 15) / 16 * 16);
-  if (moe->router && moe->work) {
-    memcpy(moe->router, weights->router, bytes);
-    return moe;
-  }
+  bool complete = moe->work;
+  const size_t rows = shape->experts * shape->hidden;
+  moe->router = copy(weights->router, rows * sizeof *moe->router, &complete);
+  moe->router_exponents = copy(weights->router_exponents, shape->experts, &complete);
+  moe->down_exponents = copy(weights->down_exponents, rows, &complete);
+  if (complete) return moe;
   free_moe(moe);
   return NULL;
 }
@@ -237,7 +240,8 @@ int duplex_device_load_moe(struct duplex_device *device, const struct duplex_moe
   struct duplex_moe *made = new_moe(device, shape, weights, table);
   if (!made) return device_no_memory(device);
   struct loading loading = {made, weights};
-  error = plan(made);
+  const struct duplex_moe_form form = duplex_moe_form(shape, weights);
+  error = plan(made, &form);
   if (!error) error = device_each_stack(device, load_stack, &loading);
   if (error) {
     free_moe(made);

@@ -21,7 +21,8 @@ struct duplex_moe {
   struct duplex_moe_shape shape;
   bool gated;
   const struct duplex_activation_table *table;
-  duplex_f16 *router;  // a copy
+  duplex_f16 *router;                         // a copy
+  int8_t *router_exponents, *down_exponents;  // copies; NULL: all 0
   struct schedule_times times;
   struct schedule_work *work;  // of the decision
   unsigned pieces;             // on each stack

@@ -6,13 +6,14 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "device/xpu_works.h"
 #include "driver/stack.h"
 #include "duplex/arithmetic.h"
 #include "duplex/error.h"
 #include "duplex/layer.h"
 #include "schedule/formula.h"
 
-enum { EXPERTS = 4, PASSES = DUPLEX_TOKEN_GROUPS };
+enum { EXPERTS = 4, PASSES = DUPLEX_TOKEN_GROUPS, UNIT_MOST = 1 << 20 };
 
 // A stack with one layer of a few experts, all in one piece.
 struct probe {
@@ -48,7 +49,12 @@ static int open_probe(struct probe *probe, const struct schedule_shape *shape,
   own.backend.command_file = own.backend.trace_file = NULL;
   own.backend.xpu_traffic = false;
   const struct duplex_layer_options layer = {
-      .experts = EXPERTS, .hidden = shape->hidden, .gated = shape->gated, .piece = {*piece}};
+      .experts = EXPERTS,
+      .hidden = shape->hidden,
+      .gated = shape->gated,
+      .up_exponents = (shape->exponents & SCHEDULE_UP_EXPONENTS) != 0,
+      .down_exponents = (shape->exponents & SCHEDULE_DOWN_EXPONENTS) != 0,
+      .piece = {*piece}};
   const size_t tokens = (size_t)EXPERTS * PASSES * DUPLEX_LANES;
   probe->hidden = shape->hidden;
   probe->owned = piece->bundles;
@@ -146,8 +152,10 @@ static int measure_piece(const struct schedule_shape *shape, const struct duplex
   return error;
 }
 
+// What does not fit a table stays too large for one.
 static uint32_t units_of(const struct schedule_times *times, uint64_t clocks) {
-  return (uint32_t)((clocks + times->clocks_per_unit - 1) / times->clocks_per_unit);
+  const uint64_t units = (clocks + times->clocks_per_unit - 1) / times->clocks_per_unit;
+  return (uint32_t)duplex_smaller(units, SCHEDULE_MOST);
 }
 
 // Logic-PIM's time of that many groups, in units.
@@ -156,25 +164,53 @@ static uint32_t pim_time(const struct schedule_times *times, const struct adds *
   return units_of(times, groups / PASSES * adds->pim[PASSES][cut] + groups % PASSES * adds->pim[1][cut]);
 }
 
-// The xPU's time of so many inner columns of a stack: its reads or its arithmetic, whichever is longer.
-static uint32_t xpu_time(const struct schedule_times *times, uint64_t reads, uint32_t columns,
-                         unsigned groups) {
-  return units_of(times, duplex_larger(reads, formula_xpu_clocks(&times->shape, columns, groups)));
+// The xPU's time of so many inner columns of each stack: its reads or what it tells, whichever is longer.
+static uint32_t xpu_time(const struct schedule_times *times, struct duplex_xpu *xpu, uint64_t reads,
+                         uint32_t columns, unsigned groups) {
+  const struct schedule_shape *shape = &times->shape;
+  const uint32_t inner = (uint32_t)duplex_smaller((uint64_t)columns * shape->stacks, shape->inner);
+  const uint64_t told =
+      device_xpu_expert_clocks(xpu, groups * DUPLEX_LANES, shape->hidden, inner, shape->gated);
+  return units_of(times, columns ? duplex_larger(reads, told) : 0);
 }
 
-// The times of one cut of a piece, behind which `columns` are left.
-static void fill_cut(struct schedule_times *times, unsigned q, unsigned cut, uint32_t columns,
-                     const struct adds *adds) {
+// The unit of the formulas, and larger where the xPU tells of longer times.
+static void fit_unit(struct schedule_times *times, struct duplex_xpu *xpu) {
+  const struct schedule_shape *shape = &times->shape;
+  const uint64_t most = device_xpu_expert_clocks(xpu, SCHEDULE_GROUPS * DUPLEX_LANES, shape->hidden,
+                                                 shape->inner, shape->gated);
+  while (2 * most / times->clocks_per_unit >= SCHEDULE_MOST && times->clocks_per_unit < UNIT_MOST)
+    times->clocks_per_unit *= 2;
+}
+
+// What a group adds beyond the last row, where two more took it from `low` to `high`.
+static uint32_t slope_of(uint32_t low, uint32_t high) {
+  if (high <= low) return high ? 1 : 0;
+  return (high - low + 1) / 2;
+}
+
+// The xPU's time behind a cut, in a row or as slope: it does not rise with the cuts, whatever is told.
+static void set_xpu(uint32_t *of_cuts, unsigned cut, unsigned parts, uint32_t time) {
+  of_cuts[cut] = (uint32_t)duplex_larger(time, cut < parts ? of_cuts[cut + 1] : 0);
+}
+
+// The times of one cut of a piece, behind which `columns` are left; those of later cuts are there.
+static void fill_cut(struct schedule_times *times, struct duplex_xpu *xpu, unsigned q, unsigned cut,
+                     uint32_t columns, const struct adds *adds) {
+  const unsigned parts = times->placement.parts[q];
+  struct schedule_row *last = &times->rows[SCHEDULE_GROUPS];
   for (unsigned groups = 1; groups <= SCHEDULE_GROUPS; groups++) {
-    times->rows[groups].pim[q][cut] = pim_time(times, adds, cut, groups);
-    times->rows[groups].xpu[q][cut] = columns ? xpu_time(times, adds->reads[cut], columns, groups) : 0;
+    struct schedule_row *row = &times->rows[groups];
+    row->pim[q][cut] = pim_time(times, adds, cut, groups);
+    set_xpu(row->xpu[q], cut, parts, xpu_time(times, xpu, adds->reads[cut], columns, groups));
   }
   times->slope.pim[q][cut] = (pim_time(times, adds, cut, PASSES) + PASSES - 1) / PASSES;
+  set_xpu(times->slope.xpu[q], cut, parts, slope_of(last[-2].xpu[q][cut], last->xpu[q][cut]));
 }
 
 // A piece of the placement.
-static int measure_cuts(const struct duplex_stack_options *options, unsigned q, struct schedule_times *times,
-                        char *text, size_t size) {
+static int measure_cuts(const struct duplex_stack_options *options, struct duplex_xpu *xpu, unsigned q,
+                        struct schedule_times *times, char *text, size_t size) {
   const struct schedule_placement *placement = &times->placement;
   struct duplex_layer_piece piece = {.bundles = schedule_bundles(placement, 0, q),
                                      .parts = placement->parts[q]};
@@ -183,15 +219,15 @@ static int measure_cuts(const struct duplex_stack_options *options, unsigned q, 
   const int error = measure_piece(&times->shape, options, &piece, text, size, &adds);
   uint32_t columns = 0;
   for (unsigned cut = piece.parts + 1; cut-- > 0 && !error;) {
-    fill_cut(times, q, cut, columns, &adds);
+    fill_cut(times, xpu, q, cut, columns, &adds);
     if (cut) columns += placement->width[q][cut - 1];
   }
   return error;
 }
 
 // The whole slice striped over the first `bundles` bundles.
-static int measure_striped(const struct duplex_stack_options *options, unsigned bundles,
-                           struct schedule_times *times, char *text, size_t size) {
+static int measure_striped(const struct duplex_stack_options *options, struct duplex_xpu *xpu,
+                           unsigned bundles, struct schedule_times *times, char *text, size_t size) {
   const struct schedule_shape *shape = &times->shape;
   const struct duplex_layer_piece piece = {
       .bundles = (1u << bundles) - 1, .parts = 1, .inner = {formula_slice(shape)}};
@@ -199,21 +235,42 @@ static int measure_striped(const struct duplex_stack_options *options, unsigned 
   const int error = measure_piece(shape, options, &piece, text, size, &adds);
   for (unsigned groups = 1; groups <= SCHEDULE_GROUPS && !error; groups++) {
     times->rows[groups].striped[bundles - 1] = pim_time(times, &adds, 1, groups);
-    times->rows[groups].whole = xpu_time(times, adds.reads[0], formula_slice(shape), groups);
+    times->rows[groups].whole = xpu_time(times, xpu, adds.reads[0], formula_slice(shape), groups);
   }
   times->slope.striped[bundles - 1] = (pim_time(times, &adds, 1, PASSES) + PASSES - 1) / PASSES;
+  times->slope.whole = slope_of(times->rows[SCHEDULE_GROUPS - 2].whole, times->rows[SCHEDULE_GROUPS].whole);
   return error;
 }
 
 int device_measure(const struct schedule_shape *shape, const struct schedule_placement *placement,
-                   const struct duplex_stack_options *options, struct schedule_times *times, char *text,
-                   size_t size) {
+                   const struct duplex_stack_options *options, struct duplex_xpu *xpu,
+                   struct schedule_times *times, char *text, size_t size) {
   int error = DUPLEX_OK;
   schedule_formula(shape, placement, times);
+  fit_unit(times, xpu);
   for (unsigned q = 0; q < placement->pieces && !error; q++)
-    error = measure_cuts(options, q, times, text, size);
+    error = measure_cuts(options, xpu, q, times, text, size);
   for (unsigned bundles = 1; bundles <= SCHEDULE_BUNDLES && !error; bundles++)
-    error = measure_striped(options, bundles, times, text, size);
-  if (!error) schedule_seal(times);
+    error = measure_striped(options, xpu, bundles, times, text, size);
+  if (error) return error;
+  schedule_seal(times);
+  if (schedule_valid(times)) return DUPLEX_OK;
+  if (text && size)
+    snprintf(text, size,
+             "an expert takes too long for a table of time: expected less than %u times %u clocks",
+             SCHEDULE_MOST, times->clocks_per_unit);
+  return DUPLEX_ERROR_ARGUMENT;
+}
+
+int device_probe(const struct duplex_stack_options *options, uint64_t clocks[DEVICE_PROBE_CLOCKS], char *text,
+                 size_t size) {
+  const struct schedule_shape shape = {
+      .hidden = 512, .experts = EXPERTS, .channels = options->backend.channels, .gated = 1};
+  const struct duplex_layer_piece piece = {.bundles = 3, .parts = 1, .inner = {256}};
+  struct adds adds;
+  const int error = measure_piece(&shape, options, &piece, text, size, &adds);
+  clocks[0] = adds.pim[1][1];
+  clocks[1] = adds.pim[PASSES][1];
+  clocks[2] = adds.reads[0];
   return error;
 }

@@ -4,16 +4,23 @@
 #define DEVICE_MEASURE_H
 
 #include "duplex/duplex.h"
+#include "duplex/xpu.h"
 #include "schedule/schedule.h"
 
 // Times of a shape and its placement on stacks with these options (channels, activation rule, DRAM preset),
 // each what one more expert adds, on a stack of the C model whose weights are zeros. Logic-PIM: a pass with
 // one group of tokens and one with two, of which all others consist; the xPU's reads from other bundles
 // change no clock of it under the activation rule `paper`. The xPU: its reads of the parts behind a cut, or
-// its arithmetic by schedule_formula, whichever is longer. `text` (may be NULL) gets what failed. Errors:
-// those of duplex_stack_open, duplex_stack_open_layer, duplex_stack_wait.
+// what the xPU tells of them, whichever is longer. `text` (may be NULL) gets what failed. Errors: those of
+// duplex_stack_open, duplex_stack_open_layer, duplex_stack_wait, and ARGUMENT (times too long for a table).
 int device_measure(const struct schedule_shape *shape, const struct schedule_placement *placement,
-                   const struct duplex_stack_options *options, struct schedule_times *times, char *text,
-                   size_t size);
+                   const struct duplex_stack_options *options, struct duplex_xpu *xpu,
+                   struct schedule_times *times, char *text, size_t size);
+
+// Clocks by which models, DRAM presets and activation rules differ: a fixed piece on such a stack, with one
+// group of tokens, with two, and read by the xPU. Errors as above.
+#define DEVICE_PROBE_CLOCKS 3
+int device_probe(const struct duplex_stack_options *options, uint64_t clocks[DEVICE_PROBE_CLOCKS], char *text,
+                 size_t size);
 
 #endif

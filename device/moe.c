@@ -25,6 +25,7 @@ static int route(struct moe_run *run, const struct duplex_moe_routing *routing) 
                                     .columns = (unsigned)moe->shape.hidden,
                                     .experts = (unsigned)moe->shape.experts,
                                     .weights = xpu_dense_weights(&router_rows),
+                                    .exponents = moe->router_exponents,
                                     .top_k = routing->top_k,
                                     .score = (enum xpu_score)routing->score,
                                     .renormalise = routing->renormalise,
@@ -175,6 +176,7 @@ static int run_phases(struct moe_run *run, uint64_t *clock) {
 static int join_expert(const struct moe_run *run, unsigned expert, duplex_f32 *y) {
   const size_t hidden = run->moe->shape.hidden;
   const size_t at = run->dispatch.first[expert] * hidden;
+  const int8_t *exponents = run->moe->down_exponents;
   const void *exact = run->sums + at * 16;
   const void *sources[1 + DUPLEX_STACKS_MOST * DUPLEX_LAYER_PIECES];
   struct xpu_partials partials = {.sources = &exact,
@@ -183,6 +185,7 @@ static int join_expert(const struct moe_run *run, unsigned expert, duplex_f32 *y
                                   .tokens = run->counts[expert],
                                   .columns = (unsigned)hidden,
                                   .format = DUPLEX_RESULT_FORMAT_ACC,
+                                  .exponents = exponents ? exponents + expert * hidden : NULL,
                                   .y = y,
                                   .y_stride = hidden,
                                   .threads = run->device->threads};
@@ -198,6 +201,7 @@ static int join_expert(const struct moe_run *run, unsigned expert, duplex_f32 *y
       if (run->rounded[stack][piece]) sources[partials.count++] = run->rounded[stack][piece] + at;
   partials.sources = sources;
   partials.format = DUPLEX_RESULT_FORMAT_F32;
+  partials.exponents = NULL;  // these had theirs
   const int joined = xpu_join_partials(&partials);
   free(of_xpu);
   return joined;
@@ -234,6 +238,7 @@ static void count_experts(const struct moe_run *run) {
   for (unsigned e = 0; e < run->moe->shape.experts; e++) {
     bool logic_pim = false;
     bool xpu = false;
+    stats->tokens[e] = (uint16_t)run->counts[e];
     for (unsigned stack = 0; stack < run->device->stacks && run->counts[e]; stack++)
       for (unsigned piece = 0; piece < run->moe->pieces; piece++) {
         logic_pim = logic_pim || run_cut(run, stack, piece, e);
@@ -266,6 +271,15 @@ static int check(struct duplex_device *device, const struct duplex_moe *moe,
   return DUPLEX_OK;
 }
 
+// Router and combination: products of the logits and of the weighted sum; router, x and logits, and y.
+static void count_others(struct moe_run *run) {
+  const struct duplex_moe_shape *shape = &run->moe->shape;
+  struct duplex_moe_stats *stats = &run->device->stats;
+  stats->other_macs = run->tokens * shape->experts * shape->hidden + run->dispatch.pairs * shape->hidden;
+  stats->other_bytes = (shape->experts + 2 * run->tokens) * shape->hidden * sizeof(duplex_f16) +
+                       run->tokens * shape->experts * sizeof(duplex_f32);
+}
+
 // All steps of a run that is checked.
 static int run_layer(struct moe_run *run, const struct duplex_moe_routing *routing, duplex_f16 *y) {
   struct duplex_moe_stats *stats = &run->device->stats;
@@ -287,6 +301,7 @@ static int run_layer(struct moe_run *run, const struct duplex_moe_routing *routi
   stats->bound =
       (uint64_t)schedule_bound(&run->moe->times, run->dispatch.count) * run->moe->times.clocks_per_unit;
   count_experts(run);
+  count_others(run);
   events_sort(&run->device->events);
   return error;
 }

@@ -2,6 +2,9 @@
 // The xPU's share of an expert: weights by its own path, exact sums on the host's processor.
 #include "device/share.h"
 
+#include <stdlib.h>
+
+#include "device/xpu_works.h"
 #include "driver/stack.h"
 #include "duplex/error.h"
 #include "duplex/xpu.h"
@@ -26,16 +29,35 @@ static struct duplex_xpu_weights source_of(struct matrix *matrix) {
   return (struct duplex_xpu_weights){read_rows, matrix, matrix->columns};
 }
 
+// Gets `rows` exponents of gate, then those of up, from the stack's DRAM; *exponents is the caller's to free.
+// NULL: the layer has none.
+static int read_exponents(const struct share *share, size_t first, size_t rows, int8_t **exponents) {
+  const struct duplex_moe *moe = share->moe;
+  struct duplex_layer *slice = moe->slice[share->stack];
+  duplex_f16 none;
+  const bool any = moe->times.shape.exponents & SCHEDULE_UP_EXPONENTS;
+  *exponents = any ? malloc(2 * rows) : NULL;
+  if (!*exponents) return any ? DUPLEX_ERROR_NO_MEMORY : DUPLEX_OK;
+  int error = DUPLEX_OK;
+  if (moe->gated)
+    error = duplex_layer_read(slice, share->expert, share->piece, DUPLEX_LAYER_GATE, first, rows, 0, 0, &none,
+                              0, *exponents);
+  if (error) return error;
+  return duplex_layer_read(slice, share->expert, share->piece, DUPLEX_LAYER_UP, first, rows, 0, 0, &none, 0,
+                           *exponents + rows);
+}
+
 int share_compute(const struct share *share, const duplex_f16 *x, unsigned tokens, uint8_t *sums) {
   const struct duplex_moe *moe = share->moe;
   const struct moe_piece *piece = &moe->piece[share->stack][share->piece];
   const size_t hidden = moe->shape.hidden;
   const size_t before = moe_inner_before(piece, share->cut);
   const size_t inner = moe_inner_behind(piece, share->cut);
-  struct duplex_xpu *xpu = moe->device->xpu;
   struct matrix gate = {share, DUPLEX_LAYER_GATE, before, 0, hidden};
   struct matrix up = {share, DUPLEX_LAYER_UP, before, 0, hidden};
   struct matrix down = {share, DUPLEX_LAYER_DOWN, 0, before, inner};
+  int8_t *exponents;
+  int error = read_exponents(share, before, inner, &exponents);
   const struct duplex_xpu_work work = {.kind = DUPLEX_XPU_EXPERT,
                                        .expert = {.x = x,
                                                   .x_stride = hidden,
@@ -46,14 +68,16 @@ int share_compute(const struct share *share, const duplex_f16 *x, unsigned token
                                                   .gate = source_of(&gate),
                                                   .up = source_of(&up),
                                                   .down = source_of(&down),
+                                                  .gate_exponents = exponents,
+                                                  .up_exponents = exponents ? exponents + inner : NULL,
                                                   .activation = moe->table,
                                                   .format = DUPLEX_RESULT_FORMAT_ACC,
                                                   .out = sums,
                                                   .out_stride = hidden,
                                                   .add = true}};
-  uint64_t ticket;
-  const int error = xpu->ops->submit(xpu, &work, &ticket);
-  return error ? error : xpu->ops->wait(xpu, ticket);
+  if (!error) error = device_xpu_run(moe->device->xpu, &work);
+  free(exponents);
+  return error;
 }
 
 static int queue_read(void *context, unsigned channel, uint64_t address, size_t bytes) {

@@ -164,11 +164,21 @@ int duplex_layer_reserve(struct duplex_layer *layer, unsigned expert, unsigned p
   if (!space_take(stack->space, shape->stripe, shape->up_row_sets, &place->up) ||
       !space_take(stack->space, shape->stripe, shape->down.row_sets, &place->down)) {
     give_place(layer, piece, place);
-    return stack_fail(stack, DUPLEX_ERROR_OUT_OF_SPACE, "no room in the stack's DRAM for expert %u", expert);
+    return stack_fail(
+        stack, DUPLEX_ERROR_OUT_OF_SPACE,
+        "no room for expert %u in bundles 0x%x of the stack's DRAM: it needs runs of %u and %u row "
+        "sets, the longest one that is free has %u",
+        expert, shape->stripe, shape->up_row_sets, shape->down.row_sets,
+        space_longest(stack->space, shape->stripe));
   }
   place->there = true;
   layer->registered = 0;
   return DUPLEX_OK;
+}
+
+// The exponents from row `first` on; NULL: all are 0.
+static const int8_t *exponents_from(const int8_t *exponents, size_t first) {
+  return exponents ? exponents + first : NULL;
 }
 
 // Gate and up of the part that begins at inner row `first`, whose row sets begin with `row_set` of the place.
@@ -176,7 +186,7 @@ static int load_part(struct duplex_layer *layer, const struct layer_piece *shape
                      struct region region, size_t first, const struct duplex_layer_source *source) {
   const size_t stride = source->up_stride ? source->up_stride : layer->hidden;
   const duplex_f16 *up = source->up + first * stride;
-  const int8_t *exponents = layer->up_exponents ? source->up_exponents + first : NULL;
+  const int8_t *exponents = exponents_from(source->up_exponents, first);
   struct upload_source from = {.even = up,
                                .even_exponents = exponents,
                                .n = shape->inner_of[part],
@@ -184,7 +194,7 @@ static int load_part(struct duplex_layer *layer, const struct layer_piece *shape
                                .stride = stride};
   if (layer->gated) {
     from.even = source->gate + first * stride;
-    from.even_exponents = exponents ? source->gate_exponents + first : NULL;
+    from.even_exponents = exponents_from(source->gate_exponents, first);
     from.odd = up;
     from.odd_exponents = exponents;
   }
@@ -203,7 +213,7 @@ static int load(struct duplex_layer *layer, const struct layer_piece *shape, con
     region.base += shape->up[part].row_sets;
   }
   const struct upload_source down = {.even = source->down,
-                                     .even_exponents = layer->down_exponents ? source->down_exponents : NULL,
+                                     .even_exponents = source->down_exponents,
                                      .n = layer->hidden,
                                      .k = shape->inner,
                                      .stride = source->down_stride ? source->down_stride : shape->inner};
@@ -218,10 +228,6 @@ static int check_source(const struct duplex_layer *layer, const struct duplex_la
   if (!error) error = need_f16(stack, "up", source->up);
   if (!error) error = need_f16(stack, "down", source->down);
   if (!error && layer->gated) error = need_f16(stack, "gate", source->gate);
-  if (!error && layer->up_exponents) error = need(stack, "up_exponents", source->up_exponents);
-  if (!error && layer->up_exponents && layer->gated)
-    error = need(stack, "gate_exponents", source->gate_exponents);
-  if (!error && layer->down_exponents) error = need(stack, "down_exponents", source->down_exponents);
   if (error) return error;
   if ((source->up_stride && source->up_stride < layer->hidden) ||
       (source->down_stride && source->down_stride < shape->inner))

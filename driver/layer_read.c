@@ -251,7 +251,7 @@ int duplex_layer_read(struct duplex_layer *layer, unsigned expert, unsigned piec
     return stack_fail(layer->stack, DUPLEX_ERROR_ARGUMENT,
                       "rows %zu + %zu, columns %zu + %zu of matrix %d: expected some of %zu x %zu", first_row,
                       rows, first_column, columns, (int)matrix, all_rows, all_columns);
-  if (rows == 0 || columns == 0) return DUPLEX_OK;
+  if (rows == 0 || (columns == 0 && !exponents)) return DUPLEX_OK;
   struct reading reading = {.stack = layer->stack, .bytes = malloc(largest_block(shape))};
   if (!reading.bytes) return stack_no_memory(layer->stack);
   const struct request request = {.first = (uint32_t)first_row,

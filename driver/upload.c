@@ -20,8 +20,10 @@ static const duplex_f16 *row_of(const struct upload_source *source, uint32_t row
 
 // The exponent of such a row.
 static int8_t exponent_of(const struct upload_source *source, uint32_t row) {
-  if (!source->odd) return source->even_exponents[row];
-  return (row & 1 ? source->odd_exponents : source->even_exponents)[row / 2];
+  const bool odd = source->odd && row & 1;
+  const int8_t *exponents = odd ? source->odd_exponents : source->even_exponents;
+  if (!exponents) return 0;
+  return exponents[source->odd ? row / 2 : row];
 }
 
 // 64 weights of a row from tile `tile` on as a beat; zeros behind the end of the row.

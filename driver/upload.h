@@ -7,8 +7,8 @@
 
 // What a matrix consists of: one source of rows, or gate and up in turn. Rows lie `stride` values apart.
 struct upload_source {
-  const duplex_f16 *even, *odd;  // odd: NULL if not gated
-  const int8_t *even_exponents, *odd_exponents;
+  const duplex_f16 *even, *odd;                  // odd: NULL if not gated
+  const int8_t *even_exponents, *odd_exponents;  // NULL: all 0
   size_t n, k, stride;
   bool pair;  // a second one behind it
 };

@@ -34,11 +34,13 @@ tell_missing = { status=$$?; \
   exit $$status; }
 
 LIB_SRC :=
+MODEL_SRC :=
 CLI_SRC :=
 LIB := $(BUILD)/libduplex.a
 LIB_OBJ = $(LIB_SRC:%.c=$(BUILD)/obj/%.o)
+MODEL_OBJ = $(MODEL_SRC:%.c=$(BUILD)/obj/%.o)
 CLI_OBJ = $(CLI_SRC:%.c=$(BUILD)/obj/%.o)
-LDLIBS = -ljansson -lm -ldl
+LDLIBS = -ljansson -lpcre2-8 -lutf8proc -lm -ldl
 
 # Other flags compile everything anew, but for -Werror: it changes no object, and the back end rtl calls make without it.
 $(call remember,$(BUILD)/flags,$(filter-out -Werror,$(CC) $(ALL_CFLAGS) $(LDFLAGS)))
@@ -50,7 +52,7 @@ $(BUILD)/obj/%.o: %.c $(BUILD)/flags
 	$(call say,CC,$<)
 	$(Q)$(CC) $(ALL_CFLAGS) $(OBJ_CFLAGS_$(notdir $*)) -MF $(@:.o=.d) -MT $@ -c $< -o $@.$$$$ && mv -f $@.$$$$ $@ || $(tell_missing)
 
-$(LIB): $$(LIB_OBJ)
+$(LIB): $$(LIB_OBJ) $$(MODEL_OBJ)
 	@mkdir -p $(@D)
 	@rm -f $@
 	$(call say,AR,$@)

@@ -10,7 +10,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#define SCHEDULE_VERSION 1u
+#define SCHEDULE_VERSION 2u
 #define SCHEDULE_EXPERTS 256u  // of a layer, on one device
 #define SCHEDULE_GROUPS 64u    // groups of 8 tokens with times of their own; beyond them times are linear
 #define SCHEDULE_PIECES 2u
@@ -24,11 +24,15 @@
 #define SCHEDULE_HOT 63u          // experts beyond SCHEDULE_GROUPS that `best` considers one by one
 #define SCHEDULE_MOST (1u << 23)  // a time of SCHEDULE_GROUPS groups is less, so that sums fit 32 bits
 
+#define SCHEDULE_UP_EXPONENTS 1u  // of gate and up
+#define SCHEDULE_DOWN_EXPONENTS 2u
+
 struct schedule_shape {
   uint32_t hidden, inner;     // H, F; from 1
   uint32_t experts;           // of the layer on this device, 1 to SCHEDULE_EXPERTS
   uint32_t stacks, channels;  // 1 to 8, 1 to 32
   uint32_t gated;             // 1: gate and up, 0: up alone
+  uint32_t exponents;         // of rows, in DRAM before their weights: SCHEDULE_UP_, _DOWN_EXPONENTS
 };
 
 // Where the weights of an expert lie in each stack; fixed when they are loaded (schedule_bundles).

@@ -11,9 +11,10 @@
 #include <unistd.h>
 
 #include "duplex/error.h"
+#include "duplex/text_file.h"
 
 #define ROW_WORDS (sizeof(struct schedule_row) / sizeof(uint32_t))
-#define LINES (6 + SCHEDULE_GROUPS + 2)
+#define LINES (7 + SCHEDULE_GROUPS + 2)
 
 // A line of the file: a name, and that many numbers at a place in the tables.
 struct line {
@@ -23,10 +24,12 @@ struct line {
 };
 
 // The lines in order; returns how many. The rows have the number of groups in their name.
-static size_t lines_of(struct schedule_times *times, struct line lines[LINES], char names[][16]) {
+static size_t lines_of(struct schedule_times *times, uint32_t *origin, struct line lines[LINES],
+                       char names[][16]) {
   size_t count = 0;
   lines[count++] = (struct line){"version", &times->version, 1};
   lines[count++] = (struct line){"hash", &times->hash, 1};
+  lines[count++] = (struct line){"origin", origin, 1};
   lines[count++] = (struct line){"clocks_per_unit", &times->clocks_per_unit, 1};
   lines[count++] = (struct line){"shape", &times->shape.hidden, sizeof times->shape / sizeof(uint32_t)};
   lines[count++] =
@@ -56,25 +59,42 @@ static void write_lines(FILE *file, const struct line *lines, size_t count) {
   }
 }
 
-int schedule_save(const char *path, const struct schedule_times *times, char *text, size_t size) {
-  struct schedule_times copy = *times;
-  struct line lines[LINES];
-  char names[SCHEDULE_GROUPS + 1][16];
+// Under a temporary name first; false: errno says why.
+static bool write_file(const char *path, const struct line *lines, size_t count) {
   const size_t length = strlen(path) + 32;
   char *temporary = malloc(length);
-  if (!temporary) return complain(DUPLEX_ERROR_NO_MEMORY, text, size, "%s: too little memory", path);
+  if (!temporary) return false;
   snprintf(temporary, length, "%s.%ld", path, (long)getpid());
   FILE *file = fopen(temporary, "wxe");
   bool good = file != NULL;
   if (good) {
-    write_lines(file, lines, lines_of(&copy, lines, names));
+    write_lines(file, lines, count);
     good = !ferror(file);
     good = fclose(file) == 0 && good && rename(temporary, path) == 0;
   }
   const int cause = errno;
   if (!good && file) remove(temporary);
   free(temporary);
-  return good ? 0 : complain(DUPLEX_ERROR_IO, text, size, "%s: %s", path, strerror(cause));
+  errno = cause;
+  return good;
+}
+
+static bool write_descriptor(const char *path, const struct line *lines, size_t count) {
+  FILE *file = duplex_text_open(path);
+  if (!file) return false;
+  write_lines(file, lines, count);
+  return duplex_text_close(file) == 0;
+}
+
+int schedule_save(const char *path, const struct schedule_times *times, uint32_t origin, char *text,
+                  size_t size) {
+  struct schedule_times copy = *times;
+  struct line lines[LINES];
+  char names[SCHEDULE_GROUPS + 1][16];
+  const size_t count = lines_of(&copy, &origin, lines, names);
+  const bool good = duplex_text_descriptor(path) < 0 ? write_file(path, lines, count)
+                                                     : write_descriptor(path, lines, count);
+  return good ? DUPLEX_OK : complain(DUPLEX_ERROR_IO, text, size, "%s: %s", path, strerror(errno));
 }
 
 // One number of 32 bits after one blank; *at goes behind it.
@@ -99,11 +119,12 @@ static bool read_line(const char *at, const struct line *line) {
   return strcmp(at, "\n") == 0;
 }
 
-static int read_file(FILE *file, const char *path, struct schedule_times *times, char *text, size_t size) {
+static int read_file(FILE *file, const char *path, struct schedule_times *times, uint32_t *origin, char *text,
+                     size_t size) {
   struct line lines[LINES];
   char names[SCHEDULE_GROUPS + 1][16], *buffer = NULL;
   size_t room = 0;
-  const size_t count = lines_of(times, lines, names);
+  const size_t count = lines_of(times, origin, lines, names);
   int error = 0;
   for (size_t i = 0; i < count && !error; i++)
     if (getline(&buffer, &room, file) < 0 || !read_line(buffer, &lines[i]))
@@ -116,10 +137,12 @@ static int read_file(FILE *file, const char *path, struct schedule_times *times,
   return error;
 }
 
-static int load(FILE *file, const char *path, struct schedule_times *times, char *text, size_t size) {
+static int load(FILE *file, const char *path, struct schedule_times *times, uint32_t *origin, char *text,
+                size_t size) {
   struct schedule_times read;
+  uint32_t origin_read;
   if (!file) return complain(DUPLEX_ERROR_IO, text, size, "%s: %s", path, strerror(errno));
-  const int error = read_file(file, path, &read, text, size);
+  const int error = read_file(file, path, &read, &origin_read, text, size);
   fclose(file);
   if (error) return error;
   if (read.version != SCHEDULE_VERSION)
@@ -130,14 +153,15 @@ static int load(FILE *file, const char *path, struct schedule_times *times, char
                     "%s:2: the tables are damaged: expected hash %" PRIu32 " and times in order", path,
                     schedule_hash(&read));
   *times = read;
+  *origin = origin_read;
   return 0;
 }
 
-int schedule_load(const char *path, struct schedule_times *times, char *text, size_t size) {
-  return load(fopen(path, "re"), path, times, text, size);
+int schedule_load(const char *path, struct schedule_times *times, uint32_t *origin, char *text, size_t size) {
+  return load(fopen(path, "re"), path, times, origin, text, size);
 }
 
-int schedule_load_text(const char *table, const char *name, struct schedule_times *times, char *text,
-                       size_t size) {
-  return load(fmemopen((void *)(uintptr_t)table, strlen(table), "r"), name, times, text, size);
+int schedule_load_text(const char *table, const char *name, struct schedule_times *times, uint32_t *origin,
+                       char *text, size_t size) {
+  return load(fmemopen((void *)(uintptr_t)table, strlen(table), "r"), name, times, origin, text, size);
 }

@@ -7,13 +7,16 @@
 
 #include "schedule/schedule.h"
 
+// `origin`: what the times came from beside their shape, a number of the caller's.
+//
 // 0, DUPLEX_ERROR_IO, or for loading DUPLEX_ERROR_FORMAT: the text then says what is wrong, in which line,
 // and what was expected. A file is written under a temporary name and renamed, so that it appears whole or
-// not.
-int schedule_save(const char *path, const struct schedule_times *times, char *text, size_t size);
+// not; a name as /dev/fd/N means that descriptor (duplex/text_file.h).
+int schedule_save(const char *path, const struct schedule_times *times, uint32_t origin, char *text,
+                  size_t size);
+int schedule_load(const char *path, struct schedule_times *times, uint32_t *origin, char *text, size_t size);
 // Of a text in memory instead; `name` stands for the path in messages.
-int schedule_load_text(const char *table, const char *name, struct schedule_times *times, char *text,
-                       size_t size);
-int schedule_load(const char *path, struct schedule_times *times, char *text, size_t size);
+int schedule_load_text(const char *table, const char *name, struct schedule_times *times, uint32_t *origin,
+                       char *text, size_t size);
 
 #endif

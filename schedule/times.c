@@ -53,7 +53,8 @@ void schedule_seal(struct schedule_times *times) {
 bool schedule_shape_valid(const struct schedule_shape *shape) {
   return shape->hidden - 1 < SCHEDULE_SIZE && shape->inner - 1 < SCHEDULE_SIZE &&
          shape->experts - 1 < SCHEDULE_EXPERTS && shape->stacks - 1 < SCHEDULE_STACKS &&
-         shape->channels - 1 < SCHEDULE_CHANNELS && shape->gated <= 1;
+         shape->channels - 1 < SCHEDULE_CHANNELS && shape->gated <= 1 &&
+         shape->exponents <= (SCHEDULE_UP_EXPONENTS | SCHEDULE_DOWN_EXPONENTS);
 }
 
 static bool valid_placement(const struct schedule_times *times) {
@@ -61,7 +62,8 @@ static bool valid_placement(const struct schedule_times *times) {
   bool good = times->clocks_per_unit && schedule_shape_valid(&times->shape) && p->layout <= SCHEDULE_HALVED &&
               p->pieces == (p->layout >= SCHEDULE_SPLIT ? 2u : 1u);
   for (uint32_t q = 0; q < SCHEDULE_PIECES; q++)
-    good = good && (q < p->pieces ? p->parts[q] >= 1 && p->parts[q] <= SCHEDULE_PARTS : p->parts[q] == 0);
+    good = good && times->knee[q] <= p->parts[q] &&
+           (q < p->pieces ? p->parts[q] >= 1 && p->parts[q] <= SCHEDULE_PARTS : p->parts[q] == 0);
   return good;
 }
 
@@ -85,8 +87,16 @@ static bool positive(const struct schedule_placement *placement, const struct sc
   return good;
 }
 
+// Piece 0 is not overtaken by more groups than have times of their own.
+static bool valid_overtaken(const struct schedule_times *times) {
+  bool good = true;
+  for (uint32_t g = 0; g <= SCHEDULE_GROUPS; g++) good = good && times->overtaken[g] <= SCHEDULE_GROUPS;
+  return good;
+}
+
 bool schedule_valid(const struct schedule_times *times) {
-  if (times->version != SCHEDULE_VERSION || times->hash != schedule_hash(times) || !valid_placement(times))
+  if (times->version != SCHEDULE_VERSION || times->hash != schedule_hash(times) || !valid_placement(times) ||
+      !valid_overtaken(times))
     return false;
   for (uint32_t groups = 1; groups <= SCHEDULE_GROUPS; groups++)
     if (!in_order(&times->placement, &times->rows[groups]) ||

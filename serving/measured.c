@@ -63,22 +63,46 @@ static const char *builtin_table(const char *name) {
   return NULL;
 }
 
-static int measure(struct measured *m, const struct serving_options *given, const char *path, char *error,
-                   size_t size) {
+// What the clocks come from, as one number: FNV-1a over those of the probe.
+static int origin_of(const struct duplex_stack_options *options, uint32_t *origin, char *error, size_t size) {
+  uint64_t clocks[DEVICE_PROBE_CLOCKS];
+  const int status = device_probe(options, clocks, error, size);
+  *origin = 2166136261u;
+  for (unsigned i = 0; i < DEVICE_PROBE_CLOCKS && !status; i++)
+    *origin = (*origin ^ (uint32_t)clocks[i]) * 16777619u;
+  return status;
+}
+
+static int measure_on(struct measured *m, const struct duplex_stack_options *options, struct duplex_xpu *xpu,
+                      const char *path, char *error, size_t size) {
   const struct schedule_shape shape = shape_of(m);
-  const struct duplex_stack_options options = {.backend = {.dram_preset = given->dram_preset},
-                                               .strict = given->strict};
   struct schedule_placement placement;
+  uint32_t origin;
   if (!schedule_place(&shape, &placement)) {
     snprintf(error, size, "%u columns and %u rows of experts: expected what a stack can hold", shape.hidden,
              shape.inner);
     return DUPLEX_ERROR_ARGUMENT;
   }
-  const int status = device_measure(&shape, &placement, &options, &m->times, error, size);
-  return status || !path ? status : schedule_save(path, &m->times, error, size);
+  int status = origin_of(options, &origin, error, size);
+  if (!status) status = device_measure(&shape, &placement, options, xpu, &m->times, error, size);
+  return status || !path ? status : schedule_save(path, &m->times, origin, error, size);
+}
+
+static int measure(struct measured *m, const struct serving_options *given, const char *path, char *error,
+                   size_t size) {
+  const struct duplex_stack_options options = {
+      .backend = {.channels = CHANNELS, .dram_preset = given->dram_preset}, .strict = given->strict};
+  const struct duplex_xpu_options xpu_options = {.channels = STACKS * CHANNELS};
+  struct duplex_xpu *xpu;
+  int status = duplex_xpu_open(&xpu_options, &xpu, error, size);
+  if (status) return status;
+  status = measure_on(m, &options, xpu, path, error, size);
+  xpu->ops->close(xpu);
+  return status;
 }
 
 static int load_tables(struct measured *m, const struct serving_options *options, char *error, size_t size) {
+  uint32_t origin;
   const struct schedule_shape shape = shape_of(m);
   char name[128], path[1024];
   snprintf(name, sizeof name, "%u_%u_%u_%u%s%s%s", shape.hidden, shape.inner, shape.experts, shape.gated,
@@ -86,9 +110,9 @@ static int load_tables(struct measured *m, const struct serving_options *options
            options->dram_preset ? options->dram_preset : "");
   snprintf(path, sizeof path, "%s/%s.times", options->tables ? options->tables : "", name);
   const char *text = options->measure ? NULL : builtin_table(name);
-  if (text) return schedule_load_text(text, name, &m->times, error, size);
+  if (text) return schedule_load_text(text, name, &m->times, &origin, error, size);
   if (!options->tables) return measure(m, options, NULL, error, size);
-  return !options->measure && access(path, F_OK) == 0 ? schedule_load(path, &m->times, error, size)
+  return !options->measure && access(path, F_OK) == 0 ? schedule_load(path, &m->times, &origin, error, size)
                                                       : measure(m, options, path, error, size);
 }
 

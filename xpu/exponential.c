@@ -6,11 +6,13 @@
 // rounding is that of e^x.
 #include "xpu/exponential.h"
 
+#include <math.h>
+
 #include "cmodel/common/f32_fields.h"
 
-#define ONE (UINT64_C(1) << 63)  // the series counts units of 2^-63
-#define SERIES_TERMS 20          // (ln 2)^21 / 21! is below 2^-76
-#define X_FRACTION_BITS 49       // of arguments from 2^-26 on: exact
+#define ONE (UINT64_C(1) << 63)                        // the series counts units of 2^-63
+#define SERIES_TERMS 20                                // (ln 2)^21 / 21! is below 2^-76
+#define X_FRACTION_BITS XPU_EXPONENTIAL_FRACTION_BITS  // of arguments from 2^-26 on: exact
 #define R_FRACTION_BITS 100
 #define LOG2_E_FRACTION_BITS 55
 
@@ -31,20 +33,32 @@ static uint64_t series(uint64_t r) {
   return sum;
 }
 
-// RN32(e^x) of x in units of 2^-49, not 0.
-static duplex_f32 exponential_of(int64_t x) {
-  int k = (int)((__int128)x * log2_e >> (X_FRACTION_BITS + LOG2_E_FRACTION_BITS));
-  __int128 r = (__int128)x * (INT64_C(1) << (R_FRACTION_BITS - X_FRACTION_BITS)) - k * ln_2;
+// e^x = result * 2^(k - 63), x in units of 2^-49.
+static uint64_t reduced(int64_t x, int *k) {
+  *k = (int)((__int128)x * log2_e >> (X_FRACTION_BITS + LOG2_E_FRACTION_BITS));
+  __int128 r = (__int128)x * (INT64_C(1) << (R_FRACTION_BITS - X_FRACTION_BITS)) - *k * ln_2;
   if (r < 0) {
-    k--;
+    --*k;
     r += ln_2;
   } else if (r >= ln_2) {
-    k++;
+    ++*k;
     r -= ln_2;
   }
+  return series((uint64_t)(r >> (R_FRACTION_BITS - 63)));
+}
+
+// RN32(e^x) of x in units of 2^-49, not 0.
+static duplex_f32 exponential_of(int64_t x) {
+  int k;
   // The last bit stands for what is behind it: e^x is no binary fraction.
-  const struct duplex_sum sum = {series((uint64_t)(r >> (R_FRACTION_BITS - 63))) | 1, 0, 0};
+  const struct duplex_sum sum = {reduced(x, &k) | 1, 0, 0};
   return duplex_round_f32(&sum, k - 63 + DUPLEX_SUM_FRACTION_BITS);
+}
+
+double xpu_exponential_units(int64_t x) {
+  int k;
+  const uint64_t sum = reduced(x, &k);
+  return ldexp((double)(sum >> 11), k - 52);
 }
 
 duplex_f32 xpu_exponential(duplex_f32 x) {

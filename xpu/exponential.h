@@ -9,4 +9,9 @@
 // NaN. Integers only: nothing depends on the host's floating-point mode or libm.
 duplex_f32 xpu_exponential(duplex_f32 x);
 
+// e^x of x in units of 2^-49, from -700 to 700: less than 2^-50 times itself away. Integers, and one
+// conversion.
+#define XPU_EXPONENTIAL_FRACTION_BITS 49
+double xpu_exponential_units(int64_t x);
+
 #endif

@@ -4,7 +4,8 @@
 // Tiers of a block. direct: one double sum over all columns. split: the same for the small and for the large
 // numbers of x apart, since large ones are coarse: their sums are exact up to far larger magnitudes. halved:
 // what is still not exact, in halves of its columns, down to 16. plain: those product by product into
-// integers. Each tier gives the exact sums, so the bits are the same.
+// integers. Each tier gives the exact sums, so the bits are the same. With up to 8 tokens the first tier
+// reads weight rows as they lie, where there is a kernel for it.
 #include "xpu/gemm.h"
 
 #include <stdatomic.h>
@@ -16,6 +17,7 @@
 #include "xpu/panel.h"
 #include "xpu/panel_kernels.h"
 #include "xpu/parallel.h"
+#include "xpu/row_kernels.h"
 
 #define TOKENS XPU_PANEL_TOKENS
 #define ROWS XPU_PANEL_ROWS
@@ -46,8 +48,11 @@ struct work {
   unsigned first_token, panels;     // of the pass
   double *tokens;                   // by chunk: [panels][columns of the chunk][TOKENS]
   uint32_t x_special[PASS_PANELS];  // tokens with NaN or infinities
-  struct room *rooms;               // of each thread
-  struct xpu_gemm_tiers *tiers;     // of each thread
+  xpu_row_kernel *rows;             // of few tokens; NULL: panels
+  double *wide;                     // for it: [tokens][wide_stride], padded with zeros
+  size_t wide_stride;
+  struct room *rooms;            // of each thread
+  struct xpu_gemm_tiers *tiers;  // of each thread
   atomic_int error;
 };
 
@@ -194,6 +199,16 @@ static void add_chunk(const struct work *work, struct room *room, unsigned group
     }
 }
 
+// All columns of a piece for few tokens.
+static void add_rows(const struct work *work, struct room *room, struct piece *piece, unsigned groups) {
+  const struct xpu_gemm *gemm = work->gemm;
+  for (unsigned group = 0; group < groups; group++)
+    room->exact[group * PASS_PANELS] = work->rows(
+        work->wide, work->wide_stride, gemm->tokens, piece->rows + group * ROWS * gemm->weights.stride,
+        gemm->weights.stride, group_rows(piece, group), gemm->columns,
+        room->sums + (size_t)group * PASS_PANELS * BLOCK, &piece->special[group]);
+}
+
 static void clear_group(const struct work *work, struct room *room, unsigned group) {
   const size_t first = (size_t)group * PASS_PANELS;
   memset(room->sums + first * BLOCK, 0, (size_t)work->panels * BLOCK * sizeof *room->sums);
@@ -215,7 +230,8 @@ static void do_piece(void *context, unsigned thread, size_t number) {
   }
   const unsigned groups = (piece.count + ROWS - 1) / ROWS;
   for (unsigned group = 0; group < groups; group++) clear_group(work, room, group);
-  for (unsigned k = 0; k < gemm->columns; k += CHUNK) {
+  if (work->rows) add_rows(work, room, &piece, groups);
+  for (unsigned k = 0; k < gemm->columns && !work->rows; k += CHUNK) {
     for (unsigned group = 0; group < groups; group++)
       piece.special[group] |= pack_group(work, &piece, group, k, room->weights + group * CHUNK * ROWS);
     for (unsigned panel = 0; panel < work->panels; panel += BLOCK_PANELS)
@@ -236,6 +252,19 @@ static void pack_tokens(void *context, unsigned thread, size_t panel) {
     work->x_special[panel] |=
         xpu_pack_panel(x + k, gemm->x_stride, panel_tokens(work, (unsigned)panel), chunk_columns(gemm, k),
                        TOKENS, chunk_of(work, (unsigned)panel, k));
+}
+
+// The tokens once more, each by itself and NaN and infinities as zeros, for the kernel of few tokens.
+static bool widen_tokens(struct work *work) {
+  const struct xpu_gemm *gemm = work->gemm;
+  work->wide_stride = (gemm->columns + XPU_ROW_STEP - 1) / XPU_ROW_STEP * XPU_ROW_STEP;
+  work->wide = room_of(gemm->tokens * work->wide_stride * sizeof *work->wide);
+  if (!work->wide) return false;
+  memset(work->wide, 0, gemm->tokens * work->wide_stride * sizeof *work->wide);
+  for (unsigned token = 0; token < gemm->tokens; token++)
+    xpu_pack_panel(gemm->x + token * gemm->x_stride, gemm->x_stride, 1, gemm->columns, 1,
+                   work->wide + token * work->wide_stride);
+  return true;
 }
 
 static bool make_room(const struct work *work, struct room *room) {
@@ -293,7 +322,8 @@ int xpu_gemm_run(const struct xpu_gemm *gemm, struct xpu_gemm_tiers *tiers) {
   work.tokens = room_of((size_t)panels * gemm->columns * TOKENS * sizeof *work.tokens);
   work.rooms = calloc(threads, sizeof *work.rooms);
   work.tiers = calloc(threads, sizeof *work.tiers);
-  bool ready = work.tokens && work.rooms && work.tiers;
+  if (gemm->tokens <= TOKENS) work.rows = xpu_row_kernel_of(work.kernels);
+  bool ready = work.tokens && work.rooms && work.tiers && (!work.rows || widen_tokens(&work));
   for (unsigned i = 0; ready && i < threads; i++) ready = make_room(&work, &work.rooms[i]);
   if (ready) {
     run_passes(&work, threads, pieces);
@@ -301,6 +331,7 @@ int xpu_gemm_run(const struct xpu_gemm *gemm, struct xpu_gemm_tiers *tiers) {
   }
   for (unsigned i = 0; work.rooms && i < threads; i++) free_room(&work.rooms[i]);
   free(work.tokens);
+  free(work.wide);
   free(work.rooms);
   free(work.tiers);
   return ready ? atomic_load(&work.error) : DUPLEX_ERROR_NO_MEMORY;

@@ -41,6 +41,7 @@ int xpu_route(const struct xpu_router *router, uint32_t *chosen, duplex_f32 *wei
                                 .columns = router->columns,
                                 .rows = router->experts,
                                 .weights = router->weights,
+                                .exponents = router->exponents,
                                 .format = DUPLEX_RESULT_FORMAT_F32,
                                 .out = logits,
                                 .out_stride = router->experts,

@@ -12,6 +12,7 @@ struct xpu_router {
   unsigned tokens, columns;           // as of struct xpu_gemm
   unsigned experts;                   // from 1
   struct duplex_xpu_weights weights;  // [experts][columns]
+  const int8_t *exponents;            // of the rows; NULL: all 0
   unsigned top_k;                     // 1 to experts
   enum xpu_score score;
   bool renormalise;

@@ -41,10 +41,14 @@ struct duplex_device_options {
   unsigned threads;  // of the host, for stacks and xPU; 0: all cores
   // The other processor: it stays the caller's and has to live as long as the device. NULL: the built-in one.
   struct duplex_xpu *xpu;
+  // For the built-in one: file of times of products that somebody measured, in place of its roofline
+  // (docs/xpu_time.md). NULL: none.
+  const char *xpu_times;
 };
 
 // Opens a device of stacks on a back end, "cmodel" or "rtl". If it fails *device is NULL, and `error_text`
-// (may be NULL) gets a text of at most `size` bytes. Errors: those of duplex_stack_open.
+// (may be NULL) gets a text of at most `size` bytes. Errors: those of duplex_stack_open
+// and duplex_xpu_open.
 int duplex_device_open(const char *backend, const struct duplex_device_options *options,
                        struct duplex_device **device, char *error_text, size_t size);
 
@@ -64,12 +68,17 @@ struct duplex_moe_shape {
   size_t inner;    // 1 to 65,536
 };
 
-// Weights in the memory of the host, row by row without gaps; they are copied.
+// Weights in the memory of the host, row by row without gaps; they are copied. The exponents are of rows that
+// were scaled, NULL: all 0. A product is RN32(2^e * exact sum) then, of down the sum over all stacks
+// (numerics N3); with DUPLEX_PARTIALS_F32 each partial sum is rounded so.
 struct duplex_moe_weights {
-  const duplex_f16 *router;  // [E, H]
-  const duplex_f16 *gate;    // [E, F, H], or NULL: h = RN16(act(x up^T))
-  const duplex_f16 *up;      // [E, F, H]
-  const duplex_f16 *down;    // [E, H, F]
+  const duplex_f16 *router;                     // [E, H]
+  const duplex_f16 *gate;                       // [E, F, H], or NULL: h = RN16(act(x up^T))
+  const duplex_f16 *up;                         // [E, F, H]
+  const duplex_f16 *down;                       // [E, H, F]
+  const int8_t *router_exponents;               // [E]
+  const int8_t *gate_exponents, *up_exponents;  // [E, F]; of gate: NULL if there is none
+  const int8_t *down_exponents;                 // [E, H]
 };
 
 // Makes the weights of a layer resident, slices of every expert on every stack. The table stays the caller's,
@@ -111,8 +120,10 @@ struct duplex_moe_stats {
   uint64_t hidden;                                          // of these, what lies behind the phases
   uint64_t pairs;                                           // of token and expert
   uint64_t logic_pim_experts, xpu_experts, shared_experts;  // experts with tokens, by who runs them
+  uint16_t tokens[DUPLEX_EXPERTS_MOST];                     // of each expert
   uint64_t logic_pim_macs, xpu_macs;
   uint64_t logic_pim_bytes, xpu_bytes;   // of weights
+  uint64_t other_macs, other_bytes;      // of the xPU: router and combination
   uint64_t firmware_instructions;        // of all stacks
   struct duplex_dram_commands commands;  // of all stacks
 };

@@ -117,7 +117,7 @@ struct duplex_device_attention_stats {
   uint64_t xpu;             // launch + the longer one of reads and arithmetic
   uint64_t launch;          // 0: nothing to prefill
   uint64_t xpu_reads;       // of the slowest stack, to the last data of Q, K and V
-  uint64_t xpu_arithmetic;  // by the time model of the xPU
+  uint64_t xpu_arithmetic;  // what the xPU tells of its prefills
   uint64_t logic_pim_macs, xpu_macs;
   uint64_t logic_pim_bytes, xpu_bytes;              // of K and V, and of Q for the xPU
   uint64_t logic_pim_most;                          // K and V of the stack that has most, in bytes

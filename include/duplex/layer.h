@@ -58,7 +58,7 @@ struct duplex_layer_source {
   size_t up_stride;             // of gate and up
   const duplex_f16 *down;       // [hidden][inner of the piece]
   size_t down_stride;
-  const int8_t *gate_exponents, *up_exponents, *down_exponents;  // of the rows, where the options say so
+  const int8_t *gate_exponents, *up_exponents, *down_exponents;  // of the rows; NULL: all 0
 };
 
 // Makes one piece of one expert resident. A piece that is not loaded is not there: the expert's cut is 0 in
@@ -119,8 +119,8 @@ enum duplex_layer_matrix { DUPLEX_LAYER_GATE, DUPLEX_LAYER_UP, DUPLEX_LAYER_DOWN
 
 // out[rows][columns] (rows `stride` values apart, 0: columns) = a block of a matrix of one piece, from DRAM,
 // as the xPU reads it: gate and up[inner][hidden], down[hidden][inner]. exponents[rows]: of these rows, 0 if
-// they have none; may be NULL. By one thread at a time, as all of a stack. Errors: ARGUMENT (no such block,
-// or not loaded), OWNER (bundles of Logic-PIM), NO_MEMORY.
+// they have none; may be NULL. Without columns they alone are read. By one thread at a time, as all of a
+// stack. Errors: ARGUMENT (no such block, or not loaded), OWNER (bundles of Logic-PIM), NO_MEMORY.
 int duplex_layer_read(struct duplex_layer *layer, unsigned expert, unsigned piece,
                       enum duplex_layer_matrix matrix, size_t first_row, size_t rows, size_t first_column,
                       size_t columns, duplex_f16 *out, size_t stride, int8_t *exponents);

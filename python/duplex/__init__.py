@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Duplex in Python: one stack with resident weights, exact GEMM, gated experts, decode attention.
+"""Duplex in Python: one stack with resident weights, exact GEMM, gated experts, decode attention; MoE layers on a whole device.
 
     import duplex, numpy as np
     with duplex.Stack(channels=32) as stack:
@@ -14,10 +14,11 @@ import ctypes
 
 import numpy
 
-from . import _arguments, _errors, _library
+from . import _arguments, _errors, _library, _options
+from ._device import Device, Moe
 from ._errors import ArgumentError, Error
 
-__all__ = ["ArgumentError", "Error", "Stack", "Weights", "KvCache", "Sequence"]
+__all__ = ["ArgumentError", "Device", "Error", "KvCache", "Moe", "Sequence", "Stack", "Weights"]
 _FORMATS = {"f16": (0, numpy.dtype("<f2")), "f32": (1, numpy.dtype("<f4")), "acc": (2, numpy.dtype("V16"))}
 _lib = _library.load()
 
@@ -43,16 +44,8 @@ class Stack:
                  dram_preset=None, rank_switch=0, xpu_traffic=False, watchdog_clocks=0, trace_file=None, command_file=None):
         self._handle, self._channels = None, _arguments.integer(channels, "channels")
         backend = _arguments.text(backend, "backend", "the name of a back end")
-        options = _library.StackOptions(watchdog_clocks=_arguments.integer(watchdog_clocks, "watchdog_clocks"),
-                                        bundles=_arguments.mask(bundles, "bundles"), strict=_arguments.flag(strict, "strict"))
-        options.backend = _library.BackendOptions(
-            channels=self._channels, threads=_arguments.integer(threads, "threads"), trace_file=_arguments.path(trace_file, "trace_file"),
-            command_file=_arguments.path(command_file, "command_file"),
-            dram_preset=None if dram_preset is None else _arguments.text(dram_preset, "dram_preset", "the name of a preset or None"),
-            rank_switch=_arguments.integer(rank_switch, "rank_switch"), xpu_traffic=_arguments.flag(xpu_traffic, "xpu_traffic"))
-        elf = _arguments.path(firmware_elf, "firmware_elf")
-        if _arguments.choice(firmware, "firmware", ("native", "riscv")) == "riscv":
-            options.riscv = ctypes.pointer(_library.RiscvOptions(elf=elf))
+        options = _options.stack_options(channels, threads, strict, firmware, firmware_elf, dram_preset, rank_switch, watchdog_clocks,
+                                         trace_file, command_file, bundles, xpu_traffic)
         handle, text = ctypes.c_void_p(), ctypes.create_string_buffer(512)
         code = _lib.duplex_stack_open(backend, ctypes.byref(options), ctypes.byref(handle), text, len(text))
         if code:
@@ -103,7 +96,7 @@ class Stack:
         """Makes w[n, k] resident. exponents: a signed 8-bit exponent for each row."""
         w, handle = _arguments.array(w, "w", None, None), ctypes.c_void_p()
         if exponents is not None:
-            exponents = _arguments.exponents(exponents, w.shape[0])
+            exponents = _arguments.exponents(exponents, w.shape[:1])
         self._check(_lib.duplex_stack_upload(self._open(), w.ctypes.data, *w.shape, exponents is not None and exponents.ctypes.data or None,
                                              ctypes.byref(handle)))
         self._weights.append(Weights(self, handle, *w.shape, False))
@@ -129,22 +122,11 @@ class Stack:
         """y = h down^T with h = act(x gate^T) * (x up^T), or act(x up^T) without a gate. act: a name, or the bytes of a table."""
         handles, x = (self._own(up, "up"), self._own(down, "down")), _arguments.array(x, "x", None, up.k)
         number, dtype = _FORMATS[_arguments.choice(format, "format", _FORMATS)]
-        out, table, loaded = _arguments.result(out, (x.shape[0], down.n), dtype), None, None
-        if isinstance(act, bytes):
-            why = ctypes.c_char_p()
-            table = loaded = _lib.duplex_activation_load(act, len(act), ctypes.byref(why))
-            if not table:
-                raise ValueError(f"act: {why.value.decode()}")
-        else:
-            wanted = "silu, gelu, gelu_tanh, relu, identity or the bytes of a table"
-            table = _lib.duplex_activation_builtin(_arguments.text(act, "act", wanted))
-            if not table:
-                raise ValueError(f"act: '{act}', expected {wanted}")
+        out, activation = _arguments.result(out, (x.shape[0], down.n), dtype), _options.Activation(act)
         try:
-            self._check(_lib.duplex_stack_expert(self._open(), *handles, table, x.ctypes.data, x.shape[0], number, out.ctypes.data))
+            self._check(_lib.duplex_stack_expert(self._open(), *handles, activation.table, x.ctypes.data, x.shape[0], number, out.ctypes.data))
         finally:
-            if loaded:
-                _lib.duplex_activation_free(loaded)
+            activation.free()
         return out
 
     def kv_cache(self, heads, head_size, pages, layers=1, page_positions=0, prefill_pages=0, bundles=0, prefill_bundles=0):

@@ -9,9 +9,9 @@ import numpy
 
 from ._errors import ArgumentError
 
-# Ranges of integers, those of duplex/duplex.h and kv_cache.h (tests/python holds them against the library).
+# Ranges of integers, those of duplex/duplex.h, kv_cache.h and device.h (tests/python holds them against the library).
 RANGES = {
-    "channels": (1, 32), "threads": (0, 1024), "rank_switch": (0, 2), "watchdog_clocks": (0, 2 ** 64 - 1),
+    "stacks": (1, 8), "channels": (1, 32), "threads": (0, 1024), "rank_switch": (0, 2), "watchdog_clocks": (0, 2 ** 64 - 1),
     "heads": (1, 256), "head_size": (16, 256), "layers": (0, 1024), "page_positions": (0, 131072), "pages": (0, 65535), "prefill_pages": (0, 65535),
     "positions": (0, 131072), "expected": (0, 2 ** 64 - 1)}
 BUNDLES = 4
@@ -127,13 +127,13 @@ def array(value, name, *shape):
     return numpy.require(given, requirements="CA")
 
 
-def exponents(value, rows):
+def exponents(value, shape, name="exponents"):
     """An 8-bit exponent for each row."""
-    given = _numbers(value, "exponents")
+    given = _numbers(value, name)
     if given.dtype.kind not in "iu" or ((given < -128) | (given > 127)).any():
-        raise ValueError("exponents: expected integers from -128 to 127")
-    if given.shape != (rows,):
-        raise ValueError(f"exponents: has the shape {given.shape}, expected ({rows})")
+        raise ValueError(f"{name}: expected integers from -128 to 127")
+    if given.shape != shape:
+        raise ValueError(f"{name}: has the shape {given.shape}, expected {shape}")
     return numpy.ascontiguousarray(given, numpy.int8)
 
 

@@ -1,9 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The C library as ctypes sees it: where it lies, its structures (duplex/backend.h, controller.h, duplex.h, kv_cache.h), its functions."""
+"""The C library as ctypes sees it: where it lies, its structures (duplex/backend.h, controller.h, duplex.h, kv_cache.h,
+device.h, device_tables.h), its functions."""
 import ctypes
+import functools
 import os
 import pathlib
-from ctypes import POINTER, c_char_p, c_double, c_int, c_size_t, c_uint, c_uint64, c_void_p
+from ctypes import POINTER, c_bool, c_char_p, c_double, c_int, c_size_t, c_uint, c_uint64, c_void_p
 
 MAJOR = 0
 CHANNELS_MOST = 256  # room for the statistics of any library: it fills in as many as it has
@@ -51,6 +53,43 @@ class KvOptions(ctypes.Structure):
                 ("prefill_pages", c_size_t), ("bundles", c_uint), ("prefill_bundles", c_uint)]
 
 
+class DeviceOptions(ctypes.Structure):
+    """struct duplex_device_options"""
+    _fields_ = [("stacks", c_uint), ("stack", StackOptions), ("policy", c_int), ("partials", c_int), ("threads", c_uint), ("xpu", c_void_p),
+                ("xpu_times", c_char_p)]
+
+
+class MoeShape(ctypes.Structure):
+    """struct duplex_moe_shape"""
+    _fields_ = [(name, c_size_t) for name in ("experts", "hidden", "inner")]
+
+
+class MoeWeights(ctypes.Structure):
+    """struct duplex_moe_weights"""
+    _fields_ = [(name, c_void_p) for name in ("router", "gate", "up", "down", "router_exponents", "gate_exponents", "up_exponents",
+                                              "down_exponents")]
+
+
+class MoeForm(ctypes.Structure):
+    """struct duplex_moe_form"""
+    _fields_ = [("shape", MoeShape), ("gated", c_bool), ("up_exponents", c_bool), ("down_exponents", c_bool)]
+
+
+class MoeRouting(ctypes.Structure):
+    """struct duplex_moe_routing"""
+    _fields_ = [("top_k", c_uint), ("score", c_int), ("renormalise", c_bool)]
+
+
+class MoeStats(ctypes.Structure):
+    """struct duplex_moe_stats"""
+    _fields_ = [(name, c_uint64) for name in ("cycles", "bound", "predicted", "sides")] + [
+        (name, c_uint64 * 2) for name in ("logic_pim", "xpu_reads", "xpu_estimate")] + [
+            (name, c_uint64) for name in (
+                "route", "decide", "distribute", "launch", "hand_over", "reduce", "combine", "hidden", "pairs", "logic_pim_experts",
+                "xpu_experts", "shared_experts", "logic_pim_macs", "xpu_macs", "logic_pim_bytes", "xpu_bytes", "other_macs", "other_bytes",
+                "firmware_instructions")] + [("commands", DramCommands)]
+
+
 FUNCTIONS = {  # name: (result, arguments)
     "duplex_error_text": (c_char_p, [c_int]),
     "duplex_stack_open": (c_int, [c_char_p, POINTER(StackOptions), POINTER(c_void_p), c_char_p, c_size_t]),
@@ -76,7 +115,18 @@ FUNCTIONS = {  # name: (result, arguments)
     "duplex_kv_length": (c_size_t, [c_void_p, c_uint]),
     "duplex_kv_share": (c_int, [c_void_p, c_size_t, POINTER(c_void_p)]),
     "duplex_kv_move": (c_int, [c_void_p]),
-    "duplex_kv_use_p32": (c_int, [c_void_p, ctypes.c_bool]),
+    "duplex_kv_use_p32": (c_int, [c_void_p, c_bool]),
+    "duplex_device_open": (c_int, [c_char_p, POINTER(DeviceOptions), POINTER(c_void_p), c_char_p, c_size_t]),
+    "duplex_device_end_files": (c_int, [c_void_p]),
+    "duplex_device_close": (None, [c_void_p]),
+    "duplex_device_last_error": (c_char_p, [c_void_p]),
+    "duplex_device_load_moe": (c_int, [c_void_p, POINTER(MoeShape), POINTER(MoeWeights), c_void_p, POINTER(c_void_p)]),
+    "duplex_device_release_moe": (c_int, [c_void_p, c_void_p]),
+    "duplex_device_moe": (c_int, [c_void_p, c_void_p, POINTER(MoeRouting), c_void_p, c_size_t, c_void_p]),
+    "duplex_device_last_stats": (None, [c_void_p, POINTER(MoeStats)]),
+    "duplex_moe_form": (MoeForm, [POINTER(MoeShape), POINTER(MoeWeights)]),
+    "duplex_device_load_table": (c_int, [c_void_p, POINTER(MoeForm), c_char_p]),
+    "duplex_device_save_table": (c_int, [c_void_p, POINTER(MoeForm), c_char_p]),
     "duplex_stack_attention": (c_int, [c_void_p, c_uint, POINTER(c_void_p), c_size_t, c_void_p, c_size_t, c_double, c_void_p]),
     "duplex_stack_attention_step": (
         c_int, [c_void_p, c_uint, POINTER(c_void_p), c_size_t, c_void_p, c_void_p, c_void_p, c_size_t, c_double, c_void_p]),
@@ -95,7 +145,9 @@ def find():
     return name
 
 
+@functools.lru_cache(maxsize=None)
 def load():
+    """The one library of the process."""
     library = ctypes.CDLL(find())
     for name, (result, arguments) in FUNCTIONS.items():
         function = getattr(library, name)

@@ -50,9 +50,10 @@ static struct duplex_moe *load(struct duplex_device *device, const struct bench 
   duplex_random_seed(&random, 1, 1);
   const size_t matrix = b->experts * b->inner * b->hidden;
   const struct duplex_moe_shape shape = {b->experts, b->hidden, b->inner};
-  const struct duplex_moe_weights weights = {draw(&random, b->experts * b->hidden, 0.05),
-                                             draw(&random, matrix, 0.02), draw(&random, matrix, 0.02),
-                                             draw(&random, matrix, 0.02)};
+  const struct duplex_moe_weights weights = {.router = draw(&random, b->experts * b->hidden, 0.05),
+                                             .gate = draw(&random, matrix, 0.02),
+                                             .up = draw(&random, matrix, 0.02),
+                                             .down = draw(&random, matrix, 0.02)};
   struct duplex_moe *moe;
   if (duplex_device_load_moe(device, &shape, &weights, duplex_activation_builtin("silu"), &moe)) fail(device);
   free((void *)weights.router);

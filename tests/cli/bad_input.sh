@@ -227,6 +227,26 @@ refused "help with an option behind the command" "'--man' before the command" "$
 refused "help with an option of another command" "unknown option '--foo' of help" "$duplex" help --foo
 refused "help --words of a command" "takes no command, 'gemm' was given" "$duplex" help --words gemm
 refused "info with argument" "x.npy" "$duplex" info x.npy
+# Files of models.
+refused "model not there" "--model nowhere: cannot be read" "$duplex" info --model nowhere
+refused "model of another kind" "x.npy: expected a folder with config.json, or a GGUF file" "$duplex" info --model x.npy
+mkdir foreign
+refused "model without a description" "foreign/config.json: cannot be read" "$duplex" info --model foreign
+echo '{"architectures":["DeepseekV3ForCausalLM"]}' >foreign/config.json
+refused "foreign model" "architectures: 'DeepseekV3ForCausalLM' is not there" "$duplex" info --model foreign
+sizes='"model_type":"llama","hidden_size":8,"num_hidden_layers":1,"num_attention_heads":2,"vocab_size":4,"max_position_embeddings":16,"intermediate_size":8'
+echo "{$sizes,\"odd_rule\":1}" >foreign/config.json
+refused "unknown rule" "odd_rule is not known: it may change what is computed" "$duplex" info --model foreign
+echo "{$sizes}" >foreign/config.json
+refused "model without weights" "foreign/model.safetensors: cannot be read" "$duplex" info --model foreign
+printf '\377\377\377\377\377\377\377\377{}' >foreign/model.safetensors
+refused "length of a header" "its header has 18446744073709551615 bytes" "$duplex" info --model foreign
+printf '\002\000\000\000\000\000\000\000{}' >foreign/model.safetensors
+refused "missing weights" "the embedding is missing" "$duplex" info --model foreign
+printf '\002\000\000\000\000\000\000\000{}' >foreign/a.safetensors
+echo '{"weight_map":{"x":"../a.safetensors"}}' >foreign/model.safetensors.index.json
+refused "shard outside" "expected the name of a file in the same folder" "$duplex" info --model foreign
+rm -r foreign
 
 # A layer of 2 experts, 100 hidden and 5 inner.
 npy router.npy '<f2' False '(2, 100)' 400
@@ -265,6 +285,46 @@ refused "moe: a command trace of five stacks" "expected --stacks 1" moe "${layer
 refused "moe: a timeline that is a picture" "another format than .json" moe "${layer[@]}" --timeline t.svg
 refused "moe: a picture that is a timeline" "another format than .svg" moe "${layer[@]}" --timeline-picture t.json
 refused "moe: an unknown activation" "--act" moe "${layer[@]}" --act swish
+
+# Tables of time: a good one first.
+"$duplex" moe --out out.npy --x x.npy --channels 1 --stacks 1 "${layer[@]}" --tables good.tables || failures=$((failures + 1))
+sed '/^groups_9 /s/ 0 / 1 /' good.tables >damaged.tables
+sed 's/^version .*/version 1/' good.tables >version.tables
+sed 's/^origin .*/origin 1/' good.tables >origin.tables
+head -c 3000 good.tables >cut.tables
+printf 'm,n,k,latency_us\n8,10,100,3.0\n' >good.csv
+: >empty.tables
+table() { "$duplex" moe --out out.npy --x x.npy --channels 1 --stacks 1 "${layer[@]}" "$@"; }
+refused "moe: a damaged table" "damaged.tables:2: the tables are damaged" table --tables damaged.tables
+refused "moe: a table of another version" "version.tables:1: version 1, expected" table --tables version.tables
+refused "moe: a table of another model" "origin.tables: a table of another" table --tables origin.tables
+refused "moe: a table that is cut off" "cut.tables:" table --tables cut.tables
+refused "moe: an empty table" "empty.tables:1: expected 'version'" table --tables empty.tables
+refused "moe: a folder as table" "--tables ..:1: expected" table --tables ..
+refused "moe: a tensor as table" "x.npy:1: expected 'version'" table --tables x.npy
+refused "moe: a table in no folder" "--tables nowhere/t.tables: cannot be written" table --tables nowhere/t.tables
+refused "moe: a table of other stacks" "good.tables: a table of another shape: stacks 1, expected 2" "$duplex" moe --out out.npy --x x.npy --channels 1 --stacks 2 "${layer[@]}" --tables good.tables
+refused "moe: a table of experts without gate" "good.tables: a table of another shape: gated 1, expected 0" "$duplex" moe --out out.npy --x x.npy --channels 1 --stacks 1 --router router.npy --up ups.npy --down downs.npy --tables good.tables
+
+# Times of the xPU.
+printf 'm,n,k,latency_us\n8,10,100,3.0\n8,10,100,3.0\n' >twice.csv
+printf 'm,n,k,latency_us\n8,10,100,3.x\n' >letter.csv
+printf 'bytes,latency_us\n8,3.0\n' >other.csv
+printf 'm,n,k,latency_us\n' >none.csv
+refused "moe: times of the xPU twice" "twice.csv, line 3" table --xpu-times twice.csv
+refused "moe: a time of the xPU that is none" "letter.csv, line 2, column 10" table --xpu-times letter.csv
+refused "moe: times of other kernels" "other.csv, line 1, column 1: expected the columns 'm,n,k,latency_us'" table --xpu-times other.csv
+refused "moe: no times of the xPU" "none.csv" table --xpu-times none.csv
+refused "moe: a missing file of times" "--xpu-times nowhere.csv: No such file" table --xpu-times nowhere.csv
+refused "moe: a folder of times" "--xpu-times ..: is a folder" table --xpu-times ..
+refused "moe: a table of another xPU" "good.tables: a table of another" table --xpu-times good.csv --tables good.tables
+
+# A channel has not enough row sets for all experts. A table that was to be made is not left either.
+npy one.npy '<f2' False '(1, 1)' 2
+npy many_router.npy '<f2' False '(256, 1)' 512
+npy many_up.npy '<f2' False '(256, 4096, 1)' 2097152
+npy many_down.npy '<f2' False '(256, 1, 4096)' 2097152
+refused "moe: a space that is too small" "no room for expert 248 in bundles 0x3" "$duplex" moe --out out.npy --x one.npy --router many_router.npy --gate many_up.npy --up many_up.npy --down many_down.npy --channels 1 --stacks 1 --tables many.tables
 
 # serve: the files themselves are in tests/serving/test_configs.c and test_traces.c
 echo '{"beside": "none", "colour": 1}' >colour.json

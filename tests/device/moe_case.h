@@ -24,6 +24,16 @@ static inline duplex_f16 *draw(struct duplex_random *random, size_t count, doubl
   return made;
 }
 
+// Exponents of rows: none in half of the cases, mostly moderate ones, now and then any.
+static inline int8_t *draw_exponents(struct duplex_random *random, size_t count) {
+  if (duplex_random_below(random, 2)) return NULL;
+  int8_t *made = malloc(count);
+  assert_non_null(made);
+  const unsigned most = duplex_random_below(random, 4) ? 12 : 128;
+  for (size_t i = 0; i < count; i++) made[i] = (int8_t)(duplex_random_below(random, 2 * most) - most);
+  return made;
+}
+
 // Mostly small, now and then beside a multiple of 64.
 static inline size_t draw_size(struct duplex_random *random, size_t most) {
   if (duplex_random_below(random, 3) == 0) {
@@ -57,6 +67,11 @@ static inline struct moe_case draw_case(struct duplex_random *random) {
   c.weights.up = draw(random, matrix, 0.2, any);
   c.weights.down = draw(random, matrix, 0.2, any);
   c.x = draw(random, c.tokens * c.shape.hidden, 1, any);
+  if (duplex_random_below(random, 2)) return c;
+  c.weights.router_exponents = draw_exponents(random, c.shape.experts);
+  c.weights.gate_exponents = c.weights.gate ? draw_exponents(random, c.shape.experts * c.shape.inner) : NULL;
+  c.weights.up_exponents = draw_exponents(random, c.shape.experts * c.shape.inner);
+  c.weights.down_exponents = draw_exponents(random, c.shape.experts * c.shape.hidden);
   return c;
 }
 
@@ -65,6 +80,10 @@ static inline void free_case(struct moe_case *c) {
   free((void *)c->weights.gate);
   free((void *)c->weights.up);
   free((void *)c->weights.down);
+  free((void *)c->weights.router_exponents);
+  free((void *)c->weights.gate_exponents);
+  free((void *)c->weights.up_exponents);
+  free((void *)c->weights.down_exponents);
   free((void *)c->x);
 }
 

@@ -22,11 +22,13 @@ struct moe_case {
   size_t tokens;
 };
 
-static inline float oracle_dot(const uint16_t *a, const uint16_t *b, size_t count) {
+// RN32 of the exact sum times 2^exponents[row]; NULL: 2^0.
+static inline float oracle_dot(const uint16_t *a, const uint16_t *b, size_t count, const int8_t *exponents,
+                               size_t row) {
   struct oracle_sum sum = {0};
   mpz_init(sum.units);
   for (size_t i = 0; i < count; i++) oracle_add(&sum, a[i], b[i]);
-  const float value = float_of(oracle_round(&sum, 0, 24, 8));
+  const float value = float_of(oracle_round(&sum, exponents ? exponents[row] : 0, 24, 8));
   mpz_clear(sum.units);
   return value;
 }
@@ -104,14 +106,16 @@ static inline void oracle_expert(const struct moe_case *c, size_t expert, const 
   const size_t hidden = c->shape.hidden, inner = c->shape.inner;
   uint16_t *h = malloc(inner * sizeof *h);
   for (size_t f = 0; f < inner; f++) {
-    const size_t row = (expert * inner + f) * hidden;
-    const float up = oracle_dot(x, c->weights.up + row, hidden);
-    const float gate = c->weights.gate ? oracle_dot(x, c->weights.gate + row, hidden) : up;
+    const size_t row = expert * inner + f;
+    const struct duplex_moe_weights *w = &c->weights;
+    const float up = oracle_dot(x, w->up + row * hidden, hidden, w->up_exponents, row);
+    const float gate = w->gate ? oracle_dot(x, w->gate + row * hidden, hidden, w->gate_exponents, row) : up;
     const double act = c->relu && gate < 0 ? 0 : gate;
     h[f] = oracle_f16(c->weights.gate ? act * up : act);
   }
   for (size_t i = 0; i < hidden; i++)
-    y[i] = oracle_dot(h, c->weights.down + (expert * hidden + i) * inner, inner);
+    y[i] = oracle_dot(h, c->weights.down + (expert * hidden + i) * inner, inner, c->weights.down_exponents,
+                      expert * hidden + i);
   free(h);
 }
 
@@ -121,7 +125,8 @@ static inline void oracle_token(const struct moe_case *c, const uint16_t *x, uin
   float *logits = malloc(experts * sizeof *logits), *weights = malloc(experts * sizeof *weights);
   float *sum = calloc(hidden, sizeof *sum), *part = malloc(hidden * sizeof *part);
   bool *chosen = malloc(experts * sizeof *chosen);
-  for (size_t e = 0; e < experts; e++) logits[e] = oracle_dot(x, c->weights.router + e * hidden, hidden);
+  for (size_t e = 0; e < experts; e++)
+    logits[e] = oracle_dot(x, c->weights.router + e * hidden, hidden, c->weights.router_exponents, e);
   oracle_route(c, logits, chosen, weights);
   for (size_t e = 0; e < experts; e++) {
     if (!chosen[e]) continue;

@@ -45,9 +45,11 @@ static bool run(const struct layer *layer, unsigned channels, const char *backen
   const struct duplex_device_options options = {
       .stacks = layer->stacks, .stack = {.backend = {.channels = channels}}, .threads = 2};
   const size_t matrix = layer->shape.experts * layer->shape.inner * layer->shape.hidden;
-  const struct duplex_moe_weights weights = {values(random, layer->shape.experts * layer->shape.hidden),
-                                             layer->gated ? values(random, matrix) : NULL,
-                                             values(random, matrix), values(random, matrix)};
+  const struct duplex_moe_weights weights = {
+      .router = values(random, layer->shape.experts * layer->shape.hidden),
+      .gate = layer->gated ? values(random, matrix) : NULL,
+      .up = values(random, matrix),
+      .down = values(random, matrix)};
   const struct duplex_moe_routing routing = {.top_k = layer->top_k};
   duplex_f16 *x = values(random, layer->tokens * layer->shape.hidden);
   duplex_f16 *y = malloc(layer->tokens * layer->shape.hidden * sizeof *y);

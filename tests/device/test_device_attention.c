@@ -6,6 +6,7 @@
 // DUPLEX_CASES multiplies the stages, DUPLEX_ONLY=n runs stage n alone.
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdatomic.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -15,6 +16,7 @@
 #include <cmocka.h>
 // clang-format on
 
+#include "duplex/xpu.h"
 #include "tests/common/environment.h"
 #include "tests/device/attention_case.h"
 
@@ -223,6 +225,70 @@ static void test_move_takes_time(void **state) {
   duplex_device_close(device);
 }
 
+// An xPU of a user's that counts its prefills, writes ones, and tells times of its own.
+struct counting_xpu {
+  struct duplex_xpu xpu;
+  atomic_uint works, positions;
+};
+
+static void counting_close(struct duplex_xpu *xpu) { (void)xpu; }
+static int counting_submit(struct duplex_xpu *xpu, const struct duplex_xpu_work *work, uint64_t *ticket) {
+  struct counting_xpu *own = (struct counting_xpu *)xpu;
+  const struct duplex_xpu_prefill *p = &work->prefill;
+  assert_int_equal(work->kind, DUPLEX_XPU_PREFILL);
+  for (size_t i = 0; i < (size_t)p->heads * p->tokens * p->dimension; i++) p->out[i] = 0x3c00;
+  own->positions += p->tokens * p->kv_heads;
+  *ticket = ++own->works;
+  return 0;
+}
+static int counting_ended(struct duplex_xpu *xpu, uint64_t ticket) {
+  return ticket <= ((struct counting_xpu *)xpu)->works ? 1 : DUPLEX_ERROR_ARGUMENT;
+}
+static int counting_wait(struct duplex_xpu *xpu, uint64_t ticket) {
+  return counting_ended(xpu, ticket) == 1 ? 0 : DUPLEX_ERROR_ARGUMENT;
+}
+static int counting_estimate(struct duplex_xpu *xpu, const struct duplex_xpu_work *work,
+                             uint64_t *picoseconds) {
+  (void)xpu;
+  *picoseconds = UINT64_C(1000000) * work->prefill.tokens * work->prefill.kv_heads;
+  return 0;
+}
+static uint64_t counting_launch(struct duplex_xpu *xpu) {
+  (void)xpu;
+  return 3000000;
+}
+
+// Prefill attention goes to the device's xPU, whoever made it, and takes the time that it tells.
+static void test_plugged_in(void **state) {
+  static const struct duplex_xpu_ops ops = {"counting",    counting_close,    counting_submit, counting_ended,
+                                            counting_wait, counting_estimate, counting_launch};
+  struct counting_xpu own = {.xpu = {&ops}};
+  const struct duplex_device_options options = {
+      .stacks = 2, .stack.backend.channels = 2, .threads = 2, .xpu = &own.xpu};
+  struct mixed_case c = {.heads = 3, .group = 2, .d = 16, .batch = 1, .count = 1};
+  struct duplex_device_attention_stats stats;
+  struct duplex_random random;
+  (void)state;
+  duplex_random_seed(&random, environment_seed(), 5000);
+  c.decode[0] = draw_tensors(&random, &c, 20, 19, 1, false);
+  c.prefill[0] = draw_tensors(&random, &c, 30, 10, 7, false);
+  struct stage s = {.c = &c, .device = open_device("cmodel", &options)};
+  prepare(&s, &random);
+  attend(&s);
+  duplex_device_attention_last_stats(s.kv, &stats);
+  assert_int_equal(own.positions, 7 * 3);
+  assert_int_equal(own.works, 3);  // as many parts as there are KV heads
+  for (size_t i = 0; i < 3 * 2 * 7 * 16; i++) assert_int_equal(s.prefill_o[0][i], 0x3c00);
+  assert_int_equal(stats.launch, 3 * 650);
+  assert_int_equal(stats.xpu_arithmetic, 7 * 3 * 650);
+  duplex_f16 *expected = new_values(3 * 2 * 16);
+  oracle_tensors(&c, &c.decode[0], expected);
+  assert_memory_equal(s.o, expected, 3 * 2 * 16 * sizeof *expected);
+  free(expected);
+  end_stage(&s);
+  free_mixed(&c);
+}
+
 // Of the parts in the KV spaces, of two heads each, no stack has two more than another, also when some of
 // them have moved there and others were freed.
 static void test_balance(void **state) {
@@ -280,10 +346,10 @@ static void test_balance_after_moves(void **state) {
 }
 
 int main(void) {
-  const struct CMUnitTest tests[] = {cmocka_unit_test(test_random_stages),
-                                     cmocka_unit_test(test_prefill_is_decode),
-                                     cmocka_unit_test(test_move_takes_time), cmocka_unit_test(test_balance),
-                                     cmocka_unit_test(test_balance_after_moves)};
+  const struct CMUnitTest tests[] = {
+      cmocka_unit_test(test_random_stages),   cmocka_unit_test(test_prefill_is_decode),
+      cmocka_unit_test(test_move_takes_time), cmocka_unit_test(test_plugged_in),
+      cmocka_unit_test(test_balance),         cmocka_unit_test(test_balance_after_moves)};
   printf("seed %llu\n", (unsigned long long)environment_seed());
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -14,23 +14,23 @@
 #include "device/measure.h"
 #include "duplex/layer.h"
 
-enum { EXPERTS = 5, HIDDEN = 512, INNER = 192, CHANNELS = 2 };
-
-static const struct schedule_shape shape = {
-    .hidden = HIDDEN, .inner = INNER, .experts = EXPERTS, .stacks = 1, .channels = CHANNELS, .gated = 1};
+enum { EXPERTS = 5, INNER = 192, CHANNELS = 2 };
 
 // Clocks of a job of so many experts with as many tokens each, striped over the first bundles.
-static uint64_t clocks_of(unsigned bundles, unsigned experts, uint32_t tokens) {
+static uint64_t clocks_of(const struct schedule_shape *shape, unsigned bundles, unsigned experts,
+                          uint32_t tokens) {
   const struct duplex_stack_options options = {.backend = {.channels = CHANNELS, .threads = 1}};
   const struct duplex_layer_options layer_options = {
       .experts = EXPERTS,
-      .hidden = HIDDEN,
+      .hidden = shape->hidden,
       .gated = true,
+      .up_exponents = shape->exponents,
+      .down_exponents = shape->exponents,
       .piece = {{.bundles = (1u << bundles) - 1, .parts = 1, .inner = {INNER}}}};
   uint8_t cuts[EXPERTS] = {0};
   uint32_t counts[EXPERTS] = {0};
-  duplex_f16 *x = calloc((size_t)EXPERTS * tokens * HIDDEN, sizeof *x);
-  void *y = malloc((size_t)EXPERTS * tokens * HIDDEN * 16);
+  duplex_f16 *x = calloc((size_t)EXPERTS * tokens * shape->hidden, sizeof *x);
+  void *y = malloc((size_t)EXPERTS * tokens * shape->hidden * 16);
   struct duplex_stack *stack;
   struct duplex_layer *layer;
   struct duplex_job *job;
@@ -54,31 +54,54 @@ static uint64_t clocks_of(unsigned bundles, unsigned experts, uint32_t tokens) {
   return stats.cycles;
 }
 
-static void test_striped(void **state) {
+static void check_striped(const struct schedule_shape *shape, unsigned most_bundles) {
   static const uint32_t tokens[] = {1, 2, 4, 8, 9, 16, 32};
   struct schedule_placement placement;
   struct schedule_times *times = malloc(sizeof *times);
   const struct duplex_stack_options options = {0};
+  const struct duplex_xpu_options xpu_options = {.channels = CHANNELS};
+  struct duplex_xpu *xpu;
   char text[256] = "";
-  (void)state;
   assert_non_null(times);
-  assert_true(schedule_place(&shape, &placement));
-  if (device_measure(&shape, &placement, &options, times, text, sizeof text)) fail_msg("%s", text);
+  assert_int_equal(duplex_xpu_open(&xpu_options, &xpu, NULL, 0), 0);
+  assert_true(schedule_place(shape, &placement));
+  if (device_measure(shape, &placement, &options, xpu, times, text, sizeof text)) fail_msg("%s", text);
   assert_true(schedule_valid(times));
-  for (unsigned bundles = 1; bundles <= SCHEDULE_BUNDLES; bundles++)
+  for (unsigned bundles = 1; bundles <= most_bundles; bundles++)
     for (unsigned i = 0; i < sizeof tokens / sizeof *tokens; i++) {
       const double told = (double)times->rows[schedule_groups(tokens[i])].striped[bundles - 1] *
                           times->clocks_per_unit * (EXPERTS - 1);
       const double shown =
-          (double)(clocks_of(bundles, EXPERTS, tokens[i]) - clocks_of(bundles, 1, tokens[i]));
+          (double)(clocks_of(shape, bundles, EXPERTS, tokens[i]) - clocks_of(shape, bundles, 1, tokens[i]));
       printf("%u bundles, %u tokens: told %.0f, shown %.0f, %+.2f%%\n", bundles, tokens[i], told, shown,
              100 * (shown / told - 1));
       assert_true(shown <= 1.02 * told && shown >= 0.98 * told);
     }
+  xpu->ops->close(xpu);
   free(times);
 }
 
+static void test_striped(void **state) {
+  const struct schedule_shape shape = {
+      .hidden = 512, .inner = INNER, .experts = EXPERTS, .stacks = 1, .channels = CHANNELS, .gated = 1};
+  (void)state;
+  check_striped(&shape, SCHEDULE_BUNDLES);
+}
+
+// With exponents: one bundle takes 4% longer for them here.
+static void test_exponents(void **state) {
+  const struct schedule_shape shape = {.hidden = 512,
+                                       .inner = INNER,
+                                       .experts = EXPERTS,
+                                       .stacks = 1,
+                                       .channels = CHANNELS,
+                                       .gated = 1,
+                                       .exponents = SCHEDULE_UP_EXPONENTS | SCHEDULE_DOWN_EXPONENTS};
+  (void)state;
+  check_striped(&shape, 1);
+}
+
 int main(void) {
-  const struct CMUnitTest tests[] = {cmocka_unit_test(test_striped)};
+  const struct CMUnitTest tests[] = {cmocka_unit_test(test_striped), cmocka_unit_test(test_exponents)};
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

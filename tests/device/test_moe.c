@@ -56,7 +56,7 @@ static void test_charges(void **state) {
   assert_non_null(ones);
   for (unsigned i = 0; i < 64 * 64; i++) ones[i] = one;
   const struct moe_case c = {.shape = {1, 64, 64},
-                             .weights = {ones, NULL, ones, ones},
+                             .weights = {.router = ones, .up = ones, .down = ones},
                              .routing = {1, 0, false},
                              .x = ones,
                              .tokens = 3};
@@ -75,6 +75,49 @@ static void test_charges(void **state) {
   assert_int_equal(s.logic_pim_bytes, 2 * 64 * 64 * 2);
   assert_int_equal(s.xpu_macs + s.xpu_bytes + s.commands.xpu_rd, 0);
   free(ones);
+}
+
+static void check_bits(const duplex_f16 *y, const duplex_f16 *expected, size_t count, uint64_t number,
+                       const struct duplex_device_options *options) {
+  for (size_t k = 0; k < count; k++)
+    if (y[k] != expected[k])
+      fail_msg(
+          "DUPLEX_SEED=%llu, layer %llu on %u stacks of %u channels, policy %d, partial sums %d: y[%zu] "
+          "is %04x, expected %04x",
+          (unsigned long long)environment_seed(), (unsigned long long)number, options->stacks,
+          options->stack.backend.channels, options->policy, options->partials, k, y[k], expected[k]);
+}
+
+// Rounded partial sums, of scaled rows too, are the exact ones where there is one part: of the xPU, or of one
+// stack.
+static void test_rounded_partials(void **state) {
+  (void)state;
+  for (uint64_t number = 2000; number < 2003; number++) {
+    struct duplex_random random;
+    duplex_random_seed(&random, environment_seed(), number);
+    struct moe_case c = draw_case(&random);
+    while (!c.weights.down_exponents)
+      c.weights.down_exponents = draw_exponents(&random, c.shape.experts * c.shape.hidden);
+    const size_t count = c.tokens * c.shape.hidden;
+    duplex_f16 *expected = malloc(count * sizeof *expected);
+    duplex_f16 *y = malloc(count * sizeof *y);
+    assert_true(expected && y);
+    oracle_moe(&c, expected);
+    for (unsigned stacks = 1; stacks <= 2; stacks++) {
+      const struct duplex_device_options options = {
+          .stacks = stacks,
+          .stack = {.backend = {.channels = 2}},
+          .policy = stacks == 1 ? DUPLEX_POLICY_LOGIC_PIM : DUPLEX_POLICY_XPU,
+          .partials = DUPLEX_PARTIALS_F32,
+          .threads = 1};
+      struct duplex_moe_stats stats;
+      run_layer(&c, "cmodel", &options, y, &stats);
+      check_bits(y, expected, count, number, &options);
+    }
+    free(expected);
+    free(y);
+    free_case(&c);
+  }
 }
 
 // Runs the layer on several devices; returns how many experts both sides had a share of, over all of them.
@@ -96,13 +139,7 @@ static uint64_t check_layer(uint64_t number) {
     run_layer(&c, "cmodel", &options, y, &stats);
     check_times(&stats);
     shared += stats.shared_experts;
-    for (size_t k = 0; k < count; k++)
-      if (y[k] != expected[k])
-        fail_msg(
-            "DUPLEX_SEED=%llu DUPLEX_ONLY=%llu, device %u (%u stacks of %u channels, policy %d): y[%zu] "
-            "is %04x, expected %04x",
-            (unsigned long long)environment_seed(), (unsigned long long)number, i, options.stacks,
-            options.stack.backend.channels, options.policy, k, y[k], expected[k]);
+    check_bits(y, expected, count, number, &options);
     assert_int_equal(y[count], 0xc3c3);
   }
   free(expected);
@@ -121,7 +158,8 @@ static void test_random_layers(void **state) {
 }
 
 int main(void) {
-  const struct CMUnitTest tests[] = {cmocka_unit_test(test_charges), cmocka_unit_test(test_random_layers)};
+  const struct CMUnitTest tests[] = {cmocka_unit_test(test_charges), cmocka_unit_test(test_rounded_partials),
+                                     cmocka_unit_test(test_random_layers)};
   printf("seed %llu\n", (unsigned long long)environment_seed());
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

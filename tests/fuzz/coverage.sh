@@ -1,16 +1,18 @@
 #!/bin/bash
 # SPDX-License-Identifier: Apache-2.0
-# Lines of the parsers that the kept corpus reaches; fails below 90%. usage: tests/fuzz/coverage.sh BUILD
+# Lines of the parsers that the kept corpus reaches; fails below 90%. usage: tests/fuzz/coverage.sh BUILD TARGET
 set -u
 export LC_ALL=C  # points in numbers, whatever the locale
-build=$(realpath "$1")
+build=$(realpath "$1") target=$2
+declare -A parsers=([protocol]='(firmware/protocol/.*|descriptor_check|rv32/image|kernels/ring)\.c$'
+  [model]='model/(safetensors|gguf|gguf_config|config|config_json|json|tensor|tokenizer_json|tokenizer_gguf)\.c$')
 cd "$(dirname "$0")/../.." || exit 1
-rm -f "$build"/tests/fuzz/*.gcda
-find tests/fuzz/corpus -type f -print0 | xargs -0 "$build/tests/fuzz/protocol_replay" || exit 1
-cd "$build/tests/fuzz" || exit 1
-gcov -n ./*.gcda 2>/dev/null | awk -v FS="'" '
-  /^File/ { file = $2; sub(".*/(firmware|cmodel|testbench)/", "&", file) }
-  /^Lines/ && file ~ /(firmware\/protocol\/.*|descriptor_check|rv32\/image|kernels\/ring)\.c$/ {
+rm -f "$build/tests/fuzz/$target"/*.gcda
+find "tests/fuzz/corpus/$target" -type f -print0 | xargs -0 "$build/tests/fuzz/${target}_replay" || exit 1
+cd "$build/tests/fuzz/$target" || exit 1
+gcov -n ./*.gcda 2>/dev/null | awk -v FS="'" -v parsers="${parsers[$target]//\\/\\\\}" '
+  /^File/ { file = $2 }
+  /^Lines/ && file ~ parsers {
     split($0, part, /[:% ]+/); total += part[5]; hit += part[5] * part[3] / 100
     n = split(file, name, "/"); printf "  %-24s %6.1f%% of %d lines\n", name[n], part[3], part[5] }
   /^Lines/ { file = "" }

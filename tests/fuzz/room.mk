@@ -1,28 +1,37 @@
 # SPDX-License-Identifier: Apache-2.0
-# Fuzzing of the parsers (protocol, descriptors, firmware files): libFuzzer with clang and its sanitizers, and a replay program of
+# Fuzzing of the parsers (protocol, descriptors, firmware files; files of models): libFuzzer with clang and its sanitizers, and a replay program of
 # the same code with the project's own compiler.
-FUZZ_SRC := tests/fuzz/protocol_fuzz.c $(wildcard firmware/protocol/*.c firmware/kernels/*.c) $(FIRMWARE_SCHEDULE_SRC) schedule/formula.c schedule/place.c cmodel/control/descriptor_check.c backend/rv32/image.c
 FUZZ_CFLAGS = -std=c11 -D_GNU_SOURCE $(WARN) $(INCLUDES) -g -O1 $(EXACT)
 CLANG ?= clang
+FUZZ_SRC_protocol := tests/fuzz/protocol_fuzz.c $(wildcard firmware/protocol/*.c firmware/kernels/*.c) $(FIRMWARE_SCHEDULE_SRC) schedule/formula.c schedule/place.c cmodel/control/descriptor_check.c backend/rv32/image.c
+FUZZ_HEADERS_protocol := $(wildcard firmware/*.h)
+FUZZ_MODEL_FILES := added bpe bytes config config_json error file gguf gguf_config json safetensors split tensor tokenizer tokenizer_gguf tokenizer_json tokenizer_open tokenizer_steps utf8 vocabulary
+FUZZ_SRC_model := tests/fuzz/model_fuzz.c $(FUZZ_MODEL_FILES:%=model/%.c) cmodel/numerics/formats.c cmodel/activation/activation_table.c cmodel/activation/builtin_tables.c
+FUZZ_HEADERS_model := $(wildcard model/*.h)
+FUZZ_LIBS_model := -ljansson -lpcre2-8 -lutf8proc
 
-$(BUILD)/tests/fuzz/protocol_fuzz: $(FUZZ_SRC) $(wildcard firmware/*.h)
-	@mkdir -p $(@D)
-	$(call say,CLANG,$<)
-	$(Q)$(CLANG) $(FUZZ_CFLAGS) -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all $(FUZZ_SRC) -o $@
+# $(call fuzz_target,NAME): NAME_fuzz with sanitizers, NAME_fuzz_fast with the checks of the harness only, NAME_replay for coverage.
+define fuzz_target
+$$(BUILD)/tests/fuzz/$(1)_fuzz: $$(FUZZ_SRC_$(1)) $$(FUZZ_HEADERS_$(1)) tests/fuzz/require.h
+	@mkdir -p $$(@D)
+	$$(call say,CLANG,$$<)
+	$$(Q)$$(CLANG) $$(FUZZ_CFLAGS) -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all $$(FUZZ_SRC_$(1)) -o $$@ $$(FUZZ_LIBS_$(1))
 
-# For speed: the checks of the harness only.
-$(BUILD)/tests/fuzz/protocol_fuzz_fast: $(FUZZ_SRC) $(wildcard firmware/*.h)
-	@mkdir -p $(@D)
-	$(call say,CLANG,$<)
-	$(Q)$(CLANG) $(FUZZ_CFLAGS) -O2 -fsanitize=fuzzer $(FUZZ_SRC) -o $@
+$$(BUILD)/tests/fuzz/$(1)_fuzz_fast: $$(FUZZ_SRC_$(1)) $$(FUZZ_HEADERS_$(1)) tests/fuzz/require.h
+	@mkdir -p $$(@D)
+	$$(call say,CLANG,$$<)
+	$$(Q)$$(CLANG) $$(FUZZ_CFLAGS) -O2 -fsanitize=fuzzer $$(FUZZ_SRC_$(1)) -o $$@ $$(FUZZ_LIBS_$(1))
 
-$(BUILD)/tests/fuzz/protocol_replay: $(FUZZ_SRC) $(wildcard firmware/*.h)
-	@mkdir -p $(@D)
-	$(call say,CC,$<)
-	$(Q)$(CC) $(FUZZ_CFLAGS) -DREPLAY --coverage -fprofile-abs-path $(FUZZ_SRC) -o $@ -dumpdir $(BUILD)/tests/fuzz/
+$$(BUILD)/tests/fuzz/$(1)_replay: $$(FUZZ_SRC_$(1)) $$(FUZZ_HEADERS_$(1)) tests/fuzz/require.h
+	@mkdir -p $$(@D)/$(1)
+	$$(call say,CC,$$<)
+	$$(Q)$$(CC) $$(FUZZ_CFLAGS) -DREPLAY --coverage -fprofile-abs-path $$(FUZZ_SRC_$(1)) -o $$@ -dumpdir $$(BUILD)/tests/fuzz/$(1)/ $$(FUZZ_LIBS_$(1))
+
+TEST_NEEDS_fuzz += $$(BUILD)/tests/fuzz/$(1)_replay
+endef
+FUZZ_TARGETS := protocol model
+$(foreach target,$(FUZZ_TARGETS),$(eval $(call fuzz_target,$(target))))
 
 .PHONY: fuzz
-fuzz: $(BUILD)/tests/fuzz/protocol_fuzz_fast $(BUILD)/tests/fuzz/protocol_fuzz $(BUILD)/tests/fuzz/protocol_replay ## fuzz the parsers: FUZZ_RUNS=n
-	@tests/fuzz/run.sh $(BUILD) $(or $(FUZZ_RUNS),1000000)
-
-TEST_NEEDS_fuzz += $(BUILD)/tests/fuzz/protocol_replay
+fuzz: $(foreach target,$(FUZZ_TARGETS),$(BUILD)/tests/fuzz/$(target)_fuzz_fast $(BUILD)/tests/fuzz/$(target)_fuzz $(BUILD)/tests/fuzz/$(target)_replay) ## fuzz the parsers: FUZZ_RUNS=n
+	@for target in $(FUZZ_TARGETS); do tests/fuzz/run.sh $(BUILD) $$target $(or $(FUZZ_RUNS),1000000) || exit 1; done

@@ -1,14 +1,15 @@
 #!/bin/bash
 # SPDX-License-Identifier: Apache-2.0
-# What packages of PyPI show: FuseSoC lints and simulates duplex.core, slang reads the Verilog, the cocotb example passes.
+# What packages of PyPI show: FuseSoC lints and simulates duplex.core, slang reads the Verilog, the cocotb example passes, the package
+# tokenizers finds the same tokens.
 # usage: tests/pypi/run.sh BUILD
-# The packages of requirements.txt go into a virtual environment in BUILD/pypi. Where no package index can be reached all of it is
+# The packages of requirements.txt, and of alone.txt without what these name, go into a virtual environment in BUILD/pypi. Where no package index can be reached all of it is
 # skipped, with one line and exit status 0; anything else that goes wrong fails.
 set -u
 cd "$(dirname "$0")/../.." || exit 1
 mkdir -p "$1" || exit 1
 build=$(cd "$1" && pwd)
-wanted=tests/pypi/requirements.txt
+wanted=tests/pypi/requirements.txt alone=tests/pypi/alone.txt
 home=$build/pypi
 logs=$home/logs
 
@@ -18,16 +19,17 @@ fail() { echo "test-pypi: $*" >&2; exit 1; }
 is_unreachable() { grep -qE 'Retrying|NewConnectionError|ConnectTimeout|Temporary failure in name|\(from versions: none\)' "$1"; }
 
 install() {
-  cmp -s "$wanted" "$home/installed.txt" && return
+  cat "$wanted" "$alone" | cmp -s - "$home/installed.txt" && return
   rm -rf "$home"
   mkdir -p "$logs"
   python3 -m venv "$home/venv" >"$logs/venv.log" 2>&1 || fail "python3 -m venv: expected python3-venv ($logs/venv.log)"
-  if ! "$home/venv/bin/pip" install -q --disable-pip-version-check --retries 1 --timeout 20 -r "$wanted" >"$logs/pip.log" 2>&1; then
+  if ! "$home/venv/bin/pip" install -q --disable-pip-version-check --retries 1 --timeout 20 -r "$wanted" >"$logs/pip.log" 2>&1 ||
+    ! "$home/venv/bin/pip" install -q --disable-pip-version-check --retries 1 --timeout 20 --no-deps -r "$alone" >>"$logs/pip.log" 2>&1; then
     is_unreachable "$logs/pip.log" || { tail -n 5 "$logs/pip.log" >&2; fail "pip: $wanted ($logs/pip.log)"; }
     echo "test-pypi: skipped: no package index can be reached"
     exit 0
   fi
-  cp "$wanted" "$home/installed.txt"
+  cat "$wanted" "$alone" >"$home/installed.txt"
 }
 
 passed=0
@@ -69,5 +71,6 @@ check slang python tests/pypi/slang.py
 check fusesoc_lint lint
 check fusesoc_sim simulate
 check cocotb cocotb_example
+check model_tokens python tests/pypi/model_tokens.py "$build"
 echo "$passed passed, $failed failed"
 [ "$failed" = 0 ]

@@ -6,6 +6,7 @@ usage: tests/python/test_duplex.py BUILD
 Operands are small integers, so that binary64 holds every sum exactly and NumPy gives the right answer.
 """
 import ctypes
+import json
 import os
 import pathlib
 import subprocess
@@ -135,6 +136,85 @@ class Numbers(unittest.TestCase):
         self.assertEqual(sum(c["rows"] for c in stats["channels"]), 70)
         self.assertEqual(stats["useful_bytes"], 70 * 130 * 2)
         self.assertGreater(stats["cycles"], 0)
+
+
+class Devices(unittest.TestCase):
+    """Layers on a device, small ones: measuring their table of time takes most of it."""
+
+    def setUp(self):
+        self.random = np.random.default_rng(SEED)
+
+    def layer(self, experts, hidden, inner):
+        return {"router": integers(self.random, experts, hidden), "gate": integers(self.random, experts, inner, hidden),
+                "up": integers(self.random, experts, inner, hidden), "down": integers(self.random, experts, hidden, inner)}
+
+    def test_exponents(self):
+        """One expert has weight 1: NumPy gives every bit."""
+        w, x = self.layer(1, 66, 40), integers(self.random, 5, 66)
+        e = {"gate_exponents": self.random.integers(-8, -3, (1, 40)), "up_exponents": self.random.integers(-6, -2, (1, 40)),
+             "down_exponents": self.random.integers(-9, -4, (1, 66)), "router_exponents": [3]}
+        rows = x.astype("f8")
+        g, u = (rows @ w[name][0].astype("f8").T * 2.0 ** e[f"{name}_exponents"][0] for name in ("gate", "up"))
+        h = (np.maximum(g, 0) * u).astype("<f2").astype("f8")
+        y = (h @ w["down"][0].astype("f8").T * 2.0 ** e["down_exponents"][0]).astype("<f4").astype("<f2")
+        for policy in ("best", "xpu"):
+            with duplex.Device(stacks=2, channels=1, policy=policy) as device:
+                layer = device.load_moe(**w, act="relu", **e)
+                np.testing.assert_array_equal(device.moe(layer, x, top_k=1), y)
+
+    def test_command(self):
+        """The bits of the command, its times, and those of a table from a file."""
+        w, x = {name: value / np.float16(32) for name, value in self.layer(3, 66, 40).items()}, integers(self.random, 5, 66)
+        with tempfile.TemporaryDirectory() as folder:
+            table, arguments = f"{folder}/layer.tables", []
+            for name, value in (("x", x), *w.items()):
+                np.save(f"{folder}/{name}.npy", value)
+                arguments += [f"--{name}", f"{folder}/{name}.npy"]
+            subprocess.run([BUILD / "duplex", "moe", *arguments, "--out", f"{folder}/y.npy", "--channels", "2", "--stacks", "1", "--score",
+                            "sigmoid", "--renormalise", "--tables", table, "--stats", f"{folder}/s.json"], check=True)
+            with open(f"{folder}/s.json", encoding="ascii") as file:
+                told = json.load(file)
+            with duplex.Device(stacks=1, channels=2) as device:
+                layer = device.load_moe(**w, tables=table)
+                y = np.zeros_like(x)
+                self.assertIs(device.moe(layer, x, score="sigmoid", renormalise=True, out=y), y)
+                np.testing.assert_array_equal(y, np.load(f"{folder}/y.npy"))
+                stats = device.stats()
+                for ours, theirs in (("cycles", "cycles"), ("bound", "bound_cycles"), ("predicted", "predicted_cycles"), ("pairs", "pairs")):
+                    self.assertEqual(stats[ours], told[theirs])
+                self.assertEqual(stats["logic_pim"], [phase["logic_pim_cycles"] for phase in told["phases"]])
+                self.assertEqual(stats["commands"]["rd"], told["dram_commands"]["rd"])
+                layer.release()
+                layer.release()
+                with self.assertRaisesRegex(ValueError, "layer: expected one that is resident"):
+                    device.moe(layer, x)
+                again = device.load_moe(**w, tables=f"{folder}/made.tables")
+                with open(table, "rb") as one, open(f"{folder}/made.tables", "rb") as other:
+                    self.assertEqual(one.read(), other.read())
+                with self.assertRaisesRegex(duplex.Error, "a table of another shape: gated 1, expected 0"):
+                    device.load_moe(w["router"], w["up"], w["down"], tables=table)
+                np.testing.assert_array_equal(device.moe(again, x, score="sigmoid", renormalise=True), y)
+                self.assertTrue(np.isfinite(y).all() and y.any())
+            device.close()
+            with self.assertRaisesRegex(ValueError, "the device is closed"):
+                device.stats()
+
+    def test_errors(self):
+        w = self.layer(2, 64, 8)
+        for given, said in (({"stacks": 0}, "stacks: 0, expected 1 to 8"), ({"stacks": 9}, "stacks: 9"), ({"policy": "fast"}, "policy: 'fast'"),
+                            ({"partials": 1}, "partials: 1"), ({"stacks": True}, "stacks: True"), ({"xpu_times": 5}, "xpu_times: 5"),
+                            ({"xpu_times": "/nowhere/k.csv"}, "/nowhere/k.csv: cannot be read"),
+                            ({"stacks": 2, "command_file": "/dev/null"}, "expected one stack")):
+            with self.subTest(**given), self.assertRaisesRegex((ValueError, TypeError, duplex.Error), said):
+                duplex.Device(**{"channels": 1, **given})
+        with duplex.Device(stacks=1, channels=1) as device:
+            for given, said in (({"router": w["router"][:1]}, r"router: has the shape \(1, 64\), expected \(2, 64\)"),
+                                ({"down": w["up"]}, "down: has the shape"), ({"gate": w["down"]}, "gate: has the shape"), ({"act": "x"}, "act: 'x'"),
+                                ({"act": b"x"}, "act: "), ({"up_exponents": [1]}, r"up_exponents: has the shape \(1,\), expected \(2, 8\)"),
+                                ({"down_exponents": np.full((2, 64), 128)}, "down_exponents: expected integers"),
+                                ({"gate": None, "gate_exponents": np.zeros((2, 8), "i1")}, "exponents of gate")):
+                with self.subTest(**{name: "" for name in given}), self.assertRaisesRegex((ValueError, TypeError), said):
+                    device.load_moe(**{**w, **given})
 
 
 class Errors(unittest.TestCase):
@@ -317,10 +397,12 @@ class Structures(unittest.TestCase):
     def test_layout(self):
         named = {"duplex_backend_options": _library.BackendOptions, "duplex_riscv_options": _library.RiscvOptions,
                  "duplex_stack_options": _library.StackOptions, "duplex_dram_commands": _library.DramCommands,
-                 "duplex_channel_stats": _library.ChannelStats, "duplex_stack_stats": _library.StackStats, "duplex_kv_options": _library.KvOptions}
+                 "duplex_channel_stats": _library.ChannelStats, "duplex_stack_stats": _library.StackStats, "duplex_kv_options": _library.KvOptions,
+                 "duplex_device_options": _library.DeviceOptions, "duplex_moe_shape": _library.MoeShape, "duplex_moe_weights": _library.MoeWeights,
+                 "duplex_moe_form": _library.MoeForm, "duplex_moe_routing": _library.MoeRouting, "duplex_moe_stats": _library.MoeStats}
         lines = [f'printf("{n}.{f} %zu\\n", offsetof(struct {n}, {f}));' for n, s in named.items() for f, *_ in s._fields_]
         lines += [f'printf("{n} %zu\\n", sizeof(struct {n}));' for n in named if n != "duplex_stack_stats"]
-        source = '#include <stddef.h>\n#include <stdio.h>\n#include "duplex/kv_cache.h"\nint main(void) {' + "\n".join(lines) + "}"
+        source = '#include <stddef.h>\n#include <stdio.h>\n#include "duplex/device_tables.h"\n#include "duplex/kv_cache.h"\nint main(void) {' + "\n".join(lines) + "}"
         with tempfile.TemporaryDirectory() as folder:
             program = f"{folder}/layout"
             subprocess.run([os.environ.get("CC", "cc"), "-x", "c", "-", "-I", ROOT / "include", "-o", program], input=source.encode(), check=True)

@@ -176,7 +176,8 @@ static void test_parts_cover(void **state) {
                                          draw_scale(&random, SCHEDULE_EXPERTS),
                                          1 + (uint32_t)duplex_random_below(&random, 8),
                                          1 + (uint32_t)duplex_random_below(&random, 32),
-                                         (uint32_t)duplex_random_below(&random, 2)};
+                                         (uint32_t)duplex_random_below(&random, 2),
+                                         0};
     assert_true(schedule_place(&shape, &placement));
     memset(seen, 0, sizeof seen);
     for (uint32_t stack = 0; stack < shape.stacks; stack++)
@@ -217,7 +218,8 @@ static void test_times_are_those_of_the_cuts(void **state) {
                                          draw_scale(&random, SCHEDULE_EXPERTS),
                                          1 + (uint32_t)duplex_random_below(&random, 8),
                                          1 + (uint32_t)duplex_random_below(&random, 32),
-                                         (uint32_t)duplex_random_below(&random, 2)};
+                                         (uint32_t)duplex_random_below(&random, 2),
+                                         0};
     assert_true(schedule_place(&shape, &placement));
     schedule_formula(&shape, &placement, &times);
     const uint32_t most = 8 * 4096 / shape.experts;
@@ -232,8 +234,9 @@ static void test_times_are_those_of_the_cuts(void **state) {
 
 static void test_bad_shapes(void **state) {
   static const struct schedule_shape bad[] = {
-      {0, 1, 1, 1, 1, 0}, {1, 0, 1, 1, 1, 0},  {1, 1, 0, 1, 1, 0}, {1, 1, 257, 1, 1, 0},  {1, 1, 1, 0, 1, 0},
-      {1, 1, 1, 9, 1, 0}, {1, 1, 1, 1, 33, 0}, {1, 1, 1, 1, 1, 2}, {65537, 1, 1, 1, 1, 1}};
+      {0, 1, 1, 1, 1, 0, 0}, {1, 0, 1, 1, 1, 0, 0}, {1, 1, 0, 1, 1, 0, 0},     {1, 1, 257, 1, 1, 0, 0},
+      {1, 1, 1, 0, 1, 0, 0}, {1, 1, 1, 9, 1, 0, 0}, {1, 1, 1, 1, 33, 0, 0},    {1, 1, 1, 1, 1, 2, 0},
+      {1, 1, 1, 1, 1, 0, 4}, {1, 1, 1, 1, 0, 0, 0}, {65537, 1, 1, 1, 1, 1, 0}, {1, 65537, 1, 1, 1, 1, 0}};
   struct schedule_placement placement;
   (void)state;
   for (unsigned i = 0; i < sizeof bad / sizeof *bad; i++) assert_false(schedule_place(&bad[i], &placement));
@@ -249,6 +252,16 @@ static void test_damage(void **state) {
     assert_false(schedule_valid(&times));
     words[i] ^= 1u << i % 32;
   }
+  assert_true(schedule_valid(&times));
+  const uint32_t knee = times.knee[0];
+  times.knee[0] = times.placement.parts[0] + 1;
+  times.hash = schedule_hash(&times);
+  assert_false(schedule_valid(&times));
+  times.knee[0] = knee;
+  times.overtaken[7] = SCHEDULE_GROUPS + 1;
+  times.hash = schedule_hash(&times);
+  assert_false(schedule_valid(&times));
+  schedule_seal(&times);
   assert_true(schedule_valid(&times));
   times.rows[5].pim[1][1] = times.rows[5].pim[1][2] + 1;
   schedule_seal(&times);
@@ -268,11 +281,12 @@ static void assert_refused(const char *path, const char *good, const char *from,
   static char text[1 << 18], message[512];
   const char *at = strstr(good, from);
   static struct schedule_times loaded, before;
+  uint32_t origin;
   assert_non_null(at);
   snprintf(text, sizeof text, "%.*s%s%s", (int)(at - good), good, to, at + strlen(from));
   write_text(path, text);
   before = loaded;
-  assert_int_equal(schedule_load(path, &loaded, message, sizeof message), DUPLEX_ERROR_FORMAT);
+  assert_int_equal(schedule_load(path, &loaded, &origin, message, sizeof message), DUPLEX_ERROR_FORMAT);
   if (!strstr(message, said)) fail_msg("'%s': expected '%s'", message, said);
   assert_memory_equal(&loaded, &before, sizeof loaded);
 }
@@ -280,30 +294,32 @@ static void assert_refused(const char *path, const char *good, const char *from,
 static void test_files(void **state) {
   static struct schedule_times loaded;
   static char good[1 << 18];
+  uint32_t origin = 0;
   char path[] = P_tmpdir "/duplex_schedule_XXXXXX", message[512];
   (void)state;
   make_model(4, 32);
   const int descriptor = mkstemp(path);
   assert_true(descriptor >= 0);
   close(descriptor);
-  assert_int_equal(schedule_save(path, &times, message, sizeof message), 0);
-  assert_int_equal(schedule_load(path, &loaded, message, sizeof message), 0);
+  assert_int_equal(schedule_save(path, &times, 4711, message, sizeof message), 0);
+  assert_int_equal(schedule_load(path, &loaded, &origin, message, sizeof message), 0);
   assert_memory_equal(&loaded, &times, sizeof times);
+  assert_int_equal(origin, 4711);
   FILE *file = fopen(path, "r");
   assert_non_null(file);
   const size_t bytes = fread(good, 1, sizeof good - 1, file);
   fclose(file);
   good[bytes] = 0;
-  assert_refused(path, good, "version 1", "version 2", ":1: version 2, expected 1");
+  assert_refused(path, good, "version 2", "version 1", ":1: version 1, expected 2");
   assert_refused(path, good, "\nshape 7168", "\nshape 7169", ":2: the tables are damaged");
-  assert_refused(path, good, "\nshape 7168", "\nshape 4294967296", ":4: expected 'shape' and 6 numbers");
-  assert_refused(path, good, "\nshape 7168", "\nshape -1", ":4: expected 'shape'");
-  assert_refused(path, good, "\ngroups_7 ", "\ngroups_8 ", ":14: expected 'groups_7'");
-  assert_refused(path, good, "\nslope ", "\nslope 1 ", ":72: expected 'slope'");
-  assert_refused(path, good, "\nslope ", "\n", ":72: expected 'slope'");
+  assert_refused(path, good, "\nshape 7168", "\nshape 4294967296", ":5: expected 'shape' and 7 numbers");
+  assert_refused(path, good, "\nshape 7168", "\nshape -1", ":5: expected 'shape'");
+  assert_refused(path, good, "\ngroups_7 ", "\ngroups_8 ", ":15: expected 'groups_7'");
+  assert_refused(path, good, "\nslope ", "\nslope 1 ", ":73: expected 'slope'");
+  assert_refused(path, good, "\nslope ", "\n", ":73: expected 'slope'");
   assert_int_equal(unlink(path), 0);
-  assert_int_equal(schedule_load(path, &loaded, message, sizeof message), DUPLEX_ERROR_IO);
-  assert_int_equal(schedule_save("/nowhere/tables", &times, message, sizeof message), DUPLEX_ERROR_IO);
+  assert_int_equal(schedule_load(path, &loaded, &origin, message, sizeof message), DUPLEX_ERROR_IO);
+  assert_int_equal(schedule_save("/nowhere/tables", &times, 0, message, sizeof message), DUPLEX_ERROR_IO);
 }
 
 int main(void) {

@@ -63,12 +63,12 @@ static void oracle_choose(const float *logits, unsigned experts, unsigned k, boo
   }
 }
 
-static float oracle_logit(const uint16_t *x, const uint16_t *r, unsigned columns) {
+static float oracle_logit(const uint16_t *x, const uint16_t *r, unsigned columns, int exponent) {
   struct oracle_sum sum;
   mpz_init(sum.units);
   oracle_clear(&sum);
   for (unsigned i = 0; i < columns; i++) oracle_add(&sum, x[i], r[i]);
-  const float logit = float_of(oracle_round(&sum, 0, 24, 8));
+  const float logit = float_of(oracle_round(&sum, exponent, 24, 8));
   mpz_clear(sum.units);
   return logit;
 }
@@ -78,7 +78,8 @@ static void check_token(const struct xpu_router *router, const uint16_t *r, size
   float logits[EXPERTS_MOST], expected[EXPERTS_MOST];
   bool taken[EXPERTS_MOST];
   for (unsigned e = 0; e < router->experts; e++)
-    logits[e] = oracle_logit(router->x + token * router->x_stride, r + e * router->columns, router->columns);
+    logits[e] = oracle_logit(router->x + token * router->x_stride, r + e * router->columns, router->columns,
+                             router->exponents ? router->exponents[e] : 0);
   oracle_choose(logits, router->experts, router->top_k, taken);
   oracle_weights(router->score, router->renormalise, logits, router->experts, taken, expected);
   unsigned place = 0;
@@ -92,7 +93,8 @@ static void check_token(const struct xpu_router *router, const uint16_t *r, size
 }
 
 static const struct xpu_router *draw_router(struct duplex_random *random, struct xpu_router *router,
-                                            struct xpu_dense *dense, uint16_t *x, uint16_t *r) {
+                                            struct xpu_dense *dense, uint16_t *x, uint16_t *r,
+                                            int8_t *exponents) {
   static const enum operand_class classes[] = {MODERATE, MODERATE, SUBNORMAL, EXTREME,
                                                ZEROS,    SPECIAL,  ANY_BITS};
   router->columns = 1 + (unsigned)duplex_random_below(random, COLUMNS_MOST);
@@ -115,6 +117,8 @@ static const struct xpu_router *draw_router(struct duplex_random *random, struct
     for (unsigned i = 0; i < router->columns; i++)
       row[i] = repeated ? (row - router->columns)[i] : draw_operand(random, e % 3 ? class_r : MODERATE);
   }
+  for (unsigned e = 0; e < router->experts; e++) exponents[e] = (int8_t)duplex_random_below(random, 256);
+  router->exponents = duplex_random_below(random, 2) ? exponents : NULL;
   *dense = (struct xpu_dense){r, router->columns};
   router->weights = xpu_dense_weights(dense);
   return router;
@@ -125,12 +129,13 @@ static void test_random(void **state) {
   static const int directions[] = {FE_TONEAREST, FE_UPWARD, FE_DOWNWARD, FE_TOWARDZERO};
   static uint16_t x[9 * (COLUMNS_MOST + 1)], r[EXPERTS_MOST * COLUMNS_MOST];
   static uint32_t chosen[9 * EXPERTS_MOST], weights[9 * EXPERTS_MOST];
+  static int8_t exponents[EXPERTS_MOST];
   for (uint64_t i = 0; i < 400 * scale; i++) {
     struct duplex_random random;
     struct xpu_router router;
     struct xpu_dense dense;
     duplex_random_seed(&random, seed, i);
-    draw_router(&random, &router, &dense, x, r);
+    draw_router(&random, &router, &dense, x, r, exponents);
     fesetround(directions[i % 4]);
     feclearexcept(FE_ALL_EXCEPT);
     const int error = xpu_route(&router, chosen, weights);

@@ -1,0 +1,39 @@
+// SPDX-License-Identifier: Apache-2.0
+// What the options say of a device.
+#include "cli/device_options.h"
+
+// What a device decides itself, and files of which each stack would need its own.
+static int check_stack_options(const struct option *options, uint64_t stacks) {
+  static const char *const own[] = {"--bundles", "--stripe", "--xpu-traffic", NULL};
+  static const char *const files[] = {
+      "--trace", "--command-trace", "--firmware-trace", "--firmware-profile", "--gdb", NULL};
+  for (unsigned i = 0; own[i]; i++)
+    if (option_value(options, own[i]))
+      return fail(EXIT_BAD_INPUT, "%s: expected none, a device hands its bundles over as it works", own[i]);
+  for (unsigned i = 0; files[i] && stacks != 1; i++)
+    if (option_value(options, files[i]))
+      return fail(EXIT_BAD_INPUT, "%s is of one stack: expected --stacks 1 with it", files[i]);
+  return EXIT_GOOD;
+}
+
+int read_device_options(const struct option *options, struct duplex_device_options *device) {
+  static const char *const policies[] = {"best", "paper", "pim", "xpu", NULL};
+  static const char *const partials[] = {"acc", "f32", NULL};
+  unsigned policy, partial;
+  uint64_t stacks;
+  if (choice_option(options, "--policy", policies, &policy) ||
+      choice_option(options, "--partials", partials, &partial) ||
+      number_option(options, "--stacks", 1, DUPLEX_STACKS_MOST, DUPLEX_STACKS_DEFAULT, &stacks))
+    return EXIT_BAD_INPUT;
+  device->policy = (enum duplex_policy)policy;
+  device->partials = (enum duplex_partials)partial;
+  device->stacks = (unsigned)stacks;
+  return check_stack_options(options, stacks);
+}
+
+int device_error(const struct duplex_device *device, const struct outputs *outputs, int error) {
+  char text[512];
+  snprintf(text, sizeof text, "%s", duplex_device_last_error(device));
+  output_restore_name(outputs, text, sizeof text);
+  return fail(exit_status_of(error), "%s", text);
+}

@@ -1,0 +1,32 @@
+// SPDX-License-Identifier: Apache-2.0
+// The file of --tables: there already, or an output.
+#include "cli/moe_tables.h"
+
+#include <unistd.h>
+
+#include "cli/messages.h"
+#include "cli/stack_options.h"
+
+int add_table(const struct option *options, struct outputs *outputs, struct table_file *table) {
+  table->path = option_value(options, "--tables");
+  table->made = table->path && access(table->path, F_OK) != 0;
+  return table->made ? output_add(outputs, "--tables", table->path, OUTPUT_TEXT) : EXIT_GOOD;
+}
+
+int read_table(const struct table_file *table, struct duplex_device *device,
+               const struct duplex_moe_form *form) {
+  if (!table->path || table->made) return EXIT_GOOD;
+  if (duplex_device_load_table(device, form, table->path) == 0) return EXIT_GOOD;
+  return fail(EXIT_BAD_INPUT, "--tables %s", duplex_device_last_error(device));
+}
+
+int write_table(const struct table_file *table, const struct outputs *outputs, struct duplex_device *device,
+                const struct duplex_moe_form *form) {
+  if (!table->made) return EXIT_GOOD;
+  const int error = duplex_device_save_table(device, form, output_name(outputs, table->path));
+  if (!error) return EXIT_GOOD;
+  char text[512];
+  snprintf(text, sizeof text, "%s", duplex_device_last_error(device));
+  output_restore_name(outputs, text, sizeof text);
+  return fail(exit_status_of(error), "--tables %s", text);
+}

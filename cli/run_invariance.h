@@ -1,0 +1,14 @@
+// SPDX-License-Identifier: Apache-2.0
+// duplex run --check-invariance: the requests in many ways, one hash of all logits.
+#ifndef DUPLEX_CLI_RUN_INVARIANCE_H
+#define DUPLEX_CLI_RUN_INVARIANCE_H
+
+#include "cli/run_requests.h"
+
+// Runs the requests under other batches, orders, chunks, policies, numbers of stacks and back ends than
+// `network`'s, and prints a line of each on standard output. Returns 0, or 1 with a line on standard error if
+// one differs.
+int check_invariance(const struct model *model, const struct run_requests *requests,
+                     const struct network_options *network);
+
+#endif

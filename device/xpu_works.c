@@ -1,0 +1,28 @@
+// SPDX-License-Identifier: Apache-2.0
+// Works on the xPU: done, and told in clocks.
+#include "device/xpu_works.h"
+
+#include "xpu/time.h"
+
+int device_xpu_run(struct duplex_xpu *xpu, const struct duplex_xpu_work *work) {
+  uint64_t ticket;
+  const int error = xpu->ops->submit(xpu, work, &ticket);
+  return error ? error : xpu->ops->wait(xpu, ticket);
+}
+
+uint64_t device_xpu_clocks(struct duplex_xpu *xpu, const struct duplex_xpu_work *work) {
+  uint64_t picoseconds;
+  return xpu->ops->estimate(xpu, work, &picoseconds) ? 0 : xpu_time_clocks(picoseconds);
+}
+
+uint64_t device_xpu_expert_clocks(struct duplex_xpu *xpu, unsigned tokens, unsigned hidden, unsigned inner,
+                                  bool gated) {
+  if (inner == 0) return 0;
+  const struct duplex_xpu_work work = {.kind = DUPLEX_XPU_EXPERT,
+                                       .expert = {.tokens = tokens,
+                                                  .columns = hidden,
+                                                  .inner = inner,
+                                                  .gated = gated,
+                                                  .format = DUPLEX_RESULT_FORMAT_F16}};
+  return device_xpu_clocks(xpu, &work);
+}

@@ -1,0 +1,18 @@
+// SPDX-License-Identifier: Apache-2.0
+// Works of the device on its xPU, whatever stands behind it.
+#ifndef DEVICE_XPU_WORKS_H
+#define DEVICE_XPU_WORKS_H
+
+#include "duplex/xpu.h"
+
+// Does a work and returns when it has ended: 0 or its error.
+int device_xpu_run(struct duplex_xpu *xpu, const struct duplex_xpu_work *work);
+
+// Clocks of 650 MHz of a work without launch; 0 if the xPU does not tell.
+uint64_t device_xpu_clocks(struct duplex_xpu *xpu, const struct duplex_xpu_work *work);
+
+// Of a part of an expert with so many inner columns, whose results are binary16.
+uint64_t device_xpu_expert_clocks(struct duplex_xpu *xpu, unsigned tokens, unsigned hidden, unsigned inner,
+                                  bool gated);
+
+#endif

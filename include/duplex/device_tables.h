@@ -1,0 +1,51 @@
+// SPDX-License-Identifier: Apache-2.0
+// Tables of time of a device: what an expert takes Logic-PIM and the xPU, for each number of tokens and each
+// cut (docs/schedule.md). By them a device decides who runs what. A device measures the table of a layer on
+// the C model when the first one of its form is loaded, which takes seconds to a minute of the host; or it
+// gets it from a file.
+//
+// A file names what it came from: the form of the layer, stacks and channels, and an *origin*, a number that
+// differs for another DRAM preset, activation rule, model of the clocks or time of the xPU.
+//
+// Functions return 0 or a negative code of duplex/error.h, with a text in duplex_device_last_error. The
+// device can be used on after an error.
+#ifndef DUPLEX_DEVICE_TABLES_H
+#define DUPLEX_DEVICE_TABLES_H
+
+#include "duplex/device.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+// What of a layer its times depend on.
+struct duplex_moe_form {
+  struct duplex_moe_shape shape;
+  bool gated;
+  bool up_exponents;    // rows of gate or up have exponents
+  bool down_exponents;  // rows of down have; costs nothing but with DUPLEX_PARTIALS_F32
+};
+
+// The form of a layer with these weights; only whether pointers are NULL counts.
+struct duplex_moe_form duplex_moe_form(const struct duplex_moe_shape *shape,
+                                       const struct duplex_moe_weights *weights);
+
+// Measures the table of such layers, unless the device has it. Errors: ARGUMENT (a shape out of range),
+// NO_MEMORY.
+int duplex_device_measure_table(struct duplex_device *device, const struct duplex_moe_form *form);
+
+// Writes it, measured if need be, as a whole or not at all; a name as /dev/fd/N means that descriptor.
+// Errors: those above, and IO.
+int duplex_device_save_table(struct duplex_device *device, const struct duplex_moe_form *form,
+                             const char *path);
+
+// The table of such layers is that of the file from now on. Errors, after which the device has what it had:
+// ARGUMENT (a shape out of range), IO (not to be read), FORMAT (damaged, of another version, form, number of
+// stacks or channels, placement, or origin: the text names the file and which), NO_MEMORY.
+int duplex_device_load_table(struct duplex_device *device, const struct duplex_moe_form *form,
+                             const char *path);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

@@ -1,0 +1,470 @@
+// SPDX-License-Identifier: Apache-2.0
+// config.json of Hugging Face, in both dialects: every key is used, known to change no result, or refused.
+#include <string.h>
+
+#include "model/config.h"
+#include "model/json.h"
+
+// What a class of transformers takes where the file is silent, and which keys it has.
+struct architecture {
+  const char *model_type;
+  double theta, epsilon;
+  unsigned kv_heads;   // 0: as many as heads
+  unsigned head_size;  // 0: hidden / heads
+  unsigned sliding_window;
+  uint32_t begin_token, end_token;
+  enum model_qk_norm qk_norm;
+  enum xpu_score score;
+  bool experts;
+  bool multipliers;           // Granite's
+  bool always_renormalises;   // no key norm_topk_prob
+  bool has_bias_key;          // attention_bias
+  bool has_sliding_key;       // sliding_window
+  bool has_use_sliding_key;   // use_sliding_window; without it sliding_window says nothing
+  bool has_first_window_key;  // max_window_layers: layers before it do not slide
+};
+
+static const struct architecture architectures[MODEL_ARCHITECTURES] = {
+    [MODEL_MIXTRAL] = {.model_type = "mixtral",
+                       .theta = 1e6,
+                       .epsilon = 1e-5,
+                       .kv_heads = 8,
+                       .begin_token = 1,
+                       .end_token = 2,
+                       .score = XPU_SCORE_SOFTMAX,
+                       .experts = true,
+                       .always_renormalises = true,
+                       .has_sliding_key = true},
+    [MODEL_QWEN3_MOE] = {.model_type = "qwen3_moe",
+                         .theta = 1e4,
+                         .epsilon = 1e-6,
+                         .kv_heads = 4,
+                         .sliding_window = 4096,
+                         .begin_token = MODEL_NO_TOKEN,
+                         .end_token = MODEL_NO_TOKEN,
+                         .qk_norm = MODEL_QK_NORM_HEAD,
+                         .score = XPU_SCORE_SOFTMAX,
+                         .experts = true,
+                         .has_bias_key = true,
+                         .has_sliding_key = true,
+                         .has_use_sliding_key = true},
+    [MODEL_OLMOE] = {.model_type = "olmoe",
+                     .theta = 1e4,
+                     .epsilon = 1e-5,
+                     .begin_token = MODEL_NO_TOKEN,
+                     .end_token = 50279,
+                     .qk_norm = MODEL_QK_NORM_WHOLE,
+                     .score = XPU_SCORE_SOFTMAX,
+                     .experts = true,
+                     .has_bias_key = true},
+    [MODEL_GRANITE_MOE] = {.model_type = "granitemoe",
+                           .theta = 1e4,
+                           .epsilon = 1e-6,
+                           .begin_token = 1,
+                           .end_token = 2,
+                           .score = XPU_SCORE_TOP_K_SOFTMAX,
+                           .experts = true,
+                           .multipliers = true,
+                           .has_bias_key = true},
+    [MODEL_LLAMA] = {.model_type = "llama",
+                     .theta = 1e4,
+                     .epsilon = 1e-6,
+                     .begin_token = 1,
+                     .end_token = 2,
+                     .has_bias_key = true},
+    [MODEL_MISTRAL] = {.model_type = "mistral",
+                       .theta = 1e4,
+                       .epsilon = 1e-6,
+                       .kv_heads = 8,
+                       .sliding_window = 4096,
+                       .begin_token = 1,
+                       .end_token = 2,
+                       .has_sliding_key = true},
+    [MODEL_QWEN3] = {.model_type = "qwen3",
+                     .theta = 1e4,
+                     .epsilon = 1e-6,
+                     .head_size = 128,
+                     .sliding_window = 4096,
+                     .begin_token = MODEL_NO_TOKEN,
+                     .end_token = MODEL_NO_TOKEN,
+                     .qk_norm = MODEL_QK_NORM_HEAD,
+                     .has_bias_key = true,
+                     .has_sliding_key = true,
+                     .has_use_sliding_key = true,
+                     .has_first_window_key = true}};
+
+// Keys that change no logits: training, classifiers, sampling, names, how a program runs. The element type
+// among them: what counts is that of the tensors.
+static const char *const harmless[] = {"_attn_implementation",
+                                       "_attn_implementation_autoset",
+                                       "_commit_hash",
+                                       "_experts_implementation",
+                                       "_name_or_path",
+                                       "attention_dropout",
+                                       "attn_implementation",
+                                       "bad_words_ids",
+                                       "begin_suppress_tokens",
+                                       "chunk_size_feed_forward",
+                                       "decoder_start_token_id",
+                                       "diversity_penalty",
+                                       "do_sample",
+                                       "dtype",
+                                       "early_stopping",
+                                       "embd_pdrop",
+                                       "encoder_no_repeat_ngram_size",
+                                       "experts_implementation",
+                                       "exponential_decay_length_penalty",
+                                       "finetuning_task",
+                                       "forced_bos_token_id",
+                                       "forced_eos_token_id",
+                                       "hidden_dropout",
+                                       "id2label",
+                                       "initializer_range",
+                                       "is_llama_config",
+                                       "label2id",
+                                       "length_penalty",
+                                       "max_length",
+                                       "min_length",
+                                       "name_or_path",
+                                       "no_repeat_ngram_size",
+                                       "num_beam_groups",
+                                       "num_beams",
+                                       "num_labels",
+                                       "num_return_sequences",
+                                       "output_attentions",
+                                       "output_hidden_states",
+                                       "output_router_logits",
+                                       "output_scores",
+                                       "pad_token_id",
+                                       "prefix",
+                                       "pretraining_tp",
+                                       "problem_type",
+                                       "remove_invalid_values",
+                                       "repetition_penalty",
+                                       "resid_pdrop",
+                                       "return_dict",
+                                       "return_dict_in_generate",
+                                       "router_aux_loss_coef",
+                                       "router_jitter_noise",
+                                       "sep_token_id",
+                                       "suppress_tokens",
+                                       "task_specific_params",
+                                       "temperature",
+                                       "tf_legacy_loss",
+                                       "tie_encoder_decoder",
+                                       "tokenizer_class",
+                                       "top_k",
+                                       "top_p",
+                                       "torch_dtype",
+                                       "torchscript",
+                                       "transformers.js_config",
+                                       "transformers_version",
+                                       "typical_p",
+                                       "unsloth_fixed",
+                                       "use_bfloat16",
+                                       "use_cache"};
+
+static bool is_harmless(const char *key) {
+  for (size_t i = 0; i < sizeof harmless / sizeof *harmless; i++)
+    if (strcmp(key, harmless[i]) == 0) return true;
+  return false;
+}
+
+// Whatever was not taken is harmless, or switched off: null, false, 0 or empty.
+static void refuse_what_is_left(struct model_json *json) {
+  const char *key;
+  json_t *value;
+  if (json->status) return;
+  json_object_foreach(json->left, key, value) {
+    if (is_harmless(key) || model_json_is_off(value)) continue;
+    model_json_refuse(json, DUPLEX_ERROR_NOT_AVAILABLE, key, "is not known: it may change what is computed");
+    return;
+  }
+}
+
+static uint64_t size_key(struct model_json *json, const char *key, uint64_t most, uint64_t otherwise) {
+  json_t *value = model_json_take(json, key);
+  if (!value && !otherwise) model_json_refuse(json, DUPLEX_ERROR_FORMAT, key, "is missing");
+  return model_json_integer(json, key, value, 1, most, otherwise);
+}
+
+static double real_key(struct model_json *json, const char *key, double otherwise) {
+  return model_json_real(json, key, model_json_take(json, key), otherwise);
+}
+
+static bool bool_key(struct model_json *json, const char *key, bool otherwise) {
+  return model_json_bool(json, key, model_json_take(json, key), otherwise);
+}
+
+// The class, by its name in the list or, without a list, by model_type.
+static enum model_architecture read_architecture(struct model_json *json) {
+  json_t *list = model_json_take(json, "architectures");
+  const char *type = model_json_string(json, "model_type", model_json_take(json, "model_type"), "");
+  const char *name = json_string_value(json_array_get(list, 0));
+  if (list && (!name || json_array_size(list) != 1))
+    model_json_refuse(json, DUPLEX_ERROR_FORMAT, "architectures", "is wrong: expected a list of one name");
+  for (unsigned i = 0; i < MODEL_ARCHITECTURES && !json->status; i++)
+    if (name ? strcmp(name, model_architecture_name(i)) == 0 : strcmp(type, architectures[i].model_type) == 0)
+      return i;
+  model_json_refuse(json, DUPLEX_ERROR_NOT_AVAILABLE,
+                    name ? "architectures:" : "model_type:", "'%.64s' is not there", name ? name : type);
+  return MODEL_LLAMA;
+}
+
+static const char *read_act(struct model_json *json) {
+  static const char *const names[][2] = {{"silu", "silu"},
+                                         {"swish", "silu"},
+                                         {"gelu", "gelu"},
+                                         {"gelu_new", "gelu_tanh"},
+                                         {"gelu_pytorch_tanh", "gelu_tanh"},
+                                         {"gelu_fast", "gelu_tanh"},
+                                         {"relu", "relu"},
+                                         {"linear", "identity"}};
+  const char *act = model_json_string(json, "hidden_act", model_json_take(json, "hidden_act"), "silu");
+  for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+    if (strcmp(act, names[i][0]) == 0) return names[i][1];
+  model_json_refuse(json, DUPLEX_ERROR_NOT_AVAILABLE, "hidden_act:", "'%.64s' is not there", act);
+  return "silu";
+}
+
+static uint32_t token_of(struct model_json *json, const char *key, json_t *value, uint32_t otherwise) {
+  return (uint32_t)model_json_integer(json, key, value, 0, MODEL_SIZE_MOST, otherwise);
+}
+
+// A token or a list of them; null means none, no key what the class takes.
+static void read_tokens(struct model_json *json, const struct architecture *class, struct model_config *c) {
+  const bool has_begin = json_object_get(json->left, "bos_token_id") != NULL;
+  const bool has_end = json_object_get(json->left, "eos_token_id") != NULL;
+  c->begin_token = token_of(json, "bos_token_id", model_json_take(json, "bos_token_id"),
+                            has_begin ? MODEL_NO_TOKEN : class->begin_token);
+  json_t *end = model_json_take(json, "eos_token_id");
+  const size_t count = json_is_array(end) ? json_array_size(end) : 1;
+  if (count > MODEL_END_TOKENS)
+    model_json_refuse(json, DUPLEX_ERROR_FORMAT, "eos_token_id", "is wrong: expected at most %u tokens",
+                      MODEL_END_TOKENS);
+  for (size_t i = 0; i < count && !json->status; i++) {
+    json_t *value = json_is_array(end) ? json_array_get(end, i) : end;
+    const uint32_t token = token_of(json, "eos_token_id", value, has_end ? MODEL_NO_TOKEN : class->end_token);
+    if (token != MODEL_NO_TOKEN) c->end_tokens[c->end_token_count++] = token;
+  }
+}
+
+static enum model_rope_type read_rope_type(struct model_json *json) {
+  static const char *const names[] = {[MODEL_ROPE_DEFAULT] = "default",
+                                      [MODEL_ROPE_LINEAR] = "linear",
+                                      [MODEL_ROPE_LLAMA3] = "llama3",
+                                      [MODEL_ROPE_YARN] = "yarn"};
+  const char *type =
+      model_json_string(json, "rope_type", model_json_take_either(json, "rope_type", "type"), "default");
+  for (unsigned i = 0; i < sizeof names / sizeof *names; i++)
+    if (strcmp(type, names[i]) == 0) return (enum model_rope_type)i;
+  model_json_refuse(json, DUPLEX_ERROR_NOT_AVAILABLE, "rope_type:", "'%.64s' is not there", type);
+  return MODEL_ROPE_DEFAULT;
+}
+
+static void read_yarn(struct model_json *json, double positions, struct model_rope *rope) {
+  rope->original_positions = real_key(json, "original_max_position_embeddings", positions);
+  if (rope->factor == 0) rope->factor = positions / rope->original_positions;
+  rope->beta_fast = real_key(json, "beta_fast", 32);
+  rope->beta_slow = real_key(json, "beta_slow", 1);
+  rope->attention_factor = real_key(json, "attention_factor", 0);
+  rope->mscale = real_key(json, "mscale", 0);
+  rope->mscale_all_dim = real_key(json, "mscale_all_dim", 0);
+  rope->truncate = bool_key(json, "truncate", true);
+}
+
+// The object of rope_scaling or rope_parameters.
+static void read_rope_object(struct model_json *json, double positions, struct model_rope *rope) {
+  rope->type = read_rope_type(json);
+  rope->theta = real_key(json, "rope_theta", rope->theta);
+  if (real_key(json, "partial_rotary_factor", 1) != 1)
+    model_json_refuse(json, DUPLEX_ERROR_NOT_AVAILABLE, "partial_rotary_factor", "is not there but for 1");
+  if (rope->type != MODEL_ROPE_DEFAULT) rope->factor = real_key(json, "factor", 0);
+  if (rope->type == MODEL_ROPE_LLAMA3) {
+    rope->low_freq_factor = real_key(json, "low_freq_factor", 0);
+    rope->high_freq_factor = real_key(json, "high_freq_factor", 0);
+    rope->original_positions = real_key(json, "original_max_position_embeddings", positions);
+  } else if (rope->type == MODEL_ROPE_YARN) {
+    read_yarn(json, positions, rope);
+  }
+  refuse_what_is_left(json);
+}
+
+static void read_rope(struct model_json *json, const struct architecture *class, struct model_config *c) {
+  json_t *object = model_json_take_either(json, "rope_scaling", "rope_parameters");
+  c->rope.theta = real_key(json, "rope_theta", class->theta);
+  if (real_key(json, "partial_rotary_factor", 1) != 1)
+    model_json_refuse(json, DUPLEX_ERROR_NOT_AVAILABLE, "partial_rotary_factor", "is not there but for 1");
+  if (!object || json->status) return;
+  struct model_json inner = model_json_open(object, json->path, "rope.", json->error);
+  read_rope_object(&inner, c->positions, &c->rope);
+  json->status = inner.status;
+  model_json_close(&inner);
+}
+
+static void read_experts(struct model_json *json, const struct architecture *class, struct model_config *c) {
+  json_t *experts = model_json_take_either(json, "num_local_experts", "num_experts");
+  if (!experts) model_json_refuse(json, DUPLEX_ERROR_FORMAT, "num_local_experts", "is missing");
+  c->experts = (unsigned)model_json_integer(json, "num_local_experts", experts, 1, MODEL_EXPERTS_MOST, 1);
+  c->chosen = (unsigned)size_key(json, "num_experts_per_tok", MODEL_EXPERTS_MOST, 0);
+  c->expert_inner = c->architecture == MODEL_QWEN3_MOE
+                        ? (unsigned)size_key(json, "moe_intermediate_size", MODEL_SIZE_MOST, 0)
+                        : c->inner;
+  c->score = class->score;
+  c->renormalise = class->always_renormalises;
+  if (!class->always_renormalises && !class->multipliers)
+    c->renormalise = bool_key(json, "norm_topk_prob", false);
+}
+
+static void read_multipliers(struct model_json *json, struct model_config *c) {
+  c->attention_scale = real_key(json, "attention_multiplier", 1);
+  c->embedding_scale = real_key(json, "embedding_multiplier", 1);
+  c->residual_scale = real_key(json, "residual_multiplier", 1);
+  c->logits_divisor = real_key(json, "logits_scaling", 1);
+  if (c->attention_scale == 0)
+    model_json_refuse(json, DUPLEX_ERROR_FORMAT, "attention_multiplier", "is wrong: expected more than 0");
+}
+
+// The layers named in mlp_only_layers are dense.
+static void read_dense_layers(struct model_json *json, json_t *list, struct model_config *c) {
+  size_t index;
+  json_t *value;
+  if (list && !json_is_array(list))
+    model_json_refuse(json, DUPLEX_ERROR_FORMAT, "mlp_only_layers", "is wrong: expected a list of layers");
+  if (json->status || !list) return;
+  json_array_foreach(list, index, value) {
+    const uint64_t layer = model_json_integer(json, "mlp_only_layers", value, 0, c->layers - 1, 0);
+    if (!json->status) c->layer[layer].sparse = false;
+  }
+}
+
+// One word a layer. A class without a key for the first sliding layer has all layers alike, whatever the
+// words.
+static void read_layer_types(struct model_json *json, const struct architecture *class, json_t *list,
+                             struct model_config *c) {
+  if (json->status || !list) return;
+  if (!json_is_array(list) || json_array_size(list) != c->layers)
+    model_json_refuse(json, DUPLEX_ERROR_FORMAT, "layer_types", "is wrong: expected a word for each layer");
+  for (unsigned i = 0; i < c->layers && !json->status; i++) {
+    const char *type = model_json_string(json, "layer_types", json_array_get(list, i), "");
+    const bool sliding = strcmp(type, "sliding_attention") == 0;
+    if (!sliding && strcmp(type, "full_attention") != 0)
+      model_json_refuse(json, DUPLEX_ERROR_NOT_AVAILABLE, "layer_types:", "'%.64s' is not there", type);
+    if (sliding && !c->sliding_window)
+      model_json_refuse(json, DUPLEX_ERROR_FORMAT, "layer_types", "has sliding layers without a window");
+    if (sliding != c->layer[i].sliding && !class->has_first_window_key)
+      model_json_refuse(json, DUPLEX_ERROR_NOT_AVAILABLE, "layer_types", "of both kinds are not there");
+    c->layer[i].sliding = sliding;
+  }
+}
+
+static void read_window(struct model_json *json, const struct architecture *class, struct model_config *c) {
+  if (!class->has_sliding_key) return;
+  const bool given = json_object_get(json->left, "sliding_window") != NULL;
+  c->sliding_window =
+      (unsigned)model_json_integer(json, "sliding_window", model_json_take(json, "sliding_window"), 1,
+                                   UINT32_MAX, given ? 0 : class->sliding_window);
+  if (class->has_use_sliding_key && !bool_key(json, "use_sliding_window", false)) c->sliding_window = 0;
+}
+
+// Which layers are sparse and which slide.
+static void read_layers(struct model_json *json, const struct architecture *class, struct model_config *c) {
+  const bool steps = c->architecture == MODEL_QWEN3_MOE;
+  const unsigned step = steps ? (unsigned)size_key(json, "decoder_sparse_step", MODEL_LAYERS_MOST, 1) : 1;
+  json_t *dense = steps ? model_json_take(json, "mlp_only_layers") : NULL;
+  const uint64_t first =
+      class->has_use_sliding_key
+          ? model_json_integer(json, "max_window_layers", model_json_take(json, "max_window_layers"), 0,
+                               MODEL_SIZE_MOST, 28)
+          : 0;
+  if (json->status) return;
+  json->status = model_config_layers(c, step, json->error);
+  if (json->status) return;
+  read_dense_layers(json, dense, c);
+  for (unsigned i = 0; class->has_first_window_key && i < c->layers && i < first; i++)
+    c->layer[i].sliding = false;
+  read_layer_types(json, class, model_json_take(json, "layer_types"), c);
+}
+
+static void read_attention(struct model_json *json, const struct architecture *class,
+                           struct model_config *c) {
+  c->heads = (unsigned)size_key(json, "num_attention_heads", MODEL_SIZE_MOST, 0);
+  const bool given = json_object_get(json->left, "num_key_value_heads") != NULL;
+  const unsigned kv_heads = given || !class->kv_heads ? c->heads : class->kv_heads;
+  c->kv_heads = (unsigned)size_key(json, "num_key_value_heads", MODEL_SIZE_MOST, kv_heads ? kv_heads : 1);
+  const unsigned head_size = c->heads ? c->hidden / c->heads : 0;
+  c->head_size =
+      (unsigned)size_key(json, "head_dim", MODEL_SIZE_MOST, class->head_size ? class->head_size : head_size);
+  c->qk_norm = class->qk_norm;
+  if (class->has_bias_key) c->qkv_bias = c->o_bias = bool_key(json, "attention_bias", false);
+}
+
+static void read_all(struct model_json *json, struct model_config *c) {
+  c->architecture = read_architecture(json);
+  const struct architecture *class = &architectures[c->architecture];
+  c->embedding_scale = c->residual_scale = c->logits_divisor = 1;
+  c->layers = (unsigned)size_key(json, "num_hidden_layers", MODEL_LAYERS_MOST, 0);
+  c->hidden = (unsigned)size_key(json, "hidden_size", MODEL_SIZE_MOST, 0);
+  c->vocabulary = (unsigned)size_key(json, "vocab_size", MODEL_SIZE_MOST, 0);
+  c->positions = (unsigned)size_key(json, "max_position_embeddings", UINT32_MAX, 0);
+  c->inner = (unsigned)size_key(json, "intermediate_size", MODEL_SIZE_MOST, 0);
+  c->act = read_act(json);
+  c->norm_epsilon = real_key(json, "rms_norm_eps", class->epsilon);
+  c->tied_embeddings = bool_key(json, "tie_word_embeddings", false);
+  read_attention(json, class, c);
+  read_window(json, class, c);
+  if (class->experts) read_experts(json, class, c);
+  if (class->multipliers) read_multipliers(json, c);
+  read_tokens(json, class, c);
+  read_rope(json, class, c);
+  read_layers(json, class, c);
+  refuse_what_is_left(json);
+}
+
+// Puts the keys of text_config beside those around it. Where both have a key they have to agree, but for the
+// names of the classes: the outer one counts if it is one that is there.
+static json_t *join_text_config(json_t *root, const char *path, struct model_error *error) {
+  json_t *text = json_object_get(root, "text_config");
+  json_t *all = json_copy(root);
+  const char *key;
+  json_t *value;
+  if (!all) model_no_memory(error);
+  if (!all || !json_is_object(text)) return all;
+  json_object_del(all, "text_config");
+  json_object_foreach(text, key, value) {
+    json_t *outer = json_object_get(all, key);
+    const bool names = strcmp(key, "architectures") == 0 || strcmp(key, "model_type") == 0;
+    if (outer && !names && !is_harmless(key) && !json_equal(outer, value)) {
+      model_fail(error, DUPLEX_ERROR_FORMAT, "%s: %s differs from text_config.%s: expected one value", path,
+                 key, key);
+      json_decref(all);
+      return NULL;
+    }
+    if ((!outer || !names) && json_object_set(all, key, value) != 0) {
+      model_no_memory(error);
+      json_decref(all);
+      return NULL;
+    }
+  }
+  return all;
+}
+
+int model_config_read(const char *text, size_t size, const char *path, struct model_config *config,
+                      struct model_error *error) {
+  *config = (struct model_config){0};
+  json_t *root = model_json_parse(text, size, path, error);
+  if (!root) return DUPLEX_ERROR_FORMAT;
+  json_t *object = join_text_config(root, path, error);
+  int status = DUPLEX_ERROR_FORMAT;
+  if (object) {
+    struct model_json json = model_json_open(object, path, "", error);
+    if (!json.status) read_all(&json, config);
+    status = json.status;
+    model_json_close(&json);
+  }
+  json_decref(object);
+  json_decref(root);
+  if (!status) status = model_config_check(config, path, error);
+  if (status) model_config_free(config);
+  return status;
+}

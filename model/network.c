@@ -1,0 +1,305 @@
+// SPDX-License-Identifier: Apache-2.0
+// Opens a model on a device: weights of every layer, room for keys and values; and its sequences.
+#include "model/network.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "cmodel/numerics/exact_mode.h"
+#include "duplex/arithmetic.h"
+#include "model/network_untimed.h"
+
+#define GROUP_MOST 16u     // query heads to a KV head
+#define HEAD_STEP 16u      // values of a head come in whole 16
+#define P32_GROUP_MOST 4u  // softmax weights of two parts up to this group
+#define PAGE_POSITIONS 64u
+#define POSITIONS_MOST 4096u  // of the default room
+#define SPARE_PAGES 8u        // of a channel: stacks and channels are not equally full
+
+int network_device_failed(const struct network *network, int error, struct model_error *error_text) {
+  return model_fail(error_text, error, "%s", duplex_device_last_error(network->device));
+}
+
+static int read_vector(const struct network *network, enum model_part part, unsigned layer,
+                       duplex_f32 **vector, struct model_error *error) {
+  size_t rows, columns;
+  if (!model_part_shape(network->model, part, layer, &rows, &columns)) return DUPLEX_OK;
+  *vector = malloc(columns * sizeof **vector);
+  if (!*vector) return model_no_memory(error);
+  return model_row_read(network->model, part, layer, 0, 0, *vector, error);
+}
+
+static int read_attention(const struct network *network, unsigned number, struct model_error *error) {
+  struct network_layer *layer = &network->layers[number];
+  const struct {
+    enum model_part part;
+    duplex_f32 **vector;
+  } vectors[] = {{MODEL_ATTENTION_NORM, &layer->attention_norm},
+                 {MODEL_FFN_NORM, &layer->ffn_norm},
+                 {MODEL_Q_BIAS, &layer->q_bias},
+                 {MODEL_K_BIAS, &layer->k_bias},
+                 {MODEL_V_BIAS, &layer->v_bias},
+                 {MODEL_O_BIAS, &layer->o_bias},
+                 {MODEL_Q_NORM, &layer->q_norm},
+                 {MODEL_K_NORM, &layer->k_norm}};
+  const struct {
+    enum model_part part;
+    struct model_matrix *matrix;
+  } matrices[] = {{MODEL_Q, &layer->q}, {MODEL_K, &layer->k}, {MODEL_V, &layer->v}, {MODEL_O, &layer->o}};
+  int status = DUPLEX_OK;
+  for (unsigned i = 0; i < sizeof vectors / sizeof *vectors && !status; i++)
+    status = read_vector(network, vectors[i].part, number, vectors[i].vector, error);
+  for (unsigned i = 0; i < sizeof matrices / sizeof *matrices && !status; i++)
+    status = model_matrix_read(network->model, matrices[i].part, number, 0, matrices[i].matrix, error);
+  return status;
+}
+
+static int read_dense(const struct network *network, unsigned number, struct model_error *error) {
+  struct network_layer *layer = &network->layers[number];
+  int status = model_matrix_read(network->model, MODEL_GATE, number, 0, &layer->gate, error);
+  if (!status) status = model_matrix_read(network->model, MODEL_UP, number, 0, &layer->up, error);
+  if (!status) status = model_matrix_read(network->model, MODEL_DOWN, number, 0, &layer->down, error);
+  return status;
+}
+
+// One matrix of all experts, one behind the other.
+static int read_experts_of(const struct network *network, enum model_part part, unsigned layer,
+                           duplex_f16 **values, int8_t **exponents, struct model_error *error) {
+  const unsigned experts = network->config->experts;
+  size_t rows, columns;
+  if (!model_part_shape(network->model, part, layer, &rows, &columns))
+    return model_fail(error, DUPLEX_ERROR_FORMAT, "layer %u has no %s", layer, model_part_name(part));
+  *values = malloc(experts * rows * columns * sizeof **values);
+  *exponents = malloc(experts * rows);
+  int status = *values && *exponents ? DUPLEX_OK : model_no_memory(error);
+  for (unsigned expert = 0; expert < experts && !status; expert++) {
+    struct model_matrix one;
+    status = model_matrix_read(network->model, part, layer, expert, &one, error);
+    if (status) break;
+    memcpy(*values + expert * rows * columns, one.values, rows * columns * sizeof **values);
+    memcpy(*exponents + expert * rows, one.exponents, rows);
+    model_matrix_free(&one);
+  }
+  return status;
+}
+
+static void free_experts(struct network_layer *layer) {
+  free(layer->experts.gate);
+  free(layer->experts.up);
+  free(layer->experts.down);
+  free(layer->experts.gate_exponents);
+  free(layer->experts.up_exponents);
+  free(layer->experts.down_exponents);
+  layer->experts = (struct expert_matrices){0};
+  model_matrix_free(&layer->router);
+}
+
+// The device has copies of its own.
+static int load_experts(struct network *network, struct network_layer *layer, struct model_error *error) {
+  const struct model_config *config = network->config;
+  const struct duplex_moe_shape shape = {config->experts, config->hidden, config->expert_inner};
+  const struct expert_matrices *experts = &layer->experts;
+  const struct duplex_moe_weights weights = {.router = layer->router.values,
+                                             .gate = experts->gate,
+                                             .up = experts->up,
+                                             .down = experts->down,
+                                             .router_exponents = layer->router.exponents,
+                                             .gate_exponents = experts->gate_exponents,
+                                             .up_exponents = experts->up_exponents,
+                                             .down_exponents = experts->down_exponents};
+  const int status =
+      duplex_device_load_moe(network->device, &shape, &weights, network->activation, &layer->moe);
+  free_experts(layer);
+  return status ? network_device_failed(network, status, error) : DUPLEX_OK;
+}
+
+static int read_sparse(struct network *network, unsigned number, struct model_error *error) {
+  struct network_layer *layer = &network->layers[number];
+  struct expert_matrices *experts = &layer->experts;
+  int status = model_matrix_read(network->model, MODEL_ROUTER, number, 0, &layer->router, error);
+  if (!status)
+    status = read_experts_of(network, MODEL_GATE, number, &experts->gate, &experts->gate_exponents, error);
+  if (!status)
+    status = read_experts_of(network, MODEL_UP, number, &experts->up, &experts->up_exponents, error);
+  if (!status)
+    status = read_experts_of(network, MODEL_DOWN, number, &experts->down, &experts->down_exponents, error);
+  if (!status && network->device) status = load_experts(network, layer, error);
+  return status;
+}
+
+static int read_layers(struct network *network, struct model_error *error) {
+  int status = DUPLEX_OK;
+  for (unsigned i = 0; i < network->config->layers && !status; i++) {
+    status = read_attention(network, i, error);
+    if (!status)
+      status =
+          network->config->layer[i].sparse ? read_sparse(network, i, error) : read_dense(network, i, error);
+  }
+  if (!status) status = read_vector(network, MODEL_FINAL_NORM, 0, &network->final_norm, error);
+  if (!status) status = model_matrix_read(network->model, MODEL_HEAD, 0, 0, &network->head, error);
+  return status;
+}
+
+static unsigned rounded_up(unsigned value, unsigned step) { return (value + step - 1) / step * step; }
+
+// The smallest number of copies of a KV head with which no more than GROUP_MOST query heads share one.
+static unsigned copies_of(const struct model_config *config) {
+  const unsigned group = config->heads / config->kv_heads;
+  unsigned copies = 1;
+  while (group % copies || group / copies > GROUP_MOST) copies++;
+  return copies;
+}
+
+static void set_geometry(struct network *network) {
+  const struct model_config *config = network->config;
+  const struct xpu_rotary_options rope = {.kind = (enum xpu_rotary_kind)config->rope.type,
+                                          .theta = config->rope.theta,
+                                          .factor = config->rope.factor,
+                                          .low_frequency = config->rope.low_freq_factor,
+                                          .high_frequency = config->rope.high_freq_factor,
+                                          .original_positions = config->rope.original_positions,
+                                          .beta_fast = config->rope.beta_fast,
+                                          .beta_slow = config->rope.beta_slow,
+                                          .attention_factor = config->rope.attention_factor,
+                                          .mscale = config->rope.mscale,
+                                          .mscale_all_dimensions = config->rope.mscale_all_dim,
+                                          .whole_corrections = config->rope.truncate};
+  network->head_size = rounded_up(config->head_size, HEAD_STEP);
+  network->kv_heads = config->kv_heads * copies_of(config);
+  network->wide = config->heads / network->kv_heads <= P32_GROUP_MOST;
+  const exact_mode saved = exact_begin(config);
+  network->scale = 1 / sqrt(config->head_size);
+  exact_end(saved, network);
+  xpu_rotary_begin(&network->rotary, &rope, config->head_size);
+}
+
+// Pages of each channel for that many positions of all layers and heads, in sequences of their own.
+static size_t pages_for(const struct network *network, size_t positions, size_t sequences, size_t channels) {
+  const size_t heads = (size_t)network->kv_heads * network->config->layers;
+  const size_t pages = heads * (positions / PAGE_POSITIONS + sequences);
+  return 2 * (pages / channels + 1) + SPARE_PAGES;
+}
+
+static int open_kv(struct network *network, const struct network_options *options, size_t channels,
+                   struct model_error *error) {
+  const struct model_config *config = network->config;
+  const size_t sequences = options->sequences ? options->sequences : 1;
+  const size_t usual = config->positions < POSITIONS_MOST ? config->positions : POSITIONS_MOST;
+  const size_t decode = options->decode_positions ? options->decode_positions : usual;
+  const size_t prefill = options->prefill_positions ? options->prefill_positions : usual;
+  const struct duplex_device_kv_options kv = {
+      .heads = network->kv_heads,
+      .head_size = network->head_size,
+      .layers = config->layers,
+      .page_positions = PAGE_POSITIONS,
+      .pages = pages_for(network, decode, sequences, channels),
+      .prefill_pages = pages_for(network, prefill, sequences, channels),
+      .p32 = network->wide};
+  const int status = duplex_device_open_kv(network->device, &kv, &network->kv);
+  return status ? network_device_failed(network, status, error) : DUPLEX_OK;
+}
+
+static int open_device(struct network *network, const struct network_options *options,
+                       struct model_error *error) {
+  struct duplex_device_options device = options->device;
+  const unsigned stacks = device.stacks ? device.stacks : DUPLEX_STACKS_DEFAULT;
+  const unsigned channels =
+      stacks * (device.stack.backend.channels ? device.stack.backend.channels : DUPLEX_CHANNELS);
+  const struct duplex_xpu_options xpu = {.channels = channels, .threads = device.threads};
+  int status = duplex_xpu_open(&xpu, &network->xpu, error->text, sizeof error->text);
+  if (status) return status;
+  device.xpu = network->xpu;
+  if (!options->untimed)
+    status = duplex_device_open(options->backend, &device, &network->device, error->text, sizeof error->text);
+  if (!status) status = read_layers(network, error);
+  if (!status && !options->untimed) status = open_kv(network, options, channels, error);
+  return status;
+}
+
+int network_open(const struct model *model, const struct network_options *options, struct network **made,
+                 struct model_error *error) {
+  const struct model_config *config = model_config_of(model);
+  struct network *network = calloc(1, sizeof *network);
+  *made = NULL;
+  error->text[0] = 0;
+  if (config->experts > DUPLEX_EXPERTS_MOST)
+    return model_fail(error, DUPLEX_ERROR_NOT_AVAILABLE,
+                      "the model has %u experts a layer, a device takes %u", config->experts,
+                      DUPLEX_EXPERTS_MOST);
+  if (network) network->layers = calloc(config->layers, sizeof *network->layers);
+  if (!network || !network->layers) {
+    free(network);
+    return model_no_memory(error);
+  }
+  network->model = model;
+  network->config = config;
+  network->options = *options;
+  network->activation = duplex_activation_builtin(config->act);
+  set_geometry(network);
+  const int status = open_device(network, options, error);
+  if (status)
+    network_close(network);
+  else
+    *made = network;
+  return status;
+}
+
+static void free_layer(struct network_layer *layer) {
+  duplex_f32 *const vectors[] = {layer->attention_norm, layer->ffn_norm, layer->q_bias, layer->k_bias,
+                                 layer->v_bias,         layer->o_bias,   layer->q_norm, layer->k_norm};
+  struct model_matrix *const matrices[] = {&layer->q,    &layer->k,  &layer->v,   &layer->o,
+                                           &layer->gate, &layer->up, &layer->down};
+  for (unsigned i = 0; i < sizeof vectors / sizeof *vectors; i++) free(vectors[i]);
+  for (unsigned i = 0; i < sizeof matrices / sizeof *matrices; i++) model_matrix_free(matrices[i]);
+  free_experts(layer);
+}
+
+// The device takes its layers, cache and sequences with it.
+void network_close(struct network *network) {
+  if (!network) return;
+  duplex_device_close(network->device);
+  if (network->xpu) network->xpu->ops->close(network->xpu);
+  for (unsigned i = 0; i < network->config->layers; i++) free_layer(&network->layers[i]);
+  model_matrix_free(&network->head);
+  free(network->final_norm);
+  free(network->layers);
+  free(network);
+}
+
+int network_begin(struct network *network, uint64_t number, size_t expected, struct network_sequence **made,
+                  struct model_error *error) {
+  struct network_sequence *sequence = calloc(1, sizeof *sequence);
+  *made = NULL;
+  if (!sequence) return model_no_memory(error);
+  sequence->network = network;
+  sequence->number = number;
+  const int status =
+      network->device ? duplex_device_begin_sequence(network->kv, DUPLEX_KV_PREFILL, expected, &sequence->kv)
+                      : untimed_begin(network, expected, &sequence->untimed);
+  if (!status) {
+    *made = sequence;
+    return DUPLEX_OK;
+  }
+  free(sequence);
+  return network->device ? network_device_failed(network, status, error) : model_no_memory(error);
+}
+
+void network_end(struct network_sequence *sequence) {
+  if (!sequence) return;
+  duplex_device_free_sequence(sequence->kv);
+  untimed_end(sequence->network, sequence->untimed);
+  free(sequence);
+}
+
+size_t network_length(const struct network_sequence *sequence) { return sequence->length; }
+
+const struct network_statistics *network_last_statistics(const struct network *network) {
+  return &network->statistics;
+}
+
+const struct model_config *network_config(const struct network *network) { return network->config; }
+
+struct duplex_device *network_device(struct network *network) {
+  return network->device;
+}

@@ -1,0 +1,100 @@
+// SPDX-License-Identifier: Apache-2.0
+// The feed-forward block of a layer: norm, then one FFN on the xPU or the experts on both processors.
+#include <string.h>
+
+#include "model/network_untimed.h"
+#include "xpu/gemm.h"
+#include "xpu/norm.h"
+
+#define MOE_TOKENS_MOST 4096u  // of a call of duplex_device_moe
+
+static int run_dense(struct network_rows *rows, const struct network_layer *layer) {
+  struct network *network = rows->network;
+  const struct xpu_dense gate = {layer->gate.values, layer->gate.columns};
+  const struct xpu_dense up = {layer->up.values, layer->up.columns};
+  const struct xpu_dense down = {layer->down.values, layer->down.columns};
+  const struct duplex_xpu_work work = {.kind = DUPLEX_XPU_EXPERT,
+                                       .expert = {.x = rows->narrow,
+                                                  .x_stride = layer->up.columns,
+                                                  .tokens = (unsigned)rows->tokens,
+                                                  .columns = (unsigned)layer->up.columns,
+                                                  .inner = (unsigned)layer->up.rows,
+                                                  .gated = true,
+                                                  .gate = xpu_dense_weights(&gate),
+                                                  .up = xpu_dense_weights(&up),
+                                                  .down = xpu_dense_weights(&down),
+                                                  .gate_exponents = layer->gate.exponents,
+                                                  .up_exponents = layer->up.exponents,
+                                                  .down_exponents = layer->down.exponents,
+                                                  .activation = network->activation,
+                                                  .format = DUPLEX_RESULT_FORMAT_F32,
+                                                  .out = rows->wide,
+                                                  .out_stride = layer->down.rows}};
+  return network_work(network, &work);
+}
+
+static void note_moe(struct network *network, uint16_t *counts) {
+  struct duplex_moe_stats stats;
+  duplex_device_last_stats(network->device, &stats);
+  memcpy(counts, stats.tokens, sizeof stats.tokens);
+  network->statistics.times.moe_clocks += stats.cycles;
+  network->statistics.moe_bound_clocks += stats.bound;
+  network->statistics.moe_layers++;
+  network->statistics.logic_pim_experts += stats.logic_pim_experts;
+  network->statistics.xpu_experts += stats.xpu_experts;
+  network->statistics.shared_experts += stats.shared_experts;
+}
+
+// At most MOE_TOKENS_MOST tokens, and how many each expert has.
+static int run_some(struct network *network, const struct network_layer *layer, const duplex_f16 *x,
+                    size_t tokens, duplex_f16 *y, uint16_t *counts) {
+  const struct model_config *config = network->config;
+  const struct duplex_moe_routing routing = {config->chosen, (enum duplex_score)config->score,
+                                             config->renormalise};
+  if (!network->device) return untimed_experts(network, layer, x, tokens, y, counts);
+  const int error = duplex_device_moe(network->device, layer->moe, &routing, x, tokens, y);
+  if (!error) note_moe(network, counts);
+  return error;
+}
+
+// The experts give binary16 (docs/xpu_numerics.md, combination).
+static int run_experts(struct network_rows *rows, unsigned number) {
+  struct network *network = rows->network;
+  const size_t hidden = network->config->hidden;
+  int error = DUPLEX_OK;
+  for (size_t first = 0; first < rows->tokens && !error; first += MOE_TOKENS_MOST) {
+    const size_t left = rows->tokens - first;
+    const size_t count = left < MOE_TOKENS_MOST ? left : MOE_TOKENS_MOST;
+    uint16_t counts[DUPLEX_EXPERTS_MOST] = {0};
+    error = run_some(network, &network->layers[number], rows->narrow + first * hidden, count, rows->experts,
+                     counts);
+    if (error) break;
+    if (network->options.routed)
+      network->options.routed(network->options.context, network->steps, number, counts);
+    for (size_t i = 0; i < count * hidden; i++)
+      rows->wide[first * hidden + i] = duplex_f16_to_f32(rows->experts[i]);
+  }
+  return error;
+}
+
+int network_feed_forward(struct network_rows *rows, unsigned layer, struct model_error *error_text) {
+  struct network *network = rows->network;
+  const struct model_config *config = network->config;
+  const struct network_layer *weights = &network->layers[layer];
+  for (size_t token = 0; token < rows->tokens; token++)
+    xpu_norm(rows->residual + token * config->hidden, weights->ffn_norm, config->norm_epsilon, config->hidden,
+             rows->wide + token * config->hidden);
+  network_narrow(network, rows->wide, rows->tokens * config->hidden, rows->narrow);
+  int error;
+  if (network->config->layer[layer].sparse) {
+    error = run_experts(rows, layer);
+    if (error && network->device) network_device_failed(network, error, error_text);
+    if (error && !network->device)
+      model_fail(error_text, error, "experts of layer %u: %s", layer, duplex_error_text(error));
+  } else {
+    error = run_dense(rows, weights);
+    if (error) model_fail(error_text, error, "FFN of layer %u: %s", layer, duplex_error_text(error));
+  }
+  if (!error) network_add(rows, rows->wide, NULL);
+  return error;
+}

@@ -1,0 +1,91 @@
+// SPDX-License-Identifier: Apache-2.0
+// What the files of the network share: its weights, sequences, and the rows of one step.
+#ifndef MODEL_NETWORK_STATE_H
+#define MODEL_NETWORK_STATE_H
+
+#include "model/network.h"
+#include "xpu/rotary.h"
+
+// Matrices of all experts of a layer, one expert behind the other.
+struct expert_matrices {
+  duplex_f16 *gate, *up, *down;
+  int8_t *gate_exponents, *up_exponents, *down_exponents;
+};
+
+// Weights of one layer. What the model does not have is NULL, or a matrix without rows.
+struct network_layer {
+  duplex_f32 *attention_norm, *ffn_norm;
+  struct model_matrix q, k, v, o;
+  duplex_f32 *q_bias, *k_bias, *v_bias, *o_bias;
+  duplex_f32 *q_norm, *k_norm;
+  struct model_matrix gate, up, down;  // of a dense layer
+  struct duplex_moe *moe;              // of a sparse one, or, without stacks, the next two
+  struct model_matrix router;
+  struct expert_matrices experts;
+};
+
+struct network {
+  const struct model *model;
+  const struct model_config *config;
+  struct network_options options;
+  struct duplex_device *device;
+  struct duplex_device_kv *kv;
+  struct duplex_xpu *xpu;
+  struct network_layer *layers;  // [config->layers]
+  duplex_f32 *final_norm;
+  struct model_matrix head;
+  const struct duplex_activation_table *activation;
+  struct xpu_rotary rotary;
+  // As the stacks have them: heads of whole 16 values, at most 16 query heads to a KV head.
+  unsigned head_size, kv_heads;
+  double scale;  // of scores, where the model has none of its own
+  bool wide;     // softmax weights of two parts
+  struct network_statistics statistics;
+  size_t steps;  // that have been run
+};
+
+struct network_sequence {
+  struct network *network;
+  struct duplex_device_sequence *kv;
+  struct untimed_kv *untimed;
+  uint64_t number;
+  size_t length;
+  bool decodes;
+};
+
+// The rows of a step: every token of every piece, piece by piece.
+struct network_rows {
+  struct network *network;
+  const struct network_piece *pieces;
+  size_t piece_count;
+  size_t tokens;
+  size_t *positions;            // [tokens]
+  duplex_f32 *residual;         // [tokens][hidden]
+  duplex_f16 *narrow;           // [tokens][widest input of a product]
+  duplex_f32 *wide;             // [tokens][hidden]
+  duplex_f16 *experts;          // [tokens][hidden], what the experts give
+  duplex_f32 *q, *k, *v;        // [tokens][heads * head size of the model]
+  duplex_f32 *sines, *cosines;  // [tokens][pairs]
+};
+
+// The text of the device's last error.
+int network_device_failed(const struct network *network, int error, struct model_error *error_text);
+
+// Adds RN32(residual_scale * RN32(y + bias)) to the residual stream; bias may be NULL.
+void network_add(struct network_rows *rows, const duplex_f32 *y, const duplex_f32 *bias);
+
+// RN16 of each value of a row; finite values that become infinite are counted.
+void network_narrow(struct network *network, const duplex_f32 *from, size_t count, duplex_f16 *to);
+
+// Submits a work to the xPU, waits for it, and adds its time and launch to the statistics.
+int network_work(struct network *network, const struct duplex_xpu_work *work);
+
+// out[tokens][matrix rows] = RN32 of the exact sums; its time is added to the statistics.
+int network_product(struct network *network, const struct model_matrix *matrix, const duplex_f16 *x,
+                    size_t tokens, duplex_f32 *out);
+
+// The two blocks of a layer, each from norm to residual stream.
+int network_attend(struct network_rows *rows, unsigned layer, struct model_error *error);
+int network_feed_forward(struct network_rows *rows, unsigned layer, struct model_error *error);
+
+#endif

@@ -1,0 +1,219 @@
+// SPDX-License-Identifier: Apache-2.0
+// What the device does for a network, on the host alone.
+#include "model/network_untimed.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "duplex/softmax.h"
+#include "xpu/combine.h"
+#include "xpu/gemm.h"
+#include "xpu/router.h"
+
+#define ROOM_STEP 64u  // positions
+
+static size_t head_values(const struct network *network, const struct untimed_kv *kv) {
+  return kv->room * network->head_size;
+}
+
+int untimed_begin(const struct network *network, size_t expected, struct untimed_kv **made) {
+  const unsigned layers = network->config->layers;
+  struct untimed_kv *kv = calloc(1, sizeof *kv);
+  *made = kv;
+  if (!kv) return DUPLEX_ERROR_NO_MEMORY;
+  kv->room = (expected + ROOM_STEP) / ROOM_STEP * ROOM_STEP;
+  kv->lengths = calloc(layers, sizeof *kv->lengths);
+  kv->k = calloc(layers, sizeof *kv->k);
+  kv->v = calloc(layers, sizeof *kv->v);
+  bool all = kv->lengths && kv->k && kv->v;
+  const size_t bytes = network->kv_heads * head_values(network, kv) * sizeof(duplex_f16);
+  for (unsigned i = 0; i < layers && all; i++) {
+    kv->k[i] = malloc(bytes);
+    kv->v[i] = malloc(bytes);
+    all = kv->k[i] && kv->v[i];
+  }
+  if (all) return DUPLEX_OK;
+  untimed_end(network, kv);
+  *made = NULL;
+  return DUPLEX_ERROR_NO_MEMORY;
+}
+
+void untimed_end(const struct network *network, struct untimed_kv *kv) {
+  if (!kv) return;
+  for (unsigned i = 0; i < network->config->layers; i++) {
+    if (kv->k) free(kv->k[i]);
+    if (kv->v) free(kv->v[i]);
+  }
+  free(kv->k);
+  free(kv->v);
+  free(kv->lengths);
+  free(kv);
+}
+
+// Heads of one matrix with room for more positions.
+static int widen(const struct network *network, duplex_f16 **heads, size_t old_values, size_t new_values) {
+  duplex_f16 *more = realloc(*heads, network->kv_heads * new_values * sizeof *more);
+  if (!more) return DUPLEX_ERROR_NO_MEMORY;
+  for (unsigned head = network->kv_heads; head-- > 0;)
+    memmove(more + head * new_values, more + head * old_values, old_values * sizeof *more);
+  *heads = more;
+  return DUPLEX_OK;
+}
+
+static int make_room(const struct network *network, struct untimed_kv *kv, size_t positions) {
+  if (positions <= kv->room) return DUPLEX_OK;
+  const size_t old_values = head_values(network, kv);
+  const size_t new_values = 2 * positions * network->head_size;
+  int error = DUPLEX_OK;
+  for (unsigned i = 0; i < network->config->layers && !error; i++) {
+    error = widen(network, &kv->k[i], old_values, new_values);
+    if (!error) error = widen(network, &kv->v[i], old_values, new_values);
+  }
+  if (!error) kv->room = 2 * positions;
+  return error;
+}
+
+int untimed_attend(struct network *network, struct untimed_kv *kv, unsigned layer, size_t positions,
+                   const duplex_f16 *k, const duplex_f16 *v, const duplex_f16 *q, duplex_f16 *o) {
+  const size_t first = kv->lengths[layer];
+  const size_t new_values = positions * network->head_size;
+  const int error = make_room(network, kv, first + positions);
+  if (error) return error;
+  for (unsigned head = 0; head < network->kv_heads; head++) {
+    const size_t at = head * head_values(network, kv) + first * network->head_size;
+    memcpy(kv->k[layer] + at, k + head * new_values, new_values * sizeof *k);
+    memcpy(kv->v[layer] + at, v + head * new_values, new_values * sizeof *v);
+  }
+  kv->lengths[layer] += positions;
+  const struct model_config *config = network->config;
+  const double scale = config->attention_scale != 0 ? config->attention_scale : network->scale;
+  const struct duplex_xpu_work work = {.kind = DUPLEX_XPU_PREFILL,
+                                       .prefill = {.heads = config->heads,
+                                                   .kv_heads = network->kv_heads,
+                                                   .dimension = network->head_size,
+                                                   .first = (uint32_t)first,
+                                                   .tokens = (uint32_t)positions,
+                                                   .q = q,
+                                                   .k = kv->k[layer],
+                                                   .v = kv->v[layer],
+                                                   .kv_stride = head_values(network, kv),
+                                                   .scale = duplex_attention_scale(scale, network->head_size),
+                                                   .wide = network->wide,
+                                                   .out = o}};
+  return network_work(network, &work);
+}
+
+// What one layer's experts share.
+struct experts_run {
+  struct network *network;
+  const struct network_layer *layer;
+  const duplex_f16 *x;
+  size_t tokens;
+  uint32_t *chosen;     // [tokens][top k]
+  duplex_f32 *weights;  // likewise
+  // Of one expert.
+  uint32_t *list;  // [tokens]
+  duplex_f32 *shares;
+  duplex_f16 *rows;  // [tokens][hidden]
+  duplex_f32 *y;
+};
+
+static int route(struct experts_run *run) {
+  const struct model_config *config = run->network->config;
+  const struct xpu_dense rows = {run->layer->router.values, config->hidden};
+  const struct xpu_router router = {.x = run->x,
+                                    .x_stride = config->hidden,
+                                    .tokens = (unsigned)run->tokens,
+                                    .columns = config->hidden,
+                                    .experts = config->experts,
+                                    .weights = xpu_dense_weights(&rows),
+                                    .exponents = run->layer->router.exponents,
+                                    .top_k = config->chosen,
+                                    .score = config->score,
+                                    .renormalise = config->renormalise,
+                                    .threads = run->network->options.device.threads};
+  return xpu_route(&router, run->chosen, run->weights);
+}
+
+// The tokens that chose an expert, with their weights and rows; returns how many.
+static unsigned gather(struct experts_run *run, unsigned expert) {
+  const struct model_config *config = run->network->config;
+  unsigned count = 0;
+  for (size_t i = 0; i < run->tokens * config->chosen; i++) {
+    if (run->chosen[i] != expert) continue;
+    const size_t token = i / config->chosen;
+    run->list[count] = (uint32_t)token;
+    run->shares[count] = run->weights[i];
+    memcpy(run->rows + count * config->hidden, run->x + token * config->hidden,
+           config->hidden * sizeof *run->rows);
+    count++;
+  }
+  return count;
+}
+
+static int run_expert(struct experts_run *run, unsigned expert, unsigned count) {
+  const struct model_config *config = run->network->config;
+  const size_t inner = config->expert_inner;
+  const size_t hidden = config->hidden;
+  const struct expert_matrices *experts = &run->layer->experts;
+  const struct xpu_dense gate = {experts->gate + expert * inner * hidden, hidden};
+  const struct xpu_dense up = {experts->up + expert * inner * hidden, hidden};
+  const struct xpu_dense down = {experts->down + expert * inner * hidden, inner};
+  const struct duplex_xpu_work work = {.kind = DUPLEX_XPU_EXPERT,
+                                       .expert = {.x = run->rows,
+                                                  .x_stride = hidden,
+                                                  .tokens = count,
+                                                  .columns = (unsigned)hidden,
+                                                  .inner = (unsigned)inner,
+                                                  .gated = true,
+                                                  .gate = xpu_dense_weights(&gate),
+                                                  .up = xpu_dense_weights(&up),
+                                                  .down = xpu_dense_weights(&down),
+                                                  .gate_exponents = experts->gate_exponents + expert * inner,
+                                                  .up_exponents = experts->up_exponents + expert * inner,
+                                                  .down_exponents = experts->down_exponents + expert * hidden,
+                                                  .activation = run->network->activation,
+                                                  .format = DUPLEX_RESULT_FORMAT_F32,
+                                                  .out = run->y,
+                                                  .out_stride = hidden}};
+  return network_work(run->network, &work);
+}
+
+static int run_all(struct experts_run *run, const struct xpu_combine *combine, uint16_t *counts) {
+  int error = route(run);
+  xpu_combine_begin(combine);
+  for (unsigned expert = 0; expert < run->network->config->experts && !error; expert++) {
+    const unsigned count = gather(run, expert);
+    counts[expert] = (uint16_t)count;
+    if (!count) continue;
+    error = run_expert(run, expert, count);
+    if (!error) xpu_combine_add(combine, run->list, run->shares, count, run->y, run->network->config->hidden);
+  }
+  return error;
+}
+
+int untimed_experts(struct network *network, const struct network_layer *layer, const duplex_f16 *x,
+                    size_t tokens, duplex_f16 *y, uint16_t *counts) {
+  const struct model_config *config = network->config;
+  const size_t values = tokens * config->hidden;
+  struct experts_run run = {.network = network, .layer = layer, .x = x, .tokens = tokens};
+  run.chosen = malloc(tokens * config->chosen * sizeof *run.chosen);
+  run.weights = malloc(tokens * config->chosen * sizeof *run.weights);
+  run.list = malloc(tokens * sizeof *run.list);
+  run.shares = malloc(tokens * sizeof *run.shares);
+  run.rows = malloc(values * sizeof *run.rows);
+  run.y = malloc(values * sizeof *run.y);
+  const struct xpu_combine combine = {malloc(values * sizeof *combine.sums), config->hidden, (unsigned)tokens,
+                                      config->hidden, network->options.device.threads};
+  const bool all = run.chosen && run.weights && run.list && run.shares && run.rows && run.y && combine.sums;
+  const int error = all ? run_all(&run, &combine, counts) : DUPLEX_ERROR_NO_MEMORY;
+  if (!error) xpu_combine_finish(&combine, y, config->hidden);
+  free(run.chosen);
+  free(run.weights);
+  free(run.list);
+  free(run.shares);
+  free(run.rows);
+  free(run.y);
+  free(combine.sums);
+  return error;
+}

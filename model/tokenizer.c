@@ -1,0 +1,189 @@
+// SPDX-License-Identifier: Apache-2.0
+// Text to tokens and back: normalising, added tokens, cutting, BPE; and the bytes of tokens as UTF-8.
+#include "model/tokenizer.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "model/tokenizer_steps.h"
+#include "model/utf8.h"
+
+// A text in work.
+struct work {
+  const struct model_tokenizer *tokenizer;
+  struct model_tokens *tokens;
+  struct model_error *error;
+  bool first;  // the piece is at the beginning of the text
+};
+
+// Steps of cutting from `step` on, then BPE.
+struct cut {
+  struct work *work;
+  unsigned step;
+};
+
+static int cut_piece(void *context, struct model_text piece) {
+  const struct cut *cut = context;
+  const struct model_tokenizer *t = cut->work->tokenizer;
+  if (cut->step == t->split_count)
+    return model_bpe_encode(&t->bpe, piece, cut->work->tokens, cut->work->error);
+  struct cut next = {cut->work, cut->step + 1};
+  return model_split_text(t->split[cut->step], piece, cut_piece, &next, cut->work->error);
+}
+
+// Puts the blank in front and writes marks for blanks, then cuts.
+static int encode_plain(struct work *work, struct model_text text) {
+  const struct model_tokenizer *t = work->tokenizer;
+  struct model_bytes bytes = {0};
+  const struct model_text blank = model_text_of(" ");
+  const struct model_text mark = model_text_of(t->marks ? MODEL_MARK : " ");
+  const bool wanted = t->prefix == MODEL_PREFIX_ALWAYS || (t->prefix == MODEL_PREFIX_FIRST && work->first);
+  const bool there = model_text_begins(text, blank) || model_text_begins(text, mark);
+  work->first = false;
+  bool good = !wanted || there || model_bytes_add(&bytes, mark.bytes, mark.length);
+  good = good && model_text_replace(text, blank, mark, &bytes);
+  struct cut cut = {work, 0};
+  int status = good ? DUPLEX_OK : model_no_memory(work->error);
+  if (good && bytes.count) status = cut_piece(&cut, (struct model_text){bytes.data, bytes.count});
+  model_bytes_free(&bytes);
+  return status;
+}
+
+// Calls encode for the pieces between added tokens of a kind, and appends these.
+static int between_added(struct work *work, bool normalised, struct model_text text,
+                         int (*encode)(struct work *, struct model_text)) {
+  size_t done = 0;
+  int status = DUPLEX_OK;
+  while (done < text.length && !status) {
+    size_t begin = text.length;
+    size_t end = text.length;
+    const struct model_added_token *token =
+        model_added_find(&work->tokenizer->added, normalised, text, done, &begin, &end);
+    if (begin > done) status = encode(work, (struct model_text){text.bytes + done, begin - done});
+    if (token && !status) status = model_tokens_add(work->tokens, token->token, work->error);
+    work->first = false;
+    done = end;
+  }
+  return status;
+}
+
+static int encode_section(struct work *work, struct model_text text) {
+  struct model_bytes bytes = {0};
+  const int status =
+      model_tokenizer_normalise(work->tokenizer, text, &bytes)
+          ? between_added(work, true, (struct model_text){bytes.data, bytes.count}, encode_plain)
+          : model_no_memory(work->error);
+  model_bytes_free(&bytes);
+  return status;
+}
+
+static int add_all(const struct model_tokens *from, struct model_tokens *to, struct model_error *error) {
+  int status = DUPLEX_OK;
+  for (size_t i = 0; i < from->count && !status; i++) status = model_tokens_add(to, from->list[i], error);
+  return status;
+}
+
+int model_tokenizer_encode(const struct model_tokenizer *tokenizer, const char *text, size_t length,
+                           bool whole, struct model_tokens *tokens, struct model_error *error) {
+  struct work work = {tokenizer, tokens, error, true};
+  const struct model_text all = {text, length};
+  if (!model_utf8_is_valid(all)) return model_fail(error, DUPLEX_ERROR_ARGUMENT, "the text is no UTF-8");
+  int status = whole ? add_all(&tokenizer->before, tokens, error) : DUPLEX_OK;
+  if (!status) status = between_added(&work, false, all, encode_section);
+  return status || !whole ? status : add_all(&tokenizer->behind, tokens, error);
+}
+
+uint32_t model_tokenizer_size(const struct model_tokenizer *tokenizer) {
+  uint32_t size = tokenizer->bpe.vocabulary.count;
+  for (size_t i = 0; i < tokenizer->added.count; i++)
+    if (tokenizer->added.list[i].token >= size) size = tokenizer->added.list[i].token + 1;
+  return size;
+}
+
+int model_tokenizer_check(const struct model_tokenizer *tokenizer, uint32_t vocabulary,
+                          struct model_error *error) {
+  const uint32_t size = model_tokenizer_size(tokenizer);
+  if (size <= vocabulary) return DUPLEX_OK;
+  return model_fail(error, DUPLEX_ERROR_FORMAT, "%s: has %u tokens, expected at most the %u of the model",
+                    tokenizer->path, size, vocabulary);
+}
+
+// <0x00> to <0xFF>.
+static bool is_byte_token(struct model_text text, uint8_t *byte) {
+  static const char digits[] = "0123456789ABCDEF";
+  if (text.length != 6 || memcmp(text.bytes, "<0x", 3) != 0 || text.bytes[5] != '>') return false;
+  const char *high = memchr(digits, text.bytes[3], 16);
+  const char *low = memchr(digits, text.bytes[4], 16);
+  if (!high || !low) return false;
+  *byte = (uint8_t)((high - digits) << 4 | (low - digits));
+  return true;
+}
+
+// The bytes that a token stands for.
+static bool token_bytes(const struct model_tokenizer *t, uint32_t token, bool special,
+                        struct model_bytes *to) {
+  const struct model_added_token *added = model_added_of(&t->added, token);
+  uint8_t byte;
+  if (added && added->special && !special) return true;
+  const struct model_text text = added ? (struct model_text){added->content, added->length}
+                                       : model_vocabulary_text(&t->bpe.vocabulary, token);
+  if (t->bytes_back && is_byte_token(text, &byte)) return model_bytes_add(to, &byte, 1);
+  return t->marks_back ? model_text_replace(text, model_text_of(MODEL_MARK), model_text_of(" "), to)
+                       : model_bytes_add(to, text.bytes, text.length);
+}
+
+// Moves whole characters to `to`; what the bytes end in, if it may still become one, stays pending.
+static bool take_whole(struct model_stream *stream, struct model_text text, struct model_bytes *to) {
+  size_t length;
+  for (; text.length; text.bytes += length, text.length -= length) {
+    const enum model_utf8 what = model_utf8_next(text, &length);
+    if (what == MODEL_UTF8_CUT) {
+      memcpy(stream->pending, text.bytes, length);
+      stream->count = (unsigned)length;
+      return true;
+    }
+    if (!(what == MODEL_UTF8_WHOLE ? model_bytes_add(to, text.bytes, length)
+                                   : model_bytes_add(to, MODEL_REPLACEMENT, 3)))
+      return false;
+  }
+  return true;
+}
+
+static bool decode(const struct model_tokenizer *t, struct model_stream *stream, uint32_t token, bool special,
+                   struct model_bytes *bytes, struct model_bytes *text) {
+  if (!model_bytes_add(bytes, stream->pending, stream->count)) return false;
+  const size_t before = bytes->count;
+  if (!token_bytes(t, token, special, bytes)) return false;
+  struct model_text all = {bytes->data, bytes->count};
+  if (bytes->count > before && !stream->begun) {
+    stream->begun = true;
+    if (t->strip_first && all.bytes[0] == ' ') all.bytes++, all.length--;
+  }
+  stream->count = 0;
+  return take_whole(stream, all, text) && model_bytes_add(text, "", 1);
+}
+
+int model_tokenizer_decode(const struct model_tokenizer *t, struct model_stream *stream, uint32_t token,
+                           bool special, char **text, size_t *length, struct model_error *error) {
+  struct model_bytes bytes = {0};
+  struct model_bytes decoded = {0};
+  *text = NULL;
+  if (!model_vocabulary_has(&t->bpe.vocabulary, token) && !model_added_of(&t->added, token))
+    return model_fail(error, DUPLEX_ERROR_ARGUMENT, "%s: there is no token %u", t->path, token);
+  const bool good = decode(t, stream, token, special, &bytes, &decoded);
+  model_bytes_free(&bytes);
+  if (!good) {
+    model_bytes_free(&decoded);
+    return model_no_memory(error);
+  }
+  *text = decoded.data;
+  *length = decoded.count - 1;
+  return DUPLEX_OK;
+}
+
+size_t model_stream_end(struct model_stream *stream, char text[4]) {
+  const bool cut = stream->count != 0;
+  memcpy(text, cut ? MODEL_REPLACEMENT : "", cut ? 4 : 1);
+  *stream = (struct model_stream){0};
+  return cut ? 3 : 0;
+}

@@ -1,0 +1,171 @@
+// SPDX-License-Identifier: Apache-2.0
+// Tables of time of a device in files: brought back they decide as those that were measured; tables of
+// anything else are refused, and the device goes on.
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+// clang-format off: after what it needs
+#include <cmocka.h>
+// clang-format on
+
+#include "duplex/device_tables.h"
+#include "schedule/tables_file.h"
+
+enum { EXPERTS = 2, HIDDEN = 64, INNER = 96, TOKENS = 5 };
+
+static const struct duplex_moe_form form = {.shape = {EXPERTS, HIDDEN, INNER}, .gated = true};
+static const struct duplex_device_options options = {
+    .stacks = 1, .stack = {.backend = {.channels = 1}}, .threads = 1};
+static char path[] = P_tmpdir "/duplex_tables_XXXXXX";
+
+static struct duplex_device *open_device(const struct duplex_device_options *of) {
+  struct duplex_device *device;
+  char text[256];
+  if (duplex_device_open("cmodel", of, &device, text, sizeof text)) fail_msg("%s", text);
+  return device;
+}
+
+// A layer whose tokens all go to one expert; the device has to be able to run it.
+static struct duplex_moe_stats run(struct duplex_device *device) {
+  static duplex_f16 ones[EXPERTS * HIDDEN * INNER];
+  duplex_f16 y[TOKENS * HIDDEN];
+  const struct duplex_moe_weights weights = {.router = ones, .gate = ones, .up = ones, .down = ones};
+  const struct duplex_moe_routing routing = {.top_k = 1};
+  struct duplex_moe_stats stats;
+  struct duplex_moe *moe;
+  for (size_t i = 0; i < sizeof ones / sizeof *ones; i++) ones[i] = 0x3c00;
+  if (duplex_device_load_moe(device, &form.shape, &weights, duplex_activation_builtin("relu"), &moe) ||
+      duplex_device_moe(device, moe, &routing, ones, TOKENS, y))
+    fail_msg("%s", duplex_device_last_error(device));
+  duplex_device_last_stats(device, &stats);
+  assert_int_equal(duplex_device_release_moe(device, moe), 0);
+  return stats;
+}
+
+// Clocks that the table predicts of it.
+static uint64_t predicted(struct duplex_device *device) { return run(device).predicted; }
+
+static void assert_refused(struct duplex_device *device, const struct duplex_moe_form *of, int error,
+                           const char *said) {
+  assert_int_equal(duplex_device_load_table(device, of, path), error);
+  if (!strstr(duplex_device_last_error(device), said))
+    fail_msg("'%s': expected '%s'", duplex_device_last_error(device), said);
+}
+
+// A table from a file is used, and it is that of the file.
+static void test_used(void **state) {
+  struct schedule_times *times = malloc(sizeof *times);
+  uint32_t origin;
+  char text[256];
+  (void)state;
+  assert_non_null(times);
+  struct duplex_device *measured = open_device(&options);
+  struct duplex_device *loaded = open_device(&options);
+  assert_int_equal(duplex_device_save_table(measured, &form, path), 0);
+  assert_int_equal(duplex_device_load_table(loaded, &form, path), 0);
+  const uint64_t clocks = predicted(measured);
+  assert_true(clocks > 0);
+  assert_true(predicted(loaded) == clocks);
+  assert_int_equal(schedule_load(path, times, &origin, text, sizeof text), 0);
+  times->clocks_per_unit *= 3;
+  schedule_seal(times);
+  assert_int_equal(schedule_save(path, times, origin, text, sizeof text), 0);
+  assert_int_equal(duplex_device_load_table(loaded, &form, path), 0);
+  assert_true(predicted(loaded) == 3 * clocks);
+  duplex_device_close(measured);
+  duplex_device_close(loaded);
+  free(times);
+}
+
+// Tables of other layers and devices. The file is that of the test before.
+static void test_of_another(void **state) {
+  (void)state;
+  static const struct {
+    struct duplex_moe_form form;
+    const char *said;
+  } forms[] = {
+      {{.shape = {EXPERTS, 65, INNER}, .gated = true}, "hidden 64, expected 65"},
+      {{.shape = {EXPERTS, HIDDEN, 97}, .gated = true}, "inner 96, expected 97"},
+      {{.shape = {3, HIDDEN, INNER}, .gated = true}, "experts 2, expected 3"},
+      {{.shape = {EXPERTS, HIDDEN, INNER}}, "gated 1, expected 0"},
+      {{.shape = {EXPERTS, HIDDEN, INNER}, .gated = true, .up_exponents = true}, "exponents 0, expected 1"}};
+  struct duplex_device *device = open_device(&options);
+  for (unsigned i = 0; i < sizeof forms / sizeof *forms; i++)
+    assert_refused(device, &forms[i].form, DUPLEX_ERROR_FORMAT, forms[i].said);
+  const struct duplex_moe_form empty = {.shape = {0, HIDDEN, INNER}};
+  assert_refused(device, &empty, DUPLEX_ERROR_ARGUMENT, "0 experts");
+  const uint64_t clocks = predicted(device);
+  assert_int_equal(duplex_device_load_table(device, &form, path), 0);
+  assert_true(predicted(device) == 3 * clocks);
+  duplex_device_close(device);
+  struct duplex_device_options other = options;
+  other.stacks = 2;
+  device = open_device(&other);
+  assert_refused(device, &form, DUPLEX_ERROR_FORMAT, "stacks 1, expected 2");
+  duplex_device_close(device);
+  other = options;
+  other.stack.backend.dram_preset = "hbm3_6400";
+  device = open_device(&other);
+  assert_refused(device, &form, DUPLEX_ERROR_FORMAT, "another DRAM preset, activation rule, model or xPU");
+  duplex_device_close(device);
+}
+
+// Times of the xPU from a file: hand-worked, 8 tokens or fewer take (3 us - 1 us + 2 us - 1 us) * 160 on one
+// channel. The decision heeds them, and a table that was measured without them is refused.
+static void test_xpu_times(void **state) {
+  char kernels[] = P_tmpdir "/duplex_kernels_XXXXXX";
+  const int descriptor = mkstemp(kernels);
+  struct duplex_device_options other = options;
+  (void)state;
+  assert_true(descriptor >= 0);
+  FILE *file = fdopen(descriptor, "w");
+  assert_non_null(file);
+  fputs("m,n,k,latency_us\n8,192,64,3.0\n8,64,96,2.0\n", file);
+  assert_int_equal(fclose(file), 0);
+  other.xpu_times = kernels;
+  struct duplex_device *device = open_device(&other);
+  assert_refused(device, &form, DUPLEX_ERROR_FORMAT, "another DRAM preset, activation rule, model or xPU");
+  struct duplex_moe_stats stats = run(device);
+  assert_int_equal(stats.logic_pim_experts, 1);
+  assert_int_equal(stats.xpu_experts + stats.shared_experts, 0);
+  duplex_device_close(device);
+  other.policy = DUPLEX_POLICY_XPU;
+  device = open_device(&other);
+  stats = run(device);
+  assert_int_equal(stats.xpu_estimate[0] + stats.xpu_estimate[1], 480 * 650);
+  assert_int_equal(stats.predicted, 480 * 650);
+  duplex_device_close(device);
+  assert_int_equal(unlink(kernels), 0);
+}
+
+static void test_damaged(void **state) {
+  struct duplex_device *device = open_device(&options);
+  (void)state;
+  assert_int_equal(truncate(path, 2000), 0);
+  assert_refused(device, &form, DUPLEX_ERROR_FORMAT, ": expected 'groups_");
+  assert_int_equal(unlink(path), 0);
+  assert_refused(device, &form, DUPLEX_ERROR_IO, "No such file");
+  assert_int_equal(duplex_device_load_table(device, NULL, path), DUPLEX_ERROR_ARGUMENT);
+  assert_int_equal(duplex_device_save_table(device, &form, NULL), DUPLEX_ERROR_ARGUMENT);
+  assert_int_equal(duplex_device_save_table(device, &form, P_tmpdir "/nowhere/table"), DUPLEX_ERROR_IO);
+  assert_int_equal(duplex_device_measure_table(NULL, &form), DUPLEX_ERROR_ARGUMENT);
+  assert_true(predicted(device) > 0);
+  duplex_device_close(device);
+}
+
+int main(void) {
+  const struct CMUnitTest tests[] = {cmocka_unit_test(test_used), cmocka_unit_test(test_of_another),
+                                     cmocka_unit_test(test_xpu_times), cmocka_unit_test(test_damaged)};
+  const int descriptor = mkstemp(path);
+  if (descriptor < 0) return 1;
+  close(descriptor);
+  const int failed = cmocka_run_group_tests(tests, NULL, NULL);
+  unlink(path);
+  return failed;
+}

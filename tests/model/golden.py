@@ -1,0 +1,54 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""Makes the golden logits of the small models: transformers in binary64 on the same files.
+
+usage: golden.py TOOL FOLDER     TOOL is build/tests/model/toy_model, FOLDER gets NAME.npy, the
+logits, <f4 [positions, vocabulary], and NAME_gaps.npy, how near each token's router is to another choice, <f4 [positions].
+Needs torch and transformers of PyPI; the committed files are of transformers 5.24 and torch 2.15.
+"""
+import pathlib
+import subprocess
+import sys
+import tempfile
+
+import numpy
+import torch
+import transformers
+
+TOKENS = [(7 * i * i + 3 * i + 5) % 140 for i in range(24)]
+
+
+def gaps(router_logits, chosen):
+    """Of each token the least distance of the last chosen expert to the next one, over all layers, in deviations."""
+    least = numpy.full(len(TOKENS), numpy.inf)
+    for layer in router_logits:
+        values = layer.numpy().reshape(len(TOKENS), -1)
+        if values.shape[1] == chosen:
+            continue
+        ranked = numpy.sort(values, axis=1)[:, ::-1]
+        least = numpy.minimum(least, (ranked[:, chosen - 1] - ranked[:, chosen]) / values.std())
+    return least
+
+
+def run(folder):
+    model = transformers.AutoModelForCausalLM.from_pretrained(
+        folder, dtype=torch.float64, attn_implementation="eager", experts_implementation="eager")
+    experts = getattr(model.config, "num_experts_per_tok", 0)
+    with torch.no_grad():
+        out = model(torch.tensor([TOKENS]), **({"output_router_logits": True} if experts else {}))
+    return out.logits[0].numpy(), gaps(out.router_logits if experts else [], experts)
+
+
+def main(tool, target):
+    names = subprocess.run([tool], check=True, capture_output=True, text=True).stdout.split()
+    for name in names:
+        with tempfile.TemporaryDirectory() as folder:
+            subprocess.run([tool, folder, name, "f16", "1"], check=True)
+            logits, least = run(folder)
+        numpy.save(pathlib.Path(target) / f"{name}.npy", logits.astype("<f4"))
+        numpy.save(pathlib.Path(target) / f"{name}_gaps.npy", least.astype("<f4"))
+        print(name)
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

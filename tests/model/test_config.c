@@ -1,0 +1,210 @@
+// SPDX-License-Identifier: Apache-2.0
+// Descriptions of models: every architecture, both dialects, defaults of the classes, each refusal by its
+// name.
+#include "model/config.h"
+#include "tests/model/files.h"
+
+#define SIZES                                                                                       \
+  "\"hidden_size\":64,\"num_hidden_layers\":4,\"num_attention_heads\":4,\"num_key_value_heads\":2," \
+  "\"vocab_size\":100,\"max_position_embeddings\":256,\"intermediate_size\":96"
+#define OF(class) "{\"architectures\":[\"" class "\"]," SIZES
+
+static struct model_config config;
+static struct model_error error;
+
+static int read_text(const char *text) {
+  memset(error.text, 0, sizeof error.text);
+  return model_config_read(text, strlen(text), "config.json", &config, &error);
+}
+
+static void assert_good(const char *text) {
+  const int status = read_text(text);
+  if (status) fail_msg("%s: %s", text, error.text);
+}
+
+static void assert_refused(const char *text, const char *what) {
+  const int status = read_text(text);
+  if (!status) model_config_free(&config);
+  if (!status || !strstr(error.text, what) || strncmp(error.text, "config.json: ", 13) != 0)
+    fail_msg("%s: '%s', expected '%s'", text, error.text, what);
+}
+
+static void test_llama(void **state) {
+  (void)state;
+  assert_good(OF("LlamaForCausalLM") ",\"torch_dtype\":\"bfloat16\",\"rope_theta\":500000,\"rope_scaling\":{"
+              "\"rope_type\":\"llama3\",\"factor\":8.0,\"low_freq_factor\":1.0,\"high_freq_factor\":4.0,"
+              "\"original_max_position_embeddings\":64},\"attention_bias\":true,\"tie_word_embeddings\":true,"
+              "\"eos_token_id\":[2,7],\"bos_token_id\":null,\"mlp_bias\":false,\"pretraining_tp\":1,"
+              "\"transformers.js_config\":{\"a\":1}}");
+  assert_int_equal(config.architecture, MODEL_LLAMA);
+  assert_int_equal(config.rope.type, MODEL_ROPE_LLAMA3);
+  assert_true(config.rope.theta == 500000 && config.rope.factor == 8 && config.rope.high_freq_factor == 4 &&
+              config.rope.low_freq_factor == 1 && config.rope.original_positions == 64);
+  assert_true(config.qkv_bias && config.o_bias && config.tied_embeddings);
+  assert_int_equal(config.begin_token, MODEL_NO_TOKEN);
+  assert_int_equal(config.end_token_count, 2);
+  assert_int_equal(config.end_tokens[1], 7);
+  assert_int_equal(config.head_size, 16);
+  assert_int_equal(config.experts, 0);
+  assert_true(config.norm_epsilon == 1e-6);
+  model_config_free(&config);
+  // The other dialect, and what the class takes where the file is silent.
+  assert_good(OF("LlamaForCausalLM") ",\"dtype\":\"float16\",\"rope_parameters\":{\"rope_type\":\"linear\","
+              "\"rope_theta\":7,\"factor\":2},\"rope_theta\":5}");
+  assert_true(config.rope.type == MODEL_ROPE_LINEAR && config.rope.theta == 7 && config.rope.factor == 2);
+  assert_int_equal(config.begin_token, 1);
+  assert_int_equal(config.end_tokens[0], 2);
+  model_config_free(&config);
+}
+
+static void test_yarn(void **state) {
+  (void)state;
+  assert_good(OF("Qwen3ForCausalLM") ",\"head_dim\":32,\"rope_scaling\":{\"type\":\"yarn\",\"factor\":4,"
+              "\"original_max_position_embeddings\":64,\"beta_fast\":16,\"mscale\":0.5,\"truncate\":false}}");
+  assert_true(config.rope.type == MODEL_ROPE_YARN && config.rope.beta_fast == 16 &&
+              config.rope.beta_slow == 1 && config.rope.mscale == 0.5 && config.rope.attention_factor == 0 &&
+              !config.rope.truncate);
+  assert_int_equal(config.qk_norm, MODEL_QK_NORM_HEAD);
+  assert_int_equal(config.head_size, 32);
+  model_config_free(&config);
+  // Without a factor it is that of the positions.
+  assert_good(OF("LlamaForCausalLM") ",\"rope_scaling\":{\"type\":\"yarn\",\"factor\":null,"
+              "\"original_max_position_embeddings\":64}}");
+  assert_true(config.rope.factor == 4 && config.rope.truncate);
+  model_config_free(&config);
+}
+
+static void test_sparse(void **state) {
+  (void)state;
+  assert_good(OF("MixtralForCausalLM") ",\"num_local_experts\":8,\"num_experts_per_tok\":2,"
+              "\"sliding_window\":null}");
+  assert_true(config.experts == 8 && config.chosen == 2 && config.expert_inner == 96 && config.renormalise &&
+              config.score == XPU_SCORE_SOFTMAX && config.rope.theta == 1e6 && config.sliding_window == 0);
+  model_config_free(&config);
+  assert_good(OF("Qwen3MoeForCausalLM") ",\"num_experts\":8,\"num_local_experts\":8,"
+              "\"num_experts_per_tok\":2,"
+              "\"moe_intermediate_size\":48,\"decoder_sparse_step\":2,\"mlp_only_layers\":[3],"
+              "\"norm_topk_prob\":true,\"head_dim\":null}");
+  assert_true(!config.layer[0].sparse && config.layer[1].sparse && !config.layer[2].sparse &&
+              !config.layer[3].sparse && config.renormalise && config.expert_inner == 48 &&
+              config.inner == 96);
+  assert_true(config.head_size == 16 && !config.sliding_window && config.end_token_count == 0);
+  model_config_free(&config);
+  assert_good(OF("OlmoeForCausalLM") ",\"num_experts\":4,\"num_experts_per_tok\":2,\"clip_qkv\":null}");
+  assert_true(config.qk_norm == MODEL_QK_NORM_WHOLE && !config.renormalise && config.layer[0].sparse &&
+              config.end_tokens[0] == 50279);
+  model_config_free(&config);
+  assert_good(OF("GraniteMoeForCausalLM") ",\"num_local_experts\":4,\"num_experts_per_tok\":2,"
+              "\"embedding_multiplier\":12,\"attention_multiplier\":0.015625,\"residual_multiplier\":0.22,"
+              "\"logits_scaling\":6}");
+  assert_true(config.score == XPU_SCORE_TOP_K_SOFTMAX && config.embedding_scale == 12 &&
+              config.attention_scale == 0.015625 && config.residual_scale == 0.22 &&
+              config.logits_divisor == 6);
+  model_config_free(&config);
+}
+
+static void test_windows(void **state) {
+  (void)state;
+  assert_good(OF("MistralForCausalLM") "}");
+  assert_true(config.sliding_window == 4096 && config.layer[0].sliding);
+  model_config_free(&config);
+  assert_good(OF("MistralForCausalLM") ",\"sliding_window\":null,\"layer_types\":[\"full_attention\","
+              "\"full_attention\",\"full_attention\",\"full_attention\"]}");
+  assert_true(!config.sliding_window && !config.layer[0].sliding);
+  model_config_free(&config);
+  assert_good(OF("Qwen3ForCausalLM") ",\"use_sliding_window\":true,\"sliding_window\":9,"
+              "\"max_window_layers\":3}");
+  assert_true(!config.layer[2].sliding && config.layer[3].sliding);
+  model_config_free(&config);
+  assert_good(OF("Qwen3ForCausalLM") ",\"use_sliding_window\":true,\"sliding_window\":9,\"layer_types\":["
+              "\"sliding_attention\",\"full_attention\",\"full_attention\",\"full_attention\"]}");
+  assert_true(config.layer[0].sliding && !config.layer[1].sliding && config.sliding_window == 9);
+  model_config_free(&config);
+}
+
+static void test_nested(void **state) {
+  (void)state;
+  assert_good(
+      "{\"architectures\":[\"LlamaForCausalLM\"],\"model_type\":\"outer\",\"vocab_size\":100,"
+      "\"text_config\":{\"model_type\":\"llama\",\"architectures\":[\"Other\"]," SIZES "}}");
+  assert_int_equal(config.hidden, 64);
+  model_config_free(&config);
+  assert_good("{\"text_config\":{\"model_type\":\"mistral\"," SIZES "}}");
+  assert_int_equal(config.architecture, MODEL_MISTRAL);
+  model_config_free(&config);
+  assert_refused("{\"vocab_size\":1,\"text_config\":{\"model_type\":\"llama\"," SIZES "}}",
+                 "vocab_size differs from text_config.vocab_size");
+}
+
+static void test_refused(void **state) {
+  (void)state;
+#define LLAMA OF("LlamaForCausalLM")
+#define MOE \
+  OF("Qwen3MoeForCausalLM") ",\"num_experts_per_tok\":2,\"moe_intermediate_size\":48,\"num_experts\":4"
+  static const struct {
+    const char *text, *what;
+  } cases[] = {
+      {"", "expected JSON: line"},
+      {"[]", "expected a JSON object"},
+      {"{\"a\":1,\"a\":2}", "duplicate"},
+      {"{}", "model_type: '' is not there"},
+      {OF("DeepseekV3ForCausalLM") "}", "architectures: 'DeepseekV3ForCausalLM' is not there"},
+      {OF("GptOssForCausalLM") "}", "architectures: 'GptOssForCausalLM' is not there"},
+      {"{\"architectures\":[]," SIZES "}", "architectures is wrong"},
+      {"{\"architectures\":[\"LlamaForCausalLM\"]}", "num_hidden_layers is missing"},
+      {LLAMA ",\"unheard_of\":3}", "unheard_of is not known: it may change what is computed"},
+      {LLAMA ",\"quantization_config\":{\"quant_method\":\"fp8\"}}", "quantization_config is not known"},
+      {LLAMA ",\"mlp_bias\":true}", "mlp_bias is not known"},
+      {LLAMA ",\"partial_rotary_factor\":0.5}", "partial_rotary_factor is not there but for 1"},
+      {LLAMA ",\"hidden_act\":\"mish\"}", "hidden_act: 'mish' is not there"},
+      {LLAMA ",\"head_dim\":15}", "head_dim: expected an even number"},
+      {LLAMA ",\"head_dim\":1.5}", "head_dim is wrong: expected an integer from 1"},
+      {LLAMA ",\"tie_word_embeddings\":1}", "tie_word_embeddings is wrong: expected true or false"},
+      {LLAMA ",\"rms_norm_eps\":\"x\"}", "rms_norm_eps is wrong: expected a number"},
+      {LLAMA ",\"rms_norm_eps\":0}", "rms_norm_eps: expected a positive number"},
+      {LLAMA ",\"hidden_act\":3}", "hidden_act is wrong: expected a string"},
+      {LLAMA ",\"bos_token_id\":-1}", "bos_token_id is wrong"},
+      {LLAMA ",\"eos_token_id\":[1,2,3,4,5,6,7,8,9,10,11,12,13,14,15,16,17]}", "eos_token_id is wrong"},
+      {LLAMA ",\"rope_scaling\":{\"type\":\"dynamic\",\"factor\":2}}",
+       "rope.rope_type: 'dynamic' is not there"},
+      {LLAMA ",\"rope_scaling\":{\"type\":\"linear\",\"rope_type\":\"yarn\"}}", "rope_type and type differ"},
+      {LLAMA ",\"rope_scaling\":{\"type\":\"linear\"}}", "the factor of RoPE: expected a positive number"},
+      {LLAMA ",\"rope_scaling\":{\"type\":\"linear\",\"factor\":2,\"odd\":1}}", "rope.odd is not known"},
+      {LLAMA ",\"rope_scaling\":[1]}", "rope: expected an object"},
+      {LLAMA ",\"rope_scaling\":{\"type\":\"llama3\",\"factor\":2}}", "low_freq_factor and high_freq_factor"},
+      {LLAMA ",\"rope_parameters\":{\"full_attention\":{\"rope_theta\":1}}}",
+       "rope.full_attention is not known"},
+      {LLAMA ",\"rope_theta\":-1}", "rope_theta: expected a positive number"},
+      {OF("MistralForCausalLM") ",\"layer_types\":[\"full_attention\"]}", "layer_types is wrong"},
+      {OF("MistralForCausalLM") ",\"layer_types\":[\"full_attention\",\"sliding_attention\","
+                                "\"full_attention\",\"full_attention\"]}",
+       "layer_types of both kinds are not there"},
+      {OF("Qwen3ForCausalLM") ",\"layer_types\":[\"sliding_attention\",\"full_attention\","
+                              "\"full_attention\",\"full_attention\"]}",
+       "layer_types has sliding layers without a window"},
+      {OF("Qwen3ForCausalLM") ",\"layer_types\":[\"linear_attention\",\"full_attention\","
+                              "\"full_attention\",\"full_attention\"]}",
+       "layer_types: 'linear_attention' is not there"},
+      {MOE ",\"num_local_experts\":5}", "num_local_experts and num_experts differ"},
+      {MOE ",\"mlp_only_layers\":[4]}", "mlp_only_layers is wrong"},
+      {MOE ",\"mlp_only_layers\":3}", "mlp_only_layers is wrong"},
+      {OF("MixtralForCausalLM") "}", "num_local_experts is missing"},
+      {OF("MixtralForCausalLM") ",\"num_local_experts\":2,\"num_experts_per_tok\":3}", "num_experts_per_tok"},
+      {OF("OlmoeForCausalLM") ",\"num_experts\":2,\"num_experts_per_tok\":1,\"clip_qkv\":8}", "clip_qkv"},
+      {OF("GraniteMoeForCausalLM") ",\"num_local_experts\":2,\"num_experts_per_tok\":1,"
+                                   "\"logits_scaling\":0}",
+       "logits_scaling"},
+      {"{\"model_type\":\"llama\",\"hidden_size\":64,\"num_hidden_layers\":1,\"num_attention_heads\":4,"
+       "\"num_key_value_heads\":3,\"vocab_size\":1,\"max_position_embeddings\":1,\"intermediate_size\":1}",
+       "num_key_value_heads: expected a divisor"},
+      {"{\"model_type\":\"llama\",\"hidden_size\":99999999999999999999}", "expected JSON"},
+  };
+  for (size_t i = 0; i < LENGTH(cases); i++) assert_refused(cases[i].text, cases[i].what);
+}
+
+int main(void) {
+  const struct CMUnitTest tests[] = {cmocka_unit_test(test_llama),  cmocka_unit_test(test_yarn),
+                                     cmocka_unit_test(test_sparse), cmocka_unit_test(test_windows),
+                                     cmocka_unit_test(test_nested), cmocka_unit_test(test_refused)};
+  return cmocka_run_group_tests(tests, NULL, NULL);
+}
