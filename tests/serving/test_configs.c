@@ -15,6 +15,8 @@
 
 #include "duplex/error.h"
 #include "serving/serving.h"
+#include "tests/common/environment.h"
+#include "tests/serving/mutate.h"
 
 struct wrong {
   const char *text, *line, *word;  // of the message
@@ -97,6 +99,41 @@ static void test_wrong_files(void **state) {
     refuse("gpu", "mixtral", path, &constants[i]);
 }
 
+// Damaged files are taken, or refused with one line that names the file.
+static void test_mutations(void **state) {
+  static const char model[] = LAYERS
+      "\"head_size\": 16, \"vocabulary\": 100, \"experts\": 8, \"top_k\": 2, \"moe_every\": 1, \"comment\": "
+      "\"x\"}";
+  static const char system[] =
+      "{\"beside\": \"logic_pim\", \"co_processing\": true, \"nodes\": 1, \"devices\": 4,\n"
+      "\"xpu\": {\"mac_pj\": 0.5}, \"memory\": {\"gib\": 80}, \"layout\": \"together\"}";
+  struct duplex_random random;
+  const uint64_t cases = 500 * environment_count("DUPLEX_CASES");
+  unsigned taken = 0;
+  (void)state;
+  duplex_random_seed(&random, environment_seed(), 0);
+  for (uint64_t i = 0; i < cases; i++) {
+    const bool of_model = i % 2;
+    const struct serving_options options = {.system = of_model ? "gpu" : path,
+                                            .model = of_model ? path : "mixtral",
+                                            .mode = SERVING_PAPER,
+                                            .batch = 2,
+                                            .input = 4,
+                                            .output = 4,
+                                            .measured = 1};
+    struct serving_result result;
+    char error[1024] = "";
+    write_mutated(path, of_model ? model : system, &random);
+    if (serving_run(&options, &result, error, sizeof error) == 0) {
+      taken++;
+      assert_true(result.tokens > 0 && result.sum.seconds > 0);
+    } else if (!strstr(error, path) || strchr(error, '\n')) {
+      fail_msg("case %llu: '%s'", (unsigned long long)i, error);
+    }
+  }
+  assert_true(taken > cases / 50 && taken < cases / 2);
+}
+
 // A Hugging Face file of Mixtral is the built-in model, and a missing file names those there are.
 static void test_hugging_face(void **state) {
   struct serving_options options = {.system = "duplex-pe-et",
@@ -124,7 +161,8 @@ static void test_hugging_face(void **state) {
 }
 
 int main(void) {
-  const struct CMUnitTest tests[] = {cmocka_unit_test(test_wrong_files), cmocka_unit_test(test_hugging_face)};
+  const struct CMUnitTest tests[] = {cmocka_unit_test(test_wrong_files), cmocka_unit_test(test_mutations),
+                                     cmocka_unit_test(test_hugging_face)};
   const int file = mkstemp(path);
   if (file < 0) return 1;
   close(file);

@@ -16,6 +16,8 @@
 
 #include "duplex/error.h"
 #include "serving/serving.h"
+#include "tests/common/environment.h"
+#include "tests/serving/mutate.h"
 
 static char path[] = "/tmp/duplex_trace_XXXXXX";
 
@@ -114,6 +116,28 @@ static void test_wrong(void **state) {
   assert_int_equal(serving_trace_read(&t, "/nowhere/t.csv", 0, 0, error, sizeof error), DUPLEX_ERROR_IO);
 }
 
+// Damaged files are taken, or refused with one line that names file and line.
+static void test_mutations(void **state) {
+  struct duplex_random random;
+  const uint64_t cases = 2000 * environment_count("DUPLEX_CASES");
+  unsigned taken = 0;
+  (void)state;
+  duplex_random_seed(&random, environment_seed(), 1);
+  for (uint64_t i = 0; i < cases; i++) {
+    struct serving_trace t;
+    char error[600] = "";
+    write_mutated(path, formats[i % (sizeof formats / sizeof *formats)].text, &random);
+    if (serving_trace_read(&t, path, 0, 0, error, sizeof error) == 0) {
+      taken++;
+      for (size_t r = 0; r < t.count; r++) assert_true(t.list[r].arrival >= 0 && t.list[r].input >= 1);
+      serving_trace_free(&t);
+    } else if (strncmp(error, path, strlen(path)) != 0 || strchr(error, '\n')) {
+      fail_msg("case %llu: '%s'", (unsigned long long)i, error);
+    }
+  }
+  assert_true(taken > cases / 50 && taken < cases);
+}
+
 // Alone in the system, a request waits for its own prompt only; limits count the good ones.
 static void test_run(void **state) {
   static struct serving_trace_request list[] = {{0, 100, 10}, {100, 200, 20}, {200, 400, 5}};
@@ -139,7 +163,7 @@ static void test_run(void **state) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {cmocka_unit_test(test_formats), cmocka_unit_test(test_wrong),
-                                     cmocka_unit_test(test_run)};
+                                     cmocka_unit_test(test_mutations), cmocka_unit_test(test_run)};
   const int file = mkstemp(path);
   if (file < 0) return 1;
   close(file);
