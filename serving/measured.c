@@ -127,6 +127,21 @@ static enum schedule_policy paper_half(const struct measured *m) {
   return m->layout.of_group < SCHEDULE_BUNDLES ? SCHEDULE_TURNS : SCHEDULE_SPACES;
 }
 
+static uint32_t whole_clocks(const struct measured *m, unsigned groups) {
+  const struct schedule_shape shape = shape_of(m);
+  return (uint32_t)xpu_time_clocks(
+      xpu_time_expert(&m->machine->xpu_time, groups * 8, shape.hidden, shape.inner, shape.gated, 2));
+}
+
+// The xPU alone: what it tells of whole experts, as in the measured tables.
+static void tell_xpu(struct measured *m) {
+  m->times = (struct schedule_times){.clocks_per_unit = 1, .shape = shape_of(m)};
+  for (unsigned groups = 1; groups <= SCHEDULE_GROUPS; groups++)
+    m->times.rows[groups].whole = whole_clocks(m, groups);
+  m->times.slope.whole =
+      (whole_clocks(m, 2 * SCHEDULE_GROUPS) - whole_clocks(m, SCHEDULE_GROUPS)) / SCHEDULE_GROUPS;
+}
+
 static enum schedule_policy policy_of(const struct measured *m, unsigned policy) {
   const struct machine *machine = m->machine;
   const enum schedule_policy given[] = {SCHEDULE_BEST, paper_half(m), SCHEDULE_PIM, SCHEDULE_XPU};
@@ -154,10 +169,8 @@ int measured_open(struct measured **measured, const struct machine *machine,
              options->model, options->system, m->layout.devices);
     return DUPLEX_ERROR_ARGUMENT;
   }
-  if (m->policy == SCHEDULE_XPU) {  // needs no table but for its own times
-    const struct schedule_shape shape = shape_of(m);
-    struct schedule_placement placement;
-    if (schedule_place(&shape, &placement)) schedule_formula(&shape, &placement, &m->times);
+  if (m->policy == SCHEDULE_XPU) {
+    tell_xpu(m);
   } else {
     const int status = load_tables(m, options, error, size);
     if (status) return status;

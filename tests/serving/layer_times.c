@@ -48,7 +48,7 @@ static void open_device(struct bench *b, enum duplex_policy policy) {
   for (unsigned e = 0; e < EXPERTS; e++) router[e * HIDDEN + e] = 0x3c00;
   char text[256] = "";
   if (duplex_device_open("cmodel", &options, &b->device, text, sizeof text)) fail_msg("%s", text);
-  const struct duplex_moe_weights all = {router, weights, weights, weights};
+  const struct duplex_moe_weights all = {.router = router, .gate = weights, .up = weights, .down = weights};
   assert_int_equal(
       duplex_device_load_moe(b->device, &shape, &all, duplex_activation_builtin("silu"), &b->moe), 0);
   free(router);
