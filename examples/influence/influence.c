@@ -189,7 +189,7 @@ static enum status check_shapes(const struct array *array) {
   return status ? status : check_shape(&array[LENGTHS], 1, 0, 0);
 }
 
-// Lengths from 0 on that add up to the tokens, and batches that are not too long.
+// Lengths from 1 on that add up to the tokens, and batches that are not too long.
 static enum status check_lengths(const struct inputs *inputs) {
   const struct array *array = &inputs->array[LENGTHS];
   const int64_t *lengths = array->data;
@@ -197,8 +197,8 @@ static enum status check_lengths(const struct inputs *inputs) {
   int64_t all = 0;
   int64_t batch = 0;
   for (size_t i = 0; i < array->count; i++) {
-    if (lengths[i] < 0 || lengths[i] > tokens - all)
-      return fail(BAD_INPUT, "%s %s: element %zu is %" PRId64 ", expected 0 to the %" PRId64 " tokens left",
+    if (lengths[i] < 1 || lengths[i] > tokens - all)
+      return fail(BAD_INPUT, "%s %s: element %zu is %" PRId64 ", expected 1 to the %" PRId64 " tokens left",
                   array->option, array->path, i, lengths[i], tokens - all);
     batch = i % inputs->batch ? batch + lengths[i] : lengths[i];
     all += lengths[i];

@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #define HEADER_MOST 65536u
 #define ELEMENTS_MOST ((size_t)1 << 40)
@@ -108,6 +109,12 @@ void array_free(struct array *array) {
   array->data = NULL;
 }
 
+// Only a file of its own: a device or a pipe that was named stays.
+static void remove_rest(const char *path) {
+  struct stat info;
+  if (lstat(path, &info) == 0 && S_ISREG(info.st_mode)) remove(path);
+}
+
 enum status npy_write_f32(const char *path, const uint32_t *values, size_t count) {
   char header[128];
   memset(header, ' ', sizeof header);
@@ -121,6 +128,6 @@ enum status npy_write_f32(const char *path, const uint32_t *values, size_t count
   const bool whole =
       fwrite(header, sizeof header, 1, file) == 1 && fwrite(values, sizeof *values, count, file) == count;
   if (fclose(file) == 0 && whole) return GOOD;
-  remove(path);
+  remove_rest(path);
   return fail(FAILED, "--out %s: cannot be written whole", path);
 }

@@ -81,22 +81,38 @@ double stream_op_per_byte(const struct stream *stream, unsigned tokens) {
   return 2 * weights * tokens / (2 * weights + tokens * (2.0 * stream->columns + 4.0 * stream->rows));
 }
 
-struct product_times stream_times(struct processors *processors, const struct stream *stream,
-                                  unsigned tokens) {
-  const struct duplex_xpu_work work = xpu_work(stream, NULL, tokens, NULL);
+// A job of Logic-PIM brings its own activations and results from and to DRAM, as the xPU's bytes do.
+static uint64_t stack_time(const struct stream *stream, unsigned tokens) {
   const unsigned rest = tokens % JOB_TOKENS;
-  struct product_times times = {.xpu = xpu_time(processors, &work)};
-  times.logic_pim = tokens / JOB_TOKENS * stream->job_time[JOB_GROUPS - 1];
-  if (rest) times.logic_pim += stream->job_time[(rest - 1) / 8];
-  times.ran = times.logic_pim <= times.xpu ? LOGIC_PIM : XPU;
-  return times;
+  const uint64_t whole = tokens / JOB_TOKENS * stream->job_time[JOB_GROUPS - 1];
+  return rest ? whole + stream->job_time[(rest - 1) / 8] : whole;
 }
 
-// Both times of a product grow with its tokens, Logic-PIM's faster, in steps of a group: they cross once.
+static uint64_t product_time(struct processors *processors, const struct stream *stream, unsigned tokens) {
+  const struct duplex_xpu_work work = xpu_work(stream, NULL, tokens, NULL);
+  return xpu_time(processors, &work);
+}
+
+static enum processor choose(const struct processors *processors, const struct stream *stream,
+                             unsigned tokens) {
+  if (processors->choice != BEST) return processors->choice;
+  return tokens <= stream->crossover ? LOGIC_PIM : XPU;
+}
+
+struct product_times stream_times(struct processors *processors, const struct stream *stream,
+                                  unsigned tokens) {
+  return (struct product_times){.ran = choose(processors, stream, tokens),
+                                .logic_pim = stack_time(stream, tokens),
+                                .xpu = product_time(processors, stream, tokens)};
+}
+
+// In steps of a group of tokens, up to the first at which the xPU is sooner: Logic-PIM's time grows by that
+// of a whole stream with each group, the xPU's hardly does before it is bound by its operations.
 static unsigned find_crossover(struct processors *processors, const struct stream *stream) {
-  unsigned tokens = 0;
-  while (tokens < TOKENS_MOST && stream_times(processors, stream, tokens + 8).ran == LOGIC_PIM) tokens += 8;
-  return tokens;
+  unsigned tokens = 8;
+  while (tokens <= TOKENS_MOST && stack_time(stream, tokens) <= product_time(processors, stream, tokens))
+    tokens += 8;
+  return tokens - 8;
 }
 
 // The clocks of a job depend on its shape and not on values, so that jobs of zeros tell them.
@@ -150,8 +166,6 @@ enum status xpu_multiply(struct processors *processors, const struct stream *str
 enum status stream_multiply(struct processors *processors, const struct stream *stream, const duplex_f16 *x,
                             unsigned tokens, duplex_f32 *y, struct product_times *times) {
   *times = stream_times(processors, stream, tokens);
-  if (processors->choice != BEST) times->ran = processors->choice;
-  if (processors->choice == BEST) times->ran = tokens <= stream->crossover ? LOGIC_PIM : XPU;
   if (times->ran == LOGIC_PIM) return stack_multiply(processors, stream, x, tokens, y, &times->logic_pim);
   return xpu_multiply(processors, stream, x, tokens, y);
 }

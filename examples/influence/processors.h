@@ -43,10 +43,10 @@ void processors_close(struct processors *processors);
 // Brings w, which stays the caller's, onto the stack, and measures the times of jobs.
 enum status stream_open(struct processors *processors, struct stream *stream);
 
-// Bytes that a product of so many tokens moves: weights, tokens, results in binary32.
+// Operations of a product of so many tokens over the bytes it moves: weights, tokens, results in binary32.
 double stream_op_per_byte(const struct stream *stream, unsigned tokens);
 
-// Times on both, from the jobs measured and the xPU's own estimate with its launch.
+// Who would run it, and times on both, from the jobs measured and the xPU's own estimate with its launch.
 struct product_times stream_times(struct processors *processors, const struct stream *stream,
                                   unsigned tokens);
 
