@@ -89,8 +89,8 @@ static enum status read_number(const char *name, const char *text, unsigned leas
   errno = 0;
   const unsigned long long number = *text >= '0' && *text <= '9' ? strtoull(text, &stop, 10) : 0;
   if (!stop || errno || *stop != end || number < least || number > most)
-    return fail(BAD_INPUT, "--%s %s: expected %s of %u to %u", name, text,
-                end || rest ? "two numbers K,N" : "a number", least, most);
+    return report(BAD_INPUT, "--%s %s: expected %s of %u to %u", name, text,
+                  end || rest ? "two numbers K,N" : "a number", least, most);
   *value = (unsigned)number;
   if (rest) *rest = stop + 1;
   return GOOD;
@@ -100,14 +100,14 @@ static enum status read_processor(const char *text, enum processor *processor) {
   static const char *const names[] = {[LOGIC_PIM] = "logic_pim", [XPU] = "xpu", [BEST] = "best"};
   for (unsigned i = 0; i <= BEST; i++)
     if (strcmp(text, names[i]) == 0) return *processor = (enum processor)i, GOOD;
-  return fail(BAD_INPUT, "--processor %s: expected best, logic_pim or xpu", text);
+  return report(BAD_INPUT, "--processor %s: expected best, logic_pim or xpu", text);
 }
 
 static enum status read_damping(const char *text, double *damping) {
   char *end;
   *damping = strtod(text, &end);
   if (end == text || *end || !(*damping >= 0 && *damping <= 1e38))
-    return fail(BAD_INPUT, "--damping %s: expected a number of 0 to 1e38", text);
+    return report(BAD_INPUT, "--damping %s: expected a number of 0 to 1e38", text);
   return GOOD;
 }
 
@@ -115,20 +115,20 @@ static enum status read_damping(const char *text, double *damping) {
 static enum status collect(int argc, char **argv, struct inputs *inputs) {
   opterr = 0;
   for (int number; (number = getopt_long(argc, argv, ":", options, NULL)) != -1;) {
-    if (number == ':') return fail(BAD_INPUT, "%s needs a value", argv[optind - 1]);
-    if (number == '?') return fail(BAD_INPUT, "unknown option '%s': see --help", argv[optind - 1]);
-    if (inputs->text[number]) return fail(BAD_INPUT, "--%s is given twice", options[number].name);
+    if (number == ':') return report(BAD_INPUT, "%s needs a value", argv[optind - 1]);
+    if (number == '?') return report(BAD_INPUT, "unknown option '%s': see --help", argv[optind - 1]);
+    if (inputs->text[number]) return report(BAD_INPUT, "--%s is given twice", options[number].name);
     inputs->text[number] = optarg ? optarg : "";
   }
-  return optind == argc ? GOOD : fail(BAD_INPUT, "unknown argument '%s': see --help", argv[optind]);
+  return optind == argc ? GOOD : report(BAD_INPUT, "unknown argument '%s': see --help", argv[optind]);
 }
 
 static enum status check_given(const struct inputs *inputs) {
   for (unsigned i = 0; i <= REQUIRED; i++) {
     if (inputs->text[TIMES] && inputs->text[i])
-      return fail(BAD_INPUT, "--%s: --times takes no files and no damping", options[i].name);
+      return report(BAD_INPUT, "--%s: --times takes no files and no damping", options[i].name);
     if (!inputs->text[TIMES] && i != OUT && !inputs->text[i])
-      return fail(BAD_INPUT, "--%s is missing: see --help", options[i].name);
+      return report(BAD_INPUT, "--%s is missing: see --help", options[i].name);
   }
   return GOOD;
 }
@@ -154,14 +154,14 @@ static enum status read_options(struct inputs *inputs) {
 // One length of a file's shape against that of another; 0: any.
 static enum status check_length(const struct array *array, unsigned axis, size_t expected) {
   if (!expected || array->shape[axis] == expected) return GOOD;
-  return fail(BAD_INPUT, "%s %s: has length %zu in dimension %u, expected %zu", array->option, array->path,
-              array->shape[axis], axis, expected);
+  return report(BAD_INPUT, "%s %s: has length %zu in dimension %u, expected %zu", array->option, array->path,
+                array->shape[axis], axis, expected);
 }
 
 static enum status check_shape(const struct array *array, unsigned rank, size_t first, size_t second) {
   if (array->rank != rank)
-    return fail(BAD_INPUT, "%s %s: has %u dimensions, expected %u", array->option, array->path, array->rank,
-                rank);
+    return report(BAD_INPUT, "%s %s: has %u dimensions, expected %u", array->option, array->path, array->rank,
+                  rank);
   enum status status = check_length(array, 0, first);
   if (!status && rank == 2) status = check_length(array, 1, second);
   return status;
@@ -170,8 +170,8 @@ static enum status check_shape(const struct array *array, unsigned rank, size_t 
 static enum status check_side(const struct array *array) {
   const enum status status = check_shape(array, 2, array->shape[1], 0);
   if (!status && array->shape[0] > SIDE_MOST)
-    return fail(BAD_INPUT, "%s %s: has %zu rows, expected at most %u", array->option, array->path,
-                array->shape[0], SIDE_MOST);
+    return report(BAD_INPUT, "%s %s: has %zu rows, expected at most %u", array->option, array->path,
+                  array->shape[0], SIDE_MOST);
   return status;
 }
 
@@ -183,7 +183,7 @@ static enum status check_shapes(const struct array *array) {
   if (!status) status = check_shape(&array[EIGENVALUES], 2, n, k);
   if (!status) status = check_shape(&array[U], 2, n, 0);
   if (!status) status = check_shape(&array[V], 2, k, array[U].shape[1]);
-  if (!status && array[U].shape[1] > 4096) status = fail(BAD_INPUT, "--u: expected a rank of at most 4096");
+  if (!status && array[U].shape[1] > 4096) status = report(BAD_INPUT, "--u: expected a rank of at most 4096");
   if (!status) status = check_shape(&array[ACTIVATIONS], 2, 0, k);
   if (!status) status = check_shape(&array[GRADIENTS], 2, array[ACTIVATIONS].shape[0], n);
   return status ? status : check_shape(&array[LENGTHS], 1, 0, 0);
@@ -198,15 +198,15 @@ static enum status check_lengths(const struct inputs *inputs) {
   int64_t batch = 0;
   for (size_t i = 0; i < array->count; i++) {
     if (lengths[i] < 1 || lengths[i] > tokens - all)
-      return fail(BAD_INPUT, "%s %s: element %zu is %" PRId64 ", expected 1 to the %" PRId64 " tokens left",
-                  array->option, array->path, i, lengths[i], tokens - all);
+      return report(BAD_INPUT, "%s %s: element %zu is %" PRId64 ", expected 1 to the %" PRId64 " tokens left",
+                    array->option, array->path, i, lengths[i], tokens - all);
     batch = i % inputs->batch ? batch + lengths[i] : lengths[i];
     all += lengths[i];
-    if (batch > TOKENS_MOST) return fail(BAD_INPUT, "--batch: a batch has more than 2^22 tokens");
+    if (batch > TOKENS_MOST) return report(BAD_INPUT, "--batch: a batch has more than 2^22 tokens");
   }
   if (all == tokens) return GOOD;
-  return fail(BAD_INPUT, "%s %s: the lengths add up to %" PRId64 ", expected %" PRId64 " tokens",
-              array->option, array->path, all, tokens);
+  return report(BAD_INPUT, "%s %s: the lengths add up to %" PRId64 ", expected %" PRId64 " tokens",
+                array->option, array->path, all, tokens);
 }
 
 static enum status read_files(struct inputs *inputs) {
@@ -220,8 +220,8 @@ static enum status read_files(struct inputs *inputs) {
   for (unsigned i = 0; !status && i < REQUIRED; i++) {
     if (i == DAMPING) continue;
     const bool half = !types[i].descr;
-    status = npy_read(names[i], inputs->text[i], half ? "<f2" : types[i].descr, half ? 2 : types[i].size,
-                      &inputs->array[i]);
+    status = array_read(names[i], inputs->text[i], half ? "<f2" : types[i].descr, half ? 2 : types[i].size,
+                        &inputs->array[i]);
   }
   if (!status) status = check_shapes(inputs->array);
   return status ? status : check_lengths(inputs);
@@ -311,7 +311,7 @@ static enum status score_all(struct processors *processors, const struct streams
 
 static enum status give_out(const struct inputs *inputs, const duplex_f32 *scores) {
   const size_t count = inputs->array[LENGTHS].count;
-  if (inputs->text[OUT]) return npy_write_f32(inputs->text[OUT], scores, count);
+  if (inputs->text[OUT]) return array_write_f32(inputs->text[OUT], scores, count);
   for (size_t i = 0; i < count; i++) {
     float score;
     memcpy(&score, &scores[i], sizeof score);
@@ -371,6 +371,6 @@ int main(int argc, char **argv) {
   if (!status && !inputs.text[TIMES]) status = read_files(&inputs);
   if (!status) status = open_and_run(&inputs);
   for (unsigned i = 0; i < REQUIRED; i++) array_free(&inputs.array[i]);
-  if (fflush(stdout) != 0 && !status) status = fail(FAILED, "the standard output cannot be written");
+  if (fflush(stdout) != 0 && !status) status = report(FAILED, "the standard output cannot be written");
   return status;
 }

@@ -13,7 +13,7 @@
 #define ELEMENTS_MOST ((size_t)1 << 40)
 
 static enum status wrong(const struct array *array, const char *what) {
-  return fail(BAD_INPUT, "%s %s: %s", array->option, array->path, what);
+  return report(BAD_INPUT, "%s %s: %s", array->option, array->path, what);
 }
 
 // Behind `'key':` and blanks in the header; NULL: there is no such key.
@@ -49,7 +49,7 @@ static enum status read_dict(const char *header, const char *descr, struct array
   const char *shape = find_value(header, "shape");
   if (!found || !order || !shape) return wrong(array, "has a header that is no valid .npy dict");
   if (strncmp(found, type, strlen(type)) != 0)
-    return fail(BAD_INPUT, "%s %s: expected elements %s", array->option, array->path, descr);
+    return report(BAD_INPUT, "%s %s: expected elements %s", array->option, array->path, descr);
   if (strncmp(order, "False", 5) != 0) return wrong(array, "expected C order");
   return read_shape(shape, array) ? GOOD : wrong(array, "expected a shape of 1 to 3 lengths from 1 on");
 }
@@ -78,7 +78,7 @@ static enum status check_finite(const struct array *array, size_t size) {
   for (size_t i = 0; i < array->count; i++) {
     const bool finite = size == 2 ? (((const uint16_t *)array->data)[i] & 0x7c00u) != 0x7c00u
                                   : (((const uint32_t *)array->data)[i] & 0x7f800000u) != 0x7f800000u;
-    if (!finite) return fail(BAD_INPUT, "%s %s: element %zu is not finite", array->option, array->path, i);
+    if (!finite) return report(BAD_INPUT, "%s %s: element %zu is not finite", array->option, array->path, i);
   }
   return GOOD;
 }
@@ -92,11 +92,11 @@ static enum status read_elements(FILE *file, const char *descr, size_t size, str
   return descr[1] == 'f' ? check_finite(array, size) : GOOD;
 }
 
-enum status npy_read(const char *option, const char *path, const char *descr, size_t size,
-                     struct array *array) {
+enum status array_read(const char *option, const char *path, const char *descr, size_t size,
+                       struct array *array) {
   *array = (struct array){.option = option, .path = path};
   FILE *file = fopen(path, "rb");
-  if (!file) return fail(BAD_INPUT, "%s %s: cannot be read: %s", option, path, strerror(errno));
+  if (!file) return report(BAD_INPUT, "%s %s: cannot be read: %s", option, path, strerror(errno));
   enum status status = read_header(file, descr, array);
   if (!status) status = read_elements(file, descr, size, array);
   fclose(file);
@@ -115,7 +115,7 @@ static void remove_rest(const char *path) {
   if (lstat(path, &info) == 0 && S_ISREG(info.st_mode)) remove(path);
 }
 
-enum status npy_write_f32(const char *path, const uint32_t *values, size_t count) {
+enum status array_write_f32(const char *path, const uint32_t *values, size_t count) {
   char header[128];
   memset(header, ' ', sizeof header);
   memcpy(header, "\x93NUMPY\x01\x00\x76\x00", 10);  // 0x76: the 118 bytes behind these ten
@@ -124,10 +124,10 @@ enum status npy_write_f32(const char *path, const uint32_t *values, size_t count
   header[10 + length] = ' ';
   header[sizeof header - 1] = '\n';
   FILE *file = fopen(path, "wb");
-  if (!file) return fail(BAD_INPUT, "--out %s: cannot be written: %s", path, strerror(errno));
+  if (!file) return report(BAD_INPUT, "--out %s: cannot be written: %s", path, strerror(errno));
   const bool whole =
       fwrite(header, sizeof header, 1, file) == 1 && fwrite(values, sizeof *values, count, file) == count;
   if (fclose(file) == 0 && whole) return GOOD;
   remove_rest(path);
-  return fail(FAILED, "--out %s: cannot be written whole", path);
+  return report(FAILED, "--out %s: cannot be written whole", path);
 }

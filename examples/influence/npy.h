@@ -19,12 +19,12 @@ struct array {
 
 // Reads elements of type `descr` ("<f2", "<f4", "<i8"), `size` bytes each; `option` is named in messages.
 // Anything else, NaN and infinities among it, is BAD_INPUT; the array has no data then.
-enum status npy_read(const char *option, const char *path, const char *descr, size_t size,
-                     struct array *array);
+enum status array_read(const char *option, const char *path, const char *descr, size_t size,
+                       struct array *array);
 
 void array_free(struct array *array);
 
 // Writes count binary32 numbers as a vector; nothing is left of a file that cannot be written whole.
-enum status npy_write_f32(const char *path, const uint32_t *values, size_t count);
+enum status array_write_f32(const char *path, const uint32_t *values, size_t count);
 
 #endif

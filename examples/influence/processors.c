@@ -9,7 +9,7 @@
 #define TOKENS_MOST 65536u  // beyond which no crossover is looked for
 
 static enum status fail_stack(const struct processors *processors) {
-  return fail(FAILED, "%s", duplex_stack_last_error(processors->stack));
+  return report(FAILED, "%s", duplex_stack_last_error(processors->stack));
 }
 
 enum status processors_open(struct processors *processors, const char *backend, unsigned channels,
@@ -18,11 +18,11 @@ enum status processors_open(struct processors *processors, const char *backend, 
   char text[256];
   *processors = (struct processors){.choice = choice};
   if (duplex_stack_open(backend, &options, &processors->stack, text, sizeof text))
-    return fail(BAD_INPUT, "%s", text);
+    return report(BAD_INPUT, "%s", text);
   const long threads = sysconf(_SC_NPROCESSORS_ONLN);
   const struct duplex_xpu_options xpu = {.channels = duplex_stack_channels(processors->stack),
                                          .threads = threads > 0 ? (unsigned)threads : 1};
-  if (duplex_xpu_open(&xpu, &processors->xpu, text, sizeof text)) return fail(FAILED, "the xPU: %s", text);
+  if (duplex_xpu_open(&xpu, &processors->xpu, text, sizeof text)) return report(FAILED, "the xPU: %s", text);
   return GOOD;
 }
 
@@ -160,7 +160,7 @@ enum status xpu_multiply(struct processors *processors, const struct stream *str
   uint64_t ticket;
   int error = xpu->ops->submit(xpu, &work, &ticket);
   if (!error) error = xpu->ops->wait(xpu, ticket);
-  return error ? fail(FAILED, "the xPU, %s: %s", stream->name, duplex_error_text(error)) : GOOD;
+  return error ? report(FAILED, "the xPU, %s: %s", stream->name, duplex_error_text(error)) : GOOD;
 }
 
 enum status stream_multiply(struct processors *processors, const struct stream *stream, const duplex_f16 *x,

@@ -70,15 +70,15 @@ static enum status divide_row(const duplex_f32 *g, const struct array *l, double
   for (size_t k = 0; k < columns; k++) {
     const double damped = double_of_f32(eigenvalues[k]) + damping;
     if (!(damped > 0))
-      return fail(BAD_INPUT, "%s %s: element %zu is %g, expected more than minus the damping", l->option,
-                  l->path, i * columns + k, double_of_f32(eigenvalues[k]));
+      return report(BAD_INPUT, "%s %s: element %zu is %g, expected more than minus the damping", l->option,
+                    l->path, i * columns + k, double_of_f32(eigenvalues[k]));
     row[k] = double_of_f32(g[k]) / damped;
   }
   const int own = row_exponent(row, columns);
   const int exponent = row_is_zero(row, columns) ? 0 : own + common;
   if (exponent < INT8_MIN || exponent > INT8_MAX)
-    return fail(BAD_INPUT, "row %zu of the damped query matrix is about 2^%d, expected 2^-128 to 2^127", i,
-                exponent);
+    return report(BAD_INPUT, "row %zu of the damped query matrix is about 2^%d, expected 2^-128 to 2^127", i,
+                  exponent);
   round_row(row, columns, own, query->w + i * columns, 1);
   query->exponents[i] = (int8_t)exponent;
   return GOOD;

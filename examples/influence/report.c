@@ -6,7 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-enum status fail(enum status status, const char *format, ...) {
+enum status report(enum status status, const char *format, ...) {
   va_list arguments;
   va_start(arguments, format);
   fputs("influence: ", stderr);
@@ -18,6 +18,6 @@ enum status fail(enum status status, const char *format, ...) {
 
 void *allocate(size_t count, size_t size) {
   void *memory = calloc(count ? count : 1, size);
-  if (!memory) fail(FAILED, "too little memory for %zu elements of %zu bytes", count, size);
+  if (!memory) report(FAILED, "too little memory for %zu elements of %zu bytes", count, size);
   return memory;
 }

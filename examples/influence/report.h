@@ -9,7 +9,7 @@
 enum status { GOOD = 0, FAILED = 1, BAD_INPUT = 2 };
 
 // Prints the line and returns `status`.
-enum status fail(enum status status, const char *format, ...) __attribute__((format(printf, 2, 3)));
+enum status report(enum status status, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
 // Zeroed memory of count x size bytes, at least one; NULL, after a line, if there is none.
 void *allocate(size_t count, size_t size);

@@ -58,13 +58,13 @@ static enum status sum_up(const struct tokens *tokens, size_t n, const struct ca
     struct exact_sum sum = {0};
     const size_t end = t + (size_t)candidates->lengths[first + i];
     if (!all_finite(tokens->beta + t * n, (end - t) * n))
-      return fail(BAD_INPUT, "candidate %zu: a product with the damped query matrix is beyond binary32",
-                  first + i);
+      return report(BAD_INPUT, "candidate %zu: a product with the damped query matrix is beyond binary32",
+                    first + i);
     for (; t < end; t++)
       exact_sum_add(&sum, tokens->sigma + t * n, tokens->beta + t * n, n, tokens->exponents[t]);
     scores[i] = exact_sum_round(&sum);
     if (!all_finite(&scores[i], 1))
-      return fail(BAD_INPUT, "candidate %zu: its score is beyond binary32", first + i);
+      return report(BAD_INPUT, "candidate %zu: its score is beyond binary32", first + i);
   }
   return GOOD;
 }

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """examples/influence: bits against its definition in exact rationals, errors against exact and binary64 scores, any batch and processor.
 
-usage: tests/cli/influence.py BUILD [--all]     --all: more random layers, larger ones, all of them on the RTL too
+usage: tests/cli/influence.py BUILD [--all]     --all: more random layers, larger ones, some on the RTL too
 """
 import fractions
 import os
@@ -102,7 +102,7 @@ def scores_defined(case, damping):
 
 
 def scores_exact(case, damping):
-    """Scores without any rounding, and a bound of the error: see docs/influence.md."""
+    """Scores without any rounding."""
     qa, qs = columns_of(fractions_of(case["qa"])), columns_of(fractions_of(case["qs"]))
     p, q = columns_of(times(qs, columns_of(fractions_of(case["u"])))), columns_of(times(qa, columns_of(fractions_of(case["v"]))))
     damped = [[F(float(v)) + F(damping) for v in row] for row in case["eigenvalues"]]
@@ -148,12 +148,21 @@ def run(folder, case, damping, *more):
     return (np.load(folder / "scores.npy"), done.stdout) if done.returncode == 0 else (np.zeros(len(case["lengths"])), "")
 
 
+def raised(magnitudes, largest):
+    """An element's error as binary16 of a row with an exponent is 2^-11 of this at most: small ones are multiples of 2^-24."""
+    return magnitudes + 2.0 ** -14 * largest
+
+
 def error_bound(case, damping):
-    """(5 * 2^-11) of the sum of the magnitudes of all terms, in binary64."""
+    """5 * 2^-11 of the sum of the raised magnitudes of all terms, in binary64: four roundings to binary16, the rest far smaller."""
     f = {name: case[name].astype(float) for name in MATRICES}
-    p, q = f["qs"].T @ f["u"], f["qa"].T @ f["v"]
-    m = np.abs(p) @ np.abs(q).T / (f["eigenvalues"] + damping)
-    terms = np.einsum("tn,nk,tk->t", np.abs(f["gradients"] @ f["qs"]), m, np.abs(f["activations"] @ f["qa"]), optimize=True)
+    p, q = np.abs(f["qs"].T @ f["u"]), np.abs(f["qa"].T @ f["v"])
+    alpha, sigma = np.abs(f["activations"] @ f["qa"]), np.abs(f["gradients"] @ f["qs"])
+    largest = q.max(0) + 1e-300
+    p = raised(p, 2 * (p.max(0) * largest).max() / largest)  # the exponents of the columns of q move to those of p
+    m = p @ raised(q, largest).T / (f["eigenvalues"] + damping)
+    m, alpha = raised(m, m.max(1, keepdims=True)), raised(alpha, alpha.max(1, keepdims=True))
+    terms = np.einsum("tn,nk,tk->t", sigma, m, alpha, optimize=True)
     return 5 * 2.0 ** -11 * np.array([float(v) for v in sum_up(list(terms), case["lengths"])])
 
 
@@ -169,7 +178,7 @@ def check_small(folder, generator, number):
     if number % 4 == 2:
         case["eigenvalues"][0, :] = 0
     damping = float(10.0 ** generator.integers(-12, 2))
-    got, _ = run(folder, case, damping, "--channels", [1, 2, 32][number % 3])
+    got, _ = run(folder, case, damping, "--channels", 32 if number == 0 else 1 + number % 3)
     defined = np.array([float(v) for v in scores_defined(case, damping)]).astype("<f4")
     expect(f"case {number}, {k}, {n}, rank {rank}: {got} are the bits of the definition {defined}", got.tobytes() == defined.tobytes())
     errors = [abs(float(F(float(g)) - e)) for g, e in zip(got, scores_exact(case, damping))]
@@ -178,14 +187,14 @@ def check_small(folder, generator, number):
 
 def check_large(folder, generator, k, n):
     """One hash for every batch and processor, near the scores of NumPy in binary64."""
-    case = make_case(generator, k, n, 4, generator.integers(1, 12, size=40))
+    case = make_case(generator, k, n, 4, np.append(generator.integers(1, 4, size=20), generator.integers(8, 14, size=20)))
     damping = 1e-4
     got, best = run(folder, case, damping, "--batch", 4)
     print("".join(best.splitlines(True)[-1:]), end="")
     expect("few tokens go to Logic-PIM, many to the xPU", {"Logic-PIM", "xPU"} <= who_ran(best))
-    for processor, batch in (("logic_pim", 40), ("xpu", 1), ("best", 7)):
-        other, lines = run(folder, case, damping, "--batch", batch, "--processor", processor)
-        expect(f"the same bits with {processor}, batch {batch}", other.tobytes() == got.tobytes())
+    for processor, batch, channels in (("logic_pim", 40, 8), ("xpu", 1, 3), ("best", 7, 5)):
+        other, lines = run(folder, case, damping, "--batch", batch, "--processor", processor, "--channels", channels)
+        expect(f"the same bits with {processor}, batch {batch}, {channels} channels", other.tobytes() == got.tobytes())
         expect(f"{processor} ran all", processor == "best" or who_ran(lines) == {{"xpu": "xPU"}.get(processor, "Logic-PIM")})
     f = {name: case[name].astype(float) for name in MATRICES}
     m = (f["qs"].T @ f["u"]) @ (f["v"].T @ f["qa"]) / (f["eigenvalues"] + damping)
@@ -229,6 +238,8 @@ def check_bad_input(folder, case):
             files += ["--" + name, path]
         if "--damping" not in more:
             files += ["--damping", "0.5"]
+        if "--channels" not in more:
+            files += ["--channels", "2"]
         done = call(*files, "--out", folder / "scores.npy", *more)
         expect(f"{what}: status {done.returncode}, {done.stderr!r} with {text!r}",
                done.returncode == 2 and done.stderr.count("\n") == 1 and text in done.stderr and not (folder / "scores.npy").exists())
@@ -266,7 +277,7 @@ def check_bad_input(folder, case):
     refused("times and files", "takes no files", "--times", "4,4")
     missing = call("--qa", "x")
     expect("a missing option", missing.returncode == 2 and missing.stderr == "influence: --qs is missing: see --help\n")
-    full = call(*[w for name in MATRICES for w in ("--" + name, folder / f"{name}.npy")], "--damping", "1", "--out", "/dev/full")
+    full = call(*[w for name in MATRICES for w in ("--" + name, folder / f"{name}.npy")], "--damping", "1", "--out", "/dev/full", "--channels", "2")
     expect("a full disk", full.returncode != 0 and full.stderr.count("\n") == 1 and pathlib.Path("/dev/full").is_char_device())
 
 
@@ -279,13 +290,13 @@ def main():
         for number in range(400 if ALL else 8):
             case, damping, got, share = check_small(folder, generator, number)
             worst = max(worst, share)
-            if ALL or number == 7:
+            if ALL and number % 40 == 0:
                 on_rtl, _ = run(folder, case, damping, "--backend", "rtl", "--channels", 2)
                 expect(f"case {number}: the RTL has the same bits", on_rtl.tobytes() == got.tobytes())
         print(f"largest error of small layers: {worst:.2f} of its bound")
         expect("no error is beyond its bound", worst <= 1)
         fixed = make_case(generator, 6, 4, 2, [2, 3])
-        run(folder, fixed, 0.5)
+        run(folder, fixed, 0.5, "--channels", 2)
         check_bad_input(folder, fixed)
         for k, n in ((512, 512), (1024, 300), (700, 1536)) if ALL else ((512, 512),):
             check_large(folder, generator, k, n)
