@@ -174,7 +174,7 @@ def check_small(folder, generator, number):
     if number % 4 == 0:
         case["u"][:, 0] = 0  # a part of the gradient that is none
     if number % 4 == 1:
-        case["u"] = (case["u"].astype(float) * 2.0 ** -9 ** (np.arange(rank) % 3)).astype("<f2")  # parts of unlike sizes
+        case["u"] = (case["u"].astype(float) * 2.0 ** (-7 * (np.arange(rank) % 3))).astype("<f2")  # parts of unlike sizes
     if number % 4 == 2:
         case["eigenvalues"][0, :] = 0
     damping = float(10.0 ** generator.integers(-12, 2))
