@@ -8,17 +8,20 @@ PYTHON_DIR ?= $(PREFIX)/lib/python3/dist-packages
 # Of the files of lib/duplex, those that this build has.
 INSTALLED_PARTS = $(wildcard $(BUILD)/rtl/stack_*.so $(BUILD)/controller.so $(BUILD)/firmware.elf)
 
+# The SystemC library, if it is built (make systemc).
+INSTALLED_SYSTEMC = $(if $(wildcard $(SYSTEMC_LIB)),lib/$(SYSTEMC_SONAME) lib/libduplex-systemc.so lib/pkgconfig/duplex-systemc.pc)
+
 # The list of what make install has written, for make uninstall: paths without DESTDIR.
 MANIFEST := lib/duplex/installed
 INSTALLED_NAMES = bin/duplex lib/$(SONAME) lib/libduplex.so lib/libduplex.a lib/pkgconfig/duplex.pc share/man/man1/duplex.1 \
-  share/bash-completion/completions/duplex $(wildcard include/duplex/*.h)
+  share/bash-completion/completions/duplex $(wildcard include/duplex/*.h) $(INSTALLED_SYSTEMC)
 
 # The commands of duplex, each with a man page.
 WORDS = $(shell $(BUILD)/duplex help --words)
 
 below = $(call quoted,$(DESTDIR)$(PREFIX)/$(1))
 
-install: all $(SHARED) $(ONE) $(INSTALLED_PARTS) ## install command, libraries, headers, man pages, completion, Python module below PREFIX (/usr/local)
+install: all $(SHARED) $(ONE) $(INSTALLED_PARTS) $(if $(INSTALLED_SYSTEMC),$(SYSTEMC_LIB)) ## install command, libraries, headers, man pages, completion, Python module below PREFIX (/usr/local)
 	@install -d $(call below,bin) $(call below,lib/pkgconfig) $(call below,lib/duplex) $(call below,include/duplex) \
 	  $(call below,share/man/man1) $(call below,share/bash-completion/completions) $(call quoted,$(DESTDIR)$(PYTHON_DIR)/duplex)
 	@install $(BUILD)/duplex $(call below,bin/duplex)
@@ -26,6 +29,9 @@ install: all $(SHARED) $(ONE) $(INSTALLED_PARTS) ## install command, libraries, 
 	@ln -sf $(SONAME) $(call below,lib/libduplex.so)
 	@install -m 644 $(ONE) $(call below,lib/libduplex.a)
 	@scripts/pkg_config.sh $(call quoted,$(PREFIX)) $(VERSION) > $(call below,lib/pkgconfig/duplex.pc)
+	@$(if $(INSTALLED_SYSTEMC),install -m 644 $(BUILD)/$(SYSTEMC_SONAME) $(call below,lib/$(SYSTEMC_SONAME)))
+	@$(if $(INSTALLED_SYSTEMC),ln -sf $(SYSTEMC_SONAME) $(call below,lib/libduplex-systemc.so))
+	@$(if $(INSTALLED_SYSTEMC),scripts/pkg_config.sh $(call quoted,$(PREFIX)) $(VERSION) systemc > $(call below,lib/pkgconfig/duplex-systemc.pc))
 	@install -m 644 include/duplex/*.h $(call below,include/duplex)
 	@$(BUILD)/duplex help --man > $(call below,share/man/man1/duplex.1)
 	@for word in $(WORDS); do $(BUILD)/duplex help --man "$$word" > $(call below,share/man/man1)/"duplex-$$word.1" || exit 1; done

@@ -3,7 +3,7 @@
 .PHONY: test plan regress test-build lint doctor
 
 test: ## install what is missing, build, run all tests (see docs/testing.md for the time); GROUPS='unit cli' some of them
-	@scripts/dependencies.sh build rtl test
+	@scripts/dependencies.sh build rtl test systemc
 	@TIMEFORMAT='build took %0R s, %0U s + %0S s of processor'; time $(MAKE) --no-print-directory -j$(JOBS) test-build
 	@scripts/run_tests.sh $(BUILD) test $(GROUPS)
 
@@ -11,7 +11,7 @@ plan: ## the plan of tests: TIER=test|regress GROUPS='unit bench'
 	@scripts/run_tests.sh --list $(or $(TIER),test) $(GROUPS)
 
 regress: ## long random and full-size runs: JOBS=n, DUPLEX_SEED=s, RESUME=1, JUnit XML in the build folder
-	@scripts/dependencies.sh build rtl test
+	@scripts/dependencies.sh build rtl test systemc
 	@$(MAKE) --no-print-directory -j$(JOBS) test-build
 	@DUPLEX_CASES=$${DUPLEX_CASES:-10} JOBS=$(JOBS) scripts/run_tests.sh $(BUILD) regress $(GROUPS)
 
@@ -30,10 +30,11 @@ TEST_NEEDS_cli += $(TEST_COMMAND) $(TEST_RTL) $(TEST_RV32) $(SHARED) $(ONE)
 TEST_NEEDS_cosim += $(TEST_RTL) $(call stacks,3 5) $(TEST_COMMAND)
 TEST_NEEDS_firmware += $(TEST_RTL) $(TEST_RV32) $(TEST_COMMAND)
 TEST_NEEDS_bandwidth += $(TEST_RTL) $(call stacks,32) $(TEST_COMMAND)
+TEST_NEEDS_serving += $(TEST_COMMAND)
 TEST_NEEDS_fuzz += $(LIB)
 TEST_NEEDS_synth += $(LIB) $(TEST_COMMAND)
 # What takes longest to build comes first, so that no core waits at the end.
-TEST_GROUPS := unit bench cosim cli firmware bandwidth static fuzz synth
+TEST_GROUPS := unit bench cosim cli firmware bandwidth static fuzz synth systemc serving
 test-build: $(foreach group,$(or $(GROUPS),$(TEST_GROUPS)),$(TEST_NEEDS_$(group)))
 
 doctor: ## what is installed and missing, of all groups; fails only if plain make lacks something
@@ -55,5 +56,5 @@ lint: ## formats, lint of the RTL with three tools, layers
 
 .PHONY: faults
 faults: ## plant the faults of tests/faults/faults.txt one by one: each must be found
-	@scripts/dependencies.sh build rtl test
+	@scripts/dependencies.sh build rtl test systemc
 	@tests/faults/run.sh $(BUILD)

@@ -19,8 +19,7 @@ static uint32_t *slot_of(const struct model_vocabulary *v, struct model_text tex
   for (uint32_t i = hash_of(text) & v->mask;; i = (i + 1) & v->mask) {
     const uint32_t token = v->slots[i];
     if (token == MODEL_NO_ID) return &v->slots[i];
-    const struct model_text other = model_vocabulary_text(v, token);
-    if (other.length == text.length && memcmp(other.bytes, text.bytes, text.length) == 0) return &v->slots[i];
+    if (model_text_equals(model_vocabulary_text(v, token), text)) return &v->slots[i];
   }
 }
 

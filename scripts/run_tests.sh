@@ -66,6 +66,9 @@ plan() {
     for file in tests/*/test_*.c; do
       found unit "$(basename "$file" .c)" "$file" "$build/${file%.c}"
     done
+    for file in tests/systemc/test_*.cpp; do
+      found systemc "$(basename "$file" .cpp)" "$file" "$build/${file%.cpp}"
+    done
   } | sort -s -t $'\t' -k3,3nr | while IFS= read -r line; do
     if wanted "${line%%$'\t'*}"; then printf '%s\n' "$line"; fi
   done

@@ -14,6 +14,8 @@
 
 namespace rtl {
 
+constexpr unsigned AXI_CLOCKS_MAX = 10000;  // longest register access
+
 enum AxiResponse { AXI_OKAY = 0, AXI_SLVERR = 2 };
 
 template <class Model>
@@ -40,6 +42,12 @@ class AxiMaster {
     open(read_address_, delay());
     open(read_response_, delay());
     busy_ = true;
+  }
+  // The slave is in reset: the access is given up.
+  void give_up() {
+    address_ = write_data_ = write_response_ = read_address_ = read_response_ = Handshake();
+    busy_ = false;
+    response_ = AXI_SLVERR;
   }
   bool busy() const { return busy_; }
   unsigned response() const { return response_; }

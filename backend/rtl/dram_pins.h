@@ -30,18 +30,29 @@ class DramPins {
 
   int open(const duplex_backend_options &options, std::string &failure) {
     channels_ = options.channels;
+    xpu_streams_ = options.xpu_traffic;
     duplex_hbm *hbm = nullptr;
-    duplex_dram_timing timing;
-    int error = duplex_dram_timing_of(&options, &timing);
-    if (!error) error = duplex_hbm_open(channels_, &timing, options.command_file, &hbm);
+    int error = duplex_dram_timing_of(&options, &timing_);
+    if (!error) error = duplex_hbm_open(channels_, &timing_, options.command_file, &hbm);
     hbm_.reset(hbm);
     xpu_.resize(channels_);
-    for (duplex_xpu_traffic &xpu : xpu_) duplex_xpu_start(&xpu, &timing, 0, options.xpu_traffic);
+    for (duplex_xpu_traffic &xpu : xpu_) duplex_xpu_start(&xpu, &timing_, 0, xpu_streams_);
     if (error == DUPLEX_ERROR_IO)
       failure = std::string(options.command_file) + ": cannot be written: " + std::strerror(errno);
     else if (error)
       failure = "the DRAM model could not be opened: no such preset, or too little memory";
     return error;
+  }
+
+  // The reset line is low: everything but the cells is as after open.
+  void reset() {
+    owner_ = 15;
+    strict_ = false;
+    duplex_hbm_reset(hbm_.get(), &timing_);
+    for (duplex_xpu_traffic &xpu : xpu_) {
+      duplex_xpu_stop(&xpu);
+      duplex_xpu_start(&xpu, &timing_, 0, xpu_streams_);
+    }
   }
 
   template <class Model>
@@ -117,6 +128,13 @@ class DramPins {
     const int error = write(channel, address, bytes, size);
     return error ? error : duplex_xpu_write(&xpu_[channel], address, size);
   }
+  // The commands of accesses whose bytes the cells have already.
+  int queue_read(unsigned channel, uint64_t address, size_t size) {
+    return duplex_xpu_read(&xpu_[channel], address, size);
+  }
+  int queue_write(unsigned channel, uint64_t address, size_t size) {
+    return duplex_xpu_write(&xpu_[channel], address, size);
+  }
   template <class Model>
   bool xpu_busy(const Model &model) const {
     bool busy = owner_ != model.bundle_owner_o;
@@ -126,6 +144,11 @@ class DramPins {
   void xpu_state(uint64_t clocks, duplex_xpu_state &state) const {
     state = {};
     for (const duplex_xpu_traffic &xpu : xpu_) duplex_xpu_add_state(&xpu, clocks, &state);
+  }
+  // Of one channel.
+  void xpu_state(unsigned channel, uint64_t clocks, duplex_xpu_state &state) const {
+    state = {};
+    duplex_xpu_add_state(&xpu_[channel], clocks, &state);
   }
   void commands(duplex_dram_commands &commands) const {
     duplex_hbm_commands(hbm_.get(), &commands);
@@ -152,6 +175,8 @@ class DramPins {
   };
   std::unique_ptr<duplex_hbm, Close> hbm_;
   std::vector<duplex_xpu_traffic> xpu_;
+  duplex_dram_timing timing_ = {};
+  bool xpu_streams_ = false;
   unsigned channels_ = 0;
   unsigned owner_ = 15;
   bool strict_ = false;

@@ -4,8 +4,7 @@
 //
 // Clock n: the inputs are set while the clock is low, the stack settles, its outputs are looked at, the clock
 // rises. The DRAM of a channel sees the commands of clock n and gives the read data that belong to clock n.
-// DUPLEX_AXI_SEED=n makes the AXI master keep the stack waiting at random, DUPLEX_RANDOM_START=n gives the
-// registers and memories of the stack random values before its reset instead of zeros.
+// DUPLEX_AXI_SEED=n makes the AXI master keep the stack waiting at random.
 #include <cinttypes>
 #include <cstdio>
 #include <cstdlib>
@@ -14,31 +13,22 @@
 #include <new>
 #include <string>
 
-#include "Vstack.h"
 #include "backend/rtl/axi_master.h"
 #include "backend/rtl/dram_pins.h"
 #include "backend/rtl/library.h"
+#include "backend/rtl/pin_door.h"
+#include "backend/rtl/verilated_stack.h"
 #include "duplex/error.h"
 #include "duplex/params.h"
-#include "duplex/random.h"
-#include "verilated.h"
-#if RTL_TRACE
-#include "backend/rtl/wave.h"
-#endif
 
 namespace {
 
-constexpr unsigned RESET_CLOCKS = 4;
-constexpr unsigned AXI_CLOCKS_MAX = 10000;  // longest register access
-constexpr uint64_t CLOCK_TIME = 1000;       // of a clock in waveforms, in ps: clock n is n ns
+constexpr uint64_t CLOCK_TIME = 1000;  // of a clock in waveforms, in ps: clock n is n ns
 
 class Stack {
  public:
-  Stack() : model_(started(), "stack"), axi_(model_) {}
-  ~Stack() {
-    end_files();
-    if (clocks_) model_.final();  // a model that never ran has nothing to end, and cannot
-  }
+  Stack() : model_(verilated_.pins()), axi_(model_) {}
+  ~Stack() { end_files(); }
 
   int open(const duplex_backend_options &options) {
     int error = dram_.open(options, failure_);
@@ -46,9 +36,9 @@ class Stack {
     if ((error = open_wave(options))) return error;
     if (const char *seed = std::getenv("DUPLEX_AXI_SEED"))
       axi_.random_delays(std::strtoull(seed, nullptr, 0));
-    enter();
+    verilated_.enter();
     model_.rst_ni = 0;
-    for (unsigned i = 0; i < RESET_CLOCKS; i++) tick();
+    for (unsigned i = 0; i < RTL_RESET_CLOCKS; i++) tick();
     model_.rst_ni = 1;
     return status_;
   }
@@ -77,9 +67,9 @@ class Stack {
     return status_;
   }
   int end_files() {
-    enter();
+    verilated_.enter();
     const int error = dram_.end_text(failure_);
-    const std::string wrong = close_wave();
+    const std::string wrong = verilated_.close_wave();
     if (!wrong.empty()) failure_ = wrong;
     return wrong.empty() ? error : DUPLEX_ERROR_IO;
   }
@@ -91,38 +81,18 @@ class Stack {
   // So many clocks, or until the interrupt line is high if `interrupt` is not NULL, or the xPU is ready if
   // `xpu` is set.
   void run(uint64_t clocks, const int *interrupt, bool xpu) {
-    enter();
+    verilated_.enter();
     for (uint64_t i = 0; i < clocks && !(interrupt && interrupt_) && !status_; i++) {
       if (xpu && !dram_.xpu_busy(model_)) return;
       tick();
     }
   }
 
-  // Several stacks may live in one thread, and Verilator's run-time library wants to know which one is meant,
-  // also while a model is made and deleted. A failed assertion is an error of this stack, not the program's
-  // end.
-  VerilatedContext *enter() {
-    context_.fatalOnError(false);
-    Verilated::threadContextp(&context_);
-    return &context_;
-  }
-
-  // Before the model is made: its start values.
-  VerilatedContext *started() {
-    if (const char *seed = std::getenv("DUPLEX_RANDOM_START")) {
-      duplex_random random;  // Verilator's own generator gives neighbouring small seeds equal bits
-      duplex_random_seed(&random, std::strtoull(seed, nullptr, 0), 0);
-      context_.randReset(2);
-      context_.randSeed((int)(duplex_random_u64(&random) >> 33) | 1);
-    }
-    return enter();
-  }
-
   int access() {
-    enter();
+    verilated_.enter();
     for (unsigned i = 0; axi_.busy() && !status_; i++) {
-      if (i == AXI_CLOCKS_MAX) {
-        failure_ = "no answer to a register access in " + std::to_string(AXI_CLOCKS_MAX) + " clocks";
+      if (i == rtl::AXI_CLOCKS_MAX) {
+        failure_ = "no answer to a register access in " + std::to_string(rtl::AXI_CLOCKS_MAX) + " clocks";
         return status_ = DUPLEX_ERROR_WATCHDOG;
       }
       tick();
@@ -146,50 +116,29 @@ class Stack {
     model_.clk_i = 1;
     step(CLOCK_TIME / 2);
     clocks_++;
-    if (context_.gotError() && !status_) {
+    if (verilated_.assertion_failed() && !status_) {
       failure_ = "an assertion of the RTL failed in clock " + std::to_string(clocks_) +
                  " (its file and line are on standard output)";
       status_ = DUPLEX_ERROR_DEVICE;
     }
   }
 
-#if RTL_TRACE
   int open_wave(const duplex_backend_options &options) {
     trace_from_ = options.trace_from;
     trace_to_ = options.trace_to ? options.trace_to : UINT64_MAX;
-    context_.traceEverOn(true);
-    failure_ = wave_.open(model_, options.trace_file);
-    tracing_ = failure_.empty();
-    return tracing_ ? 0 : DUPLEX_ERROR_IO;
+    if (options.trace_file) failure_ = verilated_.open_wave(options.trace_file);
+    return failure_.empty() ? 0 : DUPLEX_ERROR_IO;
   }
-  std::string close_wave() {
-    tracing_ = false;
-    return wave_.close();
-  }
-  void record() {
-    if (tracing_ && clocks_ >= trace_from_ && clocks_ <= trace_to_) wave_.dump(context_.time());
-  }
-#else
-  int open_wave(const duplex_backend_options &) { return 0; }
-  std::string close_wave() { return ""; }
-  void record() {}
-#endif
 
   // Settles the model at a time of this clock.
   void step(uint64_t time) {
-    context_.time(clocks_ * CLOCK_TIME + time);
-    model_.eval();
-    record();
+    verilated_.settle(clocks_ * CLOCK_TIME + time, clocks_ >= trace_from_ && clocks_ <= trace_to_);
   }
 
-  VerilatedContext context_;
-  Vstack model_;
-#if RTL_TRACE
-  rtl::Wave wave_;
-  bool tracing_ = false;
+  rtl::VerilatedStack verilated_;
+  Vstack &model_;
   uint64_t trace_from_ = 0;
   uint64_t trace_to_ = 0;
-#endif
   rtl::AxiMaster<Vstack> axi_;
   DramPins dram_;
   uint64_t clocks_ = 0;
@@ -240,6 +189,7 @@ const duplex_backend_ops rtl_ops = {
 
 }  // namespace
 
+const rtl_stack_ops duplex_rtl_stack_pins = rtl::pin_ops();
 const unsigned duplex_rtl_stack_interface = DUPLEX_RTL_INTERFACE;
 const unsigned duplex_rtl_stack_point = DUPLEX_POINT;
 const char duplex_rtl_stack_hash[] = DUPLEX_STACK_HASH;

@@ -4,6 +4,7 @@
 #ifndef DUPLEX_RTL_LIBRARY_H
 #define DUPLEX_RTL_LIBRARY_H
 
+#include "backend/rtl/stack_pins.h"
 #include "duplex/backend.h"
 
 #ifdef __cplusplus
@@ -11,7 +12,7 @@ extern "C" {
 #endif
 
 // Changes with any change of duplex/backend.h or of this file that an old library would not survive.
-#define DUPLEX_RTL_INTERFACE 7u
+#define DUPLEX_RTL_INTERFACE 8u
 
 #define DUPLEX_RTL_EXPORT __attribute__((visibility("default")))
 
@@ -29,6 +30,9 @@ DUPLEX_RTL_EXPORT extern const char duplex_rtl_stack_hash[];
 DUPLEX_RTL_EXPORT int duplex_rtl_stack_open(const struct duplex_backend_options *options,
                                             struct duplex_backend **backend, char *failure,
                                             size_t failure_size);
+
+// The same stack without its harness, for who drives its pins.
+DUPLEX_RTL_EXPORT extern const struct rtl_stack_ops duplex_rtl_stack_pins;
 
 #ifdef __cplusplus
 }

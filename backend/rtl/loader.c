@@ -17,6 +17,7 @@
 #include "backend/places.h"
 #include "backend/rtl/builder.h"
 #include "backend/rtl/library.h"
+#include "backend/rtl/stack_pins.h"
 #include "duplex/backend.h"
 #include "duplex/error.h"
 #include "duplex/hbm.h"
@@ -71,35 +72,40 @@ int duplex_rtl_built(unsigned channels) {
 
 typedef int (*open_function)(const struct duplex_backend_options *, struct duplex_backend **, char *, size_t);
 
-// Loads the library and opens a stack of it. The library stays in memory: its code may still be on the stack
-// when a stack closes.
-static int open_library(const char *path, const struct duplex_backend_options *options,
-                        struct duplex_backend **backend) {
-  void *library = dlopen(path, RTLD_NOW | RTLD_LOCAL);
-  if (!library) return fail(DUPLEX_ERROR_NOT_AVAILABLE, "%s", dlerror());
-  const unsigned *interface = dlsym(library, "duplex_rtl_stack_interface");
-  const unsigned *point = dlsym(library, "duplex_rtl_stack_point");
-  const char *hash = dlsym(library, "duplex_rtl_stack_hash");
-  open_function open_stack;
-  *(void **)&open_stack = dlsym(library, "duplex_rtl_stack_open");
-  if (!interface || *interface != DUPLEX_RTL_INTERFACE || !open_stack) {
-    dlclose(library);
+// Loads the library, if it is one for this code. It stays in memory: its code may still be on the stack when
+// a stack closes.
+static int load_library(const char *path, void **library) {
+  *library = dlopen(path, RTLD_NOW | RTLD_LOCAL);
+  if (!*library) return fail(DUPLEX_ERROR_NOT_AVAILABLE, "%s", dlerror());
+  const unsigned *interface = dlsym(*library, "duplex_rtl_stack_interface");
+  const unsigned *point = dlsym(*library, "duplex_rtl_stack_point");
+  const char *hash = dlsym(*library, "duplex_rtl_stack_hash");
+  if (!interface || *interface != DUPLEX_RTL_INTERFACE || !dlsym(*library, "duplex_rtl_stack_open")) {
+    dlclose(*library);
     return fail(DUPLEX_ERROR_NOT_AVAILABLE, "%s was built for another version of this library", path);
   }
   if (!point || *point != DUPLEX_POINT) {
-    dlclose(library);
+    dlclose(*library);
     return fail(DUPLEX_ERROR_NOT_AVAILABLE,
                 "%s was built at another point of the design space: expected that of this library "
                 "(docs/parameters.md)",
                 path);
   }
   if (!hash || strcmp(hash, DUPLEX_STACK_HASH) != 0) {
-    dlclose(library);
+    dlclose(*library);
     return fail(DUPLEX_ERROR_NOT_AVAILABLE,
                 "%s was built from other RTL than this library belongs to: build and install both together",
                 path);
   }
-  return open_stack(options, backend, failure_text, sizeof failure_text);
+  return DUPLEX_OK;
+}
+
+// This process has the library: it is what was built of the sources that the process itself is of, so there
+// is nothing to build, and make need not look at every source again for the next stack.
+static int in_memory(const char *path) {
+  void *library = dlopen(path, RTLD_NOW | RTLD_LOCAL | RTLD_NOLOAD);
+  if (library) dlclose(library);
+  return library != NULL;
 }
 
 // The part of the folder's name that stands for the DRAM timing, "" for the default.
@@ -111,11 +117,8 @@ static int timing_name(const struct duplex_backend_options *options, char name[T
          snprintf(name, TIMING_SIZE, "%s-rtr%u", preset, options->rank_switch) < TIMING_SIZE;
 }
 
-int duplex_rtl_open(const struct duplex_backend_options *options, struct duplex_backend **backend) {
-  failure_text[0] = 0;
-  if (backend) *backend = NULL;
-  if (!options || !backend)
-    return fail(DUPLEX_ERROR_ARGUMENT, "no options, or no place for the back end: NULL");
+// Finds the library for these options, builds it where that can be done, and loads it.
+static int find_library(const struct duplex_backend_options *options, void **loaded) {
   if (options->channels < 1 || options->channels > DUPLEX_CHANNELS) {
     return fail(DUPLEX_ERROR_ARGUMENT, "%u channels: expected 1 to %d", options->channels,
                 (int)DUPLEX_CHANNELS);
@@ -129,12 +132,35 @@ int duplex_rtl_open(const struct duplex_backend_options *options, struct duplex_
         "%s is neither beside the program nor in DUPLEX_RTL_DIR, and there are no sources to build it",
         library);
   }
+  if (!path_of(path, "%s%s%s/%s", folder, timing[0] ? "-" : "", timing, library))
+    return fail(DUPLEX_ERROR_NOT_AVAILABLE, "the path of %s is too long", library);
   // Somebody else's build, which can only be read, is taken as it is if it is of these sources.
-  if (rtl_can_build(folder) && access(folder, W_OK) == 0) {
+  if (!in_memory(path) && rtl_can_build(folder) && access(folder, W_OK) == 0) {
     const int error = rtl_build(folder, timing, library, failure_text, sizeof failure_text);
     if (error) return error;
   }
-  if (!path_of(path, "%s%s%s/%s", folder, timing[0] ? "-" : "", timing, library))
-    return fail(DUPLEX_ERROR_NOT_AVAILABLE, "the path of %s is too long", library);
-  return open_library(path, options, backend);
+  return load_library(path, loaded);
+}
+
+int duplex_rtl_open(const struct duplex_backend_options *options, struct duplex_backend **backend) {
+  failure_text[0] = 0;
+  if (backend) *backend = NULL;
+  if (!options || !backend)
+    return fail(DUPLEX_ERROR_ARGUMENT, "no options, or no place for the back end: NULL");
+  void *library;
+  const int error = find_library(options, &library);
+  if (error) return error;
+  open_function open_stack;
+  *(void **)&open_stack = dlsym(library, "duplex_rtl_stack_open");
+  return open_stack(options, backend, failure_text, sizeof failure_text);
+}
+
+int duplex_rtl_pins(const struct duplex_backend_options *options, const struct rtl_stack_ops **ops) {
+  failure_text[0] = 0;
+  if (ops) *ops = NULL;
+  if (!options || !ops) return fail(DUPLEX_ERROR_ARGUMENT, "no options, or no place for the pins: NULL");
+  void *library;
+  const int error = find_library(options, &library);
+  if (!error) *ops = dlsym(library, "duplex_rtl_stack_pins");
+  return error;
 }

@@ -36,5 +36,26 @@ inline void set_bits(Port &port, unsigned lsb, unsigned width, uint32_t value) {
   }
 }
 
+// A whole port from and to 32-bit words, the least significant first; words beyond the port stay as they are.
+template <class Port>
+inline void set_words(Port &port, const uint32_t *words) {
+  if constexpr (std::is_integral<Port>::value) {
+    uint64_t value = words[0];
+    if constexpr (sizeof port > 4) value |= uint64_t(words[1]) << 32;
+    port = (Port)value;
+  } else {
+    for (unsigned i = 0; i < sizeof port / 4; i++) port[i] = words[i];
+  }
+}
+template <class Port>
+inline void get_words(const Port &port, uint32_t *words) {
+  if constexpr (std::is_integral<Port>::value) {
+    words[0] = (uint32_t)port;
+    if constexpr (sizeof port > 4) words[1] = (uint32_t)(uint64_t(port) >> 32);
+  } else {
+    for (unsigned i = 0; i < sizeof port / 4; i++) words[i] = port[i];
+  }
+}
+
 }  // namespace rtl
 #endif

@@ -172,10 +172,22 @@ int execution_open(struct execution *execution, unsigned channels, unsigned thre
   return execution->shared && execution->attention ? DUPLEX_OK : DUPLEX_ERROR_NO_MEMORY;
 }
 
-void execution_close(struct execution *execution) {
-  free(execution->shared);
+// What the channels keep of attention sequences.
+static void free_segments(struct execution *execution) {
   for (unsigned channel = 0; execution->attention && channel < execution->channels; channel++)
     free(execution->attention[channel].segments);
+}
+
+void execution_reset(struct execution *execution) {
+  free_segments(execution);
+  memset(execution->attention, 0, execution->channels * sizeof *execution->attention);
+  memset(execution->shared, 0, (size_t)DUPLEX_SHARED_BUFFERS * DUPLEX_SHARED_WORDS * DUPLEX_WORD_BYTES);
+  memset(&execution->table, 0, sizeof execution->table);
+}
+
+void execution_close(struct execution *execution) {
+  free(execution->shared);
+  free_segments(execution);
   free(execution->attention);
 }
 

@@ -22,6 +22,8 @@ struct execution {
 // there is is freed by execution_close.
 int execution_open(struct execution *execution, unsigned channels, unsigned threads);
 void execution_close(struct execution *execution);
+// Shared buffers, activation table and attention as after open; the cells stay.
+void execution_reset(struct execution *execution);
 
 // Computes a whole descriptor, which must be free of errors.
 int execute_descriptor(struct execution *execution, const uint32_t *descriptor);

@@ -56,12 +56,18 @@ int duplex_dram_timing_of(const struct duplex_backend_options *options, struct d
   return DUPLEX_OK;
 }
 
-// Cells that were never written, no command yet; row sets are made when they are first written.
+// No command yet, and nothing on its way.
+static void reset_channel(struct channel *channel, const struct duplex_dram_timing *timing) {
+  duplex_judge_start(&channel->judge, timing, false);
+  memset(channel->beat_clock, 0xff, sizeof channel->beat_clock);
+  channel->write_first = channel->write_count = 0;
+}
+
+// Cells that were never written; row sets are made when they are first written.
 static int start_channel(struct channel *channel, const struct duplex_dram_timing *timing) {
   channel->row_sets = calloc((size_t)DUPLEX_BUNDLES * DUPLEX_BANK_ROWS, sizeof *channel->row_sets);
   if (!channel->row_sets) return DUPLEX_ERROR_NO_MEMORY;
-  duplex_judge_start(&channel->judge, timing, false);
-  memset(channel->beat_clock, 0xff, sizeof channel->beat_clock);
+  reset_channel(channel, timing);
   return DUPLEX_OK;
 }
 
@@ -315,6 +321,10 @@ int duplex_hbm_owner(struct duplex_hbm *hbm, uint64_t clock, unsigned owner) {
 
 void duplex_hbm_strict(struct duplex_hbm *hbm, bool strict) {
   for (unsigned i = 0; i < hbm->channels; i++) hbm->channel[i].judge.strict = strict;
+}
+
+void duplex_hbm_reset(struct duplex_hbm *hbm, const struct duplex_dram_timing *timing) {
+  for (unsigned i = 0; i < hbm->channels; i++) reset_channel(&hbm->channel[i], timing);
 }
 
 int duplex_hbm_clock(struct duplex_hbm *hbm, unsigned channel, uint64_t clock,

@@ -26,6 +26,14 @@ static uint64_t selected_counter(const struct stack_model *stack) {
   return counter < sizeof values / sizeof *values ? values[counter] : 0;
 }
 
+// What a read sees besides the registers.
+static struct registers_view view_of(const struct stack_model *stack) {
+  return (struct registers_view){.busy = operation_controller_busy(&stack->controller),
+                                 .channels = stack->channels,
+                                 .open = stack->open,
+                                 .counter = selected_counter(stack)};
+}
+
 int stack_reg_write(struct stack_model *stack, uint32_t address, uint32_t value) {
   int error = run(stack, WRITE_EFFECT);
   registers_write(&stack->registers, address, value);
@@ -36,12 +44,22 @@ int stack_reg_write(struct stack_model *stack, uint32_t address, uint32_t value)
 
 int stack_reg_read(struct stack_model *stack, uint32_t address, uint32_t *value) {
   int error = run(stack, READ_LOOK);
-  const struct registers_view view = {.busy = operation_controller_busy(&stack->controller),
-                                      .channels = stack->channels,
-                                      .open = stack->open,
-                                      .counter = selected_counter(stack)};
+  const struct registers_view view = view_of(stack);
   *value = registers_look(&stack->registers, address, &view);
   if (!error) error = run(stack, READ_CLOCKS - READ_LOOK);
   if (error) return error;
   return registers_listed(address) ? DUPLEX_OK : DUPLEX_ERROR_BUS;
+}
+
+int stack_reg_peek(const struct stack_model *stack, uint32_t address, uint32_t *value) {
+  struct stack_registers looked_at = stack->registers;  // a look may latch something
+  const struct registers_view view = view_of(stack);
+  *value = registers_look(&looked_at, address, &view);
+  return registers_listed(address) ? DUPLEX_OK : DUPLEX_ERROR_BUS;
+}
+
+int stack_reg_poke(struct stack_model *stack, uint32_t address, uint32_t value) {
+  if (!registers_listed(address)) return DUPLEX_ERROR_BUS;
+  registers_write(&stack->registers, address, value);
+  return stack_clock(stack);
 }

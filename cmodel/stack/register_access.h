@@ -9,4 +9,8 @@
 int stack_reg_read(struct stack_model *stack, uint32_t address, uint32_t *value);
 int stack_reg_write(struct stack_model *stack, uint32_t address, uint32_t value);
 
+// The same for a debugger: a read takes no clock and changes nothing, a write takes the one of its effect.
+int stack_reg_peek(const struct stack_model *stack, uint32_t address, uint32_t *value);
+int stack_reg_poke(struct stack_model *stack, uint32_t address, uint32_t value);
+
 #endif

@@ -147,17 +147,33 @@ static const struct duplex_backend_ops model_ops = {
     .failure = model_failure,  // it writes no files, which it could end
 };
 
-// All units but the registers as after reset; without streams the xPU is quiet.
-static void reset_units(struct stack_model *stack, const struct duplex_dram_timing *timing,
-                        bool xpu_streams) {
+// All units as after reset, the DRAM's among them; without streams the xPU is quiet. Cells, counts of
+// commands and the clock stay.
+static void reset_units(struct stack_model *stack) {
+  registers_reset(&stack->registers);
+  memset(&stack->controller, 0, sizeof stack->controller);
+  memset(&stack->job, 0, sizeof stack->job);
+  memset(&stack->broadcast, 0, sizeof stack->broadcast);
+  memset(stack->pending, 0, sizeof stack->pending);
   for (unsigned channel = 0; channel < stack->channels; channel++) {
-    channel_timing_reset(&stack->channel[channel], timing);
-    duplex_xpu_start(&stack->xpu[channel], timing, 0, xpu_streams);
+    channel_timing_reset(&stack->channel[channel], &stack->timing);
+    duplex_xpu_stop(&stack->xpu[channel]);
+    duplex_xpu_start(&stack->xpu[channel], &stack->timing, 0, stack->xpu_streams);
   }
   twins_reset(&stack->twins, stack->channels);
   stack->owner = stack->registers.bundle_owner;
+  stack->open = 0;
+  stack->front_busy = stack->older_busy = stack->work_busy = stack->segment_room = stack->interrupt = false;
   stack->broadcast.room = BROADCAST_ROOM;
   result_bus_reset(&stack->bus);
+  stack->clocks += RESET_CLOCKS;
+}
+
+int stack_reset(struct stack_model *stack) {
+  const int error = worker_finish(&stack->worker);
+  execution_reset(&stack->execution);
+  reset_units(stack);
+  return error;
 }
 
 // As many threads as were asked for, or as there are cores.
@@ -183,21 +199,19 @@ int duplex_cmodel_open(const struct duplex_backend_options *options, struct dupl
   if (!stack) return DUPLEX_ERROR_NO_MEMORY;
   stack->backend.ops = &model_ops;
   stack->channels = options->channels;
-  stack->clocks = RESET_CLOCKS;
-  registers_reset(&stack->registers);
+  stack->xpu_streams = options->xpu_traffic;
   stack->xpu = calloc(options->channels, sizeof *stack->xpu);
-  struct duplex_dram_timing timing;
-  int error = duplex_dram_timing_of(options, &timing);
+  int error = duplex_dram_timing_of(options, &stack->timing);
   if (!error) error = execution_open(&stack->execution, options->channels, threads_of(options));
   worker_open(&stack->worker, &stack->execution);
   if (!error && !stack->xpu) error = DUPLEX_ERROR_NO_MEMORY;
-  if (!error) error = duplex_hbm_open(options->channels, &timing, NULL, &stack->hbm);
+  if (!error) error = duplex_hbm_open(options->channels, &stack->timing, NULL, &stack->hbm);
   if (error) {
     model_close(&stack->backend);
     return error;
   }
   stack->execution.hbm = stack->hbm;
-  reset_units(stack, &timing, options->xpu_traffic);
+  reset_units(stack);
   *backend = &stack->backend;
   return DUPLEX_OK;
 }

@@ -19,6 +19,8 @@
 struct stack_model {
   struct duplex_backend backend;
   unsigned channels;
+  struct duplex_dram_timing timing;
+  bool xpu_streams;
   struct duplex_hbm *hbm;
   struct execution execution;
   struct worker worker;  // computes beside the clock
@@ -36,9 +38,14 @@ struct stack_model {
   bool front_busy, older_busy, work_busy;
   bool segment_room;               // in every channel's queue
   bool interrupt;                  // the line in the last clock
+  uint64_t rose_at, fell_at;       // counts of clocks with which it changed last, 0: never
   unsigned open;                   // bundles with open rows
   unsigned owner;                  // as the DRAM and the xPU know it
   struct duplex_xpu_traffic *xpu;  // one for each channel
 };
+
+// The reset line, low for the clocks of a reset: everything but the cells of the DRAM is as after open, and
+// the clock goes on. An error of a job that was under way.
+int stack_reset(struct stack_model *stack);
 
 #endif

@@ -215,13 +215,20 @@ static void stack_hand_over(struct stack_model *stack) {
       duplex_xpu_take(&stack->xpu[i], ~stack->owner & ((1u << DUPLEX_BUNDLES) - 1));
 }
 
+// The interrupt line of this clock, and the count of clocks from which on a change is seen.
+static void note_interrupt(struct stack_model *stack) {
+  if (stack->interrupt == stack->registers.interrupt) return;
+  stack->interrupt = stack->registers.interrupt;
+  *(stack->interrupt ? &stack->rose_at : &stack->fell_at) = stack->clocks + 1;
+}
+
 int stack_clock(struct stack_model *stack) {
   const bool start = stack->controller.start & 1;
   const bool parity = stack->controller.parity;
   const uint32_t *job = stack->controller.job;
   const bool attention = start && DUPLEX_DESCRIPTOR_GET(job, OPCODE) == DUPLEX_OPCODE_ATTENTION;
   const bool job_valid = start && !attention;
-  stack->interrupt = stack->registers.interrupt;
+  note_interrupt(stack);
   if (stack->owner != stack->registers.bundle_owner) stack_hand_over(stack);
   int error = DUPLEX_OK;
   if (job_valid) stack->job = job_of(stack, job);
@@ -263,11 +270,15 @@ bool stack_xpu_busy(const struct stack_model *stack) {
   return busy;
 }
 
+bool stack_working(const struct stack_model *stack) {
+  const struct operation_controller *c = &stack->controller;
+  return !registers_settled(&stack->registers) || operation_controller_busy(c) || c->error || c->fetched ||
+         c->start != 0 || stack->work_busy;
+}
+
 // No job and no access of the xPU is under way; DRAM rows may still have to be closed or refreshed.
 static bool stack_idle(const struct stack_model *stack) {
-  const struct operation_controller *c = &stack->controller;
-  return registers_settled(&stack->registers) && !operation_controller_busy(c) && !c->error && !c->fetched &&
-         c->start == 0 && !stack->work_busy && !stack_xpu_busy(stack);
+  return !stack_working(stack) && !stack_xpu_busy(stack);
 }
 
 // An idle stack is quiet up to the next refresh, which is done clock by clock. Whole intervals are passed

@@ -88,6 +88,10 @@ int duplex_hbm_owner(struct duplex_hbm *hbm, uint64_t clock, unsigned owner);
 // Activation rule of the judge: strict or not.
 void duplex_hbm_strict(struct duplex_hbm *hbm, bool strict);
 
+// The reset line of the DRAM: rows are closed, what was on its way is lost, the judge starts afresh, not
+// strict. Cells and counts stay. `timing`: the one of open, not NULL.
+void duplex_hbm_reset(struct duplex_hbm *hbm, const struct duplex_dram_timing *timing);
+
 // Puts the beat that the DRAM drives in clock `clock` into data (128 bytes); data stays as it is if there is
 // none.
 void duplex_hbm_read_data(struct duplex_hbm *hbm, unsigned channel, uint64_t clock, void *data);

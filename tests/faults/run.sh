@@ -51,6 +51,10 @@ try() { # TREE TEST: builds and runs the test; the exit status is the test's
       if grep -q riscv "tests/${test#unit:}.c"; then targets+=' build/firmware.elf build/controller.so'; fi
       if grep -q '"rtl"' "tests/${test#unit:}.c"; then targets+=' build/rtl/stack_1.so build/rtl/stack_2.so build/rtl/stack_5.so'; fi
       ;;
+    systemc:*)
+      targets=build/tests/systemc/${test#systemc:}
+      command=$targets
+      ;;
     cosim)
       targets='build/duplex build/timing_judge build/tests/cli/oracle_gemm build/rtl/stack_1.so build/rtl/stack_2.so'
       command='tests/cosim/cosim.sh build'

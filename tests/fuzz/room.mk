@@ -5,7 +5,8 @@ FUZZ_CFLAGS = -std=c11 -D_GNU_SOURCE $(WARN) $(INCLUDES) -g -O1 $(EXACT)
 CLANG ?= clang
 FUZZ_SRC_protocol := tests/fuzz/protocol_fuzz.c $(wildcard firmware/protocol/*.c firmware/kernels/*.c) $(FIRMWARE_SCHEDULE_SRC) schedule/formula.c schedule/place.c cmodel/control/descriptor_check.c backend/rv32/image.c
 FUZZ_HEADERS_protocol := $(wildcard firmware/*.h)
-FUZZ_SRC_model := tests/fuzz/model_fuzz.c $(filter-out model/weights.c model/shards.c model/parts.c model/rows.c,$(wildcard model/*.c)) cmodel/numerics/formats.c cmodel/activation/activation_table.c cmodel/activation/builtin_tables.c
+FUZZ_MODEL_FILES := added bpe bytes config config_json error file gguf gguf_config json safetensors split tensor tokenizer tokenizer_gguf tokenizer_json tokenizer_open tokenizer_steps utf8 vocabulary
+FUZZ_SRC_model := tests/fuzz/model_fuzz.c $(FUZZ_MODEL_FILES:%=model/%.c) cmodel/numerics/formats.c cmodel/activation/activation_table.c cmodel/activation/builtin_tables.c
 FUZZ_HEADERS_model := $(wildcard model/*.h)
 FUZZ_LIBS_model := -ljansson -lpcre2-8 -lutf8proc
 

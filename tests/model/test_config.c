@@ -34,7 +34,8 @@ static void test_llama(void **state) {
   assert_good(OF("LlamaForCausalLM") ",\"torch_dtype\":\"bfloat16\",\"rope_theta\":500000,\"rope_scaling\":{"
               "\"rope_type\":\"llama3\",\"factor\":8.0,\"low_freq_factor\":1.0,\"high_freq_factor\":4.0,"
               "\"original_max_position_embeddings\":64},\"attention_bias\":true,\"tie_word_embeddings\":true,"
-              "\"eos_token_id\":[2,7],\"bos_token_id\":null,\"mlp_bias\":false,\"pretraining_tp\":1}");
+              "\"eos_token_id\":[2,7],\"bos_token_id\":null,\"mlp_bias\":false,\"pretraining_tp\":1,"
+              "\"transformers.js_config\":{\"a\":1}}");
   assert_int_equal(config.architecture, MODEL_LLAMA);
   assert_int_equal(config.rope.type, MODEL_ROPE_LLAMA3);
   assert_true(config.rope.theta == 500000 && config.rope.factor == 8 && config.rope.high_freq_factor == 4 &&
@@ -80,7 +81,8 @@ static void test_sparse(void **state) {
   assert_true(config.experts == 8 && config.chosen == 2 && config.expert_inner == 96 && config.renormalise &&
               config.score == XPU_SCORE_SOFTMAX && config.rope.theta == 1e6 && config.sliding_window == 0);
   model_config_free(&config);
-  assert_good(OF("Qwen3MoeForCausalLM") ",\"num_experts\":8,\"num_local_experts\":8,\"num_experts_per_tok\":2,"
+  assert_good(OF("Qwen3MoeForCausalLM") ",\"num_experts\":8,\"num_local_experts\":8,"
+              "\"num_experts_per_tok\":2,"
               "\"moe_intermediate_size\":48,\"decoder_sparse_step\":2,\"mlp_only_layers\":[3],"
               "\"norm_topk_prob\":true,\"head_dim\":null}");
   assert_true(!config.layer[0].sparse && config.layer[1].sparse && !config.layer[2].sparse &&

@@ -5,7 +5,8 @@
 #include "model/weights.h"
 #include "tests/model/files.h"
 
-enum { HIDDEN = 8, HEADS = 4, KV = 2, HEAD = 2, INNER = 12, VOCABULARY = 6, LAYERS = 2, EXPERTS = 2 };
+// Heads of 4, so that rows of q and k in pairs lie elsewhere.
+enum { HIDDEN = 16, HEADS = 4, KV = 2, HEAD = 4, INNER = 12, VOCABULARY = 6, LAYERS = 2, EXPERTS = 2 };
 
 static struct model_error error;
 
@@ -352,11 +353,11 @@ static void test_config(void **state) {
     const char *what;
   } cases[] = {{"llama.unheard_of", 1, "llama.unheard_of is not known: it may change what is computed"},
                {"llama.attention.key_length", 7, "rope.dimension_count"},
-               {"llama.rope.dimension_count", 4, "rope.dimension_count: expected the size of a head"},
-               {"llama.attention.value_length", 4, "attention.value_length"},
+               {"llama.rope.dimension_count", 8, "rope.dimension_count: expected the size of a head"},
+               {"llama.attention.value_length", 8, "attention.value_length"},
                {"llama.rope.scaling.type", 1, "rope.scaling.type: expected a text"},
                {"llama.vocab_size", 0, "vocab_size: expected an integer in its range"},
-               {"llama.vocab_size", 7, "token_embd.weight': expected the shape [7, 8]"},
+               {"llama.vocab_size", 7, "token_embd.weight': expected the shape [7, 16]"},
                {"llama.expert_count", 2, "num_experts_per_tok"}};
   struct folder folder;
   char path[160];

@@ -10,11 +10,10 @@
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #include "model/network.h"
 #include "tests/common/environment.h"
+#include "tests/model/files.h"
 #include "tests/model/toy.h"
 #include "tests/numerics/f32_bits.h"
 
@@ -39,18 +38,13 @@ static const struct network_options usual = {
     .sequences = 4};
 
 static struct model *open_toy(const char *name, enum toy_type type) {
-  char folder[] = "/tmp/duplex_toy_XXXXXX", path[256];
+  struct folder folder;
   struct model *model;
   struct model_error error;
-  assert_non_null(mkdtemp(folder));
-  assert_int_equal(toy_write(folder, name, type, 1), 0);
-  if (model_open(folder, &model, &error)) fail_msg("%s: %s", name, error.text);
-  static const char *const files[] = {"config.json", "model.safetensors"};
-  for (unsigned i = 0; i < 2; i++) {
-    snprintf(path, sizeof path, "%s/%s", folder, files[i]);
-    unlink(path);
-  }
-  rmdir(folder);
+  folder_make(&folder);
+  assert_int_equal(toy_write(folder.path, name, type, 1), 0);
+  if (model_open(folder.path, &model, &error)) fail_msg("%s: %s", name, error.text);
+  folder_remove(&folder);
   return model;
 }
 

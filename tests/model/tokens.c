@@ -3,11 +3,11 @@
 //
 // usage: tokens PATH [--whole] < records of 4 bytes of length (little-endian) and the text in UTF-8
 // Prints two lines for each text: its tokens, and the bytes that they decode to, in hexadecimal digits.
-#include "model/tokenizer.h"
-
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+#include "model/tokenizer.h"
 
 static void print_bytes(const char *text, size_t length) {
   for (size_t i = 0; i < length; i++) printf("%02x", (uint8_t)text[i]);

@@ -86,7 +86,7 @@ static uint16_t bfloat(float value) {
   return (uint16_t)((bits_of(value) + 0x7fff + (bits_of(value) >> 16 & 1)) >> 16);
 }
 
-static void put(struct writer *writer, double value) {
+static void put_value(struct writer *writer, double value) {
   const uint16_t half = duplex_f16_from_double(value);
   const uint16_t brain = bfloat((float)value);
   const float wide = (float)duplex_f16_to_double(half);
@@ -112,7 +112,8 @@ static void tensor(struct writer *writer, double mean, double deviation, size_t 
   if (c) fprintf(writer->head, ", %zu", c);
   fprintf(writer->head, "], \"data_offsets\": [%zu, %zu]}", writer->at, writer->at + bytes);
   writer->at += bytes;
-  for (size_t i = 0; i < count; i++) put(writer, mean + deviation * duplex_random_normal(&writer->random));
+  for (size_t i = 0; i < count; i++)
+    put_value(writer, mean + deviation * duplex_random_normal(&writer->random));
 }
 
 static void matrix(struct writer *writer, size_t rows, size_t columns, const char *format, unsigned layer,

@@ -1,0 +1,142 @@
+// SPDX-License-Identifier: Apache-2.0
+// Controller, cells, judges and records of the HBM3 memory.
+#include "backend/systemc/memory_engine.h"
+
+#include <algorithm>
+#include <cerrno>
+#include <cinttypes>
+#include <cstring>
+
+#include "duplex/error.h"
+
+namespace duplex {
+
+memory_engine::memory_engine(const std::string &name, const hbm3_parameters &parameters,
+                             completion completion)
+    : name_(name),
+      parameters_(parameters),
+      completion_(std::move(completion)),
+      requests_(open_text(parameters.request_file)),
+      commands_(open_text(parameters.command_file)) {
+  const duplex_memory_calls calls = {this, on_command, on_completion};
+  const int error = duplex_memory_open(&parameters_.controller, &calls, &controller_);
+  if (error)
+    SC_REPORT_ERROR("/duplex/elaboration", (name_ + ".parameters: " + duplex_error_text(error) +
+                                            ": expected values as duplex/memory_controller.h gives them")
+                                               .c_str());
+  if (requests_) std::fputs("# Requests to a memory: tCK address R|W bytes\n", requests_.get());
+  if (commands_) duplex_judge_print_start(commands_.get());
+  start_judges();
+}
+
+memory_engine::~memory_engine() {
+  if (commands_) duplex_judge_print_end(commands_.get(), command_count_);
+  duplex_memory_close(controller_);
+}
+
+// Opens a file to be written; nullptr for "".
+memory_engine::text_file memory_engine::open_text(const std::string &name) const {
+  if (name.empty()) return nullptr;
+  text_file file(std::fopen(name.c_str(), "w"));
+  if (!file) SC_REPORT_ERROR("/duplex/file", (name_ + ": " + name + ": " + std::strerror(errno)).c_str());
+  return file;
+}
+
+// All banks are the xPU's.
+void memory_engine::start_judges() {
+  duplex_judge_command owner = {};
+  owner.kind = DUPLEX_JUDGE_OWNER;
+  judges_.resize(parameters_.controller.channels);
+  for (unsigned channel = 0; channel < judges_.size(); channel++) {
+    duplex_judge_start(&judges_[channel], &parameters_.controller.timing, false);
+    on_command(this, channel, &owner);
+  }
+}
+
+void memory_engine::on_command(void *user, unsigned channel, const duplex_judge_command *command) {
+  memory_engine &m = *static_cast<memory_engine *>(user);
+  duplex_judge &judge = m.judges_[channel];
+  if (!duplex_judge_take(&judge, command))
+    SC_REPORT_ERROR("/duplex/dram", (m.name_ + ": " + judge.text).c_str());
+  if (m.commands_) duplex_judge_print(m.commands_.get(), channel, command);
+  m.command_count_++;
+}
+
+void memory_engine::on_completion(void *user, const duplex_memory_request *request, uint64_t, uint64_t done) {
+  memory_engine &m = *static_cast<memory_engine *>(user);
+  const uint32_t number = static_cast<uint32_t>(request->id >> 32);
+  memory_transfer &transfer = *m.transfers_[number];
+  transfer.move(static_cast<uint32_t>(request->id), done, m.cells_);
+  if (transfer.is_complete()) m.completion_(number);
+}
+
+// --- payloads ---
+
+void memory_engine::record(const tlm::tlm_generic_payload &payload, uint64_t tck) {
+  if (!requests_ || payload.get_command() == tlm::TLM_IGNORE_COMMAND) return;
+  std::fprintf(requests_.get(), "%" PRIu64 " 0x%" PRIx64 " %c %u\n", tck,
+               static_cast<uint64_t>(payload.get_address()), payload.is_write() ? 'W' : 'R',
+               payload.get_data_length());
+}
+
+uint32_t memory_engine::enter(tlm::tlm_generic_payload &payload, int port, uint64_t tck) {
+  const bool does_something = transfer_check(payload, duplex_memory_bytes(controller_));
+  payload.set_dmi_allowed(parameters_.direct_access);
+  record(payload, tck);
+  if (free_.empty()) {
+    free_.push_back(static_cast<uint32_t>(transfers_.size()));
+    transfers_.emplace_back();
+  }
+  const uint32_t number = free_.back();
+  free_.pop_back();
+  transfers_[number] = std::make_unique<memory_transfer>(payload, port, !does_something);
+  return number;
+}
+
+void memory_engine::leave(uint32_t number) {
+  transfers_[number].reset();
+  free_.push_back(number);
+}
+
+// Offers the next access of a payload; a channel that has gone further takes it at its own time.
+memory_engine::submission memory_engine::submit(uint32_t number, uint64_t tck) {
+  memory_transfer &transfer = *transfers_[number];
+  const uint32_t access = transfer.next();
+  const duplex_memory_request request = {static_cast<uint64_t>(number) << 32 | access,
+                                         transfer.address_of(access), transfer.is_write()};
+  const unsigned channel = duplex_memory_place_of(controller_, request.address).channel;
+  const uint64_t at = std::max(tck, duplex_memory_now(controller_, channel));
+  const int error = duplex_memory_submit(controller_, &request, at);
+  if (error == 0) transfer.offered();
+  return {error, channel};
+}
+
+bool memory_engine::offer(uint32_t number, uint64_t tck) {
+  while (transfer(number).has_next())
+    if (submit(number, tck).error == DUPLEX_ERROR_QUEUE_FULL) return false;
+  return true;
+}
+
+uint64_t memory_engine::run(uint32_t number, uint64_t tck) {
+  uint32_t channels = 0;
+  while (transfer(number).has_next()) {
+    const submission submitted = submit(number, tck);
+    channels |= 1u << submitted.channel;
+    if (submitted.error == DUPLEX_ERROR_QUEUE_FULL)
+      tck = duplex_memory_channel_next(controller_, submitted.channel);
+  }
+  run_channels(transfer(number), channels);
+  return transfer(number).done();
+}
+
+// The channels of a payload go on until its last access; the others are left to their own requests.
+void memory_engine::run_channels(const memory_transfer &transfer, uint32_t channels) {
+  while (!transfer.is_complete())
+    for (uint32_t rest = channels; rest; rest &= rest - 1) {
+      const unsigned channel = static_cast<unsigned>(__builtin_ctz(rest));
+      const uint64_t next = duplex_memory_channel_next(controller_, channel);
+      if (next != UINT64_MAX) duplex_memory_advance_channel(controller_, channel, next);
+    }
+}
+
+}  // namespace duplex

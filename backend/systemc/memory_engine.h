@@ -1,0 +1,74 @@
+// SPDX-License-Identifier: Apache-2.0
+// What is behind the sockets of the HBM3 memory, without SystemC's time: controller, cells, judges, records,
+// and the payloads that are in it.
+#ifndef DUPLEX_SYSTEMC_MEMORY_ENGINE_H
+#define DUPLEX_SYSTEMC_MEMORY_ENGINE_H
+
+#include <cstdint>
+#include <cstdio>
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "backend/systemc/memory_transfer.h"
+#include "backend/systemc/sparse_bytes.h"
+#include "duplex/systemc_memory.h"
+
+namespace duplex {
+
+class memory_engine {
+ public:
+  // A payload is complete: all its accesses have been commanded.
+  using completion = std::function<void(uint32_t number)>;
+  memory_engine(const std::string &name, const hbm3_parameters &parameters, completion completion);
+  ~memory_engine();
+
+  duplex_memory_controller *controller() const { return controller_; }
+  sparse_bytes &cells() { return cells_; }
+
+  // A payload comes in for tCK `tck`, is checked and recorded, and gets a number; it leaves.
+  uint32_t enter(tlm::tlm_generic_payload &payload, int port, uint64_t tck);
+  void leave(uint32_t number);
+  const memory_transfer &transfer(uint32_t number) const { return *transfers_[number]; }
+
+  // Offers the accesses of a payload from this time on. False: a queue is full, and some are left.
+  bool offer(uint32_t number, uint64_t tck);
+  // The same until it is complete, running ahead the channels of the payload; returns when the last data have
+  // come.
+  uint64_t run(uint32_t number, uint64_t tck);
+
+ private:
+  struct closer {
+    void operator()(std::FILE *file) const { std::fclose(file); }
+  };
+  using text_file = std::unique_ptr<std::FILE, closer>;
+  struct submission {
+    int error;
+    unsigned channel;
+  };
+
+  static void on_command(void *user, unsigned channel, const duplex_judge_command *command);
+  static void on_completion(void *user, const duplex_memory_request *request, uint64_t issued, uint64_t done);
+  text_file open_text(const std::string &name) const;
+  void start_judges();
+  void record(const tlm::tlm_generic_payload &payload, uint64_t tck);
+  submission submit(uint32_t number, uint64_t tck);
+  void run_channels(const memory_transfer &transfer, uint32_t channels);
+
+  const std::string name_;
+  const hbm3_parameters parameters_;
+  const completion completion_;
+  duplex_memory_controller *controller_ = nullptr;
+  std::vector<duplex_judge> judges_;
+  sparse_bytes cells_;
+  text_file requests_, commands_;
+  uint64_t command_count_ = 0;
+
+  // By number, which stands in the upper half of the id of a request; the numbers that are free.
+  std::vector<std::unique_ptr<memory_transfer>> transfers_;
+  std::vector<uint32_t> free_;
+};
+
+}  // namespace duplex
+#endif

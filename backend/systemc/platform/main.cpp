@@ -1,0 +1,177 @@
+// SPDX-License-Identifier: Apache-2.0
+// The example platform: one job on a stack in SystemC, on the loosely timed stack, on the one at its pins, or
+// on both side by side; `platform --help`.
+#include <cerrno>
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+#include <memory>
+#include <vector>
+
+#include "backend/systemc/platform/board.h"
+#include "duplex/backend.h"
+#include "duplex/error.h"
+#include "tlm_utils/tlm_quantumkeeper.h"
+
+namespace {
+
+using platform::board;
+using platform::kernel;
+using platform::options;
+using platform::outcome;
+
+struct file_closer {
+  void operator()(std::FILE *file) const { std::fclose(file); }
+};
+using file = std::unique_ptr<std::FILE, file_closer>;
+
+int wrong(const std::string &what, const std::string &text) {
+  std::fprintf(stderr, "platform: %s: %s\n", what.c_str(), text.c_str());
+  return 2;
+}
+
+// NULL if the path is "": nobody wants the file. False: it cannot be written.
+bool open(const std::string &path, const char *option, file &to) {
+  if (path.empty()) return true;
+  to.reset(std::fopen(path.c_str(), "w"));
+  if (to) return true;
+  wrong(std::string(option) + " " + path, std::strerror(errno));
+  return false;
+}
+
+// Whether all that was written is in the file.
+bool whole(const std::string &path, const char *option, file &f) {
+  std::FILE *open_file = f.release();
+  if (!open_file) return true;
+  const bool bad = std::ferror(open_file);
+  if (std::fclose(open_file) == 0 && !bad) return true;
+  wrong(std::string(option) + " " + path, "writing failed");
+  return false;
+}
+
+// FNV-1a, 64 bits.
+uint64_t digest(const std::vector<uint8_t> &bytes) {
+  uint64_t hash = 0xcbf29ce484222325;
+  for (const uint8_t byte : bytes) hash = (hash ^ byte) * 0x100000001b3;
+  return hash;
+}
+
+// Of one way to run the job, and what it took the host if it ran alone; whether it ran.
+bool tell(const char *name, const outcome &out, bool alone) {
+  if (!out.good) {
+    std::fprintf(stderr, "platform: %s: %s\n", name,
+                 out.error.empty() ? "the job did not end" : out.error.c_str());
+    return false;
+  }
+  std::printf("%-9s %10llu clocks of the host, result %016llx, %llu instructions", name,
+              (unsigned long long)out.clocks, (unsigned long long)digest(out.bytes),
+              (unsigned long long)out.instructions);
+  if (alone) std::printf(", %.3f s of host time", out.seconds);
+  std::printf("\n");
+  return true;
+}
+
+bool tell(const board &b, bool alone) {
+  if (!tell(b.basename(), b.result(), alone)) return false;
+  const std::string at = duplex::time_of_clock(b.interrupt_clock()).to_string();
+  std::printf("%-9s %10llu clocks from doorbell to interrupt, the last interrupt at clock %llu, %s\n", "",
+              (unsigned long long)b.stack_clocks(), (unsigned long long)b.interrupt_clock(), at.c_str());
+  return true;
+}
+
+// The same bytes, and the same clocks but for `most`.
+bool compare(const char *a_name, const outcome &a, const char *b_name, const outcome &b, uint64_t most) {
+  const uint64_t off = a.clocks > b.clocks ? a.clocks - b.clocks : b.clocks - a.clocks;
+  const bool same = a.bytes == b.bytes;
+  std::printf("%s and %s: %s bytes, %llu clocks of difference%s\n", a_name, b_name,
+              same ? "the same" : "OTHER", (unsigned long long)off, off > most ? ", EXPECTED FEWER" : "");
+  return same && off <= most;
+}
+
+// The same job on a back end outside of SystemC.
+bool run_reference(const options &o, const kernel &job, outcome &out) {
+  duplex_backend_options backend_options = {};
+  backend_options.channels = o.stack.channels;
+  backend_options.threads = o.stack.threads;
+  backend_options.dram_preset = o.stack.dram_preset.c_str();
+  backend_options.rank_switch = o.stack.rank_switch;
+  backend_options.xpu_traffic = o.stack.xpu_traffic;
+  const bool rtl = o.reference == "rtl";
+  duplex_backend *backend = nullptr;
+  const int error =
+      rtl ? duplex_rtl_open(&backend_options, &backend) : duplex_cmodel_open(&backend_options, &backend);
+  const char *why = rtl ? duplex_rtl_failure() : duplex_cmodel_failure();
+  if (error) {
+    wrong("--reference " + o.reference, *why ? why : duplex_error_text(error));
+    return false;
+  }
+  out = job.run(backend);
+  return tell(o.reference.c_str(), out, true);
+}
+
+// The waveform of a board without pins: interrupt and reset.
+sc_core::sc_trace_file *open_trace(const options &o, const std::vector<std::unique_ptr<board>> &boards) {
+  const std::string vcd = ".vcd";
+  std::string path = o.trace;
+  if (path.size() > vcd.size() && path.compare(path.size() - vcd.size(), vcd.size(), vcd) == 0)
+    path.resize(path.size() - vcd.size());  // SystemC adds it
+  sc_core::sc_trace_file *file = sc_core::sc_create_vcd_trace_file(path.c_str());
+  file->set_time_unit(1, sc_core::SC_PS);
+  for (const std::unique_ptr<board> &b : boards) b->trace(file);
+  return file;
+}
+
+int run(const options &o) {
+  file registers_trace, memory_trace;
+  if (!open(o.registers_trace, "--registers-trace", registers_trace)) return 2;
+  if (!open(o.memory_trace, "--memory-trace", memory_trace)) return 2;
+  const kernel job(o);
+  std::vector<std::unique_ptr<board>> boards;
+  unsigned running = o.module == "both" ? 2 : 1;
+  for (const char *name : {"tlm", "pin"})
+    if (o.module == name || o.module == "both")
+      boards.push_back(
+          std::make_unique<board>(name, o, job, registers_trace.get(), memory_trace.get(), running));
+  sc_core::sc_trace_file *trace = o.trace.empty() || o.module != "tlm" ? nullptr : open_trace(o, boards);
+  std::printf("%s, %s firmware, %u channels, quantum %llu ns, seed %llu\n", job.text().c_str(),
+              o.firmware.c_str(), o.stack.channels, (unsigned long long)o.quantum_ns,
+              (unsigned long long)o.seed);
+  sc_core::sc_start();
+  if (trace) sc_core::sc_close_vcd_trace_file(trace);
+  bool good = true;
+  for (const std::unique_ptr<board> &b : boards) good = tell(*b, boards.size() == 1) && good;
+  const uint64_t quantum = duplex::clock_from(sc_core::sc_time(double(o.quantum_ns), sc_core::SC_NS));
+  outcome reference;
+  if (good && o.reference != "none") good = run_reference(o, job, reference);
+  for (const std::unique_ptr<board> &b : boards)
+    if (good && o.reference != "none")
+      good = compare(b->basename(), b->result(), o.reference.c_str(), reference, quantum);
+  if (good && boards.size() == 2)
+    good = compare(boards[0]->basename(), boards[0]->result(), boards[1]->basename(), boards[1]->result(),
+                   quantum);
+  const bool written = whole(o.registers_trace, "--registers-trace", registers_trace) &
+                       whole(o.memory_trace, "--memory-trace", memory_trace);
+  if (!written) return 2;
+  return good ? 0 : 1;
+}
+
+}  // namespace
+
+// Bad input is one line on the standard error: SystemC's own lines stay away.
+int main(int argc, char **argv) {
+  setenv("SYSTEMC_DISABLE_COPYRIGHT_MESSAGE", "1", 0);
+  return sc_core::sc_elab_and_sim(argc, argv);
+}
+
+int sc_main(int argc, char **argv) {
+  options o;
+  const int status = platform::read_options(argc, argv, o);
+  if (status >= 0) return status;
+  tlm::tlm_global_quantum::instance().set(sc_core::sc_time(double(o.quantum_ns), sc_core::SC_NS));
+  sc_core::sc_report_handler::set_actions("/OSCI/SystemC", sc_core::SC_INFO, sc_core::SC_DO_NOTHING);
+  try {
+    return run(o);
+  } catch (const sc_core::sc_report &report) {
+    return wrong(report.get_msg_type(), report.get_msg());
+  }
+}

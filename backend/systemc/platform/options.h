@@ -1,0 +1,35 @@
+// SPDX-License-Identifier: Apache-2.0
+// What the example platform is told: by options of the command line, and by lines of a file of parameters.
+#ifndef DUPLEX_PLATFORM_OPTIONS_H
+#define DUPLEX_PLATFORM_OPTIONS_H
+
+#include <cstdint>
+#include <string>
+
+#include "duplex/systemc.h"
+
+namespace platform {
+
+struct options {
+  std::string module = "tlm";                 // tlm, pin or both
+  std::string kernel = "expert";              // expert or attention
+  std::string firmware = "riscv";             // riscv or native
+  std::string reference = "none";             // none, cmodel or rtl
+  std::string trace;                          // waveform, "" = none
+  std::string registers_trace, memory_trace;  // text of the accesses of a socket, "" = none
+  uint64_t quantum_ns = 0;
+  uint64_t seed = 1;
+  duplex::stack_parameters stack;
+  // expert
+  uint64_t tokens = 8, hidden = 256, inner = 512;
+  // attention
+  uint64_t sequences = 2, positions = 200, kv_heads = 2, group = 4, head_size = 64;
+};
+
+// Fills `o`; what is wrong is one line on the standard error. Returns -1 to go on, or the exit status: 0
+// after
+// --help, 2 after bad input.
+int read_options(int argc, char **argv, options &o);
+
+}  // namespace platform
+#endif

@@ -1,0 +1,189 @@
+// SPDX-License-Identifier: Apache-2.0
+// Duplex in SystemC and TLM-2.0: a stack of Logic-PIM as a module of a virtual platform (docs/systemc.md).
+//
+// `stack_module` is the outer face of every stack, whatever keeps its time: `stack_tlm` is loosely timed over
+// the C model, `stack_pin` is the Verilated RTL at its pins. Time comes from the count of clocks of 650 MHz
+// and never from a sum of periods: at time_of_clock(n) a stack has completed n clocks since the start of the
+// simulation.
+#ifndef DUPLEX_SYSTEMC_H
+#define DUPLEX_SYSTEMC_H
+
+#if !defined(__cplusplus) || __cplusplus < 201703L
+#error "duplex/systemc.h needs C++17 (pkg-config --cflags duplex-systemc): libsystemc links with no other"
+#endif
+
+// Modules create processes while the simulation runs.
+#ifndef SC_INCLUDE_DYNAMIC_PROCESSES
+#define SC_INCLUDE_DYNAMIC_PROCESSES
+#endif
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+#include <systemc>
+#include <tlm>
+
+#include "duplex/duplex.h"
+#include "tlm_utils/simple_initiator_socket.h"
+#include "tlm_utils/simple_target_socket.h"
+
+namespace duplex {
+
+// The time at which a stack has completed n clocks: round(n * 10^6 / 650) ps.
+sc_core::sc_time time_of_clock(uint64_t n);
+// The first n with time_of_clock(n) at `time` or later: where a stack takes what comes to it at `time`.
+uint64_t clock_from(const sc_core::sc_time &time);
+// The last n with time_of_clock(n) at `time` or earlier.
+uint64_t clock_at(const sc_core::sc_time &time);
+
+// Bytes of one channel at the memory socket: byte a of channel c is at c * CHANNEL_BYTES + a.
+constexpr uint64_t CHANNEL_BYTES = UINT64_C(1) << 29;
+
+struct stack_parameters {
+  unsigned channels = 32;                 // 1 to 32
+  unsigned threads = 1;                   // C model: worker threads, 0 = all cores
+  std::string dram_preset = "hbm3_5200";  // docs/dram.md
+  unsigned rank_switch = 0;               // tCK that the data buses need to turn to the other rank, 0 to 2
+  bool xpu_traffic = false;               // the xPU streams at full rate from the bundles that it owns
+  std::string trace_file;                 // pin-level module: wave file, "" = none
+};
+
+// The outer face of a stack. Both sockets take any initiator socket of the default width; payloads may be of
+// any width that the rules below allow.
+//
+// registers: 32-bit words at the offsets of docs/registers.md, whole and aligned, without byte enables; no
+//   DMI. An access begins with the first clock at or after its time; its delay ends with the access.
+// memory: the DRAM of all channels, as the xPU sees it. Bytes of bundles that belong to Logic-PIM cannot be
+//   accessed: TLM_GENERIC_ERROR_RESPONSE.
+// interrupt: high while INTERRUPT_STATUS and INTERRUPT_ENABLE have a bit in common.
+// reset_n: low puts the stack into reset; cells of the DRAM keep their bytes.
+class stack_module : public sc_core::sc_module {
+ public:
+  tlm_utils::simple_target_socket<stack_module> registers;
+  tlm_utils::simple_target_socket<stack_module> memory;
+  sc_core::sc_out<bool> interrupt;
+  sc_core::sc_in<bool> reset_n;
+
+  const stack_parameters &parameters() const { return parameters_; }
+
+  // What the stack itself counted: the clock with which the first write of DOORBELL began since the interrupt
+  // line rose, or since reset, and the clock with which the line rose last. 0: there was none.
+  uint64_t doorbell_clock() const { return doorbell_clock_; }
+  uint64_t interrupt_clock() const { return interrupt_clock_; }
+
+ protected:
+  stack_module(const sc_core::sc_module_name &name, const stack_parameters &parameters);
+
+  // The transports of the two sockets, as TLM-2.0 names them.
+  virtual void registers_b_transport(tlm::tlm_generic_payload &payload, sc_core::sc_time &delay) = 0;
+  virtual unsigned registers_transport_dbg(tlm::tlm_generic_payload &payload) = 0;
+  virtual void memory_b_transport(tlm::tlm_generic_payload &payload, sc_core::sc_time &delay) = 0;
+  virtual unsigned memory_transport_dbg(tlm::tlm_generic_payload &payload) = 0;
+  virtual tlm::tlm_sync_enum memory_nb_transport_fw(tlm::tlm_generic_payload &payload, tlm::tlm_phase &phase,
+                                                    sc_core::sc_time &delay) = 0;
+  virtual bool memory_get_direct_mem_ptr(tlm::tlm_generic_payload &payload, tlm::tlm_dmi &dmi) = 0;
+
+  // Whether a payload is one that the register socket takes; otherwise its response says why not.
+  bool registers_check(tlm::tlm_generic_payload &payload) const;
+
+  // An elaboration error with its place: "MODULE.WHAT: TEXT".
+  void report(const char *what, const std::string &text) const;
+
+  uint64_t doorbell_clock_ = 0;
+  uint64_t interrupt_clock_ = 0;
+
+ private:
+  void before_end_of_elaboration() override;
+  const stack_parameters parameters_;
+};
+
+// A stack over the C model, loosely timed: bytes and clocks are those of the RTL.
+class stack_tlm : public stack_module {
+ public:
+  stack_tlm(const sc_core::sc_module_name &name, const stack_parameters &parameters = stack_parameters());
+  ~stack_tlm() override;
+
+ private:
+  class model;
+  void registers_b_transport(tlm::tlm_generic_payload &payload, sc_core::sc_time &delay) override;
+  unsigned registers_transport_dbg(tlm::tlm_generic_payload &payload) override;
+  void memory_b_transport(tlm::tlm_generic_payload &payload, sc_core::sc_time &delay) override;
+  unsigned memory_transport_dbg(tlm::tlm_generic_payload &payload) override;
+  tlm::tlm_sync_enum memory_nb_transport_fw(tlm::tlm_generic_payload &payload, tlm::tlm_phase &phase,
+                                            sc_core::sc_time &delay) override;
+  bool memory_get_direct_mem_ptr(tlm::tlm_generic_payload &payload, tlm::tlm_dmi &dmi) override;
+
+  std::unique_ptr<model> model_;
+};
+
+// A stack whose RTL runs clock by clock at its pins: the adapter from the register socket to AXI4-Lite, the
+// DRAM at the pins, each a module inside with signals between them. Bytes and clocks are those of the back
+// end `rtl`. The library with the Verilated stack is found, or built, as duplex_rtl_open does it.
+// Registers and cells cannot be reached by pointer, registers not by debug transport.
+// trace_file of the parameters: NAME.vcd holds the AXI4-Lite pins, any other name is an FST file of all
+// signals of the RTL.
+class stack_pin : public stack_module {
+ public:
+  stack_pin(const sc_core::sc_module_name &name, const stack_parameters &parameters = stack_parameters());
+  ~stack_pin() override;
+
+  // The AXI4-Lite master keeps the RTL waiting at random, 0 to 3 clocks at each handshake.
+  void random_delays(uint64_t seed);
+
+ private:
+  class board;
+  void registers_b_transport(tlm::tlm_generic_payload &payload, sc_core::sc_time &delay) override;
+  unsigned registers_transport_dbg(tlm::tlm_generic_payload &payload) override;
+  void memory_b_transport(tlm::tlm_generic_payload &payload, sc_core::sc_time &delay) override;
+  unsigned memory_transport_dbg(tlm::tlm_generic_payload &payload) override;
+  tlm::tlm_sync_enum memory_nb_transport_fw(tlm::tlm_generic_payload &payload, tlm::tlm_phase &phase,
+                                            sc_core::sc_time &delay) override;
+  bool memory_get_direct_mem_ptr(tlm::tlm_generic_payload &payload, tlm::tlm_dmi &dmi) override;
+
+  std::unique_ptr<board> board_;
+};
+
+// The initiator that drives a stack: the host library and the firmware run in its thread, over its sockets,
+// on a back end like any other (duplex_stack_open_backend). Registers are accessed by blocking transport,
+// under a quantum keeper with the global quantum of TLM-2.0; mem_read and mem_write are debug transports,
+// xpu_read and xpu_write blocking transports, which return when they are over. `commands` of the back end are
+// all 0.
+class initiator : public sc_core::sc_module {
+ public:
+  tlm_utils::simple_initiator_socket<initiator> registers;
+  tlm_utils::simple_initiator_socket<initiator> memory;
+  sc_core::sc_in<bool> interrupt;
+
+  // `program` runs once, in a thread of 8 MB of stack, from the start of the simulation.
+  initiator(const sc_core::sc_module_name &name, std::function<void(initiator &)> program);
+  ~initiator() override;
+
+  // Belongs to the initiator; its `close` does nothing. Only for the program, in its thread.
+  duplex_backend *backend();
+  // The time of the program: that of the simulation and what it is ahead of it, in clocks.
+  uint64_t clock() const;
+  // The simulation comes to the program's time.
+  void synchronize();
+
+ private:
+  class link;
+  std::unique_ptr<link> link_;
+};
+
+// A program for an initiator that is the host of a device: it opens the stack that the sockets lead to, with
+// so many channels, runs `program` and closes it. riscv: the firmware runs on an RV32 controller, which must
+// live as long as the simulation; NULL: in this process, at no cost in clocks. A failure is an
+// SC_REPORT_ERROR.
+std::function<void(initiator &)> with_device(unsigned channels, std::function<void(duplex_stack *)> program,
+                                             const duplex_riscv_options *riscv = nullptr);
+
+// Connects an initiator to a stack: both sockets, the interrupt, and a reset line that is high from the
+// start.
+class wires {
+ public:
+  wires(initiator &host, stack_module &stack);
+  sc_core::sc_signal<bool> interrupt, reset_n;
+};
+
+}  // namespace duplex
+#endif

@@ -1,0 +1,78 @@
+// SPDX-License-Identifier: Apache-2.0
+// HBM3 alone in SystemC and TLM-2.0: the cells of a stack behind a conventional memory controller, for
+// platforms without Logic-PIM (docs/memory_controller.md). Time is that of duplex/memory_controller.h; every
+// command goes through the timing judge.
+#ifndef DUPLEX_SYSTEMC_MEMORY_H
+#define DUPLEX_SYSTEMC_MEMORY_H
+
+#if !defined(__cplusplus) || __cplusplus < 201703L
+#error "duplex/systemc_memory.h needs C++17 (-std=c++17): libsystemc links with no other"
+#endif
+
+#ifndef SC_INCLUDE_DYNAMIC_PROCESSES
+#define SC_INCLUDE_DYNAMIC_PROCESSES
+#endif
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <systemc>
+#include <tlm>
+
+#include "duplex/memory_controller.h"
+#include "tlm_utils/multi_passthrough_target_socket.h"
+
+namespace duplex {
+
+struct hbm3_parameters {
+  // As duplex_memory_defaults gives them; another preset by the same function.
+  duplex_memory_parameters controller = defaults();
+  bool direct_access = true;  // whether the direct memory interface is granted
+  // Receives a line for each payload: tCK address R|W bytes, address in hexadecimal with 0x; "" = none.
+  std::string request_file;
+  std::string command_file;  // receives the DRAM commands for build/timing_judge; "" = none
+
+  static duplex_memory_parameters defaults();
+};
+
+// A target of any number of initiators.
+//
+// Addresses are 0 to bytes() - 1 as the mapping of the controller places them. A payload of any length,
+// streaming width and byte enables is divided into accesses of 32 bytes, of which those with no enabled byte
+// are not done; an access begins with the first tCK at or after its time.
+//
+// Blocking transport: the accesses are offered one after the other as the queues take them; the delay ends
+// with the last data. A payload from the past of a channel, as temporal decoupling makes them, begins with
+// the first tCK that the channel has not decided yet. Non-blocking transport: four phases. END_REQ comes when
+// the queues have taken all accesses of the payload, BEGIN_RESP when the last data have come. Payloads of
+// different addresses may overtake each other. Debug transport: at once, without time. It does not see writes
+// that still wait. Direct memory interface: 64 KB at a time, latencies of an access of 32 bytes to a closed
+// bank of a memory at rest; such accesses load nothing, and are not refused when the queues are full.
+class hbm3_memory : public sc_core::sc_module {
+ public:
+  tlm_utils::multi_passthrough_target_socket<hbm3_memory> socket;
+
+  // Parameters that do not fit, and files that cannot be written, are reported by SC_REPORT_ERROR.
+  explicit hbm3_memory(const sc_core::sc_module_name &name,
+                       const hbm3_parameters &parameters = hbm3_parameters());
+  ~hbm3_memory() override;
+
+  uint64_t bytes() const;
+  duplex_memory_statistics statistics() const;
+
+  // The time of tCK n, and the first tCK at `time` or later.
+  sc_core::sc_time time_of_tck(uint64_t n) const;
+  uint64_t tck_from(const sc_core::sc_time &time) const;
+
+ private:
+  class model;
+  void b_transport(int port, tlm::tlm_generic_payload &payload, sc_core::sc_time &delay);
+  tlm::tlm_sync_enum nb_transport_fw(int port, tlm::tlm_generic_payload &payload, tlm::tlm_phase &phase,
+                                     sc_core::sc_time &delay);
+  unsigned transport_dbg(int port, tlm::tlm_generic_payload &payload);
+  bool get_direct_mem_ptr(int port, tlm::tlm_generic_payload &payload, tlm::tlm_dmi &dmi);
+
+  std::unique_ptr<model> model_;
+};
+
+}  // namespace duplex
+#endif

@@ -1,0 +1,64 @@
+#!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
+# The example platform: kernels, quantum, parameters, traces; each bad input is one line on the standard error and exit status 2.
+# usage: tests/systemc/platform.sh BUILD
+set -u
+cd "$(dirname "$0")/../.." || exit 1
+platform=$(realpath "$1")/systemc/platform
+dir=$(mktemp -d)
+trap 'rm -rf "$dir"' EXIT
+source tests/packaging/checks.sh
+
+same() { # the reference has the same bytes, and so many clocks of difference at most
+  local most=$1
+  shift
+  "$platform" --reference cmodel "$@" >"$dir/out" 2>&1 || { cat "$dir/out"; return 1; }
+  awk -v most="$most" '/and cmodel: the same bytes/ {found = 1; off = $(NF - 3)} END {exit !(found && off <= most)}' "$dir/out" || { cat "$dir/out"; return 1; }
+}
+check "expert, RV32 firmware" same 0
+check "expert, native firmware" same 0 --firmware native --seed 2
+check "attention" same 0 --kernel attention
+check "a quantum of 10 us" same 6500 --quantum 10000
+check "the other DRAM preset, 1 tCK to turn" same 0 --dram-preset hbm3_6400 --rank-switch 1 --channels 1
+printf '# a small one\nkernel = attention  # of one sequence\nsequences=1\n\n  channels =3\n' >"$dir/parameters"
+check "parameters of a file" same 0 --parameters "$dir/parameters"
+check "they were read" grep -q '^attention, 1 sequences .* 3 channels' "$dir/out"
+side_by_side() {
+  "$platform" --module both "$@" >"$dir/out" 2>&1 && grep -qx 'tlm and pin: the same bytes, 0 clocks of difference' "$dir/out" || { cat "$dir/out"; return 1; }
+}
+small=(--hidden 64 --inner 64)
+check "expert side by side" side_by_side "${small[@]}"
+check "attention side by side" side_by_side --kernel attention --positions 64 --sequences 1 --firmware native
+alike() { [ "$(awk '/last interrupt/ {$1 = ""; print}' "$dir/out" | uniq | wc -l)" = 1 ]; }
+check "the last interrupt at the same time" alike
+check "pins as VCD" "$platform" --module pin --firmware native "${small[@]}" --trace "$dir/pins.vcd"
+check "the waveform has the pins" grep -q 'awvalid' "$dir/pins.vcd"
+traces=(--trace "$dir/w.vcd" --registers-trace "$dir/r.txt" --memory-trace "$dir/m.txt")
+check "traces" "$platform" --kernel attention --positions 20 "${traces[@]}"
+check "the waveform has the interrupt" grep -q 'interrupt' "$dir/w.vcd"
+check "accesses of the register socket" grep -qE '^[0-9]+ b_transport W 0x1c 4 9231 TLM_OK_RESPONSE$' "$dir/r.txt"
+check "accesses of the memory socket" grep -qE '^[0-9]+ transport_dbg W 0x[0-9a-f]+ [0-9]+ 0 ' "$dir/m.txt"
+help_names() { "$platform" --help >"$dir/out" 2>&1 && grep -q -- '--quantum N' "$dir/out"; }
+check "help" help_names
+
+refused() { # TEXT OPTIONS...
+  local text=$1
+  shift
+  "$platform" "$@" >"$dir/out" 2>"$dir/error"
+  [ $? = 2 ] && [ "$(wc -l <"$dir/error")" = 1 ] && grep -qF -- "$text" "$dir/error" || { cat "$dir/error"; return 1; }
+}
+printf 'channels = 2\nwidth = 3\n' >"$dir/unknown"
+printf 'channels\n' >"$dir/half"
+check "an unknown module" refused "--module: 'x': expected tlm, pin or both" --module x
+check "a number out of range" refused "--channels: '33': expected a number of 1 to 32" --channels 33
+check "no number" refused "--quantum: '1us': expected a number" --quantum 1us
+check "no value" refused '--seed: has no value' --seed
+check "an unknown option" refused '--nothing: there is no such name' --nothing 1
+check "no option" refused 'expert: expected an option' expert
+check "a head size" refused "--head-size: '17': expected a multiple of 16" --head-size 17
+check "no file of parameters" refused "--parameters $dir/none: No such file" --parameters "$dir/none"
+check "an unknown parameter" refused "$dir/unknown:2: width: there is no such name" --parameters "$dir/unknown"
+check "half a line" refused "$dir/half:1: channels: expected" --parameters "$dir/half"
+check "no place for a trace" refused "--memory-trace $dir/none/m: No such file" --memory-trace "$dir/none/m"
+check "no place for a waveform" refused "$dir/none/w.vcd" --trace "$dir/none/w.vcd"
+[ $failures = 0 ]
