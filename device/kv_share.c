@@ -10,8 +10,7 @@ static int share_part(const struct duplex_device_sequence *from, size_t position
                       struct duplex_device_sequence *to) {
   struct duplex_device_kv *kv = from->kv;
   const unsigned stack = from->part[number].stack;
-  const int error =
-      duplex_kv_share(from->part[number].sequence, positions, &to->part[number].sequence);
+  const int error = duplex_kv_share(from->part[number].sequence, positions, &to->part[number].sequence);
   if (error)
     return device_fail(kv->device, error, "stack %u: %s", stack,
                        duplex_stack_last_error(kv->device->stack[stack]));

@@ -19,7 +19,7 @@ struct run {
   const struct generation_options *options;
   struct generation_statistics *statistics;
   struct generation_request *requests;
-  size_t count, next;  // requests, and how many have been begun
+  size_t count, next;              // requests, and how many have been begun
   size_t prefix;                   // tokens that all prompts begin with, if they are shared
   struct network_sequence *trunk;  // that has them; NULL: none
   struct slot *slots;
@@ -68,10 +68,10 @@ static void wait_for_arrival(struct run *run) {
 
 static int begin_slot(struct run *run, struct slot *slot, struct generation_request *request) {
   const size_t expected = request->prompt_count + request->new_tokens;
-  const int status = run->trunk ? network_share(run->trunk, run->prefix, request->number, expected,
-                                                &slot->sequence, run->error)
-                                : network_begin(run->network, request->number, expected, &slot->sequence,
-                                                run->error);
+  const int status =
+      run->trunk
+          ? network_share(run->trunk, run->prefix, request->number, expected, &slot->sequence, run->error)
+          : network_begin(run->network, request->number, expected, &slot->sequence, run->error);
   if (status) return status;
   slot->request = request;
   slot->prefilled = run->prefix;
@@ -196,7 +196,8 @@ static int prefill_trunk(struct run *run) {
   for (size_t done = 0; done < run->prefix && !status;) {
     const size_t left = run->prefix - done;
     const size_t chunk = run->options->chunk && run->options->chunk < left ? run->options->chunk : left;
-    const struct network_piece piece = {run->trunk, run->requests[0].prompt + done, chunk, chunk == left, NULL};
+    const struct network_piece piece = {run->trunk, run->requests[0].prompt + done, chunk, chunk == left,
+                                        NULL};
     status = network_step(run->network, &piece, 1, run->error);
     if (!status) add_statistics(run);
     done += chunk;

@@ -28,8 +28,8 @@ struct generation_options {
   size_t batch;  // requests at once, at least 1
   size_t chunk;  // tokens of a prompt in a step; 0: all
   bool ignore_end_tokens;
-  // Tokens that all prompts begin with are prefilled once, if they are as many as the longest rest of a prompt
-  // at least: the rests are decoded, token by token. The network has to have one sequence more.
+  // Tokens that all prompts begin with are prefilled once, if they are as many as the longest rest of a
+  // prompt at least: the rests are decoded, token by token. The network has to have one sequence more.
   bool shares_prefix;
   // Told of each token as it is chosen, with the logits it was chosen from. NULL: nobody. Not 0: generation
   // ends with this code.

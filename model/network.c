@@ -175,9 +175,10 @@ static void set_geometry(struct network *network) {
 }
 
 // Pages of each channel for that many positions, in sequences of their own: all layers of a KV head of a
-// sequence lie in the same channels, those of sequences with one prefix too, and channels are not equally full where there are several sequences.
+// sequence lie in the same channels, those of sequences with one prefix too, and channels are not equally
+// full where there are several sequences.
 static size_t pages_for(const struct network *network, size_t positions, size_t sequences, size_t channels,
- bool shares) {
+                        bool shares) {
   const size_t of_head = network->config->layers * (positions / sequences / PAGE_POSITIONS + 1);
   const size_t heads = shares ? sequences : network->kv_heads * sequences / channels + 1;
   return (sequences > 1 && !shares ? 2 : 1) * heads * of_head + SPARE_PAGES;
@@ -306,11 +307,13 @@ int network_share(const struct network_sequence *from, size_t positions, uint64_
   struct network *network = from->network;
   *shared = NULL;
   if (!from->decodes || positions > from->length)
-    return model_fail(error, DUPLEX_ERROR_ARGUMENT, "%zu positions of a sequence: it has %zu behind its prompt",
-                      positions, from->decodes ? from->length : 0);
+    return model_fail(error, DUPLEX_ERROR_ARGUMENT,
+                      "%zu positions of a sequence: it has %zu behind its prompt", positions,
+                      from->decodes ? from->length : 0);
   struct network_sequence *made = calloc(1, sizeof *made);
   if (!made) return model_no_memory(error);
-  *made = (struct network_sequence){.network = network, .number = number, .length = positions, .decodes = true};
+  *made =
+      (struct network_sequence){.network = network, .number = number, .length = positions, .decodes = true};
   const int status = network->device
                          ? duplex_device_share_sequence(from->kv, positions, expected, &made->kv)
                          : untimed_share(network, from->untimed, positions, expected, &made->untimed);

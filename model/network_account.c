@@ -113,8 +113,7 @@ void account_attention(struct network *network, size_t decoded) {
   statistics->logic_pim_macs += stats.logic_pim_macs;
   statistics->xpu_macs += stats.xpu_macs;
   statistics->kv_bytes += stats.logic_pim_bytes;
-  statistics->unshared_kv_bytes +=
-      2 * decoded * network->kv_heads * network->head_size * sizeof(duplex_f16);
+  statistics->unshared_kv_bytes += 2 * decoded * network->kv_heads * network->head_size * sizeof(duplex_f16);
   add_commands(statistics, &stats.commands);
 }
 

@@ -51,9 +51,9 @@ int duplex_device_close_kv(struct duplex_device_kv *kv);
 int duplex_device_begin_sequence(struct duplex_device_kv *kv, enum duplex_kv_space space, size_t expected,
                                  struct duplex_device_sequence **sequence);
 
-// A sequence that begins with the first `positions` of every layer of another, in its space, on its stacks and
-// in its channels. Whole pages are stored once, and streamed once for the query heads of sequences that are
-// decoded together. Takes no time. expected: as above. Errors, after which *shared is NULL: ARGUMENT
+// A sequence that begins with the first `positions` of every layer of another, in its space, on its stacks
+// and in its channels. Whole pages are stored once, and streamed once for the query heads of sequences that
+// are decoded together. Takes no time. expected: as above. Errors, after which *shared is NULL: ARGUMENT
 // (positions), OUT_OF_SPACE, NO_MEMORY.
 int duplex_device_share_sequence(const struct duplex_device_sequence *sequence, size_t positions,
                                  size_t expected, struct duplex_device_sequence **shared);
