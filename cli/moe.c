@@ -7,14 +7,13 @@
 
 #include "cli/activation_option.h"
 #include "cli/command.h"
+#include "cli/device_options.h"
 #include "cli/moe_statistics.h"
 #include "cli/moe_tables.h"
 #include "cli/npy.h"
 #include "cli/output.h"
 #include "cli/progress.h"
-#include "cli/stack_options.h"
 #include "cli/timeline.h"
-#include "duplex/device.h"
 
 struct inputs {
   struct tensor x, router, gate, up, down, y;
@@ -23,8 +22,7 @@ struct inputs {
   const struct duplex_activation_table *activation;
   struct duplex_activation_table *own_activation;
   struct duplex_moe_routing routing;
-  unsigned policy, partials;
-  uint64_t stacks;
+  struct duplex_device_options device;
 };
 
 static int check_axis(const struct option *options, const char *name, const struct tensor *tensor,
@@ -83,14 +81,9 @@ static int read_tensors(const struct option *options, struct inputs *in) {
 // Who routes and who runs what.
 static int read_choices(const struct option *options, struct inputs *in) {
   static const char *const scores[] = {"topk-softmax", "softmax", "sigmoid", NULL};
-  static const char *const policies[] = {"best", "paper", "pim", "xpu", NULL};
-  static const char *const partials[] = {"acc", "f32", NULL};
   unsigned score;
   uint64_t top_k;
-  if (choice_option(options, "--score", scores, &score) ||
-      choice_option(options, "--policy", policies, &in->policy) ||
-      choice_option(options, "--partials", partials, &in->partials) ||
-      number_option(options, "--stacks", 1, DUPLEX_STACKS_MOST, DUPLEX_STACKS_DEFAULT, &in->stacks) ||
+  if (choice_option(options, "--score", scores, &score) || read_device_options(options, &in->device) ||
       number_option(options, "--top-k", 1, DUPLEX_EXPERTS_MOST, 2, &top_k))
     return EXIT_BAD_INPUT;
   in->routing = (struct duplex_moe_routing){(unsigned)top_k, (enum duplex_score)score,
@@ -105,20 +98,6 @@ static int check_top_k(const struct inputs *in) {
               in->router.shape[0]);
 }
 
-// What a device decides itself, and files of which each stack would need its own.
-static int check_device_options(const struct option *options, uint64_t stacks) {
-  static const char *const own[] = {"--bundles", "--stripe", "--xpu-traffic", NULL};
-  static const char *const files[] = {
-      "--trace", "--command-trace", "--firmware-trace", "--firmware-profile", "--gdb", NULL};
-  for (unsigned i = 0; own[i]; i++)
-    if (option_value(options, own[i]))
-      return fail(EXIT_BAD_INPUT, "%s: expected none, a device hands its bundles over as it works", own[i]);
-  for (unsigned i = 0; files[i] && stacks != 1; i++)
-    if (option_value(options, files[i]))
-      return fail(EXIT_BAD_INPUT, "%s is of one stack: expected --stacks 1 with it", files[i]);
-  return EXIT_GOOD;
-}
-
 // The file of measured times can be read; what is wrong in it the library tells.
 static int check_xpu_times(const struct option *options) {
   const char *path = option_value(options, "--xpu-times");
@@ -127,13 +106,6 @@ static int check_xpu_times(const struct option *options) {
   if (file >= 0) return fail(EXIT_BAD_INPUT, "--xpu-times %s: is a folder, expected a file", path);
   if (!path || access(path, R_OK) == 0) return EXIT_GOOD;
   return fail(EXIT_BAD_INPUT, "--xpu-times %s: %s", path, strerror(errno));
-}
-
-static int device_error(const struct duplex_device *device, const struct outputs *outputs, int error) {
-  char text[512];
-  snprintf(text, sizeof text, "%s", duplex_device_last_error(device));
-  output_restore_name(outputs, text, sizeof text);
-  return fail(exit_status_of(error), "%s", text);
 }
 
 // Brings the layer to the device and runs it. Returns an exit status.
@@ -169,12 +141,10 @@ static int run(const struct option *options, const struct inputs *in, struct out
       add_timeline(options, outputs) || add_table(options, outputs, &table) ||
       read_stack_options(options, outputs, &wanted))
     return EXIT_BAD_INPUT;
-  const struct duplex_device_options device_options = {.stacks = (unsigned)in->stacks,
-                                                       .stack = wanted.stack,
-                                                       .policy = (enum duplex_policy)in->policy,
-                                                       .partials = (enum duplex_partials)in->partials,
-                                                       .threads = wanted.stack.backend.threads,
-                                                       .xpu_times = option_value(options, "--xpu-times")};
+  struct duplex_device_options device_options = in->device;
+  device_options.stack = wanted.stack;
+  device_options.threads = wanted.stack.backend.threads;
+  device_options.xpu_times = option_value(options, "--xpu-times");
   int error = duplex_device_open(wanted.backend, &device_options, &device, error_text, sizeof error_text);
   output_restore_name(outputs, error_text, sizeof error_text);
   if (error) return fail(exit_status_of(error), "%s", error_text);
@@ -193,7 +163,6 @@ static int run_moe(int argc, char **argv) {
   struct outputs outputs = {0};
   int status = command_read(&moe_command, argc, argv, options);
   if (!status) status = read_choices(options, &in);
-  if (!status) status = check_device_options(options, in.stacks);
   if (!status) status = check_xpu_times(options);
   if (!status) status = read_tensors(options, &in);
   if (!status) status = check_top_k(&in);
@@ -221,13 +190,9 @@ static const struct option own_options[] = {
     {"--score", "topk-softmax|softmax|sigmoid",
      "weights of the experts: softmax over the chosen ones (default), over all, or a sigmoid each", 0, 0},
     {"--renormalise", NULL, "the weights of the chosen experts are divided by their sum", 0, 0},
-    {"--policy", "best|paper|pim|xpu",
-     "who runs which expert: each part where it costs least (default), the rules of the paper, or one side "
-     "alone",
-     0, 0},
-    {"--stacks", "N", "stacks of the device, 1 to 8 (default 5)", 0, 0},
-    {"--partials", "acc|f32",
-     "partial sums travel exactly (default), or rounded: then bits depend on the placement", 0, 0},
+    POLICY_OPTION,
+    STACKS_OPTION,
+    PARTIALS_OPTION,
     {"--tables", "FILE",
      "table of time of such layers on such a device: read, or measured and written if it is not there", 0, 0},
     {"--xpu-times", "FILE.csv",

@@ -19,14 +19,14 @@ static json_t *phases_json(const struct duplex_moe_stats *s) {
 
 // Clocks of the layer, and what they consist of.
 static json_t *time_json(const struct duplex_moe_stats *s) {
-  return json_pack("{s:I, s:I, s:I, s:I, s:f, s:o, s:{s:I, s:I, s:I, s:I, s:I, s:I, s:I}, s:I}", "cycles",
+  return json_pack("{s:I, s:I, s:I, s:I, s:f, s:o, s:{s:I, s:I, s:I, s:I, s:I, s:I, s:I}}", "cycles",
                    (json_int_t)s->cycles, "bound_cycles", (json_int_t)s->bound, "predicted_cycles",
                    (json_int_t)s->predicted, "sides_cycles", (json_int_t)s->sides, "sides_over_bound",
                    ratio(s->sides, (double)s->bound), "phases", phases_json(s), "charged_cycles", "route",
                    (json_int_t)s->route, "decide", (json_int_t)s->decide, "distribute",
                    (json_int_t)s->distribute, "launch", (json_int_t)s->launch, "hand_over",
                    (json_int_t)s->hand_over, "reduce", (json_int_t)s->reduce, "combine",
-                   (json_int_t)s->combine, "hidden_cycles", (json_int_t)s->hidden);
+                   (json_int_t)s->combine);
 }
 
 // Who ran what, and what moved.

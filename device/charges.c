@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-// Costs of a layer beside its streams.
+// Costs of a layer beside its phases.
 #include "device/charges.h"
 
 #include "device/xpu_works.h"
-#include "duplex/arithmetic.h"
 #include "xpu/time.h"
 
 // The decision on the RV32 controller in instructions, of which it does 0.7 a clock: lines through the most
@@ -12,48 +11,8 @@
 #define DECIDE_TOKENS 128u
 static const struct { uint32_t first, of_expert; } decide_cost[] = {{1600, 29}, {2900, 29}, {3340, 44}};
 
-#define XPU_RATE_THOUSANDTHS 993u  // of 32 bytes a clock and channel (docs/dram.md)
-#define PIECE_BYTES (DUPLEX_COLUMN_BYTES / 8)
-
-// Clocks of so many bytes on the xPU's path to one stack.
-static uint64_t stack_clocks(const struct moe_run *run, uint64_t bytes) {
-  const uint64_t rate = (uint64_t)PIECE_BYTES * run->device->options.stack.backend.channels;
-  return (bytes * 1000 + rate * XPU_RATE_THOUSANDTHS - 1) / (rate * XPU_RATE_THOUSANDTHS);
-}
-
-static bool is_logic_pims(const struct moe_run *run, unsigned stack, unsigned piece, unsigned owned) {
-  return !(run->moe->piece[stack][piece].bundles & ~owned);
-}
 static bool is_xpus(const struct moe_run *run, unsigned stack, unsigned piece, unsigned owned) {
   return !(run->moe->piece[stack][piece].bundles & owned);
-}
-
-// Bytes of the partial sums of so many tokens: of each row the pieces of 32 bytes that hold their lanes.
-static uint64_t sums_bytes(const struct moe_run *run, uint32_t tokens) {
-  const uint64_t bytes = run->device->options.partials == DUPLEX_PARTIALS_F32 ? 4 : 16;
-  uint64_t pieces = tokens / DUPLEX_LANES * (DUPLEX_LANES * bytes / PIECE_BYTES);
-  pieces += (tokens % DUPLEX_LANES * bytes + PIECE_BYTES - 1) / PIECE_BYTES;
-  return run->moe->shape.hidden * pieces * PIECE_BYTES;
-}
-
-struct traffic charges_traffic(const struct moe_run *run, unsigned owned) {
-  const struct duplex_moe *moe = run->moe;
-  struct traffic most = {0};
-  for (unsigned stack = 0; stack < run->device->stacks; stack++) {
-    struct traffic bytes = {0};
-    for (unsigned piece = 0; piece < moe->pieces; piece++) {
-      if (!is_logic_pims(run, stack, piece, owned)) continue;
-      for (unsigned e = 0; e < moe->shape.experts; e++) {
-        if (!run->counts[e] || !run_cut(run, stack, piece, e)) continue;
-        bytes.x +=
-            (uint64_t)schedule_groups(run->counts[e]) * DUPLEX_LANES * moe->shape.hidden * sizeof(duplex_f16);
-        bytes.sums += sums_bytes(run, run->counts[e]);
-      }
-    }
-    most.x = duplex_larger(most.x, stack_clocks(run, bytes.x));
-    most.sums = duplex_larger(most.sums, stack_clocks(run, bytes.sums));
-  }
-  return most;
 }
 
 // Inner columns of an expert that are the xPU's in this phase, of all stacks.
@@ -108,4 +67,10 @@ uint64_t charges_combine(const struct moe_run *run) {
       .kind = DUPLEX_XPU_ELEMENTS,
       .elements = {.bytes = run->tokens * run->moe->shape.hidden * sizeof(duplex_f16)}};
   return device_xpu_clocks(run->device->xpu, &work);
+}
+
+uint64_t charges_note(struct moe_run *run, const char *name, uint64_t *sum, uint64_t begin, uint64_t clocks) {
+  *sum += clocks;
+  events_add(&run->device->events, name, 0, begin, begin + clocks, -1);
+  return begin + clocks;
 }

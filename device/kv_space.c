@@ -130,9 +130,9 @@ static int copy_on_stack(void *context, unsigned stack) {
   int error = bundle_owner_set(own, 0);
   if (!error) error = backend->ops->xpu_wait(backend);
   const uint64_t begin = backend->ops->clocks(backend);
-  own->timed_writes = own->timed_copies = true;
+  own->timed_writes = own->timed_reads = true;
   if (!error) error = copy_parts(move, stack);
-  own->timed_writes = own->timed_copies = false;
+  own->timed_writes = own->timed_reads = false;
   const int waited = backend->ops->xpu_wait(backend);
   move->clocks[stack] = backend->ops->clocks(backend) - begin;
   return error ? error : waited;

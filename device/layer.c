@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "device/measure.h"
 #include "device/tables.h"
 #include "duplex/arithmetic.h"
 
@@ -69,6 +70,27 @@ static void place_best(struct duplex_moe *moe) {
     }
 }
 
+// The costs beside the table, measured with a piece of the widest slice.
+static int take_costs(struct duplex_moe *moe) {
+  struct duplex_device *device = moe->device;
+  const struct moe_piece *piece = &moe->piece[device->stacks - 1][0];
+  const unsigned bundles = (unsigned)__builtin_popcount(piece->bundles);
+  const enum duplex_format format = device->options.partials == DUPLEX_PARTIALS_F32 ? DUPLEX_F32 : DUPLEX_ACC;
+  struct duplex_layer_piece like = {.bundles = piece->bundles, .parts = piece->parts};
+  uint64_t whole[DUPLEX_TOKEN_GROUPS];
+  char text[256] = "";
+  memcpy(like.inner, piece->inner, sizeof like.inner);
+  for (unsigned i = 0; i < DUPLEX_TOKEN_GROUPS; i++) {
+    const struct schedule_row *row = &moe->times.rows[i + 1];
+    const uint32_t time =
+        device->options.policy == DUPLEX_POLICY_BEST ? row->pim[0][piece->parts] : row->striped[bundles - 1];
+    whole[i] = (uint64_t)time * moe->times.clocks_per_unit;
+  }
+  const int error = device_measure_costs(&moe->times.shape, &like, whole, &device->options.stack, format,
+                                         &moe->costs, text, sizeof text);
+  return error ? device_fail(device, error, "%s", text) : DUPLEX_OK;
+}
+
 // Where its pieces lie, by the table of time.
 static int plan(struct duplex_moe *moe, const struct duplex_moe_form *form) {
   struct duplex_device *device = moe->device;
@@ -86,7 +108,7 @@ static int plan(struct duplex_moe *moe, const struct duplex_moe_form *form) {
     moe->pieces = moe->turns;
     place_whole(moe);
   }
-  return DUPLEX_OK;
+  return take_costs(moe);
 }
 
 // What the loading of all stacks needs.

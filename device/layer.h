@@ -4,6 +4,7 @@
 #define DEVICE_LAYER_H
 
 #include "device/device.h"
+#include "device/measure.h"
 #include "duplex/layer.h"
 #include "schedule/schedule.h"
 
@@ -24,6 +25,7 @@ struct duplex_moe {
   duplex_f16 *router;                         // a copy
   int8_t *router_exponents, *down_exponents;  // copies; NULL: all 0
   struct schedule_times times;
+  struct device_costs costs;   // beside the table of times
   struct schedule_work *work;  // of the decision
   unsigned pieces;             // on each stack
   // Expert e has the pieces q with q mod turns = e mod turns; q / turns is the schedule's number of it.

@@ -3,113 +3,55 @@
 #include "device/measure.h"
 
 #include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 
+#include "device/probe.h"
 #include "device/xpu_works.h"
-#include "driver/stack.h"
 #include "duplex/arithmetic.h"
 #include "duplex/error.h"
-#include "duplex/layer.h"
 #include "schedule/formula.h"
 
-enum { EXPERTS = 4, PASSES = DUPLEX_TOKEN_GROUPS, UNIT_MOST = 1 << 20 };
+enum { EXPERTS_LEAST = 4, PASSES = PROBE_PASSES, UNIT_MOST = 1 << 20 };
 
-// A stack with one layer of a few experts, all in one piece.
-struct probe {
-  struct duplex_stack *stack;
-  struct duplex_layer *layer;
-  size_t hidden;
-  unsigned owned;
-  duplex_f16 *x;
-  uint8_t *y;
-  char *text;
-  size_t size;
-};
+#define CLOCKS_WANTED 40000u  // so that a job's end, a few hundred clocks earlier or later, is below 1%
 
-static int tell(const struct probe *probe, int error) {
-  if (error && probe->text && probe->size)
-    snprintf(probe->text, probe->size, "measuring: %s",
-             probe->stack ? duplex_stack_last_error(probe->stack) : duplex_error_text(error));
+// How many experts are measured together if one alone takes so long.
+static unsigned experts_of(uint64_t clocks) {
+  const uint64_t wanted = 2 + CLOCKS_WANTED / (clocks ? clocks : 1);
+  const uint64_t most = duplex_larger(wanted, EXPERTS_LEAST);
+  return (unsigned)duplex_smaller(most, PROBE_EXPERTS);
+}
+
+// What is left of a time without what so many of its parts add.
+static uint64_t first_of(uint64_t clocks, uint64_t add) { return clocks > add ? clocks - add : 0; }
+
+// What one more expert adds, in the mean of those behind the first one; at least 1.
+static uint64_t added(uint64_t one, uint64_t all, unsigned experts) {
+  const uint64_t mean = all > one ? (all - one + (experts - 1) / 2) / (experts - 1) : 0;
+  return mean ? mean : 1;
+}
+
+// Of a job with one expert: *first, and what each other one adds.
+static int measure_job(const struct probe *probe, unsigned cut, unsigned groups, uint64_t *first,
+                       uint64_t *add) {
+  uint64_t all = 0;
+  int error = probe_run(probe, 1, cut, groups * DUPLEX_LANES, first);
+  const unsigned experts = experts_of(*first);
+  if (!error) error = probe_run(probe, experts, cut, groups * DUPLEX_LANES, &all);
+  *add = added(*first, all, experts);
   return error;
 }
 
-static void close_probe(struct probe *probe) {
-  duplex_stack_close(probe->stack);
-  free(probe->x);
-  free(probe->y);
-}
-
-// `piece`: the parts, and the bundles that Logic-PIM owns meanwhile.
-static int open_probe(struct probe *probe, const struct schedule_shape *shape,
-                      const struct duplex_stack_options *options, const struct duplex_layer_piece *piece) {
-  struct duplex_stack_options own = {.backend = options->backend, .strict = options->strict};
-  own.backend.channels = shape->channels;
-  own.backend.threads = 1;
-  own.backend.command_file = own.backend.trace_file = NULL;
-  own.backend.xpu_traffic = false;
-  const struct duplex_layer_options layer = {
-      .experts = EXPERTS,
-      .hidden = shape->hidden,
-      .gated = shape->gated,
-      .up_exponents = (shape->exponents & SCHEDULE_UP_EXPONENTS) != 0,
-      .down_exponents = (shape->exponents & SCHEDULE_DOWN_EXPONENTS) != 0,
-      .piece = {*piece}};
-  const size_t tokens = (size_t)EXPERTS * PASSES * DUPLEX_LANES;
-  probe->hidden = shape->hidden;
-  probe->owned = piece->bundles;
-  probe->x = calloc(tokens * shape->hidden, sizeof *probe->x);
-  probe->y = malloc(tokens * shape->hidden * 16);
-  if (!probe->x || !probe->y) return tell(probe, DUPLEX_ERROR_NO_MEMORY);
-  int error = duplex_stack_open("cmodel", &own, &probe->stack, NULL, 0);
-  if (!error) error = duplex_stack_open_layer(probe->stack, &layer, &probe->layer);
-  for (unsigned e = 0; e < EXPERTS && !error; e++) error = duplex_layer_reserve(probe->layer, e, 0);
-  return tell(probe, error);
-}
-
-// Clocks of a job in which so many experts have so many groups and this cut.
-static int run_probe(const struct probe *probe, unsigned experts, unsigned cut, unsigned groups,
-                     uint64_t *clocks) {
-  uint8_t cuts[EXPERTS] = {0};
-  uint32_t counts[EXPERTS] = {0};
-  for (unsigned e = 0; e < experts; e++) {
-    cuts[e] = (uint8_t)cut;
-    counts[e] = groups * DUPLEX_LANES;
-  }
-  const struct duplex_layer_work work = {
-      .bundles = probe->owned, .cuts = cuts, .counts = counts, .x = probe->x, .format = DUPLEX_ACC};
-  struct duplex_stack_stats stats;
-  struct duplex_job *job;
-  int error = duplex_layer_start(probe->layer, &work, &job);
-  if (!error) error = duplex_stack_wait(job, UINT64_MAX, probe->y);
-  duplex_stack_last_stats(probe->stack, &stats);
-  *clocks = stats.cycles;
-  return tell(probe, error);
-}
-
-static int queue_read(void *context, unsigned channel, uint64_t address, size_t bytes) {
-  struct duplex_backend *backend = context;
-  return backend->ops->xpu_read(backend, channel, address, NULL, bytes);
-}
-
-// Clocks of the xPU's reads of what so many experts have behind this cut.
-static int run_reads(const struct probe *probe, unsigned experts, unsigned cut, uint64_t *clocks) {
-  struct duplex_backend *backend = probe->stack->backend;
-  struct duplex_xpu_state state;
-  int error = duplex_stack_hand_over(probe->stack, 0);
-  const uint64_t begin = backend->ops->clocks(backend);
-  for (unsigned e = 0; e < experts && !error; e++)
-    error = duplex_layer_ranges(probe->layer, e, 0, cut, queue_read, backend);
-  if (!error) error = backend->ops->xpu_wait(backend);
-  backend->ops->xpu_state(backend, &state);
-  *clocks = state.read_at > begin ? state.read_at - begin : 0;
-  return tell(probe, error);
-}
-
-// What one more expert adds, in the mean of those behind the first one; at least 1.
-static uint64_t added(uint64_t one, uint64_t all) {
-  const uint64_t mean = all > one ? (all - one + (EXPERTS - 1) / 2) / (EXPERTS - 1) : 0;
-  return mean ? mean : 1;
+// The same of the xPU's reads, from a few experts to many: where all banks are refreshed does not count then.
+static int measure_reading(const struct probe *probe, unsigned cut, bool taken, uint64_t *first,
+                           uint64_t *add) {
+  const unsigned more = PROBE_EXPERTS / 2 - EXPERTS_LEAST;
+  uint64_t few = 0;
+  uint64_t many = 0;
+  int error = probe_read(probe, EXPERTS_LEAST, cut, taken, &few);
+  if (!error) error = probe_read(probe, EXPERTS_LEAST + more, cut, taken, &many);
+  *add = added(few, many, more + 1);
+  *first = first_of(few, (EXPERTS_LEAST - 1) * *add);
+  return error;
 }
 
 // What one more expert adds for each cut: to Logic-PIM, of a pass with one group and with two; to the xPU's
@@ -120,35 +62,35 @@ struct adds {
 };
 
 static int measure_pim(const struct probe *probe, unsigned cut, unsigned groups, struct adds *adds) {
-  uint64_t one = 0;
-  uint64_t all = 0;
-  int error = run_probe(probe, 1, cut, groups, &one);
-  if (!error) error = run_probe(probe, EXPERTS, cut, groups, &all);
+  uint64_t first = 0;
+  uint64_t add = 0;
+  const int error = measure_job(probe, cut, groups, &first, &add);
   // A longer piece may end a few clocks earlier where its rows fall luckier: times do not fall with cuts.
-  adds->pim[groups][cut] = duplex_larger(added(one, all), adds->pim[groups][cut - 1]);
+  adds->pim[groups][cut] = duplex_larger(add, adds->pim[groups][cut - 1]);
   return error;
 }
 
 static int measure_reads(const struct probe *probe, unsigned cut, unsigned parts, struct adds *adds) {
-  uint64_t one = 0;
-  uint64_t all = 0;
-  int error = run_reads(probe, 1, cut, &one);
-  if (!error) error = run_reads(probe, EXPERTS, cut, &all);
-  adds->reads[cut] = duplex_larger(added(one, all), cut + 1 < parts ? adds->reads[cut + 1] : 0);
+  uint64_t first = 0;
+  uint64_t add = 0;
+  const int error = measure_reading(probe, cut, false, &first, &add);
+  adds->reads[cut] = duplex_larger(add, cut + 1 < parts ? adds->reads[cut + 1] : 0);
   return error;
 }
 
+// Every cut of a piece; the xPU's reads too, if wanted.
 static int measure_piece(const struct schedule_shape *shape, const struct duplex_stack_options *options,
-                         const struct duplex_layer_piece *piece, char *text, size_t size, struct adds *adds) {
-  struct probe probe = {.text = text, .size = size};
-  int error = open_probe(&probe, shape, options, piece);
+                         const struct duplex_layer_piece *piece, bool reads, char *text, size_t size,
+                         struct adds *adds) {
+  struct probe probe;
+  int error = probe_open(&probe, shape, options, piece, text, size);
   *adds = (struct adds){0};
   for (unsigned cut = 1; cut <= piece->parts && !error; cut++)
     for (unsigned groups = 1; groups <= PASSES && !error; groups++)
       error = measure_pim(&probe, cut, groups, adds);
-  for (unsigned cut = piece->parts; cut-- > 0 && !error;)
+  for (unsigned cut = piece->parts; cut-- > 0 && reads && !error;)
     error = measure_reads(&probe, cut, piece->parts, adds);
-  close_probe(&probe);
+  probe_close(&probe);
   return error;
 }
 
@@ -216,7 +158,7 @@ static int measure_cuts(const struct duplex_stack_options *options, struct duple
                                      .parts = placement->parts[q]};
   struct adds adds;
   for (unsigned part = 0; part < piece.parts; part++) piece.inner[part] = placement->width[q][part];
-  const int error = measure_piece(&times->shape, options, &piece, text, size, &adds);
+  const int error = measure_piece(&times->shape, options, &piece, true, text, size, &adds);
   uint32_t columns = 0;
   for (unsigned cut = piece.parts + 1; cut-- > 0 && !error;) {
     fill_cut(times, xpu, q, cut, columns, &adds);
@@ -232,10 +174,11 @@ static int measure_striped(const struct duplex_stack_options *options, struct du
   const struct duplex_layer_piece piece = {
       .bundles = (1u << bundles) - 1, .parts = 1, .inner = {formula_slice(shape)}};
   struct adds adds;
-  const int error = measure_piece(shape, options, &piece, text, size, &adds);
+  const bool all = bundles == SCHEDULE_BUNDLES;  // that the xPU reads a whole expert from
+  const int error = measure_piece(shape, options, &piece, all, text, size, &adds);
   for (unsigned groups = 1; groups <= SCHEDULE_GROUPS && !error; groups++) {
     times->rows[groups].striped[bundles - 1] = pim_time(times, &adds, 1, groups);
-    times->rows[groups].whole = xpu_time(times, xpu, adds.reads[0], formula_slice(shape), groups);
+    if (all) times->rows[groups].whole = xpu_time(times, xpu, adds.reads[0], formula_slice(shape), groups);
   }
   times->slope.striped[bundles - 1] = (pim_time(times, &adds, 1, PASSES) + PASSES - 1) / PASSES;
   times->slope.whole = slope_of(times->rows[SCHEDULE_GROUPS - 2].whole, times->rows[SCHEDULE_GROUPS].whole);
@@ -265,12 +208,73 @@ int device_measure(const struct schedule_shape *shape, const struct schedule_pla
 int device_probe(const struct duplex_stack_options *options, uint64_t clocks[DEVICE_PROBE_CLOCKS], char *text,
                  size_t size) {
   const struct schedule_shape shape = {
-      .hidden = 512, .experts = EXPERTS, .channels = options->backend.channels, .gated = 1};
+      .hidden = 512, .channels = options->backend.channels, .gated = 1};
   const struct duplex_layer_piece piece = {.bundles = 3, .parts = 1, .inner = {256}};
   struct adds adds;
-  const int error = measure_piece(&shape, options, &piece, text, size, &adds);
+  const int error = measure_piece(&shape, options, &piece, true, text, size, &adds);
   clocks[0] = adds.pim[1][1];
   clocks[1] = adds.pim[PASSES][1];
   clocks[2] = adds.reads[0];
   return error;
+}
+
+// A group with so many tokens.
+static int measure_group(const struct probe *probe, uint32_t tokens, enum duplex_format format,
+                         struct device_costs *costs) {
+  struct probe_transfers one = {0};
+  struct probe_transfers all = {0};
+  int error = probe_transfer(probe, 1, tokens, format, &one);
+  if (!error) error = probe_transfer(probe, EXPERTS_LEAST, tokens, format, &all);
+  costs->tokens = added(one.tokens, all.tokens, EXPERTS_LEAST);
+  costs->first_tokens = first_of(one.tokens, costs->tokens);
+  costs->sums[tokens] = added(one.sums, all.sums, EXPERTS_LEAST);
+  costs->first_sums = first_of(one.sums, costs->sums[tokens]);
+  costs->given = all.given;
+  costs->taken = all.taken;
+  return error;
+}
+
+// Groups whose sums are read as as many pieces of 32 bytes are alike. No transfer depends on the inner size,
+// of which the least has the shortest jobs.
+static int measure_groups(const struct schedule_shape *shape, const struct duplex_stack_options *options,
+                          unsigned bundles, enum duplex_format format, struct device_costs *costs, char *text,
+                          size_t size) {
+  const unsigned step = format == DUPLEX_F32 ? DUPLEX_LANES : 2;  // lanes in a piece
+  const struct duplex_layer_piece piece = {.bundles = bundles, .parts = 1, .inner = {1}};
+  struct probe probe;
+  int error = probe_open(&probe, shape, options, &piece, text, size);
+  for (uint32_t tokens = step; tokens <= DUPLEX_LANES && !error; tokens += step) {
+    error = measure_group(&probe, tokens, format, costs);
+    for (uint32_t less = 1; less < step; less++) costs->sums[tokens - less] = costs->sums[tokens];
+  }
+  probe_close(&probe);
+  return error;
+}
+
+// What jobs and reads take besides what their experts add.
+static int measure_starts(const struct probe *probe, const uint64_t whole[PASSES],
+                          struct device_costs *costs) {
+  uint64_t first = 0;
+  uint64_t add = 0;
+  int error = DUPLEX_OK;
+  for (unsigned i = 0; i < PASSES && !error; i++) {
+    error = probe_run(probe, 1, probe->piece.parts, (i + 1) * DUPLEX_LANES, &first);
+    costs->job += first_of(first, whole[i]) / PASSES;
+  }
+  for (unsigned taken = 0; taken < 2 && !error; taken++) {
+    error = measure_reading(probe, 0, taken, &first, &add);
+    costs->reads[taken] = first_of(first, add);
+  }
+  return error;
+}
+
+int device_measure_costs(const struct schedule_shape *shape, const struct duplex_layer_piece *piece,
+                         const uint64_t whole[PROBE_PASSES], const struct duplex_stack_options *options,
+                         enum duplex_format format, struct device_costs *costs, char *text, size_t size) {
+  struct probe probe;
+  *costs = (struct device_costs){0};
+  int error = probe_open(&probe, shape, options, piece, text, size);
+  if (!error) error = measure_starts(&probe, whole, costs);
+  probe_close(&probe);
+  return error ? error : measure_groups(shape, options, piece->bundles, format, costs, text, size);
 }

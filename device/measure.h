@@ -4,6 +4,7 @@
 #define DEVICE_MEASURE_H
 
 #include "duplex/duplex.h"
+#include "duplex/layer.h"
 #include "duplex/xpu.h"
 #include "schedule/schedule.h"
 
@@ -22,5 +23,22 @@ int device_measure(const struct schedule_shape *shape, const struct schedule_pla
 #define DEVICE_PROBE_CLOCKS 3
 int device_probe(const struct duplex_stack_options *options, uint64_t clocks[DEVICE_PROBE_CLOCKS], char *text,
                  size_t size);
+
+// What the table does not have, in clocks: of a job besides what its experts add; of the xPU's reads in a
+// phase besides those of its experts, [1] from bundles that were Logic-PIM's just before; of bundles given to
+// Logic-PIM and taken back; of the xPU's transfers for Logic-PIM's share of a layer, x of a group of 8 tokens
+// and the sums of a group with so many tokens, and what the first one takes besides.
+struct device_costs {
+  uint64_t job, reads[2], given, taken;
+  uint64_t first_tokens, tokens;
+  uint64_t first_sums, sums[DUPLEX_LANES + 1];
+};
+
+// The costs of a shape with a piece like this one, of which the table has whole[groups - 1] clocks for all
+// its parts with 1 and 2 groups. Errors as those of device_measure.
+int device_measure_costs(const struct schedule_shape *shape, const struct duplex_layer_piece *piece,
+                         const uint64_t whole[DUPLEX_TOKEN_GROUPS],
+                         const struct duplex_stack_options *options, enum duplex_format format,
+                         struct device_costs *costs, char *text, size_t size);
 
 #endif

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "device/charges.h"
+#include "device/model.h"
 #include "device/phase.h"
 #include "driver/stack.h"
 #include "duplex/arithmetic.h"
@@ -84,91 +85,12 @@ static int take_sums(struct moe_run *run) {
 }
 
 static void free_run(struct moe_run *run) {
+  phase_drop(run);
   dispatch_free(&run->dispatch);
   free(run->sums);
   for (unsigned stack = 0; stack < DUPLEX_STACKS_MOST; stack++)
     for (unsigned piece = 0; piece < DUPLEX_LAYER_PIECES; piece++) free(run->rounded[stack][piece]);
   pthread_mutex_destroy(&run->lock);
-}
-
-// Charges something of the xPU's at clock `begin`; returns its end.
-static uint64_t charge(struct moe_run *run, const char *name, uint64_t *sum, uint64_t begin,
-                       uint64_t clocks) {
-  *sum += clocks;
-  events_add(&run->device->events, name, 0, begin, begin + clocks, -1);
-  return begin + clocks;
-}
-
-// The slowest stack's times of a phase, and an event of each stack from `begin` on; returns the end of the
-// hand-over.
-static uint64_t note_stacks(struct moe_run *run, unsigned number, const struct phase_times *times,
-                            uint64_t begin, struct phase_times *most) {
-  struct events *events = &run->device->events;
-  *most = (struct phase_times){0};
-  for (unsigned stack = 0; stack < run->device->stacks; stack++) {
-    most->hand_over = duplex_larger(most->hand_over, times[stack].hand_over);
-    most->logic_pim = duplex_larger(most->logic_pim, times[stack].logic_pim);
-    most->xpu_reads = duplex_larger(most->xpu_reads, times[stack].xpu_reads);
-  }
-  const uint64_t from = begin + most->hand_over;
-  for (unsigned stack = 0; stack < run->device->stacks; stack++) {
-    events_add(events, "hand-over", stack + 1, begin, begin + times[stack].hand_over, -1);
-    events_add(events, number ? "experts, phase 1" : "experts, phase 0", stack + 1, from,
-               from + times[stack].logic_pim, -1);
-  }
-  return from;
-}
-
-// Notes the times of a phase that begins at clock `begin`; returns its end. Behind its own work the xPU
-// writes x of the phase to come and reads the sums of the one before, in bundles that are its own: `beside`
-// clocks, of which *exposed are longer than Logic-PIM's side.
-static uint64_t note_phase(struct moe_run *run, unsigned number, const struct phase_times *times,
-                           uint64_t begin, uint64_t beside, uint64_t *exposed) {
-  struct duplex_moe_stats *stats = &run->device->stats;
-  struct events *events = &run->device->events;
-  struct phase_times most;
-  const uint64_t from = note_stacks(run, number, times, begin, &most);
-  stats->xpu_estimate[number] = charges_estimate(run, run->decision.owned[number]);
-  const uint64_t xpu = duplex_larger(most.xpu_reads, stats->xpu_estimate[number]);
-  const uint64_t sides = duplex_larger(most.logic_pim, xpu);
-  const uint64_t all = duplex_larger(sides, xpu + beside);
-  events_add(events, number ? "read, phase 1" : "read, phase 0", 0, from, from + xpu, -1);
-  events_add(events, number ? "sums, phase 0" : "tokens, phase 1", 0, from + xpu, from + xpu + beside, -1);
-  stats->logic_pim[number] = most.logic_pim;
-  stats->xpu_reads[number] = most.xpu_reads;
-  stats->sides += sides;
-  stats->hand_over += most.hand_over;
-  stats->hidden += beside - (all - sides);
-  *exposed += all - sides;
-  return from + all;
-}
-
-// Whether any side has work in a phase.
-static bool has_work(const struct schedule_decision *decision, unsigned phase) {
-  return decision->pim[phase] || decision->xpu[1 - phase];
-}
-
-// The phases of the decision, from clock `clock` on.
-static int run_phases(struct moe_run *run, uint64_t *clock) {
-  const struct schedule_decision *decision = &run->decision;
-  struct duplex_moe_stats *stats = &run->device->stats;
-  struct traffic traffic[DUPLEX_PHASES] = {{0}};
-  struct phase_times times[DUPLEX_STACKS_MOST];
-  int error = DUPLEX_OK;
-  for (unsigned i = 0; i < DUPLEX_PHASES; i++)
-    if (has_work(decision, i)) traffic[i] = charges_traffic(run, decision->owned[i]);
-  *clock = charge(run, "tokens, phase 0", &stats->distribute, *clock, traffic[0].x);
-  for (unsigned i = 0; i < DUPLEX_PHASES && !error; i++) {
-    if (!has_work(decision, i)) continue;
-    stats->launch += charges_launch(run);
-    *clock += charges_launch(run);
-    error = phase_run(run, decision->owned[i], times);
-    *clock = note_phase(run, i, times, *clock, i ? traffic[0].sums : traffic[1].x,
-                        i ? &stats->reduce : &stats->distribute);
-  }
-  const bool second = has_work(decision, 1);
-  *clock = charge(run, "sums", &stats->reduce, *clock, second ? traffic[1].sums : traffic[0].sums);
-  return error;
 }
 
 // y_e of one expert: what all stacks, pieces and sides have, rounded once, or the rounded ones in order of
@@ -288,16 +210,16 @@ static int run_layer(struct moe_run *run, const struct duplex_moe_routing *routi
   decide(run);
   error = prepare_firmware(run);
   if (error) return error;
-  uint64_t clock = charge(run, "router", &stats->route, 0, charges_route(run) + charges_launch(run));
-  clock = charge(run, "decide", &stats->decide, clock, charges_decide(run));
+  uint64_t clock = charges_note(run, "router", &stats->route, 0, charges_route(run) + charges_launch(run));
+  clock = charges_note(run, "decide", &stats->decide, clock, charges_decide(run));
   device_count_commands(run->device, &stats->commands, -1);
   error = take_sums(run);
-  if (!error) error = run_phases(run, &clock);
+  model_predict(run);
+  if (!error) error = phases_run(run, &clock);
   if (!error) error = combine(run, y);
-  stats->cycles = charge(run, "combine", &stats->combine, clock, charges_combine(run));
+  stats->cycles = charges_note(run, "combine", &stats->combine, clock, charges_combine(run));
   device_count_commands(run->device, &stats->commands, 1);
   stats->pairs = run->dispatch.pairs;
-  stats->predicted = (uint64_t)run->decision.total * run->moe->times.clocks_per_unit;
   stats->bound =
       (uint64_t)schedule_bound(&run->moe->times, run->dispatch.count) * run->moe->times.clocks_per_unit;
   count_experts(run);

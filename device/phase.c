@@ -1,12 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
-// Runs a phase: jobs of Logic-PIM, reads and arithmetic of the xPU, at once on every stack.
+// Runs a phase: jobs of Logic-PIM, reads, writes and arithmetic of the xPU, at once on every stack.
 #include "device/phase.h"
 
 #include <stdlib.h>
 #include <string.h>
 
 #include "device/share.h"
-#include "driver/stack.h"
+#include "driver/job.h"
+#include "driver/layer.h"
+#include "duplex/arithmetic.h"
 #include "xpu/partials.h"
 
 struct phase {
@@ -15,12 +17,9 @@ struct phase {
   struct phase_times *times;
 };
 
-// Whether the bundles of a piece are all Logic-PIM's; whether they are all the xPU's.
-static bool is_logic_pims(const struct phase *phase, unsigned stack, unsigned piece) {
-  return !(phase->run->moe->piece[stack][piece].bundles & ~phase->owned);
-}
-static bool is_xpus(const struct phase *phase, unsigned stack, unsigned piece) {
-  return !(phase->run->moe->piece[stack][piece].bundles & phase->owned);
+// Whether all bundles of a piece are among these.
+static bool is_within(const struct moe_run *run, unsigned stack, unsigned piece, unsigned bundles) {
+  return !(run->moe->piece[stack][piece].bundles & ~bundles);
 }
 
 // Cuts of all experts of a piece; false if Logic-PIM has nothing to do.
@@ -55,34 +54,90 @@ static enum duplex_layer_policy policy_of(struct moe_run *run, unsigned stack) {
   return policies[run->decision.policy];
 }
 
-// Logic-PIM's share of one piece: starts the job.
-static int start_job(const struct phase *phase, unsigned stack, unsigned piece, const uint8_t *cuts,
-                     struct duplex_job **job) {
-  struct moe_run *run = phase->run;
-  const struct duplex_layer_work work = {
+// Logic-PIM's share of one piece.
+static struct duplex_layer_work work_of(const struct moe_run *run, unsigned piece) {
+  return (struct duplex_layer_work){
       .piece = piece,
-      .policy = policy_of(run, stack),
-      .bundles = phase->owned,
-      .cuts = cuts,
       .counts = run->counts,
       .tokens = run->dispatch.token,
       .x = run->x,
       .table = run->moe->table,
       .format = run->device->options.partials == DUPLEX_PARTIALS_F32 ? DUPLEX_F32 : DUPLEX_ACC};
-  return duplex_layer_start(run->moe->slice[stack], &work, job);
 }
 
-// Waits for the job and takes its results.
-static int finish_job(const struct phase *phase, unsigned stack, unsigned piece, const uint8_t *cuts,
-                      struct duplex_job *job) {
+// The jobs of all pieces in Logic-PIM's bundles, each with its place in DRAM.
+static int plan_stack(void *context, unsigned stack) {
+  const struct phase *phase = context;
+  struct moe_run *run = phase->run;
+  uint8_t cuts[DUPLEX_EXPERTS_MOST];
+  int error = DUPLEX_OK;
+  for (unsigned piece = 0; run->moe->slice[stack] && piece < run->moe->pieces && !error; piece++) {
+    if (!is_within(run, stack, piece, phase->owned) || !cuts_of(run, stack, piece, cuts)) continue;
+    struct duplex_layer_work work = work_of(run, piece);
+    work.bundles = phase->owned;
+    work.cuts = cuts;
+    work.policy = policy_of(run, stack);
+    error = layer_job_plan(run->moe->slice[stack], &work, &run->job[stack][piece].job);
+  }
+  return error;
+}
+
+int phase_plan(struct moe_run *run, unsigned owned) {
+  struct phase phase = {run, owned, NULL};
+  return device_each_stack(run->device, plan_stack, &phase);
+}
+
+// Queues the writes of x for the jobs in these bundles, which are the xPU's.
+static int bring_tokens(struct moe_run *run, unsigned stack, unsigned bundles) {
+  struct duplex_stack *own = run->device->stack[stack];
+  int error = DUPLEX_OK;
+  own->timed_writes = true;
+  for (unsigned piece = 0; piece < run->moe->pieces && !error; piece++) {
+    struct run_job *job = &run->job[stack][piece];
+    const struct duplex_layer_work work = work_of(run, piece);
+    if (!job->job || job->brought || !is_within(run, stack, piece, bundles)) continue;
+    error = layer_job_bring(job->job, &work);
+    job->brought = true;
+  }
+  own->timed_writes = false;
+  return error;
+}
+
+// Queues the reads of one job's results, and adds them to those of the run.
+static int fetch_job(struct moe_run *run, unsigned stack, unsigned piece, struct run_job *job) {
+  uint8_t cuts[DUPLEX_EXPERTS_MOST];
+  duplex_f32 *rounded = run->rounded[stack][piece];
+  void *y = rounded ? rounded : malloc(run->dispatch.pairs * run->moe->shape.hidden * 16);
+  const int error = y ? layer_job_fetch(job->job, y) : DUPLEX_ERROR_NO_MEMORY;
+  cuts_of(run, stack, piece, cuts);
+  if (!error && !rounded) add_sums(run, cuts, y);
+  if (!rounded) free(y);
+  job_retire(job->job);
+  job->job = NULL;
+  return error;
+}
+
+// The same for all finished jobs in these bundles, which are the xPU's.
+static int fetch_sums(struct moe_run *run, unsigned stack, unsigned bundles) {
+  struct duplex_stack *own = run->device->stack[stack];
+  int error = DUPLEX_OK;
+  own->timed_reads = true;
+  for (unsigned piece = 0; piece < run->moe->pieces && !error; piece++) {
+    struct run_job *job = &run->job[stack][piece];
+    if (job->job && job->finished && is_within(run, stack, piece, bundles))
+      error = fetch_job(run, stack, piece, job);
+  }
+  own->timed_reads = false;
+  return error;
+}
+
+// Waits for a job, whose results stay where they are.
+static int finish_job(const struct phase *phase, unsigned stack, struct run_job *job) {
   struct moe_run *run = phase->run;
   struct duplex_moe_stats *stats = &run->device->stats;
   struct duplex_stack_stats own;
-  uint8_t *y = (uint8_t *)run->rounded[stack][piece];
-  if (!y) y = malloc(run->dispatch.pairs * run->moe->shape.hidden * 16);
-  const int error = y ? duplex_stack_wait(job, UINT64_MAX, y) : DUPLEX_ERROR_NO_MEMORY;
-  if (!error && !run->rounded[stack][piece]) add_sums(run, cuts, y);
-  if (!run->rounded[stack][piece]) free(y);
+  const int error = job_finish(job->job);
+  job->finished = true;
   duplex_stack_last_stats(run->device->stack[stack], &own);
   phase->times[stack].logic_pim += own.cycles;
   pthread_mutex_lock(&run->lock);
@@ -132,7 +187,7 @@ static int each_share(const struct phase *phase, unsigned stack,
   struct moe_run *run = phase->run;
   int error = DUPLEX_OK;
   for (unsigned piece = 0; piece < run->moe->pieces; piece++) {
-    if (!is_xpus(phase, stack, piece)) continue;
+    if (!is_within(run, stack, piece, ALL_BUNDLES & ~phase->owned)) continue;
     for (unsigned e = 0; e < run->moe->shape.experts && !error; e++) {
       if (!run_is_shared(run, stack, piece, e)) continue;
       const struct share share = {run->moe, stack, e, piece, run_cut(run, stack, piece, e)};
@@ -147,51 +202,119 @@ static int read_share(struct moe_run *run, const struct share *share) {
   return share_read(share);
 }
 
-// The xPU's work on a stack: reads are queued, and its numbers are computed before the clock runs on. *begin
-// is the clock at which the reads may begin.
+// The xPU's work on a stack is queued, and its numbers are computed before the clock runs on. Sums go first:
+// they lie in few banks, behind which weights of the others fill the bus. *begin is the clock at which its
+// commands may begin.
 static int start_xpu(const struct phase *phase, unsigned stack, uint64_t *begin) {
   struct duplex_backend *backend = phase->run->device->stack[stack]->backend;
   *begin = backend->ops->clocks(backend);
-  const int error = each_share(phase, stack, read_share);
+  int error = bring_tokens(phase->run, stack, ALL_BUNDLES & ~phase->owned);
+  if (!error) error = fetch_sums(phase->run, stack, ALL_BUNDLES & ~phase->owned);
+  if (!error) error = each_share(phase, stack, read_share);
   return error ? error : each_share(phase, stack, compute_share);
 }
 
 // All jobs of the phase on a stack, one after another; the xPU starts with the first one.
 static int run_jobs(const struct phase *phase, unsigned stack, uint64_t *begin) {
-  uint8_t cuts[DUPLEX_EXPERTS_MOST];
-  const struct moe_run *run = phase->run;
+  struct moe_run *run = phase->run;
   bool xpu_started = false;
   for (unsigned piece = 0; piece < run->moe->pieces; piece++) {
-    struct duplex_job *job;
-    if (!is_logic_pims(phase, stack, piece) || !cuts_of(run, stack, piece, cuts)) continue;
-    int error = start_job(phase, stack, piece, cuts, &job);
+    struct run_job *job = &run->job[stack][piece];
+    if (!job->job || job->finished || !is_within(run, stack, piece, phase->owned)) continue;
+    int error = layer_job_submit(&job->job);
     if (error) return error;
-    const int of_xpu = xpu_started ? DUPLEX_OK : start_xpu(phase, stack, begin);
+    error = job_begin(job->job);
+    const int of_xpu = xpu_started || error ? error : start_xpu(phase, stack, begin);
     xpu_started = true;
-    error = finish_job(phase, stack, piece, cuts, job);
+    error = finish_job(phase, stack, job);
     if (error || of_xpu) return error ? error : of_xpu;
   }
   return xpu_started ? DUPLEX_OK : start_xpu(phase, stack, begin);
 }
 
+// Clocks until the last data of what the xPU had to do from `begin` on.
+static int wait_for_xpu(struct duplex_backend *backend, uint64_t begin, uint64_t *clocks) {
+  struct duplex_xpu_state state;
+  const int error = backend->ops->xpu_wait(backend);
+  backend->ops->xpu_state(backend, &state);
+  const uint64_t end = duplex_larger(state.read_at, state.written_at);
+  *clocks = end > begin ? end - begin : 0;
+  return error;
+}
+
+// The bundles change hands; *clocks: what that takes.
+static int hand_over(struct duplex_stack *stack, unsigned owned, uint64_t *clocks) {
+  struct duplex_backend *backend = stack->backend;
+  const uint64_t begin = backend->ops->clocks(backend);
+  const int error = duplex_stack_hand_over(stack, owned);
+  *clocks += backend->ops->clocks(backend) - begin;
+  return error;
+}
+
+// Whether a job in these bundles has no tokens yet.
+static bool lacks_tokens(const struct moe_run *run, unsigned stack, unsigned bundles) {
+  bool any = false;
+  for (unsigned piece = 0; piece < run->moe->pieces; piece++) {
+    const struct run_job *job = &run->job[stack][piece];
+    any = any || (job->job && !job->brought && is_within(run, stack, piece, bundles));
+  }
+  return any;
+}
+
+// Tokens of this phase's jobs that could not come beside the phase before. The xPU has had its bundles for
+// long when a layer begins: that it waits for them is not the layer's.
+static int bring_own(const struct phase *phase, unsigned stack) {
+  struct duplex_stack *own = phase->run->device->stack[stack];
+  struct duplex_backend *backend = own->backend;
+  struct phase_times *times = &phase->times[stack];
+  if (!lacks_tokens(phase->run, stack, phase->owned)) return DUPLEX_OK;
+  int error = hand_over(own, 0, &times->hand_over);
+  if (!error) error = backend->ops->xpu_wait(backend);
+  const uint64_t begin = backend->ops->clocks(backend);
+  if (!error) error = bring_tokens(phase->run, stack, phase->owned);
+  const int waited = wait_for_xpu(backend, begin, &times->tokens);
+  return error ? error : waited;
+}
+
 static int run_stack(void *context, unsigned stack) {
   const struct phase *phase = context;
   if (!phase->run->moe->slice[stack]) return DUPLEX_OK;
-  struct duplex_backend *backend = phase->run->device->stack[stack]->backend;
+  struct duplex_stack *own = phase->run->device->stack[stack];
   struct phase_times *times = &phase->times[stack];
-  struct duplex_xpu_state state;
-  uint64_t begin = backend->ops->clocks(backend);
-  int error = duplex_stack_hand_over(phase->run->device->stack[stack], phase->owned);
-  times->hand_over = backend->ops->clocks(backend) - begin;
+  uint64_t begin = 0;
+  int error = bring_own(phase, stack);
+  if (!error) error = hand_over(own, phase->owned, &times->hand_over);
   if (!error) error = run_jobs(phase, stack, &begin);
-  if (!error) error = backend->ops->xpu_wait(backend);
-  backend->ops->xpu_state(backend, &state);
-  times->xpu_reads = state.read_at > begin ? state.read_at - begin : 0;
-  return error;
+  const int waited = wait_for_xpu(own->backend, begin, &times->xpu);
+  return error ? error : waited;
 }
 
 int phase_run(struct moe_run *run, unsigned owned, struct phase_times *times) {
   struct phase phase = {run, owned, times};
   memset(times, 0, run->device->stacks * sizeof *times);
   return device_each_stack(run->device, run_stack, &phase);
+}
+
+static int reduce_stack(void *context, unsigned stack) {
+  const struct phase *phase = context;
+  struct duplex_stack *own = phase->run->device->stack[stack];
+  struct phase_times *times = &phase->times[stack];
+  if (!phase->run->moe->slice[stack]) return DUPLEX_OK;
+  int error = hand_over(own, 0, &times->hand_over);
+  const uint64_t begin = own->backend->ops->clocks(own->backend);
+  if (!error) error = fetch_sums(phase->run, stack, ALL_BUNDLES);
+  const int waited = wait_for_xpu(own->backend, begin, &times->xpu);
+  return error ? error : waited;
+}
+
+int phase_reduce(struct moe_run *run, struct phase_times *times) {
+  struct phase phase = {run, 0, times};
+  memset(times, 0, run->device->stacks * sizeof *times);
+  return device_each_stack(run->device, reduce_stack, &phase);
+}
+
+void phase_drop(struct moe_run *run) {
+  for (unsigned stack = 0; stack < run->device->stacks; stack++)
+    for (unsigned piece = 0; piece < run->moe->pieces; piece++)
+      if (run->job[stack][piece].job) job_drop(&run->job[stack][piece].job);
 }

@@ -14,3 +14,10 @@ bool run_is_shared(const struct moe_run *run, unsigned stack, unsigned piece, un
   return run->counts[expert] && moe_has_piece(run->moe, expert, piece) &&
          run_cut(run, stack, piece, expert) < run->moe->piece[stack][piece].parts;
 }
+
+unsigned run_phases(const struct moe_run *run) {
+  unsigned phases = 0;
+  for (unsigned i = 0; i < DUPLEX_PHASES; i++)
+    if (run->decision.pim[i] || run->decision.xpu[1 - i]) phases |= 1u << i;
+  return phases;
+}

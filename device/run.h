@@ -20,6 +20,10 @@ struct moe_run {
   // layer's. `decided`: it has, in this run.
   bool firmware_decides;
   bool decided[DUPLEX_STACKS_MOST];
+  struct run_job {
+    struct duplex_job *job;  // NULL: there is none, or its results were read
+    bool brought, finished;
+  } job[DUPLEX_STACKS_MOST][DUPLEX_LAYER_PIECES];  // Logic-PIM's share of each piece
   // Exact sums [pairs][hidden] in the order of the dispatch, 16 bytes each: of the xPU, and of Logic-PIM
   // unless partial sums are rounded.
   uint8_t *sums;
@@ -30,6 +34,9 @@ struct moe_run {
 
 // The cut of an expert's piece on a stack: parts that Logic-PIM does. 0 for a piece that the expert has not.
 unsigned run_cut(const struct moe_run *run, unsigned stack, unsigned piece, unsigned expert);
+
+// Phases in which any side has work: a mask.
+unsigned run_phases(const struct moe_run *run);
 
 // Whether the xPU has a share of it.
 bool run_is_shared(const struct moe_run *run, unsigned stack, unsigned piece, unsigned expert);

@@ -23,6 +23,7 @@ uint64_t device_xpu_expert_clocks(struct duplex_xpu *xpu, unsigned tokens, unsig
                                                   .columns = hidden,
                                                   .inner = inner,
                                                   .gated = gated,
-                                                  .format = DUPLEX_RESULT_FORMAT_F16}};
+                                                  .format = DUPLEX_RESULT_FORMAT_F16,
+                                                  .memory_apart = true}};
   return device_xpu_clocks(xpu, &work);
 }

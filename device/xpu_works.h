@@ -11,7 +11,7 @@ int device_xpu_run(struct duplex_xpu *xpu, const struct duplex_xpu_work *work);
 // Clocks of 650 MHz of a work without launch; 0 if the xPU does not tell.
 uint64_t device_xpu_clocks(struct duplex_xpu *xpu, const struct duplex_xpu_work *work);
 
-// Of a part of an expert with so many inner columns, whose results are binary16.
+// Of a part of an expert with so many inner columns, whose reads and writes are DRAM commands of their own.
 uint64_t device_xpu_expert_clocks(struct duplex_xpu *xpu, unsigned tokens, unsigned hidden, unsigned inner,
                                   bool gated);
 

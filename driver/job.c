@@ -32,7 +32,8 @@ int jobs_agree(struct duplex_stack *stack, unsigned bundles) {
     const struct duplex_stack *client = stack->shared->client[q];
     const struct handle *handle = client ? client->jobs.first : NULL;
     for (; handle; handle = handle->next)
-      if (handle->live && ((const struct duplex_job *)handle)->bundles != bundles)
+      if (handle->live && ((const struct duplex_job *)handle)->in_flight &&
+          ((const struct duplex_job *)handle)->bundles != bundles)
         return stack_fail(stack, DUPLEX_ERROR_BUSY,
                           "jobs in flight need other bundles of Logic-PIM: wait for them first");
   }
@@ -68,7 +69,11 @@ void job_drop(struct duplex_job **job) {
 int job_submit(struct duplex_job **job) {
   const int error =
       queue_submit((*job)->stack, (*job)->kind, &(*job)->message, (*job)->bytes, &(*job)->number);
-  if (error) job_drop(job);
+  if (error) {
+    job_drop(job);
+  } else {
+    (*job)->in_flight = true;
+  }
   return error;
 }
 
@@ -87,13 +92,13 @@ static int run_natively(struct duplex_stack *stack, void *context, uint64_t *cyc
   return error;
 }
 
-// A job that was answered: its statistics, and its results into y.
-static int finish(struct duplex_job *job, const struct completion *completion, void *y) {
+// The statistics of a job that was answered.
+static int note(struct duplex_job *job, const struct completion *completion) {
   struct duplex_stack *stack = job->stack;
   int error = note_traffic(stack, &job->measurement, completion->descriptors);
   if (!error) error = job->ops->note_work(job, completion);
   if (!error && stack->measure_overhead) error = measure_native(stack, run_natively, job);
-  return error ? error : job->ops->read_results(job, y);
+  return error;
 }
 
 // The job is there and nobody has waited for its end.
@@ -115,16 +120,19 @@ static void withdraw(struct duplex_job *job) {
   memcpy(stack->error_text, text, sizeof text);
 }
 
-int duplex_stack_wait(struct duplex_job *job, uint64_t clocks, void *y) {
-  int error = need_job(job);
-  if (!error) error = need(job->stack, "y", y);
-  if (error) return error;
+int job_begin(struct duplex_job *job) {
+  const int error = job->begun ? DUPLEX_OK : start_measuring(job->stack, job->bundles, &job->measurement);
+  job->begun = !error;
+  return error;
+}
+
+// So many clocks at most, DUPLEX_ERROR_BUSY if they are too few; then its statistics.
+static int await(struct duplex_job *job, uint64_t clocks) {
   struct duplex_stack *stack = job->stack;
   struct completion completion;
   if (!queue_is_next(stack, job->number))
     return stack_fail(stack, DUPLEX_ERROR_ARGUMENT, "jobs are waited for in order: another one comes first");
-  error = job->begun ? DUPLEX_OK : start_measuring(stack, job->bundles, &job->measurement);
-  job->begun = true;
+  int error = job_begin(job);
   if (error) {
     withdraw(job);
   } else {
@@ -132,7 +140,19 @@ int duplex_stack_wait(struct duplex_job *job, uint64_t clocks, void *y) {
   }
   stack->shared->in_mid_job = error == DUPLEX_ERROR_BUSY;
   if (error == DUPLEX_ERROR_BUSY) return error;
-  if (!error) error = finish(job, &completion, y);
+  job->in_flight = false;
+  return error ? error : note(job, &completion);
+}
+
+int job_finish(struct duplex_job *job) { return await(job, UINT64_MAX); }
+
+int duplex_stack_wait(struct duplex_job *job, uint64_t clocks, void *y) {
+  int error = need_job(job);
+  if (!error) error = need(job->stack, "y", y);
+  if (error) return error;
+  error = await(job, clocks);
+  if (job->in_flight) return error;
+  if (!error) error = job->ops->read_results(job, y);
   job_retire(job);
   return error;
 }

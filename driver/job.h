@@ -38,7 +38,8 @@ struct duplex_job {
   const struct job_ops *ops;
   unsigned bundles;              // Logic-PIM's while it runs
   uint32_t kind, number, bytes;  // of the message
-  bool begun;                    // somebody waited for it
+  bool in_flight;                // submitted, and its completion was not seen
+  bool begun;                    // somebody waited for it, or it was begun
   struct measurement measurement;
   union {
     struct gemm_message gemm;
@@ -59,6 +60,11 @@ void job_retire(struct duplex_job *job);
 void job_drop(struct duplex_job **job);
 // The message goes to the queue. On failure the job is dropped.
 int job_submit(struct duplex_job **job);
+// Its bundles become Logic-PIM's, and its time begins. Without it that is part of the first wait.
+int job_begin(struct duplex_job *job);
+// Waits for its end and notes its statistics; the results stay where they are, and the job is there until
+// job_retire, even with an error.
+int job_finish(struct duplex_job *job);
 
 // No job in flight, of any client, needs other bundles than these. DUPLEX_ERROR_BUSY otherwise.
 int jobs_agree(struct duplex_stack *stack, unsigned bundles);

@@ -124,13 +124,6 @@ int kv_page_write(const struct duplex_sequence *sequence, const struct kv_page *
   return error;
 }
 
-// A row set of a page that is copied.
-static int read_copied(const struct place *p, struct region region, struct row_set *set, size_t bytes) {
-  int (*const read)(struct duplex_stack *, unsigned, struct region, uint64_t, void *, size_t) =
-      p->cache->stack->timed_copies ? region_fetch : region_read;
-  return read(p->cache->stack, p->channel, region, 0, set, bytes);
-}
-
 // The first positions of a block's K.
 static int copy_k(const struct place *p, const struct kv_page *from, uint32_t positions) {
   struct duplex_kv_cache *cache = p->cache;
@@ -138,7 +131,8 @@ static int copy_k(const struct place *p, const struct kv_page *from, uint32_t po
   struct row_set set;
   int error = DUPLEX_OK;
   for (uint32_t tile = 0; tile < cache->tiles && !error; tile++) {
-    error = read_copied(p, k_region(cache, from, p->head, p->block, tile), &set, bytes);
+    error =
+        region_read(cache->stack, p->channel, k_region(cache, from, p->head, p->block, tile), 0, &set, bytes);
     if (!error)
       error = region_write(cache->stack, p->channel, k_region(cache, p->page, p->head, p->block, tile), 0,
                            &set, bytes);
@@ -154,7 +148,8 @@ static int copy_v(const struct place *p, const struct kv_page *from, uint32_t po
     const uint32_t rows = rows_of_v(cache, row_block);
     const size_t bytes = rows * DUPLEX_BEAT_BYTES;
     struct row_set set;
-    error = read_copied(p, v_region(cache, from, p->head, p->block, row_block), &set, bytes);
+    error = region_read(cache->stack, p->channel, v_region(cache, from, p->head, p->block, row_block), 0,
+                        &set, bytes);
     for (uint32_t row = 0; row < rows; row++)
       memset(&set.at[row][positions], 0, (DUPLEX_WIDTH - positions) * sizeof(duplex_f16));
     if (!error)

@@ -47,6 +47,18 @@ int layer_times_register(struct duplex_stack *stack);
 // The firmware's table has room again.
 void layer_forget(struct duplex_layer *layer);
 
+// The steps of duplex_layer_start and of the wait behind it, for a caller that moves x and results in the
+// xPU's own time. Several jobs may be planned, one may be in flight.
+//
+// The job and its place in DRAM; errors as those of duplex_layer_start.
+int layer_job_plan(struct duplex_layer *layer, const struct duplex_layer_work *work, struct duplex_job **job);
+// Writes the x of its tokens.
+int layer_job_bring(const struct duplex_job *job, const struct duplex_layer_work *work);
+// Submits it; *job is NULL with an error. job_begin and job_finish follow.
+int layer_job_submit(struct duplex_job **job);
+// y[tokens][hidden], as duplex_stack_wait gives it. job_retire follows.
+int layer_job_fetch(struct duplex_job *job, void *y);
+
 // Logic-PIM's share of a job, expert by expert.
 struct layer_share {
   unsigned piece;

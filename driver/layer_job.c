@@ -284,9 +284,9 @@ static void fill_message(struct duplex_job *job) {
                                                   .policy = share->policy};
 }
 
-// Starts the planned share.
-static int start(struct duplex_layer *layer, const struct duplex_layer_work *work, unsigned bundles,
-                 struct layer_share *share, struct duplex_job **job) {
+// A job of the planned share.
+static int make_job(struct duplex_layer *layer, const struct duplex_layer_work *work, unsigned bundles,
+                    struct layer_share *share, struct duplex_job **job) {
   static const struct job_ops ops = {note_work, read_results, prepare, give_back};
   struct duplex_stack *stack = layer->stack;
   const struct duplex_job planned = {.ops = &ops,
@@ -301,18 +301,12 @@ static int start(struct duplex_layer *layer, const struct duplex_layer_work *wor
     return error;
   }
   error = take_space(stack, layer->piece[work->piece].stripe, share);
-  if (!error) error = for_each_expert(*job, upload_expert, (void *)(uintptr_t)work);
-  if (error) {
-    job_drop(job);
-    return error;
-  }
-  fill_message(*job);
-  write_list(*job, share->policy == DUPLEX_LAYER_CUTS ? share->list : share->counts);
-  return job_submit(job);
+  if (error) job_drop(job);
+  return error;
 }
 
-int duplex_layer_start(struct duplex_layer *layer, const struct duplex_layer_work *work,
-                       struct duplex_job **job) {
+int layer_job_plan(struct duplex_layer *layer, const struct duplex_layer_work *work,
+                   struct duplex_job **job) {
   struct layer_share *share = NULL;
   if (job) *job = NULL;
   int error = need_layer(layer);
@@ -325,8 +319,31 @@ int duplex_layer_start(struct duplex_layer *layer, const struct duplex_layer_wor
   stack->error_text[0] = 0;
   error = plan_share(layer, work, &share);
   if (!error) error = make_ready(layer, work, bundles);
-  if (!error) return start(layer, work, bundles, share, job);
+  if (!error) return make_job(layer, work, bundles, share, job);
   free(share);
+  return error;
+}
+
+int layer_job_bring(const struct duplex_job *job, const struct duplex_layer_work *work) {
+  return for_each_expert(job, upload_expert, (void *)(uintptr_t)work);
+}
+
+int layer_job_submit(struct duplex_job **job) {
+  const struct layer_share *share = (*job)->layer.share;
+  fill_message(*job);
+  write_list(*job, share->policy == DUPLEX_LAYER_CUTS ? share->list : share->counts);
+  return job_submit(job);
+}
+
+int layer_job_fetch(struct duplex_job *job, void *y) { return read_results(job, y); }
+
+int duplex_layer_start(struct duplex_layer *layer, const struct duplex_layer_work *work,
+                       struct duplex_job **job) {
+  int error = layer_job_plan(layer, work, job);
+  if (error) return error;
+  error = layer_job_bring(*job, work);
+  if (!error) return layer_job_submit(job);
+  job_drop(job);
   return error;
 }
 

@@ -63,8 +63,9 @@ struct duplex_stack {
   struct schedule_times *times;  // or NULL; known to the firmware in that generation of the queue
   uint32_t times_registered;
   bool measure_overhead;
-  bool timed_writes;  // region_write takes the xPU's time: the clock runs in the back end's xpu_wait
-  bool timed_copies;  // so do the reads of a page that is copied
+  // region_write and region_read take the xPU's time: the clock runs in the back end's xpu_wait. No bundle
+  // changes hands.
+  bool timed_writes, timed_reads;
   struct duplex_stack_stats stats;
   char error_text[256];
 };

@@ -9,6 +9,8 @@
 #include "duplex/arithmetic.h"
 #include "duplex/error.h"
 
+#define PIECE_BYTES (DUPLEX_COLUMN_BYTES / 8)  // of a bank
+
 void tokens_give_back(struct duplex_stack *stack, const struct token_work *work) {
   if (work->x.stripe) space_give(stack->space, work->x, work->x_row_sets * work->passes);
   if (work->results.stripe) space_give(stack->space, work->results, work->result_row_sets * work->passes);
@@ -67,13 +69,42 @@ int tokens_upload(struct duplex_stack *stack, const struct token_work *work, con
   return DUPLEX_OK;
 }
 
+// Rows of results of one channel: those of the second group behind those of the first.
+struct block {
+  struct region region;
+  uint64_t offset;
+  uint32_t rows;
+  size_t row_bytes;
+};
+
+// How many lanes of a group of a pass hold tokens.
+static uint32_t lanes_in(const struct token_work *work, uint32_t pass, uint32_t group) {
+  uint32_t lanes = 0;
+  size_t token;
+  while (lanes < DUPLEX_LANES && token_of(work, pass, group, lanes, &token)) lanes++;
+  return lanes;
+}
+
+// So many rows of a group of results, one behind the other: of each the pieces of 32 bytes that hold tokens.
+static int read_rows(struct duplex_stack *stack, struct region region, unsigned channel, uint64_t offset,
+                     uint32_t rows, size_t row_bytes, uint32_t lanes, uint8_t *bytes) {
+  const size_t used = (lanes * (row_bytes / DUPLEX_LANES) + PIECE_BYTES - 1) / PIECE_BYTES * PIECE_BYTES;
+  if (used >= row_bytes) return region_read(stack, channel, region, offset, bytes, rows * row_bytes);
+  int error = DUPLEX_OK;
+  for (uint32_t row = 0; row < rows && !error; row++)
+    error = region_read(stack, channel, region, offset + row * row_bytes, bytes + row * row_bytes, used);
+  return error;
+}
+
 // A block of results of one channel, all groups of a pass.
-static int read_block(struct duplex_stack *stack, const struct weight_layout *layout, struct region region,
-                      unsigned channel, uint32_t block, enum duplex_result_format format, uint32_t groups,
-                      uint8_t *bytes) {
-  const uint32_t columns = result_block_columns(layout, format, groups);
-  return region_read(stack, channel, region, (uint64_t)block * columns * DUPLEX_COLUMN_BYTES, bytes,
-                     columns * DUPLEX_COLUMN_BYTES);
+static int read_block(struct duplex_stack *stack, const struct token_work *work, uint32_t pass,
+                      const struct block *block, unsigned channel, uint8_t *bytes) {
+  const size_t group_bytes = block->rows * block->row_bytes;
+  int error = DUPLEX_OK;
+  for (uint32_t group = 0; group < groups_in(work, pass) && !error; group++)
+    error = read_rows(stack, block->region, channel, block->offset + group * group_bytes, block->rows,
+                      block->row_bytes, lanes_in(work, pass, group), bytes + group * group_bytes);
+  return error;
 }
 
 // What one channel wrote in one pass: blocks of rows of 8 lanes, those of the second group behind those of
@@ -86,15 +117,15 @@ static int read_channel(struct duplex_stack *stack, const struct token_work *wor
   const size_t size = row_bytes / DUPLEX_LANES;
   const struct region region = {work->results.base + pass * work->result_row_sets, work->results.stripe};
   const uint32_t groups = groups_in(work, pass);
+  const size_t stride = (size_t)result_block_columns(layout, format, groups) * DUPLEX_COLUMN_BYTES;
   uint32_t first;
   const uint32_t rows = layout_channel_rows(layout, channel, &first);
   for (uint32_t row = 0; row < rows; row++) {
     const uint32_t in_block = row % layout->block_rows;
     const uint32_t left = rows - (row - in_block);
     const uint32_t of_block = (uint32_t)duplex_smaller(left, layout->block_rows);
-    const int error = in_block ? DUPLEX_OK
-                               : read_block(stack, layout, region, channel, row / layout->block_rows, format,
-                                            groups, bytes);
+    const struct block block = {region, row / layout->block_rows * stride, of_block, row_bytes};
+    const int error = in_block ? DUPLEX_OK : read_block(stack, work, pass, &block, channel, bytes);
     if (error) return error;
     for (uint32_t lane = 0; lane < groups * DUPLEX_LANES; lane++) {
       size_t token;

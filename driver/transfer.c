@@ -18,7 +18,7 @@ int region_write(struct duplex_stack *stack, unsigned channel, struct region reg
   const struct duplex_backend_ops *ops = stack->backend->ops;
   int (*const write)(struct duplex_backend *, unsigned, uint64_t, const void *, size_t) =
       stack->timed_writes ? ops->xpu_write : ops->mem_write;
-  const int owned = bundle_owner_set(stack, 0);
+  const int owned = stack->timed_writes ? DUPLEX_OK : bundle_owner_set(stack, 0);
   if (owned) return owned;
   for (const uint8_t *from = bytes; size;) {
     const size_t part = in_row_set(offset, size);
@@ -44,14 +44,15 @@ static int read_with(int (*read)(struct duplex_backend *, unsigned, uint64_t, vo
   return DUPLEX_OK;
 }
 
-int region_read(struct duplex_stack *stack, unsigned channel, struct region region, uint64_t offset,
-                void *bytes, size_t size) {
-  const int owned = bundle_owner_set(stack, 0);
-  return owned ? owned
-               : read_with(stack->backend->ops->mem_read, stack, channel, region, offset, bytes, size);
-}
-
 int region_fetch(struct duplex_stack *stack, unsigned channel, struct region region, uint64_t offset,
                  void *bytes, size_t size) {
   return read_with(stack->backend->ops->xpu_read, stack, channel, region, offset, bytes, size);
+}
+
+int region_read(struct duplex_stack *stack, unsigned channel, struct region region, uint64_t offset,
+                void *bytes, size_t size) {
+  if (stack->timed_reads) return region_fetch(stack, channel, region, offset, bytes, size);
+  const int owned = bundle_owner_set(stack, 0);
+  return owned ? owned
+               : read_with(stack->backend->ops->mem_read, stack, channel, region, offset, bytes, size);
 }

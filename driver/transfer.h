@@ -6,7 +6,9 @@
 #include "driver/stack.h"
 
 // `size` bytes of the region from byte `offset` on, which may span row sets. All bundles become the xPU's
-// first. With stack->timed_writes a write takes the xPU's time.
+// first. With stack->timed_writes a write takes the xPU's time and no bundle changes hands
+// (DUPLEX_ERROR_OWNER if one is Logic-PIM's; offset and size are multiples of 32); with stack->timed_reads a
+// read is a region_fetch.
 int region_write(struct duplex_stack *stack, unsigned channel, struct region region, uint64_t offset,
                  const void *bytes, size_t size);
 int region_read(struct duplex_stack *stack, unsigned channel, struct region region, uint64_t offset,

@@ -58,15 +58,28 @@ static uint64_t scaled(const struct xpu_time_model *m, uint64_t measured) {
   return xpu_rounded_up((xpu_wide)work * WHOLE_CHANNELS, m->channels);
 }
 
+// The arithmetic of a product alone.
+static uint64_t gemm_arithmetic(const struct xpu_time_model *m, unsigned tokens, unsigned columns,
+                                unsigned rows) {
+  const unsigned lanes = (tokens + TOKEN_GROUP - 1) / TOKEN_GROUP * TOKEN_GROUP;
+  return time_at(m, (xpu_wide)2 * lanes * columns * rows, m->flops, m->gemm_share);
+}
+
 uint64_t xpu_time_gemm(const struct xpu_time_model *m, unsigned tokens, unsigned columns, unsigned rows,
                        unsigned result_bytes) {
   if (tokens == 0 || columns == 0 || rows == 0) return 0;
   if (m->gemm_table) return scaled(m, xpu_kernel_time(m->gemm_table, (uint64_t[]){rows, columns}, tokens));
-  const unsigned lanes = (tokens + TOKEN_GROUP - 1) / TOKEN_GROUP * TOKEN_GROUP;
   const xpu_wide bytes = (xpu_wide)rows * columns * F16_BYTES + (xpu_wide)tokens * columns * F16_BYTES +
                          (xpu_wide)tokens * rows * result_bytes;
-  const xpu_wide flops = (xpu_wide)2 * lanes * columns * rows;
-  return later(time_at(m, flops, m->flops, m->gemm_share), memory_time(m, bytes));
+  return later(gemm_arithmetic(m, tokens, columns, rows), memory_time(m, bytes));
+}
+
+uint64_t xpu_time_expert_arithmetic(const struct xpu_time_model *m, unsigned tokens, unsigned columns,
+                                    unsigned inner, bool gated) {
+  if (m->gemm_table) return xpu_time_expert(m, tokens, columns, inner, gated, F16_BYTES);
+  if (tokens == 0 || columns == 0 || inner == 0) return 0;
+  return sum(gemm_arithmetic(m, tokens, columns, gated ? 2 * inner : inner),
+             gemm_arithmetic(m, tokens, inner, columns));
 }
 
 uint64_t xpu_time_expert(const struct xpu_time_model *m, unsigned tokens, unsigned columns, unsigned inner,
@@ -130,7 +143,8 @@ static int expert_work(const struct xpu_time_model *m, const struct duplex_xpu_e
   const unsigned bytes = result_bytes(w->format);
   if (w->tokens > COUNT_MOST || w->inner > COLUMNS_MOST || w->columns > COLUMNS_MOST || !bytes)
     return DUPLEX_ERROR_ARGUMENT;
-  *ps = xpu_time_expert(m, w->tokens, w->columns, w->inner, w->gated, bytes);
+  *ps = w->memory_apart ? xpu_time_expert_arithmetic(m, w->tokens, w->columns, w->inner, w->gated)
+                        : xpu_time_expert(m, w->tokens, w->columns, w->inner, w->gated, bytes);
   return DUPLEX_OK;
 }
 

@@ -36,6 +36,11 @@ uint64_t xpu_time_gemm(const struct xpu_time_model *model, unsigned tokens, unsi
 uint64_t xpu_time_expert(const struct xpu_time_model *model, unsigned tokens, unsigned columns,
                          unsigned inner, bool gated, unsigned result_bytes);
 
+// The same where its bytes are timed apart, as DRAM commands: of the roofline only the arithmetic; a measured
+// kernel's whole time, with results of 2 bytes.
+uint64_t xpu_time_expert_arithmetic(const struct xpu_time_model *model, unsigned tokens, unsigned columns,
+                                    unsigned inner, bool gated);
+
 // Causal attention of positions first to first + tokens - 1. Positions to 2^22, heads and dimension to
 // 1024.
 uint64_t xpu_time_prefill(const struct xpu_time_model *model, unsigned heads, unsigned kv_heads,

@@ -82,8 +82,11 @@ class VerilatedStack {
   }
 
 #if RTL_TRACE
+  // The writer takes each time once: of the clocks before a simulation, all at time 0, the first one.
   void record() {
-    if (tracing_) wave_.dump(context_.time());
+    if (!tracing_ || recorded_ == context_.time()) return;
+    recorded_ = context_.time();
+    wave_.dump(recorded_);
   }
 #else
   void record() {}
@@ -95,6 +98,7 @@ class VerilatedStack {
 #if RTL_TRACE
   Wave wave_;
   bool tracing_ = false;
+  uint64_t recorded_ = UINT64_MAX;
 #endif
 };
 

@@ -15,9 +15,11 @@ bool duplex_xpu_busy(const struct duplex_xpu_traffic *x) {
 void duplex_xpu_add_state(const struct duplex_xpu_traffic *x, uint64_t clocks,
                           struct duplex_xpu_state *state) {
   const uint64_t data_at = x->data_at ? clocks - x->now + x->data_at : 0;
+  const uint64_t written_at = x->written_at ? clocks - x->now + x->written_at : 0;
   state->reads_left += x->reads_left;
   state->writes_left += x->writes_left;
   state->read_at = xpu_latest(state->read_at, data_at);
+  state->written_at = xpu_latest(state->written_at, written_at);
 }
 
 void duplex_xpu_stop(struct duplex_xpu_traffic *x) {

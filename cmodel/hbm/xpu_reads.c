@@ -200,6 +200,15 @@ static void go_on(struct duplex_xpu_traffic *x, unsigned bundle, unsigned pair) 
   r->piece = (uint16_t)piece_from(pair, rows->from);
 }
 
+// Whether the row of a pair's next piece is open: it only waits for its turn in its bank group.
+static bool is_at_row(const struct duplex_xpu_traffic *x, unsigned bundle, unsigned pair) {
+  if (!can_read(x, bundle, pair)) return false;
+  const struct duplex_xpu_bank *b = &x->bank[bundle][x->read[bundle].pair[pair].piece % XPU_BANKS];
+  return b->open && b->row == row_of(x, bundle, pair);
+}
+
+// The pair that is read keeps the bus to the end of its row. Where it reads one of its banks alone, another
+// pair has every other turn.
 void xpu_reads_column(struct duplex_xpu_traffic *x) {
   uint64_t most = 0;
   unsigned best = x->reading;
@@ -213,6 +222,6 @@ void xpu_reads_column(struct duplex_xpu_traffic *x) {
   const unsigned piece = x->read[best / PAIRS].pair[best % PAIRS].piece;
   xpu_read_column(x, best / PAIRS, piece % XPU_BANKS, piece / XPU_BANKS);
   x->data_at = x->now + xpu_clocks(x->timing.nCL + x->timing.nBL);
-  x->reading = best;
+  if (!is_at_row(x, x->reading / PAIRS, x->reading % PAIRS)) x->reading = best;
   go_on(x, best / PAIRS, best % PAIRS);
 }

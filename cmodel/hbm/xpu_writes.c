@@ -93,6 +93,7 @@ static void write_one(struct duplex_xpu_traffic *x, unsigned bundle, unsigned ba
   x->bank[bundle][bank].pre_at =
       xpu_latest(x->bank[bundle][bank].pre_at, x->now + xpu_clocks(t->nCWL + t->nBL + t->nWR));
   x->write_at = x->now + xpu_clocks(t->nCCDS);
+  x->written_at = x->now + xpu_clocks(t->nCWL + t->nBL);
   x->read_at = xpu_latest(x->read_at, x->now + xpu_clocks(t->nCWL + t->nBL + t->nWTRL));
   x->group_column_at[rank][bank % 4] = x->now + xpu_clocks(t->nCCDL);
   x->last_write_rank = rank;

@@ -28,6 +28,7 @@ struct duplex_xpu_state {
   // The clock, as `clocks` counts them, by which all data have come that queued reads have brought so far, on
   // the channel where that was last; 0: there were none.
   uint64_t read_at;
+  uint64_t written_at;  // the same for queued writes: by which all data have gone out
 };
 
 struct duplex_backend_options {

@@ -58,6 +58,7 @@ struct duplex_xpu_expert {
   void *out;  // [tokens][columns]
   size_t out_stride;
   bool add;
+  bool memory_apart;  // for estimates: what it reads and writes is timed apart, only arithmetic is asked for
 };
 
 // Causal attention of the positions first to first + tokens - 1 of one sequence: each sees the positions up

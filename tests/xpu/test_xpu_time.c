@@ -35,6 +35,9 @@ static void test_roofline(void **state) {
   assert_int_equal(xpu_time_expert(&m, 8, H, F, true, 16), 106917524);
   assert_int_equal(xpu_time_expert(&m, 8, H, F, false, 16),
                    xpu_time_gemm(&m, 8, H, F, 2) + xpu_time_gemm(&m, 8, F, H, 16));
+  // Without its bytes: 4096 tokens are bound by arithmetic anyway.
+  assert_int_equal(xpu_time_expert_arithmetic(&m, 4096, H, F, false), 2 * 511778896);
+  assert_int_equal(xpu_time_expert_arithmetic(&m, 0, H, F, true), 0);
 }
 
 // A fifth of the channels takes five times as long.

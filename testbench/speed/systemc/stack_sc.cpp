@@ -3,7 +3,6 @@
 // measurement of speed.cpp: pins as SystemC ports of 64 bits at most, with signals between them and the
 // bundles. Its reset comes in the first clocks of the simulation.
 #include "Vstack_narrow.h"
-#include "backend/rtl/pins.h"
 #include "backend/systemc/verilated_stack.h"
 
 namespace {

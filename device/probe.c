@@ -1,0 +1,146 @@
+// SPDX-License-Identifier: Apache-2.0
+// Jobs and transfers of a layer of zeros on a stack of the C model.
+#include "device/probe.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "driver/job.h"
+#include "driver/layer.h"
+#include "duplex/arithmetic.h"
+#include "duplex/error.h"
+
+#define TOKENS_MOST (PROBE_PASSES * DUPLEX_LANES)  // of an expert
+
+static int tell(const struct probe *probe, int error) {
+  if (error && probe->text && probe->size)
+    snprintf(probe->text, probe->size, "measuring: %s",
+             probe->stack ? duplex_stack_last_error(probe->stack) : duplex_error_text(error));
+  return error;
+}
+
+void probe_close(struct probe *probe) {
+  duplex_stack_close(probe->stack);
+  free(probe->x);
+  free(probe->y);
+}
+
+int probe_open(struct probe *probe, const struct schedule_shape *shape,
+               const struct duplex_stack_options *options, const struct duplex_layer_piece *piece, char *text,
+               size_t size) {
+  struct duplex_stack_options own = {.backend = options->backend, .strict = options->strict};
+  own.backend.channels = shape->channels;
+  own.backend.threads = 1;
+  own.backend.command_file = own.backend.trace_file = NULL;
+  own.backend.xpu_traffic = false;
+  const struct duplex_layer_options layer = {
+      .experts = PROBE_EXPERTS,
+      .hidden = shape->hidden,
+      .gated = shape->gated,
+      .up_exponents = (shape->exponents & SCHEDULE_UP_EXPONENTS) != 0,
+      .down_exponents = (shape->exponents & SCHEDULE_DOWN_EXPONENTS) != 0,
+      .piece = {*piece}};
+  const size_t elements = (size_t)PROBE_EXPERTS * TOKENS_MOST * shape->hidden;
+  *probe = (struct probe){.piece = *piece, .text = text, .size = size};
+  probe->x = calloc(elements, sizeof *probe->x);
+  probe->y = malloc(elements * 16);
+  if (!probe->x || !probe->y) return tell(probe, DUPLEX_ERROR_NO_MEMORY);
+  int error = duplex_stack_open("cmodel", &own, &probe->stack, NULL, 0);
+  if (!error) error = duplex_stack_open_layer(probe->stack, &layer, &probe->layer);
+  for (unsigned e = 0; e < PROBE_EXPERTS && !error; e++) error = duplex_layer_reserve(probe->layer, e, 0);
+  return tell(probe, error);
+}
+
+// `cuts` and `counts`[PROBE_EXPERTS] are the work's own.
+static struct duplex_layer_work work_of(const struct probe *probe, unsigned experts, unsigned cut,
+                                        uint32_t tokens, uint8_t *cuts, uint32_t *counts) {
+  for (unsigned e = 0; e < PROBE_EXPERTS; e++) {
+    cuts[e] = (uint8_t)(e < experts ? cut : 0);
+    counts[e] = e < experts ? tokens : 0;
+  }
+  return (struct duplex_layer_work){
+      .bundles = probe->piece.bundles, .cuts = cuts, .counts = counts, .x = probe->x, .format = DUPLEX_ACC};
+}
+
+int probe_run(const struct probe *probe, unsigned experts, unsigned cut, uint32_t tokens, uint64_t *clocks) {
+  uint8_t cuts[PROBE_EXPERTS];
+  uint32_t counts[PROBE_EXPERTS];
+  const struct duplex_layer_work work = work_of(probe, experts, cut, tokens, cuts, counts);
+  struct duplex_stack_stats stats;
+  struct duplex_job *job;
+  int error = duplex_layer_start(probe->layer, &work, &job);
+  if (!error) error = duplex_stack_wait(job, UINT64_MAX, probe->y);
+  duplex_stack_last_stats(probe->stack, &stats);
+  *clocks = stats.cycles;
+  return tell(probe, error);
+}
+
+// Runs until the xPU is ready; *clocks: from now to the last data that is read or written.
+static int wait_for_xpu(struct duplex_backend *backend, uint64_t *clocks) {
+  const uint64_t begin = backend->ops->clocks(backend);
+  struct duplex_xpu_state state;
+  const int error = backend->ops->xpu_wait(backend);
+  backend->ops->xpu_state(backend, &state);
+  const uint64_t end = duplex_larger(state.read_at, state.written_at);
+  *clocks = end > begin ? end - begin : 0;
+  return error;
+}
+
+static int queue_read(void *context, unsigned channel, uint64_t address, size_t bytes) {
+  struct duplex_backend *backend = context;
+  return backend->ops->xpu_read(backend, channel, address, NULL, bytes);
+}
+
+int probe_read(const struct probe *probe, unsigned experts, unsigned cut, bool taken, uint64_t *clocks) {
+  struct duplex_backend *backend = probe->stack->backend;
+  int error = duplex_stack_hand_over(probe->stack, probe->piece.bundles);
+  if (!error) error = duplex_stack_hand_over(probe->stack, 0);
+  if (!error && !taken) error = backend->ops->xpu_wait(backend);
+  for (unsigned e = 0; e < experts && !error; e++)
+    error = duplex_layer_ranges(probe->layer, e, 0, cut, queue_read, backend);
+  const int waited = wait_for_xpu(backend, clocks);
+  return tell(probe, error ? error : waited);
+}
+
+// The bundles change hands; *clocks: what that takes.
+static int hand_over(const struct probe *probe, unsigned owned, uint64_t *clocks) {
+  struct duplex_backend *backend = probe->stack->backend;
+  const uint64_t begin = backend->ops->clocks(backend);
+  const int error = duplex_stack_hand_over(probe->stack, owned);
+  *clocks = backend->ops->clocks(backend) - begin;
+  return error;
+}
+
+// The planned job, step by step; it is there with an error too, unless it could not be submitted.
+static int transfer(const struct probe *probe, const struct duplex_layer_work *work, struct duplex_job **job,
+                    struct probe_transfers *transfers) {
+  struct duplex_stack *stack = probe->stack;
+  int error = duplex_stack_hand_over(stack, 0);
+  if (!error) error = stack->backend->ops->xpu_wait(stack->backend);
+  stack->timed_writes = stack->timed_reads = true;
+  if (!error) error = layer_job_bring(*job, work);
+  if (!error) error = wait_for_xpu(stack->backend, &transfers->tokens);
+  if (!error) error = hand_over(probe, work->bundles, &transfers->given);
+  if (!error) error = layer_job_submit(job);
+  if (!error) error = job_finish(*job);
+  if (!error) error = hand_over(probe, 0, &transfers->taken);
+  if (!error) error = layer_job_fetch(*job, probe->y);
+  if (!error) error = wait_for_xpu(stack->backend, &transfers->sums);
+  stack->timed_writes = stack->timed_reads = false;
+  return error;
+}
+
+int probe_transfer(const struct probe *probe, unsigned experts, uint32_t tokens, enum duplex_format format,
+                   struct probe_transfers *transfers) {
+  uint8_t cuts[PROBE_EXPERTS];
+  uint32_t counts[PROBE_EXPERTS];
+  struct duplex_layer_work work = work_of(probe, experts, 1, tokens, cuts, counts);
+  struct duplex_job *job;
+  work.format = format;
+  int error = layer_job_plan(probe->layer, &work, &job);
+  if (error) return tell(probe, error);
+  error = transfer(probe, &work, &job, transfers);
+  if (job) job_retire(job);
+  return tell(probe, error);
+}

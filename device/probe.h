@@ -1,0 +1,48 @@
+// SPDX-License-Identifier: Apache-2.0
+// A stack of the C model with one layer of a few experts, all in one piece, whose weights are zeros: for
+// measuring times.
+#ifndef DEVICE_PROBE_H
+#define DEVICE_PROBE_H
+
+#include "duplex/duplex.h"
+#include "duplex/layer.h"
+#include "schedule/schedule.h"
+
+#define PROBE_EXPERTS 16u                 // most that a probe has
+#define PROBE_PASSES DUPLEX_TOKEN_GROUPS  // groups of 8 tokens that a pass serves at once
+
+struct probe {
+  struct duplex_stack *stack;
+  struct duplex_layer *layer;
+  struct duplex_layer_piece piece;
+  duplex_f16 *x;
+  uint8_t *y;
+  char *text;
+  size_t size;
+};
+
+// Opens one with this piece: its parts, and the bundles that Logic-PIM owns meanwhile. `text` (may be NULL)
+// gets what failed. probe_close has to follow in any case. Errors: those of duplex_stack_open,
+// duplex_stack_open_layer.
+int probe_open(struct probe *probe, const struct schedule_shape *shape,
+               const struct duplex_stack_options *options, const struct duplex_layer_piece *piece, char *text,
+               size_t size);
+void probe_close(struct probe *probe);
+
+// Clocks of a job from doorbell to completion in which the first `experts` experts have so many tokens, at
+// most 8 PROBE_PASSES, and this cut.
+int probe_run(const struct probe *probe, unsigned experts, unsigned cut, uint32_t tokens, uint64_t *clocks);
+
+// Clocks of the xPU's reads of what so many experts have behind this cut, to the last data. taken: its
+// bundles were Logic-PIM's until then.
+int probe_read(const struct probe *probe, unsigned experts, unsigned cut, bool taken, uint64_t *clocks);
+
+// What the xPU and the hand-overs take for such a job besides: x of its tokens, written; its sums, read; both
+// to the last data; the bundles given to Logic-PIM, and taken back.
+struct probe_transfers {
+  uint64_t tokens, sums, given, taken;
+};
+int probe_transfer(const struct probe *probe, unsigned experts, uint32_t tokens, enum duplex_format format,
+                   struct probe_transfers *transfers);
+
+#endif
