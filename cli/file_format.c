@@ -14,8 +14,8 @@ static const struct {
     [OUTPUT_JSON] = {" json txt log ", "its ending says another format than .json, which it would hold"},
     [OUTPUT_TEXT] = {" txt text log trace ",
                      "its ending says another format than the text that it would hold"},
-    [OUTPUT_TABLE] = {" csv txt ", "its ending says another format than .csv, which it would hold"},
     [OUTPUT_PICTURE] = {" svg ", "its ending says another format than .svg, which it would hold"},
+    [OUTPUT_TABLE] = {" csv txt ", "its ending says another format than .csv, which it would hold"},
     [OUTPUT_WAVE] = {" fst ", "its ending says another format than .fst, which it would hold"},
 };
 

@@ -43,15 +43,18 @@ uint64_t charges_route(const struct moe_run *run) {
   return device_xpu_clocks(run->device->xpu, &work);
 }
 
+uint64_t charges_decision(size_t tokens, size_t experts, bool halved) {
+  const unsigned kind = tokens > DECIDE_TOKENS ? 2 : !halved;
+  const uint64_t instructions = decide_cost[kind].first + decide_cost[kind].of_expert * experts;
+  return (instructions * 10 + 6) / 7;
+}
+
 uint64_t charges_decide(const struct moe_run *run) {
   const enum duplex_policy policy = run->device->options.policy;
   if (policy == DUPLEX_POLICY_LOGIC_PIM || policy == DUPLEX_POLICY_XPU) return 0;
   if (run->firmware_decides && run->device->options.stack.riscv) return 0;  // within the first job
-  const bool halved = run->moe->times.placement.layout == SCHEDULE_HALVED;
-  const unsigned kind = run->tokens > DECIDE_TOKENS ? 2 : !halved;
-  const uint64_t instructions =
-      decide_cost[kind].first + decide_cost[kind].of_expert * run->moe->shape.experts;
-  return (instructions * 10 + 6) / 7;
+  return charges_decision(run->tokens, run->moe->shape.experts,
+                          run->moe->times.placement.layout == SCHEDULE_HALVED);
 }
 
 uint64_t charges_launch(const struct moe_run *run) {

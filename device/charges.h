@@ -11,6 +11,8 @@ uint64_t charges_estimate(const struct moe_run *run, unsigned owned);
 // Router and top-k; the decision of the policy; a launch of a kernel; the output.
 uint64_t charges_route(const struct moe_run *run);
 uint64_t charges_decide(const struct moe_run *run);
+// Clocks of the decision of a layer on the RV32 controller.
+uint64_t charges_decision(size_t tokens, size_t experts, bool halved);
 uint64_t charges_launch(const struct moe_run *run);
 uint64_t charges_combine(const struct moe_run *run);
 

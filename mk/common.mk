@@ -58,7 +58,7 @@ $(LIB): $$(LIB_OBJ) $$(MODEL_OBJ)
 	$(call say,AR,$@)
 	$(Q)$(AR) rcs $@ $^
 
-$(BUILD)/duplex: $$(CLI_OBJ) $(LIB)
+$(BUILD)/duplex: $$(CLI_OBJ) $$(SERVING) $(LIB)
 	$(call say,LD,$@)
 	$(Q)$(CC) $(ALL_CFLAGS) $(LDFLAGS) $^ -o $@ -rdynamic $(LDLIBS)
 

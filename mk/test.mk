@@ -30,10 +30,11 @@ TEST_NEEDS_cli += $(TEST_COMMAND) $(TEST_RTL) $(TEST_RV32) $(SHARED) $(ONE)
 TEST_NEEDS_cosim += $(TEST_RTL) $(call stacks,3 5) $(TEST_COMMAND)
 TEST_NEEDS_firmware += $(TEST_RTL) $(TEST_RV32) $(TEST_COMMAND)
 TEST_NEEDS_bandwidth += $(TEST_RTL) $(call stacks,32) $(TEST_COMMAND)
+TEST_NEEDS_serving += $(TEST_COMMAND)
 TEST_NEEDS_fuzz += $(LIB)
 TEST_NEEDS_synth += $(LIB) $(TEST_COMMAND)
 # What takes longest to build comes first, so that no core waits at the end.
-TEST_GROUPS := unit bench cosim cli firmware bandwidth static fuzz synth systemc
+TEST_GROUPS := unit bench cosim cli firmware bandwidth static fuzz synth systemc serving
 test-build: $(foreach group,$(or $(GROUPS),$(TEST_GROUPS)),$(TEST_NEEDS_$(group)))
 
 doctor: ## what is installed and missing, of all groups; fails only if plain make lacks something

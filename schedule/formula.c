@@ -11,6 +11,9 @@
 #define XPU_BEAT 32u           // bytes of a channel's pins in a clock
 #define PER_MILLE 1000u
 #define XPU_RATE 993u  // per mille of the pins
+// Half a column of results takes so many tenths of a clock, turns of the bus among them (docs/schedule.md).
+#define WRITE_BESIDE_STREAM 54u
+#define WRITE_BESIDE_SUMS 40u
 #define RIDGE \
   297u  // tokens from which the xPU's sums take longer than its reads: 989.4e12 / (2 * 160 * 32 B * 650e6 /
         // 2)
@@ -21,16 +24,19 @@ static const uint16_t stream_rate[SCHEDULE_BUNDLES] = {713, 957, 981, 993};
 static uint64_t divide_up(uint64_t a, uint64_t b) { return (a + b - 1) / b; }
 static uint64_t greater(uint64_t a, uint64_t b) { return a > b ? a : b; }
 
-// Clocks of a block of rows of a channel: a word of the broadcast a clock, a beat a clock for each group, and
-// the stream with the results that are written between.
+// Clocks of a block of rows of a channel: a word of the broadcast a clock, a beat a clock for each group; or
+// the stream. Results that are written between keep the stream longer than the sums, which go on meanwhile.
 static uint64_t block_clocks(uint64_t rows, uint64_t tiles, uint32_t groups, uint32_t bundles,
                              uint64_t writes) {
   const uint64_t sums = tiles * greater(rows, DUPLEX_TILE_WORDS) * groups;
-  return greater(sums, divide_up(rows * tiles * PER_MILLE, stream_rate[bundles - 1]) + rows * writes);
+  const uint64_t stream = divide_up(rows * tiles * PER_MILLE, stream_rate[bundles - 1]);
+  const uint64_t written = rows * writes;
+  return greater(sums + divide_up(written * WRITE_BESIDE_SUMS, 10),
+                 stream + divide_up(written * WRITE_BESIDE_STREAM, 10));
 }
 
-// Clocks of a matrix in blocks, as weight_layout cuts it. unit: rows that stay together. writes: beats of
-// results for each row.
+// Clocks of a matrix in blocks, as weight_layout cuts it. unit: rows that stay together. writes: half
+// columns of results for each row.
 static uint64_t matrix_clocks(const struct schedule_shape *shape, uint32_t rows, uint32_t unit,
                               uint64_t tiles, uint32_t groups, uint32_t bundles, uint32_t writes) {
   const uint32_t of_channel = duplex_divide_up(rows, shape->channels) * unit;

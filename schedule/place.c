@@ -14,7 +14,10 @@
   793u  // per mille of an expert of one group on Logic-PIM with which both sides take equally long
 #define HALVED_ROWS \
   64u  // both halves can be cut in parts of 16 rows of a channel, below which a part costs more
-#define SPLIT_ROWS 20u  // BALANCE of them are 16
+#define SPLIT_ROWS 20u     // BALANCE of them are 16
+#define SPLIT_EXPERTS 16u  // so many balance each other, and halves would load x and write results twice
+#define PARTS_EXPERTS 64u  // beyond them a decision takes longer than two parts of a split expert win
+#define FIRST_PART 600u    // per mille of its large piece, if it has two parts
 
 static const uint8_t sample_groups[SAMPLES] = {1, 2, 3, 4, 5, 6, 8, 12, 20, 40};
 
@@ -138,19 +141,23 @@ static void place_halved(const struct schedule_shape *shape, struct schedule_pla
   while (improve(shape, placement, &least)) continue;
 }
 
-static void place_split(const struct schedule_shape *shape, struct schedule_placement *placement) {
+// parts: the large piece has two.
+static void place_split(const struct schedule_shape *shape, bool parts,
+                        struct schedule_placement *placement) {
   const uint32_t slice = formula_slice(shape), first = share_of(slice, BALANCE);
   *placement = (struct schedule_placement){SCHEDULE_SPLIT, 2, {1, 1}, {{first}, {slice - first}}};
+  if (parts && first > SCHEDULE_TILE) split(placement, 0, share_of(first, FIRST_PART) / SCHEDULE_TILE);
 }
 
 bool schedule_place(const struct schedule_shape *shape, struct schedule_placement *placement) {
   if (!schedule_shape_valid(shape)) return false;
   const uint32_t slice = formula_slice(shape);
   const uint32_t rows = (1 + shape->gated) * slice / shape->channels;  // of gate and up, of a channel
-  if (rows >= HALVED_ROWS && slice > SCHEDULE_TILE) {
+  const bool large = rows >= HALVED_ROWS;
+  if (large && shape->experts < SPLIT_EXPERTS && slice > SCHEDULE_TILE) {
     place_halved(shape, placement);
   } else if (rows >= SPLIT_ROWS && slice > SCHEDULE_TILE) {
-    place_split(shape, placement);
+    place_split(shape, large && shape->experts <= PARTS_EXPERTS, placement);
   } else {
     const uint32_t layout = shape->experts > 1 ? SCHEDULE_ALTERNATE : SCHEDULE_STRIPED;
     *placement = (struct schedule_placement){layout, 1, {1}, {{slice}}};

@@ -137,10 +137,10 @@ static int read_file(FILE *file, const char *path, struct schedule_times *times,
   return error;
 }
 
-int schedule_load(const char *path, struct schedule_times *times, uint32_t *origin, char *text, size_t size) {
+static int load(FILE *file, const char *path, struct schedule_times *times, uint32_t *origin, char *text,
+                size_t size) {
   struct schedule_times read;
   uint32_t origin_read;
-  FILE *file = fopen(path, "re");
   if (!file) return complain(DUPLEX_ERROR_IO, text, size, "%s: %s", path, strerror(errno));
   const int error = read_file(file, path, &read, &origin_read, text, size);
   fclose(file);
@@ -155,4 +155,13 @@ int schedule_load(const char *path, struct schedule_times *times, uint32_t *orig
   *times = read;
   *origin = origin_read;
   return 0;
+}
+
+int schedule_load(const char *path, struct schedule_times *times, uint32_t *origin, char *text, size_t size) {
+  return load(fopen(path, "re"), path, times, origin, text, size);
+}
+
+int schedule_load_text(const char *table, const char *name, struct schedule_times *times, uint32_t *origin,
+                       char *text, size_t size) {
+  return load(fmemopen((void *)(uintptr_t)table, strlen(table), "r"), name, times, origin, text, size);
 }

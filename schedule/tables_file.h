@@ -15,5 +15,8 @@
 int schedule_save(const char *path, const struct schedule_times *times, uint32_t origin, char *text,
                   size_t size);
 int schedule_load(const char *path, struct schedule_times *times, uint32_t *origin, char *text, size_t size);
+// Of a text in memory instead; `name` stands for the path in messages.
+int schedule_load_text(const char *table, const char *name, struct schedule_times *times, uint32_t *origin,
+                       char *text, size_t size);
 
 #endif

@@ -10,7 +10,7 @@ mkdir -p "$build" 2>/dev/null
 [ -w "$build" ] || exit 0  # somebody else's, which can only be read
 listing() {
   stat -c 'folder %d:%i' "$build"
-  find include params/generated rtl cmodel xpu schedule backend driver device model firmware cli tools testbench tests demo examples -type f \
+  find include params/generated rtl cmodel xpu schedule backend driver device model serving firmware cli tools testbench tests demo examples -type f \
     \( -name '*.[chvS]' -o -name '*.vh' -o -name '*.cpp' -o -name '*.ld' -o -name '*.map' \) -print0 | LC_ALL=C sort -z | xargs -0 sha256sum
 }
 listing 2>/dev/null | cmp -s - "$record" && exit 0  # and nothing is written

@@ -19,7 +19,7 @@ import textwrap
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 TABLE = ROOT / "layers.txt"
 SOURCES = (".c", ".h", ".cpp")
-LIBRARY = ("cmodel", "xpu", "schedule", "firmware", "driver", "backend", "device", "model")  # no mutable state at file scope
+LIBRARY = ("cmodel", "xpu", "schedule", "firmware", "driver", "backend", "device", "model", "serving")  # no mutable state at file scope
 ACYCLIC = LIBRARY + ("cli",)
 
 

@@ -24,17 +24,26 @@ RTL_SEARCH := $(addprefix -y ,$(patsubst %/,%,$(wildcard rtl/*/)))
 
 # Compiles what Verilator wrote: with our compiler, and without what the caller of make set for our own files.
 VERILATED_MAKE = MAKEFLAGS= $(MAKE_COMMAND) -s --no-print-directory CXX=$(call quoted,$(CXX)) LINK=$(call quoted,$(CXX))
+# $(call compile_verilated,folder,model,archive,optimisation): what runs every clock with that optimisation, what runs once with none.
+compile_verilated = $(VERILATED_MAKE) -j2 -C $(1) -f $(call quoted,$(CURDIR)/mk/verilated.mk) MODEL=$(2) FAST="$(4)" SLOW=-O0 $(3)
 
 # $(call verilate_bench,unit,more options): generated code and its objects, V<unit>__ALL.a, in the bench's folder.
 define verilate_bench
 $(VERILATOR) --cc $(if $(WAVES),--trace-fst) $(VERILATOR_FLAGS) $(VERILATOR_ASSERT) $(2) $(RTL_SEARCH) --top-module $(1) --Mdir $(@D) $(call rtl_of,$(1)) && \
-  $(VERILATED_MAKE) OPT_FAST=$(BENCH_OPTIMIZE) OPT_SLOW=-O0 -C $(@D) -f V$(1).mk V$(1)__ALL.a
+  $(call compile_verilated,$(@D),V$(1),V$(1)__ALL.a,$(BENCH_OPTIMIZE))
 endef
-# $(call link_bench,folder of V<unit>.h,archive of the model,more options)
-link_bench = $(CXX) -std=c++17 $(INCLUDES) -O1 -DVM_TRACE=$(if $(WAVES),1,0) $(3) -isystem $(RTL_RUNTIME_DIR) -isystem $(RTL_RUNTIME_DIR)/vltstd \
-  -isystem $(1) $< $(RTL_RUNTIME) $(if $(WAVES),$(RTL_RUNTIME_TRACE)) $(2) $(LIB) $(LDLIBS) -lmpfr -lgmp -lz -pthread -latomic -o $@
+BENCH_FLAGS = -std=c++17 $(INCLUDES) -O1 -pthread -DVM_TRACE=$(if $(WAVES),1,0) -isystem $(RTL_RUNTIME_DIR) -isystem $(RTL_RUNTIME_DIR)/vltstd
+# What every bench includes first is read once for all.
+$(BENCH_OUT)/bench.h.gch: testbench/common/bench.h include/duplex/random.h testbench/room.mk
+	@mkdir -p $(@D)
+	@echo '#include "$<"' > $(@D)/bench.h
+	$(call say,CXX,$<)
+	$(Q)$(CXX) $(BENCH_FLAGS) -x c++-header $(@D)/bench.h -o $@
 
-BENCH_COMMON := testbench/common/bench.h testbench/room.mk
+# $(call link_bench,folder of V<unit>.h,archive of the model,more options)
+link_bench = $(CXX) -include $(BENCH_OUT)/bench.h $(BENCH_FLAGS) $(3) -isystem $(1) $< $(RTL_RUNTIME) $(if $(WAVES),$(RTL_RUNTIME_TRACE)) $(2) $(LIB) $(LDLIBS) -lmpfr -lgmp -lz -pthread -latomic -o $@
+
+BENCH_COMMON := testbench/common/bench.h testbench/room.mk $(BENCH_OUT)/bench.h.gch
 BENCH_NEEDS = $(RTL_RUNTIME) $(if $(WAVES),$(RTL_RUNTIME_TRACE)) $(LIB)
 VERILATED_BENCHES := $(filter-out %/channel_bench,$(BENCHES)) $(if $(WAVES),$(filter %/channel_bench,$(BENCHES)))
 $(VERILATED_BENCHES): $(BENCH_OUT)/%_bench: $$(wildcard testbench/*/$$(notdir $$*)_bench.cpp) $(BENCH_COMMON) $(wildcard rtl/*/*.v rtl/*/*.vh $(RTL_INCDIR)/*.vh) $$(BENCH_NEEDS)

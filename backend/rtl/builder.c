@@ -16,7 +16,7 @@
 
 #include "duplex/error.h"
 
-enum { VARIABLES = 16, LOOK_MS = 200, QUIET_MS = 1000, STEP_SIZE = 128 };
+enum { VARIABLES = 16, LOOK_MS = 20, QUIET_MS = 1000, STEP_SIZE = 128 };
 
 // What the file `source` of a build says (backend/rtl/room.mk writes it).
 struct source {

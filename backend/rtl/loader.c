@@ -100,6 +100,14 @@ static int load_library(const char *path, void **library) {
   return DUPLEX_OK;
 }
 
+// This process has the library: it is what was built of the sources that the process itself is of, so there
+// is nothing to build, and make need not look at every source again for the next stack.
+static int in_memory(const char *path) {
+  void *library = dlopen(path, RTLD_NOW | RTLD_LOCAL | RTLD_NOLOAD);
+  if (library) dlclose(library);
+  return library != NULL;
+}
+
 // The part of the folder's name that stands for the DRAM timing, "" for the default.
 static int timing_name(const struct duplex_backend_options *options, char name[TIMING_SIZE]) {
   const char *preset = options->dram_preset ? options->dram_preset : DEFAULT_PRESET;
@@ -124,13 +132,13 @@ static int find_library(const struct duplex_backend_options *options, void **loa
         "%s is neither beside the program nor in DUPLEX_RTL_DIR, and there are no sources to build it",
         library);
   }
+  if (!path_of(path, "%s%s%s/%s", folder, timing[0] ? "-" : "", timing, library))
+    return fail(DUPLEX_ERROR_NOT_AVAILABLE, "the path of %s is too long", library);
   // Somebody else's build, which can only be read, is taken as it is if it is of these sources.
-  if (rtl_can_build(folder) && access(folder, W_OK) == 0) {
+  if (!in_memory(path) && rtl_can_build(folder) && access(folder, W_OK) == 0) {
     const int error = rtl_build(folder, timing, library, failure_text, sizeof failure_text);
     if (error) return error;
   }
-  if (!path_of(path, "%s%s%s/%s", folder, timing[0] ? "-" : "", timing, library))
-    return fail(DUPLEX_ERROR_NOT_AVAILABLE, "the path of %s is too long", library);
   return load_library(path, loaded);
 }
 

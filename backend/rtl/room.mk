@@ -22,8 +22,6 @@ RTL_RUNTIME_DIR = $(eval RTL_RUNTIME_DIR := $(shell $(VERILATOR) --getenv VERILA
 RTL_MODEL_OBJ = $(patsubst %.c,$(BUILD)/obj/%.o,$(wildcard cmodel/hbm/*.c cmodel/common/*.c))
 # SANITIZE is for the harness and the C model: Verilator's own code and what it writes are not ours to check.
 RTL_CFLAGS = -fPIC -fvisibility=hidden $(if $(findstring clang,$(CXX)),,-fno-gnu-unique)
-# What runs every clock is compiled with RTL_OPTIMIZE, what runs once quickly.
-RTL_MAKE = $(VERILATED_MAKE) -j2 OPT_FAST="$(RTL_OPTIMIZE)" OPT_SLOW=-O0 OPT_GLOBAL=-O2
 RTL_VERILATE = $(VERILATOR) --cc $(VERILATOR_FLAGS) $(VERILATOR_ASSERT) $(RTL_TIMING_FLAGS) -Wno-fatal -Wno-UNOPTFLAT --output-split 20000 -CFLAGS "$(RTL_CFLAGS)"
 
 # Content decides (mk/content.mk). What is Verilated has a record of its sources and tools; a library stack_<N>.so, besides, of harness,
@@ -67,7 +65,7 @@ $(call remember,$(RTL_OUT)/source,$(RTL_SOURCE_TEXT)$(RTL_VARIABLE_LINES))
 RTL_CHANNEL := $(RTL_OUT)/channel
 RTL_CHANNEL_COMMAND = rm -rf $(RTL_CHANNEL) && mkdir -p $(RTL_CHANNEL) && \
   $(RTL_VERILATE) --lib-create channel $(RTL_SEARCH) --top-module channel --Mdir $(RTL_CHANNEL) $(call rtl_of,channel) && \
-  $(RTL_MAKE) -C $(RTL_CHANNEL) -f Vchannel.mk libchannel.a
+  $(call compile_verilated,$(RTL_CHANNEL),Vchannel,libchannel.a,$(RTL_OPTIMIZE))
 $(RTL_CHANNEL)/libchannel.a: $$(call unless_made_of,$(RTL_CHANNEL)/record,$$(RTL_MADE_OF))
 	$(call say,VERILATE,channel)
 	$(Q)$(call made_once,$(@D)/record,$(RTL_MADE_OF),$(RTL_CHANNEL_COMMAND))
@@ -75,15 +73,16 @@ $(RTL_CHANNEL)/libchannel.a: $$(call unless_made_of,$(RTL_CHANNEL)/record,$$(RTL
 # The stack without the inside of its channels. -y finds channel.sv, the wrapper, before channel.v is looked for.
 RTL_TOP_COMMAND = rm -rf $(@D) && mkdir -p $(@D) && \
   $(RTL_VERILATE) $(RTL_SEARCH) --top-module stack -GCHANNELS=$* --Mdir $(@D) $(RTL_CHANNEL)/channel.sv $(call rtl_of,stack) && \
-  $(RTL_MAKE) -C $(@D) -f Vstack.mk Vstack__ALL.a
+  $(call compile_verilated,$(@D),Vstack,Vstack__ALL.a,$(RTL_OPTIMIZE))
 $(RTL_OUT)/top_%/Vstack__ALL.a: $$(call unless_made_of,$$(@D)/record,$$(RTL_MADE_OF)) | $(RTL_CHANNEL)/libchannel.a
 	$(call say,VERILATE,stack of $* channels)
 	$(Q)$(call made_once,$(@D)/record,$(RTL_MADE_OF),$(RTL_TOP_COMMAND))
 
+# Twice as much to compile as without waves, so it is not optimised: it is for looking at a window of clocks.
 RTL_TRACE_COMMAND = rm -rf $(@D) && mkdir -p $(@D) && \
   $(RTL_VERILATE) --trace-fst --trace-max-width 4096 --trace-max-array 64 $(RTL_SEARCH) --top-module stack -GCHANNELS=$* --Mdir $(@D) \
   $(RTL_HARNESS)/trace.vlt $(call rtl_of,stack) && \
-  $(VERILATED_MAKE) -j2 OPT_FAST=-O1 OPT_SLOW=-O0 OPT_GLOBAL=-O1 -C $(@D) -f Vstack.mk Vstack__ALL.a
+  $(call compile_verilated,$(@D),Vstack,Vstack__ALL.a,-O0)
 $(RTL_OUT)/trace_%/Vstack__ALL.a: $$(call unless_made_of,$$(@D)/record,$$(RTL_MADE_OF))
 	$(call say,VERILATE,stack of $* channels with waves)
 	$(Q)$(call made_once,$(@D)/record,$(RTL_MADE_OF),$(RTL_TRACE_COMMAND))

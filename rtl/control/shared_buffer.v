@@ -28,20 +28,20 @@ module shared_buffer #(
 );
   localparam SLICES = `DUPLEX_CHANNELS;
   wire read = read_valid_i && read_ready_o;
-  wire [SLICES*WORD-1:0] data;
   wire [4:0] write_slice = write_address_i[4:0];
   wire [4:0] read_slice = read_address_i[4:0];
   reg read_q, valid_q;
   reg [SLICES-1:0] select_q;  // slice that was read, one bit each
-  reg [WORD-1:0] selected, data_q;
+  reg [WORD-1:0] data_q;
   localparam [SLICES-1:0] ONE = 1;
-  integer i;
 
   genvar s;
   generate
     for (s = 0; s < SLICES; s = s + 1) begin : g_slice
       wire write_here = write_valid_i && write_slice == s;
       wire read_here = read && read_slice == s;
+      wire [WORD-1:0] data;
+      wire [WORD-1:0] selected;  // of this slice and those before it
       // The fields of a score_access_t, whose names Yosys does not find inside a generate.
       wire local_here, local_write;
       wire [RECORD_SLICE-1:0] local_address;
@@ -49,7 +49,7 @@ module shared_buffer #(
       if (s < CHANNELS) begin : g_channel
         assign {local_here, local_write, local_address, local_data} =
             local_i[s*SCORE_ACCESS_BITS +: SCORE_ACCESS_BITS];
-        assign local_read_data_o[s*WORD +: WORD] = data[s*WORD +: WORD];
+        assign local_read_data_o[s*WORD +: WORD] = data;
       end else begin : g_no_channel
         assign {local_here, local_write, local_address, local_data} = {SCORE_ACCESS_BITS{1'b0}};
       end
@@ -63,21 +63,22 @@ module shared_buffer #(
         .write_i((write_enable_i & {4{write_here}}) | {4{local_here && local_write}}),
         .address_i(local_here ? local_address : write_here ? write_address_i[14:5] : read_address_i[14:5]),
         .write_data_i(local_here ? local_data : write_data_i),
-        .read_data_o(data[s*WORD +: WORD])
+        .read_data_o(data)
       );
+      // A chain and not one vector of all slices, which simulators would put together in every clock.
+      if (s == 0) begin : g_first
+        assign selected = data & {WORD{select_q[s]}};
+      end else begin : g_next
+        assign selected = g_slice[s-1].selected | (data & {WORD{select_q[s]}});
+      end
     end
   endgenerate
-
-  always @* begin
-    selected = {WORD{1'b0}};
-    for (i = 0; i < SLICES; i = i + 1) selected = selected | (data[i*WORD +: WORD] & {WORD{select_q[i]}});
-  end
 
   always @(posedge clk_i) begin
     read_q <= rst_ni && read;
     valid_q <= rst_ni && read_q;
     select_q <= ONE << read_slice;
-    if (read_q) data_q <= selected;
+    if (read_q) data_q <= g_slice[SLICES-1].selected;
   end
 
   assign read_ready_o = !(write_valid_i && write_slice == read_slice);

@@ -92,6 +92,9 @@ run_case() {
 }
 
 echo "seed $seed, $cases cases"
+source tests/common/stacks.sh
+# shellcheck disable=SC2086
+take_stacks "$build" "$dir/rtl" $channels || { echo "cosim: no stacks"; exit 1; }
 first=0 last=$((cases - 1))
 [ -n "$only" ] && first=$only last=$only
 for ((case_number = first; case_number <= last; case_number++)); do

@@ -11,7 +11,7 @@ fail() { echo "points: $point: $*"; exit 1; }
 
 mkdir -p "$build"
 before=$(git status --porcelain 2>/dev/null)
-make -s PARAMS="$point" BUILD="$build" "$build/duplex" "$build/timing_judge" "$build/rtl/stack_2.so" \
+make -s CFLAGS=-O1 PARAMS="$point" BUILD="$build" "$build/duplex" "$build/timing_judge" "$build/rtl/stack_2.so" \
   "$build/tests/cosim/attention" "$build/tests/cli/oracle_gemm" "$build/tests/attention/test_attention" >"$build/build.log" 2>&1 ||
   { tail -n 20 "$build/build.log"; fail "does not build"; }
 [ "$(git status --porcelain 2>/dev/null)" = "$before" ] || fail "the build changed committed files"

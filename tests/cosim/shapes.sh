@@ -8,6 +8,9 @@ dir=$(mktemp -d)
 trap 'rm -rf "$dir"' EXIT
 fail() { echo "MISMATCH $shape: $1"; exit 1; }
 
+source tests/common/stacks.sh
+take_stacks "$build" "$dir/rtl" 1 2 || { echo "shapes: no stacks"; exit 1; }
+
 # M N K channels type dist
 while read -r m n k channels type dist; do
   shape="M $m N $n K $k $channels channels $type $dist"

@@ -12,7 +12,7 @@
 #include "tests/common/environment.h"
 #include "tests/numerics/oracle.h"
 
-static uint64_t seed, scale;
+static uint64_t seed, scale, share;
 
 static void check_rounding(const struct oracle_sum *oracle, const struct duplex_sum *sum, int exponent) {
   const uint32_t f16 = oracle_round(oracle, exponent, 11, 5), f32 = oracle_round(oracle, exponent, 24, 8);
@@ -65,7 +65,7 @@ static void test_random_sums(void **state) {
   (void)state;
   struct oracle_sum oracle;
   mpz_init(oracle.units);
-  for (uint64_t number = 0; number < 400000 * scale; number++) {
+  for (uint64_t number = 0; number < 400000 * scale / share; number++) {
     struct duplex_random random;
     struct duplex_sum sum = {0};
     duplex_random_seed(&random, seed, number);
@@ -99,7 +99,7 @@ static void test_random_rounding(void **state) {
   (void)state;
   struct oracle_sum oracle;
   mpz_init(oracle.units);
-  for (uint64_t number = 0; number < 2000000 * scale; number++) {
+  for (uint64_t number = 0; number < 2000000 * scale / share; number++) {
     struct duplex_random random;
     duplex_random_seed(&random, seed + 1, number);
     const unsigned bits = 1 + (unsigned)duplex_random_below(&random, 96);
@@ -193,7 +193,8 @@ static void test_rounding_to_f16_between_neighbours(void **state) {
 
 int main(void) {
   seed = environment_seed();
-  scale = environment_number("DUPLEX_CASES", 1);
+  scale = environment_count("DUPLEX_CASES");
+  share = environment_count("DUPLEX_SHARE");
   printf("seed %llu\n", (unsigned long long)seed);
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(test_products_of_special_patterns),

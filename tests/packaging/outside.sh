@@ -24,6 +24,9 @@ check "the static library exports duplex_ only" only_prefixed "$prefix/lib/libdu
 check "soname" grep -q libduplex.so.0 <(readelf -d "$prefix/lib/libduplex.so")
 cp -r examples/outside "$dir/outside"
 check "outside programs" make -s -C "$dir/outside" run PKG_CONFIG_PATH="$prefix/lib/pkgconfig"
+cp -r examples/influence "$dir/influence"
+check "influence functions" make -s -C "$dir/influence" influence PKG_CONFIG_PATH="$prefix/lib/pkgconfig"
+check "times of influence functions" "$dir/influence/influence" --times 8,8 --channels 1
 python() { # FOLDER CODE: Python with the module of an installation
   PYTHONPATH="$1/lib/python3/dist-packages" /usr/bin/python3 -c "$2"
 }

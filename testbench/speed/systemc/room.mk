@@ -13,7 +13,7 @@ $(SYSTEMC_SPEED_SC)/Vstack_narrow__ALL.a: testbench/speed/systemc/stack_narrow.s
 	$(call say,VERILATE,stack of 2 channels as a SystemC module)
 	$(Q)$(call logged,$(VERILATOR) --sc $(VERILATOR_FLAGS) $(VERILATOR_ASSERT) -Wno-fatal -Wno-UNOPTFLAT --output-split 20000 $(RTL_SEARCH) \
 	  --top-module stack_narrow --Mdir $(@D) $(RTL_CHANNEL)/channel.sv $< $(call rtl_of,stack) && \
-	  $(RTL_MAKE) -C $(@D) -f Vstack_narrow.mk SYSTEMC_INCLUDE=/usr/include SYSTEMC_LIBDIR=/usr/lib Vstack_narrow__ALL.a)
+	  $(call compile_verilated,$(@D),Vstack_narrow,SYSTEMC_INCLUDE=/usr/include SYSTEMC_LIBDIR=/usr/lib Vstack_narrow__ALL.a,$(RTL_OPTIMIZE)))
 
 systemc_speed_cxx = $(CXX) $(SYSTEMC_CXXFLAGS) -DVM_SC=1 -isystem $(RTL_RUNTIME_DIR) -isystem $(RTL_RUNTIME_DIR)/vltstd -isystem $(SYSTEMC_SPEED_SC)
 $(SYSTEMC_SPEED)/cc: testbench/speed/systemc/speed.cpp $$(SYSTEMC_LIB) $(RTL_OUT)/stack_2.so

@@ -1,0 +1,230 @@
+// SPDX-License-Identifier: Apache-2.0
+// duplex serve: simulates a system that serves a model.
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+
+#include "cli/command.h"
+#include "cli/json_values.h"
+#include "cli/output.h"
+#include "cli/serve_report.h"
+#include "cli/serve_tables.h"
+#include "duplex/error.h"
+#include "serving/rate.h"
+
+static int real_option(const struct option *options, const char *name, double least, double most,
+                       double *number) {
+  const char *text = option_value(options, name);
+  if (!text || (read_real(text, number) && *number >= least && *number <= most)) return EXIT_GOOD;
+  return fail(EXIT_BAD_INPUT, "%s is '%s': expected a number from %g to %g", name, text, least, most);
+}
+
+static int whole_option(const struct option *options, const char *name, unsigned least, unsigned most,
+                        unsigned *number) {
+  uint64_t value;
+  const int status = number_option(options, name, least, most, *number, &value);
+  *number = (unsigned)value;
+  return status;
+}
+
+// Requests of a file: all of them are measured unless something else is asked for.
+static int read_trace(const struct option *options, struct serving_options *s, struct serving_trace *trace) {
+  const char *path = option_value(options, "--trace");
+  unsigned format;
+  double rate = 0;
+  char error[600];
+  if (choice_option(options, "--format", serving_trace_formats, &format) ||
+      real_option(options, "--rate", 1e-6, 1e6, &rate))
+    return EXIT_BAD_INPUT;
+  if (!path) return EXIT_GOOD;
+  if (s->rate > 0)
+    return fail(EXIT_BAD_INPUT, "--qps with --trace: expected --rate, which stretches its arrivals");
+  if (s->mode == SERVING_AUTHORS)
+    return fail(EXIT_BAD_INPUT, "--trace with --mode authors: expected another mode");
+  if (serving_trace_read(trace, path, format, rate, error, sizeof error))
+    return fail(EXIT_BAD_INPUT, "--trace %s", error);
+  s->trace = trace;
+  s->warm_up = 0;
+  s->measured = (unsigned)trace->count;
+  return EXIT_GOOD;
+}
+
+// What is measured is there.
+static int check_trace(const struct serving_options *s) {
+  if (!s->trace || (size_t)s->warm_up + s->measured <= s->trace->count) return EXIT_GOOD;
+  return fail(EXIT_BAD_INPUT,
+              "--warm-up and --measured are %u and %u: expected at most %zu requests, as --trace has",
+              s->warm_up, s->measured, s->trace->count);
+}
+
+static int read_serving(const struct option *options, struct serving_options *s,
+                        struct serving_trace *trace) {
+  static const char *const modes[] = {"full", "paper", "authors", NULL};
+  static const char *const policies[] = {"default", "best", "paper", "pim", "xpu", NULL};
+  static const char *const rules[] = {"paper", "strict", NULL};
+  static const char *const presets[] = {"hbm3_5200", "hbm3_6400", NULL};
+  unsigned mode, rule, preset;
+  unsigned policy;
+  *s = (struct serving_options){.system = option_value(options, "--system"),
+                                .model = option_value(options, "--model"),
+                                .constants = option_value(options, "--constants"),
+                                .batch = 64,
+                                .input = 1024,
+                                .output = 1024};
+  if (choice_option(options, "--mode", modes, &mode) ||
+      choice_option(options, "--policy", policies, &policy) ||
+      choice_option(options, "--activation-rule", rules, &rule) ||
+      choice_option(options, "--dram-preset", presets, &preset) ||
+      real_option(options, "--len-sd", 0, 1, &s->deviation) ||
+      real_option(options, "--qps", 1e-6, 1e6, &s->rate) ||
+      real_option(options, "--limit-first", 0, 1e9, &s->limit_first) ||
+      real_option(options, "--limit-token", 0, 1e9, &s->limit_token))
+    return EXIT_BAD_INPUT;
+  s->limit_first *= 1e-3;
+  s->limit_token *= 1e-3;
+  s->mode = (enum serving_mode)mode;
+  s->policy = (enum serving_policy)policy;
+  s->tables = option_value(options, "--times");
+  s->strict = rule == 1;
+  s->dram_preset = preset ? presets[preset] : NULL;
+  s->measure = option_value(options, "--measure") != NULL;
+  s->warm_up = s->rate > 0 ? 500 : 1000;
+  s->measured = s->rate > 0 ? 4000 : 10000;
+  if (read_trace(options, s, trace)) return EXIT_BAD_INPUT;
+  return whole_option(options, "--batch", 1, 65536, &s->batch) ||
+                 whole_option(options, "--lin", 1, 1 << 20, &s->input) ||
+                 whole_option(options, "--lout", 1, 1 << 20, &s->output) ||
+                 whole_option(options, "--nodes", 1, 1024, &s->nodes) ||
+                 whole_option(options, "--devices", 1, 1024, &s->devices) ||
+                 whole_option(options, "--warm-up", 0, 1 << 30, &s->warm_up) ||
+                 whole_option(options, "--measured", 1, 1 << 30, &s->measured) ||
+                 number_option(options, "--seed", 0, UINT64_MAX, 1, &s->seed)
+             ? EXIT_BAD_INPUT
+             : EXIT_GOOD;
+}
+
+static double clock_now(void) {
+  struct timespec now;
+  clock_gettime(CLOCK_MONOTONIC, &now);
+  return (double)now.tv_sec + (double)now.tv_nsec * 1e-9;
+}
+
+// Once, or at the highest rate that keeps the limits.
+static int run_model(const struct serving_options *serving, double share, struct serving_result *result,
+                     double *rate) {
+  char error[1024];
+  *rate = 0;
+  const int code = share > 0 ? serving_find_rate(serving, share, rate, result, error, sizeof error)
+                             : serving_run(serving, result, error, sizeof error);
+  if (!code) return EXIT_GOOD;
+  return fail(code == DUPLEX_ERROR_NO_MEMORY ? EXIT_ERROR : EXIT_BAD_INPUT, "%s", error);
+}
+
+static int simulate(const struct option *options, const struct serving_options *serving, double share,
+                    struct serve_tables *tables, struct outputs *outputs) {
+  struct serving_result result;
+  double rate;
+  const double begin = clock_now();
+  int status = run_model(serving, share, &result, &rate);
+  const double host = clock_now() - begin;
+  if (!status) status = serve_tables_write(tables, options, outputs);
+  if (!status)
+    status = write_json(option_value(options, "--json"), outputs,
+                        (json_t *[]){serve_json(serving, &result), serve_rate_json(share, rate)}, 2);
+  if (status) return status;
+  serve_print(serving, &result, host);
+  if (share > 0) printf("  highest rate %10.3f requests a second\n", rate);
+  return outputs_commit(outputs);
+}
+
+// A search needs what it searches: limits, and requests that come by a rate.
+static int read_share(const struct option *options, struct serving_options *serving, double *share) {
+  *share = 0;
+  if (real_option(options, "--find-rate", 1e-3, 1, share)) return EXIT_BAD_INPUT;
+  if (*share == 0) return EXIT_GOOD;
+  if (serving_is_open(serving) || serving->mode == SERVING_AUTHORS)
+    return fail(EXIT_BAD_INPUT, "--find-rate: expected neither --qps, --trace nor --mode authors with it");
+  if (serving->limit_first == 0 && serving->limit_token == 0)
+    return fail(EXIT_BAD_INPUT, "--find-rate: expected --limit-first or --limit-token with it");
+  if (option_value(options, "--requests-out") || option_value(options, "--stages-out"))
+    return fail(EXIT_BAD_INPUT, "--find-rate: expected no table of one run with it");
+  if (!option_value(options, "--warm-up")) serving->warm_up = 500;
+  if (!option_value(options, "--measured")) serving->measured = 4000;
+  return EXIT_GOOD;
+}
+
+static int run_serve(int argc, char **argv) {
+  struct option options[OPTIONS_MOST];
+  struct serving_options serving;
+  struct serving_trace trace = {0};
+  struct serve_tables tables = {0};
+  struct outputs outputs = {0};
+  double share = 0;
+  int status = command_read(&serve_command, argc, argv, options);
+  if (!status) status = read_serving(options, &serving, &trace);
+  if (!status) status = check_trace(&serving);
+  if (!status) status = read_share(options, &serving, &share);
+  if (!status) status = serve_tables_open(&tables, options, &outputs, &serving);
+  const char *json = status ? NULL : option_value(options, "--json");
+  if (json) status = output_add(&outputs, "--json", json, OUTPUT_JSON);
+  if (!status) status = outputs_open(&outputs);
+  if (!status) status = simulate(options, &serving, share, &tables, &outputs);
+  outputs_discard(&outputs);
+  serve_tables_close(&tables);
+  serving_trace_free(&trace);
+  return status;
+}
+
+static const struct option own_options[] = {
+    {"--system", "NAME|FILE.json",
+     "gpu, 2xgpu, duplex, duplex-pe, duplex-pe-et, bank-pim, bankgroup-pim, hetero, duplex-split, or a file",
+     true, 0},
+    {"--model", "NAME|FILE.json",
+     "mixtral, glam, grok1, opt-66b, llama3-70b, a file, or a config.json of Hugging Face", true, 0},
+    {"--batch", "N", "most requests in flight (default 64)", 0, 0},
+    {"--lin", "N", "mean length of a prompt in tokens (default 1024)", 0, 0},
+    {"--lout", "N", "mean length of an output in tokens (default 1024)", 0, 0},
+    {"--len-sd", "S", "deviation of both lengths, as a fraction of the mean (default 0)", 0, 0},
+    {"--qps", "R", "requests a second, Poisson; without it a closed loop", 0, 0},
+    {"--trace", "FILE", "requests of a file: arrivals and lengths", 0, 0},
+    {"--format", "auto|csv|azure|mooncake|burstgpt|vidur|splitwise|llmservingsim",
+     "of the trace (default: by the columns or keys of its first line)", 0, 0},
+    {"--rate", "R", "requests a second to which the arrivals of the trace are stretched", 0, 0},
+    {"--limit-first", "MS", "a good request waits at most so long for its first token", 0, 0},
+    {"--limit-token", "MS", "and takes at most so long for each other one, in the mean", 0, 0},
+    {"--mode", "full|paper|authors",
+     "everything charged and Logic-PIM by the cycle model (default), the paper's idealisation, or that of "
+     "its "
+     "authors' public simulator, decoding only",
+     0, 0},
+    {"--policy", "default|best|paper|pim|xpu",
+     "who runs which expert in mode full: best with co-processing, each on its faster side without (default)",
+     0, 0},
+    {"--times", "FOLDER", "tables of Logic-PIM's times that are not built in: read, or measured and kept", 0,
+     0},
+    {"--measure", NULL, "measures the tables in mode full even if they are built in or in the folder", 0, 0},
+    {"--activation-rule", "paper|strict",
+     "strict: at most four bank activations of a rank within tFAW (default paper), in mode full", 0, 0},
+    {"--dram-preset", "hbm3_5200|hbm3_6400", "timing of the DRAM in mode full (default hbm3_5200)", 0, 0},
+    {"--constants", "FILE.json", "rates, links and energies in place of the built-in ones", 0, 0},
+    {"--nodes", "N", "nodes (default: the model's, times the system's factor)", 0, 0},
+    {"--devices", "N", "devices of a node (default: likewise)", 0, 0},
+    {"--warm-up", "N", "stages before measuring (default 1000); with --qps requests (500)", 0, 0},
+    {"--measured", "N", "stages that are measured (default 10000); with --qps requests (4000)", 0, 0},
+    {"--seed", "N", "of all random numbers (default 1)", 0, 0},
+    {"--find-rate", "SHARE", "searches the highest rate of requests of which this share is good, 0.001 to 1",
+     0, 0},
+    {"--json", "FILE.json", "the results", 0, 0},
+    {"--requests-out", "FILE.csv", "a row for each measured request that is whole", 0, 0},
+    {"--stages-out", "FILE.csv", "a row for each measured stage, with its time by part", 0, 0},
+    {0}};
+
+const struct command serve_command = {
+    "serve",
+    "",
+    "simulates a system that serves a model",
+    "Continuous batching in stages on nodes of xPUs, with or without Logic-PIM: throughput, latencies, time "
+    "and energy by part. The same seed gives the same result on every machine.\n",
+    own_options,
+    false,
+    run_serve};

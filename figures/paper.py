@@ -1,0 +1,359 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""The evaluation of the Duplex paper again by `duplex serve`: tables, pictures, and the error of each cell that is published.
+
+usage: figures/paper.py BUILD [FIGURE ...] [--check] [--measured N] [--jobs N]
+  FIGURE       fig4a fig5a fig5b fig5c fig8 fig11 fig12 fig13 fig14 fig15 fig16 full charged authors; without any: all
+  --check      no files: one line a figure, and exit status 1 if a limit of docs/serving.md is missed
+  --measured   stages of a closed loop that are measured, and a tenth as many of warm-up (default 10000)
+Writes BUILD/paper/FIGURE.csv and .svg (by gnuplot), and index.html with all of them.
+"""
+import concurrent.futures
+import csv
+import html
+import json
+import pathlib
+import subprocess
+import sys
+import tempfile
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent
+LENGTHS = {"mixtral": (256, 1024, 4096), "glam": (512, 1024, 2048), "grok1": (256, 1024, 4096),
+           "opt-66b": (256, 1024, 2048), "llama3-70b": (256, 1024, 4096)}
+BATCHES = (32, 64, 128)
+DUPLEX = ("2xgpu", "duplex", "duplex-pe", "duplex-pe-et")
+PARTS = ("fc_dram", "fc_comp", "attn_dram", "attn_comp", "moe_dram", "moe_comp")
+
+
+class Runs:
+    """Runs of `duplex serve`, each once."""
+
+    def __init__(self, build, measured, jobs, check):
+        self.duplex, self.measured, self.check, self.done = build / "duplex", measured, check, {}
+        self.pool = concurrent.futures.ThreadPoolExecutor(jobs)
+
+    def _run(self, words):
+        with tempfile.NamedTemporaryFile(suffix=".json") as out:
+            subprocess.run([self.duplex, "serve", *words, "--json", out.name], check=True, stdout=subprocess.DEVNULL)
+            return json.load(open(out.name))
+
+    def start(self, model, system, batch, lin, lout, *more):
+        key = (model, system, batch, lin, lout, *more)
+        if key not in self.done:
+            length = [] if "--qps" in more else ["--measured", self.measured, "--warm-up", self.measured // 10]
+            words = ["--model", model, "--system", system, *([] if "--mode" in more else ["--mode", "paper"]), "--batch", batch, "--lin", lin, "--lout", lout, *length, *more]
+            self.done[key] = self.pool.submit(self._run, [str(w) for w in words])
+        return self.done[key]
+
+
+def published(name):
+    """{(all columns but the last): value} of a file of published values; "off" is None."""
+    path = ROOT / "figures/published" / f"{name}.csv"
+    lines = [line for line in path.read_text().splitlines() if not line.startswith("#")] if path.exists() else []
+    rows = list(csv.reader(lines))[1:]
+    return {tuple(row[:-1]): None if row[-1] == "off" else float(row[-1]) for row in rows}
+
+
+def latencies(result):
+    return {f"{key}_{p}": result[f"{key}_ms"][p] for key in ("tbt", "t2ft", "e2e") for p in ("p50", "p90", "p99")}
+
+
+# Each figure: names of the columns, and a generator that first starts all its runs and then yields ((columns), value). A value
+# is None where a picture of the paper has no point.
+def fig4a(runs):
+    cells = [(m, b, lo, runs.start(m, "gpu", b, 2048, lo)) for m in ("mixtral", "glam") for b in BATCHES
+             for lo in ((256, 1024, 4096) if m == "mixtral" else (512, 1024, 2048))]
+    for model, batch, lout, run in cells:
+        for stage in ("decoding_only", "mixed"):
+            shares = run.result()[f"time_shares_{stage}"]
+            for part in shares:
+                if part != "attention_prefill" or stage == "mixed":
+                    yield (model, batch, lout, stage, part), shares[part]
+
+
+SHAPES_5 = ((256, 256), (2048, 256), (2048, 2048))
+
+
+def fig5a(runs):
+    cells = [(b, li, lo, runs.start("mixtral", "gpu", b, li, lo)) for b in BATCHES for li, lo in SHAPES_5]
+    for batch, lin, lout, run in cells:
+        stages = run.result()["stages"]
+        yield (batch, lin, lout), stages["decoding_only"] / stages["all"]
+
+
+def fig5b(runs):
+    cells = [(li, lo, [runs.start("mixtral", s, 32, li, lo) for s in ("gpu", "hetero")]) for li, lo in SHAPES_5]
+    for lin, lout, pair in cells:
+        gpu, hetero = (latencies(run.result()) for run in pair)
+        for metric in ("tbt_p50", "tbt_p90", "tbt_p99", "t2ft_p50", "e2e_p50"):
+            yield (metric, lin, lout), hetero[metric] / gpu[metric]
+
+
+def fig5c(runs):
+    shapes = ((2048, 2048), (2048, 4096), (4096, 4096), (8192, 4096))
+    cells = [(li, lo, [runs.start("mixtral", s, 128, li, lo) for s in ("gpu", "hetero")]) for li, lo in shapes]
+    for lin, lout, pair in cells:
+        gpu, hetero = (run.result()["throughput_tok_s"] for run in pair)
+        yield (lin, lout), hetero / gpu
+
+
+def fig8(_runs):
+    """Energy times delay times area at peak rates, of one product [n, 4096] by [16384, 4096], from configs/constants.json."""
+    constants = json.loads((ROOT / "configs/constants.json").read_text())
+    for tokens in (1, 2, 4, 8, 16, 32):
+        values = {}
+        for unit in ("bank_pim", "bankgroup_pim", "logic_pim"):
+            c = constants[unit]
+            size = 2 * (16384 * 4096 + tokens * (16384 + 4096))
+            macs = 16384 * 4096 * tokens
+            energy = size * 8 * c["dram_pj_bit"] + macs * c["mac_pj"]
+            delay = max(size / c["bandwidth_gb_s"] / 1e9, 2 * macs / c["peak_tflops"] / 1e12)
+            values[unit] = energy * delay * c["area_mm2"]
+        for unit, value in values.items():
+            yield (unit, tokens), value / max(values.values())
+
+
+def ratios(runs, models, systems):
+    cells = [(m, b, le, [runs.start(m, s, b, le, le) for s in ("gpu", *systems)]) for m in models for b in BATCHES for le in LENGTHS[m]]
+    for model, batch, length, group in cells:
+        gpu, *others = (run.result()["throughput_tok_s"] for run in group)
+        for system, value in zip(systems, others):
+            yield (model, batch, length, system), value / gpu
+
+
+def fig11(runs):
+    yield from ratios(runs, ("mixtral",) if runs.check else ("mixtral", "glam", "grok1"), DUPLEX)
+
+
+def fig12(runs):
+    cells = [(le, [runs.start("glam", s, 64, le, le) for s in ("gpu", *DUPLEX)]) for le in LENGTHS["glam"]]
+    for length, group in cells:
+        gpu, *others = (latencies(run.result()) for run in group)
+        for system, result in zip(DUPLEX, others):
+            for metric in ("tbt_p50", "tbt_p90", "tbt_p99", "t2ft_p50", "e2e_p50"):
+                yield (metric, length, system), result[metric] / gpu[metric]
+
+
+def fig13(runs):
+    systems = ("duplex-pe-et", "gpu", "2xgpu")
+    cells = {(s, q): runs.start("mixtral", s, 128, 4096, 512, "--qps", q) for s in systems for q in range(4, 17)}
+    base = latencies(cells["duplex-pe-et", 4].result())
+    for metric in ("tbt_p50", "tbt_p90", "tbt_p99", "t2ft_p50", "e2e_p50"):
+        for (system, qps), run in cells.items():
+            value = latencies(run.result())[metric] / base[metric]
+            yield (metric, system, qps), value
+
+
+def fig14(runs):
+    yield from ratios(runs, ("mixtral", "opt-66b", "llama3-70b"), ("bank-pim", "duplex-pe-et"))
+
+
+def fig15(runs):
+    cells = [(m, b, le, [runs.start(m, s, b, le, le) for s in ("gpu", "duplex-pe-et")])
+             for m in (("mixtral",) if runs.check else ("mixtral", "glam", "grok1")) for b in BATCHES for le in LENGTHS[m]]
+    for model, batch, length, pair in cells:
+        energies = [run.result()["energy_j_per_token"] for run in pair]
+        for system, energy in zip(("gpu", "duplex-pe-et"), energies):
+            for part in PARTS:
+                yield (model, batch, length, system, part), energy[part] / energies[0]["total"]
+
+
+def fig16(runs):
+    yield from ratios(runs, ("mixtral",), ("duplex-split", "duplex-pe-et"))
+
+
+def authors(runs):
+    cells = [(b, le, s, runs.start("mixtral", s, b, le, le, "--mode", "authors")) for b in BATCHES for le in (256, 1024, 2048)
+             for s in ("gpu", *DUPLEX, "bank-pim")]
+    for batch, length, system, run in cells:
+        yield (batch, length, system), run.result()["tbt_ms"]["mean"]
+
+
+def full(runs):
+    """Fig. 11 with everything charged, beside what the paper has for its idealisation."""
+    cells = [(b, le, [runs.start("mixtral", s, b, le, le, "--mode", "full") for s in ("gpu", *DUPLEX)]) for b in BATCHES
+             for le in LENGTHS["mixtral"]]
+    for batch, length, group in cells:
+        gpu, *others = (run.result()["throughput_tok_s"] for run in group)
+        for system, value in zip(DUPLEX, others):
+            yield ("mixtral", batch, length, system), value / gpu
+
+
+def charged(runs):
+    """Microseconds a layer of each part and of what is charged, Mixtral, Duplex+PE+ET."""
+    cells = [(b, le, runs.start("mixtral", "duplex-pe-et", b, le, le, "--mode", "full")) for b, le in ((32, 4096), (128, 256))]
+    for batch, length, run in cells:
+        result = run.result()
+        layer = result["seconds"] / result["stages"]["all"] / 32 * 1e6
+        for item, share in {**result["time_shares"], **result["charged_shares"]}.items():
+            if item != "other":
+                yield (batch, length, item), share * layer
+
+
+FIGURES = {
+    "fig4a": (fig4a, "model,batch,lout,stage,part", "Shares of the time of a stage on GPU, Lin 2048"),
+    "fig5a": (fig5a, "batch,lin,lout", "Share of the stages that only decode, Mixtral, 4 GPUs"),
+    "fig5b": (fig5b, "metric,lin,lout", "Latency of Hetero over GPU, Mixtral, batch 32"),
+    "fig5c": (fig5c, "lin,lout", "Throughput of Hetero over GPU, Mixtral, batch 128"),
+    "fig8": (fig8, "unit,op_b", "Energy times delay times area, over the worst of each column"),
+    "fig11": (fig11, "model,batch,length,system", "Throughput over GPU"),
+    "fig12": (fig12, "metric,length,system", "Latency over GPU, GLaM, batch 64"),
+    "fig13": (fig13, "metric,system,qps", "Latency by requests a second, Mixtral (4096, 512), over Duplex at 4"),
+    "fig14": (fig14, "model,batch,length,system", "Throughput over GPU, Bank-PIM and Duplex"),
+    "fig15": (fig15, "model,batch,length,system,part", "Energy of a token over the total of GPU"),
+    "fig16": (fig16, "model,batch,length,system", "Throughput over GPU, split and together"),
+    "full": (full, "model,batch,length,system", "Throughput over GPU, mode full, beside the paper"),
+    "charged": (charged, "batch,length,item", "Microseconds a layer, mode full, Duplex+PE+ET"),
+    "authors": (authors, "batch,length,system", "Milliseconds between tokens, mode authors"),
+}
+
+
+def rows_of(name, runs):
+    """[(columns, ours, published or None)]"""
+    known = published("fig11" if name == "full" else name)
+    return [(cell, ours, known.get(tuple(str(c) for c in cell))) for cell, ours in FIGURES[name][0](runs)]
+
+
+def errors(rows):
+    return [abs(ours / there - 1) for _, ours, there in rows if there]
+
+
+def knee(rows, system):
+    """The last integer rate of requests up to which the median time to the first token is at most 5 times Duplex's at 4."""
+    return max(cell[2] for cell, ours, _ in rows if cell[0] == "t2ft_p50" and cell[1] == system and ours <= 5)
+
+
+def check_fig11(rows):
+    value = {cell: ours for cell, ours, _ in rows}
+    found = errors(rows)
+    signs = [value["mixtral", 128, le, "duplex"] < value["mixtral", 128, le, "2xgpu"] for le in (256, 1024)]
+    signs.append(value["mixtral", 128, 4096, "duplex-pe-et"] < value["mixtral", 128, 4096, "duplex-pe"])
+    good = len(found) == 36 and sum(found) / 36 <= 0.05 and max(found) <= 0.12 and all(signs)
+    return good, f"mean error {sum(found) / 36:.4f} (at most 0.05), worst {max(found):.4f} (0.12), {sum(signs)} of {len(signs)} signs"
+
+
+def check_fig15(rows):
+    parts = [abs(ours - there) for _, ours, there in rows if there is not None]
+    totals = {}
+    for cell, ours, there in rows:
+        if there is not None:
+            total = totals.setdefault(cell[:4], [0, 0])
+            total[0] += ours
+            total[1] += there
+    worst = max(abs(a - b) for a, b in totals.values())
+    return len(parts) == 108 and max(parts) <= 0.02 and worst <= 0.02, f"worst part {max(parts):.4f}, worst total {worst:.4f} (at most 0.02)"
+
+
+def check_fig8(rows):
+    value = {cell: ours for cell, ours, _ in rows}
+    crosses = value["bank_pim", 4] < value["logic_pim", 4] and value["bank_pim", 8] > value["logic_pim", 8]
+    worst = max(errors(rows))
+    return worst <= 0.15 and crosses, f"worst {worst:.4f} (at most 0.15), crossover between 4 and 8: {crosses}"
+
+
+def check_fig13(rows):
+    gpu, duplex = knee(rows, "gpu"), knee(rows, "duplex-pe-et")
+    return abs(gpu - 9) <= 1 and abs(duplex - 14) <= 1, f"knees {gpu} (9) and {duplex} (14), each within 1"
+
+
+def check_authors(rows):
+    worst = max(errors(rows))
+    return len(errors(rows)) == 54 and worst <= 0.03, f"worst {worst:.4f} (at most 0.03)"
+
+
+CHECKS = {"fig8": check_fig8, "fig11": check_fig11, "fig13": check_fig13, "fig15": check_fig15, "authors": check_authors}
+
+
+def say(rows):
+    found = errors(rows)
+    return f"{len(rows)} cells, {len(found)} published" + (f", mean error {100 * sum(found) / len(found):.1f}%, worst {100 * max(found):.1f}%"
+                                                           if found else "")
+
+
+def write_csv(path, columns, rows):
+    with open(path, "w", newline="") as file:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow([*columns.split(","), "ours", "published", "error"])
+        for cell, ours, there in rows:
+            writer.writerow([*cell, f"{ours:.6g}", "" if there is None else there, f"{ours / there - 1:.4f}" if there else ""])
+
+
+def draw(path, title, rows):
+    """Ours as boxes and what is published as points, in the order of the table; those with the same first columns are a group."""
+    most = max(max(ours, there or 0) for _, ours, there in rows)
+    cut = min(most, 6) if title.startswith("Latency by") else most
+    data = "\n".join(f"{i} {min(ours, cut):.6g} {'NaN' if there is None else there} {' '.join(map(str, cell)).replace('_', '-')!r}"
+                     for i, (cell, ours, there) in enumerate(rows))
+    step = max(1, len(rows) // 40)
+    labels = ", ".join(f"'{' '.join(map(str, cell)).replace('_', '-')}' {i}" for i, (cell, _, _) in enumerate(rows) if i % step == 0)
+    script = f"""set terminal svg size 1100,460 font 'sans,10' background rgb 'white'
+set title '{title}'
+set style fill solid 0.5
+set boxwidth 0.8
+set yrange [0:{1.08 * cut:.6g}]
+set xrange [-1:{len(rows)}]
+set xtics rotate by -60 ({labels}) font ',8'
+set key top left
+set bmargin 11
+$data << EOD
+{data}
+EOD
+plot $data using 1:2 with boxes lc rgb '#3070b0' title 'here', $data using 1:3 with points pt 7 ps 0.5 lc rgb '#d04020' title 'published'
+"""
+    picture = subprocess.run(["gnuplot"], input=script, text=True, check=True, capture_output=True).stdout
+    path.write_text(picture)
+    return picture
+
+
+def page(figures):
+    body = []
+    for name, (rows, picture) in figures.items():
+        columns = FIGURES[name][1].split(",")
+        lines = "".join("<tr>" + "".join(f"<td>{html.escape(str(c))}</td>" for c in cell) + f"<td>{ours:.3f}</td><td>"
+                        + ("" if there is None else f"{there:g}") + "</td><td>" + (f"{100 * (ours / there - 1):+.1f}%" if there else "")
+                        + "</td></tr>" for cell, ours, there in rows)
+        head = "".join(f"<th>{c}</th>" for c in (*columns, "here", "published", "error"))
+        body.append(f"<h2>{name}: {html.escape(FIGURES[name][2])}</h2><p>{say(rows)}</p>{picture[picture.find('<svg'):]}"
+                    f"<details><summary>Table</summary><table><tr>{head}</tr>{lines}</table></details>")
+    return ("<!doctype html><html lang='en'><meta charset='utf-8'><title>Duplex: the paper's evaluation</title><style>body{font-family:sans-serif;"
+            "margin:2em;max-width:1150px}td,th{padding:1px 8px;text-align:right;font-size:90%}</style><h1>The paper's evaluation</h1>"
+            "<p>Made by <code>make paper</code>: mode <code>paper</code> of <code>duplex serve</code>, beside the values of the figures of the "
+            "MICRO 2024 paper where they are known. Formulas and constants: docs/serving.md.</p>" + "".join(body) + "</html>\n")
+
+
+def main():
+    words, options = [], {"--measured": 10000, "--jobs": 2}
+    check, rest = False, iter(sys.argv[1:])
+    for word in rest:
+        if word in options:
+            options[word] = int(next(rest, "0"))
+        elif word == "--check":
+            check = True
+        elif word.startswith("-"):
+            sys.exit(__doc__)
+        else:
+            words.append(word)
+    if not words or any(w not in FIGURES for w in words[1:]):
+        sys.exit(__doc__)
+    build = pathlib.Path(words[0])
+    runs = Runs(build, options["--measured"], options["--jobs"], check)
+    failed, made, out = [], {}, build / "paper"
+    for name in words[1:] or (CHECKS if check else FIGURES):
+        rows = rows_of(name, runs)
+        if check:
+            good, text = CHECKS[name](rows)
+            failed += [] if good else [name]
+            print(f"{name}: {text}{'' if good else ', FAILED'}")
+            continue
+        out.mkdir(exist_ok=True)
+        write_csv(out / f"{name}.csv", FIGURES[name][1], rows)
+        made[name] = rows, draw(out / f"{name}.svg", FIGURES[name][2], rows)
+        print(f"{name}: {say(rows)}", flush=True)
+    if made:
+        (out / "index.html").write_text(page(made))
+        print(out / "index.html")
+    sys.exit(1 if failed else 0)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,5 @@
+# SPDX-License-Identifier: Apache-2.0
+.PHONY: paper
+paper: $(BUILD)/duplex ## every figure and table of the paper's evaluation again: build/paper/index.html
+	@scripts/dependencies.sh paper
+	@figures/paper.py $(BUILD) --jobs $(JOBS)

@@ -1,0 +1,83 @@
+// SPDX-License-Identifier: Apache-2.0
+// What mode full charges outside the experts (docs/serving.md, "Mode full").
+#include "serving/charged.h"
+
+#include <math.h>
+
+#include "xpu/time.h"
+
+#define CLOCK 650e6
+#define PICO 1e-12
+#define F16 2.0
+#define STACKS 5.0
+#define PAIR_BYTES 512.0     // K and V of a position and KV head of 128 values: what the clocks below are of
+#define DECODE_BEGIN 450.0   // clocks of a job,
+#define DECODE_LEAST 1550.0  // at least,
+#define DECODE_PAIR 4.3      // of a sequence and KV head,
+#define DECODE_POSITION 0.1264  // of each of its positions
+#define APPEND_PAIR 6.0         // clocks of a new token's K and V, of a sequence and KV head
+#define FIRMWARE_PAIR 6.8       // clocks of the firmware for a sequence and KV head
+#define KERNELS \
+  6.0  // launched a layer, beside the experts: QKV, append, attention, output, router,
+       // sum of experts
+
+static uint64_t whole(double value) { return (uint64_t)ceil(value); }
+
+double charged_product(const struct machine *m, double tokens, double columns, double rows) {
+  return (double)xpu_time_gemm(&m->xpu_time, (unsigned)tokens, (unsigned)whole(columns),
+                               (unsigned)whole(rows), 2) *
+         PICO;
+}
+
+double charged_prefill(const struct machine *m, const struct serving_model *model, unsigned tokens) {
+  const unsigned heads = (unsigned)whole((double)model->heads / m->xpus);
+  const unsigned kv_heads = (unsigned)whole((double)model->kv_heads / m->xpus);
+  return (double)xpu_time_prefill(&m->xpu_time, heads, kv_heads, model->head_size, 0, tokens) * PICO;
+}
+
+// Sequences and KV heads of the fullest stack.
+static double pairs_of(const struct machine *m, const struct serving_model *model, double sequences) {
+  return ceil(sequences * model->kv_heads / m->pims / STACKS);
+}
+
+double charged_decode(const struct machine *m, const struct serving_model *model,
+                      const struct node_load *load) {
+  const double pairs = pairs_of(m, model, load->decoding);
+  const double size = 2 * F16 * model->head_size / PAIR_BYTES;
+  if (load->decoding == 0) return 0;
+  const double positions = pairs * load->positions / load->decoding;
+  const double clocks = DECODE_BEGIN + DECODE_PAIR * pairs + DECODE_POSITION * size * positions;
+  return (clocks > DECODE_LEAST ? clocks : DECODE_LEAST) / CLOCK;
+}
+
+static double elements(const struct machine *m, double bytes) {
+  return (double)xpu_time_elements(&m->xpu_time, whole(bytes)) * PICO;
+}
+
+// K and V of all new tokens: those of prompts, and of decoding sequences where they decode.
+static double append_of(const struct machine *m, const struct serving_model *model,
+                        const struct node_load *load, bool pim) {
+  const double token = 2 * F16 * model->kv_heads * model->head_size / m->xpus;
+  if (!pim) return elements(m, token * (load->prefill.tokens + load->decoding));
+  return elements(m, token * load->prefill.tokens) + APPEND_PAIR * pairs_of(m, model, load->decoding) / CLOCK;
+}
+
+void charged_node(const struct machine *m, const struct serving_model *model, const struct node_load *load,
+                  double *charge) {
+  const double layers = model->layers;
+  const double tokens = load->decoding + load->prefill.tokens;
+  const double hidden = F16 * tokens * model->hidden;
+  const bool pim = m->beside != BESIDE_NONE;
+  if (tokens == 0) return;
+  charge[SERVING_LAUNCHES] += layers * KERNELS * m->launch;
+  charge[SERVING_NORMS] += layers * elements(m, 2 * 3 * hidden);  // x and the residual in, their sum out
+  charge[SERVING_HEAD] += charged_product(m, load->decoding + load->prefill.count, model->hidden,
+                                          (double)model->vocabulary / m->xpus) +
+                          elements(m, 2 * hidden);
+  charge[SERVING_APPEND] += layers * append_of(m, model, load, pim);
+  charge[SERVING_COMBINE] += model_moe_layers(model) * elements(m, hidden);
+  if (!pim) return;
+  charge[SERVING_MIGRATION] +=
+      layers * elements(m, 2 * 2 * F16 * load->prefill.tokens * model->kv_heads * model->head_size / m->xpus);
+  charge[SERVING_FIRMWARE] += layers * FIRMWARE_PAIR * pairs_of(m, model, load->decoding) / CLOCK;
+}

@@ -1,0 +1,19 @@
+// SPDX-License-Identifier: Apache-2.0
+// Mode full: times of the xPU and of decode attention, and what a stage costs beside its products.
+#ifndef SERVING_CHARGED_H
+#define SERVING_CHARGED_H
+
+#include "serving/stage.h"
+
+// Seconds of a product on one device's xPU, by xpu/time.h.
+double charged_product(const struct machine *machine, double tokens, double columns, double rows);
+// Of causal attention of a whole prompt, of the heads of one device.
+double charged_prefill(const struct machine *machine, const struct serving_model *model, unsigned tokens);
+// Of decode attention on the five stacks of a device, by the cycle model's clocks.
+double charged_decode(const struct machine *machine, const struct serving_model *model,
+                      const struct node_load *load);
+// Adds what all layers of a node cost beside products, attention, links and experts.
+void charged_node(const struct machine *machine, const struct serving_model *model,
+                  const struct node_load *load, double *charge);
+
+#endif

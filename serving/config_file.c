@@ -1,0 +1,230 @@
+// SPDX-License-Identifier: Apache-2.0
+// Configuration files: reading, values by tables of keys, lines of errors.
+#include "serving/config_file.h"
+
+#include <errno.h>
+#include <math.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "duplex/error.h"
+#include "serving/builtin_configs.h"
+
+#define FILE_MOST (1u << 20)
+
+static int complain(const struct config_file *file, int error, const char *format, ...) {
+  va_list words;
+  va_start(words, format);
+  vsnprintf(file->error, file->size, format, words);
+  va_end(words);
+  return error;
+}
+
+static const char *builtin_text(const char *folder, const char *name) {
+  char path[128];
+  snprintf(path, sizeof path, "%s%s%s", folder, folder[0] ? "/" : "", name);
+  for (const struct builtin_config *c = builtin_configs; c->path; c++)
+    if (strcmp(c->path, path) == 0) return c->text;
+  return NULL;
+}
+
+// The names of a folder, with commas between them.
+static void list_builtin(const char *folder, char *list, size_t size) {
+  const size_t length = strlen(folder);
+  list[0] = 0;
+  for (const struct builtin_config *c = builtin_configs; c->path; c++) {
+    if (strncmp(c->path, folder, length) != 0 || c->path[length] != '/') continue;
+    if (list[0]) strncat(list, ", ", size - strlen(list) - 1);
+    strncat(list, c->path + length + 1, size - strlen(list) - 1);
+  }
+}
+
+// The whole of a file, which is no longer than FILE_MOST.
+static int read_text(struct config_file *file, const char *folder) {
+  FILE *stream = fopen(file->name, "re");
+  char list[400];
+  list_builtin(folder, list, sizeof list);
+  if (!stream)
+    return complain(file, DUPLEX_ERROR_IO, "%s: %s, expected a file or one of %s", file->name,
+                    strerror(errno), list);
+  file->text = malloc(FILE_MOST + 1);
+  const size_t length = file->text ? fread(file->text, 1, FILE_MOST + 1, stream) : 0;
+  const bool good = file->text && !ferror(stream);
+  const int cause = errno;
+  fclose(stream);
+  if (!good) return complain(file, DUPLEX_ERROR_IO, "%s: %s", file->name, strerror(cause));
+  if (length > FILE_MOST)
+    return complain(file, DUPLEX_ERROR_FORMAT, "%s: expected at most %u bytes", file->name, FILE_MOST);
+  if (strnlen(file->text, length) < length)
+    return complain(file, DUPLEX_ERROR_FORMAT, "%s: has a byte 0, expected JSON", file->name);
+  file->text[length] = 0;
+  return DUPLEX_OK;
+}
+
+int config_open(struct config_file *file, const char *folder, const char *name, char *error, size_t size) {
+  *file = (struct config_file){.name = name, .error = error, .size = size};
+  const char *builtin = builtin_text(folder, name);
+  if (builtin) file->text = strdup(builtin);
+  const int status = builtin ? DUPLEX_OK : read_text(file, folder);
+  if (status) return status;
+  if (!file->text) return complain(file, DUPLEX_ERROR_NO_MEMORY, "%s: too little memory", name);
+  json_error_t where;
+  file->root = json_loads(file->text, JSON_REJECT_DUPLICATES, &where);
+  if (!file->root)
+    return complain(file, DUPLEX_ERROR_FORMAT, "%s:%d: %s, expected JSON", name, where.line, where.text);
+  if (!json_is_object(file->root))
+    return complain(file, DUPLEX_ERROR_FORMAT, "%s:1: expected a JSON object", name);
+  return DUPLEX_OK;
+}
+
+void config_close(struct config_file *file) {
+  json_decref(file->root);
+  free(file->text);
+  *file = (struct config_file){0};
+}
+
+// Behind a text in quotes that begins at `at`.
+static const char *behind_text(const char *at) {
+  for (at++; *at && *at != '"'; at++)
+    if (*at == '\\' && at[1]) at++;
+  return *at ? at + 1 : at;
+}
+
+// The place of `key` among the keys of the object that begins at `at`; NULL: it is not there (as it stands).
+static const char *find_key(const char *at, const char *key) {
+  const size_t length = strlen(key);
+  int depth = 0;
+  while (*at) {
+    if (*at == '"') {
+      const char *end = behind_text(at);
+      const bool is_key = depth == 1 && end[strspn(end, " \t\r\n")] == ':';
+      if (is_key && (size_t)(end - at) == length + 2 && strncmp(at + 1, key, length) == 0) return at;
+      at = end;
+      continue;
+    }
+    if (*at == '{' || *at == '[') depth++;
+    if (*at == '}' || *at == ']') depth--;
+    if (depth == 0 && *at == '}') return NULL;
+    at++;
+  }
+  return NULL;
+}
+
+// The line of a key; of the last part of the path that is found, if the key is missing.
+static int line_of(const struct config_file *file, const char *path) {
+  const char *at = file->text;
+  char part[128];
+  while (*path) {
+    const size_t length = strcspn(path, ".");
+    snprintf(part, sizeof part, "%.*s", (int)length, path);
+    const char *found = find_key(at, part);
+    if (!found) break;
+    at = found;
+    path += length + (path[length] == '.');
+    if (*path) at += strcspn(at, "{");
+  }
+  int line = 1;
+  for (const char *c = file->text; c < at; c++) line += *c == '\n';
+  return line;
+}
+
+int config_refuse(const struct config_file *file, const char *path, const char *format, ...) {
+  char what[512];
+  va_list words;
+  va_start(words, format);
+  vsnprintf(what, sizeof what, format, words);
+  va_end(words);
+  return complain(file, DUPLEX_ERROR_FORMAT, "%s:%d: %s %s", file->name, line_of(file, path), path, what);
+}
+
+static void join(char *path, size_t size, const char *before, const char *key) {
+  snprintf(path, size, "%s%s%s", before, before[0] ? "." : "", key);
+}
+
+static int number_field(const struct config_file *file, const char *path, const json_t *value,
+                        const struct config_field *field) {
+  const double number = json_number_value(value);
+  const bool whole = field->type == CONFIG_WHOLE;
+  if (!json_is_number(value) || !(number >= field->least && number <= field->most) ||
+      (whole && number != floor(number)))
+    return config_refuse(file, path, "is not as it must be, expected a %s from %.10g to %.10g",
+                         whole ? "whole number" : "number", field->least, field->most);
+  if (whole)
+    *(unsigned *)field->to = (unsigned)number;
+  else
+    *(double *)field->to = number;
+  return DUPLEX_OK;
+}
+
+static int choice_field(const struct config_file *file, const char *path, const json_t *value,
+                        const struct config_field *field) {
+  char list[300] = "";
+  const char *text = json_string_value(value);
+  for (unsigned i = 0; field->choices[i]; i++) {
+    if (text && strcmp(text, field->choices[i]) == 0) {
+      *(unsigned *)field->to = i;
+      return DUPLEX_OK;
+    }
+    if (i) strncat(list, ", ", sizeof list - strlen(list) - 1);
+    strncat(list, field->choices[i], sizeof list - strlen(list) - 1);
+  }
+  return config_refuse(file, path, "is not as it must be, expected one of %s", list);
+}
+
+static int read_field(const struct config_file *file, const char *path, json_t *value,
+                      const struct config_field *field) {
+  switch (field->type) {
+    case CONFIG_FLAG:
+      if (!json_is_boolean(value)) return config_refuse(file, path, "is no flag, expected true or false");
+      *(bool *)field->to = json_is_true(value);
+      return DUPLEX_OK;
+    case CONFIG_CHOICE:
+      return choice_field(file, path, value, field);
+    case CONFIG_OBJECT:
+      if (!json_is_object(value)) return config_refuse(file, path, "is no object, expected { ... }");
+      *(json_t **)field->to = value;
+      return DUPLEX_OK;
+    default:
+      return number_field(file, path, value, field);
+  }
+}
+
+static bool is_known(const char *key, const struct config_field *fields) {
+  for (; fields->key; fields++)
+    if (strcmp(fields->key, key) == 0) return true;
+  return strcmp(key, "comment") == 0;
+}
+
+static int refuse_unknown(const struct config_file *file, const char *path, json_t *object,
+                          const struct config_field *fields) {
+  const char *key;
+  json_t *value;
+  char full[200], list[400] = "";
+  json_object_foreach(object, key, value) {
+    if (is_known(key, fields)) continue;
+    for (const struct config_field *f = fields; f->key; f++) {
+      if (f != fields) strncat(list, ", ", sizeof list - strlen(list) - 1);
+      strncat(list, f->key, sizeof list - strlen(list) - 1);
+    }
+    join(full, sizeof full, path, key);
+    return config_refuse(file, full, "is unknown, expected only %s", list);
+  }
+  return DUPLEX_OK;
+}
+
+int config_fields(const struct config_file *file, const char *path, json_t *object,
+                  const struct config_field *fields, bool foreign) {
+  int error = foreign ? DUPLEX_OK : refuse_unknown(file, path, object, fields);
+  for (const struct config_field *f = fields; f->key && !error; f++) {
+    char full[200];
+    json_t *value = json_object_get(object, f->key);
+    join(full, sizeof full, path, f->key);
+    if (value)
+      error = read_field(file, full, value, f);
+    else if (f->required)
+      error = config_refuse(file, full, "is missing");
+  }
+  return error;
+}

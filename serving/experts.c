@@ -1,0 +1,163 @@
+// SPDX-License-Identifier: Apache-2.0
+// The experts of a layer: rooflines of both processors, and the policy of schedule/ in between.
+#include "serving/experts.h"
+
+#include <stdlib.h>
+
+#include "schedule/schedule.h"
+
+#define SCALES 14u       // tables of 1, 2, 4, ... tokens a step
+#define UNIT 1e-9        // seconds of a table's unit, times the step
+#define FORK_SHARE 0.75  // AUTHORS: what their splitter takes the bandwidth for
+
+// One product of an expert with n tokens: max(n flops, weights + n tokens) seconds.
+struct product {
+  double flops, weights, tokens;
+};
+
+struct experts {
+  const struct machine *machine;
+  const struct serving_model *model;
+  struct expert_layout layout;
+  double matrices, slice;  // products of an expert; inner columns of a device
+  struct product xpu, pim;
+  enum schedule_policy policy;
+  struct schedule_times *tables[SCALES];  // for the decision alone; [i] has 2^i tokens a step
+  struct schedule_work work;
+  struct schedule_decision decision;
+};
+
+// A matrix of the slice: gate, up and down have as many weights, and as many values go in and out.
+static struct product product_of(const struct experts *x, const struct processor *p) {
+  const double hidden = x->model->hidden;
+  if (p->flops == 0) return (struct product){0};
+  return (struct product){2 * hidden * x->slice / p->flops,
+                          hidden * x->slice * model_weight_bytes(x->model) / p->bytes,
+                          2 * (hidden + x->slice) / p->bytes};
+}
+
+static double time_of(const struct experts *x, const struct product *p, double n) {
+  const double sums = n * p->flops;
+  const double reads = p->weights + n * p->tokens;
+  return n > 0 ? x->matrices * (sums > reads ? sums : reads) : 0;
+}
+
+// What the splitter of the authors' simulator takes an expert for, in reads of its weights by the xPU.
+static double fork_time(const struct experts *x, const struct processor *p, double n) {
+  const double ridge = p->flops / p->bytes / 2 * model_weight_bytes(x->model);
+  const double passes = n * FORK_SHARE / ridge;
+  const double reads = x->matrices * x->xpu.weights * x->machine->xpu.bytes / p->bytes;
+  return n > 0 ? reads * (passes > 1 ? passes : 1) : 0;
+}
+
+static uint32_t units(double seconds, double step) {
+  const double value = seconds / (UNIT * step) + 0.5;
+  return value < 1 ? 1 : value >= SCHEDULE_MOST ? SCHEDULE_MOST - 1 : (uint32_t)value;
+}
+
+static void fill_row(const struct experts *x, double tokens, double step, struct schedule_row *row) {
+  const bool fork = x->machine->mode == SERVING_AUTHORS && x->machine->co_processing;
+  const double on_pim = fork ? fork_time(x, &x->machine->pim, tokens) : time_of(x, &x->pim, tokens);
+  const double on_xpu = fork ? fork_time(x, &x->machine->xpu, tokens) : time_of(x, &x->xpu, tokens);
+  for (unsigned b = 0; b < SCHEDULE_BUNDLES; b++) row->striped[b] = units(on_pim, step);
+  row->whole = units(on_xpu, step);
+}
+
+// A table whose groups are steps of `step` tokens.
+static void fill_table(const struct experts *x, double step, struct schedule_times *times) {
+  *times = (struct schedule_times){.clocks_per_unit = 1, .shape = {.experts = x->layout.of_group}};
+  for (unsigned g = 1; g <= SCHEDULE_GROUPS; g++) fill_row(x, g * step, step, &times->rows[g]);
+}
+
+struct expert_layout experts_layout(const struct machine *machine, const struct serving_model *model) {
+  const unsigned e = model->experts;
+  const unsigned devices = machine->nodes * machine->pims;
+  unsigned groups = e < devices ? e : devices;
+  if (machine->expert_tensor) groups = machine->nodes;
+  return (struct expert_layout){groups, e / groups, devices / groups};
+}
+
+static enum schedule_policy policy_of(const struct machine *m) {
+  if (m->beside == BESIDE_NONE) return SCHEDULE_XPU;
+  if (m->layout == LAYOUT_HETERO) return SCHEDULE_PIM;
+  return m->co_processing ? SCHEDULE_SPACES : SCHEDULE_TURNS;
+}
+
+struct experts *experts_open(const struct machine *machine, const struct serving_model *model) {
+  struct experts *x = calloc(1, sizeof *x);
+  if (!x) return NULL;
+  x->machine = machine;
+  x->model = model;
+  x->layout = experts_layout(machine, model);
+  x->slice = (double)model->inner / x->layout.devices;
+  x->matrices = model->matrices;
+  x->xpu = product_of(x, &machine->xpu);
+  x->pim = product_of(x, &machine->pim);
+  x->policy = policy_of(machine);
+  double step = 1;
+  for (unsigned i = 0; i < SCALES; i++, step *= 2) {
+    x->tables[i] = malloc(sizeof *x->tables[i]);
+    if (!x->tables[i]) {
+      experts_close(x);
+      return NULL;
+    }
+    fill_table(x, step, x->tables[i]);
+  }
+  return x;
+}
+
+void experts_close(struct experts *x) {
+  if (!x) return;
+  for (unsigned i = 0; i < SCALES; i++) free(x->tables[i]);
+  free(x);
+}
+
+// Steps of 2^scale tokens; the schedule takes 8 of its tokens for one.
+static unsigned steps_of(unsigned tokens, unsigned scale) { return (tokens + (1u << scale) - 1) >> scale; }
+
+// Who runs which expert of a group: the policy with the finest table that holds the counts.
+static void decide(struct experts *x, const unsigned *counts) {
+  uint16_t steps[SCHEDULE_EXPERTS];
+  unsigned most = 0, scale = 0;
+  for (unsigned e = 0; e < x->layout.of_group; e++) most = counts[e] > most ? counts[e] : most;
+  while (scale + 1 < SCALES && steps_of(most, scale) > SCHEDULE_GROUPS) scale++;
+  for (unsigned e = 0; e < x->layout.of_group; e++) steps[e] = (uint16_t)(steps_of(counts[e], scale) * 8);
+  schedule_decide(x->policy, x->tables[scale], steps, &x->work, &x->decision);
+}
+
+struct sides {
+  double xpu, pim;
+};
+
+// One group of devices; adds bytes and sums of all its devices to the energy.
+static struct sides run_group(const struct experts *x, const unsigned *counts, struct experts_cost *cost) {
+  const double hidden = x->model->hidden;
+  struct sides sides = {0};
+  for (unsigned e = 0; e < x->layout.of_group; e++) {
+    if (counts[e] == 0) continue;
+    const bool pim = x->decision.cut[0][e];
+    const struct processor *p = pim ? &x->machine->pim : &x->machine->xpu;
+    const double weights = x->matrices * hidden * x->model->inner;
+    const double values = x->matrices * (hidden * x->layout.devices + x->model->inner) * counts[e];
+    const double dram_j = (weights * model_weight_bytes(x->model) + 2 * values) * p->dram_j;
+    cost->dram_j += dram_j;
+    if (pim) cost->pim_dram_j += dram_j;
+    cost->comp_j += weights * counts[e] * p->mac_j;
+    *(pim ? &sides.pim : &sides.xpu) += time_of(x, pim ? &x->pim : &x->xpu, counts[e]);
+  }
+  return sides;
+}
+
+struct experts_cost experts_run(struct experts *x, const unsigned *counts) {
+  struct experts_cost cost = {0};
+  for (unsigned g = 0; g < x->layout.groups; g++, counts += x->layout.of_group) {
+    decide(x, counts);
+    const struct sides sides = run_group(x, counts, &cost);
+    const double longer = sides.xpu > sides.pim ? sides.xpu : sides.pim;
+    const double seconds = x->machine->co_processing ? longer : sides.xpu + sides.pim;
+    cost.seconds = seconds > cost.seconds ? seconds : cost.seconds;
+    cost.xpu_busy += sides.xpu / x->layout.groups;
+    cost.pim_busy += sides.pim / x->layout.groups;
+  }
+  return cost;
+}

@@ -1,0 +1,29 @@
+// SPDX-License-Identifier: Apache-2.0
+// The experts of a layer on all devices: where they are, who runs which, what that takes.
+#ifndef SERVING_EXPERTS_H
+#define SERVING_EXPERTS_H
+
+#include "serving/machine.h"
+
+struct experts;
+
+// Groups of devices, experts and devices of each.
+struct expert_layout {
+  unsigned groups, of_group, devices;
+};
+struct expert_layout experts_layout(const struct machine *machine, const struct serving_model *model);
+
+// Of all devices; seconds of the slowest, busy ones in the mean of the devices.
+struct experts_cost {
+  double seconds, xpu_busy, pim_busy;
+  double dram_j, comp_j, pim_dram_j;
+};
+
+// NULL: too little memory. Machine and model stay the caller's.
+struct experts *experts_open(const struct machine *machine, const struct serving_model *model);
+void experts_close(struct experts *experts);
+
+// counts[e]: tokens of each expert of the layer. decoding_only: no prefill in the stage.
+struct experts_cost experts_run(struct experts *experts, const unsigned *counts);
+
+#endif

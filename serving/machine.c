@@ -1,0 +1,256 @@
+// SPDX-License-Identifier: Apache-2.0
+// Systems: constants, the system's own file, and what follows from both.
+#include "serving/machine.h"
+
+#include <stdio.h>
+
+#include "duplex/error.h"
+#include "schedule/schedule.h"
+#include "serving/config_file.h"
+
+#define DEVICES_MOST 1024u
+#define OF_NODE 8u  // devices of a node, before there are more nodes
+#define TERA 1e12
+#define GIGA 1e9
+#define PICO 1e-12
+#define MICRO 1e-6
+
+// As the files have them.
+struct rates {
+  double tflops, gb_s, dram_pj_bit, mac_pj, area;
+};
+struct numbers {
+  struct rates xpu, pim[3];
+  double gib, node_gb_s, between_gb_s;
+  double xpu_compute, xpu_bandwidth, pim_compute, pim_bandwidth, node_us, between_us, context, mac_pj,
+      attention, launch_us;
+  unsigned beside, layout, times_devices, nodes, devices;
+  bool co_processing, expert_tensor;
+};
+
+static int read_rates(const struct config_file *file, const char *key, bool required, struct rates *r) {
+  const struct config_field fields[] = {{"peak_tflops", CONFIG_NUMBER, required, &r->tflops, 1e-3, 1e6, 0},
+                                        {"bandwidth_gb_s", CONFIG_NUMBER, required, &r->gb_s, 1e-3, 1e7, 0},
+                                        {"dram_pj_bit", CONFIG_NUMBER, required, &r->dram_pj_bit, 0, 1e3, 0},
+                                        {"mac_pj", CONFIG_NUMBER, required, &r->mac_pj, 0, 1e3, 0},
+                                        {"area_mm2", CONFIG_NUMBER, false, &r->area, 0, 1e4, 0},
+                                        {0}};
+  json_t *object = json_object_get(file->root, key);
+  return object ? config_fields(file, key, object, fields, false) : DUPLEX_OK;
+}
+
+static int read_hardware(const struct config_file *file, bool required, struct numbers *n) {
+  const struct config_field memory[] = {{"gib", CONFIG_NUMBER, required, &n->gib, 1e-3, 1e6, 0}, {0}};
+  const struct config_field links[] = {
+      {"node_gb_s", CONFIG_NUMBER, required, &n->node_gb_s, 1e-3, 1e6, 0},
+      {"between_gb_s", CONFIG_NUMBER, required, &n->between_gb_s, 1e-3, 1e6, 0},
+      {0}};
+  json_t *of_memory = json_object_get(file->root, "memory");
+  json_t *of_links = json_object_get(file->root, "links");
+  int error = of_memory ? config_fields(file, "memory", of_memory, memory, false) : DUPLEX_OK;
+  if (!error && of_links) error = config_fields(file, "links", of_links, links, false);
+  if (!error) error = read_rates(file, "xpu", required, &n->xpu);
+  if (!error) error = read_rates(file, "logic_pim", required, &n->pim[0]);
+  if (!error) error = read_rates(file, "bank_pim", required, &n->pim[1]);
+  if (!error) error = read_rates(file, "bankgroup_pim", required, &n->pim[2]);
+  return error;
+}
+
+static int read_mode(const struct config_file *file, const char *mode, struct numbers *n) {
+  const struct config_field fields[] = {
+      {"xpu_compute_share", CONFIG_NUMBER, true, &n->xpu_compute, 1e-3, 1, 0},
+      {"xpu_bandwidth_share", CONFIG_NUMBER, true, &n->xpu_bandwidth, 1e-3, 1, 0},
+      {"pim_compute_share", CONFIG_NUMBER, true, &n->pim_compute, 1e-3, 1, 0},
+      {"pim_bandwidth_share", CONFIG_NUMBER, true, &n->pim_bandwidth, 1e-3, 1, 0},
+      {"node_latency_us", CONFIG_NUMBER, true, &n->node_us, 0, 1e6, 0},
+      {"between_latency_us", CONFIG_NUMBER, true, &n->between_us, 0, 1e6, 0},
+      {"context_share", CONFIG_NUMBER, false, &n->context, 1e-3, 10, 0},
+      {"mac_pj", CONFIG_NUMBER, false, &n->mac_pj, 0, 1e3, 0},
+      {"xpu_attention_share", CONFIG_NUMBER, false, &n->attention, 1e-3, 1, 0},
+      {"launch_us", CONFIG_NUMBER, false, &n->launch_us, 0, 1e3, 0},
+      {0}};
+  return config_fields(file, mode, json_object_get(file->root, mode), fields, false);
+}
+
+static int read_constants(const char *name, enum serving_mode mode, struct numbers *n, char *error,
+                          size_t size) {
+  static const char *const modes[] = {"full", "paper", "authors"};
+  struct config_file file;
+  json_t *object;
+  const struct config_field fields[] = {{"memory", CONFIG_OBJECT, true, &object, 0, 0, 0},
+                                        {"links", CONFIG_OBJECT, true, &object, 0, 0, 0},
+                                        {"xpu", CONFIG_OBJECT, true, &object, 0, 0, 0},
+                                        {"logic_pim", CONFIG_OBJECT, true, &object, 0, 0, 0},
+                                        {"bank_pim", CONFIG_OBJECT, true, &object, 0, 0, 0},
+                                        {"bankgroup_pim", CONFIG_OBJECT, true, &object, 0, 0, 0},
+                                        {"full", CONFIG_OBJECT, true, &object, 0, 0, 0},
+                                        {"paper", CONFIG_OBJECT, true, &object, 0, 0, 0},
+                                        {"authors", CONFIG_OBJECT, true, &object, 0, 0, 0},
+                                        {0}};
+  int status = config_open(&file, "", name ? name : "constants", error, size);
+  if (!status) status = config_fields(&file, "", file.root, fields, false);
+  if (!status) status = read_hardware(&file, true, n);
+  if (!status) status = read_mode(&file, modes[mode], n);
+  config_close(&file);
+  return status;
+}
+
+static int check_system(const struct config_file *file, const struct numbers *n) {
+  if (n->beside == BESIDE_NONE && (n->co_processing || n->expert_tensor || n->layout))
+    return config_refuse(file, "beside", "is none, expected a processor beside the xPU with these keys");
+  return DUPLEX_OK;
+}
+
+// What a system is in the authors' simulator, where that differs.
+static int read_as_authors(const struct config_file *file, struct numbers *n) {
+  json_t *object = json_object_get(file->root, "authors");
+  const struct config_field fields[] = {{"co_processing", CONFIG_FLAG, false, &n->co_processing, 0, 0, 0},
+                                        {"expert_tensor", CONFIG_FLAG, false, &n->expert_tensor, 0, 0, 0},
+                                        {0}};
+  return object ? config_fields(file, "authors", object, fields, false) : DUPLEX_OK;
+}
+
+static int read_system(const char *name, enum serving_mode mode, struct numbers *n, char *error,
+                       size_t size) {
+  static const char *const besides[] = {"none", "logic_pim", "bank_pim", "bankgroup_pim", NULL};
+  static const char *const layouts[] = {"together", "hetero", "split", NULL};
+  struct config_file file;
+  json_t *object;
+  const struct config_field fields[] = {{"beside", CONFIG_CHOICE, true, &n->beside, 0, 0, besides},
+                                        {"layout", CONFIG_CHOICE, false, &n->layout, 0, 0, layouts},
+                                        {"co_processing", CONFIG_FLAG, false, &n->co_processing, 0, 0, 0},
+                                        {"expert_tensor", CONFIG_FLAG, false, &n->expert_tensor, 0, 0, 0},
+                                        {"times_devices", CONFIG_WHOLE, false, &n->times_devices, 1, 64, 0},
+                                        {"nodes", CONFIG_WHOLE, false, &n->nodes, 1, DEVICES_MOST, 0},
+                                        {"devices", CONFIG_WHOLE, false, &n->devices, 1, DEVICES_MOST, 0},
+                                        {"memory", CONFIG_OBJECT, false, &object, 0, 0, 0},
+                                        {"links", CONFIG_OBJECT, false, &object, 0, 0, 0},
+                                        {"xpu", CONFIG_OBJECT, false, &object, 0, 0, 0},
+                                        {"logic_pim", CONFIG_OBJECT, false, &object, 0, 0, 0},
+                                        {"bank_pim", CONFIG_OBJECT, false, &object, 0, 0, 0},
+                                        {"bankgroup_pim", CONFIG_OBJECT, false, &object, 0, 0, 0},
+                                        {"authors", CONFIG_OBJECT, false, &object, 0, 0, 0},
+                                        {0}};
+  int status = config_open(&file, "systems", name, error, size);
+  if (!status) status = config_fields(&file, "", file.root, fields, false);
+  if (!status) status = read_hardware(&file, false, n);
+  if (!status && mode == SERVING_AUTHORS) status = read_as_authors(&file, n);
+  if (!status) status = check_system(&file, n);
+  config_close(&file);
+  return status;
+}
+
+// mac_pj: of the mode, 0 for the processor's own.
+static struct processor reached(const struct rates *r, double compute, double bandwidth, double mac_pj) {
+  return (struct processor){r->tflops * TERA * compute, r->gb_s * GIGA * bandwidth, r->dram_pj_bit * 8 * PICO,
+                            (mac_pj > 0 ? mac_pj : r->mac_pj) * PICO};
+}
+
+static unsigned thousandths(double share) {
+  const double value = share * 1000 + 0.5;
+  return value < 1 ? 1 : (unsigned)value;
+}
+
+// Devices as the options say, or the system, or the model with the system's factor: more of them in each node
+// up to 8, then more nodes.
+static void set_devices(struct machine *m, const struct serving_options *options, const struct numbers *n,
+                        const struct serving_model *model) {
+  unsigned factor = n->times_devices;
+  m->nodes = options->nodes ? options->nodes : n->nodes;
+  m->per_node = options->devices ? options->devices : n->devices;
+  const bool given = m->nodes || m->per_node;
+  if (!m->nodes) m->nodes = model->nodes;
+  if (!m->per_node) m->per_node = model->devices;
+  if (given) return;
+  for (; factor % 2 == 0 && m->per_node * 2 <= OF_NODE; factor /= 2) m->per_node *= 2;
+  m->nodes *= factor;
+}
+
+static int impossible(char *error, size_t size, const char *system, const char *what, unsigned is,
+                      const char *expected) {
+  snprintf(error, size, "%s: %s is %u, expected %s", system, what, is, expected);
+  return DUPLEX_ERROR_ARGUMENT;
+}
+
+// Experts come out even on the devices.
+static int check_experts(const struct machine *m, const struct serving_options *options,
+                         const struct serving_model *model, char *error, size_t size) {
+  const unsigned e = model->experts;
+  const unsigned devices = m->nodes * m->pims;
+  if (!e) return DUPLEX_OK;
+  if (m->expert_tensor && e % m->nodes)
+    return impossible(error, size, options->system, "nodes", m->nodes, "a divisor of the model's experts");
+  if (!m->expert_tensor && e % devices && devices % e)
+    return impossible(error, size, options->system, "devices with experts", devices,
+                      "a divisor or a multiple of the model's experts");
+  const unsigned groups = m->expert_tensor ? m->nodes : devices < e ? devices : e;
+  if (e / groups > SCHEDULE_EXPERTS)
+    return impossible(error, size, options->model, "experts of a group of devices", e / groups,
+                      "at most 256");
+  return DUPLEX_OK;
+}
+
+static int check_machine(const struct machine *m, const struct serving_options *options, char *error,
+                         size_t size) {
+  if (m->nodes * m->per_node > DEVICES_MOST)
+    return impossible(error, size, options->system, "devices", m->nodes * m->per_node, "at most 1024");
+  if (m->layout != LAYOUT_TOGETHER && m->per_node % 2)
+    return impossible(error, size, options->system, "devices of a node", m->per_node, "an even number");
+  if (m->mode == SERVING_FULL && m->beside > BESIDE_LOGIC_PIM) {
+    snprintf(error, size, "%s: units on the DRAM die have no cycle model, expected mode paper",
+             options->system);
+    return DUPLEX_ERROR_ARGUMENT;
+  }
+  return DUPLEX_OK;
+}
+
+int machine_read(struct machine *m, const struct serving_options *options, const struct serving_model *model,
+                 char *error, size_t size) {
+  struct numbers n = {.times_devices = 1};
+  int status = read_constants(options->constants, options->mode, &n, error, size);
+  if (!status) status = read_system(options->system, options->mode, &n, error, size);
+  if (status) return status;
+  *m = (struct machine){.mode = options->mode,
+                        .beside = n.beside,
+                        .layout = n.layout,
+                        .co_processing = n.co_processing,
+                        .expert_tensor = n.expert_tensor,
+                        .xpu = reached(&n.xpu, n.xpu_compute, n.xpu_bandwidth, n.mac_pj),
+                        .node_rate = n.node_gb_s * GIGA,
+                        .node_latency = n.node_us * MICRO,
+                        .between_rate = n.between_gb_s * GIGA,
+                        .between_latency = n.between_us * MICRO,
+                        .memory = n.gib * 1073741824.0,
+                        .context_share = n.context};
+  if (n.beside) m->pim = reached(&n.pim[n.beside - 1], n.pim_compute, n.pim_bandwidth, n.mac_pj);
+  m->launch = n.launch_us * MICRO;
+  m->xpu_time = (struct xpu_time_model){.channels = 160,
+                                        .flops = (uint64_t)(n.xpu.tflops * TERA),
+                                        .bytes = (uint64_t)(n.xpu.gb_s * GIGA),
+                                        .gemm_share = thousandths(n.xpu_compute),
+                                        .attention_share = thousandths(n.attention),
+                                        .memory_share = thousandths(n.xpu_bandwidth)};
+  set_devices(m, options, &n, model);
+  status = check_machine(m, options, error, size);
+  if (m->layout == LAYOUT_SPLIT) m->per_node /= 2;
+  m->xpus = m->pims = m->layout == LAYOUT_HETERO ? m->per_node / 2 : m->per_node;
+  return status ? status : check_experts(m, options, model, error, size);
+}
+
+double machine_kv_capacity(const struct machine *m, const struct serving_model *model) {
+  const double experts = (double)model_moe_layers(model) * model->experts * model_expert_weights(model);
+  const double others = model_other_weights(model) * m->nodes;
+  const double memory = m->nodes * m->pims * m->memory;
+  const double weights = m->layout == LAYOUT_HETERO ? experts : experts + others;
+  return memory - weights * model_weight_bytes(model);
+}
+
+double machine_all_reduce(const struct machine *m, unsigned devices, double bytes) {
+  if (m->mode == SERVING_FULL && devices > 1)
+    return 2 * (m->node_latency + bytes * (devices - 1) / devices / m->node_rate);
+  return 2.0 * (devices - 1) * (m->node_latency + bytes / devices / m->node_rate);
+}
+
+double machine_across(const struct machine *m, double bytes) {
+  return m->node_latency + bytes / m->xpus / m->node_rate;
+}

@@ -1,0 +1,45 @@
+// SPDX-License-Identifier: Apache-2.0
+// A system of nodes and devices: rates, links, energies, memory, as the costs of a stage use them.
+#ifndef SERVING_MACHINE_H
+#define SERVING_MACHINE_H
+
+#include "serving/model.h"
+#include "serving/serving.h"
+#include "xpu/time.h"
+
+enum machine_beside { BESIDE_NONE, BESIDE_LOGIC_PIM, BESIDE_BANK_PIM, BESIDE_BANKGROUP_PIM };
+enum machine_layout { LAYOUT_TOGETHER, LAYOUT_HETERO, LAYOUT_SPLIT };
+
+// What a processor reaches, of one device.
+struct processor {
+  double flops, bytes;   // per second
+  double dram_j, mac_j;  // joule for a byte of DRAM, for a multiply and accumulate
+};
+
+struct machine {
+  enum serving_mode mode;
+  unsigned beside, layout;  // enum machine_beside, machine_layout
+  bool co_processing, expert_tensor;
+  unsigned nodes, per_node;  // devices of a node
+  unsigned xpus, pims;       // of a node: devices whose xPU works, and whose Logic-PIM
+  struct processor xpu, pim;
+  double node_rate, node_latency, between_rate, between_latency;  // of a device, bytes per second, seconds
+  struct xpu_time_model xpu_time;                                 // FULL
+  double launch;                                                  // of a kernel, seconds
+  double memory;                                                  // bytes of a device
+  double context_share;  // AUTHORS: positions of a decoding sequence, of the mean of both lengths
+};
+
+int machine_read(struct machine *machine, const struct serving_options *options,
+                 const struct serving_model *model, char *error, size_t size);
+
+// Bytes for K and V in all devices together; below 0: the weights do not fit.
+double machine_kv_capacity(const struct machine *machine, const struct serving_model *model);
+
+// Seconds of an all-reduce of so many bytes over d devices of a node: 2 (d - 1) steps, each with the latency
+// and a slice of 1 / d. FULL: two steps, in each of which every device sends d - 1 slices through the switch.
+double machine_all_reduce(const struct machine *machine, unsigned devices, double bytes);
+// HETERO: from one half of a node to the other, in one step.
+double machine_across(const struct machine *machine, double bytes);
+
+#endif

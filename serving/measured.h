@@ -1,0 +1,23 @@
+// SPDX-License-Identifier: Apache-2.0
+// Mode full: the experts of a layer by tables of the cycle model, and all that a layer of them costs beside.
+#ifndef SERVING_MEASURED_H
+#define SERVING_MEASURED_H
+
+#include "serving/experts.h"
+
+struct measured;
+
+// Opens the tables of the machine's slices: the built-in ones, or those of a file in the folder `tables` (may
+// be NULL), or measured on the C model, which takes half a minute, and kept there. Returns 0 or a code, with
+// a line in `error`.
+int measured_open(struct measured **measured, const struct machine *machine,
+                  const struct serving_model *model, const struct serving_options *options, char *error,
+                  size_t size);
+void measured_close(struct measured *measured);
+
+// counts[e]: tokens of each expert; tokens: of the stage. Adds what is charged beside the sides to
+// charge[SERVING_CHARGES], which is part of the cost's seconds.
+struct experts_cost measured_run(struct measured *measured, const unsigned *counts, unsigned tokens,
+                                 double *charge);
+
+#endif

@@ -1,0 +1,34 @@
+// SPDX-License-Identifier: Apache-2.0
+// A language model as the serving simulator sees it: shapes and counts of its layers.
+#ifndef SERVING_MODEL_H
+#define SERVING_MODEL_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+struct serving_model {
+  unsigned layers, hidden, inner, heads, kv_heads, head_size, vocabulary;
+  unsigned dense_inner;     // of dense feed-forward layers
+  unsigned experts, top_k;  // 0: dense
+  unsigned shared_experts;  // for each token, beside the chosen ones
+  unsigned moe_every;       // a layer in so many has experts, the others are dense
+  unsigned matrices;        // 2 or 3 (gated) of a feed-forward
+  unsigned weight_bits;     // 4, 8 or 16
+  unsigned nodes, devices;  // default: nodes, devices of a node
+};
+
+// A built-in name, a file of these keys, or a Hugging Face config.json. Returns 0 or an error of config_open
+// with a line in `error`.
+int serving_model_read(struct serving_model *model, const char *name, char *error, size_t size);
+
+static inline unsigned model_moe_layers(const struct serving_model *m) {
+  return m->experts ? m->layers / m->moe_every : 0;
+}
+static inline double model_weight_bytes(const struct serving_model *m) { return m->weight_bits / 8.0; }
+
+// Weights of one expert, of all that is not an expert, in values; K and V of a token in bytes.
+double model_expert_weights(const struct serving_model *model);
+double model_other_weights(const struct serving_model *model);
+double model_kv_bytes(const struct serving_model *model);
+
+#endif

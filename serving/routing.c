@@ -1,0 +1,70 @@
+// SPDX-License-Identifier: Apache-2.0
+// Tokens of each expert.
+#include "serving/routing.h"
+
+#include <math.h>
+#include <stdbool.h>
+#include <string.h>
+
+#define MANY 64u  // tokens an expert, in the mean, from which the normal distribution serves
+
+static bool is_among(const unsigned *chosen, unsigned count, unsigned expert) {
+  for (unsigned i = 0; i < count; i++)
+    if (chosen[i] == expert) return true;
+  return false;
+}
+
+// Distinct experts of one token (Floyd's sampling): the i-th is drawn from the first experts - top_k + i + 1,
+// or is the last of these if it is there already.
+static void draw_token(struct duplex_random *random, unsigned experts, unsigned top_k, unsigned *counts) {
+  unsigned chosen[ROUTING_TOP_K];
+  for (unsigned i = 0; i < top_k; i++) {
+    const unsigned last = experts - top_k + i;
+    const unsigned drawn = (unsigned)duplex_random_below(random, last + 1);
+    chosen[i] = is_among(chosen, i, drawn) ? last : drawn;
+    counts[chosen[i]]++;
+  }
+}
+
+// The sum of the counts is made what it must be, by ones, from a random expert on.
+static void settle(struct duplex_random *random, unsigned tokens, unsigned experts, long over,
+                   unsigned *counts) {
+  for (unsigned e = (unsigned)duplex_random_below(random, experts); over; e = (e + 1) % experts) {
+    if (over > 0 && counts[e] > 0) {
+      counts[e]--;
+      over--;
+    } else if (over < 0 && counts[e] < tokens) {
+      counts[e]++;
+      over++;
+    }
+  }
+}
+
+// Each count is binomial with p = top_k / experts, and any two have the covariance -variance / (experts - 1):
+// so have normal values with their mean taken off, times sqrt(experts / (experts - 1)).
+static void draw_many(struct duplex_random *random, unsigned tokens, unsigned experts, unsigned top_k,
+                      unsigned *counts) {
+  double normal[ROUTING_EXPERTS];
+  double mean = 0;
+  for (unsigned e = 0; e < experts; e++) mean += normal[e] = duplex_random_normal(random);
+  mean /= experts;
+  const double p = (double)top_k / experts;
+  const double spread = sqrt(tokens * p * (1 - p) * experts / (experts - 1.0));
+  long sum = 0;
+  for (unsigned e = 0; e < experts; e++) {
+    const double value = floor(tokens * p + spread * (normal[e] - mean) + 0.5);
+    counts[e] = value < 0 ? 0 : value > tokens ? tokens : (unsigned)value;
+    sum += counts[e];
+  }
+  settle(random, tokens, experts, sum - (long)tokens * top_k, counts);
+}
+
+void routing_draw(struct duplex_random *random, unsigned tokens, unsigned experts, unsigned top_k,
+                  unsigned *counts) {
+  if ((double)tokens * top_k >= (double)MANY * experts && top_k < experts) {
+    draw_many(random, tokens, experts, top_k, counts);
+    return;
+  }
+  memset(counts, 0, experts * sizeof *counts);
+  for (unsigned t = 0; t < tokens; t++) draw_token(random, experts, top_k, counts);
+}

@@ -1,0 +1,133 @@
+// SPDX-License-Identifier: Apache-2.0
+// The serving simulator: requests, stages, time and energy of a system that serves a model
+// (docs/serving.md).
+//
+// Doubles throughout, of sums, products, quotients and comparisons only: the same result by seed on every
+// machine.
+#ifndef SERVING_SERVING_H
+#define SERVING_SERVING_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "serving/trace_file.h"
+
+// FULL: everything charged, Logic-PIM by the cycle model. PAPER: the paper's idealisation. AUTHORS: that of
+// the authors' public simulator, decoding only.
+enum serving_mode { SERVING_FULL, SERVING_PAPER, SERVING_AUTHORS };
+
+// Of mode FULL, for systems with Logic-PIM. DEFAULT: best with co-processing, each expert on its faster side
+// without.
+enum serving_policy {
+  SERVING_POLICY_DEFAULT,
+  SERVING_POLICY_BEST,
+  SERVING_POLICY_PAPER,
+  SERVING_POLICY_PIM,
+  SERVING_POLICY_XPU
+};
+
+struct serving_cost;
+
+// A whole request that is measured, and a measured stage, as they end; times in seconds from the begin.
+struct serving_request {
+  uint64_t number;
+  double arrival, first, end;
+  unsigned input, output;
+  bool good;
+};
+struct serving_stage {
+  uint64_t number;
+  double end, seconds;
+  unsigned decoding, prefills;
+  const struct serving_cost *cost;
+};
+
+struct serving_options {
+  const char *system, *model, *constants;  // built-in names or files; constants may be NULL
+  enum serving_mode mode;
+  enum serving_policy policy;
+  const char *tables;                 // folder of tables of time that are not built in; may be NULL
+  bool strict;                        // activation rule of the DRAM in mode FULL
+  const char *dram_preset;            // its timing; NULL: hbm3_5200
+  bool measure;                       // measure tables that are there, too
+  unsigned nodes, devices;            // 0: those of the model, times the system's factor
+  unsigned batch;                     // most requests in flight, 1 to 65536
+  unsigned input, output;             // mean lengths in tokens, 1 to 2^20
+  double deviation;                   // of both lengths, as a fraction of the mean, 0 to 1
+  const struct serving_trace *trace;  // requests of a file, in place of `rate` and lengths; or NULL
+  double limit_first, limit_token;  // seconds that a good request may wait for its first token, and take for
+                                    // each other one in the mean; 0: any
+  double rate;                      // requests per second; 0: closed loop
+  unsigned warm_up, measured;       // stages of a closed loop, requests of an open one
+  uint64_t seed;
+  // Told as they end; may be NULL.
+  void (*on_request)(void *context, const struct serving_request *request);
+  void (*on_stage)(void *context, const struct serving_stage *stage);
+  void *context;
+};
+
+struct serving_percentiles {
+  double p50, p90, p99, mean;
+  size_t count;
+};
+
+enum serving_part {
+  SERVING_FC,
+  SERVING_PREFILL,
+  SERVING_DECODE,
+  SERVING_MOE,
+  SERVING_LINKS,
+  SERVING_OTHER,
+  SERVING_PARTS
+};
+// Mode FULL: what the part OTHER consists of.
+enum serving_charge {
+  SERVING_LAUNCHES,
+  SERVING_NORMS,
+  SERVING_HEAD,
+  SERVING_APPEND,
+  SERVING_MIGRATION,
+  SERVING_COMBINE,
+  SERVING_TOKENS,
+  SERVING_SUMS,
+  SERVING_DECISION,
+  SERVING_HAND_OVER,
+  SERVING_FIRMWARE,
+  SERVING_CHARGES
+};
+enum serving_energy { SERVING_FC_J, SERVING_ATTENTION_J, SERVING_MOE_J, SERVING_ENERGIES };
+
+// What a stage takes. `part` adds up to `seconds`: of two that run at once the longer one counts.
+struct serving_cost {
+  double seconds;
+  double part[SERVING_PARTS];
+  double charge[SERVING_CHARGES];
+  double xpu_busy, pim_busy;                                  // seconds
+  double dram_j[SERVING_ENERGIES], comp_j[SERVING_ENERGIES];  // of all devices
+  double pim_dram_j;                                          // what Logic-PIM has of dram_j
+};
+
+struct serving_result {
+  unsigned nodes, devices;  // as simulated
+  unsigned batch;           // most requests that were in flight
+  double seconds;           // measured
+  double tokens;            // generated meanwhile
+  double requests;          // completed meanwhile
+  uint64_t stages, decoding_only, all_stages;
+  double good;                                // of `requests`: within both limits
+  double throughput;                          // tokens per second
+  double kv_capacity, kv_most;                // bytes of all devices
+  struct serving_percentiles tbt, t2ft, e2e;  // seconds
+  struct serving_cost sum;                    // of the measured stages
+  struct serving_cost decoding_cost;          // of those of them that only decode
+  struct serving_cost mixed_cost;             // of the others
+};
+
+static inline bool serving_is_open(const struct serving_options *o) { return o->rate > 0 || o->trace; }
+
+// Simulates. Returns 0 or a code of duplex/error.h, with a line in `error`.
+int serving_run(const struct serving_options *options, struct serving_result *result, char *error,
+                size_t size);
+
+#endif

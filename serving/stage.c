@@ -1,0 +1,273 @@
+// SPDX-License-Identifier: Apache-2.0
+// One stage by rooflines (docs/serving.md, "A stage").
+#include "serving/stage.h"
+
+#include "duplex/error.h"
+#include "serving/charged.h"
+#include "serving/routing.h"
+
+#define F16 2.0  // bytes of a value
+
+// Work of one processor of a device.
+struct work {
+  double macs, bytes;
+};
+
+static double larger(double a, double b) { return a > b ? a : b; }
+
+static double seconds_of(const struct processor *p, struct work work) {
+  return larger(2 * work.macs / p->flops, work.bytes / p->bytes);
+}
+
+int stage_open(struct stage_model *stage, const struct machine *machine, const struct serving_model *model,
+               const struct serving_options *options, char *error, size_t size) {
+  stage->machine = machine;
+  stage->model = model;
+  duplex_random_seed(&stage->random, options->seed, 1);
+  if (!model->experts) return DUPLEX_OK;
+  if (machine->mode == SERVING_FULL)
+    return measured_open(&stage->measured, machine, model, options, error, size);
+  stage->experts = experts_open(machine, model);
+  return stage->experts ? DUPLEX_OK : DUPLEX_ERROR_NO_MEMORY;
+}
+
+void stage_close(struct stage_model *stage) {
+  experts_close(stage->experts);
+  measured_close(stage->measured);
+}
+
+static bool is_full(const struct stage_model *s) { return s->machine->mode == SERVING_FULL; }
+
+// Products of `tokens` rows with weights of [columns, rows], one after another on an xPU; the sum of a
+// device.
+struct products {
+  double seconds;
+  struct work work;
+};
+
+static void add_product(const struct stage_model *s, double tokens, double columns, double rows, double times,
+                        struct products *sum) {
+  const struct work work = {tokens * columns * rows,
+                            columns * rows * model_weight_bytes(s->model) + F16 * tokens * (columns + rows)};
+  sum->seconds += times * (is_full(s) ? charged_product(s->machine, tokens, columns, rows)
+                                      : seconds_of(&s->machine->xpu, work));
+  sum->work.macs += times * work.macs;
+  sum->work.bytes += times * work.bytes;
+}
+
+// A feed-forward of that inner size, sliced over the xPUs of a node.
+static void add_dense(const struct stage_model *s, double tokens, double inner, double times,
+                      struct products *sum) {
+  const double slice = inner / s->machine->xpus;
+  add_product(s, tokens, s->model->hidden, slice, times * (s->model->matrices - 1), sum);
+  add_product(s, tokens, slice, s->model->hidden, times, sum);
+}
+
+// All products of a stage that are no experts, of one node.
+static struct products fc_of(const struct stage_model *s, const struct node_load *load) {
+  const struct serving_model *m = s->model;
+  const double tokens = load->decoding + load->prefill.tokens;
+  const double heads = (double)m->head_size * m->heads / s->machine->xpus;
+  const double kv_heads = (double)m->head_size * m->kv_heads / s->machine->xpus;
+  const double moe = model_moe_layers(m);
+  struct products sum = {0};
+  if (tokens == 0) return sum;
+  add_product(s, tokens, m->hidden, heads + 2 * kv_heads, m->layers, &sum);
+  add_product(s, tokens, heads, m->hidden, m->layers, &sum);
+  if (moe < m->layers) add_dense(s, tokens, m->dense_inner, m->layers - moe, &sum);
+  if (moe > 0) add_product(s, tokens, m->hidden, m->experts, moe, &sum);
+  if (m->shared_experts) add_dense(s, tokens, (double)m->inner * m->shared_experts, moe, &sum);
+  if (s->machine->mode == SERVING_PAPER)
+    add_product(s, load->decoding + load->prefill.count, m->hidden, (double)m->vocabulary / s->machine->xpus,
+                1, &sum);
+  return sum;
+}
+
+// Attention of a whole prompt in a layer, on the xPUs of a node: the matrix of scores goes out and comes
+// back, but in mode FULL, whose kernel is causal and keeps it.
+void stage_add_prefill(const struct stage_model *s, struct node_load *node, unsigned tokens) {
+  const struct serving_model *m = s->model;
+  const double n = tokens;
+  const double heads = (double)m->heads / s->machine->xpus;
+  const double kv_heads = (double)m->kv_heads / s->machine->xpus;
+  const struct work work = {(is_full(s) ? 1 : 2) * n * n * m->head_size * heads,
+                            F16 * 2 * n * ((is_full(s) ? 0 : n * heads) + m->head_size * (heads + kv_heads))};
+  node->prefill.count++;
+  node->prefill.tokens += n;
+  node->prefill.seconds +=
+      is_full(s) ? charged_prefill(s->machine, m, tokens) : seconds_of(&s->machine->xpu, work);
+  node->prefill.bytes += work.bytes;
+  node->prefill.macs += work.macs;
+}
+
+// Attention of all decoding sequences of a node in a layer, of one device.
+struct decode {
+  double seconds;
+  bool pim;
+  struct work work;
+};
+
+// The authors' simulator writes and reads the scores on the xPU; Logic-PIM keeps them.
+static struct work decode_work(const struct stage_model *s, const struct node_load *load, bool pim) {
+  const struct serving_model *m = s->model;
+  const double devices = pim ? s->machine->pims : s->machine->xpus;
+  const double heads = m->heads / devices;
+  const double kv = F16 * 2 * load->positions * m->head_size * m->kv_heads / devices;
+  const bool scores = !pim && s->machine->mode == SERVING_AUTHORS;
+  return (struct work){2 * load->positions * m->head_size * heads,
+                       kv + (scores ? F16 * 2 * load->positions * heads : 0)};
+}
+
+static struct decode decode_on(const struct stage_model *s, const struct node_load *load, bool pim) {
+  struct decode d = {.pim = pim, .work = decode_work(s, load, pim)};
+  d.seconds = pim && is_full(s) ? charged_decode(s->machine, s->model, load)
+                                : seconds_of(pim ? &s->machine->pim : &s->machine->xpu, d.work);
+  return d;
+}
+
+static struct decode decode_of(const struct stage_model *s, const struct node_load *load) {
+  return decode_on(s, load, s->machine->beside != BESIDE_NONE);
+}
+
+// Between nodes: each token goes once to every other node that has one of its experts, and its sum comes
+// back.
+static double exchange(const struct stage_model *s, double tokens) {
+  const struct serving_model *m = s->model;
+  const unsigned nodes = s->machine->nodes;
+  if (nodes == 1) return 0;
+  double none = 1;  // of the chosen experts are on one other node
+  for (unsigned i = 0; i < m->top_k; i++)
+    none *= larger(0, (double)m->experts - (double)m->experts / nodes - i) / (m->experts - i);
+  const double bytes = tokens * m->hidden * F16 * (nodes - 1) * (1 - none);
+  return 2 * (s->machine->between_latency + bytes / s->machine->per_node / s->machine->between_rate);
+}
+
+// HETERO: behind attention and experts the halves reduce among themselves; q, k, v and the tokens go to
+// Logic-PIM, and what it makes of them comes back.
+static double links_of_halves(const struct stage_model *s, double tokens) {
+  const struct machine *m = s->machine;
+  const double values = tokens * F16;
+  const double heads = s->model->head_size * (double)s->model->heads;
+  const double kv_heads = s->model->head_size * (double)s->model->kv_heads;
+  const double reduce = machine_all_reduce(m, m->xpus, values * s->model->hidden);
+  const double attention =
+      machine_across(m, values * (heads + 2 * kv_heads)) + machine_across(m, values * heads);
+  return s->model->layers * (2 * reduce + attention + 2 * machine_across(m, values * s->model->hidden));
+}
+
+// All-reduces of a node's tokens behind attention and feed-forward of every layer.
+static double links_of(const struct stage_model *s, const struct node_load *load) {
+  const double tokens = load->decoding + load->prefill.tokens;
+  const double reduce = machine_all_reduce(s->machine, s->machine->per_node, tokens * s->model->hidden * F16);
+  const double moe = model_moe_layers(s->model);
+  const bool extra = s->machine->expert_tensor && s->machine->mode == SERVING_AUTHORS;
+  if (tokens == 0) return 0;
+  if (s->machine->layout == LAYOUT_HETERO) return links_of_halves(s, tokens);
+  return 2 * s->model->layers * reduce + moe * (exchange(s, tokens) + (extra ? reduce : 0));
+}
+
+// Norms and residual sums as the authors' simulator charges them: four passes over the tokens a layer.
+static double norms_of(const struct stage_model *s, const struct node_load *load) {
+  const double tokens = load->decoding + load->prefill.tokens;
+  if (s->machine->mode != SERVING_AUTHORS) return 0;
+  return s->model->layers * 4 * F16 * 2 * tokens * s->model->hidden / s->machine->xpu.bytes;
+}
+
+struct node_cost {
+  double charge[SERVING_CHARGES];
+  double fc, prefill, decode, links, busy_xpu, busy_pim;
+};
+
+static void add_energy(const struct stage_model *s, const struct node_load *load, const struct products *fc,
+                       const struct decode *decode, struct serving_cost *cost) {
+  const struct processor *xpu = &s->machine->xpu;
+  const struct processor *p = decode->pim ? &s->machine->pim : xpu;
+  const double layers = s->model->layers;
+  const double xpus = s->machine->xpus;
+  const double of = layers * (decode->pim ? s->machine->pims : xpus);
+  cost->dram_j[SERVING_FC_J] += xpus * fc->work.bytes * xpu->dram_j;
+  cost->comp_j[SERVING_FC_J] += xpus * fc->work.macs * xpu->mac_j;
+  cost->dram_j[SERVING_ATTENTION_J] +=
+      layers * xpus * load->prefill.bytes * xpu->dram_j + of * decode->work.bytes * p->dram_j;
+  if (decode->pim) cost->pim_dram_j += of * decode->work.bytes * p->dram_j;
+  cost->comp_j[SERVING_ATTENTION_J] +=
+      layers * xpus * load->prefill.macs * xpu->mac_j + of * decode->work.macs * p->mac_j;
+}
+
+// All of a node but its experts. With co-processing the attention of both kinds runs at once.
+static struct node_cost run_node(const struct stage_model *s, const struct node_load *load,
+                                 struct serving_cost *cost) {
+  const double layers = s->model->layers;
+  const struct products fc = fc_of(s, load);
+  const struct decode decode = decode_of(s, load);
+  struct node_cost n = {.fc = fc.seconds + norms_of(s, load),
+                        .prefill = layers * load->prefill.seconds,
+                        .decode = layers * decode.seconds,
+                        .links = links_of(s, load)};
+  n.busy_xpu = n.fc + n.prefill + (decode.pim ? 0 : n.decode);
+  n.busy_pim = decode.pim ? n.decode : 0;
+  if (s->machine->co_processing) {
+    if (n.prefill < n.decode)
+      n.prefill = 0;
+    else
+      n.decode = 0;
+  }
+  if (is_full(s)) charged_node(s->machine, s->model, load, n.charge);
+  add_energy(s, load, &fc, &decode, cost);
+  return n;
+}
+
+static double node_seconds(const struct node_cost *n) {
+  double sum = n->fc + n->prefill + n->decode + n->links;
+  for (unsigned i = 0; i < SERVING_CHARGES; i++) sum += n->charge[i];
+  return sum;
+}
+
+static void run_experts(struct stage_model *s, unsigned tokens, struct serving_cost *cost) {
+  for (unsigned layer = 0; layer < model_moe_layers(s->model); layer++) {
+    routing_draw(&s->random, tokens, s->model->experts, s->model->top_k, s->counts);
+    const struct experts_cost moe = s->measured ? measured_run(s->measured, s->counts, tokens, cost->charge)
+                                                : experts_run(s->experts, s->counts);
+    cost->part[SERVING_MOE] += moe.seconds;
+    cost->xpu_busy += moe.xpu_busy;
+    cost->pim_busy += moe.pim_busy;
+    cost->dram_j[SERVING_MOE_J] += moe.dram_j;
+    cost->comp_j[SERVING_MOE_J] += moe.comp_j;
+    cost->pim_dram_j += moe.pim_dram_j;
+  }
+}
+
+// The nodes wait for each other: the slowest counts.
+void stage_run(struct stage_model *s, const struct node_load *loads, struct serving_cost *cost) {
+  struct node_cost slowest = {0};
+  double tokens = 0;
+  *cost = (struct serving_cost){0};
+  for (unsigned i = 0; i < s->machine->nodes; i++) {
+    const struct node_cost n = run_node(s, &loads[i], cost);
+    if (node_seconds(&n) > node_seconds(&slowest)) slowest = n;
+    tokens += loads[i].decoding + loads[i].prefill.tokens;
+  }
+  cost->part[SERVING_FC] = slowest.fc;
+  cost->part[SERVING_PREFILL] = slowest.prefill;
+  cost->part[SERVING_DECODE] = slowest.decode;
+  cost->part[SERVING_LINKS] = slowest.links;
+  cost->xpu_busy = slowest.busy_xpu;
+  cost->pim_busy = slowest.busy_pim;
+  for (unsigned i = 0; i < SERVING_CHARGES; i++) cost->charge[i] = slowest.charge[i];
+  if (s->model->experts) run_experts(s, (unsigned)tokens, cost);
+  for (unsigned i = 0; i < SERVING_CHARGES; i++) cost->part[SERVING_OTHER] += cost->charge[i];
+  for (unsigned i = 0; i < SERVING_PARTS; i++) cost->seconds += cost->part[i];
+}
+
+void stage_add_cost(struct serving_cost *sum, const struct serving_cost *cost) {
+  sum->seconds += cost->seconds;
+  sum->xpu_busy += cost->xpu_busy;
+  sum->pim_busy += cost->pim_busy;
+  sum->pim_dram_j += cost->pim_dram_j;
+  for (unsigned i = 0; i < SERVING_PARTS; i++) sum->part[i] += cost->part[i];
+  for (unsigned i = 0; i < SERVING_CHARGES; i++) sum->charge[i] += cost->charge[i];
+  for (unsigned i = 0; i < SERVING_ENERGIES; i++) {
+    sum->dram_j[i] += cost->dram_j[i];
+    sum->comp_j[i] += cost->comp_j[i];
+  }
+}

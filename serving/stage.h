@@ -1,0 +1,45 @@
+// SPDX-License-Identifier: Apache-2.0
+// What one stage takes: all layers of a model, for the requests that are in it.
+#ifndef SERVING_STAGE_H
+#define SERVING_STAGE_H
+
+#include "duplex/random.h"
+#include "serving/experts.h"
+#include "serving/measured.h"
+
+// Sums over the prompts that a stage computes: attention of each one alone, seconds of a layer.
+struct prefills {
+  unsigned count;
+  double tokens, seconds, bytes, macs;
+};
+
+// The requests of one node in a stage.
+struct node_load {
+  unsigned decoding;
+  double positions;  // K and V that the decoding sequences read, of all of them
+  struct prefills prefill;
+};
+
+struct stage_model {
+  const struct machine *machine;
+  const struct serving_model *model;
+  struct experts *experts;  // NULL: dense, or mode FULL, whose are
+  struct measured *measured;
+  struct duplex_random random;
+  unsigned counts[4096];
+};
+
+// Returns 0 or a code, with a line in `error`. Machine and model stay the caller's.
+int stage_open(struct stage_model *stage, const struct machine *machine, const struct serving_model *model,
+               const struct serving_options *options, char *error, size_t size);
+void stage_close(struct stage_model *stage);
+
+// Adds a prompt of so many tokens to what a node does.
+void stage_add_prefill(const struct stage_model *stage, struct node_load *node, unsigned tokens);
+
+// loads[n] of machine->nodes.
+void stage_run(struct stage_model *stage, const struct node_load *loads, struct serving_cost *cost);
+
+void stage_add_cost(struct serving_cost *sum, const struct serving_cost *cost);
+
+#endif

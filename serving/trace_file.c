@@ -1,0 +1,235 @@
+// SPDX-License-Identifier: Apache-2.0
+// Requests of a file: tables with commas and JSON lines, by names of their columns or keys.
+#include "serving/trace_file.h"
+
+#include <errno.h>
+#include <jansson.h>
+#include <math.h>
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "duplex/error.h"
+
+#define COLUMNS 16u
+#define TOKENS_MOST 1048576.0
+#define SECONDS_MOST 1e9
+
+enum column { ARRIVAL, INPUT, OUTPUT, WANTED };
+
+// unit: of an arrival, in seconds; 0: a date and a time of day.
+struct format {
+  bool json;
+  const char *names[WANTED];
+  double unit;
+};
+const char *const serving_trace_formats[] = {"auto",  "csv",       "azure",         "mooncake", "burstgpt",
+                                             "vidur", "splitwise", "llmservingsim", NULL};
+static const struct format formats[] = {{0},
+                                        {false, {"arrival_s", "input", "output"}, 1},
+                                        {false, {"TIMESTAMP", "ContextTokens", "GeneratedTokens"}, 0},
+                                        {true, {"timestamp", "input_length", "output_length"}, 1e-3},
+                                        {false, {"Timestamp", "Request tokens", "Response tokens"}, 1},
+                                        {false, {"arrived_at", "num_prefill_tokens", "num_decode_tokens"}, 1},
+                                        {false, {"arrival_timestamp", "prompt_size", "token_size"}, 1},
+                                        {true, {"arrival_time_ns", "input_toks", "output_toks"}, 1e-9}};
+#define FORMATS (sizeof formats / sizeof *formats)
+
+struct reader {
+  const char *path;
+  const struct format *format;
+  unsigned columns[WANTED];
+  size_t line, room;
+  struct serving_trace *trace;
+  char *error;
+  size_t size;
+};
+
+static int refuse(const struct reader *r, const char *form, ...) __attribute__((format(printf, 2, 3)));
+static int refuse(const struct reader *r, const char *form, ...) {
+  char what[400];
+  va_list words;
+  va_start(words, form);
+  vsnprintf(what, sizeof what, form, words);
+  va_end(words);
+  snprintf(r->error, r->size, "%s:%zu: %s", r->path, r->line, what);
+  return DUPLEX_ERROR_FORMAT;
+}
+
+// Cuts a line at its commas; returns how many cells it has, at most COLUMNS.
+static unsigned cut_cells(char *line, char *cells[COLUMNS]) {
+  unsigned count = 0;
+  line[strcspn(line, "\r\n")] = 0;
+  for (char *at = line; at && count < COLUMNS; count++) {
+    cells[count] = at;
+    at = strchr(at, ',');
+    if (at) *at++ = 0;
+  }
+  return count;
+}
+
+static bool find_columns(struct reader *r, const struct format *format, char *const cells[], unsigned count) {
+  for (unsigned wanted = 0; wanted < WANTED; wanted++) {
+    unsigned at = 0;
+    while (at < count && strcmp(cells[at], format->names[wanted]) != 0) at++;
+    if (at == count) return false;
+    r->columns[wanted] = at;
+  }
+  return true;
+}
+
+static bool has_keys(const struct format *format, const json_t *object) {
+  for (unsigned wanted = 0; wanted < WANTED; wanted++)
+    if (!json_object_get(object, format->names[wanted])) return false;
+  return true;
+}
+
+// The format whose columns or keys the first line has; NULL: none.
+static const struct format *recognise(struct reader *r, unsigned wanted, const char *line) {
+  char copy[1024], *cells[COLUMNS];
+  json_t *object = json_loads(line, 0, NULL);
+  snprintf(copy, sizeof copy, "%s", line);
+  const unsigned count = cut_cells(copy, cells);
+  const struct format *found = NULL;
+  for (unsigned i = wanted ? wanted : 1; i < (wanted ? wanted + 1 : FORMATS) && !found; i++)
+    if (formats[i].json ? has_keys(&formats[i], object) : find_columns(r, &formats[i], cells, count))
+      found = &formats[i];
+  json_decref(object);
+  return found;
+}
+
+// Days before a year, by the Gregorian calendar.
+static long days_before(long year) { return year * 365 + year / 4 - year / 100 + year / 400; }
+
+// "2023-11-16 18:17:03.97" in seconds.
+static bool read_date(const char *text, double *seconds) {
+  static const int before[] = {0, 31, 59, 90, 120, 151, 181, 212, 243, 273, 304, 334};
+  int year, month, day, hour, minute, end = 0;
+  double second;
+  if (sscanf(text, "%4d-%2d-%2d %2d:%2d:%lf%n", &year, &month, &day, &hour, &minute, &second, &end) != 6 ||
+      !end || text[end] || year < 1 || month < 1 || month > 12 || day < 1 || day > 31 || hour < 0 ||
+      hour > 23 || minute < 0 || minute > 59 || !(second >= 0 && second < 61))
+    return false;
+  const bool leap = month > 2 && ((year % 4 == 0 && year % 100) || year % 400 == 0);
+  const long days = days_before(year - 1) + before[month - 1] + day + leap;
+  *seconds = (double)days * 86400 + hour * 3600 + minute * 60 + second;
+  return true;
+}
+
+static bool read_real(const char *text, double *value) {
+  char *end;
+  *value = strtod(text, &end);
+  return end != text && !*end && isfinite(*value);
+}
+
+static int add(struct reader *r, const double values[WANTED]) {
+  struct serving_trace *t = r->trace;
+  for (unsigned i = INPUT; i <= OUTPUT; i++)
+    if (!(values[i] >= 1 && values[i] <= TOKENS_MOST) || values[i] != floor(values[i]))
+      return refuse(r, "%s is %g, expected a whole number from 1 to %.0f", r->format->names[i], values[i],
+                    TOKENS_MOST);
+  if (t->count == r->room) {
+    const size_t room = r->room ? 2 * r->room : 1024;
+    struct serving_trace_request *list = realloc(t->list, room * sizeof *list);
+    if (!list) return refuse(r, "too little memory"), DUPLEX_ERROR_NO_MEMORY;
+    t->list = list;
+    r->room = room;
+  }
+  t->list[t->count++] =
+      (struct serving_trace_request){values[ARRIVAL], (unsigned)values[INPUT], (unsigned)values[OUTPUT]};
+  return DUPLEX_OK;
+}
+
+static int read_row(struct reader *r, char *line) {
+  char *cells[COLUMNS];
+  double values[WANTED];
+  const unsigned count = cut_cells(line, cells);
+  for (unsigned i = 0; i < WANTED; i++) {
+    const bool date = i == ARRIVAL && r->format->unit == 0;
+    const char *text = r->columns[i] < count ? cells[r->columns[i]] : "";
+    if (!(date ? read_date(text, &values[i]) : read_real(text, &values[i])))
+      return refuse(r, "%s is '%.40s', expected %s", r->format->names[i], text,
+                    date ? "a date and a time" : "a number");
+  }
+  if (r->format->unit > 0) values[ARRIVAL] *= r->format->unit;
+  return add(r, values);
+}
+
+static int read_object(struct reader *r, const char *line) {
+  double values[WANTED];
+  json_error_t where;
+  json_t *object = json_loads(line, JSON_REJECT_DUPLICATES, &where);
+  if (!object) return refuse(r, "%s, expected a JSON object", where.text);
+  for (unsigned i = 0; i < WANTED; i++) {
+    const json_t *value = json_object_get(object, r->format->names[i]);
+    const bool number = json_is_number(value);
+    values[i] = number ? json_number_value(value) : 0;
+    if (number) continue;
+    json_decref(object);
+    return refuse(r, "%s is no number, expected one", r->format->names[i]);
+  }
+  json_decref(object);
+  values[ARRIVAL] *= r->format->unit;
+  return add(r, values);
+}
+
+static int read_lines(struct reader *r, FILE *file, unsigned format) {
+  char *line = NULL;
+  size_t room = 0;
+  int error = DUPLEX_OK;
+  for (r->line = 1; !error && getline(&line, &room, file) >= 0; r->line++) {
+    if (r->line == 1) {
+      r->format = recognise(r, format, line);
+      if (!r->format)
+        error = refuse(r, "expected the columns or keys of a format, such as arrival_s,input,output");
+      if (error || !r->format->json) continue;
+    }
+    error = r->format->json ? read_object(r, line) : read_row(r, line);
+  }
+  free(line);
+  if (!error && r->trace->count == 0) error = refuse(r, "expected requests");
+  return error;
+}
+
+static int by_arrival(const void *a, const void *b) {
+  const double left = ((const struct serving_trace_request *)a)->arrival;
+  const double right = ((const struct serving_trace_request *)b)->arrival;
+  return (left > right) - (left < right);
+}
+
+// From the first arrival on, and at the wanted rate.
+static int settle(struct reader *r, double rate) {
+  struct serving_trace *t = r->trace;
+  qsort(t->list, t->count, sizeof *t->list, by_arrival);
+  const double first = t->list[0].arrival;
+  const double last = t->list[t->count - 1].arrival - first;
+  if (last > SECONDS_MOST)
+    return refuse(r, "the requests last %g s, expected at most %g", last, SECONDS_MOST);
+  if (rate > 0 && last == 0) return refuse(r, "all requests arrive at once, expected times to stretch");
+  const double stretch = rate > 0 ? (double)(t->count - 1) / rate / last : 1;
+  for (size_t i = 0; i < t->count; i++) t->list[i].arrival = (t->list[i].arrival - first) * stretch;
+  return DUPLEX_OK;
+}
+
+int serving_trace_read(struct serving_trace *trace, const char *path, unsigned format, double rate,
+                       char *error, size_t size) {
+  struct reader r = {.path = path, .trace = trace, .error = error, .size = size};
+  FILE *file = fopen(path, "re");
+  *trace = (struct serving_trace){0};
+  if (!file) {
+    snprintf(error, size, "%s: %s, expected a file of requests", path, strerror(errno));
+    return DUPLEX_ERROR_IO;
+  }
+  int status = read_lines(&r, file, format);
+  fclose(file);
+  if (!status) status = settle(&r, rate);
+  if (status) serving_trace_free(trace);
+  return status;
+}
+
+void serving_trace_free(struct serving_trace *trace) {
+  free(trace->list);
+  *trace = (struct serving_trace){0};
+}

@@ -1,0 +1,27 @@
+// SPDX-License-Identifier: Apache-2.0
+// Requests of a file: when they arrive, and their lengths.
+#ifndef SERVING_TRACE_FILE_H
+#define SERVING_TRACE_FILE_H
+
+#include <stddef.h>
+
+// Names of the formats, "auto" first, NULL last: "auto" takes the one whose columns or keys the first line
+// has.
+extern const char *const serving_trace_formats[];
+
+struct serving_trace_request {
+  double arrival;  // seconds behind the first one
+  unsigned input, output;
+};
+struct serving_trace {
+  struct serving_trace_request *list;  // by arrival
+  size_t count;
+};
+
+// Reads a file. `format`: index in serving_trace_formats. `rate`: requests a second to which the arrivals are
+// stretched, 0: as they are. Returns 0, DUPLEX_ERROR_IO, _FORMAT or _NO_MEMORY, with a line in `error`.
+int serving_trace_read(struct serving_trace *trace, const char *path, unsigned format, double rate,
+                       char *error, size_t size);
+void serving_trace_free(struct serving_trace *trace);
+
+#endif

@@ -1,0 +1,288 @@
+// SPDX-License-Identifier: Apache-2.0
+// The serving simulator: what is conserved, a batch of one by hand, the same result by seed, capacity.
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+
+// clang-format off: after what it needs
+#include <cmocka.h>
+// clang-format on
+
+#include "duplex/error.h"
+#include "serving/rate.h"
+
+static struct serving_options options_of(const char *system, const char *model, unsigned batch) {
+  return (struct serving_options){.system = system,
+                                  .model = model,
+                                  .batch = batch,
+                                  .input = 200,
+                                  .output = 100,
+                                  .mode = SERVING_PAPER,
+                                  .warm_up = 50,
+                                  .measured = 400,
+                                  .seed = 3};
+}
+
+static void run(const struct serving_options *options, struct serving_result *result) {
+  char error[1024] = "";
+  if (serving_run(options, result, error, sizeof error)) fail_msg("%s", error);
+}
+
+static void assert_near(double value, double expected, double relative) {
+  if (!(value >= expected - relative * expected && value <= expected + relative * expected))
+    fail_msg("%.12g, expected %.12g", value, expected);
+}
+
+static double sum_of_parts(const struct serving_cost *cost) {
+  double sum = 0;
+  for (unsigned i = 0; i < SERVING_PARTS; i++) sum += cost->part[i];
+  return sum;
+}
+
+// Each request in flight gets one token a stage; time and energy of all parts are those of the whole.
+static void check_conservation(enum serving_mode mode, const char *system, const char *model,
+                               double deviation) {
+  struct serving_options o = options_of(system, model, 24);
+  struct serving_result r;
+  o.mode = mode;
+  o.deviation = deviation;
+  run(&o, &r);
+  assert_int_equal(r.batch, 24);
+  assert_int_equal(r.stages, o.measured);
+  assert_true(r.tokens == 24.0 * o.measured);
+  assert_near(sum_of_parts(&r.sum), r.sum.seconds, 1e-12);
+  assert_near(r.sum.seconds, r.seconds, 1e-9);
+  assert_near(r.decoding_cost.seconds + r.mixed_cost.seconds, r.sum.seconds, 1e-9);
+  assert_near(r.tbt.count + r.t2ft.count, r.tokens, 0);
+  assert_true(r.kv_most <= r.kv_capacity);
+  assert_true(r.sum.xpu_busy <= r.sum.seconds && r.sum.pim_busy <= r.sum.seconds);
+  assert_near(r.throughput * r.seconds, r.tokens, 1e-12);
+  if (deviation == 0) assert_true(r.requests == 24.0 * o.measured / 100);
+}
+
+static void test_conservation(void **state) {
+  static const char *const systems[] = {"gpu",          "2xgpu",    "duplex",        "duplex-pe",
+                                        "duplex-pe-et", "bank-pim", "bankgroup-pim", "hetero"};
+  static const char *const models[] = {"mixtral", "glam", "grok1", "llama3-70b"};
+  (void)state;
+  for (unsigned s = 0; s < sizeof systems / sizeof *systems; s++)
+    for (unsigned m = 0; m < sizeof models / sizeof *models; m++) {
+      check_conservation(SERVING_PAPER, systems[s], models[m], 0);
+      check_conservation(SERVING_PAPER, systems[s], models[m], 0.3);
+    }
+}
+
+static void test_conservation_full(void **state) {
+  static const char *const systems[] = {"gpu", "2xgpu", "duplex", "duplex-pe", "duplex-pe-et"};
+  (void)state;
+  for (unsigned s = 0; s < sizeof systems / sizeof *systems; s++) {
+    check_conservation(SERVING_FULL, systems[s], "mixtral", 0);
+    check_conservation(SERVING_FULL, systems[s], "mixtral", 0.3);
+    check_conservation(SERVING_FULL, systems[s], "llama3-70b", 0.3);
+  }
+}
+
+// What is charged is the part OTHER; another policy takes another time, and no policy none.
+static void test_full(void **state) {
+  struct serving_options o = options_of("duplex-pe-et", "mixtral", 32);
+  struct serving_result chosen, r;
+  char error[1024] = "";
+  (void)state;
+  o.mode = SERVING_FULL;
+  run(&o, &chosen);
+  double charged = 0;
+  for (unsigned i = 0; i < SERVING_CHARGES; i++) charged += chosen.sum.charge[i];
+  assert_near(charged, chosen.sum.part[SERVING_OTHER], 1e-12);
+  for (unsigned policy = SERVING_POLICY_PIM; policy <= SERVING_POLICY_XPU; policy++) {
+    o.policy = (enum serving_policy)policy;
+    run(&o, &r);
+    assert_true(r.throughput <= 1.001 * chosen.throughput);
+  }
+  assert_true(r.sum.pim_dram_j < chosen.sum.pim_dram_j);
+  o.system = "bank-pim";
+  assert_int_equal(serving_run(&o, &r, error, sizeof error), DUPLEX_ERROR_ARGUMENT);
+}
+
+// Requests of an open loop: all come to their end, none waits below the capacity.
+static void test_open_loop(void **state) {
+  static const char *const systems[] = {"gpu", "duplex-pe-et", "duplex-split"};
+  (void)state;
+  for (unsigned s = 0; s < 3; s++) {
+    struct serving_options o = options_of(systems[s], "mixtral", 64);
+    struct serving_result r;
+    o.rate = 5;
+    run(&o, &r);
+    assert_true(r.requests == o.measured);
+    assert_int_equal(r.t2ft.count, o.measured);
+    assert_int_equal(r.e2e.count, o.measured);
+    assert_true(r.tokens == (double)o.measured * o.output);
+    assert_int_equal(r.tbt.count, o.measured * (o.output - 1));
+    assert_near(r.requests / r.seconds, o.rate, 0.15);
+  }
+}
+
+static void test_split_closed_loop(void **state) {
+  struct serving_options o = options_of("duplex-split", "mixtral", 24);
+  struct serving_result r;
+  (void)state;
+  run(&o, &r);
+  assert_true(r.kv_most <= r.kv_capacity);
+  assert_true(r.batch <= 24);
+  assert_true(r.tokens <= 24.0 * o.measured + (double)r.t2ft.count);
+  assert_true(r.requests > 0.8 * r.tokens / o.output && r.requests < 1.2 * r.tokens / o.output);
+}
+
+static void test_seed(void **state) {
+  struct serving_options o = options_of("duplex-pe-et", "mixtral", 16);
+  struct serving_result a, b, c;
+  (void)state;
+  run(&o, &a);
+  run(&o, &b);
+  assert_memory_equal(&a, &b, sizeof a);
+  o.seed = 4;
+  run(&o, &c);
+  assert_true(a.throughput != c.throughput);
+}
+
+#define MAX(a, b) ((a) > (b) ? (a) : (b))
+
+// One token's product by the roofline of mode paper: [k] by [n, k].
+static double product(double k, double n) {
+  return MAX(2 * k * n / (989.4e12 * 0.95), 2 * (k * n + k + n) / (3352e9 * 0.80));
+}
+
+// A dense model, one request: every stage by hand. Llama3 on 4 devices.
+static void test_one_request(void **state) {
+  struct serving_options o = options_of("gpu", "llama3-70b", 1);
+  struct serving_result r;
+  (void)state;
+  o.input = 500;
+  o.output = 8;
+  o.warm_up = 0;
+  o.measured = 64;
+  run(&o, &r);
+  double decode = 0;
+  for (unsigned generated = 1; generated < 8; generated++) {
+    const double positions = 500.0 + generated;
+    const double attention =
+        MAX(4 * positions * 128 * 16 / (989.4e12 * 0.95), 4 * positions * 128 * 2 / (3352e9 * 0.80));
+    const double links = 2 * 6 * (3e-6 + 8192 * 2 / 4.0 / 450e9);
+    const double layer = product(8192, 2048 + 2 * 256) + product(2048, 8192) + 2 * product(8192, 7168) +
+                         product(7168, 8192) + attention + links;
+    decode += 80 * layer + product(8192, 128256 / 4.0);
+  }
+  assert_near(r.tbt.mean, decode / 7, 1e-12);
+  assert_int_equal(r.stages - r.decoding_only, 8);
+}
+
+// Experts of one token: on the GPU the two are on one device with probability 1 / 7, so the layer takes two
+// of them or one; on duplex-pe-et slices of both on every device.
+static void test_one_token_of_experts(void **state) {
+  struct serving_options o = options_of("gpu", "mixtral", 1);
+  struct serving_result r;
+  (void)state;
+  o.output = 1000000;
+  o.input = 1;
+  o.warm_up = 1;
+  o.measured = 2000;
+  run(&o, &r);
+  const double expert = 2 * product(4096, 14336) + product(14336, 4096);
+  const double stages = (double)r.stages * 32;
+  assert_near(r.sum.part[SERVING_MOE] / stages, expert * 8 / 7, 0.01);
+  o.system = "duplex-pe-et";
+  run(&o, &r);
+  const double slice = 3 * 2 * (4096 * 3584.0 + 4096 + 3584) / (13408e9 * 0.713);
+  assert_near(r.sum.part[SERVING_MOE] / stages, 2 * slice, 1e-9);
+}
+
+// Fewer requests run than are asked for where K and V of more do not fit.
+static void test_capacity(void **state) {
+  struct serving_options o = options_of("hetero", "mixtral", 128);
+  struct serving_result r;
+  char error[1024] = "";
+  (void)state;
+  o.input = 2048;
+  o.output = 4096;
+  o.warm_up = 0;
+  o.measured = 5;
+  run(&o, &r);
+  assert_int_equal(r.batch, 101);  // the paper's Fig. 5c
+  o.devices = 1;
+  o.system = "gpu";
+  assert_int_equal(serving_run(&o, &r, error, sizeof error), DUPLEX_ERROR_OUT_OF_SPACE);
+  assert_non_null(strstr(error, "GB are left"));
+}
+
+struct told {
+  double tokens, seconds, parts;
+  unsigned requests, good;
+};
+
+static void add_stage(void *context, const struct serving_stage *stage) {
+  struct told *told = context;
+  told->tokens += stage->decoding + stage->prefills;
+  told->seconds += stage->seconds;
+  told->parts += sum_of_parts(stage->cost);
+}
+
+static void add_request(void *context, const struct serving_request *request) {
+  struct told *told = context;
+  assert_true(request->arrival <= request->first && request->first < request->end);
+  told->requests++;
+  told->good += request->good;
+}
+
+// What is told of each stage and request adds up to the result.
+static void test_told(void **state) {
+  struct told told = {0};
+  struct serving_options o = options_of("duplex-pe", "mixtral", 16);
+  struct serving_result r;
+  (void)state;
+  o.limit_token = 6e-3;
+  o.on_stage = add_stage;
+  o.on_request = add_request;
+  o.context = &told;
+  run(&o, &r);
+  assert_true(told.tokens == r.tokens);
+  assert_near(told.seconds, r.seconds, 1e-9);
+  assert_near(told.parts, r.sum.seconds, 1e-12);
+  assert_int_equal(told.requests, r.e2e.count);
+  assert_true(told.good == r.good);
+}
+
+// At the rate that is found enough requests are good, and at 2% more not.
+static void test_find_rate(void **state) {
+  struct serving_options o = options_of("gpu", "llama3-70b", 64);
+  struct serving_result r;
+  char error[1024] = "";
+  double rate = 0;
+  (void)state;
+  o.limit_first = 0.3;
+  assert_int_equal(serving_find_rate(&o, 0.9, &rate, &r, error, sizeof error), 0);
+  assert_true(rate > 1 && r.good >= 0.9 * r.requests);
+  o.rate = rate * 1.02;
+  run(&o, &r);
+  assert_true(r.good < 0.9 * r.requests);
+  o.rate = 0;
+  o.limit_first = 1e-6;
+  assert_int_equal(serving_find_rate(&o, 0.9, &rate, &r, error, sizeof error), 0);
+  assert_true(rate == 0 && r.good == 0);
+}
+
+int main(void) {
+  const struct CMUnitTest tests[] = {cmocka_unit_test(test_conservation),
+                                     cmocka_unit_test(test_conservation_full),
+                                     cmocka_unit_test(test_full),
+                                     cmocka_unit_test(test_told),
+                                     cmocka_unit_test(test_find_rate),
+                                     cmocka_unit_test(test_open_loop),
+                                     cmocka_unit_test(test_split_closed_loop),
+                                     cmocka_unit_test(test_seed),
+                                     cmocka_unit_test(test_one_request),
+                                     cmocka_unit_test(test_one_token_of_experts),
+                                     cmocka_unit_test(test_capacity)};
+  return cmocka_run_group_tests(tests, NULL, NULL);
+}

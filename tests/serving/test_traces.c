@@ -1,0 +1,173 @@
+// SPDX-License-Identifier: Apache-2.0
+// Files of requests: every format, wrong ones with their line, and a run in which all of them come to their
+// end.
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+// clang-format off: after what it needs
+#include <cmocka.h>
+// clang-format on
+
+#include "duplex/error.h"
+#include "serving/serving.h"
+#include "tests/common/environment.h"
+#include "tests/serving/mutate.h"
+
+static char path[] = "/tmp/duplex_trace_XXXXXX";
+
+static void write_file(const char *text) {
+  FILE *file = fopen(path, "w");
+  assert_non_null(file);
+  assert_true(fputs(text, file) >= 0);
+  assert_int_equal(fclose(file), 0);
+}
+
+static unsigned format_of(const char *name) {
+  for (unsigned i = 0; serving_trace_formats[i]; i++)
+    if (strcmp(serving_trace_formats[i], name) == 0) return i;
+  fail_msg("no format %s", name);
+  return 0;
+}
+
+// Two requests, 2.5 s apart, (100, 10) and (200, 20), in each format.
+static const struct {
+  const char *name, *text;
+} formats[] = {
+    {"csv", "arrival_s,input,output\n1,100,10\n3.5,200,20\n"},
+    {"azure",
+     "TIMESTAMP,ContextTokens,GeneratedTokens\r\n2023-12-31 23:59:59.0000000,100,10\r\n"
+     "2024-01-01 00:00:01.5000000,200,20\r\n"},
+    {"mooncake",
+     "{\"timestamp\": 1000, \"input_length\": 100, \"output_length\": 10, \"hash_ids\": [1]}\n"
+     "{\"timestamp\": 3500, \"input_length\": 200, \"output_length\": 20, \"hash_ids\": [1]}\n"},
+    {"burstgpt",
+     "Timestamp,Model,Request tokens,Response tokens,Total tokens,Log Type\n5,ChatGPT,100,10,110,log\n"
+     "7.5,GPT-4,200,20,220,log\n"},
+    {"vidur", "arrived_at,num_prefill_tokens,num_decode_tokens\n0,100,10\n2.5,200,20\n"},
+    {"splitwise",
+     "request_id,request_type,application_id,arrival_timestamp,batch_size,prompt_size,token_size\n"
+     "0,2,0,0.5,1,100,10\n1,2,0,3.0,1,200,20\n"},
+    {"llmservingsim",
+     "{\"input_toks\": 200, \"output_toks\": 20, \"arrival_time_ns\": 4000000000}\n"
+     "{\"input_toks\": 100, \"output_toks\": 10, \"arrival_time_ns\": 1500000000}\n"},
+};
+
+static void check_two(const struct serving_trace *t, double apart) {
+  assert_int_equal(t->count, 2);
+  assert_true(t->list[0].arrival == 0 && t->list[0].input == 100 && t->list[0].output == 10);
+  assert_true(t->list[1].arrival > apart - 1e-6 && t->list[1].arrival < apart + 1e-6);
+  assert_true(t->list[1].input == 200 && t->list[1].output == 20);
+}
+
+static void test_formats(void **state) {
+  char error[600] = "";
+  struct serving_trace t;
+  (void)state;
+  for (unsigned i = 0; i < sizeof formats / sizeof *formats; i++) {
+    write_file(formats[i].text);
+    if (serving_trace_read(&t, path, 0, 0, error, sizeof error)) fail_msg("%s: %s", formats[i].name, error);
+    check_two(&t, 2.5);
+    serving_trace_free(&t);
+    assert_int_equal(serving_trace_read(&t, path, format_of(formats[i].name), 4, error, sizeof error), 0);
+    check_two(&t, 0.25);
+    serving_trace_free(&t);
+    const unsigned other = i ? 1 : 2;
+    assert_int_equal(serving_trace_read(&t, path, other, 0, error, sizeof error), DUPLEX_ERROR_FORMAT);
+  }
+}
+
+static const struct {
+  const char *text, *line, *word;
+} wrong[] = {
+    {"", ":1:", "requests"},
+    {"arrival_s,input,output\n", ":2:", "expected requests"},
+    {"when,input,output\n1,2,3\n", ":1:", "columns"},
+    {"arrival_s,input,output\n1,2,3\n2,0,3\n", ":3:", "input is 0"},
+    {"arrival_s,input,output\n1,2,3\n2,2,-3\n", ":3:", "output is -3"},
+    {"arrival_s,input,output\n1,2,3.5\n", ":2:", "whole number"},
+    {"arrival_s,input,output\nnan,2,3\n", ":2:", "arrival_s is 'nan'"},
+    {"arrival_s,input,output\n1,2\n", ":2:", "output is ''"},
+    {"arrival_s,input,output\n1,2,3x\n", ":2:", "'3x'"},
+    {"arrival_s,input,output\n0,2,3\n1e300,2,3\n", ":4:", "at most"},
+    {"TIMESTAMP,ContextTokens,GeneratedTokens\n2023-13-01 00:00:00,1,1\n", ":2:", "date"},
+    {"{\"timestamp\": 0, \"input_length\": 4, \"output_length\": 4}\n{\n", ":2:", "JSON"},
+    {"{\"timestamp\": 0, \"input_length\": 4, \"output_length\": 4}\n{\"timestamp\": 1}\n",
+     ":2:", "input_length"},
+};
+
+static void test_wrong(void **state) {
+  char error[600], where[64];
+  struct serving_trace t;
+  (void)state;
+  for (unsigned i = 0; i < sizeof wrong / sizeof *wrong; i++) {
+    write_file(wrong[i].text);
+    snprintf(where, sizeof where, "%s%s", path, wrong[i].line);
+    if (serving_trace_read(&t, path, 0, 0, error, sizeof error) != DUPLEX_ERROR_FORMAT)
+      fail_msg("taken: %s", wrong[i].text);
+    if (!strstr(error, where) || !strstr(error, wrong[i].word) || strchr(error, '\n'))
+      fail_msg("'%s', expected '%s' and '%s'", error, where, wrong[i].word);
+  }
+  assert_int_equal(serving_trace_read(&t, "/nowhere/t.csv", 0, 0, error, sizeof error), DUPLEX_ERROR_IO);
+}
+
+// Damaged files are taken, or refused with one line that names file and line.
+static void test_mutations(void **state) {
+  struct duplex_random random;
+  const uint64_t cases = 2000 * environment_count("DUPLEX_CASES");
+  unsigned taken = 0;
+  (void)state;
+  duplex_random_seed(&random, environment_seed(), 1);
+  for (uint64_t i = 0; i < cases; i++) {
+    struct serving_trace t;
+    char error[600] = "";
+    write_mutated(path, formats[i % (sizeof formats / sizeof *formats)].text, &random);
+    if (serving_trace_read(&t, path, 0, 0, error, sizeof error) == 0) {
+      taken++;
+      for (size_t r = 0; r < t.count; r++) assert_true(t.list[r].arrival >= 0 && t.list[r].input >= 1);
+      serving_trace_free(&t);
+    } else if (strncmp(error, path, strlen(path)) != 0 || strchr(error, '\n')) {
+      fail_msg("case %llu: '%s'", (unsigned long long)i, error);
+    }
+  }
+  assert_true(taken > cases / 50 && taken < cases);
+}
+
+// Alone in the system, a request waits for its own prompt only; limits count the good ones.
+static void test_run(void **state) {
+  static struct serving_trace_request list[] = {{0, 100, 10}, {100, 200, 20}, {200, 400, 5}};
+  const struct serving_trace trace = {list, 3};
+  struct serving_options o = {
+      .system = "gpu", .model = "mixtral", .mode = SERVING_PAPER, .trace = &trace, .batch = 8, .measured = 3};
+  struct serving_result r;
+  char error[600] = "";
+  (void)state;
+  assert_int_equal(serving_run(&o, &r, error, sizeof error), 0);
+  assert_true(r.requests == 3 && r.good == 3 && r.tokens == 35);
+  assert_int_equal(r.t2ft.count, 3);
+  assert_int_equal(r.stages, 32);  // those in which a sequence decodes
+  assert_int_equal(r.all_stages, 35);
+  assert_true(r.seconds > 200 && r.seconds < 201);
+  o.limit_first = r.t2ft.p50;
+  assert_int_equal(serving_run(&o, &r, error, sizeof error), 0);
+  assert_true(r.good == 2);
+  o.limit_token = 1e-6;
+  assert_int_equal(serving_run(&o, &r, error, sizeof error), 0);
+  assert_true(r.good == 0);
+}
+
+int main(void) {
+  const struct CMUnitTest tests[] = {cmocka_unit_test(test_formats), cmocka_unit_test(test_wrong),
+                                     cmocka_unit_test(test_mutations), cmocka_unit_test(test_run)};
+  const int file = mkstemp(path);
+  if (file < 0) return 1;
+  close(file);
+  const int failed = cmocka_run_group_tests(tests, NULL, NULL);
+  remove(path);
+  return failed;
+}
