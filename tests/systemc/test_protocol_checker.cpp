@@ -201,7 +201,7 @@ using P = tlm_generic_payload;
 std::vector<planted> payload_cases() {
   const auto WRITE = tlm::TLM_WRITE_COMMAND;
   return {
-      blocking(R::command, [](rig &, P &p) { p.set_command(tlm::tlm_command(7)); }),
+      blocking(R::command, [](rig &, P &p) { p.set_command(tlm::tlm_command(3)); }),
       blocking(R::data_pointer, [](rig &, P &p) { p.set_data_ptr(nullptr); }),
       blocking(
           R::data_pointer, [](rig &, P &p) { p.set_data_ptr(nullptr); }, WRITE),

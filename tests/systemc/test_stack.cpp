@@ -478,7 +478,6 @@ int sc_main(int count, char **arguments) {
   elaboration();
   clocks(seed);
   checked_stack checked("rules");
-  sc_core::sc_signal<bool> unused("unused");
   master by_hand("master", checked);
   traffic_line traffic("traffic", seed);
   reset_line reset("reset", seed);
