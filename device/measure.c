@@ -207,8 +207,7 @@ int device_measure(const struct schedule_shape *shape, const struct schedule_pla
 
 int device_probe(const struct duplex_stack_options *options, uint64_t clocks[DEVICE_PROBE_CLOCKS], char *text,
                  size_t size) {
-  const struct schedule_shape shape = {
-      .hidden = 512, .channels = options->backend.channels, .gated = 1};
+  const struct schedule_shape shape = {.hidden = 512, .channels = options->backend.channels, .gated = 1};
   const struct duplex_layer_piece piece = {.bundles = 3, .parts = 1, .inner = {256}};
   struct adds adds;
   const int error = measure_piece(&shape, options, &piece, true, text, size, &adds);

@@ -109,8 +109,8 @@ int duplex_device_moe(struct duplex_device *device, const struct duplex_moe *moe
 // Times of the last layer, in clocks of 650 MHz. A phase lasts as long as its longer side.
 #define DUPLEX_PHASES 2
 struct duplex_moe_stats {
-  uint64_t cycles;                       // the whole layer
-  uint64_t bound;                        // least time of any division between the sides, nothing else charged
+  uint64_t cycles;  // the whole layer
+  uint64_t bound;   // least time of any division between the sides, nothing else charged
   // By the tables of time, before the layer runs: sides, hand_over, distribute and reduce together; of these
   // both sides of each phase, xpu as the longer one of its commands and its estimate.
   uint64_t predicted, predicted_logic_pim[DUPLEX_PHASES], predicted_xpu[DUPLEX_PHASES];
@@ -119,7 +119,7 @@ struct duplex_moe_stats {
   uint64_t xpu_reads[DUPLEX_PHASES];     // of the slowest stack, to the last data, x and sums among them
   uint64_t xpu_estimate[DUPLEX_PHASES];  // what the xPU tells of its works; the longer of the two counts
   uint64_t route, decide, distribute, launch, hand_over, reduce, combine;  // charged beside the phases
-  uint64_t pairs;                                           // of token and expert
+  uint64_t pairs;                                                          // of token and expert
   uint64_t logic_pim_experts, xpu_experts, shared_experts;  // experts with tokens, by who runs them
   uint16_t tokens[DUPLEX_EXPERTS_MOST];                     // of each expert
   uint64_t logic_pim_macs, xpu_macs;
