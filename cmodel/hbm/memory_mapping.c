@@ -4,7 +4,8 @@
 
 #include "cmodel/hbm/memory_channel.h"
 
-#define BYTE_BITS 5  // of an access
+#define BITS(number) ((unsigned)__builtin_ctz(number))  // of the numbers below a power of two
+#define BYTE_BITS BITS(DUPLEX_COLUMN_BYTES / 8)         // of an access of one bank
 
 static const struct duplex_memory_mapping mappings[] = {
     {"tensor",
@@ -34,13 +35,14 @@ bool memory_is_mapping(const struct duplex_memory_mapping *mapping) {
 
 // Bits of each part of an address, by enum duplex_memory_field.
 static unsigned bits_of(const struct duplex_memory_controller *m, enum duplex_memory_field field) {
-  static const unsigned bits[] = {0, 2, 1, 5, 14, 1, 1};
+  static const unsigned bits[] = {0, 2, 1, BITS(DUPLEX_COLUMNS), BITS(DUPLEX_BANK_ROWS), 1, 1};
   if (field == DUPLEX_MEMORY_CHANNEL) return (unsigned)__builtin_ctz(m->parameters.channels);
   return bits[field];
 }
 
-_Static_assert(DUPLEX_COLUMNS == 1 << 5 && DUPLEX_BANK_ROWS == 1 << 14 && DUPLEX_BUNDLES == 1 << 2,
-               "the bits of column, row, half and rank");
+_Static_assert(!(DUPLEX_COLUMNS & (DUPLEX_COLUMNS - 1)) && !(DUPLEX_BANK_ROWS & (DUPLEX_BANK_ROWS - 1)) &&
+                   DUPLEX_BUNDLES == 4,
+               "columns and rows are counted in bits, half and rank in one each");
 
 uint64_t duplex_memory_bytes(const struct duplex_memory_controller *m) {
   return (uint64_t)m->parameters.channels * DUPLEX_BUNDLES * DUPLEX_BANK_ROWS * DUPLEX_ROW_SET_BYTES;
