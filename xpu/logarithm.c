@@ -32,7 +32,7 @@ int64_t xpu_logarithm(double x) {
     m >>= 1;
     exponent++;
   }
-  const int64_t z = (int64_t)(((__int128)(m - ONE) << FRACTION_BITS) / ((__int128)m + ONE));
+  const int64_t z = (int64_t)((__int128)(m - ONE) * ONE / ((__int128)m + ONE));
   const __int128 sum = (__int128)exponent * LN_2 + 2 * (__int128)inverse_hyperbolic_tangent(z);
   const int shift = FRACTION_BITS - XPU_LOGARITHM_FRACTION_BITS;
   return (int64_t)((sum + (INT64_C(1) << (shift - 1))) >> shift);
