@@ -5,7 +5,7 @@ import ctypes
 import functools
 import os
 import pathlib
-from ctypes import POINTER, c_bool, c_char_p, c_double, c_int, c_size_t, c_uint, c_uint64, c_void_p
+from ctypes import POINTER, c_bool, c_char_p, c_double, c_int, c_size_t, c_uint, c_uint16, c_uint64, c_void_p
 
 MAJOR = 0
 CHANNELS_MOST = 256  # room for the statistics of any library: it fills in as many as it has
@@ -87,8 +87,9 @@ class MoeStats(ctypes.Structure):
             (name, c_uint64 * 2) for name in ("logic_pim", "xpu_reads", "xpu_estimate")] + [
                 (name, c_uint64) for name in (
                     "route", "decide", "distribute", "launch", "hand_over", "reduce", "combine", "pairs", "logic_pim_experts",
-                    "xpu_experts", "shared_experts", "logic_pim_macs", "xpu_macs", "logic_pim_bytes", "xpu_bytes", "other_macs",
-                    "other_bytes", "firmware_instructions")] + [("commands", DramCommands)]
+                    "xpu_experts", "shared_experts")] + [("tokens", c_uint16 * 256)] + [
+                        (name, c_uint64) for name in ("logic_pim_macs", "xpu_macs", "logic_pim_bytes", "xpu_bytes", "other_macs",
+                                                      "other_bytes", "firmware_instructions")] + [("commands", DramCommands)]
 
 
 FUNCTIONS = {  # name: (result, arguments)

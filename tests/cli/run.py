@@ -1,4 +1,4 @@
-#!/usr/bin/env python3
+#!/usr/bin/python3
 # SPDX-License-Identifier: Apache-2.0
 """duplex run on small models: tokens, logits, routing, statistics, invariance, bad input.
 

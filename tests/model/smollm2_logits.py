@@ -1,4 +1,4 @@
-#!/usr/bin/env python3
+#!/usr/bin/python3
 # SPDX-License-Identifier: Apache-2.0
 """SmolLM2-135M-Instruct on the device against a reference in binary32 on the same dequantised weights.
 
