@@ -214,10 +214,10 @@ static int run_model(int argc, char **argv) {
   if (!status) status = run_requests_read(options, model_config_of(run.model), &run.requests);
   if (!status) status = take_logits(&run);
   if (!status) status = add_outputs(&run);
+  if (!status) status = routing_begin(&run.routing, model_config_of(run.model)->experts);
   if (!status) status = read_stack_options(options, &run.outputs, &wanted);
   if (!status) {
     run.streams = run.requests.count == 1 && isatty(STDOUT_FILENO);
-    run.routing.experts = model_config_of(run.model)->experts;
     set_network(&run, &wanted);
     status = option_value(options, "--check-invariance")
                  ? check_invariance(run.model, &run.requests, &run.network)

@@ -76,8 +76,10 @@ static int read_sampler(const struct option *options, struct sampler_options *sa
   if (number_option(options, "--top-k", 0, UINT32_MAX, 0, &top_k) ||
       number_option(options, "--seed", 0, UINT64_MAX, 1, &seed))
     return EXIT_BAD_INPUT;
-  if (temperature && (!read_real(temperature, &warm) || !(warm >= 0 && warm <= 1000)))
-    return fail(EXIT_BAD_INPUT, "--temperature %s: expected a number from 0 to 1000", temperature);
+  if (temperature &&
+      (!read_real(temperature, &warm) || !(warm >= 0 && warm <= 1000) || (warm > 0 && (float)warm == 0)))
+    return fail(EXIT_BAD_INPUT, "--temperature %s: expected 0, or a number up to 1000 that binary32 has",
+                temperature);
   if (top_p && (!read_real(top_p, &share) || !(share > 0 && share <= 1)))
     return fail(EXIT_BAD_INPUT, "--top-p %s: expected a number above 0, at most 1", top_p);
   if (warm == 0 && (top_k || top_p))

@@ -82,12 +82,15 @@ int write_run_stats(const struct option *options, struct outputs *outputs,
   return write_json(option_value(options, "--stats"), outputs, parts, sizeof parts / sizeof *parts);
 }
 
+int routing_begin(struct routing *routing, unsigned experts) {
+  routing->experts = experts;
+  routing->stream = open_memstream(&routing->text, &routing->size);
+  if (!routing->stream) return fail(EXIT_ERROR, "too little memory for the routing");
+  fputs("layer,step,expert,tokens\n", routing->stream);
+  return EXIT_GOOD;
+}
+
 void routing_note(struct routing *routing, size_t step, unsigned layer, const uint16_t *tokens) {
-  if (!routing->stream) {
-    routing->stream = open_memstream(&routing->text, &routing->size);
-    if (!routing->stream) return;
-    fputs("layer,step,expert,tokens\n", routing->stream);
-  }
   for (unsigned expert = 0; expert < routing->experts; expert++)
     if (tokens[expert]) fprintf(routing->stream, "%u,%zu,%u,%u\n", layer, step, expert, tokens[expert]);
 }
@@ -95,9 +98,9 @@ void routing_note(struct routing *routing, size_t step, unsigned layer, const ui
 int routing_write(struct routing *routing, const struct option *options, struct outputs *outputs) {
   const char *path = option_value(options, "--record-routing");
   if (!path) return EXIT_GOOD;
-  if (routing->stream && fflush(routing->stream) != 0)
+  if (ferror(routing->stream) || fflush(routing->stream) != 0)
     return fail(EXIT_ERROR, "too little memory for the routing");
-  return output_write(outputs, path, routing->text ? routing->text : "", routing->size);
+  return output_write(outputs, path, routing->text, routing->size);
 }
 
 void routing_free(struct routing *routing) {

@@ -25,6 +25,8 @@ struct routing {
   FILE *stream;  // over `text`
 };
 
+// Begins the file of a model with so many experts. Returns 0 or an exit status.
+int routing_begin(struct routing *routing, unsigned experts);
 // Notes what a `routed` of struct network_options is told.
 void routing_note(struct routing *routing, size_t step, unsigned layer, const uint16_t *tokens);
 // Writes the file, if it is wanted. Returns 0 or an exit status.

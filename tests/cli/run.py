@@ -176,6 +176,25 @@ def check_requests(folder, alone):
     expect("draws depend on the seed", one == good(*draws, "--seed", 1, folder=folder) and one != good(*draws, "--seed", 2, folder=folder))
 
 
+def check_long(folder):
+    """A step of more tokens than one call of an MoE layer takes; the routing of a model without experts."""
+    prompt = [(37 * i + 11 * (i // 7)) % 150 for i in range(500)]
+    (folder / "long.jsonl").write_text("\n".join(json.dumps({"prompt_ids": prompt[k:] + prompt[:k], "max_new": 1}) for k in range(9)))
+    outputs = {good("--model", "mixtral", "--requests", "long.jsonl", "--no-clocks", "--batch", batch, folder=folder) for batch in (1, 9)}
+    expect("4500 tokens in a step, or 500 in each of nine: the same", len(outputs) == 1)
+    good("--model", "llama", "--prompt-ids", "1,2", "--max-new", 2, "--no-clocks", "--record-routing", "dense.csv", folder=folder)
+    expect("routing without experts: the first line alone", (folder / "dense.csv").read_text() == "layer,step,expert,tokens\n")
+
+
+def check_difference(folder):
+    """Partial sums in binary32 depend on the placement: what has to be found is found, with its place."""
+    prompt = ",".join(str((37 * i + 11 * (i // 7)) % 150) for i in range(90))
+    done = call("--model", "exact", "--prompt-ids", prompt, "--max-new", 1, "--channels", 2, "--stacks", 1, "--partials", "f32",
+                "--check-invariance", folder=folder)
+    expect(f"a difference is told: {done.stderr.strip()}",
+           done.returncode == 1 and bool(re.search(r"request 1 differs .* behind layer \d+, FFN, position \d+$", done.stderr.strip())))
+
+
 def check_invariance(folder, names, tokens):
     # A prefix of 12 tokens, which two ways share.
     shots = list(range(20, 32))
@@ -201,6 +220,7 @@ BAD = [
     (["--model", "mixtral", "--prompt-ids", "1", "--max-new", "600"], "positions"),
     (["--model", "mixtral", "--prompt-ids", "1", "--temperature", "-1"], "--temperature"),
     (["--model", "mixtral", "--prompt-ids", "1", "--temperature", "nan"], "--temperature"),
+    (["--model", "mixtral", "--prompt-ids", "1", "--temperature", "1e-60"], "binary32"),
     (["--model", "mixtral", "--prompt-ids", "1", "--top-p", "0.5"], "--temperature"),
     (["--model", "mixtral", "--prompt-ids", "1", "--temperature", "1", "--top-p", "0"], "--top-p"),
     (["--model", "mixtral", "--prompt-ids", "1", "--stacks", "9"], "--stacks"),
@@ -256,6 +276,10 @@ def main():
         check_summary(folder)
         check_split(folder)
         check_sharing(folder)
+        check_long(folder)
+        (folder / "exact").mkdir()
+        subprocess.run([toy, folder / "exact", "mixtral", "f32", "3"], check=True)
+        check_difference(folder)
         check_bad(folder)
         check_invariance(folder, names if ALL else ["qwen3_moe"], 64 if ALL else 4)
     print(f"run: {len(failures)} failures")

@@ -57,6 +57,8 @@ static const struct toy toys[] = {
     {"llama_bias", "LlamaForCausalLM", "llama", 64, 2, 4, 2, 16, 112, 0, 0, 160, NO_EXPERTS, .bias = true,
      .more = "\"attention_bias\": true, \"rope_theta\": 10000.0, \"rope_scaling\": {\"type\": \"linear\", "
              "\"factor\": 4.0}"},
+    {"llama_group", "LlamaForCausalLM", "llama", 80, 2, 20, 1, 16, 80, 0, 0, 160, NO_EXPERTS,
+     .more = "\"head_dim\": 16, \"rope_theta\": 10000.0"},
     {"mistral", "MistralForCausalLM", "mistral", 64, 2, 4, 2, 16, 112, 0, 0, 160, NO_EXPERTS,
      .more = "\"rope_theta\": 10000.0, \"sliding_window\": 256"},
     {"qwen3", "Qwen3ForCausalLM", "qwen3", 64, 2, 4, 2, 32, 112, 0, 0, 160, NO_EXPERTS, .qk_norm = true,
@@ -67,8 +69,9 @@ static const struct toy toys[] = {
 };
 
 // Names of the toys, NULL behind the last: those of the architectures, and variants of them.
-static const char *const toy_names[] = {"mixtral", "mixtral_fused", "qwen3_moe", "olmoe", "granitemoe",
-                                        "llama",   "llama_bias",    "mistral",   "qwen3", NULL};
+static const char *const toy_names[] = {"mixtral",    "mixtral_fused", "qwen3_moe",  "olmoe",
+                                        "granitemoe", "llama",         "llama_bias", "llama_group",
+                                        "mistral",    "qwen3",         NULL};
 
 // A file under way: its header grows while the values go to a second stream.
 struct writer {

@@ -57,7 +57,7 @@ static void open_device(struct bench *b, enum duplex_policy policy) {
 
 static void open_model(struct bench *b, enum serving_policy policy) {
   struct serving_options options = {.system = "duplex-pe-et", .mode = SERVING_FULL, .policy = policy};
-  char path[] = "/tmp/duplex_model_XXXXXX", text[512] = "";
+  char path[] = P_tmpdir "/duplex_model_XXXXXX", text[512] = "";
   const int file = mkstemp(path);
   assert_true(file >= 0);
   dprintf(file,

@@ -22,7 +22,7 @@ struct wrong {
   const char *text, *line, *word;  // of the message
 };
 
-static char path[] = "/tmp/duplex_config_XXXXXX";
+static char path[] = P_tmpdir "/duplex_config_XXXXXX";
 
 static void write_file(const char *text) {
   FILE *file = fopen(path, "w");

@@ -19,7 +19,7 @@
 #include "tests/common/environment.h"
 #include "tests/serving/mutate.h"
 
-static char path[] = "/tmp/duplex_trace_XXXXXX";
+static char path[] = P_tmpdir "/duplex_trace_XXXXXX";
 
 static void write_file(const char *text) {
   FILE *file = fopen(path, "w");
