@@ -15,7 +15,6 @@
 
 #define NEW_TOKENS 64u
 #define NEW_TOKENS_MOST 1048576u
-#define ARRIVAL_MOST 1e9
 
 static struct generation_request *add(struct run_requests *requests) {
   struct generation_request *more =
@@ -130,8 +129,8 @@ static int read_member(const char *model, const char *key, json_t *value, struct
     request->sampler.seed = number;
   } else if (strcmp(key, "arrival_s") == 0) {
     request->arrival = json_number_value(value);
-    if (!json_is_number(value) || !(request->arrival >= 0 && request->arrival <= ARRIVAL_MOST))
-      status = fail(EXIT_BAD_INPUT, "'arrival_s': expected seconds from 0 to 1e9");
+    if (!json_is_number(value) || !(request->arrival >= 0 && request->arrival <= NETWORK_SECONDS_MOST))
+      status = fail(EXIT_BAD_INPUT, "'arrival_s': expected seconds from 0 to 1e6");
   } else {
     status = fail(EXIT_BAD_INPUT, "unknown key '%s': see duplex run --help", key);
   }

@@ -14,7 +14,7 @@ struct generation_request {
   uint32_t *prompt;  // [prompt_count]
   size_t prompt_count;
   size_t new_tokens;  // at most
-  double arrival;     // seconds of the device's time
+  double arrival;     // seconds of the device's time, 0 to NETWORK_SECONDS_MOST
   uint64_t number;    // what the draws depend on, beside seed and position
   struct sampler_options sampler;
 

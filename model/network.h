@@ -73,7 +73,9 @@ struct network_piece {
 int network_step(struct network *network, const struct network_piece *pieces, size_t count,
                  struct model_error *error);
 
-// Nothing is done for so long, between two steps.
+// Nothing is done for so long, between two steps. 0 to NETWORK_SECONDS_MOST, together with all waits before:
+// the device's time is counted in parts of a picosecond.
+#define NETWORK_SECONDS_MOST 1e6
 void network_wait(struct network *network, double seconds);
 
 // Times of the last step, by the models of the device.

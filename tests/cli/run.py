@@ -241,6 +241,7 @@ BAD = [
     (["--model", "mixtral", "--requests", "b1.jsonl"], "line 2"),
     (["--model", "mixtral", "--requests", "b2.jsonl"], "unknown"),
     (["--model", "mixtral", "--requests", "b3.jsonl"], "arrival_s"),
+    (["--model", "mixtral", "--requests", "b6.jsonl"], "1e6"),
     (["--model", "mixtral", "--requests", "b4.jsonl"], "prompt"),
     (["--model", "mixtral", "--requests", "b5.jsonl"], "element 1"),
 ]
@@ -251,6 +252,7 @@ def check_bad(folder):
     (folder / "b1.jsonl").write_text('{"prompt_ids": [1]}\n{"prompt_ids": [1]\n')
     (folder / "b2.jsonl").write_text('{"prompt_ids": [1], "unknown": 1}\n')
     (folder / "b3.jsonl").write_text('{"prompt_ids": [1], "arrival_s": -1}\n')
+    (folder / "b6.jsonl").write_text('{"prompt_ids": [1], "arrival_s": 1000001}\n')
     (folder / "b4.jsonl").write_text('{"max_new": 1}\n')
     (folder / "b5.jsonl").write_text('{"prompt_ids": [1, -1]}\n')
     before = sorted(p.name for p in folder.iterdir())
