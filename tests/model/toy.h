@@ -57,7 +57,7 @@ static const struct toy toys[] = {
     {"llama_bias", "LlamaForCausalLM", "llama", 64, 2, 4, 2, 16, 112, 0, 0, 160, NO_EXPERTS, .bias = true,
      .more = "\"attention_bias\": true, \"rope_theta\": 10000.0, \"rope_scaling\": {\"type\": \"linear\", "
              "\"factor\": 4.0}"},
-    {"llama_group", "LlamaForCausalLM", "llama", 80, 2, 20, 1, 16, 80, 0, 0, 160, NO_EXPERTS,
+    {"llama_group", "LlamaForCausalLM", "llama", 80, 2, 40, 2, 16, 80, 0, 0, 160, NO_EXPERTS,
      .more = "\"head_dim\": 16, \"rope_theta\": 10000.0"},
     {"mistral", "MistralForCausalLM", "mistral", 64, 2, 4, 2, 16, 112, 0, 0, 160, NO_EXPERTS,
      .more = "\"rope_theta\": 10000.0, \"sliding_window\": 256"},
