@@ -139,8 +139,8 @@ static void make_model(unsigned model, uint32_t experts) {
 // them.
 static void test_all_decisions(void **state) {
   double sum = 0, worst = 1;
-  // A share of them where only the tools that watch the program look at it (DUPLEX_SHARE=50: one in 50).
-  const unsigned cases = DECISIONS / (unsigned)environment_count("DUPLEX_SHARE");
+  // A few where only the tools that watch the program look at it, as with DUPLEX_SHARE=50.
+  const unsigned cases = environment_count("DUPLEX_SHARE") < 10 ? DECISIONS : 6;
   (void)state;
   for (unsigned i = 0; i < cases; i++) {
     struct duplex_random random;
