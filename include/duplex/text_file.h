@@ -22,10 +22,10 @@ FILE *duplex_text_open(const char *path);
 // Closes. -1: not all that was written could be, now or earlier; errno says why. NULL: 0.
 int duplex_text_close(FILE *file);
 
-// Reads a line with its line feed, as getline() does: *line, which free() frees, has room for *room bytes, a
-// byte 0 stands behind the line. A line of more than DUPLEX_LINE_MOST bytes is refused, so that a file without
-// lines (/dev/zero) does not take all memory. Returns the length; 0 at the end of the file; -errno on an error,
-// -EFBIG of a line that is too long.
+// Reads a line with its line feed, as getline() does: *line, which free() frees, has room for *room bytes;
+// a byte 0 stands behind the line. A line of more than DUPLEX_LINE_MOST bytes is refused, so that a file
+// without lines (/dev/zero) does not take all memory. Returns the length; 0 at the end of the file; -errno
+// on an error, -EFBIG of a line that is too long.
 #define DUPLEX_LINE_MOST (16l << 20)
 ssize_t duplex_text_line(FILE *file, char **line, size_t *room);
 
