@@ -105,6 +105,9 @@ for input in /dev/zero folder; do
   check "info --model $input" refused_early "$input" "$duplex" info --model $input
   check "the judge's preset $input" refused_early "$input: " "$build/timing_judge" $input $input
 done
+long_measure=("$duplex" serve --system duplex --model mixtral --measure --times)
+check "serve --times none" refused 2 "none: No such file or directory, expected a folder" "${long_measure[@]}" none
+check "serve --times of a file" refused 2 "x.npy: Not a directory, expected a folder" "${long_measure[@]}" x.npy
 printf 'arrival_s,input,output\n0,5,6\n1,5\0,6\n' >zero.csv
 check "serve --trace with a byte 0" refused 2 "zero.csv:3: has a byte 0, expected text" "${serve[@]}" --trace zero.csv
 printf '{"prompt_ids": [1]}\0\n' >zero.jsonl
