@@ -105,6 +105,7 @@ static int compute_gemm(struct session *session, const struct line *line, const 
   return error ? stack_error(session->stack, error) : EXIT_GOOD;
 }
 
+// Computes the expert of a line; its weights stay resident. y is new, and the caller's to free.
 static int compute_expert(struct session *session, const struct line *line, const struct tensor *x,
                           struct tensor *y) {
   struct resident *up, *down;
@@ -255,6 +256,7 @@ static int run_file(struct session *session, FILE *file, const char *path) {
   return fail(EXIT_BAD_INPUT, "%s line %u: cannot be read: %s", path, session->line, strerror((int)-length));
 }
 
+// Runs the file's lines on one stack, and gives traces and profile their names, also if a line has failed.
 static int run(const struct option *options, const char *path, struct outputs *outputs) {
   FILE *file = fopen(path, "r");
   if (!file) return fail(EXIT_BAD_INPUT, "%s: %s", path, strerror(errno));

@@ -116,6 +116,7 @@ static int convert(struct conversion *c, const char *out, struct outputs *output
   return status;
 }
 
+// The command convert: two names of files come before its options.
 static int run_convert(int argc, char **argv) {
   static const char *const types[] = {"f2", NULL};
   struct option options[OPTIONS_MOST];

@@ -102,6 +102,7 @@ static int run(const struct option *options, struct inputs *in, struct outputs *
   return status ? status : outputs_commit(outputs);
 }
 
+// The command expert, from its options to its exit status.
 static int run_expert(int argc, char **argv) {
   struct option options[OPTIONS_MOST];
   struct inputs in = {0};

@@ -85,6 +85,7 @@ static bool is_own(const char *word) {
   return false;
 }
 
+// The command help: its own option stands before the name of a command, and only --man takes both.
 static int run_help(int argc, char **argv) {
   const char *option = argc && is_own(argv[0]) ? argv[0] : NULL;
   if (option) argc--, argv++;

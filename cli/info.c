@@ -32,6 +32,7 @@ static void print_back_ends(void) {
   printf("%s; others are Verilated at their first use\n", built ? "" : " none");
 }
 
+// What a stack of these parameters has and reaches, a line for each; the peaks are products of parameters.
 static void print_stack(void) {
   const double clock = DUPLEX_CLOCK_KHZ * 1e3;
   const unsigned long long stack_bytes =

@@ -82,6 +82,7 @@ static void put_title(const char *name) {
   printf(" 1 \"\" \"Duplex %s\" \"User Commands\"\n.SH NAME\n", DUPLEX_VERSION_TEXT);
 }
 
+// The man page duplex(1) in roff: the commands, and the options of all of them.
 static void overview_page(const struct command *const *commands) {
   put_title("duplex");
   printf("duplex \\- ");

@@ -98,6 +98,7 @@ static void print_shape(const struct model_tensor *tensor) {
   printf("  %-60s %-5s %-22s", tensor->name, model_type_name(tensor->type), text);
 }
 
+// Prints a line for each tensor, with the number of its weights that are rounded, and their sum.
 static int print_tensors(const struct model *model) {
   const struct model_tensors *tensors = model_tensors_of(model);
   uint64_t weights = 0;

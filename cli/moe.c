@@ -165,6 +165,7 @@ static int run(const struct option *options, const struct inputs *in, struct out
   return status ? status : outputs_commit(outputs);
 }
 
+// The command moe, from its options to its exit status.
 static int run_moe(int argc, char **argv) {
   struct option options[OPTIONS_MOST];
   struct inputs in = {0};

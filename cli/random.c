@@ -129,6 +129,7 @@ static int write_values(struct outputs *outputs, const char *out, const struct t
   return status;
 }
 
+// The command random: nothing is opened before all options are read, nor written before the room is there.
 static int run_random(int argc, char **argv) {
   struct option options[OPTIONS_MOST];
   enum dist dist = NORMAL;

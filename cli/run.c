@@ -101,6 +101,7 @@ static double now(void) {
   return (double)time.tv_sec + 1e-9 * (double)time.tv_nsec;
 }
 
+// Writes all files and standard output of a run; the files get their names only if all was written.
 static int write_results(struct run *run, const struct generation_statistics *statistics, double seconds) {
   int status = EXIT_GOOD;
   if (run->logits.data) {
@@ -136,6 +137,7 @@ static void set_observers(struct run *run) {
   if (wants_timeline(run)) run->network.happened = happened;
 }
 
+// Opens the device, runs all requests and writes what they gave.
 static int generate(struct run *run) {
   struct network *network;
   struct model_error error;
@@ -162,6 +164,7 @@ static int generate(struct run *run) {
   return status;
 }
 
+// Reads the options that are neither of requests nor of outputs.
 static int read_options_of_run(struct run *run) {
   uint64_t batch, chunk, parts;
   if (number_option(run->options, "--batch", 1, 4096, 32, &batch) ||
@@ -205,6 +208,7 @@ static void set_network(struct run *run, const struct wanted_stack *wanted) {
   run->network.prefill_positions = run->network.decode_positions;
 }
 
+// The command run, from its options to its exit status.
 static int run_model(int argc, char **argv) {
   struct option options[OPTIONS_MOST];
   struct run run = {.options = options};

@@ -32,6 +32,7 @@ static int tell_difference(const struct check *check, const char *name,
               name, (unsigned long long)at->request + 1, at->layer, units[at->unit], at->position);
 }
 
+// Runs the requests in one way and prints its line; a row that differs from the first way's ends the check.
 static int run_way(struct check *check, const struct invariance_way *way) {
   struct invariance_result result;
   struct model_error error;
@@ -60,6 +61,7 @@ static struct invariance_way batch_of(const struct check *check, const char *nam
   return way;
 }
 
+// Runs the requests in batches of other sizes, orders and chunks of their prompts.
 static int check_batches(struct check *check) {
   static const struct {
     const char *name;

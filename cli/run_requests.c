@@ -112,6 +112,7 @@ static int read_count(json_t *value, const char *key, uint64_t least, uint64_t m
   return EXIT_GOOD;
 }
 
+// Reads one member of a request's object; unknown keys are refused.
 static int read_member(const char *model, const char *key, json_t *value, struct run_requests *requests,
                        struct generation_request *request) {
   uint64_t number = 0;
@@ -138,6 +139,7 @@ static int read_member(const char *model, const char *key, json_t *value, struct
   return status;
 }
 
+// Adds the request of one line; `usual` has what the line does not say.
 static int read_line(const char *model, const char *text, size_t size, const struct generation_request *usual,
                      struct run_requests *requests) {
   json_error_t at;
@@ -168,6 +170,7 @@ static bool is_blank(const char *text, ssize_t size) {
   return size == 0;
 }
 
+// Adds a request for each line that is not blank; a fault is told with file and line.
 static int read_file(const char *model, const char *path, const struct generation_request *usual,
                      struct run_requests *requests) {
   FILE *file = fopen(path, "r");

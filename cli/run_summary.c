@@ -12,6 +12,7 @@ static double rate(double count, double seconds) { return seconds > 0 ? count / 
 
 static double percent(double part, double whole) { return whole > 0 ? 100 * part / whole : 0; }
 
+// Prints rate, energy and shares of both sides: what the statistics of a run have in device time.
 static void tell_device(const struct generation_statistics *s) {
   const struct network_statistics *sum = &s->sum;
   const struct sides_work work = run_work(s);

@@ -120,6 +120,7 @@ static int run_model(const struct serving_options *serving, double share, struct
   return fail(code == DUPLEX_ERROR_NO_MEMORY ? EXIT_ERROR : EXIT_BAD_INPUT, "%s", error);
 }
 
+// Runs one system and writes its figures; the files get their names only if all was written.
 static int simulate(const struct option *options, const struct serving_options *serving, double share,
                     struct serve_tables *tables, struct outputs *outputs) {
   struct serving_result result;
@@ -154,6 +155,7 @@ static int read_share(const struct option *options, struct serving_options *serv
   return EXIT_GOOD;
 }
 
+// The command serve, from its options to its exit status.
 static int run_serve(int argc, char **argv) {
   struct option options[OPTIONS_MOST];
   struct serving_options serving;

@@ -66,6 +66,7 @@ static void draw_legend(FILE *to, const struct timeline *timeline) {
   }
 }
 
+// Draws an event as a bar with its times as a tooltip, and with its name if that fits into the bar.
 static void draw_event(FILE *to, const struct duplex_event *event, uint64_t end) {
   const double from = place(event->begin, end);
   const double width = place(event->end, end) - from;
@@ -107,6 +108,7 @@ static void draw_axis(FILE *to, unsigned tracks, uint64_t end) {
   fprintf(to, "<text x=\"%d\" y=\"%d\" text-anchor=\"end\">microseconds</text>\n", WIDTH - RIGHT, y + 28);
 }
 
+// Draws the whole picture: legend, axis, a lane for each track, all events.
 static void draw(FILE *to, const struct timeline *timeline) {
   const unsigned tracks = timeline_tracks(timeline);
   const uint64_t end = end_of(timeline->events, timeline->count);

@@ -45,6 +45,7 @@ static bool comes_before(const struct duplex_device_decode *decode, size_t i) {
   return false;
 }
 
+// Refuses a decode batch with pointers that are missing, or sequences that are foreign, empty or given twice.
 static int check_decode(const struct duplex_device_kv *kv, const struct duplex_device_attention *work) {
   const struct duplex_device_decode *decode = &work->decode;
   struct duplex_device *device = kv->device;

@@ -162,6 +162,7 @@ static int fetch_kv(const struct part_work *part, duplex_f16 *k, duplex_f16 *v, 
   return error;
 }
 
+// Computes the heads of one stack for one prefill: q, K and V come from its DRAM, o goes to the host.
 static int attend_part(const struct part_work *part) {
   struct attention_run *run = part->on->run;
   struct duplex_stack *stack = run->kv->device->stack[part->on->stack];

@@ -28,6 +28,7 @@ static bool has_files(const struct duplex_stack_options *stack) {
          (riscv && (riscv->trace_file || riscv->profile_file || riscv->gdb_port));
 }
 
+// Refuses options out of range, and those of a stack that the device sets by itself.
 static int check_options(const struct duplex_device_options *options, char *text, size_t size) {
   if (!options) return refuse(text, size, "options is NULL: expected a pointer");
   if (options->stacks > DUPLEX_STACKS_MOST)

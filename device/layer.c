@@ -122,6 +122,7 @@ static const int8_t *exponents_from(const int8_t *exponents, size_t row) {
   return exponents ? exponents + row : NULL;
 }
 
+// Loads piece q of an expert into a stack: its rows of gate and up, its columns of down.
 static int load_piece(const struct loading *loading, unsigned stack, unsigned expert, unsigned q) {
   const struct duplex_moe *moe = loading->moe;
   const struct moe_piece *piece = &moe->piece[stack][q];

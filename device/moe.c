@@ -172,6 +172,7 @@ static void count_experts(const struct moe_run *run) {
   }
 }
 
+// Refuses a layer of another device, pointers that are missing, and numbers out of range.
 static int check(struct duplex_device *device, const struct duplex_moe *moe,
                  const struct duplex_moe_routing *routing, const duplex_f16 *x, size_t tokens,
                  const duplex_f16 *y) {

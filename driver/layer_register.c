@@ -32,6 +32,7 @@ static void take_slot(struct duplex_layer *layer) {
   }
 }
 
+// Tells the firmware a layer's shape, and the place and parts of each piece; entries follow.
 static int register_shape(struct duplex_layer *layer) {
   struct layer_message message = {.layer = layer->slot,
                                   .first = layer->slot * UNIT_ENTRIES,

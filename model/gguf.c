@@ -224,6 +224,7 @@ static int read_alignment(struct reader *r, struct model_gguf *gguf, uint64_t *a
   return DUPLEX_OK;
 }
 
+// Adds the file's tensors, whose bytes lie in order, aligned and within the file.
 static int read_tensors(struct reader *r, uint64_t count, struct model_gguf *gguf,
                         struct model_tensors *tensors) {
   const size_t first = tensors->count;

@@ -158,6 +158,7 @@ static void refuse_what_is_left(struct reader *r) {
   }
 }
 
+// Reads all keys that a description has; the first fault is kept in the reader.
 static void read_all(struct reader *r, const struct model_tensors *tensors, struct model_config *c) {
   const struct model_tensor *embedding = model_tensors_find(tensors, "token_embd.weight");
   const bool sized = embedding && embedding->rank == 2 && embedding->shape[0] <= MODEL_SIZE_MOST;

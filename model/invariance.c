@@ -140,6 +140,7 @@ static void shuffle(struct generation_request *requests, size_t all, uint64_t se
   }
 }
 
+// Runs all requests on a network of this way's own.
 static int run_network(struct invariance *run, const struct invariance_way *way,
                        struct generation_request *requests, size_t all, struct model_error *error) {
   struct network_options options = way->network;

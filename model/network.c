@@ -30,6 +30,7 @@ static int read_vector(const struct network *network, enum model_part part, unsi
   return model_row_read(network->model, part, layer, 0, 0, *vector, error);
 }
 
+// Reads norms, biases and matrices of one layer's attention; optional ones that are not there stay empty.
 static int read_attention(const struct network *network, unsigned number, struct model_error *error) {
   struct network_layer *layer = &network->layers[number];
   const struct {
@@ -151,6 +152,7 @@ static unsigned copies_of(const struct model_config *config) {
   return copies;
 }
 
+// Sets head size, copies of KV heads, scale and rotary angles.
 static void set_geometry(struct network *network) {
   const struct model_config *config = network->config;
   const struct xpu_rotary_options rope = {.kind = (enum xpu_rotary_kind)config->rope.type,
@@ -184,6 +186,7 @@ static size_t pages_for(const struct network *network, size_t positions, size_t 
   return (sequences > 1 && !shares ? 2 : 1) * heads * of_head + SPARE_PAGES;
 }
 
+// Opens the KV cache with pages for the sequences and positions wanted.
 static int open_kv(struct network *network, const struct network_options *options, size_t channels,
                    struct model_error *error) {
   const struct model_config *config = network->config;
@@ -203,6 +206,7 @@ static int open_kv(struct network *network, const struct network_options *option
   return status ? network_device_failed(network, status, error) : DUPLEX_OK;
 }
 
+// Opens xPU, device and KV cache and loads the layers; untimed networks have the xPU alone.
 static int open_device(struct network *network, const struct network_options *options,
                        struct model_error *error) {
   struct duplex_device_options device = options->device;

@@ -207,6 +207,7 @@ static int run_untimed(struct stage *stage) {
   return error;
 }
 
+// Runs one layer's attention of a whole stage, decode and prefill at once.
 static int run_stage(struct stage *stage) {
   struct network *network = stage->rows->network;
   int error = append_prefills(stage);

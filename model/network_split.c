@@ -95,6 +95,7 @@ static int round_sums(const struct split *split, const uint8_t *sums, duplex_f32
   return xpu_join_partials(&partials);
 }
 
+// Runs all parts: adds their exact sums, and beside these their rounded ones, to compare.
 static int run_parts(struct split *split) {
   const struct duplex_xpu_expert *expert = split->expert;
   const unsigned parts = split->network->options.split_ffn;

@@ -9,6 +9,7 @@
 #include "xpu/binary32.h"
 #include "xpu/norm.h"
 
+// Refuses a piece without tokens, beyond the model's positions or window, or with unknown tokens.
 static int check_piece(const struct network *network, const struct network_piece *piece, size_t number,
                        struct model_error *error) {
   const struct model_config *config = network->config;
@@ -32,6 +33,7 @@ static int check_piece(const struct network *network, const struct network_piece
   return DUPLEX_OK;
 }
 
+// Allocates what a step's tokens need; false if memory is short, the caller frees what there is.
 static bool take_rows(struct network_rows *rows) {
   const struct network *network = rows->network;
   const struct model_config *config = network->config;
@@ -76,6 +78,7 @@ static int embed(const struct network *network, uint32_t token, duplex_f32 *row,
   return DUPLEX_OK;
 }
 
+// Sets the residuals to the embeddings, and the rotary angles of each token's position.
 static int begin_rows(struct network_rows *rows, struct model_error *error) {
   const struct network *network = rows->network;
   size_t row = 0;

@@ -135,6 +135,7 @@ struct experts_run {
   duplex_f32 *y;
 };
 
+// Chooses the experts of all tokens and their weights, as the device's router does.
 static int route(struct experts_run *run) {
   const struct model_config *config = run->network->config;
   const struct xpu_dense rows = {run->layer->router.values, config->hidden};

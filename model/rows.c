@@ -17,6 +17,7 @@ struct span {
   bool zero;
 };
 
+// The highest and the lowest bit of all values, and the longest value, in powers of two.
 static struct span span_of(const duplex_f32 *values, size_t count) {
   struct span span = {.highest = INT_MIN, .lowest = INT_MAX, .zero = true};
   for (size_t i = 0; i < count; i++) {

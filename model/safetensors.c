@@ -46,6 +46,7 @@ static bool read_number(const json_t *value, uint64_t *number) {
   return true;
 }
 
+// Reads a tensor's shape and the number of its elements.
 static int read_shape(const struct reader *r, const char *name, const json_t *entry,
                       struct model_tensor *tensor) {
   const json_t *shape = json_object_get(entry, "shape");
@@ -67,6 +68,7 @@ static int read_shape(const struct reader *r, const char *name, const json_t *en
   return DUPLEX_OK;
 }
 
+// Reads where a tensor's bytes lie; they lie in the file and fit its type and shape.
 static int read_place(const struct reader *r, const char *name, const json_t *entry,
                       const struct model_tensor *tensor, struct place *place) {
   const json_t *offsets = json_object_get(entry, "data_offsets");
@@ -87,6 +89,7 @@ static int read_place(const struct reader *r, const char *name, const json_t *en
                     name, (unsigned long long)(place->end - place->begin), (unsigned long long)bytes);
 }
 
+// Adds the tensor of one entry of the header.
 static int read_entry(struct reader *r, const char *name, const json_t *entry) {
   struct model_tensor tensor = {.file = r->path};
   if (!json_is_object(entry))

@@ -63,6 +63,7 @@ static int check_map(json_t *map, const char *index, struct model_tensors *tenso
   return DUPLEX_OK;
 }
 
+// Opens each file that the index names, once; every tensor lies where the index says.
 static int open_shards(const char *folder, const char *index, json_t *map, struct model_files *files,
                        struct model_tensors *tensors, struct model_error *error) {
   const char *key;

@@ -17,6 +17,7 @@ struct model_split {
   const char *path;
 };
 
+// Compiles a pattern with limits of time and depth, so that no text hangs.
 static int compile(struct model_text pattern, struct model_split *split, struct model_error *error) {
   int number;
   PCRE2_SIZE offset;
@@ -81,6 +82,7 @@ static int next_match(const struct model_split *split, struct model_text text, s
   return DUPLEX_OK;
 }
 
+// Visits the matches of a text and what lies between them, in order, until a visit fails.
 static int split_text(const struct model_split *split, struct model_text text, pcre2_match_data *data,
                       int (*visit)(void *, struct model_text), void *context, struct model_error *error) {
   const PCRE2_SIZE *ends = pcre2_get_ovector_pointer(data);

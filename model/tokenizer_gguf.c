@@ -81,6 +81,7 @@ static int add_token(struct reader *r, uint32_t number, struct model_text text, 
   return status || !whole ? status : model_added_add(&r->tokenizer->added, &added, text, r->error);
 }
 
+// Adds all tokens with their types; without types all are normal.
 static int read_tokens(struct reader *r) {
   const struct model_gguf_value *tokens = model_gguf_find(r->gguf, "tokenizer.ggml.tokens");
   const struct model_gguf_value *types = model_gguf_find(r->gguf, "tokenizer.ggml.token_type");
@@ -100,6 +101,7 @@ static int read_tokens(struct reader *r) {
   return status;
 }
 
+// Adds the merge of two tokens, which are written byte by byte with a blank between them.
 static int read_merge(struct reader *r, struct model_text text, uint32_t rank) {
   const char *blank = text.length ? memchr(text.bytes + 1, ' ', text.length - 1) : NULL;
   struct model_bytes left = {0};
@@ -169,6 +171,7 @@ static int add_ranks(struct reader *r, struct scored *list, uint32_t count) {
   return status;
 }
 
+// Reads a score for each token, and adds the merges in their order.
 static int read_scores(struct reader *r) {
   const uint32_t count = r->tokenizer->bpe.vocabulary.count;
   const struct model_gguf_value *scores = model_gguf_find(r->gguf, "tokenizer.ggml.scores");
@@ -217,6 +220,7 @@ static int read_byte_level(struct reader *r) {
   return status ? status : read_merges(r);
 }
 
+// Reads tokens, merges or scores, and what stands before and behind a text.
 static int read_all(struct reader *r) {
   struct model_tokenizer *t = r->tokenizer;
   const struct model_text kind = word(r, "tokenizer.ggml.model");

@@ -140,6 +140,7 @@ static int read_pre_tokenizer(struct reader *r, const json_t *step) {
   return not_there(r, "pre_tokenizer", step);
 }
 
+// Reads one step of the decoder; a step that is not known here is refused.
 static int read_decoder(struct reader *r, const json_t *step) {
   struct model_tokenizer *t = r->tokenizer;
   const char *from = word(json_object_get(step, "pattern"), "String", "");
@@ -211,6 +212,7 @@ static int read_token_number(const struct reader *r, const char *part, const jso
   return DUPLEX_OK;
 }
 
+// Adds all tokens of the vocabulary as the bytes that they stand for.
 static int read_vocabulary(struct reader *r, json_t *vocabulary) {
   const char *key;
   json_t *value;
@@ -249,6 +251,7 @@ static bool read_pair(const json_t *merge, struct model_text *left, struct model
   return true;
 }
 
+// Adds the merge of two tokens, a pair or a text with a blank.
 static int read_merge(struct reader *r, const json_t *merge, uint32_t rank) {
   struct model_text left;
   struct model_text right;
@@ -292,6 +295,7 @@ static int read_unknown(struct reader *r, const json_t *model) {
                                                   : DUPLEX_OK;
 }
 
+// Reads the model BPE: its rules, tokens and merges.
 static int read_model(struct reader *r) {
   const json_t *model = json_object_get(r->root, "model");
   struct model_bpe *bpe = &r->tokenizer->bpe;

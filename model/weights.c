@@ -113,6 +113,7 @@ static int place_tensor(const struct model *model, const struct model_tensor *te
   return status;
 }
 
+// Refuses a model without this part of a layer, or of one of its experts.
 static int check_part(const struct model *model, enum model_part part, unsigned layer,
                       struct model_error *error) {
   size_t rows;

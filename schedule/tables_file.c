@@ -119,6 +119,7 @@ static bool read_line(const char *at, const struct line *line) {
   return strcmp(at, "\n") == 0;
 }
 
+// Reads the lines that the tables have, in their order and none behind them; only the syntax is checked.
 static int read_file(FILE *file, const char *path, struct schedule_times *times, uint32_t *origin, char *text,
                      size_t size) {
   struct line lines[LINES];
@@ -137,6 +138,7 @@ static int read_file(FILE *file, const char *path, struct schedule_times *times,
   return error;
 }
 
+// Reads tables and takes them only if their version, hash and order of times are right.
 static int load(FILE *file, const char *path, struct schedule_times *times, uint32_t *origin, char *text,
                 size_t size) {
   struct schedule_times read;

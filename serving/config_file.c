@@ -173,6 +173,7 @@ static int choice_field(const struct config_file *file, const char *path, const 
   return config_refuse(file, path, "is not as it must be, expected one of %s", list);
 }
 
+// Reads a value of the field's type to its place; another type, or a number out of range, is refused.
 static int read_field(const struct config_file *file, const char *path, json_t *value,
                       const struct config_field *field) {
   switch (field->type) {
@@ -197,6 +198,7 @@ static bool is_known(const char *key, const struct config_field *fields) {
   return strcmp(key, "comment") == 0;
 }
 
+// Refuses the first key that no field has, and names those that there are.
 static int refuse_unknown(const struct config_file *file, const char *path, json_t *object,
                           const struct config_field *fields) {
   const char *key;

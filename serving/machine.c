@@ -39,6 +39,7 @@ static int read_rates(const struct config_file *file, const char *key, bool requ
   return object ? config_fields(file, key, object, fields, false) : DUPLEX_OK;
 }
 
+// Reads memory, links and rates of a file; a system's file overwrites what the constants' one has set.
 static int read_hardware(const struct config_file *file, bool required, struct numbers *n) {
   const struct config_field memory[] = {{"gib", CONFIG_NUMBER, required, &n->gib, 1e-3, 1e6, 0}, {0}};
   const struct config_field links[] = {
@@ -72,6 +73,7 @@ static int read_mode(const struct config_file *file, const char *mode, struct nu
   return config_fields(file, mode, json_object_get(file->root, mode), fields, false);
 }
 
+// Reads the constants of hardware, and those of the mode.
 static int read_constants(const char *name, enum serving_mode mode, struct numbers *n, char *error,
                           size_t size) {
   static const char *const modes[] = {"full", "paper", "authors"};
@@ -110,6 +112,7 @@ static int read_as_authors(const struct config_file *file, struct numbers *n) {
   return object ? config_fields(file, "authors", object, fields, false) : DUPLEX_OK;
 }
 
+// Reads a system: its layout, and what differs from the constants.
 static int read_system(const char *name, enum serving_mode mode, struct numbers *n, char *error,
                        size_t size) {
   static const char *const besides[] = {"none", "logic_pim", "bank_pim", "bankgroup_pim", NULL};

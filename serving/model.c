@@ -25,6 +25,7 @@ double model_kv_bytes(const struct serving_model *m) {
   return 2.0 * 2.0 * m->kv_heads * m->head_size * m->layers;
 }
 
+// Reads a model by this project's keys; docs/serving.md lists them.
 static int own_keys(const struct config_file *file, struct serving_model *m) {
   const struct config_field fields[] = {
       {"layers", CONFIG_WHOLE, true, &m->layers, 1, 1024, NULL},
@@ -54,6 +55,7 @@ static const char *first_key(json_t *object, const char *const *keys) {
   return *keys;
 }
 
+// Reads a model by the keys of a Hugging Face config.json, of which all others are passed over.
 static int hugging_face_keys(const struct config_file *file, struct serving_model *m) {
   static const char *const experts[] = {"num_local_experts", "num_experts", "n_routed_experts", NULL};
   static const char *const inner[] = {"moe_intermediate_size", "intermediate_size", NULL};

@@ -72,6 +72,7 @@ static void add_all_flags(const struct prefill_block *block, const struct chunk 
     }
 }
 
+// Adds a chunk's softmax weights, times its rows of V, to the exact sums of a panel of tokens.
 static void add_panel(const struct prefill_block *block, unsigned panel, const struct chunk *chunk) {
   struct prefill_room *room = block->room;
   struct prefill_softmax *softmax = &room->softmax[panel];
@@ -91,6 +92,7 @@ static void add_panel(const struct prefill_block *block, unsigned panel, const s
 
 static bool is_finite(duplex_f32 value) { return (value & 0x7f800000u) != 0x7f800000u; }
 
+// Rounds the sums of one token's head to o, divided by the sum of its weights.
 static void write_token(const struct prefill_block *block, unsigned token) {
   const struct xpu_prefill *prefill = block->prefill;
   const struct prefill_softmax *softmax = &block->room->softmax[token / TOKENS];

@@ -23,6 +23,7 @@ static int run_gemm(const struct duplex_xpu_gemm *w, unsigned threads) {
   return xpu_gemm_run(&gemm, NULL);
 }
 
+// Runs an expert of the public interface; rows of gate without a function are an error.
 static int run_expert(const struct duplex_xpu_expert *w, unsigned threads) {
   struct xpu_expert expert = {.x = w->x,
                               .x_stride = w->x_stride,
@@ -45,6 +46,7 @@ static int run_expert(const struct duplex_xpu_expert *w, unsigned threads) {
   return w->gated && !w->gate.rows ? DUPLEX_ERROR_ARGUMENT : xpu_expert_run(&expert);
 }
 
+// Runs a prefill of the public interface, whose heads lie one behind the other.
 static int run_prefill(const struct duplex_xpu_prefill *w, unsigned threads) {
   const size_t stride = (size_t)w->tokens * w->dimension;
   const struct xpu_prefill prefill = {.q = w->q,

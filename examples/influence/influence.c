@@ -133,6 +133,7 @@ static enum status check_given(const struct inputs *inputs) {
   return GOOD;
 }
 
+// Reads all options that are no files; their defaults stand here.
 static enum status read_options(struct inputs *inputs) {
   const char *const *text = inputs->text;
   const char *rest = NULL;
@@ -209,6 +210,7 @@ static enum status check_lengths(const struct inputs *inputs) {
                 array->option, array->path, all, tokens);
 }
 
+// Reads all input files, each of its own type, and checks that their shapes and lengths fit.
 static enum status read_files(struct inputs *inputs) {
   static const char *const names[REQUIRED] = {"--qa", "--qs",          "--eigenvalues", "--u",      "--v",
                                               NULL,   "--activations", "--gradients",   "--lengths"};
@@ -246,6 +248,7 @@ static uint64_t time_of(const struct product_times *times) {
   return times->ran == LOGIC_PIM ? times->logic_pim : times->xpu;
 }
 
+// Brings both bases and the query's matrix to the device, and prints what they take.
 static enum status open_streams(struct processors *processors, const struct inputs *inputs,
                                 struct streams *streams) {
   const struct array *array = inputs->array;
@@ -286,6 +289,7 @@ static void print_batch(const struct streams *streams, const struct batch_times 
   totals->elements += times->elements;
 }
 
+// Scores all candidates, a batch at a time, and prints the times of each batch and their sums.
 static enum status score_all(struct processors *processors, const struct streams *streams,
                              const struct inputs *inputs, duplex_f32 *scores) {
   const struct candidates candidates = {inputs->array[ACTIVATIONS].data, inputs->array[GRADIENTS].data,

@@ -47,6 +47,7 @@ static const duplex_f16 *rows_in_place(void *context, unsigned first, unsigned c
   return stream->w + (size_t)first * stream->columns;
 }
 
+// The product of a stream with `tokens` rows of x as work of the xPU; y is binary32.
 static struct duplex_xpu_work xpu_work(const struct stream *stream, const duplex_f16 *x, unsigned tokens,
                                        duplex_f32 *y) {
   return (struct duplex_xpu_work){
