@@ -57,6 +57,7 @@ static int check_trace(const struct serving_options *s) {
               s->warm_up, s->measured, s->trace->count);
 }
 
+// Reads what is simulated; with --trace the requests too.
 static int read_serving(const struct option *options, struct serving_options *s,
                         struct serving_trace *trace) {
   static const char *const modes[] = {"full", "paper", "authors", NULL};

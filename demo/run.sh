@@ -94,7 +94,8 @@ echo "$(since "$start") of host time"
 
 step "The whole expert on the Verilated RTL, $channels channels"
 start=$(now)
-"$duplex" "${expert[@]}" --channels $channels --out "$dir/y_rtl.npy" --backend rtl --command-trace "$dir/commands.txt" --stats "$dir/rtl.json" || fail "expert on the RTL"
+"$duplex" "${expert[@]}" --channels $channels --out "$dir/y_rtl.npy" --backend rtl \
+  --command-trace "$dir/commands.txt" --stats "$dir/rtl.json" || fail "expert on the RTL"
 echo "$(since "$start") of host time"
 "$duplex" "${expert[@]}" --channels $channels --out "$dir/y_model.npy" --stats "$dir/model_$channels.json" || fail "expert on the C model"
 echo -n "RTL against C model: "
@@ -132,7 +133,8 @@ for policy in xpu pim best; do
   start=$(now)
   "$duplex" "${moe[@]}" --policy $policy --out "$layer/$policy.npy" --stats "$layer/$policy.json" --timeline "$layer/$policy.timeline.json" \
     --timeline-picture "$layer/$policy.svg" || fail "the layer under policy $policy"
-  jq -r --arg policy $policy --arg host "$(since "$start")" '"policy \($policy): \(.cycles / 6.5 | round / 100) us, both sides \(.sides_cycles / 6.5 | round / 100) us, bound \(.bound_cycles / 6.5 | round / 100) us; \($host) of host time"' "$layer/$policy.json"
+  jq -r --arg policy $policy --arg host "$(since "$start")" 'def us: "\(. / 6.5 | round / 100) us"; "policy \($policy): " +
+    "\(.cycles | us), both sides \(.sides_cycles | us), bound \(.bound_cycles | us); \($host) of host time"' "$layer/$policy.json"
   echo -n "  bits against the xPU alone: "
   "$duplex" compare "$layer/xpu.npy" "$layer/$policy.npy" || fail "policies differ"
 done

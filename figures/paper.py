@@ -41,7 +41,8 @@ class Runs:
         key = (model, system, batch, lin, lout, *more)
         if key not in self.done:
             length = [] if "--qps" in more else ["--measured", self.measured, "--warm-up", self.measured // 10]
-            words = ["--model", model, "--system", system, *([] if "--mode" in more else ["--mode", "paper"]), "--batch", batch, "--lin", lin, "--lout", lout, *length, *more]
+            mode = [] if "--mode" in more else ["--mode", "paper"]
+            words = ["--model", model, "--system", system, *mode, "--batch", batch, "--lin", lin, "--lout", lout, *length, *more]
             self.done[key] = self.pool.submit(self._run, [str(w) for w in words])
         return self.done[key]
 

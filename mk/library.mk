@@ -12,7 +12,8 @@ $(call remember,$(BUILD)/libduplex.map,{ global: duplex_*; local: *; };)
 
 $(BUILD)/$(SONAME): $$(LIB_OBJ) $(BUILD)/libduplex.map
 	$(call say,LD,$@)
-	$(Q)$(CC) $(ALL_CFLAGS) $(LDFLAGS) -shared -Wl,-soname,$(SONAME) -Wl,-Bsymbolic $(if $(SANITIZED_BUILD),,-Wl,--no-undefined) -Wl,--version-script=$(BUILD)/libduplex.map $(LIB_OBJ) -o $@ -lm -ldl
+	$(Q)$(CC) $(ALL_CFLAGS) $(LDFLAGS) -shared -Wl,-soname,$(SONAME) -Wl,-Bsymbolic \
+	  $(if $(SANITIZED_BUILD),,-Wl,--no-undefined) -Wl,--version-script=$(BUILD)/libduplex.map $(LIB_OBJ) -o $@ -lm -ldl
 
 $(SHARED): $(BUILD)/$(SONAME)
 	@ln -sf $(SONAME) $@

@@ -45,7 +45,8 @@ doctor: ## what is installed and missing, of all groups; fails only if plain mak
 # Unit tests without the RTL and without Unicorn, which leaks, and the command's bad input, under ASan and UBSan. LEAVE: names of tests that are left out.
 LEAVE ?=
 .PHONY: sanitize sanitize-run
-SANITIZED := $(patsubst tests/%.c,$(BUILD)/tests/%,$(filter-out $(LEAVE:%=tests/\%/%.c),$(shell grep -L -e '"rtl"' -e rtl_open -e controller_case.h -e unicorn.h tests/*/test_*.c)))
+SANITIZED := $(patsubst tests/%.c,$(BUILD)/tests/%,$(filter-out $(LEAVE:%=tests/\%/%.c),\
+  $(shell grep -L -e '"rtl"' -e rtl_open -e controller_case.h -e unicorn.h tests/*/test_*.c)))
 sanitize: ## unit tests and bad input under the address and undefined-behaviour sanitizers
 	@$(MAKE) --no-print-directory BUILD=$(BUILD)/asan CFLAGS="-O1 -g1" SANITIZE="-fsanitize=address,undefined -fno-sanitize-recover=undefined" sanitize-run
 

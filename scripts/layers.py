@@ -232,8 +232,8 @@ def main():
     for component in circles({n: g for n, g in graph.items() if n.split("/")[0] in ACYCLIC}):
         found.append("circle of calls: " + " ".join(component))
     if "--list" in flags:
-        print("calls through tables of function pointers (exempt):", *pointer_tables(tables, listings(objects, "-r", "-j", ".data.rel.ro", "-j", ".data.rel.ro.local")),
-              sep="\n  ")
+        relocations = listings(objects, "-r", "-j", ".data.rel.ro", "-j", ".data.rel.ro.local")
+        print("calls through tables of function pointers (exempt):", *pointer_tables(tables, relocations), sep="\n  ")
         print("thread-local variables:", *local, sep="\n  ")
     for text in found:
         print("layers:", text)

@@ -73,7 +73,8 @@ class Area:
             if name in seen or name not in self.own:
                 return
             seen.add(name)
-            entry = {"unit": self.design.modules[name].label(), "base": self.design.modules[name].base, "file": self.design.place[self.design.modules[name].base],
+            module = self.design.modules[name]
+            entry = {"unit": module.label(), "base": module.base, "file": self.design.place[module.base],
                      "depth": depth, "instances": self.instances[name], **self.own[name]}
             entry["gate_equivalents"] = entry["area"] / self.target.gate_area
             entry["total_mm2"] = self.instances[name] * (entry["area"] + entry["memory_area"]) / 1e6

@@ -64,7 +64,8 @@ def checked_rtl(run, name, gate):
     fail = f'$display("MISMATCH gates of {module.base}:{formats}", {values}); $stop;'
     lines.append(f"  {gate} gates({pins});")
     if "clk_i" in ports:
-        lines += ["  integer clocks = 0;", "  always @(negedge clk_i) begin", f"    clocks <= clocks + 1;", f"    if (clocks > {FLUSH} && ({same})) begin {fail} end", "  end"]
+        lines += ["  integer clocks = 0;", "  always @(negedge clk_i) begin",
+                  "    clocks <= clocks + 1;", f"    if (clocks > {FLUSH} && ({same})) begin {fail} end", "  end"]
     else:
         lines.append(f"  always @* if ({same}) begin {fail} end")
     text = (design.ROOT / module_file(run, module)).read_text()
@@ -107,7 +108,8 @@ def compile_bench(unit, folder):
     bench = next(design.ROOT.glob(f"testbench/*/{unit}_bench.cpp"))
     # By links, since Verilator's makefiles take no path with blanks.
     sources, archive = link(folder / "sources", design.ROOT), link(folder / "library.a", pathlib.Path(library).resolve())
-    command = ["verilator", "--cc", "--exe", "--build", "-Wno-fatal", "-Wno-lint", "-Wno-UNOPTFLAT", "--output-split", "20000", "-O3", "--x-assign", "fast", "--x-initial", "fast", "-Iparams/generated", "-Irtl/common",
+    command = ["verilator", "--cc", "--exe", "--build", "-Wno-fatal", "-Wno-lint", "-Wno-UNOPTFLAT",
+               "--output-split", "20000", "-O3", "--x-assign", "fast", "--x-initial", "fast", "-Iparams/generated", "-Irtl/common",
                "-y", "rtl/common", "-y", "rtl/gemm", "-y", "rtl/attention", "--top-module", unit, "-CFLAGS", f"-O1 -I{sources}/include -I{sources}",
                "-LDFLAGS", f"{archive} -ljansson -lm -ldl -lmpfr -lgmp", "--Mdir", str(folder / "obj"), "-o", f"{unit}_bench",
                str(folder / "public.vlt"), str(folder / "gates.v"), str(folder / f"{unit}.v"), str(sources / bench.relative_to(design.ROOT))]
@@ -151,7 +153,8 @@ def rtl_outputs(run, ports, inputs, count, folder):
     (folder / "bench.v").write_text(rtl_bench(ports, inputs, count, folder).replace("{unit}", unit))
     program = folder / "bench.vvp"
     files = [f for f in run.design.files if not f.startswith("rtl/stack/")]
-    for command in (["iverilog", "-g2012", "-Iparams/generated", "-Irtl/common", "-s", "bench", "-o", str(program), str(folder / "bench.v"), *files], ["vvp", "-n", str(program)]):
+    compiler = ["iverilog", "-g2012", "-Iparams/generated", "-Irtl/common", "-s", "bench", "-o", str(program)]
+    for command in ([*compiler, str(folder / "bench.v"), *files], ["vvp", "-n", str(program)]):
         result = subprocess.run(command, cwd=design.ROOT, capture_output=True, text=True)
         if result.returncode:
             raise design.FlowError(f"gates: {unit}: {command[0]}: {result.stderr.strip()[:300]}")
@@ -174,7 +177,8 @@ def compare_pipeline(run, pipeline, count, seed, folder):
             raise design.FlowError(f"gates: {run.chosen.top}: Icarus gave {len(expected)} of {count} results")
         for i in range(count - delay):
             if int(expected[i + delay], 16) != gates[port][i]:
-                raise Mismatch(f"MISMATCH unit {run.chosen.top} vector {i} (seed {seed}): {port} of the gates {gates[port][i]:x}, of the RTL {expected[i + delay]}")
+                raise Mismatch(f"MISMATCH unit {run.chosen.top} vector {i} (seed {seed}): "
+                               f"{port} of the gates {gates[port][i]:x}, of the RTL {expected[i + delay]}")
             compared += 1
     return compared
 

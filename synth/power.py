@@ -41,7 +41,8 @@ def simulated(own, folder):
         x, w = folder / "x.npy", folder / "w.npy"
         command(duplex, "random", "--shape", "8,2048", "--dist", "normal:1", "--seed", own.seed, "--out", x)
         command(duplex, "random", "--shape", "64,2048", "--dist", "normal:0.02", "--seed", own.seed + 1, "--out", w)
-    command(duplex, "gemm", "--backend", "rtl", "--channels", 1, "--x", x, "--w", w, "--out", folder / "y.npy", "--trace", folder / "run.fst", "--stats", folder / "stats.json")
+    command(duplex, "gemm", "--backend", "rtl", "--channels", 1, "--x", x, "--w", w,
+            "--out", folder / "y.npy", "--trace", folder / "run.fst", "--stats", folder / "stats.json")
     stats = json.loads((folder / "stats.json").read_text())
     return activity.Wave(pathlib.Path(own.build) / "fst_values", folder / "run.fst"), stats["channels"][0]["macs"]
 
@@ -96,13 +97,18 @@ def main(arguments):
         return 2
     scale = wave.clocks / macs
     target = run.target
-    print(f"{target.library.name}, {target.library.voltage} V, flow {target.flow}, {mapping.tool_versions()}, sources {design.hash_of_files(run.design.files + run.design.headers)}")
-    print(f"{own.x or 'normal tokens'}, {own.w or 'normal weights'}, seed {own.seed}: {macs:,} MACs in {wave.clocks:,} clocks; the gates gave the run's registers and outputs in each")
+    print(f"{target.library.name}, {target.library.voltage} V, flow {target.flow}, {mapping.tool_versions()}, "
+          f"sources {design.hash_of_files(run.design.files + run.design.headers)}")
+    print(f"{own.x or 'normal tokens'}, {own.w or 'normal weights'}, seed {own.seed}: {macs:,} MACs in {wave.clocks:,} clocks; "
+          "the gates gave the run's registers and outputs in each")
+    def line(unit, count, switched, clocked):
+        each = (switched * scale, clocked * scale, (switched + clocked) * scale)
+        return unit, count, f"{switched + clocked:.3f}", *(f"{energy:.5f}" for energy in each)
+
     lines = [("unit", "instances", "pJ a clock", "nets pJ a MAC", "clock pJ a MAC", "pJ a MAC")]
     for unit, count, switched, clocked in sorted(rows, key=lambda row: -row[2] - row[3]):
-        lines.append((unit, str(count), f"{switched + clocked:.3f}", f"{switched * scale:.5f}", f"{clocked * scale:.5f}", f"{(switched + clocked) * scale:.5f}"))
-    switched, clocked = (sum(row[i] for row in rows) for i in (2, 3))
-    lines.append(("channel, all units", "", f"{switched + clocked:.3f}", f"{switched * scale:.5f}", f"{clocked * scale:.5f}", f"{(switched + clocked) * scale:.5f}"))
+        lines.append(line(unit, str(count), switched, clocked))
+    lines.append(line("channel, all units", "", *(sum(row[i] for row in rows) for i in (2, 3))))
     print("\n".join(report.columns(lines)))
     print(f"paper: {PAPER_PJ} pJ a MAC")
     return 0

@@ -57,7 +57,8 @@ def paper_rows(data):
     rows = [row(*item) for item in listed.items()]
     rows.append(("what the paper lists, without TSVs" + "".join(f", {name} as in the paper" for name in lent), "", "", f"{total(listed):.3f}",
                  f"{sum(g['paper_mm2'] for g in listed.values()):.2f}"))
-    return rows + [row(*item) for item in others.items()] + [("what the paper does not list", "", "", f"{total(others):.3f}", ""), ("all", "", "", f"{total(data['groups']):.3f}", "")]
+    rows += [row(*item) for item in others.items()]
+    return rows + [("what the paper does not list", "", "", f"{total(others):.3f}", ""), ("all", "", "", f"{total(data['groups']):.3f}", "")]
 
 
 def path_lines(data):
@@ -80,7 +81,9 @@ def text(data):
 
 
 def markdown_table(header, rows):
-    return ["| " + " | ".join(header) + " |", "|" + "---|" * len(header)] + ["| " + " | ".join(c.replace("  ", "&nbsp;&nbsp;") for c in row) + " |" for row in rows]
+    lines = [header, *([c.replace("  ", "&nbsp;&nbsp;") for c in row] for row in rows)]
+    first, *others = ("| " + " | ".join(cells) + " |" for cells in lines)
+    return [first, "|" + "---|" * len(header), *others]
 
 
 def markdown(data):
@@ -95,6 +98,7 @@ def write(data, folder):
     (folder / "report.json").write_text(json.dumps(data, indent=1) + "\n")
     (folder / "report.txt").write_text(text(data))
     (folder / "report.md").write_text(markdown(data))
-    bars = [(f"{row['unit']} x {row['instances']}", *(row["instances"] * v / 1e6 for v in (row["area"] - row["flop_area"], row["flop_area"], row["memory_area"])))
+    bars = [(f"{row['unit']} x {row['instances']}", *(row["instances"] * part / 1e6 for part in
+                                                       (row["area"] - row["flop_area"], row["flop_area"], row["memory_area"])))
             for row in data["units"]]
     (folder / "area.svg").write_text(picture.svg(f"{data['top']}, {data['library']}: mm2 of all instances", bars))

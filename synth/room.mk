@@ -3,7 +3,8 @@
 .PHONY: synth synth-run
 TOP ?= stack
 FLOW ?= adders
-SYNTH_OPTIONS = --top $(TOP) --flow $(FLOW) --out $(BUILD)/synth $(addprefix --set ,$(SET)) $(if $(PARAMS),--params $(PARAMS)) $(if $(LIBERTY),--liberty $(LIBERTY)) \
+SYNTH_OPTIONS = --top $(TOP) --flow $(FLOW) --out $(BUILD)/synth $(addprefix --set ,$(SET)) \
+  $(if $(PARAMS),--params $(PARAMS)) $(if $(LIBERTY),--liberty $(LIBERTY)) \
   $(if $(MACROS),--macros $(MACROS)) $(if $(DRIVER),--driver $(DRIVER)) $(if $(LOAD),--load $(LOAD)) $(if $(TARGET_PS),--target $(TARGET_PS))
 
 synth: ## area and timing by unit: TOP=module SET='NAME=VALUE' PARAMS=file LIBERTY=file FLOW=plain|buffered|adders MACROS=file

@@ -69,7 +69,8 @@ class Run:
         self.design = design.Design(chosen.top, self.parameters, self.folder, chosen.params)
         self.mapper = mapping.Mapper(self.design, self.target, self.folder, log)
         self.timer = timing.Timer(self.mapper, self.folder, log)
-        self.out = self.folder / f"{chosen.top}{''.join('_' + text for text in chosen.set)}{'_' + pathlib.Path(chosen.params).stem if chosen.params else ''}_{self.target.library.name}_{chosen.flow}"
+        point = [pathlib.Path(chosen.params).stem] if chosen.params else []
+        self.out = self.folder / "_".join([chosen.top, *chosen.set, *point, self.target.library.name, chosen.flow])
 
     def generated_parameter(self, name):
         header = (design.ROOT / self.design.includes / "duplex_params.vh").read_text()
@@ -122,7 +123,9 @@ class Run:
                 areas, units = again
         units += self.apart()
         files = self.design.files + self.design.headers
-        return {"top": self.chosen.top, "parameters": " ".join(self.chosen.set + ([self.chosen.params] if self.chosen.params else [])), "library": self.target.library.name, "process": self.target.values["process"],
+        point = [self.chosen.params] if self.chosen.params else []
+        return {"top": self.chosen.top, "parameters": " ".join(self.chosen.set + point),
+                "library": self.target.library.name, "process": self.target.values["process"],
                 "flow": self.chosen.flow, "versions": mapping.tool_versions(), "sources": design.hash_of_files(files), "files": files,
                 "macros": self.chosen.macros, "gate_area": self.target.gate_area, "limit_ns": self.target.values.get("limit_ns"),
                 "units": units, "groups": areas.groups(), "totals": areas.totals(self.generated_parameter("WIDTH"))}

@@ -4,15 +4,15 @@
 
 #include "duplex/params.h"
 
-void load_path_clock(struct load_path *l, bool start, uint32_t tiles, bool go) {
-  const bool pop = go && l->upper;
-  l->word = go;
-  if (go) l->upper = !l->upper;
+void load_path_clock(struct load_path *path, bool start, uint32_t tiles, bool go) {
+  const bool pop = go && path->upper;
+  path->word = go;
+  if (go) path->upper = !path->upper;
   if (start) {
-    l->busy = tiles != 0;
-    l->beats = tiles * DUPLEX_LANES;
+    path->busy = tiles != 0;
+    path->beats = tiles * DUPLEX_LANES;
   } else if (pop) {
-    if (l->beats == 1) l->busy = false;
-    l->beats--;
+    if (path->beats == 1) path->busy = false;
+    path->beats--;
   }
 }

@@ -11,6 +11,6 @@ struct load_path {
   uint32_t beats;
 };
 // One clock. `go`: half a beat is taken.
-void load_path_clock(struct load_path *l, bool start, uint32_t tiles, bool go);
+void load_path_clock(struct load_path *path, bool start, uint32_t tiles, bool go);
 
 #endif

@@ -63,15 +63,15 @@ static int round_factors(const double *p, size_t n, const double *q, size_t k, s
 }
 
 // Row i of M from that of G in the eigenbases, 2^common * g.
-static enum status divide_row(const duplex_f32 *g, const struct array *l, double damping, size_t i,
+static enum status divide_row(const duplex_f32 *g, const struct array *eigenvalues, double damping, size_t i,
                               int common, double *row, struct stream *query) {
   const size_t columns = query->columns;
-  const duplex_f32 *eigenvalues = (const duplex_f32 *)l->data + i * columns;
+  const duplex_f32 *values = (const duplex_f32 *)eigenvalues->data + i * columns;
   for (size_t k = 0; k < columns; k++) {
-    const double damped = double_of_f32(eigenvalues[k]) + damping;
+    const double damped = double_of_f32(values[k]) + damping;
     if (!(damped > 0))
-      return report(BAD_INPUT, "%s %s: element %zu is %g, expected more than minus the damping", l->option,
-                    l->path, i * columns + k, double_of_f32(eigenvalues[k]));
+      return report(BAD_INPUT, "%s %s: element %zu is %g, expected more than minus the damping",
+                    eigenvalues->option, eigenvalues->path, i * columns + k, double_of_f32(values[k]));
     row[k] = double_of_f32(g[k]) / damped;
   }
   const int own = row_exponent(row, columns);
@@ -86,7 +86,7 @@ static enum status divide_row(const duplex_f32 *g, const struct array *l, double
 
 // All rows of M: G in the eigenbases block by block, then the division.
 static enum status divide(struct processors *processors, const duplex_f16 *left, const struct stream *right,
-                          int common, const struct array *l, double damping, struct stream *query) {
+                          int common, const struct array *eigenvalues, double damping, struct stream *query) {
   duplex_f32 *g = allocate((size_t)BLOCK_ROWS * query->columns, sizeof *g);
   double *row = allocate(query->columns, sizeof *row);
   enum status status = g && row ? GOOD : FAILED;
@@ -94,7 +94,8 @@ static enum status divide(struct processors *processors, const duplex_f16 *left,
     const unsigned count = query->rows - first < BLOCK_ROWS ? query->rows - first : BLOCK_ROWS;
     status = xpu_multiply(processors, right, left + (size_t)first * right->columns, count, g);
     for (unsigned i = 0; !status && i < count; i++)
-      status = divide_row(g + (size_t)i * query->columns, l, damping, first + i, common, row, query);
+      status =
+          divide_row(g + (size_t)i * query->columns, eigenvalues, damping, first + i, common, row, query);
   }
   free(g);
   free(row);
@@ -109,7 +110,7 @@ struct factors {
 };
 
 static enum status make_matrix(struct processors *processors, const struct array *u, const struct array *v,
-                               const struct array *l, double damping, struct streams *streams,
+                               const struct array *eigenvalues, double damping, struct streams *streams,
                                struct factors *factors, struct product_times times[2], uint64_t *work) {
   struct stream *query = &streams->query;
   const unsigned rank = (unsigned)u->shape[1];
@@ -118,14 +119,14 @@ static enum status make_matrix(struct processors *processors, const struct array
   if (status) return status;
   const int common = round_factors(factors->p, query->rows, factors->q, query->columns, rank, factors->left,
                                    factors->right.w);
-  status = divide(processors, factors->left, &factors->right, common, l, damping, query);
+  status = divide(processors, factors->left, &factors->right, common, eigenvalues, damping, query);
   *work = stream_times(processors, &factors->right, query->rows).xpu +
-          elements_time(processors, (uint64_t)l->count * 10);  // g and L in, binary16 out
+          elements_time(processors, (uint64_t)eigenvalues->count * 10);  // g and L in, binary16 out
   return status ? status : stream_open(processors, query);
 }
 
 enum status open_query(struct processors *processors, const struct array *u, const struct array *v,
-                       const struct array *l, double damping, struct streams *streams,
+                       const struct array *eigenvalues, double damping, struct streams *streams,
                        struct product_times times[2], uint64_t *work) {
   struct stream *query = &streams->query;
   struct factors factors = {.p = allocate(u->count, sizeof *factors.p),
@@ -138,11 +139,11 @@ enum status open_query(struct processors *processors, const struct array *u, con
   *query = (struct stream){.name = "query",
                            .rows = (unsigned)u->shape[0],
                            .columns = (unsigned)v->shape[0],
-                           .w = allocate(l->count, sizeof *query->w),
+                           .w = allocate(eigenvalues->count, sizeof *query->w),
                            .exponents = allocate(u->shape[0], 1)};
   const bool room = factors.p && factors.q && factors.left && factors.right.w && query->w && query->exponents;
   const enum status status =
-      room ? make_matrix(processors, u, v, l, damping, streams, &factors, times, work) : FAILED;
+      room ? make_matrix(processors, u, v, eigenvalues, damping, streams, &factors, times, work) : FAILED;
   free(factors.p);
   free(factors.q);
   free(factors.left);

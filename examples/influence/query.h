@@ -17,10 +17,10 @@ enum status open_basis(struct processors *processors, const struct array *q, con
                        struct stream *stream);
 
 // M = (Q_S^T U V^T Q_A) / (L + damping), rows as binary16 with exponents, and onto the stack;
-// docs/influence.md has the roundings. u [N, r], v [K, r], l [N, K], shapes checked. *work is the time of the
-// rank-r product and of the division, both on the xPU; times[2] those of Q_S^T U and Q_A^T V.
+// docs/influence.md has the roundings. u [N, r], v [K, r], eigenvalues [N, K], shapes checked. *work is the
+// time of the rank-r product and of the division, both on the xPU; times[2] those of Q_S^T U and Q_A^T V.
 enum status open_query(struct processors *processors, const struct array *u, const struct array *v,
-                       const struct array *l, double damping, struct streams *streams,
+                       const struct array *eigenvalues, double damping, struct streams *streams,
                        struct product_times times[2], uint64_t *work);
 
 void streams_free(struct streams *streams);

@@ -94,6 +94,7 @@ static int attend(struct duplex_kv_cache *cache, const struct setting *s, const 
   return duplex_stack_attention(cache, 0, batch->sequences, s->batch, batch->q, HEADS * GROUP, 0, batch->o);
 }
 
+// Runs one step of attention and brings its statistics; an error is told and returned.
 static int measure(const struct setting *s, const struct length_case *c, struct duplex_stack_stats *stats) {
   const struct duplex_stack_options options = {.backend = {.channels = s->channels}, .bundles = 15};
   const struct duplex_kv_options kv = {

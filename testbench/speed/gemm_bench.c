@@ -85,6 +85,7 @@ static bool exact(const struct data *d) {
   return true;
 }
 
+// Prints the best of some repetitions beside sgemm; false if a sum is not exact.
 static bool measure(struct data *d, unsigned m, double deviation) {
   double model = 1e9;
   double sgemm = 1e9;

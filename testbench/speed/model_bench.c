@@ -59,6 +59,7 @@ static float *read_part(const struct model *model, enum model_part part, unsigne
   return all;
 }
 
+// The same model in binary32, with a cache of `room` positions for each sequence.
 static struct dense dense_open(const struct model *model, size_t room) {
   const struct model_config *config = model_config_of(model);
   const size_t q = (size_t)config->heads * config->head_size,
@@ -149,6 +150,7 @@ static void attend_head(const struct dense *d, const float *q, const float *keys
   for (unsigned i = 0; i < size; i++) o[i] /= sum;
 }
 
+// Attention of one position of each sequence: rotates q and k, stores k and v, writes the heads to a.
 static void attend(const struct dense *d, size_t batch, unsigned layer, size_t position) {
   const struct model_config *c = d->config;
   const size_t stride = (size_t)c->kv_heads * c->head_size;
@@ -167,24 +169,25 @@ static void attend(const struct dense *d, size_t batch, unsigned layer, size_t p
   }
 }
 
+// One step of dense code: the logits of one token of each sequence.
 static void dense_step(const struct dense *d, size_t batch, const uint32_t *tokens, size_t position) {
   const struct model_config *c = d->config;
   const size_t q = (size_t)c->heads * c->head_size, k = (size_t)c->kv_heads * c->head_size;
   for (size_t b = 0; b < batch; b++)
     memcpy(d->x + b * c->hidden, d->embedding + tokens[b] * (size_t)c->hidden, c->hidden * sizeof(float));
   for (unsigned i = 0; i < c->layers; i++) {
-    const struct dense_layer *l = &d->layers[i];
-    norm(d, batch, l->attention_norm, d->a);
-    multiply(batch, d->a, l->q, q, c->hidden, false, d->q);
-    multiply(batch, d->a, l->k, k, c->hidden, false, d->k);
-    multiply(batch, d->a, l->v, k, c->hidden, false, d->v);
+    const struct dense_layer *layer = &d->layers[i];
+    norm(d, batch, layer->attention_norm, d->a);
+    multiply(batch, d->a, layer->q, q, c->hidden, false, d->q);
+    multiply(batch, d->a, layer->k, k, c->hidden, false, d->k);
+    multiply(batch, d->a, layer->v, k, c->hidden, false, d->v);
     attend(d, batch, i, position);
-    multiply(batch, d->a, l->o, c->hidden, q, true, d->x);
-    norm(d, batch, l->ffn_norm, d->a);
-    multiply(batch, d->a, l->gate, c->inner, c->hidden, false, d->g);
-    multiply(batch, d->a, l->up, c->inner, c->hidden, false, d->u);
+    multiply(batch, d->a, layer->o, c->hidden, q, true, d->x);
+    norm(d, batch, layer->ffn_norm, d->a);
+    multiply(batch, d->a, layer->gate, c->inner, c->hidden, false, d->g);
+    multiply(batch, d->a, layer->up, c->inner, c->hidden, false, d->u);
     for (size_t n = 0; n < batch * c->inner; n++) d->u[n] *= d->g[n] / (1 + expf(-d->g[n]));
-    multiply(batch, d->u, l->down, c->hidden, c->inner, true, d->x);
+    multiply(batch, d->u, layer->down, c->hidden, c->inner, true, d->x);
   }
   norm(d, batch, d->final_norm, d->a);
   multiply(batch, d->a, d->head, c->vocabulary, c->hidden, false, d->logits);
@@ -243,6 +246,7 @@ static double difference(const struct dense *d, const struct exact *e, size_t ba
   return most / sqrt(squares / (double)count - mean * mean);
 }
 
+// Runs the same tokens in three ways and prints their rates; logits that are not near end the program.
 static void measure(const struct model *model, const struct dense *d, size_t batch, size_t steps) {
   struct exact untimed = exact_open(model, batch, steps, true),
                timed = exact_open(model, batch, steps, false);

@@ -45,6 +45,7 @@ static void fail(const struct duplex_device *device) {
   exit(1);
 }
 
+// Loads a layer of normal weights; the device copies them.
 static struct duplex_moe *load(struct duplex_device *device, const struct bench *b) {
   struct duplex_random random;
   duplex_random_seed(&random, 1, 1);
@@ -82,6 +83,7 @@ static double sgemm_seconds(const struct bench *b) {
   return taken;
 }
 
+// Runs one layer on the C model and prints host seconds, modelled times and the rate beside sgemm.
 static void run(const struct bench *b) {
   const struct duplex_device_options options = {.stacks = (unsigned)b->stacks,
                                                 .stack = {.backend = {.channels = DUPLEX_CHANNELS}},

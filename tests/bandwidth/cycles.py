@@ -72,7 +72,8 @@ def one(command, seed, number, jobs, preset, rank_switch):
     if violation:
         wrong.append(violation)
     traffic = "xPU streams" if dram[5] == "stream" else ""
-    line = (f"{number:4}  {kind + (' x 2' if pair else ''):11}{shape[0]:4} x {shape[1]:4} x {shape[2]:4}  {extra[1]:5}{extra[3]:7} {dram[1]:8}{dram[3]:7}{traffic:12}"
+    line = (f"{number:4}  {kind + (' x 2' if pair else ''):11}{shape[0]:4} x {shape[1]:4} x {shape[2]:4}  "
+            f"{extra[1]:5}{extra[3]:7} {dram[1]:8}{dram[3]:7}{traffic:12}"
             f"{rtl['cycles']:9}{model['cycles']:9}{difference:7}")
     return line, difference, wrong
 

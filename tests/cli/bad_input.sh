@@ -92,7 +92,8 @@ refused "option twice" "--x" gemm --x x.npy --x x.npy --w w.npy
 refused "missing option" "--w" gemm --x x.npy
 refused "missing file" "missing.npy" gemm --x missing.npy --w w.npy
 refused "a folder" "folder.npy" gemm --x folder.npy --w w.npy
-for file in f4 big_endian fortran rank1 rank3 rank5 scalar empty truncated longer huge overflow negative zeros zero version9 short cut_header foreign nothing; do
+for file in f4 big_endian fortran rank1 rank3 rank5 scalar empty truncated longer huge overflow \
+  negative zeros zero version9 short cut_header foreign nothing; do
   refused "gemm --w $file" "$file.npy" gemm --x x.npy --w $file.npy
   refused "gemm --x $file" "$file.npy" gemm --x $file.npy --w w.npy
 done
@@ -116,7 +117,8 @@ refused "threads 0" "--threads" gemm --x x.npy --w w.npy --threads 0
 refused "trace on the C model" "--trace" gemm --x x.npy --w w.npy --trace t.fst
 refused "commands on the C model" "--command-trace" gemm --x x.npy --w w.npy --command-trace t.txt
 head -c 3000 "$(dirname "$duplex")/firmware.elf" >short.elf
-refused "a window that ends before it begins" "--trace-from 9: expected at most --trace-to, 8" gemm --x x.npy --w w.npy --backend rtl --trace t.fst --trace-from 9 --trace-to 8
+refused "a window that ends before it begins" "--trace-from 9: expected at most --trace-to, 8" \
+  gemm --x x.npy --w w.npy --backend rtl --trace t.fst --trace-from 9 --trace-to 8
 refused "firmware cut off" "short.elf" gemm --x x.npy --w w.npy --firmware riscv --firmware-elf short.elf
 refused "firmware no ELF" "x.npy: it is no ELF file" gemm --x x.npy --w w.npy --firmware riscv --firmware-elf x.npy
 refused "firmware missing" "none.elf" gemm --x x.npy --w w.npy --firmware riscv --firmware-elf none.elf
@@ -124,7 +126,10 @@ refused "firmware of the host" "duplex: its class is 2, 64-bit: expected 1, 32-b
 refused "firmware file, native" "--firmware-elf" gemm --x x.npy --w w.npy --firmware-elf short.elf
 refused "firmware trace, native" "--firmware-trace" gemm --x x.npy --w w.npy --firmware-trace t.txt
 refused "instructions per clock" "--instructions-per-clock" gemm --x x.npy --w w.npy --firmware riscv --instructions-per-clock 0
-for rate in ' 1' '1 ' '1	' x ''; do refused "instructions per clock '$rate'" "--instructions-per-clock" gemm --x x.npy --w w.npy --firmware riscv --instructions-per-clock "$rate"; done
+for rate in ' 1' '1 ' '1	' x ''; do
+  refused "instructions per clock '$rate'" "--instructions-per-clock" \
+    gemm --x x.npy --w w.npy --firmware riscv --instructions-per-clock "$rate"
+done
 refused "gdb port" "--gdb" gemm --x x.npy --w w.npy --firmware riscv --gdb 70000
 refused "firmware unknown" "--firmware" gemm --x x.npy --w w.npy --firmware z80
 refused "output in no folder" "no/where.npy" "$duplex" gemm --x x.npy --w w.npy --out no/where.npy
@@ -175,11 +180,15 @@ refused "attention: append elsewhere" "--append" attention --q q.npy --k kv.npy 
 refused "attention: length 0" "length 0" attention --q q.npy --k kv.npy --v kv.npy --lengths 3,0
 refused "attention: length beyond L" "length 11" attention --q q.npy --k kv.npy --v kv.npy --lengths 11,1
 refused "attention: negative length" "length -1" attention --q q.npy --k kv.npy --v kv.npy --lengths -1,1
-for list in 3 3,4,5 3,,4 3, 99999999999999999999,1 ''; do refused "attention: lengths '$list'" "--lengths" attention --q q.npy --k kv.npy --v kv.npy --lengths "$list"; done
+for list in 3 3,4,5 3,,4 3, 99999999999999999999,1 ''; do
+  refused "attention: lengths '$list'" "--lengths" attention --q q.npy --k kv.npy --v kv.npy --lengths "$list"
+done
 refused "attention: lengths of 0 in a file" "length 0" attention --q q.npy --k kv.npy --v kv.npy --lengths lengths0.npy
 refused "attention: lengths of another batch" "lengths3.npy" attention --q q.npy --k kv.npy --v kv.npy --lengths lengths3.npy
 refused "attention: lengths as <f2" "x.npy" attention --q q.npy --k kv.npy --v kv.npy --lengths x.npy
-for scale in 0 -1 nan inf 1e400 x '' 1x ' 1' '1 '; do refused "attention: scale '$scale'" "--scale" attention --q q.npy --k kv.npy --v kv.npy --scale "$scale"; done
+for scale in 0 -1 nan inf 1e400 x '' 1x ' 1' '1 '; do
+  refused "attention: scale '$scale'" "--scale" attention --q q.npy --k kv.npy --v kv.npy --scale "$scale"
+done
 for spread in 0 3 64 x ''; do refused "attention: spread '$spread'" "--spread" attention --q q.npy --k kv.npy --v kv.npy --spread "$spread"; done
 refused "attention: spread beyond the channels" "at most 16" attention --q q.npy --k kv.npy --v kv.npy --spread 32
 refused "attention: spread on one channel" "at most 1" attention --q q.npy --k kv.npy --v kv.npy --spread 2 --channels 3
@@ -191,7 +200,8 @@ refused "random without shape" "--shape" "$duplex" random --dist bits --out out.
 refused "random shape" "--shape" "$duplex" random --shape 3,0 --dist bits --out out.npy
 refused "random dist" "--dist" "$duplex" random --shape 3 --dist cauchy --out out.npy
 for dist in normal:1e5 uniform:65520 normal:0 uniform:-1 normal:nan normal:inf uniform: 'normal: 1' 'normal:1 ' 'uniform:	1' ' bits' 'bits '; do
-  refused "random dist '$dist'" "expected normal:S or uniform:A with a number above 0 and below 65520, bits or classes" "$duplex" random --shape 3 --dist "$dist" --out out.npy
+  refused "random dist '$dist'" "expected normal:S or uniform:A with a number above 0 and below 65520, bits or classes" \
+    "$duplex" random --shape 3 --dist "$dist" --out out.npy
 done
 refused "more than the disk holds" "its file system has" "$duplex" random --shape 1048576,1048576,1024 --dist bits --out out.npy
 refused "more than can be counted" "too large" "$duplex" random --shape 1048576,1048576,1048576,1048576 --dist bits --out out.npy
@@ -210,7 +220,10 @@ for scale in 1e39 2.4e38 1e-50 -nan INF; do refused "attention: scale $scale" "-
 for list in '5 7' '5;7' '5.0, 7' '(5, 7)' '0x5,7' '5, seven' ' ' '5, 7,'; do
   refused "attention: lengths '$list'" "2 numbers with commas" attention --q q.npy --k kv.npy --v kv.npy --lengths "$list"
 done
-for kernel in sse avx9000 AVX2 ''; do refused "kernel '$kernel'" "DUPLEX_KERNEL is '$kernel'" env DUPLEX_KERNEL="$kernel" "$duplex" gemm --x x.npy --w w.npy --out out.npy; done
+for kernel in sse avx9000 AVX2 ''; do
+  refused "kernel '$kernel'" "DUPLEX_KERNEL is '$kernel'" env DUPLEX_KERNEL="$kernel" \
+    "$duplex" gemm --x x.npy --w w.npy --out out.npy
+done
 for seed in x 7x -1 1e400 99999999999999999999 ''; do refused "AXI seed '$seed'" "DUPLEX_AXI_SEED is '$seed'" env DUPLEX_AXI_SEED="$seed" "$duplex" info; done
 refused "random start" "DUPLEX_RANDOM_START is 'x'" env DUPLEX_RANDOM_START=x "$duplex" info
 refused "convert one file" "two files" "$duplex" convert x.npy
@@ -305,8 +318,10 @@ refused "moe: an empty table" "empty.tables:1: expected 'version'" table --table
 refused "moe: a folder as table" "--tables ..:1: expected" table --tables ..
 refused "moe: a tensor as table" "x.npy:1: expected 'version'" table --tables x.npy
 refused "moe: a table in no folder" "--tables nowhere/t.tables: cannot be written" table --tables nowhere/t.tables
-refused "moe: a table of other stacks" "good.tables: a table of another shape: stacks 1, expected 2" "$duplex" moe --out out.npy --x x.npy --channels 1 --stacks 2 "${layer[@]}" --tables good.tables
-refused "moe: a table of experts without gate" "good.tables: a table of another shape: gated 1, expected 0" "$duplex" moe --out out.npy --x x.npy --channels 1 --stacks 1 --router router.npy --up ups.npy --down downs.npy --tables good.tables
+refused "moe: a table of other stacks" "good.tables: a table of another shape: stacks 1, expected 2" \
+  "$duplex" moe --out out.npy --x x.npy --channels 1 --stacks 2 "${layer[@]}" --tables good.tables
+refused "moe: a table of experts without gate" "good.tables: a table of another shape: gated 1, expected 0" \
+  "$duplex" moe --out out.npy --x x.npy --channels 1 --stacks 1 --router router.npy --up ups.npy --down downs.npy --tables good.tables
 
 # Times of the xPU.
 printf 'm,n,k,latency_us\n8,10,100,3.0\n8,10,100,3.0\n' >twice.csv
@@ -326,7 +341,9 @@ npy one.npy '<f2' False '(1, 1)' 2
 npy many_router.npy '<f2' False '(256, 1)' 512
 npy many_up.npy '<f2' False '(256, 4096, 1)' 2097152
 npy many_down.npy '<f2' False '(256, 1, 4096)' 2097152
-refused "moe: a space that is too small" "no room for expert 248 in bundles 0x3" "$duplex" moe --out out.npy --x one.npy --router many_router.npy --gate many_up.npy --up many_up.npy --down many_down.npy --channels 1 --stacks 1 --tables many.tables
+refused "moe: a space that is too small" "no room for expert 248 in bundles 0x3" \
+  "$duplex" moe --out out.npy --x one.npy --router many_router.npy --gate many_up.npy \
+  --up many_up.npy --down many_down.npy --channels 1 --stacks 1 --tables many.tables
 
 # serve: the files themselves are in tests/serving/test_configs.c and test_traces.c
 echo '{"beside": "none", "colour": 1}' >colour.json
@@ -374,7 +391,8 @@ count=$((count + 1))
 cp x.npy both.npy
 "$duplex" gemm --x both.npy --w w.npy --out both.npy --channels 2 && ! cmp -s x.npy both.npy || { echo "FAIL output over input"; failures=$((failures + 1)); }
 count=$((count + 1))
-"$duplex" attention --q q.npy --k kv.npy --v kv.npy --out list.npy --lengths ' 5,	7 ' && "$duplex" attention --q q.npy --k kv.npy --v kv.npy --out out.npy --lengths 5,7 && cmp list.npy out.npy ||
+"$duplex" attention --q q.npy --k kv.npy --v kv.npy --out list.npy --lengths ' 5,	7 ' &&
+  "$duplex" attention --q q.npy --k kv.npy --v kv.npy --out out.npy --lengths 5,7 && cmp list.npy out.npy ||
   { echo "FAIL lengths with blanks"; failures=$((failures + 1)); }
 echo "bad input: $count cases, $failures failures"
 [ $failures = 0 ]

@@ -102,7 +102,8 @@ wrong '{"command": "attention", "q": "q.npy", "k": "k.npy", "out": "bad.npy"}' "
 wrong '{"command": "attention", "q": "q.npy", "k": "k.npy", "v": "v.npy", "x": "x.npy", "out": "bad.npy"}' "'x' does not belong"
 wrong '{"command": "attention", "q": "q.npy", "k": "k.npy", "v": "v.npy", "lengths": "1,91,1", "out": "bad.npy"}' '--lengths: sequence 1 has length 91'
 wrong '{"command": "attention", "q": "q.npy", "k": "k.npy", "v": "v.npy", "spread": "2", "out": "bad.npy"}' '--spread 2: expected at most 1 for 2 KV heads'
-for number in '"scale": 0' '"scale": -0.5' '"scale": true' '"scale": null' '"scale": [1]' '"spread": 3' '"spread": 1.5' '"spread": false' '"lengths": 91' '"lengths": {}' '"weights": 16'; do
+for number in '"scale": 0' '"scale": -0.5' '"scale": true' '"scale": null' '"scale": [1]' \
+  '"spread": 3' '"spread": 1.5' '"spread": false' '"lengths": 91' '"lengths": {}' '"weights": 16'; do
   key=${number#\"}
   wrong '{"command": "attention", "q": "q1.npy", "k": "k1.npy", "v": "k1.npy", '"$number"', "out": "bad.npy"}' ''
   grep -q -e "${key%%\"*}" err || fail "$number is not named"

@@ -64,7 +64,8 @@ rm -f got y.npy trace.txt profile.txt
 # Names.
 check "--out -" refused 2 "--out '-': expected the name of a file" "${gemm[@]}" --out -
 check "--stats -" refused 2 "--stats '-'" "${gemm[@]}" --out y.npy --stats -
-for names in "--out y.csv" "--out y.NPZ" "--out y.json" "--out x.npy.gz" "--out y.npy --stats s.npy" "--out y.npy --stats s.yaml" "--out y.npy --stats s.csv"; do
+for names in "--out y.csv" "--out y.NPZ" "--out y.json" "--out x.npy.gz" \
+  "--out y.npy --stats s.npy" "--out y.npy --stats s.yaml" "--out y.npy --stats s.csv"; do
   # shellcheck disable=SC2086
   check "$names" refused 2 "its ending says another format" "${gemm[@]}" $names
 done
@@ -93,11 +94,13 @@ check "a file as folder" refused 2 "cannot be written" "${gemm[@]}" --out x.npy/
 check "two names of one file" refused 2 "is named for two outputs" "${gemm[@]}" --out a --stats ./a
 ln -s a also
 check "a link and its file" refused 2 "is named for two outputs" "${gemm[@]}" --out a --stats also
-check "two outputs on one pipe" refused 2 "is named for two outputs" bash -c '"$@" | cat; exit ${PIPESTATUS[0]}' - "${gemm[@]}" --out /dev/stdout --stats /dev/fd/1
+check "two outputs on one pipe" refused 2 "is named for two outputs" \
+  bash -c '"$@" | cat; exit ${PIPESTATUS[0]}' - "${gemm[@]}" --out /dev/stdout --stats /dev/fd/1
 echo '{"command": "gemm", "x": "x.npy", "w": "w.npy", "out": "/dev/stdout"}' >jobs.jsonl
 check "batch: a result among the lines" refused 2 "is named for two outputs" bash -c '"$@" | cat; exit ${PIPESTATUS[0]}' - "$duplex" batch jobs.jsonl
 echo '{"command": "gemm", "x": "x.npy", "w": "w.npy", "out": "c"}' >jobs.jsonl
-check "batch: a result over a trace" refused 2 "is named for two outputs" bash -c '"$@"; s=$?; rm -f c; exit $s' - "$duplex" batch jobs.jsonl --firmware riscv --firmware-trace c
+check "batch: a result over a trace" refused 2 "is named for two outputs" \
+  bash -c '"$@"; s=$?; rm -f c; exit $s' - "$duplex" batch jobs.jsonl --firmware riscv --firmware-trace c
 rm also jobs.jsonl
 # The same file by a descriptor, a hard link, or a FIFO that nobody reads: in either order, before anything is opened.
 echo old >shared
@@ -183,7 +186,10 @@ check "tensor beyond the limit" refused 1 "big.npy: writing failed: File too lar
 check "statistics beyond the limit" refused 1 "s.json: writing failed: File too large" "${limited[@]}" 1 "${gemm[@]}" --out y.npy --stats s.json
 check "command trace beyond the limit" refused 1 "c.txt: writing failed: File too large" "${limited[@]}" 1 "${rtl[@]}" --command-trace c.txt
 check "firmware trace beyond the limit" refused 1 "t.txt: writing failed: File too large" "${limited[@]}" 1 "${riscv[@]}" --firmware-trace t.txt
-for limit in 1 100 1500; do check "waveform beyond the limit of $limit KB" refused 1 "w.fst: writing failed: File too large" "${limited[@]}" $limit "${wave[@]}" --trace w.fst; done
+for limit in 1 100 1500; do
+  check "waveform beyond the limit of $limit KB" refused 1 "w.fst: writing failed: File too large" \
+    "${limited[@]}" $limit "${wave[@]}" --trace w.fst
+done
 if mkdir small && mount -t tmpfs -o size=400k none small 2>/dev/null; then
   check "waveform on a full disk" refused 1 "small/w.fst: writing failed: No space left" "${wave[@]}" --trace small/w.fst
   "$duplex" random --shape 200000 --dist bits --out small/fill >/dev/null 2>&1

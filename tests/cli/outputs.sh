@@ -20,7 +20,8 @@ while read -r m n k type dist; do
   "$oracle" x.npy w.npy "$type" exact.npy || exit 1
   for channels in 1 2 3 5 31 32; do
     for threads in 1 3; do
-      check "gemm $m $n $k $type $dist, $channels channels, $threads threads" "$duplex" gemm --x x.npy --w w.npy --out y.npy --out-type "$type" --channels $channels --threads $threads
+      check "gemm $m $n $k $type $dist, $channels channels, $threads threads" \
+        "$duplex" gemm --x x.npy --w w.npy --out y.npy --out-type "$type" --channels $channels --threads $threads
       check "gemm $m $n $k $type $dist, $channels channels, $threads threads: exact" cmp y.npy exact.npy
     done
   done
@@ -99,7 +100,8 @@ touch stdout stderr
 before=$(listing)
 check "no room for the output" status_is 1 "${gemm[@]}" --out /dev/full --stats stats.json
 check "no room for the message" bash -c '"$1" info >/dev/full 2>stderr; [ $? = 1 ] && [ $(wc -l <stderr) = 1 ]' - "$duplex"
-check "no stack to load" status_is 1 env DUPLEX_RTL_DIR=/nonexistent "${gemm[@]}" --out old.npy --backend rtl --trace wave.fst --command-trace commands.txt --stats stats.json
+check "no stack to load" status_is 1 env DUPLEX_RTL_DIR=/nonexistent \
+  "${gemm[@]}" --out old.npy --backend rtl --trace wave.fst --command-trace commands.txt --stats stats.json
 check "two names of one output" status_is 2 "${gemm[@]}" --out old.npy --stats ./old.npy
 check "a trace over an output" status_is 2 "${gemm[@]}" --out old.npy --backend rtl --trace "$PWD/old.npy"
 check "a name of two lines" status_is 2 "$duplex" gemm --x $'line\nbreak.npy' --w up.npy --out old.npy

@@ -104,8 +104,10 @@ def check_timeline(folder):
                                                for es in of.values() for e in es))
     expect("what a track does does not overlap", all(a["args"]["end_clock"] <= b["args"]["first_clock"]
                                                      for es in of.values() for a, b in zip(es, es[1:])))
-    expect("both blocks of both layers of each step", [(e["name"], e["args"]["layer"]) for e in of["layers"]] == [("attention", 0), ("FFN", 0), ("attention", 1), ("FFN", 1)] * 3)
-    expect("both sides do something", {e["name"] for e in of["stack 1"]} >= {"decode attention"} and {e["name"] for e in of["xPU"]} >= {"product", "prefill attention", "migration"})
+    expect("both blocks of both layers of each step",
+           [(e["name"], e["args"]["layer"]) for e in of["layers"]] == [("attention", 0), ("FFN", 0), ("attention", 1), ("FFN", 1)] * 3)
+    expect("both sides do something", {e["name"] for e in of["stack 1"]} >= {"decode attention"} and
+           {e["name"] for e in of["xPU"]} >= {"product", "prefill attention", "migration"})
     picture = (folder / "t.svg").read_text()
     expect("the picture has them all", all(f">{name}<" in picture for name in tracks.values()) and picture.count("<title>") == sum(map(len, of.values())))
 

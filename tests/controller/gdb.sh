@@ -7,14 +7,17 @@ dir=$(mktemp -d)
 trap 'rm -rf "$dir"' EXIT
 cd "$dir" || exit 1
 fail() { echo "gdb: $*"; cat gdb.txt duplex.txt 2>/dev/null; exit 1; }
-"$build/duplex" random --shape 20,100 --seed 1 --dist normal:1 --out x.npy && "$build/duplex" random --shape 30,100 --seed 2 --dist normal:1 --out w.npy || fail "no input"
+"$build/duplex" random --shape 20,100 --seed 1 --dist normal:1 --out x.npy &&
+  "$build/duplex" random --shape 30,100 --seed 2 --dist normal:1 --out w.npy || fail "no input"
 "$build/duplex" gemm --x x.npy --w w.npy --channels 2 --out expected.npy || fail gemm
 port=$((20000 + $$ % 20000))
 "$build/duplex" gemm --x x.npy --w w.npy --channels 2 --out y.npy --firmware riscv --gdb $port >duplex.txt 2>&1 &
 job=$!
 for _ in $(seq 100); do grep -q "waiting for GDB" duplex.txt && break; sleep 0.1; done
-timeout 60 gdb-multiarch -nx -batch "$build/firmware.elf" -ex "target remote 127.0.0.1:$port" -ex 'break ring_push' -ex continue -ex 'print last' -ex 'print/x descriptor[0]' \
-  -ex 'info registers pc' -ex stepi -ex 'info registers pc' -ex next -ex 'print *ring' -ex continue -ex 'print/x descriptor[0] & 0xff' -ex bt -ex 'set $sp = $sp' -ex 'print $sp' \
+timeout 60 gdb-multiarch -nx -batch "$build/firmware.elf" -ex "target remote 127.0.0.1:$port" \
+  -ex 'break ring_push' -ex continue -ex 'print last' -ex 'print/x descriptor[0]' \
+  -ex 'info registers pc' -ex stepi -ex 'info registers pc' -ex next -ex 'print *ring' \
+  -ex continue -ex 'print/x descriptor[0] & 0xff' -ex bt -ex 'set $sp = $sp' -ex 'print $sp' \
   -ex delete -ex 'break ring_finish' -ex continue -ex 'print mailbox.magic' -ex 'x/2i $pc' -ex delete -ex continue >gdb.txt 2>&1 || fail "GDB: exit status $?"
 wait $job || fail "the job fails"
 cmp y.npy expected.npy || fail "other bytes under GDB"

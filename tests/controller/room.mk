@@ -13,5 +13,6 @@ CONTROLLER_RTL_TESTS := $(patsubst tests/%.c,$(BUILD)/tests/%,$(wildcard tests/c
 $(CONTROLLER_RTL_TESTS) $(BUILD)/tests/controller/four_ways: | $(BUILD)/controller.so $(BUILD)/firmware.elf $(BUILD)/rtl/stack_2.so
 $(BUILD)/tests/controller/test_controller_firmware: | $(BUILD)/tests/controller/faulty.elf
 # Without the RTL: the C model with the RV32 controller.
-CONTROLLER_TESTS := $(BUILD)/tests/controller/test_elf $(BUILD)/tests/controller/test_layer_messages $(BUILD)/tests/controller/test_kernel_faults $(BUILD)/tests/controller/test_firmware_files
+CONTROLLER_TESTS := $(BUILD)/tests/controller/test_elf $(BUILD)/tests/controller/test_layer_messages \
+  $(BUILD)/tests/controller/test_kernel_faults $(BUILD)/tests/controller/test_firmware_files
 $(CONTROLLER_TESTS): | $(BUILD)/controller.so $(BUILD)/firmware.elf $(BUILD)/tests/controller/faulty.elf

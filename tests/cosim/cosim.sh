@@ -75,7 +75,8 @@ run_case() {
   c=$value
   text="$text, $c channels"
   "$duplex" "${arguments[@]}" --channels "$c" --out "$dir/model.npy" --stats "$dir/model.json" || fail "the C model fails"
-  "$duplex" "${arguments[@]}" --channels "$c" --out "$dir/rtl.npy" --stats "$dir/rtl.json" --backend rtl --command-trace "$dir/commands.txt" || fail "the RTL fails"
+  "$duplex" "${arguments[@]}" --channels "$c" --out "$dir/rtl.npy" --stats "$dir/rtl.json" \
+    --backend rtl --command-trace "$dir/commands.txt" || fail "the RTL fails"
   same model.npy rtl.npy
   counters model.json
   counters rtl.json

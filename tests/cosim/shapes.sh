@@ -25,7 +25,8 @@ while read -r m n k channels type dist; do
   for stats in model rtl; do
     jq -e --argjson m "$m" --argjson n "$n" --argjson k "$k" '(.channels | length) as $c | ([.channels[].rows] | add) == $n and
       ([.channels[].rows] | max) <= (($n + $c - 1) / $c | floor) and ([.channels[].macs] | add) == $m * $n * $k and
-      ([.channels[].read_bytes] | add) == .dram_read_bytes and .useful_bytes == 2 * $n * $k' "$dir/$stats.json" >/dev/null || fail "$stats: counters do not add up"
+      ([.channels[].read_bytes] | add) == .dram_read_bytes and .useful_bytes == 2 * $n * $k' "$dir/$stats.json" >/dev/null ||
+      fail "$stats: counters do not add up"
   done
   echo "same: $shape"
 done <<'L'

@@ -47,39 +47,65 @@ static void check_rows(const struct ring_stack *stack, uint32_t base, uint32_t s
   REQUIRE((first >= low && last < low + QUEUE_ROWS) || (first >= high && last < high + MAILBOX_ROWS));
 }
 
-#define GET(field) DUPLEX_DESCRIPTOR_GET(d, field)
-
+// K, V, q and o lie in the client's rows.
 static void check_attention(const struct ring_stack *stack, const uint32_t *d) {
-  const uint32_t tiles = (GET(HEAD_SIZE) + 63) / 64, slots = (GET(HEADS) - 1) / stack->channels + 1,
-                 of_64 = (GET(LENGTH) + 63) / 64, blocks = (of_64 + (1u << GET(SPREAD)) - 1) >> GET(SPREAD);
-  const uint32_t to_slot = (slots - 1) * GET(SRC_STRIDE), to_block = (tiles - 1) * GET(V_BLOCK_STRIDE);
-  check_rows(stack, GET(SRC_BASE), GET(SRC_STRIPE), to_slot + blocks * tiles);
-  check_rows(stack, GET(V_BASE), GET(SRC_STRIPE), to_slot + to_block + blocks);
-  check_rows(stack, GET(Q_BASE), GET(DST_STRIPE), slots);
-  check_rows(stack, GET(DST_BASE), GET(DST_STRIPE), slots);
+  const uint32_t source = DUPLEX_DESCRIPTOR_GET(d, SRC_STRIPE);
+  const uint32_t target = DUPLEX_DESCRIPTOR_GET(d, DST_STRIPE);
+  const uint32_t spread = DUPLEX_DESCRIPTOR_GET(d, SPREAD);
+  const uint32_t tiles = (DUPLEX_DESCRIPTOR_GET(d, HEAD_SIZE) + 63) / 64;
+  const uint32_t slots = (DUPLEX_DESCRIPTOR_GET(d, HEADS) - 1) / stack->channels + 1;
+  const uint32_t of_64 = (DUPLEX_DESCRIPTOR_GET(d, LENGTH) + 63) / 64;
+  const uint32_t blocks = (of_64 + (1u << spread) - 1) >> spread;
+  const uint32_t to_slot = (slots - 1) * DUPLEX_DESCRIPTOR_GET(d, SRC_STRIDE);
+  const uint32_t to_block = (tiles - 1) * DUPLEX_DESCRIPTOR_GET(d, V_BLOCK_STRIDE);
+  check_rows(stack, DUPLEX_DESCRIPTOR_GET(d, SRC_BASE), source, to_slot + blocks * tiles);
+  check_rows(stack, DUPLEX_DESCRIPTOR_GET(d, V_BASE), source, to_slot + to_block + blocks);
+  check_rows(stack, DUPLEX_DESCRIPTOR_GET(d, Q_BASE), target, slots);
+  check_rows(stack, DUPLEX_DESCRIPTOR_GET(d, DST_BASE), target, slots);
 }
 
+// A tile of a LOAD has eight beats in its channel, a row set has 64.
+static void check_load(const struct ring_stack *stack, const uint32_t *d) {
+  const uint32_t tiles = (DUPLEX_DESCRIPTOR_GET(d, TILES) + stack->channels - 1) / stack->channels;
+  check_rows(stack, DUPLEX_DESCRIPTOR_GET(d, SRC_BASE), DUPLEX_DESCRIPTOR_GET(d, SRC_STRIPE),
+             (tiles + 7) / 8);
+}
+
+// Beats of a block of weights in one channel.
+static uint32_t block_beats(const uint32_t *d) {
+  return DUPLEX_DESCRIPTOR_GET(d, BLOCK_ROWS) * DUPLEX_DESCRIPTOR_GET(d, K_TILES) +
+         DUPLEX_DESCRIPTOR_GET(d, EXPONENTS);
+}
+
+// Weights, and results in DRAM, lie in the client's rows.
+static void check_gemm(const struct ring_stack *stack, const uint32_t *d) {
+  static const uint32_t row_bytes[] = {16, 32, 128};
+  const uint32_t further = DUPLEX_DESCRIPTOR_GET(d, BLOCKS) - 1;
+  const uint32_t pairs = (DUPLEX_DESCRIPTOR_GET(d, K_TILES) + 1) / 2;
+  const uint32_t of_block = DUPLEX_DESCRIPTOR_GET(d, TWO_STREAMS) ? 2 * pairs : (block_beats(d) + 63) / 64;
+  check_rows(stack, DUPLEX_DESCRIPTOR_GET(d, SRC_BASE), DUPLEX_DESCRIPTOR_GET(d, SRC_STRIPE),
+             further * DUPLEX_DESCRIPTOR_GET(d, SRC_STRIDE) + of_block);
+  if (DUPLEX_DESCRIPTOR_GET(d, DESTINATION) != DUPLEX_DESTINATION_DRAM) return;
+  const uint32_t rows = DUPLEX_DESCRIPTOR_GET(d, GROUPS) * DUPLEX_DESCRIPTOR_GET(d, BLOCK_ROWS);
+  const uint32_t columns = (rows * row_bytes[DUPLEX_DESCRIPTOR_GET(d, FORMAT)] + 255) / 256;
+  const uint32_t all = further * DUPLEX_DESCRIPTOR_GET(d, DST_STRIDE) + columns;
+  check_rows(stack, DUPLEX_DESCRIPTOR_GET(d, DST_BASE), DUPLEX_DESCRIPTOR_GET(d, DST_STRIPE),
+             (all + 31) / 32);
+}
+
+// What the firmware wrote into the ring; for attention it checks the regions only, the stack the rest.
 static void check_descriptor(const struct ring_stack *stack, const uint32_t *d) {
   uint32_t address;
+  const uint32_t opcode = DUPLEX_DESCRIPTOR_GET(d, OPCODE);
   const uint32_t code = descriptor_check(d, stack->channels, 0xf, &address);
-  if (GET(OPCODE) == DUPLEX_OPCODE_ATTENTION) {  // the firmware checks the regions, the stack the rest
-    if (code == 0) check_attention(stack, d);
-    return;
-  }
-  REQUIRE(code == 0);
-  if (GET(OPCODE) == DUPLEX_OPCODE_LOAD) {
-    const uint32_t tiles = (GET(TILES) + stack->channels - 1) / stack->channels;
-    check_rows(stack, GET(SRC_BASE), GET(SRC_STRIPE), (tiles + 7) / 8);
-    return;
-  }
-  const uint32_t beats = GET(BLOCK_ROWS) * GET(K_TILES) + GET(EXPONENTS);
-  const uint32_t of_block = GET(TWO_STREAMS) ? 2 * ((GET(K_TILES) + 1) / 2) : (beats + 63) / 64;
-  check_rows(stack, GET(SRC_BASE), GET(SRC_STRIPE), (GET(BLOCKS) - 1) * GET(SRC_STRIDE) + of_block);
-  if (GET(DESTINATION) != DUPLEX_DESTINATION_DRAM) return;
-  static const uint32_t row_bytes[] = {16, 32, 128};
-  const uint32_t columns = (GET(GROUPS) * GET(BLOCK_ROWS) * row_bytes[GET(FORMAT)] + 255) / 256;
-  const uint32_t all = (GET(BLOCKS) - 1) * GET(DST_STRIDE) + columns;
-  check_rows(stack, GET(DST_BASE), GET(DST_STRIPE), (all + 31) / 32);
+  REQUIRE(code == 0 || opcode == DUPLEX_OPCODE_ATTENTION);
+  if (code) return;
+  if (opcode == DUPLEX_OPCODE_ATTENTION)
+    check_attention(stack, d);
+  else if (opcode == DUPLEX_OPCODE_LOAD)
+    check_load(stack, d);
+  else
+    check_gemm(stack, d);
 }
 
 static uint32_t read_register(void *context, uint32_t address) {
@@ -333,18 +359,17 @@ static void fuzz_descriptor(const uint8_t *data, size_t size) {
   const uint32_t code = descriptor_check(d, channels, owner, &address);
   REQUIRE(code <= 0xff);
   if (code) return;
-  REQUIRE((GET(SRC_STRIPE) & ~owner) == 0);
-  const uint32_t row_sets = (uint32_t)__builtin_popcount(GET(SRC_STRIPE)) * DUPLEX_BANK_ROWS;
-  if (GET(OPCODE) == DUPLEX_OPCODE_LOAD) {
-    REQUIRE(GET(SRC_BASE) < row_sets);
-    return;
-  }
-  if (GET(OPCODE) != DUPLEX_OPCODE_GEMM) return;
-  const uint32_t beats = GET(BLOCK_ROWS) * GET(K_TILES) + GET(EXPONENTS);
-  REQUIRE((uint64_t)GET(SRC_BASE) + (uint64_t)(GET(BLOCKS) - 1) * GET(SRC_STRIDE) + (beats + 63) / 64 <=
-          row_sets);
-  if (GET(DESTINATION) == DUPLEX_DESTINATION_DRAM)
-    REQUIRE((GET(DST_STRIPE) & ~owner) == 0 && GET(DST_STRIPE));
+  const uint32_t source = DUPLEX_DESCRIPTOR_GET(d, SRC_STRIPE);
+  const uint32_t target = DUPLEX_DESCRIPTOR_GET(d, DST_STRIPE);
+  const uint64_t base = DUPLEX_DESCRIPTOR_GET(d, SRC_BASE);
+  const uint32_t row_sets = (uint32_t)__builtin_popcount(source) * DUPLEX_BANK_ROWS;
+  REQUIRE((source & ~owner) == 0);
+  if (DUPLEX_DESCRIPTOR_GET(d, OPCODE) == DUPLEX_OPCODE_LOAD) REQUIRE(base < row_sets);
+  if (DUPLEX_DESCRIPTOR_GET(d, OPCODE) != DUPLEX_OPCODE_GEMM) return;
+  const uint64_t further = DUPLEX_DESCRIPTOR_GET(d, BLOCKS) - 1;
+  REQUIRE(base + further * DUPLEX_DESCRIPTOR_GET(d, SRC_STRIDE) + (block_beats(d) + 63) / 64 <= row_sets);
+  if (DUPLEX_DESCRIPTOR_GET(d, DESTINATION) == DUPLEX_DESTINATION_DRAM)
+    REQUIRE(target && (target & ~owner) == 0);
 }
 
 static void fuzz_image(const uint8_t *data, size_t size) {

@@ -4,9 +4,11 @@
 FUZZ_CFLAGS = -std=c11 -D_GNU_SOURCE $(WARN) $(INCLUDES) -g -O1 $(EXACT)
 CLANG ?= clang
 GCC ?= gcc
-FUZZ_SRC_protocol := tests/fuzz/protocol_fuzz.c $(wildcard firmware/protocol/*.c firmware/kernels/*.c) $(FIRMWARE_SCHEDULE_SRC) schedule/formula.c schedule/place.c cmodel/control/descriptor_check.c backend/rv32/image.c
+FUZZ_SRC_protocol := tests/fuzz/protocol_fuzz.c $(wildcard firmware/protocol/*.c firmware/kernels/*.c) $(FIRMWARE_SCHEDULE_SRC) \
+  schedule/formula.c schedule/place.c cmodel/control/descriptor_check.c backend/rv32/image.c
 FUZZ_HEADERS_protocol := $(wildcard firmware/*.h)
-FUZZ_MODEL_FILES := added bpe bytes config config_json error file gguf gguf_config json safetensors split tensor tokenizer tokenizer_gguf tokenizer_json tokenizer_open tokenizer_steps utf8 vocabulary
+FUZZ_MODEL_FILES := added bpe bytes config config_json error file gguf gguf_config json \
+  safetensors split tensor tokenizer tokenizer_gguf tokenizer_json tokenizer_open tokenizer_steps utf8 vocabulary
 FUZZ_SRC_model := tests/fuzz/model_fuzz.c $(FUZZ_MODEL_FILES:%=model/%.c) cmodel/numerics/formats.c cmodel/activation/activation_table.c cmodel/activation/builtin_tables.c
 FUZZ_HEADERS_model := $(wildcard model/*.h)
 FUZZ_LIBS_model := -ljansson -lpcre2-8 -lutf8proc
@@ -34,5 +36,5 @@ FUZZ_TARGETS := protocol model
 $(foreach target,$(FUZZ_TARGETS),$(eval $(call fuzz_target,$(target))))
 
 .PHONY: fuzz
-fuzz: $(foreach target,$(FUZZ_TARGETS),$(BUILD)/tests/fuzz/$(target)_fuzz_fast $(BUILD)/tests/fuzz/$(target)_fuzz $(BUILD)/tests/fuzz/$(target)_replay) ## fuzz the parsers: FUZZ_RUNS=n
+fuzz: $(foreach target,$(FUZZ_TARGETS),$(addprefix $(BUILD)/tests/fuzz/$(target)_,fuzz_fast fuzz replay)) ## fuzz the parsers: FUZZ_RUNS=n
 	@for target in $(FUZZ_TARGETS); do tests/fuzz/run.sh $(BUILD) $$target $(or $(FUZZ_RUNS),1000000) || exit 1; done

@@ -40,10 +40,13 @@ with duplex.Stack(channels=2, firmware="riscv") as s:
     assert (s.gemm(s.upload(np.ones((3, 64), "<f2")), np.ones((2, 64), "<f2")) == 64).all()
     assert s.stats()["firmware_instructions"]'
 check "the installed command" "$prefix/bin/duplex" info
-check "a man page for each command" test "$("$prefix/bin/duplex" help --words | sed 's/.*/duplex-&.1/' | sort)" = "$(ls "$prefix/share/man/man1" | grep -v '^duplex.1$')"
+pages=$("$prefix/bin/duplex" help --words | sed 's/.*/duplex-&.1/' | sort)
+check "a man page for each command" test "$pages" = "$(ls "$prefix/share/man/man1" | grep -v '^duplex.1$')"
 check "the man page" grep -q '^.SH SYNOPSIS' "$prefix/share/man/man1/duplex.1"
-! command -v man >/dev/null || check "man pages without a warning" test -z "$(for page in "$prefix"/share/man/man1/*; do man --warnings -l "$page" 2>&1 >/dev/null; done)"
-check "completion for bash" bash -c 'source "$1"; COMP_WORDS=(duplex gemm --ba); COMP_CWORD=2; _duplex; [ "${COMPREPLY[*]}" = --backend ]' - "$prefix/share/bash-completion/completions/duplex"
+! command -v man >/dev/null ||
+  check "man pages without a warning" test -z "$(for page in "$prefix"/share/man/man1/*; do man --warnings -l "$page" 2>&1 >/dev/null; done)"
+check "completion for bash" bash -c \
+  'source "$1"; COMP_WORDS=(duplex gemm --ba); COMP_CWORD=2; _duplex; [ "${COMPREPLY[*]}" = --backend ]' - "$prefix/share/bash-completion/completions/duplex"
 
 # The Verilated stack of the installation, by the shared library and by the command, also after a move.
 [ -e "$prefix/lib/duplex/stack_2.so" ] || { echo "FAIL no stack is installed"; failures=$((failures + 1)); }

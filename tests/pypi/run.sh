@@ -3,8 +3,8 @@
 # What packages of PyPI show: FuseSoC lints and simulates duplex.core, slang reads the Verilog, the cocotb example passes, the package
 # tokenizers finds the same tokens.
 # usage: tests/pypi/run.sh BUILD
-# The packages of requirements.txt, and of alone.txt without what these name, go into a virtual environment in BUILD/pypi. Where no package index can be reached all of it is
-# skipped, with one line and exit status 0; anything else that goes wrong fails.
+# The packages of requirements.txt, and of alone.txt without what these name, go into a virtual environment in BUILD/pypi. Where no
+# package index can be reached all of it is skipped, with one line and exit status 0; anything else that goes wrong fails.
 set -u
 cd "$(dirname "$0")/../.." || exit 1
 mkdir -p "$1" || exit 1

@@ -402,7 +402,8 @@ class Structures(unittest.TestCase):
                  "duplex_moe_form": _library.MoeForm, "duplex_moe_routing": _library.MoeRouting, "duplex_moe_stats": _library.MoeStats}
         lines = [f'printf("{n}.{f} %zu\\n", offsetof(struct {n}, {f}));' for n, s in named.items() for f, *_ in s._fields_]
         lines += [f'printf("{n} %zu\\n", sizeof(struct {n}));' for n in named if n != "duplex_stack_stats"]
-        source = '#include <stddef.h>\n#include <stdio.h>\n#include "duplex/device_tables.h"\n#include "duplex/kv_cache.h"\nint main(void) {' + "\n".join(lines) + "}"
+        source = '#include <stddef.h>\n#include <stdio.h>\n#include "duplex/device_tables.h"\n'
+        source += '#include "duplex/kv_cache.h"\nint main(void) {' + "\n".join(lines) + "}"
         with tempfile.TemporaryDirectory() as folder:
             program = f"{folder}/layout"
             subprocess.run([os.environ.get("CC", "cc"), "-x", "c", "-", "-I", ROOT / "include", "-o", program], input=source.encode(), check=True)

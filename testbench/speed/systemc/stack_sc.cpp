@@ -25,6 +25,35 @@ struct rtl_stack {
   unsigned falls = 0;
 };
 
+// Ports of more than one bit, and those of the DRAM: the module translates between them and its own.
+static void bind_signals(rtl_stack &s) {
+  Vstack_narrow &m = s.model;
+  m.axi_wstrb_i(s.wstrb);
+  m.axi_awaddr_i(s.awaddr);
+  m.axi_araddr_i(s.araddr);
+  m.axi_bresp_o(s.bresp);
+  m.axi_rresp_o(s.rresp);
+  m.bundle_owner_o(s.owner);
+  m.strict_o(s.strict);
+  m.xpu_row_request_i(s.request);
+  m.xpu_row_grant_o(s.grant);
+  m.xpu_ref_i(s.ref);
+  m.dram_row_valid_o(s.row_valid);
+  m.dram_row_command_o(s.row_command);
+  m.dram_row_bundle_o(s.row_bundle);
+  m.dram_row_mask_o(s.row_mask);
+  m.dram_row_address_o(s.row_address);
+  m.dram_column_valid_o(s.column_valid);
+  m.dram_column_write_o(s.column_write);
+  m.dram_column_bundle_o(s.column_bundle);
+  m.dram_column_mask_o(s.column_mask);
+  m.dram_column_address_o(s.column_address);
+  for (unsigned i = 0; i < BEATS; i++) {
+    m.dram_write_data_o[i](s.write_data[i]);
+    m.dram_read_data_i[i](s.read_data[i]);
+  }
+}
+
 namespace duplex {
 
 verilated_stack::verilated_stack(const sc_core::sc_module_name &name, const duplex_backend_options &)
@@ -52,30 +81,7 @@ verilated_stack::verilated_stack(const sc_core::sc_module_name &name, const dupl
   m.axi_rready_i(axi_rready_i);
   m.axi_rdata_o(axi_rdata_o);
   m.interrupt_o(interrupt_o);
-  m.axi_wstrb_i(s.wstrb);
-  m.axi_awaddr_i(s.awaddr);
-  m.axi_araddr_i(s.araddr);
-  m.axi_bresp_o(s.bresp);
-  m.axi_rresp_o(s.rresp);
-  m.bundle_owner_o(s.owner);
-  m.strict_o(s.strict);
-  m.xpu_row_request_i(s.request);
-  m.xpu_row_grant_o(s.grant);
-  m.xpu_ref_i(s.ref);
-  m.dram_row_valid_o(s.row_valid);
-  m.dram_row_command_o(s.row_command);
-  m.dram_row_bundle_o(s.row_bundle);
-  m.dram_row_mask_o(s.row_mask);
-  m.dram_row_address_o(s.row_address);
-  m.dram_column_valid_o(s.column_valid);
-  m.dram_column_write_o(s.column_write);
-  m.dram_column_bundle_o(s.column_bundle);
-  m.dram_column_mask_o(s.column_mask);
-  m.dram_column_address_o(s.column_address);
-  for (unsigned i = 0; i < BEATS; i++) {
-    m.dram_write_data_o[i](s.write_data[i]);
-    m.dram_read_data_i[i](s.read_data[i]);
-  }
+  bind_signals(s);
   SC_HAS_PROCESS(verilated_stack);
   SC_METHOD(clock);
   sensitive << clk_i;
