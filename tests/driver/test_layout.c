@@ -33,36 +33,37 @@ static void test_activations(void **state) {
 }
 
 static void check_weights(uint32_t rows, uint32_t k, uint32_t channels, unsigned kind) {
-  struct weight_layout l = {
+  struct weight_layout layout = {
       .rows = rows, .gated = kind == 1, .exponents = kind == 2, .two_streams = kind == 3};
-  const uint32_t unit = l.gated ? 2 : 1;
-  if (!weight_layout(&l, k, channels)) fail_msg("%u x %u on %u channels", rows, k, channels);
-  assert_int_equal(l.k_tiles, count_up(k, DUPLEX_WIDTH));
-  assert_int_equal(l.channel_rows, count_up(rows / unit, channels) * unit);
-  assert_true(l.block_rows % unit == 0 && l.block_rows <= BLOCK_ROWS_MOST);
-  assert_int_equal(l.blocks, count_up(l.channel_rows, l.block_rows));
-  assert_int_equal(l.blocks, count_up(l.channel_rows, BLOCK_ROWS_MOST));  // no more than need be
-  const uint64_t beats = (uint64_t)l.block_rows * l.k_tiles + l.exponents;
-  const uint32_t stride =
-      l.two_streams ? 2 * count_up(l.k_tiles, 2) : count_up(beats * DUPLEX_BEAT_BYTES, DUPLEX_ROW_SET_BYTES);
-  assert_int_equal(l.stride, stride);
-  assert_int_equal(l.row_sets, l.blocks * l.stride);
+  const uint32_t unit = layout.gated ? 2 : 1;
+  if (!weight_layout(&layout, k, channels)) fail_msg("%u x %u on %u channels", rows, k, channels);
+  assert_int_equal(layout.k_tiles, count_up(k, DUPLEX_WIDTH));
+  assert_int_equal(layout.channel_rows, count_up(rows / unit, channels) * unit);
+  assert_true(layout.block_rows % unit == 0 && layout.block_rows <= BLOCK_ROWS_MOST);
+  assert_int_equal(layout.blocks, count_up(layout.channel_rows, layout.block_rows));
+  assert_int_equal(layout.blocks, count_up(layout.channel_rows, BLOCK_ROWS_MOST));  // no more than need be
+  const uint64_t beats = (uint64_t)layout.block_rows * layout.k_tiles + layout.exponents;
+  const uint32_t stride = layout.two_streams ? 2 * count_up(layout.k_tiles, 2)
+                                             : count_up(beats * DUPLEX_BEAT_BYTES, DUPLEX_ROW_SET_BYTES);
+  assert_int_equal(layout.stride, stride);
+  assert_int_equal(layout.row_sets, layout.blocks * layout.stride);
   uint32_t next = 0;
   for (uint32_t channel = 0; channel < channels; channel++) {
     uint32_t first;
-    const uint32_t own = layout_channel_rows(&l, channel, &first);
+    const uint32_t own = layout_channel_rows(&layout, channel, &first);
     assert_int_equal(first, next);
-    assert_true(own == l.channel_rows || first + own == rows);
+    assert_true(own == layout.channel_rows || first + own == rows);
     next += own;
   }
   assert_int_equal(next, rows);
   for (unsigned format = 0; format < 3; format++)
     for (uint32_t groups = 1; groups <= DUPLEX_TOKEN_GROUPS; groups++) {
-      const uint64_t bytes = (uint64_t)groups * l.block_rows * DUPLEX_LANES * (uint64_t[]){2, 4, 16}[format];
+      const uint64_t bytes =
+          (uint64_t)groups * layout.block_rows * DUPLEX_LANES * (uint64_t[]){2, 4, 16}[format];
       const uint32_t columns = count_up(bytes, DUPLEX_COLUMN_BYTES);
-      assert_int_equal(result_block_columns(&l, (enum duplex_result_format)format, groups), columns);
-      assert_int_equal(result_row_sets(&l, (enum duplex_result_format)format, groups),
-                       count_up((uint64_t)l.blocks * columns, DUPLEX_COLUMNS));
+      assert_int_equal(result_block_columns(&layout, (enum duplex_result_format)format, groups), columns);
+      assert_int_equal(result_row_sets(&layout, (enum duplex_result_format)format, groups),
+                       count_up((uint64_t)layout.blocks * columns, DUPLEX_COLUMNS));
     }
 }
 

@@ -237,18 +237,18 @@ static void fill_layer(volatile struct queue *queue, const uint8_t **data, size_
   const uint32_t experts = 1 + what / 4 % 4;
   struct message m = {.version = PROTOCOL_VERSION};
   if (what % 4 == 0) {
-    struct layer_message l = {
+    struct layer_message layer = {
         WORD(q), WORD(16 * q), WORD(experts), WORD(2), WORD(100 + 4 * what), WORD(what / 16 % 8), {{0}}};
     for (uint32_t piece = 0; piece < 2; piece++) {
-      l.piece[piece].stripe = WORD(0xf), l.piece[piece].parts = WORD(2);
-      l.piece[piece].inner[0] = WORD(64), l.piece[piece].inner[1] = WORD(70);
+      layer.piece[piece].stripe = WORD(0xf), layer.piece[piece].parts = WORD(2);
+      layer.piece[piece].inner[0] = WORD(64), layer.piece[piece].inner[1] = WORD(70);
     }
-    m.kind = MESSAGE_LAYER, m.length = WORD(PROTOCOL_HEADER_BYTES + sizeof l);
-    memcpy(m.payload, &l, sizeof l);
+    m.kind = MESSAGE_LAYER, m.length = WORD(PROTOCOL_HEADER_BYTES + sizeof layer);
+    memcpy(m.payload, &layer, sizeof layer);
   } else if (what % 16 == 3) {
-    const struct layer_times_message l = {WORD(0), WORD(PROTOCOL_LIST_WORDS)};
-    m.kind = MESSAGE_LAYER_TIMES, m.length = WORD(PROTOCOL_HEADER_BYTES + sizeof l);
-    memcpy(m.payload, &l, sizeof l);
+    const struct layer_times_message layer = {WORD(0), WORD(PROTOCOL_LIST_WORDS)};
+    m.kind = MESSAGE_LAYER_TIMES, m.length = WORD(PROTOCOL_HEADER_BYTES + sizeof layer);
+    memcpy(m.payload, &layer, sizeof layer);
   } else if (what % 4 == 1) {
     const struct layer_experts_message e = {WORD(q), WORD(0), WORD(2 * experts)};
     m.kind = MESSAGE_LAYER_EXPERTS, m.length = WORD(PROTOCOL_HEADER_BYTES + sizeof e);
