@@ -50,34 +50,52 @@ double charged_decode(const struct machine *m, const struct serving_model *model
   return (clocks > DECODE_LEAST ? clocks : DECODE_LEAST) / CLOCK;
 }
 
-static double elements(const struct machine *m, double bytes) {
-  return (double)xpu_time_elements(&m->xpu_time, whole(bytes)) * PICO;
+// So many bytes that the xPU moves in each of `times` passes.
+static double elements(const struct machine *m, double times, double bytes, struct work *work) {
+  work->bytes += times * bytes;
+  return times * (double)xpu_time_elements(&m->xpu_time, whole(bytes)) * PICO;
 }
 
 // K and V of all new tokens: those of prompts, and of decoding sequences where they decode.
 static double append_of(const struct machine *m, const struct serving_model *model,
-                        const struct node_load *load, bool pim) {
+                        const struct node_load *load, bool pim, struct work *work) {
+  const double layers = model->layers;
   const double token = 2 * F16 * model->kv_heads * model->head_size / m->xpus;
-  if (!pim) return elements(m, token * (load->prefill.tokens + load->decoding));
-  return elements(m, token * load->prefill.tokens) + APPEND_PAIR * pairs_of(m, model, load->decoding) / CLOCK;
+  if (!pim) return elements(m, layers, token * (load->prefill.tokens + load->decoding), work);
+  work->bytes += layers * token * load->decoding;
+  return elements(m, layers, token * load->prefill.tokens, work) +
+         layers * APPEND_PAIR * pairs_of(m, model, load->decoding) / CLOCK;
+}
+
+// The LM head, a row a request.
+static double head_of(const struct machine *m, const struct serving_model *model,
+                      const struct node_load *load, struct work *work) {
+  const double rows = load->decoding + load->prefill.count;
+  const double slice = (double)model->vocabulary / m->xpus;
+  work->macs += rows * model->hidden * slice;
+  work->bytes += F16 * (model->hidden * slice + rows * (model->hidden + slice));
+  return charged_product(m, rows, model->hidden, slice);
 }
 
 void charged_node(const struct machine *m, const struct serving_model *model, const struct node_load *load,
-                  double *charge) {
+                  double *charge, struct work *work) {
   const double layers = model->layers;
   const double tokens = load->decoding + load->prefill.tokens;
   const double hidden = F16 * tokens * model->hidden;
   const bool pim = m->beside != BESIDE_NONE;
   if (tokens == 0) return;
   charge[SERVING_LAUNCHES] += layers * KERNELS * m->launch;
-  charge[SERVING_NORMS] += layers * elements(m, 2 * 3 * hidden);  // x and the residual in, their sum out
-  charge[SERVING_HEAD] += charged_product(m, load->decoding + load->prefill.count, model->hidden,
-                                          (double)model->vocabulary / m->xpus) +
-                          elements(m, 2 * hidden);
-  charge[SERVING_APPEND] += layers * append_of(m, model, load, pim);
-  charge[SERVING_COMBINE] += model_moe_layers(model) * elements(m, hidden);
+  charge[SERVING_NORMS] += elements(m, layers, 2 * 3 * hidden, work);  // x and the residual in, their sum out
+  charge[SERVING_HEAD] += head_of(m, model, load, work) + elements(m, 1, 2 * hidden, work);
+  charge[SERVING_APPEND] += append_of(m, model, load, pim, work);
+  charge[SERVING_COMBINE] += elements(m, model_moe_layers(model), hidden, work);
   if (!pim) return;
-  charge[SERVING_MIGRATION] +=
-      layers * elements(m, 2 * 2 * F16 * load->prefill.tokens * model->kv_heads * model->head_size / m->xpus);
+  charge[SERVING_MIGRATION] += elements(
+      m, layers, 2 * 2 * F16 * load->prefill.tokens * model->kv_heads * model->head_size / m->xpus, work);
   charge[SERVING_FIRMWARE] += layers * FIRMWARE_PAIR * pairs_of(m, model, load->decoding) / CLOCK;
+}
+
+double charged_on_xpu(const double *charge) {
+  return charge[SERVING_NORMS] + charge[SERVING_HEAD] + charge[SERVING_APPEND] + charge[SERVING_COMBINE] +
+         charge[SERVING_MIGRATION];
 }

@@ -12,8 +12,11 @@ double charged_prefill(const struct machine *machine, const struct serving_model
 // Of decode attention on the five stacks of a device, by the cycle model's clocks.
 double charged_decode(const struct machine *machine, const struct serving_model *model,
                       const struct node_load *load);
-// Adds what all layers of a node cost beside products, attention, links and experts.
+// Adds what all layers of a node cost beside products, attention, links and experts: seconds, and the work of
+// one device.
 void charged_node(const struct machine *machine, const struct serving_model *model,
-                  const struct node_load *load, double *charge);
+                  const struct node_load *load, double *charge, struct work *work);
+// Seconds of these that its xPU works.
+double charged_on_xpu(const double *charge);
 
 #endif

@@ -139,10 +139,13 @@ static struct sides run_group(const struct experts *x, const unsigned *counts, s
     const struct processor *p = pim ? &x->machine->pim : &x->machine->xpu;
     const double weights = x->matrices * hidden * x->model->inner;
     const double values = x->matrices * (hidden * x->layout.devices + x->model->inner) * counts[e];
-    const double dram_j = (weights * model_weight_bytes(x->model) + 2 * values) * p->dram_j;
+    const struct work work = {weights * counts[e], weights * model_weight_bytes(x->model) + 2 * values};
+    const double dram_j = work.bytes * p->dram_j;
     cost->dram_j += dram_j;
     if (pim) cost->pim_dram_j += dram_j;
-    cost->comp_j += weights * counts[e] * p->mac_j;
+    cost->comp_j += work.macs * p->mac_j;
+    cost->work.macs += work.macs;
+    cost->work.bytes += work.bytes;
     *(pim ? &sides.pim : &sides.xpu) += time_of(x, pim ? &x->pim : &x->xpu, counts[e]);
   }
   return sides;

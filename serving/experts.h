@@ -13,9 +13,12 @@ struct expert_layout {
 };
 struct expert_layout experts_layout(const struct machine *machine, const struct serving_model *model);
 
-// Of all devices; seconds of the slowest, busy ones in the mean of the devices.
+// Of all devices; seconds of the slowest, busy ones in the mean of the devices. checked: of the seconds, see
+// struct serving_cost. beside: bytes of DRAM that tokens and partial sums take.
 struct experts_cost {
-  double seconds, xpu_busy, pim_busy;
+  double seconds, checked, xpu_busy, pim_busy;
+  struct work work;
+  double beside;
   double dram_j, comp_j, pim_dram_j;
 };
 
@@ -23,7 +26,7 @@ struct experts_cost {
 struct experts *experts_open(const struct machine *machine, const struct serving_model *model);
 void experts_close(struct experts *experts);
 
-// counts[e]: tokens of each expert of the layer. decoding_only: no prefill in the stage.
+// counts[e]: tokens of each expert of the layer.
 struct experts_cost experts_run(struct experts *experts, const unsigned *counts);
 
 #endif

@@ -16,6 +16,11 @@ struct processor {
   double dram_j, mac_j;  // joule for a byte of DRAM, for a multiply and accumulate
 };
 
+// Multiply-accumulates and bytes of DRAM.
+struct work {
+  double macs, bytes;
+};
+
 struct machine {
   enum serving_mode mode;
   unsigned beside, layout;  // enum machine_beside, machine_layout

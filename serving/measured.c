@@ -18,7 +18,7 @@
 #define STACKS 5u
 #define CHANNELS 32u
 #define STACK_BYTES (32 * CHANNELS * 0.993)  // of the xPU's path to a stack, in a clock
-#define EXACT_BYTES 16.0                     // of a partial sum
+#define PIECE_BYTES 32u                      // read at once
 #define FIRMWARE_SHARE 0.018                 // of Logic-PIM's time (docs/results.md)
 #define HAND_OVER 6.0                        // clocks of a phase: bundles that change sides
 #define JOB 300.0  // of a job of Logic-PIM beside its stream, doorbell to completion
@@ -42,7 +42,8 @@ struct measured {
   struct schedule_times times;
   struct schedule_work work;
   struct schedule_decision decision;
-  unsigned classes;  // experts of the same number modulo this are alike: any order of them costs the same
+  unsigned sum_bytes;  // of a partial sum
+  unsigned classes;    // experts of the same number modulo this are alike: any order of them costs the same
   struct kept *kept;
 };
 
@@ -162,6 +163,7 @@ int measured_open(struct measured **measured, const struct machine *machine,
   m->layout = experts_layout(machine, model);
   m->clock = clock_of(options);
   m->policy = policy_of(m, options->policy);
+  m->sum_bytes = options->f32_partials ? 4 : 16;
   if (model->inner % m->layout.devices || model->weight_bits != 16) {
     snprintf(error, size,
              "%s on %s: mode full expected weights of 16 bits, and an inner size that the %u devices of an "
@@ -244,17 +246,19 @@ static bool works_in(const struct measured *m, unsigned expert, unsigned phase) 
   return false;
 }
 
-// Clocks of the tokens that go to each stack before a phase, and of the exact sums that come back behind it.
-static void traffic_of(const struct measured *m, const unsigned *counts, unsigned phase, double *x,
-                       double *sums) {
-  double groups = 0, tokens = 0;
+// Bytes of the tokens that go to each stack before a phase, and of the partial sums that come back behind it,
+// in whole pieces for each expert and column.
+struct traffic {
+  double x, sums;
+};
+static struct traffic traffic_of(const struct measured *m, const unsigned *counts, unsigned phase) {
+  double groups = 0, pieces = 0;
   for (unsigned e = 0; e < m->layout.of_group; e++) {
     if (!counts[e] || !works_in(m, e, phase)) continue;
     groups += schedule_groups(counts[e]);
-    tokens += counts[e];
+    pieces += (counts[e] * m->sum_bytes + PIECE_BYTES - 1) / PIECE_BYTES;
   }
-  *x = groups * 8 * m->model->hidden * 2 / STACK_BYTES;
-  *sums = tokens * m->model->hidden * EXACT_BYTES / STACK_BYTES;
+  return (struct traffic){groups * 8 * m->model->hidden * 2, pieces * m->model->hidden * PIECE_BYTES};
 }
 
 // What goes on beside the other phase, as far as it does not hide behind Logic-PIM's longer side.
@@ -264,7 +268,8 @@ static double exposed(double pim, double xpu, double beside) {
 }
 
 struct group_cost {
-  double seconds, sides, xpu, pim;  // seconds with charges; of both phases; busy
+  double seconds, sides, checked, xpu, pim;  // seconds with charges; of both phases; of the tables; busy
+  double beside;                             // bytes of all stacks of a device
   double charge[SERVING_CHARGES];
 };
 
@@ -277,11 +282,14 @@ static void charge_group(const struct measured *m, const unsigned *counts, unsig
                          struct group_cost *g) {
   const struct schedule_decision *d = &m->decision;
   const double unit = m->times.clocks_per_unit;
-  double x[2] = {0}, sums[2] = {0};
+  double x[2], sums[2];  // clocks
   unsigned phases = 0;
   unsigned jobs = 0;
   for (unsigned f = 0; f < 2; f++) {
-    traffic_of(m, counts, f, &x[f], &sums[f]);
+    const struct traffic traffic = traffic_of(m, counts, f);
+    x[f] = traffic.x / STACK_BYTES;
+    sums[f] = traffic.sums / STACK_BYTES;
+    g->beside += STACKS * (traffic.x + traffic.sums);
     phases += d->pim[f] || d->xpu[1 - f];
     jobs += d->pim[f] > 0;
   }
@@ -300,6 +308,11 @@ static void charge_group(const struct measured *m, const unsigned *counts, unsig
         m->clock;
 }
 
+// Of both phases, those in which Logic-PIM works longer.
+static double checked_units(const struct schedule_decision *d) {
+  return (d->pim[0] >= d->xpu[1] ? d->pim[0] : 0) + (d->pim[1] >= d->xpu[0] ? d->pim[1] : 0);
+}
+
 static struct group_cost run_group(struct measured *m, const unsigned *given, unsigned tokens,
                                    struct experts_cost *cost) {
   unsigned counts[SCHEDULE_EXPERTS];
@@ -311,12 +324,15 @@ static struct group_cost run_group(struct measured *m, const unsigned *given, un
   g.pim = seconds_of(m, (double)d->pim[0] + d->pim[1]);
   g.xpu = seconds_of(m, (double)d->xpu[0] + d->xpu[1]);
   g.sides = seconds_of(m, d->total);
+  g.checked = seconds_of(m, checked_units(d));
   for (unsigned e = 0; e < m->layout.of_group; e++) {
     const double share = counts[e] ? pim_share(m, e) : 0;
     const double macs = weights * counts[e];
     const double bytes = counts[e] ? 2 * weights : 0;
     cost->pim_dram_j += share * bytes * m->machine->pim.dram_j;
     cost->dram_j += bytes * (share * m->machine->pim.dram_j + (1 - share) * m->machine->xpu.dram_j);
+    cost->work.macs += macs;
+    cost->work.bytes += bytes;
     cost->comp_j += macs * (share * m->machine->pim.mac_j + (1 - share) * m->machine->xpu.mac_j);
   }
   charge_group(m, counts, tokens, &g);
@@ -334,8 +350,10 @@ struct experts_cost measured_run(struct measured *m, const unsigned *counts, uns
     if (g.seconds > slowest.seconds) slowest = g;
     cost.xpu_busy += g.xpu / m->layout.groups;
     cost.pim_busy += g.pim / m->layout.groups;
+    cost.beside += g.beside * m->layout.devices;
   }
   for (unsigned i = 0; i < SERVING_CHARGES; i++) charge[i] += slowest.charge[i];
   cost.seconds = slowest.sides;
+  cost.checked = slowest.checked;
   return cost;
 }

@@ -36,12 +36,6 @@ static void assert_near(double value, double expected, double relative) {
     fail_msg("%.12g, expected %.12g", value, expected);
 }
 
-static double sum_of_parts(const struct serving_cost *cost) {
-  double sum = 0;
-  for (unsigned i = 0; i < SERVING_PARTS; i++) sum += cost->part[i];
-  return sum;
-}
-
 // Each request in flight gets one token a stage; time and energy of all parts are those of the whole.
 static void check_conservation(enum serving_mode mode, const char *system, const char *model,
                                double deviation) {
@@ -53,12 +47,12 @@ static void check_conservation(enum serving_mode mode, const char *system, const
   assert_int_equal(r.batch, 24);
   assert_int_equal(r.stages, o.measured);
   assert_true(r.tokens == 24.0 * o.measured);
-  assert_near(sum_of_parts(&r.sum), r.sum.seconds, 1e-12);
+  assert_near(serving_sum(r.sum.part), r.sum.seconds, 1e-12);
   assert_near(r.sum.seconds, r.seconds, 1e-9);
   assert_near(r.decoding_cost.seconds + r.mixed_cost.seconds, r.sum.seconds, 1e-9);
   assert_near(r.tbt.count + r.t2ft.count, r.tokens, 0);
   assert_true(r.kv_most <= r.kv_capacity);
-  assert_true(r.sum.xpu_busy <= r.sum.seconds && r.sum.pim_busy <= r.sum.seconds);
+  assert_true(serving_sum(r.sum.xpu) <= r.sum.seconds && serving_sum(r.sum.pim) <= r.sum.seconds);
   assert_near(r.throughput * r.seconds, r.tokens, 1e-12);
   if (deviation == 0) assert_true(r.requests == 24.0 * o.measured / 100);
 }
@@ -225,7 +219,7 @@ static void add_stage(void *context, const struct serving_stage *stage) {
   struct told *told = context;
   told->tokens += stage->decoding + stage->prefills;
   told->seconds += stage->seconds;
-  told->parts += sum_of_parts(stage->cost);
+  told->parts += serving_sum(stage->cost->part);
 }
 
 static void add_request(void *context, const struct serving_request *request) {
