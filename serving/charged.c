@@ -6,24 +6,30 @@
 
 #include "xpu/time.h"
 
-#define CLOCK 650e6
 #define PICO 1e-12
 #define F16 2.0
 #define STACKS 5.0
 #define PAIR_BYTES 512.0     // K and V of a position and KV head of 128 values: what the clocks below are of
 #define DECODE_BEGIN 450.0   // clocks of a job,
-#define DECODE_LEAST 1550.0  // at least,
-#define DECODE_PAIR 4.3      // of a sequence and KV head,
-#define DECODE_POSITION 0.1264  // of each of its positions
-#define APPEND_PAIR 6.0         // clocks of a new token's K and V, of a sequence and KV head
-#define FIRMWARE_PAIR 6.8       // clocks of the firmware for a sequence and KV head
+#define DECODE_LEAST 1550.0  // at least
+#define APPEND_PAIR 6.0      // clocks of a new token's K and V, of a sequence and KV head
+#define FIRMWARE_PAIR 6.8    // clocks of the firmware for a sequence and KV head
 #define KERNELS \
   6.0  // launched a layer, beside the experts: QKV, append, attention, output, router,
        // sum of experts
 
+// Clocks of a sequence and KV head, by activation rule, and of each of its positions; of a DRAM whose clock
+// is at least so fast.
+static const struct decode_clocks {
+  double clock, pair[2], position;
+} decode_clocks[] = {{700e6, {5.0, 10.0}, 0.1276}, {0, {4.3, 8.8}, 0.1264}};
+
 static uint64_t whole(double value) { return (uint64_t)ceil(value); }
 
-double charged_product(const struct machine *m, double tokens, double columns, double rows) {
+double charged_product(const struct machine *m, const struct serving_model *model, double tokens,
+                       double columns, double rows) {
+  const double bytes = columns * rows * model_weight_bytes(model) + F16 * tokens * (columns + rows);
+  if (model->weight_bits != 16) return fmax(2 * tokens * columns * rows / m->xpu.flops, bytes / m->xpu.bytes);
   return (double)xpu_time_gemm(&m->xpu_time, (unsigned)tokens, (unsigned)whole(columns),
                                (unsigned)whole(rows), 2) *
          PICO;
@@ -46,8 +52,9 @@ double charged_decode(const struct machine *m, const struct serving_model *model
   const double size = 2 * F16 * model->head_size / PAIR_BYTES;
   if (load->decoding == 0) return 0;
   const double positions = pairs * load->positions / load->decoding;
-  const double clocks = DECODE_BEGIN + DECODE_PAIR * pairs + DECODE_POSITION * size * positions;
-  return (clocks > DECODE_LEAST ? clocks : DECODE_LEAST) / CLOCK;
+  const struct decode_clocks *of = &decode_clocks[m->clock < decode_clocks[0].clock];
+  const double clocks = DECODE_BEGIN + of->pair[m->strict] * pairs + of->position * size * positions;
+  return (clocks > DECODE_LEAST ? clocks : DECODE_LEAST) / m->clock;
 }
 
 // So many bytes that the xPU moves in each of `times` passes.
@@ -64,7 +71,7 @@ static double append_of(const struct machine *m, const struct serving_model *mod
   if (!pim) return elements(m, layers, token * (load->prefill.tokens + load->decoding), work);
   work->bytes += layers * token * load->decoding;
   return elements(m, layers, token * load->prefill.tokens, work) +
-         layers * APPEND_PAIR * pairs_of(m, model, load->decoding) / CLOCK;
+         layers * APPEND_PAIR * pairs_of(m, model, load->decoding) / m->clock;
 }
 
 // The LM head, a row a request.
@@ -73,8 +80,8 @@ static double head_of(const struct machine *m, const struct serving_model *model
   const double rows = load->decoding + load->prefill.count;
   const double slice = (double)model->vocabulary / m->xpus;
   work->macs += rows * model->hidden * slice;
-  work->bytes += F16 * (model->hidden * slice + rows * (model->hidden + slice));
-  return charged_product(m, rows, model->hidden, slice);
+  work->bytes += model_weight_bytes(model) * model->hidden * slice + F16 * rows * (model->hidden + slice);
+  return charged_product(m, model, rows, model->hidden, slice);
 }
 
 void charged_node(const struct machine *m, const struct serving_model *model, const struct node_load *load,
@@ -92,7 +99,7 @@ void charged_node(const struct machine *m, const struct serving_model *model, co
   if (!pim) return;
   charge[SERVING_MIGRATION] += elements(
       m, layers, 2 * 2 * F16 * load->prefill.tokens * model->kv_heads * model->head_size / m->xpus, work);
-  charge[SERVING_FIRMWARE] += layers * FIRMWARE_PAIR * pairs_of(m, model, load->decoding) / CLOCK;
+  charge[SERVING_FIRMWARE] += layers * FIRMWARE_PAIR * pairs_of(m, model, load->decoding) / m->clock;
 }
 
 double charged_on_xpu(const double *charge) {

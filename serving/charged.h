@@ -5,8 +5,10 @@
 
 #include "serving/stage.h"
 
-// Seconds of a product on one device's xPU, by xpu/time.h.
-double charged_product(const struct machine *machine, double tokens, double columns, double rows);
+// Seconds of a product on one device's xPU, by xpu/time.h; with weights of 8 or 4 bits, of which that knows
+// nothing, the roofline.
+double charged_product(const struct machine *machine, const struct serving_model *model, double tokens,
+                       double columns, double rows);
 // Of causal attention of a whole prompt, of the heads of one device.
 double charged_prefill(const struct machine *machine, const struct serving_model *model, unsigned tokens);
 // Of decode attention on the five stacks of a device, by the cycle model's clocks.

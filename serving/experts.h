@@ -23,10 +23,16 @@ struct experts_cost {
 };
 
 // NULL: too little memory. Machine and model stay the caller's.
-struct experts *experts_open(const struct machine *machine, const struct serving_model *model);
+struct experts *experts_open(const struct machine *machine, const struct serving_model *model,
+                             enum serving_policy policy);
 void experts_close(struct experts *experts);
 
-// counts[e]: tokens of each expert of the layer.
-struct experts_cost experts_run(struct experts *experts, const unsigned *counts);
+// Whether there is a cycle model of all that runs the experts: of Logic-PIM with weights of 16 bits.
+bool experts_have_tables(const struct machine *machine, const struct serving_model *model);
+
+// counts[e]: tokens of each expert of the layer; tokens: of the stage. FULL: adds what is charged beside the
+// sides to charge[SERVING_CHARGES].
+struct experts_cost experts_run(struct experts *experts, const unsigned *counts, unsigned tokens,
+                                double *charge);
 
 #endif

@@ -7,21 +7,14 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "device/charges.h"
 #include "device/measure.h"
 #include "duplex/error.h"
-#include "duplex/hbm.h"
-#include "duplex/params.h"
 #include "schedule/tables_file.h"
 #include "serving/builtin_configs.h"
+#include "serving/phases.h"
 
 #define STACKS 5u
 #define CHANNELS 32u
-#define STACK_BYTES (32 * CHANNELS * 0.993)  // of the xPU's path to a stack, in a clock
-#define PIECE_BYTES 32u                      // read at once
-#define FIRMWARE_SHARE 0.018                 // of Logic-PIM's time (docs/results.md)
-#define HAND_OVER 6.0                        // clocks of a phase: bundles that change sides
-#define JOB 300.0  // of a job of Logic-PIM beside its stream, doorbell to completion
 
 #define KEPT 4096u        // decisions that are kept
 #define KEPT_EXPERTS 64u  // of so many experts at most
@@ -38,12 +31,10 @@ struct measured {
   const struct serving_model *model;
   struct expert_layout layout;
   enum schedule_policy policy;
-  double clock;  // of Logic-PIM, per second: two tCK of the DRAM a clock
   struct schedule_times times;
   struct schedule_work work;
   struct schedule_decision decision;
-  unsigned sum_bytes;  // of a partial sum
-  unsigned classes;    // experts of the same number modulo this are alike: any order of them costs the same
+  unsigned classes;  // experts of the same number modulo this are alike: any order of them costs the same
   struct kept *kept;
 };
 
@@ -117,12 +108,6 @@ static int load_tables(struct measured *m, const struct serving_options *options
                                                       : measure(m, options, path, error, size);
 }
 
-static double clock_of(const struct serving_options *options) {
-  const struct duplex_dram_timing *timing =
-      options->dram_preset ? duplex_dram_preset(options->dram_preset) : NULL;
-  return timing ? 1e12 / (2.0 * timing->tCK_ps) : DUPLEX_CLOCK_KHZ * 1e3;
-}
-
 // The half of the paper's policy whose placement the experts of a device have.
 static enum schedule_policy paper_half(const struct measured *m) {
   return m->layout.of_group < SCHEDULE_BUNDLES ? SCHEDULE_TURNS : SCHEDULE_SPACES;
@@ -161,13 +146,10 @@ int measured_open(struct measured **measured, const struct machine *machine,
   m->machine = machine;
   m->model = model;
   m->layout = experts_layout(machine, model);
-  m->clock = clock_of(options);
   m->policy = policy_of(m, options->policy);
-  m->sum_bytes = options->f32_partials ? 4 : 16;
-  if (model->inner % m->layout.devices || model->weight_bits != 16) {
+  if (model->inner % m->layout.devices) {
     snprintf(error, size,
-             "%s on %s: mode full expected weights of 16 bits, and an inner size that the %u devices of an "
-             "expert divide",
+             "%s on %s: mode full expected an inner size that the %u devices of an expert divide",
              options->model, options->system, m->layout.devices);
     return DUPLEX_ERROR_ARGUMENT;
   }
@@ -246,25 +228,12 @@ static bool works_in(const struct measured *m, unsigned expert, unsigned phase) 
   return false;
 }
 
-// Bytes of the tokens that go to each stack before a phase, and of the partial sums that come back behind it,
-// in whole pieces for each expert and column.
-struct traffic {
-  double x, sums;
-};
 static struct traffic traffic_of(const struct measured *m, const unsigned *counts, unsigned phase) {
-  double groups = 0, pieces = 0;
-  for (unsigned e = 0; e < m->layout.of_group; e++) {
-    if (!counts[e] || !works_in(m, e, phase)) continue;
-    groups += schedule_groups(counts[e]);
-    pieces += (counts[e] * m->sum_bytes + PIECE_BYTES - 1) / PIECE_BYTES;
-  }
-  return (struct traffic){groups * 8 * m->model->hidden * 2, pieces * m->model->hidden * PIECE_BYTES};
-}
-
-// What goes on beside the other phase, as far as it does not hide behind Logic-PIM's longer side.
-static double exposed(double pim, double xpu, double beside) {
-  const double sides = pim > xpu ? pim : xpu;
-  return xpu + beside > sides ? xpu + beside - sides : 0;
+  struct traffic traffic = {0};
+  for (unsigned e = 0; e < m->layout.of_group; e++)
+    if (counts[e] && works_in(m, e, phase))
+      phases_add_expert(m->machine, m->model->hidden, counts[e], &traffic);
+  return traffic;
 }
 
 struct group_cost {
@@ -274,38 +243,22 @@ struct group_cost {
 };
 
 static double seconds_of(const struct measured *m, double units) {
-  return units * m->times.clocks_per_unit / m->clock;
+  return units * m->times.clocks_per_unit / m->machine->clock;
 }
 
-// Charges of a group's layer, as device/ has them (docs/device.md, "What the times are").
-static void charge_group(const struct measured *m, const unsigned *counts, unsigned tokens,
-                         struct group_cost *g) {
+static struct phases phases_of(const struct measured *m, const unsigned *counts, unsigned tokens) {
   const struct schedule_decision *d = &m->decision;
-  const double unit = m->times.clocks_per_unit;
-  double x[2], sums[2];  // clocks
-  unsigned phases = 0;
-  unsigned jobs = 0;
+  struct phases p = {.turns = m->policy == SCHEDULE_TURNS,
+                     .decided = m->policy != SCHEDULE_XPU && m->policy != SCHEDULE_PIM,
+                     .halved = m->times.placement.layout == SCHEDULE_HALVED,
+                     .tokens = tokens,
+                     .experts = m->layout.of_group};
   for (unsigned f = 0; f < 2; f++) {
-    const struct traffic traffic = traffic_of(m, counts, f);
-    x[f] = traffic.x / STACK_BYTES;
-    sums[f] = traffic.sums / STACK_BYTES;
-    g->beside += STACKS * (traffic.x + traffic.sums);
-    phases += d->pim[f] || d->xpu[1 - f];
-    jobs += d->pim[f] > 0;
+    p.pim[f] = seconds_of(m, d->pim[f]);
+    p.xpu[f] = seconds_of(m, d->xpu[f]);
+    p.traffic[f] = traffic_of(m, counts, f);
   }
-  const bool second = d->pim[1] || d->xpu[0];
-  const bool turns = m->policy == SCHEDULE_TURNS;
-  g->charge[SERVING_LAUNCHES] += phases * m->machine->launch;
-  g->charge[SERVING_HAND_OVER] += (jobs * JOB + (jobs ? phases * HAND_OVER : 0)) / m->clock;
-  g->charge[SERVING_FIRMWARE] += g->pim * FIRMWARE_SHARE;
-  g->charge[SERVING_TOKENS] += (x[0] + exposed(d->pim[0] * unit, d->xpu[1] * unit, x[1])) / m->clock;
-  g->charge[SERVING_SUMS] +=
-      (second && !turns ? exposed(d->pim[1] * unit, d->xpu[0] * unit, sums[0]) + sums[1] : sums[0]) /
-      m->clock;
-  if (m->policy != SCHEDULE_XPU && m->policy != SCHEDULE_PIM)
-    g->charge[SERVING_DECISION] +=
-        (double)charges_decision(tokens, m->layout.of_group, m->times.placement.layout == SCHEDULE_HALVED) /
-        m->clock;
+  return p;
 }
 
 // Of both phases, those in which Logic-PIM works longer.
@@ -335,7 +288,8 @@ static struct group_cost run_group(struct measured *m, const unsigned *given, un
     cost->work.bytes += bytes;
     cost->comp_j += macs * (share * m->machine->pim.mac_j + (1 - share) * m->machine->xpu.mac_j);
   }
-  charge_group(m, counts, tokens, &g);
+  const struct phases phases = phases_of(m, counts, tokens);
+  g.beside = phases_charge(m->machine, &phases, g.charge);
   g.seconds = g.sides;
   for (unsigned i = 0; i < SERVING_CHARGES; i++) g.seconds += g.charge[i];
   return g;

@@ -2,6 +2,8 @@
 // One stage by rooflines (docs/serving.md, "A stage").
 #include "serving/stage.h"
 
+#include <stdio.h>
+
 #include "duplex/error.h"
 #include "serving/charged.h"
 #include "serving/routing.h"
@@ -20,9 +22,15 @@ int stage_open(struct stage_model *stage, const struct machine *machine, const s
   stage->model = model;
   duplex_random_seed(&stage->random, options->seed, 1);
   if (!model->experts) return DUPLEX_OK;
-  if (machine->mode == SERVING_FULL)
+  if (machine->mode == SERVING_FULL && experts_have_tables(machine, model))
     return measured_open(&stage->measured, machine, model, options, error, size);
-  stage->experts = experts_open(machine, model);
+  if (options->policy == SERVING_POLICY_BEST) {
+    snprintf(error, size,
+             "%s on %s: policy best has tables of the cycle model alone, expected another policy",
+             options->model, options->system);
+    return DUPLEX_ERROR_ARGUMENT;
+  }
+  stage->experts = experts_open(machine, model, options->policy);
   return stage->experts ? DUPLEX_OK : DUPLEX_ERROR_NO_MEMORY;
 }
 
@@ -44,7 +52,7 @@ static void add_product(const struct stage_model *s, double tokens, double colum
                         struct products *sum) {
   const struct work work = {tokens * columns * rows,
                             columns * rows * model_weight_bytes(s->model) + F16 * tokens * (columns + rows)};
-  sum->seconds += times * (is_full(s) ? charged_product(s->machine, tokens, columns, rows)
+  sum->seconds += times * (is_full(s) ? charged_product(s->machine, s->model, tokens, columns, rows)
                                       : seconds_of(&s->machine->xpu, work));
   sum->work.macs += times * work.macs;
   sum->work.bytes += times * work.bytes;
@@ -115,8 +123,9 @@ static struct work decode_work(const struct stage_model *s, const struct node_lo
 
 static struct decode decode_on(const struct stage_model *s, const struct node_load *load, bool pim) {
   struct decode d = {.pim = pim, .work = decode_work(s, load, pim)};
-  d.seconds = pim && is_full(s) ? charged_decode(s->machine, s->model, load)
-                                : seconds_of(pim ? &s->machine->pim : &s->machine->xpu, d.work);
+  d.seconds = pim && is_full(s) && s->machine->beside == BESIDE_LOGIC_PIM
+                  ? charged_decode(s->machine, s->model, load)
+                  : seconds_of(pim ? &s->machine->pim : &s->machine->xpu, d.work);
   return d;
 }
 
@@ -241,7 +250,7 @@ static void run_experts(struct stage_model *s, unsigned tokens, struct serving_c
   for (unsigned layer = 0; layer < model_moe_layers(s->model); layer++) {
     routing_draw(&s->random, tokens, s->model->experts, s->model->top_k, s->counts);
     const struct experts_cost moe = s->measured ? measured_run(s->measured, s->counts, tokens, cost->charge)
-                                                : experts_run(s->experts, s->counts);
+                                                : experts_run(s->experts, s->counts, tokens, cost->charge);
     cost->part[SERVING_MOE] += moe.seconds;
     cost->checked += moe.checked;
     cost->xpu[SERVING_MOE] += moe.xpu_busy;

@@ -95,7 +95,7 @@ static double told(struct bench *b, const unsigned *counts, unsigned tokens) {
   double node[SERVING_CHARGES] = {0};
   struct work work = {0};
   charged_node(&b->machine, &b->model, &load, node, &work);
-  return (sum + node[SERVING_COMBINE] + charged_product(&b->machine, tokens, HIDDEN, EXPERTS) +
+  return (sum + node[SERVING_COMBINE] + charged_product(&b->machine, &b->model, tokens, HIDDEN, EXPERTS) +
           b->machine.launch) *
          CLOCK;
 }

@@ -12,6 +12,7 @@
 // clang-format on
 
 #include "duplex/error.h"
+#include "serving/model.h"
 #include "serving/rate.h"
 
 static struct serving_options options_of(const char *system, const char *model, unsigned batch) {
@@ -36,9 +37,31 @@ static void assert_near(double value, double expected, double relative) {
     fail_msg("%.12g, expected %.12g", value, expected);
 }
 
+// Multiply-accumulates of a token in the experts of all layers.
+static double macs_of(const char *name) {
+  struct serving_model model;
+  char error[1024] = "";
+  if (serving_model_read(&model, name, error, sizeof error)) fail_msg("%s", error);
+  return (double)model_moe_layers(&model) * model.top_k * model_expert_weights(&model);
+}
+
+// Each token is multiplied with as many weights of experts as the model says, wherever they are; energy is
+// there for all work and no other. Tokens that decode, and those of prompts, of 200 positions in the mean.
+static void check_work(const struct serving_result *r, double expert_macs) {
+  const double macs = r->decoding_cost.macs[SERVING_MOE];
+  assert_near(macs, expert_macs * 24 * r->decoding_only, 1e-12);
+  for (unsigned i = 0; i < SERVING_PARTS; i++) {
+    assert_true((r->sum.macs[i] > 0) == (r->sum.comp_j[i] > 0));
+    assert_true((r->sum.bytes[i] > 0) == (r->sum.dram_j[i] > 0));
+    assert_true(r->sum.xpu[i] + r->sum.pim[i] == 0 || r->sum.bytes[i] > 0);
+  }
+  assert_true(r->sum.pim_dram_j <= serving_sum(r->sum.dram_j));
+}
+
 // Each request in flight gets one token a stage; time and energy of all parts are those of the whole.
 static void check_conservation(enum serving_mode mode, const char *system, const char *model,
                                double deviation) {
+  const double expert_macs = macs_of(model);
   struct serving_options o = options_of(system, model, 24);
   struct serving_result r;
   o.mode = mode;
@@ -51,7 +74,9 @@ static void check_conservation(enum serving_mode mode, const char *system, const
   assert_near(r.sum.seconds, r.seconds, 1e-9);
   assert_near(r.decoding_cost.seconds + r.mixed_cost.seconds, r.sum.seconds, 1e-9);
   assert_near(r.tbt.count + r.t2ft.count, r.tokens, 0);
+  check_work(&r, expert_macs);
   assert_true(r.kv_most <= r.kv_capacity);
+  assert_true(r.sum.checked <= r.sum.part[SERVING_MOE]);
   assert_true(serving_sum(r.sum.xpu) <= r.sum.seconds && serving_sum(r.sum.pim) <= r.sum.seconds);
   assert_near(r.throughput * r.seconds, r.tokens, 1e-12);
   if (deviation == 0) assert_true(r.requests == 24.0 * o.measured / 100);
@@ -70,7 +95,8 @@ static void test_conservation(void **state) {
 }
 
 static void test_conservation_full(void **state) {
-  static const char *const systems[] = {"gpu", "2xgpu", "duplex", "duplex-pe", "duplex-pe-et"};
+  static const char *const systems[] = {"gpu",          "2xgpu",    "duplex",       "duplex-pe",
+                                        "duplex-pe-et", "bank-pim", "bankgroup-pim"};
   (void)state;
   for (unsigned s = 0; s < sizeof systems / sizeof *systems; s++) {
     check_conservation(SERVING_FULL, systems[s], "mixtral", 0);
@@ -96,8 +122,51 @@ static void test_full(void **state) {
     assert_true(r.throughput <= 1.001 * chosen.throughput);
   }
   assert_true(r.sum.pim_dram_j < chosen.sum.pim_dram_j);
-  o.system = "bank-pim";
+  o.policy = SERVING_POLICY_BEST;
+  o.mode = SERVING_PAPER;
   assert_int_equal(serving_run(&o, &r, error, sizeof error), DUPLEX_ERROR_ARGUMENT);
+  assert_non_null(strstr(error, "policy best"));
+}
+
+// Only Logic-PIM's tables are checked clocks: none of a GPU's, of units on the DRAM die, of other modes, of a
+// stage whose experts are the xPU's; and never more than Logic-PIM works in the experts.
+static void test_checked(void **state) {
+  static const char *const without[] = {"gpu", "bank-pim", "bankgroup-pim"};
+  struct serving_options o = options_of("duplex-pe-et", "mixtral", 32);
+  struct serving_result r;
+  (void)state;
+  run(&o, &r);
+  assert_true(r.sum.checked == 0);
+  o.mode = SERVING_FULL;
+  run(&o, &r);
+  assert_true(r.sum.checked > 0.1 * r.sum.seconds && r.sum.checked < r.sum.part[SERVING_MOE]);
+  assert_near(r.decoding_cost.checked + r.mixed_cost.checked, r.sum.checked, 1e-9);
+  o.policy = SERVING_POLICY_PIM;
+  run(&o, &r);
+  assert_near(r.sum.checked, r.sum.part[SERVING_MOE], 1e-12);
+  assert_near(r.sum.pim[SERVING_MOE], r.sum.checked, 1e-12);
+  o.policy = SERVING_POLICY_DEFAULT;
+  for (unsigned i = 0; i < 3; i++) {
+    o.system = without[i];
+    run(&o, &r);
+    assert_true(r.sum.checked == 0 && r.sum.part[SERVING_MOE] > 0);
+  }
+}
+
+// Rounded partial sums take less time and energy than exact ones, in nothing but what is charged for them.
+static void test_partials(void **state) {
+  struct serving_options o = options_of("duplex-pe-et", "mixtral", 32);
+  struct serving_result exact, rounded;
+  (void)state;
+  o.mode = SERVING_FULL;
+  run(&o, &exact);
+  o.f32_partials = true;
+  run(&o, &rounded);
+  assert_true(rounded.sum.charge[SERVING_SUMS] < 0.7 * exact.sum.charge[SERVING_SUMS]);
+  assert_true(rounded.sum.dram_j[SERVING_OTHER] < exact.sum.dram_j[SERVING_OTHER]);
+  assert_near(rounded.sum.part[SERVING_MOE], exact.sum.part[SERVING_MOE], 1e-12);
+  assert_near(exact.sum.seconds - rounded.sum.seconds,
+              exact.sum.charge[SERVING_SUMS] - rounded.sum.charge[SERVING_SUMS], 1e-9);
 }
 
 // Requests of an open loop: all come to their end, none waits below the capacity.
@@ -270,6 +339,8 @@ int main(void) {
   const struct CMUnitTest tests[] = {cmocka_unit_test(test_conservation),
                                      cmocka_unit_test(test_conservation_full),
                                      cmocka_unit_test(test_full),
+                                     cmocka_unit_test(test_checked),
+                                     cmocka_unit_test(test_partials),
                                      cmocka_unit_test(test_told),
                                      cmocka_unit_test(test_find_rate),
                                      cmocka_unit_test(test_open_loop),
