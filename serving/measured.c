@@ -33,7 +33,8 @@ struct measured {
   enum schedule_policy policy;
   struct schedule_times times;
   struct schedule_work work;
-  struct schedule_decision decision;
+  struct schedule_decision one;              // of experts too many to be kept
+  const struct schedule_decision *decision;  // the last one
   unsigned classes;  // experts of the same number modulo this are alike: any order of them costs the same
   struct kept *kept;
 };
@@ -194,25 +195,26 @@ static void decide(struct measured *m, const unsigned *counts) {
   struct kept *kept = &m->kept[(hash ^ hash >> 32) % KEPT];
   const size_t size = experts * sizeof *tokens;
   if (experts <= KEPT_EXPERTS && kept->hash == hash && memcmp(kept->tokens, tokens, size) == 0) {
-    m->decision = kept->decision;
+    m->decision = &kept->decision;
     return;
   }
-  schedule_decide(m->policy, &m->times, tokens, &m->work, &m->decision);
+  struct schedule_decision *decision = experts <= KEPT_EXPERTS ? &kept->decision : &m->one;
+  schedule_decide(m->policy, &m->times, tokens, &m->work, decision);
+  m->decision = decision;
   if (experts > KEPT_EXPERTS) return;
   kept->hash = hash;
   memcpy(kept->tokens, tokens, size);
-  kept->decision = m->decision;
 }
 
 // The share of an expert that is Logic-PIM's.
 static double pim_share(const struct measured *m, unsigned expert) {
   const struct schedule_placement *p = &m->times.placement;
   double cut = 0, all = 0;
-  if (m->policy != SCHEDULE_BEST || p->layout == SCHEDULE_STRIPED) return m->decision.cut[0][expert] > 0;
+  if (m->policy != SCHEDULE_BEST || p->layout == SCHEDULE_STRIPED) return m->decision->cut[0][expert] > 0;
   for (unsigned q = 0; q < p->pieces; q++)
     for (unsigned part = 0; part < p->parts[q]; part++) {
       all += p->width[q][part];
-      cut += part < m->decision.cut[q][expert] ? p->width[q][part] : 0;
+      cut += part < m->decision->cut[q][expert] ? p->width[q][part] : 0;
     }
   return cut / all;
 }
@@ -220,11 +222,11 @@ static double pim_share(const struct measured *m, unsigned expert) {
 // Whether Logic-PIM has a share of the expert in bundles that it owns in the phase.
 static bool works_in(const struct measured *m, unsigned expert, unsigned phase) {
   const struct schedule_placement *p = &m->times.placement;
-  const uint32_t owned = m->decision.owned[phase];
+  const uint32_t owned = m->decision->owned[phase];
   if (m->policy != SCHEDULE_BEST || p->layout == SCHEDULE_STRIPED)
-    return phase == 0 && m->decision.cut[0][expert];
+    return phase == 0 && m->decision->cut[0][expert];
   for (unsigned q = 0; q < p->pieces; q++)
-    if (!(schedule_bundles(p, expert, q) & ~owned) && m->decision.cut[q][expert]) return true;
+    if (!(schedule_bundles(p, expert, q) & ~owned) && m->decision->cut[q][expert]) return true;
   return false;
 }
 
@@ -247,7 +249,7 @@ static double seconds_of(const struct measured *m, double units) {
 }
 
 static struct phases phases_of(const struct measured *m, const unsigned *counts, unsigned tokens) {
-  const struct schedule_decision *d = &m->decision;
+  const struct schedule_decision *d = m->decision;
   struct phases p = {.turns = m->policy == SCHEDULE_TURNS,
                      .decided = m->policy != SCHEDULE_XPU && m->policy != SCHEDULE_PIM,
                      .halved = m->times.placement.layout == SCHEDULE_HALVED,
@@ -270,10 +272,10 @@ static struct group_cost run_group(struct measured *m, const unsigned *given, un
                                    struct experts_cost *cost) {
   unsigned counts[SCHEDULE_EXPERTS];
   struct group_cost g = {0};
-  const struct schedule_decision *d = &m->decision;
   const double weights = (double)m->model->matrices * m->model->hidden * m->model->inner;
   sort_counts(m, given, counts);
   decide(m, counts);
+  const struct schedule_decision *d = m->decision;
   g.pim = seconds_of(m, (double)d->pim[0] + d->pim[1]);
   g.xpu = seconds_of(m, (double)d->xpu[0] + d->xpu[1]);
   g.sides = seconds_of(m, d->total);
