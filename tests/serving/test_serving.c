@@ -241,6 +241,34 @@ static void test_one_request(void **state) {
   assert_int_equal(r.stages - r.decoding_only, 8);
 }
 
+// The same with everything charged; times of the xPU are whole picoseconds.
+static void test_one_request_full(void **state) {
+  struct serving_options o = options_of("gpu", "llama3-70b", 1);
+  struct serving_result r;
+  const double flops = 989.4e12 * 0.95, bytes = 3352e9 * 0.986;
+  static const struct {
+    double k, n, times;
+  } products[] = {{8192, 2560, 80}, {2048, 8192, 80}, {8192, 7168, 160}, {7168, 8192, 80}, {8192, 32064, 1}};
+  double decode = 2 * 16384 / bytes;  // embedding
+  (void)state;
+  o.mode = SERVING_FULL;
+  o.input = 500;
+  o.output = 8;
+  o.warm_up = 0;
+  o.measured = 64;
+  run(&o, &r);
+  for (unsigned i = 0; i < sizeof products / sizeof *products; i++) {
+    const double k = products[i].k, n = products[i].n;
+    decode += products[i].times * MAX(2 * k * n / flops, 2 * (k * n + k + n) / bytes);
+  }
+  const double links = 4 * (3e-6 + 8192 * 2 * 0.75 / 450e9);
+  const double attention = 4 * 504.0 * 128 * 2 / bytes;  // of 501 to 507 positions
+  const double norms_and_append = (12 * 8192 + 1024) / bytes;
+  decode += 80 * (links + attention + norms_and_append + 6e-6);
+  assert_near(r.tbt.mean, decode, 1e-5);
+  assert_near(r.decoding_cost.part[SERVING_LINKS] / (double)r.decoding_only, 80 * links, 1e-12);
+}
+
 // Experts of one token: on the GPU the two are on one device with probability 1 / 7, so the layer takes two
 // of them or one; on duplex-pe-et slices of both on every device.
 static void test_one_token_of_experts(void **state) {
@@ -347,6 +375,7 @@ int main(void) {
                                      cmocka_unit_test(test_split_closed_loop),
                                      cmocka_unit_test(test_seed),
                                      cmocka_unit_test(test_one_request),
+                                     cmocka_unit_test(test_one_request_full),
                                      cmocka_unit_test(test_one_token_of_experts),
                                      cmocka_unit_test(test_capacity)};
   return cmocka_run_group_tests(tests, NULL, NULL);
