@@ -202,7 +202,9 @@ static const struct option own_options[] = {
      "authors' public simulator, decoding only",
      0, 0},
     {"--policy", "default|best|paper|pim|xpu",
-     "who runs which expert in mode full: best with co-processing, each on its faster side without (default)",
+     "who runs which expert: in mode full best with co-processing, each on its faster side without "
+     "(default); "
+     "in the other modes the paper's (default), pim or xpu",
      0, 0},
     {"--times", "FOLDER", "tables of Logic-PIM's times that are not built in: read, or measured and kept", 0,
      0},
