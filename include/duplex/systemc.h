@@ -85,6 +85,8 @@ class stack_module : public sc_core::sc_module {
 
   // Whether a payload is one that the register socket takes; otherwise its response says why not.
   bool registers_check(tlm::tlm_generic_payload &payload) const;
+  // The same for debug transport: a word that lies in the map, to read or to write, out of reset.
+  bool registers_debug_check(const tlm::tlm_generic_payload &payload) const;
 
   // An elaboration error with its place: "MODULE.WHAT: TEXT".
   void report(const char *what, const std::string &text) const;
@@ -119,7 +121,7 @@ class stack_tlm : public stack_module {
 // A stack whose RTL runs clock by clock at its pins: the adapter from the register socket to AXI4-Lite, the
 // DRAM at the pins, each a module inside with signals between them. Bytes and clocks are those of the back
 // end `rtl`. The library with the Verilated stack is found, or built, as duplex_rtl_open does it.
-// Registers and cells cannot be reached by pointer, registers not by debug transport.
+// Debug transport of registers reads and does not write: what is in the RTL changes by its pins only.
 // trace_file of the parameters: NAME.vcd holds the AXI4-Lite pins, any other name is an FST file of all
 // signals of the RTL.
 class stack_pin : public stack_module {
