@@ -92,6 +92,7 @@ class master : public sc_core::sc_module, private tlm::tlm_mm_interface {
     tlm::tlm_generic_payload payload;
     payload.set_command(tlm::TLM_READ_COMMAND);
     payload.set_address(address);
+    dmi.init();
     return memory->get_direct_mem_ptr(payload, dmi);
   }
   void invalidate(sc_dt::uint64 start, sc_dt::uint64 end) { invalidated_.push_back({start, end}); }
