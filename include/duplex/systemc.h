@@ -8,22 +8,13 @@
 #ifndef DUPLEX_SYSTEMC_H
 #define DUPLEX_SYSTEMC_H
 
-#if !defined(__cplusplus) || __cplusplus < 201703L
-#error "duplex/systemc.h needs C++17 (pkg-config --cflags duplex-systemc): libsystemc links with no other"
-#endif
-
-// Modules create processes while the simulation runs.
-#ifndef SC_INCLUDE_DYNAMIC_PROCESSES
-#define SC_INCLUDE_DYNAMIC_PROCESSES
-#endif
 #include <cstdint>
 #include <functional>
 #include <memory>
 #include <string>
-#include <systemc>
-#include <tlm>
 
 #include "duplex/duplex.h"
+#include "duplex/systemc_standard.h"
 #include "tlm_utils/simple_initiator_socket.h"
 #include "tlm_utils/simple_target_socket.h"
 
