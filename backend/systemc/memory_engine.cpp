@@ -20,10 +20,10 @@ memory_engine::memory_engine(const std::string &name, const hbm3_parameters &par
       commands_(open_text(parameters.command_file)) {
   const duplex_memory_calls calls = {this, on_command, on_completion};
   const int error = duplex_memory_open(&parameters_.controller, &calls, &controller_);
+  const char *wrong = duplex_memory_wrong(&parameters_.controller);
   if (error)
-    SC_REPORT_ERROR("/duplex/elaboration", (name_ + ".parameters: " + duplex_error_text(error) +
-                                            ": expected values as duplex/memory_controller.h gives them")
-                                               .c_str());
+    SC_REPORT_ERROR("/duplex/elaboration",
+                    (name_ + "." + (wrong ? wrong : duplex_error_text(error))).c_str());
   if (requests_) std::fputs("# Requests to a memory: tCK address R|W bytes\n", requests_.get());
   if (commands_) duplex_judge_print_start(commands_.get());
   start_judges();

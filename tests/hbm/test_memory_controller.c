@@ -2,6 +2,7 @@
 // The memory controller before the timing judge: every request done once and in order, no command too early
 // and none too late, rates of streams, the limit of age, refresh, and time in any steps. DUPLEX_SEED repeats
 // a run, DUPLEX_ONLY=n one case of it.
+#include <limits.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -368,8 +369,13 @@ static void test_mapping(void **state) {
   assert_null(duplex_memory_mapping_of("none"));
 }
 
-static void refuse(struct duplex_memory_parameters p) {
+// `name`: the parameter that the text of the error names first.
+static void refuse(struct duplex_memory_parameters p, const char *name) {
   struct duplex_memory_controller *m;
+  const char *wrong = duplex_memory_wrong(&p);
+  assert_non_null(wrong);
+  assert_memory_equal(wrong, name, strlen(name));
+  assert_int_equal(wrong[strlen(name)], ':');
   assert_int_equal(duplex_memory_open(&p, NULL, &m), DUPLEX_ERROR_ARGUMENT);
   assert_null(m);
 }
@@ -379,18 +385,30 @@ static void test_arguments(void **state) {
   struct duplex_memory_parameters p;
   assert_int_equal(duplex_memory_defaults("none", &p), DUPLEX_ERROR_ARGUMENT);
   const struct duplex_memory_parameters good = defaults(NULL, NULL, 1);
-  unsigned *const fields[] = {&p.channels,   &p.channels,    &p.read_queue,
-                              &p.read_queue, &p.write_queue, &p.write_high,
-                              &p.write_low,  &p.age_limit,   &p.postponed_refreshes};
-  const unsigned bad[] = {0, 3, 0, DUPLEX_MEMORY_QUEUE_MOST + 1, DUPLEX_MEMORY_QUEUE_MOST + 1, 65, 56, 1, 7};
+  assert_null(duplex_memory_wrong(&good));
+  const struct {
+    const char *name;
+    unsigned *field;
+    unsigned value;
+  } bad[] = {{"channels", &p.channels, 0},
+             {"channels", &p.channels, 3},
+             {"read_queue", &p.read_queue, 0},
+             {"read_queue", &p.read_queue, DUPLEX_MEMORY_QUEUE_MOST + 1},
+             {"write_queue", &p.write_queue, DUPLEX_MEMORY_QUEUE_MOST + 1},
+             {"write_high", &p.write_high, 65},
+             {"write_low", &p.write_low, 56},
+             {"age_limit", &p.age_limit, 1},
+             {"timing", &p.timing.tCK_ps, 0},
+             {"postponed_refreshes", &p.postponed_refreshes, 7},
+             {"postponed_refreshes", &p.postponed_refreshes, UINT_MAX}};
   for (unsigned i = 0; i < sizeof bad / sizeof bad[0]; i++) {
     p = good;
-    *fields[i] = bad[i];
-    refuse(p);
+    *bad[i].field = bad[i].value;
+    refuse(p, bad[i].name);
   }
   p = good;
   p.mapping.field[0] = p.mapping.field[1];
-  refuse(p);
+  refuse(p, "mapping");
   p = good;
   p.read_queue = 1;
   struct duplex_memory_controller *m;

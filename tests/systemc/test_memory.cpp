@@ -395,15 +395,26 @@ void single::run() {
   check_direct_access(*this);
 }
 
+// The text of the elaboration error of a memory.
+void refused(const duplex::hbm3_parameters &parameters, const std::string &text) {
+  try {
+    duplex::hbm3_memory memory("refused", parameters);
+    expect(false, "a memory that should be refused: " + text);
+  } catch (const sc_core::sc_report &report) {
+    expect(report.get_msg() == text, std::string("said ") + report.get_msg() + ", expected " + text);
+  }
+}
+
 void check_elaboration() {
   duplex::hbm3_parameters p;
   p.controller.channels = 5;
-  try {
-    duplex::hbm3_memory refused("refused", p);
-    expect(false, "five channels are refused");
-  } catch (const sc_core::sc_report &report) {
-    expect(std::strstr(report.what(), "refused.parameters") != nullptr, "the text of an elaboration error");
-  }
+  refused(p, "refused.channels: expected 1, 2, 4, 8, 16 or 32");
+  p = {};
+  p.controller.mapping.field[1] = p.controller.mapping.field[0];
+  refused(p, "refused.mapping: expected each part of the address once");
+  p = {};
+  p.request_file = "/none/requests";
+  refused(p, "refused: /none/requests: No such file or directory");
 }
 
 std::vector<std::string> lines_of(const std::string &name) {
