@@ -96,24 +96,25 @@ struct traces {
   std::FILE *registers = nullptr, *memory = nullptr;
 };
 
-// What the boards of a finished simulation did, beside each other and the reference; whether it is all good.
-bool judge(const options &o, const kernel &job, const std::vector<std::unique_ptr<board>> &boards) {
-  bool good = true;
-  for (const std::unique_ptr<board> &b : boards) good = tell(*b, boards.size() == 1) && good;
+// What the boards of a finished simulation did, beside each other and the reference: the exit status.
+int judge(const options &o, const kernel &job, const std::vector<std::unique_ptr<board>> &boards) {
+  for (const std::unique_ptr<board> &b : boards)
+    if (!tell(*b, boards.size() == 1)) return 2;
   const uint64_t quantum = duplex::clock_from(sc_core::sc_time(double(o.quantum_ns), sc_core::SC_NS));
   outcome reference;
-  if (good && o.reference != "none") good = run_reference(o, job, reference);
+  if (o.reference != "none" && !run_reference(o, job, reference)) return 2;
+  bool good = true;
   for (const std::unique_ptr<board> &b : boards)
     if (good && o.reference != "none")
       good = compare(b->basename(), b->result(), o.reference.c_str(), reference, quantum);
   if (good && boards.size() == 2)
     good = compare(boards[0]->basename(), boards[0]->result(), boards[1]->basename(), boards[1]->result(),
                    quantum);
-  return good;
+  return good ? 0 : 1;
 }
 
 // The job on its boards. `o.trace`: the name under which the waveform is written.
-bool simulate(const options &o, const traces &to) {
+int simulate(const options &o, const traces &to) {
   const kernel job(o);
   std::vector<std::unique_ptr<board>> boards;
   unsigned running = o.module == "both" ? 2 : 1;
@@ -145,9 +146,8 @@ int run(options &o) {
     o.trace = files.waveform("--trace", o.trace);
     if (o.trace.empty()) return 2;
   }
-  const bool good = simulate(o, to);
-  if (!files.commit()) return 2;
-  return good ? 0 : 1;
+  const int status = simulate(o, to);
+  return status == 2 || files.commit() ? status : 2;
 }
 
 }  // namespace
