@@ -266,7 +266,10 @@ void stack_tlm::model::drive() {
 }
 
 stack_tlm::stack_tlm(const sc_core::sc_module_name &name, const stack_parameters &parameters)
-    : stack_module(name, parameters), model_(new model(*this)) {}
+    : stack_module(name, parameters), model_(new model(*this)) {
+  if (!parameters.trace_file.empty())
+    report("trace_file", "'" + parameters.trace_file + "': expected none: this stack has no pins");
+}
 
 stack_tlm::~stack_tlm() = default;
 

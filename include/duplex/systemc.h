@@ -36,7 +36,7 @@ struct stack_parameters {
   std::string dram_preset = "hbm3_5200";  // docs/dram.md
   unsigned rank_switch = 0;               // tCK that the data buses need to turn to the other rank, 0 to 2
   bool xpu_traffic = false;               // the xPU streams at full rate from the bundles that it owns
-  std::string trace_file;                 // pin-level module: wave file, "" = none
+  std::string trace_file;                 // pin-level module only: wave file, "" = none
 };
 
 // The outer face of a stack. Both sockets take any initiator socket of the default width; payloads may be of

@@ -196,7 +196,7 @@ void clocks(uint64_t seed) {
   }
 }
 
-// Runs `build` and the elaboration in a process of its own; whether it ends with this text.
+// Runs `build`, the elaboration and 10 us in a process of its own; whether it ends with this text.
 template <typename Build>
 void refused(const char *text, Build build) {
   int out[2];
@@ -206,7 +206,7 @@ void refused(const char *text, Build build) {
     std::string said = "nothing";
     try {
       build();
-      sc_core::sc_start(sc_core::SC_ZERO_TIME);
+      sc_core::sc_start(10, sc_core::SC_US);
     } catch (const sc_core::sc_report &report) {
       said = report.get_msg();
     }
@@ -234,6 +234,14 @@ void elaboration() {
   refused("s.rank_switch: 3: expected 0 to 2", with([](duplex::stack_parameters &p) { p.rank_switch = 3; }));
   refused("s.dram_preset: 'ddr4': expected a preset of docs/dram.md, as hbm3_5200",
           with([](duplex::stack_parameters &p) { p.dram_preset = "ddr4"; }));
+  refused("s.trace_file: 'a.vcd': expected none: this stack has no pins",
+          with([](duplex::stack_parameters &p) { p.trace_file = "a.vcd"; }));
+  refused("h.program: none: expected a function", [] { new duplex::initiator("h", nullptr); });
+  refused("h: opening the stack: 32 channels: expected 2", [] {
+    auto *stack = new duplex::stack_tlm("s", two_channels());
+    auto *host = new duplex::initiator("h", duplex::with_device(32, [](duplex_stack *) {}));
+    new duplex::wires(*host, *stack);
+  });
   refused("s.registers: not bound: expected an initiator socket", with([](duplex::stack_parameters &) {}));
   refused("s.memory: not bound: expected an initiator socket", [] {
     auto *stack = new duplex::stack_tlm("s", two_channels());
