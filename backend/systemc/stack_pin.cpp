@@ -83,7 +83,7 @@ class stack_pin::board : public sc_core::sc_module, private memory_cells, privat
   void drive_reset();
   void drive_interrupt();
   void look();
-  void trace(const std::string &file);
+  void trace_pins(const std::string &file);
 
   stack_pin &stack_;
   clock_source clock_;
@@ -133,7 +133,7 @@ stack_pin::board::board(const sc_core::sc_module_name &name, stack_pin &stack)
   dram_.stack_o(dram_outputs_);
   dram_.stack_i(dram_inputs_);
   dram_.on_taken([this](unsigned bundles) { invalidate(bundles); });
-  if (is_vcd(stack.parameters().trace_file)) trace(stack.parameters().trace_file);
+  if (is_vcd(stack.parameters().trace_file)) trace_pins(stack.parameters().trace_file);
   SC_HAS_PROCESS(board);
   SC_METHOD(drive_reset);
   sensitive << stack_.reset_n << clock_.passed();
@@ -149,7 +149,7 @@ stack_pin::board::~board() {
 }
 
 // A VCD file of the pins that have a value of 64 bits or less.
-void stack_pin::board::trace(const std::string &file) {
+void stack_pin::board::trace_pins(const std::string &file) {
   waves_ = sc_core::sc_create_vcd_trace_file(file.substr(0, file.size() - 4).c_str());
   waves_->set_time_unit(1, sc_core::SC_PS);
   const std::string place = std::string(stack_.name()) + ".";
