@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// SystemC and TLM-2.0 as the modules of Duplex need them: as of C++17, for which libsystemc is built, and with
-// processes that are created while the simulation runs. A program may be compiled as of a later C++ if
+// SystemC and TLM-2.0 as the modules of Duplex need them: as of C++17, for which libsystemc is built, and
+// with processes that are created while the simulation runs. A program may be compiled as of a later C++ if
 // SC_CPLUSPLUS says 201703L, which the flags of `pkg-config --cflags duplex-systemc` do.
 #ifndef DUPLEX_SYSTEMC_STANDARD_H
 #define DUPLEX_SYSTEMC_STANDARD_H
