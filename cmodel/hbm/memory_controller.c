@@ -26,6 +26,7 @@ int duplex_memory_defaults(const char *preset, struct duplex_memory_parameters *
 }
 
 const char *duplex_memory_wrong(const struct duplex_memory_parameters *p) {
+  if (p == NULL) return "parameters: expected some";
   const unsigned channels = p->channels;
   if (channels == 0 || channels > DUPLEX_CHANNELS || (channels & (channels - 1)))
     return "channels: expected 1, 2, 4, 8, 16 or 32";
@@ -57,6 +58,7 @@ static void start_channels(struct duplex_memory_controller *m) {
 
 int duplex_memory_open(const struct duplex_memory_parameters *p, const struct duplex_memory_calls *calls,
                        struct duplex_memory_controller **controller) {
+  if (controller == NULL) return DUPLEX_ERROR_ARGUMENT;
   *controller = NULL;
   if (duplex_memory_wrong(p)) return DUPLEX_ERROR_ARGUMENT;
   struct duplex_memory_controller *m = calloc(1, sizeof *m);
@@ -89,6 +91,7 @@ static void pass(struct duplex_memory_controller *m, struct memory_channel *c, u
 
 int duplex_memory_submit(struct duplex_memory_controller *m, const struct duplex_memory_request *request,
                          uint64_t tck) {
+  if (m == NULL || request == NULL) return DUPLEX_ERROR_ARGUMENT;
   if (request->address % DUPLEX_MEMORY_ACCESS_BYTES || request->address >= duplex_memory_bytes(m))
     return DUPLEX_ERROR_ARGUMENT;
   const struct duplex_memory_place place = duplex_memory_place_of(m, request->address);

@@ -110,7 +110,7 @@ struct duplex_memory_controller;
 // all are good.
 const char *duplex_memory_wrong(const struct duplex_memory_parameters *parameters);
 
-// DUPLEX_ERROR_ARGUMENT: duplex_memory_wrong has a text.
+// DUPLEX_ERROR_ARGUMENT: duplex_memory_wrong has a text, or there is no place for the controller.
 // DUPLEX_ERROR_NO_MEMORY.
 int duplex_memory_open(const struct duplex_memory_parameters *parameters,
                        const struct duplex_memory_calls *calls, struct duplex_memory_controller **controller);
@@ -118,7 +118,7 @@ void duplex_memory_close(struct duplex_memory_controller *controller);
 
 // Takes a request at this time; its channel is advanced to it, and the request may have a command in this
 // very tCK. DUPLEX_ERROR_QUEUE_FULL: there is no room (try again at duplex_memory_channel_next of its
-// channel). DUPLEX_ERROR_ARGUMENT: no such address, or a time to which the channel has passed already.
+// channel). DUPLEX_ERROR_ARGUMENT: no such address, a time to which the channel has passed already, NULL.
 int duplex_memory_submit(struct duplex_memory_controller *controller,
                          const struct duplex_memory_request *request, uint64_t tck);
 
