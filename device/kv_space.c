@@ -48,13 +48,10 @@ void kv_trim_parts(const struct duplex_device_sequence *sequence, unsigned layer
 int kv_reserve_parts(struct duplex_device_sequence *sequence, unsigned layer, size_t positions) {
   int error = DUPLEX_OK;
   for (unsigned number = 0; number < sequence->kv->parts && !error; number++) {
-    const struct duplex_sequence *own = sequence->part[number].sequence;
-    const size_t of_page = kv_page_positions(own);
-    error = kv_reserve(sequence->part[number].sequence, layer, positions);
+    struct duplex_sequence *own = sequence->part[number].sequence;
+    error = kv_reserve(own, layer, positions);
     if (error == DUPLEX_ERROR_OUT_OF_SPACE)
-      space_is_full(
-          sequence, number, sequence->space,
-          (own->layers[layer].length + positions + of_page - 1) / of_page - own->layers[layer].count);
+      space_is_full(sequence, number, sequence->space, kv_pages_to_reserve(own, layer, positions));
     else if (error)
       part_failed(sequence, number, error);
   }

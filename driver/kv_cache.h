@@ -25,10 +25,18 @@ struct kv_page {
   uint64_t visit;   // the last attention that counted it
 };
 
+// Position p of a ring lies in slot p mod ring: attention is a function of the set of its positions, not of
+// their order, as its sums are exact.
 struct kv_layer {
   struct kv_page **pages;
   size_t count, room, length;
+  size_t ring;  // positions that are kept, the last ones; 0: all
 };
+
+// Positions that lie in its pages.
+static inline size_t kv_kept(const struct kv_layer *layer) {
+  return layer->ring && layer->length > layer->ring ? layer->ring : layer->length;
+}
 
 struct duplex_sequence {
   struct handle handle;
@@ -46,6 +54,7 @@ struct duplex_kv_cache {
   uint32_t heads, head_size, layers, page_positions;
   uint32_t tiles, block_rows, slots, blocks;  // blocks of 64 positions of a page in one channel
   struct kv_pool pools[2];                    // by enum duplex_kv_space
+  uint32_t *windows;                          // [layers] of the KV spaces, 0: all positions
   struct duplex_sequence *sequences;
   size_t load[DUPLEX_CHANNELS];  // positions of all its heads
   uint64_t serials, visits;

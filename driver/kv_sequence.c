@@ -3,6 +3,7 @@
 #include "driver/kv_sequence.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #include "driver/arguments.h"
 #include "driver/kv_balance.h"
@@ -12,6 +13,12 @@
 #include "driver/stack_error.h"
 #include "duplex/arithmetic.h"
 #include "duplex/error.h"
+
+// From now on the sequence's layers have the windows of the KV spaces.
+static void set_rings(struct duplex_sequence *sequence) {
+  for (uint32_t i = 0; i < sequence->cache->layers; i++)
+    sequence->layers[i].ring = sequence->cache->windows[i];
+}
 
 // A sequence without pages in the list of the cache; NULL: no memory.
 static struct duplex_sequence *new_sequence(struct duplex_kv_cache *cache, struct kv_pool *pool,
@@ -31,6 +38,7 @@ static struct duplex_sequence *new_sequence(struct duplex_kv_cache *cache, struc
   self->link = &cache->sequences;
   if (self->next) self->next->link = &self->next;
   cache->sequences = self;
+  if (pool == &cache->pools[DUPLEX_KV_SPACES]) set_rings(self);
   kv_set_weight(self, weight);
   return self;
 }
@@ -80,18 +88,34 @@ int duplex_kv_free(struct duplex_sequence *sequence) {
   return DUPLEX_OK;
 }
 
+// Positions of a layer that lie side by side in one page.
+struct stretch {
+  size_t page, at, count;
+};
+
+// Of `left` positions from `first` on.
+static struct stretch stretch_of(const struct duplex_sequence *sequence, const struct kv_layer *layer,
+                                 size_t first, size_t left) {
+  const size_t page_positions = kv_page_positions(sequence);
+  const size_t slot = layer->ring ? first % layer->ring : first;
+  const size_t of_ring = layer->ring ? duplex_smaller(left, layer->ring - slot) : left;
+  const size_t in_page = slot % page_positions;
+  return (struct stretch){slot / page_positions, in_page, duplex_smaller(of_ring, page_positions - in_page)};
+}
+
 // Positions behind the end of the layer, whose pages are there.
 static int write_pages(const struct duplex_sequence *sequence, const struct kv_layer *layer,
                        const duplex_f16 *k, const duplex_f16 *v, size_t positions, size_t stride) {
   const size_t page_positions = kv_page_positions(sequence), head_size = sequence->cache->head_size;
-  for (size_t done = 0, count; done < positions; done += count) {
-    const size_t at = layer->length + done;
-    const size_t in_page = at % page_positions;
-    const size_t left = positions - done;
-    count = duplex_smaller(left, page_positions - in_page);
-    const int error = kv_page_write(sequence, layer->pages[at / page_positions], in_page,
-                                    k + done * head_size, v + done * head_size, count, stride);
+  struct kv_layer now = *layer;
+  for (size_t done = 0; done < positions; done = now.length - layer->length) {
+    const struct stretch s = stretch_of(sequence, &now, now.length, positions - done);
+    const size_t before = s.page * page_positions;
+    const size_t used = kv_kept(&now) > before ? duplex_smaller(kv_kept(&now) - before, page_positions) : 0;
+    const int error = kv_page_write(sequence, now.pages[s.page], s.at, used, k + done * head_size,
+                                    v + done * head_size, s.count, stride);
     if (error) return error;
+    now.length += s.count;
   }
   return DUPLEX_OK;
 }
@@ -112,27 +136,55 @@ static int check_append(const struct duplex_sequence *sequence, unsigned layer, 
   return DUPLEX_OK;
 }
 
+// Pages of a layer when it has so many positions more.
+static size_t pages_behind(const struct duplex_sequence *sequence, unsigned layer, size_t positions) {
+  struct kv_layer later = sequence->layers[layer];
+  later.length += positions;
+  return (kv_kept(&later) + kv_page_positions(sequence) - 1) / kv_page_positions(sequence);
+}
+
 void kv_trim(struct duplex_sequence *sequence, unsigned layer) {
-  struct kv_layer *own = &sequence->layers[layer];
-  kv_layer_drop_pages(own, (own->length + kv_page_positions(sequence) - 1) / kv_page_positions(sequence));
+  kv_layer_drop_pages(&sequence->layers[layer], pages_behind(sequence, layer, 0));
+}
+
+size_t kv_pages_to_reserve(const struct duplex_sequence *sequence, unsigned layer, size_t positions) {
+  return pages_behind(sequence, layer, positions) - sequence->layers[layer].count;
+}
+
+// Of the pages that so many positions are written to, those that are there become the sequence's own.
+static int own_pages(const struct duplex_sequence *sequence, struct kv_layer *layer, size_t positions) {
+  int error = DUPLEX_OK;
+  for (size_t done = 0; done < positions && !error;) {
+    const struct stretch s = stretch_of(sequence, layer, layer->length + done, positions - done);
+    if (s.page < layer->count) error = kv_layer_own_page(sequence, layer, s.page);
+    done += s.count;
+  }
+  return error;
+}
+
+// Where the pages of two lists differ: those of `unused` are given away.
+static void release_others(struct kv_page *const *unused, struct kv_page *const *kept, size_t count) {
+  for (size_t i = 0; i < count; i++)
+    if (unused[i] != kept[i]) kv_page_release(unused[i]);
 }
 
 int kv_reserve(struct duplex_sequence *sequence, unsigned layer, size_t positions) {
   int error = check_append(sequence, layer, positions);
   if (error || positions == 0) return error;
   struct kv_layer *own = &sequence->layers[layer];
-  struct kv_page *old;
-  error = kv_layer_own_last_page(sequence, own, &old);
-  if (error) return error;
   const size_t before = own->count;
-  const size_t page_positions = kv_page_positions(sequence);
-  error = kv_layer_add_pages(sequence, own, (own->length + positions + page_positions - 1) / page_positions);
-  struct kv_page *unused = old;
-  if (error && old) {
-    unused = own->pages[before - 1];
-    own->pages[before - 1] = old;
+  struct kv_page **old = malloc((before + 1) * sizeof(struct kv_page *));
+  if (!old) return stack_no_memory(sequence->cache->stack);
+  if (before) memcpy(old, own->pages, before * sizeof *old);
+  error = own_pages(sequence, own, positions);
+  if (!error) error = kv_layer_add_pages(sequence, own, pages_behind(sequence, layer, positions));
+  if (error) {
+    release_others(own->pages, old, before);
+    if (before) memcpy(own->pages, old, before * sizeof *old);
+  } else {
+    release_others(old, own->pages, before);
   }
-  kv_page_release(unused);
+  free(old);
   return error;
 }
 
@@ -167,15 +219,27 @@ int duplex_kv_append(struct duplex_sequence *sequence, unsigned layer, const dup
   return DUPLEX_OK;
 }
 
-int kv_fetch(const struct duplex_sequence *sequence, unsigned layer, uint32_t head, duplex_f16 *k,
-             duplex_f16 *v, size_t positions) {
-  const size_t page_positions = kv_page_positions(sequence), head_size = sequence->cache->head_size;
+// Positions from `first` on of one KV head: k and v[positions][head_size].
+static int read_pages(const struct duplex_sequence *sequence, const struct kv_layer *layer, uint32_t head,
+                      size_t first, duplex_f16 *k, duplex_f16 *v, size_t positions) {
+  const size_t head_size = sequence->cache->head_size;
   int error = DUPLEX_OK;
-  for (size_t done = 0; done < positions && !error; done += page_positions) {
-    const size_t count = duplex_smaller(positions - done, page_positions);
-    error = kv_page_fetch(sequence, sequence->layers[layer].pages[done / page_positions], head,
-                          k + done * head_size, v + done * head_size, count);
+  for (size_t done = 0; done < positions && !error;) {
+    const struct stretch s = stretch_of(sequence, layer, first + done, positions - done);
+    error = kv_page_read(sequence, layer->pages[s.page], head, s.at, k + done * head_size,
+                         v + done * head_size, s.count);
+    done += s.count;
   }
+  return error;
+}
+
+int kv_fetch(const struct duplex_sequence *sequence, unsigned layer, uint32_t head, size_t first,
+             duplex_f16 *k, duplex_f16 *v, size_t positions) {
+  struct duplex_stack *stack = sequence->cache->stack;
+  const bool before = stack->timed_reads;
+  stack->timed_reads = true;
+  const int error = read_pages(sequence, &sequence->layers[layer], head, first, k, v, positions);
+  stack->timed_reads = before;
   return error;
 }
 
@@ -196,11 +260,23 @@ static int share_layer(struct duplex_sequence *shared, const struct kv_layer *fr
     to->pages[to->count]->references++;
   }
   to->length = positions;
-  if (positions <= whole * page_positions) return DUPLEX_OK;
+  if (positions == from->length || positions <= whole * page_positions) return DUPLEX_OK;
   error = kv_layer_copy_page(shared, from->pages[whole], whole ? to->pages[whole - 1] : NULL,
                              positions % page_positions, &to->pages[whole]);
   to->count += !error;
   return error;
+}
+
+// A layer has that many positions, and they have not left its window while later ones are there.
+static int check_share(const struct duplex_kv_cache *cache, const struct kv_layer *layer, uint32_t number,
+                       size_t positions) {
+  if (positions > layer->length)
+    return stack_fail(cache->stack, DUPLEX_ERROR_ARGUMENT, "a prefix of %zu positions: layer %u has %zu",
+                      positions, number, layer->length);
+  if (positions == layer->length || kv_kept(layer) == layer->length) return DUPLEX_OK;
+  return stack_fail(cache->stack, DUPLEX_ERROR_ARGUMENT,
+                    "a prefix of %zu positions: layer %u has the last %zu of %zu, expected all", positions,
+                    number, kv_kept(layer), layer->length);
 }
 
 int duplex_kv_share(const struct duplex_sequence *sequence, size_t positions,
@@ -210,10 +286,9 @@ int duplex_kv_share(const struct duplex_sequence *sequence, size_t positions,
   if (!error) error = need(sequence->cache->stack, "shared", shared);
   if (error) return error;
   struct duplex_kv_cache *cache = sequence->cache;
-  for (uint32_t i = 0; i < cache->layers; i++)
-    if (positions > sequence->layers[i].length)
-      return stack_fail(cache->stack, DUPLEX_ERROR_ARGUMENT, "a prefix of %zu positions: layer %u has %zu",
-                        positions, i, sequence->layers[i].length);
+  for (uint32_t i = 0; i < cache->layers && !error; i++)
+    error = check_share(cache, &sequence->layers[i], i, positions);
+  if (error) return error;
   struct duplex_sequence *made =
       new_sequence(cache, sequence->pool, sequence->first_channel, sequence->spread, positions);
   if (!made) return stack_no_memory(cache->stack);
@@ -227,10 +302,44 @@ int duplex_kv_share(const struct duplex_sequence *sequence, size_t positions,
   return error;
 }
 
+// The last positions of a layer as the ring that they will be: position p in slot p mod ring.
+static int copy_window(const struct duplex_sequence *moved, const struct kv_layer *from, struct kv_layer *to,
+                       duplex_f16 *k, duplex_f16 *v) {
+  const size_t head_size = moved->cache->head_size;
+  const size_t slot = from->length % to->ring;  // of the first position that is kept
+  const size_t first = from->length - to->ring;
+  int error = DUPLEX_OK;
+  for (uint32_t head = 0; head < moved->cache->heads && !error; head++) {
+    const size_t at = head * to->ring * head_size;
+    const size_t behind = at + slot * head_size;
+    error = read_pages(moved, from, head, first, k + behind, v + behind, to->ring - slot);
+    if (!error) error = read_pages(moved, from, head, from->length - slot, k + at, v + at, slot);
+  }
+  if (!error) error = write_pages(moved, to, k, v, to->ring, to->ring * head_size);
+  if (!error) to->length = from->length;
+  return error;
+}
+
+// A layer with positions that have left its window: pages of its own for the others.
+static int move_window(const struct duplex_sequence *moved, const struct kv_layer *from,
+                       struct kv_layer *to) {
+  const size_t page_positions = kv_page_positions(moved);
+  const size_t values = moved->cache->heads * to->ring * moved->cache->head_size;
+  duplex_f16 *k = malloc(values * sizeof *k);
+  duplex_f16 *v = malloc(values * sizeof *v);
+  int error = k && v ? kv_layer_add_pages(moved, to, (to->ring + page_positions - 1) / page_positions)
+                     : stack_no_memory(moved->cache->stack);
+  if (!error) error = copy_window(moved, from, to, k, v);
+  free(k);
+  free(v);
+  return error;
+}
+
 // Copies of a layer's pages that are still elsewhere; those that are not keep their place. They become part
 // of `moved`.
 static int move_layer(struct duplex_sequence *moved, const struct kv_layer *from, struct kv_layer *to) {
   const size_t page_positions = kv_page_positions(moved);
+  if (to->ring && from->length > to->ring) return move_window(moved, from, to);
   int error = kv_layer_make_room(moved->cache, to, from->count);
   for (size_t i = 0; i < from->count && !error; i++) {
     const size_t left = from->length - i * page_positions;
@@ -254,6 +363,16 @@ static void take_place(struct kv_page *page, struct kv_page *copy) {
   copy->pool = here.pool, copy->frame = here.frame;
 }
 
+// A copy with a length is not page by page: it takes the place of the whole layer.
+static void take_layer(struct kv_layer *layer, struct kv_layer *copy) {
+  const struct kv_layer here = *layer;
+  for (size_t page = 0; page < layer->count && !copy->length; page++)
+    take_place(layer->pages[page], copy->pages[page]);
+  if (!copy->length) return;
+  *layer = *copy;
+  *copy = here;
+}
+
 int kv_copy_to_spaces(const struct duplex_sequence *sequence, struct duplex_sequence **copy) {
   struct duplex_kv_cache *cache = sequence->cache;
   struct duplex_sequence *moved =
@@ -267,9 +386,8 @@ int kv_copy_to_spaces(const struct duplex_sequence *sequence, struct duplex_sequ
 }
 
 void kv_take_place(struct duplex_sequence *sequence, struct duplex_sequence *copy) {
-  for (uint32_t i = 0; i < sequence->cache->layers; i++)
-    for (size_t page = 0; page < sequence->layers[i].count; page++)
-      take_place(sequence->layers[i].pages[page], copy->layers[i].pages[page]);
+  for (uint32_t i = 0; i < sequence->cache->layers; i++) take_layer(&sequence->layers[i], &copy->layers[i]);
+  set_rings(sequence);
   sequence->pool = copy->pool;
   duplex_kv_free(copy);
 }

@@ -191,6 +191,9 @@ static int open_kv(struct network *network, const struct network_options *option
   const size_t usual = config->positions < POSITIONS_MOST ? config->positions : POSITIONS_MOST;
   const size_t decode = options->decode_positions ? options->decode_positions : usual;
   const size_t prefill = options->prefill_positions ? options->prefill_positions : usual;
+  uint32_t *windows = malloc(config->layers * sizeof *windows);
+  if (!windows) return model_no_memory(error);
+  for (unsigned i = 0; i < config->layers; i++) windows[i] = network_window(network, i);
   const struct duplex_device_kv_options kv = {
       .heads = network->kv_heads,
       .head_size = network->head_size,
@@ -198,8 +201,10 @@ static int open_kv(struct network *network, const struct network_options *option
       .page_positions = PAGE_POSITIONS,
       .pages = pages_for(network, decode, sequences, channels, options->shares),
       .prefill_pages = pages_for(network, prefill, sequences, channels, false),
-      .p32 = network->wide};
+      .p32 = network->wide,
+      .windows = windows};
   const int status = duplex_device_open_kv(network->device, &kv, &network->kv);
+  free(windows);
   return status ? network_device_failed(network, status, error) : DUPLEX_OK;
 }
 

@@ -52,7 +52,8 @@ void network_close(struct network *network);  // its sequences have to be ended;
 int network_begin(struct network *network, uint64_t number, size_t expected,
                   struct network_sequence **sequence, struct model_error *error);
 // A sequence behind its prompt that begins with the first `positions` of another one behind its prompt:
-// stored once on a device, copied on the host alone. Errors: ARGUMENT, OUT_OF_SPACE, NO_MEMORY.
+// stored once on a device, copied on the host alone. All of its positions, if one has left a sliding window.
+// Errors: ARGUMENT, OUT_OF_SPACE, NO_MEMORY.
 int network_share(const struct network_sequence *sequence, size_t positions, uint64_t number, size_t expected,
                   struct network_sequence **shared, struct model_error *error);
 void network_end(struct network_sequence *sequence);  // NULL: nothing
@@ -68,7 +69,7 @@ struct network_piece {
 };
 
 // All pieces at once. Errors: ARGUMENT (an empty piece, a token beyond the vocabulary, a length beyond the
-// model's positions or its sliding window), OUT_OF_SPACE, NO_MEMORY, and those of the device. After an error
+// model's positions), OUT_OF_SPACE, NO_MEMORY, and those of the device. After an error
 // sequences of the pieces can only be ended.
 int network_step(struct network *network, const struct network_piece *pieces, size_t count,
                  struct model_error *error);

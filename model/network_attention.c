@@ -156,8 +156,11 @@ static void list_piece(struct stage *stage, size_t i, size_t row) {
   const struct network_rows *rows = stage->rows;
   struct network_sequence *sequence = rows->pieces[i].sequence;
   const size_t of_queries = stage->block[i] * rows->network->config->heads * rows->network->head_size;
+  const size_t window = network_window(rows->network, stage->layer);
+  const size_t seen = sequence->length + 1;
   if (sequence->decodes)
-    stage->decoding[stage->decodes++] = sequence->kv, stage->decoded += sequence->length + 1;
+    stage->decoding[stage->decodes++] = sequence->kv,
+    stage->decoded += window && window < seen ? window : seen;
   else
     stage->prefills[stage->prefill_count++] =
         (struct duplex_device_prefill){.sequence = sequence->kv,

@@ -70,6 +70,11 @@ struct network_rows {
   duplex_f32 *sines, *cosines;  // [tokens][pairs]
 };
 
+// Positions that attention of a layer sees; 0: all.
+static inline uint32_t network_window(const struct network *network, unsigned layer) {
+  return network->config->layer[layer].sliding ? network->config->sliding_window : 0;
+}
+
 // The text of the device's last error.
 int network_device_failed(const struct network *network, int error, struct model_error *error_text);
 

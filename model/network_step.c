@@ -21,10 +21,6 @@ static int check_piece(const struct network *network, const struct network_piece
     return model_fail(error, DUPLEX_ERROR_ARGUMENT,
                       "piece %zu of the step ends at position %zu, the model has %u", number, length,
                       config->positions);
-  if (config->sliding_window && length > config->sliding_window)
-    return model_fail(error, DUPLEX_ERROR_NOT_AVAILABLE,
-                      "piece %zu of the step ends at position %zu, beyond the sliding window of %u", number,
-                      length, config->sliding_window);
   for (size_t i = 0; i < piece->count; i++)
     if (piece->tokens[i] >= config->vocabulary)
       return model_fail(error, DUPLEX_ERROR_ARGUMENT, "token %u: expected 0 to %u, the model's vocabulary",

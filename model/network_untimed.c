@@ -110,6 +110,7 @@ int untimed_attend(struct network *network, struct untimed_kv *kv, unsigned laye
                                                    .dimension = network->head_size,
                                                    .first = (uint32_t)first,
                                                    .tokens = (uint32_t)positions,
+                                                   .window = network_window(network, layer),
                                                    .q = q,
                                                    .k = kv->k[layer],
                                                    .v = kv->v[layer],

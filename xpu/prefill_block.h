@@ -48,6 +48,13 @@ static inline unsigned prefill_keys(const struct prefill_block *block, unsigned 
   return block->prefill->first + block->first + token / block->heads + 1;
 }
 
+// The first key that a token attends to; a block's is that of its first token.
+static inline unsigned prefill_first_key(const struct prefill_block *block, unsigned token) {
+  const unsigned end = prefill_keys(block, token);
+  const unsigned window = block->prefill->window;
+  return window && end > window ? end - window : 0;
+}
+
 static inline unsigned prefill_panel_tokens(const struct prefill_block *block, unsigned panel) {
   const unsigned left = block->tokens - panel * XPU_PANEL_TOKENS;
   return left < XPU_PANEL_TOKENS ? left : XPU_PANEL_TOKENS;

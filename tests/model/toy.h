@@ -66,12 +66,29 @@ static const struct toy toys[] = {
      .more = "\"head_dim\": 32, \"rope_theta\": 1000000.0, \"rope_scaling\": {\"rope_type\": \"yarn\", "
              "\"factor\": 4.0, "
              "\"original_max_position_embeddings\": 64}, \"use_sliding_window\": false"},
+    {"mistral_window", "MistralForCausalLM", "mistral", 64, 2, 4, 2, 16, 112, 0, 0, 160, NO_EXPERTS,
+     .more = "\"rope_theta\": 10000.0, \"sliding_window\": 20"},
+    {"mixtral_window", "MixtralForCausalLM", "mixtral", 64, 2, 4, 2, 16, 96, 4, 2, 160, MIXTRAL_EXPERTS,
+     .more = "\"num_local_experts\": 4, \"num_experts_per_tok\": 2, \"rope_theta\": 1000000.0, "
+             "\"sliding_window\": 8"},
+    {"qwen3_window", "Qwen3ForCausalLM", "qwen3", 64, 3, 4, 2, 32, 112, 0, 0, 160, NO_EXPERTS,
+     .qk_norm = true, .tied = true,
+     .more = "\"head_dim\": 32, \"rope_theta\": 1000000.0, \"use_sliding_window\": true, "
+             "\"sliding_window\": 13, \"layer_types\": [\"full_attention\", \"sliding_attention\", "
+             "\"full_attention\"]"},
+    {"qwen3_moe_window", "Qwen3MoeForCausalLM", "qwen3_moe", 64, 2, 4, 2, 32, 48, 8, 3, 176, SINGLE_EXPERTS,
+     .qk_norm = true,
+     .more =
+         "\"num_experts\": 8, \"num_experts_per_tok\": 3, \"moe_intermediate_size\": 48, \"head_dim\": 32, "
+         "\"norm_topk_prob\": true, \"rope_theta\": 1000000.0, \"use_sliding_window\": true, "
+         "\"sliding_window\": 16, \"max_window_layers\": 0"},
 };
 
 // Names of the toys, NULL behind the last: those of the architectures, and variants of them.
-static const char *const toy_names[] = {"mixtral",    "mixtral_fused", "qwen3_moe",  "olmoe",
-                                        "granitemoe", "llama",         "llama_bias", "llama_group",
-                                        "mistral",    "qwen3",         NULL};
+static const char *const toy_names[] = {
+    "mixtral",      "mixtral_fused",    "qwen3_moe", "olmoe", "granitemoe",     "llama",
+    "llama_bias",   "llama_group",      "mistral",   "qwen3", "mistral_window", "mixtral_window",
+    "qwen3_window", "qwen3_moe_window", NULL};
 
 // A file under way: its header grows while the values go to a second stream.
 struct writer {

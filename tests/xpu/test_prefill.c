@@ -23,6 +23,7 @@ static const char *const kernels[] = {"portable", "avx2", "avx512"};
 // A sequence: q[q_heads][keys][d], k and v[kv_heads][keys][d].
 struct sequence {
   unsigned kv_heads, group, d, keys;
+  unsigned window;  // keys that a position sees; 0: all
   bool wide;
   uint16_t *q, *k, *v;
 };
@@ -62,6 +63,7 @@ static struct sequence draw_sequence(struct duplex_random *random) {
                        .d = sizes[duplex_random_below(random, 8)],
                        .keys = 1 + (unsigned)duplex_random_below(random, 50)};
   draw_tensors(&s, random);
+  if (duplex_random_below(random, 2)) s.window = 1 + (unsigned)duplex_random_below(random, s.keys + 1);
   return s;
 }
 
@@ -93,6 +95,7 @@ static void run(const struct sequence *s, unsigned first, unsigned positions, un
                                       .head_size = s->d,
                                       .first = first,
                                       .positions = positions,
+                                      .window = s->window,
                                       .scale = bits_of(oracle_scale(s->d == 1 ? 1 : 0, s->d)),
                                       .wide = s->wide,
                                       .o = o + (size_t)first * s->d,
@@ -105,8 +108,10 @@ static void check_position(const struct sequence *s, unsigned head, unsigned pos
   uint16_t expected[DUPLEX_HEAD_SIZE_MAX];
   const size_t of_head = (size_t)s->keys * s->d;
   const size_t place = head * of_head + (size_t)position * s->d;
-  oracle_attention_of(s->q + place, s->k + head / s->group * of_head, s->v + head / s->group * of_head,
-                      position + 1, s->d, oracle_scale(s->d == 1 ? 1 : 0, s->d), s->wide, expected);
+  const unsigned first = s->window && position >= s->window ? position + 1 - s->window : 0;
+  const size_t keys = head / s->group * of_head + (size_t)first * s->d;
+  oracle_attention_of(s->q + place, s->k + keys, s->v + keys, position + 1 - first, s->d,
+                      oracle_scale(s->d == 1 ? 1 : 0, s->d), s->wide, expected);
   for (unsigned i = 0; i < s->d; i++)
     if (o[place + i] != expected[i])
       fail_msg(
@@ -165,8 +170,9 @@ static void test_chunks(void **state) {
 static void test_large(void **state) {
   (void)state;
   static const struct sequence shapes[] = {{.kv_heads = 1, .group = 2, .d = 256, .keys = 300},
-                                           {.kv_heads = 1, .group = 70, .d = 2, .keys = 280}};
-  for (unsigned i = 0; i < 2; i++) {
+                                           {.kv_heads = 1, .group = 70, .d = 2, .keys = 280},
+                                           {.kv_heads = 1, .group = 24, .d = 9, .keys = 700, .window = 257}};
+  for (unsigned i = 0; i < 3; i++) {
     struct duplex_random random;
     duplex_random_seed(&random, seed, 2000 + i);
     struct sequence s = shapes[i];
