@@ -335,16 +335,16 @@ static int move_window(const struct duplex_sequence *moved, const struct kv_laye
   return error;
 }
 
-// Copies of a layer's pages that are still elsewhere; those that are not keep their place. They become part
-// of `moved`.
-static int move_layer(struct duplex_sequence *moved, const struct kv_layer *from, struct kv_layer *to) {
+// Copies of a layer's pages that are still elsewhere; those that are not keep their place, and the first
+// `shared` ones are those of `base`. They become part of `moved`.
+static int move_pages(struct duplex_sequence *moved, const struct kv_layer *from, const struct kv_layer *base,
+                      size_t shared, struct kv_layer *to) {
   const size_t page_positions = kv_page_positions(moved);
-  if (to->ring && from->length > to->ring) return move_window(moved, from, to);
   int error = kv_layer_make_room(moved->cache, to, from->count);
   for (size_t i = 0; i < from->count && !error; i++) {
     const size_t left = from->length - i * page_positions;
-    if (from->pages[i]->pool == moved->pool) {
-      to->pages[i] = from->pages[i];
+    if (i < shared || from->pages[i]->pool == moved->pool) {
+      to->pages[i] = i < shared ? base->pages[i] : from->pages[i];
       to->pages[i]->references++;
     } else {
       error = kv_layer_copy_page(moved, from->pages[i], i ? to->pages[i - 1] : NULL,
@@ -352,7 +352,22 @@ static int move_layer(struct duplex_sequence *moved, const struct kv_layer *from
     }
     to->count += !error;
   }
+  if (!error) to->length = from->length;
   return error;
+}
+
+// A position has left the window, which has a slot for each of the others.
+static bool has_left(const struct kv_layer *from, size_t ring) { return ring && from->length > ring; }
+
+static int move_layer(struct duplex_sequence *moved, const struct kv_layer *from, const struct kv_layer *base,
+                      struct kv_layer *to, uint64_t *positions) {
+  if (has_left(from, to->ring)) {
+    *positions += to->ring;
+    return move_window(moved, from, to);
+  }
+  const size_t shared = base ? base->length / kv_page_positions(moved) : 0;
+  *positions += from->length - shared * kv_page_positions(moved);
+  return move_pages(moved, from, base, shared, to);
 }
 
 // The page object takes the place of its copy, for all sequences that share it.
@@ -363,23 +378,27 @@ static void take_place(struct kv_page *page, struct kv_page *copy) {
   copy->pool = here.pool, copy->frame = here.frame;
 }
 
-// A copy with a length is not page by page: it takes the place of the whole layer.
+// A window's copy is not page by page: it takes the place of the whole layer.
 static void take_layer(struct kv_layer *layer, struct kv_layer *copy) {
   const struct kv_layer here = *layer;
-  for (size_t page = 0; page < layer->count && !copy->length; page++)
-    take_place(layer->pages[page], copy->pages[page]);
-  if (!copy->length) return;
-  *layer = *copy;
-  *copy = here;
+  if (has_left(layer, copy->ring)) {
+    *layer = *copy;
+    *copy = here;
+    return;
+  }
+  layer->ring = copy->ring;
+  for (size_t page = 0; page < layer->count; page++) take_place(layer->pages[page], copy->pages[page]);
 }
 
-int kv_copy_to_spaces(const struct duplex_sequence *sequence, struct duplex_sequence **copy) {
+int kv_copy_to_spaces(const struct duplex_sequence *sequence, const struct duplex_sequence *base,
+                      struct duplex_sequence **copy, uint64_t *positions) {
   struct duplex_kv_cache *cache = sequence->cache;
   struct duplex_sequence *moved =
       new_sequence(cache, &cache->pools[DUPLEX_KV_SPACES], sequence->first_channel, sequence->spread, 0);
   int error = moved ? DUPLEX_OK : stack_no_memory(cache->stack);
   for (uint32_t i = 0; i < cache->layers && !error; i++)
-    error = move_layer(moved, &sequence->layers[i], &moved->layers[i]);
+    error =
+        move_layer(moved, &sequence->layers[i], base ? &base->layers[i] : NULL, &moved->layers[i], positions);
   if (error) duplex_kv_free(moved);
   *copy = error ? NULL : moved;
   return error;
@@ -387,15 +406,15 @@ int kv_copy_to_spaces(const struct duplex_sequence *sequence, struct duplex_sequ
 
 void kv_take_place(struct duplex_sequence *sequence, struct duplex_sequence *copy) {
   for (uint32_t i = 0; i < sequence->cache->layers; i++) take_layer(&sequence->layers[i], &copy->layers[i]);
-  set_rings(sequence);
   sequence->pool = copy->pool;
   duplex_kv_free(copy);
 }
 
 int duplex_kv_move(struct duplex_sequence *sequence) {
   struct duplex_sequence *copy;
+  uint64_t positions = 0;
   int error = need_sequence(sequence);
-  if (!error) error = kv_copy_to_spaces(sequence, &copy);
+  if (!error) error = kv_copy_to_spaces(sequence, NULL, &copy, &positions);
   if (!error) kv_take_place(sequence, copy);
   return error;
 }

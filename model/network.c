@@ -200,7 +200,7 @@ static int open_kv(struct network *network, const struct network_options *option
       .layers = config->layers,
       .page_positions = PAGE_POSITIONS,
       .pages = pages_for(network, decode, sequences, channels, options->shares),
-      .prefill_pages = pages_for(network, prefill, sequences, channels, false),
+      .prefill_pages = pages_for(network, prefill, sequences, channels, options->shares),
       .p32 = network->wide,
       .windows = windows};
   const int status = duplex_device_open_kv(network->device, &kv, &network->kv);
@@ -307,21 +307,20 @@ int network_begin(struct network *network, uint64_t number, size_t expected, str
   return network->device ? network_device_failed(network, status, error) : model_no_memory(error);
 }
 
-int network_share(const struct network_sequence *from, size_t positions, uint64_t number, size_t expected,
+int network_share(struct network_sequence *prefix, uint64_t number, size_t expected,
                   struct network_sequence **shared, struct model_error *error) {
-  struct network *network = from->network;
+  struct network *network = prefix->network;
   *shared = NULL;
-  if (!from->decodes || positions > from->length)
+  if (!prefix->is_prefix)
     return model_fail(error, DUPLEX_ERROR_ARGUMENT,
-                      "%zu positions of a sequence: it has %zu behind its prompt", positions,
-                      from->decodes ? from->length : 0);
+                      "a shared prefix: expected a sequence whose prefix ended");
   struct network_sequence *made = calloc(1, sizeof *made);
   if (!made) return model_no_memory(error);
-  *made =
-      (struct network_sequence){.network = network, .number = number, .length = positions, .decodes = true};
+  *made = (struct network_sequence){
+      .network = network, .base = prefix, .number = number, .length = prefix->length};
   const int status = network->device
-                         ? duplex_device_share_sequence(from->kv, positions, expected, &made->kv)
-                         : untimed_share(network, from->untimed, positions, expected, &made->untimed);
+                         ? duplex_device_share_sequence(prefix->kv, prefix->length, expected, &made->kv)
+                         : untimed_share(network, prefix->untimed, prefix->length, expected, &made->untimed);
   if (!status) {
     *shared = made;
     return DUPLEX_OK;
@@ -333,6 +332,7 @@ int network_share(const struct network_sequence *from, size_t positions, uint64_
 void network_end(struct network_sequence *sequence) {
   if (!sequence) return;
   duplex_device_free_sequence(sequence->kv);
+  duplex_device_free_sequence(sequence->spaces);
   untimed_end(sequence->network, sequence->untimed);
   free(sequence);
 }

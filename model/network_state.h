@@ -49,10 +49,13 @@ struct network {
 struct network_sequence {
   struct network *network;
   struct duplex_device_sequence *kv;
+  struct duplex_device_sequence *spaces;  // of a prefix: its copy in the KV spaces
+  const struct network_sequence *base;  // the prefix that it begins with; NULL: none, or the prompt has ended
   struct untimed_kv *untimed;
   uint64_t number;
   size_t length;
   bool decodes;
+  bool is_prefix;
 };
 
 // The rows of a step: every token of every piece, piece by piece.

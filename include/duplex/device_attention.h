@@ -81,6 +81,21 @@ unsigned duplex_device_sequence_stack(const struct duplex_device_sequence *seque
 // Errors, after which it is where it was: ARGUMENT, OUT_OF_SPACE (as append), NO_MEMORY.
 int duplex_device_move_sequence(struct duplex_device_sequence *sequence, uint64_t *clocks);
 
+// What a copy did: the time of the slowest stack, and bytes of K and V that were read, and as many written.
+struct duplex_device_copied {
+  uint64_t clocks, bytes;
+};
+
+// A sequence of the KV spaces with the positions of one of the prefill space, which stays where it is; made
+// as a move is. base (may be NULL): such a copy of a sequence with which this one began
+// (duplex_device_share_sequence): whole pages of it are shared, not copied, so that sequences of one prefix
+// stream it once. copied may be NULL. Errors, after which *copy is NULL: ARGUMENT (a sequence or a base of the
+// wrong space, a base of other stacks or channels, or longer than the sequence), OUT_OF_SPACE (as append),
+// NO_MEMORY.
+int duplex_device_copy_sequence(const struct duplex_device_sequence *sequence,
+                                const struct duplex_device_sequence *base,
+                                struct duplex_device_sequence **copy, struct duplex_device_copied *copied);
+
 // Decode attention of a batch of different sequences of the KV spaces.
 struct duplex_device_decode {
   struct duplex_device_sequence *const *sequences;
