@@ -66,6 +66,8 @@ static const char *wrong_numbers(const struct model_config *config) {
     return "attention_multiplier: expected a positive number";
   if (!isfinite(config->embedding_scale) || !isfinite(config->residual_scale))
     return "embedding_multiplier and residual_multiplier: expected finite numbers";
+  if (config->qkv_limit != 0 && !is_positive(config->qkv_limit))
+    return "clip_qkv: expected a positive number";
   if (!isfinite(config->logits_divisor) || config->logits_divisor == 0)
     return "logits_scaling: expected a number other than 0";
   return wrong_rope(&config->rope);

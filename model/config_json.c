@@ -19,6 +19,8 @@ struct architecture {
   bool multipliers;           // Granite's
   bool always_renormalises;   // no key norm_topk_prob
   bool has_bias_key;          // attention_bias
+  bool has_ffn_bias_key;      // mlp_bias
+  bool has_limit_key;         // clip_qkv
   bool has_sliding_key;       // sliding_window
   bool has_use_sliding_key;   // use_sliding_window; without it sliding_window says nothing
   bool has_first_window_key;  // max_window_layers: layers before it do not slide
@@ -56,6 +58,7 @@ static const struct architecture architectures[MODEL_ARCHITECTURES] = {
                      .qk_norm = MODEL_QK_NORM_WHOLE,
                      .score = XPU_SCORE_SOFTMAX,
                      .experts = true,
+                     .has_limit_key = true,
                      .has_bias_key = true},
     [MODEL_GRANITE_MOE] = {.model_type = "granitemoe",
                            .theta = 1e4,
@@ -71,7 +74,8 @@ static const struct architecture architectures[MODEL_ARCHITECTURES] = {
                      .epsilon = 1e-6,
                      .begin_token = 1,
                      .end_token = 2,
-                     .has_bias_key = true},
+                     .has_bias_key = true,
+                     .has_ffn_bias_key = true},
     [MODEL_MISTRAL] = {.model_type = "mistral",
                        .theta = 1e4,
                        .epsilon = 1e-6,
@@ -396,6 +400,8 @@ static void read_attention(struct model_json *json, const struct architecture *c
   c->head_size =
       (unsigned)size_key(json, "head_dim", MODEL_SIZE_MOST, class->head_size ? class->head_size : head_size);
   c->qk_norm = class->qk_norm;
+  if (class->has_ffn_bias_key) c->ffn_bias = bool_key(json, "mlp_bias", false);
+  if (class->has_limit_key) c->qkv_limit = real_key(json, "clip_qkv", 0);
   if (class->has_bias_key) c->qkv_bias = c->o_bias = bool_key(json, "attention_bias", false);
 }
 

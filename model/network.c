@@ -57,7 +57,10 @@ static int read_attention(const struct network *network, unsigned number, struct
 
 static int read_dense(const struct network *network, unsigned number, struct model_error *error) {
   struct network_layer *layer = &network->layers[number];
-  int status = model_matrix_read(network->model, MODEL_GATE, number, 0, &layer->gate, error);
+  int status = read_vector(network, MODEL_GATE_BIAS, number, &layer->gate_bias, error);
+  if (!status) status = read_vector(network, MODEL_UP_BIAS, number, &layer->up_bias, error);
+  if (!status) status = read_vector(network, MODEL_DOWN_BIAS, number, &layer->down_bias, error);
+  if (!status) status = model_matrix_read(network->model, MODEL_GATE, number, 0, &layer->gate, error);
   if (!status) status = model_matrix_read(network->model, MODEL_UP, number, 0, &layer->up, error);
   if (!status) status = model_matrix_read(network->model, MODEL_DOWN, number, 0, &layer->down, error);
   return status;
@@ -231,6 +234,9 @@ static int check_split(const struct model_config *config, unsigned parts, struct
   for (unsigned i = 0; i < config->layers; i++) dense = dense || !config->layer[i].sparse;
   if (parts && !dense)
     return model_fail(error, DUPLEX_ERROR_ARGUMENT, "%u parts of a dense FFN: the model has none", parts);
+  if (parts && config->ffn_bias)
+    return model_fail(error, DUPLEX_ERROR_NOT_AVAILABLE,
+                      "%u parts of a dense FFN: not there for one with biases", parts);
   if (parts > config->inner)
     return model_fail(error, DUPLEX_ERROR_ARGUMENT, "%u parts of a dense FFN: it has %u inner columns", parts,
                       config->inner);
@@ -268,8 +274,9 @@ int network_open(const struct model *model, const struct network_options *option
 }
 
 static void free_layer(struct network_layer *layer) {
-  duplex_f32 *const vectors[] = {layer->attention_norm, layer->ffn_norm, layer->q_bias, layer->k_bias,
-                                 layer->v_bias,         layer->o_bias,   layer->q_norm, layer->k_norm};
+  duplex_f32 *const vectors[] = {layer->attention_norm, layer->ffn_norm, layer->q_bias,   layer->k_bias,
+                                 layer->v_bias,         layer->o_bias,   layer->q_norm,   layer->k_norm,
+                                 layer->gate_bias,      layer->up_bias,  layer->down_bias};
   struct model_matrix *const matrices[] = {&layer->q,    &layer->k,  &layer->v,   &layer->o,
                                            &layer->gate, &layer->up, &layer->down};
   for (unsigned i = 0; i < sizeof vectors / sizeof *vectors; i++) free(vectors[i]);

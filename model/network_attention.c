@@ -23,14 +23,6 @@ struct stage {
   size_t decoded;  // positions of all that decode
 };
 
-static void add_bias(duplex_f32 *values, const duplex_f32 *bias, size_t tokens, size_t columns) {
-  if (!bias) return;
-  const exact_mode saved = exact_begin(values);
-  for (size_t i = 0; i < tokens * columns; i++)
-    values[i] = binary32_bits(binary32_float(values[i]) + binary32_float(bias[i % columns]));
-  exact_end(saved, values);
-}
-
 // Norms heads of q or k, each by itself or all of a token as one vector.
 static void norm_heads(const struct network_rows *rows, duplex_f32 *values, const duplex_f32 *weight,
                        unsigned heads) {
@@ -50,6 +42,15 @@ static void rotate_heads(const struct network_rows *rows, duplex_f32 *values, un
                       rows->cosines + token * pairs);
 }
 
+// Values beyond the limit become it, with their sign.
+static void cut(duplex_f32 *values, size_t count, double limit) {
+  const duplex_f32 most = binary32_bits((float)limit);
+  for (size_t i = 0; i < count && limit != 0; i++) {
+    const duplex_f32 size = values[i] & 0x7fffffffu;
+    if (size > most && size <= 0x7f800000u) values[i] = (values[i] & 0x80000000u) | most;
+  }
+}
+
 static int make_heads(struct network_rows *rows, const struct network_layer *layer) {
   struct network *network = rows->network;
   const struct model_config *config = network->config;
@@ -61,11 +62,14 @@ static int make_heads(struct network_rows *rows, const struct network_layer *lay
   if (!error) error = network_product(network, &layer->k, rows->narrow, rows->tokens, rows->k);
   if (!error) error = network_product(network, &layer->v, rows->narrow, rows->tokens, rows->v);
   if (error) return error;
-  add_bias(rows->q, layer->q_bias, rows->tokens, layer->q.rows);
-  add_bias(rows->k, layer->k_bias, rows->tokens, layer->k.rows);
-  add_bias(rows->v, layer->v_bias, rows->tokens, layer->v.rows);
+  network_add_bias(rows->q, layer->q_bias, rows->tokens, layer->q.rows);
+  network_add_bias(rows->k, layer->k_bias, rows->tokens, layer->k.rows);
+  network_add_bias(rows->v, layer->v_bias, rows->tokens, layer->v.rows);
   norm_heads(rows, rows->q, layer->q_norm, config->heads);
   norm_heads(rows, rows->k, layer->k_norm, config->kv_heads);
+  cut(rows->q, rows->tokens * layer->q.rows, config->qkv_limit);
+  cut(rows->k, rows->tokens * layer->k.rows, config->qkv_limit);
+  cut(rows->v, rows->tokens * layer->v.rows, config->qkv_limit);
   rotate_heads(rows, rows->q, config->heads);
   rotate_heads(rows, rows->k, config->kv_heads);
   return DUPLEX_OK;

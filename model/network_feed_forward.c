@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "model/network_account.h"
+#include "model/network_biased.h"
 #include "model/network_split.h"
 #include "model/network_untimed.h"
 #include "xpu/gemm.h"
@@ -10,8 +11,19 @@
 
 #define MOE_TOKENS_MOST 4096u  // of a call of duplex_device_moe
 
+static int run_biased(struct network_rows *rows, const struct network_layer *layer) {
+  const struct biased_ffn ffn = {.gate = layer->gate,
+                                 .up = layer->up,
+                                 .down = layer->down,
+                                 .gate_bias = layer->gate_bias,
+                                 .up_bias = layer->up_bias,
+                                 .down_bias = layer->down_bias};
+  return network_biased_ffn(rows->network, &ffn, rows->narrow, rows->tokens, rows->wide);
+}
+
 static int run_dense(struct network_rows *rows, const struct network_layer *layer) {
   struct network *network = rows->network;
+  if (network->config->ffn_bias) return run_biased(rows, layer);
   const struct xpu_dense gate = {layer->gate.values, layer->gate.columns};
   const struct xpu_dense up = {layer->up.values, layer->up.columns};
   const struct xpu_dense down = {layer->down.values, layer->down.columns};

@@ -19,7 +19,8 @@ struct network_layer {
   duplex_f32 *q_bias, *k_bias, *v_bias, *o_bias;
   duplex_f32 *q_norm, *k_norm;
   struct model_matrix gate, up, down;  // of a dense layer
-  struct duplex_moe *moe;              // of a sparse one, or, without stacks, the next two
+  duplex_f32 *gate_bias, *up_bias, *down_bias;
+  struct duplex_moe *moe;  // of a sparse one, or, without stacks, the next two
   struct model_matrix router;
   struct expert_matrices experts;
 };
@@ -93,6 +94,9 @@ int network_work(struct network *network, const struct duplex_xpu_work *work);
 // out[tokens][matrix rows] = RN32 of the exact sums; its time is added to the statistics.
 int network_product(struct network *network, const struct model_matrix *matrix, const duplex_f16 *x,
                     size_t tokens, duplex_f32 *out);
+
+// values[tokens][columns] = RN32(values + bias), NULL: as they are.
+void network_add_bias(duplex_f32 *values, const duplex_f32 *bias, size_t tokens, size_t columns);
 
 // The two blocks of a layer, each from norm to residual stream.
 int network_attend(struct network_rows *rows, unsigned layer, struct model_error *error);

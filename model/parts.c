@@ -30,6 +30,9 @@ static const struct {
     {"model.layers.%L.mlp.gate_proj.weight", MODEL_GATE, MODEL_FORM_DENSE},
     {"model.layers.%L.mlp.up_proj.weight", MODEL_UP, MODEL_FORM_DENSE},
     {"model.layers.%L.mlp.down_proj.weight", MODEL_DOWN, MODEL_FORM_DENSE},
+    {"model.layers.%L.mlp.gate_proj.bias", MODEL_GATE_BIAS, MODEL_FORM_DENSE},
+    {"model.layers.%L.mlp.up_proj.bias", MODEL_UP_BIAS, MODEL_FORM_DENSE},
+    {"model.layers.%L.mlp.down_proj.bias", MODEL_DOWN_BIAS, MODEL_FORM_DENSE},
     {"model.layers.%L.mlp.gate.weight", MODEL_ROUTER, MODEL_FORM_PLAIN},
     {"model.layers.%L.mlp.experts.%E.gate_proj.weight", MODEL_GATE, MODEL_FORM_EXPERT},
     {"model.layers.%L.mlp.experts.%E.up_proj.weight", MODEL_UP, MODEL_FORM_EXPERT},
@@ -65,6 +68,9 @@ static const struct {
     {"blk.%L.ffn_gate.weight", MODEL_GATE, MODEL_FORM_DENSE},
     {"blk.%L.ffn_up.weight", MODEL_UP, MODEL_FORM_DENSE},
     {"blk.%L.ffn_down.weight", MODEL_DOWN, MODEL_FORM_DENSE},
+    {"blk.%L.ffn_gate.bias", MODEL_GATE_BIAS, MODEL_FORM_DENSE},
+    {"blk.%L.ffn_up.bias", MODEL_UP_BIAS, MODEL_FORM_DENSE},
+    {"blk.%L.ffn_down.bias", MODEL_DOWN_BIAS, MODEL_FORM_DENSE},
     {"blk.%L.ffn_gate_inp.weight", MODEL_ROUTER, MODEL_FORM_PLAIN},
     {"blk.%L.ffn_gate_exps.weight", MODEL_GATE, MODEL_FORM_FUSED},
     {"blk.%L.ffn_up_exps.weight", MODEL_UP, MODEL_FORM_FUSED},
@@ -125,6 +131,9 @@ bool model_part_is_vector(enum model_part part) {
     case MODEL_O_BIAS:
     case MODEL_Q_NORM:
     case MODEL_K_NORM:
+    case MODEL_GATE_BIAS:
+    case MODEL_UP_BIAS:
+    case MODEL_DOWN_BIAS:
       return true;
     default:
       return false;
@@ -182,6 +191,11 @@ bool model_part_size(const struct model_config *c, enum model_part part, unsigne
       return set(rows, columns, inner, c->hidden);
     case MODEL_DOWN:
       return set(rows, columns, c->hidden, inner);
+    case MODEL_GATE_BIAS:
+    case MODEL_UP_BIAS:
+      return set(rows, columns, c->ffn_bias, inner);
+    case MODEL_DOWN_BIAS:
+      return set(rows, columns, c->ffn_bias, c->hidden);
     default:
       return false;
   }
@@ -206,6 +220,9 @@ const char *model_part_name(enum model_part part) {
                                                  [MODEL_ROUTER] = "router",
                                                  [MODEL_GATE] = "gate",
                                                  [MODEL_UP] = "up",
-                                                 [MODEL_DOWN] = "down"};
+                                                 [MODEL_DOWN] = "down",
+                                                 [MODEL_GATE_BIAS] = "bias of gate",
+                                                 [MODEL_UP_BIAS] = "bias of up",
+                                                 [MODEL_DOWN_BIAS] = "bias of down"};
   return words[part];
 }

@@ -26,7 +26,7 @@ bool model_place_of(const char *name, struct model_place *place);
 
 bool model_part_is_vector(enum model_part part);
 bool model_part_of_layer(enum model_part part);   // one of a layer, or several
-bool model_part_of_expert(enum model_part part);  // gate, up and down
+bool model_part_of_expert(enum model_part part);  // gate, up and down, and their biases
 
 // Rows and columns of a part by the model's description, 1 row of a vector; false: it has none.
 bool model_part_size(const struct model_config *config, enum model_part part, unsigned layer, size_t *rows,

@@ -28,10 +28,13 @@ enum model_part {
   MODEL_FFN_NORM,  // [hidden]
   MODEL_ROUTER,    // [experts][hidden]
   // One of a layer, or one of each of its experts.
-  MODEL_GATE,  // [inner][hidden]
-  MODEL_UP,    // [inner][hidden]
-  MODEL_DOWN,  // [hidden][inner]
-  MODEL_PARTS  // how many there are
+  MODEL_GATE,       // [inner][hidden]
+  MODEL_UP,         // [inner][hidden]
+  MODEL_DOWN,       // [hidden][inner]
+  MODEL_GATE_BIAS,  // [inner]
+  MODEL_UP_BIAS,    // [inner]
+  MODEL_DOWN_BIAS,  // [hidden]
+  MODEL_PARTS       // how many there are
 };
 
 // weight = values * 2^exponent of its row. The exponent is the largest at which all of a row is exact; if

@@ -90,7 +90,8 @@ static void test_sparse(void **state) {
               config.inner == 96);
   assert_true(config.head_size == 16 && !config.sliding_window && config.end_token_count == 0);
   model_config_free(&config);
-  assert_good(OF("OlmoeForCausalLM") ",\"num_experts\":4,\"num_experts_per_tok\":2,\"clip_qkv\":null}");
+  assert_good(OF("OlmoeForCausalLM") ",\"num_experts\":4,\"num_experts_per_tok\":2,\"clip_qkv\":8}");
+  assert_true(config.qkv_limit == 8);
   assert_true(config.qk_norm == MODEL_QK_NORM_WHOLE && !config.renormalise && config.layer[0].sparse &&
               config.end_tokens[0] == 50279);
   model_config_free(&config);
@@ -154,7 +155,8 @@ static void test_refused(void **state) {
       {"{\"architectures\":[\"LlamaForCausalLM\"]}", "num_hidden_layers is missing"},
       {LLAMA ",\"unheard_of\":3}", "unheard_of is not known: it may change what is computed"},
       {LLAMA ",\"quantization_config\":{\"quant_method\":\"fp8\"}}", "quantization_config is not known"},
-      {LLAMA ",\"mlp_bias\":true}", "mlp_bias is not known"},
+      {OF("MistralForCausalLM") ",\"mlp_bias\":true}", "mlp_bias is not known"},
+      {LLAMA ",\"clip_qkv\":8}", "clip_qkv is not known"},
       {LLAMA ",\"partial_rotary_factor\":0.5}", "partial_rotary_factor is not there but for 1"},
       {LLAMA ",\"hidden_act\":\"mish\"}", "hidden_act: 'mish' is not there"},
       {LLAMA ",\"head_dim\":15}", "head_dim: expected an even number"},
@@ -190,7 +192,7 @@ static void test_refused(void **state) {
       {MOE ",\"mlp_only_layers\":3}", "mlp_only_layers is wrong"},
       {OF("MixtralForCausalLM") "}", "num_local_experts is missing"},
       {OF("MixtralForCausalLM") ",\"num_local_experts\":2,\"num_experts_per_tok\":3}", "num_experts_per_tok"},
-      {OF("OlmoeForCausalLM") ",\"num_experts\":2,\"num_experts_per_tok\":1,\"clip_qkv\":8}", "clip_qkv"},
+      {OF("OlmoeForCausalLM") ",\"num_experts\":2,\"num_experts_per_tok\":1,\"clip_qkv\":-8}", "clip_qkv"},
       {OF("GraniteMoeForCausalLM") ",\"num_local_experts\":2,\"num_experts_per_tok\":1,"
                                    "\"logits_scaling\":0}",
        "logits_scaling"},

@@ -44,7 +44,7 @@ static const struct toy toys[] = {
     {"olmoe", "OlmoeForCausalLM", "olmoe", 64, 2, 4, 4, 16, 32, 8, 4, 144, SINGLE_EXPERTS, .qk_norm = true,
      .whole_norm = true,
      .more = "\"num_experts\": 8, \"num_experts_per_tok\": 4, \"norm_topk_prob\": false, "
-             "\"clip_qkv\": null, \"rope_theta\": 10000.0"},
+             "\"clip_qkv\": 1.0, \"rope_theta\": 10000.0"},
     {"granitemoe", "GraniteMoeForCausalLM", "granitemoe", 48, 2, 4, 2, 12, 64, 4, 2, 144, GRANITE_EXPERTS,
      .tied = true,
      .more = "\"num_local_experts\": 4, \"num_experts_per_tok\": 2, \"embedding_multiplier\": 12.0, "
@@ -55,7 +55,8 @@ static const struct toy toys[] = {
          "\"rope_theta\": 500000.0, \"rope_scaling\": {\"rope_type\": \"llama3\", \"factor\": 8.0, "
          "\"low_freq_factor\": 1.0, \"high_freq_factor\": 4.0, \"original_max_position_embeddings\": 64}"},
     {"llama_bias", "LlamaForCausalLM", "llama", 64, 2, 4, 2, 16, 112, 0, 0, 160, NO_EXPERTS, .bias = true,
-     .more = "\"attention_bias\": true, \"rope_theta\": 10000.0, \"rope_scaling\": {\"type\": \"linear\", "
+     .more = "\"attention_bias\": true, \"mlp_bias\": true, \"rope_theta\": 10000.0, \"rope_scaling\": "
+             "{\"type\": \"linear\", "
              "\"factor\": 4.0}"},
     {"llama_group", "LlamaForCausalLM", "llama", 80, 2, 40, 2, 16, 80, 0, 0, 160, NO_EXPERTS,
      .more = "\"head_dim\": 16, \"rope_theta\": 10000.0"},
@@ -164,6 +165,10 @@ static void put_dense(struct writer *w, const struct toy *toy, unsigned layer) {
   matrix(w, inner, toy->hidden, form, layer, "gate_proj");
   matrix(w, inner, toy->hidden, form, layer, "up_proj");
   matrix(w, toy->hidden, inner, form, layer, "down_proj");
+  const size_t biases[] = {inner, inner, toy->hidden};
+  static const char *const names[] = {"gate_proj", "up_proj", "down_proj"};
+  for (unsigned i = 0; i < 3 && toy->bias; i++)
+    tensor(w, 0, 0.3, biases[i], 0, 0, "model.layers.%u.mlp.%s.bias", layer, names[i]);
 }
 
 static void put_fused(struct writer *w, const struct toy *toy, unsigned layer, const char *gate_up,
