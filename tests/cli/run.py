@@ -238,6 +238,7 @@ BAD = [
     (["--model", "llama", "--prompt-ids", "1", "--timeline", "t.json", "--no-clocks"], "--no-clocks"),
     (["--model", "llama", "--prompt-ids", "1", "--timeline", "t.svg"], "json"),
     (["--model", "mixtral", "--prompt", "a"], "tokenizer"),
+    (["--model", "pieces", "--prompt", "a"], "expected tokenizer.json"),
     (["--model", "nothing", "--prompt-ids", "1"], "nothing"),
     (["--model", "/dev/null", "--prompt-ids", "1"], "/dev/null"),
     (["--model", "mixtral", "--requests", "nothing.jsonl"], "nothing.jsonl"),
@@ -286,6 +287,9 @@ def main():
         (folder / "exact").mkdir()
         subprocess.run([toy, folder / "exact", "mixtral", "f32", "3"], check=True)
         check_difference(folder)
+        (folder / "pieces").mkdir()
+        subprocess.run([toy, folder / "pieces", "llama", "f16", "3"], check=True)
+        (folder / "pieces" / "tokenizer.model").write_bytes(b"pieces")
         check_bad(folder)
         check_invariance(folder, names if ALL else ["qwen3_moe_window"], 64 if ALL else 4)
     print(f"run: {len(failures)} failures")
