@@ -48,6 +48,7 @@ static int open_cache(struct duplex_device_kv *kv, unsigned stack) {
                                         .prefill_pages = options->prefill_pages,
                                         .bundles = KV_BUNDLES,
                                         .windows = options->windows,
+                                        .pinned = options->pinned,
                                         .prefill_bundles = PREFILL_BUNDLES};
   struct duplex_stack *of = kv->device->stack[stack];
   const int error = duplex_kv_open(of, &one, &kv->cache[stack]);

@@ -91,7 +91,8 @@ size_t duplex_kv_room_beside(struct duplex_stack *stack, const struct duplex_kv_
   return pages_in(stack, &space, options);
 }
 
-static int take_windows(struct duplex_kv_cache *cache, const uint32_t *windows) {
+static int take_windows(struct duplex_kv_cache *cache, const uint32_t *windows, uint32_t pinned) {
+  cache->pinned = pinned;
   cache->windows = calloc(cache->layers, sizeof *cache->windows);
   if (!cache->windows) return stack_no_memory(cache->stack);
   if (windows) memcpy(cache->windows, windows, cache->layers * sizeof *windows);
@@ -117,7 +118,7 @@ int duplex_kv_open(struct duplex_stack *stack, const struct duplex_kv_options *o
   struct duplex_kv_cache *self = handle_take(&stack->caches, sizeof *self);
   if (!self) return stack_no_memory(stack);
   set_geometry(self, stack, options);
-  error = take_windows(self, options->windows);
+  error = take_windows(self, options->windows, options->pinned);
   if (!error) error = open_pools(self, options);
   if (error) {
     duplex_kv_close(self);

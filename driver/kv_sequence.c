@@ -16,8 +16,11 @@
 
 // From now on the sequence's layers have the windows of the KV spaces.
 static void set_rings(struct duplex_sequence *sequence) {
-  for (uint32_t i = 0; i < sequence->cache->layers; i++)
-    sequence->layers[i].ring = sequence->cache->windows[i];
+  const struct duplex_kv_cache *cache = sequence->cache;
+  for (uint32_t i = 0; i < cache->layers; i++) {
+    sequence->layers[i].ring = cache->windows[i] ? (size_t)cache->windows[i] + cache->pinned : 0;
+    sequence->layers[i].pinned = cache->pinned;
+  }
 }
 
 // A sequence without pages in the list of the cache; NULL: no memory.
@@ -97,7 +100,7 @@ struct stretch {
 static struct stretch stretch_of(const struct duplex_sequence *sequence, const struct kv_layer *layer,
                                  size_t first, size_t left) {
   const size_t page_positions = kv_page_positions(sequence);
-  const size_t slot = layer->ring ? first % layer->ring : first;
+  const size_t slot = kv_slot(layer, first);
   const size_t of_ring = layer->ring ? duplex_smaller(left, layer->ring - slot) : left;
   const size_t in_page = slot % page_positions;
   return (struct stretch){slot / page_positions, in_page, duplex_smaller(of_ring, page_positions - in_page)};
@@ -302,18 +305,21 @@ int duplex_kv_share(const struct duplex_sequence *sequence, size_t positions,
   return error;
 }
 
-// The last positions of a layer as the ring that they will be: position p in slot p mod ring.
+// The pinned and the last positions of a layer as the ring that they will be.
 static int copy_window(const struct duplex_sequence *moved, const struct kv_layer *from, struct kv_layer *to,
                        duplex_f16 *k, duplex_f16 *v) {
   const size_t head_size = moved->cache->head_size;
-  const size_t slot = from->length % to->ring;  // of the first position that is kept
-  const size_t first = from->length - to->ring;
+  const size_t slot = kv_slot(to, from->length);  // of the first position behind those that have left
+  const size_t first = from->length - (to->ring - to->pinned);
   int error = DUPLEX_OK;
   for (uint32_t head = 0; head < moved->cache->heads && !error; head++) {
     const size_t at = head * to->ring * head_size;
+    const size_t ring = at + to->pinned * head_size;
     const size_t behind = at + slot * head_size;
-    error = read_pages(moved, from, head, first, k + behind, v + behind, to->ring - slot);
-    if (!error) error = read_pages(moved, from, head, from->length - slot, k + at, v + at, slot);
+    const size_t newest = slot - to->pinned;
+    error = read_pages(moved, from, head, 0, k + at, v + at, to->pinned);
+    if (!error) error = read_pages(moved, from, head, first, k + behind, v + behind, to->ring - slot);
+    if (!error) error = read_pages(moved, from, head, from->length - newest, k + ring, v + ring, newest);
   }
   if (!error) error = write_pages(moved, to, k, v, to->ring, to->ring * head_size);
   if (!error) to->length = from->length;
@@ -387,6 +393,7 @@ static void take_layer(struct kv_layer *layer, struct kv_layer *copy) {
     return;
   }
   layer->ring = copy->ring;
+  layer->pinned = copy->pinned;
   for (size_t page = 0; page < layer->count; page++) take_place(layer->pages[page], copy->pages[page]);
 }
 

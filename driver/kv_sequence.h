@@ -17,8 +17,8 @@ int kv_fetch(const struct duplex_sequence *sequence, unsigned layer, uint32_t he
              duplex_f16 *k, duplex_f16 *v, size_t positions);
 
 // A copy in the KV spaces; with an error *copy is NULL. base: a sequence there with which it begins (the copy
-// of one with which `sequence` began), whose whole pages it shares; NULL: none. *positions grows by those that
-// were read and written, of all layers.
+// of one with which `sequence` began), whose whole pages it shares; NULL: none. *positions grows by those
+// that were read and written, of all layers.
 int kv_copy_to_spaces(const struct duplex_sequence *sequence, const struct duplex_sequence *base,
                       struct duplex_sequence **copy, uint64_t *positions);
 

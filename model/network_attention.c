@@ -6,6 +6,7 @@
 
 #include "cmodel/numerics/exact_mode.h"
 #include "model/network_account.h"
+#include "model/network_sinks.h"
 #include "model/network_untimed.h"
 #include "xpu/binary32.h"
 #include "xpu/norm.h"
@@ -151,6 +152,9 @@ static void bring_piece(struct stage *stage, size_t i, size_t row) {
   const size_t keys_row = row * config->kv_heads * config->head_size;
   gather(network, rows->q + row * config->heads * config->head_size, config->heads, 1, count,
          stage->q + stage->block[i] * config->heads * network->head_size);
+  if (network->pinned)
+    network_add_sinks(network, &network->layers[stage->layer], count,
+                      stage->q + stage->block[i] * config->heads * network->head_size);
   gather(network, rows->k + keys_row, config->kv_heads, copies, count, stage->k + of_keys);
   gather(network, rows->v + keys_row, config->kv_heads, copies, count, stage->v + of_keys);
 }
@@ -161,14 +165,15 @@ static void list_piece(struct stage *stage, size_t i, size_t row) {
   struct network_sequence *sequence = rows->pieces[i].sequence;
   const size_t of_queries = stage->block[i] * rows->network->config->heads * rows->network->head_size;
   const size_t window = network_window(rows->network, stage->layer);
+  const size_t pinned = rows->network->pinned;
   const size_t seen = sequence->length + 1;
   if (sequence->decodes)
     stage->decoding[stage->decodes++] = sequence->kv,
-    stage->decoded += window && window < seen ? window : seen;
+    stage->decoded += pinned + (window && window < seen ? window : seen);
   else
     stage->prefills[stage->prefill_count++] =
         (struct duplex_device_prefill){.sequence = sequence->kv,
-                                       .first = sequence->length,
+                                       .first = sequence->length + pinned,
                                        .positions = rows->pieces[i].count,
                                        .q = stage->q + of_queries,
                                        .o = stage->o + of_queries};
@@ -192,11 +197,6 @@ static int append_prefills(struct stage *stage) {
                                    stage->k + stage->block[i] * of_token,
                                    stage->v + stage->block[i] * of_token, rows->pieces[i].count);
   return error;
-}
-
-static double scale_of(const struct network *network) {
-  const struct model_config *config = network->config;
-  return config->attention_scale != 0 ? config->attention_scale : network->scale;
 }
 
 // Piece by piece on the host.
@@ -223,7 +223,7 @@ static int run_stage(struct stage *stage) {
   const struct duplex_device_attention attention = {
       .layer = stage->layer,
       .q_heads = network->config->heads,
-      .scale = scale_of(network),
+      .scale = network_scale(network),
       .decode = {stage->decoding, stage->decodes, any ? stage->k : NULL, any ? stage->v : NULL,
                  any ? stage->q : NULL, any ? stage->o : NULL},
       .prefills = stage->prefills,

@@ -60,7 +60,7 @@ static int run_some(struct network *network, const struct network_layer *layer, 
   const struct model_config *config = network->config;
   const struct duplex_moe_routing routing = {config->chosen, (enum duplex_score)config->score,
                                              config->renormalise};
-  if (!network->device) return untimed_experts(network, layer, x, tokens, y, counts);
+  if (!network_has_stacks_for_experts(network)) return untimed_experts(network, layer, x, tokens, y, counts);
   const int error = duplex_device_moe(network->device, layer->moe, &routing, x, tokens, y);
   if (!error) note_moe(network, counts);
   return error;
@@ -97,8 +97,9 @@ int network_feed_forward(struct network_rows *rows, unsigned layer, struct model
   int error;
   if (network->config->layer[layer].sparse) {
     error = run_experts(rows, layer);
-    if (error && network->device) network_device_failed(network, error, error_text);
-    if (error && !network->device)
+    const bool stacks = network_has_stacks_for_experts(network);
+    if (error && stacks) network_device_failed(network, error, error_text);
+    if (error && !stacks)
       model_fail(error_text, error, "experts of layer %u: %s", layer, duplex_error_text(error));
   } else {
     error = run_dense(rows, weights);

@@ -39,6 +39,11 @@ static const struct {
     {"model.layers.%L.mlp.experts.%E.down_proj.weight", MODEL_DOWN, MODEL_FORM_EXPERT},
     {"model.layers.%L.mlp.experts.gate_up_proj", MODEL_GATE, MODEL_FORM_PAIR},
     {"model.layers.%L.mlp.experts.down_proj", MODEL_DOWN, MODEL_FORM_FUSED},
+    {"model.layers.%L.self_attn.sinks", MODEL_SINKS, MODEL_FORM_PLAIN},
+    {"model.layers.%L.mlp.router.weight", MODEL_ROUTER, MODEL_FORM_PLAIN},
+    {"model.layers.%L.mlp.router.bias", MODEL_ROUTER_BIAS, MODEL_FORM_PLAIN},
+    {"model.layers.%L.mlp.experts.gate_up_proj_bias", MODEL_GATE_BIAS, MODEL_FORM_PAIR},
+    {"model.layers.%L.mlp.experts.down_proj_bias", MODEL_DOWN_BIAS, MODEL_FORM_FUSED},
     {"model.layers.%L.block_sparse_moe.gate.weight", MODEL_ROUTER, MODEL_FORM_PLAIN},
     {"model.layers.%L.block_sparse_moe.experts.%E.w1.weight", MODEL_GATE, MODEL_FORM_EXPERT},
     {"model.layers.%L.block_sparse_moe.experts.%E.w3.weight", MODEL_UP, MODEL_FORM_EXPERT},
@@ -131,6 +136,8 @@ bool model_part_is_vector(enum model_part part) {
     case MODEL_O_BIAS:
     case MODEL_Q_NORM:
     case MODEL_K_NORM:
+    case MODEL_SINKS:
+    case MODEL_ROUTER_BIAS:
     case MODEL_GATE_BIAS:
     case MODEL_UP_BIAS:
     case MODEL_DOWN_BIAS:
@@ -184,6 +191,10 @@ bool model_part_size(const struct model_config *c, enum model_part part, unsigne
       return norm_size(c, q, rows, columns);
     case MODEL_K_NORM:
       return norm_size(c, kv, rows, columns);
+    case MODEL_SINKS:
+      return set(rows, columns, c->sinks, c->heads);
+    case MODEL_ROUTER_BIAS:
+      return set(rows, columns, sparse && c->router_bias, c->experts);
     case MODEL_ROUTER:
       return set(rows, columns, sparse ? c->experts : 0, c->hidden);
     case MODEL_GATE:
@@ -218,6 +229,8 @@ const char *model_part_name(enum model_part part) {
                                                  [MODEL_K_NORM] = "norm of k",
                                                  [MODEL_FFN_NORM] = "norm before the FFN",
                                                  [MODEL_ROUTER] = "router",
+                                                 [MODEL_SINKS] = "sinks",
+                                                 [MODEL_ROUTER_BIAS] = "bias of the router",
                                                  [MODEL_GATE] = "gate",
                                                  [MODEL_UP] = "up",
                                                  [MODEL_DOWN] = "down",

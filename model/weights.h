@@ -22,11 +22,13 @@ enum model_part {
   MODEL_Q_BIAS,  // [heads * head_size]
   MODEL_K_BIAS,
   MODEL_V_BIAS,
-  MODEL_O_BIAS,    // [hidden]
-  MODEL_Q_NORM,    // [head_size], or [heads * head_size]
-  MODEL_K_NORM,    // [head_size], or [kv_heads * head_size]
-  MODEL_FFN_NORM,  // [hidden]
-  MODEL_ROUTER,    // [experts][hidden]
+  MODEL_O_BIAS,       // [hidden]
+  MODEL_Q_NORM,       // [head_size], or [heads * head_size]
+  MODEL_K_NORM,       // [head_size], or [kv_heads * head_size]
+  MODEL_SINKS,        // [heads]
+  MODEL_FFN_NORM,     // [hidden]
+  MODEL_ROUTER,       // [experts][hidden]
+  MODEL_ROUTER_BIAS,  // [experts]
   // One of a layer, or one of each of its experts.
   MODEL_GATE,       // [inner][hidden]
   MODEL_UP,         // [inner][hidden]

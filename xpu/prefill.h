@@ -19,6 +19,7 @@ struct xpu_prefill {
   unsigned first;      // first + positions is at most 131,072
   unsigned positions;  // from 1
   unsigned window;     // keys of a position at most; 0: all
+  unsigned pinned;     // keys that each sees beside its window, the first ones; `first` is not below
   duplex_f32 scale;    // c of numerics N5 (duplex_attention_scale), positive and finite
   bool wide;           // weights of two parts (p32)
   duplex_f16 *o;       // as q, o_stride values from head to head

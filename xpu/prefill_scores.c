@@ -54,19 +54,16 @@ static void round_sums(const struct prefill_block *block, unsigned panel, const 
     }
 }
 
-// Scores to their places; -Inf before a token's first key and behind its last one.
+// Scores to their places; -Inf where a token does not attend to the key.
 static void place_scores(const struct prefill_block *block, unsigned panel, const struct keys *keys,
                          const duplex_f32 *scores) {
   duplex_f32 *to = prefill_scores(block, panel, keys->first);
   const unsigned panel_keys = prefill_panel_keys(block, panel);
   for (unsigned token = 0; token < TOKENS; token++) {
     const bool exists = token < prefill_panel_tokens(block, panel);
-    const unsigned begin = exists ? prefill_first_key(block, panel * TOKENS + token) : 0;
-    const unsigned end = exists ? prefill_keys(block, panel * TOKENS + token) : 0;
     for (unsigned row = 0; row < keys->count && keys->first + row < panel_keys; row++) {
-      const unsigned key = keys->first + row;
-      to[row * TOKENS + token] =
-          key >= begin && key < end ? scores[token * ROWS + row] : DUPLEX_MAXIMUM_START;
+      const bool sees = exists && prefill_sees(block, panel * TOKENS + token, keys->first + row);
+      to[row * TOKENS + token] = sees ? scores[token * ROWS + row] : DUPLEX_MAXIMUM_START;
     }
   }
 }
@@ -87,7 +84,7 @@ static void score_panel(const struct prefill_block *block, unsigned panel, const
 void prefill_make_scores(const struct prefill_block *block) {
   const struct xpu_prefill *prefill = block->prefill;
   struct prefill_room *room = block->room;
-  const unsigned begin = prefill_first_key(block, 0);
+  const unsigned begin = prefill_begin(block);
   const unsigned all = prefill_block_keys(block);
   const size_t size = prefill->head_size;
   for (unsigned panel = 0; panel < block->panels; panel++)

@@ -37,6 +37,7 @@ struct duplex_device_kv_options {
   // Sliding windows, [layers], in decode and in prefill: attention is over the last so many positions, a
   // position's own among them. The KV spaces keep these alone. 0: all. NULL: no layer has one. Copied.
   const uint32_t *windows;
+  unsigned pinned;  // first positions of a sequence that attention sees beside those of every window
 };
 
 // Takes the DRAM of all pages on all stacks. Errors, after which *kv is NULL: ARGUMENT, OUT_OF_SPACE,

@@ -40,6 +40,7 @@ struct duplex_kv_options {
   // step among them, and attention is over these. 0: all positions. NULL: no layer has one. Copied. The
   // prefill space keeps all positions.
   const uint32_t *windows;
+  unsigned pinned;  // first positions of a sequence that stay beside those of every window
 };
 
 // Takes the DRAM of all pages. Errors: ARGUMENT (an option out of its range), OUT_OF_SPACE, NO_MEMORY.

@@ -67,6 +67,7 @@ struct duplex_xpu_prefill {
   unsigned heads, kv_heads, dimension;
   uint32_t first, tokens;
   uint32_t window;          // positions that one sees, its own included; 0: all
+  uint32_t pinned;          // first positions that each sees beside its window; `first` is not below
   const duplex_f16 *q;      // [heads][tokens][dimension]
   const duplex_f16 *k, *v;  // [kv_heads][first + tokens][dimension], kv_stride values from head to head
   size_t kv_stride;

@@ -49,6 +49,7 @@ static size_t of_pages(size_t pages) {
 }
 
 static uint32_t windows[2];  // of the layers
+static unsigned pinned;      // positions beside them
 
 static void open_all(unsigned channels, size_t pages, size_t prefill_pages, unsigned layers) {
   const struct duplex_kv_options options = {.heads = HEADS,
@@ -57,7 +58,8 @@ static void open_all(unsigned channels, size_t pages, size_t prefill_pages, unsi
                                             .page_positions = PAGE,
                                             .pages = pages,
                                             .prefill_pages = prefill_pages,
-                                            .windows = windows};
+                                            .windows = windows,
+                                            .pinned = pinned};
   assert_int_equal(duplex_stack_open("cmodel", &(struct duplex_stack_options){.backend.channels = channels},
                                      &stack, NULL, 0),
                    0);
@@ -91,7 +93,7 @@ static duplex_f16 element(unsigned channel, struct region region, size_t index) 
 static size_t position_in(const struct duplex_sequence *sequence, unsigned layer, size_t slot) {
   const size_t length = sequence->layers[layer].length;
   const size_t window = sequence->pool == cache->pools ? windows[layer] : 0;
-  return window && length > slot ? (length - 1 - slot) / window * window + slot : slot;
+  return window && slot >= pinned && length > slot ? (length - 1 - slot) / window * window + slot : slot;
 }
 
 // Every element of a layer by the words of docs/architecture.md, and zeros behind the end of V and beside D.
@@ -412,8 +414,9 @@ static void check_windows(unsigned channels, uint32_t first, uint32_t second, si
   }
   const size_t length = duplex_kv_length(sequence, 0);
   assert_int_equal(duplex_kv_share(sequence, length - 1, &shared),
-                   first < length ? DUPLEX_ERROR_ARGUMENT : 0);
-  const size_t kept = (duplex_smaller(first, length) + page() - 1) / page() + (length + page() - 1) / page();
+                   first + pinned < length ? DUPLEX_ERROR_ARGUMENT : 0);
+  const size_t kept =
+      (duplex_smaller(first + pinned, length) + page() - 1) / page() + (length + page() - 1) / page();
   duplex_kv_free(other);
   if (second == 0 && first < length)
     assert_int_equal(duplex_kv_used(cache, DUPLEX_KV_SPACES), of_pages(kept));
@@ -425,6 +428,10 @@ static void test_windows(void **state) {
   check_windows(3, 1, 0, 5);
   check_windows(1, 20, 0, 70);
   check_windows(5, 64, 63, 64);
+  pinned = 3;
+  check_windows(2, 20, 0, 70);
+  check_windows(3, 125, 61, 90);
+  pinned = 0;
   check_windows(2, 100, 0, 230);
   spread = 2;
   check_windows(6, 130, 200, 300);

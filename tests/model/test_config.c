@@ -104,6 +104,20 @@ static void test_sparse(void **state) {
   model_config_free(&config);
 }
 
+#define GPT_OSS OF("GptOssForCausalLM") ",\"num_local_experts\":4,\"num_experts_per_tok\":2"
+
+static void test_gpt_oss(void **state) {
+  (void)state;
+  assert_good(GPT_OSS ",\"initial_context_length\":4096,\"experts_per_token\":2}");
+  assert_true(config.sinks && config.router_bias && config.ffn_bias && config.qkv_bias && config.o_bias);
+  assert_true(config.gate_limit == 7 && config.gate_slope == 1.702 && config.head_size == 64);
+  assert_true(config.sliding_window == 128 && config.layer[0].sliding && !config.layer[1].sliding);
+  assert_true(config.score == XPU_SCORE_TOP_K_SOFTMAX && !config.renormalise && config.layer[3].sparse);
+  assert_true(config.rope.type == MODEL_ROPE_YARN && config.rope.factor == 32 && !config.rope.truncate &&
+              config.rope.original_positions == 4096 && config.rope.theta == 150000);
+  model_config_free(&config);
+}
+
 static void test_windows(void **state) {
   (void)state;
   assert_good(OF("MistralForCausalLM") "}");
@@ -150,7 +164,11 @@ static void test_refused(void **state) {
       {"{\"a\":1,\"a\":2}", "duplicate"},
       {"{}", "model_type: '' is not there"},
       {OF("DeepseekV3ForCausalLM") "}", "architectures: 'DeepseekV3ForCausalLM' is not there"},
-      {OF("GptOssForCausalLM") "}", "architectures: 'GptOssForCausalLM' is not there"},
+      {OF("DeepseekV3ForCausalLM") "}", "architectures: 'DeepseekV3ForCausalLM' is not there"},
+      {GPT_OSS ",\"swiglu_limit\":0}", "swiglu_limit is wrong: expected more than 0"},
+      {GPT_OSS ",\"swiglu_alpha\":-1}", "swiglu_limit and swiglu_alpha"},
+      {GPT_OSS ",\"experts_per_token\":1}", "experts_per_token differs from num_experts_per_tok"},
+      {GPT_OSS ",\"quantization_config\":{\"quant_method\":\"mxfp4\"}}", "quantization_config is not known"},
       {"{\"architectures\":[]," SIZES "}", "architectures is wrong"},
       {"{\"architectures\":[\"LlamaForCausalLM\"]}", "num_hidden_layers is missing"},
       {LLAMA ",\"unheard_of\":3}", "unheard_of is not known: it may change what is computed"},
@@ -205,8 +223,9 @@ static void test_refused(void **state) {
 }
 
 int main(void) {
-  const struct CMUnitTest tests[] = {cmocka_unit_test(test_llama),  cmocka_unit_test(test_yarn),
-                                     cmocka_unit_test(test_sparse), cmocka_unit_test(test_windows),
-                                     cmocka_unit_test(test_nested), cmocka_unit_test(test_refused)};
+  const struct CMUnitTest tests[] = {cmocka_unit_test(test_llama),   cmocka_unit_test(test_yarn),
+                                     cmocka_unit_test(test_sparse),  cmocka_unit_test(test_windows),
+                                     cmocka_unit_test(test_gpt_oss), cmocka_unit_test(test_nested),
+                                     cmocka_unit_test(test_refused)};
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -24,6 +24,7 @@ static const char *const kernels[] = {"portable", "avx2", "avx512"};
 struct sequence {
   unsigned kv_heads, group, d, keys;
   unsigned window;  // keys that a position sees; 0: all
+  unsigned pinned;  // beside them, the first ones, which have no queries
   bool wide;
   uint16_t *q, *k, *v;
 };
@@ -96,6 +97,7 @@ static void run(const struct sequence *s, unsigned first, unsigned positions, un
                                       .first = first,
                                       .positions = positions,
                                       .window = s->window,
+                                      .pinned = s->pinned,
                                       .scale = bits_of(oracle_scale(s->d == 1 ? 1 : 0, s->d)),
                                       .wide = s->wide,
                                       .o = o + (size_t)first * s->d,
@@ -104,14 +106,29 @@ static void run(const struct sequence *s, unsigned first, unsigned positions, un
   assert_int_equal(xpu_prefill_run(&prefill, tiers), DUPLEX_OK);
 }
 
+// The keys or values that a position sees, one behind the other; returns how many.
+static unsigned seen_by(const struct sequence *s, unsigned position, const uint16_t *from, uint16_t *to) {
+  unsigned count = 0;
+  for (unsigned key = 0; key <= position; key++) {
+    if (s->window && key + s->window <= position && key >= s->pinned) continue;
+    memcpy(to + (size_t)count++ * s->d, from + (size_t)key * s->d, s->d * sizeof *to);
+  }
+  return count;
+}
+
 static void check_position(const struct sequence *s, unsigned head, unsigned position, const uint16_t *o) {
   uint16_t expected[DUPLEX_HEAD_SIZE_MAX];
   const size_t of_head = (size_t)s->keys * s->d;
   const size_t place = head * of_head + (size_t)position * s->d;
-  const unsigned first = s->window && position >= s->window ? position + 1 - s->window : 0;
-  const size_t keys = head / s->group * of_head + (size_t)first * s->d;
-  oracle_attention_of(s->q + place, s->k + keys, s->v + keys, position + 1 - first, s->d,
-                      oracle_scale(s->d == 1 ? 1 : 0, s->d), s->wide, expected);
+  uint16_t *k = malloc(of_head * sizeof *k);
+  uint16_t *v = malloc(of_head * sizeof *v);
+  assert_true(k && v);
+  const unsigned keys = seen_by(s, position, s->k + head / s->group * of_head, k);
+  seen_by(s, position, s->v + head / s->group * of_head, v);
+  oracle_attention_of(s->q + place, k, v, keys, s->d, oracle_scale(s->d == 1 ? 1 : 0, s->d), s->wide,
+                      expected);
+  free(k);
+  free(v);
   for (unsigned i = 0; i < s->d; i++)
     if (o[place + i] != expected[i])
       fail_msg(
@@ -131,12 +148,13 @@ static void test_random(void **state) {
     uint16_t *o = new_outputs(&s);
     fesetround(directions[i % 4]);
     feclearexcept(FE_ALL_EXCEPT);
-    run(&s, 0, s.keys, (unsigned)(i % 4), o, &tiers);
+    if (s.window && s.keys > 3) s.pinned = (unsigned)duplex_random_below(&random, 3);
+    run(&s, s.pinned, s.keys - s.pinned, (unsigned)(i % 4), o, &tiers);
     assert_int_equal(fegetround(), directions[i % 4]);
     fesetround(FE_TONEAREST);
     for (unsigned head = 0; head < s.kv_heads * s.group; head++)
       for (unsigned j = 0; j < 6; j++)
-        check_position(&s, head, (unsigned)duplex_random_below(&random, s.keys), o);
+        check_position(&s, head, s.pinned + (unsigned)duplex_random_below(&random, s.keys - s.pinned), o);
     free(o);
     free_sequence(&s);
   }
@@ -307,7 +325,7 @@ static void test_refusals(void **state) {
                                    .o_stride = 1};
   assert_int_equal(xpu_prefill_run(&good, NULL), DUPLEX_OK);
   assert_int_equal(xpu_prefill_run(NULL, NULL), DUPLEX_ERROR_ARGUMENT);
-  enum { BAD = 20 };
+  enum { BAD = 21 };
   struct xpu_prefill bad[BAD];
   for (int i = 0; i < BAD; i++) bad[i] = good;
   bad[0].q = NULL;
@@ -331,6 +349,7 @@ static void test_refusals(void **state) {
   bad[17].scale = 0x7f800000;
   bad[18].scale = 0xbf800000;
   bad[19].q_heads = UINT32_MAX;
+  bad[20].pinned = 1;
   for (int i = 0; i < BAD; i++) assert_int_equal(xpu_prefill_run(&bad[i], NULL), DUPLEX_ERROR_ARGUMENT);
 }
 
