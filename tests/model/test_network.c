@@ -154,7 +154,11 @@ static void check_golden(const char *name) {
 
 static void test_golden(void **state) {
   (void)state;
-  for (unsigned i = 0; toy_names[i]; i++) check_golden(toy_names[i]);
+  // Two of those with a window in longer runs only.
+  const bool all = environment_count("DUPLEX_CASES") > 1;
+  for (unsigned i = 0; toy_names[i]; i++)
+    if (all || (strcmp(toy_names[i], "mistral_window") != 0 && strcmp(toy_names[i], "qwen3_moe_window") != 0))
+      check_golden(toy_names[i]);
 }
 
 // Several sequences at once, each with its tokens from `first` on: chunks of that size, then decoded ones.
@@ -218,7 +222,7 @@ static void test_same_bits(void **state) {
   other[3].untimed = true;
   // Every third model, all of them in longer runs.
   const unsigned stride = environment_count("DUPLEX_CASES") > 1 ? 1 : 3;
-  for (unsigned i = 0; i < TOYS; i += stride) {
+  for (unsigned i = stride - 1; i < TOYS; i += stride) {
     struct case_of of = open_case(toy_names[i], TOY_BF16, &usual);
     const unsigned tokens = tokens_of(of.network);
     uint32_t *logits = malloc(tokens * (size_t)model_config_of(of.model)->vocabulary * sizeof *logits);
