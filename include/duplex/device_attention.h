@@ -90,9 +90,9 @@ struct duplex_device_copied {
 // A sequence of the KV spaces with the positions of one of the prefill space, which stays where it is; made
 // as a move is. base (may be NULL): such a copy of a sequence with which this one began
 // (duplex_device_share_sequence): whole pages of it are shared, not copied, so that sequences of one prefix
-// stream it once. copied may be NULL. Errors, after which *copy is NULL: ARGUMENT (a sequence or a base of the
-// wrong space, a base of other stacks or channels, or longer than the sequence), OUT_OF_SPACE (as append),
-// NO_MEMORY.
+// stream it once. copied may be NULL. Errors, after which *copy is NULL: ARGUMENT (a sequence or a base of
+// the wrong space, a base of other stacks or channels, or longer than the sequence), OUT_OF_SPACE (as
+// append), NO_MEMORY.
 int duplex_device_copy_sequence(const struct duplex_device_sequence *sequence,
                                 const struct duplex_device_sequence *base,
                                 struct duplex_device_sequence **copy, struct duplex_device_copied *copied);
