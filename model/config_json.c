@@ -445,6 +445,7 @@ static void read_attention(struct model_json *json, const struct architecture *c
   if (class->has_bias_key) c->qkv_bias = c->o_bias = bool_key(json, "attention_bias", class->bias);
 }
 
+// Reads all keys of config.json; the first fault is kept, and a key that nobody reads is one.
 static void read_all(struct model_json *json, struct model_config *c) {
   c->architecture = read_architecture(json);
   const struct architecture *class = &architectures[c->architecture];

@@ -91,6 +91,7 @@ static void read_class(struct reader *r) {
                            r->gguf->path, name.length > 64 ? 64 : (int)name.length, name.bytes);
 }
 
+// Reads the scaling of rotary angles; `positions` is what a model without an original length has.
 static void read_scaling(struct reader *r, struct model_rope *rope, double positions) {
   struct model_text type;
   if (!find_text(r, true, "rope.scaling.type", &type) || model_text_is(type, "none")) return;

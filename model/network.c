@@ -134,6 +134,7 @@ static int load_experts(struct network *network, struct network_layer *layer, st
   return status ? network_device_failed(network, status, error) : DUPLEX_OK;
 }
 
+// Reads the router and the experts of one layer, and brings them to the device if it runs them.
 static int read_sparse(struct network *network, unsigned number, struct model_error *error) {
   struct network_layer *layer = &network->layers[number];
   struct expert_matrices *experts = &layer->experts;

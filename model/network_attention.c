@@ -52,6 +52,7 @@ static void cut(duplex_f32 *values, size_t count, double limit) {
   }
 }
 
+// Makes q, k and v of all tokens from the residuals: norm, products, biases, norms of heads, rotation.
 static int make_heads(struct network_rows *rows, const struct network_layer *layer) {
   struct network *network = rows->network;
   const struct model_config *config = network->config;
@@ -142,6 +143,7 @@ static void each_piece(struct stage *stage, void (*use)(struct stage *, size_t p
   }
 }
 
+// Copies the heads of piece i, whose first token is `row`, to where the device reads them.
 static void bring_piece(struct stage *stage, size_t i, size_t row) {
   const struct network_rows *rows = stage->rows;
   struct network *network = rows->network;
@@ -159,6 +161,7 @@ static void bring_piece(struct stage *stage, size_t i, size_t row) {
   gather(network, rows->v + keys_row, config->kv_heads, copies, count, stage->v + of_keys);
 }
 
+// Lists piece i of the stage as a sequence that decodes, or as a prefill.
 static void list_piece(struct stage *stage, size_t i, size_t row) {
   (void)row;
   const struct network_rows *rows = stage->rows;

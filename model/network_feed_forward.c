@@ -21,6 +21,7 @@ static int run_biased(struct network_rows *rows, const struct network_layer *lay
   return network_biased_ffn(rows->network, &ffn, rows->narrow, rows->tokens, rows->wide);
 }
 
+// Runs a dense FFN of all tokens on the xPU, whole or split into parts.
 static int run_dense(struct network_rows *rows, const struct network_layer *layer) {
   struct network *network = rows->network;
   if (network->config->ffn_bias) return run_biased(rows, layer);

@@ -186,6 +186,7 @@ static int end_pieces(struct network_rows *rows, struct model_error *error) {
   return status;
 }
 
+// Runs one layer on the residuals, and tells its rows and times to who wants them.
 static int run_layer(struct network_rows *rows, unsigned layer, struct model_error *error) {
   struct network *network = rows->network;
   network->layer = (int)layer;

@@ -219,6 +219,7 @@ static int run_biased(struct experts_run *run, unsigned expert, unsigned count) 
   return network_biased_ffn(run->network, &ffn, run->rows, count, run->y);
 }
 
+// Runs one expert on its `count` gathered tokens, on the xPU.
 static int run_expert(struct experts_run *run, unsigned expert, unsigned count) {
   const struct model_config *config = run->network->config;
   const size_t inner = config->expert_inner;

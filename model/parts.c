@@ -158,21 +158,12 @@ static bool norm_size(const struct model_config *c, size_t whole, size_t *rows, 
   return set(rows, columns, 1, c->qk_norm == MODEL_QK_NORM_HEAD ? c->head_size : whole);
 }
 
-bool model_part_size(const struct model_config *c, enum model_part part, unsigned layer, size_t *rows,
-                     size_t *columns) {
+// The size of a part of attention; false if the model has none.
+static bool attention_size(const struct model_config *c, enum model_part part, size_t *rows,
+                           size_t *columns) {
   const size_t q = (size_t)c->heads * c->head_size;
   const size_t kv = (size_t)c->kv_heads * c->head_size;
-  if (model_part_of_layer(part) && layer >= c->layers) return false;
-  const bool sparse = model_part_of_layer(part) && c->layer[layer].sparse;
-  const size_t inner = sparse ? c->expert_inner : c->inner;
   switch (part) {
-    case MODEL_EMBEDDING:
-    case MODEL_HEAD:
-      return set(rows, columns, c->vocabulary, c->hidden);
-    case MODEL_FINAL_NORM:
-    case MODEL_ATTENTION_NORM:
-    case MODEL_FFN_NORM:
-      return set(rows, columns, 1, c->hidden);
     case MODEL_Q:
       return set(rows, columns, q, c->hidden);
     case MODEL_K:
@@ -193,6 +184,24 @@ bool model_part_size(const struct model_config *c, enum model_part part, unsigne
       return norm_size(c, kv, rows, columns);
     case MODEL_SINKS:
       return set(rows, columns, c->sinks, c->heads);
+    default:
+      return false;
+  }
+}
+
+bool model_part_size(const struct model_config *c, enum model_part part, unsigned layer, size_t *rows,
+                     size_t *columns) {
+  if (model_part_of_layer(part) && layer >= c->layers) return false;
+  const bool sparse = model_part_of_layer(part) && c->layer[layer].sparse;
+  const size_t inner = sparse ? c->expert_inner : c->inner;
+  switch (part) {
+    case MODEL_EMBEDDING:
+    case MODEL_HEAD:
+      return set(rows, columns, c->vocabulary, c->hidden);
+    case MODEL_FINAL_NORM:
+    case MODEL_ATTENTION_NORM:
+    case MODEL_FFN_NORM:
+      return set(rows, columns, 1, c->hidden);
     case MODEL_ROUTER_BIAS:
       return set(rows, columns, sparse && c->router_bias, c->experts);
     case MODEL_ROUTER:
@@ -208,7 +217,7 @@ bool model_part_size(const struct model_config *c, enum model_part part, unsigne
     case MODEL_DOWN_BIAS:
       return set(rows, columns, c->ffn_bias, c->hidden);
     default:
-      return false;
+      return attention_size(c, part, rows, columns);
   }
 }
 

@@ -109,6 +109,7 @@ static bool form_fits(const struct model *model, const struct model_place *place
   return model->config.layer[place->layer].sparse != (place->form == MODEL_FORM_DENSE);
 }
 
+// Gives a tensor its place in the model by name; a name, form or shape that does not fit is refused.
 static int place_tensor(const struct model *model, const struct model_tensor *tensor,
                         struct model_error *error) {
   struct model_place place;
@@ -262,6 +263,7 @@ static void find_columns(enum model_form form, enum model_part part, unsigned ex
   }
 }
 
+// Finds where a part's rows lie: its tensor, first row, columns and order of rows.
 static int find(const struct model *model, enum model_part part, unsigned layer, unsigned expert,
                 struct source *source, struct model_error *error) {
   if (!model_part_shape(model, part, layer, &source->rows, &source->columns))

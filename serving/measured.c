@@ -105,6 +105,7 @@ static int check_folder(const char *folder, char *error, size_t size) {
   return DUPLEX_ERROR_IO;
 }
 
+// Loads the table of the slice: built in, of a file, or measured now and kept.
 static int load_tables(struct measured *m, const struct serving_options *options, char *error, size_t size) {
   uint32_t origin;
   const struct schedule_shape shape = shape_of(m);
@@ -281,6 +282,7 @@ static double checked_units(const struct schedule_decision *d) {
   return (d->pim[0] >= d->xpu[1] ? d->pim[0] : 0) + (d->pim[1] >= d->xpu[0] ? d->pim[1] : 0);
 }
 
+// Decides one group's experts and charges them: seconds of both sides, energy, work.
 static struct group_cost run_group(struct measured *m, const unsigned *given, unsigned tokens,
                                    struct experts_cost *cost) {
   unsigned counts[SCHEDULE_EXPERTS];
