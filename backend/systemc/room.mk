@@ -42,7 +42,8 @@ $(BUILD)/$(SYSTEMC_SONAME): $$(SYSTEMC_OBJ) $(BUILD)/$$(SONAME)
 $(SYSTEMC_LIB): $(BUILD)/$$(SYSTEMC_SONAME)
 	@ln -sf $(SYSTEMC_SONAME) $@
 
-systemc_link = $(CXX) $(LDFLAGS) $(SANITIZE) -pthread $(filter %.o,$^) -o $@ $(BUILD)/$(SYSTEMC_SONAME) $(BUILD)/$(SONAME) -lsystemc -Wl,-rpath,'$$ORIGIN/..' -Wl,-rpath,'$$ORIGIN/../..'
+systemc_link = $(CXX) $(LDFLAGS) $(SANITIZE) -pthread $(filter %.o,$^) -o $@ \
+  $(BUILD)/$(SYSTEMC_SONAME) $(BUILD)/$(SONAME) -lsystemc -Wl,-rpath,'$$ORIGIN/..' -Wl,-rpath,'$$ORIGIN/../..'
 $(SYSTEMC)/platform: $(SYSTEMC_PLATFORM:backend/systemc/%.cpp=$(SYSTEMC)/obj/%.o) $(SYSTEMC_LIB) $$(SHARED)
 	$(call say,LD,$@)
 	$(Q)$(systemc_link)
@@ -59,16 +60,19 @@ $(SYSTEMC_TESTS): $(BUILD)/tests/systemc/%: $(BUILD)/obj/tests/systemc/%.o $(SYS
 
 $(BUILD)/tests/systemc/random_jobs: $(BUILD)/obj/tests/systemc/job.o
 
-TEST_NEEDS_systemc += $(SYSTEMC_TESTS) $(SYSTEMC_LIB) $(SYSTEMC)/platform $(RTL_OUT)/stack_2.so $(BUILD)/firmware.elf $(BUILD)/controller.so $(BUILD)/duplex $(ONE)
+TEST_NEEDS_systemc += $(SYSTEMC_TESTS) $(SYSTEMC_LIB) $(SYSTEMC)/platform \
+  $(RTL_OUT)/stack_2.so $(BUILD)/firmware.elf $(BUILD)/controller.so $(BUILD)/duplex $(ONE)
 
 # The same under the address and undefined-behaviour sanitizers, beside the Verilated stack of the plain build. Unicorn, which leaks,
 # stays outside. The search for leaks reads stacks of SystemC's threads that are not mapped any more, and falls over them.
 .PHONY: systemc-sanitize systemc-sanitize-run
 systemc-sanitize: $(RTL_OUT)/stack_2.so ## SystemC modules under the address and undefined-behaviour sanitizers
-	@DUPLEX_RTL_DIR=$(abspath $(RTL_OUT)) $(MAKE) --no-print-directory BUILD=$(BUILD)/asan CFLAGS="-O1 -g1" SANITIZE="-fsanitize=address,undefined -fno-sanitize-recover=undefined" systemc-sanitize-run
+	@DUPLEX_RTL_DIR=$(abspath $(RTL_OUT)) $(MAKE) --no-print-directory BUILD=$(BUILD)/asan CFLAGS="-O1 -g1" \
+	  SANITIZE="-fsanitize=address,undefined -fno-sanitize-recover=undefined" systemc-sanitize-run
 
 SYSTEMC_RUNS := $(filter $(BUILD)/tests/systemc/test_%,$(SYSTEMC_TESTS))
 systemc-sanitize-run: $(SYSTEMC_RUNS)
-	@set -e; for program in $(SYSTEMC_RUNS); do echo "$$program"; ASAN_OPTIONS=detect_leaks=0 "$$program" > $(BUILD)/sanitize.log 2>&1 || { tail -n 30 $(BUILD)/sanitize.log; exit 1; }; done
+	@set -e; for program in $(SYSTEMC_RUNS); do echo "$$program"; \
+	  ASAN_OPTIONS=detect_leaks=0 "$$program" > $(BUILD)/sanitize.log 2>&1 || { tail -n 30 $(BUILD)/sanitize.log; exit 1; }; done
 
 -include $(wildcard $(SYSTEMC)/obj/*.d $(SYSTEMC)/obj/*/*.d)

@@ -368,7 +368,9 @@ refused "serve: a rate of its own and a trace" "expected --rate" serve --trace o
 refused "serve: policy best without tables" "expected another policy" "$duplex" serve --system duplex-pe-et --model mixtral --mode paper --policy best
 
 # What must be accepted: the help, header versions 2 and 3, an output over an input.
-for arguments in "--help" "-h" "gemm -h" "batch -h" "gemm --x -h" "info -h" "--version" "help" "help gemm" "help --man" "help --man batch" "help --bash" "convert --help" "batch --help" "help --help" "gemm --help" "expert --help" "attention --help" "moe --help" "compare --help" "random --help" "info --help" "info"; do
+for arguments in "--help" "-h" "gemm -h" "batch -h" "gemm --x -h" "info -h" "--version" "help" "help gemm" "help --man" \
+  "help --man batch" "help --bash" "convert --help" "batch --help" "help --help" "gemm --help" "expert --help" "attention --help" \
+  "moe --help" "compare --help" "random --help" "info --help" "info"; do
   count=$((count + 1))
   # shellcheck disable=SC2086
   "$duplex" $arguments >stdout 2>stderr && [ -s stdout ] && [ ! -s stderr ] || { echo "FAIL duplex $arguments"; failures=$((failures + 1)); }

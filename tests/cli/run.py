@@ -160,9 +160,10 @@ def check_sharing(folder):
         alone, shared = (json.loads((folder / f"{of}.json").read_text()) for of in "ns")
         expect(f"{name}: without sharing nothing is saved {alone['prefix']}",
                alone["prefix"] == {"count": 0, "tokens": 0, "prompt_tokens_saved": 0, "kv_bytes": alone["prefix"]["kv_bytes"], "kv_bytes_saved": 0})
-        expect(f"{name}: each prefix is prefilled once, and streamed less often {shared['prefix']}",
-               shared["prefix"]["count"] == 3 and shared["prefix"]["tokens"] == 70 + 61 + 20 and shared["prompt_tokens"] == alone["prompt_tokens"] - 3 * 70 - 61 - 20 == alone["prompt_tokens"] - shared["prefix"]["prompt_tokens_saved"]
-               and shared["prefix"]["kv_bytes_saved"] > 0)
+        prefix, saved = shared["prefix"], alone["prompt_tokens"] - shared["prompt_tokens"]
+        expect(f"{name}: each prefix is prefilled once, and streamed less often {prefix}",
+               prefix["count"] == 3 and prefix["tokens"] == 70 + 61 + 20 and prefix["kv_bytes_saved"] > 0 and
+               saved == 3 * 70 + 61 + 20 == prefix["prompt_tokens_saved"])
     (folder / "other.jsonl").write_text('{"prompt_ids": [1, 2, 3]}\n{"prompt_ids": [2, 2, 3]}\n')
     good("--model", "llama", "--requests", "other.jsonl", "--max-new", 2, "--share-prefix", *SMALL, "--stats", "o.json", folder=folder)
     expect("prompts without a common prefix run each by itself", json.loads((folder / "o.json").read_text())["prefix"]["tokens"] == 0)

@@ -9,10 +9,12 @@ FUZZ_SRC_protocol := tests/fuzz/protocol_fuzz.c $(wildcard firmware/protocol/*.c
 FUZZ_HEADERS_protocol := $(wildcard firmware/*.h)
 FUZZ_MODEL_FILES := added bpe bytes config config_json error file gguf gguf_config json \
   safetensors split tensor tokenizer tokenizer_gguf tokenizer_json tokenizer_open tokenizer_steps utf8 vocabulary
-FUZZ_SRC_model := tests/fuzz/model_fuzz.c $(FUZZ_MODEL_FILES:%=model/%.c) cmodel/numerics/formats.c cmodel/activation/activation_table.c cmodel/activation/builtin_tables.c
+FUZZ_SRC_model := tests/fuzz/model_fuzz.c $(FUZZ_MODEL_FILES:%=model/%.c) cmodel/numerics/formats.c \
+  cmodel/activation/activation_table.c cmodel/activation/builtin_tables.c
 FUZZ_HEADERS_model := $(wildcard model/*.h)
 FUZZ_LIBS_model := -ljansson -lpcre2-8 -lutf8proc
-FUZZ_SRC_serving := tests/fuzz/serving_fuzz.c $(patsubst %,serving/%.c,config_file machine model trace_file) $(BUILD)/obj/serving/builtin_configs.c cmodel/hbm/hbm.c cmodel/hbm/judge_text.c cmodel/hbm/timing_judge.c cmodel/common/text_file.c
+FUZZ_SRC_serving := tests/fuzz/serving_fuzz.c $(patsubst %,serving/%.c,config_file machine model trace_file) \
+  $(BUILD)/obj/serving/builtin_configs.c cmodel/hbm/hbm.c cmodel/hbm/judge_text.c cmodel/hbm/timing_judge.c cmodel/common/text_file.c
 FUZZ_HEADERS_serving := $(wildcard serving/*.h)
 FUZZ_LIBS_serving := -ljansson -lm
 

@@ -78,7 +78,8 @@ killed() {
   wait $job
   [ $? = 143 ]
 }
-check "a job that does not fit" refused 'platform: tlm: no room' "${files[@]}" --kernel attention --sequences 1024 --positions 131072 --kv-heads 256 --head-size 16
+check "a job that does not fit" refused 'platform: tlm: no room' \
+  "${files[@]}" --kernel attention --sequences 1024 --positions 131072 --kv-heads 256 --head-size 16
 check "it writes no output" nothing_left
 check "a signal ends it" killed
 check "it leaves no output" nothing_left
