@@ -4,7 +4,7 @@
 
 usage: scripts/check_units.py [--write]
 Each module of rtl/files.f has one row, in its order; every file that a row links to exists (headings: check_docs.py); a C file or a bench
-that has the unit's own name and room stands in its row; the areas are those of synth/baselines, the counts those of the table.
+that has the unit's own name and room stands in its row, and another C file of the row names the unit; the areas are those of synth/baselines, the counts those of the table.
 --write puts areas and counts right; all else is for the writer. Exit status 1 if something is stale, one line each.
 """
 import json
@@ -53,6 +53,14 @@ def own_files(unit, room):
     return {column: path for column, path in named.items() if (ROOT / path).exists()}
 
 
+def silent_files(unit, cell):
+    """C files of the cell that neither have the unit's name nor mention it: a reader would search them in vain."""
+    for name in re.findall(r"\]\(([^)#]+)", cell):
+        path = PAGE.parent / name
+        if path.exists() and path.stem != unit and not re.search(unit.replace("_", "[_ ]"), path.read_text()):
+            yield name
+
+
 def stale_row(row, path, area):
     room, unit = path.split("/")[1], pathlib.Path(path).stem
     where = f"docs/units.md: {unit}"
@@ -68,6 +76,8 @@ def stale_row(row, path, area):
     for column in ("C model", "bench", "page", "clocks", "what it does"):
         if not cell[column]:
             yield f"{where}: column {column} is empty"
+    for name in silent_files(unit, cell["C model"]):
+        yield f"{where}: {name} does not name the unit"
     if cell["um2"] != area:
         yield f"{where}: area {cell['um2']}, recorded is {area} (--write)"
     for name in re.findall(r"\]\(([^)#]+)", " ".join(row)):

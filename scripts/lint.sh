@@ -1,6 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: Apache-2.0
-# Reads every RTL file with Verilator (-Wall), Icarus and Yosys, checks the format of the C files and the layers of the project.
+# Reads every RTL file with Verilator (-Wall), Icarus and Yosys, checks the format of the C files, widths, opening sentences and the layers of the project.
 # usage: scripts/lint.sh [BUILD]
 set -u
 cd "$(dirname "$0")/.." || exit 1
@@ -34,6 +34,8 @@ scripts/rtl_style.py || fail "rtl_style (docs/rtl_style.md)"
 generated="include/duplex/(params|registers|descriptor|enumerations|dram_presets|energy)\.h$|_tables\.c$"
 mapfile -t c_files < <(git ls-files "*.c" "*.h" "*.cpp" | grep -v -E "$generated")
 clang-format --dry-run --Werror "${c_files[@]}" >"$build/lint/format.log" 2>&1 || { head -20 "$build/lint/format.log"; fail "clang-format"; }
+
+scripts/measure_code.py --check || fail "code"
 
 # Pages: links, anchors, widths; licence lines.
 scripts/check_docs.py || fail "pages"

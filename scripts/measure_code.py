@@ -3,7 +3,9 @@
 """Measures the C and C++ code outside tests: longest functions, static ones without a contract, widest lines, opening sentences,
 numbers that have names.
 
-usage: scripts/measure_code.py [FOLDER ...]
+usage: scripts/measure_code.py [--check] [FOLDER ...]
+  --check  prints only what must not be: lines of more than 110 columns, files without an opening sentence, numbers that have names;
+           exit status 1 if there is any
 
 Reads the files that git knows, as clang-format leaves them: a function begins in the first column, or in the
 third inside a class, and its closing brace stands below its beginning. Generated files and tables are left out.
@@ -78,29 +80,52 @@ def without_contract(code):
                 yield f"{length:4} {name}:{begin} {function}"
 
 
+def wide(code):
+    """(columns, place) of every line outside tables, the widest one first."""
+    return sorted(((len(line), f"{name}:{number}") for name, lines in code.items() if not name.endswith("_tables.c")
+                   for number, line in enumerate(lines, 1)), reverse=True)
+
+
+def by_number(code):
+    return [f"{name}:{number} {line.strip()}" for name, lines in code.items()
+            for number, line in enumerate(lines, 1) if RAW_NUMBER.search(line)]
+
+
+def check(code, named, without):
+    """Prints each place that breaks a rule; whether there is any."""
+    places = [f"{place}: {width} columns, at most {WIDTH} are wanted" for width, place in wide(code) if width > WIDTH]
+    places += [f"{name}: does not open with a sentence" for name in without]
+    places += [f"{place}: a number that has a name" for place in by_number(named)]
+    print("\n".join(places) or f"code: {len(code)} files, widths, opening sentences and names are right")
+    return bool(places)
+
+
 def table(title, rows):
     print(f"{title}:", *(rows or ["none"]), sep="\n  ")
 
 
-def main():
-    folders = sys.argv[1:] or FOLDERS
-    code = files_of(folders, (".c", ".h", ".cpp"))
-    scripts = files_of(folders, (".mk", ".sh", ".py", ".S"))
+def report(code, named, without):
     found = sorted(((length, f"{name}:{begin} {function}") for name, lines in code.items()
                     for length, function, begin in functions(lines)), reverse=True)
     table("six longest functions", [f"{length:4} {place}" for length, place in found[:6]])
     print(f"functions of more than {LONG} lines: {sum(length > LONG for length, _ in found)} of {len(found)}")
     table(f"static functions of {NOT_TRIVIAL} lines or more without a contract", sorted(without_contract(code), reverse=True))
-    widths = sorted(((len(line), f"{name}:{number}") for name, lines in code.items() if not name.endswith("_tables.c")
-                     for number, line in enumerate(lines, 1)), reverse=True)
+    widths = wide(code)
     table("eight widest lines", [f"{width:4} {place}" for width, place in widths[:8]])
     print(f"lines of more than {WIDTH} columns: {sum(width > WIDTH for width, _ in widths)}")
-    table("files without an opening sentence",
-          [name for name, lines in {**code, **scripts}.items() if not opens_with_a_sentence(name, lines)])
+    table("files without an opening sentence", without)
+    table("opcodes, modes, formats, destinations, row commands by number", by_number(named))
+
+
+def main():
+    folders = [word for word in sys.argv[1:] if word != "--check"] or FOLDERS
+    code = files_of(folders, (".c", ".h", ".cpp"))
+    scripts = files_of(folders, (".mk", ".sh", ".py", ".S"))
     named = {**code, **files_of(["tests"], (".c", ".h", ".cpp"))}
-    table("opcodes, modes, formats, destinations, row commands by number",
-          [f"{name}:{number} {line.strip()}" for name, lines in named.items()
-           for number, line in enumerate(lines, 1) if RAW_NUMBER.search(line)])
+    without = [name for name, lines in {**code, **scripts}.items() if not opens_with_a_sentence(name, lines)]
+    if "--check" in sys.argv[1:]:
+        sys.exit(check(code, named, without))
+    report(code, named, without)
 
 
 if __name__ == "__main__":

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// A channel clock by clock, as rtl/channel/channel.v: its units put together.
+// A channel clock by clock, as rtl/channel/channel.v: its units put together. Where `active` of attention
+// decides, rtl/channel/unit_share.v does.
 #include "cmodel/channel/channel.h"
 
 #include <string.h>

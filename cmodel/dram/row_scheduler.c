@@ -84,7 +84,7 @@ static void later(uint64_t *at, uint64_t clock) {
   if (clock > *at) *at = clock;
 }
 
-// Clocks from an ACT or REF of either side to the next one of the rank.
+// Clocks from an ACT or REF of either side to the next one of the rank, as rtl/dram/rank_distance.v.
 static unsigned distance_after(const struct bundle_controller *c, unsigned command) {
   return command == DUPLEX_ROW_COMMAND_REF ? c->timing.rrefd_wait : c->timing.rrd_wait;
 }

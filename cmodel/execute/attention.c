@@ -150,7 +150,8 @@ static int context_pass(struct channel_job *job, uint32_t slot, const struct kep
 
 static bool is_finite(duplex_f32 value) { return (value & 0x7f800000u) != 0x7f800000u; }
 
-// The quotient of one element. Low parts are added first; the high ones alone decide about NaN and infinity.
+// The quotient of one element, as rtl/attention/attention_quotient.v. Low parts are added first; the high
+// ones alone decide about NaN and infinity.
 static duplex_f16 divide(const struct duplex_sum *sums, const uint64_t *l, bool wide, duplex_f32 maximum) {
   struct duplex_sum sum = sums[0];
   uint64_t divisor = l[0];

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// One channel's share of LOAD: every so many-th tile, to the shared buffer or to the activation table.
+// One channel's share of LOAD: every so many-th tile, to the shared buffer or to the activation table. What
+// rtl/channel/load_path.v passes on.
 #include "cmodel/execute/load.h"
 
 #include <string.h>
