@@ -8,6 +8,7 @@
 #include "cli/json_values.h"
 #include "cli/output.h"
 #include "cli/serve_report.h"
+#include "cli/serve_scheduler.h"
 #include "cli/serve_tables.h"
 #include "duplex/error.h"
 #include "serving/rate.h"
@@ -130,7 +131,9 @@ static int simulate(const struct option *options, const struct serving_options *
   if (!status) status = serve_tables_write(tables, options, outputs);
   if (!status)
     status = write_json(option_value(options, "--json"), outputs,
-                        (json_t *[]){serve_json(serving, &result), serve_rate_json(share, rate)}, 2);
+                        (json_t *[]){serve_json(serving, &result), serve_scheduler_json(serving, &result),
+                                     serve_rate_json(share, rate)},
+                        3);
   if (status) return status;
   serve_print(serving, &result, host);
   if (share > 0) printf("  highest rate %10.3f requests a second\n", rate);
@@ -163,6 +166,7 @@ static int run_serve(int argc, char **argv) {
   int status = command_read(&serve_command, argc, argv, options);
   if (!status) status = read_serving(options, &serving, &trace);
   if (!status) status = check_trace(&serving);
+  if (!status) status = serve_scheduler_read(options, &serving);
   if (!status) status = read_share(options, &serving, &share);
   if (!status) status = serve_tables_open(&tables, options, &outputs, &serving);
   const char *json = status ? NULL : option_value(options, "--json");
@@ -190,6 +194,14 @@ static const struct option own_options[] = {
     {"--format", "auto|csv|azure|mooncake|burstgpt|vidur|splitwise|llmservingsim",
      "of the trace (default: by the columns or keys of its first line)", 0, 0},
     {"--rate", "R", "requests a second to which the arrivals of the trace are stretched", 0, 0},
+    {"--scheduler", "stage|vllm",
+     "the paper's, a token a stage for each request in flight (default), or as vLLM's engine: a budget of "
+     "tokens, prompts in chunks, K and V in blocks, preemption",
+     0, 0},
+    {"--max-num-seqs", "N", "sequences that run on a node, with --scheduler vllm (default 128)", 0, 0},
+    {"--max-num-batched-tokens", "N", "tokens of a step of a node, with --scheduler vllm (default 2048)", 0,
+     0},
+    {"--block-size", "N", "positions of a block of K and V, with --scheduler vllm (default 16)", 0, 0},
     {"--limit-first", "MS", "a good request waits at most so long for its first token", 0, 0},
     {"--limit-token", "MS", "and takes at most so long for each other one, in the mean", 0, 0},
     {"--mode", "full|paper|authors",

@@ -29,10 +29,11 @@ double charged_product(const struct machine *m, double tokens, double columns, d
          PICO;
 }
 
-double charged_prefill(const struct machine *m, const struct serving_model *model, unsigned tokens) {
+double charged_prefill(const struct machine *m, const struct serving_model *model, unsigned before,
+                       unsigned tokens) {
   const unsigned heads = (unsigned)whole((double)model->heads / m->xpus);
   const unsigned kv_heads = (unsigned)whole((double)model->kv_heads / m->xpus);
-  return (double)xpu_time_prefill(&m->xpu_time, heads, kv_heads, model->head_size, 0, tokens) * PICO;
+  return (double)xpu_time_prefill(&m->xpu_time, heads, kv_heads, model->head_size, before, tokens) * PICO;
 }
 
 // Sequences and KV heads of the fullest stack.
@@ -71,7 +72,7 @@ void charged_node(const struct machine *m, const struct serving_model *model, co
   if (tokens == 0) return;
   charge[SERVING_LAUNCHES] += layers * KERNELS * m->launch;
   charge[SERVING_NORMS] += layers * elements(m, 2 * 3 * hidden);  // x and the residual in, their sum out
-  charge[SERVING_HEAD] += charged_product(m, load->decoding + load->prefill.count, model->hidden,
+  charge[SERVING_HEAD] += charged_product(m, load->decoding + load->prefill.ends, model->hidden,
                                           (double)model->vocabulary / m->xpus) +
                           elements(m, 2 * hidden);
   charge[SERVING_APPEND] += layers * append_of(m, model, load, pim);

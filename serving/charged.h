@@ -7,8 +7,9 @@
 
 // Seconds of a product on one device's xPU, by xpu/time.h.
 double charged_product(const struct machine *machine, double tokens, double columns, double rows);
-// Of causal attention of a whole prompt, of the heads of one device.
-double charged_prefill(const struct machine *machine, const struct serving_model *model, unsigned tokens);
+// Of causal attention of so many tokens of a prompt behind others, of the heads of one device.
+double charged_prefill(const struct machine *machine, const struct serving_model *model, unsigned before,
+                       unsigned tokens);
 // Of decode attention on the five stacks of a device, by the cycle model's clocks.
 double charged_decode(const struct machine *machine, const struct serving_model *model,
                       const struct node_load *load);

@@ -6,8 +6,8 @@
 #include <stdlib.h>
 
 #include "duplex/error.h"
-#include "serving/batching.h"
-#include "serving/split.h"
+#include "serving/engine.h"
+#include "serving/scheduler.h"
 
 // AUTHORS: a full batch decodes for ever, at a fixed number of positions.
 static void run_decoding(const struct serving_options *options, struct stage_model *stage,
@@ -43,11 +43,12 @@ static double longest_of(const struct serving_options *options) {
 }
 
 // The longest request has to fit an empty system.
-static int check_capacity(const struct serving_options *options, const struct serving_model *model,
+static int check_capacity(const struct serving_options *options, const struct stage_model *stage,
                           double capacity, char *error, size_t size) {
   const double tokens = longest_of(options);
-  const double needed = tokens * model_kv_bytes(model);
-  if (capacity >= needed) return DUPLEX_OK;
+  const struct scheduler_nodes nodes = {stage->machine->nodes, capacity, model_kv_bytes(stage->model)};
+  const double needed = tokens * nodes.kv_token;
+  if (scheduler_longest(options, &nodes) >= tokens) return DUPLEX_OK;
   snprintf(error, size,
            "%s on %s: %.1f GB are left for K and V beside the weights, expected %.1f GB for a request of "
            "%.0f tokens",
@@ -57,11 +58,9 @@ static int check_capacity(const struct serving_options *options, const struct se
 
 static int run(const struct serving_options *options, struct stage_model *stage, struct tally *tally,
                char *error, size_t size) {
-  const bool split = stage->machine->layout == LAYOUT_SPLIT;
-  const int status = check_capacity(options, stage->model, tally->result->kv_capacity, error, size);
+  const int status = check_capacity(options, stage, tally->result->kv_capacity, error, size);
   if (status) return status;
-  if (options->mode != SERVING_AUTHORS)
-    return (split ? split_run : batching_run)(options, stage, tally, error, size);
+  if (options->mode != SERVING_AUTHORS) return engine_run(options, stage, tally, error, size);
   struct node_load *loads = calloc(stage->machine->nodes, sizeof *loads);
   if (!loads) return DUPLEX_ERROR_NO_MEMORY;
   run_decoding(options, stage, loads, tally);

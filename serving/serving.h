@@ -27,6 +27,9 @@ enum serving_policy {
   SERVING_POLICY_XPU
 };
 
+// STAGES: the paper's (serving/scheduler_stage.c). VLLM: what vLLM's engine documents.
+enum serving_scheduler { SERVING_STAGES, SERVING_VLLM };
+
 struct serving_cost;
 
 // A whole request that is measured, and a measured stage, as they end; times in seconds from the begin.
@@ -58,8 +61,11 @@ struct serving_options {
   const struct serving_trace *trace;  // requests of a file, in place of `rate` and lengths; or NULL
   double limit_first, limit_token;  // seconds that a good request may wait for its first token, and take for
                                     // each other one in the mean; 0: any
-  double rate;                      // requests per second; 0: closed loop
-  unsigned warm_up, measured;       // stages of a closed loop, requests of an open one
+  enum serving_scheduler scheduler;
+  // VLLM, of each node: sequences in a step, tokens in a step (at least as many), positions of a block.
+  unsigned most_sequences, most_tokens, block_size;
+  double rate;                 // requests per second; 0: closed loop
+  unsigned warm_up, measured;  // stages of a closed loop, requests of an open one
   uint64_t seed;
   // Told as they end; may be NULL.
   void (*on_request)(void *context, const struct serving_request *request);
@@ -115,6 +121,7 @@ struct serving_result {
   double tokens;            // generated meanwhile
   double requests;          // completed meanwhile
   uint64_t stages, decoding_only, all_stages;
+  uint64_t preemptions;                       // VLLM, of the whole run
   double good;                                // of `requests`: within both limits
   double throughput;                          // tokens per second
   double kv_capacity, kv_most;                // bytes of all devices

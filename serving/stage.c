@@ -78,24 +78,28 @@ static struct products fc_of(const struct stage_model *s, const struct node_load
   if (moe > 0) add_product(s, tokens, m->hidden, m->experts, moe, &sum);
   if (m->shared_experts) add_dense(s, tokens, (double)m->inner * m->shared_experts, moe, &sum);
   if (s->machine->mode == SERVING_PAPER)
-    add_product(s, load->decoding + load->prefill.count, m->hidden, (double)m->vocabulary / s->machine->xpus,
+    add_product(s, load->decoding + load->prefill.ends, m->hidden, (double)m->vocabulary / s->machine->xpus,
                 1, &sum);
   return sum;
 }
 
-// Attention of a whole prompt in a layer, on the xPUs of a node: the matrix of scores goes out and comes
-// back, but in mode FULL, whose kernel is causal and keeps it.
-void stage_add_prefill(const struct stage_model *s, struct node_load *node, unsigned tokens) {
+// Attention of a chunk of a prompt in a layer, on the xPUs of a node: the matrix of scores goes out and comes
+// back, but in mode FULL, whose kernel is causal and keeps it. K and V of what is before are read, too.
+void stage_add_prefill(const struct stage_model *s, struct node_load *node, unsigned before, unsigned tokens,
+                       bool ends) {
   const struct serving_model *m = s->model;
   const double n = tokens;
+  const double all = n + before;
   const double heads = (double)m->heads / s->machine->xpus;
   const double kv_heads = (double)m->kv_heads / s->machine->xpus;
-  const struct work work = {(is_full(s) ? 1 : 2) * n * n * m->head_size * heads,
-                            F16 * 2 * n * ((is_full(s) ? 0 : n * heads) + m->head_size * (heads + kv_heads))};
-  node->prefill.count++;
+  const double pairs = is_full(s) ? n * (all + before) : 2 * n * all;
+  const double scores = is_full(s) ? 0 : n * all * heads;
+  const struct work work = {pairs * m->head_size * heads,
+                            F16 * 2 * (scores + m->head_size * (n * heads + all * kv_heads))};
+  node->prefill.ends += ends;
   node->prefill.tokens += n;
   node->prefill.seconds +=
-      is_full(s) ? charged_prefill(s->machine, m, tokens) : seconds_of(&s->machine->xpu, work);
+      is_full(s) ? charged_prefill(s->machine, m, before, tokens) : seconds_of(&s->machine->xpu, work);
   node->prefill.bytes += work.bytes;
   node->prefill.macs += work.macs;
 }

@@ -348,6 +348,11 @@ refused "serve: experts on 3 devices" "divisor or a multiple" serve --devices 3
 refused "serve: a trace of zeros" "zero.csv:2: input is 0" serve --trace zero.csv
 refused "serve: more than the trace has" "at most 1 requests" "$duplex" serve --system gpu --model mixtral --mode paper --trace one.csv --measured 2
 refused "serve: a rate of its own and a trace" "expected --rate" serve --trace one.csv --qps 3
+refused "serve: an unknown scheduler" "--scheduler" serve --scheduler orca
+refused "serve: what only another scheduler has" "expected --scheduler vllm" serve --max-num-seqs 8
+refused "serve: fewer tokens than sequences" "at least the 8" serve --scheduler vllm --max-num-seqs 8 --max-num-batched-tokens 7
+refused "serve: clients and arrivals" "expected --max-num-seqs" serve --scheduler vllm --qps 3 --batch 8
+refused "serve: blocks of nothing" "--block-size" serve --scheduler vllm --block-size 0
 refused "serve: units without a cycle model" "expected mode paper" "$duplex" serve --system bank-pim --model mixtral
 
 # What must be accepted: the help, header versions 2 and 3, an output over an input.
