@@ -69,6 +69,7 @@ static int read_serving(const struct option *options, struct serving_options *s,
   *s = (struct serving_options){.system = option_value(options, "--system"),
                                 .model = option_value(options, "--model"),
                                 .constants = option_value(options, "--constants"),
+                                .imbalance = option_value(options, "--imbalance"),
                                 .batch = 64,
                                 .input = 1024,
                                 .output = 1024};
@@ -202,6 +203,10 @@ static const struct option own_options[] = {
     {"--max-num-batched-tokens", "N", "tokens of a step of a node, with --scheduler vllm (default 2048)", 0,
      0},
     {"--block-size", "N", "positions of a block of K and V, with --scheduler vllm (default 16)", 0, 0},
+    {"--imbalance", "uniform|zipf:A|power:A|FILE.csv",
+     "how popular experts are: all alike (default), the r-th 1 / r^A, random with density x^-A, or as "
+     "duplex run --record-routing wrote",
+     0, 0},
     {"--limit-first", "MS", "a good request waits at most so long for its first token", 0, 0},
     {"--limit-token", "MS", "and takes at most so long for each other one, in the mean", 0, 0},
     {"--mode", "full|paper|authors",

@@ -44,7 +44,8 @@ int serve_scheduler_read(const struct option *options, struct serving_options *s
 }
 
 json_t *serve_scheduler_json(const struct serving_options *s, const struct serving_result *r) {
-  json_t *object = json_pack("{s:s}", "scheduler", names[s->scheduler]);
+  json_t *object = json_pack("{s:s, s:s}", "scheduler", names[s->scheduler], "imbalance",
+                             s->imbalance ? s->imbalance : "uniform");
   if (s->scheduler == SERVING_VLLM)
     json_object_update_new(object, json_pack("{s:i, s:i, s:i, s:I}", "max_num_seqs", (int)s->most_sequences,
                                              "max_num_batched_tokens", (int)s->most_tokens, "block_size",

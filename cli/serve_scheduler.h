@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The scheduler of a simulation: its options, and what it did.
+// Scheduler and routing of a simulation: options, and what they did.
 #ifndef DUPLEX_CLI_SERVE_SCHEDULER_H
 #define DUPLEX_CLI_SERVE_SCHEDULER_H
 

@@ -59,6 +59,7 @@ struct serving_options {
   unsigned input, output;             // mean lengths in tokens, 1 to 2^20
   double deviation;                   // of both lengths, as a fraction of the mean, 0 to 1
   const struct serving_trace *trace;  // requests of a file, in place of `rate` and lengths; or NULL
+  const char *imbalance;              // of experts, as in serving/imbalance.h; NULL: uniform
   double limit_first, limit_token;  // seconds that a good request may wait for its first token, and take for
                                     // each other one in the mean; 0: any
   enum serving_scheduler scheduler;

@@ -25,6 +25,10 @@ int stage_open(struct stage_model *stage, const struct machine *machine, const s
   stage->model = model;
   duplex_random_seed(&stage->random, options->seed, 1);
   if (!model->experts) return DUPLEX_OK;
+  const struct imbalance_model routed = {model_moe_layers(model), model->experts, model->top_k,
+                                         options->seed};
+  const int status = imbalance_open(&stage->imbalance, options->imbalance, &routed, error, size);
+  if (status) return status;
   if (machine->mode == SERVING_FULL)
     return measured_open(&stage->measured, machine, model, options, error, size);
   stage->experts = experts_open(machine, model);
@@ -34,6 +38,7 @@ int stage_open(struct stage_model *stage, const struct machine *machine, const s
 void stage_close(struct stage_model *stage) {
   experts_close(stage->experts);
   measured_close(stage->measured);
+  imbalance_close(stage->imbalance);
 }
 
 static bool is_full(const struct stage_model *s) { return s->machine->mode == SERVING_FULL; }
@@ -229,7 +234,10 @@ static double node_seconds(const struct node_cost *n) {
 
 static void run_experts(struct stage_model *s, unsigned tokens, struct serving_cost *cost) {
   for (unsigned layer = 0; layer < model_moe_layers(s->model); layer++) {
-    routing_draw(&s->random, tokens, s->model->experts, s->model->top_k, s->counts);
+    if (s->imbalance)
+      imbalance_draw(s->imbalance, &s->random, layer, tokens, s->counts);
+    else
+      routing_draw(&s->random, tokens, s->model->experts, s->model->top_k, s->counts);
     const struct experts_cost moe = s->measured ? measured_run(s->measured, s->counts, tokens, cost->charge)
                                                 : experts_run(s->experts, s->counts);
     cost->part[SERVING_MOE] += moe.seconds;

@@ -353,6 +353,9 @@ refused "serve: what only another scheduler has" "expected --scheduler vllm" ser
 refused "serve: fewer tokens than sequences" "at least the 8" serve --scheduler vllm --max-num-seqs 8 --max-num-batched-tokens 7
 refused "serve: clients and arrivals" "expected --max-num-seqs" serve --scheduler vllm --qps 3 --batch 8
 refused "serve: blocks of nothing" "--block-size" serve --scheduler vllm --block-size 0
+refused "serve: an imbalance without a number" "from 0 to 10" serve --imbalance zipf:
+refused "serve: an imbalance of nothing" "expected uniform, zipf:A" serve --imbalance nowhere.csv
+refused "serve: a table that is no routing" "zero.csv:1: expected the columns" serve --imbalance zero.csv
 refused "serve: units without a cycle model" "expected mode paper" "$duplex" serve --system bank-pim --model mixtral
 
 # What must be accepted: the help, header versions 2 and 3, an output over an input.
