@@ -7,6 +7,7 @@
 #include "cli/command.h"
 #include "cli/json_values.h"
 #include "cli/output.h"
+#include "cli/serve_kernels.h"
 #include "cli/serve_report.h"
 #include "cli/serve_scheduler.h"
 #include "cli/serve_tables.h"
@@ -87,6 +88,9 @@ static int read_serving(const struct option *options, struct serving_options *s,
   s->mode = (enum serving_mode)mode;
   s->policy = (enum serving_policy)policy;
   s->tables = option_value(options, "--times");
+  s->kernels = option_value(options, "--tables");
+  if (s->kernels && s->mode != SERVING_FULL)
+    return fail(EXIT_BAD_INPUT, "--tables: expected --mode full with it");
   s->strict = rule == 1;
   s->dram_preset = preset ? presets[preset] : NULL;
   s->measure = option_value(options, "--measure") != NULL;
@@ -133,10 +137,11 @@ static int simulate(const struct option *options, const struct serving_options *
   if (!status)
     status = write_json(option_value(options, "--json"), outputs,
                         (json_t *[]){serve_json(serving, &result), serve_scheduler_json(serving, &result),
-                                     serve_rate_json(share, rate)},
-                        3);
+                                     serve_kernels_json(&result), serve_rate_json(share, rate)},
+                        4);
   if (status) return status;
   serve_print(serving, &result, host);
+  serve_kernels_print(&result);
   if (share > 0) printf("  highest rate %10.3f requests a second\n", rate);
   return outputs_commit(outputs);
 }
@@ -219,6 +224,10 @@ static const struct option own_options[] = {
      0, 0},
     {"--times", "FOLDER", "tables of Logic-PIM's times that are not built in: read, or measured and kept", 0,
      0},
+    {"--tables", "FOLDER",
+     "times of the xPU's kernels that somebody measured, in place of the formulas of mode full: gemm.csv, "
+     "prefill.csv, decode.csv, elements.csv, all_reduce.csv",
+     0, 0},
     {"--measure", NULL, "measures the tables in mode full even if they are built in or in the folder", 0, 0},
     {"--activation-rule", "paper|strict",
      "strict: at most four bank activations of a rank within tFAW (default paper), in mode full", 0, 0},

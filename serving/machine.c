@@ -237,6 +237,15 @@ int machine_read(struct machine *m, const struct serving_options *options, const
   return status ? status : check_experts(m, options, model, error, size);
 }
 
+void machine_use_kernels(struct machine *m, struct kernels *kernels) {
+  const struct xpu_kernel_table *tables = kernels->table;
+  m->kernels = kernels;
+  m->xpu_time.launch = (uint64_t)(m->launch / PICO + 0.5);
+  if (kernels->has[XPU_KERNEL_GEMM]) m->xpu_time.gemm_table = &tables[XPU_KERNEL_GEMM];
+  if (kernels->has[XPU_KERNEL_PREFILL]) m->xpu_time.prefill_table = &tables[XPU_KERNEL_PREFILL];
+  if (kernels->has[XPU_KERNEL_ELEMENTS]) m->xpu_time.elements_table = &tables[XPU_KERNEL_ELEMENTS];
+}
+
 double machine_kv_capacity(const struct machine *m, const struct serving_model *model) {
   const double experts = (double)model_moe_layers(model) * model->experts * model_expert_weights(model);
   const double others = model_other_weights(model) * m->nodes;
@@ -246,6 +255,9 @@ double machine_kv_capacity(const struct machine *m, const struct serving_model *
 }
 
 double machine_all_reduce(const struct machine *m, unsigned devices, double bytes) {
+  const uint64_t shape[] = {devices};
+  if (devices > 1 && bytes >= 1 && kernels_ask(m->kernels, XPU_KERNEL_ALL_REDUCE, shape, (uint64_t)bytes))
+    return (double)xpu_kernel_time(&m->kernels->table[XPU_KERNEL_ALL_REDUCE], shape, (uint64_t)bytes) * PICO;
   if (m->mode == SERVING_FULL && devices > 1)
     return 2 * (m->node_latency + bytes * (devices - 1) / devices / m->node_rate);
   return 2.0 * (devices - 1) * (m->node_latency + bytes / devices / m->node_rate);

@@ -4,6 +4,7 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "duplex/error.h"
 #include "serving/engine.h"
@@ -72,13 +73,16 @@ int serving_run(const struct serving_options *options, struct serving_result *re
                 size_t size) {
   struct serving_model model;
   struct machine machine;
+  struct kernels *kernels = NULL;
   struct stage_model *stage = calloc(1, sizeof *stage);
   struct tally tally = {.options = options, .result = result};
   *result = (struct serving_result){0};
   snprintf(error, size, "too little memory");
   int status = stage ? serving_model_read(&model, options->model, error, size) : DUPLEX_ERROR_NO_MEMORY;
   if (!status) status = machine_read(&machine, options, &model, error, size);
+  if (!status) status = kernels_open(&kernels, options->kernels, error, size);
   if (!status) {
+    if (kernels) machine_use_kernels(&machine, kernels);
     result->nodes = machine.nodes;
     result->devices = machine.nodes * machine.per_node * (machine.layout == LAYOUT_SPLIT ? 2 : 1);
     result->kv_capacity = machine_kv_capacity(&machine, &model);
@@ -86,6 +90,8 @@ int serving_run(const struct serving_options *options, struct serving_result *re
     if (!status) status = run(options, stage, &tally, error, size);
     stage_close(stage);
   }
+  if (kernels) memcpy(result->kernels, kernels->asked, sizeof result->kernels);
+  kernels_close(kernels);
   const int closed = tally_close(&tally);
   free(stage);
   return status ? status : closed;

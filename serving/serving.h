@@ -11,6 +11,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "serving/kernels.h"
 #include "serving/trace_file.h"
 
 // FULL: everything charged, Logic-PIM by the cycle model. PAPER: the paper's idealisation. AUTHORS: that of
@@ -50,6 +51,7 @@ struct serving_options {
   const char *system, *model, *constants;  // built-in names or files; constants may be NULL
   enum serving_mode mode;
   enum serving_policy policy;
+  const char *kernels;                // folder of measured kernels (serving/kernels.h); may be NULL
   const char *tables;                 // folder of tables of time that are not built in; may be NULL
   bool strict;                        // activation rule of the DRAM in mode FULL
   const char *dram_preset;            // its timing; NULL: hbm3_5200
@@ -122,6 +124,7 @@ struct serving_result {
   double tokens;            // generated meanwhile
   double requests;          // completed meanwhile
   uint64_t stages, decoding_only, all_stages;
+  struct kernels_asked kernels[KERNELS];      // how the times of measured kernels came about
   uint64_t preemptions;                       // VLLM, of the whole run
   double good;                                // of `requests`: within both limits
   double throughput;                          // tokens per second

@@ -129,8 +129,10 @@ static struct work decode_work(const struct stage_model *s, const struct node_lo
 
 static struct decode decode_on(const struct stage_model *s, const struct node_load *load, bool pim) {
   struct decode d = {.pim = pim, .work = decode_work(s, load, pim)};
-  d.seconds = pim && is_full(s) ? charged_decode(s->machine, s->model, load)
-                                : seconds_of(pim ? &s->machine->pim : &s->machine->xpu, d.work);
+  d.seconds = seconds_of(pim ? &s->machine->pim : &s->machine->xpu, d.work);
+  if (is_full(s))
+    d.seconds = pim ? charged_decode(s->machine, s->model, load)
+                    : charged_xpu_decode(s->machine, s->model, load, d.seconds);
   return d;
 }
 

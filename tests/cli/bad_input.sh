@@ -356,6 +356,8 @@ refused "serve: blocks of nothing" "--block-size" serve --scheduler vllm --block
 refused "serve: an imbalance without a number" "from 0 to 10" serve --imbalance zipf:
 refused "serve: an imbalance of nothing" "expected uniform, zipf:A" serve --imbalance nowhere.csv
 refused "serve: a table that is no routing" "zero.csv:1: expected the columns" serve --imbalance zero.csv
+refused "serve: measured kernels in mode paper" "expected --mode full" serve --tables .
+refused "serve: no measured kernels" "expected gemm.csv" "$duplex" serve --system gpu --model mixtral --tables nowhere
 refused "serve: units without a cycle model" "expected mode paper" "$duplex" serve --system bank-pim --model mixtral
 
 # What must be accepted: the help, header versions 2 and 3, an output over an input.
