@@ -208,6 +208,10 @@ static const struct option own_options[] = {
     {"--max-num-batched-tokens", "N", "tokens of a step of a node, with --scheduler vllm (default 2048)", 0,
      0},
     {"--block-size", "N", "positions of a block of K and V, with --scheduler vllm (default 16)", 0, 0},
+    {"--prefix-cache", NULL,
+     "K and V of prompts stay for others that begin alike, by hash_ids of the trace, with --scheduler vllm",
+     0, 0},
+    {"--hash-block", "N", "tokens of one of the hash_ids (default 512), with --prefix-cache", 0, 0},
     {"--imbalance", "uniform|zipf:A|power:A|FILE.csv",
      "how popular experts are: all alike (default), the r-th 1 / r^A, random with density x^-A, or as "
      "duplex run --record-routing wrote",

@@ -237,6 +237,17 @@ static void step_first(struct engine *e) {
   run_step(e, first, begin_of(e, first));
 }
 
+static void note_schedulers(struct engine *e) {
+  struct serving_result *r = e->tally->result;
+  for (unsigned i = 0; i < e->count; i++) {
+    const struct scheduler *s = e->pools[i].scheduler;
+    r->preemptions += s->preemptions;
+    r->prompt_tokens += s->prompt_tokens;
+    r->cached_tokens += s->cached_tokens;
+    if (!e->error) e->error = s->error;
+  }
+}
+
 static void run_all(struct engine *e) {
   const uint64_t stages = (uint64_t)e->options->warm_up + e->options->measured;
   arrivals_start(&e->arrivals, e->options);
@@ -245,7 +256,7 @@ static void run_all(struct engine *e) {
   while (!e->error && (is_open(e) ? e->ended < e->options->measured : last_pool(e)->steps < stages))
     step_first(e);
   e->tally->result->seconds = last_pool(e)->free - e->begun;
-  for (unsigned i = 0; i < e->count; i++) e->tally->result->preemptions += e->pools[i].scheduler->preemptions;
+  note_schedulers(e);
 }
 
 static bool open_pools(struct engine *e, struct stage_model *stage) {

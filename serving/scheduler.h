@@ -19,6 +19,7 @@ struct sequence {
   unsigned computed;   // positions whose K and V are on the node
   unsigned scheduled;  // positions that the planned step computes behind them
   unsigned blocks;     // of K and V, of a scheduler with blocks
+  unsigned parts;      // of its prompt, whose blocks others may use, too
   double last;         // seconds: when its last token came
   double ready;        // when its K and V have come from the nodes that prefill
   bool begun_before;   // in the middle of its output when the run began
@@ -64,6 +65,9 @@ struct scheduler {
   struct sequences running, waiting;  // in order of arrival
   double kv_used;                     // bytes
   uint64_t preemptions;               // sequences that lost their K and V
+  uint64_t prompt_tokens;             // that sequences began with, at each begin,
+  uint64_t cached_tokens;             // and those of them whose K and V were there
+  int error;                          // the first one: too little memory
 };
 
 // What a scheduler is opened for: the nodes of one machine.

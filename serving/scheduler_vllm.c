@@ -4,19 +4,21 @@
 #include <math.h>
 #include <stdlib.h>
 
+#include "duplex/error.h"
+#include "serving/block_pool.h"
 #include "serving/scheduler.h"
 
 // Of one node's engine.
 struct engine_node {
   unsigned waiting, running;
-  uint64_t free;    // blocks of K and V
+  struct block_pool pool;
   unsigned budget;  // tokens left in the step that is planned
   bool blocked;     // no more requests begin in it
 };
 
 struct vllm {
   struct scheduler base;
-  unsigned most_sequences, most_tokens, block_size;
+  unsigned most_sequences, most_tokens;
   double block_bytes;
   unsigned nodes;
   struct engine_node node[];
@@ -51,26 +53,9 @@ static void place(struct scheduler *base, struct sequence *s) {
   s->node = lightest_node(v);
   s->scheduled = 0;
   s->blocks = 0;
+  s->parts = 0;
   v->node[s->node].waiting++;
   TAILQ_INSERT_TAIL(&base->waiting, s, link);
-}
-
-// Blocks for so many positions in all; false, and none taken, if there are too few.
-static bool grow(struct vllm *v, struct sequence *s, unsigned positions) {
-  struct engine_node *node = &v->node[s->node];
-  const unsigned wanted = (positions + v->block_size - 1) / v->block_size;
-  const unsigned more = wanted > s->blocks ? wanted - s->blocks : 0;
-  if (more > node->free) return false;
-  node->free -= more;
-  s->blocks += more;
-  v->base.kv_used += more * v->block_bytes;
-  return true;
-}
-
-static void free_blocks(struct vllm *v, struct sequence *s) {
-  v->node[s->node].free += s->blocks;
-  v->base.kv_used -= s->blocks * v->block_bytes;
-  s->blocks = 0;
 }
 
 // What the budget leaves of what a sequence has to compute.
@@ -94,7 +79,7 @@ static struct sequence *latest_of(struct vllm *v, unsigned node) {
 // Loses its K and V, and is the first to begin anew.
 static void preempt(struct vllm *v, struct sequence *s) {
   struct engine_node *node = &v->node[s->node];
-  free_blocks(v, s);
+  block_pool_release(&node->pool, s);
   s->computed = 0;
   s->scheduled = 0;
   node->running--;
@@ -109,7 +94,7 @@ static void preempt(struct vllm *v, struct sequence *s) {
 // one.
 static struct sequence *schedule_running(struct vllm *v, struct sequence *s) {
   const unsigned tokens = share_of(v, s);
-  while (tokens > 0 && !grow(v, s, s->computed + tokens)) {
+  while (tokens > 0 && !block_pool_grow(&v->node[s->node].pool, s, s->computed + tokens)) {
     struct sequence *latest = latest_of(v, s->node);
     struct sequence *next = TAILQ_NEXT(s, link);
     preempt(v, latest);
@@ -119,13 +104,29 @@ static struct sequence *schedule_running(struct vllm *v, struct sequence *s) {
   return TAILQ_NEXT(s, link);
 }
 
+// Blocks and tokens for the first step of a sequence, behind what is kept of its prompt.
+static bool begin(struct vllm *v, struct sequence *s) {
+  struct block_pool *pool = &v->node[s->node].pool;
+  const bool fresh = s->computed == 0;
+  if (fresh) block_pool_match(pool, s);
+  const unsigned tokens = share_of(v, s);
+  if (!block_pool_grow(pool, s, s->computed + tokens)) {
+    block_pool_release(pool, s);
+    if (fresh) s->computed = 0;
+    return false;
+  }
+  if (fresh) {
+    v->base.prompt_tokens += sequence_length(s);
+    v->base.cached_tokens += s->computed;
+  }
+  schedule(v, s, tokens);
+  return true;
+}
+
 // A sequence that waits begins, if its node has a place, tokens and blocks for it.
 static bool start(struct vllm *v, struct sequence *s) {
   struct engine_node *node = &v->node[s->node];
-  const unsigned tokens = share_of(v, s);
-  if (node->blocked || node->running == v->most_sequences || tokens == 0 || !grow(v, s, s->computed + tokens))
-    return false;
-  schedule(v, s, tokens);
+  if (node->running == v->most_sequences || node->budget == 0 || !begin(v, s)) return false;
   node->waiting--;
   node->running++;
   TAILQ_REMOVE(&v->base.waiting, s, link);
@@ -146,24 +147,47 @@ static void start_waiting(struct vllm *v) {
   }
 }
 
+// What the last step has computed of prompts is kept.
+static void keep_computed(struct vllm *v) {
+  struct sequence *s;
+  TAILQ_FOREACH(s, &v->base.running, link)
+  if (!block_pool_keep(&v->node[s->node].pool, s)) v->base.error = DUPLEX_ERROR_NO_MEMORY;
+}
+
+static void note_used(struct vllm *v) {
+  double blocks = 0;
+  for (unsigned n = 0; n < v->nodes; n++) blocks += (double)block_pool_used(&v->node[n].pool);
+  v->base.kv_used = blocks * v->block_bytes;
+}
+
 static void plan(struct scheduler *base) {
   struct vllm *v = (struct vllm *)base;
   for (unsigned n = 0; n < v->nodes; n++) {
     v->node[n].budget = v->most_tokens;
     v->node[n].blocked = false;
   }
+  keep_computed(v);
   for (struct sequence *s = TAILQ_FIRST(&base->running); s;) s = schedule_running(v, s);
   start_waiting(v);
+  note_used(v);
 }
 
+// Its prompt may be complete since the last step only.
 static void release(struct scheduler *base, struct sequence *s) {
   struct vllm *v = (struct vllm *)base;
-  free_blocks(v, s);
+  struct block_pool *pool = &v->node[s->node].pool;
+  if (!block_pool_keep(pool, s)) base->error = DUPLEX_ERROR_NO_MEMORY;
+  block_pool_release(pool, s);
   v->node[s->node].running--;
   TAILQ_REMOVE(&base->running, s, link);
+  note_used(v);
 }
 
-static void close_vllm(struct scheduler *base) { free(base); }
+static void close_vllm(struct scheduler *base) {
+  struct vllm *v = (struct vllm *)base;
+  for (unsigned n = 0; n < v->nodes; n++) block_pool_close(&v->node[n].pool);
+  free(v);
+}
 
 struct scheduler *scheduler_vllm_open(const struct serving_options *options,
                                       const struct scheduler_nodes *nodes) {
@@ -175,10 +199,10 @@ struct scheduler *scheduler_vllm_open(const struct serving_options *options,
   TAILQ_INIT(&v->base.waiting);
   v->most_sequences = options->most_sequences;
   v->most_tokens = options->most_tokens;
-  v->block_size = options->block_size;
   v->block_bytes = nodes->kv_token * options->block_size;
   v->nodes = nodes->nodes;
   for (unsigned n = 0; n < v->nodes; n++)
-    v->node[n].free = (uint64_t)floor(nodes->kv_capacity / nodes->nodes / v->block_bytes);
+    block_pool_open(&v->node[n].pool, (uint64_t)floor(nodes->kv_capacity / nodes->nodes / v->block_bytes),
+                    options->block_size, options->prefix_cache ? options->hash_block : 0);
   return &v->base;
 }

@@ -67,7 +67,9 @@ struct serving_options {
   enum serving_scheduler scheduler;
   // VLLM, of each node: sequences in a step, tokens in a step (at least as many), positions of a block.
   unsigned most_sequences, most_tokens, block_size;
-  double rate;                 // requests per second; 0: closed loop
+  bool prefix_cache;    // VLLM: K and V of prompts are kept for others that begin alike,
+  unsigned hash_block;  // in parts of so many positions, a multiple of block_size, by the trace's hashes
+  double rate;          // requests per second; 0: closed loop
   unsigned warm_up, measured;  // stages of a closed loop, requests of an open one
   uint64_t seed;
   // Told as they end; may be NULL.
@@ -125,6 +127,7 @@ struct serving_result {
   double requests;          // completed meanwhile
   uint64_t stages, decoding_only, all_stages;
   struct kernels_asked kernels[KERNELS];      // how the times of measured kernels came about
+  uint64_t prompt_tokens, cached_tokens;      // VLLM, of the whole run: of all begins; not computed
   uint64_t preemptions;                       // VLLM, of the whole run
   double good;                                // of `requests`: within both limits
   double throughput;                          // tokens per second

@@ -99,7 +99,26 @@ static const struct {
     {"{\"timestamp\": 0, \"input_length\": 4, \"output_length\": 4}\n{\n", ":2:", "JSON"},
     {"{\"timestamp\": 0, \"input_length\": 4, \"output_length\": 4}\n{\"timestamp\": 1}\n",
      ":2:", "input_length"},
+    {"{\"timestamp\": 0, \"input_length\": 4, \"output_length\": 4, \"hash_ids\": 3}\n", ":1:", "no array"},
+    {"{\"timestamp\": 0, \"input_length\": 4, \"output_length\": 4, \"hash_ids\": [3, \"a\"]}\n",
+     ":1:", "no number at place 1"},
 };
+
+// Hashes of prompts, in whatever order the lines are.
+static void test_hashes(void **state) {
+  char error[600] = "";
+  struct serving_trace t;
+  (void)state;
+  write_file(
+      "{\"timestamp\": 9, \"input_length\": 4, \"output_length\": 4, \"hash_ids\": [3, 18446, 5]}\n"
+      "{\"timestamp\": 4, \"input_length\": 5, \"output_length\": 4, \"hash_ids\": []}\n"
+      "{\"timestamp\": 2, \"input_length\": 6, \"output_length\": 4, \"hash_ids\": [7]}\n");
+  assert_int_equal(serving_trace_read(&t, path, 0, 0, error, sizeof error), 0);
+  assert_int_equal(t.hash_count, 4);
+  assert_true(t.list[0].hash_count == 1 && t.hashes[t.list[0].hash] == 7 && t.list[1].hash_count == 0);
+  assert_true(t.list[2].hash_count == 3 && t.hashes[t.list[2].hash + 1] == 18446);
+  serving_trace_free(&t);
+}
 
 static void test_wrong(void **state) {
   char error[600], where[64];
@@ -140,8 +159,9 @@ static void test_mutations(void **state) {
 
 // Alone in the system, a request waits for its own prompt only; limits count the good ones.
 static void test_run(void **state) {
-  static struct serving_trace_request list[] = {{0, 100, 10}, {100, 200, 20}, {200, 400, 5}};
-  const struct serving_trace trace = {list, 3};
+  static struct serving_trace_request list[] = {
+      {0, 100, 10, 0, 0}, {100, 200, 20, 0, 0}, {200, 400, 5, 0, 0}};
+  const struct serving_trace trace = {.list = list, .count = 3};
   struct serving_options o = {
       .system = "gpu", .model = "mixtral", .mode = SERVING_PAPER, .trace = &trace, .batch = 8, .measured = 3};
   struct serving_result r;
@@ -163,7 +183,8 @@ static void test_run(void **state) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {cmocka_unit_test(test_formats), cmocka_unit_test(test_wrong),
-                                     cmocka_unit_test(test_mutations), cmocka_unit_test(test_run)};
+                                     cmocka_unit_test(test_hashes), cmocka_unit_test(test_mutations),
+                                     cmocka_unit_test(test_run)};
   const int file = mkstemp(path);
   if (file < 0) return 1;
   close(file);
