@@ -102,6 +102,7 @@ static int read_serving(const struct option *options, struct serving_options *s,
                  whole_option(options, "--lout", 1, 1 << 20, &s->output) ||
                  whole_option(options, "--nodes", 1, 1024, &s->nodes) ||
                  whole_option(options, "--devices", 1, 1024, &s->devices) ||
+                 whole_option(options, "--prefill-nodes", 1, 1024, &s->prefill_nodes) ||
                  whole_option(options, "--warm-up", 0, 1 << 30, &s->warm_up) ||
                  whole_option(options, "--measured", 1, 1 << 30, &s->measured) ||
                  number_option(options, "--seed", 0, UINT64_MAX, 1, &s->seed)
@@ -239,6 +240,8 @@ static const struct option own_options[] = {
     {"--constants", "FILE.json", "rates, links and energies in place of the built-in ones", 0, 0},
     {"--nodes", "N", "nodes (default: the model's, times the system's factor)", 0, 0},
     {"--devices", "N", "devices of a node (default: likewise)", 0, 0},
+    {"--prefill-nodes", "N", "of the nodes: these prefill and send K and V to the others, which decode", 0,
+     0},
     {"--warm-up", "N", "stages before measuring (default 1000); with --qps requests (500)", 0, 0},
     {"--measured", "N", "stages that are measured (default 10000); with --qps requests (4000)", 0, 0},
     {"--seed", "N", "of all random numbers (default 1)", 0, 0},

@@ -42,6 +42,8 @@ int serve_scheduler_read(const struct option *options, struct serving_options *s
   unsigned scheduler;
   if (choice_option(options, "--scheduler", names, &scheduler)) return EXIT_BAD_INPUT;
   s->scheduler = (enum serving_scheduler)scheduler;
+  if (s->mode == SERVING_AUTHORS && s->prefill_nodes)
+    return fail(EXIT_BAD_INPUT, "--prefill-nodes with --mode authors: expected another mode");
   if (s->scheduler != SERVING_VLLM) return refuse_of_vllm(options);
   if (s->mode == SERVING_AUTHORS)
     return fail(EXIT_BAD_INPUT, "--scheduler vllm with --mode authors: expected another mode");
@@ -59,8 +61,8 @@ int serve_scheduler_read(const struct option *options, struct serving_options *s
 }
 
 json_t *serve_scheduler_json(const struct serving_options *s, const struct serving_result *r) {
-  json_t *object = json_pack("{s:s, s:s}", "scheduler", names[s->scheduler], "imbalance",
-                             s->imbalance ? s->imbalance : "uniform");
+  json_t *object = json_pack("{s:s, s:i, s:s}", "scheduler", names[s->scheduler], "prefill_nodes",
+                             (int)s->prefill_nodes, "imbalance", s->imbalance ? s->imbalance : "uniform");
   if (s->scheduler == SERVING_VLLM)
     json_object_update_new(
         object, json_pack("{s:i, s:i, s:i, s:I, s:b, s:I, s:I}", "max_num_seqs", (int)s->most_sequences,

@@ -16,7 +16,8 @@ struct pool {
   struct scheduler *scheduler;
   struct stage_model *stage;
   struct node_load *loads;
-  double free;  // seconds: when its last step has ended
+  double *sent;  // seconds, of each node: when it has sent the last prompt
+  double free;   // seconds: when its last step has ended
   uint64_t steps;
 };
 
@@ -26,6 +27,7 @@ struct engine {
   struct arrivals arrivals;
   struct request next;  // the first that has not come in
   struct pool pools[POOLS];
+  bool wires;
   unsigned count;           // of pools: requests begin in the first one and end in the last one
   struct sequences moving;  // between them, in order of `ready`
   // Closed loop: when places became free, a ring; when K and V of another one had room.
@@ -141,11 +143,26 @@ static void end_request(struct engine *e, struct sequence *s, double now) {
   free(s);
 }
 
-// Seconds for K and V of a prompt, over the links of one half.
-static double move_seconds(const struct pool *pool, unsigned tokens) {
+// When K and V of a prompt have come to the nodes that decode: over all links of one half, or over the wire
+// of its own node when that has sent the one before.
+static double arrival_of_kv(const struct engine *e, const struct pool *pool, const struct sequence *s) {
   const struct machine *m = pool->stage->machine;
-  const double bytes = tokens * model_kv_bytes(pool->stage->model);
-  return m->node_latency + bytes / (m->nodes * m->per_node) / m->node_rate;
+  const double bytes = s->computed * model_kv_bytes(pool->stage->model);
+  if (!e->wires) return pool->free + m->node_latency + bytes / (m->nodes * m->per_node) / m->node_rate;
+  double *sent = &pool->sent[s->node];
+  *sent = fmax(*sent, pool->free) + bytes / m->per_node / m->between_rate;
+  return *sent + m->between_latency;
+}
+
+// In order of `ready`, which is not that of sending with several nodes.
+static void move(struct engine *e, const struct pool *pool, struct sequence *s) {
+  s->ready = arrival_of_kv(e, pool, s);
+  struct sequence *before = TAILQ_LAST(&e->moving, sequences);
+  while (before && before->ready > s->ready) before = TAILQ_PREV(before, sequences, link);
+  if (before)
+    TAILQ_INSERT_AFTER(&e->moving, before, s, link);
+  else
+    TAILQ_INSERT_HEAD(&e->moving, s, link);
 }
 
 static void give_token(struct engine *e, struct sequence *s, double begin, double now) {
@@ -177,12 +194,10 @@ static void deliver(struct engine *e, struct pool *pool, double begin) {
     const bool ends = s->request.generated == s->request.output;
     if (!ends && !moves) continue;
     pool->scheduler->ops->release(pool->scheduler, s);
-    if (ends) {
+    if (ends)
       end_request(e, s, pool->free);
-      continue;
-    }
-    s->ready = pool->free + move_seconds(pool, s->computed);
-    TAILQ_INSERT_TAIL(&e->moving, s, link);
+    else
+      move(e, pool, s);
   }
 }
 
@@ -210,7 +225,7 @@ static void run_step(struct engine *e, struct pool *pool, double begin) {
   r->all_stages++;
   if (++pool->steps == e->options->warm_up + 1 && pool == last_pool(e) && !is_open(e)) e->begun = begin;
   pool->scheduler->ops->plan(pool->scheduler);
-  if (pool->scheduler->kv_used > r->kv_most) r->kv_most = pool->scheduler->kv_used;
+  if (pool == last_pool(e) && pool->scheduler->kv_used > r->kv_most) r->kv_most = pool->scheduler->kv_used;
   const struct step step = collect(e, pool, begin);
   stage_run(pool->stage, pool->loads, &cost);
   pool->free = begin + cost.seconds;
@@ -259,17 +274,19 @@ static void run_all(struct engine *e) {
   note_schedulers(e);
 }
 
-static bool open_pools(struct engine *e, struct stage_model *stage) {
-  const struct scheduler_nodes nodes = {stage->machine->nodes, e->tally->result->kv_capacity,
-                                        model_kv_bytes(stage->model)};
-  e->count = stage->machine->layout == LAYOUT_SPLIT ? 2 : 1;
+static bool open_pools(struct engine *e, const struct engine_plan *plan) {
+  e->wires = plan->wires;
+  e->count = plan->count;
   e->freed = calloc(e->options->batch, sizeof *e->freed);
   for (unsigned i = 0; i < e->count; i++) {
     struct pool *pool = &e->pools[i];
-    pool->stage = stage;
+    pool->stage = plan->nodes[i].stage;
+    const struct scheduler_nodes nodes = {pool->stage->machine->nodes, plan->nodes[i].kv_capacity,
+                                          model_kv_bytes(pool->stage->model)};
     pool->scheduler = scheduler_open(e->options, &nodes);
     pool->loads = calloc(nodes.nodes, sizeof *pool->loads);
-    if (!pool->scheduler || !pool->loads) return false;
+    pool->sent = calloc(nodes.nodes, sizeof *pool->sent);
+    if (!pool->scheduler || !pool->loads || !pool->sent) return false;
   }
   return e->freed;
 }
@@ -278,16 +295,17 @@ static void close_pools(struct engine *e) {
   for (unsigned i = 0; i < e->count; i++) {
     scheduler_close(e->pools[i].scheduler);
     free(e->pools[i].loads);
+    free(e->pools[i].sent);
   }
   sequences_free(&e->moving);
   free(e->freed);
 }
 
-int engine_run(const struct serving_options *options, struct stage_model *stage, struct tally *tally,
+int engine_run(const struct serving_options *options, const struct engine_plan *plan, struct tally *tally,
                char *error, size_t size) {
   struct engine e = {.options = options, .tally = tally};
   TAILQ_INIT(&e.moving);
-  if (open_pools(&e, stage))
+  if (open_pools(&e, plan))
     run_all(&e);
   else
     e.error = DUPLEX_ERROR_NO_MEMORY;

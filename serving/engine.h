@@ -6,10 +6,23 @@
 #include "serving/stage.h"
 #include "serving/tally.h"
 
-// Runs warm-up and measurement. On a split layout `stage` is of the machine of one half: one half prefills,
-// the other decodes, and stages of a closed loop are those of the decoding half. Returns 0 or a code, with a
-// line in `error`.
-int engine_run(const struct serving_options *options, struct stage_model *stage, struct tally *tally,
+// Nodes that step together, and what is theirs for K and V.
+struct engine_nodes {
+  struct stage_model *stage;
+  double kv_capacity;  // bytes
+};
+
+// Where requests are: on some nodes, or first on those that prefill and then on those that decode. `wires`:
+// each node that prefills sends one prompt after another.
+struct engine_plan {
+  struct engine_nodes nodes[2];
+  unsigned count;
+  bool wires;
+};
+
+// Runs warm-up and measurement. Stages of a closed loop are those of the nodes that decode. Returns 0 or a
+// code, with a line in `error`.
+int engine_run(const struct serving_options *options, const struct engine_plan *plan, struct tally *tally,
                char *error, size_t size);
 
 #endif

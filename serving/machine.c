@@ -234,6 +234,22 @@ int machine_read(struct machine *m, const struct serving_options *options, const
   status = check_machine(m, options, error, size);
   if (m->layout == LAYOUT_SPLIT) m->per_node /= 2;
   m->xpus = m->pims = m->layout == LAYOUT_HETERO ? m->per_node / 2 : m->per_node;
+  if (status || options->prefill_nodes) return status;  // of those it is the parts that have to fit
+  return check_experts(m, options, model, error, size);
+}
+
+int machine_split_nodes(struct machine *m, struct machine *prefill, const struct serving_options *options,
+                        const struct serving_model *model, char *error, size_t size) {
+  if (m->layout != LAYOUT_TOGETHER)
+    return impossible(error, size, options->system, "nodes that prefill", options->prefill_nodes,
+                      "none with this layout");
+  if (options->prefill_nodes >= m->nodes)
+    return impossible(error, size, options->system, "nodes that prefill", options->prefill_nodes,
+                      "fewer than all nodes");
+  *prefill = *m;
+  prefill->nodes = options->prefill_nodes;
+  m->nodes -= options->prefill_nodes;
+  const int status = check_experts(prefill, options, model, error, size);
   return status ? status : check_experts(m, options, model, error, size);
 }
 

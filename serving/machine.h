@@ -34,6 +34,11 @@ struct machine {
 
 int machine_read(struct machine *machine, const struct serving_options *options,
                  const struct serving_model *model, char *error, size_t size);
+// The machine of the nodes that prefill, of which there are so many, all weights on them, too; what is left
+// of *machine decodes. Returns 0 or a code, with a line in `error`.
+int machine_split_nodes(struct machine *machine, struct machine *prefill,
+                        const struct serving_options *options, const struct serving_model *model, char *error,
+                        size_t size);
 // Measured kernels, which stay the caller's, in place of formulas.
 void machine_use_kernels(struct machine *machine, struct kernels *kernels);
 

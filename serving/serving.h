@@ -57,6 +57,7 @@ struct serving_options {
   const char *dram_preset;            // its timing; NULL: hbm3_5200
   bool measure;                       // measure tables that are there, too
   unsigned nodes, devices;            // 0: those of the model, times the system's factor
+  unsigned prefill_nodes;             // of the nodes: these prefill, the others decode; 0: all do both
   unsigned batch;                     // most requests in flight, 1 to 65536
   unsigned input, output;             // mean lengths in tokens, 1 to 2^20
   double deviation;                   // of both lengths, as a fraction of the mean, 0 to 1

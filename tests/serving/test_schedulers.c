@@ -205,11 +205,11 @@ static void test_as_stages(void **state) {
 }
 
 // Many that come at once: every one gets its tokens, and each token of theirs is one of TBT or T2FT.
-static void check_whole(const char *system, unsigned tokens) {
+static void check_whole(const char *system, unsigned devices, unsigned tokens) {
   struct serving_options o = vllm_of(256, tokens);
   struct serving_result r;
   o.system = system;
-  o.devices = 2;
+  o.devices = devices;
   o.rate = 200;
   o.input = 3000;
   o.output = 1500;
@@ -225,8 +225,9 @@ static void check_whole(const char *system, unsigned tokens) {
 
 static void test_whole(void **state) {
   (void)state;
-  check_whole("gpu", 2048);
-  check_whole("duplex-pe-et", 512);
+  check_whole("gpu", 2, 2048);
+  check_whole("duplex-pe-et", 2, 512);
+  check_whole("duplex-split", 4, 512);
 }
 
 // A closed loop has as many requests in flight as it is told, and the same result by seed.
@@ -262,10 +263,88 @@ static void test_node_capacity(void **state) {
   assert_int_equal(serving_run(&o, &r, error, sizeof error), DUPLEX_OK);
 }
 
+// Nodes that prefill and nodes that decode: every request comes to its end, each of its tokens counts once,
+// and K and V fit the nodes that decode.
+static void check_split_nodes(enum serving_scheduler scheduler, double rate) {
+  struct serving_options o = vllm_of(32, 512);
+  struct serving_result r;
+  o.scheduler = scheduler;
+  o.system = "duplex-pe-et";
+  o.nodes = 3;
+  o.prefill_nodes = 1;
+  o.deviation = 0.4;
+  o.rate = rate;
+  o.warm_up = 20;
+  run(&o, &r);
+  assert_true(r.tbt.count + r.t2ft.count == r.tokens);
+  assert_true(r.kv_most > 0 && r.kv_most <= r.kv_capacity);
+  assert_int_equal(r.nodes, 3);
+  assert_int_equal(r.devices, 12);
+  if (rate > 0) assert_true(r.requests == o.measured && r.e2e.count == o.measured);
+  if (rate == 0) assert_true(r.batch == 24 && r.tokens <= 24.0 * o.measured + (double)r.t2ft.count);
+}
+
+static void test_split_nodes(void **state) {
+  (void)state;
+  for (unsigned scheduler = SERVING_STAGES; scheduler <= SERVING_VLLM; scheduler++) {
+    check_split_nodes((enum serving_scheduler)scheduler, 0);
+    check_split_nodes((enum serving_scheduler)scheduler, 40);
+  }
+}
+
+static void assert_near(double value, double expected) {
+  if (!(value > expected * (1 - 1e-9) && value < expected * (1 + 1e-9)))
+    fail_msg("%.12g, expected %.12g", value, expected);
+}
+
+// Two prompts that are computed at once: K and V of the second come behind those of the first, over the wire
+// of their node, and wait for the step of the first.
+static void test_wire(void **state) {
+  static struct serving_trace_request list[] = {{0, 20000, 2, 0, 0}, {0, 20000, 2, 0, 0}};
+  struct serving_trace trace = {.list = list, .count = 1};
+  struct serving_options o = vllm_of(8, 65536);
+  struct serving_result alone, r;
+  (void)state;
+  o.scheduler = SERVING_STAGES;
+  o.model = "llama3-70b";
+  o.nodes = 1;
+  o.trace = &trace;
+  o.warm_up = 0;
+  o.measured = 1;
+  run(&o, &alone);
+  const double kv = 20000 * 2.0 * 2 * 8 * 128 * 80;
+  const double wire = 0.5e-6 + kv / 4 / 400e9;
+  o.nodes = 2;
+  o.prefill_nodes = 1;
+  run(&o, &r);
+  assert_near(r.tbt.p50, alone.tbt.p50 + wire);
+  assert_near(r.t2ft.p50, alone.t2ft.p50);
+  trace.count = 2;
+  o.measured = 2;
+  run(&o, &r);
+  assert_near(r.tbt.p50, alone.tbt.p50 + wire);
+  assert_near(r.tbt.p99, 2 * alone.tbt.p50 + wire);
+}
+
+static void test_wrong_nodes(void **state) {
+  struct serving_options o = vllm_of(16, 256);
+  struct serving_result r;
+  char error[1024] = "";
+  (void)state;
+  o.nodes = o.prefill_nodes = 2;
+  assert_int_equal(serving_run(&o, &r, error, sizeof error), DUPLEX_ERROR_ARGUMENT);
+  assert_non_null(strstr(error, "fewer than all nodes"));
+  o.system = "duplex-split";
+  assert_int_equal(serving_run(&o, &r, error, sizeof error), DUPLEX_ERROR_ARGUMENT);
+  assert_non_null(strstr(error, "none with this layout"));
+}
+
 int main(void) {
-  const struct CMUnitTest tests[] = {cmocka_unit_test(test_limits),       cmocka_unit_test(test_chunks),
-                                     cmocka_unit_test(test_preemption),   cmocka_unit_test(test_as_stages),
-                                     cmocka_unit_test(test_whole),        cmocka_unit_test(test_closed_loop),
-                                     cmocka_unit_test(test_node_capacity)};
+  const struct CMUnitTest tests[] = {
+      cmocka_unit_test(test_limits),        cmocka_unit_test(test_chunks),
+      cmocka_unit_test(test_preemption),    cmocka_unit_test(test_as_stages),
+      cmocka_unit_test(test_whole),         cmocka_unit_test(test_closed_loop),
+      cmocka_unit_test(test_node_capacity), cmocka_unit_test(test_split_nodes),
+      cmocka_unit_test(test_wire),          cmocka_unit_test(test_wrong_nodes)};
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
