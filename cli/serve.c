@@ -198,7 +198,7 @@ static const struct option own_options[] = {
     {"--len-sd", "S", "deviation of both lengths, as a fraction of the mean (default 0)", 0, 0},
     {"--qps", "R", "requests a second, Poisson; without it a closed loop", 0, 0},
     {"--trace", "FILE", "requests of a file: arrivals and lengths", 0, 0},
-    {"--format", "auto|csv|azure|mooncake|burstgpt|vidur|splitwise|llmservingsim",
+    {"--format", "auto|csv|azure|mooncake|burstgpt|vidur|splitwise|llmservingsim|vllm",
      "of the trace (default: by the columns or keys of its first line)", 0, 0},
     {"--rate", "R", "requests a second to which the arrivals of the trace are stretched", 0, 0},
     {"--scheduler", "stage|vllm",

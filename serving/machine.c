@@ -222,6 +222,9 @@ int machine_read(struct machine *m, const struct serving_options *options, const
                         .between_latency = n.between_us * MICRO,
                         .memory = n.gib * 1073741824.0,
                         .context_share = n.context};
+  if (options->memory > 0) m->memory = options->memory;
+  if (options->link_rate > 0) m->node_rate = m->between_rate = options->link_rate;
+  if (options->link_latency > 0) m->node_latency = m->between_latency = options->link_latency;
   if (n.beside) m->pim = reached(&n.pim[n.beside - 1], n.pim_compute, n.pim_bandwidth, n.mac_pj);
   m->launch = n.launch_us * MICRO;
   m->xpu_time = (struct xpu_time_model){.channels = 160,

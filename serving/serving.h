@@ -52,6 +52,9 @@ struct serving_options {
   enum serving_mode mode;
   enum serving_policy policy;
   const char *kernels;                // folder of measured kernels (serving/kernels.h); may be NULL
+  const char *profile;                // folder of a measured engine's layers (serving/profile.h); may be NULL
+  double memory;                      // bytes of a device, and bytes a second and seconds of its links;
+  double link_rate, link_latency;     // 0: by the system
   const char *tables;                 // folder of tables of time that are not built in; may be NULL
   bool strict;                        // activation rule of the DRAM in mode FULL
   const char *dram_preset;            // its timing; NULL: hbm3_5200

@@ -24,11 +24,15 @@ int stage_open(struct stage_model *stage, const struct machine *machine, const s
   stage->machine = machine;
   stage->model = model;
   duplex_random_seed(&stage->random, options->seed, 1);
+  if (options->profile) {
+    const int status = profile_open(&stage->profile, options->profile, model->experts > 0, error, size);
+    if (status) return status;
+  }
   if (!model->experts) return DUPLEX_OK;
   const struct imbalance_model routed = {model_moe_layers(model), model->experts, model->top_k,
                                          options->seed};
   const int status = imbalance_open(&stage->imbalance, options->imbalance, &routed, error, size);
-  if (status) return status;
+  if (status || stage->profile) return status;
   if (machine->mode == SERVING_FULL)
     return measured_open(&stage->measured, machine, model, options, error, size);
   stage->experts = experts_open(machine, model);
@@ -39,6 +43,7 @@ void stage_close(struct stage_model *stage) {
   experts_close(stage->experts);
   measured_close(stage->measured);
   imbalance_close(stage->imbalance);
+  profile_close(stage->profile);
 }
 
 static bool is_full(const struct stage_model *s) { return s->machine->mode == SERVING_FULL; }
@@ -88,6 +93,13 @@ static struct products fc_of(const struct stage_model *s, const struct node_load
   return sum;
 }
 
+static double prefill_seconds(const struct stage_model *s, unsigned before, unsigned tokens,
+                              struct work work) {
+  if (s->profile) return profile_prefill(s->profile, before, tokens);
+  return is_full(s) ? charged_prefill(s->machine, s->model, before, tokens)
+                    : seconds_of(&s->machine->xpu, work);
+}
+
 // Attention of a chunk of a prompt in a layer, on the xPUs of a node: the matrix of scores goes out and comes
 // back, but in mode FULL, whose kernel is causal and keeps it. K and V of what is before are read, too.
 void stage_add_prefill(const struct stage_model *s, struct node_load *node, unsigned before, unsigned tokens,
@@ -103,8 +115,7 @@ void stage_add_prefill(const struct stage_model *s, struct node_load *node, unsi
                             F16 * 2 * (scores + m->head_size * (n * heads + all * kv_heads))};
   node->prefill.ends += ends;
   node->prefill.tokens += n;
-  node->prefill.seconds +=
-      is_full(s) ? charged_prefill(s->machine, m, before, tokens) : seconds_of(&s->machine->xpu, work);
+  node->prefill.seconds += prefill_seconds(s, before, tokens, work);
   node->prefill.bytes += work.bytes;
   node->prefill.macs += work.macs;
 }
@@ -228,10 +239,36 @@ static struct node_cost run_node(const struct stage_model *s, const struct node_
   return n;
 }
 
+// The same by measured times. Energy is not known then.
+static struct node_cost profiled_node(const struct stage_model *s, const struct node_load *load) {
+  const double layers = s->model->layers;
+  struct node_cost n = {
+      .fc = profile_dense(s->profile, s->model->layers, load->decoding + load->prefill.tokens,
+                          load->decoding + load->prefill.ends),
+      .prefill = layers * load->prefill.seconds,
+      .decode = layers * profile_decode(s->profile, load->decoding, load->positions),
+      .links = links_of(s, load)};
+  n.busy_xpu = n.fc + n.prefill + n.decode;
+  return n;
+}
+
 static double node_seconds(const struct node_cost *n) {
   double sum = n->fc + n->prefill + n->decode + n->links;
   for (unsigned i = 0; i < SERVING_CHARGES; i++) sum += n->charge[i];
   return sum;
+}
+
+// The experts of a layer by measured times: whole ones on the devices of all nodes.
+static struct experts_cost profiled_experts(const struct stage_model *s) {
+  const unsigned devices = s->machine->nodes * s->machine->per_node;
+  const double seconds = profile_experts(s->profile, s->counts, s->model->experts, devices, s->model->top_k);
+  return (struct experts_cost){.seconds = seconds, .xpu_busy = seconds};
+}
+
+static struct experts_cost layer_of_experts(struct stage_model *s, unsigned tokens, double *charge) {
+  if (s->profile) return profiled_experts(s);
+  return s->measured ? measured_run(s->measured, s->counts, tokens, charge)
+                     : experts_run(s->experts, s->counts);
 }
 
 static void run_experts(struct stage_model *s, unsigned tokens, struct serving_cost *cost) {
@@ -240,8 +277,7 @@ static void run_experts(struct stage_model *s, unsigned tokens, struct serving_c
       imbalance_draw(s->imbalance, &s->random, layer, tokens, s->counts);
     else
       routing_draw(&s->random, tokens, s->model->experts, s->model->top_k, s->counts);
-    const struct experts_cost moe = s->measured ? measured_run(s->measured, s->counts, tokens, cost->charge)
-                                                : experts_run(s->experts, s->counts);
+    const struct experts_cost moe = layer_of_experts(s, tokens, cost->charge);
     cost->part[SERVING_MOE] += moe.seconds;
     cost->xpu_busy += moe.xpu_busy;
     cost->pim_busy += moe.pim_busy;
@@ -257,7 +293,7 @@ void stage_run(struct stage_model *s, const struct node_load *loads, struct serv
   double tokens = 0;
   *cost = (struct serving_cost){0};
   for (unsigned i = 0; i < s->machine->nodes; i++) {
-    const struct node_cost n = run_node(s, &loads[i], cost);
+    const struct node_cost n = s->profile ? profiled_node(s, &loads[i]) : run_node(s, &loads[i], cost);
     if (node_seconds(&n) > node_seconds(&slowest)) slowest = n;
     tokens += loads[i].decoding + loads[i].prefill.tokens;
   }

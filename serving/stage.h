@@ -7,6 +7,7 @@
 #include "serving/experts.h"
 #include "serving/imbalance.h"
 #include "serving/measured.h"
+#include "serving/profile.h"
 
 // Sums over the prompts, or chunks of them, that a stage computes: attention of each one alone, seconds of a
 // layer.
@@ -27,6 +28,7 @@ struct stage_model {
   const struct serving_model *model;
   struct experts *experts;  // NULL: dense, or mode FULL, whose are
   struct measured *measured;
+  struct profile *profile;      // NULL: formulas
   struct imbalance *imbalance;  // NULL: all experts are as popular
   struct duplex_random random;
   unsigned counts[4096];

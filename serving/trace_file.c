@@ -26,7 +26,7 @@ struct format {
   double unit;
 };
 const char *const serving_trace_formats[] = {"auto",  "csv",       "azure",         "mooncake", "burstgpt",
-                                             "vidur", "splitwise", "llmservingsim", NULL};
+                                             "vidur", "splitwise", "llmservingsim", "vllm",     NULL};
 static const struct format formats[] = {{0},
                                         {false, {"arrival_s", "input", "output"}, 1},
                                         {false, {"TIMESTAMP", "ContextTokens", "GeneratedTokens"}, 0},
@@ -34,7 +34,8 @@ static const struct format formats[] = {{0},
                                         {false, {"Timestamp", "Request tokens", "Response tokens"}, 1},
                                         {false, {"arrived_at", "num_prefill_tokens", "num_decode_tokens"}, 1},
                                         {false, {"arrival_timestamp", "prompt_size", "token_size"}, 1},
-                                        {true, {"arrival_time_ns", "input_toks", "output_toks"}, 1e-9}};
+                                        {true, {"arrival_time_ns", "input_toks", "output_toks"}, 1e-9},
+                                        {true, {"queued_ts", "input_toks", "output_toks"}, 1}};
 #define FORMATS (sizeof formats / sizeof *formats)
 
 struct reader {

@@ -53,6 +53,9 @@ static const struct {
     {"splitwise",
      "request_id,request_type,application_id,arrival_timestamp,batch_size,prompt_size,token_size\n"
      "0,2,0,0.5,1,100,10\n1,2,0,3.0,1,200,20\n"},
+    {"vllm",
+     "{\"request_id\": \"a\", \"input_toks\": 100, \"output_toks\": 10, \"queued_ts\": 481800.25}\n"
+     "{\"request_id\": \"b\", \"input_toks\": 200, \"output_toks\": 20, \"queued_ts\": 481802.75}\n"},
     {"llmservingsim",
      "{\"input_toks\": 200, \"output_toks\": 20, \"arrival_time_ns\": 4000000000}\n"
      "{\"input_toks\": 100, \"output_toks\": 10, \"arrival_time_ns\": 1500000000}\n"},
