@@ -77,7 +77,7 @@ def check_failed(folder):
 
 def check_ended(folder):
     """Ended in the middle by a signal that nobody can catch, and by one that can be: no process and no half result stays."""
-    write(folder, "long.json", {**OPTIONS, "measured": 6000}, {"system": ["gpu"], "batch": list(range(8, 20))})
+    write(folder, "long.json", {**OPTIONS, "measured": 3000}, {"system": ["gpu"], "batch": list(range(8, 20))})
     for number in (signal.SIGKILL, signal.SIGTERM):
         process = subprocess.Popen([DUPLEX, "sweep", "long.json", "--jobs", "2"], cwd=folder, stdout=subprocess.DEVNULL,
                                    stderr=subprocess.DEVNULL)

@@ -159,7 +159,7 @@ static void test_power_law(void **state) {
     static const char *const what[] = {"power:0", "power:1", "power:1.2", "power:3"};
     struct imbalance *b = open_imbalance(what[i], 2, 32, 1);
     struct observed o;
-    observe(b, 0, 200, 32, 1, &o);
+    observe(b, 0, 60, 32, 1, &o);
     sort_falling(o.share, 32);
     assert_true(o.share[31] > 0 && o.share[0] < 33 * o.share[31] * 1.1);
     assert_true(o.share[0] > 1.5 * o.share[31]);
@@ -226,7 +226,7 @@ static void test_wrong(void **state) {
 // Damaged files are taken, or refused with one line.
 static void test_mutations(void **state) {
   struct duplex_random random;
-  const uint64_t cases = 1000 * environment_count("DUPLEX_CASES");
+  const uint64_t cases = 400 * environment_count("DUPLEX_CASES");
   unsigned taken = 0;
   (void)state;
   duplex_random_seed(&random, environment_seed(), 3);

@@ -215,9 +215,9 @@ static void check_whole(const char *system, unsigned devices, unsigned tokens) {
   o.output = 1500;
   o.deviation = 0.3;
   o.warm_up = 0;
-  o.measured = 200;
+  o.measured = 160;
   run(&o, &r);
-  assert_true(r.requests == 200 && r.e2e.count == 200 && r.t2ft.count == 200);
+  assert_true(r.requests == 160 && r.e2e.count == 160 && r.t2ft.count == 160);
   assert_true(r.tbt.count + r.t2ft.count == r.tokens);
   assert_true(r.kv_most <= r.kv_capacity && r.kv_most > 0.9 * r.kv_capacity);
   assert_true(r.preemptions > 0);
