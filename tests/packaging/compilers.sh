@@ -1,0 +1,32 @@
+#!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
+# Without compiling anything: flags that ask for inexact floating point reach no command of the build, whichever compiler it calls, and
+# clang warns of none of its C files. make regress builds so, and runs what it built (flags.sh). usage: tests/packaging/compilers.sh BUILD
+set -u
+cd "$(dirname "$0")/../.." || exit 1
+other=$1/compilers
+bad=0
+fail() { echo "FAIL $*"; bad=1; }
+
+commands() { # COMPILER: how it is called for command and library
+  make -n V=1 BUILD="$other" CC="$1" WERROR=1 CFLAGS="-Ofast -ffast-math" LDFLAGS="-Ofast -ffast-math" "$other/duplex" "$other/libduplex.so" |
+    grep "^$1 "
+}
+for compiler in gcc clang; do
+  called=$(commands $compiler)
+  [ "$(grep -c -e ' -O3 .* -c ' <<<"$called")" -gt 200 ] || fail "the commands of $compiler"
+  ! grep -e ' -Ofast' -e ' -ffast-math' <<<"$called" || fail "$compiler is called with inexact flags"
+done
+
+# The commands of clang, as far as its warnings go.
+count=0
+while IFS= read -r command; do
+  count=$((count + 1))
+  bash -c "$command" || fail "$command"
+# Not those that the build writes itself.
+done < <(grep -e ' -c ' <<<"$called" | grep -v -e " -c $other/" | sed -e 's/ -MMD -MP / -fsyntax-only /' -e 's/ -MF [^ ]* -MT [^ ]* / /' -e 's/ -o .*//')
+[ $count -gt 200 ] || fail "$count files, expected all of command and library"
+warned() { ! clang -Wall -Wextra -Werror -fsyntax-only -x c - <<<'int f(int x) { int y; return x; }' 2>/dev/null; }
+warned || fail "the check: clang does not warn of a variable that is not used"
+[ $bad = 0 ] && echo "compilers: no inexact flags, clang warns of none of $count files"
+exit $bad
