@@ -7,7 +7,7 @@
 json_t *serve_kernels_json(const struct serving_result *r) {
   json_t *all = json_object();
   json_t *tables = json_object();
-  for (unsigned i = 0; i < KERNELS; i++) {
+  for (unsigned i = 0; i < KERNEL_TABLES; i++) {
     const struct kernels_asked *k = &r->kernels[i];
     if (k->all)
       json_object_set_new(tables, kernels_names[i],
@@ -20,7 +20,7 @@ json_t *serve_kernels_json(const struct serving_result *r) {
 }
 
 void serve_kernels_print(const struct serving_result *r) {
-  for (unsigned i = 0; i < KERNELS; i++) {
+  for (unsigned i = 0; i < KERNEL_TABLES; i++) {
     const struct kernels_asked *k = &r->kernels[i];
     if (!k->all) continue;
     printf(

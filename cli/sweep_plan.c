@@ -12,7 +12,7 @@
 #define OUTPUTS 2u  // arguments behind those of a point
 
 // What the sweep itself says, or what would be overwritten by every point.
-static const char *const refused[] = {"json", "requests-out", "stages-out", NULL};
+static const char *const refused[] = {"json", "requests-out", "stages-out", "timeline", NULL};
 
 static const struct option *option_of(const char *name) {
   for (unsigned i = 0; refused[i]; i++)

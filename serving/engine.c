@@ -228,6 +228,7 @@ static void run_step(struct engine *e, struct pool *pool, double begin) {
   if (pool == last_pool(e) && pool->scheduler->kv_used > r->kv_most) r->kv_most = pool->scheduler->kv_used;
   const struct step step = collect(e, pool, begin);
   stage_run(pool->stage, pool->loads, &cost);
+  e->tally->prefill_half = pool != last_pool(e);
   pool->free = begin + cost.seconds;
   if (is_measured(e, &step))
     tally_stage(e->tally, &cost, step.decoding, step.prefills, step.counted, pool->free);

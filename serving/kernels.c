@@ -15,7 +15,7 @@ const char *const kernels_names[] = {[XPU_KERNEL_GEMM] = "gemm",
                                      [XPU_KERNEL_ELEMENTS] = "elements",
                                      [XPU_KERNEL_DECODE] = "decode",
                                      [XPU_KERNEL_ALL_REDUCE] = "all_reduce",
-                                     [KERNELS] = NULL};
+                                     [KERNEL_TABLES] = NULL};
 
 static int load(struct kernels *k, const char *folder, unsigned kind, char *error, size_t size) {
   char path[4096];
@@ -35,7 +35,7 @@ int kernels_open(struct kernels **kernels, const char *folder, char *error, size
   struct kernels *k = calloc(1, sizeof *k);
   snprintf(error, size, "too little memory");
   if (!k) return DUPLEX_ERROR_NO_MEMORY;
-  for (unsigned kind = 0; kind < KERNELS && !status; kind++) {
+  for (unsigned kind = 0; kind < KERNEL_TABLES && !status; kind++) {
     status = load(k, folder, kind, error, size);
     tables += k->has[kind];
   }
@@ -54,7 +54,7 @@ int kernels_open(struct kernels **kernels, const char *folder, char *error, size
 
 void kernels_close(struct kernels *k) {
   if (!k) return;
-  for (unsigned kind = 0; kind < KERNELS; kind++) xpu_kernel_table_free(&k->table[kind]);
+  for (unsigned kind = 0; kind < KERNEL_TABLES; kind++) xpu_kernel_table_free(&k->table[kind]);
   free(k);
 }
 

@@ -9,7 +9,7 @@
 
 #include "xpu/kernel_table.h"
 
-enum { KERNELS = XPU_KERNEL_ALL_REDUCE + 1 };
+enum { KERNEL_TABLES = XPU_KERNEL_ALL_REDUCE + 1 };
 
 // Times that were asked for: of all, those of a shape that is not in the table, and of a shape that is, below
 // or beyond its lengths.
@@ -18,9 +18,9 @@ struct kernels_asked {
 };
 
 struct kernels {
-  struct xpu_kernel_table table[KERNELS];
-  bool has[KERNELS];
-  struct kernels_asked asked[KERNELS];
+  struct xpu_kernel_table table[KERNEL_TABLES];
+  bool has[KERNEL_TABLES];
+  struct kernels_asked asked[KERNEL_TABLES];
 };
 
 // gemm, prefill, elements, decode, all_reduce: of the files, without ".csv", and NULL.

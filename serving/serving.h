@@ -44,6 +44,7 @@ struct serving_stage {
   uint64_t number;
   double end, seconds;
   unsigned decoding, prefills;
+  bool prefill_half;  // of the devices that only prefill
   const struct serving_cost *cost;
 };
 
@@ -57,6 +58,7 @@ struct serving_options {
   double link_rate, link_latency;     // 0: by the system
   const char *tables;                 // folder of tables of time that are not built in; may be NULL
   bool strict;                        // activation rule of the DRAM in mode FULL
+  bool f32_partials;                  // partial sums of Logic-PIM go to the xPU as binary32, not exactly
   const char *dram_preset;            // its timing; NULL: hbm3_5200
   bool measure;                       // measure tables that are there, too
   unsigned nodes, devices;            // 0: those of the model, times the system's factor
@@ -111,17 +113,21 @@ enum serving_charge {
   SERVING_FIRMWARE,
   SERVING_CHARGES
 };
-enum serving_energy { SERVING_FC_J, SERVING_ATTENTION_J, SERVING_MOE_J, SERVING_ENERGIES };
 
 // What a stage takes. `part` adds up to `seconds`: of two that run at once the longer one counts.
 struct serving_cost {
   double seconds;
   double part[SERVING_PARTS];
   double charge[SERVING_CHARGES];
-  double xpu_busy, pim_busy;                                  // seconds
-  double dram_j[SERVING_ENERGIES], comp_j[SERVING_ENERGIES];  // of all devices
-  double pim_dram_j;                                          // what Logic-PIM has of dram_j
+  double checked;  // of `seconds`: clocks of Logic-PIM from tables of the cycle model, where no other waits
+  double xpu[SERVING_PARTS], pim[SERVING_PARTS];        // seconds in which the processors work
+  double macs[SERVING_PARTS], bytes[SERVING_PARTS];     // of all devices; bytes of DRAM
+  double dram_j[SERVING_PARTS], comp_j[SERVING_PARTS];  // of all devices
+  double pim_dram_j;                                    // what Logic-PIM has of dram_j
 };
+
+// Sum over the parts: time that a processor works.
+double serving_sum(const double part[SERVING_PARTS]);
 
 struct serving_result {
   unsigned nodes, devices;  // as simulated
@@ -130,16 +136,16 @@ struct serving_result {
   double tokens;            // generated meanwhile
   double requests;          // completed meanwhile
   uint64_t stages, decoding_only, all_stages;
-  struct kernels_asked kernels[KERNELS];      // how the times of measured kernels came about
-  uint64_t prompt_tokens, cached_tokens;      // VLLM, of the whole run: of all begins; not computed
-  uint64_t preemptions;                       // VLLM, of the whole run
-  double good;                                // of `requests`: within both limits
-  double throughput;                          // tokens per second
-  double kv_capacity, kv_most;                // bytes of all devices
-  struct serving_percentiles tbt, t2ft, e2e;  // seconds
-  struct serving_cost sum;                    // of the measured stages
-  struct serving_cost decoding_cost;          // of those of them that only decode
-  struct serving_cost mixed_cost;             // of the others
+  struct kernels_asked kernels[KERNEL_TABLES];  // how the times of measured kernels came about
+  uint64_t prompt_tokens, cached_tokens;        // VLLM, of the whole run: of all begins; not computed
+  uint64_t preemptions;                         // VLLM, of the whole run
+  double good;                                  // of `requests`: within both limits
+  double throughput;                            // tokens per second
+  double kv_capacity, kv_most;                  // bytes of all devices
+  struct serving_percentiles tbt, t2ft, e2e;    // seconds
+  struct serving_cost sum;                      // of the measured stages
+  struct serving_cost decoding_cost;            // of those of them that only decode
+  struct serving_cost mixed_cost;               // of the others
 };
 
 static inline bool serving_is_open(const struct serving_options *o) { return o->rate > 0 || o->trace; }

@@ -362,7 +362,7 @@ refused "serve: prompts without hashes" "expected --trace with hash_ids" "$duple
 refused "serve: a size of hashes without a cache" "expected --prefix-cache" serve --scheduler vllm --hash-block 16
 refused "serve: all nodes prefill" "fewer than all nodes" serve --nodes 2 --prefill-nodes 2
 refused "serve: nodes that prefill as the authors" "expected another mode" "$duplex" serve --system gpu --model mixtral --mode authors --nodes 2 --prefill-nodes 1
-refused "serve: units without a cycle model" "expected mode paper" "$duplex" serve --system bank-pim --model mixtral
+refused "serve: policy best without tables" "expected another policy" "$duplex" serve --system duplex-pe-et --model mixtral --mode paper --policy best
 
 # What must be accepted: the help, header versions 2 and 3, an output over an input.
 for arguments in "--help" "-h" "gemm -h" "batch -h" "gemm --x -h" "info -h" "--version" "help" "help gemm" "help --man" "help --man batch" "help --bash" "convert --help" "batch --help" "help --help" "gemm --help" "expert --help" "attention --help" "moe --help" "compare --help" "random --help" "info --help" "info"; do

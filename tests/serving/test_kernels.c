@@ -97,16 +97,16 @@ static void test_each(void **state) {
   o.kernels = NULL;
   assert_int_equal(serving_run(&o, &without, error, sizeof error), 0);
   o.kernels = folder;
-  for (unsigned kind = 0; kind < KERNELS; kind++) {
+  for (unsigned kind = 0; kind < KERNEL_TABLES; kind++) {
     write_flat();
-    for (unsigned other = 0; other < KERNELS; other++) {
+    for (unsigned other = 0; other < KERNEL_TABLES; other++) {
       char path[256];
       snprintf(path, sizeof path, "%s/%s.csv", folder, kernels_names[other]);
       if (other != kind) remove(path);
     }
     assert_int_equal(serving_run(&o, &r, error, sizeof error), 0);
     assert_true(r.seconds != without.seconds);
-    for (unsigned other = 0; other < KERNELS; other++)
+    for (unsigned other = 0; other < KERNEL_TABLES; other++)
       assert_int_equal(r.kernels[other].all > 0, other == kind);
     remove_tables();
   }
