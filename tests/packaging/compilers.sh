@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: Apache-2.0
-# Without compiling anything: flags that ask for inexact floating point reach no command of the build, whichever compiler it calls, and
-# clang warns of none of its C files. make regress builds so, and runs what it built (flags.sh). usage: tests/packaging/compilers.sh BUILD
+# Without compiling anything: flags that ask for inexact floating point reach no command of the build, whichever compiler it calls.
+# make regress builds so, and runs what it built (flags.sh). usage: tests/packaging/compilers.sh BUILD
 set -u
 cd "$(dirname "$0")/../.." || exit 1
 other=$1/compilers
@@ -18,15 +18,5 @@ for compiler in gcc clang; do
   ! grep -e ' -Ofast' -e ' -ffast-math' <<<"$called" || fail "$compiler is called with inexact flags"
 done
 
-# The commands of clang, as far as its warnings go.
-count=0
-while IFS= read -r command; do
-  count=$((count + 1))
-  bash -c "$command" || fail "$command"
-# Not those that the build writes itself.
-done < <(grep -e ' -c ' <<<"$called" | grep -v -e " -c $other/" | sed -e 's/ -MMD -MP / -fsyntax-only /' -e 's/ -MF [^ ]* -MT [^ ]* / /' -e 's/ -o .*//')
-[ $count -gt 200 ] || fail "$count files, expected all of command and library"
-warned() { ! clang -Wall -Wextra -Werror -fsyntax-only -x c - <<<'int f(int x) { int y; return x; }' 2>/dev/null; }
-warned || fail "the check: clang does not warn of a variable that is not used"
-[ $bad = 0 ] && echo "compilers: no inexact flags, clang warns of none of $count files"
+[ $bad = 0 ] && echo "compilers: no inexact flags reach gcc or clang"
 exit $bad
