@@ -38,8 +38,8 @@ struct measured {
   const struct serving_model *model;
   struct expert_layout layout;
   enum schedule_policy policy;
-  double clock;  // of Logic-PIM, per second: two tCK of the DRAM a clock
-  struct schedule_times times;
+  double clock;                          // of Logic-PIM, per second: two tCK of the DRAM a clock
+  struct schedule_times times, charged;  // as measured, and as decisions go by
   struct schedule_work work;
   struct schedule_decision decision;
   unsigned classes;  // experts of the same number modulo this are alike: any order of them costs the same
@@ -84,7 +84,8 @@ static int measure_on(struct measured *m, const struct duplex_stack_options *opt
     return DUPLEX_ERROR_ARGUMENT;
   }
   int status = origin_of(options, &origin, error, size);
-  if (!status) status = device_measure(&shape, &placement, options, xpu, &m->times, error, size);
+  device_formula(&shape, &placement, xpu, &m->times);
+  if (!status) status = device_measure(options, xpu, MEASURE_ALL, &m->times, error, size);
   return status || !path ? status : schedule_save(path, &m->times, origin, error, size);
 }
 
@@ -171,9 +172,14 @@ int measured_open(struct measured **measured, const struct machine *machine,
   }
   if (m->policy == SCHEDULE_XPU) {
     tell_xpu(m);
+    m->charged = m->times;
   } else {
     const int status = load_tables(m, options, error, size);
     if (status) return status;
+    if (!schedule_charge(&m->times, SCHEDULE_EXACT, &m->charged)) {
+      snprintf(error, size, "tokens and sums take too long for a table of time");
+      return DUPLEX_ERROR_ARGUMENT;
+    }
   }
   m->classes = m->policy == SCHEDULE_BEST ? 2 : m->policy == SCHEDULE_SPACES ? SCHEDULE_BUNDLES : 1;
   m->kept = calloc(KEPT, sizeof *m->kept);
@@ -213,7 +219,8 @@ static void decide(struct measured *m, const unsigned *counts) {
     m->decision = kept->decision;
     return;
   }
-  schedule_decide(m->policy, &m->times, tokens, &m->work, &m->decision);
+  schedule_decide(m->policy, &m->charged, tokens, &m->work, &m->decision);
+  if (m->policy != SCHEDULE_SPACES) schedule_recount(&m->times, tokens, &m->decision);
   if (experts > KEPT_EXPERTS) return;
   kept->hash = hash;
   memcpy(kept->tokens, tokens, size);
