@@ -152,7 +152,7 @@ static int check(struct duplex_device *device, const struct duplex_moe_form *for
 int duplex_device_measure_table(struct duplex_device *device, const struct duplex_moe_form *form) {
   const struct schedule_times *times;
   const int error = check(device, form, "");
-  return error ? error : take_measured(device, form, MEASURE_ALL, &times);
+  return error ? error : tables_take(device, form, &times);
 }
 
 int duplex_device_save_table(struct duplex_device *device, const struct duplex_moe_form *form,

@@ -99,14 +99,16 @@ static struct network_piece piece_of(const struct run *run, const struct slot *s
     return (struct network_piece){.sequence = slot->sequence,
                                   .tokens = &request->tokens[request->token_count - 1],
                                   .count = 1,
-                                  .logits = slot->logits};
+                                  .logits = slot->logits,
+                                  .logit_reads = sampler_reads(&request->sampler)};
   const size_t most = run->trunk ? 1 : run->options->chunk;
   const size_t chunk = most && most < left ? most : left;
   return (struct network_piece){.sequence = slot->sequence,
                                 .tokens = request->prompt + slot->prefilled,
                                 .count = chunk,
                                 .prompt_ends = chunk == left,
-                                .logits = chunk == left ? slot->logits : NULL};
+                                .logits = chunk == left ? slot->logits : NULL,
+                                .logit_reads = sampler_reads(&request->sampler)};
 }
 
 static void add_statistics(struct run *run) {
@@ -196,8 +198,10 @@ static int prefill_trunk(struct run *run) {
   for (size_t done = 0; done < run->prefix && !status;) {
     const size_t left = run->prefix - done;
     const size_t chunk = run->options->chunk && run->options->chunk < left ? run->options->chunk : left;
-    const struct network_piece piece = {run->trunk, run->requests[0].prompt + done, chunk, chunk == left,
-                                        NULL};
+    const struct network_piece piece = {.sequence = run->trunk,
+                                        .tokens = run->requests[0].prompt + done,
+                                        .count = chunk,
+                                        .prompt_ends = chunk == left};
     status = network_step(run->network, &piece, 1, run->error);
     if (!status) add_statistics(run);
     done += chunk;

@@ -65,6 +65,7 @@ struct network_piece {
   size_t count;                       // 1 or more; 1 behind the prompt
   bool prompt_ends;                   // with this chunk: K and V move to where decoding sequences lie
   duplex_f32 *logits;                 // [vocabulary] behind the last token; NULL: not wanted
+  unsigned logit_reads;               // how often the choice of a token reads them: its time is the step's
 };
 
 // All pieces at once. Errors: ARGUMENT (an empty piece, a token beyond the vocabulary, a length beyond the
@@ -80,7 +81,8 @@ void network_wait(struct network *network, double seconds);
 
 // Times of the last step, by the models of the device.
 struct network_times {
-  uint64_t xpu_ps;            // products, norms and head, launches too
+  uint64_t xpu_ps;            // products, head, work on elements, launches too
+  uint64_t elements_ps;       // of that, work on elements
   uint64_t attention_clocks;  // mixed stages, migration
   uint64_t moe_clocks;        // MoE layers
 };

@@ -31,11 +31,11 @@ struct duplex_moe_form {
 struct duplex_moe_form duplex_moe_form(const struct duplex_moe_shape *shape,
                                        const struct duplex_moe_weights *weights);
 
-// Measures the whole table of such layers, unless the device has it. Errors: ARGUMENT (a shape out of range),
-// NO_MEMORY.
+// Measures the table of such layers as far as the policy of the device needs it, unless it is there. Errors:
+// ARGUMENT (a shape out of range), NO_MEMORY.
 int duplex_device_measure_table(struct duplex_device *device, const struct duplex_moe_form *form);
 
-// Writes it, measured if need be, as a whole or not at all; a name as /dev/fd/N means that descriptor.
+// Writes it, the rest measured if need be, as a whole or not at all; a name as /dev/fd/N means that descriptor.
 // Errors: those above, and IO.
 int duplex_device_save_table(struct duplex_device *device, const struct duplex_moe_form *form,
                              const char *path);

@@ -78,7 +78,7 @@ static void one_by_one(struct network *network, unsigned prompt, uint32_t *logit
   struct network_sequence *sequence = begin(network);
   for (unsigned i = 0; i < TOKENS; i++) {
     const uint32_t token = token_of(i);
-    const struct network_piece piece = {sequence, &token, 1, i + 1 == prompt, logits + i * vocabulary};
+    const struct network_piece piece = {sequence, &token, 1, i + 1 == prompt, logits + i * vocabulary, 0};
     step(network, &piece, 1);
   }
   network_end(sequence);
@@ -163,8 +163,12 @@ static void in_batch(struct network *network, size_t chunk, uint32_t *logits) {
       const size_t left = prompt > length ? prompt - length : 1;
       const size_t size = prompt > length && chunk < left ? chunk : left;
       if (length == TOKENS) continue;
-      pieces[count++] = (struct network_piece){sequence[s], tokens + length, size, length + size == prompt,
-                                               logits + (s * TOKENS + length + size - 1) * vocabulary};
+      pieces[count++] = (struct network_piece){sequence[s],
+                                               tokens + length,
+                                               size,
+                                               length + size == prompt,
+                                               logits + (s * TOKENS + length + size - 1) * vocabulary,
+                                               0};
     }
     if (!count) break;
     step(network, pieces, count);
