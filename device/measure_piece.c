@@ -5,7 +5,7 @@
 
 #include "duplex/arithmetic.h"
 
-enum { EXPERTS_LEAST = 4, PASSES = PROBE_PASSES };
+enum { EXPERTS_LEAST = 4, PASSES = PROBE_PASSES, PLACES = 5, LONG_JOB = 12000 };
 
 #define CLOCKS_WANTED 40000u  // so that a job's end, a few hundred clocks earlier or later, is below 1%
 
@@ -23,7 +23,7 @@ uint64_t measure_added(uint64_t few, uint64_t many, unsigned more) {
   return mean ? mean : 1;
 }
 
-// A pass with so many groups. Of the last cut what a job takes besides.
+// A pass with so many groups.
 static int measure_pim(const struct probe *probe, unsigned cut, unsigned groups, struct piece_times *times) {
   const uint32_t tokens = groups * DUPLEX_LANES;
   uint64_t one = 0;
@@ -34,7 +34,33 @@ static int measure_pim(const struct probe *probe, unsigned cut, unsigned groups,
   const uint64_t add = measure_added(one, all, experts - 1);
   // A longer piece may end a few clocks earlier where its rows fall luckier: times do not fall with cuts.
   times->pim[groups][cut] = duplex_larger(add, times->pim[groups][cut - 1]);
-  if (cut == probe->piece.parts) times->job += measure_first(one, times->pim[groups][cut]) / PASSES;
+  times->one[groups] = one;
+  return error;
+}
+
+// A job with one expert, in the mean of several places between two refreshes: it differs by a hundred clocks
+// or two, which are little of a long one.
+static int measure_one(const struct probe *probe, unsigned groups, struct piece_times *times) {
+  uint64_t sum = 0;
+  int error = DUPLEX_OK;
+  for (unsigned place = 0; place < PLACES && !error; place++) {
+    uint64_t clocks = 0;
+    error = probe_idle(probe, place, PLACES);
+    if (!error) error = probe_run(probe, 1, probe->piece.parts, groups * DUPLEX_LANES, &clocks);
+    sum += clocks;
+  }
+  times->one[groups] = sum / PLACES;
+  return error;
+}
+
+// What a job takes besides its experts.
+static int measure_job(const struct probe *probe, struct piece_times *times) {
+  const bool is_long = times->one[1] >= LONG_JOB;
+  int error = DUPLEX_OK;
+  for (unsigned groups = 1; groups <= PASSES && !error; groups++) {
+    if (!is_long) error = measure_one(probe, groups, times);
+    times->job += measure_first(times->one[groups], times->pim[groups][probe->piece.parts]) / PASSES;
+  }
   return error;
 }
 
@@ -69,6 +95,7 @@ int measure_piece(const struct schedule_shape *shape, const struct duplex_stack_
     for (unsigned groups = 1; groups <= PASSES && !error; groups++)
       error = measure_pim(&probe, cut, groups, times);
   for (unsigned cut = piece->parts; cut-- > 0 && reads && !error;) error = measure_reads(&probe, cut, times);
+  if (reads && !error) error = measure_job(&probe, times);
   probe_close(&probe);
   return error;
 }

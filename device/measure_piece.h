@@ -11,11 +11,12 @@
 struct piece_times {
   uint64_t pim[PROBE_PASSES + 1][SCHEDULE_CUTS];
   uint64_t reads[SCHEDULE_CUTS];
+  uint64_t one[PROBE_PASSES + 1];  // a job with one expert, whole
   uint64_t job, first_reads[2];
 };
 
-// Measures every cut of a piece; the xPU's reads too, if wanted. `text` (may be NULL) gets what failed.
-// Errors: those of probe_open and probe_run.
+// Measures every cut of a piece; the xPU's reads too, and what both take besides, if wanted. `text` (may be
+// NULL) gets what failed. Errors: those of probe_open and probe_run.
 int measure_piece(const struct schedule_shape *shape, const struct duplex_stack_options *options,
                   const struct duplex_layer_piece *piece, bool reads, char *text, size_t size,
                   struct piece_times *times);
