@@ -88,9 +88,12 @@ static int measure_cuts(const struct duplex_stack_options *options, struct duple
                                      .parts = placement->parts[q]};
   struct piece_times measured;
   for (unsigned part = 0; part < piece.parts; part++) piece.inner[part] = placement->width[q][part];
-  int error = measure_piece(&times->shape, options, &piece, true, text, size, &measured);
+  int error =
+      measure_piece(&times->shape, options, &piece, q ? PIECE_READS : PIECE_COSTS, text, size, &measured);
   if (!error && q == 0)
     error = measure_costs(options, piece.bundles, &measured, SCHEDULE_OF_PIECE, times, text, size);
+  if (!error && placement->layout == SCHEDULE_STRIPED)  // the same piece
+    times->costs[SCHEDULE_OF_STRIPES] = times->costs[SCHEDULE_OF_PIECE];
   uint32_t columns = 0;
   for (unsigned cut = piece.parts + 1; cut-- > 0 && !error;) {
     fill_cut(times, xpu, q, cut, columns, &measured);
@@ -99,19 +102,19 @@ static int measure_cuts(const struct duplex_stack_options *options, struct duple
   return error;
 }
 
-// The whole slice striped over the first `bundles` bundles.
+// The whole slice striped over the first `bundles` bundles; costs of kind SCHEDULE_COSTS are none.
 static int measure_striped(const struct duplex_stack_options *options, struct duplex_xpu *xpu,
-                           unsigned bundles, struct schedule_times *times, char *text, size_t size) {
+                           unsigned bundles, unsigned costs, struct schedule_times *times, char *text,
+                           size_t size) {
   const struct schedule_shape *shape = &times->shape;
   const struct duplex_layer_piece piece = {
       .bundles = (1u << bundles) - 1, .parts = 1, .inner = {formula_slice(shape)}};
   struct piece_times measured;
   const bool all = bundles == SCHEDULE_BUNDLES;  // that the xPU reads a whole expert from
-  const bool with_costs = all || bundles == 1;
-  int error = measure_piece(shape, options, &piece, with_costs, text, size, &measured);
-  if (!error && with_costs)
-    error = measure_costs(options, piece.bundles, &measured, all ? SCHEDULE_OF_STRIPES : SCHEDULE_OF_BUNDLE,
-                          times, text, size);
+  const enum piece_depth depth = costs < SCHEDULE_COSTS ? PIECE_COSTS : all ? PIECE_READS : PIECE_JOBS;
+  int error = measure_piece(shape, options, &piece, depth, text, size, &measured);
+  if (!error && depth == PIECE_COSTS)
+    error = measure_costs(options, piece.bundles, &measured, costs, times, text, size);
   for (unsigned groups = 1; groups <= SCHEDULE_GROUPS && !error; groups++) {
     times->rows[groups].striped[bundles - 1] = pim_time(times, &measured, 1, groups);
     if (all)
@@ -131,13 +134,15 @@ void device_formula(const struct schedule_shape *shape, const struct schedule_pl
 
 int device_measure(const struct duplex_stack_options *options, struct duplex_xpu *xpu, unsigned what,
                    struct schedule_times *times, char *text, size_t size) {
-  static const unsigned of_bundles[SCHEDULE_BUNDLES] = {MEASURE_SPACES, MEASURE_SPACES, MEASURE_STRIPES,
-                                                        MEASURE_STRIPES};
+  static const unsigned of_bundles[SCHEDULE_BUNDLES] = {MEASURE_SPACES, MEASURE_SPACES, MEASURE_BOUND,
+                                                        MEASURE_BOUND | MEASURE_STRIPES};
+  const unsigned costs[SCHEDULE_BUNDLES] = {SCHEDULE_OF_BUNDLE, SCHEDULE_COSTS, SCHEDULE_COSTS,
+                                            what & MEASURE_STRIPES ? SCHEDULE_OF_STRIPES : SCHEDULE_COSTS};
   int error = DUPLEX_OK;
   for (unsigned q = 0; what & MEASURE_PIECES && q < times->placement.pieces && !error; q++)
     error = measure_cuts(options, xpu, q, times, text, size);
-  for (unsigned bundles = 1; bundles <= SCHEDULE_BUNDLES && !error; bundles++)
-    if (what & of_bundles[bundles - 1]) error = measure_striped(options, xpu, bundles, times, text, size);
+  for (unsigned i = 0; i < SCHEDULE_BUNDLES && !error; i++)
+    if (what & of_bundles[i]) error = measure_striped(options, xpu, i + 1, costs[i], times, text, size);
   if (error) return error;
   schedule_seal(times);
   if (schedule_valid(times)) return DUPLEX_OK;
@@ -153,7 +158,7 @@ int device_probe(const struct duplex_stack_options *options, uint64_t clocks[DEV
   const struct schedule_shape shape = {.hidden = 512, .channels = options->backend.channels, .gated = 1};
   const struct duplex_layer_piece piece = {.bundles = 3, .parts = 1, .inner = {256}};
   struct piece_times measured;
-  const int error = measure_piece(&shape, options, &piece, true, text, size, &measured);
+  const int error = measure_piece(&shape, options, &piece, PIECE_READS, text, size, &measured);
   clocks[0] = measured.pim[1][1];
   clocks[1] = measured.pim[PASSES][1];
   clocks[2] = measured.reads[0];

@@ -7,18 +7,20 @@
 #include "duplex/xpu.h"
 #include "schedule/schedule.h"
 
-// A table whose entries wait for a measurement, by formulas, and the unit fits what the xPU tells too; then as
-// much of it as is wanted measured on stacks with these options (channels, activation rule, DRAM preset): a stack of the C model whose weights are
-// zeros. Each time is what one more expert adds. Logic-PIM: a pass with one group of tokens and one with two,
-// of which all others consist; the xPU's reads from other bundles change no clock of it under the activation
-// rule `paper`. The xPU: its reads of the parts behind a cut, or what the xPU tells of them, whichever is
-// longer. And the costs beside these. `text` (may be NULL) gets what failed. Errors: those of
-// duplex_stack_open, duplex_stack_open_layer, duplex_stack_wait, and ARGUMENT (times too long for a table).
+// A table whose entries wait for a measurement, by formulas, and the unit fits what the xPU tells too; then
+// as much of it as is wanted measured on stacks with these options (channels, activation rule, DRAM preset):
+// a stack of the C model whose weights are zeros. Each time is what one more expert adds. Logic-PIM: a pass
+// with one group of tokens and one with two, of which all others consist; the xPU's reads from other bundles
+// change no clock of it under the activation rule `paper`. The xPU: its reads of the parts behind a cut, or
+// what the xPU tells of them, whichever is longer. And the costs beside these. `text` (may be NULL) gets what
+// failed. Errors: those of duplex_stack_open, duplex_stack_open_layer, duplex_stack_wait, and ARGUMENT (times
+// too long for a table).
 enum {
   MEASURE_PIECES = 1,   // of the placement
-  MEASURE_STRIPES = 2,  // slices over three and four bundles: for the bound, `pim`, `xpu`
-  MEASURE_SPACES = 4,   // over one and two: for `paper`
-  MEASURE_ALL = 7
+  MEASURE_BOUND = 2,    // slices over three and four bundles, without costs
+  MEASURE_STRIPES = 4,  // over four, with costs: for `pim`, `xpu`
+  MEASURE_SPACES = 8,   // over one and two: for `paper`
+  MEASURE_ALL = 15
 };
 void device_formula(const struct schedule_shape *shape, const struct schedule_placement *placement,
                     struct duplex_xpu *xpu, struct schedule_times *times);

@@ -66,7 +66,8 @@ static int measure_job(const struct probe *probe, struct piece_times *times) {
 
 // The reads behind a cut, from a few experts to many: where all banks are refreshed does not count then. Of
 // cut 0 what reads take besides.
-static int measure_reads(const struct probe *probe, unsigned cut, struct piece_times *times) {
+static int measure_reads(const struct probe *probe, unsigned cut, enum piece_depth depth,
+                         struct piece_times *times) {
   uint64_t few = 0;
   uint64_t many = 0;
   uint64_t taken = 0;
@@ -78,7 +79,7 @@ static int measure_reads(const struct probe *probe, unsigned cut, struct piece_t
   if (!error) error = probe_read(probe, least + more, cut, false, &many);
   const uint64_t add = measure_added(few, many, more);
   times->reads[cut] = duplex_larger(add, cut + 1 < probe->piece.parts ? times->reads[cut + 1] : 0);
-  if (error || cut) return error;
+  if (error || cut || depth < PIECE_COSTS) return error;
   error = probe_read(probe, least, cut, true, &taken);
   times->first_reads[0] = measure_first(few, least * add);
   times->first_reads[1] = measure_first(taken, least * add);
@@ -86,7 +87,7 @@ static int measure_reads(const struct probe *probe, unsigned cut, struct piece_t
 }
 
 int measure_piece(const struct schedule_shape *shape, const struct duplex_stack_options *options,
-                  const struct duplex_layer_piece *piece, bool reads, char *text, size_t size,
+                  const struct duplex_layer_piece *piece, enum piece_depth depth, char *text, size_t size,
                   struct piece_times *times) {
   struct probe probe;
   int error = probe_open(&probe, shape, options, piece, text, size);
@@ -94,8 +95,9 @@ int measure_piece(const struct schedule_shape *shape, const struct duplex_stack_
   for (unsigned cut = 1; cut <= piece->parts && !error; cut++)
     for (unsigned groups = 1; groups <= PASSES && !error; groups++)
       error = measure_pim(&probe, cut, groups, times);
-  for (unsigned cut = piece->parts; cut-- > 0 && reads && !error;) error = measure_reads(&probe, cut, times);
-  if (reads && !error) error = measure_job(&probe, times);
+  for (unsigned cut = piece->parts; cut-- > 0 && depth >= PIECE_READS && !error;)
+    error = measure_reads(&probe, cut, depth, times);
+  if (depth == PIECE_COSTS && !error) error = measure_job(&probe, times);
   probe_close(&probe);
   return error;
 }

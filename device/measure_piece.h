@@ -15,10 +15,13 @@ struct piece_times {
   uint64_t job, first_reads[2];
 };
 
-// Measures every cut of a piece; the xPU's reads too, and what both take besides, if wanted. `text` (may be
+// How much of a piece is measured: jobs with every cut, the xPU's reads too, and what both take besides.
+enum piece_depth { PIECE_JOBS, PIECE_READS, PIECE_COSTS };
+
+// Measures a piece. `text` (may be
 // NULL) gets what failed. Errors: those of probe_open and probe_run.
 int measure_piece(const struct schedule_shape *shape, const struct duplex_stack_options *options,
-                  const struct duplex_layer_piece *piece, bool reads, char *text, size_t size,
+                  const struct duplex_layer_piece *piece, enum piece_depth depth, char *text, size_t size,
                   struct piece_times *times);
 
 // What is left of a time without what so many of its parts add; and what each of `more` adds to few, in the

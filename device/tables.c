@@ -96,10 +96,10 @@ static int take_measured(struct duplex_device *device, const struct duplex_moe_f
 
 int tables_take(struct duplex_device *device, const struct duplex_moe_form *form,
                 const struct schedule_times **times) {
-  static const unsigned needed[] = {[DUPLEX_POLICY_BEST] = MEASURE_PIECES | MEASURE_STRIPES,
-                                    [DUPLEX_POLICY_PAPER] = MEASURE_SPACES | MEASURE_STRIPES,
-                                    [DUPLEX_POLICY_LOGIC_PIM] = MEASURE_STRIPES,
-                                    [DUPLEX_POLICY_XPU] = MEASURE_STRIPES};
+  static const unsigned needed[] = {[DUPLEX_POLICY_BEST] = MEASURE_PIECES | MEASURE_BOUND,
+                                    [DUPLEX_POLICY_PAPER] = MEASURE_SPACES | MEASURE_BOUND | MEASURE_STRIPES,
+                                    [DUPLEX_POLICY_LOGIC_PIM] = MEASURE_BOUND | MEASURE_STRIPES,
+                                    [DUPLEX_POLICY_XPU] = MEASURE_BOUND | MEASURE_STRIPES};
   return take_measured(device, form, needed[device->options.policy], times);
 }
 
@@ -126,19 +126,21 @@ static uint32_t mix_xpu(uint32_t hash, struct duplex_xpu *xpu) {
 
 // A number for what tables of this device come from beside their shape: clocks of a probe on its stacks,
 // which change with the DRAM preset, the activation rule and the model; the formulas; the time of the xPU.
-static int find_origin(struct duplex_device *device, uint32_t *origin) {
+static int find_origin(struct duplex_device *device) {
   static const struct schedule_shape fixed = {
       .hidden = 4096, .inner = 2048, .experts = 8, .stacks = 1, .channels = 32, .gated = 1};
   struct schedule_placement placement;
   struct schedule_times formula;
   uint64_t clocks[DEVICE_PROBE_CLOCKS];
   char text[256] = "";
+  if (device->has_origin) return DUPLEX_OK;
   const int error = device_probe(&device->options.stack, clocks, text, sizeof text);
   if (error) return device_fail(device, error, "%s", text);
   schedule_place(&fixed, &placement);
   schedule_formula(&fixed, &placement, &formula);
-  *origin = mix_xpu(formula.hash, device->xpu);
-  for (unsigned i = 0; i < DEVICE_PROBE_CLOCKS; i++) *origin = mix(*origin, clocks[i]);
+  device->origin = mix_xpu(formula.hash, device->xpu);
+  for (unsigned i = 0; i < DEVICE_PROBE_CLOCKS; i++) device->origin = mix(device->origin, clocks[i]);
+  device->has_origin = true;
   return DUPLEX_OK;
 }
 
@@ -158,13 +160,12 @@ int duplex_device_measure_table(struct duplex_device *device, const struct duple
 int duplex_device_save_table(struct duplex_device *device, const struct duplex_moe_form *form,
                              const char *path) {
   const struct schedule_times *times;
-  uint32_t origin;
   char text[512];
   int error = check(device, form, path);
   if (!error) error = take_measured(device, form, MEASURE_ALL, &times);
-  if (!error) error = find_origin(device, &origin);
+  if (!error) error = find_origin(device);
   if (error) return error;
-  error = schedule_save(path, times, origin, text, sizeof text);
+  error = schedule_save(path, times, device->origin, text, sizeof text);
   return error ? device_fail(device, error, "%s", text) : DUPLEX_OK;
 }
 
@@ -184,13 +185,12 @@ static int check_table(struct duplex_device *device, const char *path, const str
                          told[i], wanted[i]);
   if (memcmp(&times->placement, placement, sizeof *placement) != 0)
     return device_fail(device, DUPLEX_ERROR_FORMAT, "%s: a table of another placement of experts", path);
-  uint32_t expected;
-  const int error = find_origin(device, &expected);
-  if (error || origin == expected) return error;
+  const int error = find_origin(device);
+  if (error || origin == device->origin) return error;
   return device_fail(device, DUPLEX_ERROR_FORMAT,
                      "%s: a table of another DRAM preset, activation rule, model or xPU: origin %" PRIu32
                      ", expected %" PRIu32,
-                     path, origin, expected);
+                     path, origin, device->origin);
 }
 
 int duplex_device_load_table(struct duplex_device *device, const struct duplex_moe_form *form,

@@ -81,7 +81,7 @@ static void check_striped(const struct schedule_shape *shape, unsigned most_bund
   assert_int_equal(duplex_xpu_open(&xpu_options, &xpu, NULL, 0), 0);
   assert_true(schedule_place(shape, &placement));
   device_formula(shape, &placement, xpu, times);
-  const unsigned what = most_bundles > 2 ? MEASURE_SPACES | MEASURE_STRIPES : MEASURE_SPACES;
+  const unsigned what = most_bundles > 2 ? MEASURE_ALL & ~MEASURE_PIECES : MEASURE_SPACES;
   if (device_measure(&options, xpu, what, times, text, sizeof text)) fail_msg("%s", text);
   assert_true(schedule_valid(times));
   for (unsigned bundles = 1; bundles <= most_bundles; bundles++)
