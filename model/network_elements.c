@@ -20,11 +20,10 @@ int elements_embed(const struct network_rows *rows) {
   return run(rows->network, "embedding", values * (sizeof(duplex_f16) + sizeof(duplex_f32)));
 }
 
-int elements_norm(struct network_rows *rows, size_t normed) {
+int elements_norm(const struct network_rows *rows, size_t normed) {
   const uint64_t hidden = rows->network->config->hidden;
   const uint64_t sums = rows->added ? rows->tokens * hidden * (rows->added + 2 * sizeof(duplex_f32))
                                     : normed * hidden * sizeof(duplex_f32);
-  rows->added = 0;
   return run(rows->network, "norm", sums + normed * hidden * sizeof(duplex_f16));
 }
 

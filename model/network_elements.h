@@ -10,8 +10,8 @@
 int elements_embed(const struct network_rows *rows);
 
 // The sums of the block before, whose results are of rows->added bytes a value, to the residual stream; and
-// the norm of so many of its rows, to binary16. They are one kernel. rows->added becomes 0.
-int elements_norm(struct network_rows *rows, size_t normed);
+// the norm of so many of its rows, to binary16. They are one kernel.
+int elements_norm(const struct network_rows *rows, size_t normed);
 
 // Norms and rotation of q, k and v, to binary16.
 int elements_rotate(const struct network_rows *rows);

@@ -63,7 +63,7 @@ struct network_rows {
   size_t tokens;
   size_t *positions;            // [tokens]
   duplex_f32 *residual;         // [tokens][hidden]
-  size_t added;                 // bytes of a value that was added to it, and is not charged yet; 0: none
+  size_t added;                 // bytes of a value of the block that was added to it last; 0: none was
   duplex_f16 *narrow;           // [tokens][widest input of a product]
   duplex_f32 *wide;             // [tokens][hidden]
   duplex_f16 *experts;          // [tokens][hidden], what the experts give
