@@ -35,8 +35,8 @@ struct duplex_moe_form duplex_moe_form(const struct duplex_moe_shape *shape,
 // ARGUMENT (a shape out of range), NO_MEMORY.
 int duplex_device_measure_table(struct duplex_device *device, const struct duplex_moe_form *form);
 
-// Writes it, the rest measured if need be, as a whole or not at all; a name as /dev/fd/N means that descriptor.
-// Errors: those above, and IO.
+// Writes it, the rest measured if need be, as a whole or not at all; a name as /dev/fd/N means that
+// descriptor. Errors: those above, and IO.
 int duplex_device_save_table(struct duplex_device *device, const struct duplex_moe_form *form,
                              const char *path);
 
