@@ -63,7 +63,8 @@ static int read_serving(const struct option *options, struct serving_options *s,
   static const char *const policies[] = {"default", "best", "paper", "pim", "xpu", NULL};
   static const char *const rules[] = {"paper", "strict", NULL};
   static const char *const presets[] = {"hbm3_5200", "hbm3_6400", NULL};
-  unsigned mode, rule, preset;
+  static const char *const partials[] = {"acc", "f32", NULL};
+  unsigned mode, rule, preset, partial;
   unsigned policy;
   *s = (struct serving_options){.system = option_value(options, "--system"),
                                 .model = option_value(options, "--model"),
@@ -75,6 +76,7 @@ static int read_serving(const struct option *options, struct serving_options *s,
       choice_option(options, "--policy", policies, &policy) ||
       choice_option(options, "--activation-rule", rules, &rule) ||
       choice_option(options, "--dram-preset", presets, &preset) ||
+      choice_option(options, "--partials", partials, &partial) ||
       real_option(options, "--len-sd", 0, 1, &s->deviation) ||
       real_option(options, "--qps", 1e-6, 1e6, &s->rate) ||
       real_option(options, "--limit-first", 0, 1e9, &s->limit_first) ||
@@ -86,6 +88,7 @@ static int read_serving(const struct option *options, struct serving_options *s,
   s->policy = (enum serving_policy)policy;
   s->tables = option_value(options, "--times");
   s->strict = rule == 1;
+  s->f32_partials = partial == 1;
   s->dram_preset = preset ? presets[preset] : NULL;
   s->measure = option_value(options, "--measure") != NULL;
   s->warm_up = s->rate > 0 ? 500 : 1000;
@@ -147,8 +150,9 @@ static int read_share(const struct option *options, struct serving_options *serv
     return fail(EXIT_BAD_INPUT, "--find-rate: expected neither --qps, --trace nor --mode authors with it");
   if (serving->limit_first == 0 && serving->limit_token == 0)
     return fail(EXIT_BAD_INPUT, "--find-rate: expected --limit-first or --limit-token with it");
-  if (option_value(options, "--requests-out") || option_value(options, "--stages-out"))
-    return fail(EXIT_BAD_INPUT, "--find-rate: expected no table of one run with it");
+  if (option_value(options, "--requests-out") || option_value(options, "--stages-out") ||
+      option_value(options, "--timeline"))
+    return fail(EXIT_BAD_INPUT, "--find-rate: expected no table or timeline of one run with it");
   if (!option_value(options, "--warm-up")) serving->warm_up = 500;
   if (!option_value(options, "--measured")) serving->measured = 4000;
   return EXIT_GOOD;
@@ -200,13 +204,18 @@ static const struct option own_options[] = {
      "authors' public simulator, decoding only",
      0, 0},
     {"--policy", "default|best|paper|pim|xpu",
-     "who runs which expert in mode full: best with co-processing, each on its faster side without (default)",
+     "who runs which expert: in mode full best with co-processing, each on its faster side without "
+     "(default); "
+     "in the other modes the paper's (default), pim or xpu",
      0, 0},
     {"--times", "FOLDER", "tables of Logic-PIM's times that are not built in: read, or measured and kept", 0,
      0},
     {"--measure", NULL, "measures the tables in mode full even if they are built in or in the folder", 0, 0},
     {"--activation-rule", "paper|strict",
      "strict: at most four bank activations of a rank within tFAW (default paper), in mode full", 0, 0},
+    {"--partials", "acc|f32",
+     "partial sums of Logic-PIM to the xPU: exact, 16 bytes each (default), or rounded to 4, in mode full", 0,
+     0},
     {"--dram-preset", "hbm3_5200|hbm3_6400", "timing of the DRAM in mode full (default hbm3_5200)", 0, 0},
     {"--constants", "FILE.json", "rates, links and energies in place of the built-in ones", 0, 0},
     {"--nodes", "N", "nodes (default: the model's, times the system's factor)", 0, 0},
@@ -219,6 +228,7 @@ static const struct option own_options[] = {
     {"--json", "FILE.json", "the results", 0, 0},
     {"--requests-out", "FILE.csv", "a row for each measured request that is whole", 0, 0},
     {"--stages-out", "FILE.csv", "a row for each measured stage, with its time by part", 0, 0},
+    {"--timeline", "FILE.json", "measured stages, processors, links and requests, for Perfetto", 0, 0},
     {0}};
 
 const struct command serve_command = {

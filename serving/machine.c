@@ -5,6 +5,8 @@
 #include <stdio.h>
 
 #include "duplex/error.h"
+#include "duplex/hbm.h"
+#include "duplex/params.h"
 #include "schedule/schedule.h"
 #include "serving/config_file.h"
 
@@ -146,6 +148,13 @@ static struct processor reached(const struct rates *r, double compute, double ba
                             (mac_pj > 0 ? mac_pj : r->mac_pj) * PICO};
 }
 
+// Of Logic-PIM: two tCK of its DRAM a clock.
+static double clock_of(const struct serving_options *options) {
+  const struct duplex_dram_timing *timing =
+      options->dram_preset ? duplex_dram_preset(options->dram_preset) : NULL;
+  return timing ? 1e12 / (2.0 * timing->tCK_ps) : DUPLEX_CLOCK_KHZ * 1e3;
+}
+
 static unsigned thousandths(double share) {
   const double value = share * 1000 + 0.5;
   return value < 1 ? 1 : (unsigned)value;
@@ -196,11 +205,6 @@ static int check_machine(const struct machine *m, const struct serving_options *
     return impossible(error, size, options->system, "devices", m->nodes * m->per_node, "at most 1024");
   if (m->layout != LAYOUT_TOGETHER && m->per_node % 2)
     return impossible(error, size, options->system, "devices of a node", m->per_node, "an even number");
-  if (m->mode == SERVING_FULL && m->beside > BESIDE_LOGIC_PIM) {
-    snprintf(error, size, "%s: units on the DRAM die have no cycle model, expected mode paper",
-             options->system);
-    return DUPLEX_ERROR_ARGUMENT;
-  }
   return DUPLEX_OK;
 }
 
@@ -221,7 +225,10 @@ int machine_read(struct machine *m, const struct serving_options *options, const
                         .between_rate = n.between_gb_s * GIGA,
                         .between_latency = n.between_us * MICRO,
                         .memory = n.gib * 1073741824.0,
-                        .context_share = n.context};
+                        .context_share = n.context,
+                        .clock = clock_of(options),
+                        .strict = options->strict,
+                        .sum_bytes = options->f32_partials ? 4 : 16};
   if (n.beside) m->pim = reached(&n.pim[n.beside - 1], n.pim_compute, n.pim_bandwidth, n.mac_pj);
   m->launch = n.launch_us * MICRO;
   m->xpu_time = (struct xpu_time_model){.channels = 160,

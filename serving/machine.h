@@ -16,6 +16,11 @@ struct processor {
   double dram_j, mac_j;  // joule for a byte of DRAM, for a multiply and accumulate
 };
 
+// Multiply-accumulates and bytes of DRAM.
+struct work {
+  double macs, bytes;
+};
+
 struct machine {
   enum serving_mode mode;
   unsigned beside, layout;  // enum machine_beside, machine_layout
@@ -27,6 +32,9 @@ struct machine {
   struct xpu_time_model xpu_time;                                 // FULL
   double launch;                                                  // of a kernel, seconds
   double memory;                                                  // bytes of a device
+  double clock;                                                   // of Logic-PIM, per second
+  bool strict;                                                    // activation rule of its DRAM
+  unsigned sum_bytes;                                             // of a partial sum that it gives the xPU
   double context_share;  // AUTHORS: positions of a decoding sequence, of the mean of both lengths
 };
 

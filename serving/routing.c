@@ -6,6 +6,7 @@
 #include <stdbool.h>
 #include <string.h>
 
+#define TAKEN_MOST (1u << 20)
 #define MANY 64u  // tokens an expert, in the mean, from which the normal distribution serves
 
 static bool is_among(const unsigned *chosen, unsigned count, unsigned expert) {
@@ -14,15 +15,41 @@ static bool is_among(const unsigned *chosen, unsigned count, unsigned expert) {
   return false;
 }
 
+// A uniform fraction of 2^64 from which several numbers are taken: what one leaves is uniform again, but for
+// one in 2^32.
+struct fraction {
+  uint64_t left, taken;  // the fraction; product of the bounds so far
+};
+
+static inline unsigned take_below(struct duplex_random *random, struct fraction *f, unsigned bound) {
+  if (f->taken == 0 || f->taken > TAKEN_MOST) *f = (struct fraction){duplex_random_u64(random), 1};
+  const unsigned __int128 product = (unsigned __int128)f->left * bound;
+  f->left = (uint64_t)product;
+  f->taken *= bound;
+  return (unsigned)(product >> 64);
+}
+
 // Distinct experts of one token (Floyd's sampling): the i-th is drawn from the first experts - top_k + i + 1,
 // or is the last of these if it is there already.
-static void draw_token(struct duplex_random *random, unsigned experts, unsigned top_k, unsigned *counts) {
+static void draw_token(struct duplex_random *random, struct fraction *fraction, unsigned experts,
+                       unsigned top_k, unsigned *counts) {
   unsigned chosen[ROUTING_TOP_K];
   for (unsigned i = 0; i < top_k; i++) {
     const unsigned last = experts - top_k + i;
-    const unsigned drawn = (unsigned)duplex_random_below(random, last + 1);
+    const unsigned drawn = take_below(random, fraction, last + 1);
     chosen[i] = is_among(chosen, i, drawn) ? last : drawn;
     counts[chosen[i]]++;
+  }
+}
+
+// The same for two experts a token, which most models have.
+static void draw_pairs(struct duplex_random *random, unsigned tokens, unsigned experts, unsigned *counts) {
+  struct fraction fraction = {0};
+  for (unsigned t = 0; t < tokens; t++) {
+    const unsigned first = take_below(random, &fraction, experts - 1);
+    const unsigned drawn = take_below(random, &fraction, experts);
+    counts[first]++;
+    counts[drawn == first ? experts - 1 : drawn]++;
   }
 }
 
@@ -66,5 +93,10 @@ void routing_draw(struct duplex_random *random, unsigned tokens, unsigned expert
     return;
   }
   memset(counts, 0, experts * sizeof *counts);
-  for (unsigned t = 0; t < tokens; t++) draw_token(random, experts, top_k, counts);
+  if (top_k == 2) {
+    draw_pairs(random, tokens, experts, counts);
+    return;
+  }
+  struct fraction fraction = {0};
+  for (unsigned t = 0; t < tokens; t++) draw_token(random, &fraction, experts, top_k, counts);
 }

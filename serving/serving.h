@@ -40,6 +40,7 @@ struct serving_stage {
   uint64_t number;
   double end, seconds;
   unsigned decoding, prefills;
+  bool prefill_half;  // of the devices that only prefill
   const struct serving_cost *cost;
 };
 
@@ -49,6 +50,7 @@ struct serving_options {
   enum serving_policy policy;
   const char *tables;                 // folder of tables of time that are not built in; may be NULL
   bool strict;                        // activation rule of the DRAM in mode FULL
+  bool f32_partials;                  // partial sums of Logic-PIM go to the xPU as binary32, not exactly
   const char *dram_preset;            // its timing; NULL: hbm3_5200
   bool measure;                       // measure tables that are there, too
   unsigned nodes, devices;            // 0: those of the model, times the system's factor
@@ -96,17 +98,21 @@ enum serving_charge {
   SERVING_FIRMWARE,
   SERVING_CHARGES
 };
-enum serving_energy { SERVING_FC_J, SERVING_ATTENTION_J, SERVING_MOE_J, SERVING_ENERGIES };
 
 // What a stage takes. `part` adds up to `seconds`: of two that run at once the longer one counts.
 struct serving_cost {
   double seconds;
   double part[SERVING_PARTS];
   double charge[SERVING_CHARGES];
-  double xpu_busy, pim_busy;                                  // seconds
-  double dram_j[SERVING_ENERGIES], comp_j[SERVING_ENERGIES];  // of all devices
-  double pim_dram_j;                                          // what Logic-PIM has of dram_j
+  double checked;  // of `seconds`: clocks of Logic-PIM from tables of the cycle model, where no other waits
+  double xpu[SERVING_PARTS], pim[SERVING_PARTS];        // seconds in which the processors work
+  double macs[SERVING_PARTS], bytes[SERVING_PARTS];     // of all devices; bytes of DRAM
+  double dram_j[SERVING_PARTS], comp_j[SERVING_PARTS];  // of all devices
+  double pim_dram_j;                                    // what Logic-PIM has of dram_j
 };
+
+// Sum over the parts: time that a processor works.
+double serving_sum(const double part[SERVING_PARTS]);
 
 struct serving_result {
   unsigned nodes, devices;  // as simulated

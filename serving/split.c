@@ -88,6 +88,7 @@ static void run_prefill(struct split *s, double begin) {
     stage_add_prefill(s->stage, &s->loads[m->node], m->request.input);
   }
   stage_run(s->stage, s->loads, &cost);
+  s->tally->prefill_half = true;
   s->prefill_free = begin + cost.seconds;
   for (unsigned i = first; i < s->count; i++) {
     struct moved *m = &s->flight[i];
@@ -143,6 +144,7 @@ static void run_decode(struct split *s, double begin) {
     load->positions += (double)s->flight[i].request.input + s->flight[i].request.generated;
   }
   stage_run(s->stage, s->loads, &cost);
+  s->tally->prefill_half = false;
   if (++s->decode_stages == s->options->warm_up + 1 && !is_open(s)) s->begun = begin;
   s->decode_free = begin + cost.seconds;
   s->tally->result->all_stages++;

@@ -23,7 +23,7 @@ struct node_load {
 struct stage_model {
   const struct machine *machine;
   const struct serving_model *model;
-  struct experts *experts;  // NULL: dense, or mode FULL, whose are
+  struct experts *experts;  // NULL: dense, or mode FULL with tables, whose are
   struct measured *measured;
   struct duplex_random random;
   unsigned counts[4096];

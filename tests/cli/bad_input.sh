@@ -348,7 +348,7 @@ refused "serve: experts on 3 devices" "divisor or a multiple" serve --devices 3
 refused "serve: a trace of zeros" "zero.csv:2: input is 0" serve --trace zero.csv
 refused "serve: more than the trace has" "at most 1 requests" "$duplex" serve --system gpu --model mixtral --mode paper --trace one.csv --measured 2
 refused "serve: a rate of its own and a trace" "expected --rate" serve --trace one.csv --qps 3
-refused "serve: units without a cycle model" "expected mode paper" "$duplex" serve --system bank-pim --model mixtral
+refused "serve: policy best without tables" "expected another policy" "$duplex" serve --system duplex-pe-et --model mixtral --mode paper --policy best
 
 # What must be accepted: the help, header versions 2 and 3, an output over an input.
 for arguments in "--help" "-h" "gemm -h" "batch -h" "gemm --x -h" "info -h" "--version" "help" "help gemm" "help --man" "help --man batch" "help --bash" "convert --help" "batch --help" "help --help" "gemm --help" "expert --help" "attention --help" "moe --help" "compare --help" "random --help" "info --help" "info"; do
