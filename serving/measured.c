@@ -33,7 +33,7 @@ struct measured {
   const struct serving_model *model;
   struct expert_layout layout;
   enum schedule_policy policy;
-  struct schedule_times times;
+  struct schedule_times times, charged;  // as measured, and as decisions go by
   struct schedule_work work;
   struct schedule_decision one;              // of experts too many to be kept
   const struct schedule_decision *decision;  // the last one
@@ -79,7 +79,8 @@ static int measure_on(struct measured *m, const struct duplex_stack_options *opt
     return DUPLEX_ERROR_ARGUMENT;
   }
   int status = origin_of(options, &origin, error, size);
-  if (!status) status = device_measure(&shape, &placement, options, xpu, &m->times, error, size);
+  device_formula(&shape, &placement, xpu, &m->times);
+  if (!status) status = device_measure(options, xpu, MEASURE_ALL, &m->times, error, size);
   return status || !path ? status : schedule_save(path, &m->times, origin, error, size);
 }
 
@@ -196,9 +197,15 @@ int measured_open(struct measured **measured, const struct machine *machine,
   }
   if (m->policy == SCHEDULE_XPU) {
     tell_xpu(m);
+    m->charged = m->times;
   } else {
     const int status = load_tables(m, options, error, size);
     if (status) return status;
+    if (!schedule_charge(&m->times, machine->sum_bytes == 4 ? SCHEDULE_ROUNDED : SCHEDULE_EXACT,
+                         &m->charged)) {
+      snprintf(error, size, "tokens and sums take too long for a table of time");
+      return DUPLEX_ERROR_ARGUMENT;
+    }
   }
   m->classes = m->policy == SCHEDULE_BEST ? 2 : m->policy == SCHEDULE_SPACES ? SCHEDULE_BUNDLES : 1;
   m->kept = calloc(KEPT, sizeof *m->kept);
@@ -239,7 +246,8 @@ static void decide(struct measured *m, const unsigned *counts) {
     return;
   }
   struct schedule_decision *decision = experts <= KEPT_EXPERTS ? &kept->decision : &m->one;
-  schedule_decide(m->policy, &m->times, tokens, &m->work, decision);
+  schedule_decide(m->policy, &m->charged, tokens, &m->work, decision);
+  if (m->policy != SCHEDULE_SPACES) schedule_recount(&m->times, tokens, decision);
   m->decision = decision;
   if (experts > KEPT_EXPERTS) return;
   kept->hash = hash;

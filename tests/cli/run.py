@@ -253,6 +253,7 @@ BAD = [
     (["--model", "mixtral", "--requests", "b6.jsonl"], "1e6"),
     (["--model", "mixtral", "--requests", "b4.jsonl"], "prompt"),
     (["--model", "mixtral", "--requests", "b5.jsonl"], "element 1"),
+    (["--model", "mixtral", "--prompt-ids", "1", "--xpu-times", "nowhere.csv"], "--xpu-times nowhere.csv: No such file"),
 ]
 
 
