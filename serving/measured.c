@@ -33,7 +33,7 @@ struct measured {
   const struct serving_model *model;
   struct expert_layout layout;
   enum schedule_policy policy;
-  struct schedule_times times;
+  struct schedule_times times, charged;  // as measured, and as decisions go by
   struct schedule_work work;
   struct schedule_decision one;              // of experts too many to be kept
   const struct schedule_decision *decision;  // the last one
@@ -79,21 +79,44 @@ static int measure_on(struct measured *m, const struct duplex_stack_options *opt
     return DUPLEX_ERROR_ARGUMENT;
   }
   int status = origin_of(options, &origin, error, size);
-  if (!status) status = device_measure(&shape, &placement, options, xpu, &m->times, error, size);
+  device_formula(&shape, &placement, xpu, &m->times);
+  if (!status) status = device_measure(options, xpu, MEASURE_ALL, &m->times, error, size);
   return status || !path ? status : schedule_save(path, &m->times, origin, error, size);
+}
+
+static const struct xpu_kernel_table *gemm_table_of(const struct measured *m) {
+  return m->machine->xpu_time.gemm_table;
 }
 
 static int measure(struct measured *m, const struct serving_options *given, const char *path, char *error,
                    size_t size) {
   const struct duplex_stack_options options = {
       .backend = {.channels = CHANNELS, .dram_preset = given->dram_preset}, .strict = given->strict};
-  const struct duplex_xpu_options xpu_options = {.channels = STACKS * CHANNELS};
+  char gemm[4096];
+  struct duplex_xpu_options xpu_options = {.channels = STACKS * CHANNELS};
+  if (gemm_table_of(m)) {
+    snprintf(gemm, sizeof gemm, "%s/gemm.csv", given->kernels);
+    xpu_options.gemm_table = gemm;
+  }
   struct duplex_xpu *xpu;
   int status = duplex_xpu_open(&xpu_options, &xpu, error, size);
   if (status) return status;
   status = measure_on(m, &options, xpu, path, error, size);
   xpu->ops->close(xpu);
   return status;
+}
+
+// FNV-1a over a table of measured products, whose times are in the tables of time.
+static uint32_t hash_of(const struct xpu_kernel_table *table) {
+  uint32_t hash = 2166136261u;
+  for (size_t i = 0; i < table->count; i++) {
+    const struct xpu_kernel *k = &table->kernels[i];
+    const uint64_t numbers[] = {k->shape[0], k->shape[1], k->length, k->picoseconds};
+    for (unsigned n = 0; n < sizeof numbers / sizeof *numbers; n++)
+      for (unsigned byte = 0; byte < 8; byte++)
+        hash = (hash ^ (uint32_t)(numbers[n] >> 8 * byte & 255)) * 16777619u;
+  }
+  return hash;
 }
 
 // A folder that takes a new table, before minutes go into measuring it.
@@ -113,6 +136,8 @@ static int load_tables(struct measured *m, const struct serving_options *options
   snprintf(name, sizeof name, "%u_%u_%u_%u%s%s%s", shape.hidden, shape.inner, shape.experts, shape.gated,
            options->strict ? "_strict" : "", options->dram_preset ? "_" : "",
            options->dram_preset ? options->dram_preset : "");
+  if (gemm_table_of(m))
+    snprintf(name + strlen(name), sizeof name - strlen(name), "_%08x", hash_of(gemm_table_of(m)));
   snprintf(path, sizeof path, "%s/%s.times", options->tables ? options->tables : "", name);
   const char *text = options->measure ? NULL : builtin_table(name);
   if (text) return schedule_load_text(text, name, &m->times, &origin, error, size);
@@ -130,6 +155,9 @@ static enum schedule_policy paper_half(const struct measured *m) {
 
 static uint32_t whole_clocks(const struct measured *m, unsigned groups) {
   const struct schedule_shape shape = shape_of(m);
+  kernels_ask(m->machine->kernels, XPU_KERNEL_GEMM,
+              (uint64_t[]){shape.gated ? 2 * shape.inner : shape.inner, shape.hidden}, groups * 8);
+  kernels_ask(m->machine->kernels, XPU_KERNEL_GEMM, (uint64_t[]){shape.hidden, shape.inner}, groups * 8);
   return (uint32_t)xpu_time_clocks(
       xpu_time_expert(&m->machine->xpu_time, groups * 8, shape.hidden, shape.inner, shape.gated, 2));
 }
@@ -170,9 +198,15 @@ int measured_open(struct measured **measured, const struct machine *machine,
   }
   if (m->policy == SCHEDULE_XPU) {
     tell_xpu(m);
+    m->charged = m->times;
   } else {
     const int status = load_tables(m, options, error, size);
     if (status) return status;
+    if (!schedule_charge(&m->times, machine->sum_bytes == 4 ? SCHEDULE_ROUNDED : SCHEDULE_EXACT,
+                         &m->charged)) {
+      snprintf(error, size, "tokens and sums take too long for a table of time");
+      return DUPLEX_ERROR_ARGUMENT;
+    }
   }
   m->classes = m->policy == SCHEDULE_BEST ? 2 : m->policy == SCHEDULE_SPACES ? SCHEDULE_BUNDLES : 1;
   m->kept = calloc(KEPT, sizeof *m->kept);
@@ -213,7 +247,8 @@ static void decide(struct measured *m, const unsigned *counts) {
     return;
   }
   struct schedule_decision *decision = experts <= KEPT_EXPERTS ? &kept->decision : &m->one;
-  schedule_decide(m->policy, &m->times, tokens, &m->work, decision);
+  schedule_decide(m->policy, &m->charged, tokens, &m->work, decision);
+  if (m->policy != SCHEDULE_SPACES) schedule_recount(&m->times, tokens, decision);
   m->decision = decision;
   if (experts > KEPT_EXPERTS) return;
   kept->hash = hash;

@@ -153,7 +153,8 @@ static void test_checked(void **state) {
   }
 }
 
-// Rounded partial sums take less time and energy than exact ones, in nothing but what is charged for them.
+// Rounded partial sums take less time and energy than exact ones: what is charged for them, and what
+// decisions that count them make of it. Nothing but the experts and their charges differs.
 static void test_partials(void **state) {
   struct serving_options o = options_of("duplex-pe-et", "mixtral", 32);
   struct serving_result exact, rounded;
@@ -164,9 +165,10 @@ static void test_partials(void **state) {
   run(&o, &rounded);
   assert_true(rounded.sum.charge[SERVING_SUMS] < 0.7 * exact.sum.charge[SERVING_SUMS]);
   assert_true(rounded.sum.dram_j[SERVING_OTHER] < exact.sum.dram_j[SERVING_OTHER]);
-  assert_near(rounded.sum.part[SERVING_MOE], exact.sum.part[SERVING_MOE], 1e-12);
-  assert_near(exact.sum.seconds - rounded.sum.seconds,
-              exact.sum.charge[SERVING_SUMS] - rounded.sum.charge[SERVING_SUMS], 1e-9);
+  assert_true(rounded.sum.part[SERVING_MOE] <= exact.sum.part[SERVING_MOE]);
+  double less = exact.sum.part[SERVING_MOE] - rounded.sum.part[SERVING_MOE];
+  for (unsigned i = 0; i < SERVING_CHARGES; i++) less += exact.sum.charge[i] - rounded.sum.charge[i];
+  assert_near(exact.sum.seconds - rounded.sum.seconds, less, 1e-9);
 }
 
 // Requests of an open loop: all come to their end, none waits below the capacity.
