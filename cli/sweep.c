@@ -65,6 +65,7 @@ static void write_column(FILE *table, const json_t *result, const char *column) 
   fputc(',', table);
 }
 
+// Writes a point's values, then figures of its result or the error; a result that is no JSON ends the sweep.
 static int write_row(FILE *table, const struct sweep_jobs *jobs, size_t point) {
   const char *name;
   json_t *values;
@@ -105,6 +106,7 @@ static int write_table(const struct sweep_jobs *jobs, const char *out, struct ou
   return status;
 }
 
+// Runs all points and writes the table, also if some have failed; the first one that has is told then.
 static int run_points(struct sweep_jobs *jobs, const char *out) {
   struct outputs outputs = {0};
   int status = output_add(&outputs, "--out", out, OUTPUT_TABLE);
@@ -136,6 +138,7 @@ static char *name_beside(const char *plan, const char *ending) {
   return name;
 }
 
+// Reads the plan and runs it; table and results lie beside it unless the options say otherwise.
 static int sweep(const char *path, const struct option *options, uint64_t most) {
   struct sweep_plan plan;
   const char *out = option_value(options, "--out");

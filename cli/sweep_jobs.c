@@ -49,6 +49,7 @@ static void become_serve(char **arguments, pid_t parent, int errors) {
   _exit(EXIT_ERROR);
 }
 
+// Starts a process for one point, with its errors in a file without a name; appends --json to `arguments`.
 static int start(struct job *job, size_t point, char **arguments, char *path) {
   size_t count = 0;
   const pid_t parent = getpid();

@@ -33,6 +33,7 @@ static int check_value(const struct sweep_plan *plan, const char *name, const js
               option->argument ? "texts or numbers" : "true");
 }
 
+// Checks the values of the grid and counts its points.
 static int check_grid(struct sweep_plan *plan) {
   const char *name;
   json_t *values, *value;

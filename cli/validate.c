@@ -52,6 +52,7 @@ static void print(const struct comparison *c) {
            c->simulated[i], difference(c, i));
 }
 
+// Writes what was measured beside what is simulated: as JSON, then as lines.
 static int report(struct measured_run *run, struct simulated *simulated, const struct serving_result *result,
                   const char *json, struct outputs *outputs) {
   struct comparison list[] = {{.name = "ttft_ms"}, {.name = "tpot_ms"}, {.name = "e2el_ms"}};
@@ -88,6 +89,7 @@ static int simulate(struct measured_run *run, const char *json, struct outputs *
   return status;
 }
 
+// The command validate, from its options to its exit status.
 static int run_validate(int argc, char **argv) {
   struct option options[OPTIONS_MOST];
   struct outputs outputs = {0};

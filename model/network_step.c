@@ -139,6 +139,7 @@ static void give_logits(const struct network_rows *rows, const duplex_f32 *all) 
   exact_end(saved, rows->pieces);
 }
 
+// Gives logits and choices of the rows that want them; the others leave behind the last layer.
 static int run_head(struct network_rows *rows, struct model_error *error) {
   const size_t wanted = narrow_ends(rows);
   int status = elements_norm(rows, wanted);

@@ -4,7 +4,8 @@
 
 usage: scripts/check_units.py [--write]
 Each module of rtl/files.f has one row, in its order; every file that a row links to exists (headings: check_docs.py); a C file or a bench
-that has the unit's own name and room stands in its row, and another C file of the row names the unit; the areas are those of synth/baselines, the counts those of the table.
+that has the unit's own name and room stands in its row, and another C file of the row names the unit; the areas are
+those of synth/baselines, the counts those of the table.
 --write puts areas and counts right; all else is for the writer. Exit status 1 if something is stale, one line each.
 """
 import json

@@ -107,6 +107,7 @@ static bool follows(const struct sequence *s, double begin) {
   return sequence_decodes(s) && s->last == begin;
 }
 
+// Lays the tokens that the scheduler has planned on the pool's nodes, and counts them.
 static struct step collect(const struct engine *e, struct pool *pool, double begin) {
   struct step step = {0};
   struct sequence *s;
@@ -218,6 +219,7 @@ static bool is_measured(const struct engine *e, const struct step *step) {
   return is_open(e) ? step->counts : e->pools[e->count - 1].steps > e->options->warm_up;
 }
 
+// Runs one step of a pool: requests come in, the scheduler plans, the stage is charged, tokens go out.
 static void run_step(struct engine *e, struct pool *pool, double begin) {
   struct serving_result *r = e->tally->result;
   struct serving_cost cost;
@@ -275,6 +277,7 @@ static void run_all(struct engine *e) {
   note_schedulers(e);
 }
 
+// Opens schedulers and loads of all pools; false if memory is short, the caller closes what there is.
 static bool open_pools(struct engine *e, const struct engine_plan *plan) {
   e->wires = plan->wires;
   e->count = plan->count;

@@ -210,6 +210,7 @@ static int check_recorded(const struct imbalance *b, const struct recorded *r, c
   return DUPLEX_OK;
 }
 
+// Takes each layer's popularities from a recorded routing.
 static int open_recorded(struct imbalance *b, const char *path, struct duplex_random *random, char *error,
                          size_t size) {
   struct recorded r;

@@ -88,6 +88,7 @@ static const struct xpu_kernel_table *gemm_table_of(const struct measured *m) {
   return m->machine->xpu_time.gemm_table;
 }
 
+// Measures the table on the C model; with kernels of an xPU, by these.
 static int measure(struct measured *m, const struct serving_options *given, const char *path, char *error,
                    size_t size) {
   const struct duplex_stack_options options = {

@@ -93,6 +93,7 @@ static bool read_row(char *line, const struct layout *layout, const char **name,
   return !at;
 }
 
+// Reads a table of kernels: the heads that the layout has, then a row each.
 static int read_lines(struct profile *p, const struct layout *layout, FILE *file, const char *path,
                       char *error, size_t size) {
   char *line = NULL;

@@ -295,6 +295,7 @@ static struct experts_cost layer_of_experts(struct stage_model *s, unsigned toke
                      : experts_run(s->experts, s->counts, tokens, charge);
 }
 
+// Draws the experts of every MoE layer and charges them.
 static void run_experts(struct stage_model *s, unsigned tokens, struct serving_cost *cost) {
   for (unsigned layer = 0; layer < model_moe_layers(s->model); layer++) {
     if (s->imbalance)

@@ -126,6 +126,7 @@ static bool read_real(const char *text, double *value) {
   return end != text && !*end && isfinite(*value);
 }
 
+// Adds a request with its last `hashes` hashes; lengths are checked.
 static int add(struct reader *r, const double values[WANTED], size_t hashes) {
   struct serving_trace *t = r->trace;
   for (unsigned i = INPUT; i <= OUTPUT; i++)
@@ -211,6 +212,7 @@ static int read_object(struct reader *r, const char *line) {
   return error;
 }
 
+// Reads all lines; the first one decides the format.
 static int read_lines(struct reader *r, FILE *file, unsigned format) {
   char *line = NULL;
   size_t room = 0;

@@ -375,10 +375,12 @@ refused "serve: an imbalance of nothing" "expected uniform, zipf:A" serve --imba
 refused "serve: a table that is no routing" "zero.csv:1: expected the columns" serve --imbalance zero.csv
 refused "serve: measured kernels in mode paper" "expected --mode full" serve --tables .
 refused "serve: no measured kernels" "expected gemm.csv" "$duplex" serve --system gpu --model mixtral --tables nowhere
-refused "serve: prompts without hashes" "expected --trace with hash_ids" "$duplex" serve --system gpu --model mixtral --scheduler vllm --trace one.csv --prefix-cache
+refused "serve: prompts without hashes" "expected --trace with hash_ids" \
+  "$duplex" serve --system gpu --model mixtral --scheduler vllm --trace one.csv --prefix-cache
 refused "serve: a size of hashes without a cache" "expected --prefix-cache" serve --scheduler vllm --hash-block 16
 refused "serve: all nodes prefill" "fewer than all nodes" serve --nodes 2 --prefill-nodes 2
-refused "serve: nodes that prefill as the authors" "expected another mode" "$duplex" serve --system gpu --model mixtral --mode authors --nodes 2 --prefill-nodes 1
+refused "serve: nodes that prefill as the authors" "expected another mode" \
+  "$duplex" serve --system gpu --model mixtral --mode authors --nodes 2 --prefill-nodes 1
 refused "serve: policy best without tables" "expected another policy" "$duplex" serve --system duplex-pe-et --model mixtral --mode paper --policy best
 
 # What must be accepted: the help, header versions 2 and 3, an output over an input.
