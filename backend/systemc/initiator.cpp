@@ -222,21 +222,21 @@ std::string why_not(duplex_backend *backend, unsigned channels, int error) {
 
 }  // namespace
 
-std::function<void(initiator &)> with_device(unsigned channels, std::function<void(duplex_stack *)> program,
-                                             const duplex_riscv_options *riscv) {
+std::function<void(initiator &)> with_stack(unsigned channels, std::function<void(duplex_stack *)> program,
+                                            const duplex_riscv_options *riscv) {
   return [channels, program = std::move(program), riscv](initiator &host) {
     duplex_stack_options options = {};
     options.backend.channels = channels;
     options.riscv = riscv;
-    duplex_stack *device = nullptr;
-    const int error = duplex_stack_open_backend(host.backend(), &options, &device);
+    duplex_stack *stack = nullptr;
+    const int error = duplex_stack_open_backend(host.backend(), &options, &stack);
     if (error) {
       const std::string text = std::string(host.name()) + ": " + why_not(host.backend(), channels, error);
       SC_REPORT_ERROR("/duplex/initiator", text.c_str());
       return;
     }
-    program(device);
-    duplex_stack_close(device);
+    program(stack);
+    duplex_stack_close(stack);
   };
 }
 

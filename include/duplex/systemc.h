@@ -163,12 +163,12 @@ class initiator : public sc_core::sc_module {
   std::unique_ptr<link> link_;
 };
 
-// A program for an initiator that is the host of a device: it opens the stack that the sockets lead to, with
+// A program for an initiator that is the host of a stack: it opens the stack that the sockets lead to, with
 // so many channels, runs `program` and closes it. riscv: the firmware runs on an RV32 controller, which must
 // live as long as the simulation; NULL: in this process, at no cost in clocks. A failure is an
 // SC_REPORT_ERROR.
-std::function<void(initiator &)> with_device(unsigned channels, std::function<void(duplex_stack *)> program,
-                                             const duplex_riscv_options *riscv = nullptr);
+std::function<void(initiator &)> with_stack(unsigned channels, std::function<void(duplex_stack *)> program,
+                                            const duplex_riscv_options *riscv = nullptr);
 
 // Connects an initiator to a stack: both sockets, the interrupt, and a reset line that is high from the
 // start.

@@ -239,7 +239,7 @@ void elaboration() {
   refused("h.program: none: expected a function", [] { new duplex::initiator("h", nullptr); });
   refused("h: opening the stack: 32 channels: expected 2", [] {
     auto *stack = new duplex::stack_tlm("s", two_channels());
-    auto *host = new duplex::initiator("h", duplex::with_device(32, [](duplex_stack *) {}));
+    auto *host = new duplex::initiator("h", duplex::with_stack(32, [](duplex_stack *) {}));
     new duplex::wires(*host, *stack);
   });
   refused("s.registers: not bound: expected an initiator socket", with([](duplex::stack_parameters &) {}));
