@@ -118,14 +118,21 @@ static void fill_row(struct schedule_times *times, uint32_t groups, struct sched
   row->whole = (uint32_t)divide_up(formula_xpu_clocks(&times->shape, slice, groups), unit);
 }
 
-// What a group adds beyond the last row: half of what two add, at least a unit of what takes time at all.
-// `low` and `high`: two groups apart.
+// Half of what two groups add, at least a unit of what takes time at all.
+static uint32_t slope_of(uint32_t low, uint32_t high) {
+  return high ? (uint32_t)greater(1, (high - low + 1) / 2) : 0;
+}
+
+// What a group adds beyond the last row. `low` and `high`: two groups apart. The xPU's times of both pieces
+// add up here too: those of piece 1 are what it adds to all of piece 0.
 static void fill_slope(const struct schedule_row *low, const struct schedule_row *high,
                        struct schedule_row *slope) {
   const uint32_t *a = &low->pim[0][0], *b = &high->pim[0][0];
   uint32_t *to = &slope->pim[0][0];
-  for (uint32_t i = 0; i < sizeof *slope / sizeof *to; i++)
-    to[i] = b[i] ? (uint32_t)greater(1, (b[i] - a[i] + 1) / 2) : 0;
+  for (uint32_t i = 0; i < sizeof *slope / sizeof *to; i++) to[i] = slope_of(a[i], b[i]);
+  for (uint32_t cut = 0; cut < SCHEDULE_CUTS; cut++)
+    slope->xpu[1][cut] =
+        slope_of(low->xpu[0][0] + low->xpu[1][cut], high->xpu[0][0] + high->xpu[1][cut]) - slope->xpu[0][0];
 }
 
 // The smallest power of two that leaves every time of SCHEDULE_GROUPS groups below SCHEDULE_MOST.
