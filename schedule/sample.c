@@ -5,7 +5,7 @@
 
 #define OCTAVES 13u  // of tokens: 1, 2, 3, 4, 6, 8, ... 4096
 #define DRAWS 512u   // of a layer at most
-#define WORST 2u     // weight of squares, so that the worst layers count more
+#define WORST 4u     // weight of squares, so that the worst layers count more
 #define CHOSEN 8u    // experts of a token, in half of the layers; one in the others
 
 // The experts in an order drawn at random.
