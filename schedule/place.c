@@ -4,9 +4,8 @@
 
 #include "duplex/arithmetic.h"
 
-#define HALVED_EXPERTS 16u         // from here on experts balance each other, and halves are not tried
-#define PARTS_EXPERTS 64u          // beyond them a decision takes longer than more parts win
-#define MARGIN (PLACE_SCALE / 80)  // what a layout has to win if a decision takes longer with it
+#define HALVED_EXPERTS 16u  // from here on experts balance each other, and halves are not tried
+#define PARTS_EXPERTS 64u   // beyond them a decision takes longer than more parts win
 
 // The best placement so far, and what it loses.
 struct choice {
@@ -20,10 +19,10 @@ uint32_t place_share(uint32_t columns, uint32_t per_mille) {
   return (uint32_t)duplex_smaller(share ? share : 1, (columns - 1) / SCHEDULE_TILE) * SCHEDULE_TILE;
 }
 
-// Takes a placement that is better by more than `margin`.
-static void consider(struct choice *choice, const struct schedule_placement *placement, uint64_t margin) {
+// Takes a placement that is better.
+static void consider(struct choice *choice, const struct schedule_placement *placement) {
   const uint64_t loss = place_loss(choice->shape, placement);
-  if (loss + margin >= choice->loss) return;
+  if (loss >= choice->loss) return;
   choice->loss = loss;
   *choice->placement = *placement;
 }
@@ -54,7 +53,7 @@ static void consider_halves(struct choice *choice) {
     for (uint32_t q = 0; q < SCHEDULE_PIECES; q++)
       for (uint32_t end = 0; end < 2; end++) add_end(&tried, q, starts[i].end[end]);
     place_improve_halves(choice->shape, &tried);
-    consider(choice, &tried, 0);
+    consider(choice, &tried);
   }
 }
 
@@ -66,7 +65,7 @@ static void consider_split(struct choice *choice) {
   for (uint32_t i = 0; i < most; i++) {
     struct schedule_placement tried = whole_pieces(SCHEDULE_SPLIT, first, slice - first);
     for (uint32_t end = 0; end < 3; end++) add_end(&tried, end / 2, ends[i][end]);
-    consider(choice, &tried, choice->placement->layout == SCHEDULE_SPLIT ? 0 : MARGIN);
+    consider(choice, &tried);
   }
 }
 

@@ -20,7 +20,8 @@ bool place_split_part(struct schedule_placement *placement, uint32_t piece, uint
 // Moves, adds and removes ends of parts of halves, one at a time, as long as a lone expert loses less.
 void place_improve_halves(const struct schedule_shape *shape, struct schedule_placement *placement);
 
-// How much longer than their bounds `best` takes for a sample of layers with that placement: an average.
+// How much longer than their bounds `best` takes for a sample of layers with that placement, and its square:
+// an average.
 uint64_t place_loss(const struct schedule_shape *shape, const struct schedule_placement *placement);
 
 #endif
