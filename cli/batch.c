@@ -18,6 +18,7 @@
 #include "cli/stack_options.h"
 #include "duplex/duplex.h"
 #include "duplex/error.h"
+#include "duplex/text_file.h"
 
 struct line {
   const char *command, *x, *w, *gate, *up, *down, *out, *act, *out_type, *q, *k, *v, *lengths, *scale,
@@ -232,7 +233,7 @@ static int run_file(struct session *session, FILE *file, const char *path) {
   size_t room = 0;
   int status = EXIT_GOOD;
   ssize_t length;
-  for (session->line = 1; (length = getline(&text, &room, file)) >= 0; session->line++) {
+  for (session->line = 1; (length = duplex_text_line(file, &text, &room)) > 0; session->line++) {
     char where[300];
     json_error_t wrong;
     const bool whole = strlen(text) == (size_t)length;
@@ -250,8 +251,8 @@ static int run_file(struct session *session, FILE *file, const char *path) {
     if (!status) status = of_line;
   }
   free(text);
-  if (ferror(file)) return fail(EXIT_BAD_INPUT, "%s: cannot be read", path);
-  return status;
+  if (length == 0) return status;
+  return fail(EXIT_BAD_INPUT, "%s line %u: cannot be read: %s", path, session->line, strerror((int)-length));
 }
 
 static int run(const struct option *options, const char *path, struct outputs *outputs) {

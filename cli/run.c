@@ -110,9 +110,10 @@ static int write_results(struct run *run, const struct generation_statistics *st
   if (!status) status = routing_write(&run->routing, run->options, &run->outputs);
   if (!status) status = run_timeline_write(&run->timeline, run->options, &run->outputs);
   if (!status) status = write_run_stats(run->options, &run->outputs, &run->requests, statistics, seconds);
-  if (!status) status = outputs_commit(&run->outputs);
   if (!status && run->streams) run_print_end(&run->stream);
   if (!status && !run->streams) print_requests(run);
+  if (!status) status = flush_stdout();  // before the files get their names: all or nothing
+  if (!status) status = outputs_commit(&run->outputs);
   if (!status) run_summary(statistics, seconds, !run->network.untimed);
   return status;
 }

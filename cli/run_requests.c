@@ -12,6 +12,7 @@
 #include <string.h>
 
 #include "cli/model_error.h"
+#include "duplex/text_file.h"
 
 #define NEW_TOKENS 64u
 #define NEW_TOKENS_MOST 1048576u
@@ -173,16 +174,19 @@ static int read_file(const char *model, const char *path, const struct generatio
   if (!file) return fail(EXIT_BAD_INPUT, "--requests %s: %s", path, strerror(errno));
   char *text = NULL;
   size_t room = 0;
-  ssize_t size;
+  ssize_t size = 0;
   int status = EXIT_GOOD;
-  for (unsigned number = 1; !status && (size = getline(&text, &room, file)) >= 0; number++) {
+  unsigned number = 1;
+  for (; !status && (size = duplex_text_line(file, &text, &room)) > 0; number++) {
     char context[512];
     snprintf(context, sizeof context, "--requests %s: line %u: ", path, number);
     fail_context(context);
     if (!is_blank(text, size)) status = read_line(model, text, (size_t)size, usual, requests);
     fail_context("");
   }
-  if (!status && ferror(file)) status = fail(EXIT_BAD_INPUT, "--requests %s: %s", path, strerror(errno));
+  if (!status && size < 0)
+    status = fail(EXIT_BAD_INPUT, "--requests %s: line %u: cannot be read: %s", path, number,
+                  strerror((int)-size));
   free(text);
   fclose(file);
   if (!status && requests->count == 0) status = fail(EXIT_BAD_INPUT, "--requests %s: has no request", path);

@@ -134,7 +134,8 @@ static int simulate(const struct option *options, const struct serving_options *
   if (status) return status;
   serve_print(serving, &result, host);
   if (share > 0) printf("  highest rate %10.3f requests a second\n", rate);
-  return outputs_commit(outputs);
+  status = flush_stdout();  // before the files get their names: all or nothing
+  return status ? status : outputs_commit(outputs);
 }
 
 // A search needs what it searches: limits, and requests that come by a rate.
@@ -167,6 +168,7 @@ static int run_serve(int argc, char **argv) {
   if (!status) status = serve_tables_open(&tables, options, &outputs, &serving);
   const char *json = status ? NULL : option_value(options, "--json");
   if (json) status = output_add(&outputs, "--json", json, OUTPUT_JSON);
+  if (!status) status = outputs_keep_stdout(&outputs);
   if (!status) status = outputs_open(&outputs);
   if (!status) status = simulate(options, &serving, share, &tables, &outputs);
   outputs_discard(&outputs);

@@ -19,12 +19,21 @@ $(error $(BUILD) cannot be used)
 endif
 endif
 
+# The text of a file without its last newline. GNU make 4.3 only takes that away while its buffer moves up in memory, so that the same
+# text of more than 200 characters now and then looked like another one, and what depends on it was built again.
+define newline
+
+
+endef
+end_of_text := <end of text>
+text_of = $(subst $(end_of_text),,$(subst $(newline)$(end_of_text),,$(file <$(1))$(end_of_text)))
+
 differ = $(subst x$(1)x,,x$(2)x)$(subst x$(2)x,,x$(1)x)
 # $(call remember,file,text): a file below BUILD whose time changes when the text does. Others may read it meanwhile, so it comes whole.
 # A dry run does not write it, and takes it for made.
-remember = $(if $(DRY),$(eval $(1): ;),$(if $(call differ,$(file <$(1)),$(2)),$(file >$(1).new,$(2))$(shell mv -f $(call quoted,$(1).new) $(call quoted,$(1)))))
+remember = $(if $(DRY),$(eval $(1): ;),$(if $(call differ,$(call text_of,$(1)),$(2)),$(file >$(1).new,$(2))$(shell mv -f $(call quoted,$(1).new) $(call quoted,$(1)))))
 # $(call unless_made_of,record,text): FORCE, as a prerequisite, unless the record of what was built holds this text.
-unless_made_of = $(if $(call differ,$(file <$(1)),$(2)),FORCE)
+unless_made_of = $(if $(call differ,$(call text_of,$(1)),$(2)),FORCE)
 # $(call made_once,record,text,command): scripts/build_once.sh as a recipe.
 made_once = scripts/build_once.sh $@ $(1) $(call quoted,$(2)) $(call quoted,$(3))
 # Hash of the content of files.

@@ -11,7 +11,7 @@ INSTALLED_PARTS = $(wildcard $(BUILD)/rtl/stack_*.so $(BUILD)/controller.so $(BU
 # The SystemC library, if it is built (make systemc).
 INSTALLED_SYSTEMC = $(if $(wildcard $(SYSTEMC_LIB)),lib/$(SYSTEMC_SONAME) lib/libduplex-systemc.so lib/pkgconfig/duplex-systemc.pc)
 
-# The list of what make install has written, for make uninstall: paths without DESTDIR.
+# The list of what make install has written, for make uninstall: paths without DESTDIR. What an earlier installation wrote stays in it.
 MANIFEST := lib/duplex/installed
 INSTALLED_NAMES = bin/duplex lib/$(SONAME) lib/libduplex.so lib/libduplex.a lib/pkgconfig/duplex.pc share/man/man1/duplex.1 \
   share/bash-completion/completions/duplex $(wildcard include/duplex/*.h) $(INSTALLED_SYSTEMC)
@@ -28,19 +28,21 @@ install: all $(SHARED) $(ONE) $(INSTALLED_PARTS) $(if $(INSTALLED_SYSTEMC),$(SYS
 	@install -m 644 $(BUILD)/$(SONAME) $(call below,lib/$(SONAME))
 	@ln -sf $(SONAME) $(call below,lib/libduplex.so)
 	@install -m 644 $(ONE) $(call below,lib/libduplex.a)
-	@scripts/pkg_config.sh $(call quoted,$(PREFIX)) $(VERSION) > $(call below,lib/pkgconfig/duplex.pc)
+	@umask 022; scripts/pkg_config.sh $(call quoted,$(PREFIX)) $(VERSION) > $(call below,lib/pkgconfig/duplex.pc)
 	@$(if $(INSTALLED_SYSTEMC),install -m 644 $(BUILD)/$(SYSTEMC_SONAME) $(call below,lib/$(SYSTEMC_SONAME)))
 	@$(if $(INSTALLED_SYSTEMC),ln -sf $(SYSTEMC_SONAME) $(call below,lib/libduplex-systemc.so))
-	@$(if $(INSTALLED_SYSTEMC),scripts/pkg_config.sh $(call quoted,$(PREFIX)) $(VERSION) systemc > $(call below,lib/pkgconfig/duplex-systemc.pc))
+	@$(if $(INSTALLED_SYSTEMC),umask 022; scripts/pkg_config.sh $(call quoted,$(PREFIX)) $(VERSION) systemc > $(call below,lib/pkgconfig/duplex-systemc.pc))
 	@install -m 644 include/duplex/*.h $(call below,include/duplex)
-	@$(BUILD)/duplex help --man > $(call below,share/man/man1/duplex.1)
-	@for word in $(WORDS); do $(BUILD)/duplex help --man "$$word" > $(call below,share/man/man1)/"duplex-$$word.1" || exit 1; done
-	@$(BUILD)/duplex help --bash > $(call below,share/bash-completion/completions/duplex)
+	@umask 022; $(BUILD)/duplex help --man > $(call below,share/man/man1/duplex.1)
+	@umask 022; for word in $(WORDS); do $(BUILD)/duplex help --man "$$word" > $(call below,share/man/man1)/"duplex-$$word.1" || exit 1; done
+	@umask 022; $(BUILD)/duplex help --bash > $(call below,share/bash-completion/completions/duplex)
 	@install -m 644 python/duplex/*.py $(call quoted,$(DESTDIR)$(PYTHON_DIR)/duplex)
 	@for part in $(INSTALLED_PARTS); do install "$$part" $(call below,lib/duplex); done
-	@for name in $(INSTALLED_NAMES) $(INSTALLED_PARTS:$(BUILD)/%=lib/duplex/%) $(WORDS:%=share/man/man1/duplex-%.1); do \
-	  case $$name in lib/duplex/*) name=lib/duplex/$${name##*/} ;; esac; printf '%s\n' $(call quoted,$(PREFIX))"/$$name"; done > $(call below,$(MANIFEST))
-	@for name in $(notdir $(wildcard python/duplex/*.py)); do printf '%s\n' $(call quoted,$(PYTHON_DIR))"/duplex/$$name"; done >> $(call below,$(MANIFEST))
+	@umask 022; { for name in $(INSTALLED_NAMES) $(INSTALLED_PARTS:$(BUILD)/%=lib/duplex/%) $(WORDS:%=share/man/man1/duplex-%.1); do \
+	  case $$name in lib/duplex/*) name=lib/duplex/$${name##*/} ;; esac; printf '%s\n' $(call quoted,$(PREFIX))"/$$name"; done; \
+	  for name in $(notdir $(wildcard python/duplex/*.py)); do printf '%s\n' $(call quoted,$(PYTHON_DIR))"/duplex/$$name"; done; \
+	  [ ! -f $(call below,$(MANIFEST)) ] || cat $(call below,$(MANIFEST)); } | LC_ALL=C sort -u > $(call below,$(MANIFEST).new)
+	@mv $(call below,$(MANIFEST).new) $(call below,$(MANIFEST))
 	@echo "installed below" $(call quoted,$(DESTDIR)$(PREFIX))
 
 uninstall: ## take away what make install put below PREFIX, and nothing else

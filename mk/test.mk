@@ -8,11 +8,11 @@ test: ## install what is missing, build, run all tests (see docs/testing.md for 
 	@scripts/run_tests.sh $(BUILD) test $(GROUPS)
 
 plan: ## the plan of tests: TIER=test|regress GROUPS='unit bench'
-	@scripts/run_tests.sh --list $(or $(TIER),test) $(GROUPS)
+	@scripts/run_tests.sh --list $(TIER) $(GROUPS)
 
 regress: ## long random and full-size runs: JOBS=n, DUPLEX_SEED=s, RESUME=1, JUnit XML in the build folder
 	@scripts/dependencies.sh build rtl test systemc
-	@$(MAKE) --no-print-directory -j$(JOBS) test-build
+	@$(MAKE) --no-print-directory -j$(JOBS) test-build TIER=regress
 	@DUPLEX_CASES=$${DUPLEX_CASES:-10} JOBS=$(JOBS) scripts/run_tests.sh $(BUILD) regress $(GROUPS)
 
 JOBS ?= 2
@@ -20,16 +20,18 @@ JOBS ?= 2
 GROUPS ?=
 TEST_COMMAND := $(BUILD)/duplex $(BUILD)/timing_judge
 TEST_RTL := $(RTL_OUT)/channel/libchannel.a rtl
-# Of the numbers of channels that tests use only 1 is left to be built on demand.
+# Of the numbers of channels that tests use only 1 is left to be built on demand. 5 and 32 are for `make regress`.
 stacks = $(foreach name,$(1),$(RTL_OUT)/stack_$(name).so)
+TIER ?= test
+only_in_regress = $(if $(filter regress,$(TIER)),$(1))
 TEST_RV32 := $(BUILD)/firmware.elf $(BUILD)/controller.so
 TEST_NEEDS_static += $(TEST_COMMAND) $(LIB)
 TEST_NEEDS_unit += $(TEST_RTL) $(call stacks,1_trace) $(TEST_RV32) $(UNIT_TESTS) $(TEST_COMMAND)
 TEST_NEEDS_bench += $(RTL_OUT)/channel/libchannel.a $(BENCH_OUT)/gemm/gemm_bench $(BENCHES)
 TEST_NEEDS_cli += $(TEST_COMMAND) $(TEST_RTL) $(TEST_RV32) $(SHARED) $(ONE)
-TEST_NEEDS_cosim += $(TEST_RTL) $(call stacks,3 5) $(TEST_COMMAND)
+TEST_NEEDS_cosim += $(TEST_RTL) $(call stacks,3 $(call only_in_regress,5)) $(TEST_COMMAND)
 TEST_NEEDS_firmware += $(TEST_RTL) $(TEST_RV32) $(TEST_COMMAND)
-TEST_NEEDS_bandwidth += $(TEST_RTL) $(call stacks,32) $(TEST_COMMAND)
+TEST_NEEDS_bandwidth += $(TEST_RTL) $(call stacks,$(call only_in_regress,32)) $(TEST_COMMAND)
 TEST_NEEDS_serving += $(TEST_COMMAND)
 TEST_NEEDS_fuzz += $(LIB)
 TEST_NEEDS_synth += $(LIB) $(TEST_COMMAND)

@@ -14,6 +14,7 @@ import hashlib
 import pathlib
 import re
 import sys
+import textwrap
 
 from whole_files import write_all
 
@@ -73,9 +74,21 @@ def check_preset(timing, path):
             raise Refused(f"{path}: {name} is {value}, expected 1 to {most}")
 
 
+COLUMNS = 110
+
+
+def commented(code, comment, blanks):
+    """Lines of C: the code with its comment behind it, or above it where the line would be too long."""
+    line = f"{code}{' ' * blanks}// {comment}" if comment else code
+    if len(line) <= COLUMNS:
+        return [line]
+    return [f"// {part}" for part in textwrap.wrap(comment, COLUMNS - 3)] + [code]
+
+
 def c_header(guard, prefix, parameters, source):
     lines = [f"// {BANNER.format(source)}", f"#ifndef {guard}", f"#define {guard}", ""]
-    lines += [f"#define {prefix}{n} {v} // {c}".rstrip(" /") for n, v, c in parameters]
+    for name, value, comment in parameters:
+        lines += commented(f"#define {prefix}{name} {value}", comment, 1)
     return "\n".join(lines + ["", "#endif", ""])
 
 
@@ -161,12 +174,14 @@ def descriptor_c(fields):
              "// Fields of a descriptor: word, lowest bit, width. Use DUPLEX_DESCRIPTOR_GET and _SET with the field's name.", "#include <stdint.h>", "",
              '#include "duplex/enumerations.h"', ""]
     for name, word, lsb, width, comment in fields:
-        lines += [f"#define DUPLEX_DESC_{name}_WORD {word}  // {comment}", f"#define DUPLEX_DESC_{name}_LSB {lsb}", f"#define DUPLEX_DESC_{name}_WIDTH {width}"]
+        lines += commented(f"#define DUPLEX_DESC_{name}_WORD {word}", comment, 2)
+        lines += [f"#define DUPLEX_DESC_{name}_LSB {lsb}", f"#define DUPLEX_DESC_{name}_WIDTH {width}"]
     lines += ["", "#define DUPLEX_DESC_MASK(field) ((uint32_t)((UINT64_C(1) << DUPLEX_DESC_##field##_WIDTH) - 1))",
               "#define DUPLEX_DESCRIPTOR_GET(words, field) \\",
               "  (((words)[DUPLEX_DESC_##field##_WORD] >> DUPLEX_DESC_##field##_LSB) & DUPLEX_DESC_MASK(field))",
               "// A value at its place in its word.",
-              "#define DUPLEX_DESCRIPTOR_FIELD(field, value) (((uint32_t)(value) & DUPLEX_DESC_MASK(field)) << DUPLEX_DESC_##field##_LSB)",
+              "#define DUPLEX_DESCRIPTOR_FIELD(field, value) \\",
+              "  (((uint32_t)(value) & DUPLEX_DESC_MASK(field)) << DUPLEX_DESC_##field##_LSB)",
               "#define DUPLEX_DESCRIPTOR_SET(words, field, value) \\",
               "  ((words)[DUPLEX_DESC_##field##_WORD] |= DUPLEX_DESCRIPTOR_FIELD(field, value))"]
     return "\n".join(lines + ["", "#endif", ""])
@@ -194,13 +209,16 @@ def preset_table(presets):
     lines = [f"// {BANNER.format('params/dram/*.preset')}", "#ifndef DUPLEX_DRAM_PRESETS_H", "#define DUPLEX_DRAM_PRESETS_H", "",
              "// Timing of one DRAM preset; all in tCK, except tCK_ps.", "struct duplex_dram_timing {", "  const char *name;"]
     lines += [f"  unsigned {n};  // {c}" for n, _, c in presets[0][1]]
-    lines += ["};", "", "// NAME(field) for every field.", "#define DUPLEX_DRAM_FIELDS(NAME) " + " ".join(f"NAME({n})" for n in names), "",
+    every = textwrap.wrap(" ".join(f"NAME({n})" for n in names), COLUMNS - 4)
+    lines += ["};", "", "// NAME(field) for every field.", "#define DUPLEX_DRAM_FIELDS(NAME) \\", *(f"  {part} \\" for part in every[:-1]),
+              f"  {every[-1]}", "",
               f"#define DUPLEX_DRAM_PRESETS {len(presets)}",
               "static const struct duplex_dram_timing duplex_dram_presets[DUPLEX_DRAM_PRESETS] = {"]
     for name, parameters in presets:
         if [n for n, _, _ in parameters] != names:
             raise Refused(f"{name}.preset: its parameters are not those of {presets[0][0]}.preset")
-        lines.append(f'    {{"{name}", ' + ", ".join(str(v) for _, v, _ in parameters) + "},")
+        lines += textwrap.wrap(f'{{"{name}", ' + ", ".join(str(v) for _, v, _ in parameters) + "},", COLUMNS,
+                               initial_indent=" " * 4, subsequent_indent=" " * 5)
     return "\n".join(lines + ["};", "", "#endif", ""])
 
 

@@ -127,10 +127,10 @@ static int read_file(FILE *file, const char *path, struct schedule_times *times,
   const size_t count = lines_of(times, origin, lines, names);
   int error = 0;
   for (size_t i = 0; i < count && !error; i++)
-    if (getline(&buffer, &room, file) < 0 || !read_line(buffer, &lines[i]))
+    if (duplex_text_line(file, &buffer, &room) <= 0 || !read_line(buffer, &lines[i]))
       error = complain(DUPLEX_ERROR_FORMAT, text, size, "%s:%zu: expected '%s' and %zu numbers of 32 bits",
                        path, i + 1, lines[i].name, lines[i].count);
-  if (!error && getline(&buffer, &room, file) >= 0)
+  if (!error && duplex_text_line(file, &buffer, &room) != 0)
     error =
         complain(DUPLEX_ERROR_FORMAT, text, size, "%s:%zu: expected the end of the file", path, count + 1);
   free(buffer);

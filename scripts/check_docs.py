@@ -12,6 +12,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+from page_headings import anchors_of, prose
+
 ROOT = Path(__file__).resolve().parent.parent
 WIDTH = 110
 LINK = re.compile(r"\[[^\]]*\]\(\s*<?([^()\s>]+)>?(?:\s+\"[^\"]*\")?\s*\)|<(?:img|a)\b[^>]*?\b(?:src|href)=\"([^\"]+)\"")
@@ -27,28 +29,11 @@ def pages():
     return [path for path in (ROOT / name for name in listed.stdout.splitlines()) if path.is_file()]
 
 
-def prose(text):
-    """The lines of a page, those of code blocks empty."""
-    lines, fence = [], None
-    for line in text.split("\n"):
-        mark = re.match(r"\s*(```+|~~~+)", line)
-        lines.append("" if fence or mark else line)
-        if fence is None:
-            fence = mark and mark.group(1)
-        elif line.strip() == fence:
-            fence = None
-    return lines
-
-
 def anchors(path):
-    """The anchors of a page's headings, by GitHub's rule."""
-    text = "\n".join(prose(path.read_text(encoding="utf-8")))
-    found = set(re.findall(r"<a\s+(?:id|name)=\"([^\"]+)\"", text))
-    for heading in re.findall(r"^#{1,6}\s+(.*?)\s*#*$", text, re.MULTILINE):
-        words = re.sub(r"\[([^\]]*)\]\([^)]*\)", r"\1", heading).lower()
-        name = re.sub(r"[^\w\- ]", "", words).replace(" ", "-")
-        found.add(next(n for n in [name, *(f"{name}-{i}" for i in range(1, 100))] if n not in found))
-    return found
+    """The anchors of a page's headings, and those that it names itself."""
+    lines = prose(path.read_text(encoding="utf-8"))
+    own = set(re.findall(r"<a\s+(?:id|name)=\"([^\"]+)\"", "\n".join(lines)))
+    return own | set(anchors_of(lines, own).values())
 
 
 def link_fault(page, target):

@@ -31,10 +31,10 @@ for group in "$@"; do
     [ "$name" = "$group" ] || continue
     known=1
     if present "$evidence"; then
-      [ $check = 0 ] || printf '  %-6s %-32s found\n' "$group" "$package"
+      [ $check = 0 ] || printf '  %-7s %-32s found\n' "$group" "$package"
     else
       missing+=("$package")
-      [ $check = 0 ] || printf '  %-6s %-32s MISSING\n' "$group" "$package"
+      [ $check = 0 ] || printf '  %-7s %-32s MISSING\n' "$group" "$package"
     fi
   done < <(grep -v '^#' scripts/dependencies.txt)
   [ $known = 1 ] || { echo "dependencies: no group '$group'" >&2; exit 2; }

@@ -26,6 +26,8 @@ shift 2
 groups=("$@")
 plan_file=${PLAN:-tests/plan.tsv}
 export DUPLEX_SEED=${DUPLEX_SEED:-1} B=$build
+# Every change gets a share of the random cases of the tests that run for longest; make regress runs ten times all of them.
+[ "$tier" = regress ] || export DUPLEX_SHARE=${DUPLEX_SHARE:-4}
 TIMEFORMAT='%R %U %S'
 
 wanted() { # GROUP

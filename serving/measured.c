@@ -2,6 +2,8 @@
 // The experts of a layer by tables of the cycle model (docs/serving.md, "Mode full").
 #include "serving/measured.h"
 
+#include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -101,6 +103,15 @@ static int measure(struct measured *m, const struct serving_options *given, cons
   return status;
 }
 
+// A folder that takes a new table, before minutes go into measuring it.
+static int check_folder(const char *folder, char *error, size_t size) {
+  const int opened = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  if (opened >= 0) close(opened);
+  if (opened >= 0 && access(folder, W_OK) == 0) return DUPLEX_OK;
+  snprintf(error, size, "%s: %s, expected a folder that can be written", folder, strerror(errno));
+  return DUPLEX_ERROR_IO;
+}
+
 static int load_tables(struct measured *m, const struct serving_options *options, char *error, size_t size) {
   uint32_t origin;
   const struct schedule_shape shape = shape_of(m);
@@ -112,8 +123,10 @@ static int load_tables(struct measured *m, const struct serving_options *options
   const char *text = options->measure ? NULL : builtin_table(name);
   if (text) return schedule_load_text(text, name, &m->times, &origin, error, size);
   if (!options->tables) return measure(m, options, NULL, error, size);
-  return !options->measure && access(path, F_OK) == 0 ? schedule_load(path, &m->times, &origin, error, size)
-                                                      : measure(m, options, path, error, size);
+  if (!options->measure && access(path, F_OK) == 0)
+    return schedule_load(path, &m->times, &origin, error, size);
+  const int status = check_folder(options->tables, error, size);
+  return status ? status : measure(m, options, path, error, size);
 }
 
 static double clock_of(const struct serving_options *options) {

@@ -12,6 +12,7 @@
 #include <string.h>
 
 #include "duplex/error.h"
+#include "duplex/text_file.h"
 
 #define COLUMNS 16u
 #define TOKENS_MOST 1048576.0
@@ -178,8 +179,13 @@ static int read_object(struct reader *r, const char *line) {
 static int read_lines(struct reader *r, FILE *file, unsigned format) {
   char *line = NULL;
   size_t room = 0;
+  ssize_t length = 0;
   int error = DUPLEX_OK;
-  for (r->line = 1; !error && getline(&line, &room, file) >= 0; r->line++) {
+  for (r->line = 1; !error && (length = duplex_text_line(file, &line, &room)) > 0; r->line++) {
+    if (strlen(line) < (size_t)length) {
+      error = refuse(r, "has a byte 0, expected text");
+      continue;
+    }
     if (r->line == 1) {
       r->format = recognise(r, format, line);
       if (!r->format)
@@ -189,6 +195,7 @@ static int read_lines(struct reader *r, FILE *file, unsigned format) {
     error = r->format->json ? read_object(r, line) : read_row(r, line);
   }
   free(line);
+  if (length < 0) error = refuse(r, "cannot be read: %s", strerror((int)-length));
   if (!error && r->trace->count == 0) error = refuse(r, "expected requests");
   return error;
 }

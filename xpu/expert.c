@@ -60,7 +60,7 @@ static void activate(void *context, unsigned thread, size_t number) {
   const unsigned from = (unsigned)(number % pieces_of(chunk)) * PIECE;
   const unsigned end = from + PIECE < chunk->count ? from + PIECE : chunk->count;
   const bool gated = chunk->expert->gate.rows;
-  const duplex_f32 *g = chunk->g + token * CHUNK;
+  const duplex_f32 *g = gated ? chunk->g + token * CHUNK : NULL;
   const duplex_f32 *u = chunk->u + token * CHUNK;
   duplex_f16 *h = chunk->h + token * chunk->expert->inner + chunk->first;
   for (unsigned i = from; i < end; i++)

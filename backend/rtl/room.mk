@@ -51,10 +51,6 @@ define RTL_SOURCE_TEXT
 $(shell realpath --relative-base=. --relative-to=$(BUILD) .)
 $(BUILD)
 endef
-define newline
-
-
-endef
 blank := $(subst x,,x x)
 $(if $(DRY),,$(shell scripts/place_verilated.sh $(RTL_OUT) $(BUILD)/verilator$(if $(WAVES),-waves)))
 RTL_VARIABLES := CC CXX CPPFLAGS CFLAGS LDFLAGS SANITIZE VERILATOR RTL_OPTIMIZE

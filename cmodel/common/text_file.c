@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
-// Files of text that the library writes: opened by name or by descriptor, write errors told when they close.
+// Files of text: opened by name or by descriptor, write errors told when they close, lines of limited length.
 #include "duplex/text_file.h"
 
 #include <ctype.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -40,6 +41,33 @@ int duplex_text_close(FILE *file) {
   if (fclose(file) != 0) return -1;
   if (failed) errno = cause ? cause : EIO;
   return failed ? -1 : 0;
+}
+
+// Room for two bytes more; false: too little memory.
+static bool grow(char **line, size_t *room, size_t length) {
+  if (*line && length + 2 <= *room) return true;
+  const size_t wanted = 2 * length + 128;
+  char *grown = realloc(*line, wanted);
+  if (!grown) return false;
+  *line = grown;
+  *room = wanted;
+  return true;
+}
+
+ssize_t duplex_text_line(FILE *file, char **line, size_t *room) {
+  size_t length = 0;
+  int c;
+  errno = 0;
+  do {
+    c = getc(file);
+    if (c == EOF) break;
+    if (length == DUPLEX_LINE_MOST) return -EFBIG;
+    if (!grow(line, room, length)) return -ENOMEM;
+    (*line)[length++] = (char)c;
+  } while (c != '\n');
+  if (c == EOF && ferror(file)) return errno ? -errno : -EIO;
+  if (length) (*line)[length] = 0;
+  return (ssize_t)length;
 }
 
 void duplex_reserve_descriptors(void) {

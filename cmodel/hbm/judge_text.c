@@ -132,8 +132,13 @@ bool duplex_judge_preset(FILE *file, struct duplex_dram_timing *timing, const ch
   memset(timing, 0, sizeof *timing);
   timing->name = "file";
   *error = NULL;
-  while (!*error && fgets(line, sizeof line, file))
-    if (!duplex_judge_is_blank(line)) *error = read_preset_line(line, timing, &seen);
+  while (!*error && fgets(line, sizeof line, file)) {
+    if (!strchr(line, '\n') && !feof(file))
+      *error = "a line of more than 254 characters";
+    else if (!duplex_judge_is_blank(line))
+      *error = read_preset_line(line, timing, &seen);
+  }
+  if (!*error && ferror(file)) *error = "cannot be read";
   if (*error) return false;
   field_named(timing, "", &count);  // none has that name: counts them all
   if (seen != (UINT64_C(1) << count) - 1) *error = "a timing parameter is missing";

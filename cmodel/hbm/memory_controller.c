@@ -49,8 +49,9 @@ static void start_channels(struct duplex_memory_controller *m) {
 
 int duplex_memory_open(const struct duplex_memory_parameters *p, const struct duplex_memory_calls *calls,
                        struct duplex_memory_controller **controller) {
+  if (controller == NULL) return DUPLEX_ERROR_ARGUMENT;
   *controller = NULL;
-  if (!is_in_range(p)) return DUPLEX_ERROR_ARGUMENT;
+  if (p == NULL || !is_in_range(p)) return DUPLEX_ERROR_ARGUMENT;
   struct duplex_memory_controller *m = calloc(1, sizeof *m);
   if (m == NULL) return DUPLEX_ERROR_NO_MEMORY;
   m->parameters = *p;
@@ -81,6 +82,7 @@ static void pass(struct duplex_memory_controller *m, struct memory_channel *c, u
 
 int duplex_memory_submit(struct duplex_memory_controller *m, const struct duplex_memory_request *request,
                          uint64_t tck) {
+  if (m == NULL || request == NULL) return DUPLEX_ERROR_ARGUMENT;
   if (request->address % DUPLEX_MEMORY_ACCESS_BYTES || request->address >= duplex_memory_bytes(m))
     return DUPLEX_ERROR_ARGUMENT;
   const struct duplex_memory_place place = duplex_memory_place_of(m, request->address);

@@ -14,7 +14,9 @@
 #define DUPLEX_DESC_INTERRUPT_WORD 0  // raise the `done` interrupt when this descriptor completes
 #define DUPLEX_DESC_INTERRUPT_LSB 8
 #define DUPLEX_DESC_INTERRUPT_WIDTH 1
-#define DUPLEX_DESC_CHAIN_WORD 0  // LOAD, GEMM: may start when the descriptor before it has read its weights; activations that this one's results make are waited for
+// LOAD, GEMM: may start when the descriptor before it has read its weights; activations that this one's
+// results make are waited for
+#define DUPLEX_DESC_CHAIN_WORD 0
 #define DUPLEX_DESC_CHAIN_LSB 9
 #define DUPLEX_DESC_CHAIN_WIDTH 1
 #define DUPLEX_DESC_FIRST_WORD 0  // ATTENTION: first segment of the sequence in this MODE (and row block)
@@ -23,28 +25,36 @@
 #define DUPLEX_DESC_LAST_WORD 0  // ATTENTION: last one
 #define DUPLEX_DESC_LAST_LSB 11
 #define DUPLEX_DESC_LAST_WIDTH 1
-#define DUPLEX_DESC_MODE_WORD 0  // ATTENTION: 0 scores and context, 1 scores into DRAM and the maximum, 2 context of one row block of V with the scores and the maximum of MODE 1
+// ATTENTION: 0 scores and context, 1 scores into DRAM and the maximum, 2 context of one row block of V with
+// the scores and the maximum of MODE 1
+#define DUPLEX_DESC_MODE_WORD 0
 #define DUPLEX_DESC_MODE_LSB 12
 #define DUPLEX_DESC_MODE_WIDTH 2
-#define DUPLEX_DESC_FENCE_WORD 0  // ATTENTION: completes when all channels are quiet; without it when every channel has it in its queue
+// ATTENTION: completes when all channels are quiet; without it when every channel has it in its queue
+#define DUPLEX_DESC_FENCE_WORD 0
 #define DUPLEX_DESC_FENCE_LSB 14
 #define DUPLEX_DESC_FENCE_WIDTH 1
 #define DUPLEX_DESC_TAG_WORD 0  // free for the firmware; the error registers return it
 #define DUPLEX_DESC_TAG_LSB 16
 #define DUPLEX_DESC_TAG_WIDTH 16
-#define DUPLEX_DESC_SRC_BASE_WORD 1  // first row set of the weights, of the data to load, or of the segment's K for slot 0 (logical row set of the stripe set); ATTENTION, MODE 2: of its scores, in the stripe set of the results
+// first row set of the weights, of the data to load, or of the segment's K for slot 0 (logical row set of the
+// stripe set); ATTENTION, MODE 2: of its scores, in the stripe set of the results
+#define DUPLEX_DESC_SRC_BASE_WORD 1
 #define DUPLEX_DESC_SRC_BASE_LSB 0
 #define DUPLEX_DESC_SRC_BASE_WIDTH 16
-#define DUPLEX_DESC_SRC_STRIPE_WORD 1  // bundles of the stripe set (ATTENTION: of K and V), one bit each, not 0
+// bundles of the stripe set (ATTENTION: of K and V), one bit each, not 0
+#define DUPLEX_DESC_SRC_STRIPE_WORD 1
 #define DUPLEX_DESC_SRC_STRIPE_LSB 16
 #define DUPLEX_DESC_SRC_STRIPE_WIDTH 4
-#define DUPLEX_DESC_LANE_MASK_WORD 1  // ATTENTION: lanes to which the segment's positions belong, not 0; for the other lanes they do not exist
+// ATTENTION: lanes to which the segment's positions belong, not 0; for the other lanes they do not exist
+#define DUPLEX_DESC_LANE_MASK_WORD 1
 #define DUPLEX_DESC_LANE_MASK_LSB 20
 #define DUPLEX_DESC_LANE_MASK_WIDTH 8
 #define DUPLEX_DESC_ROW_BLOCK_WORD 1  // ATTENTION, MODE 2: the row block of V that is made; otherwise 0
 #define DUPLEX_DESC_ROW_BLOCK_LSB 28
 #define DUPLEX_DESC_ROW_BLOCK_WIDTH 2
-#define DUPLEX_DESC_SRC_STRIDE_WORD 2  // row sets from one block of weights to the next; ATTENTION: from slot to slot, for K and for V
+// row sets from one block of weights to the next; ATTENTION: from slot to slot, for K and for V
+#define DUPLEX_DESC_SRC_STRIDE_WORD 2
 #define DUPLEX_DESC_SRC_STRIDE_LSB 0
 #define DUPLEX_DESC_SRC_STRIDE_WIDTH 16
 #define DUPLEX_DESC_V_BASE_WORD 2  // ATTENTION: first row set of the segment's V for slot 0
@@ -56,79 +66,107 @@
 #define DUPLEX_DESC_GROUPS_WORD 3  // GEMM: groups of 8 tokens, 1 or 2; groups * BLOCK_ROWS is at most 64
 #define DUPLEX_DESC_GROUPS_LSB 12
 #define DUPLEX_DESC_GROUPS_WIDTH 2
-#define DUPLEX_DESC_TWO_STREAMS_WORD 3  // GEMM, two groups, no exponents: each group has a matrix of its own, whose row sets take turns with the other's
+// GEMM, two groups, no exponents: each group has a matrix of its own, whose row sets take turns with the
+// other's
+#define DUPLEX_DESC_TWO_STREAMS_WORD 3
 #define DUPLEX_DESC_TWO_STREAMS_LSB 14
 #define DUPLEX_DESC_TWO_STREAMS_WIDTH 1
 #define DUPLEX_DESC_BLOCKS_WORD 3  // GEMM: blocks of rows per channel, 1 to 65535
 #define DUPLEX_DESC_BLOCKS_LSB 16
 #define DUPLEX_DESC_BLOCKS_WIDTH 16
-#define DUPLEX_DESC_BLOCK_ROWS_WORD 4  // GEMM: rows of a block, 1 to 64; the last block of a channel may hold fewer
+// GEMM: rows of a block, 1 to 64; the last block of a channel may hold fewer
+#define DUPLEX_DESC_BLOCK_ROWS_WORD 4
 #define DUPLEX_DESC_BLOCK_ROWS_LSB 0
 #define DUPLEX_DESC_BLOCK_ROWS_WIDTH 7
-#define DUPLEX_DESC_EXPONENTS_WORD 4  // GEMM: each block starts with a beat of 64 signed 8-bit row exponents (and 64 zero bytes)
+// GEMM: each block starts with a beat of 64 signed 8-bit row exponents (and 64 zero bytes)
+#define DUPLEX_DESC_EXPONENTS_WORD 4
 #define DUPLEX_DESC_EXPONENTS_LSB 8
 #define DUPLEX_DESC_EXPONENTS_WIDTH 1
 #define DUPLEX_DESC_FORMAT_WORD 4  // GEMM to DRAM: 0 f16, 1 f32, 2 acc
 #define DUPLEX_DESC_FORMAT_LSB 12
 #define DUPLEX_DESC_FORMAT_WIDTH 2
-#define DUPLEX_DESC_DESTINATION_WORD 4  // 0 DRAM, 1 shared buffer (GEMM: through the activation unit), 2 activation table (LOAD only)
+// 0 DRAM, 1 shared buffer (GEMM: through the activation unit), 2 activation table (LOAD only)
+#define DUPLEX_DESC_DESTINATION_WORD 4
 #define DUPLEX_DESC_DESTINATION_LSB 16
 #define DUPLEX_DESC_DESTINATION_WIDTH 2
 #define DUPLEX_DESC_GATED_WORD 4  // GEMM to shared buffer: rows 2i and 2i+1 are gate and up of h row i
 #define DUPLEX_DESC_GATED_LSB 18
 #define DUPLEX_DESC_GATED_WIDTH 1
-#define DUPLEX_DESC_K_LAST_WORD 4  // GEMM: columns of the last k-tile that the activations have, 0 for all 64; the others are taken as zero
+// GEMM: columns of the last k-tile that the activations have, 0 for all 64; the others are taken as zero
+#define DUPLEX_DESC_K_LAST_WORD 4
 #define DUPLEX_DESC_K_LAST_LSB 24
 #define DUPLEX_DESC_K_LAST_WIDTH 6
 #define DUPLEX_DESC_ROWS_WORD 5  // GEMM: rows of the whole matrix (gated: of gate and up together)
 #define DUPLEX_DESC_ROWS_LSB 0
 #define DUPLEX_DESC_ROWS_WIDTH 28
-#define DUPLEX_DESC_CHANNEL_ROWS_WORD 6  // GEMM: rows of a channel; channel c holds rows c * CHANNEL_ROWS to (c + 1) * CHANNEL_ROWS - 1, as far as below ROWS
+// GEMM: rows of a channel; channel c holds rows c * CHANNEL_ROWS to (c + 1) * CHANNEL_ROWS - 1, as far as
+// below ROWS
+#define DUPLEX_DESC_CHANNEL_ROWS_WORD 6
 #define DUPLEX_DESC_CHANNEL_ROWS_LSB 0
 #define DUPLEX_DESC_CHANNEL_ROWS_WIDTH 24
-#define DUPLEX_DESC_X_ADDRESS_WORD 7  // GEMM: first shared-buffer word (64 bytes) of the activation tiles; bit 14 selects the buffer
+// GEMM: first shared-buffer word (64 bytes) of the activation tiles; bit 14 selects the buffer
+#define DUPLEX_DESC_X_ADDRESS_WORD 7
 #define DUPLEX_DESC_X_ADDRESS_LSB 0
 #define DUPLEX_DESC_X_ADDRESS_WIDTH 15
-#define DUPLEX_DESC_X_STRIDE_WORD 7  // GEMM: words from the tiles of the first group of tokens to those of the second, 0 if there is one
+// GEMM: words from the tiles of the first group of tokens to those of the second, 0 if there is one
+#define DUPLEX_DESC_X_STRIDE_WORD 7
 #define DUPLEX_DESC_X_STRIDE_LSB 16
 #define DUPLEX_DESC_X_STRIDE_WIDTH 14
-#define DUPLEX_DESC_DST_ADDRESS_WORD 8  // shared-buffer address in 16-byte units; bit 16 selects the buffer (LOAD: a multiple of 4)
+// shared-buffer address in 16-byte units; bit 16 selects the buffer (LOAD: a multiple of 4)
+#define DUPLEX_DESC_DST_ADDRESS_WORD 8
 #define DUPLEX_DESC_DST_ADDRESS_LSB 0
 #define DUPLEX_DESC_DST_ADDRESS_WIDTH 17
-#define DUPLEX_DESC_DST_BASE_WORD 9  // GEMM to DRAM: first row set of the results; ATTENTION: row set of o for slot 0, slot j at DST_BASE + j; MODE 1: first row set of the segment's scores, 2^LANES of each position, 32 / 2^LANES blocks of 64 positions in a row set
+// GEMM to DRAM: first row set of the results; ATTENTION: row set of o for slot 0, slot j at DST_BASE + j;
+// MODE 1: first row set of the segment's scores, 2^LANES of each position, 32 / 2^LANES blocks of 64
+// positions in a row set
+#define DUPLEX_DESC_DST_BASE_WORD 9
 #define DUPLEX_DESC_DST_BASE_LSB 0
 #define DUPLEX_DESC_DST_BASE_WIDTH 16
-#define DUPLEX_DESC_DST_STRIPE_WORD 9  // GEMM to DRAM, ATTENTION: bundles of the stripe set of the results (and of q)
+// GEMM to DRAM, ATTENTION: bundles of the stripe set of the results (and of q)
+#define DUPLEX_DESC_DST_STRIPE_WORD 9
 #define DUPLEX_DESC_DST_STRIPE_LSB 16
 #define DUPLEX_DESC_DST_STRIPE_WIDTH 4
-#define DUPLEX_DESC_DST_STRIDE_WORD 10  // GEMM to DRAM: columns (256 bytes) from one block of results to the next
+// GEMM to DRAM: columns (256 bytes) from one block of results to the next
+#define DUPLEX_DESC_DST_STRIDE_WORD 10
 #define DUPLEX_DESC_DST_STRIDE_LSB 0
 #define DUPLEX_DESC_DST_STRIDE_WIDTH 16
-#define DUPLEX_DESC_DST_GROUP_WORD 10  // GEMM to shared buffer: 16-byte units from the results of the first group to those of the second, 0 if there is one
+// GEMM to shared buffer: 16-byte units from the results of the first group to those of the second, 0 if there
+// is one
+#define DUPLEX_DESC_DST_GROUP_WORD 10
 #define DUPLEX_DESC_DST_GROUP_LSB 16
 #define DUPLEX_DESC_DST_GROUP_WIDTH 16
 #define DUPLEX_DESC_TILES_WORD 11  // LOAD: tiles of 1 KB, 1 to 1024; tile t comes from channel t mod channels
 #define DUPLEX_DESC_TILES_LSB 0
 #define DUPLEX_DESC_TILES_WIDTH 11
-#define DUPLEX_DESC_LENGTH_WORD 12  // ATTENTION: positions of the segment, 1 to 131072, at most 2^SPREAD * 16384 / 2^LANES
+// ATTENTION: positions of the segment, 1 to 131072, at most 2^SPREAD * 16384 / 2^LANES
+#define DUPLEX_DESC_LENGTH_WORD 12
 #define DUPLEX_DESC_LENGTH_LSB 0
 #define DUPLEX_DESC_LENGTH_WIDTH 18
-#define DUPLEX_DESC_FIRST_CHANNEL_WORD 12  // ATTENTION: channel of KV head 0; head h is slot h / channels of channel (FIRST_CHANNEL + (h << SPREAD)) mod channels
+// ATTENTION: channel of KV head 0; head h is slot h / channels of channel (FIRST_CHANNEL + (h << SPREAD)) mod
+// channels
+#define DUPLEX_DESC_FIRST_CHANNEL_WORD 12
 #define DUPLEX_DESC_FIRST_CHANNEL_LSB 18
 #define DUPLEX_DESC_FIRST_CHANNEL_WIDTH 5
-#define DUPLEX_DESC_SPREAD_WORD 12  // ATTENTION: binary logarithm of the channels that share a KV head, 0 to 5: block b of 64 positions of the segment lies in the (b mod 2^SPREAD)th channel from the head's on, where it is block b / 2^SPREAD; HEADS << SPREAD is at most channels unless SPREAD is 0
+// ATTENTION: binary logarithm of the channels that share a KV head, 0 to 5: block b of 64 positions of the
+// segment lies in the (b mod 2^SPREAD)th channel from the head's on, where it is block b / 2^SPREAD; HEADS <<
+// SPREAD is at most channels unless SPREAD is 0
+#define DUPLEX_DESC_SPREAD_WORD 12
 #define DUPLEX_DESC_SPREAD_LSB 23
 #define DUPLEX_DESC_SPREAD_WIDTH 3
-#define DUPLEX_DESC_HEAD_SIZE_WORD 13  // ATTENTION: D, a multiple of 16 from 16 to 256; k-tiles and row blocks of V: D / 64 rounded up; rows of a row block: D / row blocks rounded up to a multiple of 16, the last has the rest
+// ATTENTION: D, a multiple of 16 from 16 to 256; k-tiles and row blocks of V: D / 64 rounded up; rows of a
+// row block: D / row blocks rounded up to a multiple of 16, the last has the rest
+#define DUPLEX_DESC_HEAD_SIZE_WORD 13
 #define DUPLEX_DESC_HEAD_SIZE_LSB 0
 #define DUPLEX_DESC_HEAD_SIZE_WIDTH 9
-#define DUPLEX_DESC_HEADS_WORD 13  // ATTENTION: KV heads, 1 to 256; more than channels only in MODE 0 with FIRST and LAST
+// ATTENTION: KV heads, 1 to 256; more than channels only in MODE 0 with FIRST and LAST
+#define DUPLEX_DESC_HEADS_WORD 13
 #define DUPLEX_DESC_HEADS_LSB 16
 #define DUPLEX_DESC_HEADS_WIDTH 9
 #define DUPLEX_DESC_LANES_WORD 13  // ATTENTION: lanes whose scores are kept: 0 one, 1 two, 2 four, 3 eight
 #define DUPLEX_DESC_LANES_LSB 28
 #define DUPLEX_DESC_LANES_WIDTH 2
-#define DUPLEX_DESC_WIDE_WORD 13  // ATTENTION: weights with a high and a low part on two lanes, LANES at most 2
+// ATTENTION: weights with a high and a low part on two lanes, LANES at most 2
+#define DUPLEX_DESC_WIDE_WORD 13
 #define DUPLEX_DESC_WIDE_LSB 30
 #define DUPLEX_DESC_WIDE_WIDTH 1
 #define DUPLEX_DESC_V_BLOCK_STRIDE_WORD 14  // ATTENTION: row sets from one row block of V to the next
@@ -145,7 +183,8 @@
 #define DUPLEX_DESCRIPTOR_GET(words, field) \
   (((words)[DUPLEX_DESC_##field##_WORD] >> DUPLEX_DESC_##field##_LSB) & DUPLEX_DESC_MASK(field))
 // A value at its place in its word.
-#define DUPLEX_DESCRIPTOR_FIELD(field, value) (((uint32_t)(value) & DUPLEX_DESC_MASK(field)) << DUPLEX_DESC_##field##_LSB)
+#define DUPLEX_DESCRIPTOR_FIELD(field, value) \
+  (((uint32_t)(value) & DUPLEX_DESC_MASK(field)) << DUPLEX_DESC_##field##_LSB)
 #define DUPLEX_DESCRIPTOR_SET(words, field, value) \
   ((words)[DUPLEX_DESC_##field##_WORD] |= DUPLEX_DESCRIPTOR_FIELD(field, value))
 

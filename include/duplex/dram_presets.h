@@ -36,12 +36,17 @@ struct duplex_dram_timing {
 };
 
 // NAME(field) for every field.
-#define DUPLEX_DRAM_FIELDS(NAME) NAME(tCK_ps) NAME(nBL) NAME(nCL) NAME(nCWL) NAME(nRCDRD) NAME(nRCDWR) NAME(nRP) NAME(nRAS) NAME(nRC) NAME(nWR) NAME(nRTP) NAME(nRTPL) NAME(nCCDS) NAME(nCCDL) NAME(nRRDS) NAME(nRRDL) NAME(nRREFD) NAME(nPPD) NAME(nWTRS) NAME(nWTRL) NAME(nRTW) NAME(nFAW) NAME(nRTR) NAME(nREFI) NAME(nRFC) NAME(nRFCPB) NAME(nREFMAX)
+#define DUPLEX_DRAM_FIELDS(NAME) \
+  NAME(tCK_ps) NAME(nBL) NAME(nCL) NAME(nCWL) NAME(nRCDRD) NAME(nRCDWR) NAME(nRP) NAME(nRAS) NAME(nRC) \
+  NAME(nWR) NAME(nRTP) NAME(nRTPL) NAME(nCCDS) NAME(nCCDL) NAME(nRRDS) NAME(nRRDL) NAME(nRREFD) NAME(nPPD) \
+  NAME(nWTRS) NAME(nWTRL) NAME(nRTW) NAME(nFAW) NAME(nRTR) NAME(nREFI) NAME(nRFC) NAME(nRFCPB) NAME(nREFMAX)
 
 #define DUPLEX_DRAM_PRESETS 2
 static const struct duplex_dram_timing duplex_dram_presets[DUPLEX_DRAM_PRESETS] = {
-    {"hbm3_5200", 769, 2, 19, 6, 19, 19, 19, 45, 63, 21, 6, 8, 2, 4, 2, 4, 11, 2, 8, 11, 17, 39, 0, 5070, 455, 260, 8},
-    {"hbm3_6400", 625, 2, 24, 8, 24, 24, 24, 56, 78, 26, 8, 10, 2, 4, 2, 5, 14, 2, 10, 14, 20, 48, 0, 6240, 560, 320, 8},
+    {"hbm3_5200", 769, 2, 19, 6, 19, 19, 19, 45, 63, 21, 6, 8, 2, 4, 2, 4, 11, 2, 8, 11, 17, 39, 0, 5070, 455,
+     260, 8},
+    {"hbm3_6400", 625, 2, 24, 8, 24, 24, 24, 56, 78, 26, 8, 10, 2, 4, 2, 5, 14, 2, 10, 14, 20, 48, 0, 6240,
+     560, 320, 8},
 };
 
 #endif

@@ -5,7 +5,8 @@
 
 #define DUPLEX_ENERGY_ACT_BANK_FJ 909000 // activation of one bank's 1 KB row
 #define DUPLEX_ENERGY_ACCESS_BIT_FJ 1810 // cell to power-TSV area and TSV, per bit
-#define DUPLEX_ENERGY_XPU_ACCESS_BIT_FJ 3480 // cell to xPU: column decoder, bank-group mux, global I/O mux, TSV and interposer, per bit
+// cell to xPU: column decoder, bank-group mux, global I/O mux, TSV and interposer, per bit
+#define DUPLEX_ENERGY_XPU_ACCESS_BIT_FJ 3480
 #define DUPLEX_ENERGY_MAC_FJ 460 // one FP16 multiply and accumulate
 
 #endif

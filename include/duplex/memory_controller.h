@@ -106,7 +106,7 @@ struct duplex_memory_statistics {
 
 struct duplex_memory_controller;
 
-// DUPLEX_ERROR_ARGUMENT: a parameter is out of its range, or the mapping has a part twice.
+// DUPLEX_ERROR_ARGUMENT: a parameter is out of its range or not there, or the mapping has a part twice.
 // DUPLEX_ERROR_NO_MEMORY.
 int duplex_memory_open(const struct duplex_memory_parameters *parameters,
                        const struct duplex_memory_calls *calls, struct duplex_memory_controller **controller);
@@ -114,7 +114,7 @@ void duplex_memory_close(struct duplex_memory_controller *controller);
 
 // Takes a request at this time; its channel is advanced to it, and the request may have a command in this
 // very tCK. DUPLEX_ERROR_QUEUE_FULL: there is no room (try again at duplex_memory_channel_next of its
-// channel). DUPLEX_ERROR_ARGUMENT: no such address, or a time to which the channel has passed already.
+// channel). DUPLEX_ERROR_ARGUMENT: no such address, a time to which the channel has passed already, NULL.
 int duplex_memory_submit(struct duplex_memory_controller *controller,
                          const struct duplex_memory_request *request, uint64_t tck);
 

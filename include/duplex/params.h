@@ -35,7 +35,8 @@
 #define DUPLEX_SCORES_OF_WORD 16 // binary32 scores of a word
 #define DUPLEX_Q_WORDS 64 // words of a channel's q RAM: the tiles of one head
 #define DUPLEX_ATTENTION_QUEUE 16 // segments that wait in a channel
-#define DUPLEX_LINK_ROWS 16 // rows of context sums that wait in a channel for its own, of a KV head spread over several
+// rows of context sums that wait in a channel for its own, of a KV head spread over several
+#define DUPLEX_LINK_ROWS 16
 #define DUPLEX_SCORE_SCALE_CLOCKS 3 // latency of score_scale
 #define DUPLEX_EXPONENTIAL_CLOCKS 7 // latency of exponential
 #define DUPLEX_QUOTIENT_CLOCKS 17 // latency of attention_quotient
@@ -49,7 +50,8 @@
 #define DUPLEX_HEAD_TILE_BITS 2 // of a tile of a head
 #define DUPLEX_BLOCK_BITS 11 // of a block of positions, WIDTH of them, in its sequence
 #define DUPLEX_PASS_BITS 11 // of a count of blocks, or of words of the score slice
-#define DUPLEX_UNIT_BYTES 16 // a row of all lanes as binary16: the unit of addresses of results, a quarter of a word
+// a row of all lanes as binary16: the unit of addresses of results, a quarter of a word
+#define DUPLEX_UNIT_BYTES 16
 #define DUPLEX_TILE_BYTES 1024 // one activation tile
 #define DUPLEX_COLUMN_LSB 8 // lowest address bit of the column
 #define DUPLEX_ROW_LSB 13 // lowest address bit of the row

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Files of text that the library writes: traces and profiles.
+// Files of text: traces and profiles that the library writes, lines of those that it reads.
 //
 // The names /dev/stdout, /dev/stderr, /dev/fd/N and /proc/self/fd/N mean the open descriptor itself, also if
 // it is a file or a socket: what was written to it stays, and its place in the file goes on.
@@ -7,6 +7,7 @@
 #define DUPLEX_TEXT_FILE_H
 
 #include <stdio.h>
+#include <sys/types.h>
 
 #ifdef __cplusplus
 extern "C" {
@@ -20,6 +21,13 @@ FILE *duplex_text_open(const char *path);
 
 // Closes. -1: not all that was written could be, now or earlier; errno says why. NULL: 0.
 int duplex_text_close(FILE *file);
+
+// Reads a line with its line feed, as getline() does: *line, which free() frees, has room for *room bytes;
+// a byte 0 stands behind the line. A line of more than DUPLEX_LINE_MOST bytes is refused, so that a file
+// without lines (/dev/zero) does not take all memory. Returns the length; 0 at the end of the file; -errno
+// on an error, -EFBIG of a line that is too long.
+#define DUPLEX_LINE_MOST (16l << 20)
+ssize_t duplex_text_line(FILE *file, char **line, size_t *room);
 
 // For programs, before they open anything: descriptors 0 to 2 that are closed become /dev/null, so that no
 // file gets the number of standard output and what is printed lands in it.

@@ -17,8 +17,10 @@ random 7,99 narrow
 echo junk >junk.npy
 head -c 500 x.npy >cut.npy
 python3 -c "
-header = b\"{'descr': '<f4', 'fortran_order': False, 'shape': (3, 100), }\".ljust(117) + b'\n'
-open('f4.npy', 'wb').write(b'\x93NUMPY\1\0' + len(header).to_bytes(2, 'little') + header + bytes(1200))"
+for size in (4, 8):
+    header = b\"{'descr': '<f%d', 'fortran_order': False, 'shape': (3, 100), }\" % size
+    header = header.ljust(117) + b'\n'
+    open('f%d.npy' % size, 'wb').write(b'\x93NUMPY\1\0' + len(header).to_bytes(2, 'little') + header + bytes(size * 300))"
 accepted() { env "$@" "$root/demo/run.sh" build --check >said 2>&1; }
 refused() { # TEXT NAME=FILE...
   env "${@:2}" "$root/demo/run.sh" build --check >said 2>&1
@@ -31,6 +33,7 @@ check "missing" refused "X=none.npy: cannot be read" X=none.npy
 check "no tensor" refused "X=junk.npy: is not a .npy file" X=junk.npy
 check "the third one cut off" refused "UP=cut.npy: is truncated" X=x.npy GATE=gate.npy UP=cut.npy
 check "elements" refused "GATE=f4.npy: its elements are not <f2" X=x.npy GATE=f4.npy
+check "elements of 8 bytes" refused "X=f8.npy: its elements are not <f2" X=f8.npy
 check "three dimensions" refused "X=three.npy: has the shape (3,100,1)" X=three.npy
 check "up unlike gate" refused "UP=short.npy: has the shape (6,100), expected (7, 100)" GATE=gate.npy UP=short.npy
 check "gate unlike x" refused "GATE=narrow.npy: has the shape (7,99), expected (7, 100)" X=x.npy GATE=narrow.npy

@@ -5,19 +5,6 @@
 preset=$(realpath "$(dirname "$0")/../..")/params/dram/hbm3_5200.preset
 # shellcheck source=tests/cli/checks.sh
 . "$(dirname "$0")/checks.sh"
-listing() { find . -mindepth 1 ! -name stdout ! -name stderr -printf '%p %y %m %n %i\n' | sort; }
-# STATUS TEXT COMMAND...: exit status, one line of message that has the text, and nothing in the folder is another than before
-refused() {
-  local wanted=$1 text=$2 before status
-  shift 2
-  before=$(listing)
-  timeout 60 "$@" >stdout 2>stderr
-  status=$?
-  [ $status = "$wanted" ] && [ "$(wc -l <stderr)" = 1 ] && grep -qF -- "$text" stderr && [ "$(listing)" = "$before" ] && return
-  echo "status $status: $(cat stderr)"
-  diff <(echo "$before") <(listing)
-  return 1
-}
 stat_of() { stat -c "$1" "$2"; }
 judge() { "$build/timing_judge" "$preset" "$1" >/dev/null; }
 

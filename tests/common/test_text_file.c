@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Text files of the library: names that mean descriptors, write errors, descriptors that are closed.
+// Text files of the library: names that mean descriptors, write errors, lines, descriptors that are closed.
 #include <errno.h>
 #include <fcntl.h>
 #include <setjmp.h>
@@ -114,6 +114,64 @@ static void test_write_errors(void **state) {
   signal(SIGPIPE, SIG_DFL);
 }
 
+// A stream of the bytes of a text.
+static FILE *stream_of(const char *text, size_t size) {
+  FILE *stream = tmpfile();
+  assert_non_null(stream);
+  assert_int_equal(fwrite(text, 1, size, stream), size);
+  rewind(stream);
+  return stream;
+}
+
+// Lines with and without a line feed, of all lengths about the steps of the room, with bytes 0 in them.
+static void test_lines(void **state) {
+  (void)state;
+  char text[700], *line = NULL;
+  size_t room = 0;
+  memset(text, 'a', sizeof text);
+  for (size_t length = 0; length < sizeof text - 2; length++) {
+    text[length / 2] = 0;
+    text[length] = '\n';
+    text[length + 1] = 'z';
+    FILE *stream = stream_of(text, length + 2);
+    assert_int_equal(duplex_text_line(stream, &line, &room), length + 1);
+    assert_memory_equal(line, text, length + 1);
+    assert_int_equal(line[length + 1], 0);
+    assert_int_equal(duplex_text_line(stream, &line, &room), 1);
+    assert_string_equal(line, "z");
+    assert_int_equal(duplex_text_line(stream, &line, &room), 0);
+    fclose(stream);
+    text[length] = text[length / 2] = 'a';
+  }
+  free(line);
+}
+
+// The longest line is taken, one byte more is not; neither is a file without lines, nor a folder.
+static void test_long_lines(void **state) {
+  (void)state;
+  const size_t most = DUPLEX_LINE_MOST;
+  char *text = calloc(most + 1, 1), *line = NULL;
+  size_t room = 0;
+  assert_non_null(text);
+  text[most - 1] = '\n';
+  FILE *stream = stream_of(text, most);
+  assert_int_equal(duplex_text_line(stream, &line, &room), most);
+  assert_int_equal(duplex_text_line(stream, &line, &room), 0);
+  fclose(stream);
+  text[most - 1] = 0;
+  stream = stream_of(text, most + 1);
+  assert_int_equal(duplex_text_line(stream, &line, &room), -EFBIG);
+  fclose(stream);
+  free(text);
+  stream = fopen("/dev/zero", "r");
+  assert_int_equal(duplex_text_line(stream, &line, &room), -EFBIG);
+  fclose(stream);
+  stream = fopen("/", "r");
+  assert_int_equal(duplex_text_line(stream, &line, &room), -EISDIR);
+  fclose(stream);
+  free(line);
+}
+
 // Of the eight sets of closed descriptors each: those become /dev/null, the others stay.
 static void test_reserve(void **state) {
   (void)state;
@@ -145,8 +203,9 @@ static void test_reserve(void **state) {
 }
 
 int main(void) {
-  const struct CMUnitTest tests[] = {cmocka_unit_test(test_names), cmocka_unit_test(test_places),
+  const struct CMUnitTest tests[] = {cmocka_unit_test(test_names),  cmocka_unit_test(test_places),
                                      cmocka_unit_test(test_socket), cmocka_unit_test(test_write_errors),
+                                     cmocka_unit_test(test_lines),  cmocka_unit_test(test_long_lines),
                                      cmocka_unit_test(test_reserve)};
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

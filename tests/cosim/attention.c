@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Random batches of decode attention on both back ends: the same bytes, clocks, DRAM commands and counters.
 // usage: attention [--seed S] [--cases N] [--only CASE] [--channels C] [--plain 1]
-// --plain: without the cases of many segments and of long rows, which take most of the time.
+// --plain: without the cases of many pieces, of many segments and of long rows, which take most of the time.
 // Heads lie in one channel or are spread over several. Sequences grow in turns, so that their pages lie apart
 // and a sequence becomes several segments, and share prefixes, so that segments have lanes that do not exist.
 // One case in eight has more segments than the queue holds, one a row that the slice does not hold: their
@@ -34,7 +34,7 @@ struct attention_case {
   bool gemm;   // of the first numbers of q and k
   bool step;   // attention with another position for each sequence, the first numbers of k and v
   bool wide;   // weights in two parts
-  bool plain;  // no many segments, no long rows
+  bool plain;  // no many pieces, no many segments, no long rows
 };
 
 struct outcome {
@@ -60,7 +60,7 @@ static duplex_f16 draw_value(struct attention_case *c) {
 
 static void draw_pieces(struct attention_case *c) {
   static const unsigned lengths[] = {1, 2, 5, 16, 63, 64, 65, 100, 128, 130, 200, 300};
-  const unsigned most = (unsigned)below(c, 4) == 0 ? PIECES - SEQUENCES : 6;
+  const unsigned most = !c->plain && below(c, 4) == 0 ? PIECES - SEQUENCES : 6;
   for (unsigned s = 0; s < c->batch; s++) c->piece[c->pieces++] = (struct piece){s, pick(c, lengths, 12)};
   for (unsigned i = (unsigned)below(c, most); i; i--)
     c->piece[c->pieces++] = (struct piece){(unsigned)below(c, c->batch), pick(c, lengths, 10)};

@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 # Fuzzing of the parsers (protocol, descriptors, firmware files; files of models): libFuzzer with clang and its sanitizers, and a replay program of
-# the same code with the project's own compiler.
+# the same code built by GCC, whose gcov counts the lines that it reaches whatever compiler CC is.
 FUZZ_CFLAGS = -std=c11 -D_GNU_SOURCE $(WARN) $(INCLUDES) -g -O1 $(EXACT)
 CLANG ?= clang
+GCC ?= gcc
 FUZZ_SRC_protocol := tests/fuzz/protocol_fuzz.c $(wildcard firmware/protocol/*.c firmware/kernels/*.c) $(FIRMWARE_SCHEDULE_SRC) schedule/formula.c schedule/place.c cmodel/control/descriptor_check.c backend/rv32/image.c
 FUZZ_HEADERS_protocol := $(wildcard firmware/*.h)
 FUZZ_MODEL_FILES := added bpe bytes config config_json error file gguf gguf_config json safetensors split tensor tokenizer tokenizer_gguf tokenizer_json tokenizer_open tokenizer_steps utf8 vocabulary
@@ -24,8 +25,8 @@ $$(BUILD)/tests/fuzz/$(1)_fuzz_fast: $$(FUZZ_SRC_$(1)) $$(FUZZ_HEADERS_$(1)) tes
 
 $$(BUILD)/tests/fuzz/$(1)_replay: $$(FUZZ_SRC_$(1)) $$(FUZZ_HEADERS_$(1)) tests/fuzz/require.h
 	@mkdir -p $$(@D)/$(1)
-	$$(call say,CC,$$<)
-	$$(Q)$$(CC) $$(FUZZ_CFLAGS) -DREPLAY --coverage -fprofile-abs-path $$(FUZZ_SRC_$(1)) -o $$@ -dumpdir $$(BUILD)/tests/fuzz/$(1)/ $$(FUZZ_LIBS_$(1))
+	$$(call say,GCC,$$<)
+	$$(Q)$$(GCC) $$(FUZZ_CFLAGS) -DREPLAY --coverage -fprofile-abs-path $$(FUZZ_SRC_$(1)) -o $$@ -dumpdir $$(BUILD)/tests/fuzz/$(1)/ $$(FUZZ_LIBS_$(1))
 
 TEST_NEEDS_fuzz += $$(BUILD)/tests/fuzz/$(1)_replay
 endef

@@ -575,8 +575,13 @@ static void test_arguments(void **state) {
   p = good;
   p.read_queue = 1;
   struct duplex_memory_controller *m;
+  assert_int_equal(duplex_memory_open(&p, NULL, NULL), DUPLEX_ERROR_ARGUMENT);
+  assert_int_equal(duplex_memory_open(NULL, NULL, &m), DUPLEX_ERROR_ARGUMENT);
+  assert_null(m);
   assert_int_equal(duplex_memory_open(&p, NULL, &m), 0);
   struct duplex_memory_request request = {0, 16, false};
+  assert_int_equal(duplex_memory_submit(m, NULL, 0), DUPLEX_ERROR_ARGUMENT);
+  assert_int_equal(duplex_memory_submit(NULL, &request, 0), DUPLEX_ERROR_ARGUMENT);
   assert_int_equal(duplex_memory_submit(m, &request, 0), DUPLEX_ERROR_ARGUMENT);
   request.address = duplex_memory_bytes(m);
   assert_int_equal(duplex_memory_submit(m, &request, 0), DUPLEX_ERROR_ARGUMENT);

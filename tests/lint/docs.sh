@@ -8,7 +8,7 @@ dir=$(mktemp -d)
 trap 'rm -rf "$dir"' EXIT
 failures=0
 mkdir "$dir/scripts" "$dir/docs"
-cp scripts/check_docs.py "$dir/scripts"
+cp scripts/check_docs.py scripts/page_headings.py "$dir/scripts"
 printf '# Other\n\n## A heading\n' >"$dir/docs/other.md"
 
 said() { # LINES...

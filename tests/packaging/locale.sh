@@ -20,7 +20,9 @@ grep -q 'time="0\.[0-9]*"' "$dir/test-logs/test/junit.xml" || { cat "$dir/test-l
 results() { # NAME
   "$build/duplex" random --shape 3,130 --seed 5 --dist normal:0.25 --out "$dir/$1.x.npy" &&
     "$build/duplex" gemm --x "$dir/$1.x.npy" --w "$dir/$1.x.npy" --out "$dir/$1.npy" --stats "$dir/$1.json" >"$dir/$1.text" &&
-    "$build/duplex" info >>"$dir/$1.text"
+    "$build/duplex" info >>"$dir/$1.text" &&
+    "$build/duplex" serve --system duplex --model mixtral --mode paper --qps 2.5 --len-sd 0.25 --lin 64 --lout 32 --warm-up 5 --measured 20 \
+      --json "$dir/$1.serve.json" --requests-out "$dir/$1.requests.csv" --stages-out "$dir/$1.stages.csv" >/dev/null
 }
 export -f results
 export build dir
@@ -28,5 +30,7 @@ in_comma bash -c 'results comma' || fail "the command"
 LC_ALL=C bash -c 'results point' || fail "the command"
 cmp "$dir/comma.npy" "$dir/point.npy" || fail "results"
 diff <(grep -v '"host\|seconds' "$dir/comma.json") <(grep -v '"host\|seconds' "$dir/point.json") || fail "statistics"
+for file in serve.json requests.csv stages.csv; do cmp "$dir/comma.$file" "$dir/point.$file" || fail "the simulator's $file"; done
+[ "$(head -n 2 "$dir/comma.requests.csv" | tr -cd , | wc -c)" = 12 ] || fail "columns of a table"
 jq . "$dir/comma.json" >"$dir/log" || fail "statistics are no JSON"
 echo "runner, command and statistics write points under de_DE.UTF-8"

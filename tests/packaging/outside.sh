@@ -18,7 +18,12 @@ only_prefixed() { # FILE NM-FLAGS...
 
 prefix="$dir/a place of Anna's"
 install() { make -s install BUILD="$given" PREFIX="$1" "${@:2}"; }
-check "install" install "$prefix"
+# Under a strict umask, over an installation that had one more stack.
+mkdir -p "$prefix/lib/duplex"
+touch "$prefix/lib/duplex/stack_31.so"
+printf '%s\n' "$prefix/lib/duplex/stack_31.so" >"$prefix/lib/duplex/installed"
+check "install" bash -c 'umask 077; "$@"' - make -s install BUILD="$given" PREFIX="$prefix"
+check "everybody may read all of it" test -z "$(find "$prefix" -mindepth 1 -not -perm -o=r)"
 check "the shared library exports duplex_ only" only_prefixed "$prefix/lib/libduplex.so" -D
 check "the static library exports duplex_ only" only_prefixed "$prefix/lib/libduplex.a" -g
 check "soname" grep -q libduplex.so.0 <(readelf -d "$prefix/lib/libduplex.so")

@@ -16,6 +16,8 @@
 #include "tests/schedule/distributions.h"
 #include "tests/schedule/recount.h"
 
+enum { DECISIONS = 300 };  // layers whose decisions are all tried
+
 static struct schedule_times times;
 static struct schedule_work work;
 static struct schedule_decision decision;
@@ -24,7 +26,7 @@ static struct schedule_decision decision;
 // Logic-PIM 25 a group, from one bundle 40.
 static void make_round(uint32_t experts) {
   times = (struct schedule_times){.clocks_per_unit = 1,
-                                  .shape = {4096, 4096, experts, 1, 32, 1},
+                                  .shape = {4096, 4096, experts, 1, 32, 1, 0},
                                   .placement = {SCHEDULE_HALVED, 2, {2, 2}, {{1024, 1024}, {1024, 1024}}}};
   for (uint32_t g = 1; g <= SCHEDULE_GROUPS; g++) {
     struct schedule_row *row = &times.rows[g];
@@ -144,9 +146,10 @@ static void make_model(unsigned model, uint32_t experts) {
 // them.
 static void test_all_decisions(void **state) {
   double sum = 0, worst = 1;
-  unsigned cases = 0;
+  // A few where only the tools that watch the program look at it, as with DUPLEX_SHARE=50.
+  const unsigned cases = environment_count("DUPLEX_SHARE") < 10 ? DECISIONS : 6;
   (void)state;
-  for (unsigned i = 0; i < 300; i++, cases++) {
+  for (unsigned i = 0; i < cases; i++) {
     struct duplex_random random;
     uint16_t counts[SCHEDULE_EXPERTS];
     duplex_random_seed(&random, environment_seed(), i);
@@ -167,7 +170,7 @@ static void test_all_decisions(void **state) {
   }
   print_message("best against all decisions of %u small layers: %.4f on average, %.3f at most\n", cases,
                 sum / cases, worst);
-  assert_true(sum / cases < 1.01);
+  assert_true(cases < DECISIONS || sum / cases < 1.01);  // the average of all of them
 }
 
 // Every inner column lies in one part of one stack.

@@ -11,7 +11,7 @@ RV32_CFLAGS = --specs=picolibc.specs -march=rv32imc -mabi=ilp32 -O3 -flto -fno-p
   -fno-unwind-tables -fno-asynchronous-unwind-tables -Wstack-usage=$(RV32_STACK_BUDGET) $(WARN) $(FIRMWARE_DEFINES) $(INCLUDES)
 RV32_LINK := -nostartfiles -Wl,--gc-sections -Wl,--fatal-warnings -T firmware/port/rv32/memory.ld
 RV32_NO_RWX := $(shell $(RV32_PREFIX)ld --help 2>/dev/null | grep -q no-warn-rwx && echo -Wl,--no-warn-rwx-segments)
-$(call remember,$(BUILD)/rv32.flags,$(RV32_CC) $(RV32_CFLAGS))
+$(call remember,$(BUILD)/rv32.flags,$(filter-out -Werror,$(RV32_CC) $(RV32_CFLAGS)))
 
 $(BUILD)/firmware.elf: $$(RV32_SRC) $(wildcard schedule/*.h firmware/*.h firmware/*/*.h firmware/port/rv32/*) $(wildcard include/duplex/*.h $(POINT)/include/duplex/*.h) $(BUILD)/firmware.name $(BUILD)/rv32.flags
 	@mkdir -p $(@D)
