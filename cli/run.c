@@ -17,6 +17,7 @@
 #include "cli/run_summary.h"
 #include "cli/run_text.h"
 #include "cli/run_timeline.h"
+#include "model/prefixes.h"
 
 struct run {
   const struct option *options;
@@ -200,7 +201,9 @@ static void set_network(struct run *run, const struct wanted_stack *wanted) {
   run->network.backend = wanted->backend;
   run->network.device.stack = wanted->stack;
   run->network.device.threads = wanted->stack.backend.threads;
-  run->network.sequences = batch + run->network.shares;
+  const size_t prefixes =
+      run->network.shares ? prefixes_count(run->requests.request, run->requests.count) : 0;
+  run->network.sequences = batch + prefixes;
   run->network.decode_positions = run->network.sequences * run->requests.longest;
   run->network.prefill_positions = run->network.decode_positions;
 }
@@ -249,8 +252,8 @@ static const struct option own_options[] = {
      0, 0},
     {"--batch", "N", "requests at once, at most (default 32)", 0, 0},
     {"--prefill-chunk", "N", "tokens of a prompt in a step, at most; 0 (default): all", 0, 0},
-    {"--share-prefix", NULL, "tokens that all prompts begin with are prefilled, stored and streamed once", 0,
-     0},
+    {"--share-prefix", NULL, "tokens that several prompts begin with are prefilled, stored and streamed once",
+     0, 0},
     POLICY_OPTION,
     STACKS_OPTION,
     PARTIALS_OPTION,

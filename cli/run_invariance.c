@@ -8,6 +8,7 @@
 #include "cli/progress.h"
 #include "cli/stack_options.h"
 #include "model/invariance.h"
+#include "model/prefixes.h"
 
 #define RTL_CHANNELS_MOST 2u  // of the Verilated stack that a check waits for
 #define RTL_NEW_TOKENS 2u
@@ -111,13 +112,15 @@ static int check_untimed(struct check *check) {
   return run_way(check, &way);
 }
 
-// With a prefix that is stored once, on a device and on the host alone.
+// With prefixes that are stored once, on a device and on the host alone.
 static int check_sharing(struct check *check) {
   struct invariance_way way = batch_of(check, "prefix shared", check->requests->count, 0);
   if (!check->network->shares) return EXIT_GOOD;
   way.shares_prefix = true;
-  way.network.sequences++;
-  way.network.decode_positions += check->requests->longest;
+  const size_t prefixes = prefixes_count(check->requests->request, check->requests->count);
+  way.network.sequences += prefixes;
+  way.network.decode_positions += prefixes * check->requests->longest;
+  way.network.prefill_positions = way.network.decode_positions;
   const int status = run_way(check, &way);
   way.name = "prefix shared, no clocks";
   way.network.untimed = true;

@@ -54,11 +54,11 @@ static json_t *energy_of_run_json(const struct option *options, const struct gen
                    s->new_tokens ? sides_energy(&work) / (double)s->new_tokens : 0);
 }
 
-// What sharing a prefix saves: tokens of prompts, and bytes of K and V that decode attention reads.
-static json_t *prefix_json(const struct run_requests *requests, const struct generation_statistics *s) {
-  const json_int_t saved = s->prefix_tokens ? (json_int_t)((requests->count - 1) * s->prefix_tokens) : 0;
-  return json_pack("{s:{s:I, s:I, s:I, s:I}}", "prefix", "tokens", (json_int_t)s->prefix_tokens,
-                   "prompt_tokens_saved", saved, "kv_bytes", (json_int_t)s->sum.kv_bytes, "kv_bytes_saved",
+// What sharing prefixes saves: tokens of prompts, and bytes of K and V that decode attention reads.
+static json_t *prefix_json(const struct generation_statistics *s) {
+  return json_pack("{s:{s:I, s:I, s:I, s:I, s:I}}", "prefix", "count", (json_int_t)s->prefixes, "tokens",
+                   (json_int_t)s->prefix_tokens, "prompt_tokens_saved", (json_int_t)s->saved_tokens,
+                   "kv_bytes", (json_int_t)s->sum.kv_bytes, "kv_bytes_saved",
                    (json_int_t)(s->sum.unshared_kv_bytes - s->sum.kv_bytes));
 }
 
@@ -77,7 +77,7 @@ int write_run_stats(const struct option *options, struct outputs *outputs,
                      times_json(statistics, seconds),
                      experts_json(statistics),
                      split_json(statistics),
-                     prefix_json(requests, statistics),
+                     prefix_json(statistics),
                      energy_of_run_json(options, statistics)};
   return write_json(option_value(options, "--stats"), outputs, parts, sizeof parts / sizeof *parts);
 }

@@ -38,6 +38,9 @@ void run_summary(const struct generation_statistics *s, double seconds, bool tim
           s->steps);
   fprintf(stderr, "host    %.4g tokens/s\n", rate((double)s->new_tokens, seconds));
   if (timed) tell_device(s);
+  if (s->prefixes)
+    fprintf(stderr, "shared  %zu prefixes: %zu tokens not prefilled again, %.4g MB of K and V not read\n",
+            s->prefixes, s->saved_tokens, 1e-6 * (double)(s->sum.unshared_kv_bytes - s->sum.kv_bytes));
   if (s->sum.split_outputs)
     fprintf(stderr, "FFNs    rule N7 would have changed %llu of %llu outputs (%llu as binary16)\n",
             (unsigned long long)s->sum.split_changed_f32, (unsigned long long)s->sum.split_outputs,

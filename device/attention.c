@@ -7,6 +7,7 @@
 #include "driver/bundle_owner.h"
 #include "duplex/arithmetic.h"
 #include "duplex/layer.h"
+#include "xpu/prefill.h"
 #include "xpu/time.h"
 
 // How many parts of the batch each stack has.
@@ -81,13 +82,15 @@ static void time_xpu(const struct attention_run *run, struct duplex_device_atten
   for (size_t i = 0; i < run->work->prefill_count; i++) {
     const struct duplex_device_prefill *prefill = &run->work->prefills[i];
     const uint64_t positions = prefill->positions;
-    const uint64_t seen = positions * prefill->first + positions * (positions + 1) / 2;
+    const uint32_t window = kv_window(kv, run->work->layer);
+    const uint64_t seen = xpu_prefill_pairs(prefill->first, positions, window);
     const struct duplex_xpu_work work = {.kind = DUPLEX_XPU_PREFILL,
                                          .prefill = {.heads = (unsigned)run->work->q_heads,
                                                      .kv_heads = kv->options.heads,
                                                      .dimension = kv->options.head_size,
                                                      .first = (uint32_t)prefill->first,
-                                                     .tokens = (uint32_t)positions}};
+                                                     .tokens = (uint32_t)positions,
+                                                     .window = window}};
     uint64_t picoseconds;
     if (xpu->ops->estimate(xpu, &work, &picoseconds) == 0) all += picoseconds;
     stats->xpu_macs += 2 * seen * run->work->q_heads * kv->options.head_size;

@@ -126,39 +126,61 @@ static int fetch_q(const struct part_work *part, duplex_f16 *q) {
   return error;
 }
 
-// The part's numbers, of what was read.
+// Keys of a prefill that none of its positions sees: from behind the pinned ones on.
+static size_t left_out(const struct part_work *part) {
+  const size_t window = kv_window(part->on->run->kv, part->on->run->work->layer);
+  const size_t first = part->prefill->first;
+  const size_t pinned = part->on->run->kv->options.pinned;
+  return window && first + 1 > window + pinned ? first + 1 - window - pinned : 0;
+}
+
+// The part's numbers, of what was read: K and V without the keys that are left out.
 static int compute(const struct part_work *part, const duplex_f16 *q, const duplex_f16 *k,
                    const duplex_f16 *v) {
   const struct attention_run *run = part->on->run;
   const struct duplex_device_kv *kv = run->kv;
   const size_t positions = part->prefill->positions;
   const size_t head_size = kv->options.head_size;
+  const size_t first = part->prefill->first - left_out(part);
   const struct duplex_xpu_work work = {
       .kind = DUPLEX_XPU_PREFILL,
       .prefill = {
           .heads = (unsigned)run->group * kv->part_heads,
           .kv_heads = kv->part_heads,
           .dimension = (unsigned)head_size,
-          .first = (uint32_t)part->prefill->first,
+          .first = (uint32_t)first,
           .tokens = (uint32_t)positions,
+          .window = kv_window(kv, run->work->layer),
+          .pinned = kv->options.pinned,
           .q = q,
           .k = k,
           .v = v,
-          .kv_stride = (part->prefill->first + positions) * head_size,
+          .kv_stride = (first + positions) * head_size,
           .scale = duplex_attention_scale(run->work->scale, (unsigned)head_size),
           .wide = kv->options.p32,
           .out = part->prefill->o + part->number * (q_bytes(run, part->prefill) / sizeof(duplex_f16))}};
   return device_xpu_run(kv->device->xpu, &work);
 }
 
-// K and V[heads of the part][positions][head_size].
+// The pinned positions, and those behind the ones that are left out.
+static int fetch_head(const struct duplex_sequence *own, unsigned layer, unsigned head, size_t left,
+                      size_t pinned, duplex_f16 *k, duplex_f16 *v, size_t positions) {
+  const size_t behind = pinned * own->cache->head_size;
+  if (left == 0) return kv_fetch(own, layer, head, 0, k, v, positions);
+  const int error = kv_fetch(own, layer, head, 0, k, v, pinned);
+  return error ? error
+               : kv_fetch(own, layer, head, pinned + left, k + behind, v + behind, positions - pinned);
+}
+
+// K and V[heads of the part][positions][head_size], without the keys that are left out.
 static int fetch_kv(const struct part_work *part, duplex_f16 *k, duplex_f16 *v, size_t positions) {
   const struct attention_run *run = part->on->run;
   const struct duplex_sequence *own = part->prefill->sequence->part[part->number].sequence;
   const size_t of_head = positions * run->kv->options.head_size;
   int error = DUPLEX_OK;
   for (unsigned head = 0; head < run->kv->part_heads && !error; head++)
-    error = kv_fetch(own, run->work->layer, head, k + head * of_head, v + head * of_head, positions);
+    error = fetch_head(own, run->work->layer, head, left_out(part), run->kv->options.pinned,
+                       k + head * of_head, v + head * of_head, positions);
   return error;
 }
 
@@ -166,7 +188,7 @@ static int attend_part(const struct part_work *part) {
   struct attention_run *run = part->on->run;
   struct duplex_stack *stack = run->kv->device->stack[part->on->stack];
   struct attention_share *share = &run->share[part->on->stack];
-  const size_t positions = part->prefill->first + part->prefill->positions;
+  const size_t positions = part->prefill->first - left_out(part) + part->prefill->positions;
   const size_t of_q = q_bytes(run, part->prefill);
   const size_t of_k = run->kv->part_heads * positions * run->kv->options.head_size * sizeof(duplex_f16);
   duplex_f16 *q = malloc(of_q);

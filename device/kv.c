@@ -47,6 +47,8 @@ static int open_cache(struct duplex_device_kv *kv, unsigned stack) {
                                         .pages = options->pages,
                                         .prefill_pages = options->prefill_pages,
                                         .bundles = KV_BUNDLES,
+                                        .windows = options->windows,
+                                        .pinned = options->pinned,
                                         .prefill_bundles = PREFILL_BUNDLES};
   struct duplex_stack *of = kv->device->stack[stack];
   const int error = duplex_kv_open(of, &one, &kv->cache[stack]);
@@ -84,6 +86,7 @@ int duplex_device_open_kv(struct duplex_device *device, const struct duplex_devi
     handle_retire(&device->kvs, self);
     return error;
   }
+  self->options.windows = NULL;  // the caches have copies
   *kv = self;
   return DUPLEX_OK;
 }

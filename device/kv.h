@@ -4,6 +4,7 @@
 #define DEVICE_KV_H
 
 #include "device/device.h"
+#include "driver/kv_cache.h"
 #include "duplex/device_attention.h"
 
 // Some adjacent KV heads of a sequence: a sequence of the stack that has them.
@@ -29,6 +30,11 @@ struct duplex_device_kv {
   size_t load[2][DUPLEX_STACKS_MOST];  // positions by enum duplex_kv_space and stack, of all parts
   struct duplex_device_attention_stats stats;
 };
+
+// Positions that attention of a layer sees; 0: all.
+static inline uint32_t kv_window(const struct duplex_device_kv *kv, unsigned layer) {
+  return kv->cache[0]->windows[layer];
+}
 
 #define KV_BUNDLES 7u       // of the KV spaces: Logic-PIM's during attention
 #define PREFILL_BUNDLES 8u  // of the prefill space: always the xPU's

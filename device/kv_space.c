@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Fills the memory spaces of a device's KV cache: appends positions, and moves sequences behind their
 // prefill.
+#include <stdlib.h>
 #include <string.h>
 
 #include "device/kv.h"
@@ -48,13 +49,10 @@ void kv_trim_parts(const struct duplex_device_sequence *sequence, unsigned layer
 int kv_reserve_parts(struct duplex_device_sequence *sequence, unsigned layer, size_t positions) {
   int error = DUPLEX_OK;
   for (unsigned number = 0; number < sequence->kv->parts && !error; number++) {
-    const struct duplex_sequence *own = sequence->part[number].sequence;
-    const size_t of_page = kv_page_positions(own);
-    error = kv_reserve(sequence->part[number].sequence, layer, positions);
+    struct duplex_sequence *own = sequence->part[number].sequence;
+    error = kv_reserve(own, layer, positions);
     if (error == DUPLEX_ERROR_OUT_OF_SPACE)
-      space_is_full(
-          sequence, number, sequence->space,
-          (own->layers[layer].length + positions + of_page - 1) / of_page - own->layers[layer].count);
+      space_is_full(sequence, number, sequence->space, kv_pages_to_reserve(own, layer, positions));
     else if (error)
       part_failed(sequence, number, error);
   }
@@ -105,10 +103,11 @@ int duplex_device_append(struct duplex_device_sequence *sequence, unsigned layer
 
 // A move under way: copies of the parts on all stacks.
 struct move {
-  struct duplex_device_sequence *sequence;
+  const struct duplex_device_sequence *sequence, *base;  // base may be NULL
   struct duplex_sequence *copy[DUPLEX_KV_HEADS_MAX];
   int error[DUPLEX_KV_HEADS_MAX];
   uint64_t clocks[DUPLEX_STACKS_MOST];
+  uint64_t positions[DUPLEX_STACKS_MOST];  // of all layers, that were copied
 };
 
 static int copy_parts(struct move *move, unsigned stack) {
@@ -116,7 +115,8 @@ static int copy_parts(struct move *move, unsigned stack) {
   for (unsigned number = 0; number < move->sequence->kv->parts && !error; number++) {
     const struct kv_part *part = &move->sequence->part[number];
     if (part->stack != stack) continue;
-    error = kv_copy_to_spaces(part->sequence, &move->copy[number]);
+    error = kv_copy_to_spaces(part->sequence, move->base ? move->base->part[number].sequence : NULL,
+                              &move->copy[number], &move->positions[stack]);
     move->error[number] = error;
   }
   return error;
@@ -151,28 +151,95 @@ static void tell_full(const struct move *move) {
   }
 }
 
-// The sequence has its copies now, or, after an error, they are freed.
-static void end_move(const struct move *move, int error) {
-  for (unsigned number = 0; number < move->sequence->kv->parts; number++)
-    if (error)
-      duplex_kv_free(move->copy[number]);
-    else
-      kv_take_place(move->sequence->part[number].sequence, move->copy[number]);
+static void free_copies(const struct move *move) {
+  for (unsigned number = 0; number < move->sequence->kv->parts; number++) duplex_kv_free(move->copy[number]);
+}
+
+// Copies of all parts, or none.
+static int copy_all(struct move *move, uint64_t *clocks) {
+  struct duplex_device *device = move->sequence->kv->device;
+  device->error_text[0] = 0;
+  const int error = device_each_stack(device, copy_on_stack, move);
+  if (error == DUPLEX_ERROR_OUT_OF_SPACE) tell_full(move);
+  if (error) free_copies(move);
+  for (unsigned i = 0; i < device->stacks && clocks && !error; i++)
+    *clocks = duplex_larger(*clocks, move->clocks[i]);
+  return error;
 }
 
 int duplex_device_move_sequence(struct duplex_device_sequence *sequence, uint64_t *clocks) {
   int error = need_device_sequence(sequence);
   if (clocks) *clocks = 0;
-  if (error) return error;
-  struct duplex_device *device = sequence->kv->device;
-  device->error_text[0] = 0;
-  if (sequence->space == DUPLEX_KV_SPACES) return DUPLEX_OK;
+  if (error || sequence->space == DUPLEX_KV_SPACES) return error;
   struct move move = {.sequence = sequence};
-  error = device_each_stack(device, copy_on_stack, &move);
-  if (error == DUPLEX_ERROR_OUT_OF_SPACE) tell_full(&move);
-  end_move(&move, error);
+  error = copy_all(&move, clocks);
   if (error) return error;
+  for (unsigned number = 0; number < sequence->kv->parts; number++)
+    kv_take_place(sequence->part[number].sequence, move.copy[number]);
   kv_weigh(sequence, DUPLEX_KV_SPACES, sequence->weight);
-  for (unsigned i = 0; i < device->stacks && clocks; i++) *clocks = duplex_larger(*clocks, move.clocks[i]);
+  return DUPLEX_OK;
+}
+
+// A sequence of the KV spaces that has the copies.
+static int take_copies(const struct move *move, struct duplex_device_sequence **copy) {
+  const struct duplex_device_sequence *of = move->sequence;
+  struct duplex_device_sequence *self = handle_take(&of->kv->device->sequences, sizeof *self);
+  if (!self) return device_no_memory(of->kv->device);
+  *self = (struct duplex_device_sequence){.handle = self->handle, .kv = of->kv, .space = DUPLEX_KV_SPACES};
+  self->part = calloc(of->kv->parts, sizeof *self->part);
+  if (!self->part) {
+    handle_retire(&of->kv->device->sequences, self);
+    return device_no_memory(of->kv->device);
+  }
+  for (unsigned number = 0; number < of->kv->parts; number++) {
+    self->part[number] = (struct kv_part){of->part[number].stack, move->copy[number]};
+    kv_set_weight(move->copy[number], of->part[number].sequence->weight);
+  }
+  kv_weigh(self, DUPLEX_KV_SPACES, of->weight);
+  *copy = self;
+  return DUPLEX_OK;
+}
+
+// Of the same cache, in the KV spaces, and no longer than the sequence.
+static int check_base(const struct duplex_device_sequence *sequence,
+                      const struct duplex_device_sequence *base) {
+  const int error = base ? need_device_sequence(base) : DUPLEX_OK;
+  if (error || !base) return error;
+  bool fits = base->kv == sequence->kv && base->space == DUPLEX_KV_SPACES;
+  for (unsigned layer = 0; layer < sequence->kv->options.layers && fits; layer++)
+    fits = duplex_device_sequence_length(base, layer) <= duplex_device_sequence_length(sequence, layer);
+  for (unsigned number = 0; number < sequence->kv->parts && fits; number++)
+    fits = base->part[number].stack == sequence->part[number].stack &&
+           base->part[number].sequence->first_channel == sequence->part[number].sequence->first_channel &&
+           base->part[number].sequence->spread == sequence->part[number].sequence->spread;
+  return fits ? DUPLEX_OK
+              : device_fail(sequence->kv->device, DUPLEX_ERROR_ARGUMENT,
+                            "the base of a copy: expected the copy of a sequence with which this one began");
+}
+
+int duplex_device_copy_sequence(const struct duplex_device_sequence *sequence,
+                                const struct duplex_device_sequence *base,
+                                struct duplex_device_sequence **copy, struct duplex_device_copied *copied) {
+  int error = need_device_sequence(sequence);
+  if (copy) *copy = NULL;
+  if (copied) *copied = (struct duplex_device_copied){0};
+  if (error) return error;
+  const struct duplex_device_kv *kv = sequence->kv;
+  kv->device->error_text[0] = 0;
+  if (!copy) return device_fail(kv->device, DUPLEX_ERROR_ARGUMENT, "copy is NULL: expected a pointer");
+  if (sequence->space != DUPLEX_KV_PREFILL)
+    return device_fail(kv->device, DUPLEX_ERROR_ARGUMENT, "a copy: expected a sequence of the prefill space");
+  error = check_base(sequence, base);
+  if (error) return error;
+  struct move move = {.sequence = sequence, .base = base};
+  uint64_t clocks = 0;
+  error = copy_all(&move, &clocks);
+  if (error) return error;
+  error = take_copies(&move, copy);
+  if (error) free_copies(&move);
+  if (error || !copied) return error;
+  copied->clocks = clocks;
+  const uint64_t of_position = 2 * (uint64_t)kv->part_heads * kv->options.head_size * sizeof(duplex_f16);
+  for (unsigned i = 0; i < kv->device->stacks; i++) copied->bytes += move.positions[i] * of_position;
   return DUPLEX_OK;
 }

@@ -45,7 +45,7 @@ static size_t common_positions(const struct planner *p, size_t a, size_t b) {
   size_t pages = 0;
   while (pages < duplex_smaller(left->count, right->count) && left->pages[pages] == right->pages[pages])
     pages++;
-  return duplex_smaller(pages * page_positions(p, a), duplex_smaller(left->length, right->length));
+  return duplex_smaller(pages * page_positions(p, a), duplex_smaller(kv_kept(left), kv_kept(right)));
 }
 
 // Positions [from, to) as segments: pages whose frames follow each other are one.
@@ -82,7 +82,7 @@ static void arrange(struct planner *p, struct plan_unit *unit, size_t common) {
   add_segments(p, unit, first, 0, common, (1u << unit->lanes) - 1);
   for (uint32_t i = 0; i < unit->count; i++) {
     const struct plan_member *member = &unit->members[i];
-    add_segments(p, unit, member->index, common, layer_of(p, member->index)->length,
+    add_segments(p, unit, member->index, common, kv_kept(layer_of(p, member->index)),
                  ((1u << member->lanes) - 1) << lane);
     lane += member->lanes;
   }
@@ -111,7 +111,7 @@ static size_t cost(const struct planner *p, const struct plan_unit *unit) {
 static void make_unit(struct planner *p, struct plan_unit *unit, const size_t *members, uint32_t count,
                       uint32_t head, uint32_t lanes) {
   *unit = (struct plan_unit){.count = count, .lanes = count * lanes};
-  size_t common = layer_of(p, members[0])->length;
+  size_t common = kv_kept(layer_of(p, members[0]));
   for (uint32_t i = 0; i < count; i++) {
     unit->members[i] = (struct plan_member){members[i], head, lanes};
     common = duplex_smaller(common, common_positions(p, members[0], members[i]));

@@ -12,7 +12,7 @@ static uint64_t positions_once(const struct attention *a) {
     const struct kv_layer *layer = &a->sequences[i]->layers[a->layer];
     const size_t page_positions = kv_page_positions(a->sequences[i]);
     for (size_t page = 0; page < layer->count; page++) {
-      const size_t left = layer->length - page * page_positions;
+      const size_t left = kv_kept(layer) - page * page_positions;
       if (layer->pages[page]->visit == visit) continue;
       layer->pages[page]->visit = visit;
       positions += duplex_smaller(left, page_positions);
@@ -29,7 +29,7 @@ void attention_note_work(const struct attention *a) {
   for (unsigned channel = 0; channel < stats->channels; channel++) stats->channel[channel].rows = 0;
   for (size_t i = 0; i < a->batch; i++) {
     const struct duplex_sequence *sequence = a->sequences[i];
-    const uint32_t length = (uint32_t)sequence->layers[a->layer].length;
+    const uint32_t length = (uint32_t)kv_kept(&sequence->layers[a->layer]);
     for (uint32_t part = 0; part < cache->heads << sequence->spread; part++) {
       const uint32_t head = part >> sequence->spread;
       const uint32_t member = kv_member(sequence, part);

@@ -3,6 +3,7 @@
 #include "driver/kv_cache.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #include "driver/arguments.h"
 #include "driver/kv_pool.h"
@@ -90,6 +91,14 @@ size_t duplex_kv_room_beside(struct duplex_stack *stack, const struct duplex_kv_
   return pages_in(stack, &space, options);
 }
 
+static int take_windows(struct duplex_kv_cache *cache, const uint32_t *windows, uint32_t pinned) {
+  cache->pinned = pinned;
+  cache->windows = calloc(cache->layers, sizeof *cache->windows);
+  if (!cache->windows) return stack_no_memory(cache->stack);
+  if (windows) memcpy(cache->windows, windows, cache->layers * sizeof *windows);
+  return DUPLEX_OK;
+}
+
 // Pages of sequences that decode and of prompts; an error leaves the first pool for the caller to close.
 static int open_pools(struct duplex_kv_cache *cache, const struct duplex_kv_options *o) {
   const int error =
@@ -109,7 +118,8 @@ int duplex_kv_open(struct duplex_stack *stack, const struct duplex_kv_options *o
   struct duplex_kv_cache *self = handle_take(&stack->caches, sizeof *self);
   if (!self) return stack_no_memory(stack);
   set_geometry(self, stack, options);
-  error = open_pools(self, options);
+  error = take_windows(self, options->windows, options->pinned);
+  if (!error) error = open_pools(self, options);
   if (error) {
     duplex_kv_close(self);
     return error;
@@ -124,6 +134,7 @@ int duplex_kv_close(struct duplex_kv_cache *cache) {
   while (cache->sequences) duplex_kv_free(cache->sequences);
   kv_pool_close(cache, &cache->pools[DUPLEX_KV_SPACES]);
   kv_pool_close(cache, &cache->pools[DUPLEX_KV_PREFILL]);
+  free(cache->windows);
   handle_retire(&cache->stack->caches, cache);
   return DUPLEX_OK;
 }

@@ -25,10 +25,25 @@ struct kv_page {
   uint64_t visit;   // the last attention that counted it
 };
 
+// Positions of a ring take their slots in turn: attention is a function of the set of its positions, not of
+// their order, as its sums are exact.
 struct kv_layer {
   struct kv_page **pages;
   size_t count, room, length;
+  size_t ring;    // slots: of the pinned positions and of the last ones; 0: all positions are kept
+  size_t pinned;  // first positions, which keep their slots
 };
+
+// Where a position lies while it is kept.
+static inline size_t kv_slot(const struct kv_layer *layer, size_t position) {
+  if (layer->ring == 0 || position < layer->ring) return position;
+  return layer->pinned + (position - layer->pinned) % (layer->ring - layer->pinned);
+}
+
+// Positions that lie in its pages.
+static inline size_t kv_kept(const struct kv_layer *layer) {
+  return layer->ring && layer->length > layer->ring ? layer->ring : layer->length;
+}
 
 struct duplex_sequence {
   struct handle handle;
@@ -46,6 +61,8 @@ struct duplex_kv_cache {
   uint32_t heads, head_size, layers, page_positions;
   uint32_t tiles, block_rows, slots, blocks;  // blocks of 64 positions of a page in one channel
   struct kv_pool pools[2];                    // by enum duplex_kv_space
+  uint32_t *windows;                          // [layers] of the KV spaces, 0: all positions
+  uint32_t pinned;
   struct duplex_sequence *sequences;
   size_t load[DUPLEX_CHANNELS];  // positions of all its heads
   uint64_t serials, visits;

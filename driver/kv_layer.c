@@ -8,6 +8,7 @@
 #include "driver/kv_page.h"
 #include "driver/kv_pool.h"
 #include "driver/stack_error.h"
+#include "duplex/arithmetic.h"
 #include "duplex/error.h"
 
 #define NO_FRAME UINT32_MAX
@@ -79,16 +80,14 @@ int kv_layer_copy_page(const struct duplex_sequence *sequence, const struct kv_p
   return error;
 }
 
-int kv_layer_own_last_page(const struct duplex_sequence *sequence, struct kv_layer *layer,
-                           struct kv_page **old) {
-  const size_t in_page = layer->length % kv_page_positions(sequence);
-  *old = NULL;
-  if (in_page == 0 || layer->pages[layer->count - 1]->references == 1) return DUPLEX_OK;
-  struct kv_page *copy, *last = layer->pages[layer->count - 1];
-  const int error = kv_layer_copy_page(
-      sequence, last, layer->count > 1 ? layer->pages[layer->count - 2] : NULL, in_page, &copy);
-  if (error) return error;
-  layer->pages[layer->count - 1] = copy;
-  *old = last;
-  return DUPLEX_OK;
+int kv_layer_own_page(const struct duplex_sequence *sequence, struct kv_layer *layer, size_t number) {
+  const size_t page_positions = kv_page_positions(sequence);
+  const size_t left = kv_kept(layer) - number * page_positions;
+  if (layer->pages[number]->references == 1) return DUPLEX_OK;
+  struct kv_page *copy;
+  const int error =
+      kv_layer_copy_page(sequence, layer->pages[number], number ? layer->pages[number - 1] : NULL,
+                         duplex_smaller(left, page_positions), &copy);
+  if (!error) layer->pages[number] = copy;
+  return error;
 }

@@ -18,10 +18,9 @@ void kv_layer_drop_pages(struct kv_layer *layer, size_t count);
 int kv_layer_copy_page(const struct duplex_sequence *sequence, const struct kv_page *from,
                        const struct kv_page *before, size_t positions, struct kv_page **copy);
 
-// Before the last page of a layer is written to it must be the sequence's own. *old: what it was, to be
-// released or put back; NULL if it was the sequence's own already.
-int kv_layer_own_last_page(const struct duplex_sequence *sequence, struct kv_layer *layer,
-                           struct kv_page **old);
+// Before a page of a layer is written to it must be the sequence's own: if others share it, a copy takes its
+// place in the list, and the caller releases what was there.
+int kv_layer_own_page(const struct duplex_sequence *sequence, struct kv_layer *layer, size_t number);
 
 // One sequence fewer has the page, which may be NULL; the last one frees it.
 void kv_page_release(struct kv_page *page);

@@ -84,21 +84,23 @@ static int put_v(const struct place *p, struct region region, const struct row_s
   return error;
 }
 
-// What lies behind the sequence's end is zero; a block's first position makes all of it new. Otherwise only
-// the pieces of a bank (16 positions of a row) are written that change; whoever appends knows what else is in
-// them.
-static int write_v(const struct place *p, uint32_t at, const duplex_f16 *v, uint32_t positions) {
+// What lies behind the last of the block's `used` positions is zero; its first position makes all of it new.
+// Otherwise only the pieces of a bank (16 positions of a row) are written that change; whoever writes knows
+// what else is in them.
+static int write_v(const struct place *p, uint32_t at, uint32_t used, const duplex_f16 *v,
+                   uint32_t positions) {
   struct duplex_kv_cache *cache = p->cache;
   const uint32_t from = at / BANK_POSITIONS * BANK_POSITIONS;
   const uint32_t end = at + positions + BANK_POSITIONS - 1;
-  const uint32_t to = at ? end / BANK_POSITIONS * BANK_POSITIONS : DUPLEX_WIDTH;
+  const uint32_t to = used ? end / BANK_POSITIONS * BANK_POSITIONS : DUPLEX_WIDTH;
   int error = DUPLEX_OK;
   for (uint32_t row_block = 0; row_block < cache->tiles && !error; row_block++) {
     struct row_set set = {0};
     const uint32_t rows = rows_of_v(cache, row_block);
     const struct region region = v_region(cache, p->page, p->head, p->block, row_block);
-    if (at) error = region_read(cache->stack, p->channel, region, 0, &set, rows * DUPLEX_BEAT_BYTES);
-    for (uint32_t row = 0; row < rows; row++) memset(&set.at[row][at], 0, (DUPLEX_WIDTH - at) * sizeof *v);
+    if (used) error = region_read(cache->stack, p->channel, region, 0, &set, rows * DUPLEX_BEAT_BYTES);
+    for (uint32_t row = 0; row < rows; row++)
+      memset(&set.at[row][used], 0, (DUPLEX_WIDTH - used) * sizeof *v);
     for (uint32_t row = 0; row < rows; row++)
       for (uint32_t i = 0; i < positions; i++)
         set.at[row][at + i] = v[(size_t)i * cache->head_size + row_block * cache->block_rows + row];
@@ -107,7 +109,13 @@ static int write_v(const struct place *p, uint32_t at, const duplex_f16 *v, uint
   return error;
 }
 
-int kv_page_write(const struct duplex_sequence *sequence, const struct kv_page *page, size_t at,
+// Of the page's `used` positions those that lie in the block of position `at`.
+static uint32_t used_in_block(size_t used, size_t at) {
+  const size_t begin = at / DUPLEX_WIDTH * DUPLEX_WIDTH;
+  return used > begin ? (uint32_t)duplex_smaller(used - begin, DUPLEX_WIDTH) : 0;
+}
+
+int kv_page_write(const struct duplex_sequence *sequence, const struct kv_page *page, size_t at, size_t used,
                   const duplex_f16 *k, const duplex_f16 *v, size_t positions, size_t stride) {
   const struct duplex_kv_cache *cache = sequence->cache;
   int error = DUPLEX_OK;
@@ -118,7 +126,7 @@ int kv_page_write(const struct duplex_sequence *sequence, const struct kv_page *
       const struct place place = place_of(sequence, page, head, at + done);
       const size_t from = head * stride + done * cache->head_size;
       error = write_k(&place, in_block, k + from, count);
-      if (!error) error = write_v(&place, in_block, v + from, count);
+      if (!error) error = write_v(&place, in_block, used_in_block(used, at + done), v + from, count);
       done += count;
     }
   return error;
@@ -172,15 +180,15 @@ int kv_page_copy(const struct duplex_sequence *sequence, const struct kv_page *f
   return error;
 }
 
-// The first positions of a block's K, [positions][head_size].
-static int fetch_k(const struct place *p, duplex_f16 *k, uint32_t positions) {
+// Positions from `at` on of a block's K, [positions][head_size].
+static int read_k(const struct place *p, uint32_t at, duplex_f16 *k, uint32_t positions) {
   const struct duplex_kv_cache *cache = p->cache;
   int error = DUPLEX_OK;
   for (uint32_t tile = 0; tile < cache->tiles && !error; tile++) {
     struct row_set set;
     const uint32_t columns = (uint32_t)duplex_smaller(cache->head_size - tile * DUPLEX_WIDTH, DUPLEX_WIDTH);
-    error = region_fetch(cache->stack, p->channel, k_region(cache, p->page, p->head, p->block, tile), 0, &set,
-                         positions * DUPLEX_BEAT_BYTES);
+    error = region_read(cache->stack, p->channel, k_region(cache, p->page, p->head, p->block, tile),
+                        at * DUPLEX_BEAT_BYTES, &set, positions * DUPLEX_BEAT_BYTES);
     for (uint32_t i = 0; i < positions && !error; i++)
       memcpy(k + (size_t)i * cache->head_size + tile * DUPLEX_WIDTH, set.at[i], columns * sizeof *k);
   }
@@ -188,29 +196,31 @@ static int fetch_k(const struct place *p, duplex_f16 *k, uint32_t positions) {
 }
 
 // Of a row block of its V; the rows come whole.
-static int fetch_v(const struct place *p, uint32_t row_block, duplex_f16 *v, uint32_t positions) {
+static int read_v(const struct place *p, uint32_t row_block, uint32_t at, duplex_f16 *v, uint32_t positions) {
   const struct duplex_kv_cache *cache = p->cache;
   const uint32_t rows = rows_of_v(cache, row_block);
   struct row_set set;
   const int error =
-      region_fetch(cache->stack, p->channel, v_region(cache, p->page, p->head, p->block, row_block), 0, &set,
-                   rows * DUPLEX_BEAT_BYTES);
+      region_read(cache->stack, p->channel, v_region(cache, p->page, p->head, p->block, row_block), 0, &set,
+                  rows * DUPLEX_BEAT_BYTES);
   for (uint32_t row = 0; row < rows && !error; row++)
     for (uint32_t i = 0; i < positions; i++)
-      v[(size_t)i * cache->head_size + row_block * cache->block_rows + row] = set.at[row][i];
+      v[(size_t)i * cache->head_size + row_block * cache->block_rows + row] = set.at[row][at + i];
   return error;
 }
 
-int kv_page_fetch(const struct duplex_sequence *sequence, const struct kv_page *page, uint32_t head,
-                  duplex_f16 *k, duplex_f16 *v, size_t positions) {
+int kv_page_read(const struct duplex_sequence *sequence, const struct kv_page *page, uint32_t head, size_t at,
+                 duplex_f16 *k, duplex_f16 *v, size_t positions) {
   const struct duplex_kv_cache *cache = sequence->cache;
   int error = DUPLEX_OK;
   for (uint32_t pass = 0; pass <= cache->tiles; pass++)  // K, then V, so that row sets follow each other
-    for (size_t done = 0; done < positions && !error; done += DUPLEX_WIDTH) {
-      const struct place place = place_of(sequence, page, head, done);
-      const uint32_t count = (uint32_t)duplex_smaller(positions - done, DUPLEX_WIDTH);
-      error = pass == 0 ? fetch_k(&place, k + done * cache->head_size, count)
-                        : fetch_v(&place, pass - 1, v + done * cache->head_size, count);
+    for (size_t done = 0; done < positions && !error;) {
+      const uint32_t in_block = (uint32_t)((at + done) % DUPLEX_WIDTH);
+      const uint32_t count = (uint32_t)duplex_smaller(positions - done, DUPLEX_WIDTH - in_block);
+      const struct place place = place_of(sequence, page, head, at + done);
+      error = pass == 0 ? read_k(&place, in_block, k + done * cache->head_size, count)
+                        : read_v(&place, pass - 1, in_block, v + done * cache->head_size, count);
+      done += count;
     }
   return error;
 }

@@ -12,7 +12,7 @@ const char *model_architecture_name(enum model_architecture architecture) {
       [MODEL_MIXTRAL] = "MixtralForCausalLM", [MODEL_QWEN3_MOE] = "Qwen3MoeForCausalLM",
       [MODEL_OLMOE] = "OlmoeForCausalLM",     [MODEL_GRANITE_MOE] = "GraniteMoeForCausalLM",
       [MODEL_LLAMA] = "LlamaForCausalLM",     [MODEL_MISTRAL] = "MistralForCausalLM",
-      [MODEL_QWEN3] = "Qwen3ForCausalLM"};
+      [MODEL_QWEN3] = "Qwen3ForCausalLM",     [MODEL_GPT_OSS] = "GptOssForCausalLM"};
   return names[architecture];
 }
 
@@ -66,6 +66,10 @@ static const char *wrong_numbers(const struct model_config *config) {
     return "attention_multiplier: expected a positive number";
   if (!isfinite(config->embedding_scale) || !isfinite(config->residual_scale))
     return "embedding_multiplier and residual_multiplier: expected finite numbers";
+  if (config->gate_limit != 0 && !(is_positive(config->gate_limit) && is_positive(config->gate_slope)))
+    return "swiglu_limit and swiglu_alpha: expected positive numbers";
+  if (config->qkv_limit != 0 && !is_positive(config->qkv_limit))
+    return "clip_qkv: expected a positive number";
   if (!isfinite(config->logits_divisor) || config->logits_divisor == 0)
     return "logits_scaling: expected a number other than 0";
   return wrong_rope(&config->rope);

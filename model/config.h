@@ -18,6 +18,7 @@ enum model_architecture {
   MODEL_LLAMA,
   MODEL_MISTRAL,
   MODEL_QWEN3,
+  MODEL_GPT_OSS,
   MODEL_ARCHITECTURES  // how many there are
 };
 
@@ -62,9 +63,12 @@ struct model_config {
   const char *act;      // a name of duplex_activation_builtin
   double norm_epsilon;  // of all RMS norms
   enum model_qk_norm qk_norm;
-  bool qkv_bias, o_bias;
-  bool tied_embeddings;     // the head is the embedding's matrix
-  unsigned sliding_window;  // 0: none
+  bool qkv_bias, o_bias, ffn_bias, router_bias;
+  bool sinks;                     // a score of each head that takes part in its softmax and has no value
+  double qkv_limit;               // q, k and v are cut to it and to -it before RoPE; 0: they are not
+  double gate_limit, gate_slope;  // of an activation that is cut (network_biased.c); 0: it is not
+  bool tied_embeddings;           // the head is the embedding's matrix
+  unsigned sliding_window;        // 0: none
   struct model_rope rope;
   // score = attention_scale * q.k; 0: 1 / sqrt(head_size).
   double attention_scale;

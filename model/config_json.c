@@ -19,6 +19,10 @@ struct architecture {
   bool multipliers;           // Granite's
   bool always_renormalises;   // no key norm_topk_prob
   bool has_bias_key;          // attention_bias
+  bool bias;                  // its value where the file is silent
+  bool gpt_oss;               // sinks, biases everywhere, a cut activation, every second layer slides
+  bool has_ffn_bias_key;      // mlp_bias
+  bool has_limit_key;         // clip_qkv
   bool has_sliding_key;       // sliding_window
   bool has_use_sliding_key;   // use_sliding_window; without it sliding_window says nothing
   bool has_first_window_key;  // max_window_layers: layers before it do not slide
@@ -56,6 +60,7 @@ static const struct architecture architectures[MODEL_ARCHITECTURES] = {
                      .qk_norm = MODEL_QK_NORM_WHOLE,
                      .score = XPU_SCORE_SOFTMAX,
                      .experts = true,
+                     .has_limit_key = true,
                      .has_bias_key = true},
     [MODEL_GRANITE_MOE] = {.model_type = "granitemoe",
                            .theta = 1e4,
@@ -71,7 +76,8 @@ static const struct architecture architectures[MODEL_ARCHITECTURES] = {
                      .epsilon = 1e-6,
                      .begin_token = 1,
                      .end_token = 2,
-                     .has_bias_key = true},
+                     .has_bias_key = true,
+                     .has_ffn_bias_key = true},
     [MODEL_MISTRAL] = {.model_type = "mistral",
                        .theta = 1e4,
                        .epsilon = 1e-6,
@@ -91,7 +97,23 @@ static const struct architecture architectures[MODEL_ARCHITECTURES] = {
                      .has_bias_key = true,
                      .has_sliding_key = true,
                      .has_use_sliding_key = true,
-                     .has_first_window_key = true}};
+                     .has_first_window_key = true},
+    [MODEL_GPT_OSS] = {.model_type = "gpt_oss",
+                       .theta = 150000,
+                       .epsilon = 1e-5,
+                       .kv_heads = 8,
+                       .head_size = 64,
+                       .sliding_window = 128,
+                       .begin_token = MODEL_NO_TOKEN,
+                       .end_token = MODEL_NO_TOKEN,
+                       .score = XPU_SCORE_TOP_K_SOFTMAX,
+                       .experts = true,
+                       .always_renormalises = true,
+                       .has_bias_key = true,
+                       .bias = true,
+                       .gpt_oss = true,
+                       .has_sliding_key = true,
+                       .has_first_window_key = true}};
 
 // Keys that change no logits: training, classifiers, sampling, names, how a program runs. The element type
 // among them: what counts is that of the tensors.
@@ -290,11 +312,21 @@ static void read_rope_object(struct model_json *json, double positions, struct m
   refuse_what_is_left(json);
 }
 
+// What the class takes without an object.
+static void set_gpt_oss_rope(struct model_rope *rope) {
+  rope->type = MODEL_ROPE_YARN;
+  rope->factor = 32;
+  rope->beta_fast = 32;
+  rope->beta_slow = 1;
+  rope->original_positions = 4096;
+}
+
 static void read_rope(struct model_json *json, const struct architecture *class, struct model_config *c) {
   json_t *object = model_json_take_either(json, "rope_scaling", "rope_parameters");
   c->rope.theta = real_key(json, "rope_theta", class->theta);
   if (real_key(json, "partial_rotary_factor", 1) != 1)
     model_json_refuse(json, DUPLEX_ERROR_NOT_AVAILABLE, "partial_rotary_factor", "is not there but for 1");
+  if (!object && class->gpt_oss) set_gpt_oss_rope(&c->rope);
   if (!object || json->status) return;
   struct model_json inner = model_json_open(object, json->path, "rope.", json->error);
   read_rope_object(&inner, c->positions, &c->rope);
@@ -311,7 +343,7 @@ static void read_experts(struct model_json *json, const struct architecture *cla
                         ? (unsigned)size_key(json, "moe_intermediate_size", MODEL_SIZE_MOST, 0)
                         : c->inner;
   c->score = class->score;
-  c->renormalise = class->always_renormalises;
+  c->renormalise = class->always_renormalises && !class->gpt_oss;
   if (!class->always_renormalises && !class->multipliers)
     c->renormalise = bool_key(json, "norm_topk_prob", false);
 }
@@ -323,6 +355,17 @@ static void read_multipliers(struct model_json *json, struct model_config *c) {
   c->logits_divisor = real_key(json, "logits_scaling", 1);
   if (c->attention_scale == 0)
     model_json_refuse(json, DUPLEX_ERROR_FORMAT, "attention_multiplier", "is wrong: expected more than 0");
+}
+
+static void read_gpt_oss(struct model_json *json, struct model_config *c) {
+  c->sinks = c->router_bias = c->ffn_bias = true;
+  c->gate_limit = real_key(json, "swiglu_limit", 7);
+  c->gate_slope = real_key(json, "swiglu_alpha", 1.702);
+  if (c->gate_limit == 0)
+    model_json_refuse(json, DUPLEX_ERROR_FORMAT, "swiglu_limit", "is wrong: expected more than 0");
+  if (size_key(json, "experts_per_token", MODEL_EXPERTS_MOST, c->chosen) != c->chosen)
+    model_json_refuse(json, DUPLEX_ERROR_FORMAT, "experts_per_token", "differs from num_experts_per_tok");
+  model_json_take(json, "initial_context_length");  // what RoPE has as its original positions counts
 }
 
 // The layers named in mlp_only_layers are dense.
@@ -381,6 +424,7 @@ static void read_layers(struct model_json *json, const struct architecture *clas
   json->status = model_config_layers(c, step, json->error);
   if (json->status) return;
   read_dense_layers(json, dense, c);
+  for (unsigned i = 1; class->gpt_oss && i < c->layers; i += 2) c->layer[i].sliding = false;
   for (unsigned i = 0; class->has_first_window_key && i < c->layers && i < first; i++)
     c->layer[i].sliding = false;
   read_layer_types(json, class, model_json_take(json, "layer_types"), c);
@@ -396,7 +440,9 @@ static void read_attention(struct model_json *json, const struct architecture *c
   c->head_size =
       (unsigned)size_key(json, "head_dim", MODEL_SIZE_MOST, class->head_size ? class->head_size : head_size);
   c->qk_norm = class->qk_norm;
-  if (class->has_bias_key) c->qkv_bias = c->o_bias = bool_key(json, "attention_bias", false);
+  if (class->has_ffn_bias_key) c->ffn_bias = bool_key(json, "mlp_bias", false);
+  if (class->has_limit_key) c->qkv_limit = real_key(json, "clip_qkv", 0);
+  if (class->has_bias_key) c->qkv_bias = c->o_bias = bool_key(json, "attention_bias", class->bias);
 }
 
 static void read_all(struct model_json *json, struct model_config *c) {
@@ -415,6 +461,7 @@ static void read_all(struct model_json *json, struct model_config *c) {
   read_window(json, class, c);
   if (class->experts) read_experts(json, class, c);
   if (class->multipliers) read_multipliers(json, c);
+  if (class->gpt_oss) read_gpt_oss(json, c);
   read_tokens(json, class, c);
   read_rope(json, class, c);
   read_layers(json, class, c);

@@ -4,13 +4,16 @@
 
 #include <stdlib.h>
 
+#include "model/prefixes.h"
+
 #define CLOCK_HERTZ 650e6
 
 // A request that is running.
 struct slot {
   struct generation_request *request;  // NULL: free
   struct network_sequence *sequence;
-  size_t prefilled;  // tokens of the prompt
+  size_t prefilled;       // tokens of the prompt
+  struct prefix *prefix;  // that it needs until its prompt has ended; NULL: none
   duplex_f32 *logits;
 };
 
@@ -19,9 +22,8 @@ struct run {
   const struct generation_options *options;
   struct generation_statistics *statistics;
   struct generation_request *requests;
-  size_t count, next;              // requests, and how many have been begun
-  size_t prefix;                   // tokens that all prompts begin with, if they are shared
-  struct network_sequence *trunk;  // that has them; NULL: none
+  size_t count, next;         // requests, and how many have been begun
+  struct prefixes *prefixes;  // NULL: none are shared
   struct slot *slots;
   struct network_piece *pieces;
   struct sampler *sampler;
@@ -42,7 +44,9 @@ static bool take(struct run *run) {
 }
 
 static void give_back(struct run *run) {
-  network_end(run->trunk);
+  for (size_t i = 0; run->prefixes && i < run->prefixes->count; i++)
+    network_end(run->prefixes->list[i].sequence);
+  prefixes_free(run->prefixes);
   for (size_t i = 0; i < run->options->batch && run->slots; i++) {
     network_end(run->slots[i].sequence);
     free(run->slots[i].logits);
@@ -66,15 +70,77 @@ static void wait_for_arrival(struct run *run) {
   *now = run->requests[run->next].arrival;
 }
 
+static void add_statistics(struct run *run) {
+  const struct network_statistics *step = network_last_statistics(run->network);
+  network_statistics_add(&run->statistics->sum, step);
+  run->statistics->seconds += (double)step->times.xpu_ps * 1e-12 +
+                              (double)(step->times.attention_clocks + step->times.moe_clocks) / CLOCK_HERTZ;
+  run->statistics->steps++;
+}
+
+// One user fewer: the last one ends the sequence.
+static void release_prefix(struct prefix *prefix) {
+  if (!prefix || --prefix->users) return;
+  network_end(prefix->sequence);
+  prefix->sequence = NULL;
+}
+
+// A sequence that begins with a prefix, or with nothing.
+static int begin_behind(struct run *run, const struct prefix *prefix, uint64_t number, size_t expected,
+                        struct network_sequence **sequence) {
+  return prefix ? network_share(prefix->sequence, number, expected, sequence, run->error)
+                : network_begin(run->network, number, expected, sequence, run->error);
+}
+
+// Tokens of a chunk if so many are left.
+static size_t chunk_of(const struct run *run, size_t left) {
+  const size_t most = run->options->chunk;
+  return most && most < left ? most : left;
+}
+
+// A prefix whose parent is there, in steps of its own.
+static int prefill_prefix(struct run *run, struct prefix *prefix) {
+  const size_t before = prefix->parent ? prefix->parent->length : 0;
+  int status = begin_behind(run, prefix->parent, run->count, prefix->length, &prefix->sequence);
+  for (size_t done = before; done < prefix->length && !status;) {
+    const size_t chunk = chunk_of(run, prefix->length - done);
+    const struct network_piece piece = {.sequence = prefix->sequence,
+                                        .tokens = prefix->tokens + done,
+                                        .count = chunk,
+                                        .prefix_ends = done + chunk == prefix->length};
+    status = network_step(run->network, &piece, 1, run->error);
+    if (!status) add_statistics(run);
+    done += chunk;
+  }
+  if (status) return status;
+  release_prefix(prefix->parent);
+  run->statistics->prefixes++;
+  run->statistics->prefix_tokens += prefix->length - before;
+  run->statistics->prompt_tokens += prefix->length - before;
+  return DUPLEX_OK;
+}
+
+// A prefix with all that it begins with, which comes first.
+static int make_prefix(struct run *run, struct prefix *prefix) {
+  int status = DUPLEX_OK;
+  while (prefix && !prefix->sequence && !status) {
+    struct prefix *next = prefix;
+    while (next->parent && !next->parent->sequence) next = next->parent;
+    status = prefill_prefix(run, next);
+  }
+  return status;
+}
+
 static int begin_slot(struct run *run, struct slot *slot, struct generation_request *request) {
   const size_t expected = request->prompt_count + request->new_tokens;
-  const int status =
-      run->trunk
-          ? network_share(run->trunk, run->prefix, request->number, expected, &slot->sequence, run->error)
-          : network_begin(run->network, request->number, expected, &slot->sequence, run->error);
+  struct prefix *prefix = run->prefixes ? run->prefixes->of[request - run->requests] : NULL;
+  int status = make_prefix(run, prefix);
+  if (!status) status = begin_behind(run, prefix, request->number, expected, &slot->sequence);
   if (status) return status;
   slot->request = request;
-  slot->prefilled = run->prefix;
+  slot->prefix = prefix;
+  slot->prefilled = prefix ? prefix->length : 0;
+  run->statistics->saved_tokens += slot->prefilled;
   return DUPLEX_OK;
 }
 
@@ -100,21 +166,12 @@ static struct network_piece piece_of(const struct run *run, const struct slot *s
                                   .tokens = &request->tokens[request->token_count - 1],
                                   .count = 1,
                                   .logits = slot->logits};
-  const size_t most = run->trunk ? 1 : run->options->chunk;
-  const size_t chunk = most && most < left ? most : left;
+  const size_t chunk = chunk_of(run, left);
   return (struct network_piece){.sequence = slot->sequence,
                                 .tokens = request->prompt + slot->prefilled,
                                 .count = chunk,
                                 .prompt_ends = chunk == left,
                                 .logits = chunk == left ? slot->logits : NULL};
-}
-
-static void add_statistics(struct run *run) {
-  const struct network_statistics *step = network_last_statistics(run->network);
-  network_statistics_add(&run->statistics->sum, step);
-  run->statistics->seconds += (double)step->times.xpu_ps * 1e-12 +
-                              (double)(step->times.attention_clocks + step->times.moe_clocks) / CLOCK_HERTZ;
-  run->statistics->steps++;
 }
 
 static bool is_end_token(const struct run *run, uint32_t token) {
@@ -157,6 +214,10 @@ static int end_step(struct run *run) {
       slot->prefilled += done->count;
       run->statistics->prompt_tokens += done->count;
     }
+    if (slot->prefilled == slot->request->prompt_count) {
+      release_prefix(slot->prefix);
+      slot->prefix = NULL;
+    }
     if (done->logits) status = choose(run, slot);
   }
   return status;
@@ -172,40 +233,6 @@ static int step(struct run *run) {
   return end_step(run);
 }
 
-// Tokens with which all prompts begin, each of them having one more; 0 if the rest of one is longer.
-static size_t common_prefix(const struct generation_request *requests, size_t count) {
-  size_t common = count > 1 ? requests[0].prompt_count - 1 : 0;
-  size_t longest = 0;
-  for (size_t i = 0; i < count; i++) {
-    size_t same = 0;
-    while (same < common && same + 1 < requests[i].prompt_count &&
-           requests[i].prompt[same] == requests[0].prompt[same])
-      same++;
-    common = same;
-    if (requests[i].prompt_count > longest) longest = requests[i].prompt_count;
-  }
-  return longest - common <= common ? common : 0;
-}
-
-// The tokens that all share, before the first request.
-static int prefill_trunk(struct run *run) {
-  run->prefix = run->statistics->prefix_tokens = common_prefix(run->requests, run->count);
-  if (!run->prefix) return DUPLEX_OK;
-  wait_for_arrival(run);
-  int status = network_begin(run->network, run->count, run->prefix, &run->trunk, run->error);
-  for (size_t done = 0; done < run->prefix && !status;) {
-    const size_t left = run->prefix - done;
-    const size_t chunk = run->options->chunk && run->options->chunk < left ? run->options->chunk : left;
-    const struct network_piece piece = {run->trunk, run->requests[0].prompt + done, chunk, chunk == left,
-                                        NULL};
-    status = network_step(run->network, &piece, 1, run->error);
-    if (!status) add_statistics(run);
-    done += chunk;
-  }
-  run->statistics->prompt_tokens += status ? 0 : run->prefix;
-  return status;
-}
-
 int generation_run(struct network *network, struct generation_request *requests, size_t count,
                    const struct generation_options *options, struct generation_statistics *statistics,
                    struct model_error *error) {
@@ -217,11 +244,16 @@ int generation_run(struct network *network, struct generation_request *requests,
                     .error = error};
   *statistics = (struct generation_statistics){0};
   int status = take(&run) ? DUPLEX_OK : model_no_memory(error);
-  if (!status && options->shares_prefix) status = prefill_trunk(&run);
+  if (!status && options->shares_prefix) {
+    run.prefixes = prefixes_find(requests, count);
+    if (!run.prefixes) status = model_no_memory(error);
+  }
   while (!status && (run.next < count || running(&run))) {
     status = admit(&run);
     if (!status) status = step(&run);
   }
+  // Each token of a prefix has been prefilled once.
+  statistics->saved_tokens -= status ? statistics->saved_tokens : statistics->prefix_tokens;
   give_back(&run);
   return status;
 }

@@ -28,8 +28,8 @@ struct generation_options {
   size_t batch;  // requests at once, at least 1
   size_t chunk;  // tokens of a prompt in a step; 0: all
   bool ignore_end_tokens;
-  // Tokens that all prompts begin with are prefilled once, if they are as many as the longest rest of a
-  // prompt at least: the rests are decoded, token by token. The network has to have one sequence more.
+  // Tokens that several prompts begin with are prefilled, stored and streamed once (model/prefixes.h). The
+  // network has to have as many sequences more as there are such prefixes.
   bool shares_prefix;
   // Told of each token as it is chosen, with the logits it was chosen from. NULL: nobody. Not 0: generation
   // ends with this code.
@@ -40,8 +40,9 @@ struct generation_options {
 // Sums over all steps.
 struct generation_statistics {
   size_t steps, prompt_tokens, new_tokens;
-  size_t prefix_tokens;  // that all requests share; 0: nothing was shared
-  double seconds;        // of the device's time
+  size_t prefixes, prefix_tokens;  // that requests share, and their tokens, each behind its parent's
+  size_t saved_tokens;             // of prompts, that were not prefilled again
+  double seconds;                  // of the device's time
   struct network_statistics sum;
 };
 

@@ -11,13 +11,15 @@ struct class {
   enum model_qk_norm qk_norm;
   bool renormalise;
   bool paired_rows;
+  bool multipliers;
 };
 
 static const struct class classes[] = {
-    {"llama", MODEL_LLAMA, MODEL_MIXTRAL, MODEL_QK_NORM_NONE, true, true},
-    {"qwen3", MODEL_QWEN3, MODEL_QWEN3, MODEL_QK_NORM_HEAD, false, false},
-    {"qwen3moe", MODEL_QWEN3_MOE, MODEL_QWEN3_MOE, MODEL_QK_NORM_HEAD, true, false},
-    {"olmoe", MODEL_OLMOE, MODEL_OLMOE, MODEL_QK_NORM_WHOLE, false, false},
+    {"llama", MODEL_LLAMA, MODEL_MIXTRAL, MODEL_QK_NORM_NONE, true, true, false},
+    {"qwen3", MODEL_QWEN3, MODEL_QWEN3, MODEL_QK_NORM_HEAD, false, false, false},
+    {"qwen3moe", MODEL_QWEN3_MOE, MODEL_QWEN3_MOE, MODEL_QK_NORM_HEAD, true, false, false},
+    {"olmoe", MODEL_OLMOE, MODEL_OLMOE, MODEL_QK_NORM_WHOLE, false, false, false},
+    {"granitemoe", MODEL_GRANITE_MOE, MODEL_GRANITE_MOE, MODEL_QK_NORM_NONE, false, true, true},
 };
 
 // After the first failure nothing is read any more.
@@ -83,11 +85,10 @@ static void read_class(struct reader *r) {
       return;
     }
   if (!r->status)
-    r->status =
-        model_fail(r->error, DUPLEX_ERROR_NOT_AVAILABLE,
-                   "%s: general.architecture: '%.*s' is not there, expected llama, qwen3, qwen3moe or "
-                   "olmoe",
-                   r->gguf->path, name.length > 64 ? 64 : (int)name.length, name.bytes);
+    r->status = model_fail(r->error, DUPLEX_ERROR_NOT_AVAILABLE,
+                           "%s: general.architecture: '%.*s' is not there, expected llama, qwen3, qwen3moe, "
+                           "olmoe or granitemoe",
+                           r->gguf->path, name.length > 64 ? 64 : (int)name.length, name.bytes);
 }
 
 static void read_scaling(struct reader *r, struct model_rope *rope, double positions) {
@@ -117,7 +118,7 @@ static void read_experts(struct reader *r, struct model_config *c) {
   if (r->class->dense != MODEL_QWEN3 && r->class->dense == r->class->sparse && !c->experts)
     refuse(r, "expert_count", "experts");
   c->expert_inner = integer(r, true, "expert_feed_forward_length", 1, MODEL_SIZE_MOST, c->inner);
-  c->score = XPU_SCORE_SOFTMAX;
+  c->score = r->class->multipliers ? XPU_SCORE_TOP_K_SOFTMAX : XPU_SCORE_SOFTMAX;
   c->renormalise = c->experts && r->class->renormalise;
 }
 
@@ -131,7 +132,16 @@ static void read_attention(struct reader *r, const struct model_tensors *tensors
     refuse(r, "rope.dimension_count", "the size of a head");
   c->qk_norm = r->class->qk_norm;
   c->qkv_bias = model_tensors_find(tensors, "blk.0.attn_q.bias") != NULL;
+  c->ffn_bias = model_tensors_find(tensors, "blk.0.ffn_gate.bias") != NULL;
   c->o_bias = model_tensors_find(tensors, "blk.0.attn_output.bias") != NULL;
+}
+
+static void read_multipliers(struct reader *r, struct model_config *c) {
+  if (!r->class->multipliers) return;
+  c->attention_scale = real(r, "attention.scale", 0);
+  c->embedding_scale = real(r, "embedding_scale", 1);
+  c->residual_scale = real(r, "residual_scale", 1);
+  c->logits_divisor = real(r, "logit_scale", 1);
 }
 
 static void read_tokens(struct reader *r, struct model_config *c) {
@@ -176,6 +186,7 @@ static void read_all(struct reader *r, const struct model_tensors *tensors, stru
   read_attention(r, tensors, c);
   read_scaling(r, &c->rope, c->positions);
   read_experts(r, c);
+  read_multipliers(r, c);
   read_tokens(r, c);
   refuse_what_is_left(r);
 }

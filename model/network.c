@@ -8,6 +8,7 @@
 
 #include "cmodel/numerics/exact_mode.h"
 #include "duplex/arithmetic.h"
+#include "model/network_sinks.h"
 #include "model/network_untimed.h"
 
 #define GROUP_MOST 16u     // query heads to a KV head
@@ -42,7 +43,8 @@ static int read_attention(const struct network *network, unsigned number, struct
                  {MODEL_V_BIAS, &layer->v_bias},
                  {MODEL_O_BIAS, &layer->o_bias},
                  {MODEL_Q_NORM, &layer->q_norm},
-                 {MODEL_K_NORM, &layer->k_norm}};
+                 {MODEL_K_NORM, &layer->k_norm},
+                 {MODEL_SINKS, &layer->sinks}};
   const struct {
     enum model_part part;
     struct model_matrix *matrix;
@@ -52,12 +54,15 @@ static int read_attention(const struct network *network, unsigned number, struct
     status = read_vector(network, vectors[i].part, number, vectors[i].vector, error);
   for (unsigned i = 0; i < sizeof matrices / sizeof *matrices && !status; i++)
     status = model_matrix_read(network->model, matrices[i].part, number, 0, matrices[i].matrix, error);
-  return status;
+  return status || !layer->sinks ? status : network_make_sinks(network, layer, error);
 }
 
 static int read_dense(const struct network *network, unsigned number, struct model_error *error) {
   struct network_layer *layer = &network->layers[number];
-  int status = model_matrix_read(network->model, MODEL_GATE, number, 0, &layer->gate, error);
+  int status = read_vector(network, MODEL_GATE_BIAS, number, &layer->gate_bias, error);
+  if (!status) status = read_vector(network, MODEL_UP_BIAS, number, &layer->up_bias, error);
+  if (!status) status = read_vector(network, MODEL_DOWN_BIAS, number, &layer->down_bias, error);
+  if (!status) status = model_matrix_read(network->model, MODEL_GATE, number, 0, &layer->gate, error);
   if (!status) status = model_matrix_read(network->model, MODEL_UP, number, 0, &layer->up, error);
   if (!status) status = model_matrix_read(network->model, MODEL_DOWN, number, 0, &layer->down, error);
   return status;
@@ -84,7 +89,21 @@ static int read_experts_of(const struct network *network, enum model_part part, 
   return status;
 }
 
+static int read_biases_of(const struct network *network, enum model_part part, unsigned layer,
+                          duplex_f32 **biases, struct model_error *error) {
+  size_t rows, columns;
+  if (!model_part_shape(network->model, part, layer, &rows, &columns)) return DUPLEX_OK;
+  *biases = malloc(network->config->experts * columns * sizeof **biases);
+  int status = *biases ? DUPLEX_OK : model_no_memory(error);
+  for (unsigned expert = 0; expert < network->config->experts && !status; expert++)
+    status = model_row_read(network->model, part, layer, expert, 0, *biases + expert * columns, error);
+  return status;
+}
+
 static void free_experts(struct network_layer *layer) {
+  free(layer->experts.gate_bias);
+  free(layer->experts.up_bias);
+  free(layer->experts.down_bias);
   free(layer->experts.gate);
   free(layer->experts.up);
   free(layer->experts.down);
@@ -124,7 +143,11 @@ static int read_sparse(struct network *network, unsigned number, struct model_er
     status = read_experts_of(network, MODEL_UP, number, &experts->up, &experts->up_exponents, error);
   if (!status)
     status = read_experts_of(network, MODEL_DOWN, number, &experts->down, &experts->down_exponents, error);
-  if (!status && network->device) status = load_experts(network, layer, error);
+  if (!status) status = read_biases_of(network, MODEL_GATE_BIAS, number, &experts->gate_bias, error);
+  if (!status) status = read_biases_of(network, MODEL_UP_BIAS, number, &experts->up_bias, error);
+  if (!status) status = read_biases_of(network, MODEL_DOWN_BIAS, number, &experts->down_bias, error);
+  if (!status) status = read_vector(network, MODEL_ROUTER_BIAS, number, &layer->router_bias, error);
+  if (!status && network_has_stacks_for_experts(network)) status = load_experts(network, layer, error);
   return status;
 }
 
@@ -165,7 +188,8 @@ static void set_geometry(struct network *network) {
                                           .mscale = config->rope.mscale,
                                           .mscale_all_dimensions = config->rope.mscale_all_dim,
                                           .whole_corrections = config->rope.truncate};
-  network->head_size = rounded_up(config->head_size, HEAD_STEP);
+  network->pinned = config->sinks;
+  network->head_size = rounded_up(config->head_size + (config->sinks ? NETWORK_SINK_VALUES : 0), HEAD_STEP);
   network->kv_heads = config->kv_heads * copies_of(config);
   network->wide = config->heads / network->kv_heads <= P32_GROUP_MOST;
   const exact_mode saved = exact_begin(config);
@@ -189,17 +213,24 @@ static int open_kv(struct network *network, const struct network_options *option
   const struct model_config *config = network->config;
   const size_t sequences = options->sequences ? options->sequences : 1;
   const size_t usual = config->positions < POSITIONS_MOST ? config->positions : POSITIONS_MOST;
-  const size_t decode = options->decode_positions ? options->decode_positions : usual;
-  const size_t prefill = options->prefill_positions ? options->prefill_positions : usual;
+  const size_t pinned = sequences * network->pinned;
+  const size_t decode = (options->decode_positions ? options->decode_positions : usual) + pinned;
+  const size_t prefill = (options->prefill_positions ? options->prefill_positions : usual) + pinned;
+  uint32_t *windows = malloc(config->layers * sizeof *windows);
+  if (!windows) return model_no_memory(error);
+  for (unsigned i = 0; i < config->layers; i++) windows[i] = network_window(network, i);
   const struct duplex_device_kv_options kv = {
       .heads = network->kv_heads,
       .head_size = network->head_size,
       .layers = config->layers,
       .page_positions = PAGE_POSITIONS,
       .pages = pages_for(network, decode, sequences, channels, options->shares),
-      .prefill_pages = pages_for(network, prefill, sequences, channels, false),
-      .p32 = network->wide};
+      .prefill_pages = pages_for(network, prefill, sequences, channels, options->shares),
+      .p32 = network->wide,
+      .windows = windows,
+      .pinned = network->pinned};
   const int status = duplex_device_open_kv(network->device, &kv, &network->kv);
+  free(windows);
   return status ? network_device_failed(network, status, error) : DUPLEX_OK;
 }
 
@@ -226,6 +257,9 @@ static int check_split(const struct model_config *config, unsigned parts, struct
   for (unsigned i = 0; i < config->layers; i++) dense = dense || !config->layer[i].sparse;
   if (parts && !dense)
     return model_fail(error, DUPLEX_ERROR_ARGUMENT, "%u parts of a dense FFN: the model has none", parts);
+  if (parts && config->ffn_bias)
+    return model_fail(error, DUPLEX_ERROR_NOT_AVAILABLE,
+                      "%u parts of a dense FFN: not there for one with biases", parts);
   if (parts > config->inner)
     return model_fail(error, DUPLEX_ERROR_ARGUMENT, "%u parts of a dense FFN: it has %u inner columns", parts,
                       config->inner);
@@ -263,12 +297,15 @@ int network_open(const struct model *model, const struct network_options *option
 }
 
 static void free_layer(struct network_layer *layer) {
-  duplex_f32 *const vectors[] = {layer->attention_norm, layer->ffn_norm, layer->q_bias, layer->k_bias,
-                                 layer->v_bias,         layer->o_bias,   layer->q_norm, layer->k_norm};
+  duplex_f32 *const vectors[] = {layer->attention_norm, layer->ffn_norm, layer->q_bias,    layer->k_bias,
+                                 layer->v_bias,         layer->o_bias,   layer->q_norm,    layer->k_norm,
+                                 layer->gate_bias,      layer->up_bias,  layer->down_bias, layer->sinks,
+                                 layer->router_bias};
   struct model_matrix *const matrices[] = {&layer->q,    &layer->k,  &layer->v,   &layer->o,
                                            &layer->gate, &layer->up, &layer->down};
   for (unsigned i = 0; i < sizeof vectors / sizeof *vectors; i++) free(vectors[i]);
   for (unsigned i = 0; i < sizeof matrices / sizeof *matrices; i++) model_matrix_free(matrices[i]);
+  free(layer->sink_queries);
   free_experts(layer);
 }
 
@@ -291,32 +328,34 @@ int network_begin(struct network *network, uint64_t number, size_t expected, str
   if (!sequence) return model_no_memory(error);
   sequence->network = network;
   sequence->number = number;
-  const int status =
-      network->device ? duplex_device_begin_sequence(network->kv, DUPLEX_KV_PREFILL, expected, &sequence->kv)
-                      : untimed_begin(network, expected, &sequence->untimed);
+  int status = network->device
+                   ? duplex_device_begin_sequence(network->kv, DUPLEX_KV_PREFILL, expected, &sequence->kv)
+                   : untimed_begin(network, expected, &sequence->untimed);
+  if (!status && network->pinned) status = network_pin_sinks(sequence);
   if (!status) {
     *made = sequence;
     return DUPLEX_OK;
   }
-  free(sequence);
-  return network->device ? network_device_failed(network, status, error) : model_no_memory(error);
+  if (network->device) network_device_failed(network, status, error);
+  network_end(sequence);
+  return network->device ? status : model_no_memory(error);
 }
 
-int network_share(const struct network_sequence *from, size_t positions, uint64_t number, size_t expected,
+int network_share(struct network_sequence *prefix, uint64_t number, size_t expected,
                   struct network_sequence **shared, struct model_error *error) {
-  struct network *network = from->network;
+  struct network *network = prefix->network;
   *shared = NULL;
-  if (!from->decodes || positions > from->length)
+  if (!prefix->is_prefix)
     return model_fail(error, DUPLEX_ERROR_ARGUMENT,
-                      "%zu positions of a sequence: it has %zu behind its prompt", positions,
-                      from->decodes ? from->length : 0);
+                      "a shared prefix: expected a sequence whose prefix ended");
+  const size_t positions = prefix->length + network->pinned;
   struct network_sequence *made = calloc(1, sizeof *made);
   if (!made) return model_no_memory(error);
-  *made =
-      (struct network_sequence){.network = network, .number = number, .length = positions, .decodes = true};
+  *made = (struct network_sequence){
+      .network = network, .base = prefix, .number = number, .length = prefix->length};
   const int status = network->device
-                         ? duplex_device_share_sequence(from->kv, positions, expected, &made->kv)
-                         : untimed_share(network, from->untimed, positions, expected, &made->untimed);
+                         ? duplex_device_share_sequence(prefix->kv, positions, expected, &made->kv)
+                         : untimed_share(network, prefix->untimed, positions, expected, &made->untimed);
   if (!status) {
     *shared = made;
     return DUPLEX_OK;
@@ -328,6 +367,7 @@ int network_share(const struct network_sequence *from, size_t positions, uint64_
 void network_end(struct network_sequence *sequence) {
   if (!sequence) return;
   duplex_device_free_sequence(sequence->kv);
+  duplex_device_free_sequence(sequence->spaces);
   untimed_end(sequence->network, sequence->untimed);
   free(sequence);
 }

@@ -24,7 +24,7 @@ struct network_options {
   // Each dense FFN in as many parts of its inner columns, experts that are all active with weight 1: their
   // sums are added exactly and rounded once. 0: whole. At most the inner columns. The same bits.
   unsigned split_ffn;
-  bool shares;   // sequences are made by network_share: those of one prefix lie in the same channels
+  bool shares;   // there are prefixes (network_share): all sequences of one lie in the same channels
   bool untimed;  // no stacks: the same bits on the host alone, without clocks; then `backend` is not read
   // Told of the tokens of each expert of an MoE layer, [experts], and of the rows of the residual stream
   // behind each block of a layer (unit 0: attention, 1: FFN), token by token. NULL: nobody.
@@ -51,9 +51,10 @@ void network_close(struct network *network);  // its sequences have to be ended;
 // A sequence without tokens. number: the caller's name for it; expected: its length at last, as far as known.
 int network_begin(struct network *network, uint64_t number, size_t expected,
                   struct network_sequence **sequence, struct model_error *error);
-// A sequence behind its prompt that begins with the first `positions` of another one behind its prompt:
-// stored once on a device, copied on the host alone. Errors: ARGUMENT, OUT_OF_SPACE, NO_MEMORY.
-int network_share(const struct network_sequence *sequence, size_t positions, uint64_t number, size_t expected,
+// A sequence that begins with all tokens of a prefix: stored once on a device, copied on the host alone. The
+// rest of its prompt follows. The prefix has to live until that has ended. Errors: ARGUMENT (a sequence that
+// is no prefix), OUT_OF_SPACE, NO_MEMORY.
+int network_share(struct network_sequence *prefix, uint64_t number, size_t expected,
                   struct network_sequence **shared, struct model_error *error);
 void network_end(struct network_sequence *sequence);  // NULL: nothing
 size_t network_length(const struct network_sequence *sequence);
@@ -65,10 +66,11 @@ struct network_piece {
   size_t count;                       // 1 or more; 1 behind the prompt
   bool prompt_ends;                   // with this chunk: K and V move to where decoding sequences lie
   duplex_f32 *logits;                 // [vocabulary] behind the last token; NULL: not wanted
+  bool prefix_ends;                   // with this chunk: K and V get a copy there, and others begin with it
 };
 
 // All pieces at once. Errors: ARGUMENT (an empty piece, a token beyond the vocabulary, a length beyond the
-// model's positions or its sliding window), OUT_OF_SPACE, NO_MEMORY, and those of the device. After an error
+// model's positions), OUT_OF_SPACE, NO_MEMORY, and those of the device. After an error
 // sequences of the pieces can only be ended.
 int network_step(struct network *network, const struct network_piece *pieces, size_t count,
                  struct model_error *error);

@@ -117,11 +117,10 @@ void account_attention(struct network *network, size_t decoded) {
   add_commands(statistics, &stats.commands);
 }
 
-void account_migration(struct network *network, size_t positions, uint64_t clocks) {
+void account_migration(struct network *network, uint64_t bytes, uint64_t clocks) {
   const uint64_t begin = account_clock(network);
-  const uint64_t values = 2 * (uint64_t)network->config->layers * network->kv_heads * network->head_size;
   network->statistics.times.attention_clocks += clocks;
-  network->statistics.xpu_bytes += 2 * positions * values * sizeof(duplex_f16);
+  network->statistics.xpu_bytes += 2 * bytes;
   account_event(network, "migration", 0, begin);
 }
 

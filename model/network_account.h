@@ -14,8 +14,8 @@ void account_work(struct network *network, const struct duplex_xpu_work *work, u
 void account_moe(struct network *network, const struct duplex_moe_stats *stats);
 void account_attention(struct network *network, size_t decoded);
 
-// K and V of all layers of so many positions, read and written.
-void account_migration(struct network *network, size_t positions, uint64_t clocks);
+// So many bytes of K and V, read and written.
+void account_migration(struct network *network, uint64_t bytes, uint64_t clocks);
 
 // Clocks from the beginning of the first step to now.
 uint64_t account_clock(const struct network *network);

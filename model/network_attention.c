@@ -6,6 +6,7 @@
 
 #include "cmodel/numerics/exact_mode.h"
 #include "model/network_account.h"
+#include "model/network_sinks.h"
 #include "model/network_untimed.h"
 #include "xpu/binary32.h"
 #include "xpu/norm.h"
@@ -22,14 +23,6 @@ struct stage {
   size_t decodes, prefill_count;
   size_t decoded;  // positions of all that decode
 };
-
-static void add_bias(duplex_f32 *values, const duplex_f32 *bias, size_t tokens, size_t columns) {
-  if (!bias) return;
-  const exact_mode saved = exact_begin(values);
-  for (size_t i = 0; i < tokens * columns; i++)
-    values[i] = binary32_bits(binary32_float(values[i]) + binary32_float(bias[i % columns]));
-  exact_end(saved, values);
-}
 
 // Norms heads of q or k, each by itself or all of a token as one vector.
 static void norm_heads(const struct network_rows *rows, duplex_f32 *values, const duplex_f32 *weight,
@@ -50,6 +43,15 @@ static void rotate_heads(const struct network_rows *rows, duplex_f32 *values, un
                       rows->cosines + token * pairs);
 }
 
+// Values beyond the limit become it, with their sign.
+static void cut(duplex_f32 *values, size_t count, double limit) {
+  const duplex_f32 most = binary32_bits((float)limit);
+  for (size_t i = 0; i < count && limit != 0; i++) {
+    const duplex_f32 size = values[i] & 0x7fffffffu;
+    if (size > most && size <= 0x7f800000u) values[i] = (values[i] & 0x80000000u) | most;
+  }
+}
+
 static int make_heads(struct network_rows *rows, const struct network_layer *layer) {
   struct network *network = rows->network;
   const struct model_config *config = network->config;
@@ -61,11 +63,14 @@ static int make_heads(struct network_rows *rows, const struct network_layer *lay
   if (!error) error = network_product(network, &layer->k, rows->narrow, rows->tokens, rows->k);
   if (!error) error = network_product(network, &layer->v, rows->narrow, rows->tokens, rows->v);
   if (error) return error;
-  add_bias(rows->q, layer->q_bias, rows->tokens, layer->q.rows);
-  add_bias(rows->k, layer->k_bias, rows->tokens, layer->k.rows);
-  add_bias(rows->v, layer->v_bias, rows->tokens, layer->v.rows);
+  network_add_bias(rows->q, layer->q_bias, rows->tokens, layer->q.rows);
+  network_add_bias(rows->k, layer->k_bias, rows->tokens, layer->k.rows);
+  network_add_bias(rows->v, layer->v_bias, rows->tokens, layer->v.rows);
   norm_heads(rows, rows->q, layer->q_norm, config->heads);
   norm_heads(rows, rows->k, layer->k_norm, config->kv_heads);
+  cut(rows->q, rows->tokens * layer->q.rows, config->qkv_limit);
+  cut(rows->k, rows->tokens * layer->k.rows, config->qkv_limit);
+  cut(rows->v, rows->tokens * layer->v.rows, config->qkv_limit);
   rotate_heads(rows, rows->q, config->heads);
   rotate_heads(rows, rows->k, config->kv_heads);
   return DUPLEX_OK;
@@ -147,6 +152,9 @@ static void bring_piece(struct stage *stage, size_t i, size_t row) {
   const size_t keys_row = row * config->kv_heads * config->head_size;
   gather(network, rows->q + row * config->heads * config->head_size, config->heads, 1, count,
          stage->q + stage->block[i] * config->heads * network->head_size);
+  if (network->pinned)
+    network_add_sinks(network, &network->layers[stage->layer], count,
+                      stage->q + stage->block[i] * config->heads * network->head_size);
   gather(network, rows->k + keys_row, config->kv_heads, copies, count, stage->k + of_keys);
   gather(network, rows->v + keys_row, config->kv_heads, copies, count, stage->v + of_keys);
 }
@@ -156,12 +164,16 @@ static void list_piece(struct stage *stage, size_t i, size_t row) {
   const struct network_rows *rows = stage->rows;
   struct network_sequence *sequence = rows->pieces[i].sequence;
   const size_t of_queries = stage->block[i] * rows->network->config->heads * rows->network->head_size;
+  const size_t window = network_window(rows->network, stage->layer);
+  const size_t pinned = rows->network->pinned;
+  const size_t seen = sequence->length + 1;
   if (sequence->decodes)
-    stage->decoding[stage->decodes++] = sequence->kv, stage->decoded += sequence->length + 1;
+    stage->decoding[stage->decodes++] = sequence->kv,
+    stage->decoded += pinned + (window && window < seen ? window : seen);
   else
     stage->prefills[stage->prefill_count++] =
         (struct duplex_device_prefill){.sequence = sequence->kv,
-                                       .first = sequence->length,
+                                       .first = sequence->length + pinned,
                                        .positions = rows->pieces[i].count,
                                        .q = stage->q + of_queries,
                                        .o = stage->o + of_queries};
@@ -185,11 +197,6 @@ static int append_prefills(struct stage *stage) {
                                    stage->k + stage->block[i] * of_token,
                                    stage->v + stage->block[i] * of_token, rows->pieces[i].count);
   return error;
-}
-
-static double scale_of(const struct network *network) {
-  const struct model_config *config = network->config;
-  return config->attention_scale != 0 ? config->attention_scale : network->scale;
 }
 
 // Piece by piece on the host.
@@ -216,7 +223,7 @@ static int run_stage(struct stage *stage) {
   const struct duplex_device_attention attention = {
       .layer = stage->layer,
       .q_heads = network->config->heads,
-      .scale = scale_of(network),
+      .scale = network_scale(network),
       .decode = {stage->decoding, stage->decodes, any ? stage->k : NULL, any ? stage->v : NULL,
                  any ? stage->q : NULL, any ? stage->o : NULL},
       .prefills = stage->prefills,

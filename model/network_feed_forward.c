@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "model/network_account.h"
+#include "model/network_biased.h"
 #include "model/network_split.h"
 #include "model/network_untimed.h"
 #include "xpu/gemm.h"
@@ -10,8 +11,19 @@
 
 #define MOE_TOKENS_MOST 4096u  // of a call of duplex_device_moe
 
+static int run_biased(struct network_rows *rows, const struct network_layer *layer) {
+  const struct biased_ffn ffn = {.gate = layer->gate,
+                                 .up = layer->up,
+                                 .down = layer->down,
+                                 .gate_bias = layer->gate_bias,
+                                 .up_bias = layer->up_bias,
+                                 .down_bias = layer->down_bias};
+  return network_biased_ffn(rows->network, &ffn, rows->narrow, rows->tokens, rows->wide);
+}
+
 static int run_dense(struct network_rows *rows, const struct network_layer *layer) {
   struct network *network = rows->network;
+  if (network->config->ffn_bias) return run_biased(rows, layer);
   const struct xpu_dense gate = {layer->gate.values, layer->gate.columns};
   const struct xpu_dense up = {layer->up.values, layer->up.columns};
   const struct xpu_dense down = {layer->down.values, layer->down.columns};
@@ -48,7 +60,7 @@ static int run_some(struct network *network, const struct network_layer *layer, 
   const struct model_config *config = network->config;
   const struct duplex_moe_routing routing = {config->chosen, (enum duplex_score)config->score,
                                              config->renormalise};
-  if (!network->device) return untimed_experts(network, layer, x, tokens, y, counts);
+  if (!network_has_stacks_for_experts(network)) return untimed_experts(network, layer, x, tokens, y, counts);
   const int error = duplex_device_moe(network->device, layer->moe, &routing, x, tokens, y);
   if (!error) note_moe(network, counts);
   return error;
@@ -85,8 +97,9 @@ int network_feed_forward(struct network_rows *rows, unsigned layer, struct model
   int error;
   if (network->config->layer[layer].sparse) {
     error = run_experts(rows, layer);
-    if (error && network->device) network_device_failed(network, error, error_text);
-    if (error && !network->device)
+    const bool stacks = network_has_stacks_for_experts(network);
+    if (error && stacks) network_device_failed(network, error, error_text);
+    if (error && !stacks)
       model_fail(error_text, error, "experts of layer %u: %s", layer, duplex_error_text(error));
   } else {
     error = run_dense(rows, weights);

@@ -21,6 +21,14 @@ void network_add(struct network_rows *rows, const duplex_f32 *y, const duplex_f3
   exact_end(saved, rows->residual);
 }
 
+void network_add_bias(duplex_f32 *values, const duplex_f32 *bias, size_t tokens, size_t columns) {
+  if (!bias) return;
+  const exact_mode saved = exact_begin(values);
+  for (size_t i = 0; i < tokens * columns; i++)
+    values[i] = binary32_bits(binary32_float(values[i]) + binary32_float(bias[i % columns]));
+  exact_end(saved, values);
+}
+
 void network_narrow(struct network *network, const duplex_f32 *from, size_t count, duplex_f16 *to) {
   for (size_t i = 0; i < count; i++) {
     to[i] = duplex_f16_from_f32(from[i]);

@@ -10,6 +10,7 @@
 struct expert_matrices {
   duplex_f16 *gate, *up, *down;
   int8_t *gate_exponents, *up_exponents, *down_exponents;
+  duplex_f32 *gate_bias, *up_bias, *down_bias;  // [experts] each
 };
 
 // Weights of one layer. What the model does not have is NULL, or a matrix without rows.
@@ -18,8 +19,11 @@ struct network_layer {
   struct model_matrix q, k, v, o;
   duplex_f32 *q_bias, *k_bias, *v_bias, *o_bias;
   duplex_f32 *q_norm, *k_norm;
+  duplex_f32 *sinks, *router_bias;
+  duplex_f16 *sink_queries;            // [heads][2], what stands for a sink behind a query
   struct model_matrix gate, up, down;  // of a dense layer
-  struct duplex_moe *moe;              // of a sparse one, or, without stacks, the next two
+  duplex_f32 *gate_bias, *up_bias, *down_bias;
+  struct duplex_moe *moe;  // of a sparse one, or, without stacks, the next two
   struct model_matrix router;
   struct expert_matrices experts;
 };
@@ -38,8 +42,9 @@ struct network {
   struct xpu_rotary rotary;
   // As the stacks have them: heads of whole 16 values, at most 16 query heads to a KV head.
   unsigned head_size, kv_heads;
-  double scale;  // of scores, where the model has none of its own
-  bool wide;     // softmax weights of two parts
+  unsigned pinned;  // positions before the first token: the one whose score is the sink
+  double scale;     // of scores, where the model has none of its own
+  bool wide;        // softmax weights of two parts
   struct network_statistics statistics;
   size_t steps;    // that have been run
   uint64_t ticks;  // of time before this step (model/network_account.c)
@@ -49,10 +54,13 @@ struct network {
 struct network_sequence {
   struct network *network;
   struct duplex_device_sequence *kv;
+  struct duplex_device_sequence *spaces;  // of a prefix: its copy in the KV spaces
+  const struct network_sequence *base;  // the prefix that it begins with; NULL: none, or the prompt has ended
   struct untimed_kv *untimed;
   uint64_t number;
   size_t length;
   bool decodes;
+  bool is_prefix;
 };
 
 // The rows of a step: every token of every piece, piece by piece.
@@ -70,6 +78,21 @@ struct network_rows {
   duplex_f32 *sines, *cosines;  // [tokens][pairs]
 };
 
+// Positions that attention of a layer sees; 0: all.
+static inline uint32_t network_window(const struct network *network, unsigned layer) {
+  return network->config->layer[layer].sliding ? network->config->sliding_window : 0;
+}
+
+// The factor of scores.
+static inline double network_scale(const struct network *network) {
+  return network->config->attention_scale != 0 ? network->config->attention_scale : network->scale;
+}
+
+// Experts with biases are the xPU's; all others both sides', if there are stacks.
+static inline bool network_has_stacks_for_experts(const struct network *network) {
+  return network->device && !network->config->ffn_bias;
+}
+
 // The text of the device's last error.
 int network_device_failed(const struct network *network, int error, struct model_error *error_text);
 
@@ -85,6 +108,9 @@ int network_work(struct network *network, const struct duplex_xpu_work *work);
 // out[tokens][matrix rows] = RN32 of the exact sums; its time is added to the statistics.
 int network_product(struct network *network, const struct model_matrix *matrix, const duplex_f16 *x,
                     size_t tokens, duplex_f32 *out);
+
+// values[tokens][columns] = RN32(values + bias), NULL: as they are.
+void network_add_bias(duplex_f32 *values, const duplex_f32 *bias, size_t tokens, size_t columns);
 
 // The two blocks of a layer, each from norm to residual stream.
 int network_attend(struct network_rows *rows, unsigned layer, struct model_error *error);

@@ -17,14 +17,13 @@ static int check_piece(const struct network *network, const struct network_piece
   if (piece->count == 0 || (sequence->decodes && piece->count != 1))
     return model_fail(error, DUPLEX_ERROR_ARGUMENT, "piece %zu of the step has %zu tokens, expected %s",
                       number, piece->count, sequence->decodes ? "1, its prompt has ended" : "1 or more");
+  if (sequence->is_prefix)
+    return model_fail(error, DUPLEX_ERROR_ARGUMENT, "piece %zu of the step is behind the end of a prefix",
+                      number);
   if (length > config->positions)
     return model_fail(error, DUPLEX_ERROR_ARGUMENT,
                       "piece %zu of the step ends at position %zu, the model has %u", number, length,
                       config->positions);
-  if (config->sliding_window && length > config->sliding_window)
-    return model_fail(error, DUPLEX_ERROR_NOT_AVAILABLE,
-                      "piece %zu of the step ends at position %zu, beyond the sliding window of %u", number,
-                      length, config->sliding_window);
   for (size_t i = 0; i < piece->count; i++)
     if (piece->tokens[i] >= config->vocabulary)
       return model_fail(error, DUPLEX_ERROR_ARGUMENT, "token %u: expected 0 to %u, the model's vocabulary",
@@ -149,20 +148,39 @@ static int run_head(struct network_rows *rows, struct model_error *error) {
   return status;
 }
 
-// Lengths of the sequences, and the way of those whose prompt has ended to the KV spaces.
-static int end_pieces(struct network_rows *rows, struct model_error *error) {
-  struct network *network = rows->network;
-  for (size_t i = 0; i < rows->piece_count; i++) {
-    struct network_sequence *sequence = rows->pieces[i].sequence;
-    sequence->length += rows->pieces[i].count;
-    if (sequence->decodes || !rows->pieces[i].prompt_ends) continue;
-    uint64_t clocks = 0;
-    const int status = network->device ? duplex_device_move_sequence(sequence->kv, &clocks) : DUPLEX_OK;
+// K and V of a prompt or a prefix that has ended, in the KV spaces: in place of those in the prefill space,
+// or beside them.
+static int end_prompt(struct network_sequence *sequence, bool prefix, struct model_error *error) {
+  struct network *network = sequence->network;
+  struct duplex_device_sequence *copy = NULL;
+  struct duplex_device_copied copied;
+  if (network->device) {
+    const struct duplex_device_sequence *base = sequence->base ? sequence->base->spaces : NULL;
+    const int status = duplex_device_copy_sequence(sequence->kv, base, &copy, &copied);
     if (status) return network_device_failed(network, status, error);
-    if (network->device) account_migration(network, sequence->length, clocks);
-    sequence->decodes = true;
+    account_migration(network, copied.bytes, copied.clocks);
+  }
+  sequence->base = NULL;
+  sequence->is_prefix = prefix;
+  sequence->decodes = !prefix;
+  if (prefix) {
+    sequence->spaces = copy;
+  } else if (copy) {
+    duplex_device_free_sequence(sequence->kv);
+    sequence->kv = copy;
   }
   return DUPLEX_OK;
+}
+
+static int end_pieces(struct network_rows *rows, struct model_error *error) {
+  int status = DUPLEX_OK;
+  for (size_t i = 0; i < rows->piece_count && !status; i++) {
+    const struct network_piece *piece = &rows->pieces[i];
+    piece->sequence->length += piece->count;
+    if (!piece->sequence->decodes && (piece->prompt_ends || piece->prefix_ends))
+      status = end_prompt(piece->sequence, piece->prefix_ends, error);
+  }
+  return status;
 }
 
 static int run_layer(struct network_rows *rows, unsigned layer, struct model_error *error) {

@@ -6,6 +6,8 @@
 #include <string.h>
 
 #include "duplex/softmax.h"
+#include "model/network_account.h"
+#include "model/network_biased.h"
 #include "xpu/combine.h"
 #include "xpu/gemm.h"
 #include "xpu/router.h"
@@ -36,6 +38,17 @@ int untimed_begin(const struct network *network, size_t expected, struct untimed
   untimed_end(network, kv);
   *made = NULL;
   return DUPLEX_ERROR_NO_MEMORY;
+}
+
+void untimed_pin(const struct network *network, struct untimed_kv *kv, const duplex_f16 *k) {
+  const size_t size = network->head_size;
+  for (unsigned layer = 0; layer < network->config->layers; layer++) {
+    for (unsigned head = 0; head < network->kv_heads; head++) {
+      memcpy(kv->k[layer] + head * head_values(network, kv), k, size * sizeof *k);
+      memset(kv->v[layer] + head * head_values(network, kv), 0, size * sizeof *k);
+    }
+    kv->lengths[layer] = 1;
+  }
 }
 
 void untimed_end(const struct network *network, struct untimed_kv *kv) {
@@ -103,13 +116,15 @@ int untimed_attend(struct network *network, struct untimed_kv *kv, unsigned laye
   }
   kv->lengths[layer] += positions;
   const struct model_config *config = network->config;
-  const double scale = config->attention_scale != 0 ? config->attention_scale : network->scale;
+  const double scale = network_scale(network);
   const struct duplex_xpu_work work = {.kind = DUPLEX_XPU_PREFILL,
                                        .prefill = {.heads = config->heads,
                                                    .kv_heads = network->kv_heads,
                                                    .dimension = network->head_size,
                                                    .first = (uint32_t)first,
                                                    .tokens = (uint32_t)positions,
+                                                   .window = network_window(network, layer),
+                                                   .pinned = network->pinned,
                                                    .q = q,
                                                    .k = kv->k[layer],
                                                    .v = kv->v[layer],
@@ -145,11 +160,27 @@ static int route(struct experts_run *run) {
                                     .experts = config->experts,
                                     .weights = xpu_dense_weights(&rows),
                                     .exponents = run->layer->router.exponents,
+                                    .bias = run->layer->router_bias,
                                     .top_k = config->chosen,
                                     .score = config->score,
                                     .renormalise = config->renormalise,
                                     .threads = run->network->options.device.threads};
   return xpu_route(&router, run->chosen, run->weights);
+}
+
+// The time of the router's product, which is no work of its own.
+static int account_router(const struct experts_run *run) {
+  const struct model_config *config = run->network->config;
+  struct duplex_xpu *xpu = run->network->xpu;
+  const struct duplex_xpu_work work = {.kind = DUPLEX_XPU_GEMM,
+                                       .gemm = {.tokens = (unsigned)run->tokens,
+                                                .columns = config->hidden,
+                                                .rows = config->experts,
+                                                .format = DUPLEX_RESULT_FORMAT_F32}};
+  uint64_t picoseconds;
+  const int error = xpu->ops->estimate(xpu, &work, &picoseconds);
+  if (!error) account_work(run->network, &work, picoseconds + xpu->ops->launch(xpu));
+  return error;
 }
 
 // The tokens that chose an expert, with their weights and rows; returns how many.
@@ -168,6 +199,25 @@ static unsigned gather(struct experts_run *run, unsigned expert) {
   return count;
 }
 
+// A matrix of one expert, as it lies in that of all.
+static struct model_matrix matrix_of(duplex_f16 *values, int8_t *exponents, unsigned expert, size_t rows,
+                                     size_t columns) {
+  return (struct model_matrix){rows, columns, values + expert * rows * columns, exponents + expert * rows, 0};
+}
+
+static int run_biased(struct experts_run *run, unsigned expert, unsigned count) {
+  const size_t inner = run->network->config->expert_inner;
+  const size_t hidden = run->network->config->hidden;
+  const struct expert_matrices *e = &run->layer->experts;
+  const struct biased_ffn ffn = {.gate = matrix_of(e->gate, e->gate_exponents, expert, inner, hidden),
+                                 .up = matrix_of(e->up, e->up_exponents, expert, inner, hidden),
+                                 .down = matrix_of(e->down, e->down_exponents, expert, hidden, inner),
+                                 .gate_bias = e->gate_bias + expert * inner,
+                                 .up_bias = e->up_bias + expert * inner,
+                                 .down_bias = e->down_bias + expert * hidden};
+  return network_biased_ffn(run->network, &ffn, run->rows, count, run->y);
+}
+
 static int run_expert(struct experts_run *run, unsigned expert, unsigned count) {
   const struct model_config *config = run->network->config;
   const size_t inner = config->expert_inner;
@@ -176,6 +226,7 @@ static int run_expert(struct experts_run *run, unsigned expert, unsigned count) 
   const struct xpu_dense gate = {experts->gate + expert * inner * hidden, hidden};
   const struct xpu_dense up = {experts->up + expert * inner * hidden, hidden};
   const struct xpu_dense down = {experts->down + expert * inner * hidden, inner};
+  if (config->ffn_bias) return run_biased(run, expert, count);
   const struct duplex_xpu_work work = {.kind = DUPLEX_XPU_EXPERT,
                                        .expert = {.x = run->rows,
                                                   .x_stride = hidden,
@@ -198,6 +249,7 @@ static int run_expert(struct experts_run *run, unsigned expert, unsigned count) 
 
 static int run_all(struct experts_run *run, const struct xpu_combine *combine, uint16_t *counts) {
   int error = route(run);
+  if (!error) error = account_router(run);
   xpu_combine_begin(combine);
   for (unsigned expert = 0; expert < run->network->config->experts && !error; expert++) {
     const unsigned count = gather(run, expert);

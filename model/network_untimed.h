@@ -13,6 +13,8 @@ struct untimed_kv {
 };
 
 int untimed_begin(const struct network *network, size_t expected, struct untimed_kv **kv);
+// A first position of every layer and head: k[head_size], v 0.
+void untimed_pin(const struct network *network, struct untimed_kv *kv, const duplex_f16 *k);
 // A copy of the first positions of a sequence.
 int untimed_share(const struct network *network, const struct untimed_kv *from, size_t positions,
                   size_t expected, struct untimed_kv **kv);

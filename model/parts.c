@@ -30,12 +30,20 @@ static const struct {
     {"model.layers.%L.mlp.gate_proj.weight", MODEL_GATE, MODEL_FORM_DENSE},
     {"model.layers.%L.mlp.up_proj.weight", MODEL_UP, MODEL_FORM_DENSE},
     {"model.layers.%L.mlp.down_proj.weight", MODEL_DOWN, MODEL_FORM_DENSE},
+    {"model.layers.%L.mlp.gate_proj.bias", MODEL_GATE_BIAS, MODEL_FORM_DENSE},
+    {"model.layers.%L.mlp.up_proj.bias", MODEL_UP_BIAS, MODEL_FORM_DENSE},
+    {"model.layers.%L.mlp.down_proj.bias", MODEL_DOWN_BIAS, MODEL_FORM_DENSE},
     {"model.layers.%L.mlp.gate.weight", MODEL_ROUTER, MODEL_FORM_PLAIN},
     {"model.layers.%L.mlp.experts.%E.gate_proj.weight", MODEL_GATE, MODEL_FORM_EXPERT},
     {"model.layers.%L.mlp.experts.%E.up_proj.weight", MODEL_UP, MODEL_FORM_EXPERT},
     {"model.layers.%L.mlp.experts.%E.down_proj.weight", MODEL_DOWN, MODEL_FORM_EXPERT},
     {"model.layers.%L.mlp.experts.gate_up_proj", MODEL_GATE, MODEL_FORM_PAIR},
     {"model.layers.%L.mlp.experts.down_proj", MODEL_DOWN, MODEL_FORM_FUSED},
+    {"model.layers.%L.self_attn.sinks", MODEL_SINKS, MODEL_FORM_PLAIN},
+    {"model.layers.%L.mlp.router.weight", MODEL_ROUTER, MODEL_FORM_PLAIN},
+    {"model.layers.%L.mlp.router.bias", MODEL_ROUTER_BIAS, MODEL_FORM_PLAIN},
+    {"model.layers.%L.mlp.experts.gate_up_proj_bias", MODEL_GATE_BIAS, MODEL_FORM_PAIR},
+    {"model.layers.%L.mlp.experts.down_proj_bias", MODEL_DOWN_BIAS, MODEL_FORM_FUSED},
     {"model.layers.%L.block_sparse_moe.gate.weight", MODEL_ROUTER, MODEL_FORM_PLAIN},
     {"model.layers.%L.block_sparse_moe.experts.%E.w1.weight", MODEL_GATE, MODEL_FORM_EXPERT},
     {"model.layers.%L.block_sparse_moe.experts.%E.w3.weight", MODEL_UP, MODEL_FORM_EXPERT},
@@ -65,6 +73,9 @@ static const struct {
     {"blk.%L.ffn_gate.weight", MODEL_GATE, MODEL_FORM_DENSE},
     {"blk.%L.ffn_up.weight", MODEL_UP, MODEL_FORM_DENSE},
     {"blk.%L.ffn_down.weight", MODEL_DOWN, MODEL_FORM_DENSE},
+    {"blk.%L.ffn_gate.bias", MODEL_GATE_BIAS, MODEL_FORM_DENSE},
+    {"blk.%L.ffn_up.bias", MODEL_UP_BIAS, MODEL_FORM_DENSE},
+    {"blk.%L.ffn_down.bias", MODEL_DOWN_BIAS, MODEL_FORM_DENSE},
     {"blk.%L.ffn_gate_inp.weight", MODEL_ROUTER, MODEL_FORM_PLAIN},
     {"blk.%L.ffn_gate_exps.weight", MODEL_GATE, MODEL_FORM_FUSED},
     {"blk.%L.ffn_up_exps.weight", MODEL_UP, MODEL_FORM_FUSED},
@@ -125,6 +136,11 @@ bool model_part_is_vector(enum model_part part) {
     case MODEL_O_BIAS:
     case MODEL_Q_NORM:
     case MODEL_K_NORM:
+    case MODEL_SINKS:
+    case MODEL_ROUTER_BIAS:
+    case MODEL_GATE_BIAS:
+    case MODEL_UP_BIAS:
+    case MODEL_DOWN_BIAS:
       return true;
     default:
       return false;
@@ -175,6 +191,10 @@ bool model_part_size(const struct model_config *c, enum model_part part, unsigne
       return norm_size(c, q, rows, columns);
     case MODEL_K_NORM:
       return norm_size(c, kv, rows, columns);
+    case MODEL_SINKS:
+      return set(rows, columns, c->sinks, c->heads);
+    case MODEL_ROUTER_BIAS:
+      return set(rows, columns, sparse && c->router_bias, c->experts);
     case MODEL_ROUTER:
       return set(rows, columns, sparse ? c->experts : 0, c->hidden);
     case MODEL_GATE:
@@ -182,6 +202,11 @@ bool model_part_size(const struct model_config *c, enum model_part part, unsigne
       return set(rows, columns, inner, c->hidden);
     case MODEL_DOWN:
       return set(rows, columns, c->hidden, inner);
+    case MODEL_GATE_BIAS:
+    case MODEL_UP_BIAS:
+      return set(rows, columns, c->ffn_bias, inner);
+    case MODEL_DOWN_BIAS:
+      return set(rows, columns, c->ffn_bias, c->hidden);
     default:
       return false;
   }
@@ -204,8 +229,13 @@ const char *model_part_name(enum model_part part) {
                                                  [MODEL_K_NORM] = "norm of k",
                                                  [MODEL_FFN_NORM] = "norm before the FFN",
                                                  [MODEL_ROUTER] = "router",
+                                                 [MODEL_SINKS] = "sinks",
+                                                 [MODEL_ROUTER_BIAS] = "bias of the router",
                                                  [MODEL_GATE] = "gate",
                                                  [MODEL_UP] = "up",
-                                                 [MODEL_DOWN] = "down"};
+                                                 [MODEL_DOWN] = "down",
+                                                 [MODEL_GATE_BIAS] = "bias of gate",
+                                                 [MODEL_UP_BIAS] = "bias of up",
+                                                 [MODEL_DOWN_BIAS] = "bias of down"};
   return words[part];
 }

@@ -23,7 +23,15 @@ int model_tokenizer_open(const char *path, struct model_tokenizer **tokenizer, s
   *tokenizer = NULL;
   if (stat(path, &info) != 0 || !S_ISDIR(info.st_mode)) return open_file(path, false, tokenizer, error);
   char *inside = model_path(path, "tokenizer.json");
-  const int status = inside ? open_file(inside, true, tokenizer, error) : model_no_memory(error);
+  char *pieces = model_path(path, "tokenizer.model");
+  int status = inside && pieces ? DUPLEX_OK : model_no_memory(error);
+  if (!status && stat(inside, &info) != 0 && stat(pieces, &info) == 0)
+    status = model_fail(error, DUPLEX_ERROR_NOT_AVAILABLE,
+                        "%s: SentencePiece's own file is not read: expected tokenizer.json beside it, which "
+                        "save_pretrained of transformers writes, or token numbers (--prompt-ids)",
+                        pieces);
+  if (!status) status = open_file(inside, true, tokenizer, error);
   free(inside);
+  free(pieces);
   return status;
 }

@@ -44,10 +44,13 @@ static int refuse(const struct model_tensor *tensor, struct model_error *error, 
 static unsigned shape_of(const struct model *model, const struct model_place *place, size_t rows,
                          size_t columns, uint64_t shape[3]) {
   unsigned rank = 0;
-  const bool pair = place->form == MODEL_FORM_PAIR;
-  if (pair || place->form == MODEL_FORM_FUSED) shape[rank++] = model->config.experts;
-  if (!model_part_is_vector(place->part)) shape[rank++] = pair ? 2 * (uint64_t)rows : rows;
-  shape[rank++] = columns;
+  const bool by_columns = place->form == MODEL_FORM_PAIR_COLUMNS || place->form == MODEL_FORM_FUSED_COLUMNS;
+  const bool pair = place->form == MODEL_FORM_PAIR || place->form == MODEL_FORM_PAIR_COLUMNS;
+  const bool vector = model_part_is_vector(place->part);
+  if (pair || by_columns || place->form == MODEL_FORM_FUSED) shape[rank++] = model->config.experts;
+  if (by_columns && !vector) shape[rank++] = columns;
+  if (by_columns || !vector) shape[rank++] = (pair ? 2 : 1) * (uint64_t)(vector ? columns : rows);
+  if (!by_columns) shape[rank++] = columns;
   return rank;
 }
 
@@ -92,6 +95,14 @@ static int fill_slot(const struct model *model, const struct model_tensor *tenso
                                           : fill_whole(slot, tensor, error);
 }
 
+// gpt-oss has the matrices of its experts by columns, and gate and up in turn.
+static void turn_form(const struct model *model, struct model_place *place) {
+  if (model->config.architecture != MODEL_GPT_OSS) return;
+  if (place->form == MODEL_FORM_PAIR) place->form = MODEL_FORM_PAIR_COLUMNS;
+  if (place->form == MODEL_FORM_FUSED && !model_part_is_vector(place->part))
+    place->form = MODEL_FORM_FUSED_COLUMNS;
+}
+
 // Whether the form is one of a layer of this kind.
 static bool form_fits(const struct model *model, const struct model_place *place) {
   if (!model_part_of_expert(place->part)) return true;
@@ -105,11 +116,14 @@ static int place_tensor(const struct model *model, const struct model_tensor *te
   size_t columns;
   if (!model_place_of(tensor->name, &place)) return refuse(tensor, error, "has no known name");
   if (place.form == MODEL_FORM_NOTHING) return DUPLEX_OK;
+  turn_form(model, &place);
   if (!model_part_size(&model->config, place.part, place.layer, &rows, &columns) || !form_fits(model, &place))
     return refuse(tensor, error, "has no part in the model that its description tells of");
   int status = check_shape(model, tensor, &place, rows, columns, error);
   if (!status) status = fill_slot(model, tensor, place.part, &place, error);
-  if (!status && place.form == MODEL_FORM_PAIR) status = fill_slot(model, tensor, MODEL_UP, &place, error);
+  const bool pair = place.form == MODEL_FORM_PAIR || place.form == MODEL_FORM_PAIR_COLUMNS;
+  const enum model_part second = place.part == MODEL_GATE ? MODEL_UP : MODEL_UP_BIAS;
+  if (!status && pair) status = fill_slot(model, tensor, second, &place, error);
   return status;
 }
 
@@ -228,7 +242,24 @@ struct source {
   size_t first;  // row of the tensor
   size_t rows, columns;
   size_t pairs;  // rows of a head lie in pairs; 0: as they are counted
+  // Of a part by columns: the element of row r and column c is begin + r * row_step + c * column_step.
+  size_t begin, row_step, column_step;  // column_step 0: rows lie one behind the other, from `first` on
 };
+
+static void find_columns(enum model_form form, enum model_part part, unsigned expert, struct source *source) {
+  const bool second = part == MODEL_UP || part == MODEL_UP_BIAS;
+  const bool vector = model_part_is_vector(part);
+  const size_t elements = expert * source->rows * source->columns;
+  if (form == MODEL_FORM_PAIR_COLUMNS) {
+    source->begin = 2 * elements + second;
+    source->row_step = 2;
+    source->column_step = vector ? 2 : 2 * source->rows;
+  } else if (form == MODEL_FORM_FUSED_COLUMNS) {
+    source->begin = elements;
+    source->row_step = 1;
+    source->column_step = source->rows;
+  }
+}
 
 static int find(const struct model *model, enum model_part part, unsigned layer, unsigned expert,
                 struct source *source, struct model_error *error) {
@@ -240,6 +271,8 @@ static int find(const struct model *model, enum model_part part, unsigned layer,
   const struct slot *slot = slot_of(model, part, layer);
   source->tensor = slot->of_expert ? slot->of_expert[expert] : slot->tensor;
   source->first = 0;
+  source->column_step = 0;
+  find_columns(slot->form, part, expert, source);
   if (slot->form == MODEL_FORM_FUSED) source->first = expert * source->rows;
   if (slot->form == MODEL_FORM_PAIR) source->first = (2 * (size_t)expert + (part == MODEL_UP)) * source->rows;
   const bool turned = part == MODEL_Q || part == MODEL_K || part == MODEL_Q_BIAS || part == MODEL_K_BIAS;
@@ -254,9 +287,21 @@ static size_t row_in_file(const struct source *source, size_t r) {
   return r - in_head + 2 * (in_head % source->pairs) + in_head / source->pairs;
 }
 
+// The values of a row; false: one is NaN or infinite.
+static bool read_values(const struct source *source, size_t row, size_t at, duplex_f32 *values) {
+  if (!source->column_step)
+    return model_tensor_read(source->tensor, at * source->columns, source->columns, values);
+  bool finite = true;
+  for (size_t column = 0; column < source->columns && finite; column++)
+    finite = model_tensor_read(source->tensor,
+                               source->begin + row * source->row_step + column * source->column_step, 1,
+                               &values[column]);
+  return finite;
+}
+
 static int read_row(const struct source *source, size_t row, duplex_f32 *values, struct model_error *error) {
   const size_t at = source->first + row_in_file(source, row);
-  if (model_tensor_read(source->tensor, at * source->columns, source->columns, values)) return DUPLEX_OK;
+  if (read_values(source, row, at, values)) return DUPLEX_OK;
   return model_fail(error, DUPLEX_ERROR_FORMAT,
                     "%s: tensor '%.128s': row %zu: expected finite values, found NaN or infinity",
                     source->tensor->file, source->tensor->name, at);

@@ -22,16 +22,21 @@ enum model_part {
   MODEL_Q_BIAS,  // [heads * head_size]
   MODEL_K_BIAS,
   MODEL_V_BIAS,
-  MODEL_O_BIAS,    // [hidden]
-  MODEL_Q_NORM,    // [head_size], or [heads * head_size]
-  MODEL_K_NORM,    // [head_size], or [kv_heads * head_size]
-  MODEL_FFN_NORM,  // [hidden]
-  MODEL_ROUTER,    // [experts][hidden]
+  MODEL_O_BIAS,       // [hidden]
+  MODEL_Q_NORM,       // [head_size], or [heads * head_size]
+  MODEL_K_NORM,       // [head_size], or [kv_heads * head_size]
+  MODEL_SINKS,        // [heads]
+  MODEL_FFN_NORM,     // [hidden]
+  MODEL_ROUTER,       // [experts][hidden]
+  MODEL_ROUTER_BIAS,  // [experts]
   // One of a layer, or one of each of its experts.
-  MODEL_GATE,  // [inner][hidden]
-  MODEL_UP,    // [inner][hidden]
-  MODEL_DOWN,  // [hidden][inner]
-  MODEL_PARTS  // how many there are
+  MODEL_GATE,       // [inner][hidden]
+  MODEL_UP,         // [inner][hidden]
+  MODEL_DOWN,       // [hidden][inner]
+  MODEL_GATE_BIAS,  // [inner]
+  MODEL_UP_BIAS,    // [inner]
+  MODEL_DOWN_BIAS,  // [hidden]
+  MODEL_PARTS       // how many there are
 };
 
 // weight = values * 2^exponent of its row. The exponent is the largest at which all of a row is exact; if

@@ -11,10 +11,10 @@ libdir=\${prefix}/lib
 includedir=\${prefix}/include
 
 Name: duplex-systemc
-Description: Duplex: Logic-PIM stacks and HBM3 memory as SystemC TLM-2.0 modules (SystemC links with C++17 only)
+Description: Duplex: Logic-PIM stacks and HBM3 memory as SystemC TLM-2.0 modules (libsystemc is as of C++17)
 Version: $2
 Requires: duplex systemc
-Cflags: -std=c++17 -I\${includedir}
+Cflags: -std=c++17 -DSC_CPLUSPLUS=201703L -I\${includedir}
 Libs: -L\${libdir} -lduplex-systemc
 PC
   exit

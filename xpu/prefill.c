@@ -84,7 +84,7 @@ static bool has_legal_shape(const struct xpu_prefill *prefill) {
          prefill->q_heads % prefill->kv_heads == 0 && prefill->head_size &&
          prefill->head_size <= DUPLEX_HEAD_SIZE_MAX && prefill->positions &&
          prefill->positions <= DUPLEX_POSITIONS_MAX &&
-         prefill->first <= DUPLEX_POSITIONS_MAX - prefill->positions;
+         prefill->first <= DUPLEX_POSITIONS_MAX - prefill->positions && prefill->pinned <= prefill->first;
 }
 
 // The strides hold a whole head.

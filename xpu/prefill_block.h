@@ -48,6 +48,24 @@ static inline unsigned prefill_keys(const struct prefill_block *block, unsigned 
   return block->prefill->first + block->first + token / block->heads + 1;
 }
 
+// The first key of a token's window; a block's is that of its first token.
+static inline unsigned prefill_first_key(const struct prefill_block *block, unsigned token) {
+  const unsigned end = prefill_keys(block, token);
+  const unsigned window = block->prefill->window;
+  return window && end > window ? end - window : 0;
+}
+
+// Whether a token attends to a key.
+static inline bool prefill_sees(const struct prefill_block *block, unsigned token, unsigned key) {
+  const bool in_window = key >= prefill_first_key(block, token) && key < prefill_keys(block, token);
+  return in_window || key < block->prefill->pinned;
+}
+
+// The first key that a token of the block may attend to.
+static inline unsigned prefill_begin(const struct prefill_block *block) {
+  return block->prefill->pinned ? 0 : prefill_first_key(block, 0);
+}
+
 static inline unsigned prefill_panel_tokens(const struct prefill_block *block, unsigned panel) {
   const unsigned left = block->tokens - panel * XPU_PANEL_TOKENS;
   return left < XPU_PANEL_TOKENS ? left : XPU_PANEL_TOKENS;

@@ -53,7 +53,7 @@ static bool pack_values(const struct prefill_block *block, const struct chunk *c
 static void add_flags(const struct prefill_block *block, unsigned key, unsigned column, duplex_f16 v) {
   const enum duplex_weight_part part = block->prefill->wide ? DUPLEX_P32_HIGH : DUPLEX_P16;
   for (unsigned token = 0; token < block->tokens; token++) {
-    if (key >= prefill_keys(block, token)) continue;
+    if (!prefill_sees(block, token, key)) continue;
     const unsigned panel = token / TOKENS;
     const duplex_f32 t = prefill_scores(block, panel, key)[token % TOKENS];
     struct duplex_sum sum = {0};
@@ -113,7 +113,8 @@ void prefill_make_context(const struct prefill_block *block) {
   const struct xpu_prefill *prefill = block->prefill;
   const unsigned all = prefill_block_keys(block);
   begin(block);
-  for (struct chunk chunk = {.first = 0}; chunk.first < all; chunk.first += PREFILL_CHUNK) {
+  for (struct chunk chunk = {.first = prefill_begin(block)}; chunk.first < all;
+       chunk.first += PREFILL_CHUNK) {
     chunk.count = all - chunk.first < PREFILL_CHUNK ? all - chunk.first : PREFILL_CHUNK;
     chunk.v = prefill->v + block->kv_head * prefill->kv_stride + (size_t)chunk.first * prefill->head_size;
     if (pack_values(block, &chunk)) add_all_flags(block, &chunk);

@@ -54,16 +54,17 @@ static void round_sums(const struct prefill_block *block, unsigned panel, const 
     }
 }
 
-// Scores to their places; -Inf behind a token's last key.
+// Scores to their places; -Inf where a token does not attend to the key.
 static void place_scores(const struct prefill_block *block, unsigned panel, const struct keys *keys,
                          const duplex_f32 *scores) {
   duplex_f32 *to = prefill_scores(block, panel, keys->first);
   const unsigned panel_keys = prefill_panel_keys(block, panel);
   for (unsigned token = 0; token < TOKENS; token++) {
     const bool exists = token < prefill_panel_tokens(block, panel);
-    const unsigned end = exists ? prefill_keys(block, panel * TOKENS + token) : 0;
-    for (unsigned row = 0; row < keys->count && keys->first + row < panel_keys; row++)
-      to[row * TOKENS + token] = keys->first + row < end ? scores[token * ROWS + row] : DUPLEX_MAXIMUM_START;
+    for (unsigned row = 0; row < keys->count && keys->first + row < panel_keys; row++) {
+      const bool sees = exists && prefill_sees(block, panel * TOKENS + token, keys->first + row);
+      to[row * TOKENS + token] = sees ? scores[token * ROWS + row] : DUPLEX_MAXIMUM_START;
+    }
   }
 }
 
@@ -83,11 +84,12 @@ static void score_panel(const struct prefill_block *block, unsigned panel, const
 void prefill_make_scores(const struct prefill_block *block) {
   const struct xpu_prefill *prefill = block->prefill;
   struct prefill_room *room = block->room;
+  const unsigned begin = prefill_begin(block);
   const unsigned all = prefill_block_keys(block);
   const size_t size = prefill->head_size;
   for (unsigned panel = 0; panel < block->panels; panel++)
     room->softmax[panel].special = pack_queries(block, panel);
-  for (struct keys keys = {.first = 0}; keys.first < all; keys.first += ROWS) {
+  for (struct keys keys = {.first = begin}; keys.first < all; keys.first += ROWS) {
     keys.count = all - keys.first < ROWS ? all - keys.first : ROWS;
     keys.values = prefill->k + block->kv_head * prefill->kv_stride + keys.first * size;
     keys.special = xpu_pack_panel(keys.values, size, keys.count, prefill->head_size, ROWS, room->k_panel);
@@ -98,7 +100,7 @@ void prefill_make_scores(const struct prefill_block *block) {
   for (unsigned panel = 0; panel < block->panels; panel++) {
     duplex_f32 *maximum = room->softmax[panel].maximum;
     for (unsigned token = 0; token < TOKENS; token++) maximum[token] = DUPLEX_MAXIMUM_START;
-    block->softmax->scale(prefill_scores(block, panel, 0), prefill_panel_keys(block, panel), prefill->scale,
-                          maximum);
+    block->softmax->scale(prefill_scores(block, panel, begin), prefill_panel_keys(block, panel) - begin,
+                          prefill->scale, maximum);
   }
 }

@@ -4,7 +4,9 @@
 
 #include <stdlib.h>
 
+#include "cmodel/numerics/exact_mode.h"
 #include "duplex/error.h"
+#include "xpu/binary32.h"
 #include "xpu/parallel.h"
 #include "xpu/top_k.h"
 
@@ -24,6 +26,13 @@ static void choose(void *context, unsigned thread, size_t token) {
   xpu_top_k(logits, router->experts, router->top_k, chosen);
   xpu_score_token(router->score, router->renormalise, logits, router->experts, chosen, router->top_k,
                   choice->weights + token * router->top_k);
+}
+
+static void add_bias(const struct xpu_router *router, duplex_f32 *logits) {
+  const exact_mode saved = exact_begin(logits);
+  for (size_t i = 0; i < (size_t)router->tokens * router->experts; i++)
+    logits[i] = binary32_bits(binary32_float(logits[i]) + binary32_float(router->bias[i % router->experts]));
+  exact_end(saved, logits);
 }
 
 static bool is_legal(const struct xpu_router *router, const uint32_t *chosen, const duplex_f32 *weights) {
@@ -47,6 +56,7 @@ int xpu_route(const struct xpu_router *router, uint32_t *chosen, duplex_f32 *wei
                                 .out_stride = router->experts,
                                 .threads = router->threads};
   const int error = xpu_gemm_run(&gemm, NULL);
+  if (!error && router->bias) add_bias(router, logits);
   struct choice choice = {router, logits, chosen, weights};
   if (!error) xpu_parallel(router->threads, router->tokens, choose, &choice);
   free(logits);

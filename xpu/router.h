@@ -13,6 +13,7 @@ struct xpu_router {
   unsigned experts;                   // from 1
   struct duplex_xpu_weights weights;  // [experts][columns]
   const int8_t *exponents;            // of the rows; NULL: all 0
+  const duplex_f32 *bias;             // [experts], added to the rounded products; NULL: none
   unsigned top_k;                     // 1 to experts
   enum xpu_score score;
   bool renormalise;

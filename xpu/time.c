@@ -3,6 +3,7 @@
 #include "xpu/time.h"
 
 #include "duplex/error.h"
+#include "xpu/prefill.h"
 #include "xpu/rational.h"
 
 enum {
@@ -89,27 +90,33 @@ uint64_t xpu_time_expert(const struct xpu_time_model *m, unsigned tokens, unsign
              xpu_time_gemm(m, tokens, inner, columns, result_bytes));
 }
 
-// Pairs of a query and a position that it sees.
-static uint64_t pairs_of(uint64_t first, uint64_t tokens) {
-  return tokens * first + tokens * (tokens + 1) / 2;
-}
-
 // A table has prefills that begin at position 0: a chunk takes its share of the pairs.
 static uint64_t measured_prefill(const struct xpu_time_model *m, const uint64_t shape[XPU_KERNEL_SHAPE],
-                                 uint64_t first, uint64_t tokens) {
+                                 uint64_t first, uint64_t tokens, uint64_t window) {
   const uint64_t whole = scaled(m, xpu_kernel_time(m->prefill_table, shape, first + tokens));
-  return xpu_rounded_up((xpu_wide)whole * pairs_of(first, tokens), pairs_of(0, first + tokens));
+  return xpu_rounded_up((xpu_wide)whole * xpu_prefill_pairs(first, tokens, window),
+                        xpu_prefill_pairs(0, first + tokens, 0));
+}
+
+// Of positions that see the last `window` ones, or all (0); shapes as xpu_time_prefill has them.
+static uint64_t prefill_time(const struct xpu_time_model *m, const struct duplex_xpu_prefill *w) {
+  if (w->tokens == 0) return 0;
+  if (m->prefill_table)
+    return measured_prefill(m, (uint64_t[]){w->heads, w->kv_heads, w->dimension, 1}, w->first, w->tokens,
+                            w->window);
+  const uint64_t before = w->window && w->first >= w->window ? w->window - 1 : w->first;
+  const xpu_wide flops =
+      (xpu_wide)4 * w->dimension * w->heads * xpu_prefill_pairs(w->first, w->tokens, w->window);
+  const xpu_wide values = (xpu_wide)2 * w->heads * w->dimension * w->tokens +
+                          (xpu_wide)2 * w->kv_heads * w->dimension * (before + w->tokens);
+  return later(time_at(m, flops, m->flops, m->attention_share), memory_time(m, values * F16_BYTES));
 }
 
 uint64_t xpu_time_prefill(const struct xpu_time_model *m, unsigned heads, unsigned kv_heads,
                           unsigned dimension, uint32_t first, uint32_t tokens) {
-  if (tokens == 0) return 0;
-  if (m->prefill_table)
-    return measured_prefill(m, (uint64_t[]){heads, kv_heads, dimension, 1}, first, tokens);
-  const xpu_wide flops = (xpu_wide)4 * dimension * heads * pairs_of(first, tokens);
-  const xpu_wide values = (xpu_wide)2 * heads * dimension * tokens +
-                          (xpu_wide)2 * kv_heads * dimension * ((uint64_t)first + tokens);
-  return later(time_at(m, flops, m->flops, m->attention_share), memory_time(m, values * F16_BYTES));
+  return prefill_time(
+      m, &(struct duplex_xpu_prefill){
+             .heads = heads, .kv_heads = kv_heads, .dimension = dimension, .first = first, .tokens = tokens});
 }
 
 uint64_t xpu_time_elements(const struct xpu_time_model *m, uint64_t bytes) {
@@ -153,7 +160,7 @@ static int prefill_work(const struct xpu_time_model *m, const struct duplex_xpu_
   if (!groups || w->heads > HEADS_MOST || w->dimension == 0 || w->dimension > HEADS_MOST ||
       w->first > POSITIONS_MOST || w->tokens > POSITIONS_MOST - w->first)
     return DUPLEX_ERROR_ARGUMENT;
-  *ps = xpu_time_prefill(m, w->heads, w->kv_heads, w->dimension, w->first, w->tokens);
+  *ps = prefill_time(m, w);
   return DUPLEX_OK;
 }
 

@@ -57,6 +57,8 @@ static int run_prefill(const struct duplex_xpu_prefill *w, unsigned threads) {
                                       .head_size = w->dimension,
                                       .first = w->first,
                                       .positions = w->tokens,
+                                      .window = w->window,
+                                      .pinned = w->pinned,
                                       .scale = w->scale,
                                       .wide = w->wide,
                                       .o = w->out,

@@ -118,6 +118,19 @@ class DramPins {
     const int error = duplex_hbm_check_owner(hbm_.get(), owner_, channel, address, size, nullptr);
     return error ? error : duplex_hbm_mem_write(hbm_.get(), channel, address, bytes, size);
   }
+  // The row set that holds the address, to read and write for as long as its bundle is the xPU's.
+  int row_set(unsigned channel, uint64_t address, uint8_t **bytes) {
+    uint8_t first;
+    int error = read(channel, address, &first, sizeof first);
+    if (!error) error = write(channel, address, &first, sizeof first);  // so that it is there
+    if (error) return error;
+    const unsigned index = (unsigned)(address / DUPLEX_ROW_SET_BYTES);
+    *bytes = const_cast<uint8_t *>(
+        duplex_hbm_row_set(hbm_.get(), channel, index / DUPLEX_BANK_ROWS, index % DUPLEX_BANK_ROWS));
+    return DUPLEX_OK;
+  }
+  // Bundles that are Logic-PIM's, one bit each.
+  unsigned owner() const { return owner_; }
   int xpu_read(unsigned channel, uint64_t address, void *bytes, size_t size) {
     if (channel >= channels_) return DUPLEX_ERROR_ARGUMENT;
     const int error = bytes ? read(channel, address, bytes, size)

@@ -12,7 +12,7 @@ extern "C" {
 #endif
 
 // Changes with any change of duplex/backend.h or of this file that an old library would not survive.
-#define DUPLEX_RTL_INTERFACE 8u
+#define DUPLEX_RTL_INTERFACE 9u
 
 #define DUPLEX_RTL_EXPORT __attribute__((visibility("default")))
 

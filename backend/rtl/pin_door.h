@@ -9,12 +9,14 @@
 #include <string>
 
 #include "backend/rtl/pins.h"
+#include "backend/rtl/register_peek.h"
 #include "backend/rtl/stack_pins.h"
 #include "backend/rtl/verilated_stack.h"
 #include "duplex/error.h"
 
 struct rtl_stack {
   rtl::VerilatedStack verilated;
+  unsigned channels = 0;
   std::string failure = {};
 };
 
@@ -30,6 +32,7 @@ inline int pin_open(const duplex_backend_options *options, rtl_stack **stack, ch
     std::snprintf(failure, failure_size, "%s", opened->failure.c_str());
     return DUPLEX_ERROR_IO;
   }
+  opened->channels = options->channels;
   *stack = opened.release();
   return DUPLEX_OK;
 }
@@ -108,6 +111,9 @@ constexpr rtl_stack_ops pin_ops() {
           pin_settle,
           pin_rise,
           pin_outputs,
+          [](const rtl_stack *stack, uint32_t address, uint32_t *value) {
+            return peek_register(stack->verilated.pins(), stack->channels, address, value);
+          },
           pin_end_wave,
           [](rtl_stack *stack) { return stack->failure.c_str(); }};
 }

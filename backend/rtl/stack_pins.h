@@ -65,6 +65,8 @@ struct rtl_stack_ops {
   // The clock rises, the inputs are those of the last call of settle. DEVICE: an assertion of the RTL failed.
   int (*rise)(struct rtl_stack *stack, uint64_t ps);
   void (*outputs)(struct rtl_stack *stack, struct rtl_axi_outputs *axi, struct rtl_dram_outputs *dram);
+  // A register as its flip-flops have it, without a clock. DUPLEX_ERROR_BUS: there is none.
+  int (*peek)(const struct rtl_stack *stack, uint32_t address, uint32_t *value);
   // Ends the wave file; DUPLEX_ERROR_IO: it is not whole.
   int (*end_wave)(struct rtl_stack *stack);
   const char *(*failure)(struct rtl_stack *stack);

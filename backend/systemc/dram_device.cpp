@@ -30,10 +30,13 @@ void dram_device::clock() {
   if (!rst_ni && !in_reset_) pins_.reset();
   in_reset_ = !rst_ni;
   std::string why;
+  const unsigned before = pins_.owner();
   if (!in_reset_ && !failed_ && pins_.sample(stack_o.read(), clock_, why)) {
     failed_ = true;
     fail(why);
   }
+  const unsigned taken = pins_.owner() & ~before;
+  if (taken && taken_) taken_(taken);
   clock_++;
   drive();
 }

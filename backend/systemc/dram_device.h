@@ -4,6 +4,7 @@
 #ifndef DUPLEX_SYSTEMC_DRAM_DEVICE_H
 #define DUPLEX_SYSTEMC_DRAM_DEVICE_H
 
+#include <functional>
 #include <string>
 
 #include "backend/rtl/dram_pins.h"
@@ -20,6 +21,9 @@ class dram_device : public sc_core::sc_module {
   // What went wrong: an elaboration error.
   dram_device(const sc_core::sc_module_name &name, const duplex_backend_options &options);
 
+  // `taken` is called with the bundles that have become Logic-PIM's, one bit each.
+  void on_taken(std::function<void(unsigned)> taken) { taken_ = std::move(taken); }
+
   // Bytes and commands of the xPU; clocks are those that it has seen.
   DramPins &pins() { return pins_; }
   const DramPins &pins() const { return pins_; }
@@ -32,6 +36,7 @@ class dram_device : public sc_core::sc_module {
   void fail(const std::string &why) const;
 
   DramPins pins_;
+  std::function<void(unsigned)> taken_;
   dram_inputs driven_;
   uint64_t clock_ = 0;
   bool in_reset_ = false, failed_ = false;

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "duplex/error.h"
+#include "duplex/registers.h"
 #include "duplex/systemc.h"
 #include "tlm_utils/tlm_quantumkeeper.h"
 
@@ -191,6 +192,9 @@ initiator::initiator(const sc_core::sc_module_name &name, std::function<void(ini
       memory("memory"),
       interrupt("interrupt"),
       link_(new link(*this)) {
+  if (!program)
+    SC_REPORT_ERROR("/duplex/elaboration",
+                    (std::string(this->name()) + ".program: none: expected a function").c_str());
   sc_core::sc_spawn_options options;
   options.set_stack_size(STACK_BYTES);
   sc_core::sc_spawn([this, program] { program(*this); }, "program", &options);
@@ -204,6 +208,20 @@ uint64_t initiator::clock() const { return link_->clock(); }
 
 void initiator::synchronize() { link_->synchronize(); }
 
+namespace {
+
+// Why a stack could not be opened with so many channels; its registers tell how many it has.
+std::string why_not(duplex_backend *backend, unsigned channels, int error) {
+  uint32_t geometry = 0;
+  const std::string text = "opening the stack: ";
+  if (backend->ops->reg_read(backend, DUPLEX_REG_GEOMETRY, &geometry)) return text + duplex_error_text(error);
+  const unsigned there = geometry >> DUPLEX_GEOMETRY_CHANNELS_LSB & 0xff;
+  if (there == channels) return text + duplex_error_text(error);
+  return text + std::to_string(channels) + " channels: expected " + std::to_string(there);
+}
+
+}  // namespace
+
 std::function<void(initiator &)> with_device(unsigned channels, std::function<void(duplex_stack *)> program,
                                              const duplex_riscv_options *riscv) {
   return [channels, program = std::move(program), riscv](initiator &host) {
@@ -213,7 +231,7 @@ std::function<void(initiator &)> with_device(unsigned channels, std::function<vo
     duplex_stack *device = nullptr;
     const int error = duplex_stack_open_backend(host.backend(), &options, &device);
     if (error) {
-      const std::string text = std::string(host.name()) + ": opening the stack: " + duplex_error_text(error);
+      const std::string text = std::string(host.name()) + ": " + why_not(host.backend(), channels, error);
       SC_REPORT_ERROR("/duplex/initiator", text.c_str());
       return;
     }

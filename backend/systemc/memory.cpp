@@ -215,7 +215,10 @@ unsigned hbm3_memory::model::debug(tlm::tlm_generic_payload &payload) {
 
 bool hbm3_memory::model::direct(const tlm::tlm_generic_payload &payload, tlm::tlm_dmi &dmi) {
   const uint64_t address = payload.get_address();
-  if (!parameters_.direct_access || address >= duplex_memory_bytes(controller())) return false;
+  const uint64_t bytes = duplex_memory_bytes(controller());
+  dmi.init();  // no pointer, and for all addresses
+  if (!parameters_.direct_access) return false;
+  if (address >= bytes) return dmi.set_start_address(bytes), false;
   const duplex_dram_timing &t = parameters_.controller.timing;
   const uint64_t first = address / sparse_bytes::PAGE * sparse_bytes::PAGE;
   dmi.set_dmi_ptr(engine_.cells().page(address));

@@ -3,6 +3,7 @@
 #include "backend/systemc/memory_access.h"
 
 #include <algorithm>
+#include <climits>
 #include <vector>
 
 #include "duplex/error.h"
@@ -44,7 +45,7 @@ int move_enabled(tlm::tlm_generic_payload &payload, memory_cells &cells) {
 }  // namespace
 
 memory_place memory_place_of(const tlm::tlm_generic_payload &payload) {
-  return {static_cast<unsigned>(payload.get_address() / CHANNEL_BYTES),
+  return {static_cast<unsigned>(std::min<uint64_t>(payload.get_address() / CHANNEL_BYTES, UINT_MAX)),
           payload.get_address() % CHANNEL_BYTES};
 }
 
@@ -59,6 +60,8 @@ bool memory_check(tlm::tlm_generic_payload &payload, unsigned channels) {
   payload.set_dmi_allowed(false);
   if (!payload.is_read() && !payload.is_write()) {
     payload.set_response_status(tlm::TLM_COMMAND_ERROR_RESPONSE);
+  } else if (!payload.get_data_ptr()) {
+    payload.set_response_status(tlm::TLM_GENERIC_ERROR_RESPONSE);
   } else if (address / CHANNEL_BYTES >= channels) {
     payload.set_response_status(tlm::TLM_ADDRESS_ERROR_RESPONSE);
   } else if (payload.get_data_length() == 0 || payload.get_streaming_width() < payload.get_data_length() ||
@@ -90,7 +93,8 @@ bool memory_move(tlm::tlm_generic_payload &payload, memory_cells &cells) {
 
 unsigned memory_debug(tlm::tlm_generic_payload &payload, unsigned channels, memory_cells &cells) {
   const memory_place at = memory_place_of(payload);
-  if (at.channel >= channels || payload.get_command() == tlm::TLM_IGNORE_COMMAND) return 0;
+  if (at.channel >= channels || !payload.get_data_ptr()) return 0;
+  if (!payload.is_read() && !payload.is_write()) return 0;
   const uint64_t left = CHANNEL_BYTES - at.address;
   const unsigned size = static_cast<unsigned>(std::min<uint64_t>(payload.get_data_length(), left));
   const int error = payload.is_read() ? cells.read(at.channel, at.address, payload.get_data_ptr(), size)

@@ -13,6 +13,8 @@ class memory_cells {
   virtual ~memory_cells() = default;
   virtual int read(unsigned channel, uint64_t address, void *bytes, size_t size) = 0;
   virtual int write(unsigned channel, uint64_t address, const void *bytes, size_t size) = 0;
+  // The row set that holds the address (duplex_cmodel_row_set).
+  virtual int row_set(unsigned channel, uint64_t address, uint8_t **bytes) = 0;
 };
 
 // Where a payload goes: bytes of one channel.

@@ -2,28 +2,39 @@
 // Controller, cells, judges and records of the HBM3 memory.
 #include "backend/systemc/memory_engine.h"
 
+#include <unistd.h>
+
 #include <algorithm>
 #include <cerrno>
 #include <cinttypes>
 #include <cstring>
+#include <filesystem>
 
 #include "duplex/error.h"
 
 namespace duplex {
 
+namespace {
+
+// "", or why a file of this name could not be written; it is not made yet.
+std::string unwritable(const std::string &name) {
+  if (name.empty()) return "";
+  const bool there = access(name.c_str(), F_OK) == 0;
+  const std::filesystem::path folder = std::filesystem::absolute(name).parent_path();
+  return access(there ? name.c_str() : folder.c_str(), W_OK) == 0 ? "" : std::strerror(errno);
+}
+
+}  // namespace
+
 memory_engine::memory_engine(const std::string &name, const hbm3_parameters &parameters,
                              completion completion)
-    : name_(name),
-      parameters_(parameters),
-      completion_(std::move(completion)),
-      requests_(open_text(parameters.request_file)),
-      commands_(open_text(parameters.command_file)) {
+    : name_(name), parameters_(parameters), completion_(std::move(completion)) {
+  check_parameters();
   const duplex_memory_calls calls = {this, on_command, on_completion};
   const int error = duplex_memory_open(&parameters_.controller, &calls, &controller_);
-  if (error)
-    SC_REPORT_ERROR("/duplex/elaboration", (name_ + ".parameters: " + duplex_error_text(error) +
-                                            ": expected values as duplex/memory_controller.h gives them")
-                                               .c_str());
+  if (error) SC_REPORT_ERROR("/duplex/elaboration", (name_ + ": " + duplex_error_text(error)).c_str());
+  requests_ = open_text(parameters.request_file);
+  commands_ = open_text(parameters.command_file);
   if (requests_) std::fputs("# Requests to a memory: tCK address R|W bytes\n", requests_.get());
   if (commands_) duplex_judge_print_start(commands_.get());
   start_judges();
@@ -31,7 +42,25 @@ memory_engine::memory_engine(const std::string &name, const hbm3_parameters &par
 
 memory_engine::~memory_engine() {
   if (commands_) duplex_judge_print_end(commands_.get(), command_count_);
+  close_text(requests_, parameters_.request_file);
+  close_text(commands_, parameters_.command_file);
   duplex_memory_close(controller_);
+}
+
+// Before any file is made.
+void memory_engine::check_parameters() const {
+  if (const char *wrong = duplex_memory_wrong(&parameters_.controller))
+    SC_REPORT_ERROR("/duplex/elaboration", (name_ + "." + wrong).c_str());
+  const std::string &requests = parameters_.request_file;
+  const std::string &commands = parameters_.command_file;
+  if (!requests.empty() && requests == commands)
+    SC_REPORT_ERROR(
+        "/duplex/elaboration",
+        (name_ + ".command_file: '" + commands + "': expected another file than request_file").c_str());
+  for (const std::string &file : {requests, commands}) {
+    const std::string why = unwritable(file);
+    if (!why.empty()) SC_REPORT_ERROR("/duplex/file", (name_ + ": " + file + ": " + why).c_str());
+  }
 }
 
 // Opens a file to be written; nullptr for "".
@@ -40,6 +69,15 @@ memory_engine::text_file memory_engine::open_text(const std::string &name) const
   text_file file(std::fopen(name.c_str(), "w"));
   if (!file) SC_REPORT_ERROR("/duplex/file", (name_ + ": " + name + ": " + std::strerror(errno)).c_str());
   return file;
+}
+
+// A warning, since this is the end of the simulation.
+void memory_engine::close_text(text_file &file, const std::string &name) const {
+  std::FILE *open_file = file.release();
+  if (!open_file) return;
+  const bool bad = std::ferror(open_file);
+  if (std::fclose(open_file) != 0 || bad)
+    SC_REPORT_WARNING("/duplex/file", (name_ + ": " + name + ": was not written whole").c_str());
 }
 
 // All banks are the xPU's.

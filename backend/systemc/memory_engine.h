@@ -50,7 +50,9 @@ class memory_engine {
 
   static void on_command(void *user, unsigned channel, const duplex_judge_command *command);
   static void on_completion(void *user, const duplex_memory_request *request, uint64_t issued, uint64_t done);
+  void check_parameters() const;
   text_file open_text(const std::string &name) const;
+  void close_text(text_file &file, const std::string &name) const;
   void start_judges();
   void record(const tlm::tlm_generic_payload &payload, uint64_t tck);
   submission submit(uint32_t number, uint64_t tck);

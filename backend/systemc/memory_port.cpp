@@ -39,12 +39,13 @@ void memory_port::phase_due(tlm::tlm_generic_payload &payload, const tlm::tlm_ph
     request(payload);
   } else if (phase == tlm::END_RESP) {
     end(payload);
-  } else {
+  } else if (phase <= tlm::END_RESP) {
     SC_REPORT_ERROR("/duplex/memory", "nb_transport_fw: phase is neither BEGIN_REQ nor END_RESP");
-  }
+  }  // one that others add may be ignored
 }
 
 void memory_port::request(tlm::tlm_generic_payload &payload) {
+  if (held_) SC_REPORT_ERROR("/duplex/memory", "nb_transport_fw: BEGIN_REQ before END_REQ of another one");
   if (outstanding_ == REQUESTS_MOST) {
     held_ = &payload;
   } else {

@@ -41,6 +41,9 @@ void copy_debug_part(const tlm::tlm_generic_payload &payload, tlm::tlm_generic_p
 
 sc_time effective(const sc_time &delay) { return sc_core::sc_time_stamp() + delay; }
 
+// A phase of TLM_DECLARE_EXTENDED_PHASE, which may be ignored.
+bool is_added(const tlm_phase &phase) { return phase > tlm::END_RESP; }
+
 // A difference below zero: sc_time has no sign, and runs over.
 bool negative(const sc_time &time) { return time.value() >> 63; }
 
@@ -78,6 +81,11 @@ bool payload_image::same_data(const tlm::tlm_generic_payload &) const {
   return true;
 }
 
+payload_frame::payload_frame(const tlm::tlm_generic_payload &payload)
+    : option(payload.get_gp_option()), has_manager(payload.has_mm()) {
+  for (unsigned i = 0; i < tlm::max_num_extensions(); i++) extensions.push_back(payload.get_extension(i));
+}
+
 void protocol_checks::report(protocol_rule rule, const std::string &detail) {
   violations_++;
   const protocol_violation violation = {rule, where(), detail, sc_core::sc_time_stamp()};
@@ -110,9 +118,14 @@ void protocol_checks::check_attributes(const payload_type &payload) {
   }
 }
 
+void protocol_checks::check_option(const payload_type &payload, bool transport) {
+  const tlm::tlm_gp_option option = payload.get_gp_option();
+  if (option != tlm::TLM_MIN_PAYLOAD && (transport || option != tlm::TLM_FULL_PAYLOAD))
+    report(protocol_rule::option_initial, "option " + number(unsigned(option)));
+}
+
 void protocol_checks::check_initial(const payload_type &payload) {
-  if (payload.get_gp_option() != tlm::TLM_MIN_PAYLOAD && payload.get_gp_option() != tlm::TLM_FULL_PAYLOAD)
-    report(protocol_rule::option_initial, "option " + number(unsigned(payload.get_gp_option())));
+  check_option(payload, true);
   if (payload.get_response_status() != tlm::TLM_INCOMPLETE_RESPONSE)
     report(protocol_rule::response_initial, payload.get_response_string());
   if (payload.is_dmi_allowed()) report(protocol_rule::dmi_hint_initial, "the hint is set");
@@ -161,6 +174,19 @@ void protocol_checks::check_kept(const payload_type &payload, const payload_imag
     report(protocol_rule::disabled_bytes_kept, "a byte that is not enabled changed");
 }
 
+// The rules of what must be again as it was.
+void protocol_checks::check_frame(const payload_type &payload, const payload_frame &frame) {
+  const tlm::tlm_gp_option option = payload.get_gp_option();
+  const bool accepted = frame.option == tlm::TLM_FULL_PAYLOAD && option == tlm::TLM_FULL_PAYLOAD_ACCEPTED;
+  if (option != frame.option && !accepted)
+    report(protocol_rule::option_kept, "it became " + number(unsigned(option)));
+  if (payload.has_mm() != frame.has_manager)
+    report(protocol_rule::manager_kept, payload.has_mm() ? "one was set" : "it was taken away");
+  for (unsigned i = 0; !payload.has_mm() && i < frame.extensions.size(); i++)
+    if (!frame.extensions[i] && payload.get_extension(i))
+      report(protocol_rule::extension_cleared, "extension " + number(i) + " was added");
+}
+
 // Besides ours there is a reference of the initiator's.
 void protocol_checks::check_held(const payload_type &payload, const flight &flight) {
   if (flight.held && payload.get_ref_count() < 2)
@@ -200,6 +226,7 @@ protocol_checks::flight &protocol_checks::open(payload_type &payload, state stat
   const flight opened = {++serial_,
                          state,
                          payload_image(payload),
+                         payload_frame(payload),
                          sc_core::SC_ZERO_TIME,
                          held,
                          payload.get_address(),
@@ -240,6 +267,7 @@ void protocol_checks::b_transport(payload_type &payload, sc_time &delay) {
   forward().b_transport(payload, delay);
   check_time(flight, delay);
   check_kept(payload, flight.image);
+  check_frame(payload, flight.frame);
   check_response(payload);
   check_range(payload, flight.address);
   close(payload);
@@ -265,6 +293,7 @@ void protocol_checks::end_request(const payload_type &payload, flight *flight, c
   check_time(*flight, delay);
   check_held(payload, *flight);
   check_kept(payload, flight->image);
+  check_frame(payload, flight->frame);
   flight->state = state::waiting;
   if (request_ == &payload) request_ = nullptr;
 }
@@ -278,6 +307,7 @@ bool protocol_checks::check_answer(const payload_type &payload, flight *flight, 
   check_time(*flight, delay);
   check_held(payload, *flight);
   check_kept(payload, flight->image);
+  check_frame(payload, flight->frame);
   check_response(payload);
   check_range(payload, flight->address);
   return true;
@@ -303,6 +333,7 @@ void protocol_checks::end_response(payload_type &payload, const sc_time &delay) 
   check_time(*flight, delay);
   check_held(payload, *flight);
   check_kept(payload, flight->image);
+  check_frame(payload, flight->frame);
   if (payload.get_address() != flight->address)
     report(protocol_rule::attributes_kept, "the address changed behind BEGIN_RESP");
   if (payload.get_response_status() != flight->response)
@@ -363,7 +394,8 @@ void protocol_checks::leave_request(payload_type &payload, uint64_t serial, tlm_
   } else if (sync == tlm::TLM_UPDATED && phase == tlm::BEGIN_RESP) {
     begin_response(payload, flight, delay);
   } else if (sync == tlm::TLM_UPDATED) {
-    report(protocol_rule::updated_phase, std::string(phase.get_name()) + " behind BEGIN_REQ");
+    if (!is_added(phase))
+      report(protocol_rule::updated_phase, std::string(phase.get_name()) + " behind BEGIN_REQ");
   } else if (sync == tlm::TLM_COMPLETED) {
     check_answer(payload, flight, delay);
     if (flight) close(payload);
@@ -376,6 +408,7 @@ void protocol_checks::leave_request(payload_type &payload, uint64_t serial, tlm_
 void protocol_checks::leave_response(payload_type &payload, uint64_t serial, tlm_sync_enum sync,
                                      const tlm_phase &phase, const sc_time &delay) {
   if (!serial || sync == tlm::TLM_ACCEPTED) return;
+  if (sync == tlm::TLM_UPDATED && is_added(phase)) return;
   flight *flight = find(payload, serial);
   if (sync == tlm::TLM_UPDATED && phase != tlm::END_RESP) {
     report(protocol_rule::updated_phase, std::string(phase.get_name()) + " behind BEGIN_RESP");
@@ -425,6 +458,7 @@ unsigned protocol_checks::transport_dbg(payload_type &payload) {
   calls_++;
   check_free(payload, false);
   check_known(payload);
+  check_option(payload, false);
   if (moves_data(payload) && payload.get_data_length() && !payload.get_data_ptr())
     report(protocol_rule::data_pointer, "the data pointer is null");
   const moment before = {sc_core::sc_time_stamp(), sc_core::sc_delta_count()};
@@ -432,10 +466,12 @@ unsigned protocol_checks::transport_dbg(payload_type &payload) {
   payload_type part;
   copy_debug_part(payload, part);
   const payload_image image(part);
+  const payload_frame frame(payload);
   const unsigned count = forward().transport_dbg(payload);
   check_no_wait(before);
   copy_debug_part(payload, part);
   check_kept(part, image);
+  check_frame(payload, frame);
   if (count > payload.get_data_length())
     report(protocol_rule::debug_count,
            number(count) + " of " + number(payload.get_data_length()) + " bytes were returned");
@@ -444,16 +480,30 @@ unsigned protocol_checks::transport_dbg(payload_type &payload) {
   return count;
 }
 
+void protocol_checks::check_descriptor(const tlm::tlm_dmi &dmi) {
+  const tlm::tlm_dmi initial;
+  const bool good = dmi.get_dmi_ptr() == initial.get_dmi_ptr() && dmi.is_none_allowed() &&
+                    dmi.get_start_address() == initial.get_start_address() &&
+                    dmi.get_end_address() == initial.get_end_address() &&
+                    dmi.get_read_latency() == initial.get_read_latency() &&
+                    dmi.get_write_latency() == initial.get_write_latency();
+  if (!good) report(protocol_rule::dmi_initial, "the descriptor holds values");
+}
+
 bool protocol_checks::get_direct_mem_ptr(payload_type &payload, tlm::tlm_dmi &dmi) {
   calls_++;
   check_free(payload, false);
   if (!moves_data(payload))
     report(protocol_rule::dmi_command, "command " + number(unsigned(payload.get_command())));
   if (invalidating_) report(protocol_rule::invalidated_reentry, "asked for inside an invalidation");
+  check_option(payload, false);
+  check_descriptor(dmi);
+  const payload_frame frame(payload);
   const moment before = {sc_core::sc_time_stamp(), sc_core::sc_delta_count()};
   const uint64_t address = payload.get_address();
   const bool granted = forward().get_direct_mem_ptr(payload, dmi);
   check_no_wait(before);
+  check_frame(payload, frame);
   const uint64_t start = dmi.get_start_address();
   const uint64_t end = dmi.get_end_address();
   if (start > end || address < start || address > end || (granted && !in_range(start, end)))

@@ -45,6 +45,15 @@ class payload_image {
   std::vector<unsigned char> enable_bytes_;
 };
 
+// What the other side of a call must not leave changed in a payload, on any interface.
+struct payload_frame {
+  explicit payload_frame(const tlm::tlm_generic_payload &payload);
+
+  tlm::tlm_gp_option option;
+  bool has_manager;
+  std::vector<bool> extensions;  // by number: it is there
+};
+
 // The checks, for sockets of any width.
 class protocol_checks : public tlm::tlm_fw_transport_if<>, public tlm::tlm_bw_transport_if<> {
  public:
@@ -84,6 +93,7 @@ class protocol_checks : public tlm::tlm_fw_transport_if<>, public tlm::tlm_bw_tr
     uint64_t serial;  // tells this use of a payload from a later one
     protocol_checks::state state;
     payload_image image;
+    payload_frame frame;
     sc_core::sc_time time;  // now and annotation, at the last call
     bool held;              // by a reference of ours
     uint64_t address;       // at the begin of the request, or of the response once that has begun
@@ -108,6 +118,9 @@ class protocol_checks : public tlm::tlm_fw_transport_if<>, public tlm::tlm_bw_tr
   void check_range(const payload_type &payload, uint64_t start);
   bool check_answer(const payload_type &payload, flight *flight, const sc_core::sc_time &delay);
   void check_kept(const payload_type &payload, const payload_image &image);
+  void check_frame(const payload_type &payload, const payload_frame &frame);
+  void check_option(const payload_type &payload, bool transport);
+  void check_descriptor(const tlm::tlm_dmi &dmi);
   void check_held(const payload_type &payload, const flight &flight);
   void check_time(flight &flight, const sc_core::sc_time &delay);
   void check_no_wait(const moment &before);

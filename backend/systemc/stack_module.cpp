@@ -8,6 +8,11 @@ static_assert(duplex::CHANNEL_BYTES == DUPLEX_CHANNEL_BYTES,
               "the map of the memory socket is that of the DRAM");
 
 namespace duplex {
+namespace {
+
+constexpr uint64_t LAST_ADDRESS = 0xffff;  // of the register socket
+
+}  // namespace
 
 stack_module::stack_module(const sc_core::sc_module_name &name, const stack_parameters &parameters)
     : sc_core::sc_module(name),
@@ -49,16 +54,27 @@ void stack_module::before_end_of_elaboration() {
 
 bool stack_module::registers_check(tlm::tlm_generic_payload &payload) const {
   payload.set_dmi_allowed(false);
-  if (payload.get_byte_enable_ptr()) {
+  if (!payload.is_read() && !payload.is_write()) {
+    payload.set_response_status(tlm::TLM_COMMAND_ERROR_RESPONSE);
+  } else if (!payload.get_data_ptr()) {
+    payload.set_response_status(tlm::TLM_GENERIC_ERROR_RESPONSE);
+  } else if (payload.get_byte_enable_ptr()) {
     payload.set_response_status(tlm::TLM_BYTE_ENABLE_ERROR_RESPONSE);
   } else if (payload.get_data_length() != 4 || payload.get_streaming_width() < 4) {
     payload.set_response_status(tlm::TLM_BURST_ERROR_RESPONSE);
-  } else if (payload.get_address() % 4 || payload.get_address() > 0xffff) {
+  } else if (payload.get_address() % 4 || payload.get_address() > LAST_ADDRESS) {
     payload.set_response_status(tlm::TLM_ADDRESS_ERROR_RESPONSE);
   } else {
     return true;
   }
   return false;
+}
+
+bool stack_module::registers_debug_check(const tlm::tlm_generic_payload &payload) const {
+  const bool moves_word = (payload.is_read() || payload.is_write()) && payload.get_data_ptr() &&
+                          payload.get_data_length() >= sizeof(uint32_t);
+  return moves_word && payload.get_address() % 4 == 0 && payload.get_address() <= LAST_ADDRESS &&
+         reset_n.read();
 }
 
 }  // namespace duplex

@@ -7,9 +7,11 @@
 #include "backend/systemc/axi_lite_master.h"
 #include "backend/systemc/dram_device.h"
 #include "backend/systemc/memory_access.h"
+#include "backend/systemc/memory_pointers.h"
 #include "backend/systemc/memory_port.h"
 #include "backend/systemc/verilated_stack.h"
 #include "duplex/error.h"
+#include "duplex/params.h"
 #include "duplex/registers.h"
 #include "duplex/systemc.h"
 
@@ -45,7 +47,11 @@ class stack_pin::board : public sc_core::sc_module, private memory_cells, privat
 
   void registers_b_transport(tlm::tlm_generic_payload &payload, sc_core::sc_time &delay);
   void memory_b_transport(tlm::tlm_generic_payload &payload, sc_core::sc_time &delay);
+  unsigned registers_debug(tlm::tlm_generic_payload &payload);
   unsigned memory_transport_dbg(tlm::tlm_generic_payload &payload);
+  bool get_direct_mem_ptr(const tlm::tlm_generic_payload &payload, tlm::tlm_dmi &dmi) {
+    return memory_direct(payload, dmi, stack_.parameters(), in_reset(), *this);
+  }
   tlm::tlm_sync_enum memory_nb_transport_fw(tlm::tlm_generic_payload &payload, tlm::tlm_phase &phase,
                                             sc_core::sc_time &delay) {
     return port_.nb_transport_fw(payload, phase, delay);
@@ -59,6 +65,9 @@ class stack_pin::board : public sc_core::sc_module, private memory_cells, privat
   int write(unsigned channel, uint64_t address, const void *bytes, size_t size) override {
     return dram_.pins().write(channel, address, bytes, size);
   }
+  int row_set(unsigned channel, uint64_t address, uint8_t **bytes) override {
+    return dram_.pins().row_set(channel, address, bytes);
+  }
   uint64_t clock() const override { return clock_.edges(); }
   int run_to(uint64_t) override { return DUPLEX_OK; }  // the clock of a stack with pins runs by itself
   int queue_read(unsigned channel, uint64_t address, size_t size) override;
@@ -66,12 +75,15 @@ class stack_pin::board : public sc_core::sc_module, private memory_cells, privat
   bool commands_are_out(unsigned channel, uint64_t *done) const override;
 
   bool in_reset() const { return !stack_.reset_n.read(); }
+  void invalidate(unsigned bundles) {
+    memory_invalidate(stack_.memory, stack_.parameters().channels, bundles);
+  }
   void begin(sc_core::sc_time &delay);
   int reg_access(tlm::tlm_generic_payload &payload);
   void drive_reset();
   void drive_interrupt();
   void look();
-  void trace(const std::string &file);
+  void trace_pins(const std::string &file);
 
   stack_pin &stack_;
   clock_source clock_;
@@ -120,7 +132,8 @@ stack_pin::board::board(const sc_core::sc_module_name &name, stack_pin &stack)
   dram_.rst_ni(rst_n_);
   dram_.stack_o(dram_outputs_);
   dram_.stack_i(dram_inputs_);
-  if (is_vcd(stack.parameters().trace_file)) trace(stack.parameters().trace_file);
+  dram_.on_taken([this](unsigned bundles) { invalidate(bundles); });
+  if (is_vcd(stack.parameters().trace_file)) trace_pins(stack.parameters().trace_file);
   SC_HAS_PROCESS(board);
   SC_METHOD(drive_reset);
   sensitive << stack_.reset_n << clock_.passed();
@@ -136,7 +149,7 @@ stack_pin::board::~board() {
 }
 
 // A VCD file of the pins that have a value of 64 bits or less.
-void stack_pin::board::trace(const std::string &file) {
+void stack_pin::board::trace_pins(const std::string &file) {
   waves_ = sc_core::sc_create_vcd_trace_file(file.substr(0, file.size() - 4).c_str());
   waves_->set_time_unit(1, sc_core::SC_PS);
   const std::string place = std::string(stack_.name()) + ".";
@@ -192,14 +205,21 @@ void stack_pin::board::memory_b_transport(tlm::tlm_generic_payload &payload, sc_
     payload.set_response_status(tlm::TLM_GENERIC_ERROR_RESPONSE);
     return;
   }
-  const bool moved = memory_move(payload, *this);
-  payload.set_dmi_allowed(false);
-  if (!moved) return;
+  if (!memory_move(payload, *this)) return;
   const memory_place at = memory_place_of(payload);
   const int error = payload.is_read() ? queue_read(at.channel, at.address, payload.get_data_length())
                                       : queue_write(at.channel, at.address, payload.get_data_length());
   while (!error && dram_.xpu_busy() && !in_reset()) wait(clock_.passed());
   if (error || in_reset()) payload.set_response_status(tlm::TLM_GENERIC_ERROR_RESPONSE);
+}
+
+// The flip-flops can be looked at, and nothing but the pins changes them.
+unsigned stack_pin::board::registers_debug(tlm::tlm_generic_payload &payload) {
+  uint32_t value;
+  if (!stack_.registers_debug_check(payload) || !payload.is_read()) return 0;
+  if (rtl_.peek(static_cast<uint32_t>(payload.get_address()), &value)) return 0;
+  std::copy_n(reinterpret_cast<const unsigned char *>(&value), sizeof value, payload.get_data_ptr());
+  return sizeof value;
 }
 
 unsigned stack_pin::board::memory_transport_dbg(tlm::tlm_generic_payload &payload) {
@@ -226,7 +246,10 @@ bool stack_pin::board::commands_are_out(unsigned channel, uint64_t *done) const 
 // A level of the reset line counts from the first clock at or after its time, as an access.
 void stack_pin::board::drive_reset() {
   if (stack_.reset_n.event()) reset_from_ = clock_from(sc_core::sc_time_stamp());
-  if (in_reset() && !was_reset_) port_.begin_reset();
+  if (in_reset() && !was_reset_) {
+    port_.begin_reset();
+    invalidate((1u << DUPLEX_BUNDLES) - 1);
+  }
   if (!in_reset() && was_reset_) port_.end_reset();
   was_reset_ = in_reset();
   if (clock_.edges() >= reset_from_) rst_n_ = stack_.reset_n.read();
@@ -258,7 +281,9 @@ void stack_pin::registers_b_transport(tlm::tlm_generic_payload &payload, sc_core
   board_->registers_b_transport(payload, delay);
 }
 
-unsigned stack_pin::registers_transport_dbg(tlm::tlm_generic_payload &) { return 0; }
+unsigned stack_pin::registers_transport_dbg(tlm::tlm_generic_payload &payload) {
+  return board_->registers_debug(payload);
+}
 
 void stack_pin::memory_b_transport(tlm::tlm_generic_payload &payload, sc_core::sc_time &delay) {
   board_->memory_b_transport(payload, delay);
@@ -273,9 +298,8 @@ tlm::tlm_sync_enum stack_pin::memory_nb_transport_fw(tlm::tlm_generic_payload &p
   return board_->memory_nb_transport_fw(payload, phase, delay);
 }
 
-bool stack_pin::memory_get_direct_mem_ptr(tlm::tlm_generic_payload &, tlm::tlm_dmi &dmi) {
-  dmi.init();
-  return false;
+bool stack_pin::memory_get_direct_mem_ptr(tlm::tlm_generic_payload &payload, tlm::tlm_dmi &dmi) {
+  return board_->get_direct_mem_ptr(payload, dmi);
 }
 
 }  // namespace duplex

@@ -7,10 +7,10 @@
 #include <algorithm>
 
 #include "backend/systemc/memory_access.h"
+#include "backend/systemc/memory_pointers.h"
 #include "backend/systemc/memory_port.h"
 #include "backend/systemc/timeline.h"
 #include "duplex/error.h"
-#include "duplex/hbm.h"
 #include "duplex/params.h"
 #include "duplex/registers.h"
 #include "duplex/systemc.h"
@@ -30,7 +30,7 @@ class stack_tlm::model : private memory_cells {
   unsigned registers_debug(tlm::tlm_generic_payload &payload);
   void memory_b_transport(tlm::tlm_generic_payload &payload, sc_core::sc_time &delay);
   unsigned memory_transport_dbg(tlm::tlm_generic_payload &payload);
-  bool get_direct_mem_ptr(tlm::tlm_generic_payload &payload, tlm::tlm_dmi &dmi);
+  bool get_direct_mem_ptr(const tlm::tlm_generic_payload &payload, tlm::tlm_dmi &dmi);
   tlm::tlm_sync_enum memory_nb_transport_fw(tlm::tlm_generic_payload &payload, tlm::tlm_phase &phase,
                                             sc_core::sc_time &delay);
 
@@ -40,6 +40,9 @@ class stack_tlm::model : private memory_cells {
   }
   int write(unsigned channel, uint64_t address, const void *bytes, size_t size) override {
     return line_.mem_write(channel, address, bytes, size);
+  }
+  int row_set(unsigned channel, uint64_t address, uint8_t **bytes) override {
+    return line_.row_set(channel, address, bytes);
   }
 
   void spawn(const char *name, void (model::*method)(), const sc_core::sc_event &event, bool initialize);
@@ -51,7 +54,9 @@ class stack_tlm::model : private memory_cells {
   unsigned owner() const;
   void catch_up() { fail_if(line_.run_to(clock_at(sc_core::sc_time_stamp()))); }
   void fail_if(int error) const;
-  void invalidate(unsigned bundles);
+  void invalidate(unsigned bundles) {
+    memory_invalidate(stack_.memory, stack_.parameters().channels, bundles);
+  }
   void look_soon() { step_event_.notify(sc_core::SC_ZERO_TIME); }
   uint64_t run_ahead_to() const;
   void step();
@@ -153,20 +158,18 @@ void stack_tlm::model::registers_b_transport(tlm::tlm_generic_payload &payload, 
 }
 
 unsigned stack_tlm::model::registers_debug(tlm::tlm_generic_payload &payload) {
-  const uint64_t address = payload.get_address();
+  const uint32_t address = static_cast<uint32_t>(payload.get_address());
   uint32_t value = 0;
-  if (payload.get_data_length() < sizeof value || address % sizeof value || address > 0xffff) return 0;
-  if (in_reset()) return 0;
+  if (!stack_.registers_debug_check(payload)) return 0;
   catch_up();
   if (payload.is_read()) {
-    if (line_.peek(static_cast<uint32_t>(address), &value)) return 0;
+    if (line_.peek(address, &value)) return 0;
     std::copy_n(reinterpret_cast<const unsigned char *>(&value), sizeof value, payload.get_data_ptr());
     return sizeof value;
   }
-  if (!payload.is_write()) return 0;
   std::copy_n(payload.get_data_ptr(), sizeof value, reinterpret_cast<unsigned char *>(&value));
   const unsigned before = owner();
-  if (line_.poke(static_cast<uint32_t>(address), value)) return 0;
+  if (line_.poke(address, value)) return 0;
   invalidate(owner() & ~before);
   look_soon();
   return sizeof value;
@@ -199,42 +202,9 @@ tlm::tlm_sync_enum stack_tlm::model::memory_nb_transport_fw(tlm::tlm_generic_pay
   return port_.nb_transport_fw(payload, phase, delay);
 }
 
-// A row set of a bundle that is the xPU's; of another one nothing, in all of its bytes.
-bool stack_tlm::model::get_direct_mem_ptr(tlm::tlm_generic_payload &payload, tlm::tlm_dmi &dmi) {
-  constexpr uint64_t bundle_bytes = CHANNEL_BYTES / DUPLEX_BUNDLES;
-  const uint64_t address = payload.get_address();
-  const memory_place at = memory_place_of(payload);
-  uint8_t *bytes;
-  dmi.init();
-  if (at.channel >= stack_.parameters().channels) {
-    dmi.set_start_address(CHANNEL_BYTES * stack_.parameters().channels);
-    return false;
-  }
-  catch_up();
-  if (in_reset() || line_.row_set(at.channel, at.address, &bytes)) {
-    dmi.set_start_address(address / bundle_bytes * bundle_bytes);
-    dmi.set_end_address(address / bundle_bytes * bundle_bytes + bundle_bytes - 1);
-    return false;
-  }
-  const duplex_dram_timing *t = duplex_dram_preset(stack_.parameters().dram_preset.c_str());
-  dmi.set_start_address(address / DUPLEX_ROW_SET_BYTES * DUPLEX_ROW_SET_BYTES);
-  dmi.set_end_address(dmi.get_start_address() + DUPLEX_ROW_SET_BYTES - 1);
-  dmi.set_dmi_ptr(bytes);
-  dmi.allow_read_write();
-  // Of one access to a closed row, of two tCK a clock.
-  dmi.set_read_latency(time_of_clock((t->nRCDRD + t->nCL + t->nBL + 1) / 2));
-  dmi.set_write_latency(time_of_clock((t->nRCDWR + t->nCWL + t->nBL + 1) / 2));
-  return true;
-}
-
-// Nobody has pointers any more into these bundles, on any channel.
-void stack_tlm::model::invalidate(unsigned bundles) {
-  constexpr uint64_t bundle_bytes = CHANNEL_BYTES / DUPLEX_BUNDLES;
-  for (unsigned channel = 0; bundles && channel < stack_.parameters().channels; channel++)
-    for (unsigned bundle = 0; bundle < DUPLEX_BUNDLES; bundle++) {
-      const uint64_t first = channel * CHANNEL_BYTES + bundle * bundle_bytes;
-      if (bundles >> bundle & 1) stack_.memory->invalidate_direct_mem_ptr(first, first + bundle_bytes - 1);
-    }
+bool stack_tlm::model::get_direct_mem_ptr(const tlm::tlm_generic_payload &payload, tlm::tlm_dmi &dmi) {
+  if (!in_reset()) catch_up();
+  return memory_direct(payload, dmi, stack_.parameters(), in_reset(), *this);
 }
 
 // To which clock the model may be run: what comes next in the simulation may touch the stack.
@@ -296,7 +266,10 @@ void stack_tlm::model::drive() {
 }
 
 stack_tlm::stack_tlm(const sc_core::sc_module_name &name, const stack_parameters &parameters)
-    : stack_module(name, parameters), model_(new model(*this)) {}
+    : stack_module(name, parameters), model_(new model(*this)) {
+  if (!parameters.trace_file.empty())
+    report("trace_file", "'" + parameters.trace_file + "': expected none: this stack has no pins");
+}
 
 stack_tlm::~stack_tlm() = default;
 

@@ -26,6 +26,9 @@ class verilated_stack : public sc_core::sc_module, public axi_lite_slave_ports {
   verilated_stack(const sc_core::sc_module_name &name, const duplex_backend_options &options);
   ~verilated_stack() override;
 
+  // A register as it is behind the last edge. 0, or DUPLEX_ERROR_BUS: there is none.
+  int peek(uint32_t address, uint32_t *value) const { return ops_->peek(stack_, address, value); }
+
  private:
   void start_of_simulation() override;
   void end_of_simulation() override;

@@ -8,6 +8,8 @@
 #include "duplex/error.h"
 #include "duplex/hbm.h"
 
+_Static_assert(DUPLEX_MEMORY_QUEUE_MOST == 1024, "two texts below name it");
+
 int duplex_memory_defaults(const char *preset, struct duplex_memory_parameters *p) {
   const struct duplex_dram_timing *timing = duplex_dram_preset(preset);
   if (timing == NULL) return DUPLEX_ERROR_ARGUMENT;
@@ -23,14 +25,21 @@ int duplex_memory_defaults(const char *preset, struct duplex_memory_parameters *
   return 0;
 }
 
-static bool is_in_range(const struct duplex_memory_parameters *p) {
+const char *duplex_memory_wrong(const struct duplex_memory_parameters *p) {
+  if (p == NULL) return "parameters: expected some";
   const unsigned channels = p->channels;
-  if (channels == 0 || channels > DUPLEX_CHANNELS || (channels & (channels - 1))) return false;
-  if (p->read_queue == 0 || p->read_queue > DUPLEX_MEMORY_QUEUE_MOST) return false;
-  if (p->write_queue == 0 || p->write_queue > DUPLEX_MEMORY_QUEUE_MOST) return false;
-  if (p->write_high > p->write_queue || p->write_low >= p->write_high) return false;
-  if (p->age_limit < 2 || p->postponed_refreshes + 2 > p->timing.nREFMAX) return false;
-  return p->timing.nREFI > 0 && memory_is_mapping(&p->mapping);
+  if (channels == 0 || channels > DUPLEX_CHANNELS || (channels & (channels - 1)))
+    return "channels: expected 1, 2, 4, 8, 16 or 32";
+  if (p->read_queue == 0 || p->read_queue > DUPLEX_MEMORY_QUEUE_MOST) return "read_queue: expected 1 to 1024";
+  if (p->write_queue == 0 || p->write_queue > DUPLEX_MEMORY_QUEUE_MOST)
+    return "write_queue: expected 1 to 1024";
+  if (p->write_high == 0 || p->write_high > p->write_queue) return "write_high: expected 1 to write_queue";
+  if (p->write_low >= p->write_high) return "write_low: expected less than write_high";
+  if (p->age_limit < 2) return "age_limit: expected 2 tCK or more";
+  if (p->timing.tCK_ps == 0 || p->timing.nREFI == 0) return "timing: expected that of a preset";
+  if (p->timing.nREFMAX < 2 || p->postponed_refreshes > p->timing.nREFMAX - 2)
+    return "postponed_refreshes: expected 0 to nREFMAX - 2";
+  return memory_is_mapping(&p->mapping) ? NULL : "mapping: expected each part of the address once";
 }
 
 // Hands the entries out to the queues of the channels.
@@ -51,7 +60,7 @@ int duplex_memory_open(const struct duplex_memory_parameters *p, const struct du
                        struct duplex_memory_controller **controller) {
   if (controller == NULL) return DUPLEX_ERROR_ARGUMENT;
   *controller = NULL;
-  if (p == NULL || !is_in_range(p)) return DUPLEX_ERROR_ARGUMENT;
+  if (duplex_memory_wrong(p)) return DUPLEX_ERROR_ARGUMENT;
   struct duplex_memory_controller *m = calloc(1, sizeof *m);
   if (m == NULL) return DUPLEX_ERROR_NO_MEMORY;
   m->parameters = *p;

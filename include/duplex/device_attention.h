@@ -34,6 +34,10 @@ struct duplex_device_kv_options {
   // takes one in each of its channels. 0: there is no such space.
   size_t pages, prefill_pages;
   bool p32;  // weights of two parts (numerics N5)
+  // Sliding windows, [layers], in decode and in prefill: attention is over the last so many positions, a
+  // position's own among them. The KV spaces keep these alone. 0: all. NULL: no layer has one. Copied.
+  const uint32_t *windows;
+  unsigned pinned;  // first positions of a sequence that attention sees beside those of every window
 };
 
 // Takes the DRAM of all pages on all stacks. Errors, after which *kv is NULL: ARGUMENT, OUT_OF_SPACE,
@@ -54,7 +58,7 @@ int duplex_device_begin_sequence(struct duplex_device_kv *kv, enum duplex_kv_spa
 // A sequence that begins with the first `positions` of every layer of another, in its space, on its stacks
 // and in its channels. Whole pages are stored once, and streamed once for the query heads of sequences that
 // are decoded together. Takes no time. expected: as above. Errors, after which *shared is NULL: ARGUMENT
-// (positions), OUT_OF_SPACE, NO_MEMORY.
+// (positions: more than there are, or fewer where one has left a window), OUT_OF_SPACE, NO_MEMORY.
 int duplex_device_share_sequence(const struct duplex_device_sequence *sequence, size_t positions,
                                  size_t expected, struct duplex_device_sequence **shared);
 
@@ -67,7 +71,7 @@ int duplex_device_free_sequence(struct duplex_device_sequence *sequence);
 int duplex_device_append(struct duplex_device_sequence *sequence, unsigned layer, const duplex_f16 *k,
                          const duplex_f16 *v, size_t positions);
 
-// Positions of a layer; 0 if there is no such layer.
+// Positions of a layer, also those that left its window; 0 if there is no such layer.
 size_t duplex_device_sequence_length(const struct duplex_device_sequence *sequence, unsigned layer);
 
 // The stack on which a KV head lies; DUPLEX_STACKS_MOST if there is no such head.
@@ -77,6 +81,21 @@ unsigned duplex_device_sequence_stack(const struct duplex_device_sequence *seque
 // by the xPU on its own stack, all stacks at once. *clocks (may be NULL): the time of the slowest one.
 // Errors, after which it is where it was: ARGUMENT, OUT_OF_SPACE (as append), NO_MEMORY.
 int duplex_device_move_sequence(struct duplex_device_sequence *sequence, uint64_t *clocks);
+
+// What a copy did: the time of the slowest stack, and bytes of K and V that were read, and as many written.
+struct duplex_device_copied {
+  uint64_t clocks, bytes;
+};
+
+// A sequence of the KV spaces with the positions of one of the prefill space, which stays where it is; made
+// as a move is. base (may be NULL): such a copy of a sequence with which this one began
+// (duplex_device_share_sequence): whole pages of it are shared, not copied, so that sequences of one prefix
+// stream it once. copied may be NULL. Errors, after which *copy is NULL: ARGUMENT (a sequence or a base of
+// the wrong space, a base of other stacks or channels, or longer than the sequence), OUT_OF_SPACE (as
+// append), NO_MEMORY.
+int duplex_device_copy_sequence(const struct duplex_device_sequence *sequence,
+                                const struct duplex_device_sequence *base,
+                                struct duplex_device_sequence **copy, struct duplex_device_copied *copied);
 
 // Decode attention of a batch of different sequences of the KV spaces.
 struct duplex_device_decode {
@@ -90,7 +109,7 @@ struct duplex_device_decode {
 };
 
 // Causal attention of the positions first to first + positions - 1 of a sequence of the prefill space, which
-// has them: each sees the positions up to its own. A whole prompt, or a chunk of it.
+// has them: each sees the positions up to its own, in a window the last ones. A whole prompt, or a chunk.
 struct duplex_device_prefill {
   struct duplex_device_sequence *sequence;
   size_t first, positions;

@@ -36,6 +36,11 @@ struct duplex_kv_options {
   // owns.
   unsigned bundles;
   unsigned prefill_bundles;  // prefill space, a mask of bundles 0 to 3; 0: bundle 3
+  // Sliding windows, [layers]: the KV spaces keep the last so many positions of a layer, the new one of a
+  // step among them, and attention is over these. 0: all positions. NULL: no layer has one. Copied. The
+  // prefill space keeps all positions.
+  const uint32_t *windows;
+  unsigned pinned;  // first positions of a sequence that stay beside those of every window
 };
 
 // Takes the DRAM of all pages. Errors: ARGUMENT (an option out of its range), OUT_OF_SPACE, NO_MEMORY.
@@ -81,16 +86,17 @@ int duplex_kv_plan_spreads(const struct duplex_kv_cache *cache, const size_t *le
 int duplex_kv_free(struct duplex_sequence *sequence);
 
 // Appends positions to a layer: k and v[heads][positions][head_size], `stride` elements from head to head (0:
-// positions * head_size). At most 131,072 positions in all. Errors: ARGUMENT (layer, positions),
-// OUT_OF_SPACE, NO_MEMORY.
+// positions * head_size). In the KV spaces a position takes the place of the one that leaves the window. At
+// most 131,072 positions in all. Errors: ARGUMENT (layer, positions), OUT_OF_SPACE, NO_MEMORY.
 int duplex_kv_append(struct duplex_sequence *sequence, unsigned layer, const duplex_f16 *k,
                      const duplex_f16 *v, size_t positions, size_t stride);
 
-// Positions of a layer; 0 if there is no such layer.
+// Positions of a layer, also those that left its window; 0 if there is no such layer.
 size_t duplex_kv_length(const struct duplex_sequence *sequence, unsigned layer);
 
 // A sequence that begins with the first `positions` of every layer of another (at most as many as each layer
-// has), spread as it. Errors, after which *shared is NULL: ARGUMENT (positions), OUT_OF_SPACE, NO_MEMORY.
+// has, and all of them if a position has left a window), spread as it. Errors, after which *shared is NULL:
+// ARGUMENT (positions), OUT_OF_SPACE, NO_MEMORY.
 int duplex_kv_share(const struct duplex_sequence *sequence, size_t positions,
                     struct duplex_sequence **shared);
 

@@ -106,7 +106,11 @@ struct duplex_memory_statistics {
 
 struct duplex_memory_controller;
 
-// DUPLEX_ERROR_ARGUMENT: a parameter is out of its range or not there, or the mapping has a part twice.
+// The first parameter that is out of its range, with what was expected: "channels: expected 1, 2, ...". NULL:
+// all are good.
+const char *duplex_memory_wrong(const struct duplex_memory_parameters *parameters);
+
+// DUPLEX_ERROR_ARGUMENT: duplex_memory_wrong has a text, or there is no place for the controller.
 // DUPLEX_ERROR_NO_MEMORY.
 int duplex_memory_open(const struct duplex_memory_parameters *parameters,
                        const struct duplex_memory_calls *calls, struct duplex_memory_controller **controller);

@@ -8,22 +8,13 @@
 #ifndef DUPLEX_SYSTEMC_H
 #define DUPLEX_SYSTEMC_H
 
-#if !defined(__cplusplus) || __cplusplus < 201703L
-#error "duplex/systemc.h needs C++17 (pkg-config --cflags duplex-systemc): libsystemc links with no other"
-#endif
-
-// Modules create processes while the simulation runs.
-#ifndef SC_INCLUDE_DYNAMIC_PROCESSES
-#define SC_INCLUDE_DYNAMIC_PROCESSES
-#endif
 #include <cstdint>
 #include <functional>
 #include <memory>
 #include <string>
-#include <systemc>
-#include <tlm>
 
 #include "duplex/duplex.h"
+#include "duplex/systemc_standard.h"
 #include "tlm_utils/simple_initiator_socket.h"
 #include "tlm_utils/simple_target_socket.h"
 
@@ -45,7 +36,7 @@ struct stack_parameters {
   std::string dram_preset = "hbm3_5200";  // docs/dram.md
   unsigned rank_switch = 0;               // tCK that the data buses need to turn to the other rank, 0 to 2
   bool xpu_traffic = false;               // the xPU streams at full rate from the bundles that it owns
-  std::string trace_file;                 // pin-level module: wave file, "" = none
+  std::string trace_file;                 // pin-level module only: wave file, "" = none
 };
 
 // The outer face of a stack. Both sockets take any initiator socket of the default width; payloads may be of
@@ -85,6 +76,8 @@ class stack_module : public sc_core::sc_module {
 
   // Whether a payload is one that the register socket takes; otherwise its response says why not.
   bool registers_check(tlm::tlm_generic_payload &payload) const;
+  // The same for debug transport: a word that lies in the map, to read or to write, out of reset.
+  bool registers_debug_check(const tlm::tlm_generic_payload &payload) const;
 
   // An elaboration error with its place: "MODULE.WHAT: TEXT".
   void report(const char *what, const std::string &text) const;
@@ -119,7 +112,7 @@ class stack_tlm : public stack_module {
 // A stack whose RTL runs clock by clock at its pins: the adapter from the register socket to AXI4-Lite, the
 // DRAM at the pins, each a module inside with signals between them. Bytes and clocks are those of the back
 // end `rtl`. The library with the Verilated stack is found, or built, as duplex_rtl_open does it.
-// Registers and cells cannot be reached by pointer, registers not by debug transport.
+// Debug transport of registers reads and does not write: what is in the RTL changes by its pins only.
 // trace_file of the parameters: NAME.vcd holds the AXI4-Lite pins, any other name is an FST file of all
 // signals of the RTL.
 class stack_pin : public stack_module {

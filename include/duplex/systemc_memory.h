@@ -5,20 +5,12 @@
 #ifndef DUPLEX_SYSTEMC_MEMORY_H
 #define DUPLEX_SYSTEMC_MEMORY_H
 
-#if !defined(__cplusplus) || __cplusplus < 201703L
-#error "duplex/systemc_memory.h needs C++17 (-std=c++17): libsystemc links with no other"
-#endif
-
-#ifndef SC_INCLUDE_DYNAMIC_PROCESSES
-#define SC_INCLUDE_DYNAMIC_PROCESSES
-#endif
 #include <cstdint>
 #include <memory>
 #include <string>
-#include <systemc>
-#include <tlm>
 
 #include "duplex/memory_controller.h"
+#include "duplex/systemc_standard.h"
 #include "tlm_utils/multi_passthrough_target_socket.h"
 
 namespace duplex {

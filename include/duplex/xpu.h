@@ -62,10 +62,12 @@ struct duplex_xpu_expert {
 };
 
 // Causal attention of the positions first to first + tokens - 1 of one sequence: each sees the positions up
-// to its own. Query heads are in groups of heads / kv_heads.
+// to its own, or the last `window` of them. Query heads are in groups of heads / kv_heads.
 struct duplex_xpu_prefill {
   unsigned heads, kv_heads, dimension;
   uint32_t first, tokens;
+  uint32_t window;          // positions that one sees, its own included; 0: all
+  uint32_t pinned;          // first positions that each sees beside its window; `first` is not below
   const duplex_f16 *q;      // [heads][tokens][dimension]
   const duplex_f16 *k, *v;  // [kv_heads][first + tokens][dimension], kv_stride values from head to head
   size_t kv_stride;

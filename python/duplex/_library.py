@@ -50,7 +50,8 @@ class StackStats(ctypes.Structure):
 class KvOptions(ctypes.Structure):
     """struct duplex_kv_options"""
     _fields_ = [("heads", c_uint), ("head_size", c_uint), ("layers", c_uint), ("page_positions", c_uint), ("pages", c_size_t),
-                ("prefill_pages", c_size_t), ("bundles", c_uint), ("prefill_bundles", c_uint)]
+                ("prefill_pages", c_size_t), ("bundles", c_uint), ("prefill_bundles", c_uint),
+                ("windows", c_void_p), ("pinned", c_uint)]
 
 
 class DeviceOptions(ctypes.Structure):

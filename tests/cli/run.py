@@ -142,20 +142,24 @@ def check_split(folder):
 
 
 def check_sharing(folder):
-    shots = [(7 * i * i + 3) % 150 for i in range(70)]  # a page of 64 positions, and a part of one
-    lines = [{"prompt_ids": shots + rest, "max_new": 6} for rest in ([5], [9, 11, 2, 4], [5, 6], [1, 1, 1])]
+    # A tree: a page of 64 positions and a part of one; a second prefix behind it; another one beside it.
+    shots = [(7 * i * i + 3) % 150 for i in range(70)]
+    more_shots = shots + [(5 * i + 1) % 150 for i in range(61)]
+    other = [(11 * i + 2) % 150 for i in range(20)]
+    prompts = [shots + [5], other + [3], shots + [9, 11, 2, 4], more_shots + [5, 6], [8] * 9, more_shots + [5], other + [3, 4, 5]]
+    lines = [{"prompt_ids": prompt, "max_new": 6} for prompt in prompts]
     (folder / "many_shot.jsonl").write_text("\n".join(map(json.dumps, lines)) + "\n")
-    for name in ("mixtral", "llama") if ALL else ("llama",):
+    for name in ("mixtral", "llama", "qwen3_window") if ALL else ("qwen3_window",):
         common = ["--model", name, "--requests", "many_shot.jsonl", "--ignore-eos", "--logits"]
         good(*common, "n.npy", *SMALL, "--stats", "n.json", folder=folder)
         for more in ([*SMALL, "--stats", "s.json"], [*SMALL, "--batch", 3, "--prefill-chunk", 9], ["--no-clocks"], ["--stacks", 3, "--channels", 1]):
             good(*common, "s.npy", "--share-prefix", *more, folder=folder)
-            expect(f"{name}: a shared prefix leaves all logits as they are", (folder / "n.npy").read_bytes() == (folder / "s.npy").read_bytes())
+            expect(f"{name}: shared prefixes leave all logits as they are", (folder / "n.npy").read_bytes() == (folder / "s.npy").read_bytes())
         alone, shared = (json.loads((folder / f"{of}.json").read_text()) for of in "ns")
         expect(f"{name}: without sharing nothing is saved {alone['prefix']}",
-               alone["prefix"] == {"tokens": 0, "prompt_tokens_saved": 0, "kv_bytes": alone["prefix"]["kv_bytes"], "kv_bytes_saved": 0})
-        expect(f"{name}: the prefix is prefilled once, and streamed less often {shared['prefix']}",
-               shared["prefix"]["tokens"] == 70 and shared["prompt_tokens"] == alone["prompt_tokens"] - 210 == alone["prompt_tokens"] - shared["prefix"]["prompt_tokens_saved"]
+               alone["prefix"] == {"count": 0, "tokens": 0, "prompt_tokens_saved": 0, "kv_bytes": alone["prefix"]["kv_bytes"], "kv_bytes_saved": 0})
+        expect(f"{name}: each prefix is prefilled once, and streamed less often {shared['prefix']}",
+               shared["prefix"]["count"] == 3 and shared["prefix"]["tokens"] == 70 + 61 + 20 and shared["prompt_tokens"] == alone["prompt_tokens"] - 3 * 70 - 61 - 20 == alone["prompt_tokens"] - shared["prefix"]["prompt_tokens_saved"]
                and shared["prefix"]["kv_bytes_saved"] > 0)
     (folder / "other.jsonl").write_text('{"prompt_ids": [1, 2, 3]}\n{"prompt_ids": [2, 2, 3]}\n')
     good("--model", "llama", "--requests", "other.jsonl", "--max-new", 2, "--share-prefix", *SMALL, "--stats", "o.json", folder=folder)
@@ -234,6 +238,7 @@ BAD = [
     (["--model", "llama", "--prompt-ids", "1", "--timeline", "t.json", "--no-clocks"], "--no-clocks"),
     (["--model", "llama", "--prompt-ids", "1", "--timeline", "t.svg"], "json"),
     (["--model", "mixtral", "--prompt", "a"], "tokenizer"),
+    (["--model", "pieces", "--prompt", "a"], "expected tokenizer.json"),
     (["--model", "nothing", "--prompt-ids", "1"], "nothing"),
     (["--model", "/dev/null", "--prompt-ids", "1"], "/dev/null"),
     (["--model", "mixtral", "--requests", "nothing.jsonl"], "nothing.jsonl"),
@@ -282,8 +287,11 @@ def main():
         (folder / "exact").mkdir()
         subprocess.run([toy, folder / "exact", "mixtral", "f32", "3"], check=True)
         check_difference(folder)
+        (folder / "pieces").mkdir()
+        subprocess.run([toy, folder / "pieces", "llama", "f16", "3"], check=True)
+        (folder / "pieces" / "tokenizer.model").write_bytes(b"pieces")
         check_bad(folder)
-        check_invariance(folder, names if ALL else ["qwen3_moe"], 64 if ALL else 4)
+        check_invariance(folder, names if ALL else ["qwen3_moe_window"], 64 if ALL else 4)
     print(f"run: {len(failures)} failures")
     sys.exit(bool(failures))
 

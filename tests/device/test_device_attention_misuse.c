@@ -167,6 +167,46 @@ static void test_sharing(void **state) {
                 "was freed");
 }
 
+// A copy of a sequence: whole pages of its base are shared, so it takes the others alone.
+static void test_copies(void **state) {
+  struct good *good = *state;
+  struct duplex_device *device = good->stage.device;
+  const struct duplex_device_kv_options options = {
+      .heads = 3, .head_size = 32, .page_positions = 64, .pages = 5, .prefill_pages = 5};
+  struct duplex_device_kv *kv;
+  struct duplex_device_sequence *root, *tail, *base, *copy;
+  struct duplex_device_copied copied;
+  duplex_f16 *values = new_values(3 * 256 * 32);
+  must(device, duplex_device_open_kv(device, &options, &kv));
+  must(device, duplex_device_begin_sequence(kv, DUPLEX_KV_PREFILL, 1, &root));
+  must(device, duplex_device_append(root, 0, values, values, 150));
+  must(device, duplex_device_copy_sequence(root, NULL, &base, &copied));
+  assert_int_equal(copied.bytes, 150 * 3 * 32 * 2 * 2);
+  assert_true(copied.clocks > 0);
+  assert_int_equal(duplex_device_sequence_length(base, 0), 150);
+  must(device, duplex_device_share_sequence(root, 150, 0, &tail));
+  must(device, duplex_device_append(tail, 0, values, values, 40));
+  must(device, duplex_device_copy_sequence(tail, base, &copy, &copied));
+  assert_int_equal(copied.bytes, (190 - 128) * 3 * 32 * 2 * 2);
+  assert_int_equal(duplex_device_sequence_length(copy, 0), 190);
+  check_refused(good, duplex_device_copy_sequence(tail, NULL, &copy, NULL), DUPLEX_ERROR_OUT_OF_SPACE,
+                "1 of them free");
+  assert_null(copy);
+  check_refused(good, duplex_device_copy_sequence(base, NULL, &copy, NULL), DUPLEX_ERROR_ARGUMENT,
+                "expected a sequence of the prefill space");
+  check_refused(good, duplex_device_copy_sequence(tail, root, &copy, NULL), DUPLEX_ERROR_ARGUMENT,
+                "the base of a copy");
+  check_refused(good, duplex_device_copy_sequence(tail, good->stage.decode[0], &copy, NULL),
+                DUPLEX_ERROR_ARGUMENT, "the base of a copy");
+  check_refused(good, duplex_device_copy_sequence(tail, base, NULL, NULL), DUPLEX_ERROR_ARGUMENT,
+                "copy is NULL");
+  must(device, duplex_device_free_sequence(tail));
+  check_refused(good, duplex_device_copy_sequence(tail, base, &copy, NULL), DUPLEX_ERROR_ARGUMENT,
+                "was freed");
+  must(device, duplex_device_close_kv(kv));
+  free(values);
+}
+
 static void test_options(void **state) {
   struct good *good = *state;
   struct duplex_device *device = good->stage.device;
@@ -313,6 +353,7 @@ int main(void) {
       cmocka_unit_test_setup_teardown(test_pointers, make_good, free_good),
       cmocka_unit_test_setup_teardown(test_sequences, make_good, free_good),
       cmocka_unit_test_setup_teardown(test_sharing, make_good, free_good),
+      cmocka_unit_test_setup_teardown(test_copies, make_good, free_good),
       cmocka_unit_test_setup_teardown(test_options, make_good, free_good),
       cmocka_unit_test_setup_teardown(test_full_spaces, make_good, free_good),
       cmocka_unit_test_setup_teardown(test_batch_gives_back, make_good, free_good),

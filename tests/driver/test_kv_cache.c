@@ -12,6 +12,7 @@
 
 #include "driver/kv_cache.h"
 #include "driver/transfer.h"
+#include "duplex/arithmetic.h"
 #include "duplex/error.h"
 
 #define PAGE 64u
@@ -47,13 +48,18 @@ static size_t of_pages(size_t pages) {
   return pages * (parts < stack->channels ? parts : stack->channels);
 }
 
+static uint32_t windows[2];  // of the layers
+static unsigned pinned;      // positions beside them
+
 static void open_all(unsigned channels, size_t pages, size_t prefill_pages, unsigned layers) {
   const struct duplex_kv_options options = {.heads = HEADS,
                                             .head_size = D,
                                             .layers = layers,
                                             .page_positions = PAGE,
                                             .pages = pages,
-                                            .prefill_pages = prefill_pages};
+                                            .prefill_pages = prefill_pages,
+                                            .windows = windows,
+                                            .pinned = pinned};
   assert_int_equal(duplex_stack_open("cmodel", &(struct duplex_stack_options){.backend.channels = channels},
                                      &stack, NULL, 0),
                    0);
@@ -82,19 +88,28 @@ static duplex_f16 element(unsigned channel, struct region region, size_t index) 
   return value;
 }
 
+// The position that lies in a slot: the last one that is the slot's number modulo the window, in the KV
+// spaces.
+static size_t position_in(const struct duplex_sequence *sequence, unsigned layer, size_t slot) {
+  const size_t length = sequence->layers[layer].length;
+  const size_t window = sequence->pool == cache->pools ? windows[layer] : 0;
+  return window && slot >= pinned && length > slot ? (length - 1 - slot) / window * window + slot : slot;
+}
+
 // Every element of a layer by the words of docs/architecture.md, and zeros behind the end of V and beside D.
 static void check_layer(const struct duplex_sequence *sequence, unsigned layer, unsigned kind) {
   const struct kv_layer *l = &sequence->layers[layer];
   const unsigned tiles = 2, block_rows = 48;  // of D = 80
   for (unsigned head = 0; head < HEADS; head++)
-    for (size_t position = 0; position < l->length || position % 64; position++) {
-      const struct kv_page *page_of = l->pages[position / page()];
+    for (size_t slot_of = 0; slot_of < kv_kept(l) || slot_of % 64; slot_of++) {
+      const struct kv_page *page_of = l->pages[slot_of / page()];
+      const size_t position = position_in(sequence, layer, slot_of);
       const struct kv_pool *pool = page_of->pool;
       // A page of a channel is one block of 64.
       const unsigned channel =
-                         (sequence->first_channel + head * spread + position / 64 % spread) % stack->channels,
-                     slot = head / stack->channels, i = position % 64;
-      const bool there = position < l->length;
+                         (sequence->first_channel + head * spread + slot_of / 64 % spread) % stack->channels,
+                     slot = head / stack->channels, i = slot_of % 64;
+      const bool there = slot_of < kv_kept(l);
       for (unsigned column = 0; column < 128 && there; column++) {
         const struct region at = {
             pool->region.base + slot * pool->slot_stride + page_of->frame * tiles + column / 64,
@@ -367,6 +382,63 @@ static void test_move(void **state) {
   with_spreads(check_move);
 }
 
+// Rings: whatever is appended, moved and shared, each window has its last positions, and nothing else.
+static void check_windows(unsigned channels, uint32_t first, uint32_t second, size_t prompt) {
+  static const size_t steps[] = {1, 1, 30, 1, 64, 65, 1, 200, 3};
+  windows[0] = first;
+  windows[1] = second;
+  make_values(4);
+  open_all(channels, 60, 60, 2);
+  struct duplex_sequence *sequence = begin(DUPLEX_KV_PREFILL, 0), *shared, *other;
+  for (unsigned layer = 0; layer < 2; layer++) assert_int_equal(append(sequence, layer, prompt), 0);
+  assert_int_equal(duplex_kv_share(sequence, prompt - 1, &other), 0);
+  check_layer(sequence, 0, 4);
+  assert_int_equal(duplex_kv_move(sequence), 0);
+  check_layer(other, 0, 4);
+  assert_int_equal(duplex_kv_move(other), 0);
+  for (unsigned step = 0; step < 9; step++) {
+    for (unsigned layer = 0; layer < 2; layer++) {
+      assert_int_equal(append(sequence, layer, steps[step]), 0);
+      check_layer(sequence, layer, 4);
+      check_layer(other, layer, 4);
+    }
+    // The share keeps what it had, also where its pages are written to by either side.
+    assert_int_equal(duplex_kv_share(sequence, duplex_kv_length(sequence, 0), &shared), 0);
+    assert_int_equal(append(step % 2 ? shared : sequence, 0, 2), 0);
+    assert_int_equal(append(step % 2 ? shared : sequence, 1, 2), 0);
+    for (unsigned layer = 0; layer < 2; layer++) {
+      check_layer(shared, layer, 4);
+      check_layer(sequence, layer, 4);
+    }
+    duplex_kv_free(shared);
+  }
+  const size_t length = duplex_kv_length(sequence, 0);
+  assert_int_equal(duplex_kv_share(sequence, length - 1, &shared),
+                   first + pinned < length ? DUPLEX_ERROR_ARGUMENT : 0);
+  const size_t kept =
+      (duplex_smaller(first + pinned, length) + page() - 1) / page() + (length + page() - 1) / page();
+  duplex_kv_free(other);
+  if (second == 0 && first < length)
+    assert_int_equal(duplex_kv_used(cache, DUPLEX_KV_SPACES), of_pages(kept));
+  close_all();
+}
+
+static void test_windows(void **state) {
+  (void)state;
+  check_windows(3, 1, 0, 5);
+  check_windows(1, 20, 0, 70);
+  check_windows(5, 64, 63, 64);
+  pinned = 3;
+  check_windows(2, 20, 0, 70);
+  check_windows(3, 125, 61, 90);
+  pinned = 0;
+  check_windows(2, 100, 0, 230);
+  spread = 2;
+  check_windows(6, 130, 200, 300);
+  spread = 1;
+  windows[0] = windows[1] = 0;
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(test_layout),
@@ -374,6 +446,7 @@ int main(void) {
       cmocka_unit_test(test_out_of_space),
       cmocka_unit_test(test_move),
       cmocka_unit_test(test_share_and_copy_on_write),
+      cmocka_unit_test(test_windows),
       cmocka_unit_test(test_balance),
       cmocka_unit_test(test_spreads),
       cmocka_unit_test(test_arguments),

@@ -15,14 +15,17 @@ import numpy
 import torch
 import transformers
 
-TOKENS = [(7 * i * i + 3 * i + 5) % 140 for i in range(24)]
+
+def tokens_of(name):
+    """Longer than a small window."""
+    return [(7 * i * i + 3 * i + 5) % 140 for i in range(48 if "window" in name else 24)]
 
 
-def gaps(router_logits, chosen):
+def gaps(router_logits, chosen, count):
     """Of each token the least distance of the last chosen expert to the next one, over all layers, in deviations."""
-    least = numpy.full(len(TOKENS), numpy.inf)
+    least = numpy.full(count, numpy.inf)
     for layer in router_logits:
-        values = layer.numpy().reshape(len(TOKENS), -1)
+        values = layer.numpy().reshape(count, -1)
         if values.shape[1] == chosen:
             continue
         ranked = numpy.sort(values, axis=1)[:, ::-1]
@@ -30,13 +33,13 @@ def gaps(router_logits, chosen):
     return least
 
 
-def run(folder):
+def run(folder, tokens):
     model = transformers.AutoModelForCausalLM.from_pretrained(
         folder, dtype=torch.float64, attn_implementation="eager", experts_implementation="eager")
     experts = getattr(model.config, "num_experts_per_tok", 0)
     with torch.no_grad():
-        out = model(torch.tensor([TOKENS]), **({"output_router_logits": True} if experts else {}))
-    return out.logits[0].numpy(), gaps(out.router_logits if experts else [], experts)
+        out = model(torch.tensor([tokens]), **({"output_router_logits": True} if experts else {}))
+    return out.logits[0].numpy(), gaps(out.router_logits if experts else [], experts, len(tokens))
 
 
 def main(tool, target):
@@ -44,7 +47,7 @@ def main(tool, target):
     for name in names:
         with tempfile.TemporaryDirectory() as folder:
             subprocess.run([tool, folder, name, "f16", "1"], check=True)
-            logits, least = run(folder)
+            logits, least = run(folder, tokens_of(name))
         numpy.save(pathlib.Path(target) / f"{name}.npy", logits.astype("<f4"))
         numpy.save(pathlib.Path(target) / f"{name}_gaps.npy", least.astype("<f4"))
         print(name)

@@ -90,7 +90,8 @@ static void test_sparse(void **state) {
               config.inner == 96);
   assert_true(config.head_size == 16 && !config.sliding_window && config.end_token_count == 0);
   model_config_free(&config);
-  assert_good(OF("OlmoeForCausalLM") ",\"num_experts\":4,\"num_experts_per_tok\":2,\"clip_qkv\":null}");
+  assert_good(OF("OlmoeForCausalLM") ",\"num_experts\":4,\"num_experts_per_tok\":2,\"clip_qkv\":8}");
+  assert_true(config.qkv_limit == 8);
   assert_true(config.qk_norm == MODEL_QK_NORM_WHOLE && !config.renormalise && config.layer[0].sparse &&
               config.end_tokens[0] == 50279);
   model_config_free(&config);
@@ -100,6 +101,20 @@ static void test_sparse(void **state) {
   assert_true(config.score == XPU_SCORE_TOP_K_SOFTMAX && config.embedding_scale == 12 &&
               config.attention_scale == 0.015625 && config.residual_scale == 0.22 &&
               config.logits_divisor == 6);
+  model_config_free(&config);
+}
+
+#define GPT_OSS OF("GptOssForCausalLM") ",\"num_local_experts\":4,\"num_experts_per_tok\":2"
+
+static void test_gpt_oss(void **state) {
+  (void)state;
+  assert_good(GPT_OSS ",\"initial_context_length\":4096,\"experts_per_token\":2}");
+  assert_true(config.sinks && config.router_bias && config.ffn_bias && config.qkv_bias && config.o_bias);
+  assert_true(config.gate_limit == 7 && config.gate_slope == 1.702 && config.head_size == 64);
+  assert_true(config.sliding_window == 128 && config.layer[0].sliding && !config.layer[1].sliding);
+  assert_true(config.score == XPU_SCORE_TOP_K_SOFTMAX && !config.renormalise && config.layer[3].sparse);
+  assert_true(config.rope.type == MODEL_ROPE_YARN && config.rope.factor == 32 && !config.rope.truncate &&
+              config.rope.original_positions == 4096 && config.rope.theta == 150000);
   model_config_free(&config);
 }
 
@@ -149,12 +164,17 @@ static void test_refused(void **state) {
       {"{\"a\":1,\"a\":2}", "duplicate"},
       {"{}", "model_type: '' is not there"},
       {OF("DeepseekV3ForCausalLM") "}", "architectures: 'DeepseekV3ForCausalLM' is not there"},
-      {OF("GptOssForCausalLM") "}", "architectures: 'GptOssForCausalLM' is not there"},
+      {OF("DeepseekV3ForCausalLM") "}", "architectures: 'DeepseekV3ForCausalLM' is not there"},
+      {GPT_OSS ",\"swiglu_limit\":0}", "swiglu_limit is wrong: expected more than 0"},
+      {GPT_OSS ",\"swiglu_alpha\":-1}", "swiglu_limit and swiglu_alpha"},
+      {GPT_OSS ",\"experts_per_token\":1}", "experts_per_token differs from num_experts_per_tok"},
+      {GPT_OSS ",\"quantization_config\":{\"quant_method\":\"mxfp4\"}}", "quantization_config is not known"},
       {"{\"architectures\":[]," SIZES "}", "architectures is wrong"},
       {"{\"architectures\":[\"LlamaForCausalLM\"]}", "num_hidden_layers is missing"},
       {LLAMA ",\"unheard_of\":3}", "unheard_of is not known: it may change what is computed"},
       {LLAMA ",\"quantization_config\":{\"quant_method\":\"fp8\"}}", "quantization_config is not known"},
-      {LLAMA ",\"mlp_bias\":true}", "mlp_bias is not known"},
+      {OF("MistralForCausalLM") ",\"mlp_bias\":true}", "mlp_bias is not known"},
+      {LLAMA ",\"clip_qkv\":8}", "clip_qkv is not known"},
       {LLAMA ",\"partial_rotary_factor\":0.5}", "partial_rotary_factor is not there but for 1"},
       {LLAMA ",\"hidden_act\":\"mish\"}", "hidden_act: 'mish' is not there"},
       {LLAMA ",\"head_dim\":15}", "head_dim: expected an even number"},
@@ -190,7 +210,7 @@ static void test_refused(void **state) {
       {MOE ",\"mlp_only_layers\":3}", "mlp_only_layers is wrong"},
       {OF("MixtralForCausalLM") "}", "num_local_experts is missing"},
       {OF("MixtralForCausalLM") ",\"num_local_experts\":2,\"num_experts_per_tok\":3}", "num_experts_per_tok"},
-      {OF("OlmoeForCausalLM") ",\"num_experts\":2,\"num_experts_per_tok\":1,\"clip_qkv\":8}", "clip_qkv"},
+      {OF("OlmoeForCausalLM") ",\"num_experts\":2,\"num_experts_per_tok\":1,\"clip_qkv\":-8}", "clip_qkv"},
       {OF("GraniteMoeForCausalLM") ",\"num_local_experts\":2,\"num_experts_per_tok\":1,"
                                    "\"logits_scaling\":0}",
        "logits_scaling"},
@@ -203,8 +223,9 @@ static void test_refused(void **state) {
 }
 
 int main(void) {
-  const struct CMUnitTest tests[] = {cmocka_unit_test(test_llama),  cmocka_unit_test(test_yarn),
-                                     cmocka_unit_test(test_sparse), cmocka_unit_test(test_windows),
-                                     cmocka_unit_test(test_nested), cmocka_unit_test(test_refused)};
+  const struct CMUnitTest tests[] = {cmocka_unit_test(test_llama),   cmocka_unit_test(test_yarn),
+                                     cmocka_unit_test(test_sparse),  cmocka_unit_test(test_windows),
+                                     cmocka_unit_test(test_gpt_oss), cmocka_unit_test(test_nested),
+                                     cmocka_unit_test(test_refused)};
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -49,18 +49,25 @@ static void add_u32(struct gguf *g, const char *key, uint32_t value) {
   g->value_count++;
 }
 
-static void add_values(struct gguf *g) {
-  put_string(&g->values, "general.architecture", "llama");
+// A key of an architecture's own.
+static const char *own(const char *class, const char *key) {
+  static char name[96];
+  snprintf(name, sizeof name, "%s.%s", class, key);
+  return name;
+}
+
+static void add_values(struct gguf *g, const char *class) {
+  put_string(&g->values, "general.architecture", class);
   put_string(&g->values, "general.name", "toy");
-  put_f32(&g->values, "llama.attention.layer_norm_rms_epsilon", 1e-5f);
-  put_f32(&g->values, "llama.rope.freq_base", 5000);
+  put_f32(&g->values, own(class, "attention.layer_norm_rms_epsilon"), 1e-5f);
+  put_f32(&g->values, own(class, "rope.freq_base"), 5000);
   g->value_count += 4;
-  add_u32(g, "llama.block_count", LAYERS);
-  add_u32(g, "llama.context_length", 128);
-  add_u32(g, "llama.embedding_length", HIDDEN);
-  add_u32(g, "llama.feed_forward_length", INNER);
-  add_u32(g, "llama.attention.head_count", HEADS);
-  add_u32(g, "llama.attention.head_count_kv", KV);
+  add_u32(g, own(class, "block_count"), LAYERS);
+  add_u32(g, own(class, "context_length"), 128);
+  add_u32(g, own(class, "embedding_length"), HIDDEN);
+  add_u32(g, own(class, "feed_forward_length"), INNER);
+  add_u32(g, own(class, "attention.head_count"), HEADS);
+  add_u32(g, own(class, "attention.head_count_kv"), KV);
   add_u32(g, "tokenizer.ggml.eos_token_id", 2);
 }
 
@@ -130,6 +137,14 @@ static void check_part(const struct model *model, enum model_part part, unsigned
   }
 }
 
+static void add_multipliers(struct gguf *g) {
+  put_f32(&g->values, "granitemoe.attention.scale", 0.5f);
+  put_f32(&g->values, "granitemoe.embedding_scale", 12);
+  put_f32(&g->values, "granitemoe.residual_scale", 0.25f);
+  put_f32(&g->values, "granitemoe.logit_scale", 6);
+  g->value_count += 4;
+}
+
 static void test_model(void **state) {
   (void)state;
   static const enum model_part dense[] = {MODEL_ATTENTION_NORM, MODEL_Q,    MODEL_K,  MODEL_V,   MODEL_O,
@@ -141,20 +156,29 @@ static void test_model(void **state) {
   char path[160];
   folder_make(&folder);
   snprintf(path, sizeof path, "%s/model.gguf", folder.path);
-  for (unsigned experts = 0; experts < 2; experts++) {
+  static const char *const classes[] = {"llama", "llama", "granitemoe"};
+  static const enum model_architecture architectures[] = {MODEL_LLAMA, MODEL_MIXTRAL, MODEL_GRANITE_MOE};
+  for (unsigned kind = 0; kind < 3; kind++) {
+    const bool experts = kind != 0;
+    const bool granite = kind == 2;
     struct gguf g = {0};
     struct model *model;
-    add_values(&g);
-    if (experts) add_u32(&g, "llama.expert_count", EXPERTS), add_u32(&g, "llama.expert_used_count", 1);
+    add_values(&g, classes[kind]);
+    if (experts) add_u32(&g, own(classes[kind], "expert_count"), EXPERTS);
+    if (experts) add_u32(&g, own(classes[kind], "expert_used_count"), 1);
+    if (granite) add_multipliers(&g);
     add_tensors(&g, experts);
     struct model_bytes file = file_of(&g);
     folder_write(&folder, "model.gguf", file.data, file.count);
     if (model_open(path, &model, &error)) fail_msg("%s", error.text);
     const struct model_config *c = model_config_of(model);
-    assert_int_equal(c->architecture, experts ? MODEL_MIXTRAL : MODEL_LLAMA);
+    assert_int_equal(c->architecture, architectures[kind]);
     assert_true(c->vocabulary == VOCABULARY && c->tied_embeddings && c->rope.theta == 5000 &&
                 c->norm_epsilon == (double)1e-5f && c->head_size == HEAD && c->end_tokens[0] == 2 &&
-                c->begin_token == MODEL_NO_TOKEN && c->renormalise == experts);
+                c->begin_token == MODEL_NO_TOKEN && c->renormalise == (kind == 1));
+    assert_int_equal(c->score, granite ? XPU_SCORE_TOP_K_SOFTMAX : XPU_SCORE_SOFTMAX);
+    assert_true(c->attention_scale == (granite ? 0.5 : 0) && c->embedding_scale == (granite ? 12 : 1) &&
+                c->residual_scale == (granite ? 0.25 : 1) && c->logits_divisor == (granite ? 6 : 1));
     check_part(model, MODEL_EMBEDDING, 0, 0, 0);
     check_part(model, MODEL_HEAD, 0, 0, 0);
     check_part(model, MODEL_FINAL_NORM, 0, 0, 1);
@@ -193,7 +217,7 @@ static void assert_refused(struct model_bytes *file, const char *what) {
 static void test_cuts(void **state) {
   (void)state;
   struct gguf g = {0};
-  add_values(&g);
+  add_values(&g, "llama");
   add_tensors(&g, false);
   struct model_bytes file = file_of(&g);
   assert_int_equal(read_file(&file), 0);
@@ -366,7 +390,7 @@ static void test_config(void **state) {
   for (size_t i = 0; i < LENGTH(cases); i++) {
     struct gguf g = {0};
     struct model *model;
-    add_values(&g);
+    add_values(&g, "llama");
     add_u32(&g, cases[i].key, cases[i].value);
     if (i == 1) add_u32(&g, "llama.attention.value_length", 7), add_u32(&g, "llama.rope.dimension_count", 8);
     add_tensors(&g, false);

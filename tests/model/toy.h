@@ -18,7 +18,14 @@
 
 enum toy_type { TOY_F16, TOY_BF16, TOY_F32 };
 
-enum experts_form { NO_EXPERTS, MIXTRAL_EXPERTS, SINGLE_EXPERTS, FUSED_EXPERTS, GRANITE_EXPERTS };
+enum experts_form {
+  NO_EXPERTS,
+  MIXTRAL_EXPERTS,
+  SINGLE_EXPERTS,
+  FUSED_EXPERTS,
+  GRANITE_EXPERTS,
+  GPT_OSS_EXPERTS
+};
 
 struct toy {
   const char *name, *architecture, *model_type;
@@ -44,7 +51,7 @@ static const struct toy toys[] = {
     {"olmoe", "OlmoeForCausalLM", "olmoe", 64, 2, 4, 4, 16, 32, 8, 4, 144, SINGLE_EXPERTS, .qk_norm = true,
      .whole_norm = true,
      .more = "\"num_experts\": 8, \"num_experts_per_tok\": 4, \"norm_topk_prob\": false, "
-             "\"clip_qkv\": null, \"rope_theta\": 10000.0"},
+             "\"clip_qkv\": 1.0, \"rope_theta\": 10000.0"},
     {"granitemoe", "GraniteMoeForCausalLM", "granitemoe", 48, 2, 4, 2, 12, 64, 4, 2, 144, GRANITE_EXPERTS,
      .tied = true,
      .more = "\"num_local_experts\": 4, \"num_experts_per_tok\": 2, \"embedding_multiplier\": 12.0, "
@@ -55,7 +62,8 @@ static const struct toy toys[] = {
          "\"rope_theta\": 500000.0, \"rope_scaling\": {\"rope_type\": \"llama3\", \"factor\": 8.0, "
          "\"low_freq_factor\": 1.0, \"high_freq_factor\": 4.0, \"original_max_position_embeddings\": 64}"},
     {"llama_bias", "LlamaForCausalLM", "llama", 64, 2, 4, 2, 16, 112, 0, 0, 160, NO_EXPERTS, .bias = true,
-     .more = "\"attention_bias\": true, \"rope_theta\": 10000.0, \"rope_scaling\": {\"type\": \"linear\", "
+     .more = "\"attention_bias\": true, \"mlp_bias\": true, \"rope_theta\": 10000.0, \"rope_scaling\": "
+             "{\"type\": \"linear\", "
              "\"factor\": 4.0}"},
     {"llama_group", "LlamaForCausalLM", "llama", 80, 2, 40, 2, 16, 80, 0, 0, 160, NO_EXPERTS,
      .more = "\"head_dim\": 16, \"rope_theta\": 10000.0"},
@@ -66,12 +74,37 @@ static const struct toy toys[] = {
      .more = "\"head_dim\": 32, \"rope_theta\": 1000000.0, \"rope_scaling\": {\"rope_type\": \"yarn\", "
              "\"factor\": 4.0, "
              "\"original_max_position_embeddings\": 64}, \"use_sliding_window\": false"},
+    {"mistral_window", "MistralForCausalLM", "mistral", 64, 2, 4, 2, 16, 112, 0, 0, 160, NO_EXPERTS,
+     .more = "\"rope_theta\": 10000.0, \"sliding_window\": 20"},
+    {"mixtral_window", "MixtralForCausalLM", "mixtral", 64, 2, 4, 2, 16, 96, 4, 2, 160, MIXTRAL_EXPERTS,
+     .more = "\"num_local_experts\": 4, \"num_experts_per_tok\": 2, \"rope_theta\": 1000000.0, "
+             "\"sliding_window\": 8"},
+    {"qwen3_window", "Qwen3ForCausalLM", "qwen3", 64, 3, 4, 2, 32, 112, 0, 0, 160, NO_EXPERTS,
+     .qk_norm = true, .tied = true,
+     .more = "\"head_dim\": 32, \"rope_theta\": 1000000.0, \"use_sliding_window\": true, "
+             "\"sliding_window\": 13, \"layer_types\": [\"full_attention\", \"sliding_attention\", "
+             "\"full_attention\"]"},
+    {"qwen3_moe_window", "Qwen3MoeForCausalLM", "qwen3_moe", 64, 2, 4, 2, 32, 48, 8, 3, 176, SINGLE_EXPERTS,
+     .qk_norm = true,
+     .more =
+         "\"num_experts\": 8, \"num_experts_per_tok\": 3, \"moe_intermediate_size\": 48, \"head_dim\": 32, "
+         "\"norm_topk_prob\": true, \"rope_theta\": 1000000.0, \"use_sliding_window\": true, "
+         "\"sliding_window\": 16, \"max_window_layers\": 0"},
+    {"gpt_oss_window", "GptOssForCausalLM", "gpt_oss", 64, 3, 4, 2, 16, 48, 5, 2, 160, GPT_OSS_EXPERTS,
+     .bias = true,
+     .more =
+         "\"num_local_experts\": 5, \"num_experts_per_tok\": 2, \"head_dim\": 16, \"sliding_window\": 10, "
+         "\"swiglu_limit\": 1.5, \"swiglu_alpha\": 1.702, \"attention_bias\": true, \"rope_theta\": "
+         "150000.0, "
+         "\"rope_scaling\": {\"rope_type\": \"yarn\", \"factor\": 8.0, \"beta_fast\": 32.0, \"beta_slow\": "
+         "1.0, \"truncate\": false, \"original_max_position_embeddings\": 64}"},
 };
 
 // Names of the toys, NULL behind the last: those of the architectures, and variants of them.
-static const char *const toy_names[] = {"mixtral",    "mixtral_fused", "qwen3_moe",  "olmoe",
-                                        "granitemoe", "llama",         "llama_bias", "llama_group",
-                                        "mistral",    "qwen3",         NULL};
+static const char *const toy_names[] = {
+    "mixtral",      "mixtral_fused",    "qwen3_moe",      "olmoe", "granitemoe",     "llama",
+    "llama_bias",   "llama_group",      "mistral",        "qwen3", "mistral_window", "mixtral_window",
+    "qwen3_window", "qwen3_moe_window", "gpt_oss_window", NULL};
 
 // A file under way: its header grows while the values go to a second stream.
 struct writer {
@@ -136,6 +169,8 @@ static void put_attention(struct writer *w, const struct toy *toy, unsigned laye
   static const char *const names[] = {"q_proj", "k_proj", "v_proj", "o_proj"};
   for (unsigned i = 0; i < 4 && toy->bias; i++)
     tensor(w, 0, 0.3, biases[i], 0, 0, "model.layers.%u.self_attn.%s.bias", layer, names[i]);
+  if (toy->form == GPT_OSS_EXPERTS)
+    tensor(w, 0, 1, toy->heads, 0, 0, "model.layers.%u.self_attn.sinks", layer);
   if (!toy->qk_norm) return;
   tensor(w, 1, 0.2, toy->whole_norm ? q : toy->head_size, 0, 0, form, layer, "q_norm");
   tensor(w, 1, 0.2, toy->whole_norm ? k : toy->head_size, 0, 0, form, layer, "k_norm");
@@ -147,6 +182,10 @@ static void put_dense(struct writer *w, const struct toy *toy, unsigned layer) {
   matrix(w, inner, toy->hidden, form, layer, "gate_proj");
   matrix(w, inner, toy->hidden, form, layer, "up_proj");
   matrix(w, toy->hidden, inner, form, layer, "down_proj");
+  const size_t biases[] = {inner, inner, toy->hidden};
+  static const char *const names[] = {"gate_proj", "up_proj", "down_proj"};
+  for (unsigned i = 0; i < 3 && toy->bias; i++)
+    tensor(w, 0, 0.3, biases[i], 0, 0, "model.layers.%u.mlp.%s.bias", layer, names[i]);
 }
 
 static void put_fused(struct writer *w, const struct toy *toy, unsigned layer, const char *gate_up,
@@ -155,6 +194,17 @@ static void put_fused(struct writer *w, const struct toy *toy, unsigned layer, c
   const double inner = 1 / sqrt(toy->inner);
   tensor(w, 0, hidden, toy->experts, 2 * toy->inner, toy->hidden, gate_up, layer);
   tensor(w, 0, inner, toy->experts, toy->hidden, toy->inner, down, layer);
+}
+
+// By columns, gate and up in turn.
+static void put_gpt_oss(struct writer *w, const struct toy *toy, unsigned layer) {
+  static const char form[] = "model.layers.%u.mlp.experts.%s";
+  const double hidden = 1 / sqrt(toy->hidden);
+  tensor(w, 0, hidden, toy->experts, toy->hidden, 2 * toy->inner, form, layer, "gate_up_proj");
+  tensor(w, 0, 0.3, toy->experts, 2 * toy->inner, 0, form, layer, "gate_up_proj_bias");
+  tensor(w, 0, 1 / sqrt(toy->inner), toy->experts, toy->inner, toy->hidden, form, layer, "down_proj");
+  tensor(w, 0, 0.3, toy->experts, toy->hidden, 0, form, layer, "down_proj_bias");
+  tensor(w, 0, 0.3, toy->experts, 0, 0, "model.layers.%u.mlp.router.bias", layer);
 }
 
 static void put_singles(struct writer *w, const struct toy *toy, unsigned layer) {
@@ -173,6 +223,7 @@ static void put_singles(struct writer *w, const struct toy *toy, unsigned layer)
 static void put_experts(struct writer *w, const struct toy *toy, unsigned layer) {
   const char *router = toy->form == MIXTRAL_EXPERTS   ? "model.layers.%u.block_sparse_moe.gate.weight"
                        : toy->form == GRANITE_EXPERTS ? "model.layers.%u.block_sparse_moe.router.layer.weight"
+                       : toy->form == GPT_OSS_EXPERTS ? "model.layers.%u.mlp.router.weight"
                                                       : "model.layers.%u.mlp.gate.weight";
   tensor(w, 0, 2 / sqrt(toy->hidden), toy->experts, toy->hidden, 0, router, layer);
   if (toy->form == FUSED_EXPERTS)
@@ -181,6 +232,8 @@ static void put_experts(struct writer *w, const struct toy *toy, unsigned layer)
   else if (toy->form == GRANITE_EXPERTS)
     put_fused(w, toy, layer, "model.layers.%u.block_sparse_moe.input_linear.weight",
               "model.layers.%u.block_sparse_moe.output_linear.weight");
+  else if (toy->form == GPT_OSS_EXPERTS)
+    put_gpt_oss(w, toy, layer);
   else
     put_singles(w, toy, layer);
 }

@@ -20,7 +20,7 @@ built() { (cd "$dir" && bash -c "$command"); }
 check "it builds" built
 says_eleven() { "$dir/first" >"$dir/out" 2>&1 && grep -qx 'y = 11 at [0-9]* [pnu]s' "$dir/out" || { cat "$dir/out"; return 1; }; }
 check "it says y = 11" says_eleven
-refused() { ! (cd "$dir" && bash -c "$command -std=c++14 -Wfatal-errors") 2>"$dir/error" && grep -q 'duplex/systemc.h needs C++17' "$dir/error"; }
+refused() { ! (cd "$dir" && bash -c "$command -std=c++14 -Wfatal-errors") 2>"$dir/error" && grep -q 'need C++17 or later' "$dir/error"; }
 check "C++14 is refused with a text" refused
 check "the library finds its own" test -z "$(ldd "$dir/prefix/lib/libduplex-systemc.so" | grep 'not found')"
 check "uninstall" make -s uninstall BUILD="$build" PREFIX="$dir/prefix"

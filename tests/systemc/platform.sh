@@ -61,4 +61,30 @@ check "an unknown parameter" refused "$dir/unknown:2: width: there is no such na
 check "half a line" refused "$dir/half:1: channels: expected" --parameters "$dir/half"
 check "no place for a trace" refused "--memory-trace $dir/none/m: No such file" --memory-trace "$dir/none/m"
 check "no place for a waveform" refused "$dir/none/w.vcd" --trace "$dir/none/w.vcd"
+check "a waveform that SystemC cannot write" refused "--trace: 'w.fst': expected NAME.vcd" --trace w.fst
+check "a waveform that is no file" refused 'expected a regular file' --module pin --trace /dev/null
+mkdir "$dir/files"
+files=(--registers-trace "$dir/files/r.txt" --memory-trace "$dir/files/m.txt" --trace "$dir/files/w.vcd")
+nothing_left() { [ -z "$(ls -A "$dir/files")" ] || { ls -A "$dir/files"; return 1; }; }
+check "two outputs to one file" refused 'is the file of --registers-trace too' "${files[@]}" --memory-trace "$dir/files/../files/r.txt"
+check "neither of them is there" nothing_left
+check "no place for the last output" refused "$dir/none/w.vcd: No such file" "${files[@]}" --trace "$dir/none/w.vcd"
+check "the others are not there either" nothing_left
+killed() {
+  "$platform" "${files[@]}" --hidden 2048 --inner 8192 >"$dir/out" 2>&1 &
+  local job=$!
+  for _ in $(seq 600); do [ "$(ls -A "$dir/files" | wc -l)" = 3 ] && break || sleep 0.1; done
+  kill -TERM $job
+  wait $job
+  [ $? = 143 ]
+}
+check "a job that does not fit" refused 'platform: tlm: no room' "${files[@]}" --kernel attention --sequences 1024 --positions 131072 --kv-heads 256 --head-size 16
+check "it writes no output" nothing_left
+check "a signal ends it" killed
+check "it leaves no output" nothing_left
+echo old >"$dir/files/r.txt"
+check "an output that was there" refused "$dir/none/m: No such file" --registers-trace "$dir/files/r.txt" --memory-trace "$dir/none/m"
+check "it keeps its contents" grep -qx old "$dir/files/r.txt"
+check "all outputs, and a device" "$platform" --positions 20 --kernel attention "${files[@]}" --memory-trace /dev/null
+check "they have their names" test "$(ls -A "$dir/files" | xargs)" = 'r.txt w.vcd' -a -s "$dir/files/w.vcd" -a "$(wc -l <"$dir/files/r.txt")" -gt 10
 [ $failures = 0 ]

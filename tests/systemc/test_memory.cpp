@@ -22,6 +22,7 @@
 #include "duplex/random.h"
 #include "duplex/systemc_memory.h"
 #include "tests/common/environment.h"
+#include "tests/systemc/scratch.h"
 
 using sc_core::sc_time;
 using tlm::tlm_generic_payload;
@@ -381,6 +382,10 @@ void check_direct_access(single &s) {
   expect(s.socket->get_direct_mem_ptr(s.payload, dmi), "direct access");
   expect(dmi.get_dmi_ptr()[1000 - dmi.get_start_address() + 3] == 4, "bytes of direct access");
   expect(dmi.get_read_latency() == s.memory.time_of_tck(t.nRCDRD + t.nCL + t.nBL), "latency of a read");
+  tlm::tlm_dmi none;
+  s.set(tlm::TLM_READ_COMMAND, s.memory.bytes(), 4);
+  expect(!s.socket->get_direct_mem_ptr(s.payload, none) && none.get_start_address() == s.memory.bytes(),
+         "no direct access beyond the memory, and only there");
   // The first access to a bank has that latency too.
   s.set(tlm::TLM_READ_COMMAND, UINT64_C(1) << 15, 4);
   const sc_time start = s.memory.time_of_tck(s.memory.tck_from(sc_core::sc_time_stamp() + s.delay));
@@ -395,15 +400,33 @@ void single::run() {
   check_direct_access(*this);
 }
 
+// The text of the elaboration error of a memory.
+void refused(const duplex::hbm3_parameters &parameters, const std::string &text) {
+  try {
+    duplex::hbm3_memory memory("refused", parameters);
+    expect(false, "a memory that should be refused: " + text);
+  } catch (const sc_core::sc_report &report) {
+    expect(report.get_msg() == text, std::string("said ") + report.get_msg() + ", expected " + text);
+  }
+}
+
 void check_elaboration() {
   duplex::hbm3_parameters p;
   p.controller.channels = 5;
-  try {
-    duplex::hbm3_memory refused("refused", p);
-    expect(false, "five channels are refused");
-  } catch (const sc_core::sc_report &report) {
-    expect(std::strstr(report.what(), "refused.parameters") != nullptr, "the text of an elaboration error");
-  }
+  refused(p, "refused.channels: expected 1, 2, 4, 8, 16 or 32");
+  p = {};
+  p.controller.mapping.field[1] = p.controller.mapping.field[0];
+  refused(p, "refused.mapping: expected each part of the address once");
+  p = {};
+  p.request_file = "/none/requests";
+  refused(p, "refused: /none/requests: No such file or directory");
+  const scratch files;
+  p.request_file = files.path("requests");
+  p.command_file = "/none/commands";
+  refused(p, "refused: /none/commands: No such file or directory");
+  expect(!std::ifstream(p.request_file), "the other record is not there either");
+  p.command_file = p.request_file;
+  refused(p, "refused.command_file: '" + p.request_file + "': expected another file than request_file");
 }
 
 std::vector<std::string> lines_of(const std::string &name) {
@@ -474,8 +497,10 @@ int sc_main(int argc, char **argv) {
         std::make_unique<line>("phases_blocks_" + name, p, requests_of(kind, 100, true, seed), false));
   }
   duplex::hbm3_parameters recorded = parameters_of(nullptr, 32);
-  recorded.request_file = "test_memory.requests";
-  recorded.command_file = "test_memory.commands";
+  const scratch files;
+  const std::string records = files.path("memory");
+  recorded.request_file = records + ".requests";
+  recorded.command_file = records + ".commands";
   const std::vector<access> requests = requests_of(MIXED, 500, true, seed);
   lines.push_back(std::make_unique<line>("recorded", recorded, requests, false));
 
@@ -513,9 +538,7 @@ int sc_main(int argc, char **argv) {
     expect(checkers[i]->violations() == 0, name + ": the base protocol");
   }
   lines.clear();
-  check_records("test_memory", requests);
-  std::remove("test_memory.requests");
-  std::remove("test_memory.commands");
+  check_records(records, requests);
   std::printf("%s\n", bad ? "FAIL" : "the clocks of the controller alone, all bytes, no rule broken");
   return bad;
 }

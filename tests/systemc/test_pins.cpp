@@ -207,7 +207,32 @@ class cut_job : public sc_core::sc_module {
     const int error = duplex_stack_gemm(stack, weights, x_.data(), 1, DUPLEX_F32, y.data());
     expect(error == 0, std::string("a job ends with ") + duplex_error_text(error));
     *clocks = stack_.interrupt_clock() - stack_.doorbell_clock();
+    debug_reads();
     return y;
+  }
+  // Debug transport shows each register, and the descriptors in the ring, as the bus does.
+  void debug_reads() {
+    duplex_backend *backend = host_.backend();
+    backend->ops->reg_write(backend, DUPLEX_REG_PERFORMANCE_SELECT, 3 << 8);
+    std::vector<uint32_t> addresses;
+    for (uint32_t at = 0; at <= DUPLEX_REG_PERFORMANCE_HIGH; at += 4) addresses.push_back(at);
+    for (uint32_t word = 0; word < 32; word++) addresses.push_back(DUPLEX_REG_RING + 4 * word);
+    unsigned others = 0;  // that do not hold 0
+    for (const uint32_t at : addresses) {
+      uint32_t bus = 0, looked = 1;
+      tlm::tlm_generic_payload payload;
+      payload.set_command(tlm::TLM_READ_COMMAND);
+      payload.set_address(at);
+      payload.set_data_ptr(reinterpret_cast<unsigned char *>(&looked));
+      payload.set_data_length(sizeof looked);
+      backend->ops->reg_read(backend, at, &bus);
+      host_.synchronize();
+      expect(host_.registers->transport_dbg(payload) == sizeof looked && looked == bus,
+             "debug read of register " + std::to_string(at) + ": " + std::to_string(looked) +
+                 ", on the bus " + std::to_string(bus));
+      others += bus != 0;
+    }
+    expect(others > 15, "few registers hold anything behind a job");
   }
   void reset() {
     wait(cut_);
@@ -279,6 +304,9 @@ class bench : public sc_core::sc_module {
     registers.bind(registers_checker_.target);
     registers_checker_.initiator.bind(stack_.registers);
     traffic_.socket.bind(memory_checker_.target);
+    traffic_.on_pointer_access([this](tlm::tlm_command command, uint64_t address, uint64_t bytes) {
+      memory_checker_.direct_access(command, address, bytes);
+    });
     memory_checker_.initiator.bind(stack_.memory);
     memory_checker_.set_address_bytes(duplex::CHANNEL_BYTES);
     stack_.interrupt(interrupt_);
@@ -297,6 +325,8 @@ class bench : public sc_core::sc_module {
       expect(rigs_[i]->found == cases_[i].rules, std::string(cases_[i].what) + ":" + seen);
     }
     expect(done_ && traffic_.done() && traffic_.failures() == 0, "the stack did not do all that was asked");
+    for (unsigned i = 0; i < duplex::TRAFFIC_INTERFACES; i++)
+      expect(traffic_.completed(duplex::traffic_interface(i)) > 5, "an interface of the memory is not used");
     expect(registers_checker_.calls() > 40 && memory_checker_.calls() > 60, "the checkers saw no calls");
   }
   size_t count() const { return cases_.size(); }

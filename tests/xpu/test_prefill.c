@@ -23,6 +23,8 @@ static const char *const kernels[] = {"portable", "avx2", "avx512"};
 // A sequence: q[q_heads][keys][d], k and v[kv_heads][keys][d].
 struct sequence {
   unsigned kv_heads, group, d, keys;
+  unsigned window;  // keys that a position sees; 0: all
+  unsigned pinned;  // beside them, the first ones, which have no queries
   bool wide;
   uint16_t *q, *k, *v;
 };
@@ -62,6 +64,7 @@ static struct sequence draw_sequence(struct duplex_random *random) {
                        .d = sizes[duplex_random_below(random, 8)],
                        .keys = 1 + (unsigned)duplex_random_below(random, 50)};
   draw_tensors(&s, random);
+  if (duplex_random_below(random, 2)) s.window = 1 + (unsigned)duplex_random_below(random, s.keys + 1);
   return s;
 }
 
@@ -93,6 +96,8 @@ static void run(const struct sequence *s, unsigned first, unsigned positions, un
                                       .head_size = s->d,
                                       .first = first,
                                       .positions = positions,
+                                      .window = s->window,
+                                      .pinned = s->pinned,
                                       .scale = bits_of(oracle_scale(s->d == 1 ? 1 : 0, s->d)),
                                       .wide = s->wide,
                                       .o = o + (size_t)first * s->d,
@@ -101,12 +106,29 @@ static void run(const struct sequence *s, unsigned first, unsigned positions, un
   assert_int_equal(xpu_prefill_run(&prefill, tiers), DUPLEX_OK);
 }
 
+// The keys or values that a position sees, one behind the other; returns how many.
+static unsigned seen_by(const struct sequence *s, unsigned position, const uint16_t *from, uint16_t *to) {
+  unsigned count = 0;
+  for (unsigned key = 0; key <= position; key++) {
+    if (s->window && key + s->window <= position && key >= s->pinned) continue;
+    memcpy(to + (size_t)count++ * s->d, from + (size_t)key * s->d, s->d * sizeof *to);
+  }
+  return count;
+}
+
 static void check_position(const struct sequence *s, unsigned head, unsigned position, const uint16_t *o) {
   uint16_t expected[DUPLEX_HEAD_SIZE_MAX];
   const size_t of_head = (size_t)s->keys * s->d;
   const size_t place = head * of_head + (size_t)position * s->d;
-  oracle_attention_of(s->q + place, s->k + head / s->group * of_head, s->v + head / s->group * of_head,
-                      position + 1, s->d, oracle_scale(s->d == 1 ? 1 : 0, s->d), s->wide, expected);
+  uint16_t *k = malloc(of_head * sizeof *k);
+  uint16_t *v = malloc(of_head * sizeof *v);
+  assert_true(k && v);
+  const unsigned keys = seen_by(s, position, s->k + head / s->group * of_head, k);
+  seen_by(s, position, s->v + head / s->group * of_head, v);
+  oracle_attention_of(s->q + place, k, v, keys, s->d, oracle_scale(s->d == 1 ? 1 : 0, s->d), s->wide,
+                      expected);
+  free(k);
+  free(v);
   for (unsigned i = 0; i < s->d; i++)
     if (o[place + i] != expected[i])
       fail_msg(
@@ -126,12 +148,13 @@ static void test_random(void **state) {
     uint16_t *o = new_outputs(&s);
     fesetround(directions[i % 4]);
     feclearexcept(FE_ALL_EXCEPT);
-    run(&s, 0, s.keys, (unsigned)(i % 4), o, &tiers);
+    if (s.window && s.keys > 3) s.pinned = (unsigned)duplex_random_below(&random, 3);
+    run(&s, s.pinned, s.keys - s.pinned, (unsigned)(i % 4), o, &tiers);
     assert_int_equal(fegetround(), directions[i % 4]);
     fesetround(FE_TONEAREST);
     for (unsigned head = 0; head < s.kv_heads * s.group; head++)
       for (unsigned j = 0; j < 6; j++)
-        check_position(&s, head, (unsigned)duplex_random_below(&random, s.keys), o);
+        check_position(&s, head, s.pinned + (unsigned)duplex_random_below(&random, s.keys - s.pinned), o);
     free(o);
     free_sequence(&s);
   }
@@ -165,8 +188,9 @@ static void test_chunks(void **state) {
 static void test_large(void **state) {
   (void)state;
   static const struct sequence shapes[] = {{.kv_heads = 1, .group = 2, .d = 256, .keys = 300},
-                                           {.kv_heads = 1, .group = 70, .d = 2, .keys = 280}};
-  for (unsigned i = 0; i < 2; i++) {
+                                           {.kv_heads = 1, .group = 70, .d = 2, .keys = 280},
+                                           {.kv_heads = 1, .group = 24, .d = 9, .keys = 700, .window = 257}};
+  for (unsigned i = 0; i < 3; i++) {
     struct duplex_random random;
     duplex_random_seed(&random, seed, 2000 + i);
     struct sequence s = shapes[i];
@@ -301,7 +325,7 @@ static void test_refusals(void **state) {
                                    .o_stride = 1};
   assert_int_equal(xpu_prefill_run(&good, NULL), DUPLEX_OK);
   assert_int_equal(xpu_prefill_run(NULL, NULL), DUPLEX_ERROR_ARGUMENT);
-  enum { BAD = 20 };
+  enum { BAD = 21 };
   struct xpu_prefill bad[BAD];
   for (int i = 0; i < BAD; i++) bad[i] = good;
   bad[0].q = NULL;
@@ -325,6 +349,7 @@ static void test_refusals(void **state) {
   bad[17].scale = 0x7f800000;
   bad[18].scale = 0xbf800000;
   bad[19].q_heads = UINT32_MAX;
+  bad[20].pinned = 1;
   for (int i = 0; i < BAD; i++) assert_int_equal(xpu_prefill_run(&bad[i], NULL), DUPLEX_ERROR_ARGUMENT);
 }
 

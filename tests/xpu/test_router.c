@@ -79,7 +79,8 @@ static void check_token(const struct xpu_router *router, const uint16_t *r, size
   bool taken[EXPERTS_MOST];
   for (unsigned e = 0; e < router->experts; e++)
     logits[e] = oracle_logit(router->x + token * router->x_stride, r + e * router->columns, router->columns,
-                             router->exponents ? router->exponents[e] : 0);
+                             router->exponents ? router->exponents[e] : 0) +
+                (router->bias ? float_of(router->bias[e]) : 0);
   oracle_choose(logits, router->experts, router->top_k, taken);
   oracle_weights(router->score, router->renormalise, logits, router->experts, taken, expected);
   unsigned place = 0;
@@ -91,6 +92,8 @@ static void check_token(const struct xpu_router *router, const uint16_t *r, size
   }
   assert_int_equal(place, router->top_k);
 }
+
+static duplex_f32 biases[EXPERTS_MOST];
 
 static const struct xpu_router *draw_router(struct duplex_random *random, struct xpu_router *router,
                                             struct xpu_dense *dense, uint16_t *x, uint16_t *r,
@@ -105,6 +108,8 @@ static const struct xpu_router *draw_router(struct duplex_random *random, struct
   router->score = (enum xpu_score)duplex_random_below(random, XPU_SCORES);
   router->renormalise = duplex_random_below(random, 2);
   router->threads = (unsigned)duplex_random_below(random, 3);
+  for (unsigned e = 0; e < router->experts; e++) biases[e] = bits_of((float)duplex_random_normal(random));
+  router->bias = duplex_random_below(random, 2) ? biases : NULL;
   router->x = x;
   router->x_stride = router->columns + 1;
   const enum operand_class class_x = classes[duplex_random_below(random, 7)];

@@ -3,6 +3,7 @@
 #include "backend/systemc/platform/kernel.h"
 
 #include <chrono>
+#include <new>
 
 #include "duplex/error.h"
 #include "duplex/kv_cache.h"
@@ -102,13 +103,18 @@ outcome kernel::run(duplex_backend *backend) const {
     out.error = std::string("opening the stack: ") + duplex_error_text(error);
     return out;
   }
-  error = o_.kernel == "expert" ? expert(stack, out) : attention(stack, out);
+  try {
+    error = o_.kernel == "expert" ? expert(stack, out) : attention(stack, out);
+  } catch (const std::bad_alloc &) {
+    error = DUPLEX_ERROR_NO_MEMORY;
+  }
   duplex_stack_stats stats;
   duplex_stack_last_stats(stack, &stats);
   out.clocks = stats.cycles;
   out.instructions = stats.firmware_instructions;
   out.good = !error;
   if (error) out.error = duplex_stack_last_error(stack);
+  if (error && out.error.empty()) out.error = duplex_error_text(error);
   duplex_stack_close(stack);
   return out;
 }

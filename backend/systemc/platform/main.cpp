@@ -1,16 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 // The example platform: one job on a stack in SystemC, on the loosely timed stack, on the one at its pins, or
 // on both side by side; `platform --help`.
-#include <cerrno>
 #include <cstdio>
 #include <cstdlib>
-#include <cstring>
 #include <memory>
 #include <vector>
 
 #include "backend/systemc/platform/board.h"
+#include "backend/systemc/platform/output_files.h"
 #include "duplex/backend.h"
 #include "duplex/error.h"
+#include "sysc/tracing/sc_tracing_ids.h"
 #include "tlm_utils/tlm_quantumkeeper.h"
 
 namespace {
@@ -19,35 +19,8 @@ using platform::board;
 using platform::kernel;
 using platform::options;
 using platform::outcome;
-
-struct file_closer {
-  void operator()(std::FILE *file) const { std::fclose(file); }
-};
-using file = std::unique_ptr<std::FILE, file_closer>;
-
-int wrong(const std::string &what, const std::string &text) {
-  std::fprintf(stderr, "platform: %s: %s\n", what.c_str(), text.c_str());
-  return 2;
-}
-
-// NULL if the path is "": nobody wants the file. False: it cannot be written.
-bool open(const std::string &path, const char *option, file &to) {
-  if (path.empty()) return true;
-  to.reset(std::fopen(path.c_str(), "w"));
-  if (to) return true;
-  wrong(std::string(option) + " " + path, std::strerror(errno));
-  return false;
-}
-
-// Whether all that was written is in the file.
-bool whole(const std::string &path, const char *option, file &f) {
-  std::FILE *open_file = f.release();
-  if (!open_file) return true;
-  const bool bad = std::ferror(open_file);
-  if (std::fclose(open_file) == 0 && !bad) return true;
-  wrong(std::string(option) + " " + path, "writing failed");
-  return false;
-}
+using platform::output_files;
+using platform::wrong;
 
 // FNV-1a, 64 bits.
 uint64_t digest(const std::vector<uint8_t> &bytes) {
@@ -110,49 +83,71 @@ bool run_reference(const options &o, const kernel &job, outcome &out) {
 }
 
 // The waveform of a board without pins: interrupt and reset.
-sc_core::sc_trace_file *open_trace(const options &o, const std::vector<std::unique_ptr<board>> &boards) {
-  const std::string vcd = ".vcd";
-  std::string path = o.trace;
-  if (path.size() > vcd.size() && path.compare(path.size() - vcd.size(), vcd.size(), vcd) == 0)
-    path.resize(path.size() - vcd.size());  // SystemC adds it
-  sc_core::sc_trace_file *file = sc_core::sc_create_vcd_trace_file(path.c_str());
+sc_core::sc_trace_file *open_trace(const std::string &path,
+                                   const std::vector<std::unique_ptr<board>> &boards) {
+  const std::string stem = path.substr(0, path.size() - 4);  // SystemC adds .vcd
+  sc_core::sc_trace_file *file = sc_core::sc_create_vcd_trace_file(stem.c_str());
   file->set_time_unit(1, sc_core::SC_PS);
   for (const std::unique_ptr<board> &b : boards) b->trace(file);
   return file;
 }
 
-int run(const options &o) {
-  file registers_trace, memory_trace;
-  if (!open(o.registers_trace, "--registers-trace", registers_trace)) return 2;
-  if (!open(o.memory_trace, "--memory-trace", memory_trace)) return 2;
-  const kernel job(o);
-  std::vector<std::unique_ptr<board>> boards;
-  unsigned running = o.module == "both" ? 2 : 1;
-  for (const char *name : {"tlm", "pin"})
-    if (o.module == name || o.module == "both")
-      boards.push_back(
-          std::make_unique<board>(name, o, job, registers_trace.get(), memory_trace.get(), running));
-  sc_core::sc_trace_file *trace = o.trace.empty() || o.module != "tlm" ? nullptr : open_trace(o, boards);
-  std::printf("%s, %s firmware, %u channels, quantum %llu ns, seed %llu\n", job.text().c_str(),
-              o.firmware.c_str(), o.stack.channels, (unsigned long long)o.quantum_ns,
-              (unsigned long long)o.seed);
-  sc_core::sc_start();
-  if (trace) sc_core::sc_close_vcd_trace_file(trace);
-  bool good = true;
-  for (const std::unique_ptr<board> &b : boards) good = tell(*b, boards.size() == 1) && good;
+struct traces {
+  std::FILE *registers = nullptr, *memory = nullptr;
+};
+
+// What the boards of a finished simulation did, beside each other and the reference: the exit status.
+int judge(const options &o, const kernel &job, const std::vector<std::unique_ptr<board>> &boards) {
+  for (const std::unique_ptr<board> &b : boards)
+    if (!tell(*b, boards.size() == 1)) return 2;
   const uint64_t quantum = duplex::clock_from(sc_core::sc_time(double(o.quantum_ns), sc_core::SC_NS));
   outcome reference;
-  if (good && o.reference != "none") good = run_reference(o, job, reference);
+  if (o.reference != "none" && !run_reference(o, job, reference)) return 2;
+  bool good = true;
   for (const std::unique_ptr<board> &b : boards)
     if (good && o.reference != "none")
       good = compare(b->basename(), b->result(), o.reference.c_str(), reference, quantum);
   if (good && boards.size() == 2)
     good = compare(boards[0]->basename(), boards[0]->result(), boards[1]->basename(), boards[1]->result(),
                    quantum);
-  const bool written = whole(o.registers_trace, "--registers-trace", registers_trace) &
-                       whole(o.memory_trace, "--memory-trace", memory_trace);
-  if (!written) return 2;
   return good ? 0 : 1;
+}
+
+// The job on its boards. `o.trace`: the name under which the waveform is written.
+int simulate(const options &o, const traces &to) {
+  const kernel job(o);
+  std::vector<std::unique_ptr<board>> boards;
+  unsigned running = o.module == "both" ? 2 : 1;
+  for (const char *name : {"tlm", "pin"})
+    if (o.module == name || o.module == "both")
+      boards.push_back(std::make_unique<board>(name, o, job, to.registers, to.memory, running));
+  sc_core::sc_trace_file *trace = nullptr;
+  if (!o.trace.empty() && o.module == "tlm") trace = open_trace(o.trace, boards);
+  std::printf("%s, %s firmware, %u channels, quantum %llu ns, seed %llu\n", job.text().c_str(),
+              o.firmware.c_str(), o.stack.channels, (unsigned long long)o.quantum_ns,
+              (unsigned long long)o.seed);
+  sc_core::sc_start();
+  if (trace) sc_core::sc_close_vcd_trace_file(trace);
+  return judge(o, job, boards);
+}
+
+int run(options &o) {
+  output_files files;
+  traces to;
+  if (!o.registers_trace.empty()) {
+    to.registers = files.open_text("--registers-trace", o.registers_trace);
+    if (!to.registers) return 2;
+  }
+  if (!o.memory_trace.empty()) {
+    to.memory = files.open_text("--memory-trace", o.memory_trace);
+    if (!to.memory) return 2;
+  }
+  if (!o.trace.empty()) {
+    o.trace = files.waveform("--trace", o.trace);
+    if (o.trace.empty()) return 2;
+  }
+  const int status = simulate(o, to);
+  return status == 2 || files.commit() ? status : 2;
 }
 
 }  // namespace
@@ -168,7 +163,8 @@ int sc_main(int argc, char **argv) {
   const int status = platform::read_options(argc, argv, o);
   if (status >= 0) return status;
   tlm::tlm_global_quantum::instance().set(sc_core::sc_time(double(o.quantum_ns), sc_core::SC_NS));
-  sc_core::sc_report_handler::set_actions("/OSCI/SystemC", sc_core::SC_INFO, sc_core::SC_DO_NOTHING);
+  for (const char *kind : {"/OSCI/SystemC", sc_core::SC_ID_TRACING_TIMESCALE_UNIT_})
+    sc_core::sc_report_handler::set_actions(kind, sc_core::SC_INFO, sc_core::SC_DO_NOTHING);
   try {
     return run(o);
   } catch (const sc_core::sc_report &report) {

@@ -43,7 +43,8 @@ std::vector<name> names_of(options &o, uint64_t &channels, uint64_t &threads, ui
            o.reference, {"none", "cmodel", "rtl"}),
       number("quantum", "global quantum, ns", o.quantum_ns, 0, 1000000000),
       text("trace", "FILE",
-           "waveform: pins as VCD (NAME.vcd) or all of the RTL as FST; tlm: interrupt, reset", o.trace, {}),
+           "waveform: pins as VCD (NAME.vcd) or all of the RTL as FST; tlm: interrupt, reset, as VCD",
+           o.trace, {}),
       text("registers-trace", "FILE", "text of all accesses of the register socket", o.registers_trace, {}),
       text("memory-trace", "FILE", "text of all accesses of the memory socket", o.memory_trace, {}),
       number("channels", "of the stack", channels, 1, 32),
@@ -74,12 +75,7 @@ void help(const char *program, const std::vector<name> &names) {
   }
   std::printf("  %-30s %s\n  %-30s %s\n\n", "--parameters FILE",
               "lines `name = value` with the names above, # starts a comment", "--help", "this text");
-  std::printf("Later ones win. Exit status: 0 good, 1 a difference, 2 bad input.\n");
-}
-
-int wrong(const std::string &where, const std::string &text) {
-  std::fprintf(stderr, "platform: %s: %s\n", where.c_str(), text.c_str());
-  return 2;
+  std::printf("Later ones win. Exit status: 0 good, 1 a difference, 2 bad input or a job that failed.\n");
 }
 
 std::string expected(const name &n) {
@@ -161,6 +157,16 @@ int read_words(int argc, char **argv, const std::vector<name> &names) {
 
 }  // namespace
 
+int wrong(const std::string &where, const std::string &text) {
+  std::fprintf(stderr, "platform: %s: %s\n", where.c_str(), text.c_str());
+  return 2;
+}
+
+bool is_vcd(const std::string &path) {
+  const std::string ending = ".vcd";
+  return path.size() > ending.size() && path.compare(path.size() - ending.size(), ending.size(), ending) == 0;
+}
+
 int read_options(int argc, char **argv, options &o) {
   o.stack.channels = 2;
   uint64_t channels = o.stack.channels, threads = o.stack.threads, rank_switch = 0, traffic = 0;
@@ -168,6 +174,8 @@ int read_options(int argc, char **argv, options &o) {
   if (status >= 0) return status;
   if (o.head_size % 16)
     return wrong("--head-size", "'" + std::to_string(o.head_size) + "': expected a multiple of 16");
+  if (o.module == "tlm" && !o.trace.empty() && !is_vcd(o.trace))
+    return wrong("--trace", "'" + o.trace + "': expected NAME.vcd with --module tlm");
   o.stack.channels = unsigned(channels);
   o.stack.threads = unsigned(threads);
   o.stack.rank_switch = unsigned(rank_switch);

@@ -31,5 +31,11 @@ struct options {
 // --help, 2 after bad input.
 int read_options(int argc, char **argv, options &o);
 
+// The line about bad input; returns its exit status, 2.
+int wrong(const std::string &where, const std::string &text);
+
+// A waveform of the kind that SystemC writes: NAME.vcd.
+bool is_vcd(const std::string &path);
+
 }  // namespace platform
 #endif
