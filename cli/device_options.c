@@ -2,6 +2,11 @@
 // What the options say of a device.
 #include "cli/device_options.h"
 
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <unistd.h>
+
 // What a device decides itself, and files of which each stack would need its own.
 static int check_stack_options(const struct option *options, uint64_t stacks) {
   static const char *const own[] = {"--bundles", "--stripe", "--xpu-traffic", NULL};
@@ -16,6 +21,16 @@ static int check_stack_options(const struct option *options, uint64_t stacks) {
   return EXIT_GOOD;
 }
 
+// The file of measured times can be read; what is wrong in it the library tells.
+static int check_xpu_times(const struct option *options) {
+  const char *path = option_value(options, "--xpu-times");
+  const int file = path ? open(path, O_RDONLY | O_DIRECTORY) : -1;
+  if (file >= 0) close(file);
+  if (file >= 0) return fail(EXIT_BAD_INPUT, "--xpu-times %s: is a folder, expected a file", path);
+  if (!path || access(path, R_OK) == 0) return EXIT_GOOD;
+  return fail(EXIT_BAD_INPUT, "--xpu-times %s: %s", path, strerror(errno));
+}
+
 int read_device_options(const struct option *options, struct duplex_device_options *device) {
   static const char *const policies[] = {"best", "paper", "pim", "xpu", NULL};
   static const char *const partials[] = {"acc", "f32", NULL};
@@ -28,6 +43,8 @@ int read_device_options(const struct option *options, struct duplex_device_optio
   device->policy = (enum duplex_policy)policy;
   device->partials = (enum duplex_partials)partial;
   device->stacks = (unsigned)stacks;
+  device->xpu_times = option_value(options, "--xpu-times");
+  if (check_xpu_times(options)) return EXIT_BAD_INPUT;
   return check_stack_options(options, stacks);
 }
 

@@ -62,7 +62,7 @@ static int read_inputs(const struct option *options, struct inputs *in) {
 static int upload(struct duplex_stack *stack, unsigned experts, const duplex_f16 *gate, const duplex_f16 *w,
                   size_t n, size_t k, struct duplex_weights **weights) {
   if (experts == 2) return duplex_stack_upload_pair(stack, gate, w, n, k, weights);
-  return gate ? duplex_stack_upload_gated(stack, gate, w, n, k, weights)
+  return gate ? duplex_stack_upload_gated(stack, gate, w, n, k, NULL, NULL, weights)
               : duplex_stack_upload(stack, w, n, k, NULL, weights);
 }
 

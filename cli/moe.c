@@ -1,9 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
 // duplex moe: X[T,H], R[E,H], G,U[E,F,H], D[E,H,F] -> Y[T,H], a whole MoE layer on a device.
-#include <errno.h>
-#include <fcntl.h>
-#include <string.h>
-#include <unistd.h>
 
 #include "cli/activation_option.h"
 #include "cli/command.h"
@@ -98,16 +94,6 @@ static int check_top_k(const struct inputs *in) {
               in->router.shape[0]);
 }
 
-// The file of measured times can be read; what is wrong in it the library tells.
-static int check_xpu_times(const struct option *options) {
-  const char *path = option_value(options, "--xpu-times");
-  const int file = path ? open(path, O_RDONLY | O_DIRECTORY) : -1;
-  if (file >= 0) close(file);
-  if (file >= 0) return fail(EXIT_BAD_INPUT, "--xpu-times %s: is a folder, expected a file", path);
-  if (!path || access(path, R_OK) == 0) return EXIT_GOOD;
-  return fail(EXIT_BAD_INPUT, "--xpu-times %s: %s", path, strerror(errno));
-}
-
 // Brings the layer to the device and runs it. Returns an exit status.
 static int compute(struct duplex_device *device, const struct outputs *outputs, const struct inputs *in) {
   struct duplex_moe *moe = NULL;
@@ -152,7 +138,6 @@ static int run(const struct option *options, const struct inputs *in, struct out
   struct duplex_device_options device_options = in->device;
   device_options.stack = wanted.stack;
   device_options.threads = wanted.stack.backend.threads;
-  device_options.xpu_times = option_value(options, "--xpu-times");
   int error = duplex_device_open(wanted.backend, &device_options, &device, error_text, sizeof error_text);
   output_restore_name(outputs, error_text, sizeof error_text);
   if (error) return fail(exit_status_of(error), "%s", error_text);
@@ -171,7 +156,6 @@ static int run_moe(int argc, char **argv) {
   struct outputs outputs = {0};
   int status = command_read(&moe_command, argc, argv, options);
   if (!status) status = read_choices(options, &in);
-  if (!status) status = check_xpu_times(options);
   if (!status) status = read_tensors(options, &in);
   if (!status) status = check_top_k(&in);
   if (!status) status = run(options, &in, &outputs);
@@ -203,8 +187,7 @@ static const struct option own_options[] = {
     PARTIALS_OPTION,
     {"--tables", "FILE",
      "table of time of such layers on such a device: read, or measured and written if it is not there", 0, 0},
-    {"--xpu-times", "FILE.csv",
-     "times of matrix products that were measured on hardware, in place of the xPU's roofline", 0, 0},
+    XPU_TIMES_OPTION,
     {"--timeline", "FILE.json", "what each processor did and when, for Perfetto", 0, 0},
     {"--timeline-picture", "FILE.svg", "the same as a picture", 0, 0},
     {"--stats", "FILE.json", "times of both sides beside the bound, bytes, commands, energy of the layer", 0,

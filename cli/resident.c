@@ -71,7 +71,8 @@ static int upload(struct session *session, const char *gate_key, const char *key
       if (r->matrices == 2)
         error = duplex_stack_upload_pair(session->stack, gate.data, matrix.data, n, k, &r->weights);
       else
-        error = r->gate ? duplex_stack_upload_gated(session->stack, gate.data, matrix.data, n, k, &r->weights)
+        error = r->gate ? duplex_stack_upload_gated(session->stack, gate.data, matrix.data, n, k, NULL, NULL,
+                                                    &r->weights)
                         : duplex_stack_upload(session->stack, matrix.data, n, k, NULL, &r->weights);
     } while (error == DUPLEX_ERROR_OUT_OF_SPACE && resident_evict(session, kept));
     r->n = n, r->k = k;

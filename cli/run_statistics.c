@@ -23,9 +23,10 @@ static json_t *counts_json(const struct run_requests *requests, const struct gen
 // Times of the modelled device, and of the host that modelled it.
 static json_t *times_json(const struct generation_statistics *s, double seconds) {
   const struct network_times *times = &s->sum.times;
-  return json_pack("{s:f, s:f, s:f, s:f, s:f, s:f, s:f, s:f}", "device_seconds", s->seconds,
+  return json_pack("{s:f, s:f, s:f, s:f, s:f, s:f, s:f, s:f, s:f}", "device_seconds", s->seconds,
                    "device_tokens_per_second", s->seconds > 0 ? (double)s->new_tokens / s->seconds : 0,
-                   "xpu_seconds", (double)times->xpu_ps * 1e-12, "attention_seconds",
+                   "xpu_seconds", (double)times->xpu_ps * 1e-12, "elements_seconds",
+                   (double)times->elements_ps * 1e-12, "attention_seconds",
                    (double)times->attention_clocks / CLOCK_HERTZ, "moe_seconds",
                    (double)times->moe_clocks / CLOCK_HERTZ, "moe_bound_seconds",
                    (double)s->sum.moe_bound_clocks / CLOCK_HERTZ, "host_seconds", seconds,

@@ -22,8 +22,11 @@ static void tell_device(const struct generation_statistics *s) {
   const double macs = (double)sum->xpu_macs + (double)sum->logic_pim_macs;
   fprintf(stderr, "device  %.4g tokens/s, %.3g mJ a token\n", rate((double)s->new_tokens, s->seconds),
           1e3 * rate(sides_energy(&work), (double)s->new_tokens));
-  fprintf(stderr, "time    %.1f%% products and head on the xPU, %.1f%% attention, %.1f%% MoE layers\n",
-          percent(xpu, busy), percent(attention, busy), percent(moe, busy));
+  const double elements = (double)sum->times.elements_ps * 1e-12;
+  fprintf(
+      stderr,
+      "time    %.1f%% products and head on the xPU, %.1f%% elements, %.1f%% attention, %.1f%% MoE layers\n",
+      percent(xpu - elements, busy), percent(elements, busy), percent(attention, busy), percent(moe, busy));
   fprintf(stderr, "MACs    %.1f%% on the xPU, %.1f%% on Logic-PIM\n", percent((double)sum->xpu_macs, macs),
           percent((double)sum->logic_pim_macs, macs));
   if (sum->moe_layers)

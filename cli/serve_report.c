@@ -11,6 +11,8 @@ static const char *const charge_names[SERVING_CHARGES] = {
     "tokens_to_stacks", "partial_sums", "decision", "hand_over", "firmware"};
 static const char *const mode_names[] = {"full", "paper", "authors"};
 
+const char *serve_part_name(unsigned part) { return part_names[part]; }
+
 static double share(double part, double whole) { return whole > 0 ? part / whole : 0; }
 
 static json_t *percentiles_json(const struct serving_percentiles *p) {
@@ -35,19 +37,44 @@ static json_t *charges_json(const struct serving_cost *cost) {
 }
 
 static double energy_of(const struct serving_cost *c) {
-  double total = 0;
-  for (unsigned i = 0; i < SERVING_ENERGIES; i++) total += c->dram_j[i] + c->comp_j[i];
-  return total;
+  return serving_sum(c->dram_j) + serving_sum(c->comp_j);
+}
+
+static double part_energy(const struct serving_cost *c, unsigned part) {
+  return c->dram_j[part] + c->comp_j[part];
 }
 
 static json_t *energy_json_of(const struct serving_cost *c, double tokens) {
-  const double total = energy_of(c);
-  return json_pack("{s:f, s:f, s:f, s:f, s:f, s:f, s:f, s:f}", "total", share(total, tokens), "fc_dram",
-                   share(c->dram_j[SERVING_FC_J], tokens), "fc_comp", share(c->comp_j[SERVING_FC_J], tokens),
-                   "attn_dram", share(c->dram_j[SERVING_ATTENTION_J], tokens), "attn_comp",
-                   share(c->comp_j[SERVING_ATTENTION_J], tokens), "moe_dram",
-                   share(c->dram_j[SERVING_MOE_J], tokens), "moe_comp",
-                   share(c->comp_j[SERVING_MOE_J], tokens), "other", 0.0);
+  const double attention_dram = c->dram_j[SERVING_PREFILL] + c->dram_j[SERVING_DECODE];
+  const double attention_comp = c->comp_j[SERVING_PREFILL] + c->comp_j[SERVING_DECODE];
+  const double other = part_energy(c, SERVING_LINKS) + part_energy(c, SERVING_OTHER);
+  return json_pack("{s:f, s:f, s:f, s:f, s:f, s:f, s:f, s:f}", "total", share(energy_of(c), tokens),
+                   "fc_dram", share(c->dram_j[SERVING_FC], tokens), "fc_comp",
+                   share(c->comp_j[SERVING_FC], tokens), "attn_dram", share(attention_dram, tokens),
+                   "attn_comp", share(attention_comp, tokens), "moe_dram",
+                   share(c->dram_j[SERVING_MOE], tokens), "moe_comp", share(c->comp_j[SERVING_MOE], tokens),
+                   "other", share(other, tokens));
+}
+
+// Of each type of layer: its share of the time, operations a byte of DRAM, TFLOP/s of a device while it runs,
+// and how much of its time each processor works.
+static json_t *layers_json(const struct serving_cost *c, unsigned devices) {
+  json_t *object = json_object();
+  for (unsigned i = 0; i < SERVING_LINKS; i++)
+    json_object_set_new(
+        object, part_names[i],
+        json_pack("{s:f, s:f, s:f, s:f, s:f}", "time_share", share(c->part[i], c->seconds), "op_per_byte",
+                  share(2 * c->macs[i], c->bytes[i]), "tflops_per_device",
+                  share(2e-12 * c->macs[i], c->part[i] * devices), "xpu_share", share(c->xpu[i], c->seconds),
+                  "logic_pim_share", share(c->pim[i], c->seconds)));
+  return object;
+}
+
+// Shares of the time that are clocks from tables of the cycle model, which the RTL agrees with.
+static json_t *checked_json(const struct serving_result *r) {
+  return json_pack("{s:f, s:f, s:f}", "all", share(r->sum.checked, r->sum.seconds), "decoding_only",
+                   share(r->decoding_cost.checked, r->decoding_cost.seconds), "mixed",
+                   share(r->mixed_cost.checked, r->mixed_cost.seconds));
 }
 
 static json_t *what_json(const struct serving_options *o, const struct serving_result *r) {
@@ -67,8 +94,9 @@ json_t *serve_json(const struct serving_options *o, const struct serving_result 
       energy_json_of(&r->sum, r->tokens), "seconds", r->seconds, "tokens", r->tokens, "requests", r->requests,
       "stages", "all", (json_int_t)r->stages, "decoding_only", (json_int_t)r->decoding_only, "time_shares",
       shares_json(&r->sum), "time_shares_decoding_only", shares_json(&r->decoding_cost), "xpu_utilisation",
-      share(r->sum.xpu_busy, r->sum.seconds), "logic_pim_utilisation", share(r->sum.pim_busy, r->sum.seconds),
-      "kv_capacity_bytes", r->kv_capacity, "kv_most_bytes", r->kv_most);
+      share(serving_sum(r->sum.xpu), r->sum.seconds), "logic_pim_utilisation",
+      share(serving_sum(r->sum.pim), r->sum.seconds), "kv_capacity_bytes", r->kv_capacity, "kv_most_bytes",
+      r->kv_most);
   json_object_update(all, results);
   if (o->mode == SERVING_AUTHORS)  // whose simulator counts what Logic-PIM reads twice
     json_object_set_new(all, "energy_j_per_token_counted_twice",
@@ -77,6 +105,9 @@ json_t *serve_json(const struct serving_options *o, const struct serving_result 
   json_object_set_new(all, "good_requests", json_real(r->good));
   if (o->mode == SERVING_FULL) json_object_set_new(all, "charged_shares", charges_json(&r->sum));
   json_object_set_new(all, "time_shares_mixed", shares_json(&r->mixed_cost));
+  json_object_set_new(all, "rtl_checked_shares", checked_json(r));
+  json_object_set_new(all, "layers_decoding_only", layers_json(&r->decoding_cost, r->devices));
+  json_object_set_new(all, "layers_mixed", layers_json(&r->mixed_cost, r->devices));
   json_decref(results);
   return all;
 }
@@ -87,20 +118,47 @@ json_t *serve_rate_json(double share, double rate) {
 }
 
 static void print_times(const char *name, const struct serving_percentiles *p) {
-  printf("  %-12s %10.3f %10.3f %10.3f  ms, p50 p90 p99 of %zu\n", name, p->p50 * 1e3, p->p90 * 1e3,
-         p->p99 * 1e3, p->count);
+  printf("  %-18s %10.3f %10.3f %10.3f %10.3f  ms, of %zu\n", name, p->p50 * 1e3, p->p90 * 1e3, p->p99 * 1e3,
+         p->mean * 1e3, p->count);
+}
+
+static void print_row(const char *name, double time, double op_byte, double xpu, double pim, double joule,
+                      double tokens) {
+  printf("  %-18s %9.1f%% ", name, 100 * time);
+  if (op_byte > 0)
+    printf("%10.2f", op_byte);
+  else
+    printf("%10s", "");
+  printf(" %9.1f%% %9.1f%% %10.3f\n", 100 * xpu, 100 * pim, 1e3 * share(joule, tokens));
+}
+
+// Time, work and energy by part; shares are those of all time.
+static void print_parts(const struct serving_cost *c, double tokens) {
+  printf("  %-18s %10s %10s %10s %10s %10s\n", "", "time", "Op/B", "xPU works", "PIM works", "mJ/token");
+  for (unsigned i = 0; i < SERVING_PARTS; i++)
+    print_row(part_names[i], share(c->part[i], c->seconds), share(2 * c->macs[i], c->bytes[i]),
+              share(c->xpu[i], c->seconds), share(c->pim[i], c->seconds), part_energy(c, i), tokens);
+  print_row("all", 1, share(2 * serving_sum(c->macs), serving_sum(c->bytes)),
+            share(serving_sum(c->xpu), c->seconds), share(serving_sum(c->pim), c->seconds), energy_of(c),
+            tokens);
 }
 
 void serve_print(const struct serving_options *o, const struct serving_result *r, double host) {
   printf("%s on %s, %u device%s, mode %s\n", o->model, o->system, r->devices, r->devices == 1 ? "" : "s",
          mode_names[o->mode]);
-  printf("  throughput   %10.1f tokens/s, %u requests in flight at most\n", r->throughput, r->batch);
+  printf("  throughput   %10.1f tokens/s, %u requests in flight at most, K and V %.1f of %.1f GB\n",
+         r->throughput, r->batch, r->kv_most * 1e-9, r->kv_capacity * 1e-9);
+  printf("  %-18s %10s %10s %10s %10s\n", "", "p50", "p90", "p99", "mean");
   print_times("TBT", &r->tbt);
   print_times("T2FT", &r->t2ft);
   print_times("E2E", &r->e2e);
-  printf("  time by part");
-  for (unsigned i = 0; i < SERVING_PARTS; i++)
-    printf(" %s %.1f%%", part_names[i], 100 * share(r->sum.part[i], r->sum.seconds));
-  printf("\n  %.0f stages in %.2f s of this host, %.0f a second\n", (double)r->all_stages, host,
+  print_parts(&r->sum, r->tokens);
+  printf(
+      "  of the time %.1f%% are clocks of the cycle model that the RTL agrees with; the rest is formulas\n",
+      100 * share(r->sum.checked, r->sum.seconds));
+  if (o->limit_first > 0 || o->limit_token > 0)
+    printf("  goodput      %10.3f requests/s within the limits, %.1f%% of %zu\n", share(r->good, r->seconds),
+           100 * share(r->good, (double)r->e2e.count), r->e2e.count);
+  printf("  %.0f stages in %.2f s of this host, %.0f a second\n", (double)r->all_stages, host,
          share((double)r->all_stages, host));
 }

@@ -7,6 +7,9 @@
 
 #include "serving/serving.h"
 
+// Of enum serving_part, as the JSON names it.
+const char *serve_part_name(unsigned part);
+
 json_t *serve_json(const struct serving_options *options, const struct serving_result *result);
 
 // The rate that a search with this share of good requests found; nothing with a share of 0.

@@ -13,7 +13,9 @@ struct duplex_device {
   struct duplex_stack *stack[DUPLEX_STACKS_MOST];
   struct duplex_xpu *xpu;  // the caller's, or `own_xpu`
   struct duplex_xpu *own_xpu;
-  struct device_table *tables;    // of time
+  struct device_table *tables;  // of time
+  bool has_origin;              // of tables: known
+  uint32_t origin;
   struct duplex_moe *layers;      // all that are loaded, latest first
   struct handles kvs, sequences;  // KV caches of the device, and their sequences
   struct duplex_moe_stats stats;

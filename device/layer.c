@@ -5,7 +5,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "device/measure.h"
 #include "device/tables.h"
 #include "duplex/arithmetic.h"
 
@@ -70,25 +69,10 @@ static void place_best(struct duplex_moe *moe) {
     }
 }
 
-// The costs beside the table, measured with a piece of the widest slice.
-static int take_costs(struct duplex_moe *moe) {
-  struct duplex_device *device = moe->device;
-  const struct moe_piece *piece = &moe->piece[device->stacks - 1][0];
-  const unsigned bundles = (unsigned)__builtin_popcount(piece->bundles);
-  const enum duplex_format format = device->options.partials == DUPLEX_PARTIALS_F32 ? DUPLEX_F32 : DUPLEX_ACC;
-  struct duplex_layer_piece like = {.bundles = piece->bundles, .parts = piece->parts};
-  uint64_t whole[DUPLEX_TOKEN_GROUPS];
-  char text[256] = "";
-  memcpy(like.inner, piece->inner, sizeof like.inner);
-  for (unsigned i = 0; i < DUPLEX_TOKEN_GROUPS; i++) {
-    const struct schedule_row *row = &moe->times.rows[i + 1];
-    const uint32_t time =
-        device->options.policy == DUPLEX_POLICY_BEST ? row->pim[0][piece->parts] : row->striped[bundles - 1];
-    whole[i] = (uint64_t)time * moe->times.clocks_per_unit;
-  }
-  const int error = device_measure_costs(&moe->times.shape, &like, whole, &device->options.stack, format,
-                                         &moe->costs, text, sizeof text);
-  return error ? device_fail(device, error, "%s", text) : DUPLEX_OK;
+// The costs of pieces as this layer has them.
+static const struct schedule_costs *costs_of(const struct duplex_moe *moe) {
+  if (moe->device->options.policy == DUPLEX_POLICY_BEST) return &moe->times.costs[SCHEDULE_OF_PIECE];
+  return &moe->times.costs[moe->pieces > 1 ? SCHEDULE_OF_BUNDLE : SCHEDULE_OF_STRIPES];
 }
 
 // Where its pieces lie, by the table of time.
@@ -98,6 +82,9 @@ static int plan(struct duplex_moe *moe, const struct duplex_moe_form *form) {
   const int error = tables_take(device, form, &times);
   if (error) return error;
   moe->times = *times;
+  moe->format = device->options.partials == DUPLEX_PARTIALS_F32 ? SCHEDULE_ROUNDED : SCHEDULE_EXACT;
+  if (!schedule_charge(&moe->times, moe->format, &moe->charged))
+    return device_fail(device, DUPLEX_ERROR_ARGUMENT, "tokens and sums take too long for a table of time");
   if (device->options.policy == DUPLEX_POLICY_BEST) {
     place_best(moe);
   } else {
@@ -108,7 +95,8 @@ static int plan(struct duplex_moe *moe, const struct duplex_moe_form *form) {
     moe->pieces = moe->turns;
     place_whole(moe);
   }
-  return take_costs(moe);
+  moe->costs = costs_of(moe);
+  return DUPLEX_OK;
 }
 
 // What the loading of all stacks needs.

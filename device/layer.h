@@ -4,7 +4,6 @@
 #define DEVICE_LAYER_H
 
 #include "device/device.h"
-#include "device/measure.h"
 #include "duplex/layer.h"
 #include "schedule/schedule.h"
 
@@ -24,10 +23,12 @@ struct duplex_moe {
   const struct duplex_activation_table *table;
   duplex_f16 *router;                         // a copy
   int8_t *router_exponents, *down_exponents;  // copies; NULL: all 0
-  struct schedule_times times;
-  struct device_costs costs;   // beside the table of times
-  struct schedule_work *work;  // of the decision
-  unsigned pieces;             // on each stack
+  struct schedule_times times;                // as measured
+  struct schedule_times charged;              // that the decision goes by
+  enum schedule_format format;                // of Logic-PIM's sums
+  const struct schedule_costs *costs;         // of the layer's pieces, in `times`
+  struct schedule_work *work;                 // of the decision
+  unsigned pieces;                            // on each stack
   // Expert e has the pieces q with q mod turns = e mod turns; q / turns is the schedule's number of it.
   unsigned turns;
   struct moe_piece piece[DUPLEX_STACKS_MOST][DUPLEX_LAYER_PIECES];

@@ -38,7 +38,7 @@ static uint64_t xpu_time(const struct moe_run *run, unsigned piece, unsigned exp
 
 // Pieces of 32 bytes that the xPU reads of a channel for the sums of so many tokens.
 static uint64_t pieces_of_sums(const struct moe_run *run, uint32_t tokens) {
-  const uint32_t bytes = run->device->options.partials == DUPLEX_PARTIALS_F32 ? 4 : 16;
+  const uint32_t bytes = run->moe->format == SCHEDULE_ROUNDED ? 4 : 16;
   const uint32_t of_row = tokens / DUPLEX_LANES * (DUPLEX_LANES * bytes / PIECE_BYTES) +
                           duplex_divide_up(tokens % DUPLEX_LANES * bytes, PIECE_BYTES);
   return duplex_divide_up((uint32_t)run->moe->shape.hidden, run->moe->times.shape.channels) * of_row;
@@ -46,14 +46,15 @@ static uint64_t pieces_of_sums(const struct moe_run *run, uint32_t tokens) {
 
 // Adds one piece that is Logic-PIM's.
 static void add_job(const struct moe_run *run, unsigned stack, unsigned piece, struct side_times *times) {
-  const struct device_costs *costs = &run->moe->costs;
+  const struct schedule_costs *costs = run->moe->costs;
+  const uint32_t *sums = costs->sums[run->moe->format];
   uint64_t clocks = 0;
   for (unsigned e = 0; e < run->moe->shape.experts; e++) {
     const uint32_t count = run->counts[e];
     if (!count || !run_cut(run, stack, piece, e)) continue;
     clocks += pim_time(run, stack, piece, e);
     times->tokens += schedule_groups(count) * costs->tokens;
-    times->sums += count / DUPLEX_LANES * costs->sums[DUPLEX_LANES] + costs->sums[count % DUPLEX_LANES];
+    times->sums += count / DUPLEX_LANES * sums[DUPLEX_LANES] + sums[count % DUPLEX_LANES];
     times->sum_pieces += pieces_of_sums(run, count);
   }
   if (clocks) times->logic_pim += costs->job + clocks;
@@ -100,7 +101,7 @@ static uint64_t commands_of(const struct side_times times[DUPLEX_PHASES], unsign
 }
 
 void model_predict(struct moe_run *run) {
-  const struct device_costs *costs = &run->moe->costs;
+  const struct schedule_costs *costs = run->moe->costs;
   struct duplex_moe_stats *stats = &run->device->stats;
   struct side_times times[DUPLEX_PHASES] = {{0}};
   const unsigned phases = run_phases(run);
@@ -118,5 +119,5 @@ void model_predict(struct moe_run *run) {
     stats->predicted += duplex_larger(stats->predicted_logic_pim[i], stats->predicted_xpu[i]);
   }
   stats->predicted += costs->taken;
-  if (times[last].sums) stats->predicted += costs->first_sums + times[last].sums;
+  if (times[last].sums) stats->predicted += costs->first_sums[run->moe->format] + times[last].sums;
 }

@@ -55,13 +55,13 @@ static enum schedule_policy policy_of(const struct moe_run *run) {
 }
 
 static void decide(struct moe_run *run) {
-  schedule_decide(policy_of(run), &run->moe->times, run->dispatch.count, run->moe->work, &run->decision);
+  schedule_decide(policy_of(run), &run->moe->charged, run->dispatch.count, run->moe->work, &run->decision);
 }
 
 // Every stack's firmware gets the table of times, if it decides too.
 static int set_times(void *context, unsigned stack) {
   struct moe_run *run = context;
-  return run->moe->slice[stack] ? duplex_stack_set_times(run->device->stack[stack], &run->moe->times)
+  return run->moe->slice[stack] ? duplex_stack_set_times(run->device->stack[stack], &run->moe->charged)
                                 : DUPLEX_OK;
 }
 

@@ -10,7 +10,9 @@
 #include "driver/layer.h"
 #include "duplex/arithmetic.h"
 #include "duplex/error.h"
+#include "duplex/hbm.h"
 
+#define IDLE 4u  // intervals of refresh, in which all that are owed are done
 #define TOKENS_MOST (PROBE_PASSES * DUPLEX_LANES)  // of an expert
 
 static int tell(const struct probe *probe, int error) {
@@ -48,6 +50,7 @@ int probe_open(struct probe *probe, const struct schedule_shape *shape,
   if (!probe->x || !probe->y) return tell(probe, DUPLEX_ERROR_NO_MEMORY);
   int error = duplex_stack_open("cmodel", &own, &probe->stack, NULL, 0);
   if (!error) error = duplex_stack_open_layer(probe->stack, &layer, &probe->layer);
+  if (!error) probe->refresh_interval = duplex_dram_preset(own.backend.dram_preset)->nREFI / 2;
   for (unsigned e = 0; e < PROBE_EXPERTS && !error; e++) error = duplex_layer_reserve(probe->layer, e, 0);
   return tell(probe, error);
 }
@@ -74,6 +77,14 @@ int probe_run(const struct probe *probe, unsigned experts, unsigned cut, uint32_
   duplex_stack_last_stats(probe->stack, &stats);
   *clocks = stats.cycles;
   return tell(probe, error);
+}
+
+int probe_idle(const struct probe *probe, unsigned place, unsigned places) {
+  struct duplex_backend *backend = probe->stack->backend;
+  const uint64_t interval = probe->refresh_interval;
+  const uint64_t now = backend->ops->clocks(backend) % interval;
+  const uint64_t clocks = IDLE * interval + interval * place / places - now;
+  return tell(probe, backend->ops->advance(backend, clocks, NULL));
 }
 
 // Runs until the xPU is ready; *clocks: from now to the last data that is read or written.

@@ -15,6 +15,7 @@ struct probe {
   struct duplex_stack *stack;
   struct duplex_layer *layer;
   struct duplex_layer_piece piece;
+  uint64_t refresh_interval;  // clocks
   duplex_f16 *x;
   uint8_t *y;
   char *text;
@@ -32,6 +33,9 @@ void probe_close(struct probe *probe);
 // Clocks of a job from doorbell to completion in which the first `experts` experts have so many tokens, at
 // most 8 PROBE_PASSES, and this cut.
 int probe_run(const struct probe *probe, unsigned experts, unsigned cut, uint32_t tokens, uint64_t *clocks);
+
+// Idles for a while, up to clock place / places of the time from one refresh to the next.
+int probe_idle(const struct probe *probe, unsigned place, unsigned places);
 
 // Clocks of the xPU's reads of what so many experts have behind this cut, to the last data. taken: its
 // bundles were Logic-PIM's until then.

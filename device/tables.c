@@ -14,6 +14,7 @@
 struct device_table {
   struct device_table *next;
   struct schedule_times times;
+  unsigned measured;  // parts of it, MEASURE_...
 };
 
 struct duplex_moe_form duplex_moe_form(const struct duplex_moe_shape *shape,
@@ -52,37 +53,54 @@ static struct device_table *find(const struct duplex_device *device, const struc
   return table;
 }
 
-// The device has this table from now on, in place of one of its shape.
-static int keep(struct duplex_device *device, const struct schedule_times *times) {
-  struct device_table *table = find(device, &times->shape);
-  if (!table) {
-    table = malloc(sizeof *table);
-    if (!table) return device_no_memory(device);
-    table->next = device->tables;
-    device->tables = table;
-  }
-  table->times = *times;
+// The table of a shape, which is made if there is none; NULL: too little memory.
+static struct device_table *take(struct duplex_device *device, const struct schedule_shape *shape) {
+  struct device_table *table = find(device, shape);
+  if (table) return table;
+  table = calloc(1, sizeof *table);
+  if (!table) return NULL;
+  table->times.shape = *shape;
+  table->next = device->tables;
+  device->tables = table;
+  return table;
+}
+
+// Measures of a table what it lacks of these parts.
+static int measure(struct duplex_device *device, const struct schedule_placement *placement, unsigned parts,
+                   struct device_table *table) {
+  char text[256] = "";
+  const unsigned missing = parts & ~table->measured;
+  const struct schedule_shape shape = table->times.shape;
+  struct schedule_times times = table->times;
+  if (!missing) return DUPLEX_OK;
+  if (!table->measured) device_formula(&shape, placement, device->xpu, &times);
+  const int error = device_measure(&device->options.stack, device->xpu, missing, &times, text, sizeof text);
+  if (error) return device_fail(device, error, "%s", text);
+  table->times = times;
+  table->measured |= missing;
   return DUPLEX_OK;
 }
 
-// A new table of the shape.
-static int measure(struct duplex_device *device, const struct schedule_shape *shape,
-                   const struct schedule_placement *placement) {
-  char text[256] = "";
-  struct schedule_times times;
-  const int error =
-      device_measure(shape, placement, &device->options.stack, device->xpu, &times, text, sizeof text);
-  return error ? device_fail(device, error, "%s", text) : keep(device, &times);
+// A table with these parts at least.
+static int take_measured(struct duplex_device *device, const struct duplex_moe_form *form, unsigned parts,
+                         const struct schedule_times **times) {
+  struct schedule_shape shape;
+  struct schedule_placement placement;
+  int error = plan(device, form, &shape, &placement);
+  if (error) return error;
+  struct device_table *table = take(device, &shape);
+  error = table ? measure(device, &placement, parts, table) : device_no_memory(device);
+  if (!error) *times = &table->times;
+  return error;
 }
 
 int tables_take(struct duplex_device *device, const struct duplex_moe_form *form,
                 const struct schedule_times **times) {
-  struct schedule_shape shape;
-  struct schedule_placement placement;
-  int error = plan(device, form, &shape, &placement);
-  if (!error && !find(device, &shape)) error = measure(device, &shape, &placement);
-  if (!error) *times = &find(device, &shape)->times;
-  return error;
+  static const unsigned needed[] = {[DUPLEX_POLICY_BEST] = MEASURE_PIECES | MEASURE_BOUND,
+                                    [DUPLEX_POLICY_PAPER] = MEASURE_SPACES | MEASURE_BOUND | MEASURE_STRIPES,
+                                    [DUPLEX_POLICY_LOGIC_PIM] = MEASURE_BOUND | MEASURE_STRIPES,
+                                    [DUPLEX_POLICY_XPU] = MEASURE_BOUND | MEASURE_STRIPES};
+  return take_measured(device, form, needed[device->options.policy], times);
 }
 
 void tables_free(struct duplex_device *device) {
@@ -108,19 +126,21 @@ static uint32_t mix_xpu(uint32_t hash, struct duplex_xpu *xpu) {
 
 // A number for what tables of this device come from beside their shape: clocks of a probe on its stacks,
 // which change with the DRAM preset, the activation rule and the model; the formulas; the time of the xPU.
-static int find_origin(struct duplex_device *device, uint32_t *origin) {
+static int find_origin(struct duplex_device *device) {
   static const struct schedule_shape fixed = {
       .hidden = 4096, .inner = 2048, .experts = 8, .stacks = 1, .channels = 32, .gated = 1};
   struct schedule_placement placement;
   struct schedule_times formula;
   uint64_t clocks[DEVICE_PROBE_CLOCKS];
   char text[256] = "";
+  if (device->has_origin) return DUPLEX_OK;
   const int error = device_probe(&device->options.stack, clocks, text, sizeof text);
   if (error) return device_fail(device, error, "%s", text);
   schedule_place(&fixed, &placement);
   schedule_formula(&fixed, &placement, &formula);
-  *origin = mix_xpu(formula.hash, device->xpu);
-  for (unsigned i = 0; i < DEVICE_PROBE_CLOCKS; i++) *origin = mix(*origin, clocks[i]);
+  device->origin = mix_xpu(formula.hash, device->xpu);
+  for (unsigned i = 0; i < DEVICE_PROBE_CLOCKS; i++) device->origin = mix(device->origin, clocks[i]);
+  device->has_origin = true;
   return DUPLEX_OK;
 }
 
@@ -140,13 +160,12 @@ int duplex_device_measure_table(struct duplex_device *device, const struct duple
 int duplex_device_save_table(struct duplex_device *device, const struct duplex_moe_form *form,
                              const char *path) {
   const struct schedule_times *times;
-  uint32_t origin;
   char text[512];
   int error = check(device, form, path);
-  if (!error) error = tables_take(device, form, &times);
-  if (!error) error = find_origin(device, &origin);
+  if (!error) error = take_measured(device, form, MEASURE_ALL, &times);
+  if (!error) error = find_origin(device);
   if (error) return error;
-  error = schedule_save(path, times, origin, text, sizeof text);
+  error = schedule_save(path, times, device->origin, text, sizeof text);
   return error ? device_fail(device, error, "%s", text) : DUPLEX_OK;
 }
 
@@ -166,13 +185,12 @@ static int check_table(struct duplex_device *device, const char *path, const str
                          told[i], wanted[i]);
   if (memcmp(&times->placement, placement, sizeof *placement) != 0)
     return device_fail(device, DUPLEX_ERROR_FORMAT, "%s: a table of another placement of experts", path);
-  uint32_t expected;
-  const int error = find_origin(device, &expected);
-  if (error || origin == expected) return error;
+  const int error = find_origin(device);
+  if (error || origin == device->origin) return error;
   return device_fail(device, DUPLEX_ERROR_FORMAT,
                      "%s: a table of another DRAM preset, activation rule, model or xPU: origin %" PRIu32
                      ", expected %" PRIu32,
-                     path, origin, expected);
+                     path, origin, device->origin);
 }
 
 int duplex_device_load_table(struct duplex_device *device, const struct duplex_moe_form *form,
@@ -188,5 +206,10 @@ int duplex_device_load_table(struct duplex_device *device, const struct duplex_m
   error = schedule_load(path, &times, &origin, text, sizeof text);
   if (error) return device_fail(device, error, "%s", text);
   error = check_table(device, path, &times, origin, &shape, &placement);
-  return error ? error : keep(device, &times);
+  if (error) return error;
+  struct device_table *table = take(device, &shape);
+  if (!table) return device_no_memory(device);
+  table->times = times;
+  table->measured = MEASURE_ALL;
+  return DUPLEX_OK;
 }

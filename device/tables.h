@@ -7,8 +7,9 @@
 #include "duplex/device_tables.h"
 #include "schedule/schedule.h"
 
-// The table of layers of this form: one that is there, or measured now. It stays as long as the device.
-// Errors as of duplex_device_measure_table, with the text of the device.
+// The table of layers of this form: one that is there, or measured now, as far as the policy of the device
+// needs it. It stays as long as the device. Errors as of duplex_device_measure_table, with the text of the
+// device.
 int tables_take(struct duplex_device *device, const struct duplex_moe_form *form,
                 const struct schedule_times **times);
 

@@ -88,7 +88,7 @@ static int lay_out(struct duplex_stack *stack, const struct upload_source *sourc
   const size_t rows = source->odd ? 2 * n : n;
   *layout = (struct weight_layout){.rows = (uint32_t)rows,
                                    .gated = source->odd != NULL,
-                                   .exponents = source->even_exponents != NULL,
+                                   .exponents = source->even_exponents || source->odd_exponents,
                                    .two_streams = source->pair};
   if (rows <= UINT32_MAX && source->k <= UINT32_MAX &&
       weight_layout(layout, (uint32_t)source->k, stack->channels))
@@ -167,9 +167,16 @@ int duplex_stack_upload(struct duplex_stack *stack, const duplex_f16 *w, size_t 
 }
 
 int duplex_stack_upload_gated(struct duplex_stack *stack, const duplex_f16 *gate, const duplex_f16 *up,
-                              size_t n, size_t k, struct duplex_weights **weights) {
-  return upload_new(stack, &(struct upload_source){.even = gate, .odd = up, .n = n, .k = k, .stride = k},
-                    "gate", "up", weights);
+                              size_t n, size_t k, const int8_t *gate_exponents, const int8_t *up_exponents,
+                              struct duplex_weights **weights) {
+  const struct upload_source source = {.even = gate,
+                                       .odd = up,
+                                       .even_exponents = gate_exponents,
+                                       .odd_exponents = up_exponents,
+                                       .n = n,
+                                       .k = k,
+                                       .stride = k};
+  return upload_new(stack, &source, "gate", "up", weights);
 }
 
 int duplex_stack_upload_pair(struct duplex_stack *stack, const duplex_f16 *gate, const duplex_f16 *w,

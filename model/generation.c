@@ -165,13 +165,15 @@ static struct network_piece piece_of(const struct run *run, const struct slot *s
     return (struct network_piece){.sequence = slot->sequence,
                                   .tokens = &request->tokens[request->token_count - 1],
                                   .count = 1,
-                                  .logits = slot->logits};
+                                  .logits = slot->logits,
+                                  .logit_reads = sampler_reads(&request->sampler)};
   const size_t chunk = chunk_of(run, left);
   return (struct network_piece){.sequence = slot->sequence,
                                 .tokens = request->prompt + slot->prefilled,
                                 .count = chunk,
                                 .prompt_ends = chunk == left,
-                                .logits = chunk == left ? slot->logits : NULL};
+                                .logits = chunk == left ? slot->logits : NULL,
+                                .logit_reads = sampler_reads(&request->sampler)};
 }
 
 static bool is_end_token(const struct run *run, uint32_t token) {

@@ -240,10 +240,12 @@ static int open_device(struct network *network, const struct network_options *op
   const unsigned stacks = device.stacks ? device.stacks : DUPLEX_STACKS_DEFAULT;
   const unsigned channels =
       stacks * (device.stack.backend.channels ? device.stack.backend.channels : DUPLEX_CHANNELS);
-  const struct duplex_xpu_options xpu = {.channels = channels, .threads = device.threads};
+  const struct duplex_xpu_options xpu = {
+      .channels = channels, .threads = device.threads, .gemm_table = device.xpu_times};
   int status = duplex_xpu_open(&xpu, &network->xpu, error->text, sizeof error->text);
   if (status) return status;
   device.xpu = network->xpu;
+  device.xpu_times = NULL;
   if (!options->untimed)
     status = duplex_device_open(options->backend, &device, &network->device, error->text, sizeof error->text);
   if (!status) status = read_layers(network, error);

@@ -67,6 +67,7 @@ struct network_piece {
   bool prompt_ends;                   // with this chunk: K and V move to where decoding sequences lie
   duplex_f32 *logits;                 // [vocabulary] behind the last token; NULL: not wanted
   bool prefix_ends;                   // with this chunk: K and V get a copy there, and others begin with it
+  unsigned logit_reads;               // how often the choice of a token reads them: its time is the step's
 };
 
 // All pieces at once. Errors: ARGUMENT (an empty piece, a token beyond the vocabulary, a length beyond the
@@ -82,7 +83,8 @@ void network_wait(struct network *network, double seconds);
 
 // Times of the last step, by the models of the device.
 struct network_times {
-  uint64_t xpu_ps;            // products, norms and head, launches too
+  uint64_t xpu_ps;            // products, head, work on elements, launches too
+  uint64_t elements_ps;       // of that, work on elements
   uint64_t attention_clocks;  // mixed stages, migration
   uint64_t moe_clocks;        // MoE layers
 };

@@ -82,6 +82,14 @@ void account_work(struct network *network, const struct duplex_xpu_work *work, u
   }
 }
 
+void account_elements(struct network *network, const char *name, uint64_t bytes, uint64_t picoseconds) {
+  const uint64_t begin = account_clock(network);
+  network->statistics.times.xpu_ps += picoseconds;
+  network->statistics.times.elements_ps += picoseconds;
+  network->statistics.xpu_bytes += bytes;
+  account_event(network, name, 0, begin);
+}
+
 static void add_commands(struct network_statistics *statistics, const struct duplex_dram_commands *commands) {
   statistics->commands.act += commands->act;
   statistics->commands.rd += commands->rd;
@@ -126,6 +134,7 @@ void account_migration(struct network *network, uint64_t bytes, uint64_t clocks)
 
 void network_statistics_add(struct network_statistics *sum, const struct network_statistics *step) {
   sum->times.xpu_ps += step->times.xpu_ps;
+  sum->times.elements_ps += step->times.elements_ps;
   sum->times.attention_clocks += step->times.attention_clocks;
   sum->times.moe_clocks += step->times.moe_clocks;
   sum->overflows = step->overflows;

@@ -9,6 +9,9 @@
 // weights, inputs and results; prefill attention, which is a work of its own only without stacks, has none.
 void account_work(struct network *network, const struct duplex_xpu_work *work, uint64_t picoseconds);
 
+// Work of the xPU on elements that moves so many bytes, launch included.
+void account_elements(struct network *network, const char *name, uint64_t bytes, uint64_t picoseconds);
+
 // What the device did last, an MoE layer or the attention of a layer: time, work, events. decoded: positions
 // of all sequences that decode.
 void account_moe(struct network *network, const struct duplex_moe_stats *stats);

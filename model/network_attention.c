@@ -6,6 +6,7 @@
 
 #include "cmodel/numerics/exact_mode.h"
 #include "model/network_account.h"
+#include "model/network_elements.h"
 #include "model/network_sinks.h"
 #include "model/network_untimed.h"
 #include "xpu/binary32.h"
@@ -59,7 +60,8 @@ static int make_heads(struct network_rows *rows, const struct network_layer *lay
     xpu_norm(rows->residual + token * config->hidden, layer->attention_norm, config->norm_epsilon,
              config->hidden, rows->wide + token * config->hidden);
   network_narrow(network, rows->wide, rows->tokens * config->hidden, rows->narrow);
-  int error = network_product(network, &layer->q, rows->narrow, rows->tokens, rows->q);
+  int error = elements_norm(rows, rows->tokens);
+  if (!error) error = network_product(network, &layer->q, rows->narrow, rows->tokens, rows->q);
   if (!error) error = network_product(network, &layer->k, rows->narrow, rows->tokens, rows->k);
   if (!error) error = network_product(network, &layer->v, rows->narrow, rows->tokens, rows->v);
   if (error) return error;
@@ -73,7 +75,7 @@ static int make_heads(struct network_rows *rows, const struct network_layer *lay
   cut(rows->v, rows->tokens * layer->v.rows, config->qkv_limit);
   rotate_heads(rows, rows->q, config->heads);
   rotate_heads(rows, rows->k, config->kv_heads);
-  return DUPLEX_OK;
+  return elements_rotate(rows);
 }
 
 // Heads of a piece from rows of all heads; each head `copies` times, and zeros up to the stacks' head size.
@@ -253,7 +255,7 @@ int network_attend(struct network_rows *rows, unsigned layer, struct model_error
     error = network_product(network, &weights->o, rows->narrow, rows->tokens, rows->wide);
     if (error) model_fail(error_text, error, "attention of layer %u: %s", layer, duplex_error_text(error));
   }
-  if (!error) network_add(rows, rows->wide, weights->o_bias);
+  if (!error) network_add(rows, rows->wide, weights->o_bias, sizeof(duplex_f32));
   free_stage(&stage);
   return error;
 }

@@ -4,6 +4,7 @@
 
 #include "model/network_account.h"
 #include "model/network_biased.h"
+#include "model/network_elements.h"
 #include "model/network_split.h"
 #include "model/network_untimed.h"
 #include "xpu/gemm.h"
@@ -94,8 +95,10 @@ int network_feed_forward(struct network_rows *rows, unsigned layer, struct model
     xpu_norm(rows->residual + token * config->hidden, weights->ffn_norm, config->norm_epsilon, config->hidden,
              rows->wide + token * config->hidden);
   network_narrow(network, rows->wide, rows->tokens * config->hidden, rows->narrow);
-  int error;
-  if (network->config->layer[layer].sparse) {
+  const bool sparse = config->layer[layer].sparse;
+  int error = elements_norm(rows, rows->tokens);
+  if (error) return model_fail(error_text, error, "norm of layer %u: %s", layer, duplex_error_text(error));
+  if (sparse) {
     error = run_experts(rows, layer);
     const bool stacks = network_has_stacks_for_experts(network);
     if (error && stacks) network_device_failed(network, error, error_text);
@@ -105,6 +108,6 @@ int network_feed_forward(struct network_rows *rows, unsigned layer, struct model
     error = run_dense(rows, weights);
     if (error) model_fail(error_text, error, "FFN of layer %u: %s", layer, duplex_error_text(error));
   }
-  if (!error) network_add(rows, rows->wide, NULL);
+  if (!error) network_add(rows, rows->wide, NULL, sparse ? sizeof(duplex_f16) : sizeof(duplex_f32));
   return error;
 }

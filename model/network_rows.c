@@ -8,7 +8,7 @@
 #include "xpu/binary32.h"
 #include "xpu/gemm.h"
 
-void network_add(struct network_rows *rows, const duplex_f32 *y, const duplex_f32 *bias) {
+void network_add(struct network_rows *rows, const duplex_f32 *y, const duplex_f32 *bias, size_t bytes) {
   const struct model_config *config = rows->network->config;
   const float scale = (float)config->residual_scale;
   const exact_mode saved = exact_begin(y);
@@ -19,6 +19,7 @@ void network_add(struct network_rows *rows, const duplex_f32 *y, const duplex_f3
     rows->residual[i] = binary32_bits(binary32_float(rows->residual[i]) + value);
   }
   exact_end(saved, rows->residual);
+  rows->added = bytes;
 }
 
 void network_add_bias(duplex_f32 *values, const duplex_f32 *bias, size_t tokens, size_t columns) {

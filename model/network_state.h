@@ -71,6 +71,7 @@ struct network_rows {
   size_t tokens;
   size_t *positions;            // [tokens]
   duplex_f32 *residual;         // [tokens][hidden]
+  size_t added;                 // bytes of a value of the block that was added to it last; 0: none was
   duplex_f16 *narrow;           // [tokens][widest input of a product]
   duplex_f32 *wide;             // [tokens][hidden]
   duplex_f16 *experts;          // [tokens][hidden], what the experts give
@@ -96,8 +97,9 @@ static inline bool network_has_stacks_for_experts(const struct network *network)
 // The text of the device's last error.
 int network_device_failed(const struct network *network, int error, struct model_error *error_text);
 
-// Adds RN32(residual_scale * RN32(y + bias)) to the residual stream; bias may be NULL.
-void network_add(struct network_rows *rows, const duplex_f32 *y, const duplex_f32 *bias);
+// Adds RN32(residual_scale * RN32(y + bias)) to the residual stream; bias may be NULL. The device has y in so
+// many bytes a value.
+void network_add(struct network_rows *rows, const duplex_f32 *y, const duplex_f32 *bias, size_t bytes);
 
 // RN16 of each value of a row; finite values that become infinite are counted.
 void network_narrow(struct network *network, const duplex_f32 *from, size_t count, duplex_f16 *to);

@@ -6,6 +6,7 @@
 #include "cmodel/numerics/exact_mode.h"
 #include "duplex/arithmetic.h"
 #include "model/network_account.h"
+#include "model/network_elements.h"
 #include "xpu/binary32.h"
 #include "xpu/norm.h"
 
@@ -89,7 +90,8 @@ static int begin_rows(struct network_rows *rows, struct model_error *error) {
                         rows->cosines + pairs);
     }
   }
-  return DUPLEX_OK;
+  const int status = elements_embed(rows);
+  return status ? model_fail(error, status, "the embedding: %s", duplex_error_text(status)) : DUPLEX_OK;
 }
 
 // Tells of the residual stream behind a block.
@@ -136,10 +138,13 @@ static void give_logits(const struct network_rows *rows, const duplex_f32 *all) 
 
 static int run_head(struct network_rows *rows, struct model_error *error) {
   const size_t wanted = narrow_ends(rows);
+  int status = elements_norm(rows, wanted);
+  if (status) return model_fail(error, status, "the last norm: %s", duplex_error_text(status));
   if (!wanted) return DUPLEX_OK;
   duplex_f32 *all = malloc(wanted * rows->network->config->vocabulary * sizeof *all);
   if (!all) return model_no_memory(error);
-  const int status = network_product(rows->network, &rows->network->head, rows->narrow, wanted, all);
+  status = network_product(rows->network, &rows->network->head, rows->narrow, wanted, all);
+  if (!status) status = elements_choose(rows);
   if (status)
     model_fail(error, status, "the head: %s", duplex_error_text(status));
   else

@@ -16,6 +16,12 @@ struct sampler_options {
 
 struct sampler;
 
+// How often a choice reads all logits: for the largest, and for a draw for the sum of the weights and for the
+// token too.
+static inline unsigned sampler_reads(const struct sampler_options *options) {
+  return options->temperature == 0 ? 1 : 3;
+}
+
 // For a vocabulary of that size, 1 or more. NULL: too little memory.
 struct sampler *sampler_new(size_t vocabulary);
 void sampler_free(struct sampler *sampler);  // NULL: nothing

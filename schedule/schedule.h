@@ -10,7 +10,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#define SCHEDULE_VERSION 2u
+#define SCHEDULE_VERSION 3u
 #define SCHEDULE_EXPERTS 256u  // of a layer, on one device
 #define SCHEDULE_GROUPS 64u    // groups of 8 tokens with times of their own; beyond them times are linear
 #define SCHEDULE_PIECES 2u
@@ -54,14 +54,29 @@ struct schedule_placement {
 
 // The times of one expert with a given number of groups of 8 tokens. Cut i: parts 0 to i - 1 on Logic-PIM,
 // the rest on the xPU; cut 0 takes Logic-PIM no time. A piece is streamed by Logic-PIM from its own bundles.
-// `xpu` of a cut may hold besides what Logic-PIM's share costs the xPU in that phase (x written, partial sums
-// read).
 struct schedule_row {
   uint32_t pim[SCHEDULE_PIECES][SCHEDULE_CUTS];
   uint32_t xpu[SCHEDULE_PIECES][SCHEDULE_CUTS];
   uint32_t striped[SCHEDULE_BUNDLES];  // Logic-PIM: the whole expert striped over 1 to 4 bundles
   uint32_t whole;                      // the xPU: the whole expert
 };
+
+// What pieces take beside what the table tells of them, in clocks. The rows of the table are those of the
+// experts alone: schedule_charge makes the ones that a decision goes by.
+enum schedule_format { SCHEDULE_EXACT, SCHEDULE_ROUNDED, SCHEDULE_FORMATS };  // of partial sums
+struct schedule_costs {
+  uint32_t job;           // a job of Logic-PIM
+  uint32_t reads[2];      // the xPU's reads of a phase, [1] from bundles that were Logic-PIM's just before
+  uint32_t given, taken;  // the bundles given to Logic-PIM, and taken back
+  // For an expert that Logic-PIM has a share of the xPU writes x of each group of 8 tokens, and reads the
+  // sums of each group with 1 to 8 tokens; and the first of all takes so much besides.
+  uint32_t first_tokens, tokens;
+  uint32_t first_sums[SCHEDULE_FORMATS], sums[SCHEDULE_FORMATS][9];
+};
+
+// The pieces of which a table has costs: piece 0 of its placement; a slice in one bundle, as `paper` may have
+// it; a slice over all four.
+enum { SCHEDULE_OF_PIECE, SCHEDULE_OF_BUNDLE, SCHEDULE_OF_STRIPES, SCHEDULE_COSTS };
 
 struct schedule_times {
   uint32_t version;  // SCHEDULE_VERSION
@@ -74,6 +89,7 @@ struct schedule_times {
                                             // pieces 0 of more than this
   struct schedule_row rows[SCHEDULE_GROUPS + 1];  // rows[0] is zero
   struct schedule_row slope;                      // added for each group beyond SCHEDULE_GROUPS
+  struct schedule_costs costs[SCHEDULE_COSTS];    // all 0 of a table by formulas
 };
 
 // PAPER is the faster of its two halves: SPACES, an expert in bundle e % 4, and TURNS, striped over all
@@ -157,12 +173,22 @@ void schedule_formula(const struct schedule_shape *shape, const struct schedule_
 void schedule_seal(struct schedule_times *times);
 uint32_t schedule_hash(const struct schedule_times *times);
 
+// The table that a decision goes by: pieces of which Logic-PIM has a share take what moves x to it and its
+// sums back besides (docs/schedule.md, "Tokens and sums"). True if it is valid: no time is too long.
+bool schedule_charge(const struct schedule_times *measured, enum schedule_format format,
+                     struct schedule_times *charged);
+
 // True if version, hash, ranges and the order of times are as they must be.
 bool schedule_valid(const struct schedule_times *times);
 
 // counts[e]: tokens of expert e of times->shape.experts. The table must be valid.
 void schedule_decide(enum schedule_policy policy, const struct schedule_times *times, const uint16_t *counts,
                      struct schedule_work *work, struct schedule_decision *decision);
+
+// pim, xpu and total of a decision by another table, such as the measured one instead of the charged one. Not
+// of one whose experts lie in single bundles (SPACES).
+void schedule_recount(const struct schedule_times *times, const uint16_t *counts,
+                      struct schedule_decision *decision);
 
 // The least time, in units, of a fractional division of the experts over both sides, each at its best rate,
 // with nothing else charged; rounded down.

@@ -14,7 +14,8 @@
 #include "duplex/text_file.h"
 
 #define ROW_WORDS (sizeof(struct schedule_row) / sizeof(uint32_t))
-#define LINES (7 + SCHEDULE_GROUPS + 2)
+#define COST_WORDS (sizeof(struct schedule_costs) / sizeof(uint32_t))
+#define LINES (7 + SCHEDULE_GROUPS + 2 + SCHEDULE_COSTS)
 
 // A line of the file: a name, and that many numbers at a place in the tables.
 struct line {
@@ -26,6 +27,7 @@ struct line {
 // The lines in order; returns how many. The rows have the number of groups in their name.
 static size_t lines_of(struct schedule_times *times, uint32_t *origin, struct line lines[LINES],
                        char names[][16]) {
+  static const char *const costs[SCHEDULE_COSTS] = {"costs_piece", "costs_bundle", "costs_stripes"};
   size_t count = 0;
   lines[count++] = (struct line){"version", &times->version, 1};
   lines[count++] = (struct line){"hash", &times->hash, 1};
@@ -40,6 +42,8 @@ static size_t lines_of(struct schedule_times *times, uint32_t *origin, struct li
     lines[count++] = (struct line){names[groups], &times->rows[groups].pim[0][0], ROW_WORDS};
   }
   lines[count++] = (struct line){"slope", &times->slope.pim[0][0], ROW_WORDS};
+  for (uint32_t i = 0; i < SCHEDULE_COSTS; i++)
+    lines[count++] = (struct line){costs[i], &times->costs[i].job, COST_WORDS};
   return count;
 }
 

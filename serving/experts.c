@@ -2,17 +2,22 @@
 // The experts of a layer: rooflines of both processors, and the policy of schedule/ in between.
 #include "serving/experts.h"
 
+#include <math.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "schedule/schedule.h"
+#include "serving/phases.h"
 
 #define SCALES 14u       // tables of 1, 2, 4, ... tokens a step
 #define UNIT 1e-9        // seconds of a table's unit, times the step
 #define FORK_SHARE 0.75  // AUTHORS: what their splitter takes the bandwidth for
 
-// One product of an expert with n tokens: max(n flops, weights + n tokens) seconds.
+// One product of an expert with n tokens: max(n flops, weights + n tokens) seconds; `group`: tokens that take
+// as long as one.
 struct product {
   double flops, weights, tokens;
+  unsigned group;
 };
 
 struct experts {
@@ -28,16 +33,16 @@ struct experts {
 };
 
 // A matrix of the slice: gate, up and down have as many weights, and as many values go in and out.
-static struct product product_of(const struct experts *x, const struct processor *p) {
+static struct product product_of(const struct experts *x, const struct processor *p, unsigned group) {
   const double hidden = x->model->hidden;
   if (p->flops == 0) return (struct product){0};
   return (struct product){2 * hidden * x->slice / p->flops,
                           hidden * x->slice * model_weight_bytes(x->model) / p->bytes,
-                          2 * (hidden + x->slice) / p->bytes};
+                          2 * (hidden + x->slice) / p->bytes, group};
 }
 
 static double time_of(const struct experts *x, const struct product *p, double n) {
-  const double sums = n * p->flops;
+  const double sums = ceil(n / p->group) * p->group * p->flops;
   const double reads = p->weights + n * p->tokens;
   return n > 0 ? x->matrices * (sums > reads ? sums : reads) : 0;
 }
@@ -48,6 +53,11 @@ static double fork_time(const struct experts *x, const struct processor *p, doub
   const double passes = n * FORK_SHARE / ridge;
   const double reads = x->matrices * x->xpu.weights * x->machine->xpu.bytes / p->bytes;
   return n > 0 ? reads * (passes > 1 ? passes : 1) : 0;
+}
+
+// FULL: the units of Logic-PIM take 8 tokens at once, wherever they are; a unit of a bank takes one.
+static unsigned group_of(const struct machine *m) {
+  return m->mode == SERVING_FULL && m->beside != BESIDE_BANK_PIM ? 8 : 1;
 }
 
 static uint32_t units(double seconds, double step) {
@@ -77,13 +87,19 @@ struct expert_layout experts_layout(const struct machine *machine, const struct 
   return (struct expert_layout){groups, e / groups, devices / groups};
 }
 
-static enum schedule_policy policy_of(const struct machine *m) {
+bool experts_have_tables(const struct machine *machine, const struct serving_model *model) {
+  return machine->beside <= BESIDE_LOGIC_PIM && model->weight_bits == 16;
+}
+
+static enum schedule_policy policy_of(const struct machine *m, enum serving_policy policy) {
   if (m->beside == BESIDE_NONE) return SCHEDULE_XPU;
-  if (m->layout == LAYOUT_HETERO) return SCHEDULE_PIM;
+  if (m->layout == LAYOUT_HETERO || policy == SERVING_POLICY_PIM) return SCHEDULE_PIM;
+  if (policy == SERVING_POLICY_XPU) return SCHEDULE_XPU;
   return m->co_processing ? SCHEDULE_SPACES : SCHEDULE_TURNS;
 }
 
-struct experts *experts_open(const struct machine *machine, const struct serving_model *model) {
+struct experts *experts_open(const struct machine *machine, const struct serving_model *model,
+                             enum serving_policy policy) {
   struct experts *x = calloc(1, sizeof *x);
   if (!x) return NULL;
   x->machine = machine;
@@ -91,9 +107,9 @@ struct experts *experts_open(const struct machine *machine, const struct serving
   x->layout = experts_layout(machine, model);
   x->slice = (double)model->inner / x->layout.devices;
   x->matrices = model->matrices;
-  x->xpu = product_of(x, &machine->xpu);
-  x->pim = product_of(x, &machine->pim);
-  x->policy = policy_of(machine);
+  x->xpu = product_of(x, &machine->xpu, 1);
+  x->pim = product_of(x, &machine->pim, group_of(machine));
+  x->policy = policy_of(machine, policy);
   double step = 1;
   for (unsigned i = 0; i < SCALES; i++, step *= 2) {
     x->tables[i] = malloc(sizeof *x->tables[i]);
@@ -139,25 +155,57 @@ static struct sides run_group(const struct experts *x, const unsigned *counts, s
     const struct processor *p = pim ? &x->machine->pim : &x->machine->xpu;
     const double weights = x->matrices * hidden * x->model->inner;
     const double values = x->matrices * (hidden * x->layout.devices + x->model->inner) * counts[e];
-    const double dram_j = (weights * model_weight_bytes(x->model) + 2 * values) * p->dram_j;
+    const struct work work = {weights * counts[e], weights * model_weight_bytes(x->model) + 2 * values};
+    const double dram_j = work.bytes * p->dram_j;
     cost->dram_j += dram_j;
     if (pim) cost->pim_dram_j += dram_j;
-    cost->comp_j += weights * counts[e] * p->mac_j;
+    cost->comp_j += work.macs * p->mac_j;
+    cost->work.macs += work.macs;
+    cost->work.bytes += work.bytes;
     *(pim ? &sides.pim : &sides.xpu) += time_of(x, pim ? &x->pim : &x->xpu, counts[e]);
   }
   return sides;
 }
 
-struct experts_cost experts_run(struct experts *x, const unsigned *counts) {
+static double seconds_of(const struct experts *x, const struct sides *sides) {
+  const double longer = sides->xpu > sides->pim ? sides->xpu : sides->pim;
+  return x->machine->co_processing ? longer : sides->xpu + sides->pim;
+}
+
+// FULL: one phase with both sides, or each in a phase of its own. Returns the bytes of a device's transfers.
+static double charge_group(const struct experts *x, const unsigned *counts, unsigned tokens,
+                           const struct sides *sides, double *charge) {
+  const bool turns = x->policy == SCHEDULE_TURNS;
+  struct phases p = {.pim = {sides->pim, 0},
+                     .xpu = {turns ? sides->xpu : 0, turns ? 0 : sides->xpu},
+                     .turns = turns,
+                     .decided = x->policy != SCHEDULE_XPU && x->policy != SCHEDULE_PIM,
+                     .tokens = tokens,
+                     .experts = x->layout.of_group};
+  for (unsigned e = 0; e < x->layout.of_group; e++)
+    if (counts[e] && x->decision.cut[0][e])
+      phases_add_expert(x->machine, x->model->hidden, counts[e], &p.traffic[0]);
+  return phases_charge(x->machine, &p, charge);
+}
+
+struct experts_cost experts_run(struct experts *x, const unsigned *counts, unsigned tokens, double *charge) {
   struct experts_cost cost = {0};
+  double slowest[SERVING_CHARGES] = {0}, longest = 0;
   for (unsigned g = 0; g < x->layout.groups; g++, counts += x->layout.of_group) {
+    double of_group[SERVING_CHARGES] = {0};
     decide(x, counts);
     const struct sides sides = run_group(x, counts, &cost);
-    const double longer = sides.xpu > sides.pim ? sides.xpu : sides.pim;
-    const double seconds = x->machine->co_processing ? longer : sides.xpu + sides.pim;
-    cost.seconds = seconds > cost.seconds ? seconds : cost.seconds;
+    double seconds = seconds_of(x, &sides);
+    if (x->machine->mode == SERVING_FULL)
+      cost.beside += x->layout.devices * charge_group(x, counts, tokens, &sides, of_group);
+    for (unsigned i = 0; i < SERVING_CHARGES; i++) seconds += of_group[i];
     cost.xpu_busy += sides.xpu / x->layout.groups;
     cost.pim_busy += sides.pim / x->layout.groups;
+    if (seconds <= longest) continue;
+    longest = seconds;
+    cost.seconds = seconds_of(x, &sides);
+    memcpy(slowest, of_group, sizeof slowest);
   }
+  for (unsigned i = 0; i < SERVING_CHARGES; i++) charge[i] += slowest[i];
   return cost;
 }

@@ -5,6 +5,8 @@
 #include <stdio.h>
 
 #include "duplex/error.h"
+#include "duplex/hbm.h"
+#include "duplex/params.h"
 #include "schedule/schedule.h"
 #include "serving/config_file.h"
 
@@ -146,6 +148,13 @@ static struct processor reached(const struct rates *r, double compute, double ba
                             (mac_pj > 0 ? mac_pj : r->mac_pj) * PICO};
 }
 
+// Of Logic-PIM: two tCK of its DRAM a clock.
+static double clock_of(const struct serving_options *options) {
+  const struct duplex_dram_timing *timing =
+      options->dram_preset ? duplex_dram_preset(options->dram_preset) : NULL;
+  return timing ? 1e12 / (2.0 * timing->tCK_ps) : DUPLEX_CLOCK_KHZ * 1e3;
+}
+
 static unsigned thousandths(double share) {
   const double value = share * 1000 + 0.5;
   return value < 1 ? 1 : (unsigned)value;
@@ -196,11 +205,6 @@ static int check_machine(const struct machine *m, const struct serving_options *
     return impossible(error, size, options->system, "devices", m->nodes * m->per_node, "at most 1024");
   if (m->layout != LAYOUT_TOGETHER && m->per_node % 2)
     return impossible(error, size, options->system, "devices of a node", m->per_node, "an even number");
-  if (m->mode == SERVING_FULL && m->beside > BESIDE_LOGIC_PIM) {
-    snprintf(error, size, "%s: units on the DRAM die have no cycle model, expected mode paper",
-             options->system);
-    return DUPLEX_ERROR_ARGUMENT;
-  }
   return DUPLEX_OK;
 }
 
@@ -221,7 +225,13 @@ int machine_read(struct machine *m, const struct serving_options *options, const
                         .between_rate = n.between_gb_s * GIGA,
                         .between_latency = n.between_us * MICRO,
                         .memory = n.gib * 1073741824.0,
-                        .context_share = n.context};
+                        .context_share = n.context,
+                        .clock = clock_of(options),
+                        .strict = options->strict,
+                        .sum_bytes = options->f32_partials ? 4 : 16};
+  if (options->memory > 0) m->memory = options->memory;
+  if (options->link_rate > 0) m->node_rate = m->between_rate = options->link_rate;
+  if (options->link_latency > 0) m->node_latency = m->between_latency = options->link_latency;
   if (n.beside) m->pim = reached(&n.pim[n.beside - 1], n.pim_compute, n.pim_bandwidth, n.mac_pj);
   m->launch = n.launch_us * MICRO;
   m->xpu_time = (struct xpu_time_model){.channels = 160,
@@ -234,7 +244,32 @@ int machine_read(struct machine *m, const struct serving_options *options, const
   status = check_machine(m, options, error, size);
   if (m->layout == LAYOUT_SPLIT) m->per_node /= 2;
   m->xpus = m->pims = m->layout == LAYOUT_HETERO ? m->per_node / 2 : m->per_node;
+  if (status || options->prefill_nodes) return status;  // of those it is the parts that have to fit
+  return check_experts(m, options, model, error, size);
+}
+
+int machine_split_nodes(struct machine *m, struct machine *prefill, const struct serving_options *options,
+                        const struct serving_model *model, char *error, size_t size) {
+  if (m->layout != LAYOUT_TOGETHER)
+    return impossible(error, size, options->system, "nodes that prefill", options->prefill_nodes,
+                      "none with this layout");
+  if (options->prefill_nodes >= m->nodes)
+    return impossible(error, size, options->system, "nodes that prefill", options->prefill_nodes,
+                      "fewer than all nodes");
+  *prefill = *m;
+  prefill->nodes = options->prefill_nodes;
+  m->nodes -= options->prefill_nodes;
+  const int status = check_experts(prefill, options, model, error, size);
   return status ? status : check_experts(m, options, model, error, size);
+}
+
+void machine_use_kernels(struct machine *m, struct kernels *kernels) {
+  const struct xpu_kernel_table *tables = kernels->table;
+  m->kernels = kernels;
+  m->xpu_time.launch = (uint64_t)(m->launch / PICO + 0.5);
+  if (kernels->has[XPU_KERNEL_GEMM]) m->xpu_time.gemm_table = &tables[XPU_KERNEL_GEMM];
+  if (kernels->has[XPU_KERNEL_PREFILL]) m->xpu_time.prefill_table = &tables[XPU_KERNEL_PREFILL];
+  if (kernels->has[XPU_KERNEL_ELEMENTS]) m->xpu_time.elements_table = &tables[XPU_KERNEL_ELEMENTS];
 }
 
 double machine_kv_capacity(const struct machine *m, const struct serving_model *model) {
@@ -246,6 +281,9 @@ double machine_kv_capacity(const struct machine *m, const struct serving_model *
 }
 
 double machine_all_reduce(const struct machine *m, unsigned devices, double bytes) {
+  const uint64_t shape[] = {devices};
+  if (devices > 1 && bytes >= 1 && kernels_ask(m->kernels, XPU_KERNEL_ALL_REDUCE, shape, (uint64_t)bytes))
+    return (double)xpu_kernel_time(&m->kernels->table[XPU_KERNEL_ALL_REDUCE], shape, (uint64_t)bytes) * PICO;
   if (m->mode == SERVING_FULL && devices > 1)
     return 2 * (m->node_latency + bytes * (devices - 1) / devices / m->node_rate);
   return 2.0 * (devices - 1) * (m->node_latency + bytes / devices / m->node_rate);

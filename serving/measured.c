@@ -9,21 +9,14 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "device/charges.h"
 #include "device/measure.h"
 #include "duplex/error.h"
-#include "duplex/hbm.h"
-#include "duplex/params.h"
 #include "schedule/tables_file.h"
 #include "serving/builtin_configs.h"
+#include "serving/phases.h"
 
 #define STACKS 5u
 #define CHANNELS 32u
-#define STACK_BYTES (32 * CHANNELS * 0.993)  // of the xPU's path to a stack, in a clock
-#define EXACT_BYTES 16.0                     // of a partial sum
-#define FIRMWARE_SHARE 0.018                 // of Logic-PIM's time (docs/results.md)
-#define HAND_OVER 6.0                        // clocks of a phase: bundles that change sides
-#define JOB 300.0  // of a job of Logic-PIM beside its stream, doorbell to completion
 
 #define KEPT 4096u        // decisions that are kept
 #define KEPT_EXPERTS 64u  // of so many experts at most
@@ -40,10 +33,10 @@ struct measured {
   const struct serving_model *model;
   struct expert_layout layout;
   enum schedule_policy policy;
-  double clock;  // of Logic-PIM, per second: two tCK of the DRAM a clock
-  struct schedule_times times;
+  struct schedule_times times, charged;  // as measured, and as decisions go by
   struct schedule_work work;
-  struct schedule_decision decision;
+  struct schedule_decision one;              // of experts too many to be kept
+  const struct schedule_decision *decision;  // the last one
   unsigned classes;  // experts of the same number modulo this are alike: any order of them costs the same
   struct kept *kept;
 };
@@ -86,21 +79,44 @@ static int measure_on(struct measured *m, const struct duplex_stack_options *opt
     return DUPLEX_ERROR_ARGUMENT;
   }
   int status = origin_of(options, &origin, error, size);
-  if (!status) status = device_measure(&shape, &placement, options, xpu, &m->times, error, size);
+  device_formula(&shape, &placement, xpu, &m->times);
+  if (!status) status = device_measure(options, xpu, MEASURE_ALL, &m->times, error, size);
   return status || !path ? status : schedule_save(path, &m->times, origin, error, size);
+}
+
+static const struct xpu_kernel_table *gemm_table_of(const struct measured *m) {
+  return m->machine->xpu_time.gemm_table;
 }
 
 static int measure(struct measured *m, const struct serving_options *given, const char *path, char *error,
                    size_t size) {
   const struct duplex_stack_options options = {
       .backend = {.channels = CHANNELS, .dram_preset = given->dram_preset}, .strict = given->strict};
-  const struct duplex_xpu_options xpu_options = {.channels = STACKS * CHANNELS};
+  char gemm[4096];
+  struct duplex_xpu_options xpu_options = {.channels = STACKS * CHANNELS};
+  if (gemm_table_of(m)) {
+    snprintf(gemm, sizeof gemm, "%s/gemm.csv", given->kernels);
+    xpu_options.gemm_table = gemm;
+  }
   struct duplex_xpu *xpu;
   int status = duplex_xpu_open(&xpu_options, &xpu, error, size);
   if (status) return status;
   status = measure_on(m, &options, xpu, path, error, size);
   xpu->ops->close(xpu);
   return status;
+}
+
+// FNV-1a over a table of measured products, whose times are in the tables of time.
+static uint32_t hash_of(const struct xpu_kernel_table *table) {
+  uint32_t hash = 2166136261u;
+  for (size_t i = 0; i < table->count; i++) {
+    const struct xpu_kernel *k = &table->kernels[i];
+    const uint64_t numbers[] = {k->shape[0], k->shape[1], k->length, k->picoseconds};
+    for (unsigned n = 0; n < sizeof numbers / sizeof *numbers; n++)
+      for (unsigned byte = 0; byte < 8; byte++)
+        hash = (hash ^ (uint32_t)(numbers[n] >> 8 * byte & 255)) * 16777619u;
+  }
+  return hash;
 }
 
 // A folder that takes a new table, before minutes go into measuring it.
@@ -119,6 +135,8 @@ static int load_tables(struct measured *m, const struct serving_options *options
   snprintf(name, sizeof name, "%u_%u_%u_%u%s%s%s", shape.hidden, shape.inner, shape.experts, shape.gated,
            options->strict ? "_strict" : "", options->dram_preset ? "_" : "",
            options->dram_preset ? options->dram_preset : "");
+  if (gemm_table_of(m))
+    snprintf(name + strlen(name), sizeof name - strlen(name), "_%08x", hash_of(gemm_table_of(m)));
   snprintf(path, sizeof path, "%s/%s.times", options->tables ? options->tables : "", name);
   const char *text = options->measure ? NULL : builtin_table(name);
   if (text) return schedule_load_text(text, name, &m->times, &origin, error, size);
@@ -129,12 +147,6 @@ static int load_tables(struct measured *m, const struct serving_options *options
   return status ? status : measure(m, options, path, error, size);
 }
 
-static double clock_of(const struct serving_options *options) {
-  const struct duplex_dram_timing *timing =
-      options->dram_preset ? duplex_dram_preset(options->dram_preset) : NULL;
-  return timing ? 1e12 / (2.0 * timing->tCK_ps) : DUPLEX_CLOCK_KHZ * 1e3;
-}
-
 // The half of the paper's policy whose placement the experts of a device have.
 static enum schedule_policy paper_half(const struct measured *m) {
   return m->layout.of_group < SCHEDULE_BUNDLES ? SCHEDULE_TURNS : SCHEDULE_SPACES;
@@ -142,6 +154,9 @@ static enum schedule_policy paper_half(const struct measured *m) {
 
 static uint32_t whole_clocks(const struct measured *m, unsigned groups) {
   const struct schedule_shape shape = shape_of(m);
+  kernels_ask(m->machine->kernels, XPU_KERNEL_GEMM,
+              (uint64_t[]){shape.gated ? 2 * shape.inner : shape.inner, shape.hidden}, groups * 8);
+  kernels_ask(m->machine->kernels, XPU_KERNEL_GEMM, (uint64_t[]){shape.hidden, shape.inner}, groups * 8);
   return (uint32_t)xpu_time_clocks(
       xpu_time_expert(&m->machine->xpu_time, groups * 8, shape.hidden, shape.inner, shape.gated, 2));
 }
@@ -173,20 +188,24 @@ int measured_open(struct measured **measured, const struct machine *machine,
   m->machine = machine;
   m->model = model;
   m->layout = experts_layout(machine, model);
-  m->clock = clock_of(options);
   m->policy = policy_of(m, options->policy);
-  if (model->inner % m->layout.devices || model->weight_bits != 16) {
+  if (model->inner % m->layout.devices) {
     snprintf(error, size,
-             "%s on %s: mode full expected weights of 16 bits, and an inner size that the %u devices of an "
-             "expert divide",
+             "%s on %s: mode full expected an inner size that the %u devices of an expert divide",
              options->model, options->system, m->layout.devices);
     return DUPLEX_ERROR_ARGUMENT;
   }
   if (m->policy == SCHEDULE_XPU) {
     tell_xpu(m);
+    m->charged = m->times;
   } else {
     const int status = load_tables(m, options, error, size);
     if (status) return status;
+    if (!schedule_charge(&m->times, machine->sum_bytes == 4 ? SCHEDULE_ROUNDED : SCHEDULE_EXACT,
+                         &m->charged)) {
+      snprintf(error, size, "tokens and sums take too long for a table of time");
+      return DUPLEX_ERROR_ARGUMENT;
+    }
   }
   m->classes = m->policy == SCHEDULE_BEST ? 2 : m->policy == SCHEDULE_SPACES ? SCHEDULE_BUNDLES : 1;
   m->kept = calloc(KEPT, sizeof *m->kept);
@@ -223,25 +242,27 @@ static void decide(struct measured *m, const unsigned *counts) {
   struct kept *kept = &m->kept[(hash ^ hash >> 32) % KEPT];
   const size_t size = experts * sizeof *tokens;
   if (experts <= KEPT_EXPERTS && kept->hash == hash && memcmp(kept->tokens, tokens, size) == 0) {
-    m->decision = kept->decision;
+    m->decision = &kept->decision;
     return;
   }
-  schedule_decide(m->policy, &m->times, tokens, &m->work, &m->decision);
+  struct schedule_decision *decision = experts <= KEPT_EXPERTS ? &kept->decision : &m->one;
+  schedule_decide(m->policy, &m->charged, tokens, &m->work, decision);
+  if (m->policy != SCHEDULE_SPACES) schedule_recount(&m->times, tokens, decision);
+  m->decision = decision;
   if (experts > KEPT_EXPERTS) return;
   kept->hash = hash;
   memcpy(kept->tokens, tokens, size);
-  kept->decision = m->decision;
 }
 
 // The share of an expert that is Logic-PIM's.
 static double pim_share(const struct measured *m, unsigned expert) {
   const struct schedule_placement *p = &m->times.placement;
   double cut = 0, all = 0;
-  if (m->policy != SCHEDULE_BEST || p->layout == SCHEDULE_STRIPED) return m->decision.cut[0][expert] > 0;
+  if (m->policy != SCHEDULE_BEST || p->layout == SCHEDULE_STRIPED) return m->decision->cut[0][expert] > 0;
   for (unsigned q = 0; q < p->pieces; q++)
     for (unsigned part = 0; part < p->parts[q]; part++) {
       all += p->width[q][part];
-      cut += part < m->decision.cut[q][expert] ? p->width[q][part] : 0;
+      cut += part < m->decision->cut[q][expert] ? p->width[q][part] : 0;
     }
   return cut / all;
 }
@@ -249,90 +270,76 @@ static double pim_share(const struct measured *m, unsigned expert) {
 // Whether Logic-PIM has a share of the expert in bundles that it owns in the phase.
 static bool works_in(const struct measured *m, unsigned expert, unsigned phase) {
   const struct schedule_placement *p = &m->times.placement;
-  const uint32_t owned = m->decision.owned[phase];
+  const uint32_t owned = m->decision->owned[phase];
   if (m->policy != SCHEDULE_BEST || p->layout == SCHEDULE_STRIPED)
-    return phase == 0 && m->decision.cut[0][expert];
+    return phase == 0 && m->decision->cut[0][expert];
   for (unsigned q = 0; q < p->pieces; q++)
-    if (!(schedule_bundles(p, expert, q) & ~owned) && m->decision.cut[q][expert]) return true;
+    if (!(schedule_bundles(p, expert, q) & ~owned) && m->decision->cut[q][expert]) return true;
   return false;
 }
 
-// Clocks of the tokens that go to each stack before a phase, and of the exact sums that come back behind it.
-static void traffic_of(const struct measured *m, const unsigned *counts, unsigned phase, double *x,
-                       double *sums) {
-  double groups = 0, tokens = 0;
-  for (unsigned e = 0; e < m->layout.of_group; e++) {
-    if (!counts[e] || !works_in(m, e, phase)) continue;
-    groups += schedule_groups(counts[e]);
-    tokens += counts[e];
-  }
-  *x = groups * 8 * m->model->hidden * 2 / STACK_BYTES;
-  *sums = tokens * m->model->hidden * EXACT_BYTES / STACK_BYTES;
-}
-
-// What goes on beside the other phase, as far as it does not hide behind Logic-PIM's longer side.
-static double exposed(double pim, double xpu, double beside) {
-  const double sides = pim > xpu ? pim : xpu;
-  return xpu + beside > sides ? xpu + beside - sides : 0;
+static struct traffic traffic_of(const struct measured *m, const unsigned *counts, unsigned phase) {
+  struct traffic traffic = {0};
+  for (unsigned e = 0; e < m->layout.of_group; e++)
+    if (counts[e] && works_in(m, e, phase))
+      phases_add_expert(m->machine, m->model->hidden, counts[e], &traffic);
+  return traffic;
 }
 
 struct group_cost {
-  double seconds, sides, xpu, pim;  // seconds with charges; of both phases; busy
+  double seconds, sides, checked, xpu, pim;  // seconds with charges; of both phases; of the tables; busy
+  double beside;                             // bytes of all stacks of a device
   double charge[SERVING_CHARGES];
 };
 
 static double seconds_of(const struct measured *m, double units) {
-  return units * m->times.clocks_per_unit / m->clock;
+  return units * m->times.clocks_per_unit / m->machine->clock;
 }
 
-// Charges of a group's layer, as device/ has them (docs/device.md, "What the times are").
-static void charge_group(const struct measured *m, const unsigned *counts, unsigned tokens,
-                         struct group_cost *g) {
-  const struct schedule_decision *d = &m->decision;
-  const double unit = m->times.clocks_per_unit;
-  double x[2] = {0}, sums[2] = {0};
-  unsigned phases = 0;
-  unsigned jobs = 0;
+static struct phases phases_of(const struct measured *m, const unsigned *counts, unsigned tokens) {
+  const struct schedule_decision *d = m->decision;
+  struct phases p = {.turns = m->policy == SCHEDULE_TURNS,
+                     .decided = m->policy != SCHEDULE_XPU && m->policy != SCHEDULE_PIM,
+                     .halved = m->times.placement.layout == SCHEDULE_HALVED,
+                     .tokens = tokens,
+                     .experts = m->layout.of_group};
   for (unsigned f = 0; f < 2; f++) {
-    traffic_of(m, counts, f, &x[f], &sums[f]);
-    phases += d->pim[f] || d->xpu[1 - f];
-    jobs += d->pim[f] > 0;
+    p.pim[f] = seconds_of(m, d->pim[f]);
+    p.xpu[f] = seconds_of(m, d->xpu[f]);
+    p.traffic[f] = traffic_of(m, counts, f);
   }
-  const bool second = d->pim[1] || d->xpu[0];
-  const bool turns = m->policy == SCHEDULE_TURNS;
-  g->charge[SERVING_LAUNCHES] += phases * m->machine->launch;
-  g->charge[SERVING_HAND_OVER] += (jobs * JOB + (jobs ? phases * HAND_OVER : 0)) / m->clock;
-  g->charge[SERVING_FIRMWARE] += g->pim * FIRMWARE_SHARE;
-  g->charge[SERVING_TOKENS] += (x[0] + exposed(d->pim[0] * unit, d->xpu[1] * unit, x[1])) / m->clock;
-  g->charge[SERVING_SUMS] +=
-      (second && !turns ? exposed(d->pim[1] * unit, d->xpu[0] * unit, sums[0]) + sums[1] : sums[0]) /
-      m->clock;
-  if (m->policy != SCHEDULE_XPU && m->policy != SCHEDULE_PIM)
-    g->charge[SERVING_DECISION] +=
-        (double)charges_decision(tokens, m->layout.of_group, m->times.placement.layout == SCHEDULE_HALVED) /
-        m->clock;
+  return p;
+}
+
+// Of both phases, those in which Logic-PIM works longer.
+static double checked_units(const struct schedule_decision *d) {
+  return (d->pim[0] >= d->xpu[1] ? d->pim[0] : 0) + (d->pim[1] >= d->xpu[0] ? d->pim[1] : 0);
 }
 
 static struct group_cost run_group(struct measured *m, const unsigned *given, unsigned tokens,
                                    struct experts_cost *cost) {
   unsigned counts[SCHEDULE_EXPERTS];
   struct group_cost g = {0};
-  const struct schedule_decision *d = &m->decision;
   const double weights = (double)m->model->matrices * m->model->hidden * m->model->inner;
   sort_counts(m, given, counts);
   decide(m, counts);
+  const struct schedule_decision *d = m->decision;
   g.pim = seconds_of(m, (double)d->pim[0] + d->pim[1]);
   g.xpu = seconds_of(m, (double)d->xpu[0] + d->xpu[1]);
   g.sides = seconds_of(m, d->total);
+  g.checked = seconds_of(m, checked_units(d));
   for (unsigned e = 0; e < m->layout.of_group; e++) {
     const double share = counts[e] ? pim_share(m, e) : 0;
     const double macs = weights * counts[e];
     const double bytes = counts[e] ? 2 * weights : 0;
     cost->pim_dram_j += share * bytes * m->machine->pim.dram_j;
     cost->dram_j += bytes * (share * m->machine->pim.dram_j + (1 - share) * m->machine->xpu.dram_j);
+    cost->work.macs += macs;
+    cost->work.bytes += bytes;
     cost->comp_j += macs * (share * m->machine->pim.mac_j + (1 - share) * m->machine->xpu.mac_j);
   }
-  charge_group(m, counts, tokens, &g);
+  const struct phases phases = phases_of(m, counts, tokens);
+  g.beside = phases_charge(m->machine, &phases, g.charge);
   g.seconds = g.sides;
   for (unsigned i = 0; i < SERVING_CHARGES; i++) g.seconds += g.charge[i];
   return g;
@@ -347,8 +354,10 @@ struct experts_cost measured_run(struct measured *m, const unsigned *counts, uns
     if (g.seconds > slowest.seconds) slowest = g;
     cost.xpu_busy += g.xpu / m->layout.groups;
     cost.pim_busy += g.pim / m->layout.groups;
+    cost.beside += g.beside * m->layout.devices;
   }
   for (unsigned i = 0; i < SERVING_CHARGES; i++) charge[i] += slowest.charge[i];
   cost.seconds = slowest.sides;
+  cost.checked = slowest.checked;
   return cost;
 }

@@ -2,16 +2,13 @@
 // One stage by rooflines (docs/serving.md, "A stage").
 #include "serving/stage.h"
 
+#include <stdio.h>
+
 #include "duplex/error.h"
 #include "serving/charged.h"
 #include "serving/routing.h"
 
 #define F16 2.0  // bytes of a value
-
-// Work of one processor of a device.
-struct work {
-  double macs, bytes;
-};
 
 static double larger(double a, double b) { return a > b ? a : b; }
 
@@ -24,16 +21,32 @@ int stage_open(struct stage_model *stage, const struct machine *machine, const s
   stage->machine = machine;
   stage->model = model;
   duplex_random_seed(&stage->random, options->seed, 1);
+  if (options->profile) {
+    const int status = profile_open(&stage->profile, options->profile, model->experts > 0, error, size);
+    if (status) return status;
+  }
   if (!model->experts) return DUPLEX_OK;
-  if (machine->mode == SERVING_FULL)
+  const struct imbalance_model routed = {model_moe_layers(model), model->experts, model->top_k,
+                                         options->seed};
+  const int status = imbalance_open(&stage->imbalance, options->imbalance, &routed, error, size);
+  if (status || stage->profile) return status;
+  if (machine->mode == SERVING_FULL && experts_have_tables(machine, model))
     return measured_open(&stage->measured, machine, model, options, error, size);
-  stage->experts = experts_open(machine, model);
+  if (options->policy == SERVING_POLICY_BEST) {
+    snprintf(error, size,
+             "%s on %s: policy best has tables of the cycle model alone, expected another policy",
+             options->model, options->system);
+    return DUPLEX_ERROR_ARGUMENT;
+  }
+  stage->experts = experts_open(machine, model, options->policy);
   return stage->experts ? DUPLEX_OK : DUPLEX_ERROR_NO_MEMORY;
 }
 
 void stage_close(struct stage_model *stage) {
   experts_close(stage->experts);
   measured_close(stage->measured);
+  imbalance_close(stage->imbalance);
+  profile_close(stage->profile);
 }
 
 static bool is_full(const struct stage_model *s) { return s->machine->mode == SERVING_FULL; }
@@ -49,7 +62,7 @@ static void add_product(const struct stage_model *s, double tokens, double colum
                         struct products *sum) {
   const struct work work = {tokens * columns * rows,
                             columns * rows * model_weight_bytes(s->model) + F16 * tokens * (columns + rows)};
-  sum->seconds += times * (is_full(s) ? charged_product(s->machine, tokens, columns, rows)
+  sum->seconds += times * (is_full(s) ? charged_product(s->machine, s->model, tokens, columns, rows)
                                       : seconds_of(&s->machine->xpu, work));
   sum->work.macs += times * work.macs;
   sum->work.bytes += times * work.bytes;
@@ -78,24 +91,34 @@ static struct products fc_of(const struct stage_model *s, const struct node_load
   if (moe > 0) add_product(s, tokens, m->hidden, m->experts, moe, &sum);
   if (m->shared_experts) add_dense(s, tokens, (double)m->inner * m->shared_experts, moe, &sum);
   if (s->machine->mode == SERVING_PAPER)
-    add_product(s, load->decoding + load->prefill.count, m->hidden, (double)m->vocabulary / s->machine->xpus,
+    add_product(s, load->decoding + load->prefill.ends, m->hidden, (double)m->vocabulary / s->machine->xpus,
                 1, &sum);
   return sum;
 }
 
-// Attention of a whole prompt in a layer, on the xPUs of a node: the matrix of scores goes out and comes
-// back, but in mode FULL, whose kernel is causal and keeps it.
-void stage_add_prefill(const struct stage_model *s, struct node_load *node, unsigned tokens) {
+static double prefill_seconds(const struct stage_model *s, unsigned before, unsigned tokens,
+                              struct work work) {
+  if (s->profile) return profile_prefill(s->profile, before, tokens);
+  return is_full(s) ? charged_prefill(s->machine, s->model, before, tokens)
+                    : seconds_of(&s->machine->xpu, work);
+}
+
+// Attention of a chunk of a prompt in a layer, on the xPUs of a node: the matrix of scores goes out and comes
+// back, but in mode FULL, whose kernel is causal and keeps it. K and V of what is before are read, too.
+void stage_add_prefill(const struct stage_model *s, struct node_load *node, unsigned before, unsigned tokens,
+                       bool ends) {
   const struct serving_model *m = s->model;
   const double n = tokens;
+  const double all = n + before;
   const double heads = (double)m->heads / s->machine->xpus;
   const double kv_heads = (double)m->kv_heads / s->machine->xpus;
-  const struct work work = {(is_full(s) ? 1 : 2) * n * n * m->head_size * heads,
-                            F16 * 2 * n * ((is_full(s) ? 0 : n * heads) + m->head_size * (heads + kv_heads))};
-  node->prefill.count++;
+  const double pairs = is_full(s) ? n * (all + before) : 2 * n * all;
+  const double scores = is_full(s) ? 0 : n * all * heads;
+  const struct work work = {pairs * m->head_size * heads,
+                            F16 * 2 * (scores + m->head_size * (n * heads + all * kv_heads))};
+  node->prefill.ends += ends;
   node->prefill.tokens += n;
-  node->prefill.seconds +=
-      is_full(s) ? charged_prefill(s->machine, m, tokens) : seconds_of(&s->machine->xpu, work);
+  node->prefill.seconds += prefill_seconds(s, before, tokens, work);
   node->prefill.bytes += work.bytes;
   node->prefill.macs += work.macs;
 }
@@ -120,8 +143,10 @@ static struct work decode_work(const struct stage_model *s, const struct node_lo
 
 static struct decode decode_on(const struct stage_model *s, const struct node_load *load, bool pim) {
   struct decode d = {.pim = pim, .work = decode_work(s, load, pim)};
-  d.seconds = pim && is_full(s) ? charged_decode(s->machine, s->model, load)
-                                : seconds_of(pim ? &s->machine->pim : &s->machine->xpu, d.work);
+  d.seconds = seconds_of(pim ? &s->machine->pim : &s->machine->xpu, d.work);
+  if (is_full(s) && !pim) d.seconds = charged_xpu_decode(s->machine, s->model, load, d.seconds);
+  if (is_full(s) && pim && s->machine->beside == BESIDE_LOGIC_PIM)
+    d.seconds = charged_decode(s->machine, s->model, load);
   return d;
 }
 
@@ -175,23 +200,37 @@ static double norms_of(const struct stage_model *s, const struct node_load *load
 
 struct node_cost {
   double charge[SERVING_CHARGES];
-  double fc, prefill, decode, links, busy_xpu, busy_pim;
+  double fc, prefill, decode, links;
+  double xpu[SERVING_PARTS], pim[SERVING_PARTS];
 };
 
-static void add_energy(const struct stage_model *s, const struct node_load *load, const struct products *fc,
-                       const struct decode *decode, struct serving_cost *cost) {
+// `times`: devices that each have this work, and layers. Returns the energy of its DRAM.
+static double add_work(const struct processor *p, enum serving_part part, double times, struct work work,
+                       struct serving_cost *cost) {
+  const double dram_j = times * work.bytes * p->dram_j;
+  cost->macs[part] += times * work.macs;
+  cost->bytes[part] += times * work.bytes;
+  cost->dram_j[part] += dram_j;
+  cost->comp_j[part] += times * work.macs * p->mac_j;
+  return dram_j;
+}
+
+// What a node does beside its experts; beside: a device's, by what is charged.
+static void add_node_work(const struct stage_model *s, const struct node_load *load,
+                          const struct products *fc, const struct decode *decode, struct work beside,
+                          struct serving_cost *cost) {
   const struct processor *xpu = &s->machine->xpu;
-  const struct processor *p = decode->pim ? &s->machine->pim : xpu;
   const double layers = s->model->layers;
   const double xpus = s->machine->xpus;
-  const double of = layers * (decode->pim ? s->machine->pims : xpus);
-  cost->dram_j[SERVING_FC_J] += xpus * fc->work.bytes * xpu->dram_j;
-  cost->comp_j[SERVING_FC_J] += xpus * fc->work.macs * xpu->mac_j;
-  cost->dram_j[SERVING_ATTENTION_J] +=
-      layers * xpus * load->prefill.bytes * xpu->dram_j + of * decode->work.bytes * p->dram_j;
-  if (decode->pim) cost->pim_dram_j += of * decode->work.bytes * p->dram_j;
-  cost->comp_j[SERVING_ATTENTION_J] +=
-      layers * xpus * load->prefill.macs * xpu->mac_j + of * decode->work.macs * p->mac_j;
+  const struct work prefill = {load->prefill.macs, load->prefill.bytes};
+  add_work(xpu, SERVING_FC, xpus, fc->work, cost);
+  add_work(xpu, SERVING_PREFILL, layers * xpus, prefill, cost);
+  add_work(xpu, SERVING_OTHER, xpus, beside, cost);
+  if (decode->pim)
+    cost->pim_dram_j +=
+        add_work(&s->machine->pim, SERVING_DECODE, layers * s->machine->pims, decode->work, cost);
+  else
+    add_work(xpu, SERVING_DECODE, layers * xpus, decode->work, cost);
 }
 
 // All of a node but its experts. With co-processing the attention of both kinds runs at once.
@@ -204,16 +243,36 @@ static struct node_cost run_node(const struct stage_model *s, const struct node_
                         .prefill = layers * load->prefill.seconds,
                         .decode = layers * decode.seconds,
                         .links = links_of(s, load)};
-  n.busy_xpu = n.fc + n.prefill + (decode.pim ? 0 : n.decode);
-  n.busy_pim = decode.pim ? n.decode : 0;
+  struct work beside = {0};
+  n.xpu[SERVING_FC] = n.fc;
+  n.xpu[SERVING_PREFILL] = n.prefill;
+  (decode.pim ? n.pim : n.xpu)[SERVING_DECODE] = n.decode;
   if (s->machine->co_processing) {
     if (n.prefill < n.decode)
       n.prefill = 0;
     else
       n.decode = 0;
   }
-  if (is_full(s)) charged_node(s->machine, s->model, load, n.charge);
-  add_energy(s, load, &fc, &decode, cost);
+  if (is_full(s)) {
+    charged_node(s->machine, s->model, load, n.charge, &beside);
+    n.xpu[SERVING_OTHER] = charged_on_xpu(n.charge);
+  }
+  add_node_work(s, load, &fc, &decode, beside, cost);
+  return n;
+}
+
+// The same by measured times. Energy is not known then.
+static struct node_cost profiled_node(const struct stage_model *s, const struct node_load *load) {
+  const double layers = s->model->layers;
+  struct node_cost n = {
+      .fc = profile_dense(s->profile, s->model->layers, load->decoding + load->prefill.tokens,
+                          load->decoding + load->prefill.ends),
+      .prefill = layers * load->prefill.seconds,
+      .decode = layers * profile_decode(s->profile, load->decoding, load->positions),
+      .links = links_of(s, load)};
+  n.xpu[SERVING_FC] = n.fc;
+  n.xpu[SERVING_PREFILL] = n.prefill;
+  n.xpu[SERVING_DECODE] = n.decode;
   return n;
 }
 
@@ -223,16 +282,35 @@ static double node_seconds(const struct node_cost *n) {
   return sum;
 }
 
+// The experts of a layer by measured times: whole ones on the devices of all nodes.
+static struct experts_cost profiled_experts(const struct stage_model *s) {
+  const unsigned devices = s->machine->nodes * s->machine->per_node;
+  const double seconds = profile_experts(s->profile, s->counts, s->model->experts, devices, s->model->top_k);
+  return (struct experts_cost){.seconds = seconds, .xpu_busy = seconds};
+}
+
+static struct experts_cost layer_of_experts(struct stage_model *s, unsigned tokens, double *charge) {
+  if (s->profile) return profiled_experts(s);
+  return s->measured ? measured_run(s->measured, s->counts, tokens, charge)
+                     : experts_run(s->experts, s->counts, tokens, charge);
+}
+
 static void run_experts(struct stage_model *s, unsigned tokens, struct serving_cost *cost) {
   for (unsigned layer = 0; layer < model_moe_layers(s->model); layer++) {
-    routing_draw(&s->random, tokens, s->model->experts, s->model->top_k, s->counts);
-    const struct experts_cost moe = s->measured ? measured_run(s->measured, s->counts, tokens, cost->charge)
-                                                : experts_run(s->experts, s->counts);
+    if (s->imbalance)
+      imbalance_draw(s->imbalance, &s->random, layer, tokens, s->counts);
+    else
+      routing_draw(&s->random, tokens, s->model->experts, s->model->top_k, s->counts);
+    const struct experts_cost moe = layer_of_experts(s, tokens, cost->charge);
     cost->part[SERVING_MOE] += moe.seconds;
-    cost->xpu_busy += moe.xpu_busy;
-    cost->pim_busy += moe.pim_busy;
-    cost->dram_j[SERVING_MOE_J] += moe.dram_j;
-    cost->comp_j[SERVING_MOE_J] += moe.comp_j;
+    cost->checked += moe.checked;
+    cost->xpu[SERVING_MOE] += moe.xpu_busy;
+    cost->pim[SERVING_MOE] += moe.pim_busy;
+    cost->macs[SERVING_MOE] += moe.work.macs;
+    cost->bytes[SERVING_MOE] += moe.work.bytes;
+    add_work(&s->machine->xpu, SERVING_OTHER, 1, (struct work){.bytes = moe.beside}, cost);
+    cost->dram_j[SERVING_MOE] += moe.dram_j;
+    cost->comp_j[SERVING_MOE] += moe.comp_j;
     cost->pim_dram_j += moe.pim_dram_j;
   }
 }
@@ -243,7 +321,7 @@ void stage_run(struct stage_model *s, const struct node_load *loads, struct serv
   double tokens = 0;
   *cost = (struct serving_cost){0};
   for (unsigned i = 0; i < s->machine->nodes; i++) {
-    const struct node_cost n = run_node(s, &loads[i], cost);
+    const struct node_cost n = s->profile ? profiled_node(s, &loads[i]) : run_node(s, &loads[i], cost);
     if (node_seconds(&n) > node_seconds(&slowest)) slowest = n;
     tokens += loads[i].decoding + loads[i].prefill.tokens;
   }
@@ -251,8 +329,10 @@ void stage_run(struct stage_model *s, const struct node_load *loads, struct serv
   cost->part[SERVING_PREFILL] = slowest.prefill;
   cost->part[SERVING_DECODE] = slowest.decode;
   cost->part[SERVING_LINKS] = slowest.links;
-  cost->xpu_busy = slowest.busy_xpu;
-  cost->pim_busy = slowest.busy_pim;
+  for (unsigned i = 0; i < SERVING_PARTS; i++) {
+    cost->xpu[i] = slowest.xpu[i];
+    cost->pim[i] = slowest.pim[i];
+  }
   for (unsigned i = 0; i < SERVING_CHARGES; i++) cost->charge[i] = slowest.charge[i];
   if (s->model->experts) run_experts(s, (unsigned)tokens, cost);
   for (unsigned i = 0; i < SERVING_CHARGES; i++) cost->part[SERVING_OTHER] += cost->charge[i];
@@ -261,13 +341,22 @@ void stage_run(struct stage_model *s, const struct node_load *loads, struct serv
 
 void stage_add_cost(struct serving_cost *sum, const struct serving_cost *cost) {
   sum->seconds += cost->seconds;
-  sum->xpu_busy += cost->xpu_busy;
-  sum->pim_busy += cost->pim_busy;
+  sum->checked += cost->checked;
   sum->pim_dram_j += cost->pim_dram_j;
-  for (unsigned i = 0; i < SERVING_PARTS; i++) sum->part[i] += cost->part[i];
-  for (unsigned i = 0; i < SERVING_CHARGES; i++) sum->charge[i] += cost->charge[i];
-  for (unsigned i = 0; i < SERVING_ENERGIES; i++) {
+  for (unsigned i = 0; i < SERVING_PARTS; i++) {
+    sum->part[i] += cost->part[i];
+    sum->xpu[i] += cost->xpu[i];
+    sum->pim[i] += cost->pim[i];
+    sum->macs[i] += cost->macs[i];
+    sum->bytes[i] += cost->bytes[i];
     sum->dram_j[i] += cost->dram_j[i];
     sum->comp_j[i] += cost->comp_j[i];
   }
+  for (unsigned i = 0; i < SERVING_CHARGES; i++) sum->charge[i] += cost->charge[i];
+}
+
+double serving_sum(const double part[SERVING_PARTS]) {
+  double sum = 0;
+  for (unsigned i = 0; i < SERVING_PARTS; i++) sum += part[i];
+  return sum;
 }

@@ -17,7 +17,8 @@ void tally_stage(struct tally *t, const struct serving_cost *cost, unsigned deco
   stage_add_cost(prefills ? &t->result->mixed_cost : &t->result->decoding_cost, cost);
   note(t, &t->tbt, cost->seconds, weight);
   if (!t->options->on_stage) return;
-  const struct serving_stage stage = {t->result->stages, now, cost->seconds, decoding, prefills, cost};
+  const struct serving_stage stage = {t->result->stages, now, cost->seconds, decoding, prefills,
+                                      t->prefill_half,   cost};
   t->options->on_stage(t->options->context, &stage);
 }
 

@@ -10,7 +10,8 @@ struct tally {
   const struct serving_options *options;
   struct serving_result *result;
   struct samples tbt, t2ft, e2e;
-  int error;  // the first one: too little memory
+  int error;          // the first one: too little memory
+  bool prefill_half;  // what is told is of the devices that only prefill
 };
 
 // A stage that took `cost` and has ended `now`, in which so many sequences got a token behind another one,

@@ -23,7 +23,8 @@ int main() {
   const std::vector<duplex_f16> x(tokens * hidden, one), gate(inner * hidden, small),
       down(hidden * inner, one);
   duplex_weights *up_weights = nullptr, *down_weights = nullptr;
-  check(duplex_stack_upload_gated(stack.get(), gate.data(), gate.data(), inner, hidden, &up_weights),
+  check(duplex_stack_upload_gated(stack.get(), gate.data(), gate.data(), inner, hidden, nullptr, nullptr,
+                                  &up_weights),
         stack.get());
   check(duplex_stack_upload(stack.get(), down.data(), hidden, inner, nullptr, &down_weights), stack.get());
   std::vector<duplex_f32> y(tokens * hidden);

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // Tables of time of a device: what an expert takes Logic-PIM and the xPU, for each number of tokens and each
-// cut (docs/schedule.md). By them a device decides who runs what. A device measures the table of a layer on
-// the C model when the first one of its form is loaded, which takes seconds to a minute of the host; or it
-// gets it from a file.
+// cut (docs/schedule.md), and what jobs, hand-overs and the transfers of tokens and sums take besides. By
+// them a device decides who runs what. It measures the table of a layer on the C model when the first one of
+// its form is loaded, as far as its policy needs it, which takes seconds to a minute of the host; or it gets
+// it from a file.
 //
 // A file names what it came from: the form of the layer, stacks and channels, and an *origin*, a number that
 // differs for another DRAM preset, activation rule, model of the clocks or time of the xPU.
@@ -30,12 +31,12 @@ struct duplex_moe_form {
 struct duplex_moe_form duplex_moe_form(const struct duplex_moe_shape *shape,
                                        const struct duplex_moe_weights *weights);
 
-// Measures the table of such layers, unless the device has it. Errors: ARGUMENT (a shape out of range),
-// NO_MEMORY.
+// Measures the table of such layers as far as the policy of the device needs it, unless it is there. Errors:
+// ARGUMENT (a shape out of range), NO_MEMORY.
 int duplex_device_measure_table(struct duplex_device *device, const struct duplex_moe_form *form);
 
-// Writes it, measured if need be, as a whole or not at all; a name as /dev/fd/N means that descriptor.
-// Errors: those above, and IO.
+// Writes it, the rest measured if need be, as a whole or not at all; a name as /dev/fd/N means that
+// descriptor. Errors: those above, and IO.
 int duplex_device_save_table(struct duplex_device *device, const struct duplex_moe_form *form,
                              const char *path);
 

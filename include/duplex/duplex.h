@@ -86,9 +86,11 @@ int duplex_stack_set_stripe(struct duplex_stack *stack, unsigned bundles);
 int duplex_stack_upload(struct duplex_stack *stack, const duplex_f16 *w, size_t n, size_t k,
                         const int8_t *exponents, struct duplex_weights **weights);
 
-// Makes gate[n, k] and up[n, k] resident, their rows in turn, for duplex_stack_expert; n, k as above.
+// Makes gate[n, k] and up[n, k] resident, their rows in turn, for duplex_stack_expert; n, k as above, and
+// exponents for the rows of each: g and u are RN32(2^e * sum). NULL: those of one or of both are all 0.
 int duplex_stack_upload_gated(struct duplex_stack *stack, const duplex_f16 *gate, const duplex_f16 *up,
-                              size_t n, size_t k, struct duplex_weights **weights);
+                              size_t n, size_t k, const int8_t *gate_exponents, const int8_t *up_exponents,
+                              struct duplex_weights **weights);
 
 // Makes a pair of matrices w[2][n, k] (with gate: gate[2][n, k] and w[2][n, k]) resident, each in bundles of
 // its own, as experts that lie in one memory space each; their row sets take turns when they stream, so that

@@ -102,11 +102,14 @@ class Stack:
         self._weights.append(Weights(self, handle, *w.shape, False))
         return self._weights[-1]
 
-    def upload_gated(self, gate, up):
-        """Makes gate[n, k] and up[n, k] resident as pairs, for `expert`."""
+    def upload_gated(self, gate, up, gate_exponents=None, up_exponents=None):
+        """Makes gate[n, k] and up[n, k] resident as pairs, for `expert`. Exponents: as of `upload`, of each."""
         gate, handle = _arguments.array(gate, "gate", None, None), ctypes.c_void_p()
         up = _arguments.array(up, "up", *gate.shape)
-        self._check(_lib.duplex_stack_upload_gated(self._open(), gate.ctypes.data, up.ctypes.data, *gate.shape, ctypes.byref(handle)))
+        given = [e if e is None else _arguments.exponents(e, gate.shape[:1], name)
+                 for e, name in ((gate_exponents, "gate_exponents"), (up_exponents, "up_exponents"))]
+        self._check(_lib.duplex_stack_upload_gated(self._open(), gate.ctypes.data, up.ctypes.data, *gate.shape,
+                                                   *(e is not None and e.ctypes.data or None for e in given), ctypes.byref(handle)))
         self._weights.append(Weights(self, handle, *gate.shape, True))
         return self._weights[-1]
 

@@ -101,7 +101,7 @@ FUNCTIONS = {  # name: (result, arguments)
     "duplex_stack_last_error": (c_char_p, [c_void_p]),
     "duplex_stack_set_stripe": (c_int, [c_void_p, c_uint]),
     "duplex_stack_upload": (c_int, [c_void_p, c_void_p, c_size_t, c_size_t, c_void_p, POINTER(c_void_p)]),
-    "duplex_stack_upload_gated": (c_int, [c_void_p, c_void_p, c_void_p, c_size_t, c_size_t, POINTER(c_void_p)]),
+    "duplex_stack_upload_gated": (c_int, [c_void_p, c_void_p, c_void_p, c_size_t, c_size_t, c_void_p, c_void_p, POINTER(c_void_p)]),
     "duplex_stack_release": (c_int, [c_void_p, c_void_p]),
     "duplex_stack_gemm": (c_int, [c_void_p, c_void_p, c_void_p, c_size_t, c_int, c_void_p]),
     "duplex_stack_expert": (c_int, [c_void_p, c_void_p, c_void_p, c_void_p, c_void_p, c_size_t, c_int, c_void_p]),

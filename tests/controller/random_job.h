@@ -153,7 +153,7 @@ static size_t result_bytes(const struct test_case *c) {
 static int upload(struct duplex_stack *stack, const struct test_case *c, const duplex_f16 *gate,
                   const duplex_f16 *w, size_t n, size_t k, struct duplex_weights **weights) {
   if (c->matrices == 2) return duplex_stack_upload_pair(stack, gate, w, n, k, weights);
-  return gate ? duplex_stack_upload_gated(stack, gate, w, n, k, weights)
+  return gate ? duplex_stack_upload_gated(stack, gate, w, n, k, NULL, NULL, weights)
               : duplex_stack_upload(stack, w, n, k, NULL, weights);
 }
 

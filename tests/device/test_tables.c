@@ -73,6 +73,12 @@ static void test_used(void **state) {
   assert_true(clocks > 0);
   assert_true(predicted(loaded) == clocks);
   assert_int_equal(schedule_load(path, times, &origin, text, sizeof text), 0);
+  // What hand-overs take is in the file too.
+  times->costs[SCHEDULE_OF_PIECE].given += 5000;
+  schedule_seal(times);
+  assert_int_equal(schedule_save(path, times, origin, text, sizeof text), 0);
+  assert_int_equal(duplex_device_load_table(loaded, &form, path), 0);
+  assert_true(predicted(loaded) == clocks + 5000);
   // Its times, and with them what it predicts, grow in proportion.
   uint64_t grown[3];
   for (unsigned i = 0; i < 3; i++) {
@@ -87,6 +93,25 @@ static void test_used(void **state) {
   duplex_device_close(measured);
   duplex_device_close(loaded);
   free(times);
+}
+
+// A device measures what its policy needs, and the rest when the table is saved: that of any other.
+static void test_parts(void **state) {
+  static struct schedule_times times[2];
+  struct duplex_device_options other = options;
+  uint32_t origin[2];
+  char text[256];
+  (void)state;
+  for (unsigned i = 0; i < 2; i++) {
+    other.policy = i ? DUPLEX_POLICY_LOGIC_PIM : DUPLEX_POLICY_BEST;
+    struct duplex_device *device = open_device(&other);
+    assert_true(!i || predicted(device) > 0);
+    assert_int_equal(duplex_device_save_table(device, &form, path), 0);
+    assert_int_equal(schedule_load(path, &times[i], &origin[i], text, sizeof text), 0);
+    duplex_device_close(device);
+  }
+  assert_memory_equal(&times[0], &times[1], sizeof times[0]);
+  assert_int_equal(origin[0], origin[1]);
 }
 
 // Tables of other layers and devices. The file is that of the test before.
@@ -166,8 +191,9 @@ static void test_damaged(void **state) {
 }
 
 int main(void) {
-  const struct CMUnitTest tests[] = {cmocka_unit_test(test_used), cmocka_unit_test(test_of_another),
-                                     cmocka_unit_test(test_xpu_times), cmocka_unit_test(test_damaged)};
+  const struct CMUnitTest tests[] = {cmocka_unit_test(test_parts), cmocka_unit_test(test_used),
+                                     cmocka_unit_test(test_of_another), cmocka_unit_test(test_xpu_times),
+                                     cmocka_unit_test(test_damaged)};
   const int descriptor = mkstemp(path);
   if (descriptor < 0) return 1;
   close(descriptor);

@@ -68,7 +68,7 @@ static int prepare(void **state) {
   stack = open_stack();
   other = open_stack();
   assert_int_equal(duplex_stack_upload(stack, w, N, K, NULL, &weights), 0);
-  assert_int_equal(duplex_stack_upload_gated(stack, w, w, N, K, &gated), 0);
+  assert_int_equal(duplex_stack_upload_gated(stack, w, w, N, K, NULL, NULL, &gated), 0);
   assert_int_equal(duplex_stack_upload(stack, w, K, N, NULL, &down), 0);
   assert_int_equal(duplex_stack_upload(other, w, N, K, NULL, &foreign), 0);
   assert_int_equal(duplex_kv_open(stack, &options, &cache), 0);
@@ -175,7 +175,7 @@ static void test_no_stack(void **state) {
   assert_null(client);
   REFUSED(duplex_stack_upload(NULL, w, N, K, NULL, &made), "");
   assert_null(made);
-  REFUSED(duplex_stack_upload_gated(NULL, w, w, N, K, &made), "");
+  REFUSED(duplex_stack_upload_gated(NULL, w, w, N, K, NULL, NULL, &made), "");
   REFUSED(duplex_stack_upload_pair(NULL, w, w, N, K, &made), "");
   REFUSED(duplex_stack_release(NULL, weights), "");
   REFUSED(duplex_stack_gemm(NULL, weights, x, M, DUPLEX_F16, y), "");
@@ -212,9 +212,9 @@ static void test_weights(void **state) {
   assert_null(made);
   REFUSED(duplex_stack_upload(stack, w, N, K, NULL, NULL), "weights is NULL");
   REFUSED(duplex_stack_upload(stack, odd(w), N, K, NULL, &made), "w lies at an odd address");
-  REFUSED(duplex_stack_upload_gated(stack, NULL, w, N, K, &made), "gate is NULL");
-  REFUSED(duplex_stack_upload_gated(stack, w, NULL, N, K, &made), "up is NULL");
-  REFUSED(duplex_stack_upload_gated(stack, w, odd(w), N, K, &made), "up lies at an odd address");
+  REFUSED(duplex_stack_upload_gated(stack, NULL, w, N, K, NULL, NULL, &made), "gate is NULL");
+  REFUSED(duplex_stack_upload_gated(stack, w, NULL, N, K, NULL, NULL, &made), "up is NULL");
+  REFUSED(duplex_stack_upload_gated(stack, w, odd(w), N, K, NULL, NULL, &made), "up lies at an odd address");
   REFUSED(duplex_stack_upload_pair(stack, NULL, NULL, N, K, &made), "w is NULL");
   REFUSED(duplex_stack_upload_pair(stack, w, NULL, N, K, &made), "w is NULL");
   static const size_t sizes[] = {
@@ -225,8 +225,8 @@ static void test_weights(void **state) {
     snprintf(wide, sizeof wide, "matrix of %d x %zu does not fit the stack", N, sizes[i]);
     REFUSED(duplex_stack_upload(stack, w, sizes[i], K, NULL, &made), tall);
     REFUSED(duplex_stack_upload(stack, w, N, sizes[i], NULL, &made), wide);
-    REFUSED(duplex_stack_upload_gated(stack, w, w, sizes[i], K, &made), tall);
-    REFUSED(duplex_stack_upload_gated(stack, w, w, N, sizes[i], &made), wide);
+    REFUSED(duplex_stack_upload_gated(stack, w, w, sizes[i], K, NULL, NULL, &made), tall);
+    REFUSED(duplex_stack_upload_gated(stack, w, w, N, sizes[i], NULL, NULL, &made), wide);
     REFUSED(duplex_stack_upload_pair(stack, w, w, sizes[i], K, &made), tall);
     REFUSED(duplex_stack_upload_pair(stack, NULL, w, N, sizes[i], &made), wide);
   }

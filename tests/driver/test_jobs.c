@@ -119,7 +119,7 @@ static struct duplex_weights *upload_up(struct duplex_stack *stack, const struct
   if (job->matrices == 2) {
     error = duplex_stack_upload_pair(stack, job->gated ? gate : NULL, up, job->inner, job->k, &weights);
   } else if (job->gated) {
-    error = duplex_stack_upload_gated(stack, gate, up, job->inner, job->k, &weights);
+    error = duplex_stack_upload_gated(stack, gate, up, job->inner, job->k, NULL, NULL, &weights);
   } else {
     error = duplex_stack_upload(stack, up, job->inner, job->k, NULL, &weights);
   }

@@ -397,7 +397,7 @@ static void test_against_expert(void **state) {
   struct duplex_stack *stack = open_stack(3, NULL, 0);
   x[5 * H + 7] = DUPLEX_F16_NAN, x[11 * H + 1] = 0x7c00;  // tokens of their own
   struct duplex_weights *first, *second;
-  assert_int_equal(duplex_stack_upload_gated(stack, gate, up, N, H, &first), 0);
+  assert_int_equal(duplex_stack_upload_gated(stack, gate, up, N, H, NULL, NULL, &first), 0);
   assert_int_equal(duplex_stack_upload(stack, down, H, N, NULL, &second), 0);
   const struct duplex_layer_options options = {
       .experts = 1, .hidden = H, .gated = true, .piece = {{0x6, 2, {FIRST, N - FIRST}}}};

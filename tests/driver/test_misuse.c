@@ -76,7 +76,8 @@ static void test_gated_and_format(void **state) {
   struct duplex_weights *gated;
   uint8_t y[TOKENS * ROWS * 16];
   (void)state;
-  assert_int_equal(duplex_stack_upload_gated(stack, ones, twos, ROWS, COLUMNS, &gated), DUPLEX_OK);
+  assert_int_equal(duplex_stack_upload_gated(stack, ones, twos, ROWS, COLUMNS, NULL, NULL, &gated),
+                   DUPLEX_OK);
   expect_refused(stack, duplex_stack_gemm(stack, gated, x, TOKENS, DUPLEX_F16, y), "gate and up");
   expect_refused(stack, duplex_stack_gemm(stack, own, x, TOKENS, (enum duplex_format)(DUPLEX_ACC + 1), y),
                  "format 3");

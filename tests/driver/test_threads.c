@@ -78,7 +78,7 @@ static int run_expert(struct duplex_stack *stack, struct duplex_random *random, 
   struct duplex_weights *down = NULL;
   draw(random, x, TOKENS * COLUMNS, 1);
   for (unsigned i = 0; i < 3; i++) draw(random, w[i], ROWS * COLUMNS, 0.1);
-  int error = duplex_stack_upload_gated(stack, w[0], w[1], ROWS, COLUMNS, &up);
+  int error = duplex_stack_upload_gated(stack, w[0], w[1], ROWS, COLUMNS, NULL, NULL, &up);
   if (!error) error = duplex_stack_upload(stack, w[2], COLUMNS, ROWS, NULL, &down);
   if (!error)
     error = duplex_stack_expert(stack, up, down, duplex_activation_builtin("silu"), x, TOKENS, DUPLEX_F16,

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-# Fuzzing of the parsers (protocol, descriptors, firmware files; files of models): libFuzzer with clang and its sanitizers, and a replay program of
-# the same code built by GCC, whose gcov counts the lines that it reaches whatever compiler CC is.
+# Fuzzing of the parsers (protocol, descriptors, firmware files; files of models; configurations and traces): libFuzzer with clang and its
+# sanitizers, and a replay program of the same code built by GCC, whose gcov counts the lines that it reaches whatever compiler CC is.
 FUZZ_CFLAGS = -std=c11 -D_GNU_SOURCE $(WARN) $(INCLUDES) -g -O1 $(EXACT)
 CLANG ?= clang
 GCC ?= gcc
@@ -10,6 +10,9 @@ FUZZ_MODEL_FILES := added bpe bytes config config_json error file gguf gguf_conf
 FUZZ_SRC_model := tests/fuzz/model_fuzz.c $(FUZZ_MODEL_FILES:%=model/%.c) cmodel/numerics/formats.c cmodel/activation/activation_table.c cmodel/activation/builtin_tables.c
 FUZZ_HEADERS_model := $(wildcard model/*.h)
 FUZZ_LIBS_model := -ljansson -lpcre2-8 -lutf8proc
+FUZZ_SRC_serving := tests/fuzz/serving_fuzz.c $(patsubst %,serving/%.c,config_file machine model trace_file) $(BUILD)/obj/serving/builtin_configs.c cmodel/hbm/hbm.c cmodel/hbm/judge_text.c cmodel/hbm/timing_judge.c cmodel/common/text_file.c
+FUZZ_HEADERS_serving := $(wildcard serving/*.h)
+FUZZ_LIBS_serving := -ljansson -lm
 
 # $(call fuzz_target,NAME): NAME_fuzz with sanitizers, NAME_fuzz_fast with the checks of the harness only, NAME_replay for coverage.
 define fuzz_target
@@ -30,7 +33,7 @@ $$(BUILD)/tests/fuzz/$(1)_replay: $$(FUZZ_SRC_$(1)) $$(FUZZ_HEADERS_$(1)) tests/
 
 TEST_NEEDS_fuzz += $$(BUILD)/tests/fuzz/$(1)_replay
 endef
-FUZZ_TARGETS := protocol model
+FUZZ_TARGETS := protocol model serving
 $(foreach target,$(FUZZ_TARGETS),$(eval $(call fuzz_target,$(target))))
 
 .PHONY: fuzz

@@ -7,7 +7,7 @@ set -u
 build=$(realpath "$1") target=$2 runs=$3 seed=${4:-1}
 cd "$(dirname "$0")/../.." || exit 1
 work=$build/fuzz/$target corpus=tests/fuzz/corpus/$target
-declare -A longest=([protocol]=1500 [model]=5000)
+declare -A longest=([protocol]=1500 [model]=5000 [serving]=3000)
 mkdir -p "$work/cases"
 fuzz() { # PROGRAM RUNS
   "$build/tests/fuzz/$1" -seed="$seed" -runs="$2" -max_len="${longest[$target]}" -timeout=10 -rss_limit_mb=2048 -print_final_stats=1 \

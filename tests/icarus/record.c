@@ -161,7 +161,7 @@ static int run_expert(struct duplex_stack *stack, struct duplex_random *random, 
   duplex_f16 *x = draw(random, tokens * columns);
   duplex_f16 *y = malloc(tokens * columns * sizeof *y);
   int error = w && x && y ? DUPLEX_OK : DUPLEX_ERROR_NO_MEMORY;
-  if (!error) error = duplex_stack_upload_gated(stack, w, w + rows * columns, rows, columns, &up);
+  if (!error) error = duplex_stack_upload_gated(stack, w, w + rows * columns, rows, columns, NULL, NULL, &up);
   if (!error) error = duplex_stack_upload(stack, w + 2 * rows * columns, columns, rows, NULL, &down);
   if (!error)
     error = duplex_stack_expert(stack, up, down, duplex_activation_builtin("silu"), x, tokens, DUPLEX_F16, y);

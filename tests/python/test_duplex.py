@@ -105,6 +105,11 @@ class Numbers(unittest.TestCase):
         g, u = x.astype("f8") @ gate.astype("f8").T, x.astype("f8") @ up.astype("f8").T
         h = (g * u).clip(-65504, 65504)
         y = self.stack.expert(self.stack.upload_gated(gate, up), self.stack.upload(down), x, act="identity", format="f32")
+        e = np.arange(40, dtype="i1") % 5 - 4
+        scaled = self.stack.expert(self.stack.upload_gated(gate, up, e, -e), self.stack.upload(down), x, act="identity", format="f32")
+        np.testing.assert_array_equal(scaled, y)  # 2^e of gate and 2^-e of up, both exact
+        with self.assertRaisesRegex(ValueError, "up_exponents"):
+            self.stack.upload_gated(gate, up, up_exponents=[1])
         if np.abs(g * u).max() < 65504:
             np.testing.assert_array_equal(y, (h.astype("<f2").astype("f8") @ down.astype("f8").T).astype("<f4"))
 

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 # The policies alone as an RV32 program, whose instructions test_schedule_cost counts.
-SCHEDULE_FREESTANDING := $(filter-out $(addprefix schedule/,bound.c formula.c halves.c place.c sample.c tables_file.c),$(wildcard schedule/*.c))
+SCHEDULE_FREESTANDING := $(filter-out $(addprefix schedule/,bound.c charge.c formula.c halves.c place.c recount.c sample.c tables_file.c),$(wildcard schedule/*.c))
 $(BUILD)/tests/schedule/decide.elf: $(SCHEDULE_FREESTANDING) $(wildcard schedule/*.h) $(BUILD)/rv32.flags
 	@mkdir -p $(@D)
 	$(call say,RV32,$@)

@@ -93,8 +93,9 @@ static double told(struct bench *b, const unsigned *counts, unsigned tokens) {
   double sum = cost.seconds - charge[SERVING_FIRMWARE];  // the device's firmware is native
   for (unsigned i = 0; i < SERVING_CHARGES; i++) sum += charge[i];
   double node[SERVING_CHARGES] = {0};
-  charged_node(&b->machine, &b->model, &load, node);
-  return (sum + node[SERVING_COMBINE] + charged_product(&b->machine, tokens, HIDDEN, EXPERTS) +
+  struct work work = {0};
+  charged_node(&b->machine, &b->model, &load, node, &work);
+  return (sum + node[SERVING_COMBINE] + charged_product(&b->machine, &b->model, tokens, HIDDEN, EXPERTS) +
           b->machine.launch) *
          CLOCK;
 }

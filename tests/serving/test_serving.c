@@ -12,6 +12,7 @@
 // clang-format on
 
 #include "duplex/error.h"
+#include "serving/model.h"
 #include "serving/rate.h"
 
 static struct serving_options options_of(const char *system, const char *model, unsigned batch) {
@@ -36,15 +37,31 @@ static void assert_near(double value, double expected, double relative) {
     fail_msg("%.12g, expected %.12g", value, expected);
 }
 
-static double sum_of_parts(const struct serving_cost *cost) {
-  double sum = 0;
-  for (unsigned i = 0; i < SERVING_PARTS; i++) sum += cost->part[i];
-  return sum;
+// Multiply-accumulates of a token in the experts of all layers.
+static double macs_of(const char *name) {
+  struct serving_model model;
+  char error[1024] = "";
+  if (serving_model_read(&model, name, error, sizeof error)) fail_msg("%s", error);
+  return (double)model_moe_layers(&model) * model.top_k * model_expert_weights(&model);
+}
+
+// Each token is multiplied with as many weights of experts as the model says, wherever they are; energy is
+// there for all work and no other. Tokens that decode, and those of prompts, of 200 positions in the mean.
+static void check_work(const struct serving_result *r, double expert_macs) {
+  const double macs = r->decoding_cost.macs[SERVING_MOE];
+  assert_near(macs, expert_macs * 24 * r->decoding_only, 1e-12);
+  for (unsigned i = 0; i < SERVING_PARTS; i++) {
+    assert_true((r->sum.macs[i] > 0) == (r->sum.comp_j[i] > 0));
+    assert_true((r->sum.bytes[i] > 0) == (r->sum.dram_j[i] > 0));
+    assert_true(r->sum.xpu[i] + r->sum.pim[i] == 0 || r->sum.bytes[i] > 0);
+  }
+  assert_true(r->sum.pim_dram_j <= serving_sum(r->sum.dram_j));
 }
 
 // Each request in flight gets one token a stage; time and energy of all parts are those of the whole.
 static void check_conservation(enum serving_mode mode, const char *system, const char *model,
                                double deviation) {
+  const double expert_macs = macs_of(model);
   struct serving_options o = options_of(system, model, 24);
   struct serving_result r;
   o.mode = mode;
@@ -53,12 +70,14 @@ static void check_conservation(enum serving_mode mode, const char *system, const
   assert_int_equal(r.batch, 24);
   assert_int_equal(r.stages, o.measured);
   assert_true(r.tokens == 24.0 * o.measured);
-  assert_near(sum_of_parts(&r.sum), r.sum.seconds, 1e-12);
+  assert_near(serving_sum(r.sum.part), r.sum.seconds, 1e-12);
   assert_near(r.sum.seconds, r.seconds, 1e-9);
   assert_near(r.decoding_cost.seconds + r.mixed_cost.seconds, r.sum.seconds, 1e-9);
   assert_near(r.tbt.count + r.t2ft.count, r.tokens, 0);
+  check_work(&r, expert_macs);
   assert_true(r.kv_most <= r.kv_capacity);
-  assert_true(r.sum.xpu_busy <= r.sum.seconds && r.sum.pim_busy <= r.sum.seconds);
+  assert_true(r.sum.checked <= r.sum.part[SERVING_MOE]);
+  assert_true(serving_sum(r.sum.xpu) <= r.sum.seconds && serving_sum(r.sum.pim) <= r.sum.seconds);
   assert_near(r.throughput * r.seconds, r.tokens, 1e-12);
   if (deviation == 0) assert_true(r.requests == 24.0 * o.measured / 100);
 }
@@ -76,7 +95,8 @@ static void test_conservation(void **state) {
 }
 
 static void test_conservation_full(void **state) {
-  static const char *const systems[] = {"gpu", "2xgpu", "duplex", "duplex-pe", "duplex-pe-et"};
+  static const char *const systems[] = {"gpu",          "2xgpu",    "duplex",       "duplex-pe",
+                                        "duplex-pe-et", "bank-pim", "bankgroup-pim"};
   (void)state;
   for (unsigned s = 0; s < sizeof systems / sizeof *systems; s++) {
     check_conservation(SERVING_FULL, systems[s], "mixtral", 0);
@@ -102,8 +122,53 @@ static void test_full(void **state) {
     assert_true(r.throughput <= 1.001 * chosen.throughput);
   }
   assert_true(r.sum.pim_dram_j < chosen.sum.pim_dram_j);
-  o.system = "bank-pim";
+  o.policy = SERVING_POLICY_BEST;
+  o.mode = SERVING_PAPER;
   assert_int_equal(serving_run(&o, &r, error, sizeof error), DUPLEX_ERROR_ARGUMENT);
+  assert_non_null(strstr(error, "policy best"));
+}
+
+// Only Logic-PIM's tables are checked clocks: none of a GPU's, of units on the DRAM die, of other modes, of a
+// stage whose experts are the xPU's; and never more than Logic-PIM works in the experts.
+static void test_checked(void **state) {
+  static const char *const without[] = {"gpu", "bank-pim", "bankgroup-pim"};
+  struct serving_options o = options_of("duplex-pe-et", "mixtral", 32);
+  struct serving_result r;
+  (void)state;
+  run(&o, &r);
+  assert_true(r.sum.checked == 0);
+  o.mode = SERVING_FULL;
+  run(&o, &r);
+  assert_true(r.sum.checked > 0.1 * r.sum.seconds && r.sum.checked < r.sum.part[SERVING_MOE]);
+  assert_near(r.decoding_cost.checked + r.mixed_cost.checked, r.sum.checked, 1e-9);
+  o.policy = SERVING_POLICY_PIM;
+  run(&o, &r);
+  assert_near(r.sum.checked, r.sum.part[SERVING_MOE], 1e-12);
+  assert_near(r.sum.pim[SERVING_MOE], r.sum.checked, 1e-12);
+  o.policy = SERVING_POLICY_DEFAULT;
+  for (unsigned i = 0; i < 3; i++) {
+    o.system = without[i];
+    run(&o, &r);
+    assert_true(r.sum.checked == 0 && r.sum.part[SERVING_MOE] > 0);
+  }
+}
+
+// Rounded partial sums take less time and energy than exact ones: what is charged for them, and what
+// decisions that count them make of it. Nothing but the experts and their charges differs.
+static void test_partials(void **state) {
+  struct serving_options o = options_of("duplex-pe-et", "mixtral", 32);
+  struct serving_result exact, rounded;
+  (void)state;
+  o.mode = SERVING_FULL;
+  run(&o, &exact);
+  o.f32_partials = true;
+  run(&o, &rounded);
+  assert_true(rounded.sum.charge[SERVING_SUMS] < 0.7 * exact.sum.charge[SERVING_SUMS]);
+  assert_true(rounded.sum.dram_j[SERVING_OTHER] < exact.sum.dram_j[SERVING_OTHER]);
+  assert_true(rounded.sum.part[SERVING_MOE] <= exact.sum.part[SERVING_MOE]);
+  double less = exact.sum.part[SERVING_MOE] - rounded.sum.part[SERVING_MOE];
+  for (unsigned i = 0; i < SERVING_CHARGES; i++) less += exact.sum.charge[i] - rounded.sum.charge[i];
+  assert_near(exact.sum.seconds - rounded.sum.seconds, less, 1e-9);
 }
 
 // Requests of an open loop: all come to their end, none waits below the capacity.
@@ -178,6 +243,34 @@ static void test_one_request(void **state) {
   assert_int_equal(r.stages - r.decoding_only, 8);
 }
 
+// The same with everything charged; times of the xPU are whole picoseconds.
+static void test_one_request_full(void **state) {
+  struct serving_options o = options_of("gpu", "llama3-70b", 1);
+  struct serving_result r;
+  const double flops = 989.4e12 * 0.95, bytes = 3352e9 * 0.986;
+  static const struct {
+    double k, n, times;
+  } products[] = {{8192, 2560, 80}, {2048, 8192, 80}, {8192, 7168, 160}, {7168, 8192, 80}, {8192, 32064, 1}};
+  double decode = 2 * 16384 / bytes;  // embedding
+  (void)state;
+  o.mode = SERVING_FULL;
+  o.input = 500;
+  o.output = 8;
+  o.warm_up = 0;
+  o.measured = 64;
+  run(&o, &r);
+  for (unsigned i = 0; i < sizeof products / sizeof *products; i++) {
+    const double k = products[i].k, n = products[i].n;
+    decode += products[i].times * MAX(2 * k * n / flops, 2 * (k * n + k + n) / bytes);
+  }
+  const double links = 4 * (3e-6 + 8192 * 2 * 0.75 / 450e9);
+  const double attention = 4 * 504.0 * 128 * 2 / bytes;  // of 501 to 507 positions
+  const double norms_and_append = (12 * 8192 + 1024) / bytes;
+  decode += 80 * (links + attention + norms_and_append + 6e-6);
+  assert_near(r.tbt.mean, decode, 1e-5);
+  assert_near(r.decoding_cost.part[SERVING_LINKS] / (double)r.decoding_only, 80 * links, 1e-12);
+}
+
 // Experts of one token: on the GPU the two are on one device with probability 1 / 7, so the layer takes two
 // of them or one; on duplex-pe-et slices of both on every device.
 static void test_one_token_of_experts(void **state) {
@@ -225,7 +318,7 @@ static void add_stage(void *context, const struct serving_stage *stage) {
   struct told *told = context;
   told->tokens += stage->decoding + stage->prefills;
   told->seconds += stage->seconds;
-  told->parts += sum_of_parts(stage->cost);
+  told->parts += serving_sum(stage->cost->part);
 }
 
 static void add_request(void *context, const struct serving_request *request) {
@@ -276,12 +369,15 @@ int main(void) {
   const struct CMUnitTest tests[] = {cmocka_unit_test(test_conservation),
                                      cmocka_unit_test(test_conservation_full),
                                      cmocka_unit_test(test_full),
+                                     cmocka_unit_test(test_checked),
+                                     cmocka_unit_test(test_partials),
                                      cmocka_unit_test(test_told),
                                      cmocka_unit_test(test_find_rate),
                                      cmocka_unit_test(test_open_loop),
                                      cmocka_unit_test(test_split_closed_loop),
                                      cmocka_unit_test(test_seed),
                                      cmocka_unit_test(test_one_request),
+                                     cmocka_unit_test(test_one_request_full),
                                      cmocka_unit_test(test_one_token_of_experts),
                                      cmocka_unit_test(test_capacity)};
   return cmocka_run_group_tests(tests, NULL, NULL);

@@ -90,7 +90,7 @@ static void run_matrices(struct duplex_stack *stack, struct duplex_backend *read
   draw(random, gate, n * k);
   draw(random, up, n * k);
   draw(random, down, n * k);
-  assert_int_equal(duplex_stack_upload_gated(stack, gate, up, n, k, &pair), DUPLEX_OK);
+  assert_int_equal(duplex_stack_upload_gated(stack, gate, up, n, k, NULL, NULL, &pair), DUPLEX_OK);
   assert_int_equal(duplex_stack_upload(stack, up, n, k, NULL, &plain), DUPLEX_OK);
   assert_int_equal(duplex_stack_upload(stack, down, k, n, NULL, &back), DUPLEX_OK);
   if (reader) queue_reads(reader, random);

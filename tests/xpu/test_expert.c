@@ -233,14 +233,56 @@ static void run_stack(const struct expert_case *c, unsigned channels, void *out)
   struct duplex_weights *up, *down;
   const struct duplex_stack_options options = {.backend.channels = channels};
   assert_int_equal(duplex_stack_open("cmodel", &options, &stack, NULL, 0), 0);
-  assert_int_equal(c->gated ? duplex_stack_upload_gated(stack, c->gate, c->up, c->inner, c->columns, &up)
-                            : duplex_stack_upload(stack, c->up, c->inner, c->columns, NULL, &up),
-                   0);
-  assert_int_equal(duplex_stack_upload(stack, c->down, c->rows, c->inner, NULL, &down), 0);
+  const size_t most = most_of(c);
+  const int8_t *of_gate = c->exponents;
+  const int8_t *of_up = of_gate ? of_gate + most : NULL;
+  const int8_t *of_down = of_gate ? of_gate + 2 * most : NULL;
+  assert_int_equal(
+      c->gated ? duplex_stack_upload_gated(stack, c->gate, c->up, c->inner, c->columns, of_gate, of_up, &up)
+               : duplex_stack_upload(stack, c->up, c->inner, c->columns, of_up, &up),
+      0);
+  assert_int_equal(duplex_stack_upload(stack, c->down, c->rows, c->inner, of_down, &down), 0);
   assert_int_equal(duplex_stack_expert(stack, up, down, c->activation, c->x, c->tokens,
                                        (enum duplex_format)c->format, out),
                    0);
   duplex_stack_close(stack);
+}
+
+// Exponents of gate or of up alone: those of the other one are 0.
+static void test_one_of_both(void **state) {
+  (void)state;
+  for (unsigned of_up = 0; of_up < 2; of_up++) {
+    struct duplex_random random;
+    duplex_random_seed(&random, seed, 4000 + of_up);
+    struct expert_case c = draw_case(&random, 100);
+    while (!c.gated || c.format == DUPLEX_RESULT_FORMAT_F16) {
+      free_case(&c);
+      c = draw_case(&random, 100);
+    }
+    draw_exponents(&c, &random);
+    memset(c.exponents + (of_up ? 0 : most_of(&c)), 0, most_of(&c));
+    uint8_t *out = new_out(&c);
+    uint8_t *of_stack = new_out(&c);
+    struct duplex_stack *stack;
+    struct duplex_weights *up, *down;
+    const struct duplex_stack_options options = {.backend.channels = 2};
+    run_part(&c, 0, c.inner, 1, out);
+    assert_int_equal(duplex_stack_open("cmodel", &options, &stack, NULL, 0), 0);
+    assert_int_equal(
+        duplex_stack_upload_gated(stack, c.gate, c.up, c.inner, c.columns, of_up ? NULL : c.exponents,
+                                  of_up ? c.exponents + most_of(&c) : NULL, &up),
+        0);
+    assert_int_equal(
+        duplex_stack_upload(stack, c.down, c.rows, c.inner, c.exponents + 2 * (size_t)most_of(&c), &down), 0);
+    assert_int_equal(duplex_stack_expert(stack, up, down, c.activation, c.x, c.tokens,
+                                         (enum duplex_format)c.format, of_stack),
+                     0);
+    duplex_stack_close(stack);
+    assert_memory_equal(out, of_stack, (size_t)c.tokens * c.rows * element_bytes(c.format));
+    free(out);
+    free(of_stack);
+    free_case(&c);
+  }
 }
 
 static void test_stack(void **state) {
@@ -249,6 +291,7 @@ static void test_stack(void **state) {
     struct duplex_random random;
     duplex_random_seed(&random, seed, 3000 + i);
     struct expert_case c = draw_case(&random, 200);
+    if (i % 2) draw_exponents(&c, &random);
     uint8_t *out = new_out(&c);
     uint8_t *of_stack = new_out(&c);
     run_part(&c, 0, c.inner, 2, out);
@@ -320,7 +363,7 @@ int main(void) {
   scale = environment_count("DUPLEX_CASES");
   printf("test_expert: seed %lu, cases x%lu\n", (unsigned long)seed, (unsigned long)scale);
   const struct CMUnitTest tests[] = {cmocka_unit_test(test_random), cmocka_unit_test(test_parts),
-                                     cmocka_unit_test(test_long), cmocka_unit_test(test_stack),
-                                     cmocka_unit_test(test_refusals)};
+                                     cmocka_unit_test(test_long),   cmocka_unit_test(test_one_of_both),
+                                     cmocka_unit_test(test_stack),  cmocka_unit_test(test_refusals)};
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -53,7 +53,7 @@ int kernel::expert(duplex_stack *stack, outcome &out) const {
   const size_t weights = o_.hidden * o_.inner;
   duplex_weights *up = nullptr, *down = nullptr;
   int error = duplex_stack_upload_gated(stack, draw(1, weights, 0.02).data(), draw(2, weights, 0.02).data(),
-                                        o_.inner, o_.hidden, &up);
+                                        o_.inner, o_.hidden, nullptr, nullptr, &up);
   if (!error)
     error = duplex_stack_upload(stack, draw(3, weights, 0.02).data(), o_.hidden, o_.inner, nullptr, &down);
   if (error) return error;

@@ -1,0 +1,32 @@
+// SPDX-License-Identifier: Apache-2.0
+// Times of a piece on a stack of the C model.
+#ifndef DEVICE_MEASURE_PIECE_H
+#define DEVICE_MEASURE_PIECE_H
+
+#include "device/probe.h"
+
+// In clocks. What one more expert adds with each cut: to Logic-PIM, of a pass with one group and with two; to
+// the xPU's reads, of the parts behind the cut. What a job with the whole piece, and the reads of it, take
+// besides what its experts add: [1] of reads from bundles that were Logic-PIM's just before.
+struct piece_times {
+  uint64_t pim[PROBE_PASSES + 1][SCHEDULE_CUTS];
+  uint64_t reads[SCHEDULE_CUTS];
+  uint64_t one[PROBE_PASSES + 1];  // a job with one expert, whole
+  uint64_t job, first_reads[2];
+};
+
+// How much of a piece is measured: jobs with every cut, the xPU's reads too, and what both take besides.
+enum piece_depth { PIECE_JOBS, PIECE_READS, PIECE_COSTS };
+
+// Measures a piece. `text` (may be
+// NULL) gets what failed. Errors: those of probe_open and probe_run.
+int measure_piece(const struct schedule_shape *shape, const struct duplex_stack_options *options,
+                  const struct duplex_layer_piece *piece, enum piece_depth depth, char *text, size_t size,
+                  struct piece_times *times);
+
+// What is left of a time without what so many of its parts add; and what each of `more` adds to few, in the
+// mean, at least 1.
+uint64_t measure_first(uint64_t clocks, uint64_t add);
+uint64_t measure_added(uint64_t few, uint64_t many, unsigned more);
+
+#endif

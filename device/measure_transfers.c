@@ -1,0 +1,64 @@
+// SPDX-License-Identifier: Apache-2.0
+// Measures the transfers for Logic-PIM's share of a layer on a stack of the C model.
+#include "device/measure_transfers.h"
+
+#include "device/measure_piece.h"
+#include "duplex/arithmetic.h"
+
+enum { EXPERTS = 8 };  // from one to so many
+
+// One expert, twice: a refresh that one transfer waits for is not what the first expert takes.
+static int measure_one(const struct probe *probe, uint32_t tokens, enum duplex_format format,
+                       struct probe_transfers *one) {
+  struct probe_transfers again = {0};
+  int error = probe_transfer(probe, 1, tokens, format, one);
+  if (!error) error = probe_transfer(probe, 1, tokens, format, &again);
+  one->tokens = duplex_smaller(one->tokens, again.tokens);
+  one->sums = duplex_smaller(one->sums, again.sums);
+  return error;
+}
+
+// A group with so many tokens.
+static int measure_group(const struct probe *probe, uint32_t tokens, enum schedule_format format,
+                         struct schedule_costs *costs) {
+  static const enum duplex_format formats[] = {
+      [SCHEDULE_EXACT] = DUPLEX_ACC, [SCHEDULE_ROUNDED] = DUPLEX_F32};
+  struct probe_transfers one = {0};
+  struct probe_transfers all = {0};
+  int error = measure_one(probe, tokens, formats[format], &one);
+  if (!error) error = probe_transfer(probe, EXPERTS, tokens, formats[format], &all);
+  const uint64_t of_tokens = measure_added(one.tokens, all.tokens, EXPERTS - 1);
+  const uint64_t of_sums = measure_added(one.sums, all.sums, EXPERTS - 1);
+  costs->tokens = (uint32_t)of_tokens;
+  costs->first_tokens = (uint32_t)measure_first(one.tokens, of_tokens);
+  costs->sums[format][tokens] = (uint32_t)of_sums;
+  costs->first_sums[format] = (uint32_t)measure_first(one.sums, of_sums);
+  costs->given = (uint32_t)all.given;
+  costs->taken = (uint32_t)all.taken;
+  return error;
+}
+
+// Groups whose sums are read as as many pieces of 32 bytes are alike.
+static int measure_groups(const struct probe *probe, enum schedule_format format,
+                          struct schedule_costs *costs) {
+  const unsigned step = format == SCHEDULE_ROUNDED ? DUPLEX_LANES : 2;  // lanes in a piece
+  int error = DUPLEX_OK;
+  for (uint32_t tokens = step; tokens <= DUPLEX_LANES && !error; tokens += step) {
+    error = measure_group(probe, tokens, format, costs);
+    for (uint32_t less = 1; less < step; less++)
+      costs->sums[format][tokens - less] = costs->sums[format][tokens];
+  }
+  return error;
+}
+
+int measure_transfers(const struct schedule_shape *shape, const struct duplex_stack_options *options,
+                      unsigned bundles, struct schedule_costs *costs, char *text, size_t size) {
+  // No transfer depends on the inner size, of which the least has the shortest jobs.
+  const struct duplex_layer_piece piece = {.bundles = bundles, .parts = 1, .inner = {1}};
+  struct probe probe;
+  int error = probe_open(&probe, shape, options, &piece, text, size);
+  for (enum schedule_format format = 0; format < SCHEDULE_FORMATS && !error; format++)
+    error = measure_groups(&probe, format, costs);
+  probe_close(&probe);
+  return error;
+}

@@ -1,0 +1,171 @@
+// SPDX-License-Identifier: Apache-2.0
+// Tokens and sums in the times of cuts: a table by hand, and what decisions of random layers take with all
+// counted.
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+// CMocka needs the four above first.
+#include <cmocka.h>
+
+#include "tests/common/environment.h"
+#include "tests/schedule/distributions.h"
+
+#define LAYERS 40  // of each model and number of experts
+
+static struct schedule_times measured, charged;
+static struct schedule_work work;
+
+// Halves in two parts: the xPU 100 a group for the whole expert, Logic-PIM 24. 2 for tokens, 8 for sums.
+static void make_halves(uint32_t unit) {
+  measured = (struct schedule_times){.clocks_per_unit = unit,
+                                     .shape = {4096, 4096, 4, 1, 32, 1, 0},
+                                     .placement = {SCHEDULE_HALVED, 2, {2, 2}, {{1024, 1024}, {1024, 1024}}}};
+  for (uint32_t g = 1; g <= SCHEDULE_GROUPS; g++) {
+    struct schedule_row *row = &measured.rows[g];
+    row->whole = 100 * g;
+    for (uint32_t b = 0; b < SCHEDULE_BUNDLES; b++) row->striped[b] = 24 * g;
+    for (uint32_t q = 0; q < 2; q++)
+      for (uint32_t cut = 0; cut <= 2; cut++) {
+        row->pim[q][cut] = 6 * g * cut;
+        row->xpu[q][cut] = 25 * g * (2 - cut);
+      }
+  }
+  measured.slope = measured.rows[1];
+  measured.costs[SCHEDULE_OF_PIECE].tokens = measured.costs[SCHEDULE_OF_STRIPES].tokens = 2;
+  measured.costs[SCHEDULE_OF_PIECE].sums[SCHEDULE_EXACT][8] = 8;
+  measured.costs[SCHEDULE_OF_STRIPES].sums[SCHEDULE_EXACT][8] = 8;
+  schedule_seal(&measured);
+  assert_true(schedule_valid(&measured));
+}
+
+static void assert_times(const uint32_t *times, uint32_t none, uint32_t one, uint32_t two) {
+  assert_int_equal(times[0], none);
+  assert_int_equal(times[1], one);
+  assert_int_equal(times[2], two);
+}
+
+static void test_by_hand(void **state) {
+  (void)state;
+  make_halves(1);
+  assert_true(schedule_charge(&measured, SCHEDULE_EXACT, &charged));
+  // Piece 0: 2 of tokens before all, by halves; 8 of sums beside. Piece 1 the other way round.
+  assert_times(charged.rows[1].pim[0], 0, 6 + 1, 12 + 1);
+  assert_times(charged.rows[1].xpu[0], 50, 25 + 9, 9);
+  assert_times(charged.rows[1].pim[1], 0, 6 + 4, 12 + 4);
+  assert_times(charged.rows[1].xpu[1], 50, 25 + 6, 6);
+  assert_times(charged.rows[64].pim[0], 0, 64 * 7, 64 * 13);
+  assert_times(charged.rows[64].xpu[0], 64 * 50, 64 * 34, 64 * 9);
+  assert_times(charged.slope.xpu[0], 50, 34, 9);
+  assert_int_equal(charged.rows[3].striped[3], 72 + 30);
+  assert_int_equal(charged.rows[3].striped[2], 72);
+  assert_int_equal(charged.rows[3].whole, 300);
+  // Nothing is measured of rounded sums, so tokens are left.
+  assert_true(schedule_charge(&measured, SCHEDULE_ROUNDED, &charged));
+  assert_times(charged.rows[1].xpu[0], 50, 25 + 1, 1);
+  // In units of four clocks: 3 for both, 1 and 2 of them alone.
+  make_halves(4);
+  assert_true(schedule_charge(&measured, SCHEDULE_EXACT, &charged));
+  assert_times(charged.rows[1].pim[0], 0, 6, 12);
+  assert_times(charged.rows[1].xpu[0], 50, 25 + 3, 3);
+  assert_times(charged.rows[1].pim[1], 0, 6 + 1, 12 + 1);
+  assert_times(charged.rows[1].xpu[1], 50, 25 + 2, 2);
+}
+
+// However much a share costs, it is worth half of what it takes off; too long for a table is told.
+static void test_limits(void **state) {
+  (void)state;
+  make_halves(1);
+  measured.costs[SCHEDULE_OF_PIECE].sums[SCHEDULE_EXACT][8] = 1000;
+  schedule_seal(&measured);
+  assert_true(schedule_charge(&measured, SCHEDULE_EXACT, &charged));
+  assert_times(charged.rows[2].xpu[0], 100, 50 + 25, 50);
+  measured.costs[SCHEDULE_OF_PIECE].sums[SCHEDULE_EXACT][8] = SCHEDULE_MOST;
+  schedule_seal(&measured);
+  assert_false(schedule_charge(&measured, SCHEDULE_EXACT, &charged));
+}
+
+// Both phases of a decision, with tokens and sums where they move.
+static uint64_t total_of(const struct schedule_decision *decision, const uint16_t *counts) {
+  const struct schedule_costs *costs = &measured.costs[SCHEDULE_OF_PIECE];
+  uint64_t pim[2] = {0}, xpu[2] = {0}, tokens[2] = {0}, sums[2] = {0};
+  for (uint32_t e = 0; e < measured.shape.experts; e++)
+    for (uint32_t q = 0; q < measured.placement.pieces && counts[e]; q++) {
+      const uint32_t groups = schedule_groups(counts[e]), cut = decision->cut[q][e];
+      const uint32_t pair = schedule_bundles(&measured.placement, e, q) == 12;
+      pim[pair] += SCHEDULE_TIME(&measured, groups, pim[q][cut]);
+      xpu[pair] += SCHEDULE_TIME(&measured, groups, xpu[q][cut]);
+      tokens[pair] += cut ? groups * costs->tokens : 0;
+      sums[pair] += cut ? groups * costs->sums[SCHEDULE_EXACT][8] : 0;
+    }
+  const uint64_t beside[2] = {xpu[1] + tokens[1], xpu[0] + sums[0]};
+  return tokens[0] + (pim[0] > beside[0] ? pim[0] : beside[0]) + (pim[1] > beside[1] ? pim[1] : beside[1]) +
+         sums[1];
+}
+
+// A table by formulas, and the costs of what moves at 32 bytes a clock of a channel.
+static void make_model(unsigned model, uint32_t experts) {
+  const struct schedule_shape shape = model_shape(model, experts);
+  struct schedule_placement placement;
+  struct schedule_costs *costs = &measured.costs[SCHEDULE_OF_PIECE];
+  assert_true(schedule_place(&shape, &placement));
+  schedule_formula(&shape, &placement, &measured);
+  costs->tokens = shape.hidden * 16 / 32 / shape.channels;
+  costs->sums[SCHEDULE_EXACT][8] = 8 * costs->tokens;
+  schedule_seal(&measured);
+  assert_int_equal(measured.clocks_per_unit, 1);
+  assert_true(schedule_charge(&measured, SCHEDULE_EXACT, &charged));
+}
+
+// Its own times are those of the table that it was made by.
+static void check_recount(const struct schedule_decision *decision, const uint16_t *counts) {
+  static struct schedule_decision again;
+  again = *decision;
+  schedule_recount(&charged, counts, &again);
+  assert_memory_equal(&again, decision, sizeof again);
+}
+
+// By how much a random layer takes longer, with all counted, if the decision does not count it.
+static double gain_of(struct duplex_random *random) {
+  const struct schedule_times *const tables[] = {&measured, &charged};
+  static struct schedule_decision decision;
+  const uint32_t experts = measured.shape.experts;
+  const unsigned kind = (unsigned)duplex_random_below(random, KINDS);
+  uint16_t counts[SCHEDULE_EXPERTS];
+  uint64_t total[2];
+  draw_counts(random, kind, experts, draw_scale(random, 512), experts < 8 ? 1 : 2, counts);
+  for (unsigned counted = 0; counted < 2; counted++) {
+    schedule_decide(SCHEDULE_BEST, tables[counted], counts, &work, &decision);
+    total[counted] = total_of(&decision, counts);
+    if (counted) check_recount(&decision, counts);
+  }
+  return (double)total[0] / (double)total[1] - 1;
+}
+
+// Decisions that count tokens and sums are better in the mean, and for no model worse.
+static void test_layers(void **state) {
+  const uint64_t layers = LAYERS * environment_count("DUPLEX_CASES");
+  double all = 0;
+  (void)state;
+  for (unsigned model = 0; model < MODELS; model++) {
+    struct duplex_random random;
+    double gain = 0;
+    duplex_random_seed(&random, environment_seed(), model);
+    for (unsigned octave = 1; octave < 6; octave++) {
+      make_model(model, 1u << octave);
+      for (uint64_t i = 0; i < layers; i++) gain += gain_of(&random) / (double)(5 * layers);
+    }
+    printf("%s: %+.2f%%\n", model_names[model], 100 * gain);
+    assert_true(gain > -0.002);
+    all += gain;
+  }
+  assert_true(all > 0);
+}
+
+int main(void) {
+  const struct CMUnitTest tests[] = {cmocka_unit_test(test_by_hand), cmocka_unit_test(test_limits),
+                                     cmocka_unit_test(test_layers)};
+  printf("seed %llu\n", (unsigned long long)environment_seed());
+  return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,109 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""Files of `duplex serve` agree with one another, and options of mode full change what they must: DRAM preset, activation rule, bits of a weight.
+
+usage: tests/serving/outputs.py BUILD
+"""
+import collections
+import csv
+import json
+import pathlib
+import subprocess
+import sys
+import tempfile
+
+SMALL = {"layers": 2, "hidden": 256, "inner": 512, "heads": 8, "kv_heads": 2, "head_size": 128, "vocabulary": 100, "experts": 8, "top_k": 2, "devices": 1}
+PARTS = ("fc", "attention_prefill", "attention_decode", "moe", "links", "other")
+CLOCKS = {"hbm3_5200": 650.195e6, "hbm3_6400": 800e6}
+
+
+def near(value, expected, relative=1e-6):
+    assert abs(value - expected) <= relative * abs(expected) + 1e-12, (value, expected)
+
+
+class Serve:
+    def __init__(self, build, folder):
+        self.duplex, self.folder = pathlib.Path(build) / "duplex", pathlib.Path(folder)
+
+    def model(self, **keys):
+        path = self.folder / "model.json"
+        path.write_text(json.dumps({**SMALL, **keys}))
+        return path
+
+    def run(self, model, system, *more):
+        out = self.folder / "out.json"
+        subprocess.run([self.duplex, "serve", "--model", model, "--system", system, "--batch", "16", "--json", out, *more], check=True,
+                       stdout=subprocess.DEVNULL)
+        return json.loads(out.read_text())
+
+
+def check_tables(serve, system):
+    """Rows of stages add up to the result; the trace has the same stages, and in each what its processors do."""
+    rows, trace = serve.folder / "stages.csv", serve.folder / "trace.json"
+    requests = serve.folder / "requests.csv"
+    result = serve.run("mixtral", system, "--lin", "200", "--lout", "20", "--warm-up", "5", "--measured", "120", "--stages-out", rows, "--timeline",
+                       trace, "--requests-out", requests)
+    stages = [{k: float(v) for k, v in row.items()} for row in csv.DictReader(rows.open())]
+    total = sum(row["seconds"] for row in stages)
+    assert len(stages) == result["stages"]["all"]
+    for part in PARTS:
+        near(sum(row[f"{part}_s"] for row in stages) / total, result["time_shares"][part])
+    near(sum(row["rtl_checked_s"] for row in stages) / total, result["rtl_checked_shares"]["all"])
+    near(sum(row["logic_pim_s"] for row in stages) / total, result["logic_pim_utilisation"])
+    near(sum(row["dram_j"] + row["comp_j"] for row in stages) / result["tokens"], result["energy_j_per_token"]["total"])
+    near(sum(v for k, v in result["energy_j_per_token"].items() if k != "total"), result["energy_j_per_token"]["total"])
+    events = json.loads(trace.read_text())["traceEvents"]
+    blocks = [e for e in events if e["ph"] == "X" and e["tid"] == 1]
+    busy = collections.Counter()
+    for block, row in zip(blocks, stages, strict=True):
+        near(block["ts"], 1e6 * row["begin_s"], 1e-5)
+        near(block["dur"], 1e6 * row["seconds"], 1e-5)
+    for e in events:
+        if e["ph"] == "X" and e["tid"] > 1:
+            busy[e["tid"]] += e["dur"] * 1e-6
+            assert any(b["pid"] == e["pid"] and b["ts"] <= e["ts"] + 1e-3 and e["ts"] + e["dur"] <= b["ts"] + b["dur"] + 1e-3 for b in blocks), e
+    near(busy[2], sum(row["xpu_s"] for row in stages), 1e-5)
+    near(busy[3], sum(row["logic_pim_s"] for row in stages), 1e-5)
+    near(busy[4], sum(row["links_s"] for row in stages), 1e-5)
+    spans = [e for e in events if e["ph"] in "be"]
+    assert len(spans) == 4 * len(requests.read_text().splitlines()[1:]) > 0
+    return result
+
+
+def check_dram(serve):
+    """The activation rule costs clocks; a faster DRAM has shorter ones, and each is in experts and in attention."""
+    model = serve.model()
+    times = ["--measured", "50", "--warm-up", "0", "--lin", "4096", "--lout", "64", "--policy", "pim"]
+    base = serve.run(model, "duplex-pe-et", *times)
+    for option, value, slower in (("--activation-rule", "strict", True), ("--dram-preset", "hbm3_6400", False)):
+        other = serve.run(model, "duplex-pe-et", *times, option, value)
+        for part in ("moe", "attention_decode"):
+            before, after = (r["time_shares"][part] * r["seconds"] for r in (base, other))
+            assert before != after and (after > before) == slower, (option, part, before, after)
+    faster = other["seconds"] * other["time_shares"]["moe"] / base["seconds"] / base["time_shares"]["moe"]
+    assert CLOCKS["hbm3_5200"] / CLOCKS["hbm3_6400"] <= faster < 1, faster
+
+
+def check_bits(serve):
+    """Half the bits of a weight: half the bytes of weights, and no more time, on every system."""
+    for system in ("gpu", "duplex", "duplex-pe-et", "bank-pim", "bankgroup-pim"):
+        results = [serve.run(serve.model(weight_bits=bits, hidden=4096, inner=4096), system, "--measured", "50", "--warm-up", "0", "--lin", "64")
+                   for bits in (8, 4)]
+        wide, narrow = (r["layers_decoding_only"]["moe"]["op_per_byte"] for r in results)
+        assert 1.7 * wide < narrow < 2 * wide, (system, wide, narrow)
+        assert results[1]["throughput_tok_s"] >= results[0]["throughput_tok_s"], system
+        assert all(r["rtl_checked_shares"]["all"] == 0 for r in results)
+
+
+def main():
+    with tempfile.TemporaryDirectory() as folder:
+        serve = Serve(sys.argv[1], folder)
+        shares = {system: check_tables(serve, system)["rtl_checked_shares"]["all"] for system in ("gpu", "duplex", "duplex-pe-et", "duplex-split", "hetero")}
+        assert shares["gpu"] == 0 < min(v for k, v in shares.items() if k != "gpu"), shares
+        check_dram(serve)
+        check_bits(serve)
+    print("serve: tables, traces and results agree; DRAM, activation rule and bits of weights count")
+
+
+if __name__ == "__main__":
+    main()
