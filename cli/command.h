@@ -16,8 +16,8 @@ struct command {
 };
 
 extern const struct command gemm_command, expert_command, attention_command, moe_command, run_command,
-    serve_command, batch_command, convert_command, compare_command, random_command, info_command,
-    help_command;
+    serve_command, sweep_command, validate_command, batch_command, convert_command, compare_command,
+    random_command, info_command, help_command;
 
 // The options of a command, its own first, then those of the stack; OPTIONS_MOST with the NULL name.
 void command_options(const struct command *command, struct option *options);

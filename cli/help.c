@@ -11,19 +11,10 @@
 #include "cli/paragraph.h"
 #include "cli/stack_options.h"
 
-const struct command *const commands[] = {&gemm_command,
-                                          &expert_command,
-                                          &attention_command,
-                                          &moe_command,
-                                          &run_command,
-                                          &serve_command,
-                                          &batch_command,
-                                          &convert_command,
-                                          &compare_command,
-                                          &random_command,
-                                          &info_command,
-                                          &help_command,
-                                          NULL};
+const struct command *const commands[] = {
+    &gemm_command,    &expert_command, &attention_command, &moe_command,   &run_command,
+    &serve_command,   &sweep_command,  &validate_command,  &batch_command, &convert_command,
+    &compare_command, &random_command, &info_command,      &help_command,  NULL};
 
 const struct command *command_find(const char *name) {
   for (unsigned i = 0; commands[i]; i++)

@@ -7,7 +7,9 @@
 #include "cli/command.h"
 #include "cli/json_values.h"
 #include "cli/output.h"
+#include "cli/serve_kernels.h"
 #include "cli/serve_report.h"
+#include "cli/serve_scheduler.h"
 #include "cli/serve_tables.h"
 #include "duplex/error.h"
 #include "serving/rate.h"
@@ -69,6 +71,7 @@ static int read_serving(const struct option *options, struct serving_options *s,
   *s = (struct serving_options){.system = option_value(options, "--system"),
                                 .model = option_value(options, "--model"),
                                 .constants = option_value(options, "--constants"),
+                                .imbalance = option_value(options, "--imbalance"),
                                 .batch = 64,
                                 .input = 1024,
                                 .output = 1024};
@@ -87,6 +90,9 @@ static int read_serving(const struct option *options, struct serving_options *s,
   s->mode = (enum serving_mode)mode;
   s->policy = (enum serving_policy)policy;
   s->tables = option_value(options, "--times");
+  s->kernels = option_value(options, "--tables");
+  if (s->kernels && s->mode != SERVING_FULL)
+    return fail(EXIT_BAD_INPUT, "--tables: expected --mode full with it");
   s->strict = rule == 1;
   s->f32_partials = partial == 1;
   s->dram_preset = preset ? presets[preset] : NULL;
@@ -99,6 +105,7 @@ static int read_serving(const struct option *options, struct serving_options *s,
                  whole_option(options, "--lout", 1, 1 << 20, &s->output) ||
                  whole_option(options, "--nodes", 1, 1024, &s->nodes) ||
                  whole_option(options, "--devices", 1, 1024, &s->devices) ||
+                 whole_option(options, "--prefill-nodes", 1, 1024, &s->prefill_nodes) ||
                  whole_option(options, "--warm-up", 0, 1 << 30, &s->warm_up) ||
                  whole_option(options, "--measured", 1, 1 << 30, &s->measured) ||
                  number_option(options, "--seed", 0, UINT64_MAX, 1, &s->seed)
@@ -133,9 +140,12 @@ static int simulate(const struct option *options, const struct serving_options *
   if (!status) status = serve_tables_write(tables, options, outputs);
   if (!status)
     status = write_json(option_value(options, "--json"), outputs,
-                        (json_t *[]){serve_json(serving, &result), serve_rate_json(share, rate)}, 2);
+                        (json_t *[]){serve_json(serving, &result), serve_scheduler_json(serving, &result),
+                                     serve_kernels_json(&result), serve_rate_json(share, rate)},
+                        4);
   if (status) return status;
   serve_print(serving, &result, host);
+  serve_kernels_print(&result);
   if (share > 0) printf("  highest rate %10.3f requests a second\n", rate);
   status = flush_stdout();  // before the files get their names: all or nothing
   return status ? status : outputs_commit(outputs);
@@ -168,6 +178,7 @@ static int run_serve(int argc, char **argv) {
   int status = command_read(&serve_command, argc, argv, options);
   if (!status) status = read_serving(options, &serving, &trace);
   if (!status) status = check_trace(&serving);
+  if (!status) status = serve_scheduler_read(options, &serving);
   if (!status) status = read_share(options, &serving, &share);
   if (!status) status = serve_tables_open(&tables, options, &outputs, &serving);
   const char *json = status ? NULL : option_value(options, "--json");
@@ -193,9 +204,25 @@ static const struct option own_options[] = {
     {"--len-sd", "S", "deviation of both lengths, as a fraction of the mean (default 0)", 0, 0},
     {"--qps", "R", "requests a second, Poisson; without it a closed loop", 0, 0},
     {"--trace", "FILE", "requests of a file: arrivals and lengths", 0, 0},
-    {"--format", "auto|csv|azure|mooncake|burstgpt|vidur|splitwise|llmservingsim",
+    {"--format", "auto|csv|azure|mooncake|burstgpt|vidur|splitwise|llmservingsim|vllm",
      "of the trace (default: by the columns or keys of its first line)", 0, 0},
     {"--rate", "R", "requests a second to which the arrivals of the trace are stretched", 0, 0},
+    {"--scheduler", "stage|vllm",
+     "the paper's, a token a stage for each request in flight (default), or as vLLM's engine: a budget of "
+     "tokens, prompts in chunks, K and V in blocks, preemption",
+     0, 0},
+    {"--max-num-seqs", "N", "sequences that run on a node, with --scheduler vllm (default 128)", 0, 0},
+    {"--max-num-batched-tokens", "N", "tokens of a step of a node, with --scheduler vllm (default 2048)", 0,
+     0},
+    {"--block-size", "N", "positions of a block of K and V, with --scheduler vllm (default 16)", 0, 0},
+    {"--prefix-cache", NULL,
+     "K and V of prompts stay for others that begin alike, by hash_ids of the trace, with --scheduler vllm",
+     0, 0},
+    {"--hash-block", "N", "tokens of one of the hash_ids (default 512), with --prefix-cache", 0, 0},
+    {"--imbalance", "uniform|zipf:A|power:A|FILE.csv",
+     "how popular experts are: all alike (default), the r-th 1 / r^A, random with density x^-A, or as "
+     "duplex run --record-routing wrote",
+     0, 0},
     {"--limit-first", "MS", "a good request waits at most so long for its first token", 0, 0},
     {"--limit-token", "MS", "and takes at most so long for each other one, in the mean", 0, 0},
     {"--mode", "full|paper|authors",
@@ -210,6 +237,10 @@ static const struct option own_options[] = {
      0, 0},
     {"--times", "FOLDER", "tables of Logic-PIM's times that are not built in: read, or measured and kept", 0,
      0},
+    {"--tables", "FOLDER",
+     "times of the xPU's kernels that somebody measured, in place of the formulas of mode full: gemm.csv, "
+     "prefill.csv, decode.csv, elements.csv, all_reduce.csv",
+     0, 0},
     {"--measure", NULL, "measures the tables in mode full even if they are built in or in the folder", 0, 0},
     {"--activation-rule", "paper|strict",
      "strict: at most four bank activations of a rank within tFAW (default paper), in mode full", 0, 0},
@@ -220,6 +251,8 @@ static const struct option own_options[] = {
     {"--constants", "FILE.json", "rates, links and energies in place of the built-in ones", 0, 0},
     {"--nodes", "N", "nodes (default: the model's, times the system's factor)", 0, 0},
     {"--devices", "N", "devices of a node (default: likewise)", 0, 0},
+    {"--prefill-nodes", "N", "of the nodes: these prefill and send K and V to the others, which decode", 0,
+     0},
     {"--warm-up", "N", "stages before measuring (default 1000); with --qps requests (500)", 0, 0},
     {"--measured", "N", "stages that are measured (default 10000); with --qps requests (4000)", 0, 0},
     {"--seed", "N", "of all random numbers (default 1)", 0, 0},

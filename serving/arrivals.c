@@ -34,8 +34,12 @@ static struct request take_traced(struct arrivals *a) {
   const struct serving_trace *trace = a->options->trace;
   const struct serving_trace_request last = {.arrival = INFINITY, .input = 1, .output = 1};
   const struct serving_trace_request *next = a->number < trace->count ? &trace->list[a->number] : &last;
-  return (struct request){
-      .arrival = next->arrival, .input = next->input, .output = next->output, .number = a->number++};
+  return (struct request){.arrival = next->arrival,
+                          .input = next->input,
+                          .output = next->output,
+                          .number = a->number++,
+                          .hashes = next->hash_count ? trace->hashes + next->hash : NULL,
+                          .hash_count = next->hash_count};
 }
 
 struct request arrivals_take(struct arrivals *a, double now) {

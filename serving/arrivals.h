@@ -11,6 +11,8 @@ struct request {
   unsigned input, output;  // tokens
   unsigned generated;      // so far
   uint64_t number;         // in order of arrival
+  const uint64_t *hashes;  // of the parts of its prompt, in a file that has them
+  unsigned hash_count;
 };
 
 struct arrivals {

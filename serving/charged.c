@@ -28,17 +28,41 @@ static uint64_t whole(double value) { return (uint64_t)ceil(value); }
 
 double charged_product(const struct machine *m, const struct serving_model *model, double tokens,
                        double columns, double rows) {
+  const unsigned n = (unsigned)whole(rows);
+  const unsigned k = (unsigned)whole(columns);
   const double bytes = columns * rows * model_weight_bytes(model) + F16 * tokens * (columns + rows);
   if (model->weight_bits != 16) return fmax(2 * tokens * columns * rows / m->xpu.flops, bytes / m->xpu.bytes);
-  return (double)xpu_time_gemm(&m->xpu_time, (unsigned)tokens, (unsigned)whole(columns),
-                               (unsigned)whole(rows), 2) *
-         PICO;
+  if (tokens > 0) kernels_ask(m->kernels, XPU_KERNEL_GEMM, (uint64_t[]){n, k}, (uint64_t)tokens);
+  return (double)xpu_time_gemm(&m->xpu_time, (unsigned)tokens, k, n, 2) * PICO;
 }
 
-double charged_prefill(const struct machine *m, const struct serving_model *model, unsigned tokens) {
-  const unsigned heads = (unsigned)whole((double)model->heads / m->xpus);
-  const unsigned kv_heads = (unsigned)whole((double)model->kv_heads / m->xpus);
-  return (double)xpu_time_prefill(&m->xpu_time, heads, kv_heads, model->head_size, 0, tokens) * PICO;
+// Query and KV heads of a device's xPU.
+struct heads {
+  unsigned query, kv;
+};
+static struct heads heads_of(const struct machine *m, const struct serving_model *model) {
+  return (struct heads){(unsigned)whole((double)model->heads / m->xpus),
+                        (unsigned)whole((double)model->kv_heads / m->xpus)};
+}
+
+double charged_prefill(const struct machine *m, const struct serving_model *model, unsigned before,
+                       unsigned tokens) {
+  const struct heads h = heads_of(m, model);
+  kernels_ask(m->kernels, XPU_KERNEL_PREFILL, (uint64_t[]){h.query, h.kv, model->head_size, 1},
+              (uint64_t)before + tokens);
+  return (double)xpu_time_prefill(&m->xpu_time, h.query, h.kv, model->head_size, before, tokens) * PICO;
+}
+
+double charged_xpu_decode(const struct machine *m, const struct serving_model *model,
+                          const struct node_load *load, double formula) {
+  const struct heads h = heads_of(m, model);
+  const uint64_t shape[] = {h.query, h.kv, model->head_size, load->decoding};
+  if (load->decoding == 0) return formula;
+  const uint64_t length = whole(load->positions / load->decoding);
+  if (!kernels_ask(m->kernels, XPU_KERNEL_DECODE, shape, length)) return formula;
+  const uint64_t launch = m->xpu_time.launch;
+  const uint64_t time = xpu_kernel_time(&m->kernels->table[XPU_KERNEL_DECODE], shape, length);
+  return time > launch ? (double)(time - launch) * PICO : 0;
 }
 
 // Sequences and KV heads of the fullest stack.
@@ -59,6 +83,7 @@ double charged_decode(const struct machine *m, const struct serving_model *model
 
 // So many bytes that the xPU moves in each of `times` passes.
 static double elements(const struct machine *m, double times, double bytes, struct work *work) {
+  if (bytes > 0 && times > 0) kernels_ask(m->kernels, XPU_KERNEL_ELEMENTS, NULL, whole(bytes));
   work->bytes += times * bytes;
   return times * (double)xpu_time_elements(&m->xpu_time, whole(bytes)) * PICO;
 }
@@ -77,7 +102,7 @@ static double append_of(const struct machine *m, const struct serving_model *mod
 // The LM head, a row a request.
 static double head_of(const struct machine *m, const struct serving_model *model,
                       const struct node_load *load, struct work *work) {
-  const double rows = load->decoding + load->prefill.count;
+  const double rows = load->decoding + load->prefill.ends;
   const double slice = (double)model->vocabulary / m->xpus;
   work->macs += rows * model->hidden * slice;
   work->bytes += model_weight_bytes(model) * model->hidden * slice + F16 * rows * (model->hidden + slice);

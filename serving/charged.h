@@ -9,8 +9,12 @@
 // nothing, the roofline.
 double charged_product(const struct machine *machine, const struct serving_model *model, double tokens,
                        double columns, double rows);
-// Of causal attention of a whole prompt, of the heads of one device.
-double charged_prefill(const struct machine *machine, const struct serving_model *model, unsigned tokens);
+// Of causal attention of so many tokens of a prompt behind others, of the heads of one device.
+double charged_prefill(const struct machine *machine, const struct serving_model *model, unsigned before,
+                       unsigned tokens);
+// Of decode attention on the xPU, by a table of measured kernels; `formula` if there is none.
+double charged_xpu_decode(const struct machine *machine, const struct serving_model *model,
+                          const struct node_load *load, double formula);
 // Of decode attention on the five stacks of a device, by the cycle model's clocks.
 double charged_decode(const struct machine *machine, const struct serving_model *model,
                       const struct node_load *load);

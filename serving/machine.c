@@ -229,6 +229,9 @@ int machine_read(struct machine *m, const struct serving_options *options, const
                         .clock = clock_of(options),
                         .strict = options->strict,
                         .sum_bytes = options->f32_partials ? 4 : 16};
+  if (options->memory > 0) m->memory = options->memory;
+  if (options->link_rate > 0) m->node_rate = m->between_rate = options->link_rate;
+  if (options->link_latency > 0) m->node_latency = m->between_latency = options->link_latency;
   if (n.beside) m->pim = reached(&n.pim[n.beside - 1], n.pim_compute, n.pim_bandwidth, n.mac_pj);
   m->launch = n.launch_us * MICRO;
   m->xpu_time = (struct xpu_time_model){.channels = 160,
@@ -241,7 +244,32 @@ int machine_read(struct machine *m, const struct serving_options *options, const
   status = check_machine(m, options, error, size);
   if (m->layout == LAYOUT_SPLIT) m->per_node /= 2;
   m->xpus = m->pims = m->layout == LAYOUT_HETERO ? m->per_node / 2 : m->per_node;
+  if (status || options->prefill_nodes) return status;  // of those it is the parts that have to fit
+  return check_experts(m, options, model, error, size);
+}
+
+int machine_split_nodes(struct machine *m, struct machine *prefill, const struct serving_options *options,
+                        const struct serving_model *model, char *error, size_t size) {
+  if (m->layout != LAYOUT_TOGETHER)
+    return impossible(error, size, options->system, "nodes that prefill", options->prefill_nodes,
+                      "none with this layout");
+  if (options->prefill_nodes >= m->nodes)
+    return impossible(error, size, options->system, "nodes that prefill", options->prefill_nodes,
+                      "fewer than all nodes");
+  *prefill = *m;
+  prefill->nodes = options->prefill_nodes;
+  m->nodes -= options->prefill_nodes;
+  const int status = check_experts(prefill, options, model, error, size);
   return status ? status : check_experts(m, options, model, error, size);
+}
+
+void machine_use_kernels(struct machine *m, struct kernels *kernels) {
+  const struct xpu_kernel_table *tables = kernels->table;
+  m->kernels = kernels;
+  m->xpu_time.launch = (uint64_t)(m->launch / PICO + 0.5);
+  if (kernels->has[XPU_KERNEL_GEMM]) m->xpu_time.gemm_table = &tables[XPU_KERNEL_GEMM];
+  if (kernels->has[XPU_KERNEL_PREFILL]) m->xpu_time.prefill_table = &tables[XPU_KERNEL_PREFILL];
+  if (kernels->has[XPU_KERNEL_ELEMENTS]) m->xpu_time.elements_table = &tables[XPU_KERNEL_ELEMENTS];
 }
 
 double machine_kv_capacity(const struct machine *m, const struct serving_model *model) {
@@ -253,6 +281,9 @@ double machine_kv_capacity(const struct machine *m, const struct serving_model *
 }
 
 double machine_all_reduce(const struct machine *m, unsigned devices, double bytes) {
+  const uint64_t shape[] = {devices};
+  if (devices > 1 && bytes >= 1 && kernels_ask(m->kernels, XPU_KERNEL_ALL_REDUCE, shape, (uint64_t)bytes))
+    return (double)xpu_kernel_time(&m->kernels->table[XPU_KERNEL_ALL_REDUCE], shape, (uint64_t)bytes) * PICO;
   if (m->mode == SERVING_FULL && devices > 1)
     return 2 * (m->node_latency + bytes * (devices - 1) / devices / m->node_rate);
   return 2.0 * (devices - 1) * (m->node_latency + bytes / devices / m->node_rate);

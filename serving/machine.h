@@ -3,6 +3,7 @@
 #ifndef SERVING_MACHINE_H
 #define SERVING_MACHINE_H
 
+#include "serving/kernels.h"
 #include "serving/model.h"
 #include "serving/serving.h"
 #include "xpu/time.h"
@@ -30,6 +31,7 @@ struct machine {
   struct processor xpu, pim;
   double node_rate, node_latency, between_rate, between_latency;  // of a device, bytes per second, seconds
   struct xpu_time_model xpu_time;                                 // FULL
+  struct kernels *kernels;                                        // FULL: measured ones; or NULL
   double launch;                                                  // of a kernel, seconds
   double memory;                                                  // bytes of a device
   double clock;                                                   // of Logic-PIM, per second
@@ -40,6 +42,13 @@ struct machine {
 
 int machine_read(struct machine *machine, const struct serving_options *options,
                  const struct serving_model *model, char *error, size_t size);
+// The machine of the nodes that prefill, of which there are so many, all weights on them, too; what is left
+// of *machine decodes. Returns 0 or a code, with a line in `error`.
+int machine_split_nodes(struct machine *machine, struct machine *prefill,
+                        const struct serving_options *options, const struct serving_model *model, char *error,
+                        size_t size);
+// Measured kernels, which stay the caller's, in place of formulas.
+void machine_use_kernels(struct machine *machine, struct kernels *kernels);
 
 // Bytes for K and V in all devices together; below 0: the weights do not fit.
 double machine_kv_capacity(const struct machine *machine, const struct serving_model *model);

@@ -84,17 +84,39 @@ static int measure_on(struct measured *m, const struct duplex_stack_options *opt
   return status || !path ? status : schedule_save(path, &m->times, origin, error, size);
 }
 
+static const struct xpu_kernel_table *gemm_table_of(const struct measured *m) {
+  return m->machine->xpu_time.gemm_table;
+}
+
 static int measure(struct measured *m, const struct serving_options *given, const char *path, char *error,
                    size_t size) {
   const struct duplex_stack_options options = {
       .backend = {.channels = CHANNELS, .dram_preset = given->dram_preset}, .strict = given->strict};
-  const struct duplex_xpu_options xpu_options = {.channels = STACKS * CHANNELS};
+  char gemm[4096];
+  struct duplex_xpu_options xpu_options = {.channels = STACKS * CHANNELS};
+  if (gemm_table_of(m)) {
+    snprintf(gemm, sizeof gemm, "%s/gemm.csv", given->kernels);
+    xpu_options.gemm_table = gemm;
+  }
   struct duplex_xpu *xpu;
   int status = duplex_xpu_open(&xpu_options, &xpu, error, size);
   if (status) return status;
   status = measure_on(m, &options, xpu, path, error, size);
   xpu->ops->close(xpu);
   return status;
+}
+
+// FNV-1a over a table of measured products, whose times are in the tables of time.
+static uint32_t hash_of(const struct xpu_kernel_table *table) {
+  uint32_t hash = 2166136261u;
+  for (size_t i = 0; i < table->count; i++) {
+    const struct xpu_kernel *k = &table->kernels[i];
+    const uint64_t numbers[] = {k->shape[0], k->shape[1], k->length, k->picoseconds};
+    for (unsigned n = 0; n < sizeof numbers / sizeof *numbers; n++)
+      for (unsigned byte = 0; byte < 8; byte++)
+        hash = (hash ^ (uint32_t)(numbers[n] >> 8 * byte & 255)) * 16777619u;
+  }
+  return hash;
 }
 
 // A folder that takes a new table, before minutes go into measuring it.
@@ -113,6 +135,8 @@ static int load_tables(struct measured *m, const struct serving_options *options
   snprintf(name, sizeof name, "%u_%u_%u_%u%s%s%s", shape.hidden, shape.inner, shape.experts, shape.gated,
            options->strict ? "_strict" : "", options->dram_preset ? "_" : "",
            options->dram_preset ? options->dram_preset : "");
+  if (gemm_table_of(m))
+    snprintf(name + strlen(name), sizeof name - strlen(name), "_%08x", hash_of(gemm_table_of(m)));
   snprintf(path, sizeof path, "%s/%s.times", options->tables ? options->tables : "", name);
   const char *text = options->measure ? NULL : builtin_table(name);
   if (text) return schedule_load_text(text, name, &m->times, &origin, error, size);
@@ -130,6 +154,9 @@ static enum schedule_policy paper_half(const struct measured *m) {
 
 static uint32_t whole_clocks(const struct measured *m, unsigned groups) {
   const struct schedule_shape shape = shape_of(m);
+  kernels_ask(m->machine->kernels, XPU_KERNEL_GEMM,
+              (uint64_t[]){shape.gated ? 2 * shape.inner : shape.inner, shape.hidden}, groups * 8);
+  kernels_ask(m->machine->kernels, XPU_KERNEL_GEMM, (uint64_t[]){shape.hidden, shape.inner}, groups * 8);
   return (uint32_t)xpu_time_clocks(
       xpu_time_expert(&m->machine->xpu_time, groups * 8, shape.hidden, shape.inner, shape.gated, 2));
 }

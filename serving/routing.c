@@ -3,13 +3,12 @@
 #include "serving/routing.h"
 
 #include <math.h>
-#include <stdbool.h>
 #include <string.h>
 
 #define TAKEN_MOST (1u << 20)
 #define MANY 64u  // tokens an expert, in the mean, from which the normal distribution serves
 
-static bool is_among(const unsigned *chosen, unsigned count, unsigned expert) {
+bool routing_is_among(const unsigned *chosen, unsigned count, unsigned expert) {
   for (unsigned i = 0; i < count; i++)
     if (chosen[i] == expert) return true;
   return false;
@@ -37,7 +36,7 @@ static void draw_token(struct duplex_random *random, struct fraction *fraction, 
   for (unsigned i = 0; i < top_k; i++) {
     const unsigned last = experts - top_k + i;
     const unsigned drawn = take_below(random, fraction, last + 1);
-    chosen[i] = is_among(chosen, i, drawn) ? last : drawn;
+    chosen[i] = routing_is_among(chosen, i, drawn) ? last : drawn;
     counts[chosen[i]]++;
   }
 }
@@ -53,14 +52,13 @@ static void draw_pairs(struct duplex_random *random, unsigned tokens, unsigned e
   }
 }
 
-// The sum of the counts is made what it must be, by ones, from a random expert on.
-static void settle(struct duplex_random *random, unsigned tokens, unsigned experts, long over,
-                   unsigned *counts) {
+void routing_settle(struct duplex_random *random, unsigned tokens, unsigned experts, const double *share,
+                    long over, unsigned *counts) {
   for (unsigned e = (unsigned)duplex_random_below(random, experts); over; e = (e + 1) % experts) {
     if (over > 0 && counts[e] > 0) {
       counts[e]--;
       over--;
-    } else if (over < 0 && counts[e] < tokens) {
+    } else if (over < 0 && counts[e] < tokens && (!share || share[e] > 0)) {
       counts[e]++;
       over++;
     }
@@ -83,12 +81,16 @@ static void draw_many(struct duplex_random *random, unsigned tokens, unsigned ex
     counts[e] = value < 0 ? 0 : value > tokens ? tokens : (unsigned)value;
     sum += counts[e];
   }
-  settle(random, tokens, experts, sum - (long)tokens * top_k, counts);
+  routing_settle(random, tokens, experts, NULL, sum - (long)tokens * top_k, counts);
+}
+
+bool routing_is_many(unsigned tokens, unsigned experts, unsigned top_k) {
+  return (double)tokens * top_k >= (double)MANY * experts && top_k < experts;
 }
 
 void routing_draw(struct duplex_random *random, unsigned tokens, unsigned experts, unsigned top_k,
                   unsigned *counts) {
-  if ((double)tokens * top_k >= (double)MANY * experts && top_k < experts) {
+  if (routing_is_many(tokens, experts, top_k)) {
     draw_many(random, tokens, experts, top_k, counts);
     return;
   }

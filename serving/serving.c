@@ -4,10 +4,11 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "duplex/error.h"
-#include "serving/batching.h"
-#include "serving/split.h"
+#include "serving/engine.h"
+#include "serving/scheduler.h"
 
 // AUTHORS: a full batch decodes for ever, at a fixed number of positions.
 static void run_decoding(const struct serving_options *options, struct stage_model *stage,
@@ -29,25 +30,38 @@ static void run_decoding(const struct serving_options *options, struct stage_mod
   tally->result->batch = options->batch;
 }
 
-// Tokens of the longest request that there can be.
-static double longest_of(const struct serving_options *options) {
+// What a run is of. Requests begin on the first machine and end on the last one.
+struct run {
+  const struct serving_options *options;
+  struct serving_model model;
+  struct machine machines[2];
+  struct stage_model stages[2];
+  unsigned count;
+  struct kernels *kernels;
+  struct tally tally;
+};
+
+// Positions of the longest prompt, or with its output of the longest request, that there can be.
+static double longest_of(const struct serving_options *options, bool output) {
   const double longest = options->deviation > 0 ? 2 : 1;
-  double tokens = longest * ((double)options->input + options->output);
+  double tokens = longest * ((double)options->input + (output ? options->output : 0));
   if (!options->trace) return tokens;
   tokens = 0;
   for (size_t i = 0; i < options->trace->count; i++) {
     const struct serving_trace_request *r = &options->trace->list[i];
-    tokens = (double)r->input + r->output > tokens ? (double)r->input + r->output : tokens;
+    const double own = (double)r->input + (output ? r->output : 0);
+    tokens = own > tokens ? own : tokens;
   }
   return tokens;
 }
 
-// The longest request has to fit an empty system.
-static int check_capacity(const struct serving_options *options, const struct serving_model *model,
-                          double capacity, char *error, size_t size) {
-  const double tokens = longest_of(options);
-  const double needed = tokens * model_kv_bytes(model);
-  if (capacity >= needed) return DUPLEX_OK;
+// The longest request has to fit an empty system, and its prompt the nodes that prefill.
+static int check_capacity(const struct run *run, unsigned at, double capacity, char *error, size_t size) {
+  const struct serving_options *options = run->options;
+  const double tokens = longest_of(options, at + 1 == run->count);
+  const struct scheduler_nodes nodes = {run->machines[at].nodes, capacity, model_kv_bytes(&run->model)};
+  const double needed = tokens * nodes.kv_token;
+  if (scheduler_longest(options, &nodes) >= tokens) return DUPLEX_OK;
   snprintf(error, size,
            "%s on %s: %.1f GB are left for K and V beside the weights, expected %.1f GB for a request of "
            "%.0f tokens",
@@ -55,39 +69,67 @@ static int check_capacity(const struct serving_options *options, const struct se
   return DUPLEX_ERROR_OUT_OF_SPACE;
 }
 
-static int run(const struct serving_options *options, struct stage_model *stage, struct tally *tally,
-               char *error, size_t size) {
-  const bool split = stage->machine->layout == LAYOUT_SPLIT;
-  const int status = check_capacity(options, stage->model, tally->result->kv_capacity, error, size);
-  if (status) return status;
-  if (options->mode != SERVING_AUTHORS)
-    return (split ? split_run : batching_run)(options, stage, tally, error, size);
-  struct node_load *loads = calloc(stage->machine->nodes, sizeof *loads);
+static int run_authors(struct run *run) {
+  struct node_load *loads = calloc(run->machines[0].nodes, sizeof *loads);
   if (!loads) return DUPLEX_ERROR_NO_MEMORY;
-  run_decoding(options, stage, loads, tally);
+  run_decoding(run->options, &run->stages[0], loads, &run->tally);
   free(loads);
   return DUPLEX_OK;
 }
 
+// Halves of a split layout are alike, and take turns with one stage.
+static int run_engine(struct run *run, char *error, size_t size) {
+  struct engine_plan plan = {.count = run->count, .wires = run->count > 1};
+  for (unsigned i = 0; i < run->count; i++) {
+    plan.nodes[i] =
+        (struct engine_nodes){&run->stages[i], machine_kv_capacity(&run->machines[i], &run->model)};
+    const int status = check_capacity(run, i, plan.nodes[i].kv_capacity, error, size);
+    if (status) return status;
+  }
+  if (run->machines[0].layout == LAYOUT_SPLIT) plan.nodes[plan.count++] = plan.nodes[0];
+  return engine_run(run->options, &plan, &run->tally, error, size);
+}
+
+// Machines by the options, and what they are, into the result.
+static int read_machines(struct run *run, char *error, size_t size) {
+  const struct serving_options *options = run->options;
+  struct machine *last = &run->machines[options->prefill_nodes ? 1 : 0];
+  struct serving_result *result = run->tally.result;
+  int status = machine_read(last, options, &run->model, error, size);
+  if (!status) status = kernels_open(&run->kernels, options->kernels, error, size);
+  if (status) return status;
+  if (run->kernels) machine_use_kernels(last, run->kernels);
+  result->nodes = last->nodes;
+  result->devices = last->nodes * last->per_node * (last->layout == LAYOUT_SPLIT ? 2 : 1);
+  run->count = options->prefill_nodes ? 2 : 1;
+  if (run->count > 1)
+    status = machine_split_nodes(last, &run->machines[0], options, &run->model, error, size);
+  if (!status) result->kv_capacity = machine_kv_capacity(last, &run->model);
+  return status;
+}
+
+static int run_all(struct run *run, char *error, size_t size) {
+  int status = serving_model_read(&run->model, run->options->model, error, size);
+  if (!status) status = read_machines(run, error, size);
+  for (unsigned i = 0; i < run->count && !status; i++)
+    status = stage_open(&run->stages[i], &run->machines[i], &run->model, run->options, error, size);
+  if (status) return status;
+  return run->options->mode == SERVING_AUTHORS ? run_authors(run) : run_engine(run, error, size);
+}
+
 int serving_run(const struct serving_options *options, struct serving_result *result, char *error,
                 size_t size) {
-  struct serving_model model;
-  struct machine machine;
-  struct stage_model *stage = calloc(1, sizeof *stage);
-  struct tally tally = {.options = options, .result = result};
+  struct run *run = calloc(1, sizeof *run);
   *result = (struct serving_result){0};
   snprintf(error, size, "too little memory");
-  int status = stage ? serving_model_read(&model, options->model, error, size) : DUPLEX_ERROR_NO_MEMORY;
-  if (!status) status = machine_read(&machine, options, &model, error, size);
-  if (!status) {
-    result->nodes = machine.nodes;
-    result->devices = machine.nodes * machine.per_node * (machine.layout == LAYOUT_SPLIT ? 2 : 1);
-    result->kv_capacity = machine_kv_capacity(&machine, &model);
-    status = stage_open(stage, &machine, &model, options, error, size);
-    if (!status) status = run(options, stage, &tally, error, size);
-    stage_close(stage);
-  }
-  const int closed = tally_close(&tally);
-  free(stage);
+  if (!run) return DUPLEX_ERROR_NO_MEMORY;
+  run->options = options;
+  run->tally = (struct tally){.options = options, .result = result};
+  const int status = run_all(run, error, size);
+  for (unsigned i = 0; i < run->count; i++) stage_close(&run->stages[i]);
+  if (run->kernels) memcpy(result->kernels, run->kernels->asked, sizeof result->kernels);
+  kernels_close(run->kernels);
+  const int closed = tally_close(&run->tally);
+  free(run);
   return status ? status : closed;
 }

@@ -11,6 +11,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "serving/kernels.h"
 #include "serving/trace_file.h"
 
 // FULL: everything charged, Logic-PIM by the cycle model. PAPER: the paper's idealisation. AUTHORS: that of
@@ -26,6 +27,9 @@ enum serving_policy {
   SERVING_POLICY_PIM,
   SERVING_POLICY_XPU
 };
+
+// STAGES: the paper's (serving/scheduler_stage.c). VLLM: what vLLM's engine documents.
+enum serving_scheduler { SERVING_STAGES, SERVING_VLLM };
 
 struct serving_cost;
 
@@ -48,20 +52,31 @@ struct serving_options {
   const char *system, *model, *constants;  // built-in names or files; constants may be NULL
   enum serving_mode mode;
   enum serving_policy policy;
+  const char *kernels;                // folder of measured kernels (serving/kernels.h); may be NULL
+  const char *profile;                // folder of a measured engine's layers (serving/profile.h); may be NULL
+  double memory;                      // bytes of a device, and bytes a second and seconds of its links;
+  double link_rate, link_latency;     // 0: by the system
   const char *tables;                 // folder of tables of time that are not built in; may be NULL
   bool strict;                        // activation rule of the DRAM in mode FULL
   bool f32_partials;                  // partial sums of Logic-PIM go to the xPU as binary32, not exactly
   const char *dram_preset;            // its timing; NULL: hbm3_5200
   bool measure;                       // measure tables that are there, too
   unsigned nodes, devices;            // 0: those of the model, times the system's factor
+  unsigned prefill_nodes;             // of the nodes: these prefill, the others decode; 0: all do both
   unsigned batch;                     // most requests in flight, 1 to 65536
   unsigned input, output;             // mean lengths in tokens, 1 to 2^20
   double deviation;                   // of both lengths, as a fraction of the mean, 0 to 1
   const struct serving_trace *trace;  // requests of a file, in place of `rate` and lengths; or NULL
+  const char *imbalance;              // of experts, as in serving/imbalance.h; NULL: uniform
   double limit_first, limit_token;  // seconds that a good request may wait for its first token, and take for
                                     // each other one in the mean; 0: any
-  double rate;                      // requests per second; 0: closed loop
-  unsigned warm_up, measured;       // stages of a closed loop, requests of an open one
+  enum serving_scheduler scheduler;
+  // VLLM, of each node: sequences in a step, tokens in a step (at least as many), positions of a block.
+  unsigned most_sequences, most_tokens, block_size;
+  bool prefix_cache;    // VLLM: K and V of prompts are kept for others that begin alike,
+  unsigned hash_block;  // in parts of so many positions, a multiple of block_size, by the trace's hashes
+  double rate;          // requests per second; 0: closed loop
+  unsigned warm_up, measured;  // stages of a closed loop, requests of an open one
   uint64_t seed;
   // Told as they end; may be NULL.
   void (*on_request)(void *context, const struct serving_request *request);
@@ -121,13 +136,16 @@ struct serving_result {
   double tokens;            // generated meanwhile
   double requests;          // completed meanwhile
   uint64_t stages, decoding_only, all_stages;
-  double good;                                // of `requests`: within both limits
-  double throughput;                          // tokens per second
-  double kv_capacity, kv_most;                // bytes of all devices
-  struct serving_percentiles tbt, t2ft, e2e;  // seconds
-  struct serving_cost sum;                    // of the measured stages
-  struct serving_cost decoding_cost;          // of those of them that only decode
-  struct serving_cost mixed_cost;             // of the others
+  struct kernels_asked kernels[KERNEL_TABLES];  // how the times of measured kernels came about
+  uint64_t prompt_tokens, cached_tokens;        // VLLM, of the whole run: of all begins; not computed
+  uint64_t preemptions;                         // VLLM, of the whole run
+  double good;                                  // of `requests`: within both limits
+  double throughput;                            // tokens per second
+  double kv_capacity, kv_most;                  // bytes of all devices
+  struct serving_percentiles tbt, t2ft, e2e;    // seconds
+  struct serving_cost sum;                      // of the measured stages
+  struct serving_cost decoding_cost;            // of those of them that only decode
+  struct serving_cost mixed_cost;               // of the others
 };
 
 static inline bool serving_is_open(const struct serving_options *o) { return o->rate > 0 || o->trace; }

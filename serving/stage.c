@@ -21,7 +21,15 @@ int stage_open(struct stage_model *stage, const struct machine *machine, const s
   stage->machine = machine;
   stage->model = model;
   duplex_random_seed(&stage->random, options->seed, 1);
+  if (options->profile) {
+    const int status = profile_open(&stage->profile, options->profile, model->experts > 0, error, size);
+    if (status) return status;
+  }
   if (!model->experts) return DUPLEX_OK;
+  const struct imbalance_model routed = {model_moe_layers(model), model->experts, model->top_k,
+                                         options->seed};
+  const int status = imbalance_open(&stage->imbalance, options->imbalance, &routed, error, size);
+  if (status || stage->profile) return status;
   if (machine->mode == SERVING_FULL && experts_have_tables(machine, model))
     return measured_open(&stage->measured, machine, model, options, error, size);
   if (options->policy == SERVING_POLICY_BEST) {
@@ -37,6 +45,8 @@ int stage_open(struct stage_model *stage, const struct machine *machine, const s
 void stage_close(struct stage_model *stage) {
   experts_close(stage->experts);
   measured_close(stage->measured);
+  imbalance_close(stage->imbalance);
+  profile_close(stage->profile);
 }
 
 static bool is_full(const struct stage_model *s) { return s->machine->mode == SERVING_FULL; }
@@ -81,24 +91,34 @@ static struct products fc_of(const struct stage_model *s, const struct node_load
   if (moe > 0) add_product(s, tokens, m->hidden, m->experts, moe, &sum);
   if (m->shared_experts) add_dense(s, tokens, (double)m->inner * m->shared_experts, moe, &sum);
   if (s->machine->mode == SERVING_PAPER)
-    add_product(s, load->decoding + load->prefill.count, m->hidden, (double)m->vocabulary / s->machine->xpus,
+    add_product(s, load->decoding + load->prefill.ends, m->hidden, (double)m->vocabulary / s->machine->xpus,
                 1, &sum);
   return sum;
 }
 
-// Attention of a whole prompt in a layer, on the xPUs of a node: the matrix of scores goes out and comes
-// back, but in mode FULL, whose kernel is causal and keeps it.
-void stage_add_prefill(const struct stage_model *s, struct node_load *node, unsigned tokens) {
+static double prefill_seconds(const struct stage_model *s, unsigned before, unsigned tokens,
+                              struct work work) {
+  if (s->profile) return profile_prefill(s->profile, before, tokens);
+  return is_full(s) ? charged_prefill(s->machine, s->model, before, tokens)
+                    : seconds_of(&s->machine->xpu, work);
+}
+
+// Attention of a chunk of a prompt in a layer, on the xPUs of a node: the matrix of scores goes out and comes
+// back, but in mode FULL, whose kernel is causal and keeps it. K and V of what is before are read, too.
+void stage_add_prefill(const struct stage_model *s, struct node_load *node, unsigned before, unsigned tokens,
+                       bool ends) {
   const struct serving_model *m = s->model;
   const double n = tokens;
+  const double all = n + before;
   const double heads = (double)m->heads / s->machine->xpus;
   const double kv_heads = (double)m->kv_heads / s->machine->xpus;
-  const struct work work = {(is_full(s) ? 1 : 2) * n * n * m->head_size * heads,
-                            F16 * 2 * n * ((is_full(s) ? 0 : n * heads) + m->head_size * (heads + kv_heads))};
-  node->prefill.count++;
+  const double pairs = is_full(s) ? n * (all + before) : 2 * n * all;
+  const double scores = is_full(s) ? 0 : n * all * heads;
+  const struct work work = {pairs * m->head_size * heads,
+                            F16 * 2 * (scores + m->head_size * (n * heads + all * kv_heads))};
+  node->prefill.ends += ends;
   node->prefill.tokens += n;
-  node->prefill.seconds +=
-      is_full(s) ? charged_prefill(s->machine, m, tokens) : seconds_of(&s->machine->xpu, work);
+  node->prefill.seconds += prefill_seconds(s, before, tokens, work);
   node->prefill.bytes += work.bytes;
   node->prefill.macs += work.macs;
 }
@@ -123,9 +143,10 @@ static struct work decode_work(const struct stage_model *s, const struct node_lo
 
 static struct decode decode_on(const struct stage_model *s, const struct node_load *load, bool pim) {
   struct decode d = {.pim = pim, .work = decode_work(s, load, pim)};
-  d.seconds = pim && is_full(s) && s->machine->beside == BESIDE_LOGIC_PIM
-                  ? charged_decode(s->machine, s->model, load)
-                  : seconds_of(pim ? &s->machine->pim : &s->machine->xpu, d.work);
+  d.seconds = seconds_of(pim ? &s->machine->pim : &s->machine->xpu, d.work);
+  if (is_full(s) && !pim) d.seconds = charged_xpu_decode(s->machine, s->model, load, d.seconds);
+  if (is_full(s) && pim && s->machine->beside == BESIDE_LOGIC_PIM)
+    d.seconds = charged_decode(s->machine, s->model, load);
   return d;
 }
 
@@ -240,17 +261,47 @@ static struct node_cost run_node(const struct stage_model *s, const struct node_
   return n;
 }
 
+// The same by measured times. Energy is not known then.
+static struct node_cost profiled_node(const struct stage_model *s, const struct node_load *load) {
+  const double layers = s->model->layers;
+  struct node_cost n = {
+      .fc = profile_dense(s->profile, s->model->layers, load->decoding + load->prefill.tokens,
+                          load->decoding + load->prefill.ends),
+      .prefill = layers * load->prefill.seconds,
+      .decode = layers * profile_decode(s->profile, load->decoding, load->positions),
+      .links = links_of(s, load)};
+  n.xpu[SERVING_FC] = n.fc;
+  n.xpu[SERVING_PREFILL] = n.prefill;
+  n.xpu[SERVING_DECODE] = n.decode;
+  return n;
+}
+
 static double node_seconds(const struct node_cost *n) {
   double sum = n->fc + n->prefill + n->decode + n->links;
   for (unsigned i = 0; i < SERVING_CHARGES; i++) sum += n->charge[i];
   return sum;
 }
 
+// The experts of a layer by measured times: whole ones on the devices of all nodes.
+static struct experts_cost profiled_experts(const struct stage_model *s) {
+  const unsigned devices = s->machine->nodes * s->machine->per_node;
+  const double seconds = profile_experts(s->profile, s->counts, s->model->experts, devices, s->model->top_k);
+  return (struct experts_cost){.seconds = seconds, .xpu_busy = seconds};
+}
+
+static struct experts_cost layer_of_experts(struct stage_model *s, unsigned tokens, double *charge) {
+  if (s->profile) return profiled_experts(s);
+  return s->measured ? measured_run(s->measured, s->counts, tokens, charge)
+                     : experts_run(s->experts, s->counts, tokens, charge);
+}
+
 static void run_experts(struct stage_model *s, unsigned tokens, struct serving_cost *cost) {
   for (unsigned layer = 0; layer < model_moe_layers(s->model); layer++) {
-    routing_draw(&s->random, tokens, s->model->experts, s->model->top_k, s->counts);
-    const struct experts_cost moe = s->measured ? measured_run(s->measured, s->counts, tokens, cost->charge)
-                                                : experts_run(s->experts, s->counts, tokens, cost->charge);
+    if (s->imbalance)
+      imbalance_draw(s->imbalance, &s->random, layer, tokens, s->counts);
+    else
+      routing_draw(&s->random, tokens, s->model->experts, s->model->top_k, s->counts);
+    const struct experts_cost moe = layer_of_experts(s, tokens, cost->charge);
     cost->part[SERVING_MOE] += moe.seconds;
     cost->checked += moe.checked;
     cost->xpu[SERVING_MOE] += moe.xpu_busy;
@@ -270,7 +321,7 @@ void stage_run(struct stage_model *s, const struct node_load *loads, struct serv
   double tokens = 0;
   *cost = (struct serving_cost){0};
   for (unsigned i = 0; i < s->machine->nodes; i++) {
-    const struct node_cost n = run_node(s, &loads[i], cost);
+    const struct node_cost n = s->profile ? profiled_node(s, &loads[i]) : run_node(s, &loads[i], cost);
     if (node_seconds(&n) > node_seconds(&slowest)) slowest = n;
     tokens += loads[i].decoding + loads[i].prefill.tokens;
   }

@@ -5,11 +5,14 @@
 
 #include "duplex/random.h"
 #include "serving/experts.h"
+#include "serving/imbalance.h"
 #include "serving/measured.h"
+#include "serving/profile.h"
 
-// Sums over the prompts that a stage computes: attention of each one alone, seconds of a layer.
+// Sums over the prompts, or chunks of them, that a stage computes: attention of each one alone, seconds of a
+// layer.
 struct prefills {
-  unsigned count;
+  unsigned ends;  // of prompts: a row of the LM head each
   double tokens, seconds, bytes, macs;
 };
 
@@ -25,6 +28,8 @@ struct stage_model {
   const struct serving_model *model;
   struct experts *experts;  // NULL: dense, or mode FULL with tables, whose are
   struct measured *measured;
+  struct profile *profile;      // NULL: formulas
+  struct imbalance *imbalance;  // NULL: all experts are as popular
   struct duplex_random random;
   unsigned counts[4096];
 };
@@ -34,8 +39,10 @@ int stage_open(struct stage_model *stage, const struct machine *machine, const s
                const struct serving_options *options, char *error, size_t size);
 void stage_close(struct stage_model *stage);
 
-// Adds a prompt of so many tokens to what a node does.
-void stage_add_prefill(const struct stage_model *stage, struct node_load *node, unsigned tokens);
+// Adds to what a node does so many tokens of a prompt, behind those whose K and V are there; `ends`: the last
+// ones.
+void stage_add_prefill(const struct stage_model *stage, struct node_load *node, unsigned before,
+                       unsigned tokens, bool ends);
 
 // loads[n] of machine->nodes.
 void stage_run(struct stage_model *stage, const struct node_load *loads, struct serving_cost *cost);

@@ -27,7 +27,7 @@ struct format {
   double unit;
 };
 const char *const serving_trace_formats[] = {"auto",  "csv",       "azure",         "mooncake", "burstgpt",
-                                             "vidur", "splitwise", "llmservingsim", NULL};
+                                             "vidur", "splitwise", "llmservingsim", "vllm",     NULL};
 static const struct format formats[] = {{0},
                                         {false, {"arrival_s", "input", "output"}, 1},
                                         {false, {"TIMESTAMP", "ContextTokens", "GeneratedTokens"}, 0},
@@ -35,14 +35,15 @@ static const struct format formats[] = {{0},
                                         {false, {"Timestamp", "Request tokens", "Response tokens"}, 1},
                                         {false, {"arrived_at", "num_prefill_tokens", "num_decode_tokens"}, 1},
                                         {false, {"arrival_timestamp", "prompt_size", "token_size"}, 1},
-                                        {true, {"arrival_time_ns", "input_toks", "output_toks"}, 1e-9}};
+                                        {true, {"arrival_time_ns", "input_toks", "output_toks"}, 1e-9},
+                                        {true, {"queued_ts", "input_toks", "output_toks"}, 1}};
 #define FORMATS (sizeof formats / sizeof *formats)
 
 struct reader {
   const char *path;
   const struct format *format;
   unsigned columns[WANTED];
-  size_t line, room;
+  size_t line, room, hash_room;
   struct serving_trace *trace;
   char *error;
   size_t size;
@@ -125,7 +126,7 @@ static bool read_real(const char *text, double *value) {
   return end != text && !*end && isfinite(*value);
 }
 
-static int add(struct reader *r, const double values[WANTED]) {
+static int add(struct reader *r, const double values[WANTED], size_t hashes) {
   struct serving_trace *t = r->trace;
   for (unsigned i = INPUT; i <= OUTPUT; i++)
     if (!(values[i] >= 1 && values[i] <= TOKENS_MOST) || values[i] != floor(values[i]))
@@ -139,7 +140,8 @@ static int add(struct reader *r, const double values[WANTED]) {
     r->room = room;
   }
   t->list[t->count++] =
-      (struct serving_trace_request){values[ARRIVAL], (unsigned)values[INPUT], (unsigned)values[OUTPUT]};
+      (struct serving_trace_request){values[ARRIVAL], (unsigned)values[INPUT], (unsigned)values[OUTPUT],
+                                     t->hash_count - hashes, (unsigned)hashes};
   return DUPLEX_OK;
 }
 
@@ -155,25 +157,58 @@ static int read_row(struct reader *r, char *line) {
                     date ? "a date and a time" : "a number");
   }
   if (r->format->unit > 0) values[ARRIVAL] *= r->format->unit;
-  return add(r, values);
+  return add(r, values, 0);
+}
+
+static int add_hash(struct reader *r, json_int_t hash) {
+  struct serving_trace *t = r->trace;
+  if (t->hash_count == r->hash_room) {
+    const size_t room = r->hash_room ? 2 * r->hash_room : 4096;
+    uint64_t *hashes = realloc(t->hashes, room * sizeof *hashes);
+    if (!hashes) return refuse(r, "too little memory"), DUPLEX_ERROR_NO_MEMORY;
+    t->hashes = hashes;
+    r->hash_room = room;
+  }
+  t->hashes[t->hash_count++] = (uint64_t)hash;
+  return DUPLEX_OK;
+}
+
+// The hashes of a prompt, if the object has them; *count of them.
+static int read_hashes(struct reader *r, const json_t *object, size_t *count) {
+  const json_t *hashes = json_object_get(object, "hash_ids");
+  *count = json_array_size(hashes);
+  if (hashes && !json_is_array(hashes)) return refuse(r, "hash_ids is no array, expected one of numbers");
+  if (*count > TOKENS_MOST)
+    return refuse(r, "hash_ids has %zu numbers, expected at most %.0f", *count, TOKENS_MOST);
+  for (size_t i = 0; i < *count; i++) {
+    const json_t *hash = json_array_get(hashes, i);
+    if (!json_is_integer(hash)) return refuse(r, "hash_ids has no number at place %zu, expected one", i);
+    const int error = add_hash(r, json_integer_value(hash));
+    if (error) return error;
+  }
+  return DUPLEX_OK;
+}
+
+static int read_values(struct reader *r, const json_t *object) {
+  double values[WANTED];
+  size_t hashes;
+  for (unsigned i = 0; i < WANTED; i++) {
+    const json_t *value = json_object_get(object, r->format->names[i]);
+    if (!json_is_number(value)) return refuse(r, "%s is no number, expected one", r->format->names[i]);
+    values[i] = json_number_value(value);
+  }
+  values[ARRIVAL] *= r->format->unit;
+  const int error = read_hashes(r, object, &hashes);
+  return error ? error : add(r, values, hashes);
 }
 
 static int read_object(struct reader *r, const char *line) {
-  double values[WANTED];
   json_error_t where;
   json_t *object = json_loads(line, JSON_REJECT_DUPLICATES, &where);
   if (!object) return refuse(r, "%s, expected a JSON object", where.text);
-  for (unsigned i = 0; i < WANTED; i++) {
-    const json_t *value = json_object_get(object, r->format->names[i]);
-    const bool number = json_is_number(value);
-    values[i] = number ? json_number_value(value) : 0;
-    if (number) continue;
-    json_decref(object);
-    return refuse(r, "%s is no number, expected one", r->format->names[i]);
-  }
+  const int error = read_values(r, object);
   json_decref(object);
-  values[ARRIVAL] *= r->format->unit;
-  return add(r, values);
+  return error;
 }
 
 static int read_lines(struct reader *r, FILE *file, unsigned format) {
@@ -238,5 +273,6 @@ int serving_trace_read(struct serving_trace *trace, const char *path, unsigned f
 
 void serving_trace_free(struct serving_trace *trace) {
   free(trace->list);
+  free(trace->hashes);
   *trace = (struct serving_trace){0};
 }

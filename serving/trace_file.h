@@ -4,6 +4,7 @@
 #define SERVING_TRACE_FILE_H
 
 #include <stddef.h>
+#include <stdint.h>
 
 // Names of the formats, "auto" first, NULL last: "auto" takes the one whose columns or keys the first line
 // has.
@@ -12,10 +13,14 @@ extern const char *const serving_trace_formats[];
 struct serving_trace_request {
   double arrival;  // seconds behind the first one
   unsigned input, output;
+  size_t hash;          // the first one of its prompt, in `hashes`
+  unsigned hash_count;  // of parts of so many tokens as the file's origin says
 };
 struct serving_trace {
   struct serving_trace_request *list;  // by arrival
   size_t count;
+  uint64_t *hashes;  // of formats that have them (mooncake): of a part of a prompt and all before it
+  size_t hash_count;
 };
 
 // Reads a file. `format`: index in serving_trace_formats. `rate`: requests a second to which the arrivals are

@@ -8,7 +8,7 @@
 
 #include "xpu/kernel_table.h"
 
-enum { XPU_KERNEL_KINDS = XPU_KERNEL_ELEMENTS + 1 };
+enum { XPU_KERNEL_KINDS = XPU_KERNEL_ALL_REDUCE + 1 };
 
 struct xpu_kernel_layout {
   const char *header;
@@ -26,6 +26,12 @@ static const struct xpu_kernel_layout xpu_kernel_kinds[XPU_KERNEL_KINDS] = {
                             2,
                             {true, false, true, true}},
     [XPU_KERNEL_ELEMENTS] = {"bytes,latency_us", 0, 0, 1, {false}},
+    [XPU_KERNEL_DECODE] = {"num_heads,num_key_value_heads,head_dim,batch_size,length,latency_us",
+                           4,
+                           4,
+                           1,
+                           {false, true, true, true}},
+    [XPU_KERNEL_ALL_REDUCE] = {"num_gpus,bytes,latency_us", 1, 1, 1, {false}},
 };
 
 // Order of shapes: below, equal to or above 0.

@@ -348,6 +348,20 @@ refused "serve: experts on 3 devices" "divisor or a multiple" serve --devices 3
 refused "serve: a trace of zeros" "zero.csv:2: input is 0" serve --trace zero.csv
 refused "serve: more than the trace has" "at most 1 requests" "$duplex" serve --system gpu --model mixtral --mode paper --trace one.csv --measured 2
 refused "serve: a rate of its own and a trace" "expected --rate" serve --trace one.csv --qps 3
+refused "serve: an unknown scheduler" "--scheduler" serve --scheduler orca
+refused "serve: what only another scheduler has" "expected --scheduler vllm" serve --max-num-seqs 8
+refused "serve: fewer tokens than sequences" "at least the 8" serve --scheduler vllm --max-num-seqs 8 --max-num-batched-tokens 7
+refused "serve: clients and arrivals" "expected --max-num-seqs" serve --scheduler vllm --qps 3 --batch 8
+refused "serve: blocks of nothing" "--block-size" serve --scheduler vllm --block-size 0
+refused "serve: an imbalance without a number" "from 0 to 10" serve --imbalance zipf:
+refused "serve: an imbalance of nothing" "expected uniform, zipf:A" serve --imbalance nowhere.csv
+refused "serve: a table that is no routing" "zero.csv:1: expected the columns" serve --imbalance zero.csv
+refused "serve: measured kernels in mode paper" "expected --mode full" serve --tables .
+refused "serve: no measured kernels" "expected gemm.csv" "$duplex" serve --system gpu --model mixtral --tables nowhere
+refused "serve: prompts without hashes" "expected --trace with hash_ids" "$duplex" serve --system gpu --model mixtral --scheduler vllm --trace one.csv --prefix-cache
+refused "serve: a size of hashes without a cache" "expected --prefix-cache" serve --scheduler vllm --hash-block 16
+refused "serve: all nodes prefill" "fewer than all nodes" serve --nodes 2 --prefill-nodes 2
+refused "serve: nodes that prefill as the authors" "expected another mode" "$duplex" serve --system gpu --model mixtral --mode authors --nodes 2 --prefill-nodes 1
 refused "serve: policy best without tables" "expected another policy" "$duplex" serve --system duplex-pe-et --model mixtral --mode paper --policy best
 
 # What must be accepted: the help, header versions 2 and 3, an output over an input.

@@ -57,6 +57,10 @@ def check_outputs(folder):
         pairs[layer, step] = pairs.get((layer, step), 0) + count
     expect("routing: two experts for each token of each step",
            pairs == {(layer, step): 2 * (4 if step == 0 else 1) for layer in range(2) for step in range(6)})
+    served = subprocess.run([BUILD / "duplex", "serve", "--system", "gpu", "--model", "mixtral/config.json", "--mode", "paper", "--devices", "1",
+                             "--lin", "8", "--lout", "8", "--warm-up", "0", "--measured", "3", "--imbalance", "r.csv"],
+                            cwd=folder, capture_output=True, text=True)
+    expect(f"the simulator serves with this routing {served.stderr.strip()}", served.returncode == 0)
     return tokens
 
 

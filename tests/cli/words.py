@@ -79,7 +79,7 @@ def check_command(name):
     shown = options_of_help(text)
     on_stack = "Options of all jobs on a stack" in text
     own = {o: a for o, a in shown.items() if not on_stack or o in options_of_help(text.split("Options of all jobs")[0])}
-    operands = [w for w in text.split("\n")[0].split()[3:] if "." in w and not w.startswith("-")] if name in ("batch", "convert") else []
+    operands = [w for w in text.split("\n")[0].split()[3:] if ("." in w or w == "FOLDER") and not w.startswith("-")] if name in ("batch", "convert", "sweep", "validate") else []
     if name != "help":
         for option, argument in shown.items():
             if not takes(name, operands, option, argument):

@@ -53,6 +53,9 @@ static const struct {
     {"splitwise",
      "request_id,request_type,application_id,arrival_timestamp,batch_size,prompt_size,token_size\n"
      "0,2,0,0.5,1,100,10\n1,2,0,3.0,1,200,20\n"},
+    {"vllm",
+     "{\"request_id\": \"a\", \"input_toks\": 100, \"output_toks\": 10, \"queued_ts\": 481800.25}\n"
+     "{\"request_id\": \"b\", \"input_toks\": 200, \"output_toks\": 20, \"queued_ts\": 481802.75}\n"},
     {"llmservingsim",
      "{\"input_toks\": 200, \"output_toks\": 20, \"arrival_time_ns\": 4000000000}\n"
      "{\"input_toks\": 100, \"output_toks\": 10, \"arrival_time_ns\": 1500000000}\n"},
@@ -99,7 +102,26 @@ static const struct {
     {"{\"timestamp\": 0, \"input_length\": 4, \"output_length\": 4}\n{\n", ":2:", "JSON"},
     {"{\"timestamp\": 0, \"input_length\": 4, \"output_length\": 4}\n{\"timestamp\": 1}\n",
      ":2:", "input_length"},
+    {"{\"timestamp\": 0, \"input_length\": 4, \"output_length\": 4, \"hash_ids\": 3}\n", ":1:", "no array"},
+    {"{\"timestamp\": 0, \"input_length\": 4, \"output_length\": 4, \"hash_ids\": [3, \"a\"]}\n",
+     ":1:", "no number at place 1"},
 };
+
+// Hashes of prompts, in whatever order the lines are.
+static void test_hashes(void **state) {
+  char error[600] = "";
+  struct serving_trace t;
+  (void)state;
+  write_file(
+      "{\"timestamp\": 9, \"input_length\": 4, \"output_length\": 4, \"hash_ids\": [3, 18446, 5]}\n"
+      "{\"timestamp\": 4, \"input_length\": 5, \"output_length\": 4, \"hash_ids\": []}\n"
+      "{\"timestamp\": 2, \"input_length\": 6, \"output_length\": 4, \"hash_ids\": [7]}\n");
+  assert_int_equal(serving_trace_read(&t, path, 0, 0, error, sizeof error), 0);
+  assert_int_equal(t.hash_count, 4);
+  assert_true(t.list[0].hash_count == 1 && t.hashes[t.list[0].hash] == 7 && t.list[1].hash_count == 0);
+  assert_true(t.list[2].hash_count == 3 && t.hashes[t.list[2].hash + 1] == 18446);
+  serving_trace_free(&t);
+}
 
 static void test_wrong(void **state) {
   char error[600], where[64];
@@ -140,8 +162,9 @@ static void test_mutations(void **state) {
 
 // Alone in the system, a request waits for its own prompt only; limits count the good ones.
 static void test_run(void **state) {
-  static struct serving_trace_request list[] = {{0, 100, 10}, {100, 200, 20}, {200, 400, 5}};
-  const struct serving_trace trace = {list, 3};
+  static struct serving_trace_request list[] = {
+      {0, 100, 10, 0, 0}, {100, 200, 20, 0, 0}, {200, 400, 5, 0, 0}};
+  const struct serving_trace trace = {.list = list, .count = 3};
   struct serving_options o = {
       .system = "gpu", .model = "mixtral", .mode = SERVING_PAPER, .trace = &trace, .batch = 8, .measured = 3};
   struct serving_result r;
@@ -150,7 +173,7 @@ static void test_run(void **state) {
   assert_int_equal(serving_run(&o, &r, error, sizeof error), 0);
   assert_true(r.requests == 3 && r.good == 3 && r.tokens == 35);
   assert_int_equal(r.t2ft.count, 3);
-  assert_int_equal(r.stages, 32);  // those in which a sequence decodes
+  assert_int_equal(r.stages, 35);
   assert_int_equal(r.all_stages, 35);
   assert_true(r.seconds > 200 && r.seconds < 201);
   o.limit_first = r.t2ft.p50;
@@ -163,7 +186,8 @@ static void test_run(void **state) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {cmocka_unit_test(test_formats), cmocka_unit_test(test_wrong),
-                                     cmocka_unit_test(test_mutations), cmocka_unit_test(test_run)};
+                                     cmocka_unit_test(test_hashes), cmocka_unit_test(test_mutations),
+                                     cmocka_unit_test(test_run)};
   const int file = mkstemp(path);
   if (file < 0) return 1;
   close(file);

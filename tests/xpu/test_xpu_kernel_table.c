@@ -20,6 +20,8 @@
 #define GEMM "m,n,k,latency_us\n"
 #define PREFILL "num_heads,num_key_value_heads,head_dim,batch_size,isl,latency_us\n"
 #define ELEMENTS "bytes,latency_us\n"
+#define DECODE "num_heads,num_key_value_heads,head_dim,batch_size,length,latency_us\n"
+#define ALL_REDUCE "num_gpus,bytes,latency_us\n"
 
 static char path[] = P_tmpdir "/duplex_kernel_table_XXXXXX";
 
@@ -93,6 +95,53 @@ static void test_shapes(void **state) {
   t = load(XPU_KERNEL_PREFILL, PREFILL "32,8,128,1,100,10\n32,32,128,1,100,14\n");
   assert_int_equal(xpu_kernel_time(&t, (uint64_t[]){32, 4, 128, 1}, 100), 10000000);
   assert_int_equal(xpu_kernel_time(&t, (uint64_t[]){64, 64, 128, 2}, 100), 56000000);
+  xpu_kernel_table_free(&t);
+}
+
+// Many shapes of many lengths: what is near is found as by looking at all of them.
+static void test_many(void **state) {
+  enum { SHAPES = 9, LENGTHS = 5 };
+  char text[8192];
+  int at = snprintf(text, sizeof text, "%s", GEMM);
+  (void)state;
+  for (unsigned n = 0; n < SHAPES; n++)
+    for (unsigned m = 0; m < LENGTHS + n; m++)
+      at += snprintf(text + at, sizeof text - (size_t)at, "%u,%u,64,%u\n", 8 << m, 64 << n, 1 + n);
+  struct xpu_kernel_table t = load(XPU_KERNEL_GEMM, text);
+  for (unsigned n = 0; n < SHAPES; n++)
+    for (unsigned m = 0; m < LENGTHS + n; m++) {
+      const unsigned near = n + 1 < SHAPES ? (64u << n) + (4 << n) : 64u << n;
+      assert_int_equal(xpu_kernel_time(&t, (uint64_t[]){64u << n, 64}, 8 << m), (1 + n) * 1000000);
+      assert_int_equal(xpu_kernel_time(&t, (uint64_t[]){near, 64}, 8 << m) / (1 + n),
+                       n + 1 < SHAPES ? 1062500 : 1000000);
+    }
+  xpu_kernel_table_free(&t);
+}
+
+// Decode attention is as much work as its KV heads; an all-reduce takes the times of the nearest number.
+static void test_decode_and_all_reduce(void **state) {
+  (void)state;
+  struct xpu_kernel_table t = load(XPU_KERNEL_DECODE, DECODE "32,8,128,16,1000,40\n32,8,128,16,2000,60\n");
+  assert_int_equal(xpu_kernel_time(&t, (uint64_t[]){32, 8, 128, 16}, 1500), 50000000);
+  assert_int_equal(xpu_kernel_time(&t, (uint64_t[]){64, 8, 128, 16}, 4000), 120000000);
+  assert_int_equal(xpu_kernel_time(&t, (uint64_t[]){32, 4, 128, 32}, 1000), 40000000);
+  xpu_kernel_table_free(&t);
+  t = load(XPU_KERNEL_ALL_REDUCE, ALL_REDUCE "2,1024,5\n2,2048,6\n8,1024,9\n");
+  assert_int_equal(xpu_kernel_time(&t, (uint64_t[]){2}, 1536), 5500000);
+  assert_int_equal(xpu_kernel_time(&t, (uint64_t[]){6}, 1024), 9000000);
+  xpu_kernel_table_free(&t);
+}
+
+static void test_fit(void **state) {
+  (void)state;
+  struct xpu_kernel_table t = load(XPU_KERNEL_GEMM, GEMM "8,64,32,1\n64,64,32,2\n8,256,512,20\n");
+  const uint64_t shape[] = {64, 32}, other[] = {64, 33};
+  assert_int_equal(xpu_kernel_fit(&t, shape, 7), XPU_KERNEL_BEYOND);
+  assert_int_equal(xpu_kernel_fit(&t, shape, 8), XPU_KERNEL_MEASURED);
+  assert_int_equal(xpu_kernel_fit(&t, shape, 33), XPU_KERNEL_MEASURED);
+  assert_int_equal(xpu_kernel_fit(&t, shape, 64), XPU_KERNEL_MEASURED);
+  assert_int_equal(xpu_kernel_fit(&t, shape, 65), XPU_KERNEL_BEYOND);
+  assert_int_equal(xpu_kernel_fit(&t, other, 8), XPU_KERNEL_OTHER_SHAPE);
   xpu_kernel_table_free(&t);
 }
 
@@ -185,8 +234,13 @@ static int remove_path(void **state) {
 }
 
 int main(void) {
-  const struct CMUnitTest tests[] = {cmocka_unit_test(test_numbers), cmocka_unit_test(test_lengths),
-                                     cmocka_unit_test(test_shapes), cmocka_unit_test(test_damaged),
+  const struct CMUnitTest tests[] = {cmocka_unit_test(test_numbers),
+                                     cmocka_unit_test(test_lengths),
+                                     cmocka_unit_test(test_shapes),
+                                     cmocka_unit_test(test_many),
+                                     cmocka_unit_test(test_decode_and_all_reduce),
+                                     cmocka_unit_test(test_fit),
+                                     cmocka_unit_test(test_damaged),
                                      cmocka_unit_test(test_files)};
   return cmocka_run_group_tests(tests, make_path, remove_path);
 }

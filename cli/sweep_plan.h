@@ -1,0 +1,34 @@
+// SPDX-License-Identifier: Apache-2.0
+// The points of a sweep: a grid of options of duplex serve.
+#ifndef DUPLEX_CLI_SWEEP_PLAN_H
+#define DUPLEX_CLI_SWEEP_PLAN_H
+
+#include <jansson.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct sweep_plan {
+  const char *path;
+  json_t *root;            // {"options": {name: value}, "grid": {name: [values]}}
+  json_t *options, *grid;  // of it; options may be NULL
+  size_t points;           // 1 at least
+};
+
+// Reads a plan. Returns 0 or an exit status.
+int sweep_plan_read(struct sweep_plan *plan, const char *path);
+void sweep_plan_free(struct sweep_plan *plan);
+
+// The value of an option of the grid in a point: the last one changes with every point.
+const json_t *sweep_plan_value(const struct sweep_plan *plan, size_t point, const char *name);
+
+// "duplex", "serve", the options of a point, room for two more, NULL; free with sweep_arguments_free. NULL:
+// too little memory.
+char **sweep_plan_arguments(const struct sweep_plan *plan, size_t point);
+void sweep_arguments_free(char **arguments);
+// A number for the arguments and the version of the program.
+uint64_t sweep_arguments_hash(char *const *arguments);
+
+// A value as an option has it, "" of true; free it. NULL: too little memory.
+char *sweep_text(const json_t *value);
+
+#endif

@@ -1,0 +1,120 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""duplex sweep: the results of duplex serve in a table, whatever runs at once; kept and failed points; a sweep that was ended goes on.
+
+usage: tests/cli/sweep.py BUILD    a line for each check, and exit status 1 if one fails
+"""
+import csv
+import itertools
+import json
+import pathlib
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+
+DUPLEX = pathlib.Path(sys.argv[1]).resolve() / "duplex"
+OPTIONS = {"model": "mixtral", "mode": "paper", "warm-up": 5, "measured": 60}
+GRID = {"system": ["gpu", "duplex-pe-et"], "batch": [8, 32], "len-sd": [0, 0.25]}
+failures = []
+
+
+def expect(what, good):
+    print(("ok   " if good else "FAIL ") + what)
+    if not good:
+        failures.append(what)
+
+
+def sweep(folder, *arguments):
+    return subprocess.run([DUPLEX, "sweep", *map(str, arguments)], cwd=folder, capture_output=True, text=True)
+
+
+def write(folder, name, options, grid):
+    (folder / name).write_text(json.dumps({"options": options, "grid": grid}))
+
+
+def check_results(folder):
+    write(folder, "plan.json", OPTIONS, GRID)
+    done = sweep(folder, "plan.json", "--jobs", 3)
+    expect(f"a sweep of eight points {done.stderr.strip()}", done.returncode == 0)
+    rows = list(csv.DictReader((folder / "plan.csv").open()))
+    expect("a row for each point, the last name changes fastest",
+           [tuple(r[k] for k in GRID) for r in rows] == [tuple(map(str, p)) for p in itertools.product(*GRID.values())])
+    row = rows[6]
+    subprocess.run([DUPLEX, "serve", *(str(a) for k in OPTIONS for a in (f"--{k}", OPTIONS[k])),
+                    *(a for k in GRID for a in (f"--{k}", row[k])), "--json", "one.json"], cwd=folder, check=True, capture_output=True)
+    one = json.loads((folder / "one.json").read_text())
+    expect("a row has what serve says",
+           float(row["throughput_tok_s"]) == one["throughput_tok_s"] and float(row["tbt_ms_p99"]) == one["tbt_ms"]["p99"] and row["error"] == "")
+    expect("points differ", len({r["throughput_tok_s"] for r in rows}) == 8)
+
+
+def check_kept(folder):
+    first = (folder / "plan.csv").read_bytes()
+    results = {p: p.stat().st_mtime_ns for p in (folder / "plan.results").iterdir()}
+    done = sweep(folder, "plan.json", "--jobs", 1)
+    expect("all are kept, and give the same table",
+           "8 of them kept" in done.stdout and (folder / "plan.csv").read_bytes() == first
+           and results == {p: p.stat().st_mtime_ns for p in (folder / "plan.results").iterdir()})
+    done = sweep(folder, "plan.json", "--again", "--jobs", 1, "--out", "again.csv")
+    expect("none is kept, and the table is the same", " 0 of them kept" in done.stdout and (folder / "again.csv").read_bytes() == first)
+    next(iter(results)).write_text("{")
+    done = sweep(folder, "plan.json")
+    expect(f"a damaged result is told {done.stderr.strip()}", done.returncode == 2 and "expected a result, or --again" in done.stderr)
+    expect("and the table stays", (folder / "plan.csv").read_bytes() == first)
+
+
+def check_failed(folder):
+    write(folder, "some.json", OPTIONS, {"system": ["gpu", "no,such"], "devices": [4, 1]})
+    done = sweep(folder, "some.json")
+    rows = list(csv.DictReader((folder / "some.csv").open()))
+    expect(f"three of four fail, with their errors {done.stderr.strip()}",
+           done.returncode == 1 and done.stderr.count("\n") == 1 and "3 of 4 points failed, first number 2" in done.stderr
+           and [r["error"] == "" for r in rows] == [True, False, False, False] and "GB are left" in rows[1]["error"]
+           and rows[2]["system"] == "no,such" and rows[2]["throughput_tok_s"] == "")
+
+
+def check_ended(folder):
+    """Ended in the middle by a signal that nobody can catch, and by one that can be: no process and no half result stays."""
+    write(folder, "long.json", {**OPTIONS, "measured": 3000}, {"system": ["gpu"], "batch": list(range(8, 20))})
+    for number in (signal.SIGKILL, signal.SIGTERM):
+        process = subprocess.Popen([DUPLEX, "sweep", "long.json", "--jobs", "2"], cwd=folder, stdout=subprocess.DEVNULL,
+                                   stderr=subprocess.DEVNULL)
+        before = len(list(folder.glob("long.results/*.json")))
+        limit = time.monotonic() + 60
+        while len(list(folder.glob("long.results/*.json"))) < before + 2 and time.monotonic() < limit:
+            time.sleep(0.01)
+        process.send_signal(number)
+        process.wait()
+    expect("no table of a sweep that was ended", not (folder / "long.csv").exists())
+    done = sweep(folder, "long.json", "--jobs", 2)
+    kept = int(done.stdout.split(",")[1].split()[0])
+    expect(f"it goes on where it was: {kept} are kept", done.returncode == 0 and 4 <= kept < 12)
+    expect("twelve results, and nothing else", len(list(folder.glob("long.results/*"))) == 12)
+
+
+def check_wrong(folder):
+    for what, text, word in (("nothing", "", "wrong.json:"), ("no grid", '{"options": {}}', "expected an object with grid"),
+                             ("an unknown key", '{"grid": {}, "gird": {}}', "gird is unknown"),
+                             ("an unknown option", '{"grid": {"bach": [1]}}', "bach is no option"),
+                             ("an output of each point", '{"grid": {}, "options": {"json": "a.json"}}', "json is no option"),
+                             ("no values", '{"grid": {"batch": []}}', "expected an array"),
+                             ("one value", '{"grid": {"batch": 3}}', "expected an array"),
+                             ("a flag as a number", '{"grid": {"batch": [true]}}', "texts or numbers"),
+                             ("a value for what stands alone", '{"grid": {"measure": [1]}}', "expected true"),
+                             ("an option twice", '{"grid": {"batch": [1]}, "options": {"batch": 1}}', "and in the grid"),
+                             ("too many points", json.dumps({"grid": {n: list(range(1, 400)) for n in ("batch", "lin")}}), "at most 100000")):
+        (folder / "wrong.json").write_text(text)
+        done = sweep(folder, "wrong.json")
+        expect(f"{what}: {done.stderr.strip()}", done.returncode == 2 and word in done.stderr and done.stderr.count("\n") == 1
+               and not (folder / "wrong.csv").exists() and not (folder / "wrong.results").exists())
+    expect("no plan", sweep(folder, "--jobs", "2").returncode == 2 and sweep(folder, "nowhere.json").returncode == 2)
+    expect("no processes", sweep(folder, "plan.json", "--jobs", "0").returncode == 2)
+
+
+with tempfile.TemporaryDirectory() as name:
+    for check in (check_results, check_kept, check_failed, check_ended, check_wrong):
+        check(pathlib.Path(name))
+print(f"sweep: {len(failures)} failures")
+sys.exit(bool(failures))

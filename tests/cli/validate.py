@@ -1,0 +1,113 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""duplex validate: a run whose times are known by hand, with and without experts, and folders that are wrong.
+
+usage: tests/cli/validate.py BUILD    a line for each check, and exit status 1 if one fails
+"""
+import json
+import pathlib
+import subprocess
+import sys
+import tempfile
+
+DUPLEX = pathlib.Path(sys.argv[1]).resolve() / "duplex"
+LAYERS, HIDDEN, PROMPT = 2, 256, 100
+failures = []
+
+
+def expect(what, good):
+    print(("ok   " if good else "FAIL ") + what)
+    if not good:
+        failures.append(what)
+
+
+def validate(folder, *arguments):
+    return subprocess.run([DUPLEX, "validate", folder, *arguments], capture_output=True, text=True)
+
+
+def table(folder, name, *rows):
+    (folder / name).write_text("".join(",".join(map(str, r)) + "\n" for r in rows))
+
+
+def write(folder, engines, first_us, token_us, slower=1.0):
+    """Three requests, far from each other, of 2, 5 and 9 tokens; layers that take the same time whatever they are of."""
+    folder.mkdir(exist_ok=True)
+    config = {"num_hidden_layers": LAYERS, "hidden_size": HIDDEN, "intermediate_size": 512, "num_attention_heads": 2,
+              "num_key_value_heads": 2, "vocab_size": 1000, "head_dim": 128}
+    if engines > 1:
+        config |= {"num_experts": 2, "num_experts_per_tok": 2, "moe_intermediate_size": 512}
+    (folder / "config.json").write_text(json.dumps(config))
+    (folder / "engine.json").write_text(json.dumps({"engine_kwargs": {"data_parallel_size": engines, "max_num_seqs": 8,
+                                                                      "max_num_batched_tokens": 4096, "seed": 1}}))
+    (folder / "system.json").write_text(json.dumps({"memory_gb": 10, "link_gb_s": 16, "link_latency_ns": 20000}))
+    table(folder, "dense.csv", ("layer", "tokens", "time_us"), ("embedding", 1, 5), ("embedding", 4096, 5),
+          ("layernorm", 1, 1), ("layernorm", 4096, 1), ("qkv_proj", 1, 8), ("qkv_proj", 4096, 8))
+    table(folder, "per_sequence.csv", ("layer", "sequences", "time_us"), ("lm_head", 1, 7))
+    table(folder, "attention.csv", ("prefill_chunk", "kv_prefill", "n_decode", "kv_decode", "time_us"),
+          (16, 0, 0, 0, 20), (4096, 0, 0, 0, 20), (0, 0, 1, 16, 30), (0, 0, 1, 4096, 30), (16, 16, 1, 16, 99))
+    table(folder, "moe.csv", ("tokens", "activated_experts", "time_us"), (0.5, 1, 40), (4096, 1, 40))
+    lines = []
+    for number, output in enumerate((2, 5, 9)):
+        queued = 1000.25 + number
+        first = queued + first_us * slower * 1e-6
+        lines.append({"input_toks": PROMPT, "output_toks": output, "queued_ts": queued, "first_token_ts": first,
+                      "last_token_ts": first + (output - 1) * token_us * slower * 1e-6})
+    (folder / "requests.jsonl").write_text("\n".join(map(json.dumps, lines)) + "\n")
+
+
+def differences(folder):
+    done = validate(folder, "--json", folder / "out.json")
+    expect(f"{folder.name}: {done.stderr.strip()}", done.returncode == 0)
+    out = json.loads((folder / "out.json").read_text())
+    return [out[w][v]["difference_percent"] for w in ("ttft_ms", "tpot_ms", "e2el_ms") for v in ("mean", "p50", "p90", "p99")]
+
+
+def check_by_hand(folder):
+    dense = 5 + LAYERS * (2 * 1 + 8) + 7
+    first, token = dense + LAYERS * 20, dense + LAYERS * 30
+    write(folder / "dense", 1, first, token)
+    expect("a dense model on one engine, as by hand", all(abs(d) < 1e-3 for d in differences(folder / "dense")))
+
+    def experts(tokens):  # 40 us, and both ways over the link
+        return LAYERS * (40 + 2 * (20 + tokens * HIDDEN * 2 / 16e9 * 1e6))
+    write(folder / "experts", 2, first + experts(PROMPT), token + experts(1))
+    expect("experts on two engines, as by hand", all(abs(d) < 1e-3 for d in differences(folder / "experts")))
+    write(folder / "slower", 1, first, token, slower=1.25)
+    expect("a run that was slower by a quarter", all(abs(d + 20) < 1e-3 for d in differences(folder / "slower")))
+
+
+def refused(folder, what, name, text, word):
+    write(folder, 1, 50, 50)
+    if text is None:
+        (folder / name).unlink()
+    else:
+        (folder / name).write_text(text)
+    done = validate(folder, "--json", folder / "wrong.json")
+    expect(f"{what}: {done.stderr.strip()}", done.returncode == 2 and word in done.stderr and done.stderr.count("\n") == 1
+           and not (folder / "wrong.json").exists())
+
+
+def check_wrong(folder):
+    for name in ("requests.jsonl", "engine.json", "system.json", "config.json", "dense.csv", "per_sequence.csv", "attention.csv"):
+        refused(folder, f"no {name}", name, None, name)
+    refused(folder, "no numbers of the engine", "engine.json", '{"engine_kwargs": {}}', "max_num_seqs")
+    refused(folder, "no engine", "engine.json", "{}", "engine_kwargs")
+    refused(folder, "fewer tokens than sequences", "engine.json", '{"engine_kwargs": {"max_num_seqs": 9, "max_num_batched_tokens": 8}}', "at least")
+    refused(folder, "no link", "system.json", '{"memory_gb": 3}', "link_gb_s")
+    refused(folder, "memory for nothing", "system.json", '{"memory_gb": 3, "memory_utilisation": 0, "link_gb_s": 1, "link_latency_ns": 1}',
+            "memory_utilisation")
+    refused(folder, "a token before it was asked for", "requests.jsonl",
+            '{"input_toks": 1, "output_toks": 1, "queued_ts": 5, "first_token_ts": 4, "last_token_ts": 6}\n', "jsonl:1: expected queued_ts")
+    refused(folder, "a request without its times", "requests.jsonl", '{"input_toks": 1, "output_toks": 1, "queued_ts": 5}\n', "first_token_ts")
+    refused(folder, "other columns", "dense.csv", "layer,time_us\nqkv,1\n", "dense.csv:1")
+    refused(folder, "a time that is none", "attention.csv", "prefill_chunk,kv_prefill,n_decode,kv_decode,time_us\n1,0,0,0,x\n", "attention.csv:2")
+    refused(folder, "a negative time", "per_sequence.csv", "layer,sequences,time_us\nlm_head,1,-2\n", "per_sequence.csv:2")
+    refused(folder, "prefill alone", "attention.csv", "prefill_chunk,kv_prefill,n_decode,kv_decode,time_us\n1,0,0,0,3\n", "decoding alone")
+    expect("no folder", validate("--json", "x.json").returncode == 2)
+
+
+with tempfile.TemporaryDirectory() as name:
+    check_by_hand(pathlib.Path(name))
+    check_wrong(pathlib.Path(name) / "wrong")
+print(f"validate: {len(failures)} failures")
+sys.exit(bool(failures))
