@@ -89,16 +89,71 @@ static inline void add_bin(const struct schedule_times *times, const struct sche
 
 static void close_bins(struct schedule_bin *end, const struct schedule_bin *bins,
                        struct schedule_class *class) {
-  end->pim = end->relief = UINT32_MAX;
+  end->pim = end->relief = end->rank = UINT32_MAX;
   class->bins = bins;
   class->count = (uint32_t)(end - bins);
 }
 
-// The bins of both halves, which have the same ranks.
-static void add_halves(const struct schedule_times *times, struct schedule_work *work,
-                       struct schedule_class classes[2]) {
-  const struct schedule_counted *counted = &work->counted[0];
-  const uint32_t first_cuts = classes[0].population[0].cuts, second_cuts = classes[1].population[0].cuts;
+// The bins of a class of one or two populations in order: the table tells what the pieces 1 overtake.
+static void add_pieces(const struct schedule_times *times, const struct schedule_work *work,
+                       struct schedule_bin *bins, struct schedule_class *class) {
+  const struct schedule_counted *first = &work->counted[class->population[0].first];
+  const struct schedule_counted *second = &work->counted[class->population[1].first];
+  const uint8_t *a = first->rank, *b = second->rank;
+  const uint8_t *const a_end = a + first->ranks, *const b_end =
+                                                     class->populations == 2 ? b + second->ranks : b;
+  struct schedule_bin *bin = bins;
+  for (; a != a_end || b != b_end; bin++)
+    if (b == b_end || (a != a_end && (*b >= SCHEDULE_GROUPS || times->overtaken[*b + 1] > *a))) {
+      add_bin(times, first, 0, class->population[0].cuts, *a, bin, class);
+      bin->rank = *a++;
+    } else {
+      add_bin(times, second, 1, class->population[1].cuts, *b, bin, class);
+      bin->rank = *b++ | 1u << SCHEDULE_POPULATION;
+    }
+  close_bins(bin, bins, class);
+}
+
+// What the experts take the xPU for a piece that are left to it whatever is decided.
+static uint32_t left_time(const struct schedule_times *times, const struct schedule_counted *counted,
+                          uint32_t piece) {
+  if (counted->left_experts == 0) return 0;
+  return counted->left_experts * times->rows[SCHEDULE_GROUPS].xpu[piece][0] +
+         counted->left_groups * times->slope.xpu[piece][0];
+}
+
+// Adds a population to a class.
+static void add_population(const struct schedule_times *times, const struct schedule_work *work,
+                           uint32_t first, uint32_t piece, struct schedule_class *class) {
+  class->population[class->populations++] =
+      (struct schedule_population){first, piece, times->placement.parts[piece], times->knee[piece]};
+  class->xpu += left_time(times, &work->counted[first], piece);
+}
+
+void schedule_pairs(const struct schedule_times *times, const uint16_t *counts, struct schedule_work *work,
+                    struct schedule_class classes[2]) {
+  const uint32_t experts = times->shape.experts;
+  for (uint32_t i = 0; i < 2; i++) clear(&work->counted[i]);
+  count_groups(counts, experts, &work->counted[0], &work->counted[1], work->rank);
+  for (uint32_t i = 0; i < 2; i++) list_ranks(&work->counted[i], (experts + 1 - i) / 2);
+  for (uint32_t q = 0; q < 2; q++) {
+    classes[q].populations = classes[q].pim = classes[q].xpu = 0;
+    add_population(times, work, q, 0, &classes[q]);
+    classes[q].population[1].first = 1 - q;
+    if (times->placement.layout == SCHEDULE_SPLIT) add_population(times, work, 1 - q, 1, &classes[q]);
+    add_pieces(times, work, work->bins[q], &classes[q]);
+  }
+}
+
+void schedule_halves(const struct schedule_times *times, const uint16_t *counts, struct schedule_work *work,
+                     struct schedule_class classes[2]) {
+  struct schedule_counted *counted = &work->counted[0];
+  const uint32_t first_cuts = times->placement.parts[0], second_cuts = times->placement.parts[1];
+  clear(counted);
+  count_groups(counts, times->shape.experts, counted, counted, work->rank);
+  list_ranks(counted, times->shape.experts);
+  classes[0].xpu = left_time(times, counted, 0);
+  classes[1].xpu = left_time(times, counted, 1);
   struct schedule_bin *first = work->bins[0], *second = work->bins[1];
   const uint8_t *const end = counted->rank + counted->ranks;
   uint32_t first_xpu = 0, second_xpu = 0;
@@ -124,56 +179,4 @@ static void add_halves(const struct schedule_times *times, struct schedule_work 
   classes[1].xpu += second_xpu;
   close_bins(first, work->bins[0], &classes[0]);
   close_bins(second, work->bins[1], &classes[1]);
-}
-
-// The bins of a class of one or two populations in order: the table tells what the pieces 1 overtake.
-static void add_pieces(const struct schedule_times *times, const struct schedule_work *work,
-                       struct schedule_bin *bins, struct schedule_class *class) {
-  const struct schedule_counted *first = &work->counted[class->population[0].first];
-  const struct schedule_counted *second = &work->counted[class->population[1].first];
-  const uint8_t *a = first->rank, *b = second->rank;
-  const uint8_t *const a_end = a + first->ranks, *const b_end =
-                                                     class->populations == 2 ? b + second->ranks : b;
-  struct schedule_bin *bin = bins;
-  for (; a != a_end || b != b_end; bin++)
-    if (b == b_end || (a != a_end && (*b >= SCHEDULE_GROUPS || times->overtaken[*b + 1] > *a))) {
-      add_bin(times, first, 0, class->population[0].cuts, *a, bin, class);
-      bin->rank = *a++;
-    } else {
-      add_bin(times, second, 1, class->population[1].cuts, *b, bin, class);
-      bin->rank = *b++ | 1u << SCHEDULE_POPULATION;
-    }
-  close_bins(bin, bins, class);
-}
-
-// Adds a population to a class, with what stays on the xPU whatever is decided.
-static void add_population(const struct schedule_times *times, const struct schedule_work *work,
-                           uint32_t first, uint32_t step, uint32_t piece, struct schedule_class *class) {
-  const struct schedule_counted *counted = &work->counted[first];
-  class->population[class->populations++] =
-      (struct schedule_population){first, step, piece, times->placement.parts[piece], times->knee[piece]};
-  if (counted->left_experts == 0) return;
-  class->xpu += counted->left_experts * times->rows[SCHEDULE_GROUPS].xpu[piece][0] +
-                counted->left_groups * times->slope.xpu[piece][0];
-}
-
-void schedule_classes(const struct schedule_times *times, const uint16_t *counts, struct schedule_work *work,
-                      struct schedule_class classes[2]) {
-  const uint32_t layout = times->placement.layout, experts = times->shape.experts;
-  const uint32_t kinds = layout == SCHEDULE_HALVED ? 1 : 2;
-  for (uint32_t i = 0; i < kinds; i++) clear(&work->counted[i]);
-  count_groups(counts, experts, &work->counted[0], &work->counted[kinds - 1], work->rank);
-  for (uint32_t i = 0; i < kinds; i++) list_ranks(&work->counted[i], (experts + kinds - 1 - i) / kinds);
-  for (uint32_t q = 0; q < 2; q++) {
-    classes[q].populations = classes[q].pim = classes[q].xpu = 0;
-    if (layout == SCHEDULE_HALVED) {
-      add_population(times, work, 0, 1, q, &classes[q]);
-      continue;
-    }
-    add_population(times, work, q, 2, 0, &classes[q]);
-    classes[q].population[1].first = 1 - q;
-    if (layout == SCHEDULE_SPLIT) add_population(times, work, 1 - q, 2, 1, &classes[q]);
-    add_pieces(times, work, work->bins[q], &classes[q]);
-  }
-  if (layout == SCHEDULE_HALVED) add_halves(times, work, classes);
 }

@@ -9,24 +9,29 @@
 
 #define SCHEDULE_POPULATION 8u  // bit of a bin's rank that tells the population
 
-// Pieces of the same form: piece `piece` of the experts first, first + step, ...
+// Pieces of the same form: piece `piece` of the even experts (first = 0) or the odd ones.
 struct schedule_population {
-  uint32_t first, step, piece;
+  uint32_t first, piece;
   uint32_t cuts, knee;  // of the table
 };
 
 // Bins are in the order of their ratio pim / relief, those that Logic-PIM should take first, and of each
-// population in the order of ranks. Behind the last one stands one whose `pim` is UINT32_MAX.
+// population in the order of ranks. Behind the last one stands one of nothing but UINT32_MAX.
 struct schedule_class {
   const struct schedule_bin *bins;
-  uint32_t count, populations;
-  struct schedule_population population[2];
+  uint32_t count;
   uint32_t xpu;  // time if all is on the xPU
-  uint32_t pim;  // time if all is on Logic-PIM; not of halves
+  // Not of halves, which have one population of all experts:
+  uint32_t pim;  // time if all is on Logic-PIM
+  uint32_t populations;
+  struct schedule_population population[2];
 };
 
-// Fills in both classes and the ranks of all experts.
-void schedule_classes(const struct schedule_times *times, const uint16_t *counts, struct schedule_work *work,
-                      struct schedule_class classes[2]);
+// Fill in both classes and the ranks of all experts: of halves, whose bins are of the same experts, and of
+// pieces in pairs of bundles.
+void schedule_halves(const struct schedule_times *times, const uint16_t *counts, struct schedule_work *work,
+                     struct schedule_class classes[2]);
+void schedule_pairs(const struct schedule_times *times, const uint16_t *counts, struct schedule_work *work,
+                    struct schedule_class classes[2]);
 
 #endif

@@ -5,7 +5,8 @@
 
 #include "schedule/schedule.h"
 
-#define SCHEDULE_NO_RANK 254u  // of no expert
+#define SCHEDULE_NO_RANK 254u      // of no expert
+#define SCHEDULE_EACH 0x01010101u  // times a byte: four of it
 
 // Experts of one rank in their order: the first `full` have the cut `high`, the next one `cut`, the others
 // `low`.
@@ -21,6 +22,7 @@ struct schedule_cuts {
   struct schedule_share *share[2];
 };
 
+// Those of the even experts, or of the odd ones.
 static inline void schedule_set_cuts(struct schedule_cuts *cuts, uint32_t parity, uint32_t behind,
                                      uint32_t divided, struct schedule_share *share) {
   const uint32_t both = 0x00010001u << 8 * parity;

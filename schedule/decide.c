@@ -22,9 +22,9 @@ static void one_side(const struct schedule_times *times, const uint16_t *counts,
 
 void schedule_decide(enum schedule_policy policy, const struct schedule_times *times, const uint16_t *counts,
                      struct schedule_work *work, struct schedule_decision *decision) {
-  uint32_t *word = &decision->policy;
-  while (word != &decision->total) *word++ = 0;
   decision->policy = policy;
+  decision->spaces = decision->owned[0] = decision->owned[1] = 0;
+  decision->pim[0] = decision->pim[1] = decision->xpu[0] = decision->xpu[1] = 0;
   switch (policy) {
     case SCHEDULE_XPU:
       one_side(times, counts, false, decision);

@@ -8,7 +8,13 @@
 #define BLOCK_ROWS (DUPLEX_ROWS / DUPLEX_TOKEN_GROUPS)
 #define DESCRIPTOR_CLOCKS 16u  // from one descriptor to the next in a chain
 #define LOAD_CLOCKS 48u        // from the start of a LOAD to the first tile of x
-#define XPU_BEAT 32u           // bytes of a channel's pins in a clock
+// Words of x that a LOAD brings while what was before it still runs; each one more takes 0.74 clocks. Where
+// gate and up are one block, nothing else hides its start: 0.15 for each word. Fitted to tables of the cycle
+// model.
+#define LOAD_AHEAD 1024u
+#define LOAD_PER_CENT 74u
+#define LONE_BLOCK_PER_CENT 15u
+#define XPU_BEAT 32u  // bytes of a channel's pins in a clock
 #define PER_MILLE 1000u
 #define XPU_RATE 993u  // per mille of the pins
 // Half a column of results takes so many tenths of a clock, turns of the bus among them (docs/schedule.md).
@@ -35,13 +41,16 @@ static uint64_t block_clocks(uint64_t rows, uint64_t tiles, uint32_t groups, uin
                  stream + divide_up(written * WRITE_BESIDE_STREAM, 10));
 }
 
-// Clocks of a matrix in blocks, as weight_layout cuts it. unit: rows that stay together. writes: half
-// columns of results for each row.
+// Blocks of a matrix, as weight_layout cuts it. unit: rows that stay together.
+static uint32_t blocks_of(const struct schedule_shape *shape, uint32_t rows, uint32_t unit) {
+  return duplex_divide_up(duplex_divide_up(rows, shape->channels) * unit, BLOCK_ROWS);
+}
+
+// Clocks of a matrix in blocks. writes: half columns of results for each row.
 static uint64_t matrix_clocks(const struct schedule_shape *shape, uint32_t rows, uint32_t unit,
                               uint64_t tiles, uint32_t groups, uint32_t bundles, uint32_t writes) {
   const uint32_t of_channel = duplex_divide_up(rows, shape->channels) * unit;
-  const uint32_t blocks = duplex_divide_up(of_channel, BLOCK_ROWS);
-  const uint32_t block_rows = duplex_divide_up(of_channel / unit, blocks) * unit;
+  const uint32_t block_rows = duplex_divide_up(of_channel / unit, blocks_of(shape, rows, unit)) * unit;
   const uint32_t whole = of_channel / block_rows;
   uint64_t clocks = whole * block_clocks(block_rows, tiles, groups, bundles, writes);
   if (of_channel % block_rows)
@@ -49,21 +58,30 @@ static uint64_t matrix_clocks(const struct schedule_shape *shape, uint32_t rows,
   return clocks;
 }
 
+// Clocks of a LOAD of x that nothing hides, before so many blocks of gate and up. x comes by the result bus,
+// a word a clock, while the pass before it ends and the first block uses it.
+static uint64_t load_clocks(uint64_t tiles, uint32_t groups, uint32_t blocks) {
+  const uint64_t words = tiles * DUPLEX_TILE_WORDS * groups;
+  const uint64_t behind = words > LOAD_AHEAD ? words - LOAD_AHEAD : 0, lone = blocks == 1 ? words : 0;
+  return LOAD_CLOCKS + divide_up(behind * LOAD_PER_CENT + lone * LONE_BLOCK_PER_CENT, 100);
+}
+
 // One pass over the weights with 1 or 2 groups: gate and up part by part, down over the columns of all of
-// them, whose exact sums are written, a beat for a row and group. x comes by the result bus, a word a clock,
-// while the first block uses it.
+// them, whose exact sums are written, a beat for a row and group.
 static uint64_t pass_clocks(const struct schedule_shape *shape, const uint32_t *width, uint32_t cut,
                             uint32_t groups, uint32_t bundles) {
   const uint64_t tiles = duplex_divide_up(shape->hidden, DUPLEX_WIDTH);
-  uint64_t clocks = LOAD_CLOCKS + 2 * DESCRIPTOR_CLOCKS;
-  uint32_t columns = 0;
+  uint64_t clocks = 2 * DESCRIPTOR_CLOCKS;
+  uint32_t columns = 0, blocks = 0;
   for (uint32_t part = 0; part < cut; part++) {
     if (width[part] == 0) continue;
     clocks +=
         matrix_clocks(shape, width[part], 1 + shape->gated, tiles, groups, bundles, 0) + DESCRIPTOR_CLOCKS;
     columns += width[part];
+    blocks += blocks_of(shape, width[part], 1 + shape->gated);
   }
   if (columns == 0) return 0;
+  clocks += load_clocks(tiles, groups, blocks);
   const uint64_t down = duplex_divide_up(columns, SCHEDULE_TILE);
   return clocks + matrix_clocks(shape, shape->hidden, 1, down, groups, bundles, groups);
 }
@@ -118,14 +136,21 @@ static void fill_row(struct schedule_times *times, uint32_t groups, struct sched
   row->whole = (uint32_t)divide_up(formula_xpu_clocks(&times->shape, slice, groups), unit);
 }
 
-// What a group adds beyond the last row: half of what two add, at least a unit of what takes time at all.
-// `low` and `high`: two groups apart.
+// Half of what two groups add, at least a unit of what takes time at all.
+static uint32_t slope_of(uint32_t low, uint32_t high) {
+  return high ? (uint32_t)greater(1, (high - low + 1) / 2) : 0;
+}
+
+// What a group adds beyond the last row. `low` and `high`: two groups apart. The xPU's times of both pieces
+// add up here too: those of piece 1 are what it adds to all of piece 0.
 static void fill_slope(const struct schedule_row *low, const struct schedule_row *high,
                        struct schedule_row *slope) {
   const uint32_t *a = &low->pim[0][0], *b = &high->pim[0][0];
   uint32_t *to = &slope->pim[0][0];
-  for (uint32_t i = 0; i < sizeof *slope / sizeof *to; i++)
-    to[i] = b[i] ? (uint32_t)greater(1, (b[i] - a[i] + 1) / 2) : 0;
+  for (uint32_t i = 0; i < sizeof *slope / sizeof *to; i++) to[i] = slope_of(a[i], b[i]);
+  for (uint32_t cut = 0; cut < SCHEDULE_CUTS; cut++)
+    slope->xpu[1][cut] =
+        slope_of(low->xpu[0][0] + low->xpu[1][cut], high->xpu[0][0] + high->xpu[1][cut]) - slope->xpu[0][0];
 }
 
 // The smallest power of two that leaves every time of SCHEDULE_GROUPS groups below SCHEDULE_MOST.

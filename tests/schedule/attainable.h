@@ -1,75 +1,109 @@
 // SPDX-License-Identifier: Apache-2.0
-// A lower bound of the time of few experts that knows what a share of one costs Logic-PIM at least: however
-// little it takes of an expert, x is broadcast to all channels, a word a clock, once for each group of 8
-// tokens.
+// A lower bound of the time of few experts, each cut by its columns anywhere, that knows what a share of an
+// expert costs Logic-PIM at least, however small it is: x is broadcast to all channels, a word a clock, once
+// for each group of 8 tokens, and results are written.
 #ifndef DUPLEX_TEST_SCHEDULE_ATTAINABLE_H
 #define DUPLEX_TEST_SCHEDULE_ATTAINABLE_H
 
-#include "schedule/schedule.h"
+#include "schedule/formula.h"
 
-// An expert that both sides may share. A share a > 0 takes Logic-PIM at least fixed + a * down, and a *
-// whole: gate and up by the broadcast of x and their own sums, and down by its own.
-struct attainable_expert {
-  double fixed, down, whole, xpu;
-};
+#define ATTAINABLE_EXPERTS 8u
+#define ATTAINABLE_RUNS 256u
 
-// A run of shares of an expert for which Logic-PIM takes that much a share.
+// A run of shares of an expert for which Logic-PIM and the xPU take that much a share.
 struct attainable_run {
   double share, pim, xpu;
 };
 
-// The least time if Logic-PIM takes something of the experts of the mask: runs are convex, so the cheapest
-// come first.
+// An expert that both sides may share: `fixed`: Logic-PIM's time of a share of nothing, and runs in the order
+// of what Logic-PIM takes a share.
+struct attainable_expert {
+  double fixed, xpu;
+  uint32_t runs;
+  struct attainable_run run[ATTAINABLE_RUNS];
+};
+
+struct attainable_point {
+  double share, time;
+};
+
+// Appends a point to a lower convex hull.
+static inline uint32_t attainable_hull(struct attainable_point *hull, uint32_t count,
+                                       struct attainable_point point) {
+  while (count >= 2) {
+    const struct attainable_point a = hull[count - 2], b = hull[count - 1];
+    if ((b.time - a.time) * (point.share - a.share) < (point.time - a.time) * (b.share - a.share)) break;
+    count--;
+  }
+  hull[count] = point;
+  return count + 1;
+}
+
+// Logic-PIM's time of one matrix of that many columns, at its best beside the xPU or without it.
+static inline double attainable_pim(const struct schedule_times *times, uint32_t columns, uint32_t groups) {
+  const uint64_t beside = formula_pim_clocks(&times->shape, &columns, 1, groups, SCHEDULE_BUNDLES - 1);
+  const uint64_t alone = formula_pim_clocks(&times->shape, &columns, 1, groups, SCHEDULE_BUNDLES);
+  return (double)(beside < alone ? beside : alone) / times->clocks_per_unit;
+}
+
+// The lower convex hull of the times of all numbers of columns: they rise with every row of a channel.
+static inline void attainable_fill(const struct schedule_times *times, uint32_t groups,
+                                   struct attainable_expert *expert) {
+  static _Thread_local struct attainable_point hull[ATTAINABLE_RUNS + 2];
+  const uint32_t slice = formula_slice(&times->shape), step = times->shape.channels;
+  uint32_t count = 1;
+  hull[0] = (struct attainable_point){0, attainable_pim(times, 1, groups)};
+  for (uint32_t columns = step; columns < slice + step; columns += step) {
+    const uint32_t whole = columns < slice ? columns : slice;
+    const struct attainable_point point = {(double)whole / slice, attainable_pim(times, whole, groups)};
+    count = attainable_hull(hull, count, point);
+  }
+  expert->fixed = hull[0].time;
+  expert->xpu = SCHEDULE_TIME(times, groups, whole);
+  expert->runs = count - 1;
+  for (uint32_t i = 0; i + 1 < count; i++) {
+    const double share = hull[i + 1].share - hull[i].share;
+    expert->run[i] = (struct attainable_run){share, (hull[i + 1].time - hull[i].time) / share, expert->xpu};
+  }
+}
+
+// The least time if Logic-PIM takes something of the experts of the mask: the next run is that which costs it
+// least for what it takes off the xPU.
 static inline double attainable_of(const struct attainable_expert *experts, uint32_t count, uint32_t mask) {
-  struct attainable_run runs[16];
-  uint32_t many = 0;
+  uint32_t next[ATTAINABLE_EXPERTS] = {0};
   double pim = 0, xpu = 0;
   for (uint32_t e = 0; e < count; e++) {
-    const struct attainable_expert *x = &experts[e];
-    xpu += x->xpu;
-    if (!(mask >> e & 1)) continue;
-    pim += x->fixed;
-    const double bend = x->whole > x->down ? x->fixed / (x->whole - x->down) : 1;
-    const double first = bend < 1 ? bend : 1;
-    runs[many++] = (struct attainable_run){first, x->down, x->xpu};
-    runs[many++] = (struct attainable_run){1 - first, x->whole, x->xpu};
+    xpu += experts[e].xpu;
+    if (mask >> e & 1) pim += experts[e].fixed;
   }
-  for (uint32_t turn = 0; turn < many && pim < xpu; turn++) {
-    for (uint32_t i = turn + 1; i < many; i++)
-      if (runs[i].pim * runs[turn].xpu < runs[turn].pim * runs[i].xpu) {
-        const struct attainable_run swapped = runs[i];
-        runs[i] = runs[turn];
-        runs[turn] = swapped;
-      }
-    double share = (xpu - pim) / (runs[turn].pim + runs[turn].xpu);
-    if (share > runs[turn].share) share = runs[turn].share;
-    pim += share * runs[turn].pim;
-    xpu -= share * runs[turn].xpu;
+  while (pim < xpu) {
+    const struct attainable_run *best = NULL;
+    uint32_t of = 0;
+    for (uint32_t e = 0; e < count; e++) {
+      const struct attainable_run *run = &experts[e].run[next[e]];
+      if (!(mask >> e & 1) || next[e] == experts[e].runs) continue;
+      if (best && run->pim * best->xpu >= best->pim * run->xpu) continue;
+      best = run;
+      of = e;
+    }
+    if (!best) break;
+    next[of]++;
+    double share = (xpu - pim) / (best->pim + best->xpu);
+    if (share > best->share) share = best->share;
+    pim += share * best->pim;
+    xpu -= share * best->xpu;
   }
   return pim > xpu ? pim : xpu;
 }
 
-// Clocks of gate and up with that many rows of a channel, of down with all columns of a slice.
-static inline double attainable_up(const struct schedule_times *times, uint32_t groups, uint32_t rows) {
-  return (double)((times->shape.hidden + 63) / 64 * rows * groups) / times->clocks_per_unit;
-}
-static inline double attainable_down(const struct schedule_times *times, uint32_t groups) {
-  const struct schedule_shape *s = &times->shape;
-  return (double)s->inner / s->stacks / 64 * (s->hidden / s->channels) * groups / times->clocks_per_unit;
-}
-
 // Over all choices of the experts that Logic-PIM takes something of.
 static inline double attainable_time(const struct schedule_times *times, const uint16_t *counts) {
-  struct attainable_expert experts[8];
+  static _Thread_local struct attainable_expert experts[ATTAINABLE_EXPERTS];
   uint32_t count = 0;
   double least = 1e30;
   for (uint32_t e = 0; e < times->shape.experts; e++) {
     const uint32_t groups = schedule_groups(counts[e]);
-    if (groups == 0) continue;
-    const double whole = SCHEDULE_TIME(times, groups, striped[SCHEDULE_BUNDLES - 1]);
-    const double xpu = SCHEDULE_TIME(times, groups, whole);
-    experts[count++] = (struct attainable_expert){attainable_up(times, groups, 16),
-                                                  attainable_down(times, groups), whole, xpu};
+    if (groups) attainable_fill(times, groups, &experts[count++]);
   }
   for (uint32_t mask = 0; mask < 1u << count; mask++) {
     const double time = attainable_of(experts, count, mask);

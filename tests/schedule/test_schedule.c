@@ -127,12 +127,19 @@ static uint32_t least_total(const uint16_t *counts) {
   return least;
 }
 
+// Makes the table of a model, once for each of few experts.
 static void make_model(unsigned model, uint32_t experts) {
+  static struct schedule_times made[MODELS][8];
   const struct schedule_shape shape = model_shape(model, experts);
   struct schedule_placement placement;
+  if (experts < 8 && made[model][experts].version) {
+    times = made[model][experts];
+    return;
+  }
   assert_true(schedule_place(&shape, &placement));
   schedule_formula(&shape, &placement, &times);
   assert_true(schedule_valid(&times));
+  if (experts < 8) made[model][experts] = times;
 }
 
 // Layers of up to three experts (small models: five) against all decisions: how much is lost by not trying

@@ -12,15 +12,17 @@
 #include "tests/common/environment.h"
 #include "tests/schedule/attainable.h"
 #include "tests/schedule/distributions.h"
+#include "tests/schedule/in_place.h"
 #include "tests/schedule/recount.h"
 
 // DUPLEX_CASES thousands of layers.
-enum { CASES = 1000, OCTAVES = 9, FEW = 6 };
+enum { CASES = 1000, OCTAVES = 9, FEW = 4, LAYERS = 100 };
 
 static struct schedule_times tables[MODELS][OCTAVES];
 static struct schedule_work work;
 static struct schedule_decision decided[SCHEDULE_BEST + 1];
 
+// slower: than `paper` or `pim` with weights where these want them.
 struct tally {
   unsigned cases, slower;
   double loss, worst, gain, slowest;
@@ -57,7 +59,8 @@ static void count_in(struct tally *tally, double bound) {
   if (total / other > tally->slowest) tally->slowest = total / other;
 }
 
-// The cuts are those whose times are told, and experts without tokens have none.
+// The cuts are those whose times are told, experts without tokens have none, and no other policy is faster
+// with the weights where they are.
 static void assert_consistent(const struct schedule_times *times, const uint16_t *counts) {
   const struct schedule_decision *best = &decided[SCHEDULE_BEST];
   static struct schedule_decision counted;
@@ -66,6 +69,8 @@ static void assert_consistent(const struct schedule_times *times, const uint16_t
   assert_memory_equal(counted.pim, best->pim, sizeof counted.pim);
   assert_memory_equal(counted.xpu, best->xpu, sizeof counted.xpu);
   assert_int_equal(counted.total, best->total);
+  assert_true(best->total <= decided[SCHEDULE_XPU].total);
+  assert_true(best->total <= in_place_least(times, counts));
   for (uint32_t e = 0; e < times->shape.experts; e++)
     for (uint32_t q = 0; q < times->placement.pieces; q++)
       assert_true(best->cut[q][e] <= (counts[e] ? times->placement.parts[q] : 0));
@@ -101,8 +106,8 @@ static void run_layers(bool uniform, struct tally by_model[MODELS], struct tally
   }
 }
 
-// The limits hold what was reached. The aims are 1.05 on average, 1.15 at most, 1.15 over `paper`, and never
-// slower than another policy; docs/schedule.md tells which of them are missed.
+// The limits hold what was reached. The aims are 1.05 on average, 1.15 at most, and 1.15 over `paper`;
+// docs/schedule.md tells which of them are missed, and why.
 static void test_layers(void **state) {
   struct tally by_model[MODELS] = {0}, all = {0}, flat[MODELS] = {0}, all_flat = {0};
   (void)state;
@@ -120,14 +125,14 @@ static void test_layers(void **state) {
   assert_true(by_model[2].worst <= 1.19);
   for (unsigned model = 0; model < 3; model++) {
     assert_true(by_model[model].loss / by_model[model].cases <= 1.065);
-    assert_true(by_model[model].worst <= 1.30);
+    assert_true(by_model[model].worst <= 1.32);
     assert_true(by_model[model].gain / by_model[model].cases >= 1.15);
   }
 }
 
 // One expert a device: up to 8 tokens, and 32.
 static void test_one_expert(void **state) {
-  static const double few[] = {1.15, 1.14, 1.17}, many[] = {1.80, 1.64, 1.80};  // the aims are 1.17 and 1.80
+  static const double few[] = {1.15, 1.14, 1.17}, many[] = {1.80, 1.80, 1.90};  // the aims are 1.17 and 1.80
   (void)state;
   for (unsigned model = 0; model < 3; model++)
     for (uint16_t tokens = 1; tokens <= 32; tokens += tokens == 1 ? 7 : 24) {
@@ -143,15 +148,15 @@ static void test_one_expert(void **state) {
     }
 }
 
-// Few small experts: how much of what is lost no placement in slices over all stacks can win.
+// Few experts: how much of what is lost no cuts by columns can win, whatever the placement.
 static void test_what_can_be_attained(void **state) {
   (void)state;
-  for (unsigned model = 3; model < MODELS; model++)
-    for (uint32_t experts = 1; experts <= FEW; experts += experts == 1 ? 1 : 2) {
-      double best = 0, least = 0, worst = 0;
+  for (unsigned model = 0; model < MODELS; model++)
+    for (uint32_t experts = 1; experts <= FEW; experts *= 2) {
+      double best = 0, least = 0, most = 0, worst = 0;
       struct schedule_times *times = &tables[model][octave_of(experts)];
       times->shape.experts = experts;
-      for (unsigned i = 0; i < 200; i++) {
+      for (unsigned i = 0; i < LAYERS; i++) {
         struct duplex_random random;
         uint16_t counts[SCHEDULE_EXPERTS];
         duplex_random_seed(&random, environment_seed(), 5000 + i);
@@ -159,15 +164,17 @@ static void test_what_can_be_attained(void **state) {
                     1 + (uint32_t)duplex_random_below(&random, experts), counts);
         schedule_decide(SCHEDULE_BEST, times, counts, &work, &decided[0]);
         const double bound = schedule_bound(times, counts), floor = attainable_time(times, counts);
-        best += decided[0].total / bound;
-        least += floor / bound;
+        assert_true(decided[0].total >= floor * 0.999);  // the bound of the xPU's times is rounded
+        best += decided[0].total / bound / LAYERS;
+        least += floor / bound / LAYERS;
+        if (floor / bound > most) most = floor / bound;
         if (decided[0].total / floor > worst) worst = decided[0].total / floor;
       }
       print_message(
-          "%-14s %u experts: time / bound %.3f on average, of which no placement avoids %.3f; time / "
+          "%-14s %u experts: time / bound %.3f on average, of which no cuts avoid %.3f (%.3f at most); time "
+          "/ "
           "attainable %.3f at most\n",
-          model_names[model], experts, best / 200, least / 200, worst);
-      assert_true(least <= best * 1.001);
+          model_names[model], experts, best, least, most, worst);
     }
 }
 
