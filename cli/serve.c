@@ -59,47 +59,58 @@ static int check_trace(const struct serving_options *s) {
               s->warm_up, s->measured, s->trace->count);
 }
 
-// Reads what is simulated; with --trace the requests too.
-static int read_serving(const struct option *options, struct serving_options *s,
-                        struct serving_trace *trace) {
+// Reads what is chosen by a word.
+static int read_choices(const struct option *options, struct serving_options *s) {
   static const char *const modes[] = {"full", "paper", "authors", NULL};
   static const char *const policies[] = {"default", "best", "paper", "pim", "xpu", NULL};
   static const char *const rules[] = {"paper", "strict", NULL};
   static const char *const presets[] = {"hbm3_5200", "hbm3_6400", NULL};
   static const char *const partials[] = {"acc", "f32", NULL};
-  unsigned mode, rule, preset, partial;
-  unsigned policy;
-  *s = (struct serving_options){.system = option_value(options, "--system"),
-                                .model = option_value(options, "--model"),
-                                .constants = option_value(options, "--constants"),
-                                .imbalance = option_value(options, "--imbalance"),
-                                .batch = 64,
-                                .input = 1024,
-                                .output = 1024};
+  unsigned mode, policy, rule, preset, partial;
   if (choice_option(options, "--mode", modes, &mode) ||
       choice_option(options, "--policy", policies, &policy) ||
       choice_option(options, "--activation-rule", rules, &rule) ||
       choice_option(options, "--dram-preset", presets, &preset) ||
-      choice_option(options, "--partials", partials, &partial) ||
-      real_option(options, "--len-sd", 0, 1, &s->deviation) ||
+      choice_option(options, "--partials", partials, &partial))
+    return EXIT_BAD_INPUT;
+  s->mode = (enum serving_mode)mode;
+  s->policy = (enum serving_policy)policy;
+  s->strict = rule == 1;
+  s->f32_partials = partial == 1;
+  s->dram_preset = preset ? presets[preset] : NULL;
+  return EXIT_GOOD;
+}
+
+// Reads rates and limits; an open loop is shorter than a closed one.
+static int read_rates(const struct option *options, struct serving_options *s) {
+  if (real_option(options, "--len-sd", 0, 1, &s->deviation) ||
       real_option(options, "--qps", 1e-6, 1e6, &s->rate) ||
       real_option(options, "--limit-first", 0, 1e9, &s->limit_first) ||
       real_option(options, "--limit-token", 0, 1e9, &s->limit_token))
     return EXIT_BAD_INPUT;
   s->limit_first *= 1e-3;
   s->limit_token *= 1e-3;
-  s->mode = (enum serving_mode)mode;
-  s->policy = (enum serving_policy)policy;
-  s->tables = option_value(options, "--times");
-  s->kernels = option_value(options, "--tables");
-  if (s->kernels && s->mode != SERVING_FULL)
-    return fail(EXIT_BAD_INPUT, "--tables: expected --mode full with it");
-  s->strict = rule == 1;
-  s->f32_partials = partial == 1;
-  s->dram_preset = preset ? presets[preset] : NULL;
-  s->measure = option_value(options, "--measure") != NULL;
   s->warm_up = s->rate > 0 ? 500 : 1000;
   s->measured = s->rate > 0 ? 4000 : 10000;
+  return EXIT_GOOD;
+}
+
+// Reads what is simulated; with --trace the requests too.
+static int read_serving(const struct option *options, struct serving_options *s,
+                        struct serving_trace *trace) {
+  *s = (struct serving_options){.system = option_value(options, "--system"),
+                                .model = option_value(options, "--model"),
+                                .constants = option_value(options, "--constants"),
+                                .imbalance = option_value(options, "--imbalance"),
+                                .tables = option_value(options, "--times"),
+                                .kernels = option_value(options, "--tables"),
+                                .measure = option_value(options, "--measure") != NULL,
+                                .batch = 64,
+                                .input = 1024,
+                                .output = 1024};
+  if (read_choices(options, s) || read_rates(options, s)) return EXIT_BAD_INPUT;
+  if (s->kernels && s->mode != SERVING_FULL)
+    return fail(EXIT_BAD_INPUT, "--tables: expected --mode full with it");
   if (read_trace(options, s, trace)) return EXIT_BAD_INPUT;
   return whole_option(options, "--batch", 1, 65536, &s->batch) ||
                  whole_option(options, "--lin", 1, 1 << 20, &s->input) ||
