@@ -101,6 +101,7 @@ def main(arguments):
           f"sources {design.hash_of_files(run.design.files + run.design.headers)}")
     print(f"{own.x or 'normal tokens'}, {own.w or 'normal weights'}, seed {own.seed}: {macs:,} MACs in {wave.clocks:,} clocks; "
           "the gates gave the run's registers and outputs in each")
+
     def line(unit, count, switched, clocked):
         each = (switched * scale, clocked * scale, (switched + clocked) * scale)
         return unit, count, f"{switched + clocked:.3f}", *(f"{energy:.5f}" for energy in each)
