@@ -218,19 +218,31 @@ static bool bool_key(struct model_json *json, const char *key, bool otherwise) {
   return model_json_bool(json, key, model_json_take(json, key), otherwise);
 }
 
-// The class, by its name in the list or, without a list, by model_type.
+// The class of a model_type; MODEL_ARCHITECTURES: there is none.
+static enum model_architecture of_type(const char *type) {
+  unsigned i = 0;
+  while (i < MODEL_ARCHITECTURES && strcmp(type, architectures[i].model_type) != 0) i++;
+  return (enum model_architecture)i;
+}
+
+// The class, by its name in the list or, without a list, by model_type. Where both are there they have to
+// agree: transformers opens a causal model by its model_type.
 static enum model_architecture read_architecture(struct model_json *json) {
   json_t *list = model_json_take(json, "architectures");
-  const char *type = model_json_string(json, "model_type", model_json_take(json, "model_type"), "");
+  const char *type = model_json_string(json, "model_type", model_json_take(json, "model_type"), NULL);
   const char *name = json_string_value(json_array_get(list, 0));
   if (list && (!name || json_array_size(list) != 1))
     model_json_refuse(json, DUPLEX_ERROR_FORMAT, "architectures", "is wrong: expected a list of one name");
-  for (unsigned i = 0; i < MODEL_ARCHITECTURES && !json->status; i++)
-    if (name ? strcmp(name, model_architecture_name(i)) == 0 : strcmp(type, architectures[i].model_type) == 0)
-      return i;
-  model_json_refuse(json, DUPLEX_ERROR_NOT_AVAILABLE,
-                    name ? "architectures:" : "model_type:", "'%.64s' is not there", name ? name : type);
-  return MODEL_LLAMA;
+  const char *shown = type ? type : "";
+  unsigned i = name ? 0 : of_type(shown);
+  while (name && i < MODEL_ARCHITECTURES && strcmp(name, model_architecture_name(i)) != 0) i++;
+  if (i == MODEL_ARCHITECTURES)
+    model_json_refuse(json, DUPLEX_ERROR_NOT_AVAILABLE,
+                      name ? "architectures:" : "model_type:", "'%.64s' is not there", name ? name : shown);
+  else if (type && of_type(type) != i)
+    model_json_refuse(json, DUPLEX_ERROR_FORMAT, "model_type:", "'%.64s' differs from architectures, '%.64s'",
+                      type, model_architecture_name(i));
+  return json->status ? MODEL_LLAMA : (enum model_architecture)i;
 }
 
 static const char *read_act(struct model_json *json) {
@@ -247,6 +259,24 @@ static const char *read_act(struct model_json *json) {
     if (strcmp(act, names[i][0]) == 0) return names[i][1];
   model_json_refuse(json, DUPLEX_ERROR_NOT_AVAILABLE, "hidden_act:", "'%.64s' is not there", act);
   return "silu";
+}
+
+// The experts of gpt-oss have an activation of their own, which the class computes whatever the key says.
+static const char *read_act_of(struct model_json *json, const struct architecture *class) {
+  const char *act = read_act(json);
+  if (class->gpt_oss && strcmp(act, "silu") != 0)
+    model_json_refuse(json, DUPLEX_ERROR_FORMAT, "hidden_act",
+                      "is wrong: expected silu, the only one of gpt_oss");
+  return act;
+}
+
+// A limit that counts if it is there, 0 among the numbers that are.
+static double limit_key(struct model_json *json, const char *key) {
+  json_t *value = model_json_take(json, key);
+  const double limit = model_json_real(json, key, value, 0);
+  if (value && !(limit > 0))
+    model_json_refuse(json, DUPLEX_ERROR_FORMAT, key, "is wrong: expected more than 0");
+  return limit;
 }
 
 static uint32_t token_of(struct model_json *json, const char *key, json_t *value, uint32_t otherwise) {
@@ -289,7 +319,7 @@ static void read_yarn(struct model_json *json, double positions, struct model_ro
   if (rope->factor == 0) rope->factor = positions / rope->original_positions;
   rope->beta_fast = real_key(json, "beta_fast", 32);
   rope->beta_slow = real_key(json, "beta_slow", 1);
-  rope->attention_factor = real_key(json, "attention_factor", 0);
+  rope->attention_factor = limit_key(json, "attention_factor");
   rope->mscale = real_key(json, "mscale", 0);
   rope->mscale_all_dim = real_key(json, "mscale_all_dim", 0);
   rope->truncate = bool_key(json, "truncate", true);
@@ -301,7 +331,7 @@ static void read_rope_object(struct model_json *json, double positions, struct m
   rope->theta = real_key(json, "rope_theta", rope->theta);
   if (real_key(json, "partial_rotary_factor", 1) != 1)
     model_json_refuse(json, DUPLEX_ERROR_NOT_AVAILABLE, "partial_rotary_factor", "is not there but for 1");
-  if (rope->type != MODEL_ROPE_DEFAULT) rope->factor = real_key(json, "factor", 0);
+  if (rope->type != MODEL_ROPE_DEFAULT) rope->factor = limit_key(json, "factor");
   if (rope->type == MODEL_ROPE_LLAMA3) {
     rope->low_freq_factor = real_key(json, "low_freq_factor", 0);
     rope->high_freq_factor = real_key(json, "high_freq_factor", 0);
@@ -441,7 +471,7 @@ static void read_attention(struct model_json *json, const struct architecture *c
       (unsigned)size_key(json, "head_dim", MODEL_SIZE_MOST, class->head_size ? class->head_size : head_size);
   c->qk_norm = class->qk_norm;
   if (class->has_ffn_bias_key) c->ffn_bias = bool_key(json, "mlp_bias", false);
-  if (class->has_limit_key) c->qkv_limit = real_key(json, "clip_qkv", 0);
+  if (class->has_limit_key) c->qkv_limit = limit_key(json, "clip_qkv");
   if (class->has_bias_key) c->qkv_bias = c->o_bias = bool_key(json, "attention_bias", class->bias);
 }
 
@@ -455,7 +485,7 @@ static void read_all(struct model_json *json, struct model_config *c) {
   c->vocabulary = (unsigned)size_key(json, "vocab_size", MODEL_SIZE_MOST, 0);
   c->positions = (unsigned)size_key(json, "max_position_embeddings", UINT32_MAX, 0);
   c->inner = (unsigned)size_key(json, "intermediate_size", MODEL_SIZE_MOST, 0);
-  c->act = read_act(json);
+  c->act = read_act_of(json, class);
   c->norm_epsilon = real_key(json, "rms_norm_eps", class->epsilon);
   c->tied_embeddings = bool_key(json, "tie_word_embeddings", false);
   read_attention(json, class, c);
@@ -469,8 +499,16 @@ static void read_all(struct model_json *json, struct model_config *c) {
   refuse_what_is_left(json);
 }
 
+// Whether the outer one of two different values of a key may stand: the names of classes around a text model
+// are those of the whole, which is none that is there.
+static bool may_differ(const char *key, const json_t *outer) {
+  if (strcmp(key, "model_type") == 0)
+    return of_type(json_is_string(outer) ? json_string_value(outer) : "") == MODEL_ARCHITECTURES;
+  return strcmp(key, "architectures") == 0 || is_harmless(key);
+}
+
 // Puts the keys of text_config beside those around it. Where both have a key they have to agree, but for the
-// names of the classes: the outer one counts if it is one that is there.
+// names of the classes: of `architectures` the outer one counts, of `model_type` that of the text model.
 static json_t *join_text_config(json_t *root, const char *path, struct model_error *error) {
   json_t *text = json_object_get(root, "text_config");
   json_t *all = json_copy(root);
@@ -481,14 +519,13 @@ static json_t *join_text_config(json_t *root, const char *path, struct model_err
   json_object_del(all, "text_config");
   json_object_foreach(text, key, value) {
     json_t *outer = json_object_get(all, key);
-    const bool names = strcmp(key, "architectures") == 0 || strcmp(key, "model_type") == 0;
-    if (outer && !names && !is_harmless(key) && !json_equal(outer, value)) {
+    if (outer && !json_equal(outer, value) && !may_differ(key, outer)) {
       model_fail(error, DUPLEX_ERROR_FORMAT, "%s: %s differs from text_config.%s: expected one value", path,
                  key, key);
       json_decref(all);
       return NULL;
     }
-    if ((!outer || !names) && json_object_set(all, key, value) != 0) {
+    if ((!outer || strcmp(key, "architectures") != 0) && json_object_set(all, key, value) != 0) {
       model_no_memory(error);
       json_decref(all);
       return NULL;

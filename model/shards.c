@@ -7,6 +7,8 @@
 #include "model/json.h"
 #include "model/safetensors.h"
 
+#define SINGLE "model.safetensors"
+
 // Maps a file of the folder and adds its tensors; *first is the index of its first one.
 static int open_file(const char *folder, const char *name, struct model_files *files,
                      struct model_tensors *tensors, size_t *first, struct model_error *error) {
@@ -97,18 +99,28 @@ static int open_index(const char *folder, const char *path, struct model_files *
   return status;
 }
 
+static bool is_there(const char *path) { return access(path, F_OK) == 0; }
+
+// Opens the index or, without one, the single file. Of a folder with both nobody can say which weights are
+// meant: transformers would take the single file, other readers the shards.
+static int open_source(const char *folder, const char *index, const char *single, struct model_files *files,
+                       struct model_tensors *tensors, struct model_error *error) {
+  size_t first;
+  if (is_there(index) && is_there(single))
+    return model_fail(error, DUPLEX_ERROR_FORMAT, "%s: is there beside %s, expected one of them", single,
+                      index);
+  if (is_there(index)) return open_index(folder, index, files, tensors, error);
+  const int status = open_file(folder, SINGLE, files, tensors, &first, error);
+  return status ? status : model_tensors_sort(tensors, error);
+}
+
 int model_safetensors_open(const char *folder, struct model_files *files, struct model_tensors *tensors,
                            struct model_error *error) {
-  char *path = model_path(folder, "model.safetensors.index.json");
-  if (!path) return model_no_memory(error);
-  size_t first;
-  int status;
-  if (access(path, F_OK) == 0) {
-    status = open_index(folder, path, files, tensors, error);
-  } else {
-    status = open_file(folder, "model.safetensors", files, tensors, &first, error);
-    if (!status) status = model_tensors_sort(tensors, error);
-  }
-  free(path);
+  char *index = model_path(folder, SINGLE ".index.json");
+  char *single = model_path(folder, SINGLE);
+  const int status =
+      index && single ? open_source(folder, index, single, files, tensors, error) : model_no_memory(error);
+  free(index);
+  free(single);
   return status;
 }

@@ -147,6 +147,11 @@ static void test_nested(void **state) {
   assert_good("{\"text_config\":{\"model_type\":\"mistral\"," SIZES "}}");
   assert_int_equal(config.architecture, MODEL_MISTRAL);
   model_config_free(&config);
+  assert_refused("{\"model_type\":\"mistral\",\"text_config\":{\"model_type\":\"llama\"," SIZES "}}",
+                 "model_type differs from text_config.model_type");
+  assert_refused(
+      "{\"architectures\":[\"LlamaForCausalLM\"],\"text_config\":{\"model_type\":\"mistral\"," SIZES "}}",
+      "model_type: 'mistral' differs from architectures");
   assert_refused("{\"vocab_size\":1,\"text_config\":{\"model_type\":\"llama\"," SIZES "}}",
                  "vocab_size differs from text_config.vocab_size");
 }
@@ -164,7 +169,16 @@ static void test_refused(void **state) {
       {"{\"a\":1,\"a\":2}", "duplicate"},
       {"{}", "model_type: '' is not there"},
       {OF("DeepseekV3ForCausalLM") "}", "architectures: 'DeepseekV3ForCausalLM' is not there"},
-      {OF("DeepseekV3ForCausalLM") "}", "architectures: 'DeepseekV3ForCausalLM' is not there"},
+      {GPT_OSS ",\"hidden_act\":\"gelu\"}", "hidden_act is wrong: expected silu"},
+      {LLAMA ",\"model_type\":\"mistral\"}", "model_type: 'mistral' differs from architectures"},
+      {LLAMA ",\"model_type\":\"gemma\"}", "model_type: 'gemma' differs from architectures"},
+      {LLAMA ",\"model_type\":\"\"}", "model_type: '' differs from architectures"},
+      {LLAMA ",\"rope_scaling\":{\"type\":\"yarn\",\"factor\":2,\"attention_factor\":0}}",
+       "rope.attention_factor is wrong: expected more than 0"},
+      {LLAMA ",\"rope_scaling\":{\"type\":\"yarn\",\"factor\":0}}",
+       "rope.factor is wrong: expected more than 0"},
+      {OF("OlmoeForCausalLM") ",\"num_experts\":2,\"num_experts_per_tok\":1,\"clip_qkv\":0.0}",
+       "clip_qkv is wrong: expected more than 0"},
       {GPT_OSS ",\"swiglu_limit\":0}", "swiglu_limit is wrong: expected more than 0"},
       {GPT_OSS ",\"swiglu_alpha\":-1}", "swiglu_limit and swiglu_alpha"},
       {GPT_OSS ",\"experts_per_token\":1}", "experts_per_token differs from num_experts_per_tok"},

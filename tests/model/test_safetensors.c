@@ -154,6 +154,11 @@ static void test_shards(void **state) {
     if (cases[i].what && !strstr(error.text, cases[i].what)) fail_msg("%s: '%s'", cases[i].index, error.text);
     if (!cases[i].what) assert_int_equal(count, i + 1);
   }
+  // Two sources of weights.
+  folder_write(&folder, "model.safetensors.index.json", cases[0].index, strlen(cases[0].index));
+  folder_write(&folder, "model.safetensors", a.data, a.count);
+  assert_int_equal(open_folder(&folder, &count), DUPLEX_ERROR_FORMAT);
+  assert_non_null(strstr(error.text, "model.safetensors: is there beside"));
   model_bytes_free(&a);
   model_bytes_free(&c);
   folder_remove(&folder);
