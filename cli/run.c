@@ -138,6 +138,13 @@ static void set_observers(struct run *run) {
   if (wants_timeline(run)) run->network.happened = happened;
 }
 
+// The error of a file of the model has its path.
+static int network_error(const struct run *run, int error, const char *text) {
+  const char *model = option_value(run->options, "--model");
+  return strncmp(text, model, strlen(model)) == 0 ? model_file_error(error, text)
+                                                  : model_error_status(error, text);
+}
+
 // Opens the device, runs all requests and writes what they gave.
 static int generate(struct run *run) {
   struct network *network;
@@ -149,7 +156,7 @@ static int generate(struct run *run) {
   if (status) {
     progress_end();
     output_restore_name(&run->outputs, error.text, sizeof error.text);
-    return model_error_status(status, error.text);
+    return network_error(run, status, error.text);
   }
   if (network_device(network)) run->timeline.stacks = duplex_device_stacks(network_device(network));
   progress("generating");
@@ -187,6 +194,13 @@ static int read_options_of_run(struct run *run) {
   return read_device_options(run->options, &run->network.device);
 }
 
+// What options ask of the model.
+static int check_options_of_model(const struct run *run) {
+  struct model_error error;
+  if (!network_check_split(model_config_of(run->model), run->network.split_ffn, &error)) return EXIT_GOOD;
+  return fail(EXIT_BAD_INPUT, "--split-ffn: %s", error.text);
+}
+
 static int add_outputs(struct run *run) {
   const char *logits = option_value(run->options, "--logits");
   const char *routing = option_value(run->options, "--record-routing");
@@ -219,6 +233,7 @@ static int run_model(int argc, char **argv) {
   int status = command_read(&run_command, argc, argv, options);
   if (!status) status = read_options_of_run(&run);
   if (!status) status = open_model(&run);
+  if (!status) status = check_options_of_model(&run);
   if (!status) status = run_requests_read(options, model_config_of(run.model), &run.requests);
   if (!status) status = take_logits(&run);
   if (!status) status = add_outputs(&run);

@@ -53,13 +53,24 @@ static int read_ids(const char *text, struct generation_request *request) {
   }
 }
 
+// Opens the model's tokenizer with the first text; each of its tokens is one of the model.
+static int open_tokenizer(const char *model, struct run_requests *requests) {
+  struct model_error error;
+  if (requests->tokenizer) return EXIT_GOOD;
+  int status = model_tokenizer_open(model, &requests->tokenizer, &error);
+  if (!status) status = model_tokenizer_check(requests->tokenizer, requests->vocabulary, &error);
+  return status ? model_file_error(status, error.text) : EXIT_GOOD;
+}
+
 // The tokens of a text, by the model's tokenizer.
 static int read_text(const char *model, const char *text, size_t length, struct run_requests *requests,
                      struct generation_request *request) {
   struct model_tokens tokens = {0};
   struct model_error error;
-  int status = requests->tokenizer ? DUPLEX_OK : model_tokenizer_open(model, &requests->tokenizer, &error);
-  if (!status) status = model_tokenizer_encode(requests->tokenizer, text, length, true, &tokens, &error);
+  int status = open_tokenizer(model, requests);
+  if (status) return status;
+  status = model_tokenizer_encode(requests->tokenizer, text, length, true, &tokens, &error);
+  if (status == DUPLEX_ERROR_ARGUMENT) return fail(EXIT_BAD_INPUT, "the prompt: %s", error.text);
   if (status) return model_file_error(status, error.text);
   request->prompt = tokens.list;
   request->prompt_count = tokens.count;
@@ -239,6 +250,7 @@ int run_requests_read(const struct option *options, const struct model_config *c
   if (!status) status = number_option(options, "--max-new", 1, NEW_TOKENS_MOST, NEW_TOKENS, &new_tokens);
   if (status) return status;
   usual.new_tokens = new_tokens;
+  requests->vocabulary = config->vocabulary;
   if (file) {
     status = read_file(model, file, &usual, requests);
   } else {

@@ -12,7 +12,8 @@ struct run_requests {
   bool *text;                          // of each request's number: its prompt is a text
   struct model_tokenizer *tokenizer;   // NULL: no prompt is a text
   size_t count;
-  size_t longest;  // prompt and new tokens of one
+  size_t longest;       // prompt and new tokens of one
+  uint32_t vocabulary;  // of the model
 };
 
 // Reads and checks them against the model, whose tokenizer is opened if a prompt is a text. Returns 0 or an

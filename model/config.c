@@ -36,12 +36,13 @@ static bool is_positive(double value) { return isfinite(value) && value > 0; }
 
 // What is wrong with the numbers of RoPE; NULL: nothing.
 static const char *wrong_rope(const struct model_rope *rope) {
-  if (!is_positive(rope->theta)) return "rope_theta: expected a positive number";
+  if (!is_positive(rope->theta)) return "rope_theta (rope.freq_base): expected a positive number";
   if (rope->type == MODEL_ROPE_DEFAULT) return NULL;
   if (!is_positive(rope->factor)) return "the factor of RoPE: expected a positive number";
   if (rope->type == MODEL_ROPE_LINEAR) return NULL;
   if (!is_positive(rope->original_positions))
-    return "original_max_position_embeddings: expected a positive number";
+    return "original_max_position_embeddings (rope.scaling.original_context_length): expected a positive "
+           "number";
   if (rope->type == MODEL_ROPE_YARN)
     return is_positive(rope->beta_fast) && is_positive(rope->beta_slow)
                ? NULL
@@ -52,26 +53,30 @@ static const char *wrong_rope(const struct model_rope *rope) {
                  : "low_freq_factor and high_freq_factor: expected positive numbers, the second larger";
 }
 
-// What is wrong with the numbers; NULL: nothing.
+// What is wrong with the numbers, by the names of config.json and of GGUF; NULL: nothing.
 static const char *wrong_numbers(const struct model_config *config) {
   if (config->heads % config->kv_heads)
-    return "num_key_value_heads: expected a divisor of num_attention_heads";
-  if (config->head_size % 2) return "head_dim: expected an even number";
-  if (config->chosen > config->experts) return "num_experts_per_tok: expected no more than there are experts";
+    return "num_key_value_heads (attention.head_count_kv): expected a divisor of num_attention_heads";
+  if (config->head_size % 2) return "head_dim (attention.key_length): expected an even number";
+  if (config->chosen > config->experts)
+    return "num_experts_per_tok (expert_used_count): expected no more than there are experts";
   if (any_layer(config, true) && !(config->chosen && config->expert_inner))
-    return "num_experts_per_tok and the experts' size: expected both from 1 on";
-  if (any_layer(config, false) && !config->inner) return "intermediate_size: expected from 1 on";
-  if (!is_positive(config->norm_epsilon)) return "rms_norm_eps: expected a positive number";
+    return "num_experts_per_tok (expert_used_count) and the experts' size: expected both from 1 on";
+  if (any_layer(config, false) && !config->inner)
+    return "intermediate_size (feed_forward_length): expected from 1 on";
+  if (!is_positive(config->norm_epsilon))
+    return "rms_norm_eps (attention.layer_norm_rms_epsilon): expected a positive number";
   if (config->attention_scale != 0 && !is_positive(config->attention_scale))
-    return "attention_multiplier: expected a positive number";
+    return "attention_multiplier (attention.scale): expected a positive number";
   if (!isfinite(config->embedding_scale) || !isfinite(config->residual_scale))
-    return "embedding_multiplier and residual_multiplier: expected finite numbers";
+    return "embedding_multiplier (embedding_scale) and residual_multiplier (residual_scale): expected finite "
+           "numbers";
   if (config->gate_limit != 0 && !(is_positive(config->gate_limit) && is_positive(config->gate_slope)))
     return "swiglu_limit and swiglu_alpha: expected positive numbers";
   if (config->qkv_limit != 0 && !is_positive(config->qkv_limit))
     return "clip_qkv: expected a positive number";
   if (!isfinite(config->logits_divisor) || config->logits_divisor == 0)
-    return "logits_scaling: expected a number other than 0";
+    return "logits_scaling (logit_scale): expected a number other than 0";
   return wrong_rope(&config->rope);
 }
 

@@ -50,7 +50,9 @@ static unsigned integer(struct reader *r, bool own, const char *key, int64_t lea
   if (!value) return otherwise;
   if (!value->array && model_gguf_integer(value, 0, &number) && number >= least && number <= most)
     return (unsigned)number;
-  refuse(r, key, "an integer in its range");
+  char expected[80];
+  snprintf(expected, sizeof expected, "one integer from %lld to %lld", (long long)least, (long long)most);
+  refuse(r, key, expected);
   return otherwise;
 }
 
@@ -63,7 +65,7 @@ static unsigned size(struct reader *r, const char *key, unsigned otherwise) {
 static double real(struct reader *r, const char *key, double otherwise) {
   const struct model_gguf_value *value = find(r, true, key);
   double number = otherwise;
-  if (value && (value->array || !model_gguf_real(value, 0, &number))) refuse(r, key, "a number");
+  if (value && (value->array || !model_gguf_real(value, 0, &number))) refuse(r, key, "one number");
   return number;
 }
 

@@ -153,6 +153,18 @@ static int read_sparse(struct network *network, unsigned number, struct model_er
   return status;
 }
 
+// All rows of the embedding are finite, also those of tokens that come late. A head that is the embedding was
+// read already.
+static int check_embedding(const struct network *network, struct model_error *error) {
+  if (network->config->tied_embeddings) return DUPLEX_OK;
+  duplex_f32 *row = malloc(network->config->hidden * sizeof *row);
+  int status = row ? DUPLEX_OK : model_no_memory(error);
+  for (unsigned token = 0; token < network->config->vocabulary && !status; token++)
+    status = model_row_read(network->model, MODEL_EMBEDDING, 0, 0, token, row, error);
+  free(row);
+  return status;
+}
+
 static int read_layers(struct network *network, struct model_error *error) {
   int status = DUPLEX_OK;
   for (unsigned i = 0; i < network->config->layers && !status; i++) {
@@ -163,6 +175,7 @@ static int read_layers(struct network *network, struct model_error *error) {
   }
   if (!status) status = read_vector(network, MODEL_FINAL_NORM, 0, &network->final_norm, error);
   if (!status) status = model_matrix_read(network->model, MODEL_HEAD, 0, 0, &network->head, error);
+  if (!status) status = check_embedding(network, error);
   return status;
 }
 
@@ -258,15 +271,14 @@ static int open_device(struct network *network, const struct network_options *op
   return status;
 }
 
-// Parts of the dense FFNs, of which there have to be some.
-static int check_split(const struct model_config *config, unsigned parts, struct model_error *error) {
+int network_check_split(const struct model_config *config, unsigned parts, struct model_error *error) {
   bool dense = false;
   for (unsigned i = 0; i < config->layers; i++) dense = dense || !config->layer[i].sparse;
   if (parts && !dense)
     return model_fail(error, DUPLEX_ERROR_ARGUMENT, "%u parts of a dense FFN: the model has none", parts);
   if (parts && config->ffn_bias)
-    return model_fail(error, DUPLEX_ERROR_NOT_AVAILABLE,
-                      "%u parts of a dense FFN: not there for one with biases", parts);
+    return model_fail(error, DUPLEX_ERROR_ARGUMENT, "%u parts of a dense FFN: expected one without biases",
+                      parts);
   if (parts > config->inner)
     return model_fail(error, DUPLEX_ERROR_ARGUMENT, "%u parts of a dense FFN: it has %u inner columns", parts,
                       config->inner);
@@ -279,10 +291,9 @@ int network_open(const struct model *model, const struct network_options *option
   *made = NULL;
   error->text[0] = 0;
   if (config->experts > DUPLEX_EXPERTS_MOST)
-    return model_fail(error, DUPLEX_ERROR_NOT_AVAILABLE,
-                      "the model has %u experts a layer, a device takes %u", config->experts,
-                      DUPLEX_EXPERTS_MOST);
-  int status = check_split(config, options->split_ffn, error);
+    return model_fail(error, DUPLEX_ERROR_ARGUMENT, "the model has %u experts a layer, a device takes %u",
+                      config->experts, DUPLEX_EXPERTS_MOST);
+  int status = network_check_split(config, options->split_ffn, error);
   if (status) return status;
   struct network *network = calloc(1, sizeof *network);
   if (network) network->layers = calloc(config->layers, sizeof *network->layers);

@@ -41,9 +41,13 @@ struct network_options {
 #define NETWORK_LAYERS (DUPLEX_STACKS_MOST + 1)
 #define NETWORK_STEPS (DUPLEX_STACKS_MOST + 2)
 
+// Whether the dense FFNs, of which there have to be some, can be cut into so many parts; 0: they are whole.
+// Errors: ARGUMENT (none, biases, fewer inner columns).
+int network_check_split(const struct model_config *config, unsigned parts, struct model_error *error);
+
 // Brings the weights to the device. The model stays the caller's, and has to live as long. Errors, after
-// which *network is NULL: ARGUMENT (split_ffn without
-// dense FFNs, or beyond their inner columns), and those of model_matrix_read and duplex_device_open.
+// which *network is NULL: ARGUMENT (more experts than a device takes), those of network_check_split,
+// model_matrix_read and duplex_device_open.
 int network_open(const struct model *model, const struct network_options *options, struct network **network,
                  struct model_error *error);
 void network_close(struct network *network);  // its sequences have to be ended; NULL: nothing

@@ -73,8 +73,8 @@ static int next_match(const struct model_split *split, struct model_text text, s
     if (status == PCRE2_ERROR_NOMATCH) return DUPLEX_OK;
     if (status == PCRE2_ERROR_NOMEMORY) return model_no_memory(error);
     if (status < 0)
-      return model_fail(error, DUPLEX_ERROR_FORMAT,
-                        "the tokenizer's pattern gives up on this text (PCRE2: %d)", status);
+      return model_fail(error, DUPLEX_ERROR_FORMAT, "%s: a pattern gives up on this text (PCRE2: %d)",
+                        split->path, status);
     *found = ends[1] > ends[0] && ends[0] >= from;
     if (*found) return DUPLEX_OK;
     from += model_utf8_length(text.bytes + from, text.length - from);

@@ -102,10 +102,18 @@ uint32_t model_tokenizer_size(const struct model_tokenizer *tokenizer) {
 
 int model_tokenizer_check(const struct model_tokenizer *tokenizer, uint32_t vocabulary,
                           struct model_error *error) {
+  const struct model_tokens *const added[] = {&tokenizer->before, &tokenizer->behind};
   const uint32_t size = model_tokenizer_size(tokenizer);
-  if (size <= vocabulary) return DUPLEX_OK;
-  return model_fail(error, DUPLEX_ERROR_FORMAT, "%s: has %u tokens, expected at most the %u of the model",
-                    tokenizer->path, size, vocabulary);
+  if (size > vocabulary)
+    return model_fail(error, DUPLEX_ERROR_FORMAT, "%s: has %u tokens, expected at most the %u of the model",
+                      tokenizer->path, size, vocabulary);
+  for (unsigned i = 0; i < 2; i++)
+    for (size_t t = 0; t < added[i]->count; t++)
+      if (added[i]->list[t] >= vocabulary)
+        return model_fail(error, DUPLEX_ERROR_FORMAT,
+                          "%s: puts token %u around a text, expected one of the %u of the model",
+                          tokenizer->path, added[i]->list[t], vocabulary);
+  return DUPLEX_OK;
 }
 
 // <0x00> to <0xFF>.

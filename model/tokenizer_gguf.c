@@ -74,7 +74,7 @@ static int add_token(struct reader *r, uint32_t number, struct model_text text, 
     status = model_no_memory(r->error);
   if (!status)
     status = model_vocabulary_add(&r->tokenizer->bpe.vocabulary, number,
-                                  (struct model_text){bytes.data, bytes.count}, r->error);
+                                  (struct model_text){bytes.data, bytes.count}, r->tokenizer->path, r->error);
   model_bytes_free(&bytes);
   const struct model_added_token added = {.token = number, .special = type != USER_DEFINED};
   const bool whole = type == CONTROL || type == USER_DEFINED || type == UNKNOWN;

@@ -228,8 +228,9 @@ static int read_vocabulary(struct reader *r, json_t *vocabulary) {
                    ? model_byte_level(model_text_of(key), &bytes, r->error)
                    : (model_bytes_add(&bytes, key, strlen(key)) ? DUPLEX_OK : model_no_memory(r->error));
     if (!status)
-      status = model_vocabulary_add(&r->tokenizer->bpe.vocabulary, token,
-                                    (struct model_text){bytes.data, bytes.count}, r->error);
+      status =
+          model_vocabulary_add(&r->tokenizer->bpe.vocabulary, token,
+                               (struct model_text){bytes.data, bytes.count}, r->tokenizer->path, r->error);
     if (status) break;
   }
   model_bytes_free(&bytes);
@@ -276,13 +277,18 @@ static int read_merges(struct reader *r, const json_t *merges) {
   return status;
 }
 
-// Keys that change tokens and are not there.
-static int refuse_rules(struct reader *r, const json_t *model) {
-  static const char *const keys[] = {"dropout", "continuing_subword_prefix", "end_of_word_suffix"};
-  for (size_t i = 0; i < sizeof keys / sizeof *keys; i++)
-    if (!model_json_is_off(json_object_get(model, keys[i])))
-      return model_fail(r->error, DUPLEX_ERROR_NOT_AVAILABLE, "%s: model.%s is not there", r->tokenizer->path,
-                        keys[i]);
+// Whatever an object has beside the known keys is switched off, or may change tokens. `inside` is "" or where
+// the object is, with its dot.
+static int refuse_others(struct reader *r, json_t *object, const char *inside, const char *const *known) {
+  const char *key;
+  const json_t *value;
+  json_object_foreach(object, key, value) {
+    unsigned i = 0;
+    while (known[i] && strcmp(key, known[i]) != 0) i++;
+    if (!known[i] && !model_json_is_off(value))
+      return model_fail(r->error, DUPLEX_ERROR_NOT_AVAILABLE, "%s: %s%.64s is not there", r->tokenizer->path,
+                        inside, key);
+  }
   return DUPLEX_OK;
 }
 
@@ -297,7 +303,9 @@ static int read_unknown(struct reader *r, const json_t *model) {
 
 // Reads the model BPE: its rules, tokens and merges.
 static int read_model(struct reader *r) {
-  const json_t *model = json_object_get(r->root, "model");
+  static const char *const known[] = {"type",     "vocab",         "merges",        "unk_token",
+                                      "fuse_unk", "byte_fallback", "ignore_merges", NULL};
+  json_t *model = json_object_get(r->root, "model");
   struct model_bpe *bpe = &r->tokenizer->bpe;
   // Old files have no type; a list of merges tells that it is BPE.
   if (!type_is(model, "BPE") && (json_object_get(model, "type") || !json_object_get(model, "merges")))
@@ -305,7 +313,7 @@ static int read_model(struct reader *r) {
   bpe->byte_fallback = flag(model, "byte_fallback", false);
   bpe->whole_words = flag(model, "ignore_merges", false);
   bpe->fuse_unknown = flag(model, "fuse_unk", false);
-  int status = refuse_rules(r, model);
+  int status = refuse_others(r, model, "model.", known);
   if (!status) status = read_vocabulary(r, json_object_get(model, "vocab"));
   if (!status) status = read_unknown(r, model);
   if (!status) status = read_merges(r, json_object_get(model, "merges"));
@@ -353,9 +361,15 @@ static int read_added_tokens(struct reader *r) {
 }
 
 static int read_all(struct reader *r) {
+  // Truncation and padding are of batches, and the version is that of the file.
+  static const char *const known[] = {
+      "version",       "truncation",     "padding", "added_tokens", "normalizer",
+      "pre_tokenizer", "post_processor", "decoder", "model",        NULL};
   const json_t *decoder = json_object_get(r->root, "decoder");
-  int status =
-      each_step(r, "normalizer", "normalizers", json_object_get(r->root, "normalizer"), read_normaliser);
+  int status = refuse_others(r, r->root, "", known);
+  if (!status)
+    status =
+        each_step(r, "normalizer", "normalizers", json_object_get(r->root, "normalizer"), read_normaliser);
   if (!status)
     status = each_step(r, "pre_tokenizer", "pretokenizers", json_object_get(r->root, "pre_tokenizer"),
                        read_pre_tokenizer);

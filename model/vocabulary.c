@@ -54,13 +54,14 @@ static bool make_entries(struct model_vocabulary *v, uint32_t token) {
   return true;
 }
 
-int model_vocabulary_add(struct model_vocabulary *v, uint32_t token, struct model_text text,
+int model_vocabulary_add(struct model_vocabulary *v, uint32_t token, struct model_text text, const char *path,
                          struct model_error *error) {
   if (token >= MODEL_TOKENS_MOST)
-    return model_fail(error, DUPLEX_ERROR_FORMAT, "token %u: expected less than %d", token,
+    return model_fail(error, DUPLEX_ERROR_FORMAT, "%s: token %u: expected less than %d", path, token,
                       MODEL_TOKENS_MOST);
   if (model_vocabulary_has(v, token))
-    return model_fail(error, DUPLEX_ERROR_FORMAT, "token %u is there twice, expected it once", token);
+    return model_fail(error, DUPLEX_ERROR_FORMAT, "%s: token %u is there twice, expected it once", path,
+                      token);
   const size_t at = v->bytes.count;
   if (!make_slots(v) || !make_entries(v, token) || !model_bytes_add(&v->bytes, text.bytes, text.length))
     return model_no_memory(error);

@@ -23,10 +23,10 @@ struct model_vocabulary {
   uint32_t mask, used;
 };
 
-// Adds a token. Errors: FORMAT (the number is there already or too large), NO_MEMORY. Of two tokens with the
-// same bytes the first one is found by them.
+// Adds a token; `path` is for messages. Errors: FORMAT (the number is there already or too large), NO_MEMORY.
+// Of two tokens with the same bytes the first one is found by them.
 int model_vocabulary_add(struct model_vocabulary *vocabulary, uint32_t token, struct model_text text,
-                         struct model_error *error);
+                         const char *path, struct model_error *error);
 // MODEL_NO_ID: there is none.
 uint32_t model_vocabulary_find(const struct model_vocabulary *vocabulary, struct model_text text);
 bool model_vocabulary_has(const struct model_vocabulary *vocabulary, uint32_t token);

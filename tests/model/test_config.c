@@ -191,11 +191,12 @@ static void test_refused(void **state) {
       {LLAMA ",\"clip_qkv\":8}", "clip_qkv is not known"},
       {LLAMA ",\"partial_rotary_factor\":0.5}", "partial_rotary_factor is not there but for 1"},
       {LLAMA ",\"hidden_act\":\"mish\"}", "hidden_act: 'mish' is not there"},
-      {LLAMA ",\"head_dim\":15}", "head_dim: expected an even number"},
+      {LLAMA ",\"head_dim\":15}", "head_dim (attention.key_length): expected an even number"},
       {LLAMA ",\"head_dim\":1.5}", "head_dim is wrong: expected an integer from 1"},
       {LLAMA ",\"tie_word_embeddings\":1}", "tie_word_embeddings is wrong: expected true or false"},
       {LLAMA ",\"rms_norm_eps\":\"x\"}", "rms_norm_eps is wrong: expected a number"},
-      {LLAMA ",\"rms_norm_eps\":0}", "rms_norm_eps: expected a positive number"},
+      {LLAMA ",\"rms_norm_eps\":0}",
+       "rms_norm_eps (attention.layer_norm_rms_epsilon): expected a positive number"},
       {LLAMA ",\"hidden_act\":3}", "hidden_act is wrong: expected a string"},
       {LLAMA ",\"bos_token_id\":-1}", "bos_token_id is wrong"},
       {LLAMA ",\"eos_token_id\":[1,2,3,4,5,6,7,8,9,10,11,12,13,14,15,16,17]}", "eos_token_id is wrong"},
@@ -208,7 +209,7 @@ static void test_refused(void **state) {
       {LLAMA ",\"rope_scaling\":{\"type\":\"llama3\",\"factor\":2}}", "low_freq_factor and high_freq_factor"},
       {LLAMA ",\"rope_parameters\":{\"full_attention\":{\"rope_theta\":1}}}",
        "rope.full_attention is not known"},
-      {LLAMA ",\"rope_theta\":-1}", "rope_theta: expected a positive number"},
+      {LLAMA ",\"rope_theta\":-1}", "rope_theta (rope.freq_base): expected a positive number"},
       {OF("MistralForCausalLM") ",\"layer_types\":[\"full_attention\"]}", "layer_types is wrong"},
       {OF("MistralForCausalLM") ",\"layer_types\":[\"full_attention\",\"sliding_attention\","
                                 "\"full_attention\",\"full_attention\"]}",
@@ -230,7 +231,7 @@ static void test_refused(void **state) {
        "logits_scaling"},
       {"{\"model_type\":\"llama\",\"hidden_size\":64,\"num_hidden_layers\":1,\"num_attention_heads\":4,"
        "\"num_key_value_heads\":3,\"vocab_size\":1,\"max_position_embeddings\":1,\"intermediate_size\":1}",
-       "num_key_value_heads: expected a divisor"},
+       "num_key_value_heads (attention.head_count_kv): expected a divisor"},
       {"{\"model_type\":\"llama\",\"hidden_size\":99999999999999999999}", "expected JSON"},
   };
   for (size_t i = 0; i < LENGTH(cases); i++) assert_refused(cases[i].text, cases[i].what);

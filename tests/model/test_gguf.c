@@ -380,7 +380,7 @@ static void test_config(void **state) {
                {"llama.rope.dimension_count", 8, "rope.dimension_count: expected the size of a head"},
                {"llama.attention.value_length", 8, "attention.value_length"},
                {"llama.rope.scaling.type", 1, "rope.scaling.type: expected a text"},
-               {"llama.vocab_size", 0, "vocab_size: expected an integer in its range"},
+               {"llama.vocab_size", 0, "vocab_size: expected one integer from 1 to 16777216"},
                {"llama.vocab_size", 7, "token_embd.weight': expected the shape [7, 16]"},
                {"llama.expert_count", 2, "num_experts_per_tok"}};
   struct folder folder;

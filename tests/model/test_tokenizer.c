@@ -193,7 +193,8 @@ static void test_merges(void **state) {
   struct model_bpe bpe = {.bytes = true, .unknown = MODEL_NO_ID};
   duplex_random_seed(&random, environment_seed(), 1);
   for (uint32_t i = 0; i < 4; i++)
-    assert_int_equal(model_vocabulary_add(&bpe.vocabulary, i, (struct model_text){&"abcd"[i], 1}, &error), 0);
+    assert_int_equal(model_vocabulary_add(&bpe.vocabulary, i, (struct model_text){&"abcd"[i], 1}, "", &error),
+                     0);
   // 60 tokens of two earlier ones each, by ranks that repeat.
   for (uint32_t i = 4; i < 64; i++) {
     const uint32_t left = (uint32_t)duplex_random_below(&random, i);
@@ -204,7 +205,7 @@ static void test_merges(void **state) {
     const struct model_text second = model_vocabulary_text(&bpe.vocabulary, right);
     put(&both, second.bytes, second.length);
     assert_int_equal(
-        model_vocabulary_add(&bpe.vocabulary, i, (struct model_text){both.data, both.count}, &error), 0);
+        model_vocabulary_add(&bpe.vocabulary, i, (struct model_text){both.data, both.count}, "", &error), 0);
     assert_int_equal(model_bpe_add(&bpe, left, right, (uint32_t)duplex_random_below(&random, 20), i, &error),
                      0);
     model_bytes_free(&both);
@@ -319,12 +320,15 @@ static void test_refused(void **state) {
   } cases[] = {
       {"{}", "decoder: expected an object"},
       {"[", "expected JSON"},
+      {"", "expected JSON: line 1"},
+      {"{\"odd\":1," DECODER "\"model\":{}}", "tokenizer.json: odd is not there"},
+      {MODEL("\"odd\":true"), "model.odd is not there"},
       {"{\"decoder\":{\"type\":\"WordPiece\"}}", "decoder: 'WordPiece' is not there"},
       {"{" DECODER "\"model\":{\"type\":\"Unigram\"}}", "model: 'Unigram' is not there"},
       {MODEL("\"vocab\":[]"), "model.vocab: expected an object"},
       {MODEL("\"vocab\":{\"a\":-1}"), "model.vocab: expected the numbers of tokens"},
       {MODEL("\"vocab\":{\"a\":16777216}"), "model.vocab: expected the numbers of tokens"},
-      {MODEL("\"vocab\":{\"a\":1,\"b\":1}"), "token 1 is there twice"},
+      {MODEL("\"vocab\":{\"a\":1,\"b\":1}"), "tokenizer.json: token 1 is there twice"},
       {MODEL("\"vocab\":{\"a\":1}"), "model.merges: expected a list"},
       {MODEL("\"vocab\":{\"a\":1},\"merges\":[\"aa\"]"), "model.merges: expected pairs of tokens"},
       {MODEL("\"vocab\":{\"a\":1},\"merges\":[\"a a\"]"), "merge 0: expected two tokens"},
@@ -367,6 +371,25 @@ static void test_refused(void **state) {
     assert_int_equal(model_tokenizer_encode(t, wrong[i], strlen(wrong[i]), false, &tokens, &error),
                      DUPLEX_ERROR_ARGUMENT);
   model_tokenizer_close(t);
+  // Tokens around a text are those of the model.
+  t =
+      open_text(POST("{\"type\":\"TemplateProcessing\",\"single\":[{\"SpecialToken\":{\"id\":\"x\"}},"
+                     "{\"Sequence\":{\"id\":\"A\"}}],\"special_tokens\":{\"x\":{\"ids\":[9]}}}"));
+  assert_int_equal(model_tokenizer_check(t, 10, &error), DUPLEX_OK);
+  assert_int_equal(model_tokenizer_check(t, 9, &error), DUPLEX_ERROR_FORMAT);
+  assert_non_null(strstr(error.text, "puts token 9 around a text"));
+  model_tokenizer_close(t);
+  // A pattern that takes too long is told with its file.
+  t = open_text(PRE("{\"type\":\"Split\",\"pattern\":{\"Regex\":\"(a|aa)+$\"},\"behavior\":\"Isolated\"}"));
+  char many[4001];
+  memset(many, 'a', sizeof many - 1);
+  many[sizeof many - 2] = '!';
+  many[sizeof many - 1] = 0;
+  assert_int_equal(model_tokenizer_encode(t, many, sizeof many - 1, false, &tokens, &error),
+                   DUPLEX_ERROR_FORMAT);
+  assert_non_null(strstr(error.text, "tokenizer.json: a pattern gives up on this text"));
+  model_tokenizer_close(t);
+  model_tokens_free(&tokens);
 }
 
 int main(void) {
