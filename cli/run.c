@@ -26,6 +26,7 @@ struct run {
   struct outputs outputs;
   struct generation_options generation;
   struct network_options network;
+  struct invariance_wanted invariance;
   struct tensor logits;    // [all new tokens][vocabulary], by request; no data: not wanted
   size_t *first;           // row of each request's first token
   struct routing routing;  // what --record-routing writes
@@ -172,10 +173,27 @@ static int generate(struct run *run) {
   return status;
 }
 
+// A check of invariance writes no files, and its ways have batches, chunks and back ends of their own.
+static int check_options_of_invariance(const struct option *options) {
+  static const char *const names[] = {
+      "--batch",          "--prefill-chunk",    "--no-clocks", "--logits", "--record-routing",
+      "--timeline",       "--timeline-picture", "--stats",     "--trace",  "--command-trace",
+      "--firmware-trace", "--firmware-profile", "--gdb",       NULL};
+  const bool checks = option_value(options, "--check-invariance");
+  for (unsigned i = 0; names[i] && checks; i++)
+    if (option_value(options, names[i]))
+      return fail(EXIT_BAD_INPUT, "%s has no effect on --check-invariance: expected one of them", names[i]);
+  if (!checks && option_value(options, "--rtl-tokens"))
+    return fail(EXIT_BAD_INPUT, "--rtl-tokens: expected --check-invariance with it");
+  return EXIT_GOOD;
+}
+
 // Reads the options that are neither of requests nor of outputs.
 static int read_options_of_run(struct run *run) {
-  uint64_t batch, chunk, parts;
-  if (number_option(run->options, "--batch", 1, 4096, 32, &batch) ||
+  uint64_t batch, chunk, parts, rtl_tokens;
+  if (check_options_of_invariance(run->options) ||
+      number_option(run->options, "--rtl-tokens", 1, UINT32_MAX, INVARIANCE_RTL_TOKENS, &rtl_tokens) ||
+      number_option(run->options, "--batch", 1, 4096, 32, &batch) ||
       number_option(run->options, "--prefill-chunk", 0, 1048576, 0, &chunk) ||
       number_option(run->options, "--split-ffn", 1, 65536, 0, &parts))
     return EXIT_BAD_INPUT;
@@ -189,6 +207,7 @@ static int read_options_of_run(struct run *run) {
                                   .chosen = chosen,
                                   .shares_prefix = run->network.shares,
                                   .context = run};
+  run->invariance = (struct invariance_wanted){run->generation.ignore_end_tokens, rtl_tokens};
   if (run->network.untimed && wants_timeline(run))
     return fail(EXIT_BAD_INPUT, "--timeline: expected without --no-clocks, which has no times of stacks");
   return read_device_options(run->options, &run->network.device);
@@ -243,7 +262,7 @@ static int run_model(int argc, char **argv) {
     run.streams = run.requests.count == 1 && isatty(STDOUT_FILENO);
     set_network(&run, &wanted);
     status = option_value(options, "--check-invariance")
-                 ? check_invariance(run.model, &run.requests, &run.network)
+                 ? check_invariance(run.model, &run.requests, &run.network, &run.invariance)
                  : generate(&run);
   }
   outputs_discard(&run.outputs);
@@ -285,6 +304,8 @@ static const struct option own_options[] = {
      "prints a "
      "hash of all logits for each, or the first difference",
      0, 0},
+    {"--rtl-tokens", "N", "of --check-invariance: new tokens of a request on the RTL, at most (default 2)", 0,
+     0},
     {"--logits", "FILE.npy", "the logits of each new token, <f4 [tokens, vocabulary], written", 0, 0},
     {"--record-routing", "FILE.csv", "layer, step, expert, tokens of each MoE layer, written", 0, 0},
     {"--timeline", "FILE.json", "what each processor did and when, for Perfetto", 0, 0},

@@ -11,12 +11,12 @@
 #include "model/prefixes.h"
 
 #define RTL_CHANNELS_MOST 2u  // of the Verilated stack that a check waits for
-#define RTL_NEW_TOKENS 2u
 
 struct check {
   const struct model *model;
   const struct run_requests *requests;
   const struct network_options *network;
+  const struct invariance_wanted *wanted;
   struct invariance *invariance;
   unsigned ways;
   uint64_t hash;  // of the first way
@@ -33,6 +33,13 @@ static int tell_difference(const struct check *check, const char *name,
               name, (unsigned long long)at->request + 1, at->layer, units[at->unit], at->position);
 }
 
+// Whether a way ends requests before the first way does.
+static bool is_short(const struct check *check, const struct invariance_way *way) {
+  for (size_t i = 0; i < check->requests->count && way->new_tokens; i++)
+    if (check->requests->request[i].new_tokens > way->new_tokens) return true;
+  return false;
+}
+
 // Runs the requests in one way and prints its line; a row that differs from the first way's ends the check.
 static int run_way(struct check *check, const struct invariance_way *way) {
   struct invariance_result result;
@@ -42,8 +49,11 @@ static int run_way(struct check *check, const struct invariance_way *way) {
   progress_end();
   if (status) return fail(exit_status_of(status), "%s: %s", way->name, error.text);
   if (!result.same) return tell_difference(check, way->name, &result.difference);
+  if (result.hash != result.expected)
+    return fail(EXIT_ERROR, "%s: the hash of its logits is %016llx, expected %016llx: rows are missing",
+                way->name, (unsigned long long)result.hash, (unsigned long long)result.expected);
   if (check->ways++ == 0) check->hash = result.hash;
-  if (way->new_tokens)
+  if (is_short(check, way))
     printf("%-28s the same %llu rows\n", way->name, (unsigned long long)result.rows);
   else
     printf("%-28s %016llx  %zu steps\n", way->name, (unsigned long long)result.hash, result.statistics.steps);
@@ -55,8 +65,12 @@ static int run_way(struct check *check, const struct invariance_way *way) {
 static struct invariance_way batch_of(const struct check *check, const char *name, size_t batch,
                                       size_t chunk) {
   const size_t companions = batch > check->requests->count ? batch - check->requests->count : 0;
-  struct invariance_way way = {
-      .name = name, .network = *check->network, .batch = batch, .chunk = chunk, .companions = companions};
+  struct invariance_way way = {.name = name,
+                               .network = *check->network,
+                               .batch = batch,
+                               .chunk = chunk,
+                               .companions = companions,
+                               .ignore_end_tokens = check->wanted->ignore_end_tokens};
   way.network.sequences = batch;
   way.network.decode_positions = way.network.prefill_positions = batch * check->requests->longest;
   return way;
@@ -135,14 +149,14 @@ static int check_rtl(struct check *check) {
   struct duplex_backend_options *backend = &way.network.device.stack.backend;
   way.network.backend = "rtl";
   way.network.device.stacks = 1;
-  way.new_tokens = RTL_NEW_TOKENS;
+  way.new_tokens = check->wanted->rtl_tokens;
   if (backend->channels == 0 || backend->channels > RTL_CHANNELS_MOST) backend->channels = RTL_CHANNELS_MOST;
   return run_way(check, &way);
 }
 
 int check_invariance(const struct model *model, const struct run_requests *requests,
-                     const struct network_options *network) {
-  struct check check = {.model = model, .requests = requests, .network = network};
+                     const struct network_options *network, const struct invariance_wanted *wanted) {
+  struct check check = {.model = model, .requests = requests, .network = network, .wanted = wanted};
   check.invariance = invariance_new(model, requests->request, requests->count);
   if (!check.invariance) return fail(EXIT_ERROR, "too little memory for the check");
   int status = check_batches(&check);

@@ -12,6 +12,7 @@ struct trail {
   size_t positions;  // of prompt and new tokens
   uint64_t *blocks;  // [positions][layers][2]
   uint64_t *logits;  // [positions], 0: none
+  uint64_t *found;   // the same of the way that runs now
 };
 
 struct invariance {
@@ -22,7 +23,6 @@ struct invariance {
   bool has_trails;
   // Of the way that runs now.
   struct invariance_result *result;
-  uint64_t *ends;  // [count], hash of all logits so far
 };
 
 struct invariance *invariance_new(const struct model *model, const struct generation_request *requests,
@@ -34,14 +34,14 @@ struct invariance *invariance_new(const struct model *model, const struct genera
   made->hidden = model_config_of(model)->hidden;
   made->vocabulary = model_config_of(model)->vocabulary;
   made->trails = calloc(count, sizeof *made->trails);
-  made->ends = calloc(count, sizeof *made->ends);
-  bool all = made->trails && made->ends;
+  bool all = made->trails != NULL;
   for (size_t i = 0; i < count && all; i++) {
     struct trail *trail = &made->trails[i];
     trail->positions = requests[i].prompt_count + requests[i].new_tokens;
     trail->blocks = calloc(trail->positions * made->layers * 2, sizeof *trail->blocks);
     trail->logits = calloc(trail->positions, sizeof *trail->logits);
-    all = trail->blocks && trail->logits;
+    trail->found = calloc(trail->positions, sizeof *trail->found);
+    all = trail->blocks && trail->logits && trail->found;
   }
   if (all) return made;
   invariance_free(made);
@@ -53,9 +53,9 @@ void invariance_free(struct invariance *invariance) {
   for (size_t i = 0; i < invariance->count && invariance->trails; i++) {
     free(invariance->trails[i].blocks);
     free(invariance->trails[i].logits);
+    free(invariance->trails[i].found);
   }
   free(invariance->trails);
-  free(invariance->ends);
   free(invariance);
 }
 
@@ -93,10 +93,27 @@ static int chosen(void *context, const struct generation_request *request, const
   if (request->number >= run->count) return DUPLEX_OK;
   const size_t position = request->prompt_count + request->token_count - 1;
   const uint64_t hash = hash_on(1, logits, run->vocabulary);
-  note(run, &run->trails[request->number].logits[position], hash,
+  struct trail *trail = &run->trails[request->number];
+  trail->found[position] = hash;
+  note(run, &trail->logits[position], hash,
        (struct invariance_difference){request->number, position, (unsigned)run->layers, 0});
-  run->ends[request->number] = hash_on(run->ends[request->number], logits, run->vocabulary);
   return DUPLEX_OK;
+}
+
+// One hash of the logits of all requests, of so many new tokens at most; 0: of all. A row that is missing
+// counts as one of hash 0.
+static uint64_t hash_of(const struct invariance *run, bool of_first, size_t new_tokens) {
+  uint64_t hash = 1;
+  for (size_t i = 0; i < run->count; i++) {
+    const uint64_t *rows = of_first ? run->trails[i].logits : run->trails[i].found;
+    const struct generation_request *request = &run->requests[i];
+    const size_t all = request->new_tokens;
+    for (size_t t = 0; t < (new_tokens && new_tokens < all ? new_tokens : all); t++) {
+      const uint64_t row = rows[request->prompt_count + t];
+      hash = hash_on(hash, (const duplex_f32[]){(duplex_f32)row, (duplex_f32)(row >> 32)}, 2);
+    }
+  }
+  return hash;
 }
 
 static void free_requests(struct generation_request *requests, size_t all) {
@@ -148,6 +165,7 @@ static int run_network(struct invariance *run, const struct invariance_way *way,
   const struct generation_options generation = {.batch = way->batch,
                                                 .chunk = way->chunk,
                                                 .shares_prefix = way->shares_prefix,
+                                                .ignore_end_tokens = way->ignore_end_tokens,
                                                 .chosen = chosen,
                                                 .context = run};
   options.passed = passed;
@@ -165,17 +183,15 @@ int invariance_run(struct invariance *run, const struct invariance_way *way, str
   struct generation_request *requests = copy_requests(run, all, way->new_tokens);
   *result = (struct invariance_result){.same = true};
   run->result = result;
-  for (size_t i = 0; i < run->count; i++) run->ends[i] = 1;
+  for (size_t i = 0; i < run->count; i++)
+    memset(run->trails[i].found, 0, run->trails[i].positions * sizeof *run->trails[i].found);
   int status = requests ? DUPLEX_OK : model_no_memory(error);
   if (!status && way->order) shuffle(requests, all, way->order);
   if (!status) status = run_network(run, way, requests, all, error);
   free_requests(requests, all);
   if (status) return status;
-  result->hash = 1;
-  for (size_t i = 0; i < run->count; i++) {
-    const duplex_f32 end[] = {(duplex_f32)run->ends[i], (duplex_f32)(run->ends[i] >> 32)};
-    result->hash = hash_on(result->hash, end, 2);
-  }
+  result->hash = hash_of(run, false, way->new_tokens);
+  result->expected = hash_of(run, true, way->new_tokens);
   run->has_trails = true;
   return DUPLEX_OK;
 }

@@ -12,6 +12,7 @@ struct invariance_way {
   struct network_options network;  // without observers
   size_t batch, chunk;             // as struct generation_options
   bool shares_prefix;              // likewise
+  bool ignore_end_tokens;          // likewise
   uint64_t order;                  // 0: as given; otherwise shuffled by this seed
   size_t companions;               // other requests beside them, which are not compared
   size_t new_tokens;               // of a request at most; 0: all of its own
@@ -27,7 +28,8 @@ struct invariance_difference {
 
 struct invariance_result {
   uint64_t hash;                            // of all logits of the requests, in their order
-  bool same;                                // as the first way
+  uint64_t expected;                        // that of the first way, of no more tokens than this one's
+  bool same;                                // each row as that of the first way
   struct invariance_difference difference;  // if they are not
   struct generation_statistics statistics;
   uint64_t rows;  // compared with the first way

@@ -211,8 +211,10 @@ def check_invariance(folder, names, tokens):
     shots = list(range(20, 32))
     lines = [{"prompt_ids": shots + [3], "max_new": tokens}, {"prompt_ids": shots + [4, 6, 5, 8, 2, 7], "max_new": tokens // 2}]
     (folder / "i.jsonl").write_text("\n".join(map(json.dumps, lines)))
+    rtl = ["--rtl-tokens", tokens] if ALL else []
     for name in names:
-        out = good("--model", name, "--requests", "i.jsonl", *SMALL, "--check-invariance", "--share-prefix", folder=folder)
+        out = good("--model", name, "--requests", "i.jsonl", *SMALL, "--check-invariance", "--share-prefix", "--ignore-eos", *rtl,
+                   folder=folder)
         hashes = set(re.findall(r"\b[0-9a-f]{16}\b", out))
         expect(f"{name}: {out.splitlines()[-1] if out else 'nothing'}", len(hashes) == 1 and "19 ways, one hash" in out)
 
@@ -245,6 +247,10 @@ BAD = [
     (["--model", "llama", "--prompt-ids", "1", "--split-ffn", "0"], "--split-ffn"),
     (["--model", "llama", "--prompt-ids", "1", "--timeline", "t.json", "--no-clocks"], "--no-clocks"),
     (["--model", "llama", "--prompt-ids", "1", "--timeline", "t.svg"], "json"),
+    *[(["--model", "llama", "--prompt-ids", "1", "--check-invariance", *option], f"{option[0]} has no effect on --check-invariance")
+      for option in (["--batch", "2"], ["--prefill-chunk", "2"], ["--no-clocks"], ["--logits", "x.npy"], ["--record-routing", "x.csv"],
+                     ["--timeline", "x.json"], ["--timeline-picture", "x.svg"], ["--stats", "x.json"], ["--gdb", "1"])],
+    (["--model", "llama", "--prompt-ids", "1", "--rtl-tokens", "2"], "--rtl-tokens: expected --check-invariance"),
     (["--model", "mixtral", "--prompt", "a"], "tokenizer"),
     (["--model", "pieces", "--prompt", "a"], "expected tokenizer.json"),
     (["--model", "nothing", "--prompt-ids", "1"], "nothing"),
