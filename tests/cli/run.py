@@ -199,8 +199,8 @@ def check_long(folder):
 
 def check_difference(folder):
     """Partial sums in binary32 depend on the placement: what has to be found is found, with its place."""
-    prompt = ",".join(str((37 * i + 11 * (i // 7)) % 150) for i in range(90))
-    done = call("--model", "exact", "--prompt-ids", prompt, "--max-new", 1, "--channels", 2, "--stacks", 1, "--partials", "f32",
+    prompt = ",".join(str((37 * i + 11 * (i // 7)) % 150) for i in range(120))
+    done = call("--model", "exact", "--prompt-ids", prompt, "--max-new", 1, "--channels", 2, "--stacks", 2, "--partials", "f32",
                 "--check-invariance", folder=folder)
     expect(f"a difference is told: {done.stderr.strip()}",
            done.returncode == 1 and bool(re.search(r"request 1 differs .* behind layer \d+, FFN, position \d+$", done.stderr.strip())))
