@@ -5,7 +5,8 @@ FUZZ_CFLAGS = -std=c11 -D_GNU_SOURCE $(WARN) $(INCLUDES) -g -O1 $(EXACT)
 CLANG ?= clang
 GCC ?= gcc
 FUZZ_SRC_protocol := tests/fuzz/protocol_fuzz.c $(wildcard firmware/protocol/*.c firmware/kernels/*.c) $(FIRMWARE_SCHEDULE_SRC) \
-  schedule/formula.c schedule/place.c cmodel/control/descriptor_check.c backend/rv32/image.c
+  schedule/bound.c schedule/formula.c schedule/halves.c schedule/place.c schedule/sample.c \
+  cmodel/common/random.c cmodel/control/descriptor_check.c backend/rv32/image.c
 FUZZ_HEADERS_protocol := $(wildcard firmware/*.h)
 FUZZ_MODEL_FILES := added bpe bytes config config_json error file gguf gguf_config json \
   safetensors split tensor tokenizer tokenizer_gguf tokenizer_json tokenizer_open tokenizer_steps utf8 vocabulary
@@ -13,8 +14,9 @@ FUZZ_SRC_model := tests/fuzz/model_fuzz.c $(FUZZ_MODEL_FILES:%=model/%.c) cmodel
   cmodel/activation/activation_table.c cmodel/activation/builtin_tables.c
 FUZZ_HEADERS_model := $(wildcard model/*.h)
 FUZZ_LIBS_model := -ljansson -lpcre2-8 -lutf8proc
-FUZZ_SRC_serving := tests/fuzz/serving_fuzz.c $(patsubst %,serving/%.c,config_file machine model trace_file) \
-  $(BUILD)/obj/serving/builtin_configs.c cmodel/hbm/hbm.c cmodel/hbm/judge_text.c cmodel/hbm/timing_judge.c cmodel/common/text_file.c
+FUZZ_SRC_serving := tests/fuzz/serving_fuzz.c $(patsubst %,serving/%.c,config_file kernels machine model trace_file) \
+  $(BUILD)/obj/serving/builtin_configs.c cmodel/hbm/hbm.c cmodel/hbm/judge_text.c cmodel/hbm/timing_judge.c cmodel/common/text_file.c \
+  xpu/kernel_table.c xpu/kernel_file.c
 FUZZ_HEADERS_serving := $(wildcard serving/*.h)
 FUZZ_LIBS_serving := -ljansson -lm
 
