@@ -223,7 +223,7 @@ unsigned stack_pin::board::registers_debug(tlm::tlm_generic_payload &payload) {
 }
 
 unsigned stack_pin::board::memory_transport_dbg(tlm::tlm_generic_payload &payload) {
-  return memory_debug(payload, stack_.parameters().channels, *this);
+  return in_reset() ? 0 : memory_debug(payload, stack_.parameters().channels, *this);
 }
 
 int stack_pin::board::queue_read(unsigned channel, uint64_t address, size_t size) {

@@ -20,7 +20,7 @@
 
 namespace duplex {
 
-// The time at which a stack has completed n clocks: round(n * 10^6 / 650) ps.
+// The time at which a stack has completed n clocks: round(n * 10^6 / 650) ps, sc_max_time() at most.
 sc_core::sc_time time_of_clock(uint64_t n);
 // The first n with time_of_clock(n) at `time` or later: where a stack takes what comes to it at `time`.
 uint64_t clock_from(const sc_core::sc_time &time);
