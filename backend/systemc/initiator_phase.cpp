@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
-// Phases that an initiator sends to a memory socket out of turn.
+// What an initiator may not do: phases out of turn at a memory socket, delays without a sensible end.
 #include "backend/systemc/initiator_phase.h"
 
 namespace duplex {
 namespace {
+
+constexpr double DELAY_SECONDS_MOST = 10;
 
 // What is wrong with a phase; NULL: nothing.
 const char *wrong(const tlm::tlm_phase &phase, bool under_way, bool responding) {
@@ -21,6 +23,13 @@ bool initiator_phase_check(const std::string &socket, const tlm::tlm_phase &phas
   const char *text = wrong(phase, under_way, responding);
   if (text) SC_REPORT_ERROR("/duplex/memory", (socket + ": nb_transport_fw: " + text).c_str());
   return !text;
+}
+
+void initiator_delay_check(const std::string &module, const sc_core::sc_time &delay) {
+  static const sc_core::sc_time most(DELAY_SECONDS_MOST, sc_core::SC_SEC);
+  if (delay <= most) return;
+  const std::string text = ": a delay of " + delay.to_string() + ": expected 10 s at most";
+  SC_REPORT_ERROR("/duplex/delay", (module + text).c_str());
 }
 
 }  // namespace duplex

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Phases that an initiator sends to a memory socket out of turn.
+// What an initiator may not do: phases out of turn at a memory socket, delays without a sensible end.
 #ifndef DUPLEX_SYSTEMC_INITIATOR_PHASE_H
 #define DUPLEX_SYSTEMC_INITIATOR_PHASE_H
 
@@ -14,6 +14,9 @@ namespace duplex {
 // come.
 bool initiator_phase_check(const std::string &socket, const tlm::tlm_phase &phase, bool under_way,
                            bool responding);
+
+// A delay of a call, which the model is run for: one of more than 10 s is an SC_REPORT_ERROR.
+void initiator_delay_check(const std::string &module, const sc_core::sc_time &delay);
 
 }  // namespace duplex
 #endif

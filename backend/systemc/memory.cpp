@@ -81,6 +81,7 @@ hbm3_memory::model::model(hbm3_memory &module, const hbm3_parameters &parameters
 // --- blocking transport ---
 
 void hbm3_memory::model::blocking(tlm::tlm_generic_payload &payload, int port, sc_core::sc_time &delay) {
+  initiator_delay_check(module_.name(), delay);
   const sc_core::sc_time start = sc_core::sc_time_stamp() + delay;
   const uint64_t tck = module_.tck_from(start);
   const uint32_t number = engine_.enter(payload, port, tck);
@@ -98,6 +99,7 @@ void hbm3_memory::model::blocking(tlm::tlm_generic_payload &payload, int port, s
 
 void hbm3_memory::model::forward(tlm::tlm_generic_payload &payload, int port, const tlm::tlm_phase &phase,
                                  const sc_core::sc_time &delay) {
+  initiator_delay_check(module_.socket.name(), delay);
   if (!is_in_turn(payload, phase)) return;
   if (phase == tlm::BEGIN_REQ) {
     if (payload.has_mm()) payload.acquire();

@@ -30,6 +30,7 @@ bool memory_port::is_in_turn(const tlm::tlm_generic_payload &payload, const tlm:
 
 tlm::tlm_sync_enum memory_port::nb_transport_fw(tlm::tlm_generic_payload &payload, tlm::tlm_phase &phase,
                                                 sc_core::sc_time &delay) {
+  initiator_delay_check(socket_.name(), delay);
   if (!is_in_turn(payload, phase)) return tlm::TLM_ACCEPTED;
   if (phase == tlm::BEGIN_REQ) {
     if (!payload.has_mm())

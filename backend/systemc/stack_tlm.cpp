@@ -6,6 +6,7 @@
 // the simulation: so whoever comes next finds it no later than his own clock.
 #include <algorithm>
 
+#include "backend/systemc/initiator_phase.h"
 #include "backend/systemc/memory_access.h"
 #include "backend/systemc/memory_pointers.h"
 #include "backend/systemc/memory_port.h"
@@ -111,6 +112,7 @@ void stack_tlm::model::catch_up() {
 
 // The model comes to the first clock at or after the time of an access.
 void stack_tlm::model::begin(const sc_core::sc_time &delay) {
+  initiator_delay_check(stack_.name(), delay);
   fail_if(line_.run_to(clock_from(sc_core::sc_time_stamp() + delay)));
 }
 
