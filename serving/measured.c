@@ -19,8 +19,8 @@
 #define CHANNELS 32u
 
 #define CALL_TOKENS 65528u  // of an expert in a call: whole groups in 16 bits
-#define CALL_UNITS \
-  (UINT32_MAX / 8)  // of groups beyond SCHEDULE_GROUPS of a device in a call: sums fit 32 bits
+// Of groups beyond SCHEDULE_GROUPS of a device in a call, so that sums fit 32 bits.
+#define CALL_UNITS (UINT32_MAX / 8)
 
 #define CHOSEN 1024u      // numbers of tokens for which it is kept whether deciding pays
 #define KEPT 4096u        // decisions that are kept
