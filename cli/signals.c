@@ -2,23 +2,12 @@
 // How the command begins, and what happens when something ends it early.
 #include "cli/signals.h"
 
-#include <stdbool.h>
 #include <stdlib.h>
 
+#include "duplex/signals.h"
 #include "duplex/text_file.h"
 
 static void (*clean_up_files)(void);
-
-// The signals that do not end a program unless it asks, that nothing can catch, or that become errors of
-// write.
-static const int others[] = {SIGKILL, SIGSTOP, SIGTSTP, SIGTTIN,  SIGTTOU, SIGCONT,
-                             SIGCHLD, SIGURG,  SIGPIPE, SIGWINCH, SIGXFSZ};
-
-static bool ends_program(int number) {
-  for (unsigned i = 0; i < sizeof others / sizeof *others; i++)
-    if (others[i] == number) return false;
-  return true;
-}
 
 // Cleans up, then ends as the signal would have.
 static void on_signal(int number) {
@@ -43,14 +32,15 @@ void signals_start(void (*clean_up)(void)) {
   signal(SIGPIPE, stay);
   signal(SIGXFSZ, stay);
   for (int number = 1; number <= SIGRTMAX; number++)
-    if (ends_program(number)) watch(number);
+    if (duplex_signal_ends_program(number)) watch(number);
   atexit(clean_up);
 }
 
 void signals_hold(sigset_t *before) {
   sigset_t set;
-  sigfillset(&set);
-  for (unsigned i = 0; i < sizeof others / sizeof *others; i++) sigdelset(&set, others[i]);
+  sigemptyset(&set);
+  for (int number = 1; number <= SIGRTMAX; number++)
+    if (duplex_signal_ends_program(number)) sigaddset(&set, number);
   pthread_sigmask(SIG_BLOCK, &set, before);
 }
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Files that the tools in Python write: whole, or not at all; a failure is one line and exit status 1."""
+"""Files that the tools in Python write: whole, or not at all; a failure is one line and exit status 2."""
 import contextlib
 import os
 import stat
@@ -30,7 +30,9 @@ def output(path):
         temporary = None
     except OSError as error:
         own = error.filename is None or ".duplex-" in str(error.filename)
-        sys.exit(f"{os.path.basename(sys.argv[0])}: {path if own else error.filename}: {error.strerror}")
+        name = path if own else error.filename
+        sys.stderr.write(f"{os.path.basename(sys.argv[0])}: {name}: {error.strerror}\n")
+        sys.exit(2)
     finally:
         if temporary:
             os.unlink(temporary)

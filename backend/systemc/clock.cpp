@@ -23,15 +23,15 @@ uint64_t picoseconds(const sc_core::sc_time &time) {
 
 sc_core::sc_time time_of_clock(uint64_t n) {
   static const sc_core::sc_time one(1, sc_core::SC_PS);
+  static const uint64_t last = clock_at(sc_core::sc_max_time());
+  if (n > last) return sc_core::sc_max_time();
   return sc_core::sc_time::from_value(picoseconds_of_clock(n) * one.value());
 }
 
+// The last n whose time, rounded, is not later: (20000 n + 6) / 13 <= ps in whole numbers.
 uint64_t clock_at(const sc_core::sc_time &time) {
   const uint64_t ps = picoseconds(time);
-  uint64_t n = ps / CLOCK_PS * CLOCKS + ps % CLOCK_PS * CLOCKS / CLOCK_PS;  // the right one, or one short
-  while (picoseconds_of_clock(n + 1) <= ps) n++;
-  while (picoseconds_of_clock(n) > ps) n--;
-  return n;
+  return ps / CLOCK_PS * CLOCKS + (ps % CLOCK_PS * CLOCKS + CLOCKS / 2) / CLOCK_PS;
 }
 
 uint64_t clock_from(const sc_core::sc_time &time) {

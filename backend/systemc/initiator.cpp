@@ -116,7 +116,8 @@ class initiator::link {
     });
   }
 
-  // So many clocks pass, or fewer if the interrupt line is high.
+  // So many clocks pass, or fewer if the interrupt line is high. Whoever asks for the line sees it as it is
+  // at his own clock: the simulation comes there.
   int advance(uint64_t clocks, int *interrupt) {
     clocks = std::min(clocks, CLOCKS_MOST);
     const sc_core::sc_time until = time_of_clock(clock() + clocks);
@@ -124,8 +125,8 @@ class initiator::link {
       passed(until - sc_core::sc_time_stamp());
       return DUPLEX_OK;
     }
-    if (clocks) synchronize();
-    if (keeper_.get_local_time() == sc_core::SC_ZERO_TIME) settle();
+    synchronize();
+    settle();
     if (clocks && !owner_.interrupt.read()) {
       sc_core::wait(until - sc_core::sc_time_stamp(), owner_.interrupt.posedge_event());
       keeper_.reset();

@@ -4,6 +4,7 @@
 #include <deque>
 #include <map>
 
+#include "backend/systemc/initiator_phase.h"
 #include "backend/systemc/memory_engine.h"
 #include "duplex/systemc_memory.h"
 #include "tlm_utils/peq_with_cb_and_phase.h"
@@ -40,6 +41,8 @@ class hbm3_memory::model {
   };
 
   void on_phase(tlm::tlm_generic_payload &payload, const tlm::tlm_phase &phase);
+  bool is_responding(const tlm::tlm_generic_payload &payload);
+  bool is_in_turn(const tlm::tlm_generic_payload &payload, const tlm::tlm_phase &phase);
   void begin_request(uint32_t number);
   bool offer(uint32_t number, uint64_t tck);
   void offer_waiting(uint64_t tck);
@@ -78,6 +81,7 @@ hbm3_memory::model::model(hbm3_memory &module, const hbm3_parameters &parameters
 // --- blocking transport ---
 
 void hbm3_memory::model::blocking(tlm::tlm_generic_payload &payload, int port, sc_core::sc_time &delay) {
+  initiator_delay_check(module_.name(), delay);
   const sc_core::sc_time start = sc_core::sc_time_stamp() + delay;
   const uint64_t tck = module_.tck_from(start);
   const uint32_t number = engine_.enter(payload, port, tck);
@@ -95,6 +99,8 @@ void hbm3_memory::model::blocking(tlm::tlm_generic_payload &payload, int port, s
 
 void hbm3_memory::model::forward(tlm::tlm_generic_payload &payload, int port, const tlm::tlm_phase &phase,
                                  const sc_core::sc_time &delay) {
+  initiator_delay_check(module_.socket.name(), delay);
+  if (!is_in_turn(payload, phase)) return;
   if (phase == tlm::BEGIN_REQ) {
     if (payload.has_mm()) payload.acquire();
     numbers_[&payload] = engine_.enter(payload, port, module_.tck_from(sc_core::sc_time_stamp() + delay));
@@ -102,7 +108,21 @@ void hbm3_memory::model::forward(tlm::tlm_generic_payload &payload, int port, co
   phases_.notify(payload, phase, delay);
 }
 
+// Its BEGIN_RESP has been sent and has not ended.
+bool hbm3_memory::model::is_responding(const tlm::tlm_generic_payload &payload) {
+  const auto found = numbers_.find(&payload);
+  if (found == numbers_.end()) return false;
+  const port_state &state = ports_[engine_.transfer(found->second).port()];
+  return state.responding && state.responses.front() == found->second;
+}
+
+bool hbm3_memory::model::is_in_turn(const tlm::tlm_generic_payload &payload, const tlm::tlm_phase &phase) {
+  return initiator_phase_check(module_.socket.name(), phase, numbers_.count(&payload) > 0,
+                               is_responding(payload));
+}
+
 void hbm3_memory::model::on_phase(tlm::tlm_generic_payload &payload, const tlm::tlm_phase &phase) {
+  if (phase == tlm::END_RESP && !is_in_turn(payload, phase)) return;  // it was ended twice
   const auto found = numbers_.find(&payload);
   if (found == numbers_.end()) return;
   const uint32_t number = found->second;

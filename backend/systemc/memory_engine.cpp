@@ -110,17 +110,18 @@ void memory_engine::on_completion(void *user, const duplex_memory_request *reque
 
 // --- payloads ---
 
-void memory_engine::record(const tlm::tlm_generic_payload &payload, uint64_t tck) {
-  if (!requests_ || payload.get_command() == tlm::TLM_IGNORE_COMMAND) return;
-  std::fprintf(requests_.get(), "%" PRIu64 " 0x%" PRIx64 " %c %u\n", tck,
-               static_cast<uint64_t>(payload.get_address()), payload.is_write() ? 'W' : 'R',
-               payload.get_data_length());
+// What a payload asks for, so that it can be asked for again: one that is refused has no line.
+void memory_engine::record(const memory_transfer &transfer, uint64_t tck) {
+  if (!requests_) return;
+  transfer.for_each_range([&](uint64_t address, uint64_t bytes) {
+    std::fprintf(requests_.get(), "%" PRIu64 " 0x%" PRIx64 " %c %" PRIu64 "\n", tck, address,
+                 transfer.is_write() ? 'W' : 'R', bytes);
+  });
 }
 
 uint32_t memory_engine::enter(tlm::tlm_generic_payload &payload, int port, uint64_t tck) {
   const bool does_something = transfer_check(payload, duplex_memory_bytes(controller_));
   payload.set_dmi_allowed(parameters_.direct_access);
-  record(payload, tck);
   if (free_.empty()) {
     free_.push_back(static_cast<uint32_t>(transfers_.size()));
     transfers_.emplace_back();
@@ -128,6 +129,7 @@ uint32_t memory_engine::enter(tlm::tlm_generic_payload &payload, int port, uint6
   const uint32_t number = free_.back();
   free_.pop_back();
   transfers_[number] = std::make_unique<memory_transfer>(payload, port, !does_something);
+  record(*transfers_[number], tck);
   return number;
 }
 

@@ -54,7 +54,7 @@ class memory_engine {
   text_file open_text(const std::string &name) const;
   void close_text(text_file &file, const std::string &name) const;
   void start_judges();
-  void record(const tlm::tlm_generic_payload &payload, uint64_t tck);
+  void record(const memory_transfer &transfer, uint64_t tck);
   submission submit(uint32_t number, uint64_t tck);
   void run_channels(const memory_transfer &transfer, uint32_t channels);
 

@@ -2,6 +2,7 @@
 // The four phases of the memory socket of a stack: requests that wait, are at work, and answer in turn.
 #include "backend/systemc/memory_port.h"
 
+#include "backend/systemc/initiator_phase.h"
 #include "duplex/error.h"
 
 namespace duplex {
@@ -22,13 +23,21 @@ memory_port::memory_port(socket &memory, memory_line &line, memory_cells &cells,
   sc_core::sc_spawn([this] { answer_due(); }, sc_core::sc_gen_unique_name("memory_answers"), &options);
 }
 
+bool memory_port::is_in_turn(const tlm::tlm_generic_payload &payload, const tlm::tlm_phase &phase) const {
+  return initiator_phase_check(socket_.name(), phase, under_way_.count(&payload) > 0,
+                               answering_ && answers_.front() == &payload);
+}
+
 tlm::tlm_sync_enum memory_port::nb_transport_fw(tlm::tlm_generic_payload &payload, tlm::tlm_phase &phase,
                                                 sc_core::sc_time &delay) {
+  initiator_delay_check(socket_.name(), delay);
+  if (!is_in_turn(payload, phase)) return tlm::TLM_ACCEPTED;
   if (phase == tlm::BEGIN_REQ) {
     if (!payload.has_mm())
       SC_REPORT_ERROR("/duplex/memory",
                       "nb_transport_fw: a payload without a memory manager: expected one (TLM-2.0)");
     payload.acquire();
+    under_way_.insert(&payload);
   }
   phases_.notify(payload, phase, delay);
   return tlm::TLM_ACCEPTED;
@@ -37,10 +46,8 @@ tlm::tlm_sync_enum memory_port::nb_transport_fw(tlm::tlm_generic_payload &payloa
 void memory_port::phase_due(tlm::tlm_generic_payload &payload, const tlm::tlm_phase &phase) {
   if (phase == tlm::BEGIN_REQ) {
     request(payload);
-  } else if (phase == tlm::END_RESP) {
+  } else if (is_in_turn(payload, phase) && phase == tlm::END_RESP) {
     end(payload);
-  } else if (phase <= tlm::END_RESP) {
-    SC_REPORT_ERROR("/duplex/memory", "nb_transport_fw: phase is neither BEGIN_REQ nor END_RESP");
   }  // one that others add may be ignored
 }
 
@@ -147,6 +154,7 @@ void memory_port::end(tlm::tlm_generic_payload &payload) {
   answers_.pop_front();
   answering_ = false;
   outstanding_--;
+  under_way_.erase(&payload);
   payload.release();
   if (held_ && outstanding_ < REQUESTS_MOST) {
     tlm::tlm_generic_payload &held = *held_;

@@ -10,6 +10,7 @@
 #include <deque>
 #include <functional>
 #include <map>
+#include <set>
 #include <vector>
 
 #include "backend/systemc/memory_access.h"
@@ -58,6 +59,7 @@ class memory_port {
     tlm::tlm_generic_payload *active = nullptr;
   };
 
+  bool is_in_turn(const tlm::tlm_generic_payload &payload, const tlm::tlm_phase &phase) const;
   void phase_due(tlm::tlm_generic_payload &payload, const tlm::tlm_phase &phase);
   void request(tlm::tlm_generic_payload &payload);
   void accept(tlm::tlm_generic_payload &payload);
@@ -75,6 +77,7 @@ class memory_port {
   std::function<void()> changed_;
   tlm_utils::peq_with_cb_and_phase<memory_port> phases_;
   std::vector<channel_queue> queue_;
+  std::set<const tlm::tlm_generic_payload *> under_way_;  // from BEGIN_REQ to the end of the answer
   unsigned outstanding_ = 0, working_ = 0;
   tlm::tlm_generic_payload *held_ = nullptr;                 // its END_REQ is withheld
   std::multimap<uint64_t, tlm::tlm_generic_payload *> due_;  // answers by their clock

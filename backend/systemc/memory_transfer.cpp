@@ -67,14 +67,33 @@ bool memory_transfer::is_enabled(unsigned offset) const {
   return !enables || enables[offset % payload_.get_byte_enable_length()] == TLM_BYTE_ENABLED;
 }
 
+bool memory_transfer::has_enabled(uint32_t access) const {
+  if (!payload_.get_byte_enable_ptr()) return true;
+  const part part = part_of(access);
+  for (unsigned offset = part.from; offset < part.to; offset++)
+    if (is_enabled(offset)) return true;
+  return false;
+}
+
 // Accesses without an enabled byte are left out.
 void memory_transfer::skip_disabled() {
-  if (!payload_.get_byte_enable_ptr()) return;
-  for (; next_ < count_; next_++) {
-    const part part = part_of(next_);
-    for (unsigned offset = part.from; offset < part.to; offset++)
-      if (is_enabled(offset)) return;
+  while (next_ < count_ && !has_enabled(next_)) next_++;
+}
+
+void memory_transfer::for_each_range(
+    const std::function<void(uint64_t address, uint64_t bytes)> &take) const {
+  uint64_t first = 0, end = 0;
+  for (uint32_t access = 0; access < count_; access++) {
+    if (!has_enabled(access)) continue;
+    const part part = part_of(access);
+    const uint64_t bytes = part.to - part.from;
+    if (part.address != end || end + bytes - first > RANGE_MOST) {
+      if (end > first) take(first, end - first);
+      first = part.address;
+    }
+    end = part.address + bytes;
   }
+  if (end > first) take(first, end - first);
 }
 
 void memory_transfer::offered() {

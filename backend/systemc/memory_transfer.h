@@ -4,6 +4,7 @@
 #define DUPLEX_SYSTEMC_MEMORY_TRANSFER_H
 
 #include <cstdint>
+#include <functional>
 #include <systemc>
 #include <tlm>
 
@@ -23,6 +24,10 @@ class memory_transfer {
   int port() const { return port_; }
   bool is_write() const { return payload_.is_write(); }
 
+  // The bytes that the accesses move, in order: ranges of RANGE_MOST bytes at most. What has no enabled byte
+  // is in none, and each beat of a streaming payload begins a new one.
+  void for_each_range(const std::function<void(uint64_t address, uint64_t bytes)> &take) const;
+
   // Accesses, counted from 0, and the next one that has still to be offered; offered() passes on to the one
   // after it.
   bool has_next() const { return next_ < count_; }
@@ -36,7 +41,10 @@ class memory_transfer {
   uint64_t done() const { return done_; }
 
  private:
+  static constexpr uint64_t RANGE_MOST = 1 << 20;
+
   void skip_disabled();
+  bool has_enabled(uint32_t access) const;
   bool is_enabled(unsigned offset) const;
   // The bytes of an access: offsets [from, to) in the data of the payload, the first one at `address`.
   struct part {

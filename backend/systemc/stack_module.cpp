@@ -10,6 +10,7 @@ static_assert(duplex::CHANNEL_BYTES == DUPLEX_CHANNEL_BYTES,
 namespace duplex {
 namespace {
 
+constexpr unsigned THREADS_MOST = 1024;
 constexpr uint64_t LAST_ADDRESS = 0xffff;  // of the register socket
 
 }  // namespace
@@ -33,6 +34,8 @@ stack_module::stack_module(const sc_core::sc_module_name &name, const stack_para
   if (!duplex_dram_preset(parameters.dram_preset.c_str()))
     report("dram_preset",
            "'" + parameters.dram_preset + "': expected a preset of docs/dram.md, as hbm3_5200");
+  if (parameters.threads > THREADS_MOST)
+    report("threads", std::to_string(parameters.threads) + ": expected 0 to " + std::to_string(THREADS_MOST));
   if (parameters.rank_switch > 2)
     report("rank_switch", std::to_string(parameters.rank_switch) + ": expected 0 to 2");
   if (sc_core::sc_get_time_resolution() > sc_core::sc_time(1, sc_core::SC_PS))

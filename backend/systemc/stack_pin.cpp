@@ -6,6 +6,7 @@
 #include "backend/systemc/axi_lite_checker.h"
 #include "backend/systemc/axi_lite_master.h"
 #include "backend/systemc/dram_device.h"
+#include "backend/systemc/initiator_phase.h"
 #include "backend/systemc/memory_access.h"
 #include "backend/systemc/memory_pointers.h"
 #include "backend/systemc/memory_port.h"
@@ -163,6 +164,7 @@ void stack_pin::board::trace_pins(const std::string &file) {
 
 // The caller's thread comes to the first clock at or after the time of its access.
 void stack_pin::board::begin(sc_core::sc_time &delay) {
+  initiator_delay_check(stack_.name(), delay);
   const uint64_t clock = clock_from(sc_core::sc_time_stamp() + delay);
   delay = sc_core::SC_ZERO_TIME;
   clock_.wait_for(clock);
@@ -223,7 +225,7 @@ unsigned stack_pin::board::registers_debug(tlm::tlm_generic_payload &payload) {
 }
 
 unsigned stack_pin::board::memory_transport_dbg(tlm::tlm_generic_payload &payload) {
-  return memory_debug(payload, stack_.parameters().channels, *this);
+  return in_reset() ? 0 : memory_debug(payload, stack_.parameters().channels, *this);
 }
 
 int stack_pin::board::queue_read(unsigned channel, uint64_t address, size_t size) {

@@ -6,6 +6,7 @@
 // the simulation: so whoever comes next finds it no later than his own clock.
 #include <algorithm>
 
+#include "backend/systemc/initiator_phase.h"
 #include "backend/systemc/memory_access.h"
 #include "backend/systemc/memory_pointers.h"
 #include "backend/systemc/memory_port.h"
@@ -52,7 +53,7 @@ class stack_tlm::model : private memory_cells {
   void note_doorbell();
   int reg_access(tlm::tlm_generic_payload &payload);
   unsigned owner() const;
-  void catch_up() { fail_if(line_.run_to(clock_at(sc_core::sc_time_stamp()))); }
+  void catch_up();
   void fail_if(int error) const;
   void invalidate(unsigned bundles) {
     memory_invalidate(stack_.memory, stack_.parameters().channels, bundles);
@@ -63,6 +64,7 @@ class stack_tlm::model : private memory_cells {
   void drive();
   void drive_edges();
   void schedule_edges();
+  void note_edges();
 
   stack_tlm &stack_;
   timeline line_;
@@ -102,15 +104,22 @@ void stack_tlm::model::fail_if(int error) const {
   SC_REPORT_ERROR("/duplex/stack", text.c_str());
 }
 
+// The model comes to the clock of the simulation, for somebody who looks and takes no time.
+void stack_tlm::model::catch_up() {
+  fail_if(line_.run_to(clock_at(sc_core::sc_time_stamp())));
+  note_edges();
+}
+
 // The model comes to the first clock at or after the time of an access.
 void stack_tlm::model::begin(const sc_core::sc_time &delay) {
+  initiator_delay_check(stack_.name(), delay);
   fail_if(line_.run_to(clock_from(sc_core::sc_time_stamp() + delay)));
 }
 
 // The access is over with the model's clock; what it has begun is looked at when others have had their turn.
 void stack_tlm::model::end(sc_core::sc_time &delay) {
   delay = time_of_clock(line_.clock()) - sc_core::sc_time_stamp();
-  schedule_edges();
+  note_edges();
   look_soon();
 }
 
@@ -193,7 +202,8 @@ void stack_tlm::model::memory_b_transport(tlm::tlm_generic_payload &payload, sc_
 }
 
 unsigned stack_tlm::model::memory_transport_dbg(tlm::tlm_generic_payload &payload) {
-  if (!in_reset()) catch_up();
+  if (in_reset()) return 0;
+  catch_up();
   return memory_debug(payload, stack_.parameters().channels, *this);
 }
 
@@ -224,7 +234,7 @@ void stack_tlm::model::step() {
   } else if (line_.may_rise()) {
     fail_if(line_.run_until_rise(run_ahead_to()));
   }
-  schedule_edges();
+  note_edges();
   if (port_.working() || line_.may_rise())
     step_event_.notify(time_of_clock(std::max(line_.clock(), now) + 1) - sc_core::sc_time_stamp());
 }
@@ -236,12 +246,18 @@ void stack_tlm::model::schedule_edges() {
   edge_event_.notify(at > now ? at - now : sc_core::SC_ZERO_TIME);
 }
 
+// After clocks of the model. As the doorbell, the interrupt counts in the order of the model's clock: under a
+// quantum a program may be over before the simulation comes to the edge.
+void stack_tlm::model::note_edges() {
+  stack_.interrupt_clock_ = line_.last_rise();
+  schedule_edges();
+}
+
 void stack_tlm::model::drive_edges() {
   while (!line_.edges().empty() && time_of_clock(line_.edges().front().clock) <= sc_core::sc_time_stamp()) {
     const edge next = line_.edges().front();
     line_.edges().pop_front();
     stack_.interrupt.write(next.high);
-    if (next.high) stack_.interrupt_clock_ = next.clock;
   }
   schedule_edges();
 }

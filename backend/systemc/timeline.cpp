@@ -41,6 +41,7 @@ int timeline::noted(int error) {
   const bool fell = line.fell_at != fell_at_;
   rises_ += rose;
   rose_at_ = line.rose_at, fell_at_ = line.fell_at;
+  if (rose) last_rise_ = rose_at_ + offset_;
   if (fell && (!rose || fell_at_ < rose_at_)) edges_.push_back({fell_at_ + offset_, false});
   if (rose) edges_.push_back({rose_at_ + offset_, true});
   if (fell && rose && fell_at_ > rose_at_) edges_.push_back({fell_at_ + offset_, false});

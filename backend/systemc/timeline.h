@@ -37,7 +37,8 @@ class timeline : public memory_line {
   // The same, and ends when the interrupt line rises.
   int run_until_rise(uint64_t clock);
   bool may_rise() const;
-  uint64_t rises() const { return rises_; }  // of the line so far, as far as the model has come
+  uint64_t rises() const { return rises_; }          // of the line so far, as far as the model has come
+  uint64_t last_rise() const { return last_rise_; }  // the clock of the last one, 0: there was none
   // Edges in their order; what took them removes them.
   std::deque<edge> &edges() { return edges_; }
 
@@ -63,7 +64,7 @@ class timeline : public memory_line {
   duplex_backend *backend_ = nullptr;
   uint64_t offset_ = 0;                 // from the model's count to that of the simulation
   uint64_t rose_at_ = 0, fell_at_ = 0;  // as the model told them last
-  uint64_t rises_ = 0;
+  uint64_t rises_ = 0, last_rise_ = 0;
   std::deque<edge> edges_;
 };
 

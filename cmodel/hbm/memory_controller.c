@@ -10,6 +10,9 @@
 
 _Static_assert(DUPLEX_MEMORY_QUEUE_MOST == 1024, "two texts below name it");
 
+#define TCK_PS_LEAST 100u  // a text below names both
+#define TCK_PS_MOST 10000u
+
 int duplex_memory_defaults(const char *preset, struct duplex_memory_parameters *p) {
   const struct duplex_dram_timing *timing = duplex_dram_preset(preset);
   if (timing == NULL) return DUPLEX_ERROR_ARGUMENT;
@@ -25,6 +28,17 @@ int duplex_memory_defaults(const char *preset, struct duplex_memory_parameters *
   return 0;
 }
 
+// Whether an access, with all that it may wait for, fits between two refreshes: otherwise it might never be
+// done.
+static bool fits_refreshes(const struct duplex_dram_timing *timing) {
+  uint64_t sum = 0;
+#define ADD(field) sum += timing->field;
+  DUPLEX_DRAM_FIELDS(ADD)
+#undef ADD
+  sum -= (uint64_t)timing->nREFI + timing->nREFMAX + timing->tCK_ps;
+  return sum < timing->nREFI;
+}
+
 const char *duplex_memory_wrong(const struct duplex_memory_parameters *p) {
   if (p == NULL) return "parameters: expected some";
   const unsigned channels = p->channels;
@@ -36,7 +50,9 @@ const char *duplex_memory_wrong(const struct duplex_memory_parameters *p) {
   if (p->write_high == 0 || p->write_high > p->write_queue) return "write_high: expected 1 to write_queue";
   if (p->write_low >= p->write_high) return "write_low: expected less than write_high";
   if (p->age_limit < 2) return "age_limit: expected 2 tCK or more";
-  if (p->timing.tCK_ps == 0 || p->timing.nREFI == 0) return "timing: expected that of a preset";
+  if (p->timing.tCK_ps < TCK_PS_LEAST || p->timing.tCK_ps > TCK_PS_MOST)
+    return "timing.tCK_ps: expected 100 to 10000";
+  if (!fits_refreshes(&p->timing)) return "timing: expected times whose sum is below nREFI";
   if (p->timing.nREFMAX < 2 || p->postponed_refreshes > p->timing.nREFMAX - 2)
     return "postponed_refreshes: expected 0 to nREFMAX - 2";
   return memory_is_mapping(&p->mapping) ? NULL : "mapping: expected each part of the address once";

@@ -20,7 +20,7 @@
 
 namespace duplex {
 
-// The time at which a stack has completed n clocks: round(n * 10^6 / 650) ps.
+// The time at which a stack has completed n clocks: round(n * 10^6 / 650) ps, sc_max_time() at most.
 sc_core::sc_time time_of_clock(uint64_t n);
 // The first n with time_of_clock(n) at `time` or later: where a stack takes what comes to it at `time`.
 uint64_t clock_from(const sc_core::sc_time &time);
@@ -32,7 +32,7 @@ constexpr uint64_t CHANNEL_BYTES = UINT64_C(1) << 29;
 
 struct stack_parameters {
   unsigned channels = 32;                 // 1 to 32
-  unsigned threads = 1;                   // C model: worker threads, 0 = all cores
+  unsigned threads = 1;                   // C model: worker threads, 1 to 1024, 0 = all cores
   std::string dram_preset = "hbm3_5200";  // docs/dram.md
   unsigned rank_switch = 0;               // tCK that the data buses need to turn to the other rank, 0 to 2
   bool xpu_traffic = false;               // the xPU streams at full rate from the bundles that it owns
@@ -44,6 +44,7 @@ struct stack_parameters {
 //
 // registers: 32-bit words at the offsets of docs/registers.md, whole and aligned, without byte enables; no
 //   DMI. An access begins with the first clock at or after its time; its delay ends with the access.
+//   A delay of more than 10 s is an SC_REPORT_ERROR, as at the other socket: a stack would run for hours.
 // memory: the DRAM of all channels, as the xPU sees it. Bytes of bundles that belong to Logic-PIM cannot be
 //   accessed: TLM_GENERIC_ERROR_RESPONSE.
 // interrupt: high while INTERRUPT_STATUS and INTERRUPT_ENABLE have a bit in common.

@@ -19,7 +19,9 @@ struct hbm3_parameters {
   // As duplex_memory_defaults gives them; another preset by the same function.
   duplex_memory_parameters controller = defaults();
   bool direct_access = true;  // whether the direct memory interface is granted
-  // Receives a line for each payload: tCK address R|W bytes, address in hexadecimal with 0x; "" = none.
+  // Receives a line for each range of bytes that a payload reads or writes, 1 MB at most: tCK address R|W
+  // bytes, address in hexadecimal with 0x; "" = none. Times go back where initiators run ahead of the
+  // simulation.
   std::string request_file;
   std::string command_file;  // receives the DRAM commands for build/timing_judge; "" = none
 

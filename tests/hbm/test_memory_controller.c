@@ -398,7 +398,11 @@ static void test_arguments(void **state) {
              {"write_high", &p.write_high, 65},
              {"write_low", &p.write_low, 56},
              {"age_limit", &p.age_limit, 1},
-             {"timing", &p.timing.tCK_ps, 0},
+             {"timing.tCK_ps", &p.timing.tCK_ps, 0},
+             {"timing.tCK_ps", &p.timing.tCK_ps, 99},
+             {"timing.tCK_ps", &p.timing.tCK_ps, 10001},
+             {"timing", &p.timing.nRCDRD, 60000},
+             {"timing", &p.timing.nREFI, 1},
              {"postponed_refreshes", &p.postponed_refreshes, 7},
              {"postponed_refreshes", &p.postponed_refreshes, UINT_MAX}};
   for (unsigned i = 0; i < sizeof bad / sizeof bad[0]; i++) {

@@ -18,6 +18,14 @@ same() { # the reference has the same bytes, and so many clocks of difference at
 check "expert, RV32 firmware" same 0
 check "expert, native firmware" same 0 --firmware native --seed 2
 check "attention" same 0 --kernel attention
+counts() { # the stack counts the same with a quantum, also one that is longer than the job
+  "$platform" "$@" >"$dir/out" && grep interrupt "$dir/out" >"$dir/counts" || return 1
+  for quantum in 5000 10000 100000; do
+    "$platform" "$@" --quantum $quantum | grep interrupt | diff "$dir/counts" - || return 1
+  done
+}
+check "the stack's own count with a quantum, expert" counts
+check "the stack's own count with a quantum, attention" counts --kernel attention
 check "a quantum of 10 us" same 6500 --quantum 10000
 check "the other DRAM preset, 1 tCK to turn" same 0 --dram-preset hbm3_6400 --rank-switch 1 --channels 1
 printf '# a small one\nkernel = attention  # of one sequence\nsequences=1\n\n  channels =3\n' >"$dir/parameters"
@@ -68,21 +76,37 @@ files=(--registers-trace "$dir/files/r.txt" --memory-trace "$dir/files/m.txt" --
 nothing_left() { [ -z "$(ls -A "$dir/files")" ] || { ls -A "$dir/files"; return 1; }; }
 check "two outputs to one file" refused 'is the file of --registers-trace too' "${files[@]}" --memory-trace "$dir/files/../files/r.txt"
 check "neither of them is there" nothing_left
+here() { (cd "$dir/files" && refused "$@"); }
+check "by a name without a folder" here 'is the file of --registers-trace too' --registers-trace a.txt --memory-trace ./a.txt
+check "neither of them is there" nothing_left
+ln -s one.txt "$dir/link"
+check "by a link that leads nowhere" refused 'is the file of --registers-trace too' --registers-trace "$dir/link" --memory-trace "$dir/one.txt"
+lost() { # no room for standard output: exit status 1, one line, no output
+  "$platform" "$@" >/dev/full 2>"$dir/error"
+  [ $? = 1 ] && grep -qx 'platform: standard output: writing failed' "$dir/error" && [ "$(wc -l <"$dir/error")" = 1 ]
+}
+check "standard output is full" lost "${small[@]}" "${files[@]}"
+check "no output is there" nothing_left
+check "help, and standard output is full" lost --help
+closed() { "$platform" "${small[@]}" --trace "$dir/closed.vcd" >&- && ! grep -q 'clocks of the host' "$dir/closed.vcd"; }
+check "no report in a waveform if standard output is closed" closed
 check "no place for the last output" refused "$dir/none/w.vcd: No such file" "${files[@]}" --trace "$dir/none/w.vcd"
 check "the others are not there either" nothing_left
 killed() {
   "$platform" "${files[@]}" --hidden 2048 --inner 8192 >"$dir/out" 2>&1 &
   local job=$!
   for _ in $(seq 600); do [ "$(ls -A "$dir/files" | wc -l)" = 3 ] && break || sleep 0.1; done
-  kill -TERM $job
+  kill -$1 $job
   wait $job
-  [ $? = 143 ]
+  [ $? = $((128 + $(kill -l $1))) ]
 }
 check "a job that does not fit" refused 'platform: tlm: no room' \
   "${files[@]}" --kernel attention --sequences 1024 --positions 131072 --kv-heads 256 --head-size 16
 check "it writes no output" nothing_left
-check "a signal ends it" killed
-check "it leaves no output" nothing_left
+for signal in TERM USR1 SEGV; do
+  check "signal $signal ends it" killed $signal
+  check "it leaves no output" nothing_left
+done
 echo old >"$dir/files/r.txt"
 check "an output that was there" refused "$dir/none/m: No such file" --registers-trace "$dir/files/r.txt" --memory-trace "$dir/none/m"
 check "it keeps its contents" grep -qx old "$dir/files/r.txt"

@@ -234,6 +234,8 @@ class master : public sc_core::sc_module, private tlm::tlm_mm_interface {
     expect(!pointer(64, dmi), "no pointer in reset");
     expect(debug(registers, tlm::TLM_READ_COMMAND, DUPLEX_REG_ID, &value, 4) == 0, "no registers in reset");
     expect(read(DUPLEX_REG_ID, &value) == tlm::TLM_GENERIC_ERROR_RESPONSE, "no access in reset");
+    for (const auto command : {tlm::TLM_READ_COMMAND, tlm::TLM_WRITE_COMMAND})
+      expect(debug(memory, command, 64, &value, 4) == 0, "no debug transport of memory in reset");
     reset_n_ = true;
   }
 

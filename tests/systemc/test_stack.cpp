@@ -18,8 +18,10 @@
 #include "duplex/random.h"
 #include "duplex/registers.h"
 #include "duplex/systemc.h"
+#include "duplex/systemc_memory.h"
 #include "tests/common/environment.h"
 #include "tests/systemc/checked_stack.h"
+#include "tests/systemc/offender.h"
 
 namespace {
 
@@ -196,6 +198,14 @@ void clocks(uint64_t seed) {
   }
 }
 
+// The end of time.
+void far_clocks() {
+  const sc_core::sc_time end = sc_core::sc_max_time();
+  const uint64_t last = duplex::clock_at(end);
+  expect(duplex::time_of_clock(last) <= end && duplex::clock_from(end) >= last, "the last clock");
+  expect(duplex::time_of_clock(last + 1) == end && duplex::time_of_clock(UINT64_MAX) == end, "clocks beyond");
+}
+
 // Runs `build`, the elaboration and 10 us in a process of its own; whether it ends with this text.
 template <typename Build>
 void refused(const char *text, Build build) {
@@ -231,6 +241,7 @@ void elaboration() {
   };
   refused("s.channels: 0: expected 1 to 32", with([](duplex::stack_parameters &p) { p.channels = 0; }));
   refused("s.channels: 33: expected 1 to 32", with([](duplex::stack_parameters &p) { p.channels = 33; }));
+  refused("s.threads: 1025: expected 0 to 1024", with([](duplex::stack_parameters &p) { p.threads = 1025; }));
   refused("s.rank_switch: 3: expected 0 to 2", with([](duplex::stack_parameters &p) { p.rank_switch = 3; }));
   refused("s.dram_preset: 'ddr4': expected a preset of docs/dram.md, as hbm3_5200",
           with([](duplex::stack_parameters &p) { p.dram_preset = "ddr4"; }));
@@ -261,6 +272,43 @@ void elaboration() {
   });
 }
 
+// Phases out of turn at the memory socket, and a delay without end.
+void offences() {
+  for (const deed &d : deeds())
+    refused((std::string("s.memory: nb_transport_fw: ") + d.text).c_str(), [&d] {
+      auto *stack = new duplex::stack_tlm("s", two_channels());
+      auto *host = new duplex::initiator("h", [](duplex::initiator &) {});
+      auto *interrupt = new sc_core::sc_signal<bool>("interrupt");
+      auto *reset_n = new sc_core::sc_signal<bool>("reset_n", true);
+      auto *other = new offender("o", d.act);
+      host->registers.bind(stack->registers);
+      other->socket.bind(stack->memory);
+      host->memory.bind((new duplex::hbm3_memory("m"))->socket);
+      host->interrupt(*interrupt);
+      stack->interrupt(*interrupt);
+      stack->reset_n(*reset_n);
+    });
+  for (const deed &d : deeds())
+    refused((std::string("m.socket: nb_transport_fw: ") + d.text).c_str(), [&d] {
+      auto *memory = new duplex::hbm3_memory("m");
+      (new offender("o", d.act))->socket.bind(memory->socket);
+    });
+  refused("s: a delay of 11 s: expected 10 s at most", [] {
+    auto *stack = new duplex::stack_tlm("s", two_channels());
+    auto *host = new duplex::initiator("h", [](duplex::initiator &h) {
+      tlm::tlm_generic_payload payload;
+      unsigned char bytes[4];
+      sc_core::sc_time delay(11, sc_core::SC_SEC);
+      payload.set_read();
+      payload.set_data_ptr(bytes);
+      payload.set_data_length(sizeof bytes);
+      payload.set_streaming_width(sizeof bytes);
+      h.registers->b_transport(payload, delay);
+    });
+    new duplex::wires(*host, *stack);
+  });
+}
+
 }  // namespace
 
 int sc_main(int count, char **arguments) {
@@ -268,7 +316,9 @@ int sc_main(int count, char **arguments) {
   std::printf("Loosely timed stack, seed %llu\n", (unsigned long long)seed);
   std::fflush(stdout);
   elaboration();
+  offences();
   clocks(seed);
+  far_clocks();
   traffic_line traffic("traffic", seed);
   reset_line reset("reset", seed);
   sc_core::sc_start(10, sc_core::SC_MS);

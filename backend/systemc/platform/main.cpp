@@ -10,6 +10,7 @@
 #include "backend/systemc/platform/output_files.h"
 #include "duplex/backend.h"
 #include "duplex/error.h"
+#include "duplex/text_file.h"
 #include "sysc/tracing/sc_tracing_ids.h"
 #include "tlm_utils/tlm_quantumkeeper.h"
 
@@ -131,6 +132,13 @@ int simulate(const options &o, const traces &to) {
   return judge(o, job, boards);
 }
 
+// Whether all that was printed could be written; otherwise one line tells.
+bool told_all() {
+  if (std::fflush(stdout) == 0 && !std::ferror(stdout)) return true;
+  wrong("standard output", "writing failed");
+  return false;
+}
+
 int run(options &o) {
   output_files files;
   traces to;
@@ -147,13 +155,16 @@ int run(options &o) {
     if (o.trace.empty()) return 2;
   }
   const int status = simulate(o, to);
-  return status == 2 || files.commit() ? status : 2;
+  if (status == 2) return status;
+  if (!told_all()) return 1;  // before the files get their names: all or nothing
+  return files.commit() ? status : 2;
 }
 
 }  // namespace
 
 // Bad input is one line on the standard error: SystemC's own lines stay away.
 int main(int argc, char **argv) {
+  duplex_reserve_descriptors();
   setenv("SYSTEMC_DISABLE_COPYRIGHT_MESSAGE", "1", 0);
   return sc_core::sc_elab_and_sim(argc, argv);
 }
@@ -161,7 +172,7 @@ int main(int argc, char **argv) {
 int sc_main(int argc, char **argv) {
   options o;
   const int status = platform::read_options(argc, argv, o);
-  if (status >= 0) return status;
+  if (status >= 0) return status || told_all() ? status : 1;
   tlm::tlm_global_quantum::instance().set(sc_core::sc_time(double(o.quantum_ns), sc_core::SC_NS));
   for (const char *kind : {"/OSCI/SystemC", sc_core::SC_ID_TRACING_TIMESCALE_UNIT_})
     sc_core::sc_report_handler::set_actions(kind, sc_core::SC_INFO, sc_core::SC_DO_NOTHING);

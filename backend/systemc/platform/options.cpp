@@ -75,7 +75,9 @@ void help(const char *program, const std::vector<name> &names) {
   }
   std::printf("  %-30s %s\n  %-30s %s\n\n", "--parameters FILE",
               "lines `name = value` with the names above, # starts a comment", "--help", "this text");
-  std::printf("Later ones win. Exit status: 0 good, 1 a difference, 2 bad input or a job that failed.\n");
+  std::printf(
+      "Later ones win. Exit status: 0 good, 1 a difference or lost output, 2 bad input or a job that "
+      "failed.\n");
 }
 
 std::string expected(const name &n) {

@@ -12,6 +12,7 @@
 #include <filesystem>
 
 #include "backend/systemc/platform/options.h"
+#include "duplex/signals.h"
 
 namespace platform {
 namespace {
@@ -25,7 +26,30 @@ void forsake_outputs(int signal) {
   std::raise(signal);
 }
 
-constexpr int ENDS[] = {SIGHUP, SIGINT, SIGQUIT, SIGPIPE, SIGTERM, SIGABRT, SIGXFSZ};
+// The write that failed tells by its error.
+void stay(int) {}
+
+// A signal that is ignored (as under nohup) or that somebody else handles (a sanitizer) stays so.
+void watch(int signal) {
+  struct sigaction action;
+  if (sigaction(signal, nullptr, &action) == 0 && action.sa_handler == SIG_DFL)
+    std::signal(signal, forsake_outputs);
+}
+
+// Both are one file, or one pipe. A device takes several outputs.
+bool is_same(const struct stat &a, const struct stat &b) {
+  return !S_ISCHR(a.st_mode) && a.st_dev == b.st_dev && a.st_ino == b.st_ino;
+}
+
+// The file that a name means, be it there or not: a link stays a link.
+std::filesystem::path file_of(const std::filesystem::path &path, std::error_code &error) {
+  const std::filesystem::path file =
+      std::filesystem::weakly_canonical(std::filesystem::absolute(path), error);
+  std::error_code nothing_there;
+  if (error || !std::filesystem::is_symlink(std::filesystem::symlink_status(file, nothing_there)))
+    return file;
+  return file_of(file.parent_path() / std::filesystem::read_symlink(file, error), error);
+}
 
 mode_t mode_of_new_file() {
   const mode_t mask = umask(0);
@@ -37,7 +61,10 @@ mode_t mode_of_new_file() {
 
 output_files::output_files() {
   open_outputs = this;
-  for (const int signal : ENDS) std::signal(signal, forsake_outputs);
+  std::signal(SIGPIPE, stay);
+  std::signal(SIGXFSZ, stay);
+  for (int signal = 1; signal <= SIGRTMAX; signal++)
+    if (duplex_signal_ends_program(signal)) watch(signal);
 }
 
 output_files::~output_files() {
@@ -54,13 +81,13 @@ void output_files::forsake() const {
 
 // The descriptor of the new output, -1: see errno.
 int output_files::open(output &added, const std::string &ending) {
-  struct stat there;
-  const bool exists = stat(added.path.c_str(), &there) == 0;
+  struct stat &there = added.there;
+  const bool exists = added.exists = stat(added.path.c_str(), &there) == 0;
   if (exists && S_ISDIR(there.st_mode)) return errno = EISDIR, -1;
   if (exists && !S_ISREG(there.st_mode)) return ::open(added.path.c_str(), O_WRONLY | O_CLOEXEC);
   if (exists && access(added.path.c_str(), W_OK) != 0) return -1;
   std::error_code error;
-  added.target = std::filesystem::weakly_canonical(added.path, error).string();
+  added.target = file_of(added.path, error).string();
   if (error) return errno = error.value(), -1;
   const std::filesystem::path folder = std::filesystem::path(added.target).parent_path();
   added.temporary = (folder / (".duplex-XXXXXX" + ending)).string();
@@ -72,9 +99,15 @@ int output_files::open(output &added, const std::string &ending) {
   return file;
 }
 
+// Both mean one file, by whatever names.
+bool output_files::is_one_file(const output &a, const output &b) {
+  if (!a.target.empty() && a.target == b.target) return true;
+  return a.exists && b.exists && is_same(a.there, b.there);
+}
+
 output_files::output *output_files::add(const char *option, const std::string &path,
                                         const std::string &ending) {
-  outputs_.push_back({option, path, "", "", nullptr});
+  outputs_.push_back({option, path, "", "", nullptr, false, {}});
   output &added = outputs_.back();
   const int file = open(added, ending);
   if (file < 0) {
@@ -83,10 +116,15 @@ output_files::output *output_files::add(const char *option, const std::string &p
   }
   added.stream = fdopen(file, "w");
   for (const output &other : outputs_)
-    if (&other != &added && !added.target.empty() && other.target == added.target) {
+    if (&other != &added && is_one_file(other, added)) {
       wrong(std::string(option) + " " + path, std::string("is the file of ") + other.option + " too");
       return nullptr;
     }
+  struct stat standard_output;
+  if (added.exists && fstat(STDOUT_FILENO, &standard_output) == 0 && is_same(added.there, standard_output)) {
+    wrong(std::string(option) + " " + path, "is standard output too");
+    return nullptr;
+  }
   return &added;
 }
 

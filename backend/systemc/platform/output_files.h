@@ -6,6 +6,8 @@
 #ifndef DUPLEX_PLATFORM_OUTPUT_FILES_H
 #define DUPLEX_PLATFORM_OUTPUT_FILES_H
 
+#include <sys/stat.h>
+
 #include <cstdio>
 #include <deque>
 #include <string>
@@ -35,8 +37,11 @@ class output_files {
     std::string target;     // the file that it means
     std::string temporary;  // "": written as it is
     std::FILE *stream;      // NULL: somebody else writes it
+    bool exists;            // something is there,
+    struct stat there;      // namely this
   };
   output *add(const char *option, const std::string &path, const std::string &ending);
+  static bool is_one_file(const output &a, const output &b);
   int open(output &added, const std::string &ending);
   bool close(output &written);
 
