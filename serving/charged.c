@@ -14,6 +14,7 @@
 #define DECODE_LEAST 1550.0  // at least
 #define APPEND_PAIR 6.0      // clocks of a new token's K and V, of a sequence and KV head
 #define FIRMWARE_PAIR 6.8    // clocks of the firmware for a sequence and KV head
+#define PRODUCT_MOST 16777216.0  // tokens of a product at once, as xpu_time_gemm takes them
 #define KERNELS \
   6.0  // launched a layer, beside the experts: QKV, append, attention, output, router,
        // sum of experts
@@ -32,8 +33,13 @@ double charged_product(const struct machine *m, const struct serving_model *mode
   const unsigned k = (unsigned)whole(columns);
   const double bytes = columns * rows * model_weight_bytes(model) + F16 * tokens * (columns + rows);
   if (model->weight_bits != 16) return fmax(2 * tokens * columns * rows / m->xpu.flops, bytes / m->xpu.bytes);
-  if (tokens > 0) kernels_ask(m->kernels, XPU_KERNEL_GEMM, (uint64_t[]){n, k}, (uint64_t)tokens);
-  return (double)xpu_time_gemm(&m->xpu_time, (unsigned)tokens, k, n, 2) * PICO;
+  double picoseconds = 0;
+  for (; tokens > 0; tokens -= PRODUCT_MOST) {
+    const unsigned part = (unsigned)fmin(tokens, PRODUCT_MOST);
+    kernels_ask(m->kernels, XPU_KERNEL_GEMM, (uint64_t[]){n, k}, part);
+    picoseconds += (double)xpu_time_gemm(&m->xpu_time, part, k, n, 2);
+  }
+  return picoseconds * PICO;
 }
 
 // Query and KV heads of a device's xPU.

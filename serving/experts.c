@@ -9,7 +9,7 @@
 #include "schedule/schedule.h"
 #include "serving/phases.h"
 
-#define SCALES 14u       // tables of 1, 2, 4, ... tokens a step
+#define SCALES 26u       // tables of 1, 2, 4, ... tokens a step: the last one holds 2^31 tokens
 #define UNIT 1e-9        // seconds of a table's unit, times the step
 #define FORK_SHARE 0.75  // AUTHORS: what their splitter takes the bandwidth for
 
@@ -129,7 +129,9 @@ void experts_close(struct experts *x) {
 }
 
 // Steps of 2^scale tokens; the schedule takes 8 of its tokens for one.
-static unsigned steps_of(unsigned tokens, unsigned scale) { return (tokens + (1u << scale) - 1) >> scale; }
+static unsigned steps_of(unsigned tokens, unsigned scale) {
+  return (unsigned)(((uint64_t)tokens + (1u << scale) - 1) >> scale);
+}
 
 // Who runs which expert of a group: the policy with the finest table that holds the counts.
 static void decide(struct experts *x, const unsigned *counts) {

@@ -9,6 +9,7 @@
 #include "duplex/params.h"
 #include "schedule/schedule.h"
 #include "serving/config_file.h"
+#include "serving/covered.h"
 
 #define DEVICES_MOST 1024u
 #define OF_NODE 8u  // devices of a node, before there are more nodes
@@ -59,26 +60,33 @@ static int read_hardware(const struct config_file *file, bool required, struct n
   return error;
 }
 
-static int read_mode(const struct config_file *file, const char *mode, struct numbers *n) {
-  const struct config_field fields[] = {
-      {"xpu_compute_share", CONFIG_NUMBER, true, &n->xpu_compute, 1e-3, 1, 0},
-      {"xpu_bandwidth_share", CONFIG_NUMBER, true, &n->xpu_bandwidth, 1e-3, 1, 0},
-      {"pim_compute_share", CONFIG_NUMBER, true, &n->pim_compute, 1e-3, 1, 0},
-      {"pim_bandwidth_share", CONFIG_NUMBER, true, &n->pim_bandwidth, 1e-3, 1, 0},
-      {"node_latency_us", CONFIG_NUMBER, true, &n->node_us, 0, 1e6, 0},
-      {"between_latency_us", CONFIG_NUMBER, true, &n->between_us, 0, 1e6, 0},
-      {"context_share", CONFIG_NUMBER, false, &n->context, 1e-3, 10, 0},
-      {"mac_pj", CONFIG_NUMBER, false, &n->mac_pj, 0, 1e3, 0},
-      {"xpu_attention_share", CONFIG_NUMBER, false, &n->attention, 1e-3, 1, 0},
-      {"launch_us", CONFIG_NUMBER, false, &n->launch_us, 0, 1e3, 0},
-      {0}};
-  return config_fields(file, mode, json_object_get(file->root, mode), fields, false);
+// Reads the constants of a mode. All are required that it uses, but mac_pj: without it processors have their
+// own.
+static int read_mode(const struct config_file *file, enum serving_mode mode, struct numbers *n) {
+  static const char *const names[] = {"full", "paper", "authors"};
+  struct config_field fields[] = {{"xpu_compute_share", CONFIG_NUMBER, true, &n->xpu_compute, 1e-3, 1, 0},
+                                  {"xpu_bandwidth_share", CONFIG_NUMBER, true, &n->xpu_bandwidth, 1e-3, 1, 0},
+                                  {"pim_compute_share", CONFIG_NUMBER, true, &n->pim_compute, 1e-3, 1, 0},
+                                  {"pim_bandwidth_share", CONFIG_NUMBER, true, &n->pim_bandwidth, 1e-3, 1, 0},
+                                  {"node_latency_us", CONFIG_NUMBER, true, &n->node_us, 0, 1e6, 0},
+                                  {"between_latency_us", CONFIG_NUMBER, true, &n->between_us, 0, 1e6, 0},
+                                  {"mac_pj", CONFIG_NUMBER, false, &n->mac_pj, 0, 1e3, 0},
+                                  {0},
+                                  {0},
+                                  {0}};
+  struct config_field *own = fields + sizeof fields / sizeof *fields - 3;
+  if (mode == SERVING_FULL) {
+    own[0] = (struct config_field){"xpu_attention_share", CONFIG_NUMBER, true, &n->attention, 1e-3, 1, 0};
+    own[1] = (struct config_field){"launch_us", CONFIG_NUMBER, true, &n->launch_us, 0, 1e3, 0};
+  }
+  if (mode == SERVING_AUTHORS)
+    own[0] = (struct config_field){"context_share", CONFIG_NUMBER, true, &n->context, 1e-3, 10, 0};
+  return config_fields(file, names[mode], json_object_get(file->root, names[mode]), fields, false);
 }
 
 // Reads the constants of hardware, and those of the mode.
 static int read_constants(const char *name, enum serving_mode mode, struct numbers *n, char *error,
                           size_t size) {
-  static const char *const modes[] = {"full", "paper", "authors"};
   struct config_file file;
   json_t *object;
   const struct config_field fields[] = {{"memory", CONFIG_OBJECT, true, &object, 0, 0, 0},
@@ -94,14 +102,18 @@ static int read_constants(const char *name, enum serving_mode mode, struct numbe
   int status = config_open(&file, "", name ? name : "constants", error, size);
   if (!status) status = config_fields(&file, "", file.root, fields, false);
   if (!status) status = read_hardware(&file, true, n);
-  if (!status) status = read_mode(&file, modes[mode], n);
+  if (!status) status = read_mode(&file, mode, n);
   config_close(&file);
   return status;
 }
 
 static int check_system(const struct config_file *file, const struct numbers *n) {
+  static const char *const processors[] = {"logic_pim", "bank_pim", "bankgroup_pim"};
   if (n->beside == BESIDE_NONE && (n->co_processing || n->expert_tensor || n->layout))
     return config_refuse(file, "beside", "is none, expected a processor beside the xPU with these keys");
+  for (unsigned i = 0; i < 3; i++)
+    if (n->beside != i + 1 && json_object_get(file->root, processors[i]))
+      return config_refuse(file, processors[i], "is no part of the system, expected what is beside the xPU");
   return DUPLEX_OK;
 }
 
@@ -216,6 +228,8 @@ int machine_read(struct machine *m, const struct serving_options *options, const
   struct numbers n = {.times_devices = 1};
   int status = read_constants(options->constants, options->mode, &n, error, size);
   if (!status) status = read_system(options->system, options->mode, &n, error, size);
+  if (!status && options->mode == SERVING_FULL && n.beside == BESIDE_LOGIC_PIM)
+    status = covered_check(options, n.layout == LAYOUT_HETERO, error, size);
   if (status) return status;
   *m = (struct machine){.mode = options->mode,
                         .beside = n.beside,

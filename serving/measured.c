@@ -18,6 +18,11 @@
 #define STACKS 5u
 #define CHANNELS 32u
 
+#define CALL_TOKENS 65528u  // of an expert in a call: whole groups in 16 bits
+// Of groups beyond SCHEDULE_GROUPS of a device in a call, so that sums fit 32 bits.
+#define CALL_UNITS (UINT32_MAX / 8)
+
+#define CHOSEN 1024u      // numbers of tokens for which it is kept whether deciding pays
 #define KEPT 4096u        // decisions that are kept
 #define KEPT_EXPERTS 64u  // of so many experts at most
 
@@ -26,6 +31,18 @@ struct kept {
   uint64_t hash;  // 0: none
   uint16_t tokens[KEPT_EXPERTS];
   struct schedule_decision decision;
+};
+
+// Whether `best` or the xPU alone is faster in layers of so many tokens, of which 0 is none.
+struct chosen {
+  unsigned tokens;
+  enum schedule_policy policy;
+};
+
+// An xPU that tells its times and does nothing else.
+struct timed_xpu {
+  struct duplex_xpu xpu;
+  const struct xpu_time_model *time;
 };
 
 struct measured {
@@ -39,6 +56,8 @@ struct measured {
   const struct schedule_decision *decision;  // the last one
   unsigned classes;  // experts of the same number modulo this are alike: any order of them costs the same
   struct kept *kept;
+  struct chosen *chosen;
+  uint64_t slope;  // units of a group beyond SCHEDULE_GROUPS at most
 };
 
 static struct schedule_shape shape_of(const struct measured *m) {
@@ -84,27 +103,23 @@ static int measure_on(struct measured *m, const struct duplex_stack_options *opt
   return status || !path ? status : schedule_save(path, &m->times, origin, error, size);
 }
 
-static const struct xpu_kernel_table *gemm_table_of(const struct measured *m) {
-  return m->machine->xpu_time.gemm_table;
+static int estimate(struct duplex_xpu *xpu, const struct duplex_xpu_work *work, uint64_t *picoseconds) {
+  return xpu_time_work(((const struct timed_xpu *)xpu)->time, work, picoseconds);
 }
 
-// Measures the table on the C model; with kernels of an xPU, by these.
+// Measures the table on the C model, with the arithmetic of the machine's xPU.
 static int measure(struct measured *m, const struct serving_options *given, const char *path, char *error,
                    size_t size) {
+  static const struct duplex_xpu_ops ops = {.name = "timed", .estimate = estimate};
   const struct duplex_stack_options options = {
       .backend = {.channels = CHANNELS, .dram_preset = given->dram_preset}, .strict = given->strict};
-  char gemm[4096];
-  struct duplex_xpu_options xpu_options = {.channels = STACKS * CHANNELS};
-  if (gemm_table_of(m)) {
-    snprintf(gemm, sizeof gemm, "%s/gemm.csv", given->kernels);
-    xpu_options.gemm_table = gemm;
-  }
-  struct duplex_xpu *xpu;
-  int status = duplex_xpu_open(&xpu_options, &xpu, error, size);
-  if (status) return status;
-  status = measure_on(m, &options, xpu, path, error, size);
-  xpu->ops->close(xpu);
-  return status;
+  struct timed_xpu timed = {{&ops}, &m->machine->xpu_time};
+  return measure_on(m, &options, &timed.xpu, path, error, size);
+}
+
+static uint32_t add_to_hash(uint32_t hash, uint64_t number) {
+  for (unsigned byte = 0; byte < 8; byte++) hash = (hash ^ (uint32_t)(number >> 8 * byte & 255)) * 16777619u;
+  return hash;
 }
 
 // FNV-1a over a table of measured products, whose times are in the tables of time.
@@ -113,11 +128,19 @@ static uint32_t hash_of(const struct xpu_kernel_table *table) {
   for (size_t i = 0; i < table->count; i++) {
     const struct xpu_kernel *k = &table->kernels[i];
     const uint64_t numbers[] = {k->shape[0], k->shape[1], k->length, k->picoseconds};
-    for (unsigned n = 0; n < sizeof numbers / sizeof *numbers; n++)
-      for (unsigned byte = 0; byte < 8; byte++)
-        hash = (hash ^ (uint32_t)(numbers[n] >> 8 * byte & 255)) * 16777619u;
+    for (unsigned n = 0; n < sizeof numbers / sizeof *numbers; n++) hash = add_to_hash(hash, numbers[n]);
   }
   return hash;
+}
+
+// What of the xPU is in a table of time, behind its name: nothing of the built-in one.
+static void name_xpu(const struct measured *m, char *name, size_t size) {
+  const struct xpu_time_model *xpu = &m->machine->xpu_time, builtin = xpu_time_h100(xpu->channels);
+  const size_t length = strlen(name);
+  if (xpu->gemm_table) snprintf(name + length, size - length, "_%08x", hash_of(xpu->gemm_table));
+  if (xpu->gemm_table || (xpu->flops == builtin.flops && xpu->gemm_share == builtin.gemm_share)) return;
+  snprintf(name + length, size - length, "_xpu_%08x",
+           add_to_hash(add_to_hash(2166136261u, xpu->flops), xpu->gemm_share));
 }
 
 // A folder that takes a new table, before minutes go into measuring it.
@@ -137,8 +160,7 @@ static int load_tables(struct measured *m, const struct serving_options *options
   snprintf(name, sizeof name, "%u_%u_%u_%u%s%s%s", shape.hidden, shape.inner, shape.experts, shape.gated,
            options->strict ? "_strict" : "", options->dram_preset ? "_" : "",
            options->dram_preset ? options->dram_preset : "");
-  if (gemm_table_of(m))
-    snprintf(name + strlen(name), sizeof name - strlen(name), "_%08x", hash_of(gemm_table_of(m)));
+  name_xpu(m, name, sizeof name);
   snprintf(path, sizeof path, "%s/%s.times", options->tables ? options->tables : "", name);
   const char *text = options->measure ? NULL : builtin_table(name);
   if (text) return schedule_load_text(text, name, &m->times, &origin, error, size);
@@ -181,6 +203,14 @@ static enum schedule_policy policy_of(const struct measured *m, unsigned policy)
   return machine->co_processing ? SCHEDULE_BEST : SCHEDULE_TURNS;
 }
 
+// The longest of the times of a row: there is nothing else in it.
+static uint64_t longest_of(const struct schedule_row *row) {
+  const uint32_t *time = (const uint32_t *)row;
+  uint64_t longest = 0;
+  for (size_t i = 0; i < sizeof *row / sizeof *time; i++) longest = time[i] > longest ? time[i] : longest;
+  return longest;
+}
+
 int measured_open(struct measured **measured, const struct machine *machine,
                   const struct serving_model *model, const struct serving_options *options, char *error,
                   size_t size) {
@@ -197,7 +227,7 @@ int measured_open(struct measured **measured, const struct machine *machine,
              options->model, options->system, m->layout.devices);
     return DUPLEX_ERROR_ARGUMENT;
   }
-  if (m->policy == SCHEDULE_XPU) {
+  if (machine->beside == BESIDE_NONE) {
     tell_xpu(m);
     m->charged = m->times;
   } else {
@@ -210,13 +240,16 @@ int measured_open(struct measured **measured, const struct machine *machine,
     }
   }
   m->classes = m->policy == SCHEDULE_BEST ? 2 : m->policy == SCHEDULE_SPACES ? SCHEDULE_BUNDLES : 1;
+  m->slope = longest_of(&m->times.slope);
   m->kept = calloc(KEPT, sizeof *m->kept);
-  if (!m->kept) return DUPLEX_ERROR_NO_MEMORY;
-  return DUPLEX_OK;
+  m->chosen = calloc(CHOSEN, sizeof *m->chosen);
+  return m->kept && m->chosen ? DUPLEX_OK : DUPLEX_ERROR_NO_MEMORY;
 }
 
 void measured_close(struct measured *m) {
-  if (m) free(m->kept);
+  if (!m) return;
+  free(m->kept);
+  free(m->chosen);
   free(m);
 }
 
@@ -232,24 +265,24 @@ static void sort_counts(const struct measured *m, const unsigned *counts, unsign
 
 // The policy's decision about sorted counts; kept ones are taken again. The spaces of the paper's policy are
 // in order of their tokens, for all others only groups matter.
-static void decide(struct measured *m, const unsigned *counts) {
+static void decide(struct measured *m, enum schedule_policy policy, const unsigned *counts) {
   uint16_t tokens[SCHEDULE_EXPERTS];
-  uint64_t hash = 14695981039346656037u;  // FNV-1a
+  uint64_t hash = (14695981039346656037u ^ policy) * 1099511628211u;  // FNV-1a
   const unsigned experts = m->layout.of_group;
   for (unsigned e = 0; e < experts; e++) {
-    const unsigned count = m->policy == SCHEDULE_SPACES ? counts[e] : schedule_groups(counts[e]) * 8;
-    tokens[e] = (uint16_t)(count < UINT16_MAX ? count : UINT16_MAX);
+    tokens[e] = (uint16_t)(policy == SCHEDULE_SPACES ? counts[e] : schedule_groups(counts[e]) * 8);
     hash = (hash ^ tokens[e]) * 1099511628211u;
   }
   struct kept *kept = &m->kept[(hash ^ hash >> 32) % KEPT];
   const size_t size = experts * sizeof *tokens;
-  if (experts <= KEPT_EXPERTS && kept->hash == hash && memcmp(kept->tokens, tokens, size) == 0) {
+  if (experts <= KEPT_EXPERTS && kept->hash == hash && kept->decision.policy == policy &&
+      memcmp(kept->tokens, tokens, size) == 0) {
     m->decision = &kept->decision;
     return;
   }
   struct schedule_decision *decision = experts <= KEPT_EXPERTS ? &kept->decision : &m->one;
-  schedule_decide(m->policy, &m->charged, tokens, &m->work, decision);
-  if (m->policy != SCHEDULE_SPACES) schedule_recount(&m->times, tokens, decision);
+  schedule_decide(policy, &m->charged, tokens, &m->work, decision);
+  if (policy != SCHEDULE_SPACES) schedule_recount(&m->times, tokens, decision);
   m->decision = decision;
   if (experts > KEPT_EXPERTS) return;
   kept->hash = hash;
@@ -260,7 +293,8 @@ static void decide(struct measured *m, const unsigned *counts) {
 static double pim_share(const struct measured *m, unsigned expert) {
   const struct schedule_placement *p = &m->times.placement;
   double cut = 0, all = 0;
-  if (m->policy != SCHEDULE_BEST || p->layout == SCHEDULE_STRIPED) return m->decision->cut[0][expert] > 0;
+  if (m->decision->policy != SCHEDULE_BEST || p->layout == SCHEDULE_STRIPED)
+    return m->decision->cut[0][expert] > 0;
   for (unsigned q = 0; q < p->pieces; q++)
     for (unsigned part = 0; part < p->parts[q]; part++) {
       all += p->width[q][part];
@@ -273,7 +307,7 @@ static double pim_share(const struct measured *m, unsigned expert) {
 static bool works_in(const struct measured *m, unsigned expert, unsigned phase) {
   const struct schedule_placement *p = &m->times.placement;
   const uint32_t owned = m->decision->owned[phase];
-  if (m->policy != SCHEDULE_BEST || p->layout == SCHEDULE_STRIPED)
+  if (m->decision->policy != SCHEDULE_BEST || p->layout == SCHEDULE_STRIPED)
     return phase == 0 && m->decision->cut[0][expert];
   for (unsigned q = 0; q < p->pieces; q++)
     if (!(schedule_bundles(p, expert, q) & ~owned) && m->decision->cut[q][expert]) return true;
@@ -300,8 +334,8 @@ static double seconds_of(const struct measured *m, double units) {
 
 static struct phases phases_of(const struct measured *m, const unsigned *counts, unsigned tokens) {
   const struct schedule_decision *d = m->decision;
-  struct phases p = {.turns = m->policy == SCHEDULE_TURNS,
-                     .decided = m->policy != SCHEDULE_XPU && m->policy != SCHEDULE_PIM,
+  struct phases p = {.turns = d->policy == SCHEDULE_TURNS,
+                     .decided = d->policy != SCHEDULE_XPU && d->policy != SCHEDULE_PIM,
                      .halved = m->times.placement.layout == SCHEDULE_HALVED,
                      .tokens = tokens,
                      .experts = m->layout.of_group};
@@ -319,13 +353,13 @@ static double checked_units(const struct schedule_decision *d) {
 }
 
 // Decides one group's experts and charges them: seconds of both sides, energy, work.
-static struct group_cost run_group(struct measured *m, const unsigned *given, unsigned tokens,
-                                   struct experts_cost *cost) {
+static struct group_cost run_group(struct measured *m, enum schedule_policy policy, const unsigned *given,
+                                   unsigned tokens, struct experts_cost *cost) {
   unsigned counts[SCHEDULE_EXPERTS];
   struct group_cost g = {0};
   const double weights = (double)m->model->matrices * m->model->hidden * m->model->inner;
   sort_counts(m, given, counts);
-  decide(m, counts);
+  decide(m, policy, counts);
   const struct schedule_decision *d = m->decision;
   g.pim = seconds_of(m, (double)d->pim[0] + d->pim[1]);
   g.xpu = seconds_of(m, (double)d->xpu[0] + d->xpu[1]);
@@ -348,19 +382,80 @@ static struct group_cost run_group(struct measured *m, const unsigned *given, un
   return g;
 }
 
-struct experts_cost measured_run(struct measured *m, const unsigned *counts, unsigned tokens,
-                                 double *charge) {
-  struct experts_cost cost = {0};
+// The share of a number that a call of several has.
+static unsigned share_of(unsigned number, unsigned call, unsigned calls) {
+  return (unsigned)((uint64_t)number * (call + 1) / calls - (uint64_t)number * call / calls);
+}
+
+// How many calls a layer takes: experts of a device have no more tokens in one, nor take longer in all, than
+// the schedule can count.
+static unsigned calls_of(const struct measured *m, const unsigned *counts) {
+  uint64_t calls = 1;
+  for (unsigned i = 0; i < m->layout.groups; i++) {
+    uint64_t units = 0;
+    for (unsigned e = 0; e < m->layout.of_group; e++) {
+      const unsigned count = *counts++;
+      const uint64_t groups = schedule_groups(count);
+      units += groups > SCHEDULE_GROUPS ? (groups - SCHEDULE_GROUPS) * m->slope : 0;
+      const uint64_t of_expert = ((uint64_t)count + CALL_TOKENS - 1) / CALL_TOKENS;
+      calls = calls > of_expert ? calls : of_expert;
+    }
+    const uint64_t of_device = (units + CALL_UNITS - 1) / CALL_UNITS;
+    calls = calls > of_device ? calls : of_device;
+  }
+  return (unsigned)calls;
+}
+
+// Adds a call of all devices, of which the slowest counts.
+static void run_call(struct measured *m, enum schedule_policy policy, const unsigned *counts, unsigned tokens,
+                     unsigned call, unsigned calls, struct experts_cost *cost, double *charge) {
   struct group_cost slowest = {0};
-  for (unsigned i = 0; i < m->layout.groups; i++, counts += m->layout.of_group) {
-    const struct group_cost g = run_group(m, counts, tokens, &cost);
+  for (unsigned i = 0; i < m->layout.groups; i++) {
+    unsigned of_call[SCHEDULE_EXPERTS];
+    for (unsigned e = 0; e < m->layout.of_group; e++) of_call[e] = share_of(*counts++, call, calls);
+    const struct group_cost g = run_group(m, policy, of_call, share_of(tokens, call, calls), cost);
     if (g.seconds > slowest.seconds) slowest = g;
-    cost.xpu_busy += g.xpu / m->layout.groups;
-    cost.pim_busy += g.pim / m->layout.groups;
-    cost.beside += g.beside * m->layout.devices;
+    cost->xpu_busy += g.xpu / m->layout.groups;
+    cost->pim_busy += g.pim / m->layout.groups;
+    cost->beside += g.beside * m->layout.devices;
   }
   for (unsigned i = 0; i < SERVING_CHARGES; i++) charge[i] += slowest.charge[i];
-  cost.seconds = slowest.sides;
-  cost.checked = slowest.checked;
+  cost->seconds += slowest.sides;
+  cost->checked += slowest.checked;
+}
+
+static struct experts_cost run_layer(struct measured *m, enum schedule_policy policy, const unsigned *counts,
+                                     unsigned tokens, double *charge) {
+  struct experts_cost cost = {0};
+  const unsigned calls = calls_of(m, counts);
+  for (unsigned call = 0; call < calls; call++)
+    run_call(m, policy, counts, tokens, call, calls, &cost, charge);
   return cost;
+}
+
+static double seconds_under(struct measured *m, enum schedule_policy policy, const unsigned *counts,
+                            unsigned tokens) {
+  double charge[SERVING_CHARGES] = {0};
+  double seconds = run_layer(m, policy, counts, tokens, charge).seconds;
+  for (unsigned i = 0; i < SERVING_CHARGES; i++) seconds += charge[i];
+  return seconds;
+}
+
+// `best` where it pays with all that it is charged for: the first layer of so many tokens tells it, so that
+// none that the xPU has alone pays for a decision.
+static enum schedule_policy choose(struct measured *m, const unsigned *counts, unsigned tokens) {
+  struct chosen *chosen = &m->chosen[tokens % CHOSEN];
+  if (m->policy != SCHEDULE_BEST) return m->policy;
+  if (chosen->tokens != tokens) {
+    const double best = seconds_under(m, SCHEDULE_BEST, counts, tokens);
+    const bool pays = best <= seconds_under(m, SCHEDULE_XPU, counts, tokens);
+    *chosen = (struct chosen){tokens, pays ? SCHEDULE_BEST : SCHEDULE_XPU};
+  }
+  return chosen->policy;
+}
+
+struct experts_cost measured_run(struct measured *m, const unsigned *counts, unsigned tokens,
+                                 double *charge) {
+  if (tokens == 0) return (struct experts_cost){0};
+  return run_layer(m, choose(m, counts, tokens), counts, tokens, charge);
 }

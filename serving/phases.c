@@ -19,9 +19,9 @@
 #define FIRST_SUMS 150.0
 
 void phases_add_expert(const struct machine *m, unsigned hidden, unsigned count, struct traffic *traffic) {
-  const unsigned groups = (count + LANES - 1) / LANES;
-  const unsigned pieces = (count * m->sum_bytes + PIECE_BYTES - 1) / PIECE_BYTES;
-  traffic->x += F16 * groups * LANES * hidden;
+  const uint64_t groups = ((uint64_t)count + LANES - 1) / LANES;
+  const uint64_t pieces = ((uint64_t)count * m->sum_bytes + PIECE_BYTES - 1) / PIECE_BYTES;
+  traffic->x += F16 * (double)groups * LANES * hidden;
   traffic->sums += (double)pieces * PIECE_BYTES * hidden;
 }
 

@@ -8,7 +8,8 @@
 #include "serving/charged.h"
 #include "serving/routing.h"
 
-#define F16 2.0  // bytes of a value
+#define F16 2.0                 // bytes of a value
+#define DRAW_MOST 2147483648.0  // tokens whose experts are drawn at once
 
 static double larger(double a, double b) { return a > b ? a : b; }
 
@@ -295,7 +296,7 @@ static struct experts_cost layer_of_experts(struct stage_model *s, unsigned toke
                      : experts_run(s->experts, s->counts, tokens, charge);
 }
 
-// Draws the experts of every MoE layer and charges them.
+// Draws the experts of so many tokens, at most DRAW_MOST, in every MoE layer and charges them.
 static void run_experts(struct stage_model *s, unsigned tokens, struct serving_cost *cost) {
   for (unsigned layer = 0; layer < model_moe_layers(s->model); layer++) {
     if (s->imbalance)
@@ -335,7 +336,8 @@ void stage_run(struct stage_model *s, const struct node_load *loads, struct serv
     cost->pim[i] = slowest.pim[i];
   }
   for (unsigned i = 0; i < SERVING_CHARGES; i++) cost->charge[i] = slowest.charge[i];
-  if (s->model->experts) run_experts(s, (unsigned)tokens, cost);
+  for (; s->model->experts && tokens > 0; tokens -= DRAW_MOST)
+    run_experts(s, (unsigned)(tokens < DRAW_MOST ? tokens : DRAW_MOST), cost);
   for (unsigned i = 0; i < SERVING_CHARGES; i++) cost->part[SERVING_OTHER] += cost->charge[i];
   for (unsigned i = 0; i < SERVING_PARTS; i++) cost->seconds += cost->part[i];
 }
