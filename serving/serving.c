@@ -59,13 +59,14 @@ static double longest_of(const struct serving_options *options, bool output) {
 static int check_capacity(const struct run *run, unsigned at, double capacity, char *error, size_t size) {
   const struct serving_options *options = run->options;
   const double tokens = longest_of(options, at + 1 == run->count);
-  const struct scheduler_nodes nodes = {run->machines[at].nodes, capacity, model_kv_bytes(&run->model)};
+  const struct scheduler_nodes nodes = {run->machines[at].nodes, capacity, model_kv_bytes(&run->model),
+                                        at + 1 < run->count};
   const double needed = tokens * nodes.kv_token;
   if (scheduler_longest(options, &nodes) >= tokens) return DUPLEX_OK;
   snprintf(error, size,
-           "%s on %s: %.1f GB are left for K and V beside the weights, expected %.1f GB for a request of "
-           "%.0f tokens",
-           options->model, options->system, capacity / 1e9, needed / 1e9, tokens);
+           "%s on %s: %.1f GB are left for K and V beside the weights of a node, expected %.1f GB for a "
+           "request of %.0f tokens",
+           options->model, options->system, capacity / nodes.nodes / 1e9, needed / 1e9, tokens);
   return DUPLEX_ERROR_OUT_OF_SPACE;
 }
 
