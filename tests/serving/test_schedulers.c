@@ -359,7 +359,7 @@ static void assert_near(double value, double expected) {
 // Two prompts that are computed at once: K and V of the second come behind those of the first, over the wire
 // of their node, and wait for the step of the first.
 static void test_wire(void **state) {
-  static struct serving_trace_request list[] = {{0, 20000, 2, 0, 0}, {0, 20000, 2, 0, 0}};
+  static struct serving_trace_request list[] = {{0, 20000, 2, 0, 0, 0}, {0, 20000, 2, 0, 0, 1}};
   struct serving_trace trace = {.list = list, .count = 1};
   struct serving_options o = vllm_of(8, 65536);
   struct serving_result alone, r;
