@@ -38,6 +38,9 @@ void config_close(struct config_file *file);
 int config_fields(const struct config_file *file, const char *path, json_t *object,
                   const struct config_field *fields, bool foreign);
 
+// The line of the key `path`; of the last part of it that is there, if the key is missing.
+int config_line(const struct config_file *file, const char *path);
+
 // A line about the key `path` of the file; returns DUPLEX_ERROR_FORMAT.
 int config_refuse(const struct config_file *file, const char *path, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
