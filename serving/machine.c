@@ -283,6 +283,11 @@ double machine_kv_capacity(const struct machine *m, const struct serving_model *
   return memory - weights * model_weight_bytes(model);
 }
 
+double machine_xpu_room(const struct machine *m, const struct serving_model *model) {
+  const double room = m->nodes * m->xpus * m->memory;
+  return room - m->nodes * model_other_weights(model) * model_weight_bytes(model);
+}
+
 double machine_all_reduce(const struct machine *m, unsigned devices, double bytes) {
   const uint64_t shape[] = {devices};
   if (devices > 1 && bytes >= 1 && kernels_ask(m->kernels, XPU_KERNEL_ALL_REDUCE, shape, (uint64_t)bytes))

@@ -364,13 +364,19 @@ static void test_find_rate(void **state) {
   o.limit_first = 0.3;
   assert_int_equal(serving_find_rate(&o, 0.9, &rate, &r, error, sizeof error), 0);
   assert_true(rate > 1 && r.good >= 0.9 * r.requests);
+  const uint64_t searched = r.all_stages;
   o.rate = rate * 1.02;
   run(&o, &r);
+  assert_true(searched > 5 * r.all_stages);  // of all runs of the search
   assert_true(r.good < 0.9 * r.requests);
   o.rate = 0;
   o.limit_first = 1e-6;
   assert_int_equal(serving_find_rate(&o, 0.9, &rate, &r, error, sizeof error), 0);
   assert_true(rate == 0 && r.good == 0);
+  o.limit_first = 1e6;
+  o.measured = 20;
+  assert_int_equal(serving_find_rate(&o, 0.9, &rate, &r, error, sizeof error), DUPLEX_ERROR_ARGUMENT);
+  assert_non_null(strstr(error, "lower limits"));
 }
 
 int main(void) {
