@@ -148,6 +148,17 @@ int config_line(const struct config_file *file, const char *path) {
   return line;
 }
 
+void config_where(const char *folder, const char *name, const char *key, char *place, size_t size) {
+  struct config_file file;
+  char error[64];
+  const int status = key ? config_open(&file, folder, name, error, sizeof error) : DUPLEX_ERROR_ARGUMENT;
+  if (!status && json_object_get(file.root, key))
+    snprintf(place, size, "%s:%d", name, config_line(&file, key));
+  else
+    snprintf(place, size, "%s", name);
+  if (key) config_close(&file);
+}
+
 int config_refuse(const struct config_file *file, const char *path, const char *format, ...) {
   char what[512];
   va_list words;

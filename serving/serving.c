@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "duplex/error.h"
+#include "serving/config_file.h"
 #include "serving/engine.h"
 #include "serving/scheduler.h"
 
@@ -61,22 +62,24 @@ static int check_capacity(const struct run *run, unsigned at, char *error, size_
   const struct machine *machine = &run->machines[at];
   const double capacity = machine_kv_capacity(machine, &run->model);
   const double xpu_room = machine_xpu_room(machine, &run->model);
+  char place[512];
   const double tokens = longest_of(options, at + 1 == run->count);
   const struct scheduler_nodes nodes = {run->machines[at].nodes, capacity, model_kv_bytes(&run->model),
                                         at + 1 < run->count};
   const double needed = tokens * nodes.kv_token;
+  config_where("systems", options->system, options->memory > 0 ? NULL : "memory", place, sizeof place);
   if (machine->layout == LAYOUT_HETERO && xpu_room < 0) {
     snprintf(error, size,
              "%s on %s: %.1f GB are left on the xPUs of a node beside the weights that are not experts, "
              "expected 0 or more",
-             options->model, options->system, xpu_room / machine->nodes / 1e9);
+             options->model, place, xpu_room / machine->nodes / 1e9);
     return DUPLEX_ERROR_OUT_OF_SPACE;
   }
   if (scheduler_longest(options, &nodes) >= tokens) return DUPLEX_OK;
   snprintf(error, size,
            "%s on %s: %.1f GB are left for K and V beside the weights of a node, expected %.1f GB for a "
            "request of %.0f tokens",
-           options->model, options->system, capacity / nodes.nodes / 1e9, needed / 1e9, tokens);
+           options->model, place, capacity / nodes.nodes / 1e9, needed / 1e9, tokens);
   return DUPLEX_ERROR_OUT_OF_SPACE;
 }
 

@@ -111,11 +111,12 @@ static const struct wrong systems[] = {
     {"{\"beside\": \"none\",\n\"xpu\": 3}", ":2:", "expected {"},
     {"{\"beside\": \"none\",\n\"times_devices\": 0}", ":2:", "from 1"},
     {"{\"beside\": \"none\",\n\"comment\": 1, \"co_processing\": 1}", ":2:", "true or false"},
-    {"{\"beside\": \"logic_pim\", \"devices\": 3}", "", "divisor or a multiple"},
-    {"{\"beside\": \"logic_pim\", \"layout\": \"hetero\", \"devices\": 3}", "", "even"},
-    {"{\"beside\": \"logic_pim\", \"expert_tensor\": true, \"nodes\": 3}", "", "divisor"},
-    {"{\"beside\": \"none\", \"nodes\": 1024, \"devices\": 2}", "", "at most 1024"},
-    {"{\"beside\": \"none\", \"devices\": 1, \"memory\": {\"gib\": 8}}", "", "GB are left"},
+    {"{\"beside\": \"logic_pim\",\n\"devices\": 3}", ":2:", "divisor or a multiple"},
+    {"{\"beside\": \"logic_pim\",\n\"layout\": \"hetero\",\n\"devices\": 3}", ":3:", "even"},
+    {"{\"beside\": \"logic_pim\", \"expert_tensor\": true,\n\"nodes\": 3}", ":2:", "divisor"},
+    {"{\"beside\": \"none\", \"nodes\": 1024,\n\"devices\": 2}", ":2:", "at most 1024"},
+    {"{\"beside\": \"none\", \"devices\": 1,\n\"memory\": {\"gib\": 8}}", ":2:", "GB are left"},
+    {"{\"beside\": \"none\", \"devices\": 1}", ": ", "GB are left"},
 };
 
 static const struct wrong constants[] = {
