@@ -53,8 +53,10 @@ static inline uint16_t oracle_binary16(float x) {
   const double result = fabs(mpfr_get_d(value, MPFR_RNDN));
   mpfr_clear(value);
   oracle_binary32_begin();
-  uint16_t bits = isinf(result) ? 0x7c00 : (uint16_t)(result * 0x1p24);
-  if (result >= 0x1p-14 && isfinite(result)) {
+  uint16_t bits = 0x7c00;
+  if (result < 0x1p-14)
+    bits = (uint16_t)(result * 0x1p24);
+  else if (isfinite(result)) {
     const int exponent = ilogb(result);
     bits = (uint16_t)((exponent + 14) * 1024 + (int)ldexp(result, 10 - exponent));
   }
