@@ -20,9 +20,9 @@ struct serving_trace_request {
 struct serving_trace {
   struct serving_trace_request *list;  // by arrival
   size_t count;
-  size_t failures;   // rows of formats that have them (burstgpt): without output, and not in the list
   uint64_t *hashes;  // of formats that have them (mooncake): of a part of a prompt and all before it
   size_t hash_count;
+  size_t failures;  // rows of formats that have them (burstgpt): without output, and not in the list
 };
 
 // Reads a file. `format`: index in serving_trace_formats. `rate`: requests a second to which the arrivals are
