@@ -41,8 +41,6 @@ static int read_trace(const struct option *options, struct serving_options *s, s
   if (!path) return EXIT_GOOD;
   if (s->rate > 0)
     return fail(EXIT_BAD_INPUT, "--qps with --trace: expected --rate, which stretches its arrivals");
-  if (s->mode == SERVING_AUTHORS)
-    return fail(EXIT_BAD_INPUT, "--trace with --mode authors: expected another mode");
   if (serving_trace_read(trace, path, format, rate, error, sizeof error))
     return fail(EXIT_BAD_INPUT, "--trace %s", error);
   s->trace = trace;
@@ -57,6 +55,31 @@ static int check_trace(const struct serving_options *s) {
   return fail(EXIT_BAD_INPUT,
               "--warm-up and --measured are %u and %u: expected at most %zu requests, as --trace has",
               s->warm_up, s->measured, s->trace->count);
+}
+
+static int refuse_given(const struct option *options, const char *const *names, const char *why) {
+  for (; *names; names++)
+    if (option_value(options, *names)) return fail(EXIT_BAD_INPUT, "%s%s", *names, why);
+  return EXIT_GOOD;
+}
+
+// Options that would change nothing are refused: those of other modes, of traces, and of what a trace has.
+static int refuse_ignored(const struct option *options, enum serving_mode mode) {
+  static const char *const of_full[] = {"--tables",   "--times",       "--measure", "--activation-rule",
+                                        "--partials", "--dram-preset", NULL};
+  static const char *const of_requests[] = {"--qps",           "--trace",     "--len-sd",  "--limit-first",
+                                            "--limit-token",   "--find-rate", "--warm-up", "--requests-out",
+                                            "--prefill-nodes", NULL};
+  static const char *const of_trace[] = {"--rate", "--format", NULL};
+  static const char *const in_trace[] = {"--lin", "--lout", "--len-sd", NULL};
+  if (mode != SERVING_FULL && refuse_given(options, of_full, ": expected --mode full with it"))
+    return EXIT_BAD_INPUT;
+  if (mode == SERVING_AUTHORS &&
+      refuse_given(options, of_requests, " with --mode authors: expected another mode"))
+    return EXIT_BAD_INPUT;
+  return option_value(options, "--trace")
+             ? refuse_given(options, in_trace, " with --trace: expected the lengths of the trace alone")
+             : refuse_given(options, of_trace, ": expected --trace with it");
 }
 
 // Reads what is chosen by a word.
@@ -108,10 +131,9 @@ static int read_serving(const struct option *options, struct serving_options *s,
                                 .batch = 64,
                                 .input = 1024,
                                 .output = 1024};
-  if (read_choices(options, s) || read_rates(options, s)) return EXIT_BAD_INPUT;
-  if (s->kernels && s->mode != SERVING_FULL)
-    return fail(EXIT_BAD_INPUT, "--tables: expected --mode full with it");
-  if (read_trace(options, s, trace)) return EXIT_BAD_INPUT;
+  if (read_choices(options, s) || refuse_ignored(options, s->mode) || read_rates(options, s) ||
+      read_trace(options, s, trace))
+    return EXIT_BAD_INPUT;
   return whole_option(options, "--batch", 1, 65536, &s->batch) ||
                  whole_option(options, "--lin", 1, 1 << 20, &s->input) ||
                  whole_option(options, "--lout", 1, 1 << 20, &s->output) ||
@@ -135,7 +157,7 @@ static double clock_now(void) {
 static int run_model(const struct serving_options *serving, double share, struct serving_result *result,
                      double *rate) {
   char error[1024];
-  *rate = 0;
+  *rate = serving->rate;
   const int code = share > 0 ? serving_find_rate(serving, share, rate, result, error, sizeof error)
                              : serving_run(serving, result, error, sizeof error);
   if (!code) return EXIT_GOOD;
@@ -143,13 +165,14 @@ static int run_model(const struct serving_options *serving, double share, struct
 }
 
 // Runs one system and writes its figures; the files get their names only if all was written.
-static int simulate(const struct option *options, const struct serving_options *serving, double share,
+static int simulate(const struct option *options, struct serving_options *serving, double share,
                     struct serve_tables *tables, struct outputs *outputs) {
   struct serving_result result;
   double rate;
   const double begin = clock_now();
   int status = run_model(serving, share, &result, &rate);
   const double host = clock_now() - begin;
+  if (share > 0) serving->rate = rate > 0 ? rate : SERVING_RATE_LEAST;  // of which the results are
   if (!status) status = serve_tables_write(tables, options, outputs);
   if (!status)
     status = write_json(option_value(options, "--json"), outputs,
@@ -159,7 +182,9 @@ static int simulate(const struct option *options, const struct serving_options *
   if (status) return status;
   serve_print(serving, &result, host);
   serve_kernels_print(&result);
-  if (share > 0) printf("  highest rate %10.3f requests a second\n", rate);
+  if (share > 0 && rate > 0) printf("  highest rate %10.3f requests a second\n", rate);
+  if (share > 0 && rate == 0)
+    printf("  highest rate  below %g requests a second, at which too few are good\n", SERVING_RATE_LEAST);
   status = flush_stdout();  // before the files get their names: all or nothing
   return status ? status : outputs_commit(outputs);
 }
@@ -169,8 +194,8 @@ static int read_share(const struct option *options, struct serving_options *serv
   *share = 0;
   if (real_option(options, "--find-rate", 1e-3, 1, share)) return EXIT_BAD_INPUT;
   if (*share == 0) return EXIT_GOOD;
-  if (serving_is_open(serving) || serving->mode == SERVING_AUTHORS)
-    return fail(EXIT_BAD_INPUT, "--find-rate: expected neither --qps, --trace nor --mode authors with it");
+  if (serving_is_open(serving))
+    return fail(EXIT_BAD_INPUT, "--find-rate: expected neither --qps nor --trace with it");
   if (serving->limit_first == 0 && serving->limit_token == 0)
     return fail(EXIT_BAD_INPUT, "--find-rate: expected --limit-first or --limit-token with it");
   if (option_value(options, "--requests-out") || option_value(options, "--stages-out") ||

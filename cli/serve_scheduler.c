@@ -42,8 +42,6 @@ int serve_scheduler_read(const struct option *options, struct serving_options *s
   unsigned scheduler;
   if (choice_option(options, "--scheduler", names, &scheduler)) return EXIT_BAD_INPUT;
   s->scheduler = (enum serving_scheduler)scheduler;
-  if (s->mode == SERVING_AUTHORS && s->prefill_nodes)
-    return fail(EXIT_BAD_INPUT, "--prefill-nodes with --mode authors: expected another mode");
   if (s->scheduler != SERVING_VLLM) return refuse_of_vllm(options);
   if (s->mode == SERVING_AUTHORS)
     return fail(EXIT_BAD_INPUT, "--scheduler vllm with --mode authors: expected another mode");

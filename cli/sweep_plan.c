@@ -72,6 +72,7 @@ static int check_plan(struct sweep_plan *plan) {
 int sweep_plan_read(struct sweep_plan *plan, const char *path) {
   json_error_t where;
   *plan = (struct sweep_plan){.path = path, .root = json_load_file(path, JSON_REJECT_DUPLICATES, &where)};
+  if (!plan->root && where.line < 1) return fail(EXIT_BAD_INPUT, "%s", where.text);  // has the path
   if (!plan->root) return fail(EXIT_BAD_INPUT, "%s:%d: %s", path, where.line, where.text);
   return check_plan(plan);
 }

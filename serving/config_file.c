@@ -92,15 +92,22 @@ static const char *behind_text(const char *at) {
   return *at ? at + 1 : at;
 }
 
-// The place of `key` among the keys of the object that begins at `at`; NULL: it is not there (as it stands).
+// Whether the text in quotes from `at` to `end` is the key, which may be written with escapes.
+static bool is_text(const char *at, const char *end, const char *key) {
+  json_t *text = json_loadb(at, (size_t)(end - at), JSON_DECODE_ANY, NULL);
+  const bool same = text && json_is_string(text) && strcmp(json_string_value(text), key) == 0;
+  json_decref(text);
+  return same;
+}
+
+// The place of `key` among the keys of the object that begins at `at`; NULL: it is not there.
 static const char *find_key(const char *at, const char *key) {
-  const size_t length = strlen(key);
   int depth = 0;
   while (*at) {
     if (*at == '"') {
       const char *end = behind_text(at);
       const bool is_key = depth == 1 && end[strspn(end, " \t\r\n")] == ':';
-      if (is_key && (size_t)(end - at) == length + 2 && strncmp(at + 1, key, length) == 0) return at;
+      if (is_key && is_text(at, end, key)) return at;
       at = end;
       continue;
     }
@@ -112,22 +119,44 @@ static const char *find_key(const char *at, const char *key) {
   return NULL;
 }
 
-// The line of a key; of the last part of the path that is found, if the key is missing.
-static int line_of(const struct config_file *file, const char *path) {
-  const char *at = file->text;
-  char part[128];
-  while (*path) {
-    const size_t length = strcspn(path, ".");
-    snprintf(part, sizeof part, "%.*s", (int)length, path);
-    const char *found = find_key(at, part);
+// The key of an object that the path begins with, until its end or a point; NULL: it has none of them.
+static const char *first_key(json_t *object, const char *path) {
+  const char *key, *longest = NULL;
+  json_t *value;
+  json_object_foreach(object, key, value) {
+    const size_t length = strlen(key);
+    if (strncmp(path, key, length) != 0 || (path[length] && path[length] != '.')) continue;
+    if (!longest || length > strlen(longest)) longest = key;
+  }
+  return longest;
+}
+
+int config_line(const struct config_file *file, const char *path) {
+  const char *at = file->text, *key;
+  json_t *object = file->root;
+  while (*path && (key = first_key(object, path))) {
+    const char *found = find_key(at, key);
     if (!found) break;
     at = found;
-    path += length + (path[length] == '.');
-    if (*path) at += strcspn(at, "{");
+    path += strlen(key);
+    path += *path == '.';
+    object = json_object_get(object, key);
+    if (*path) at = behind_text(at) + strcspn(behind_text(at), "{");
   }
   int line = 1;
   for (const char *c = file->text; c < at; c++) line += *c == '\n';
   return line;
+}
+
+void config_where(const char *folder, const char *name, const char *key, char *place, size_t size) {
+  struct config_file file;
+  char error[64];
+  const int status = key ? config_open(&file, folder, name, error, sizeof error) : DUPLEX_ERROR_ARGUMENT;
+  if (!status && json_object_get(file.root, key))
+    snprintf(place, size, "%s:%d", name, config_line(&file, key));
+  else
+    snprintf(place, size, "%s", name);
+  if (key) config_close(&file);
 }
 
 int config_refuse(const struct config_file *file, const char *path, const char *format, ...) {
@@ -136,7 +165,11 @@ int config_refuse(const struct config_file *file, const char *path, const char *
   va_start(words, format);
   vsnprintf(what, sizeof what, format, words);
   va_end(words);
-  return complain(file, DUPLEX_ERROR_FORMAT, "%s:%d: %s %s", file->name, line_of(file, path), path, what);
+  const int line = config_line(file, path);
+  complain(file, DUPLEX_ERROR_FORMAT, "%s:%d: %s %s", file->name, line, path, what);
+  for (char *c = file->error; *c; c++)
+    if ((unsigned char)*c < ' ' || *c == 127) *c = '?';  // a key may have line feeds
+  return DUPLEX_ERROR_FORMAT;
 }
 
 static void join(char *path, size_t size, const char *before, const char *key) {

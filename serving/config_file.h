@@ -38,6 +38,13 @@ void config_close(struct config_file *file);
 int config_fields(const struct config_file *file, const char *path, json_t *object,
                   const struct config_field *fields, bool foreign);
 
+// The line of the key `path`; of the last part of it that is there, if the key is missing.
+int config_line(const struct config_file *file, const char *path);
+
+// Where a value of a closed file stands: "NAME:LINE" of a key at its top, "NAME" if it has none or key is
+// NULL.
+void config_where(const char *folder, const char *name, const char *key, char *place, size_t size);
+
 // A line about the key `path` of the file; returns DUPLEX_ERROR_FORMAT.
 int config_refuse(const struct config_file *file, const char *path, const char *format, ...)
     __attribute__((format(printf, 3, 4)));

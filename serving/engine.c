@@ -43,11 +43,18 @@ struct engine {
 static bool is_open(const struct engine *e) { return serving_is_open(e->options); }
 static struct pool *last_pool(struct engine *e) { return &e->pools[e->count - 1]; }
 
+// Stages and tokens that are measured: of a closed loop those behind the warm-up, of an open one all from the
+// coming of the first request that counts on, also of others.
+static bool is_measured(const struct engine *e) {
+  return is_open(e) ? e->next.number > e->options->warm_up
+                    : e->pools[e->count - 1].steps > e->options->warm_up;
+}
+
 // In an open loop requests count, from the warm-up on; in a closed one stages do.
 static bool counts(const struct engine *e, const struct request *r) {
   const uint64_t warm_up = e->options->warm_up;
   if (is_open(e)) return r->number >= warm_up && r->number < warm_up + e->options->measured;
-  return e->pools[e->count - 1].steps > warm_up;
+  return is_measured(e);
 }
 
 static bool can_come(const struct engine *e) {
@@ -100,7 +107,6 @@ static void fill(struct engine *e) {
 struct step {
   unsigned prefills, decoding;
   unsigned counted;  // of these, sequences that count and had a token at its begin
-  bool counts;       // one of its sequences does
 };
 
 static bool follows(const struct sequence *s, double begin) {
@@ -115,7 +121,6 @@ static struct step collect(const struct engine *e, struct pool *pool, double beg
   TAILQ_FOREACH(s, &pool->scheduler->running, link) {
     struct node_load *load = &pool->loads[s->node];
     if (s->scheduled == 0) continue;
-    step.counts = step.counts || counts(e, &s->request);
     if (!sequence_decodes(s)) {
       stage_add_prefill(pool->stage, load, s->computed, s->scheduled, sequence_gives_token(s));
       step.prefills++;
@@ -171,7 +176,7 @@ static void give_token(struct engine *e, struct sequence *s, double begin, doubl
   const bool gap = counted && !follows(s, begin);
   s->computed += s->scheduled;
   s->scheduled = 0;
-  e->tally->result->tokens += counted;
+  e->tally->result->tokens += is_measured(e);
   if (s->request.generated++ == 0) {
     s->request.first = now;
     if (counted) tally_first(e->tally, &s->request);
@@ -213,12 +218,6 @@ static void join(struct engine *e, struct pool *pool, double begin) {
   }
 }
 
-// Stages that are measured: of a closed loop those behind the warm-up, of an open one those of requests that
-// count.
-static bool is_measured(const struct engine *e, const struct step *step) {
-  return is_open(e) ? step->counts : e->pools[e->count - 1].steps > e->options->warm_up;
-}
-
 // Runs one step of a pool: requests come in, the scheduler plans, the stage is charged, tokens go out.
 static void run_step(struct engine *e, struct pool *pool, double begin) {
   struct serving_result *r = e->tally->result;
@@ -232,8 +231,7 @@ static void run_step(struct engine *e, struct pool *pool, double begin) {
   stage_run(pool->stage, pool->loads, &cost);
   e->tally->prefill_half = pool != last_pool(e);
   pool->free = begin + cost.seconds;
-  if (is_measured(e, &step))
-    tally_stage(e->tally, &cost, step.decoding, step.prefills, step.counted, pool->free);
+  if (is_measured(e)) tally_stage(e->tally, &cost, step.decoding, step.prefills, step.counted, pool->free);
   deliver(e, pool, begin);
 }
 
@@ -286,7 +284,7 @@ static bool open_pools(struct engine *e, const struct engine_plan *plan) {
     struct pool *pool = &e->pools[i];
     pool->stage = plan->nodes[i].stage;
     const struct scheduler_nodes nodes = {pool->stage->machine->nodes, plan->nodes[i].kv_capacity,
-                                          model_kv_bytes(pool->stage->model)};
+                                          model_kv_bytes(pool->stage->model), i + 1 < e->count};
     pool->scheduler = scheduler_open(e->options, &nodes);
     pool->loads = calloc(nodes.nodes, sizeof *pool->loads);
     pool->sent = calloc(nodes.nodes, sizeof *pool->sent);

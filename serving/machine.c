@@ -190,10 +190,18 @@ static void set_devices(struct machine *m, const struct serving_options *options
   m->nodes *= factor;
 }
 
-static int impossible(char *error, size_t size, const char *system, const char *what, unsigned is,
+// place: of config_where.
+static int impossible(char *error, size_t size, const char *place, const char *what, unsigned is,
                       const char *expected) {
-  snprintf(error, size, "%s: %s is %u, expected %s", system, what, is, expected);
+  snprintf(error, size, "%s: %s is %u, expected %s", place, what, is, expected);
   return DUPLEX_ERROR_ARGUMENT;
+}
+
+// Where the number of nodes or devices comes from: the system's file, if it has it and no option does.
+static void where_of(const struct serving_options *options, bool nodes, char *place, size_t size) {
+  const unsigned given = nodes ? options->nodes : options->devices;
+  const char *key = nodes ? "nodes" : "devices";
+  config_where("systems", options->system, given ? NULL : key, place, size);
 }
 
 // Experts come out even on the devices.
@@ -201,25 +209,29 @@ static int check_experts(const struct machine *m, const struct serving_options *
                          const struct serving_model *model, char *error, size_t size) {
   const unsigned e = model->experts;
   const unsigned devices = m->nodes * m->pims;
+  char place[512];
   if (!e) return DUPLEX_OK;
+  where_of(options, m->expert_tensor, place, sizeof place);
   if (m->expert_tensor && e % m->nodes)
-    return impossible(error, size, options->system, "nodes", m->nodes, "a divisor of the model's experts");
+    return impossible(error, size, place, "nodes", m->nodes, "a divisor of the model's experts");
   if (!m->expert_tensor && e % devices && devices % e)
-    return impossible(error, size, options->system, "devices with experts", devices,
+    return impossible(error, size, place, "devices with experts", devices,
                       "a divisor or a multiple of the model's experts");
   const unsigned groups = m->expert_tensor ? m->nodes : devices < e ? devices : e;
+  config_where("models", options->model, "experts", place, sizeof place);
   if (e / groups > SCHEDULE_EXPERTS)
-    return impossible(error, size, options->model, "experts of a group of devices", e / groups,
-                      "at most 256");
+    return impossible(error, size, place, "experts of a group of devices", e / groups, "at most 256");
   return DUPLEX_OK;
 }
 
 static int check_machine(const struct machine *m, const struct serving_options *options, char *error,
                          size_t size) {
+  char place[512];
+  where_of(options, false, place, sizeof place);
   if (m->nodes * m->per_node > DEVICES_MOST)
-    return impossible(error, size, options->system, "devices", m->nodes * m->per_node, "at most 1024");
+    return impossible(error, size, place, "devices", m->nodes * m->per_node, "at most 1024");
   if (m->layout != LAYOUT_TOGETHER && m->per_node % 2)
-    return impossible(error, size, options->system, "devices of a node", m->per_node, "an even number");
+    return impossible(error, size, place, "devices of a node", m->per_node, "an even number");
   return DUPLEX_OK;
 }
 
@@ -295,6 +307,11 @@ double machine_kv_capacity(const struct machine *m, const struct serving_model *
   const double memory = m->nodes * m->pims * m->memory;
   const double weights = m->layout == LAYOUT_HETERO ? experts : experts + others;
   return memory - weights * model_weight_bytes(model);
+}
+
+double machine_xpu_room(const struct machine *m, const struct serving_model *model) {
+  const double room = m->nodes * m->xpus * m->memory;
+  return room - m->nodes * model_other_weights(model) * model_weight_bytes(model);
 }
 
 double machine_all_reduce(const struct machine *m, unsigned devices, double bytes) {

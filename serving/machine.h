@@ -52,6 +52,9 @@ void machine_use_kernels(struct machine *machine, struct kernels *kernels);
 
 // Bytes for K and V in all devices together; below 0: the weights do not fit.
 double machine_kv_capacity(const struct machine *machine, const struct serving_model *model);
+// HETERO: bytes that the weights other than experts leave of the devices whose xPU works; below 0: they do
+// not fit.
+double machine_xpu_room(const struct machine *machine, const struct serving_model *model);
 
 // Seconds of an all-reduce of so many bytes over d devices of a node: 2 (d - 1) steps, each with the latency
 // and a slice of 1 / d. FULL: two steps, in each of which every device sends d - 1 slices through the switch.

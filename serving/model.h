@@ -6,6 +6,14 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+enum {
+  SERVING_LAYERS_MOST = 1024,
+  SERVING_HIDDEN_MOST = 65536,
+  SERVING_INNER_MOST = 1048576,
+  SERVING_HEADS_MOST = 1024,  // and positions of a head
+  SERVING_CHOSEN_MOST = 64
+};
+
 struct serving_model {
   unsigned layers, hidden, inner, heads, kv_heads, head_size, vocabulary;
   unsigned dense_inner;     // of dense feed-forward layers

@@ -5,9 +5,12 @@
 
 #include "serving/serving.h"
 
+#define SERVING_RATE_LEAST 0.0625  // requests a second, that are tried first
+
 // Searches the highest options->rate, within 1 in 200, at which at least `share` of the measured requests are
 // within the limits of the options, and gives its result; 0 and the result of the least rate tried if none
-// does. Returns 0 or a code of serving_run.
+// does; `all_stages` are those of all runs. Returns 0 or a code of serving_run; DUPLEX_ERROR_ARGUMENT if no
+// rate breaks the limits, up to 65536 a second.
 int serving_find_rate(const struct serving_options *options, double share, double *rate,
                       struct serving_result *result, char *error, size_t size);
 

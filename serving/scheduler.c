@@ -28,7 +28,7 @@ void scheduler_close(struct scheduler *s) {
 }
 
 double scheduler_longest(const struct serving_options *options, const struct scheduler_nodes *n) {
-  const double positions = n->kv_capacity / n->kv_token;
+  const double positions = n->kv_capacity / n->nodes / n->kv_token;
   if (options->scheduler == SERVING_STAGES) return positions;
-  return floor(positions / n->nodes / options->block_size) * options->block_size;
+  return floor(positions / options->block_size) * options->block_size;
 }

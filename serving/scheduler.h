@@ -74,6 +74,7 @@ struct scheduler {
 struct scheduler_nodes {
   unsigned nodes;
   double kv_capacity, kv_token;  // bytes of all nodes; of a position
+  bool prompts_only;             // requests go on elsewhere behind their first token
 };
 
 // Of options->scheduler; NULL: too little memory.

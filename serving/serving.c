@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "duplex/error.h"
+#include "serving/config_file.h"
 #include "serving/engine.h"
 #include "serving/scheduler.h"
 
@@ -55,21 +56,39 @@ static double longest_of(const struct serving_options *options, bool output) {
   return tokens;
 }
 
-// The longest request has to fit an empty system, and its prompt the nodes that prefill.
-static int check_capacity(const struct run *run, unsigned at, double capacity, char *error, size_t size) {
+// The weights have to fit; the longest request an empty system, and its prompt the nodes that prefill.
+static int check_capacity(const struct run *run, unsigned at, char *error, size_t size) {
   const struct serving_options *options = run->options;
+  const struct machine *machine = &run->machines[at];
+  const double capacity = machine_kv_capacity(machine, &run->model);
+  const double xpu_room = machine_xpu_room(machine, &run->model);
+  char place[512];
   const double tokens = longest_of(options, at + 1 == run->count);
-  const struct scheduler_nodes nodes = {run->machines[at].nodes, capacity, model_kv_bytes(&run->model)};
+  const struct scheduler_nodes nodes = {run->machines[at].nodes, capacity, model_kv_bytes(&run->model),
+                                        at + 1 < run->count};
   const double needed = tokens * nodes.kv_token;
+  config_where("systems", options->system, options->memory > 0 ? NULL : "memory", place, sizeof place);
+  if (machine->layout == LAYOUT_HETERO && xpu_room < 0) {
+    snprintf(error, size,
+             "%s on %s: %.1f GB are left on the xPUs of a node beside the weights that are not experts, "
+             "expected 0 or more",
+             options->model, place, xpu_room / machine->nodes / 1e9);
+    return DUPLEX_ERROR_OUT_OF_SPACE;
+  }
   if (scheduler_longest(options, &nodes) >= tokens) return DUPLEX_OK;
   snprintf(error, size,
-           "%s on %s: %.1f GB are left for K and V beside the weights, expected %.1f GB for a request of "
-           "%.0f tokens",
-           options->model, options->system, capacity / 1e9, needed / 1e9, tokens);
+           "%s on %s: %.1f GB are left for K and V beside the weights of a node, expected %.1f GB for a "
+           "request of %.0f tokens",
+           options->model, place, capacity / nodes.nodes / 1e9, needed / 1e9, tokens);
   return DUPLEX_ERROR_OUT_OF_SPACE;
 }
 
-static int run_authors(struct run *run) {
+static int run_authors(struct run *run, char *error, size_t size) {
+  if (run->machines[0].layout == LAYOUT_SPLIT) {
+    snprintf(error, size, "%s: mode authors decodes on all devices, expected another layout than split",
+             run->options->system);
+    return DUPLEX_ERROR_ARGUMENT;
+  }
   struct node_load *loads = calloc(run->machines[0].nodes, sizeof *loads);
   if (!loads) return DUPLEX_ERROR_NO_MEMORY;
   run_decoding(run->options, &run->stages[0], loads, &run->tally);
@@ -83,8 +102,6 @@ static int run_engine(struct run *run, char *error, size_t size) {
   for (unsigned i = 0; i < run->count; i++) {
     plan.nodes[i] =
         (struct engine_nodes){&run->stages[i], machine_kv_capacity(&run->machines[i], &run->model)};
-    const int status = check_capacity(run, i, plan.nodes[i].kv_capacity, error, size);
-    if (status) return status;
   }
   if (run->machines[0].layout == LAYOUT_SPLIT) plan.nodes[plan.count++] = plan.nodes[0];
   return engine_run(run->options, &plan, &run->tally, error, size);
@@ -113,8 +130,9 @@ static int run_all(struct run *run, char *error, size_t size) {
   if (!status) status = read_machines(run, error, size);
   for (unsigned i = 0; i < run->count && !status; i++)
     status = stage_open(&run->stages[i], &run->machines[i], &run->model, run->options, error, size);
+  for (unsigned i = 0; i < run->count && !status; i++) status = check_capacity(run, i, error, size);
   if (status) return status;
-  return run->options->mode == SERVING_AUTHORS ? run_authors(run) : run_engine(run, error, size);
+  return run->options->mode == SERVING_AUTHORS ? run_authors(run, error, size) : run_engine(run, error, size);
 }
 
 int serving_run(const struct serving_options *options, struct serving_result *result, char *error,

@@ -3,6 +3,7 @@
 #include "serving/stage.h"
 
 #include <stdio.h>
+#include <string.h>
 
 #include "duplex/error.h"
 #include "serving/charged.h"
@@ -25,6 +26,10 @@ int stage_open(struct stage_model *stage, const struct machine *machine, const s
   if (options->profile) {
     const int status = profile_open(&stage->profile, options->profile, model->experts > 0, error, size);
     if (status) return status;
+  }
+  if (!model->experts && options->imbalance && strcmp(options->imbalance, "uniform") != 0) {
+    snprintf(error, size, "%s has no experts, expected no imbalance of them", options->model);
+    return DUPLEX_ERROR_ARGUMENT;
   }
   if (!model->experts) return DUPLEX_OK;
   const struct imbalance_model routed = {model_moe_layers(model), model->experts, model->top_k,

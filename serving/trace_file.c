@@ -25,24 +25,26 @@ struct format {
   bool json;
   const char *names[WANTED];
   double unit;
+  bool has_failures;  // rows without output: requests that failed, which are passed over
 };
 const char *const serving_trace_formats[] = {"auto",  "csv",       "azure",         "mooncake", "burstgpt",
                                              "vidur", "splitwise", "llmservingsim", "vllm",     NULL};
-static const struct format formats[] = {{0},
-                                        {false, {"arrival_s", "input", "output"}, 1},
-                                        {false, {"TIMESTAMP", "ContextTokens", "GeneratedTokens"}, 0},
-                                        {true, {"timestamp", "input_length", "output_length"}, 1e-3},
-                                        {false, {"Timestamp", "Request tokens", "Response tokens"}, 1},
-                                        {false, {"arrived_at", "num_prefill_tokens", "num_decode_tokens"}, 1},
-                                        {false, {"arrival_timestamp", "prompt_size", "token_size"}, 1},
-                                        {true, {"arrival_time_ns", "input_toks", "output_toks"}, 1e-9},
-                                        {true, {"queued_ts", "input_toks", "output_toks"}, 1}};
+static const struct format formats[] = {
+    {0},
+    {false, {"arrival_s", "input", "output"}, 1, false},
+    {false, {"TIMESTAMP", "ContextTokens", "GeneratedTokens"}, 0, false},
+    {true, {"timestamp", "input_length", "output_length"}, 1e-3, false},
+    {false, {"Timestamp", "Request tokens", "Response tokens"}, 1, true},
+    {false, {"arrived_at", "num_prefill_tokens", "num_decode_tokens"}, 1, false},
+    {false, {"arrival_timestamp", "prompt_size", "token_size"}, 1, false},
+    {true, {"arrival_time_ns", "input_toks", "output_toks"}, 1e-9, false},
+    {true, {"queued_ts", "input_toks", "output_toks"}, 1, false}};
 #define FORMATS (sizeof formats / sizeof *formats)
 
 struct reader {
   const char *path;
   const struct format *format;
-  unsigned columns[WANTED];
+  unsigned columns[WANTED], cells;  // cells: of a row
   size_t line, room, hash_room;
   struct serving_trace *trace;
   char *error;
@@ -60,24 +62,29 @@ static int refuse(const struct reader *r, const char *form, ...) {
   return DUPLEX_ERROR_FORMAT;
 }
 
-// Cuts a line at its commas; returns how many cells it has, at most COLUMNS.
+// Cuts a line at its commas; returns how many cells it has, of which at most COLUMNS are kept.
 static unsigned cut_cells(char *line, char *cells[COLUMNS]) {
   unsigned count = 0;
   line[strcspn(line, "\r\n")] = 0;
-  for (char *at = line; at && count < COLUMNS; count++) {
-    cells[count] = at;
+  for (char *at = line; at; count++) {
+    if (count < COLUMNS) cells[count] = at;
     at = strchr(at, ',');
     if (at) *at++ = 0;
   }
   return count;
 }
 
+// Each column of the format is there, and once.
 static bool find_columns(struct reader *r, const struct format *format, char *const cells[], unsigned count) {
+  r->cells = count;
   for (unsigned wanted = 0; wanted < WANTED; wanted++) {
-    unsigned at = 0;
-    while (at < count && strcmp(cells[at], format->names[wanted]) != 0) at++;
-    if (at == count) return false;
-    r->columns[wanted] = at;
+    unsigned found = 0;
+    for (unsigned at = 0; at < count && at < COLUMNS; at++) {
+      if (strcmp(cells[at], format->names[wanted]) != 0) continue;
+      r->columns[wanted] = at;
+      found++;
+    }
+    if (found != 1) return false;
   }
   return true;
 }
@@ -105,30 +112,62 @@ static const struct format *recognise(struct reader *r, unsigned wanted, const c
 // Days before a year, by the Gregorian calendar.
 static long days_before(long year) { return year * 365 + year / 4 - year / 100 + year / 400; }
 
-// "2023-11-16 18:17:03.97" in seconds.
-static bool read_date(const char *text, double *seconds) {
-  static const int before[] = {0, 31, 59, 90, 120, 151, 181, 212, 243, 273, 304, 334};
-  int year, month, day, hour, minute, end = 0;
-  double second;
-  if (sscanf(text, "%4d-%2d-%2d %2d:%2d:%lf%n", &year, &month, &day, &hour, &minute, &second, &end) != 6 ||
-      !end || text[end] || year < 1 || month < 1 || month > 12 || day < 1 || day > 31 || hour < 0 ||
-      hour > 23 || minute < 0 || minute > 59 || !(second >= 0 && second < 61))
+static bool is_leap(int year) { return (year % 4 == 0 && year % 100) || year % 400 == 0; }
+
+static int days_of(int year, int month) {
+  static const int days[] = {31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31};
+  return days[month - 1] + (month == 2 && is_leap(year));
+}
+
+// Behind a date and a time of day: nothing, or an offset from UTC such as "+00:00", in seconds.
+static bool read_offset(const char *text, double *seconds) {
+  int hours, minutes, end = 0;
+  *seconds = 0;
+  if (!*text) return true;
+  if ((*text != '+' && *text != '-') || sscanf(text + 1, "%2d:%2d%n", &hours, &minutes, &end) != 2 ||
+      end != 5 || text[6] || hours < 0 || hours > 23 || minutes < 0 || minutes > 59)
     return false;
-  const bool leap = month > 2 && ((year % 4 == 0 && year % 100) || year % 400 == 0);
-  const long days = days_before(year - 1) + before[month - 1] + day + leap;
-  *seconds = (double)days * 86400 + hour * 3600 + minute * 60 + second;
+  *seconds = (*text == '-' ? -60.0 : 60.0) * (60 * hours + minutes);
   return true;
 }
 
-static bool read_real(const char *text, double *value) {
+// Digits, a point and more digits, an exponent: as tables have them, not hexadecimal.
+static bool read_prefix(const char *text, double *value, const char **behind) {
   char *end;
+  if (text[strspn(text, " +-")] == '0' && strpbrk(text, "xX")) return false;
   *value = strtod(text, &end);
-  return end != text && !*end && isfinite(*value);
+  *behind = end;
+  return end != text && isfinite(*value);
+}
+
+static bool read_real(const char *text, double *value) {
+  const char *end;
+  return read_prefix(text, value, &end) && !*end;
+}
+
+// "2023-11-16 18:17:03.97", or with an offset from UTC behind it, in seconds.
+static bool read_date(const char *text, double *seconds) {
+  int year, month, day, hour, minute, end = 0;
+  double second, offset;
+  const char *behind;
+  if (sscanf(text, "%4d-%2d-%2d %2d:%2d:%n", &year, &month, &day, &hour, &minute, &end) != 5 || !end ||
+      year < 1 || month < 1 || month > 12 || day < 1 || day > days_of(year, month) || hour < 0 || hour > 23 ||
+      minute < 0 || minute > 59 || !read_prefix(text + end, &second, &behind) ||
+      !(second >= 0 && second < 61) || !read_offset(behind, &offset))
+    return false;
+  long days = days_before(year - 1) + day;
+  for (int m = 1; m < month; m++) days += days_of(year, m);
+  *seconds = (double)days * 86400 + hour * 3600 + minute * 60 + second - offset;
+  return true;
 }
 
 // Adds a request with its last `hashes` hashes; lengths are checked.
 static int add(struct reader *r, const double values[WANTED], size_t hashes) {
   struct serving_trace *t = r->trace;
+  if (r->format->has_failures && values[OUTPUT] == 0) {
+    t->failures++;
+    return DUPLEX_OK;
+  }
   for (unsigned i = INPUT; i <= OUTPUT; i++)
     if (!(values[i] >= 1 && values[i] <= TOKENS_MOST) || values[i] != floor(values[i]))
       return refuse(r, "%s is %g, expected a whole number from 1 to %.0f", r->format->names[i], values[i],
@@ -140,9 +179,10 @@ static int add(struct reader *r, const double values[WANTED], size_t hashes) {
     t->list = list;
     r->room = room;
   }
-  t->list[t->count++] =
-      (struct serving_trace_request){values[ARRIVAL], (unsigned)values[INPUT], (unsigned)values[OUTPUT],
-                                     t->hash_count - hashes, (unsigned)hashes};
+  t->list[t->count] = (struct serving_trace_request){values[ARRIVAL],          (unsigned)values[INPUT],
+                                                     (unsigned)values[OUTPUT], t->hash_count - hashes,
+                                                     (unsigned)hashes,         t->count};
+  t->count++;
   return DUPLEX_OK;
 }
 
@@ -150,9 +190,10 @@ static int read_row(struct reader *r, char *line) {
   char *cells[COLUMNS];
   double values[WANTED];
   const unsigned count = cut_cells(line, cells);
+  if (count != r->cells) return refuse(r, "%u columns, expected %u as in the first line", count, r->cells);
   for (unsigned i = 0; i < WANTED; i++) {
     const bool date = i == ARRIVAL && r->format->unit == 0;
-    const char *text = r->columns[i] < count ? cells[r->columns[i]] : "";
+    const char *text = cells[r->columns[i]];
     if (!(date ? read_date(text, &values[i]) : read_real(text, &values[i])))
       return refuse(r, "%s is '%.40s', expected %s", r->format->names[i], text,
                     date ? "a date and a time" : "a number");
@@ -212,35 +253,42 @@ static int read_object(struct reader *r, const char *line) {
   return error;
 }
 
-// Reads all lines; the first one decides the format.
+// Reads a line; the first one decides the format. One of a table without its end may be cut off.
+static int read_line(struct reader *r, char *line, size_t length, unsigned format) {
+  if (strlen(line) < length) return refuse(r, "has a byte 0, expected text");
+  if (r->line == 1) {
+    r->format = recognise(r, format, line);
+    if (!r->format)
+      return refuse(r, "expected the columns or keys of a format once, such as arrival_s,input,output");
+    if (!r->format->json) return DUPLEX_OK;
+  }
+  if (r->format->json) return read_object(r, line);
+  if (line[length - 1] != '\n') return refuse(r, "has no end, expected a line feed");
+  return read_row(r, line);
+}
+
+// Reads all lines.
 static int read_lines(struct reader *r, FILE *file, unsigned format) {
   char *line = NULL;
   size_t room = 0;
   ssize_t length = 0;
   int error = DUPLEX_OK;
-  for (r->line = 1; !error && (length = duplex_text_line(file, &line, &room)) > 0; r->line++) {
-    if (strlen(line) < (size_t)length) {
-      error = refuse(r, "has a byte 0, expected text");
-      continue;
-    }
-    if (r->line == 1) {
-      r->format = recognise(r, format, line);
-      if (!r->format)
-        error = refuse(r, "expected the columns or keys of a format, such as arrival_s,input,output");
-      if (error || !r->format->json) continue;
-    }
-    error = r->format->json ? read_object(r, line) : read_row(r, line);
+  while (!error && (length = duplex_text_line(file, &line, &room)) > 0) {
+    r->line++;
+    error = read_line(r, line, (size_t)length, format);
   }
   free(line);
+  if (r->line == 0) r->line = 1;  // of an empty file
   if (length < 0) error = refuse(r, "cannot be read: %s", strerror((int)-length));
   if (!error && r->trace->count == 0) error = refuse(r, "expected requests");
   return error;
 }
 
+// Of those that arrive at once the one that stands first in the file.
 static int by_arrival(const void *a, const void *b) {
-  const double left = ((const struct serving_trace_request *)a)->arrival;
-  const double right = ((const struct serving_trace_request *)b)->arrival;
-  return (left > right) - (left < right);
+  const struct serving_trace_request *left = a, *right = b;
+  if (left->arrival != right->arrival) return left->arrival > right->arrival ? 1 : -1;
+  return (left->row > right->row) - (left->row < right->row);
 }
 
 // From the first arrival on, and at the wanted rate.

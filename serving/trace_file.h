@@ -15,12 +15,14 @@ struct serving_trace_request {
   unsigned input, output;
   size_t hash;          // the first one of its prompt, in `hashes`
   unsigned hash_count;  // of parts of so many tokens as the file's origin says
+  size_t row;           // of the file, from 0 on
 };
 struct serving_trace {
   struct serving_trace_request *list;  // by arrival
   size_t count;
   uint64_t *hashes;  // of formats that have them (mooncake): of a part of a prompt and all before it
   size_t hash_count;
+  size_t failures;  // rows of formats that have them (burstgpt): without output, and not in the list
 };
 
 // Reads a file. `format`: index in serving_trace_formats. `rate`: requests a second to which the arrivals are

@@ -365,6 +365,33 @@ refused "serve: experts on 3 devices" "divisor or a multiple" serve --devices 3
 refused "serve: a trace of zeros" "zero.csv:2: input is 0" serve --trace zero.csv
 refused "serve: more than the trace has" "at most 1 requests" "$duplex" serve --system gpu --model mixtral --mode paper --trace one.csv --measured 2
 refused "serve: a rate of its own and a trace" "expected --rate" serve --trace one.csv --qps 3
+refused "serve: a rate without a trace" "expected --trace" serve --rate 5
+refused "serve: a format without a trace" "expected --trace" serve --format csv
+for option in "--lin 5" "--lout 5" "--len-sd 0.1"; do
+  # shellcheck disable=SC2086
+  refused "serve: a trace and $option" "lengths of the trace" serve --trace one.csv $option
+done
+for option in "--times ." --measure "--activation-rule strict" "--partials f32" "--dram-preset hbm3_6400"; do
+  # shellcheck disable=SC2086
+  refused "serve: $option in mode paper" "expected --mode full" serve $option
+done
+for option in "--qps 3" "--len-sd 0.1" "--limit-first 3" "--limit-token 3" "--find-rate 0.9" "--warm-up 3" "--requests-out o.csv" "--trace one.csv"; do
+  # shellcheck disable=SC2086
+  refused "serve: $option as the authors" "expected another mode" "$duplex" serve --system gpu --model mixtral --mode authors $option
+done
+refused "serve: half of the devices as the authors" "another layout" "$duplex" serve --system duplex-split --model mixtral --mode authors
+for mode in full paper authors; do
+  for system in gpu duplex duplex-pe-et bank-pim hetero; do
+    refused "serve: a model that does not fit $system in mode $mode" "GB are left" \
+      "$duplex" serve --system $system --model grok1 --mode $mode --nodes 1 --devices 2
+  done
+done
+echo '{"layers": 64, "hidden": 65536, "inner": 64, "dense_inner": 262144, "heads": 64, "kv_heads": 8, "head_size": 128, "vocabulary": 100,
+  "experts": 8, "top_k": 2, "moe_every": 2}' >dense.json
+refused "serve: xPUs without room" "left on the xPUs" "$duplex" serve --system hetero --model dense.json --mode paper
+refused "serve: an imbalance without experts" "has no experts" "$duplex" serve --system gpu --model llama3-70b --mode paper --imbalance zipf:1
+refused "serve: limits that nothing breaks" "lower limits" "$duplex" serve --system gpu --model mixtral --mode paper --find-rate 0.9 \
+  --limit-first 1e9 --lin 8 --lout 2 --measured 20 --warm-up 0
 refused "serve: an unknown scheduler" "--scheduler" serve --scheduler orca
 refused "serve: what only another scheduler has" "expected --scheduler vllm" serve --max-num-seqs 8
 refused "serve: fewer tokens than sequences" "at least the 8" serve --scheduler vllm --max-num-seqs 8 --max-num-batched-tokens 7

@@ -32,7 +32,8 @@ def table(folder, name, *rows):
 def write(folder, engines, first_us, token_us, slower=1.0):
     """Three requests, far from each other, of 2, 5 and 9 tokens; layers that take the same time whatever they are of."""
     folder.mkdir(exist_ok=True)
-    config = {"num_hidden_layers": LAYERS, "hidden_size": HIDDEN, "intermediate_size": 512, "num_attention_heads": 2,
+    config = {"model_type": "qwen3_moe" if engines > 1 else "qwen3", "max_position_embeddings": 4096,
+              "num_hidden_layers": LAYERS, "hidden_size": HIDDEN, "intermediate_size": 512, "num_attention_heads": 2,
               "num_key_value_heads": 2, "vocab_size": 1000, "head_dim": 128}
     if engines > 1:
         config |= {"num_experts": 2, "num_experts_per_tok": 2, "moe_intermediate_size": 512}

@@ -14,6 +14,7 @@
 // clang-format on
 
 #include "duplex/error.h"
+#include "serving/model.h"
 #include "serving/serving.h"
 #include "tests/common/environment.h"
 #include "tests/serving/mutate.h"
@@ -50,6 +51,10 @@ static void refuse(const char *system, const char *model, const char *constants,
 }
 
 #define LAYERS "{\n\"layers\": 2, \"hidden\": 64, \"inner\": 64, \"heads\": 4, \"kv_heads\": 4,\n"
+#define MIXTRAL(hidden, experts, chosen)                                                                    \
+  "{\"model_type\": \"mixtral\", \"num_hidden_layers\": 2, \"vocab_size\": 100,\n\"hidden_size\": " #hidden \
+  ", \"intermediate_size\": 64, \"max_position_embeddings\": 64,\n\"num_local_experts\": " experts          \
+  ",\n\"num_experts_per_tok\": " #chosen ", \"num_attention_heads\": 8"
 static const struct wrong models[] = {
     {"", ":1:", "expected JSON"},
     {"[1]", ":1:", "object"},
@@ -65,8 +70,35 @@ static const struct wrong models[] = {
     {LAYERS "\"head_size\": 16, \"vocabulary\": 100,\n\"experts\": 2, \"top_k\": 3}",
      ":4:", "at most experts"},
     {LAYERS "\"head_size\": 16, \"vocabulary\": 100,\n\"experts\": 8,\n\"moe_every\": 3}", ":5:", "divisor"},
-    {"{\"num_hidden_layers\": 2,\n\"hidden_size\": 64}", ":1:", "is missing"},
-    {"{\"num_hidden_layers\": 2,\n\"hidden_size\": -64}", ":2:", "hidden_size"},
+    {LAYERS "\"head_size\": 16, \"vocabulary\": 100,\n\"a.b\": 1}", ":4:", "a.b is unknown"},
+    {LAYERS "\"head_size\": 16, \"vocabulary\": 100,\n\"a\\nb\": 1}", ":4:", "is unknown"},
+    {LAYERS "\"head_size\": 16, \"vocabulary\": 100,\n\"\\u0061b\": 1}", ":4:", "ab is unknown"},
+    {LAYERS "\"head_size\": 16, \"vocabulary\": 100,\n\"top_k\": 2}", ":4:", "top_k is of experts"},
+    {LAYERS "\"head_size\": 16, \"vocabulary\": 100,\n\"experts\": 0,\n\"shared_experts\": 2}",
+     ":5:", "of experts"},
+    {LAYERS "\"head_size\": 16, \"vocabulary\": 100,\n\"moe_every\": 2}", ":4:", "of experts"},
+    {"{\"num_hidden_layers\": 2,\n\"hidden_size\": 64}", ":1:", "model_type: '' is not there"},
+    {"{\"model_type\":\n\"mixtral\"}", ":1:", "num_hidden_layers is missing"},
+    {MIXTRAL(-64, "8", 2) "}", ":2:", "hidden_size"},
+    {MIXTRAL(64, "\"8\"", 2) "}", ":3:", "num_local_experts is wrong"},
+    {MIXTRAL(64, "8.0", 2) "}", ":3:", "num_local_experts is wrong"},
+    {MIXTRAL(64, "8,\n\"num_experts\": 16", 2) "}", ":3:", "differ"},
+    {MIXTRAL(64, "8", 65) "}", ":4:", "num_experts_per_tok"},
+    {MIXTRAL(64, "8", 2) ",\n\"sliding_window\": 128}", ":5:", "sliding_window is 128"},
+    {MIXTRAL(64, "8", 2) ",\n\"n_shared_experts\": 1}", ":5:", "n_shared_experts is not known"},
+    {MIXTRAL(64, "8", 2) ",\n\"kv_lora_rank\": 512}", ":5:", "kv_lora_rank is not known"},
+    {MIXTRAL(64, "8", 2) ",\n\"quantization_config\": {\n\"quant_method\": \"fp8\"}}",
+     ":5:", "quantization_config is not known"},
+    {MIXTRAL(64, "8", 2) ",\n\"num_key_value_heads\": \"4\"}", ":5:", "num_key_value_heads is wrong"},
+    {"{\n\"architectures\": [\"DeepseekV3ForCausalLM\"],\n\"num_hidden_layers\": 61}",
+     ":2:", "'DeepseekV3ForCausalLM' is not there"},
+    {"{\n\"num_hidden_layers\": 24, \"hidden_size\": 64,\n\"model_type\": \"qwen2_moe\"}",
+     ":3:", "'qwen2_moe' is not there"},
+    {"{\"model_type\": \"gpt_oss\", \"num_hidden_layers\": 4, \"hidden_size\": 64, \"vocab_size\": 100,\n"
+     "\"intermediate_size\": 64, \"num_attention_heads\": 4, \"num_key_value_heads\": 4, \"head_dim\": 16,\n"
+     "\"max_position_embeddings\": 4096, \"num_local_experts\": 8, \"num_experts_per_tok\": 2,\n"
+     "\"sliding_window\": 64}",
+     ":4:", "sliding_window is 64"},
     {LAYERS "\"head_size\": 16, \"vocabulary\": 100}}", ":3:", "expected JSON"},
 };
 
@@ -79,11 +111,12 @@ static const struct wrong systems[] = {
     {"{\"beside\": \"none\",\n\"xpu\": 3}", ":2:", "expected {"},
     {"{\"beside\": \"none\",\n\"times_devices\": 0}", ":2:", "from 1"},
     {"{\"beside\": \"none\",\n\"comment\": 1, \"co_processing\": 1}", ":2:", "true or false"},
-    {"{\"beside\": \"logic_pim\", \"devices\": 3}", "", "divisor or a multiple"},
-    {"{\"beside\": \"logic_pim\", \"layout\": \"hetero\", \"devices\": 3}", "", "even"},
-    {"{\"beside\": \"logic_pim\", \"expert_tensor\": true, \"nodes\": 3}", "", "divisor"},
-    {"{\"beside\": \"none\", \"nodes\": 1024, \"devices\": 2}", "", "at most 1024"},
-    {"{\"beside\": \"none\", \"devices\": 1, \"memory\": {\"gib\": 8}}", "", "GB are left"},
+    {"{\"beside\": \"logic_pim\",\n\"devices\": 3}", ":2:", "divisor or a multiple"},
+    {"{\"beside\": \"logic_pim\",\n\"layout\": \"hetero\",\n\"devices\": 3}", ":3:", "even"},
+    {"{\"beside\": \"logic_pim\", \"expert_tensor\": true,\n\"nodes\": 3}", ":2:", "divisor"},
+    {"{\"beside\": \"none\", \"nodes\": 1024,\n\"devices\": 2}", ":2:", "at most 1024"},
+    {"{\"beside\": \"none\", \"devices\": 1,\n\"memory\": {\"gib\": 8}}", ":2:", "GB are left"},
+    {"{\"beside\": \"none\", \"devices\": 1}", ": ", "GB are left"},
 };
 
 static const struct wrong constants[] = {
@@ -147,10 +180,16 @@ static void test_hugging_face(void **state) {
   char error[1024] = "";
   (void)state;
   write_file(
-      "{\"architectures\": [\"MixtralForCausalLM\"], \"hidden_size\": 4096, \"intermediate_size\": 14336,"
+      "{\"architectures\": [\"MixtralForCausalLM\"], \"attention_dropout\": 0.0, \"bos_token_id\": 1,"
+      "\"eos_token_id\": 2, \"hidden_act\": \"silu\", \"hidden_size\": 4096, \"initializer_range\": 0.02,"
+      "\"intermediate_size\": 14336, \"max_position_embeddings\": 32768, \"model_type\": \"mixtral\","
       "\"num_attention_heads\": 32, \"num_hidden_layers\": 32, \"num_key_value_heads\": 8, \"head_dim\": "
       "null,"
-      "\"num_local_experts\": 8, \"num_experts_per_tok\": 2, \"vocab_size\": 32000}");
+      "\"num_experts_per_tok\": 2, \"num_local_experts\": 8, \"output_router_logits\": false,"
+      "\"rms_norm_eps\": 1e-05, \"rope_theta\": 1000000.0, \"router_aux_loss_coef\": 0.02,"
+      "\"sliding_window\": null, \"tie_word_embeddings\": false, \"torch_dtype\": \"bfloat16\","
+      "\"transformers_version\": \"4.36.0.dev0\", \"use_cache\": true, \"vocab_size\": 32000,"
+      "\"n_shared_experts\": null, \"quantization_config\": null}");
   assert_int_equal(serving_run(&options, &built_in, error, sizeof error), 0);
   options.model = path;
   assert_int_equal(serving_run(&options, &read, error, sizeof error), 0);
@@ -160,9 +199,31 @@ static void test_hugging_face(void **state) {
   assert_non_null(strstr(error, "mixtral"));
 }
 
+// What stands as null is what the class takes: as many heads of K and V as of Q, no experts.
+static void test_nulls(void **state) {
+  struct serving_model m;
+  char error[1024] = "";
+  (void)state;
+  write_file(
+      "{\"model_type\": \"llama\", \"num_hidden_layers\": 4, \"hidden_size\": 64, \"vocab_size\": 100,"
+      "\"intermediate_size\": 96, \"num_attention_heads\": 4, \"max_position_embeddings\": 64,"
+      "\"num_key_value_heads\": null, \"head_dim\": null, \"num_experts_per_tok\": null}");
+  if (serving_model_read(&m, path, error, sizeof error)) fail_msg("%s", error);
+  assert_true(m.layers == 4 && m.heads == 4 && m.kv_heads == 4 && m.head_size == 16 && m.experts == 0);
+  assert_true(m.inner == 96 && m.dense_inner == 96);
+  write_file(
+      "{\"model_type\": \"qwen3_moe\", \"num_hidden_layers\": 6, \"hidden_size\": 64, \"vocab_size\": 100,"
+      "\"intermediate_size\": 96, \"moe_intermediate_size\": 32, \"num_attention_heads\": 8,"
+      "\"max_position_embeddings\": 64, \"num_experts\": 16, \"num_experts_per_tok\": 4,"
+      "\"decoder_sparse_step\": 2}");
+  if (serving_model_read(&m, path, error, sizeof error)) fail_msg("%s", error);
+  assert_true(m.kv_heads == 4 && m.experts == 16 && m.top_k == 4 && m.inner == 32 && m.dense_inner == 96);
+  assert_int_equal(model_moe_layers(&m), 3);
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {cmocka_unit_test(test_wrong_files), cmocka_unit_test(test_mutations),
-                                     cmocka_unit_test(test_hugging_face)};
+                                     cmocka_unit_test(test_hugging_face), cmocka_unit_test(test_nulls)};
   const int file = mkstemp(path);
   if (file < 0) return 1;
   close(file);

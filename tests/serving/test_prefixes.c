@@ -153,9 +153,9 @@ static void run(const struct serving_options *options, struct serving_result *re
 // A prompt, the same again, and one that goes on from its second part: 1024 and 1024 tokens are not computed.
 static void test_run(void **state) {
   static struct serving_trace_request list[] = {
-      {0, 1500, 10, 0, 3}, {100, 1500, 10, 0, 3}, {200, 4000, 5, 3, 8}};
+      {0, 1500, 10, 0, 3, 0}, {100, 1500, 10, 0, 3, 1}, {200, 4000, 5, 3, 8, 2}};
   static uint64_t hashes[] = {0, 1, 2, 0, 1, 20, 21, 22, 23, 24, 25};
-  const struct serving_trace trace = {list, 3, hashes, 11};
+  const struct serving_trace trace = {list, 3, hashes, 11, 0};
   struct serving_options o = options_of(&trace);
   struct serving_result with, without;
   (void)state;
@@ -174,13 +174,13 @@ static void test_pressure(void **state) {
   enum { REQUESTS = 200, PARTS = 20 };
   static struct serving_trace_request list[REQUESTS];
   static uint64_t hashes[10 * PARTS];
-  const struct serving_trace trace = {list, REQUESTS, hashes, 10 * PARTS};
+  const struct serving_trace trace = {list, REQUESTS, hashes, 10 * PARTS, 0};
   struct serving_options o = options_of(&trace);
   struct serving_result with, without;
   (void)state;
   for (unsigned i = 0; i < 10 * PARTS; i++) hashes[i] = i;
   for (unsigned i = 0; i < REQUESTS; i++)
-    list[i] = (struct serving_trace_request){i * 1e-3, PARTS * 512, 400, i % 10 * PARTS, PARTS};
+    list[i] = (struct serving_trace_request){i * 1e-3, PARTS * 512, 400, i % 10 * PARTS, PARTS, i};
   o.devices = 2;
   run(&o, &with);
   o.prefix_cache = false;

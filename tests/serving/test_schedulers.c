@@ -46,7 +46,7 @@ struct rig {
 
 static struct rig rig_of(unsigned nodes, unsigned blocks, unsigned sequences, unsigned tokens) {
   struct rig rig = {.options = vllm_of(sequences, tokens), .nodes = nodes, .blocks = blocks};
-  const struct scheduler_nodes of = {nodes, (double)nodes * blocks * 16 * 4, 4};
+  const struct scheduler_nodes of = {nodes, (double)nodes * blocks * 16 * 4, 4, false};
   rig.scheduler = scheduler_open(&rig.options, &of);
   assert_non_null(rig.scheduler);
   return rig;
@@ -204,10 +204,16 @@ static void test_as_stages(void **state) {
   assert_true(vllm.preemptions == 0);
 }
 
-// Many that come at once: every one gets its tokens, and each token of theirs is one of TBT or T2FT.
+static void add_output(void *context, const struct serving_request *request) {
+  *(double *)context += request->output;
+}
+
+// Many that come at once: every one gets its tokens, and each token of theirs is one of TBT or T2FT. Those
+// that came behind them and have not ended had some, too.
 static void check_whole(const char *system, unsigned devices, unsigned tokens) {
   struct serving_options o = vllm_of(256, tokens);
   struct serving_result r;
+  double outputs = 0;
   o.system = system;
   o.devices = devices;
   o.rate = 200;
@@ -216,9 +222,11 @@ static void check_whole(const char *system, unsigned devices, unsigned tokens) {
   o.deviation = 0.3;
   o.warm_up = 0;
   o.measured = 160;
+  o.on_request = add_output;
+  o.context = &outputs;
   run(&o, &r);
   assert_true(r.requests == 160 && r.e2e.count == 160 && r.t2ft.count == 160);
-  assert_true(r.tbt.count + r.t2ft.count == r.tokens);
+  assert_true(r.tbt.count + r.t2ft.count == outputs && r.tokens >= outputs);
   assert_true(r.kv_most <= r.kv_capacity && r.kv_most > 0.9 * r.kv_capacity);
   assert_true(r.preemptions > 0);
 }
@@ -255,12 +263,59 @@ static void test_node_capacity(void **state) {
   o.devices = 2;
   o.input = 1 << 20;
   o.output = 1 << 20;
-  assert_int_equal(serving_run(&o, &r, error, sizeof error), DUPLEX_ERROR_OUT_OF_SPACE);
-  assert_non_null(strstr(error, "GB are left"));
-  o.scheduler = SERVING_STAGES;
-  o.warm_up = 0;
-  o.measured = 1;
-  assert_int_equal(serving_run(&o, &r, error, sizeof error), DUPLEX_OK);
+  for (unsigned scheduler = SERVING_STAGES; scheduler <= SERVING_VLLM; scheduler++) {
+    o.scheduler = (enum serving_scheduler)scheduler;
+    assert_int_equal(serving_run(&o, &r, error, sizeof error), DUPLEX_ERROR_OUT_OF_SPACE);
+    assert_non_null(strstr(error, "GB are left"));
+  }
+}
+
+static double kv_of_node(const struct rig *rig, unsigned node, bool prompts_only) {
+  double kv = 0;
+  struct sequence *s;
+  TAILQ_FOREACH(s, &rig->scheduler->running, link)
+  if (s->node == node) kv += 4.0 * (s->request.input + (prompts_only ? 0 : s->request.output));
+  return kv;
+}
+
+// Scheduler stage: no node ever has K and V beyond its own memory, all sequences come to their end in order
+// of arrival, and one waits only if no node has room for it.
+static void check_node_room(bool prompts_only) {
+  struct rig rig = {.options = vllm_of(16, 256)};
+  const struct scheduler_nodes of = {3, 3 * 4000.0, 4, prompts_only};
+  struct duplex_random random;
+  unsigned placed = 0, ended = 0, waited = 0;
+  rig.options.scheduler = SERVING_STAGES;
+  rig.scheduler = scheduler_open(&rig.options, &of);
+  assert_non_null(rig.scheduler);
+  duplex_random_seed(&random, environment_seed(), 7);
+  while (ended < 500) {
+    for (; placed < 500 && placed - ended < 12; placed++)
+      add(&rig, placed, 1 + (unsigned)duplex_random_below(&random, 500),
+          1 + (unsigned)duplex_random_below(&random, 500));
+    rig.scheduler->ops->plan(rig.scheduler);
+    const struct sequence *first = TAILQ_FIRST(&rig.scheduler->waiting);
+    for (unsigned n = 0; n < 3; n++) {
+      const double kv = kv_of_node(&rig, n, prompts_only);
+      assert_true(kv <= 4000);
+      if (first)
+        assert_true(kv + 4.0 * (first->request.input + (prompts_only ? 0 : first->request.output)) > 4000);
+    }
+    waited += first != NULL;
+    struct sequence *s = TAILQ_FIRST(&rig.scheduler->running);
+    assert_non_null(s);
+    assert_int_equal(s->request.number, ended++);
+    rig.scheduler->ops->release(rig.scheduler, s);
+    free(s);
+  }
+  assert_true(waited > 50);
+  scheduler_close(rig.scheduler);
+}
+
+static void test_node_room(void **state) {
+  (void)state;
+  check_node_room(false);
+  check_node_room(true);
 }
 
 // Nodes that prefill and nodes that decode: every request comes to its end, each of its tokens counts once,
@@ -268,6 +323,7 @@ static void test_node_capacity(void **state) {
 static void check_split_nodes(enum serving_scheduler scheduler, double rate) {
   struct serving_options o = vllm_of(32, 512);
   struct serving_result r;
+  double outputs = 0;
   o.scheduler = scheduler;
   o.system = "duplex-pe-et";
   o.nodes = 3;
@@ -275,8 +331,11 @@ static void check_split_nodes(enum serving_scheduler scheduler, double rate) {
   o.deviation = 0.4;
   o.rate = rate;
   o.warm_up = 20;
+  o.on_request = add_output;
+  o.context = &outputs;
   run(&o, &r);
-  assert_true(r.tbt.count + r.t2ft.count == r.tokens);
+  if (rate > 0) assert_true(r.tbt.count + r.t2ft.count == outputs && r.tokens > outputs);
+  if (rate == 0) assert_true(r.tbt.count + r.t2ft.count == r.tokens);
   assert_true(r.kv_most > 0 && r.kv_most <= r.kv_capacity);
   assert_int_equal(r.nodes, 3);
   assert_int_equal(r.devices, 12);
@@ -300,7 +359,7 @@ static void assert_near(double value, double expected) {
 // Two prompts that are computed at once: K and V of the second come behind those of the first, over the wire
 // of their node, and wait for the step of the first.
 static void test_wire(void **state) {
-  static struct serving_trace_request list[] = {{0, 20000, 2, 0, 0}, {0, 20000, 2, 0, 0}};
+  static struct serving_trace_request list[] = {{0, 20000, 2, 0, 0, 0}, {0, 20000, 2, 0, 0, 1}};
   struct serving_trace trace = {.list = list, .count = 1};
   struct serving_options o = vllm_of(8, 65536);
   struct serving_result alone, r;
@@ -340,11 +399,11 @@ static void test_wrong_nodes(void **state) {
 }
 
 int main(void) {
-  const struct CMUnitTest tests[] = {
-      cmocka_unit_test(test_limits),        cmocka_unit_test(test_chunks),
-      cmocka_unit_test(test_preemption),    cmocka_unit_test(test_as_stages),
-      cmocka_unit_test(test_whole),         cmocka_unit_test(test_closed_loop),
-      cmocka_unit_test(test_node_capacity), cmocka_unit_test(test_split_nodes),
-      cmocka_unit_test(test_wire),          cmocka_unit_test(test_wrong_nodes)};
+  const struct CMUnitTest tests[] = {cmocka_unit_test(test_limits),        cmocka_unit_test(test_chunks),
+                                     cmocka_unit_test(test_preemption),    cmocka_unit_test(test_as_stages),
+                                     cmocka_unit_test(test_whole),         cmocka_unit_test(test_closed_loop),
+                                     cmocka_unit_test(test_node_capacity), cmocka_unit_test(test_split_nodes),
+                                     cmocka_unit_test(test_node_room),     cmocka_unit_test(test_wire),
+                                     cmocka_unit_test(test_wrong_nodes)};
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

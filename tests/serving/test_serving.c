@@ -173,19 +173,46 @@ static void test_partials(void **state) {
   assert_near(exact.sum.seconds - rounded.sum.seconds, less, 1e-9);
 }
 
-// Requests of an open loop: all come to their end, none waits below the capacity.
+struct told {
+  double tokens, seconds, parts;
+  unsigned requests, good;
+};
+
+static void add_stage(void *context, const struct serving_stage *stage) {
+  struct told *told = context;
+  told->tokens += stage->decoding + stage->prefills;
+  told->seconds += stage->seconds;
+  told->parts += serving_sum(stage->cost->part);
+}
+
+static void add_request(void *context, const struct serving_request *request) {
+  struct told *told = context;
+  assert_true(request->arrival <= request->first && request->first < request->end);
+  told->requests++;
+  told->good += request->good;
+}
+
+// Requests of an open loop: all come to their end, none waits below the capacity. Throughput and energy are
+// of all tokens of the measured stages, also those of requests before and behind the measured ones.
 static void test_open_loop(void **state) {
   static const char *const systems[] = {"gpu", "duplex-pe-et", "duplex-split"};
   (void)state;
   for (unsigned s = 0; s < 3; s++) {
     struct serving_options o = options_of(systems[s], "mixtral", 64);
     struct serving_result r;
+    struct told told = {0};
     o.rate = 5;
+    o.on_stage = add_stage;
+    o.on_request = add_request;
+    o.context = &told;
     run(&o, &r);
     assert_true(r.requests == o.measured);
     assert_int_equal(r.t2ft.count, o.measured);
     assert_int_equal(r.e2e.count, o.measured);
-    assert_true(r.tokens == (double)o.measured * o.output);
+    assert_true(r.tokens == told.tokens && r.tokens > (double)o.measured * o.output);
+    assert_near(r.throughput * r.seconds, told.tokens, 1e-12);
+    assert_near(told.parts, r.sum.seconds, 1e-12);
+    assert_true(r.sum.seconds <= r.seconds * (1 + 1e-12));
     assert_int_equal(r.tbt.count, o.measured * (o.output - 1));
     assert_near(r.requests / r.seconds, o.rate, 0.15);
   }
@@ -311,25 +338,6 @@ static void test_capacity(void **state) {
   assert_non_null(strstr(error, "GB are left"));
 }
 
-struct told {
-  double tokens, seconds, parts;
-  unsigned requests, good;
-};
-
-static void add_stage(void *context, const struct serving_stage *stage) {
-  struct told *told = context;
-  told->tokens += stage->decoding + stage->prefills;
-  told->seconds += stage->seconds;
-  told->parts += serving_sum(stage->cost->part);
-}
-
-static void add_request(void *context, const struct serving_request *request) {
-  struct told *told = context;
-  assert_true(request->arrival <= request->first && request->first < request->end);
-  told->requests++;
-  told->good += request->good;
-}
-
 // What is told of each stage and request adds up to the result.
 static void test_told(void **state) {
   struct told told = {0};
@@ -358,13 +366,19 @@ static void test_find_rate(void **state) {
   o.limit_first = 0.3;
   assert_int_equal(serving_find_rate(&o, 0.9, &rate, &r, error, sizeof error), 0);
   assert_true(rate > 1 && r.good >= 0.9 * r.requests);
+  const uint64_t searched = r.all_stages;
   o.rate = rate * 1.02;
   run(&o, &r);
+  assert_true(searched > 5 * r.all_stages);  // of all runs of the search
   assert_true(r.good < 0.9 * r.requests);
   o.rate = 0;
   o.limit_first = 1e-6;
   assert_int_equal(serving_find_rate(&o, 0.9, &rate, &r, error, sizeof error), 0);
   assert_true(rate == 0 && r.good == 0);
+  o.limit_first = 1e6;
+  o.measured = 20;
+  assert_int_equal(serving_find_rate(&o, 0.9, &rate, &r, error, sizeof error), DUPLEX_ERROR_ARGUMENT);
+  assert_non_null(strstr(error, "lower limits"));
 }
 
 int main(void) {

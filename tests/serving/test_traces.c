@@ -43,6 +43,11 @@ static const struct {
     {"azure",
      "TIMESTAMP,ContextTokens,GeneratedTokens\r\n2023-12-31 23:59:59.0000000,100,10\r\n"
      "2024-01-01 00:00:01.5000000,200,20\r\n"},
+    {"azure",
+     "TIMESTAMP,ContextTokens,GeneratedTokens\n2024-02-28 23:59:59.000000+00:00,100,10\n"
+     "2024-02-29 01:00:01.500000+01:00,200,20\n"},
+    {"azure",
+     "TIMESTAMP,ContextTokens,GeneratedTokens\n2024-02-29 23:59:59,100,10\n2024-03-01 00:00:01.5,200,20\n"},
     {"mooncake",
      "{\"timestamp\": 1000, \"input_length\": 100, \"output_length\": 10, \"hash_ids\": [1]}\n"
      "{\"timestamp\": 3500, \"input_length\": 200, \"output_length\": 20, \"hash_ids\": [1]}\n"},
@@ -89,15 +94,29 @@ static const struct {
   const char *text, *line, *word;
 } wrong[] = {
     {"", ":1:", "requests"},
-    {"arrival_s,input,output\n", ":2:", "expected requests"},
+    {"arrival_s,input,output\n", ":1:", "expected requests"},
     {"when,input,output\n1,2,3\n", ":1:", "columns"},
     {"arrival_s,input,output\n1,2,3\n2,0,3\n", ":3:", "input is 0"},
     {"arrival_s,input,output\n1,2,3\n2,2,-3\n", ":3:", "output is -3"},
     {"arrival_s,input,output\n1,2,3.5\n", ":2:", "whole number"},
     {"arrival_s,input,output\nnan,2,3\n", ":2:", "arrival_s is 'nan'"},
-    {"arrival_s,input,output\n1,2\n", ":2:", "output is ''"},
+    {"arrival_s,input,output\n1,2\n", ":2:", "2 columns, expected 3"},
+    {"arrival_s,input,output\n1,2,\n", ":2:", "output is ''"},
+    {"arrival_s,input,output\n1,2,3,4\n", ":2:", "4 columns, expected 3"},
+    {"arrival_s,input,output\n1,2,30\n2,2,3", ":3:", "line feed"},
+    {"arrival_s,input,output\n1,0x10,3\n", ":2:", "'0x10'"},
+    {"arrival_s,input,output\n1,2,+0X3\n", ":2:", "'+0X3'"},
+    {"arrival_s,input,input,output\n1,2,2,3\n", ":1:", "once"},
+    {"TIMESTAMP,ContextTokens,GeneratedTokens\n2023-02-31 00:00:00,1,1\n", ":2:", "date"},
+    {"TIMESTAMP,ContextTokens,GeneratedTokens\n2023-02-29 00:00:00,1,1\n", ":2:", "date"},
+    {"TIMESTAMP,ContextTokens,GeneratedTokens\n2023-04-31 00:00:00,1,1\n", ":2:", "date"},
+    {"TIMESTAMP,ContextTokens,GeneratedTokens\n2023-04-30 00:00:0x1,1,1\n", ":2:", "date"},
+    {"TIMESTAMP,ContextTokens,GeneratedTokens\n2023-04-30 00:00:00+1,1,1\n", ":2:", "date"},
+    {"TIMESTAMP,ContextTokens,GeneratedTokens\n2023-04-30 00:00:00+00:60,1,1\n", ":2:", "date"},
+    {"Timestamp,Request tokens,Response tokens\n5,100,-1\n", ":2:", "Response tokens is -1"},
+    {"Timestamp,Request tokens,Response tokens\n5,100,0\n", ":2:", "expected requests"},
     {"arrival_s,input,output\n1,2,3x\n", ":2:", "'3x'"},
-    {"arrival_s,input,output\n0,2,3\n1e300,2,3\n", ":4:", "at most"},
+    {"arrival_s,input,output\n0,2,3\n1e300,2,3\n", ":3:", "at most"},
     {"TIMESTAMP,ContextTokens,GeneratedTokens\n2023-13-01 00:00:00,1,1\n", ":2:", "date"},
     {"{\"timestamp\": 0, \"input_length\": 4, \"output_length\": 4}\n{\n", ":2:", "JSON"},
     {"{\"timestamp\": 0, \"input_length\": 4, \"output_length\": 4}\n{\"timestamp\": 1}\n",
@@ -106,6 +125,36 @@ static const struct {
     {"{\"timestamp\": 0, \"input_length\": 4, \"output_length\": 4, \"hash_ids\": [3, \"a\"]}\n",
      ":1:", "no number at place 1"},
 };
+
+// Requests of BurstGPT that failed have no output: they are counted, and the others are read.
+static void test_failures(void **state) {
+  char error[600] = "";
+  struct serving_trace t;
+  (void)state;
+  write_file(
+      "Timestamp,Model,Request tokens,Response tokens,Total tokens,Log Type\n1,ChatGPT,7,0,7,log\n"
+      "5,ChatGPT,100,10,110,log\n6,ChatGPT,30,0,30,log\n7.5,GPT-4,200,20,220,log\n");
+  assert_int_equal(serving_trace_read(&t, path, 0, 0, error, sizeof error), 0);
+  check_two(&t, 2.5);
+  assert_int_equal(t.failures, 2);
+  serving_trace_free(&t);
+}
+
+// Requests that arrive at once stay as they stand in the file.
+static void test_same_arrival(void **state) {
+  char error[600] = "";
+  struct serving_trace t;
+  (void)state;
+  FILE *file = fopen(path, "w");
+  assert_non_null(file);
+  fprintf(file, "arrival_s,input,output\n");
+  for (unsigned i = 0; i < 1000; i++) fprintf(file, "%u,%u,1\n", i % 3, i + 1);
+  assert_int_equal(fclose(file), 0);
+  assert_int_equal(serving_trace_read(&t, path, 0, 0, error, sizeof error), 0);
+  for (size_t i = 1; i < t.count; i++)
+    assert_true(t.list[i].arrival > t.list[i - 1].arrival || t.list[i].input == t.list[i - 1].input + 3);
+  serving_trace_free(&t);
+}
 
 // Hashes of prompts, in whatever order the lines are.
 static void test_hashes(void **state) {
@@ -163,7 +212,7 @@ static void test_mutations(void **state) {
 // Alone in the system, a request waits for its own prompt only; limits count the good ones.
 static void test_run(void **state) {
   static struct serving_trace_request list[] = {
-      {0, 100, 10, 0, 0}, {100, 200, 20, 0, 0}, {200, 400, 5, 0, 0}};
+      {0, 100, 10, 0, 0, 0}, {100, 200, 20, 0, 0, 1}, {200, 400, 5, 0, 0, 2}};
   const struct serving_trace trace = {.list = list, .count = 3};
   struct serving_options o = {
       .system = "gpu", .model = "mixtral", .mode = SERVING_PAPER, .trace = &trace, .batch = 8, .measured = 3};
@@ -185,8 +234,9 @@ static void test_run(void **state) {
 }
 
 int main(void) {
-  const struct CMUnitTest tests[] = {cmocka_unit_test(test_formats), cmocka_unit_test(test_wrong),
-                                     cmocka_unit_test(test_hashes), cmocka_unit_test(test_mutations),
+  const struct CMUnitTest tests[] = {cmocka_unit_test(test_formats),      cmocka_unit_test(test_wrong),
+                                     cmocka_unit_test(test_hashes),       cmocka_unit_test(test_failures),
+                                     cmocka_unit_test(test_same_arrival), cmocka_unit_test(test_mutations),
                                      cmocka_unit_test(test_run)};
   const int file = mkstemp(path);
   if (file < 0) return 1;

@@ -1,0 +1,101 @@
+// SPDX-License-Identifier: Apache-2.0
+// config.json of Hugging Face: read as for a run of the model, refused where the simulator has less.
+#include "serving/hugging_face.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "duplex/error.h"
+#include "model/config.h"
+
+bool hugging_face_is(const struct config_file *file) {
+  static const char *const keys[] = {"architectures", "model_type", "num_hidden_layers"};
+  for (unsigned i = 0; i < sizeof keys / sizeof *keys; i++)
+    if (json_object_get(file->root, keys[i])) return true;
+  return false;
+}
+
+// The reader's line has the file's name, and then the key: gives it the key's line.
+static int refuse_as(const struct config_file *file, int code, const struct model_error *error) {
+  const size_t name = strlen(file->name);
+  const bool named = strncmp(error->text, file->name, name) == 0 && strncmp(error->text + name, ": ", 2) == 0;
+  if (!named) {
+    snprintf(file->error, file->size, "%s: %s", file->name, error->text);
+    return code;
+  }
+  const char *what = error->text + name + 2;
+  char key[128];
+  snprintf(key, sizeof key, "%.*s", (int)strcspn(what, " :"), what);
+  snprintf(file->error, file->size, "%s:%d: %s", file->name, config_line(file, key), what);
+  return code;
+}
+
+static unsigned sliding_layers(const struct model_config *c) {
+  unsigned count = 0;
+  for (unsigned i = 0; i < c->layers; i++) count += c->layer[i].sliding;
+  return count;
+}
+
+static unsigned sparse_layers(const struct model_config *c) {
+  unsigned count = 0;
+  for (unsigned i = 0; i < c->layers; i++) count += c->layer[i].sparse;
+  return count;
+}
+
+// What a run of the model has and the simulator does not.
+static int refuse_other_rules(const struct config_file *file, const struct model_config *c) {
+  const unsigned sparse = sparse_layers(c);
+  if (sliding_layers(c))
+    return config_refuse(file, "sliding_window", "is %u, expected attention to all positions",
+                         c->sliding_window);
+  if (sparse && c->layers % sparse)
+    return config_refuse(
+        file, json_object_get(file->root, "mlp_only_layers") ? "mlp_only_layers" : "decoder_sparse_step",
+        "leaves %u of %u layers with experts, expected a divisor", sparse, c->layers);
+  return DUPLEX_OK;
+}
+
+static int check_sizes(const struct config_file *file, const struct model_config *c) {
+  const struct {
+    const char *key;
+    unsigned value, most;
+  } sizes[] = {{"num_hidden_layers", c->layers, SERVING_LAYERS_MOST},
+               {"hidden_size", c->hidden, SERVING_HIDDEN_MOST},
+               {"intermediate_size", c->inner, SERVING_INNER_MOST},
+               {"moe_intermediate_size", c->expert_inner, SERVING_INNER_MOST},
+               {"num_attention_heads", c->heads, SERVING_HEADS_MOST},
+               {"head_dim", c->head_size, SERVING_HEADS_MOST},
+               {"num_experts_per_tok", c->chosen, SERVING_CHOSEN_MOST}};
+  for (unsigned i = 0; i < sizeof sizes / sizeof *sizes; i++)
+    if (sizes[i].value > sizes[i].most)
+      return config_refuse(file, sizes[i].key, "is %u, expected at most %u", sizes[i].value, sizes[i].most);
+  return DUPLEX_OK;
+}
+
+static void take(const struct model_config *c, struct serving_model *m) {
+  const unsigned sparse = sparse_layers(c);
+  m->layers = c->layers;
+  m->hidden = c->hidden;
+  m->inner = sparse ? c->expert_inner : c->inner;
+  m->dense_inner = c->inner;
+  m->heads = c->heads;
+  m->kv_heads = c->kv_heads;
+  m->head_size = c->head_size;
+  m->vocabulary = c->vocabulary;
+  if (!sparse) return;
+  m->experts = c->experts;
+  m->top_k = c->chosen;
+  m->moe_every = c->layers / sparse;
+}
+
+int hugging_face_read(const struct config_file *file, struct serving_model *model) {
+  struct model_config config;
+  struct model_error wrong;
+  int error = model_config_read(file->text, strlen(file->text), file->name, &config, &wrong);
+  if (error) return refuse_as(file, error, &wrong);
+  error = check_sizes(file, &config);
+  if (!error) error = refuse_other_rules(file, &config);
+  if (!error) take(&config, model);
+  model_config_free(&config);
+  return error;
+}
