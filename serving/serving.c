@@ -129,8 +129,9 @@ static int run_all(struct run *run, char *error, size_t size) {
   int status = serving_model_read(&run->model, run->options->model, error, size);
   if (!status) status = read_machines(run, error, size);
   for (unsigned i = 0; i < run->count && !status; i++)
+    status = check_capacity(run, i, error, size);  // before tables are measured for it
+  for (unsigned i = 0; i < run->count && !status; i++)
     status = stage_open(&run->stages[i], &run->machines[i], &run->model, run->options, error, size);
-  for (unsigned i = 0; i < run->count && !status; i++) status = check_capacity(run, i, error, size);
   if (status) return status;
   return run->options->mode == SERVING_AUTHORS ? run_authors(run, error, size) : run_engine(run, error, size);
 }
