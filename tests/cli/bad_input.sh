@@ -260,6 +260,8 @@ printf '\002\000\000\000\000\000\000\000{}' >foreign/model.safetensors
 refused "missing weights" "the embedding is missing" "$duplex" info --model foreign
 printf '\002\000\000\000\000\000\000\000{}' >foreign/a.safetensors
 echo '{"weight_map":{"x":"../a.safetensors"}}' >foreign/model.safetensors.index.json
+refused "two sources of weights" "is there beside foreign/model.safetensors.index.json" "$duplex" info --model foreign
+rm foreign/model.safetensors
 refused "shard outside" "expected the name of a file in the same folder" "$duplex" info --model foreign
 rm -r foreign
 
