@@ -14,6 +14,7 @@ mkdir "the model" && "$toy" "the model" mixtral bf16 1 || exit 1
 moe=("$duplex" moe --x x.npy --router r.npy --up up.npy --down down.npy --channels 1 --stacks 1)
 run=("$duplex" run --model "the model" --prompt-ids 3,5,7 --max-new 3 --channels 1 --stacks 1)
 serve=("$duplex" serve --system duplex --model mixtral --batch 8 --lin 64 --lout 32 --warm-up 5 --mode paper)
+traced=("$duplex" serve --system duplex --model mixtral --mode paper --trace)
 short=(--measured 50)
 to_y=(--out /dev/null)
 to_nothing=()
@@ -96,7 +97,7 @@ for input in /dev/zero folder; do
   why=$([ $input = folder ] && echo "Is a directory" || echo "File too large")
   check "run --requests $input" refused_early "--requests $input: line 1: cannot be read: $why" "$duplex" run --model "the model" --requests $input
   check "batch $input" refused_early "$input line 1: cannot be read: $why" "$duplex" batch $input --channels 1 --threads 1
-  check "serve --trace $input" refused_early "$input:1: cannot be read: $why" "${serve[@]}" --trace $input
+  check "serve --trace $input" refused_early "$input:1: cannot be read: $why" "${traced[@]}" $input
   check "serve --constants $input" refused_early "$input: " "${serve[@]}" --constants $input
   check "moe --tables $input" refused_early "$input:1: expected 'version'" "${moe[@]}" --threads 1 --out y.npy --tables $input
   check "moe --xpu-times $input" refused_early "$input" "${moe[@]}" --threads 1 --out y.npy --xpu-times $input
@@ -109,7 +110,7 @@ long_measure=("$duplex" serve --system duplex --model mixtral --measure --times)
 check "serve --times none" refused 2 "none: No such file or directory, expected a folder" "${long_measure[@]}" none
 check "serve --times of a file" refused 2 "x.npy: Not a directory, expected a folder" "${long_measure[@]}" x.npy
 printf 'arrival_s,input,output\n0,5,6\n1,5\0,6\n' >zero.csv
-check "serve --trace with a byte 0" refused 2 "zero.csv:3: has a byte 0, expected text" "${serve[@]}" --trace zero.csv
+check "serve --trace with a byte 0" refused 2 "zero.csv:3: has a byte 0, expected text" "${traced[@]}" zero.csv
 printf '{"prompt_ids": [1]}\0\n' >zero.jsonl
 check "run --requests with a byte 0" refused 2 "--requests zero.jsonl: line 1: " "$duplex" run --model "the model" --requests zero.jsonl
 printf '{"prompt_ids": [1]}' >end.jsonl
