@@ -43,12 +43,14 @@ doctor: ## what is installed and missing, of all groups; fails only if plain mak
 	@scripts/dependencies.sh --doctor
 
 # Unit tests without the RTL and without Unicorn, which leaks, and the command's bad input, under ASan and UBSan. LEAVE: names of tests that are left out.
+# SANITIZE_CC: their compiler, in a build folder of their own; CC itself would have all others build again what the command is made of.
 LEAVE ?=
+SANITIZE_CC ?= $(CC)
 .PHONY: sanitize sanitize-run
 SANITIZED := $(patsubst tests/%.c,$(BUILD)/tests/%,$(filter-out $(LEAVE:%=tests/\%/%.c),\
   $(shell grep -L -e '"rtl"' -e rtl_open -e controller_case.h -e unicorn.h tests/*/test_*.c)))
 sanitize: ## unit tests and bad input under the address and undefined-behaviour sanitizers
-	@$(MAKE) --no-print-directory BUILD=$(BUILD)/asan CFLAGS="-O1 -g1" SANITIZE="-fsanitize=address,undefined -fno-sanitize-recover=undefined" sanitize-run
+	@$(MAKE) --no-print-directory BUILD=$(BUILD)/asan CC="$(SANITIZE_CC)" CFLAGS="-O1 -g1" SANITIZE="-fsanitize=address,undefined -fno-sanitize-recover=undefined" sanitize-run
 
 sanitize-run: $(BUILD)/duplex $(BUILD)/timing_judge $(BUILD)/firmware.elf $(SANITIZED)
 	@set -e; for program in $(SANITIZED); do echo "$$program"; "$$program" > $(BUILD)/sanitize.log 2>&1 || { tail -n 30 $(BUILD)/sanitize.log; exit 1; }; done

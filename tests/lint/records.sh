@@ -27,6 +27,11 @@ kept "make WERROR=1" WERROR=1
 kept "a build on demand" "${on_demand[@]}"
 # The buffers of make lie elsewhere with other words.
 kept "a build on demand, more words" "${on_demand[@]}" "PADDING=$(printf '%300s' | tr ' ' x)"
+# Variables that rows of the plan give to make; what is built below another folder has its own.
+while IFS=$'\t' read -r _ _ name _ _ command; do
+  mapfile -t words < <(grep -o 'make -s [^&|;]*' <<<"$command" | grep -oE '\b[A-Z_]+=[^ '"'"'"]+' | grep -v -e '^BUILD=' -e '^LEAVE=')
+  [ ${#words[@]} = 0 ] || kept "the test $name" "${words[@]}"
+done < <(grep -v '^#' tests/plan.tsv)
 nothing_left "make"
 nothing_left "a build on demand" "${on_demand[@]}"
 [ $bad = 0 ] && echo "records: the same for all callers of make"
