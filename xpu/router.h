@@ -4,7 +4,7 @@
 #define XPU_ROUTER_H
 
 #include "xpu/gemm.h"
-#include "xpu/score.h"
+#include "xpu/choice.h"
 
 struct xpu_router {
   const duplex_f16 *x;  // [tokens][columns], x_stride values apart
@@ -17,6 +17,7 @@ struct xpu_router {
   unsigned top_k;                     // 1 to experts
   enum xpu_score score;
   bool renormalise;
+  const struct xpu_choice *choice;  // of scores by sigmoid; NULL: by the logits alone
   unsigned threads;  // 0: one
 };
 
