@@ -3,8 +3,8 @@
 #ifndef XPU_ROUTER_H
 #define XPU_ROUTER_H
 
-#include "xpu/gemm.h"
 #include "xpu/choice.h"
+#include "xpu/gemm.h"
 
 struct xpu_router {
   const duplex_f16 *x;  // [tokens][columns], x_stride values apart
@@ -18,7 +18,7 @@ struct xpu_router {
   enum xpu_score score;
   bool renormalise;
   const struct xpu_choice *choice;  // of scores by sigmoid; NULL: by the logits alone
-  unsigned threads;  // 0: one
+  unsigned threads;                 // 0: one
 };
 
 // Writes chosen[tokens][top_k], in ascending order for each token, and weights[tokens][top_k].

@@ -334,7 +334,8 @@ static int write_config(const char *folder, const struct toy *toy, enum toy_type
   fprintf(file, "\"hidden_size\": %u, \"num_hidden_layers\": %u, \"num_attention_heads\": %u,\n", toy->hidden,
           toy->layers, toy->heads);
   fprintf(file, "\"num_key_value_heads\": %u, \"intermediate_size\": %u, \"vocab_size\": %u,\n",
-          toy->kv_heads, toy->inner + (!toy->experts || (is_sparse(toy, 0) && is_sparse(toy, 1)) ? 0 : 16), toy->vocabulary);
+          toy->kv_heads, toy->inner + (!toy->experts || (is_sparse(toy, 0) && is_sparse(toy, 1)) ? 0 : 16),
+          toy->vocabulary);
   fprintf(file, "\"hidden_act\": \"silu\", \"rms_norm_eps\": 1e-05, \"max_position_embeddings\": 512,\n");
   fprintf(file, "\"tie_word_embeddings\": %s, \"torch_dtype\": \"%s\",\n", toy->tied ? "true" : "false",
           types[type]);
