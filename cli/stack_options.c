@@ -63,7 +63,6 @@ static int firmware_options(const struct option *options, struct outputs *output
   riscv->elf = option_value(options, "--firmware-elf");
   riscv->gdb_port = (unsigned)port;
   wanted->riscv = kind == 1 ? riscv : NULL;
-  wanted->measure_overhead = kind == 1 && option_value(options, "--stats");
   return EXIT_GOOD;
 }
 
@@ -183,6 +182,7 @@ int open_stack(const struct option *options, struct outputs *outputs, struct dup
   char error_text[512];
   *stack = NULL;
   if (read_stack_options(options, outputs, &wanted)) return EXIT_BAD_INPUT;
+  wanted.stack.measure_overhead = wanted.stack.riscv && option_value(options, "--stats");
   const int error = duplex_stack_open(wanted.backend, &wanted.stack, stack, error_text, sizeof error_text);
   output_restore_name(outputs, error_text, sizeof error_text);
   if (error) return fail(exit_status_of(error), "%s", error_text);

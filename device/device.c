@@ -35,6 +35,8 @@ static int check_options(const struct duplex_device_options *options, char *text
     return refuse(text, size, "%u stacks: expected 1 to %d", options->stacks, DUPLEX_STACKS_MOST);
   if (options->stack.bundles || options->stack.backend.xpu_traffic)
     return refuse(text, size, "bundles and the xPU's traffic of a stack are the device's own: expected none");
+  if (options->stack.measure_overhead)
+    return refuse(text, size, "the overhead of firmware is measured by a stack: expected none of a device");
   if ((unsigned)options->policy > DUPLEX_POLICY_XPU)
     return refuse(text, size, "policy %d: expected best, paper, Logic-PIM or xPU", (int)options->policy);
   if ((unsigned)options->partials > DUPLEX_PARTIALS_F32)

@@ -33,8 +33,9 @@ enum duplex_partials { DUPLEX_PARTIALS_ACC, DUPLEX_PARTIALS_F32 };
 
 struct duplex_device_options {
   unsigned stacks;  // 1 to DUPLEX_STACKS_MOST; 0: DUPLEX_STACKS_DEFAULT
-  // Each stack's. `bundles` has to be 0: the device hands bundles over as it works. Files of the back end
-  // and the controller only with one stack.
+  // Each stack's. `bundles` has to be 0: the device hands bundles over as it works; `measure_overhead` too:
+  // DRAM commands of a second run would count for the layer. Files of the back end and the controller only
+  // with one stack.
   struct duplex_stack_options stack;
   enum duplex_policy policy;
   enum duplex_partials partials;

@@ -10,7 +10,8 @@ import subprocess
 import sys
 import tempfile
 
-DUPLEX = pathlib.Path(sys.argv[1]).resolve() / "duplex"
+BUILD = pathlib.Path(sys.argv[1]).resolve()
+DUPLEX = BUILD / "duplex"
 # nJ of a bank's activation, pJ a bit of either path, pJ a MAC (docs/device.md, "Energy").
 ACTIVATE, LOGIC_PIM_BIT, XPU_BIT, MAC = 0.909e-9, 1.81e-12, 3.48e-12, 0.46e-12
 TOKENS, EXPERTS, HIDDEN, INNER, TOP_K = 9, 4, 70, 150, 2
@@ -18,7 +19,7 @@ differences = 0
 
 
 def run(*arguments):
-    subprocess.run([DUPLEX, *map(str, arguments)], check=True)
+    subprocess.run([DUPLEX, *map(str, arguments)], check=True, stdout=subprocess.DEVNULL)
 
 
 def compare(what, found, expected):
@@ -41,8 +42,22 @@ with tempfile.TemporaryDirectory() as name:
         file = folder / f"{tensor}.npy"
         run("random", "--shape", ",".join(map(str, shape)), "--dist", "normal:0.1", "--out", file)
         files += [f"--{tensor}", file]
-    run("moe", *files, "--out", folder / "y.npy", "--stats", folder / "s.json", "--channels", 2, "--stacks", 2, "--top-k", TOP_K)
-    stats = json.loads((folder / "s.json").read_text())
+
+
+    def layer(firmware):
+        run("moe", *files, "--out", folder / "y.npy", "--stats", folder / "s.json", "--channels", 2, "--stacks", 2,
+            "--top-k", TOP_K, "--firmware", firmware)
+        return json.loads((folder / "s.json").read_text())
+
+    def model(firmware):
+        run("run", "--model", folder / "toy", "--prompt-ids", "3,5,7", "--max-new", 2, "--channels", 1, "--stacks", 1,
+            "--stats", folder / "s.json", "--firmware", firmware)
+        return json.loads((folder / "s.json").read_text())
+
+    stats, of_riscv = layer("native"), layer("riscv")
+    (folder / "toy").mkdir()
+    subprocess.run([BUILD / "tests/model/toy_model", folder / "toy", "mixtral", "bf16", "1"], check=True)
+    model_stats, model_of_riscv = model("native"), model("riscv")
 
 commands, energy = stats["dram_commands"], stats["energy_j"]
 other_macs = TOKENS * EXPERTS * HIDDEN + TOKENS * TOP_K * HIDDEN
@@ -59,6 +74,11 @@ for who, parts in expected.items():
         compare(f"energy_j.{who}.{part}", energy[who][part], joule)
     compare(f"energy_j.{who}.total", energy[who]["total"], sum(parts.values()))
 compare("energy_j.total", energy["total"], sum(sum(parts.values()) for parts in expected.values()))
+# Whoever runs the firmware, Logic-PIM streams the same columns. Refreshes depend on the time that passes.
+for command in ("rd", "wr"):
+    compare(f"dram_commands.{command} with --firmware riscv", of_riscv["dram_commands"][command], commands[command])
+    compare(f"dram_commands.{command} of run with --firmware riscv", model_of_riscv["dram_commands"][command],
+            model_stats["dram_commands"][command])
 if xpu_bytes == 0 or commands["rd"] == 0:
     print("one of the sides did nothing: nothing was compared")
     differences += 1

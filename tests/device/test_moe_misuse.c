@@ -44,6 +44,7 @@ static void test_open(void **state) {
                {{.policy = (enum duplex_policy)4}, "policy 4"},
                {{.partials = (enum duplex_partials)2}, "partial sums 2"},
                {{.stack = {.bundles = 3}}, "bundles and the xPU's traffic"},
+               {{.stack = {.measure_overhead = 1}}, "the overhead of firmware"},
                {{.stack = {.backend = {.channels = 33}}}, "33"}};
   (void)state;
   for (unsigned i = 0; i < sizeof cases / sizeof *cases; i++) {
