@@ -4,16 +4,18 @@
 #include "device/measure_piece.h"
 
 #include "duplex/arithmetic.h"
+#include "duplex/error.h"
+#include "schedule/formula.h"
 
 enum { EXPERTS_LEAST = 4, PASSES = PROBE_PASSES, PLACES = 5, LONG_JOB = 12000 };
 
 #define CLOCKS_WANTED 40000u  // so that a job's end, a few hundred clocks earlier or later, is below 1%
 
-// How many experts are measured together if one alone takes so long.
-static unsigned experts_of(uint64_t clocks) {
+// How many experts are measured together if one alone takes so long: as many as the probe has.
+static unsigned experts_of(const struct probe *probe, uint64_t clocks) {
   const uint64_t wanted = 2 + CLOCKS_WANTED / (clocks ? clocks : 1);
   const uint64_t most = duplex_larger(wanted, EXPERTS_LEAST);
-  return (unsigned)duplex_smaller(most, PROBE_EXPERTS);
+  return (unsigned)duplex_smaller(most, probe->experts);
 }
 
 uint64_t measure_first(uint64_t clocks, uint64_t add) { return clocks > add ? clocks - add : 0; }
@@ -29,7 +31,7 @@ static int measure_pim(const struct probe *probe, unsigned cut, unsigned groups,
   uint64_t one = 0;
   uint64_t all = 0;
   int error = probe_run(probe, 1, cut, tokens, &one);
-  const unsigned experts = experts_of(one);
+  const unsigned experts = experts_of(probe, one);
   if (!error) error = probe_run(probe, experts, cut, tokens, &all);
   const uint64_t add = measure_added(one, all, experts - 1);
   // A longer piece may end a few clocks earlier where its rows fall luckier: times do not fall with cuts.
@@ -72,9 +74,10 @@ static int measure_reads(const struct probe *probe, unsigned cut, enum piece_dep
   uint64_t many = 0;
   uint64_t taken = 0;
   int error = probe_read(probe, 1, cut, false, &few);
-  const bool is_long = EXPERTS_LEAST * few >= CLOCKS_WANTED;
+  const bool is_long = EXPERTS_LEAST * few >= CLOCKS_WANTED || probe->experts < 2 * EXPERTS_LEAST;
   const unsigned least = is_long ? 1 : EXPERTS_LEAST;
-  const unsigned more = is_long ? EXPERTS_LEAST - 1 : EXPERTS_LEAST;
+  const unsigned all = (unsigned)duplex_smaller(is_long ? EXPERTS_LEAST : 2 * EXPERTS_LEAST, probe->experts);
+  const unsigned more = all - least;
   if (!error && !is_long) error = probe_read(probe, least, cut, false, &few);
   if (!error) error = probe_read(probe, least + more, cut, false, &many);
   const uint64_t add = measure_added(few, many, more);
@@ -86,12 +89,33 @@ static int measure_reads(const struct probe *probe, unsigned cut, enum piece_dep
   return error;
 }
 
+// What there is no room to measure, by the formulas of the placement. A job that large takes little besides
+// its experts: nothing here.
+static void take_formula(const struct schedule_shape *shape, const struct duplex_layer_piece *piece,
+                         struct piece_times *times) {
+  const unsigned bundles = (unsigned)__builtin_popcount(piece->bundles);
+  uint32_t width[DUPLEX_LAYER_PARTS];
+  uint32_t columns = 0;
+  for (unsigned part = 0; part < piece->parts; part++) width[part] = (uint32_t)piece->inner[part];
+  for (unsigned cut = piece->parts; cut > 0; cut--) {
+    for (unsigned groups = 1; groups <= PASSES; groups++)
+      times->pim[groups][cut] = formula_pim_clocks(shape, width, cut, groups, bundles);
+    columns += width[cut - 1];
+    times->reads[cut - 1] = formula_xpu_clocks(shape, columns, 1);
+  }
+}
+
 int measure_piece(const struct schedule_shape *shape, const struct duplex_stack_options *options,
                   const struct duplex_layer_piece *piece, enum piece_depth depth, char *text, size_t size,
                   struct piece_times *times) {
   struct probe probe;
   int error = probe_open(&probe, shape, options, piece, text, size);
   *times = (struct piece_times){0};
+  if (error == DUPLEX_ERROR_OUT_OF_SPACE) {
+    probe_close(&probe);
+    take_formula(shape, piece, times);
+    return DUPLEX_OK;
+  }
   for (unsigned cut = 1; cut <= piece->parts && !error; cut++)
     for (unsigned groups = 1; groups <= PASSES && !error; groups++)
       error = measure_pim(&probe, cut, groups, times);

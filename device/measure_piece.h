@@ -18,8 +18,8 @@ struct piece_times {
 // How much of a piece is measured: jobs with every cut, the xPU's reads too, and what both take besides.
 enum piece_depth { PIECE_JOBS, PIECE_READS, PIECE_COSTS };
 
-// Measures a piece. `text` (may be
-// NULL) gets what failed. Errors: those of probe_open and probe_run.
+// Measures a piece, with as many experts as there is room for; where two do not fit, by formula. `text` (may
+// be NULL) gets what failed. Errors: those of probe_open but for OUT_OF_SPACE, and those of probe_run.
 int measure_piece(const struct schedule_shape *shape, const struct duplex_stack_options *options,
                   const struct duplex_layer_piece *piece, enum piece_depth depth, char *text, size_t size,
                   struct piece_times *times);

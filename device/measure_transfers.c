@@ -5,7 +5,7 @@
 #include "device/measure_piece.h"
 #include "duplex/arithmetic.h"
 
-enum { EXPERTS = 8 };  // from one to so many
+enum { EXPERTS = 8 };  // from one to so many, if they fit
 
 // One expert, twice: a refresh that one transfer waits for is not what the first expert takes.
 static int measure_one(const struct probe *probe, uint32_t tokens, enum duplex_format format,
@@ -25,10 +25,11 @@ static int measure_group(const struct probe *probe, uint32_t tokens, enum schedu
       [SCHEDULE_EXACT] = DUPLEX_ACC, [SCHEDULE_ROUNDED] = DUPLEX_F32};
   struct probe_transfers one = {0};
   struct probe_transfers all = {0};
+  const unsigned experts = (unsigned)duplex_smaller(EXPERTS, probe->experts);
   int error = measure_one(probe, tokens, formats[format], &one);
-  if (!error) error = probe_transfer(probe, EXPERTS, tokens, formats[format], &all);
-  const uint64_t of_tokens = measure_added(one.tokens, all.tokens, EXPERTS - 1);
-  const uint64_t of_sums = measure_added(one.sums, all.sums, EXPERTS - 1);
+  if (!error) error = probe_transfer(probe, experts, tokens, formats[format], &all);
+  const uint64_t of_tokens = measure_added(one.tokens, all.tokens, experts - 1);
+  const uint64_t of_sums = measure_added(one.sums, all.sums, experts - 1);
   costs->tokens = (uint32_t)of_tokens;
   costs->first_tokens = (uint32_t)measure_first(one.tokens, of_tokens);
   costs->sums[format][tokens] = (uint32_t)of_sums;

@@ -28,6 +28,44 @@ void probe_close(struct probe *probe) {
   free(probe->y);
 }
 
+// `cuts` and `counts`[PROBE_EXPERTS] are the work's own.
+static struct duplex_layer_work work_of(const struct probe *probe, unsigned experts, unsigned cut,
+                                        uint32_t tokens, uint8_t *cuts, uint32_t *counts) {
+  for (unsigned e = 0; e < probe->experts; e++) {
+    cuts[e] = (uint8_t)(e < experts ? cut : 0);
+    counts[e] = e < experts ? tokens : 0;
+  }
+  return (struct duplex_layer_work){
+      .bundles = probe->piece.bundles, .cuts = cuts, .counts = counts, .x = probe->x, .format = DUPLEX_ACC};
+}
+
+// The layer with so many experts, which have room for their largest job.
+static int open_layer(struct probe *probe, struct duplex_layer_options *options, unsigned experts) {
+  uint8_t cuts[PROBE_EXPERTS];
+  uint32_t counts[PROBE_EXPERTS];
+  struct duplex_job *job = NULL;
+  options->experts = probe->experts = experts;
+  const struct duplex_layer_work work =
+      work_of(probe, experts, probe->piece.parts, TOKENS_MOST, cuts, counts);
+  int error = duplex_stack_open_layer(probe->stack, options, &probe->layer);
+  for (unsigned e = 0; e < experts && !error; e++) error = duplex_layer_reserve(probe->layer, e, 0);
+  if (!error) error = layer_job_plan(probe->layer, &work, &job);
+  if (job) job_drop(&job);
+  return error;
+}
+
+// The same with as many experts as there is room for.
+static int fit_layer(struct probe *probe, struct duplex_layer_options *options) {
+  unsigned experts = PROBE_EXPERTS;
+  int error = open_layer(probe, options, experts);
+  while (error == DUPLEX_ERROR_OUT_OF_SPACE && experts > 2) {
+    duplex_layer_close(probe->layer);
+    experts /= 2;
+    error = open_layer(probe, options, experts);
+  }
+  return error;
+}
+
 int probe_open(struct probe *probe, const struct schedule_shape *shape,
                const struct duplex_stack_options *options, const struct duplex_layer_piece *piece, char *text,
                size_t size) {
@@ -36,34 +74,20 @@ int probe_open(struct probe *probe, const struct schedule_shape *shape,
   own.backend.threads = 1;
   own.backend.command_file = own.backend.trace_file = NULL;
   own.backend.xpu_traffic = false;
-  const struct duplex_layer_options layer = {
-      .experts = PROBE_EXPERTS,
-      .hidden = shape->hidden,
-      .gated = shape->gated,
-      .up_exponents = (shape->exponents & SCHEDULE_UP_EXPONENTS) != 0,
-      .down_exponents = (shape->exponents & SCHEDULE_DOWN_EXPONENTS) != 0,
-      .piece = {*piece}};
+  struct duplex_layer_options layer = {.hidden = shape->hidden,
+                                       .gated = shape->gated,
+                                       .up_exponents = (shape->exponents & SCHEDULE_UP_EXPONENTS) != 0,
+                                       .down_exponents = (shape->exponents & SCHEDULE_DOWN_EXPONENTS) != 0,
+                                       .piece = {*piece}};
   const size_t elements = (size_t)PROBE_EXPERTS * TOKENS_MOST * shape->hidden;
   *probe = (struct probe){.piece = *piece, .text = text, .size = size};
   probe->x = calloc(elements, sizeof *probe->x);
   probe->y = malloc(elements * 16);
   if (!probe->x || !probe->y) return tell(probe, DUPLEX_ERROR_NO_MEMORY);
   int error = duplex_stack_open("cmodel", &own, &probe->stack, NULL, 0);
-  if (!error) error = duplex_stack_open_layer(probe->stack, &layer, &probe->layer);
+  if (!error) error = fit_layer(probe, &layer);
   if (!error) probe->refresh_interval = duplex_dram_preset(own.backend.dram_preset)->nREFI / 2;
-  for (unsigned e = 0; e < PROBE_EXPERTS && !error; e++) error = duplex_layer_reserve(probe->layer, e, 0);
   return tell(probe, error);
-}
-
-// `cuts` and `counts`[PROBE_EXPERTS] are the work's own.
-static struct duplex_layer_work work_of(const struct probe *probe, unsigned experts, unsigned cut,
-                                        uint32_t tokens, uint8_t *cuts, uint32_t *counts) {
-  for (unsigned e = 0; e < PROBE_EXPERTS; e++) {
-    cuts[e] = (uint8_t)(e < experts ? cut : 0);
-    counts[e] = e < experts ? tokens : 0;
-  }
-  return (struct duplex_layer_work){
-      .bundles = probe->piece.bundles, .cuts = cuts, .counts = counts, .x = probe->x, .format = DUPLEX_ACC};
 }
 
 int probe_run(const struct probe *probe, unsigned experts, unsigned cut, uint32_t tokens, uint64_t *clocks) {

@@ -15,6 +15,7 @@ struct probe {
   struct duplex_stack *stack;
   struct duplex_layer *layer;
   struct duplex_layer_piece piece;
+  unsigned experts;           // that it has: as many as fit, PROBE_EXPERTS or a half, a quarter ... of them
   uint64_t refresh_interval;  // clocks
   duplex_f16 *x;
   uint8_t *y;
@@ -22,9 +23,10 @@ struct probe {
   size_t size;
 };
 
-// Opens one with this piece: its parts, and the bundles that Logic-PIM owns meanwhile. `text` (may be NULL)
-// gets what failed. probe_close has to follow in any case. Errors: those of duplex_stack_open,
-// duplex_stack_open_layer.
+// Opens one with this piece: its parts, and the bundles that Logic-PIM owns meanwhile. It has at least two
+// experts, and room for x and sums of PROBE_PASSES groups of each. `text` (may be NULL) gets what failed.
+// probe_close has to follow in any case. Errors: those of duplex_stack_open, duplex_stack_open_layer, and
+// OUT_OF_SPACE (for two experts).
 int probe_open(struct probe *probe, const struct schedule_shape *shape,
                const struct duplex_stack_options *options, const struct duplex_layer_piece *piece, char *text,
                size_t size);

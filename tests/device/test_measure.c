@@ -13,6 +13,7 @@
 
 #include "device/measure.h"
 #include "duplex/layer.h"
+#include "schedule/formula.h"
 
 enum { EXPERTS = 5, INNER = 192, CHANNELS = 2 };
 
@@ -119,7 +120,50 @@ static void test_exponents(void **state) {
   check_striped(&shape, 1);
 }
 
+// A table of two experts on one channel, measured in these parts.
+static struct schedule_times *measure(struct schedule_shape shape, unsigned what) {
+  struct schedule_placement placement;
+  struct schedule_times *times = malloc(sizeof *times);
+  const struct duplex_stack_options options = {0};
+  const struct duplex_xpu_options xpu_options = {.channels = 1};
+  struct duplex_xpu *xpu;
+  char text[256] = "";
+  assert_non_null(times);
+  assert_int_equal(duplex_xpu_open(&xpu_options, &xpu, NULL, 0), 0);
+  assert_true(schedule_place(&shape, &placement));
+  device_formula(&shape, &placement, xpu, times);
+  if (device_measure(&options, xpu, what, times, text, sizeof text)) fail_msg("%s", text);
+  assert_true(schedule_valid(times));
+  xpu->ops->close(xpu);
+  return times;
+}
+
+// Fewer experts are measured where there is no room for sixteen, within a tenth of the formula that is known
+// to be near; none where two do not fit, and then the formula is the table.
+static void test_room(void **state) {
+  static const struct {
+    struct schedule_shape shape;
+    unsigned what;
+    double most;
+  } cases[] = {{{2048, 2048, 2, 1, 1, 1, 0}, MEASURE_BOUND, 1.1},
+               {{16384, 16384, 2, 1, 1, 0, 0}, MEASURE_BOUND, 1}};
+  (void)state;
+  for (unsigned i = 0; i < sizeof cases / sizeof *cases; i++) {
+    const struct schedule_shape *shape = &cases[i].shape;
+    struct schedule_times *times = measure(*shape, cases[i].what);
+    for (unsigned groups = 1; groups <= 2; groups++) {
+      const double shown = (double)times->rows[groups].striped[2] * times->clocks_per_unit;
+      const double formula = (double)formula_pim_clocks(shape, &shape->inner, 1, groups, 3);
+      printf("%u x %u, %u groups: %.0f, formula %.0f\n", shape->hidden, shape->inner, groups, shown, formula);
+      assert_true(shown <= cases[i].most * formula + times->clocks_per_unit &&
+                  cases[i].most * shown >= formula - times->clocks_per_unit);
+    }
+    free(times);
+  }
+}
+
 int main(void) {
-  const struct CMUnitTest tests[] = {cmocka_unit_test(test_striped), cmocka_unit_test(test_exponents)};
+  const struct CMUnitTest tests[] = {cmocka_unit_test(test_striped), cmocka_unit_test(test_exponents),
+                                     cmocka_unit_test(test_room)};
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
