@@ -48,9 +48,10 @@ int write_moe_stats(const struct option *options, struct outputs *outputs,
   struct duplex_moe_stats stats;
   duplex_device_last_stats(device, &stats);
   json_t *what = json_pack(
-      "{s:i, s:s, s:s, s:s, s:s, s:i}", "schema_version", 1, "command", "moe", "backend",
+      "{s:i, s:s, s:s, s:s, s:s, s:s, s:i}", "schema_version", 1, "command", "moe", "backend",
       value_or(options, "--backend", "cmodel"), "firmware", value_or(options, "--firmware", "native"),
-      "policy", value_or(options, "--policy", "best"), "stacks", (int)duplex_device_stacks(device));
+      "policy", value_or(options, "--policy", "best"), "partials", value_or(options, "--partials", "acc"),
+      "stacks", (int)duplex_device_stacks(device));
   return write_json(option_value(options, "--stats"), outputs,
                     (json_t *[]){what, time_json(&stats), work_json(&stats)}, 3);
 }

@@ -8,10 +8,10 @@
 #include "cli/json_values.h"
 
 static json_t *what_json(const struct option *options) {
-  return json_pack("{s:i, s:s, s:s, s:s, s:s, s:s}", "schema_version", 1, "command", "run", "model",
+  return json_pack("{s:i, s:s, s:s, s:s, s:s, s:s, s:s}", "schema_version", 1, "command", "run", "model",
                    option_value(options, "--model"), "backend", value_or(options, "--backend", "cmodel"),
                    "firmware", value_or(options, "--firmware", "native"), "policy",
-                   value_or(options, "--policy", "best"));
+                   value_or(options, "--policy", "best"), "partials", value_or(options, "--partials", "acc"));
 }
 
 static json_t *counts_json(const struct run_requests *requests, const struct generation_statistics *s) {

@@ -17,14 +17,14 @@ static const struct {
              {"read", "xPU reads and multiplies", "#c46a00"},
              {"decide", "decision", "#c22929"},
              {"hand-over", "hand-over of bundles", "#6b6b6b"},
-             {"sums", "reduction", "#7a2a8c"},
+             {"reduce", "reduction", "#7a2a8c"},
              {"decode", "attention on Logic-PIM", "#4f9bd9"},
              {"prefill", "attention on the xPU", "#e09a3a"},
              {"product", "products", "#a85a20"},
              {"FFN", "FFNs", "#8a4a10"},
              {"attention", "attention of a layer", "#8fae5d"},
              {"step", "steps", "#555599"},
-             {"", "others: router, tokens, combination, migration", "#1a8f3c"}};
+             {"", "others: route, launch, tokens, combination, migration", "#1a8f3c"}};
 #define KINDS (sizeof kinds / sizeof *kinds)
 
 static size_t kind_of(const char *name) {

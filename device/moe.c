@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Runs an MoE layer: router, decision, two phases, reduction, combination.
+#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -228,6 +229,20 @@ static void count_others(struct moe_run *run) {
                        run->tokens * shape->experts * sizeof(duplex_f32);
 }
 
+// Every product of the experts was done on one side. A piece whose bundles no side had in any phase would be
+// left out, without an access that its stack could refuse.
+static int check_work(struct moe_run *run) {
+  const struct duplex_moe_shape *shape = &run->moe->shape;
+  const struct duplex_moe_stats *stats = &run->device->stats;
+  const uint64_t done = stats->logic_pim_macs + stats->xpu_macs;
+  const uint64_t due = run->dispatch.pairs * shape->hidden * shape->inner * (run->moe->gated ? 3 : 2);
+  if (done == due) return DUPLEX_OK;
+  return device_fail(run->device, DUPLEX_ERROR_OWNER,
+                     "%" PRIu64 " of %" PRIu64
+                     " products of experts were done: a piece lies in bundles of no side",
+                     done, due);
+}
+
 // All steps of a run that is checked.
 static int run_layer(struct moe_run *run, const struct duplex_moe_routing *routing, duplex_f16 *y) {
   struct duplex_moe_stats *stats = &run->device->stats;
@@ -236,12 +251,13 @@ static int run_layer(struct moe_run *run, const struct duplex_moe_routing *routi
   decide(run);
   error = prepare_firmware(run);
   if (error) return error;
-  uint64_t clock = charges_note(run, "router", &stats->route, 0, charges_route(run) + charges_launch(run));
+  uint64_t clock = charges_note(run, "route", &stats->route, 0, charges_route(run) + charges_launch(run));
   clock = charges_note(run, "decide", &stats->decide, clock, charges_decide(run));
   device_count_commands(run->device, &stats->commands, -1);
   error = take_sums(run);
   model_predict(run);
   if (!error) error = phases_run(run, &clock);
+  if (!error) error = check_work(run);
   if (!error) error = combine(run, y);
   stats->cycles = charges_note(run, "combine", &stats->combine, clock, charges_combine(run));
   device_count_commands(run->device, &stats->commands, 1);

@@ -52,7 +52,7 @@ static uint64_t note_reduction(struct moe_run *run, const struct phase_times *ti
   for (unsigned stack = 0; stack < run->device->stacks; stack++)
     events_add(&run->device->events, "hand-over", stack + 1, clock, clock + times[stack].hand_over, -1);
   stats->hand_over += most.hand_over;
-  return charges_note(run, "sums", &stats->reduce, clock + most.hand_over, most.xpu);
+  return charges_note(run, "reduce", &stats->reduce, clock + most.hand_over, most.xpu);
 }
 
 int phases_run(struct moe_run *run, uint64_t *clock) {
@@ -64,8 +64,7 @@ int phases_run(struct moe_run *run, uint64_t *clock) {
     if (phases >> i & 1) error = phase_plan(run, decision->owned[i]);
   for (unsigned i = 0; i < DUPLEX_PHASES && !error; i++) {
     if (!(phases >> i & 1)) continue;
-    run->device->stats.launch += charges_launch(run);
-    *clock += charges_launch(run);
+    *clock = charges_note(run, "launch", &run->device->stats.launch, *clock, charges_launch(run));
     error = phase_run(run, decision->owned[i], times);
     *clock = note_phase(run, i, times, *clock);
   }

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-# Pictures: the device, from the parameters, and a channel at work, from a run of the RTL.
-.PHONY: picture pictures pictures-check
+# Pictures: the device, from the parameters; a channel at work, from a run of the RTL; a layer, from one of the C model.
+.PHONY: picture layer-picture pictures pictures-check
 PICTURE_BUNDLES ?= 0,1,2
 PICTURE_RULE ?= paper
 PICTURE_CLOCKS := --from 4500 --clocks 3200 --zoom 240
@@ -16,10 +16,25 @@ picture: ## a channel over time, from a run of the RTL: build/commands.svg (PICT
 	  $(PICTURE_CLOCKS)
 	@echo $(BUILD)/commands.svg
 
-pictures: picture ## both pictures of the README anew: docs/pictures/device.svg and docs/pictures/commands.svg
-	@tools/picture/device.py params/hardware.params docs/pictures/device.svg
-	@cp $(BUILD)/commands.svg docs/pictures/commands.svg
-	@echo docs/pictures/device.svg docs/pictures/commands.svg
+# Its clocks are those of the C model, which are the same on every machine.
+LAYER := $(BUILD)/picture/layer
+layer-picture: $(BUILD)/duplex ## an MoE layer over time, from a run of the C model: build/layer.svg
+	@mkdir -p $(LAYER)
+	@$(BUILD)/duplex random --shape 16,512 --seed 1 --dist normal:1 --out $(LAYER)/x.npy
+	@$(BUILD)/duplex random --shape 4,512 --seed 2 --dist normal:0.05 --out $(LAYER)/router.npy
+	@$(BUILD)/duplex random --shape 4,1024,512 --seed 3 --dist normal:0.02 --out $(LAYER)/up.npy
+	@$(BUILD)/duplex random --shape 4,512,1024 --seed 4 --dist normal:0.02 --out $(LAYER)/down.npy
+	@$(BUILD)/duplex moe --x $(LAYER)/x.npy --router $(LAYER)/router.npy --gate $(LAYER)/up.npy \
+	  --up $(LAYER)/up.npy --down $(LAYER)/down.npy --channels 2 --stacks 2 --quiet --out $(LAYER)/y.npy \
+	  --stats $(LAYER)/stats.json --timeline-picture $(BUILD)/layer.svg
+	@echo $(BUILD)/layer.svg
 
-pictures-check: # the one that needs no RTL is what the parameters give
+pictures: picture layer-picture ## the pictures of README and docs anew: docs/pictures/device.svg, commands.svg, layer.svg
+	@tools/picture/device.py params/hardware.params docs/pictures/device.svg
+	@cp $(BUILD)/commands.svg $(BUILD)/layer.svg docs/pictures
+	@echo docs/pictures/device.svg docs/pictures/commands.svg docs/pictures/layer.svg
+
+pictures-check: layer-picture # those that need no RTL are what the parameters and the C model give
 	@tools/picture/device.py params/hardware.params docs/pictures/device.svg --check
+	@cmp $(BUILD)/layer.svg docs/pictures/layer.svg || \
+	  { echo 'docs/pictures/layer.svg: another layer than that of the C model, make pictures makes it anew'; exit 1; }

@@ -1,0 +1,142 @@
+// SPDX-License-Identifier: Apache-2.0
+// What a layer tells of itself: events that add up to its times, and a placement that is wrong.
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+
+// clang-format off: after what it needs
+#include <cmocka.h>
+// clang-format on
+
+#include "device/share.h"
+#include "duplex/error.h"
+#include "tests/device/moe_case.h"
+
+enum { EXPERTS = 8, HIDDEN = 64, INNER = 512, TOKENS = 12 };
+
+// Small experts, two for each token.
+static struct moe_case make_case(void) {
+  struct duplex_random random;
+  duplex_random_seed(&random, 1, 1);
+  return (struct moe_case){.shape = {EXPERTS, HIDDEN, INNER},
+                           .weights = {.router = draw(&random, EXPERTS * HIDDEN, 0.3, false),
+                                       .up = draw(&random, EXPERTS * INNER * HIDDEN, 0.2, false),
+                                       .down = draw(&random, EXPERTS * HIDDEN * INNER, 0.2, false)},
+                           .routing = {.top_k = 2},
+                           .x = draw(&random, TOKENS * HIDDEN, 1, false),
+                           .tokens = TOKENS};
+}
+
+static struct duplex_device *open_device(enum duplex_policy policy) {
+  const struct duplex_device_options options = {
+      .stacks = 1, .stack = {.backend = {.channels = 2}}, .policy = policy, .threads = 1};
+  struct duplex_device *device;
+  char text[256];
+  if (duplex_device_open("cmodel", &options, &device, text, sizeof text)) fail_msg("%s", text);
+  return device;
+}
+
+static struct duplex_moe *load(struct duplex_device *device, const struct moe_case *c) {
+  struct duplex_moe *moe;
+  if (duplex_device_load_moe(device, &c->shape, &c->weights, duplex_activation_builtin("identity"), &moe))
+    fail_msg("%s", duplex_device_last_error(device));
+  return moe;
+}
+
+// Clocks of all events of that name, of the xPU.
+static uint64_t clocks_of(const struct duplex_device *device, const char *name) {
+  const struct duplex_event *events;
+  const size_t count = duplex_device_events(device, &events);
+  uint64_t clocks = 0;
+  for (size_t i = 0; i < count; i++)
+    if (events[i].track == 0 && strcmp(events[i].name, name) == 0) clocks += events[i].end - events[i].begin;
+  return clocks;
+}
+
+// Everything that is charged to the xPU is an event, under the name that the pages give it.
+static void test_events(void **state) {
+  (void)state;
+  struct moe_case c = make_case();
+  struct duplex_device *device = open_device(DUPLEX_POLICY_BEST);
+  const struct duplex_moe *moe = load(device, &c);
+  duplex_f16 y[TOKENS * HIDDEN];
+  struct duplex_moe_stats stats;
+  const struct duplex_event *events;
+  assert_int_equal(duplex_device_moe(device, moe, &c.routing, c.x, c.tokens, y), 0);
+  duplex_device_last_stats(device, &stats);
+  const struct {
+    const char *name;
+    uint64_t clocks;
+  } charged[] = {{"route", stats.route},   {"decide", stats.decide}, {"tokens", stats.distribute},
+                 {"launch", stats.launch}, {"reduce", stats.reduce}, {"combine", stats.combine}};
+  for (unsigned i = 0; i < sizeof charged / sizeof *charged; i++) {
+    assert_true(charged[i].clocks > 0);
+    if (clocks_of(device, charged[i].name) != charged[i].clocks)
+      fail_msg("'%s' has %llu clocks as events, expected %llu", charged[i].name,
+               (unsigned long long)clocks_of(device, charged[i].name), (unsigned long long)charged[i].clocks);
+  }
+  const size_t count = duplex_device_events(device, &events);
+  assert_true(count > 0 && events[count - 1].end == stats.cycles);
+  duplex_device_close(device);
+  free_case(&c);
+}
+
+// Bundles of two pieces that are not the ones in which their weights lie.
+static void swap_pieces(struct duplex_moe *moe) {
+  const unsigned last = moe->pieces - 1;
+  const unsigned bundles = moe->piece[0][0].bundles;
+  moe->piece[0][0].bundles = moe->piece[0][last].bundles;
+  moe->piece[0][last].bundles = bundles;
+}
+
+// A planted wrong placement is reported, and the device goes on.
+static void check_wrong(enum duplex_policy policy, int reported, const char *said) {
+  struct moe_case c = make_case();
+  struct duplex_device *device = open_device(policy);
+  struct duplex_moe *moe = load(device, &c);
+  duplex_f16 expected[TOKENS * HIDDEN];
+  duplex_f16 y[TOKENS * HIDDEN];
+  assert_int_equal(duplex_device_moe(device, moe, &c.routing, c.x, c.tokens, expected), 0);
+  assert_true(moe->pieces > 1);
+  swap_pieces(moe);
+  const int error = duplex_device_moe(device, moe, &c.routing, c.x, c.tokens, y);
+  printf("policy %d: %d, '%s'\n", (int)policy, error, duplex_device_last_error(device));
+  assert_int_equal(error, reported);
+  assert_non_null(strstr(duplex_device_last_error(device), said));
+  swap_pieces(moe);
+  assert_int_equal(duplex_device_moe(device, moe, &c.routing, c.x, c.tokens, y), 0);
+  assert_memory_equal(y, expected, sizeof y);
+  duplex_device_close(device);
+  free_case(&c);
+}
+
+static void test_wrong_placement(void **state) {
+  (void)state;
+  check_wrong(DUPLEX_POLICY_BEST, DUPLEX_ERROR_ARGUMENT, "those of the piece");
+  check_wrong(DUPLEX_POLICY_PAPER, DUPLEX_ERROR_OWNER, "products of experts were done");
+}
+
+// The xPU reads an expert in bundles that are Logic-PIM's: the stack refuses, and hands over afterwards.
+static void test_wrong_owner(void **state) {
+  (void)state;
+  struct moe_case c = make_case();
+  struct duplex_device *device = open_device(DUPLEX_POLICY_BEST);
+  const struct duplex_moe *moe = load(device, &c);
+  struct duplex_stack *stack = duplex_device_stack(device, 0);
+  const struct share share = {.moe = moe};
+  assert_int_equal(duplex_stack_hand_over(stack, moe->piece[0][0].bundles), 0);
+  assert_int_equal(share_read(&share), DUPLEX_ERROR_OWNER);
+  assert_int_equal(duplex_stack_hand_over(stack, 0xf & ~moe->piece[0][0].bundles), 0);
+  assert_int_equal(share_read(&share), 0);
+  duplex_device_close(device);
+  free_case(&c);
+}
+
+int main(void) {
+  const struct CMUnitTest tests[] = {cmocka_unit_test(test_events), cmocka_unit_test(test_wrong_placement),
+                                     cmocka_unit_test(test_wrong_owner)};
+  return cmocka_run_group_tests(tests, NULL, NULL);
+}
