@@ -83,6 +83,21 @@ static double sgemm_seconds(const struct bench *b) {
   return taken;
 }
 
+static double microseconds(uint64_t clocks) { return (double)clocks / 650; }
+
+// What is charged beside both sides, and what it makes of the distance from the bound.
+static void print_charges(const struct duplex_moe_stats *s) {
+  const double bound = (double)s->bound;
+  printf("over the bound: both sides %.3f (%.1f us), all %.3f (%.1f us)\n", (double)s->sides / bound,
+         microseconds(s->sides - s->bound), (double)s->cycles / bound, microseconds(s->cycles - s->bound));
+  printf(
+      "charged us: route %.1f, decide %.1f, tokens %.1f, launch %.1f, hand-over %.1f, reduce %.1f, "
+      "combine %.1f; total %.1f\n",
+      microseconds(s->route), microseconds(s->decide), microseconds(s->distribute), microseconds(s->launch),
+      microseconds(s->hand_over), microseconds(s->reduce), microseconds(s->combine),
+      microseconds(s->cycles - s->sides));
+}
+
 // Runs one layer on the C model and prints host seconds, modelled times and the rate beside sgemm.
 static void run(const struct bench *b) {
   const struct duplex_device_options options = {.stacks = (unsigned)b->stacks,
@@ -107,6 +122,7 @@ static void run(const struct bench *b) {
     printf("phase %u: Logic-PIM %.1f us, xPU reads %.1f us, its estimate %.1f us\n", i,
            (double)stats.logic_pim[i] / 650, (double)stats.xpu_reads[i] / 650,
            (double)stats.xpu_estimate[i] / 650);
+  print_charges(&stats);
   duplex_device_close(device);
   free(x), free(y);
   const double macs = (double)stats.pairs * 3 * (double)b->hidden * (double)b->inner;
