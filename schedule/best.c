@@ -221,7 +221,8 @@ static uint32_t places_of(const struct schedule_times *times, struct schedule_cl
   const struct schedule_population *population = &class->population[bin->rank >> SCHEDULE_POPULATION];
   const struct cuts cuts = cuts_of(times, population->counted, bin->rank % (1u << SCHEDULE_POPULATION),
                                    population->piece, marginal);
-  return places_at(population->knee, population->cuts, bin->experts, front, cuts, amount, of_pim, places);
+  const uint32_t knee = times->placement.layout == SCHEDULE_HALVED ? 0 : times->knee[population->piece];
+  return places_at(knee, population->cuts, bin->experts, front, cuts, amount, of_pim, places);
 }
 
 // The front behind all bins of a class.

@@ -4,6 +4,8 @@
 
 #include "schedule/cuts.h"
 
+#define ROW_WORDS (sizeof(struct schedule_row) / sizeof(uint32_t))
+
 // An expert of more groups than the table has rows gets a rank of its own.
 static uint32_t hot_rank(uint32_t groups, struct schedule_counted *counted) {
   counted->more_groups += groups - SCHEDULE_GROUPS;
@@ -76,55 +78,54 @@ static void list_ranks(const struct schedule_times *times, struct schedule_count
   counted->xpu[1] = second;
 }
 
-// The bin of the next rank of a population.
-static struct schedule_bin next_bin(const struct schedule_times *times,
-                                    struct schedule_population *population) {
-  const struct schedule_counted *counted = population->counted;
-  const uint32_t rank = *population->next++, cuts = population->cuts;
-  const bool hot = rank >= SCHEDULE_GROUPS;
-  const struct schedule_row *row = &times->rows[hot ? SCHEDULE_GROUPS : rank + 1];
-  const uint32_t *pim = row->pim[population->piece], *xpu = row->xpu[population->piece];
-  struct schedule_bin bin = {1, pim[cuts], xpu[0] - xpu[cuts], rank};
-  if (hot) {
-    const uint32_t more = counted->hot[rank - SCHEDULE_GROUPS] - SCHEDULE_GROUPS;
-    const uint32_t *slope = times->slope.xpu[population->piece];
-    bin.pim += more * times->slope.pim[population->piece][cuts];
-    bin.relief += more * (slope[0] - slope[cuts]);
-  } else {
-    bin.experts = counted->histogram.groups[rank + 1];
-  }
-  return bin;
+// What the pieces of a hot expert take, `more` groups beyond the last row, if a bin has those of that row.
+static void add_slope(const struct schedule_times *times, const struct schedule_population *population,
+                      uint32_t more, struct schedule_bin *bin) {
+  const uint32_t *xpu = times->slope.xpu[population->piece];
+  bin->pim += more * times->slope.pim[population->piece][population->cuts];
+  bin->relief += more * (xpu[0] - xpu[population->cuts]);
 }
 
 // True if the next bin is of the population of pieces 1: the table tells what they overtake.
-static inline bool second_is_next(const struct schedule_times *times, const struct schedule_class *class) {
-  const struct schedule_population *a = &class->population[0], *b = &class->population[1];
-  if (class->populations == 1 || b->next == b->end) return false;
-  return a->next == a->end || (*b->next < SCHEDULE_GROUPS && times->overtaken[*b->next + 1] <= *a->next);
+static inline bool second_is_next(const struct schedule_times *times,
+                                  const struct schedule_population population[2]) {
+  const uint8_t *a = population[0].next, *b = population[1].next;
+  if (b == population[1].end) return false;
+  return a == population[0].end || (*b < SCHEDULE_GROUPS && times->overtaken[*b + 1] <= *a);
 }
 
 bool schedule_grow(const struct schedule_times *times, struct schedule_class *class) {
-  const uint32_t index = second_is_next(times, class);
-  struct schedule_population *population = &class->population[index];
+  struct schedule_population *population = class->population;
   struct schedule_bin *bin = &class->bins[class->count];
+  if (class->populations == 2 && second_is_next(times, population)) population++;
   if (population->next == population->end) {
     bin->pim = bin->relief = bin->rank = UINT32_MAX;
     return false;
   }
-  *bin = next_bin(times, population);
-  bin->rank |= index << SCHEDULE_POPULATION;
+  const uint32_t rank = *population->next++;
+  const uint32_t row = (rank < SCHEDULE_GROUPS ? rank : SCHEDULE_GROUPS - 1) * ROW_WORDS;
+  const uint32_t *xpu = &population->xpu[row];
   class->count++;
+  bin->rank = rank | population->mark;
+  bin->experts = rank < SCHEDULE_GROUPS ? population->counted->histogram.groups[rank + 1] : 1;
+  bin->pim = population->pim[row];
+  bin->relief = xpu[0] - xpu[population->cuts];
+  if (rank >= SCHEDULE_GROUPS)
+    add_slope(times, population, population->counted->hot[rank - SCHEDULE_GROUPS] - SCHEDULE_GROUPS, bin);
   return true;
 }
 
 // Adds a population to a class: the pieces of the experts that are counted there.
 static inline void add_population(const struct schedule_times *times, const struct schedule_counted *counted,
                                   uint32_t whose, uint32_t piece, struct schedule_class *class) {
-  struct schedule_population *population = &class->population[class->populations++];
+  const uint32_t index = class->populations++, cuts = times->placement.parts[piece];
+  struct schedule_population *population = &class->population[index];
   population->whose = whose;
   population->piece = piece;
-  population->cuts = times->placement.parts[piece];
-  population->knee = times->placement.layout == SCHEDULE_HALVED ? 0 : times->knee[piece];
+  population->mark = index << SCHEDULE_POPULATION;
+  population->cuts = cuts;
+  population->pim = &times->rows[1].pim[piece][cuts];
+  population->xpu = times->rows[1].xpu[piece];
   population->counted = counted;
   population->next = counted->rank;
   population->end = counted->rank + counted->ranks;

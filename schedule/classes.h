@@ -12,8 +12,9 @@
 // Pieces of the same form: piece `piece` of the even experts or the odd ones, of halves of all.
 struct schedule_population {
   uint32_t whose;  // as schedule_set_cuts has it
-  uint32_t piece;
-  uint32_t cuts, knee;  // of the table; halves have no knee
+  uint32_t piece, cuts;
+  uint32_t mark;                  // of the ranks of its bins
+  const uint32_t *pim, *xpu;      // times of one group: of the last cut, of cut 0
   const struct schedule_counted *counted;
   const uint8_t *next, *end;  // ranks that are in no bin yet
 };

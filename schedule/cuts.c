@@ -16,23 +16,20 @@ struct countdown {
 static const struct countdown apart = {SCHEDULE_EVEN, 16, 0x8080, 0x7f7f};
 static const struct countdown together = {SCHEDULE_EACH, 24, 0x8000, 0x7fff};
 
-// The cut of the next expert of a share. Behind the one with the cut `cut` all have `low`.
-static uint32_t take(struct schedule_share *share) {
-  if (share->full) {
-    share->full--;
-    return share->high;
+// The cuts of the experts of a share among four, whose bytes have the lowest bit in `some`: behind the one with
+// the cut `cut` all have `low`.
+static uint32_t take(struct schedule_share *share, uint32_t some) {
+  uint32_t word = 0;
+  for (; some && share->full; share->full--) {
+    const uint32_t rest = some & (some - 1);
+    word += (some - rest) * share->high;
+    some = rest;
   }
-  const uint32_t cut = share->cut;
+  if (some == 0) return word;
+  const uint32_t rest = some & (some - 1);
+  word += (some - rest) * share->cut + rest * share->low;
   share->high = share->cut = share->low;
   share->full = SCHEDULE_SHARE;
-  return cut;
-}
-
-// The cuts of the experts of divided ranks among four, one by one; `some`: the lowest bits of their bytes.
-static uint32_t take_each(struct schedule_share *const share[2], uint32_t some) {
-  uint32_t word = 0;
-  for (uint32_t i = 0; some; i++, some >>= 8)
-    if (some & 1) word |= take(share[i % 2]) << 8 * i;
   return word;
 }
 
@@ -47,14 +44,15 @@ static uint32_t high_of(struct schedule_share *const share[2]) {
   return (share[0]->high | share[1]->high << 8) * SCHEDULE_EVEN;
 }
 
-// Takes the shares' `full` from what is left.
-static void put_left(uint32_t left, struct schedule_share *const share[2]) {
+// The cuts of experts of divided ranks among four, where a share may come to its end.
+static uint32_t take_last(uint32_t left, uint32_t some, struct schedule_share *const share[2]) {
   if (share[0] == share[1]) {
     share[0]->full = left - together.start;
-  } else {
-    share[0]->full = (left - apart.start) % 256;
-    share[1]->full = (left - apart.start) >> 8;
+    return take(share[0], some);
   }
+  share[0]->full = (left - apart.start) % 256;
+  share[1]->full = (left - apart.start) >> 8;
+  return take(share[0], some & SCHEDULE_EVEN) + take(share[1], some & SCHEDULE_EVEN << 8);
 }
 
 void schedule_write_cuts(const struct schedule_cuts *cuts, const uint8_t *ranks, uint32_t experts,
@@ -75,8 +73,7 @@ void schedule_write_cuts(const struct schedule_cuts *cuts, const uint8_t *ranks,
         word |= ((some << 8) - some) & high;
         left = next;
       } else {
-        put_left(left, share);
-        word |= take_each(share, some);
+        word |= take_last(left, some, share);
         high = high_of(share);
         left = left_of(share);
       }
