@@ -51,26 +51,6 @@ static void step_back(const struct schedule_class *class, struct front *front) {
 // part / whole of `of`, to a 128th; part is less than whole, and no time of an expert has more than 24 bits.
 static uint32_t share(uint32_t part, uint32_t whole, uint32_t of) { return ((part << 7) / whole * of) >> 7; }
 
-// Halves: both fronts come to the place where both sides take equally long in all. `amount`: what Logic-PIM
-// takes of the bin there.
-static void meet(const struct schedule_times *times, struct schedule_class classes[2], struct front fronts[2],
-                 uint32_t amount[2]) {
-  amount[0] = amount[1] = 0;
-  while (schedule_has_bin(times, &classes[0], fronts[0].bin) &&
-         schedule_has_bin(times, &classes[1], fronts[1].bin)) {
-    const struct schedule_bin *a = &classes[0].bins[fronts[0].bin], *b = &classes[1].bins[fronts[1].bin];
-    const uint32_t left = fronts[0].xpu + fronts[1].xpu - fronts[0].pim - fronts[1].pim;
-    const uint32_t each = a->pim + a->relief + b->pim + b->relief, experts = left / each;
-    if (experts < a->experts) {
-      amount[0] = experts * a->pim + share(left - experts * each, each, a->pim);
-      amount[1] = experts * b->pim + share(left - experts * each, each, b->pim);
-      return;
-    }
-    step(&classes[0], &fronts[0]);
-    step(&classes[1], &fronts[1]);
-  }
-}
-
 // Moves a front to the bin in which Logic-PIM's time reaches the span; returns the xPU's time there.
 static uint32_t reach_pim(const struct schedule_times *times, struct schedule_class *class, uint32_t span,
                           struct front *front) {
@@ -171,6 +151,11 @@ static struct cuts cuts_of(const struct schedule_times *times, const struct sche
   return (struct cuts){hot[0], hot[1]};
 }
 
+// Experts of a rank.
+static uint32_t experts_of(const struct schedule_counted *counted, uint32_t rank) {
+  return rank < SCHEDULE_GROUPS ? counted->histogram.groups[rank + 1] : 1;
+}
+
 // The last place of a bin that takes at most `amount` of Logic-PIM's time (of_pim), or off the xPU's, of its
 // experts; and the next place, if there is one. `last`: the last cut. Returns how many places there are.
 static inline uint32_t places_at(uint32_t knee, uint32_t last, uint32_t experts, const struct front *front,
@@ -221,8 +206,7 @@ static uint32_t places_of(const struct schedule_times *times, struct schedule_cl
   const struct schedule_population *population = &class->population[bin->rank >> SCHEDULE_POPULATION];
   const struct cuts cuts = cuts_of(times, population->counted, bin->rank % (1u << SCHEDULE_POPULATION),
                                    population->piece, marginal);
-  const uint32_t knee = times->placement.layout == SCHEDULE_HALVED ? 0 : times->knee[population->piece];
-  return places_at(knee, population->cuts, bin->experts, front, cuts, amount, of_pim, places);
+  return places_at(times->knee[population->piece], population->cuts, bin->experts, front, cuts, amount, of_pim, places);
 }
 
 // The front behind all bins of a class.
@@ -237,31 +221,28 @@ static uint32_t phases(uint32_t first_pim, uint32_t first_xpu, uint32_t second_p
 }
 
 // Logic-PIM has nothing, or one class whole and nothing of the other, if that is shorter than `least`: where
-// there are few bins, the places around the fronts may be far from it. Fronts go to where it is.
-static void choose_ends(const struct schedule_times *times, struct schedule_class classes[2], uint32_t least,
+// there are few bins, the places around the fronts may be far from it. `ends`: of the classes. Fronts go to
+// where it is.
+static void choose_ends(const struct front starts[2], const struct front ends[2], uint32_t least,
                         struct front fronts[2], struct place places[2][WINDOW + 1],
                         struct place *chosen[2]) {
   for (uint32_t i = 0; i < 3; i++) {
-    const struct front ends[2] = {i == 1 ? end_of(times, &classes[0]) : front_of(&classes[0]),
-                                  i == 2 ? end_of(times, &classes[1]) : front_of(&classes[1])};
-    const uint32_t total = phases(ends[0].pim, ends[0].xpu, ends[1].pim, ends[1].xpu);
+    const struct front tried[2] = {i == 1 ? ends[0] : starts[0], i == 2 ? ends[1] : starts[1]};
+    const uint32_t total = phases(tried[0].pim, tried[0].xpu, tried[1].pim, tried[1].xpu);
     if (total >= least) continue;
     least = total;
     for (uint32_t q = 0; q < 2; q++) {
-      fronts[q] = ends[q];
-      behind_all(&ends[q], &places[q][WINDOW]);
+      fronts[q] = tried[q];
+      behind_all(&tried[q], &places[q][WINDOW]);
       chosen[q] = &places[q][WINDOW];
     }
   }
 }
 
-// The pair of places with the shortest phases.
-static void choose(const struct schedule_times *times, struct schedule_class classes[2],
-                   const uint32_t count[2], struct front fronts[2], struct place places[2][WINDOW + 1],
-                   struct place *chosen[2]) {
+// The pair of places with the shortest phases, which it returns.
+static uint32_t choose(const uint32_t count[2], struct place places[2][WINDOW + 1],
+                       struct place *chosen[2]) {
   uint32_t least = UINT32_MAX;
-  chosen[0] = places[0];
-  chosen[1] = places[1];
   for (struct place *x = places[0]; x < places[0] + count[0]; x++)
     for (struct place *y = places[1]; y < places[1] + count[1]; y++) {
       const uint32_t total = phases(x->pim, x->xpu, y->pim, y->xpu);
@@ -270,9 +251,7 @@ static void choose(const struct schedule_times *times, struct schedule_class cla
       chosen[0] = x;
       chosen[1] = y;
     }
-  const uint32_t few = times->placement.layout == SCHEDULE_HALVED ? FEW_HALVES : FEW_PAIRS;
-  if (!schedule_has_bin(times, &classes[0], few) || least > classes[0].xpu + classes[1].xpu)
-    choose_ends(times, classes, least, fronts, places, chosen);
+  return least;
 }
 
 // The rank from which on the experts of a population are behind the front in that bin.
@@ -309,27 +288,111 @@ static void write_cuts(const struct schedule_times *times, const struct schedule
     schedule_write_cuts(&cuts[q], ranks, times->shape.experts, decision->cut[q]);
 }
 
-// The least time of pieces in pairs of bundles: both classes' places are tried, the best two become cuts.
-static void best_of_pieces(const struct schedule_times *times, const uint16_t *counts,
-                           struct schedule_work *work, struct schedule_decision *decision) {
-  struct schedule_class classes[2];
-  struct place places[2][WINDOW + 1];
-  struct place *chosen[2];
-  const bool halved = times->placement.layout == SCHEDULE_HALVED;
-  uint32_t tried[2], amount[2];
-  schedule_classes(times, counts, work, classes);
-  struct front fronts[2] = {front_of(&classes[0]), front_of(&classes[1])};
-  if (halved) meet(times, classes, fronts, amount);
-  if (!halved) find_span(times, classes, fronts, amount);
-  for (uint32_t q = 0; q < 2; q++)
-    tried[q] = places_of(times, &classes[q], &fronts[q], amount[q], halved || q == 0, work->marginal[q],
-                         places[q]);
-  choose(times, classes, tried, fronts, places, chosen);
+static void set_times(struct place *const chosen[2], struct schedule_decision *decision) {
   for (uint32_t q = 0; q < 2; q++) {
     decision->owned[q] = q ? 12 : 3;
     decision->pim[q] = chosen[q]->pim;
     decision->xpu[q] = chosen[q]->xpu;
   }
+}
+
+// Halves: moves both fronts, whose bins are the ranks of all experts, to where both sides take equally long in
+// all. `amount`: what Logic-PIM takes of the bin there; `cuts`: its times.
+static void meet(const struct schedule_times *times, struct schedule_work *work, struct front fronts[2],
+                 uint32_t amount[2], struct cuts cuts[2]) {
+  const struct schedule_counted *counted = &work->counted[0];
+  const uint32_t last[2] = {times->placement.parts[0], times->placement.parts[1]};
+  struct front a = fronts[0], b = fronts[1];
+  for (; a.bin < counted->ranks; a.bin++) {
+    const uint32_t rank = counted->rank[a.bin], experts = experts_of(counted, rank);
+    cuts[0] = cuts_of(times, counted, rank, 0, work->marginal[0]);
+    cuts[1] = cuts_of(times, counted, rank, 1, work->marginal[1]);
+    const uint32_t a_pim = cuts[0].pim[last[0]], a_relief = cuts[0].xpu[0] - cuts[0].xpu[last[0]];
+    const uint32_t b_pim = cuts[1].pim[last[1]], b_relief = cuts[1].xpu[0] - cuts[1].xpu[last[1]];
+    const uint32_t left = a.xpu + b.xpu - a.pim - b.pim, each = a_pim + a_relief + b_pim + b_relief;
+    const uint32_t taken = left / each, rest = left - taken * each;
+    if (taken < experts) {
+      amount[0] = taken * a_pim + share(rest, each, a_pim);
+      amount[1] = taken * b_pim + share(rest, each, b_pim);
+      break;
+    }
+    a.pim += experts * a_pim;
+    a.xpu -= experts * a_relief;
+    b.pim += experts * b_pim;
+    b.xpu -= experts * b_relief;
+  }
+  fronts[0] = a;
+  fronts[1] = (struct front){a.bin, b.pim, b.xpu};
+}
+
+// The front behind all halves in a pair of bundles.
+static struct front end_of_halves(const struct schedule_times *times, struct schedule_work *work, uint32_t q) {
+  const struct schedule_counted *counted = &work->counted[0];
+  const uint32_t last = times->placement.parts[q];
+  struct front front = {0, 0, counted->xpu[q]};
+  for (; front.bin < counted->ranks; front.bin++) {
+    const uint32_t rank = counted->rank[front.bin], experts = experts_of(counted, rank);
+    const struct cuts cuts = cuts_of(times, counted, rank, q, work->marginal[q]);
+    front.pim += experts * cuts.pim[last];
+    front.xpu -= experts * (cuts.xpu[0] - cuts.xpu[last]);
+  }
+  return front;
+}
+
+// The least time of halves: both fronts are in the same bin.
+static void best_of_halves(const struct schedule_times *times, const uint16_t *counts,
+                           struct schedule_work *work, struct schedule_decision *decision) {
+  const struct schedule_counted *counted = &work->counted[0];
+  struct place places[2][WINDOW + 1], *chosen[2];
+  struct cuts cuts[2];
+  uint32_t tried[2], amount[2];
+  schedule_count_all(times, counts, work);
+  const struct front starts[2] = {{0, 0, counted->xpu[0]}, {0, 0, counted->xpu[1]}};
+  struct front fronts[2] = {starts[0], starts[1]};
+  meet(times, work, fronts, amount, cuts);
+  for (uint32_t q = 0; q < 2; q++)
+    tried[q] = fronts[q].bin == counted->ranks
+                   ? behind_all(&fronts[q], places[q])
+                   : places_at(0, times->placement.parts[q], experts_of(counted, counted->rank[fronts[q].bin]),
+                               &fronts[q], cuts[q], amount[q], true, places[q]);
+  const uint32_t least = choose(tried, places, chosen);
+  if (counted->ranks <= FEW_HALVES || least > starts[0].xpu + starts[1].xpu) {
+    const struct front ends[2] = {end_of_halves(times, work, 0), end_of_halves(times, work, 1)};
+    choose_ends(starts, ends, least, fronts, places, chosen);
+  }
+  set_times(chosen, decision);
+  for (uint32_t q = 0; q < 2; q++) {
+    const uint32_t bin = fronts[q].bin;
+    struct schedule_cuts written;
+    schedule_clear_cuts(&written);
+    written.whole = times->placement.parts[q];
+    if (bin < counted->ranks) {
+      schedule_set_cuts(&written, SCHEDULE_ALL, counted->rank[bin], 1, &chosen[q]->share);
+    } else {
+      schedule_set_cuts(&written, SCHEDULE_ALL, bin ? counted->rank[bin - 1] + 1u : 0, 0, &written.nobody);
+    }
+    schedule_write_cuts(&written, work->rank, times->shape.experts, decision->cut[q]);
+  }
+}
+
+// The least time of pieces in pairs of bundles: both classes' places are tried, the best two become cuts.
+static void best_of_pairs(const struct schedule_times *times, const uint16_t *counts,
+                          struct schedule_work *work, struct schedule_decision *decision) {
+  struct schedule_class classes[2];
+  struct place places[2][WINDOW + 1], *chosen[2];
+  uint32_t tried[2], amount[2];
+  schedule_pairs(times, counts, work, classes);
+  const struct front starts[2] = {front_of(&classes[0]), front_of(&classes[1])};
+  struct front fronts[2] = {starts[0], starts[1]};
+  find_span(times, classes, fronts, amount);
+  for (uint32_t q = 0; q < 2; q++)
+    tried[q] = places_of(times, &classes[q], &fronts[q], amount[q], q == 0, work->marginal[q], places[q]);
+  const uint32_t least = choose(tried, places, chosen);
+  if (!schedule_has_bin(times, &classes[0], FEW_PAIRS) || least > starts[0].xpu + starts[1].xpu) {
+    const struct front ends[2] = {end_of(times, &classes[0]), end_of(times, &classes[1])};
+    choose_ends(starts, ends, least, fronts, places, chosen);
+  }
+  set_times(chosen, decision);
   write_cuts(times, classes, fronts, chosen, work->rank, decision);
 }
 
@@ -339,7 +402,10 @@ void schedule_best(const struct schedule_times *times, const uint16_t *counts, s
     case SCHEDULE_STRIPED:
       schedule_turns(times, counts, decision);
       break;
+    case SCHEDULE_HALVED:
+      best_of_halves(times, counts, work, decision);
+      break;
     default:
-      best_of_pieces(times, counts, work, decision);
+      best_of_pairs(times, counts, work, decision);
   }
 }

@@ -2,8 +2,6 @@
 // From counts to two classes of bins: a histogram of groups, not a sort of experts.
 #include "schedule/classes.h"
 
-#include "schedule/cuts.h"
-
 #define ROW_WORDS (sizeof(struct schedule_row) / sizeof(uint32_t))
 
 // An expert of more groups than the table has rows gets a rank of its own.
@@ -132,17 +130,25 @@ static inline void add_population(const struct schedule_times *times, const stru
   class->xpu += counted->xpu[piece];
 }
 
-void schedule_classes(const struct schedule_times *times, const uint16_t *counts, struct schedule_work *work,
-                      struct schedule_class classes[2]) {
-  const uint32_t experts = times->shape.experts, layout = times->placement.layout;
-  const uint32_t odd = layout != SCHEDULE_HALVED;  // where the odd experts are counted
-  for (uint32_t i = 0; i <= odd; i++) clear(&work->counted[i]);
-  count_groups(counts, experts, &work->counted[0], &work->counted[odd], work->rank);
-  for (uint32_t i = 0; i <= odd; i++) list_ranks(times, &work->counted[i], (experts + odd - i) >> odd);
+void schedule_pairs(const struct schedule_times *times, const uint16_t *counts, struct schedule_work *work,
+                    struct schedule_class classes[2]) {
+  const uint32_t experts = times->shape.experts;
+  for (uint32_t i = 0; i < 2; i++) clear(&work->counted[i]);
+  count_groups(counts, experts, &work->counted[0], &work->counted[1], work->rank);
+  for (uint32_t i = 0; i < 2; i++) list_ranks(times, &work->counted[i], (experts + 1 - i) / 2);
   for (uint32_t q = 0; q < 2; q++) {
     classes[q].bins = work->bins[q];
     classes[q].count = classes[q].populations = classes[q].xpu = 0;
-    add_population(times, &work->counted[q & odd], odd ? q : SCHEDULE_ALL, odd ? 0 : q, &classes[q]);
-    if (layout == SCHEDULE_SPLIT) add_population(times, &work->counted[1 - q], 1 - q, 1, &classes[q]);
+    add_population(times, &work->counted[q], q, 0, &classes[q]);
+    if (times->placement.layout == SCHEDULE_SPLIT)
+      add_population(times, &work->counted[1 - q], 1 - q, 1, &classes[q]);
   }
+}
+
+void schedule_count_all(const struct schedule_times *times, const uint16_t *counts,
+                        struct schedule_work *work) {
+  struct schedule_counted *counted = &work->counted[0];
+  clear(counted);
+  count_groups(counts, times->shape.experts, counted, counted, work->rank);
+  list_ranks(times, counted, times->shape.experts);
 }

@@ -9,9 +9,9 @@
 
 #define SCHEDULE_POPULATION 8u  // bit of a bin's rank that tells the population
 
-// Pieces of the same form: piece `piece` of the even experts or the odd ones, of halves of all.
+// Pieces of the same form: piece `piece` of the even experts (whose = 0) or the odd ones.
 struct schedule_population {
-  uint32_t whose;  // as schedule_set_cuts has it
+  uint32_t whose;
   uint32_t piece, cuts;
   uint32_t mark;                  // of the ranks of its bins
   const uint32_t *pim, *xpu;      // times of one group: of the last cut, of cut 0
@@ -30,9 +30,13 @@ struct schedule_class {
   struct schedule_population population[2];
 };
 
-// Fills in both classes, without bins, and the ranks of all experts.
-void schedule_classes(const struct schedule_times *times, const uint16_t *counts, struct schedule_work *work,
-                      struct schedule_class classes[2]);
+// Fills in both classes of pieces in pairs of bundles, without bins, and the ranks of all experts.
+void schedule_pairs(const struct schedule_times *times, const uint16_t *counts, struct schedule_work *work,
+                    struct schedule_class classes[2]);
+
+// Halves, which need no bins: fills in work->counted[0] and the ranks of all experts.
+void schedule_count_all(const struct schedule_times *times, const uint16_t *counts,
+                        struct schedule_work *work);
 
 // Makes the next bin of a class. False if there is none.
 bool schedule_grow(const struct schedule_times *times, struct schedule_class *class);
