@@ -171,11 +171,13 @@ static inline uint32_t places_at(uint32_t knee, uint32_t last, uint32_t experts,
   }
   const uint32_t base = time[low], each = of_pim ? time[high] - base : base - time[high];
   uint32_t full = each ? amount / each : 0, cut = low;
-  if (full < experts) {
-    const uint32_t rest = amount - full * each;
-    while ((of_pim ? time[cut + 1] - base : base - time[cut + 1]) <= rest && cut + 1 < high) cut++;
+  const bool all = full >= experts;
+  if (all) {
+    full = experts - 1;
+    cut = high;
   } else {
-    full = experts;
+    const uint32_t rest = amount - full * each;
+    while (cut + 1 < high && (of_pim ? time[cut + 1] - base : base - time[cut + 1]) <= rest) cut++;
   }
   const uint32_t pim_low = cuts.pim[low], xpu_low = cuts.xpu[low];
   const uint32_t pim =
@@ -183,9 +185,8 @@ static inline uint32_t places_at(uint32_t knee, uint32_t last, uint32_t experts,
   const uint32_t xpu = front->xpu - experts * (cuts.xpu[0] - xpu_low) - full * (xpu_low - cuts.xpu[high]) -
                        (xpu_low - cuts.xpu[cut]);
   places[0] = (struct place){{full, high, cut, low}, pim, xpu};
-  if (full == experts) return 1;
-  const bool done = cut + 1 == high;
-  places[1] = (struct place){{full + done, high, done ? low : cut + 1, low},
+  if (all) return 1;
+  places[1] = (struct place){{full, high, cut + 1, low},
                              pim + cuts.pim[cut + 1] - cuts.pim[cut],
                              xpu - (cuts.xpu[cut] - cuts.xpu[cut + 1])};
   return 2;

@@ -7,14 +7,14 @@
 _Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "the first of four experts is the lowest byte");
 
 // How the experts with the cut `high` that are left are counted down, in a word `left`: those of share i from
-// bit 8 i on, from a number on so that the guard bits fall when the last one is taken. The experts of a
+// bit 8 i on, behind a guard bit that falls when there are not enough. The experts of a
 // divided rank, a bit in each byte, are added up by times * factor >> shift.
 struct countdown {
   uint32_t factor, shift, guards, start;
 };
 
-static const struct countdown apart = {SCHEDULE_EVEN, 16, 0x8080, 0x7f7f};
-static const struct countdown together = {SCHEDULE_EACH, 24, 0x8000, 0x7fff};
+static const struct countdown apart = {SCHEDULE_EVEN, 16, 0x8080, 0x8080};
+static const struct countdown together = {SCHEDULE_EACH, 24, 0x8000, 0x8000};
 
 // The cuts of the experts of a share among four, whose bytes have the lowest bit in `some`: behind the one with
 // the cut `cut` all have `low`.

@@ -5,7 +5,7 @@
 
 #include "schedule/schedule.h"
 
-#define SCHEDULE_SHARE 128u        // most experts of a share of even or of odd ones
+#define SCHEDULE_SHARE 127u        // most of `full` in a share of even or of odd experts
 #define SCHEDULE_EACH 0x01010101u  // times a byte: four of it
 #define SCHEDULE_EVEN 0x00010001u  // times a byte: that of the even experts among four
 
