@@ -255,6 +255,12 @@ static uint32_t choose(const uint32_t count[2], struct place places[2][WINDOW + 
   return least;
 }
 
+// True if an end may be shorter than `least`, none of which is shorter than what the xPU takes for one of the
+// classes; asked for where there are few bins, or the xPU alone takes less.
+static bool ends_may_be_shorter(const struct front starts[2], bool few, uint32_t least) {
+  return least > smaller(starts[0].xpu, starts[1].xpu) && (few || least > starts[0].xpu + starts[1].xpu);
+}
+
 // The rank from which on the experts of a population are behind the front in that bin.
 static uint32_t first_behind(const struct schedule_bin *bins, uint32_t bin, uint32_t population) {
   while (bin-- > 0)
@@ -357,7 +363,7 @@ static void best_of_halves(const struct schedule_times *times, const uint16_t *c
                    : places_at(0, times->placement.parts[q], experts_of(counted, counted->rank[fronts[q].bin]),
                                &fronts[q], cuts[q], amount[q], true, places[q]);
   const uint32_t least = choose(tried, places, chosen);
-  if (counted->ranks <= FEW_HALVES || least > starts[0].xpu + starts[1].xpu) {
+  if (ends_may_be_shorter(starts, counted->ranks <= FEW_HALVES, least)) {
     const struct front ends[2] = {end_of_halves(times, work, 0), end_of_halves(times, work, 1)};
     choose_ends(starts, ends, least, fronts, places, chosen);
   }
@@ -389,7 +395,7 @@ static void best_of_pairs(const struct schedule_times *times, const uint16_t *co
   for (uint32_t q = 0; q < 2; q++)
     tried[q] = places_of(times, &classes[q], &fronts[q], amount[q], q == 0, work->marginal[q], places[q]);
   const uint32_t least = choose(tried, places, chosen);
-  if (!schedule_has_bin(times, &classes[0], FEW_PAIRS) || least > starts[0].xpu + starts[1].xpu) {
+  if (ends_may_be_shorter(starts, !schedule_has_bin(times, &classes[0], FEW_PAIRS), least)) {
     const struct front ends[2] = {end_of(times, &classes[0]), end_of(times, &classes[1])};
     choose_ends(starts, ends, least, fronts, places, chosen);
   }

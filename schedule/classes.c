@@ -51,23 +51,26 @@ static void count_groups(const uint16_t *counts, uint32_t experts, struct schedu
 static void list_ranks(const struct schedule_times *times, struct schedule_counted *counted,
                        uint32_t experts) {
   const uint32_t hot = counted->hot_experts + counted->left_experts;
-  const struct schedule_row *row = times->rows;
   uint8_t *to = counted->rank;
   uint32_t left = experts - hot - counted->histogram.groups[0], first = 0, second = 0;
   if (hot) {
-    first = hot * row[SCHEDULE_GROUPS].xpu[0][0] + counted->more_groups * times->slope.xpu[0][0];
-    second = hot * row[SCHEDULE_GROUPS].xpu[1][0] + counted->more_groups * times->slope.xpu[1][0];
+    const struct schedule_row *row = &times->rows[SCHEDULE_GROUPS];
+    first = hot * row->xpu[0][0] + counted->more_groups * times->slope.xpu[0][0];
+    second = hot * row->xpu[1][0] + counted->more_groups * times->slope.xpu[1][0];
   }
   counted->histogram.groups[0] = 0;
-  for (const uint32_t *fours = counted->histogram.fours; left; fours++, row += 4) {
-    uint32_t four = *fours, rank = (uint32_t)(row - times->rows) - 1;
-    for (const struct schedule_row *of = row; four; four >>= 8, of++, rank++) {
+  const uint32_t *fours = counted->histogram.fours;
+  for (uint32_t groups = 0; left; groups += 4) {
+    uint32_t four = *fours++;
+    if (four == 0) continue;
+    const struct schedule_row *row = &times->rows[groups];
+    for (uint32_t rank = groups - 1; four; four >>= 8, row++, rank++) {
       const uint32_t bin = four % 256;
       if (bin == 0) continue;
       *to++ = (uint8_t)rank;
       left -= bin;
-      first += bin * of->xpu[0][0];
-      second += bin * of->xpu[1][0];
+      first += bin * row->xpu[0][0];
+      second += bin * row->xpu[1][0];
     }
   }
   for (uint32_t i = 0; i < counted->hot_experts; i++) *to++ = (uint8_t)(SCHEDULE_GROUPS + i);
