@@ -11,6 +11,8 @@
 #define WINDOW 2u      // places of a front that are tried with those of the other
 #define FEW_HALVES 1u  // bins of a class with which the ends are tried too
 #define FEW_PAIRS 3u
+#define MOST_SAME 2u
+#define MOST_TRIES 16u
 #define ENOUGH 4u     // the span is found to this part of what an expert at a front takes
 #define FAR (UINT32_MAX / 2)
 #define RATE_BITS 6u  // of a rate behind the point
@@ -110,7 +112,7 @@ static uint32_t distance(const struct schedule_bin *a, const struct schedule_bin
 // `amount`: what Logic-PIM takes of the bin there, or for class 1 what is taken off the xPU.
 static void find_span(const struct schedule_times *times, struct schedule_class classes[2],
                       struct front fronts[2], uint32_t amount[2]) {
-  uint32_t low = 0, high = classes[0].xpu + classes[1].xpu, same = 0;
+  uint32_t low = 0, high = classes[0].xpu + classes[1].xpu, same = 0, tries = 0;
   uint32_t span = meet_alone(times, &classes[0], &fronts[0]);
   bool paid = false;
   for (;;) {
@@ -123,15 +125,28 @@ static void find_span(const struct schedule_times *times, struct schedule_class 
     const bool pays = pim > xpu ? last->pim > last->relief : in[0] && a->pim < a->relief;
     const uint32_t enough = smaller(a->pim, b->relief) / ENOUGH;
     uint32_t by = FAR;
-    if (in[0] && in[1] && (a->pim < a->relief) == (b->pim < b->relief))
-      by = distance(a, b, schedule_larger(pim, xpu) - smaller(pim, xpu));
-    if (by <= enough) break;
+    const bool one_side = in[0] && in[1] && (a->pim < a->relief) == (b->pim < b->relief);
+    if (in[0] && in[1]) by = distance(a, b, schedule_larger(pim, xpu) - smaller(pim, xpu));
+    if (one_side && by <= enough) break;
     if (pays) low = span;
     if (!pays) high = span;
-    if (high - low <= enough + 1) break;
+    if (high - low <= enough + 1 || ++tries == MOST_TRIES) break;
     same = pays == paid ? same + 1 : 0;
     paid = pays;
-    if (same > 1 || by >= (pays ? high - span : span - low)) by = (high - low) / 2;
+    const uint32_t room = high - low;
+    const struct front *front = &fronts[pim > xpu];
+    uint32_t edge;
+    if (pim > xpu) {
+      edge = pays ? front->xpu - span : span - front->xpu + in[1] * b->experts * b->relief;
+    } else {
+      edge = pays ? front->pim + a->experts * a->pim - span : span - front->pim;
+    }
+    if (!one_side) by = smaller(by, edge + 1);
+    if (same > MOST_SAME || room <= 2 * enough) {
+      by = room / 2;
+    } else if (by >= room) {
+      by = room - enough;
+    }
     span = pays ? span + by : span - by;
   }
   amount[0] = span - fronts[0].pim;
