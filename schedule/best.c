@@ -4,6 +4,8 @@
 // Each class has a *front*: experts before it are on Logic-PIM, those behind it on the xPU. For any time of
 // phase 0, its `span`, the front of class 0 is as far as Logic-PIM comes, and that of class 1 where the xPU
 // can do the rest.
+#include <stddef.h>
+
 #include "schedule/classes.h"
 #include "schedule/cuts.h"
 #include "schedule/policies.h"
@@ -153,17 +155,24 @@ static void find_span(const struct schedule_times *times, struct schedule_class 
   amount[1] = fronts[1].xpu > span ? fronts[1].xpu - span : 0;
 }
 
-// The times of all cuts of piece q of the experts of a rank.
-static struct cuts cuts_of(const struct schedule_times *times, const struct schedule_counted *counted,
-                           uint32_t rank, uint32_t q, uint32_t hot[2][SCHEDULE_CUTS]) {
-  if (rank < SCHEDULE_GROUPS)
-    return (struct cuts){times->rows[rank + 1].pim[q], times->rows[rank + 1].xpu[q]};
-  const uint32_t groups = counted->hot[rank - SCHEDULE_GROUPS];
+// Rare paths stay calls, so that they do not make the firmware longer.
+#define RARELY __attribute__((cold, noinline))
+
+// The times of all cuts of piece q of a hot expert.
+RARELY static struct cuts cuts_of_hot(const struct schedule_times *times, uint32_t groups, uint32_t q,
+                                      uint32_t hot[2][SCHEDULE_CUTS]) {
   for (uint32_t cut = 0; cut <= times->placement.parts[q]; cut++) {
     hot[0][cut] = SCHEDULE_TIME(times, groups, pim[q][cut]);
     hot[1][cut] = SCHEDULE_TIME(times, groups, xpu[q][cut]);
   }
   return (struct cuts){hot[0], hot[1]};
+}
+
+// Those of the experts of a rank.
+static struct cuts cuts_of(const struct schedule_times *times, const struct schedule_counted *counted,
+                           uint32_t rank, uint32_t q, uint32_t hot[2][SCHEDULE_CUTS]) {
+  if (rank >= SCHEDULE_GROUPS) return cuts_of_hot(times, counted->hot[rank - SCHEDULE_GROUPS], q, hot);
+  return (struct cuts){times->rows[rank + 1].pim[q], times->rows[rank + 1].xpu[q]};
 }
 
 // Experts of a rank.
@@ -226,7 +235,7 @@ static uint32_t places_of(const struct schedule_times *times, struct schedule_cl
 }
 
 // The front behind all bins of a class.
-static struct front end_of(const struct schedule_times *times, struct schedule_class *class) {
+RARELY static struct front end_of(const struct schedule_times *times, struct schedule_class *class) {
   struct front front = front_of(class);
   while (schedule_has_bin(times, class, front.bin)) step(class, &front);
   return front;
@@ -239,7 +248,7 @@ static uint32_t phases(uint32_t first_pim, uint32_t first_xpu, uint32_t second_p
 // Logic-PIM has nothing, or one class whole and nothing of the other, if that is shorter than `least`: where
 // there are few bins, the places around the fronts may be far from it. `ends`: of the classes. Fronts go to
 // where it is.
-static void choose_ends(const struct front starts[2], const struct front ends[2], uint32_t least,
+RARELY static void choose_ends(const struct front starts[2], const struct front ends[2], uint32_t least,
                         struct front fronts[2], struct place places[2][WINDOW + 1],
                         struct place *chosen[2]) {
   for (uint32_t i = 0; i < 3; i++) {
@@ -277,7 +286,7 @@ static bool ends_may_be_shorter(const struct front starts[2], bool few, uint32_t
 }
 
 // The rank from which on the experts of a population are behind the front in that bin.
-static uint32_t first_behind(const struct schedule_bin *bins, uint32_t bin, uint32_t population) {
+RARELY static uint32_t first_behind(const struct schedule_bin *bins, uint32_t bin, uint32_t population) {
   while (bin-- > 0)
     if (bins[bin].rank >> SCHEDULE_POPULATION == population)
       return bins[bin].rank % (1u << SCHEDULE_POPULATION) + 1;
@@ -291,9 +300,9 @@ static void set_cuts(const struct schedule_class *class, uint32_t index, uint32_
   const uint32_t rank = class->bins[bin].rank;  // that of the last one, which is none, is in no population
   cuts->whole = population->cuts;
   if (rank >> SCHEDULE_POPULATION == index) {
-    schedule_set_cuts(cuts, population->whose, rank % (1u << SCHEDULE_POPULATION), 1, share);
+    schedule_set_cuts(cuts, population->whose, rank % (1u << SCHEDULE_POPULATION), share);
   } else {
-    schedule_set_cuts(cuts, population->whose, first_behind(class->bins, bin, index), 0, &cuts->nobody);
+    schedule_set_cuts(cuts, population->whose, first_behind(class->bins, bin, index), NULL);
   }
 }
 
@@ -348,7 +357,7 @@ static void meet(const struct schedule_times *times, struct schedule_work *work,
 }
 
 // The front behind all halves in a pair of bundles.
-static struct front end_of_halves(const struct schedule_times *times, struct schedule_work *work, uint32_t q) {
+RARELY static struct front end_of_halves(const struct schedule_times *times, struct schedule_work *work, uint32_t q) {
   const struct schedule_counted *counted = &work->counted[0];
   const uint32_t last = times->placement.parts[q];
   struct front front = {0, 0, counted->xpu[q]};
@@ -389,9 +398,9 @@ static void best_of_halves(const struct schedule_times *times, const uint16_t *c
     schedule_clear_cuts(&written);
     written.whole = times->placement.parts[q];
     if (bin < counted->ranks) {
-      schedule_set_cuts(&written, SCHEDULE_ALL, counted->rank[bin], 1, &chosen[q]->share);
+      schedule_set_cuts(&written, SCHEDULE_ALL, counted->rank[bin], &chosen[q]->share);
     } else {
-      schedule_set_cuts(&written, SCHEDULE_ALL, bin ? counted->rank[bin - 1] + 1u : 0, 0, &written.nobody);
+      schedule_set_cuts(&written, SCHEDULE_ALL, bin ? counted->rank[bin - 1] + 1u : 0, NULL);
     }
     schedule_write_cuts(&written, work->rank, times->shape.experts, decision->cut[q]);
   }

@@ -55,8 +55,21 @@ static uint32_t take_last(uint32_t left, uint32_t some, struct schedule_share *c
   return take(share[0], some & SCHEDULE_EVEN) + take(share[1], some & SCHEDULE_EVEN << 8);
 }
 
-void schedule_write_cuts(const struct schedule_cuts *cuts, const uint8_t *ranks, uint32_t experts,
-                         uint8_t *to) {
+// No rank is divided.
+static void write_whole(const struct schedule_cuts *cuts, const uint8_t *ranks, uint32_t experts,
+                        uint8_t *to) {
+  const uint32_t behind = cuts->behind, whole = cuts->whole;
+  for (uint32_t e = 0; e < experts; e += 4) {
+    uint32_t four;
+    __builtin_memcpy(&four, __builtin_assume_aligned(ranks + e, 4), sizeof four);
+    const uint32_t word = ((~((four | HIGH) - behind) & HIGH) >> 7) * whole;
+    __builtin_memcpy(__builtin_assume_aligned(to + e, 4), &word, sizeof word);
+  }
+}
+
+// Experts of a divided rank have their shares.
+static void write_divided(const struct schedule_cuts *cuts, const uint8_t *ranks, uint32_t experts,
+                          uint8_t *to) {
   struct schedule_share *const share[2] = {cuts->share[0], cuts->share[1]};
   const struct countdown countdown = share[0] == share[1] ? together : apart;
   const uint32_t behind = cuts->behind, divided = cuts->divided, whole = cuts->whole;
@@ -79,5 +92,14 @@ void schedule_write_cuts(const struct schedule_cuts *cuts, const uint8_t *ranks,
       }
     }
     __builtin_memcpy(__builtin_assume_aligned(to + e, 4), &word, sizeof word);
+  }
+}
+
+void schedule_write_cuts(const struct schedule_cuts *cuts, const uint8_t *ranks, uint32_t experts,
+                         uint8_t *to) {
+  if (cuts->divided) {
+    write_divided(cuts, ranks, experts, to);
+  } else {
+    write_whole(cuts, ranks, experts, to);
   }
 }

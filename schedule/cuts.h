@@ -28,17 +28,19 @@ struct schedule_cuts {
 #define SCHEDULE_ODD 1u  // whose cuts are set
 #define SCHEDULE_ALL 2u
 
-static inline void schedule_clear_cuts(struct schedule_cuts *cuts) {
-  cuts->behind = cuts->divided = 0;
-  cuts->nobody = (struct schedule_share){SCHEDULE_SHARE, 0, 0, 0};
-}
+static inline void schedule_clear_cuts(struct schedule_cuts *cuts) { cuts->behind = cuts->divided = 0; }
 
-// Those of the even experts (0), or of the odd ones, or of all.
+// Those of the even experts (0), or of the odd ones, or of all. No share: no rank is divided.
 static inline void schedule_set_cuts(struct schedule_cuts *cuts, uint32_t whose, uint32_t behind,
-                                     uint32_t divided, struct schedule_share *share) {
+                                     struct schedule_share *share) {
   const uint32_t bytes = whose == SCHEDULE_ALL ? SCHEDULE_EACH : SCHEDULE_EVEN << 8 * whose;
   cuts->behind += behind * bytes;
-  cuts->divided += divided * bytes;
+  if (share) {
+    cuts->divided += bytes;
+  } else {
+    cuts->nobody = (struct schedule_share){SCHEDULE_SHARE, 0, 0, 0};
+    share = &cuts->nobody;
+  }
   if (whose != SCHEDULE_ODD) cuts->share[0] = share;
   if (whose) cuts->share[1] = share;
 }
