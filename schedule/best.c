@@ -15,7 +15,7 @@
 #define FEW_PAIRS 3u
 #define MOST_SAME 2u
 #define MOST_TRIES 16u
-#define ENOUGH 4u     // the span is found to this part of what an expert at a front takes
+#define ENOUGH 4u  // the span is found to this part of what an expert at a front takes
 #define FAR (UINT32_MAX / 2)
 #define RATE_BITS 6u  // of a rate behind the point
 
@@ -97,8 +97,8 @@ static uint32_t meet_alone(const struct schedule_times *times, struct schedule_c
   return front->pim;
 }
 
-// How far a span is from the one with which both sides of phase 1 are equally long, by the rates of the fronts'
-// bins. `gap`: how much longer the one is than the other.
+// How far a span is from the one with which both sides of phase 1 are equally long, by the rates of the
+// fronts' bins. `gap`: how much longer the one is than the other.
 static uint32_t distance(const struct schedule_bin *a, const struct schedule_bin *b, uint32_t gap) {
   if (b->relief == 0) return FAR;
   const uint32_t falls = (a->relief << RATE_BITS) / a->pim, other = (b->pim << RATE_BITS) / b->relief;
@@ -231,7 +231,8 @@ static uint32_t places_of(const struct schedule_times *times, struct schedule_cl
   const struct schedule_population *population = &class->population[bin->rank >> SCHEDULE_POPULATION];
   const struct cuts cuts = cuts_of(times, population->counted, bin->rank % (1u << SCHEDULE_POPULATION),
                                    population->piece, marginal);
-  return places_at(times->knee[population->piece], population->cuts, bin->experts, front, cuts, amount, of_pim, places);
+  return places_at(times->knee[population->piece], population->cuts, bin->experts, front, cuts, amount,
+                   of_pim, places);
 }
 
 // The front behind all bins of a class.
@@ -248,25 +249,26 @@ static uint32_t phases(uint32_t first_pim, uint32_t first_xpu, uint32_t second_p
 // Logic-PIM has nothing, or one class whole and nothing of the other, if that is shorter than `least`: where
 // there are few bins, the places around the fronts may be far from it. `ends`: of the classes. Fronts go to
 // where it is.
-RARELY static void choose_ends(const struct front starts[2], const struct front ends[2], uint32_t least,
-                        struct front fronts[2], struct place places[2][WINDOW + 1],
-                        struct place *chosen[2]) {
+static void choose_ends(const struct front starts[2], const struct front ends[2], uint32_t least,
+                        struct front fronts[2], struct place places[2][WINDOW + 1], struct place *chosen[2]) {
+  const struct front *shortest[2] = {NULL, NULL};
   for (uint32_t i = 0; i < 3; i++) {
-    const struct front tried[2] = {i == 1 ? ends[0] : starts[0], i == 2 ? ends[1] : starts[1]};
-    const uint32_t total = phases(tried[0].pim, tried[0].xpu, tried[1].pim, tried[1].xpu);
+    const struct front *first = i == 1 ? &ends[0] : &starts[0], *second = i == 2 ? &ends[1] : &starts[1];
+    const uint32_t total = phases(first->pim, first->xpu, second->pim, second->xpu);
     if (total >= least) continue;
     least = total;
-    for (uint32_t q = 0; q < 2; q++) {
-      fronts[q] = tried[q];
-      behind_all(&tried[q], &places[q][WINDOW]);
-      chosen[q] = &places[q][WINDOW];
-    }
+    shortest[0] = first;
+    shortest[1] = second;
+  }
+  for (uint32_t q = 0; q < 2 && shortest[q]; q++) {
+    fronts[q] = *shortest[q];
+    behind_all(shortest[q], &places[q][WINDOW]);
+    chosen[q] = &places[q][WINDOW];
   }
 }
 
 // The pair of places with the shortest phases, which it returns.
-static uint32_t choose(const uint32_t count[2], struct place places[2][WINDOW + 1],
-                       struct place *chosen[2]) {
+static uint32_t choose(const uint32_t count[2], struct place places[2][WINDOW + 1], struct place *chosen[2]) {
   uint32_t least = UINT32_MAX;
   for (struct place *x = places[0]; x < places[0] + count[0]; x++)
     for (struct place *y = places[1]; y < places[1] + count[1]; y++) {
@@ -327,8 +329,8 @@ static void set_times(struct place *const chosen[2], struct schedule_decision *d
   }
 }
 
-// Halves: moves both fronts, whose bins are the ranks of all experts, to where both sides take equally long in
-// all. `amount`: what Logic-PIM takes of the bin there; `cuts`: its times.
+// Halves: moves both fronts, whose bins are the ranks of all experts, to where both sides take equally long
+// in all. `amount`: what Logic-PIM takes of the bin there; `cuts`: its times.
 static void meet(const struct schedule_times *times, struct schedule_work *work, struct front fronts[2],
                  uint32_t amount[2], struct cuts cuts[2]) {
   const struct schedule_counted *counted = &work->counted[0];
@@ -357,7 +359,8 @@ static void meet(const struct schedule_times *times, struct schedule_work *work,
 }
 
 // The front behind all halves in a pair of bundles.
-RARELY static struct front end_of_halves(const struct schedule_times *times, struct schedule_work *work, uint32_t q) {
+static struct front end_of_halves(const struct schedule_times *times, struct schedule_work *work,
+                                  uint32_t q) {
   const struct schedule_counted *counted = &work->counted[0];
   const uint32_t last = times->placement.parts[q];
   struct front front = {0, 0, counted->xpu[q]};
@@ -382,10 +385,10 @@ static void best_of_halves(const struct schedule_times *times, const uint16_t *c
   struct front fronts[2] = {starts[0], starts[1]};
   meet(times, work, fronts, amount, cuts);
   for (uint32_t q = 0; q < 2; q++)
-    tried[q] = fronts[q].bin == counted->ranks
-                   ? behind_all(&fronts[q], places[q])
-                   : places_at(0, times->placement.parts[q], experts_of(counted, counted->rank[fronts[q].bin]),
-                               &fronts[q], cuts[q], amount[q], true, places[q]);
+    tried[q] = fronts[q].bin == counted->ranks ? behind_all(&fronts[q], places[q])
+                                               : places_at(0, times->placement.parts[q],
+                                                           experts_of(counted, counted->rank[fronts[q].bin]),
+                                                           &fronts[q], cuts[q], amount[q], true, places[q]);
   const uint32_t least = choose(tried, places, chosen);
   if (ends_may_be_shorter(starts, counted->ranks <= FEW_HALVES, least)) {
     const struct front ends[2] = {end_of_halves(times, work, 0), end_of_halves(times, work, 1)};

@@ -13,8 +13,8 @@
 struct schedule_population {
   uint32_t whose;
   uint32_t piece, cuts;
-  uint32_t mark;                  // of the ranks of its bins
-  const uint32_t *pim, *xpu;      // times of one group: of the last cut, of cut 0
+  uint32_t mark;              // of the ranks of its bins
+  const uint32_t *pim, *xpu;  // times of one group: of the last cut, of cut 0
   const struct schedule_counted *counted;
   const uint8_t *next, *end;  // ranks that are in no bin yet
 };

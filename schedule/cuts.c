@@ -16,8 +16,8 @@ struct countdown {
 static const struct countdown apart = {SCHEDULE_EVEN, 16, 0x8080, 0x8080};
 static const struct countdown together = {SCHEDULE_EACH, 24, 0x8000, 0x8000};
 
-// The cuts of the experts of a share among four, whose bytes have the lowest bit in `some`: behind the one with
-// the cut `cut` all have `low`.
+// The cuts of the experts of a share among four, whose bytes have the lowest bit in `some`: behind the one
+// with the cut `cut` all have `low`.
 static uint32_t take(struct schedule_share *share, uint32_t some) {
   uint32_t word = 0;
   for (; some && share->full; share->full--) {

@@ -15,9 +15,9 @@ struct schedule_share {
   uint32_t full, high, cut, low;
 };
 
-// The cuts of a piece: `whole` of experts of ranks below `behind`, a share of those of the rank `behind` where
-// it is `divided`, and none of the others. Even and odd experts have their own, or all have one share. Shares
-// are counted down.
+// The cuts of a piece: `whole` of experts of ranks below `behind`, a share of those of the rank `behind`
+// where it is `divided`, and none of the others. Even and odd experts have their own, or all have one share.
+// Shares are counted down.
 struct schedule_cuts {
   uint32_t whole;
   uint32_t behind, divided;  // a byte for each of four experts in turn; divided: 1 or 0

@@ -135,9 +135,9 @@ struct schedule_counted {
   uint32_t ranks;  // how many of `rank` there are: the bins that are not empty, and then each hot expert
   uint8_t rank[SCHEDULE_GROUPS + SCHEDULE_HOT];
   uint32_t hot_experts, left_experts;
-  uint32_t more_groups;         // beyond SCHEDULE_GROUPS, of the hot experts and of those left
+  uint32_t more_groups;           // beyond SCHEDULE_GROUPS, of the hot experts and of those left
   uint32_t xpu[SCHEDULE_PIECES];  // time of all pieces on the xPU
-  uint16_t hot[SCHEDULE_HOT];   // groups of the experts beyond SCHEDULE_GROUPS
+  uint16_t hot[SCHEDULE_HOT];     // groups of the experts beyond SCHEDULE_GROUPS
 };
 struct schedule_work {
   struct schedule_counted counted[2];          // all experts, or even and odd ones
