@@ -129,10 +129,19 @@ static void find_span(const struct schedule_times *times, struct schedule_class 
     uint32_t by = FAR;
     const bool one_side = in[0] && in[1] && (a->pim < a->relief) == (b->pim < b->relief);
     if (in[0] && in[1]) by = distance(a, b, schedule_larger(pim, xpu) - smaller(pim, xpu));
-    if (one_side && by <= enough) break;
+    if (one_side && by <= enough) {  // within the same bins
+      span = pays ? smaller(span + by, schedule_larger(span, fronts[1].xpu))
+                  : schedule_larger(span - by, fronts[0].pim);
+      break;
+    }
     if (pays) low = span;
     if (!pays) high = span;
-    if (high - low <= enough + 1 || ++tries == MOST_TRIES) break;
+    if (high - low <= enough + 1 || ++tries == MOST_TRIES) {
+      span = low;
+      reach_pim(times, &classes[0], span, &fronts[0]);
+      reach_xpu(times, &classes[1], span, &fronts[1]);
+      break;
+    }
     same = pays == paid ? same + 1 : 0;
     paid = pays;
     const uint32_t room = high - low;
