@@ -107,6 +107,13 @@ static uint32_t distance(const struct schedule_bin *a, const struct schedule_bin
   return (gap / closes << RATE_BITS) + (gap % closes << RATE_BITS) / closes;
 }
 
+// True if both fronts stay in their bins with that span.
+static bool in_bins(const struct front fronts[2], const struct schedule_bin *a, const struct schedule_bin *b,
+                    uint32_t span) {
+  return span >= fronts[0].pim && span - fronts[0].pim <= a->experts * a->pim && span <= fronts[1].xpu &&
+         fronts[1].xpu - span <= b->experts * b->relief;
+}
+
 // Pairs: the span that makes both phases shortest, since their sum is convex in it. A longer phase 0 shortens
 // phase 1 by its longer side, of which the front's bin tells the rate. If the bins of both fronts are for the
 // same side, the least sum is where both sides of phase 1 are equally long, and by their rates that place is
@@ -125,14 +132,16 @@ static void find_span(const struct schedule_times *times, struct schedule_class 
     const struct schedule_bin *a = &classes[0].bins[fronts[0].bin], *b = &classes[1].bins[fronts[1].bin];
     const struct schedule_bin *last = b - (!in[1] && fronts[1].bin);
     const bool pays = pim > xpu ? last->pim > last->relief : in[0] && a->pim < a->relief;
-    const uint32_t enough = smaller(a->pim, b->relief) / ENOUGH;
+    const uint32_t enough = smaller(a->pim, last->relief) / ENOUGH;
     uint32_t by = FAR;
     const bool one_side = in[0] && in[1] && (a->pim < a->relief) == (b->pim < b->relief);
     if (in[0] && in[1]) by = distance(a, b, schedule_larger(pim, xpu) - smaller(pim, xpu));
-    if (one_side && by <= enough) {  // within the same bins
-      span = pays ? smaller(span + by, schedule_larger(span, fronts[1].xpu))
-                  : schedule_larger(span - by, fronts[0].pim);
-      break;
+    if (one_side && by <= enough) {
+      const uint32_t meeting = pays ? span + by : span - by;
+      if (in_bins(fronts, a, b, meeting)) {
+        span = meeting;
+        break;
+      }
     }
     if (pays) low = span;
     if (!pays) high = span;
@@ -431,7 +440,7 @@ static void best_of_pairs(const struct schedule_times *times, const uint16_t *co
   for (uint32_t q = 0; q < 2; q++)
     tried[q] = places_of(times, &classes[q], &fronts[q], amount[q], q == 0, work->marginal[q], places[q]);
   const uint32_t least = choose(tried, places, chosen);
-  if (ends_may_be_shorter(starts, !schedule_has_bin(times, &classes[0], FEW_PAIRS), least)) {
+  if (ends_may_be_shorter(starts, classes[0].all <= FEW_PAIRS, least)) {
     const struct front ends[2] = {end_of(times, &classes[0]), end_of(times, &classes[1])};
     choose_ends(starts, ends, least, fronts, places, chosen);
   }

@@ -130,6 +130,7 @@ static inline void add_population(const struct schedule_times *times, const stru
   population->counted = counted;
   population->next = counted->rank;
   population->end = counted->rank + counted->ranks;
+  class->all += counted->ranks;
   class->xpu += counted->xpu[piece];
 }
 
@@ -141,7 +142,7 @@ void schedule_pairs(const struct schedule_times *times, const uint16_t *counts, 
   for (uint32_t i = 0; i < 2; i++) list_ranks(times, &work->counted[i], (experts + 1 - i) / 2);
   for (uint32_t q = 0; q < 2; q++) {
     classes[q].bins = work->bins[q];
-    classes[q].count = classes[q].populations = classes[q].xpu = 0;
+    classes[q].count = classes[q].all = classes[q].populations = classes[q].xpu = 0;
     add_population(times, &work->counted[q], q, 0, &classes[q]);
     if (times->placement.layout == SCHEDULE_SPLIT)
       add_population(times, &work->counted[1 - q], 1 - q, 1, &classes[q]);

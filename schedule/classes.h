@@ -25,6 +25,7 @@ struct schedule_population {
 struct schedule_class {
   struct schedule_bin *bins;
   uint32_t count;  // bins made
+  uint32_t all;    // bins that there are
   uint32_t xpu;    // time if all is on the xPU
   uint32_t populations;
   struct schedule_population population[2];
