@@ -13,9 +13,9 @@
 #define WINDOW 2u      // places of a front that are tried with those of the other
 #define FEW_HALVES 1u  // bins of a class with which the ends are tried too
 #define FEW_PAIRS 3u
+#define MOST_TRIES 16u  // of spans, and of those in one direction before the middle is tried
 #define MOST_SAME 2u
-#define MOST_TRIES 16u
-#define ENOUGH 4u  // the span is found to this part of what an expert at a front takes
+#define LITTLE 4u  // the span is found to this part of what an expert at a front takes
 #define FAR (UINT32_MAX / 2)
 #define RATE_BITS 6u  // of a rate behind the point
 
@@ -114,63 +114,79 @@ static bool in_bins(const struct front fronts[2], const struct schedule_bin *a, 
          fronts[1].xpu - span <= b->experts * b->relief;
 }
 
+// What there is at a span: the bins of both fronts, with `in` if there are any; the times of phase 1; whether
+// a longer phase 0 shortens phase 1 by more; whether both bins are for the same side; how far it is to where
+// both sides of phase 1 are equally long; and how much of a time is little.
+struct at_span {
+  const struct schedule_bin *bin[2];
+  bool in[2], pays, one_side;
+  uint32_t pim, xpu, distance, little;
+};
+
+static void look(const struct schedule_times *times, struct schedule_class classes[2], uint32_t span,
+                 struct front fronts[2], struct at_span *at) {
+  at->xpu = reach_pim(times, &classes[0], span, &fronts[0]);
+  at->pim = reach_xpu(times, &classes[1], span, &fronts[1]);
+  for (uint32_t q = 0; q < 2; q++) {
+    at->in[q] = schedule_has_bin(times, &classes[q], fronts[q].bin);
+    at->bin[q] = &classes[q].bins[fronts[q].bin];
+  }
+  const struct schedule_bin *a = at->bin[0], *b = at->bin[1], *last = b - (!at->in[1] && fronts[1].bin);
+  const bool both = at->in[0] && at->in[1];
+  at->pays = at->pim > at->xpu ? last->pim > last->relief : at->in[0] && a->pim < a->relief;
+  at->one_side = both && (a->pim < a->relief) == (b->pim < b->relief);
+  at->little = smaller(a->pim, last->relief) / LITTLE;
+  at->distance = both ? distance(a, b, schedule_larger(at->pim, at->xpu) - smaller(at->pim, at->xpu)) : FAR;
+}
+
+// How far it is to the end of the bin that tells how phase 1 changes.
+static uint32_t to_edge(const struct at_span *at, const struct front fronts[2], uint32_t span) {
+  const struct schedule_bin *a = at->bin[0], *b = at->bin[1];
+  if (at->pim > at->xpu)
+    return at->pays ? fronts[1].xpu - span : span - fronts[1].xpu + b->experts * b->relief;
+  return at->pays ? fronts[0].pim + a->experts * a->pim - span : span - fronts[0].pim;
+}
+
 // Pairs: the span that makes both phases shortest, since their sum is convex in it. A longer phase 0 shortens
 // phase 1 by its longer side, of which the front's bin tells the rate. If the bins of both fronts are for the
-// same side, the least sum is where both sides of phase 1 are equally long, and by their rates that place is
-// tried next; but the middle of what is left if that went the same way twice. Fronts come to the span.
-// `amount`: what Logic-PIM takes of the bin there, or for class 1 what is taken off the xPU.
+// same side, the least sum is where both sides of phase 1 are equally long. That place is tried next, or the
+// end of a bin if it comes before; the middle of what is left if that went the same way too often. Fronts
+// come to the span. `amount`: what Logic-PIM takes of the bin there, or for class 1 what is taken off the
+// xPU.
 static void find_span(const struct schedule_times *times, struct schedule_class classes[2],
                       struct front fronts[2], uint32_t amount[2]) {
-  uint32_t low = 0, high = classes[0].xpu + classes[1].xpu, same = 0, tries = 0;
+  uint32_t low = 0, high = classes[0].xpu + classes[1].xpu, same = 0;
   uint32_t span = meet_alone(times, &classes[0], &fronts[0]);
   bool paid = false;
-  for (;;) {
-    const uint32_t xpu = reach_pim(times, &classes[0], span, &fronts[0]);
-    const uint32_t pim = reach_xpu(times, &classes[1], span, &fronts[1]);
-    const bool in[2] = {schedule_has_bin(times, &classes[0], fronts[0].bin),
-                        schedule_has_bin(times, &classes[1], fronts[1].bin)};
-    const struct schedule_bin *a = &classes[0].bins[fronts[0].bin], *b = &classes[1].bins[fronts[1].bin];
-    const struct schedule_bin *last = b - (!in[1] && fronts[1].bin);
-    const bool pays = pim > xpu ? last->pim > last->relief : in[0] && a->pim < a->relief;
-    const uint32_t enough = smaller(a->pim, last->relief) / ENOUGH;
-    uint32_t by = FAR;
-    const bool one_side = in[0] && in[1] && (a->pim < a->relief) == (b->pim < b->relief);
-    if (in[0] && in[1]) by = distance(a, b, schedule_larger(pim, xpu) - smaller(pim, xpu));
-    if (one_side && by <= enough) {
-      const uint32_t meeting = pays ? span + by : span - by;
-      if (in_bins(fronts, a, b, meeting)) {
-        span = meeting;
-        break;
-      }
-    }
-    if (pays) low = span;
-    if (!pays) high = span;
-    if (high - low <= enough + 1 || ++tries == MOST_TRIES) {
-      span = low;
-      reach_pim(times, &classes[0], span, &fronts[0]);
-      reach_xpu(times, &classes[1], span, &fronts[1]);
+  struct at_span at;
+  for (uint32_t tries = 0; tries < MOST_TRIES; tries++) {
+    look(times, classes, span, fronts, &at);
+    const uint32_t meeting = at.pays ? span + at.distance : span - at.distance;
+    if (at.one_side && at.distance <= at.little && in_bins(fronts, at.bin[0], at.bin[1], meeting)) {
+      low = span = meeting;
       break;
     }
-    same = pays == paid ? same + 1 : 0;
-    paid = pays;
+    if (at.pays) low = span;
+    if (!at.pays) high = span;
     const uint32_t room = high - low;
-    const struct front *front = &fronts[pim > xpu];
-    uint32_t edge;
-    if (pim > xpu) {
-      edge = pays ? front->xpu - span : span - front->xpu + in[1] * b->experts * b->relief;
-    } else {
-      edge = pays ? front->pim + a->experts * a->pim - span : span - front->pim;
-    }
-    if (!one_side) by = smaller(by, edge + 1);
-    if (same > MOST_SAME || room <= 2 * enough) {
+    if (room <= at.little + 1) break;
+    same = at.pays == paid ? same + 1 : 0;
+    paid = at.pays;
+    uint32_t by = at.distance;
+    if (!at.one_side) by = smaller(by, to_edge(&at, fronts, span) + 1);
+    if (same > MOST_SAME || room <= 2 * at.little) {
       by = room / 2;
     } else if (by >= room) {
-      by = room - enough;
+      by = room - at.little;
     }
-    span = pays ? span + by : span - by;
+    span = at.pays ? span + by : span - by;
   }
-  amount[0] = span - fronts[0].pim;
-  amount[1] = fronts[1].xpu > span ? fronts[1].xpu - span : 0;
+  if (low != span) {
+    reach_pim(times, &classes[0], low, &fronts[0]);
+    reach_xpu(times, &classes[1], low, &fronts[1]);
+  }
+  amount[0] = low - fronts[0].pim;
+  amount[1] = fronts[1].xpu > low ? fronts[1].xpu - low : 0;
 }
 
 // Rare paths stay calls, so that they do not make the firmware longer.

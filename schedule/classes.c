@@ -100,7 +100,7 @@ bool schedule_grow(const struct schedule_times *times, struct schedule_class *cl
   struct schedule_bin *bin = &class->bins[class->count];
   if (class->populations == 2 && second_is_next(times, population)) population++;
   if (population->next == population->end) {
-    bin->pim = bin->relief = bin->rank = UINT32_MAX;
+    *bin = (struct schedule_bin){0, UINT32_MAX, UINT32_MAX, UINT32_MAX};
     return false;
   }
   const uint32_t rank = *population->next++;

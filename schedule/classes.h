@@ -21,7 +21,7 @@ struct schedule_population {
 
 // Bins are in the order of their ratio pim / relief, those that Logic-PIM should take first, and of each
 // population in the order of ranks. They are made as far as a front comes: most decisions need half of them.
-// Behind the last one of all stands one of nothing but UINT32_MAX.
+// Behind the last one of all stands one of no experts and UINT32_MAX.
 struct schedule_class {
   struct schedule_bin *bins;
   uint32_t count;  // bins made

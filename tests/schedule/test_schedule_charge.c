@@ -17,7 +17,7 @@
 
 // Clocks: of a layer of 50 us; and those that a device takes beside both sides for a launch of the xPU
 // (xpu/time.c), and for a job and a hand-over (serving/phases.c).
-#define MOST_CHARGED 2
+#define MOST_CHARGED 1.16  // of the bound, in the mean
 enum { LONG_LAYER = 32500, LAUNCH = 650, JOB = 300, HAND_OVER = 6 };
 
 static struct schedule_times measured, charged;
