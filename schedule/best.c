@@ -392,19 +392,20 @@ static void meet(const struct schedule_times *times, struct schedule_work *work,
   fronts[1] = (struct front){a.bin, b.pim, b.xpu};
 }
 
-// The front behind all halves in a pair of bundles.
-static struct front end_of_halves(const struct schedule_times *times, struct schedule_work *work,
-                                  uint32_t q) {
+// The front behind all halves in a pair of bundles. Called, so that the firmware is no longer for it.
+__attribute__((noinline)) static void end_of_halves(const struct schedule_times *times,
+                                                    struct schedule_work *work, uint32_t q,
+                                                    struct front *front) {
   const struct schedule_counted *counted = &work->counted[0];
   const uint32_t last = times->placement.parts[q];
-  struct front front = {0, 0, counted->xpu[q]};
-  for (; front.bin < counted->ranks; front.bin++) {
-    const uint32_t rank = counted->rank[front.bin], experts = experts_of(counted, rank);
+  uint32_t bin = 0, pim = 0, xpu = counted->xpu[q];
+  for (; bin < counted->ranks; bin++) {
+    const uint32_t rank = counted->rank[bin], experts = experts_of(counted, rank);
     const struct cuts cuts = cuts_of(times, counted, rank, q, work->marginal[q]);
-    front.pim += experts * cuts.pim[last];
-    front.xpu -= experts * (cuts.xpu[0] - cuts.xpu[last]);
+    pim += experts * cuts.pim[last];
+    xpu -= experts * (cuts.xpu[0] - cuts.xpu[last]);
   }
-  return front;
+  *front = (struct front){bin, pim, xpu};
 }
 
 // The least time of halves: both fronts are in the same bin.
@@ -425,7 +426,8 @@ static void best_of_halves(const struct schedule_times *times, const uint16_t *c
                                                            &fronts[q], cuts[q], amount[q], true, places[q]);
   const uint32_t least = choose(tried, places, chosen);
   if (ends_may_be_shorter(starts, counted->ranks <= FEW_HALVES, least)) {
-    const struct front ends[2] = {end_of_halves(times, work, 0), end_of_halves(times, work, 1)};
+    struct front ends[2];
+    for (uint32_t q = 0; q < 2; q++) end_of_halves(times, work, q, &ends[q]);
     choose_ends(starts, ends, least, fronts, places, chosen);
   }
   set_times(chosen, decision);
