@@ -356,6 +356,58 @@ static void test_told(void **state) {
   assert_true(told.good == r.good);
 }
 
+static bool keeps(const struct serving_options *options, double share, double rate) {
+  struct serving_options o = *options;
+  struct serving_result r;
+  o.rate = rate;
+  run(&o, &r);
+  return r.good >= share * r.requests;
+}
+
+// The rate by its definition: the first power of two that breaks the limits, from the least one on, and half
+// of what is between it and the one before until that is 1 in 200.
+static double rate_upwards(const struct serving_options *options, double share) {
+  double low = 0, high = SERVING_RATE_LEAST;
+  for (; keeps(options, share, high); high *= 2) low = high;
+  while (low > 0 && high > low * 1.005) {
+    const double middle = (low + high) / 2;
+    *(keeps(options, share, middle) ? &low : &high) = middle;
+  }
+  return low;
+}
+
+static void count_run(unsigned run, double rate) {
+  assert_true(run >= 1 && run <= 16);
+  assert_true(rate >= SERVING_RATE_LEAST && rate <= 65536);
+}
+
+// Wherever the search begins, it finds that rate, in at most 16 runs.
+static void test_same_rate(void **state) {
+  static const double limits[] = {0.05, 0.2, 2, 20};
+  struct serving_options o = options_of("gpu", "llama3-70b", 16);
+  (void)state;
+  o.measured = 60;
+  o.warm_up = 10;
+  for (unsigned i = 0; i < sizeof limits / sizeof *limits; i++)
+    for (unsigned n = 1; n <= 3; n++) {
+      struct serving_result found, r;
+      char error[1024] = "";
+      double rate;
+      o.limit_first = limits[i];
+      o.output = n == 1 ? 3 : 40 * n;
+      const double share = n / 3.0;
+      const bool unbroken = keeps(&o, share, 65536);
+      const int code = serving_find_rate(&o, share, count_run, &rate, &found, error, sizeof error);
+      assert_int_equal(code, unbroken ? DUPLEX_ERROR_ARGUMENT : 0);
+      if (unbroken) continue;
+      assert_true(rate == rate_upwards(&o, share));
+      o.rate = rate > 0 ? rate : SERVING_RATE_LEAST;
+      run(&o, &r);
+      assert_true(r.good == found.good && r.seconds == found.seconds && r.tokens == found.tokens);
+      o.rate = 0;
+    }
+}
+
 // At the rate that is found enough requests are good, and at 2% more not.
 static void test_find_rate(void **state) {
   struct serving_options o = options_of("gpu", "llama3-70b", 64);
@@ -364,7 +416,7 @@ static void test_find_rate(void **state) {
   double rate = 0;
   (void)state;
   o.limit_first = 0.3;
-  assert_int_equal(serving_find_rate(&o, 0.9, &rate, &r, error, sizeof error), 0);
+  assert_int_equal(serving_find_rate(&o, 0.9, NULL, &rate, &r, error, sizeof error), 0);
   assert_true(rate > 1 && r.good >= 0.9 * r.requests);
   const uint64_t searched = r.all_stages;
   o.rate = rate * 1.02;
@@ -373,11 +425,11 @@ static void test_find_rate(void **state) {
   assert_true(r.good < 0.9 * r.requests);
   o.rate = 0;
   o.limit_first = 1e-6;
-  assert_int_equal(serving_find_rate(&o, 0.9, &rate, &r, error, sizeof error), 0);
+  assert_int_equal(serving_find_rate(&o, 0.9, NULL, &rate, &r, error, sizeof error), 0);
   assert_true(rate == 0 && r.good == 0);
   o.limit_first = 1e6;
   o.measured = 20;
-  assert_int_equal(serving_find_rate(&o, 0.9, &rate, &r, error, sizeof error), DUPLEX_ERROR_ARGUMENT);
+  assert_int_equal(serving_find_rate(&o, 0.9, NULL, &rate, &r, error, sizeof error), DUPLEX_ERROR_ARGUMENT);
   assert_non_null(strstr(error, "lower limits"));
 }
 
@@ -389,6 +441,7 @@ int main(void) {
                                      cmocka_unit_test(test_partials),
                                      cmocka_unit_test(test_told),
                                      cmocka_unit_test(test_find_rate),
+                                     cmocka_unit_test(test_same_rate),
                                      cmocka_unit_test(test_open_loop),
                                      cmocka_unit_test(test_split_closed_loop),
                                      cmocka_unit_test(test_seed),
