@@ -4,7 +4,6 @@
 #define DUPLEX_CLI_SWEEP_PLAN_H
 
 #include <stddef.h>
-#include <stdint.h>
 
 #include "serving/config_file.h"
 
@@ -27,9 +26,6 @@ const json_t *sweep_plan_value(const struct sweep_plan *plan, size_t point, cons
 // too little memory.
 char **sweep_plan_arguments(const struct sweep_plan *plan, size_t point);
 void sweep_arguments_free(char **arguments);
-// A number for the arguments, the files that they name, also the tables of a folder, and the version of the
-// program.
-uint64_t sweep_arguments_hash(char *const *arguments);
 
 // A value as an option has it, "" of true; free it. NULL: too little memory.
 char *sweep_text(const json_t *value);
