@@ -3,6 +3,7 @@
 #ifndef SERVING_TRACE_FILE_H
 #define SERVING_TRACE_FILE_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -22,6 +23,7 @@ struct serving_trace {
   size_t count;
   uint64_t *hashes;  // of formats that have them (mooncake): of a part of a prompt and all before it
   size_t hash_count;
+  bool unended;     // the last row of a table has no line feed behind it: it may be cut off
   size_t failures;  // rows of formats that have them (burstgpt): without output, and not in the list
 };
 
