@@ -66,6 +66,7 @@ struct products {
 
 static void add_product(const struct stage_model *s, double tokens, double columns, double rows, double times,
                         struct products *sum) {
+  if (tokens == 0) return;
   const struct work work = {tokens * columns * rows,
                             columns * rows * model_weight_bytes(s->model) + F16 * tokens * (columns + rows)};
   sum->seconds += times * (is_full(s) ? charged_product(s->machine, s->model, tokens, columns, rows)
