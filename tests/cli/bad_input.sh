@@ -410,6 +410,8 @@ refused "serve: a size of hashes without a cache" "expected --prefix-cache" serv
 refused "serve: all nodes prefill" "fewer than all nodes" serve --nodes 2 --prefill-nodes 2
 refused "serve: nodes that prefill as the authors" "expected another mode" \
   "$duplex" serve --system gpu --model mixtral --mode authors --nodes 2 --prefill-nodes 1
+refused "serve: experts on no Logic-PIM" "no Logic-PIM here" serve --policy pim
+refused "serve: experts on the half without them" "no xPU here" "$duplex" serve --system hetero --model mixtral --mode paper --policy xpu
 refused "serve: policy best without tables" "expected another policy" "$duplex" serve --system duplex-pe-et --model mixtral --mode paper --policy best
 
 # What must be accepted: the help, header versions 2 and 3, an output over an input.

@@ -109,6 +109,24 @@ static struct serving_options in_chunks(enum serving_mode mode, unsigned tokens)
   return o;
 }
 
+// A dense model on two nodes, a request on each: nothing goes between them, and a stage takes what one node's
+// does.
+static void test_two_nodes(void **state) {
+  struct serving_options o = llama(SERVING_PAPER);
+  struct serving_result r;
+  (void)state;
+  o.nodes = 2;
+  o.batch = 2;
+  run(&o, &r);
+  const double stages = (double)r.decoding_only;
+  assert_true(r.tokens == 128 && r.decoding_only > 40);
+  assert_near(r.decoding_cost.part[SERVING_LINKS], stages * paper_links(1), 1e-12);
+  assert_near(r.decoding_cost.part[SERVING_FC],
+              stages * (products(1, PAPER_FLOPS, PAPER_BYTES) + time_of(&head, 1, PAPER_FLOPS, PAPER_BYTES)),
+              1e-12);
+  assert_near(serving_sum(r.sum.part), r.seconds, 1e-12);
+}
+
 // A prompt in two chunks: the second one reads K and V of the first, which has no row of the LM head.
 static void test_chunks(void **state) {
   const struct serving_options o = in_chunks(SERVING_PAPER, 300);
@@ -215,12 +233,10 @@ static void test_one_token_of_experts(void **state) {
 }
 
 int main(void) {
-  const struct CMUnitTest tests[] = {cmocka_unit_test(test_decode),
-                                     cmocka_unit_test(test_prompt),
-                                     cmocka_unit_test(test_chunks),
-                                     cmocka_unit_test(test_chunks_full),
-                                     cmocka_unit_test(test_energy),
-                                     cmocka_unit_test(test_decode_full),
-                                     cmocka_unit_test(test_one_token_of_experts)};
+  const struct CMUnitTest tests[] = {
+      cmocka_unit_test(test_decode),      cmocka_unit_test(test_prompt),
+      cmocka_unit_test(test_two_nodes),   cmocka_unit_test(test_chunks),
+      cmocka_unit_test(test_chunks_full), cmocka_unit_test(test_energy),
+      cmocka_unit_test(test_decode_full), cmocka_unit_test(test_one_token_of_experts)};
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
