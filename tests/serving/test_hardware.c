@@ -198,7 +198,8 @@ static void test_many_tokens(void **state) {
   (void)state;
   for (unsigned s = 0; s < sizeof systems / sizeof *systems; s++)
     for (unsigned policy = SERVING_POLICY_DEFAULT; policy <= SERVING_POLICY_XPU; policy++)
-      check_tokens(systems[s], (enum serving_policy)policy);
+      if (s > 0 || policy != SERVING_POLICY_PIM)  // which a gpu has not
+        check_tokens(systems[s], (enum serving_policy)policy);
 }
 
 // The default is not slower than the xPU alone where experts are many and small, and the xPU's peak is part
