@@ -85,8 +85,19 @@ static const struct wrong models[] = {
     {MIXTRAL(64, "8", 2) ",\n\"quantization_config\": {\n\"quant_method\": \"fp8\"}}",
      ":5:", "quantization_config is not known"},
     {MIXTRAL(64, "8", 2) ",\n\"num_key_value_heads\": \"4\"}", ":5:", "num_key_value_heads is wrong"},
-    {"{\n\"architectures\": [\"DeepseekV3ForCausalLM\"],\n\"num_hidden_layers\": 61}",
-     ":2:", "'DeepseekV3ForCausalLM' is not there"},
+    {"{\"architectures\": [\"DeepseekV3ForCausalLM\"], \"model_type\": \"deepseek_v3\", "
+     "\"num_hidden_layers\": 4,"
+     "\"hidden_size\": 64, \"vocab_size\": 100, \"intermediate_size\": 96, \"moe_intermediate_size\": 32,"
+     "\"num_attention_heads\": 4, \"num_key_value_heads\": 4, \"max_position_embeddings\": 4096,"
+     "\"n_routed_experts\": 8, \"num_experts_per_tok\": 2, \"n_shared_experts\": 1, "
+     "\"first_k_dense_replace\": 1,"
+     "\"n_group\": 2, \"topk_group\": 1, \"routed_scaling_factor\": 2.5, \"norm_topk_prob\": true,"
+     "\"scoring_func\": \"sigmoid\", \"topk_method\": \"noaux_tc\", \"q_lora_rank\": 48,\n\"kv_lora_rank\": "
+     "32,"
+     "\"qk_nope_head_dim\": 16, \"qk_rope_head_dim\": 16, \"v_head_dim\": 16}",
+     ":2:", "kv_lora_rank is 32"},
+    {"{\n\"architectures\": [\"DeepseekV2ForCausalLM\"],\n\"num_hidden_layers\": 61}",
+     ":2:", "'DeepseekV2ForCausalLM' is not there"},
     {"{\n\"num_hidden_layers\": 24, \"hidden_size\": 64,\n\"model_type\": \"qwen2_moe\"}",
      ":3:", "'qwen2_moe' is not there"},
     {"{\"model_type\": \"gpt_oss\", \"num_hidden_layers\": 4, \"hidden_size\": 64, \"vocab_size\": 100,\n"
