@@ -247,8 +247,8 @@ refused "model not there" "--model nowhere: cannot be read" "$duplex" info --mod
 refused "model of another kind" "x.npy: expected a folder with config.json, or a GGUF file" "$duplex" info --model x.npy
 mkdir foreign
 refused "model without a description" "foreign/config.json: cannot be read" "$duplex" info --model foreign
-echo '{"architectures":["DeepseekV3ForCausalLM"]}' >foreign/config.json
-refused "foreign model" "architectures: 'DeepseekV3ForCausalLM' is not there" "$duplex" info --model foreign
+echo '{"architectures":["DeepseekV2ForCausalLM"]}' >foreign/config.json
+refused "foreign model" "architectures: 'DeepseekV2ForCausalLM' is not there" "$duplex" info --model foreign
 sizes='"model_type":"llama","hidden_size":8,"num_hidden_layers":1,"num_attention_heads":2,"vocab_size":4,"max_position_embeddings":16,"intermediate_size":8'
 echo "{$sizes,\"odd_rule\":1}" >foreign/config.json
 refused "unknown rule" "odd_rule is not known: it may change what is computed" "$duplex" info --model foreign
