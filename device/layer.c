@@ -266,6 +266,7 @@ int duplex_device_load_moe(struct duplex_device *device, const struct duplex_moe
 
 int duplex_device_release_moe(struct duplex_device *device, struct duplex_moe *moe) {
   if (!device) return DUPLEX_ERROR_ARGUMENT;
+  device->error_text[0] = 0;
   if (!moe) return DUPLEX_OK;
   struct duplex_moe **link = &device->layers;
   while (*link && *link != moe) link = &(*link)->next;

@@ -101,9 +101,11 @@ int schedule_save(const char *path, const struct schedule_times *times, uint32_t
   return good ? DUPLEX_OK : complain(DUPLEX_ERROR_IO, text, size, "%s: %s", path, strerror(errno));
 }
 
-// One number of 32 bits after one blank; *at goes behind it.
+static bool is_digit(char c) { return c >= '0' && c <= '9'; }
+
+// One number of 32 bits after one blank, without zeros before it; *at goes behind it.
 static bool read_number(const char **at, uint32_t *number) {
-  if (**at != ' ' || (*at)[1] < '0' || (*at)[1] > '9') return false;
+  if (**at != ' ' || !is_digit((*at)[1]) || ((*at)[1] == '0' && is_digit((*at)[2]))) return false;
   char *end;
   errno = 0;
   const unsigned long long value = strtoull(*at + 1, &end, 10);
@@ -131,10 +133,15 @@ static int read_file(FILE *file, const char *path, struct schedule_times *times,
   size_t room = 0;
   const size_t count = lines_of(times, origin, lines, names);
   int error = 0;
-  for (size_t i = 0; i < count && !error; i++)
-    if (duplex_text_line(file, &buffer, &room) <= 0 || !read_line(buffer, &lines[i]))
+  for (size_t i = 0; i < count && !error; i++) {
+    const int got = duplex_text_line(file, &buffer, &room);
+    if (got < 0 && ferror(file)) {
+      error = complain(DUPLEX_ERROR_IO, text, size, "%s: %s", path, strerror(-got));
+    } else if (got <= 0 || !read_line(buffer, &lines[i])) {
       error = complain(DUPLEX_ERROR_FORMAT, text, size, "%s:%zu: expected '%s' and %zu numbers of 32 bits",
                        path, i + 1, lines[i].name, lines[i].count);
+    }
+  }
   if (!error && duplex_text_line(file, &buffer, &room) != 0)
     error =
         complain(DUPLEX_ERROR_FORMAT, text, size, "%s:%zu: expected the end of the file", path, count + 1);

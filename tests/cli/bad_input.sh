@@ -314,10 +314,12 @@ printf 'm,n,k,latency_us\n8,10,100,3.0\n' >good.csv
 table() { "$duplex" moe --out out.npy --x x.npy --channels 1 --stacks 1 "${layer[@]}" "$@"; }
 refused "moe: a damaged table" "damaged.tables:2: the tables are damaged" table --tables damaged.tables
 refused "moe: a table of another version" "version.tables:1: version 1, expected" table --tables version.tables
+sed 's/^version 3/version 03/' good.tables >zero.tables
+refused "moe: a number with a zero before it" "zero.tables:1: expected 'version'" table --tables zero.tables
 refused "moe: a table of another model" "origin.tables: a table of another" table --tables origin.tables
 refused "moe: a table that is cut off" "cut.tables:" table --tables cut.tables
 refused "moe: an empty table" "empty.tables:1: expected 'version'" table --tables empty.tables
-refused "moe: a folder as table" "--tables ..:1: expected" table --tables ..
+refused "moe: a folder as table" "--tables ..: Is a directory" table --tables ..
 refused "moe: a tensor as table" "x.npy:1: expected 'version'" table --tables x.npy
 refused "moe: a table in no folder" "--tables nowhere/t.tables: cannot be written" table --tables nowhere/t.tables
 refused "moe: a table of other stacks" "good.tables: a table of another shape: stacks 1, expected 2" \

@@ -132,6 +132,8 @@ static void test_full(void **state) {
   struct duplex_device *other = open_device();
   assert_int_equal(duplex_device_moe(other, layers[0], &routing, zeros, 3, y), DUPLEX_ERROR_ARGUMENT);
   assert_int_equal(duplex_device_release_moe(other, layers[0]), DUPLEX_ERROR_ARGUMENT);
+  assert_int_equal(duplex_device_release_moe(other, NULL), 0);
+  assert_string_equal(duplex_device_last_error(other), "");
   duplex_device_close(other);
   assert_int_equal(duplex_device_moe(device, layers[0], &routing, zeros, 3, y), 0);
   duplex_device_close(device);
