@@ -100,16 +100,17 @@ static double told(struct bench *b, const unsigned *counts, unsigned tokens) {
          CLOCK;
 }
 
-// A layer of each size on a device with one policy, and in a stage with the other, which is the same.
-static void compare(enum duplex_policy of_device, enum serving_policy of_model) {
+// A layer of each size on a device and in a stage.
+static void test_best(void **state) {
   static const unsigned sizes[] = {1, 2, 4, 8, 16, 32, 40, 64};
   struct bench b = {0};
   struct duplex_random random;
   const struct duplex_moe_routing routing = {.top_k = TOP_K};
   duplex_f16 *x = zeros((size_t)TOKENS_MOST * HIDDEN), *y = zeros((size_t)TOKENS_MOST * HIDDEN);
+  (void)state;
   duplex_random_seed(&random, environment_seed(), 0);
-  open_device(&b, of_device);
-  open_model(&b, of_model);
+  open_device(&b, DUPLEX_POLICY_BEST);
+  open_model(&b, SERVING_POLICY_BEST);
   for (unsigned i = 0; i < sizeof sizes / sizeof *sizes; i++) {
     unsigned counts[EXPERTS];
     struct duplex_moe_stats stats;
@@ -128,17 +129,7 @@ static void compare(enum duplex_policy of_device, enum serving_policy of_model) 
   free(y);
 }
 
-static void test_best(void **state) {
-  (void)state;
-  compare(DUPLEX_POLICY_BEST, SERVING_POLICY_BEST);
-}
-
-static void test_paper(void **state) {
-  (void)state;
-  compare(DUPLEX_POLICY_PAPER, SERVING_POLICY_PAPER);
-}
-
 int main(void) {
-  const struct CMUnitTest tests[] = {cmocka_unit_test(test_best), cmocka_unit_test(test_paper)};
+  const struct CMUnitTest tests[] = {cmocka_unit_test(test_best)};
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
