@@ -30,6 +30,9 @@ static struct duplex_device_options draw_device(struct duplex_random *random,
       .threads = 1 + (unsigned)duplex_random_below(random, 3)};
   if (duplex_random_below(random, 2)) options.stacks = 1 + options.stacks % 2;
   if (duplex_random_below(random, 2)) options.policy = DUPLEX_POLICY_BEST;
+  static const enum duplex_partials exact[] = {DUPLEX_PARTIALS_ACC, DUPLEX_PARTIALS_GATHERED,
+                                               DUPLEX_PARTIALS_GATHERED, DUPLEX_PARTIALS_AUTO};
+  options.partials = exact[duplex_random_below(random, 4)];
   options.stack.strict = duplex_random_below(random, 2);
   if (duplex_random_below(random, 4) == 0) options.stack.riscv = riscv;
   return options;
