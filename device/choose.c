@@ -7,52 +7,45 @@
 
 #define XPU_BEAT 32u  // bytes of a channel's pins in a clock
 
-// Tokens of each expert in the expected layer: as many as of the others, or one more.
-static void spread(struct moe_run *run) {
-  const size_t experts = run->moe->shape.experts;
-  const size_t wanted = run->device->options.expected_pairs;
-  const size_t pairs = wanted ? wanted : experts;
-  for (size_t e = 0; e < experts; e++)
-    run->counts[e] = run->dispatch.count[e] =
-        (uint16_t)duplex_smaller(pairs / experts + (e < pairs % experts), RUN_TOKENS_MOST);
+// Pairs of the expected layer, and the tokens of each expert: as many as of the others, or one more.
+static size_t expect(const struct duplex_moe *moe, uint16_t counts[DUPLEX_EXPERTS_MOST]) {
+  const size_t experts = moe->shape.experts;
+  const size_t wanted = moe->device->options.expected_pairs;
+  const size_t pairs = duplex_smaller(wanted ? wanted : experts, RUN_TOKENS_MOST * experts);
+  for (size_t e = 0; e < experts; e++) counts[e] = (uint16_t)(pairs / experts + (e < pairs % experts));
+  return pairs;
 }
 
-// Clocks of the expected layer as it is placed now, with the launches of its phases.
-static uint64_t predict(const struct duplex_moe *moe, struct moe_run *run) {
+uint64_t moe_predict(const struct duplex_moe *moe, uint16_t *counts) {
+  struct moe_run run = {.device = moe->device, .moe = moe, .dispatch = {.count = counts}};
   struct duplex_moe_stats stats = {0};
-  run->moe = moe;
-  run_decide(run);
-  model_predict(run, &stats);
-  const unsigned phases = (unsigned)__builtin_popcount(run_phases(run)) * moe->stages;
-  return stats.predicted + phases * charges_launch(run);
+  for (size_t e = 0; e < moe->shape.experts; e++) run.counts[e] = counts[e];
+  run_decide(&run);
+  model_predict(&run, &stats);
+  const unsigned phases = (unsigned)__builtin_popcount(run_phases(&run)) * moe->stages;
+  return stats.predicted + phases * charges_launch(&run);
 }
 
-// Clocks in which the xPU reads the exact sums of so many pairs of every piece.
-static uint64_t clocks_of_sums(const struct duplex_moe *moe, const struct moe_run *run) {
-  uint64_t pairs = 0;
-  for (size_t e = 0; e < moe->shape.experts; e++) pairs += run->counts[e];
-  const uint64_t bytes = 16 * moe->shape.hidden * pairs * (moe->pieces / moe->turns);
-  return bytes / (XPU_BEAT * moe->times.shape.channels);
-}
-
-// Whether gathering can pay: it needs two phases more, and their launches.
-static bool worth_measuring(const struct duplex_moe *moe, const struct moe_run *run) {
-  return moe->device->stacks > 1 && clocks_of_sums(moe, run) > STAGE_PHASES * charges_launch(run);
+// Whether gathering can pay: the xPU needs longer for the exact sums of so many pairs than for the launches
+// of the two phases that it has more.
+static bool worth_measuring(const struct duplex_moe *moe, size_t pairs) {
+  const struct moe_run run = {.device = moe->device, .moe = moe};
+  const uint64_t bytes = (uint64_t)16 * moe->shape.hidden * pairs * (moe->pieces / moe->turns);
+  const uint64_t sums = bytes / (XPU_BEAT * moe->times.shape.channels);
+  return moe->device->stacks > 1 && sums > STAGE_PHASES * charges_launch(&run);
 }
 
 int moe_choose(struct duplex_moe *moe, const struct duplex_moe_form *form) {
   const enum duplex_partials wanted = moe->device->options.partials;
   if (wanted != DUPLEX_PARTIALS_AUTO) return moe_place(moe, form, wanted);
-  struct moe_run run = {.device = moe->device, .moe = moe};
   uint16_t counts[DUPLEX_EXPERTS_MOST];
-  run.dispatch.count = counts;
-  spread(&run);
+  const size_t pairs = expect(moe, counts);
   int error = moe_place(moe, form, DUPLEX_PARTIALS_ACC);
-  if (error || !worth_measuring(moe, &run)) return error;
-  const uint64_t sums = predict(moe, &run);
+  if (error || !worth_measuring(moe, pairs)) return error;
+  const uint64_t sums = moe_predict(moe, counts);
   error = moe_place(moe, form, DUPLEX_PARTIALS_GATHERED);
   if (error && error != DUPLEX_ERROR_ARGUMENT) return error;
-  if (!error && predict(moe, &run) < sums) return DUPLEX_OK;
-  moe->device->error_text[0] = 0;
+  if (!error && moe_predict(moe, counts) < sums) return DUPLEX_OK;
+  moe->device->error_text[0] = 0;  // that a time is too long for the tables of products
   return moe_place(moe, form, DUPLEX_PARTIALS_ACC);
 }

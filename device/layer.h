@@ -58,6 +58,10 @@ int moe_place(struct duplex_moe *moe, const struct duplex_moe_form *form, enum d
 // less time with the expected tokens.
 int moe_choose(struct duplex_moe *moe, const struct duplex_moe_form *form);
 
+// Clocks that such a layer is predicted to take with so many tokens of each expert: all that
+// duplex_moe_stats.predicted has, and the launches of its phases.
+uint64_t moe_predict(const struct duplex_moe *moe, uint16_t *counts);
+
 // Inner columns of a piece before part `cut`, and behind it; `cut` may be beyond the stack's parts.
 size_t moe_inner_before(const struct moe_piece *piece, unsigned cut);
 size_t moe_inner_behind(const struct moe_piece *piece, unsigned cut);
