@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Brings the weights of MoE layers to the stacks, where the policy of the device places them.
+// Brings the weights of MoE layers to the stacks.
 #include "device/layer.h"
 
 #include <stdlib.h>
@@ -7,20 +7,6 @@
 
 #include "device/tables.h"
 #include "duplex/arithmetic.h"
-
-bool moe_has_piece(const struct duplex_moe *moe, unsigned expert, unsigned piece) {
-  return expert % moe->turns == piece % moe->turns;
-}
-
-size_t moe_inner_before(const struct moe_piece *piece, unsigned cut) {
-  size_t inner = 0;
-  for (unsigned part = 0; part < piece->parts && part < cut; part++) inner += piece->inner[part];
-  return inner;
-}
-
-size_t moe_inner_behind(const struct moe_piece *piece, unsigned cut) {
-  return moe_inner_before(piece, piece->parts) - moe_inner_before(piece, cut);
-}
 
 bool moe_is_of(const struct duplex_device *device, const struct duplex_moe *moe) {
   for (const struct duplex_moe *layer = device->layers; layer; layer = layer->next)
