@@ -101,15 +101,14 @@ static int take_tables(struct duplex_moe *moe, const struct duplex_moe_form *for
 // What the stages are, and their tables.
 static int set_stages(struct duplex_moe *moe, const struct duplex_moe_form *form,
                       enum duplex_partials partials) {
+  static const enum stage_kind kinds[][MOE_STAGES] = {{STAGE_EXPERTS}, {STAGE_UP, STAGE_DOWN}};
   const bool gathered = partials == DUPLEX_PARTIALS_GATHERED;
   int error = DUPLEX_OK;
   moe->partials = partials;
   moe->stages = gathered ? 2 : 1;
   for (unsigned i = 0; i < moe->stages && !error; i++) {
     moe->stage[i] =
-        (struct moe_stage){.kind = !gathered ? STAGE_EXPERTS
-                                   : i       ? STAGE_DOWN
-                                             : STAGE_UP,
+        (struct moe_stage){.kind = kinds[gathered][i],
                            .format = partials == DUPLEX_PARTIALS_ACC ? SCHEDULE_EXACT : SCHEDULE_ROUNDED};
     error = take_tables(moe, form, &moe->stage[i]);
   }
