@@ -177,7 +177,7 @@ static uint64_t predict(const struct duplex_moe_shape *shape, size_t tokens, enu
   assert_true(zeros && y);
   const struct moe_case c = {.shape = *shape,
                              .weights = {.router = zeros, .gate = zeros, .up = zeros, .down = zeros},
-                             .routing = {(unsigned)shape->experts, 0, false},
+                             .routing = {.top_k = (unsigned)shape->experts},
                              .x = zeros,
                              .tokens = tokens};
   const struct duplex_device_options options = {.stacks = 3,

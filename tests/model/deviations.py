@@ -42,6 +42,10 @@ MODELS = {
     "OLMoE": ("Olmoe", dict(num_experts=8, num_experts_per_tok=2)),
     "Granite MoE": ("GraniteMoe", dict(num_local_experts=8, num_experts_per_tok=2, embedding_multiplier=12.0,
                                        residual_multiplier=0.4, attention_multiplier=0.25, logits_scaling=3.0)),
+    "DeepSeek-V3": ("DeepseekV3", dict(q_lora_rank=24, kv_lora_rank=32, qk_nope_head_dim=20, qk_rope_head_dim=12,
+                                       v_head_dim=18, n_routed_experts=8, num_experts_per_tok=2, n_group=4,
+                                       topk_group=2, moe_intermediate_size=48, first_k_dense_replace=1,
+                                       num_key_value_heads=4)),
     "gpt-oss": ("GptOss", dict(num_local_experts=8, num_experts_per_tok=2, head_dim=16, sliding_window=6)),
 }
 
