@@ -7,7 +7,7 @@ from . import _arguments, _errors, _library, _options
 
 # In the order of the enumerations of duplex/device.h.
 POLICIES = ("best", "paper", "pim", "xpu")
-PARTIALS = ("acc", "f32")
+PARTIALS = ("acc", "f32", "gathered", "auto")
 SCORES = ("topk-softmax", "softmax", "sigmoid")
 _lib = _library.load()
 
@@ -33,10 +33,13 @@ class Moe:
 
 class Device:
     """An xPU and its stacks. `policy` says who runs which expert: "best", "paper", "pim" or "xpu"; the bits are the same. `partials` are
-    "acc", exact, or "f32", rounded. `xpu_times`: a file of measured products. The other options are those of each stack."""
+    "acc", exact, or "f32", rounded; "gathered": h is gathered over the stacks instead; "auto": "acc" or "gathered", whichever the tables
+    of time predict to be faster with `expected_pairs` of token and expert in a layer (0: one of each expert). `xpu_times`: a file of
+    measured products. The other options are those of each stack."""
 
     def __init__(self, stacks=5, policy="best", partials="acc", backend="cmodel", channels=32, threads=0, strict=False, firmware="native",
-                 firmware_elf=None, dram_preset=None, rank_switch=0, watchdog_clocks=0, trace_file=None, command_file=None, xpu_times=None):
+                 firmware_elf=None, dram_preset=None, rank_switch=0, watchdog_clocks=0, trace_file=None, command_file=None, xpu_times=None,
+                 expected_pairs=0):
         self._handle = None
         backend = _arguments.text(backend, "backend", "the name of a back end")
         stack = _options.stack_options(channels, threads, strict, firmware, firmware_elf, dram_preset, rank_switch, watchdog_clocks,
@@ -44,7 +47,8 @@ class Device:
         options = _library.DeviceOptions(
             stacks=_arguments.integer(stacks, "stacks"), stack=stack, threads=stack.backend.threads,
             policy=POLICIES.index(_arguments.choice(policy, "policy", POLICIES)),
-            partials=PARTIALS.index(_arguments.choice(partials, "partials", PARTIALS)), xpu_times=_arguments.path(xpu_times, "xpu_times"))
+            partials=PARTIALS.index(_arguments.choice(partials, "partials", PARTIALS)), xpu_times=_arguments.path(xpu_times, "xpu_times"),
+            expected_pairs=_arguments.integer(expected_pairs, "expected_pairs"))
         handle, text = ctypes.c_void_p(), ctypes.create_string_buffer(512)
         code = _lib.duplex_device_open(backend, ctypes.byref(options), ctypes.byref(handle), text, len(text))
         if code:
@@ -127,10 +131,15 @@ class Device:
         return out
 
     def stats(self):
-        """Statistics of the last layer, as a dictionary (struct duplex_moe_stats); phases are lists."""
+        """Statistics of the last layer, as a dictionary (struct duplex_moe_stats); phases are lists: of four where h is gathered, else of
+        two. "partials" is the name of what the layer has."""
         raw = _library.MoeStats()
         _lib.duplex_device_last_stats(self._open(), ctypes.byref(raw))
         plain = {name: getattr(raw, name) for name, _ in raw._fields_}
         plain["commands"] = {name: getattr(raw.commands, name) for name, _ in raw.commands._fields_}
-        return {name: list(value) if isinstance(value, ctypes.Array) else value for name, value in plain.items()}
+        plain["partials"] = PARTIALS[raw.partials]
+        phases = _library.PHASES if plain["partials"] == "gathered" else _library.PHASES // 2
+        lists = {name: value[:phases] if len(value) == _library.PHASES else value[:] for name, value in plain.items()
+                 if isinstance(value, ctypes.Array)}
+        return {**plain, **lists}
 

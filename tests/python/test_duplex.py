@@ -162,10 +162,13 @@ class Devices(unittest.TestCase):
         g, u = (rows @ w[name][0].astype("f8").T * 2.0 ** e[f"{name}_exponents"][0] for name in ("gate", "up"))
         h = (np.maximum(g, 0) * u).astype("<f2").astype("f8")
         y = (h @ w["down"][0].astype("f8").T * 2.0 ** e["down_exponents"][0]).astype("<f4").astype("<f2")
-        for policy in ("best", "xpu"):
-            with duplex.Device(stacks=2, channels=1, policy=policy) as device:
+        for policy, partials in (("best", "acc"), ("xpu", "auto"), ("best", "gathered")):
+            with duplex.Device(stacks=2, channels=1, policy=policy, partials=partials, expected_pairs=3) as device:
                 layer = device.load_moe(**w, act="relu", **e)
                 np.testing.assert_array_equal(device.moe(layer, x, top_k=1), y)
+                stats = device.stats()
+                self.assertEqual(stats["partials"], "acc" if partials == "auto" else partials)
+                self.assertEqual(len(stats["logic_pim"]), 4 if partials == "gathered" else 2)
 
     def test_command(self):
         """The bits of the command, its times, and those of a table from a file."""
