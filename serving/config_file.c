@@ -47,8 +47,8 @@ static int read_text(struct config_file *file, const char *folder) {
   char list[400];
   list_builtin(folder, list, sizeof list);
   if (!stream)
-    return complain(file, DUPLEX_ERROR_IO, "%s: %s, expected a file or one of %s", file->name,
-                    strerror(errno), list);
+    return complain(file, DUPLEX_ERROR_IO, "%s: %s, expected a file%s%s", file->name, strerror(errno),
+                    list[0] ? " or one of " : "", list);
   file->text = malloc(FILE_MOST + 1);
   const size_t length = file->text ? fread(file->text, 1, FILE_MOST + 1, stream) : 0;
   const bool good = file->text && !ferror(stream);
