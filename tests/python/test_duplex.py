@@ -278,6 +278,7 @@ class Errors(unittest.TestCase):
                     (lambda: duplex.Stack(channels=2 ** 32 + 4), ValueError, "channels"),
                     (lambda: duplex.Stack(threads=-1), ValueError, "threads"),
                     (lambda: stack.gemm(w, x, "f64"), ValueError, "format: 'f64', expected f16, f32, acc"),
+                    (lambda: duplex.Stack(firmware_elf="f.elf"), ValueError, "firmware_elf: needs firmware='riscv'"),
                     (lambda: duplex.Stack(dram_preset="ddr1"), duplex.Error, "DRAM preset 'ddr1': expected hbm3_5200"),
                     (lambda: duplex.Stack(bundles=16), duplex.Error, "bundles 0x10"),
                     (lambda: stack.set_stripe(0), duplex.Error, "stripe set 0x0"),
