@@ -19,6 +19,8 @@ _Static_assert(DUPLEX_LAYER_EXPERTS == PROTOCOL_LAYER_EXPERTS && DUPLEX_LAYER_PA
 
 int need_layer(const struct duplex_layer *layer) {
   if (!layer) return DUPLEX_ERROR_ARGUMENT;
+  const int error = need_process(layer->stack);
+  if (error) return error;
   return layer->handle.live ? DUPLEX_OK
                             : stack_fail(layer->stack, DUPLEX_ERROR_ARGUMENT, "the layer is closed");
 }

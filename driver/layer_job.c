@@ -369,7 +369,8 @@ int duplex_layer_start(struct duplex_layer *layer, const struct duplex_layer_wor
 }
 
 int duplex_stack_hand_over(struct duplex_stack *stack, unsigned bundles) {
-  if (!stack) return DUPLEX_ERROR_ARGUMENT;
+  const int error = need_process(stack);
+  if (error) return error;
   if (bundles & ~stack->bundles)
     return stack_fail(stack, DUPLEX_ERROR_ARGUMENT, "bundles 0x%x: expected some of 0x%x", bundles,
                       stack->bundles);

@@ -8,7 +8,7 @@
 //
 // Conventions as in duplex/duplex.h: 0 or a negative code of duplex/error.h, a line of text by
 // duplex_device_last_error, arguments checked before anything is done. A device belongs to one thread at a
-// time; inside, its stacks run on several.
+// time, and to the process that opened it as a stack does; inside, its stacks run on several threads.
 #ifndef DUPLEX_DEVICE_H
 #define DUPLEX_DEVICE_H
 

@@ -4,6 +4,7 @@ import ctypes
 import os
 
 from . import _arguments, _errors, _library, _options
+from ._turns import Turns, in_turns
 
 # In the order of the enumerations of duplex/device.h.
 POLICIES = ("best", "paper", "pim", "xpu")
@@ -16,12 +17,13 @@ def _pointer(array):
     return None if array is None else array.ctypes.data
 
 
+@in_turns
 class Moe:
     """A layer whose weights are resident on a device; it is released with `release` or with the device."""
 
     def __init__(self, device, handle, shape, activation):
         self.device, self.experts, self.hidden, self.inner = device, *shape
-        self._handle, self._activation = handle, activation
+        self._handle, self._activation, self._turns = handle, activation, device._turns
 
     def release(self):
         if self._handle and self.device._handle:
@@ -31,6 +33,7 @@ class Moe:
         self._activation.free()
 
 
+@in_turns
 class Device:
     """An xPU and its stacks. `policy` says who runs which expert: "best", "paper", "pim" or "xpu"; the bits are the same. `partials` are
     "acc", exact, or "f32", rounded; "gathered": h is gathered over the stacks instead; "auto": "acc" or "gathered", whichever the tables
@@ -40,7 +43,7 @@ class Device:
     def __init__(self, stacks=5, policy="best", partials="acc", backend="cmodel", channels=32, threads=0, strict=False, firmware="native",
                  firmware_elf=None, dram_preset=None, rank_switch=0, watchdog_clocks=0, trace_file=None, command_file=None, xpu_times=None,
                  expected_pairs=0):
-        self._handle = None
+        self._handle, self._turns = None, Turns()
         backend = _arguments.text(backend, "backend", "the name of a back end")
         stack = _options.stack_options(channels, threads, strict, firmware, firmware_elf, dram_preset, rank_switch, watchdog_clocks,
                                        trace_file, command_file)
@@ -67,9 +70,9 @@ class Device:
         Error: a trace could not be written whole; the device is closed all the same."""
         if not self._handle:
             return
-        for layer in list(self._layers):
-            layer.release()
         try:
+            for layer in list(self._layers):
+                layer.release()
             self._check(_lib.duplex_device_end_files(self._handle))
         finally:
             _lib.duplex_device_close(self._handle)

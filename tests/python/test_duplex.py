@@ -5,10 +5,12 @@
 usage: tests/python/test_duplex.py BUILD
 Operands are small integers, so that binary64 holds every sum exactly and NumPy gives the right answer.
 """
+import concurrent.futures
 import ctypes
 import json
 import os
 import pathlib
+import signal
 import subprocess
 import sys
 import tempfile
@@ -225,6 +227,42 @@ class Devices(unittest.TestCase):
                     device.load_moe(**{**w, **given})
 
 
+class ThreadsAndProcesses(unittest.TestCase):
+    """Threads take turns; a child of fork is refused."""
+
+    def setUp(self):
+        self.x, self.w = integers(np.random.default_rng(SEED), 3, 130), integers(np.random.default_rng(SEED + 1), 70, 130)
+        self.right = (self.x.astype("f8") @ self.w.astype("f8").T).astype("<f2")
+
+    def test_threads_of_one_stack(self):
+        for threads in (1, 2):
+            with duplex.Stack(channels=2, threads=threads) as stack, concurrent.futures.ThreadPoolExecutor(4) as pool:
+                weights = stack.upload(self.w)
+                for y in pool.map(lambda _: stack.gemm(weights, self.x), range(40)):
+                    np.testing.assert_array_equal(y, self.right)
+
+    def test_child_of_fork(self):
+        with duplex.Stack(channels=2, threads=2) as stack, duplex.Device(stacks=1, channels=2, threads=2) as device:
+            weights, one = stack.upload(self.w), np.ones((1, 1, 64), "<f2")
+            layer = device.load_moe(one[0], one.repeat(4, 1), np.ones((1, 64, 4), "<f2"))
+            calls = {"gemm": lambda: stack.gemm(weights, self.x), "upload": lambda: stack.upload(self.w), "release": weights.release,
+                     "reset": stack.reset, "moe": lambda: device.moe(layer, one[0], top_k=1), "device": device.close, "close": stack.close}
+            for name in calls:
+                stack.gemm(weights, self.x)
+                device.moe(layer, one[0], top_k=1)
+                child = os.fork()
+                if not child:
+                    signal.alarm(60)  # it does not hang
+                    try:
+                        calls[name]()
+                    except duplex.Error as error:
+                        os._exit("after fork" not in str(error))
+                    finally:
+                        os._exit(2)
+                self.assertEqual(os.waitpid(child, 0)[1], 0, name)
+            np.testing.assert_array_equal(stack.gemm(weights, self.x), self.right)
+
+
 class Errors(unittest.TestCase):
     def test_texts(self):
         with self.assertRaisesRegex(duplex.Error, "back end 'foo': expected cmodel or rtl"):
@@ -243,6 +281,7 @@ class Errors(unittest.TestCase):
                     (lambda: duplex.Stack(channels=2 ** 32 + 4), ValueError, "channels"),
                     (lambda: duplex.Stack(threads=-1), ValueError, "threads"),
                     (lambda: stack.gemm(w, x, "f64"), ValueError, "format: 'f64', expected f16, f32, acc"),
+                    (lambda: duplex.Stack(firmware_elf="f.elf"), ValueError, "firmware_elf: needs firmware='riscv'"),
                     (lambda: duplex.Stack(dram_preset="ddr1"), duplex.Error, "DRAM preset 'ddr1': expected hbm3_5200"),
                     (lambda: duplex.Stack(bundles=16), duplex.Error, "bundles 0x10"),
                     (lambda: stack.set_stripe(0), duplex.Error, "stripe set 0x0"),
