@@ -33,9 +33,7 @@ tlm::tlm_sync_enum memory_port::nb_transport_fw(tlm::tlm_generic_payload &payloa
   initiator_delay_check(socket_.name(), delay);
   if (!is_in_turn(payload, phase)) return tlm::TLM_ACCEPTED;
   if (phase == tlm::BEGIN_REQ) {
-    if (!payload.has_mm())
-      SC_REPORT_ERROR("/duplex/memory",
-                      "nb_transport_fw: a payload without a memory manager: expected one (TLM-2.0)");
+    if (!initiator_manager_check(socket_.name(), payload)) return tlm::TLM_ACCEPTED;
     payload.acquire();
     under_way_.insert(&payload);
   }

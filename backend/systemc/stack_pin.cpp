@@ -11,6 +11,7 @@
 #include "backend/systemc/memory_pointers.h"
 #include "backend/systemc/memory_port.h"
 #include "backend/systemc/verilated_stack.h"
+#include "backend/systemc/wave_file.h"
 #include "duplex/error.h"
 #include "duplex/params.h"
 #include "duplex/registers.h"
@@ -29,8 +30,6 @@ duplex_backend_options options_of(const stack_parameters &parameters) {
   options.xpu_traffic = parameters.xpu_traffic;
   return options;
 }
-
-bool is_vcd(const std::string &name) { return name.size() > 4 && name.substr(name.size() - 4) == ".vcd"; }
 
 duplex_backend_options rtl_options_of(const stack_parameters &parameters) {
   duplex_backend_options options = options_of(parameters);

@@ -76,7 +76,7 @@ std::vector<access> requests_of(kind kind, unsigned count, bool blocks, uint64_t
 class direct {
  public:
   explicit direct(const duplex_memory_parameters &parameters) {
-    const duplex_memory_calls calls = {this, nullptr, note};
+    const duplex_memory_calls calls = {this, nullptr, note, nullptr};
     if (duplex_memory_open(&parameters, &calls, &controller_)) std::abort();
   }
   ~direct() { duplex_memory_close(controller_); }
@@ -413,20 +413,20 @@ void refused(const duplex::hbm3_parameters &parameters, const std::string &text)
 void check_elaboration() {
   duplex::hbm3_parameters p;
   p.controller.channels = 5;
-  refused(p, "refused.channels: expected 1, 2, 4, 8, 16 or 32");
+  refused(p, "refused.channels: 5: expected 1, 2, 4, 8, 16 or 32");
   p = {};
   p.controller.mapping.field[1] = p.controller.mapping.field[0];
   refused(p, "refused.mapping: expected each part of the address once");
   p = {};
   p.request_file = "/none/requests";
-  refused(p, "refused: /none/requests: No such file or directory");
+  refused(p, "refused.request_file /none/requests: No such file or directory");
   const scratch files;
   p.request_file = files.path("requests");
   p.command_file = "/none/commands";
-  refused(p, "refused: /none/commands: No such file or directory");
+  refused(p, "refused.command_file /none/commands: No such file or directory");
   expect(!std::ifstream(p.request_file), "the other record is not there either");
   p.command_file = p.request_file;
-  refused(p, "refused.command_file: '" + p.request_file + "': expected another file than request_file");
+  refused(p, "refused.command_file " + p.request_file + ": is the file of refused.request_file too");
 }
 
 std::vector<std::string> lines_of(const std::string &name) {
