@@ -166,8 +166,8 @@ class initiator : public sc_core::sc_module {
 
 // A program for an initiator that is the host of a stack: it opens the stack that the sockets lead to, with
 // so many channels, runs `program` and closes it. riscv: the firmware runs on an RV32 controller, which must
-// live as long as the simulation; NULL: in this process, at no cost in clocks. A failure is an
-// SC_REPORT_ERROR.
+// live as long as the simulation; NULL: in this process, at no cost in clocks. A failure, and no program, is
+// an SC_REPORT_ERROR.
 std::function<void(initiator &)> with_stack(unsigned channels, std::function<void(duplex_stack *)> program,
                                             const duplex_riscv_options *riscv = nullptr);
 

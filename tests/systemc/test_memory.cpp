@@ -400,6 +400,30 @@ void single::run() {
   check_direct_access(*this);
 }
 
+// A command that TLM-2.0 has not, which the protocol checker would not let pass.
+struct stranger : sc_core::sc_module {
+  duplex::hbm3_memory memory;
+  tlm_utils::simple_initiator_socket<stranger> socket;
+  SC_HAS_PROCESS(stranger);
+  explicit stranger(const sc_core::sc_module_name &name)
+      : sc_module(name), memory("memory"), socket("socket") {
+    SC_THREAD(run);
+    socket.bind(memory.socket);
+  }
+  void run() {
+    tlm_generic_payload payload;
+    unsigned char data[32];
+    sc_time delay;
+    payload.set_command(static_cast<tlm::tlm_command>(77));
+    payload.set_data_ptr(data);
+    payload.set_data_length(sizeof data);
+    payload.set_streaming_width(sizeof data);
+    socket->b_transport(payload, delay);
+    expect(payload.get_response_status() == tlm::TLM_COMMAND_ERROR_RESPONSE, "no such command");
+    expect(delay == sc_core::SC_ZERO_TIME && memory.statistics().reads == 0, "it takes no time");
+  }
+};
+
 // The text of the elaboration error of a memory.
 void refused(const duplex::hbm3_parameters &parameters, const std::string &text) {
   try {
@@ -505,6 +529,7 @@ int sc_main(int argc, char **argv) {
   lines.push_back(std::make_unique<line>("recorded", recorded, requests, false));
 
   const auto alone = std::make_unique<single>("single");
+  const auto strange = std::make_unique<stranger>("stranger");
 
   // All interfaces, enables and widths at random, by two initiators at one memory.
   duplex::hbm3_memory shared("shared", parameters_of(nullptr, 4));
