@@ -140,8 +140,8 @@ void platform_slice(struct platform *p) {
 // Unicorn ends the process if it does not get the buffer of its translator: so it is tried before.
 static int translator_room(void) {
   errno = 0;
-  void *room = mmap(NULL, TRANSLATOR_BYTES, PROT_READ | PROT_WRITE | PROT_EXEC, MAP_PRIVATE | MAP_ANONYMOUS,
-                    -1, 0);
+  void *room =
+      mmap(NULL, TRANSLATOR_BYTES, PROT_READ | PROT_WRITE | PROT_EXEC, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
   if (room != MAP_FAILED) return munmap(room, TRANSLATOR_BYTES) ? DUPLEX_ERROR_NOT_AVAILABLE : DUPLEX_OK;
   return errno == ENOMEM ? DUPLEX_ERROR_NO_MEMORY : DUPLEX_ERROR_NOT_AVAILABLE;
 }

@@ -135,7 +135,8 @@ void memory_engine::leave(uint32_t number) {
 // Whether a channel has rested for longer than the record of commands takes.
 void memory_engine::check_rest(unsigned channel, uint64_t tck) const {
   const double tck_seconds = parameters_.controller.timing.tCK_ps * 1e-12;
-  const double rest = static_cast<double>(tck - duplex_memory_now(controller_, channel)) * tck_seconds;
+  const uint64_t now = duplex_memory_now(controller_, channel);
+  const double rest = static_cast<double>(tck - std::min(tck, now)) * tck_seconds;
   if (!commands_ || rest <= REST_SECONDS_MOST) return;
   const std::string text = name_ + ".command_file " + parameters_.command_file + ": channel " +
                            std::to_string(channel) + " rests for " + std::to_string(rest) +
@@ -145,7 +146,7 @@ void memory_engine::check_rest(unsigned channel, uint64_t tck) const {
 
 void memory_engine::advance(uint64_t tck) {
   for (unsigned channel = 0; channel < parameters_.controller.channels; channel++) {
-    check_rest(channel, std::max(tck, duplex_memory_now(controller_, channel)));
+    check_rest(channel, tck);
     duplex_memory_advance_channel(controller_, channel, tck);
   }
 }

@@ -89,8 +89,7 @@ bool stack_module::registers_check(tlm::tlm_generic_payload &payload) const {
 bool stack_module::registers_debug_check(const tlm::tlm_generic_payload &payload) const {
   const bool moves_word = (payload.is_read() || payload.is_write()) && payload.get_data_ptr() &&
                           payload.get_data_length() >= sizeof(uint32_t);
-  return moves_word && payload.get_address() % 4 == 0 && payload.get_address() <= LAST_ADDRESS &&
-         !in_reset();
+  return moves_word && payload.get_address() % 4 == 0 && payload.get_address() <= LAST_ADDRESS && !in_reset();
 }
 
 }  // namespace duplex

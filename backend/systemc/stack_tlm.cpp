@@ -130,8 +130,8 @@ bool stack_tlm::model::begin(tlm::tlm_generic_payload &payload, sc_core::sc_time
 }
 
 // The access is over with the model's clock; what it has begun is looked at when others have had their turn.
-// A caller that waits is told if reset cuts it off: at once if it comes with the clock of the access, else with
-// the second clock in reset. An access whose last `passed` clocks alone lie in reset is over as ever.
+// A caller that waits is told if reset cuts it off: at once if it comes with the clock of the access, else
+// with the second clock in reset. An access whose last `passed` clocks alone lie in reset is over as ever.
 void stack_tlm::model::end(tlm::tlm_generic_payload &payload, sc_core::sc_time &delay, unsigned passed) {
   const uint64_t begun = clock_at(sc_core::sc_time_stamp());
   const uint64_t over = line_.clock();

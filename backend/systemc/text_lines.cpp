@@ -34,7 +34,8 @@ bool text_lines::next(std::string &line) {
   const ssize_t length = duplex_text_line(file_, &bytes_, &room_);
   const std::string place = "line " + std::to_string(number_ + 1) + ": ";
   if (length == 0) return false;
-  if (length == -EFBIG) return fail(place + "expected " + std::to_string(DUPLEX_LINE_MOST) + " bytes at most");
+  if (length == -EFBIG)
+    return fail(place + "expected " + std::to_string(DUPLEX_LINE_MOST) + " bytes at most");
   if (length < 0) return fail(std::strerror(static_cast<int>(-length)));
   if (std::memchr(bytes_, 0, static_cast<size_t>(length))) return fail(place + "a byte 0: expected text");
   if (number_ == LINES_MOST) return fail("expected " + std::to_string(LINES_MOST) + " lines at most");

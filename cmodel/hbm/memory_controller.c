@@ -58,8 +58,7 @@ bool duplex_memory_wrong(const struct duplex_memory_parameters *p, char *text, s
     bool good;
     const char *expected;
   } checks[] = {
-      {"channels", channels,
-       channels != 0 && channels <= DUPLEX_CHANNELS && (channels & (channels - 1)) == 0,
+      {"channels", channels, channels != 0 && channels <= DUPLEX_CHANNELS && (channels & (channels - 1)) == 0,
        "1, 2, 4, 8, 16 or 32"},
       {"read_queue", p->read_queue, p->read_queue != 0 && p->read_queue <= DUPLEX_MEMORY_QUEUE_MOST,
        "1 to 1024"},
@@ -69,8 +68,8 @@ bool duplex_memory_wrong(const struct duplex_memory_parameters *p, char *text, s
        "1 to write_queue"},
       {"write_low", p->write_low, p->write_low < p->write_high, "less than write_high"},
       {"age_limit", p->age_limit, p->age_limit >= 2, "2 tCK or more"},
-      {"timing.tCK_ps", p->timing.tCK_ps,
-       p->timing.tCK_ps >= TCK_PS_LEAST && p->timing.tCK_ps <= TCK_PS_MOST, "100 to 10000"},
+      {"timing.tCK_ps", p->timing.tCK_ps, p->timing.tCK_ps >= TCK_PS_LEAST && p->timing.tCK_ps <= TCK_PS_MOST,
+       "100 to 10000"},
       {"timing.nREFI", p->timing.nREFI, sum_of_times(&p->timing) < p->timing.nREFI,
        "more than the sum of the other times"},
       {"postponed_refreshes", p->postponed_refreshes,

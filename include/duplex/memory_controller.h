@@ -25,8 +25,8 @@
 extern "C" {
 #endif
 
-#define DUPLEX_MEMORY_ACCESS_BYTES 32u  // of one request: what a column command moves
-#define DUPLEX_MEMORY_QUEUE_MOST 1024u  // requests of a queue
+#define DUPLEX_MEMORY_ACCESS_BYTES 32u              // of one request: what a column command moves
+#define DUPLEX_MEMORY_QUEUE_MOST 1024u              // requests of a queue
 #define DUPLEX_MEMORY_TCK_MOST (UINT64_C(1) << 60)  // the last time
 
 // Parts of an address. Their bits: CHANNEL as many as the controller has channels, BANK_GROUP 2, BANK 1 (bank

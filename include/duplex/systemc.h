@@ -48,8 +48,8 @@ struct stack_parameters {
 // memory: the DRAM of all channels, as the xPU sees it. Bytes of bundles that belong to Logic-PIM cannot be
 //   accessed: TLM_GENERIC_ERROR_RESPONSE.
 // interrupt: high while INTERRUPT_STATUS and INTERRUPT_ENABLE have a bit in common.
-// reset_n: a fall puts the stack into reset, for 4 clocks at least and as long as the line is low; cells of the
-//   DRAM keep their bytes. An access that comes in reset, or that reset cuts off, ends with
+// reset_n: a fall puts the stack into reset, for 4 clocks at least and as long as the line is low; cells of
+//   the DRAM keep their bytes. An access that comes in reset, or that reset cuts off, ends with
 //   TLM_GENERIC_ERROR_RESPONSE.
 class stack_module : public sc_core::sc_module {
  public:

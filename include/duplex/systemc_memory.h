@@ -23,8 +23,8 @@ struct hbm3_parameters {
   // bytes, address in hexadecimal with 0x; "" = none. Times go back where initiators run ahead of the
   // simulation.
   std::string request_file;
-  // Receives the DRAM commands for build/timing_judge; "" = none. With it a channel may rest for 10 ms at most
-  // between accesses: each refresh is written.
+  // Receives the DRAM commands for build/timing_judge; "" = none. With it a channel may rest for 10 ms at
+  // most between accesses: each refresh is written.
   std::string command_file;
 
   static duplex_memory_parameters defaults();

@@ -182,8 +182,9 @@ void check_one_file() {
     return 0;
   };
   expect(status_of(two, text) == 2, "two memories with one record");
-  expect(text == "second.command_file " + files.path("./record") + ": is the file of first.request_file too\n",
-         "the text of one record: " + text);
+  expect(
+      text == "second.command_file " + files.path("./record") + ": is the file of first.request_file too\n",
+      "the text of one record: " + text);
   expect(files_in(files.path(".")) == 0, "no record is there");
 }
 
@@ -247,7 +248,8 @@ void check_unbound() {
         return 0;
       },
       text);
-  expect(status == 2 && text == "memory.socket: not bound: expected an initiator socket\n", "unbound: " + text);
+  expect(status == 2 && text == "memory.socket: not bound: expected an initiator socket\n",
+         "unbound: " + text);
 }
 
 }  // namespace
@@ -257,9 +259,12 @@ int sc_main(int, char **) {
   check_far_request();
   check_recorded_rest();
   check_one_file();
-  check_lost("by sc_stop", [](duplex::hbm3_memory &) { sc_core::sc_stop(); }, 2);
-  check_lost("by close_files", [](duplex::hbm3_memory &m) { m.close_files(); }, 2);
-  check_lost("by the destructor", [](duplex::hbm3_memory &) {}, 128 + SIGABRT);
+  check_lost(
+      "by sc_stop", [](duplex::hbm3_memory &) { sc_core::sc_stop(); }, 2);
+  check_lost(
+      "by close_files", [](duplex::hbm3_memory &m) { m.close_files(); }, 2);
+  check_lost(
+      "by the destructor", [](duplex::hbm3_memory &) {}, 128 + SIGABRT);
   check_full();
   for (const int signal : {SIGTERM, SIGINT, SIGUSR1, SIGSEGV}) check_signal(signal);
   check_unbound();

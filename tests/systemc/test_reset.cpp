@@ -35,7 +35,8 @@ pulse_case draw(uint64_t seed, unsigned number) {
   c.bytes = c.memory ? 1 + unsigned(below(2000)) : 4;
   c.access_at = below(4000);
   // On a clock, or anywhere; sometimes far behind the access.
-  c.falls_at = below(3) ? below(16000) : duplex::time_of_clock(below(12)) / sc_core::sc_time(1, sc_core::SC_PS);
+  c.falls_at =
+      below(3) ? below(16000) : duplex::time_of_clock(below(12)) / sc_core::sc_time(1, sc_core::SC_PS);
   const uint64_t widths[] = {0, 1, 900, 1538, 5000, 30000};
   c.low_for = widths[below(6)];
   c.again_at = below(20000);
@@ -74,8 +75,8 @@ class master : public sc_core::sc_module {
  private:
   static sc_core::sc_time ps(uint64_t count) { return sc_core::sc_time(double(count), sc_core::SC_PS); }
 
-  tlm::tlm_response_status access(tlm_utils::simple_initiator_socket<master> &to, bool write, uint64_t address,
-                                  unsigned char *bytes, unsigned size) {
+  tlm::tlm_response_status access(tlm_utils::simple_initiator_socket<master> &to, bool write,
+                                  uint64_t address, unsigned char *bytes, unsigned size) {
     tlm::tlm_generic_payload payload;
     sc_core::sc_time delay = sc_core::SC_ZERO_TIME;
     payload.set_command(write ? tlm::TLM_WRITE_COMMAND : tlm::TLM_READ_COMMAND);
@@ -150,8 +151,8 @@ int sc_main(int argc, char **argv) {
     if (a == b) continue;
     bad++;
     const pulse_case c = draw(seed, i);
-    std::printf("MISMATCH: case %u, %s of %u bytes of %s at %" PRIu64 " ps, low from %" PRIu64 " ps for %" PRIu64
-                " ps: tlm %s; pin %s\n",
+    std::printf("MISMATCH: case %u, %s of %u bytes of %s at %" PRIu64 " ps, low from %" PRIu64
+                " ps for %" PRIu64 " ps: tlm %s; pin %s\n",
                 i, c.write ? "write" : "read", c.bytes, c.memory ? "memory" : "registers", c.access_at,
                 c.falls_at, c.low_for, text(a).c_str(), text(b).c_str());
   }

@@ -281,12 +281,14 @@ void elaboration() {
     new duplex::wires(*host, *stack);
   });
   refused("with_stack.program: none: expected a function", [] { duplex::with_stack(2, nullptr); });
-  refused("h: opening the stack: its registers cannot be read, TLM_GENERIC_ERROR_RESPONSE of an access: "
-          "expected `registers` of a stack at this socket, and reset_n high",
-          [] { (new hosted)->wires.reset_n = false; });
-  refused("h: opening the stack: its registers cannot be read, TLM_GENERIC_ERROR_RESPONSE of an access: "
-          "expected `registers` of a stack at this socket, and reset_n high",
-          [] { new swapped; });
+  refused(
+      "h: opening the stack: its registers cannot be read, TLM_GENERIC_ERROR_RESPONSE of an access: "
+      "expected `registers` of a stack at this socket, and reset_n high",
+      [] { (new hosted)->wires.reset_n = false; });
+  refused(
+      "h: opening the stack: its registers cannot be read, TLM_GENERIC_ERROR_RESPONSE of an access: "
+      "expected `registers` of a stack at this socket, and reset_n high",
+      [] { new swapped; });
   refused("s.registers: not bound: expected an initiator socket", with([](duplex::stack_parameters &) {}));
   refused("s.memory: not bound: expected an initiator socket", [] {
     auto *stack = new duplex::stack_tlm("s", two_channels());
