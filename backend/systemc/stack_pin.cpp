@@ -188,9 +188,8 @@ int stack_pin::board::reg_access(tlm::tlm_generic_payload &payload) {
 void stack_pin::board::registers_b_transport(tlm::tlm_generic_payload &payload, sc_core::sc_time &delay) {
   if (!stack_.registers_check(payload)) return;
   begin(delay);
-  access_.lock();
+  const sc_core::sc_scoped_lock lock(access_);  // also if the caller's thread is ended in its access
   const int error = in_reset() ? DUPLEX_ERROR_DEVICE : reg_access(payload);
-  access_.unlock();
   if (error == DUPLEX_OK)
     payload.set_response_status(tlm::TLM_OK_RESPONSE);
   else

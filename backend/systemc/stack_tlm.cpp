@@ -51,7 +51,7 @@ class stack_tlm::model : private memory_cells {
   void spawn(const char *name, void (model::*method)(), const sc_core::sc_event &event, bool initialize);
   bool in_reset() const { return stack_.in_reset(); }
   bool begin(tlm::tlm_generic_payload &payload, sc_core::sc_time &delay);
-  void end(tlm::tlm_generic_payload &payload, sc_core::sc_time &delay, unsigned passed);
+  void end(tlm::tlm_generic_payload &payload, sc_core::sc_time &delay, uint64_t begun, unsigned passed);
   void note_doorbell();
   static bool caller_waits();
   static void wait_to(uint64_t clock, sc_core::sc_time &delay);
@@ -132,8 +132,8 @@ bool stack_tlm::model::begin(tlm::tlm_generic_payload &payload, sc_core::sc_time
 // The access is over with the model's clock; what it has begun is looked at when others have had their turn.
 // A caller that waits is told if reset cuts it off: at once if it comes with the clock of the access, else
 // with the second clock in reset. An access whose last `passed` clocks alone lie in reset is over as ever.
-void stack_tlm::model::end(tlm::tlm_generic_payload &payload, sc_core::sc_time &delay, unsigned passed) {
-  const uint64_t begun = clock_at(sc_core::sc_time_stamp());
+void stack_tlm::model::end(tlm::tlm_generic_payload &payload, sc_core::sc_time &delay, uint64_t begun,
+                           unsigned passed) {
   const uint64_t over = line_.clock();
   note_edges();
   look_soon();
@@ -194,10 +194,11 @@ int stack_tlm::model::reg_access(tlm::tlm_generic_payload &payload) {
 
 void stack_tlm::model::registers_b_transport(tlm::tlm_generic_payload &payload, sc_core::sc_time &delay) {
   if (!stack_.registers_check(payload) || !begin(payload, delay)) return;
+  const uint64_t begun = clock_from(sc_core::sc_time_stamp() + delay);
   const int error = reg_access(payload);
   if (error != DUPLEX_ERROR_BUS) fail_if(error);
   payload.set_response_status(error ? tlm::TLM_ADDRESS_ERROR_RESPONSE : tlm::TLM_OK_RESPONSE);
-  end(payload, delay, REGISTER_CLOCKS_PASSED);
+  end(payload, delay, begun, REGISTER_CLOCKS_PASSED);
 }
 
 unsigned stack_tlm::model::registers_debug(tlm::tlm_generic_payload &payload) {
@@ -220,6 +221,7 @@ unsigned stack_tlm::model::registers_debug(tlm::tlm_generic_payload &payload) {
 
 void stack_tlm::model::memory_b_transport(tlm::tlm_generic_payload &payload, sc_core::sc_time &delay) {
   if (!memory_check(payload, stack_.parameters().channels) || !begin(payload, delay)) return;
+  const uint64_t begun = clock_from(sc_core::sc_time_stamp() + delay);
   if (memory_move(payload, *this)) {
     const memory_place at = memory_place_of(payload);
     const unsigned size = payload.get_data_length();
@@ -227,7 +229,7 @@ void stack_tlm::model::memory_b_transport(tlm::tlm_generic_payload &payload, sc_
                               : line_.queue_write(at.channel, at.address, size));
     fail_if(line_.run_xpu());
   }
-  end(payload, delay, 0);  // the DRAM is reset with the first clock
+  end(payload, delay, begun, 0);  // the DRAM is reset with the first clock
 }
 
 unsigned stack_tlm::model::memory_transport_dbg(tlm::tlm_generic_payload &payload) {
@@ -294,11 +296,12 @@ void stack_tlm::model::drive_edges() {
 // The only process that drives the interrupt line: its edges, and reset.
 void stack_tlm::model::drive() {
   if (in_reset()) {
-    if (!was_reset_) port_.begin_reset();
-    was_reset_ = true;
     in_job_ = false;
     line_.edges().clear();
     stack_.interrupt.write(false);
+    if (was_reset_) return;
+    was_reset_ = true;
+    port_.begin_reset();
     invalidate((1u << DUPLEX_BUNDLES) - 1);
     return;
   }
