@@ -231,10 +231,11 @@ unsigned hbm3_memory::model::debug(tlm::tlm_generic_payload &payload) {
   const uint64_t address = payload.get_address();
   const uint64_t bytes = duplex_memory_bytes(controller());
   if (address >= bytes || payload.get_data_ptr() == nullptr) return 0;
+  if (!payload.is_read() && !payload.is_write()) return 0;
   const unsigned size = static_cast<unsigned>(std::min<uint64_t>(payload.get_data_length(), bytes - address));
   if (payload.is_write()) engine_.cells().write(address, payload.get_data_ptr(), size);
   if (payload.is_read()) engine_.cells().read(address, payload.get_data_ptr(), size);
-  return payload.get_command() == tlm::TLM_IGNORE_COMMAND ? 0 : size;
+  return size;
 }
 
 bool hbm3_memory::model::direct(const tlm::tlm_generic_payload &payload, tlm::tlm_dmi &dmi) {
@@ -295,12 +296,14 @@ duplex_memory_statistics hbm3_memory::statistics() const {
 }
 
 sc_core::sc_time hbm3_memory::time_of_tck(uint64_t n) const {
-  return sc_core::sc_time::from_value(n * model_->tck_ps() * picosecond().value());
+  const uint64_t tck = model_->tck_ps() * picosecond().value();
+  if (n > sc_core::sc_max_time().value() / tck) return sc_core::sc_max_time();
+  return sc_core::sc_time::from_value(n * tck);
 }
 
 uint64_t hbm3_memory::tck_from(const sc_core::sc_time &time) const {
   const uint64_t tck = model_->tck_ps() * picosecond().value();
-  return (time.value() + tck - 1) / tck;
+  return time.value() / tck + (time.value() % tck != 0);
 }
 
 void hbm3_memory::b_transport(int port, tlm::tlm_generic_payload &payload, sc_core::sc_time &delay) {

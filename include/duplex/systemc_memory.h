@@ -62,7 +62,7 @@ class hbm3_memory : public sc_core::sc_module {
   uint64_t bytes() const;
   duplex_memory_statistics statistics() const;
 
-  // The time of tCK n, and the first tCK at `time` or later.
+  // The time of tCK n, sc_max_time() at most, and the first tCK at `time` or later.
   sc_core::sc_time time_of_tck(uint64_t n) const;
   uint64_t tck_from(const sc_core::sc_time &time) const;
 

@@ -420,6 +420,7 @@ struct stranger : sc_core::sc_module {
     payload.set_streaming_width(sizeof data);
     socket->b_transport(payload, delay);
     expect(payload.get_response_status() == tlm::TLM_COMMAND_ERROR_RESPONSE, "no such command");
+    expect(socket->transport_dbg(payload) == 0, "nor by debug transport");
     expect(delay == sc_core::SC_ZERO_TIME && memory.statistics().reads == 0, "it takes no time");
   }
 };

@@ -130,6 +130,22 @@ void check_rests() {
   expect(status == 0, "a rest of an hour: " + std::to_string(status));
 }
 
+// Close to the end of SystemC's time.
+void check_last_time() {
+  const auto late = [](uint64_t left_ns, uint64_t expected_least) {
+    return [left_ns, expected_least] {
+      return run({}, [left_ns, expected_least](reader &r) {
+        wait(sc_core::sc_max_time() - sc_core::sc_time(double(left_ns), sc_core::SC_NS));
+        const sc_core::sc_time took = r.read(0);
+        if (took < sc_core::sc_time(double(expected_least), sc_core::SC_NS))
+          throw std::runtime_error("short");
+      });
+    };
+  };
+  expect(status_of(late(1000, 8)) == 0, "a read 1 us before the end of time");
+  expect(status_of(late(10, 9)) == 0, "a read that ends behind the end of time");
+}
+
 // The farthest clock that a file of requests may name.
 void check_far_request() {
   const scratch files;
@@ -256,6 +272,7 @@ void check_unbound() {
 
 int sc_main(int, char **) {
   check_rests();
+  check_last_time();
   check_far_request();
   check_recorded_rest();
   check_one_file();
