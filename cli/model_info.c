@@ -20,6 +20,9 @@ static void print_attention(const struct model_config *c) {
   for (unsigned i = 0; i < c->layers; i++) sliding += c->layer[i].sliding;
   printf("attention              %u heads of %u, %u of K and V%s%s%s\n", c->heads, c->head_size, c->kv_heads,
          norms[c->qk_norm], c->qkv_bias ? ", biases of q, k, v" : "", c->o_bias ? ", bias of o" : "");
+  if (c->kv_rank)
+    printf("latent attention       q of rank %u, k and v of %u; %u values of a head rotated; v of %u\n",
+           c->q_rank, c->kv_rank, c->rope_size, c->value_size);
   if (sliding) printf("sliding window         %u positions, in %u layers\n", c->sliding_window, sliding);
   if (c->attention_scale != 0) printf("scale of scores        %.9g\n", c->attention_scale);
 }
@@ -46,7 +49,12 @@ static void print_experts(const struct model_config *c) {
   if (!sparse) return;
   printf("experts                %u of %u, %s, in %u layers; %u a token\n", c->experts, c->expert_inner,
          c->act, sparse, c->chosen);
-  printf("router                 %s%s\n", scores[c->score], c->renormalise ? ", renormalised" : "");
+  printf("router                 %s%s", scores[c->score], c->renormalise ? ", renormalised" : "");
+  if (c->groups)
+    printf(", with a bias for the choice; %u of %u groups; weights times %.9g", c->groups_taken, c->groups,
+           c->weights_scale);
+  printf("\n");
+  if (c->shared_inner) printf("beside the experts     an FFN of %u\n", c->shared_inner);
 }
 
 static void print_tokens(const struct model_config *c) {

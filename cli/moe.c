@@ -82,8 +82,9 @@ static int read_choices(const struct option *options, struct inputs *in) {
   if (choice_option(options, "--score", scores, &score) || read_device_options(options, &in->device) ||
       number_option(options, "--top-k", 1, DUPLEX_EXPERTS_MOST, 2, &top_k))
     return EXIT_BAD_INPUT;
-  in->routing = (struct duplex_moe_routing){(unsigned)top_k, (enum duplex_score)score,
-                                            option_value(options, "--renormalise") != NULL};
+  in->routing = (struct duplex_moe_routing){.top_k = (unsigned)top_k,
+                                            .score = (enum duplex_score)score,
+                                            .renormalise = option_value(options, "--renormalise") != NULL};
   return activation_option(options, &in->activation, &in->own_activation);
 }
 

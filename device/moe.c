@@ -14,12 +14,18 @@
 
 #define TOKENS_MOST 4096u
 
+static struct xpu_choice choice_of(const struct duplex_moe_choice *choice) {
+  return (struct xpu_choice){choice->bias, choice->groups, choice->groups_taken, choice->scale};
+}
+
 // Which experts each token has, and the tokens of each expert.
 static int route(struct moe_run *run, const struct duplex_moe_routing *routing) {
   const struct duplex_moe *moe = run->moe;
   struct xpu_dense router_rows = {moe->router, moe->shape.hidden};
   uint32_t *chosen = malloc(run->tokens * routing->top_k * sizeof *chosen);
   duplex_f32 *weights = malloc(run->tokens * routing->top_k * sizeof *weights);
+  const struct duplex_moe_choice *given = routing->choice;
+  const struct xpu_choice choice = given ? choice_of(given) : (struct xpu_choice){0};
   const struct xpu_router router = {.x = run->x,
                                     .x_stride = moe->shape.hidden,
                                     .tokens = (unsigned)run->tokens,
@@ -30,6 +36,7 @@ static int route(struct moe_run *run, const struct duplex_moe_routing *routing) 
                                     .top_k = routing->top_k,
                                     .score = (enum xpu_score)routing->score,
                                     .renormalise = routing->renormalise,
+                                    .choice = given ? &choice : NULL,
                                     .threads = run->device->threads};
   int error = chosen && weights ? xpu_route(&router, chosen, weights) : DUPLEX_ERROR_NO_MEMORY;
   if (!error)
@@ -172,6 +179,24 @@ static void count_experts(const struct moe_run *run) {
   }
 }
 
+// Refuses groups that do not divide the experts or have too few of them, and a choice by anything but
+// sigmoids.
+static int check_choice(struct duplex_device *device, const struct duplex_moe *moe,
+                        const struct duplex_moe_routing *routing) {
+  if (!routing->choice) return DUPLEX_OK;
+  const struct xpu_choice choice = choice_of(routing->choice);
+  if (routing->score != DUPLEX_SCORE_SIGMOID)
+    return device_fail(device, DUPLEX_ERROR_ARGUMENT, "score %d with a choice: expected sigmoid",
+                       (int)routing->score);
+  if (!xpu_choice_is_legal(&choice, (unsigned)moe->shape.experts, routing->top_k))
+    return device_fail(
+        device, DUPLEX_ERROR_ARGUMENT,
+        "%u of %u groups of %zu experts, top-k %u: expected groups of 2 or more that divide them, "
+        "and no more chosen than there are in the groups taken",
+        choice.groups_taken, choice.groups, moe->shape.experts, routing->top_k);
+  return DUPLEX_OK;
+}
+
 // Refuses a layer of another device, pointers that are missing, and numbers out of range.
 static int check(struct duplex_device *device, const struct duplex_moe *moe,
                  const struct duplex_moe_routing *routing, const duplex_f16 *x, size_t tokens,
@@ -191,7 +216,7 @@ static int check(struct duplex_device *device, const struct duplex_moe *moe,
                        (int)routing->score);
   if (tokens < 1 || tokens > TOKENS_MOST)
     return device_fail(device, DUPLEX_ERROR_ARGUMENT, "%zu tokens: expected 1 to %u", tokens, TOKENS_MOST);
-  return DUPLEX_OK;
+  return check_choice(device, moe, routing);
 }
 
 // Router and combination: products of the logits and of the weighted sum; router, x and logits, and y.

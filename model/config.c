@@ -6,13 +6,15 @@
 #include <stdlib.h>
 
 #include "duplex/activation.h"
+#include "xpu/choice.h"
 
 const char *model_architecture_name(enum model_architecture architecture) {
   static const char *const names[MODEL_ARCHITECTURES] = {
-      [MODEL_MIXTRAL] = "MixtralForCausalLM", [MODEL_QWEN3_MOE] = "Qwen3MoeForCausalLM",
-      [MODEL_OLMOE] = "OlmoeForCausalLM",     [MODEL_GRANITE_MOE] = "GraniteMoeForCausalLM",
-      [MODEL_LLAMA] = "LlamaForCausalLM",     [MODEL_MISTRAL] = "MistralForCausalLM",
-      [MODEL_QWEN3] = "Qwen3ForCausalLM",     [MODEL_GPT_OSS] = "GptOssForCausalLM"};
+      [MODEL_MIXTRAL] = "MixtralForCausalLM",       [MODEL_QWEN3_MOE] = "Qwen3MoeForCausalLM",
+      [MODEL_OLMOE] = "OlmoeForCausalLM",           [MODEL_GRANITE_MOE] = "GraniteMoeForCausalLM",
+      [MODEL_LLAMA] = "LlamaForCausalLM",           [MODEL_MISTRAL] = "MistralForCausalLM",
+      [MODEL_QWEN3] = "Qwen3ForCausalLM",           [MODEL_GPT_OSS] = "GptOssForCausalLM",
+      [MODEL_DEEPSEEK_V3] = "DeepseekV3ForCausalLM"};
   return names[architecture];
 }
 
@@ -58,8 +60,16 @@ static const char *wrong_numbers(const struct model_config *config) {
   if (config->heads % config->kv_heads)
     return "num_key_value_heads (attention.head_count_kv): expected a divisor of num_attention_heads";
   if (config->head_size % 2) return "head_dim (attention.key_length): expected an even number";
+  if (config->rope_size % 2) return "qk_rope_head_dim: expected an even number";
   if (config->chosen > config->experts)
     return "num_experts_per_tok (expert_used_count): expected no more than there are experts";
+  const struct xpu_choice choice = {NULL, config->groups, config->groups_taken, 0};
+  if (config->groups && !xpu_choice_is_legal(&choice, config->experts, config->chosen))
+    return "n_group and topk_group: expected groups of two or more experts that divide n_routed_experts, and "
+           "no more "
+           "chosen than there are in the groups taken";
+  if (config->groups && !isfinite(config->weights_scale))
+    return "routed_scaling_factor: expected a finite number";
   if (any_layer(config, true) && !(config->chosen && config->expert_inner))
     return "num_experts_per_tok (expert_used_count) and the experts' size: expected both from 1 on";
   if (any_layer(config, false) && !config->inner)

@@ -19,6 +19,7 @@ enum model_architecture {
   MODEL_MISTRAL,
   MODEL_QWEN3,
   MODEL_GPT_OSS,
+  MODEL_DEEPSEEK_V3,
   MODEL_ARCHITECTURES  // how many there are
 };
 
@@ -55,13 +56,22 @@ struct model_config {
   struct model_layer *layer;  // [layers]
   unsigned hidden, vocabulary, positions;
   unsigned heads, kv_heads, head_size;  // kv_heads divides heads
-  unsigned inner;                       // of a dense FFN; 0: there is none
-  unsigned experts, chosen;             // of a sparse layer, and of a token; 0: there are none
+  unsigned value_size;                  // of a head of v; head_size but for latent attention
+  // Latent attention: q (if q_rank is not 0) and k and v come from normed vectors of so many values; the last
+  // rope_size values of a head of q and k are rotated, those of k are the same for all heads. 0: none.
+  unsigned q_rank, kv_rank, rope_size;
+  bool rope_pairs;           // values that turn together lie side by side in the files
+  unsigned inner;            // of a dense FFN; 0: there is none
+  unsigned experts, chosen;  // of a sparse layer, and of a token; 0: there are none
   unsigned expert_inner;
   enum xpu_score score;
-  bool renormalise;     // the chosen experts' weights are divided by their sum
-  const char *act;      // a name of duplex_activation_builtin
-  double norm_epsilon;  // of all RMS norms
+  bool renormalise;               // the chosen experts' weights are divided by their sum
+  unsigned groups, groups_taken;  // of experts (xpu/choice.h), by scores with a bias; 0: by the logits alone
+  double weights_scale;           // with groups: of the weights
+  unsigned shared_inner;          // of an FFN beside the experts of a layer; 0: there is none
+  unsigned extra_layers;          // in the files behind the last one, which the model does not run
+  const char *act;                // a name of duplex_activation_builtin
+  double norm_epsilon;            // of all RMS norms
   enum model_qk_norm qk_norm;
   bool qkv_bias, o_bias, ffn_bias, router_bias;
   bool sinks;                     // a score of each head that takes part in its softmax and has no value

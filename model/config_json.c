@@ -21,6 +21,7 @@ struct architecture {
   bool has_bias_key;          // attention_bias
   bool bias;                  // its value where the file is silent
   bool gpt_oss;               // sinks, biases everywhere, a cut activation, every second layer slides
+  bool latent;                // DeepSeek's attention and experts
   bool has_ffn_bias_key;      // mlp_bias
   bool has_limit_key;         // clip_qkv
   bool has_sliding_key;       // sliding_window
@@ -113,7 +114,16 @@ static const struct architecture architectures[MODEL_ARCHITECTURES] = {
                        .bias = true,
                        .gpt_oss = true,
                        .has_sliding_key = true,
-                       .has_first_window_key = true}};
+                       .has_first_window_key = true},
+    [MODEL_DEEPSEEK_V3] = {.model_type = "deepseek_v3",
+                           .theta = 1e4,
+                           .epsilon = 1e-6,
+                           .begin_token = 0,
+                           .end_token = 1,
+                           .score = XPU_SCORE_SIGMOID,
+                           .experts = true,
+                           .latent = true,
+                           .has_bias_key = true}};
 
 // Keys that change no logits: training, classifiers, sampling, names, how a program runs. The element type
 // among them: what counts is that of the tensors.
@@ -125,6 +135,7 @@ static const char *const harmless[] = {"_attn_implementation",
                                        "attention_dropout",
                                        "attn_implementation",
                                        "bad_words_ids",
+                                       "aux_loss_alpha",
                                        "begin_suppress_tokens",
                                        "chunk_size_feed_forward",
                                        "decoder_start_token_id",
@@ -134,6 +145,7 @@ static const char *const harmless[] = {"_attn_implementation",
                                        "early_stopping",
                                        "embd_pdrop",
                                        "encoder_no_repeat_ngram_size",
+                                       "ep_size",
                                        "experts_implementation",
                                        "exponential_decay_length_penalty",
                                        "finetuning_task",
@@ -169,6 +181,7 @@ static const char *const harmless[] = {"_attn_implementation",
                                        "router_aux_loss_coef",
                                        "router_jitter_noise",
                                        "sep_token_id",
+                                       "seq_aux",
                                        "suppress_tokens",
                                        "task_specific_params",
                                        "temperature",
@@ -364,6 +377,65 @@ static void read_rope(struct model_json *json, const struct architecture *class,
   model_json_close(&inner);
 }
 
+static unsigned count_key(struct model_json *json, const char *key, uint64_t otherwise) {
+  return (unsigned)size_key(json, key, MODEL_SIZE_MOST, otherwise);
+}
+
+// A word that the class does not look at, since it knows one alone.
+static void only_word(struct model_json *json, const char *key, const char *word) {
+  const char *value = model_json_string(json, key, model_json_take(json, key), word);
+  if (strcmp(value, word) != 0)
+    model_json_refuse(json, DUPLEX_ERROR_NOT_AVAILABLE, key, "is '%.64s': expected %s", value, word);
+}
+
+// A size that follows from others.
+static void only_size(struct model_json *json, const char *key, unsigned value) {
+  if (size_key(json, key, MODEL_SIZE_MOST, value ? value : 1) != (value ? value : 1))
+    model_json_refuse(json, DUPLEX_ERROR_FORMAT, key, "is wrong: expected %u by the other keys", value);
+}
+
+// Experts of DeepSeek-V3: in groups, chosen by scores with a bias, and one FFN beside them.
+static void read_grouped_experts(struct model_json *json, struct model_config *c) {
+  json_t *shared = model_json_take(json, "n_shared_experts");
+  json_t *experts = model_json_take_either(json, "n_routed_experts", "num_local_experts");
+  c->experts = (unsigned)model_json_integer(json, "n_routed_experts", experts, 1, MODEL_EXPERTS_MOST, 256);
+  c->chosen = (unsigned)size_key(json, "num_experts_per_tok", MODEL_EXPERTS_MOST, 8);
+  c->expert_inner = count_key(json, "moe_intermediate_size", 2048);
+  c->shared_inner = (unsigned)model_json_integer(json, "n_shared_experts", shared, 1,
+                                                 MODEL_SIZE_MOST / c->expert_inner, 1) *
+                    c->expert_inner;
+  c->groups = (unsigned)size_key(json, "n_group", MODEL_EXPERTS_MOST, 8);
+  c->groups_taken = (unsigned)size_key(json, "topk_group", MODEL_EXPERTS_MOST, 4);
+  c->weights_scale = real_key(json, "routed_scaling_factor", 2.5);
+  c->renormalise = bool_key(json, "norm_topk_prob", true);
+  c->score = XPU_SCORE_SIGMOID;
+  c->extra_layers = (unsigned)model_json_integer(
+      json, "num_nextn_predict_layers",
+      model_json_take_either(json, "num_nextn_predict_layers", "num_mtp_layers"), 0, MODEL_LAYERS_MOST, 1);
+  only_word(json, "scoring_func", "sigmoid");
+  only_word(json, "topk_method", "noaux_tc");
+  only_size(json, "moe_layer_freq", 1);
+}
+
+// Heads of latent attention. head_dim is what is rotated, here and in the class.
+static void read_latent_attention(struct model_json *json, const struct architecture *class,
+                                  struct model_config *c) {
+  c->heads = count_key(json, "num_attention_heads", 0);
+  c->kv_heads = c->heads;
+  only_size(json, "num_key_value_heads", c->heads);
+  const bool given = json_object_get(json->left, "q_lora_rank") != NULL;
+  c->q_rank = (unsigned)model_json_integer(json, "q_lora_rank", model_json_take(json, "q_lora_rank"), 1,
+                                           MODEL_SIZE_MOST, given ? 0 : 1536);
+  c->kv_rank = count_key(json, "kv_lora_rank", 512);
+  c->rope_size = count_key(json, "qk_rope_head_dim", 64);
+  c->head_size = count_key(json, "qk_nope_head_dim", 128) + c->rope_size;
+  c->value_size = count_key(json, "v_head_dim", 128);
+  c->rope_pairs = bool_key(json, "rope_interleave", true);
+  only_size(json, "head_dim", c->rope_size);
+  only_size(json, "qk_head_dim", c->head_size);
+  c->qkv_bias = c->o_bias = bool_key(json, "attention_bias", class->bias);
+}
+
 static void read_experts(struct model_json *json, const struct architecture *class, struct model_config *c) {
   json_t *experts = model_json_take_either(json, "num_local_experts", "num_experts");
   if (!experts) model_json_refuse(json, DUPLEX_ERROR_FORMAT, "num_local_experts", "is missing");
@@ -443,6 +515,11 @@ static void read_window(struct model_json *json, const struct architecture *clas
 // Which layers are sparse and which slide.
 static void read_layers(struct model_json *json, const struct architecture *class, struct model_config *c) {
   const bool steps = c->architecture == MODEL_QWEN3_MOE;
+  const unsigned dense_first =
+      class->latent ? (unsigned)model_json_integer(json, "first_k_dense_replace",
+                                                   model_json_take(json, "first_k_dense_replace"), 0,
+                                                   MODEL_SIZE_MOST, 3)
+                    : 0;
   const unsigned step = steps ? (unsigned)size_key(json, "decoder_sparse_step", MODEL_LAYERS_MOST, 1) : 1;
   json_t *dense = steps ? model_json_take(json, "mlp_only_layers") : NULL;
   const uint64_t first =
@@ -454,6 +531,7 @@ static void read_layers(struct model_json *json, const struct architecture *clas
   json->status = model_config_layers(c, step, json->error);
   if (json->status) return;
   read_dense_layers(json, dense, c);
+  for (unsigned i = 0; i < dense_first && i < c->layers; i++) c->layer[i].sparse = false;
   for (unsigned i = 1; class->gpt_oss && i < c->layers; i += 2) c->layer[i].sliding = false;
   for (unsigned i = 0; class->has_first_window_key && i < c->layers && i < first; i++)
     c->layer[i].sliding = false;
@@ -469,6 +547,7 @@ static void read_attention(struct model_json *json, const struct architecture *c
   const unsigned head_size = c->heads ? c->hidden / c->heads : 0;
   c->head_size =
       (unsigned)size_key(json, "head_dim", MODEL_SIZE_MOST, class->head_size ? class->head_size : head_size);
+  c->value_size = c->head_size;
   c->qk_norm = class->qk_norm;
   if (class->has_ffn_bias_key) c->ffn_bias = bool_key(json, "mlp_bias", false);
   if (class->has_limit_key) c->qkv_limit = limit_key(json, "clip_qkv");
@@ -488,9 +567,14 @@ static void read_all(struct model_json *json, struct model_config *c) {
   c->act = read_act_of(json, class);
   c->norm_epsilon = real_key(json, "rms_norm_eps", class->epsilon);
   c->tied_embeddings = bool_key(json, "tie_word_embeddings", false);
-  read_attention(json, class, c);
+  if (class->latent) {
+    read_latent_attention(json, class, c);
+    read_grouped_experts(json, c);
+  } else {
+    read_attention(json, class, c);
+    if (class->experts) read_experts(json, class, c);
+  }
   read_window(json, class, c);
-  if (class->experts) read_experts(json, class, c);
   if (class->multipliers) read_multipliers(json, c);
   if (class->gpt_oss) read_gpt_oss(json, c);
   read_tokens(json, class, c);

@@ -131,6 +131,7 @@ static void read_attention(struct reader *r, const struct model_tensors *tensors
   c->head_size = size(r, "attention.key_length", c->hidden / c->heads);
   if (size(r, "attention.value_length", c->head_size) != c->head_size)
     refuse(r, "attention.value_length", "attention.key_length");
+  c->value_size = c->head_size;
   if (size(r, "rope.dimension_count", c->head_size) != c->head_size)
     refuse(r, "rope.dimension_count", "the size of a head");
   c->qk_norm = r->class->qk_norm;

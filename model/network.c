@@ -31,6 +31,14 @@ static int read_vector(const struct network *network, enum model_part part, unsi
   return model_row_read(network->model, part, layer, 0, 0, *vector, error);
 }
 
+// A matrix that a layer may have.
+static int read_matrix(const struct network *network, enum model_part part, unsigned layer,
+                       struct model_matrix *matrix, struct model_error *error) {
+  size_t rows, columns;
+  if (!model_part_shape(network->model, part, layer, &rows, &columns)) return DUPLEX_OK;
+  return model_matrix_read(network->model, part, layer, 0, matrix, error);
+}
+
 // Reads norms, biases and matrices of one layer's attention; optional ones that are not there stay empty.
 static int read_attention(const struct network *network, unsigned number, struct model_error *error) {
   struct network_layer *layer = &network->layers[number];
@@ -45,16 +53,22 @@ static int read_attention(const struct network *network, unsigned number, struct
                  {MODEL_O_BIAS, &layer->o_bias},
                  {MODEL_Q_NORM, &layer->q_norm},
                  {MODEL_K_NORM, &layer->k_norm},
+                 {MODEL_Q_A_NORM, &layer->q_a_norm},
+                 {MODEL_Q_A_BIAS, &layer->q_a_bias},
+                 {MODEL_KV_A_NORM, &layer->kv_a_norm},
+                 {MODEL_KV_A_BIAS, &layer->kv_a_bias},
                  {MODEL_SINKS, &layer->sinks}};
   const struct {
     enum model_part part;
     struct model_matrix *matrix;
-  } matrices[] = {{MODEL_Q, &layer->q}, {MODEL_K, &layer->k}, {MODEL_V, &layer->v}, {MODEL_O, &layer->o}};
+  } matrices[] = {{MODEL_Q, &layer->q},      {MODEL_K, &layer->k},     {MODEL_V, &layer->v},
+                  {MODEL_O, &layer->o},      {MODEL_Q_A, &layer->q_a}, {MODEL_KV_A, &layer->kv_a},
+                  {MODEL_KV_B, &layer->kv_b}};
   int status = DUPLEX_OK;
   for (unsigned i = 0; i < sizeof vectors / sizeof *vectors && !status; i++)
     status = read_vector(network, vectors[i].part, number, vectors[i].vector, error);
   for (unsigned i = 0; i < sizeof matrices / sizeof *matrices && !status; i++)
-    status = model_matrix_read(network->model, matrices[i].part, number, 0, matrices[i].matrix, error);
+    status = read_matrix(network, matrices[i].part, number, matrices[i].matrix, error);
   return status || !layer->sinks ? status : network_make_sinks(network, layer, error);
 }
 
@@ -149,6 +163,10 @@ static int read_sparse(struct network *network, unsigned number, struct model_er
   if (!status) status = read_biases_of(network, MODEL_UP_BIAS, number, &experts->up_bias, error);
   if (!status) status = read_biases_of(network, MODEL_DOWN_BIAS, number, &experts->down_bias, error);
   if (!status) status = read_vector(network, MODEL_ROUTER_BIAS, number, &layer->router_bias, error);
+  if (!status) status = read_vector(network, MODEL_CHOICE_BIAS, number, &layer->choice_bias, error);
+  if (!status) status = read_matrix(network, MODEL_SHARED_GATE, number, &layer->shared_gate, error);
+  if (!status) status = read_matrix(network, MODEL_SHARED_UP, number, &layer->shared_up, error);
+  if (!status) status = read_matrix(network, MODEL_SHARED_DOWN, number, &layer->shared_down, error);
   if (!status && network_has_stacks_for_experts(network)) status = load_experts(network, layer, error);
   return status;
 }
@@ -205,13 +223,20 @@ static void set_geometry(struct network *network) {
                                           .mscale_all_dimensions = config->rope.mscale_all_dim,
                                           .whole_corrections = config->rope.truncate};
   network->pinned = config->sinks;
-  network->head_size = rounded_up(config->head_size + (config->sinks ? NETWORK_SINK_VALUES : 0), HEAD_STEP);
+  const unsigned size = duplex_larger(config->head_size, config->value_size);
+  network->head_size = rounded_up(size + (config->sinks ? NETWORK_SINK_VALUES : 0), HEAD_STEP);
   network->kv_heads = config->kv_heads * copies_of(config);
   network->wide = config->heads / network->kv_heads <= P32_GROUP_MOST;
   const exact_mode saved = exact_begin(config);
   network->scale = 1 / sqrt(config->head_size);
+  // The class of latent attention scales the scores as yarn scales sines and cosines, once for q and once for
+  // k.
+  if (config->kv_rank && config->rope.type != MODEL_ROPE_DEFAULT && config->rope.mscale_all_dim != 0) {
+    const double magnitude = xpu_rotary_magnitude(config->rope.factor, config->rope.mscale_all_dim);
+    network->scale *= magnitude * magnitude;
+  }
   exact_end(saved, network);
-  xpu_rotary_begin(&network->rotary, &rope, config->head_size);
+  xpu_rotary_begin(&network->rotary, &rope, config->kv_rank ? config->rope_size : config->head_size);
 }
 
 // Pages of each channel for that many positions, in sequences of their own: all layers of a KV head of a
@@ -315,12 +340,15 @@ int network_open(const struct model *model, const struct network_options *option
 }
 
 static void free_layer(struct network_layer *layer) {
-  duplex_f32 *const vectors[] = {layer->attention_norm, layer->ffn_norm, layer->q_bias,    layer->k_bias,
-                                 layer->v_bias,         layer->o_bias,   layer->q_norm,    layer->k_norm,
-                                 layer->gate_bias,      layer->up_bias,  layer->down_bias, layer->sinks,
-                                 layer->router_bias};
-  struct model_matrix *const matrices[] = {&layer->q,    &layer->k,  &layer->v,   &layer->o,
-                                           &layer->gate, &layer->up, &layer->down};
+  duplex_f32 *const vectors[] = {layer->attention_norm, layer->ffn_norm,   layer->q_bias,    layer->k_bias,
+                                 layer->v_bias,         layer->o_bias,     layer->q_norm,    layer->k_norm,
+                                 layer->gate_bias,      layer->up_bias,    layer->down_bias, layer->sinks,
+                                 layer->router_bias,    layer->q_a_norm,   layer->kv_a_norm, layer->q_a_bias,
+                                 layer->kv_a_bias,      layer->choice_bias};
+  struct model_matrix *const matrices[] = {
+      &layer->q,           &layer->k,         &layer->v,          &layer->o,    &layer->gate,
+      &layer->up,          &layer->down,      &layer->q_a,        &layer->kv_a, &layer->kv_b,
+      &layer->shared_gate, &layer->shared_up, &layer->shared_down};
   for (unsigned i = 0; i < sizeof vectors / sizeof *vectors; i++) free(vectors[i]);
   for (unsigned i = 0; i < sizeof matrices / sizeof *matrices; i++) model_matrix_free(matrices[i]);
   free(layer->sink_queries);

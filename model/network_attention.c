@@ -36,12 +36,14 @@ static void norm_heads(const struct network_rows *rows, duplex_f32 *values, cons
     xpu_norm(values + i * columns, weight, config->norm_epsilon, columns, values + i * columns);
 }
 
+// The last values of each head, all of them but for latent attention.
 static void rotate_heads(const struct network_rows *rows, duplex_f32 *values, unsigned heads) {
   const unsigned pairs = rows->network->rotary.pairs;
+  const size_t size = rows->network->config->head_size;
   for (size_t token = 0; token < rows->tokens; token++)
     for (unsigned head = 0; head < heads; head++)
-      xpu_rotary_turn(values + (token * heads + head) * 2 * pairs, pairs, rows->sines + token * pairs,
-                      rows->cosines + token * pairs);
+      xpu_rotary_turn(values + (token * heads + head + 1) * size - 2 * pairs, pairs,
+                      rows->sines + token * pairs, rows->cosines + token * pairs);
 }
 
 // Values beyond the limit become it, with their sign.
@@ -53,16 +55,11 @@ static void cut(duplex_f32 *values, size_t count, double limit) {
   }
 }
 
-// Makes q, k and v of all tokens from the residuals: norm, products, biases, norms of heads, rotation.
-static int make_heads(struct network_rows *rows, const struct network_layer *layer) {
+// Products, biases, norms and limits of q, k and v.
+static int make_plain(struct network_rows *rows, const struct network_layer *layer) {
   struct network *network = rows->network;
   const struct model_config *config = network->config;
-  for (size_t token = 0; token < rows->tokens; token++)
-    xpu_norm(rows->residual + token * config->hidden, layer->attention_norm, config->norm_epsilon,
-             config->hidden, rows->wide + token * config->hidden);
-  network_narrow(network, rows->wide, rows->tokens * config->hidden, rows->narrow);
-  int error = elements_norm(rows, rows->tokens);
-  if (!error) error = network_product(network, &layer->q, rows->narrow, rows->tokens, rows->q);
+  int error = network_product(network, &layer->q, rows->narrow, rows->tokens, rows->q);
   if (!error) error = network_product(network, &layer->k, rows->narrow, rows->tokens, rows->k);
   if (!error) error = network_product(network, &layer->v, rows->narrow, rows->tokens, rows->v);
   if (error) return error;
@@ -74,15 +71,29 @@ static int make_heads(struct network_rows *rows, const struct network_layer *lay
   cut(rows->q, rows->tokens * layer->q.rows, config->qkv_limit);
   cut(rows->k, rows->tokens * layer->k.rows, config->qkv_limit);
   cut(rows->v, rows->tokens * layer->v.rows, config->qkv_limit);
+  return DUPLEX_OK;
+}
+
+// Makes q, k and v of all tokens from the residuals: norm, what comes before the rotation, rotation.
+static int make_heads(struct network_rows *rows, const struct network_layer *layer) {
+  struct network *network = rows->network;
+  const struct model_config *config = network->config;
+  for (size_t token = 0; token < rows->tokens; token++)
+    xpu_norm(rows->residual + token * config->hidden, layer->attention_norm, config->norm_epsilon,
+             config->hidden, rows->wide + token * config->hidden);
+  network_narrow(network, rows->wide, rows->tokens * config->hidden, rows->narrow);
+  int error = elements_norm(rows, rows->tokens);
+  if (!error) error = config->kv_rank ? network_make_latent(rows, layer) : make_plain(rows, layer);
+  if (error) return error;
   rotate_heads(rows, rows->q, config->heads);
   rotate_heads(rows, rows->k, config->kv_heads);
   return elements_rotate(rows);
 }
 
-// Heads of a piece from rows of all heads; each head `copies` times, and zeros up to the stacks' head size.
-static void gather(struct network *network, const duplex_f32 *from, unsigned heads, unsigned copies,
-                   size_t tokens, duplex_f16 *block) {
-  const unsigned size = network->config->head_size;
+// Heads of `size` values of a piece from rows of all heads; each head `copies` times, and zeros up to the
+// stacks' head size.
+static void gather(struct network *network, const duplex_f32 *from, unsigned size, unsigned heads,
+                   unsigned copies, size_t tokens, duplex_f16 *block) {
   for (unsigned head = 0; head < heads * copies; head++)
     for (size_t token = 0; token < tokens; token++, block += network->head_size) {
       network_narrow(network, from + (token * heads + head / copies) * size, size, block);
@@ -92,7 +103,7 @@ static void gather(struct network *network, const duplex_f32 *from, unsigned hea
 
 // Outputs of a piece, as rows of all heads without the zeros.
 static void scatter(const struct network *network, const duplex_f16 *block, size_t tokens, duplex_f16 *to) {
-  const unsigned size = network->config->head_size;
+  const unsigned size = network->config->value_size;
   const unsigned heads = network->config->heads;
   for (unsigned head = 0; head < heads; head++)
     for (size_t token = 0; token < tokens; token++, block += network->head_size)
@@ -153,14 +164,15 @@ static void bring_piece(struct stage *stage, size_t i, size_t row) {
   const size_t count = rows->pieces[i].count;
   const size_t of_keys = stage->block[i] * network->kv_heads * network->head_size;
   const unsigned copies = network->kv_heads / config->kv_heads;
-  const size_t keys_row = row * config->kv_heads * config->head_size;
-  gather(network, rows->q + row * config->heads * config->head_size, config->heads, 1, count,
-         stage->q + stage->block[i] * config->heads * network->head_size);
+  gather(network, rows->q + row * config->heads * config->head_size, config->head_size, config->heads, 1,
+         count, stage->q + stage->block[i] * config->heads * network->head_size);
   if (network->pinned)
     network_add_sinks(network, &network->layers[stage->layer], count,
                       stage->q + stage->block[i] * config->heads * network->head_size);
-  gather(network, rows->k + keys_row, config->kv_heads, copies, count, stage->k + of_keys);
-  gather(network, rows->v + keys_row, config->kv_heads, copies, count, stage->v + of_keys);
+  gather(network, rows->k + row * config->kv_heads * config->head_size, config->head_size, config->kv_heads,
+         copies, count, stage->k + of_keys);
+  gather(network, rows->v + row * config->kv_heads * config->value_size, config->value_size, config->kv_heads,
+         copies, count, stage->v + of_keys);
 }
 
 // Lists piece i of the stage as a sequence that decodes, or as a prefill.
@@ -188,7 +200,7 @@ static void take_piece(struct stage *stage, size_t i, size_t row) {
   const struct network *network = stage->rows->network;
   const unsigned heads = network->config->heads;
   scatter(network, stage->o + stage->block[i] * heads * network->head_size, stage->rows->pieces[i].count,
-          stage->rows->narrow + row * heads * network->config->head_size);
+          stage->rows->narrow + row * heads * network->config->value_size);
 }
 
 // K and V of the pieces that are being prefilled; those of the others come with the stage.

@@ -27,9 +27,16 @@ int elements_norm(const struct network_rows *rows, size_t normed) {
   return run(rows->network, "norm", sums + normed * hidden * sizeof(duplex_f16));
 }
 
+int elements_latent(const struct network_rows *rows) {
+  const struct model_config *config = rows->network->config;
+  const uint64_t values = rows->tokens * ((uint64_t)config->q_rank + config->kv_rank);
+  return run(rows->network, "norm", values * (sizeof(duplex_f32) + sizeof(duplex_f16)));
+}
+
 int elements_rotate(const struct network_rows *rows) {
   const struct model_config *config = rows->network->config;
-  const uint64_t values = ((uint64_t)config->heads + 2 * config->kv_heads) * config->head_size;
+  const uint64_t values = ((uint64_t)config->heads + config->kv_heads) * config->head_size +
+                          (uint64_t)config->kv_heads * config->value_size;
   const uint64_t angles = 2 * rows->network->rotary.pairs;
   return run(
       rows->network, "rotation",

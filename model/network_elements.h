@@ -13,6 +13,9 @@ int elements_embed(const struct network_rows *rows);
 // the norm of so many of its rows, to binary16. They are one kernel.
 int elements_norm(const struct network_rows *rows, size_t normed);
 
+// Norms of the vectors that q, and k and v, of latent attention come from.
+int elements_latent(const struct network_rows *rows);
+
 // Norms and rotation of q, k and v, to binary16.
 int elements_rotate(const struct network_rows *rows);
 

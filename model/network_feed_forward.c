@@ -12,6 +12,11 @@
 
 #define MOE_TOKENS_MOST 4096u  // of a call of duplex_device_moe
 
+// The matrices of one FFN.
+struct ffn {
+  const struct model_matrix *gate, *up, *down;
+};
+
 static int run_biased(struct network_rows *rows, const struct network_layer *layer) {
   const struct biased_ffn ffn = {.gate = layer->gate,
                                  .up = layer->up,
@@ -22,31 +27,43 @@ static int run_biased(struct network_rows *rows, const struct network_layer *lay
   return network_biased_ffn(rows->network, &ffn, rows->narrow, rows->tokens, rows->wide);
 }
 
-// Runs a dense FFN of all tokens on the xPU, whole or split into parts.
-static int run_dense(struct network_rows *rows, const struct network_layer *layer) {
+// Runs an FFN of all tokens on the xPU, whole or split into parts: out[tokens][hidden].
+static int run_ffn(struct network_rows *rows, const struct ffn *ffn, unsigned parts, duplex_f32 *out) {
   struct network *network = rows->network;
-  if (network->config->ffn_bias) return run_biased(rows, layer);
-  const struct xpu_dense gate = {layer->gate.values, layer->gate.columns};
-  const struct xpu_dense up = {layer->up.values, layer->up.columns};
-  const struct xpu_dense down = {layer->down.values, layer->down.columns};
+  const struct xpu_dense gate = {ffn->gate->values, ffn->gate->columns};
+  const struct xpu_dense up = {ffn->up->values, ffn->up->columns};
+  const struct xpu_dense down = {ffn->down->values, ffn->down->columns};
   const struct duplex_xpu_work work = {.kind = DUPLEX_XPU_EXPERT,
                                        .expert = {.x = rows->narrow,
-                                                  .x_stride = layer->up.columns,
+                                                  .x_stride = ffn->up->columns,
                                                   .tokens = (unsigned)rows->tokens,
-                                                  .columns = (unsigned)layer->up.columns,
-                                                  .inner = (unsigned)layer->up.rows,
+                                                  .columns = (unsigned)ffn->up->columns,
+                                                  .inner = (unsigned)ffn->up->rows,
                                                   .gated = true,
                                                   .gate = xpu_dense_weights(&gate),
                                                   .up = xpu_dense_weights(&up),
                                                   .down = xpu_dense_weights(&down),
-                                                  .gate_exponents = layer->gate.exponents,
-                                                  .up_exponents = layer->up.exponents,
-                                                  .down_exponents = layer->down.exponents,
+                                                  .gate_exponents = ffn->gate->exponents,
+                                                  .up_exponents = ffn->up->exponents,
+                                                  .down_exponents = ffn->down->exponents,
                                                   .activation = network->activation,
                                                   .format = DUPLEX_RESULT_FORMAT_F32,
-                                                  .out = rows->wide,
-                                                  .out_stride = layer->down.rows}};
-  return network->options.split_ffn ? network_split_ffn(network, &work.expert) : network_work(network, &work);
+                                                  .out = out,
+                                                  .out_stride = ffn->down->rows}};
+  return parts ? network_split_ffn(network, &work.expert) : network_work(network, &work);
+}
+
+static int run_dense(struct network_rows *rows, const struct network_layer *layer) {
+  const struct network *network = rows->network;
+  const struct ffn ffn = {&layer->gate, &layer->up, &layer->down};
+  if (network->config->ffn_bias) return run_biased(rows, layer);
+  return run_ffn(rows, &ffn, network->options.split_ffn, rows->wide);
+}
+
+// The FFN beside the experts of a layer.
+static int run_shared(struct network_rows *rows, const struct network_layer *layer) {
+  const struct ffn ffn = {&layer->shared_gate, &layer->shared_up, &layer->shared_down};
+  return rows->shared ? run_ffn(rows, &ffn, 0, rows->shared) : DUPLEX_OK;
 }
 
 static void note_moe(struct network *network, uint16_t *counts) {
@@ -60,8 +77,10 @@ static void note_moe(struct network *network, uint16_t *counts) {
 static int run_some(struct network *network, const struct network_layer *layer, const duplex_f16 *x,
                     size_t tokens, duplex_f16 *y, uint16_t *counts) {
   const struct model_config *config = network->config;
+  const struct xpu_choice wanted = network_choice(config, layer);
+  const struct duplex_moe_choice choice = {wanted.bias, wanted.groups, wanted.groups_taken, wanted.scale};
   const struct duplex_moe_routing routing = {config->chosen, (enum duplex_score)config->score,
-                                             config->renormalise};
+                                             config->renormalise, config->groups ? &choice : NULL};
   if (!network_has_stacks_for_experts(network)) return untimed_experts(network, layer, x, tokens, y, counts);
   const int error = duplex_device_moe(network->device, layer->moe, &routing, x, tokens, y);
   if (!error) note_moe(network, counts);
@@ -72,7 +91,7 @@ static int run_some(struct network *network, const struct network_layer *layer, 
 static int run_experts(struct network_rows *rows, unsigned number) {
   struct network *network = rows->network;
   const size_t hidden = network->config->hidden;
-  int error = DUPLEX_OK;
+  int error = run_shared(rows, &network->layers[number]);
   for (size_t first = 0; first < rows->tokens && !error; first += MOE_TOKENS_MOST) {
     const size_t left = rows->tokens - first;
     const size_t count = left < MOE_TOKENS_MOST ? left : MOE_TOKENS_MOST;
@@ -85,6 +104,7 @@ static int run_experts(struct network_rows *rows, unsigned number) {
     for (size_t i = 0; i < count * hidden; i++)
       rows->wide[first * hidden + i] = duplex_f16_to_f32(rows->experts[i]);
   }
+  if (!error && rows->shared) network_add_bias(rows->wide, rows->shared, 1, rows->tokens * hidden);
   return error;
 }
 
@@ -109,6 +129,7 @@ int network_feed_forward(struct network_rows *rows, unsigned layer, struct model
     error = run_dense(rows, weights);
     if (error) model_fail(error_text, error, "FFN of layer %u: %s", layer, duplex_error_text(error));
   }
-  if (!error) network_add(rows, rows->wide, NULL, sparse ? sizeof(duplex_f16) : sizeof(duplex_f32));
+  const size_t bytes = (sparse ? sizeof(duplex_f16) : 0) + (!sparse || rows->shared ? sizeof(duplex_f32) : 0);
+  if (!error) network_add(rows, rows->wide, NULL, bytes);
   return error;
 }

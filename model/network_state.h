@@ -4,6 +4,8 @@
 #define MODEL_NETWORK_STATE_H
 
 #include "model/network.h"
+#include "xpu/binary32.h"
+#include "xpu/choice.h"
 #include "xpu/rotary.h"
 
 // Matrices of all experts of a layer, one expert behind the other.
@@ -19,13 +21,17 @@ struct network_layer {
   struct model_matrix q, k, v, o;
   duplex_f32 *q_bias, *k_bias, *v_bias, *o_bias;
   duplex_f32 *q_norm, *k_norm;
-  duplex_f32 *sinks, *router_bias;
+  struct model_matrix q_a, kv_a,
+      kv_b;  // of latent attention, whose q may come from q_a, and k and v do from kv_b
+  duplex_f32 *q_a_norm, *kv_a_norm, *q_a_bias, *kv_a_bias;
+  duplex_f32 *sinks, *router_bias, *choice_bias;
   duplex_f16 *sink_queries;            // [heads][2], what stands for a sink behind a query
   struct model_matrix gate, up, down;  // of a dense layer
   duplex_f32 *gate_bias, *up_bias, *down_bias;
   struct duplex_moe *moe;  // of a sparse one, or, without stacks, the next two
   struct model_matrix router;
   struct expert_matrices experts;
+  struct model_matrix shared_gate, shared_up, shared_down;  // of the FFN beside the experts
 };
 
 struct network {
@@ -75,6 +81,7 @@ struct network_rows {
   duplex_f16 *narrow;           // [tokens][widest input of a product]
   duplex_f32 *wide;             // [tokens][hidden]
   duplex_f16 *experts;          // [tokens][hidden], what the experts give
+  duplex_f32 *shared;           // [tokens][hidden], what the FFN beside them gives; NULL: there is none
   duplex_f32 *q, *k, *v;        // [tokens][heads * head size of the model]
   duplex_f32 *sines, *cosines;  // [tokens][pairs]
 };
@@ -92,6 +99,13 @@ static inline double network_scale(const struct network *network) {
 // Experts with biases are the xPU's; all others both sides', if there are stacks.
 static inline bool network_has_stacks_for_experts(const struct network *network) {
   return network->device && !network->config->ffn_bias;
+}
+
+// How the experts of a token are chosen, if not by the logits alone.
+static inline struct xpu_choice network_choice(const struct model_config *config,
+                                               const struct network_layer *layer) {
+  return (struct xpu_choice){layer->choice_bias, config->groups, config->groups_taken,
+                             binary32_bits((float)config->weights_scale)};
 }
 
 // The text of the device's last error.
@@ -113,6 +127,9 @@ int network_product(struct network *network, const struct model_matrix *matrix, 
 
 // values[tokens][columns] = RN32(values + bias), NULL: as they are.
 void network_add_bias(duplex_f32 *values, const duplex_f32 *bias, size_t tokens, size_t columns);
+
+// q, k and v of latent attention from the normed rows in `narrow`, before the rotation.
+int network_make_latent(struct network_rows *rows, const struct network_layer *layer);
 
 // The two blocks of a layer, each from norm to residual stream.
 int network_attend(struct network_rows *rows, unsigned layer, struct model_error *error);

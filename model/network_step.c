@@ -39,7 +39,8 @@ static bool take_rows(struct network_rows *rows) {
   const struct model_config *config = network->config;
   const size_t q = (size_t)config->heads * config->head_size;
   const size_t k = (size_t)config->kv_heads * config->head_size;
-  const size_t widest = duplex_larger(config->hidden, q);
+  const size_t v = (size_t)config->kv_heads * config->value_size;
+  const size_t widest = duplex_larger(config->hidden, (size_t)config->heads * config->value_size);
   const size_t pairs = rows->tokens * network->rotary.pairs;
   rows->residual = malloc(rows->tokens * config->hidden * sizeof *rows->residual);
   rows->narrow = malloc(rows->tokens * widest * sizeof *rows->narrow);
@@ -47,17 +48,19 @@ static bool take_rows(struct network_rows *rows) {
   rows->experts = malloc(rows->tokens * config->hidden * sizeof *rows->experts);
   rows->q = malloc(rows->tokens * q * sizeof *rows->q);
   rows->k = malloc(rows->tokens * k * sizeof *rows->k);
-  rows->v = malloc(rows->tokens * k * sizeof *rows->v);
+  rows->v = malloc(rows->tokens * v * sizeof *rows->v);
+  rows->shared = config->shared_inner ? malloc(rows->tokens * config->hidden * sizeof *rows->shared) : NULL;
   rows->sines = malloc(pairs * sizeof *rows->sines);
   rows->cosines = malloc(pairs * sizeof *rows->cosines);
   return rows->residual && rows->narrow && rows->wide && rows->experts && rows->q && rows->k && rows->v &&
-         rows->sines && rows->cosines;
+         rows->sines && rows->cosines && (rows->shared || !config->shared_inner);
 }
 
 static void free_rows(struct network_rows *rows) {
   free(rows->residual);
   free(rows->narrow);
   free(rows->wide);
+  free(rows->shared);
   free(rows->experts);
   free(rows->q);
   free(rows->k);

@@ -154,6 +154,7 @@ struct experts_run {
 static int route(struct experts_run *run) {
   const struct model_config *config = run->network->config;
   const struct xpu_dense rows = {run->layer->router.values, config->hidden};
+  const struct xpu_choice choice = network_choice(config, run->layer);
   const struct xpu_router router = {.x = run->x,
                                     .x_stride = config->hidden,
                                     .tokens = (unsigned)run->tokens,
@@ -165,6 +166,7 @@ static int route(struct experts_run *run) {
                                     .top_k = config->chosen,
                                     .score = config->score,
                                     .renormalise = config->renormalise,
+                                    .choice = config->groups ? &choice : NULL,
                                     .threads = run->network->options.device.threads};
   return xpu_route(&router, run->chosen, run->weights);
 }

@@ -39,6 +39,18 @@ static const struct {
     {"model.layers.%L.mlp.experts.%E.down_proj.weight", MODEL_DOWN, MODEL_FORM_EXPERT},
     {"model.layers.%L.mlp.experts.gate_up_proj", MODEL_GATE, MODEL_FORM_PAIR},
     {"model.layers.%L.mlp.experts.down_proj", MODEL_DOWN, MODEL_FORM_FUSED},
+    {"model.layers.%L.self_attn.q_a_proj.weight", MODEL_Q_A, MODEL_FORM_PLAIN},
+    {"model.layers.%L.self_attn.q_a_proj.bias", MODEL_Q_A_BIAS, MODEL_FORM_PLAIN},
+    {"model.layers.%L.self_attn.q_a_layernorm.weight", MODEL_Q_A_NORM, MODEL_FORM_PLAIN},
+    {"model.layers.%L.self_attn.q_b_proj.weight", MODEL_Q, MODEL_FORM_PLAIN},
+    {"model.layers.%L.self_attn.kv_a_proj_with_mqa.weight", MODEL_KV_A, MODEL_FORM_PLAIN},
+    {"model.layers.%L.self_attn.kv_a_proj_with_mqa.bias", MODEL_KV_A_BIAS, MODEL_FORM_PLAIN},
+    {"model.layers.%L.self_attn.kv_a_layernorm.weight", MODEL_KV_A_NORM, MODEL_FORM_PLAIN},
+    {"model.layers.%L.self_attn.kv_b_proj.weight", MODEL_KV_B, MODEL_FORM_PLAIN},
+    {"model.layers.%L.mlp.gate.e_score_correction_bias", MODEL_CHOICE_BIAS, MODEL_FORM_PLAIN},
+    {"model.layers.%L.mlp.shared_experts.gate_proj.weight", MODEL_SHARED_GATE, MODEL_FORM_PLAIN},
+    {"model.layers.%L.mlp.shared_experts.up_proj.weight", MODEL_SHARED_UP, MODEL_FORM_PLAIN},
+    {"model.layers.%L.mlp.shared_experts.down_proj.weight", MODEL_SHARED_DOWN, MODEL_FORM_PLAIN},
     {"model.layers.%L.self_attn.sinks", MODEL_SINKS, MODEL_FORM_PLAIN},
     {"model.layers.%L.mlp.router.weight", MODEL_ROUTER, MODEL_FORM_PLAIN},
     {"model.layers.%L.mlp.router.bias", MODEL_ROUTER_BIAS, MODEL_FORM_PLAIN},
@@ -122,6 +134,14 @@ bool model_place_of(const char *name, struct model_place *place) {
   return false;
 }
 
+bool model_place_layer(const char *name, unsigned *layer) {
+  static const char front[] = "model.layers.";
+  name = without_prefix(name);
+  if (strncmp(name, front, sizeof front - 1) != 0) return false;
+  name = read_number(name + sizeof front - 1, layer);
+  return name && *name == '.';
+}
+
 bool model_part_of_layer(enum model_part part) { return part > MODEL_HEAD; }
 bool model_part_of_expert(enum model_part part) { return part >= MODEL_GATE; }
 
@@ -136,8 +156,13 @@ bool model_part_is_vector(enum model_part part) {
     case MODEL_O_BIAS:
     case MODEL_Q_NORM:
     case MODEL_K_NORM:
+    case MODEL_Q_A_NORM:
+    case MODEL_Q_A_BIAS:
+    case MODEL_KV_A_NORM:
+    case MODEL_KV_A_BIAS:
     case MODEL_SINKS:
     case MODEL_ROUTER_BIAS:
+    case MODEL_CHOICE_BIAS:
     case MODEL_GATE_BIAS:
     case MODEL_UP_BIAS:
     case MODEL_DOWN_BIAS:
@@ -158,6 +183,30 @@ static bool norm_size(const struct model_config *c, size_t whole, size_t *rows, 
   return set(rows, columns, 1, c->qk_norm == MODEL_QK_NORM_HEAD ? c->head_size : whole);
 }
 
+// The size of a part of latent attention; false if the model has none.
+static bool latent_size(const struct model_config *c, enum model_part part, size_t *rows, size_t *columns) {
+  const size_t kv = c->kv_rank ? c->kv_rank + c->rope_size : 0;
+  const size_t head = c->head_size - c->rope_size + c->value_size;
+  switch (part) {
+    case MODEL_Q_A:
+      return set(rows, columns, c->q_rank, c->hidden);
+    case MODEL_Q_A_NORM:
+      return set(rows, columns, 1, c->q_rank);
+    case MODEL_Q_A_BIAS:
+      return set(rows, columns, c->qkv_bias, c->q_rank);
+    case MODEL_KV_A:
+      return set(rows, columns, kv, c->hidden);
+    case MODEL_KV_A_NORM:
+      return set(rows, columns, 1, c->kv_rank);
+    case MODEL_KV_A_BIAS:
+      return set(rows, columns, c->qkv_bias, kv);
+    case MODEL_KV_B:
+      return set(rows, columns, c->kv_rank ? c->heads * head : 0, c->kv_rank);
+    default:
+      return false;
+  }
+}
+
 // The size of a part of attention; false if the model has none.
 static bool attention_size(const struct model_config *c, enum model_part part, size_t *rows,
                            size_t *columns) {
@@ -165,17 +214,17 @@ static bool attention_size(const struct model_config *c, enum model_part part, s
   const size_t kv = (size_t)c->kv_heads * c->head_size;
   switch (part) {
     case MODEL_Q:
-      return set(rows, columns, q, c->hidden);
+      return set(rows, columns, q, c->q_rank ? c->q_rank : c->hidden);
     case MODEL_K:
     case MODEL_V:
-      return set(rows, columns, kv, c->hidden);
+      return set(rows, columns, c->kv_rank ? 0 : kv, c->hidden);
     case MODEL_O:
-      return set(rows, columns, c->hidden, q);
+      return set(rows, columns, c->hidden, (size_t)c->heads * c->value_size);
     case MODEL_Q_BIAS:
-      return set(rows, columns, c->qkv_bias, q);
+      return set(rows, columns, c->qkv_bias && !c->kv_rank, q);
     case MODEL_K_BIAS:
     case MODEL_V_BIAS:
-      return set(rows, columns, c->qkv_bias, kv);
+      return set(rows, columns, c->qkv_bias && !c->kv_rank, kv);
     case MODEL_O_BIAS:
       return set(rows, columns, c->o_bias, c->hidden);
     case MODEL_Q_NORM:
@@ -185,7 +234,7 @@ static bool attention_size(const struct model_config *c, enum model_part part, s
     case MODEL_SINKS:
       return set(rows, columns, c->sinks, c->heads);
     default:
-      return false;
+      return latent_size(c, part, rows, columns);
   }
 }
 
@@ -206,6 +255,13 @@ bool model_part_size(const struct model_config *c, enum model_part part, unsigne
       return set(rows, columns, sparse && c->router_bias, c->experts);
     case MODEL_ROUTER:
       return set(rows, columns, sparse ? c->experts : 0, c->hidden);
+    case MODEL_CHOICE_BIAS:
+      return set(rows, columns, sparse && c->groups, c->experts);
+    case MODEL_SHARED_GATE:
+    case MODEL_SHARED_UP:
+      return set(rows, columns, sparse ? c->shared_inner : 0, c->hidden);
+    case MODEL_SHARED_DOWN:
+      return set(rows, columns, sparse ? c->hidden : 0, c->shared_inner);
     case MODEL_GATE:
     case MODEL_UP:
       return set(rows, columns, inner, c->hidden);
@@ -239,6 +295,17 @@ const char *model_part_name(enum model_part part) {
                                                  [MODEL_FFN_NORM] = "norm before the FFN",
                                                  [MODEL_ROUTER] = "router",
                                                  [MODEL_SINKS] = "sinks",
+                                                 [MODEL_Q_A] = "q_a",
+                                                 [MODEL_Q_A_NORM] = "norm of q_a",
+                                                 [MODEL_Q_A_BIAS] = "bias of q_a",
+                                                 [MODEL_KV_A] = "kv_a",
+                                                 [MODEL_KV_A_NORM] = "norm of kv_a",
+                                                 [MODEL_KV_A_BIAS] = "bias of kv_a",
+                                                 [MODEL_KV_B] = "kv_b",
+                                                 [MODEL_CHOICE_BIAS] = "bias of the scores",
+                                                 [MODEL_SHARED_GATE] = "gate of the shared expert",
+                                                 [MODEL_SHARED_UP] = "up of the shared expert",
+                                                 [MODEL_SHARED_DOWN] = "down of the shared expert",
                                                  [MODEL_ROUTER_BIAS] = "bias of the router",
                                                  [MODEL_GATE] = "gate",
                                                  [MODEL_UP] = "up",

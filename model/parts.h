@@ -26,6 +26,9 @@ struct model_place {
 // False: the name is none of those that are known. layer and expert may be out of the model's range.
 bool model_place_of(const char *name, struct model_place *place);
 
+// The number of the layer in a name of .safetensors; false: it is none of a layer.
+bool model_place_layer(const char *name, unsigned *layer);
+
 bool model_part_is_vector(enum model_part part);
 bool model_part_of_layer(enum model_part part);   // one of a layer, or several
 bool model_part_of_expert(enum model_part part);  // gate, up and down, and their biases

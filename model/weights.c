@@ -115,6 +115,11 @@ static int place_tensor(const struct model *model, const struct model_tensor *te
   struct model_place place;
   size_t rows;
   size_t columns;
+  unsigned layer;
+  const struct model_config *config = &model->config;
+  if (config->extra_layers && model_place_layer(tensor->name, &layer) && layer >= config->layers &&
+      layer - config->layers < config->extra_layers)
+    return DUPLEX_OK;
   if (!model_place_of(tensor->name, &place)) return refuse(tensor, error, "has no known name");
   if (place.form == MODEL_FORM_NOTHING) return DUPLEX_OK;
   turn_form(model, &place);
@@ -243,7 +248,8 @@ struct source {
   const struct model_tensor *tensor;
   size_t first;  // row of the tensor
   size_t rows, columns;
-  size_t pairs;  // rows of a head lie in pairs; 0: as they are counted
+  size_t pairs;  // the last 2 * pairs rows of a head lie in pairs; 0: as they are counted
+  size_t head;   // rows of a head
   // Of a part by columns: the element of row r and column c is begin + r * row_step + c * column_step.
   size_t begin, row_step, column_step;  // column_step 0: rows lie one behind the other, from `first` on
 };
@@ -280,14 +286,20 @@ static int find(const struct model *model, enum model_part part, unsigned layer,
   if (slot->form == MODEL_FORM_PAIR) source->first = (2 * (size_t)expert + (part == MODEL_UP)) * source->rows;
   const bool turned = part == MODEL_Q || part == MODEL_K || part == MODEL_Q_BIAS || part == MODEL_K_BIAS;
   source->pairs = model->paired_rows && turned ? model->config.head_size / 2 : 0;
+  source->head = model->config.head_size;
+  if (model->config.rope_pairs && (part == MODEL_Q || part == MODEL_KV_A || part == MODEL_KV_A_BIAS))
+    source->pairs = model->config.rope_size / 2;
+  if (part == MODEL_KV_A || part == MODEL_KV_A_BIAS)
+    source->head = (size_t)model->config.kv_rank + model->config.rope_size;
   return DUPLEX_OK;
 }
 
 // Where row r of a part lies. Of a head, rows i and i + pairs are the two of pair i.
 static size_t row_in_file(const struct source *source, size_t r) {
-  if (!source->pairs) return r;
-  const size_t in_head = r % (2 * source->pairs);
-  return r - in_head + 2 * (in_head % source->pairs) + in_head / source->pairs;
+  const size_t before = source->head - 2 * source->pairs;
+  if (!source->pairs || r % source->head < before) return r;
+  const size_t turned = r % source->head - before;
+  return r - turned + 2 * (turned % source->pairs) + turned / source->pairs;
 }
 
 // The values of a row; false: one is NaN or infinite.

@@ -18,17 +18,28 @@ enum model_part {
   MODEL_Q,               // [heads * head_size][hidden]
   MODEL_K,               // [kv_heads * head_size][hidden]
   MODEL_V,
-  MODEL_O,       // [hidden][heads * head_size]
+  MODEL_O,       // [hidden][heads * value_size]
   MODEL_Q_BIAS,  // [heads * head_size]
   MODEL_K_BIAS,
   MODEL_V_BIAS,
   MODEL_O_BIAS,       // [hidden]
   MODEL_Q_NORM,       // [head_size], or [heads * head_size]
   MODEL_K_NORM,       // [head_size], or [kv_heads * head_size]
+  MODEL_Q_A,          // [q_rank][hidden]; the columns of MODEL_Q are q_rank then
+  MODEL_Q_A_NORM,     // [q_rank]
+  MODEL_Q_A_BIAS,     // [q_rank]
+  MODEL_KV_A,         // [kv_rank + rope_size][hidden]; there is no MODEL_K and MODEL_V then
+  MODEL_KV_A_NORM,    // [kv_rank]
+  MODEL_KV_A_BIAS,    // [kv_rank + rope_size]
+  MODEL_KV_B,         // [heads * (head_size - rope_size + value_size)][kv_rank]
   MODEL_SINKS,        // [heads]
   MODEL_FFN_NORM,     // [hidden]
   MODEL_ROUTER,       // [experts][hidden]
   MODEL_ROUTER_BIAS,  // [experts]
+  MODEL_CHOICE_BIAS,  // [experts], of the scores
+  MODEL_SHARED_GATE,  // [shared_inner][hidden]
+  MODEL_SHARED_UP,    // [shared_inner][hidden]
+  MODEL_SHARED_DOWN,  // [hidden][shared_inner]
   // One of a layer, or one of each of its experts.
   MODEL_GATE,       // [inner][hidden]
   MODEL_UP,         // [inner][hidden]

@@ -24,6 +24,8 @@ present() { # FILE-OR-COMMAND
   esac
 }
 
+# Not a process substitution: that needs /dev/fd, which a bare root without its mounts does not have.
+rows=$(grep -v '^#' scripts/dependencies.txt)
 missing=()
 for group in "$@"; do
   known=0
@@ -36,7 +38,7 @@ for group in "$@"; do
       missing+=("$package")
       [ $check = 0 ] || printf '  %-7s %-32s MISSING\n' "$group" "$package"
     fi
-  done < <(grep -v '^#' scripts/dependencies.txt)
+  done <<< "$rows"
   [ $known = 1 ] || { echo "dependencies: no group '$group'" >&2; exit 2; }
 done
 

@@ -45,6 +45,9 @@ static unsigned sparse_layers(const struct model_config *c) {
 // What a run of the model has and the simulator does not.
 static int refuse_other_rules(const struct config_file *file, const struct model_config *c) {
   const unsigned sparse = sparse_layers(c);
+  if (c->kv_rank)
+    return config_refuse(file, "kv_lora_rank", "is %u, expected attention that keeps whole keys and values",
+                         c->kv_rank);
   if (sliding_layers(c))
     return config_refuse(file, "sliding_window", "is %u, expected attention to all positions",
                          c->sliding_window);

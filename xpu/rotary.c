@@ -59,16 +59,16 @@ static double yarn_frequency(const struct xpu_rotary_options *options, struct ra
   return frequency / options->factor * share + frequency * (1 - share);
 }
 
-static double yarn_magnitude(double factor, double mscale) {
+double xpu_rotary_magnitude(double factor, double mscale) {
   return factor <= 1 ? 1 : 0.1 * mscale * logarithm(factor) + 1;
 }
 
 static double yarn_scale(const struct xpu_rotary_options *options) {
   if (options->attention_factor != 0) return options->attention_factor;
   if (options->mscale != 0 && options->mscale_all_dimensions != 0)
-    return yarn_magnitude(options->factor, options->mscale) /
-           yarn_magnitude(options->factor, options->mscale_all_dimensions);
-  return yarn_magnitude(options->factor, 1);
+    return xpu_rotary_magnitude(options->factor, options->mscale) /
+           xpu_rotary_magnitude(options->factor, options->mscale_all_dimensions);
+  return xpu_rotary_magnitude(options->factor, 1);
 }
 
 static double frequency_of(const struct xpu_rotary_options *options, struct ramp ramp, unsigned pair,

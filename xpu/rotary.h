@@ -35,6 +35,9 @@ struct xpu_rotary {
 void xpu_rotary_begin(struct xpu_rotary *rotary, const struct xpu_rotary_options *options,
                       unsigned dimension);
 
+// How much yarn magnifies for a factor: 0.1 mscale ln(factor) + 1, 1 for a factor up to 1.
+double xpu_rotary_magnitude(double factor, double mscale);
+
 // Sine and cosine of every pair at a position below 2^24.
 void xpu_rotary_angles(const struct xpu_rotary *rotary, size_t position, duplex_f32 *sines,
                        duplex_f32 *cosines);

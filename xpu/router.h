@@ -3,8 +3,8 @@
 #ifndef XPU_ROUTER_H
 #define XPU_ROUTER_H
 
+#include "xpu/choice.h"
 #include "xpu/gemm.h"
-#include "xpu/score.h"
 
 struct xpu_router {
   const duplex_f16 *x;  // [tokens][columns], x_stride values apart
@@ -17,7 +17,8 @@ struct xpu_router {
   unsigned top_k;                     // 1 to experts
   enum xpu_score score;
   bool renormalise;
-  unsigned threads;  // 0: one
+  const struct xpu_choice *choice;  // of scores by sigmoid; NULL: by the logits alone
+  unsigned threads;                 // 0: one
 };
 
 // Writes chosen[tokens][top_k], in ascending order for each token, and weights[tokens][top_k].

@@ -43,10 +43,13 @@ static void sigmoid(const struct logits *kept, duplex_f32 *weights) {
     weights[i] = binary32_bits(1.0F / (1.0F + exponential(-logit(kept, i))));
 }
 
-static void divide_by_sum(duplex_f32 *weights, unsigned count) {
+void xpu_score_normalise(duplex_f32 *weights, unsigned k, duplex_f32 added) {
+  const exact_mode saved = exact_begin(weights);
   float sum = 0;
-  for (unsigned i = 0; i < count; i++) sum += binary32_float(weights[i]);
-  for (unsigned i = 0; i < count; i++) weights[i] = binary32_bits(binary32_float(weights[i]) / sum);
+  for (unsigned i = 0; i < k; i++) sum += binary32_float(weights[i]);
+  sum += binary32_float(added);
+  for (unsigned i = 0; i < k; i++) weights[i] = binary32_bits(binary32_float(weights[i]) / sum);
+  exact_end(saved, weights);
 }
 
 void xpu_score_token(enum xpu_score score, bool renormalise, const duplex_f32 *logits, unsigned count,
@@ -59,6 +62,6 @@ void xpu_score_token(enum xpu_score score, bool renormalise, const duplex_f32 *l
   } else {
     softmax(score == XPU_SCORE_SOFTMAX ? &all : &kept, &kept, weights);
   }
-  if (renormalise) divide_by_sum(weights, k);
   exact_end(saved, weights);
+  if (renormalise) xpu_score_normalise(weights, k, 0);
 }

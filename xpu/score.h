@@ -18,4 +18,7 @@ enum xpu_score {
 void xpu_score_token(enum xpu_score score, bool renormalise, const duplex_f32 *logits, unsigned count,
                      const uint32_t *chosen, unsigned k, duplex_f32 *weights);
 
+// Divides each of weights[k] by RN32(s + added), s their sum in ascending order.
+void xpu_score_normalise(duplex_f32 *weights, unsigned k, duplex_f32 added);
+
 #endif

@@ -93,10 +93,19 @@ int duplex_device_release_moe(struct duplex_device *device, struct duplex_moe *m
 
 enum duplex_score { DUPLEX_SCORE_TOPK_SOFTMAX, DUPLEX_SCORE_SOFTMAX, DUPLEX_SCORE_SIGMOID };
 
+// How a router chooses by more than its logits, as DeepSeek-V3's does (docs/xpu_numerics.md).
+struct duplex_moe_choice {
+  const duplex_f32 *bias;  // [E], on the scores, for the choice alone; NULL: none
+  unsigned groups,
+      groups_taken;  // E / groups experts each, 2 or more, of which 1 to groups are taken; 1, 1: no groups
+  duplex_f32 scale;  // of the weights
+};
+
 struct duplex_moe_routing {
   unsigned top_k;  // 1 to the number of experts
   enum duplex_score score;
-  bool renormalise;  // the weights of the chosen experts are divided by their sum
+  bool renormalise;                        // the weights of the chosen experts are divided by their sum
+  const struct duplex_moe_choice *choice;  // with DUPLEX_SCORE_SIGMOID; NULL: the k largest logits
 };
 
 // y[T, H] = sum over the chosen experts of weight * expert(x), T 1 to 4096 (docs/xpu_numerics.md). Errors:

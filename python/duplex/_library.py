@@ -78,7 +78,7 @@ class MoeForm(ctypes.Structure):
 
 class MoeRouting(ctypes.Structure):
     """struct duplex_moe_routing"""
-    _fields_ = [("top_k", c_uint), ("score", c_int), ("renormalise", c_bool)]
+    _fields_ = [("top_k", c_uint), ("score", c_int), ("renormalise", c_bool), ("choice", c_void_p)]  # NULL: by the logits
 
 
 class MoeStats(ctypes.Structure):

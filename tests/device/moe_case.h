@@ -58,9 +58,9 @@ static inline struct moe_case draw_case(struct duplex_random *random) {
     c.tokens = 1 + duplex_random_below(random, 12);
   }
   c.relu = duplex_random_below(random, 2);
-  c.routing = (struct duplex_moe_routing){1 + (unsigned)duplex_random_below(random, c.shape.experts),
-                                          (enum duplex_score)duplex_random_below(random, 3),
-                                          duplex_random_below(random, 2)};
+  c.routing = (struct duplex_moe_routing){.top_k = 1 + (unsigned)duplex_random_below(random, c.shape.experts),
+                                          .score = (enum duplex_score)duplex_random_below(random, 3),
+                                          .renormalise = duplex_random_below(random, 2)};
   const size_t matrix = c.shape.experts * c.shape.inner * c.shape.hidden;
   c.weights.router = draw(random, c.shape.experts * c.shape.hidden, 0.3, any);
   c.weights.gate = duplex_random_below(random, 3) ? draw(random, matrix, 0.2, any) : NULL;

@@ -108,6 +108,8 @@ static void test_full(void **state) {
   assert_int_equal(load(device, &layers[count]), DUPLEX_ERROR_OUT_OF_SPACE);
   assert_int_equal(duplex_device_moe(device, layers[1], &routing, zeros, 3, y), 0);
 
+  static const struct duplex_moe_choice no_groups = {NULL, 0, 1, 0}, three = {NULL, 3, 1, 0},
+                                        good = {NULL, 4, 1, 0};
   static const struct {
     struct duplex_moe_routing routing;
     size_t tokens;
@@ -115,6 +117,10 @@ static void test_full(void **state) {
   } cases[] = {{{.top_k = 0}, 1, "top-k 0: expected 1 to 256"},
                {{.top_k = 257}, 1, "top-k 257"},
                {{.top_k = 1, .score = (enum duplex_score)3}, 1, "score 3"},
+               {{.top_k = 1, .score = DUPLEX_SCORE_SOFTMAX, .choice = &good}, 1, "score 1 with a choice"},
+               {{.top_k = 1, .score = DUPLEX_SCORE_SIGMOID, .choice = &no_groups}, 1, "1 of 0 groups"},
+               {{.top_k = 1, .score = DUPLEX_SCORE_SIGMOID, .choice = &three}, 1, "1 of 3 groups of 256"},
+               {{.top_k = 65, .score = DUPLEX_SCORE_SIGMOID, .choice = &good}, 1, "top-k 65"},
                {{.top_k = 1}, 0, "0 tokens: expected 1 to 4096"},
                {{.top_k = 1}, 4097, "4097 tokens"}};
   for (unsigned i = 0; i < sizeof cases / sizeof *cases; i++) {

@@ -6,6 +6,11 @@
 set -u
 cd "$(dirname "$0")/../.." || exit 1
 build=$1
+# What the caller gave to make, and gives again each time: make does not export variables that it overrides.
+given=()
+for name in CC CXX CPPFLAGS CFLAGS LDFLAGS SANITIZE; do
+  [[ " ${MAKEFLAGS:-}" != *" $name="* ]] || given+=("$(grep "^$name=" "$build/rtl/source")")
+done
 unset MAKEFLAGS MFLAGS MAKELEVEL MAKEOVERRIDES
 bad=0
 records() { stat -c '%n %Y %y' "$build"/{flags,version,stack.hash,libduplex.map,firmware.name,rv32.flags,systemc.flags,rtl/source}; }
@@ -14,12 +19,12 @@ before=$(records) || exit 1
 # The variables of a build on demand are those of BUILD/rtl/source.
 mapfile -t on_demand < <(grep = "$build/rtl/source")
 kept() { # WHO MAKE-WORDS...
-  make -s BUILD="$build" "${@:2}" "$build/version" || bad=1
+  make -s BUILD="$build" "${given[@]}" "${@:2}" "$build/version" || bad=1
   diff <(echo "$before") <(records) || { echo "FAIL $1: records are written again"; bad=1; }
 }
 nothing_left() { # WHO MAKE-WORDS...
   local steps
-  steps=$(make -n COUNTING=1 BUILD="$build" "${@:2}" "$build/duplex" | grep -c '^: counted step')
+  steps=$(make -n COUNTING=1 BUILD="$build" "${given[@]}" "${@:2}" "$build/duplex" | grep -c '^: counted step')
   [ "$steps" = 0 ] || { echo "FAIL $1: $steps steps for what is built"; bad=1; }
 }
 kept "make"

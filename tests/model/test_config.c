@@ -4,9 +4,11 @@
 #include "model/config.h"
 #include "tests/model/files.h"
 
-#define SIZES                                                                                       \
-  "\"hidden_size\":64,\"num_hidden_layers\":4,\"num_attention_heads\":4,\"num_key_value_heads\":2," \
+#define SIZES_WITH(kv_heads)                                                                               \
+  "\"hidden_size\":64,\"num_hidden_layers\":4,\"num_attention_heads\":4,\"num_key_value_heads\":" kv_heads \
+  ","                                                                                                      \
   "\"vocab_size\":100,\"max_position_embeddings\":256,\"intermediate_size\":96"
+#define SIZES SIZES_WITH("2")
 #define OF(class) "{\"architectures\":[\"" class "\"]," SIZES
 
 static struct model_config config;
@@ -118,6 +120,31 @@ static void test_gpt_oss(void **state) {
   model_config_free(&config);
 }
 
+#define DEEPSEEK_OF(kv_heads) "{\"architectures\":[\"DeepseekV3ForCausalLM\"]," SIZES_WITH(kv_heads)
+#define DEEPSEEK DEEPSEEK_OF("4") ",\"n_routed_experts\":16"
+
+static void test_deepseek(void **state) {
+  (void)state;
+  assert_good(DEEPSEEK_OF("null") ",\"scoring_func\":\"sigmoid\"}");
+  assert_true(config.q_rank == 1536 && config.kv_rank == 512 && config.rope_size == 64 && config.rope_pairs);
+  assert_true(config.head_size == 192 && config.value_size == 128 && config.kv_heads == 4 &&
+              !config.qkv_bias);
+  assert_true(config.experts == 256 && config.chosen == 8 && config.expert_inner == 2048 &&
+              config.shared_inner == 2048);
+  assert_true(config.groups == 8 && config.groups_taken == 4 && config.weights_scale == 2.5 &&
+              config.renormalise);
+  assert_true(config.extra_layers == 1 && !config.layer[2].sparse && config.layer[3].sparse);
+  assert_true(config.begin_token == 0 && config.end_tokens[0] == 1 && config.score == XPU_SCORE_SIGMOID);
+  model_config_free(&config);
+  assert_good(DEEPSEEK
+              ",\"q_lora_rank\":null,\"num_nextn_predict_layers\":0,\"first_k_dense_replace\":0,"
+              "\"n_shared_experts\":2,\"moe_intermediate_size\":48,\"head_dim\":64,\"qk_head_dim\":192,"
+              "\"rope_interleave\":false,\"ep_size\":1,\"moe_layer_freq\":1}");
+  assert_true(!config.q_rank && !config.extra_layers && config.layer[0].sparse && config.shared_inner == 96);
+  assert_true(!config.rope_pairs);
+  model_config_free(&config);
+}
+
 static void test_windows(void **state) {
   (void)state;
   assert_good(OF("MistralForCausalLM") "}");
@@ -168,7 +195,23 @@ static void test_refused(void **state) {
       {"[]", "expected a JSON object"},
       {"{\"a\":1,\"a\":2}", "duplicate"},
       {"{}", "model_type: '' is not there"},
-      {OF("DeepseekV3ForCausalLM") "}", "architectures: 'DeepseekV3ForCausalLM' is not there"},
+      {OF("DeepseekV2ForCausalLM") "}", "architectures: 'DeepseekV2ForCausalLM' is not there"},
+      {DEEPSEEK ",\"scoring_func\":\"softmax\"}", "scoring_func is 'softmax': expected sigmoid"},
+      {DEEPSEEK ",\"topk_method\":\"greedy\"}", "topk_method is 'greedy': expected noaux_tc"},
+      {DEEPSEEK ",\"moe_layer_freq\":2}", "moe_layer_freq is wrong: expected 1"},
+      {OF("DeepseekV3ForCausalLM") "}", "num_key_value_heads is wrong: expected 4"},
+      {DEEPSEEK ",\"head_dim\":32}", "head_dim is wrong: expected 64"},
+      {DEEPSEEK ",\"qk_rope_head_dim\":7}", "expected an even number"},
+      {DEEPSEEK ",\"qk_rope_head_dim\":7,\"qk_nope_head_dim\":7}",
+       "qk_rope_head_dim: expected an even number"},
+      {DEEPSEEK ",\"n_group\":3}", "n_group and topk_group: expected groups"},
+      {DEEPSEEK ",\"n_group\":16}", "n_group and topk_group: expected groups"},
+      {DEEPSEEK ",\"n_group\":4,\"topk_group\":5}", "n_group and topk_group: expected groups"},
+      {DEEPSEEK ",\"topk_group\":1,\"num_experts_per_tok\":5}", "n_group and topk_group: expected groups"},
+      {DEEPSEEK ",\"n_shared_experts\":99999999}", "n_shared_experts is wrong: expected an integer from 1"},
+      {DEEPSEEK ",\"kv_lora_rank\":0}", "kv_lora_rank is wrong: expected an integer from 1"},
+      {DEEPSEEK ",\"quantization_config\":{\"quant_method\":\"fp8\"}}", "quantization_config is not known"},
+      {LLAMA ",\"kv_lora_rank\":16}", "kv_lora_rank is not known"},
       {GPT_OSS ",\"hidden_act\":\"gelu\"}", "hidden_act is wrong: expected silu"},
       {LLAMA ",\"model_type\":\"mistral\"}", "model_type: 'mistral' differs from architectures"},
       {LLAMA ",\"model_type\":\"gemma\"}", "model_type: 'gemma' differs from architectures"},
@@ -240,7 +283,7 @@ static void test_refused(void **state) {
 int main(void) {
   const struct CMUnitTest tests[] = {cmocka_unit_test(test_llama),   cmocka_unit_test(test_yarn),
                                      cmocka_unit_test(test_sparse),  cmocka_unit_test(test_windows),
-                                     cmocka_unit_test(test_gpt_oss), cmocka_unit_test(test_nested),
-                                     cmocka_unit_test(test_refused)};
+                                     cmocka_unit_test(test_gpt_oss), cmocka_unit_test(test_deepseek),
+                                     cmocka_unit_test(test_nested),  cmocka_unit_test(test_refused)};
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

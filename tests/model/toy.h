@@ -24,8 +24,12 @@ enum experts_form {
   SINGLE_EXPERTS,
   FUSED_EXPERTS,
   GRANITE_EXPERTS,
-  GPT_OSS_EXPERTS
+  GPT_OSS_EXPERTS,
+  DEEPSEEK_EXPERTS  // and latent attention
 };
+
+// Sizes of latent attention and of what lies beside the experts.
+enum { TOY_Q_RANK = 24, TOY_KV_RANK = 32, TOY_PLAIN = 20, TOY_ROPE = 12, TOY_VALUE = 18, TOY_SHARED = 2 };
 
 struct toy {
   const char *name, *architecture, *model_type;
@@ -98,13 +102,31 @@ static const struct toy toys[] = {
          "150000.0, "
          "\"rope_scaling\": {\"rope_type\": \"yarn\", \"factor\": 8.0, \"beta_fast\": 32.0, \"beta_slow\": "
          "1.0, \"truncate\": false, \"original_max_position_embeddings\": 64}"},
+    {"deepseek_v3", "DeepseekV3ForCausalLM", "deepseek_v3", 64, 3, 4, 4, 32, 32, 8, 3, 160, DEEPSEEK_EXPERTS,
+     .more =
+         "\"q_lora_rank\": 24, \"kv_lora_rank\": 32, \"qk_nope_head_dim\": 20, \"qk_rope_head_dim\": 12, "
+         "\"v_head_dim\": 18, \"n_routed_experts\": 8, \"num_experts_per_tok\": 3, \"n_shared_experts\": 2, "
+         "\"moe_intermediate_size\": 32, \"n_group\": 4, \"topk_group\": 2, \"norm_topk_prob\": true, "
+         "\"routed_scaling_factor\": 2.5, \"first_k_dense_replace\": 1, \"rope_theta\": 10000.0, "
+         "\"rope_scaling\": {\"type\": \"yarn\", \"factor\": 8.0, \"mscale\": 1.0, \"mscale_all_dim\": 0.8, "
+         "\"original_max_position_embeddings\": 64}"},
+    {"deepseek_v3_plain", "DeepseekV3ForCausalLM", "deepseek_v3", 64, 2, 4, 4, 32, 32, 8, 3, 160,
+     DEEPSEEK_EXPERTS, .bias = true,
+     .more =
+         "\"q_lora_rank\": null, \"kv_lora_rank\": 32, \"qk_nope_head_dim\": 20, \"qk_rope_head_dim\": 12, "
+         "\"v_head_dim\": 18, \"n_routed_experts\": 8, \"num_experts_per_tok\": 3, \"n_shared_experts\": 2, "
+         "\"moe_intermediate_size\": 32, \"n_group\": 1, \"topk_group\": 1, \"norm_topk_prob\": false, "
+         "\"routed_scaling_factor\": 1.0, \"first_k_dense_replace\": 0, \"rope_interleave\": false, "
+         "\"attention_bias\": true, \"rope_theta\": 10000.0"},
 };
 
 // Names of the toys, NULL behind the last: those of the architectures, and variants of them.
-static const char *const toy_names[] = {
-    "mixtral",      "mixtral_fused",    "qwen3_moe",      "olmoe", "granitemoe",     "llama",
-    "llama_bias",   "llama_group",      "mistral",        "qwen3", "mistral_window", "mixtral_window",
-    "qwen3_window", "qwen3_moe_window", "gpt_oss_window", NULL};
+static const char *const toy_names[] = {"mixtral",      "mixtral_fused",     "qwen3_moe",
+                                        "olmoe",        "granitemoe",        "llama",
+                                        "llama_bias",   "llama_group",       "mistral",
+                                        "qwen3",        "mistral_window",    "mixtral_window",
+                                        "qwen3_window", "qwen3_moe_window",  "gpt_oss_window",
+                                        "deepseek_v3",  "deepseek_v3_plain", NULL};
 
 // A file under way: its header grows while the values go to a second stream.
 struct writer {
@@ -157,7 +179,30 @@ static void matrix(struct writer *writer, size_t rows, size_t columns, const cha
   tensor(writer, 0, 1 / sqrt((double)columns), rows, columns, 0, format, layer, name);
 }
 
+static void put_latent(struct writer *w, const struct toy *toy, unsigned layer) {
+  static const char form[] = "model.layers.%u.self_attn.%s.weight";
+  static const char bias[] = "model.layers.%u.self_attn.%s.bias";
+  const size_t q = (size_t)toy->heads * toy->head_size;
+  if (toy->bias) {
+    matrix(w, q, toy->hidden, form, layer, "q_proj");
+    tensor(w, 0, 0.3, TOY_KV_RANK + TOY_ROPE, 0, 0, bias, layer, "kv_a_proj_with_mqa");
+    tensor(w, 0, 0.3, toy->hidden, 0, 0, bias, layer, "o_proj");
+  } else {
+    matrix(w, TOY_Q_RANK, toy->hidden, form, layer, "q_a_proj");
+    tensor(w, 1, 0.2, TOY_Q_RANK, 0, 0, form, layer, "q_a_layernorm");
+    matrix(w, q, TOY_Q_RANK, form, layer, "q_b_proj");
+  }
+  matrix(w, TOY_KV_RANK + TOY_ROPE, toy->hidden, form, layer, "kv_a_proj_with_mqa");
+  tensor(w, 1, 0.2, TOY_KV_RANK, 0, 0, form, layer, "kv_a_layernorm");
+  matrix(w, (size_t)toy->heads * (TOY_PLAIN + TOY_VALUE), TOY_KV_RANK, form, layer, "kv_b_proj");
+  matrix(w, toy->hidden, (size_t)toy->heads * TOY_VALUE, form, layer, "o_proj");
+}
+
 static void put_attention(struct writer *w, const struct toy *toy, unsigned layer) {
+  if (toy->form == DEEPSEEK_EXPERTS) {
+    put_latent(w, toy, layer);
+    return;
+  }
   static const char form[] = "model.layers.%u.self_attn.%s.weight";
   const size_t q = (size_t)toy->heads * toy->head_size;
   const size_t k = (size_t)toy->kv_heads * toy->head_size;
@@ -220,6 +265,16 @@ static void put_singles(struct writer *w, const struct toy *toy, unsigned layer)
   }
 }
 
+// The bias of the scores, and the FFN beside the experts.
+static void put_beside(struct writer *w, const struct toy *toy, unsigned layer) {
+  static const char form[] = "model.layers.%u.mlp.shared_experts.%s.weight";
+  const size_t inner = (size_t)TOY_SHARED * toy->inner;
+  tensor(w, 0, 0.1, toy->experts, 0, 0, "model.layers.%u.mlp.gate.e_score_correction_bias", layer);
+  matrix(w, inner, toy->hidden, form, layer, "gate_proj");
+  matrix(w, inner, toy->hidden, form, layer, "up_proj");
+  matrix(w, toy->hidden, inner, form, layer, "down_proj");
+}
+
 static void put_experts(struct writer *w, const struct toy *toy, unsigned layer) {
   const char *router = toy->form == MIXTRAL_EXPERTS   ? "model.layers.%u.block_sparse_moe.gate.weight"
                        : toy->form == GRANITE_EXPERTS ? "model.layers.%u.block_sparse_moe.router.layer.weight"
@@ -236,10 +291,12 @@ static void put_experts(struct writer *w, const struct toy *toy, unsigned layer)
     put_gpt_oss(w, toy, layer);
   else
     put_singles(w, toy, layer);
+  if (toy->form == DEEPSEEK_EXPERTS) put_beside(w, toy, layer);
 }
 
 static bool is_sparse(const struct toy *toy, unsigned layer) {
-  return toy->experts && !(layer == 1 && strcmp(toy->name, "qwen3_moe") == 0);
+  return toy->experts && !(layer == 1 && strcmp(toy->name, "qwen3_moe") == 0) &&
+         !(layer == 0 && strcmp(toy->name, "deepseek_v3") == 0);
 }
 
 static void put_tensors(struct writer *w, const struct toy *toy) {
@@ -277,7 +334,8 @@ static int write_config(const char *folder, const struct toy *toy, enum toy_type
   fprintf(file, "\"hidden_size\": %u, \"num_hidden_layers\": %u, \"num_attention_heads\": %u,\n", toy->hidden,
           toy->layers, toy->heads);
   fprintf(file, "\"num_key_value_heads\": %u, \"intermediate_size\": %u, \"vocab_size\": %u,\n",
-          toy->kv_heads, toy->inner + (strcmp(toy->name, "qwen3_moe") ? 0 : 16), toy->vocabulary);
+          toy->kv_heads, toy->inner + (!toy->experts || (is_sparse(toy, 0) && is_sparse(toy, 1)) ? 0 : 16),
+          toy->vocabulary);
   fprintf(file, "\"hidden_act\": \"silu\", \"rms_norm_eps\": 1e-05, \"max_position_embeddings\": 512,\n");
   fprintf(file, "\"tie_word_embeddings\": %s, \"torch_dtype\": \"%s\",\n", toy->tied ? "true" : "false",
           types[type]);

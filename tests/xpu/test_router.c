@@ -63,6 +63,44 @@ static void oracle_choose(const float *logits, unsigned experts, unsigned k, boo
   }
 }
 
+// The same where scores with a bias choose, in the groups with the largest sums of their two best.
+static void oracle_choose_grouped(const struct xpu_choice *choice, const float *scores, unsigned experts,
+                                  unsigned k, bool *chosen) {
+  float values[EXPERTS_MOST], inside[EXPERTS_MOST], ranks[EXPERTS_MOST];
+  bool taken[EXPERTS_MOST], best[EXPERTS_MOST];
+  const unsigned size = experts / choice->groups;
+  unsigned count = 0;
+  for (unsigned e = 0; e < experts; e++)
+    values[e] = choice->bias ? oracle_apply(mpfr_add, scores[e], float_of(choice->bias[e])) : scores[e];
+  for (unsigned g = 0; g < choice->groups && choice->groups > 1; g++) {
+    float pair[2];
+    unsigned place = 0;
+    oracle_choose(values + g * size, size, 2, best);
+    for (unsigned i = 0; i < size; i++)
+      if (best[i]) pair[place++] = values[g * size + i];
+    ranks[g] = oracle_apply(mpfr_add, pair[0], pair[1]);
+  }
+  ranks[0] = choice->groups > 1 ? ranks[0] : 0;
+  oracle_choose(ranks, choice->groups, choice->groups_taken, taken);
+  for (unsigned e = 0; e < experts; e++)
+    if (taken[e / size]) inside[count++] = values[e];
+  oracle_choose(inside, count, k, best);
+  count = 0;
+  for (unsigned e = 0; e < experts; e++) chosen[e] = taken[e / size] && best[count++];
+}
+
+// Weights of such a choice from the scores, in place.
+static void oracle_scale(const struct xpu_router *router, const bool *chosen, float *weights) {
+  float sum = 0;
+  for (unsigned e = 0; e < router->experts; e++)
+    if (chosen[e]) sum = oracle_apply(mpfr_add, sum, weights[e]);
+  sum = oracle_apply(mpfr_add, sum, 1e-20F);
+  for (unsigned e = 0; e < router->experts; e++) {
+    if (router->renormalise) weights[e] = oracle_apply(mpfr_div, weights[e], sum);
+    weights[e] = oracle_apply(mpfr_mul, weights[e], float_of(router->choice->scale));
+  }
+}
+
 static float oracle_logit(const uint16_t *x, const uint16_t *r, unsigned columns, int exponent) {
   struct oracle_sum sum;
   mpz_init(sum.units);
@@ -76,13 +114,19 @@ static float oracle_logit(const uint16_t *x, const uint16_t *r, unsigned columns
 static void check_token(const struct xpu_router *router, const uint16_t *r, size_t token,
                         const uint32_t *chosen, const uint32_t *weights) {
   float logits[EXPERTS_MOST], expected[EXPERTS_MOST];
-  bool taken[EXPERTS_MOST];
+  bool taken[EXPERTS_MOST] = {false};
   for (unsigned e = 0; e < router->experts; e++)
     logits[e] = oracle_logit(router->x + token * router->x_stride, r + e * router->columns, router->columns,
                              router->exponents ? router->exponents[e] : 0) +
                 (router->bias ? float_of(router->bias[e]) : 0);
-  oracle_choose(logits, router->experts, router->top_k, taken);
-  oracle_weights(router->score, router->renormalise, logits, router->experts, taken, expected);
+  if (router->choice) {
+    oracle_weights(router->score, false, logits, router->experts, taken, expected);
+    oracle_choose_grouped(router->choice, expected, router->experts, router->top_k, taken);
+    oracle_scale(router, taken, expected);
+  } else {
+    oracle_choose(logits, router->experts, router->top_k, taken);
+    oracle_weights(router->score, router->renormalise, logits, router->experts, taken, expected);
+  }
   unsigned place = 0;
   for (unsigned e = 0; e < router->experts; e++) {
     if (!taken[e]) continue;
@@ -93,7 +137,26 @@ static void check_token(const struct xpu_router *router, const uint16_t *r, size
   assert_int_equal(place, router->top_k);
 }
 
-static duplex_f32 biases[EXPERTS_MOST];
+static duplex_f32 biases[EXPERTS_MOST], score_biases[EXPERTS_MOST];
+static struct xpu_choice drawn_choice;
+
+// Groups of one size, of which there are one to all; every second bias is that of the expert before.
+static void draw_choice(struct duplex_random *random, struct xpu_router *router) {
+  const unsigned size = 2 + (unsigned)duplex_random_below(random, 4);
+  const unsigned groups = 1 + (unsigned)duplex_random_below(random, EXPERTS_MOST / size);
+  router->experts = groups * size;
+  drawn_choice = (struct xpu_choice){.groups = groups,
+                                     .groups_taken = 1 + (unsigned)duplex_random_below(random, groups),
+                                     .scale = bits_of((float)duplex_random_normal(random))};
+  for (unsigned e = 0; e < router->experts; e++)
+    score_biases[e] = e % 2 && duplex_random_below(random, 2)
+                          ? score_biases[e - 1]
+                          : bits_of(0.3F * (float)duplex_random_normal(random));
+  drawn_choice.bias = duplex_random_below(random, 4) ? score_biases : NULL;
+  router->score = XPU_SCORE_SIGMOID;
+  router->choice = &drawn_choice;
+  router->top_k = 1 + (unsigned)duplex_random_below(random, drawn_choice.groups_taken * size);
+}
 
 static const struct xpu_router *draw_router(struct duplex_random *random, struct xpu_router *router,
                                             struct xpu_dense *dense, uint16_t *x, uint16_t *r,
@@ -108,6 +171,8 @@ static const struct xpu_router *draw_router(struct duplex_random *random, struct
   router->score = (enum xpu_score)duplex_random_below(random, XPU_SCORES);
   router->renormalise = duplex_random_below(random, 2);
   router->threads = (unsigned)duplex_random_below(random, 3);
+  router->choice = NULL;
+  if (duplex_random_below(random, 3) == 0) draw_choice(random, router);
   for (unsigned e = 0; e < router->experts; e++) biases[e] = bits_of((float)duplex_random_normal(random));
   router->bias = duplex_random_below(random, 2) ? biases : NULL;
   router->x = x;
@@ -219,7 +284,7 @@ static void test_refusals(void **state) {
   assert_int_equal(xpu_route(NULL, chosen, weights), DUPLEX_ERROR_ARGUMENT);
   assert_int_equal(xpu_route(&good, NULL, weights), DUPLEX_ERROR_ARGUMENT);
   assert_int_equal(xpu_route(&good, chosen, NULL), DUPLEX_ERROR_ARGUMENT);
-  enum { BAD = 7 };
+  enum { BAD = 14 };
   struct xpu_router bad[BAD];
   for (int i = 0; i < BAD; i++) bad[i] = good;
   bad[0].top_k = 0;
@@ -229,6 +294,17 @@ static void test_refusals(void **state) {
   bad[4].tokens = 0;
   bad[5].columns = 0;
   bad[6].x = NULL;
+  static const struct xpu_choice choices[] = {{NULL, 0, 1, 0}, {NULL, 1, 0, 0}, {NULL, 1, 2, 0},
+                                              {NULL, 2, 1, 0}, {NULL, 3, 1, 0}, {NULL, 1, 1, 0}};
+  for (int i = 0; i < 6; i++) {
+    bad[7 + i].score = XPU_SCORE_SIGMOID;
+    bad[7 + i].choice = &choices[i];
+  }
+  bad[12].score = XPU_SCORE_SOFTMAX;  // the last choice is good
+  bad[13].score = XPU_SCORE_SIGMOID;
+  bad[13].choice = &choices[5];
+  assert_int_equal(xpu_route(&bad[13], chosen, weights), DUPLEX_OK);
+  bad[13].top_k = 3;
   for (int i = 0; i < BAD; i++) assert_int_equal(xpu_route(&bad[i], chosen, weights), DUPLEX_ERROR_ARGUMENT);
 }
 
