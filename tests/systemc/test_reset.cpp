@@ -38,6 +38,7 @@ pulse_case draw(uint64_t seed, unsigned number) {
   // On a clock, or anywhere; sometimes far behind the access.
   c.falls_at =
       below(3) ? below(16000) : duplex::time_of_clock(below(12)) / sc_core::sc_time(1, sc_core::SC_PS);
+  if (!c.memory && below(2)) c.falls_at = c.access_at + 5000 + below(8000);  // where it is about to end
   const uint64_t widths[] = {0, 1, 900, 1538, 5000, 30000};
   c.low_for = widths[below(6)];
   c.again_at = below(20000);
