@@ -90,7 +90,7 @@ static int measure_reads(const struct probe *probe, unsigned cut, enum piece_dep
 }
 
 // What there is no room to measure, by the formulas of the placement. A job that large takes little besides
-// its experts: nothing here.
+// its experts: nothing here. A stage of gathered h is told the times of all stages, which are no better.
 static void take_formula(const struct schedule_shape *shape, const struct duplex_layer_piece *piece,
                          struct piece_times *times) {
   const unsigned bundles = (unsigned)__builtin_popcount(piece->bundles);
@@ -105,11 +105,11 @@ static void take_formula(const struct schedule_shape *shape, const struct duplex
   }
 }
 
-int measure_piece(const struct schedule_shape *shape, const struct duplex_stack_options *options,
-                  const struct duplex_layer_piece *piece, enum piece_depth depth, char *text, size_t size,
-                  struct piece_times *times) {
+int measure_piece(enum stage_kind kind, const struct schedule_shape *shape,
+                  const struct duplex_stack_options *options, const struct duplex_layer_piece *piece,
+                  enum piece_depth depth, char *text, size_t size, struct piece_times *times) {
   struct probe probe;
-  int error = probe_open(&probe, shape, options, piece, text, size);
+  int error = probe_open(&probe, kind, shape, options, piece, text, size);
   *times = (struct piece_times){0};
   if (error == DUPLEX_ERROR_OUT_OF_SPACE) {
     probe_close(&probe);

@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: Apache-2.0
-TEST_NEEDS_unit += $(BUILD)/tests/device/mixed_stage $(BUILD)/tests/device/predicted
+TEST_NEEDS_unit += $(BUILD)/tests/device/mixed_stage $(BUILD)/tests/device/predicted $(BUILD)/tests/device/ways

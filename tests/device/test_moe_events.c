@@ -87,9 +87,9 @@ static void test_events(void **state) {
 // Bundles of two pieces that are not the ones in which their weights lie.
 static void swap_pieces(struct duplex_moe *moe) {
   const unsigned last = moe->pieces - 1;
-  const unsigned bundles = moe->piece[0][0].bundles;
-  moe->piece[0][0].bundles = moe->piece[0][last].bundles;
-  moe->piece[0][last].bundles = bundles;
+  const unsigned bundles = moe->stage[0].piece[0][0].bundles;
+  moe->stage[0].piece[0][0].bundles = moe->stage[0].piece[0][last].bundles;
+  moe->stage[0].piece[0][last].bundles = bundles;
 }
 
 // A planted wrong placement is reported, and the device goes on.
@@ -126,10 +126,10 @@ static void test_wrong_owner(void **state) {
   struct duplex_device *device = open_device(DUPLEX_POLICY_BEST);
   const struct duplex_moe *moe = load(device, &c);
   struct duplex_stack *stack = duplex_device_stack(device, 0);
-  const struct share share = {.moe = moe};
-  assert_int_equal(duplex_stack_hand_over(stack, moe->piece[0][0].bundles), 0);
+  const struct share share = {.moe = moe, .stage = &moe->stage[0]};
+  assert_int_equal(duplex_stack_hand_over(stack, moe->stage[0].piece[0][0].bundles), 0);
   assert_int_equal(share_read(&share), DUPLEX_ERROR_OWNER);
-  assert_int_equal(duplex_stack_hand_over(stack, 0xf & ~moe->piece[0][0].bundles), 0);
+  assert_int_equal(duplex_stack_hand_over(stack, 0xf & ~moe->stage[0].piece[0][0].bundles), 0);
   assert_int_equal(share_read(&share), 0);
   duplex_device_close(device);
   free_case(&c);
