@@ -132,7 +132,7 @@ static struct schedule_times *measure(struct schedule_shape shape, unsigned what
   assert_int_equal(duplex_xpu_open(&xpu_options, &xpu, NULL, 0), 0);
   assert_true(schedule_place(&shape, &placement));
   device_formula(&shape, &placement, xpu, times);
-  if (device_measure(&options, xpu, what, times, text, sizeof text)) fail_msg("%s", text);
+  if (device_measure(STAGE_EXPERTS, &options, xpu, what, times, text, sizeof text)) fail_msg("%s", text);
   assert_true(schedule_valid(times));
   xpu->ops->close(xpu);
   return times;
