@@ -11,6 +11,8 @@ import sys
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 COLUMNS = 110
+UNGROUPED = 4  # ports besides clock and reset that need no group
+GROUPED = 12  # ports of a group
 NUMBER = r"\d*'[sS]?[bodhBODH][0-9a-fA-F_xzXZ]+|\d+"
 SIGNAL_OF = {"RESULT_FORMAT": "format", "BUS_WORD": "kind", "PASS": "kind", "ROW_COMMAND": "command"}
 
@@ -117,12 +119,28 @@ def port_rules(header, first):
             yield number, f"port {port[2]}: its name does not say that it is an {port[1]}"
 
 
+def group_rules(header, first):
+    """Ports stand in named groups, above each of them a comment that begins with a capital letter."""
+    groups = [[]]  # the first one has no name; lines of each group's ports
+    for number, line in enumerate(header, first):
+        if re.match(r"\s*// [A-Z]", line):
+            groups.append([])
+        elif re.match(r"\s*(?:input|output|inout)\b", line) and not re.search(r"\b(?:clk_i|rst_ni)\b", code_of(line)):
+            groups[-1].append(number)
+    if groups[0] and sum(map(len, groups)) > UNGROUPED:
+        yield groups[0][0], f"more than {UNGROUPED} ports: a comment above each group names it"
+    for group in groups:
+        if len(group) > GROUPED:
+            yield group[GROUPED], f"more than {GROUPED} ports in a group"
+
+
 def module_rules(text, lines):
     if not re.search(r"^`default_nettype none$", text, re.M) or lines[-1] != "`default_nettype wire":
         yield len(lines), "not between `default_nettype none and `default_nettype wire"
     first = next((i for i, line in enumerate(lines) if line.startswith("module ")), 0)
     last = next(i for i, line in enumerate(lines) if i >= first and line.startswith(");"))
     yield from port_rules(lines[first:last], first + 1)
+    yield from group_rules(lines[first:last], first + 1)
 
 
 def label_rules(lines):
