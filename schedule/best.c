@@ -4,6 +4,7 @@
 // Each class has a *front*: experts before it are on Logic-PIM, those behind it on the xPU. For any time of
 // phase 0, its `span`, the front of class 0 is as far as Logic-PIM comes, and that of class 1 where the xPU
 // can do the rest.
+#include "duplex/arithmetic.h"
 #include "schedule/classes.h"
 #include "schedule/cuts.h"
 #include "schedule/policies.h"
@@ -29,8 +30,6 @@ struct place {
 struct cuts {
   const uint32_t *pim, *xpu;
 };
-
-static uint32_t smaller(uint32_t a, uint32_t b) { return a < b ? a : b; }
 
 static struct front front_of(const struct schedule_class *class) { return (struct front){0, 0, class->xpu}; }
 
@@ -103,8 +102,9 @@ static bool longer_pays(const struct schedule_class classes[2], const struct fro
 // Pairs: the span that makes both phases shortest, by halving, since their sum is convex in it. Fronts come
 // to it. `amount`: what Logic-PIM takes of the bin there, or for class 1 what is taken off the xPU.
 static void find_span(const struct schedule_class classes[2], struct front fronts[2], uint32_t amount[2]) {
-  uint32_t low = 0, range = schedule_larger(classes[0].pim, classes[1].xpu);
-  while (range > smaller(classes[0].bins[fronts[0].bin].pim, classes[1].bins[fronts[1].bin].relief) / 4) {
+  uint32_t low = 0, range = duplex_larger(classes[0].pim, classes[1].xpu);
+  while (range >
+         duplex_smaller(classes[0].bins[fronts[0].bin].pim, classes[1].bins[fronts[1].bin].relief) / 4) {
     range /= 2;
     struct front tried[2] = {fronts[0], fronts[1]};
     const uint32_t xpu = reach_pim(&classes[0], low + range, &tried[0]);
@@ -200,7 +200,7 @@ static struct front end_of(const struct schedule_class *class) {
 }
 
 static uint32_t phases(uint32_t first_pim, uint32_t first_xpu, uint32_t second_pim, uint32_t second_xpu) {
-  return schedule_larger(first_pim, second_xpu) + schedule_larger(second_pim, first_xpu);
+  return duplex_larger(first_pim, second_xpu) + duplex_larger(second_pim, first_xpu);
 }
 
 // Logic-PIM has nothing, or one class whole and nothing of the other, if that is shorter than `least`: where

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // The times of a decision by another table than the one that it was made by.
+#include "duplex/arithmetic.h"
 #include "schedule/policies.h"
 
 // Experts over four bundles, whole on one side.
@@ -23,6 +24,6 @@ void schedule_recount(const struct schedule_times *times, const uint16_t *counts
       decision->xpu[pair] += SCHEDULE_TIME(times, groups, xpu[q][decision->cut[q][e]]);
     }
   }
-  decision->total = schedule_larger(decision->pim[0], decision->xpu[1]) +
-                    schedule_larger(decision->pim[1], decision->xpu[0]);
+  decision->total =
+      duplex_larger(decision->pim[0], decision->xpu[1]) + duplex_larger(decision->pim[1], decision->xpu[0]);
 }

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "cmodel/hbm/memory_channel.h"
+#include "duplex/arithmetic.h"
 #include "duplex/error.h"
 #include "duplex/hbm.h"
 
@@ -102,7 +103,7 @@ void duplex_memory_close(struct duplex_memory_controller *m) {
 // All commands of a channel before this time.
 static void pass(struct duplex_memory_controller *m, struct memory_channel *c, uint64_t tck) {
   while (c->next < tck) memory_decide(m, c, c->next);
-  c->now = memory_latest(c->now, tck);
+  c->now = duplex_larger_u64(c->now, tck);
 }
 
 int duplex_memory_submit(struct duplex_memory_controller *m, const struct duplex_memory_request *request,
