@@ -250,6 +250,8 @@ def check_readmes(rows, write, complain):
                 complain(f"{room}/README.md is missing")
             continue
         line, text = readme_line(room, row), path.read_text()
+        if not re.search(r"\bStart\s+with\s+\[", text):
+            complain(f"{room}/README.md does not say where to start reading: 'Start with' and a link")
         if line in text:
             continue
         if write:

@@ -132,11 +132,11 @@ static int read_file(struct profile *p, const struct layout *layout, const char 
 }
 
 static int by_key(const void *a, const void *b) {
-  const struct row *l = a, *r = b;
-  const int name = strcmp(l->name, r->name);
+  const struct row *left = a, *right = b;
+  const int name = strcmp(left->name, right->name);
   if (name) return name;
-  if (l->a != r->a) return l->a < r->a ? -1 : 1;
-  return (l->b > r->b) - (l->b < r->b);
+  if (left->a != right->a) return left->a < right->a ? -1 : 1;
+  return (left->b > right->b) - (left->b < right->b);
 }
 
 static int settle(struct table *t, const char *what, const char *folder, char *error, size_t size) {

@@ -92,4 +92,7 @@ expect "a row of no folder" "layers.txt: nowhere: there is no such folder"
 fresh
 sed -i 's/May link/May lnk/' "$dir/tree/driver/README.md"
 expect "a README without its row" "driver/README.md does not show its row"
+fresh
+sed -i 's/Start with/Begin with/' "$dir/tree/driver/README.md"
+expect "a README without a start" "driver/README.md does not say where to start reading"
 [ $failures = 0 ]

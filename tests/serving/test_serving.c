@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // The serving simulator: what is conserved, a batch of one by hand, the same result by seed, capacity.
+#include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -241,11 +242,9 @@ static void test_seed(void **state) {
   assert_true(a.throughput != c.throughput);
 }
 
-#define MAX(a, b) ((a) > (b) ? (a) : (b))
-
 // One token's product by the roofline of mode paper: [k] by [n, k].
 static double product(double k, double n) {
-  return MAX(2 * k * n / (989.4e12 * 0.95), 2 * (k * n + k + n) / (3352e9 * 0.80));
+  return fmax(2 * k * n / (989.4e12 * 0.95), 2 * (k * n + k + n) / (3352e9 * 0.80));
 }
 
 // A dense model, one request: every stage by hand. Llama3 on 4 devices.
@@ -262,7 +261,7 @@ static void test_one_request(void **state) {
   for (unsigned generated = 1; generated < 8; generated++) {
     const double positions = 500.0 + generated;
     const double attention =
-        MAX(4 * positions * 128 * 16 / (989.4e12 * 0.95), 4 * positions * 128 * 2 / (3352e9 * 0.80));
+        fmax(4 * positions * 128 * 16 / (989.4e12 * 0.95), 4 * positions * 128 * 2 / (3352e9 * 0.80));
     const double links = 2 * 6 * (3e-6 + 8192 * 2 / 4.0 / 450e9);
     const double layer = product(8192, 2048 + 2 * 256) + product(2048, 8192) + 2 * product(8192, 7168) +
                          product(7168, 8192) + attention + links;
@@ -290,7 +289,7 @@ static void test_one_request_full(void **state) {
   run(&o, &r);
   for (unsigned i = 0; i < sizeof products / sizeof *products; i++) {
     const double k = products[i].k, n = products[i].n;
-    decode += products[i].times * MAX(2 * k * n / flops, 2 * (k * n + k + n) / bytes);
+    decode += products[i].times * fmax(2 * k * n / flops, 2 * (k * n + k + n) / bytes);
   }
   const double links = 4 * (3e-6 + 8192 * 2 * 0.75 / 450e9);
   const double attention = 4 * 504.0 * 128 * 2 / bytes;  // of 501 to 507 positions
