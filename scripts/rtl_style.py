@@ -3,7 +3,7 @@
 """Checks the RTL against docs/rtl_style.md, as far as a program can.
 
 usage: scripts/rtl_style.py [FILE...]
-Without files: all of rtl. One line for each place that breaks a rule; the exit status is 1 if there is any.
+Without files: all of rtl, and the list of handshakes in the page. One line for each place that breaks a rule; the exit status is 1 if there is any.
 """
 import pathlib
 import re
@@ -281,6 +281,15 @@ def check(path, modules):
         yield from module_rules(text, lines)
 
 
+def handshake_rules():
+    """The instances of handshake_check are those that the page lists as `unit.instance`."""
+    page = set(re.findall(r"`(\w+\.\w+_check)`", (ROOT / "docs/rtl_style.md").read_text()))
+    there = {f"{path.stem}.{name}" for path in (ROOT / "rtl").glob("*/*.v")
+             for name in re.findall(r"^ *handshake_check\b[^;]*?\)?\s(\w+) \($", path.read_text(), re.M)}
+    for name in sorted(page ^ there):
+        yield f"docs/rtl_style.md: {name}: " + ("rtl has no such handshake_check" if name in page else "is not in the page")
+
+
 def main(names):
     paths = [pathlib.Path(n) for n in names] or sorted((ROOT / "rtl").glob("*/*.v")) + sorted((ROOT / "rtl").glob("*/*.vh"))
     modules = {path.stem for path in (ROOT / "rtl").glob("*/*.v")}
@@ -289,7 +298,10 @@ def main(names):
         for number, what in sorted(check(path, modules)):
             print(f"{path.relative_to(ROOT) if path.is_relative_to(ROOT) else path}:{number}: {what}")
             bad += 1
-    return 1 if bad else 0
+    faults = [] if names else list(handshake_rules())
+    for fault in faults:
+        print(fault)
+    return 1 if bad or faults else 0
 
 
 if __name__ == "__main__":
