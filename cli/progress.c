@@ -73,20 +73,34 @@ void progress_off(void) {
   pthread_mutex_unlock(&lock);
 }
 
+// With the lock.
+static void set_text(const char *format, va_list arguments) {
+  vsnprintf(what, sizeof what, format, arguments);
+  for (char *c = what; *c; c++)
+    if ((unsigned char)*c < ' ' || *c == 0x7f) *c = '?';
+}
+
 void progress(const char *format, ...) {
   pthread_mutex_lock(&lock);
   if (!off && isatty(STDERR_FILENO)) {
     va_list arguments;
     va_start(arguments, format);
-    vsnprintf(what, sizeof what, format, arguments);
+    set_text(format, arguments);
     va_end(arguments);
-    for (char *c = what; *c; c++)
-      if ((unsigned char)*c < ' ' || *c == 0x7f) *c = '?';
     clock_gettime(CLOCK_MONOTONIC, &begun);
     atomic_store(&share_total, 0);
     if (!running) start_thread();
   }
   pthread_mutex_unlock(&lock);
+}
+
+void progress_step(const char *format, ...) {
+  va_list arguments;
+  va_start(arguments, format);
+  pthread_mutex_lock(&lock);
+  if (what[0]) set_text(format, arguments);
+  pthread_mutex_unlock(&lock);
+  va_end(arguments);
 }
 
 void progress_share(uint64_t done, uint64_t total) {

@@ -11,6 +11,9 @@ void progress_off(void);
 // From now on this is done, until the next call or progress_end.
 void progress(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
+// The same work goes on, since when it began, with another text.
+void progress_step(const char *format, ...) __attribute__((format(printf, 1, 2)));
+
 // So much of it is done. Cheap enough for every few microseconds.
 void progress_share(uint64_t done, uint64_t total);
 

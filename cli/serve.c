@@ -7,6 +7,7 @@
 #include "cli/command.h"
 #include "cli/json_values.h"
 #include "cli/output.h"
+#include "cli/progress.h"
 #include "cli/serve_kernels.h"
 #include "cli/serve_report.h"
 #include "cli/serve_scheduler.h"
@@ -153,13 +154,19 @@ static double clock_now(void) {
   return (double)now.tv_sec + (double)now.tv_nsec * 1e-9;
 }
 
+static void tell_run(unsigned run, double rate) {
+  progress_step("run %u of the search, at %g requests a second", run, rate);
+}
+
 // Once, or at the highest rate that keeps the limits.
 static int run_model(const struct serving_options *serving, double share, struct serving_result *result,
                      double *rate) {
   char error[1024];
   *rate = serving->rate;
-  const int code = share > 0 ? serving_find_rate(serving, share, rate, result, error, sizeof error)
+  progress("simulating %s on %s", serving->model, serving->system);
+  const int code = share > 0 ? serving_find_rate(serving, share, tell_run, rate, result, error, sizeof error)
                              : serving_run(serving, result, error, sizeof error);
+  progress_end();
   if (!code) return EXIT_GOOD;
   return fail(code == DUPLEX_ERROR_NO_MEMORY ? EXIT_ERROR : EXIT_BAD_INPUT, "%s", error);
 }
@@ -301,6 +308,7 @@ static const struct option own_options[] = {
     {"--requests-out", "FILE.csv", "a row for each measured request that is whole", 0, 0},
     {"--stages-out", "FILE.csv", "a row for each measured stage, with its time by part", 0, 0},
     {"--timeline", "FILE.json", "measured stages, processors, links and requests, for Perfetto", 0, 0},
+    {"--quiet", NULL, "no line of progress on a terminal", 0, 0},
     {0}};
 
 const struct command serve_command = {

@@ -105,9 +105,10 @@ json_t *serve_json(const struct serving_options *o, const struct serving_result 
   json_object_set_new(all, "good_requests", json_real(r->good));
   if (o->mode == SERVING_FULL) json_object_set_new(all, "charged_shares", charges_json(&r->sum));
   if (o->trace)
-    json_object_set_new(all, "trace",
-                        json_pack("{s:I, s:I}", "requests", (json_int_t)o->trace->count, "failed_requests",
-                                  (json_int_t)o->trace->failures));
+    json_object_set_new(
+        all, "trace",
+        json_pack("{s:I, s:I, s:b}", "requests", (json_int_t)o->trace->count, "failed_requests",
+                  (json_int_t)o->trace->failures, "last_line_has_no_end", (int)o->trace->unended));
   json_object_set_new(all, "time_shares_mixed", shares_json(&r->mixed_cost));
   json_object_set_new(all, "rtl_checked_shares", checked_json(r));
   json_object_set_new(all, "layers_decoding_only", layers_json(&r->decoding_cost, r->devices));
@@ -166,6 +167,8 @@ void serve_print(const struct serving_options *o, const struct serving_result *r
   if (o->trace && o->trace->failures)
     printf("  the trace has %zu requests, and %zu that failed and are passed over\n", o->trace->count,
            o->trace->failures);
+  if (o->trace && o->trace->unended)
+    printf("  the last line of the trace has no line feed behind it: was it cut off?\n");
   printf("  %.0f stages in %.2f s of this host, %.0f a second\n", (double)r->all_stages, host,
          share((double)r->all_stages, host));
 }

@@ -106,12 +106,20 @@ static int write_table(const struct sweep_jobs *jobs, const char *out, struct ou
   return status;
 }
 
+// The folder of the results, unless it is there; what is no folder is refused.
+static int make_folder(const char *path) {
+  struct stat what;
+  if (mkdir(path, 0777) == 0) return EXIT_GOOD;
+  if (errno != EEXIST) return fail(EXIT_ERROR, "--results %s: %s", path, strerror(errno));
+  if (stat(path, &what) == 0 && S_ISDIR(what.st_mode)) return EXIT_GOOD;
+  return fail(EXIT_BAD_INPUT, "--results %s: is a file, expected a folder", path);
+}
+
 // Runs all points and writes the table, also if some have failed; the first one that has is told then.
 static int run_points(struct sweep_jobs *jobs, const char *out) {
   struct outputs outputs = {0};
   int status = output_add(&outputs, "--out", out, OUTPUT_TABLE);
-  if (!status && mkdir(jobs->folder, 0777) != 0 && errno != EEXIST)
-    status = fail(EXIT_ERROR, "--results %s: %s", jobs->folder, strerror(errno));
+  if (!status) status = make_folder(jobs->folder);
   if (!status) status = outputs_open(&outputs);
   if (!status) status = sweep_jobs_run(jobs);
   if (!status) status = write_table(jobs, out, &outputs);

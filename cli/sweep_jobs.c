@@ -15,6 +15,7 @@
 
 #include "cli/messages.h"
 #include "cli/progress.h"
+#include "cli/sweep_hash.h"
 
 #define LINE_MOST 1024u
 #define OWN_NAME "duplex: "  // before every error

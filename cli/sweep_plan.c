@@ -2,6 +2,8 @@
 // The points of a sweep.
 #include "cli/sweep_plan.h"
 
+#include <math.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -22,15 +24,27 @@ static const struct option *option_of(const char *name) {
   return NULL;
 }
 
-static int check_value(const struct sweep_plan *plan, const char *name, const json_t *value) {
+// A line about an option among the options or in the grid, which are `object`.
+__attribute__((format(printf, 4, 5))) static int refuse(const struct sweep_plan *plan, const char *object,
+                                                        const char *name, const char *format, ...) {
+  char what[256], path[256];
+  va_list words;
+  va_start(words, format);
+  vsnprintf(what, sizeof what, format, words);
+  va_end(words);
+  snprintf(path, sizeof path, "%s%s%s", object, name[0] ? "." : "", name);
+  config_refuse(&plan->file, path, "%s", what);
+  return fail(EXIT_BAD_INPUT, "%s", plan->error);
+}
+
+static int check_value(const struct sweep_plan *plan, const char *object, const char *name,
+                       const json_t *value) {
   const struct option *option = option_of(name);
-  if (!option)
-    return fail(EXIT_BAD_INPUT, "%s: %s is no option of duplex serve that a sweep may have", plan->path,
-                name);
+  if (!option) return refuse(plan, object, name, "is no option of duplex serve that a sweep may have");
   const bool good = option->argument ? json_is_string(value) || json_is_number(value) : json_is_true(value);
   if (good) return EXIT_GOOD;
-  return fail(EXIT_BAD_INPUT, "%s: %s: expected %s", plan->path, name,
-              option->argument ? "texts or numbers" : "true");
+  return refuse(plan, object, name, "is not as it must be, expected %s",
+                option->argument ? "texts or numbers" : "true");
 }
 
 // Checks the values of the grid and counts its points.
@@ -41,43 +55,33 @@ static int check_grid(struct sweep_plan *plan) {
   plan->points = 1;
   json_object_foreach(plan->grid, name, values) {
     const size_t count = json_array_size(values);
-    if (count == 0)
-      return fail(EXIT_BAD_INPUT, "%s: grid: %s: expected an array of values", plan->path, name);
+    if (count == 0) return refuse(plan, "grid", name, "has no values, expected an array of them");
     if (plan->options && json_object_get(plan->options, name))
-      return fail(EXIT_BAD_INPUT, "%s: %s is among the options and in the grid", plan->path, name);
-    json_array_foreach(values, i, value) if (check_value(plan, name, value)) return EXIT_BAD_INPUT;
+      return refuse(plan, "grid", name, "is among the options and in the grid");
+    json_array_foreach(values, i, value) if (check_value(plan, "grid", name, value)) return EXIT_BAD_INPUT;
     if (count > POINTS_MOST / plan->points)
-      return fail(EXIT_BAD_INPUT, "%s: grid: expected at most %u points", plan->path, POINTS_MOST);
+      return refuse(plan, "grid", name, "makes too many points, expected at most %u", POINTS_MOST);
     plan->points *= count;
   }
   return EXIT_GOOD;
 }
 
-static int check_plan(struct sweep_plan *plan) {
+int sweep_plan_read(struct sweep_plan *plan, const char *path) {
   const char *name;
   json_t *value;
-  json_object_foreach(plan->root, name, value) {
-    if (strcmp(name, "options") != 0 && strcmp(name, "grid") != 0 && strcmp(name, "comment") != 0)
-      return fail(EXIT_BAD_INPUT, "%s: %s is unknown, expected options and grid", plan->path, name);
-    if (!json_is_object(value) && strcmp(name, "comment") != 0)
-      return fail(EXIT_BAD_INPUT, "%s: %s: expected an object", plan->path, name);
-  }
-  plan->options = json_object_get(plan->root, "options");
-  plan->grid = json_object_get(plan->root, "grid");
-  if (!plan->grid) return fail(EXIT_BAD_INPUT, "%s: expected an object with grid", plan->path);
-  json_object_foreach(plan->options, name, value) if (check_value(plan, name, value)) return EXIT_BAD_INPUT;
+  *plan = (struct sweep_plan){.path = path};
+  const struct config_field fields[] = {{"options", CONFIG_OBJECT, false, &plan->options, 0, 0, NULL},
+                                        {"grid", CONFIG_OBJECT, true, &plan->grid, 0, 0, NULL},
+                                        {0}};
+  int status = config_open(&plan->file, NULL, path, plan->error, sizeof plan->error);
+  if (!status) status = config_fields(&plan->file, "", plan->file.root, fields, false);
+  if (status) return fail(EXIT_BAD_INPUT, "%s", plan->error);
+  json_object_foreach(plan->options, name,
+                      value) if (check_value(plan, "options", name, value)) return EXIT_BAD_INPUT;
   return check_grid(plan);
 }
 
-int sweep_plan_read(struct sweep_plan *plan, const char *path) {
-  json_error_t where;
-  *plan = (struct sweep_plan){.path = path, .root = json_load_file(path, JSON_REJECT_DUPLICATES, &where)};
-  if (!plan->root && where.line < 1) return fail(EXIT_BAD_INPUT, "%s", where.text);  // has the path
-  if (!plan->root) return fail(EXIT_BAD_INPUT, "%s:%d: %s", path, where.line, where.text);
-  return check_plan(plan);
-}
-
-void sweep_plan_free(struct sweep_plan *plan) { json_decref(plan->root); }
+void sweep_plan_free(struct sweep_plan *plan) { config_close(&plan->file); }
 
 const json_t *sweep_plan_value(const struct sweep_plan *plan, size_t point, const char *wanted) {
   const char *name;
@@ -93,7 +97,12 @@ const json_t *sweep_plan_value(const struct sweep_plan *plan, size_t point, cons
 
 char *sweep_text(const json_t *value) {
   if (json_is_string(value)) return strdup(json_string_value(value));
-  return json_is_true(value) ? strdup("") : json_dumps(value, JSON_ENCODE_ANY | JSON_REAL_PRECISION(15));
+  if (json_is_true(value)) return strdup("");
+  const double number = json_number_value(value);
+  char *text = NULL;
+  if (json_is_integer(value) || number != floor(number) || fabs(number) > 1e15)
+    return json_dumps(value, JSON_ENCODE_ANY | JSON_REAL_PRECISION(15));
+  return asprintf(&text, "%.0f", number) < 0 ? NULL : text;  // 1e3 of an option that takes whole numbers
 }
 
 // "--name" and its value, if it has one. False: too little memory.
@@ -128,16 +137,4 @@ char **sweep_plan_arguments(const struct sweep_plan *plan, size_t point) {
 void sweep_arguments_free(char **arguments) {
   for (size_t i = 0; arguments && arguments[i]; i++) free(arguments[i]);
   free(arguments);
-}
-
-// FNV-1a.
-uint64_t sweep_arguments_hash(char *const *arguments) {
-  uint64_t hash = 14695981039346656037u;
-  for (const char *c = DUPLEX_VERSION_TEXT; *c; c++) hash = (hash ^ (unsigned char)*c) * 1099511628211u;
-  for (; *arguments; arguments++)
-    for (const char *c = *arguments;; c++) {
-      hash = (hash ^ (unsigned char)*c) * 1099511628211u;
-      if (!*c) break;
-    }
-  return hash;
 }

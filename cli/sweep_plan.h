@@ -3,15 +3,16 @@
 #ifndef DUPLEX_CLI_SWEEP_PLAN_H
 #define DUPLEX_CLI_SWEEP_PLAN_H
 
-#include <jansson.h>
 #include <stddef.h>
-#include <stdint.h>
+
+#include "serving/config_file.h"
 
 struct sweep_plan {
   const char *path;
-  json_t *root;            // {"options": {name: value}, "grid": {name: [values]}}
-  json_t *options, *grid;  // of it; options may be NULL
-  size_t points;           // 1 at least
+  struct config_file file;  // {"options": {name: value}, "grid": {name: [values]}}
+  json_t *options, *grid;   // of it; options may be NULL
+  char error[1024];
+  size_t points;  // 1 at least
 };
 
 // Reads a plan. Returns 0 or an exit status.
@@ -25,8 +26,6 @@ const json_t *sweep_plan_value(const struct sweep_plan *plan, size_t point, cons
 // too little memory.
 char **sweep_plan_arguments(const struct sweep_plan *plan, size_t point);
 void sweep_arguments_free(char **arguments);
-// A number for the arguments and the version of the program.
-uint64_t sweep_arguments_hash(char *const *arguments);
 
 // A value as an option has it, "" of true; free it. NULL: too little memory.
 char *sweep_text(const json_t *value);

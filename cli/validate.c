@@ -6,6 +6,7 @@
 #include "cli/command.h"
 #include "cli/json_values.h"
 #include "cli/output.h"
+#include "cli/progress.h"
 #include "cli/validate_read.h"
 #include "duplex/error.h"
 
@@ -74,13 +75,16 @@ static int report(struct measured_run *run, struct simulated *simulated, const s
   return flush_stdout();
 }
 
+// Simulates the trace of a measured run, and writes the comparison to the terminal and to `json`.
 static int simulate(struct measured_run *run, const char *json, struct outputs *outputs) {
   struct simulated simulated = {0};
   struct serving_result result;
   char error[1024];
   run->options.on_request = note;
   run->options.context = &simulated;
+  progress("simulating %s", run->folder);
   const int code = serving_run(&run->options, &result, error, sizeof error);
+  progress_end();
   int status = simulated.status;
   if (code) status = fail(code == DUPLEX_ERROR_NO_MEMORY ? EXIT_ERROR : EXIT_BAD_INPUT, "%s", error);
   if (!status) status = report(run, &simulated, &result, json, outputs);
@@ -108,6 +112,7 @@ static int run_validate(int argc, char **argv) {
 }
 
 static const struct option own_options[] = {{"--json", "FILE.json", "both, and their differences", 0, 0},
+                                            {"--quiet", NULL, "no line of progress on a terminal", 0, 0},
                                             {0}};
 
 const struct command validate_command = {"validate",

@@ -71,22 +71,31 @@ static int read_requests(struct measured_run *run, const char *folder) {
   return read_waits(&run->waits, path);
 }
 
-static int read_object(const char *folder, const char *name, const char *key,
-                       const struct config_field *fields) {
-  char path[4200], error[1024];
+// A JSON file of the folder, and what is wrong with it.
+struct object_file {
   struct config_file file;
-  snprintf(path, sizeof path, "%s/%s", folder, name);
-  int status = config_open(&file, "", path, error, sizeof error);
-  if (!status) {
-    json_t *object = key ? json_object_get(file.root, key) : file.root;
-    status = json_is_object(object) ? config_fields(&file, key ? key : "", object, fields, true)
-                                    : config_refuse(&file, key ? key : "", "is missing, expected an object");
-  }
-  config_close(&file);
-  return status ? fail(EXIT_BAD_INPUT, "%s", error) : EXIT_GOOD;
+  char path[4200], error[1024];
+};
+
+// Reads the fields of the object `key`, NULL: of the whole file, and leaves it open. Returns 0 or a code.
+static int open_object(struct object_file *f, const char *folder, const char *name, const char *key,
+                       const struct config_field *fields) {
+  snprintf(f->path, sizeof f->path, "%s/%s", folder, name);
+  const int status = config_open(&f->file, NULL, f->path, f->error, sizeof f->error);
+  if (status) return status;
+  json_t *object = key ? json_object_get(f->file.root, key) : f->file.root;
+  return json_is_object(object) ? config_fields(&f->file, key ? key : "", object, fields, true)
+                                : config_refuse(&f->file, key ? key : "", "is missing, expected an object");
+}
+
+// An exit status for the code.
+static int close_object(struct object_file *f, int status) {
+  config_close(&f->file);
+  return status ? fail(EXIT_BAD_INPUT, "%s", f->error) : EXIT_GOOD;
 }
 
 static int read_engine(struct serving_options *o, const char *folder) {
+  struct object_file f;
   const struct config_field fields[] = {
       {"tensor_parallel_size", CONFIG_WHOLE, false, &o->devices, 1, 64, NULL},
       {"data_parallel_size", CONFIG_WHOLE, false, &o->nodes, 1, 1024, NULL},
@@ -94,14 +103,16 @@ static int read_engine(struct serving_options *o, const char *folder) {
       {"max_num_batched_tokens", CONFIG_WHOLE, true, &o->most_tokens, 1, 1 << 24, NULL},
       {"block_size", CONFIG_WHOLE, false, &o->block_size, 1, 1024, NULL},
       {0}};
-  const int status = read_object(folder, "engine.json", "engine_kwargs", fields);
-  if (status || o->most_tokens >= o->most_sequences) return status;
-  return fail(EXIT_BAD_INPUT,
-              "%s/engine.json: max_num_batched_tokens is %u, expected at least max_num_seqs, %u", folder,
-              o->most_tokens, o->most_sequences);
+  int status = open_object(&f, folder, "engine.json", "engine_kwargs", fields);
+  if (!status && o->most_tokens < o->most_sequences)
+    status = config_refuse(&f.file, "engine_kwargs.max_num_batched_tokens",
+                           "is %u, expected at least max_num_seqs, %u", o->most_tokens, o->most_sequences);
+  return close_object(&f, status);
 }
 
+// Memory and links of the measured system, in the units of the file.
 static int read_system(struct serving_options *o, const char *folder) {
+  struct object_file f;
   double memory, utilisation = 0.9, link, latency;
   const struct config_field fields[] = {
       {"memory_gb", CONFIG_NUMBER, true, &memory, 1, 1e6, NULL},
@@ -109,7 +120,7 @@ static int read_system(struct serving_options *o, const char *folder) {
       {"link_gb_s", CONFIG_NUMBER, true, &link, 1e-3, 1e6, NULL},
       {"link_latency_ns", CONFIG_NUMBER, true, &latency, 0, 1e9, NULL},
       {0}};
-  const int status = read_object(folder, "system.json", NULL, fields);
+  const int status = close_object(&f, open_object(&f, folder, "system.json", NULL, fields));
   if (status) return status;
   o->memory = memory * utilisation * GIGA;
   o->link_rate = link * GIGA;

@@ -9,7 +9,7 @@
 // most that build/tests/schedule/test_schedule_cost counts for 8 and 256 experts (docs/schedule.md), up to so
 // many tokens for halved experts, for others, and beyond. `paper` is charged as if it were `best`.
 #define DECIDE_TOKENS 128u
-static const struct { uint32_t first, of_expert; } decide_cost[] = {{1340, 29}, {2700, 30}, {3150, 41}};
+static const struct { uint32_t first, of_expert; } decide_cost[] = {{1130, 29}, {2250, 25}, {2700, 29}};
 
 static bool is_xpus(const struct moe_run *run, unsigned stack, unsigned piece, unsigned owned) {
   return !(run->moe->piece[stack][piece].bundles & owned);

@@ -9,29 +9,43 @@
 
 #define SCHEDULE_POPULATION 8u  // bit of a bin's rank that tells the population
 
-// Pieces of the same form: piece `piece` of the even experts (first = 0) or the odd ones.
+// Pieces of the same form: piece `piece` of the even experts (whose = 0) or the odd ones.
 struct schedule_population {
-  uint32_t first, piece;
-  uint32_t cuts, knee;  // of the table
+  uint32_t whose;
+  uint32_t piece, cuts;
+  uint32_t mark;              // of the ranks of its bins
+  const uint32_t *pim, *xpu;  // times of one group: of the last cut, of cut 0
+  const struct schedule_counted *counted;
+  const uint8_t *next, *end;  // ranks that are in no bin yet
 };
 
 // Bins are in the order of their ratio pim / relief, those that Logic-PIM should take first, and of each
-// population in the order of ranks. Behind the last one stands one of nothing but UINT32_MAX.
+// population in the order of ranks. They are made as far as a front comes: most decisions need half of them.
+// Behind the last one of all stands one of no experts and UINT32_MAX.
 struct schedule_class {
-  const struct schedule_bin *bins;
-  uint32_t count;
-  uint32_t xpu;  // time if all is on the xPU
-  // Not of halves, which have one population of all experts:
-  uint32_t pim;  // time if all is on Logic-PIM
+  struct schedule_bin *bins;
+  uint32_t count;  // bins made
+  uint32_t all;    // bins that there are
+  uint32_t xpu;    // time if all is on the xPU
   uint32_t populations;
   struct schedule_population population[2];
 };
 
-// Fill in both classes and the ranks of all experts: of halves, whose bins are of the same experts, and of
-// pieces in pairs of bundles.
-void schedule_halves(const struct schedule_times *times, const uint16_t *counts, struct schedule_work *work,
-                     struct schedule_class classes[2]);
+// Fills in both classes of pieces in pairs of bundles, without bins, and the ranks of all experts.
 void schedule_pairs(const struct schedule_times *times, const uint16_t *counts, struct schedule_work *work,
                     struct schedule_class classes[2]);
+
+// Halves, which need no bins: fills in work->counted[0] and the ranks of all experts.
+void schedule_count_all(const struct schedule_times *times, const uint16_t *counts,
+                        struct schedule_work *work);
+
+// Makes the next bin of a class. False if there is none.
+bool schedule_grow(const struct schedule_times *times, struct schedule_class *class);
+
+// True if there is a bin with that index, which is at most the number of those made.
+static inline bool schedule_has_bin(const struct schedule_times *times, struct schedule_class *class,
+                                    uint32_t bin) {
+  return bin < class->count || schedule_grow(times, class);
+}
 
 #endif

@@ -2,69 +2,104 @@
 // From ranks of experts to their cuts: four bytes of a word at once, since this is most of a decision's work.
 #include "schedule/cuts.h"
 
-#define LOW 0x01010101u
 #define HIGH 0x80808080u
 
 _Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "the first of four experts is the lowest byte");
 
-static uint32_t take(struct schedule_share *share) {
-  if (share->full) {
-    share->full--;
-    return share->high;
-  }
-  const uint32_t cut = share->cut;
-  share->cut = share->low;
-  return cut;
-}
+// How the experts with the cut `high` that are left are counted down, in a word `left`: those of share i from
+// bit 8 i on, behind a guard bit that falls when there are not enough. The experts of a
+// divided rank, a bit in each byte, are added up by times * factor >> shift.
+struct countdown {
+  uint32_t factor, shift, guards, start;
+};
 
-// Cuts of the experts of the divided ranks among four; `divided`: the lowest bits of their bytes.
-static uint32_t divide_each(const struct schedule_cuts *cuts, uint32_t divided, uint32_t word) {
-  for (uint32_t i = 0; i < 4; i++, divided >>= 8) {
-    if (!(divided & 1)) continue;
-    word &= ~(0xffu << 8 * i);
-    word |= take(cuts->share[i % 2]) << 8 * i;
+static const struct countdown apart = {SCHEDULE_EVEN, 16, 0x8080, 0x8080};
+static const struct countdown together = {SCHEDULE_EACH, 24, 0x8000, 0x8000};
+
+// The cuts of the experts of a share among four, whose bytes have the lowest bit in `some`: behind the one
+// with the cut `cut` all have `low`.
+static uint32_t take(struct schedule_share *share, uint32_t some) {
+  uint32_t word = 0;
+  for (; some && share->full; share->full--) {
+    const uint32_t rest = some & (some - 1);
+    word += (some - rest) * share->high;
+    some = rest;
   }
+  if (some == 0) return word;
+  const uint32_t rest = some & (some - 1);
+  word += (some - rest) * share->cut + rest * share->low;
+  share->high = share->cut = share->low;
+  share->full = SCHEDULE_SHARE;
   return word;
 }
 
-// The same; if all of them have the cut `high`, at once.
-static uint32_t divide(const struct schedule_cuts *cuts, uint32_t divided, uint32_t word) {
-  struct schedule_share *even = cuts->share[0], *odd = cuts->share[1];
-  const uint32_t evens = (divided & 1) + (divided >> 16 & 1), odds = (divided >> 8 & 1) + (divided >> 24);
-  if (even == odd || even->full < evens || odd->full < odds || even->high != odd->high)
-    return divide_each(cuts, divided, word);
-  even->full -= evens;
-  odd->full -= odds;
-  return word + divided * even->high;
+// What is left of both shares, as `countdown` has it.
+static uint32_t left_of(struct schedule_share *const share[2]) {
+  if (share[0] == share[1]) return together.start + share[0]->full;
+  return apart.start + share[0]->full + (share[1]->full << 8);
 }
 
-// True if the experts of a divided rank that are left have nothing on Logic-PIM.
-static bool exhausted(const struct schedule_share *share) {
-  return (share->full | share->cut | share->low) == 0;
+// The cuts `high`, a byte for each of four experts in turn.
+static uint32_t high_of(struct schedule_share *const share[2]) {
+  return (share[0]->high | share[1]->high << 8) * SCHEDULE_EVEN;
 }
 
-// The highest bits of the bytes that are 0.
-static uint32_t zero_bytes(uint32_t word) { return ~(((word & ~HIGH) + ~HIGH) | word) & HIGH; }
+// The cuts of experts of divided ranks among four, where a share may come to its end.
+static uint32_t take_last(uint32_t left, uint32_t some, struct schedule_share *const share[2]) {
+  if (share[0] == share[1]) {
+    share[0]->full = left - together.start;
+    return take(share[0], some);
+  }
+  share[0]->full = (left - apart.start) % 256;
+  share[1]->full = (left - apart.start) >> 8;
+  return take(share[0], some & SCHEDULE_EVEN) + take(share[1], some & SCHEDULE_EVEN << 8);
+}
 
-void schedule_write_cuts(const struct schedule_cuts *cuts, const uint8_t *ranks, uint32_t experts,
-                         uint8_t *to) {
-  const uint32_t behind = cuts->behind, divided = cuts->divided, whole = cuts->whole;
-  struct schedule_share *const share = cuts->share[0];
-  const bool one = share == cuts->share[1];  // for even and odd experts
-  const uint32_t high = share->high;
-  bool done = false;  // no expert of a divided rank has any more on Logic-PIM
+// No rank is divided.
+static void write_whole(const struct schedule_cuts *cuts, const uint8_t *ranks, uint32_t experts,
+                        uint8_t *to) {
+  const uint32_t behind = cuts->behind, whole = cuts->whole;
   for (uint32_t e = 0; e < experts; e += 4) {
     uint32_t four;
     __builtin_memcpy(&four, __builtin_assume_aligned(ranks + e, 4), sizeof four);
-    uint32_t word = ((~((four | HIGH) - behind) & HIGH) >> 7) * whole;  // bytes that are less
-    const uint32_t some = done ? 0 : zero_bytes(four ^ divided) >> 7;
-    if (some && one && share->full >= some * LOW >> 24) {  // that many have the cut `high`
-      share->full -= some * LOW >> 24;
-      word += some * high;
-    } else if (some) {
-      word = divide(cuts, some, word);
-      done = share->full == 0 && exhausted(share) && exhausted(cuts->share[1]);
+    const uint32_t word = ((~((four | HIGH) - behind) & HIGH) >> 7) * whole;
+    __builtin_memcpy(__builtin_assume_aligned(to + e, 4), &word, sizeof word);
+  }
+}
+
+// Experts of a divided rank have their shares.
+static void write_divided(const struct schedule_cuts *cuts, const uint8_t *ranks, uint32_t experts,
+                          uint8_t *to) {
+  struct schedule_share *const share[2] = {cuts->share[0], cuts->share[1]};
+  const struct countdown countdown = share[0] == share[1] ? together : apart;
+  const uint32_t behind = cuts->behind, divided = cuts->divided, whole = cuts->whole;
+  uint32_t high = high_of(share), left = left_of(share);
+  for (uint32_t e = 0; e < experts; e += 4) {
+    uint32_t four;
+    __builtin_memcpy(&four, __builtin_assume_aligned(ranks + e, 4), sizeof four);
+    const uint32_t at_least = (four | HIGH) - behind, more = at_least - divided;  // in the highest bits
+    const uint32_t some = ((at_least ^ more) & HIGH) >> 7;
+    uint32_t word = ((~at_least & HIGH) >> 7) * whole;
+    if (some) {
+      const uint32_t next = left - (some * countdown.factor >> countdown.shift);
+      if ((next & countdown.guards) == countdown.guards) {
+        word |= ((some << 8) - some) & high;
+        left = next;
+      } else {
+        word |= take_last(left, some, share);
+        high = high_of(share);
+        left = left_of(share);
+      }
     }
     __builtin_memcpy(__builtin_assume_aligned(to + e, 4), &word, sizeof word);
+  }
+}
+
+void schedule_write_cuts(const struct schedule_cuts *cuts, const uint8_t *ranks, uint32_t experts,
+                         uint8_t *to) {
+  if (cuts->divided) {
+    write_divided(cuts, ranks, experts, to);
+  } else {
+    write_whole(cuts, ranks, experts, to);
   }
 }

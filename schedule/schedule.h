@@ -12,6 +12,7 @@
 
 #define SCHEDULE_VERSION 3u
 #define SCHEDULE_EXPERTS 256u  // of a layer, on one device
+#define SCHEDULE_HALVES 255u   // of a layer in halves: a byte counts them
 #define SCHEDULE_GROUPS 64u    // groups of 8 tokens with times of their own; beyond them times are linear
 #define SCHEDULE_PIECES 2u
 #define SCHEDULE_PARTS 10u
@@ -128,13 +129,15 @@ struct schedule_bin {
 };
 struct schedule_counted {
   union {
-    uint16_t groups[SCHEDULE_GROUPS + 2];  // experts by groups
-    uint32_t pairs[SCHEDULE_GROUPS / 2 + 1];
+    uint8_t groups[SCHEDULE_GROUPS + 4];  // experts by groups
+    uint32_t fours[SCHEDULE_GROUPS / 4 + 1];
   } histogram;
   uint32_t ranks;  // how many of `rank` there are: the bins that are not empty, and then each hot expert
   uint8_t rank[SCHEDULE_GROUPS + SCHEDULE_HOT];
-  uint32_t hot_experts, left_experts, left_groups;
-  uint16_t hot[SCHEDULE_HOT];  // groups of the experts beyond SCHEDULE_GROUPS
+  uint32_t hot_experts, left_experts;
+  uint32_t more_groups;           // beyond SCHEDULE_GROUPS, of the hot experts and of those left
+  uint32_t xpu[SCHEDULE_PIECES];  // time of all pieces on the xPU
+  uint16_t hot[SCHEDULE_HOT];     // groups of the experts beyond SCHEDULE_GROUPS
 };
 struct schedule_work {
   struct schedule_counted counted[2];          // all experts, or even and odd ones

@@ -60,6 +60,7 @@ bool schedule_shape_valid(const struct schedule_shape *shape) {
 static bool valid_placement(const struct schedule_times *times) {
   const struct schedule_placement *p = &times->placement;
   bool good = times->clocks_per_unit && schedule_shape_valid(&times->shape) && p->layout <= SCHEDULE_HALVED &&
+              times->shape.experts <= (p->layout == SCHEDULE_HALVED ? SCHEDULE_HALVES : SCHEDULE_EXPERTS) &&
               p->pieces == (p->layout >= SCHEDULE_SPLIT ? 2u : 1u);
   for (uint32_t q = 0; q < SCHEDULE_PIECES; q++)
     good = good && times->knee[q] <= p->parts[q] &&

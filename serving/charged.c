@@ -105,11 +105,12 @@ static double append_of(const struct machine *m, const struct serving_model *mod
          layers * APPEND_PAIR * pairs_of(m, model, load->decoding) / m->clock;
 }
 
-// The LM head, a row a request.
+// The LM head, a row a request; of no row, as of a chunk that does not end its prompt, nothing.
 static double head_of(const struct machine *m, const struct serving_model *model,
                       const struct node_load *load, struct work *work) {
   const double rows = load->decoding + load->prefill.ends;
   const double slice = (double)model->vocabulary / m->xpus;
+  if (rows == 0) return 0;
   work->macs += rows * model->hidden * slice;
   work->bytes += model_weight_bytes(model) * model->hidden * slice + F16 * rows * (model->hidden + slice);
   return charged_product(m, model, rows, model->hidden, slice);

@@ -24,20 +24,22 @@ static int complain(const struct config_file *file, int error, const char *forma
 
 static const char *builtin_text(const char *folder, const char *name) {
   char path[128];
+  if (!folder) return NULL;
   snprintf(path, sizeof path, "%s%s%s", folder, folder[0] ? "/" : "", name);
   for (const struct builtin_config *c = builtin_configs; c->path; c++)
     if (strcmp(c->path, path) == 0) return c->text;
   return NULL;
 }
 
-// The names of a folder, with commas between them.
+// " or one of " and the names of a folder, with commas between them; nothing without a folder.
 static void list_builtin(const char *folder, char *list, size_t size) {
-  const size_t length = strlen(folder);
+  const size_t length = folder ? strlen(folder) : 0;
   list[0] = 0;
-  for (const struct builtin_config *c = builtin_configs; c->path; c++) {
-    if (strncmp(c->path, folder, length) != 0 || c->path[length] != '/') continue;
-    if (list[0]) strncat(list, ", ", size - strlen(list) - 1);
-    strncat(list, c->path + length + 1, size - strlen(list) - 1);
+  for (const struct builtin_config *c = builtin_configs; folder && c->path; c++) {
+    const char *name = c->path + length + (length > 0);
+    if (strncmp(c->path, folder, length) != 0 || (length && name[-1] != '/') || strchr(name, '/')) continue;
+    strncat(list, list[0] ? ", " : " or one of ", size - strlen(list) - 1);
+    strncat(list, name, size - strlen(list) - 1);
   }
 }
 
@@ -47,8 +49,7 @@ static int read_text(struct config_file *file, const char *folder) {
   char list[400];
   list_builtin(folder, list, sizeof list);
   if (!stream)
-    return complain(file, DUPLEX_ERROR_IO, "%s: %s, expected a file or one of %s", file->name,
-                    strerror(errno), list);
+    return complain(file, DUPLEX_ERROR_IO, "%s: %s, expected a file%s", file->name, strerror(errno), list);
   file->text = malloc(FILE_MOST + 1);
   const size_t length = file->text ? fread(file->text, 1, FILE_MOST + 1, stream) : 0;
   const bool good = file->text && !ferror(stream);
@@ -148,15 +149,18 @@ int config_line(const struct config_file *file, const char *path) {
   return line;
 }
 
-void config_where(const char *folder, const char *name, const char *key, char *place, size_t size) {
-  struct config_file file;
+bool config_where(const char *folder, const char *name, const char *const *keys, char *place, size_t size) {
+  struct config_file file = {0};
   char error[64];
-  const int status = key ? config_open(&file, folder, name, error, sizeof error) : DUPLEX_ERROR_ARGUMENT;
-  if (!status && json_object_get(file.root, key))
-    snprintf(place, size, "%s:%d", name, config_line(&file, key));
-  else
-    snprintf(place, size, "%s", name);
-  if (key) config_close(&file);
+  bool found = false;
+  snprintf(place, size, "%s", name);
+  const int status = builtin_text(folder, name) || config_open(&file, NULL, name, error, sizeof error);
+  for (; !status && *keys && !found; keys++) {
+    found = json_object_get(file.root, *keys) != NULL;
+    if (found) snprintf(place, size, "%s:%d", name, config_line(&file, *keys));
+  }
+  config_close(&file);
+  return found;
 }
 
 int config_refuse(const struct config_file *file, const char *path, const char *format, ...) {

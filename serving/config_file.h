@@ -28,8 +28,8 @@ struct config_file {
   size_t size;
 };
 
-// Reads `name` of the built-in folder ("systems", "models" or ""), or else the file of that path. Returns 0,
-// DUPLEX_ERROR_IO or DUPLEX_ERROR_FORMAT with a line in `error`.
+// Reads `name` of the built-in folder ("systems", "models" or ""; NULL: there is none), or else the file of
+// that path. Returns 0, DUPLEX_ERROR_IO or DUPLEX_ERROR_FORMAT with a line in `error`.
 int config_open(struct config_file *file, const char *folder, const char *name, char *error, size_t size);
 void config_close(struct config_file *file);
 
@@ -41,9 +41,9 @@ int config_fields(const struct config_file *file, const char *path, json_t *obje
 // The line of the key `path`; of the last part of it that is there, if the key is missing.
 int config_line(const struct config_file *file, const char *path);
 
-// Where a value of a closed file stands: "NAME:LINE" of a key at its top, "NAME" if it has none or key is
-// NULL.
-void config_where(const char *folder, const char *name, const char *key, char *place, size_t size);
+// Where a value of a closed file stands that the user gave: "NAME:LINE" of the first of the keys (NULL ends
+// them) that it has at its top. False, and "NAME": it has none of them, or is built in.
+bool config_where(const char *folder, const char *name, const char *const *keys, char *place, size_t size);
 
 // A line about the key `path` of the file; returns DUPLEX_ERROR_FORMAT.
 int config_refuse(const struct config_file *file, const char *path, const char *format, ...)

@@ -203,9 +203,8 @@ static int check_recorded(const struct imbalance *b, const struct recorded *r, c
     for (unsigned e = 0; e < b->model.experts; e++)
       used += r->tokens[(size_t)layer * b->model.experts + e] > 0;
     if (used >= b->model.top_k) continue;
-    snprintf(error, size,
-             "%s: %u experts of the layer number %u have tokens, expected at least the %u of a token", path,
-             used, layer, b->model.top_k);
+    snprintf(error, size, "%s:%zu: %u experts of the layer have tokens, expected at least the %u of a token",
+             path, r->lines[layer], used, b->model.top_k);
     return DUPLEX_ERROR_FORMAT;
   }
   return DUPLEX_OK;

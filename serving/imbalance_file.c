@@ -2,29 +2,26 @@
 // Reads what `duplex run --record-routing` writes.
 #include "serving/imbalance_file.h"
 
-#include <errno.h>
 #include <stdbool.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "duplex/error.h"
+#include "serving/table_text.h"
 
 #define LAYERS_MOST 4096u
 #define DIGITS_MOST 10u
 
 struct reader {
-  const char *path;
+  struct table_text table;
   unsigned experts;
-  size_t line;
-  double *sums[LAYERS_MOST];  // [experts] of a layer that has rows
-  char *error;
-  size_t size;
+  double *sums[LAYERS_MOST];  // [experts] of a layer that has rows,
+  size_t lines[LAYERS_MOST];  // and the line of the first one
 };
 
-static int refuse(const struct reader *r, const char *what) {
-  snprintf(r->error, r->size, "%s:%zu: expected %s", r->path, r->line, what);
-  return DUPLEX_ERROR_FORMAT;
+static int no_memory(const struct reader *r) {
+  table_text_refuse(&r->table, "too little memory");
+  return DUPLEX_ERROR_NO_MEMORY;
 }
 
 // A whole number and the character behind it.
@@ -37,53 +34,53 @@ static bool read_number(const char **at, char behind, unsigned long *value) {
 }
 
 static int add(struct reader *r, unsigned long layer, unsigned long expert, unsigned long tokens) {
-  if (layer >= LAYERS_MOST) return refuse(r, "a layer below 4096");
-  if (expert >= r->experts) return refuse(r, "an expert that the served model has");
-  if (tokens == 0) return refuse(r, "tokens of an expert, 1 or more");
-  if (!r->sums[layer]) r->sums[layer] = calloc(r->experts, sizeof **r->sums);
+  if (layer >= LAYERS_MOST) return table_text_refuse(&r->table, "expected a layer below 4096");
+  if (expert >= r->experts)
+    return table_text_refuse(&r->table, "expected an expert that the served model has");
+  if (tokens == 0) return table_text_refuse(&r->table, "expected tokens of an expert, 1 or more");
   if (!r->sums[layer]) {
-    snprintf(r->error, r->size, "%s: too little memory", r->path);
-    return DUPLEX_ERROR_NO_MEMORY;
+    r->sums[layer] = calloc(r->experts, sizeof **r->sums);
+    r->lines[layer] = r->table.line;
   }
+  if (!r->sums[layer]) return no_memory(r);
   r->sums[layer][expert] += (double)tokens;
   return DUPLEX_OK;
 }
 
-static int read_row(struct reader *r, const char *line) {
+static int read_row(struct reader *r) {
   unsigned long layer, step, expert, tokens;
-  const char *at = line;
+  const char *at = r->table.text;
   if (!read_number(&at, ',', &layer) || !read_number(&at, ',', &step) || !read_number(&at, ',', &expert) ||
-      !read_number(&at, '\n', &tokens))
-    return refuse(r, "four whole numbers: layer,step,expert,tokens");
+      !read_number(&at, 0, &tokens))
+    return table_text_refuse(&r->table, "expected four whole numbers: layer,step,expert,tokens");
   return add(r, layer, expert, tokens);
 }
 
-static int read_lines(struct reader *r, FILE *file) {
-  char *line = NULL;
-  size_t room = 0;
-  int error = DUPLEX_OK;
-  for (r->line = 1; !error && getline(&line, &room, file) >= 0; r->line++) {
-    if (r->line > 1)
-      error = read_row(r, line);
-    else if (strcmp(line, "layer,step,expert,tokens\n") != 0)
-      error = refuse(r, "the columns layer,step,expert,tokens");
+static int read_lines(struct reader *r) {
+  static const char heads[] = "layer,step,expert,tokens";
+  bool found;
+  int error = table_text_next(&r->table, &found);
+  if (!error && (!found || strcmp(r->table.text, heads) != 0))
+    return table_text_refuse(&r->table, "expected the columns %s", heads);
+  while (!error && found) {
+    error = table_text_next(&r->table, &found);
+    if (!error && found) error = read_row(r);
   }
-  free(line);
-  if (!error && r->line < 3) error = refuse(r, "rows");
+  if (!error && r->table.line < 2) error = table_text_refuse(&r->table, "expected rows");
   return error;
 }
 
 static int collect(const struct reader *r, struct recorded *recorded) {
   for (unsigned i = 0; i < LAYERS_MOST; i++) recorded->layers += r->sums[i] != NULL;
   recorded->tokens = malloc((size_t)recorded->layers * r->experts * sizeof *recorded->tokens);
-  if (!recorded->tokens) {
-    snprintf(r->error, r->size, "%s: too little memory", r->path);
-    return DUPLEX_ERROR_NO_MEMORY;
-  }
+  recorded->lines = malloc(recorded->layers * sizeof *recorded->lines);
+  if (!recorded->tokens || !recorded->lines) return no_memory(r);
   double *to = recorded->tokens;
+  size_t *line = recorded->lines;
   for (unsigned i = 0; i < LAYERS_MOST; i++) {
     if (!r->sums[i]) continue;
     memcpy(to, r->sums[i], r->experts * sizeof *to);
+    *line++ = r->lines[i];
     to += r->experts;
   }
   return DUPLEX_OK;
@@ -91,31 +88,22 @@ static int collect(const struct reader *r, struct recorded *recorded) {
 
 int recorded_read(struct recorded *recorded, const char *path, unsigned experts, char *error, size_t size) {
   struct reader *r = calloc(1, sizeof *r);
-  FILE *file = fopen(path, "re");
-  int status = DUPLEX_OK;
   *recorded = (struct recorded){0};
-  if (!r) {
-    snprintf(error, size, "%s: too little memory", path);
-    status = DUPLEX_ERROR_NO_MEMORY;
-  } else if (!file) {
-    snprintf(error, size, "%s: %s, expected uniform, zipf:A, power:A or a file of recorded routing", path,
-             strerror(errno));
-    status = DUPLEX_ERROR_IO;
-  } else {
-    r->path = path;
-    r->experts = experts;
-    r->error = error;
-    r->size = size;
-    status = read_lines(r, file);
-    if (!status) status = collect(r, recorded);
-    for (unsigned i = 0; i < LAYERS_MOST; i++) free(r->sums[i]);
-  }
-  if (file) fclose(file);
+  snprintf(error, size, "%s: too little memory", path);
+  if (!r) return DUPLEX_ERROR_NO_MEMORY;
+  r->experts = experts;
+  int status =
+      table_text_open(&r->table, path, "uniform, zipf:A, power:A or a file of recorded routing", error, size);
+  if (!status) status = read_lines(r);
+  if (!status) status = collect(r, recorded);
+  for (unsigned i = 0; i < LAYERS_MOST; i++) free(r->sums[i]);
+  table_text_close(&r->table);
   free(r);
   return status;
 }
 
 void recorded_free(struct recorded *recorded) {
   free(recorded->tokens);
+  free(recorded->lines);
   *recorded = (struct recorded){0};
 }

@@ -8,6 +8,7 @@
 struct recorded {
   unsigned layers;  // those that have rows, in rising order
   double *tokens;   // [layers][experts], of all steps
+  size_t *lines;    // [layers]: of the file, of a layer's first row
 };
 
 // Reads a table layer,step,expert,tokens of experts below `experts`. Returns 0, DUPLEX_ERROR_IO, _FORMAT or

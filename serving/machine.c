@@ -197,11 +197,25 @@ static int impossible(char *error, size_t size, const char *place, const char *w
   return DUPLEX_ERROR_ARGUMENT;
 }
 
-// Where the number of nodes or devices comes from: the system's file, if it has it and no option does.
+#define KEYS(...) ((const char *const[]){__VA_ARGS__, NULL})
+
+// Where the number of nodes or devices comes from: an option, the system's file, or the model's; if none has
+// it, what it has to come out even with.
 static void where_of(const struct serving_options *options, bool nodes, char *place, size_t size) {
   const unsigned given = nodes ? options->nodes : options->devices;
   const char *key = nodes ? "nodes" : "devices";
-  config_where("systems", options->system, given ? NULL : key, place, size);
+  if (!given && (config_where("systems", options->system, KEYS(key, "times_devices"), place, size) ||
+                 config_where("models", options->model, KEYS(key), place, size) ||
+                 config_where("models", options->model, MODEL_EXPERTS, place, size)))
+    return;
+  snprintf(place, size, "%s", options->system);
+}
+
+void machine_where_memory(const struct serving_options *options, char *place, size_t size) {
+  const bool given = options->memory > 0;
+  if (given || (!config_where("systems", options->system, KEYS("memory"), place, size) &&
+                !(options->constants && config_where("", options->constants, KEYS("memory"), place, size))))
+    where_of(options, false, place, size);
 }
 
 // Experts come out even on the devices.
@@ -218,7 +232,7 @@ static int check_experts(const struct machine *m, const struct serving_options *
     return impossible(error, size, place, "devices with experts", devices,
                       "a divisor or a multiple of the model's experts");
   const unsigned groups = m->expert_tensor ? m->nodes : devices < e ? devices : e;
-  config_where("models", options->model, "experts", place, sizeof place);
+  config_where("models", options->model, MODEL_EXPERTS, place, sizeof place);
   if (e / groups > SCHEDULE_EXPERTS)
     return impossible(error, size, place, "experts of a group of devices", e / groups, "at most 256");
   return DUPLEX_OK;
@@ -268,8 +282,10 @@ int machine_read(struct machine *m, const struct serving_options *options, const
                         .strict = options->strict,
                         .sum_bytes = options->f32_partials ? 4 : 16};
   if (options->memory > 0) m->memory = options->memory;
-  if (options->link_rate > 0) m->node_rate = m->between_rate = options->link_rate;
-  if (options->link_latency > 0) m->node_latency = m->between_latency = options->link_latency;
+  if (options->link_rate > 0) {
+    m->node_rate = m->between_rate = options->link_rate;
+    m->node_latency = m->between_latency = options->link_latency;
+  }
   if (n.beside) m->pim = reached(&n.pim[n.beside - 1], n.pim_compute, n.pim_bandwidth, n.mac_pj);
   m->launch = n.launch_us * MICRO;
   m->xpu_time = time_model(&n);
@@ -283,11 +299,14 @@ int machine_read(struct machine *m, const struct serving_options *options, const
 
 int machine_split_nodes(struct machine *m, struct machine *prefill, const struct serving_options *options,
                         const struct serving_model *model, char *error, size_t size) {
+  char place[512];
+  config_where("systems", options->system, KEYS("layout"), place, sizeof place);
   if (m->layout != LAYOUT_TOGETHER)
-    return impossible(error, size, options->system, "nodes that prefill", options->prefill_nodes,
+    return impossible(error, size, place, "nodes that prefill", options->prefill_nodes,
                       "none with this layout");
+  where_of(options, true, place, sizeof place);
   if (options->prefill_nodes >= m->nodes)
-    return impossible(error, size, options->system, "nodes that prefill", options->prefill_nodes,
+    return impossible(error, size, place, "nodes that prefill", options->prefill_nodes,
                       "fewer than all nodes");
   *prefill = *m;
   prefill->nodes = options->prefill_nodes;

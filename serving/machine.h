@@ -50,6 +50,10 @@ int machine_split_nodes(struct machine *machine, struct machine *prefill,
 // Measured kernels, which stay the caller's, in place of formulas.
 void machine_use_kernels(struct machine *machine, struct kernels *kernels);
 
+// Where the memory of a system comes from, for messages: as config_where; with built-in memory where the
+// number of devices does.
+void machine_where_memory(const struct serving_options *options, char *place, size_t size);
+
 // Bytes for K and V in all devices together; below 0: the weights do not fit.
 double machine_kv_capacity(const struct machine *machine, const struct serving_model *model);
 // HETERO: bytes that the weights other than experts leave of the devices whose xPU works; below 0: they do

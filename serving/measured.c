@@ -13,6 +13,7 @@
 #include "duplex/error.h"
 #include "schedule/tables_file.h"
 #include "serving/builtin_configs.h"
+#include "serving/config_file.h"
 #include "serving/phases.h"
 
 #define STACKS 5u
@@ -87,18 +88,26 @@ static int origin_of(const struct duplex_stack_options *options, uint32_t *origi
   return status;
 }
 
-static int measure_on(struct measured *m, const struct duplex_stack_options *options, struct duplex_xpu *xpu,
-                      const char *path, char *error, size_t size) {
+// Where the experts of a slice lie on a stack. Returns 0, or DUPLEX_ERROR_ARGUMENT with a line in `error` if
+// a stack cannot hold them.
+static int place_experts(const struct measured *m, const char *model, struct schedule_placement *placement,
+                         char *error, size_t size) {
   const struct schedule_shape shape = shape_of(m);
-  struct schedule_placement placement;
+  char place[512];
+  if (schedule_place(&shape, placement)) return DUPLEX_OK;
+  config_where("models", model, MODEL_INNER, place, sizeof place);
+  snprintf(error, size, "%s: %u columns and %u rows of experts: expected what a stack can hold", place,
+           shape.hidden, shape.inner);
+  return DUPLEX_ERROR_ARGUMENT;
+}
+
+static int measure_on(struct measured *m, const struct duplex_stack_options *options, struct duplex_xpu *xpu,
+                      const char *path, const struct schedule_placement *placement, char *error,
+                      size_t size) {
+  const struct schedule_shape shape = shape_of(m);
   uint32_t origin;
-  if (!schedule_place(&shape, &placement)) {
-    snprintf(error, size, "%u columns and %u rows of experts: expected what a stack can hold", shape.hidden,
-             shape.inner);
-    return DUPLEX_ERROR_ARGUMENT;
-  }
   int status = origin_of(options, &origin, error, size);
-  device_formula(&shape, &placement, xpu, &m->times);
+  device_formula(&shape, placement, xpu, &m->times);
   if (!status) status = device_measure(options, xpu, MEASURE_ALL, &m->times, error, size);
   return status || !path ? status : schedule_save(path, &m->times, origin, error, size);
 }
@@ -114,7 +123,9 @@ static int measure(struct measured *m, const struct serving_options *given, cons
   const struct duplex_stack_options options = {
       .backend = {.channels = CHANNELS, .dram_preset = given->dram_preset}, .strict = given->strict};
   struct timed_xpu timed = {{&ops}, &m->machine->xpu_time};
-  return measure_on(m, &options, &timed.xpu, path, error, size);
+  struct schedule_placement placement;
+  const int status = place_experts(m, given->model, &placement, error, size);
+  return status ? status : measure_on(m, &options, &timed.xpu, path, &placement, error, size);
 }
 
 static uint32_t add_to_hash(uint32_t hash, uint64_t number) {
@@ -222,9 +233,11 @@ int measured_open(struct measured **measured, const struct machine *machine,
   m->layout = experts_layout(machine, model);
   m->policy = policy_of(m, options->policy);
   if (model->inner % m->layout.devices) {
+    char place[512];
+    config_where("models", options->model, MODEL_INNER, place, sizeof place);
     snprintf(error, size,
-             "%s on %s: mode full expected an inner size that the %u devices of an expert divide",
-             options->model, options->system, m->layout.devices);
+             "%s on %s: mode full expected an inner size that the %u devices of an expert divide", place,
+             options->system, m->layout.devices);
     return DUPLEX_ERROR_ARGUMENT;
   }
   if (machine->beside == BESIDE_NONE) {

@@ -25,6 +25,11 @@ struct serving_model {
   unsigned nodes, devices;  // default: nodes, devices of a node
 };
 
+// Keys of files of both kinds, for config_where.
+#define MODEL_EXPERTS ((const char *const[]){"experts", "num_local_experts", "num_experts", NULL})
+#define MODEL_LAYERS ((const char *const[]){"layers", "num_hidden_layers", NULL})
+#define MODEL_INNER ((const char *const[]){"inner", "moe_intermediate_size", "intermediate_size", NULL})
+
 // A built-in name, a file of these keys, or a Hugging Face config.json. Returns 0 or an error of config_open
 // with a line in `error`.
 int serving_model_read(struct serving_model *model, const char *name, char *error, size_t size);

@@ -2,13 +2,13 @@
 // Measured times of an engine's layers (docs/serving.md, "Against a measured run").
 #include "serving/profile.h"
 
-#include <errno.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "duplex/error.h"
+#include "serving/table_text.h"
 
 #define NAME_MOST 40u
 #define CELLS 5u
@@ -17,6 +17,7 @@
 struct row {
   char name[NAME_MOST];  // "": of a table without layers
   double a, b, seconds;
+  size_t line;
 };
 
 // By name, a, b.
@@ -29,15 +30,23 @@ struct profile {
   struct table dense, sequences, prefill, decode, moe;
 };
 
+// What a line of a file has: its name or "", and its numbers.
+struct cells {
+  const char *name;
+  double number[CELLS];
+  size_t line;
+};
+
 // What a file has: columns, of which the first one is a name if `named`; where a row goes, NULL: nowhere.
 struct layout {
   const char *file, *heads;
   unsigned cells;
   bool named;
-  int (*add)(struct profile *profile, const char *name, const double *numbers);
+  int (*add)(struct profile *profile, const struct cells *cells);
+  int (*settle)(struct profile *profile, struct table_text *text);  // behind the last row
 };
 
-static int add_row(struct table *t, const char *name, double a, double b, double time) {
+static int add_row(struct table *t, const struct cells *c, double a, double b, double time) {
   if (t->count == t->room) {
     const size_t room = t->room ? 2 * t->room : 256;
     struct row *rows = realloc(t->rows, room * sizeof *rows);
@@ -46,89 +55,26 @@ static int add_row(struct table *t, const char *name, double a, double b, double
     t->room = room;
   }
   struct row *row = &t->rows[t->count++];
-  *row = (struct row){.a = a, .b = b, .seconds = time * MICRO};
-  snprintf(row->name, sizeof row->name, "%s", name);
+  *row = (struct row){.a = a, .b = b, .seconds = time * MICRO, .line = c->line};
+  snprintf(row->name, sizeof row->name, "%s", c->name);
   return DUPLEX_OK;
 }
 
-static int add_dense(struct profile *p, const char *name, const double *n) {
-  return add_row(&p->dense, name, 0, n[0], n[1]);
+static int add_dense(struct profile *p, const struct cells *c) {
+  return add_row(&p->dense, c, 0, c->number[0], c->number[1]);
 }
-static int add_sequences(struct profile *p, const char *name, const double *n) {
-  return add_row(&p->sequences, name, 0, n[0], n[1]);
+static int add_sequences(struct profile *p, const struct cells *c) {
+  return add_row(&p->sequences, c, 0, c->number[0], c->number[1]);
 }
-static int add_attention(struct profile *p, const char *name, const double *n) {
-  if (n[2] == 0 && n[0] > 0) return add_row(&p->prefill, name, n[0], n[1], n[4]);
-  if (n[0] == 0 && n[2] > 0) return add_row(&p->decode, name, n[2], n[3], n[4]);
+static int add_attention(struct profile *p, const struct cells *c) {
+  const double *n = c->number;
+  if (n[2] == 0 && n[0] > 0) return add_row(&p->prefill, c, n[0], n[1], n[4]);
+  if (n[0] == 0 && n[2] > 0) return add_row(&p->decode, c, n[2], n[3], n[4]);
   return DUPLEX_OK;
 }
-static int add_moe(struct profile *p, const char *name, const double *n) {
-  return add_row(&p->moe, name, n[0], n[1], n[2]);
-}
-
-static const struct layout layouts[] = {
-    {"dense.csv", "layer,tokens,time_us", 3, true, add_dense},
-    {"per_sequence.csv", "layer,sequences,time_us", 3, true, add_sequences},
-    {"attention.csv", "prefill_chunk,kv_prefill,n_decode,kv_decode,time_us", 5, false, add_attention},
-    {"moe.csv", "tokens,activated_experts,time_us", 3, false, add_moe}};
-#define LAYOUTS (sizeof layouts / sizeof *layouts)
-
-// Cuts a row into its name and its numbers.
-static bool read_row(char *line, const struct layout *layout, const char **name, double numbers[CELLS]) {
-  char *at = line;
-  unsigned first = 0;
-  *name = "";
-  if (layout->named) {
-    *name = strsep(&at, ",");
-    first = 1;
-    if (!**name || strlen(*name) >= NAME_MOST) return false;
-  }
-  for (unsigned i = first; i < layout->cells; i++) {
-    const char *cell = strsep(&at, ",");
-    char *end;
-    if (!cell || !*cell) return false;
-    numbers[i - first] = strtod(cell, &end);
-    if (*end || !(numbers[i - first] >= 0 && numbers[i - first] <= 1e12)) return false;
-  }
-  return !at;
-}
-
-// Reads a table of kernels: the heads that the layout has, then a row each.
-static int read_lines(struct profile *p, const struct layout *layout, FILE *file, const char *path,
-                      char *error, size_t size) {
-  char *line = NULL;
-  size_t room = 0, number = 1;
-  int status = DUPLEX_OK;
-  for (; !status && getline(&line, &room, file) >= 0; number++) {
-    double numbers[CELLS];
-    const char *name;
-    line[strcspn(line, "\r\n")] = 0;
-    const bool good = number == 1 ? strcmp(line, layout->heads) == 0 : read_row(line, layout, &name, numbers);
-    if (good && number > 1) status = layout->add(p, name, numbers);
-    if (good && !status) continue;
-    snprintf(error, size, "%s:%zu: %s%s", path, number,
-             good          ? "too little memory"
-             : number == 1 ? "expected the columns "
-                           : "expected numbers as in ",
-             good ? "" : layout->heads);
-    if (!good) status = DUPLEX_ERROR_FORMAT;
-  }
-  free(line);
-  return status;
-}
-
-static int read_file(struct profile *p, const struct layout *layout, const char *folder, char *error,
-                     size_t size) {
-  char path[4096];
-  snprintf(path, sizeof path, "%s/%s", folder, layout->file);
-  FILE *file = fopen(path, "re");
-  if (!file) {
-    snprintf(error, size, "%s: %s, expected a table of times", path, strerror(errno));
-    return DUPLEX_ERROR_IO;
-  }
-  const int status = read_lines(p, layout, file, path, error, size);
-  fclose(file);
-  return status;
+static int add_moe(struct profile *p, const struct cells *c) {
+  if (c->number[0] == 0) return DUPLEX_OK;
+  return add_row(&p->moe, c, c->number[0], c->number[1], c->number[2]);
 }
 
 static int by_key(const void *a, const void *b) {
@@ -139,13 +85,86 @@ static int by_key(const void *a, const void *b) {
   return (left->b > right->b) - (left->b < right->b);
 }
 
-static int settle(struct table *t, const char *what, const char *folder, char *error, size_t size) {
-  if (t->count == 0) {
-    snprintf(error, size, "%s: expected rows of %s", folder, what);
-    return DUPLEX_ERROR_FORMAT;
-  }
+// A table that a file fills: `what` has to be in it, and nothing twice.
+static int settle(struct table *t, const char *what, struct table_text *text) {
+  if (t->count == 0) return table_text_refuse(text, "expected rows %s", what);
   qsort(t->rows, t->count, sizeof *t->rows, by_key);
+  for (size_t i = 1; i < t->count; i++) {
+    const size_t one = t->rows[i - 1].line, other = t->rows[i].line;
+    if (by_key(&t->rows[i - 1], &t->rows[i]) != 0) continue;
+    text->line = one > other ? one : other;
+    return table_text_refuse(text, "expected a row of its own, found that of line %zu again",
+                             one < other ? one : other);
+  }
   return DUPLEX_OK;
+}
+
+static int settle_dense(struct profile *p, struct table_text *text) {
+  return settle(&p->dense, "of layers", text);
+}
+static int settle_sequences(struct profile *p, struct table_text *text) {
+  return settle(&p->sequences, "of layers", text);
+}
+static int settle_attention(struct profile *p, struct table_text *text) {
+  const int status = settle(&p->prefill, "of a prefill alone", text);
+  return status ? status : settle(&p->decode, "of decoding alone", text);
+}
+static int settle_moe(struct profile *p, struct table_text *text) {
+  return settle(&p->moe, "of experts", text);
+}
+
+static const struct layout layouts[] = {
+    {"dense.csv", "layer,tokens,time_us", 3, true, add_dense, settle_dense},
+    {"per_sequence.csv", "layer,sequences,time_us", 3, true, add_sequences, settle_sequences},
+    {"attention.csv", "prefill_chunk,kv_prefill,n_decode,kv_decode,time_us", 5, false, add_attention,
+     settle_attention},
+    {"moe.csv", "tokens,activated_experts,time_us", 3, false, add_moe, settle_moe}};
+#define LAYOUTS (sizeof layouts / sizeof *layouts)
+
+// Cuts a row into its name and its numbers.
+static bool cut_row(char *line, const struct layout *layout, struct cells *cells) {
+  char *at = line;
+  cells->name = layout->named ? strsep(&at, ",") : "";
+  if (layout->named && (!*cells->name || strlen(cells->name) >= NAME_MOST)) return false;
+  for (unsigned i = 0; i < layout->cells - layout->named; i++) {
+    const char *cell = strsep(&at, ",");
+    double *number = &cells->number[i];
+    if (!cell || !table_text_real(cell, number) || !(*number >= 0 && *number <= 1e12)) return false;
+  }
+  return !at;
+}
+
+static int read_row(struct profile *p, const struct layout *layout, const struct table_text *text) {
+  struct cells cells = {.line = text->line};
+  if (!cut_row(text->text, layout, &cells))
+    return table_text_refuse(text, "expected numbers from 0 to 1e12 as in %s", layout->heads);
+  const int status = layout->add(p, &cells);
+  if (status) table_text_refuse(text, "too little memory");
+  return status;
+}
+
+// Reads a table: the heads that the layout has, then a row each.
+static int read_lines(struct profile *p, const struct layout *layout, struct table_text *text) {
+  bool found;
+  int status = table_text_next(text, &found);
+  if (!status && (!found || strcmp(text->text, layout->heads) != 0))
+    return table_text_refuse(text, "expected the columns %s", layout->heads);
+  while (!status && found) {
+    status = table_text_next(text, &found);
+    if (!status && found) status = read_row(p, layout, text);
+  }
+  return status ? status : layout->settle(p, text);
+}
+
+static int read_file(struct profile *p, const struct layout *layout, const char *folder, char *error,
+                     size_t size) {
+  char path[4096];
+  struct table_text text;
+  snprintf(path, sizeof path, "%s/%s", folder, layout->file);
+  int status = table_text_open(&text, path, "a table of times", error, size);
+  if (!status) status = read_lines(p, layout, &text);
+  table_text_close(&text);
+  return status;
 }
 
 int profile_open(struct profile **profile, const char *folder, bool experts, char *error, size_t size) {
@@ -155,11 +174,6 @@ int profile_open(struct profile **profile, const char *folder, bool experts, cha
   int status = p ? DUPLEX_OK : DUPLEX_ERROR_NO_MEMORY;
   for (unsigned i = 0; i < LAYOUTS - !experts && !status; i++)
     status = read_file(p, &layouts[i], folder, error, size);
-  if (!status) status = settle(&p->dense, "dense.csv", folder, error, size);
-  if (!status) status = settle(&p->sequences, "per_sequence.csv", folder, error, size);
-  if (!status) status = settle(&p->prefill, "attention.csv with a prefill alone", folder, error, size);
-  if (!status) status = settle(&p->decode, "attention.csv with decoding alone", folder, error, size);
-  if (!status && experts) status = settle(&p->moe, "moe.csv", folder, error, size);
   if (!status) return DUPLEX_OK;
   profile_close(p);
   *profile = NULL;

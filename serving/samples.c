@@ -18,10 +18,11 @@ int samples_add(struct samples *s, double value, double weight) {
   return DUPLEX_OK;
 }
 
+// Equal values by their weight: sums do not depend on the order that qsort leaves equal ones in.
 static int by_value(const void *a, const void *b) {
-  const double left = ((const struct sample *)a)->value;
-  const double right = ((const struct sample *)b)->value;
-  return (left > right) - (left < right);
+  const struct sample *left = a, *right = b;
+  if (left->value != right->value) return left->value > right->value ? 1 : -1;
+  return (left->weight > right->weight) - (left->weight < right->weight);
 }
 
 static double at(const struct samples *s, double weight) {

@@ -62,31 +62,34 @@ static int check_capacity(const struct run *run, unsigned at, char *error, size_
   const struct machine *machine = &run->machines[at];
   const double capacity = machine_kv_capacity(machine, &run->model);
   const double xpu_room = machine_xpu_room(machine, &run->model);
-  char place[512];
+  char place[512], model[512];
   const double tokens = longest_of(options, at + 1 == run->count);
   const struct scheduler_nodes nodes = {run->machines[at].nodes, capacity, model_kv_bytes(&run->model),
                                         at + 1 < run->count};
   const double needed = tokens * nodes.kv_token;
-  config_where("systems", options->system, options->memory > 0 ? NULL : "memory", place, sizeof place);
+  config_where("models", options->model, MODEL_LAYERS, model, sizeof model);
+  machine_where_memory(options, place, sizeof place);
   if (machine->layout == LAYOUT_HETERO && xpu_room < 0) {
     snprintf(error, size,
              "%s on %s: %.1f GB are left on the xPUs of a node beside the weights that are not experts, "
              "expected 0 or more",
-             options->model, place, xpu_room / machine->nodes / 1e9);
+             model, place, xpu_room / machine->nodes / 1e9);
     return DUPLEX_ERROR_OUT_OF_SPACE;
   }
   if (scheduler_longest(options, &nodes) >= tokens) return DUPLEX_OK;
   snprintf(error, size,
            "%s on %s: %.1f GB are left for K and V beside the weights of a node, expected %.1f GB for a "
            "request of %.0f tokens",
-           options->model, place, capacity / nodes.nodes / 1e9, needed / 1e9, tokens);
+           model, place, capacity / nodes.nodes / 1e9, needed / 1e9, tokens);
   return DUPLEX_ERROR_OUT_OF_SPACE;
 }
 
 static int run_authors(struct run *run, char *error, size_t size) {
   if (run->machines[0].layout == LAYOUT_SPLIT) {
+    char place[512];
+    config_where("systems", run->options->system, (const char *const[]){"layout", NULL}, place, sizeof place);
     snprintf(error, size, "%s: mode authors decodes on all devices, expected another layout than split",
-             run->options->system);
+             place);
     return DUPLEX_ERROR_ARGUMENT;
   }
   struct node_load *loads = calloc(run->machines[0].nodes, sizeof *loads);

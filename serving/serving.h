@@ -54,8 +54,8 @@ struct serving_options {
   enum serving_policy policy;
   const char *kernels;                // folder of measured kernels (serving/kernels.h); may be NULL
   const char *profile;                // folder of a measured engine's layers (serving/profile.h); may be NULL
-  double memory;                      // bytes of a device, and bytes a second and seconds of its links;
-  double link_rate, link_latency;     // 0: by the system
+  double memory;                      // bytes of a device; 0: by the system
+  double link_rate, link_latency;     // bytes a second and seconds of its links; rate 0: both by the system
   const char *tables;                 // folder of tables of time that are not built in; may be NULL
   bool strict;                        // activation rule of the DRAM in mode FULL
   bool f32_partials;                  // partial sums of Logic-PIM go to the xPU as binary32, not exactly

@@ -18,6 +18,17 @@ static double seconds_of(const struct processor *p, struct work work) {
   return larger(2 * work.macs / p->flops, work.bytes / p->bytes);
 }
 
+// A policy that the system cannot have: experts on what is not there, or away from the half that has them.
+static int check_policy(const struct machine *m, const struct serving_options *options, char *error,
+                        size_t size) {
+  const bool no_pim = options->policy == SERVING_POLICY_PIM && m->beside == BESIDE_NONE;
+  const bool no_xpu = options->policy == SERVING_POLICY_XPU && m->layout == LAYOUT_HETERO;
+  if (!no_pim && !no_xpu) return DUPLEX_OK;
+  snprintf(error, size, "%s: policy %s, but no %s here runs experts: expected another policy",
+           options->system, no_pim ? "pim" : "xpu", no_pim ? "Logic-PIM" : "xPU");
+  return DUPLEX_ERROR_ARGUMENT;
+}
+
 int stage_open(struct stage_model *stage, const struct machine *machine, const struct serving_model *model,
                const struct serving_options *options, char *error, size_t size) {
   stage->machine = machine;
@@ -34,7 +45,8 @@ int stage_open(struct stage_model *stage, const struct machine *machine, const s
   if (!model->experts) return DUPLEX_OK;
   const struct imbalance_model routed = {model_moe_layers(model), model->experts, model->top_k,
                                          options->seed};
-  const int status = imbalance_open(&stage->imbalance, options->imbalance, &routed, error, size);
+  int status = check_policy(machine, options, error, size);
+  if (!status) status = imbalance_open(&stage->imbalance, options->imbalance, &routed, error, size);
   if (status || stage->profile) return status;
   if (machine->mode == SERVING_FULL && experts_have_tables(machine, model))
     return measured_open(&stage->measured, machine, model, options, error, size);
@@ -66,6 +78,7 @@ struct products {
 
 static void add_product(const struct stage_model *s, double tokens, double columns, double rows, double times,
                         struct products *sum) {
+  if (tokens == 0) return;
   const struct work work = {tokens * columns * rows,
                             columns * rows * model_weight_bytes(s->model) + F16 * tokens * (columns + rows)};
   sum->seconds += times * (is_full(s) ? charged_product(s->machine, s->model, tokens, columns, rows)
@@ -161,11 +174,11 @@ static struct decode decode_of(const struct stage_model *s, const struct node_lo
 }
 
 // Between nodes: each token goes once to every other node that has one of its experts, and its sum comes
-// back.
+// back. Of a dense model none goes.
 static double exchange(const struct stage_model *s, double tokens) {
   const struct serving_model *m = s->model;
   const unsigned nodes = s->machine->nodes;
-  if (nodes == 1) return 0;
+  if (nodes == 1 || !m->experts) return 0;
   double none = 1;  // of the chosen experts are on one other node
   for (unsigned i = 0; i < m->top_k; i++)
     none *= larger(0, (double)m->experts - (double)m->experts / nodes - i) / (m->experts - i);

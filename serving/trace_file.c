@@ -2,17 +2,15 @@
 // Requests of a file: tables with commas and JSON lines, by names of their columns or keys.
 #include "serving/trace_file.h"
 
-#include <errno.h>
 #include <jansson.h>
 #include <math.h>
-#include <stdarg.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "duplex/error.h"
-#include "duplex/text_file.h"
+#include "serving/table_text.h"
 
 #define COLUMNS 16u
 #define TOKENS_MOST 1048576.0
@@ -42,30 +40,21 @@ static const struct format formats[] = {
 #define FORMATS (sizeof formats / sizeof *formats)
 
 struct reader {
-  const char *path;
+  struct table_text text;
   const struct format *format;
   unsigned columns[WANTED], cells;  // cells: of a row
-  size_t line, room, hash_room;
+  size_t room, hash_room;
   struct serving_trace *trace;
-  char *error;
-  size_t size;
 };
 
-static int refuse(const struct reader *r, const char *form, ...) __attribute__((format(printf, 2, 3)));
-static int refuse(const struct reader *r, const char *form, ...) {
-  char what[400];
-  va_list words;
-  va_start(words, form);
-  vsnprintf(what, sizeof what, form, words);
-  va_end(words);
-  snprintf(r->error, r->size, "%s:%zu: %s", r->path, r->line, what);
-  return DUPLEX_ERROR_FORMAT;
+static int no_memory(const struct reader *r) {
+  table_text_refuse(&r->text, "too little memory");
+  return DUPLEX_ERROR_NO_MEMORY;
 }
 
 // Cuts a line at its commas; returns how many cells it has, of which at most COLUMNS are kept.
 static unsigned cut_cells(char *line, char *cells[COLUMNS]) {
   unsigned count = 0;
-  line[strcspn(line, "\r\n")] = 0;
   for (char *at = line; at; count++) {
     if (count < COLUMNS) cells[count] = at;
     at = strchr(at, ',');
@@ -131,20 +120,6 @@ static bool read_offset(const char *text, double *seconds) {
   return true;
 }
 
-// Digits, a point and more digits, an exponent: as tables have them, not hexadecimal.
-static bool read_prefix(const char *text, double *value, const char **behind) {
-  char *end;
-  if (text[strspn(text, " +-")] == '0' && strpbrk(text, "xX")) return false;
-  *value = strtod(text, &end);
-  *behind = end;
-  return end != text && isfinite(*value);
-}
-
-static bool read_real(const char *text, double *value) {
-  const char *end;
-  return read_prefix(text, value, &end) && !*end;
-}
-
 // "2023-11-16 18:17:03.97", or with an offset from UTC behind it, in seconds.
 static bool read_date(const char *text, double *seconds) {
   int year, month, day, hour, minute, end = 0;
@@ -152,7 +127,7 @@ static bool read_date(const char *text, double *seconds) {
   const char *behind;
   if (sscanf(text, "%4d-%2d-%2d %2d:%2d:%n", &year, &month, &day, &hour, &minute, &end) != 5 || !end ||
       year < 1 || month < 1 || month > 12 || day < 1 || day > days_of(year, month) || hour < 0 || hour > 23 ||
-      minute < 0 || minute > 59 || !read_prefix(text + end, &second, &behind) ||
+      minute < 0 || minute > 59 || !table_text_prefix(text + end, &second, &behind) ||
       !(second >= 0 && second < 61) || !read_offset(behind, &offset))
     return false;
   long days = days_before(year - 1) + day;
@@ -170,12 +145,12 @@ static int add(struct reader *r, const double values[WANTED], size_t hashes) {
   }
   for (unsigned i = INPUT; i <= OUTPUT; i++)
     if (!(values[i] >= 1 && values[i] <= TOKENS_MOST) || values[i] != floor(values[i]))
-      return refuse(r, "%s is %g, expected a whole number from 1 to %.0f", r->format->names[i], values[i],
-                    TOKENS_MOST);
+      return table_text_refuse(&r->text, "%s is %g, expected a whole number from 1 to %.0f",
+                               r->format->names[i], values[i], TOKENS_MOST);
   if (t->count == r->room) {
     const size_t room = r->room ? 2 * r->room : 1024;
     struct serving_trace_request *list = realloc(t->list, room * sizeof *list);
-    if (!list) return refuse(r, "too little memory"), DUPLEX_ERROR_NO_MEMORY;
+    if (!list) return no_memory(r);
     t->list = list;
     r->room = room;
   }
@@ -186,17 +161,19 @@ static int add(struct reader *r, const double values[WANTED], size_t hashes) {
   return DUPLEX_OK;
 }
 
+// One line of a table: its cells by the columns that the first line names.
 static int read_row(struct reader *r, char *line) {
   char *cells[COLUMNS];
   double values[WANTED];
   const unsigned count = cut_cells(line, cells);
-  if (count != r->cells) return refuse(r, "%u columns, expected %u as in the first line", count, r->cells);
+  if (count != r->cells)
+    return table_text_refuse(&r->text, "%u columns, expected %u as in the first line", count, r->cells);
   for (unsigned i = 0; i < WANTED; i++) {
     const bool date = i == ARRIVAL && r->format->unit == 0;
     const char *text = cells[r->columns[i]];
-    if (!(date ? read_date(text, &values[i]) : read_real(text, &values[i])))
-      return refuse(r, "%s is '%.40s', expected %s", r->format->names[i], text,
-                    date ? "a date and a time" : "a number");
+    if (!(date ? read_date(text, &values[i]) : table_text_real(text, &values[i])))
+      return table_text_refuse(&r->text, "%s is '%.40s', expected %s", r->format->names[i], text,
+                               date ? "a date and a time" : "a number");
   }
   if (r->format->unit > 0) values[ARRIVAL] *= r->format->unit;
   return add(r, values, 0);
@@ -207,7 +184,7 @@ static int add_hash(struct reader *r, json_int_t hash) {
   if (t->hash_count == r->hash_room) {
     const size_t room = r->hash_room ? 2 * r->hash_room : 4096;
     uint64_t *hashes = realloc(t->hashes, room * sizeof *hashes);
-    if (!hashes) return refuse(r, "too little memory"), DUPLEX_ERROR_NO_MEMORY;
+    if (!hashes) return no_memory(r);
     t->hashes = hashes;
     r->hash_room = room;
   }
@@ -219,12 +196,15 @@ static int add_hash(struct reader *r, json_int_t hash) {
 static int read_hashes(struct reader *r, const json_t *object, size_t *count) {
   const json_t *hashes = json_object_get(object, "hash_ids");
   *count = json_array_size(hashes);
-  if (hashes && !json_is_array(hashes)) return refuse(r, "hash_ids is no array, expected one of numbers");
+  if (hashes && !json_is_array(hashes))
+    return table_text_refuse(&r->text, "hash_ids is no array, expected one of numbers");
   if (*count > TOKENS_MOST)
-    return refuse(r, "hash_ids has %zu numbers, expected at most %.0f", *count, TOKENS_MOST);
+    return table_text_refuse(&r->text, "hash_ids has %zu numbers, expected at most %.0f", *count,
+                             TOKENS_MOST);
   for (size_t i = 0; i < *count; i++) {
     const json_t *hash = json_array_get(hashes, i);
-    if (!json_is_integer(hash)) return refuse(r, "hash_ids has no number at place %zu, expected one", i);
+    if (!json_is_integer(hash))
+      return table_text_refuse(&r->text, "hash_ids has no number at place %zu, expected one", i);
     const int error = add_hash(r, json_integer_value(hash));
     if (error) return error;
   }
@@ -236,7 +216,8 @@ static int read_values(struct reader *r, const json_t *object) {
   size_t hashes;
   for (unsigned i = 0; i < WANTED; i++) {
     const json_t *value = json_object_get(object, r->format->names[i]);
-    if (!json_is_number(value)) return refuse(r, "%s is no number, expected one", r->format->names[i]);
+    if (!json_is_number(value))
+      return table_text_refuse(&r->text, "%s is no number, expected one", r->format->names[i]);
     values[i] = json_number_value(value);
   }
   values[ARRIVAL] *= r->format->unit;
@@ -247,40 +228,37 @@ static int read_values(struct reader *r, const json_t *object) {
 static int read_object(struct reader *r, const char *line) {
   json_error_t where;
   json_t *object = json_loads(line, JSON_REJECT_DUPLICATES, &where);
-  if (!object) return refuse(r, "%s, expected a JSON object", where.text);
+  if (!object) return table_text_refuse(&r->text, "%s, expected a JSON object", where.text);
   const int error = read_values(r, object);
   json_decref(object);
   return error;
 }
 
-// Reads a line; the first one decides the format. One of a table without its end may be cut off.
-static int read_line(struct reader *r, char *line, size_t length, unsigned format) {
-  if (strlen(line) < length) return refuse(r, "has a byte 0, expected text");
-  if (r->line == 1) {
+// Reads a line; the first one decides the format. The last one of a table may have no end, as files of Azure:
+// it may be cut off, too, which is noted.
+static int read_line(struct reader *r, bool whole, unsigned format) {
+  char *line = r->text.text;
+  if (r->text.line == 1) {
     r->format = recognise(r, format, line);
     if (!r->format)
-      return refuse(r, "expected the columns or keys of a format once, such as arrival_s,input,output");
+      return table_text_refuse(
+          &r->text, "expected the columns or keys of a format once, such as arrival_s,input,output");
     if (!r->format->json) return DUPLEX_OK;
   }
   if (r->format->json) return read_object(r, line);
-  if (line[length - 1] != '\n') return refuse(r, "has no end, expected a line feed");
+  r->trace->unended = !whole;
   return read_row(r, line);
 }
 
 // Reads all lines.
-static int read_lines(struct reader *r, FILE *file, unsigned format) {
-  char *line = NULL;
-  size_t room = 0;
-  ssize_t length = 0;
+static int read_lines(struct reader *r, unsigned format) {
+  bool found = true, whole = true;
   int error = DUPLEX_OK;
-  while (!error && (length = duplex_text_line(file, &line, &room)) > 0) {
-    r->line++;
-    error = read_line(r, line, (size_t)length, format);
+  while (!error && found) {
+    error = table_text_line(&r->text, &found, &whole);
+    if (!error && found) error = read_line(r, whole, format);
   }
-  free(line);
-  if (r->line == 0) r->line = 1;  // of an empty file
-  if (length < 0) error = refuse(r, "cannot be read: %s", strerror((int)-length));
-  if (!error && r->trace->count == 0) error = refuse(r, "expected requests");
+  if (!error && r->trace->count == 0) error = table_text_refuse(&r->text, "expected requests");
   return error;
 }
 
@@ -298,8 +276,9 @@ static int settle(struct reader *r, double rate) {
   const double first = t->list[0].arrival;
   const double last = t->list[t->count - 1].arrival - first;
   if (last > SECONDS_MOST)
-    return refuse(r, "the requests last %g s, expected at most %g", last, SECONDS_MOST);
-  if (rate > 0 && last == 0) return refuse(r, "all requests arrive at once, expected times to stretch");
+    return table_text_refuse(&r->text, "the requests last %g s, expected at most %g", last, SECONDS_MOST);
+  if (rate > 0 && last == 0)
+    return table_text_refuse(&r->text, "all requests arrive at once, expected times to stretch");
   const double stretch = rate > 0 ? (double)(t->count - 1) / rate / last : 1;
   for (size_t i = 0; i < t->count; i++) t->list[i].arrival = (t->list[i].arrival - first) * stretch;
   return DUPLEX_OK;
@@ -307,16 +286,12 @@ static int settle(struct reader *r, double rate) {
 
 int serving_trace_read(struct serving_trace *trace, const char *path, unsigned format, double rate,
                        char *error, size_t size) {
-  struct reader r = {.path = path, .trace = trace, .error = error, .size = size};
-  FILE *file = fopen(path, "re");
+  struct reader r = {.trace = trace};
   *trace = (struct serving_trace){0};
-  if (!file) {
-    snprintf(error, size, "%s: %s, expected a file of requests", path, strerror(errno));
-    return DUPLEX_ERROR_IO;
-  }
-  int status = read_lines(&r, file, format);
-  fclose(file);
+  int status = table_text_open(&r.text, path, "a file of requests", error, size);
+  if (!status) status = read_lines(&r, format);
   if (!status) status = settle(&r, rate);
+  table_text_close(&r.text);
   if (status) serving_trace_free(trace);
   return status;
 }

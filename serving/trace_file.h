@@ -3,6 +3,7 @@
 #ifndef SERVING_TRACE_FILE_H
 #define SERVING_TRACE_FILE_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -23,6 +24,7 @@ struct serving_trace {
   uint64_t *hashes;  // of formats that have them (mooncake): of a part of a prompt and all before it
   size_t hash_count;
   size_t failures;  // rows of formats that have them (burstgpt): without output, and not in the list
+  bool unended;     // the last row of a table has no line feed behind it: it may be cut off
 };
 
 // Reads a file. `format`: index in serving_trace_formats. `rate`: requests a second to which the arrivals are

@@ -247,8 +247,8 @@ refused "model not there" "--model nowhere: cannot be read" "$duplex" info --mod
 refused "model of another kind" "x.npy: expected a folder with config.json, or a GGUF file" "$duplex" info --model x.npy
 mkdir foreign
 refused "model without a description" "foreign/config.json: cannot be read" "$duplex" info --model foreign
-echo '{"architectures":["DeepseekV3ForCausalLM"]}' >foreign/config.json
-refused "foreign model" "architectures: 'DeepseekV3ForCausalLM' is not there" "$duplex" info --model foreign
+echo '{"architectures":["DeepseekV2ForCausalLM"]}' >foreign/config.json
+refused "foreign model" "architectures: 'DeepseekV2ForCausalLM' is not there" "$duplex" info --model foreign
 sizes='"model_type":"llama","hidden_size":8,"num_hidden_layers":1,"num_attention_heads":2,"vocab_size":4,"max_position_embeddings":16,"intermediate_size":8'
 echo "{$sizes,\"odd_rule\":1}" >foreign/config.json
 refused "unknown rule" "odd_rule is not known: it may change what is computed" "$duplex" info --model foreign
@@ -410,6 +410,8 @@ refused "serve: a size of hashes without a cache" "expected --prefix-cache" serv
 refused "serve: all nodes prefill" "fewer than all nodes" serve --nodes 2 --prefill-nodes 2
 refused "serve: nodes that prefill as the authors" "expected another mode" \
   "$duplex" serve --system gpu --model mixtral --mode authors --nodes 2 --prefill-nodes 1
+refused "serve: experts on no Logic-PIM" "no Logic-PIM here" serve --policy pim
+refused "serve: experts on the half without them" "no xPU here" "$duplex" serve --system hetero --model mixtral --mode paper --policy xpu
 refused "serve: policy best without tables" "expected another policy" "$duplex" serve --system duplex-pe-et --model mixtral --mode paper --policy best
 
 # What must be accepted: the help, header versions 2 and 3, an output over an input.

@@ -50,6 +50,11 @@ time.sleep(4)
 process.send_signal(signal.SIGINT)
 assert process.communicate()[1] == b""
 
+# A search tells its runs, each of which may take less than two seconds.
+SEARCH = ["serve", "--system", "duplex", "--model", "mixtral", "--batch", "8", "--find-rate", "0.5", "--limit-first", "100", "--measured", "60000"]
+said, _, _ = on_terminal(SEARCH, rb"run \d+ of the search, at [\d.]+ requests a second: \d+ s", 60)
+assert re.search(rb"run \d+ of the search", said), said
+
 with tempfile.TemporaryDirectory() as name:
     # Short work says nothing.
     said, _, _ = on_terminal(["random", "--shape", "100", "--dist", "bits", "--out", f"{name}/x.npy"], rb"nothing", 30)

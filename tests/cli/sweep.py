@@ -65,6 +65,19 @@ def check_kept(folder):
     expect("and the table stays", (folder / "plan.csv").read_bytes() == first)
 
 
+def check_changed(folder):
+    """A file that the plan names is changed: its points are simulated again, the others are kept. 1e3 is a whole number."""
+    write(folder, "files.json", {**OPTIONS, "warm-up": 1e0}, {"system": ["gpu", "own.json"]})
+    (folder / "own.json").write_text('{"beside": "none"}')
+    sweep(folder, "files.json")
+    first = list(csv.DictReader((folder / "files.csv").open()))
+    (folder / "own.json").write_text('{"beside": "none", "xpu": {"bandwidth_gb_s": 6704}}')
+    done = sweep(folder, "files.json")
+    then = list(csv.DictReader((folder / "files.csv").open()))
+    expect(f"a system that was changed {done.stderr.strip()}", done.returncode == 0 and "1 of them kept" in done.stdout
+           and first[0] == then[0] and float(then[1]["throughput_tok_s"]) > 1.3 * float(first[1]["throughput_tok_s"]) > 0)
+
+
 def check_failed(folder):
     write(folder, "some.json", OPTIONS, {"system": ["gpu", "no,such"], "devices": [4, 1]})
     done = sweep(folder, "some.json")
@@ -95,26 +108,29 @@ def check_ended(folder):
 
 
 def check_wrong(folder):
-    for what, text, word in (("nothing", "", "wrong.json:"), ("no grid", '{"options": {}}', "expected an object with grid"),
+    for what, text, word in (("nothing", "", "wrong.json:"), ("no grid", '{"options": {}}', "wrong.json:1: grid is missing"),
                              ("an unknown key", '{"grid": {}, "gird": {}}', "gird is unknown"),
-                             ("an unknown option", '{"grid": {"bach": [1]}}', "bach is no option"),
+                             ("an unknown option", '{"grid": {\n"bach": [1]}}', "wrong.json:2: grid.bach is no option"),
                              ("an output of each point", '{"grid": {}, "options": {"json": "a.json"}}', "json is no option"),
-                             ("no values", '{"grid": {"batch": []}}', "expected an array"),
+                             ("no values", '{"grid": {"lin": [1],\n"batch": []}}', "wrong.json:2: grid.batch has no values"),
                              ("one value", '{"grid": {"batch": 3}}', "expected an array"),
                              ("a flag as a number", '{"grid": {"batch": [true]}}', "texts or numbers"),
                              ("a value for what stands alone", '{"grid": {"measure": [1]}}', "expected true"),
-                             ("an option twice", '{"grid": {"batch": [1]}, "options": {"batch": 1}}', "and in the grid"),
+                             ("an option twice", '{"options": {"batch": 1},\n"grid": {"batch": [1]}}', "wrong.json:2: grid.batch is among"),
+                             ("a flag among the options", '{"grid": {},\n"options": {"lin": 4,\n"batch": true}}', "wrong.json:3: options.batch is not"),
                              ("too many points", json.dumps({"grid": {n: list(range(1, 400)) for n in ("batch", "lin")}}), "at most 100000")):
         (folder / "wrong.json").write_text(text)
         done = sweep(folder, "wrong.json")
         expect(f"{what}: {done.stderr.strip()}", done.returncode == 2 and word in done.stderr and done.stderr.count("\n") == 1
                and not (folder / "wrong.csv").exists() and not (folder / "wrong.results").exists())
     expect("no plan", sweep(folder, "--jobs", "2").returncode == 2 and sweep(folder, "nowhere.json").returncode == 2)
+    done = sweep(folder, "plan.json", "--results", "plan.csv")
+    expect(f"results in a file {done.stderr.strip()}", done.returncode == 2 and "expected a folder" in done.stderr)
     expect("no processes", sweep(folder, "plan.json", "--jobs", "0").returncode == 2)
 
 
 with tempfile.TemporaryDirectory() as name:
-    for check in (check_results, check_kept, check_failed, check_ended, check_wrong):
+    for check in (check_results, check_kept, check_changed, check_failed, check_ended, check_wrong):
         check(pathlib.Path(name))
 print(f"sweep: {len(failures)} failures")
 sys.exit(bool(failures))

@@ -29,7 +29,7 @@ def table(folder, name, *rows):
     (folder / name).write_text("".join(",".join(map(str, r)) + "\n" for r in rows))
 
 
-def write(folder, engines, first_us, token_us, slower=1.0):
+def write(folder, engines, first_us, token_us, slower=1.0, latency_ns=20000):
     """Three requests, far from each other, of 2, 5 and 9 tokens; layers that take the same time whatever they are of."""
     folder.mkdir(exist_ok=True)
     config = {"model_type": "qwen3_moe" if engines > 1 else "qwen3", "max_position_embeddings": 4096,
@@ -40,7 +40,7 @@ def write(folder, engines, first_us, token_us, slower=1.0):
     (folder / "config.json").write_text(json.dumps(config))
     (folder / "engine.json").write_text(json.dumps({"engine_kwargs": {"data_parallel_size": engines, "max_num_seqs": 8,
                                                                       "max_num_batched_tokens": 4096, "seed": 1}}))
-    (folder / "system.json").write_text(json.dumps({"memory_gb": 10, "link_gb_s": 16, "link_latency_ns": 20000}))
+    (folder / "system.json").write_text(json.dumps({"memory_gb": 10, "link_gb_s": 16, "link_latency_ns": latency_ns}))
     table(folder, "dense.csv", ("layer", "tokens", "time_us"), ("embedding", 1, 5), ("embedding", 4096, 5),
           ("layernorm", 1, 1), ("layernorm", 4096, 1), ("qkv_proj", 1, 8), ("qkv_proj", 4096, 8))
     table(folder, "per_sequence.csv", ("layer", "sequences", "time_us"), ("lm_head", 1, 7))
@@ -69,10 +69,12 @@ def check_by_hand(folder):
     write(folder / "dense", 1, first, token)
     expect("a dense model on one engine, as by hand", all(abs(d) < 1e-3 for d in differences(folder / "dense")))
 
-    def experts(tokens):  # 40 us, and both ways over the link
-        return LAYERS * (40 + 2 * (20 + tokens * HIDDEN * 2 / 16e9 * 1e6))
+    def experts(tokens, latency=20):  # 40 us, and both ways over the link
+        return LAYERS * (40 + 2 * (latency + tokens * HIDDEN * 2 / 16e9 * 1e6))
     write(folder / "experts", 2, first + experts(PROMPT), token + experts(1))
     expect("experts on two engines, as by hand", all(abs(d) < 1e-3 for d in differences(folder / "experts")))
+    write(folder / "at_once", 2, first + experts(PROMPT, 0), token + experts(1, 0), latency_ns=0)
+    expect("links without latency", all(abs(d) < 1e-3 for d in differences(folder / "at_once")))
     write(folder / "slower", 1, first, token, slower=1.25)
     expect("a run that was slower by a quarter", all(abs(d + 20) < 1e-3 for d in differences(folder / "slower")))
 
@@ -93,7 +95,8 @@ def check_wrong(folder):
         refused(folder, f"no {name}", name, None, name)
     refused(folder, "no numbers of the engine", "engine.json", '{"engine_kwargs": {}}', "max_num_seqs")
     refused(folder, "no engine", "engine.json", "{}", "engine_kwargs")
-    refused(folder, "fewer tokens than sequences", "engine.json", '{"engine_kwargs": {"max_num_seqs": 9, "max_num_batched_tokens": 8}}', "at least")
+    refused(folder, "fewer tokens than sequences", "engine.json", '{"engine_kwargs": {"max_num_seqs": 9,\n"max_num_batched_tokens": 8}}',
+            "engine.json:2: engine_kwargs.max_num_batched_tokens is 8, expected at least")
     refused(folder, "no link", "system.json", '{"memory_gb": 3}', "link_gb_s")
     refused(folder, "memory for nothing", "system.json", '{"memory_gb": 3, "memory_utilisation": 0, "link_gb_s": 1, "link_latency_ns": 1}',
             "memory_utilisation")
@@ -103,7 +106,7 @@ def check_wrong(folder):
     refused(folder, "other columns", "dense.csv", "layer,time_us\nqkv,1\n", "dense.csv:1")
     refused(folder, "a time that is none", "attention.csv", "prefill_chunk,kv_prefill,n_decode,kv_decode,time_us\n1,0,0,0,x\n", "attention.csv:2")
     refused(folder, "a negative time", "per_sequence.csv", "layer,sequences,time_us\nlm_head,1,-2\n", "per_sequence.csv:2")
-    refused(folder, "prefill alone", "attention.csv", "prefill_chunk,kv_prefill,n_decode,kv_decode,time_us\n1,0,0,0,3\n", "decoding alone")
+    refused(folder, "prefill alone", "attention.csv", "prefill_chunk,kv_prefill,n_decode,kv_decode,time_us\n1,0,0,0,3\n", "attention.csv:2: expected rows of decoding alone")
     expect("no folder", validate("--json", "x.json").returncode == 2)
 
 

@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
-// A lower bound of the time of few experts, each cut by its columns anywhere, that knows what a share of an
-// expert costs Logic-PIM at least, however small it is: x is broadcast to all channels, a word a clock, once
-// for each group of 8 tokens, and results are written.
+// A lower bound of the time of a layer whose experts are cut by their columns anywhere, that knows what a
+// share of an expert costs Logic-PIM at least, however small it is: x is broadcast to all channels, a word a
+// clock, once for each group of 8 tokens, and results are written.
 #ifndef DUPLEX_TEST_SCHEDULE_ATTAINABLE_H
 #define DUPLEX_TEST_SCHEDULE_ATTAINABLE_H
 
 #include "schedule/formula.h"
 
-#define ATTAINABLE_EXPERTS 8u
+#define ATTAINABLE_EXPERTS 8u  // so many of them are shared or not in all ways
 #define ATTAINABLE_RUNS 256u
 
 // A run of shares of an expert for which Logic-PIM and the xPU take that much a share.
@@ -15,10 +15,11 @@ struct attainable_run {
   double share, pim, xpu;
 };
 
-// An expert that both sides may share: `fixed`: Logic-PIM's time of a share of nothing, and runs in the order
-// of what Logic-PIM takes a share.
+// Experts with the same number of groups that both sides may share: `fixed`: Logic-PIM's time of a share of
+// nothing of one, and runs in the order of what Logic-PIM takes a share.
 struct attainable_expert {
   double fixed, xpu;
+  uint32_t groups, count;
   uint32_t runs;
   struct attainable_run run[ATTAINABLE_RUNS];
 };
@@ -46,13 +47,16 @@ static inline double attainable_pim(const struct schedule_times *times, uint32_t
   return (double)(beside < alone ? beside : alone) / times->clocks_per_unit;
 }
 
-// The lower convex hull of the times of all numbers of columns: they rise with every row of a channel.
-static inline void attainable_fill(const struct schedule_times *times, uint32_t groups,
+// The lower convex hull of the times of all numbers of columns: they rise with every row of a channel. With
+// `none` it begins with an expert that Logic-PIM has nothing of, which takes it no time: then what a share of
+// nothing costs is spread over the first run, which only makes the bound lower.
+static inline void attainable_fill(const struct schedule_times *times, bool none,
                                    struct attainable_expert *expert) {
+  const uint32_t groups = expert->groups;
   static _Thread_local struct attainable_point hull[ATTAINABLE_RUNS + 2];
   const uint32_t slice = formula_slice(&times->shape), step = times->shape.channels;
   uint32_t count = 1;
-  hull[0] = (struct attainable_point){0, attainable_pim(times, 1, groups)};
+  hull[0] = (struct attainable_point){0, none ? 0 : attainable_pim(times, 1, groups)};
   for (uint32_t columns = step; columns < slice + step; columns += step) {
     const uint32_t whole = columns < slice ? columns : slice;
     const struct attainable_point point = {(double)whole / slice, attainable_pim(times, whole, groups)};
@@ -67,21 +71,27 @@ static inline void attainable_fill(const struct schedule_times *times, uint32_t 
   }
 }
 
+#define ATTAINABLE_ALL UINT32_MAX  // a mask of any number of experts
+
+static inline bool attainable_shared(uint32_t mask, uint32_t expert) {
+  return mask == ATTAINABLE_ALL || mask >> expert & 1;
+}
+
 // The least time if Logic-PIM takes something of the experts of the mask: the next run is that which costs it
 // least for what it takes off the xPU.
 static inline double attainable_of(const struct attainable_expert *experts, uint32_t count, uint32_t mask) {
-  uint32_t next[ATTAINABLE_EXPERTS] = {0};
+  uint32_t next[SCHEDULE_EXPERTS] = {0};
   double pim = 0, xpu = 0;
   for (uint32_t e = 0; e < count; e++) {
-    xpu += experts[e].xpu;
-    if (mask >> e & 1) pim += experts[e].fixed;
+    xpu += experts[e].count * experts[e].xpu;
+    if (attainable_shared(mask, e)) pim += experts[e].count * experts[e].fixed;
   }
   while (pim < xpu) {
     const struct attainable_run *best = NULL;
     uint32_t of = 0;
     for (uint32_t e = 0; e < count; e++) {
       const struct attainable_run *run = &experts[e].run[next[e]];
-      if (!(mask >> e & 1) || next[e] == experts[e].runs) continue;
+      if (!attainable_shared(mask, e) || next[e] == experts[e].runs) continue;
       if (best && run->pim * best->xpu >= best->pim * run->xpu) continue;
       best = run;
       of = e;
@@ -89,22 +99,38 @@ static inline double attainable_of(const struct attainable_expert *experts, uint
     if (!best) break;
     next[of]++;
     double share = (xpu - pim) / (best->pim + best->xpu);
-    if (share > best->share) share = best->share;
+    if (share > experts[of].count * best->share) share = experts[of].count * best->share;
     pim += share * best->pim;
     xpu -= share * best->xpu;
   }
   return pim > xpu ? pim : xpu;
 }
 
-// Over all choices of the experts that Logic-PIM takes something of.
-static inline double attainable_time(const struct schedule_times *times, const uint16_t *counts) {
-  static _Thread_local struct attainable_expert experts[ATTAINABLE_EXPERTS];
+// The experts with tokens, each by itself, or those with the same number of groups as one; how many.
+static inline uint32_t attainable_list(const uint16_t *counts, uint32_t experts, bool apart,
+                                       struct attainable_expert *list) {
   uint32_t count = 0;
-  double least = 1e30;
-  for (uint32_t e = 0; e < times->shape.experts; e++) {
+  for (uint32_t e = 0; e < experts; e++) {
     const uint32_t groups = schedule_groups(counts[e]);
-    if (groups) attainable_fill(times, groups, &experts[count++]);
+    uint32_t at = apart ? count : 0;
+    while (at < count && list[at].groups != groups) at++;
+    if (groups == 0) continue;
+    if (at == count) list[count++] = (struct attainable_expert){.groups = groups};
+    list[at].count++;
   }
+  return count;
+}
+
+// Of few experts over all choices of those that Logic-PIM takes something of, of more by the hulls with none.
+static inline double attainable_time(const struct schedule_times *times, const uint16_t *counts) {
+  static _Thread_local struct attainable_expert experts[SCHEDULE_EXPERTS];
+  uint32_t active = 0;
+  double least = 1e30;
+  for (uint32_t e = 0; e < times->shape.experts; e++) active += counts[e] != 0;
+  const bool few = active <= ATTAINABLE_EXPERTS;
+  const uint32_t count = attainable_list(counts, times->shape.experts, few, experts);
+  for (uint32_t e = 0; e < count; e++) attainable_fill(times, !few, &experts[e]);
+  if (!few) return attainable_of(experts, count, ATTAINABLE_ALL);
   for (uint32_t mask = 0; mask < 1u << count; mask++) {
     const double time = attainable_of(experts, count, mask);
     if (time < least) least = time;

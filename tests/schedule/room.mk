@@ -5,7 +5,7 @@ SCHEDULE_FREESTANDING := $(filter-out $(patsubst %,schedule/%.c,bound charge for
 $(BUILD)/tests/schedule/decide.elf: $(SCHEDULE_FREESTANDING) $(wildcard schedule/*.h) $(BUILD)/rv32.flags
 	@mkdir -p $(@D)
 	$(call say,RV32,$@)
-	$(Q)$(RV32_CC) $(RV32_CFLAGS) -nostartfiles -nostdlib -Wl,--gc-sections -Wl,-e,schedule_decide -T firmware/port/rv32/memory.ld $(RV32_NO_RWX) $(SCHEDULE_FREESTANDING) -o $@ -lgcc
+	$(Q)$(RV32_CC) $(RV32_CFLAGS) -nostartfiles -nostdlib -Wl,--gc-sections -Wl,-e,schedule_decide -T firmware/port/rv32/memory.ld $(RV32_NO_RWX) $(SCHEDULE_FREESTANDING) -o $@ -lc -lgcc
 
 $(BUILD)/tests/schedule/test_schedule_cost: $(BUILD)/obj/tests/schedule/test_schedule_cost.o $(LIB) | $(BUILD)/tests/schedule/decide.elf
 	@mkdir -p $(@D)

@@ -19,6 +19,7 @@
 #include "duplex/error.h"
 #include "serving/builtin_configs.h"
 #include "serving/serving.h"
+#include "tests/serving/files.h"
 
 static const char many_experts[] =
     "{\"layers\": 2, \"hidden\": 256, \"inner\": 128, \"heads\": 8, \"kv_heads\": 8, \"head_size\": 128,\n"
@@ -35,9 +36,7 @@ static int setup(void **state) {
   strcpy(files->system, P_tmpdir "/duplex_system_XXXXXX");
   strcpy(files->model, P_tmpdir "/duplex_model_XXXXXX");
   strcpy(files->constants, P_tmpdir "/duplex_constants_XXXXXX");
-  close(mkstemp(files->system));
-  close(mkstemp(files->model));
-  close(mkstemp(files->constants));
+  if (!make_file(files->system) || !make_file(files->model) || !make_file(files->constants)) return -1;
   strcpy(files->tables, P_tmpdir "/duplex_tables_XXXXXX");
   if (!mkdtemp(files->tables)) return -1;
   *state = files;
@@ -59,13 +58,6 @@ static int teardown(void **state) {
   rmdir(files->tables);
   free(files);
   return 0;
-}
-
-static void write_file(const char *path, const char *text) {
-  FILE *file = fopen(path, "w");
-  assert_non_null(file);
-  fputs(text, file);
-  assert_int_equal(fclose(file), 0);
 }
 
 static struct serving_options options_of(const char *system, const char *model) {
@@ -90,7 +82,7 @@ static double throughput(const struct serving_options *options) {
 static double of_system(struct files *files, const char *text, const char *refused) {
   struct serving_result result;
   const struct serving_options options = options_of(files->system, "mixtral");
-  write_file(files->system, text);
+  write_text(files->system, text);
   const int status = serving_run(&options, &result, files->error, sizeof files->error);
   if (!refused) {
     if (status) fail_msg("%s", files->error);
@@ -167,7 +159,7 @@ static void test_constants(void **state) {
     char *text = strdup(builtin->text);
     assert_non_null(text);
     without(required[i].key, text);
-    write_file(f->constants, text);
+    write_text(f->constants, text);
     free(text);
     options.mode = required[i].mode;
     options.constants = f->constants;
@@ -206,7 +198,8 @@ static void test_many_tokens(void **state) {
   (void)state;
   for (unsigned s = 0; s < sizeof systems / sizeof *systems; s++)
     for (unsigned policy = SERVING_POLICY_DEFAULT; policy <= SERVING_POLICY_XPU; policy++)
-      check_tokens(systems[s], (enum serving_policy)policy);
+      if (s > 0 || policy != SERVING_POLICY_PIM)  // which a gpu has not
+        check_tokens(systems[s], (enum serving_policy)policy);
 }
 
 // The default is not slower than the xPU alone where experts are many and small, and the xPU's peak is part
@@ -214,13 +207,13 @@ static void test_many_tokens(void **state) {
 static void test_small_experts(void **state) {
   struct files *f = *state;
   struct serving_options options = options_of("duplex-pe-et", f->model);
-  write_file(f->model, many_experts);
+  write_text(f->model, many_experts);
   options.measured = 20;
   options.tables = f->tables;
   const double chosen = throughput(&options);
   options.policy = SERVING_POLICY_XPU;
   assert_true(chosen >= 0.999 * throughput(&options));
-  write_file(f->system,
+  write_text(f->system,
              "{\"beside\": \"logic_pim\", \"co_processing\": true, \"expert_tensor\": true,"
              "\"xpu\": {\"peak_tflops\": 2}}");
   options.system = f->system;

@@ -15,16 +15,14 @@
 
 #include "duplex/error.h"
 #include "serving/serving.h"
+#include "tests/serving/files.h"
 
 static char folder[] = P_tmpdir "/duplex_kernels_XXXXXX";
 
 static void write_table(const char *name, const char *text) {
   char path[256];
   snprintf(path, sizeof path, "%s/%s.csv", folder, name);
-  FILE *file = fopen(path, "w");
-  assert_non_null(file);
-  assert_true(fputs(text, file) >= 0);
-  assert_int_equal(fclose(file), 0);
+  write_text(path, text);
 }
 
 static void remove_tables(void) {

@@ -155,7 +155,7 @@ static void test_run(void **state) {
   static struct serving_trace_request list[] = {
       {0, 1500, 10, 0, 3, 0}, {100, 1500, 10, 0, 3, 1}, {200, 4000, 5, 3, 8, 2}};
   static uint64_t hashes[] = {0, 1, 2, 0, 1, 20, 21, 22, 23, 24, 25};
-  const struct serving_trace trace = {list, 3, hashes, 11, 0};
+  const struct serving_trace trace = {.list = list, .count = 3, .hashes = hashes, .hash_count = 11};
   struct serving_options o = options_of(&trace);
   struct serving_result with, without;
   (void)state;
@@ -174,7 +174,8 @@ static void test_pressure(void **state) {
   enum { REQUESTS = 200, PARTS = 20 };
   static struct serving_trace_request list[REQUESTS];
   static uint64_t hashes[10 * PARTS];
-  const struct serving_trace trace = {list, REQUESTS, hashes, 10 * PARTS, 0};
+  const struct serving_trace trace = {
+      .list = list, .count = REQUESTS, .hashes = hashes, .hash_count = 10 * PARTS};
   struct serving_options o = options_of(&trace);
   struct serving_result with, without;
   (void)state;

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Measured times of an engine's layers: between rows and beyond them, how often a layer counts, experts.
+// Measured times of an engine's layers: between rows and beyond them, how often a layer counts, experts, and
+// tables that are wrong or damaged.
 #include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -13,7 +14,9 @@
 #include <cmocka.h>
 // clang-format on
 
+#include "duplex/error.h"
 #include "serving/profile.h"
+#include "tests/serving/files.h"
 
 static char folder[] = P_tmpdir "/duplex_profile_XXXXXX";
 static const char *const names[] = {"dense.csv", "per_sequence.csv", "attention.csv", "moe.csv"};
@@ -21,25 +24,27 @@ static const char *const names[] = {"dense.csv", "per_sequence.csv", "attention.
 static void write_table(const char *name, const char *text) {
   char path[256];
   snprintf(path, sizeof path, "%s/%s", folder, name);
-  FILE *file = fopen(path, "w");
-  assert_non_null(file);
-  assert_true(fputs(text, file) >= 0);
-  assert_int_equal(fclose(file), 0);
+  write_text(path, text);
 }
+
+static const char dense[] =
+    "layer,tokens,time_us\nqkv_proj,100,20\nlayernorm,1,1\nqkv_proj,10,11\nembedding,1,5\n"
+    "final_layernorm,1,3\nlayernorm,100,2\n";
+static const char sequences[] = "layer,sequences,time_us\nlm_head,1,10\nlm_head,3,12\nsampler,1,4\n";
+static const char attention[] =
+    "prefill_chunk,kv_prefill,n_decode,kv_decode,time_us\n16,0,0,0,10\n16,100,0,0,20\n"
+    "32,0,0,0,14\n32,50,0,0,19\n0,0,1,100,5\n0,0,1,200,7\n0,0,4,100,11\n0,0,4,200,19\n16,100,4,100,1000\n"
+    "32,64,8,128,1001\n16,128,8,256,1002\n64,64,8,512,1003\n16,512,8,1024,1004\n32,256,16,2048,1005\n";
+static const char moe[] =
+    "tokens,activated_experts,time_us\n1,1,10\n1,2,18\n4,1,13\n4,2,21\n4,4,40\n"
+    "16,1,131\n16,2,211\n16,4,401\n64,1,1311\n64,2,2111\n64,4,4011\n256,1,13111\n256,2,21111\n256,4,40111\n";
+static const char *const texts[] = {dense, sequences, attention, moe};
 
 // Rows in any order.
 static int open_tables(void **state) {
   struct profile *p;
   char error[256];
-  write_table("dense.csv",
-              "layer,tokens,time_us\nqkv_proj,100,20\nlayernorm,1,1\nqkv_proj,10,11\nembedding,1,5\n"
-              "final_layernorm,1,3\nlayernorm,100,2\n");
-  write_table("per_sequence.csv", "layer,sequences,time_us\nlm_head,1,10\nlm_head,3,12\nsampler,1,4\n");
-  write_table("attention.csv",
-              "prefill_chunk,kv_prefill,n_decode,kv_decode,time_us\n16,0,0,0,10\n16,100,0,0,20\n"
-              "32,0,0,0,14\n32,50,0,0,19\n0,0,1,100,5\n0,0,1,200,7\n0,0,4,100,11\n0,0,4,200,19\n"
-              "16,100,4,100,1000\n");
-  write_table("moe.csv", "tokens,activated_experts,time_us\n1,1,10\n1,2,18\n4,1,13\n4,2,21\n4,4,40\n");
+  for (unsigned i = 0; i < sizeof names / sizeof *names; i++) write_table(names[i], texts[i]);
   if (profile_open(&p, folder, true, error, sizeof error)) fail_msg("%s", error);
   *state = p;
   return 0;
@@ -95,11 +100,75 @@ static void test_experts(void **state) {
   assert_us(profile_experts(p, (unsigned[]){2, 2, 2, 2}, 4, 4, 2), 10);
 }
 
+// Tables that are wrong, each beside three that are right: file, line and what was expected.
+static const struct {
+  unsigned table;
+  const char *text, *line, *word;
+} wrong[] = {
+    {0, "", ":1:", "expected the columns layer,tokens"},
+    {0, "layer,tokens,time_us\n", ":1:", "expected rows of layers"},
+    {0, "layer,tokens,time_us\nqkv,1,2\nqkv,4,", ":3:", "has no end"},
+    {0, "layer,tokens,time_us\nqkv,1,2\nqkv,1,3\n", ":3:", "that of line 2"},
+    {0, "layer,tokens,time_us\nqkv,1,2\nqkv,0x10,3\n", ":3:", "expected numbers"},
+    {0, "layer,tokens,time_us\nqkv,1,nan\n", ":2:", "expected numbers"},
+    {0, "layer,tokens,time_us\nqkv,1,1e13\n", ":2:", "expected numbers"},
+    {0, "layer,tokens,time_us\nqkv,1\n", ":2:", "expected numbers"},
+    {0, "layer,tokens,time_us\nqkv,1,2,3\n", ":2:", "expected numbers"},
+    {0, "layer,tokens,time_us\n,1,2\n", ":2:", "expected numbers"},
+    {1, "layer,sequences,time_us\nlm_head,1,-2\n", ":2:", "expected numbers"},
+    {2, "prefill_chunk,kv_prefill,n_decode,kv_decode,time_us\n1,0,0,0,3\n",
+     ":2:", "expected rows of decoding"},
+    {2, "prefill_chunk,kv_prefill,n_decode,kv_decode,time_us\n0,0,1,0,3\n",
+     ":2:", "expected rows of a prefill"},
+    {3, "tokens,activated_experts,time_us\n0,1,10\n", ":2:", "expected rows of experts"},
+};
+
+static void test_wrong(void **state) {
+  char path[256];
+  (void)state;
+  for (unsigned i = 0; i < sizeof wrong / sizeof *wrong; i++) {
+    struct profile *p;
+    char error[512] = "";
+    for (unsigned t = 0; t < sizeof names / sizeof *names; t++)
+      write_table(names[t], t == wrong[i].table ? wrong[i].text : texts[t]);
+    assert_int_equal(profile_open(&p, folder, true, error, sizeof error), DUPLEX_ERROR_FORMAT);
+    assert_null(p);
+    snprintf(path, sizeof path, "%s/%s", folder, names[wrong[i].table]);
+    check_message(error, path, wrong[i].line, wrong[i].word);
+  }
+}
+
+// What was read from a damaged table gives times that are numbers.
+static int read_tables(uint64_t number, char *error, size_t size) {
+  struct profile *p;
+  (void)number;
+  const int status = profile_open(&p, folder, true, error, size);
+  if (status) return status;
+  const double times[] = {profile_dense(p, 3, 7, 2), profile_prefill(p, 20, 24), profile_decode(p, 3, 500),
+                          profile_experts(p, (unsigned[]){5, 0, 1, 900}, 4, 2, 2)};
+  for (unsigned i = 0; i < sizeof times / sizeof *times; i++)
+    assert_true(isfinite(times[i]) && times[i] >= 0);
+  profile_close(p);
+  return 0;
+}
+
+static void test_mutations(void **state) {
+  char path[256];
+  for (unsigned t = 0; t < sizeof names / sizeof *names; t++) {
+    profile_close(*state);
+    open_tables(state);
+    snprintf(path, sizeof path, "%s/%s", folder, names[t]);
+    check_mutations(path, &texts[t], 1, 150, 1, read_tables);
+  }
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test_setup_teardown(test_dense, open_tables, close_tables),
       cmocka_unit_test_setup_teardown(test_attention, open_tables, close_tables),
-      cmocka_unit_test_setup_teardown(test_experts, open_tables, close_tables)};
+      cmocka_unit_test_setup_teardown(test_experts, open_tables, close_tables),
+      cmocka_unit_test_setup_teardown(test_wrong, open_tables, close_tables),
+      cmocka_unit_test_setup_teardown(test_mutations, open_tables, close_tables)};
   if (!mkdtemp(folder)) return 1;
   const int failed = cmocka_run_group_tests(tests, NULL, NULL);
   rmdir(folder);

@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The serving simulator: what is conserved, a batch of one by hand, the same result by seed, capacity.
-#include <math.h>
+// The serving simulator: what is conserved, the same result by seed, capacity, the highest rate.
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -242,83 +241,6 @@ static void test_seed(void **state) {
   assert_true(a.throughput != c.throughput);
 }
 
-// One token's product by the roofline of mode paper: [k] by [n, k].
-static double product(double k, double n) {
-  return fmax(2 * k * n / (989.4e12 * 0.95), 2 * (k * n + k + n) / (3352e9 * 0.80));
-}
-
-// A dense model, one request: every stage by hand. Llama3 on 4 devices.
-static void test_one_request(void **state) {
-  struct serving_options o = options_of("gpu", "llama3-70b", 1);
-  struct serving_result r;
-  (void)state;
-  o.input = 500;
-  o.output = 8;
-  o.warm_up = 0;
-  o.measured = 64;
-  run(&o, &r);
-  double decode = 0;
-  for (unsigned generated = 1; generated < 8; generated++) {
-    const double positions = 500.0 + generated;
-    const double attention =
-        fmax(4 * positions * 128 * 16 / (989.4e12 * 0.95), 4 * positions * 128 * 2 / (3352e9 * 0.80));
-    const double links = 2 * 6 * (3e-6 + 8192 * 2 / 4.0 / 450e9);
-    const double layer = product(8192, 2048 + 2 * 256) + product(2048, 8192) + 2 * product(8192, 7168) +
-                         product(7168, 8192) + attention + links;
-    decode += 80 * layer + product(8192, 128256 / 4.0);
-  }
-  assert_near(r.tbt.mean, decode / 7, 1e-12);
-  assert_int_equal(r.stages - r.decoding_only, 8);
-}
-
-// The same with everything charged; times of the xPU are whole picoseconds.
-static void test_one_request_full(void **state) {
-  struct serving_options o = options_of("gpu", "llama3-70b", 1);
-  struct serving_result r;
-  const double flops = 989.4e12 * 0.95, bytes = 3352e9 * 0.986;
-  static const struct {
-    double k, n, times;
-  } products[] = {{8192, 2560, 80}, {2048, 8192, 80}, {8192, 7168, 160}, {7168, 8192, 80}, {8192, 32064, 1}};
-  double decode = 2 * 16384 / bytes;  // embedding
-  (void)state;
-  o.mode = SERVING_FULL;
-  o.input = 500;
-  o.output = 8;
-  o.warm_up = 0;
-  o.measured = 64;
-  run(&o, &r);
-  for (unsigned i = 0; i < sizeof products / sizeof *products; i++) {
-    const double k = products[i].k, n = products[i].n;
-    decode += products[i].times * fmax(2 * k * n / flops, 2 * (k * n + k + n) / bytes);
-  }
-  const double links = 4 * (3e-6 + 8192 * 2 * 0.75 / 450e9);
-  const double attention = 4 * 504.0 * 128 * 2 / bytes;  // of 501 to 507 positions
-  const double norms_and_append = (12 * 8192 + 1024) / bytes;
-  decode += 80 * (links + attention + norms_and_append + 6e-6);
-  assert_near(r.tbt.mean, decode, 1e-5);
-  assert_near(r.decoding_cost.part[SERVING_LINKS] / (double)r.decoding_only, 80 * links, 1e-12);
-}
-
-// Experts of one token: on the GPU the two are on one device with probability 1 / 7, so the layer takes two
-// of them or one; on duplex-pe-et slices of both on every device.
-static void test_one_token_of_experts(void **state) {
-  struct serving_options o = options_of("gpu", "mixtral", 1);
-  struct serving_result r;
-  (void)state;
-  o.output = 1000000;
-  o.input = 1;
-  o.warm_up = 1;
-  o.measured = 2000;
-  run(&o, &r);
-  const double expert = 2 * product(4096, 14336) + product(14336, 4096);
-  const double stages = (double)r.stages * 32;
-  assert_near(r.sum.part[SERVING_MOE] / stages, expert * 8 / 7, 0.01);
-  o.system = "duplex-pe-et";
-  run(&o, &r);
-  const double slice = 3 * 2 * (4096 * 3584.0 + 4096 + 3584) / (13408e9 * 0.713);
-  assert_near(r.sum.part[SERVING_MOE] / stages, 2 * slice, 1e-9);
-}
-
 // Fewer requests run than are asked for where K and V of more do not fit.
 static void test_capacity(void **state) {
   struct serving_options o = options_of("hetero", "mixtral", 128);
@@ -335,6 +257,26 @@ static void test_capacity(void **state) {
   o.system = "gpu";
   assert_int_equal(serving_run(&o, &r, error, sizeof error), DUPLEX_ERROR_OUT_OF_SPACE);
   assert_non_null(strstr(error, "GB are left"));
+}
+
+static void note_requests(void *context, const struct serving_stage *stage) {
+  *(unsigned *)context = stage->decoding + stage->prefills;
+}
+
+// The room of a request that has ended is another one's: after many of them as many run as at the begin.
+static void test_room_returns(void **state) {
+  unsigned last = 0;
+  struct serving_options o = options_of("gpu", "mixtral", 100);
+  struct serving_result r;
+  (void)state;
+  o.memory = 24e9;
+  o.measured = 2000;
+  o.on_stage = note_requests;
+  o.context = &last;
+  run(&o, &r);
+  assert_true(r.batch > 40 && r.batch < 100 && r.requests > 10 * r.batch);
+  assert_int_equal(last, r.batch);
+  assert_true(r.kv_most <= r.kv_capacity && r.kv_most > 0.98 * r.kv_capacity);
 }
 
 // What is told of each stage and request adds up to the result.
@@ -355,6 +297,58 @@ static void test_told(void **state) {
   assert_true(told.good == r.good);
 }
 
+static bool keeps(const struct serving_options *options, double share, double rate) {
+  struct serving_options o = *options;
+  struct serving_result r;
+  o.rate = rate;
+  run(&o, &r);
+  return r.good >= share * r.requests;
+}
+
+// The rate by its definition: the first power of two that breaks the limits, from the least one on, and half
+// of what is between it and the one before until that is 1 in 200.
+static double rate_upwards(const struct serving_options *options, double share) {
+  double low = 0, high = SERVING_RATE_LEAST;
+  for (; keeps(options, share, high); high *= 2) low = high;
+  while (low > 0 && high > low * 1.005) {
+    const double middle = (low + high) / 2;
+    *(keeps(options, share, middle) ? &low : &high) = middle;
+  }
+  return low;
+}
+
+static void count_run(unsigned run, double rate) {
+  assert_true(run >= 1 && run <= 16);
+  assert_true(rate >= SERVING_RATE_LEAST && rate <= 65536);
+}
+
+// Wherever the search begins, it finds that rate, in at most 16 runs.
+static void test_same_rate(void **state) {
+  static const double limits[] = {0.05, 0.2, 2, 20};
+  struct serving_options o = options_of("gpu", "llama3-70b", 16);
+  (void)state;
+  o.measured = 60;
+  o.warm_up = 10;
+  for (unsigned i = 0; i < sizeof limits / sizeof *limits; i++)
+    for (unsigned n = 1; n <= 3; n++) {
+      struct serving_result found, r;
+      char error[1024] = "";
+      double rate;
+      o.limit_first = limits[i];
+      o.output = n == 1 ? 3 : 40 * n;
+      const double share = n / 3.0;
+      const bool unbroken = keeps(&o, share, 65536);
+      const int code = serving_find_rate(&o, share, count_run, &rate, &found, error, sizeof error);
+      assert_int_equal(code, unbroken ? DUPLEX_ERROR_ARGUMENT : 0);
+      if (unbroken) continue;
+      assert_true(rate == rate_upwards(&o, share));
+      o.rate = rate > 0 ? rate : SERVING_RATE_LEAST;
+      run(&o, &r);
+      assert_true(r.good == found.good && r.seconds == found.seconds && r.tokens == found.tokens);
+      o.rate = 0;
+    }
+}
+
 // At the rate that is found enough requests are good, and at 2% more not.
 static void test_find_rate(void **state) {
   struct serving_options o = options_of("gpu", "llama3-70b", 64);
@@ -363,7 +357,7 @@ static void test_find_rate(void **state) {
   double rate = 0;
   (void)state;
   o.limit_first = 0.3;
-  assert_int_equal(serving_find_rate(&o, 0.9, &rate, &r, error, sizeof error), 0);
+  assert_int_equal(serving_find_rate(&o, 0.9, NULL, &rate, &r, error, sizeof error), 0);
   assert_true(rate > 1 && r.good >= 0.9 * r.requests);
   const uint64_t searched = r.all_stages;
   o.rate = rate * 1.02;
@@ -372,11 +366,11 @@ static void test_find_rate(void **state) {
   assert_true(r.good < 0.9 * r.requests);
   o.rate = 0;
   o.limit_first = 1e-6;
-  assert_int_equal(serving_find_rate(&o, 0.9, &rate, &r, error, sizeof error), 0);
+  assert_int_equal(serving_find_rate(&o, 0.9, NULL, &rate, &r, error, sizeof error), 0);
   assert_true(rate == 0 && r.good == 0);
   o.limit_first = 1e6;
   o.measured = 20;
-  assert_int_equal(serving_find_rate(&o, 0.9, &rate, &r, error, sizeof error), DUPLEX_ERROR_ARGUMENT);
+  assert_int_equal(serving_find_rate(&o, 0.9, NULL, &rate, &r, error, sizeof error), DUPLEX_ERROR_ARGUMENT);
   assert_non_null(strstr(error, "lower limits"));
 }
 
@@ -387,13 +381,12 @@ int main(void) {
                                      cmocka_unit_test(test_checked),
                                      cmocka_unit_test(test_partials),
                                      cmocka_unit_test(test_told),
+                                     cmocka_unit_test(test_room_returns),
                                      cmocka_unit_test(test_find_rate),
+                                     cmocka_unit_test(test_same_rate),
                                      cmocka_unit_test(test_open_loop),
                                      cmocka_unit_test(test_split_closed_loop),
                                      cmocka_unit_test(test_seed),
-                                     cmocka_unit_test(test_one_request),
-                                     cmocka_unit_test(test_one_request_full),
-                                     cmocka_unit_test(test_one_token_of_experts),
                                      cmocka_unit_test(test_capacity)};
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -16,17 +16,9 @@
 
 #include "duplex/error.h"
 #include "serving/serving.h"
-#include "tests/common/environment.h"
-#include "tests/serving/mutate.h"
+#include "tests/serving/files.h"
 
 static char path[] = P_tmpdir "/duplex_trace_XXXXXX";
-
-static void write_file(const char *text) {
-  FILE *file = fopen(path, "w");
-  assert_non_null(file);
-  assert_true(fputs(text, file) >= 0);
-  assert_int_equal(fclose(file), 0);
-}
 
 static unsigned format_of(const char *name) {
   for (unsigned i = 0; serving_trace_formats[i]; i++)
@@ -78,7 +70,7 @@ static void test_formats(void **state) {
   struct serving_trace t;
   (void)state;
   for (unsigned i = 0; i < sizeof formats / sizeof *formats; i++) {
-    write_file(formats[i].text);
+    write_text(path, formats[i].text);
     if (serving_trace_read(&t, path, 0, 0, error, sizeof error)) fail_msg("%s: %s", formats[i].name, error);
     check_two(&t, 2.5);
     serving_trace_free(&t);
@@ -103,7 +95,7 @@ static const struct {
     {"arrival_s,input,output\n1,2\n", ":2:", "2 columns, expected 3"},
     {"arrival_s,input,output\n1,2,\n", ":2:", "output is ''"},
     {"arrival_s,input,output\n1,2,3,4\n", ":2:", "4 columns, expected 3"},
-    {"arrival_s,input,output\n1,2,30\n2,2,3", ":3:", "line feed"},
+    {"arrival_s,input,output\n1,2,30\n2,2", ":3:", "expected 3 as"},
     {"arrival_s,input,output\n1,0x10,3\n", ":2:", "'0x10'"},
     {"arrival_s,input,output\n1,2,+0X3\n", ":2:", "'+0X3'"},
     {"arrival_s,input,input,output\n1,2,2,3\n", ":1:", "once"},
@@ -131,13 +123,29 @@ static void test_failures(void **state) {
   char error[600] = "";
   struct serving_trace t;
   (void)state;
-  write_file(
-      "Timestamp,Model,Request tokens,Response tokens,Total tokens,Log Type\n1,ChatGPT,7,0,7,log\n"
-      "5,ChatGPT,100,10,110,log\n6,ChatGPT,30,0,30,log\n7.5,GPT-4,200,20,220,log\n");
+  write_text(path,
+             "Timestamp,Model,Request tokens,Response tokens,Total tokens,Log Type\n1,ChatGPT,7,0,7,log\n"
+             "5,ChatGPT,100,10,110,log\n6,ChatGPT,30,0,30,log\n7.5,GPT-4,200,20,220,log\n");
   assert_int_equal(serving_trace_read(&t, path, 0, 0, error, sizeof error), 0);
   check_two(&t, 2.5);
   assert_int_equal(t.failures, 2);
   serving_trace_free(&t);
+}
+
+// The last line of a published trace may have no end. It is read, and noted, as a file that was cut off looks
+// alike.
+static void test_unended(void **state) {
+  char error[600] = "";
+  struct serving_trace t;
+  (void)state;
+  for (unsigned ended = 0; ended < 2; ended++) {
+    write_text(path, ended ? "arrival_s,input,output\n1,100,10\n3.5,200,20\n"
+                           : "arrival_s,input,output\n1,100,10\n3.5,200,20");
+    assert_int_equal(serving_trace_read(&t, path, 0, 0, error, sizeof error), 0);
+    check_two(&t, 2.5);
+    assert_true(t.unended == !ended);
+    serving_trace_free(&t);
+  }
 }
 
 // Requests that arrive at once stay as they stand in the file.
@@ -161,10 +169,10 @@ static void test_hashes(void **state) {
   char error[600] = "";
   struct serving_trace t;
   (void)state;
-  write_file(
-      "{\"timestamp\": 9, \"input_length\": 4, \"output_length\": 4, \"hash_ids\": [3, 18446, 5]}\n"
-      "{\"timestamp\": 4, \"input_length\": 5, \"output_length\": 4, \"hash_ids\": []}\n"
-      "{\"timestamp\": 2, \"input_length\": 6, \"output_length\": 4, \"hash_ids\": [7]}\n");
+  write_text(path,
+             "{\"timestamp\": 9, \"input_length\": 4, \"output_length\": 4, \"hash_ids\": [3, 18446, 5]}\n"
+             "{\"timestamp\": 4, \"input_length\": 5, \"output_length\": 4, \"hash_ids\": []}\n"
+             "{\"timestamp\": 2, \"input_length\": 6, \"output_length\": 4, \"hash_ids\": [7]}\n");
   assert_int_equal(serving_trace_read(&t, path, 0, 0, error, sizeof error), 0);
   assert_int_equal(t.hash_count, 4);
   assert_true(t.list[0].hash_count == 1 && t.hashes[t.list[0].hash] == 7 && t.list[1].hash_count == 0);
@@ -173,40 +181,32 @@ static void test_hashes(void **state) {
 }
 
 static void test_wrong(void **state) {
-  char error[600], where[64];
+  char error[600];
   struct serving_trace t;
   (void)state;
   for (unsigned i = 0; i < sizeof wrong / sizeof *wrong; i++) {
-    write_file(wrong[i].text);
-    snprintf(where, sizeof where, "%s%s", path, wrong[i].line);
+    write_text(path, wrong[i].text);
     if (serving_trace_read(&t, path, 0, 0, error, sizeof error) != DUPLEX_ERROR_FORMAT)
       fail_msg("taken: %s", wrong[i].text);
-    if (!strstr(error, where) || !strstr(error, wrong[i].word) || strchr(error, '\n'))
-      fail_msg("'%s', expected '%s' and '%s'", error, where, wrong[i].word);
+    check_message(error, path, wrong[i].line, wrong[i].word);
   }
   assert_int_equal(serving_trace_read(&t, "/nowhere/t.csv", 0, 0, error, sizeof error), DUPLEX_ERROR_IO);
 }
 
-// Damaged files are taken, or refused with one line that names file and line.
+static int read_trace(uint64_t number, char *error, size_t size) {
+  struct serving_trace t;
+  (void)number;
+  const int status = serving_trace_read(&t, path, 0, 0, error, size);
+  for (size_t r = 0; r < t.count; r++) assert_true(t.list[r].arrival >= 0 && t.list[r].input >= 1);
+  serving_trace_free(&t);
+  return status;
+}
+
 static void test_mutations(void **state) {
-  struct duplex_random random;
-  const uint64_t cases = 2000 * environment_count("DUPLEX_CASES");
-  unsigned taken = 0;
+  const char *texts[sizeof formats / sizeof *formats];
   (void)state;
-  duplex_random_seed(&random, environment_seed(), 1);
-  for (uint64_t i = 0; i < cases; i++) {
-    struct serving_trace t;
-    char error[600] = "";
-    write_mutated(path, formats[i % (sizeof formats / sizeof *formats)].text, &random);
-    if (serving_trace_read(&t, path, 0, 0, error, sizeof error) == 0) {
-      taken++;
-      for (size_t r = 0; r < t.count; r++) assert_true(t.list[r].arrival >= 0 && t.list[r].input >= 1);
-      serving_trace_free(&t);
-    } else if (strncmp(error, path, strlen(path)) != 0 || strchr(error, '\n')) {
-      fail_msg("case %llu: '%s'", (unsigned long long)i, error);
-    }
-  }
-  assert_true(taken > cases / 50 && taken < cases);
+  for (unsigned i = 0; i < sizeof texts / sizeof *texts; i++) texts[i] = formats[i].text;
+  check_mutations(path, texts, sizeof texts / sizeof *texts, 2000, 1, read_trace);
 }
 
 // Alone in the system, a request waits for its own prompt only; limits count the good ones.
@@ -236,11 +236,9 @@ static void test_run(void **state) {
 int main(void) {
   const struct CMUnitTest tests[] = {cmocka_unit_test(test_formats),      cmocka_unit_test(test_wrong),
                                      cmocka_unit_test(test_hashes),       cmocka_unit_test(test_failures),
-                                     cmocka_unit_test(test_same_arrival), cmocka_unit_test(test_mutations),
-                                     cmocka_unit_test(test_run)};
-  const int file = mkstemp(path);
-  if (file < 0) return 1;
-  close(file);
+                                     cmocka_unit_test(test_same_arrival), cmocka_unit_test(test_unended),
+                                     cmocka_unit_test(test_mutations),    cmocka_unit_test(test_run)};
+  if (!make_file(path)) return 1;
   const int failed = cmocka_run_group_tests(tests, NULL, NULL);
   remove(path);
   return failed;
