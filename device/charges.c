@@ -3,13 +3,18 @@
 #include "device/charges.h"
 
 #include "device/xpu_works.h"
+#include "duplex/arithmetic.h"
 #include "xpu/time.h"
 
-// The decision on the RV32 controller in instructions, of which it does 0.7 a clock: lines at or above the
-// most that build/tests/schedule/test_schedule_cost counts for 8 and 256 experts (docs/schedule.md), up to so
-// many tokens for halved experts, for others, and beyond. `paper` is charged as if it were `best`.
+// The decision on the RV32 controller in instructions, of which it does 0.7 a clock: for each layout, up to
+// so many tokens and beyond, at or above the most that build/tests/schedule/test_schedule_cost counts for 8,
+// 64 and 256 experts, and lines through these. `paper` is charged as if it were `best`, turns as ALTERNATE.
 #define DECIDE_TOKENS 128u
-static const struct { uint32_t first, of_expert; } decide_cost[] = {{1130, 29}, {2250, 25}, {2700, 29}};
+#define DECIDE_EXPERTS ((const uint32_t[]){8, 64, 256})
+static const uint32_t decide_cost[][2][3] = {[SCHEDULE_STRIPED] = {{2400, 4400, 6900}, {3200, 4400, 7800}},
+                                             [SCHEDULE_ALTERNATE] = {{2400, 4400, 6900}, {3200, 4400, 7800}},
+                                             [SCHEDULE_SPLIT] = {{2600, 3900, 8500}, {5000, 7900, 10200}},
+                                             [SCHEDULE_HALVED] = {{1370, 2990, 8560}, {1560, 3180, 8750}}};
 
 static bool is_xpus(const struct moe_run *run, unsigned stack, unsigned piece, unsigned owned) {
   return !(run->moe->piece[stack][piece].bundles & owned);
@@ -43,10 +48,13 @@ uint64_t charges_route(const struct moe_run *run) {
   return device_xpu_clocks(run->device->xpu, &work);
 }
 
-uint64_t charges_decision(size_t tokens, size_t experts, bool halved) {
-  const unsigned kind = tokens > DECIDE_TOKENS ? 2 : !halved;
-  const uint64_t instructions = decide_cost[kind].first + decide_cost[kind].of_expert * experts;
-  return (instructions * 10 + 6) / 7;
+uint64_t charges_decision(size_t tokens, size_t experts, enum schedule_layout layout) {
+  const uint32_t *cost = decide_cost[layout][tokens > DECIDE_TOKENS];
+  const unsigned i = experts > DECIDE_EXPERTS[1];
+  const int64_t step = DECIDE_EXPERTS[i + 1] - DECIDE_EXPERTS[i];
+  const int64_t beyond = (int64_t)experts - DECIDE_EXPERTS[i];
+  const int64_t instructions = cost[i] + ((int64_t)cost[i + 1] - cost[i]) * beyond / step;
+  return ((uint64_t)instructions * 10 + 6) / 7;
 }
 
 uint64_t charges_decide(const struct moe_run *run) {
@@ -54,12 +62,17 @@ uint64_t charges_decide(const struct moe_run *run) {
   if (policy == DUPLEX_POLICY_LOGIC_PIM || policy == DUPLEX_POLICY_XPU) return 0;
   if (run->firmware_decides && run->device->options.stack.riscv) return 0;  // within the first job
   return charges_decision(run->tokens, run->moe->shape.experts,
-                          run->moe->times.placement.layout == SCHEDULE_HALVED);
+                          (enum schedule_layout)run->moe->times.placement.layout);
 }
 
 uint64_t charges_launch(const struct moe_run *run) {
   struct duplex_xpu *xpu = run->device->xpu;
   return xpu_time_clocks(xpu->ops->launch(xpu));
+}
+
+uint64_t charges_first_launch(const struct moe_run *run) {
+  const uint64_t launch = charges_launch(run);
+  return launch - duplex_smaller(launch, charges_decide(run));
 }
 
 uint64_t charges_combine(const struct moe_run *run) {

@@ -12,8 +12,10 @@ uint64_t charges_estimate(const struct moe_run *run, unsigned owned);
 uint64_t charges_route(const struct moe_run *run);
 uint64_t charges_decide(const struct moe_run *run);
 // Clocks of the decision of a layer on the RV32 controller.
-uint64_t charges_decision(size_t tokens, size_t experts, bool halved);
+uint64_t charges_decision(size_t tokens, size_t experts, enum schedule_layout layout);
 uint64_t charges_launch(const struct moe_run *run);
+// The kernel of the first phase is launched while the controller decides.
+uint64_t charges_first_launch(const struct moe_run *run);
 uint64_t charges_combine(const struct moe_run *run);
 
 // Charges something of the xPU's that begins at clock `begin`: to *sum of the statistics, and as an event.

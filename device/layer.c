@@ -69,12 +69,6 @@ static void place_best(struct duplex_moe *moe) {
     }
 }
 
-// The costs of pieces as this layer has them.
-static const struct schedule_costs *costs_of(const struct duplex_moe *moe) {
-  if (moe->device->options.policy == DUPLEX_POLICY_BEST) return &moe->times.costs[SCHEDULE_OF_PIECE];
-  return &moe->times.costs[moe->pieces > 1 ? SCHEDULE_OF_BUNDLE : SCHEDULE_OF_STRIPES];
-}
-
 // Where its pieces lie, by the table of time.
 static int plan(struct duplex_moe *moe, const struct duplex_moe_form *form) {
   struct duplex_device *device = moe->device;
@@ -95,7 +89,6 @@ static int plan(struct duplex_moe *moe, const struct duplex_moe_form *form) {
     moe->pieces = moe->turns;
     place_whole(moe);
   }
-  moe->costs = costs_of(moe);
   return DUPLEX_OK;
 }
 

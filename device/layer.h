@@ -26,7 +26,6 @@ struct duplex_moe {
   struct schedule_times times;                // as measured
   struct schedule_times charged;              // that the decision goes by
   enum schedule_format format;                // of Logic-PIM's sums
-  const struct schedule_costs *costs;         // of the layer's pieces, in `times`
   struct schedule_work *work;                 // of the decision
   unsigned pieces;                            // on each stack
   // Expert e has the pieces q with q mod turns = e mod turns; q / turns is the schedule's number of it.

@@ -58,14 +58,16 @@ static uint64_t note_reduction(struct moe_run *run, const struct phase_times *ti
 int phases_run(struct moe_run *run, uint64_t *clock) {
   const struct schedule_decision *decision = &run->decision;
   const unsigned phases = run_phases(run);
+  const unsigned first = phases & 1 ? 0 : 1;
   struct phase_times times[DUPLEX_STACKS_MOST];
   int error = DUPLEX_OK;
   for (unsigned i = 0; i < DUPLEX_PHASES && !error; i++)
     if (phases >> i & 1) error = phase_plan(run, decision->owned[i]);
   for (unsigned i = 0; i < DUPLEX_PHASES && !error; i++) {
     if (!(phases >> i & 1)) continue;
-    run->device->stats.launch += charges_launch(run);
-    *clock += charges_launch(run);
+    const uint64_t launch = i == first ? charges_first_launch(run) : charges_launch(run);
+    run->device->stats.launch += launch;
+    *clock += launch;
     error = phase_run(run, decision->owned[i], times);
     *clock = note_phase(run, i, times, *clock);
   }

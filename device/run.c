@@ -15,9 +15,27 @@ bool run_is_shared(const struct moe_run *run, unsigned stack, unsigned piece, un
          run_cut(run, stack, piece, expert) < run->moe->piece[stack][piece].parts;
 }
 
+// Whether any side has work at a piece in this phase.
+static bool works(const struct moe_run *run, unsigned phase, unsigned stack, unsigned piece) {
+  const unsigned bundles = run->moe->piece[stack][piece].bundles;
+  const unsigned owned = run->decision.owned[phase];
+  bool any = false;
+  for (unsigned e = 0; e < run->moe->shape.experts; e++) {
+    any = any || (!(bundles & ~owned) && run->counts[e] && run_cut(run, stack, piece, e));
+    any = any || (!(bundles & owned) && run_is_shared(run, stack, piece, e));
+  }
+  return any;
+}
+
+// A side may have a time and no work: what it is charged for the other's.
 unsigned run_phases(const struct moe_run *run) {
+  const struct schedule_decision *decision = &run->decision;
   unsigned phases = 0;
-  for (unsigned i = 0; i < DUPLEX_PHASES; i++)
-    if (run->decision.pim[i] || run->decision.xpu[1 - i]) phases |= 1u << i;
+  for (unsigned i = 0; i < DUPLEX_PHASES; i++) {
+    if (!decision->pim[i] && !decision->xpu[1 - i]) continue;
+    for (unsigned stack = 0; stack < run->device->stacks; stack++)
+      for (unsigned piece = 0; piece < run->moe->pieces; piece++)
+        phases |= (unsigned)works(run, i, stack, piece) << i;
+  }
   return phases;
 }

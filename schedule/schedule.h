@@ -188,10 +188,41 @@ bool schedule_valid(const struct schedule_times *times);
 void schedule_decide(enum schedule_policy policy, const struct schedule_times *times, const uint16_t *counts,
                      struct schedule_work *work, struct schedule_decision *decision);
 
-// pim, xpu and total of a decision by another table, such as the measured one instead of the charged one. Not
-// of one whose experts lie in single bundles (SPACES).
-void schedule_recount(const struct schedule_times *times, const uint16_t *counts,
-                      struct schedule_decision *decision);
+// What a phase has to do, in clocks: shares of experts on both sides as the table has them; and for
+// Logic-PIM's jobs, of which there are so many, sums that are read while nothing else goes on, and the
+// commands of these sums among reads of weights. groups: of 8 tokens, whose x is written.
+struct schedule_phase {
+  uint64_t pim, xpu;
+  uint64_t sums, sum_commands;
+  uint32_t groups, jobs;
+};
+
+// What a layer takes, in clocks. A phase has tokens of the next one and sums of the one before among the
+// xPU's commands; tokens of the first and sums of the last one move while neither side works.
+struct schedule_prediction {
+  uint64_t pim[2], xpu[2];  // both sides of each phase, with all that they have to do
+  uint64_t experts;         // of each phase the longer side, if it did nothing else
+  uint64_t starts;          // what hand-overs and the starts of jobs and reads add to that,
+  uint64_t tokens, sums;    // and what tokens and sums add
+  uint64_t total;           // all of these
+};
+
+// Adds what moves for an expert with so many tokens, of which Logic-PIM has a share.
+void schedule_add_transfers(const struct schedule_shape *shape, const struct schedule_costs *costs,
+                            enum schedule_format format, uint32_t count, struct schedule_phase *phase);
+// The phases of a decision by a table that it need not be made by, such as the measured one.
+void schedule_phases(const struct schedule_times *times, enum schedule_format format, const uint16_t *counts,
+                     const struct schedule_decision *decision, struct schedule_phase phases[2]);
+// Of the costs of a table those of the decision's pieces.
+const struct schedule_costs *schedule_costs_of(const struct schedule_times *times,
+                                               const struct schedule_decision *decision);
+// Joins the phases; one without work is none.
+void schedule_predict(const struct schedule_costs *costs, enum schedule_format format,
+                      const struct schedule_phase phases[2], struct schedule_prediction *prediction);
+
+static inline bool schedule_phase_works(const struct schedule_phase *phase) {
+  return phase->pim || phase->xpu;
+}
 
 // The least time, in units, of a fractional division of the experts over both sides, each at its best rate,
 // with nothing else charged; rounded down.

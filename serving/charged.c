@@ -15,9 +15,7 @@
 #define APPEND_PAIR 6.0      // clocks of a new token's K and V, of a sequence and KV head
 #define FIRMWARE_PAIR 6.8    // clocks of the firmware for a sequence and KV head
 #define PRODUCT_MOST 16777216.0  // tokens of a product at once, as xpu_time_gemm takes them
-#define KERNELS \
-  6.0  // launched a layer, beside the experts: QKV, append, attention, output, router,
-       // sum of experts
+#define KERNELS 5.0  // launched a layer, beside the experts: QKV, append, output, router, sum of experts
 
 // Clocks of a sequence and KV head, by activation rule, and of each of its positions; of a DRAM whose clock
 // is at least so fast.
@@ -116,6 +114,7 @@ static double head_of(const struct machine *m, const struct serving_model *model
   return charged_product(m, model, rows, model->hidden, slice);
 }
 
+// Attention is a kernel of the xPU's where that has any of it.
 void charged_node(const struct machine *m, const struct serving_model *model, const struct node_load *load,
                   double *charge, struct work *work) {
   const double layers = model->layers;
@@ -123,7 +122,7 @@ void charged_node(const struct machine *m, const struct serving_model *model, co
   const double hidden = F16 * tokens * model->hidden;
   const bool pim = m->beside != BESIDE_NONE;
   if (tokens == 0) return;
-  charge[SERVING_LAUNCHES] += layers * KERNELS * m->launch;
+  charge[SERVING_LAUNCHES] += layers * (KERNELS + (!pim || load->prefill.tokens > 0)) * m->launch;
   charge[SERVING_NORMS] += elements(m, layers, 2 * 3 * hidden, work);  // x and the residual in, their sum out
   charge[SERVING_HEAD] += head_of(m, model, load, work) + elements(m, 1, 2 * hidden, work);
   charge[SERVING_APPEND] += append_of(m, model, load, pim, work);

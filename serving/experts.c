@@ -11,6 +11,7 @@
 
 #define SCALES 26u       // tables of 1, 2, 4, ... tokens a step: the last one holds 2^31 tokens
 #define UNIT 1e-9        // seconds of a table's unit, times the step
+#define CHANNELS 32u     // of a stack
 #define FORK_SHARE 0.75  // AUTHORS: what their splitter takes the bandwidth for
 
 // One product of an expert with n tokens: max(n flops, weights + n tokens) seconds; `group`: tokens that take
@@ -27,6 +28,8 @@ struct experts {
   double matrices, slice;  // products of an expert; inner columns of a device
   struct product xpu, pim;
   enum schedule_policy policy;
+  struct schedule_shape shape;            // FULL: for its transfers,
+  struct schedule_costs costs;            // and what else a layer takes
   struct schedule_times *tables[SCALES];  // for the decision alone; [i] has 2^i tokens a step
   struct schedule_work work;
   struct schedule_decision decision;
@@ -110,6 +113,9 @@ struct experts *experts_open(const struct machine *machine, const struct serving
   x->xpu = product_of(x, &machine->xpu, 1);
   x->pim = product_of(x, &machine->pim, group_of(machine));
   x->policy = policy_of(machine, policy);
+  x->shape =
+      (struct schedule_shape){.hidden = model->hidden, .experts = x->layout.of_group, .channels = CHANNELS};
+  x->costs = phases_costs(machine, &x->shape);
   double step = 1;
   for (unsigned i = 0; i < SCALES; i++, step *= 2) {
     x->tables[i] = malloc(sizeof *x->tables[i]);
@@ -174,20 +180,28 @@ static double seconds_of(const struct experts *x, const struct sides *sides) {
   return x->machine->co_processing ? longer : sides->xpu + sides->pim;
 }
 
-// FULL: one phase with both sides, or each in a phase of its own. Returns the bytes of a device's transfers.
+static uint64_t clocks_of(const struct experts *x, double seconds) {
+  return (uint64_t)(seconds * x->machine->clock + 0.5);
+}
+
+// FULL: one phase with both sides, or each in a phase of its own. Adds what is charged beside, and returns
+// the seconds of the sides.
 static double charge_group(const struct experts *x, const unsigned *counts, unsigned tokens,
-                           const struct sides *sides, double *charge) {
+                           const struct sides *sides, double *charge, struct experts_cost *cost) {
   const bool turns = x->policy == SCHEDULE_TURNS;
-  struct phases p = {.pim = {sides->pim, 0},
-                     .xpu = {turns ? sides->xpu : 0, turns ? 0 : sides->xpu},
-                     .turns = turns,
-                     .decided = x->policy != SCHEDULE_XPU && x->policy != SCHEDULE_PIM,
-                     .tokens = tokens,
-                     .experts = x->layout.of_group};
+  struct layer_phases layer = {.costs = &x->costs,
+                               .decided = x->policy != SCHEDULE_XPU && x->policy != SCHEDULE_PIM,
+                               .layout = SCHEDULE_STRIPED,
+                               .tokens = tokens,
+                               .shape = x->shape};
+  layer.phase[0].pim = clocks_of(x, sides->pim);
+  layer.phase[0].jobs = sides->pim > 0;
+  layer.phase[turns].xpu = clocks_of(x, sides->xpu);
   for (unsigned e = 0; e < x->layout.of_group; e++)
     if (counts[e] && x->decision.cut[0][e])
-      phases_add_expert(x->machine, x->model->hidden, counts[e], &p.traffic[0]);
-  return phases_charge(x->machine, &p, charge);
+      schedule_add_transfers(&x->shape, &x->costs, phases_format(x->machine), counts[e], &layer.phase[0]);
+  cost->beside += x->layout.devices * phases_bytes(&layer);
+  return phases_charge(x->machine, &layer, charge);
 }
 
 struct experts_cost experts_run(struct experts *x, const unsigned *counts, unsigned tokens, double *charge) {
@@ -197,15 +211,16 @@ struct experts_cost experts_run(struct experts *x, const unsigned *counts, unsig
     double of_group[SERVING_CHARGES] = {0};
     decide(x, counts);
     const struct sides sides = run_group(x, counts, &cost);
-    double seconds = seconds_of(x, &sides);
-    if (x->machine->mode == SERVING_FULL)
-      cost.beside += x->layout.devices * charge_group(x, counts, tokens, &sides, of_group);
+    const double of_sides = x->machine->mode == SERVING_FULL
+                                ? charge_group(x, counts, tokens, &sides, of_group, &cost)
+                                : seconds_of(x, &sides);
+    double seconds = of_sides;
     for (unsigned i = 0; i < SERVING_CHARGES; i++) seconds += of_group[i];
     cost.xpu_busy += sides.xpu / x->layout.groups;
     cost.pim_busy += sides.pim / x->layout.groups;
     if (seconds <= longest) continue;
     longest = seconds;
-    cost.seconds = seconds_of(x, &sides);
+    cost.seconds = of_sides;
     memcpy(slowest, of_group, sizeof slowest);
   }
   for (unsigned i = 0; i < SERVING_CHARGES; i++) charge[i] += slowest[i];

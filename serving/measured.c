@@ -246,8 +246,7 @@ int measured_open(struct measured **measured, const struct machine *machine,
   } else {
     const int status = load_tables(m, options, error, size);
     if (status) return status;
-    if (!schedule_charge(&m->times, machine->sum_bytes == 4 ? SCHEDULE_ROUNDED : SCHEDULE_EXACT,
-                         &m->charged)) {
+    if (!schedule_charge(&m->times, phases_format(machine), &m->charged)) {
       snprintf(error, size, "tokens and sums take too long for a table of time");
       return DUPLEX_ERROR_ARGUMENT;
     }
@@ -295,7 +294,6 @@ static void decide(struct measured *m, enum schedule_policy policy, const unsign
   }
   struct schedule_decision *decision = experts <= KEPT_EXPERTS ? &kept->decision : &m->one;
   schedule_decide(policy, &m->charged, tokens, &m->work, decision);
-  if (policy != SCHEDULE_SPACES) schedule_recount(&m->times, tokens, decision);
   m->decision = decision;
   if (experts > KEPT_EXPERTS) return;
   kept->hash = hash;
@@ -316,53 +314,30 @@ static double pim_share(const struct measured *m, unsigned expert) {
   return cut / all;
 }
 
-// Whether Logic-PIM has a share of the expert in bundles that it owns in the phase.
-static bool works_in(const struct measured *m, unsigned expert, unsigned phase) {
-  const struct schedule_placement *p = &m->times.placement;
-  const uint32_t owned = m->decision->owned[phase];
-  if (m->decision->policy != SCHEDULE_BEST || p->layout == SCHEDULE_STRIPED)
-    return phase == 0 && m->decision->cut[0][expert];
-  for (unsigned q = 0; q < p->pieces; q++)
-    if (!(schedule_bundles(p, expert, q) & ~owned) && m->decision->cut[q][expert]) return true;
-  return false;
-}
-
-static struct traffic traffic_of(const struct measured *m, const unsigned *counts, unsigned phase) {
-  struct traffic traffic = {0};
-  for (unsigned e = 0; e < m->layout.of_group; e++)
-    if (counts[e] && works_in(m, e, phase))
-      phases_add_expert(m->machine, m->model->hidden, counts[e], &traffic);
-  return traffic;
-}
-
 struct group_cost {
   double seconds, sides, checked, xpu, pim;  // seconds with charges; of both phases; of the tables; busy
   double beside;                             // bytes of all stacks of a device
   double charge[SERVING_CHARGES];
 };
 
-static double seconds_of(const struct measured *m, double units) {
-  return units * m->times.clocks_per_unit / m->machine->clock;
-}
-
-static struct phases phases_of(const struct measured *m, const unsigned *counts, unsigned tokens) {
+static struct layer_phases phases_of(const struct measured *m, const unsigned *counts, unsigned tokens) {
   const struct schedule_decision *d = m->decision;
-  struct phases p = {.turns = d->policy == SCHEDULE_TURNS,
-                     .decided = d->policy != SCHEDULE_XPU && d->policy != SCHEDULE_PIM,
-                     .halved = m->times.placement.layout == SCHEDULE_HALVED,
-                     .tokens = tokens,
-                     .experts = m->layout.of_group};
-  for (unsigned f = 0; f < 2; f++) {
-    p.pim[f] = seconds_of(m, d->pim[f]);
-    p.xpu[f] = seconds_of(m, d->xpu[f]);
-    p.traffic[f] = traffic_of(m, counts, f);
-  }
-  return p;
+  uint16_t of_call[SCHEDULE_EXPERTS];
+  struct layer_phases layer = {.costs = schedule_costs_of(&m->times, d),
+                               .decided = d->policy != SCHEDULE_XPU && d->policy != SCHEDULE_PIM,
+                               .layout = m->times.placement.layout,
+                               .tokens = tokens,
+                               .shape = m->times.shape};
+  for (unsigned e = 0; e < m->layout.of_group; e++) of_call[e] = (uint16_t)counts[e];
+  schedule_phases(&m->times, phases_format(m->machine), of_call, d, layer.phase);
+  return layer;
 }
 
 // Of both phases, those in which Logic-PIM works longer.
-static double checked_units(const struct schedule_decision *d) {
-  return (d->pim[0] >= d->xpu[1] ? d->pim[0] : 0) + (d->pim[1] >= d->xpu[0] ? d->pim[1] : 0);
+static double checked_clocks(const struct schedule_phase phase[2]) {
+  uint64_t sum = 0;
+  for (unsigned i = 0; i < 2; i++) sum += phase[i].pim >= phase[i].xpu ? phase[i].pim : 0;
+  return (double)sum;
 }
 
 // Decides one group's experts and charges them: seconds of both sides, energy, work.
@@ -373,11 +348,11 @@ static struct group_cost run_group(struct measured *m, enum schedule_policy poli
   const double weights = (double)m->model->matrices * m->model->hidden * m->model->inner;
   sort_counts(m, given, counts);
   decide(m, policy, counts);
-  const struct schedule_decision *d = m->decision;
-  g.pim = seconds_of(m, (double)d->pim[0] + d->pim[1]);
-  g.xpu = seconds_of(m, (double)d->xpu[0] + d->xpu[1]);
-  g.sides = seconds_of(m, d->total);
-  g.checked = seconds_of(m, checked_units(d));
+  const struct layer_phases layer = phases_of(m, counts, tokens);
+  const struct schedule_phase *phase = layer.phase;
+  g.pim = (double)(phase[0].pim + phase[1].pim) / m->machine->clock;
+  g.xpu = (double)(phase[0].xpu + phase[1].xpu) / m->machine->clock;
+  g.checked = checked_clocks(phase) / m->machine->clock;
   for (unsigned e = 0; e < m->layout.of_group; e++) {
     const double share = counts[e] ? pim_share(m, e) : 0;
     const double macs = weights * counts[e];
@@ -388,8 +363,8 @@ static struct group_cost run_group(struct measured *m, enum schedule_policy poli
     cost->work.bytes += bytes;
     cost->comp_j += macs * (share * m->machine->pim.mac_j + (1 - share) * m->machine->xpu.mac_j);
   }
-  const struct phases phases = phases_of(m, counts, tokens);
-  g.beside = phases_charge(m->machine, &phases, g.charge);
+  g.beside = phases_bytes(&layer);
+  g.sides = phases_charge(m->machine, &layer, g.charge);
   g.seconds = g.sides;
   for (unsigned i = 0; i < SERVING_CHARGES; i++) g.seconds += g.charge[i];
   return g;

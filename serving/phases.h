@@ -4,27 +4,26 @@
 #ifndef SERVING_PHASES_H
 #define SERVING_PHASES_H
 
+#include "schedule/schedule.h"
 #include "serving/machine.h"
 
-// Tokens that go to each stack, and partial sums that come back, in bytes.
-struct traffic {
-  double x, sums;
+// A layer of experts on a device.
+struct layer_phases {
+  struct schedule_phase phase[2];
+  const struct schedule_costs *costs;
+  bool decided;                 // by a policy that a controller runs,
+  enum schedule_layout layout;  // of experts that lie so
+  unsigned tokens;              // of the stage
+  struct schedule_shape shape;  // hidden size, experts
 };
 
-// The two phases of a layer on a device (struct schedule_decision): in phase f Logic-PIM works pim[f] seconds
-// while the xPU works xpu[1 - f].
-struct phases {
-  double pim[2], xpu[2];
-  struct traffic traffic[2];  // of Logic-PIM's experts in each phase
-  bool turns;                 // one side at a time: all of Logic-PIM's in phase 0
-  bool decided, halved;       // by a policy; of experts in two halves
-  unsigned tokens, experts;   // of the stage; of the device
-};
-
-// Adds an expert of `count` tokens that Logic-PIM has a share of.
-void phases_add_expert(const struct machine *machine, unsigned hidden, unsigned count,
-                       struct traffic *traffic);
-// Adds seconds to charge[SERVING_CHARGES]. Returns the bytes that all stacks of a device get and give.
-double phases_charge(const struct machine *machine, const struct phases *phases, double *charge);
+// How the partial sums of a machine come back.
+enum schedule_format phases_format(const struct machine *machine);
+// Costs by the formulas of docs/serving.md, of units that no table has costs of; none without units.
+struct schedule_costs phases_costs(const struct machine *machine, const struct schedule_shape *shape);
+// Adds seconds to charge[SERVING_CHARGES]. Returns those of the experts: of the longer side of each phase.
+double phases_charge(const struct machine *machine, const struct layer_phases *layer, double *charge);
+// Bytes of x and of partial sums that all stacks of a device get and give.
+double phases_bytes(const struct layer_phases *layer);
 
 #endif

@@ -121,7 +121,7 @@ struct duplex_moe_stats {
   uint64_t cycles;  // the whole layer
   uint64_t bound;   // least time of any division between the sides, nothing else charged
   // By the tables of time, before the layer runs: sides, hand_over, distribute and reduce together; of these
-  // both sides of each phase, xpu as the longer one of its commands and its estimate.
+  // both sides of each phase, with the starts of jobs and reads.
   uint64_t predicted, predicted_logic_pim[DUPLEX_PHASES], predicted_xpu[DUPLEX_PHASES];
   uint64_t sides;                        // both phases
   uint64_t logic_pim[DUPLEX_PHASES];     // of the slowest stack, from doorbell to completion

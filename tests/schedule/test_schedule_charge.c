@@ -124,12 +124,23 @@ static void make_model(unsigned model, uint32_t experts) {
   assert_true(schedule_charge(&measured, SCHEDULE_EXACT, &charged));
 }
 
-// Its own times are those of the table that it was made by.
-static void check_recount(const struct schedule_decision *decision, const uint16_t *counts) {
-  static struct schedule_decision again;
-  again = *decision;
-  schedule_recount(&charged, counts, &again);
-  assert_memory_equal(&again, decision, sizeof again);
+// The phases have the decision's times by the table that it was made by; with whole groups, by the measured
+// one, they take what is counted here.
+static void check_phases(const struct schedule_decision *decision, const uint16_t *counts) {
+  struct schedule_phase phases[2];
+  struct schedule_prediction prediction;
+  uint16_t whole[SCHEDULE_EXPERTS];
+  schedule_phases(&charged, SCHEDULE_EXACT, counts, decision, phases);
+  for (unsigned phase = 0; phase < 2; phase++) {
+    assert_int_equal(phases[phase].pim, decision->pim[phase]);
+    assert_int_equal(phases[phase].xpu, decision->xpu[1 - phase]);
+  }
+  for (uint32_t e = 0; e < measured.shape.experts; e++) whole[e] = (uint16_t)(schedule_groups(counts[e]) * 8);
+  schedule_phases(&measured, SCHEDULE_EXACT, whole, decision, phases);
+  schedule_predict(schedule_costs_of(&measured, decision), SCHEDULE_EXACT, phases, &prediction);
+  assert_int_equal(prediction.total, total_of(decision, whole));
+  assert_int_equal(prediction.total,
+                   prediction.experts + prediction.starts + prediction.tokens + prediction.sums);
 }
 
 // By how much a random layer takes longer, with all counted, if the decision does not count it.
@@ -144,7 +155,7 @@ static double gain_of(struct duplex_random *random) {
   for (unsigned counted = 0; counted < 2; counted++) {
     schedule_decide(SCHEDULE_BEST, tables[counted], counts, &work, &decision);
     total[counted] = total_of(&decision, counts);
-    if (counted) check_recount(&decision, counts);
+    if (counted) check_phases(&decision, counts);
   }
   return (double)total[0] / (double)total[1] - 1;
 }
@@ -185,14 +196,19 @@ static void charge_layer(const uint16_t *counts, uint32_t tokens, struct charges
   const double bound = schedule_bound(&measured, counts);
   if (bound < LONG_LAYER) return;
   schedule_decide(SCHEDULE_BEST, &charged, counts, &work, &decision);
-  const double all = (double)total_of(&decision, counts);
-  schedule_recount(&measured, counts, &decision);
+  struct schedule_phase phases[2];
+  struct schedule_prediction p;
+  schedule_phases(&measured, SCHEDULE_EXACT, counts, &decision, phases);
+  schedule_predict(schedule_costs_of(&measured, &decision), SCHEDULE_EXACT, phases, &p);
+  const unsigned launched = schedule_phase_works(&phases[0]) + schedule_phase_works(&phases[1]);
+  const double decided = (double)charges_decision(tokens, measured.shape.experts,
+                                                  (enum schedule_layout)measured.placement.layout);
+  // The table has no time for the starts of jobs and hand-overs. The first launch goes on beside the
+  // decision.
   const unsigned jobs = (decision.pim[0] > 0) + (decision.pim[1] > 0);
-  const unsigned phases = (decision.pim[0] || decision.xpu[1]) + (decision.pim[1] || decision.xpu[0]);
-  const double part[PARTS] = {
-      decision.total, all - decision.total,
-      (double)charges_decision(tokens, measured.shape.experts, measured.placement.layout == SCHEDULE_HALVED),
-      phases * LAUNCH, jobs * JOB + phases * HAND_OVER};
+  const double launches = (launched - 1) * LAUNCH + (LAUNCH > decided ? LAUNCH - decided : 0);
+  const double part[PARTS] = {(double)p.experts, (double)(p.tokens + p.sums), decided, launches,
+                              (double)p.starts + jobs * JOB + launched * HAND_OVER};
   double total = 0;
   for (unsigned i = 0; i < PARTS; i++) {
     sum->part[i] += part[i] / bound;

@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <unicorn/unicorn.h>
 
+#include "device/charges.h"
 #include "tests/common/environment.h"
 #include "tests/schedule/distributions.h"
 
@@ -130,6 +131,12 @@ static struct cost cost_of(unsigned model, uint32_t experts, uint32_t tokens) {
   return cost;
 }
 
+// No more than a device charges.
+static void check_charged(uint32_t experts, uint32_t tokens, uint64_t most) {
+  const uint64_t clocks = charges_decision(tokens, experts, (enum schedule_layout)times.placement.layout);
+  assert_true(most * 10 <= clocks * INSTRUCTIONS_OF_TEN_CLOCKS);
+}
+
 // What is reached in instructions: at most in decoding, for halves (which large numbers of experts do not
 // have) and for pieces that lie in pairs of bundles; at most with any number of tokens; and the aims of 3, 8
 // and 20 us, which the mean keeps but for pairs of 8 experts (docs/schedule.md).
@@ -145,7 +152,10 @@ static void test_cost(void **state) {
       const bool halved = times.placement.layout == SCHEDULE_HALVED;
       assert_true(decoding.most <= (halved ? limits[i].halves : limits[i].pairs));
       assert_true(decoding.mean <= (halved ? limits[i].mean_halves : limits[i].mean_pairs));
-      assert_true(cost_of(model, limits[i].experts, 4096).most <= limits[i].any);
+      check_charged(limits[i].experts, 128, decoding.most);
+      const struct cost any = cost_of(model, limits[i].experts, 4096);
+      assert_true(any.most <= limits[i].any);
+      check_charged(limits[i].experts, 4096, any.most);
     }
 }
 

@@ -155,10 +155,9 @@ static void test_checked(void **state) {
 
 // Rounded partial sums take less time and energy than exact ones: what is charged for them, and what
 // decisions that count them make of it. Nothing but the experts and their charges differs.
-static void test_partials(void **state) {
-  struct serving_options o = options_of("duplex-pe-et", "mixtral", 32);
+static void check_partials(const char *system) {
+  struct serving_options o = options_of(system, "mixtral", 32);
   struct serving_result exact, rounded;
-  (void)state;
   o.mode = SERVING_FULL;
   run(&o, &exact);
   o.f32_partials = true;
@@ -171,6 +170,13 @@ static void test_partials(void **state) {
   double less = exact.sum.part[SERVING_MOE] - rounded.sum.part[SERVING_MOE];
   for (unsigned i = 0; i < SERVING_CHARGES; i++) less += exact.sum.charge[i] - rounded.sum.charge[i];
   assert_near(exact.sum.seconds - rounded.sum.seconds, less, 1e-9);
+}
+
+// By a table's costs, and by formulas.
+static void test_partials(void **state) {
+  (void)state;
+  check_partials("duplex-pe-et");
+  check_partials("bankgroup-pim");
 }
 
 struct told {

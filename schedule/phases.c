@@ -1,0 +1,79 @@
+// SPDX-License-Identifier: Apache-2.0
+// What both phases of a decision have to do, by a table and its costs.
+#include "schedule/policies.h"
+
+#define LANES 8u
+#define PIECE_BYTES 32u  // of the sums of a column and expert, that the xPU reads at once
+
+// A piece of an expert as a decision has it: the phase in which Logic-PIM and that in which the xPU works on
+// it, what it takes them, and the job that it is in.
+struct piece {
+  uint32_t pim_phase, xpu_phase;
+  uint32_t pim, xpu;
+  uint32_t job;
+};
+
+static bool has_pieces(const struct schedule_times *times, const struct schedule_decision *decision) {
+  return decision->policy == SCHEDULE_BEST && times->placement.layout != SCHEDULE_STRIPED;
+}
+
+const struct schedule_costs *schedule_costs_of(const struct schedule_times *times,
+                                               const struct schedule_decision *decision) {
+  if (has_pieces(times, decision)) return &times->costs[SCHEDULE_OF_PIECE];
+  return &times->costs[decision->spaces ? SCHEDULE_OF_BUNDLE : SCHEDULE_OF_STRIPES];
+}
+
+static uint32_t divide_up(uint32_t a, uint32_t b) { return (a + b - 1) / b; }
+
+void schedule_add_transfers(const struct schedule_shape *shape, const struct schedule_costs *costs,
+                            enum schedule_format format, uint32_t count, struct schedule_phase *phase) {
+  const uint32_t bytes = format == SCHEDULE_ROUNDED ? 4 : 16;
+  const uint32_t whole = count / LANES, rest = count % LANES;
+  const uint32_t of_row = whole * (LANES * bytes / PIECE_BYTES) + divide_up(rest * bytes, PIECE_BYTES);
+  phase->groups += schedule_groups(count);
+  phase->sums += (uint64_t)whole * costs->sums[format][LANES] + costs->sums[format][rest];
+  phase->sum_commands += (uint64_t)divide_up(shape->hidden, shape->channels) * of_row;
+}
+
+// A cut piece: the other side has it in the other phase.
+static struct piece cut_piece(const struct schedule_times *times, const struct schedule_decision *decision,
+                              uint32_t expert, uint32_t q, uint32_t groups) {
+  const uint32_t phase = schedule_bundles(&times->placement, expert, q) == decision->owned[1];
+  const uint32_t cut = decision->cut[q][expert];
+  return (struct piece){phase, 1 - phase, SCHEDULE_TIME(times, groups, pim[q][cut]),
+                        SCHEDULE_TIME(times, groups, xpu[q][cut]), q};
+}
+
+// A whole expert. In one bundle: both sides work in phase 0, and each bundle has a job. Over four: Logic-PIM
+// has phase 0, and the xPU phase 1.
+static struct piece whole_piece(const struct schedule_times *times, const struct schedule_decision *decision,
+                                uint32_t expert, uint32_t groups) {
+  const bool pim = decision->cut[0][expert];
+  const uint32_t bundles = decision->spaces ? 1 : SCHEDULE_BUNDLES;
+  return (struct piece){0, !decision->spaces, pim ? SCHEDULE_TIME(times, groups, striped[bundles - 1]) : 0,
+                        pim ? 0 : SCHEDULE_TIME(times, groups, whole),
+                        decision->spaces ? expert % SCHEDULE_BUNDLES : 0};
+}
+
+void schedule_phases(const struct schedule_times *times, enum schedule_format format, const uint16_t *counts,
+                     const struct schedule_decision *decision, struct schedule_phase phases[2]) {
+  const struct schedule_costs *costs = schedule_costs_of(times, decision);
+  const bool cut = has_pieces(times, decision);
+  const uint32_t pieces = cut ? times->placement.pieces : 1;
+  uint32_t jobs[2] = {0};  // a bit for each
+  phases[0] = phases[1] = (struct schedule_phase){0};
+  for (uint32_t e = 0; e < times->shape.experts; e++) {
+    const uint32_t groups = schedule_groups(counts[e]);
+    for (uint32_t q = 0; groups && q < pieces; q++) {
+      const struct piece piece =
+          cut ? cut_piece(times, decision, e, q, groups) : whole_piece(times, decision, e, groups);
+      phases[piece.xpu_phase].xpu += (uint64_t)piece.xpu * times->clocks_per_unit;
+      if (!piece.pim) continue;
+      struct schedule_phase *phase = &phases[piece.pim_phase];
+      phase->pim += (uint64_t)piece.pim * times->clocks_per_unit;
+      phase->jobs += ~jobs[piece.pim_phase] >> piece.job & 1;
+      jobs[piece.pim_phase] |= 1u << piece.job;
+      schedule_add_transfers(&times->shape, costs, format, counts[e], phase);
+    }
+  }
+}

@@ -1,0 +1,43 @@
+// SPDX-License-Identifier: Apache-2.0
+// What a layer takes, of its phases and the costs of a table (docs/device.md, "What the times are").
+#include "schedule/schedule.h"
+
+static uint64_t longer(uint64_t a, uint64_t b) { return a > b ? a : b; }
+
+// The time of so many clocks of commands with what they begin with; none of nothing.
+static uint64_t started(uint64_t commands, uint32_t start) { return commands ? start + commands : 0; }
+
+static uint64_t tokens_of(const struct schedule_costs *costs, const struct schedule_phase *phase) {
+  return (uint64_t)phase->groups * costs->tokens;
+}
+
+// Adds phase i of those from `first` to `last`, item by item. Sums come a piece a clock among reads of
+// weights, which keep other banks busy; alone they wait for their own banks.
+static void add_phase(const struct schedule_costs *costs, const struct schedule_phase phases[2], uint32_t i,
+                      uint32_t first, uint32_t last, struct schedule_prediction *p) {
+  const struct schedule_phase *phase = &phases[i];
+  const uint32_t start = costs->reads[i > first];
+  const uint64_t experts = longer(phase->pim, phase->xpu);
+  uint64_t commands = phase->xpu;
+  p->pim[i] = phase->pim + (uint64_t)phase->jobs * costs->job;
+  const uint64_t with_starts = longer(p->pim[i], started(commands, start));
+  if (i > first) commands = longer(commands + phases[i - 1].sum_commands, phases[i - 1].sums);
+  const uint64_t with_sums = longer(p->pim[i], started(commands, start));
+  if (i < last) commands += tokens_of(costs, &phases[i + 1]);
+  p->xpu[i] = started(commands, start);
+  p->experts += experts;
+  p->starts += with_starts - experts + (i == first ? costs->given : costs->taken);
+  p->sums += with_sums - with_starts;
+  p->tokens += longer(p->pim[i], p->xpu[i]) - with_sums;
+}
+
+void schedule_predict(const struct schedule_costs *costs, enum schedule_format format,
+                      const struct schedule_phase phases[2], struct schedule_prediction *prediction) {
+  const uint32_t first = schedule_phase_works(&phases[0]) ? 0 : 1;
+  const uint32_t last = schedule_phase_works(&phases[1]) ? 1 : 0;
+  *prediction = (struct schedule_prediction){.starts = costs->taken};
+  for (uint32_t i = first; i <= last; i++) add_phase(costs, phases, i, first, last, prediction);
+  prediction->tokens += started(tokens_of(costs, &phases[first]), costs->first_tokens);
+  prediction->sums += started(phases[last].sums, costs->first_sums[format]);
+  prediction->total = prediction->experts + prediction->starts + prediction->tokens + prediction->sums;
+}
