@@ -84,8 +84,6 @@ static int set_length(const struct inputs *in, size_t index, int64_t length) {
   return EXIT_GOOD;
 }
 
-static const char *skip_blanks(const char *at) { return at + strspn(at, " \t"); }
-
 // A number for each sequence, with commas between them, and blanks around both.
 static int read_length_list(const char *text, const struct inputs *in) {
   const size_t batch = in->q.shape[0];

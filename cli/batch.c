@@ -25,11 +25,29 @@ struct line {
       *spread, *weights;
 };
 
+enum kind { TEXT, NUMBER, NUMBERS };  // what a value may be: a text; or a number, too; or a list of them, too
+
+// A number as its shortest text that means it, or the inside of a list; NULL: too little memory.
+static char *text_of(const json_t *value) {
+  char *text = NULL;
+  for (size_t digits = 1; digits <= 17; digits++) {
+    free(text);
+    text = json_dumps(value, JSON_ENCODE_ANY | JSON_COMPACT | JSON_REAL_PRECISION(digits));
+    if (!json_is_real(value) || !text || strtod(text, NULL) == json_real_value(value)) break;
+  }
+  if (!json_is_array(value) || !text) return text;
+  const size_t length = strlen(text) - 2;
+  memmove(text, text + 1, length);
+  text[length] = 0;
+  return text;
+}
+
 // The value is a text from now on, as the option of the command is; false: it is something else.
-static bool make_text(json_t *object, void *at, bool may_be_number) {
+static bool make_text(json_t *object, void *at, enum kind kind) {
   json_t *value = json_object_iter_value(at);
-  if (!may_be_number || !json_is_number(value)) return json_is_string(value);
-  char *text = json_dumps(value, JSON_ENCODE_ANY);
+  const bool other = (kind >= NUMBER && json_is_number(value)) || (kind == NUMBERS && json_is_array(value));
+  if (!other) return json_is_string(value);
+  char *text = text_of(value);
   const bool made = text && json_object_iter_set_new(object, at, json_string(text)) == 0;
   free(text);
   return made;
@@ -37,26 +55,28 @@ static bool make_text(json_t *object, void *at, bool may_be_number) {
 
 // The texts of a JSON object by their keys.
 static int read_line(json_t *json, struct line *line) {
+  static const char *const kind_names[] = {"a text", "a text or a number",
+                                           "a text, a number or a list of them"};
   const struct {
     const char *key;
     const char **value;
-    bool may_be_number;
-  } keys[] = {{"command", &line->command, false},
-              {"x", &line->x, false},
-              {"w", &line->w, false},
-              {"gate", &line->gate, false},
-              {"up", &line->up, false},
-              {"down", &line->down, false},
-              {"out", &line->out, false},
-              {"act", &line->act, false},
-              {"out_type", &line->out_type, false},
-              {"q", &line->q, false},
-              {"k", &line->k, false},
-              {"v", &line->v, false},
-              {"lengths", &line->lengths, true},
-              {"scale", &line->scale, true},
-              {"spread", &line->spread, true},
-              {"weights", &line->weights, false}};
+    enum kind kind;
+  } keys[] = {{"command", &line->command, TEXT},
+              {"x", &line->x, TEXT},
+              {"w", &line->w, TEXT},
+              {"gate", &line->gate, TEXT},
+              {"up", &line->up, TEXT},
+              {"down", &line->down, TEXT},
+              {"out", &line->out, TEXT},
+              {"act", &line->act, TEXT},
+              {"out_type", &line->out_type, TEXT},
+              {"q", &line->q, TEXT},
+              {"k", &line->k, TEXT},
+              {"v", &line->v, TEXT},
+              {"lengths", &line->lengths, NUMBERS},
+              {"scale", &line->scale, NUMBER},
+              {"spread", &line->spread, NUMBER},
+              {"weights", &line->weights, TEXT}};
   if (!json_is_object(json)) return fail(EXIT_BAD_INPUT, "expected a JSON object");
   for (void *at = json_object_iter(json); at; at = json_object_iter_next(json, at)) {
     const char *key = json_object_iter_key(at);
@@ -64,9 +84,8 @@ static int read_line(json_t *json, struct line *line) {
     while (i < sizeof keys / sizeof *keys && strcmp(keys[i].key, key) != 0) i++;
     if (i == sizeof keys / sizeof *keys)
       return fail(EXIT_BAD_INPUT, "unknown key '%s': see duplex batch --help", key);
-    if (!make_text(json, at, keys[i].may_be_number))
-      return fail(EXIT_BAD_INPUT, "'%s': expected a text%s", key,
-                  keys[i].may_be_number ? " or a number" : "");
+    if (!make_text(json, at, keys[i].kind))
+      return fail(EXIT_BAD_INPUT, "'%s': expected %s", key, kind_names[keys[i].kind]);
     *keys[i].value = json_string_value(json_object_iter_value(at));
   }
   return EXIT_GOOD;
@@ -297,7 +316,7 @@ const struct command batch_command = {
     "or FILE, \"scale\": NUMBER, \"spread\": NUMBER, \"weights\": \"auto|p16|p32\"}\n"
     "All values are texts, with the meaning of the command's options; scale, spread and lengths may be "
     "numbers, "
-    "too. A first dimension of 2 is a pair of "
+    "too, and lengths a list of them. A first dimension of 2 is a pair of "
     "matrices or experts.\n"
     "Empty lines are skipped. Matrices stay on the stack between jobs that name the same files; if room runs "
     "out the one not used for longest leaves.\n"

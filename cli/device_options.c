@@ -33,7 +33,9 @@ static int check_xpu_times(const struct option *options) {
 
 int read_device_options(const struct option *options, struct duplex_device_options *device) {
   static const char *const policies[] = {"best", "paper", "pim", "xpu", NULL};
-  static const char *const partials[] = {"acc", "f32", NULL};
+  static const char *const partials[] = {"auto", "acc", "f32", "gathered", NULL};
+  static const enum duplex_partials meant[] = {DUPLEX_PARTIALS_AUTO, DUPLEX_PARTIALS_ACC, DUPLEX_PARTIALS_F32,
+                                               DUPLEX_PARTIALS_GATHERED};
   unsigned policy, partial;
   uint64_t stacks;
   if (choice_option(options, "--policy", policies, &policy) ||
@@ -41,7 +43,7 @@ int read_device_options(const struct option *options, struct duplex_device_optio
       number_option(options, "--stacks", 1, DUPLEX_STACKS_MOST, DUPLEX_STACKS_DEFAULT, &stacks))
     return EXIT_BAD_INPUT;
   device->policy = (enum duplex_policy)policy;
-  device->partials = (enum duplex_partials)partial;
+  device->partials = meant[partial];
   device->stacks = (unsigned)stacks;
   device->xpu_times = option_value(options, "--xpu-times");
   if (check_xpu_times(options)) return EXIT_BAD_INPUT;

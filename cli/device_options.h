@@ -15,10 +15,12 @@
   }
 #define STACKS_OPTION \
   { "--stacks", "N", "stacks of the device, 1 to 8 (default 5)", 0, 0 }
-#define PARTIALS_OPTION                                                                              \
-  {                                                                                                  \
-    "--partials", "acc|f32",                                                                         \
-        "partial sums travel exactly (default), or rounded: then bits depend on the placement", 0, 0 \
+#define PARTIALS_OPTION                                                                                      \
+  {                                                                                                          \
+    "--partials", "auto|acc|f32|gathered",                                                                   \
+        "exact partial sums, rounded ones (bits depend on the placement then), h gathered over the stacks, " \
+        "or the faster exact way by the tables of time (default)",                                           \
+        0, 0                                                                                                 \
   }
 
 #define XPU_TIMES_OPTION                                                                                \

@@ -29,7 +29,9 @@ static void print_back_ends(void) {
   printf("back end rtl           built for channels:");
   for (unsigned channels = 1; channels <= DUPLEX_CHANNELS; channels++)
     if (duplex_rtl_built(channels)) printf("%s %u", built++ ? "," : "", channels);
-  printf("%s; others are Verilated at their first use\n", built ? "" : " none");
+  const char *cannot = duplex_rtl_cannot_build();
+  printf("%s; %s%s\n", built ? "" : " none",
+         cannot ? "no others: " : "others are Verilated at their first use", cannot ? cannot : "");
 }
 
 // What a stack of these parameters has and reaches, a line for each; the peaks are products of parameters.

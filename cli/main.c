@@ -15,6 +15,8 @@ static bool is_help(const char *argument) {
 // Finds the command; --help anywhere behind its name explains it.
 static int run(int argc, char **argv) {
   if (argc < 2) return fail(EXIT_BAD_INPUT, "expected a command: see duplex --help");
+  const bool alone = is_help(argv[1]) || strcmp(argv[1], "--version") == 0;
+  if (alone && argc > 2) return fail(EXIT_BAD_INPUT, "unknown argument '%s' behind %s", argv[2], argv[1]);
   if (is_help(argv[1])) return help_overview(), EXIT_GOOD;
   if (strcmp(argv[1], "--version") == 0) return printf("duplex %s\n", DUPLEX_VERSION_TEXT), EXIT_GOOD;
   const struct command *command = command_find(argv[1]);

@@ -98,8 +98,10 @@ static int check_top_k(const struct inputs *in) {
 // Brings the layer to the device and runs it. Returns an exit status.
 static int compute(struct duplex_device *device, const struct outputs *outputs, const struct inputs *in) {
   struct duplex_moe *moe = NULL;
+  // Where h is gathered the tables of its stages are measured while the layer is loaded.
+  const bool gathered = in->device.partials == DUPLEX_PARTIALS_GATHERED;
   progress("measuring the table of time");
-  int error = duplex_device_measure_table(device, &in->form);
+  int error = gathered ? 0 : duplex_device_measure_table(device, &in->form);
   progress("uploading");
   if (!error) error = duplex_device_load_moe(device, &in->form.shape, &in->weights, in->activation, &moe);
   progress("computing");
@@ -137,6 +139,7 @@ static int run(const struct option *options, const struct inputs *in, struct out
       read_stack_options(options, outputs, &wanted))
     return EXIT_BAD_INPUT;
   struct duplex_device_options device_options = in->device;
+  device_options.expected_pairs = in->x.shape[0] * in->routing.top_k;
   device_options.stack = wanted.stack;
   device_options.threads = wanted.stack.backend.threads;
   int error = duplex_device_open(wanted.backend, &device_options, &device, error_text, sizeof error_text);

@@ -8,9 +8,11 @@
 
 #include "cli/json_values.h"
 
+// Two phases, or four where h is gathered.
 static json_t *phases_json(const struct duplex_moe_stats *s) {
+  const unsigned phases = s->partials == DUPLEX_PARTIALS_GATHERED ? DUPLEX_PHASES : DUPLEX_PHASES / 2;
   json_t *list = json_array();
-  for (unsigned i = 0; i < DUPLEX_PHASES; i++)
+  for (unsigned i = 0; i < phases; i++)
     json_array_append_new(
         list, json_pack("{s:I, s:I, s:I}", "logic_pim_cycles", (json_int_t)s->logic_pim[i], "xpu_read_cycles",
                         (json_int_t)s->xpu_reads[i], "xpu_estimate_cycles", (json_int_t)s->xpu_estimate[i]));
@@ -45,12 +47,15 @@ static json_t *work_json(const struct duplex_moe_stats *s) {
 
 int write_moe_stats(const struct option *options, struct outputs *outputs,
                     const struct duplex_device *device) {
+  static const char *const partials[] = {
+      [DUPLEX_PARTIALS_ACC] = "acc", [DUPLEX_PARTIALS_F32] = "f32", [DUPLEX_PARTIALS_GATHERED] = "gathered"};
   struct duplex_moe_stats stats;
   duplex_device_last_stats(device, &stats);
-  json_t *what = json_pack(
-      "{s:i, s:s, s:s, s:s, s:s, s:i}", "schema_version", 1, "command", "moe", "backend",
-      value_or(options, "--backend", "cmodel"), "firmware", value_or(options, "--firmware", "native"),
-      "policy", value_or(options, "--policy", "best"), "stacks", (int)duplex_device_stacks(device));
+  json_t *what =
+      json_pack("{s:i, s:s, s:s, s:s, s:s, s:s, s:i}", "schema_version", 1, "command", "moe", "backend",
+                value_or(options, "--backend", "cmodel"), "firmware",
+                value_or(options, "--firmware", "native"), "policy", value_or(options, "--policy", "best"),
+                "partials", partials[stats.partials], "stacks", (int)duplex_device_stacks(device));
   return write_json(option_value(options, "--stats"), outputs,
                     (json_t *[]){what, time_json(&stats), work_json(&stats)}, 3);
 }

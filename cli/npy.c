@@ -58,18 +58,19 @@ static const char *read_string(const char *at, char *text, size_t size) {
   return end + 1;
 }
 
-// (a, b, ...) of 0 to RANK_MOST numbers; NULL: it is something else.
+// (a, b, ...) of numbers, of which the first RANK_MOST are kept; NULL: it is something else.
 static const char *read_shape(const char *at, struct npy_file *header) {
   if (*at++ != '(') return NULL;
   header->rank = 0;
   for (at = skip_space(at); *at != ')'; at = skip_space(at)) {
     char *end;
-    if (!isdigit((unsigned char)*at) || header->rank == RANK_MOST) return NULL;
+    if (!isdigit((unsigned char)*at)) return NULL;
     if (*at == '0' && isdigit((unsigned char)at[1])) return NULL;  // no number of Python
     errno = 0;
     const unsigned long long value = strtoull(at, &end, 10);
     if (errno || value > SIZE_MAX) return NULL;
-    header->shape[header->rank++] = (size_t)value;
+    if (header->rank < RANK_MOST) header->shape[header->rank] = (size_t)value;
+    header->rank++;
     at = skip_space(*end == 'L' ? end + 1 : end);
     if (*at == ',') {
       at++;
@@ -78,6 +79,25 @@ static const char *read_shape(const char *at, struct npy_file *header) {
     }
   }
   return at + 1;
+}
+
+// The end of a list with all that is in it; NULL: it has none.
+static const char *skip_list(const char *at) {
+  unsigned depth = 0;
+  for (; *at; at++) {
+    if (*at == '\'' || *at == '"') at = strchr(at + 1, *at);
+    if (!at) return NULL;
+    depth += *at == '[';
+    if (*at == ']' && --depth == 0) return at + 1;
+  }
+  return NULL;
+}
+
+// The type of the elements: a text, or the list of the members of a structure.
+static const char *read_descr(const char *at, struct npy_file *header) {
+  if (*at != '[') return read_string(at, header->descr, sizeof header->descr);
+  snprintf(header->descr, sizeof header->descr, "structured");
+  return skip_list(at);
 }
 
 // 'key': value; NULL: it is something else, or the key was there already.
@@ -90,7 +110,7 @@ static const char *read_entry(const char *at, struct npy_file *header) {
   at = skip_space(at);
   if (strcmp(key, "descr") == 0 && !header->has_descr) {
     header->has_descr = true;
-    return read_string(at, header->descr, sizeof header->descr);
+    return read_descr(at, header);
   }
   if (strcmp(key, "fortran_order") == 0 && !header->has_order) {
     header->has_order = true;
@@ -191,19 +211,42 @@ static int find_element(const struct npy_file *file, const struct accepted *acce
               file->descr, accepted->names, source_find(file->descr, &big_endian) ? accepted->advice : "");
 }
 
+// What a file is that has no size, or NULL.
+static const char *not_regular(FILE *stream) {
+  struct stat info;
+  if (fstat(fileno(stream), &info) != 0) return "of an unknown kind";
+  switch (info.st_mode & S_IFMT) {
+    case S_IFREG:
+      return NULL;
+    case S_IFDIR:
+      return "a folder";
+    case S_IFIFO:
+      return "a pipe";
+    case S_IFSOCK:
+      return "a socket";
+    default:
+      return "a device";
+  }
+}
+
 int npy_open(const char *option, const char *path, struct npy_file *file) {
   size_t header_bytes = 0;
   struct stat info;
   *file = (struct npy_file){.option = option, .path = path, .stream = fopen(path, "rb"), .count = 1};
   if (!file->stream) return fail(EXIT_BAD_INPUT, "%s %s: cannot be read: %s", option, path, strerror(errno));
+  const char *kind = not_regular(file->stream);
+  if (kind) return fail(EXIT_BAD_INPUT, "%s %s: is %s, expected a file", option, path, kind);
   const char *wrong = read_header(file->stream, file, &header_bytes);
   if (wrong) return fail(EXIT_BAD_INPUT, "%s %s: %s", option, path, wrong);
+  if (file->rank > RANK_MOST)
+    return fail(EXIT_BAD_INPUT, "%s %s: has %u dimensions, expected at most %d", option, path, file->rank,
+                RANK_MOST);
   for (unsigned i = 0; i < file->rank; i++)
     if (!multiply(file->count, file->shape[i], &file->count))
       return fail(EXIT_BAD_INPUT, "%s %s: its shape is too large", option, path);
   if (file->count == 0) return fail(EXIT_BAD_INPUT, "%s %s: is an empty tensor", option, path);
-  if (fstat(fileno(file->stream), &info) != 0 || !S_ISREG(info.st_mode))
-    return fail(EXIT_BAD_INPUT, "%s %s: expected a file of the size that its shape says", option, path);
+  if (fstat(fileno(file->stream), &info) != 0)
+    return fail(EXIT_BAD_INPUT, "%s %s: cannot be read: %s", option, path, strerror(errno));
   file->left = (uint64_t)info.st_size - header_bytes;
   return EXIT_GOOD;
 }

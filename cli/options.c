@@ -58,6 +58,8 @@ int number_option(const struct option *options, const char *name, uint64_t least
   return EXIT_GOOD;
 }
 
+const char *skip_blanks(const char *at) { return at + strspn(at, " \t"); }
+
 bool read_real(const char *text, double *number) {
   char *end;
   *number = strtod(text, &end);

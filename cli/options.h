@@ -27,6 +27,9 @@ const char *option_value(const struct option *options, const char *name);  // NU
 int number_option(const struct option *options, const char *name, uint64_t least, uint64_t most,
                   uint64_t otherwise, uint64_t *number);
 
+// Behind the blanks of a list.
+const char *skip_blanks(const char *at);
+
 // The whole text is a number, without blanks before or behind it.
 bool read_real(const char *text, double *number);
 

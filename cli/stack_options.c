@@ -108,19 +108,23 @@ static int add_files(const struct option *options, struct outputs *outputs) {
   return EXIT_GOOD;
 }
 
-// Numbers of bundles with commas between them, each at most once.
+// Numbers of bundles with commas between them, and blanks around both, each at most once.
 static int bundles_option(const struct option *options, const char *name, unsigned *bundles) {
   const char *text = option_value(options, name);
   *bundles = 0;
-  for (const char *c = text; c && *c; c++) {
-    const unsigned bundle = (unsigned)(*c - '0');
-    if (bundle >= DUPLEX_BUNDLES || *bundles >> bundle & 1 || (c[1] && (c[1] != ',' || !c[2])))
+  for (const char *at = text; at;) {
+    at = skip_blanks(at);
+    const unsigned bundle = (unsigned)(*at - '0');
+    const char *next = skip_blanks(*at ? at + 1 : at);
+    if (bundle >= DUPLEX_BUNDLES || (*next && *next != ','))
       return fail(EXIT_BAD_INPUT, "%s '%s': expected numbers from 0 to %d with commas between them", name,
                   text, DUPLEX_BUNDLES - 1);
+    if (*bundles >> bundle & 1)
+      return fail(EXIT_BAD_INPUT, "%s '%s': bundle %u is named twice", name, text, bundle);
     *bundles |= 1u << bundle;
-    c += c[1] == ',';
+    at = *next ? next + 1 : NULL;
   }
-  return text && !*bundles ? fail(EXIT_BAD_INPUT, "%s '': expected numbers of bundles", name) : EXIT_GOOD;
+  return EXIT_GOOD;
 }
 
 // Bundles, rules and timing of the DRAM.

@@ -17,25 +17,25 @@ static const uint32_t decide_cost[][2][3] = {[SCHEDULE_STRIPED] = {{2400, 4400, 
                                              [SCHEDULE_HALVED] = {{1370, 2990, 8560}, {1560, 3180, 8750}}};
 
 static bool is_xpus(const struct moe_run *run, unsigned stack, unsigned piece, unsigned owned) {
-  return !(run->moe->piece[stack][piece].bundles & owned);
+  return !(run->stage->piece[stack][piece].bundles & owned);
 }
 
-// Inner columns of an expert that are the xPU's in this phase, of all stacks.
-static uint64_t shared_inner(const struct moe_run *run, unsigned owned, unsigned expert) {
-  uint64_t inner = 0;
+// Inner columns of an expert, or its rows of down, that are the xPU's in this phase, of all stacks.
+static uint64_t shared_rows(const struct moe_run *run, unsigned owned, unsigned expert) {
+  uint64_t rows = 0;
   for (unsigned stack = 0; stack < run->device->stacks; stack++)
     for (unsigned piece = 0; piece < run->moe->pieces; piece++)
       if (is_xpus(run, stack, piece, owned) && run_is_shared(run, stack, piece, expert))
-        inner += moe_inner_behind(&run->moe->piece[stack][piece], run_cut(run, stack, piece, expert));
-  return inner;
+        rows += moe_inner_behind(&run->stage->piece[stack][piece], run_cut(run, stack, piece, expert));
+  return rows;
 }
 
 uint64_t charges_estimate(const struct moe_run *run, unsigned owned) {
-  const struct duplex_moe *moe = run->moe;
+  const struct moe_stage *stage = run->stage;
   uint64_t clocks = 0;
-  for (unsigned e = 0; e < moe->shape.experts; e++)
-    clocks += device_xpu_expert_clocks(run->device->xpu, run->counts[e], (unsigned)moe->shape.hidden,
-                                       (unsigned)shared_inner(run, owned, e), moe->gated);
+  for (unsigned e = 0; e < run->moe->shape.experts; e++)
+    clocks += device_xpu_stage_clocks(run->device->xpu, stage->kind, &stage->times.shape, run->counts[e],
+                                      (unsigned)shared_rows(run, owned, e));
   return clocks;
 }
 

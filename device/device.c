@@ -37,8 +37,8 @@ static int check_options(const struct duplex_device_options *options, char *text
     return refuse(text, size, "bundles and the xPU's traffic of a stack are the device's own: expected none");
   if ((unsigned)options->policy > DUPLEX_POLICY_XPU)
     return refuse(text, size, "policy %d: expected best, paper, Logic-PIM or xPU", (int)options->policy);
-  if ((unsigned)options->partials > DUPLEX_PARTIALS_F32)
-    return refuse(text, size, "partial sums %d: expected acc or f32", (int)options->partials);
+  if ((unsigned)options->partials > DUPLEX_PARTIALS_AUTO)
+    return refuse(text, size, "partial sums %d: expected acc, f32, gathered or auto", (int)options->partials);
   if (options->xpu && options->xpu_times)
     return refuse(text, size, "times for the built-in xPU: expected none with one of the caller's");
   const unsigned stacks = options->stacks ? options->stacks : DUPLEX_STACKS_DEFAULT;

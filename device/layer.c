@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Brings the weights of MoE layers to the stacks, where the policy of the device places them.
+// Brings the weights of MoE layers to the stacks.
 #include "device/layer.h"
 
 #include <stdlib.h>
@@ -8,93 +8,16 @@
 #include "device/tables.h"
 #include "duplex/arithmetic.h"
 
-bool moe_has_piece(const struct duplex_moe *moe, unsigned expert, unsigned piece) {
-  return expert % moe->turns == piece % moe->turns;
-}
-
-size_t moe_inner_before(const struct moe_piece *piece, unsigned cut) {
-  size_t inner = 0;
-  for (unsigned part = 0; part < piece->parts && part < cut; part++) inner += piece->inner[part];
-  return inner;
-}
-
-size_t moe_inner_behind(const struct moe_piece *piece, unsigned cut) {
-  return moe_inner_before(piece, piece->parts) - moe_inner_before(piece, cut);
-}
-
 bool moe_is_of(const struct duplex_device *device, const struct duplex_moe *moe) {
   for (const struct duplex_moe *layer = device->layers; layer; layer = layer->next)
     if (layer == moe) return true;
   return false;
 }
 
-// The whole slice of each stack as one part of one piece.
-static void place_whole(struct duplex_moe *moe) {
-  const size_t inner = moe->shape.inner;
-  const unsigned stacks = moe->device->stacks;
-  for (unsigned stack = 0; stack < stacks; stack++) {
-    const size_t first = inner * stack / stacks;
-    const size_t count = inner * (stack + 1) / stacks - first;
-    for (unsigned q = 0; q < moe->pieces; q++)
-      moe->piece[stack][q] = (struct moe_piece){.bundles = moe->pieces == 1 ? SCHEDULE_ALL_BUNDLES : 1u << q,
-                                                .parts = count > 0,
-                                                .first = first,
-                                                .inner = {count}};
-  }
-}
-
-// The parts of one piece on one stack, but for empty ones.
-static void place_piece(struct duplex_moe *moe, unsigned stack, unsigned q, unsigned of_schedule) {
-  const struct schedule_placement *placement = &moe->times.placement;
-  struct moe_piece *piece = &moe->piece[stack][q];
-  for (unsigned part = 0; part < placement->parts[of_schedule]; part++) {
-    const struct schedule_range range = schedule_part(&moe->times.shape, placement, stack, of_schedule, part);
-    if (range.count == 0) continue;
-    if (piece->parts == 0) piece->first = range.first;
-    piece->inner[piece->parts++] = range.count;
-  }
-}
-
-// As the policy `best` wants them. If the pieces of odd experts lie in other bundles than those of even ones,
-// a piece of the schedule is two here.
-static void place_best(struct duplex_moe *moe) {
-  const struct schedule_placement *placement = &moe->times.placement;
-  moe->turns = schedule_bundles(placement, 0, 0) == schedule_bundles(placement, 1, 0) ? 1 : 2;
-  moe->pieces = placement->pieces * moe->turns;
-  for (unsigned stack = 0; stack < moe->device->stacks; stack++)
-    for (unsigned q = 0; q < moe->pieces; q++) {
-      const unsigned of_schedule = q / moe->turns;
-      moe->piece[stack][q].bundles = schedule_bundles(placement, q % moe->turns, of_schedule);
-      place_piece(moe, stack, q, of_schedule);
-    }
-}
-
-// Where its pieces lie, by the table of time.
-static int plan(struct duplex_moe *moe, const struct duplex_moe_form *form) {
-  struct duplex_device *device = moe->device;
-  const struct schedule_times *times;
-  const int error = tables_take(device, form, &times);
-  if (error) return error;
-  moe->times = *times;
-  moe->format = device->options.partials == DUPLEX_PARTIALS_F32 ? SCHEDULE_ROUNDED : SCHEDULE_EXACT;
-  if (!schedule_charge(&moe->times, moe->format, &moe->charged))
-    return device_fail(device, DUPLEX_ERROR_ARGUMENT, "tokens and sums take too long for a table of time");
-  if (device->options.policy == DUPLEX_POLICY_BEST) {
-    place_best(moe);
-  } else {
-    // The paper's spaces need experts to choose from; fewer are striped, and the sides take turns.
-    const bool spaces =
-        device->options.policy == DUPLEX_POLICY_PAPER && moe->shape.experts >= SCHEDULE_BUNDLES;
-    moe->turns = spaces ? SCHEDULE_BUNDLES : 1;
-    moe->pieces = moe->turns;
-    place_whole(moe);
-  }
-  return DUPLEX_OK;
-}
-
 // What the loading of all stacks needs.
 struct loading {
   struct duplex_moe *moe;
+  struct moe_stage *stage;
   const struct duplex_moe_weights *weights;
 };
 
@@ -103,67 +26,96 @@ static const int8_t *exponents_from(const int8_t *exponents, size_t row) {
   return exponents ? exponents + row : NULL;
 }
 
-// Loads piece q of an expert into a stack: its rows of gate and up, its columns of down.
-static int load_piece(const struct loading *loading, unsigned stack, unsigned expert, unsigned q) {
+// The rows of down that piece q of an expert has on a stack.
+static struct duplex_layer_source down_rows(const struct loading *loading, unsigned expert, size_t first) {
+  const size_t hidden = loading->moe->shape.hidden;
+  const size_t inner = loading->moe->shape.inner;
+  const size_t row = expert * hidden + first;
+  return (struct duplex_layer_source){.up = loading->weights->down + row * inner,
+                                      .up_stride = inner,
+                                      .up_exponents = exponents_from(loading->weights->down_exponents, row)};
+}
+
+// Its rows of gate and up, and its columns of down.
+static struct duplex_layer_source inner_columns(const struct loading *loading, unsigned expert,
+                                                size_t first) {
   const struct duplex_moe *moe = loading->moe;
-  const struct moe_piece *piece = &moe->piece[stack][q];
   const size_t hidden = moe->shape.hidden;
   const size_t inner = moe->shape.inner;
-  const size_t row = expert * inner + piece->first;
+  const size_t row = expert * inner + first;
   const struct duplex_moe_weights *weights = loading->weights;
-  const struct duplex_layer_source source = {
+  return (struct duplex_layer_source){
       .gate = moe->gated ? weights->gate + row * hidden : NULL,
       .up = weights->up + row * hidden,
       .up_stride = hidden,
-      .down = weights->down + expert * inner * hidden + piece->first,
+      .down = weights->down + expert * inner * hidden + first,
       .down_stride = inner,
       .gate_exponents = exponents_from(weights->gate_exponents, row),
       .up_exponents = exponents_from(weights->up_exponents, row),
       .down_exponents = exponents_from(weights->down_exponents, expert * hidden)};
-  return duplex_layer_load(moe->slice[stack], expert, q, &source);
+}
+
+// Loads piece q of an expert into a stack.
+static int load_piece(const struct loading *loading, unsigned stack, unsigned expert, unsigned q) {
+  const struct moe_stage *stage = loading->stage;
+  const size_t first = stage->piece[stack][q].first;
+  const struct duplex_layer_source source =
+      stage->kind == STAGE_DOWN ? down_rows(loading, expert, first) : inner_columns(loading, expert, first);
+  return duplex_layer_load(stage->slice[stack], expert, q, &source);
 }
 
 // The activation table comes to the stack with the weights, by a job without tokens: it would be part of the
 // first layer's time.
-static int load_table(const struct duplex_moe *moe, unsigned stack) {
+static int load_table(const struct loading *loading, unsigned stack) {
   static const uint8_t cuts[DUPLEX_EXPERTS_MOST];
   static const uint32_t counts[DUPLEX_EXPERTS_MOST];
   const duplex_f16 x = 0;
-  duplex_f16 y;
+  duplex_f32 y;
   struct duplex_job *job;
   unsigned piece = 0;
-  while (!moe->piece[stack][piece].parts) piece++;
-  const struct duplex_layer_work work = {
-      .piece = piece, .cuts = cuts, .counts = counts, .x = &x, .table = moe->table};
-  const int error = duplex_layer_start(moe->slice[stack], &work, &job);
+  while (!loading->stage->piece[stack][piece].parts) piece++;
+  const struct duplex_layer_work work = {.piece = piece,
+                                         .cuts = cuts,
+                                         .counts = counts,
+                                         .x = &x,
+                                         .table = loading->moe->table,
+                                         .format = DUPLEX_F32};
+  const int error = duplex_layer_start(loading->stage->slice[stack], &work, &job);
   return error ? error : duplex_stack_wait(job, UINT64_MAX, &y);
 }
 
-// All experts' pieces of one stack.
+// All experts' pieces of one stack for a stage.
 static int load_stack(void *context, unsigned stack) {
   const struct loading *loading = context;
-  struct duplex_moe *moe = loading->moe;
-  struct duplex_layer_options options = {
-      .experts = (unsigned)moe->shape.experts,
-      .hidden = moe->shape.hidden,
-      .gated = moe->gated,
-      .up_exponents = moe->times.shape.exponents & SCHEDULE_UP_EXPONENTS,
-      .down_exponents = moe->times.shape.exponents & SCHEDULE_DOWN_EXPONENTS};
+  const struct duplex_moe *moe = loading->moe;
+  struct moe_stage *stage = loading->stage;
+  struct duplex_layer_options options =
+      stage_layer(stage->kind, &stage->times.shape, (unsigned)moe->shape.experts);
   bool any = false;
   for (unsigned q = 0; q < moe->pieces; q++) {
-    const struct moe_piece *piece = &moe->piece[stack][q];
+    const struct moe_piece *piece = &stage->piece[stack][q];
     options.piece[q].bundles = piece->bundles;
     options.piece[q].parts = piece->parts;
     memcpy(options.piece[q].inner, piece->inner, sizeof piece->inner);
     any = any || piece->parts;
   }
   if (!any) return DUPLEX_OK;
-  int error = duplex_stack_open_layer(moe->device->stack[stack], &options, &moe->slice[stack]);
+  int error = duplex_stack_open_layer(moe->device->stack[stack], &options, &stage->slice[stack]);
   for (unsigned expert = 0; expert < options.experts && !error; expert++)
     for (unsigned q = 0; q < moe->pieces && !error; q++)
-      if (moe_has_piece(moe, expert, q) && moe->piece[stack][q].parts)
+      if (moe_has_piece(moe, expert, q) && stage->piece[stack][q].parts)
         error = load_piece(loading, stack, expert, q);
-  return error ? error : load_table(moe, stack);
+  return error || stage->kind == STAGE_DOWN ? error : load_table(loading, stack);
+}
+
+// All stages, one after the other.
+static int load_stages(struct duplex_moe *moe, const struct duplex_moe_weights *weights) {
+  int error = DUPLEX_OK;
+  for (unsigned i = 0; i < moe->stages && !error; i++) {
+    struct loading loading = {moe, &moe->stage[i], weights};
+    error = device_each_stack(moe->device, load_stack, &loading);
+  }
+  return error;
 }
 
 // What the caller brings.
@@ -196,7 +148,9 @@ static int check(struct duplex_device *device, const struct duplex_moe_shape *sh
 
 // Frees a layer that is in no list.
 static void free_moe(struct duplex_moe *moe) {
-  for (unsigned stack = 0; stack < moe->device->stacks; stack++) duplex_layer_close(moe->slice[stack]);
+  for (unsigned i = 0; i < MOE_STAGES; i++)
+    for (unsigned stack = 0; stack < moe->device->stacks; stack++)
+      duplex_layer_close(moe->stage[i].slice[stack]);
   free(moe->router);
   free(moe->router_exponents);
   free(moe->down_exponents);
@@ -243,10 +197,9 @@ int duplex_device_load_moe(struct duplex_device *device, const struct duplex_moe
   if (error) return error;
   struct duplex_moe *made = new_moe(device, shape, weights, table);
   if (!made) return device_no_memory(device);
-  struct loading loading = {made, weights};
   const struct duplex_moe_form form = duplex_moe_form(shape, weights);
-  error = plan(made, &form);
-  if (!error) error = device_each_stack(device, load_stack, &loading);
+  error = moe_choose(made, &form);
+  if (!error) error = load_stages(made, weights);
   if (error) {
     free_moe(made);
     return error;

@@ -4,16 +4,29 @@
 #define DEVICE_LAYER_H
 
 #include "device/device.h"
-#include "duplex/layer.h"
-#include "schedule/schedule.h"
+#include "device/stage.h"
+#include "duplex/device_tables.h"
 
-// A piece on one stack: `parts` runs of the layer's inner columns, which follow each other.
+// A piece on one stack: `parts` runs of the layer's inner columns, of DOWN of its outputs, which follow each
+// other.
 struct moe_piece {
   unsigned bundles;  // the same on all stacks
   unsigned parts;    // 0: the stack has nothing of it
-  size_t first;      // inner column
+  size_t first;      // inner column, or output
   size_t inner[DUPLEX_LAYER_PARTS];
 };
+
+// What lies on the stacks for one stage.
+struct moe_stage {
+  enum stage_kind kind;
+  struct schedule_times times;         // as measured
+  enum schedule_format format;         // of Logic-PIM's results
+  const struct schedule_costs *costs;  // of the layer's pieces, in `times`
+  struct moe_piece piece[DUPLEX_STACKS_MOST][DUPLEX_LAYER_PIECES];
+  struct duplex_layer *slice[DUPLEX_STACKS_MOST];  // NULL: the stack has nothing of it
+};
+
+#define MOE_STAGES (DUPLEX_PHASES / STAGE_PHASES)
 
 struct duplex_moe {
   struct duplex_moe *next;
@@ -23,19 +36,31 @@ struct duplex_moe {
   const struct duplex_activation_table *table;
   duplex_f16 *router;                         // a copy
   int8_t *router_exponents, *down_exponents;  // copies; NULL: all 0
-  struct schedule_times times;                // as measured
+  enum duplex_partials partials;              // all but AUTO
+  struct schedule_times times;                // of all stages, as measured; without costs of several
   struct schedule_times charged;              // that the decision goes by
-  enum schedule_format format;                // of Logic-PIM's sums
   struct schedule_work *work;                 // of the decision
   unsigned pieces;                            // on each stack
   // Expert e has the pieces q with q mod turns = e mod turns; q / turns is the schedule's number of it.
   unsigned turns;
-  struct moe_piece piece[DUPLEX_STACKS_MOST][DUPLEX_LAYER_PIECES];
-  struct duplex_layer *slice[DUPLEX_STACKS_MOST];  // NULL: the stack has nothing of the layer
+  unsigned stages;  // 1, or 2 where h is gathered
+  struct moe_stage stage[MOE_STAGES];
 };
 
 // Whether the expert has that piece.
 bool moe_has_piece(const struct duplex_moe *moe, unsigned expert, unsigned piece);
+
+// Where the pieces of a layer lie if its sums come together in this way, and its tables of time, as the
+// policy of the device has it; nothing is loaded. Errors as of duplex_device_load_moe.
+int moe_place(struct duplex_moe *moe, const struct duplex_moe_form *form, enum duplex_partials partials);
+
+// The same in the way that the options of the device ask for: AUTO takes the one that is predicted to take
+// less time with the expected tokens.
+int moe_choose(struct duplex_moe *moe, const struct duplex_moe_form *form);
+
+// Clocks that such a layer is predicted to take with so many tokens of each expert: all that
+// duplex_moe_stats.predicted has, and the launches of its phases.
+uint64_t moe_predict(const struct duplex_moe *moe, uint16_t *counts);
 
 // Inner columns of a piece before part `cut`, and behind it; `cut` may be beyond the stack's parts.
 size_t moe_inner_before(const struct moe_piece *piece, unsigned cut);

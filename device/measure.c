@@ -13,6 +13,15 @@
 
 enum { PASSES = PROBE_PASSES, UNIT_MOST = 1 << 20 };
 
+// What is measured, on what.
+struct measuring {
+  enum stage_kind kind;
+  const struct duplex_stack_options *options;
+  struct duplex_xpu *xpu;
+  char *text;
+  size_t size;
+};
+
 // What does not fit a table stays too large for one.
 static uint32_t units_of(const struct schedule_times *times, uint64_t clocks) {
   const uint64_t units = (clocks + times->clocks_per_unit - 1) / times->clocks_per_unit;
@@ -25,14 +34,15 @@ static uint32_t pim_time(const struct schedule_times *times, const struct piece_
   return units_of(times, groups / PASSES * piece->pim[PASSES][cut] + groups % PASSES * piece->pim[1][cut]);
 }
 
-// The xPU's time of so many inner columns of each stack: its reads or what it tells, whichever is longer.
-static uint32_t xpu_time(const struct schedule_times *times, struct duplex_xpu *xpu, uint64_t reads,
-                         uint32_t columns, unsigned groups) {
+// The xPU's time of so many inner columns, of DOWN rows, of each stack: its reads or what it tells, whichever
+// is longer.
+static uint32_t xpu_time(const struct measuring *m, const struct schedule_times *times, uint64_t reads,
+                         uint32_t rows, unsigned groups) {
   const struct schedule_shape *shape = &times->shape;
-  const uint32_t inner = (uint32_t)duplex_smaller((uint64_t)columns * shape->stacks, shape->inner);
-  const uint64_t told =
-      device_xpu_expert_clocks(xpu, groups * DUPLEX_LANES, shape->hidden, inner, shape->gated);
-  return units_of(times, columns ? duplex_larger(reads, told) : 0);
+  const uint32_t of_all = m->kind == STAGE_DOWN ? shape->hidden : shape->inner;
+  const uint32_t all = (uint32_t)duplex_smaller((uint64_t)rows * shape->stacks, of_all);
+  const uint64_t told = device_xpu_stage_clocks(m->xpu, m->kind, shape, groups * DUPLEX_LANES, all);
+  return units_of(times, rows ? duplex_larger(reads, told) : 0);
 }
 
 // The unit of the formulas, and larger where the xPU tells of longer times.
@@ -56,69 +66,68 @@ static void set_xpu(uint32_t *of_cuts, unsigned cut, unsigned parts, uint32_t ti
 }
 
 // The times of one cut of a piece, behind which `columns` are left; those of later cuts are there.
-static void fill_cut(struct schedule_times *times, struct duplex_xpu *xpu, unsigned q, unsigned cut,
-                     uint32_t columns, const struct piece_times *piece) {
+// `measured`: the cut as it was measured.
+static void fill_cut(const struct measuring *m, struct schedule_times *times, unsigned q, unsigned cut,
+                     unsigned measured, uint32_t columns, const struct piece_times *piece) {
   const unsigned parts = times->placement.parts[q];
   struct schedule_row *last = &times->rows[SCHEDULE_GROUPS];
   for (unsigned groups = 1; groups <= SCHEDULE_GROUPS; groups++) {
     struct schedule_row *row = &times->rows[groups];
-    row->pim[q][cut] = pim_time(times, piece, cut, groups);
-    set_xpu(row->xpu[q], cut, parts, xpu_time(times, xpu, piece->reads[cut], columns, groups));
+    row->pim[q][cut] = pim_time(times, piece, measured, groups);
+    set_xpu(row->xpu[q], cut, parts, xpu_time(m, times, piece->reads[measured], columns, groups));
   }
-  times->slope.pim[q][cut] = (pim_time(times, piece, cut, PASSES) + PASSES - 1) / PASSES;
+  times->slope.pim[q][cut] = (pim_time(times, piece, measured, PASSES) + PASSES - 1) / PASSES;
   set_xpu(times->slope.xpu[q], cut, parts, slope_of(last[-2].xpu[q][cut], last->xpu[q][cut]));
 }
 
-// What a piece in these bundles costs beside its experts.
-static int measure_costs(const struct duplex_stack_options *options, unsigned bundles,
-                         const struct piece_times *piece, unsigned kind, struct schedule_times *times,
-                         char *text, size_t size) {
-  struct schedule_costs *costs = &times->costs[kind];
-  costs->job = (uint32_t)piece->job;
-  costs->reads[0] = (uint32_t)piece->first_reads[0];
-  costs->reads[1] = (uint32_t)piece->first_reads[1];
-  return measure_transfers(&times->shape, options, bundles, costs, text, size);
+// What such a piece, whose times are there, costs beside its experts.
+static int measure_costs(const struct measuring *m, const struct duplex_layer_piece *piece,
+                         const struct piece_times *measured, unsigned of, struct schedule_times *times) {
+  struct schedule_costs *costs = &times->costs[of];
+  costs->job = (uint32_t)measured->job;
+  costs->reads[0] = (uint32_t)measured->first_reads[0];
+  costs->reads[1] = (uint32_t)measured->first_reads[1];
+  return measure_transfers(m->kind, &times->shape, m->options, piece, costs, m->text, m->size);
 }
 
-// A piece of the placement.
-static int measure_cuts(const struct duplex_stack_options *options, struct duplex_xpu *xpu, unsigned q,
-                        struct schedule_times *times, char *text, size_t size) {
+// A piece of the placement. DOWN has it as one part, which is Logic-PIM's with any cut but 0.
+static int measure_cuts(const struct measuring *m, unsigned q, struct schedule_times *times) {
   const struct schedule_placement *placement = &times->placement;
-  struct duplex_layer_piece piece = {.bundles = schedule_bundles(placement, 0, q),
+  struct duplex_layer_piece whole = {.bundles = schedule_bundles(placement, 0, q),
                                      .parts = placement->parts[q]};
   struct piece_times measured;
-  for (unsigned part = 0; part < piece.parts; part++) piece.inner[part] = placement->width[q][part];
-  int error =
-      measure_piece(&times->shape, options, &piece, q ? PIECE_READS : PIECE_COSTS, text, size, &measured);
-  if (!error && q == 0)
-    error = measure_costs(options, piece.bundles, &measured, SCHEDULE_OF_PIECE, times, text, size);
+  for (unsigned part = 0; part < whole.parts; part++) whole.inner[part] = placement->width[q][part];
+  const struct duplex_layer_piece piece = stage_piece(m->kind, &times->shape, &whole);
+  int error = measure_piece(m->kind, &times->shape, m->options, &piece, q ? PIECE_READS : PIECE_COSTS,
+                            m->text, m->size, &measured);
+  if (!error && q == 0) error = measure_costs(m, &piece, &measured, SCHEDULE_OF_PIECE, times);
   if (!error && placement->layout == SCHEDULE_STRIPED)  // the same piece
     times->costs[SCHEDULE_OF_STRIPES] = times->costs[SCHEDULE_OF_PIECE];
-  uint32_t columns = 0;
-  for (unsigned cut = piece.parts + 1; cut-- > 0 && !error;) {
-    fill_cut(times, xpu, q, cut, columns, &measured);
-    if (cut) columns += placement->width[q][cut - 1];
+  uint32_t behind = 0;
+  for (unsigned cut = placement->parts[q] + 1; cut-- > 0 && !error;) {
+    const unsigned own = (unsigned)duplex_smaller(cut, piece.parts);
+    fill_cut(m, times, q, cut, own, behind, &measured);
+    if (cut && cut <= piece.parts) behind += (uint32_t)piece.inner[cut - 1];
   }
   return error;
 }
 
 // The whole slice striped over the first `bundles` bundles; costs of kind SCHEDULE_COSTS are none.
-static int measure_striped(const struct duplex_stack_options *options, struct duplex_xpu *xpu,
-                           unsigned bundles, unsigned costs, struct schedule_times *times, char *text,
-                           size_t size) {
+static int measure_striped(const struct measuring *m, unsigned bundles, unsigned costs,
+                           struct schedule_times *times) {
   const struct schedule_shape *shape = &times->shape;
-  const struct duplex_layer_piece piece = {
+  const struct duplex_layer_piece whole = {
       .bundles = (1u << bundles) - 1, .parts = 1, .inner = {formula_slice(shape)}};
+  const struct duplex_layer_piece piece = stage_piece(m->kind, shape, &whole);
+  const uint32_t rows = (uint32_t)piece.inner[0];
   struct piece_times measured;
   const bool all = bundles == SCHEDULE_BUNDLES;  // that the xPU reads a whole expert from
   const enum piece_depth depth = costs < SCHEDULE_COSTS ? PIECE_COSTS : all ? PIECE_READS : PIECE_JOBS;
-  int error = measure_piece(shape, options, &piece, depth, text, size, &measured);
-  if (!error && depth == PIECE_COSTS)
-    error = measure_costs(options, piece.bundles, &measured, costs, times, text, size);
+  int error = measure_piece(m->kind, shape, m->options, &piece, depth, m->text, m->size, &measured);
+  if (!error && depth == PIECE_COSTS) error = measure_costs(m, &piece, &measured, costs, times);
   for (unsigned groups = 1; groups <= SCHEDULE_GROUPS && !error; groups++) {
     times->rows[groups].striped[bundles - 1] = pim_time(times, &measured, 1, groups);
-    if (all)
-      times->rows[groups].whole = xpu_time(times, xpu, measured.reads[0], formula_slice(shape), groups);
+    if (all) times->rows[groups].whole = xpu_time(m, times, measured.reads[0], rows, groups);
   }
   times->slope.striped[bundles - 1] = (pim_time(times, &measured, 1, PASSES) + PASSES - 1) / PASSES;
   times->slope.whole = slope_of(times->rows[SCHEDULE_GROUPS - 2].whole, times->rows[SCHEDULE_GROUPS].whole);
@@ -132,17 +141,18 @@ void device_formula(const struct schedule_shape *shape, const struct schedule_pl
   schedule_seal(times);
 }
 
-int device_measure(const struct duplex_stack_options *options, struct duplex_xpu *xpu, unsigned what,
-                   struct schedule_times *times, char *text, size_t size) {
+int device_measure(enum stage_kind kind, const struct duplex_stack_options *options, struct duplex_xpu *xpu,
+                   unsigned what, struct schedule_times *times, char *text, size_t size) {
+  const struct measuring m = {kind, options, xpu, text, size};
   static const unsigned of_bundles[SCHEDULE_BUNDLES] = {MEASURE_SPACES, MEASURE_SPACES, MEASURE_BOUND,
                                                         MEASURE_BOUND | MEASURE_STRIPES};
   const unsigned costs[SCHEDULE_BUNDLES] = {SCHEDULE_OF_BUNDLE, SCHEDULE_COSTS, SCHEDULE_COSTS,
                                             what & MEASURE_STRIPES ? SCHEDULE_OF_STRIPES : SCHEDULE_COSTS};
   int error = DUPLEX_OK;
   for (unsigned q = 0; what & MEASURE_PIECES && q < times->placement.pieces && !error; q++)
-    error = measure_cuts(options, xpu, q, times, text, size);
+    error = measure_cuts(&m, q, times);
   for (unsigned i = 0; i < SCHEDULE_BUNDLES && !error; i++)
-    if (what & of_bundles[i]) error = measure_striped(options, xpu, i + 1, costs[i], times, text, size);
+    if (what & of_bundles[i]) error = measure_striped(&m, i + 1, costs[i], times);
   if (error) return error;
   schedule_seal(times);
   if (schedule_valid(times)) return DUPLEX_OK;
@@ -158,7 +168,7 @@ int device_probe(const struct duplex_stack_options *options, uint64_t clocks[DEV
   const struct schedule_shape shape = {.hidden = 512, .channels = options->backend.channels, .gated = 1};
   const struct duplex_layer_piece piece = {.bundles = 3, .parts = 1, .inner = {256}};
   struct piece_times measured;
-  const int error = measure_piece(&shape, options, &piece, PIECE_READS, text, size, &measured);
+  const int error = measure_piece(STAGE_EXPERTS, &shape, options, &piece, PIECE_READS, text, size, &measured);
   clocks[0] = measured.pim[1][1];
   clocks[1] = measured.pim[PASSES][1];
   clocks[2] = measured.reads[0];

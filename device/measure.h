@@ -3,18 +3,18 @@
 #ifndef DEVICE_MEASURE_H
 #define DEVICE_MEASURE_H
 
+#include "device/stage.h"
 #include "duplex/duplex.h"
 #include "duplex/xpu.h"
-#include "schedule/schedule.h"
 
 // A table whose entries wait for a measurement, by formulas, and the unit fits what the xPU tells too; then
-// as much of it as is wanted measured on stacks with these options (channels, activation rule, DRAM preset):
-// a stack of the C model whose weights are zeros. Each time is what one more expert adds. Logic-PIM: a pass
-// with one group of tokens and one with two, of which all others consist; the xPU's reads from other bundles
-// change no clock of it under the activation rule `paper`. The xPU: its reads of the parts behind a cut, or
-// what the xPU tells of them, whichever is longer. And the costs beside these. `text` (may be NULL) gets what
-// failed. Errors: those of duplex_stack_open, duplex_stack_open_layer, duplex_stack_wait, and ARGUMENT (times
-// too long for a table).
+// as much of it as is wanted, of a stage, measured on stacks with these options (channels, activation rule,
+// DRAM preset): a stack of the C model whose weights are zeros. Each time is what one more expert adds.
+// Logic-PIM: a pass with one group of tokens and one with two, of which all others consist; the xPU's reads
+// from other bundles change no clock of it under the activation rule `paper`. The xPU: its reads of the parts
+// behind a cut, or what the xPU tells of them, whichever is longer. And the costs beside these. `text` (may
+// be NULL) gets what failed. Errors: those of duplex_stack_open, duplex_stack_open_layer, duplex_stack_wait,
+// and ARGUMENT (times too long for a table).
 enum {
   MEASURE_PIECES = 1,   // of the placement
   MEASURE_BOUND = 2,    // slices over three and four bundles, without costs
@@ -24,8 +24,8 @@ enum {
 };
 void device_formula(const struct schedule_shape *shape, const struct schedule_placement *placement,
                     struct duplex_xpu *xpu, struct schedule_times *times);
-int device_measure(const struct duplex_stack_options *options, struct duplex_xpu *xpu, unsigned what,
-                   struct schedule_times *times, char *text, size_t size);
+int device_measure(enum stage_kind kind, const struct duplex_stack_options *options, struct duplex_xpu *xpu,
+                   unsigned what, struct schedule_times *times, char *text, size_t size);
 
 // Clocks by which models, DRAM presets and activation rules differ: a fixed piece on such a stack, with one
 // group of tokens, with two, and read by the xPU. Errors as above.

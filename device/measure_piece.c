@@ -86,11 +86,11 @@ static int measure_reads(const struct probe *probe, unsigned cut, enum piece_dep
   return error;
 }
 
-int measure_piece(const struct schedule_shape *shape, const struct duplex_stack_options *options,
-                  const struct duplex_layer_piece *piece, enum piece_depth depth, char *text, size_t size,
-                  struct piece_times *times) {
+int measure_piece(enum stage_kind kind, const struct schedule_shape *shape,
+                  const struct duplex_stack_options *options, const struct duplex_layer_piece *piece,
+                  enum piece_depth depth, char *text, size_t size, struct piece_times *times) {
   struct probe probe;
-  int error = probe_open(&probe, shape, options, piece, text, size);
+  int error = probe_open(&probe, kind, shape, options, piece, text, size);
   *times = (struct piece_times){0};
   for (unsigned cut = 1; cut <= piece->parts && !error; cut++)
     for (unsigned groups = 1; groups <= PASSES && !error; groups++)

@@ -20,9 +20,9 @@ enum piece_depth { PIECE_JOBS, PIECE_READS, PIECE_COSTS };
 
 // Measures a piece. `text` (may be
 // NULL) gets what failed. Errors: those of probe_open and probe_run.
-int measure_piece(const struct schedule_shape *shape, const struct duplex_stack_options *options,
-                  const struct duplex_layer_piece *piece, enum piece_depth depth, char *text, size_t size,
-                  struct piece_times *times);
+int measure_piece(enum stage_kind kind, const struct schedule_shape *shape,
+                  const struct duplex_stack_options *options, const struct duplex_layer_piece *piece,
+                  enum piece_depth depth, char *text, size_t size, struct piece_times *times);
 
 // What is left of a time without what so many of its parts add; and what each of `more` adds to few, in the
 // mean, at least 1.

@@ -51,13 +51,16 @@ static int measure_groups(const struct probe *probe, enum schedule_format format
   return error;
 }
 
-int measure_transfers(const struct schedule_shape *shape, const struct duplex_stack_options *options,
-                      unsigned bundles, struct schedule_costs *costs, char *text, size_t size) {
-  // No transfer depends on the inner size, of which the least has the shortest jobs.
-  const struct duplex_layer_piece piece = {.bundles = bundles, .parts = 1, .inner = {1}};
+int measure_transfers(enum stage_kind kind, const struct schedule_shape *shape,
+                      const struct duplex_stack_options *options, const struct duplex_layer_piece *piece,
+                      struct schedule_costs *costs, char *text, size_t size) {
+  // No transfer of partial sums depends on the inner size, of which the least has the shortest jobs.
+  const struct duplex_layer_piece least = {.bundles = piece->bundles, .parts = 1, .inner = {1}};
+  const bool sums = kind == STAGE_EXPERTS;
   struct probe probe;
-  int error = probe_open(&probe, shape, options, &piece, text, size);
-  for (enum schedule_format format = 0; format < SCHEDULE_FORMATS && !error; format++)
+  int error = probe_open(&probe, kind, shape, options, sums ? &least : piece, text, size);
+  for (enum schedule_format format = sums ? 0 : SCHEDULE_ROUNDED; format < SCHEDULE_FORMATS && !error;
+       format++)
     error = measure_groups(&probe, format, costs);
   probe_close(&probe);
   return error;

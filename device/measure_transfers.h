@@ -3,12 +3,14 @@
 #ifndef DEVICE_MEASURE_TRANSFERS_H
 #define DEVICE_MEASURE_TRANSFERS_H
 
+#include "device/stage.h"
 #include "duplex/duplex.h"
-#include "schedule/schedule.h"
 
-// Measures them with pieces in these bundles, and fills in all of *costs but `job` and `reads`. `text` (may
-// be NULL) gets what failed. Errors: those of probe_open and probe_transfer.
-int measure_transfers(const struct schedule_shape *shape, const struct duplex_stack_options *options,
-                      unsigned bundles, struct schedule_costs *costs, char *text, size_t size);
+// Measures them with such a piece, and fills in all of *costs but `job` and `reads`; of products, which are
+// binary32, those of rounded sums alone. `text` (may be NULL) gets what failed. Errors: those of probe_open
+// and probe_transfer.
+int measure_transfers(enum stage_kind kind, const struct schedule_shape *shape,
+                      const struct duplex_stack_options *options, const struct duplex_layer_piece *piece,
+                      struct schedule_costs *costs, char *text, size_t size);
 
 #endif

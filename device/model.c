@@ -2,16 +2,129 @@
 // Predicts a layer's times: sums of what its experts add, and what each job and transfer takes besides.
 #include "device/model.h"
 
-void model_predict(struct moe_run *run) {
+#include "duplex/arithmetic.h"
+
+#define PIECE_BYTES (DUPLEX_COLUMN_BYTES / 8)  // of a bank
+
+// A time of the table, which is for the policy that places the pieces, in clocks.
+static uint64_t pim_time(const struct moe_run *run, unsigned stack, unsigned piece, unsigned expert) {
   const struct duplex_moe *moe = run->moe;
-  struct duplex_moe_stats *stats = &run->device->stats;
-  struct schedule_phase phases[DUPLEX_PHASES];
-  struct schedule_prediction prediction;
-  schedule_phases(&moe->times, moe->format, run->dispatch.count, &run->decision, phases);
-  schedule_predict(schedule_costs_of(&moe->times, &run->decision), moe->format, phases, &prediction);
-  for (unsigned i = 0; i < DUPLEX_PHASES; i++) {
-    stats->predicted_logic_pim[i] = prediction.pim[i];
-    stats->predicted_xpu[i] = prediction.xpu[i];
+  const struct schedule_times *times = &run->stage->times;
+  const unsigned groups = schedule_groups(run->counts[expert]);
+  const unsigned cut = run->decision.cut[piece / moe->turns][expert];
+  const unsigned bundles = (unsigned)__builtin_popcount(run->stage->piece[stack][piece].bundles);
+  const uint32_t time = run->device->options.policy == DUPLEX_POLICY_BEST
+                            ? SCHEDULE_TIME(times, groups, pim[piece / moe->turns][cut])
+                            : SCHEDULE_TIME(times, groups, striped[bundles - 1]);
+  return (uint64_t)time * times->clocks_per_unit;
+}
+
+static uint64_t xpu_time(const struct moe_run *run, unsigned piece, unsigned expert) {
+  const struct duplex_moe *moe = run->moe;
+  const struct schedule_times *times = &run->stage->times;
+  const unsigned groups = schedule_groups(run->counts[expert]);
+  const unsigned cut = run->decision.cut[piece / moe->turns][expert];
+  const uint32_t time = run->device->options.policy == DUPLEX_POLICY_BEST
+                            ? SCHEDULE_TIME(times, groups, xpu[piece / moe->turns][cut])
+                            : SCHEDULE_TIME(times, groups, whole);
+  return (uint64_t)time * times->clocks_per_unit;
+}
+
+// Rows of results that a token has of one expert's piece with this cut.
+static uint32_t result_rows(const struct moe_run *run, unsigned stack, unsigned piece, unsigned cut) {
+  const struct moe_stage *stage = run->stage;
+  if (stage->kind == STAGE_EXPERTS) return (uint32_t)run->moe->shape.hidden;
+  const uint32_t rows = (uint32_t)moe_inner_before(&stage->piece[stack][piece], cut);
+  return stage->kind == STAGE_UP && run->moe->gated ? 2 * rows : rows;
+}
+
+// Pieces of 32 bytes that the xPU reads of a channel for so many rows of so many tokens.
+static uint64_t pieces_of_sums(const struct moe_run *run, uint32_t rows, uint32_t tokens) {
+  const uint32_t bytes = run->stage->format == SCHEDULE_ROUNDED ? 4 : 16;
+  const uint32_t of_row = tokens / DUPLEX_LANES * (DUPLEX_LANES * bytes / PIECE_BYTES) +
+                          duplex_divide_up(tokens % DUPLEX_LANES * bytes, PIECE_BYTES);
+  return duplex_divide_up(rows, run->stage->times.shape.channels) * of_row;
+}
+
+// Clocks of the reads of one expert's results, of a whole piece 0 in the table, of as many rows as it has.
+static uint64_t sums_of(const struct moe_run *run, unsigned stack, unsigned rows, uint32_t tokens) {
+  const uint32_t *sums = run->stage->costs->sums[run->stage->format];
+  const uint32_t measured = result_rows(run, stack, 0, run->stage->piece[stack][0].parts);
+  const uint64_t clocks =
+      (uint64_t)(tokens / DUPLEX_LANES) * sums[DUPLEX_LANES] + sums[tokens % DUPLEX_LANES];
+  return measured ? clocks * rows / measured : 0;
+}
+
+// Adds one piece that is Logic-PIM's.
+static void add_job(const struct moe_run *run, unsigned stack, unsigned piece, struct schedule_phase *phase) {
+  uint64_t clocks = 0;
+  for (unsigned e = 0; e < run->moe->shape.experts; e++) {
+    const uint32_t count = run->counts[e];
+    const unsigned cut = run_cut(run, stack, piece, e);
+    if (!count || !cut) continue;
+    const uint32_t rows = result_rows(run, stack, piece, cut);
+    clocks += pim_time(run, stack, piece, e);
+    phase->groups += schedule_groups(count);
+    phase->sums += sums_of(run, stack, rows, count);
+    phase->sum_commands += pieces_of_sums(run, rows, count);
   }
-  stats->predicted = prediction.total;
+  phase->pim += clocks;
+  phase->jobs += clocks > 0;
+}
+
+// Adds one piece that is the xPU's.
+static void add_shares(const struct moe_run *run, unsigned stack, unsigned piece,
+                       struct schedule_phase *phase) {
+  for (unsigned e = 0; e < run->moe->shape.experts; e++)
+    if (run_is_shared(run, stack, piece, e)) phase->xpu += xpu_time(run, piece, e);
+}
+
+// The table is that of the widest slice: the stack with most inner columns, or rows of down.
+static unsigned widest_stack(const struct moe_run *run) {
+  const struct duplex_moe *moe = run->moe;
+  unsigned widest = 0;
+  size_t most = 0;
+  for (unsigned stack = 0; stack < moe->device->stacks; stack++) {
+    size_t inner = 0;
+    for (unsigned piece = 0; piece < moe->pieces; piece++)
+      inner += moe_inner_behind(&run->stage->piece[stack][piece], 0);
+    if (inner > most) most = inner, widest = stack;
+  }
+  return widest;
+}
+
+// A phase of products, by the pieces of the widest stack: rows of results follow the cuts.
+static void product_phase(const struct moe_run *run, unsigned owned, struct schedule_phase *phase) {
+  const struct duplex_moe *moe = run->moe;
+  const unsigned stack = widest_stack(run);
+  for (unsigned piece = 0; piece < moe->pieces; piece++) {
+    const unsigned bundles = run->stage->piece[stack][piece].bundles;
+    if (!(bundles & ~owned)) add_job(run, stack, piece, phase);
+    if (!(bundles & owned)) add_shares(run, stack, piece, phase);
+  }
+}
+
+// The run's stage, whose phases are the layer's from number `number` on.
+static void predict_stage(const struct moe_run *run, unsigned number, struct duplex_moe_stats *stats) {
+  const struct moe_stage *stage = run->stage;
+  struct schedule_phase phases[STAGE_PHASES] = {{0}};
+  struct schedule_prediction prediction;
+  if (stage->kind == STAGE_EXPERTS)
+    schedule_phases(&stage->times, stage->format, run->dispatch.count, &run->decision, phases);
+  for (unsigned i = 0; i < STAGE_PHASES && stage->kind != STAGE_EXPERTS; i++)
+    product_phase(run, run->decision.owned[i], &phases[i]);
+  schedule_predict(stage->costs, stage->format, phases, &prediction);
+  for (unsigned i = 0; i < STAGE_PHASES; i++) {
+    stats->predicted_logic_pim[number + i] = prediction.pim[i];
+    stats->predicted_xpu[number + i] = prediction.xpu[i];
+  }
+  stats->predicted += prediction.total;
+}
+
+void model_predict(struct moe_run *run, struct duplex_moe_stats *stats) {
+  for (unsigned i = 0; i < run->moe->stages; i++) {
+    run->stage = &run->moe->stage[i];
+    predict_stage(run, i * STAGE_PHASES, stats);
+  }
+  run->stage = run->moe->stage;
 }

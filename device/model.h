@@ -5,8 +5,8 @@
 
 #include "device/run.h"
 
-// Fills in the predicted times of the statistics, from the decision, the table of times, and the costs beside
-// it.
-void model_predict(struct moe_run *run);
+// Fills in the predicted times of the statistics, which are 0, from the decision, the tables of time, and the
+// costs beside them. The run's stage is the first one then.
+void model_predict(struct moe_run *run, struct duplex_moe_stats *stats);
 
 #endif

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "device/charges.h"
+#include "device/gathered.h"
 #include "device/model.h"
 #include "device/phase.h"
 #include "driver/stack.h"
@@ -11,8 +12,6 @@
 #include "xpu/combine.h"
 #include "xpu/partials.h"
 #include "xpu/router.h"
-
-#define TOKENS_MOST 4096u
 
 static struct xpu_choice choice_of(const struct duplex_moe_choice *choice) {
   return (struct xpu_choice){choice->bias, choice->groups, choice->groups_taken, choice->scale};
@@ -47,29 +46,11 @@ static int route(struct moe_run *run, const struct duplex_moe_routing *routing) 
   return error;
 }
 
-// The schedule's policy for where the weights lie.
-static enum schedule_policy policy_of(const struct moe_run *run) {
-  switch (run->device->options.policy) {
-    case DUPLEX_POLICY_PAPER:
-      return run->moe->turns > 1 ? SCHEDULE_SPACES : SCHEDULE_TURNS;
-    case DUPLEX_POLICY_LOGIC_PIM:
-      return SCHEDULE_PIM;
-    case DUPLEX_POLICY_XPU:
-      return SCHEDULE_XPU;
-    default:
-      return SCHEDULE_BEST;
-  }
-}
-
-static void decide(struct moe_run *run) {
-  schedule_decide(policy_of(run), &run->moe->charged, run->dispatch.count, run->moe->work, &run->decision);
-}
-
 // Every stack's firmware gets the table of times, if it decides too.
 static int set_times(void *context, unsigned stack) {
   struct moe_run *run = context;
-  return run->moe->slice[stack] ? duplex_stack_set_times(run->device->stack[stack], &run->moe->charged)
-                                : DUPLEX_OK;
+  return run->stage->slice[stack] ? duplex_stack_set_times(run->device->stack[stack], &run->moe->charged)
+                                  : DUPLEX_OK;
 }
 
 static int prepare_firmware(struct moe_run *run) {
@@ -77,14 +58,15 @@ static int prepare_firmware(struct moe_run *run) {
   return run->firmware_decides ? device_each_stack(run->device, set_times, run) : DUPLEX_OK;
 }
 
-// Room for the sums, and for rounded ones where Logic-PIM has work.
+// Room for the sums, and for rounded ones where Logic-PIM has work; or for h and y_e.
 static int take_sums(struct moe_run *run) {
   const size_t count = run->dispatch.pairs * run->moe->shape.hidden;
+  if (run->moe->partials == DUPLEX_PARTIALS_GATHERED) return gathered_take(run);
   run->sums = calloc(count, 16);
   bool all = run->sums;
-  if (run->device->options.partials == DUPLEX_PARTIALS_F32)
+  if (run->moe->partials == DUPLEX_PARTIALS_F32)
     for (unsigned stack = 0; stack < run->device->stacks; stack++)
-      for (unsigned piece = 0; piece < run->moe->pieces && run->moe->slice[stack]; piece++) {
+      for (unsigned piece = 0; piece < run->moe->pieces && run->stage->slice[stack]; piece++) {
         run->rounded[stack][piece] = calloc(count, sizeof(duplex_f32));
         all = all && run->rounded[stack][piece];
       }
@@ -95,13 +77,15 @@ static void free_run(struct moe_run *run) {
   phase_drop(run);
   dispatch_free(&run->dispatch);
   free(run->sums);
+  free(run->h);
+  free(run->y);
   for (unsigned stack = 0; stack < DUPLEX_STACKS_MOST; stack++)
     for (unsigned piece = 0; piece < DUPLEX_LAYER_PIECES; piece++) free(run->rounded[stack][piece]);
   pthread_mutex_destroy(&run->lock);
 }
 
-// y_e of one expert: what all stacks, pieces and sides have, rounded once, or the rounded ones in order of
-// stacks and pieces behind the xPU's.
+// y_e of one expert from partial sums: what all stacks, pieces and sides have, rounded once, or the rounded
+// ones in order of stacks and pieces behind the xPU's.
 static int join_expert(const struct moe_run *run, unsigned expert, duplex_f32 *y) {
   const size_t hidden = run->moe->shape.hidden;
   const size_t at = run->dispatch.first[expert] * hidden;
@@ -119,7 +103,7 @@ static int join_expert(const struct moe_run *run, unsigned expert, duplex_f32 *y
                                   .y_stride = hidden,
                                   .threads = run->device->threads};
   const int error = xpu_join_partials(&partials);
-  if (error || run->device->options.partials == DUPLEX_PARTIALS_ACC) return error;
+  if (error || run->moe->partials == DUPLEX_PARTIALS_ACC) return error;
   duplex_f32 *of_xpu = malloc(run->counts[expert] * hidden * sizeof *y);
   if (!of_xpu) return DUPLEX_ERROR_NO_MEMORY;
   memcpy(of_xpu, y, run->counts[expert] * hidden * sizeof *y);
@@ -150,10 +134,10 @@ static int combine(const struct moe_run *run, duplex_f16 *y) {
   for (unsigned e = 0; e < run->moe->shape.experts && !error; e++) {
     if (run->counts[e] == 0) continue;
     const uint32_t first = run->dispatch.first[e];
-    error = join_expert(run, e, of_expert);
+    if (!run->y) error = join_expert(run, e, of_expert);
     if (!error)
       xpu_combine_add(&all, run->dispatch.token + first, run->dispatch.weight + first, run->counts[e],
-                      of_expert, hidden);
+                      run->y ? run->y + first * hidden : of_expert, hidden);
   }
   if (!error) xpu_combine_finish(&all, y, hidden);
   free(sums);
@@ -214,8 +198,9 @@ static int check(struct duplex_device *device, const struct duplex_moe *moe,
   if ((unsigned)routing->score > DUPLEX_SCORE_SIGMOID)
     return device_fail(device, DUPLEX_ERROR_ARGUMENT, "score %d: expected softmax of top-k, softmax, sigmoid",
                        (int)routing->score);
-  if (tokens < 1 || tokens > TOKENS_MOST)
-    return device_fail(device, DUPLEX_ERROR_ARGUMENT, "%zu tokens: expected 1 to %u", tokens, TOKENS_MOST);
+  if (tokens < 1 || tokens > RUN_TOKENS_MOST)
+    return device_fail(device, DUPLEX_ERROR_ARGUMENT, "%zu tokens: expected 1 to %u", tokens,
+                       RUN_TOKENS_MOST);
   return check_choice(device, moe, routing);
 }
 
@@ -233,14 +218,15 @@ static int run_layer(struct moe_run *run, const struct duplex_moe_routing *routi
   struct duplex_moe_stats *stats = &run->device->stats;
   int error = route(run, routing);
   if (error) return error;
-  decide(run);
+  run->stage = run->moe->stage;
+  run_decide(run);
   error = prepare_firmware(run);
   if (error) return error;
   uint64_t clock = charges_note(run, "router", &stats->route, 0, charges_route(run) + charges_launch(run));
   clock = charges_note(run, "decide", &stats->decide, clock, charges_decide(run));
   device_count_commands(run->device, &stats->commands, -1);
   error = take_sums(run);
-  model_predict(run);
+  model_predict(run, stats);
   if (!error) error = phases_run(run, &clock);
   if (!error) error = combine(run, y);
   stats->cycles = charges_note(run, "combine", &stats->combine, clock, charges_combine(run));
@@ -248,6 +234,8 @@ static int run_layer(struct moe_run *run, const struct duplex_moe_routing *routi
   stats->pairs = run->dispatch.pairs;
   stats->bound =
       (uint64_t)schedule_bound(&run->moe->times, run->dispatch.count) * run->moe->times.clocks_per_unit;
+  stats->partials = run->moe->partials;
+  run->stage = run->moe->stage;
   count_experts(run);
   count_others(run);
   events_sort(&run->device->events);

@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "device/share.h"
+#include "device/gathered.h"
 #include "driver/job.h"
 #include "driver/layer.h"
 #include "duplex/arithmetic.h"
@@ -19,7 +19,7 @@ struct phase {
 
 // Whether all bundles of a piece are among these.
 static bool is_within(const struct moe_run *run, unsigned stack, unsigned piece, unsigned bundles) {
-  return !(run->moe->piece[stack][piece].bundles & ~bundles);
+  return !(run->stage->piece[stack][piece].bundles & ~bundles);
 }
 
 // Cuts of all experts of a piece; false if Logic-PIM has nothing to do.
@@ -54,15 +54,16 @@ static enum duplex_layer_policy policy_of(struct moe_run *run, unsigned stack) {
   return policies[run->decision.policy];
 }
 
-// Logic-PIM's share of one piece.
+// Logic-PIM's share of one piece. h has a row for each pair, in their order.
 static struct duplex_layer_work work_of(const struct moe_run *run, unsigned piece) {
+  const bool down = run->stage->kind == STAGE_DOWN;
   return (struct duplex_layer_work){
       .piece = piece,
       .counts = run->counts,
-      .tokens = run->dispatch.token,
-      .x = run->x,
+      .tokens = down ? NULL : run->dispatch.token,
+      .x = down ? run->h : run->x,
       .table = run->moe->table,
-      .format = run->device->options.partials == DUPLEX_PARTIALS_F32 ? DUPLEX_F32 : DUPLEX_ACC};
+      .format = run->stage->format == SCHEDULE_ROUNDED ? DUPLEX_F32 : DUPLEX_ACC};
 }
 
 // The jobs of all pieces in Logic-PIM's bundles, each with its place in DRAM.
@@ -71,13 +72,13 @@ static int plan_stack(void *context, unsigned stack) {
   struct moe_run *run = phase->run;
   uint8_t cuts[DUPLEX_EXPERTS_MOST];
   int error = DUPLEX_OK;
-  for (unsigned piece = 0; run->moe->slice[stack] && piece < run->moe->pieces && !error; piece++) {
+  for (unsigned piece = 0; run->stage->slice[stack] && piece < run->moe->pieces && !error; piece++) {
     if (!is_within(run, stack, piece, phase->owned) || !cuts_of(run, stack, piece, cuts)) continue;
     struct duplex_layer_work work = work_of(run, piece);
     work.bundles = phase->owned;
     work.cuts = cuts;
     work.policy = policy_of(run, stack);
-    error = layer_job_plan(run->moe->slice[stack], &work, &run->job[stack][piece].job);
+    error = layer_job_plan(run->stage->slice[stack], &work, &run->job[stack][piece].job);
   }
   return error;
 }
@@ -103,14 +104,24 @@ static int bring_tokens(struct moe_run *run, unsigned stack, unsigned bundles) {
   return error;
 }
 
+// Most bytes of a job's results.
+static size_t result_bytes(const struct moe_run *run, unsigned stack, unsigned piece) {
+  if (run->stage->kind == STAGE_EXPERTS) return run->dispatch.pairs * run->moe->shape.hidden * 16;
+  return run->dispatch.pairs * gathered_columns(run, stack, piece) * sizeof(duplex_f32);
+}
+
 // Queues the reads of one job's results, and adds them to those of the run.
 static int fetch_job(struct moe_run *run, unsigned stack, unsigned piece, struct run_job *job) {
   uint8_t cuts[DUPLEX_EXPERTS_MOST];
   duplex_f32 *rounded = run->rounded[stack][piece];
-  void *y = rounded ? rounded : malloc(run->dispatch.pairs * run->moe->shape.hidden * 16);
+  void *y = rounded ? rounded : malloc(result_bytes(run, stack, piece));
   const int error = y ? layer_job_fetch(job->job, y) : DUPLEX_ERROR_NO_MEMORY;
   cuts_of(run, stack, piece, cuts);
-  if (!error && !rounded) add_sums(run, cuts, y);
+  if (!error && run->stage->kind != STAGE_EXPERTS) {
+    gathered_take_products(run, stack, piece, y);
+  } else if (!error && !rounded) {
+    add_sums(run, cuts, y);
+  }
   if (!rounded) free(y);
   job_retire(job->job);
   job->job = NULL;
@@ -148,37 +159,41 @@ static int finish_job(const struct phase *phase, unsigned stack, struct run_job 
   return error;
 }
 
-// The tokens of an expert, row by row.
-static void gather(const struct moe_run *run, unsigned expert, duplex_f16 *rows) {
-  const size_t hidden = run->moe->shape.hidden;
-  const uint32_t *token = run->dispatch.token + run->dispatch.first[expert];
-  for (uint32_t i = 0; i < run->counts[expert]; i++)
-    memcpy(rows + i * hidden, run->x + token[i] * hidden, hidden * sizeof *rows);
-}
-
-// The xPU's numbers of one share, added to those of the run.
-static int compute_share(struct moe_run *run, const struct share *share) {
+// The exact sums of one share of the xPU, added to those of the run.
+static int add_share(struct moe_run *run, const struct share *share) {
   const size_t hidden = run->moe->shape.hidden;
   const uint32_t tokens = run->counts[share->expert];
-  const size_t inner = moe_inner_behind(&run->moe->piece[share->stack][share->piece], share->cut);
-  struct duplex_moe_stats *stats = &run->device->stats;
   duplex_f16 *x = malloc(tokens * hidden * sizeof *x);
   uint8_t *sums = calloc(tokens * hidden, 16);
   int error = x && sums ? DUPLEX_OK : DUPLEX_ERROR_NO_MEMORY;
   if (!error) {
-    gather(run, share->expert, x);
+    run_gather(run, share->expert, x);
     error = share_compute(share, x, tokens, sums);
   }
   if (!error) {
     pthread_mutex_lock(&run->lock);
     xpu_add_sums(run->sums + run->dispatch.first[share->expert] * hidden * 16, sums, tokens * hidden);
-    stats->xpu_macs += (uint64_t)tokens * hidden * inner * (run->moe->gated ? 3 : 2);
-    stats->xpu_bytes += (uint64_t)hidden * inner * sizeof *x * (run->moe->gated ? 3 : 2);
     pthread_mutex_unlock(&run->lock);
   }
   free(x);
   free(sums);
   return error;
+}
+
+// The xPU's numbers of one share.
+static int compute_share(struct moe_run *run, const struct share *share) {
+  const struct moe_stage *stage = run->stage;
+  const size_t rows = moe_inner_behind(&stage->piece[share->stack][share->piece], share->cut);
+  const uint64_t weights =
+      rows * stage_columns(stage->kind, &stage->times.shape) * stage_matrices(stage->kind, run->moe->gated);
+  struct duplex_moe_stats *stats = &run->device->stats;
+  const int error = stage->kind == STAGE_EXPERTS ? add_share(run, share) : gathered_share(run, share);
+  if (error) return error;
+  pthread_mutex_lock(&run->lock);
+  stats->xpu_macs += run->counts[share->expert] * weights;
+  stats->xpu_bytes += weights * sizeof(duplex_f16);
+  pthread_mutex_unlock(&run->lock);
+  return DUPLEX_OK;
 }
 
 // Calls `what` for every share of the xPU on a stack in this phase.
@@ -190,7 +205,7 @@ static int each_share(const struct phase *phase, unsigned stack,
     if (!is_within(run, stack, piece, ALL_BUNDLES & ~phase->owned)) continue;
     for (unsigned e = 0; e < run->moe->shape.experts && !error; e++) {
       if (!run_is_shared(run, stack, piece, e)) continue;
-      const struct share share = {run->moe, stack, e, piece, run_cut(run, stack, piece, e)};
+      const struct share share = {run->moe, run->stage, stack, e, piece, run_cut(run, stack, piece, e)};
       error = what(run, &share);
     }
   }
@@ -278,7 +293,7 @@ static int bring_own(const struct phase *phase, unsigned stack) {
 
 static int run_stack(void *context, unsigned stack) {
   const struct phase *phase = context;
-  if (!phase->run->moe->slice[stack]) return DUPLEX_OK;
+  if (!phase->run->stage->slice[stack]) return DUPLEX_OK;
   struct duplex_stack *own = phase->run->device->stack[stack];
   struct phase_times *times = &phase->times[stack];
   uint64_t begin = 0;
@@ -299,7 +314,7 @@ static int reduce_stack(void *context, unsigned stack) {
   const struct phase *phase = context;
   struct duplex_stack *own = phase->run->device->stack[stack];
   struct phase_times *times = &phase->times[stack];
-  if (!phase->run->moe->slice[stack]) return DUPLEX_OK;
+  if (!phase->run->stage->slice[stack]) return DUPLEX_OK;
   int error = hand_over(own, 0, &times->hand_over);
   const uint64_t begin = own->backend->ops->clocks(own->backend);
   if (!error) error = fetch_sums(phase->run, stack, ALL_BUNDLES);

@@ -16,7 +16,10 @@ struct phase_times {
   uint64_t xpu;
 };
 
-// Plans Logic-PIM's jobs of a phase on all stacks; of all phases, in their order, before the first one runs.
+// All of it is about the run's stage.
+//
+// Plans Logic-PIM's jobs of a phase on all stacks; of all phases of a stage, in their order, before the first
+// one runs.
 int phase_plan(struct moe_run *run, unsigned owned);
 
 // Runs the phase on all stacks. Logic-PIM owns the bundles `owned`, the xPU the others; pieces whose bundles
@@ -30,8 +33,8 @@ int phase_reduce(struct moe_run *run, struct phase_times *times);
 // Gives back jobs that are left after an error.
 void phase_drop(struct moe_run *run);
 
-// All of these, one after the other; their times go into the statistics and the events of the device. *clock:
-// of the layer, where they begin and end.
+// All of these, of one stage after the other; their times go into the statistics and the events of the
+// device. *clock: of the layer, where they begin and end.
 int phases_run(struct moe_run *run, uint64_t *clock);
 
 #endif

@@ -28,7 +28,15 @@ void probe_close(struct probe *probe) {
   free(probe->y);
 }
 
-int probe_open(struct probe *probe, const struct schedule_shape *shape,
+// Most bytes of a token's results.
+static size_t result_bytes(const struct duplex_layer_options *layer) {
+  size_t products = 0;
+  for (unsigned part = 0; part < layer->piece[0].parts; part++)
+    products += (layer->gated ? 2 : 1) * layer->piece[0].inner[part];
+  return layer->products ? products * sizeof(duplex_f32) : layer->hidden * 16;
+}
+
+int probe_open(struct probe *probe, enum stage_kind kind, const struct schedule_shape *shape,
                const struct duplex_stack_options *options, const struct duplex_layer_piece *piece, char *text,
                size_t size) {
   struct duplex_stack_options own = {.backend = options->backend, .strict = options->strict};
@@ -36,17 +44,12 @@ int probe_open(struct probe *probe, const struct schedule_shape *shape,
   own.backend.threads = 1;
   own.backend.command_file = own.backend.trace_file = NULL;
   own.backend.xpu_traffic = false;
-  const struct duplex_layer_options layer = {
-      .experts = PROBE_EXPERTS,
-      .hidden = shape->hidden,
-      .gated = shape->gated,
-      .up_exponents = (shape->exponents & SCHEDULE_UP_EXPONENTS) != 0,
-      .down_exponents = (shape->exponents & SCHEDULE_DOWN_EXPONENTS) != 0,
-      .piece = {*piece}};
-  const size_t elements = (size_t)PROBE_EXPERTS * TOKENS_MOST * shape->hidden;
-  *probe = (struct probe){.piece = *piece, .text = text, .size = size};
-  probe->x = calloc(elements, sizeof *probe->x);
-  probe->y = malloc(elements * 16);
+  struct duplex_layer_options layer = stage_layer(kind, shape, PROBE_EXPERTS);
+  const size_t rows = (size_t)PROBE_EXPERTS * TOKENS_MOST;
+  layer.piece[0] = *piece;
+  *probe = (struct probe){.piece = *piece, .kind = kind, .text = text, .size = size};
+  probe->x = calloc(rows * layer.hidden, sizeof *probe->x);
+  probe->y = malloc(rows * result_bytes(&layer));
   if (!probe->x || !probe->y) return tell(probe, DUPLEX_ERROR_NO_MEMORY);
   int error = duplex_stack_open("cmodel", &own, &probe->stack, NULL, 0);
   if (!error) error = duplex_stack_open_layer(probe->stack, &layer, &probe->layer);
@@ -62,8 +65,11 @@ static struct duplex_layer_work work_of(const struct probe *probe, unsigned expe
     cuts[e] = (uint8_t)(e < experts ? cut : 0);
     counts[e] = e < experts ? tokens : 0;
   }
-  return (struct duplex_layer_work){
-      .bundles = probe->piece.bundles, .cuts = cuts, .counts = counts, .x = probe->x, .format = DUPLEX_ACC};
+  return (struct duplex_layer_work){.bundles = probe->piece.bundles,
+                                    .cuts = cuts,
+                                    .counts = counts,
+                                    .x = probe->x,
+                                    .format = probe->kind == STAGE_EXPERTS ? DUPLEX_ACC : DUPLEX_F32};
 }
 
 int probe_run(const struct probe *probe, unsigned experts, unsigned cut, uint32_t tokens, uint64_t *clocks) {
@@ -146,9 +152,9 @@ int probe_transfer(const struct probe *probe, unsigned experts, uint32_t tokens,
                    struct probe_transfers *transfers) {
   uint8_t cuts[PROBE_EXPERTS];
   uint32_t counts[PROBE_EXPERTS];
-  struct duplex_layer_work work = work_of(probe, experts, 1, tokens, cuts, counts);
+  struct duplex_layer_work work = work_of(probe, experts, probe->piece.parts, tokens, cuts, counts);
   struct duplex_job *job;
-  work.format = format;
+  if (probe->kind == STAGE_EXPERTS) work.format = format;
   int error = layer_job_plan(probe->layer, &work, &job);
   if (error) return tell(probe, error);
   error = transfer(probe, &work, &job, transfers);

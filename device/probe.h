@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
-// A stack of the C model with one layer of a few experts, all in one piece, whose weights are zeros: for
+// A stack of the C model with one stage of a few experts, all in one piece, whose weights are zeros: for
 // measuring times.
 #ifndef DEVICE_PROBE_H
 #define DEVICE_PROBE_H
 
+#include "device/stage.h"
 #include "duplex/duplex.h"
-#include "duplex/layer.h"
 #include "schedule/schedule.h"
 
 #define PROBE_EXPERTS 16u                 // most that a probe has
@@ -15,6 +15,7 @@ struct probe {
   struct duplex_stack *stack;
   struct duplex_layer *layer;
   struct duplex_layer_piece piece;
+  enum stage_kind kind;
   uint64_t refresh_interval;  // clocks
   duplex_f16 *x;
   uint8_t *y;
@@ -25,7 +26,7 @@ struct probe {
 // Opens one with this piece: its parts, and the bundles that Logic-PIM owns meanwhile. `text` (may be NULL)
 // gets what failed. probe_close has to follow in any case. Errors: those of duplex_stack_open,
 // duplex_stack_open_layer.
-int probe_open(struct probe *probe, const struct schedule_shape *shape,
+int probe_open(struct probe *probe, enum stage_kind kind, const struct schedule_shape *shape,
                const struct duplex_stack_options *options, const struct duplex_layer_piece *piece, char *text,
                size_t size);
 void probe_close(struct probe *probe);
@@ -41,8 +42,9 @@ int probe_idle(const struct probe *probe, unsigned place, unsigned places);
 // bundles were Logic-PIM's until then.
 int probe_read(const struct probe *probe, unsigned experts, unsigned cut, bool taken, uint64_t *clocks);
 
-// What the xPU and the hand-overs take for such a job besides: x of its tokens, written; its sums, read; both
-// to the last data; the bundles given to Logic-PIM, and taken back.
+// What the xPU and the hand-overs take for such a job with whole pieces besides: x of its tokens, written;
+// its results, read; both to the last data; the bundles given to Logic-PIM, and taken back. Products are
+// binary32, whatever the format.
 struct probe_transfers {
   uint64_t tokens, sums, given, taken;
 };

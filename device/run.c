@@ -2,22 +2,42 @@
 // Who does what of a run.
 #include "device/run.h"
 
+#include <string.h>
+
+// The schedule's policy for where the weights lie.
+static enum schedule_policy policy_of(const struct moe_run *run) {
+  switch (run->device->options.policy) {
+    case DUPLEX_POLICY_PAPER:
+      return run->moe->turns > 1 ? SCHEDULE_SPACES : SCHEDULE_TURNS;
+    case DUPLEX_POLICY_LOGIC_PIM:
+      return SCHEDULE_PIM;
+    case DUPLEX_POLICY_XPU:
+      return SCHEDULE_XPU;
+    default:
+      return SCHEDULE_BEST;
+  }
+}
+
+void run_decide(struct moe_run *run) {
+  schedule_decide(policy_of(run), &run->moe->charged, run->dispatch.count, run->moe->work, &run->decision);
+}
+
 unsigned run_cut(const struct moe_run *run, unsigned stack, unsigned piece, unsigned expert) {
   const struct duplex_moe *moe = run->moe;
   if (!moe_has_piece(moe, expert, piece)) return 0;
   const unsigned cut = run->decision.cut[piece / moe->turns][expert];
-  const unsigned parts = moe->piece[stack][piece].parts;
+  const unsigned parts = run->stage->piece[stack][piece].parts;
   return cut < parts ? cut : parts;
 }
 
 bool run_is_shared(const struct moe_run *run, unsigned stack, unsigned piece, unsigned expert) {
   return run->counts[expert] && moe_has_piece(run->moe, expert, piece) &&
-         run_cut(run, stack, piece, expert) < run->moe->piece[stack][piece].parts;
+         run_cut(run, stack, piece, expert) < run->stage->piece[stack][piece].parts;
 }
 
 // Whether any side has work at a piece in this phase.
 static bool works(const struct moe_run *run, unsigned phase, unsigned stack, unsigned piece) {
-  const unsigned bundles = run->moe->piece[stack][piece].bundles;
+  const unsigned bundles = run->stage->piece[stack][piece].bundles;
   const unsigned owned = run->decision.owned[phase];
   bool any = false;
   for (unsigned e = 0; e < run->moe->shape.experts; e++) {
@@ -31,11 +51,18 @@ static bool works(const struct moe_run *run, unsigned phase, unsigned stack, uns
 unsigned run_phases(const struct moe_run *run) {
   const struct schedule_decision *decision = &run->decision;
   unsigned phases = 0;
-  for (unsigned i = 0; i < DUPLEX_PHASES; i++) {
+  for (unsigned i = 0; i < STAGE_PHASES; i++) {
     if (!decision->pim[i] && !decision->xpu[1 - i]) continue;
     for (unsigned stack = 0; stack < run->device->stacks; stack++)
       for (unsigned piece = 0; piece < run->moe->pieces; piece++)
         phases |= (unsigned)works(run, i, stack, piece) << i;
   }
   return phases;
+}
+
+void run_gather(const struct moe_run *run, unsigned expert, duplex_f16 *rows) {
+  const size_t hidden = run->moe->shape.hidden;
+  const uint32_t *token = run->dispatch.token + run->dispatch.first[expert];
+  for (uint32_t i = 0; i < run->counts[expert]; i++)
+    memcpy(rows + i * hidden, run->x + token[i] * hidden, hidden * sizeof *rows);
 }

@@ -8,10 +8,13 @@
 #include "device/dispatch.h"
 #include "device/layer.h"
 
+#define RUN_TOKENS_MOST 4096u  // of a layer
+
 struct moe_run {
   struct duplex_device *device;
   const struct duplex_moe *moe;
-  const duplex_f16 *x;  // [tokens][hidden]
+  const struct moe_stage *stage;  // of the layer, that is done now
+  const duplex_f16 *x;            // [tokens][hidden]
   size_t tokens;
   struct dispatch dispatch;
   uint32_t counts[DUPLEX_EXPERTS_MOST];  // tokens of each expert
@@ -30,9 +33,16 @@ struct moe_run {
   pthread_mutex_t lock;  // of the sums
   // Rounded partial sums, [pairs][hidden] of each stack and piece; NULL: none.
   duplex_f32 *rounded[DUPLEX_STACKS_MOST][DUPLEX_LAYER_PIECES];
+  // Where h is gathered, in the order of the dispatch: h [pairs][inner], and y_e [pairs][hidden].
+  duplex_f16 *h;
+  duplex_f32 *y;
 };
 
-// The cut of an expert's piece on a stack: parts that Logic-PIM does. 0 for a piece that the expert has not.
+// Who runs which expert, by the policy of the device.
+void run_decide(struct moe_run *run);
+
+// The cut of an expert's piece on a stack, of the run's stage: parts that Logic-PIM does. 0 for a piece that
+// the expert has not.
 unsigned run_cut(const struct moe_run *run, unsigned stack, unsigned piece, unsigned expert);
 
 // Phases in which any side has work: a mask.
@@ -40,5 +50,8 @@ unsigned run_phases(const struct moe_run *run);
 
 // Whether the xPU has a share of it.
 bool run_is_shared(const struct moe_run *run, unsigned stack, unsigned piece, unsigned expert);
+
+// x of the tokens of an expert, row by row.
+void run_gather(const struct moe_run *run, unsigned expert, duplex_f16 *rows);
 
 #endif

@@ -9,37 +9,28 @@
 #include "duplex/error.h"
 #include "duplex/xpu.h"
 
-// A matrix of the share as a source of rows.
-struct matrix {
-  const struct share *share;
-  enum duplex_layer_matrix kind;
-  size_t first_row, first_column, columns;
-};
-
 static const duplex_f16 *read_rows(void *context, unsigned first, unsigned count, duplex_f16 *room) {
-  const struct matrix *m = context;
+  const struct share_matrix *m = context;
   const struct share *s = m->share;
   const int error =
-      duplex_layer_read(s->moe->slice[s->stack], s->expert, s->piece, m->kind, m->first_row + first, count,
+      duplex_layer_read(s->stage->slice[s->stack], s->expert, s->piece, m->kind, m->first_row + first, count,
                         m->first_column, m->columns, room, 0, NULL);
   return error ? NULL : room;
 }
 
-static struct duplex_xpu_weights source_of(struct matrix *matrix) {
+struct duplex_xpu_weights share_rows(struct share_matrix *matrix) {
   return (struct duplex_xpu_weights){read_rows, matrix, matrix->columns};
 }
 
-// Gets `rows` exponents of gate, then those of up, from the stack's DRAM; *exponents is the caller's to free.
-// NULL: the layer has none.
-static int read_exponents(const struct share *share, size_t first, size_t rows, int8_t **exponents) {
-  const struct duplex_moe *moe = share->moe;
-  struct duplex_layer *slice = moe->slice[share->stack];
+int share_exponents(const struct share *share, size_t first, size_t rows, int8_t **exponents) {
+  struct duplex_layer *slice = share->stage->slice[share->stack];
+  const struct duplex_layer_options options = stage_layer(share->stage->kind, &share->stage->times.shape, 1);
   duplex_f16 none;
-  const bool any = moe->times.shape.exponents & SCHEDULE_UP_EXPONENTS;
+  const bool any = options.up_exponents;
   *exponents = any ? malloc(2 * rows) : NULL;
   if (!*exponents) return any ? DUPLEX_ERROR_NO_MEMORY : DUPLEX_OK;
   int error = DUPLEX_OK;
-  if (moe->gated)
+  if (options.gated)
     error = duplex_layer_read(slice, share->expert, share->piece, DUPLEX_LAYER_GATE, first, rows, 0, 0, &none,
                               0, *exponents);
   if (error) return error;
@@ -49,15 +40,15 @@ static int read_exponents(const struct share *share, size_t first, size_t rows, 
 
 int share_compute(const struct share *share, const duplex_f16 *x, unsigned tokens, uint8_t *sums) {
   const struct duplex_moe *moe = share->moe;
-  const struct moe_piece *piece = &moe->piece[share->stack][share->piece];
+  const struct moe_piece *piece = &share->stage->piece[share->stack][share->piece];
   const size_t hidden = moe->shape.hidden;
   const size_t before = moe_inner_before(piece, share->cut);
   const size_t inner = moe_inner_behind(piece, share->cut);
-  struct matrix gate = {share, DUPLEX_LAYER_GATE, before, 0, hidden};
-  struct matrix up = {share, DUPLEX_LAYER_UP, before, 0, hidden};
-  struct matrix down = {share, DUPLEX_LAYER_DOWN, 0, before, inner};
+  struct share_matrix gate = {share, DUPLEX_LAYER_GATE, before, 0, hidden};
+  struct share_matrix up = {share, DUPLEX_LAYER_UP, before, 0, hidden};
+  struct share_matrix down = {share, DUPLEX_LAYER_DOWN, 0, before, inner};
   int8_t *exponents;
-  int error = read_exponents(share, before, inner, &exponents);
+  int error = share_exponents(share, before, inner, &exponents);
   const struct duplex_xpu_work work = {.kind = DUPLEX_XPU_EXPERT,
                                        .expert = {.x = x,
                                                   .x_stride = hidden,
@@ -65,9 +56,9 @@ int share_compute(const struct share *share, const duplex_f16 *x, unsigned token
                                                   .columns = (unsigned)hidden,
                                                   .inner = (unsigned)inner,
                                                   .gated = moe->gated,
-                                                  .gate = source_of(&gate),
-                                                  .up = source_of(&up),
-                                                  .down = source_of(&down),
+                                                  .gate = share_rows(&gate),
+                                                  .up = share_rows(&up),
+                                                  .down = share_rows(&down),
                                                   .gate_exponents = exponents,
                                                   .up_exponents = exponents ? exponents + inner : NULL,
                                                   .activation = moe->table,
@@ -87,6 +78,6 @@ static int queue_read(void *context, unsigned channel, uint64_t address, size_t 
 
 int share_read(const struct share *share) {
   struct duplex_backend *backend = share->moe->device->stack[share->stack]->backend;
-  return duplex_layer_ranges(share->moe->slice[share->stack], share->expert, share->piece, share->cut,
+  return duplex_layer_ranges(share->stage->slice[share->stack], share->expert, share->piece, share->cut,
                              queue_read, backend);
 }

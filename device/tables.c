@@ -13,6 +13,7 @@
 
 struct device_table {
   struct device_table *next;
+  enum stage_kind kind;
   struct schedule_times times;
   unsigned measured;  // parts of it, MEASURE_...
 };
@@ -25,40 +26,50 @@ struct duplex_moe_form duplex_moe_form(const struct duplex_moe_shape *shape,
                                   .down_exponents = weights->down_exponents != NULL};
 }
 
-// Shape and placement of the schedule. Exact sums of down get their exponents in the reduction, so these are
-// not in DRAM.
+// Which exponents of a form lie in DRAM. Exact sums of down get theirs in the reduction.
+static uint32_t exponents_of(const struct duplex_moe_form *form, const struct tables_wanted *wanted) {
+  const bool down = wanted->kind == STAGE_DOWN || (wanted->kind == STAGE_EXPERTS && wanted->rounded);
+  const bool up = wanted->kind != STAGE_DOWN;
+  return (up && form->up_exponents ? SCHEDULE_UP_EXPONENTS : 0) |
+         (down && form->down_exponents ? SCHEDULE_DOWN_EXPONENTS : 0);
+}
+
+// Shape and placement of the schedule.
 static int plan(struct duplex_device *device, const struct duplex_moe_form *form,
-                struct schedule_shape *shape, struct schedule_placement *placement) {
+                const struct tables_wanted *wanted, struct schedule_shape *shape,
+                struct schedule_placement *placement) {
   const struct duplex_moe_shape *s = &form->shape;
-  const bool down = form->down_exponents && device->options.partials == DUPLEX_PARTIALS_F32;
   const bool in_range =
       s->experts <= SCHEDULE_EXPERTS && s->hidden <= SCHEDULE_SIZE && s->inner <= SCHEDULE_SIZE;
-  *shape = (struct schedule_shape){
-      .hidden = (uint32_t)s->hidden,
-      .inner = (uint32_t)s->inner,
-      .experts = (uint32_t)s->experts,
-      .stacks = device->stacks,
-      .channels = device->options.stack.backend.channels,
-      .gated = form->gated,
-      .exponents = (form->up_exponents ? SCHEDULE_UP_EXPONENTS : 0) | (down ? SCHEDULE_DOWN_EXPONENTS : 0)};
+  *shape = (struct schedule_shape){.hidden = (uint32_t)s->hidden,
+                                   .inner = (uint32_t)s->inner,
+                                   .experts = (uint32_t)s->experts,
+                                   .stacks = device->stacks,
+                                   .channels = device->options.stack.backend.channels,
+                                   .gated = form->gated,
+                                   .exponents = exponents_of(form, wanted)};
   if (in_range && schedule_place(shape, placement)) return DUPLEX_OK;
   return device_fail(device, DUPLEX_ERROR_ARGUMENT,
                      "%zu experts of %zu x %zu: expected 1 to %u of 1 to %u columns each", s->experts,
                      s->hidden, s->inner, SCHEDULE_EXPERTS, SCHEDULE_SIZE);
 }
 
-static struct device_table *find(const struct duplex_device *device, const struct schedule_shape *shape) {
+static struct device_table *find(const struct duplex_device *device, enum stage_kind kind,
+                                 const struct schedule_shape *shape) {
   struct device_table *table = device->tables;
-  while (table && memcmp(&table->times.shape, shape, sizeof *shape) != 0) table = table->next;
+  while (table && (table->kind != kind || memcmp(&table->times.shape, shape, sizeof *shape) != 0))
+    table = table->next;
   return table;
 }
 
-// The table of a shape, which is made if there is none; NULL: too little memory.
-static struct device_table *take(struct duplex_device *device, const struct schedule_shape *shape) {
-  struct device_table *table = find(device, shape);
+// The table of a stage of a shape, which is made if there is none; NULL: too little memory.
+static struct device_table *take(struct duplex_device *device, enum stage_kind kind,
+                                 const struct schedule_shape *shape) {
+  struct device_table *table = find(device, kind, shape);
   if (table) return table;
   table = calloc(1, sizeof *table);
   if (!table) return NULL;
+  table->kind = kind;
   table->times.shape = *shape;
   table->next = device->tables;
   device->tables = table;
@@ -74,7 +85,8 @@ static int measure(struct duplex_device *device, const struct schedule_placement
   struct schedule_times times = table->times;
   if (!missing) return DUPLEX_OK;
   if (!table->measured) device_formula(&shape, placement, device->xpu, &times);
-  const int error = device_measure(&device->options.stack, device->xpu, missing, &times, text, sizeof text);
+  const int error =
+      device_measure(table->kind, &device->options.stack, device->xpu, missing, &times, text, sizeof text);
   if (error) return device_fail(device, error, "%s", text);
   table->times = times;
   table->measured |= missing;
@@ -82,25 +94,31 @@ static int measure(struct duplex_device *device, const struct schedule_placement
 }
 
 // A table with these parts at least.
-static int take_measured(struct duplex_device *device, const struct duplex_moe_form *form, unsigned parts,
+static int take_measured(struct duplex_device *device, const struct duplex_moe_form *form,
+                         const struct tables_wanted *wanted, unsigned parts,
                          const struct schedule_times **times) {
   struct schedule_shape shape;
   struct schedule_placement placement;
-  int error = plan(device, form, &shape, &placement);
+  int error = plan(device, form, wanted, &shape, &placement);
   if (error) return error;
-  struct device_table *table = take(device, &shape);
+  struct device_table *table = take(device, wanted->kind, &shape);
   error = table ? measure(device, &placement, parts, table) : device_no_memory(device);
   if (!error) *times = &table->times;
   return error;
 }
 
 int tables_take(struct duplex_device *device, const struct duplex_moe_form *form,
-                const struct schedule_times **times) {
+                const struct tables_wanted *wanted, const struct schedule_times **times) {
   static const unsigned needed[] = {[DUPLEX_POLICY_BEST] = MEASURE_PIECES | MEASURE_BOUND,
                                     [DUPLEX_POLICY_PAPER] = MEASURE_SPACES | MEASURE_BOUND | MEASURE_STRIPES,
                                     [DUPLEX_POLICY_LOGIC_PIM] = MEASURE_BOUND | MEASURE_STRIPES,
                                     [DUPLEX_POLICY_XPU] = MEASURE_BOUND | MEASURE_STRIPES};
-  return take_measured(device, form, needed[device->options.policy], times);
+  return take_measured(device, form, wanted, needed[device->options.policy], times);
+}
+
+// The table that files have: of whole experts.
+static struct tables_wanted of_experts(const struct duplex_device *device) {
+  return (struct tables_wanted){STAGE_EXPERTS, device->options.partials == DUPLEX_PARTIALS_F32};
 }
 
 void tables_free(struct duplex_device *device) {
@@ -154,7 +172,9 @@ static int check(struct duplex_device *device, const struct duplex_moe_form *for
 int duplex_device_measure_table(struct duplex_device *device, const struct duplex_moe_form *form) {
   const struct schedule_times *times;
   const int error = check(device, form, "");
-  return error ? error : tables_take(device, form, &times);
+  if (error) return error;
+  const struct tables_wanted wanted = of_experts(device);
+  return tables_take(device, form, &wanted, &times);
 }
 
 int duplex_device_save_table(struct duplex_device *device, const struct duplex_moe_form *form,
@@ -162,7 +182,9 @@ int duplex_device_save_table(struct duplex_device *device, const struct duplex_m
   const struct schedule_times *times;
   char text[512];
   int error = check(device, form, path);
-  if (!error) error = take_measured(device, form, MEASURE_ALL, &times);
+  if (error) return error;
+  const struct tables_wanted wanted = of_experts(device);
+  error = take_measured(device, form, &wanted, MEASURE_ALL, &times);
   if (!error) error = find_origin(device);
   if (error) return error;
   error = schedule_save(path, times, device->origin, text, sizeof text);
@@ -201,13 +223,15 @@ int duplex_device_load_table(struct duplex_device *device, const struct duplex_m
   uint32_t origin;
   char text[512];
   int error = check(device, form, path);
-  if (!error) error = plan(device, form, &shape, &placement);
+  if (error) return error;
+  const struct tables_wanted wanted = of_experts(device);
+  error = plan(device, form, &wanted, &shape, &placement);
   if (error) return error;
   error = schedule_load(path, &times, &origin, text, sizeof text);
   if (error) return device_fail(device, error, "%s", text);
   error = check_table(device, path, &times, origin, &shape, &placement);
   if (error) return error;
-  struct device_table *table = take(device, &shape);
+  struct device_table *table = take(device, STAGE_EXPERTS, &shape);
   if (!table) return device_no_memory(device);
   table->times = times;
   table->measured = MEASURE_ALL;

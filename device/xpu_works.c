@@ -27,3 +27,13 @@ uint64_t device_xpu_expert_clocks(struct duplex_xpu *xpu, unsigned tokens, unsig
                                                   .memory_apart = true}};
   return device_xpu_clocks(xpu, &work);
 }
+
+uint64_t device_xpu_stage_clocks(struct duplex_xpu *xpu, enum stage_kind kind,
+                                 const struct schedule_shape *shape, unsigned tokens, unsigned rows) {
+  const uint64_t of_down = ((uint64_t)rows * shape->inner + shape->hidden - 1) / shape->hidden;
+  const unsigned inner = kind == STAGE_DOWN ? (unsigned)of_down : rows;
+  const unsigned products = stage_matrices(STAGE_EXPERTS, shape->gated);
+  const unsigned own = stage_matrices(kind, shape->gated);
+  const uint64_t whole = device_xpu_expert_clocks(xpu, tokens, shape->hidden, inner, shape->gated);
+  return (whole * own + products - 1) / products;
+}

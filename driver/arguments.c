@@ -5,6 +5,7 @@
 #include <math.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <unistd.h>
 
 #include "driver/stack_error.h"
 #include "duplex/error.h"
@@ -13,8 +14,17 @@
 #define RANK_SWITCH_MOST 2u
 #define THREADS_MOST 1024u
 
-int need(struct duplex_stack *stack, const char *name, const void *pointer) {
+int need_process(struct duplex_stack *stack) {
   if (!stack) return DUPLEX_ERROR_ARGUMENT;
+  return stack->shared->process == getpid()
+             ? DUPLEX_OK
+             : stack_fail(stack, DUPLEX_ERROR_ARGUMENT,
+                          "another process opened the stack: after fork a child opens its own");
+}
+
+int need(struct duplex_stack *stack, const char *name, const void *pointer) {
+  const int error = need_process(stack);
+  if (error) return error;
   return pointer ? DUPLEX_OK
                  : stack_fail(stack, DUPLEX_ERROR_ARGUMENT, "%s is NULL: expected a pointer", name);
 }
@@ -36,12 +46,16 @@ int need_weights(struct duplex_stack *stack, const char *name, const struct dupl
 
 int need_cache(const struct duplex_kv_cache *cache) {
   if (!cache) return DUPLEX_ERROR_ARGUMENT;
+  const int error = need_process(cache->stack);
+  if (error) return error;
   return cache->handle.live ? DUPLEX_OK
                             : stack_fail(cache->stack, DUPLEX_ERROR_ARGUMENT, "the KV cache is closed");
 }
 
 int need_sequence(const struct duplex_sequence *sequence) {
   if (!sequence) return DUPLEX_ERROR_ARGUMENT;
+  const int error = need_process(sequence->cache->stack);
+  if (error) return error;
   return sequence->handle.live
              ? DUPLEX_OK
              : stack_fail(sequence->cache->stack, DUPLEX_ERROR_ARGUMENT, "the sequence was freed");

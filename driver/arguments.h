@@ -6,8 +6,12 @@
 #include "driver/kv_cache.h"
 #include "driver/stack.h"
 
-// DUPLEX_ERROR_ARGUMENT with a text that names the argument, if the pointer is NULL; a stack that is NULL has
-// no text.
+// DUPLEX_ERROR_ARGUMENT with a text in a child of the process that opened the stack: fork leaves the threads
+// of the back end behind, and shares its files and connections. All functions that take a stack, or what
+// belongs to one, begin with it, in one of the functions below or by itself.
+int need_process(struct duplex_stack *stack);
+
+// The same if the pointer is NULL, with a text that names the argument; a stack that is NULL has no text.
 int need(struct duplex_stack *stack, const char *name, const void *pointer);
 // The same, and where binary16 numbers lie it must be even.
 int need_f16(struct duplex_stack *stack, const char *name, const duplex_f16 *pointer);

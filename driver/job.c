@@ -104,6 +104,8 @@ static int note(struct duplex_job *job, const struct completion *completion) {
 // The job is there and nobody has waited for its end.
 static int need_job(const struct duplex_job *job) {
   if (!job) return DUPLEX_ERROR_ARGUMENT;
+  const int error = need_process(job->stack);
+  if (error) return error;
   return job->handle.live
              ? DUPLEX_OK
              : stack_fail(job->stack, DUPLEX_ERROR_ARGUMENT, "the job is gone: it was waited for already");

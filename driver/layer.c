@@ -19,6 +19,8 @@ _Static_assert(DUPLEX_LAYER_EXPERTS == PROTOCOL_LAYER_EXPERTS && DUPLEX_LAYER_PA
 
 int need_layer(const struct duplex_layer *layer) {
   if (!layer) return DUPLEX_ERROR_ARGUMENT;
+  const int error = need_process(layer->stack);
+  if (error) return error;
   return layer->handle.live ? DUPLEX_OK
                             : stack_fail(layer->stack, DUPLEX_ERROR_ARGUMENT, "the layer is closed");
 }
@@ -65,7 +67,17 @@ static int lay_out_part(struct duplex_stack *stack, const struct duplex_layer_op
   return DUPLEX_OK;
 }
 
-// A piece with parts: their layouts, and that of down.
+// The down matrix of a piece whose parts are laid out.
+static int lay_out_down(struct duplex_stack *stack, const struct duplex_layer_options *options,
+                        struct layer_piece *piece) {
+  piece->down =
+      (struct weight_layout){.rows = (uint32_t)options->hidden, .exponents = options->down_exponents};
+  if (weight_layout(&piece->down, piece->inner, stack->channels)) return DUPLEX_OK;
+  return stack_fail(stack, DUPLEX_ERROR_ARGUMENT, "a down matrix of %zu x %u does not fit the stack",
+                    options->hidden, piece->inner);
+}
+
+// A piece with parts: their layouts, and that of down or of the results.
 static int lay_out_piece(struct duplex_stack *stack, const struct duplex_layer_options *options,
                          const struct duplex_layer_piece *from, struct layer_piece *piece) {
   piece->stripe = from->bundles;
@@ -77,12 +89,15 @@ static int lay_out_piece(struct duplex_stack *stack, const struct duplex_layer_o
   for (uint32_t part = 0; part < from->parts; part++) {
     const int error = lay_out_part(stack, options, piece, part, from->inner[part]);
     if (error) return error;
+    if (options->products)
+      piece->product_row_sets += layer_product_row_sets(&piece->up[part], (uint32_t)options->hidden);
   }
-  piece->down =
-      (struct weight_layout){.rows = (uint32_t)options->hidden, .exponents = options->down_exponents};
-  if (weight_layout(&piece->down, piece->inner, stack->channels)) return DUPLEX_OK;
-  return stack_fail(stack, DUPLEX_ERROR_ARGUMENT, "a down matrix of %zu x %u does not fit the stack",
-                    options->hidden, piece->inner);
+  return options->products ? DUPLEX_OK : lay_out_down(stack, options, piece);
+}
+
+size_t layer_result_columns(const struct duplex_layer *layer, unsigned piece) {
+  if (!layer->products) return layer->hidden;
+  return (size_t)layer->piece[piece].inner * (layer->gated ? 2 : 1);
 }
 
 // Fills in a layer without experts.
@@ -93,6 +108,7 @@ static int describe(struct duplex_layer *layer, const struct duplex_layer_option
   layer->gated = options->gated;
   layer->up_exponents = options->up_exponents;
   layer->down_exponents = options->down_exponents;
+  layer->products = options->products;
   for (unsigned i = 0; i < layer->pieces; i++) {
     if (!options->piece[i].parts) continue;
     const int error = lay_out_piece(layer->stack, options, &options->piece[i], &layer->piece[i]);
@@ -162,7 +178,7 @@ int duplex_layer_reserve(struct duplex_layer *layer, unsigned expert, unsigned p
                       expert, layer->experts);
   struct layer_place *place = layer_place(layer, expert, piece);
   if (!space_take(stack->space, shape->stripe, shape->up_row_sets, &place->up) ||
-      !space_take(stack->space, shape->stripe, shape->down.row_sets, &place->down)) {
+      (!layer->products && !space_take(stack->space, shape->stripe, shape->down.row_sets, &place->down))) {
     give_place(layer, piece, place);
     return stack_fail(
         stack, DUPLEX_ERROR_OUT_OF_SPACE,
@@ -212,6 +228,7 @@ static int load(struct duplex_layer *layer, const struct layer_piece *shape, con
     first += shape->inner_of[part];
     region.base += shape->up[part].row_sets;
   }
+  if (layer->products) return DUPLEX_OK;
   const struct upload_source down = {.even = source->down,
                                      .even_exponents = source->down_exponents,
                                      .n = layer->hidden,
@@ -226,7 +243,7 @@ static int check_source(const struct duplex_layer *layer, const struct duplex_la
   struct duplex_stack *stack = layer->stack;
   int error = need(stack, "source", source);
   if (!error) error = need_f16(stack, "up", source->up);
-  if (!error) error = need_f16(stack, "down", source->down);
+  if (!error && !layer->products) error = need_f16(stack, "down", source->down);
   if (!error && layer->gated) error = need_f16(stack, "gate", source->gate);
   if (error) return error;
   if ((source->up_stride && source->up_stride < layer->hidden) ||

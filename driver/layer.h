@@ -11,8 +11,9 @@ struct layer_piece {
   uint32_t stripe, parts;
   uint32_t inner_of[LAYER_PARTS];
   struct weight_layout up[LAYER_PARTS];  // of the parts, one behind the other
-  struct weight_layout down;
+  struct weight_layout down;             // of products: nothing
   uint32_t inner, up_row_sets;
+  uint32_t product_row_sets;  // of products: the results of a whole pass
 };
 
 // Where a piece of an expert lies.
@@ -26,7 +27,7 @@ struct duplex_layer {
   struct duplex_stack *stack;
   unsigned experts, pieces;
   uint32_t hidden;
-  bool gated, up_exponents, down_exponents;
+  bool gated, up_exponents, down_exponents, products;
   struct layer_piece piece[PROTOCOL_LAYER_PIECES];
   struct layer_place *places;  // [pieces][experts]
   // The generation of the queue in which the firmware has the layer as it is now; 0: it has not.
@@ -47,6 +48,9 @@ int layer_times_register(struct duplex_stack *stack);
 // The firmware's table has room again.
 void layer_forget(struct duplex_layer *layer);
 
+// Values of a token's results: of a product, the rows of all parts.
+size_t layer_result_columns(const struct duplex_layer *layer, unsigned piece);
+
 // The steps of duplex_layer_start and of the wait behind it, for a caller that moves x and results in the
 // xPU's own time. Several jobs may be planned, one may be in flight.
 //
@@ -56,7 +60,7 @@ int layer_job_plan(struct duplex_layer *layer, const struct duplex_layer_work *w
 int layer_job_bring(const struct duplex_job *job, const struct duplex_layer_work *work);
 // Submits it; *job is NULL with an error. job_begin and job_finish follow.
 int layer_job_submit(struct duplex_job **job);
-// y[tokens][hidden], as duplex_stack_wait gives it. job_retire follows.
+// y, as duplex_stack_wait gives it. job_retire follows.
 int layer_job_fetch(struct duplex_job *job, void *y);
 
 // Logic-PIM's share of a job, expert by expert.

@@ -26,10 +26,11 @@ static uint32_t groups_of(uint32_t count) { return duplex_divide_up(count, DUPLE
 static struct layer_job layer_job(const struct duplex_layer *layer, unsigned piece,
                                   enum duplex_result_format format) {
   struct layer_job job = {.hidden = layer->hidden,
+                          .products = layer->products,
                           .down_layout = layer->piece[piece].down,
                           .format = format,
                           .channels = layer->stack->channels};
-  layer_sizes(&job);
+  layer_sizes(&job, layer->piece[piece].product_row_sets);
   return job;
 }
 
@@ -66,6 +67,8 @@ static int check_work(const struct duplex_layer *layer, const struct duplex_laye
                       DUPLEX_LAYER_DECIDED);
   if ((unsigned)work->format > DUPLEX_ACC)
     return stack_fail(stack, DUPLEX_ERROR_ARGUMENT, "format %d: expected f16, f32 or acc", (int)work->format);
+  if (layer->products && work->format != DUPLEX_F32)
+    return stack_fail(stack, DUPLEX_ERROR_ARGUMENT, "format %d of products: expected f32", (int)work->format);
   return DUPLEX_OK;
 }
 
@@ -177,16 +180,34 @@ static int upload_expert(const struct duplex_job *job, struct token_work *work, 
   return tokens_upload(job->stack, work, from->tokens ? from->x : from->x + first * hidden, hidden);
 }
 
+// Results of the parts of a product that Logic-PIM has, each in row sets of its own.
+static int read_products(const struct duplex_job *job, struct token_work *work, unsigned expert,
+                         size_t stride, uint8_t *y) {
+  const struct duplex_layer *layer = job->layer.layer;
+  const struct layer_piece *piece = &layer->piece[job->layer.share->piece];
+  int error = DUPLEX_OK;
+  for (uint32_t part = 0; part < job->layer.share->expert[expert].cut && !error; part++) {
+    const struct weight_layout *layout = &piece->up[part];
+    error = tokens_read_results(job->stack, work, layout, job->format, stride, y);
+    y += layout->rows * sizeof(duplex_f32);
+    work->results.base += layer_product_row_sets(layout, layer->hidden);
+  }
+  return error;
+}
+
 static int read_expert(const struct duplex_job *job, struct token_work *work, unsigned expert, size_t first,
                        void *context) {
-  const struct weight_layout *down = &job->layer.layer->piece[job->layer.share->piece].down;
-  const size_t row_bytes = down->rows * (result_row_bytes(job->format) / DUPLEX_LANES);
-  (void)expert;
-  return tokens_read_results(job->stack, work, down, job->format, (uint8_t *)context + first * row_bytes);
+  const struct duplex_layer *layer = job->layer.layer;
+  const unsigned piece = job->layer.share->piece;
+  const size_t columns = layer_result_columns(layer, piece);
+  uint8_t *y = (uint8_t *)context + first * columns * (result_row_bytes(job->format) / DUPLEX_LANES);
+  if (layer->products) return read_products(job, work, expert, columns, y);
+  return tokens_read_results(job->stack, work, &layer->piece[piece].down, job->format, columns, y);
 }
 
 static int read_results(struct duplex_job *job, void *y) {
-  const size_t row_bytes = (size_t)job->layer.layer->hidden * (result_row_bytes(job->format) / DUPLEX_LANES);
+  const size_t columns = layer_result_columns(job->layer.layer, job->layer.share->piece);
+  const size_t row_bytes = columns * (result_row_bytes(job->format) / DUPLEX_LANES);
   memset(y, 0, job->layer.share->tokens * row_bytes);
   return for_each_expert(job, read_expert, y);
 }
@@ -215,7 +236,7 @@ static int note_expert(const struct duplex_job *job, struct token_work *work, un
     note_matrix(job->stack, &piece->up[part], layer->hidden, work->m);
     inner += piece->inner_of[part];
   }
-  note_matrix(job->stack, &piece->down, inner, work->m);
+  if (!layer->products) note_matrix(job->stack, &piece->down, inner, work->m);
   return DUPLEX_OK;
 }
 
@@ -348,7 +369,8 @@ int duplex_layer_start(struct duplex_layer *layer, const struct duplex_layer_wor
 }
 
 int duplex_stack_hand_over(struct duplex_stack *stack, unsigned bundles) {
-  if (!stack) return DUPLEX_ERROR_ARGUMENT;
+  const int error = need_process(stack);
+  if (error) return error;
   if (bundles & ~stack->bundles)
     return stack_fail(stack, DUPLEX_ERROR_ARGUMENT, "bundles 0x%x: expected some of 0x%x", bundles,
                       stack->bundles);

@@ -113,7 +113,7 @@ int duplex_layer_ranges(struct duplex_layer *layer, unsigned expert, unsigned pi
     const struct resident from = resident_part(layer, expert, piece, part);
     error = list_matrix(layer, &from, 0, &listing);
   }
-  if (error || cut == shape->parts) return error;
+  if (error || cut == shape->parts || layer->products) return error;
   const struct resident down = resident_down(layer, expert, piece);
   return list_matrix(layer, &down, inner / DUPLEX_WIDTH, &listing);
 }
@@ -246,8 +246,8 @@ int duplex_layer_read(struct duplex_layer *layer, unsigned expert, unsigned piec
   const size_t all_rows = down ? layer->hidden : shape->inner;
   const size_t all_columns = down ? shape->inner : layer->hidden;
   if ((unsigned)matrix > DUPLEX_LAYER_DOWN || (matrix == DUPLEX_LAYER_GATE && !layer->gated) ||
-      first_row > all_rows || rows > all_rows - first_row || first_column > all_columns ||
-      columns > all_columns - first_column || (stride && stride < columns))
+      (down && layer->products) || first_row > all_rows || rows > all_rows - first_row ||
+      first_column > all_columns || columns > all_columns - first_column || (stride && stride < columns))
     return stack_fail(layer->stack, DUPLEX_ERROR_ARGUMENT,
                       "rows %zu + %zu, columns %zu + %zu of matrix %d: expected some of %zu x %zu", first_row,
                       rows, first_column, columns, (int)matrix, all_rows, all_columns);

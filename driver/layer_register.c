@@ -34,14 +34,14 @@ static void take_slot(struct duplex_layer *layer) {
 
 // Tells the firmware a layer's shape, and the place and parts of each piece; entries follow.
 static int register_shape(struct duplex_layer *layer) {
-  struct layer_message message = {.layer = layer->slot,
-                                  .first = layer->slot * UNIT_ENTRIES,
-                                  .experts = layer->experts,
-                                  .pieces = layer->pieces,
-                                  .hidden = layer->hidden,
-                                  .flags = (layer->gated ? LAYER_GATED : 0u) |
-                                           (layer->up_exponents ? LAYER_UP_EXPONENTS : 0u) |
-                                           (layer->down_exponents ? LAYER_DOWN_EXPONENTS : 0u)};
+  struct layer_message message = {
+      .layer = layer->slot,
+      .first = layer->slot * UNIT_ENTRIES,
+      .experts = layer->experts,
+      .pieces = layer->pieces,
+      .hidden = layer->hidden,
+      .flags = (layer->gated ? LAYER_GATED : 0u) | (layer->up_exponents ? LAYER_UP_EXPONENTS : 0u) |
+               (layer->down_exponents ? LAYER_DOWN_EXPONENTS : 0u) | (layer->products ? LAYER_PRODUCTS : 0u)};
   for (unsigned i = 0; i < layer->pieces; i++) {
     const struct layer_piece *piece = &layer->piece[i];
     message.piece[i].stripe = piece->stripe;

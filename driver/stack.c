@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "backend/backends.h"
 #include "driver/arguments.h"
@@ -127,6 +128,7 @@ static int open_first(struct duplex_backend *backend, const struct duplex_stack_
     return DUPLEX_ERROR_NO_MEMORY;
   }
   shared->backend = backend;
+  shared->process = getpid();
   shared->logic_pim_bundles = ALL_BUNDLES;
   struct duplex_stack *self = new_stack(shared, options);
   int error = self ? check_identity(self, text, size) : DUPLEX_ERROR_NO_MEMORY;
@@ -232,7 +234,8 @@ int duplex_stack_open(const char *backend, const struct duplex_stack_options *op
 }
 
 int duplex_stack_set_stripe(struct duplex_stack *stack, unsigned bundles) {
-  if (!stack) return DUPLEX_ERROR_ARGUMENT;
+  const int error = need_process(stack);
+  if (error) return error;
   if (bundles == 0 || bundles & ~stack->bundles)
     return stack_fail(stack, DUPLEX_ERROR_ARGUMENT,
                       "stripe set 0x%x: expected some of the bundles 0x%x of Logic-PIM", bundles,
@@ -257,7 +260,7 @@ static void free_handles(struct duplex_stack *stack) {
 }
 
 void duplex_stack_close(struct duplex_stack *stack) {
-  if (!stack) return;
+  if (need_process(stack)) return;
   struct shared_stack *shared = stack->shared;
   queue_close(stack);
   free_handles(stack);
@@ -268,7 +271,8 @@ void duplex_stack_close(struct duplex_stack *stack) {
 }
 
 int duplex_stack_end_files(struct duplex_stack *stack) {
-  if (!stack) return DUPLEX_ERROR_ARGUMENT;
+  const int error = need_process(stack);
+  if (error) return error;
   struct controller *controller = stack->shared->controller;
   struct duplex_backend *backend = stack->backend;
   const int of_controller = controller->ops->end_files ? controller->ops->end_files(controller) : DUPLEX_OK;
@@ -278,8 +282,9 @@ int duplex_stack_end_files(struct duplex_stack *stack) {
 }
 
 int duplex_stack_reset(struct duplex_stack *stack) {
-  if (!stack) return DUPLEX_ERROR_ARGUMENT;
-  const int error = queue_reset(stack->shared);
+  int error = need_process(stack);
+  if (error) return error;
+  error = queue_reset(stack->shared);
   const char *why = stack->shared->controller->failure;
   return error ? stack_fail(stack, error, "the firmware does not start: %s",
                             why[0] ? why : duplex_error_text(error))

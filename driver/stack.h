@@ -3,6 +3,8 @@
 #ifndef DUPLEX_DRIVER_STACK_H
 #define DUPLEX_DRIVER_STACK_H
 
+#include <sys/types.h>
+
 #include "backend/controller.h"
 #include "driver/handles.h"
 #include "driver/space.h"
@@ -15,6 +17,7 @@ struct duplex_stack;
 
 // What all clients of one stack share.
 struct shared_stack {
+  pid_t process;  // that opened the stack, the only one that may use it
   struct duplex_backend *backend;
   struct controller *controller;
   unsigned logic_pim_bundles;  // the mask of those that are Logic-PIM's now; the others are the xPU's

@@ -37,7 +37,7 @@ static int note_work(struct duplex_job *job, const struct completion *completion
 static int read_results(struct duplex_job *job, void *y) {
   const struct token_job *own = &job->tokens;
   const struct weight_layout *layout = &own->matrices[own->count - 1]->layout;
-  return tokens_read_results(job->stack, &own->work, layout, job->format, y);
+  return tokens_read_results(job->stack, &own->work, layout, job->format, layout->rows, y);
 }
 
 // An expert needs its table.

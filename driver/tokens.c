@@ -111,7 +111,7 @@ static int read_block(struct duplex_stack *stack, const struct token_work *work,
 // the first.
 static int read_channel(struct duplex_stack *stack, const struct token_work *work,
                         const struct weight_layout *layout, enum duplex_result_format format,
-                        unsigned channel, uint32_t pass, uint8_t *y) {
+                        unsigned channel, uint32_t pass, size_t y_stride, uint8_t *y) {
   uint8_t bytes[DUPLEX_ROWS * DUPLEX_LANES * 16];
   const size_t row_bytes = result_row_bytes(format);
   const size_t size = row_bytes / DUPLEX_LANES;
@@ -131,7 +131,7 @@ static int read_channel(struct duplex_stack *stack, const struct token_work *wor
       size_t token;
       const uint32_t row_of_group = lane / DUPLEX_LANES * of_block + in_block;
       if (token_of(work, pass, lane / DUPLEX_LANES, lane % DUPLEX_LANES, &token))
-        memcpy(y + (token * layout->rows + first + row) * size,
+        memcpy(y + (token * y_stride + first + row) * size,
                bytes + row_of_group * row_bytes + lane % DUPLEX_LANES * size, size);
     }
   }
@@ -139,10 +139,11 @@ static int read_channel(struct duplex_stack *stack, const struct token_work *wor
 }
 
 int tokens_read_results(struct duplex_stack *stack, const struct token_work *work,
-                        const struct weight_layout *layout, enum duplex_result_format format, uint8_t *y) {
+                        const struct weight_layout *layout, enum duplex_result_format format, size_t stride,
+                        uint8_t *y) {
   for (uint32_t pass = 0; pass < work->passes; pass++)
     for (unsigned channel = 0; channel < stack->channels; channel++) {
-      const int error = read_channel(stack, work, layout, format, channel, pass, y);
+      const int error = read_channel(stack, work, layout, format, channel, pass, stride, y);
       if (error) return error;
     }
   return DUPLEX_OK;

@@ -31,8 +31,10 @@ void tokens_give_back(struct duplex_stack *stack, const struct token_work *work)
 // x[m][k] (pair: [2][m][k]) as tiles of 64 columns and 8 tokens, over the channels.
 int tokens_upload(struct duplex_stack *stack, const struct token_work *work, const duplex_f16 *x, size_t k);
 
-// y[m][rows of the layout] (pair: [2][m][rows]) in the format, from what the channels wrote.
+// y[m][rows of the layout] (pair: [2][m][rows]) in the format, from what the channels wrote; its rows lie
+// `stride` values apart.
 int tokens_read_results(struct duplex_stack *stack, const struct token_work *work,
-                        const struct weight_layout *layout, enum duplex_result_format format, uint8_t *y);
+                        const struct weight_layout *layout, enum duplex_result_format format, size_t stride,
+                        uint8_t *y);
 
 #endif

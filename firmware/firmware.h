@@ -115,13 +115,17 @@ uint32_t attention_score_room(const struct attention_segment *segments, uint32_t
 // Logic-PIM's share of one piece of an MoE layer: its experts in turn, without a pause between them. A piece
 // of an expert has `parts` matrices of gate and up, one behind the other, and one down matrix, whose columns
 // are the rows of h in the order of the parts. A cut of i is the parts 0 to i - 1 and their columns of down.
+//
+// A layer of `products` has neither activation nor down: the sums of its parts are its results, RN32, in row
+// sets of their own for each part. The results of every pass take the room of a whole one with all parts.
 #define LAYER_PARTS 10u
 struct layer_job {
   uint32_t hidden, parts;
   const uint32_t *inner;  // [parts]: rows of h; multiples of 64 but for the last
   bool gated, exponents;  // of gate and up
-  uint32_t stripe;        // of the weights
-  struct weight_layout down_layout;
+  bool products;
+  uint32_t stripe;                   // of the weights
+  struct weight_layout down_layout;  // of products: unused
   uint32_t x_stripe, results_stripe;
   uint32_t groups_of_pass;                    // layer_sizes: 1 or 2
   uint32_t x_of_pass[3], results_of_pass[3];  // layer_sizes: row sets of a pass of so many groups
@@ -142,8 +146,12 @@ struct layer_expert {
 enum layer_next_result { LAYER_EXPERT, LAYER_END, LAYER_WRONG };
 typedef enum layer_next_result layer_next(void *context, struct layer_expert *expert);
 
-// Fills in the sizes of passes; hidden, down_layout, format and channels are there.
-void layer_sizes(struct layer_job *job);
+// Fills in the sizes of passes; hidden, channels and products are there, and down_layout and format, or of
+// products the row sets of a pass' results: the sum of layer_product_row_sets over the parts.
+void layer_sizes(struct layer_job *job, uint32_t product_row_sets);
+
+// Row sets of the results that a whole pass over x of `hidden` columns has of one part.
+uint32_t layer_product_row_sets(const struct weight_layout *part, uint32_t hidden);
 
 // Row sets of the activations and of the results of one expert.
 static inline uint32_t layer_row_sets(const struct layer_job *job, const uint32_t of_pass[3],
@@ -171,6 +179,7 @@ struct layer_work {
   uint32_t parts;
   struct weight_layout layout[LAYER_PARTS];
   uint32_t row_set[LAYER_PARTS];  // where each begins, from the first one's on
+  uint32_t results[LAYER_PARTS];  // of products: where the results of each begin in those of a pass
   struct layer_pass pass[2];      // of one and of two groups
 };
 

@@ -139,7 +139,8 @@ struct attention_message {
 // Registers a layer without experts; what was registered under the same number is forgotten. Its entries, one
 // for each expert of piece 0, then of piece 1 and so on, are first to first + pieces * experts - 1 of the
 // queue's table.
-enum { LAYER_GATED = 1, LAYER_UP_EXPONENTS = 2, LAYER_DOWN_EXPONENTS = 4 };
+// Of LAYER_PRODUCTS its parts are matrices by themselves, whose results are binary32; there is no down.
+enum { LAYER_GATED = 1, LAYER_UP_EXPONENTS = 2, LAYER_DOWN_EXPONENTS = 4, LAYER_PRODUCTS = 8 };
 struct layer_message {
   uint32_t layer, first, experts, pieces, hidden, flags;
   struct layer_piece_words {
@@ -149,7 +150,8 @@ struct layer_message {
 };
 
 // Registers entries first to first + count - 1 of a layer. The queue's list has a word for each: first row
-// set of gate and up in bits 15:0, of down in 31:16; LAYER_ABSENT: the expert has no such piece.
+// set of gate and up in bits 15:0, of down in 31:16 (not of products); LAYER_ABSENT: the expert has no such
+// piece.
 #define LAYER_ABSENT UINT32_MAX
 struct layer_experts_message {
   uint32_t layer, first, count;
@@ -192,7 +194,8 @@ struct layer_record {
   uint32_t generation;
   struct layer_message shape;
   struct {
-    struct weight_layout down;
+    struct weight_layout down;  // of products: unused
+    uint32_t product_row_sets;  // of products: the results of a whole pass
     uint32_t up_row_sets, low, high;
   } piece[PROTOCOL_LAYER_PIECES];
 };

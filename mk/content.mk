@@ -15,7 +15,7 @@ ONLY_TELLS := help clean doctor plan uninstall
 DRY := $(findstring n,$(filter-out --%,$(firstword -$(MAKEFLAGS))))$(if $(MAKECMDGOALS),$(if $(filter-out $(ONLY_TELLS),$(MAKECMDGOALS)),,tells))
 ifeq ($(DRY),)
 ifneq ($(shell scripts/content.sh $(BUILD) && echo looked),looked)
-$(error $(BUILD) cannot be used)
+$(error $(BUILD) cannot be used, or the sources cannot be read)
 endif
 endif
 

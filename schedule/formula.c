@@ -141,15 +141,17 @@ static uint32_t slope_of(uint32_t low, uint32_t high) {
 }
 
 // What a group adds beyond the last row. `low` and `high`: two groups apart. The xPU's times of both pieces
-// add up here too: those of piece 1 are what it adds to all of piece 0.
+// add up here too: those of piece 1 are what it adds to all of piece 0. Rounded differences stay in order.
 static void fill_slope(const struct schedule_row *low, const struct schedule_row *high,
                        struct schedule_row *slope) {
   const uint32_t *a = &low->pim[0][0], *b = &high->pim[0][0];
   uint32_t *to = &slope->pim[0][0];
   for (uint32_t i = 0; i < sizeof *slope / sizeof *to; i++) to[i] = slope_of(a[i], b[i]);
-  for (uint32_t cut = 0; cut < SCHEDULE_CUTS; cut++)
-    slope->xpu[1][cut] =
-        slope_of(low->xpu[0][0] + low->xpu[1][cut], high->xpu[0][0] + high->xpu[1][cut]) - slope->xpu[0][0];
+  for (uint32_t cut = SCHEDULE_CUTS; cut-- > 0;) {
+    const uint32_t both = slope_of(low->xpu[0][0] + low->xpu[1][cut], high->xpu[0][0] + high->xpu[1][cut]);
+    const uint32_t added = (uint32_t)greater(both, slope->xpu[0][0]) - slope->xpu[0][0];
+    slope->xpu[1][cut] = (uint32_t)greater(added, cut + 1 < SCHEDULE_CUTS ? slope->xpu[1][cut + 1] : 0);
+  }
 }
 
 // The smallest power of two that leaves every time of SCHEDULE_GROUPS groups below SCHEDULE_MOST.

@@ -3,13 +3,13 @@
 # Makes everything that was built look old if the times of files cannot tell what changed: the build folder is a copy, or a source has
 # other content than at the last call and is not newer than what was made of it. usage: scripts/content.sh BUILD
 # BUILD/content: which folder this is, and the hash of every source. What is Verilated has records of its own (backend/rtl/room.mk).
-set -u
+set -u -o pipefail
 build=$1
 record=$build/content
 mkdir -p "$build" 2>/dev/null
 [ -w "$build" ] || exit 0  # somebody else's, which can only be read
 listing() {
-  stat -c 'folder %d:%i' "$build"
+  stat -c 'folder %d:%i' "$build" || return 1
   find include params/generated rtl cmodel xpu schedule backend driver device model serving firmware cli tools testbench tests demo examples -type f \
     \( -name '*.[chvS]' -o -name '*.vh' -o -name '*.cpp' -o -name '*.ld' -o -name '*.map' \) -print0 | LC_ALL=C sort -z | xargs -0 sha256sum
 }

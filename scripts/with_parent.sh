@@ -5,7 +5,7 @@
 exec 3<&0 </dev/null
 "$@" 3<&- &
 command=$!
-log=$(readlink /proc/self/fd/1)  # of interest to the caller alone
+log=$(readlink /proc/$$/fd/1)  # of interest to the caller alone
 { read -r _ <&3; [ -f "$log" ] && rm -f "$log"; kill -KILL 0; } &
 watch=$!
 exec 3<&-

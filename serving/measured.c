@@ -108,7 +108,7 @@ static int measure_on(struct measured *m, const struct duplex_stack_options *opt
   uint32_t origin;
   int status = origin_of(options, &origin, error, size);
   device_formula(&shape, placement, xpu, &m->times);
-  if (!status) status = device_measure(options, xpu, MEASURE_ALL, &m->times, error, size);
+  if (!status) status = device_measure(STAGE_EXPERTS, options, xpu, MEASURE_ALL, &m->times, error, size);
   return status || !path ? status : schedule_save(path, &m->times, origin, error, size);
 }
 

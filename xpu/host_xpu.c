@@ -2,6 +2,7 @@
 // The built-in xPU behind duplex/xpu.h: a thread that does works in the order in which they come.
 #include <pthread.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 #include "duplex/error.h"
 #include "duplex/xpu.h"
@@ -21,6 +22,7 @@ struct task {
 
 struct host_xpu {
   struct duplex_xpu xpu;
+  pid_t process;  // that opened it
   unsigned threads;
   struct xpu_time_model model;
   struct xpu_kernel_table gemm_table, prefill_table, elements_table;
@@ -33,6 +35,9 @@ struct host_xpu {
 };
 
 static struct host_xpu *self(struct duplex_xpu *xpu) { return (struct host_xpu *)xpu; }
+
+// In a child of fork the thread is not there, and nobody would do or end anything.
+static bool has_thread(const struct host_xpu *host) { return host->process == getpid(); }
 
 // The oldest task that has still to be done.
 static struct task *next_task(struct host_xpu *host) {
@@ -74,6 +79,7 @@ static void free_all(struct host_xpu *host) {
 
 static void host_close(struct duplex_xpu *xpu) {
   struct host_xpu *host = self(xpu);
+  if (!has_thread(host)) return;
   pthread_mutex_lock(&host->lock);
   host->closing = true;
   pthread_cond_broadcast(&host->changed);
@@ -94,6 +100,7 @@ static uint64_t host_launch(struct duplex_xpu *xpu) { return self(xpu)->model.la
 static int host_submit(struct duplex_xpu *xpu, const struct duplex_xpu_work *work, uint64_t *ticket) {
   struct host_xpu *host = self(xpu);
   uint64_t time;
+  if (!has_thread(host)) return DUPLEX_ERROR_ARGUMENT;
   const int error = xpu_time_work(&host->model, work, &time);
   if (error) return error;
   struct task *task = calloc(1, sizeof *task);
@@ -119,6 +126,7 @@ static struct task **find(struct host_xpu *host, uint64_t ticket) {
 static int host_ended(struct duplex_xpu *xpu, uint64_t ticket) {
   struct host_xpu *host = self(xpu);
   int result = DUPLEX_ERROR_ARGUMENT;
+  if (!has_thread(host)) return result;
   pthread_mutex_lock(&host->lock);
   struct task **task = find(host, ticket);
   if (task) result = (*task)->error ? (*task)->error : (*task)->ended;
@@ -130,6 +138,7 @@ static int host_ended(struct duplex_xpu *xpu, uint64_t ticket) {
 static int host_wait(struct duplex_xpu *xpu, uint64_t ticket) {
   struct host_xpu *host = self(xpu);
   struct task **at;
+  if (!has_thread(host)) return DUPLEX_ERROR_ARGUMENT;
   pthread_mutex_lock(&host->lock);
   while ((at = find(host, ticket)) && !(*at)->ended) pthread_cond_wait(&host->changed, &host->lock);
   struct task *task = at ? *at : NULL;
@@ -175,6 +184,7 @@ static int use_tables(struct host_xpu *host, const struct duplex_xpu_options *op
 
 // The lock, the signal and the thread; with an error none of them is there.
 static int start(struct host_xpu *host) {
+  host->process = getpid();
   if (pthread_mutex_init(&host->lock, NULL)) return DUPLEX_ERROR_NO_MEMORY;
   if (pthread_cond_init(&host->changed, NULL)) {
     pthread_mutex_destroy(&host->lock);

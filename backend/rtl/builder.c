@@ -16,7 +16,7 @@
 
 #include "duplex/error.h"
 
-enum { VARIABLES = 16, LOOK_MS = 20, QUIET_MS = 1000, STEP_SIZE = 128 };
+enum { VARIABLES = 16, LOOK_MS = 20, QUIET_MS = 1000, STEP_SIZE = 128, LINE_SIZE = 512 };
 
 // What the file `source` of a build says (backend/rtl/room.mk writes it).
 struct source {
@@ -78,11 +78,46 @@ static int read_source(const char *folder, struct source *source) {
   return 1;
 }
 
-int rtl_can_build(const char *folder) {
+// Whether the shell would find a program: the first word of `command`, in PATH or, with a slash, from
+// `folder`.
+static int is_there(const char *command, const char *folder) {
+  const int length = (int)strcspn(command, " ");
+  char path[2 * PATH_MAX];
+  if (memchr(command, '/', (size_t)length)) {
+    snprintf(path, sizeof path, "%s%s%.*s", command[0] == '/' ? "" : folder, command[0] == '/' ? "" : "/",
+             length, command);
+    return access(path, X_OK) == 0;
+  }
+  for (const char *part = getenv("PATH"); part; part = strchr(part, ':')) {
+    part += *part == ':';
+    snprintf(path, sizeof path, "%.*s/%.*s", (int)strcspn(part, ":"), part, length, command);
+    if (access(path, X_OK) == 0) return 1;
+  }
+  return 0;
+}
+
+// The value of a variable of make that the build has, or `usual`.
+static const char *variable(const struct source *source, const char *name, const char *usual) {
+  const size_t length = strlen(name);
+  for (size_t i = 0; source->variables[i]; i++)
+    if (strncmp(source->variables[i], name, length) == 0 && source->variables[i][length] == '=')
+      return source->variables[i] + length + 1;
+  return usual;
+}
+
+const char *rtl_cannot_build(const char *folder) {
   struct source source;
-  if (!read_source(folder, &source)) return 0;
+  if (!read_source(folder, &source)) return RTL_NO_SOURCES;
+  const char *why = NULL;
+  if (access(folder, W_OK) != 0) {
+    why = "its folder cannot be written";
+  } else if (!is_there("make", source.sources)) {
+    why = "make is not installed";
+  } else if (!is_there(variable(&source, "VERILATOR", "verilator"), source.sources)) {
+    why = "Verilator is not installed";
+  }
   close_source(&source);
-  return 1;
+  return why;
 }
 
 // The environment without what an outer make hands to its children. The caller frees it.
@@ -170,14 +205,15 @@ static int wait_and_tell(pid_t child, const char *library, const char *log) {
 // input, ends. 0, or an exit status, or -1.
 static int run_make(const struct source *source, const char *timing, const char *library, const char *log) {
   char script[PATH_MAX + 32], build[PATH_MAX + 8], rtl_timing[96], target[2 * PATH_MAX];
+  char expected[] = "EXPECTED_STACK_HASH=" DUPLEX_STACK_HASH;
   snprintf(script, sizeof script, "%s/scripts/with_parent.sh", source->sources);
   snprintf(build, sizeof build, "BUILD=%s", source->build);
   snprintf(rtl_timing, sizeof rtl_timing, "RTL_TIMING=%s", timing);
   snprintf(target, sizeof target, "%s/rtl%s%s/%s", source->build, timing[0] ? "-" : "", timing, library);
-  char *arguments[10 + VARIABLES] = {script,     "make", "--no-print-directory",
-                                     "-j2",      "-C",   (char *)source->sources,
-                                     rtl_timing, target, build};
-  for (size_t i = 0; source->variables[i]; i++) arguments[9 + i] = source->variables[i];
+  char *arguments[11 + VARIABLES] = {
+      script, "make", "--no-print-directory", "-j2", "-C", (char *)source->sources, rtl_timing, expected,
+      target, build};
+  for (size_t i = 0; source->variables[i]; i++) arguments[10 + i] = source->variables[i];
   int ends[2], status = -1;
   pid_t child;
   if (pipe2(ends, O_CLOEXEC) != 0) return -1;
@@ -186,6 +222,25 @@ static int run_make(const struct source *source, const char *timing, const char 
   if (!error) status = wait_and_tell(child, library, log);
   close(ends[1]);
   return status != -1 && WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+}
+
+// The reason that make itself gives for not beginning, "*** REASON.  Stop.", is the end of `text`; false if
+// it has begun.
+static int told_reason(const char *log, const char *library, char *text, size_t size) {
+  FILE *file = fopen(log, "r");
+  char line[LINE_SIZE];
+  int found = 0;
+  while (file && !found && fgets(line, sizeof line, file)) {
+    const char *reason = strstr(line, "*** ");
+    if (!reason || reason[4] == '[') continue;
+    const char *end = strstr(reason, ".  ");
+    reason += 4;
+    snprintf(text, size, "%s: %.*s", library, (int)(end ? (size_t)(end - reason) : strcspn(reason, "\n")),
+             reason);
+    found = 1;
+  }
+  if (file) fclose(file);
+  return found;
 }
 
 int rtl_build(const char *folder, const char *timing, const char *library, char *text, size_t size) {
@@ -199,9 +254,10 @@ int rtl_build(const char *folder, const char *timing, const char *library, char 
   }
   const int status = run_make(&source, timing, library, log);
   close_source(&source);
-  if (status == 0) return unlink(log), DUPLEX_OK;
-  // One log for each library, that of the last failure.
+  // One log for each library, that of the last build if it failed.
   snprintf(kept, sizeof kept, "%s/%s%s%s.failed.log", folder, library, timing[0] ? "-" : "", timing);
+  if (status == 0) return unlink(log), unlink(kept), DUPLEX_OK;
+  if (told_reason(log, library, text, size)) return unlink(log), DUPLEX_ERROR_NOT_AVAILABLE;
   if (rename(log, kept) != 0) snprintf(kept, sizeof kept, "%s", log);
   snprintf(text, size, "%s could not be built: see %s", library, kept);
   return DUPLEX_ERROR_NOT_AVAILABLE;

@@ -4,8 +4,8 @@
 //
 // Folders, the first that has one: $DUPLEX_RTL_DIR (then no other); `rtl` of the build that this code, or the
 // program, lies in; `lib/duplex` of its installation. A build folder knows its sources: there make brings the
-// library up to date, or builds it, before it is loaded. Elsewhere a library of other sources than this
-// code's is refused. So what runs is always what the sources say.
+// library up to date, or builds it, before it is loaded. Elsewhere, and where the tools are not there, a
+// library of other sources than this code's is refused. So what runs is always what this code's sources say.
 #include <dlfcn.h>
 #include <limits.h>
 #include <stdarg.h>
@@ -49,25 +49,45 @@ __attribute__((format(printf, 2, 3))) static int path_of(char path[PATH_SIZE], c
   return length > 0 && length < PATH_SIZE;
 }
 
-// The folder can build the library, or has it.
-static int usable(const char *folder, const char *library) {
-  char path[PATH_SIZE];
-  return rtl_can_build(folder) || (path_of(path, "%s/%s", folder, library) && access(path, R_OK) == 0);
+// The library of a folder; false if its path is too long. timing: as of timing_name.
+static int library_path(char path[PATH_SIZE], const char *folder, const char *timing, const char *library) {
+  return path_of(path, "%s%s%s/%s", folder, timing[0] ? "-" : "", timing, library);
 }
 
-// The folder to take the library from; false if there is none.
-static int find_folder(char folder[PATH_SIZE], const char *library) {
+static int has(const char *folder, const char *timing, const char *library) {
+  char path[PATH_SIZE];
+  return library_path(path, folder, timing, library) && access(path, R_OK) == 0;
+}
+
+// The folder number `index` to look into, from 0; false after the last.
+static int folder_of(unsigned index, char folder[PATH_SIZE]) {
   const char *given = getenv("DUPLEX_RTL_DIR");
-  if (given && *given) return path_of(folder, "%s", given) && usable(folder, library);
-  for (unsigned i = 0; place_of(i, "rtl", folder); i++)
-    if (usable(folder, library)) return 1;
+  if (given && *given) return index == 0 && path_of(folder, "%s", given);
+  return place_of(index, "rtl", folder);
+}
+
+// The folder to take the library from: the first that has it, or can build it; false if there is none.
+static int find_folder(char folder[PATH_SIZE], const char *timing, const char *library) {
+  for (unsigned i = 0; folder_of(i, folder); i++)
+    if (has(folder, timing, library) || !rtl_cannot_build(folder)) return 1;
   return 0;
 }
 
 int duplex_rtl_built(unsigned channels) {
-  char library[64], folder[PATH_SIZE], path[PATH_SIZE];
+  char library[64], folder[PATH_SIZE];
   snprintf(library, sizeof library, "stack_%u.so", channels);
-  return find_folder(folder, library) && path_of(path, "%s/%s", folder, library) && access(path, R_OK) == 0;
+  return find_folder(folder, "", library) && has(folder, "", library);
+}
+
+const char *duplex_rtl_cannot_build(void) {
+  char folder[PATH_SIZE];
+  const char *why = RTL_NO_SOURCES;
+  for (unsigned i = 0; folder_of(i, folder); i++) {
+    const char *here = rtl_cannot_build(folder);
+    if (!here) return NULL;
+    if (strcmp(here, RTL_NO_SOURCES) != 0) why = here;
+  }
+  return why;
 }
 
 typedef int (*open_function)(const struct duplex_backend_options *, struct duplex_backend **, char *, size_t);
@@ -126,16 +146,15 @@ static int find_library(const struct duplex_backend_options *options, void **loa
   char library[64], folder[PATH_SIZE], path[PATH_SIZE], timing[TIMING_SIZE];
   if (!timing_name(options, timing)) return fail(DUPLEX_ERROR_ARGUMENT, "no DRAM preset of this name");
   snprintf(library, sizeof library, "stack_%u%s.so", options->channels, options->trace_file ? "_trace" : "");
-  if (!find_folder(folder, library)) {
-    return fail(
-        DUPLEX_ERROR_NOT_AVAILABLE,
-        "%s is neither beside the program nor in DUPLEX_RTL_DIR, and there are no sources to build it",
-        library);
+  if (!find_folder(folder, timing, library)) {
+    return fail(DUPLEX_ERROR_NOT_AVAILABLE,
+                "%s%s%s is neither beside the program nor in DUPLEX_RTL_DIR, and %s", library,
+                timing[0] ? " for " : "", timing, duplex_rtl_cannot_build());
   }
-  if (!path_of(path, "%s%s%s/%s", folder, timing[0] ? "-" : "", timing, library))
+  if (!library_path(path, folder, timing, library))
     return fail(DUPLEX_ERROR_NOT_AVAILABLE, "the path of %s is too long", library);
-  // Somebody else's build, which can only be read, is taken as it is if it is of these sources.
-  if (!in_memory(path) && rtl_can_build(folder) && access(folder, W_OK) == 0) {
+  // What cannot be built here is taken as it is if it is of this code's sources.
+  if (!in_memory(path) && !rtl_cannot_build(folder)) {
     const int error = rtl_build(folder, timing, library, failure_text, sizeof failure_text);
     if (error) return error;
   }

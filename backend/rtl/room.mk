@@ -32,6 +32,13 @@ RTL_HASH := $(call hash_of,$(RTL_SOURCES))
 STACK_SOURCES := $(sort $(wildcard $(RTL_HARNESS)/*.cpp $(RTL_HARNESS)/*.h $(RTL_HARNESS)/*.map cmodel/hbm/*.[ch] cmodel/common/*.[ch] cmodel/*.h include/duplex/*.h \
   $(POINT)/include/duplex/*.h))
 STACK_HASH := $(RTL_HASH)-$(call hash_of,$(STACK_SOURCES))
+# A program that asks for a stack says of which sources it needs to be: it would refuse any other one after minutes of building.
+EXPECTED_STACK_HASH ?=
+ifneq ($(EXPECTED_STACK_HASH),)
+ifneq ($(EXPECTED_STACK_HASH),$(STACK_HASH))
+$(error the sources are not those of this program: run make, which brings the program up to date)
+endif
+endif
 RTL_TOOLS = $(eval RTL_TOOLS := $(shell $(VERILATOR) --version 2>/dev/null))$(RTL_TOOLS)
 RTL_MADE_OF = $(strip $(RTL_HASH) $(RTL_TOOLS) $(CXX) $(RTL_OPTIMIZE) $(RTL_VERILATE))
 STACK_MADE_OF = $(strip $(STACK_HASH) $(RTL_MADE_OF) $(RTL_MODEL_FLAGS))
@@ -39,8 +46,9 @@ RTL_MODEL_FLAGS = $(CC) $(CFLAGS) $(SANITIZE)
 
 LIB_SRC += $(RTL_HARNESS)/loader.c $(RTL_HARNESS)/builder.c
 $(call remember,$(BUILD)/stack.hash,$(STACK_HASH))
-$(BUILD)/obj/$(RTL_HARNESS)/loader.o: $(BUILD)/stack.hash
+$(BUILD)/obj/$(RTL_HARNESS)/loader.o $(BUILD)/obj/$(RTL_HARNESS)/builder.o: $(BUILD)/stack.hash
 OBJ_CFLAGS_loader += -DDUPLEX_STACK_HASH='"$(STACK_HASH)"'
+OBJ_CFLAGS_builder += -DDUPLEX_STACK_HASH='"$(STACK_HASH)"'
 
 .PHONY: rtl
 rtl: $(foreach n,$(RTL_VARIANTS),$(RTL_OUT)/stack_$(n).so) ## Verilate and compile the stack: RTL_VARIANTS="2 4 32"
@@ -57,14 +65,16 @@ RTL_VARIABLES := CC CXX CPPFLAGS CFLAGS LDFLAGS SANITIZE VERILATOR RTL_OPTIMIZE
 RTL_VARIABLE_LINES = $(subst $(blank)$(newline),$(newline),$(foreach v,$(RTL_VARIABLES),$(newline)$(v)=$(strip $($(v)))))
 $(call remember,$(RTL_OUT)/source,$(RTL_SOURCE_TEXT)$(RTL_VARIABLE_LINES))
 
-# Each is built by one builder at a time, here and by duplex_rtl_open (scripts/build_once.sh).
+# Each is built by one builder at a time, here and by duplex_rtl_open (scripts/build_once.sh). Without Verilator nothing is begun, so that
+# what is there stays.
+verilated_once = $(if $(RTL_TOOLS),$(made_once),$(error $(VERILATOR) does not run: it is needed for $@))
 RTL_CHANNEL := $(RTL_OUT)/channel
 RTL_CHANNEL_COMMAND = rm -rf $(RTL_CHANNEL) && mkdir -p $(RTL_CHANNEL) && \
   $(RTL_VERILATE) --lib-create channel $(RTL_SEARCH) --top-module channel --Mdir $(RTL_CHANNEL) $(call rtl_of,channel) && \
   $(call compile_verilated,$(RTL_CHANNEL),Vchannel,libchannel.a,$(RTL_OPTIMIZE))
 $(RTL_CHANNEL)/libchannel.a: $$(call unless_made_of,$(RTL_CHANNEL)/record,$$(RTL_MADE_OF))
 	$(call say,VERILATE,channel)
-	$(Q)$(call made_once,$(@D)/record,$(RTL_MADE_OF),$(RTL_CHANNEL_COMMAND))
+	$(Q)$(call verilated_once,$(@D)/record,$(RTL_MADE_OF),$(RTL_CHANNEL_COMMAND))
 
 # The stack without the inside of its channels. -y finds channel.sv, the wrapper, before channel.v is looked for.
 RTL_TOP_COMMAND = rm -rf $(@D) && mkdir -p $(@D) && \
@@ -72,7 +82,7 @@ RTL_TOP_COMMAND = rm -rf $(@D) && mkdir -p $(@D) && \
   $(call compile_verilated,$(@D),Vstack,Vstack__ALL.a,$(RTL_OPTIMIZE))
 $(RTL_OUT)/top_%/Vstack__ALL.a: $$(call unless_made_of,$$(@D)/record,$$(RTL_MADE_OF)) | $(RTL_CHANNEL)/libchannel.a
 	$(call say,VERILATE,stack of $* channels)
-	$(Q)$(call made_once,$(@D)/record,$(RTL_MADE_OF),$(RTL_TOP_COMMAND))
+	$(Q)$(call verilated_once,$(@D)/record,$(RTL_MADE_OF),$(RTL_TOP_COMMAND))
 
 # Twice as much to compile as without waves, so it is not optimised: it is for looking at a window of clocks.
 RTL_TRACE_COMMAND = rm -rf $(@D) && mkdir -p $(@D) && \
@@ -81,7 +91,7 @@ RTL_TRACE_COMMAND = rm -rf $(@D) && mkdir -p $(@D) && \
   $(call compile_verilated,$(@D),Vstack,Vstack__ALL.a,-O0)
 $(RTL_OUT)/trace_%/Vstack__ALL.a: $$(call unless_made_of,$$(@D)/record,$$(RTL_MADE_OF))
 	$(call say,VERILATE,stack of $* channels with waves)
-	$(Q)$(call made_once,$(@D)/record,$(RTL_MADE_OF),$(RTL_TRACE_COMMAND))
+	$(Q)$(call verilated_once,$(@D)/record,$(RTL_MADE_OF),$(RTL_TRACE_COMMAND))
 
 # Verilator's own run-time library, once for all variants.
 RTL_RUNTIME_COMMAND = $(CXX) -std=c++17 -O2 $(RTL_CFLAGS) -w -DVM_TRACE=1 -DVM_TRACE_FST=1 -DVM_COVERAGE=0 -DVM_SC=0 -I$(RTL_RUNTIME_DIR) \
@@ -89,7 +99,7 @@ RTL_RUNTIME_COMMAND = $(CXX) -std=c++17 -O2 $(RTL_CFLAGS) -w -DVM_TRACE=1 -DVM_T
 RTL_RUNTIME_MADE_OF = $(RTL_TOOLS) $(CXX) $(RTL_CFLAGS) $(RTL_RUNTIME_DIR)
 $(RTL_OUT)/runtime/%.o: $$(call unless_made_of,$$@.record,$$(RTL_RUNTIME_MADE_OF))
 	$(call say,CXX,$*.cpp)
-	$(Q)$(call made_once,$@.record,$(RTL_RUNTIME_MADE_OF),$(RTL_RUNTIME_COMMAND))
+	$(Q)$(call verilated_once,$@.record,$(RTL_RUNTIME_MADE_OF),$(RTL_RUNTIME_COMMAND))
 RTL_RUNTIME := $(addprefix $(RTL_OUT)/runtime/,verilated.o verilated_dpi.o verilated_threads.o)
 
 # $(call rtl_library,folder of Vstack__ALL.a,trace 0 or 1,other inputs): harness and model become one library that exports few names.
@@ -101,10 +111,10 @@ STACK_NEEDS = $(RTL_RUNTIME) $$(RTL_MODEL_OBJ)
 
 $(RTL_OUT)/stack_%_trace.so: $$(call unless_made_of,$$@.record,$$(STACK_MADE_OF)) | $(RTL_OUT)/trace_%/Vstack__ALL.a $(STACK_NEEDS)
 	$(call say,LD,$@)
-	$(Q)$(call made_once,$@.record,$(STACK_MADE_OF),$(call rtl_library,$(RTL_OUT)/trace_$*,1,))
+	$(Q)$(call verilated_once,$@.record,$(STACK_MADE_OF),$(call rtl_library,$(RTL_OUT)/trace_$*,1,))
 
 $(RTL_OUT)/stack_%.so: $$(call unless_made_of,$$@.record,$$(STACK_MADE_OF)) | $(RTL_OUT)/top_%/Vstack__ALL.a $(STACK_NEEDS) $(RTL_CHANNEL)/libchannel.a
 	$(call say,LD,$@)
-	$(Q)$(call made_once,$@.record,$(STACK_MADE_OF),$(call rtl_library,$(RTL_OUT)/top_$*,0,$(RTL_CHANNEL)/libchannel.a))
+	$(Q)$(call verilated_once,$@.record,$(STACK_MADE_OF),$(call rtl_library,$(RTL_OUT)/top_$*,0,$(RTL_CHANNEL)/libchannel.a))
 .SECONDARY: $(RTL_RUNTIME)
 .PRECIOUS: $(RTL_OUT)/top_%/Vstack__ALL.a $(RTL_OUT)/trace_%/Vstack__ALL.a $(RTL_OUT)/runtime/%.o

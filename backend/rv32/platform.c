@@ -2,8 +2,10 @@
 // The machine of the controller on Unicorn: memory, slices of instructions, exceptions and interrupts.
 #include "backend/rv32/platform.h"
 
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 
 #include "backend/rv32/bus.h"
 #include "backend/rv32/cpu.h"
@@ -14,6 +16,7 @@
 #include "duplex/error.h"
 #include "firmware/port/rv32/platform.h"
 
+#define TRANSLATOR_BYTES ((size_t)1 << 30)  // what Unicorn 2.0 maps for each engine
 #define WFI 0x10500073u
 #define EXTERNAL (1u << 11)
 #define TIMER (1u << 7)
@@ -134,8 +137,19 @@ void platform_slice(struct platform *p) {
   stack_catch_up(p);
 }
 
+// Unicorn ends the process if it does not get the buffer of its translator: so it is tried before.
+static int translator_room(void) {
+  errno = 0;
+  void *room =
+      mmap(NULL, TRANSLATOR_BYTES, PROT_READ | PROT_WRITE | PROT_EXEC, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  if (room != MAP_FAILED) return munmap(room, TRANSLATOR_BYTES) ? DUPLEX_ERROR_NOT_AVAILABLE : DUPLEX_OK;
+  return errno == ENOMEM ? DUPLEX_ERROR_NO_MEMORY : DUPLEX_ERROR_NOT_AVAILABLE;
+}
+
 int platform_open(struct platform *p) {
   uc_hook hook[3];
+  const int error = translator_room();
+  if (error) return error;
   p->base.mailbox = aligned_alloc(4096, RV32_MAILBOX_BYTES);
   if (!p->base.mailbox) return DUPLEX_ERROR_NO_MEMORY;
   memset(p->base.mailbox, 0, RV32_MAILBOX_BYTES);

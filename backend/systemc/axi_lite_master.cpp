@@ -28,13 +28,21 @@ void axi_lite_master::step() {
   axi_.drive();
 }
 
+// An access whose thread was ended comes to its end first.
+void axi_lite_master::finish_old() {
+  if (!is_busy()) return;
+  while (is_busy()) wait(clock_.passed());
+  wait(clock_.passed());
+}
+
 int axi_lite_master::access(pending kind, uint32_t address, uint32_t value) {
+  finish_old();
   pending_ = kind;
   address_ = address;
   value_ = value;
   given_up_ = false;
   started_.notify(sc_core::SC_ZERO_TIME);
-  for (unsigned i = 0; pending_ != pending::none || axi_.busy(); i++) {
+  for (unsigned i = 0; is_busy(); i++) {
     if (i == rtl::AXI_CLOCKS_MAX) return DUPLEX_ERROR_WATCHDOG;
     wait(clock_.passed());
   }

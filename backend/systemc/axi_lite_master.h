@@ -27,6 +27,8 @@ class axi_lite_master : public sc_core::sc_module, public axi_lite_master_ports 
  private:
   enum class pending { none, read, write };
   void step();
+  bool is_busy() const { return pending_ != pending::none || axi_.busy(); }
+  void finish_old();
   int access(pending kind, uint32_t address, uint32_t value);
 
   clock_source &clock_;

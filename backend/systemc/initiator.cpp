@@ -211,20 +211,36 @@ void initiator::synchronize() { link_->synchronize(); }
 
 namespace {
 
-// Why a stack could not be opened with so many channels; its registers tell how many it has.
+// Why a stack could not be opened with so many channels; its registers tell what is there.
 std::string why_not(duplex_backend *backend, unsigned channels, int error) {
-  uint32_t geometry = 0;
+  uint32_t id = 0, geometry = 0;
+  const auto read = [backend](uint32_t address, uint32_t *value) {
+    return backend->ops->reg_read(backend, address, value) == DUPLEX_OK;
+  };
   const std::string text = "opening the stack: ";
-  if (backend->ops->reg_read(backend, DUPLEX_REG_GEOMETRY, &geometry)) return text + duplex_error_text(error);
+  if (!read(DUPLEX_REG_ID, &id) || !read(DUPLEX_REG_GEOMETRY, &geometry))
+    return text + "its registers cannot be read, " + backend->ops->failure(backend) +
+           ": expected `registers` of a stack at this socket, and reset_n high";
+  if (id != DUPLEX_ID_VALUE_RESET)
+    return text + "register ID is " + std::to_string(id) + ": expected " +
+           std::to_string(DUPLEX_ID_VALUE_RESET) + ", that of `registers` of a stack";
   const unsigned there = geometry >> DUPLEX_GEOMETRY_CHANNELS_LSB & 0xff;
   if (there == channels) return text + duplex_error_text(error);
   return text + std::to_string(channels) + " channels: expected " + std::to_string(there);
+}
+
+// A name for an object that belongs to `owner`, wherever that stands in the design.
+std::string name_of(const sc_core::sc_object &owner, const std::string &what) {
+  std::string name = owner.name();
+  std::replace(name.begin(), name.end(), '.', '_');
+  return name + "_" + what;
 }
 
 }  // namespace
 
 std::function<void(initiator &)> with_stack(unsigned channels, std::function<void(duplex_stack *)> program,
                                             const duplex_riscv_options *riscv) {
+  if (!program) SC_REPORT_ERROR("/duplex/elaboration", "with_stack.program: none: expected a function");
   return [channels, program = std::move(program), riscv](initiator &host) {
     duplex_stack_options options = {};
     options.backend.channels = channels;
@@ -242,8 +258,7 @@ std::function<void(initiator &)> with_stack(unsigned channels, std::function<voi
 }
 
 wires::wires(initiator &host, stack_module &stack)
-    : interrupt((std::string(stack.basename()) + "_interrupt").c_str()),
-      reset_n((std::string(stack.basename()) + "_reset_n").c_str(), true) {
+    : interrupt(name_of(stack, "interrupt").c_str()), reset_n(name_of(stack, "reset_n").c_str(), true) {
   host.registers.bind(stack.registers);
   host.memory.bind(stack.memory);
   host.interrupt(interrupt);

@@ -25,11 +25,19 @@ bool initiator_phase_check(const std::string &socket, const tlm::tlm_phase &phas
   return !text;
 }
 
+bool initiator_manager_check(const std::string &socket, const tlm::tlm_generic_payload &payload) {
+  if (payload.has_mm()) return true;
+  const std::string text = ": nb_transport_fw: a payload without a memory manager: expected one (TLM-2.0)";
+  SC_REPORT_ERROR("/duplex/memory", (socket + text).c_str());
+  return false;
+}
+
 void initiator_delay_check(const std::string &module, const sc_core::sc_time &delay) {
   static const sc_core::sc_time most(DELAY_SECONDS_MOST, sc_core::SC_SEC);
-  if (delay <= most) return;
-  const std::string text = ": a delay of " + delay.to_string() + ": expected 10 s at most";
-  SC_REPORT_ERROR("/duplex/delay", (module + text).c_str());
+  const std::string text = module + ": a delay of " + delay.to_string();
+  if (delay > most) SC_REPORT_ERROR("/duplex/delay", (text + ": expected 10 s at most").c_str());
+  if (delay > sc_core::sc_max_time() - sc_core::sc_time_stamp())
+    SC_REPORT_ERROR("/duplex/delay", (text + ": expected one that ends with the time of SystemC").c_str());
 }
 
 }  // namespace duplex

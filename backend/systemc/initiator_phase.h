@@ -15,7 +15,12 @@ namespace duplex {
 bool initiator_phase_check(const std::string &socket, const tlm::tlm_phase &phase, bool under_way,
                            bool responding);
 
-// A delay of a call, which the model is run for: one of more than 10 s is an SC_REPORT_ERROR.
+// Whether a payload of a non-blocking call has a memory manager, as TLM-2.0 demands. Otherwise an
+// SC_REPORT_ERROR tells that at `socket`.
+bool initiator_manager_check(const std::string &socket, const tlm::tlm_generic_payload &payload);
+
+// A delay of a call, which the model is run for: one of more than 10 s, or behind sc_max_time(), is an
+// SC_REPORT_ERROR.
 void initiator_delay_check(const std::string &module, const sc_core::sc_time &delay);
 
 }  // namespace duplex

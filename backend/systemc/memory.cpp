@@ -2,6 +2,7 @@
 // HBM3 as a TLM-2.0 target: the transports and the time of the simulation.
 #include <algorithm>
 #include <deque>
+#include <exception>
 #include <map>
 
 #include "backend/systemc/initiator_phase.h"
@@ -29,6 +30,8 @@ class hbm3_memory::model {
                const sc_core::sc_time &delay);
   unsigned debug(tlm::tlm_generic_payload &payload);
   bool direct(const tlm::tlm_generic_payload &payload, tlm::tlm_dmi &dmi);
+
+  std::string close_files() { return engine_.close_files(); }
 
   duplex_memory_controller *controller() const { return engine_.controller(); }
   uint64_t tck_ps() const { return parameters_.controller.timing.tCK_ps; }
@@ -102,7 +105,8 @@ void hbm3_memory::model::forward(tlm::tlm_generic_payload &payload, int port, co
   initiator_delay_check(module_.socket.name(), delay);
   if (!is_in_turn(payload, phase)) return;
   if (phase == tlm::BEGIN_REQ) {
-    if (payload.has_mm()) payload.acquire();
+    if (!initiator_manager_check(module_.socket.name(), payload)) return;
+    payload.acquire();
     numbers_[&payload] = engine_.enter(payload, port, module_.tck_from(sc_core::sc_time_stamp() + delay));
   }
   phases_.notify(payload, phase, delay);
@@ -198,7 +202,7 @@ void hbm3_memory::model::end_response(uint32_t number) {
   state.responding = false;
   engine_.leave(number);
   numbers_.erase(&payload);
-  if (payload.has_mm()) payload.release();
+  payload.release();
   respond(port);
 }
 
@@ -206,7 +210,7 @@ void hbm3_memory::model::end_response(uint32_t number) {
 
 void hbm3_memory::model::on_wake() {
   const uint64_t tck = module_.tck_from(sc_core::sc_time_stamp());
-  duplex_memory_advance(controller(), tck);
+  engine_.advance(tck);
   offer_waiting(tck);
   plan_wake();
 }
@@ -227,10 +231,11 @@ unsigned hbm3_memory::model::debug(tlm::tlm_generic_payload &payload) {
   const uint64_t address = payload.get_address();
   const uint64_t bytes = duplex_memory_bytes(controller());
   if (address >= bytes || payload.get_data_ptr() == nullptr) return 0;
+  if (!payload.is_read() && !payload.is_write()) return 0;
   const unsigned size = static_cast<unsigned>(std::min<uint64_t>(payload.get_data_length(), bytes - address));
   if (payload.is_write()) engine_.cells().write(address, payload.get_data_ptr(), size);
   if (payload.is_read()) engine_.cells().read(address, payload.get_data_ptr(), size);
-  return payload.get_command() == tlm::TLM_IGNORE_COMMAND ? 0 : size;
+  return size;
 }
 
 bool hbm3_memory::model::direct(const tlm::tlm_generic_payload &payload, tlm::tlm_dmi &dmi) {
@@ -266,7 +271,23 @@ hbm3_memory::hbm3_memory(const sc_core::sc_module_name &name, const hbm3_paramet
   socket.register_get_direct_mem_ptr(this, &hbm3_memory::get_direct_mem_ptr);
 }
 
-hbm3_memory::~hbm3_memory() = default;
+// A simulation that ends with an error leaves no records.
+hbm3_memory::~hbm3_memory() {
+  if (!std::uncaught_exceptions()) close_files();
+}
+
+void hbm3_memory::close_files() {
+  const std::string lost = model_->close_files();
+  if (!lost.empty()) SC_REPORT_ERROR("/duplex/file", lost.c_str());
+}
+
+void hbm3_memory::before_end_of_elaboration() {
+  if (socket.get_base_port().bind_count() == 0)
+    SC_REPORT_ERROR("/duplex/elaboration",
+                    (std::string(socket.name()) + ": not bound: expected an initiator socket").c_str());
+}
+
+void hbm3_memory::end_of_simulation() { close_files(); }
 
 uint64_t hbm3_memory::bytes() const { return duplex_memory_bytes(model_->controller()); }
 
@@ -275,12 +296,14 @@ duplex_memory_statistics hbm3_memory::statistics() const {
 }
 
 sc_core::sc_time hbm3_memory::time_of_tck(uint64_t n) const {
-  return sc_core::sc_time::from_value(n * model_->tck_ps() * picosecond().value());
+  const uint64_t tck = model_->tck_ps() * picosecond().value();
+  if (n > sc_core::sc_max_time().value() / tck) return sc_core::sc_max_time();
+  return sc_core::sc_time::from_value(n * tck);
 }
 
 uint64_t hbm3_memory::tck_from(const sc_core::sc_time &time) const {
   const uint64_t tck = model_->tck_ps() * picosecond().value();
-  return (time.value() + tck - 1) / tck;
+  return time.value() / tck + (time.value() % tck != 0);
 }
 
 void hbm3_memory::b_transport(int port, tlm::tlm_generic_payload &payload, sc_core::sc_time &delay) {

@@ -2,13 +2,8 @@
 // Controller, cells, judges and records of the HBM3 memory.
 #include "backend/systemc/memory_engine.h"
 
-#include <unistd.h>
-
 #include <algorithm>
-#include <cerrno>
 #include <cinttypes>
-#include <cstring>
-#include <filesystem>
 
 #include "duplex/error.h"
 
@@ -16,13 +11,9 @@ namespace duplex {
 
 namespace {
 
-// "", or why a file of this name could not be written; it is not made yet.
-std::string unwritable(const std::string &name) {
-  if (name.empty()) return "";
-  const bool there = access(name.c_str(), F_OK) == 0;
-  const std::filesystem::path folder = std::filesystem::absolute(name).parent_path();
-  return access(there ? name.c_str() : folder.c_str(), W_OK) == 0 ? "" : std::strerror(errno);
-}
+// A rest of which each refresh is written: longer ones would take the host as long as they are, and a file of
+// some MB for each channel and 10 ms.
+constexpr double REST_SECONDS_MOST = 0.01;
 
 }  // namespace
 
@@ -30,54 +21,47 @@ memory_engine::memory_engine(const std::string &name, const hbm3_parameters &par
                              completion completion)
     : name_(name), parameters_(parameters), completion_(std::move(completion)) {
   check_parameters();
-  const duplex_memory_calls calls = {this, on_command, on_completion};
+  requests_ = open_text("request_file", parameters.request_file);
+  commands_ = open_text("command_file", parameters.command_file);
+  const duplex_memory_calls calls = {this, on_command, on_completion, commands_ ? nullptr : on_refreshes};
   const int error = duplex_memory_open(&parameters_.controller, &calls, &controller_);
   if (error) SC_REPORT_ERROR("/duplex/elaboration", (name_ + ": " + duplex_error_text(error)).c_str());
-  requests_ = open_text(parameters.request_file);
-  commands_ = open_text(parameters.command_file);
-  if (requests_) std::fputs("# Requests to a memory: tCK address R|W bytes\n", requests_.get());
-  if (commands_) duplex_judge_print_start(commands_.get());
+  if (requests_) std::fputs("# Requests to a memory: tCK address R|W bytes\n", requests_);
+  if (commands_) duplex_judge_print_start(commands_);
+  for (std::FILE *file : {requests_, commands_})
+    if (file) std::fflush(file);  // a full device tells now
+  check_written(requests_, "request_file", parameters.request_file);
+  check_written(commands_, "command_file", parameters.command_file);
   start_judges();
 }
 
-memory_engine::~memory_engine() {
-  if (commands_) duplex_judge_print_end(commands_.get(), command_count_);
-  close_text(requests_, parameters_.request_file);
-  close_text(commands_, parameters_.command_file);
-  duplex_memory_close(controller_);
-}
+memory_engine::~memory_engine() { duplex_memory_close(controller_); }
 
 // Before any file is made.
 void memory_engine::check_parameters() const {
-  if (const char *wrong = duplex_memory_wrong(&parameters_.controller))
+  char wrong[128];
+  if (duplex_memory_wrong(&parameters_.controller, wrong, sizeof wrong))
     SC_REPORT_ERROR("/duplex/elaboration", (name_ + "." + wrong).c_str());
-  const std::string &requests = parameters_.request_file;
-  const std::string &commands = parameters_.command_file;
-  if (!requests.empty() && requests == commands)
-    SC_REPORT_ERROR(
-        "/duplex/elaboration",
-        (name_ + ".command_file: '" + commands + "': expected another file than request_file").c_str());
-  for (const std::string &file : {requests, commands}) {
-    const std::string why = unwritable(file);
-    if (!why.empty()) SC_REPORT_ERROR("/duplex/file", (name_ + ": " + file + ": " + why).c_str());
-  }
 }
 
-// Opens a file to be written; nullptr for "".
-memory_engine::text_file memory_engine::open_text(const std::string &name) const {
-  if (name.empty()) return nullptr;
-  text_file file(std::fopen(name.c_str(), "w"));
-  if (!file) SC_REPORT_ERROR("/duplex/file", (name_ + ": " + name + ": " + std::strerror(errno)).c_str());
+// Opens a record; NULL for "".
+std::FILE *memory_engine::open_text(const char *what, const std::string &path) {
+  if (path.empty()) return nullptr;
+  std::FILE *file = files_.open_text(name_ + "." + what, path);
+  if (!file) SC_REPORT_ERROR("/duplex/file", files_.failure().c_str());
   return file;
 }
 
-// A warning, since this is the end of the simulation.
-void memory_engine::close_text(text_file &file, const std::string &name) const {
-  std::FILE *open_file = file.release();
-  if (!open_file) return;
-  const bool bad = std::ferror(open_file);
-  if (std::fclose(open_file) != 0 || bad)
-    SC_REPORT_WARNING("/duplex/file", (name_ + ": " + name + ": was not written whole").c_str());
+// A record that could not be written so far; NULL: there is none.
+void memory_engine::check_written(std::FILE *file, const char *what, const std::string &path) const {
+  if (file && std::ferror(file))
+    SC_REPORT_ERROR("/duplex/file", (name_ + "." + what + " " + path + ": writing failed").c_str());
+}
+
+std::string memory_engine::close_files() {
+  if (commands_) duplex_judge_print_end(commands_, command_count_);
+  requests_ = commands_ = nullptr;
+  return files_.commit() ? "" : files_.failure();
 }
 
 // All banks are the xPU's.
@@ -96,8 +80,17 @@ void memory_engine::on_command(void *user, unsigned channel, const duplex_judge_
   duplex_judge &judge = m.judges_[channel];
   if (!duplex_judge_take(&judge, command))
     SC_REPORT_ERROR("/duplex/dram", (m.name_ + ": " + judge.text).c_str());
-  if (m.commands_) duplex_judge_print(m.commands_.get(), channel, command);
   m.command_count_++;
+  if (!m.commands_) return;
+  duplex_judge_print(m.commands_, channel, command);
+  m.check_written(m.commands_, "command_file", m.parameters_.command_file);
+}
+
+void memory_engine::on_refreshes(void *user, unsigned channel, uint64_t intervals) {
+  memory_engine &m = *static_cast<memory_engine *>(user);
+  duplex_judge &judge = m.judges_[channel];
+  if (!duplex_judge_repeat(&judge, intervals))
+    SC_REPORT_ERROR("/duplex/dram", (m.name_ + ": " + judge.text).c_str());
 }
 
 void memory_engine::on_completion(void *user, const duplex_memory_request *request, uint64_t, uint64_t done) {
@@ -114,9 +107,10 @@ void memory_engine::on_completion(void *user, const duplex_memory_request *reque
 void memory_engine::record(const memory_transfer &transfer, uint64_t tck) {
   if (!requests_) return;
   transfer.for_each_range([&](uint64_t address, uint64_t bytes) {
-    std::fprintf(requests_.get(), "%" PRIu64 " 0x%" PRIx64 " %c %" PRIu64 "\n", tck, address,
+    std::fprintf(requests_, "%" PRIu64 " 0x%" PRIx64 " %c %" PRIu64 "\n", tck, address,
                  transfer.is_write() ? 'W' : 'R', bytes);
   });
+  check_written(requests_, "request_file", parameters_.request_file);
 }
 
 uint32_t memory_engine::enter(tlm::tlm_generic_payload &payload, int port, uint64_t tck) {
@@ -138,6 +132,25 @@ void memory_engine::leave(uint32_t number) {
   free_.push_back(number);
 }
 
+// Whether a channel has rested for longer than the record of commands takes.
+void memory_engine::check_rest(unsigned channel, uint64_t tck) const {
+  const double tck_seconds = parameters_.controller.timing.tCK_ps * 1e-12;
+  const uint64_t now = duplex_memory_now(controller_, channel);
+  const double rest = static_cast<double>(tck - std::min(tck, now)) * tck_seconds;
+  if (!commands_ || rest <= REST_SECONDS_MOST) return;
+  const std::string text = name_ + ".command_file " + parameters_.command_file + ": channel " +
+                           std::to_string(channel) + " rests for " + std::to_string(rest) +
+                           " s: expected 0.01 s at most, since each refresh is written";
+  SC_REPORT_ERROR("/duplex/memory", text.c_str());
+}
+
+void memory_engine::advance(uint64_t tck) {
+  for (unsigned channel = 0; channel < parameters_.controller.channels; channel++) {
+    check_rest(channel, tck);
+    duplex_memory_advance_channel(controller_, channel, tck);
+  }
+}
+
 // Offers the next access of a payload; a channel that has gone further takes it at its own time.
 memory_engine::submission memory_engine::submit(uint32_t number, uint64_t tck) {
   memory_transfer &transfer = *transfers_[number];
@@ -146,6 +159,7 @@ memory_engine::submission memory_engine::submit(uint32_t number, uint64_t tck) {
                                          transfer.address_of(access), transfer.is_write()};
   const unsigned channel = duplex_memory_place_of(controller_, request.address).channel;
   const uint64_t at = std::max(tck, duplex_memory_now(controller_, channel));
+  check_rest(channel, at);
   const int error = duplex_memory_submit(controller_, &request, at);
   if (error == 0) transfer.offered();
   return {error, channel};

@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "backend/systemc/memory_transfer.h"
+#include "backend/systemc/output_files.h"
 #include "backend/systemc/sparse_bytes.h"
 #include "duplex/systemc_memory.h"
 
@@ -38,21 +39,25 @@ class memory_engine {
   // come.
   uint64_t run(uint32_t number, uint64_t tck);
 
+  // Gives all commands before this time.
+  void advance(uint64_t tck);
+
+  // The records are whole and get their names; "" or what was lost, and there are none.
+  std::string close_files();
+
  private:
-  struct closer {
-    void operator()(std::FILE *file) const { std::fclose(file); }
-  };
-  using text_file = std::unique_ptr<std::FILE, closer>;
   struct submission {
     int error;
     unsigned channel;
   };
 
   static void on_command(void *user, unsigned channel, const duplex_judge_command *command);
+  static void on_refreshes(void *user, unsigned channel, uint64_t intervals);
   static void on_completion(void *user, const duplex_memory_request *request, uint64_t issued, uint64_t done);
   void check_parameters() const;
-  text_file open_text(const std::string &name) const;
-  void close_text(text_file &file, const std::string &name) const;
+  std::FILE *open_text(const char *what, const std::string &path);
+  void check_written(std::FILE *file, const char *what, const std::string &path) const;
+  void check_rest(unsigned channel, uint64_t tck) const;
   void start_judges();
   void record(const memory_transfer &transfer, uint64_t tck);
   submission submit(uint32_t number, uint64_t tck);
@@ -64,7 +69,8 @@ class memory_engine {
   duplex_memory_controller *controller_ = nullptr;
   std::vector<duplex_judge> judges_;
   sparse_bytes cells_;
-  text_file requests_, commands_;
+  output_files files_;
+  std::FILE *requests_ = nullptr, *commands_ = nullptr;  // NULL: there is none, or it is closed
   uint64_t command_count_ = 0;
 
   // By number, which stands in the upper half of the id of a request; the numbers that are free.

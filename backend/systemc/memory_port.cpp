@@ -33,19 +33,25 @@ tlm::tlm_sync_enum memory_port::nb_transport_fw(tlm::tlm_generic_payload &payloa
   initiator_delay_check(socket_.name(), delay);
   if (!is_in_turn(payload, phase)) return tlm::TLM_ACCEPTED;
   if (phase == tlm::BEGIN_REQ) {
-    if (!payload.has_mm())
-      SC_REPORT_ERROR("/duplex/memory",
-                      "nb_transport_fw: a payload without a memory manager: expected one (TLM-2.0)");
+    if (!initiator_manager_check(socket_.name(), payload)) return tlm::TLM_ACCEPTED;
     payload.acquire();
     under_way_.insert(&payload);
   }
-  phases_.notify(payload, phase, delay);
+  // A request is taken with a clock, as a blocking access.
+  const sc_core::sc_time now = sc_core::sc_time_stamp();
+  const bool begins = phase == tlm::BEGIN_REQ;
+  phases_.notify(payload, phase, begins ? time_of_clock(clock_from(now + delay)) - now : delay);
   return tlm::TLM_ACCEPTED;
 }
 
 void memory_port::phase_due(tlm::tlm_generic_payload &payload, const tlm::tlm_phase &phase) {
   if (phase == tlm::BEGIN_REQ) {
-    request(payload);
+    const uint64_t clock = clock_from(sc_core::sc_time_stamp());
+    line_.run_to(clock);
+    if (line_.clock() < clock)
+      phases_.notify(payload, phase, sc_core::SC_ZERO_TIME);  // the edge is still to come
+    else
+      request(payload);
   } else if (is_in_turn(payload, phase) && phase == tlm::END_RESP) {
     end(payload);
   }  // one that others add may be ignored

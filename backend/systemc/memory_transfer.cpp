@@ -17,6 +17,7 @@ unsigned beat_bytes(const tlm::tlm_generic_payload &payload) {
 
 tlm::tlm_response_status status_of(const tlm::tlm_generic_payload &payload, uint64_t memory_bytes) {
   if (payload.get_command() == tlm::TLM_IGNORE_COMMAND) return tlm::TLM_OK_RESPONSE;
+  if (!payload.is_read() && !payload.is_write()) return tlm::TLM_COMMAND_ERROR_RESPONSE;
   if (payload.get_data_length() == 0 || payload.get_streaming_width() == 0)
     return tlm::TLM_BURST_ERROR_RESPONSE;
   if (payload.get_data_ptr() == nullptr) return tlm::TLM_GENERIC_ERROR_RESPONSE;

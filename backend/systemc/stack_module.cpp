@@ -22,6 +22,10 @@ stack_module::stack_module(const sc_core::sc_module_name &name, const stack_para
       interrupt("interrupt"),
       reset_n("reset_n"),
       parameters_(parameters) {
+  sc_core::sc_spawn_options options;
+  options.spawn_method();
+  options.set_sensitivity(&reset_n);
+  sc_core::sc_spawn([this] { see_reset(); }, "see_reset", &options);
   registers.register_b_transport(this, &stack_module::registers_b_transport);
   registers.register_transport_dbg(this, &stack_module::registers_transport_dbg);
   memory.register_b_transport(this, &stack_module::memory_b_transport);
@@ -41,6 +45,15 @@ stack_module::stack_module(const sc_core::sc_module_name &name, const stack_para
   if (sc_core::sc_get_time_resolution() > sc_core::sc_time(1, sc_core::SC_PS))
     report("time resolution", sc_core::sc_get_time_resolution().to_string() + ": expected 1 ps or less");
 }
+
+void stack_module::see_reset() {
+  if (reset_n.read()) return;
+  reset_clock_ = clock_from(sc_core::sc_time_stamp());
+  held_until_ = time_of_clock(reset_clock_ + RESET_CLOCKS_LEAST);
+  reset_over_.notify(held_until_ - sc_core::sc_time_stamp());
+}
+
+bool stack_module::in_reset() const { return !reset_n.read() || sc_core::sc_time_stamp() < held_until_; }
 
 void stack_module::report(const char *what, const std::string &text) const {
   const std::string place = std::string(name()) + "." + what;
@@ -76,8 +89,7 @@ bool stack_module::registers_check(tlm::tlm_generic_payload &payload) const {
 bool stack_module::registers_debug_check(const tlm::tlm_generic_payload &payload) const {
   const bool moves_word = (payload.is_read() || payload.is_write()) && payload.get_data_ptr() &&
                           payload.get_data_length() >= sizeof(uint32_t);
-  return moves_word && payload.get_address() % 4 == 0 && payload.get_address() <= LAST_ADDRESS &&
-         reset_n.read();
+  return moves_word && payload.get_address() % 4 == 0 && payload.get_address() <= LAST_ADDRESS && !in_reset();
 }
 
 }  // namespace duplex

@@ -11,6 +11,7 @@
 #include "backend/systemc/memory_pointers.h"
 #include "backend/systemc/memory_port.h"
 #include "backend/systemc/verilated_stack.h"
+#include "backend/systemc/wave_file.h"
 #include "duplex/error.h"
 #include "duplex/params.h"
 #include "duplex/registers.h"
@@ -29,8 +30,6 @@ duplex_backend_options options_of(const stack_parameters &parameters) {
   options.xpu_traffic = parameters.xpu_traffic;
   return options;
 }
-
-bool is_vcd(const std::string &name) { return name.size() > 4 && name.substr(name.size() - 4) == ".vcd"; }
 
 duplex_backend_options rtl_options_of(const stack_parameters &parameters) {
   duplex_backend_options options = options_of(parameters);
@@ -75,7 +74,7 @@ class stack_pin::board : public sc_core::sc_module, private memory_cells, privat
   int queue_write(unsigned channel, uint64_t address, size_t size) override;
   bool commands_are_out(unsigned channel, uint64_t *done) const override;
 
-  bool in_reset() const { return !stack_.reset_n.read(); }
+  bool in_reset() const { return stack_.in_reset(); }
   void invalidate(unsigned bundles) {
     memory_invalidate(stack_.memory, stack_.parameters().channels, bundles);
   }
@@ -137,7 +136,7 @@ stack_pin::board::board(const sc_core::sc_module_name &name, stack_pin &stack)
   if (is_vcd(stack.parameters().trace_file)) trace_pins(stack.parameters().trace_file);
   SC_HAS_PROCESS(board);
   SC_METHOD(drive_reset);
-  sensitive << stack_.reset_n << clock_.passed();
+  sensitive << stack_.reset_n << stack_.reset_over_ << clock_.passed();
   SC_METHOD(drive_interrupt);
   sensitive << stack_.reset_n << clock_.clk.posedge_event();
   SC_METHOD(look);
@@ -189,9 +188,8 @@ int stack_pin::board::reg_access(tlm::tlm_generic_payload &payload) {
 void stack_pin::board::registers_b_transport(tlm::tlm_generic_payload &payload, sc_core::sc_time &delay) {
   if (!stack_.registers_check(payload)) return;
   begin(delay);
-  access_.lock();
+  const sc_core::sc_scoped_lock lock(access_);  // also if the caller's thread is ended in its access
   const int error = in_reset() ? DUPLEX_ERROR_DEVICE : reg_access(payload);
-  access_.unlock();
   if (error == DUPLEX_OK)
     payload.set_response_status(tlm::TLM_OK_RESPONSE);
   else
@@ -211,8 +209,12 @@ void stack_pin::board::memory_b_transport(tlm::tlm_generic_payload &payload, sc_
   const memory_place at = memory_place_of(payload);
   const int error = payload.is_read() ? queue_read(at.channel, at.address, payload.get_data_length())
                                       : queue_write(at.channel, at.address, payload.get_data_length());
-  while (!error && dram_.xpu_busy() && !in_reset()) wait(clock_.passed());
-  if (error || in_reset()) payload.set_response_status(tlm::TLM_GENERIC_ERROR_RESPONSE);
+  bool cut = false;
+  while (!error && !cut && dram_.xpu_busy()) {
+    wait(clock_.passed());
+    cut = stack_.reset_cuts_at(clock_.edges());
+  }
+  if (error || cut) payload.set_response_status(tlm::TLM_GENERIC_ERROR_RESPONSE);
 }
 
 // The flip-flops can be looked at, and nothing but the pins changes them.
@@ -247,14 +249,14 @@ bool stack_pin::board::commands_are_out(unsigned channel, uint64_t *done) const 
 
 // A level of the reset line counts from the first clock at or after its time, as an access.
 void stack_pin::board::drive_reset() {
-  if (stack_.reset_n.event()) reset_from_ = clock_from(sc_core::sc_time_stamp());
+  if (in_reset() != was_reset_) reset_from_ = clock_from(sc_core::sc_time_stamp());
   if (in_reset() && !was_reset_) {
     port_.begin_reset();
     invalidate((1u << DUPLEX_BUNDLES) - 1);
   }
   if (!in_reset() && was_reset_) port_.end_reset();
   was_reset_ = in_reset();
-  if (clock_.edges() >= reset_from_) rst_n_ = stack_.reset_n.read();
+  if (clock_.edges() >= reset_from_) rst_n_ = !in_reset();
 }
 
 // The line as it was at the end of a clock.

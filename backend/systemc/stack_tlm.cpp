@@ -19,6 +19,8 @@
 namespace duplex {
 namespace {
 
+// An access of a register that ends in one of the first clocks in reset has had its answer on the pins.
+constexpr unsigned REGISTER_CLOCKS_PASSED = 2;
 constexpr uint64_t ALONE_CLOCKS = 1024;  // run ahead at once where nothing else is to come
 
 }  // namespace
@@ -47,10 +49,12 @@ class stack_tlm::model : private memory_cells {
   }
 
   void spawn(const char *name, void (model::*method)(), const sc_core::sc_event &event, bool initialize);
-  bool in_reset() const { return !stack_.reset_n.read(); }
-  void begin(const sc_core::sc_time &delay);
-  void end(sc_core::sc_time &delay);
+  bool in_reset() const { return stack_.in_reset(); }
+  bool begin(tlm::tlm_generic_payload &payload, sc_core::sc_time &delay);
+  void end(tlm::tlm_generic_payload &payload, sc_core::sc_time &delay, uint64_t begun, unsigned passed);
   void note_doorbell();
+  static bool caller_waits();
+  static void wait_to(uint64_t clock, sc_core::sc_time &delay);
   int reg_access(tlm::tlm_generic_payload &payload);
   unsigned owner() const;
   void catch_up();
@@ -91,6 +95,7 @@ void stack_tlm::model::spawn(const char *name, void (model::*method)(), const sc
   options.set_sensitivity(&event);
   if (initialize) {
     options.set_sensitivity(&stack_.reset_n);
+    options.set_sensitivity(&stack_.reset_over_);
   } else {
     options.dont_initialize();
   }
@@ -110,17 +115,51 @@ void stack_tlm::model::catch_up() {
   note_edges();
 }
 
-// The model comes to the first clock at or after the time of an access.
-void stack_tlm::model::begin(const sc_core::sc_time &delay) {
+// The model comes to the first clock at or after the time of an access, and so does the caller if he waits.
+// False: the stack is in reset, and the access has ended.
+bool stack_tlm::model::begin(tlm::tlm_generic_payload &payload, sc_core::sc_time &delay) {
   initiator_delay_check(stack_.name(), delay);
-  fail_if(line_.run_to(clock_from(sc_core::sc_time_stamp() + delay)));
+  const uint64_t clock = clock_from(sc_core::sc_time_stamp() + delay);
+  if (caller_waits()) wait_to(clock, delay);
+  if (in_reset()) {
+    payload.set_response_status(tlm::TLM_GENERIC_ERROR_RESPONSE);
+    return false;
+  }
+  fail_if(line_.run_to(clock));
+  return true;
 }
 
 // The access is over with the model's clock; what it has begun is looked at when others have had their turn.
-void stack_tlm::model::end(sc_core::sc_time &delay) {
-  delay = time_of_clock(line_.clock()) - sc_core::sc_time_stamp();
+// A caller that waits is told if reset cuts it off: at once if it comes with the clock of the access, else
+// with the second clock in reset. An access whose last `passed` clocks alone lie in reset is over as ever.
+void stack_tlm::model::end(tlm::tlm_generic_payload &payload, sc_core::sc_time &delay, uint64_t begun,
+                           unsigned passed) {
+  const uint64_t over = line_.clock();
   note_edges();
   look_soon();
+  if (!caller_waits()) {
+    delay = time_of_clock(over) - sc_core::sc_time_stamp();
+    return;
+  }
+  sc_core::wait(time_of_clock(over) - sc_core::sc_time_stamp(), stack_.reset_n.negedge_event());
+  delay = sc_core::SC_ZERO_TIME;
+  const uint64_t reset = stack_.reset_clock();
+  const bool cut = in_reset() && over > reset + passed;
+  wait_to(cut ? reset + (reset > begun) : over, delay);
+  if (cut) payload.set_response_status(tlm::TLM_GENERIC_ERROR_RESPONSE);
+}
+
+// Without a quantum a thread that calls is not ahead of the simulation, and waits for the end of its access.
+bool stack_tlm::model::caller_waits() {
+  if (tlm::tlm_global_quantum::instance().get() > sc_core::SC_ZERO_TIME) return false;
+  const sc_core::sc_process_handle caller = sc_core::sc_get_current_process_handle();
+  return caller.valid() && caller.proc_kind() == sc_core::SC_THREAD_PROC_;
+}
+
+void stack_tlm::model::wait_to(uint64_t clock, sc_core::sc_time &delay) {
+  const sc_core::sc_time at = time_of_clock(clock);
+  if (at > sc_core::sc_time_stamp()) sc_core::wait(at - sc_core::sc_time_stamp());
+  delay = sc_core::SC_ZERO_TIME;
 }
 
 unsigned stack_tlm::model::owner() const {
@@ -154,16 +193,12 @@ int stack_tlm::model::reg_access(tlm::tlm_generic_payload &payload) {
 }
 
 void stack_tlm::model::registers_b_transport(tlm::tlm_generic_payload &payload, sc_core::sc_time &delay) {
-  if (!stack_.registers_check(payload)) return;
-  if (in_reset()) {
-    payload.set_response_status(tlm::TLM_GENERIC_ERROR_RESPONSE);
-    return;
-  }
-  begin(delay);
+  if (!stack_.registers_check(payload) || !begin(payload, delay)) return;
+  const uint64_t begun = clock_from(sc_core::sc_time_stamp() + delay);
   const int error = reg_access(payload);
   if (error != DUPLEX_ERROR_BUS) fail_if(error);
   payload.set_response_status(error ? tlm::TLM_ADDRESS_ERROR_RESPONSE : tlm::TLM_OK_RESPONSE);
-  end(delay);
+  end(payload, delay, begun, REGISTER_CLOCKS_PASSED);
 }
 
 unsigned stack_tlm::model::registers_debug(tlm::tlm_generic_payload &payload) {
@@ -185,12 +220,8 @@ unsigned stack_tlm::model::registers_debug(tlm::tlm_generic_payload &payload) {
 }
 
 void stack_tlm::model::memory_b_transport(tlm::tlm_generic_payload &payload, sc_core::sc_time &delay) {
-  if (!memory_check(payload, stack_.parameters().channels)) return;
-  if (in_reset()) {
-    payload.set_response_status(tlm::TLM_GENERIC_ERROR_RESPONSE);
-    return;
-  }
-  begin(delay);
+  if (!memory_check(payload, stack_.parameters().channels) || !begin(payload, delay)) return;
+  const uint64_t begun = clock_from(sc_core::sc_time_stamp() + delay);
   if (memory_move(payload, *this)) {
     const memory_place at = memory_place_of(payload);
     const unsigned size = payload.get_data_length();
@@ -198,7 +229,7 @@ void stack_tlm::model::memory_b_transport(tlm::tlm_generic_payload &payload, sc_
                               : line_.queue_write(at.channel, at.address, size));
     fail_if(line_.run_xpu());
   }
-  end(delay);
+  end(payload, delay, begun, 0);  // the DRAM is reset with the first clock
 }
 
 unsigned stack_tlm::model::memory_transport_dbg(tlm::tlm_generic_payload &payload) {
@@ -265,11 +296,12 @@ void stack_tlm::model::drive_edges() {
 // The only process that drives the interrupt line: its edges, and reset.
 void stack_tlm::model::drive() {
   if (in_reset()) {
-    if (!was_reset_) port_.begin_reset();
-    was_reset_ = true;
     in_job_ = false;
     line_.edges().clear();
     stack_.interrupt.write(false);
+    if (was_reset_) return;
+    was_reset_ = true;
+    port_.begin_reset();
     invalidate((1u << DUPLEX_BUNDLES) - 1);
     return;
   }

@@ -4,9 +4,9 @@
 #include "backend/systemc/traffic_source.h"
 
 #include <cerrno>
-#include <cstring>
-#include <fstream>
+#include <cstdlib>
 
+#include "backend/systemc/text_lines.h"
 #include "duplex/random.h"
 
 namespace duplex {
@@ -112,18 +112,17 @@ std::string traffic_source::open(const traffic_parameters &parameters) {
 }
 
 std::string traffic_source::read_file() {
-  std::ifstream file(parameters_.file);
-  if (!file) return parameters_.file + ": cannot be read: " + std::strerror(errno);
+  text_lines lines(parameters_.file);
   std::string line;
-  for (unsigned number = 1; std::getline(file, line); number++) {
-    const std::string wrong = read_line(line, number);
-    if (!wrong.empty()) return parameters_.file + ":" + std::to_string(number) + ": " + wrong;
+  while (lines.next(line)) {
+    const std::string wrong = read_line(line, lines.number());
+    if (!wrong.empty()) return parameters_.file + ":" + std::to_string(lines.number()) + ": " + wrong;
   }
-  return file.bad() ? parameters_.file + ": cannot be read: " + std::strerror(errno) : "";
+  return lines.failure().empty() ? "" : parameters_.file + ": " + lines.failure();
 }
 
 // One request: clock, address, R or W, bytes, and the data if they are told.
-std::string traffic_source::read_line(const std::string &line, unsigned number) {
+std::string traffic_source::read_line(const std::string &line, uint64_t number) {
   const std::vector<std::string> parts = parts_of(line.substr(0, line.find('#')));
   if (parts.empty()) return "";
   if (parts.size() < 4 || parts.size() > 5) return "expected clock, address, R or W, bytes, and data or not";

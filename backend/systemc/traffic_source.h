@@ -61,7 +61,7 @@ class traffic_source {
 
  private:
   std::string read_file();
-  std::string read_line(const std::string &line, unsigned number);
+  std::string read_line(const std::string &line, uint64_t number);
 
   traffic_parameters parameters_;
   uint64_t index_ = 0;

@@ -111,4 +111,7 @@ const struct memory_entry *memory_oldest(const struct memory_channel *c);
 // memory_choice.c: the commands of one tCK, at most one on each bus; sets c->next.
 void memory_decide(struct duplex_memory_controller *m, struct memory_channel *c, uint64_t now);
 
+// memory_idle.c: all commands before this time of a channel for which no request waits.
+void memory_pass_idle(struct duplex_memory_controller *m, struct memory_channel *c, uint64_t tck);
+
 #endif

@@ -2,6 +2,8 @@
 // The memory controller of one stack: its channels, and the passing of time.
 #include "duplex/memory_controller.h"
 
+#include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "cmodel/hbm/memory_channel.h"
@@ -29,34 +31,59 @@ int duplex_memory_defaults(const char *preset, struct duplex_memory_parameters *
   return 0;
 }
 
-// Whether an access, with all that it may wait for, fits between two refreshes: otherwise it might never be
-// done.
-static bool fits_refreshes(const struct duplex_dram_timing *timing) {
+// Of all but those of refresh and the clock. An access, with all that it may wait for, must fit between two
+// refreshes: otherwise it might never be done.
+static uint64_t sum_of_times(const struct duplex_dram_timing *timing) {
   uint64_t sum = 0;
 #define ADD(field) sum += timing->field;
   DUPLEX_DRAM_FIELDS(ADD)
 #undef ADD
-  sum -= (uint64_t)timing->nREFI + timing->nREFMAX + timing->tCK_ps;
-  return sum < timing->nREFI;
+  return sum - timing->nREFI - timing->nREFMAX - timing->tCK_ps;
 }
 
-const char *duplex_memory_wrong(const struct duplex_memory_parameters *p) {
-  if (p == NULL) return "parameters: expected some";
+// Writes what is wrong with a parameter of this value, if there is a place for the text.
+static void tell(char *text, size_t room, const char *name, uint64_t value, const char *expected) {
+  if (room) snprintf(text, room, "%s: %" PRIu64 ": expected %s", name, value, expected);
+}
+
+bool duplex_memory_wrong(const struct duplex_memory_parameters *p, char *text, size_t room) {
+  if (room) *text = 0;
+  if (p == NULL) {
+    if (room) snprintf(text, room, "parameters: expected some");
+    return true;
+  }
   const unsigned channels = p->channels;
-  if (channels == 0 || channels > DUPLEX_CHANNELS || (channels & (channels - 1)))
-    return "channels: expected 1, 2, 4, 8, 16 or 32";
-  if (p->read_queue == 0 || p->read_queue > DUPLEX_MEMORY_QUEUE_MOST) return "read_queue: expected 1 to 1024";
-  if (p->write_queue == 0 || p->write_queue > DUPLEX_MEMORY_QUEUE_MOST)
-    return "write_queue: expected 1 to 1024";
-  if (p->write_high == 0 || p->write_high > p->write_queue) return "write_high: expected 1 to write_queue";
-  if (p->write_low >= p->write_high) return "write_low: expected less than write_high";
-  if (p->age_limit < 2) return "age_limit: expected 2 tCK or more";
-  if (p->timing.tCK_ps < TCK_PS_LEAST || p->timing.tCK_ps > TCK_PS_MOST)
-    return "timing.tCK_ps: expected 100 to 10000";
-  if (!fits_refreshes(&p->timing)) return "timing: expected times whose sum is below nREFI";
-  if (p->timing.nREFMAX < 2 || p->postponed_refreshes > p->timing.nREFMAX - 2)
-    return "postponed_refreshes: expected 0 to nREFMAX - 2";
-  return memory_is_mapping(&p->mapping) ? NULL : "mapping: expected each part of the address once";
+  const struct {
+    const char *name;
+    uint64_t value;
+    bool good;
+    const char *expected;
+  } checks[] = {
+      {"channels", channels, channels != 0 && channels <= DUPLEX_CHANNELS && (channels & (channels - 1)) == 0,
+       "1, 2, 4, 8, 16 or 32"},
+      {"read_queue", p->read_queue, p->read_queue != 0 && p->read_queue <= DUPLEX_MEMORY_QUEUE_MOST,
+       "1 to 1024"},
+      {"write_queue", p->write_queue, p->write_queue != 0 && p->write_queue <= DUPLEX_MEMORY_QUEUE_MOST,
+       "1 to 1024"},
+      {"write_high", p->write_high, p->write_high != 0 && p->write_high <= p->write_queue,
+       "1 to write_queue"},
+      {"write_low", p->write_low, p->write_low < p->write_high, "less than write_high"},
+      {"age_limit", p->age_limit, p->age_limit >= 2, "2 tCK or more"},
+      {"timing.tCK_ps", p->timing.tCK_ps, p->timing.tCK_ps >= TCK_PS_LEAST && p->timing.tCK_ps <= TCK_PS_MOST,
+       "100 to 10000"},
+      {"timing.nREFI", p->timing.nREFI, sum_of_times(&p->timing) < p->timing.nREFI,
+       "more than the sum of the other times"},
+      {"postponed_refreshes", p->postponed_refreshes,
+       p->timing.nREFMAX >= 2 && p->postponed_refreshes <= p->timing.nREFMAX - 2, "0 to nREFMAX - 2"},
+  };
+  for (size_t i = 0; i < sizeof checks / sizeof checks[0]; i++)
+    if (!checks[i].good) {
+      tell(text, room, checks[i].name, checks[i].value, checks[i].expected);
+      return true;
+    }
+  if (memory_is_mapping(&p->mapping)) return false;
+  if (room) snprintf(text, room, "mapping: expected each part of the address once");
+  return true;
 }
 
 // Hands the entries out to the queues of the channels.
@@ -77,7 +104,7 @@ int duplex_memory_open(const struct duplex_memory_parameters *p, const struct du
                        struct duplex_memory_controller **controller) {
   if (controller == NULL) return DUPLEX_ERROR_ARGUMENT;
   *controller = NULL;
-  if (duplex_memory_wrong(p)) return DUPLEX_ERROR_ARGUMENT;
+  if (duplex_memory_wrong(p, NULL, 0)) return DUPLEX_ERROR_ARGUMENT;
   struct duplex_memory_controller *m = calloc(1, sizeof *m);
   if (m == NULL) return DUPLEX_ERROR_NO_MEMORY;
   m->parameters = *p;
@@ -100,9 +127,12 @@ void duplex_memory_close(struct duplex_memory_controller *m) {
   free(m);
 }
 
+static unsigned waiting_in(const struct memory_channel *c) { return c->queue[0].count + c->queue[1].count; }
+
 // All commands of a channel before this time.
 static void pass(struct duplex_memory_controller *m, struct memory_channel *c, uint64_t tck) {
-  while (c->next < tck) memory_decide(m, c, c->next);
+  while (c->next < tck && waiting_in(c)) memory_decide(m, c, c->next);
+  if (c->next < tck) memory_pass_idle(m, c, tck);
   c->now = duplex_larger_u64(c->now, tck);
 }
 
@@ -113,7 +143,7 @@ int duplex_memory_submit(struct duplex_memory_controller *m, const struct duplex
     return DUPLEX_ERROR_ARGUMENT;
   const struct duplex_memory_place place = duplex_memory_place_of(m, request->address);
   struct memory_channel *c = &m->channel[place.channel];
-  if (tck < c->now) return DUPLEX_ERROR_ARGUMENT;
+  if (tck < c->now || tck > DUPLEX_MEMORY_TCK_MOST) return DUPLEX_ERROR_ARGUMENT;
   pass(m, c, tck);
   const struct memory_queue *queue = &c->queue[request->write];
   if (queue->count == queue->room) return DUPLEX_ERROR_QUEUE_FULL;
@@ -125,14 +155,13 @@ int duplex_memory_submit(struct duplex_memory_controller *m, const struct duplex
 }
 
 void duplex_memory_advance_channel(struct duplex_memory_controller *m, unsigned channel, uint64_t tck) {
-  if (channel < m->parameters.channels) pass(m, &m->channel[channel], tck);
+  if (channel >= m->parameters.channels) return;
+  pass(m, &m->channel[channel], tck < DUPLEX_MEMORY_TCK_MOST ? tck : DUPLEX_MEMORY_TCK_MOST);
 }
 
 void duplex_memory_advance(struct duplex_memory_controller *m, uint64_t tck) {
-  for (unsigned i = 0; i < m->parameters.channels; i++) pass(m, &m->channel[i], tck);
+  for (unsigned i = 0; i < m->parameters.channels; i++) duplex_memory_advance_channel(m, i, tck);
 }
-
-static unsigned waiting_in(const struct memory_channel *c) { return c->queue[0].count + c->queue[1].count; }
 
 uint64_t duplex_memory_channel_next(const struct duplex_memory_controller *m, unsigned channel) {
   if (channel >= m->parameters.channels || waiting_in(&m->channel[channel]) == 0) return MEMORY_NEVER;

@@ -17,17 +17,24 @@ struct layer_run {
   void *context;
   struct layer_expert expert, behind;
   enum layer_next_result more;  // what is behind
+  bool odd;                     // of products: x of the next pass goes to the other shared buffer
 };
 
-void layer_sizes(struct layer_job *job) {
+void layer_sizes(struct layer_job *job, uint32_t product_row_sets) {
   const uint32_t hidden_tiles = duplex_divide_up(job->hidden, DUPLEX_WIDTH);
-  const uint32_t inner_tiles = job->down_layout.k_tiles;
+  const uint32_t inner_tiles = job->products ? 0 : job->down_layout.k_tiles;
   job->groups_of_pass = groups_of_pass(hidden_tiles > inner_tiles ? hidden_tiles : inner_tiles);
   job->x_of_pass[0] = job->results_of_pass[0] = 0;
   for (uint32_t groups = 1; groups <= job->groups_of_pass; groups++) {
     job->x_of_pass[groups] = activation_row_sets(groups * hidden_tiles, job->channels);
-    job->results_of_pass[groups] = result_row_sets(&job->down_layout, job->format, groups);
+    job->results_of_pass[groups] =
+        job->products ? product_row_sets : result_row_sets(&job->down_layout, job->format, groups);
   }
+}
+
+uint32_t layer_product_row_sets(const struct weight_layout *part, uint32_t hidden) {
+  const uint32_t groups = groups_of_pass(duplex_divide_up(hidden, DUPLEX_WIDTH));
+  return result_row_sets(part, DUPLEX_RESULT_FORMAT_F32, groups);
 }
 
 // Lays out the next part; a registered layer's have been laid out before.
@@ -40,6 +47,8 @@ static void lay_out(struct layer_work *work, const struct layer_job *job) {
   layout->two_streams = false;
   weight_layout(layout, job->hidden, job->channels);
   work->row_set[i] = i ? work->row_set[i - 1] + work->layout[i - 1].row_sets : 0;
+  if (!job->products) return;
+  work->results[i] = i ? work->results[i - 1] + layer_product_row_sets(&work->layout[i - 1], job->hidden) : 0;
 }
 
 // Rows of h of the parts before `part`.
@@ -59,6 +68,10 @@ static void describe_part(struct layer_work *work, const struct layer_job *job, 
   if (work->parts == part) lay_out(work, job);
   describe_gemm(d, &work->layout[part], (struct region){0, job->stripe}, groups);
   describe_loaded_activations(d, 0, groups);
+  if (job->products) {
+    describe_results(d, &work->layout[part], (struct region){0, job->results_stripe}, job->format, groups);
+    return;
+  }
   DUPLEX_DESCRIPTOR_SET(d, DESTINATION, DUPLEX_DESTINATION_SHARED);
   DUPLEX_DESCRIPTOR_SET(d, GATED, job->gated);
   DUPLEX_DESCRIPTOR_SET(d, DST_ADDRESS, H_UNIT + before * DUPLEX_WIDTH);
@@ -97,25 +110,53 @@ static struct layer_pass *kept_pass(struct layer_run *run, uint32_t groups) {
   return pass;
 }
 
-// One pass of the expert. Before the last descriptor of its last pass the one behind is asked for: the last
+// The results of a descriptor that is kept.
+static inline void set_results(uint32_t d[DUPLEX_DESCRIPTOR_WORDS], uint32_t base, uint32_t stripe) {
+  d[DUPLEX_DESC_DST_BASE_WORD] = base | DUPLEX_DESCRIPTOR_FIELD(DST_STRIPE, stripe);
+}
+
+// The last descriptor of a pass. Before that of the expert's last pass the one behind is asked for: the last
 // descriptor of the job is another. False: the job is over.
+static bool push_last(struct layer_run *run, const uint32_t d[DUPLEX_DESCRIPTOR_WORDS], bool last) {
+  if (last) run->more = run->next(run->context, &run->behind);
+  return ring_push(&run->ring, d, last && run->more == LAYER_END);
+}
+
+// Pushes a part of a pass of products: x comes from either buffer in turn, so that a load goes beside the
+// products before it.
+static bool push_product(struct layer_run *run, struct layer_pass *pass, uint32_t part, bool last) {
+  const struct layer_job *job = run->job;
+  uint32_t *d = pass->part[part];
+  d[DUPLEX_DESC_X_ADDRESS_WORD] &= ~(uint32_t)H_WORD;
+  DUPLEX_DESCRIPTOR_SET(d, X_ADDRESS, run->odd ? H_WORD : 0);
+  set_results(d, run->expert.results + run->work->results[part], job->results_stripe);
+  if (part + 1 == run->expert.cut) return push_last(run, d, last);
+  return ring_push(&run->ring, d, false);
+}
+
+// One pass of the expert, the last one or another. False: the job is over.
 static bool push_pass(struct layer_run *run, uint32_t groups, bool last) {
   const struct layer_job *job = run->job;
   const struct layer_expert *expert = &run->expert;
   struct layer_pass *pass = kept_pass(run, groups);
   set_source(pass->load, expert->x, job->x_stripe);
+  if (job->products) {
+    run->odd = !run->odd;
+    pass->load[DUPLEX_DESC_DST_ADDRESS_WORD] = run->odd ? H_UNIT : 0;
+  }
   if (!ring_push(&run->ring, pass->load, false)) return false;
   for (uint32_t part = 0; part < expert->cut; part++) {
     if (pass->parts == part) describe_part(run->work, job, pass, groups);
     set_source(pass->part[part], expert->up + run->work->row_set[part], job->stripe);
-    if (!ring_push(&run->ring, pass->part[part], false)) return false;
+    const bool pushed =
+        job->products ? push_product(run, pass, part, last) : ring_push(&run->ring, pass->part[part], false);
+    if (!pushed) return false;
   }
+  if (job->products) return true;
   if (!pass->down_described) describe_down(job, pass, groups);
   set_source(pass->down, expert->down, job->stripe);
-  pass->down[DUPLEX_DESC_DST_BASE_WORD] =
-      expert->results | DUPLEX_DESCRIPTOR_FIELD(DST_STRIPE, job->results_stripe);
-  if (last) run->more = run->next(run->context, &run->behind);
-  return ring_push(&run->ring, pass->down, last && run->more == LAYER_END);
+  set_results(pass->down, expert->results, job->results_stripe);
+  return push_last(run, pass->down, last);
 }
 
 // All passes of the expert.
@@ -133,7 +174,7 @@ static bool push_expert(struct layer_run *run) {
 void firmware_layer(const struct hal *hal, const struct layer_job *job, struct layer_work *work,
                     layer_next *next, void *context, struct firmware_report *report) {
   struct layer_run run;
-  run.job = job, run.work = work, run.next = next, run.context = context;
+  run.job = job, run.work = work, run.next = next, run.context = context, run.odd = true;
   work->parts = work->pass[0].cut = work->pass[1].cut = 0;
   ring_start(&run.ring, hal, report);
   run.more = next(context, &run.behind);

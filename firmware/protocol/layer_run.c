@@ -85,6 +85,7 @@ static void describe_job(const struct client *client, const struct layer_record 
   job->inner = piece->inner;
   job->gated = (shape->flags & LAYER_GATED) != 0;
   job->exponents = (shape->flags & LAYER_UP_EXPONENTS) != 0;
+  job->products = (shape->flags & LAYER_PRODUCTS) != 0;
   job->stripe = piece->stripe;
   job->x_stripe = m->x.stripe;
   job->results_stripe = m->results.stripe;
@@ -93,7 +94,7 @@ static void describe_job(const struct client *client, const struct layer_record 
   job->format = (enum duplex_result_format)m->format;
   job->channels = client->channels;
   job->down_layout = record->piece[m->piece].down;
-  layer_sizes(job);
+  layer_sizes(job, record->piece[m->piece].product_row_sets);
 }
 
 // The numbers and regions of a message, of a layer that is registered.
@@ -105,7 +106,10 @@ static enum completion_status check_run(const struct client *client, const struc
   if (!layer_owned(client, record, m->piece)) return COMPLETION_REGION;  // its allotment has shrunk
   if (*detail = AT(experts), m->experts != record->shape.experts) return COMPLETION_ARGUMENT;
   if (*detail = AT(policy), m->policy >= LAYER_POLICIES) return COMPLETION_ARGUMENT;
-  if (*detail = AT(format), m->format > DUPLEX_RESULT_FORMAT_ACC) return COMPLETION_ARGUMENT;
+  const bool products = (record->shape.flags & LAYER_PRODUCTS) != 0;
+  if (*detail = AT(format),
+      m->format > DUPLEX_RESULT_FORMAT_ACC || (products && m->format != DUPLEX_RESULT_FORMAT_F32))
+    return COMPLETION_ARGUMENT;
   const struct region table = {m->table.base, m->table.stripe};
   const enum completion_status status = client_table(client, table, m->table_tiles);
   *detail = status == COMPLETION_REGION ? AT(table) : AT(table_tiles);

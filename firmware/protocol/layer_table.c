@@ -9,7 +9,7 @@
 #define EXPERTS_AT(member) (uint32_t) offsetof(struct layer_experts_message, member)
 _Static_assert(PROTOCOL_LAYER_PIECES *PROTOCOL_LAYER_EXPERTS <= PROTOCOL_LAYER_ENTRIES, "any layer fits");
 
-#define FLAGS (LAYER_GATED | LAYER_UP_EXPONENTS | LAYER_DOWN_EXPONENTS)
+#define FLAGS (LAYER_GATED | LAYER_UP_EXPONENTS | LAYER_DOWN_EXPONENTS | LAYER_PRODUCTS)
 
 // Row sets of the parts of a piece and of its down matrix; false if a part is not one that a kernel can run.
 static bool lay_out_piece(const struct client *client, const struct layer_message *m, uint32_t index,
@@ -17,6 +17,7 @@ static bool lay_out_piece(const struct client *client, const struct layer_messag
   const struct layer_piece_words *piece = &m->piece[index];
   struct weight_layout layout = {.gated = (m->flags & LAYER_GATED) != 0,
                                  .exponents = (m->flags & LAYER_UP_EXPONENTS) != 0};
+  const bool products = (m->flags & LAYER_PRODUCTS) != 0;
   uint32_t inner = 0;
   uint32_t row_sets = 0;
   for (uint32_t part = 0; part < piece->parts; part++) {
@@ -25,11 +26,12 @@ static bool lay_out_piece(const struct client *client, const struct layer_messag
     if (!weight_layout(&layout, m->hidden, client->channels)) return false;
     inner += piece->inner[part];
     row_sets += layout.row_sets;
+    if (products) record->piece[index].product_row_sets += layer_product_row_sets(&layout, m->hidden);
   }
   if (!piece->parts) return true;
   struct weight_layout *down = &record->piece[index].down;
   *down = (struct weight_layout){.rows = m->hidden, .exponents = (m->flags & LAYER_DOWN_EXPONENTS) != 0};
-  if (!weight_layout(down, inner, client->channels)) return false;
+  if (!products && !weight_layout(down, inner, client->channels)) return false;
   record->piece[index].up_row_sets = row_sets;
   return row_sets <= DUPLEX_BUNDLES * DUPLEX_BANK_ROWS;
 }
@@ -72,7 +74,7 @@ static enum completion_status serve_layer(struct client *client, const void *pay
 // Row sets of an expert's piece join those of the others.
 static void widen(struct layer_record *record, uint32_t piece, uint32_t entry) {
   const uint32_t up = entry & 0xffff;
-  const uint32_t down = entry >> 16;
+  const uint32_t down = record->shape.flags & LAYER_PRODUCTS ? up : entry >> 16;
   const uint32_t up_end = up + record->piece[piece].up_row_sets;
   const uint32_t down_end = down + record->piece[piece].down.row_sets;
   const uint32_t low = up < down ? up : down;

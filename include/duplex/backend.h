@@ -98,11 +98,13 @@ int duplex_cmodel_open(const struct duplex_backend_options *options, struct dupl
 const char *duplex_cmodel_failure(void);
 
 // The Verilated stack, from a shared library built per number of channels: found beside the program, or built
-// on demand. Errors: ARGUMENT (channels, preset), NOT_AVAILABLE (no library, and no sources to build it), IO
+// on demand. Errors: ARGUMENT (channels, preset), NOT_AVAILABLE (no library, and it cannot be built), IO
 // (a file of the options), NO_MEMORY.
 int duplex_rtl_open(const struct duplex_backend_options *options, struct duplex_backend **backend);
 // 1 if that library is there already, without a wave file; nothing is built.
 int duplex_rtl_built(unsigned channels);
+// Why the libraries that are not there cannot be built here, as half a sentence; NULL if they can.
+const char *duplex_rtl_cannot_build(void);
 // Why the last duplex_rtl_open of this thread failed, one line, or "".
 const char *duplex_rtl_failure(void);
 

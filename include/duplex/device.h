@@ -8,7 +8,7 @@
 //
 // Conventions as in duplex/duplex.h: 0 or a negative code of duplex/error.h, a line of text by
 // duplex_device_last_error, arguments checked before anything is done. A device belongs to one thread at a
-// time; inside, its stacks run on several.
+// time, and to the process that opened it as a stack does; inside, its stacks run on several threads.
 #ifndef DUPLEX_DEVICE_H
 #define DUPLEX_DEVICE_H
 
@@ -29,7 +29,17 @@ struct duplex_moe;  // a layer whose weights are resident on a device
 // Who runs which expert. BEST: each expert, or part of one, where it costs least, both sides at once. PAPER:
 // the rules of the paper. LOGIC_PIM, XPU: one side alone. The placement of the weights follows the policy.
 enum duplex_policy { DUPLEX_POLICY_BEST, DUPLEX_POLICY_PAPER, DUPLEX_POLICY_LOGIC_PIM, DUPLEX_POLICY_XPU };
-enum duplex_partials { DUPLEX_PARTIALS_ACC, DUPLEX_PARTIALS_F32 };
+
+// How the sums of an expert come together over the stacks: partial sums of down, exact or rounded to
+// binary32; or h is gathered and each stack has whole rows of down (docs/device.md). AUTO: partial sums or h
+// gathered, of each layer the one that the tables of time predict to take less when it is loaded, with
+// `expected_pairs` spread evenly over the experts. The bits are those of ACC with all but F32.
+enum duplex_partials {
+  DUPLEX_PARTIALS_ACC,
+  DUPLEX_PARTIALS_F32,
+  DUPLEX_PARTIALS_GATHERED,
+  DUPLEX_PARTIALS_AUTO
+};
 
 struct duplex_device_options {
   unsigned stacks;  // 1 to DUPLEX_STACKS_MOST; 0: DUPLEX_STACKS_DEFAULT
@@ -44,6 +54,7 @@ struct duplex_device_options {
   // For the built-in one: file of times of products that somebody measured, in place of its roofline
   // (docs/xpu_time.md). NULL: none.
   const char *xpu_times;
+  size_t expected_pairs;  // of token and expert in a layer, for AUTO; 0: one of each expert
 };
 
 // Opens a device of stacks on a back end, "cmodel" or "rtl". If it fails *device is NULL, and `error_text`
@@ -116,18 +127,20 @@ int duplex_device_moe(struct duplex_device *device, const struct duplex_moe *moe
                       duplex_f16 *y);
 
 // Times of the last layer, in clocks of 650 MHz. A phase lasts as long as its longer side.
-#define DUPLEX_PHASES 2
+// Where h is gathered phases 0 and 1 are those of gate and up, 2 and 3 those of down.
+#define DUPLEX_PHASES 4
 struct duplex_moe_stats {
   uint64_t cycles;  // the whole layer
   uint64_t bound;   // least time of any division between the sides, nothing else charged
   // By the tables of time, before the layer runs: sides, hand_over, distribute and reduce together; of these
   // both sides of each phase, with the starts of jobs and reads.
   uint64_t predicted, predicted_logic_pim[DUPLEX_PHASES], predicted_xpu[DUPLEX_PHASES];
-  uint64_t sides;                        // both phases
+  uint64_t sides;                        // all phases
   uint64_t logic_pim[DUPLEX_PHASES];     // of the slowest stack, from doorbell to completion
   uint64_t xpu_reads[DUPLEX_PHASES];     // of the slowest stack, to the last data, x and sums among them
   uint64_t xpu_estimate[DUPLEX_PHASES];  // what the xPU tells of its works; the longer of the two counts
   uint64_t route, decide, distribute, launch, hand_over, reduce, combine;  // charged beside the phases
+  enum duplex_partials partials;                                           // that the layer has: not AUTO
   uint64_t pairs;                                                          // of token and expert
   uint64_t logic_pim_experts, xpu_experts, shared_experts;  // experts with tokens, by who runs them
   uint16_t tokens[DUPLEX_EXPERTS_MOST];                     // of each expert

@@ -5,6 +5,9 @@
 // its form is loaded, as far as its policy needs it, which takes seconds to a minute of the host; or it gets
 // it from a file.
 //
+// Tables of layers whose h is gathered (DUPLEX_PARTIALS_GATHERED) are measured each time; files have those of
+// partial sums.
+//
 // A file names what it came from: the form of the layer, stacks and channels, and an *origin*, a number that
 // differs for another DRAM preset, activation rule, model of the clocks or time of the xPU.
 //
@@ -24,7 +27,7 @@ struct duplex_moe_form {
   struct duplex_moe_shape shape;
   bool gated;
   bool up_exponents;    // rows of gate or up have exponents
-  bool down_exponents;  // rows of down have; costs nothing but with DUPLEX_PARTIALS_F32
+  bool down_exponents;  // rows of down have; costs nothing with DUPLEX_PARTIALS_ACC
 };
 
 // The form of a layer with these weights; only whether pointers are NULL counts.

@@ -13,7 +13,8 @@
 //
 // After an error the stack can be used on, and nothing has changed unless a function says so. After
 // DUPLEX_ERROR_DRAM_TIMING it can only be closed. A stack belongs to one thread at a time, and so do its
-// clients together.
+// clients together. It also belongs to the process that opened it: in a child of fork every function that can
+// fail does, with DUPLEX_ERROR_ARGUMENT, and closing does nothing; a child opens its own.
 #ifndef DUPLEX_DUPLEX_H
 #define DUPLEX_DUPLEX_H
 

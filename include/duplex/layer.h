@@ -8,6 +8,9 @@
 // of an expert, Logic-PIM does the parts 0 to i - 1 of a piece (gate, up, and those columns of down), the
 // xPU the others, and the exact sums of both add up to those of the whole.
 //
+// A layer of *products* has no activation and no down: its results are the products of x with the rows of
+// gate and up themselves, of the parts below the cut. Any matrices of the experts can be streamed so.
+//
 // Functions that can fail return 0 or a negative code of duplex/error.h, with a text in
 // duplex_stack_last_error of the stack; each lists its own codes and may return the back end's besides.
 #ifndef DUPLEX_LAYER_H
@@ -39,6 +42,7 @@ struct duplex_layer_options {
   bool gated;
   bool up_exponents;    // the rows of gate and up have exponents
   bool down_exponents;  // those of down: no result but f16 and f32 heeds them
+  bool products;        // g and u are the results, in f32; there is no down
   struct duplex_layer_piece piece[DUPLEX_LAYER_PIECES];
 };
 
@@ -56,7 +60,7 @@ int duplex_layer_close(struct duplex_layer *layer);
 struct duplex_layer_source {
   const duplex_f16 *gate, *up;  // [inner of the piece][hidden]; gate: NULL if the layer has none
   size_t up_stride;             // of gate and up
-  const duplex_f16 *down;       // [hidden][inner of the piece]
+  const duplex_f16 *down;       // [hidden][inner of the piece]; of products: not read
   size_t down_stride;
   const int8_t *gate_exponents, *up_exponents, *down_exponents;  // of the rows; NULL: all 0
 };
@@ -105,7 +109,9 @@ struct duplex_layer_work {
 };
 
 // Starts it: duplex_stack_wait writes y[sum of counts][hidden] in the order of `tokens`, zeros where the cut
-// is 0. What `work` points to may be changed at once. Errors, after which *job is NULL: ARGUMENT,
+// is 0. Of products it is y[sum of counts][rows of the piece], those of gate and up in turn, zeros behind the
+// cut; the format has to be f32. What `work` points to may be changed at once. Errors, after which *job is
+// NULL: ARGUMENT,
 // OUT_OF_SPACE (no room for activations and results), QUEUE_FULL, BUSY (another job of a layer is in flight;
 // or jobs that need other bundles, or another activation table), NO_MEMORY, and those of duplex_stack_wait.
 int duplex_layer_start(struct duplex_layer *layer, const struct duplex_layer_work *work,

@@ -9,11 +9,13 @@
 //
 // Time is an integer number of tCK from 0. A controller is driven by events: submit requests, advance to the
 // time that duplex_memory_next gives, and hear of each command and completion by a call. What comes out does
-// not depend on the steps in which time is advanced. No memory is allocated after open.
+// not depend on the steps in which time is advanced. Long rests cost no more than short ones if the caller
+// takes their refreshes by number. No memory is allocated after open.
 #ifndef DUPLEX_MEMORY_CONTROLLER_H
 #define DUPLEX_MEMORY_CONTROLLER_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include "duplex/dram_presets.h"
@@ -23,8 +25,9 @@
 extern "C" {
 #endif
 
-#define DUPLEX_MEMORY_ACCESS_BYTES 32u  // of one request: what a column command moves
-#define DUPLEX_MEMORY_QUEUE_MOST 1024u  // requests of a queue
+#define DUPLEX_MEMORY_ACCESS_BYTES 32u              // of one request: what a column command moves
+#define DUPLEX_MEMORY_QUEUE_MOST 1024u              // requests of a queue
+#define DUPLEX_MEMORY_TCK_MOST (UINT64_C(1) << 60)  // the last time
 
 // Parts of an address. Their bits: CHANNEL as many as the controller has channels, BANK_GROUP 2, BANK 1 (bank
 // j of a bundle lies in group j mod 4), COLUMN 5, ROW 14, HALF 1 (which bundle of the rank), RANK 1.
@@ -87,11 +90,17 @@ typedef void duplex_memory_on_command(void *user, unsigned channel,
 typedef void duplex_memory_on_completion(void *user, const struct duplex_memory_request *request,
                                          uint64_t issued, uint64_t done);
 
-// Either call may be NULL. They must not call the controller, except duplex_memory_place_of.
+// A channel has rested for so many nREFI more, and each of them had the refreshes of the nREFI before, one of
+// each bank, in place of a call for each (duplex_judge_repeat).
+typedef void duplex_memory_on_refreshes(void *user, unsigned channel, uint64_t intervals);
+
+// Each call may be NULL. They must not call the controller, except duplex_memory_place_of. With `command` and
+// without `refreshes` each command of a rest is told, which takes the host as long as the rest is.
 struct duplex_memory_calls {
   void *user;
   duplex_memory_on_command *command;
   duplex_memory_on_completion *completion;
+  duplex_memory_on_refreshes *refreshes;
 };
 
 // Of all channels, from open on. `row_hits`: requests whose row was open when they were submitted.
@@ -106,11 +115,12 @@ struct duplex_memory_statistics {
 
 struct duplex_memory_controller;
 
-// The first parameter that is out of its range, with what was expected: "channels: expected 1, 2, ...". NULL:
-// all are good.
-const char *duplex_memory_wrong(const struct duplex_memory_parameters *parameters);
+// Whether a parameter is out of its range. The first one is named in `text`, which has `room` bytes, with its
+// value and what was expected: "channels: 3: expected 1, 2, ..."; it is empty if all are good. No text is
+// written without room.
+bool duplex_memory_wrong(const struct duplex_memory_parameters *parameters, char *text, size_t room);
 
-// DUPLEX_ERROR_ARGUMENT: duplex_memory_wrong has a text, or there is no place for the controller.
+// DUPLEX_ERROR_ARGUMENT: duplex_memory_wrong, or there is no place for the controller.
 // DUPLEX_ERROR_NO_MEMORY.
 int duplex_memory_open(const struct duplex_memory_parameters *parameters,
                        const struct duplex_memory_calls *calls, struct duplex_memory_controller **controller);
@@ -118,11 +128,13 @@ void duplex_memory_close(struct duplex_memory_controller *controller);
 
 // Takes a request at this time; its channel is advanced to it, and the request may have a command in this
 // very tCK. DUPLEX_ERROR_QUEUE_FULL: there is no room (try again at duplex_memory_channel_next of its
-// channel). DUPLEX_ERROR_ARGUMENT: no such address, a time to which the channel has passed already, NULL.
+// channel). DUPLEX_ERROR_ARGUMENT: no such address, a time to which the channel has passed already or behind
+// DUPLEX_MEMORY_TCK_MOST, NULL.
 int duplex_memory_submit(struct duplex_memory_controller *controller,
                          const struct duplex_memory_request *request, uint64_t tck);
 
-// Gives all commands before this time. A time that has passed already changes nothing.
+// Gives all commands before this time, DUPLEX_MEMORY_TCK_MOST at most. A time that has passed already changes
+// nothing.
 void duplex_memory_advance(struct duplex_memory_controller *controller, uint64_t tck);
 // The same for one channel.
 void duplex_memory_advance_channel(struct duplex_memory_controller *controller, unsigned channel,

@@ -48,7 +48,9 @@ struct stack_parameters {
 // memory: the DRAM of all channels, as the xPU sees it. Bytes of bundles that belong to Logic-PIM cannot be
 //   accessed: TLM_GENERIC_ERROR_RESPONSE.
 // interrupt: high while INTERRUPT_STATUS and INTERRUPT_ENABLE have a bit in common.
-// reset_n: low puts the stack into reset; cells of the DRAM keep their bytes.
+// reset_n: a fall puts the stack into reset, for 4 clocks at least and as long as the line is low; cells of
+//   the DRAM keep their bytes. An access that comes in reset, or that reset cuts off, ends with
+//   TLM_GENERIC_ERROR_RESPONSE.
 class stack_module : public sc_core::sc_module {
  public:
   tlm_utils::simple_target_socket<stack_module> registers;
@@ -80,14 +82,28 @@ class stack_module : public sc_core::sc_module {
   // The same for debug transport: a word that lies in the map, to read or to write, out of reset.
   bool registers_debug_check(const tlm::tlm_generic_payload &payload) const;
 
+  // From the fall of reset_n until the line is high and RESET_CLOCKS_LEAST clocks have passed, so that the
+  // shortest pulse is a whole reset. Processes that drive the stack look when reset_n changes and when
+  // reset_over_ comes.
+  bool in_reset() const;
+  // The first clock in reset: the one with which the last fall counts.
+  uint64_t reset_clock() const { return reset_clock_; }
+  // Whether reset has cut off what a caller waits for: from the second clock in reset on.
+  bool reset_cuts_at(uint64_t clock) const { return in_reset() && clock > reset_clock_; }
+
   // An elaboration error with its place: "MODULE.WHAT: TEXT".
   void report(const char *what, const std::string &text) const;
 
   uint64_t doorbell_clock_ = 0;
   uint64_t interrupt_clock_ = 0;
+  sc_core::sc_event reset_over_;
 
  private:
+  static constexpr unsigned RESET_CLOCKS_LEAST = 4;
   void before_end_of_elaboration() override;
+  void see_reset();
+  uint64_t reset_clock_ = 0;
+  sc_core::sc_time held_until_;
   const stack_parameters parameters_;
 };
 
@@ -166,8 +182,8 @@ class initiator : public sc_core::sc_module {
 
 // A program for an initiator that is the host of a stack: it opens the stack that the sockets lead to, with
 // so many channels, runs `program` and closes it. riscv: the firmware runs on an RV32 controller, which must
-// live as long as the simulation; NULL: in this process, at no cost in clocks. A failure is an
-// SC_REPORT_ERROR.
+// live as long as the simulation; NULL: in this process, at no cost in clocks. A failure, and no program, is
+// an SC_REPORT_ERROR.
 std::function<void(initiator &)> with_stack(unsigned channels, std::function<void(duplex_stack *)> program,
                                             const duplex_riscv_options *riscv = nullptr);
 

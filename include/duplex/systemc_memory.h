@@ -23,7 +23,9 @@ struct hbm3_parameters {
   // bytes, address in hexadecimal with 0x; "" = none. Times go back where initiators run ahead of the
   // simulation.
   std::string request_file;
-  std::string command_file;  // receives the DRAM commands for build/timing_judge; "" = none
+  // Receives the DRAM commands for build/timing_judge; "" = none. With it a channel may rest for 10 ms at
+  // most between accesses: each refresh is written.
+  std::string command_file;
 
   static duplex_memory_parameters defaults();
 };
@@ -45,20 +47,29 @@ class hbm3_memory : public sc_core::sc_module {
  public:
   tlm_utils::multi_passthrough_target_socket<hbm3_memory> socket;
 
-  // Parameters that do not fit, and files that cannot be written, are reported by SC_REPORT_ERROR.
+  // Parameters that do not fit, and files that cannot be written or that something else writes, are reported
+  // by SC_REPORT_ERROR.
   explicit hbm3_memory(const sc_core::sc_module_name &name,
                        const hbm3_parameters &parameters = hbm3_parameters());
   ~hbm3_memory() override;
 
+  // The files of the parameters get their names, and record nothing more. Until then there is what was there
+  // before, and a signal or an error that ends the program leaves it so. A file that could not be written
+  // whole is an SC_REPORT_ERROR, and then neither is there. The end of the simulation by sc_stop and the
+  // destructor do the same; an error that is thrown in the destructor ends the program.
+  void close_files();
+
   uint64_t bytes() const;
   duplex_memory_statistics statistics() const;
 
-  // The time of tCK n, and the first tCK at `time` or later.
+  // The time of tCK n, sc_max_time() at most, and the first tCK at `time` or later.
   sc_core::sc_time time_of_tck(uint64_t n) const;
   uint64_t tck_from(const sc_core::sc_time &time) const;
 
  private:
   class model;
+  void before_end_of_elaboration() override;
+  void end_of_simulation() override;
   void b_transport(int port, tlm::tlm_generic_payload &payload, sc_core::sc_time &delay);
   tlm::tlm_sync_enum nb_transport_fw(int port, tlm::tlm_generic_payload &payload, tlm::tlm_phase &phase,
                                      sc_core::sc_time &delay);

@@ -76,6 +76,11 @@ void duplex_judge_start(struct duplex_judge *judge, const struct duplex_dram_tim
 // True if the command is legal. False: judge->text names the rule and by how many tCK it is missed.
 bool duplex_judge_take(struct duplex_judge *judge, const struct duplex_judge_command *command);
 
+// The refreshes of the last nREFI, one of each bank, come `count` times more, nREFI after each other, as the
+// xPU's: what duplex_judge_take would do with each of these commands. False, with a text: other commands were
+// among them, or a repeated one breaks a rule.
+bool duplex_judge_repeat(struct duplex_judge *judge, uint64_t count);
+
 // True if no bundle in use has waited too long for its refresh at this time.
 bool duplex_judge_finish(struct duplex_judge *judge, uint64_t tck);
 

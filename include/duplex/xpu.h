@@ -102,6 +102,8 @@ struct duplex_xpu_work {
 
 struct duplex_xpu;
 
+// For the process that opened the xPU: in a child of fork there is none, and works are refused with
+// DUPLEX_ERROR_ARGUMENT.
 struct duplex_xpu_ops {
   const char *name;
   void (*close)(struct duplex_xpu *xpu);  // after all works that were submitted

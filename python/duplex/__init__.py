@@ -17,18 +17,20 @@ import numpy
 from . import _arguments, _errors, _library, _options
 from ._device import Device, Moe
 from ._errors import ArgumentError, Error
+from ._turns import Turns, in_turns
 
 __all__ = ["ArgumentError", "Device", "Error", "KvCache", "Moe", "Sequence", "Stack", "Weights"]
 _FORMATS = {"f16": (0, numpy.dtype("<f2")), "f32": (1, numpy.dtype("<f4")), "acc": (2, numpy.dtype("V16"))}
 _lib = _library.load()
 
 
+@in_turns
 class Weights:
     """A matrix that is resident on a stack; it is released with `release` or with the stack."""
 
     def __init__(self, stack, handle, n, k, gated):
         self.stack, self.n, self.k, self.gated = stack, n, k, gated
-        self._handle = handle
+        self._handle, self._turns = handle, stack._turns
 
     def release(self):
         if self._handle and self.stack._handle:
@@ -37,12 +39,13 @@ class Weights:
         self._handle = None
 
 
+@in_turns
 class Stack:
     """One stack. `bundles` is a mask of those that Logic-PIM owns, 0 all; `firmware` is "native" or "riscv"."""
 
     def __init__(self, backend="cmodel", channels=32, threads=0, bundles=0, strict=False, firmware="native", firmware_elf=None,
                  dram_preset=None, rank_switch=0, xpu_traffic=False, watchdog_clocks=0, trace_file=None, command_file=None):
-        self._handle, self._channels = None, _arguments.integer(channels, "channels")
+        self._handle, self._channels, self._turns = None, _arguments.integer(channels, "channels"), Turns()
         backend = _arguments.text(backend, "backend", "the name of a back end")
         options = _options.stack_options(channels, threads, strict, firmware, firmware_elf, dram_preset, rank_switch, watchdog_clocks,
                                          trace_file, command_file, bundles, xpu_traffic)
@@ -64,11 +67,11 @@ class Stack:
         Error: a trace could not be written whole; the stack is closed all the same."""
         if not self._handle:
             return
-        for thing in list(self._caches):
-            thing.close()
-        for thing in list(self._weights):
-            thing.release()
         try:
+            for thing in list(self._caches):
+                thing.close()
+            for thing in list(self._weights):
+                thing.release()
             self._check(_lib.duplex_stack_end_files(self._handle))
         finally:
             _lib.duplex_stack_close(self._handle)
@@ -158,11 +161,12 @@ class Stack:
         return plain
 
 
+@in_turns
 class Sequence:
     """K and V of one sequence, in all layers."""
 
     def __init__(self, cache, handle):
-        self.cache, self._handle = cache, handle
+        self.cache, self._handle, self._turns = cache, handle, cache._turns
 
     def _open(self):
         if not self._handle or not self.cache._handle:
@@ -195,12 +199,13 @@ class Sequence:
         self._handle = None
 
 
+@in_turns
 class KvCache:
     """K and V in pages on one stack, and decode attention over them."""
 
     def __init__(self, stack, handle, heads, head_size, layers):
         self.stack, self.heads, self.head_size, self.layers = stack, heads, head_size, layers
-        self._handle, self._sequences = handle, []
+        self._handle, self._sequences, self._turns = handle, [], stack._turns
 
     def close(self):
         if self._handle:

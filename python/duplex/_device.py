@@ -4,10 +4,11 @@ import ctypes
 import os
 
 from . import _arguments, _errors, _library, _options
+from ._turns import Turns, in_turns
 
 # In the order of the enumerations of duplex/device.h.
 POLICIES = ("best", "paper", "pim", "xpu")
-PARTIALS = ("acc", "f32")
+PARTIALS = ("acc", "f32", "gathered", "auto")
 SCORES = ("topk-softmax", "softmax", "sigmoid")
 _lib = _library.load()
 
@@ -16,12 +17,13 @@ def _pointer(array):
     return None if array is None else array.ctypes.data
 
 
+@in_turns
 class Moe:
     """A layer whose weights are resident on a device; it is released with `release` or with the device."""
 
     def __init__(self, device, handle, shape, activation):
         self.device, self.experts, self.hidden, self.inner = device, *shape
-        self._handle, self._activation = handle, activation
+        self._handle, self._activation, self._turns = handle, activation, device._turns
 
     def release(self):
         if self._handle and self.device._handle:
@@ -31,20 +33,25 @@ class Moe:
         self._activation.free()
 
 
+@in_turns
 class Device:
     """An xPU and its stacks. `policy` says who runs which expert: "best", "paper", "pim" or "xpu"; the bits are the same. `partials` are
-    "acc", exact, or "f32", rounded. `xpu_times`: a file of measured products. The other options are those of each stack."""
+    "acc", exact, or "f32", rounded; "gathered": h is gathered over the stacks instead; "auto": "acc" or "gathered", whichever the tables
+    of time predict to be faster with `expected_pairs` of token and expert in a layer (0: one of each expert). `xpu_times`: a file of
+    measured products. The other options are those of each stack."""
 
     def __init__(self, stacks=5, policy="best", partials="acc", backend="cmodel", channels=32, threads=0, strict=False, firmware="native",
-                 firmware_elf=None, dram_preset=None, rank_switch=0, watchdog_clocks=0, trace_file=None, command_file=None, xpu_times=None):
-        self._handle = None
+                 firmware_elf=None, dram_preset=None, rank_switch=0, watchdog_clocks=0, trace_file=None, command_file=None, xpu_times=None,
+                 expected_pairs=0):
+        self._handle, self._turns = None, Turns()
         backend = _arguments.text(backend, "backend", "the name of a back end")
         stack = _options.stack_options(channels, threads, strict, firmware, firmware_elf, dram_preset, rank_switch, watchdog_clocks,
                                        trace_file, command_file)
         options = _library.DeviceOptions(
             stacks=_arguments.integer(stacks, "stacks"), stack=stack, threads=stack.backend.threads,
             policy=POLICIES.index(_arguments.choice(policy, "policy", POLICIES)),
-            partials=PARTIALS.index(_arguments.choice(partials, "partials", PARTIALS)), xpu_times=_arguments.path(xpu_times, "xpu_times"))
+            partials=PARTIALS.index(_arguments.choice(partials, "partials", PARTIALS)), xpu_times=_arguments.path(xpu_times, "xpu_times"),
+            expected_pairs=_arguments.integer(expected_pairs, "expected_pairs"))
         handle, text = ctypes.c_void_p(), ctypes.create_string_buffer(512)
         code = _lib.duplex_device_open(backend, ctypes.byref(options), ctypes.byref(handle), text, len(text))
         if code:
@@ -63,9 +70,9 @@ class Device:
         Error: a trace could not be written whole; the device is closed all the same."""
         if not self._handle:
             return
-        for layer in list(self._layers):
-            layer.release()
         try:
+            for layer in list(self._layers):
+                layer.release()
             self._check(_lib.duplex_device_end_files(self._handle))
         finally:
             _lib.duplex_device_close(self._handle)
@@ -127,10 +134,15 @@ class Device:
         return out
 
     def stats(self):
-        """Statistics of the last layer, as a dictionary (struct duplex_moe_stats); phases are lists."""
+        """Statistics of the last layer, as a dictionary (struct duplex_moe_stats); phases are lists: of four where h is gathered, else of
+        two. "partials" is the name of what the layer has."""
         raw = _library.MoeStats()
         _lib.duplex_device_last_stats(self._open(), ctypes.byref(raw))
         plain = {name: getattr(raw, name) for name, _ in raw._fields_}
         plain["commands"] = {name: getattr(raw.commands, name) for name, _ in raw.commands._fields_}
-        return {name: list(value) if isinstance(value, ctypes.Array) else value for name, value in plain.items()}
+        plain["partials"] = PARTIALS[raw.partials]
+        phases = _library.PHASES if plain["partials"] == "gathered" else _library.PHASES // 2
+        lists = {name: value[:phases] if len(value) == _library.PHASES else value[:] for name, value in plain.items()
+                 if isinstance(value, ctypes.Array)}
+        return {**plain, **lists}
 

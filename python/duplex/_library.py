@@ -57,7 +57,7 @@ class KvOptions(ctypes.Structure):
 class DeviceOptions(ctypes.Structure):
     """struct duplex_device_options"""
     _fields_ = [("stacks", c_uint), ("stack", StackOptions), ("policy", c_int), ("partials", c_int), ("threads", c_uint), ("xpu", c_void_p),
-                ("xpu_times", c_char_p)]
+                ("xpu_times", c_char_p), ("expected_pairs", c_size_t)]
 
 
 class MoeShape(ctypes.Structure):
@@ -81,14 +81,17 @@ class MoeRouting(ctypes.Structure):
     _fields_ = [("top_k", c_uint), ("score", c_int), ("renormalise", c_bool), ("choice", c_void_p)]  # NULL: by the logits
 
 
+PHASES = 4  # DUPLEX_PHASES
+
+
 class MoeStats(ctypes.Structure):
     """struct duplex_moe_stats"""
     _fields_ = [(name, c_uint64) for name in ("cycles", "bound", "predicted")] + [
-        (name, c_uint64 * 2) for name in ("predicted_logic_pim", "predicted_xpu")] + [("sides", c_uint64)] + [
-            (name, c_uint64 * 2) for name in ("logic_pim", "xpu_reads", "xpu_estimate")] + [
-                (name, c_uint64) for name in (
-                    "route", "decide", "distribute", "launch", "hand_over", "reduce", "combine", "pairs", "logic_pim_experts",
-                    "xpu_experts", "shared_experts")] + [("tokens", c_uint16 * 256)] + [
+        (name, c_uint64 * PHASES) for name in ("predicted_logic_pim", "predicted_xpu")] + [("sides", c_uint64)] + [
+            (name, c_uint64 * PHASES) for name in ("logic_pim", "xpu_reads", "xpu_estimate")] + [
+                (name, c_uint64) for name in ("route", "decide", "distribute", "launch", "hand_over", "reduce", "combine")] + [
+                    ("partials", c_int)] + [(name, c_uint64) for name in ("pairs", "logic_pim_experts",
+                                                                          "xpu_experts", "shared_experts")] + [("tokens", c_uint16 * 256)] + [
                         (name, c_uint64) for name in ("logic_pim_macs", "xpu_macs", "logic_pim_bytes", "xpu_bytes", "other_macs",
                                                       "other_bytes", "firmware_instructions")] + [("commands", DramCommands)]
 

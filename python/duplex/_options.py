@@ -20,6 +20,8 @@ def stack_options(channels, threads, strict, firmware, firmware_elf, dram_preset
     elf = _arguments.path(firmware_elf, "firmware_elf")
     if _arguments.choice(firmware, "firmware", ("native", "riscv")) == "riscv":
         options.riscv = ctypes.pointer(_library.RiscvOptions(elf=elf))
+    elif elf is not None:
+        raise ValueError("firmware_elf: needs firmware='riscv'")
     return options
 
 

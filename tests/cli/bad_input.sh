@@ -105,7 +105,9 @@ refused "backend" "--backend" gemm --x x.npy --w w.npy --backend fpga
 refused "channels 0" "--channels" gemm --x x.npy --w w.npy --channels 0
 refused "channels 33" "--channels" gemm --x x.npy --w w.npy --channels 33
 refused "bundle 4" "--bundles" gemm --x x.npy --w w.npy --bundles 0,4
-refused "a bundle twice" "--bundles" gemm --x x.npy --w w.npy --bundles 1,1
+refused "a bundle twice" "bundle 1 is named twice" gemm --x x.npy --w w.npy --bundles 1,1
+refused "an end of a list" "expected numbers from 0 to 3" gemm --x x.npy --w w.npy --bundles 0,
+refused "version and more" "unknown argument" "$duplex" --version extra
 refused "stripe outside the bundles" "--stripe" gemm --x x.npy --w w.npy --bundles 0,1 --stripe 1,2
 refused "no such rule" "--activation-rule" gemm --x x.npy --w w.npy --activation-rule lax
 refused "no such preset" "--dram-preset" gemm --x x.npy --w w.npy --dram-preset hbm2

@@ -44,6 +44,8 @@ for numbers in '"scale": 0.5, "spread": 1' '"scale": 5e-1, "spread": "1"' '"scal
   echo '{"command": "attention", "q": "q.npy", "k": "k.npy", "v": "v.npy", "lengths": "90,1,70", '"$numbers"', "weights": "p32", "out": "i.npy"}' >numbers.jsonl
   "$duplex" batch numbers.jsonl --channels 3 >out 2>err && cmp i.npy five.npy && rm i.npy || fail "numbers: $numbers"
 done
+echo '{"command": "attention", "q": "q.npy", "k": "k.npy", "v": "v.npy", "lengths": [90, 1, 70], "scale": 0.5, "weights": "p32", "out": "i.npy"}' >numbers.jsonl
+"$duplex" batch numbers.jsonl --channels 3 --bundles ' 0, 1,2 ,3' >out 2>err && cmp i.npy five.npy && rm i.npy || fail "a list of lengths"
 random 1,8,48 13 q1
 random 1,2,90,48 14 k1
 "$duplex" attention --q q1.npy --k k1.npy --v k1.npy --lengths 70 --scale 2 --spread 4 --out six.npy --channels 8 || fail attention

@@ -189,7 +189,6 @@ static void test_bad_dicts(void **state) {
       HALVES "(3, -4)}",
       HALVES "(3, +4)}",
       HALVES "(, 4)}",
-      HALVES "(1, 1, 1, 1, 24)}",
       HALVES "(1, 1, 1, 1, )x}",
       HALVES "(18446744073709551616,)}",
       HALVES "(3, 4), 'shape': (3, 4)}",
@@ -205,6 +204,8 @@ static void test_bad_dicts(void **state) {
       "{'descr': '<f2, fortran_order: False, shape: (3, 4)}",
       "{'descr': '1234567890123456', 'fortran_order': False, 'shape': (3, 4)}",
       "{'descr' '<f2', 'fortran_order': False, 'shape': (3, 4)}",
+      "{'descr': [('a', '<f2'), 'fortran_order': False, 'shape': (3, 4)}",
+      "{'descr': [('a, <f2)], fortran_order: False, shape: (3, 4)}",
       "{descr: '<f2', 'fortran_order': False, 'shape': (3, 4)}",
       "{xdescrx: '<f2', 'fortran_order': False, 'shape': (3, 4)}",
       "{'descr': '<f2' 'fortran_order': False, 'shape': (3, 4)}",
@@ -216,6 +217,12 @@ static void test_bad_dicts(void **state) {
     print_message("%s\n", bad[i]);
     assert_refused("has a header that is no valid .npy dict");
   }
+  // NumPy writes these, and nothing here takes them.
+  write_file(1, HALVES "(1, 1, 1, 1, 24)}", 24);
+  assert_refused("has 5 dimensions, expected at most 4");
+  write_file(1, "{'descr': [('a]', '<f2'), ('b', [('c', '<f4')])], 'fortran_order': False, 'shape': (3, 4)}",
+             24);
+  assert_refused("its elements are structured, expected <f2, <f4 or |V16");
   write_file(1, HALVES "(3, 4), }", 24);
   FILE *file = fopen(path, "r+b");  // a NUL inside the header
   fseek(file, 120, SEEK_SET);
@@ -327,7 +334,7 @@ static void test_pipe(void **state) {
   assert_int_equal(npy_read("--x", name, &tensor), EXIT_BAD_INPUT);
   end_message(file);
   close(ends[0]);
-  assert_non_null(strstr(message, ": expected a file of the size that its shape says\n"));
+  assert_non_null(strstr(message, ": is a pipe, expected a file\n"));
 }
 
 static void test_integers(void **state) {

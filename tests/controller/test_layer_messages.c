@@ -122,7 +122,7 @@ static void test_wrong_words(void **state) {
       {&shape.pieces, PROTOCOL_LAYER_PIECES + 1, COMPLETION_ARGUMENT, LAYER_AT(pieces)},
       {&shape.first, PROTOCOL_LAYER_ENTRIES - EXPERTS + 1, COMPLETION_ARGUMENT, LAYER_AT(first)},
       {&shape.first, UINT32_MAX, COMPLETION_ARGUMENT, LAYER_AT(first)},
-      {&shape.flags, 8, COMPLETION_ARGUMENT, LAYER_AT(flags)},
+      {&shape.flags, 16, COMPLETION_ARGUMENT, LAYER_AT(flags)},
       {&shape.hidden, 0, COMPLETION_ARGUMENT, LAYER_AT(piece)},
       {&shape.hidden, 65537, COMPLETION_ARGUMENT, LAYER_AT(piece)},
       {&shape.piece[0].parts, LAYER_PARTS + 1, COMPLETION_ARGUMENT, LAYER_AT(piece)},
@@ -186,6 +186,22 @@ static void test_wrong_words(void **state) {
   assert_int_equal(send(stack, MESSAGE_LAYER_RUN, &run, sizeof run, &completion), 0);
   assert_int_equal(send(client, MESSAGE_LAYER_RUN, &run, sizeof run, &completion), DUPLEX_ERROR_FIRMWARE);
   assert_int_equal(completion.detail, RUN_AT(layer));
+  // Products, whose results are binary32, in no more room than they have.
+  shape.flags |= LAYER_PRODUCTS;
+  assert_int_equal(send(stack, MESSAGE_LAYER, &shape, sizeof shape, &completion), 0);
+  for (unsigned i = 0; i < EXPERTS; i++) queue_in(stack)->list[i] = layer->places[i].up.base;
+  assert_int_equal(send(stack, MESSAGE_LAYER_EXPERTS, &experts, sizeof experts, &completion), 0);
+  memset(queue_in(stack)->list, 0, sizeof queue_in(stack)->list);
+  queue_in(stack)->list[0] = LAYER_LIST(3u, 2u);
+  run.format = DUPLEX_F32, run.result_row_sets = 4;  // two passes of two parts
+  const struct wrong_word in_products[] = {
+      {&run.format, DUPLEX_F16, COMPLETION_ARGUMENT, RUN_AT(format)},
+      {&run.format, DUPLEX_ACC, COMPLETION_ARGUMENT, RUN_AT(format)},
+      {&run.result_row_sets, 3, COMPLETION_REGION, RUN_AT(result_row_sets)}};
+  for (size_t i = 0; i < sizeof in_products / sizeof *in_products; i++)
+    refuse(stack, MESSAGE_LAYER_RUN, &run, sizeof run, in_products[i]);
+  assert_int_equal(send(stack, MESSAGE_LAYER_RUN, &run, sizeof run, &completion), 0);
+  layer->registered = 0;  // by the driver it is again
   struct message *message = &queue_in(stack)->messages[stack->queue.produced % PROTOCOL_ENTRIES];
   *message = (struct message){.version = 1, .length = 16 + sizeof run, .kind = MESSAGE_LAYER_RUN};
   queue_in(stack)->produced = ++stack->queue.produced;

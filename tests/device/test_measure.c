@@ -82,7 +82,7 @@ static void check_striped(const struct schedule_shape *shape, unsigned most_bund
   assert_true(schedule_place(shape, &placement));
   device_formula(shape, &placement, xpu, times);
   const unsigned what = most_bundles > 2 ? MEASURE_ALL & ~MEASURE_PIECES : MEASURE_SPACES;
-  if (device_measure(&options, xpu, what, times, text, sizeof text)) fail_msg("%s", text);
+  if (device_measure(STAGE_EXPERTS, &options, xpu, what, times, text, sizeof text)) fail_msg("%s", text);
   assert_true(schedule_valid(times));
   for (unsigned bundles = 1; bundles <= most_bundles; bundles++)
     for (unsigned i = 0; i < sizeof tokens / sizeof *tokens; i++) {

@@ -19,7 +19,8 @@
 
 #define LAYERS 12       // for each of DUPLEX_CASES above one
 #define LAYERS_LEAST 4  // else
-#define DEVICES 4       // that run each layer
+#define DEVICES 4       // that run each layer with partial sums
+#define GATHERING 2     // and with h gathered
 
 static struct duplex_device_options draw_device(struct duplex_random *random,
                                                 struct duplex_riscv_options *riscv) {
@@ -139,8 +140,9 @@ static uint64_t check_layer(uint64_t number) {
   duplex_f16 *y = malloc((count + 1) * sizeof *y);
   assert_true(expected && y);
   oracle_moe(&c, expected);
-  for (unsigned i = 0; i < DEVICES; i++) {
-    const struct duplex_device_options options = draw_device(&random, &riscv);
+  for (unsigned i = 0; i < DEVICES + GATHERING; i++) {
+    struct duplex_device_options options = draw_device(&random, &riscv);
+    if (i >= DEVICES) options.partials = DUPLEX_PARTIALS_GATHERED;
     struct duplex_moe_stats stats;
     memset(y, 0xc3, (count + 1) * sizeof *y);
     run_layer(&c, "cmodel", &options, y, &stats);
@@ -165,9 +167,53 @@ static void test_random_layers(void **state) {
   if (!only && layers > LAYERS_LEAST) assert_true(shared > layers / 4);  // else nothing was cut
 }
 
+// Clocks of a layer of alike tokens of zeros, as predicted; *taken: how its sums came together.
+static uint64_t predict(const struct duplex_moe_shape *shape, size_t tokens, enum duplex_partials wanted,
+                        enum duplex_partials *taken) {
+  const size_t matrix = shape->experts * shape->inner * shape->hidden;
+  duplex_f16 *zeros = calloc(matrix + tokens * shape->hidden, sizeof *zeros);
+  duplex_f16 *y = malloc(tokens * shape->hidden * sizeof *y);
+  assert_true(zeros && y);
+  const struct moe_case c = {.shape = *shape,
+                             .weights = {.router = zeros, .gate = zeros, .up = zeros, .down = zeros},
+                             .routing = {.top_k = (unsigned)shape->experts},
+                             .x = zeros,
+                             .tokens = tokens};
+  const struct duplex_device_options options = {.stacks = 2,
+                                                .stack = {.backend = {.channels = 1}},
+                                                .partials = wanted,
+                                                .threads = 1,
+                                                .expected_pairs = tokens * shape->experts};
+  struct duplex_moe_stats stats;
+  run_layer(&c, "cmodel", &options, y, &stats);
+  free(zeros);
+  free(y);
+  *taken = stats.partials;
+  return stats.predicted + stats.launch;
+}
+
+// AUTO has what is predicted to take less: h of small experts of many columns, the sums of few large ones.
+// All experts have all tokens, as it expects.
+static void test_choice(void **state) {
+  static const struct duplex_moe_shape shapes[] = {{3, 512, 64}, {1, 64, 512}};
+  static const size_t tokens[] = {8, 48};
+  static const enum duplex_partials expected[] = {DUPLEX_PARTIALS_GATHERED, DUPLEX_PARTIALS_ACC};
+  (void)state;
+  for (unsigned i = 0; i < 2; i++) {
+    enum duplex_partials taken;
+    const uint64_t sums = predict(&shapes[i], tokens[i], DUPLEX_PARTIALS_ACC, &taken);
+    assert_int_equal(taken, DUPLEX_PARTIALS_ACC);
+    const uint64_t gathered = predict(&shapes[i], tokens[i], DUPLEX_PARTIALS_GATHERED, &taken);
+    assert_int_equal(taken, DUPLEX_PARTIALS_GATHERED);
+    const uint64_t least = predict(&shapes[i], tokens[i], DUPLEX_PARTIALS_AUTO, &taken);
+    assert_int_equal(taken, expected[i]);
+    assert_true(least == (sums < gathered ? sums : gathered));
+  }
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {cmocka_unit_test(test_charges), cmocka_unit_test(test_rounded_partials),
-                                     cmocka_unit_test(test_random_layers)};
+                                     cmocka_unit_test(test_choice), cmocka_unit_test(test_random_layers)};
   printf("seed %llu\n", (unsigned long long)environment_seed());
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

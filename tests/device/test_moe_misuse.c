@@ -42,7 +42,7 @@ static void test_open(void **state) {
     const char *said;
   } cases[] = {{{.stacks = 9}, "9 stacks: expected 1 to 8"},
                {{.policy = (enum duplex_policy)4}, "policy 4"},
-               {{.partials = (enum duplex_partials)2}, "partial sums 2"},
+               {{.partials = (enum duplex_partials)4}, "partial sums 4"},
                {{.stack = {.bundles = 3}}, "bundles and the xPU's traffic"},
                {{.stack = {.backend = {.channels = 33}}}, "33"}};
   (void)state;

@@ -29,6 +29,7 @@ static void check_layer(uint64_t number) {
       .stacks = 1 + (unsigned)duplex_random_below(&random, 3),
       .stack = {.backend = {.channels = 2}},
       .policy = number % 4 ? DUPLEX_POLICY_BEST : DUPLEX_POLICY_PAPER,
+      .partials = number % 2 ? DUPLEX_PARTIALS_ACC : DUPLEX_PARTIALS_GATHERED,
       .threads = 2};
   struct duplex_moe_stats rtl;
   struct duplex_moe_stats model;

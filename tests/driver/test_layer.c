@@ -90,6 +90,7 @@ static void draw(struct layer_case *c, struct duplex_random *random) {
   c->options.gated = below(random, 3) != 0;
   c->options.up_exponents = below(random, 2);
   c->options.down_exponents = below(random, 2);
+  c->options.products = below(random, 3) == 0;
   c->up_stride = c->options.hidden + below(random, 3);
   c->down_more = below(random, 3);
   for (unsigned piece = 0; piece < DUPLEX_LAYER_PIECES; piece++) draw_piece(c, random, piece);
@@ -99,7 +100,7 @@ static void draw(struct layer_case *c, struct duplex_random *random) {
 // Cuts and tokens for a job on one piece.
 static void draw_job(struct layer_case *c, struct duplex_random *random, unsigned piece) {
   c->all_tokens = 0;
-  c->format = (enum duplex_format)below(random, 3);
+  c->format = c->options.products ? DUPLEX_F32 : (enum duplex_format)below(random, 3);
   for (unsigned i = 0; i < c->options.experts; i++) {
     const unsigned parts = c->options.piece[piece].parts;
     c->counts[i] = below(random, 4) ? (uint32_t)below(random, TOKENS + 1) : 0;
@@ -157,8 +158,40 @@ static size_t encode(enum duplex_format format, double sum, int exponent, uint8_
   return 16;
 }
 
+// Values of a token's results.
+static size_t columns_of(const struct layer_case *c, unsigned piece) {
+  if (!c->options.products) return c->options.hidden;
+  return c->inner[piece] * (c->options.gated ? 2 : 1);
+}
+
+// Products: each row of gate and up with x, zeros behind the cut.
+static void assert_products(const struct layer_case *c, unsigned piece, unsigned expert, size_t place,
+                            const uint8_t *y) {
+  const struct piece_data *d = &c->data[piece][expert];
+  const duplex_f16 *x = c->x + c->tokens[place] * c->options.hidden;
+  const unsigned unit = c->options.gated ? 2 : 1;
+  const size_t columns = columns_of(c, piece);
+  size_t inner = 0;
+  for (unsigned part = 0; part < c->cuts[expert]; part++) inner += c->options.piece[piece].inner[part];
+  for (size_t row = 0; row < columns; row++) {
+    const bool of_gate = unit == 2 && row % 2 == 0;
+    const duplex_f16 *weights = (of_gate ? d->gate : d->up) + row / unit * c->up_stride;
+    const int8_t *scales = of_gate ? d->gate_exponents : d->up_exponents;
+    const double sum = row / unit < inner ? dot(x, weights, c->options.hidden) : 0;
+    uint8_t expected[16];
+    encode(DUPLEX_F32, sum, c->options.up_exponents && row / unit < inner ? scales[row / unit] : 0, expected);
+    if (memcmp(y + (place * columns + row) * 4, expected, 4) != 0)
+      fail_msg("products of piece %u, expert %u (cut %u of %u parts), token %zu, row %zu, %u channels", piece,
+               expert, c->cuts[expert], c->options.piece[piece].parts, place, row, c->channels);
+  }
+}
+
 static void assert_token(const struct layer_case *c, unsigned piece, unsigned expert, size_t place,
                          const uint8_t *y) {
+  if (c->options.products) {
+    assert_products(c, piece, expert, place, y);
+    return;
+  }
   const struct piece_data *d = &c->data[piece][expert];
   const duplex_f16 *x = c->x + c->tokens[place] * c->options.hidden;
   const size_t stride = c->inner[piece] + c->down_more;
@@ -228,7 +261,7 @@ static void run_job(struct duplex_stack *stack, struct duplex_layer *layer, cons
                     unsigned piece, bool all_bundles) {
   const struct duplex_layer_work work = work_of(c, piece, all_bundles);
   struct duplex_job *job;
-  const size_t bytes = c->all_tokens * c->options.hidden * 16;
+  const size_t bytes = c->all_tokens * columns_of(c, piece) * 16;
   uint8_t *y = malloc(bytes + 1);
   assert_non_null(y);
   memset(y, 0x55, bytes);
@@ -269,7 +302,8 @@ static void check_read(struct duplex_layer *layer, const struct layer_case *c, s
                        unsigned piece, unsigned expert) {
   const struct piece_data *d = &c->data[piece][expert];
   const enum duplex_layer_matrix matrix =
-      (enum duplex_layer_matrix)(c->options.gated ? below(random, 3) : 1 + below(random, 2));
+      (enum duplex_layer_matrix)(!c->options.gated + below(random, c->options.products ? 1 : 2) +
+                                 (c->options.gated && below(random, 2)));
   const bool down = matrix == DUPLEX_LAYER_DOWN;
   const duplex_f16 *from = down ? d->down : matrix == DUPLEX_LAYER_UP ? d->up : d->gate;
   const int8_t *scales = matrix == DUPLEX_LAYER_UP ? d->up_exponents : d->gate_exponents;
@@ -329,7 +363,7 @@ static void check_ranges(struct duplex_layer *layer, const struct layer_case *c,
     uint64_t expected = 0;
     for (unsigned part = cut; part < shape->parts; part++)
       expected += bytes_of(&shape->up[part], (uint32_t)(c->options.hidden + 63) / 64, c->channels);
-    if (cut < shape->parts) expected += bytes_of(&shape->down, tiles, c->channels);
+    if (cut < shape->parts && !c->options.products) expected += bytes_of(&shape->down, tiles, c->channels);
     assert_int_equal(duplex_layer_ranges(layer, expert, piece, cut, add_run, &sum), 0);
     assert_int_equal(sum.bytes, expected);
     if (cut < shape->parts) tiles -= (uint32_t)c->options.piece[piece].inner[cut] / DUPLEX_WIDTH;
@@ -354,7 +388,7 @@ static void test_reads(void **state) {
         duplex_f16 value;
         assert_int_equal(duplex_stack_hand_over(stack, c.options.piece[piece].bundles), 0);
         assert_int_equal(
-            duplex_layer_read(layer, expert, piece, DUPLEX_LAYER_DOWN, 0, 1, 0, 1, &value, 0, NULL),
+            duplex_layer_read(layer, expert, piece, DUPLEX_LAYER_UP, 0, 1, 0, 1, &value, 0, NULL),
             DUPLEX_ERROR_OWNER);
         assert_int_equal(duplex_stack_hand_over(stack, 0xf & ~c.options.piece[piece].bundles), 0);
         check_read(layer, &c, &random, piece, expert);
@@ -473,6 +507,22 @@ static void test_limits(void **state) {
     assert_int_equal(duplex_layer_start(layer, &work[i], &job), DUPLEX_ERROR_ARGUMENT);
     assert_null(job);
   }
+  // Products are binary32, and there is no down.
+  struct duplex_layer_options products = good;
+  products.products = true;
+  struct duplex_layer *of_products;
+  duplex_f16 value;
+  assert_int_equal(duplex_stack_open_layer(stack, &products, &of_products), 0);
+  assert_int_equal(
+      duplex_layer_load(of_products, 0, 0, &(struct duplex_layer_source){.gate = values, .up = values}), 0);
+  assert_int_equal(
+      duplex_layer_start(of_products,
+                         &(struct duplex_layer_work){
+                             .cuts = cuts[0], .counts = counts[0], .x = values, .format = DUPLEX_ACC},
+                         &job),
+      DUPLEX_ERROR_ARGUMENT);
+  assert_int_equal(duplex_layer_read(of_products, 0, 0, DUPLEX_LAYER_DOWN, 0, 1, 0, 1, &value, 0, NULL),
+                   DUPLEX_ERROR_ARGUMENT);
   // Nothing to do is a job too.
   uint8_t y[7 * 100 * 2], zeros[sizeof y] = {0};
   const struct duplex_layer_work idle = {

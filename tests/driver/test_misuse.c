@@ -8,10 +8,13 @@
 // CMocka needs the four above first.
 #include <cmocka.h>
 #include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include "duplex/duplex.h"
 #include "duplex/error.h"
 #include "duplex/kv_cache.h"
+#include "duplex/layer.h"
 
 #define TOKENS 2u
 #define ROWS 6u
@@ -117,12 +120,68 @@ static void test_space_of_sequences(void **state) {
   duplex_stack_close(stack);
 }
 
+// What a child of fork does with a stack of its parent whose back end has a thread; the number of the call
+// that was not refused, or 0.
+static int use_of_parent(struct duplex_stack *stack, struct duplex_weights *weights,
+                         struct duplex_kv_cache *cache) {
+  duplex_f16 y[TOKENS * ROWS];
+  struct duplex_weights *more;
+  struct duplex_stack *client;
+  struct duplex_sequence *sequence;
+  const int errors[] = {
+      duplex_stack_gemm(stack, weights, x, TOKENS, DUPLEX_F16, y),
+      duplex_stack_upload(stack, ones, ROWS, COLUMNS, NULL, &more),
+      duplex_stack_release(stack, weights),
+      duplex_stack_set_stripe(stack, 1),
+      duplex_stack_hand_over(stack, 0),
+      duplex_stack_open_client(stack, 1, &client),
+      duplex_kv_begin(cache, DUPLEX_KV_SPACES, 1, &sequence),
+      duplex_kv_close(cache),
+      duplex_stack_reset(stack),
+      duplex_stack_end_files(stack),
+  };
+  for (unsigned i = 0; i < sizeof errors / sizeof *errors; i++)
+    if (errors[i] != DUPLEX_ERROR_ARGUMENT || !strstr(duplex_stack_last_error(stack), "after fork"))
+      return (int)i + 1;
+  duplex_stack_close(stack);
+  // One of its own works.
+  const struct duplex_stack_options options = {.backend = {.channels = 2, .threads = 2}};
+  if (duplex_stack_open("cmodel", &options, &stack, NULL, 0)) return 100;
+  if (duplex_stack_upload(stack, ones, ROWS, COLUMNS, NULL, &more)) return 101;
+  if (duplex_stack_gemm(stack, more, x, TOKENS, DUPLEX_F16, y)) return 102;
+  duplex_stack_close(stack);
+  return 0;
+}
+
+static void test_child_of_fork(void **state) {
+  const struct duplex_stack_options options = {.backend = {.channels = 2, .threads = 2}};
+  const struct duplex_kv_options kv = {.heads = 1, .head_size = 16, .page_positions = 64, .pages = 2};
+  struct duplex_stack *stack;
+  struct duplex_kv_cache *cache;
+  (void)state;
+  assert_int_equal(duplex_stack_open("cmodel", &options, &stack, NULL, 0), DUPLEX_OK);
+  struct duplex_weights *own = resident(stack, ones);
+  assert_int_equal(duplex_kv_open(stack, &kv, &cache), DUPLEX_OK);
+  expect_good(stack, own, 1);  // the back end has its thread now
+  const pid_t child = fork();
+  if (child == 0) {
+    alarm(60);  // it does not hang
+    _exit(use_of_parent(stack, own, cache));
+  }
+  int status = -1;
+  assert_int_equal(waitpid(child, &status, 0), child);
+  assert_int_equal(status, 0);
+  expect_good(stack, own, 1);
+  duplex_stack_close(stack);
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(test_weights_of_another_stack),
       cmocka_unit_test(test_gated_and_format),
       cmocka_unit_test(test_waits_out_of_order),
       cmocka_unit_test(test_space_of_sequences),
+      cmocka_unit_test(test_child_of_fork),
   };
   for (unsigned i = 0; i < TOKENS * COLUMNS; i++) x[i] = duplex_f16_from_double(1);
   for (unsigned i = 0; i < ROWS * COLUMNS; i++) {

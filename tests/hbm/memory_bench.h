@@ -132,7 +132,9 @@ static void on_completion(void *user, const struct duplex_memory_request *reques
   if (!note->write && latency > b->read_latency_most) b->read_latency_most = latency;
 }
 
-static void open_bench(struct bench *b, const struct duplex_memory_parameters *parameters) {
+// `refreshes`: takes those of rests; NULL: each is told.
+static void open_bench(struct bench *b, const struct duplex_memory_parameters *parameters,
+                       duplex_memory_on_refreshes *refreshes) {
   memset(b, 0, sizeof *b);
   b->parameters = *parameters;
   b->first_issued = UINT64_MAX;
@@ -142,7 +144,7 @@ static void open_bench(struct bench *b, const struct duplex_memory_parameters *p
     assert_true(duplex_judge_take(&b->judge[i],
                                   &(struct duplex_judge_command){.kind = DUPLEX_JUDGE_OWNER, .mask = 0}));
   }
-  const struct duplex_memory_calls calls = {b, on_command, on_completion};
+  const struct duplex_memory_calls calls = {b, on_command, on_completion, refreshes};
   assert_int_equal(duplex_memory_open(parameters, &calls, &b->controller), 0);
 }
 

@@ -34,7 +34,7 @@ static void test_latency(void **state) {
   for (unsigned i = 0; i < 2; i++) {
     const struct duplex_memory_parameters p = defaults(presets[i], NULL, 1);
     const struct duplex_dram_timing *t = &p.timing;
-    open_bench(&b, &p);
+    open_bench(&b, &p, NULL);
     const struct duplex_memory_place places[] = {{0, 0, 0, 5, 3}, {0, 0, 0, 5, 9}, {0, 0, 0, 6, 3}};
     for (unsigned j = 0; j < 3; j++) b.address[j] = duplex_memory_address_of(b.controller, &places[j]);
     const struct {
@@ -68,7 +68,7 @@ static void test_latency(void **state) {
 // `stride` accesses apart, submitted as fast as they are taken.
 static double rate_of(struct bench *b, const struct duplex_memory_parameters *p, unsigned count,
                       uint64_t stride, bool write) {
-  open_bench(b, p);
+  open_bench(b, p, NULL);
   for (unsigned i = 0; i < count; i++) {
     // Places come round; their accesses do not.
     const unsigned place = i % PLACES;
@@ -165,7 +165,7 @@ static void run_case(struct bench *b, uint64_t number, struct duplex_random *ste
   struct duplex_random random;
   duplex_random_seed(&random, environment_seed(), number);
   const struct duplex_memory_parameters p = random_parameters(&random);
-  open_bench(b, &p);
+  open_bench(b, &p, NULL);
   const unsigned places =
       1 + (unsigned)duplex_random_below(&random, duplex_random_below(&random, 2) ? 8 : PLACES);
   choose_places(b, &random, places);
@@ -246,7 +246,7 @@ static void test_age_limit(void **state) {
   for (unsigned write = 0; write < 2; write++) {
     struct duplex_memory_parameters p = defaults(NULL, NULL, 1);
     p.age_limit = 1000;
-    open_bench(&b, &p);
+    open_bench(&b, &p, NULL);
     for (unsigned i = 0; i < 33; i++) {
       const struct duplex_memory_place place = {0, 0, 0, i == 32, i % 32};
       b.address[i] = duplex_memory_address_of(b.controller, &place);
@@ -269,7 +269,7 @@ static void test_turns(void **state) {
   (void)state;
   static struct bench b;
   const struct duplex_memory_parameters p = defaults(NULL, NULL, 1);
-  open_bench(&b, &p);
+  open_bench(&b, &p, NULL);
   for (unsigned i = 0; i < PLACES; i++) b.address[i] = i * DUPLEX_MEMORY_ACCESS_BYTES;
   for (unsigned i = 0; i < 20000; i++) submit(&b, i % PLACES, i / PLACES % 2 ? i % 3 == 0 : i % 2);
   close_bench(&b);
@@ -285,7 +285,7 @@ static void test_reads_among_writes(void **state) {
   static struct bench b;
   const struct duplex_memory_parameters p = defaults(NULL, NULL, 1);
   const struct duplex_dram_timing *t = &p.timing;
-  open_bench(&b, &p);
+  open_bench(&b, &p, NULL);
   for (unsigned i = 0; i < PLACES; i++) b.address[i] = i * DUPLEX_MEMORY_ACCESS_BYTES;
   for (unsigned i = 0; i < 20000; i++) submit(&b, i % PLACES, i % 100 != 0);
   close_bench(&b);
@@ -299,7 +299,7 @@ static void test_read_after_write(void **state) {
   static struct bench b;
   const struct duplex_memory_parameters p = defaults(NULL, NULL, 1);
   const struct duplex_dram_timing *t = &p.timing;
-  open_bench(&b, &p);
+  open_bench(&b, &p, NULL);
   submit(&b, 0, true);
   submit(&b, 0, false);
   drain(&b);
@@ -313,7 +313,7 @@ static void test_refresh(void **state) {
   static struct bench b;
   for (unsigned busy = 0; busy < 2; busy++) {
     const struct duplex_memory_parameters p = defaults(NULL, NULL, 1);
-    open_bench(&b, &p);
+    open_bench(&b, &p, NULL);
     submit(&b, 0, false);
     const uint64_t end = 40u * p.timing.nREFI;
     while (busy && b.tck < end) {
@@ -328,6 +328,99 @@ static void test_refresh(void **state) {
     }
     if (!busy) assert_int_equal(duplex_memory_next(b.controller), UINT64_MAX);
     close_bench(&b);
+  }
+}
+
+// --- rests ---
+
+static void take_refreshes(void *user, unsigned channel, uint64_t intervals) {
+  struct bench *b = user;
+  if (!duplex_judge_repeat(&b->judge[channel], intervals)) fail_msg("%s", b->judge[channel].text);
+}
+
+// Some requests, and then a rest.
+static void work_and_rest(struct bench *b, uint64_t seed, uint64_t tck) {
+  struct duplex_random random;
+  duplex_random_seed(&random, environment_seed(), seed);
+  for (uint64_t i = duplex_random_below(&random, 200); i; i--) {
+    submit(b, (unsigned)duplex_random_below(&random, 64), duplex_random_below(&random, 2));
+    b->tck += duplex_random_below(&random, 30);
+  }
+  b->tck += tck;
+  duplex_memory_advance(b->controller, b->tck);
+}
+
+// The hash of the commands from here on.
+static void start_hash(struct bench *b) { memset(b->hash, 0, sizeof b->hash); }
+
+static void compare_benches(const struct bench *a, const struct bench *b) {
+  const struct duplex_memory_statistics told = duplex_memory_statistics_of(a->controller);
+  const struct duplex_memory_statistics taken = duplex_memory_statistics_of(b->controller);
+  assert_memory_equal(&told, &taken, sizeof told);
+  assert_memory_equal(a->judge, b->judge, sizeof a->judge);
+  assert_int_equal(a->last_done, b->last_done);
+}
+
+// A bench that takes the refreshes of a rest by number has the judge, the statistics, the times and the later
+// commands of one that is told of each.
+static void test_rests(void **state) {
+  (void)state;
+  static struct bench told, taken;
+  const unsigned cases = 20 * (unsigned)environment_count("DUPLEX_CASES");
+  for (unsigned n = 0; n < cases; n++) {
+    struct duplex_random random;
+    duplex_random_seed(&random, environment_seed(), 1000 + n);
+    struct duplex_memory_parameters p = random_parameters(&random);
+    do {
+      p.timing.nREFI = 300 + (unsigned)duplex_random_below(&random, 4000);
+    } while (duplex_memory_wrong(&p, NULL, 0));
+    open_bench(&told, &p, NULL);
+    open_bench(&taken, &p, take_refreshes);
+    choose_places(&told, &random, 64);
+    memcpy(taken.address, told.address, sizeof taken.address);
+    for (unsigned rest = 0; rest < 6; rest++) {
+      const uint64_t tck = duplex_random_below(&random, 40 * p.timing.nREFI);
+      work_and_rest(&told, 100 * n + rest, tck);
+      work_and_rest(&taken, 100 * n + rest, tck);
+      compare_benches(&told, &taken);
+    }
+    start_hash(&told);
+    start_hash(&taken);
+    for (unsigned place = 0; place < 64; place++) submit(&told, place, false), submit(&taken, place, false);
+    drain(&told);
+    drain(&taken);
+    compare_benches(&told, &taken);
+    assert_memory_equal(told.hash, taken.hash, sizeof told.hash);
+    close_bench(&told);
+    close_bench(&taken);
+  }
+}
+
+// The rest of 2^59 tCK takes no time, and its refreshes are all there.
+static void test_long_rest(void **state) {
+  (void)state;
+  static struct bench b;
+  for (unsigned i = 0; i < 2; i++) {
+    const struct duplex_memory_parameters p = defaults(presets[i], NULL, 2);
+    open_bench(&b, &p, take_refreshes);
+    submit(&b, 0, true);
+    b.tck = UINT64_C(1) << 59;
+    submit(&b, 0, false);
+    close_bench(&b);
+    const uint64_t due = b.tck / p.timing.nREFI;
+    for (unsigned bank = 0; bank < 32; bank++) {
+      const uint64_t refreshes = b.judge[0].banks[bank / 8][bank % 8].refreshes;
+      assert_true(refreshes >= due - 1 && refreshes <= due + 1);
+    }
+    // As a judge that sees no refreshes would say.
+    struct duplex_judge judge = b.judge[0];
+    const struct duplex_judge_command late = {.tck = b.tck + (p.timing.nREFMAX + 3) * p.timing.nREFI,
+                                              .kind = DUPLEX_JUDGE_PRE,
+                                              .mask = 1,
+                                              .xpu = true};
+    assert_false(duplex_judge_take(&judge, &late));
+    // Reads are no refreshes.
+    assert_false(duplex_judge_repeat(&b.judge[0], 1));
   }
 }
 
@@ -372,8 +465,9 @@ static void test_mapping(void **state) {
 // `name`: the parameter that the text of the error names first.
 static void refuse(struct duplex_memory_parameters p, const char *name) {
   struct duplex_memory_controller *m;
-  const char *wrong = duplex_memory_wrong(&p);
-  assert_non_null(wrong);
+  char wrong[128], few[4];
+  assert_true(duplex_memory_wrong(&p, wrong, sizeof wrong));
+  assert_true(duplex_memory_wrong(&p, few, sizeof few));
   assert_memory_equal(wrong, name, strlen(name));
   assert_int_equal(wrong[strlen(name)], ':');
   assert_int_equal(duplex_memory_open(&p, NULL, &m), DUPLEX_ERROR_ARGUMENT);
@@ -385,7 +479,7 @@ static void test_arguments(void **state) {
   struct duplex_memory_parameters p;
   assert_int_equal(duplex_memory_defaults("none", &p), DUPLEX_ERROR_ARGUMENT);
   const struct duplex_memory_parameters good = defaults(NULL, NULL, 1);
-  assert_null(duplex_memory_wrong(&good));
+  assert_false(duplex_memory_wrong(&good, NULL, 0));
   const struct {
     const char *name;
     unsigned *field;
@@ -401,8 +495,8 @@ static void test_arguments(void **state) {
              {"timing.tCK_ps", &p.timing.tCK_ps, 0},
              {"timing.tCK_ps", &p.timing.tCK_ps, 99},
              {"timing.tCK_ps", &p.timing.tCK_ps, 10001},
-             {"timing", &p.timing.nRCDRD, 60000},
-             {"timing", &p.timing.nREFI, 1},
+             {"timing.nREFI", &p.timing.nRCDRD, 60000},
+             {"timing.nREFI", &p.timing.nREFI, 1},
              {"postponed_refreshes", &p.postponed_refreshes, 7},
              {"postponed_refreshes", &p.postponed_refreshes, UINT_MAX}};
   for (unsigned i = 0; i < sizeof bad / sizeof bad[0]; i++) {
@@ -410,6 +504,12 @@ static void test_arguments(void **state) {
     *bad[i].field = bad[i].value;
     refuse(p, bad[i].name);
   }
+  char wrong[128];
+  p = good;
+  p.read_queue = 2000;
+  assert_true(duplex_memory_wrong(&p, wrong, sizeof wrong));
+  assert_string_equal(wrong, "read_queue: 2000: expected 1 to 1024");
+  assert_true(duplex_memory_wrong(NULL, wrong, sizeof wrong));
   p = good;
   p.mapping.field[0] = p.mapping.field[1];
   refuse(p, "mapping");
@@ -430,6 +530,7 @@ static void test_arguments(void **state) {
   assert_int_equal(duplex_memory_submit(m, &request, 10), 0);
   assert_int_equal(duplex_memory_submit(m, &request, 9), DUPLEX_ERROR_ARGUMENT);
   assert_int_equal(duplex_memory_submit(m, &request, 10), DUPLEX_ERROR_QUEUE_FULL);
+  assert_int_equal(duplex_memory_submit(m, &request, DUPLEX_MEMORY_TCK_MOST + 1), DUPLEX_ERROR_ARGUMENT);
   assert_int_equal(duplex_memory_waiting(m), 1);
   duplex_memory_close(m);
   duplex_memory_close(NULL);
@@ -442,6 +543,7 @@ int main(void) {
       cmocka_unit_test(test_age_limit), cmocka_unit_test(test_reads_among_writes),
       cmocka_unit_test(test_turns),     cmocka_unit_test(test_read_after_write),
       cmocka_unit_test(test_refresh),   cmocka_unit_test(test_mapping),
+      cmocka_unit_test(test_rests),     cmocka_unit_test(test_long_rest),
       cmocka_unit_test(test_arguments)};
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

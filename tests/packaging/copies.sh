@@ -44,19 +44,42 @@ with open("x.npy", "wb") as out:
     out.write(b"\x93NUMPY\1\0" + struct.pack("<H", len(head)) + head.encode() + struct.pack("<9H", *range(0x3C00, 0x3C09)))
 PY
 gemm=("$duplex" gemm --x x.npy --w x.npy --backend rtl)
-refused() { # COMMAND...: one line, and no result
+refused() { # TEXT COMMAND...: one line, and no result
   rm -f y.npy
-  ! "$@" --out y.npy 2>"$dir/error" && [ ! -e y.npy ] && grep -q 'could not be built' "$dir/error"
+  ! "${@:2}" --out y.npy 2>"$dir/error" && [ ! -e y.npy ] && [ "$(wc -l <"$dir/error")" = 1 ] && grep -q "$1" "$dir/error"
 }
 verilated_nothing() { [ ! -e "$dir/verilating" ]; }
 
+touch build/rtl/stack_2.so.failed.log
 check "a copy runs as it is" "${gemm[@]}" --channels 2 --out y.npy
 check "and Verilates nothing" verilated_nothing
+no_log() { ! compgen -G "$copy/build/rtl/*.log" >/dev/null; }
+check "and the log of an earlier failure is gone" no_log
+
+# Without the tools: what is there is taken as it is, and stays.
+mkdir "$dir/tools"
+ln -s /usr/bin/* "$dir/tools/"
+rm -f "$dir"/tools/verilator*
+built() { find build/rtl/ -type f ! -path '*/locks/*' | sort; }
+built >"$dir/before"
+without_verilator=(env PATH="$dir/tools")
+without_make=(env PATH=/nonexistent)
+check "without Verilator a copy runs" "${without_verilator[@]}" "${gemm[@]}" --channels 2 --out y.npy
+check "without make, too" "${without_make[@]}" "${gemm[@]}" --channels 2 --out y.npy
+check "what is not there is refused" refused 'Verilator is not installed' "${without_verilator[@]}" "${gemm[@]}" --channels 3
+check "and for another DRAM" refused 'make is not installed' "${without_make[@]}" "${gemm[@]}" --channels 2 --dram-preset hbm3_6400
+says() { grep -q "$1" <("${@:2}"); }
+check "which info says" says 'no others: Verilator is not installed' "${without_verilator[@]}" "$duplex" info
+no_make() { ! "${without_verilator[@]}" make build/rtl/stack_3.so RTL_OPTIMIZE=-O0 2>"$dir/error" && grep -q 'verilator does not run' "$dir/error"; }
+check "make without Verilator says so" no_make
+check "and nothing is lost" diff "$dir/before" <(built)
 # An edit that is older than all that was built.
 echo "// edited" >>rtl/gemm/round.v
 touch -d 2001-01-01 rtl/gemm/round.v
-check "edited RTL is not run with the old stack" refused "${gemm[@]}" --channels 2
-check "but Verilated anew" test -e "$dir/verilating"
+check "edited RTL is not run with the old stack" refused 'stack_2.so: .*run make' "${gemm[@]}" --channels 2
+check "which is said before it is Verilated" verilated_nothing
+make build/rtl/stack_2.so >"$dir/made" 2>&1
+check "make Verilates it anew" test -e "$dir/verilating"
 cp "$OLDPWD/rtl/gemm/round.v" rtl/gemm/round.v
 
 made_with() { # TEXT MAKE-WORDS...: in the steps
@@ -110,7 +133,8 @@ spared() { ! needs "$1"; }
 check "a group of tests that needs no RTL builds none" spared fuzz
 check "one that needs it does" needs cosim
 
-# Builders.
+# Builders, with the sources that the program is of.
+cp "$OLDPWD/params/hardware.params" params/hardware.params
 echo 1000 >"$dir/seconds"
 rm -f "$dir/verilating"
 "${gemm[@]}" --channels 3 --out y.npy 2>"$dir/error" &
@@ -133,6 +157,7 @@ ended() { ! kill -0 "$1"; }
 check "its compiler ends with a builder that is killed" soon ended "$verilator"
 next() { [ "$(wc -l <"$dir/verilating")" -ge 2 ]; }
 check "and leaves no lock" soon next
+check "and no log" soon no_log
 kill "$(tail -n 1 "$dir/verilating")" $second 2>/dev/null
 wait 2>/dev/null
 [ $failures = 0 ]

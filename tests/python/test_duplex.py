@@ -5,10 +5,12 @@
 usage: tests/python/test_duplex.py BUILD
 Operands are small integers, so that binary64 holds every sum exactly and NumPy gives the right answer.
 """
+import concurrent.futures
 import ctypes
 import json
 import os
 import pathlib
+import signal
 import subprocess
 import sys
 import tempfile
@@ -162,10 +164,13 @@ class Devices(unittest.TestCase):
         g, u = (rows @ w[name][0].astype("f8").T * 2.0 ** e[f"{name}_exponents"][0] for name in ("gate", "up"))
         h = (np.maximum(g, 0) * u).astype("<f2").astype("f8")
         y = (h @ w["down"][0].astype("f8").T * 2.0 ** e["down_exponents"][0]).astype("<f4").astype("<f2")
-        for policy in ("best", "xpu"):
-            with duplex.Device(stacks=2, channels=1, policy=policy) as device:
+        for policy, partials in (("best", "acc"), ("xpu", "auto"), ("best", "gathered")):
+            with duplex.Device(stacks=2, channels=1, policy=policy, partials=partials, expected_pairs=3) as device:
                 layer = device.load_moe(**w, act="relu", **e)
                 np.testing.assert_array_equal(device.moe(layer, x, top_k=1), y)
+                stats = device.stats()
+                self.assertEqual(stats["partials"], "acc" if partials == "auto" else partials)
+                self.assertEqual(len(stats["logic_pim"]), 4 if partials == "gathered" else 2)
 
     def test_command(self):
         """The bits of the command, its times, and those of a table from a file."""
@@ -222,6 +227,42 @@ class Devices(unittest.TestCase):
                     device.load_moe(**{**w, **given})
 
 
+class ThreadsAndProcesses(unittest.TestCase):
+    """Threads take turns; a child of fork is refused."""
+
+    def setUp(self):
+        self.x, self.w = integers(np.random.default_rng(SEED), 3, 130), integers(np.random.default_rng(SEED + 1), 70, 130)
+        self.right = (self.x.astype("f8") @ self.w.astype("f8").T).astype("<f2")
+
+    def test_threads_of_one_stack(self):
+        for threads in (1, 2):
+            with duplex.Stack(channels=2, threads=threads) as stack, concurrent.futures.ThreadPoolExecutor(4) as pool:
+                weights = stack.upload(self.w)
+                for y in pool.map(lambda _: stack.gemm(weights, self.x), range(40)):
+                    np.testing.assert_array_equal(y, self.right)
+
+    def test_child_of_fork(self):
+        with duplex.Stack(channels=2, threads=2) as stack, duplex.Device(stacks=1, channels=2, threads=2) as device:
+            weights, one = stack.upload(self.w), np.ones((1, 1, 64), "<f2")
+            layer = device.load_moe(one[0], one.repeat(4, 1), np.ones((1, 64, 4), "<f2"))
+            calls = {"gemm": lambda: stack.gemm(weights, self.x), "upload": lambda: stack.upload(self.w), "release": weights.release,
+                     "reset": stack.reset, "moe": lambda: device.moe(layer, one[0], top_k=1), "device": device.close, "close": stack.close}
+            for name in calls:
+                stack.gemm(weights, self.x)
+                device.moe(layer, one[0], top_k=1)
+                child = os.fork()
+                if not child:
+                    signal.alarm(60)  # it does not hang
+                    try:
+                        calls[name]()
+                    except duplex.Error as error:
+                        os._exit("after fork" not in str(error))
+                    finally:
+                        os._exit(2)
+                self.assertEqual(os.waitpid(child, 0)[1], 0, name)
+            np.testing.assert_array_equal(stack.gemm(weights, self.x), self.right)
+
+
 class Errors(unittest.TestCase):
     def test_texts(self):
         with self.assertRaisesRegex(duplex.Error, "back end 'foo': expected cmodel or rtl"):
@@ -240,6 +281,7 @@ class Errors(unittest.TestCase):
                     (lambda: duplex.Stack(channels=2 ** 32 + 4), ValueError, "channels"),
                     (lambda: duplex.Stack(threads=-1), ValueError, "threads"),
                     (lambda: stack.gemm(w, x, "f64"), ValueError, "format: 'f64', expected f16, f32, acc"),
+                    (lambda: duplex.Stack(firmware_elf="f.elf"), ValueError, "firmware_elf: needs firmware='riscv'"),
                     (lambda: duplex.Stack(dram_preset="ddr1"), duplex.Error, "DRAM preset 'ddr1': expected hbm3_5200"),
                     (lambda: duplex.Stack(bundles=16), duplex.Error, "bundles 0x10"),
                     (lambda: stack.set_stripe(0), duplex.Error, "stripe set 0x0"),

@@ -205,6 +205,19 @@ static void test_parts_cover(void **state) {
   }
 }
 
+// Where a small second piece adds less to the slope of the xPU than rounding takes off, it adds nothing.
+static void test_small_slope(void **state) {
+  const struct schedule_shape shape = {
+      .hidden = 19, .inner = 980, .experts = 1, .stacks = 3, .channels = 4, .gated = 1};
+  struct schedule_placement placement;
+  (void)state;
+  assert_true(schedule_place(&shape, &placement));
+  assert_int_equal(placement.layout, SCHEDULE_SPLIT);
+  schedule_formula(&shape, &placement, &times);
+  assert_true(schedule_valid(&times));
+  assert_int_equal(times.slope.xpu[1][1], 0);
+}
+
 static void assert_recounted(const uint16_t *counts) {
   static struct schedule_decision counted;
   schedule_decide(SCHEDULE_BEST, &times, counts, &work, &decision);
@@ -339,8 +352,8 @@ int main(void) {
       cmocka_unit_test(test_paper_by_hand), cmocka_unit_test(test_one_side),
       cmocka_unit_test(test_best_by_hand),  cmocka_unit_test(test_all_decisions),
       cmocka_unit_test(test_parts_cover),   cmocka_unit_test(test_times_are_those_of_the_cuts),
-      cmocka_unit_test(test_bad_shapes),    cmocka_unit_test(test_damage),
-      cmocka_unit_test(test_files),
+      cmocka_unit_test(test_small_slope),   cmocka_unit_test(test_bad_shapes),
+      cmocka_unit_test(test_damage),        cmocka_unit_test(test_files),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// An initiator of a memory socket that breaks the order of the phases, and its deeds with what is told of
+// An initiator of a memory socket that breaks the rules of the phases, and its deeds with what is told of
 // them.
 #ifndef DUPLEX_TEST_SYSTEMC_OFFENDER_H
 #define DUPLEX_TEST_SYSTEMC_OFFENDER_H
@@ -34,6 +34,13 @@ class offender : public sc_core::sc_module, private tlm::tlm_mm_interface {
     sc_core::sc_time delay;
     socket->nb_transport_fw(payload_[i], phase, delay);
   }
+  void send_without_manager() {
+    tlm::tlm_generic_payload payload;
+    tlm::tlm_phase phase = tlm::BEGIN_REQ;
+    sc_core::sc_time delay;
+    payload.set_read();
+    socket->nb_transport_fw(payload, phase, delay);
+  }
   void begin(unsigned i) {
     send(i, tlm::BEGIN_REQ);
     wait(1, sc_core::SC_US);
@@ -60,7 +67,9 @@ inline const std::vector<deed> &deeds() {
   static const char *again = "BEGIN_REQ of a payload that is under way: expected END_RESP first";
   static const char *no_response = "END_RESP of a payload whose BEGIN_RESP has not come, or has ended";
   static const char *of_target = "expected BEGIN_REQ or END_RESP of an initiator";
+  static const char *no_manager = "a payload without a memory manager: expected one (TLM-2.0)";
   static const std::vector<deed> all = {
+      {no_manager, [](offender &o) { o.send_without_manager(); }},
       {again, [](offender &o) { o.begin(0), o.begin(0); }},
       {no_response, [](offender &o) { o.send(0, tlm::END_RESP); }},
       {no_response, [](offender &o) { o.send(0, tlm::BEGIN_REQ), o.send(0, tlm::END_RESP); }},

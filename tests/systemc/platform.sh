@@ -70,6 +70,11 @@ check "half a line" refused "$dir/half:1: channels: expected" --parameters "$dir
 check "no place for a trace" refused "--memory-trace $dir/none/m: No such file" --memory-trace "$dir/none/m"
 check "no place for a waveform" refused "$dir/none/w.vcd" --trace "$dir/none/w.vcd"
 check "a waveform that SystemC cannot write" refused "--trace: 'w.fst': expected NAME.vcd" --trace w.fst
+printf 'hidden = 8\0garbage\n' >"$dir/zero"
+check "a byte 0 in a file of parameters" refused "--parameters $dir/zero: line 1: a byte 0: expected text" --parameters "$dir/zero"
+check "parameters without an end" refused "--parameters /dev/zero: line 1: expected" --parameters /dev/zero
+little() { (ulimit -v 200000 && refused "$@"); }
+check "too little memory" little "platform: "
 check "a waveform that is no file" refused 'expected a regular file' --module pin --trace /dev/null
 mkdir "$dir/files"
 files=(--registers-trace "$dir/files/r.txt" --memory-trace "$dir/files/m.txt" --trace "$dir/files/w.vcd")

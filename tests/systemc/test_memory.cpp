@@ -76,7 +76,7 @@ std::vector<access> requests_of(kind kind, unsigned count, bool blocks, uint64_t
 class direct {
  public:
   explicit direct(const duplex_memory_parameters &parameters) {
-    const duplex_memory_calls calls = {this, nullptr, note};
+    const duplex_memory_calls calls = {this, nullptr, note, nullptr};
     if (duplex_memory_open(&parameters, &calls, &controller_)) std::abort();
   }
   ~direct() { duplex_memory_close(controller_); }
@@ -400,6 +400,31 @@ void single::run() {
   check_direct_access(*this);
 }
 
+// A command that TLM-2.0 has not, which the protocol checker would not let pass.
+struct stranger : sc_core::sc_module {
+  duplex::hbm3_memory memory;
+  tlm_utils::simple_initiator_socket<stranger> socket;
+  SC_HAS_PROCESS(stranger);
+  explicit stranger(const sc_core::sc_module_name &name)
+      : sc_module(name), memory("memory"), socket("socket") {
+    SC_THREAD(run);
+    socket.bind(memory.socket);
+  }
+  void run() {
+    tlm_generic_payload payload;
+    unsigned char data[32];
+    sc_time delay;
+    payload.set_command(static_cast<tlm::tlm_command>(77));
+    payload.set_data_ptr(data);
+    payload.set_data_length(sizeof data);
+    payload.set_streaming_width(sizeof data);
+    socket->b_transport(payload, delay);
+    expect(payload.get_response_status() == tlm::TLM_COMMAND_ERROR_RESPONSE, "no such command");
+    expect(socket->transport_dbg(payload) == 0, "nor by debug transport");
+    expect(delay == sc_core::SC_ZERO_TIME && memory.statistics().reads == 0, "it takes no time");
+  }
+};
+
 // The text of the elaboration error of a memory.
 void refused(const duplex::hbm3_parameters &parameters, const std::string &text) {
   try {
@@ -413,20 +438,20 @@ void refused(const duplex::hbm3_parameters &parameters, const std::string &text)
 void check_elaboration() {
   duplex::hbm3_parameters p;
   p.controller.channels = 5;
-  refused(p, "refused.channels: expected 1, 2, 4, 8, 16 or 32");
+  refused(p, "refused.channels: 5: expected 1, 2, 4, 8, 16 or 32");
   p = {};
   p.controller.mapping.field[1] = p.controller.mapping.field[0];
   refused(p, "refused.mapping: expected each part of the address once");
   p = {};
   p.request_file = "/none/requests";
-  refused(p, "refused: /none/requests: No such file or directory");
+  refused(p, "refused.request_file /none/requests: No such file or directory");
   const scratch files;
   p.request_file = files.path("requests");
   p.command_file = "/none/commands";
-  refused(p, "refused: /none/commands: No such file or directory");
+  refused(p, "refused.command_file /none/commands: No such file or directory");
   expect(!std::ifstream(p.request_file), "the other record is not there either");
   p.command_file = p.request_file;
-  refused(p, "refused.command_file: '" + p.request_file + "': expected another file than request_file");
+  refused(p, "refused.command_file " + p.request_file + ": is the file of refused.request_file too");
 }
 
 std::vector<std::string> lines_of(const std::string &name) {
@@ -505,6 +530,7 @@ int sc_main(int argc, char **argv) {
   lines.push_back(std::make_unique<line>("recorded", recorded, requests, false));
 
   const auto alone = std::make_unique<single>("single");
+  const auto strange = std::make_unique<stranger>("stranger");
 
   // All interfaces, enables and widths at random, by two initiators at one memory.
   duplex::hbm3_memory shared("shared", parameters_of(nullptr, 4));

@@ -231,6 +231,33 @@ void refused(const char *text, Build build) {
   expect(std::strcmp(said, text) == 0, "text of an elaboration error");
 }
 
+// A host of a stack of two channels.
+struct hosted {
+  duplex::stack_tlm stack{"s", two_channels()};
+  duplex::initiator host{"h", duplex::with_stack(2, [](duplex_stack *) {})};
+  duplex::wires wires{host, stack};
+};
+
+// Each socket of the host at the other one of the stack.
+struct swapped {
+  duplex::stack_tlm stack{"s", two_channels()};
+  duplex::initiator host{"h", duplex::with_stack(2, [](duplex_stack *) {})};
+  sc_core::sc_signal<bool> interrupt{"interrupt"}, reset_n{"reset_n", true};
+  swapped() {
+    host.registers.bind(stack.memory);
+    host.memory.bind(stack.registers);
+    host.interrupt(interrupt);
+    stack.interrupt(interrupt);
+    stack.reset_n(reset_n);
+  }
+};
+
+// A stack of the same name in each of two modules, with wires that have names of their own.
+struct nested : sc_core::sc_module {
+  duplex::stack_tlm stack{"s", two_channels()};
+  explicit nested(const sc_core::sc_module_name &name) : sc_module(name) {}
+};
+
 void elaboration() {
   const auto with = [](void (*change)(duplex::stack_parameters &)) {
     return [change] {
@@ -253,6 +280,15 @@ void elaboration() {
     auto *host = new duplex::initiator("h", duplex::with_stack(32, [](duplex_stack *) {}));
     new duplex::wires(*host, *stack);
   });
+  refused("with_stack.program: none: expected a function", [] { duplex::with_stack(2, nullptr); });
+  refused(
+      "h: opening the stack: its registers cannot be read, TLM_GENERIC_ERROR_RESPONSE of an access: "
+      "expected `registers` of a stack at this socket, and reset_n high",
+      [] { (new hosted)->wires.reset_n = false; });
+  refused(
+      "h: opening the stack: its registers cannot be read, TLM_GENERIC_ERROR_RESPONSE of an access: "
+      "expected `registers` of a stack at this socket, and reset_n high",
+      [] { new swapped; });
   refused("s.registers: not bound: expected an initiator socket", with([](duplex::stack_parameters &) {}));
   refused("s.memory: not bound: expected an initiator socket", [] {
     auto *stack = new duplex::stack_tlm("s", two_channels());
@@ -264,6 +300,14 @@ void elaboration() {
     auto *host = new duplex::initiator("h", [](duplex::initiator &) {});
     host->registers.bind(stack->registers);
     host->memory.bind(stack->memory);
+  });
+  refused("nothing", [] {
+    sc_core::sc_report_handler::set_actions("object already exists", sc_core::SC_THROW);
+    for (const char *name : {"a", "b"}) {
+      auto *inside = new nested(name);
+      auto *host = new duplex::initiator((std::string("host_") + name).c_str(), [](duplex::initiator &) {});
+      new duplex::wires(*host, inside->stack);
+    }
   });
   refused("nothing", [] {
     auto *stack = new duplex::stack_tlm("s", two_channels());

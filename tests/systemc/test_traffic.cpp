@@ -237,7 +237,12 @@ int bad_files(const scratch &files_of) {
   p.pattern = traffic_pattern::file;
   p.file = "no/such/file";
   duplex::traffic_source source;
-  if (source.open(p) != "no/such/file: cannot be read: No such file or directory") bad = 1;
+  if (source.open(p) != "no/such/file: No such file or directory") bad = 1;
+  p.file = "/dev/zero";
+  if (source.open(p) != "/dev/zero: line 1: expected 16777216 bytes at most") bad = 1;
+  p.file = files_of.path("zero.txt");
+  std::ofstream(p.file) << "0 0 R 4" << '\0' << "garbage\n";
+  if (source.open(p) != p.file + ": line 1: a byte 0: expected text") bad = 1;
   p = traffic_parameters();
   p.largest = 0;
   if (source.open(p) != "smallest: expected 1 to largest") bad = 1;

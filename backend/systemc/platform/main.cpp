@@ -6,8 +6,8 @@
 #include <memory>
 #include <vector>
 
+#include "backend/systemc/output_files.h"
 #include "backend/systemc/platform/board.h"
-#include "backend/systemc/platform/output_files.h"
 #include "duplex/backend.h"
 #include "duplex/error.h"
 #include "duplex/text_file.h"
@@ -20,7 +20,6 @@ using platform::board;
 using platform::kernel;
 using platform::options;
 using platform::outcome;
-using platform::output_files;
 using platform::wrong;
 
 // FNV-1a, 64 bits.
@@ -140,24 +139,24 @@ bool told_all() {
 }
 
 int run(options &o) {
-  output_files files;
+  duplex::output_files files;
   traces to;
   if (!o.registers_trace.empty()) {
     to.registers = files.open_text("--registers-trace", o.registers_trace);
-    if (!to.registers) return 2;
+    if (!to.registers) return wrong(files.failure());
   }
   if (!o.memory_trace.empty()) {
     to.memory = files.open_text("--memory-trace", o.memory_trace);
-    if (!to.memory) return 2;
+    if (!to.memory) return wrong(files.failure());
   }
   if (!o.trace.empty()) {
     o.trace = files.waveform("--trace", o.trace);
-    if (o.trace.empty()) return 2;
+    if (o.trace.empty()) return wrong(files.failure());
   }
   const int status = simulate(o, to);
   if (status == 2) return status;
   if (!told_all()) return 1;  // before the files get their names: all or nothing
-  return files.commit() ? status : 2;
+  return files.commit() ? status : wrong(files.failure());
 }
 
 }  // namespace

@@ -7,8 +7,10 @@
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
-#include <fstream>
 #include <vector>
+
+#include "backend/systemc/text_lines.h"
+#include "backend/systemc/wave_file.h"
 
 namespace platform {
 namespace {
@@ -124,21 +126,25 @@ std::string trimmed(const std::string &text) {
   return first == std::string::npos ? "" : text.substr(first, text.find_last_not_of(blanks) - first + 1);
 }
 
+// A line of a file of parameters; -1: it is good.
+int read_line(const std::string &line, const std::vector<name> &names, const std::string &place) {
+  const std::string text = trimmed(line.substr(0, line.find('#')));
+  if (text.empty()) return -1;
+  const size_t equals = text.find('=');
+  const std::string word = trimmed(text.substr(0, equals));
+  const std::string where = place + ": " + word;
+  if (equals == std::string::npos) return wrong(where, "expected `name = value`");
+  return set(names, word, trimmed(text.substr(equals + 1)), where);
+}
+
 int read_file(const std::string &path, const std::vector<name> &names) {
-  std::ifstream file(path);
-  if (!file) return wrong("--parameters " + path, std::strerror(errno));
+  duplex::text_lines lines(path);
   std::string line;
-  for (unsigned number = 1; std::getline(file, line); number++) {
-    const std::string text = trimmed(line.substr(0, line.find('#')));
-    if (text.empty()) continue;
-    const size_t equals = text.find('=');
-    const std::string word = trimmed(text.substr(0, equals));
-    const std::string where = path + ":" + std::to_string(number) + ": " + word;
-    if (equals == std::string::npos) return wrong(where, "expected `name = value`");
-    const int status = set(names, word, trimmed(text.substr(equals + 1)), where);
+  while (lines.next(line)) {
+    const int status = read_line(line, names, path + ":" + std::to_string(lines.number()));
     if (status >= 0) return status;
   }
-  return file.bad() ? wrong("--parameters " + path, "cannot be read") : -1;
+  return lines.failure().empty() ? -1 : wrong("--parameters " + path, lines.failure());
 }
 
 int read_words(int argc, char **argv, const std::vector<name> &names) {
@@ -159,15 +165,12 @@ int read_words(int argc, char **argv, const std::vector<name> &names) {
 
 }  // namespace
 
-int wrong(const std::string &where, const std::string &text) {
-  std::fprintf(stderr, "platform: %s: %s\n", where.c_str(), text.c_str());
+int wrong(const std::string &text) {
+  std::fprintf(stderr, "platform: %s\n", text.c_str());
   return 2;
 }
 
-bool is_vcd(const std::string &path) {
-  const std::string ending = ".vcd";
-  return path.size() > ending.size() && path.compare(path.size() - ending.size(), ending.size(), ending) == 0;
-}
+int wrong(const std::string &where, const std::string &text) { return wrong(where + ": " + text); }
 
 int read_options(int argc, char **argv, options &o) {
   o.stack.channels = 2;
@@ -176,7 +179,7 @@ int read_options(int argc, char **argv, options &o) {
   if (status >= 0) return status;
   if (o.head_size % 16)
     return wrong("--head-size", "'" + std::to_string(o.head_size) + "': expected a multiple of 16");
-  if (o.module == "tlm" && !o.trace.empty() && !is_vcd(o.trace))
+  if (o.module == "tlm" && !o.trace.empty() && !duplex::is_vcd(o.trace))
     return wrong("--trace", "'" + o.trace + "': expected NAME.vcd with --module tlm");
   o.stack.channels = unsigned(channels);
   o.stack.threads = unsigned(threads);

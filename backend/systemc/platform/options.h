@@ -27,15 +27,12 @@ struct options {
 };
 
 // Fills `o`; what is wrong is one line on the standard error. Returns -1 to go on, or the exit status: 0
-// after
-// --help, 2 after bad input.
+// after --help, 2 after bad input.
 int read_options(int argc, char **argv, options &o);
 
 // The line about bad input; returns its exit status, 2.
+int wrong(const std::string &text);
 int wrong(const std::string &where, const std::string &text);
-
-// A waveform of the kind that SystemC writes: NAME.vcd.
-bool is_vcd(const std::string &path);
 
 }  // namespace platform
 #endif

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-// The files that the platform writes: all of them appear at its end, or none.
-#include "backend/systemc/platform/output_files.h"
+// Files that appear all at the end, or not at all.
+#include "backend/systemc/output_files.h"
 
 #include <fcntl.h>
+#include <pthread.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -11,29 +12,37 @@
 #include <cstring>
 #include <filesystem>
 
-#include "backend/systemc/platform/options.h"
+#include "backend/systemc/wave_file.h"
 #include "duplex/signals.h"
 
-namespace platform {
+namespace duplex {
 namespace {
 
-output_files *open_outputs;  // for the signal handler
+output_files *first_outputs;  // for the signal handler, and to find one file under two names
 
-// The signal goes on to end the program.
-void forsake_outputs(int signal) {
-  if (open_outputs) open_outputs->forsake();
-  std::signal(signal, SIG_DFL);
-  std::raise(signal);
-}
+// No signal comes while the outputs change, since its handler reads them.
+class no_signals {
+ public:
+  no_signals() {
+    sigset_t all;
+    sigfillset(&all);
+    pthread_sigmask(SIG_BLOCK, &all, &before_);
+  }
+  ~no_signals() { pthread_sigmask(SIG_SETMASK, &before_, nullptr); }
+  no_signals(const no_signals &) = delete;
+  no_signals &operator=(const no_signals &) = delete;
+
+ private:
+  sigset_t before_;
+};
 
 // The write that failed tells by its error.
 void stay(int) {}
 
 // A signal that is ignored (as under nohup) or that somebody else handles (a sanitizer) stays so.
-void watch(int signal) {
+void watch(int signal, void (*handler)(int)) {
   struct sigaction action;
-  if (sigaction(signal, nullptr, &action) == 0 && action.sa_handler == SIG_DFL)
-    std::signal(signal, forsake_outputs);
+  if (sigaction(signal, nullptr, &action) == 0 && action.sa_handler == SIG_DFL) std::signal(signal, handler);
 }
 
 // Both are one file, or one pipe. A device takes several outputs.
@@ -59,24 +68,40 @@ mode_t mode_of_new_file() {
 
 }  // namespace
 
-output_files::output_files() {
-  open_outputs = this;
-  std::signal(SIGPIPE, stay);
-  std::signal(SIGXFSZ, stay);
-  for (int signal = 1; signal <= SIGRTMAX; signal++)
-    if (duplex_signal_ends_program(signal)) watch(signal);
-}
+output_files::output_files() : next_(first_outputs) { first_outputs = this; }
 
 output_files::~output_files() {
+  const no_signals hold;
   for (output &left : outputs_)
     if (left.stream) std::fclose(left.stream);
   forsake();
-  open_outputs = nullptr;
+  output_files **link = &first_outputs;
+  while (*link != this) link = &(*link)->next_;
+  *link = next_;
 }
 
+// Takes the temporary files away; only calls that a signal handler may make.
 void output_files::forsake() const {
   for (const output &left : outputs_)
     if (!left.temporary.empty()) unlink(left.temporary.c_str());
+}
+
+// The signal goes on to end the program.
+void output_files::forsake_all(int signal) {
+  for (const output_files *files = first_outputs; files; files = files->next_) files->forsake();
+  std::signal(signal, SIG_DFL);
+  std::raise(signal);
+}
+
+void output_files::watch_signals() {
+  watch(SIGPIPE, stay);
+  watch(SIGXFSZ, stay);
+  for (int signal = 1; signal <= SIGRTMAX; signal++)
+    if (duplex_signal_ends_program(signal)) watch(signal, forsake_all);
+}
+
+void output_files::fail(const output &of, const std::string &why) {
+  failure_ = of.what + " " + of.path + ": " + why;
 }
 
 // The descriptor of the new output, -1: see errno.
@@ -105,39 +130,44 @@ bool output_files::is_one_file(const output &a, const output &b) {
   return a.exists && b.exists && is_same(a.there, b.there);
 }
 
-output_files::output *output_files::add(const char *option, const std::string &path,
+// "", or what else is written to the same file.
+std::string output_files::conflict_of(const output &added) const {
+  for (const output_files *files = first_outputs; files; files = files->next_)
+    for (const output &other : files->outputs_)
+      if (&other != &added && is_one_file(other, added)) return "is the file of " + other.what + " too";
+  struct stat standard_output;
+  const bool standard = added.exists && fstat(STDOUT_FILENO, &standard_output) == 0;
+  return standard && is_same(added.there, standard_output) ? "is standard output too" : "";
+}
+
+output_files::output *output_files::add(const std::string &what, const std::string &path,
                                         const std::string &ending) {
-  outputs_.push_back({option, path, "", "", nullptr, false, {}});
+  const no_signals hold;
+  watch_signals();
+  outputs_.push_back({what, path, "", "", nullptr, false, {}});
   output &added = outputs_.back();
   const int file = open(added, ending);
   if (file < 0) {
-    wrong(std::string(option) + " " + path, std::strerror(errno));
+    fail(added, std::strerror(errno));
     return nullptr;
   }
   added.stream = fdopen(file, "w");
-  for (const output &other : outputs_)
-    if (&other != &added && is_one_file(other, added)) {
-      wrong(std::string(option) + " " + path, std::string("is the file of ") + other.option + " too");
-      return nullptr;
-    }
-  struct stat standard_output;
-  if (added.exists && fstat(STDOUT_FILENO, &standard_output) == 0 && is_same(added.there, standard_output)) {
-    wrong(std::string(option) + " " + path, "is standard output too");
-    return nullptr;
-  }
-  return &added;
+  const std::string conflict = conflict_of(added);
+  if (conflict.empty()) return &added;
+  fail(added, conflict);
+  return nullptr;
 }
 
-std::FILE *output_files::open_text(const char *option, const std::string &path) {
-  const output *added = add(option, path, "");
+std::FILE *output_files::open_text(const std::string &what, const std::string &path) {
+  const output *added = add(what, path, "");
   return added ? added->stream : nullptr;
 }
 
-std::string output_files::waveform(const char *option, const std::string &path) {
-  output *added = add(option, path, is_vcd(path) ? ".vcd" : "");
+std::string output_files::waveform(const std::string &what, const std::string &path) {
+  output *added = add(what, path, is_vcd(path) ? ".vcd" : "");
   if (!added) return "";
   if (added->temporary.empty()) {
-    wrong(std::string(option) + " " + path, "expected a regular file");
+    fail(*added, "expected a regular file");
     return "";
   }
   close(*added);
@@ -153,17 +183,12 @@ bool output_files::close(output &written) {
 }
 
 // Files that got their names before one could not be renamed are taken away again.
-bool output_files::commit() {
-  for (output &written : outputs_) {
-    if (close(written)) continue;
-    wrong(std::string(written.option) + " " + written.path, "writing failed");
-    return false;
-  }
+bool output_files::name_all() {
   for (size_t i = 0; i < outputs_.size(); i++) {
     output &written = outputs_[i];
     if (written.temporary.empty()) continue;
     if (std::rename(written.temporary.c_str(), written.target.c_str()) != 0) {
-      wrong(std::string(written.option) + " " + written.path, std::strerror(errno));
+      fail(written, std::strerror(errno));
       for (size_t done = 0; done < i; done++)
         if (!outputs_[done].target.empty()) unlink(outputs_[done].target.c_str());
       return false;
@@ -173,4 +198,18 @@ bool output_files::commit() {
   return true;
 }
 
-}  // namespace platform
+bool output_files::commit() {
+  const no_signals hold;
+  bool whole = true;
+  for (output &written : outputs_) {
+    if (close(written)) continue;
+    fail(written, "writing failed");
+    whole = false;
+  }
+  whole = whole && name_all();
+  forsake();
+  outputs_.clear();
+  return whole;
+}
+
+}  // namespace duplex

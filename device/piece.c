@@ -1,0 +1,17 @@
+// SPDX-License-Identifier: Apache-2.0
+// What a piece of a layer consists of.
+#include "device/layer.h"
+
+bool moe_has_piece(const struct duplex_moe *moe, unsigned expert, unsigned piece) {
+  return expert % moe->turns == piece % moe->turns;
+}
+
+size_t moe_inner_before(const struct moe_piece *piece, unsigned cut) {
+  size_t inner = 0;
+  for (unsigned part = 0; part < piece->parts && part < cut; part++) inner += piece->inner[part];
+  return inner;
+}
+
+size_t moe_inner_behind(const struct moe_piece *piece, unsigned cut) {
+  return moe_inner_before(piece, piece->parts) - moe_inner_before(piece, cut);
+}

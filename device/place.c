@@ -1,0 +1,134 @@
+// SPDX-License-Identifier: Apache-2.0
+// Where the pieces of an MoE layer lie on the stacks, by the tables of time.
+#include <string.h>
+
+#include "device/layer.h"
+#include "device/tables.h"
+#include "duplex/error.h"
+
+// The whole slice of each stack as one part of one piece.
+static void place_whole(struct duplex_moe *moe) {
+  const size_t inner = moe->shape.inner;
+  const unsigned stacks = moe->device->stacks;
+  for (unsigned stack = 0; stack < stacks; stack++) {
+    const size_t first = inner * stack / stacks;
+    const size_t count = inner * (stack + 1) / stacks - first;
+    for (unsigned q = 0; q < moe->pieces; q++)
+      moe->stage->piece[stack][q] =
+          (struct moe_piece){.bundles = moe->pieces == 1 ? SCHEDULE_ALL_BUNDLES : 1u << q,
+                             .parts = count > 0,
+                             .first = first,
+                             .inner = {count}};
+  }
+}
+
+// The parts of one piece on one stack, but for empty ones.
+static void place_piece(struct duplex_moe *moe, unsigned stack, unsigned q, unsigned of_schedule) {
+  const struct schedule_placement *placement = &moe->times.placement;
+  struct moe_piece *piece = &moe->stage->piece[stack][q];
+  for (unsigned part = 0; part < placement->parts[of_schedule]; part++) {
+    const struct schedule_range range = schedule_part(&moe->times.shape, placement, stack, of_schedule, part);
+    if (range.count == 0) continue;
+    if (piece->parts == 0) piece->first = range.first;
+    piece->inner[piece->parts++] = range.count;
+  }
+}
+
+// As the policy `best` wants them. If the pieces of odd experts lie in other bundles than those of even ones,
+// a piece of the schedule is two here.
+static void place_best(struct duplex_moe *moe) {
+  const struct schedule_placement *placement = &moe->times.placement;
+  moe->turns = schedule_bundles(placement, 0, 0) == schedule_bundles(placement, 1, 0) ? 1 : 2;
+  moe->pieces = placement->pieces * moe->turns;
+  for (unsigned stack = 0; stack < moe->device->stacks; stack++)
+    for (unsigned q = 0; q < moe->pieces; q++) {
+      const unsigned of_schedule = q / moe->turns;
+      moe->stage->piece[stack][q].bundles = schedule_bundles(placement, q % moe->turns, of_schedule);
+      place_piece(moe, stack, q, of_schedule);
+    }
+}
+
+// DOWN has the rows that belong to the inner columns of each piece of UP.
+static void place_down(struct duplex_moe *moe) {
+  struct moe_stage *stage = &moe->stage[1];
+  for (unsigned stack = 0; stack < moe->device->stacks; stack++)
+    for (unsigned q = 0; q < moe->pieces; q++) {
+      const struct moe_piece *up = &moe->stage[0].piece[stack][q];
+      const struct schedule_range rows =
+          stage_down_rows(&stage->times.shape, up->first, moe_inner_behind(up, 0));
+      stage->piece[stack][q] = (struct moe_piece){
+          .bundles = up->bundles, .parts = rows.count > 0, .first = rows.first, .inner = {rows.count}};
+    }
+}
+
+// The costs of pieces as this layer has them.
+static const struct schedule_costs *costs_of(const struct duplex_moe *moe, const struct moe_stage *stage) {
+  if (moe->device->options.policy == DUPLEX_POLICY_BEST) return &stage->times.costs[SCHEDULE_OF_PIECE];
+  return &stage->times.costs[moe->pieces > 1 ? SCHEDULE_OF_BUNDLE : SCHEDULE_OF_STRIPES];
+}
+
+// Adds the times of another stage, of a table with the same unit and placement.
+static void add_times(struct schedule_times *sum, const struct schedule_times *other) {
+  uint32_t *to = &sum->rows[0].pim[0][0];
+  const uint32_t *from = &other->rows[0].pim[0][0];
+  const size_t rows = sizeof sum->rows / sizeof *sum->rows + 1;  // the slope lies behind them
+  for (size_t i = 0; i < rows * sizeof *sum->rows / sizeof *to; i++) to[i] += from[i];
+  memset(sum->costs, 0, sizeof sum->costs);  // they stay with the stages
+  schedule_seal(sum);
+}
+
+// Tables of a stage; those of the layer are the sums of all.
+static int take_tables(struct duplex_moe *moe, const struct duplex_moe_form *form, struct moe_stage *stage) {
+  const struct tables_wanted wanted = {stage->kind, stage->format == SCHEDULE_ROUNDED};
+  const struct schedule_times *times;
+  struct schedule_times charged;
+  const int error = tables_take(moe->device, form, &wanted, &times);
+  if (error) return error;
+  stage->times = *times;
+  bool fits = schedule_charge(times, stage->format, &charged);
+  if (stage == moe->stage) {
+    moe->times = *times;
+    moe->charged = charged;
+  } else {
+    add_times(&moe->times, times);
+    add_times(&moe->charged, &charged);
+    fits = fits && times->clocks_per_unit == moe->times.clocks_per_unit && schedule_valid(&moe->charged);
+  }
+  if (fits) return DUPLEX_OK;
+  return device_fail(moe->device, DUPLEX_ERROR_ARGUMENT, "tokens and sums take too long for a table of time");
+}
+
+// What the stages are, and their tables.
+static int set_stages(struct duplex_moe *moe, const struct duplex_moe_form *form,
+                      enum duplex_partials partials) {
+  static const enum stage_kind kinds[][MOE_STAGES] = {{STAGE_EXPERTS}, {STAGE_UP, STAGE_DOWN}};
+  const bool gathered = partials == DUPLEX_PARTIALS_GATHERED;
+  int error = DUPLEX_OK;
+  moe->partials = partials;
+  moe->stages = gathered ? 2 : 1;
+  for (unsigned i = 0; i < moe->stages && !error; i++) {
+    moe->stage[i] =
+        (struct moe_stage){.kind = kinds[gathered][i],
+                           .format = partials == DUPLEX_PARTIALS_ACC ? SCHEDULE_EXACT : SCHEDULE_ROUNDED};
+    error = take_tables(moe, form, &moe->stage[i]);
+  }
+  return error;
+}
+
+int moe_place(struct duplex_moe *moe, const struct duplex_moe_form *form, enum duplex_partials partials) {
+  const enum duplex_policy policy = moe->device->options.policy;
+  const int error = set_stages(moe, form, partials);
+  if (error) return error;
+  if (policy == DUPLEX_POLICY_BEST) {
+    place_best(moe);
+  } else {
+    // The paper's spaces need experts to choose from; fewer are striped, and the sides take turns.
+    const bool spaces = policy == DUPLEX_POLICY_PAPER && moe->shape.experts >= SCHEDULE_BUNDLES;
+    moe->turns = spaces ? SCHEDULE_BUNDLES : 1;
+    moe->pieces = moe->turns;
+    place_whole(moe);
+  }
+  if (moe->stages > 1) place_down(moe);
+  for (unsigned i = 0; i < moe->stages; i++) moe->stage[i].costs = costs_of(moe, &moe->stage[i]);
+  return DUPLEX_OK;
+}
