@@ -149,8 +149,9 @@ static void fill_slope(const struct schedule_row *low, const struct schedule_row
   for (uint32_t i = 0; i < sizeof *slope / sizeof *to; i++) to[i] = slope_of(a[i], b[i]);
   for (uint32_t cut = SCHEDULE_CUTS; cut-- > 0;) {
     const uint32_t both = slope_of(low->xpu[0][0] + low->xpu[1][cut], high->xpu[0][0] + high->xpu[1][cut]);
-    const uint32_t added = (uint32_t)greater(both, slope->xpu[0][0]) - slope->xpu[0][0];
-    slope->xpu[1][cut] = (uint32_t)greater(added, cut + 1 < SCHEDULE_CUTS ? slope->xpu[1][cut + 1] : 0);
+    const uint32_t added = (uint32_t)duplex_larger_u64(both, slope->xpu[0][0]) - slope->xpu[0][0];
+    slope->xpu[1][cut] =
+        (uint32_t)duplex_larger_u64(added, cut + 1 < SCHEDULE_CUTS ? slope->xpu[1][cut + 1] : 0);
   }
 }
 
