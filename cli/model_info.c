@@ -38,6 +38,7 @@ static void print_rope(const struct model_rope *rope) {
   printf("\n");
 }
 
+// What the layers have behind attention: dense FFNs, experts and the choice of them.
 static void print_experts(const struct model_config *c) {
   static const char *const scores[XPU_SCORES] = {[XPU_SCORE_TOP_K_SOFTMAX] = "softmax over the chosen ones",
                                                  [XPU_SCORE_SOFTMAX] = "softmax over all",

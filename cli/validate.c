@@ -75,6 +75,7 @@ static int report(struct measured_run *run, struct simulated *simulated, const s
   return flush_stdout();
 }
 
+// Simulates the trace of a measured run, and writes the comparison to the terminal and to `json`.
 static int simulate(struct measured_run *run, const char *json, struct outputs *outputs) {
   struct simulated simulated = {0};
   struct serving_result result;

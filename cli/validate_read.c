@@ -110,6 +110,7 @@ static int read_engine(struct serving_options *o, const char *folder) {
   return close_object(&f, status);
 }
 
+// Memory and links of the measured system, in the units of the file.
 static int read_system(struct serving_options *o, const char *folder) {
   struct object_file f;
   double memory, utilisation = 0.9, link, latency;

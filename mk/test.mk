@@ -25,7 +25,7 @@ stacks = $(foreach name,$(1),$(RTL_OUT)/stack_$(name).so)
 TIER ?= test
 only_in_regress = $(if $(filter regress,$(TIER)),$(1))
 TEST_RV32 := $(BUILD)/firmware.elf $(BUILD)/controller.so
-TEST_NEEDS_static += $(TEST_COMMAND) $(LIB)
+TEST_NEEDS_static += $(TEST_COMMAND) $(LIB) $(SYSTEMC_LIB) $(SYSTEMC)/platform
 TEST_NEEDS_unit += $(TEST_RTL) $(call stacks,1_trace) $(TEST_RV32) $(UNIT_TESTS) $(TEST_COMMAND)
 TEST_NEEDS_bench += $(RTL_OUT)/channel/libchannel.a $(BENCH_OUT)/gemm/gemm_bench $(BENCHES)
 TEST_NEEDS_cli += $(TEST_COMMAND) $(TEST_RTL) $(TEST_RV32) $(SHARED) $(ONE)
@@ -56,7 +56,7 @@ sanitize-run: $(BUILD)/duplex $(BUILD)/timing_judge $(BUILD)/firmware.elf $(SANI
 	@set -e; for program in $(SANITIZED); do echo "$$program"; "$$program" > $(BUILD)/sanitize.log 2>&1 || { tail -n 30 $(BUILD)/sanitize.log; exit 1; }; done
 	$(if $(filter bad_input,$(LEAVE)),,@tests/cli/bad_input.sh $(BUILD) | tail -n 1)
 
-lint: ## formats, lint of the RTL with three tools, layers
+lint: $(TEST_NEEDS_static) ## formats, lint of the RTL with three tools, layers of what is built
 	@scripts/lint.sh $(BUILD)
 
 .PHONY: faults

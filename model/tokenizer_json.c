@@ -360,6 +360,7 @@ static int read_added_tokens(struct reader *r) {
   return status;
 }
 
+// The whole file, part by part: added tokens come last, since they need the vocabulary.
 static int read_all(struct reader *r) {
   // Truncation and padding are of batches, and the version is that of the file.
   static const char *const known[] = {

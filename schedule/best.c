@@ -6,6 +6,7 @@
 // can do the rest.
 #include <stddef.h>
 
+#include "duplex/arithmetic.h"
 #include "schedule/classes.h"
 #include "schedule/cuts.h"
 #include "schedule/policies.h"
@@ -35,8 +36,6 @@ struct place {
 struct cuts {
   const uint32_t *pim, *xpu;
 };
-
-static uint32_t smaller(uint32_t a, uint32_t b) { return a < b ? a : b; }
 
 static struct front front_of(const struct schedule_class *class) { return (struct front){0, 0, class->xpu}; }
 
@@ -123,6 +122,7 @@ struct at_span {
   uint32_t pim, xpu, distance, little;
 };
 
+// Moves the fronts to a span, and fills in what there is.
 static void look(const struct schedule_times *times, struct schedule_class classes[2], uint32_t span,
                  struct front fronts[2], struct at_span *at) {
   at->xpu = reach_pim(times, &classes[0], span, &fronts[0]);
@@ -135,8 +135,9 @@ static void look(const struct schedule_times *times, struct schedule_class class
   const bool both = at->in[0] && at->in[1];
   at->pays = at->pim > at->xpu ? last->pim > last->relief : at->in[0] && a->pim < a->relief;
   at->one_side = both && (a->pim < a->relief) == (b->pim < b->relief);
-  at->little = smaller(a->pim, last->relief) / LITTLE;
-  at->distance = both ? distance(a, b, schedule_larger(at->pim, at->xpu) - smaller(at->pim, at->xpu)) : FAR;
+  at->little = duplex_smaller(a->pim, last->relief) / LITTLE;
+  at->distance =
+      both ? distance(a, b, duplex_larger(at->pim, at->xpu) - duplex_smaller(at->pim, at->xpu)) : FAR;
 }
 
 // How far it is to the end of the bin that tells how phase 1 changes.
@@ -173,7 +174,7 @@ static void find_span(const struct schedule_times *times, struct schedule_class 
     same = at.pays == paid ? same + 1 : 0;
     paid = at.pays;
     uint32_t by = at.distance;
-    if (!at.one_side) by = smaller(by, to_edge(&at, fronts, span) + 1);
+    if (!at.one_side) by = duplex_smaller(by, to_edge(&at, fronts, span) + 1);
     if (same > MOST_SAME || room <= 2 * at.little) {
       by = room / 2;
     } else if (by >= room) {
@@ -277,7 +278,7 @@ RARELY static struct front end_of(const struct schedule_times *times, struct sch
 }
 
 static uint32_t phases(uint32_t first_pim, uint32_t first_xpu, uint32_t second_pim, uint32_t second_xpu) {
-  return schedule_larger(first_pim, second_xpu) + schedule_larger(second_pim, first_xpu);
+  return duplex_larger(first_pim, second_xpu) + duplex_larger(second_pim, first_xpu);
 }
 
 // Logic-PIM has nothing, or one class whole and nothing of the other, if that is shorter than `least`: where
@@ -318,7 +319,8 @@ static uint32_t choose(const uint32_t count[2], struct place places[2][WINDOW + 
 // True if an end may be shorter than `least`, none of which is shorter than what the xPU takes for one of the
 // classes; asked for where there are few bins, or the xPU alone takes less.
 static bool ends_may_be_shorter(const struct front starts[2], bool few, uint32_t least) {
-  return least > smaller(starts[0].xpu, starts[1].xpu) && (few || least > starts[0].xpu + starts[1].xpu);
+  return least > duplex_smaller(starts[0].xpu, starts[1].xpu) &&
+         (few || least > starts[0].xpu + starts[1].xpu);
 }
 
 // The rank from which on the experts of a population are behind the front in that bin.

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // The policies by name; those with one side.
+#include "duplex/arithmetic.h"
 #include "schedule/policies.h"
 
 // Every expert on one side, one after another, from four bundles.
@@ -44,6 +45,6 @@ void schedule_decide(enum schedule_policy policy, const struct schedule_times *t
     default:
       schedule_best(times, counts, work, decision);
   }
-  decision->total = schedule_larger(decision->pim[0], decision->xpu[1]) +
-                    schedule_larger(decision->pim[1], decision->xpu[0]);
+  decision->total =
+      duplex_larger(decision->pim[0], decision->xpu[1]) + duplex_larger(decision->pim[1], decision->xpu[0]);
 }

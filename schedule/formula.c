@@ -28,17 +28,16 @@
 static const uint16_t stream_rate[SCHEDULE_BUNDLES] = {713, 957, 981, 993};
 
 static uint64_t divide_up(uint64_t a, uint64_t b) { return (a + b - 1) / b; }
-static uint64_t greater(uint64_t a, uint64_t b) { return a > b ? a : b; }
 
 // Clocks of a block of rows of a channel: a word of the broadcast a clock, a beat a clock for each group; or
 // the stream. Results that are written between keep the stream longer than the sums, which go on meanwhile.
 static uint64_t block_clocks(uint64_t rows, uint64_t tiles, uint32_t groups, uint32_t bundles,
                              uint64_t writes) {
-  const uint64_t sums = tiles * greater(rows, DUPLEX_TILE_WORDS) * groups;
+  const uint64_t sums = tiles * duplex_larger_u64(rows, DUPLEX_TILE_WORDS) * groups;
   const uint64_t stream = divide_up(rows * tiles * PER_MILLE, stream_rate[bundles - 1]);
   const uint64_t written = rows * writes;
-  return greater(sums + divide_up(written * WRITE_BESIDE_SUMS, 10),
-                 stream + divide_up(written * WRITE_BESIDE_STREAM, 10));
+  return duplex_larger_u64(sums + divide_up(written * WRITE_BESIDE_SUMS, 10),
+                           stream + divide_up(written * WRITE_BESIDE_STREAM, 10));
 }
 
 // Blocks of a matrix, as weight_layout cuts it. unit: rows that stay together.
@@ -100,7 +99,7 @@ uint64_t formula_xpu_clocks(const struct schedule_shape *shape, uint32_t columns
   const uint64_t reads = divide_up(bytes * PER_MILLE, XPU_BEAT * XPU_RATE * shape->channels);
   const uint64_t sums =
       divide_up(bytes * groups * DUPLEX_LANES, (uint64_t)XPU_BEAT * RIDGE * shape->channels);
-  return greater(reads, sums);
+  return duplex_larger_u64(reads, sums);
 }
 
 // The xPU's times for the cuts of a piece, in units. They add up: all of both pieces take it what the whole
@@ -138,7 +137,7 @@ static void fill_row(struct schedule_times *times, uint32_t groups, struct sched
 
 // Half of what two groups add, at least a unit of what takes time at all.
 static uint32_t slope_of(uint32_t low, uint32_t high) {
-  return high ? (uint32_t)greater(1, (high - low + 1) / 2) : 0;
+  return high ? (uint32_t)duplex_larger_u64(1, (high - low + 1) / 2) : 0;
 }
 
 // What a group adds beyond the last row. `low` and `high`: two groups apart. The xPU's times of both pieces
@@ -150,16 +149,17 @@ static void fill_slope(const struct schedule_row *low, const struct schedule_row
   for (uint32_t i = 0; i < sizeof *slope / sizeof *to; i++) to[i] = slope_of(a[i], b[i]);
   for (uint32_t cut = SCHEDULE_CUTS; cut-- > 0;) {
     const uint32_t both = slope_of(low->xpu[0][0] + low->xpu[1][cut], high->xpu[0][0] + high->xpu[1][cut]);
-    const uint32_t added = (uint32_t)greater(both, slope->xpu[0][0]) - slope->xpu[0][0];
-    slope->xpu[1][cut] = (uint32_t)greater(added, cut + 1 < SCHEDULE_CUTS ? slope->xpu[1][cut + 1] : 0);
+    const uint32_t added = (uint32_t)duplex_larger_u64(both, slope->xpu[0][0]) - slope->xpu[0][0];
+    slope->xpu[1][cut] =
+        (uint32_t)duplex_larger_u64(added, cut + 1 < SCHEDULE_CUTS ? slope->xpu[1][cut + 1] : 0);
   }
 }
 
 // The smallest power of two that leaves every time of SCHEDULE_GROUPS groups below SCHEDULE_MOST.
 static uint32_t unit_of(const struct schedule_shape *shape) {
   const uint32_t slice = formula_slice(shape);
-  const uint64_t most = 2 * greater(formula_pim_clocks(shape, &slice, 1, SCHEDULE_GROUPS, 1),
-                                    formula_xpu_clocks(shape, slice, SCHEDULE_GROUPS));
+  const uint64_t most = 2 * duplex_larger_u64(formula_pim_clocks(shape, &slice, 1, SCHEDULE_GROUPS, 1),
+                                              formula_xpu_clocks(shape, slice, SCHEDULE_GROUPS));
   uint32_t unit = 1;
   while (divide_up(most, unit) >= SCHEDULE_MOST) unit *= 2;
   return unit;

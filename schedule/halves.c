@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // The parts of halves: local search for those with which a lone expert loses least.
+#include "duplex/arithmetic.h"
 #include "schedule/place.h"
 
 // Groups of a lone expert for which the parts are chosen: those where a clock of Logic-PIM is worth something
@@ -35,8 +36,6 @@ static uint64_t pim_time(const struct passes *passes, uint32_t piece, uint32_t c
   return groups % 2 * pass[0] + groups / 2 * pass[1];
 }
 
-static uint64_t larger(uint64_t a, uint64_t b) { return a > b ? a : b; }
-
 // Phases of a lone expert with its best pair of cuts.
 static uint64_t lone_time(const struct schedule_shape *shape, const struct schedule_placement *placement,
                           const struct passes *passes, uint32_t groups) {
@@ -47,7 +46,8 @@ static uint64_t lone_time(const struct schedule_shape *shape, const struct sched
     const uint64_t pim = pim_time(passes, 0, i, groups);
     const uint64_t xpu = formula_xpu_clocks(shape, passes->left[0][i], groups);
     for (uint32_t j = 0; j <= placement->parts[1]; j++) {
-      const uint64_t time = larger(pim, second_xpu[j]) + larger(pim_time(passes, 1, j, groups), xpu);
+      const uint64_t time =
+          duplex_larger_u64(pim, second_xpu[j]) + duplex_larger_u64(pim_time(passes, 1, j, groups), xpu);
       if (time < least) least = time;
     }
   }

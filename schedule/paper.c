@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // The paper's policy: prefix search in order of increasing tokens, by whole spaces.
+#include "duplex/arithmetic.h"
 #include "schedule/policies.h"
 
 #define LONE 0u  // bundles less one: experts of Logic-PIM's only space
@@ -48,8 +49,8 @@ static void choose_prefix(const struct space spaces[SCHEDULE_BUNDLES], struct sc
   for (uint32_t s = 0; s < SCHEDULE_BUNDLES; s++) xpu += spaces[s].xpu;
   for (uint32_t count = 0; count <= SCHEDULE_BUNDLES; count++) {
     const uint32_t pim = prefix_time(spaces, count);
-    if (schedule_larger(pim, xpu) < least) {
-      least = schedule_larger(pim, xpu);
+    if (duplex_larger(pim, xpu) < least) {
+      least = duplex_larger(pim, xpu);
       decision->owned[0] = mask;
       decision->pim[0] = pim;
       decision->xpu[1] = xpu;
@@ -77,7 +78,7 @@ void schedule_paper(const struct schedule_times *times, const uint16_t *counts,
   struct space spaces[SCHEDULE_BUNDLES];
   sum_spaces(times, counts, spaces);
   choose_prefix(spaces, decision);
-  if (schedule_larger(decision->pim[0], decision->xpu[1]) >= turns) {
+  if (duplex_larger(decision->pim[0], decision->xpu[1]) >= turns) {
     decision->owned[0] = SCHEDULE_ALL_BUNDLES;
     decision->pim[0] = pim;
     decision->xpu[1] = 0;

@@ -5,8 +5,6 @@
 
 #include "schedule/schedule.h"
 
-static inline uint32_t schedule_larger(uint32_t a, uint32_t b) { return a > b ? a : b; }
-
 // The sides take turns over weights that are striped over four bundles: each expert on its faster side.
 void schedule_turns(const struct schedule_times *times, const uint16_t *counts,
                     struct schedule_decision *decision);

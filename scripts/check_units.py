@@ -4,14 +4,16 @@
 
 usage: scripts/check_units.py [--write]
 Each module of rtl/files.f has one row, in its order; every file that a row links to exists (headings: check_docs.py); a C file or a bench
-that has the unit's own name and room stands in its row, and another C file of the row names the unit; the areas are
-those of synth/baselines, the counts those of the table.
+that has the unit's own name and room stands in its row, and another C file of the row names the unit, as the section that the row links
+to does; the areas are those of synth/baselines, the counts those of the table.
 --write puts areas and counts right; all else is for the writer. Exit status 1 if something is stale, one line each.
 """
 import json
 import pathlib
 import re
 import sys
+
+from page_headings import anchors_of, prose
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 PAGE = ROOT / "docs/units.md"
@@ -62,6 +64,25 @@ def silent_files(unit, cell):
             yield name
 
 
+def section(page, anchor):
+    """The text from a heading to the next one of its level or a higher one; without a heading, or if there is none, the page."""
+    text = (PAGE.parent / page).read_text()
+    lines = prose(text)
+    begin = next((number for number, name in anchors_of(lines).items() if name == anchor), None)
+    if begin is None:
+        return text
+    level = len(re.match(r"#*", lines[begin])[0])
+    end = next((number for number in range(begin + 1, len(lines)) if re.match(rf"#{{1,{level}}} ", lines[number])), len(lines))
+    return "\n".join(text.split("\n")[begin:end])
+
+
+def silent_sections(unit, cell):
+    """Links of the cell to a section that does not name the unit."""
+    for page, anchor in re.findall(r"\]\(([^)#]+\.md)#?([^)]*)", cell):
+        if not re.search(unit.replace("_", r"[_\s]+"), section(page, anchor), re.I):
+            yield f"{page}#{anchor}" if anchor else page
+
+
 def stale_row(row, path, area):
     room, unit = path.split("/")[1], pathlib.Path(path).stem
     where = f"docs/units.md: {unit}"
@@ -78,6 +99,8 @@ def stale_row(row, path, area):
         if not cell[column]:
             yield f"{where}: column {column} is empty"
     for name in silent_files(unit, cell["C model"]):
+        yield f"{where}: {name} does not name the unit"
+    for name in silent_sections(unit, cell["page"]):
         yield f"{where}: {name} does not name the unit"
     if cell["um2"] != area:
         yield f"{where}: area {cell['um2']}, recorded is {area} (--write)"

@@ -3,7 +3,8 @@
 """Holds the code against layers.txt, the table of what each room may include and link.
 
 usage: scripts/layers.py [BUILD] [--list] [--write]
-  BUILD    build folder; the objects in BUILD/obj are checked too: links, circles, writable state
+  BUILD    build folder; the objects of C and SystemC in it are checked too: links, circles, writable state; one that is missing
+           is a violation. backend/rtl/harness.cpp is compiled into each stack: only its includes are looked at
   --list   also prints the calls that are exempt because they go through tables of function pointers,
            and the thread-local variables
   --write  brings the line of each room's README.md up to date instead
@@ -18,9 +19,11 @@ import textwrap
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 TABLE = ROOT / "layers.txt"
-SOURCES = (".c", ".h", ".cpp")
+SOURCES = (".c", ".h", ".cpp", ".hpp", ".inc", ".S")
 LIBRARY = ("cmodel", "xpu", "schedule", "firmware", "driver", "backend", "device", "model", "serving")  # no mutable state at file scope
 ACYCLIC = LIBRARY + ("cli",)
+CROSS_COMPILED = "firmware/port/rv32/"  # its objects are no part of the library
+PROGRAM = "backend/systemc/platform/"  # has the one list of open outputs that a handler of signals needs
 
 
 def read_table():
@@ -36,15 +39,31 @@ def read_table():
     return rows
 
 
+def check_table(rows, complain):
+    """A row is of a folder, and names rooms of the table that stand above it, its own, or one that it lies in."""
+    above = set()
+    for room, row in rows.items():
+        if not (ROOT / room).is_dir():
+            complain(f"layers.txt: {room}: there is no such folder")
+        for other in sorted({*row[0], *row[1]}):
+            if other not in rows:
+                complain(f"layers.txt: {room} names {other}: there is no such room")
+            elif other not in above and not (room + "/").startswith(other + "/"):
+                complain(f"layers.txt: {room} names {other}, which does not stand above it")
+        above.add(room)
+
+
 def room_of(path, rows):
     """The row of the longest folder name that holds the path, or None."""
     fitting = [room for room in rows if path == room or path.startswith(room + "/")]
     return max(fitting, key=len) if fitting else None
 
 
-def allowed(room, other, permitted):
-    """A permitted room stands for the rooms inside it too."""
-    return other == room or any(other == p or other.startswith(p + "/") for p in permitted)
+def allowed(room, other, rows, column):
+    """A room that a row names stands for the rooms inside it too, as far as they stand above the row."""
+    rooms = list(rows)
+    named = any(other == name or other.startswith(name + "/") for name in rows[room][column])
+    return other == room or (named and rooms.index(other) < rooms.index(room))
 
 
 def source_files():
@@ -71,9 +90,11 @@ def check_includes(rows, complain):
             complain(f"{name}: no room of layers.txt holds it")
             continue
         graph[name] = list(includes_of(name))
+        for word in re.findall(r"^\s*#\s*include\s+(\w+)", (ROOT / name).read_text(errors="replace"), re.M):
+            complain(f"{name} includes what {word} stands for: a name in quotes is expected")
         for header in graph[name]:
             other = room_of(header, rows)
-            if not allowed(room, other, rows[room][0]):
+            if not allowed(room, other, rows, 0):
                 complain(f"{name} includes {header}: {room} may not include {other}")
     return graph
 
@@ -110,6 +131,22 @@ def circles(graph):
                 on_stack.add(step)
                 work.append((step, iter(graph.get(step, ()))))
     return found
+
+
+def objects_of(build, complain):
+    """{source: object} of what is compiled for the machine that builds."""
+    objects = {}
+    for name in source_files():
+        path = build / "obj" / pathlib.Path(name).with_suffix(".o")
+        if name.startswith("backend/systemc/"):
+            path = build / "systemc/obj" / pathlib.Path(name).relative_to("backend/systemc").with_suffix(".o")
+        elif not name.endswith(".c") and not name.startswith("tests/systemc/"):
+            continue
+        if path.exists() and name.endswith((".c", ".cpp")):
+            objects[name] = path
+        elif name.split("/")[0] in ACYCLIC and name.endswith((".c", ".cpp")) and not name.startswith(CROSS_COMPILED):
+            complain(f"{name}: no object in {build}: make lint builds it")
+    return objects
 
 
 def listings(objects, *options):
@@ -151,7 +188,7 @@ def check_links(rows, tables, complain):
         for symbol in sorted(undefined & home.keys()):
             other = home[symbol]
             graph[name].add(other)
-            if not allowed(room, room_of(other, rows), rows[room][1]):
+            if not allowed(room, room_of(other, rows), rows, 1):
                 complain(f"{name} uses {symbol} of {other}: {room} may not link {room_of(other, rows)}")
     return graph
 
@@ -159,15 +196,27 @@ def check_links(rows, tables, complain):
 WRITABLE = re.compile(r"^[0-9a-f]+ .{7} (\.data|\.bss|COMMON|\.tdata|\.tbss)(\S*)\s+[0-9a-f]+\s+(?:\.hidden )?(\S+)$")
 
 
+# What headers of C++ and SystemC bring into each object: std::, tlm::, sc_core::, the compiler's guards and references.
+FOREIGN = re.compile(r"_ZS|_ZG?V?N(?:3tlm|7sc_core|9tlm_utils)|_ZGV|DW\.ref\.")
+
+
+def is_constant(name, symbol):
+    """C++ fills a constant of a class when it is first used, so that it lies among the variables; its declaration tells."""
+    last = re.search(r"(?:^_Z.*\d|^)([A-Za-z_]\w*?)E?$", symbol)
+    return re.search(rf"\bconst\b[^;=(]*\b{last[1]}\b", (ROOT / name).read_text())
+
+
 def check_state(tables, complain):
     """Writable variables of the library; returns the thread-local ones."""
     local = []
     for name, text in tables.items():
-        if name.split("/")[0] not in LIBRARY:
+        if name.split("/")[0] not in LIBRARY or name.startswith(PROGRAM):
             continue
         for line in text.splitlines():
             match = WRITABLE.match(line)
             if not match or match.group(3).startswith(".") or match.group(2).startswith(".rel.ro"):
+                continue
+            if name.endswith(".cpp") and (FOREIGN.match(match.group(3)) or is_constant(name, match.group(3))):
                 continue
             if match.group(1) in (".tdata", ".tbss"):
                 local.append(f"{name}: {match.group(3)}")
@@ -201,6 +250,8 @@ def check_readmes(rows, write, complain):
                 complain(f"{room}/README.md is missing")
             continue
         line, text = readme_line(room, row), path.read_text()
+        if not re.search(r"\bStart\s+with\s+\[", text):
+            complain(f"{room}/README.md does not say where to start reading: 'Start with' and a link")
         if line in text:
             continue
         if write:
@@ -216,16 +267,11 @@ def main():
     if len(words) > 1 or flags - {"--list", "--write"}:
         sys.exit(__doc__)
     rows, found = read_table(), []
+    check_table(rows, found.append)
     check_readmes(rows, "--write" in flags, found.append)
     for component in circles(check_includes(rows, found.append)):
         found.append("circle of includes: " + " ".join(component))
-    folder = pathlib.Path(words[0]) / "obj" if words else None
-    objects = {}
-    if folder and folder.exists():
-        for path in sorted(folder.rglob("*.o")):
-            name = str(path.relative_to(folder))[:-2] + ".c"
-            if (ROOT / name).exists():
-                objects[name] = path
+    objects = objects_of(pathlib.Path(words[0]), found.append) if words else {}
     tables = listings(objects, "-t")
     local = check_state(tables, found.append)
     graph = check_links(rows, tables, found.append)

@@ -3,7 +3,7 @@
 """Checks the RTL against docs/rtl_style.md, as far as a program can.
 
 usage: scripts/rtl_style.py [FILE...]
-Without files: all of rtl. One line for each place that breaks a rule; the exit status is 1 if there is any.
+Without files: all of rtl, and the list of handshakes in the page. One line for each place that breaks a rule; the exit status is 1 if there is any.
 """
 import pathlib
 import re
@@ -11,6 +11,8 @@ import sys
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 COLUMNS = 110
+UNGROUPED = 4  # ports besides clock and reset that need no group
+GROUPED = 12  # ports of a group
 NUMBER = r"\d*'[sS]?[bodhBODH][0-9a-fA-F_xzXZ]+|\d+"
 SIGNAL_OF = {"RESULT_FORMAT": "format", "BUS_WORD": "kind", "PASS": "kind", "ROW_COMMAND": "command"}
 
@@ -117,12 +119,28 @@ def port_rules(header, first):
             yield number, f"port {port[2]}: its name does not say that it is an {port[1]}"
 
 
+def group_rules(header, first):
+    """Ports stand in named groups, above each of them a comment that begins with a capital letter."""
+    groups = [[]]  # the first one has no name; lines of each group's ports
+    for number, line in enumerate(header, first):
+        if re.match(r"\s*// [A-Z]", line):
+            groups.append([])
+        elif re.match(r"\s*(?:input|output|inout)\b", line) and not re.search(r"\b(?:clk_i|rst_ni)\b", code_of(line)):
+            groups[-1].append(number)
+    if groups[0] and sum(map(len, groups)) > UNGROUPED:
+        yield groups[0][0], f"more than {UNGROUPED} ports: a comment above each group names it"
+    for group in groups:
+        if len(group) > GROUPED:
+            yield group[GROUPED], f"more than {GROUPED} ports in a group"
+
+
 def module_rules(text, lines):
     if not re.search(r"^`default_nettype none$", text, re.M) or lines[-1] != "`default_nettype wire":
         yield len(lines), "not between `default_nettype none and `default_nettype wire"
     first = next((i for i, line in enumerate(lines) if line.startswith("module ")), 0)
     last = next(i for i, line in enumerate(lines) if i >= first and line.startswith(");"))
     yield from port_rules(lines[first:last], first + 1)
+    yield from group_rules(lines[first:last], first + 1)
 
 
 def label_rules(lines):
@@ -263,6 +281,15 @@ def check(path, modules):
         yield from module_rules(text, lines)
 
 
+def handshake_rules():
+    """The instances of handshake_check are those that the page lists as `unit.instance`."""
+    page = set(re.findall(r"`(\w+\.\w+_check)`", (ROOT / "docs/rtl_style.md").read_text()))
+    there = {f"{path.stem}.{name}" for path in (ROOT / "rtl").glob("*/*.v")
+             for name in re.findall(r"^ *handshake_check\b[^;]*?\)?\s(\w+) \($", path.read_text(), re.M)}
+    for name in sorted(page ^ there):
+        yield f"docs/rtl_style.md: {name}: " + ("rtl has no such handshake_check" if name in page else "is not in the page")
+
+
 def main(names):
     paths = [pathlib.Path(n) for n in names] or sorted((ROOT / "rtl").glob("*/*.v")) + sorted((ROOT / "rtl").glob("*/*.vh"))
     modules = {path.stem for path in (ROOT / "rtl").glob("*/*.v")}
@@ -271,7 +298,10 @@ def main(names):
         for number, what in sorted(check(path, modules)):
             print(f"{path.relative_to(ROOT) if path.is_relative_to(ROOT) else path}:{number}: {what}")
             bad += 1
-    return 1 if bad else 0
+    faults = [] if names else list(handshake_rules())
+    for fault in faults:
+        print(fault)
+    return 1 if bad or faults else 0
 
 
 if __name__ == "__main__":

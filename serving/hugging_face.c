@@ -58,6 +58,7 @@ static int refuse_other_rules(const struct config_file *file, const struct model
   return DUPLEX_OK;
 }
 
+// Refuses sizes beyond those that the simulator computes with; the text names the key.
 static int check_sizes(const struct config_file *file, const struct model_config *c) {
   const struct {
     const char *key;

@@ -164,8 +164,8 @@ static int shuffle(struct imbalance *b, struct duplex_random *random) {
   const unsigned experts = b->model.experts;
   b->order = calloc((size_t)b->model.layers * experts, sizeof *b->order);
   if (!b->order) return DUPLEX_ERROR_NO_MEMORY;
-  for (unsigned l = 0; l < b->model.layers; l++) {
-    unsigned *order = b->order + (size_t)l * experts;
+  for (unsigned layer = 0; layer < b->model.layers; layer++) {
+    unsigned *order = b->order + (size_t)layer * experts;
     for (unsigned e = 0; e < experts; e++) {
       const unsigned other = (unsigned)duplex_random_below(random, e + 1);
       order[e] = order[other];
@@ -198,12 +198,13 @@ static int open_formula(struct imbalance *b, bool zipf, double a, struct duplex_
 // As many experts are used in every layer as a token chooses.
 static int check_recorded(const struct imbalance *b, const struct recorded *r, const char *path, char *error,
                           size_t size) {
-  for (unsigned l = 0; l < r->layers; l++) {
+  for (unsigned layer = 0; layer < r->layers; layer++) {
     unsigned used = 0;
-    for (unsigned e = 0; e < b->model.experts; e++) used += r->tokens[(size_t)l * b->model.experts + e] > 0;
+    for (unsigned e = 0; e < b->model.experts; e++)
+      used += r->tokens[(size_t)layer * b->model.experts + e] > 0;
     if (used >= b->model.top_k) continue;
     snprintf(error, size, "%s:%zu: %u experts of the layer have tokens, expected at least the %u of a token",
-             path, r->lines[l], used, b->model.top_k);
+             path, r->lines[layer], used, b->model.top_k);
     return DUPLEX_ERROR_FORMAT;
   }
   return DUPLEX_OK;
@@ -217,13 +218,14 @@ static int open_recorded(struct imbalance *b, const char *path, struct duplex_ra
   int status = recorded_read(&r, path, experts, error, size);
   if (!status) status = check_recorded(b, &r, path, error, size);
   if (!status) status = allocate(b, r.layers);
-  for (unsigned l = 0; l < r.layers && !status; l++) {
-    const double *tokens = r.tokens + (size_t)l * experts;
+  for (unsigned layer = 0; layer < r.layers && !status; layer++) {
+    const double *tokens = r.tokens + (size_t)layer * experts;
     double sum = 0;
     for (unsigned e = 0; e < experts; e++) sum += tokens[e];
     for (unsigned e = 0; e < experts; e++)
-      b->kind[l].until[e] = b->model.top_k > 1 ? popularity_of(tokens[e] * b->model.top_k / sum) : tokens[e];
-    settle_kind(b, &b->kind[l], random);
+      b->kind[layer].until[e] =
+          b->model.top_k > 1 ? popularity_of(tokens[e] * b->model.top_k / sum) : tokens[e];
+    settle_kind(b, &b->kind[layer], random);
   }
   recorded_free(&r);
   return status;

@@ -249,6 +249,15 @@ static int check_machine(const struct machine *m, const struct serving_options *
   return DUPLEX_OK;
 }
 
+static struct xpu_time_model time_model(const struct numbers *n) {
+  return (struct xpu_time_model){.channels = 160,
+                                 .flops = (uint64_t)(n->xpu.tflops * TERA),
+                                 .bytes = (uint64_t)(n->xpu.gb_s * GIGA),
+                                 .gemm_share = thousandths(n->xpu_compute),
+                                 .attention_share = thousandths(n->attention),
+                                 .memory_share = thousandths(n->xpu_bandwidth)};
+}
+
 int machine_read(struct machine *m, const struct serving_options *options, const struct serving_model *model,
                  char *error, size_t size) {
   struct numbers n = {.times_devices = 1};
@@ -279,12 +288,7 @@ int machine_read(struct machine *m, const struct serving_options *options, const
   }
   if (n.beside) m->pim = reached(&n.pim[n.beside - 1], n.pim_compute, n.pim_bandwidth, n.mac_pj);
   m->launch = n.launch_us * MICRO;
-  m->xpu_time = (struct xpu_time_model){.channels = 160,
-                                        .flops = (uint64_t)(n.xpu.tflops * TERA),
-                                        .bytes = (uint64_t)(n.xpu.gb_s * GIGA),
-                                        .gemm_share = thousandths(n.xpu_compute),
-                                        .attention_share = thousandths(n.attention),
-                                        .memory_share = thousandths(n.xpu_bandwidth)};
+  m->xpu_time = time_model(&n);
   set_devices(m, options, &n, model);
   status = check_machine(m, options, error, size);
   if (m->layout == LAYOUT_SPLIT) m->per_node /= 2;

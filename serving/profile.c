@@ -78,11 +78,11 @@ static int add_moe(struct profile *p, const struct cells *c) {
 }
 
 static int by_key(const void *a, const void *b) {
-  const struct row *l = a, *r = b;
-  const int name = strcmp(l->name, r->name);
+  const struct row *left = a, *right = b;
+  const int name = strcmp(left->name, right->name);
   if (name) return name;
-  if (l->a != r->a) return l->a < r->a ? -1 : 1;
-  return (l->b > r->b) - (l->b < r->b);
+  if (left->a != right->a) return left->a < right->a ? -1 : 1;
+  return (left->b > right->b) - (left->b < right->b);
 }
 
 // A table that a file fills: `what` has to be in it, and nothing twice.

@@ -161,6 +161,7 @@ static int add(struct reader *r, const double values[WANTED], size_t hashes) {
   return DUPLEX_OK;
 }
 
+// One line of a table: its cells by the columns that the first line names.
 static int read_row(struct reader *r, char *line) {
   char *cells[COLUMNS];
   double values[WANTED];

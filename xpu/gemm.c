@@ -12,6 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "duplex/arithmetic.h"
 #include "duplex/error.h"
 #include "xpu/block.h"
 #include "xpu/panel.h"
@@ -73,14 +74,12 @@ static double *chunk_of(const struct work *work, unsigned panel, unsigned first)
   return work->tokens + before + (size_t)panel * chunk_columns(work->gemm, first) * TOKENS;
 }
 
-static unsigned least(unsigned a, unsigned b) { return a < b ? a : b; }
-
 static unsigned group_rows(const struct piece *piece, unsigned group) {
-  return least(piece->count - group * ROWS, ROWS);
+  return duplex_smaller(piece->count - group * ROWS, ROWS);
 }
 
 static unsigned panel_tokens(const struct work *work, unsigned panel) {
-  return least(work->gemm->tokens - work->first_token - panel * TOKENS, TOKENS);
+  return duplex_smaller(work->gemm->tokens - work->first_token - panel * TOKENS, TOKENS);
 }
 
 static void *room_of(size_t bytes) { return aligned_alloc(64, (bytes + 63) / 64 * 64); }
@@ -188,7 +187,7 @@ static void finish_block(const struct work *work, struct room *room, const struc
 // Adds a chunk of all groups of a piece for a block of token panels.
 static void add_chunk(const struct work *work, struct room *room, unsigned groups, unsigned first_panel,
                       unsigned k) {
-  const unsigned last = least(first_panel + BLOCK_PANELS, work->panels);
+  const unsigned last = duplex_smaller(first_panel + BLOCK_PANELS, work->panels);
   const unsigned columns = chunk_columns(work->gemm, k);
   for (unsigned group = 0; group < groups; group++)
     for (unsigned panel = first_panel; panel < last; panel++) {
@@ -222,7 +221,7 @@ static void do_piece(void *context, unsigned thread, size_t number) {
   struct room *room = &work->rooms[thread];
   if (atomic_load(&work->error)) return;
   struct piece piece = {.first = (unsigned)number * PIECE_ROWS};
-  piece.count = least(gemm->rows - piece.first, PIECE_ROWS);
+  piece.count = duplex_smaller(gemm->rows - piece.first, PIECE_ROWS);
   piece.rows = gemm->weights.rows(gemm->weights.context, piece.first, piece.count, room->rows);
   if (!piece.rows) {
     atomic_store(&work->error, DUPLEX_ERROR_IO);
@@ -307,7 +306,7 @@ static void join_tiers(struct xpu_gemm_tiers *tiers, const struct xpu_gemm_tiers
 static void run_passes(struct work *work, unsigned threads, unsigned pieces) {
   const unsigned tokens = work->gemm->tokens;
   for (work->first_token = 0; work->first_token < tokens; work->first_token += PASS_PANELS * TOKENS) {
-    work->panels = least((tokens - work->first_token + TOKENS - 1) / TOKENS, PASS_PANELS);
+    work->panels = duplex_smaller((tokens - work->first_token + TOKENS - 1) / TOKENS, PASS_PANELS);
     xpu_parallel(threads, work->panels, pack_tokens, work);
     xpu_parallel(threads, pieces, do_piece, work);
   }
@@ -316,8 +315,8 @@ static void run_passes(struct work *work, unsigned threads, unsigned pieces) {
 int xpu_gemm_run(const struct xpu_gemm *gemm, struct xpu_gemm_tiers *tiers) {
   if (!is_legal(gemm)) return DUPLEX_ERROR_ARGUMENT;
   const unsigned pieces = (gemm->rows + PIECE_ROWS - 1) / PIECE_ROWS;
-  const unsigned threads = least(gemm->threads ? gemm->threads : 1, pieces);
-  const unsigned panels = least((gemm->tokens + TOKENS - 1) / TOKENS, PASS_PANELS);
+  const unsigned threads = duplex_smaller(gemm->threads ? gemm->threads : 1, pieces);
+  const unsigned panels = duplex_smaller((gemm->tokens + TOKENS - 1) / TOKENS, PASS_PANELS);
   struct work work = {.gemm = gemm, .kernels = xpu_kernels()};
   work.tokens = room_of((size_t)panels * gemm->columns * TOKENS * sizeof *work.tokens);
   work.rooms = calloc(threads, sizeof *work.rooms);

@@ -18,6 +18,7 @@ struct choice {
   duplex_f32 *room;  // [tokens][xpu_choice_room]
 };
 
+// Experts and weights of one token, by the thread that has it.
 static void choose(void *context, unsigned thread, size_t token) {
   (void)thread;
   const struct choice *choice = context;

@@ -2,6 +2,7 @@
 // Time of the modelled xPU (time.h).
 #include "xpu/time.h"
 
+#include "duplex/arithmetic.h"
 #include "duplex/error.h"
 #include "xpu/prefill.h"
 #include "xpu/rational.h"
@@ -49,8 +50,6 @@ static uint64_t memory_time(const struct xpu_time_model *m, xpu_wide bytes) {
   return time_at(m, bytes, m->bytes, m->memory_share);
 }
 
-static uint64_t later(uint64_t a, uint64_t b) { return a > b ? a : b; }
-
 static uint64_t sum(uint64_t a, uint64_t b) { return a > UINT64_MAX - b ? UINT64_MAX : a + b; }
 
 // A measured time of 160 channels, which holds a launch, on those of this device.
@@ -72,7 +71,7 @@ uint64_t xpu_time_gemm(const struct xpu_time_model *m, unsigned tokens, unsigned
   if (m->gemm_table) return scaled(m, xpu_kernel_time(m->gemm_table, (uint64_t[]){rows, columns}, tokens));
   const xpu_wide bytes = (xpu_wide)rows * columns * F16_BYTES + (xpu_wide)tokens * columns * F16_BYTES +
                          (xpu_wide)tokens * rows * result_bytes;
-  return later(gemm_arithmetic(m, tokens, columns, rows), memory_time(m, bytes));
+  return duplex_larger_u64(gemm_arithmetic(m, tokens, columns, rows), memory_time(m, bytes));
 }
 
 uint64_t xpu_time_expert_arithmetic(const struct xpu_time_model *m, unsigned tokens, unsigned columns,
@@ -109,7 +108,8 @@ static uint64_t prefill_time(const struct xpu_time_model *m, const struct duplex
       (xpu_wide)4 * w->dimension * w->heads * xpu_prefill_pairs(w->first, w->tokens, w->window);
   const xpu_wide values = (xpu_wide)2 * w->heads * w->dimension * w->tokens +
                           (xpu_wide)2 * w->kv_heads * w->dimension * (before + w->tokens);
-  return later(time_at(m, flops, m->flops, m->attention_share), memory_time(m, values * F16_BYTES));
+  return duplex_larger_u64(time_at(m, flops, m->flops, m->attention_share),
+                           memory_time(m, values * F16_BYTES));
 }
 
 uint64_t xpu_time_prefill(const struct xpu_time_model *m, unsigned heads, unsigned kv_heads,

@@ -72,7 +72,6 @@ struct duplex_memory_controller {
 
 static inline unsigned memory_rank_of(unsigned bank) { return bank / (2 * MEMORY_BUNDLE_BANKS); }
 static inline unsigned memory_group_of(unsigned bank) { return bank % MEMORY_GROUPS; }
-static inline uint64_t memory_latest(uint64_t a, uint64_t b) { return a > b ? a : b; }
 
 // memory_mapping.c: whether each part of an address stands there once.
 bool memory_is_mapping(const struct duplex_memory_mapping *mapping);

@@ -2,6 +2,7 @@
 // Choice of the commands of one tCK by the memory controller: turns of reads and writes, first ready first
 // come, the limit of age, and refresh.
 #include "cmodel/hbm/memory_channel.h"
+#include "duplex/arithmetic.h"
 
 // One look at a channel: what may happen now, and when the next thing may if this does not.
 struct look {
@@ -69,7 +70,7 @@ static void give_column(struct look *look, bool write, unsigned index) {
   if (write == look->c->writes && look->c->turn_left) look->c->turn_left--;
   *(write ? &s->writes : &s->reads) += 1;
   s->latency_total += done - entry.submitted;
-  s->latency_most = memory_latest(s->latency_most, done - entry.submitted);
+  s->latency_most = duplex_larger_u64(s->latency_most, done - entry.submitted);
   tell(look, write ? DUPLEX_JUDGE_WR : DUPLEX_JUDGE_RD, entry.bank, entry.column);
   if (look->m->calls.completion)
     look->m->calls.completion(look->m->calls.user, &entry.request, look->now, done);

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 
 #include "cmodel/hbm/memory_channel.h"
+#include "duplex/arithmetic.h"
 #include "duplex/error.h"
 #include "duplex/hbm.h"
 
@@ -132,7 +133,7 @@ static unsigned waiting_in(const struct memory_channel *c) { return c->queue[0].
 static void pass(struct duplex_memory_controller *m, struct memory_channel *c, uint64_t tck) {
   while (c->next < tck && waiting_in(c)) memory_decide(m, c, c->next);
   if (c->next < tck) memory_pass_idle(m, c, tck);
-  c->now = memory_latest(c->now, tck);
+  c->now = duplex_larger_u64(c->now, tck);
 }
 
 int duplex_memory_submit(struct duplex_memory_controller *m, const struct duplex_memory_request *request,

@@ -3,26 +3,27 @@
 #include <string.h>
 
 #include "cmodel/hbm/memory_channel.h"
+#include "duplex/arithmetic.h"
 
 // Raises a first time.
-static void not_before(uint64_t *at, uint64_t tck) { *at = memory_latest(*at, tck); }
+static void not_before(uint64_t *at, uint64_t tck) { *at = duplex_larger_u64(*at, tck); }
 
 // --- when ---
 
 uint64_t memory_ref_at(const struct memory_channel *c, unsigned bank) {
   const unsigned rank = memory_rank_of(bank);
-  uint64_t at = memory_latest(c->bank[bank].act_at, c->bus.row_at);
-  at = memory_latest(at, c->bus.rank_act_at[rank]);
-  at = memory_latest(at, c->bus.group_act_at[rank][memory_group_of(bank)]);
-  return memory_latest(at, c->bus.rank_ref_at[rank]);
+  uint64_t at = duplex_larger_u64(c->bank[bank].act_at, c->bus.row_at);
+  at = duplex_larger_u64(at, c->bus.rank_act_at[rank]);
+  at = duplex_larger_u64(at, c->bus.group_act_at[rank][memory_group_of(bank)]);
+  return duplex_larger_u64(at, c->bus.rank_ref_at[rank]);
 }
 
 uint64_t memory_act_at(const struct memory_channel *c, unsigned bank) {
-  return memory_latest(memory_ref_at(c, bank), c->bus.window[memory_rank_of(bank)][0]);
+  return duplex_larger_u64(memory_ref_at(c, bank), c->bus.window[memory_rank_of(bank)][0]);
 }
 
 uint64_t memory_pre_at(const struct memory_channel *c, unsigned bank) {
-  return memory_latest(memory_latest(c->bank[bank].pre_at, c->bus.pre_at), c->bus.row_at);
+  return duplex_larger_u64(duplex_larger_u64(c->bank[bank].pre_at, c->bus.pre_at), c->bus.row_at);
 }
 
 uint64_t memory_column_at(const struct memory_channel *c, const struct duplex_dram_timing *t, unsigned bank,
@@ -33,14 +34,14 @@ uint64_t memory_column_at(const struct memory_channel *c, const struct duplex_dr
   const unsigned wr_switch = rank != c->bus.wr_rank ? t->nRTR : 0;
   uint64_t at = c->bus.group_column_at[rank][group];
   if (write) {
-    at = memory_latest(at, c->bank[bank].wr_at);
-    at = memory_latest(at, c->bus.wr_after_rd + rd_switch);
-    return memory_latest(at, c->bus.wr_after_wr + wr_switch);
+    at = duplex_larger_u64(at, c->bank[bank].wr_at);
+    at = duplex_larger_u64(at, c->bus.wr_after_rd + rd_switch);
+    return duplex_larger_u64(at, c->bus.wr_after_wr + wr_switch);
   }
-  at = memory_latest(at, c->bank[bank].rd_at);
-  at = memory_latest(at, c->bus.group_rd_at[rank][group]);
-  at = memory_latest(at, c->bus.rd_after_wr);
-  return memory_latest(at, c->bus.rd_after_rd + rd_switch);
+  at = duplex_larger_u64(at, c->bank[bank].rd_at);
+  at = duplex_larger_u64(at, c->bus.group_rd_at[rank][group]);
+  at = duplex_larger_u64(at, c->bus.rd_after_wr);
+  return duplex_larger_u64(at, c->bus.rd_after_rd + rd_switch);
 }
 
 // --- what a command leaves ---

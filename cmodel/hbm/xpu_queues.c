@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "cmodel/hbm/xpu_rows.h"
+#include "duplex/arithmetic.h"
 
 #define STATE_BYTES offsetof(struct duplex_xpu_traffic, memory)
 
@@ -18,8 +19,8 @@ void duplex_xpu_add_state(const struct duplex_xpu_traffic *x, uint64_t clocks,
   const uint64_t written_at = x->written_at ? clocks - x->now + x->written_at : 0;
   state->reads_left += x->reads_left;
   state->writes_left += x->writes_left;
-  state->read_at = xpu_latest(state->read_at, data_at);
-  state->written_at = xpu_latest(state->written_at, written_at);
+  state->read_at = duplex_larger_u64(state->read_at, data_at);
+  state->written_at = duplex_larger_u64(state->written_at, written_at);
 }
 
 void duplex_xpu_stop(struct duplex_xpu_traffic *x) {

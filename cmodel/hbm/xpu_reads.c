@@ -7,6 +7,7 @@
 #include <stdlib.h>
 
 #include "cmodel/hbm/xpu_writes.h"
+#include "duplex/arithmetic.h"
 #include "duplex/error.h"
 
 enum { PAIRS = XPU_BANKS / 2, PIECES = DUPLEX_ROW_SET_BYTES / XPU_PIECE_BYTES };
@@ -27,10 +28,10 @@ void xpu_read_column(struct duplex_xpu_traffic *x, unsigned bundle, unsigned ban
   x->pins.column_bundle = (uint8_t)bundle;
   x->pins.column_bank = (uint8_t)bank;
   x->pins.column_address = (uint8_t)column;
-  *pre_at = xpu_latest(*pre_at, x->now + xpu_clocks(t->nRTPL));
+  *pre_at = duplex_larger_u64(*pre_at, x->now + xpu_clocks(t->nRTPL));
   x->read_at = x->now + xpu_clocks(t->nCCDS);
   x->group_column_at[rank][bank % 4] = x->now + xpu_clocks(t->nCCDL);
-  x->write_at = xpu_latest(x->write_at, x->now + xpu_clocks(t->nRTW + t->nRTR));
+  x->write_at = duplex_larger_u64(x->write_at, x->now + xpu_clocks(t->nRTW + t->nRTR));
   x->last_rank = rank;
   x->reads++;
 }

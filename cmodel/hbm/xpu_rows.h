@@ -20,7 +20,6 @@ struct xpu_candidate {
 };
 
 static inline unsigned xpu_clocks(unsigned tck) { return (tck + 1) / 2; }
-static inline uint64_t xpu_latest(uint64_t a, uint64_t b) { return a > b ? a : b; }
 
 // Whether the xPU can move these bytes of a channel: whole pieces, and there.
 bool xpu_is_range(uint64_t address, size_t size);

@@ -7,6 +7,7 @@
 #include "cmodel/hbm/xpu_reads.h"
 #include "cmodel/hbm/xpu_rows.h"
 #include "cmodel/hbm/xpu_writes.h"
+#include "duplex/arithmetic.h"
 
 enum { PAIRS = 4, AHEAD = 3, READS_OF_PAIR = 2 * DUPLEX_COLUMNS };
 
@@ -34,7 +35,7 @@ void duplex_xpu_take(struct duplex_xpu_traffic *x, unsigned owned) {
     for (unsigned bank = 0; bank < 8; bank++) {  // a row of its own that it has not closed yet stays open
       struct duplex_xpu_bank *b = &x->bank[bundle][bank];
       b->owed = owed;
-      b->act_at = xpu_latest(b->act_at, x->now + xpu_clocks(x->timing.nRFCPB));
+      b->act_at = duplex_larger_u64(b->act_at, x->now + xpu_clocks(x->timing.nRFCPB));
     }
   }
   x->gave = true;
@@ -174,7 +175,7 @@ static void give(struct duplex_xpu_traffic *x, const struct xpu_candidate *c) {
     x->activations[rank][3] = x->now + xpu_clocks(t->nFAW);
   } else if (c->command == DUPLEX_ROW_COMMAND_PRE) {
     b->open = false;
-    b->act_at = xpu_latest(b->act_at, x->now + xpu_clocks(t->nRP));
+    b->act_at = duplex_larger_u64(b->act_at, x->now + xpu_clocks(t->nRP));
   } else {
     b->act_at = x->now + xpu_clocks(t->nRFCPB);
     x->ref_at[rank] = x->now + xpu_clocks(t->nRREFD);

@@ -6,6 +6,7 @@
 
 #include <stdlib.h>
 
+#include "duplex/arithmetic.h"
 #include "duplex/error.h"
 
 static uint64_t *left_of_group(struct duplex_xpu_traffic *x, uint64_t address) {
@@ -91,10 +92,10 @@ static void write_one(struct duplex_xpu_traffic *x, unsigned bundle, unsigned ba
   q->first++;
   q->rows -= q->first == q->count || oldest(x, bundle, bank)->row != row;
   x->bank[bundle][bank].pre_at =
-      xpu_latest(x->bank[bundle][bank].pre_at, x->now + xpu_clocks(t->nCWL + t->nBL + t->nWR));
+      duplex_larger_u64(x->bank[bundle][bank].pre_at, x->now + xpu_clocks(t->nCWL + t->nBL + t->nWR));
   x->write_at = x->now + xpu_clocks(t->nCCDS);
   x->written_at = x->now + xpu_clocks(t->nCWL + t->nBL);
-  x->read_at = xpu_latest(x->read_at, x->now + xpu_clocks(t->nCWL + t->nBL + t->nWTRL));
+  x->read_at = duplex_larger_u64(x->read_at, x->now + xpu_clocks(t->nCWL + t->nBL + t->nWTRL));
   x->group_column_at[rank][bank % 4] = x->now + xpu_clocks(t->nCCDL);
   x->last_write_rank = rank;
   x->group_left[rank][bank % 4]--;

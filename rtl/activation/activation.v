@@ -14,14 +14,17 @@ module activation #(
 ) (
   input wire clk_i,
   input wire rst_ni,
+  // Table: words of 32 bytes
   input wire table_valid_i,
   input wire [7:0] table_address_i,
   input wire [255:0] table_data_i,
+  // Values, or pairs of them
   input wire in_valid_i,
   input wire gated_i,
   input wire [32*LANES-1:0] g_i,
   input wire [32*LANES-1:0] u_i,
   input wire [TAG_BITS-1:0] in_tag_i,
+  // Results
   output wire out_valid_o,
   output wire [16*LANES-1:0] out_data_o,
   output wire [TAG_BITS-1:0] out_tag_o

@@ -7,12 +7,15 @@
 `default_nettype none
 module activation_lane (
   input wire clk_i,
+  // Table
   input wire table_valid_i,
   input wire [7:0] table_address_i,
   input wire [255:0] table_data_i,
+  // One value, or a pair
   input wire gated_i,
   input wire [31:0] g_i,
   input wire [31:0] u_i,
+  // Result
   output wire [15:0] result_o
 );
   localparam [31:0] ONE = 32'h3f800000;

@@ -8,12 +8,15 @@
 `default_nettype none
 module activation_multiply (
   input wire clk_i,
+  // From the segment and its polynomial
   input wire signed [20:0] polynomial_i,  // quarters of c0's unit
   input wire signed [8:0] entry_exponent_i,
   input wire ratio_i,
   input wire [5:0] limits_i,
+  // Value, and the factor of a pair
   input wire [31:0] argument_i,
   input wire [31:0] factor_i,
+  // To the rounding
   output reg [51:0] product_o,
   output reg signed [10:0] exponent_o,
   output wire nan_o,

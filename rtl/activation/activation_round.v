@@ -7,12 +7,14 @@
 `default_nettype none
 module activation_round (
   input wire clk_i,
+  // Product
   input wire [51:0] product_i,
   input wire signed [10:0] exponent_i,
   input wire nan_i,
   input wire infinite_i,
   input wire zero_i,
   input wire negative_i,
+  // Result
   output reg [15:0] result_o
 );
   // 1: leading zeros: of four bits each, then the first group that is not empty.

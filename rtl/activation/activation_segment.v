@@ -10,10 +10,13 @@
 `include "duplex_params.vh"
 module activation_segment (
   input wire clk_i,
+  // Table
   input wire table_valid_i,
   input wire [7:0] table_address_i,
   input wire [255:0] table_data_i,
+  // Value
   input wire [31:0] argument_i,
+  // Its segment
   output wire [5:0] limits_o,  // act(+Inf), act(-Inf)
   output reg [63:0] entry_o,
   output reg signed [15:0] place_o

@@ -15,6 +15,7 @@ module attention_queue #(
 ) (
   input wire clk_i,
   input wire rst_ni,
+  // Segments that come
   input wire push_i,
   // verilator lint_off UNUSED
   input wire [511:0] descriptor_i,

@@ -10,6 +10,7 @@ module attention_quotient #(
 ) (
   input wire clk_i,
   input wire rst_ni,
+  // A row of context sums and its l
   input wire sum_valid_i,
   input wire sum_end_i,        // the pair's last row
   input wire wide_i,
@@ -17,6 +18,7 @@ module attention_quotient #(
   input wire [`DUPLEX_LANES*3-1:0] flags_i,
   input wire [57*`DUPLEX_LANES-1:0] l_i,
   input wire [`DUPLEX_LANES-1:0] row_nan_i,
+  // Row of results
   output wire row_valid_o,
   output wire row_end_o,
   output wire [16*`DUPLEX_LANES-1:0] row_o

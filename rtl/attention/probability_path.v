@@ -13,6 +13,7 @@ module probability_path #(
 ) (
   input wire clk_i,
   input wire rst_ni,
+  // Position: what it is, its word of scores, and the maxima
   input wire valid_i,
   input wire exists_i,
   input wire [`DUPLEX_LANE_BITS:0] position_i,   // in the word
@@ -22,6 +23,7 @@ module probability_path #(
   input wire clear_i,
   input wire [8*`DUPLEX_WORD_BYTES-1:0] word_i,
   input wire [32*`DUPLEX_LANES-1:0] maximum_i,
+  // Weights and their sums
   output wire word_valid_o,
   output wire [8*`DUPLEX_WORD_BYTES-1:0] word_o,
   output wire [57*`DUPLEX_LANES-1:0] l_o

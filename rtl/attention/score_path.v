@@ -18,6 +18,7 @@ module score_path #(
 ) (
   input wire clk_i,
   input wire rst_ni,
+  // Record of a pass
   input wire start_i,
   output wire ready_o,
   input wire [`DUPLEX_LANES_CODE_BITS-1:0] lanes_i,
@@ -29,12 +30,15 @@ module score_path #(
   input wire back_i,
   input wire below_i,
   input wire above_i,
+  // Scores, rounded
   input wire sum_valid_i,
   input wire sum_end_i,
   input wire [32*`DUPLEX_LANES-1:0] f32_i,
+  // Slice
   output wire write_valid_o,
   output wire [9:0] write_address_o,
   output wire [8*`DUPLEX_WORD_BYTES-1:0] write_data_o,
+  // Maximum of the pair, and the one that comes back
   output wire maximum_valid_o,
   input wire maximum_ready_i,
   output wire [32*`DUPLEX_LANES-1:0] maximum_o,
@@ -48,6 +52,7 @@ module score_path #(
   input wire load_valid_i,
   input wire [8*`DUPLEX_WORD_BYTES-1:0] load_i,
   input wire load_end_i,
+  // State
   output wire empty_o,              // no score on its way
   output wire stored_o,             // the scores of a pass that go to DRAM are all in the slice
   output wire busy_o

@@ -10,6 +10,7 @@
 module score_writer (
   input wire clk_i,
   input wire rst_ni,
+  // A segment's scores
   input wire valid_i,
   output wire ready_o,
   input wire [9:0] address_i,

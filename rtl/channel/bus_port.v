@@ -12,6 +12,7 @@
 module bus_port (
   input wire clk_i,
   input wire rst_ni,
+  // Job
   input wire start_i,
   input wire [1:0] kind_i,     // of the result bus: rows, gated pairs, LOAD, LOAD of the table
   input wire [16:0] tag_i,     // address of the first word
@@ -19,9 +20,11 @@ module bus_port (
   input wire two_groups_i,
   input wire [15:0] group_i,
   input wire [12:0] step_i,    // LOAD: from a tile's last word to the next tile's first
+  // Result buffer
   input wire word_valid_i,
   output wire word_ready_o,
   input wire bus_word_t word_i,
+  // Result bus
   output wire valid_o,
   output wire load_o,          // the word on offer is one of a LOAD
   input wire ready_i,
@@ -30,6 +33,7 @@ module bus_port (
   output wire [1:0] kind_o,
   output wire single_o,
   output wire last_o,          // last word of the job
+  // State
   output wire busy_o
 );
   localparam WORD_BITS = $clog2(`DUPLEX_TILE_WORDS);

@@ -15,16 +15,20 @@ module drain #(
 ) (
   input wire clk_i,
   input wire rst_ni,
+  // Sums
   input wire [1:0] format_i,  // 0 f16, 1 f32, 2 acc
   input wire sum_valid_i,
   input wire [LANES*SUM_BITS-1:0] sum_i,
   input wire [LANES*3-1:0] flags_i,
   input wire [7:0] exponent_i,
   input wire end_i,
+  // Rows of attention
   input wire row_valid_i,     // a row of f16 that is made elsewhere
   input wire row_end_i,
   input wire [16*LANES-1:0] row_i,
+  // Sums, rounded
   output wire [32*LANES-1:0] f32_o,  // the sums rounded, whatever comes of them
+  // Result buffer
   output wire word_valid_o,
   output wire [WORD-1:0] word_o,
   output wire word_end_o,

@@ -6,15 +6,19 @@
 module load_path (
   input wire clk_i,
   input wire rst_ni,
+  // Job
   input wire start_i,
   input wire [10:0] tiles_i,      // of this channel
+  // Weight FIFO
   input wire weight_valid_i,
   input wire [8*`DUPLEX_BEAT_BYTES-1:0] weight_i,
   output wire weight_pop_o,
+  // Result buffer
   input wire room_i,
   output wire reserve_o,          // takes the room of one word
   output wire word_valid_o,
   output wire [8*`DUPLEX_WORD_BYTES-1:0] word_o,
+  // State
   output wire busy_o
 );
   localparam TILE_BEATS_BITS = $clog2(`DUPLEX_LANES);  // a tile: as many beats as there are lanes

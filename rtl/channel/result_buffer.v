@@ -7,8 +7,10 @@
 module result_buffer (
   input wire clk_i,
   input wire rst_ni,
+  // In
   input wire push_i,
   input wire result_word_t word_i,
+  // Out
   output wire valid_o,
   output wire result_word_t word_o,
   input wire pop_i

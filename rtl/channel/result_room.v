@@ -7,11 +7,13 @@
 module result_room (
   input wire clk_i,
   input wire rst_ni,
+  // What takes room, and what gives it back
   input wire [1:0] format_i,
   input wire row_i,              // a row's last beat goes
   input wire [1:0] row_place_i,  // the row's number modulo 4
   input wire word_i,             // LOAD: a word goes in
   input wire free_i,             // a word leaves the result buffer
+  // Room
   output wire room_o,            // for one more row, whatever its format
   output wire scarce_o,          // less than a third of the words are free
   output wire none_o             // no row can go

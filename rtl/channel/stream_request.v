@@ -9,6 +9,7 @@
 module stream_request (
   input wire clk_i,
   input wire rst_ni,
+  // Job
   input wire start_i,             // one clock; the job's fields stay as they are until it is done
   input wire load_i,              // 0 GEMM, 1 LOAD
   input wire [23:0] count_i,      // rows (GEMM) or tiles (LOAD) of this channel
@@ -18,10 +19,12 @@ module stream_request (
   input wire [`DUPLEX_ROW_BITS:0] block_rows_i,
   input wire exponents_i,
   input wire two_streams_i,
+  // Bundle controller
   output wire read_valid_o,
   input wire read_ready_i,
   output wire [15:0] read_base_o,
   output wire [16:0] read_columns_o,
+  // State
   output wire busy_o
 );
   localparam TILE_BEATS_BITS = $clog2(`DUPLEX_LANES);  // LOAD: a tile has as many beats as there are lanes

@@ -7,14 +7,17 @@
 module tile_gate (
   input wire clk_i,
   input wire rst_ni,
+  // Job
   input wire start_i,
   input wire [23:0] rows_i,        // rows of this channel
   input wire [10:0] k_tiles_i,
   input wire [`DUPLEX_ROW_BITS:0] block_rows_i,
   input wire two_groups_i,
+  // Broadcast
   input wire word_valid_i,
   output wire word_ready_o,
   input wire [8*`DUPLEX_WORD_BYTES-1:0] word_i,
+  // GEMM module
   output wire tile_valid_o,
   input wire tile_ready_i,
   output wire [8*`DUPLEX_WORD_BYTES-1:0] tile_data_o

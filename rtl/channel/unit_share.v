@@ -11,6 +11,7 @@
 `include "duplex_enumerations.vh"
 `include "duplex_records.vh"
 module unit_share (
+  // Whose the units are: 0 GEMM and LOAD, 1 attention
   input wire attention_i,
   // Bundle controller
   input wire gemm_read_valid_i,
@@ -33,6 +34,7 @@ module unit_share (
   input wire tile_t attention_tile_i,
   output wire tile_valid_o,
   output wire tile_t tile_o,
+  // GEMM module: beats
   input wire attention_beats_i,
   input wire gemm_beat_valid_i,
   input wire beat_t gemm_beat_i,
@@ -49,6 +51,7 @@ module unit_share (
   output wire [7:0] exponent_o,
   input wire [1:0] gemm_format_i,
   output wire [1:0] room_format_o,
+  // Room for results
   input wire gemm_row_i,
   input wire [1:0] gemm_row_place_i,
   input wire attention_row_i,

@@ -10,14 +10,17 @@ module weight_fifo #(
 ) (
   input wire clk_i,
   input wire rst_ni,
+  // Bundle controller
   input wire beat_valid_i,
   input wire [8*`DUPLEX_BEAT_BYTES-1:0] beat_i,
+  // Beat at the output
   output wire valid_o,
   output wire [8*`DUPLEX_BEAT_BYTES-1:0] data_o,
   input wire pop_i,
   input wire leave_i,
   input wire mark_i,
   input wire rewind_i,
+  // Room that is given back
   output wire credit_o,
   output wire column_o  // one column has come in
 );

@@ -13,6 +13,7 @@
 module weight_stream (
   input wire clk_i,
   input wire rst_ni,
+  // Job
   input wire start_i,
   input wire [23:0] rows_i,        // rows of this channel
   input wire [10:0] k_tiles_i,
@@ -22,24 +23,29 @@ module weight_stream (
   input wire exponents_i,
   // each group's results begin with a new word (those that go over the result bus)
   input wire group_words_i,
+  // Weight FIFO
   input wire weight_valid_i,
   input wire [8*`DUPLEX_WORD_BYTES-1:0] header_i,     // the low half of the beat at the FIFO's output
   output wire weight_pop_o,
   output wire weight_leave_o,
   output wire weight_mark_o,
   output wire weight_rewind_o,
+  // GEMM module
   output wire beat_valid_o,
   input wire beat_ready_i,
   output wire [$clog2(`DUPLEX_ROWS)-1:0] beat_row_o,
   output wire beat_first_o,
   output wire beat_last_o,
   output wire beat_release_o,
+  // Room for results
   input wire room_i,               // room for the results of one more row
   output wire row_o,               // a row's last beat goes
   output wire [1:0] row_place_o,   // its number in its block (or group), modulo 4
+  // Sums that leave the GEMM module
   input wire sum_valid_i,
   output wire [7:0] exponent_o,    // of the sum that leaves now
   output wire end_o,               // that sum is the last of its block (or group)
+  // State, and for the counters
   output wire busy_o,
   output wire starved_o,           // for the counters: the GEMM module waits for weights
   output wire no_tile_o,           // weights wait for a tile

@@ -8,19 +8,23 @@
 module write_path (
   input wire clk_i,
   input wire rst_ni,
+  // Job
   input wire start_i,
   input wire [16+`DUPLEX_COLUMN_BITS-1:0] column_i,   // of the first block
   input wire [15:0] stride_i,   // columns
   input wire [3:0] stripe_i,
+  // Result buffer
   input wire word_valid_i,
   output wire word_ready_o,
   input wire [8*`DUPLEX_WORD_BYTES-1:0] word_i,
   input wire word_end_i,        // last word of a block
+  // Bundle controller
   output wire write_valid_o,
   input wire write_ready_i,
   output wire [16+`DUPLEX_COLUMN_BITS-1:0] write_column_o,
   output wire [3:0] write_stripe_o,
   output wire [8*`DUPLEX_COLUMN_BYTES-1:0] write_data_o,
+  // State
   output wire done_o,           // a block's last column is written
   output wire busy_o
 );

@@ -8,9 +8,11 @@ module fifo #(
 ) (
   input wire clk_i,
   input wire rst_ni,
+  // In
   input wire valid_i,
   output wire ready_o,
   input wire [WIDTH-1:0] data_i,
+  // Out
   output wire valid_o,
   input wire ready_i,
   output wire [WIDTH-1:0] data_o

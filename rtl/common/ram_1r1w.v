@@ -9,9 +9,11 @@ module ram_1r1w #(
   parameter ADDRESS_BITS = $clog2(DEPTH)
 ) (
   input wire clk_i,
+  // Write port
   input wire write_i,
   input wire [ADDRESS_BITS-1:0] write_address_i,
   input wire [WIDTH-1:0] write_data_i,
+  // Read port, one clock later
   input wire [ADDRESS_BITS-1:0] read_address_i,
   output reg [WIDTH-1:0] read_data_o
 );

@@ -9,6 +9,7 @@ module ram_1rw #(
   parameter LANE_BITS = 128
 ) (
   input wire clk_i,
+  // The one port
   input wire valid_i,
   input wire [WIDTH / LANE_BITS - 1:0] write_i,
   input wire [$clog2(DEPTH)-1:0] address_i,

@@ -12,8 +12,10 @@ module ram_fifo #(
 ) (
   input wire clk_i,
   input wire rst_ni,
+  // In
   input wire push_i,
   input wire [WIDTH-1:0] data_i,
+  // Out
   output wire valid_o,
   output wire [WIDTH-1:0] data_o,
   input wire pop_i,  // only while valid_o

@@ -8,6 +8,7 @@
 module axi_lite (
   input wire clk_i,
   input wire rst_ni,
+  // AXI4-Lite: write
   input wire axi_awvalid_i,
   output wire axi_awready_o,
   input wire [15:0] axi_awaddr_i,
@@ -18,6 +19,7 @@ module axi_lite (
   output wire axi_bvalid_o,
   input wire axi_bready_i,
   output wire [1:0] axi_bresp_o,
+  // AXI4-Lite: read
   input wire axi_arvalid_i,
   output wire axi_arready_o,
   input wire [15:0] axi_araddr_i,
@@ -25,10 +27,12 @@ module axi_lite (
   input wire axi_rready_i,
   output wire [31:0] axi_rdata_o,
   output wire [1:0] axi_rresp_o,
+  // Registers: write
   output wire write_o,
   output wire [15:0] write_address_o,
   output wire [31:0] write_data_o,
   input wire write_error_i,        // in the clock of write_o: no such register
+  // Registers: read
   output wire read_o,
   output wire [15:0] read_address_o,
   input wire read_done_i,

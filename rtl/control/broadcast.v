@@ -13,6 +13,7 @@ module broadcast #(
 ) (
   input wire clk_i,
   input wire rst_ni,
+  // Job
   input wire start_i,
   input wire [14:0] address_i,   // of the first word
   input wire [13:0] stride_i,    // words from the first group's tiles to the second's

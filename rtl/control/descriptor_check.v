@@ -16,9 +16,11 @@ module descriptor_check #(
 ) (
   input wire clk_i,
   input wire rst_ni,
+  // Descriptor
   input wire start_i,
   input wire [511:0] descriptor_i,  // stands still until done
   input wire [3:0] owner_i,
+  // What is wrong with it
   output wire done_o,               // one clock; the results stay
   output wire [7:0] code_o,         // 0: nothing wrong
   output wire [31:0] address_o,

@@ -7,12 +7,14 @@
 module descriptor_ring (
   input wire clk_i,
   input wire rst_ni,
+  // Registers
   input wire write_i,
   input wire [7:0] write_address_i,
   input wire [31:0] write_data_i,
   input wire [7:0] read_address_i,
   output wire read_busy_o,         // read_data_o does not follow read_address_i
   output wire [31:0] read_data_o,  // one clock after the address
+  // Operation controller
   input wire fetch_i,
   input wire [3:0] fetch_slot_i,
   output wire fetch_done_o,

@@ -16,6 +16,7 @@ module operation_controller #(
 ) (
   input wire clk_i,
   input wire rst_ni,
+  // Registers
   input wire run_i,                // enabled, no error pending, ring not empty, no flush in this clock
   input wire [3:0] owner_i,
   output wire busy_o,
@@ -34,6 +35,7 @@ module operation_controller #(
   output wire [CHANNELS-1:0] share_valid_o,
   output wire [23:0] share_count_o,
   output wire [16:0] share_tag_o,
+  // Channels: the job
   output wire [511:0] job_o,       // descriptor of the job that was started last
   output wire job_parity_o,
   output wire [CHANNELS-1:0] job_none_o,  // channels without a share of it

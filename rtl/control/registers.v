@@ -12,6 +12,7 @@ module registers #(
 ) (
   input wire clk_i,
   input wire rst_ni,
+  // AXI4-Lite: write
   input wire axi_awvalid_i,
   output wire axi_awready_o,
   input wire [15:0] axi_awaddr_i,
@@ -22,6 +23,7 @@ module registers #(
   output wire axi_bvalid_o,
   input wire axi_bready_i,
   output wire [1:0] axi_bresp_o,
+  // AXI4-Lite: read
   input wire axi_arvalid_i,
   output wire axi_arready_o,
   input wire [15:0] axi_araddr_i,
@@ -29,6 +31,7 @@ module registers #(
   input wire axi_rready_i,
   output wire [31:0] axi_rdata_o,
   output wire [1:0] axi_rresp_o,
+  // Interrupt
   output wire interrupt_o,
   // Operation controller
   output wire run_o,
@@ -36,6 +39,7 @@ module registers #(
   input wire [3:0] open_i,               // bundles with open rows
   output wire strict_o,                  // activation rule
   output wire [3:0] slot_o,              // of the descriptor being fetched
+  // Operation controller: what happens
   input wire busy_i,
   input wire fetch_i,                    // a fetch begins
   input wire fetched_i,                  // it is over

@@ -17,6 +17,7 @@ module result_bus #(
 ) (
   input wire clk_i,
   input wire rst_ni,
+  // Operation controller
   input wire load_start_i,         // a LOAD begins: channel 0 has the first tile
   output wire [1:0] busy_o,        // words of a job of this parity are inside
   // Channels

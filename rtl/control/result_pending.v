@@ -10,6 +10,7 @@ module result_pending #(
 ) (
   input wire clk_i,
   input wire rst_ni,
+  // Job
   input wire start_i,               // a job begins whose results go to the shared buffer
   input wire stop_i,                // it is complete
   input wire load_i,
@@ -17,9 +18,11 @@ module result_pending #(
   input wire [16:0] units_i,        // of all results of a group
   input wire [16:0] channel_units_i,
   input wire [CHANNELS-1:0] none_i, // at the start: channels without results
+  // Result bus
   input wire load_word_i,           // a word of the LOAD was written
   input wire done_i,                // a channel's last result was written
   input wire [4:0] done_channel_i,
+  // Broadcast
   input wire [14:0] word_i,         // a word that is wanted,
   input wire [14:0] first_group_i,  // and the one of the first group in its place
   output wire waits_o               // it is not complete

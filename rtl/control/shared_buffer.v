@@ -14,15 +14,18 @@ module shared_buffer #(
 ) (
   input wire clk_i,
   input wire rst_ni,
+  // Result bus
   input wire write_valid_i,
   input wire [3:0] write_enable_i,
   input wire [14:0] write_address_i,
   input wire [WORD-1:0] write_data_i,
+  // Broadcast
   input wire read_valid_i,
   output wire read_ready_o,
   input wire [14:0] read_address_i,
   output wire read_data_valid_o,
   output wire [WORD-1:0] read_data_o,
+  // Slices of the channels
   input wire [CHANNELS*SCORE_ACCESS_BITS-1:0] local_i,  // score_access_t
   output wire [CHANNELS*WORD-1:0] local_read_data_o
 );

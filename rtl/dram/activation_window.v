@@ -9,13 +9,17 @@
 module activation_window (
   input wire clk_i,
   input wire rst_ni,
+  // Rule
   input wire strict_i,
+  // Logic-PIM
   input wire need_i,      // Logic-PIM will activate a bundle soon
   input wire act_i,       // four banks of it now
   input wire opened_i,    // and with them the whole bundle is open
+  // The xPU
   input wire ready_i,     // the xPU may activate, but for this rule
   input wire request_i,
   output wire grant_o,
+  // State
   output wire four_o      // all slots are free
 );
   localparam [5:0] FAW = (`DRAM_NFAW + 1) / 2 - 1;

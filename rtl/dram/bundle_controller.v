@@ -20,13 +20,16 @@ module bundle_controller #(
 ) (
   input wire clk_i,
   input wire rst_ni,
+  // Registers
   input wire [3:0] owner_i,          // bundles of Logic-PIM; the others get no command
   output wire [3:0] open_o,          // bundles with open rows; given away, they are closed first
   input wire strict_i,               // activation rule
+  // The xPU
   // the xPU would activate (bits 0 and 1, by rank) or refresh (2 and 3) a bank
   input wire [3:0] xpu_row_request_i,
   output wire [3:0] xpu_row_grant_o,
   input wire [3:0] xpu_ref_i,        // the xPU has refreshed all banks of the bundle
+  // Streams of reads
   input wire read_valid_i,
   output wire read_ready_o,
   input wire [15:0] read_base_i,
@@ -35,6 +38,7 @@ module bundle_controller #(
   output wire read_beat_valid_o,
   output wire [8*`DUPLEX_BEAT_BYTES-1:0] read_beat_o,
   input wire read_credit_i,
+  // Writes
   input wire write_valid_i,
   input wire write_urgent_i,         // the writer's room becomes scarce
   input wire write_now_i,            // it stands still, or somebody waits for its end
@@ -42,7 +46,9 @@ module bundle_controller #(
   input wire [16+`DUPLEX_COLUMN_BITS-1:0] write_column_i,
   input wire [3:0] write_stripe_i,
   input wire [8*`DUPLEX_COLUMN_BYTES-1:0] write_data_i,
+  // State
   output wire idle_o,
+  // DRAM pins
   output wire dram_row_valid_o,
   output wire [1:0] dram_row_command_o,
   output wire [1:0] dram_row_bundle_o,

@@ -11,6 +11,7 @@
 module bundle_state (
   input wire clk_i,
   input wire rst_ni,
+  // Commands of this clock, and the owner
   input wire owned_i,
   input wire act_low_i,       // the first half of the banks
   input wire act_i,           // all, or the second half
@@ -20,10 +21,12 @@ module bundle_state (
   input wire rd_i,
   input wire wr_i,
   input wire [13:0] row_i,    // of the ACT
+  // Rows
   output wire open_o,
   output wire half_o,         // the second half has to follow
   output wire act_soon_o,     // ACT is allowed within nFAW
   output wire [13:0] row_o,
+  // Commands that are allowed
   output wire act_ok_o,
   output wire pre_ok_o,
   output wire ref_ok_o,

@@ -9,10 +9,12 @@
 module rank_distance (
   input wire clk_i,
   input wire rst_ni,
+  // Commands of this clock
   input wire act_i,       // of Logic-PIM, now
   input wire ref_i,
   input wire xpu_act_i,   // of the xPU, granted now
   input wire xpu_ref_i,
+  // What is allowed
   output wire ok_o,       // Logic-PIM may give one
   output wire xpu_ok_o    // the xPU may
 );

@@ -18,6 +18,7 @@
 module row_scheduler (
   input wire clk_i,
   input wire rst_ni,
+  // Registers
   input wire [3:0] owner_i,
   output wire [3:0] open_o,     // rows are open, or about to be
   // Rule strict, and the xPU's activations and refreshes: ACT in bits 0 and 1, by rank, REF in 2 and 3
@@ -34,6 +35,7 @@ module row_scheduler (
   input wire late_i,            // half of it or more
   input wire soon_i,            // slot 0 will be read within nFAW
   input wire pop_i,             // the last column of slot 0 is being read
+  // Wanted row of a write
   input wire write_valid_i,
   // a write that will be done soon: its row is opened between two row sets of the bundle
   input wire write_ahead_i,

@@ -10,11 +10,13 @@
 module row_set_queue (
   input wire clk_i,
   input wire rst_ni,
+  // Stream of reads
   input wire read_valid_i,
   output wire read_ready_o,
   input wire [15:0] read_base_i,     // logical row set
   input wire [3:0] read_stripe_i,
   input wire [16:0] read_columns_i,  // 1 or more
+  // Row sets, slot 0 first
   input wire pop_i,                  // drop slot 0
   output reg [2:0] valid_o,
   output reg [3*2-1:0] bundle_o,

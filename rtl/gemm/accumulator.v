@@ -14,6 +14,7 @@ module accumulator #(
   parameter HIGH_BITS = 33 + $clog2(`DUPLEX_WIDTH)
 ) (
   input wire clk_i,
+  // Dot product
   input wire [ROW_BITS-1:0] next_row_i,  // row of the dot product of the next clock
   input wire valid_i,
   input wire [ROW_BITS-1:0] row_i,
@@ -22,6 +23,7 @@ module accumulator #(
   input wire [LOW_BITS-1:0] low_i,
   input wire [HIGH_BITS-1:0] high_i,
   input wire [2:0] flags_i,
+  // Sum
   output wire [`DUPLEX_SUM_BITS-1:0] sum_o,
   output wire [2:0] flags_o
 );

@@ -16,10 +16,13 @@ module dot64 #(
   parameter HIGH_BITS = 33 + $clog2(`DUPLEX_WIDTH)
 ) (
   input wire clk_i,
+  // Activations
   input wire [13*`DUPLEX_WIDTH-1:0] x_significand_i,
   input wire [5*`DUPLEX_WIDTH-1:0] x_exponent_i,
+  // Weights
   input wire [12*`DUPLEX_WIDTH-1:0] w_significand_i,
   input wire [5*`DUPLEX_WIDTH-1:0] w_exponent_i,
+  // Dot product
   output reg [LOW_BITS-1:0] low_o,
   output reg [HIGH_BITS-1:0] high_o,
   output reg [2:0] flags_o

@@ -17,10 +17,12 @@ module gemm #(
 ) (
   input wire clk_i,
   input wire rst_ni,
+  // Tiles of activations
   input wire tile_valid_i,
   output wire tile_ready_o,
   input wire [8*`DUPLEX_WORD_BYTES-1:0] tile_data_i,
   input wire tile_p16_i,
+  // Beats of weights
   input wire beat_valid_i,
   output wire beat_ready_o,
   input wire [8*`DUPLEX_BEAT_BYTES-1:0] beat_data_i,
@@ -29,6 +31,7 @@ module gemm #(
   input wire beat_last_i,
   input wire beat_release_i,
   input wire [`DUPLEX_LANES-1:0] beat_mask_i,
+  // Sums
   output wire sum_valid_o,
   output wire [ROW_BITS-1:0] sum_row_o,
   output wire [`DUPLEX_LANES*`DUPLEX_SUM_BITS-1:0] sum_o,

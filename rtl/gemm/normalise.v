@@ -10,8 +10,10 @@ module normalise #(
   parameter KEEP = 25
 ) (
   input wire clk_i,
+  // Sum
   input wire [`DUPLEX_SUM_BITS-1:0] sum_i,
   input wire signed [7:0] exponent_i,
+  // Its leading bits, sign and power of two
   output wire [KEEP-1:0] leading_o,
   output wire sticky_o,
   output wire zero_o,

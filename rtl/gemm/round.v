@@ -9,9 +9,11 @@
 `include "duplex_params.vh"
 module round (
   input wire clk_i,
+  // Sum
   input wire [`DUPLEX_SUM_BITS-1:0] sum_i,
   input wire [2:0] flags_i,
   input wire signed [7:0] exponent_i,
+  // Rounded
   output wire [31:0] f32_o,
   output wire [15:0] f16_o
 );

@@ -13,10 +13,12 @@
 `include "duplex_exponential.vh"
 module exponential (
   input wire clk_i,
+  // Score and maximum, both scaled
   input wire [31:0] t_i,
   input wire [31:0] m_i,
   input wire wide_i,
   input wire low_i,
+  // Weight
   output wire [15:0] p_o
 );
   // Stage 1: m - t is never negative, so that of equal signs the larger magnitude is known; of different

@@ -11,11 +11,14 @@
 `include "duplex_params.vh"
 module quotient (
   input wire clk_i,
+  // Sum of weights
   input wire load_i,
   input wire [56:0] l_i,
   input wire row_nan_i,
+  // Context sum
   input wire [`DUPLEX_SUM_BITS-1:0] sum_i,
   input wire [2:0] flags_i,
+  // Result
   output wire [15:0] o_o
 );
   localparam STEPS = 13;  // 11 bits of result, one below, and one because the quotient may be below 1

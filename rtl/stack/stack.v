@@ -13,6 +13,7 @@ module stack #(
 ) (
   input wire clk_i,
   input wire rst_ni,
+  // AXI4-Lite: write
   input wire axi_awvalid_i,
   output wire axi_awready_o,
   input wire [15:0] axi_awaddr_i,
@@ -23,6 +24,7 @@ module stack #(
   output wire axi_bvalid_o,
   input wire axi_bready_i,
   output wire [1:0] axi_bresp_o,
+  // AXI4-Lite: read
   input wire axi_arvalid_i,
   output wire axi_arready_o,
   input wire [15:0] axi_araddr_i,
@@ -30,6 +32,7 @@ module stack #(
   input wire axi_rready_i,
   output wire [31:0] axi_rdata_o,
   output wire [1:0] axi_rresp_o,
+  // Interrupt
   output wire interrupt_o,
   // To the banks' switches, and from and to the xPU's side of each channel (rtl/dram/bundle_controller.v)
   output wire [3:0] bundle_owner_o,
@@ -37,6 +40,7 @@ module stack #(
   input wire [CHANNELS*4-1:0] xpu_row_request_i,
   output wire [CHANNELS*4-1:0] xpu_row_grant_o,
   input wire [CHANNELS*4-1:0] xpu_ref_i,
+  // DRAM pins
   output wire [CHANNELS-1:0] dram_row_valid_o,
   output wire [CHANNELS*2-1:0] dram_row_command_o,
   output wire [CHANNELS*2-1:0] dram_row_bundle_o,

@@ -26,7 +26,6 @@ struct Descriptor {
 #define SET(field, value)                                                                          \
   (d.words[DUPLEX_DESC_##field##_WORD] &= ~(DUPLEX_DESC_MASK(field) << DUPLEX_DESC_##field##_LSB), \
    DUPLEX_DESCRIPTOR_SET(d.words, field, value))
-#define GET(field) DUPLEX_DESCRIPTOR_GET(d.words, field)
 
 unsigned bundles_of(uint32_t stripe) { return (unsigned)__builtin_popcount(stripe); }
 
@@ -48,9 +47,9 @@ Descriptor legal_load(bench::Case &c) {
 }
 
 void choose_rows(bench::Case &c, Descriptor &d) {
-  const unsigned even = GET(GATED);
+  const unsigned even = DUPLEX_DESCRIPTOR_GET(d.words, GATED);
   SET(GROUPS, 1 + c.below(2));
-  const uint32_t block_rows = (1 + c.below(64 / GET(GROUPS)) + even) & ~even,
+  const uint32_t block_rows = (1 + c.below(64 / DUPLEX_DESCRIPTOR_GET(d.words, GROUPS)) + even) & ~even,
                  blocks = 1 + c.below(c.chance(50) ? 4 : 300);
   uint32_t channel_rows = c.chance(50) ? blocks * block_rows : 1 + c.below(blocks * block_rows);
   channel_rows = (channel_rows + even) & ~even;
@@ -65,20 +64,27 @@ void choose_rows(bench::Case &c, Descriptor &d) {
 void choose_source(bench::Case &c, Descriptor &d) {
   const uint32_t k_tiles = 1 + c.below(c.chance(30) ? 1024 : 60), stripe = 1 + c.below(15);
   SET(K_TILES, k_tiles);
-  SET(TWO_STREAMS, GET(GROUPS) == 2 && c.chance(50));
-  SET(EXPONENTS, GET(TWO_STREAMS) ? 0 : c.below(2));
+  SET(TWO_STREAMS, DUPLEX_DESCRIPTOR_GET(d.words, GROUPS) == 2 && c.chance(50));
+  SET(EXPONENTS, DUPLEX_DESCRIPTOR_GET(d.words, TWO_STREAMS) ? 0 : c.below(2));
   SET(SRC_STRIPE, stripe);
-  const uint32_t sets =
-      GET(TWO_STREAMS) ? (k_tiles + 1) / 2 * 2 : (k_tiles * GET(BLOCK_ROWS) + GET(EXPONENTS) + 63) / 64;
+  const uint32_t sets = DUPLEX_DESCRIPTOR_GET(d.words, TWO_STREAMS)
+                            ? (k_tiles + 1) / 2 * 2
+                            : (k_tiles * DUPLEX_DESCRIPTOR_GET(d.words, BLOCK_ROWS) +
+                               DUPLEX_DESCRIPTOR_GET(d.words, EXPONENTS) + 63) /
+                                  64;
   const uint32_t limit = bundles_of(stripe) * DUPLEX_BANK_ROWS;
   SET(SRC_STRIDE, sets + c.below(2));
-  const int64_t room = (int64_t)limit - sets - (int64_t)(GET(BLOCKS) - 1) * GET(SRC_STRIDE);
+  const int64_t room =
+      (int64_t)limit - sets -
+      (int64_t)(DUPLEX_DESCRIPTOR_GET(d.words, BLOCKS) - 1) * DUPLEX_DESCRIPTOR_GET(d.words, SRC_STRIDE);
   if (room > 0) SET(SRC_BASE, std::min<int64_t>(0xffff, c.chance(50) ? room : (int64_t)c.below(room)));
   const uint32_t words = 16 * k_tiles, in_turn = c.below(2);
-  const uint32_t stride = GET(GROUPS) == 1 ? 0
-                          : in_turn        ? 16
+  const uint32_t stride = DUPLEX_DESCRIPTOR_GET(d.words, GROUPS) == 1 ? 0
+                          : in_turn                                   ? 16
                                     : c.below(std::max<int64_t>(1, DUPLEX_SHARED_WORDS - (int64_t)words));
-  const uint32_t all = GET(GROUPS) == 1 ? words : in_turn ? 2 * words : stride + words;
+  const uint32_t all = DUPLEX_DESCRIPTOR_GET(d.words, GROUPS) == 1 ? words
+                       : in_turn                                   ? 2 * words
+                                                                   : stride + words;
   const uint32_t x_room = all > DUPLEX_SHARED_WORDS ? 0 : DUPLEX_SHARED_WORDS - all;
   SET(X_STRIDE, stride);
   SET(X_ADDRESS, (c.chance(50) ? x_room : c.below(x_room + 1)) % DUPLEX_SHARED_WORDS | c.below(2) << 14);
@@ -86,9 +92,10 @@ void choose_source(bench::Case &c, Descriptor &d) {
 }
 
 void choose_results(bench::Case &c, Descriptor &d) {
-  if (GET(DESTINATION) == DUPLEX_DESTINATION_SHARED) {
-    const uint32_t units = GET(GATED) ? GET(ROWS) / 2 : GET(ROWS),
-                   group = GET(GROUPS) == 2 ? c.below(65536 - units) : 0;
+  if (DUPLEX_DESCRIPTOR_GET(d.words, DESTINATION) == DUPLEX_DESTINATION_SHARED) {
+    const uint32_t units = DUPLEX_DESCRIPTOR_GET(d.words, GATED) ? DUPLEX_DESCRIPTOR_GET(d.words, ROWS) / 2
+                                                                 : DUPLEX_DESCRIPTOR_GET(d.words, ROWS),
+                   group = DUPLEX_DESCRIPTOR_GET(d.words, GROUPS) == 2 ? c.below(65536 - units) : 0;
     const uint32_t room = 65536 - units - group;
     SET(DST_GROUP, group);
     SET(DST_ADDRESS, (c.chance(50) ? room : c.below(room + 1)) | c.below(2) << 16);
@@ -97,10 +104,13 @@ void choose_results(bench::Case &c, Descriptor &d) {
   static const uint32_t row_bytes[] = {16, 32, 128};  // by DUPLEX_RESULT_FORMAT_
   const uint32_t format = c.below(DUPLEX_RESULT_FORMAT_ACC + 1);
   const uint32_t stripe = 1 + c.below(15);
-  const uint32_t columns = (GET(GROUPS) * GET(BLOCK_ROWS) * row_bytes[format] + 255) / 256,
+  const uint32_t columns = (DUPLEX_DESCRIPTOR_GET(d.words, GROUPS) *
+                                DUPLEX_DESCRIPTOR_GET(d.words, BLOCK_ROWS) * row_bytes[format] +
+                            255) /
+                           256,
                  stride = columns + c.below(3);
   const uint32_t limit = bundles_of(stripe) * DUPLEX_BANK_ROWS,
-                 sets = (stride * (GET(BLOCKS) - 1) + columns + 31) / 32;
+                 sets = (stride * (DUPLEX_DESCRIPTOR_GET(d.words, BLOCKS) - 1) + columns + 31) / 32;
   SET(FORMAT, format);
   SET(DST_STRIPE, stripe);
   SET(DST_STRIDE, stride);
@@ -111,7 +121,7 @@ Descriptor legal_gemm(bench::Case &c) {
   Descriptor d;
   SET(OPCODE, DUPLEX_OPCODE_GEMM);
   SET(DESTINATION, c.chance(50) ? DUPLEX_DESTINATION_SHARED : DUPLEX_DESTINATION_DRAM);
-  SET(GATED, GET(DESTINATION) == DUPLEX_DESTINATION_SHARED && c.chance(50));
+  SET(GATED, DUPLEX_DESCRIPTOR_GET(d.words, DESTINATION) == DUPLEX_DESTINATION_SHARED && c.chance(50));
   choose_rows(c, d);
   choose_source(c, d);
   choose_results(c, d);
@@ -141,7 +151,7 @@ void choose_shape(bench::Case &c, Descriptor &d) {
   SET(HEADS, 1 + c.below(alone && !spread && c.chance(50) ? 256 : channels >> spread));
   SET(SPREAD, spread);
   SET(FIRST, alone || c.chance(50));
-  SET(LAST, alone || (!GET(FIRST) && c.chance(50)));
+  SET(LAST, alone || (!DUPLEX_DESCRIPTOR_GET(d.words, FIRST) && c.chance(50)));
   SET(FENCE, c.below(2));
   SET(FIRST_CHANNEL, c.below(channels));
   SET(LANE_MASK, 1 + c.below((1u << (1u << lanes)) - 1));
@@ -153,21 +163,24 @@ void choose_shape(bench::Case &c, Descriptor &d) {
 void choose_q_and_results(bench::Case &c, Descriptor &d, uint32_t slots, uint32_t blocks) {
   const uint32_t stripe = 1 + c.below(15), limit = bundles_of(stripe) * DUPLEX_BANK_ROWS,
                  room = limit - slots;
-  const uint32_t score_room = limit - duplex_score_row_sets(blocks, GET(LANES));
+  const uint32_t score_room = limit - duplex_score_row_sets(blocks, DUPLEX_DESCRIPTOR_GET(d.words, LANES));
   SET(DST_STRIPE, stripe);
   SET(Q_BASE, c.chance(30) ? room : c.below(room));
   SET(DST_BASE, c.chance(30) ? room : c.below(room));
-  if (GET(MODE) == DUPLEX_MODE_SCORES) SET(DST_BASE, c.chance(30) ? score_room : c.below(score_room));
-  if (GET(MODE) == DUPLEX_MODE_ROW_BLOCK) SET(SRC_BASE, c.chance(30) ? score_room : c.below(score_room));
+  if (DUPLEX_DESCRIPTOR_GET(d.words, MODE) == DUPLEX_MODE_SCORES)
+    SET(DST_BASE, c.chance(30) ? score_room : c.below(score_room));
+  if (DUPLEX_DESCRIPTOR_GET(d.words, MODE) == DUPLEX_MODE_ROW_BLOCK)
+    SET(SRC_BASE, c.chance(30) ? score_room : c.below(score_room));
 }
 
 Descriptor legal_attention(bench::Case &c) {
   Descriptor d;
   choose_shape(c, d);
-  const uint32_t tiles = (GET(HEAD_SIZE) + 63) / 64, slots = (GET(HEADS) - 1) / channels + 1,
-                 spread = GET(SPREAD), stripe = 1 + c.below(15);
+  const uint32_t tiles = (DUPLEX_DESCRIPTOR_GET(d.words, HEAD_SIZE) + 63) / 64,
+                 slots = (DUPLEX_DESCRIPTOR_GET(d.words, HEADS) - 1) / channels + 1,
+                 spread = DUPLEX_DESCRIPTOR_GET(d.words, SPREAD), stripe = 1 + c.below(15);
   const int64_t limit = bundles_of(stripe) * DUPLEX_BANK_ROWS,
-                blocks = ((GET(LENGTH) + 63) / 64 + (1 << spread) - 1) >> spread;
+                blocks = ((DUPLEX_DESCRIPTOR_GET(d.words, LENGTH) + 63) / 64 + (1 << spread) - 1) >> spread;
   const uint32_t stride =
       slots == 1 ? (uint32_t)c.bits() : (uint32_t)c.below((limit - blocks * tiles) / slots);
   const int64_t last_slot = (int64_t)(slots - 1) * (stride & 0xffff),
@@ -183,7 +196,7 @@ Descriptor legal_attention(bench::Case &c) {
 
 // A field of its own just at or beyond its limits; false if the descriptor has none of that number.
 bool spoil_field(bench::Case &c, Descriptor &d, uint64_t number) {
-  const bool attention = GET(OPCODE) == DUPLEX_OPCODE_ATTENTION;
+  const bool attention = DUPLEX_DESCRIPTOR_GET(d.words, OPCODE) == DUPLEX_OPCODE_ATTENTION;
   switch (number) {
     case 0:
       SET(BLOCK_ROWS, c.chance(50) ? 0 : 64 + c.below(2));
@@ -192,7 +205,8 @@ bool spoil_field(bench::Case &c, Descriptor &d, uint64_t number) {
       SET(K_TILES, c.chance(50) ? 0 : 1024 + c.below(2));
       return true;
     case 2:
-      if (GET(OPCODE) == DUPLEX_OPCODE_LOAD) SET(TILES, c.chance(50) ? 0 : 1024 + c.below(2));
+      if (DUPLEX_DESCRIPTOR_GET(d.words, OPCODE) == DUPLEX_OPCODE_LOAD)
+        SET(TILES, c.chance(50) ? 0 : 1024 + c.below(2));
       return true;
     case 3:
       SET(DESTINATION, c.below(DUPLEX_DESTINATION_TABLE + 2));
@@ -204,7 +218,8 @@ bool spoil_field(bench::Case &c, Descriptor &d, uint64_t number) {
       if (attention) SET(HEADS, c.chance(50) ? c.below(300) : channels + c.below(2));
       return true;
     case 6:
-      if (attention) SET(LENGTH, c.chance(30) ? 0 : (16384u >> GET(LANES)) + c.below(2));
+      if (attention)
+        SET(LENGTH, c.chance(30) ? 0 : (16384u >> DUPLEX_DESCRIPTOR_GET(d.words, LANES)) + c.below(2));
       return true;
     case 7:
       SET(SPREAD, c.below(8));
@@ -217,7 +232,8 @@ bool spoil_field(bench::Case &c, Descriptor &d, uint64_t number) {
 // A field just beyond its own limits, one bit, or one up or down in one of the words' fields.
 void spoil(bench::Case &c, Descriptor &d) {
   if (spoil_field(c, d, c.below(13))) return;
-  uint32_t &word = d.words[c.below(c.chance(80) && GET(OPCODE) != DUPLEX_OPCODE_ATTENTION ? 12 : 16)];
+  uint32_t &word = d.words[c.below(
+      c.chance(80) && DUPLEX_DESCRIPTOR_GET(d.words, OPCODE) != DUPLEX_OPCODE_ATTENTION ? 12 : 16)];
   if (c.chance(40))
     word ^= 1u << c.below(32);
   else if (c.chance(50))
@@ -242,7 +258,7 @@ class Bench {
     Descriptor d = c_.chance(30) ? legal_load(c_) : c_.chance(50) ? legal_attention(c_) : legal_gemm(c_);
     SET(TAG, c_.bits());
     SET(INTERRUPT, c_.below(2));
-    if (GET(OPCODE) != DUPLEX_OPCODE_ATTENTION) SET(CHAIN, c_.below(2));
+    if (DUPLEX_DESCRIPTOR_GET(d.words, OPCODE) != DUPLEX_OPCODE_ATTENTION) SET(CHAIN, c_.below(2));
     if (c_.chance(60)) spoil(c_, d);
     const uint32_t owner = c_.chance(70) ? 15 : c_.below(16);
     uint32_t address;
@@ -334,16 +350,20 @@ class Bench {
   }
 
   bool share(const Descriptor &d, unsigned channel) {
-    const bool load = GET(OPCODE) == DUPLEX_OPCODE_LOAD, attention = GET(OPCODE) == DUPLEX_OPCODE_ATTENTION;
-    const int64_t first = (int64_t)channel * GET(CHANNEL_ROWS);
+    const bool load = DUPLEX_DESCRIPTOR_GET(d.words, OPCODE) == DUPLEX_OPCODE_LOAD,
+               attention = DUPLEX_DESCRIPTOR_GET(d.words, OPCODE) == DUPLEX_OPCODE_ATTENTION;
+    const int64_t first = (int64_t)channel * DUPLEX_DESCRIPTOR_GET(d.words, CHANNEL_ROWS);
     const attention_share own = attention_share_of(d.words, channel, channels);
-    const uint32_t count =
-        attention ? own.slots
-        : load    ? GET(TILES) / channels + (channel < GET(TILES) % channels)
-                  : (uint32_t)std::max<int64_t>(0, std::min<int64_t>(GET(CHANNEL_ROWS), GET(ROWS) - first));
-    const uint32_t tag = (GET(DST_ADDRESS) + (uint32_t)(load         ? channel * 64
-                                                        : GET(GATED) ? first / 2
-                                                                     : first)) &
+    const uint32_t count = attention ? own.slots
+                           : load    ? DUPLEX_DESCRIPTOR_GET(d.words, TILES) / channels +
+                                        (channel < DUPLEX_DESCRIPTOR_GET(d.words, TILES) % channels)
+                                  : (uint32_t)std::max<int64_t>(
+                                        0, std::min<int64_t>(DUPLEX_DESCRIPTOR_GET(d.words, CHANNEL_ROWS),
+                                                             DUPLEX_DESCRIPTOR_GET(d.words, ROWS) - first));
+    const uint32_t tag = (DUPLEX_DESCRIPTOR_GET(d.words, DST_ADDRESS) +
+                          (uint32_t)(load                                    ? channel * 64
+                                     : DUPLEX_DESCRIPTOR_GET(d.words, GATED) ? first / 2
+                                                                             : first)) &
                          0x1ffff;
     if (rtl_->share_count_o != count) return wrong("count", channel, rtl_->share_count_o, count);
     const uint32_t want = attention ? own.member : tag;
@@ -363,15 +383,16 @@ class Bench {
     if (!under_way_.empty() || segments_) return wrong("error before what came earlier", 0, 1, 0);
     if (rtl_->error_code_o != code) return wrong("error code", 0, rtl_->error_code_o, code);
     if (rtl_->error_address_o != address) return wrong("error address", 0, rtl_->error_address_o, address);
-    if (rtl_->error_tag_o != GET(TAG)) return wrong("error tag", 0, rtl_->error_tag_o, GET(TAG));
+    if (rtl_->error_tag_o != DUPLEX_DESCRIPTOR_GET(d.words, TAG))
+      return wrong("error tag", 0, rtl_->error_tag_o, DUPLEX_DESCRIPTOR_GET(d.words, TAG));
     c_.compared += 3;
     return tick();
   }
 
   bool segment_started(const Descriptor &d) {
     room_ = c_.chance(50) ? 100 : (unsigned)c_.below(20) + 1;
-    accepts_ = !GET(FENCE);
-    interrupt_ = GET(INTERRUPT);
+    accepts_ = !DUPLEX_DESCRIPTOR_GET(d.words, FENCE);
+    interrupt_ = DUPLEX_DESCRIPTOR_GET(d.words, INTERRUPT);
     for (int clock = 0; clock < 3000 && !rtl_->segment_valid_o; clock++)
       if (!tick()) return false;
     if (!rtl_->segment_valid_o) return wrong("start", 0, 0, 1);
@@ -382,27 +403,28 @@ class Bench {
       if (rtl_->job_o[i] != d.words[i]) return wrong("word of the segment", i, rtl_->job_o[i], d.words[i]);
     c_.compared += 5;
     segments_ = std::max<uint64_t>(segments_, 2 + c_.below(c_.chance(50) ? 4 : 400));
-    if (GET(FENCE)) under_way_.push_back({GET(INTERRUPT) != 0, false, 2, 1});
+    if (DUPLEX_DESCRIPTOR_GET(d.words, FENCE))
+      under_way_.push_back({DUPLEX_DESCRIPTOR_GET(d.words, INTERRUPT) != 0, false, 2, 1});
     return tick();
   }
 
   bool started(const Descriptor &d) {
-    if (GET(OPCODE) == DUPLEX_OPCODE_ATTENTION) return segment_started(d);
-    const bool load = GET(OPCODE) == DUPLEX_OPCODE_LOAD;
+    if (DUPLEX_DESCRIPTOR_GET(d.words, OPCODE) == DUPLEX_OPCODE_ATTENTION) return segment_started(d);
+    const bool load = DUPLEX_DESCRIPTOR_GET(d.words, OPCODE) == DUPLEX_OPCODE_LOAD;
     for (int clock = 0; clock < 3000 && !rtl_->job_valid_o; clock++)
       if (!tick()) return false;
     if (!rtl_->job_valid_o) return wrong("start", 0, 0, 1);
     if (segments_) return wrong("start beside segments", 0, 1, 0);
-    const bool chain = GET(CHAIN) && under_way_.size() == 1 && !under_way_.front().front &&
-                       !(load && under_way_.front().load);
+    const bool chain = DUPLEX_DESCRIPTOR_GET(d.words, CHAIN) && under_way_.size() == 1 &&
+                       !under_way_.front().front && !(load && under_way_.front().load);
     if (!under_way_.empty() && !chain) return wrong("start before the one before is complete", 0, 1, 0);
     if (rtl_->broadcast_start_o == load) return wrong("broadcast", 0, rtl_->broadcast_start_o, !load);
     if (rtl_->job_none_o != none_) return wrong("channels without a share", 0, rtl_->job_none_o, none_);
     for (unsigned i = 0; i < DUPLEX_DESCRIPTOR_WORDS; i++)
       if (rtl_->job_o[i] != d.words[i]) return wrong("word of the job", i, rtl_->job_o[i], d.words[i]);
     c_.compared += 4;
-    under_way_.push_back({GET(INTERRUPT) != 0, load, 2 + c_.below(c_.chance(50) ? 4 : 100),
-                          c_.below(c_.chance(50) ? 4 : 200)});
+    under_way_.push_back({DUPLEX_DESCRIPTOR_GET(d.words, INTERRUPT) != 0, load,
+                          2 + c_.below(c_.chance(50) ? 4 : 100), c_.below(c_.chance(50) ? 4 : 200)});
     return tick();
   }
 

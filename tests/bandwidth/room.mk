@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+# What the group bandwidth of the plan needs, and its two commands by hand.
 .PHONY: bandwidth cycles
 BANDWIDTH_NEEDS = $(BUILD)/duplex $(BUILD)/timing_judge rtl
 

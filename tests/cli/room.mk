@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+# Oracles of the command, and tests of its own files.
 TEST_NEEDS_cli += $(BUILD)/tests/cli/oracle_gemm $(BUILD)/tests/cli/oracle_attention
 
 # Unit tests of the command's own files: those that stand alone, as an archive beside the library.

@@ -1,17 +1,26 @@
 #!/bin/bash
 # SPDX-License-Identifier: Apache-2.0
 # Plants one fault of tests/faults/faults.txt at a time in a copy of the sources and shows that the named test finds it.
-# usage: tests/faults/run.sh BUILD [--check] [NAME...]
-#   --check  only shows that each fault still applies, without building anything
+# usage: tests/faults/run.sh BUILD [--check] [--shard I/N] [NAME...]
+#   --check      only shows that each fault still applies, without building anything
+#   --shard I/N  only part I of N, 1 to N: the tests are dealt out one by one, each with all of its faults
 # A fault that does not apply exactly once, a fault that the test does not find, or a test that fails without any fault: exit status 1.
 set -u
 cd "$(dirname "$0")/../.." || exit 1
 mkdir -p "$1"
 build=$(cd "$1" && pwd)
 shift
-check=0
+check=0 shard=1 shards=1
 if [ "${1:-}" = --check ]; then check=1; shift; fi
-work=$build/faults
+if [ "${1:-}" = --shard ]; then
+  if [[ ! "${2:-}" =~ ^([1-9][0-9]?)/([1-9][0-9]?)$ ]] || [ "${2%/*}" -gt "${2#*/}" ]; then
+    echo "faults: --shard ${2:-}: expected I/N, I from 1 to N" >&2
+    exit 2
+  fi
+  shard=${2%/*} shards=${2#*/}
+  shift 2
+fi
+work=$build/faults/$shard.$shards
 mkdir -p "$work"
 
 sources() { git ls-files -co --exclude-standard | while read -r f; do [ -e "$f" ] && printf '%s\n' "$f"; done; }
@@ -70,9 +79,15 @@ try() { # TREE TEST: builds and runs the test; the exit status is the test's
 
 bad=0
 found=0
-declare -A clean
+tests=0
+declare -A clean number
 while IFS='|' read -r name file old new test; do
   case $name in '' | '#'*) continue ;; esac
+  if [ -z "${number[$test]:-}" ]; then
+    number[$test]=$tests
+    tests=$((tests + 1))
+  fi
+  [ $((${number[$test]} % shards)) = $((shard - 1)) ] || continue
   if [ $# -gt 0 ]; then
     case " $* " in *" $name "*) ;; *) continue ;; esac
   fi
@@ -115,5 +130,6 @@ while IFS='|' read -r name file old new test; do
     echo "found  $name: $test: $(grep -m1 -hE 'MISMATCH|ERROR|FAIL|violation|failed|expected' "$work/tree/run.log" | cut -c1-150)"
   fi
 done <tests/faults/faults.txt
+[ $((found + bad)) -gt 0 ] || { echo "BAD    expected a name of tests/faults/faults.txt: $*"; bad=1; }
 [ $check = 1 ] && echo "$found faults apply" || echo "$found faults found"
 exit $bad

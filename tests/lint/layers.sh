@@ -15,8 +15,8 @@ fresh() {
   rm -rf "$dir/tree"
   mkdir -p "$dir/tree/build"
   { git ls-files -co --exclude-standard 2>/dev/null || find . -path ./build -prune -o -type f -print; } |
-    while read -r f; do [ -e "$f" ] && printf '%s\n' "$f"; done | grep -E '\.(c|h|cpp|py|txt|md)$' | tar cf - -T - | tar xf - -C "$dir/tree"
-  (cd "$build" && find obj -name '*.o' -print0 | tar cf - --null -T -) | tar xf - -C "$dir/tree/build"
+    while read -r f; do [ -e "$f" ] && printf '%s\n' "$f"; done | grep -E '\.(c|h|cpp|inc|S|py|txt|md)$' | tar cf - -T - | tar xf - -C "$dir/tree"
+  (cd "$build" && find obj systemc/obj -name '*.o' -print0 | tar cf - --null -T -) | tar xf - -C "$dir/tree/build"
 }
 
 expect() { # NAME TEXT: layers.py fails and says so
@@ -35,7 +35,10 @@ expect() { # NAME TEXT: layers.py fails and says so
 # Compiles an object of the copy again, with a line more.
 plant() { # FILE LINE
   echo "$2" >>"$dir/tree/$1"
-  (cd "$dir/tree" && cc "${flags[@]}" -c "$1" -o "build/obj/${1%.c}.o") || exit 1
+  case $1 in
+    backend/systemc/*.cpp) (cd "$dir/tree" && c++ -std=c++17 -fPIC -Iinclude -I. -c "$1" -o "build/systemc/obj/$(basename "$1" .cpp).o") || exit 1 ;;
+    *) (cd "$dir/tree" && cc "${flags[@]}" -c "$1" -o "build/obj/${1%.c}.o") || exit 1 ;;
+  esac
 }
 
 fresh
@@ -60,6 +63,36 @@ fresh
 plant driver/space.c 'static int planted; int next_planted(void) { return planted++; }'
 expect "mutable state at file scope" "driver/space.c: planted is mutable state"
 fresh
+plant backend/systemc/sparse_bytes.cpp 'static int planted_state; int next_planted(void); int next_planted(void) { return planted_state++; }'
+expect "mutable state of C++" "backend/systemc/sparse_bytes.cpp: _ZL13planted_state is mutable state"
+fresh
+plant backend/systemc/sparse_bytes.cpp 'extern "C" int info_command(void); int planted(void); int planted(void) { return info_command(); }'
+expect "C++ calls a higher floor" "backend/systemc/sparse_bytes.cpp uses info_command"
+fresh
+rm "$dir/tree/build/obj/driver/space.o"
+expect "no object" "driver/space.c: no object"
+fresh
+printf '%s\n' '#define UP "driver/stack.h"' '#include UP' >>"$dir/tree/cmodel/common/error.c"
+expect "an include through a macro" "cmodel/common/error.c includes what UP stands for"
+fresh
+echo '#include "driver/stack.h"' >"$dir/tree/cmodel/common/planted.inc"
+expect "an include of a file to be included" "cmodel/common/planted.inc includes driver/stack.h"
+fresh
+echo '#include "backend/systemc/timeline.h"' >>"$dir/tree/driver/space.c"
+expect "a room inside a permitted one that stands below" "driver may not include backend/systemc"
+fresh
+sed -i 's/^\(cmodel\/common *| include\) /\1 driver /' "$dir/tree/layers.txt"
+expect "a row with a lower room" "cmodel/common names driver, which does not stand above it"
+fresh
+sed -i 's/^\(device *| include xpu\) /\1 shedule /' "$dir/tree/layers.txt"
+expect "a row with an unknown room" "device names shedule: there is no such room"
+fresh
+echo 'nowhere | include | | nothing' >>"$dir/tree/layers.txt"
+expect "a row of no folder" "layers.txt: nowhere: there is no such folder"
+fresh
 sed -i 's/May link/May lnk/' "$dir/tree/driver/README.md"
 expect "a README without its row" "driver/README.md does not show its row"
+fresh
+sed -i 's/Start with/Begin with/' "$dir/tree/driver/README.md"
+expect "a README without a start" "driver/README.md does not say where to start reading"
 [ $failures = 0 ]

@@ -49,6 +49,7 @@ refused no_line '# nothing' 'no line with a parameter'
 refused number 'LANES eight' 'number.params:1: expected NAME, a number'
 taken small "$(cat synth/points/small.params)"
 taken large "$(cat synth/points/large.params)"
+taken short "$(cat synth/points/short.params)"
 taken default 'LANES 8'
 taken clock 'CLOCK_KHZ 800000'
 taken k_short 'K_TILES_MAX 256'

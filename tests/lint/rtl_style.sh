@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: Apache-2.0
-# Plants numbers where docs/rtl_style.md wants names, one at a time, in a module: scripts/rtl_style.py must find each at its line,
-# and nothing in the module without them. usage: tests/lint/rtl_style.sh BUILD
+# Plants numbers where docs/rtl_style.md wants names, and ports without the name of their group, one at a time, in a module:
+# scripts/rtl_style.py must find each at its line, and nothing in the module without them. usage: tests/lint/rtl_style.sh BUILD
 set -u
 cd "$(dirname "$0")/../.." || exit 1
 dir=$(mktemp -d)
@@ -9,7 +9,8 @@ trap 'rm -rf "$dir"' EXIT
 failures=0
 file=$dir/planted.v
 
-# The module, with the line given in place of PLANTED; its labels are those of a `case` over `kind_q`.
+ports='' # lines of ports, each with its comma
+# The module, with the ports and the statement given; its labels are those of a `case` over `kind_q`.
 module() { # STATEMENT LABELS
   cat <<EOF
 // SPDX-License-Identifier: Apache-2.0
@@ -18,7 +19,7 @@ module() { # STATEMENT LABELS
 \`include "duplex_enumerations.vh"
 module planted (
   input wire clk_i,
-  input wire [7:0] opcode_i,
+${ports}  input wire [7:0] opcode_i,
   input wire write_mode_i,
   output wire is_o
 );
@@ -44,12 +45,12 @@ clean() { # NAME STATEMENT LABELS
   failures=$((failures + 1))
 }
 
-found() { # NAME STATEMENT LABELS LINE
-  local said
+found() { # NAME STATEMENT LABELS LINE [WHAT]
+  local said what=${5:-a state or a selector by number}
   module "$2" "$3" >"$file"
   said=$(scripts/rtl_style.py "$file")
-  if [ "$said" = "$file:$4: a state or a selector by number" ]; then echo "ok   $1"; return; fi
-  echo "FAIL $1: expected line $4 by number, got: ${said:-nothing}"
+  if [ "$said" = "$file:$4: $what" ]; then echo "ok   $1"; return; fi
+  echo "FAIL $1: expected line $4, $what, got: ${said:-nothing}"
   failures=$((failures + 1))
 }
 
@@ -71,4 +72,29 @@ found "two labels" "$good" "2'd0, 2'd1:" 16
 found "a name and a number" "$good" "\`DUPLEX_BUS_WORD_ROWS, 2'd1:" 16
 found "two labels in two lines" "$good" "\`DUPLEX_BUS_WORD_ROWS,
       2'd1:" 17
+
+many() { for ((i = 0; i < $1; i++)); do printf '  input wire port_%d_i,\n' "$i"; done; }
+ports=$(many 1)$'\n'
+clean "four ports" "$good" "$labels"
+ports=$(many 2)$'\n'
+found "five ports without a group" "$good" "$labels" 7 "more than 4 ports: a comment above each group names it"
+ports=$(many 2)$'\n  // Opcode\n'
+found "the first of two groups" "$good" "$labels" 7 "more than 4 ports: a comment above each group names it"
+ports=$'  // ports of a job\n'$(many 2)$'\n'
+found "a comment of a port is no group" "$good" "$labels" 8 "more than 4 ports: a comment above each group names it"
+ports=$'  // Job\n'$(many 9)$'\n'
+clean "a group of 12" "$good" "$labels"
+ports=$'  // Job\n'$(many 10)$'\n'
+found "a group of 13" "$good" "$labels" 20 "more than 12 ports in a group"
+
+# A handshake_check that is taken out is missing from the page's list.
+mkdir "$dir/tree" && cp -r scripts rtl params docs "$dir/tree"
+sed -i 's/^  handshake_check .*) tile_check (/  other_check tile_check (/' "$dir/tree/rtl/gemm/gemm.v"
+said=$("$dir/tree/scripts/rtl_style.py")
+if [ "$said" = "docs/rtl_style.md: gemm.tile_check: rtl has no such handshake_check" ]; then
+  echo "ok   a handshake_check that is taken out"
+else
+  echo "FAIL a handshake_check that is taken out: got ${said:-nothing}"
+  failures=$((failures + 1))
+fi
 [ $failures = 0 ]

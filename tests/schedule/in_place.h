@@ -3,15 +3,13 @@
 #ifndef DUPLEX_TEST_SCHEDULE_IN_PLACE_H
 #define DUPLEX_TEST_SCHEDULE_IN_PLACE_H
 
+#include "duplex/arithmetic.h"
 #include "schedule/schedule.h"
 
 // Times of all pieces in a pair of bundles on either side, and of each expert on its faster one.
 struct in_place {
   uint32_t pim[2], xpu[2], turns;
 };
-
-static inline uint32_t in_place_smaller(uint32_t a, uint32_t b) { return a < b ? a : b; }
-static inline uint32_t in_place_larger(uint32_t a, uint32_t b) { return a > b ? a : b; }
 
 static inline struct in_place in_place_sum(const struct schedule_times *times, const uint16_t *counts) {
   const struct schedule_placement *p = &times->placement;
@@ -31,7 +29,7 @@ static inline struct in_place in_place_sum(const struct schedule_times *times, c
       all_pim += pim;
       all_xpu += xpu;
     }
-    sums.turns += in_place_smaller(all_pim, all_xpu);
+    sums.turns += duplex_smaller(all_pim, all_xpu);
   }
   return sums;
 }
@@ -40,11 +38,11 @@ static inline struct in_place in_place_sum(const struct schedule_times *times, c
 // to the xPU: the least.
 static inline uint32_t in_place_least(const struct schedule_times *times, const uint16_t *counts) {
   const struct in_place s = in_place_sum(times, counts);
-  uint32_t least = in_place_smaller(s.pim[0] + s.pim[1], s.xpu[0] + s.xpu[1]);
-  least = in_place_smaller(least, s.turns);
+  uint32_t least = duplex_smaller(s.pim[0] + s.pim[1], s.xpu[0] + s.xpu[1]);
+  least = duplex_smaller(least, s.turns);
   if (times->placement.layout == SCHEDULE_STRIPED) return least;
-  least = in_place_smaller(least, in_place_larger(s.pim[0], s.xpu[1]));
-  return in_place_smaller(least, in_place_larger(s.pim[1], s.xpu[0]));
+  least = duplex_smaller(least, duplex_larger(s.pim[0], s.xpu[1]));
+  return duplex_smaller(least, duplex_larger(s.pim[1], s.xpu[0]));
 }
 
 #endif

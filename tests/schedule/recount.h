@@ -3,9 +3,8 @@
 #ifndef DUPLEX_TEST_SCHEDULE_RECOUNT_H
 #define DUPLEX_TEST_SCHEDULE_RECOUNT_H
 
+#include "duplex/arithmetic.h"
 #include "schedule/schedule.h"
-
-static inline uint32_t recount_larger(uint32_t a, uint32_t b) { return a > b ? a : b; }
 
 // Fills in pim, xpu and total from the cuts and counts.
 static inline void recount(const struct schedule_times *times, const uint16_t *counts,
@@ -25,7 +24,7 @@ static inline void recount(const struct schedule_times *times, const uint16_t *c
       decision->xpu[phase] += SCHEDULE_TIME(times, groups, xpu[q][cut]);
     }
   decision->total =
-      recount_larger(decision->pim[0], decision->xpu[1]) + recount_larger(decision->pim[1], decision->xpu[0]);
+      duplex_larger(decision->pim[0], decision->xpu[1]) + duplex_larger(decision->pim[1], decision->xpu[0]);
 }
 
 #endif

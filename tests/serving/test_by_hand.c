@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // The serving simulator with one request in flight: times and energy by hand.
+#include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -12,7 +13,6 @@
 
 #include "serving/serving.h"
 
-#define MAX(a, b) ((a) > (b) ? (a) : (b))
 #define PAPER_FLOPS (989.4e12 * 0.95)
 #define PAPER_BYTES (3352e9 * 0.80)
 #define FULL_BYTES (3352e9 * 0.986)
@@ -55,7 +55,7 @@ static double bytes_of(const struct shape *s, double rows) {
   return 2 * (s->k * s->n + rows * (s->k + s->n));
 }
 static double time_of(const struct shape *s, double rows, double flops, double bytes) {
-  return MAX(2 * rows * s->k * s->n / flops, bytes_of(s, rows) / bytes);
+  return fmax(2 * rows * s->k * s->n / flops, bytes_of(s, rows) / bytes);
 }
 
 static double products(double rows, double flops, double bytes) {
@@ -67,12 +67,12 @@ static double products(double rows, double flops, double bytes) {
 
 // Mode paper: 16 heads of Q and 2 of K and V a device; all-reduces in 6 steps.
 static double paper_decode(double positions) {
-  return LAYERS * MAX(4 * positions * 128 * 16 / PAPER_FLOPS, 4 * positions * 128 * 2 / PAPER_BYTES);
+  return LAYERS * fmax(4 * positions * 128 * 16 / PAPER_FLOPS, 4 * positions * 128 * 2 / PAPER_BYTES);
 }
 static double paper_prefill(double before, double tokens) {
   const double all = before + tokens;
-  return LAYERS * MAX(4 * tokens * all * 128 * 16 / PAPER_FLOPS,
-                      4 * (tokens * all * 16 + 128 * (tokens * 16 + all * 2)) / PAPER_BYTES);
+  return LAYERS * fmax(4 * tokens * all * 128 * 16 / PAPER_FLOPS,
+                       4 * (tokens * all * 16 + 128 * (tokens * 16 + all * 2)) / PAPER_BYTES);
 }
 static double paper_links(double tokens) { return LAYERS * 2 * 6 * (3e-6 + tokens * 8192 * 2 / 4 / 450e9); }
 
