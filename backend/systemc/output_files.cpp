@@ -18,7 +18,9 @@
 namespace duplex {
 namespace {
 
-output_files *first_outputs;  // for the signal handler, and to find one file under two names
+// For the signal handler, and to find one file under two names. Of the thread that simulates: Linux gives a
+// signal of the process to its first thread, which that is.
+thread_local output_files *first_outputs;
 
 // No signal comes while the outputs change, since its handler reads them.
 class no_signals {
