@@ -58,7 +58,8 @@ static struct resident *find(struct session *session, const struct stat *gate, c
 // room.
 static int upload(struct session *session, const char *gate_key, const char *key, struct resident *r,
                   const struct resident *kept) {
-  struct tensor gate = {0}, matrix = {0};
+  struct tensor gate = {0};
+  struct tensor matrix = {0};
   int status = npy_read_matrices(key, r->path, &r->matrices, &matrix);
   if (!status && r->gate) status = npy_read_matrices(gate_key, r->gate, &r->matrices, &gate);
   if (!status && r->gate && (gate.shape[0] != matrix.shape[0] || gate.shape[1] != matrix.shape[1]))

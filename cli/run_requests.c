@@ -82,7 +82,8 @@ static int read_text(const char *model, const char *text, size_t length, struct 
 static int read_sampler(const struct option *options, struct sampler_options *sampler) {
   const char *temperature = option_value(options, "--temperature");
   const char *top_p = option_value(options, "--top-p");
-  double warm = 0, share = 1;
+  double warm = 0;
+  double share = 1;
   uint64_t top_k, seed;
   if (number_option(options, "--top-k", 0, UINT32_MAX, 0, &top_k) ||
       number_option(options, "--seed", 0, UINT64_MAX, 1, &seed))

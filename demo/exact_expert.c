@@ -83,7 +83,8 @@ static void round_to(mpfr_t result, __int128 sum, mpfr_prec_t precision, mpfr_ex
   mpfr_add(exact, exact, low, MPFR_RNDN);
   if (sum < 0) mpfr_neg(exact, exact, MPFR_RNDN);
   mpfr_mul_2si(exact, exact, -48, MPFR_RNDN);
-  const mpfr_exp_t old_min = mpfr_get_emin(), old_max = mpfr_get_emax();
+  const mpfr_exp_t old_min = mpfr_get_emin();
+  const mpfr_exp_t old_max = mpfr_get_emax();
   mpfr_set_prec(result, precision);
   mpfr_set_emin(smallest);
   mpfr_set_emax(largest);

@@ -5,8 +5,8 @@
 // Heads of a sequence of which positions lie in a channel.
 static uint32_t heads_in(const struct duplex_kv_cache *cache, uint32_t first_channel, uint32_t spread,
                          uint32_t channel) {
-  const uint32_t channels = cache->stack->channels,
-                 head = ((channel + channels - first_channel) % channels) >> spread;
+  const uint32_t channels = cache->stack->channels;
+  const uint32_t head = ((channel + channels - first_channel) % channels) >> spread;
   return head < cache->heads ? (cache->heads - head - 1) / channels + 1 : 0;
 }
 

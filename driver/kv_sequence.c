@@ -109,7 +109,8 @@ static struct stretch stretch_of(const struct duplex_sequence *sequence, const s
 // Positions behind the end of the layer, whose pages are there.
 static int write_pages(const struct duplex_sequence *sequence, const struct kv_layer *layer,
                        const duplex_f16 *k, const duplex_f16 *v, size_t positions, size_t stride) {
-  const size_t page_positions = kv_page_positions(sequence), head_size = sequence->cache->head_size;
+  const size_t page_positions = kv_page_positions(sequence);
+  const size_t head_size = sequence->cache->head_size;
   struct kv_layer now = *layer;
   for (size_t done = 0; done < positions; done = now.length - layer->length) {
     const struct stretch s = stretch_of(sequence, &now, now.length, positions - done);

@@ -28,8 +28,8 @@ int tokens_take_space(struct duplex_stack *stack, unsigned bundles, struct token
 // The row of x and y that a lane of a pass stands for; false if there is none.
 static bool token_of(const struct token_work *work, uint32_t pass, uint32_t group, uint32_t lane,
                      size_t *token) {
-  const size_t first = (size_t)pass * (work->pair ? 1 : work->groups_of_pass) * DUPLEX_LANES,
-               of_matrix = first + (work->pair ? 0 : group) * DUPLEX_LANES + lane;
+  const size_t first = (size_t)pass * (work->pair ? 1 : work->groups_of_pass) * DUPLEX_LANES;
+  const size_t of_matrix = first + (work->pair ? 0 : group) * DUPLEX_LANES + lane;
   *token = of_matrix + (work->pair ? group * work->m : 0);
   return of_matrix < work->m;
 }
@@ -152,8 +152,8 @@ int tokens_read_results(struct duplex_stack *stack, const struct token_work *wor
 struct token_work tokens_plan(const struct duplex_stack *stack, size_t m, uint32_t groups_of_pass,
                               uint32_t k_tiles, const struct weight_layout *results,
                               enum duplex_result_format format) {
-  const uint32_t groups = (uint32_t)((m + DUPLEX_LANES - 1) / DUPLEX_LANES),
-                 matrices = results->two_streams ? 2 : 1;
+  const uint32_t groups = (uint32_t)((m + DUPLEX_LANES - 1) / DUPLEX_LANES);
+  const uint32_t matrices = results->two_streams ? 2 : 1;
   struct token_work work = {
       .groups = groups * matrices, .groups_of_pass = groups_of_pass, .m = m, .pair = results->two_streams};
   work.passes = (work.groups + groups_of_pass - 1) / groups_of_pass;

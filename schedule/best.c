@@ -60,7 +60,8 @@ static uint32_t reach_pim(const struct schedule_times *times, struct schedule_cl
   while (front->pim > span) step_back(class, front);
   while (schedule_has_bin(times, class, front->bin)) {
     const struct schedule_bin *bin = &class->bins[front->bin];
-    const uint32_t left = span - front->pim, experts = left / bin->pim;
+    const uint32_t left = span - front->pim;
+    const uint32_t experts = left / bin->pim;
     if (experts < bin->experts)
       return front->xpu - experts * bin->relief - share(left - experts * bin->pim, bin->pim, bin->relief);
     step(class, front);
@@ -100,7 +101,8 @@ static uint32_t meet_alone(const struct schedule_times *times, struct schedule_c
 // fronts' bins. `gap`: how much longer the one is than the other.
 static uint32_t distance(const struct schedule_bin *a, const struct schedule_bin *b, uint32_t gap) {
   if (b->relief == 0) return FAR;
-  const uint32_t falls = (a->relief << RATE_BITS) / a->pim, other = (b->pim << RATE_BITS) / b->relief;
+  const uint32_t falls = (a->relief << RATE_BITS) / a->pim;
+  const uint32_t other = (b->pim << RATE_BITS) / b->relief;
   const uint32_t closes = falls > other ? falls - other : other - falls;
   if (closes == 0) return FAR;
   return (gap / closes << RATE_BITS) + (gap % closes << RATE_BITS) / closes;
@@ -131,7 +133,9 @@ static void look(const struct schedule_times *times, struct schedule_class class
     at->in[q] = schedule_has_bin(times, &classes[q], fronts[q].bin);
     at->bin[q] = &classes[q].bins[fronts[q].bin];
   }
-  const struct schedule_bin *a = at->bin[0], *b = at->bin[1], *last = b - (!at->in[1] && fronts[1].bin);
+  const struct schedule_bin *a = at->bin[0];
+  const struct schedule_bin *b = at->bin[1];
+  const struct schedule_bin *last = b - (!at->in[1] && fronts[1].bin);
   const bool both = at->in[0] && at->in[1];
   at->pays = at->pim > at->xpu ? last->pim > last->relief : at->in[0] && a->pim < a->relief;
   at->one_side = both && (a->pim < a->relief) == (b->pim < b->relief);
@@ -142,7 +146,8 @@ static void look(const struct schedule_times *times, struct schedule_class class
 
 // How far it is to the end of the bin that tells how phase 1 changes.
 static uint32_t to_edge(const struct at_span *at, const struct front fronts[2], uint32_t span) {
-  const struct schedule_bin *a = at->bin[0], *b = at->bin[1];
+  const struct schedule_bin *a = at->bin[0];
+  const struct schedule_bin *b = at->bin[1];
   if (at->pim > at->xpu)
     return at->pays ? fronts[1].xpu - span : span - fronts[1].xpu + b->experts * b->relief;
   return at->pays ? fronts[0].pim + a->experts * a->pim - span : span - fronts[0].pim;
@@ -156,7 +161,9 @@ static uint32_t to_edge(const struct at_span *at, const struct front fronts[2], 
 // xPU.
 static void find_span(const struct schedule_times *times, struct schedule_class classes[2],
                       struct front fronts[2], uint32_t amount[2]) {
-  uint32_t low = 0, high = classes[0].xpu + classes[1].xpu, same = 0;
+  uint32_t low = 0;
+  uint32_t high = classes[0].xpu + classes[1].xpu;
+  uint32_t same = 0;
   uint32_t span = meet_alone(times, &classes[0], &fronts[0]);
   bool paid = false;
   struct at_span at;
@@ -222,14 +229,17 @@ static inline uint32_t places_at(uint32_t knee, uint32_t last, uint32_t experts,
                                  struct place places[WINDOW]) {
   const uint32_t *time = of_pim ? cuts.pim : cuts.xpu;
   const uint32_t to_knee = of_pim ? time[knee] : time[0] - time[knee];
-  uint32_t low = 0, high = knee ? knee : last;
+  uint32_t low = 0;
+  uint32_t high = knee ? knee : last;
   if (knee && amount >= experts * to_knee) {
     amount -= experts * to_knee;
     low = knee;
     high = last;
   }
-  const uint32_t base = time[low], each = of_pim ? time[high] - base : base - time[high];
-  uint32_t full = each ? amount / each : 0, cut = low;
+  const uint32_t base = time[low];
+  const uint32_t each = of_pim ? time[high] - base : base - time[high];
+  uint32_t full = each ? amount / each : 0;
+  uint32_t cut = low;
   const bool all = full >= experts;
   if (all) {
     full = experts - 1;
@@ -238,7 +248,8 @@ static inline uint32_t places_at(uint32_t knee, uint32_t last, uint32_t experts,
     const uint32_t rest = amount - full * each;
     while (cut + 1 < high && (of_pim ? time[cut + 1] - base : base - time[cut + 1]) <= rest) cut++;
   }
-  const uint32_t pim_low = cuts.pim[low], xpu_low = cuts.xpu[low];
+  const uint32_t pim_low = cuts.pim[low];
+  const uint32_t xpu_low = cuts.xpu[low];
   const uint32_t pim =
       front->pim + experts * pim_low + full * (cuts.pim[high] - pim_low) + (cuts.pim[cut] - pim_low);
   const uint32_t xpu = front->xpu - experts * (cuts.xpu[0] - xpu_low) - full * (xpu_low - cuts.xpu[high]) -
@@ -288,7 +299,8 @@ static void choose_ends(const struct front starts[2], const struct front ends[2]
                         struct front fronts[2], struct place places[2][WINDOW + 1], struct place *chosen[2]) {
   const struct front *shortest[2] = {NULL, NULL};
   for (uint32_t i = 0; i < 3; i++) {
-    const struct front *first = i == 1 ? &ends[0] : &starts[0], *second = i == 2 ? &ends[1] : &starts[1];
+    const struct front *first = i == 1 ? &ends[0] : &starts[0];
+    const struct front *second = i == 2 ? &ends[1] : &starts[1];
     const uint32_t total = phases(first->pim, first->xpu, second->pim, second->xpu);
     if (total >= least) continue;
     least = total;
@@ -371,15 +383,21 @@ static void meet(const struct schedule_times *times, struct schedule_work *work,
                  uint32_t amount[2], struct cuts cuts[2]) {
   const struct schedule_counted *counted = &work->counted[0];
   const uint32_t last[2] = {times->placement.parts[0], times->placement.parts[1]};
-  struct front a = fronts[0], b = fronts[1];
+  struct front a = fronts[0];
+  struct front b = fronts[1];
   for (; a.bin < counted->ranks; a.bin++) {
-    const uint32_t rank = counted->rank[a.bin], experts = experts_of(counted, rank);
+    const uint32_t rank = counted->rank[a.bin];
+    const uint32_t experts = experts_of(counted, rank);
     cuts[0] = cuts_of(times, counted, rank, 0, work->marginal[0]);
     cuts[1] = cuts_of(times, counted, rank, 1, work->marginal[1]);
-    const uint32_t a_pim = cuts[0].pim[last[0]], a_relief = cuts[0].xpu[0] - cuts[0].xpu[last[0]];
-    const uint32_t b_pim = cuts[1].pim[last[1]], b_relief = cuts[1].xpu[0] - cuts[1].xpu[last[1]];
-    const uint32_t left = a.xpu + b.xpu - a.pim - b.pim, each = a_pim + a_relief + b_pim + b_relief;
-    const uint32_t taken = left / each, rest = left - taken * each;
+    const uint32_t a_pim = cuts[0].pim[last[0]];
+    const uint32_t a_relief = cuts[0].xpu[0] - cuts[0].xpu[last[0]];
+    const uint32_t b_pim = cuts[1].pim[last[1]];
+    const uint32_t b_relief = cuts[1].xpu[0] - cuts[1].xpu[last[1]];
+    const uint32_t left = a.xpu + b.xpu - a.pim - b.pim;
+    const uint32_t each = a_pim + a_relief + b_pim + b_relief;
+    const uint32_t taken = left / each;
+    const uint32_t rest = left - taken * each;
     if (taken < experts) {
       amount[0] = taken * a_pim + share(rest, each, a_pim);
       amount[1] = taken * b_pim + share(rest, each, b_pim);
@@ -400,9 +418,12 @@ __attribute__((noinline)) static void end_of_halves(const struct schedule_times 
                                                     struct front *front) {
   const struct schedule_counted *counted = &work->counted[0];
   const uint32_t last = times->placement.parts[q];
-  uint32_t bin = 0, pim = 0, xpu = counted->xpu[q];
+  uint32_t bin = 0;
+  uint32_t pim = 0;
+  uint32_t xpu = counted->xpu[q];
   for (; bin < counted->ranks; bin++) {
-    const uint32_t rank = counted->rank[bin], experts = experts_of(counted, rank);
+    const uint32_t rank = counted->rank[bin];
+    const uint32_t experts = experts_of(counted, rank);
     const struct cuts cuts = cuts_of(times, counted, rank, q, work->marginal[q]);
     pim += experts * cuts.pim[last];
     xpu -= experts * (cuts.xpu[0] - cuts.xpu[last]);

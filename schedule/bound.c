@@ -23,7 +23,8 @@ static void sort(struct load *loads, uint32_t count) {
 
 // Loads in order: the first ones whole to Logic-PIM, one in the fraction that lets both sides end together.
 static uint64_t divide(const struct load *loads, uint32_t count) {
-  uint64_t pim = 0, xpu = 0;
+  uint64_t pim = 0;
+  uint64_t xpu = 0;
   for (uint32_t i = 0; i < count; i++) xpu += loads[i].xpu;
   for (uint32_t i = 0; i < count; i++) {
     const struct load *load = &loads[i];

@@ -31,7 +31,8 @@ static struct charge charge_of(const struct schedule_times *times, uint32_t piec
 // relieves nobody has not.
 static void charge_row(const struct schedule_placement *placement, uint32_t piece, struct charge of_group,
                        uint32_t groups, struct schedule_row *row) {
-  uint32_t *pim = row->pim[piece], *xpu = row->xpu[piece];
+  uint32_t *pim = row->pim[piece];
+  uint32_t *xpu = row->xpu[piece];
   for (uint32_t cut = 1; cut <= placement->parts[piece]; cut++) {
     const uint32_t most = (xpu[0] - xpu[cut]) / 2;
     const uint32_t charge = groups * of_group.xpu;

@@ -52,7 +52,9 @@ static void list_ranks(const struct schedule_times *times, struct schedule_count
                        uint32_t experts) {
   const uint32_t hot = counted->hot_experts + counted->left_experts;
   uint8_t *to = counted->rank;
-  uint32_t left = experts - hot - counted->histogram.groups[0], first = 0, second = 0;
+  uint32_t left = experts - hot - counted->histogram.groups[0];
+  uint32_t first = 0;
+  uint32_t second = 0;
   if (hot) {
     const struct schedule_row *row = &times->rows[SCHEDULE_GROUPS];
     first = hot * row->xpu[0][0] + counted->more_groups * times->slope.xpu[0][0];
@@ -90,7 +92,8 @@ static void add_slope(const struct schedule_times *times, const struct schedule_
 // True if the next bin is of the population of pieces 1: the table tells what they overtake.
 static inline bool second_is_next(const struct schedule_times *times,
                                   const struct schedule_population population[2]) {
-  const uint8_t *a = population[0].next, *b = population[1].next;
+  const uint8_t *a = population[0].next;
+  const uint8_t *b = population[1].next;
   if (b == population[1].end) return false;
   return a == population[0].end || (*b < SCHEDULE_GROUPS && times->overtaken[*b + 1] <= *a);
 }
@@ -119,7 +122,8 @@ bool schedule_grow(const struct schedule_times *times, struct schedule_class *cl
 // Adds a population to a class: the pieces of the experts that are counted there.
 static inline void add_population(const struct schedule_times *times, const struct schedule_counted *counted,
                                   uint32_t whose, uint32_t piece, struct schedule_class *class) {
-  const uint32_t index = class->populations++, cuts = times->placement.parts[piece];
+  const uint32_t index = class->populations++;
+  const uint32_t cuts = times->placement.parts[piece];
   struct schedule_population *population = &class->population[index];
   population->whose = whose;
   population->piece = piece;

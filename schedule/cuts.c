@@ -58,7 +58,8 @@ static uint32_t take_last(uint32_t left, uint32_t some, struct schedule_share *c
 // No rank is divided.
 static void write_whole(const struct schedule_cuts *cuts, const uint8_t *ranks, uint32_t experts,
                         uint8_t *to) {
-  const uint32_t behind = cuts->behind, whole = cuts->whole;
+  const uint32_t behind = cuts->behind;
+  const uint32_t whole = cuts->whole;
   for (uint32_t e = 0; e < experts; e += 4) {
     uint32_t four;
     __builtin_memcpy(&four, __builtin_assume_aligned(ranks + e, 4), sizeof four);
@@ -72,12 +73,17 @@ static void write_divided(const struct schedule_cuts *cuts, const uint8_t *ranks
                           uint8_t *to) {
   struct schedule_share *const share[2] = {cuts->share[0], cuts->share[1]};
   const struct countdown countdown = share[0] == share[1] ? together : apart;
-  const uint32_t behind = cuts->behind, divided = cuts->divided, whole = cuts->whole;
-  uint32_t high = high_of(share), left = left_of(share);
+  const uint32_t behind = cuts->behind;
+  const uint32_t divided = cuts->divided;
+  const uint32_t whole = cuts->whole;
+  uint32_t high = high_of(share);
+  uint32_t left = left_of(share);
   for (uint32_t e = 0; e < experts; e += 4) {
     uint32_t four;
     __builtin_memcpy(&four, __builtin_assume_aligned(ranks + e, 4), sizeof four);
-    const uint32_t at_least = (four | HIGH) - behind, more = at_least - divided;  // in the highest bits
+    // in the highest bits
+    const uint32_t at_least = (four | HIGH) - behind;
+    const uint32_t more = at_least - divided;
     const uint32_t some = ((at_least ^ more) & HIGH) >> 7;
     uint32_t word = ((~at_least & HIGH) >> 7) * whole;
     if (some) {

@@ -61,7 +61,8 @@ static uint64_t matrix_clocks(const struct schedule_shape *shape, uint32_t rows,
 // a word a clock, while the pass before it ends and the first block uses it.
 static uint64_t load_clocks(uint64_t tiles, uint32_t groups, uint32_t blocks) {
   const uint64_t words = tiles * DUPLEX_TILE_WORDS * groups;
-  const uint64_t behind = words > LOAD_AHEAD ? words - LOAD_AHEAD : 0, lone = blocks == 1 ? words : 0;
+  const uint64_t behind = words > LOAD_AHEAD ? words - LOAD_AHEAD : 0;
+  const uint64_t lone = blocks == 1 ? words : 0;
   return LOAD_CLOCKS + divide_up(behind * LOAD_PER_CENT + lone * LONE_BLOCK_PER_CENT, 100);
 }
 
@@ -71,7 +72,8 @@ static uint64_t pass_clocks(const struct schedule_shape *shape, const uint32_t *
                             uint32_t groups, uint32_t bundles) {
   const uint64_t tiles = duplex_divide_up(shape->hidden, DUPLEX_WIDTH);
   uint64_t clocks = 2 * DESCRIPTOR_CLOCKS;
-  uint32_t columns = 0, blocks = 0;
+  uint32_t columns = 0;
+  uint32_t blocks = 0;
   for (uint32_t part = 0; part < cut; part++) {
     if (width[part] == 0) continue;
     clocks +=
@@ -108,7 +110,8 @@ static void fill_xpu(const struct schedule_times *times, uint32_t piece, uint32_
                      uint32_t xpu[SCHEDULE_CUTS]) {
   const struct schedule_placement *placement = &times->placement;
   const uint32_t unit = times->clocks_per_unit;
-  uint32_t before = 0, columns = 0;
+  uint32_t before = 0;
+  uint32_t columns = 0;
   for (uint32_t part = 0; piece && part < placement->parts[0]; part++) before += placement->width[0][part];
   const uint64_t from = divide_up(formula_xpu_clocks(&times->shape, before, groups), unit);
   for (uint32_t cut = placement->parts[piece] + 1; cut-- > 0;) {
@@ -121,7 +124,8 @@ static void fill_xpu(const struct schedule_times *times, uint32_t piece, uint32_
 // Times of a row with that many groups, in units.
 static void fill_row(struct schedule_times *times, uint32_t groups, struct schedule_row *row) {
   const struct schedule_placement *placement = &times->placement;
-  const uint32_t slice = formula_slice(&times->shape), unit = times->clocks_per_unit;
+  const uint32_t slice = formula_slice(&times->shape);
+  const uint32_t unit = times->clocks_per_unit;
   const uint32_t bundles = placement->layout == SCHEDULE_STRIPED ? SCHEDULE_BUNDLES : SCHEDULE_BUNDLES / 2;
   for (uint32_t q = 0; q < placement->pieces; q++) {
     for (uint32_t cut = 0; cut <= placement->parts[q]; cut++) {
@@ -144,7 +148,8 @@ static uint32_t slope_of(uint32_t low, uint32_t high) {
 // add up here too: those of piece 1 are what it adds to all of piece 0. Rounded differences stay in order.
 static void fill_slope(const struct schedule_row *low, const struct schedule_row *high,
                        struct schedule_row *slope) {
-  const uint32_t *a = &low->pim[0][0], *b = &high->pim[0][0];
+  const uint32_t *a = &low->pim[0][0];
+  const uint32_t *b = &high->pim[0][0];
   uint32_t *to = &slope->pim[0][0];
   for (uint32_t i = 0; i < sizeof *slope / sizeof *to; i++) to[i] = slope_of(a[i], b[i]);
   for (uint32_t cut = SCHEDULE_CUTS; cut-- > 0;) {

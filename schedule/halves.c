@@ -89,7 +89,9 @@ static void join(struct schedule_placement *placement, uint32_t piece, uint32_t 
 }
 
 bool place_split_part(struct schedule_placement *placement, uint32_t piece, uint32_t at) {
-  uint32_t *width = placement->width[piece], part = 0, from = 0;
+  uint32_t *width = placement->width[piece];
+  uint32_t part = 0;
+  uint32_t from = 0;
   const uint32_t column = at * SCHEDULE_TILE;
   while (part < placement->parts[piece] && from + width[part] <= column) from += width[part++];
   if (part == placement->parts[piece] || from == column || placement->parts[piece] == SCHEDULE_PARTS)

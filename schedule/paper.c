@@ -34,7 +34,9 @@ static void sum_spaces(const struct schedule_times *times, const uint16_t *count
 
 // Time of Logic-PIM on the first spaces: in pairs if two of them have experts.
 static uint32_t prefix_time(const struct space spaces[SCHEDULE_BUNDLES], uint32_t count) {
-  uint32_t lone = 0, pair = 0, used = 0;
+  uint32_t lone = 0;
+  uint32_t pair = 0;
+  uint32_t used = 0;
   for (uint32_t s = 0; s < count; s++) {
     lone += spaces[s].lone;
     pair += spaces[s].pair;
@@ -45,7 +47,9 @@ static uint32_t prefix_time(const struct space spaces[SCHEDULE_BUNDLES], uint32_
 
 // The prefix of spaces that ends first; its spaces as a mask.
 static void choose_prefix(const struct space spaces[SCHEDULE_BUNDLES], struct schedule_decision *decision) {
-  uint32_t xpu = 0, least = UINT32_MAX, mask = 0;
+  uint32_t xpu = 0;
+  uint32_t least = UINT32_MAX;
+  uint32_t mask = 0;
   for (uint32_t s = 0; s < SCHEDULE_BUNDLES; s++) xpu += spaces[s].xpu;
   for (uint32_t count = 0; count <= SCHEDULE_BUNDLES; count++) {
     const uint32_t pim = prefix_time(spaces, count);
@@ -74,7 +78,8 @@ void schedule_spaces(const struct schedule_times *times, const uint16_t *counts,
 void schedule_paper(const struct schedule_times *times, const uint16_t *counts,
                     struct schedule_decision *decision) {
   schedule_turns(times, counts, decision);
-  const uint32_t turns = decision->pim[0] + decision->xpu[0], pim = decision->pim[0];
+  const uint32_t turns = decision->pim[0] + decision->xpu[0];
+  const uint32_t pim = decision->pim[0];
   struct space spaces[SCHEDULE_BUNDLES];
   sum_spaces(times, counts, spaces);
   choose_prefix(spaces, decision);

@@ -28,7 +28,8 @@ static uint32_t divide_up(uint32_t a, uint32_t b) { return (a + b - 1) / b; }
 void schedule_add_transfers(const struct schedule_shape *shape, const struct schedule_costs *costs,
                             enum schedule_format format, uint32_t count, struct schedule_phase *phase) {
   const uint32_t bytes = format == SCHEDULE_ROUNDED ? 4 : 16;
-  const uint32_t whole = count / LANES, rest = count % LANES;
+  const uint32_t whole = count / LANES;
+  const uint32_t rest = count % LANES;
   const uint32_t of_row = whole * (LANES * bytes / PIECE_BYTES) + divide_up(rest * bytes, PIECE_BYTES);
   phase->groups += schedule_groups(count);
   phase->sums += (uint64_t)whole * costs->sums[format][LANES] + costs->sums[format][rest];

@@ -60,7 +60,8 @@ static void consider_halves(struct choice *choice) {
 // A large and a small piece, in one to three and one or two parts.
 static void consider_split(struct choice *choice) {
   static const uint16_t ends[][3] = {{0}, {500}, {500, 0, 500}, {333, 667}, {333, 667, 500}};
-  const uint32_t slice = formula_slice(choice->shape), first = place_share(slice, PLACE_BALANCE);
+  const uint32_t slice = formula_slice(choice->shape);
+  const uint32_t first = place_share(slice, PLACE_BALANCE);
   const uint32_t most = choice->shape->experts <= PARTS_EXPERTS ? sizeof ends / sizeof *ends : 1;
   for (uint32_t i = 0; i < most; i++) {
     struct schedule_placement tried = whole_pieces(SCHEDULE_SPLIT, first, slice - first);

@@ -56,7 +56,8 @@ uint64_t place_loss(const struct schedule_shape *shape, const struct schedule_pl
   struct schedule_work work;
   struct duplex_random random;
   const uint32_t chosen = shape->experts < CHOSEN ? shape->experts : CHOSEN;
-  uint64_t sum = 0, weights = 0;
+  uint64_t sum = 0;
+  uint64_t weights = 0;
   duplex_random_seed(&random, 0, 0);
   schedule_formula(shape, placement, &times);
   for (uint32_t half = 1; half < 2 * OCTAVES; half++)

@@ -14,7 +14,8 @@ uint32_t schedule_hash(const struct schedule_times *times) {
 // The cut with the most xPU time taken off for each unit of Logic-PIM, at one group; 0 if that is the last
 // one.
 static uint32_t knee_of(const struct schedule_times *times, uint32_t piece) {
-  const uint32_t *pim = times->rows[1].pim[piece], *xpu = times->rows[1].xpu[piece];
+  const uint32_t *pim = times->rows[1].pim[piece];
+  const uint32_t *xpu = times->rows[1].xpu[piece];
   const uint32_t last = times->placement.parts[piece];
   uint32_t best = last;
   for (uint32_t cut = last; cut-- > 1;) {
@@ -29,7 +30,8 @@ static uint32_t knee_of(const struct schedule_times *times, uint32_t piece) {
 // `groups`.
 static uint32_t overtaken_by(const struct schedule_times *times, uint32_t groups) {
   const struct schedule_row *row = &times->rows[groups];
-  const uint32_t first = times->placement.parts[0], second = times->placement.parts[1];
+  const uint32_t first = times->placement.parts[0];
+  const uint32_t second = times->placement.parts[1];
   uint32_t most = 0;
   while (most < SCHEDULE_GROUPS) {
     const struct schedule_row *other = &times->rows[most + 1];

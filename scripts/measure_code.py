@@ -5,8 +5,8 @@ numbers that have names.
 
 usage: scripts/measure_code.py [--check] [FOLDER ...]
   --check  prints only what must not be: lines of more than 110 columns, files without an opening sentence (tests too), numbers that
-           have names, functions of more than 40 lines, static ones of 16 or more without a contract, and private macros of what
-           include/duplex has; exit status 1 if there is any
+           have names, functions of more than 40 lines, static ones of 16 or more without a contract, declarations with
+           values of several names, and private macros of what include/duplex has; exit status 1 if there is any
 
 Reads the files that git knows, as clang-format leaves them: a function begins in the first column, or in the
 third inside a class, and its closing brace stands below its beginning. Generated files and tables are left out.
@@ -27,6 +27,11 @@ RAW_NUMBER = re.compile(r"\b(OPCODE|MODE|FORMAT|DESTINATION)\b[,)] *(?:[=!]= *)?
                         r"\b(opcode|mode|format|destination|row_command)\b\s*[=!]=\s*\d|\b(?:d|load|gemm|words)\[0\] = \d \|")
 # A private smaller, larger or field of a descriptor, and bits of an address by hand.
 PRIVATE = re.compile(r"#\s*define\s+\w*(?:GET|MIN|MAX)\(|<< ?27 ?\| ?.*<< ?13\b")
+# A statement that begins as a declaration, and its declarators.
+DECLARATION = re.compile(r"\s*(?:static |const |unsigned |signed |struct |enum |volatile )*"
+                         r"(?:int|unsigned|double|float|bool|char|long|(?:struct|enum) \w+|[a-z]\w*_(?:t|f16|f32|f64))(?: const)? "
+                         r"(\*?\w+(?:\[[^\]]*\])?\s*[=,].*)")
+BRACKETS = re.compile(r"\([^()]*\)|\[[^\[\]]*\]|\{[^{}]*\}|\"(?:\\.|[^\"])*\"|'(?:\\.|[^'])*'")
 LONG_ALLOWED = {"register_value"}  # a `case` for each register
 OPENING = {".py": r'"""\w', ".mk": r"# ?\w", ".sh": r"# ?\w", ".S": r"(//|#) ?\w"}  # others: a C comment
 
@@ -105,6 +110,29 @@ def long_functions(code):
             if length > LONG and function not in LONG_ALLOWED]
 
 
+def declarators(text):
+    """How many declarators with a value the declaration has behind its type."""
+    before = None
+    while before != text:
+        before, text = text, BRACKETS.sub("_", text)
+    whole = not re.search(r"[{}()\[\]]", text)  # otherwise a table of more lines
+    return sum(whole and re.match(r"\s*\*?\w+\s*=[^=]", part) is not None for part in text.split(","))
+
+
+def crowded_declarations(code):
+    """Declarations with values for several names, of up to five lines."""
+    places = []
+    for name, lines in code.items():
+        for number, line in enumerate(lines):
+            if not DECLARATION.match(line):
+                continue
+            statement = " ".join([line, *(part.strip() for part in lines[number + 1:number + 5])]).split(";")[0]
+            found = DECLARATION.fullmatch(statement.rstrip())
+            if found and declarators(found.group(1)) > 1:
+                places.append(f"{name}:{number + 1} {line.strip()}")
+    return places
+
+
 def check(code, named, without):
     """Prints each place that breaks a rule; whether there is any."""
     places = [f"{place}: {width} columns, at most {WIDTH} are wanted" for width, place in wide(code) if width > WIDTH]
@@ -113,7 +141,8 @@ def check(code, named, without):
     places += [f"{place}, at most {LONG}" for place in long_functions(code)]
     places += [f"{place.split(maxsplit=1)[1]}: no contract above it" for place in without_contract(code)]
     places += [f"{place}: include/duplex has it" for place in private_macros(named)]
-    print("\n".join(places) or f"code: {len(code)} files, widths, opening sentences, names, lengths and contracts are right")
+    places += [f"{place}: values of several names, expected a line for each" for place in crowded_declarations(named)]
+    print("\n".join(places) or f"code: {len(code)} files, widths, opening sentences, names, lengths, contracts and declarations are right")
     return bool(places)
 
 

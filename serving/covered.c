@@ -36,7 +36,9 @@ static int check_rate(const struct config_file *file, const struct config_file *
 }
 
 int covered_check(const struct serving_options *options, bool apart, char *error, size_t size) {
-  struct config_file builtin = {0}, constants = {0}, system = {0};
+  struct config_file builtin = {0};
+  struct config_file constants = {0};
+  struct config_file system = {0};
   const char *name = options->constants ? options->constants : "constants";
   int status = config_open(&builtin, "", "constants", error, size);
   if (!status) status = config_open(&constants, "", name, error, size);

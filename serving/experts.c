@@ -142,7 +142,8 @@ static unsigned steps_of(unsigned tokens, unsigned scale) {
 // Who runs which expert of a group: the policy with the finest table that holds the counts.
 static void decide(struct experts *x, const unsigned *counts) {
   uint16_t steps[SCHEDULE_EXPERTS];
-  unsigned most = 0, scale = 0;
+  unsigned most = 0;
+  unsigned scale = 0;
   for (unsigned e = 0; e < x->layout.of_group; e++) most = counts[e] > most ? counts[e] : most;
   while (scale + 1 < SCALES && steps_of(most, scale) > SCHEDULE_GROUPS) scale++;
   for (unsigned e = 0; e < x->layout.of_group; e++) steps[e] = (uint16_t)(steps_of(counts[e], scale) * 8);
@@ -206,7 +207,8 @@ static double charge_group(const struct experts *x, const unsigned *counts, unsi
 
 struct experts_cost experts_run(struct experts *x, const unsigned *counts, unsigned tokens, double *charge) {
   struct experts_cost cost = {0};
-  double slowest[SERVING_CHARGES] = {0}, longest = 0;
+  double slowest[SERVING_CHARGES] = {0};
+  double longest = 0;
   for (unsigned g = 0; g < x->layout.groups; g++, counts += x->layout.of_group) {
     double of_group[SERVING_CHARGES] = {0};
     decide(x, counts);

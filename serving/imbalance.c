@@ -102,7 +102,8 @@ static void draw_many(const struct imbalance *b, const struct popularity *p, str
                       unsigned tokens, unsigned *counts) {
   double value[ROUTING_EXPERTS], variance[ROUTING_EXPERTS];
   const unsigned experts = b->model.experts;
-  double all = 0, over = 0;
+  double all = 0;
+  double over = 0;
   long sum = 0;
   for (unsigned e = 0; e < experts; e++) all += tokens * p->share[e] * (1 - p->share[e]);
   for (unsigned e = 0; e < experts; e++) {

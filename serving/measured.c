@@ -146,7 +146,8 @@ static uint32_t hash_of(const struct xpu_kernel_table *table) {
 
 // What of the xPU is in a table of time, behind its name: nothing of the built-in one.
 static void name_xpu(const struct measured *m, char *name, size_t size) {
-  const struct xpu_time_model *xpu = &m->machine->xpu_time, builtin = xpu_time_h100(xpu->channels);
+  const struct xpu_time_model *xpu = &m->machine->xpu_time;
+  const struct xpu_time_model builtin = xpu_time_h100(xpu->channels);
   const size_t length = strlen(name);
   if (xpu->gemm_table) snprintf(name + length, size - length, "_%08x", hash_of(xpu->gemm_table));
   if (xpu->gemm_table || (xpu->flops == builtin.flops && xpu->gemm_share == builtin.gemm_share)) return;
@@ -303,7 +304,8 @@ static void decide(struct measured *m, enum schedule_policy policy, const unsign
 // The share of an expert that is Logic-PIM's.
 static double pim_share(const struct measured *m, unsigned expert) {
   const struct schedule_placement *p = &m->times.placement;
-  double cut = 0, all = 0;
+  double cut = 0;
+  double all = 0;
   if (m->decision->policy != SCHEDULE_BEST || p->layout == SCHEDULE_STRIPED)
     return m->decision->cut[0][expert] > 0;
   for (unsigned q = 0; q < p->pieces; q++)

@@ -50,7 +50,8 @@ static void charge_launches(const struct machine *m, const struct layer_phases *
 
 // The firmware's clocks of a phase, as far as the xPU is not longer.
 static double firmware_clocks(const struct schedule_prediction *p, unsigned phase) {
-  const double pim = (double)p->pim[phase], xpu = (double)p->xpu[phase];
+  const double pim = (double)p->pim[phase];
+  const double xpu = (double)p->xpu[phase];
   const double with = pim * (1 + FIRMWARE_SHARE);
   if (with <= xpu) return 0;
   return with - (pim > xpu ? pim : xpu);

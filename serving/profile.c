@@ -78,7 +78,8 @@ static int add_moe(struct profile *p, const struct cells *c) {
 }
 
 static int by_key(const void *a, const void *b) {
-  const struct row *left = a, *right = b;
+  const struct row *left = a;
+  const struct row *right = b;
   const int name = strcmp(left->name, right->name);
   if (name) return name;
   if (left->a != right->a) return left->a < right->a ? -1 : 1;
@@ -90,7 +91,8 @@ static int settle(struct table *t, const char *what, struct table_text *text) {
   if (t->count == 0) return table_text_refuse(text, "expected rows %s", what);
   qsort(t->rows, t->count, sizeof *t->rows, by_key);
   for (size_t i = 1; i < t->count; i++) {
-    const size_t one = t->rows[i - 1].line, other = t->rows[i].line;
+    const size_t one = t->rows[i - 1].line;
+    const size_t other = t->rows[i].line;
     if (by_key(&t->rows[i - 1], &t->rows[i]) != 0) continue;
     text->line = one > other ? one : other;
     return table_text_refuse(text, "expected a row of its own, found that of line %zu again",
@@ -217,7 +219,8 @@ static size_t end_of(const struct table *t, size_t first) {
 
 // By both, of a table without names.
 static double by_both(const struct table *t, double a, double b) {
-  size_t below = 0, end = end_of(t, 0);
+  size_t below = 0;
+  size_t end = end_of(t, 0);
   while (end < t->count && t->rows[end].a <= a) {
     below = end;
     end = end_of(t, end);
@@ -261,7 +264,8 @@ double profile_experts(const struct profile *p, const unsigned *counts, unsigned
   double slowest = 0;
   const unsigned of_device = experts / devices;
   for (unsigned d = 0; d < devices; d++) {
-    double tokens = 0, activated = 0;
+    double tokens = 0;
+    double activated = 0;
     for (unsigned e = d * of_device; e < (d + 1) * of_device; e++) {
       tokens += counts[e];
       activated += counts[e] > 0;

@@ -59,7 +59,10 @@ static int try_all(struct search *s, unsigned *step) {
 // The first power of two that breaks the limits, 0 to STEPS, from a step below STEPS on: by strides that
 // double until one is on the other side, then halved.
 static int find_power(struct search *s, unsigned from, unsigned *step) {
-  int keeps_at = -1, breaks_at = STEPS, at = (int)from, stride = 1;
+  int keeps_at = -1;
+  int breaks_at = STEPS;
+  int at = (int)from;
+  int stride = 1;
   int status = DUPLEX_OK;
   while (!status && breaks_at - keeps_at > 1) {
     bool keeps;
@@ -84,7 +87,8 @@ int serving_find_rate(const struct serving_options *options, double share, servi
   int status = try_all(&search, &step);
   if (!status) status = find_power(&search, step, &step);
   if (status || step == 0) return status;
-  double low = power_rate(step - 1), high = power_rate(step);
+  double low = power_rate(step - 1);
+  double high = power_rate(step);
   while (!status && high > low * NEAR) {
     bool keeps;
     const double middle = (low + high) / 2;

@@ -20,7 +20,8 @@ int samples_add(struct samples *s, double value, double weight) {
 
 // Equal values by their weight: sums do not depend on the order that qsort leaves equal ones in.
 static int by_value(const void *a, const void *b) {
-  const struct sample *left = a, *right = b;
+  const struct sample *left = a;
+  const struct sample *right = b;
   if (left->value != right->value) return left->value > right->value ? 1 : -1;
   return (left->weight > right->weight) - (left->weight < right->weight);
 }
@@ -35,7 +36,8 @@ static double at(const struct samples *s, double weight) {
 }
 
 struct serving_percentiles samples_percentiles(struct samples *s) {
-  double all = 0, weighted = 0;
+  double all = 0;
+  double weighted = 0;
   if (s->count) qsort(s->list, s->count, sizeof *s->list, by_value);
   for (size_t i = 0; i < s->count; i++) {
     all += s->list[i].weight;

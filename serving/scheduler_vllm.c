@@ -38,7 +38,8 @@ static void nothing(struct scheduler *base, const struct request *request) {
 
 // The node with the least load, of which a request that waits is four.
 static unsigned lightest_node(const struct vllm *v) {
-  unsigned lightest = 0, least = UINT32_MAX;
+  unsigned lightest = 0;
+  unsigned least = UINT32_MAX;
   for (unsigned n = 0; n < v->nodes; n++) {
     const unsigned load = 4 * v->node[n].waiting + v->node[n].running;
     if (load >= least) continue;

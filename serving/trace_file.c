@@ -252,7 +252,8 @@ static int read_line(struct reader *r, bool whole, unsigned format) {
 
 // Reads all lines.
 static int read_lines(struct reader *r, unsigned format) {
-  bool found = true, whole = true;
+  bool found = true;
+  bool whole = true;
   int error = DUPLEX_OK;
   while (!error && found) {
     error = table_text_line(&r->text, &found, &whole);
@@ -264,7 +265,8 @@ static int read_lines(struct reader *r, unsigned format) {
 
 // Of those that arrive at once the one that stands first in the file.
 static int by_arrival(const void *a, const void *b) {
-  const struct serving_trace_request *left = a, *right = b;
+  const struct serving_trace_request *left = a;
+  const struct serving_trace_request *right = b;
   if (left->arrival != right->arrival) return left->arrival > right->arrival ? 1 : -1;
   return (left->row > right->row) - (left->row < right->row);
 }

@@ -154,7 +154,8 @@ static int append(struct reader *r, const struct xpu_kernel *k) {
 }
 
 static int compare(const void *left, const void *right) {
-  const struct xpu_kernel *a = left, *b = right;
+  const struct xpu_kernel *a = left;
+  const struct xpu_kernel *b = right;
   const int shapes = xpu_kernel_compare_shapes(a->shape, b->shape);
   if (shapes) return shapes;
   if (a->length != b->length) return a->length < b->length ? -1 : 1;
@@ -166,7 +167,8 @@ static int sort(struct reader *r) {
   struct xpu_kernel_table *t = r->table;
   qsort(t->kernels, t->count, sizeof *t->kernels, compare);
   for (size_t i = 1; i < t->count; i++) {
-    const struct xpu_kernel *a = &t->kernels[i - 1], *b = &t->kernels[i];
+    const struct xpu_kernel *a = &t->kernels[i - 1];
+    const struct xpu_kernel *b = &t->kernels[i];
     if (!xpu_kernel_same_shape(a, b) || a->length != b->length) continue;
     r->line = b->line;
     r->at = NULL;

@@ -88,7 +88,8 @@ static uint64_t at_length(const struct xpu_kernel_table *table, size_t first, si
   while (next < end && k[next].length < length) next++;
   if (next == end) return grown(&k[end - 1], length, xpu_kernel_kinds[table->kind].power);
   if (next == first || k[next].length == length) return k[next].picoseconds;
-  const struct xpu_kernel *a = &k[next - 1], *b = &k[next];
+  const struct xpu_kernel *a = &k[next - 1];
+  const struct xpu_kernel *b = &k[next];
   return xpu_rounded_up(
       (xpu_wide)a->picoseconds * (b->length - length) + (xpu_wide)b->picoseconds * (length - a->length),
       b->length - a->length);

@@ -40,13 +40,15 @@ class axi_lite_checker : public sc_core::sc_module, public axi_lite_watcher_port
   // One of the five channels, as it was at the last edge.
   struct channel {
     const char *name;
-    bool valid = false, ready = false;
+    bool valid = false;
+    bool ready = false;
     uint64_t payload = 0;
     unsigned waited = 0;  // clocks with valid and without ready
   };
   // Transfers that wait for their response.
   struct pending {
-    unsigned count = 0, waited = 0;
+    unsigned count = 0;
+    unsigned waited = 0;
   };
 
   void look();

@@ -35,7 +35,8 @@ class axi_lite_master : public sc_core::sc_module, public axi_lite_master_ports 
   rtl::AxiMaster<axi_lite_master_ports> axi_;
   sc_core::sc_event started_;
   pending pending_ = pending::none;  // an access that the process of the pins has still to begin
-  uint32_t address_ = 0, value_ = 0;
+  uint32_t address_ = 0;
+  uint32_t value_ = 0;
   bool given_up_ = false;
 };
 

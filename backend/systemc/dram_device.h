@@ -39,7 +39,8 @@ class dram_device : public sc_core::sc_module {
   std::function<void(unsigned)> taken_;
   dram_inputs driven_;
   uint64_t clock_ = 0;
-  bool in_reset_ = false, failed_ = false;
+  bool in_reset_ = false;
+  bool failed_ = false;
 };
 
 }  // namespace duplex

@@ -213,7 +213,8 @@ namespace {
 
 // Why a stack could not be opened with so many channels; its registers tell what is there.
 std::string why_not(duplex_backend *backend, unsigned channels, int error) {
-  uint32_t id = 0, geometry = 0;
+  uint32_t id = 0;
+  uint32_t geometry = 0;
   const auto read = [backend](uint32_t address, uint32_t *value) {
     return backend->ops->reg_read(backend, address, value) == DUPLEX_OK;
   };

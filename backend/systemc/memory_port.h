@@ -78,11 +78,13 @@ class memory_port {
   tlm_utils::peq_with_cb_and_phase<memory_port> phases_;
   std::vector<channel_queue> queue_;
   std::set<const tlm::tlm_generic_payload *> under_way_;  // from BEGIN_REQ to the end of the answer
-  unsigned outstanding_ = 0, working_ = 0;
+  unsigned outstanding_ = 0;
+  unsigned working_ = 0;
   tlm::tlm_generic_payload *held_ = nullptr;                 // its END_REQ is withheld
   std::multimap<uint64_t, tlm::tlm_generic_payload *> due_;  // answers by their clock
   std::deque<tlm::tlm_generic_payload *> answers_;           // that are due, the first one under way
-  bool answering_ = false, in_reset_ = false;
+  bool answering_ = false;
+  bool in_reset_ = false;
   sc_core::sc_event answer_event_;
 };
 

@@ -83,7 +83,8 @@ void memory_transfer::skip_disabled() {
 
 void memory_transfer::for_each_range(
     const std::function<void(uint64_t address, uint64_t bytes)> &take) const {
-  uint64_t first = 0, end = 0;
+  uint64_t first = 0;
+  uint64_t end = 0;
   for (uint32_t access = 0; access < count_; access++) {
     if (!has_enabled(access)) continue;
     const part part = part_of(access);

@@ -62,9 +62,12 @@ class timeline : public memory_line {
   int noted(int error);
 
   duplex_backend *backend_ = nullptr;
-  uint64_t offset_ = 0;                 // from the model's count to that of the simulation
-  uint64_t rose_at_ = 0, fell_at_ = 0;  // as the model told them last
-  uint64_t rises_ = 0, last_rise_ = 0;
+  uint64_t offset_ = 0;  // from the model's count to that of the simulation
+  // as the model told them last
+  uint64_t rose_at_ = 0;
+  uint64_t fell_at_ = 0;
+  uint64_t rises_ = 0;
+  uint64_t last_rise_ = 0;
   std::deque<edge> edges_;
 };
 

@@ -19,7 +19,8 @@ int main() {
   char text[256];
   if (duplex_stack_open("cmodel", &options, &opened, text, sizeof text)) throw std::runtime_error(text);
   const std::unique_ptr<duplex_stack, decltype(&duplex_stack_close)> stack(opened, duplex_stack_close);
-  const duplex_f16 one = duplex_f16_from_double(1), small = duplex_f16_from_double(0.125);
+  const duplex_f16 one = duplex_f16_from_double(1);
+  const duplex_f16 small = duplex_f16_from_double(0.125);
   const std::vector<duplex_f16> x(tokens * hidden, one), gate(inner * hidden, small),
       down(hidden * inner, one);
   duplex_weights *up_weights = nullptr, *down_weights = nullptr;

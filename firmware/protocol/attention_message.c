@@ -26,7 +26,8 @@ static const struct attention_segment *wrong(struct attention_list *list, enum c
 // `shift`: binary logarithm of the positions of which a channel has 64.
 static inline bool segment_lies_in(const struct attention_list *list, const struct attention_segment *segment,
                                    uint32_t shift) {
-  const uint32_t last = segment_length(segment) - 1, block = last >> shift;
+  const uint32_t last = segment_length(segment) - 1;
+  const uint32_t block = last >> shift;
   return last < DUPLEX_POSITIONS_MAX && segment->k_base >= list->first && segment->v_base >= list->first &&
          (int32_t)(segment->k_base + block * list->tiles) <= list->k_last &&
          (int32_t)(segment->v_base + block) <= list->v_last;

@@ -136,7 +136,8 @@ bool run_case(bench::Case &c) {
   load(dut, c, table);
 
   std::deque<Expected> pending;
-  uint64_t taken = 0, compared = 0;
+  uint64_t taken = 0;
+  uint64_t compared = 0;
   while (compared < rows) {
     const Row row = next_row(c, !sweep, gated, taken);
     dut->in_valid_i = taken < rows && !c.chance(pause);

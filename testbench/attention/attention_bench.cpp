@@ -114,8 +114,8 @@ class Bench {
   }
 
   void draw_sequence() {
-    const unsigned head_size = 16 * (1 + (unsigned)c_.below(full_slices_ ? 4 : 16)),
-                   lanes = full_slices_ ? 3 : (unsigned)c_.below(4);
+    const unsigned head_size = 16 * (1 + (unsigned)c_.below(full_slices_ ? 4 : 16));
+    const unsigned lanes = full_slices_ ? 3 : (unsigned)c_.below(4);
     const unsigned segments = 1 + (unsigned)c_.below(c_.chance(30) ? 4 : 1);
     const bool in_row_blocks = c_.chance(25);
     const unsigned slots =
@@ -131,17 +131,16 @@ class Bench {
            unsigned row_block) {
     // Now and then a sequence that nobody ends, or begins, or of more segments than the queue holds: nothing
     // may stand still.
-    const bool begins = !c_.chance(3), ends = !c_.chance(10);
-    const unsigned spread = slots == 1 && c_.chance(40) ? (unsigned)c_.below(6) : 0,
-                   member = (unsigned)c_.below(1u << spread);
+    const bool begins = !c_.chance(3);
+    const bool ends = !c_.chance(10);
+    const unsigned spread = slots == 1 && c_.chance(40) ? (unsigned)c_.below(6) : 0;
+    const unsigned member = (unsigned)c_.below(1u << spread);
     if (mode == DUPLEX_MODE_WHOLE && c_.chance(3)) segments = DUPLEX_ATTENTION_QUEUE + 3;
     for (unsigned i = 0; i < segments; i++) {
       Segment segment = {};
-      const unsigned most = full_slices_    ? 2048
-                            : c_.chance(10) ? 1000
-                                            : 200,
-                     length = 1 + (unsigned)c_.below(
-                                      std::min(most << (c_.chance(50) ? spread : 0), 1u << (14 - lanes)));
+      const unsigned most = full_slices_ ? 2048 : c_.chance(10) ? 1000 : 200;
+      const unsigned length =
+          1 + (unsigned)c_.below(std::min(most << (c_.chance(50) ? spread : 0), 1u << (14 - lanes)));
       SET(OPCODE, DUPLEX_OPCODE_ATTENTION), SET(MODE, mode), SET(ROW_BLOCK, row_block),
           SET(FIRST, begins && i == 0), SET(LAST, ends && i + 1 == segments);
       SET(LENGTH, length), SET(LANES, lanes), SET(WIDE, lanes < 3 && c_.chance(30)), SET(LANE_MASK, 1),
@@ -238,8 +237,9 @@ class Bench {
 
   // The tiles of the GEMM module, one in use and one ahead: beats wait for theirs.
   void gemm_clock(const attention_in &in) {
-    const bool word = rtl_->tile_valid_o && in.tile_ready, takes = loaded_ && !in_use_,
-               last = word && word_ == DUPLEX_TILE_WORDS - 1;
+    const bool word = rtl_->tile_valid_o && in.tile_ready;
+    const bool takes = loaded_ && !in_use_;
+    const bool last = word && word_ == DUPLEX_TILE_WORDS - 1;
     const bool release = rtl_->beat_valid_o && in.beat_ready && out_.beat_ends_tile;
     word_ = (word_ + word) % DUPLEX_TILE_WORDS;
     in_use_ = (in_use_ || takes) && !release;
@@ -291,12 +291,22 @@ class Bench {
   Outputs out_ = {};  // of this clock, before its edge
   std::deque<Segment> waiting_;
   bool full_slices_ = false;  // the scores of two pairs often do not fit
-  bool in_use_ = false, loaded_ = false;
+  bool in_use_ = false;
+  bool loaded_ = false;
   unsigned word_ = 0;
-  unsigned ask_ = 0, weights_ = 0, tiles_ = 0, room_ = 0, results_ = 0;
-  unsigned places_ = 0, ends_ = 0;  // of scores: opened in the write path, all in the result buffer
-  unsigned links_ = 0, rows_below_ = 0, rows_above_ = 0;
-  bool up_ = false, down_ = false;
+  unsigned ask_ = 0;
+  unsigned weights_ = 0;
+  unsigned tiles_ = 0;
+  unsigned room_ = 0;
+  unsigned results_ = 0;
+  // of scores: opened in the write path, all in the result buffer
+  unsigned places_ = 0;
+  unsigned ends_ = 0;
+  unsigned links_ = 0;
+  unsigned rows_below_ = 0;
+  unsigned rows_above_ = 0;
+  bool up_ = false;
+  bool down_ = false;
   uint32_t sums_ = 0;
 };
 

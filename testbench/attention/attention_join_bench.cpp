@@ -161,7 +161,10 @@ class Bench {
   bench::Clocked<Vattention_join> rtl_;
   std::deque<Row> waiting_, issued_, expected_, from_below_;
   bool pipeline_[issue_clocks + 1] = {};
-  unsigned speed_ = 0, in_fifo_ = 0, above_ = 0, given_ = 0;
+  unsigned speed_ = 0;
+  unsigned in_fifo_ = 0;
+  unsigned above_ = 0;
+  unsigned given_ = 0;
 };
 
 bool run_case(bench::Case &c) { return Bench(c).pairs(8); }

@@ -113,7 +113,8 @@ class Bench {
     Pair p = begin();
     for (int clock = 0; clock < 2000; clock++) {
       offer(p);
-      const bool taken = rtl_->maximum_valid_o && rtl_->maximum_ready_i, goes_back = rtl_->back_o;
+      const bool taken = rtl_->maximum_valid_o && rtl_->maximum_ready_i;
+      const bool goes_back = rtl_->back_o;
       if (!links_right(p)) return false;
       if (taken || goes_back) return end(p, goes_back);
       if (rtl_->own_ready_o && !rtl_->maximum_ready_i) return wrong("ready", 0, 1, 0);

@@ -40,8 +40,9 @@ class Bench {
   }
 
   bool pass(bool clear) {
-    const unsigned lane_bits = (unsigned)c_.below(4), length = 1 + (unsigned)c_.below(150),
-                   tiles = (length + 63) / 64;
+    const unsigned lane_bits = (unsigned)c_.below(4);
+    const unsigned length = 1 + (unsigned)c_.below(150);
+    const unsigned tiles = (length + 63) / 64;
     const bool sum = c_.chance(80);
     wide_ = lane_bits < 3 && c_.chance(50);
     clear |= c_.chance(50);
@@ -61,7 +62,8 @@ class Bench {
   }
 
   bool tell(unsigned position, unsigned length, unsigned lane_bits, bool sum, bool clear) {
-    const unsigned of_word = scores_of_word >> lane_bits, place = position % of_word;
+    const unsigned of_word = scores_of_word >> lane_bits;
+    const unsigned place = position % of_word;
     const bool exists = position < length;
     if (place == 0 && exists)
       for (uint32_t &score : next_word_) score = draw_near(maximum_[c_.below(lanes)]);
@@ -126,7 +128,9 @@ class Bench {
   std::deque<Weights> expected_;
   Weights weights_ = {};
   bool wide_ = false;
-  uint32_t maximum_[lanes] = {}, word_[scores_of_word] = {}, next_word_[scores_of_word] = {};
+  uint32_t maximum_[lanes] = {};
+  uint32_t word_[scores_of_word] = {};
+  uint32_t next_word_[scores_of_word] = {};
   uint64_t l_[lanes] = {};
 };
 

@@ -139,7 +139,8 @@ class Bench {
   bool send_row(const Pass &p, unsigned row) {
     std::vector<uint32_t> s(lanes);
     for (uint32_t &value : s) value = draw_f32(c_);
-    const unsigned here = 1u << p.lane_bits, of_word = scores_of_word >> p.lane_bits;
+    const unsigned here = 1u << p.lane_bits;
+    const unsigned of_word = scores_of_word >> p.lane_bits;
     if (row % of_word == 0) word_ = {address_, 0, {}};
     for (unsigned lane = 0; lane < here; lane++) {
       uint32_t t = DUPLEX_MAXIMUM_START;

@@ -340,7 +340,8 @@ class Bench {
   Job job_ = {};
   std::deque<Word> tiles_, expected_;
   uint64_t moved_ = 0;  // clock of the last progress
-  unsigned tile_chance_ = 0, bus_chance_ = 0;
+  unsigned tile_chance_ = 0;
+  unsigned bus_chance_ = 0;
   uint64_t clock_ = 0;
   bool held_ = false;
 };

@@ -33,9 +33,10 @@ unsigned bundles_of(uint32_t stripe) { return (unsigned)__builtin_popcount(strip
 Descriptor legal_load(bench::Case &c) {
   Descriptor d;
   const bool table = c.chance(20);
-  const uint32_t tiles = 1 + c.below(c.chance(50) ? 1024 : 40), stripe = 1 + c.below(15);
-  const uint32_t sets = ((tiles + channels - 1) / channels + 7) / 8,
-                 room = bundles_of(stripe) * DUPLEX_BANK_ROWS - sets;
+  const uint32_t tiles = 1 + c.below(c.chance(50) ? 1024 : 40);
+  const uint32_t stripe = 1 + c.below(15);
+  const uint32_t sets = ((tiles + channels - 1) / channels + 7) / 8;
+  const uint32_t room = bundles_of(stripe) * DUPLEX_BANK_ROWS - sets;
   SET(OPCODE, DUPLEX_OPCODE_LOAD);
   SET(SRC_STRIPE, stripe);
   SET(SRC_BASE, std::min<uint64_t>(0xffff, c.chance(50) ? room : c.below(room + 1)));
@@ -49,8 +50,8 @@ Descriptor legal_load(bench::Case &c) {
 void choose_rows(bench::Case &c, Descriptor &d) {
   const unsigned even = DUPLEX_DESCRIPTOR_GET(d.words, GATED);
   SET(GROUPS, 1 + c.below(2));
-  const uint32_t block_rows = (1 + c.below(64 / DUPLEX_DESCRIPTOR_GET(d.words, GROUPS)) + even) & ~even,
-                 blocks = 1 + c.below(c.chance(50) ? 4 : 300);
+  const uint32_t block_rows = (1 + c.below(64 / DUPLEX_DESCRIPTOR_GET(d.words, GROUPS)) + even) & ~even;
+  const uint32_t blocks = 1 + c.below(c.chance(50) ? 4 : 300);
   uint32_t channel_rows = c.chance(50) ? blocks * block_rows : 1 + c.below(blocks * block_rows);
   channel_rows = (channel_rows + even) & ~even;
   const uint32_t most = std::min<uint64_t>(channel_rows * channels, 60000);
@@ -62,7 +63,8 @@ void choose_rows(bench::Case &c, Descriptor &d) {
 }
 
 void choose_source(bench::Case &c, Descriptor &d) {
-  const uint32_t k_tiles = 1 + c.below(c.chance(30) ? 1024 : 60), stripe = 1 + c.below(15);
+  const uint32_t k_tiles = 1 + c.below(c.chance(30) ? 1024 : 60);
+  const uint32_t stripe = 1 + c.below(15);
   SET(K_TILES, k_tiles);
   SET(TWO_STREAMS, DUPLEX_DESCRIPTOR_GET(d.words, GROUPS) == 2 && c.chance(50));
   SET(EXPONENTS, DUPLEX_DESCRIPTOR_GET(d.words, TWO_STREAMS) ? 0 : c.below(2));
@@ -78,7 +80,8 @@ void choose_source(bench::Case &c, Descriptor &d) {
       (int64_t)limit - sets -
       (int64_t)(DUPLEX_DESCRIPTOR_GET(d.words, BLOCKS) - 1) * DUPLEX_DESCRIPTOR_GET(d.words, SRC_STRIDE);
   if (room > 0) SET(SRC_BASE, std::min<int64_t>(0xffff, c.chance(50) ? room : (int64_t)c.below(room)));
-  const uint32_t words = 16 * k_tiles, in_turn = c.below(2);
+  const uint32_t words = 16 * k_tiles;
+  const uint32_t in_turn = c.below(2);
   const uint32_t stride = DUPLEX_DESCRIPTOR_GET(d.words, GROUPS) == 1 ? 0
                           : in_turn                                   ? 16
                                     : c.below(std::max<int64_t>(1, DUPLEX_SHARED_WORDS - (int64_t)words));
@@ -94,8 +97,8 @@ void choose_source(bench::Case &c, Descriptor &d) {
 void choose_results(bench::Case &c, Descriptor &d) {
   if (DUPLEX_DESCRIPTOR_GET(d.words, DESTINATION) == DUPLEX_DESTINATION_SHARED) {
     const uint32_t units = DUPLEX_DESCRIPTOR_GET(d.words, GATED) ? DUPLEX_DESCRIPTOR_GET(d.words, ROWS) / 2
-                                                                 : DUPLEX_DESCRIPTOR_GET(d.words, ROWS),
-                   group = DUPLEX_DESCRIPTOR_GET(d.words, GROUPS) == 2 ? c.below(65536 - units) : 0;
+                                                                 : DUPLEX_DESCRIPTOR_GET(d.words, ROWS);
+    const uint32_t group = DUPLEX_DESCRIPTOR_GET(d.words, GROUPS) == 2 ? c.below(65536 - units) : 0;
     const uint32_t room = 65536 - units - group;
     SET(DST_GROUP, group);
     SET(DST_ADDRESS, (c.chance(50) ? room : c.below(room + 1)) | c.below(2) << 16);
@@ -107,10 +110,10 @@ void choose_results(bench::Case &c, Descriptor &d) {
   const uint32_t columns = (DUPLEX_DESCRIPTOR_GET(d.words, GROUPS) *
                                 DUPLEX_DESCRIPTOR_GET(d.words, BLOCK_ROWS) * row_bytes[format] +
                             255) /
-                           256,
-                 stride = columns + c.below(3);
-  const uint32_t limit = bundles_of(stripe) * DUPLEX_BANK_ROWS,
-                 sets = (stride * (DUPLEX_DESCRIPTOR_GET(d.words, BLOCKS) - 1) + columns + 31) / 32;
+                           256;
+  const uint32_t stride = columns + c.below(3);
+  const uint32_t limit = bundles_of(stripe) * DUPLEX_BANK_ROWS;
+  const uint32_t sets = (stride * (DUPLEX_DESCRIPTOR_GET(d.words, BLOCKS) - 1) + columns + 31) / 32;
   SET(FORMAT, format);
   SET(DST_STRIPE, stripe);
   SET(DST_STRIDE, stride);
@@ -136,11 +139,13 @@ uint32_t place_in(bench::Case &c, int64_t room) {
 
 // Mode, lanes, heads and length, which decide how much room K, V and the scores take.
 void choose_shape(bench::Case &c, Descriptor &d) {
-  const uint32_t mode = c.below(DUPLEX_MODE_ROW_BLOCK + 1), lanes = c.below(4), size = 16 * (1 + c.below(16));
+  const uint32_t mode = c.below(DUPLEX_MODE_ROW_BLOCK + 1);
+  const uint32_t lanes = c.below(4);
+  const uint32_t size = 16 * (1 + c.below(16));
   const uint32_t spread =
       channels > 1 && c.chance(40) ? c.below(std::min(6u, (uint32_t)std::log2(channels) + 1)) : 0;
-  const uint32_t most = std::min<uint32_t>(DUPLEX_POSITIONS_MAX, 16384u >> lanes << spread),
-                 length = c.chance(30) ? most : 1 + c.below(std::min(most, 3000u));
+  const uint32_t most = std::min<uint32_t>(DUPLEX_POSITIONS_MAX, 16384u >> lanes << spread);
+  const uint32_t length = c.chance(30) ? most : 1 + c.below(std::min(most, 3000u));
   const bool alone = mode == DUPLEX_MODE_WHOLE && c.chance(60);
   SET(OPCODE, DUPLEX_OPCODE_ATTENTION);
   SET(MODE, mode);
@@ -161,8 +166,9 @@ void choose_shape(bench::Case &c, Descriptor &d) {
 
 // q, results and, in modes SCORES and ROW_BLOCK, scores in one stripe set; `blocks` of positions a channel.
 void choose_q_and_results(bench::Case &c, Descriptor &d, uint32_t slots, uint32_t blocks) {
-  const uint32_t stripe = 1 + c.below(15), limit = bundles_of(stripe) * DUPLEX_BANK_ROWS,
-                 room = limit - slots;
+  const uint32_t stripe = 1 + c.below(15);
+  const uint32_t limit = bundles_of(stripe) * DUPLEX_BANK_ROWS;
+  const uint32_t room = limit - slots;
   const uint32_t score_room = limit - duplex_score_row_sets(blocks, DUPLEX_DESCRIPTOR_GET(d.words, LANES));
   SET(DST_STRIPE, stripe);
   SET(Q_BASE, c.chance(30) ? room : c.below(room));
@@ -176,15 +182,16 @@ void choose_q_and_results(bench::Case &c, Descriptor &d, uint32_t slots, uint32_
 Descriptor legal_attention(bench::Case &c) {
   Descriptor d;
   choose_shape(c, d);
-  const uint32_t tiles = (DUPLEX_DESCRIPTOR_GET(d.words, HEAD_SIZE) + 63) / 64,
-                 slots = (DUPLEX_DESCRIPTOR_GET(d.words, HEADS) - 1) / channels + 1,
-                 spread = DUPLEX_DESCRIPTOR_GET(d.words, SPREAD), stripe = 1 + c.below(15);
-  const int64_t limit = bundles_of(stripe) * DUPLEX_BANK_ROWS,
-                blocks = ((DUPLEX_DESCRIPTOR_GET(d.words, LENGTH) + 63) / 64 + (1 << spread) - 1) >> spread;
+  const uint32_t tiles = (DUPLEX_DESCRIPTOR_GET(d.words, HEAD_SIZE) + 63) / 64;
+  const uint32_t slots = (DUPLEX_DESCRIPTOR_GET(d.words, HEADS) - 1) / channels + 1;
+  const uint32_t spread = DUPLEX_DESCRIPTOR_GET(d.words, SPREAD);
+  const uint32_t stripe = 1 + c.below(15);
+  const int64_t limit = bundles_of(stripe) * DUPLEX_BANK_ROWS;
+  const int64_t blocks = ((DUPLEX_DESCRIPTOR_GET(d.words, LENGTH) + 63) / 64 + (1 << spread) - 1) >> spread;
   const uint32_t stride =
       slots == 1 ? (uint32_t)c.bits() : (uint32_t)c.below((limit - blocks * tiles) / slots);
-  const int64_t last_slot = (int64_t)(slots - 1) * (stride & 0xffff),
-                v_stride = c.below(std::max<int64_t>(1, (limit - last_slot - blocks) / 4));
+  const int64_t last_slot = (int64_t)(slots - 1) * (stride & 0xffff);
+  const int64_t v_stride = c.below(std::max<int64_t>(1, (limit - last_slot - blocks) / 4));
   SET(SRC_STRIPE, stripe);
   SET(SRC_STRIDE, stride);
   SET(V_BLOCK_STRIDE, v_stride);
@@ -350,8 +357,8 @@ class Bench {
   }
 
   bool share(const Descriptor &d, unsigned channel) {
-    const bool load = DUPLEX_DESCRIPTOR_GET(d.words, OPCODE) == DUPLEX_OPCODE_LOAD,
-               attention = DUPLEX_DESCRIPTOR_GET(d.words, OPCODE) == DUPLEX_OPCODE_ATTENTION;
+    const bool load = DUPLEX_DESCRIPTOR_GET(d.words, OPCODE) == DUPLEX_OPCODE_LOAD;
+    const bool attention = DUPLEX_DESCRIPTOR_GET(d.words, OPCODE) == DUPLEX_OPCODE_ATTENTION;
     const int64_t first = (int64_t)channel * DUPLEX_DESCRIPTOR_GET(d.words, CHANNEL_ROWS);
     const attention_share own = attention_share_of(d.words, channel, channels);
     const uint32_t count = attention ? own.slots
@@ -434,7 +441,8 @@ class Bench {
   uint32_t none_ = 0;
   uint64_t segments_ = 0;  // clocks that segments are still at work
   unsigned room_ = 100;
-  bool accepts_ = false, interrupt_ = false;
+  bool accepts_ = false;
+  bool interrupt_ = false;
 };
 
 bool run_case(bench::Case &c) {

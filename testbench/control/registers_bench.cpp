@@ -15,10 +15,19 @@ enum { OKAY = 0, SLVERR = 2 };
 
 struct Model {
   bool enable = false;
-  uint32_t interrupt_enable = 0, interrupt_status = 0, completed = 0, code = 0, error_descriptor = 0,
-           error_address = 0;
-  uint32_t owner = 15, strict = 0, open = 0, select = 0, performance_high = 0;
-  uint16_t produced = 0, consumed = 0;
+  uint32_t interrupt_enable = 0;
+  uint32_t interrupt_status = 0;
+  uint32_t completed = 0;
+  uint32_t code = 0;
+  uint32_t error_descriptor = 0;
+  uint32_t error_address = 0;
+  uint32_t owner = 15;
+  uint32_t strict = 0;
+  uint32_t open = 0;
+  uint32_t select = 0;
+  uint32_t performance_high = 0;
+  uint16_t produced = 0;
+  uint16_t consumed = 0;
   std::array<uint32_t, 256> ring = {};
 
   void error(uint32_t number, uint32_t index, uint32_t tag, uint32_t address) {
@@ -104,16 +113,19 @@ class Bench {
     rtl_->axi_awaddr_i = address;
     rtl_->axi_wdata_i = value;
     rtl_->axi_wstrb_i = strobe;
-    uint64_t address_wait = c_.below(5), data_wait = c_.below(5), ready_wait = c_.below(12);
-    bool address_open = true, data_open = true;
+    uint64_t address_wait = c_.below(5);
+    uint64_t data_wait = c_.below(5);
+    uint64_t ready_wait = c_.below(12);
+    bool address_open = true;
+    bool data_open = true;
     for (int clock = 0; clock < 60; clock++) {
       rtl_->axi_awvalid_i = address_open && !address_wait;
       rtl_->axi_wvalid_i = data_open && !data_wait;
       rtl_->axi_bready_i = !ready_wait;
       rtl_->clk_i = 0;
       rtl_.settle();
-      const bool address_taken = rtl_->axi_awvalid_i && rtl_->axi_awready_o,
-                 data_taken = rtl_->axi_wvalid_i && rtl_->axi_wready_o;
+      const bool address_taken = rtl_->axi_awvalid_i && rtl_->axi_awready_o;
+      const bool data_taken = rtl_->axi_wvalid_i && rtl_->axi_wready_o;
       const bool done = rtl_->axi_bvalid_o && rtl_->axi_bready_i;
       if (rtl_->axi_bvalid_o && (address_open || data_open))
         return wrong("response before the write", address, 1, 0);
@@ -172,7 +184,8 @@ class Bench {
     if (c_.chance(20)) rtl_->performance_value_i = performance_ = c_.bits(), tick(), tick();
     rtl_->open_i = model_.open = (uint32_t)c_.below(16);
     rtl_->axi_araddr_i = address;
-    uint64_t address_wait = c_.below(4), ready_wait = c_.below(10);
+    uint64_t address_wait = c_.below(4);
+    uint64_t ready_wait = c_.below(10);
     ring_busy_ = c_.chance(30) ? (unsigned)c_.below(20) : 0;
     bool open = true;
     for (int clock = 0; clock < 80; clock++) {
@@ -180,8 +193,8 @@ class Bench {
       rtl_->axi_rready_i = !ready_wait;
       rtl_->clk_i = 0;
       rtl_.settle();
-      const bool taken = rtl_->axi_arvalid_i && rtl_->axi_arready_o,
-                 done = rtl_->axi_rvalid_o && rtl_->axi_rready_i;
+      const bool taken = rtl_->axi_arvalid_i && rtl_->axi_arready_o;
+      const bool done = rtl_->axi_rvalid_o && rtl_->axi_rready_i;
       const unsigned response = rtl_->axi_rresp_o;
       const uint32_t value = rtl_->axi_rdata_o;
       tick();
@@ -289,8 +302,9 @@ class Bench {
     rtl_->fetched_i = 0;
     if (!flush) model_.consumed++;
     if (c_.chance(30)) {
-      const uint32_t code = 1 + (uint32_t)c_.below(11), tag = (uint32_t)c_.below(65536),
-                     address = (uint32_t)c_.bits();
+      const uint32_t code = 1 + (uint32_t)c_.below(11);
+      const uint32_t tag = (uint32_t)c_.below(65536);
+      const uint32_t address = (uint32_t)c_.bits();
       rtl_->error_i = 1;
       rtl_->error_code_i = code;
       rtl_->error_tag_i = tag;
@@ -321,7 +335,8 @@ class Bench {
   Model model_;
   std::array<uint32_t, 256> model_ring_ = {};
   unsigned ring_busy_ = 0;
-  uint64_t performance_ = 0, busy_clocks_ = 0;
+  uint64_t performance_ = 0;
+  uint64_t busy_clocks_ = 0;
 };
 
 bool run_case(bench::Case &c) {

@@ -33,7 +33,8 @@ duplex_dram_timing timing() {
   return timing;
 }
 const uint64_t write_clocks = (timing().nCWL + 1) / 2 + 2;  // from WR on the pins until its data have passed
-const uint64_t refresh_interval = timing().nREFI / 2, most_owed = timing().nREFMAX;
+const uint64_t refresh_interval = timing().nREFI / 2;
+const uint64_t most_owed = timing().nREFMAX;
 
 struct Stream {
   unsigned base, stripe, columns;
@@ -49,7 +50,8 @@ uint64_t address_of(unsigned column, unsigned stripe) {
   std::vector<unsigned> bundles;
   for (unsigned b = 0; b < 4; b++)
     if (stripe >> b & 1) bundles.push_back(b);
-  const unsigned row_set = column / 32, row = row_set / (unsigned)bundles.size();
+  const unsigned row_set = column / 32;
+  const unsigned row = row_set / (unsigned)bundles.size();
   return (uint64_t)bundles[row_set % bundles.size()] << DUPLEX_BUNDLE_LSB | (uint64_t)row << DUPLEX_ROW_LSB |
          (column % 32) << 8;
 }
@@ -245,10 +247,18 @@ class Bench {
   std::deque<Write> writes_;
   std::vector<Write> written_;
   std::deque<uint64_t> expected_;
-  uint64_t clock_ = 0, beats_ = 0, write_waits_ = 0, read_waits_ = 0, open_columns_ = 0, writing_until_ = 0,
-           refreshes_[4] = {};
-  int owed_credits_ = 0, credits_ = first_credits, half_ = 0;
-  bool read_held_ = false, write_urgent_ = false;
+  uint64_t clock_ = 0;
+  uint64_t beats_ = 0;
+  uint64_t write_waits_ = 0;
+  uint64_t read_waits_ = 0;
+  uint64_t open_columns_ = 0;
+  uint64_t writing_until_ = 0;
+  uint64_t refreshes_[4] = {};
+  int owed_credits_ = 0;
+  int credits_ = first_credits;
+  int half_ = 0;
+  bool read_held_ = false;
+  bool write_urgent_ = false;
 };
 
 void fill(bench::Case &c, dram::Memory &memory, const Stream &stream) {
@@ -299,7 +309,8 @@ bool run_until(bench::Case &c, Bench &bench, Pace &pace, const std::function<boo
 // Then another stream reads what was written, offered as soon as the last write is taken.
 bool run_case(bench::Case &c) {
   const unsigned owner = c.chance(50) ? 15 : part_of(c, 15);
-  const bool strict = c.chance(50), xpu_streams = c.chance(70);
+  const bool strict = c.chance(50);
+  const bool xpu_streams = c.chance(70);
   Bench bench(c, owner, strict, xpu_streams);
   Pace pace(c);
   for (uint64_t i = 0, count = 1 + c.below(4); i < count; i++) {
@@ -308,8 +319,9 @@ bool run_case(bench::Case &c) {
     fill(c, bench.memory(), stream);
     bench.add_stream(stream);
   }
-  const unsigned stripe = part_of(c, bench.owner), base = 12000,
-                 writes = (unsigned)c.below(c.chance(10) ? 600 : 40);
+  const unsigned stripe = part_of(c, bench.owner);
+  const unsigned base = 12000;
+  const unsigned writes = (unsigned)c.below(c.chance(10) ? 600 : 40);
   for (unsigned i = 0; i < writes; i++) {
     Write write = {32 * base + i, stripe, {}};
     for (int byte = 0; byte < 256; byte++) write.data.push_back((uint8_t)c.bits());
@@ -367,7 +379,8 @@ int main(int argc, char **argv) {
   // The targets hold for the paper's preset without a rank switch.
   const bool target = BENCH_PRESET == 0 && BENCH_RANK_SWITCH == 0;
   const unsigned owners[] = {15, 7, 3, 5, 1};
-  const double paper[] = {0.985, 0.96, 0.95, 0.95, 0.70}, strict[] = {0.97, 0.95, 0.93, 0.93, 0.55};
+  const double paper[] = {0.985, 0.96, 0.95, 0.95, 0.70};
+  const double strict[] = {0.97, 0.95, 0.93, 0.93, 0.55};
   for (int i = 0; i < 5; i++) {
     good &= print_share(options, owners[i], 80000, false, target ? paper[i] : 0);
     good &= print_share(options, owners[i], 80000, true, target ? strict[i] : 0);

@@ -43,8 +43,8 @@ bool check_low(bench::Case &c, const Vaccumulator___024root *root, const duplex_
 }
 
 bool check_sum(bench::Case &c, const Vaccumulator *rtl, const duplex_accumulator_stages &want, unsigned row) {
-  const uint64_t low = (uint64_t)rtl->sum_o[1] << 32 | rtl->sum_o[0],
-                 high = (uint64_t)rtl->sum_o[3] << 32 | rtl->sum_o[2];
+  const uint64_t low = (uint64_t)rtl->sum_o[1] << 32 | rtl->sum_o[0];
+  const uint64_t high = (uint64_t)rtl->sum_o[3] << 32 | rtl->sum_o[2];
   return same(c, "sum low", row, low, want.sum.low) &&
          same(c, "sum high", row, high,
               (uint64_t)want.sum.high & ((UINT64_C(1) << (DUPLEX_SUM_BITS - 64)) - 1)) &&

@@ -25,7 +25,8 @@ Job draw_job(bench::Case &c) {
   job.rows = few == 0 ? 1 + (unsigned)c.below(3) : few == 1 ? 64 : 1 + (unsigned)c.below(64);
   job.k_tiles = 1 + (unsigned)c.below(4);
   job.format = c.chance(40) ? DUPLEX_TILE_P16 : DUPLEX_TILE_F16;
-  const int kind = (int)c.below(gemm_stimulus::kinds), x_kind = c.chance(70) ? kind : gemm_stimulus::moderate;
+  const int kind = (int)c.below(gemm_stimulus::kinds);
+  const int x_kind = c.chance(70) ? kind : gemm_stimulus::moderate;
   for (unsigned i = 0; i < job.rows * job.k_tiles * width; i++)
     job.weights.push_back(gemm_stimulus::value(c, kind));
   for (unsigned i = 0; i < job.k_tiles * width * lanes; i++)
@@ -72,8 +73,11 @@ bool check_row(bench::Case &c, bench::Clocked<Vgemm> &rtl, const Job &job, unsig
 
 bool run_job(bench::Case &c, bench::Clocked<Vgemm> &rtl, const Job &job, unsigned stall_tile,
              unsigned stall_beat) {
-  const unsigned beats = job.rows * job.k_tiles, words = job.k_tiles * DUPLEX_TILE_WORDS;
-  unsigned beat = 0, word = 0, emitted = 0;
+  const unsigned beats = job.rows * job.k_tiles;
+  const unsigned words = job.k_tiles * DUPLEX_TILE_WORDS;
+  unsigned beat = 0;
+  unsigned word = 0;
+  unsigned emitted = 0;
   bool word_waits = false;  // what is offered stays until it is taken
   for (uint64_t limit = 0; emitted < job.rows; limit++) {
     if (limit > 100000) return c.mismatch("gemm", "progress", beat, word, "stands still", "moves");
@@ -83,7 +87,8 @@ bool run_job(bench::Case &c, bench::Clocked<Vgemm> &rtl, const Job &job, unsigne
     if (word < words)
       std::memcpy(rtl->tile_data_i.data(), &job.x[word * DUPLEX_WORD_BYTES / 2], DUPLEX_WORD_BYTES);
     if (beat < beats) std::memcpy(rtl->beat_data_i.data(), &job.weights[beat * width], 128);
-    const unsigned row = beat % job.rows, tile = beat / job.rows;
+    const unsigned row = beat % job.rows;
+    const unsigned tile = beat / job.rows;
     rtl->beat_row_i = row;
     rtl->beat_first_i = tile == 0;
     rtl->beat_last_i = tile == job.k_tiles - 1;
@@ -91,8 +96,8 @@ bool run_job(bench::Case &c, bench::Clocked<Vgemm> &rtl, const Job &job, unsigne
     rtl->beat_mask_i = job.mask;
     rtl->clk_i = 0;
     rtl.settle();
-    const bool word_taken = rtl->tile_valid_i && rtl->tile_ready_o,
-               beat_taken = rtl->beat_valid_i && rtl->beat_ready_o;
+    const bool word_taken = rtl->tile_valid_i && rtl->tile_ready_o;
+    const bool beat_taken = rtl->beat_valid_i && rtl->beat_ready_o;
     rtl.tick();
     word += word_taken;
     word_waits = rtl->tile_valid_i && !word_taken;
@@ -106,7 +111,8 @@ bool run_case(bench::Case &c) {
   bench::Clocked<Vgemm> rtl(c.options);
   rtl->tile_valid_i = rtl->beat_valid_i = 0;
   rtl.reset();
-  const unsigned stall_tile = (unsigned)c.below(3) * 40, stall_beat = (unsigned)c.below(3) * 30;
+  const unsigned stall_tile = (unsigned)c.below(3) * 40;
+  const unsigned stall_beat = (unsigned)c.below(3) * 30;
   for (int i = 0; i < 3; i++)
     if (!run_job(c, rtl, draw_job(c), stall_tile, stall_beat)) return false;
   return true;

@@ -15,8 +15,9 @@ duplex_sum draw_sum(bench::Case &c) {
   unsigned __int128 value = (unsigned __int128)c.bits() << 64 | c.bits();
   value = bits ? value >> (128 - bits) : 0;
   if (c.chance(40) && bits > 26) {
-    const int keep = c.chance(50) ? 11 : 24,
-              low = bits - keep;  // a tie of binary16 or binary32 and its neighbours
+    // a tie of binary16 or binary32 and its neighbours
+    const int keep = c.chance(50) ? 11 : 24;
+    const int low = bits - keep;
     value = (value >> low << low) + ((unsigned __int128)1 << (low - 1)) + c.below(3) - 1;
     value &= ((unsigned __int128)1 << 96) - 1;
   }

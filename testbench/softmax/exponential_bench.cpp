@@ -27,12 +27,14 @@ Pair draw_pair(bench::Case &c) {
     case 0:
       return {softmax::draw_f32(c), softmax::draw_f32(c)};
     case 1: {  // near each other at any size
-      const duplex_f32 m = softmax::draw_f32(c), step = (duplex_f32)c.below(1u << c.below(26));
+      const duplex_f32 m = softmax::draw_f32(c);
+      const duplex_f32 step = (duplex_f32)c.below(1u << c.below(26));
       return {m >> 31 ? m + step : m - step, m};
     }
     default: {
-      const duplex_f32 a = softmax::draw_score(c), b = softmax::draw_score(c),
-                       larger = duplex_running_maximum(a, b);
+      const duplex_f32 a = softmax::draw_score(c);
+      const duplex_f32 b = softmax::draw_score(c);
+      const duplex_f32 larger = duplex_running_maximum(a, b);
       return {larger == a ? b : a, larger};
     }
   }
@@ -45,7 +47,8 @@ bool run_case(bench::Case &c) {
     const bool exhaustive = c.number < exhaustive_cases;
     const uint64_t at = c.number * pairs + i;
     const auto part = (duplex_weight_part)(exhaustive ? at / fractions % 3 : c.below(3));
-    const float fraction = (float)(at % fractions) / (float)fractions, whole = (float)((at + at / 42) % 42);
+    const float fraction = (float)(at % fractions) / (float)fractions;
+    const float whole = (float)((at + at / 42) % 42);
     const Pair pair = exhaustive ? Pair{bits_of(-fraction), bits_of(whole)} : draw_pair(c);
     rtl->t_i = pair.t;
     rtl->m_i = pair.m;

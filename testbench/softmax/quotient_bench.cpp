@@ -61,7 +61,8 @@ bool run_case(bench::Case &c) {
   pipeline::Expected<Expected> expected(latency);
   uint64_t l = 0;
   bool row_nan = false;
-  int rows = 0, wait = 0;  // left of this divisor; clocks until the next load
+  int rows = 0;  // left of this divisor
+  int wait = 0;  // clocks until the next load
   for (int i = 0; i < 3000 + latency; i++) {
     const bool load = rows == 0 && wait == 0;
     rtl->l_i = c.bits() >> (64 - DUPLEX_SOFTMAX_SUM_BITS);  // looked at with load only

@@ -15,7 +15,8 @@ bool run_case(bench::Case &c) {
   duplex_f32 m = DUPLEX_MAXIMUM_START;
   unsigned special = 0;  // percent of a row's scores: most rows must not meet NaN at once
   for (int i = 0; i < 1000 + latency; i++) {
-    const bool clear = i == 0 || c.chance(3), valid = c.chance(70);
+    const bool clear = i == 0 || c.chance(3);
+    const bool valid = c.chance(70);
     if (clear) special = c.chance(70) ? 0 : 20;
     duplex_f32 t = c.chance(special) ? softmax::draw_f32(c) : softmax::draw_score(c);
     if (c.chance(20)) t = m + (duplex_f32)c.below(3) - 1;  // the maximum and its neighbours

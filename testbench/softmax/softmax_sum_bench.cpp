@@ -15,7 +15,8 @@ bool run_case(bench::Case &c) {
   const bool largest = c.number == 0;  // the longest row of the largest weights, and beyond the sum's end
   const int adds = largest ? 300000 : 2000;
   for (int i = 0; i < adds + latency; i++) {
-    const bool clear = i == 0 || (!largest && c.chance(1)), valid = largest || c.chance(70);
+    const bool clear = i == 0 || (!largest && c.chance(1));
+    const bool valid = largest || c.chance(70);
     const duplex_p16 p = largest ? DUPLEX_P16_MOST : (duplex_p16)c.below(0x10000);
     rtl->clear_i = clear;
     rtl->valid_i = valid;

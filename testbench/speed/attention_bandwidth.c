@@ -121,7 +121,8 @@ static int measure(const struct setting *s, const struct length_case *c, struct 
 // Prints the figures; false: below the limit of the case.
 static bool report(const struct setting *s, const struct length_case *c,
                    const struct duplex_stack_stats *stats) {
-  const double all = (double)stats->cycles * s->channels, beats = (double)stats->read_bytes / 128;
+  const double all = (double)stats->cycles * s->channels;
+  const double beats = (double)stats->read_bytes / 128;
   const double use = (double)stats->useful_bytes / (128 * all);
   const double waits = (double)(stats->starved + stats->no_tile + stats->no_room);
   const bool limited = s->channels == 32 && s->batch == 32;

@@ -62,8 +62,8 @@ static float *read_part(const struct model *model, enum model_part part, unsigne
 // The same model in binary32, with a cache of `room` positions for each sequence.
 static struct dense dense_open(const struct model *model, size_t room) {
   const struct model_config *config = model_config_of(model);
-  const size_t q = (size_t)config->heads * config->head_size,
-               k = (size_t)config->kv_heads * config->head_size;
+  const size_t q = (size_t)config->heads * config->head_size;
+  const size_t k = (size_t)config->kv_heads * config->head_size;
   const size_t cache = (size_t)config->layers * BATCH_MOST * room * k;
   const size_t wide = BATCH_MOST * sizeof(float);
   struct dense d = {.config = config, .room = room, .layers = take(config->layers * sizeof *d.layers)};
@@ -126,7 +126,10 @@ static void rotate(const struct dense *d, float *head, size_t position) {
   const unsigned pairs = d->config->head_size / 2;
   for (unsigned i = 0; i < pairs; i++) {
     const double angle = (double)position * pow(d->config->rope.theta, -(double)i / pairs);
-    const float c = (float)cos(angle), s = (float)sin(angle), even = head[i], odd = head[i + pairs];
+    const float c = (float)cos(angle);
+    const float s = (float)sin(angle);
+    const float even = head[i];
+    const float odd = head[i + pairs];
     head[i] = even * c - odd * s;
     head[i + pairs] = odd * c + even * s;
   }
@@ -136,7 +139,8 @@ static void rotate(const struct dense *d, float *head, size_t position) {
 static void attend_head(const struct dense *d, const float *q, const float *keys, const float *values,
                         size_t length, size_t stride, float *o) {
   const unsigned size = d->config->head_size;
-  float most = -INFINITY, sum = 0;
+  float most = -INFINITY;
+  float sum = 0;
   for (size_t t = 0; t < length; t++) {
     d->scores[t] = cblas_sdot((int)size, q, 1, keys + t * stride, 1) / sqrtf((float)size);
     most = fmaxf(most, d->scores[t]);
@@ -172,7 +176,8 @@ static void attend(const struct dense *d, size_t batch, unsigned layer, size_t p
 // One step of dense code: the logits of one token of each sequence.
 static void dense_step(const struct dense *d, size_t batch, const uint32_t *tokens, size_t position) {
   const struct model_config *c = d->config;
-  const size_t q = (size_t)c->heads * c->head_size, k = (size_t)c->kv_heads * c->head_size;
+  const size_t q = (size_t)c->heads * c->head_size;
+  const size_t k = (size_t)c->kv_heads * c->head_size;
   for (size_t b = 0; b < batch; b++)
     memcpy(d->x + b * c->hidden, d->embedding + tokens[b] * (size_t)c->hidden, c->hidden * sizeof(float));
   for (unsigned i = 0; i < c->layers; i++) {
@@ -234,7 +239,9 @@ static void exact_step(const struct exact *e, size_t batch, const uint32_t *toke
 // The largest difference of logits of both sides, in deviations.
 static double difference(const struct dense *d, const struct exact *e, size_t batch) {
   const size_t count = batch * d->config->vocabulary;
-  double sum = 0, squares = 0, most = 0;
+  double sum = 0;
+  double squares = 0;
+  double most = 0;
   for (size_t i = 0; i < count; i++) {
     float exact;
     memcpy(&exact, &e->logits[i], sizeof exact);
@@ -248,10 +255,13 @@ static double difference(const struct dense *d, const struct exact *e, size_t ba
 
 // Runs the same tokens in three ways and prints their rates; logits that are not near end the program.
 static void measure(const struct model *model, const struct dense *d, size_t batch, size_t steps) {
-  struct exact untimed = exact_open(model, batch, steps, true),
-               timed = exact_open(model, batch, steps, false);
+  struct exact untimed = exact_open(model, batch, steps, true);
+  struct exact timed = exact_open(model, batch, steps, false);
   struct duplex_random random;
-  double of_dense = 0, of_untimed = 0, of_timed = 0, most = 0;
+  double of_dense = 0;
+  double of_untimed = 0;
+  double of_timed = 0;
+  double most = 0;
   duplex_random_seed(&random, 1, batch);
   for (size_t step = 0; step < steps; step++) {
     uint32_t tokens[BATCH_MOST];

@@ -67,7 +67,9 @@ static struct duplex_moe *load(struct duplex_device *device, const struct bench 
 // Seconds of sgemm for as many products, experts with the mean number of tokens each.
 static double sgemm_seconds(const struct bench *b) {
   const size_t n = (b->tokens * b->top_k + b->experts - 1) / b->experts;
-  float *x = take(4 * n * b->hidden), *h = take(4 * n * b->inner), *w = take(4 * b->inner * b->hidden);
+  float *x = take(4 * n * b->hidden);
+  float *h = take(4 * n * b->inner);
+  float *w = take(4 * b->inner * b->hidden);
   for (size_t i = 0; i < n * b->hidden; i++) x[i] = (float)(i % 17) - 8;
   for (size_t i = 0; i < b->inner * b->hidden; i++) w[i] = (float)(i % 13) - 6;
   const double begin = seconds();

@@ -76,9 +76,13 @@ static void compare(const struct operands *o) {
 
 // The least of several rounds each, in turns.
 static void measure(const struct operands *o, const char *name) {
-  double exact = INFINITY, sgemm = INFINITY, one = INFINITY, two = INFINITY;
+  double exact = INFINITY;
+  double sgemm = INFINITY;
+  double one = INFINITY;
+  double two = INFINITY;
   for (unsigned round = 0; round < ROUNDS; round++) {
-    double processor = seconds(CLOCK_PROCESS_CPUTIME_ID), wall = seconds(CLOCK_MONOTONIC);
+    double processor = seconds(CLOCK_PROCESS_CPUTIME_ID);
+    double wall = seconds(CLOCK_MONOTONIC);
     run_exact(o, 1);
     exact = fmin(exact, seconds(CLOCK_PROCESS_CPUTIME_ID) - processor);
     one = fmin(one, seconds(CLOCK_MONOTONIC) - wall);
@@ -97,7 +101,9 @@ static void measure(const struct operands *o, const char *name) {
 }
 
 int main(void) {
-  const size_t x = (size_t)TOKENS * COLUMNS, w = (size_t)ROWS * COLUMNS, y = (size_t)TOKENS * ROWS;
+  const size_t x = (size_t)TOKENS * COLUMNS;
+  const size_t w = (size_t)ROWS * COLUMNS;
+  const size_t y = (size_t)TOKENS * ROWS;
   const struct operands o = {take(2 * x), take(2 * w), take(4 * x), take(4 * w), take(4 * y), take(4 * y)};
   draw((struct operands *)&o, false);
   measure(&o, "x ~ N(0, 1)");

@@ -118,8 +118,8 @@ struct worst {
 static double ulp_error(double real, uint16_t h) {
   if ((h & 0x7fff) > 0x7c00) return INFINITY;
   if (real != 0 && (real < 0) != (h >> 15)) return INFINITY;
-  const double magnitude = fabs(real),
-               result = (h & 0x7fff) == 0x7c00 ? 65536.0 : fabs(duplex_f16_to_double(h));
+  const double magnitude = fabs(real);
+  const double result = (h & 0x7fff) == 0x7c00 ? 65536.0 : fabs(duplex_f16_to_double(h));
   if (result == 65536.0 && magnitude >= 65520.0) return 0;
   int exponent = -14;
   if (magnitude >= 0x1p-14) exponent = ilogb(magnitude);
@@ -131,7 +131,8 @@ static double ulp_error(double real, uint16_t h) {
 static uint16_t correctly_rounded(const mpfr_t real) {
   mpfr_t rounded;
   mpfr_init2(rounded, 11);
-  const mpfr_exp_t emin = mpfr_get_emin(), emax = mpfr_get_emax();
+  const mpfr_exp_t emin = mpfr_get_emin();
+  const mpfr_exp_t emax = mpfr_get_emax();
   mpfr_set_emin(-23);
   mpfr_set_emax(16);
   const int ternary = mpfr_check_range(rounded, mpfr_set(rounded, real, MPFR_RNDN), MPFR_RNDN);
@@ -156,10 +157,12 @@ static uint16_t correctly_rounded(const mpfr_t real) {
 // Compares one (g, u); `act` holds the real act(g).
 static void compare(const struct function *function, const struct duplex_activation_table *table, float g,
                     float u, bool gated, struct worst *worst) {
-  const uint32_t g_bits = gated ? bits_of(g) : 0x7fc00000, u_bits = gated ? bits_of(u) : bits_of(g);
+  const uint32_t g_bits = gated ? bits_of(g) : 0x7fc00000;
+  const uint32_t u_bits = gated ? bits_of(u) : bits_of(g);
   const uint16_t h = duplex_activation(table, g_bits, u_bits, gated);
   mpfr_mul_d(product, act, gated ? (double)u : 1.0, MPFR_RNDN);
-  const double real = mpfr_get_d(product, MPFR_RNDN), error = ulp_error(real, h);
+  const double real = mpfr_get_d(product, MPFR_RNDN);
+  const double error = ulp_error(real, h);
   if (error > worst->ulp) {
     worst->ulp = error;
     worst->g = bits_of(g);
@@ -427,8 +430,8 @@ static struct duplex_activation_table *loaded(const uint8_t *file) {
 
 static void test_user_tables(void **state) {
   (void)state;
-  static const struct function tanh_function = {"tanh", real_tanh, -9, false},
-                               sigmoid_function = {"sigmoid", real_sigmoid, -40, false};
+  static const struct function tanh_function = {"tanh", real_tanh, -9, false};
+  static const struct function sigmoid_function = {"sigmoid", real_sigmoid, -40, false};
   uint8_t file[DUPLEX_ACTIVATION_FILE_BYTES];
   make_tanh(file);
   struct duplex_activation_table *table = loaded(file);

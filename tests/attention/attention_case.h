@@ -40,8 +40,8 @@ static inline struct tensors make_tensors(const struct shape *shape, struct dupl
   for (size_t i = 0; i < shape->batch; i++)
     if (shape->lengths[i] > t.longest) t.longest = shape->lengths[i];
   t.of_head = t.longest * shape->d;
-  const size_t queries = shape->batch * shape->heads * shape->group * shape->d,
-               values = shape->batch * shape->heads * t.of_head;
+  const size_t queries = shape->batch * shape->heads * shape->group * shape->d;
+  const size_t values = shape->batch * shape->heads * t.of_head;
   t.q = new_array(queries), t.k = new_array(values), t.v = new_array(values);
   for (size_t i = 0; i < queries; i++) t.q[i] = draw_operand(random, q);
   for (size_t i = 0; i < values; i++) t.k[i] = draw_operand(random, k), t.v[i] = draw_operand(random, v);
@@ -74,7 +74,8 @@ static inline void fill(const struct shape *shape, const struct tensors *t, size
   for (bool more = true; more;) {
     more = false;
     for (size_t i = 0; i < shape->batch; i++) {
-      const size_t left = shape->lengths[i] - done[i], drawn = 1 + duplex_random_below(random, most);
+      const size_t left = shape->lengths[i] - done[i];
+      const size_t drawn = 1 + duplex_random_below(random, most);
       const size_t count = drawn < left ? drawn : left;
       assert_int_equal(duplex_kv_append(sequences[i], 0, kv_of(shape, t, t->k, i, 0) + done[i] * shape->d,
                                         kv_of(shape, t, t->v, i, 0) + done[i] * shape->d, count, t->of_head),
@@ -159,9 +160,9 @@ static inline void check_random_case(uint64_t number, struct shape (*draw)(struc
   struct duplex_random random;
   duplex_random_seed(&random, seed, number);
   const struct shape shape = draw(&random);
-  const enum operand_class q = classes[duplex_random_below(&random, 7)],
-                           k = classes[duplex_random_below(&random, 7)],
-                           v = classes[duplex_random_below(&random, 7)];
+  const enum operand_class q = classes[duplex_random_below(&random, 7)];
+  const enum operand_class k = classes[duplex_random_below(&random, 7)];
+  const enum operand_class v = classes[duplex_random_below(&random, 7)];
   struct tensors t = make_tensors(&shape, &random, q, k, v);
   uint16_t *o = new_array(outputs_of(&shape));
   run_driver(&shape, &t, 1 + duplex_random_below(&random, 200), &random, o);

@@ -61,7 +61,8 @@ static inline uint16_t oracle_quotient(const struct oracle_sum *sum, const mpz_t
   mpz_t size, place;
   mpz_inits(size, place, NULL);
   mpz_abs(size, sum->units);
-  uint32_t below = 0, above = 31744;
+  uint32_t below = 0;
+  uint32_t above = 31744;
   while (above - below > 1) {
     const uint32_t middle = (below + above) / 2;
     mpz_mul_si(place, l, oracle_units((uint16_t)middle));
@@ -91,7 +92,8 @@ static inline float oracle_score(const uint16_t *q, const uint16_t *k, unsigned 
 // decides what becomes of infinities and NaN of v.
 static inline void oracle_attention_of(const uint16_t *q, const uint16_t *k, const uint16_t *v,
                                        size_t positions, unsigned d, float c, bool wide, uint16_t *o) {
-  float *t = malloc(positions * sizeof *t), m = -INFINITY;
+  float *t = malloc(positions * sizeof *t);
+  float m = -INFINITY;
   bool nan = false;
   for (size_t i = 0; i < positions; i++) {
     t[i] = oracle_score(q, k + i * d, d, c);
@@ -102,7 +104,8 @@ static inline void oracle_attention_of(const uint16_t *q, const uint16_t *k, con
   struct oracle_sum sum;
   mpz_t l;
   mpz_inits(sum.units, l, NULL);
-  uint16_t *high = calloc(positions, sizeof *high), *low = calloc(positions, sizeof *low);
+  uint16_t *high = calloc(positions, sizeof *high);
+  uint16_t *low = calloc(positions, sizeof *low);
   for (size_t i = 0; i < positions && !nan; i++) {
     if (isinf(t[i])) continue;
     const uint32_t difference = oracle_difference(t[i], m);

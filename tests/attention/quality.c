@@ -80,7 +80,9 @@ static void ideal(const struct row *row, double *o) {
 // Blocks of positions, a running maximum, everything in binary32; `narrow`: weights rounded to binary16
 // before they meet V.
 static void flash(const struct row *row, size_t block, bool narrow, double *o) {
-  float sums[D] = {0}, maximum = -INFINITY, l = 0;
+  float sums[D] = {0};
+  float maximum = -INFINITY;
+  float l = 0;
   const float scale = (float)(1 / sqrt(D) * 1.4426950408889634);
   float *t = malloc(block * sizeof *t);
   if (!t) die("too little memory");
@@ -98,7 +100,8 @@ static void flash(const struct row *row, size_t block, bool narrow, double *o) {
     l *= shrink;
     for (unsigned i = 0; i < D; i++) sums[i] *= shrink;
     for (size_t n = 0; n < count; n++) {
-      const float p = exp2f(t[n] - maximum), weight = narrow ? (float)value(duplex_f16_from_double(p)) : p;
+      const float p = exp2f(t[n] - maximum);
+      const float weight = narrow ? (float)value(duplex_f16_from_double(p)) : p;
       l += p;
       for (unsigned i = 0; i < D; i++) sums[i] += weight * (float)value(row->v[(first + n) * D + i]);
     }
@@ -109,7 +112,8 @@ static void flash(const struct row *row, size_t block, bool narrow, double *o) {
 
 // o by the units, before the quotient is rounded; what the stack wrote must be its rounding.
 static void by_units(const struct row *row, bool wide, const uint16_t *written, double *o) {
-  duplex_f32 *t = malloc(row->length * sizeof *t), m = DUPLEX_MAXIMUM_START;
+  duplex_f32 *t = malloc(row->length * sizeof *t);
+  duplex_f32 m = DUPLEX_MAXIMUM_START;
   struct duplex_sum sums[D] = {0};
   uint64_t l = 0;
   if (!t) die("too little memory");
@@ -156,7 +160,8 @@ static void attend(double deviation, size_t length, struct duplex_random *random
   struct duplex_stack *stack;
   struct duplex_kv_cache *cache;
   struct duplex_sequence *sequence;
-  uint16_t *k = malloc(length * D * sizeof *k), *v = malloc(length * D * sizeof *v);
+  uint16_t *k = malloc(length * D * sizeof *k);
+  uint16_t *v = malloc(length * D * sizeof *v);
   if (!k || !v) die("too little memory");
   normal(random, q, QUERIES * D, deviation), normal(random, k, length * D, 1),
       normal(random, v, length * D, 1);
@@ -239,7 +244,8 @@ static bool measure(const char *kind, double deviation, size_t length, uint64_t 
   }
   const bool good = print(kind, length, errors, false);
   for (unsigned i = 0; i < 2 * METHODS; i++) {
-    struct errors *to = &all[i / 2][i % 2], *from = &errors[i / 2][i % 2];
+    struct errors *to = &all[i / 2][i % 2];
+    struct errors *from = &errors[i / 2][i % 2];
     memcpy(to->list + to->count, from->list, from->count * sizeof from->list[0]);
     to->count += from->count;
   }

@@ -178,9 +178,9 @@ static void test_all_scores_minus_infinity(void **state) {
 // The same bits on any number of channels, stripe set, page size and order, alone or with others.
 static void test_independence(void **state) {
   (void)state;
-  static const unsigned channels[] = {1, 2, 3, 5, 32},
-                        pages[] = {DUPLEX_WIDTH, 2 * DUPLEX_WIDTH, 8 * DUPLEX_WIDTH},
-                        bundles[] = {0, 1, 0x6, 0xf};
+  static const unsigned channels[] = {1, 2, 3, 5, 32};
+  static const unsigned pages[] = {DUPLEX_WIDTH, 2 * DUPLEX_WIDTH, 8 * DUPLEX_WIDTH};
+  static const unsigned bundles[] = {0, 1, 0x6, 0xf};
   struct shape shape = {.channels = 1,
                         .heads = 3,
                         .group = 4,
@@ -191,7 +191,8 @@ static void test_independence(void **state) {
   struct duplex_random random;
   duplex_random_seed(&random, seed, 5000);
   struct tensors t = make_tensors(&shape, &random, MODERATE, MODERATE, MODERATE);
-  uint16_t *expected = new_array(outputs_of(&shape)), *o = new_array(outputs_of(&shape));
+  uint16_t *expected = new_array(outputs_of(&shape));
+  uint16_t *o = new_array(outputs_of(&shape));
   run_driver(&shape, &t, 1000, &random, expected);
   check_query(&shape, &t, 0, 5, expected);
   for (unsigned i = 0; i < 5; i++)

@@ -33,7 +33,8 @@ static struct shape shape_of(const struct prefix_case *c) {
 }
 
 static struct data make_data(const struct prefix_case *c, struct duplex_random *random) {
-  struct shape prefix = shape_of(c), tails = prefix;
+  struct shape prefix = shape_of(c);
+  struct shape tails = prefix;
   prefix.batch = 1, prefix.lengths[0] = c->prefix;
   for (size_t i = 0; i < c->members; i++) tails.lengths[i] = c->tails[i] ? c->tails[i] : 1;
   struct data data = {make_tensors(&prefix, random, MODERATE, MODERATE, MODERATE),
@@ -112,11 +113,14 @@ static struct duplex_stack_stats attend_to(const struct prefix_case *c, const st
 static void check_member(const struct prefix_case *c, const struct data *data, size_t member, unsigned query,
                          const uint16_t *o) {
   const struct shape shape = shape_of(c);
-  const size_t length = c->prefix + c->tails[member], before = c->prefix * c->d,
-               tail = c->tails[member] * c->d;
+  const size_t length = c->prefix + c->tails[member];
+  const size_t before = c->prefix * c->d;
+  const size_t tail = c->tails[member] * c->d;
   const size_t place = (member * c->heads * c->group + query) * c->d;
   const unsigned head = query / c->group;
-  uint16_t *k = new_array(length * c->d), *v = new_array(length * c->d), expected[DUPLEX_HEAD_SIZE_MAX];
+  uint16_t *k = new_array(length * c->d);
+  uint16_t *v = new_array(length * c->d);
+  uint16_t expected[DUPLEX_HEAD_SIZE_MAX];
   memcpy(k, data->prefix.k + head * before, before * sizeof *k);
   memcpy(v, data->prefix.v + head * before, before * sizeof *v);
   memcpy(k + before, kv_of(&shape, &data->tails, data->tails.k, member, head), tail * sizeof *k);
@@ -142,9 +146,10 @@ static struct duplex_stack_stats share_prefix(const struct prefix_case *c, unsig
   duplex_random_seed(&random, seed, 7000 + stream);
   struct data data = make_data(c, &random);
   const size_t outputs = c->members * c->heads * c->group * c->d;
-  uint16_t *apart = new_array(outputs), *together = new_array(outputs);
-  const struct duplex_stack_stats apart_stats = attend_to(c, &data, false, apart),
-                                  stats = attend_to(c, &data, true, together);
+  uint16_t *apart = new_array(outputs);
+  uint16_t *together = new_array(outputs);
+  const struct duplex_stack_stats apart_stats = attend_to(c, &data, false, apart);
+  const struct duplex_stack_stats stats = attend_to(c, &data, true, together);
   assert_memory_equal(together, apart, outputs * sizeof *apart);
   check_member(c, &data, 0, 0, together);
   check_member(c, &data, 1, c->heads * c->group - 1, together);

@@ -27,7 +27,8 @@ static size_t draw_length(struct duplex_random *random, unsigned spread) {
 }
 
 static struct shape draw_shape(struct duplex_random *random) {
-  static const unsigned channels[] = {2, 4, 6, 7, 12, 32}, sizes[] = {16, 48, 64, 80, 128, 208};
+  static const unsigned channels[] = {2, 4, 6, 7, 12, 32};
+  static const unsigned sizes[] = {16, 48, 64, 80, 128, 208};
   struct shape s = {.channels = channels[duplex_random_below(random, 6)],
                     .group = 1 + (unsigned)duplex_random_below(random, 5),
                     .d = sizes[duplex_random_below(random, 6)],
@@ -68,7 +69,8 @@ static void test_same_bits(void **state) {
     struct shape shape = shapes[i];
     struct tensors t = make_tensors(&shape, &random, MODERATE, MODERATE, MODERATE);
     const size_t bytes = outputs_of(&shape) * sizeof(uint16_t);
-    uint16_t *alone = new_array(outputs_of(&shape)), *o = new_array(outputs_of(&shape));
+    uint16_t *alone = new_array(outputs_of(&shape));
+    uint16_t *o = new_array(outputs_of(&shape));
     for (unsigned spread = 1; spread <= most_spread(shape.channels, shape.heads); spread *= 2) {
       for (size_t k = 0; k < shape.batch; k++) shape.spreads[k] = spread;
       run_driver(&shape, &t, 700, &random, spread == 1 ? alone : o);

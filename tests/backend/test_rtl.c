@@ -114,7 +114,8 @@ static void memory(void **state) {
 
 static uint16_t f16_of(int value) {  // |value| below 2048
   if (value == 0) return 0;
-  unsigned magnitude = (unsigned)abs(value), exponent = 25;
+  unsigned magnitude = (unsigned)abs(value);
+  unsigned exponent = 25;
   while (magnitude < 1024) magnitude <<= 1, exponent--;
   return (uint16_t)((value < 0) << 15 | exponent << 10 | (magnitude & 1023));
 }
@@ -137,7 +138,8 @@ static void upload(struct duplex_backend *backend, const struct job *job) {
         backend->ops->mem_write(backend, (unsigned)tile % CHANNELS, address, words, sizeof words), DUPLEX_OK);
   }
   for (int row = 0; row < ROWS; row++) {
-    const int channel = row / CHANNEL_ROWS, first = channel * CHANNEL_ROWS;
+    const int channel = row / CHANNEL_ROWS;
+    const int first = channel * CHANNEL_ROWS;
     const int rows = ROWS - first < CHANNEL_ROWS ? ROWS - first : CHANNEL_ROWS;
     for (int tile = 0; tile < K_TILES; tile++) {
       uint16_t beat[64];
@@ -157,7 +159,8 @@ static void submit(struct duplex_backend *backend, unsigned slot,
 }
 
 static void submit_job(struct duplex_backend *backend) {
-  uint32_t load[DUPLEX_DESCRIPTOR_WORDS] = {0}, gemm[DUPLEX_DESCRIPTOR_WORDS] = {0};
+  uint32_t load[DUPLEX_DESCRIPTOR_WORDS] = {0};
+  uint32_t gemm[DUPLEX_DESCRIPTOR_WORDS] = {0};
   DUPLEX_DESCRIPTOR_SET(load, OPCODE, DUPLEX_OPCODE_LOAD);
   DUPLEX_DESCRIPTOR_SET(load, SRC_BASE, X_BASE);
   DUPLEX_DESCRIPTOR_SET(load, SRC_STRIPE, 1);

@@ -39,7 +39,9 @@ int main(int argc, char **argv) {
   static struct tensor q, k, v;
   if (argc != 8) die("usage: oracle_attention Q K V LENGTHS SCALE OUT p16|p32");
   load(argv[1], &q), load(argv[2], &k), load(argv[3], &v);
-  const size_t heads = k.shape[1], positions = k.shape[2], group = q.shape[1] / heads;
+  const size_t heads = k.shape[1];
+  const size_t positions = k.shape[2];
+  const size_t group = q.shape[1] / heads;
   const unsigned d = (unsigned)q.shape[2];
   const float c = oracle_scale(strtod(argv[5], NULL), d);
   FILE *out = fopen(argv[6], "wb");

@@ -53,9 +53,11 @@ struct total {
 };
 
 static void add(struct total *total, uint16_t a, uint16_t b) {
-  const bool a_big = a % 32768 >= 31744, b_big = b % 32768 >= 31744;
+  const bool a_big = a % 32768 >= 31744;
+  const bool b_big = b % 32768 >= 31744;
   if (a_big || b_big) {
-    const bool a_nan = a % 32768 > 31744, b_nan = b % 32768 > 31744;
+    const bool a_nan = a % 32768 > 31744;
+    const bool b_nan = b % 32768 > 31744;
     if (a_nan || b_nan || a % 32768 == 0 || b % 32768 == 0) {
       total->nan = true;
     } else if ((a >= 32768) == (b >= 32768)) {
@@ -94,13 +96,14 @@ static void nearest(mpz_t value, int precision, int least, int *place) {
 }
 
 static uint32_t round_sum(const struct total *total, int precision, int exponent_bits) {
-  const uint32_t infinity = ((1u << exponent_bits) - 1) << (precision - 1),
-                 sign = 1u << (precision - 1 + exponent_bits);
+  const uint32_t infinity = ((1u << exponent_bits) - 1) << (precision - 1);
+  const uint32_t sign = 1u << (precision - 1 + exponent_bits);
   if (total->nan || (total->plus && total->minus)) return infinity | 1u << (precision - 2);
   if (total->plus) return infinity;
   if (total->minus) return sign | infinity;
   if (mpz_sgn(total->sum) == 0) return 0;
-  const int bias = (1 << (exponent_bits - 1)) - 1, least = 1 - bias - (precision - 1);
+  const int bias = (1 << (exponent_bits - 1)) - 1;
+  const int least = 1 - bias - (precision - 1);
   int place;
   mpz_t value;
   mpz_init(value);
@@ -132,7 +135,8 @@ static void pack(const struct total *total, unsigned char bytes[16]) {
 
 int main(int argc, char **argv) {
   if (argc != 5) die("usage: oracle_gemm X W f16|f32|acc OUT");
-  const struct matrix x = load(argv[1]), w = load(argv[2]);
+  const struct matrix x = load(argv[1]);
+  const struct matrix w = load(argv[2]);
   if (x.columns != w.columns) die("shapes");
   const int size = strcmp(argv[3], "f16") == 0 ? 2 : strcmp(argv[3], "f32") == 0 ? 4 : 16;
   FILE *out = fopen(argv[4], "wb");

@@ -513,7 +513,8 @@ static void test_writer(void **state) {
     char header[NPY_HEADER_BYTES];
     memcpy(tensor.shape, cases[i].shape, sizeof tensor.shape);
     memset(header, 'x', sizeof header);
-    const size_t bytes = npy_header(&tensor, header), length = strlen(cases[i].text);
+    const size_t bytes = npy_header(&tensor, header);
+    const size_t length = strlen(cases[i].text);
     assert_int_equal(bytes, cases[i].bytes);
     assert_memory_equal(header, "\x93NUMPY\x01\x00", 8);
     assert_int_equal((uint8_t)header[8] | (uint8_t)header[9] << 8, bytes - 10);

@@ -150,7 +150,8 @@ static void test_lines(void **state) {
 static void test_long_lines(void **state) {
   (void)state;
   const size_t most = DUPLEX_LINE_MOST;
-  char *text = calloc(most + 1, 1), *line = NULL;
+  char *text = calloc(most + 1, 1);
+  char *line = NULL;
   size_t room = 0;
   assert_non_null(text);
   text[most - 1] = '\n';

@@ -94,6 +94,8 @@ static inline int prepare(void **state) {
   { #test " " #setup, test, NULL, NULL, (void *)&setup }
 #define ON_ALL(test) WITH(test, native), WITH(test, riscv), WITH(test, rtl_riscv)
 
-static const struct setup native = {"cmodel", false}, riscv = {"cmodel", true}, rtl_riscv = {"rtl", true};
+static const struct setup native = {"cmodel", false};
+static const struct setup riscv = {"cmodel", true};
+static const struct setup rtl_riscv = {"rtl", true};
 
 #endif

@@ -17,7 +17,8 @@ static const char *const way_names[WAYS] = {"cmodel native", "cmodel riscv", "rt
 static bool run_case(struct duplex_stack *const stack[WAYS], uint64_t seed, uint64_t number) {
   struct test_case c = draw(seed, number);
   const size_t bytes = result_bytes(&c);
-  uint8_t *expected = calloc(1, bytes), *y = calloc(1, bytes);
+  uint8_t *expected = calloc(1, bytes);
+  uint8_t *y = calloc(1, bytes);
   uint64_t cycles[WAYS];
   bool good = expected && y;
   for (unsigned way = 0; way < WAYS && good; way++) {
@@ -51,7 +52,9 @@ static bool open_all(struct duplex_stack *stack[WAYS], unsigned channels) {
 }
 
 int main(int argc, char **argv) {
-  uint64_t seed = environment_seed(), cases = 20, only = UINT64_MAX;
+  uint64_t seed = environment_seed();
+  uint64_t cases = 20;
+  uint64_t only = UINT64_MAX;
   unsigned channels = CHANNELS;
   for (int i = 1; i + 1 < argc; i += 2) {
     const uint64_t value = strtoull(argv[i + 1], NULL, 0);

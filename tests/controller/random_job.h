@@ -79,8 +79,8 @@ static void draw_matrices(struct test_case *c, struct duplex_random *random) {
 }
 
 static void draw_attention(struct attention_case *a, struct duplex_random *random) {
-  static const size_t sizes[] = {16, 48, 64, 80, 128, 128, 144, 256},
-                      lengths[] = {1, 2, 16, 63, 64, 65, 100, 130, POSITIONS};
+  static const size_t sizes[] = {16, 48, 64, 80, 128, 128, 144, 256};
+  static const size_t lengths[] = {1, 2, 16, 63, 64, 65, 100, 130, POSITIONS};
   a->heads = 1 + (unsigned)duplex_random_below(random, 5);
   a->group = 1 + (unsigned)duplex_random_below(random, 9);
   a->head_size = (unsigned)pick(random, sizes, sizeof sizes / sizeof *sizes);
@@ -158,7 +158,8 @@ static int upload(struct duplex_stack *stack, const struct test_case *c, const d
 }
 
 static int run_matrices(struct duplex_stack *stack, const struct test_case *c, void *y) {
-  struct duplex_weights *up = NULL, *down = NULL;
+  struct duplex_weights *up = NULL;
+  struct duplex_weights *down = NULL;
   const size_t one = c->matrices * c->n * c->k;
   int error = upload(stack, c, c->kind == EXPERT && c->gated ? c->w : NULL, c->w + one, c->n, c->k, &up);
   if (!error && c->kind == EXPERT) error = upload(stack, c, NULL, c->w + 2 * one, c->k, c->n, &down);

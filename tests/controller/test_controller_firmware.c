@@ -19,7 +19,8 @@ static const char *elf_path(const char *name) {
 static void test_watchdog_of_the_firmware(void **state) {
   struct duplex_stack *stack = open_with(setup_of(state), (struct duplex_riscv_options){0}, 400);
   struct duplex_weights *weights = upload(stack), *big;
-  duplex_f16 small[64] = {0}, one = 0x3c00;
+  duplex_f16 small[64] = {0};
+  duplex_f16 one = 0x3c00;
   static duplex_f16 large[64 * 65536];
   assert_int_equal(duplex_stack_upload(stack, large, 64, 65536, NULL, &big), 0);
   static duplex_f16 wide[65536];
@@ -65,7 +66,8 @@ static void test_crashes(void **state) {
                  duplex_stack_last_error(stack));
     assert_right(stack, weights);
   }
-  const uint32_t none = 0, interrupt = 10;
+  const uint32_t none = 0;
+  const uint32_t interrupt = 10;
   assert_int_equal(send(stack, MESSAGE_USER, &none, 4, &completion), 0);
   if (send(stack, MESSAGE_USER, &interrupt, 4, &completion)) fail_msg("%s", duplex_stack_last_error(stack));
   assert_right(stack, weights);
@@ -74,7 +76,8 @@ static void test_crashes(void **state) {
 }
 
 static void assert_refused(const uint8_t *bytes, size_t size, bool may_run) {
-  char path[] = P_tmpdir "/duplex-elf-XXXXXX", text[512] = "";
+  char path[] = P_tmpdir "/duplex-elf-XXXXXX";
+  char text[512] = "";
   const int file = mkstemp(path);
   assert_true(file >= 0 && write(file, bytes, size) == (ssize_t)size);
   close(file);

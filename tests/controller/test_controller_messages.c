@@ -38,7 +38,8 @@ static void refuse_each(struct duplex_stack *stack, uint32_t kind, const void *m
 static void test_regions(void **state) {
   struct duplex_stack *stack = open_stack(setup_of(state)), *client;
   assert_int_equal(duplex_stack_open_client(stack, ROWS, &client), 0);
-  struct duplex_weights *weights = upload(stack), *own = upload(client);
+  struct duplex_weights *weights = upload(stack);
+  struct duplex_weights *own = upload(client);
   const uint32_t theirs = own->region.base;
   struct completion completion;
   struct gemm_message m = good_message(weights);
@@ -94,7 +95,8 @@ static void test_attention_list(void **state) {
   struct queue *queue = &stack->shared->controller->mailbox->queue[stack->queue.index];
   struct attention_message m;
   memcpy(&m, queue->messages[(stack->queue.produced - 1) % PROTOCOL_ENTRIES].payload, sizeof m);
-  const uint32_t last = BATCH - 1, segment = BATCH + 2 * last;
+  const uint32_t last = BATCH - 1;
+  const uint32_t segment = BATCH + 2 * last;
   const struct {
     uint32_t word, value, status, detail;
   } wrong[] = {
@@ -148,7 +150,10 @@ static uint32_t *list_of(struct duplex_stack *stack) {
 static void check_spread(struct duplex_stack *stack, const struct attention_message *m) {
   uint32_t *list = list_of(stack);
   struct completion completion;
-  const uint32_t two = 1 | 1 << 21, eight = 1 | 3 << 21, all = 256 | 1 << 24, more = 257 | 1 << 24;
+  const uint32_t two = 1 | 1 << 21;
+  const uint32_t eight = 1 | 3 << 21;
+  const uint32_t all = 256 | 1 << 24;
+  const uint32_t more = 257 | 1 << 24;
   list[0] = two, list[2] = more;
   assert_int_equal(send(stack, MESSAGE_ATTENTION, m, sizeof *m, &completion), DUPLEX_ERROR_FIRMWARE);
   assert_int_equal(completion.status, COMPLETION_REGION);

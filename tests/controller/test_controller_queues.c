@@ -49,7 +49,9 @@ static void test_cancel_in_mid_job(void **state) {
   struct duplex_stack *stack = open_stack(setup_of(state));
   struct duplex_weights *weights = upload(stack);
   duplex_f16 y[M * N];
-  unsigned cancelled = 0, cancelled_late = 0;  // late: when the stack has all descriptors
+  // late: when the stack has all descriptors
+  unsigned cancelled = 0;
+  unsigned cancelled_late = 0;
   const uint32_t none = produced(stack);
   assert_right(stack, weights);
   const uint32_t all = produced(stack) - none;
@@ -136,7 +138,8 @@ static void test_client_dies_in_mid_job(void **state) {
 static void test_client_writes_nonsense(void **state) {
   struct duplex_stack *stack = open_stack(setup_of(state)), *client;
   assert_int_equal(duplex_stack_open_client(stack, ROWS, &client), 0);
-  struct duplex_weights *weights = upload(stack), *own = upload(client);
+  struct duplex_weights *weights = upload(stack);
+  struct duplex_weights *own = upload(client);
   struct queue *queue = &stack->shared->controller->mailbox->queue[client->queue.index];
   struct completion completion;
   duplex_f16 y[M * N];

@@ -51,7 +51,8 @@ static void assert_refused(size_t size, const char *why) {
 }
 
 static void assert_computes(size_t size) {
-  const duplex_f16 two = duplex_f16_from_double(2), three = duplex_f16_from_double(3);
+  const duplex_f16 two = duplex_f16_from_double(2);
+  const duplex_f16 three = duplex_f16_from_double(3);
   struct duplex_stack *stack;
   struct duplex_weights *weights;
   duplex_f16 y = 0;
@@ -268,7 +269,8 @@ static void test_many_segments(void **state) {
   header()->e_phoff = (uint32_t)good_bytes + 4 - (uint32_t)good_bytes % 4;
   header()->e_phnum = MANY;
   for (unsigned i = 0; i < MANY; i++) {
-    const uint32_t part = (code.p_filesz + MANY - 2) / (MANY - 1), begin = i * part;
+    const uint32_t part = (code.p_filesz + MANY - 2) / (MANY - 1);
+    const uint32_t begin = i * part;
     *program(i) = code;
     program(i)->p_align = 1;
     program(i)->p_offset += begin, program(i)->p_vaddr += begin;

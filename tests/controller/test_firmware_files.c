@@ -22,7 +22,8 @@ static size_t read_text(const char *path, char *text, size_t size) {
 static void test_whole(void **state) {
   (void)state;
   static char text[1 << 22];
-  char trace[] = P_tmpdir "/duplex-trace-XXXXXX", profile[] = P_tmpdir "/duplex-profile-XXXXXX";
+  char trace[] = P_tmpdir "/duplex-trace-XXXXXX";
+  char profile[] = P_tmpdir "/duplex-profile-XXXXXX";
   close(mkstemp(trace)), close(mkstemp(profile));
   struct duplex_stack *stack = open_files(trace, profile);
   struct duplex_weights *weights = upload(stack);

@@ -258,7 +258,8 @@ static void test_cancel(void **state) {
 static void test_clients(void **state) {
   struct duplex_stack *stack = open_stack(setup_of(state)), *client;
   assert_int_equal(duplex_stack_open_client(stack, ROWS, &client), 0);
-  struct duplex_layer *layer = load(stack, 0x3), *own = load(client, 0x3);
+  struct duplex_layer *layer = load(stack, 0x3);
+  struct duplex_layer *own = load(client, 0x3);
   struct duplex_weights *weights = upload(stack);
   struct duplex_job *job, *other;
   assert_int_equal(begin(layer, 0x3, &job), 0);

@@ -236,10 +236,12 @@ static bool run_case(uint64_t seed, uint64_t number, unsigned channels, bool pla
   struct attention_case c = {.plain = plain};
   duplex_random_seed(&c.random, seed, number);
   draw(&c, channels ? channels : pick(&c, few, 3));
-  struct outcome model = {0}, rtl = {0};
+  struct outcome model = {0};
+  struct outcome rtl = {0};
   bool good = run_on(&c, "cmodel", &model) == DUPLEX_OK && run_on(&c, "rtl", &rtl) == DUPLEX_OK;
   if (good) {
-    const bool bytes = same_bytes(&c, model.o, rtl.o), stats = same_stats(&model.stats, &rtl.stats);
+    const bool bytes = same_bytes(&c, model.o, rtl.o);
+    const bool stats = same_stats(&model.stats, &rtl.stats);
     good = bytes && stats;
   }
   for (unsigned i = 0; i < 2 && good; i++)
@@ -258,7 +260,9 @@ static bool run_case(uint64_t seed, uint64_t number, unsigned channels, bool pla
 }
 
 int main(int argc, char **argv) {
-  uint64_t seed = environment_seed(), cases = 20, only = UINT64_MAX;
+  uint64_t seed = environment_seed();
+  uint64_t cases = 20;
+  uint64_t only = UINT64_MAX;
   unsigned channels = 0;
   bool plain = false;
   for (int i = 1; i + 1 < argc; i += 2) {

@@ -52,7 +52,8 @@ static inline uint16_t oracle_f16(double value) {
 static inline float oracle_exp(float x) {
   if (isnan(x)) return NAN;
   mpfr_t value;
-  const mpfr_exp_t least = mpfr_get_emin(), most = mpfr_get_emax();
+  const mpfr_exp_t least = mpfr_get_emin();
+  const mpfr_exp_t most = mpfr_get_emax();
   mpfr_init2(value, 24);
   mpfr_set_emin(-148);
   mpfr_set_emax(128);
@@ -82,7 +83,9 @@ static inline void oracle_route(const struct moe_case *c, const float *logits, b
   }
   const bool sigmoid = c->routing.score == DUPLEX_SCORE_SIGMOID;
   const bool over_all = c->routing.score == DUPLEX_SCORE_SOFTMAX;
-  float most = NAN, sum = 0, kept = 0;
+  float most = NAN;
+  float sum = 0;
+  float kept = 0;
   for (size_t e = 0; e < experts; e++)
     if ((chosen[e] || over_all) && (isnan(most) || logits[e] > most)) most = logits[e];
   for (size_t e = 0; e < experts; e++) {
@@ -103,7 +106,8 @@ static inline void oracle_route(const struct moe_case *c, const float *logits, b
 
 // y_e of one token: RN32 of the exact sum, element by element.
 static inline void oracle_expert(const struct moe_case *c, size_t expert, const uint16_t *x, float *y) {
-  const size_t hidden = c->shape.hidden, inner = c->shape.inner;
+  const size_t hidden = c->shape.hidden;
+  const size_t inner = c->shape.inner;
   uint16_t *h = malloc(inner * sizeof *h);
   for (size_t f = 0; f < inner; f++) {
     const size_t row = expert * inner + f;
@@ -121,9 +125,12 @@ static inline void oracle_expert(const struct moe_case *c, size_t expert, const 
 
 // One token of the layer.
 static inline void oracle_token(const struct moe_case *c, const uint16_t *x, uint16_t *y) {
-  const size_t experts = c->shape.experts, hidden = c->shape.hidden;
-  float *logits = malloc(experts * sizeof *logits), *weights = malloc(experts * sizeof *weights);
-  float *sum = calloc(hidden, sizeof *sum), *part = malloc(hidden * sizeof *part);
+  const size_t experts = c->shape.experts;
+  const size_t hidden = c->shape.hidden;
+  float *logits = malloc(experts * sizeof *logits);
+  float *weights = malloc(experts * sizeof *weights);
+  float *sum = calloc(hidden, sizeof *sum);
+  float *part = malloc(hidden * sizeof *part);
   bool *chosen = malloc(experts * sizeof *chosen);
   for (size_t e = 0; e < experts; e++)
     logits[e] = oracle_dot(x, c->weights.router + e * hidden, hidden, c->weights.router_exponents, e);

@@ -109,8 +109,9 @@ static void test_full(void **state) {
   assert_int_equal(load(device, &layers[count]), DUPLEX_ERROR_OUT_OF_SPACE);
   assert_int_equal(duplex_device_moe(device, layers[1], &routing, zeros, 3, y), 0);
 
-  static const struct duplex_moe_choice no_groups = {NULL, 0, 1, 0}, three = {NULL, 3, 1, 0},
-                                        good = {NULL, 4, 1, 0};
+  static const struct duplex_moe_choice no_groups = {NULL, 0, 1, 0};
+  static const struct duplex_moe_choice three = {NULL, 3, 1, 0};
+  static const struct duplex_moe_choice good = {NULL, 4, 1, 0};
   static const struct {
     struct duplex_moe_routing routing;
     size_t tokens;

@@ -145,8 +145,8 @@ static void test_open(void **state) {
 }
 
 static void test_open_backend(void **state) {
-  const struct duplex_stack_options options = {.backend.channels = 1},
-                                    wrong = {.backend.channels = 1, .bundles = 99};
+  const struct duplex_stack_options options = {.backend.channels = 1};
+  const struct duplex_stack_options wrong = {.backend.channels = 1, .bundles = 99};
   struct duplex_stack *opened = stack;
   struct duplex_backend *backend;
   (void)state;

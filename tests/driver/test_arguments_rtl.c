@@ -33,7 +33,8 @@ static void test_open(void **state) {
 }
 
 static void test_back_end(void **state) {
-  const struct duplex_backend_options options = {.channels = 1}, none = {.channels = 0};
+  const struct duplex_backend_options options = {.channels = 1};
+  const struct duplex_backend_options none = {.channels = 0};
   struct duplex_backend *backend;
   (void)state;
   assert_int_equal(duplex_rtl_open(NULL, &backend), DUPLEX_ERROR_ARGUMENT);

@@ -84,7 +84,8 @@ static void expect_push(uint32_t number, uint32_t consumed, const uint32_t words
 // in 0, and in the mailbox the table, x and results (four bundles, so each takes a row of them).
 #define MAILBOX (4u * (DUPLEX_BANK_ROWS - DUPLEX_MAILBOX_ROWS))
 static void expect_gemm_descriptors(uint32_t number) {
-  uint32_t load[DUPLEX_DESCRIPTOR_WORDS] = {0}, gemm[DUPLEX_DESCRIPTOR_WORDS] = {0};
+  uint32_t load[DUPLEX_DESCRIPTOR_WORDS] = {0};
+  uint32_t gemm[DUPLEX_DESCRIPTOR_WORDS] = {0};
   load[0] = DUPLEX_OPCODE_LOAD | (number % 8 == 0) << 8 | 1 << 9;
   load[1] = (MAILBOX + 4) | 0xf << 16;
   load[4] = DUPLEX_DESTINATION_SHARED << 16;
@@ -296,7 +297,8 @@ static void test_attention_sequence(void **state) {
   struct duplex_kv_cache *cache;
   struct duplex_sequence *sequence;
   struct duplex_stack_stats stats;
-  duplex_f16 vector[16] = {one}, o[16] = {one};
+  duplex_f16 vector[16] = {one};
+  duplex_f16 o[16] = {one};
   (void)state;
   struct duplex_stack *stack = open_mock(1);
   const struct duplex_kv_options options = {.heads = 1, .head_size = 16, .page_positions = 64, .pages = 1};

@@ -99,7 +99,9 @@ static size_t position_in(const struct duplex_sequence *sequence, unsigned layer
 // Every element of a layer by the words of docs/architecture.md, and zeros behind the end of V and beside D.
 static void check_layer(const struct duplex_sequence *sequence, unsigned layer, unsigned kind) {
   const struct kv_layer *l = &sequence->layers[layer];
-  const unsigned tiles = 2, block_rows = 48;  // of D = 80
+  // of D = 80
+  const unsigned tiles = 2;
+  const unsigned block_rows = 48;
   for (unsigned head = 0; head < HEADS; head++)
     for (size_t slot_of = 0; slot_of < kv_kept(l) || slot_of % 64; slot_of++) {
       const struct kv_page *page_of = l->pages[slot_of / page()];
@@ -107,8 +109,9 @@ static void check_layer(const struct duplex_sequence *sequence, unsigned layer, 
       const struct kv_pool *pool = page_of->pool;
       // A page of a channel is one block of 64.
       const unsigned channel =
-                         (sequence->first_channel + head * spread + slot_of / 64 % spread) % stack->channels,
-                     slot = head / stack->channels, i = slot_of % 64;
+          (sequence->first_channel + head * spread + slot_of / 64 % spread) % stack->channels;
+      const unsigned slot = head / stack->channels;
+      const unsigned i = slot_of % 64;
       const bool there = slot_of < kv_kept(l);
       for (unsigned column = 0; column < 128 && there; column++) {
         const struct region at = {
@@ -129,11 +132,13 @@ static void check_layer(const struct duplex_sequence *sequence, unsigned layer, 
 
 static void test_layout(void **state) {
   (void)state;
-  static const unsigned channels[] = {1, 2, 5, 6, 12, 32}, spreads[] = {1, 1, 1, 2, 4, 8};
+  static const unsigned channels[] = {1, 2, 5, 6, 12, 32};
+  static const unsigned spreads[] = {1, 1, 1, 2, 4, 8};
   for (unsigned i = 0; i < 6; i++) {
     spread = spreads[i];
     open_all(channels[i], 20, 0, 2);
-    struct duplex_sequence *sequence = begin(DUPLEX_KV_SPACES, 0), *other = begin(DUPLEX_KV_SPACES, 0);
+    struct duplex_sequence *sequence = begin(DUPLEX_KV_SPACES, 0);
+    struct duplex_sequence *other = begin(DUPLEX_KV_SPACES, 0);
     static const size_t steps[] = {1, 1, 61, 3, 64, 70, 1, 600};
     for (unsigned step = 0; step < 8; step++) {
       make_values(4);
@@ -169,7 +174,9 @@ static void check_free_and_use_again(unsigned channels) {
 static void check_out_of_space(unsigned channels) {
   open_all(channels, 3, 0, 1);
   make_values(2);
-  struct duplex_sequence *first = begin(DUPLEX_KV_SPACES, 0), *second = begin(DUPLEX_KV_SPACES, 0), *shared;
+  struct duplex_sequence *first = begin(DUPLEX_KV_SPACES, 0);
+  struct duplex_sequence *second = begin(DUPLEX_KV_SPACES, 0);
+  struct duplex_sequence *shared;
   assert_int_equal(append(first, 0, page() + 1), 0);
   assert_int_equal(append(second, 0, 10), 0);
   assert_int_equal(append(second, 0, page()), DUPLEX_ERROR_OUT_OF_SPACE);
@@ -231,8 +238,9 @@ static void check_share_and_copy_on_write(unsigned channels) {
 static void check_move(unsigned channels) {
   open_all(channels, 5, 4, 1);
   make_values(6);
-  struct duplex_sequence *first = begin(DUPLEX_KV_PREFILL, 0), *second,
-                         *decoding = begin(DUPLEX_KV_SPACES, 0);
+  struct duplex_sequence *first = begin(DUPLEX_KV_PREFILL, 0);
+  struct duplex_sequence *second;
+  struct duplex_sequence *decoding = begin(DUPLEX_KV_SPACES, 0);
   static duplex_f16 q[HEADS * D], o[HEADS * D];
   assert_int_equal(append(first, 0, 2 * page() + 22), 0);
   assert_int_equal(duplex_kv_share(first, page(), &second), 0);
@@ -263,7 +271,8 @@ static void test_balance(void **state) {
   open_all(12, 64, 0, 1);
   for (unsigned i = 0; i < 8; i++) begin(DUPLEX_KV_SPACES, 100);
   for (unsigned channel = 0; channel < 12; channel++) assert_int_equal(cache->load[channel], 200);
-  struct duplex_sequence *longer = begin(DUPLEX_KV_SPACES, 50), *next = begin(DUPLEX_KV_SPACES, 10);
+  struct duplex_sequence *longer = begin(DUPLEX_KV_SPACES, 50);
+  struct duplex_sequence *next = begin(DUPLEX_KV_SPACES, 10);
   assert_int_equal(longer->first_channel, 0);
   assert_int_equal(next->first_channel, HEADS);
   make_values(0);
@@ -354,7 +363,8 @@ static void test_arguments(void **state) {
 
 // Alone in a channel, in several, and spread over several.
 static void with_spreads(void (*check)(unsigned channels)) {
-  static const unsigned channels[] = {1, 2, 6, 7, 13}, spreads[] = {1, 1, 2, 2, 4};
+  static const unsigned channels[] = {1, 2, 6, 7, 13};
+  static const unsigned spreads[] = {1, 1, 2, 2, 4};
   for (unsigned i = 0; i < 5; i++) {
     spread = spreads[i];
     check(channels[i]);

@@ -312,8 +312,10 @@ static void check_read(struct duplex_layer *layer, const struct layer_case *c, s
   const size_t stride = down ? c->inner[piece] + c->down_more : c->up_stride;
   const size_t all_rows = down ? c->options.hidden : c->inner[piece];
   const size_t all_columns = down ? c->inner[piece] : c->options.hidden;
-  const size_t row = below(random, all_rows), column = below(random, all_columns);
-  const size_t rows = 1 + below(random, all_rows - row), columns = 1 + below(random, all_columns - column);
+  const size_t row = below(random, all_rows);
+  const size_t column = below(random, all_columns);
+  const size_t rows = 1 + below(random, all_rows - row);
+  const size_t columns = 1 + below(random, all_columns - column);
   duplex_f16 *out = malloc(rows * columns * sizeof *out);
   int8_t *read_scales = malloc(rows);
   assert_non_null(out), assert_non_null(read_scales);
@@ -571,7 +573,9 @@ static void test_many_experts(void **state) {
 
 int main(void) {
   static const struct duplex_riscv_options riscv = {0};
-  static const struct setup native = {NULL, 60, 0}, rv32 = {&riscv, 20, 0}, measured = {&riscv, 4, 1};
+  static const struct setup native = {NULL, 60, 0};
+  static const struct setup rv32 = {&riscv, 20, 0};
+  static const struct setup measured = {&riscv, 4, 1};
   const struct CMUnitTest tests[] = {
       {"random layers, native", test_random_layers, NULL, NULL, (void *)(uintptr_t)&native},
       {"random layers, RV32", test_random_layers, NULL, NULL, (void *)(uintptr_t)&rv32},

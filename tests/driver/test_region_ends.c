@@ -99,7 +99,8 @@ static void test_gemm(void **state) {
 
 static void check_expert(uint32_t inner, uint32_t k, uint32_t n, uint32_t groups, uint32_t format,
                          bool gated) {
-  struct weight_layout up = {.rows = gated ? 2 * inner : inner, .gated = gated}, down = {.rows = n};
+  struct weight_layout up = {.rows = gated ? 2 * inner : inner, .gated = gated};
+  struct weight_layout down = {.rows = n};
   assert_true(weight_layout(&up, k, CHANNELS) && weight_layout(&down, inner, CHANNELS));
   const uint32_t first = 2 * (end - CLIENT_ROWS);
   const uint32_t longest = up.k_tiles > down.k_tiles ? up.k_tiles : down.k_tiles;

@@ -41,9 +41,12 @@ static uint32_t served_queue(const struct protocol *protocol) {
 // Rows of a bundle that logical row sets base to base + count - 1 lie in must be the client's.
 static void check_rows(const struct ring_stack *stack, uint32_t base, uint32_t stripe, uint32_t count) {
   REQUIRE(stripe && count);
-  const uint32_t bundles = (uint32_t)__builtin_popcount(stripe), first = base / bundles,
-                 last = (base + count - 1) / bundles;
-  const uint32_t q = served_queue(stack->protocol), low = q * QUEUE_ROWS, high = MAILBOX + q * MAILBOX_ROWS;
+  const uint32_t bundles = (uint32_t)__builtin_popcount(stripe);
+  const uint32_t first = base / bundles;
+  const uint32_t last = (base + count - 1) / bundles;
+  const uint32_t q = served_queue(stack->protocol);
+  const uint32_t low = q * QUEUE_ROWS;
+  const uint32_t high = MAILBOX + q * MAILBOX_ROWS;
   REQUIRE((first >= low && last < low + QUEUE_ROWS) || (first >= high && last < high + MAILBOX_ROWS));
 }
 
@@ -176,9 +179,12 @@ static struct matrix_words matrix(const uint8_t **data, size_t *size, uint32_t r
 
 static void fill_message(volatile struct message *to, const uint8_t **data, size_t *size, uint32_t q,
                          uint32_t number) {
-  const uint32_t base = q * QUEUE_ROWS * 4, mailbox = (MAILBOX + q * MAILBOX_ROWS) * 4,
-                 rows = 1 + take(data, size) * 4u, k = 1 + take(data, size) * 16u;
-  const bool expert = take(data, size) & 1, gated = take(data, size) & 1;
+  const uint32_t base = q * QUEUE_ROWS * 4;
+  const uint32_t mailbox = (MAILBOX + q * MAILBOX_ROWS) * 4;
+  const uint32_t rows = 1 + take(data, size) * 4u;
+  const uint32_t k = 1 + take(data, size) * 16u;
+  const bool expert = take(data, size) & 1;
+  const bool gated = take(data, size) & 1;
   struct message m = {.version = WORD(PROTOCOL_VERSION),
                       .kind = WORD(expert ? MESSAGE_EXPERT : MESSAGE_GEMM),
                       .ticket = number};
@@ -208,9 +214,11 @@ static void fill_message(volatile struct message *to, const uint8_t **data, size
 
 // One sequence with one or two segments.
 static void fill_attention(volatile struct queue *queue, const uint8_t **data, size_t *size, uint32_t q) {
-  const uint32_t base = q * QUEUE_ROWS * 4, mailbox = (MAILBOX + q * MAILBOX_ROWS) * 4;
+  const uint32_t base = q * QUEUE_ROWS * 4;
+  const uint32_t mailbox = (MAILBOX + q * MAILBOX_ROWS) * 4;
   const uint8_t shape = take(data, size);
-  const uint32_t segments = 1 + shape % 2, spread = shape >= 128 ? shape / 2 % 8 : 0;
+  const uint32_t segments = 1 + shape % 2;
+  const uint32_t spread = shape >= 128 ? shape / 2 % 8 : 0;
   struct attention_message a = {.kv = {WORD(base), WORD(0xf)},
                                 .qo = {WORD(mailbox), WORD(0xf)},
                                 .scores = {WORD(mailbox + 600), WORD(0xf)}};
@@ -232,7 +240,8 @@ static void fill_attention(volatile struct queue *queue, const uint8_t **data, s
 
 // A message of a layer of two pieces: its shape, its experts or a run, as `what` tells.
 static void fill_layer(volatile struct queue *queue, const uint8_t **data, size_t *size, uint32_t q) {
-  const uint32_t base = q * QUEUE_ROWS * 4, mailbox = (MAILBOX + q * MAILBOX_ROWS) * 4;
+  const uint32_t base = q * QUEUE_ROWS * 4;
+  const uint32_t mailbox = (MAILBOX + q * MAILBOX_ROWS) * 4;
   const uint8_t what = take(data, size);
   const uint32_t experts = 1 + what / 4 % 4;
   struct message m = {.version = PROTOCOL_VERSION};
@@ -319,7 +328,8 @@ static void fuzz_queues(const uint8_t *data, size_t size) {
     box.allotment[q] = (struct allotment){
         1, 0xf, {{q * QUEUE_ROWS, QUEUE_ROWS}, {MAILBOX + q * MAILBOX_ROWS, MAILBOX_ROWS}}};
   for (unsigned round = 0; round < ROUNDS && size; round++) {
-    const uint8_t what = take(&data, &size), q = what & 1;
+    const uint8_t what = take(&data, &size);
+    const uint8_t q = what & 1;
     struct queue *queue = &box.queue[q];
     if (what < 200) {
       if (what % 8 == 6 || what % 8 == 7)
@@ -350,8 +360,10 @@ static void fuzz_queues(const uint8_t *data, size_t size) {
 
 static void fuzz_descriptor(const uint8_t *data, size_t size) {
   uint32_t d[DUPLEX_DESCRIPTOR_WORDS] = {0}, address;
-  const uint32_t channels = 1 + take(&data, &size) % 32, owner = take(&data, &size) & 15;
-  const uint32_t zeros = take(&data, &size) | (uint32_t)take(&data, &size) << 8, small = take(&data, &size);
+  const uint32_t channels = 1 + take(&data, &size) % 32;
+  const uint32_t owner = take(&data, &size) & 15;
+  const uint32_t zeros = take(&data, &size) | (uint32_t)take(&data, &size) << 8;
+  const uint32_t small = take(&data, &size);
   memcpy(d, data, size < sizeof d ? size : sizeof d);
   if (small & 1) DUPLEX_DESCRIPTOR_SET(d, OPCODE, DUPLEX_OPCODE_LOAD + small % 8 / 2);
   for (uint32_t word = 1; word < DUPLEX_DESCRIPTOR_WORDS; word++)

@@ -74,8 +74,8 @@ static void check_against_gmp(const struct block *b, unsigned row, unsigned lane
   mpz_init(oracle.units);
   oracle_clear(&oracle);
   for (unsigned k = 0; k < b->k_tiles * WIDTH; k++) {
-    const uint16_t w = b->weights[((size_t)(k / WIDTH) * b->rows + row) * WIDTH + k % WIDTH],
-                   x = b->x[(size_t)k * LANES + lane];
+    const uint16_t w = b->weights[((size_t)(k / WIDTH) * b->rows + row) * WIDTH + k % WIDTH];
+    const uint16_t x = b->x[(size_t)k * LANES + lane];
     b->format == DUPLEX_TILE_P16 ? oracle_add_weighted(&oracle, x, w) : oracle_add(&oracle, w, x);
   }
   assert_true(oracle_equal(&oracle, &b->plain[row * LANES + lane]));
@@ -95,8 +95,8 @@ static void random_blocks(const char *kernel) {
                number % 4 == 0 ? 1 : 1 + (unsigned)duplex_random_below(&random, LANES));
     if (duplex_random_below(&random, 3) == 0) b.format = DUPLEX_TILE_P16;
     const unsigned classes = number % 6 ? SPECIAL : OPERAND_CLASSES;
-    const enum operand_class w = (enum operand_class)duplex_random_below(&random, classes),
-                             x = (enum operand_class)duplex_random_below(&random, classes);
+    const enum operand_class w = (enum operand_class)duplex_random_below(&random, classes);
+    const enum operand_class x = (enum operand_class)duplex_random_below(&random, classes);
     fill(&b, &random, w, x);
     run_both(&b, &tiers);
     if (!same_sums(&b))

@@ -35,12 +35,14 @@ static struct duplex_hbm *open_stack(unsigned channels, const char *command_file
 // Random reads and writes of one channel, around a place where bundles meet, against a plain array.
 static int mirror(struct duplex_hbm *hbm, unsigned channel) {
   const uint64_t base = UINT64_C(2) * (1 << DUPLEX_BUNDLE_LSB) - REGION / 2;
-  uint8_t *plain = calloc(1, REGION), *bytes = malloc(REGION);
+  uint8_t *plain = calloc(1, REGION);
+  uint8_t *bytes = malloc(REGION);
   struct duplex_random random;
   int wrong = 0;
   duplex_random_seed(&random, environment_seed(), channel);
   for (int i = 0; i < 2000; i++) {
-    const size_t from = duplex_random_below(&random, REGION), left = REGION - from;
+    const size_t from = duplex_random_below(&random, REGION);
+    const size_t left = REGION - from;
     const size_t size = duplex_random_below(&random, i % 10 ? 300 : 20000) % (left + 1);
     if (duplex_random_below(&random, 2)) {
       for (size_t k = 0; k < size; k++) plain[from + k] = (uint8_t)duplex_random_u64(&random);

@@ -336,8 +336,8 @@ static bool same_group(const struct event *a, const struct event *b) {
 static int same_xpu_channel(const struct duplex_dram_timing *t, const struct event *before,
                             const struct event *now) {
   const bool group = same_group(before, now);
-  const int rank_switch = before->bundle / 2 != now->bundle / 2 ? (int)t->nRTR : 0,
-            column = group ? (int)t->nCCDL : 0;
+  const int rank_switch = before->bundle / 2 != now->bundle / 2 ? (int)t->nRTR : 0;
+  const int column = group ? (int)t->nCCDL : 0;
   int least;
   if (before->kind == now->kind) {
     least = (int)t->nCCDS + rank_switch;
@@ -351,7 +351,8 @@ static int same_xpu_channel(const struct duplex_dram_timing *t, const struct eve
 
 static int same_channel(const struct duplex_dram_timing *t, const struct event *one,
                         const struct event *other) {
-  const int before = one->kind, now = other->kind;
+  const int before = one->kind;
+  const int now = other->kind;
   if (!is_column(before) || !is_column(now)) return -1;
   if (other->xpu) return same_xpu_channel(t, one, other);
   const int rank_switch = one->bundle / 2 != other->bundle / 2 ? (int)t->nRTR : 0;
@@ -389,7 +390,9 @@ static int same_rank_rows(const struct duplex_dram_timing *t, const struct event
 
 static bool all_pairs_legal(const struct duplex_dram_timing *t, const struct event *history, int count,
                             const struct event *now, bool strict, unsigned owner) {
-  int same_row = -2, activations = 0, own_activations = 0;
+  int same_row = -2;
+  int activations = 0;
+  int own_activations = 0;
   if (now->kind != PRE && (owner >> now->bundle & 1) == now->xpu) return false;
   for (int bank = 0; bank < 8; bank++) {
     if (!(now->mask >> bank & 1)) continue;
@@ -427,7 +430,8 @@ static struct event random_event(struct duplex_random *random, int64_t last, uns
   static const uint8_t gaps[] = {1, 2, 4, 4, 6, 17, 19, 19, 29, 39, 45, 63, 130, 250};
   int64_t gap = gaps[duplex_random_below(random, LENGTH(gaps))] + (int64_t)duplex_random_below(random, 3) - 1;
   const int bundle = (int)duplex_random_below(random, 4);
-  const bool wrong = duplex_random_below(random, 20) == 0, xpu = (owner >> bundle & 1) == wrong;
+  const bool wrong = duplex_random_below(random, 20) == 0;
+  const bool xpu = (owner >> bundle & 1) == wrong;
   const int mask =
       xpu ? 1 << duplex_random_below(random, 6) : masks[duplex_random_below(random, LENGTH(masks))];
   if (owner != 15 && duplex_random_below(random, 2)) gap = (int64_t)duplex_random_below(random, 5);
@@ -465,7 +469,8 @@ static void random_trace(uint64_t seed, uint64_t number, unsigned decisions[2]) 
 
 static void test_random_traces(void **state) {
   (void)state;
-  const uint64_t seed = environment_seed(), traces = 1000 * environment_count("DUPLEX_CASES");
+  const uint64_t seed = environment_seed();
+  const uint64_t traces = 1000 * environment_count("DUPLEX_CASES");
   unsigned decisions[2] = {0, 0};
   for (uint64_t number = 0; number < traces; number++) random_trace(seed, number, decisions);
   print_message("random traces, seed %llu: %u commands legal, %u illegal\n", (unsigned long long)seed,

@@ -131,7 +131,9 @@ static void note_pre(struct bench *b, const struct times *own, enum reason reaso
 }
 
 static void note_row(struct bench *b, const struct duplex_hbm_xpu_pins *pins) {
-  const unsigned bundle = pins->row_bundle, bank = pins->row_bank, rank = bundle / 2;
+  const unsigned bundle = pins->row_bundle;
+  const unsigned bank = pins->row_bank;
+  const unsigned rank = bundle / 2;
   struct times *own = &b->bank[bundle][bank];
   const int64_t now = (int64_t)b->xpu.now;
   if (pins->row_command == DUPLEX_JUDGE_ACT) {
@@ -167,9 +169,12 @@ static int64_t last_column(const struct bench *b, unsigned rank, bool write) {
 }
 
 static void note_column(struct bench *b, const struct duplex_hbm_xpu_pins *pins) {
-  const unsigned bundle = pins->column_bundle, bank = pins->column_bank, rank = bundle / 2;
+  const unsigned bundle = pins->column_bundle;
+  const unsigned bank = pins->column_bank;
+  const unsigned rank = bundle / 2;
   struct times *own = &b->bank[bundle][bank];
-  const int64_t rd = last_column(b, rank, false), wr = last_column(b, rank, true);
+  const int64_t rd = last_column(b, rank, false);
+  const int64_t wr = last_column(b, rank, true);
   if (pins->column_write) {
     note(b, act_wr, own->act);
     note(b, wr_wr, wr);

@@ -91,8 +91,8 @@ static void finish(struct bench *b) {
 
 // Some rows of some banks, in no order.
 static void random_writes(struct bench *b, struct duplex_random *random) {
-  const unsigned rows = 1 + (unsigned)duplex_random_below(random, 4),
-                 count = (unsigned)duplex_random_below(random, 800);
+  const unsigned rows = 1 + (unsigned)duplex_random_below(random, 4);
+  const unsigned count = (unsigned)duplex_random_below(random, 800);
   for (unsigned i = 0; i < count; i++) {
     uint64_t bundle;
     do bundle = duplex_random_below(random, 4);
@@ -143,9 +143,11 @@ static void test_rate(void **state) {
         for (unsigned bank = 0; bank < 8; bank++)
           for (uint64_t bundle = 0; bundle < 2 && cases[i].banks >> bank & 1; bundle++)
             write(&b, bundle << DUPLEX_BUNDLE_LSB | row << DUPLEX_ROW_LSB | column << 8 | bank * ATOM);
-    const uint64_t from = b.xpu.now, count = b.count;
+    const uint64_t from = b.xpu.now;
+    const uint64_t count = b.count;
     finish(&b);
-    const double clocks = (double)(b.xpu.now - from), least = (double)count * cases[i].clocks_of_write;
+    const double clocks = (double)(b.xpu.now - from);
+    const double least = (double)count * cases[i].clocks_of_write;
     assert_true(clocks >= least && clocks < 1.05 * least + 40);
     duplex_xpu_stop(&b.xpu);
   }

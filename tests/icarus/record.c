@@ -156,7 +156,8 @@ static int run_gemm(struct duplex_stack *stack, struct duplex_random *random, si
 
 static int run_expert(struct duplex_stack *stack, struct duplex_random *random, size_t rows, size_t columns,
                       size_t tokens) {
-  struct duplex_weights *up = NULL, *down = NULL;
+  struct duplex_weights *up = NULL;
+  struct duplex_weights *down = NULL;
   duplex_f16 *w = draw(random, 3 * rows * columns);
   duplex_f16 *x = draw(random, tokens * columns);
   duplex_f16 *y = malloc(tokens * columns * sizeof *y);

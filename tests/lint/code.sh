@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: Apache-2.0
 # The check of C files and scripts finds a file without an opening sentence, a line that is too wide, an opcode by number, a long
-# function, one without a contract and a private macro, each planted in a file that is right without it.
+# function, one without a contract, a declaration with two values and a private macro, each planted in a file that is right without it.
 set -u
 cd "$(dirname "$0")/../.." || exit 2
 script=$PWD/scripts/measure_code.py
@@ -43,6 +43,8 @@ told "$licence\n$opening\n\n// A contract.\nstatic int function(void) {\n$(body 
 found "no contract" "$licence\n$opening\n\nstatic int function(void) {\n$(body 14)}" "room/unit.c:4 function: no contract above it"
 found "a private smaller" "$licence\n$opening\n#define MIN(a, b) a" "room/unit.c:3 #define MIN(a, b) a: include/duplex has it"
 found "a private field" "$licence\n$opening\n#define GET(field) field" "include/duplex has it"
+found "two values in a line" "$licence\n$opening\nint one = 1, two = f(1, 2);" "room/unit.c:3 int one = 1, two = f(1, 2);: values of several names"
+told "$licence\n$opening\nint one = f(1, 2), other;" >out || { echo "FAIL one value"; cat out; bad=1; }
 found "bits of an address" "$licence\n$opening\nint at = row << 27 | column << 13;" "include/duplex has it"
 printf '%s\n' "$licence" 'NEEDS = one' >tests/room.mk
 git add tests/room.mk

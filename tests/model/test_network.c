@@ -100,7 +100,8 @@ static int ascending(const void *one, const void *other) {
 }
 
 static double deviation_of(const float *values, size_t count) {
-  double sum = 0, squares = 0;
+  double sum = 0;
+  double squares = 0;
   for (size_t i = 0; i < count; i++) sum += values[i];
   for (size_t i = 0; i < count; i++) squares += (values[i] - sum / count) * (values[i] - sum / count);
   return sqrt(squares / count);

@@ -46,7 +46,8 @@ static void test_greedy(void **state) {
 // Shares of the tokens that the options leave, by their definition in binary64.
 static void shares_of(const float *logits, const struct sampler_options *options, double *shares) {
   unsigned rank[VOCABULARY];
-  double sum = 0, kept = 0;
+  double sum = 0;
+  double kept = 0;
   for (unsigned i = 0; i < VOCABULARY; i++) {
     rank[i] = 0;
     for (unsigned j = 0; j < VOCABULARY; j++)
@@ -100,7 +101,9 @@ static void test_what_counts(void **state) {
   float logits[VOCABULARY] = {0};
   const struct sampler_options one = {.temperature = 1, .top_p = 1, .seed = 1};
   const struct sampler_options other = {.temperature = 1, .top_p = 1, .seed = 2};
-  unsigned seeds = 0, requests = 0, positions = 0;
+  unsigned seeds = 0;
+  unsigned requests = 0;
+  unsigned positions = 0;
   for (unsigned i = 0; i < 200; i++) {
     const size_t token = choose(logits, &one, 3, i);
     assert_int_equal(token, choose(logits, &one, 3, i));

@@ -24,7 +24,8 @@ static inline void oracle_clear(struct oracle_sum *sum) {
 
 // The value of a finite binary16 in units of 2^-24, by division of its fields.
 static inline long oracle_units(uint16_t bits) {
-  const long fraction = bits % 1024, exponent = bits / 1024 % 32;
+  const long fraction = bits % 1024;
+  const long exponent = bits / 1024 % 32;
   long value = exponent == 0 ? fraction : fraction + 1024;
   for (long i = 1; i < exponent; i++) value *= 2;
   return bits >= 32768 ? -value : value;
@@ -32,7 +33,8 @@ static inline long oracle_units(uint16_t bits) {
 
 // The same of a weight of softmax.
 static inline long oracle_weight_units(uint16_t bits) {
-  const long fraction = bits % 2048, exponent = bits / 2048;
+  const long fraction = bits % 2048;
+  const long exponent = bits / 2048;
   return exponent == 0 ? fraction : (fraction + 2048) << (exponent - 1);
 }
 
@@ -46,7 +48,8 @@ static inline void oracle_add_units(struct oracle_sum *sum, long a, long b) {
 }
 
 static inline void oracle_add_weighted(struct oracle_sum *sum, uint16_t p, uint16_t v) {
-  const unsigned size = v % 32768u, infinity = 31744;
+  const unsigned size = v % 32768u;
+  const unsigned infinity = 31744;
   if (size < infinity) {
     oracle_add_units(sum, oracle_weight_units(p), oracle_units(v));
   } else if (size > infinity || p == 0) {
@@ -59,7 +62,9 @@ static inline void oracle_add_weighted(struct oracle_sum *sum, uint16_t p, uint1
 }
 
 static inline void oracle_add(struct oracle_sum *sum, uint16_t a, uint16_t b) {
-  const unsigned size_a = a % 32768u, size_b = b % 32768u, infinity = 31744;
+  const unsigned size_a = a % 32768u;
+  const unsigned size_b = b % 32768u;
+  const unsigned infinity = 31744;
   if (size_a < infinity && size_b < infinity) {
     oracle_add_units(sum, oracle_units(a), oracle_units(b));
   } else if (size_a > infinity || size_b > infinity || size_a == 0 || size_b == 0) {
@@ -75,12 +80,13 @@ static inline void oracle_add(struct oracle_sum *sum, uint16_t a, uint16_t b) {
 // compares twice the exact value with the two neighbours on the format's grid.
 static inline uint32_t oracle_round(const struct oracle_sum *sum, int exponent, int precision,
                                     int exponent_bits) {
-  const uint32_t infinity = ((1u << exponent_bits) - 1) << (precision - 1),
-                 sign = 1u << (precision - 1 + exponent_bits);
+  const uint32_t infinity = ((1u << exponent_bits) - 1) << (precision - 1);
+  const uint32_t sign = 1u << (precision - 1 + exponent_bits);
   if (sum->nan || (sum->plus_infinity && sum->minus_infinity)) return infinity | 1u << (precision - 2);
   if (sum->plus_infinity || sum->minus_infinity) return sum->minus_infinity ? sign | infinity : infinity;
   if (mpz_sgn(sum->units) == 0) return 0;
-  const int bias = (1 << (exponent_bits - 1)) - 1, smallest = 1 - bias - (precision - 1);
+  const int bias = (1 << (exponent_bits - 1)) - 1;
+  const int smallest = 1 - bias - (precision - 1);
   mpz_t value, below, twice, middle;
   mpz_inits(value, below, twice, middle, NULL);
   mpz_abs(value, sum->units);

@@ -15,7 +15,8 @@
 static uint64_t seed, scale, share;
 
 static void check_rounding(const struct oracle_sum *oracle, const struct duplex_sum *sum, int exponent) {
-  const uint32_t f16 = oracle_round(oracle, exponent, 11, 5), f32 = oracle_round(oracle, exponent, 24, 8);
+  const uint32_t f16 = oracle_round(oracle, exponent, 11, 5);
+  const uint32_t f32 = oracle_round(oracle, exponent, 24, 8);
   if (duplex_round_f16(sum, exponent) == f16 && duplex_round_f32(sum, exponent) == f32) return;
   gmp_fprintf(stderr, "sum %Zd, exponent %d: f16 %04x expected %04x, f32 %08x expected %08x\n", oracle->units,
               exponent, duplex_round_f16(sum, exponent), f16, duplex_round_f32(sum, exponent), f32);
@@ -76,11 +77,13 @@ static void test_random_sums(void **state) {
         (enum operand_class)duplex_random_below(&random, OPERAND_CLASSES - (number % 8 != 0));
     const uint64_t terms = 1 + duplex_random_below(&random, 12);
     for (uint64_t i = 0; i < terms; i++) {
-      const uint16_t a = draw_operand(&random, class_a), b = draw_operand(&random, class_b);
+      const uint16_t a = draw_operand(&random, class_a);
+      const uint16_t b = draw_operand(&random, class_b);
       oracle_add(&oracle, a, b);
       duplex_sum_add_product(&sum, a, b);
       if (number % 3 == 0 && i + 1 < terms) {  // most of it cancels again
-        const uint16_t minus = a ^ 0x8000, other = (uint16_t)(b ^ (number % 2));
+        const uint16_t minus = a ^ 0x8000;
+        const uint16_t other = (uint16_t)(b ^ (number % 2));
         oracle_add(&oracle, minus, other);
         duplex_sum_add_product(&sum, minus, other);
       }
@@ -128,7 +131,8 @@ static void test_random_rounding(void **state) {
 
 static void test_acc_bytes(void **state) {
   (void)state;
-  const struct duplex_sum one = {UINT64_C(1) << 48, 0, 0}, minus = {UINT64_MAX, -1, DUPLEX_SUM_NEG_INF};
+  const struct duplex_sum one = {UINT64_C(1) << 48, 0, 0};
+  const struct duplex_sum minus = {UINT64_MAX, -1, DUPLEX_SUM_NEG_INF};
   uint8_t bytes[16];
   struct duplex_sum back;
   duplex_sum_pack(&one, bytes);
@@ -172,8 +176,8 @@ static void test_rounding_to_f16_between_neighbours(void **state) {
   (void)state;
   for (uint32_t bits = 0; bits < 31744; bits++) {
     const double low = ldexp((double)oracle_units((uint16_t)bits), -24);
-    const double high = bits == 31743 ? 65536.0 : ldexp((double)oracle_units((uint16_t)(bits + 1)), -24),
-                 middle = (low + high) / 2;
+    const double high = bits == 31743 ? 65536.0 : ldexp((double)oracle_units((uint16_t)(bits + 1)), -24);
+    const double middle = (low + high) / 2;
     const uint32_t even = bits % 2 ? bits + 1 : bits;
     for (int side = -1; side <= 1; side++) {
       const double value = side < 0 ? nextafter(middle, low) : side > 0 ? nextafter(middle, high) : middle;

@@ -32,7 +32,8 @@ struct attainable_point {
 static inline uint32_t attainable_hull(struct attainable_point *hull, uint32_t count,
                                        struct attainable_point point) {
   while (count >= 2) {
-    const struct attainable_point a = hull[count - 2], b = hull[count - 1];
+    const struct attainable_point a = hull[count - 2];
+    const struct attainable_point b = hull[count - 1];
     if ((b.time - a.time) * (point.share - a.share) < (point.time - a.time) * (b.share - a.share)) break;
     count--;
   }
@@ -54,7 +55,8 @@ static inline void attainable_fill(const struct schedule_times *times, bool none
                                    struct attainable_expert *expert) {
   const uint32_t groups = expert->groups;
   static _Thread_local struct attainable_point hull[ATTAINABLE_RUNS + 2];
-  const uint32_t slice = formula_slice(&times->shape), step = times->shape.channels;
+  const uint32_t slice = formula_slice(&times->shape);
+  const uint32_t step = times->shape.channels;
   uint32_t count = 1;
   hull[0] = (struct attainable_point){0, none ? 0 : attainable_pim(times, 1, groups)};
   for (uint32_t columns = step; columns < slice + step; columns += step) {
@@ -81,7 +83,8 @@ static inline bool attainable_shared(uint32_t mask, uint32_t expert) {
 // least for what it takes off the xPU.
 static inline double attainable_of(const struct attainable_expert *experts, uint32_t count, uint32_t mask) {
   uint32_t next[SCHEDULE_EXPERTS] = {0};
-  double pim = 0, xpu = 0;
+  double pim = 0;
+  double xpu = 0;
   for (uint32_t e = 0; e < count; e++) {
     xpu += experts[e].count * experts[e].xpu;
     if (attainable_shared(mask, e)) pim += experts[e].count * experts[e].fixed;

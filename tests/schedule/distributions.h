@@ -35,7 +35,8 @@ static inline uint32_t draw_scale(struct duplex_random *random, uint32_t most) {
 // Weights of the experts as running sums, in an order drawn at random.
 static inline double draw_weights(struct duplex_random *random, unsigned kind, uint32_t experts,
                                   double *sums) {
-  const double hot = 1 + 20 * duplex_random_unit(random), skew = 0.5 + duplex_random_unit(random);
+  const double hot = 1 + 20 * duplex_random_unit(random);
+  const double skew = 0.5 + duplex_random_unit(random);
   double weight[SCHEDULE_EXPERTS], sum = 0;
   for (uint32_t e = 0; e < experts; e++) {
     weight[e] = 1;
@@ -55,7 +56,8 @@ static inline double draw_weights(struct duplex_random *random, unsigned kind, u
 
 static inline uint32_t draw_expert(struct duplex_random *random, const double *sums, uint32_t experts) {
   const double at = duplex_random_unit(random) * sums[experts - 1];
-  uint32_t low = 0, high = experts - 1;
+  uint32_t low = 0;
+  uint32_t high = experts - 1;
   while (low < high) {
     const uint32_t middle = (low + high) / 2;
     if (sums[middle] > at) {

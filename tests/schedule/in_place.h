@@ -17,9 +17,11 @@ static inline struct in_place in_place_sum(const struct schedule_times *times, c
   struct in_place sums = {0};
   for (uint32_t e = 0; e < times->shape.experts; e++) {
     const uint32_t groups = schedule_groups(counts[e]);
-    uint32_t all_pim = 0, all_xpu = 0;
+    uint32_t all_pim = 0;
+    uint32_t all_xpu = 0;
     for (uint32_t q = 0; q < p->pieces; q++) {
-      const uint32_t pair = schedule_bundles(p, e, q) == 12, last = p->parts[q];
+      const uint32_t pair = schedule_bundles(p, e, q) == 12;
+      const uint32_t last = p->parts[q];
       const uint32_t pim = striped ? SCHEDULE_TIME(times, groups, striped[SCHEDULE_BUNDLES - 1])
                                    : SCHEDULE_TIME(times, groups, pim[q][last]);
       const uint32_t xpu =

@@ -13,7 +13,8 @@ static inline void recount(const struct schedule_times *times, const uint16_t *c
   for (uint32_t f = 0; f < 2; f++) decision->pim[f] = decision->xpu[f] = 0;
   for (uint32_t e = 0; e < times->shape.experts; e++)
     for (uint32_t q = 0; q < placement->pieces; q++) {
-      const uint32_t groups = (counts[e] + 7u) / 8, cut = decision->cut[q][e];
+      const uint32_t groups = (counts[e] + 7u) / 8;
+      const uint32_t cut = decision->cut[q][e];
       const uint32_t phase = schedule_bundles(placement, e, q) == 12;
       if (placement->layout == SCHEDULE_STRIPED) {
         if (cut) decision->pim[0] += SCHEDULE_TIME(times, groups, striped[SCHEDULE_BUNDLES - 1]);

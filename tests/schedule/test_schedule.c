@@ -111,8 +111,10 @@ static void test_best_by_hand(void **state) {
 // The least total of all decisions, by trying them.
 static uint32_t least_total(const uint16_t *counts) {
   const struct schedule_placement *p = &times.placement;
-  const uint32_t first = p->parts[0] + 1, each = first * (p->pieces == 2 ? p->parts[1] + 1 : 1);
-  uint32_t all = 1, least = UINT32_MAX;
+  const uint32_t first = p->parts[0] + 1;
+  const uint32_t each = first * (p->pieces == 2 ? p->parts[1] + 1 : 1);
+  uint32_t all = 1;
+  uint32_t least = UINT32_MAX;
   static struct schedule_decision tried;
   for (uint32_t e = 0; e < times.shape.experts; e++) all *= each;
   for (uint32_t code = 0; code < all; code++) {
@@ -145,7 +147,8 @@ static void make_model(unsigned model, uint32_t experts) {
 // Layers of up to three experts (small models: five) against all decisions: how much is lost by not trying
 // them.
 static void test_all_decisions(void **state) {
-  double sum = 0, worst = 1;
+  double sum = 0;
+  double worst = 1;
   // A few where only the tools that watch the program look at it, as with DUPLEX_SHARE=50.
   const unsigned cases = environment_count("DUPLEX_SHARE") < 10 ? DECISIONS : 6;
   (void)state;

@@ -95,10 +95,14 @@ static void test_limits(void **state) {
 // Both phases of a decision, with tokens and sums where they move.
 static uint64_t total_of(const struct schedule_decision *decision, const uint16_t *counts) {
   const struct schedule_costs *costs = &measured.costs[SCHEDULE_OF_PIECE];
-  uint64_t pim[2] = {0}, xpu[2] = {0}, tokens[2] = {0}, sums[2] = {0};
+  uint64_t pim[2] = {0};
+  uint64_t xpu[2] = {0};
+  uint64_t tokens[2] = {0};
+  uint64_t sums[2] = {0};
   for (uint32_t e = 0; e < measured.shape.experts; e++)
     for (uint32_t q = 0; q < measured.placement.pieces && counts[e]; q++) {
-      const uint32_t groups = schedule_groups(counts[e]), cut = decision->cut[q][e];
+      const uint32_t groups = schedule_groups(counts[e]);
+      const uint32_t cut = decision->cut[q][e];
       const uint32_t pair = schedule_bundles(&measured.placement, e, q) == 12;
       pim[pair] += SCHEDULE_TIME(&measured, groups, pim[q][cut]);
       xpu[pair] += SCHEDULE_TIME(&measured, groups, xpu[q][cut]);

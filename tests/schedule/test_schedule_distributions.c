@@ -50,7 +50,8 @@ static int make_tables(void **state) {
 }
 
 static void count_in(struct tally *tally, double bound, double floor) {
-  const double total = decided[SCHEDULE_BEST].total, loss = total / bound;
+  const double total = decided[SCHEDULE_BEST].total;
+  const double loss = total / bound;
   double other = decided[SCHEDULE_PAPER].total;
   if (decided[SCHEDULE_XPU].total < other) other = decided[SCHEDULE_XPU].total;
   if (decided[SCHEDULE_PIM].total < other) other = decided[SCHEDULE_PIM].total;
@@ -114,7 +115,8 @@ static void run_layers(bool uniform, struct tally by_model[MODELS], struct tally
     struct duplex_random random;
     uint16_t counts[SCHEDULE_EXPERTS];
     duplex_random_seed(&random, environment_seed(), i);
-    const unsigned model = i % MODELS, kind = i / MODELS % KINDS;
+    const unsigned model = i % MODELS;
+    const unsigned kind = i / MODELS % KINDS;
     const uint32_t experts = uniform ? 1 + (uint32_t)duplex_random_below(&random, SCHEDULE_EXPERTS)
                                      : draw_scale(&random, SCHEDULE_EXPERTS);
     struct schedule_times *times = &tables[model][octave_of(experts)];
@@ -125,7 +127,8 @@ static void run_layers(bool uniform, struct tally by_model[MODELS], struct tally
     for (unsigned policy = 0; policy <= SCHEDULE_BEST; policy++)
       schedule_decide(policy, times, counts, &work, &decided[policy]);
     assert_consistent(times, counts);
-    const double bound = schedule_bound(times, counts), attainable = attainable_time(times, counts);
+    const double bound = schedule_bound(times, counts);
+    const double attainable = attainable_time(times, counts);
     const double floor = attainable > bound ? attainable : bound;
     assert_true(decided[SCHEDULE_BEST].total >= attainable * 0.999);  // times of a table are rounded
     count_in(&by_model[model], bound, floor);
@@ -136,7 +139,10 @@ static void run_layers(bool uniform, struct tally by_model[MODELS], struct tally
 // The limits hold what was reached. The aims are 1.05 on average, 1.15 at most, and 1.15 over `paper`;
 // docs/schedule.md tells which of them are missed, and why.
 static void test_layers(void **state) {
-  struct tally by_model[MODELS] = {0}, all = {0}, flat[MODELS] = {0}, all_flat = {0};
+  struct tally by_model[MODELS] = {0};
+  struct tally all = {0};
+  struct tally flat[MODELS] = {0};
+  struct tally all_flat = {0};
   (void)state;
   run_layers(false, by_model, &all);
   run_layers(true, flat, &all_flat);
@@ -155,7 +161,9 @@ static void test_layers(void **state) {
 
 // One expert a device: up to 8 tokens, and 32.
 static void test_one_expert(void **state) {
-  static const double few[] = {1.15, 1.14, 1.17}, many[] = {1.80, 1.80, 1.90};  // the aims are 1.17 and 1.80
+  // the aims are 1.17 and 1.80
+  static const double few[] = {1.15, 1.14, 1.17};
+  static const double many[] = {1.80, 1.80, 1.90};
   (void)state;
   for (unsigned model = 0; model < 3; model++)
     for (uint16_t tokens = 1; tokens <= 32; tokens += tokens == 1 ? 7 : 24) {
@@ -163,8 +171,10 @@ static void test_one_expert(void **state) {
       times->shape.experts = 1;
       for (unsigned policy = 0; policy <= SCHEDULE_BEST; policy++)
         schedule_decide(policy, times, &tokens, &work, &decided[policy]);
-      const double total = decided[SCHEDULE_BEST].total, paper = decided[SCHEDULE_PAPER].total;
-      const double gain = paper / total, floor = attainable_time(times, &tokens);
+      const double total = decided[SCHEDULE_BEST].total;
+      const double paper = decided[SCHEDULE_PAPER].total;
+      const double gain = paper / total;
+      const double floor = attainable_time(times, &tokens);
       print_message(
           "%-14s one expert, %2u tokens: paper / best %.3f, paper / attainable %.3f, time / bound %.3f\n",
           model_names[model], tokens, gain, paper / floor, total / schedule_bound(times, &tokens));
@@ -177,7 +187,10 @@ static void test_what_can_be_attained(void **state) {
   (void)state;
   for (unsigned model = 0; model < MODELS; model++)
     for (uint32_t experts = 1; experts <= FEW; experts *= 2) {
-      double best = 0, least = 0, most = 0, worst = 0;
+      double best = 0;
+      double least = 0;
+      double most = 0;
+      double worst = 0;
       struct schedule_times *times = &tables[model][octave_of(experts)];
       times->shape.experts = experts;
       for (unsigned i = 0; i < LAYERS; i++) {
@@ -187,7 +200,8 @@ static void test_what_can_be_attained(void **state) {
         draw_counts(&random, i % KINDS, experts, draw_scale(&random, 4096),
                     1 + (uint32_t)duplex_random_below(&random, experts), counts);
         schedule_decide(SCHEDULE_BEST, times, counts, &work, &decided[0]);
-        const double bound = schedule_bound(times, counts), floor = attainable_time(times, counts);
+        const double bound = schedule_bound(times, counts);
+        const double floor = attainable_time(times, counts);
         assert_true(decided[0].total >= floor * 0.999);  // the bound of the xPU's times is rounded
         best += decided[0].total / bound / LAYERS;
         least += floor / bound / LAYERS;

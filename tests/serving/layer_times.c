@@ -57,7 +57,8 @@ static void open_device(struct bench *b, enum duplex_policy policy) {
 
 static void open_model(struct bench *b, enum serving_policy policy) {
   struct serving_options options = {.system = "duplex-pe-et", .mode = SERVING_FULL, .policy = policy};
-  char path[] = P_tmpdir "/duplex_model_XXXXXX", text[512] = "";
+  char path[] = P_tmpdir "/duplex_model_XXXXXX";
+  char text[512] = "";
   const int file = mkstemp(path);
   assert_true(file >= 0);
   dprintf(file,
@@ -106,7 +107,8 @@ static void test_best(void **state) {
   struct bench b = {0};
   struct duplex_random random;
   const struct duplex_moe_routing routing = {.top_k = TOP_K};
-  duplex_f16 *x = zeros((size_t)TOKENS_MOST * HIDDEN), *y = zeros((size_t)TOKENS_MOST * HIDDEN);
+  duplex_f16 *x = zeros((size_t)TOKENS_MOST * HIDDEN);
+  duplex_f16 *y = zeros((size_t)TOKENS_MOST * HIDDEN);
   (void)state;
   duplex_random_seed(&random, environment_seed(), 0);
   open_device(&b, DUPLEX_POLICY_BEST);

@@ -163,7 +163,8 @@ static void test_energy(void **state) {
   struct serving_result r;
   (void)state;
   run(&o, &r);
-  double macs = head.k * head.n, bytes = bytes_of(&head, 1);
+  double macs = head.k * head.n;
+  double bytes = bytes_of(&head, 1);
   for (unsigned i = 0; i < sizeof shapes / sizeof *shapes; i++) {
     macs += shapes[i].times * shapes[i].k * shapes[i].n;
     bytes += shapes[i].times * bytes_of(&shapes[i], 1);
@@ -213,7 +214,8 @@ static void test_one_token_of_experts(void **state) {
                               .warm_up = 1,
                               .measured = 2000,
                               .seed = 3};
-  static const struct shape in = {4096, 14336, 2}, out = {14336, 4096, 1};
+  static const struct shape in = {4096, 14336, 2};
+  static const struct shape out = {14336, 4096, 1};
   struct serving_result r;
   (void)state;
   run(&o, &r);

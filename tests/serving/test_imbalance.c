@@ -124,7 +124,8 @@ static void test_zipf(void **state) {
 static void test_layers(void **state) {
   struct imbalance *b = open_imbalance("zipf:2", 16, 16, 2);
   struct imbalance *same = open_imbalance("zipf:2", 16, 16, 2);
-  unsigned different = 0, first = 0;
+  unsigned different = 0;
+  unsigned first = 0;
   (void)state;
   for (unsigned layer = 0; layer < 16; layer++) {
     struct duplex_random random, again;

@@ -32,9 +32,14 @@ static bool compute(struct block_pool *pool, struct sequence *s) {
 
 // Ten blocks of 16, parts of 32.
 static void test_by_hand(void **state) {
-  static const uint64_t first[] = {1, 2, 3}, alike[] = {1, 2, 9}, other[] = {7};
+  static const uint64_t first[] = {1, 2, 3};
+  static const uint64_t alike[] = {1, 2, 9};
+  static const uint64_t other[] = {7};
   struct block_pool pool;
-  struct sequence a = of(100, first, 3), b = of(100, alike, 3), c = of(48, other, 1), d = of(64, first, 3);
+  struct sequence a = of(100, first, 3);
+  struct sequence b = of(100, alike, 3);
+  struct sequence c = of(48, other, 1);
+  struct sequence d = of(64, first, 3);
   (void)state;
   block_pool_open(&pool, 10, 16, 32);
   assert_true(compute(&pool, &a));
@@ -62,7 +67,8 @@ static void test_by_hand(void **state) {
 static void test_twice(void **state) {
   static const uint64_t hashes[] = {5};
   struct block_pool pool;
-  struct sequence a = of(40, hashes, 1), b = of(40, hashes, 1);
+  struct sequence a = of(40, hashes, 1);
+  struct sequence b = of(40, hashes, 1);
   (void)state;
   block_pool_open(&pool, 10, 16, 32);
   assert_true(block_pool_grow(&pool, &a, 40) && block_pool_grow(&pool, &b, 40));
@@ -100,7 +106,8 @@ static uint64_t used_by(const struct sequence *s, unsigned per_part) {
 // Random prompts of a few beginnings come and go: what is used, kept and free is all there is.
 static void test_random(void **state) {
   struct duplex_random random;
-  uint64_t hits = 0, refused = 0;
+  uint64_t hits = 0;
+  uint64_t refused = 0;
   (void)state;
   duplex_random_seed(&random, environment_seed(), 4);
   for (uint64_t i = 0; i < 20 * environment_count("DUPLEX_CASES"); i++) {

@@ -34,7 +34,9 @@ static void test_percentiles(void **state) {
 static void test_exponential(void **state) {
   enum { DRAWS = 200000 };
   struct duplex_random random;
-  double sum = 0, squares = 0, above = 0;
+  double sum = 0;
+  double squares = 0;
+  double above = 0;
   (void)state;
   duplex_random_seed(&random, 11, 0);
   for (unsigned i = 0; i < DRAWS; i++) {
@@ -54,7 +56,9 @@ static void check_routing(unsigned tokens, unsigned experts, unsigned top_k) {
   enum { DRAWS = 20000 };
   struct duplex_random random;
   unsigned counts[64];
-  double mean = 0, variance = 0, covariance = 0;
+  double mean = 0;
+  double variance = 0;
+  double covariance = 0;
   const double p = (double)top_k / experts;
   duplex_random_seed(&random, tokens, experts);
   for (unsigned i = 0; i < DRAWS; i++) {

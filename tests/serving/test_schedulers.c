@@ -68,7 +68,8 @@ struct load {
 static void check_limits(const struct rig *rig) {
   struct load load[4] = {{0}};
   struct sequence *s;
-  unsigned scheduled = 0, blocks = 0;
+  unsigned scheduled = 0;
+  unsigned blocks = 0;
   TAILQ_FOREACH(s, &rig->scheduler->running, link) {
     load[s->node].sequences++;
     load[s->node].tokens += s->scheduled;
@@ -119,8 +120,10 @@ static void test_limits(void **state) {
     const unsigned budget = sequences + (unsigned)duplex_random_below(&random, 100);
     struct rig rig = rig_of(1 + (unsigned)duplex_random_below(&random, 3),
                             16 + (unsigned)duplex_random_below(&random, 20), sequences, budget);
-    uint64_t wanted = 0, given = 0;
-    unsigned left = 60, in_flight = 0;
+    uint64_t wanted = 0;
+    uint64_t given = 0;
+    unsigned left = 60;
+    unsigned in_flight = 0;
     while (left || in_flight) {
       if (left && duplex_random_below(&random, 3) == 0) {
         const unsigned output = 1 + (unsigned)duplex_random_below(&random, 120);
@@ -284,7 +287,9 @@ static void check_node_room(bool prompts_only) {
   struct rig rig = {.options = vllm_of(16, 256)};
   const struct scheduler_nodes of = {3, 3 * 4000.0, 4, prompts_only};
   struct duplex_random random;
-  unsigned placed = 0, ended = 0, waited = 0;
+  unsigned placed = 0;
+  unsigned ended = 0;
+  unsigned waited = 0;
   rig.options.scheduler = SERVING_STAGES;
   rig.scheduler = scheduler_open(&rig.options, &of);
   assert_non_null(rig.scheduler);

@@ -314,7 +314,8 @@ static bool keeps(const struct serving_options *options, double share, double ra
 // The rate by its definition: the first power of two that breaks the limits, from the least one on, and half
 // of what is between it and the one before until that is 1 in 200.
 static double rate_upwards(const struct serving_options *options, double share) {
-  double low = 0, high = SERVING_RATE_LEAST;
+  double low = 0;
+  double high = SERVING_RATE_LEAST;
   for (; keeps(options, share, high); high *= 2) low = high;
   while (low > 0 && high > low * 1.005) {
     const double middle = (low + high) / 2;

@@ -62,7 +62,8 @@ static uint32_t oracle_product(uint32_t s, uint32_t c) {
   ready = true;
   mpfr_set_flt(a, float_of(s), MPFR_RNDN);
   mpfr_set_flt(b, float_of(c), MPFR_RNDN);
-  const mpfr_exp_t smallest = mpfr_get_emin(), largest = mpfr_get_emax();
+  const mpfr_exp_t smallest = mpfr_get_emin();
+  const mpfr_exp_t largest = mpfr_get_emax();
   mpfr_set_emin(-148);
   mpfr_set_emax(128);
   const int direction = mpfr_mul(product, a, b, MPFR_RNDN);
@@ -73,7 +74,8 @@ static uint32_t oracle_product(uint32_t s, uint32_t c) {
 }
 
 static void compare_scale(uint32_t s, uint32_t c) {
-  const uint32_t model = duplex_score_scale(s, c), want = oracle_product(s, c);
+  const uint32_t model = duplex_score_scale(s, c);
+  const uint32_t want = oracle_product(s, c);
   if (model != want) fail_msg("score_scale(%08x, %08x): %08x, expected %08x", s, c, model, want);
 }
 
@@ -87,8 +89,8 @@ static void test_score_scale(void **state) {
     const uint32_t s = (uint32_t)duplex_random_u64(&random);
     uint32_t c = (uint32_t)duplex_random_u64(&random);
     // Half of the products are near the smallest normal number, or near overflow.
-    const int sum = duplex_random_below(&random, 4) ? 127 : 381,
-              field = sum - (int)(s >> 23 & 255) - 26 + (int)(c >> 8 & 31);
+    const int sum = duplex_random_below(&random, 4) ? 127 : 381;
+    const int field = sum - (int)(s >> 23 & 255) - 26 + (int)(c >> 8 & 31);
     if (duplex_random_below(&random, 2))
       c = (c & 0x807fffffu) | (uint32_t)(field < 0 ? 0 : field > 254 ? 254 : field) << 23;
     compare_scale(s, c);
@@ -102,7 +104,8 @@ static void test_running_maximum(void **state) {
   (void)state;
   for (unsigned i = 0; i < 2 * LENGTH(edges); i++) {
     for (unsigned k = 0; k < 2 * LENGTH(edges); k++) {
-      const float m = float_of(edge(i)), t = float_of(edge(k));
+      const float m = float_of(edge(i));
+      const float t = float_of(edge(k));
       const uint32_t want =
           isnan(m) || isnan(t) ? DUPLEX_F32_NAN : bits_of((m > t ? m : t) + 0.0f);  // -0 + 0 = +0
       assert_int_equal(duplex_running_maximum(edge(i), edge(k)), want);
@@ -113,7 +116,8 @@ static void test_running_maximum(void **state) {
     const uint32_t m = (uint32_t)duplex_random_u64(&random);
     const uint32_t t = duplex_random_below(&random, 2) ? m + (uint32_t)duplex_random_below(&random, 3) - 1
                                                        : (uint32_t)duplex_random_u64(&random);
-    const float a = float_of(m), b = float_of(t);
+    const float a = float_of(m);
+    const float b = float_of(t);
     const uint32_t want = isnan(a) || isnan(b) ? DUPLEX_F32_NAN : bits_of((a > b ? a : b) + 0.0f);
     if (duplex_running_maximum(m, t) != want)
       fail_msg("running_maximum(%08x, %08x), expected %08x", m, t, want);
@@ -162,13 +166,15 @@ static uint32_t near(uint32_t d) { return d < 41u << 23 ? d : 41u << 23; }
 
 static void compare_difference(uint32_t t, uint32_t m) {
   if (is_finite(t) && is_finite(m)) {
-    const uint32_t model = duplex_softmax_difference(t, m), want = oracle_difference(t, m);
+    const uint32_t model = duplex_softmax_difference(t, m);
+    const uint32_t want = oracle_difference(t, m);
     if (near(model) != near(want))
       fail_msg("difference of t %08x and m %08x: %u, expected %u", t, m, model, want);
   }
   for (int i = 0; i < PARTS; i++) {
     const enum duplex_weight_part part = (enum duplex_weight_part)i;
-    const uint16_t model = duplex_exponential(t, m, part), want = oracle_weight(t, m, part);
+    const uint16_t model = duplex_exponential(t, m, part);
+    const uint16_t want = oracle_weight(t, m, part);
     if (model != want)
       fail_msg("exponential(%08x, %08x), part %d: %04x, expected %04x", t, m, i, model, want);
   }
@@ -181,7 +187,8 @@ static void test_difference(void **state) {
   }
   struct duplex_random random = seeded(3);
   for (uint64_t i = 0; i < cases(); i++) {
-    uint32_t m = (uint32_t)duplex_random_u64(&random), t = (uint32_t)duplex_random_u64(&random);
+    uint32_t m = (uint32_t)duplex_random_u64(&random);
+    uint32_t t = (uint32_t)duplex_random_u64(&random);
     switch (duplex_random_below(&random, 4)) {
       case 0:  // any two
         break;
@@ -252,22 +259,22 @@ static double place_of(double value, double neighbours) {
 // rounded), and both together within 2^-22 of the power, or where they are rounded to multiples of 2^-24
 // within half of that more. Returns weights in units of 2^-24, by part, the low one with the high one.
 static void compare_power(uint32_t d, double value, struct worst *worst, int64_t units[PARTS]) {
-  const uint16_t nearest = duplex_exponential_of(d, DUPLEX_P16),
-                 high = duplex_exponential_of(d, DUPLEX_P32_HIGH),
-                 low = duplex_exponential_of(d, DUPLEX_P32_LOW);
+  const uint16_t nearest = duplex_exponential_of(d, DUPLEX_P16);
+  const uint16_t high = duplex_exponential_of(d, DUPLEX_P32_HIGH);
+  const uint16_t low = duplex_exponential_of(d, DUPLEX_P32_LOW);
   units[DUPLEX_P16] = oracle_weight_units(nearest);
   units[DUPLEX_P32_HIGH] = oracle_weight_units(high);
   units[DUPLEX_P32_LOW] = units[DUPLEX_P32_HIGH] + oracle_weight_units(low);
   const uint32_t whole = d >> FRACTION_BITS;
-  const double error = fabs(value - (double)units[DUPLEX_P16]),
-               both = fabs(value - (double)units[DUPLEX_P32_LOW]);
+  const double error = fabs(value - (double)units[DUPLEX_P16]);
+  const double both = fabs(value - (double)units[DUPLEX_P32_LOW]);
   if (!(error / place_of(value, NEIGHBOURS_12) <= 0.501))
     fail_msg("d %u: %04x is %.4f ulp away", d, nearest, error / place_of(value, NEIGHBOURS_12));
   if (!(both <= value * 0x1p-22 + (whole > 16 ? 0.501 : 0)))
     fail_msg("d %u: %04x and %04x are %.3g of it away", d, high, low, both / value);
   if (nearest != high && nearest != high + 1) fail_msg("d %u: high part %04x of %04x", d, high, nearest);
-  const double below = (double)oracle_weight_units(low),
-               place = place_of((double)units[DUPLEX_P32_HIGH] + 0.5, NEIGHBOURS_12);
+  const double below = (double)oracle_weight_units(low);
+  const double place = place_of((double)units[DUPLEX_P32_HIGH] + 0.5, NEIGHBOURS_12);
   if (whole <= 16 ? below >= place : below > place) fail_msg("d %u: low part %04x of %04x", d, low, high);
   keep_worst(&worst->p16, &worst->p16_at, error / place_of(value, NEIGHBOURS_12), d);
   keep_worst(&worst->binary16, &worst->binary16_at, error / place_of(value, NEIGHBOURS_11), d);
@@ -387,7 +394,8 @@ static struct duplex_sum sum_of(const mpz_t units, uint32_t flags) {
 
 static uint64_t compare_quotient(const mpz_t units, uint32_t flags, uint64_t l, bool row_nan) {
   const struct duplex_sum sum = sum_of(units, flags);
-  const uint16_t model = duplex_quotient(&sum, l, row_nan), want = oracle_quotient(units, flags, l, row_nan);
+  const uint16_t model = duplex_quotient(&sum, l, row_nan);
+  const uint16_t want = oracle_quotient(units, flags, l, row_nan);
   if (model != want) {
     gmp_printf("sum %Zd * 2^-48, flags %u, l %llu * 2^-24, row NaN %d\n", units, flags, (unsigned long long)l,
                row_nan);

@@ -85,7 +85,9 @@ static void run_matrices(struct duplex_stack *stack, struct duplex_backend *read
   const size_t m = size_of(random, TOKENS);
   const size_t n = size_of(random, ROWS);
   const size_t k = size_of(random, COLUMNS);
-  struct duplex_weights *pair = NULL, *plain = NULL, *back = NULL;
+  struct duplex_weights *pair = NULL;
+  struct duplex_weights *plain = NULL;
+  struct duplex_weights *back = NULL;
   draw(random, x, m * k);
   draw(random, gate, n * k);
   draw(random, up, n * k);

@@ -64,8 +64,11 @@ class counted_backend {
   static const duplex_backend_ops ops;
   duplex_backend *inner_;
   base_and_self base_;
-  bool high_ = false, in_job_ = false;
-  uint64_t doorbell_ = 0, rose_after_ = 0, rose_by_ = 0;
+  bool high_ = false;
+  bool in_job_ = false;
+  uint64_t doorbell_ = 0;
+  uint64_t rose_after_ = 0;
+  uint64_t rose_by_ = 0;
 };
 
 inline const duplex_backend_ops counted_backend::ops = {

@@ -36,7 +36,11 @@ struct options {
 };
 
 struct totals {
-  uint64_t jobs = 0, bad = 0, clocks = 0, reference_clocks = 0, most_off = 0;
+  uint64_t jobs = 0;
+  uint64_t bad = 0;
+  uint64_t clocks = 0;
+  uint64_t reference_clocks = 0;
+  uint64_t most_off = 0;
 };
 
 const duplex_riscv_options riscv = {};
@@ -126,7 +130,8 @@ class way {
   void one(duplex_stack *reference, const counted_backend &counted, duplex_stack *own, uint64_t number) {
     test_case *job = job_draw(o_.seed, number);
     std::vector<uint8_t> expected(job_result_bytes(job)), bytes(expected.size());
-    uint64_t expected_clocks = 0, clocks = 0;
+    uint64_t expected_clocks = 0;
+    uint64_t clocks = 0;
     const int expected_error = job_run(reference, job, expected.data(), &expected_clocks);
     const int error = job_run(own, job, bytes.data(), &clocks);
     const uint64_t counts = stack_->interrupt_clock() - stack_->doorbell_clock();

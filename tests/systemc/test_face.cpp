@@ -103,7 +103,8 @@ class master : public sc_core::sc_module, private tlm::tlm_mm_interface {
   }
 
   void registers_rules() {
-    uint32_t value = 0, eight[2] = {};
+    uint32_t value = 0;
+    uint32_t eight[2] = {};
     const sc_core::sc_time before = sc_core::sc_time_stamp();
     expect(read(DUPLEX_REG_ID, &value) == tlm::TLM_OK_RESPONSE && value == DUPLEX_ID_VALUE_RESET, "ID");
     expect(sc_core::sc_time_stamp() - before == duplex::time_of_clock(7), "a read takes 7 clocks");
@@ -160,7 +161,8 @@ class master : public sc_core::sc_module, private tlm::tlm_mm_interface {
     std::vector<uint32_t> addresses = {DUPLEX_REG_RING, DUPLEX_REG_RING + 0x3fc};
     for (uint32_t at = 0; at <= DUPLEX_REG_PERFORMANCE_HIGH; at += 4) addresses.push_back(at);
     for (const uint32_t at : addresses) {
-      uint32_t bus = 1, looked = 2;
+      uint32_t bus = 1;
+      uint32_t looked = 2;
       read(at, &bus);
       expect(debug(registers, tlm::TLM_READ_COMMAND, at, &looked, 4) == 4 && looked == bus,
              "debug read as on the bus");
@@ -370,7 +372,9 @@ class master : public sc_core::sc_module, private tlm::tlm_mm_interface {
   std::vector<unsigned char> bytes_[REQUESTS];
   tlm::tlm_generic_payload *request_ = nullptr, *response_ = nullptr;  // that are open
   bool hold_ = false;
-  unsigned requests_ended_ = 0, responses_ended_ = 0, freed_ = 0;
+  unsigned requests_ended_ = 0;
+  unsigned responses_ended_ = 0;
+  unsigned freed_ = 0;
   sc_core::sc_event request_ended_, end_response_event_, done_event_;
   bool done_ = false;
 };

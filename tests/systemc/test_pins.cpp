@@ -219,7 +219,8 @@ class cut_job : public sc_core::sc_module {
     for (uint32_t word = 0; word < 32; word++) addresses.push_back(DUPLEX_REG_RING + 4 * word);
     unsigned others = 0;  // that do not hold 0
     for (const uint32_t at : addresses) {
-      uint32_t bus = 0, looked = 1;
+      uint32_t bus = 0;
+      uint32_t looked = 1;
       tlm::tlm_generic_payload payload;
       payload.set_command(tlm::TLM_READ_COMMAND);
       payload.set_address(at);
@@ -242,7 +243,8 @@ class cut_job : public sc_core::sc_module {
   // The host begins afresh with the first clock out of reset, so that refreshes come in the same clocks.
   void program() {
     duplex_weights *weights = nullptr;
-    uint64_t clocks = 0, clocks_behind = 0;
+    uint64_t clocks = 0;
+    uint64_t clocks_behind = 0;
     duplex_stack *stack = open(&weights);
     const std::vector<float> y = run(stack, weights, &clocks);
     std::vector<float> lost(N);
@@ -380,7 +382,8 @@ class bench : public sc_core::sc_module {
     uint32_t none = 0;
     access(tlm::TLM_WRITE_COMMAND, DUPLEX_REG_BUNDLE_OWNER, none);
     for (unsigned i = 0; i < 20; i++) {
-      uint32_t value = i & 1, read = 9;
+      uint32_t value = i & 1;
+      uint32_t read = 9;
       access(tlm::TLM_WRITE_COMMAND, DUPLEX_REG_INTERRUPT_ENABLE, value);
       access(tlm::TLM_READ_COMMAND, DUPLEX_REG_INTERRUPT_ENABLE, read);
       expect(read == value, "INTERRUPT_ENABLE reads " + std::to_string(read));

@@ -186,7 +186,8 @@ int sc_main(int argc, char **argv) {
   checked_stack<duplex::stack_pin> pin("pin");
   master tlm_master("tlm_master", tlm, seed), pin_master("pin_master", pin, seed);
   sc_core::sc_start(duplex::time_of_clock(300 * (CASES + 2)));
-  unsigned bad = 0, cut = 0;
+  unsigned bad = 0;
+  unsigned cut = 0;
   for (unsigned i = 0; i <= CASES; i++) {
     if (i >= tlm_master.answers.size() || i >= pin_master.answers.size()) {
       std::printf("MISMATCH: case %u has no answer\n", i);

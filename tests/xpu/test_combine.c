@@ -103,7 +103,9 @@ static void test_examples(void **state) {
   (void)state;
   uint32_t sums[1];
   uint16_t y[1];
-  const uint32_t tokens[] = {0}, one[] = {0x3f800000}, large[] = {bits_of(0x1p24f)};
+  const uint32_t tokens[] = {0};
+  const uint32_t one[] = {0x3f800000};
+  const uint32_t large[] = {bits_of(0x1p24f)};
   const struct xpu_combine combine = {.sums = sums, .stride = 1, .tokens = 1, .columns = 1};
   xpu_combine_begin(&combine);
   xpu_combine_add(&combine, tokens, one, 1, large, 1);
@@ -113,13 +115,16 @@ static void test_examples(void **state) {
   xpu_combine_finish(&combine, y, 1);
   assert_int_equal(y[0], 0x7c00);
   // (1 + 2^-23)^2 loses 2^-46 before it is added to -1.
-  const uint32_t above[] = {0x3f800001}, minus_one[] = {0xbf800000};
+  const uint32_t above[] = {0x3f800001};
+  const uint32_t minus_one[] = {0xbf800000};
   xpu_combine_begin(&combine);
   xpu_combine_add(&combine, tokens, one, 1, minus_one, 1);
   xpu_combine_add(&combine, tokens, above, 1, above, 1);
   assert_int_equal(sums[0], bits_of(0x1p-22f));
   // docs/xpu_numerics.md
-  const uint32_t first[] = {0x3ec14d03}, second[] = {0x3f1f597f}, three[] = {0x40400000};
+  const uint32_t first[] = {0x3ec14d03};
+  const uint32_t second[] = {0x3f1f597f};
+  const uint32_t three[] = {0x40400000};
   xpu_combine_begin(&combine);
   xpu_combine_add(&combine, tokens, first, 1, three, 1);
   assert_int_equal(sums[0], 0x3f90f9c2);

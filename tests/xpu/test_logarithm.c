@@ -47,7 +47,8 @@ static void test_edges(void **state) {
   (void)state;
   static const double edges[] = {1, 0x1.6a09e667f3bcdp+0, 2, 0.5, 10000, 100000, 500000, 1e6, 1e7, 150000};
   for (unsigned i = 0; i < sizeof edges / sizeof *edges; i++) {
-    double below = edges[i], above = edges[i];
+    double below = edges[i];
+    double above = edges[i];
     for (int step = 0; step < 100; step++) {
       check(below);
       check(above);

@@ -182,7 +182,8 @@ static void check_turn(const struct xpu_rotary *rotary, struct duplex_random *ra
         oracle_apply(mpfr_mul, float_of(oracle_sine(position, rotary->frequencies[i], true)), scale);
     assert_int_equal(sines[i], bits_of(s));
     assert_int_equal(cosines[i], bits_of(c));
-    const float a = float_of(before[i]), b = float_of(before[i + pairs]);
+    const float a = float_of(before[i]);
+    const float b = float_of(before[i + pairs]);
     assert_int_equal(
         head[i], bits_of(oracle_apply(mpfr_sub, oracle_apply(mpfr_mul, a, c), oracle_apply(mpfr_mul, b, s))));
     assert_int_equal(head[i + pairs], bits_of(oracle_apply(mpfr_add, oracle_apply(mpfr_mul, b, c),

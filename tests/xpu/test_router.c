@@ -25,7 +25,8 @@ static bool is_chosen(const bool *chosen, unsigned expert) { return !chosen || c
 
 // Softmax over the experts of `taken` (NULL: all).
 static void oracle_softmax(const float *logits, unsigned experts, const bool *taken, float *weights) {
-  float most = -INFINITY, sum = 0;
+  float most = -INFINITY;
+  float sum = 0;
   for (unsigned e = 0; e < experts; e++)
     if (is_chosen(taken, e) && logits[e] > most) most = logits[e];
   for (unsigned e = 0; e < experts; e++) {
@@ -220,8 +221,12 @@ static void test_random(void **state) {
 // Ties, zeros of both signs, NaN and infinities among the logits, by hand.
 static void test_special(void **state) {
   (void)state;
-  const uint32_t one = 0x3f800000, half = 0x3f000000, nan = 0x7fc00000, infinity = 0x7f800000;
-  const uint32_t both[] = {0, 1}, second[] = {1};
+  const uint32_t one = 0x3f800000;
+  const uint32_t half = 0x3f000000;
+  const uint32_t nan = 0x7fc00000;
+  const uint32_t infinity = 0x7f800000;
+  const uint32_t both[] = {0, 1};
+  const uint32_t second[] = {1};
   uint32_t weights[2];
   xpu_score_token(XPU_SCORE_TOP_K_SOFTMAX, false, (uint32_t[]){0x80000000, 0}, 2, both, 2, weights);
   assert_int_equal(weights[0], half);

@@ -25,7 +25,8 @@ struct element {
 
 // Higher ranks first.
 static int by_rank(const void *a, const void *b) {
-  const struct element *x = a, *y = b;
+  const struct element *x = a;
+  const struct element *y = b;
   if (isnan(x->value) != isnan(y->value)) return isnan(x->value) ? 1 : -1;
   if (x->value > y->value) return -1;
   if (x->value < y->value) return 1;
@@ -33,7 +34,8 @@ static int by_rank(const void *a, const void *b) {
 }
 
 static int by_index(const void *a, const void *b) {
-  const struct element *x = a, *y = b;
+  const struct element *x = a;
+  const struct element *y = b;
   return x->index < y->index ? -1 : 1;
 }
 
@@ -51,7 +53,10 @@ static void check(const uint32_t *numbers, unsigned count, unsigned k) {
 
 static void test_examples(void **state) {
   (void)state;
-  const uint32_t nan = 0x7fc00000, other_nan = 0xffc00001, minus_zero = 0x80000000, least = 0xff800000;
+  const uint32_t nan = 0x7fc00000;
+  const uint32_t other_nan = 0xffc00001;
+  const uint32_t minus_zero = 0x80000000;
+  const uint32_t least = 0xff800000;
   uint32_t chosen[4];
   xpu_top_k((uint32_t[]){minus_zero, 0, minus_zero, 0}, 4, 2, chosen);
   assert_int_equal(chosen[0], 0);

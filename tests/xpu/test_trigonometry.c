@@ -52,7 +52,8 @@ static void test_zero(void **state) {
 static void test_edges(void **state) {
   (void)state;
   for (unsigned k = 1; k < 2000; k++) {
-    double below = k * 0.785398163397448309616, above = below;
+    double below = k * 0.785398163397448309616;
+    double above = below;
     for (int step = 0; step < 8; step++) {
       check(below);
       check(above);

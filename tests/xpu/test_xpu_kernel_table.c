@@ -135,7 +135,8 @@ static void test_decode_and_all_reduce(void **state) {
 static void test_fit(void **state) {
   (void)state;
   struct xpu_kernel_table t = load(XPU_KERNEL_GEMM, GEMM "8,64,32,1\n64,64,32,2\n8,256,512,20\n");
-  const uint64_t shape[] = {64, 32}, other[] = {64, 33};
+  const uint64_t shape[] = {64, 32};
+  const uint64_t other[] = {64, 33};
   assert_int_equal(xpu_kernel_fit(&t, shape, 7), XPU_KERNEL_BEYOND);
   assert_int_equal(xpu_kernel_fit(&t, shape, 8), XPU_KERNEL_MEASURED);
   assert_int_equal(xpu_kernel_fit(&t, shape, 33), XPU_KERNEL_MEASURED);

@@ -174,7 +174,10 @@ int wrong(const std::string &where, const std::string &text) { return wrong(wher
 
 int read_options(int argc, char **argv, options &o) {
   o.stack.channels = 2;
-  uint64_t channels = o.stack.channels, threads = o.stack.threads, rank_switch = 0, traffic = 0;
+  uint64_t channels = o.stack.channels;
+  uint64_t threads = o.stack.threads;
+  uint64_t rank_switch = 0;
+  uint64_t traffic = 0;
   const int status = read_words(argc, argv, names_of(o, channels, threads, rank_switch, traffic));
   if (status >= 0) return status;
   if (o.head_size % 16)

@@ -21,9 +21,15 @@ struct options {
   uint64_t seed = 1;
   duplex::stack_parameters stack;
   // expert
-  uint64_t tokens = 8, hidden = 256, inner = 512;
+  uint64_t tokens = 8;
+  uint64_t hidden = 256;
+  uint64_t inner = 512;
   // attention
-  uint64_t sequences = 2, positions = 200, kv_heads = 2, group = 4, head_size = 64;
+  uint64_t sequences = 2;
+  uint64_t positions = 200;
+  uint64_t kv_heads = 2;
+  uint64_t group = 4;
+  uint64_t head_size = 64;
 };
 
 // Fills `o`; what is wrong is one line on the standard error. Returns -1 to go on, or the exit status: 0
