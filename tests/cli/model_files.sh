@@ -99,7 +99,8 @@ for input in /dev/zero folder; do
   check "batch $input" refused_early "$input line 1: cannot be read: $why" "$duplex" batch $input --channels 1 --threads 1
   check "serve --trace $input" refused_early "$input:1: cannot be read: $why" "${traced[@]}" $input
   check "serve --constants $input" refused_early "$input: " "${serve[@]}" --constants $input
-  check "moe --tables $input" refused_early "$input:1: expected 'version'" "${moe[@]}" --threads 1 --out y.npy --tables $input
+  tables=$([ $input = folder ] && echo "--tables folder: Is a directory" || echo "$input:1: expected 'version'")
+  check "moe --tables $input" refused_early "$tables" "${moe[@]}" --threads 1 --out y.npy --tables $input
   check "moe --xpu-times $input" refused_early "$input" "${moe[@]}" --threads 1 --out y.npy --xpu-times $input
   check "moe --act $input" refused_early "--act $input: " "${moe[@]}" --out y.npy --act $input
   check "run --model $input" refused_early "$input" "$duplex" run --model $input --prompt-ids 1
