@@ -11,5 +11,7 @@ watch=$!
 exec 3<&-
 wait $command
 status=$?
+# The caller may end before it looks again.
+[ $status != 0 ] || [ ! -f "$log" ] || rm -f "$log"
 kill $watch
 exit $status
