@@ -414,7 +414,7 @@ struct stranger : sc_core::sc_module {
     tlm_generic_payload payload;
     unsigned char data[32];
     sc_time delay;
-    payload.set_command(static_cast<tlm::tlm_command>(77));
+    payload.set_command(static_cast<tlm::tlm_command>(3));
     payload.set_data_ptr(data);
     payload.set_data_length(sizeof data);
     payload.set_streaming_width(sizeof data);
