@@ -70,7 +70,9 @@ systemc-sanitize: $(RTL_OUT)/stack_2.so ## SystemC modules under the address and
 	@DUPLEX_RTL_DIR=$(abspath $(RTL_OUT)) $(MAKE) --no-print-directory BUILD=$(BUILD)/asan CFLAGS="-O1 -g1" \
 	  SANITIZE="-fsanitize=address,undefined -fno-sanitize-recover=undefined" systemc-sanitize-run
 
-SYSTEMC_RUNS := $(filter $(BUILD)/tests/systemc/test_%,$(SYSTEMC_TESTS))
+# test_memory_limits ends its programs inside SystemC's threads, by signals and exceptions; the address sanitizer does not know these
+# stacks, says that false reports may follow (its issue 189), and gives them.
+SYSTEMC_RUNS := $(filter-out %/test_memory_limits,$(filter $(BUILD)/tests/systemc/test_%,$(SYSTEMC_TESTS)))
 systemc-sanitize-run: $(SYSTEMC_RUNS)
 	@set -e; for program in $(SYSTEMC_RUNS); do echo "$$program"; \
 	  ASAN_OPTIONS=detect_leaks=0 "$$program" > $(BUILD)/sanitize.log 2>&1 || { tail -n 30 $(BUILD)/sanitize.log; exit 1; }; done

@@ -316,8 +316,13 @@ void elaboration() {
   });
 }
 
-// Phases out of turn at the memory socket, and a delay without end.
+// Phases out of turn at the memory socket, and a delay without end. Reports are thrown in SystemC's threads
+// here, whose stacks the address sanitizer does not know: it says that false reports may follow (its issue
+// 189), and gives them. So these cases run in the plain build alone.
 void offences() {
+#ifdef __SANITIZE_ADDRESS__
+  return;
+#endif
   for (const deed &d : deeds())
     refused((std::string("s.memory: nb_transport_fw: ") + d.text).c_str(), [&d] {
       auto *stack = new duplex::stack_tlm("s", two_channels());
