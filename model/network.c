@@ -12,7 +12,8 @@
 #include "model/network_untimed.h"
 
 #define GROUP_MOST 16u     // query heads to a KV head
-#define HEAD_STEP 16u      // values of a head come in whole 16
+#define HEAD_STEP 16u      // values of a head come in whole 16,
+#define HEAD_MOST 256u     // and are so many at most
 #define P32_GROUP_MOST 4u  // softmax weights of two parts up to this group
 #define PAGE_POSITIONS 64u
 #define POSITIONS_MOST 4096u  // of the default room
@@ -199,6 +200,13 @@ static int read_layers(struct network *network, struct model_error *error) {
 
 static unsigned rounded_up(unsigned value, unsigned step) { return (value + step - 1) / step * step; }
 
+// What a head takes on the device; 0: too much. Sums of sizes from files fit 32 bits.
+static unsigned head_size_of(const struct model_config *config) {
+  const unsigned size = duplex_larger(config->head_size, config->value_size);
+  const unsigned padded = rounded_up(size + (config->sinks ? NETWORK_SINK_VALUES : 0), HEAD_STEP);
+  return padded <= HEAD_MOST ? padded : 0;
+}
+
 // The smallest number of copies of a KV head with which no more than GROUP_MOST query heads share one.
 static unsigned copies_of(const struct model_config *config) {
   const unsigned group = config->heads / config->kv_heads;
@@ -223,8 +231,7 @@ static void set_geometry(struct network *network) {
                                           .mscale_all_dimensions = config->rope.mscale_all_dim,
                                           .whole_corrections = config->rope.truncate};
   network->pinned = config->sinks;
-  const unsigned size = duplex_larger(config->head_size, config->value_size);
-  network->head_size = rounded_up(size + (config->sinks ? NETWORK_SINK_VALUES : 0), HEAD_STEP);
+  network->head_size = head_size_of(config);
   network->kv_heads = config->kv_heads * copies_of(config);
   network->wide = config->heads / network->kv_heads <= P32_GROUP_MOST;
   const exact_mode saved = exact_begin(config);
@@ -310,15 +317,24 @@ int network_check_split(const struct model_config *config, unsigned parts, struc
   return DUPLEX_OK;
 }
 
+// More experts than a device takes, or larger heads.
+static int check_sizes(const struct model_config *config, struct model_error *error) {
+  if (config->experts > DUPLEX_EXPERTS_MOST)
+    return model_fail(error, DUPLEX_ERROR_ARGUMENT, "the model has %u experts a layer, a device takes %u",
+                      config->experts, DUPLEX_EXPERTS_MOST);
+  if (!head_size_of(config))
+    return model_fail(error, DUPLEX_ERROR_ARGUMENT, "the model has heads of %u values, a device takes %u",
+                      (unsigned)duplex_larger(config->head_size, config->value_size), HEAD_MOST);
+  return DUPLEX_OK;
+}
+
 int network_open(const struct model *model, const struct network_options *options, struct network **made,
                  struct model_error *error) {
   const struct model_config *config = model_config_of(model);
   *made = NULL;
   error->text[0] = 0;
-  if (config->experts > DUPLEX_EXPERTS_MOST)
-    return model_fail(error, DUPLEX_ERROR_ARGUMENT, "the model has %u experts a layer, a device takes %u",
-                      config->experts, DUPLEX_EXPERTS_MOST);
-  int status = network_check_split(config, options->split_ffn, error);
+  int status = check_sizes(config, error);
+  if (!status) status = network_check_split(config, options->split_ffn, error);
   if (status) return status;
   struct network *network = calloc(1, sizeof *network);
   if (network) network->layers = calloc(config->layers, sizeof *network->layers);

@@ -46,8 +46,8 @@ struct network_options {
 int network_check_split(const struct model_config *config, unsigned parts, struct model_error *error);
 
 // Brings the weights to the device. The model stays the caller's, and has to live as long. Errors, after
-// which *network is NULL: ARGUMENT (more experts than a device takes), those of network_check_split,
-// model_matrix_read and duplex_device_open.
+// which *network is NULL: ARGUMENT (more experts than a device takes, heads of more than 256
+// values), those of network_check_split, model_matrix_read and duplex_device_open.
 int network_open(const struct model *model, const struct network_options *options, struct network **network,
                  struct model_error *error);
 void network_close(struct network *network);  // its sequences have to be ended; NULL: nothing

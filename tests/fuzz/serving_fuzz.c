@@ -163,7 +163,7 @@ static void make_folders(void) {
     REQUIRE(pwrite(open_case(good[t]), table_texts[t], (size_t)size, 0) == size);
   }
   for (unsigned f = 0; f < TABLES; f++) {
-    strcpy(folders[f], "/tmp/duplex_fuzz_XXXXXX");
+    strcpy(folders[f], P_tmpdir "/duplex_fuzz_XXXXXX");
     REQUIRE(mkdtemp(folders[f]));
     for (unsigned t = 0; t < TABLES; t++) {
       snprintf(name, sizeof name, "%s/%s", folders[f], table_names[t]);

@@ -282,12 +282,27 @@ static void test_too_many_parts(void **state) {
   model_close(model);
 }
 
+// On the host alone too, whose tables of angles are for heads of a device.
+static void test_wide_heads(void **state) {
+  (void)state;
+  struct model *model = open_toy("llama_wide", TOY_F16);
+  struct network_options options = usual;
+  struct network *network;
+  struct model_error error;
+  for (int untimed = 0; untimed < 2; untimed++) {
+    options.untimed = untimed;
+    assert_int_equal(network_open(model, &options, &network, &error), DUPLEX_ERROR_ARGUMENT);
+    assert_null(network);
+    assert_non_null(strstr(error.text, "heads of 258 values, a device takes 256"));
+  }
+  model_close(model);
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(test_golden),
-      cmocka_unit_test(test_same_bits),
-      cmocka_unit_test(test_split_ffn),
-      cmocka_unit_test(test_too_many_parts),
+      cmocka_unit_test(test_golden),     cmocka_unit_test(test_same_bits),
+      cmocka_unit_test(test_split_ffn),  cmocka_unit_test(test_too_many_parts),
+      cmocka_unit_test(test_wide_heads),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -71,6 +71,9 @@ static const struct toy toys[] = {
              "\"factor\": 4.0}"},
     {"llama_group", "LlamaForCausalLM", "llama", 80, 2, 40, 2, 16, 80, 0, 0, 160, NO_EXPERTS,
      .more = "\"head_dim\": 16, \"rope_theta\": 10000.0"},
+    {"llama_wide", "LlamaForCausalLM", "llama", 16, 1, 1, 1, 258, 16, 0, 0, 20,
+     NO_EXPERTS,  // of no golden logits
+     .more = "\"head_dim\": 258, \"rope_theta\": 10000.0"},
     {"mistral", "MistralForCausalLM", "mistral", 64, 2, 4, 2, 16, 112, 0, 0, 160, NO_EXPERTS,
      .more = "\"rope_theta\": 10000.0, \"sliding_window\": 256"},
     {"qwen3", "Qwen3ForCausalLM", "qwen3", 64, 2, 4, 2, 32, 112, 0, 0, 160, NO_EXPERTS, .qk_norm = true,

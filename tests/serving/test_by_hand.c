@@ -12,6 +12,7 @@
 // clang-format on
 
 #include "serving/serving.h"
+#include "tests/serving/runs.h"
 
 #define PAPER_FLOPS (989.4e12 * 0.95)
 #define PAPER_BYTES (3352e9 * 0.80)
@@ -38,16 +39,6 @@ static struct serving_options llama(enum serving_mode mode) {
                                   .output = 8,
                                   .measured = 64,
                                   .seed = 3};
-}
-
-static void run(const struct serving_options *options, struct serving_result *result) {
-  char error[1024] = "";
-  if (serving_run(options, result, error, sizeof error)) fail_msg("%s", error);
-}
-
-static void assert_near(double value, double expected, double relative) {
-  if (!(value >= expected - relative * expected && value <= expected + relative * expected))
-    fail_msg("%.12g, expected %.12g", value, expected);
 }
 
 // Bytes of a product of `rows` tokens, and its time at those rates.

@@ -14,6 +14,7 @@
 #include "duplex/error.h"
 #include "serving/model.h"
 #include "serving/rate.h"
+#include "tests/serving/runs.h"
 
 static struct serving_options options_of(const char *system, const char *model, unsigned batch) {
   return (struct serving_options){.system = system,
@@ -25,16 +26,6 @@ static struct serving_options options_of(const char *system, const char *model, 
                                   .warm_up = 50,
                                   .measured = 400,
                                   .seed = 3};
-}
-
-static void run(const struct serving_options *options, struct serving_result *result) {
-  char error[1024] = "";
-  if (serving_run(options, result, error, sizeof error)) fail_msg("%s", error);
-}
-
-static void assert_near(double value, double expected, double relative) {
-  if (!(value >= expected - relative * expected && value <= expected + relative * expected))
-    fail_msg("%.12g, expected %.12g", value, expected);
 }
 
 // Multiply-accumulates of a token in the experts of all layers.
