@@ -2,128 +2,8 @@
 // config.json of Hugging Face, in both dialects: every key is used, known to change no result, or refused.
 #include <string.h>
 
-#include "model/config.h"
+#include "model/config_classes.h"
 #include "model/json.h"
-
-// What a class of transformers takes where the file is silent, and which keys it has.
-struct architecture {
-  const char *model_type;
-  double theta, epsilon;
-  unsigned kv_heads;   // 0: as many as heads
-  unsigned head_size;  // 0: hidden / heads
-  unsigned sliding_window;
-  uint32_t begin_token, end_token;
-  enum model_qk_norm qk_norm;
-  enum xpu_score score;
-  bool experts;
-  bool multipliers;           // Granite's
-  bool always_renormalises;   // no key norm_topk_prob
-  bool has_bias_key;          // attention_bias
-  bool bias;                  // its value where the file is silent
-  bool gpt_oss;               // sinks, biases everywhere, a cut activation, every second layer slides
-  bool latent;                // DeepSeek's attention and experts
-  bool has_ffn_bias_key;      // mlp_bias
-  bool has_limit_key;         // clip_qkv
-  bool has_sliding_key;       // sliding_window
-  bool has_use_sliding_key;   // use_sliding_window; without it sliding_window says nothing
-  bool has_first_window_key;  // max_window_layers: layers before it do not slide
-};
-
-static const struct architecture architectures[MODEL_ARCHITECTURES] = {
-    [MODEL_MIXTRAL] = {.model_type = "mixtral",
-                       .theta = 1e6,
-                       .epsilon = 1e-5,
-                       .kv_heads = 8,
-                       .begin_token = 1,
-                       .end_token = 2,
-                       .score = XPU_SCORE_SOFTMAX,
-                       .experts = true,
-                       .always_renormalises = true,
-                       .has_sliding_key = true},
-    [MODEL_QWEN3_MOE] = {.model_type = "qwen3_moe",
-                         .theta = 1e4,
-                         .epsilon = 1e-6,
-                         .kv_heads = 4,
-                         .sliding_window = 4096,
-                         .begin_token = MODEL_NO_TOKEN,
-                         .end_token = MODEL_NO_TOKEN,
-                         .qk_norm = MODEL_QK_NORM_HEAD,
-                         .score = XPU_SCORE_SOFTMAX,
-                         .experts = true,
-                         .has_bias_key = true,
-                         .has_sliding_key = true,
-                         .has_use_sliding_key = true},
-    [MODEL_OLMOE] = {.model_type = "olmoe",
-                     .theta = 1e4,
-                     .epsilon = 1e-5,
-                     .begin_token = MODEL_NO_TOKEN,
-                     .end_token = 50279,
-                     .qk_norm = MODEL_QK_NORM_WHOLE,
-                     .score = XPU_SCORE_SOFTMAX,
-                     .experts = true,
-                     .has_limit_key = true,
-                     .has_bias_key = true},
-    [MODEL_GRANITE_MOE] = {.model_type = "granitemoe",
-                           .theta = 1e4,
-                           .epsilon = 1e-6,
-                           .begin_token = 1,
-                           .end_token = 2,
-                           .score = XPU_SCORE_TOP_K_SOFTMAX,
-                           .experts = true,
-                           .multipliers = true,
-                           .has_bias_key = true},
-    [MODEL_LLAMA] = {.model_type = "llama",
-                     .theta = 1e4,
-                     .epsilon = 1e-6,
-                     .begin_token = 1,
-                     .end_token = 2,
-                     .has_bias_key = true,
-                     .has_ffn_bias_key = true},
-    [MODEL_MISTRAL] = {.model_type = "mistral",
-                       .theta = 1e4,
-                       .epsilon = 1e-6,
-                       .kv_heads = 8,
-                       .sliding_window = 4096,
-                       .begin_token = 1,
-                       .end_token = 2,
-                       .has_sliding_key = true},
-    [MODEL_QWEN3] = {.model_type = "qwen3",
-                     .theta = 1e4,
-                     .epsilon = 1e-6,
-                     .head_size = 128,
-                     .sliding_window = 4096,
-                     .begin_token = MODEL_NO_TOKEN,
-                     .end_token = MODEL_NO_TOKEN,
-                     .qk_norm = MODEL_QK_NORM_HEAD,
-                     .has_bias_key = true,
-                     .has_sliding_key = true,
-                     .has_use_sliding_key = true,
-                     .has_first_window_key = true},
-    [MODEL_GPT_OSS] = {.model_type = "gpt_oss",
-                       .theta = 150000,
-                       .epsilon = 1e-5,
-                       .kv_heads = 8,
-                       .head_size = 64,
-                       .sliding_window = 128,
-                       .begin_token = MODEL_NO_TOKEN,
-                       .end_token = MODEL_NO_TOKEN,
-                       .score = XPU_SCORE_TOP_K_SOFTMAX,
-                       .experts = true,
-                       .always_renormalises = true,
-                       .has_bias_key = true,
-                       .bias = true,
-                       .gpt_oss = true,
-                       .has_sliding_key = true,
-                       .has_first_window_key = true},
-    [MODEL_DEEPSEEK_V3] = {.model_type = "deepseek_v3",
-                           .theta = 1e4,
-                           .epsilon = 1e-6,
-                           .begin_token = 0,
-                           .end_token = 1,
-                           .score = XPU_SCORE_SIGMOID,
-                           .experts = true,
-                           .latent = true,
-                           .has_bias_key = true}};
 
 // Keys that change no logits: training, classifiers, sampling, names, how a program runs. The element type
 // among them: what counts is that of the tensors.
@@ -234,7 +114,7 @@ static bool bool_key(struct model_json *json, const char *key, bool otherwise) {
 // The class of a model_type; MODEL_ARCHITECTURES: there is none.
 static enum model_architecture of_type(const char *type) {
   unsigned i = 0;
-  while (i < MODEL_ARCHITECTURES && strcmp(type, architectures[i].model_type) != 0) i++;
+  while (i < MODEL_ARCHITECTURES && strcmp(type, model_classes[i].model_type) != 0) i++;
   return (enum model_architecture)i;
 }
 
@@ -275,7 +155,7 @@ static const char *read_act(struct model_json *json) {
 }
 
 // The experts of gpt-oss have an activation of their own, which the class computes whatever the key says.
-static const char *read_act_of(struct model_json *json, const struct architecture *class) {
+static const char *read_act_of(struct model_json *json, const struct model_class *class) {
   const char *act = read_act(json);
   if (class->gpt_oss && strcmp(act, "silu") != 0)
     model_json_refuse(json, DUPLEX_ERROR_FORMAT, "hidden_act",
@@ -297,7 +177,7 @@ static uint32_t token_of(struct model_json *json, const char *key, json_t *value
 }
 
 // A token or a list of them; null means none, no key what the class takes.
-static void read_tokens(struct model_json *json, const struct architecture *class, struct model_config *c) {
+static void read_tokens(struct model_json *json, const struct model_class *class, struct model_config *c) {
   const bool has_begin = json_object_get(json->left, "bos_token_id") != NULL;
   const bool has_end = json_object_get(json->left, "eos_token_id") != NULL;
   c->begin_token = token_of(json, "bos_token_id", model_json_take(json, "bos_token_id"),
@@ -364,7 +244,7 @@ static void set_gpt_oss_rope(struct model_rope *rope) {
   rope->original_positions = 4096;
 }
 
-static void read_rope(struct model_json *json, const struct architecture *class, struct model_config *c) {
+static void read_rope(struct model_json *json, const struct model_class *class, struct model_config *c) {
   json_t *object = model_json_take_either(json, "rope_scaling", "rope_parameters");
   c->rope.theta = real_key(json, "rope_theta", class->theta);
   if (real_key(json, "partial_rotary_factor", 1) != 1)
@@ -418,7 +298,7 @@ static void read_grouped_experts(struct model_json *json, struct model_config *c
 }
 
 // Heads of latent attention. head_dim is what is rotated, here and in the class.
-static void read_latent_attention(struct model_json *json, const struct architecture *class,
+static void read_latent_attention(struct model_json *json, const struct model_class *class,
                                   struct model_config *c) {
   c->heads = count_key(json, "num_attention_heads", 0);
   c->kv_heads = c->heads;
@@ -436,7 +316,7 @@ static void read_latent_attention(struct model_json *json, const struct architec
   c->qkv_bias = c->o_bias = bool_key(json, "attention_bias", class->bias);
 }
 
-static void read_experts(struct model_json *json, const struct architecture *class, struct model_config *c) {
+static void read_experts(struct model_json *json, const struct model_class *class, struct model_config *c) {
   json_t *experts = model_json_take_either(json, "num_local_experts", "num_experts");
   if (!experts) model_json_refuse(json, DUPLEX_ERROR_FORMAT, "num_local_experts", "is missing");
   c->experts = (unsigned)model_json_integer(json, "num_local_experts", experts, 1, MODEL_EXPERTS_MOST, 1);
@@ -485,7 +365,7 @@ static void read_dense_layers(struct model_json *json, json_t *list, struct mode
 
 // One word a layer. A class without a key for the first sliding layer has all layers alike, whatever the
 // words.
-static void read_layer_types(struct model_json *json, const struct architecture *class, json_t *list,
+static void read_layer_types(struct model_json *json, const struct model_class *class, json_t *list,
                              struct model_config *c) {
   if (json->status || !list) return;
   if (!json_is_array(list) || json_array_size(list) != c->layers)
@@ -503,7 +383,7 @@ static void read_layer_types(struct model_json *json, const struct architecture 
   }
 }
 
-static void read_window(struct model_json *json, const struct architecture *class, struct model_config *c) {
+static void read_window(struct model_json *json, const struct model_class *class, struct model_config *c) {
   if (!class->has_sliding_key) return;
   const bool given = json_object_get(json->left, "sliding_window") != NULL;
   c->sliding_window =
@@ -513,7 +393,7 @@ static void read_window(struct model_json *json, const struct architecture *clas
 }
 
 // Which layers are sparse and which slide.
-static void read_layers(struct model_json *json, const struct architecture *class, struct model_config *c) {
+static void read_layers(struct model_json *json, const struct model_class *class, struct model_config *c) {
   const bool steps = c->architecture == MODEL_QWEN3_MOE;
   const unsigned dense_first =
       class->latent ? (unsigned)model_json_integer(json, "first_k_dense_replace",
@@ -538,8 +418,7 @@ static void read_layers(struct model_json *json, const struct architecture *clas
   read_layer_types(json, class, model_json_take(json, "layer_types"), c);
 }
 
-static void read_attention(struct model_json *json, const struct architecture *class,
-                           struct model_config *c) {
+static void read_attention(struct model_json *json, const struct model_class *class, struct model_config *c) {
   c->heads = (unsigned)size_key(json, "num_attention_heads", MODEL_SIZE_MOST, 0);
   const bool given = json_object_get(json->left, "num_key_value_heads") != NULL;
   const unsigned kv_heads = given || !class->kv_heads ? c->heads : class->kv_heads;
@@ -557,7 +436,7 @@ static void read_attention(struct model_json *json, const struct architecture *c
 // Reads all keys of config.json; the first fault is kept, and a key that nobody reads is one.
 static void read_all(struct model_json *json, struct model_config *c) {
   c->architecture = read_architecture(json);
-  const struct architecture *class = &architectures[c->architecture];
+  const struct model_class *class = &model_classes[c->architecture];
   c->embedding_scale = c->residual_scale = c->logits_divisor = 1;
   c->layers = (unsigned)size_key(json, "num_hidden_layers", MODEL_LAYERS_MOST, 0);
   c->hidden = (unsigned)size_key(json, "hidden_size", MODEL_SIZE_MOST, 0);
