@@ -3,6 +3,7 @@
 #ifndef SERVING_MEASURED_H
 #define SERVING_MEASURED_H
 
+#include "schedule/schedule.h"
 #include "serving/experts.h"
 
 struct measured;
@@ -13,6 +14,9 @@ struct measured;
 int measured_open(struct measured **measured, const struct machine *machine,
                   const struct serving_model *model, const struct serving_options *options, char *error,
                   size_t size);
+// Who decides about its experts, as the options say.
+enum schedule_policy measured_policy(const struct machine *machine, const struct serving_model *model,
+                                     enum serving_policy policy);
 void measured_close(struct measured *measured);
 
 // counts[e]: tokens of each expert; tokens: of the stage. Adds what is charged beside the sides to
