@@ -196,7 +196,7 @@ static int check_table(struct duplex_device *device, const char *path, const str
                        uint32_t origin, const struct schedule_shape *shape,
                        const struct schedule_placement *placement) {
   static const char *const names[] = {"hidden",   "inner", "experts",  "stacks",
-                                      "channels", "gated", "exponents"};
+                                      "channels", "gated", "exponents", "replicated"};
   _Static_assert(sizeof names / sizeof *names == sizeof *shape / sizeof(uint32_t), "a name for each");
   const uint32_t *told = &times->shape.hidden;
   const uint32_t *wanted = &shape->hidden;

@@ -7,6 +7,8 @@
 #define HALVED_EXPERTS 16u  // from here on experts balance each other, and halves are not tried
 #define PARTS_EXPERTS 64u   // beyond them a decision takes longer than more parts win
 
+#define COPY_PARTS 6u
+
 // The best placement so far, and what it loses.
 struct choice {
   const struct schedule_shape *shape;
@@ -70,6 +72,16 @@ static void consider_split(struct choice *choice) {
   }
 }
 
+// Copies, in equal parts.
+static void consider_copies(struct choice *choice) {
+  const uint32_t slice = formula_slice(choice->shape);
+  for (uint32_t parts = 1; parts <= COPY_PARTS && (parts == 1 || slice > parts * SCHEDULE_TILE); parts++) {
+    struct schedule_placement tried = {SCHEDULE_REPLICATED, 1, {1}, {{slice}}};
+    for (uint32_t part = 1; part < parts; part++) add_end(&tried, 0, part * 1000 / parts);
+    consider(choice, &tried);
+  }
+}
+
 bool schedule_place(const struct schedule_shape *shape, struct schedule_placement *placement) {
   if (!schedule_shape_valid(shape)) return false;
   struct choice choice = {shape, placement, UINT64_MAX};
@@ -78,6 +90,7 @@ bool schedule_place(const struct schedule_shape *shape, struct schedule_placemen
   const struct schedule_placement whole = {layout, 1, {1}, {{slice}}};
   *placement = whole;
   choice.loss = place_loss(shape, &whole);
+  if (shape->replicated) consider_copies(&choice);
   if (slice <= SCHEDULE_TILE) return true;
   if (shape->experts < HALVED_EXPERTS) consider_halves(&choice);
   consider_split(&choice);

@@ -36,7 +36,7 @@ static void draw_layer(struct duplex_random *random, uint32_t experts, uint32_t 
 // Clocks that a decision takes longer with pieces in pairs of bundles than with halves (docs/schedule.md,
 // "The cost of a decision").
 static const uint16_t longer_decision[] = {
-    [SCHEDULE_ALTERNATE] = 1000, [SCHEDULE_SPLIT] = 2000, [SCHEDULE_HALVED] = 0};
+    [SCHEDULE_ALTERNATE] = 1000, [SCHEDULE_SPLIT] = 2000, [SCHEDULE_HALVED] = 0, [SCHEDULE_REPLICATED] = 0};
 
 // How much longer than its bound a layer takes, and the square of that.
 static uint64_t layer_loss(const struct schedule_times *times, const uint16_t *counts,

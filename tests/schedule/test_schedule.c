@@ -26,7 +26,7 @@ static struct schedule_decision decision;
 // Logic-PIM 25 a group, from one bundle 40.
 static void make_round(uint32_t experts) {
   times = (struct schedule_times){.clocks_per_unit = 1,
-                                  .shape = {4096, 4096, experts, 1, 32, 1, 0},
+                                  .shape = {4096, 4096, experts, 1, 32, 1, 0, 0},
                                   .placement = {SCHEDULE_HALVED, 2, {2, 2}, {{1024, 1024}, {1024, 1024}}}};
   for (uint32_t g = 1; g <= SCHEDULE_GROUPS; g++) {
     struct schedule_row *row = &times.rows[g];
@@ -190,7 +190,8 @@ static void test_parts_cover(void **state) {
                                          1 + (uint32_t)duplex_random_below(&random, 8),
                                          1 + (uint32_t)duplex_random_below(&random, 32),
                                          (uint32_t)duplex_random_below(&random, 2),
-                                         0};
+                                         0,
+                                         i % 2};
     assert_true(schedule_place(&shape, &placement));
     memset(seen, 0, sizeof seen);
     for (uint32_t stack = 0; stack < shape.stacks; stack++)
@@ -245,7 +246,8 @@ static void test_times_are_those_of_the_cuts(void **state) {
                                          1 + (uint32_t)duplex_random_below(&random, 8),
                                          1 + (uint32_t)duplex_random_below(&random, 32),
                                          (uint32_t)duplex_random_below(&random, 2),
-                                         0};
+                                         0,
+                                         i % 2};
     assert_true(schedule_place(&shape, &placement));
     schedule_formula(&shape, &placement, &times);
     const uint32_t most = 8 * 4096 / shape.experts;
@@ -258,11 +260,34 @@ static void test_times_are_those_of_the_cuts(void **state) {
   }
 }
 
+// As many experts as there may be with as many tokens, where each lies twice.
+static void test_all_alike(void **state) {
+  static const uint16_t tokens[] = {0, 1, 9, 512, 513, 4096};
+  (void)state;
+  for (uint32_t experts = SCHEDULE_EXPERTS - 1; experts <= SCHEDULE_EXPERTS; experts++) {
+    struct schedule_shape shape = model_shape(3, experts);
+    const struct schedule_placement placement = {SCHEDULE_REPLICATED, 1, {1}, {{154}}};
+    shape.replicated = 1;
+    schedule_formula(&shape, &placement, &times);
+    assert_true(schedule_valid(&times));
+    for (unsigned i = 0; i < sizeof tokens / sizeof *tokens; i++) {
+      uint16_t counts[SCHEDULE_EXPERTS];
+      for (uint32_t e = 0; e < experts; e++) counts[e] = tokens[i];
+      assert_recounted(counts);
+      const uint32_t bound = schedule_bound(&times, counts);
+      assert_true(decision.total <= bound + bound / 100 || tokens[i] > 512);
+      assert_int_equal(decision.total > 0, tokens[i] > 0);
+    }
+  }
+}
+
 static void test_bad_shapes(void **state) {
   static const struct schedule_shape bad[] = {
-      {0, 1, 1, 1, 1, 0, 0}, {1, 0, 1, 1, 1, 0, 0}, {1, 1, 0, 1, 1, 0, 0},     {1, 1, 257, 1, 1, 0, 0},
-      {1, 1, 1, 0, 1, 0, 0}, {1, 1, 1, 9, 1, 0, 0}, {1, 1, 1, 1, 33, 0, 0},    {1, 1, 1, 1, 1, 2, 0},
-      {1, 1, 1, 1, 1, 0, 4}, {1, 1, 1, 1, 0, 0, 0}, {65537, 1, 1, 1, 1, 1, 0}, {1, 65537, 1, 1, 1, 1, 0}};
+      {0, 1, 1, 1, 1, 0, 0, 0},   {1, 0, 1, 1, 1, 0, 0, 0},     {1, 1, 0, 1, 1, 0, 0, 0},
+      {1, 1, 257, 1, 1, 0, 0, 0}, {1, 1, 1, 0, 1, 0, 0, 0},     {1, 1, 1, 9, 1, 0, 0, 0},
+      {1, 1, 1, 1, 33, 0, 0, 0},  {1, 1, 1, 1, 1, 2, 0, 0},     {1, 1, 1, 1, 1, 0, 4, 0},
+      {1, 1, 1, 1, 0, 0, 0, 0},   {65537, 1, 1, 1, 1, 1, 0, 0}, {1, 65537, 1, 1, 1, 1, 0, 0},
+      {1, 1, 1, 1, 1, 0, 0, 2}};
   struct schedule_placement placement;
   (void)state;
   for (unsigned i = 0; i < sizeof bad / sizeof *bad; i++) assert_false(schedule_place(&bad[i], &placement));
@@ -336,9 +361,9 @@ static void test_files(void **state) {
   const size_t bytes = fread(good, 1, sizeof good - 1, file);
   fclose(file);
   good[bytes] = 0;
-  assert_refused(path, good, "version 3", "version 2", ":1: version 2, expected 3");
+  assert_refused(path, good, "version 4", "version 3", ":1: version 3, expected 4");
   assert_refused(path, good, "\nshape 7168", "\nshape 7169", ":2: the tables are damaged");
-  assert_refused(path, good, "\nshape 7168", "\nshape 4294967296", ":5: expected 'shape' and 7 numbers");
+  assert_refused(path, good, "\nshape 7168", "\nshape 4294967296", ":5: expected 'shape' and 8 numbers");
   assert_refused(path, good, "\nshape 7168", "\nshape -1", ":5: expected 'shape'");
   assert_refused(path, good, "\ngroups_7 ", "\ngroups_8 ", ":15: expected 'groups_7'");
   assert_refused(path, good, "\nslope ", "\nslope 1 ", ":73: expected 'slope'");
@@ -356,7 +381,8 @@ int main(void) {
       cmocka_unit_test(test_best_by_hand),  cmocka_unit_test(test_all_decisions),
       cmocka_unit_test(test_parts_cover),   cmocka_unit_test(test_times_are_those_of_the_cuts),
       cmocka_unit_test(test_small_slope),   cmocka_unit_test(test_bad_shapes),
-      cmocka_unit_test(test_damage),        cmocka_unit_test(test_files),
+      cmocka_unit_test(test_all_alike),     cmocka_unit_test(test_damage),
+      cmocka_unit_test(test_files),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -26,7 +26,7 @@ static struct schedule_work work;
 // Halves in two parts: the xPU 100 a group for the whole expert, Logic-PIM 24. 2 for tokens, 8 for sums.
 static void make_halves(uint32_t unit) {
   measured = (struct schedule_times){.clocks_per_unit = unit,
-                                     .shape = {4096, 4096, 4, 1, 32, 1, 0},
+                                     .shape = {4096, 4096, 4, 1, 32, 1, 0, 0},
                                      .placement = {SCHEDULE_HALVED, 2, {2, 2}, {{1024, 1024}, {1024, 1024}}}};
   for (uint32_t g = 1; g <= SCHEDULE_GROUPS; g++) {
     struct schedule_row *row = &measured.rows[g];
