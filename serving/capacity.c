@@ -8,6 +8,7 @@
 
 #include "duplex/error.h"
 #include "serving/config_file.h"
+#include "serving/measured.h"
 #include "serving/scheduler.h"
 
 // The longest prompt, or with its output the longest request, that there can be; of a trace the one that it
@@ -86,12 +87,29 @@ unsigned capacity_places(const struct machine *m, const struct serving_options *
   return serving_is_open(options) || of_batch > options->most_sequences ? options->most_sequences : of_batch;
 }
 
-bool capacity_holds_copies(const struct machine *machine, const struct serving_model *model,
-                           const struct serving_options *options) {
+// Whether two copies leave room for all requests that may be in flight.
+static bool holds_copies(const struct machine *machine, const struct serving_model *model,
+                         const struct serving_options *options) {
   struct machine twice = *machine;
   twice.copies = 2;
   const double room = machine_kv_capacity(&twice, model) / twice.nodes / model_kv_bytes(model);
   const double block = options->scheduler == SERVING_VLLM ? options->block_size : 1;
   const double positions = ceil(longest_of(options, true).tokens / block) * block;
   return !options->prefix_cache && capacity_places(machine, options) * positions <= room;
+}
+
+int capacity_set_copies(struct machine *m, const struct serving_model *model,
+                        const struct serving_options *options, char *error, size_t size) {
+  const bool divided = m->mode == SERVING_FULL && model->experts && !options->profile &&
+                       experts_have_tables(m, model) &&
+                       measured_policy(m, model, options->policy) == SCHEDULE_BEST;
+  if (options->copies > 1 && !divided) {
+    snprintf(error, size,
+             "%s on %s: policy best of Logic-PIM and xPU has use for two copies of each expert, expected one",
+             options->model, options->system);
+    return DUPLEX_ERROR_ARGUMENT;
+  }
+  m->copies = options->copies;
+  if (!m->copies) m->copies = divided && holds_copies(m, model, options) ? 2 : 1;
+  return DUPLEX_OK;
 }

@@ -10,10 +10,12 @@
 int capacity_check(const struct machine *machine, const struct serving_model *model,
                    const struct serving_options *options, bool prompts_only, char *error, size_t size);
 
-// Whether two copies of each expert leave room for K and V of all requests that may be in flight, of the
-// greatest length each; never with a prefix cache, which has use for all room.
-bool capacity_holds_copies(const struct machine *machine, const struct serving_model *model,
-                           const struct serving_options *options);
+// Sets the copies of each expert that the machine has: those of the options, or two if these leave room for K
+// and V of all requests that may be in flight, of the greatest length each. A prefix cache has use for all
+// room, so it is left one. Returns 0, or DUPLEX_ERROR_ARGUMENT with a line in `error`: two of what has use
+// for one alone.
+int capacity_set_copies(struct machine *machine, const struct serving_model *model,
+                        const struct serving_options *options, char *error, size_t size);
 
 // Requests that may be in flight on a node.
 unsigned capacity_places(const struct machine *machine, const struct serving_options *options);

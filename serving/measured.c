@@ -88,6 +88,11 @@ static uint64_t longest_of(const struct schedule_row *row) {
   return longest;
 }
 
+static unsigned classes_of(const struct measured *m) {
+  if (m->policy == SCHEDULE_SPACES) return SCHEDULE_BUNDLES;
+  return m->policy == SCHEDULE_BEST && m->times.placement.layout != SCHEDULE_REPLICATED ? 2 : 1;
+}
+
 int measured_open(struct measured **measured, const struct machine *machine,
                   const struct serving_model *model, const struct serving_options *options, char *error,
                   size_t size) {
@@ -117,7 +122,7 @@ int measured_open(struct measured **measured, const struct machine *machine,
       return DUPLEX_ERROR_ARGUMENT;
     }
   }
-  m->classes = m->policy == SCHEDULE_BEST ? 2 : m->policy == SCHEDULE_SPACES ? SCHEDULE_BUNDLES : 1;
+  m->classes = classes_of(m);
   m->slope = longest_of(&m->times.slope);
   m->kept = calloc(KEPT, sizeof *m->kept);
   m->chosen = calloc(CHOSEN, sizeof *m->chosen);
@@ -294,6 +299,12 @@ static double seconds_under(struct measured *m, enum schedule_policy policy, con
   double seconds = run_layer(m, policy, counts, tokens, charge).seconds;
   for (unsigned i = 0; i < SERVING_CHARGES; i++) seconds += charge[i];
   return seconds;
+}
+
+double measured_seconds(struct measured *m, const unsigned *counts, unsigned tokens) {
+  const double policy = seconds_under(m, m->policy, counts, tokens);
+  const double xpu = seconds_under(m, SCHEDULE_XPU, counts, tokens);
+  return policy < xpu ? policy : xpu;
 }
 
 // `best` where it pays with all that it is charged for: the first layer of so many tokens tells it, so that

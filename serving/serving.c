@@ -82,8 +82,17 @@ static int read_machines(struct run *run, char *error, size_t size) {
   run->count = options->prefill_nodes ? 2 : 1;
   if (run->count > 1)
     status = machine_split_nodes(last, &run->machines[0], options, &run->model, error, size);
-  if (!status) result->kv_capacity = machine_kv_capacity(last, &run->model);
-  return status;
+  return status ? status : capacity_set_copies(last, &run->model, options, error, size);
+}
+
+// What experts keep, and what is left for K and V where requests decode.
+static void note_memory(struct run *run) {
+  struct serving_result *result = run->tally.result;
+  const struct machine *last = &run->machines[run->count - 1];
+  result->copies = last->copies;
+  result->kv_capacity = machine_kv_capacity(last, &run->model);
+  for (unsigned i = 0; i < run->count; i++)
+    result->expert_bytes += machine_expert_bytes(&run->machines[i], &run->model);
 }
 
 static int run_all(struct run *run, char *error, size_t size) {
@@ -95,6 +104,7 @@ static int run_all(struct run *run, char *error, size_t size) {
   for (unsigned i = 0; i < run->count && !status; i++)
     status = stage_open(&run->stages[i], &run->machines[i], &run->model, run->options, error, size);
   if (status) return status;
+  note_memory(run);
   return run->options->mode == SERVING_AUTHORS ? run_authors(run, error, size) : run_engine(run, error, size);
 }
 

@@ -39,7 +39,8 @@ struct schedule_shape time_table_shape(const struct machine *machine, const stru
                                  .experts = layout.of_group,
                                  .stacks = STACKS,
                                  .channels = CHANNELS,
-                                 .gated = model->matrices == 3};
+                                 .gated = model->matrices == 3,
+                                 .replicated = machine->copies > 1};
 }
 
 static const char *builtin_table(const char *name) {
@@ -131,8 +132,9 @@ static int check_folder(const char *folder, char *error, size_t size) {
 // The name of the table's file, without its end.
 static void name_of(const struct wanted *w, char *name, size_t size) {
   const char *preset = w->options->dram_preset;
-  snprintf(name, size, "%u_%u_%u_%u%s%s%s", w->shape.hidden, w->shape.inner, w->shape.experts, w->shape.gated,
-           w->options->strict ? "_strict" : "", preset ? "_" : "", preset ? preset : "");
+  snprintf(name, size, "%u_%u_%u_%u%s%s%s%s", w->shape.hidden, w->shape.inner, w->shape.experts,
+           w->shape.gated, w->shape.replicated ? "_twice" : "", w->options->strict ? "_strict" : "",
+           preset ? "_" : "", preset ? preset : "");
   name_xpu(&w->machine->xpu_time, name, size);
 }
 
