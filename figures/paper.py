@@ -3,8 +3,8 @@
 """The evaluation of the Duplex paper again by `duplex serve`: tables, pictures, and the error of each cell that is published.
 
 usage: figures/paper.py BUILD [FIGURE ...] [--check | --compare PAGE.html] [--measured N] [--jobs N]
-  FIGURE       fig4a fig4b fig5a fig5b fig5c fig8 fig11 fig12 fig13 fig14 fig15 fig16 full checked charged authors authors_throughput
-               authors_energy; without any: all
+  FIGURE       fig4a fig4b fig5a fig5b fig5c fig5c_batch fig8 fig11 fig12 fig13 fig14 fig15 fig16 full checked charged authors
+               authors_throughput authors_energy; without any: all
   --check      no files: one line a figure, and exit status 1 if a limit of docs/serving.md is missed
   --compare    exit status 1 if a table of the page is not that of this run
   --measured   stages of a closed loop that are measured, and a tenth as many of warm-up (default 10000)
@@ -34,6 +34,13 @@ class Runs:
     def __init__(self, build, measured, jobs, check):
         self.duplex, self.measured, self.check, self.done = build / "duplex", measured, check, {}
         self.pool = concurrent.futures.ThreadPoolExecutor(jobs)
+        self.folder = tempfile.TemporaryDirectory()
+
+    def system(self, name, **keys):
+        """A file of a built-in system with other values of these keys."""
+        path = pathlib.Path(self.folder.name) / f"{name}.json"
+        path.write_text(json.dumps({**json.loads((ROOT / f"configs/systems/{name}.json").read_text()), **keys}))
+        return path
 
     def _run(self, words):
         with tempfile.NamedTemporaryFile(suffix=".json") as out:
@@ -106,12 +113,23 @@ def fig5b(runs):
             yield (metric, lin, lout), hetero[metric] / gpu[metric]
 
 
+SHAPES_5C = ((2048, 2048), (2048, 4096), (4096, 4096), (8192, 4096))
+
+
 def fig5c(runs):
-    shapes = ((2048, 2048), (2048, 4096), (4096, 4096), (8192, 4096))
-    cells = [(li, lo, [runs.start("mixtral", s, 128, li, lo) for s in ("gpu", "hetero")]) for li, lo in shapes]
-    for lin, lout, pair in cells:
-        gpu, hetero = (run.result()["throughput_tok_s"] for run in pair)
-        yield (lin, lout), hetero / gpu
+    """`unlimited`: with as much memory as all requests need."""
+    systems = {"gpu": "gpu", "limited": "hetero", "unlimited": runs.system("hetero", memory={"gib": 1024})}
+    cells = [(li, lo, {name: runs.start("mixtral", s, 128, li, lo) for name, s in systems.items()}) for li, lo in SHAPES_5C]
+    for lin, lout, group in cells:
+        gpu, *others = ((name, run.result()["throughput_tok_s"]) for name, run in group.items())
+        for name, value in others:
+            yield (lin, lout, name), value / gpu[1]
+
+
+def fig5c_batch(runs):
+    cells = [(li, lo, runs.start("mixtral", "hetero", 128, li, lo)) for li, lo in SHAPES_5C]
+    for lin, lout, run in cells:
+        yield (lin, lout), run.result()["batch"]
 
 
 def fig8(_runs):
@@ -239,7 +257,8 @@ FIGURES = {
     "fig4b": (fig4b, "model,batch,stage,layer,quantity", "Operations a byte and TFLOP/s of a GPU, Lin 2048, Lout 1024"),
     "fig5a": (fig5a, "batch,lin,lout", "Share of the stages that only decode, Mixtral, 4 GPUs"),
     "fig5b": (fig5b, "metric,lin,lout", "Latency of Hetero over GPU, Mixtral, batch 32"),
-    "fig5c": (fig5c, "lin,lout", "Throughput of Hetero over GPU, Mixtral, batch 128"),
+    "fig5c": (fig5c, "lin,lout,memory", "Throughput of Hetero over GPU, Mixtral, batch 128"),
+    "fig5c_batch": (fig5c_batch, "lin,lout", "Requests in flight that the memory of Hetero has room for, Mixtral, batch 128"),
     "fig8": (fig8, "unit,op_b", "Energy times delay times area, over the worst of each column"),
     "fig11": (fig11, "model,batch,length,system", "Throughput over GPU"),
     "fig12": (fig12, "metric,length,system", "Latency over GPU, GLaM, batch 64"),
