@@ -121,18 +121,12 @@ static void fill_xpu(const struct schedule_times *times, uint32_t piece, uint32_
   }
 }
 
-// From how many bundles Logic-PIM streams a piece of a layout.
-static uint32_t piece_bundles(uint32_t layout) {
-  if (layout == SCHEDULE_STRIPED) return SCHEDULE_BUNDLES;
-  return layout == SCHEDULE_REPLICATED ? SCHEDULE_BUNDLES - 1 : SCHEDULE_BUNDLES / 2;
-}
-
 // Times of a row with that many groups, in units.
 static void fill_row(struct schedule_times *times, uint32_t groups, struct schedule_row *row) {
   const struct schedule_placement *placement = &times->placement;
   const uint32_t slice = formula_slice(&times->shape);
   const uint32_t unit = times->clocks_per_unit;
-  const uint32_t bundles = piece_bundles(placement->layout);
+  const uint32_t bundles = formula_bundles(placement);
   for (uint32_t q = 0; q < placement->pieces; q++) {
     for (uint32_t cut = 0; cut <= placement->parts[q]; cut++) {
       const uint64_t pim = formula_pim_clocks(&times->shape, placement->width[q], cut, groups, bundles);
