@@ -159,11 +159,11 @@ static void test_cost(void **state) {
     }
 }
 
-// With two copies: the aims of 3, 8 and 20 us, which the worst of decoding keeps.
+// With two copies all keep the aims of 3, 8 and 20 us, which are 1,365, 3,640 and 9,100 instructions.
 static void test_cost_of_copies(void **state) {
   static const struct {
     uint32_t experts, most, any;
-  } limits[] = {{8, 1365, 1365}, {64, 3640, 3640}, {256, 9100, 9100}};
+  } limits[] = {{8, 840, 1180}, {64, 1860, 2700}, {256, 5640, 6200}};
   (void)state;
   for (unsigned i = 0; i < sizeof limits / sizeof *limits; i++)
     for (unsigned model = 0; model < MODELS; model++) {
