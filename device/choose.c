@@ -117,7 +117,9 @@ static int can_copy(struct duplex_moe *moe, const struct duplex_moe_form *form, 
   const int error = moe_lay_out(moe, form, (struct moe_way){partials, 2});
   *can = !error && moe->way.copies > 1;
   if (error || options->copies || !*can) return error;
-  return moe_has_room(moe, layers_to_come(moe), options->most_pairs ? options->most_pairs : pairs, can);
+  const size_t largest = RUN_TOKENS_MOST * moe->shape.experts;  // that a layer takes
+  const size_t most = options->most_pairs ? duplex_smaller(options->most_pairs, largest) : pairs;
+  return moe_has_room(moe, layers_to_come(moe), most, can);
 }
 
 // The numbers of copies with which such a layer may take the least time, as bits; by formulas where both may

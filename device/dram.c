@@ -60,9 +60,11 @@ static int stack_has_room(const struct duplex_moe *moe, unsigned stack, size_t l
   int error = DUPLEX_OK;
   for (unsigned i = 0; i < moe->stages && !error; i++)
     error = add_stage(moe, &moe->stage[i], stack, pairs, &needed);
-  for (unsigned q = 0; q < moe->pieces; q++)
-    *fits = *fits && layers * needed.weights[q] + needed.job[q] <=
-                         space_longest(own->space, moe->stage[0].piece[stack][q].bundles);
+  for (unsigned q = 0; q < moe->pieces; q++) {
+    const uint64_t longest = space_longest(own->space, moe->stage[0].piece[stack][q].bundles);
+    const uint64_t left = longest > needed.job[q] ? longest - needed.job[q] : 0;
+    if (needed.weights[q]) *fits = *fits && left / needed.weights[q] >= layers;
+  }
   return error;
 }
 
