@@ -54,7 +54,7 @@ static void consider_halves(struct choice *choice) {
     struct schedule_placement tried = whole_pieces(SCHEDULE_HALVED, first, slice - first);
     for (uint32_t q = 0; q < SCHEDULE_PIECES; q++)
       for (uint32_t end = 0; end < 2; end++) add_end(&tried, q, starts[i].end[end]);
-    place_improve_halves(choice->shape, &tried);
+    place_improve_parts(choice->shape, &tried);
     consider(choice, &tried);
   }
 }
@@ -72,12 +72,22 @@ static void consider_split(struct choice *choice) {
   }
 }
 
-// Copies, in equal parts.
+// Copies: in one to six parts that are as wide; in two, of which the first has two tenths or more; and for
+// few experts in those that a local search finds.
 static void consider_copies(struct choice *choice) {
   const uint32_t slice = formula_slice(choice->shape);
+  const struct schedule_placement whole = {SCHEDULE_REPLICATED, 1, {1}, {{slice}}};
   for (uint32_t parts = 1; parts <= COPY_PARTS && (parts == 1 || slice > parts * SCHEDULE_TILE); parts++) {
-    struct schedule_placement tried = {SCHEDULE_REPLICATED, 1, {1}, {{slice}}};
+    struct schedule_placement tried = whole;
     for (uint32_t part = 1; part < parts; part++) add_end(&tried, 0, part * 1000 / parts);
+    consider(choice, &tried);
+    if (parts < 3 || choice->shape->experts >= HALVED_EXPERTS) continue;
+    place_improve_parts(choice->shape, &tried);
+    consider(choice, &tried);
+  }
+  for (uint32_t tenths = 2; tenths < 10; tenths++) {
+    struct schedule_placement tried = whole;
+    add_end(&tried, 0, tenths * 100);
     consider(choice, &tried);
   }
 }

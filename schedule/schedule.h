@@ -180,9 +180,16 @@ static inline uint32_t schedule_bundles(const struct schedule_placement *placeme
   return (turned + piece) % 2 ? 12 : 3;
 }
 
+// What a table has the times of: whole experts; or, where h is gathered over the stacks, gate and up by the
+// inner columns of each stack, and down by as large a share of its rows, as products (docs/device.md).
+enum schedule_stage { SCHEDULE_EXPERT, SCHEDULE_GATE_AND_UP, SCHEDULE_DOWN };
+
 // Tables from formulas instead of the cycle model (docs/schedule.md); shape and placement are copied.
+// schedule_formula: of whole experts.
 void schedule_formula(const struct schedule_shape *shape, const struct schedule_placement *placement,
                       struct schedule_times *times);
+void schedule_formula_stage(const struct schedule_shape *shape, const struct schedule_placement *placement,
+                            enum schedule_stage stage, struct schedule_times *times);
 
 // Version, knees and hash of a table whose other fields are filled in.
 void schedule_seal(struct schedule_times *times);
