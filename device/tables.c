@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "device/layer.h"
 #include "device/measure.h"
 #include "device/xpu_works.h"
 #include "schedule/formula.h"
@@ -16,6 +17,7 @@ struct device_table {
   enum stage_kind kind;
   struct schedule_times times;
   unsigned measured;  // parts of it, MEASURE_...
+  bool from_file;
 };
 
 struct duplex_moe_form duplex_moe_form(const struct duplex_moe_shape *shape,
@@ -34,10 +36,9 @@ static uint32_t exponents_of(const struct duplex_moe_form *form, const struct ta
          (down && form->down_exponents ? SCHEDULE_DOWN_EXPONENTS : 0);
 }
 
-// Shape and placement of the schedule.
-static int plan(struct duplex_device *device, const struct duplex_moe_form *form,
-                const struct tables_wanted *wanted, struct schedule_shape *shape,
-                struct schedule_placement *placement) {
+// Shape of the schedule.
+static int shape_of(struct duplex_device *device, const struct duplex_moe_form *form,
+                    const struct tables_wanted *wanted, struct schedule_shape *shape) {
   const struct duplex_moe_shape *s = &form->shape;
   const bool in_range =
       s->experts <= SCHEDULE_EXPERTS && s->hidden <= SCHEDULE_SIZE && s->inner <= SCHEDULE_SIZE;
@@ -47,8 +48,9 @@ static int plan(struct duplex_device *device, const struct duplex_moe_form *form
                                    .stacks = device->stacks,
                                    .channels = device->options.stack.backend.channels,
                                    .gated = form->gated,
-                                   .exponents = exponents_of(form, wanted)};
-  if (in_range && schedule_place(shape, placement)) return DUPLEX_OK;
+                                   .exponents = exponents_of(form, wanted),
+                                   .replicated = wanted->replicated};
+  if (in_range && schedule_shape_valid(shape)) return DUPLEX_OK;
   return device_fail(device, DUPLEX_ERROR_ARGUMENT,
                      "%zu experts of %zu x %zu: expected 1 to %u of 1 to %u columns each", s->experts,
                      s->hidden, s->inner, SCHEDULE_EXPERTS, SCHEDULE_SIZE);
@@ -62,29 +64,46 @@ static struct device_table *find(const struct duplex_device *device, enum stage_
   return table;
 }
 
-// The table of a stage of a shape, which is made if there is none; NULL: too little memory.
-static struct device_table *take(struct duplex_device *device, enum stage_kind kind,
-                                 const struct schedule_shape *shape) {
-  struct device_table *table = find(device, kind, shape);
-  if (table) return table;
-  table = calloc(1, sizeof *table);
-  if (!table) return NULL;
-  table->kind = kind;
-  table->times.shape = *shape;
-  table->next = device->tables;
-  device->tables = table;
-  return table;
+// The table of a stage of a shape, which is made if there is none: with its placement and without times.
+// Errors as tables_plan.
+static int take(struct duplex_device *device, const struct duplex_moe_form *form,
+                const struct tables_wanted *wanted, struct device_table **table) {
+  struct schedule_shape shape;
+  const int error = shape_of(device, form, wanted, &shape);
+  if (error) return error;
+  *table = find(device, wanted->kind, &shape);
+  if (*table) return DUPLEX_OK;
+  struct device_table *made = calloc(1, sizeof *made);
+  if (!made) return device_no_memory(device);
+  made->kind = wanted->kind;
+  made->times.shape = shape;
+  schedule_place(&shape, &made->times.placement);
+  made->next = device->tables;
+  device->tables = made;
+  *table = made;
+  return DUPLEX_OK;
+}
+
+int tables_plan(struct duplex_device *device, const struct duplex_moe_form *form,
+                const struct tables_wanted *wanted, struct schedule_shape *shape,
+                struct schedule_placement *placement) {
+  struct device_table *table;
+  const int error = take(device, form, wanted, &table);
+  if (error) return error;
+  *shape = table->times.shape;
+  *placement = table->times.placement;
+  return DUPLEX_OK;
 }
 
 // Measures of a table what it lacks of these parts.
-static int measure(struct duplex_device *device, const struct schedule_placement *placement, unsigned parts,
-                   struct device_table *table) {
+static int measure(struct duplex_device *device, unsigned parts, struct device_table *table) {
   char text[256] = "";
   const unsigned missing = parts & ~table->measured;
   const struct schedule_shape shape = table->times.shape;
+  const struct schedule_placement placement = table->times.placement;
   struct schedule_times times = table->times;
   if (!missing) return DUPLEX_OK;
-  if (!table->measured) device_formula(&shape, placement, device->xpu, &times);
+  if (!table->measured) device_formula(&shape, &placement, device->xpu, &times);
   const int error =
       device_measure(table->kind, &device->options.stack, device->xpu, missing, &times, text, sizeof text);
   if (error) return device_fail(device, error, "%s", text);
@@ -97,12 +116,9 @@ static int measure(struct duplex_device *device, const struct schedule_placement
 static int take_measured(struct duplex_device *device, const struct duplex_moe_form *form,
                          const struct tables_wanted *wanted, unsigned parts,
                          const struct schedule_times **times) {
-  struct schedule_shape shape;
-  struct schedule_placement placement;
-  int error = plan(device, form, wanted, &shape, &placement);
-  if (error) return error;
-  struct device_table *table = take(device, wanted->kind, &shape);
-  error = table ? measure(device, &placement, parts, table) : device_no_memory(device);
+  struct device_table *table;
+  int error = take(device, form, wanted, &table);
+  if (!error) error = measure(device, parts, table);
   if (!error) *times = &table->times;
   return error;
 }
@@ -117,8 +133,18 @@ int tables_take(struct duplex_device *device, const struct duplex_moe_form *form
 }
 
 // The table that files have: of whole experts.
-static struct tables_wanted of_experts(const struct duplex_device *device) {
-  return (struct tables_wanted){STAGE_EXPERTS, device->options.partials == DUPLEX_PARTIALS_F32};
+static struct tables_wanted of_experts(const struct duplex_device *device, bool replicated) {
+  return (struct tables_wanted){STAGE_EXPERTS, device->options.partials == DUPLEX_PARTIALS_F32, replicated};
+}
+
+unsigned tables_from_file(struct duplex_device *device, const struct duplex_moe_form *form, bool rounded) {
+  unsigned copies = 0;
+  for (unsigned i = 0; i < 2; i++) {
+    const struct tables_wanted wanted = {STAGE_EXPERTS, rounded, i};
+    struct device_table *table;
+    if (!take(device, form, &wanted, &table)) copies |= (unsigned)table->from_file << i;
+  }
+  return copies;
 }
 
 void tables_free(struct duplex_device *device) {
@@ -170,20 +196,20 @@ static int check(struct duplex_device *device, const struct duplex_moe_form *for
 }
 
 int duplex_device_measure_table(struct duplex_device *device, const struct duplex_moe_form *form) {
-  const struct schedule_times *times;
+  unsigned copies;
   const int error = check(device, form, "");
-  if (error) return error;
-  const struct tables_wanted wanted = of_experts(device);
-  return tables_take(device, form, &wanted, &times);
+  return error ? error : moe_choose_copies(device, form, &copies);
 }
 
 int duplex_device_save_table(struct duplex_device *device, const struct duplex_moe_form *form,
                              const char *path) {
   const struct schedule_times *times;
+  unsigned copies;
   char text[512];
   int error = check(device, form, path);
+  if (!error) error = moe_choose_copies(device, form, &copies);
   if (error) return error;
-  const struct tables_wanted wanted = of_experts(device);
+  const struct tables_wanted wanted = of_experts(device, copies > 1);
   error = take_measured(device, form, &wanted, MEASURE_ALL, &times);
   if (!error) error = find_origin(device);
   if (error) return error;
@@ -195,7 +221,7 @@ int duplex_device_save_table(struct duplex_device *device, const struct duplex_m
 static int check_table(struct duplex_device *device, const char *path, const struct schedule_times *times,
                        uint32_t origin, const struct schedule_shape *shape,
                        const struct schedule_placement *placement) {
-  static const char *const names[] = {"hidden",   "inner", "experts",  "stacks",
+  static const char *const names[] = {"hidden",   "inner", "experts",   "stacks",
                                       "channels", "gated", "exponents", "replicated"};
   _Static_assert(sizeof names / sizeof *names == sizeof *shape / sizeof(uint32_t), "a name for each");
   const uint32_t *told = &times->shape.hidden;
@@ -215,25 +241,41 @@ static int check_table(struct duplex_device *device, const char *path, const str
                      path, origin, device->origin);
 }
 
+// Whether the file of such layers is to have a table of two copies. AUTO takes either.
+static int wants_copies(struct duplex_device *device, const struct duplex_moe_form *form, bool of_file,
+                        bool *wants) {
+  const struct duplex_device_options *options = &device->options;
+  const struct tables_wanted two = of_experts(device, true);
+  struct device_table *table;
+  *wants = false;
+  if (options->policy != DUPLEX_POLICY_BEST || options->copies == 1 || (!options->copies && !of_file))
+    return DUPLEX_OK;
+  const int error = take(device, form, &two, &table);
+  *wants = !error && table->times.placement.layout == SCHEDULE_REPLICATED;
+  return error;
+}
+
 int duplex_device_load_table(struct duplex_device *device, const struct duplex_moe_form *form,
                              const char *path) {
-  struct schedule_shape shape;
-  struct schedule_placement placement;
   struct schedule_times times;
+  struct device_table *table;
   uint32_t origin;
   char text[512];
+  bool replicated;
   int error = check(device, form, path);
   if (error) return error;
-  const struct tables_wanted wanted = of_experts(device);
-  error = plan(device, form, &wanted, &shape, &placement);
+  struct tables_wanted wanted = of_experts(device, false);
+  error = take(device, form, &wanted, &table);
   if (error) return error;
   error = schedule_load(path, &times, &origin, text, sizeof text);
   if (error) return device_fail(device, error, "%s", text);
-  error = check_table(device, path, &times, origin, &shape, &placement);
+  error = wants_copies(device, form, times.shape.replicated, &replicated);
+  wanted.replicated = replicated;
+  if (!error) error = take(device, form, &wanted, &table);
+  if (!error) error = check_table(device, path, &times, origin, &table->times.shape, &table->times.placement);
   if (error) return error;
-  struct device_table *table = take(device, STAGE_EXPERTS, &shape);
-  if (!table) return device_no_memory(device);
   table->times = times;
   table->measured = MEASURE_ALL;
+  table->from_file = true;
   return DUPLEX_OK;
 }

@@ -25,6 +25,7 @@ static void cut_one(struct schedule_cut_times times, uint32_t last, struct front
   const uint32_t xpu = front->xpu - times.xpu[0];
   uint32_t cut = 0;
   while (pim + times.pim[cut + 1] < xpu + times.xpu[cut] && ++cut < last) continue;
+  if (times.xpu[cut] == times.xpu[0]) cut = 0;  // a share that relieves nobody
   front->share.cut = cut;
   front->pim = pim + times.pim[cut];
   front->xpu = xpu + times.xpu[cut];

@@ -145,8 +145,8 @@ static void test_room(void **state) {
     struct schedule_shape shape;
     unsigned what;
     double most;
-  } cases[] = {{{2048, 2048, 2, 1, 1, 1, 0}, MEASURE_BOUND, 1.1},
-               {{16384, 16384, 2, 1, 1, 0, 0}, MEASURE_BOUND, 1}};
+  } cases[] = {{{2048, 2048, 2, 1, 1, 1, 0, 0}, MEASURE_BOUND, 1.1},
+               {{16384, 16384, 2, 1, 1, 0, 0, 0}, MEASURE_BOUND, 1}};
   (void)state;
   for (unsigned i = 0; i < sizeof cases / sizeof *cases; i++) {
     const struct schedule_shape *shape = &cases[i].shape;

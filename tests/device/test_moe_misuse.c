@@ -5,6 +5,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 // clang-format off: after what it needs
@@ -24,7 +25,7 @@ static const struct duplex_moe_routing routing = {.top_k = 2};
 
 static struct duplex_device *open_device(void) {
   const struct duplex_device_options options = {
-      .stacks = 1, .stack = {.backend = {.channels = 1}}, .threads = 1};
+      .stacks = 1, .stack = {.backend = {.channels = 1}}, .threads = 1, .copies = 1};
   struct duplex_device *device;
   char text[256];
   if (duplex_device_open("cmodel", &options, &device, text, sizeof text)) fail_msg("%s", text);
@@ -40,12 +41,15 @@ static void test_open(void **state) {
   static const struct {
     struct duplex_device_options options;
     const char *said;
-  } cases[] = {{{.stacks = 9}, "9 stacks: expected 1 to 8"},
-               {{.policy = (enum duplex_policy)4}, "policy 4"},
-               {{.partials = (enum duplex_partials)4}, "partial sums 4"},
-               {{.stack = {.bundles = 3}}, "bundles and the xPU's traffic"},
-               {{.stack = {.measure_overhead = 1}}, "the overhead of firmware"},
-               {{.stack = {.backend = {.channels = 33}}}, "33"}};
+  } cases[] = {
+      {{.stacks = 9}, "9 stacks: expected 1 to 8"},
+      {{.policy = (enum duplex_policy)4}, "policy 4"},
+      {{.partials = (enum duplex_partials)4}, "partial sums 4"},
+      {{.copies = 3}, "3 copies of each expert: expected 1, 2, or 0"},
+      {{.copies = 2, .policy = DUPLEX_POLICY_PAPER}, "2 copies of each expert with policy 1: expected best"},
+      {{.stack = {.bundles = 3}}, "bundles and the xPU's traffic"},
+      {{.stack = {.measure_overhead = 1}}, "the overhead of firmware"},
+      {{.stack = {.backend = {.channels = 33}}}, "33"}};
   (void)state;
   for (unsigned i = 0; i < sizeof cases / sizeof *cases; i++) {
     struct duplex_device *device = (struct duplex_device *)zeros;
@@ -140,8 +144,49 @@ static void test_full(void **state) {
   duplex_device_close(device);
 }
 
+// Two copies that do not fit: told if they are asked for; else there is one. AUTO leaves room for layers to
+// come, and for x and sums.
+static void test_copies(void **state) {
+  static const struct duplex_moe_shape large = {1, 128, 2048};
+  const size_t matrix = large.experts * large.hidden * large.inner;
+  duplex_f16 *weight = calloc(matrix, sizeof *weight);
+  const struct duplex_moe_weights all = {.router = weight, .gate = weight, .up = weight, .down = weight};
+  const struct duplex_moe_routing one = {.top_k = 1};
+  (void)state;
+  assert_non_null(weight);
+  static const struct {
+    unsigned copies;
+    size_t layers, pairs;
+    unsigned had;
+  } cases[] = {{1, 1, 1, 1}, {2, 1, 1, 2}, {0, 1, 1, 2}, {0, 2, 1, 2}, {0, 200, 1, 1}, {0, 1, 1000000, 1}};
+  for (unsigned i = 0; i < sizeof cases / sizeof *cases; i++) {
+    const struct duplex_device_options options = {.stacks = 1,
+                                                  .stack = {.backend = {.channels = 1}},
+                                                  .threads = 1,
+                                                  .expected_pairs = 8,
+                                                  .copies = cases[i].copies,
+                                                  .moe_layers = cases[i].layers,
+                                                  .most_pairs = cases[i].pairs};
+    struct duplex_device *device;
+    struct duplex_moe *moe;
+    struct duplex_moe_stats stats;
+    duplex_f16 y[128];
+    char text[256];
+    assert_int_equal(duplex_device_open("cmodel", &options, &device, text, sizeof text), 0);
+    assert_int_equal(duplex_device_load_moe(device, &large, &all, relu(), &moe), 0);
+    assert_int_equal(duplex_device_moe(device, moe, &one, weight, 1, y), 0);
+    duplex_device_last_stats(device, &stats);
+    printf("copies %u, %zu layers, %zu pairs: %llu copies, %llu bytes\n", cases[i].copies, cases[i].layers,
+           cases[i].pairs, (unsigned long long)stats.copies, (unsigned long long)stats.dram_bytes);
+    assert_int_equal(stats.copies, cases[i].had);
+    assert_true(stats.dram_bytes >= stats.copies * 3 * 2 * matrix);
+    duplex_device_close(device);
+  }
+  free(weight);
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {cmocka_unit_test(test_open), cmocka_unit_test(test_load),
-                                     cmocka_unit_test(test_full)};
+                                     cmocka_unit_test(test_full), cmocka_unit_test(test_copies)};
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -21,7 +21,7 @@ enum { EXPERTS = 2, HIDDEN = 64, INNER = 96, TOKENS = 5 };
 
 static const struct duplex_moe_form form = {.shape = {EXPERTS, HIDDEN, INNER}, .gated = true};
 static const struct duplex_device_options options = {
-    .stacks = 1, .stack = {.backend = {.channels = 1}}, .threads = 1};
+    .stacks = 1, .stack = {.backend = {.channels = 1}}, .threads = 1, .copies = 1};
 static char path[] = P_tmpdir "/duplex_tables_XXXXXX";
 
 static struct duplex_device *open_device(const struct duplex_device_options *of) {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// What layers of known models are predicted to take with exact partial sums and with h gathered, by measured
-// tables of time: a figure for docs/device.md.
-// usage: ways [MODEL] (mixtral, qwen3, deepseek or all) [STACKS] (5) [CHANNELS] (32)
+// What layers of known models are predicted to take with exact partial sums and with h gathered, with one
+// copy of each expert and with two, by measured tables of time: a figure for docs/device.md. usage: ways
+// [MODEL] (mixtral, qwen3, deepseek or all) [STACKS] (5) [CHANNELS] (32)
 //
 // Tokens choose their experts at random. Every model has all its experts on the device.
 #include <stdio.h>
@@ -36,22 +36,18 @@ static void draw(const struct model *model, unsigned tokens, struct duplex_rando
 }
 
 // Predicted clocks of the layer in one way; 0: it failed.
-static uint64_t predict(struct duplex_device *device, const struct model *model,
-                        enum duplex_partials partials, uint16_t *counts) {
+static uint64_t predict(struct duplex_device *device, const struct model *model, struct moe_way way,
+                        uint16_t *counts) {
   const struct duplex_moe_form form = {.shape = model->shape, .gated = true};
-  struct duplex_moe *moe = calloc(1, sizeof *moe);
+  struct duplex_moe *moe = moe_new(device, &form);
   uint64_t clocks = 0;
-  *moe = (struct duplex_moe){.device = device,
-                             .shape = model->shape,
-                             .gated = true,
-                             .work = aligned_alloc(16, (sizeof *moe->work + 15) / 16 * 16)};
-  if (moe_place(moe, &form, partials)) {
+  if (!moe) return 0;
+  if (moe_place(moe, &form, way)) {
     fprintf(stderr, "ways: %s\n", duplex_device_last_error(device));
   } else {
     clocks = moe_predict(moe, counts);
   }
-  free(moe->work);
-  free(moe);
+  moe_free(moe);
   return clocks;
 }
 
@@ -62,11 +58,16 @@ static bool compare(struct duplex_device *device, const struct model *model) {
   duplex_random_seed(&random, 14, 0);
   for (unsigned i = 0; i < sizeof tokens / sizeof *tokens; i++) {
     draw(model, tokens[i], &random, counts);
-    const uint64_t sums = predict(device, model, DUPLEX_PARTIALS_ACC, counts);
-    const uint64_t h = predict(device, model, DUPLEX_PARTIALS_GATHERED, counts);
-    if (!sums || !h) return false;
-    printf("%-8s %3u tokens: exact sums %7llu clocks, h gathered %7llu, %+.1f%%\n", model->name, tokens[i],
-           (unsigned long long)sums, (unsigned long long)h, 100 * ((double)h / (double)sums - 1));
+    printf("%-8s %3u tokens", model->name, tokens[i]);
+    for (unsigned copies = 1; copies <= 2; copies++) {
+      const uint64_t sums = predict(device, model, (struct moe_way){DUPLEX_PARTIALS_ACC, copies}, counts);
+      const uint64_t h = predict(device, model, (struct moe_way){DUPLEX_PARTIALS_GATHERED, copies}, counts);
+      if (!sums || !h) return false;
+      printf("%s exact sums %7llu clocks, h gathered %7llu, %+.1f%%", copies > 1 ? "; two copies:" : ":",
+             (unsigned long long)sums, (unsigned long long)h, 100 * ((double)h / (double)sums - 1));
+    }
+    printf("\n");
+    fflush(stdout);
   }
   return true;
 }

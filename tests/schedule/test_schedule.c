@@ -44,6 +44,19 @@ static void make_round(uint32_t experts) {
   assert_true(schedule_valid(&times));
 }
 
+// The same for an expert that lies twice, in two parts.
+static void make_copied(void) {
+  times.shape.replicated = 1;
+  times.placement = (struct schedule_placement){SCHEDULE_REPLICATED, 1, {2}, {{2048, 2048}}};
+  for (uint32_t g = 1; g <= SCHEDULE_GROUPS; g++)
+    for (uint32_t cut = 0; cut <= 2; cut++) {
+      times.rows[g].pim[0][cut] = 25 * g * cut / 2;
+      times.rows[g].xpu[0][cut] = times.rows[g].whole * (2 - cut) / 2;
+    }
+  schedule_seal(&times);
+  assert_true(schedule_valid(&times));
+}
+
 struct worked {
   uint32_t experts;
   uint16_t counts[8];
@@ -106,6 +119,46 @@ static void test_best_by_hand(void **state) {
   schedule_decide(SCHEDULE_BEST, &times, four, &work, &decision);
   assert_in_range(decision.total, schedule_bound(&times, four), 90);
   assert_int_equal(schedule_bound(&times, four), 80);
+}
+
+// Two copies: both sides at once, in one phase.
+static void test_copies_by_hand(void **state) {
+  static const uint16_t one[] = {32};
+  static const uint16_t four[] = {8, 8, 8, 8};
+  static const uint16_t idle[] = {0, 0, 0, 0};
+  (void)state;
+  make_round(1);
+  make_copied();
+  // 4 groups take both sides 100: half on either side.
+  schedule_decide(SCHEDULE_BEST, &times, one, &work, &decision);
+  assert_int_equal(decision.owned[0], 7);
+  assert_int_equal(decision.owned[1], 0);
+  assert_int_equal(decision.pim[0], 50);
+  assert_int_equal(decision.xpu[1], 50);
+  assert_int_equal(decision.total, 50);
+  assert_int_equal(decision.cut[0][0], 1);
+  assert_int_equal(decision.cut[1][0], 1);
+  // Three experts on Logic-PIM and half of the fourth: 75 + 12 against 50.
+  make_round(4);
+  make_copied();
+  schedule_decide(SCHEDULE_BEST, &times, four, &work, &decision);
+  assert_int_equal(decision.total, 87);
+  assert_memory_equal(decision.cut[0], "\2\2\2\1", 4);
+  assert_memory_equal(decision.cut[1], "\2\2\2\1", 4);
+  schedule_decide(SCHEDULE_BEST, &times, idle, &work, &decision);
+  assert_int_equal(decision.total, 0);
+  assert_int_equal(schedule_bundles(&times.placement, 3, 0), 7);
+  assert_int_equal(schedule_bundles(&times.placement, 3, 1), 8);
+}
+
+// A layout of copies is for a shape that has room for them.
+static void test_copies_need_room(void **state) {
+  (void)state;
+  make_round(4);
+  make_copied();
+  times.shape.replicated = 0;
+  schedule_seal(&times);
+  assert_false(schedule_valid(&times));
 }
 
 // The least total of all decisions, by trying them.
@@ -383,11 +436,18 @@ static void test_files(void **state) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(test_paper_by_hand), cmocka_unit_test(test_one_side),
-      cmocka_unit_test(test_best_by_hand),  cmocka_unit_test(test_all_decisions),
-      cmocka_unit_test(test_parts_cover),   cmocka_unit_test(test_times_are_those_of_the_cuts),
-      cmocka_unit_test(test_small_slope),   cmocka_unit_test(test_bad_shapes),
-      cmocka_unit_test(test_all_alike),     cmocka_unit_test(test_damage),
+      cmocka_unit_test(test_paper_by_hand),
+      cmocka_unit_test(test_one_side),
+      cmocka_unit_test(test_best_by_hand),
+      cmocka_unit_test(test_all_decisions),
+      cmocka_unit_test(test_parts_cover),
+      cmocka_unit_test(test_times_are_those_of_the_cuts),
+      cmocka_unit_test(test_small_slope),
+      cmocka_unit_test(test_bad_shapes),
+      cmocka_unit_test(test_all_alike),
+      cmocka_unit_test(test_copies_by_hand),
+      cmocka_unit_test(test_copies_need_room),
+      cmocka_unit_test(test_damage),
       cmocka_unit_test(test_files),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);

@@ -85,6 +85,37 @@ static void test_by_hand(void **state) {
   assert_times(charged.rows[1].xpu[1], 50, 25 + 2, 2);
 }
 
+// With two copies nothing moves beside the phase: both sides have all of it.
+static void make_copies(uint32_t sums) {
+  make_halves(1);
+  measured.shape.replicated = 1;
+  measured.placement = (struct schedule_placement){SCHEDULE_REPLICATED, 1, {2}, {{1024, 1024}}};
+  measured.costs[SCHEDULE_OF_PIECE].sums[SCHEDULE_EXACT][8] = sums;
+  schedule_seal(&measured);
+  assert_true(schedule_valid(&measured));
+  assert_true(schedule_charge(&measured, SCHEDULE_EXACT, &charged));
+}
+
+static void test_copies_by_hand(void **state) {
+  static const uint16_t counts[] = {8, 8, 8, 8};
+  static struct schedule_decision decision;
+  (void)state;
+  make_copies(8);
+  assert_times(charged.rows[2].pim[0], 0, 2 * (6 + 10), 2 * (12 + 10));
+  assert_times(charged.rows[2].xpu[0], 100, 2 * (25 + 10), 20);
+  // Two experts on Logic-PIM and a half: 2 x 22 + 16 against 2 x 10 + 35 + 50 of the xPU; with all of the
+  // third 66 against 80.
+  schedule_decide(SCHEDULE_BEST, &charged, counts, &work, &decision);
+  assert_int_equal(decision.total, 80);
+  assert_int_equal(decision.cut[1][2], 2);
+  // A share that takes off no more than it costs is none.
+  make_copies(48);
+  assert_times(charged.rows[1].xpu[0], 50, 50, 50);
+  schedule_decide(SCHEDULE_BEST, &charged, counts, &work, &decision);
+  assert_int_equal(decision.total, 200);
+  assert_int_equal(decision.pim[0], 0);
+}
+
 // However much a share costs, it is worth half of what it takes off; too long for a table is told.
 static void test_limits(void **state) {
   (void)state;
@@ -163,6 +194,8 @@ static void check_phases(const struct schedule_decision *decision, const uint16_
   schedule_phases(&measured, SCHEDULE_EXACT, whole, decision, phases);
   schedule_predict(schedule_costs_of(&measured, decision), SCHEDULE_EXACT, phases, &prediction);
   assert_int_equal(prediction.total, total_of(decision, whole));
+  if (measured.placement.layout == SCHEDULE_REPLICATED)  // nothing is hidden, so the decision knows all
+    assert_int_equal(prediction.total, decision->total);
   assert_int_equal(prediction.total,
                    prediction.experts + prediction.starts + prediction.tokens + prediction.sums);
 }
@@ -369,8 +402,9 @@ static void test_all_charged(void **state) {
 }
 
 int main(void) {
-  const struct CMUnitTest tests[] = {cmocka_unit_test(test_by_hand), cmocka_unit_test(test_limits),
-                                     cmocka_unit_test(test_layers), cmocka_unit_test(test_all_charged)};
+  const struct CMUnitTest tests[] = {cmocka_unit_test(test_by_hand), cmocka_unit_test(test_copies_by_hand),
+                                     cmocka_unit_test(test_limits), cmocka_unit_test(test_layers),
+                                     cmocka_unit_test(test_all_charged)};
   printf("seed %llu\n", (unsigned long long)environment_seed());
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -157,27 +157,40 @@ static void run_layers(bool uniform, struct draw *draw) {
 
 static double mean(const struct tally *tally) { return tally->loss / tally->cases; }
 
+// Most of the mean over the bound with octaves of experts and with any number, of that of Mixtral, GLaM and
+// Grok1 and of their worst, and of the worst over what can be attained.
+struct limits {
+  double octaves, any, model, worst, missed;
+};
+
+static void check_draws(const struct draw *octaves, const struct draw *any, unsigned copies,
+                        const struct limits *limits) {
+  const struct tally *by_model = octaves->by_model[copies];
+  const struct tally *all = &octaves->all[copies];
+  assert_true(mean(all) <= limits->octaves);
+  assert_true(mean(&any->all[copies]) <= limits->any);
+  assert_true(all->most_missed <= limits->missed);
+  assert_true(all->gain / all->cases >= 1.15);
+  for (unsigned model = 0; model < 3; model++) {
+    assert_true(mean(&by_model[model]) <= limits->model);
+    assert_true(by_model[model].worst <= limits->worst);
+    assert_true(by_model[model].gain / by_model[model].cases >= 1.15);
+  }
+}
+
 // The limits hold what was reached. The aims are 1.05 on average, 1.15 at most, and 1.15 over `paper`;
 // docs/schedule.md tells which of them are missed, and why.
 static void test_layers(void **state) {
+  static const struct limits limits[COPIES] = {{1.08, 1.05, 1.065, 1.32, 1.67},
+                                               {1.05, 1.025, 1.03, 1.22, 1.37}};
   static struct draw octaves, any;
   (void)state;
   run_layers(false, &octaves);
   run_layers(true, &any);
   print_draw("octaves", &octaves);
   print_draw("all", &any);
-  assert_true(mean(&any.all[0]) <= 1.05);
-  assert_true(mean(&octaves.all[0]) <= 1.08);
+  for (unsigned copies = 0; copies < COPIES; copies++) check_draws(&octaves, &any, copies, &limits[copies]);
   assert_true(octaves.by_model[0][2].worst <= 1.19);
-  for (unsigned model = 0; model < 3; model++) {
-    assert_true(mean(&octaves.by_model[0][model]) <= 1.065);
-    assert_true(octaves.by_model[0][model].worst <= 1.32);
-  }
-  for (unsigned copies = 0; copies < COPIES; copies++) {
-    assert_true(octaves.all[copies].gain / octaves.all[copies].cases >= 1.15);
-    for (unsigned model = 0; model < 3; model++)
-      assert_true(octaves.by_model[copies][model].gain / octaves.by_model[copies][model].cases >= 1.15);
-  }
 }
 
 // One expert a device: up to 8 tokens, and 32.
