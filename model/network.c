@@ -283,9 +283,9 @@ static int open_kv(struct network *network, const struct network_options *option
   return status ? network_device_failed(network, status, error) : DUPLEX_OK;
 }
 
-// What the device has to know of all MoE layers before it decides how often it keeps their experts: how many there
-// are, and the pairs of the largest step, in which all tokens of the prefill space may be, and a token of each
-// sequence.
+// What the device has to know of all MoE layers before it decides how often it keeps their experts: how many
+// there are, and the pairs of the largest step, in which all tokens of the prefill space may be, and a token
+// of each sequence.
 static void expect_layers(const struct network *network, struct duplex_device_options *device) {
   const struct model_config *config = network->config;
   const struct network_options *options = &network->options;
@@ -296,8 +296,8 @@ static void expect_layers(const struct network *network, struct duplex_device_op
   device->most_pairs = duplex_smaller(positions, MOE_TOKENS_MOST) * config->chosen;
 }
 
-// Opens xPU, device and KV cache and loads the layers; untimed networks have the xPU alone. Keys and values come
-// first, so that no second copy of experts takes their room.
+// Opens xPU, device and KV cache and loads the layers; untimed networks have the xPU alone. Keys and values
+// come first, so that no second copy of experts takes their room.
 static int open_device(struct network *network, const struct network_options *options,
                        struct model_error *error) {
   struct duplex_device_options device = options->device;

@@ -35,9 +35,13 @@ static void fill_passes(const struct schedule_shape *shape, const struct schedul
   }
 }
 
-static uint64_t pim_time(const struct passes *passes, uint32_t piece, uint32_t cut, uint32_t groups) {
-  const uint64_t *pass = passes->pim[piece][cut];
+// By the times of a pass with one group and of one with two.
+static uint64_t pass_time(const uint64_t pass[2], uint32_t groups) {
   return groups % 2 * pass[0] + groups / 2 * pass[1];
+}
+
+static uint64_t pim_time(const struct passes *passes, uint32_t piece, uint32_t cut, uint32_t groups) {
+  return pass_time(passes->pim[piece][cut], groups);
 }
 
 // A lone expert that lies twice, with its best cut.
@@ -45,8 +49,9 @@ static uint64_t lone_copied(const struct schedule_shape *shape, const struct sch
                             const struct passes *passes, uint32_t groups) {
   uint64_t least = UINT64_MAX;
   for (uint32_t i = 0; i <= placement->parts[0]; i++) {
-    const uint64_t time = duplex_larger_u64(pim_time(passes, 0, i, groups),
-                                            formula_xpu_clocks(shape, passes->left[0][i], groups));
+    const uint64_t pim = pim_time(passes, 0, i, groups);
+    if (pim >= least) break;
+    const uint64_t time = duplex_larger_u64(pim, formula_xpu_clocks(shape, passes->left[0][i], groups));
     if (time < least) least = time;
   }
   return least;
@@ -80,12 +85,15 @@ static uint64_t penalty(uint64_t time, uint64_t bound) {
 static uint64_t lone_loss(const struct schedule_shape *shape, const struct schedule_placement *placement) {
   const uint32_t slice = formula_slice(shape);
   const bool copied = placement->layout == SCHEDULE_REPLICATED;
+  uint64_t uncut[2];
   struct passes passes;
   uint64_t sum = 0;
   fill_passes(shape, placement, &passes);
+  for (uint32_t groups = 1; groups <= 2; groups++)
+    uncut[groups - 1] = formula_pim_clocks(shape, &slice, 1, groups, SCHEDULE_BUNDLES - 1);
   for (uint32_t i = 0; i < SAMPLES; i++) {
     const uint32_t groups = sample_groups[i];
-    const uint64_t pim = formula_pim_clocks(shape, &slice, 1, groups, SCHEDULE_BUNDLES - 1);
+    const uint64_t pim = pass_time(uncut, groups);
     const uint64_t xpu = formula_xpu_clocks(shape, slice, groups);
     const uint64_t time = copied ? lone_copied(shape, placement, &passes, groups)
                                  : lone_halved(shape, placement, &passes, groups);

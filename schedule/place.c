@@ -8,6 +8,7 @@
 #define PARTS_EXPERTS 64u   // beyond them a decision takes longer than more parts win
 
 #define COPY_PARTS 6u
+#define SEARCHED_PARTS 4u
 
 // The best placement so far, and what it loses.
 struct choice {
@@ -72,8 +73,8 @@ static void consider_split(struct choice *choice) {
   }
 }
 
-// Copies: in one to six parts that are as wide; in two, of which the first has two tenths or more; and for
-// few experts in those that a local search finds.
+// Copies: in one to six parts that are as wide; for few experts in those that a local search finds from four
+// such parts on; and in two, of which the first has two tenths or more.
 static void consider_copies(struct choice *choice) {
   const uint32_t slice = formula_slice(choice->shape);
   const struct schedule_placement whole = {SCHEDULE_REPLICATED, 1, {1}, {{slice}}};
@@ -81,7 +82,7 @@ static void consider_copies(struct choice *choice) {
     struct schedule_placement tried = whole;
     for (uint32_t part = 1; part < parts; part++) add_end(&tried, 0, part * 1000 / parts);
     consider(choice, &tried);
-    if (parts < 3 || choice->shape->experts >= HALVED_EXPERTS) continue;
+    if (parts != SEARCHED_PARTS || choice->shape->experts >= HALVED_EXPERTS) continue;
     place_improve_parts(choice->shape, &tried);
     consider(choice, &tried);
   }

@@ -196,7 +196,7 @@ static uint64_t predict(const struct duplex_moe_shape *shape, size_t tokens, enu
 // AUTO has what is predicted to take less: h of small experts of many columns, the sums of few large ones;
 // one copy or two. All experts have all tokens, as it expects.
 static void test_choice(void **state) {
-  static const struct duplex_moe_shape shapes[] = {{3, 512, 64}, {1, 64, 512}, {1, 128, 2048}};
+  static const struct duplex_moe_shape shapes[] = {{3, 512, 64}, {1, 64, 512}, {1, 64, 64}};
   static const size_t tokens[] = {8, 48, 8};
   static const enum duplex_partials expected[] = {DUPLEX_PARTIALS_GATHERED, DUPLEX_PARTIALS_ACC,
                                                   DUPLEX_PARTIALS_ACC};
@@ -224,7 +224,7 @@ static void test_choice(void **state) {
     assert_true(chosen == least);
     with_copies += copies > 1;
   }
-  assert_in_range(with_copies, 1, 2);
+  assert_int_equal(with_copies, 2);  // of slices that are not cut the schedule makes no copies
 }
 
 int main(void) {

@@ -147,7 +147,7 @@ static void test_full(void **state) {
 // Two copies that do not fit: told if they are asked for; else there is one. AUTO leaves room for layers to
 // come, and for x and sums.
 static void test_copies(void **state) {
-  static const struct duplex_moe_shape large = {1, 128, 2048};
+  static const struct duplex_moe_shape large = {32, 128, 512};
   const size_t matrix = large.experts * large.hidden * large.inner;
   duplex_f16 *weight = calloc(matrix, sizeof *weight);
   const struct duplex_moe_weights all = {.router = weight, .gate = weight, .up = weight, .down = weight};
@@ -163,7 +163,7 @@ static void test_copies(void **state) {
     const struct duplex_device_options options = {.stacks = 1,
                                                   .stack = {.backend = {.channels = 1}},
                                                   .threads = 1,
-                                                  .expected_pairs = 8,
+                                                  .expected_pairs = 32 * 8,
                                                   .copies = cases[i].copies,
                                                   .moe_layers = cases[i].layers,
                                                   .most_pairs = cases[i].pairs};
