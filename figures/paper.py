@@ -254,13 +254,12 @@ def copies(runs):
         yield (model, batch, length, number), duplex["throughput_tok_s"] / gpu["throughput_tok_s"]
 
 
-def sides(result):
-    """Microseconds a layer in which the xPU and Logic-PIM work on experts."""
-    layer = layer_us(result)
+def unequal_sides(result):
+    """Microseconds a layer, of all stages: experts of those that only decode, less the mean of what both sides work on them."""
     whole, decoding, mixed = (result[key]["moe"] for key in ("time_shares", "time_shares_decoding_only", "time_shares_mixed"))
-    weight = (whole - mixed) / (decoding - mixed)  # of the stages that only decode, in the time
-    return [layer * (weight * result["layers_decoding_only"]["moe"][key] + (1 - weight) * result["layers_mixed"]["moe"][key])
-            for key in ("xpu_share", "logic_pim_share")]
+    weight = (whole - mixed) / (decoding - mixed)  # of these stages, in the time
+    works = result["layers_decoding_only"]["moe"]
+    return layer_us(result) * weight * (decoding - (works["xpu_share"] + works["logic_pim_share"]) / 2)
 
 
 def gap(runs):
@@ -271,7 +270,7 @@ def gap(runs):
         item = {name: share * layer for name, share in {**duplex["time_shares"], **duplex["charged_shares"]}.items()}
         allowed = layer_us(gpu) / there[model, str(batch), str(length), "duplex-pe-et"]
         parts = {"decision": item["decision"], "tokens and sums": item["tokens_to_stacks"] + item["partial_sums"],
-                 "jobs, hand-over, firmware": item["hand_over"] + item["firmware"], "unequal sides": item["moe"] - sum(sides(duplex)) / 2}
+                 "jobs, hand-over, firmware": item["hand_over"] + item["firmware"], "unequal sides": unequal_sides(duplex)}
         whole = {"gpu": layer_us(gpu), "duplex-pe-et": layer, "allowed": allowed, "gap": layer - allowed}
         for name, value in {**whole, **parts, "the rest": layer - allowed - sum(parts.values())}.items():
             yield (batch, length, number, name), value
@@ -487,8 +486,9 @@ NOTES = {
              "most 0.60 (docs/serving.md). Unlimited: with memory for all 128 requests.",
     "fig5b": "Constant lengths make every prompt alike, so p90 of (256, 256) is either a stage with a prompt or one without.",
     "copies": "One copy of each expert, or two, where these have room beside K and V and are faster.",
-    "gap": "Allowed: what the published ratio of Fig. 11 allows beside the time of this GPU. Unequal sides: the experts' time less the mean of "
-           "what both sides work. The rest: whole groups of 8 tokens and the better GPU, less what Duplex wins by the same links and attention.",
+    "gap": "Allowed: what the published ratio of Fig. 11 allows beside the time of this GPU. Unequal sides: of stages that only decode, the "
+           "experts' time less the mean of what both sides work. The rest: whole groups of 8 tokens and the better GPU, less what Duplex wins by "
+           "the same links and attention.",
     "fig12": "No value is published in the text of the paper.",
     "authors_energy": "That simulator counts twice what Logic-PIM reads from DRAM; its values are published with this error only.",
 }
