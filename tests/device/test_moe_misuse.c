@@ -5,7 +5,6 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 // clang-format off: after what it needs
@@ -13,6 +12,7 @@
 // clang-format on
 
 #include "duplex/device.h"
+#include "duplex/layer.h"
 
 // Small experts of many row sets: 256 of them take an eighth of a channel.
 enum { EXPERTS = 256, HIDDEN = 1, INNER = 512, LAYERS_MOST = 16 };
@@ -144,49 +144,93 @@ static void test_full(void **state) {
   duplex_device_close(device);
 }
 
-// Two copies that do not fit: told if they are asked for; else there is one. AUTO leaves room for layers to
-// come, and for x and sums.
-static void test_copies(void **state) {
+// A layer of which the schedule makes two copies, on a device that decides so much about them. Returns the
+// error of loading it.
+struct copying {
+  unsigned copies;
+  size_t layers, pairs;
+};
+
+static struct duplex_device *open_copying(const struct copying *wanted) {
+  const struct duplex_device_options options = {.stacks = 1,
+                                                .stack = {.backend = {.channels = 1}},
+                                                .threads = 1,
+                                                .expected_pairs = 32 * 8,
+                                                .copies = wanted->copies,
+                                                .moe_layers = wanted->layers,
+                                                .most_pairs = wanted->pairs};
+  struct duplex_device *device;
+  char text[256];
+  if (duplex_device_open("cmodel", &options, &device, text, sizeof text)) fail_msg("%s", text);
+  return device;
+}
+
+static int load_large(struct duplex_device *device, struct duplex_moe **moe) {
   static const struct duplex_moe_shape large = {32, 128, 512};
-  const size_t matrix = large.experts * large.hidden * large.inner;
-  duplex_f16 *weight = calloc(matrix, sizeof *weight);
+  static duplex_f16 weight[32 * 128 * 512];
   const struct duplex_moe_weights all = {.router = weight, .gate = weight, .up = weight, .down = weight};
-  const struct duplex_moe_routing one = {.top_k = 1};
-  (void)state;
-  assert_non_null(weight);
+  return duplex_device_load_moe(device, &large, &all, relu(), moe);
+}
+
+// Copies of a layer, by its statistics.
+static uint64_t copies_of(struct duplex_device *device, const struct duplex_moe *moe) {
+  static const struct duplex_moe_routing one = {.top_k = 1};
+  struct duplex_moe_stats stats;
+  duplex_f16 y[128];
+  assert_int_equal(duplex_device_moe(device, moe, &one, zeros, 1, y), 0);
+  duplex_device_last_stats(device, &stats);
+  assert_true(stats.dram_bytes >= stats.copies * 3 * 2 * 32 * 128 * 512);
+  return stats.copies;
+}
+
+// AUTO leaves room for layers to come, and for x and sums.
+static void test_copies(void **state) {
   static const struct {
-    unsigned copies;
-    size_t layers, pairs;
+    struct copying wanted;
     unsigned had;
-  } cases[] = {{1, 1, 1, 1}, {2, 1, 1, 2}, {0, 1, 1, 2}, {0, 2, 1, 2}, {0, 200, 1, 1}, {0, 1, 1000000, 1}};
+  } cases[] = {{{2, 1, 1}, 2}, {{0, 2, 1}, 2}, {{0, 20, 1}, 1}, {{0, 1, 1000000}, 1}};
+  (void)state;
   for (unsigned i = 0; i < sizeof cases / sizeof *cases; i++) {
-    const struct duplex_device_options options = {.stacks = 1,
-                                                  .stack = {.backend = {.channels = 1}},
-                                                  .threads = 1,
-                                                  .expected_pairs = 32 * 8,
-                                                  .copies = cases[i].copies,
-                                                  .moe_layers = cases[i].layers,
-                                                  .most_pairs = cases[i].pairs};
-    struct duplex_device *device;
+    struct duplex_device *device = open_copying(&cases[i].wanted);
     struct duplex_moe *moe;
-    struct duplex_moe_stats stats;
-    duplex_f16 y[128];
-    char text[256];
-    assert_int_equal(duplex_device_open("cmodel", &options, &device, text, sizeof text), 0);
-    assert_int_equal(duplex_device_load_moe(device, &large, &all, relu(), &moe), 0);
-    assert_int_equal(duplex_device_moe(device, moe, &one, weight, 1, y), 0);
-    duplex_device_last_stats(device, &stats);
-    printf("copies %u, %zu layers, %zu pairs: %llu copies, %llu bytes\n", cases[i].copies, cases[i].layers,
-           cases[i].pairs, (unsigned long long)stats.copies, (unsigned long long)stats.dram_bytes);
-    assert_int_equal(stats.copies, cases[i].had);
-    assert_true(stats.dram_bytes >= stats.copies * 3 * 2 * matrix);
+    assert_int_equal(load_large(device, &moe), 0);
+    assert_int_equal(copies_of(device, moe), cases[i].had);
     duplex_device_close(device);
   }
-  free(weight);
+}
+
+// All but some row sets of bundle 3 are taken, without weights.
+static void fill_bundle(struct duplex_device *device) {
+  const struct duplex_layer_options options = {
+      .experts = 15, .hidden = 4096, .piece = {{.bundles = 8, .parts = 1, .inner = {512}}}};
+  struct duplex_layer *layer;
+  assert_int_equal(duplex_stack_open_layer(duplex_device_stack(device, 0), &options, &layer), 0);
+  for (unsigned e = 0; e < options.experts; e++) assert_int_equal(duplex_layer_reserve(layer, e, 0), 0);
+}
+
+// Copies that were asked for and do not fit: the bundle that is full is told. AUTO has one then.
+static void test_copies_full(void **state) {
+  static const struct copying wanted[] = {{2, 0, 0}, {0, 0, 0}};
+  (void)state;
+  for (unsigned i = 0; i < 2; i++) {
+    struct duplex_device *device = open_copying(&wanted[i]);
+    struct duplex_moe *moe;
+    fill_bundle(device);
+    for (unsigned layer = 0; layer < 2; layer++) {
+      const int error = load_large(device, &moe);
+      assert_int_equal(error, i ? 0 : DUPLEX_ERROR_OUT_OF_SPACE);
+      if (i)
+        assert_int_equal(copies_of(device, moe), 1);
+      else
+        assert_said(device, "in bundles 0x8 of the stack's DRAM");
+    }
+    duplex_device_close(device);
+  }
 }
 
 int main(void) {
   const struct CMUnitTest tests[] = {cmocka_unit_test(test_open), cmocka_unit_test(test_load),
-                                     cmocka_unit_test(test_full), cmocka_unit_test(test_copies)};
+                                     cmocka_unit_test(test_full), cmocka_unit_test(test_copies),
+                                     cmocka_unit_test(test_copies_full)};
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
