@@ -11,7 +11,7 @@
 #include <cmocka.h>
 // clang-format on
 
-#include "duplex/device.h"
+#include "device/device.h"
 #include "duplex/layer.h"
 
 // Small experts of many row sets: 256 of them take an eighth of a channel.
@@ -144,27 +144,20 @@ static void test_full(void **state) {
   duplex_device_close(device);
 }
 
-// A layer of which the schedule makes two copies, on a device that decides so much about them. Returns the
-// error of loading it.
+// What a device is told of copies. One device is told in turn, so that its tables are measured once.
 struct copying {
   unsigned copies;
   size_t layers, pairs;
 };
 
-static struct duplex_device *open_copying(const struct copying *wanted) {
-  const struct duplex_device_options options = {.stacks = 1,
-                                                .stack = {.backend = {.channels = 1}},
-                                                .threads = 1,
-                                                .expected_pairs = 32 * 8,
-                                                .copies = wanted->copies,
-                                                .moe_layers = wanted->layers,
-                                                .most_pairs = wanted->pairs};
-  struct duplex_device *device;
-  char text[256];
-  if (duplex_device_open("cmodel", &options, &device, text, sizeof text)) fail_msg("%s", text);
-  return device;
+static void set_copying(struct duplex_device *device, const struct copying *wanted) {
+  device->options.expected_pairs = 32 * 8;
+  device->options.copies = wanted->copies;
+  device->options.moe_layers = wanted->layers;
+  device->options.most_pairs = wanted->pairs;
 }
 
+// A layer of which the schedule makes two copies.
 static int load_large(struct duplex_device *device, struct duplex_moe **moe) {
   static const struct duplex_moe_shape large = {32, 128, 512};
   static duplex_f16 weight[32 * 128 * 512];
@@ -183,22 +176,6 @@ static uint64_t copies_of(struct duplex_device *device, const struct duplex_moe 
   return stats.copies;
 }
 
-// AUTO leaves room for layers to come, and for x and sums.
-static void test_copies(void **state) {
-  static const struct {
-    struct copying wanted;
-    unsigned had;
-  } cases[] = {{{2, 1, 1}, 2}, {{0, 2, 1}, 2}, {{0, 20, 1}, 1}, {{0, 1, 1000000}, 1}};
-  (void)state;
-  for (unsigned i = 0; i < sizeof cases / sizeof *cases; i++) {
-    struct duplex_device *device = open_copying(&cases[i].wanted);
-    struct duplex_moe *moe;
-    assert_int_equal(load_large(device, &moe), 0);
-    assert_int_equal(copies_of(device, moe), cases[i].had);
-    duplex_device_close(device);
-  }
-}
-
 // All but some row sets of bundle 3 are taken, without weights.
 static void fill_bundle(struct duplex_device *device) {
   const struct duplex_layer_options options = {
@@ -209,28 +186,39 @@ static void fill_bundle(struct duplex_device *device) {
 }
 
 // Copies that were asked for and do not fit: the bundle that is full is told. AUTO has one then.
-static void test_copies_full(void **state) {
+static void check_full(struct duplex_device *device) {
   static const struct copying wanted[] = {{2, 0, 0}, {0, 0, 0}};
+  struct duplex_moe *moe;
+  fill_bundle(device);
+  set_copying(device, &wanted[0]);
+  assert_int_equal(load_large(device, &moe), DUPLEX_ERROR_OUT_OF_SPACE);
+  assert_said(device, "in bundles 0x8 of the stack's DRAM");
+  set_copying(device, &wanted[1]);
+  assert_int_equal(load_large(device, &moe), 0);
+  assert_int_equal(copies_of(device, moe), 1);
+}
+
+// AUTO leaves room for layers to come, and for x and sums.
+static void test_copies(void **state) {
+  static const struct {
+    struct copying wanted;
+    unsigned had;
+  } cases[] = {{{2, 1, 1}, 2}, {{0, 2, 1}, 2}, {{0, 20, 1}, 1}, {{0, 1, 1000000}, 1}};
+  struct duplex_device *device = open_device();
   (void)state;
-  for (unsigned i = 0; i < 2; i++) {
-    struct duplex_device *device = open_copying(&wanted[i]);
+  for (unsigned i = 0; i < sizeof cases / sizeof *cases; i++) {
     struct duplex_moe *moe;
-    fill_bundle(device);
-    for (unsigned layer = 0; layer < 2; layer++) {
-      const int error = load_large(device, &moe);
-      assert_int_equal(error, i ? 0 : DUPLEX_ERROR_OUT_OF_SPACE);
-      if (i)
-        assert_int_equal(copies_of(device, moe), 1);
-      else
-        assert_said(device, "in bundles 0x8 of the stack's DRAM");
-    }
-    duplex_device_close(device);
+    set_copying(device, &cases[i].wanted);
+    assert_int_equal(load_large(device, &moe), 0);
+    assert_int_equal(copies_of(device, moe), cases[i].had);
+    assert_int_equal(duplex_device_release_moe(device, moe), 0);
   }
+  check_full(device);
+  duplex_device_close(device);
 }
 
 int main(void) {
   const struct CMUnitTest tests[] = {cmocka_unit_test(test_open), cmocka_unit_test(test_load),
-                                     cmocka_unit_test(test_full), cmocka_unit_test(test_copies),
-                                     cmocka_unit_test(test_copies_full)};
+                                     cmocka_unit_test(test_full), cmocka_unit_test(test_copies)};
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
