@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Chooses how a layer is done: how its sums come together, and how many copies of its experts there are, by
 // what the tables of time predict.
-#include <string.h>
-
 #include "device/charges.h"
 #include "device/model.h"
 #include "device/tables.h"
@@ -167,18 +165,4 @@ int moe_choose(struct duplex_moe *moe, const struct duplex_moe_form *form) {
   keep_near(&candidates);
   error = choose_best(moe, form, &candidates, &best);
   return error ? error : moe_place(moe, form, best);
-}
-
-int moe_choose_copies(struct duplex_device *device, const struct duplex_moe_form *form, unsigned *copies) {
-  for (const struct duplex_moe *layer = device->layers; layer; layer = layer->next)
-    if (memcmp(&layer->shape, &form->shape, sizeof form->shape) == 0 && layer->gated == form->gated) {
-      *copies = layer->way.copies;
-      return DUPLEX_OK;
-    }
-  struct duplex_moe *moe = moe_new(device, form);
-  if (!moe) return device_no_memory(device);
-  const int error = moe_choose(moe, form);
-  *copies = moe->way.copies;
-  moe_free(moe);
-  return error;
 }

@@ -84,9 +84,6 @@ int moe_choose(struct duplex_moe *moe, const struct duplex_moe_form *form);
 // The pieces of a stage on a stack; false if it has nothing of them.
 bool moe_stack_options(const struct duplex_moe *moe, const struct moe_stage *stage, unsigned stack,
                        struct duplex_layer_options *options);
-// The copies of a layer of this form: those of one that is there, or as moe_choose would have them.
-int moe_choose_copies(struct duplex_device *device, const struct duplex_moe_form *form, unsigned *copies);
-
 // Whether so many layers as this one, which is laid out, find room in the DRAM that is free, and beside them
 // x and results of so many pairs.
 int moe_has_room(const struct duplex_moe *moe, size_t layers, size_t pairs, bool *fits);
