@@ -217,24 +217,9 @@ static void test_refused(void **state) {
   check_refused(&o, DUPLEX_ERROR_ARGUMENT, "expected one");
 }
 
-// What the schedule does not divide better with two copies lies there once, whatever is asked for.
-static void test_no_use(void **state) {
-  struct serving_options o = options_of("duplex-pe-et");
-  struct serving_result r;
-  (void)state;
-  write_text(
-      model_path,
-      "{\"layers\": 2, \"hidden\": 128, \"inner\": 108, \"heads\": 8, \"kv_heads\": 8, \"head_size\": 64,"
-      "\"vocabulary\": 1000, \"experts\": 4, \"top_k\": 2, \"matrices\": 2, \"devices\": 1}");
-  o.copies = 2;
-  run(&o, &r);
-  assert_int_equal(r.copies, 1);
-  assert_near(r.expert_bytes, 2 * 4 * 2.0 * 128 * 108 * 2, 1e-12);
-}
-
 int main(void) {
-  const struct CMUnitTest tests[] = {cmocka_unit_test(test_room),    cmocka_unit_test(test_edge),
-                                     cmocka_unit_test(test_engine),  cmocka_unit_test(test_faster),
-                                     cmocka_unit_test(test_refused), cmocka_unit_test(test_no_use)};
+  const struct CMUnitTest tests[] = {cmocka_unit_test(test_room), cmocka_unit_test(test_edge),
+                                     cmocka_unit_test(test_engine), cmocka_unit_test(test_faster),
+                                     cmocka_unit_test(test_refused)};
   return cmocka_run_group_tests(tests, setup, teardown);
 }
