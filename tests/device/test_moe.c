@@ -60,7 +60,7 @@ static void test_charges(void **state) {
   for (unsigned i = 0; i < 64 * 64; i++) ones[i] = one;
   const struct moe_case c = {.shape = {1, 64, 64},
                              .weights = {.router = ones, .up = ones, .down = ones},
-                             .routing = {1, 0, false},
+                             .routing = {.top_k = 1},
                              .x = ones,
                              .tokens = 3};
   const struct duplex_device_options options = {
