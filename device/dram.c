@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // What a layer takes of the stacks' DRAM, and whether it fits.
+#include <stdlib.h>
 #include <string.h>
 
 #include "device/layer.h"
@@ -21,11 +22,28 @@ bool moe_stack_options(const struct duplex_moe *moe, const struct moe_stage *sta
   return any;
 }
 
-// What each piece takes of a stack, in row sets of its bundles: the weights of all experts that have it, of
-// all stages; and x and results of the largest job on it.
-struct needed {
-  uint64_t weights[DUPLEX_LAYER_PIECES], job[DUPLEX_LAYER_PIECES];
+// Layers of two copies that are still to come, in copies of the stacks' spaces.
+struct room {
+  const struct duplex_moe *moe;
+  struct space *space[DUPLEX_STACKS_MOST];
+  // The layer, without experts, for what its pieces take; NULL: the stack has nothing of it.
+  struct duplex_layer *slice[MOE_STAGES][DUPLEX_STACKS_MOST];
+  unsigned xpu_bundles;  // of the layers to come: a mask
 };
+
+unsigned moe_emptiest_bundle(struct space *const *space, unsigned stacks) {
+  unsigned emptiest = 0;
+  uint32_t most = 0;
+  for (unsigned bundle = 0; bundle < DUPLEX_BUNDLES; bundle++) {
+    uint32_t rows = UINT32_MAX;
+    for (unsigned stack = 0; stack < stacks; stack++)
+      rows = (uint32_t)duplex_smaller(rows, space_free_rows(space[stack], 1u << bundle));
+    if (rows < most) continue;
+    most = rows;
+    emptiest = bundle;
+  }
+  return emptiest;
+}
 
 static unsigned experts_with(const struct duplex_moe *moe, unsigned piece) {
   unsigned experts = 0;
@@ -33,46 +51,82 @@ static unsigned experts_with(const struct duplex_moe *moe, unsigned piece) {
   return experts;
 }
 
-// Adds a stage. The layer is opened without experts, and closed again.
-static int add_stage(const struct duplex_moe *moe, const struct moe_stage *stage, unsigned stack,
-                     size_t pairs, struct needed *needed) {
-  const enum duplex_result_format format =
-      stage->format == SCHEDULE_ROUNDED ? DUPLEX_RESULT_FORMAT_F32 : DUPLEX_RESULT_FORMAT_ACC;
-  struct duplex_layer_options options;
-  struct duplex_layer *layer;
-  if (!moe_stack_options(moe, stage, stack, &options)) return DUPLEX_OK;
-  const int error = duplex_stack_open_layer(moe->device->stack[stack], &options, &layer);
-  if (error) return error;
-  for (unsigned q = 0; q < moe->pieces; q++) {
-    if (!options.piece[q].parts) continue;
-    needed->weights[q] += experts_with(moe, q) * layer_piece_row_sets(layer, q);
-    needed->job[q] = duplex_larger_u64(needed->job[q], layer_job_row_sets(layer, q, format, pairs));
-  }
-  return duplex_layer_close(layer);
-}
-
-// Each piece has the longest run that is free in its bundles for itself: no two pieces of a layer with copies
-// share a bundle.
-static int stack_has_room(const struct duplex_moe *moe, unsigned stack, size_t layers, size_t pairs,
-                          bool *fits) {
-  const struct duplex_stack *own = moe->device->stack[stack];
-  struct needed needed = {{0}, {0}};
+static int open_stack(struct room *room, unsigned stack) {
+  const struct duplex_moe *moe = room->moe;
+  struct duplex_stack *own = moe->device->stack[stack];
   int error = DUPLEX_OK;
-  for (unsigned i = 0; i < moe->stages && !error; i++)
-    error = add_stage(moe, &moe->stage[i], stack, pairs, &needed);
-  for (unsigned q = 0; q < moe->pieces; q++) {
-    const uint64_t longest = space_longest(own->space, moe->stage[0].piece[stack][q].bundles);
-    const uint64_t left = longest > needed.job[q] ? longest - needed.job[q] : 0;
-    if (needed.weights[q]) *fits = *fits && left / needed.weights[q] >= layers;
+  room->space[stack] = malloc(sizeof *room->space[stack]);
+  if (!room->space[stack]) return DUPLEX_ERROR_NO_MEMORY;
+  *room->space[stack] = *own->space;
+  for (unsigned i = 0; i < moe->stages && !error; i++) {
+    struct duplex_layer_options options;
+    if (moe_stack_options(moe, &moe->stage[i], stack, &options))
+      error = duplex_stack_open_layer(own, &options, &room->slice[i][stack]);
   }
   return error;
 }
 
+static void close_stack(struct room *room, unsigned stack) {
+  for (unsigned i = 0; i < MOE_STAGES; i++) duplex_layer_close(room->slice[i][stack]);
+  free(room->space[stack]);
+}
+
+// A piece of all experts that have it, for one stage of a stack: as they would be loaded, but piece by piece,
+// since no two pieces of a layer of two copies share a bundle.
+static bool take_piece(struct room *room, unsigned stage, unsigned stack, unsigned q, unsigned bundles) {
+  const unsigned experts = experts_with(room->moe, q);
+  struct layer_place place = {0};
+  bool fits = true;
+  for (unsigned e = 0; e < experts && fits; e++)
+    fits = layer_take_place(room->slice[stage][stack], q, bundles, room->space[stack], &place);
+  return fits;
+}
+
+// The next layer, where it would lie.
+static bool take_layer(struct room *room) {
+  const struct duplex_moe *moe = room->moe;
+  const unsigned xpu_bundle = moe_emptiest_bundle(room->space, moe->device->stacks);
+  bool fits = true;
+  room->xpu_bundles |= 1u << xpu_bundle;
+  for (unsigned i = 0; i < moe->stages; i++)
+    for (unsigned stack = 0; stack < moe->device->stacks; stack++)
+      for (unsigned q = 0; q < moe->pieces && fits; q++)
+        if (moe->stage[i].piece[stack][q].parts)
+          fits = take_piece(room, i, stack, q, moe_bundles(moe, q, xpu_bundle));
+  return fits;
+}
+
+// Whether x and results of a job on a piece find a run beside all weights, wherever the piece lies.
+static bool job_fits(const struct room *room, unsigned stage, unsigned stack, unsigned q, size_t pairs) {
+  const enum duplex_result_format format = room->moe->stage[stage].format == SCHEDULE_ROUNDED
+                                               ? DUPLEX_RESULT_FORMAT_F32
+                                               : DUPLEX_RESULT_FORMAT_ACC;
+  const uint64_t job = layer_job_row_sets(room->slice[stage][stack], q, format, pairs);
+  bool fits = true;
+  for (unsigned bundle = 0; bundle < DUPLEX_BUNDLES; bundle++)
+    if (room->xpu_bundles >> bundle & 1)
+      fits = fits && space_longest(room->space[stack], moe_bundles(room->moe, q, bundle)) >= job;
+  return fits;
+}
+
+static bool jobs_fit(const struct room *room, size_t pairs) {
+  const struct duplex_moe *moe = room->moe;
+  bool fit = true;
+  for (unsigned i = 0; i < moe->stages; i++)
+    for (unsigned stack = 0; stack < moe->device->stacks; stack++)
+      for (unsigned q = 0; q < moe->pieces && fit; q++)
+        if (moe->stage[i].piece[stack][q].parts) fit = job_fits(room, i, stack, q, pairs);
+  return fit;
+}
+
 int moe_has_room(const struct duplex_moe *moe, size_t layers, size_t pairs, bool *fits) {
+  struct room room = {.moe = moe};
   int error = DUPLEX_OK;
-  *fits = true;
-  for (unsigned stack = 0; stack < moe->device->stacks && !error; stack++)
-    error = stack_has_room(moe, stack, layers, pairs, fits);
+  for (unsigned stack = 0; stack < moe->device->stacks && !error; stack++) error = open_stack(&room, stack);
+  *fits = !error;
+  for (size_t layer = 0; layer < layers && *fits; layer++) *fits = take_layer(&room);
+  *fits = *fits && jobs_fit(&room, pairs);
+  for (unsigned stack = 0; stack < moe->device->stacks; stack++) close_stack(&room, stack);
   return error ? device_fail(moe->device, error, "%s", duplex_error_text(error)) : DUPLEX_OK;
 }
 

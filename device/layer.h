@@ -5,6 +5,7 @@
 
 #include "device/device.h"
 #include "device/stage.h"
+#include "driver/space.h"
 #include "duplex/device_tables.h"
 
 // A piece on one stack: `parts` runs of the layer's inner columns, of DOWN of its outputs, which follow each
@@ -28,6 +29,9 @@ struct moe_stage {
 
 #define MOE_STAGES (DUPLEX_PHASES / STAGE_PHASES)
 
+#define MOE_XPU_BUNDLE 3u  // of the schedule, for the xPU's copy
+_Static_assert(1u << MOE_XPU_BUNDLE == SCHEDULE_COPY_BUNDLE, "the schedule's bundle");
+
 // How a layer is done: how its sums come together (all but AUTO), and how many copies of each expert there
 // are, 1 or 2.
 struct moe_way {
@@ -48,6 +52,7 @@ struct duplex_moe {
   struct schedule_times charged;  // that the decision goes by
   struct schedule_work *work;     // of the decision
   unsigned pieces;                // on each stack
+  unsigned xpu_bundle;            // of two copies: where the xPU's lies (moe_turned)
   // Expert e has the pieces q with q mod turns = e mod turns (moe_has_piece). With two copies a piece of the
   // schedule is two here: for Logic-PIM, and for the xPU (moe_piece_of_schedule).
   unsigned turns;
@@ -62,6 +67,13 @@ bool moe_has_piece(const struct duplex_moe *moe, unsigned expert, unsigned piece
 static inline unsigned moe_piece_of_schedule(const struct duplex_moe *moe, unsigned piece) {
   return piece / moe->turns % moe->times.placement.pieces;
 }
+
+// The schedule has the xPU's copy always in bundle 3. These bundles of the schedule if it lies in another
+// one: that one and bundle 3 have changed places.
+unsigned moe_turned(unsigned bundles, unsigned xpu_bundle);
+
+// The bundles of a piece with `best`, if the xPU's copy lies in that one.
+unsigned moe_bundles(const struct duplex_moe *moe, unsigned piece, unsigned xpu_bundle);
 
 // A layer of this form without weights, in no way yet; NULL: too little memory. moe_free takes it.
 struct duplex_moe *moe_new(struct duplex_device *device, const struct duplex_moe_form *form);
@@ -84,9 +96,11 @@ int moe_choose(struct duplex_moe *moe, const struct duplex_moe_form *form);
 // The pieces of a stage on a stack; false if it has nothing of them.
 bool moe_stack_options(const struct duplex_moe *moe, const struct moe_stage *stage, unsigned stack,
                        struct duplex_layer_options *options);
-// Whether so many layers as this one, which is laid out, find room in the DRAM that is free, and beside them
-// x and results of so many pairs.
+// Whether so many layers as this one, which is laid out with two copies, find room in the DRAM that is free,
+// and beside them x and results of so many pairs.
 int moe_has_room(const struct duplex_moe *moe, size_t layers, size_t pairs, bool *fits);
+// The bundle with the most room on the stack where it has least; of several the last one.
+unsigned moe_emptiest_bundle(struct space *const *space, unsigned stacks);
 // Bytes of DRAM that its weights have, on all stacks.
 uint64_t moe_dram_bytes(const struct duplex_moe *moe);
 

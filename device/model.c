@@ -112,7 +112,7 @@ static void predict_stage(const struct moe_run *run, unsigned number, struct dup
   if (stage->kind == STAGE_EXPERTS)
     schedule_phases(&stage->times, stage->format, run->dispatch.count, &run->decision, phases);
   for (unsigned i = 0; i < STAGE_PHASES && stage->kind != STAGE_EXPERTS; i++)
-    if (run_phases(run) >> i & 1) product_phase(run, run->decision.owned[i], &phases[i]);
+    if (run_phases(run) >> i & 1) product_phase(run, run_owned(run, i), &phases[i]);
   schedule_predict(stage->costs, stage->format, phases, &prediction);
   for (unsigned i = 0; i < STAGE_PHASES; i++) {
     stats->predicted_logic_pim[number + i] = prediction.pim[i];

@@ -42,7 +42,7 @@ static uint64_t note_phase(struct moe_run *run, unsigned number, const struct ph
   note_stacks(run, number, times, begin, from);
   stats->logic_pim[number] = most.logic_pim;
   stats->xpu_reads[number] = most.xpu;
-  stats->xpu_estimate[number] = charges_estimate(run, run->decision.owned[number % STAGE_PHASES]);
+  stats->xpu_estimate[number] = charges_estimate(run, run_owned(run, number % STAGE_PHASES));
   const uint64_t xpu = duplex_larger(most.xpu, stats->xpu_estimate[number]);
   const uint64_t sides = duplex_larger(most.logic_pim, xpu);
   events_add(&run->device->events, names[number], 0, from, from + xpu, -1);
@@ -64,20 +64,19 @@ static uint64_t note_reduction(struct moe_run *run, const struct phase_times *ti
 
 // The run's stage, whose phases are the layer's from number `number` on.
 static int run_stage(struct moe_run *run, unsigned number, uint64_t *clock) {
-  const struct schedule_decision *decision = &run->decision;
   const unsigned phases = run_phases(run);
   const unsigned first = phases & 1 ? 0 : 1;
   struct phase_times times[DUPLEX_STACKS_MOST];
   int error = DUPLEX_OK;
   memset(run->job, 0, sizeof run->job);
   for (unsigned i = 0; i < STAGE_PHASES && !error; i++)
-    if (phases >> i & 1) error = phase_plan(run, decision->owned[i]);
+    if (phases >> i & 1) error = phase_plan(run, run_owned(run, i));
   for (unsigned i = 0; i < STAGE_PHASES && !error; i++) {
     if (!(phases >> i & 1)) continue;
     const bool beside_decision = number == 0 && i == first;
     const uint64_t launch = beside_decision ? charges_first_launch(run) : charges_launch(run);
     *clock = charges_note(run, "launch", &run->device->stats.launch, *clock, launch);
-    error = phase_run(run, decision->owned[i], times);
+    error = phase_run(run, run_owned(run, i), times);
     *clock = note_phase(run, number + i, times, *clock);
   }
   if (error) return error;

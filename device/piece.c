@@ -6,6 +6,17 @@ bool moe_has_piece(const struct duplex_moe *moe, unsigned expert, unsigned piece
   return expert % moe->turns == piece % moe->turns;
 }
 
+unsigned moe_turned(unsigned bundles, unsigned xpu_bundle) {
+  const unsigned differ = (bundles >> MOE_XPU_BUNDLE ^ bundles >> xpu_bundle) & 1;
+  return bundles ^ differ << MOE_XPU_BUNDLE ^ differ << xpu_bundle;
+}
+
+unsigned moe_bundles(const struct duplex_moe *moe, unsigned piece, unsigned xpu_bundle) {
+  const unsigned of_schedule =
+      schedule_bundles(&moe->times.placement, piece % moe->turns, piece / moe->turns);
+  return moe_turned(of_schedule, xpu_bundle);
+}
+
 size_t moe_inner_before(const struct moe_piece *piece, unsigned cut) {
   size_t inner = 0;
   for (unsigned part = 0; part < piece->parts && part < cut; part++) inner += piece->inner[part];

@@ -4,6 +4,7 @@
 
 #include "device/layer.h"
 #include "device/tables.h"
+#include "driver/stack.h"
 #include "duplex/arithmetic.h"
 #include "duplex/error.h"
 
@@ -38,15 +39,22 @@ static void place_piece(struct duplex_moe *moe, unsigned stack, unsigned q) {
   }
 }
 
+static unsigned emptiest_bundle(const struct duplex_device *device) {
+  struct space *space[DUPLEX_STACKS_MOST];
+  for (unsigned stack = 0; stack < device->stacks; stack++) space[stack] = device->stack[stack]->space;
+  return moe_emptiest_bundle(space, device->stacks);
+}
+
 // As the policy `best` wants them. If the pieces of odd experts lie in other bundles than those of even ones,
-// or there are two copies, a piece of the schedule is two here.
+// or there are two copies, a piece of the schedule is two here. Layers of two copies load the bundles evenly.
 static void place_best(struct duplex_moe *moe) {
   const struct schedule_placement *placement = &moe->times.placement;
   moe->turns = schedule_bundles(placement, 0, 0) == schedule_bundles(placement, 1, 0) ? 1 : 2;
   moe->pieces = placement->pieces * moe->turns * moe->way.copies;
+  if (moe->way.copies > 1) moe->xpu_bundle = emptiest_bundle(moe->device);
   for (unsigned stack = 0; stack < moe->device->stacks; stack++)
     for (unsigned q = 0; q < moe->pieces; q++) {
-      moe->stage->piece[stack][q].bundles = schedule_bundles(placement, q % moe->turns, q / moe->turns);
+      moe->stage->piece[stack][q].bundles = moe_bundles(moe, q, moe->xpu_bundle);
       place_piece(moe, stack, q);
     }
 }
@@ -132,6 +140,7 @@ static int set_stages(struct duplex_moe *moe, const struct duplex_moe_form *form
 int moe_lay_out(struct duplex_moe *moe, const struct duplex_moe_form *form, struct moe_way way) {
   const enum duplex_policy policy = moe->device->options.policy;
   moe->way = way;
+  moe->xpu_bundle = MOE_XPU_BUNDLE;
   int error = set_stages(moe, form);
   if (!error && way.copies > 1 && moe->times.placement.layout != SCHEDULE_REPLICATED) {
     moe->way.copies = 1;

@@ -22,6 +22,10 @@ void run_decide(struct moe_run *run) {
   schedule_decide(policy_of(run), &run->moe->charged, run->dispatch.count, run->moe->work, &run->decision);
 }
 
+unsigned run_owned(const struct moe_run *run, unsigned phase) {
+  return moe_turned(run->decision.owned[phase], run->moe->xpu_bundle);
+}
+
 unsigned run_cut(const struct moe_run *run, unsigned stack, unsigned piece, unsigned expert) {
   const struct duplex_moe *moe = run->moe;
   if (!moe_has_piece(moe, expert, piece)) return 0;
@@ -38,7 +42,7 @@ bool run_is_shared(const struct moe_run *run, unsigned stack, unsigned piece, un
 // Whether any side has work at a piece in this phase.
 static bool works(const struct moe_run *run, unsigned phase, unsigned stack, unsigned piece) {
   const unsigned bundles = run->stage->piece[stack][piece].bundles;
-  const unsigned owned = run->decision.owned[phase];
+  const unsigned owned = run_owned(run, phase);
   bool any = false;
   for (unsigned e = 0; e < run->moe->shape.experts; e++) {
     any = any || (!(bundles & ~owned) && run->counts[e] && run_cut(run, stack, piece, e));

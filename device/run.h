@@ -41,6 +41,9 @@ struct moe_run {
 // Who runs which expert, by the policy of the device.
 void run_decide(struct moe_run *run);
 
+// The bundles that Logic-PIM owns in a phase: those of the decision, as the layer has them.
+unsigned run_owned(const struct moe_run *run, unsigned phase);
+
 // The cut of an expert's piece on a stack, of the run's stage: parts that Logic-PIM does. 0 for a piece that
 // the expert has not.
 unsigned run_cut(const struct moe_run *run, unsigned stack, unsigned piece, unsigned expert);

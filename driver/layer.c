@@ -179,6 +179,13 @@ uint64_t layer_taken_row_sets(const struct duplex_layer *layer) {
   return sum;
 }
 
+bool layer_take_place(const struct duplex_layer *layer, unsigned piece, uint32_t stripe, struct space *space,
+                      struct layer_place *place) {
+  const struct layer_piece *shape = &layer->piece[piece];
+  return space_take_next(space, stripe, shape->up_row_sets, &place->up) &&
+         (layer->products || space_take_next(space, stripe, shape->down.row_sets, &place->down));
+}
+
 int duplex_layer_reserve(struct duplex_layer *layer, unsigned expert, unsigned piece) {
   int error = need_layer(layer);
   if (!error) error = need_piece(layer, piece);
@@ -191,8 +198,7 @@ int duplex_layer_reserve(struct duplex_layer *layer, unsigned expert, unsigned p
                       "piece %u of expert %u: expected an expert below %u that has not this piece yet", piece,
                       expert, layer->experts);
   struct layer_place *place = layer_place(layer, expert, piece);
-  if (!space_take(stack->space, shape->stripe, shape->up_row_sets, &place->up) ||
-      (!layer->products && !space_take(stack->space, shape->stripe, shape->down.row_sets, &place->down))) {
+  if (!layer_take_place(layer, piece, shape->stripe, stack->space, place)) {
     give_place(layer, piece, place);
     return stack_fail(
         stack, DUPLEX_ERROR_OUT_OF_SPACE,

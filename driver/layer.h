@@ -51,6 +51,11 @@ void layer_forget(struct duplex_layer *layer);
 // Values of a token's results: of a product, the rows of all parts.
 size_t layer_result_columns(const struct duplex_layer *layer, unsigned piece);
 
+// Takes what a piece of one expert needs in a space, in as many bundles `stripe` as the piece has. *place is
+// zero, or that of the expert before. false: there is no room; *place has what was taken.
+bool layer_take_place(const struct duplex_layer *layer, unsigned piece, uint32_t stripe, struct space *space,
+                      struct layer_place *place);
+
 // Row sets of one piece of an expert, and of x and results of a job on the piece with so many pairs of token
 // and expert, at most; whole rows of its bundles.
 uint64_t layer_piece_row_sets(const struct duplex_layer *layer, unsigned piece);

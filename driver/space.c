@@ -40,8 +40,18 @@ uint32_t space_longest(const struct space *space, uint32_t stripe) {
   return longest * duplex_bundles_of(stripe);
 }
 
+uint32_t space_free_rows(const struct space *space, uint32_t stripe) {
+  uint32_t rows = 0;
+  for (uint32_t row = 0; row < MAILBOX; row++) rows += !(space->taken[row] & stripe);
+  return rows;
+}
+
 bool space_take(struct space *space, uint32_t stripe, uint32_t row_sets, struct region *region) {
   return take_rows(space, stripe, row_sets, 0, MAILBOX, region);
+}
+
+bool space_take_next(struct space *space, uint32_t stripe, uint32_t row_sets, struct region *region) {
+  return take_rows(space, stripe, row_sets, region->base / duplex_bundles_of(stripe), MAILBOX, region);
 }
 
 bool space_take_mailbox(struct space *space, uint32_t stripe, uint32_t row_sets, struct region *region) {

@@ -17,8 +17,13 @@ struct space {
 // last rows of every bundle are its mailbox: what a job brings and takes away lies there, and elsewhere only
 // if it is too large.
 bool space_take(struct space *space, uint32_t stripe, uint32_t row_sets, struct region *region);
+// The same, at or behind *region, which is of the same stripe set (or zero): where space_take would find the
+// next of regions that all have as many row sets, without a search from the first row on.
+bool space_take_next(struct space *space, uint32_t stripe, uint32_t row_sets, struct region *region);
 uint32_t space_longest(const struct space *space,
                        uint32_t stripe);  // row sets of the longest free run, mailbox apart
+uint32_t space_free_rows(const struct space *space,
+                         uint32_t stripe);  // rows that are free in all its bundles, mailbox apart
 // Row sets of the stripe set that an allocation of so many takes: those of whole rows.
 uint32_t space_whole_rows(uint32_t stripe, uint32_t row_sets);
 bool space_take_mailbox(struct space *space, uint32_t stripe, uint32_t row_sets, struct region *region);

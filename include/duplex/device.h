@@ -56,11 +56,12 @@ struct duplex_device_options {
   // (docs/xpu_time.md). NULL: none.
   const char *xpu_times;
   size_t expected_pairs;  // of token and expert in a layer, for AUTO; 0: one of each expert
-  // Copies of each expert's weights with BEST: 1, or 2, one for Logic-PIM in bundles 0 to 2 and one for the
-  // xPU in bundle 3, so that a layer has a single phase (docs/device.md). 2 is one copy where the schedule
-  // does not gain by a second one; the other policies have one. 0: two if they are predicted to take less
-  // time with `expected_pairs`, and there is room for two copies of each of `moe_layers` layers (0: of this
-  // one), those that have two already among them, and for x and sums of `most_pairs` (0: `expected_pairs`).
+  // Copies of each expert's weights with BEST: 1, or 2, one for the xPU in the bundle with most room and one
+  // for Logic-PIM in the others, so that a layer has a single phase (docs/device.md). 2 is one copy where the
+  // schedule does not gain by a second one; the other policies have one. 0: two if they are predicted to take
+  // less time with `expected_pairs`, and there is room for two copies of each of `moe_layers` layers (0: of
+  // this one), those that have two already among them, and for x and sums of `most_pairs` (0:
+  // `expected_pairs`).
   unsigned copies;
   size_t moe_layers, most_pairs;
 };

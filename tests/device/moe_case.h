@@ -10,6 +10,7 @@
 // CMocka needs the four above first.
 #include <cmocka.h>
 
+#include "device/layer.h"
 #include "duplex/random.h"
 #include "tests/device/moe_oracle.h"
 
@@ -87,20 +88,39 @@ static inline void free_case(struct moe_case *c) {
   free((void *)c->x);
 }
 
-// Runs the layer on one device.
-static inline void run_layer(const struct moe_case *c, const char *backend,
-                             const struct duplex_device_options *options, duplex_f16 *y,
-                             struct duplex_moe_stats *stats) {
+// A row of all bundles but one is taken: the xPU's copy comes to lie in that one.
+static inline void leave_room(struct duplex_stack *stack, unsigned bundle) {
+  const struct duplex_layer_options options = {
+      .experts = 1, .hidden = 64, .piece = {{.bundles = 0xf & ~(1u << bundle), .parts = 1, .inner = {64}}}};
+  struct duplex_layer *layer;
+  assert_int_equal(duplex_stack_open_layer(stack, &options, &layer), 0);
+  assert_int_equal(duplex_layer_reserve(layer, 0, 0), 0);
+}
+
+// Runs the layer on one device; a second copy of it lies in that bundle.
+static inline void run_in_bundle(const struct moe_case *c, const char *backend,
+                                 const struct duplex_device_options *options, unsigned bundle, duplex_f16 *y,
+                                 struct duplex_moe_stats *stats) {
   struct duplex_device *device;
   struct duplex_moe *moe;
   char text[256];
   if (duplex_device_open(backend, options, &device, text, sizeof text)) fail_msg("%s", text);
+  for (unsigned i = 0; i < options->stacks && bundle < MOE_XPU_BUNDLE; i++)
+    leave_room(duplex_device_stack(device, i), bundle);
   const struct duplex_activation_table *table = duplex_activation_builtin(c->relu ? "relu" : "identity");
   if (duplex_device_load_moe(device, &c->shape, &c->weights, table, &moe) ||
       duplex_device_moe(device, moe, &c->routing, c->x, c->tokens, y))
     fail_msg("%s", duplex_device_last_error(device));
+  if (moe->way.copies > 1) assert_int_equal(moe->stage[0].piece[0][1].bundles, 1u << bundle);
   duplex_device_last_stats(device, stats);
   duplex_device_close(device);
+}
+
+// The same, as it comes.
+static inline void run_layer(const struct moe_case *c, const char *backend,
+                             const struct duplex_device_options *options, duplex_f16 *y,
+                             struct duplex_moe_stats *stats) {
+  run_in_bundle(c, backend, options, MOE_XPU_BUNDLE, y, stats);
 }
 
 #endif

@@ -167,8 +167,33 @@ static void test_wrong_owner(void **state) {
   }
 }
 
+// Whichever bundle has the xPU's copy: the same bits, the same work of each side, and within a rank the same
+// clocks. Of the two ranks it is the other one that has two of Logic-PIM's bundles.
+static void test_bundles(void **state) {
+  const struct duplex_device_options options = {
+      .stacks = 1, .stack = {.backend = {.channels = 2}}, .threads = 1, .copies = 2};
+  struct moe_case c = make_case();
+  duplex_f16 expected[TOKENS * HIDDEN];
+  struct duplex_moe_stats stats[DUPLEX_BUNDLES];
+  (void)state;
+  oracle_moe(&c, expected);
+  for (unsigned bundle = 0; bundle < DUPLEX_BUNDLES; bundle++) {
+    duplex_f16 y[TOKENS * HIDDEN];
+    run_in_bundle(&c, "cmodel", &options, bundle, y, &stats[bundle]);
+    printf("bundle %u: %llu clocks, Logic-PIM %llu, xPU %llu\n", bundle,
+           (unsigned long long)stats[bundle].cycles, (unsigned long long)stats[bundle].logic_pim[0],
+           (unsigned long long)stats[bundle].xpu_reads[0]);
+    assert_memory_equal(y, expected, sizeof y);
+    assert_true(stats[bundle].xpu_macs && stats[bundle].logic_pim_macs);
+    assert_true(stats[bundle].xpu_macs == stats[0].xpu_macs);
+  }
+  assert_memory_equal(&stats[0], &stats[1], sizeof stats[0]);
+  assert_memory_equal(&stats[2], &stats[3], sizeof stats[0]);
+  free_case(&c);
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {cmocka_unit_test(test_events), cmocka_unit_test(test_wrong_placement),
-                                     cmocka_unit_test(test_wrong_owner)};
+                                     cmocka_unit_test(test_wrong_owner), cmocka_unit_test(test_bundles)};
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -11,11 +11,12 @@
 #include <cmocka.h>
 // clang-format on
 
-#include "device/device.h"
+#include "device/layer.h"
+#include "driver/stack.h"
 #include "duplex/layer.h"
 
 // Small experts of many row sets: 256 of them take an eighth of a channel.
-enum { EXPERTS = 256, HIDDEN = 1, INNER = 512, LAYERS_MOST = 16 };
+enum { EXPERTS = 256, HIDDEN = 1, INNER = 512, LAYERS_MOST = 16, TURNS = 4, TURN_ROWS = 3300 };
 
 static duplex_f16 zeros[EXPERTS * INNER];
 static int8_t exponents[EXPERTS * INNER];
@@ -176,20 +177,24 @@ static uint64_t copies_of(struct duplex_device *device, const struct duplex_moe 
   return stats.copies;
 }
 
-// All but some row sets of bundle 3 are taken, without weights.
-static void fill_bundle(struct duplex_device *device) {
+// All rows of all bundles are taken but for so many at least, without weights.
+static void fill_all(struct duplex_device *device, uint32_t rows) {
   const struct duplex_layer_options options = {
-      .experts = 15, .hidden = 4096, .piece = {{.bundles = 8, .parts = 1, .inner = {512}}}};
-  struct duplex_layer *layer;
-  assert_int_equal(duplex_stack_open_layer(duplex_device_stack(device, 0), &options, &layer), 0);
-  for (unsigned e = 0; e < options.experts; e++) assert_int_equal(duplex_layer_reserve(layer, e, 0), 0);
+      .experts = 255, .hidden = 128, .piece = {{.bundles = 0xf, .parts = 1, .inner = {512}}}};
+  struct duplex_stack *stack = duplex_device_stack(device, 0);
+  while (space_free_rows(stack->space, 0xf) > rows) {
+    struct duplex_layer *layer;
+    assert_int_equal(duplex_stack_open_layer(stack, &options, &layer), 0);
+    for (unsigned e = 0; e < options.experts && space_free_rows(stack->space, 0xf) > rows; e++)
+      assert_int_equal(duplex_layer_reserve(layer, e, 0), 0);
+  }
 }
 
 // Copies that were asked for and do not fit: the bundle that is full is told. AUTO has one then.
 static void check_full(struct duplex_device *device) {
   static const struct copying wanted[] = {{2, 0, 0}, {0, 0, 0}};
   struct duplex_moe *moe;
-  fill_bundle(device);
+  fill_all(device, 900);
   set_copying(device, &wanted[0]);
   assert_int_equal(load_large(device, &moe), DUPLEX_ERROR_OUT_OF_SPACE);
   assert_said(device, "in bundles 0x8 of the stack's DRAM");
@@ -198,12 +203,39 @@ static void check_full(struct duplex_device *device) {
   assert_int_equal(copies_of(device, moe), 1);
 }
 
+// Layers that do not fit with all copies for the xPU in one bundle, and do if they take the bundles in turns.
+// One more does not fit at all. What AUTO promises the first layer holds for the last one.
+static void test_turns(void **state) {
+  static const struct copying wanted[] = {{0, TURNS + 1, 1}, {0, TURNS, 1}};
+  struct duplex_device *device = open_device();
+  struct duplex_moe *moe;
+  unsigned bundles = 0;
+  (void)state;
+  fill_all(device, TURN_ROWS);
+  set_copying(device, &wanted[0]);
+  assert_int_equal(load_large(device, &moe), 0);
+  assert_int_equal(copies_of(device, moe), 1);
+  assert_int_equal(duplex_device_release_moe(device, moe), 0);
+  set_copying(device, &wanted[1]);
+  for (unsigned i = 0; i < TURNS; i++) {
+    assert_int_equal(load_large(device, &moe), 0);
+    assert_int_equal(copies_of(device, moe), 2);
+    const struct moe_piece *pieces = moe->stage[0].piece[0];
+    assert_int_equal(pieces[0].bundles, 0xf & ~pieces[1].bundles);
+    bundles |= pieces[1].bundles;
+    printf("layer %u: the xPU's copy in bundles %x, %u rows are free\n", i, pieces[1].bundles,
+           space_free_rows(duplex_device_stack(device, 0)->space, 0xf));
+  }
+  assert_int_equal(bundles, 0xf);
+  duplex_device_close(device);
+}
+
 // AUTO leaves room for layers to come, and for x and sums.
 static void test_copies(void **state) {
   static const struct {
     struct copying wanted;
     unsigned had;
-  } cases[] = {{{2, 1, 1}, 2}, {{0, 2, 1}, 2}, {{0, 20, 1}, 1}, {{0, 1, 1000000}, 1}};
+  } cases[] = {{{2, 1, 1}, 2}, {{0, 2, 1}, 2}, {{0, 20, 1}, 2}, {{0, 21, 1}, 1}, {{0, 1, 1000000}, 1}};
   struct duplex_device *device = open_device();
   (void)state;
   for (unsigned i = 0; i < sizeof cases / sizeof *cases; i++) {
@@ -219,6 +251,7 @@ static void test_copies(void **state) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {cmocka_unit_test(test_open), cmocka_unit_test(test_load),
-                                     cmocka_unit_test(test_full), cmocka_unit_test(test_copies)};
+                                     cmocka_unit_test(test_full), cmocka_unit_test(test_copies),
+                                     cmocka_unit_test(test_turns)};
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

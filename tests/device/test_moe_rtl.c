@@ -32,11 +32,12 @@ static void check_layer(uint64_t number) {
       .partials = number % 2 ? DUPLEX_PARTIALS_ACC : DUPLEX_PARTIALS_GATHERED,
       .threads = 2,
       .copies = number % 4 ? 1 + (number % 4 < 3) : 0};
+  const unsigned bundle = (unsigned)(number - 1) % DUPLEX_BUNDLES;  // of the xPU's copy
   struct duplex_moe_stats rtl;
   struct duplex_moe_stats model;
-  run_layer(&c, "rtl", &options, y, &rtl);
+  run_in_bundle(&c, "rtl", &options, bundle, y, &rtl);
   assert_memory_equal(y, expected, bytes);
-  run_layer(&c, "cmodel", &options, y, &model);
+  run_in_bundle(&c, "cmodel", &options, bundle, y, &model);
   assert_memory_equal(y, expected, bytes);
   assert_memory_equal(&rtl, &model, sizeof rtl);
   printf("layer %llu: partial sums %d, %llu copies, %llu clocks\n", (unsigned long long)number,
