@@ -27,9 +27,9 @@ static json_t *times_json(const struct generation_statistics *s, double seconds)
                    "device_tokens_per_second", s->seconds > 0 ? (double)s->new_tokens / s->seconds : 0,
                    "xpu_seconds", (double)times->xpu_ps * 1e-12, "elements_seconds",
                    (double)times->elements_ps * 1e-12, "attention_seconds",
-                   (double)times->attention_clocks / CLOCK_HERTZ, "moe_seconds",
-                   (double)times->moe_clocks / CLOCK_HERTZ, "moe_bound_seconds",
-                   (double)s->sum.moe_bound_clocks / CLOCK_HERTZ, "host_seconds", seconds,
+                   network_clock_seconds(times, times->attention_clocks), "moe_seconds",
+                   network_clock_seconds(times, times->moe_clocks), "moe_bound_seconds",
+                   network_clock_seconds(times, s->sum.moe_bound_clocks), "host_seconds", seconds,
                    "host_tokens_per_second", seconds > 0 ? (double)s->new_tokens / seconds : 0);
 }
 

@@ -16,8 +16,8 @@ static double percent(double part, double whole) { return whole > 0 ? 100 * part
 static void tell_device(const struct generation_statistics *s) {
   const struct network_statistics *sum = &s->sum;
   const struct sides_work work = run_work(s);
-  const double attention = (double)sum->times.attention_clocks / CLOCK_HERTZ;
-  const double moe = (double)sum->times.moe_clocks / CLOCK_HERTZ;
+  const double attention = network_clock_seconds(&sum->times, sum->times.attention_clocks);
+  const double moe = network_clock_seconds(&sum->times, sum->times.moe_clocks);
   const double xpu = (double)sum->times.xpu_ps * 1e-12;
   const double busy = attention + moe + xpu;
   const double macs = (double)sum->xpu_macs + (double)sum->logic_pim_macs;

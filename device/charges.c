@@ -35,8 +35,9 @@ uint64_t charges_estimate(const struct moe_run *run, unsigned owned) {
   const struct moe_stage *stage = run->stage;
   uint64_t clocks = 0;
   for (unsigned e = 0; e < run->moe->shape.experts; e++)
-    clocks += device_xpu_stage_clocks(run->device->xpu, stage->kind, &stage->times.shape, run->counts[e],
-                                      (unsigned)shared_rows(run, owned, e));
+    clocks +=
+        device_xpu_stage_clocks(run->device->xpu, run->device->clock_khz, stage->kind, &stage->times.shape,
+                                run->counts[e], (unsigned)shared_rows(run, owned, e));
   return clocks;
 }
 
@@ -46,7 +47,7 @@ uint64_t charges_route(const struct moe_run *run) {
                                                 .columns = (unsigned)run->moe->shape.hidden,
                                                 .rows = (unsigned)run->moe->shape.experts,
                                                 .format = DUPLEX_RESULT_FORMAT_F32}};
-  return device_xpu_clocks(run->device->xpu, &work);
+  return device_xpu_clocks(run->device->xpu, run->device->clock_khz, &work);
 }
 
 uint64_t charges_decision(size_t tokens, size_t experts, enum schedule_layout layout) {
@@ -68,7 +69,7 @@ uint64_t charges_decide(const struct moe_run *run) {
 
 uint64_t charges_launch(const struct moe_run *run) {
   struct duplex_xpu *xpu = run->device->xpu;
-  return xpu_time_clocks(xpu->ops->launch(xpu));
+  return xpu_time_clocks(xpu->ops->launch(xpu), run->device->clock_khz);
 }
 
 uint64_t charges_first_launch(const struct moe_run *run) {
@@ -80,7 +81,7 @@ uint64_t charges_combine(const struct moe_run *run) {
   const struct duplex_xpu_work work = {
       .kind = DUPLEX_XPU_ELEMENTS,
       .elements = {.bytes = run->tokens * run->moe->shape.hidden * sizeof(duplex_f16)}};
-  return device_xpu_clocks(run->device->xpu, &work);
+  return device_xpu_clocks(run->device->xpu, run->device->clock_khz, &work);
 }
 
 uint64_t charges_note(struct moe_run *run, const char *name, uint64_t *sum, uint64_t begin, uint64_t clocks) {

@@ -103,7 +103,7 @@ static int measure(struct duplex_device *device, unsigned parts, struct device_t
   const struct schedule_placement placement = table->times.placement;
   struct schedule_times times = table->times;
   if (!missing) return DUPLEX_OK;
-  if (!table->measured) device_formula(&shape, &placement, device->xpu, &times);
+  if (!table->measured) device_formula(&shape, &placement, device->xpu, device->clock_khz, &times);
   const int error =
       device_measure(table->kind, &device->options.stack, device->xpu, missing, &times, text, sizeof text);
   if (error) return device_fail(device, error, "%s", text);
@@ -162,9 +162,9 @@ static uint32_t mix(uint32_t hash, uint64_t number) {
 }
 
 // What the xPU tells of works that its memory bounds, and that its arithmetic does.
-static uint32_t mix_xpu(uint32_t hash, struct duplex_xpu *xpu) {
+static uint32_t mix_xpu(uint32_t hash, struct duplex_xpu *xpu, unsigned clock_khz) {
   for (unsigned tokens = 8; tokens <= 512; tokens *= 8)
-    hash = mix(hash, device_xpu_expert_clocks(xpu, tokens, 4096, 2048, true));
+    hash = mix(hash, device_xpu_expert_clocks(xpu, clock_khz, tokens, 4096, 2048, true));
   return mix(hash, xpu->ops->launch(xpu));
 }
 
@@ -182,7 +182,7 @@ static int find_origin(struct duplex_device *device) {
   if (error) return device_fail(device, error, "%s", text);
   schedule_place(&fixed, &placement);
   schedule_formula(&fixed, &placement, &formula);
-  device->origin = mix_xpu(formula.hash, device->xpu);
+  device->origin = mix_xpu(formula.hash, device->xpu, device->clock_khz);
   for (unsigned i = 0; i < DEVICE_PROBE_CLOCKS; i++) device->origin = mix(device->origin, clocks[i]);
   device->has_origin = true;
   return DUPLEX_OK;

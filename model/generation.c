@@ -6,8 +6,6 @@
 
 #include "model/prefixes.h"
 
-#define CLOCK_HERTZ 650e6
-
 // A request that is running.
 struct slot {
   struct generation_request *request;  // NULL: free
@@ -73,8 +71,9 @@ static void wait_for_arrival(struct run *run) {
 static void add_statistics(struct run *run) {
   const struct network_statistics *step = network_last_statistics(run->network);
   network_statistics_add(&run->statistics->sum, step);
-  run->statistics->seconds += (double)step->times.xpu_ps * 1e-12 +
-                              (double)(step->times.attention_clocks + step->times.moe_clocks) / CLOCK_HERTZ;
+  run->statistics->seconds +=
+      (double)step->times.xpu_ps * 1e-12 +
+      network_clock_seconds(&step->times, step->times.attention_clocks + step->times.moe_clocks);
   run->statistics->steps++;
 }
 

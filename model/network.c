@@ -8,6 +8,7 @@
 
 #include "cmodel/numerics/exact_mode.h"
 #include "duplex/arithmetic.h"
+#include "duplex/hbm.h"
 #include "model/network_sinks.h"
 #include "model/network_untimed.h"
 
@@ -304,8 +305,11 @@ static int open_device(struct network *network, const struct network_options *op
   const unsigned stacks = device.stacks ? device.stacks : DUPLEX_STACKS_DEFAULT;
   const unsigned channels =
       stacks * (device.stack.backend.channels ? device.stack.backend.channels : DUPLEX_CHANNELS);
-  const struct duplex_xpu_options xpu = {
-      .channels = channels, .threads = device.threads, .gemm_table = device.xpu_times};
+  network->clock_khz = duplex_dram_clock_khz(device.stack.backend.dram_preset);
+  const struct duplex_xpu_options xpu = {.channels = channels,
+                                         .threads = device.threads,
+                                         .clock_khz = network->clock_khz,
+                                         .gemm_table = device.xpu_times};
   int status = duplex_xpu_open(&xpu, &network->xpu, error->text, sizeof error->text);
   if (status) return status;
   device.xpu = network->xpu;

@@ -91,7 +91,9 @@ struct network_times {
   uint64_t elements_ps;       // of that, work on elements
   uint64_t attention_clocks;  // mixed stages, migration
   uint64_t moe_clocks;        // MoE layers
+  unsigned clock_khz;         // of these clocks
 };
+double network_clock_seconds(const struct network_times *times, uint64_t clocks);
 struct network_statistics {
   struct network_times times;
   uint64_t overflows;  // finite numbers that became infinite as binary16, since network_open

@@ -4,18 +4,24 @@
 
 #include "duplex/params.h"
 
-// A tick divides a clock of 650 MHz and a picosecond, so that sums of both are exact.
-#define TICKS_OF_CLOCK 20000u
+// A tick divides a picosecond and the clock of each preset, so that sums of both are exact: 20,000 of them
+// are a clock of 650 MHz.
 #define TICKS_OF_PICOSECOND 13u
+#define TICKS_KHZ 13000000000u
 #define PICOSECONDS_OF_SECOND 1e12
 #define XPU_BYTES (DUPLEX_COLUMN_BYTES / 8)  // of a read or write by the xPU: one bank of a column
 
-static uint64_t ticks_of(const struct network_times *times) {
-  return times->xpu_ps * TICKS_OF_PICOSECOND + (times->attention_clocks + times->moe_clocks) * TICKS_OF_CLOCK;
+static uint64_t ticks_of_clock(const struct network *network) { return TICKS_KHZ / network->clock_khz; }
+
+// Of the last step.
+static uint64_t ticks_of_step(const struct network *network) {
+  const struct network_times *times = &network->statistics.times;
+  return times->xpu_ps * TICKS_OF_PICOSECOND +
+         (times->attention_clocks + times->moe_clocks) * ticks_of_clock(network);
 }
 
 uint64_t account_clock(const struct network *network) {
-  return (network->ticks + ticks_of(&network->statistics.times)) / TICKS_OF_CLOCK;
+  return (network->ticks + ticks_of_step(network)) / ticks_of_clock(network);
 }
 
 void network_wait(struct network *network, double seconds) {
@@ -24,8 +30,9 @@ void network_wait(struct network *network, double seconds) {
 
 void account_begin_step(struct network *network) {
   const uint64_t overflows = network->statistics.overflows;
-  network->ticks += ticks_of(&network->statistics.times);
-  network->statistics = (struct network_statistics){.overflows = overflows};
+  network->ticks += ticks_of_step(network);
+  network->statistics =
+      (struct network_statistics){.times.clock_khz = network->clock_khz, .overflows = overflows};
 }
 
 static void tell(const struct network *network, const struct duplex_event *event) {
@@ -132,7 +139,12 @@ void account_migration(struct network *network, uint64_t bytes, uint64_t clocks)
   account_event(network, "migration", 0, begin);
 }
 
+double network_clock_seconds(const struct network_times *times, uint64_t clocks) {
+  return clocks ? (double)clocks / (times->clock_khz * 1e3) : 0;
+}
+
 void network_statistics_add(struct network_statistics *sum, const struct network_statistics *step) {
+  sum->times.clock_khz = step->times.clock_khz;
   sum->times.xpu_ps += step->times.xpu_ps;
   sum->times.elements_ps += step->times.elements_ps;
   sum->times.attention_clocks += step->times.attention_clocks;

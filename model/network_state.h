@@ -52,9 +52,10 @@ struct network {
   double scale;     // of scores, where the model has none of its own
   bool wide;        // softmax weights of two parts
   struct network_statistics statistics;
-  size_t steps;    // that have been run
-  uint64_t ticks;  // of time before this step (model/network_account.c)
-  int layer;       // that runs; -1: none
+  size_t steps;        // that have been run
+  uint64_t ticks;      // of time before this step (model/network_account.c)
+  unsigned clock_khz;  // of the stacks
+  int layer;           // that runs; -1: none
 };
 
 struct network_sequence {

@@ -164,11 +164,14 @@ static struct processor reached(const struct rates *r, double compute, double ba
                             (mac_pj > 0 ? mac_pj : r->mac_pj) * PICO};
 }
 
-// Of Logic-PIM: two tCK of its DRAM a clock.
-static double clock_of(const struct serving_options *options) {
-  const struct duplex_dram_timing *timing =
-      options->dram_preset ? duplex_dram_preset(options->dram_preset) : NULL;
-  return timing ? 1e12 / (2.0 * timing->tCK_ps) : DUPLEX_CLOCK_KHZ * 1e3;
+// What is of the DRAM goes with its clock: the bandwidth of all, and the peak of the units beside it.
+static void set_clock(struct numbers *n, unsigned clock_khz) {
+  const double faster = (double)clock_khz / DUPLEX_CLOCK_KHZ;
+  n->xpu.gb_s *= faster;
+  for (unsigned i = 0; i < sizeof n->pim / sizeof *n->pim; i++) {
+    n->pim[i].gb_s *= faster;
+    n->pim[i].tflops *= faster;
+  }
 }
 
 static unsigned thousandths(double share) {
@@ -267,6 +270,8 @@ int machine_read(struct machine *m, const struct serving_options *options, const
   if (!status && options->mode == SERVING_FULL && n.beside == BESIDE_LOGIC_PIM)
     status = covered_check(options, n.layout == LAYOUT_HETERO, error, size);
   if (status) return status;
+  const unsigned clock_khz = duplex_dram_clock_khz(options->dram_preset);
+  set_clock(&n, clock_khz);
   *m = (struct machine){.mode = options->mode,
                         .beside = n.beside,
                         .layout = n.layout,
@@ -280,7 +285,8 @@ int machine_read(struct machine *m, const struct serving_options *options, const
                         .memory = n.gib * 1073741824.0,
                         .context_share = n.context,
                         .copies = 1,
-                        .clock = clock_of(options),
+                        .clock_khz = clock_khz,
+                        .clock = clock_khz * 1e3,
                         .strict = options->strict,
                         .sum_bytes = options->f32_partials ? 4 : 16};
   if (options->memory > 0) m->memory = options->memory;

@@ -68,7 +68,8 @@ static uint32_t whole_clocks(const struct measured *m, unsigned groups) {
               (uint64_t[]){shape.gated ? 2 * shape.inner : shape.inner, shape.hidden}, groups * 8);
   kernels_ask(m->machine->kernels, XPU_KERNEL_GEMM, (uint64_t[]){shape.hidden, shape.inner}, groups * 8);
   return (uint32_t)xpu_time_clocks(
-      xpu_time_expert(&m->machine->xpu_time, groups * 8, shape.hidden, shape.inner, shape.gated, 2));
+      xpu_time_expert(&m->machine->xpu_time, groups * 8, shape.hidden, shape.inner, shape.gated, 2),
+      m->machine->clock_khz);
 }
 
 // The xPU alone: what it tells of whole experts, as in the measured tables.
@@ -76,8 +77,8 @@ static void tell_xpu(struct measured *m) {
   m->times = (struct schedule_times){.clocks_per_unit = 1, .shape = time_table_shape(m->machine, m->model)};
   for (unsigned groups = 1; groups <= SCHEDULE_GROUPS; groups++)
     m->times.rows[groups].whole = whole_clocks(m, groups);
-  m->times.slope.whole =
-      (whole_clocks(m, 2 * SCHEDULE_GROUPS) - whole_clocks(m, SCHEDULE_GROUPS)) / SCHEDULE_GROUPS;
+  const uint32_t rise = whole_clocks(m, 2 * SCHEDULE_GROUPS) - whole_clocks(m, SCHEDULE_GROUPS);
+  m->times.slope.whole = (rise + SCHEDULE_GROUPS - 1) / SCHEDULE_GROUPS;
 }
 
 // The longest of the times of a row: there is nothing else in it.

@@ -61,12 +61,24 @@ static void test_groups(void **state) {
 
 static void test_clocks(void **state) {
   (void)state;
-  assert_int_equal(xpu_time_clocks(0), 0);
-  assert_int_equal(xpu_time_clocks(1), 1);
-  assert_int_equal(xpu_time_clocks(20000), 13);
-  assert_int_equal(xpu_time_clocks(20001), 14);
-  assert_int_equal(xpu_time_clocks(UINT64_C(1000000000000)), 650000000);
-  assert_int_equal(xpu_time_clocks(UINT64_MAX), UINT64_C(11990383647911209));
+  assert_int_equal(xpu_time_clocks(0, 650000), 0);
+  assert_int_equal(xpu_time_clocks(1, 650000), 1);
+  assert_int_equal(xpu_time_clocks(20000, 650000), 13);
+  assert_int_equal(xpu_time_clocks(20001, 650000), 14);
+  assert_int_equal(xpu_time_clocks(UINT64_C(1000000000000), 650000), 650000000);
+  assert_int_equal(xpu_time_clocks(UINT64_MAX, 650000), UINT64_C(11990383647911209));
+  assert_int_equal(xpu_time_clocks(1250, 800000), 1);
+  assert_int_equal(xpu_time_clocks(1251, 800000), 2);
+}
+
+// Faster stacks: another bandwidth, the same arithmetic.
+static void test_clock(void **state) {
+  (void)state;
+  struct xpu_time_model m = xpu_time_h100(WHOLE);
+  xpu_time_set_clock(&m, 800000);
+  assert_int_equal(m.bytes, UINT64_C(4125538461539));
+  assert_int_equal(xpu_time_gemm(&m, 4096, H, F, 4), 511778896);
+  assert_int_equal(xpu_time_elements(&m, 1000000), 245835);
 }
 
 // Measured times hold the launch, which is taken off, and are those of 160 channels.
@@ -143,7 +155,7 @@ static void test_largest(void **state) {
 int main(void) {
   const struct CMUnitTest tests[] = {cmocka_unit_test(test_roofline), cmocka_unit_test(test_scaling),
                                      cmocka_unit_test(test_groups),   cmocka_unit_test(test_clocks),
-                                     cmocka_unit_test(test_tables),   cmocka_unit_test(test_works),
-                                     cmocka_unit_test(test_largest)};
+                                     cmocka_unit_test(test_clock),    cmocka_unit_test(test_tables),
+                                     cmocka_unit_test(test_works),    cmocka_unit_test(test_largest)};
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
