@@ -61,27 +61,28 @@ static int read_hardware(const struct config_file *file, bool required, struct n
   return error;
 }
 
-// Reads the constants of a mode. All are required that it uses, but mac_pj: without it processors have their
-// own.
-static int read_mode(const struct config_file *file, enum serving_mode mode, struct numbers *n) {
+// Reads the constants of a mode. All are required if it is the wanted one, but mac_pj: without it processors
+// have their own.
+static int read_mode(const struct config_file *file, enum serving_mode mode, bool wanted, struct numbers *n) {
   static const char *const names[] = {"full", "paper", "authors"};
-  struct config_field fields[] = {{"xpu_compute_share", CONFIG_NUMBER, true, &n->xpu_compute, 1e-3, 1, 0},
-                                  {"xpu_bandwidth_share", CONFIG_NUMBER, true, &n->xpu_bandwidth, 1e-3, 1, 0},
-                                  {"pim_compute_share", CONFIG_NUMBER, true, &n->pim_compute, 1e-3, 1, 0},
-                                  {"pim_bandwidth_share", CONFIG_NUMBER, true, &n->pim_bandwidth, 1e-3, 1, 0},
-                                  {"node_latency_us", CONFIG_NUMBER, true, &n->node_us, 0, 1e6, 0},
-                                  {"between_latency_us", CONFIG_NUMBER, true, &n->between_us, 0, 1e6, 0},
-                                  {"mac_pj", CONFIG_NUMBER, false, &n->mac_pj, 0, 1e3, 0},
-                                  {0},
-                                  {0},
-                                  {0}};
+  struct config_field fields[] = {
+      {"xpu_compute_share", CONFIG_NUMBER, wanted, &n->xpu_compute, 1e-3, 1, 0},
+      {"xpu_bandwidth_share", CONFIG_NUMBER, wanted, &n->xpu_bandwidth, 1e-3, 1, 0},
+      {"pim_compute_share", CONFIG_NUMBER, wanted, &n->pim_compute, 1e-3, 1, 0},
+      {"pim_bandwidth_share", CONFIG_NUMBER, wanted, &n->pim_bandwidth, 1e-3, 1, 0},
+      {"node_latency_us", CONFIG_NUMBER, wanted, &n->node_us, 0, 1e6, 0},
+      {"between_latency_us", CONFIG_NUMBER, wanted, &n->between_us, 0, 1e6, 0},
+      {"mac_pj", CONFIG_NUMBER, false, &n->mac_pj, 0, 1e3, 0},
+      {0},
+      {0},
+      {0}};
   struct config_field *own = fields + sizeof fields / sizeof *fields - 3;
   if (mode == SERVING_FULL) {
-    own[0] = (struct config_field){"xpu_attention_share", CONFIG_NUMBER, true, &n->attention, 1e-3, 1, 0};
-    own[1] = (struct config_field){"launch_us", CONFIG_NUMBER, true, &n->launch_us, 0, 1e3, 0};
+    own[0] = (struct config_field){"xpu_attention_share", CONFIG_NUMBER, wanted, &n->attention, 1e-3, 1, 0};
+    own[1] = (struct config_field){"launch_us", CONFIG_NUMBER, wanted, &n->launch_us, 0, 1e3, 0};
   }
   if (mode == SERVING_AUTHORS)
-    own[0] = (struct config_field){"context_share", CONFIG_NUMBER, true, &n->context, 1e-3, 10, 0};
+    own[0] = (struct config_field){"context_share", CONFIG_NUMBER, wanted, &n->context, 1e-3, 10, 0};
   return config_fields(file, names[mode], json_object_get(file->root, names[mode]), fields, false);
 }
 
@@ -103,7 +104,10 @@ static int read_constants(const char *name, enum serving_mode mode, struct numbe
   int status = config_open(&file, "", name ? name : "constants", error, size);
   if (!status) status = config_fields(&file, "", file.root, fields, false);
   if (!status) status = read_hardware(&file, true, n);
-  if (!status) status = read_mode(&file, mode, n);
+  for (enum serving_mode m = SERVING_FULL; m <= SERVING_AUTHORS && !status; m++) {
+    struct numbers others = {0};  // checked, too
+    status = read_mode(&file, m, m == mode, m == mode ? n : &others);
+  }
   config_close(&file);
   return status;
 }
@@ -152,7 +156,8 @@ static int read_system(const char *name, enum serving_mode mode, struct numbers 
   int status = config_open(&file, "systems", name, error, size);
   if (!status) status = config_fields(&file, "", file.root, fields, false);
   if (!status) status = read_hardware(&file, false, n);
-  if (!status && mode == SERVING_AUTHORS) status = read_as_authors(&file, n);
+  struct numbers others = {0};
+  if (!status) status = read_as_authors(&file, mode == SERVING_AUTHORS ? n : &others);
   if (!status) status = check_system(&file, n);
   config_close(&file);
   return status;

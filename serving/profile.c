@@ -163,7 +163,7 @@ static int read_file(struct profile *p, const struct layout *layout, const char 
   char path[4096];
   struct table_text text;
   snprintf(path, sizeof path, "%s/%s", folder, layout->file);
-  int status = table_text_open(&text, path, "a table of times", error, size);
+  int status = table_text_open_again(&text, path, "a table of times", error, size);
   if (!status) status = read_lines(p, layout, &text);
   table_text_close(&text);
   return status;

@@ -133,6 +133,8 @@ static const struct wrong systems[] = {
     {"{\"beside\": \"none\",\n\"xpu\": {\"mac_pj\": 1,\n\"peak\": 2}}", ":3:", "xpu.peak is unknown"},
     {"{\"beside\": \"none\",\n\"xpu\": {\n\"mac_pj\": -1}}", ":3:", "xpu.mac_pj"},
     {"{\"beside\": \"none\",\n\"xpu\": 3}", ":2:", "expected {"},
+    {"{\"beside\": \"logic_pim\",\n\"authors\": {\"colour\": 1}}", ":2:", "authors.colour is unknown"},
+    {"{\"beside\": \"logic_pim\",\n\"authors\": {\"co_processing\": 1}}", ":2:", "true or false"},
     {"{\"beside\": \"none\",\n\"times_devices\": 0}", ":2:", "from 1"},
     {"{\"beside\": \"none\",\n\"comment\": 1, \"co_processing\": 1}", ":2:", "true or false"},
     {"{\"beside\": \"logic_pim\",\n\"devices\": 3}", ":2:", "divisor or a multiple"},
@@ -144,6 +146,15 @@ static const struct wrong systems[] = {
     {"{\"beside\": \"none\",\n\"times_devices\": 3}", ":2: devices with experts is 12", "divisor"},
 };
 
+// Constants of mode paper beside keys of the others.
+#define OTHER_MODES(full, authors)                                                                   \
+  "{\"links\": {\"node_gb_s\": 450, \"between_gb_s\": 400}, \"memory\": {\"gib\": 80},\n"            \
+  "\"xpu\": " RATES ", \"logic_pim\": " RATES ", \"bank_pim\": " RATES ", \"bankgroup_pim\": " RATES \
+  ",\n"                                                                                              \
+  "\"paper\": {\"xpu_compute_share\": 1, \"xpu_bandwidth_share\": 1, \"pim_compute_share\": 1, "     \
+  "\"pim_bandwidth_share\": 1, \"node_latency_us\": 1, \"between_latency_us\": 1},\n"                \
+  "\"full\": {" full "},\n\"authors\": {" authors "}}"
+
 static const struct wrong constants[] = {
     {"{\"memory\": {\"gib\": 80}}", ":1:", "links is missing"},
     {"{\"memory\": {\"gib\": 0}, \"links\": 3}", ":1:", "links"},
@@ -153,6 +164,9 @@ static const struct wrong constants[] = {
      "\"pim_compute_share\": 1, \"pim_bandwidth_share\": 1, \"node_latency_us\": 1, \"between_latency_us\": "
      "1}}",
      ":2: ", "GB are left"},
+    {OTHER_MODES("\"colour\": 5", ""), ":4:", "full.colour is unknown"},
+    {OTHER_MODES("", "\"xpu_bandwidth_share\": 5"), ":5:", "authors.xpu_bandwidth_share"},
+    {OTHER_MODES("", "\"launch_us\": 1"), ":5:", "authors.launch_us is unknown"},
 };
 #define REFUSE_ALL(list, system, model, constants, mode)       \
   for (unsigned i = 0; i < sizeof(list) / sizeof *(list); i++) \
