@@ -5,6 +5,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdlib.h>
 // CMocka needs the four above first.
 #include <cmocka.h>
 
@@ -88,8 +89,10 @@ static void test_tables(void **state) {
                               {.shape = {F, H, 1, 1}, .length = 16, .picoseconds = 43000000}};
   struct xpu_kernel prefill[] = {{.shape = {32, 8, 128, 1}, .length = 1000, .picoseconds = 51000000}};
   struct xpu_kernel elements[] = {{.shape = {1, 1, 1, 1}, .length = 1000, .picoseconds = 400000}};
-  const struct xpu_kernel_table tables[] = {
-      {XPU_KERNEL_GEMM, gemm, 2}, {XPU_KERNEL_PREFILL, prefill, 1}, {XPU_KERNEL_ELEMENTS, elements, 1}};
+  struct xpu_kernel_table tables[] = {{.kind = XPU_KERNEL_GEMM, .kernels = gemm, .count = 2},
+                                      {.kind = XPU_KERNEL_PREFILL, .kernels = prefill, .count = 1},
+                                      {.kind = XPU_KERNEL_ELEMENTS, .kernels = elements, .count = 1}};
+  for (unsigned i = 0; i < 3; i++) assert_int_equal(xpu_kernel_table_index(&tables[i]), DUPLEX_OK);
   struct xpu_time_model m = xpu_time_h100(WHOLE / 2);
   m.gemm_table = &tables[0], m.prefill_table = &tables[1], m.elements_table = &tables[2];
   assert_int_equal(xpu_time_gemm(&m, 8, H, F, 2), 80000000);
@@ -101,6 +104,7 @@ static void test_tables(void **state) {
   assert_int_equal(xpu_time_prefill(&m, 32, 8, 128, 900, 100), 18991009);
   assert_int_equal(xpu_time_elements(&m, 1000), 0);  // less than a launch
   assert_int_equal(xpu_time_elements(&m, 10000), 6000000);
+  for (unsigned i = 0; i < 3; i++) free(tables[i].shapes);
 }
 
 static int time_of(const struct duplex_xpu_work *work, uint64_t *ps) {
