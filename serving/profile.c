@@ -101,7 +101,17 @@ static int settle(struct table *t, const char *what, struct table_text *text) {
   return DUPLEX_OK;
 }
 
+static bool has_layer(const struct table *t, const char *name) {
+  for (size_t i = 0; i < t->count; i++)
+    if (strcmp(t->rows[i].name, name) == 0) return true;
+  return false;
+}
+
+// Layers that do not run once a layer of the model: a name that is misspelt would be one that does.
 static int settle_dense(struct profile *p, struct table_text *text) {
+  static const char *const counted[] = {"embedding", "layernorm", "final_layernorm"};
+  for (unsigned i = 0; i < sizeof counted / sizeof *counted; i++)
+    if (!has_layer(&p->dense, counted[i])) return table_text_refuse(text, "expected rows of %s", counted[i]);
   return settle(&p->dense, "of layers", text);
 }
 static int settle_sequences(struct profile *p, struct table_text *text) {

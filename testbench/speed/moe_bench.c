@@ -19,9 +19,9 @@ struct bench {
   size_t tokens, experts, hidden, inner, top_k, stacks, threads, copies, partials;
 };
 
-static double seconds(void) {
+static double seconds(clockid_t clock) {
   struct timespec now;
-  clock_gettime(CLOCK_MONOTONIC, &now);
+  clock_gettime(clock, &now);
   return (double)now.tv_sec + 1e-9 * (double)now.tv_nsec;
 }
 
@@ -75,7 +75,7 @@ static double sgemm_seconds(const struct bench *b) {
   float *w = take(4 * b->inner * b->hidden);
   for (size_t i = 0; i < n * b->hidden; i++) x[i] = (float)(i % 17) - 8;
   for (size_t i = 0; i < b->inner * b->hidden; i++) w[i] = (float)(i % 13) - 6;
-  const double begin = seconds();
+  const double begin = seconds(CLOCK_MONOTONIC);
   for (size_t e = 0; e < b->experts; e++) {
     for (int i = 0; i < 2; i++)
       cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasTrans, (int)n, (int)b->inner, (int)b->hidden, 1, x,
@@ -83,7 +83,7 @@ static double sgemm_seconds(const struct bench *b) {
     cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasTrans, (int)n, (int)b->hidden, (int)b->inner, 1, h,
                 (int)b->inner, w, (int)b->inner, 0, x, (int)b->hidden);
   }
-  const double taken = seconds() - begin;
+  const double taken = seconds(CLOCK_MONOTONIC) - begin;
   free(x), free(h), free(w);
   return taken;
 }
@@ -108,6 +108,20 @@ static void print_charges(const struct duplex_moe_stats *s) {
       microseconds(s->cycles - s->sides));
 }
 
+// The phases, what is charged, how the layer was done, and what loading it took.
+static void print_layer(const struct duplex_moe_stats *s, double loading) {
+  static const char *const sums[] = {"exact sums", "rounded sums", "h gathered"};
+  for (unsigned i = 0; i < DUPLEX_PHASES; i++)
+    if (s->logic_pim[i] || s->xpu_reads[i])
+      printf("phase %u: Logic-PIM %.1f us, xPU reads %.1f us, its estimate %.1f us\n", i,
+             microseconds(s->logic_pim[i]), microseconds(s->xpu_reads[i]), microseconds(s->xpu_estimate[i]));
+  print_charges(s);
+  printf("%llu copies of each expert, %.2f GB of DRAM, %s; predicted %.1f us, shown %.1f; loading %.1f s\n",
+         (unsigned long long)s->copies, 1e-9 * (double)s->dram_bytes, sums[s->partials],
+         microseconds(s->predicted), microseconds(s->sides + s->distribute + s->hand_over + s->reduce),
+         loading);
+}
+
 // Runs one layer on the C model and prints host seconds, modelled times and the rate beside sgemm.
 static void run(const struct bench *b) {
   const struct duplex_device_options options = {.stacks = (unsigned)b->stacks,
@@ -128,32 +142,23 @@ static void run(const struct bench *b) {
   duplex_f16 *x = draw(&random, b->tokens * b->hidden, 1);
   duplex_f16 *y = take(b->tokens * b->hidden * sizeof *y);
   const struct duplex_moe_routing routing = {.top_k = (unsigned)b->top_k};
-  const double begin = seconds();
+  const double begin = seconds(CLOCK_MONOTONIC);
+  const double processor_begin = seconds(CLOCK_PROCESS_CPUTIME_ID);
   if (duplex_device_moe(device, moe, &routing, x, b->tokens, y)) fail(device);
-  const double taken = seconds() - begin;
+  const double taken = seconds(CLOCK_MONOTONIC) - begin;
+  const double processor = seconds(CLOCK_PROCESS_CPUTIME_ID) - processor_begin;
   duplex_device_last_stats(device, &stats);
-  for (unsigned i = 0; i < DUPLEX_PHASES; i++)
-    printf("phase %u: Logic-PIM %.1f us, xPU reads %.1f us, its estimate %.1f us\n", i,
-           (double)stats.logic_pim[i] / 650, (double)stats.xpu_reads[i] / 650,
-           (double)stats.xpu_estimate[i] / 650);
-  print_charges(&stats);
-  static const char *const sums[] = {"exact sums", "rounded sums", "h gathered"};
-  printf(
-      "%llu copies of each expert, %.2f GB of DRAM, %s; predicted %.1f us, sides, tokens, hand-over and "
-      "reduce "
-      "%.1f us; loading %.1f s of the host\n",
-      (unsigned long long)stats.copies, 1e-9 * (double)stats.dram_bytes, sums[stats.partials],
-      microseconds(stats.predicted),
-      microseconds(stats.sides + stats.distribute + stats.hand_over + stats.reduce), loading);
+  print_layer(&stats, loading);
   duplex_device_close(device);
   free(x), free(y);
   const double macs = (double)stats.pairs * 3 * (double)b->hidden * (double)b->inner;
   const double sgemm = sgemm_seconds(b);
   printf(
       "MoE layer, %zu tokens, %zu experts of %zu x %zu, top-%zu, %zu stacks, %zu threads: %.2f s of the "
-      "host, clocks and all; modelled %.1f us, both sides %.1f, bound %.1f; %.2f G MAC/s, sgemm %.2f G MAC/s "
+      "host, clocks and all, %.2f s of its processors; modelled %.1f us, both sides %.1f, bound %.1f; %.2f G "
+      "MAC/s, sgemm %.2f G MAC/s "
       "on as many products\n",
-      b->tokens, b->experts, b->hidden, b->inner, b->top_k, b->stacks, b->threads, taken,
+      b->tokens, b->experts, b->hidden, b->inner, b->top_k, b->stacks, b->threads, taken, processor,
       (double)stats.cycles / 650, (double)stats.sides / 650, (double)stats.bound / 650, 1e-9 * macs / taken,
       1e-9 * macs / sgemm);
 }

@@ -291,7 +291,17 @@ static void assert_recounted(const uint16_t *counts) {
   assert_memory_equal(counted.xpu, decision.xpu, sizeof counted.xpu);
 }
 
-// Any shape, layout and counts, hot experts and idle ones: the times told are those of the cuts.
+// Tokens and sums that take so long, up to more than a share is worth, into the table.
+static void charge(uint32_t tokens) {
+  static struct schedule_times measured;
+  measured = times;
+  measured.costs[SCHEDULE_OF_PIECE].tokens = tokens;
+  measured.costs[SCHEDULE_OF_PIECE].sums[SCHEDULE_EXACT][8] = 8 * tokens;
+  assert_true(schedule_charge(&measured, SCHEDULE_EXACT, &times));
+}
+
+// Any shape, layout and counts, hot experts and idle ones, charged or not: the times told are those of the
+// cuts.
 static void test_times_are_those_of_the_cuts(void **state) {
   (void)state;
   for (unsigned i = 0; i < 400; i++) {
@@ -309,6 +319,7 @@ static void test_times_are_those_of_the_cuts(void **state) {
                                          i % 2};
     assert_true(schedule_place(&shape, &placement));
     schedule_formula(&shape, &placement, &times);
+    if (i / 2 % 2) charge(1 + (uint32_t)duplex_random_below(&random, 300));
     const uint32_t most = 8 * 4096 / shape.experts;
     for (unsigned layer = 0; layer < 10; layer++) {
       const uint64_t idle = duplex_random_below(&random, 4);
