@@ -110,9 +110,11 @@ static bool has_layer(const struct table *t, const char *name) {
 // Layers that do not run once a layer of the model: a name that is misspelt would be one that does.
 static int settle_dense(struct profile *p, struct table_text *text) {
   static const char *const counted[] = {"embedding", "layernorm", "final_layernorm"};
-  for (unsigned i = 0; i < sizeof counted / sizeof *counted; i++)
-    if (!has_layer(&p->dense, counted[i])) return table_text_refuse(text, "expected rows of %s", counted[i]);
-  return settle(&p->dense, "of layers", text);
+  int status = settle(&p->dense, "of layers", text);
+  for (unsigned i = 0; i < sizeof counted / sizeof *counted && !status; i++)
+    if (!has_layer(&p->dense, counted[i]))
+      status = table_text_refuse(text, "expected rows of %s", counted[i]);
+  return status;
 }
 static int settle_sequences(struct profile *p, struct table_text *text) {
   return settle(&p->sequences, "of layers", text);
