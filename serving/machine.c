@@ -267,6 +267,14 @@ static struct xpu_time_model time_model(const struct numbers *n) {
                                  .memory_share = thousandths(n->xpu_bandwidth)};
 }
 
+// Memory and links that options say.
+static void take_given(struct machine *m, const struct serving_options *options) {
+  if (options->memory > 0) m->memory = options->memory;
+  if (options->link_rate <= 0) return;
+  m->node_rate = m->between_rate = options->link_rate;
+  m->node_latency = m->between_latency = options->link_latency;
+}
+
 int machine_read(struct machine *m, const struct serving_options *options, const struct serving_model *model,
                  char *error, size_t size) {
   struct numbers n = {.times_devices = 1};
@@ -294,11 +302,7 @@ int machine_read(struct machine *m, const struct serving_options *options, const
                         .clock = clock_khz * 1e3,
                         .strict = options->strict,
                         .sum_bytes = options->f32_partials ? 4 : 16};
-  if (options->memory > 0) m->memory = options->memory;
-  if (options->link_rate > 0) {
-    m->node_rate = m->between_rate = options->link_rate;
-    m->node_latency = m->between_latency = options->link_latency;
-  }
+  take_given(m, options);
   if (n.beside) m->pim = reached(&n.pim[n.beside - 1], n.pim_compute, n.pim_bandwidth, n.mac_pj);
   m->launch = n.launch_us * MICRO;
   m->xpu_time = time_model(&n);

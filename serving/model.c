@@ -69,6 +69,7 @@ static int own_keys(const struct config_file *file, struct serving_model *m) {
   return error || m->experts ? error : refuse_of_experts(file);
 }
 
+// What has to come out even, of keys of any file.
 static int check_model(const struct config_file *file, const struct serving_model *m) {
   if (m->heads % m->kv_heads)
     return config_refuse(file, "kv_heads", "is %u, expected a divisor of heads, %u", m->kv_heads, m->heads);
