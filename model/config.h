@@ -71,7 +71,7 @@ struct model_config {
   unsigned shared_inner;          // of an FFN beside the experts of a layer; 0: there is none
   unsigned extra_layers;          // in the files behind the last one, which the model does not run
   const char *act;                // a name of duplex_activation_builtin
-  double norm_epsilon;            // of all RMS norms
+  double norm_epsilon;            // of all RMS norms but those of latent attention
   enum model_qk_norm qk_norm;
   bool qkv_bias, o_bias, ffn_bias, router_bias;
   bool sinks;                     // a score of each head that takes part in its softmax and has no value

@@ -57,6 +57,12 @@ json_t *model_json_take(struct model_json *json, const char *key) {
   return json_is_null(value) ? NULL : value;
 }
 
+json_t *model_json_take_value(struct model_json *json, const char *key) {
+  if (!json->status && json_is_null(json_object_get(json->left, key)))
+    model_json_refuse(json, DUPLEX_ERROR_FORMAT, key, "is null: expected a value, or no key");
+  return model_json_take(json, key);
+}
+
 json_t *model_json_take_either(struct model_json *json, const char *key, const char *other) {
   json_t *first = model_json_take(json, key);
   json_t *second = model_json_take(json, other);

@@ -37,7 +37,9 @@ static void test_llama(void **state) {
               "\"rope_type\":\"llama3\",\"factor\":8.0,\"low_freq_factor\":1.0,\"high_freq_factor\":4.0,"
               "\"original_max_position_embeddings\":64},\"attention_bias\":true,\"tie_word_embeddings\":true,"
               "\"eos_token_id\":[2,7],\"bos_token_id\":null,\"mlp_bias\":false,\"pretraining_tp\":1,"
-              "\"transformers.js_config\":{\"a\":1}}");
+              "\"transformers.js_config\":{\"a\":1},\"auto_map\":{\"AutoConfig\":\"a.B\"},"
+              "\"unsloth_version\":\"2025.1\",\"_name_or_path\":\"a/b\",\"quantization_config\":null,"
+              "\"is_causal\":true,\"partial_rotary_factor\":null,\"head_dim\":null}");
   assert_int_equal(config.architecture, MODEL_LLAMA);
   assert_int_equal(config.rope.type, MODEL_ROPE_LLAMA3);
   assert_true(config.rope.theta == 500000 && config.rope.factor == 8 && config.rope.high_freq_factor == 4 &&
@@ -52,7 +54,7 @@ static void test_llama(void **state) {
   model_config_free(&config);
   // The other dialect, and what the class takes where the file is silent.
   assert_good(OF("LlamaForCausalLM") ",\"dtype\":\"float16\",\"rope_parameters\":{\"rope_type\":\"linear\","
-              "\"rope_theta\":7,\"factor\":2},\"rope_theta\":5}");
+              "\"rope_theta\":7,\"factor\":2},\"rope_theta\":7.0}");
   assert_true(config.rope.type == MODEL_ROPE_LINEAR && config.rope.theta == 7 && config.rope.factor == 2);
   assert_int_equal(config.begin_token, 1);
   assert_int_equal(config.end_tokens[0], 2);
@@ -73,6 +75,11 @@ static void test_yarn(void **state) {
   assert_good(OF("LlamaForCausalLM") ",\"rope_scaling\":{\"type\":\"yarn\",\"factor\":null,"
               "\"original_max_position_embeddings\":64}}");
   assert_true(config.rope.factor == 4 && config.rope.truncate);
+  model_config_free(&config);
+  // null switches off, and is as good as no number.
+  assert_good(OF("LlamaForCausalLM") ",\"rope_scaling\":{\"type\":\"yarn\",\"factor\":2,\"truncate\":null,"
+              "\"beta_fast\":null,\"beta_slow\":null,\"mscale\":null,\"attention_factor\":null}}");
+  assert_true(!config.rope.truncate && config.rope.beta_fast == 32 && config.rope.beta_slow == 1);
   model_config_free(&config);
 }
 
@@ -139,9 +146,9 @@ static void test_deepseek(void **state) {
   assert_good(DEEPSEEK
               ",\"q_lora_rank\":null,\"num_nextn_predict_layers\":0,\"first_k_dense_replace\":0,"
               "\"n_shared_experts\":2,\"moe_intermediate_size\":48,\"head_dim\":64,\"qk_head_dim\":192,"
-              "\"rope_interleave\":false,\"ep_size\":1,\"moe_layer_freq\":1}");
+              "\"rope_interleave\":null,\"norm_topk_prob\":null,\"ep_size\":1,\"moe_layer_freq\":1}");
   assert_true(!config.q_rank && !config.extra_layers && config.layer[0].sparse && config.shared_inner == 96);
-  assert_true(!config.rope_pairs);
+  assert_true(!config.rope_pairs && !config.renormalise);
   model_config_free(&config);
 }
 
@@ -211,6 +218,18 @@ static void test_refused(void **state) {
       {DEEPSEEK ",\"n_shared_experts\":99999999}", "n_shared_experts is wrong: expected an integer from 1"},
       {DEEPSEEK ",\"kv_lora_rank\":0}", "kv_lora_rank is wrong: expected an integer from 1"},
       {DEEPSEEK ",\"quantization_config\":{\"quant_method\":\"fp8\"}}", "quantization_config is not known"},
+      {DEEPSEEK ",\"n_group\":null}", "n_group is null: expected a value, or no key"},
+      {DEEPSEEK ",\"n_shared_experts\":null}", "n_shared_experts is null: expected a value"},
+      {DEEPSEEK ",\"first_k_dense_replace\":null}", "first_k_dense_replace is null: expected a value"},
+      {DEEPSEEK ",\"routed_scaling_factor\":null}", "routed_scaling_factor is null: expected a value"},
+      {GPT_OSS ",\"head_dim\":null}", "head_dim is null: expected a value"},
+      {LLAMA ",\"rms_norm_eps\":null}", "rms_norm_eps is null: expected a value"},
+      {LLAMA ",\"rope_theta\":5,\"rope_parameters\":{\"rope_theta\":7}}",
+       "rope.rope_theta differs from rope_theta"},
+      {LLAMA ",\"is_causal\":false}", "is_causal is not known: it may change what is computed"},
+      {LLAMA ",\"is_causal\":null}", "is_causal is not known"},
+      {MOE ",\"is_causal\":0}", "is_causal is not known"},
+      {GPT_OSS ",\"is_causal\":\"\"}", "is_causal is not known"},
       {LLAMA ",\"kv_lora_rank\":16}", "kv_lora_rank is not known"},
       {GPT_OSS ",\"hidden_act\":\"gelu\"}", "hidden_act is wrong: expected silu"},
       {LLAMA ",\"model_type\":\"mistral\"}", "model_type: 'mistral' differs from architectures"},
