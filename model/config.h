@@ -100,6 +100,11 @@ const char *model_architecture_name(enum model_architecture architecture);
 int model_config_read(const char *text, size_t size, const char *path, struct model_config *config,
                       struct model_error *error);
 
+// Reads the text of a generation_config.json, which has the end tokens in place of config.json, as in
+// transformers: without a key there are none. Nothing else of it counts. Errors: FORMAT, NO_MEMORY.
+int model_config_read_generation(const char *text, size_t size, const char *path, struct model_config *config,
+                                 struct model_error *error);
+
 // Fills `layer` by the rules that the files have: layer i is sparse if there are experts, it is not among the
 // dense ones and (i + 1) mod step = 0. For readers of files. Errors: NO_MEMORY.
 int model_config_layers(struct model_config *config, unsigned sparse_step, struct model_error *error);

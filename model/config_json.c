@@ -220,20 +220,24 @@ static uint32_t token_of(struct model_json *json, const char *key, json_t *value
   return (uint32_t)model_json_integer(json, key, value, 0, MODEL_SIZE_MOST, otherwise);
 }
 
-// A token or a list of them; null means none, no key what the class takes.
-static void read_tokens(struct model_json *json, const struct model_class *class, struct model_config *c) {
-  const bool has_begin = json_object_get(json->left, "bos_token_id") != NULL;
-  const bool has_end = json_object_get(json->left, "eos_token_id") != NULL;
+static void read_begin_token(struct model_json *json, const struct model_class *class,
+                             struct model_config *c) {
+  const bool given = json_object_get(json->left, "bos_token_id") != NULL;
   c->begin_token = token_of(json, "bos_token_id", model_json_take(json, "bos_token_id"),
-                            has_begin ? MODEL_NO_TOKEN : class->begin_token);
+                            given ? MODEL_NO_TOKEN : class->begin_token);
+}
+
+// A token or a list of them. null or no key: none, as transformers generates, whatever its class has.
+static void read_end_tokens(struct model_json *json, struct model_config *c) {
   json_t *end = model_json_take(json, "eos_token_id");
   const size_t count = json_is_array(end) ? json_array_size(end) : 1;
   if (count > MODEL_END_TOKENS)
     model_json_refuse(json, DUPLEX_ERROR_FORMAT, "eos_token_id", "is wrong: expected at most %u tokens",
                       MODEL_END_TOKENS);
+  c->end_token_count = 0;
   for (size_t i = 0; i < count && !json->status; i++) {
     json_t *value = json_is_array(end) ? json_array_get(end, i) : end;
-    const uint32_t token = token_of(json, "eos_token_id", value, has_end ? MODEL_NO_TOKEN : class->end_token);
+    const uint32_t token = token_of(json, "eos_token_id", value, MODEL_NO_TOKEN);
     if (token != MODEL_NO_TOKEN) c->end_tokens[c->end_token_count++] = token;
   }
 }
@@ -521,7 +525,8 @@ static void read_all(struct model_json *json, struct model_config *c) {
   read_window(json, class, c);
   if (class->multipliers) read_multipliers(json, c);
   if (class->gpt_oss) read_gpt_oss(json, c);
-  read_tokens(json, class, c);
+  read_begin_token(json, class, c);
+  read_end_tokens(json, c);
   read_rope(json, class, c);
   read_layers(json, class, c);
   refuse_what_is_left(json);
@@ -579,5 +584,17 @@ int model_config_read(const char *text, size_t size, const char *path, struct mo
   json_decref(root);
   if (!status) status = model_config_check(config, path, error);
   if (status) model_config_free(config);
+  return status;
+}
+
+int model_config_read_generation(const char *text, size_t size, const char *path, struct model_config *config,
+                                 struct model_error *error) {
+  json_t *root = model_json_parse(text, size, path, error);
+  if (!root) return DUPLEX_ERROR_FORMAT;
+  struct model_json json = model_json_open(root, path, "", error);
+  if (!json.status) read_end_tokens(&json, config);
+  const int status = json.status;
+  model_json_close(&json);
+  json_decref(root);
   return status;
 }

@@ -57,7 +57,7 @@ static void test_llama(void **state) {
               "\"rope_theta\":7,\"factor\":2},\"rope_theta\":7.0}");
   assert_true(config.rope.type == MODEL_ROPE_LINEAR && config.rope.theta == 7 && config.rope.factor == 2);
   assert_int_equal(config.begin_token, 1);
-  assert_int_equal(config.end_tokens[0], 2);
+  assert_int_equal(config.end_token_count, 0);
   model_config_free(&config);
 }
 
@@ -101,8 +101,7 @@ static void test_sparse(void **state) {
   model_config_free(&config);
   assert_good(OF("OlmoeForCausalLM") ",\"num_experts\":4,\"num_experts_per_tok\":2,\"clip_qkv\":8}");
   assert_true(config.qkv_limit == 8);
-  assert_true(config.qk_norm == MODEL_QK_NORM_WHOLE && !config.renormalise && config.layer[0].sparse &&
-              config.end_tokens[0] == 50279);
+  assert_true(config.qk_norm == MODEL_QK_NORM_WHOLE && !config.renormalise && config.layer[0].sparse);
   model_config_free(&config);
   assert_good(OF("GraniteMoeForCausalLM") ",\"num_local_experts\":4,\"num_experts_per_tok\":2,"
               "\"embedding_multiplier\":12,\"attention_multiplier\":0.015625,\"residual_multiplier\":0.22,"
@@ -141,7 +140,7 @@ static void test_deepseek(void **state) {
   assert_true(config.groups == 8 && config.groups_taken == 4 && config.weights_scale == 2.5 &&
               config.renormalise);
   assert_true(config.extra_layers == 1 && !config.layer[2].sparse && config.layer[3].sparse);
-  assert_true(config.begin_token == 0 && config.end_tokens[0] == 1 && config.score == XPU_SCORE_SIGMOID);
+  assert_true(config.begin_token == 0 && config.score == XPU_SCORE_SIGMOID);
   model_config_free(&config);
   assert_good(DEEPSEEK
               ",\"q_lora_rank\":null,\"num_nextn_predict_layers\":0,\"first_k_dense_replace\":0,"
@@ -188,6 +187,39 @@ static void test_nested(void **state) {
       "model_type: 'mistral' differs from architectures");
   assert_refused("{\"vocab_size\":1,\"text_config\":{\"model_type\":\"llama\"," SIZES "}}",
                  "vocab_size differs from text_config.vocab_size");
+}
+
+// The end tokens of generation_config.json take the place of those of config.json; a fault leaves an error.
+static void test_generation(void **state) {
+  static const struct {
+    const char *text;
+    unsigned count;
+  } good[] = {{"{\"eos_token_id\":[7,8,9],\"temperature\":0.5}", 3},
+              {"{\"eos_token_id\":5,\"bos_token_id\":3}", 1},
+              {"{\"eos_token_id\":null}", 0},
+              {"{\"max_length\":4}", 0}};
+  static const struct {
+    const char *text, *what;
+  } bad[] = {{"", "generation_config.json: expected JSON"},
+             {"[1]", "generation_config.json: expected a JSON object"},
+             {"{\"eos_token_id\":\"x\"}", "generation_config.json: eos_token_id is wrong"},
+             {"{\"eos_token_id\":[1,-2]}", "generation_config.json: eos_token_id is wrong"}};
+  (void)state;
+  assert_good(OF("LlamaForCausalLM") ",\"eos_token_id\":[2,3,4,6]}");
+  for (size_t i = 0; i < LENGTH(good); i++) {
+    assert_int_equal(model_config_read_generation(good[i].text, strlen(good[i].text),
+                                                  "generation_config.json", &config, &error),
+                     DUPLEX_OK);
+    assert_int_equal(config.end_token_count, good[i].count);
+    if (good[i].count) assert_int_equal(config.end_tokens[0], good[i].count == 3 ? 7 : 5);
+  }
+  for (size_t i = 0; i < LENGTH(bad); i++) {
+    assert_int_equal(model_config_read_generation(bad[i].text, strlen(bad[i].text), "generation_config.json",
+                                                  &config, &error),
+                     DUPLEX_ERROR_FORMAT);
+    assert_int_equal(strncmp(error.text, bad[i].what, strlen(bad[i].what)), 0);
+  }
+  model_config_free(&config);
 }
 
 static void test_refused(void **state) {
@@ -300,9 +332,9 @@ static void test_refused(void **state) {
 }
 
 int main(void) {
-  const struct CMUnitTest tests[] = {cmocka_unit_test(test_llama),   cmocka_unit_test(test_yarn),
-                                     cmocka_unit_test(test_sparse),  cmocka_unit_test(test_windows),
-                                     cmocka_unit_test(test_gpt_oss), cmocka_unit_test(test_deepseek),
-                                     cmocka_unit_test(test_nested),  cmocka_unit_test(test_refused)};
+  const struct CMUnitTest tests[] = {
+      cmocka_unit_test(test_llama),   cmocka_unit_test(test_yarn),    cmocka_unit_test(test_sparse),
+      cmocka_unit_test(test_windows), cmocka_unit_test(test_gpt_oss), cmocka_unit_test(test_deepseek),
+      cmocka_unit_test(test_nested),  cmocka_unit_test(test_refused), cmocka_unit_test(test_generation)};
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
