@@ -83,6 +83,11 @@ static void use_tokenizer(const struct model_tokenizer *tokenizer) {
       REQUIRE(model_utf8_is_valid((struct model_text){text, length}));
       free(text);
     }
+    char *end;
+    size_t rest;
+    REQUIRE(model_tokenizer_end(tokenizer, &stream, &end, &rest, &error) == DUPLEX_OK);
+    REQUIRE(model_utf8_is_valid((struct model_text){end, rest}));
+    free(end);
     model_tokens_free(&tokens);
   }
 }

@@ -16,7 +16,8 @@ static void print_bytes(const char *text, size_t length) {
 static int print_decoded(const struct model_tokenizer *tokenizer, const struct model_tokens *tokens,
                          struct model_error *error) {
   struct model_stream stream = {0};
-  char end[4];
+  char *end;
+  size_t size;
   for (size_t i = 0; i < tokens->count; i++) {
     char *text;
     size_t length;
@@ -24,7 +25,9 @@ static int print_decoded(const struct model_tokenizer *tokenizer, const struct m
     print_bytes(text, length);
     free(text);
   }
-  print_bytes(end, model_stream_end(&stream, end));
+  if (model_tokenizer_end(tokenizer, &stream, &end, &size, error)) return -1;
+  print_bytes(end, size);
+  free(end);
   printf("\n");
   return 0;
 }
