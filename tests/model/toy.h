@@ -69,7 +69,7 @@ static const struct toy toys[] = {
      .more = "\"attention_bias\": true, \"mlp_bias\": true, \"rope_theta\": 10000.0, \"rope_scaling\": "
              "{\"type\": \"linear\", "
              "\"factor\": 4.0}"},
-    {"llama_group", "LlamaForCausalLM", "llama", 80, 2, 40, 2, 16, 80, 0, 0, 160, NO_EXPERTS,
+    {"llama_group", "LlamaForCausalLM", "llama", 68, 2, 34, 2, 16, 80, 0, 0, 160, NO_EXPERTS,
      .more = "\"head_dim\": 16, \"rope_theta\": 10000.0"},
     {"llama_wide", "LlamaForCausalLM", "llama", 16, 1, 1, 1, 258, 16, 0, 0, 20,
      NO_EXPERTS,  // of no golden logits
