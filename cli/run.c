@@ -209,7 +209,8 @@ static int read_options_of_run(struct run *run) {
                                   .context = run};
   run->invariance = (struct invariance_wanted){run->generation.ignore_end_tokens, rtl_tokens};
   if (run->network.untimed && wants_timeline(run))
-    return fail(EXIT_BAD_INPUT, "--timeline: expected without --no-clocks, which has no times of stacks");
+    return fail(EXIT_BAD_INPUT, "%s: expected without --no-clocks, which has no times of stacks",
+                option_value(run->options, "--timeline") ? "--timeline" : "--timeline-picture");
   return read_device_options(run->options, &run->network.device);
 }
 

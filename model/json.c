@@ -9,6 +9,8 @@
 json_t *model_json_parse(const char *text, size_t size, const char *path, struct model_error *error) {
   json_error_t wrong;
   json_t *root = json_loadb(size ? text : "", size, JSON_REJECT_DUPLICATES, &wrong);
+  if (!root && json_error_code(&wrong) == json_error_null_character)
+    snprintf(wrong.text, sizeof wrong.text, "a character of value 0 in a text");
   if (root && json_is_object(root)) return root;
   if (root) {
     model_fail(error, DUPLEX_ERROR_FORMAT, "%s: expected a JSON object", path);

@@ -294,6 +294,7 @@ static int open_device(struct network *network, const struct network_options *op
       stacks * (device.stack.backend.channels ? device.stack.backend.channels : DUPLEX_CHANNELS);
   const struct duplex_xpu_options xpu = {
       .channels = channels, .threads = device.threads, .gemm_table = device.xpu_times};
+  network->channels = channels;
   int status = duplex_xpu_open(&xpu, &network->xpu, error->text, sizeof error->text);
   if (status) return status;
   device.xpu = network->xpu;

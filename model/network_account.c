@@ -22,6 +22,11 @@ void network_wait(struct network *network, double seconds) {
   network->ticks += (uint64_t)(seconds * PICOSECONDS_OF_SECOND) * TICKS_OF_PICOSECOND;
 }
 
+double network_stream_rate(const struct network *network) {
+  const double bytes_of_clock = DUPLEX_COLUMN_BYTES / 2.0;
+  return network->channels * bytes_of_clock * PICOSECONDS_OF_SECOND * TICKS_OF_PICOSECOND / TICKS_OF_CLOCK;
+}
+
 void account_begin_step(struct network *network) {
   const uint64_t overflows = network->statistics.overflows;
   network->ticks += ticks_of(&network->statistics.times);

@@ -41,6 +41,7 @@ struct network {
   struct duplex_device *device;
   struct duplex_device_kv *kv;
   struct duplex_xpu *xpu;
+  unsigned channels;             // of all stacks
   struct network_layer *layers;  // [config->layers]
   duplex_f32 *final_norm;
   struct model_matrix head;

@@ -232,6 +232,8 @@ static void test_refused(void **state) {
   } cases[] = {
       {"", "expected JSON: line"},
       {"[]", "expected a JSON object"},
+      {"{\"model_type\":\"a\\u0000b\"}",
+       "expected JSON: line 1, column 24: a character of value 0 in a text"},
       {"{\"a\":1,\"a\":2}", "duplicate"},
       {"{}", "model_type: '' is not there"},
       {OF("DeepseekV2ForCausalLM") "}", "architectures: 'DeepseekV2ForCausalLM' is not there"},
